@@ -1,0 +1,53 @@
+"""gradcli: reverse-mode automatic differentiation of tensor expressions, with PyTorch's semantics.
+
+>>> import gradcli as gc
+>>> x = gc.ones(2, 2, requires_grad=True)
+>>> (2 * (3 * x + 7) ** 2).mean().backward()
+>>> x.grad
+tensor([[30., 30.],
+        [30., 30.]])
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+__version__ = "0.1.0"
+
+# Where each public name lives. They are imported when first used, so that the command can answer --help and report
+# syntax errors without loading NumPy. Functions of the language (gc.logsumexp, …) come from the registry.
+_HOMES = {
+    "Tensor": "gradcli.tensors",
+    "no_grad": "gradcli.tensors",
+    "enable_grad": "gradcli.tensors",
+    "is_grad_enabled": "gradcli.tensors",
+    "grad": "gradcli.tensors",
+    "manual_seed": "gradcli.functions",
+    "set_default_dtype": "gradcli.functions",
+    "get_default_dtype": "gradcli.functions",
+    "from_numpy": "gradcli.functions",
+    "is_tensor": "gradcli.functions",
+    "evaluate": "gradcli.expression",
+    "Result": "gradcli.expression",
+    "GradcliError": "gradcli.errors",
+}
+
+__all__ = [*_HOMES, "__version__"]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    if name.startswith("_"):
+        raise AttributeError(f"module 'gradcli' has no attribute {name!r}")
+    from gradcli.functions import lookup
+
+    return lookup(name)
+
+
+def __dir__() -> list[str]:
+    from gradcli.functions import names
+
+    return sorted([*__all__, *names()])

@@ -1,0 +1,61 @@
+"""From the graph of a value to the graphs of its gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import gradcli.ops  # noqa: F401  (fills the registry that the rules below refer to)
+from gradcli.node import OPS, Node, Shape, cast, toposort
+
+
+def vjp(outputs: Sequence[Node], grad_outputs: Sequence[Node], wrt: Iterable[Node]) -> dict[Node, Node]:
+    """The vector-Jacobian product: for each of `wrt` that the outputs depend on, the graph of its gradient.
+
+    `grad_outputs` have the outputs' shapes. Since the rules are written in graph operations, the result can be
+    differentiated again. The walk is iterative, so the depth of the graph does not matter.
+    """
+    targets = set(wrt)
+    order = toposort([o for o in outputs if o.requires_grad], stop=lambda n: not n.requires_grad)
+    # Only what lies between an output and a target is worth a rule.
+    needed: set[Node] = set()
+    for node in order:
+        if node in targets or any(i in needed for i in node.inputs):
+            needed.add(node)
+    gradients: dict[Node, Node] = {}
+    for output, gradient in zip(outputs, grad_outputs, strict=True):
+        _accumulate(gradients, output, gradient)
+    result: dict[Node, Node] = {}
+    for node in reversed(order):
+        total = gradients.pop(node, None)
+        if total is None or node not in needed:
+            continue
+        if node in targets:
+            result[node] = total
+        if node.op.vjp is None or not any(i in needed for i in node.inputs):
+            continue
+        for child, gradient in zip(node.inputs, node.op.vjp(total, node, *node.inputs, **node.params), strict=True):
+            if gradient is not None and child in needed:
+                _accumulate(gradients, child, gradient)
+    return result
+
+
+def _accumulate(gradients: dict[Node, Node], node: Node, gradient: Node) -> None:
+    gradient = cast(sum_to(gradient, node.shape), node.dtype)
+    known = gradients.get(node)
+    gradients[node] = gradient if known is None else known + gradient
+
+
+def sum_to(g: Node, shape: Shape) -> Node:
+    """`g` summed over the dimensions in which `shape` was broadcast: the one place where broadcasting is undone."""
+    if g.shape == shape:
+        return g
+    lead = g.ndim - len(shape)
+    if lead < 0:
+        return OPS["expand"](g, shape)
+    stretched = [k + lead for k, n in enumerate(shape) if n == 1 and g.shape[k + lead] != 1]
+    dims = [*range(lead), *stretched]
+    if dims:
+        g = OPS["sum"](g, dims, True)
+    if g.shape[lead:] != shape:
+        return OPS["expand"](OPS["reshape"](g, g.shape[lead:]), shape)
+    return OPS["reshape"](g, shape) if lead else g

@@ -1,0 +1,516 @@
+"""From source text to graphs: names resolved, the program's steps carried out on nodes, places kept for errors."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from gradcli.autodiff import vjp
+from gradcli.errors import GradcliError, Span, did_you_mean
+from gradcli.execute import Progress, execute
+from gradcli.functions import CONSTANTS
+from gradcli.node import (
+    DEFAULT_DTYPE,
+    DTYPES,
+    FLOAT64,
+    INPUT,
+    OPS,
+    Literal,
+    Node,
+    Number,
+    Op,
+    as_node,
+    constant,
+    input_node,
+    list_array,
+)
+from gradcli.syntax import Instr, Program, Statement, parse
+from gradcli.tensors import GradFn, Tensor
+
+_BINARY = {
+    "+": "add", "-": "sub", "*": "mul", "/": "div", "//": "floor_divide", "%": "remainder", "**": "pow",
+    "@": "matmul", "<": "lt", "<=": "le", ">": "gt", ">=": "ge", "==": "eq", "!=": "ne", "&": "bitwise_and",
+    "|": "bitwise_or",
+}  # fmt: skip
+_UNARY = {"-": "neg", "~": "bitwise_not"}
+_NUMBERS: dict[str, Callable[[Any, Any], Any]] = {
+    "+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv, "//": operator.floordiv,
+    "%": operator.mod, "**": operator.pow, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
+    "==": operator.eq, "!=": operator.ne, "&": operator.and_, "|": operator.or_,
+}  # fmt: skip
+_WORDS: dict[str, Any] = {"None": None, "True": True, "False": False}
+_ATTRIBUTES: dict[str, Callable[[Node], Any]] = {
+    "shape": lambda x: x.shape, "ndim": lambda x: x.ndim, "dtype": lambda x: x.dtype,
+    "T": lambda x: OPS["T"](x), "mT": lambda x: OPS["mT"](x),
+}  # fmt: skip
+_QUERIES: dict[str, Callable[..., Any]] = {
+    "numel": lambda x: x.size, "dim": lambda x: x.ndim,
+    "size": lambda x, dim=None: x.shape if dim is None else x.shape[dim],
+}  # fmt: skip
+_MAX_FRAMES = 1000
+# Whole numbers beyond this many bits are of no use to a tensor and could take forever to compute.
+_MAX_BITS = 2048
+
+
+class Result:
+    """What `evaluate` answers.
+
+    `value` is a Tensor; `grads` maps each input's name to the Tensor of its gradient, or to None where the value
+    does not depend on it or it was not asked for; it is None itself when no gradient was possible, and `note` then
+    says why. `grad_fn` is the backward function of the value, None when nothing was tracked.
+    """
+
+    __slots__ = ("value", "grads", "note")
+
+    def __init__(self, value: Tensor, grads: dict[str, Tensor | None] | None, note: str | None) -> None:
+        self.value = value
+        self.grads = grads
+        self.note = note
+
+    @property
+    def grad_fn(self) -> GradFn | None:
+        return self.value.grad_fn
+
+    def __repr__(self) -> str:
+        return f"Result(value={self.value!r}, grads={self.grads!r})"
+
+
+def evaluate(
+    expression: str | Program, inputs: Mapping[str, Any] | None = None, wrt: Iterable[str] | str | None = None,
+    grad_output: Any = None, *, progress: Progress | None = None,
+) -> Result:  # fmt: skip
+    """The value of an expression and the gradients of its inputs, computed together.
+
+    `inputs` maps names to arrays, tensors, numbers or lists; numbers and lists become float32. `wrt` names the inputs
+    to differentiate (default: every floating-point one; empty: none). `grad_output` is the vector of the
+    vector-Jacobian product for a value that is no scalar; a number is broadcast. `progress(done, total)` is told of the bytes computed. Raises GradcliError.
+
+    >>> import gradcli as gc
+    >>> result = gc.evaluate("mean(2*(3*x + 7)**2)", {"x": gc.ones(2, 2)})
+    >>> result.value
+    tensor(200., grad_fn=<MeanBackward0>)
+    >>> result.grads["x"]
+    tensor([[30., 30.],
+            [30., 30.]])
+    """
+    program = parse(expression) if isinstance(expression, str) else expression
+    arrays = {name: to_array(value) for name, value in (inputs or {}).items()}
+    names = _differentiated(arrays, wrt)
+    leaves = {name: input_node(array, requires_grad=name in names, name=name) for name, array in arrays.items()}
+    evaluator = Evaluator(program.source, leaves)
+    try:
+        value = evaluator.run(program)
+        for name in leaves:
+            if name not in evaluator.used:
+                raise GradcliError(f"the input {name!r} is never used", hint="leave it out, or use it in the expression")
+        seed, note = _seed(value, grad_output, explicit=wrt is not None and bool(names))
+        gradients = vjp([value], [seed], [leaves[n] for n in names]) if seed is not None else {}
+        wanted = [leaves[n] for n in names if leaves[n] in gradients]
+        computed = execute([value, *(gradients[leaf] for leaf in wanted)], progress)
+    except GradcliError as error:
+        error.source = program.source if error.source is None else error.source
+        raise
+    grads: dict[str, Tensor | None] | None = None
+    if names and note is None:
+        by_leaf = dict(zip(wanted, computed[1:], strict=True))
+        grads = {n: _leaf(by_leaf[leaf]) if leaf in by_leaf else None for n, leaf in leaves.items()}
+    return Result(_with_value(Tensor(value), computed[0]), grads, note)
+
+
+def literal_array(text: str) -> np.ndarray:
+    """The array that an expression without free names stands for, such as `ones(2, 2)` or `[[1, 2], [3, 4]]`."""
+    program = parse(text)
+    try:
+        return execute([Evaluator(text, {}).run(program)])[0]
+    except GradcliError as error:
+        error.source = text if error.source is None else error.source
+        raise
+
+
+def to_array(value: Any) -> np.ndarray:
+    """An input as an array: arrays and tensors as they are, numbers and lists as float32."""
+    if isinstance(value, Tensor):
+        return value.value()
+    if isinstance(value, np.ndarray | np.generic):
+        return as_node(np.asarray(value)).params["value"]
+    if isinstance(value, bool):
+        return np.asarray(value)
+    if isinstance(value, int | float):
+        return np.asarray(value, DEFAULT_DTYPE.get())
+    if isinstance(value, list | tuple):
+        array = list_array(value)
+        return array if array.dtype.kind in "bf" else array.astype(DEFAULT_DTYPE.get())
+    raise GradcliError(f"an input must be an array, a tensor, a number or a list, not {type(value).__name__}")
+
+
+def _differentiated(arrays: Mapping[str, np.ndarray], wrt: Iterable[str] | str | None) -> list[str]:
+    """The names of the inputs to differentiate."""
+    if wrt is None:
+        return [name for name, array in arrays.items() if array.dtype.kind == "f"]
+    names = [wrt] if isinstance(wrt, str) else list(dict.fromkeys(wrt))
+    for name in names:
+        if name not in arrays:
+            known = did_you_mean(name, list(arrays)) or f"the inputs are {', '.join(arrays) or 'none'}"
+            raise GradcliError(f"there is no input {name!r} to differentiate", hint=known)
+        if arrays[name].dtype.kind != "f":
+            raise GradcliError(
+                f"the input {name!r} is {arrays[name].dtype} and cannot be differentiated",
+                hint="only floating-point inputs have gradients; convert the file or literal to float32",
+            )
+    return names
+
+
+def _seed(value: Node, grad_output: Any, explicit: bool) -> tuple[Node | None, str | None]:
+    """What the backward pass starts with, or None and a note on why there is no gradient."""
+    if grad_output is not None:
+        array = to_array(grad_output)
+        if not value.is_floating:
+            raise GradcliError(f"the value is {value.dtype} and has no gradient")
+        if array.ndim and array.shape != value.shape:
+            raise GradcliError(f"the grad-output has shape {array.shape}, the value {value.shape}: they must be equal")
+        seed = constant(np.broadcast_to(array.astype(value.dtype), value.shape))
+        return (seed if value.requires_grad else None), None
+    if not value.requires_grad:
+        return None, None
+    if value.size == 1:
+        return constant(np.ones(value.shape, value.dtype)), None
+    if explicit:
+        raise GradcliError(
+            f"the value has shape {value.shape}: its gradient needs a vector to multiply with",
+            hint="reduce it, as in sum(...), or give --grad-output (a number is broadcast)",
+        )
+    return None, f"the value has shape {value.shape}, so no gradient was computed: reduce it or give --grad-output 1"
+
+
+def _with_value(tensor: Tensor, array: np.ndarray) -> Tensor:
+    view = array.view()
+    view.flags.writeable = False
+    tensor.known_value = view
+    return tensor
+
+
+def _leaf(array: np.ndarray) -> Tensor:
+    return _with_value(Tensor(input_node(array)), array)
+
+
+class _Frame:
+    """A running piece of code: a statement, or the body of a function of the expression."""
+
+    __slots__ = ("code", "at", "names", "base", "place")
+
+    def __init__(self, code: list[Instr], names: dict[str, Any] | None, base: int, place: Span) -> None:
+        self.code = code
+        self.at = 0
+        self.names = names
+        self.base = base
+        self.place = place
+
+
+class Evaluator:
+    """Carries a program out on a stack of values; nothing recurses, so no nesting is too deep."""
+
+    def __init__(self, source: str, inputs: Mapping[str, Node]) -> None:
+        self.source = source
+        self.names: dict[str, Any] = dict(inputs)
+        self.inputs = inputs
+        self.functions: dict[str, Statement] = {}
+        self.used: set[str] = set()
+        self._values: list[Any] = []
+        # The place of each value on the stack, from its first character to its last.
+        self._places: list[Span] = []
+
+    def run(self, program: Program) -> Node:
+        """The node of the last statement's value."""
+        for statement in program.statements:
+            if statement.kind == "define":
+                self._define(statement)
+                continue
+            value = self._execute(statement.code)
+            if statement.kind == "assign":
+                self._assign(statement, value)
+        return self._final(value, program.statements[-1].span)
+
+    def _define(self, statement: Statement) -> None:
+        if statement.name in OPS and OPS[statement.name].public:
+            raise GradcliError(
+                f"{statement.name!r} is a function of the language and cannot be defined anew",
+                span=statement.name_spans[0], hint="choose another name",
+            )  # fmt: skip
+        self.functions[statement.name] = statement
+
+    def _assign(self, statement: Statement, value: Any) -> None:
+        if len(statement.names) == 1:
+            self.names[statement.names[0]] = value
+            return
+        parts = list(value) if isinstance(value, tuple | list) else None
+        if parts is None or len(parts) != len(statement.names):
+            have = "one value" if parts is None else f"{len(parts)} values"
+            raise GradcliError(f"{len(statement.names)} names are assigned {have}", span=statement.span)
+        self.names.update(zip(statement.names, parts, strict=True))
+
+    def _final(self, value: Any, span: Span) -> Node:
+        if isinstance(value, Node):
+            return value
+        if isinstance(value, bool):
+            return constant(value)
+        if isinstance(value, int | float):
+            return constant(value, DEFAULT_DTYPE.get())
+        if isinstance(value, Literal):
+            return as_node(value)
+        if isinstance(value, tuple) and hasattr(value, "_fields"):
+            fields = " or ".join(f".{f}" for f in value._fields)
+            raise GradcliError("the value is a pair of tensors", span=span, hint=f"choose one with {fields}")
+        kind = "a tuple" if isinstance(value, tuple) else "None" if value is None else f"{value!r}"
+        raise GradcliError(f"the value of the expression is {kind}, not a tensor", span=span)
+
+    def _execute(self, code: list[Instr]) -> Any:
+        frames = [_Frame(code, None, len(self._values), (0, 0))]
+        while True:
+            frame = frames[-1]
+            if frame.at == len(frame.code):
+                frames.pop()
+                if not frames:
+                    self._places.pop()
+                    return self._values.pop()
+                # The result of a function stands where it was called.
+                self._places[-1] = frame.place
+                continue
+            step = frame.code[frame.at]
+            frame.at += 1
+            if step.op == "call" and step.arg[0] in self.functions:
+                frames.append(self._enter(step, len(frames)))
+                continue
+            try:
+                self._step(step, frame)
+            except GradcliError as error:
+                if error.span is None:
+                    error.span = (step.start, step.end)
+                raise
+            except (OverflowError, ValueError, RecursionError, MemoryError) as error:
+                raise GradcliError(f"this cannot be computed: {error}", span=(step.start, step.end)) from None
+
+    def _enter(self, step: Instr, depth: int) -> _Frame:
+        """The frame of a call to a function that the expression defines."""
+        name, positional, keywords = step.arg
+        function = self.functions[name]
+        place = (step.start, step.end)
+        if depth >= _MAX_FRAMES:
+            raise GradcliError(f"{name}() calls itself without end", span=place)
+        arguments, _ = self._pop(positional + len(keywords))
+        if positional > len(function.params):
+            expected = f"{len(function.params)} argument" + ("s" if len(function.params) != 1 else "")
+            raise GradcliError(f"{name}() takes {expected}, got {positional}", span=place)
+        bound = dict(zip(function.params, arguments, strict=False))
+        for word, value in zip(keywords, arguments[positional:], strict=True):
+            if word not in function.params or word in function.params[:positional]:
+                raise GradcliError(f"{name}() has no argument {word!r} to give here", span=place)
+            bound[word] = value
+        missing = [p for p in function.params if p not in bound]
+        if missing:
+            raise GradcliError(f"{name}() needs {missing[0]!r}", span=place)
+        return _Frame(function.code, bound, len(self._values), place)
+
+    def _pop(self, count: int) -> tuple[list[Any], list[Span]]:
+        if not count:
+            return [], []
+        values, places = self._values[-count:], self._places[-count:]
+        del self._values[-count:], self._places[-count:]
+        return values, places
+
+    def _push(self, value: Any, place: Span) -> None:
+        self._values.append(value)
+        self._places.append(place)
+
+    def _step(self, step: Instr, frame: _Frame) -> None:
+        op, arg, start, end = step
+        if op == "name":
+            self._push(self._look_up(arg, frame.names, (start, end)), (start, end))
+        elif op == "binary":
+            (a, b), (left, right) = self._pop(2)
+            self._push(self._binary(arg, a, b, (start, end)), (left[0], right[1]))
+        elif op == "number" or op == "string":
+            self._push(arg, (start, end))
+        elif op == "unary":
+            (a,), (place,) = self._pop(1)
+            self._push(self._unary(arg, a, (start, end)), (start, place[1]))
+        elif op == "call":
+            self._call_function(arg, (start, end))
+        elif op == "method":
+            self._call_method(arg, (start, end))
+        elif op == "attribute":
+            (a,), (place,) = self._pop(1)
+            self._push(self._attribute(a, arg, (start, end)), (place[0], end))
+        elif op == "index":
+            items, _ = self._pop(arg)
+            (a,), (place,) = self._pop(1)
+            self._push(self._index(a, items, (start, end)), (place[0], end))
+        elif op == "ellipsis":
+            self._push(Ellipsis, (start, end))
+        elif op == "slice":
+            parts, _ = self._pop(sum(arg))
+            given = iter(parts)
+            self._push(slice(*(next(given) if present else None for present in arg)), (start, end))
+        else:
+            items, _ = self._pop(arg)
+            self._push(Literal(items) if op == "list" else tuple(items), (start, end))
+
+    # Names ------------------------------------------------------------------------------------------------------------
+
+    def _look_up(self, name: str, local: dict[str, Any] | None, place: Span) -> Any:
+        if local is not None and name in local:
+            return local[name]
+        if name in self.names:
+            self.used.add(name)
+            return self.names[name]
+        for known in (CONSTANTS, DTYPES, _WORDS):
+            if name in known:
+                return known[name]
+        if (name in OPS and OPS[name].public) or name in self.functions:
+            raise GradcliError(f"{name!r} is a function", span=place, hint=f"call it, as in {name}(x)")
+        candidates = [*(local or ()), *self.names, *CONSTANTS]
+        hint = did_you_mean(name, candidates) or f"give it a value on the command line, as in {name}=ones(2,2)"
+        raise GradcliError(f"unknown name {name!r}", span=place, hint=hint)
+
+    # Operations -------------------------------------------------------------------------------------------------------
+
+    def _binary(self, symbol: str, a: Any, b: Any, place: Span) -> Any:
+        if isinstance(a, Number) and isinstance(b, Number):
+            return _number_arithmetic(symbol, a, b)
+        if symbol in ("==", "!=") and not (isinstance(a, Node | Literal) or isinstance(b, Node | Literal)):
+            return _NUMBERS[symbol](a, b)
+        return self._placed(OPS[_BINARY[symbol]](a, b), place)
+
+    def _unary(self, symbol: str, a: Any, place: Span) -> Any:
+        if symbol == "+":
+            return a
+        if isinstance(a, bool) and symbol == "~":
+            return not a
+        if isinstance(a, Number):
+            return -a if symbol == "-" else ~a if isinstance(a, int) else self._fold(OPS["bitwise_not"], [a], {})
+        return self._placed(OPS[_UNARY[symbol]](a), place)
+
+    def _placed(self, result: Any, place: Span) -> Any:
+        """Note the place in the source on the nodes that a step has made."""
+        waiting = list(result) if isinstance(result, tuple) else [result]
+        while waiting:
+            node = waiting.pop()
+            if isinstance(node, Node) and node.span is None and node.op is not INPUT:
+                node.span = place
+                waiting.extend(node.inputs)
+        return result
+
+    def _call_function(self, arg: tuple[str, int, tuple[str, ...]], place: Span) -> None:
+        name, positional, words = arg
+        op = OPS.get(name)
+        if op is None or not op.public:
+            where = (place[0], place[0] + len(name))
+            if name in self.names or name in CONSTANTS:
+                raise GradcliError(f"{name!r} is not a function", span=where, hint=f"write {name}*(...) to multiply")
+            functions = [n for n, o in OPS.items() if o.public]
+            hint = did_you_mean(name, [*functions, *self.functions]) or "`gradcli --help` says where they are listed"
+            raise GradcliError(f"unknown function {name!r}", span=where, hint=hint)
+        values, places = self._pop(positional + len(words))
+        self._push(self._apply(op, values, places, words, place), place)
+
+    def _call_method(self, arg: tuple[str, int, tuple[str, ...]], place: Span) -> None:
+        name, positional, words = arg
+        values, places = self._pop(1 + positional + len(words))
+        whole = (places[0][0], place[1])
+        receiver = values[0]
+        where = (place[0], place[0] + len(name))
+        if name in _QUERIES and isinstance(receiver, Node | Literal):
+            try:
+                query = _QUERIES[name](as_node(receiver), *values[1:])
+            except (TypeError, IndexError):
+                raise GradcliError(f"{name}() cannot be asked that way", span=place) from None
+            self._push(query, whole)
+            return
+        op = OPS.get(name)
+        if op is None or not op.public:
+            hint = did_you_mean(name, [*(n for n, o in OPS.items() if o.public), *_QUERIES])
+            raise GradcliError(f"a tensor has no method {name!r}", span=where, hint=hint)
+        if not isinstance(receiver, Node | Literal | Number):
+            raise GradcliError(f"{name!r} is a method of tensors", span=where)
+        self._push(self._apply(op, values, places, words, place), whole)
+
+    def _apply(self, op: Op, values: list[Any], places: list[Span], words: tuple[str, ...], place: Span) -> Any:
+        """An operation on values; an error in one argument is reported at that argument."""
+        split = len(values) - len(words)
+        keywords = dict(zip(words, values[split:], strict=True))
+        try:
+            if op.family == "elementwise" and values and all(isinstance(v, Number) for v in values):
+                return self._fold(op, values[:split], keywords)
+            return self._placed(op(*values[:split], **keywords), place)
+        except GradcliError as error:
+            if error.span is None and error.argument is not None:
+                names = op.signature.names
+                if error.argument in words:
+                    error.span = places[split + words.index(error.argument)]
+                elif error.argument in names and names.index(error.argument) < split:
+                    error.span = places[names.index(error.argument)]
+            raise
+
+    def _fold(self, op: Op, values: list[Any], keywords: dict[str, Any]) -> Any:
+        """A function of numbers is a number, computed in double precision."""
+        token = DEFAULT_DTYPE.set(FLOAT64)
+        try:
+            return execute([op(*values, **keywords)])[0].item()
+        finally:
+            DEFAULT_DTYPE.reset(token)
+
+    def _attribute(self, value: Any, name: str, place: Span) -> Any:
+        if isinstance(value, tuple) and name in getattr(value, "_fields", ()):
+            return getattr(value, name)
+        if isinstance(value, Literal | Number) and not isinstance(value, bool):
+            value = as_node(value)
+        if not isinstance(value, Node):
+            raise GradcliError(f"only tensors have attributes, not {type(value).__name__} values", span=place)
+        if name in _ATTRIBUTES:
+            return self._placed(_ATTRIBUTES[name](value), place)
+        if (name in OPS and OPS[name].public) or name in _QUERIES:
+            raise GradcliError(f"{name!r} is a method", span=place, hint=f"call it, as in x.{name}()")
+        hint = did_you_mean(name, [*_ATTRIBUTES, *OPS])
+        raise GradcliError(f"a tensor has no attribute {name!r}", span=place, hint=hint)
+
+    def _index(self, value: Any, items: list[Any], place: Span) -> Any:
+        if isinstance(value, Node):
+            return self._placed(OPS["getitem"](value, tuple(items)), place)
+        if isinstance(value, list | tuple) and len(items) == 1 and isinstance(items[0], int | slice):
+            try:
+                return value[items[0]]
+            except IndexError:
+                raise GradcliError(f"index {items[0]} is out of range for {len(value)} elements", span=place) from None
+        if isinstance(value, Literal):
+            return self._placed(OPS["getitem"](as_node(value), tuple(items)), place)
+        raise GradcliError("only tensors, lists and tuples can be indexed", span=place)
+
+
+def _number_arithmetic(symbol: str, a: Any, b: Any) -> Any:
+    """Python's arithmetic on numbers, with infinities and NaN where Python would stop."""
+    if symbol == "@":
+        raise GradcliError("@ multiplies matrices, not numbers", hint="use *")
+    if symbol in "&|" and (isinstance(a, float) or isinstance(b, float)):
+        raise GradcliError(f"{symbol} is defined for booleans and integers", hint="compare first, as in x > 0")
+    if symbol == "**" and isinstance(a, int) and isinstance(b, int) and abs(a) > 1:
+        if b > _MAX_BITS or a.bit_length() * max(b, 0) > _MAX_BITS:
+            a = float(a) if a.bit_length() <= _MAX_BITS // 2 else math.copysign(math.inf, a)
+    if isinstance(a, int) and isinstance(b, int) and max(a.bit_length(), b.bit_length()) > _MAX_BITS:
+        a, b = _as_float(a), _as_float(b)
+    try:
+        result = _NUMBERS[symbol](a, b)
+    except (ZeroDivisionError, OverflowError):
+        with np.errstate(all="ignore"):
+            name = {"/": np.true_divide, "//": np.floor_divide, "%": np.remainder, "**": np.power}.get(symbol)
+            result = name(_as_float(a), _as_float(b)).item() if name is not None else math.inf
+    return math.nan if isinstance(result, complex) else result
+
+
+def _as_float(value: Number) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.copysign(math.inf, value)

@@ -1,0 +1,82 @@
+"""Strides as PyTorch would lay a result out: they decide which reshapes are views, and so the names in a chain."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+Shape = tuple[int, ...]
+
+
+def contiguous(shape: Shape) -> Shape:
+    """Row-major strides in elements.
+
+    >>> contiguous((2, 3, 4))
+    (12, 4, 1)
+    """
+    strides = []
+    step = 1
+    for length in reversed(shape):
+        strides.append(step)
+        step *= max(length, 1)
+    return tuple(reversed(strides))
+
+
+def normalize(shape: Shape, strides: Shape) -> Shape | None:
+    """`strides`, or None when they are contiguous (lengths of 1 and empty tensors do not matter)."""
+    if not math.prod(shape):
+        return None
+    expected = 1
+    for length, stride in zip(reversed(shape), reversed(strides), strict=True):
+        if length != 1:
+            if stride != expected:
+                return strides
+            expected *= length
+    return None
+
+
+def view(shape: Shape, strides: Shape, new_shape: Shape) -> Shape | None:
+    """The strides of `new_shape` over the same memory, or None when the elements would have to be copied."""
+    if not math.prod(shape):
+        return contiguous(new_shape)
+    result = [0] * len(new_shape)
+    at = len(new_shape) - 1
+    chunk, chunk_stride = 1, strides[-1] if strides else 1
+    for d in range(len(shape) - 1, -1, -1):
+        chunk *= shape[d]
+        # Dimensions belong to one chunk as long as the outer one steps over exactly the inner ones.
+        if d > 0 and (shape[d - 1] == 1 or strides[d - 1] == chunk * chunk_stride):
+            continue
+        filled = 1
+        while at >= 0 and (filled < chunk or new_shape[at] == 1):
+            result[at] = filled * chunk_stride
+            filled *= new_shape[at]
+            at -= 1
+        if filled != chunk:
+            return None
+        if d > 0:
+            chunk, chunk_stride = 1, strides[d - 1]
+    while at >= 0:
+        if new_shape[at] != 1:
+            return None
+        result[at] = 1
+        at -= 1
+    return tuple(result)
+
+
+def elementwise(operands: Sequence[tuple[Shape, Shape | None]], shape: Shape) -> Shape | None:
+    """The layout of an elementwise result: the order of dimensions that its operands agree on, densely packed."""
+    full = [(s, st) for s, st in operands if s == shape]
+    for operand_shape, strides in full:
+        if strides is None:
+            return None
+        order = sorted(range(len(shape)), key=lambda d, st=strides: (-st[d], d))  # type: ignore[misc]
+        if any(strides[d] == 0 and operand_shape[d] > 1 for d in order):
+            continue
+        result = [0] * len(shape)
+        step = 1
+        for d in reversed(order):
+            result[d] = step
+            step *= max(shape[d], 1)
+        return normalize(shape, tuple(result))
+    return None

@@ -1,0 +1,10 @@
+"""The operations: one row each. Importing this package fills the registry.
+
+A row holds all that is known about an operation; the families in `gradcli.ops.family` carry what many rows share
+(shape and dtype rules, how arguments become nodes). Derivative rules are written with graph operations, so that a
+derivative can be differentiated again, and never undo broadcasting: `gradcli.autodiff` does, in one place.
+"""
+
+from gradcli.ops import create, elementwise, index, reduce, shape
+
+FAMILIES = (elementwise, reduce, shape, index, create)

@@ -1,0 +1,188 @@
+"""Rows that create tensors: filled, counted, and random ones, drawn as PyTorch's generator draws them."""
+
+from __future__ import annotations
+
+import math
+from contextvars import ContextVar
+from typing import Any
+
+import numpy as np
+
+from gradcli.errors import GradcliError
+from gradcli.node import (
+    BOOL,
+    DEFAULT_DTYPE,
+    INT64,
+    Node,
+    Params,
+    Shape,
+    as_int,
+    as_node,
+    cast,
+    constant,
+    list_array,
+    make,
+)
+from gradcli.ops.family import composite, primitive, to_dtype
+from gradcli.ops.shape import sizes
+from gradcli.random import Generator
+
+#: The generator that rand() and randn() draw from; `manual_seed` and `--seed` put a new one here.
+GENERATOR: ContextVar[Generator | None] = ContextVar("gradcli_generator", default=None)
+
+
+def _float_dtype(dtype: Any) -> np.dtype:
+    return to_dtype(dtype) or DEFAULT_DTYPE.get()
+
+
+def _shape(size: Any) -> Shape:
+    lengths = sizes(size, "a length")
+    if any(n < 0 for n in lengths):
+        raise GradcliError(f"a shape has no negative lengths, got {tuple(lengths)}")
+    return tuple(lengths)
+
+
+def _infer(inputs: tuple[Node, ...], params: Params) -> tuple[Shape, np.dtype]:
+    return params["shape"], params["dtype"]
+
+
+def _filled(shape: Shape, value: Any, dtype: np.dtype) -> Node:
+    return make(filled, (), {"shape": shape, "value": value, "dtype": dtype})
+
+
+def _fill_kernel(shape: Shape, value: Any, dtype: np.dtype) -> Any:
+    return np.full(shape, value, dtype)
+
+
+def _full(size: Any, fill_value: Any, dtype: Any) -> Node:
+    if not isinstance(fill_value, bool | int | float):
+        raise GradcliError("full() needs a number to fill with", hint="as in full((2, 3), 7.)")
+    target = to_dtype(dtype)
+    if target is None:
+        target = BOOL if isinstance(fill_value, bool) else INT64 if isinstance(fill_value, int) else DEFAULT_DTYPE.get()
+    return _filled(_shape(size), fill_value, target)
+
+
+def _like(value: float) -> Any:
+    def build(input: Any, dtype: Any) -> Node:
+        x = as_node(input)
+        return _filled(x.shape, value, to_dtype(dtype) or x.dtype)
+
+    return build
+
+
+def _full_like(input: Any, fill_value: Any, dtype: Any) -> Node:
+    x = as_node(input)
+    return _full(x.shape, fill_value, dtype or x.dtype)
+
+
+def _eye(n: Any, m: Any, dtype: Any) -> Node:
+    rows = as_int(n, "n")
+    columns = rows if m is None else as_int(m, "m")
+    return make(eye, (), {"shape": _shape((rows, columns)), "dtype": _float_dtype(dtype)})
+
+
+def _arange(start: Any, end: Any, step: Any, dtype: Any) -> Node:
+    if end is None:
+        start, end = 0, start
+    for value in (start, end, step):
+        if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+            raise GradcliError("arange() needs finite numbers", hint="as in arange(5) or arange(0, 1, 0.1)")
+    if step == 0 or (end - start) / step < 0:
+        raise GradcliError(f"arange() never gets from {start} to {end} in steps of {step}")
+    whole = all(isinstance(v, int) for v in (start, end, step))
+    target = to_dtype(dtype) or (INT64 if whole else DEFAULT_DTYPE.get())
+    length = -((start - end) // step) if whole else math.ceil((end - start) / step)
+    return make(arange, (), {"shape": (int(length),), "start": start, "step": step, "dtype": target})
+
+
+def _arange_kernel(shape: Shape, start: Any, step: Any, dtype: np.dtype) -> Any:
+    count = np.arange(shape[0], dtype=np.int64 if isinstance(start, int) and isinstance(step, int) else np.float64)
+    return (start + step * count).astype(dtype)
+
+
+def _linspace(start: Any, end: Any, steps: Any, dtype: Any) -> Node:
+    for value in (start, end):
+        if not isinstance(value, bool | int | float):
+            raise GradcliError("linspace() needs numbers", hint="as in linspace(0, 1, 11)")
+    params = {"shape": _shape((steps,)), "start": float(start), "end": float(end), "dtype": _float_dtype(dtype)}
+    return make(linspace, (), params)
+
+
+def _draw(kind: str) -> Any:
+    def build(size: Any, dtype: Any) -> Node:
+        generator = GENERATOR.get()
+        if generator is None:
+            generator = Generator(None)
+            GENERATOR.set(generator)
+        shape, target = _shape(size), _float_dtype(dtype)
+        if target.kind != "f":
+            raise GradcliError(f"{kind}() draws floating-point numbers, not {target}")
+        # The place in the stream is taken now, in the order of the text; the numbers are made when they are needed.
+        state = generator.reserve(kind, math.prod(shape), target)
+        return make(drawn, (), {"shape": shape, "dtype": target, "state": state})
+
+    return build
+
+
+def _tensor(data: Any, dtype: Any) -> Node:
+    target = to_dtype(dtype)
+    if target is not None and isinstance(data, list) and not any(isinstance(v, Node) for v in data):
+        array = list_array(data) if target.kind != "f" else np.asarray(list_array_exact(data))
+        return constant(array.astype(target))
+    node = as_node(data)
+    if node.weak:
+        value = node.params["number"]
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        return constant(value, target or (INT64 if whole else node.dtype))
+    return node if target is None else cast(node, target)
+
+
+def list_array_exact(data: Any) -> np.ndarray:
+    """A nested list as float64, for a dtype wider than the default one."""
+    list_array(data)
+    return np.array(data, np.float64)
+
+
+filled = primitive("_filled", _fill_kernel, _infer, family="create", args="shape, value, dtype", public=False, doc="A filled tensor.")
+drawn = primitive(
+    "_drawn", lambda shape, dtype, state: state.numbers().reshape(shape).astype(dtype), _infer, family="create",
+    args="shape, dtype, state", public=False, doc="Random numbers from a place in the generator's stream.",
+)  # fmt: skip
+tensor = composite("tensor", _tensor, args="data, dtype=None", family="create", doc="A tensor from a list or a number.")
+ones = composite(
+    "ones", lambda size, dtype: _filled(_shape(size), 1, _float_dtype(dtype)), args="*size, dtype=None",
+    family="create", doc="Ones.",
+)  # fmt: skip
+zeros = composite(
+    "zeros", lambda size, dtype: _filled(_shape(size), 0, _float_dtype(dtype)), args="*size, dtype=None",
+    family="create", doc="Zeros.",
+)  # fmt: skip
+full = composite("full", _full, args="size, fill_value, *, dtype=None", family="create", doc="One number everywhere.")
+ones_like = composite("ones_like", _like(1), args="input, *, dtype=None", family="create", doc="Ones in the shape of a tensor.")
+zeros_like = composite("zeros_like", _like(0), args="input, *, dtype=None", family="create", doc="Zeros in the shape of a tensor.")
+full_like = composite(
+    "full_like", _full_like, args="input, fill_value, *, dtype=None", family="create",
+    doc="One number in the shape of a tensor.",
+)  # fmt: skip
+eye = primitive(
+    "eye", lambda shape, dtype: np.eye(*shape, dtype=dtype), _infer, family="create", args="n, m=None, *, dtype=None",
+    build=_eye, doc="Ones on the diagonal.",
+)  # fmt: skip
+arange = primitive(
+    "arange", _arange_kernel, _infer, family="create", args="start, end=None, step=1, *, dtype=None", build=_arange,
+    doc="Numbers from start up to, not including, end; from 0 when one number is given. Whole ones are int64.",
+)  # fmt: skip
+linspace = primitive(
+    "linspace", lambda shape, start, end, dtype: np.linspace(start, end, shape[0]).astype(dtype), _infer,
+    family="create", args="start, end, steps, *, dtype=None", build=_linspace,
+    doc="Evenly spaced numbers, both ends included.",
+)  # fmt: skip
+rand = composite(
+    "rand", _draw("rand"), args="*size, dtype=None", family="create",
+    doc="Uniform numbers in [0, 1), for a seed the same as PyTorch's.",
+)  # fmt: skip
+randn = composite(
+    "randn", _draw("randn"), args="*size, dtype=None", family="create",
+    doc="Standard normal numbers, for a seed the same as PyTorch's.",
+)  # fmt: skip

@@ -1,0 +1,496 @@
+"""Elementwise rows: conversions, arithmetic, comparisons, powers and logarithms, rounding, selection, trigonometry."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from gradcli.errors import GradcliError
+from gradcli.node import BOOL, GradFn, Node, Op, Params, Shape, as_int, as_node, cast, make
+from gradcli.ops.family import apply, call, composite, elementwise, primitive, to_dtype, weak_aware
+
+LN2 = math.log(2.0)
+LN10 = math.log(10.0)
+BINARY = "input, other"
+POSITIVE = (0.5, 2.0)
+
+
+def zero_vjp(g: Node, out: Node, *inputs: Node, **params: Any) -> tuple[Node | None, ...]:
+    """The rule of functions that are flat almost everywhere: zeros, not None, as in PyTorch."""
+    return tuple(call("zeros_like", g) for _ in inputs)
+
+
+# Conversions and copies -------------------------------------------------------------------------------------------------
+
+
+def _cast_infer(inputs: tuple[Node, ...], params: Params) -> tuple[Shape, np.dtype]:
+    return inputs[0].shape, params["dtype"]
+
+
+def _to(input: Any, dtype: Any) -> Node:
+    node, target = as_node(input), to_dtype(dtype)
+    return node if target is None or target == node.dtype else make(to, (node,), {"dtype": target})
+
+
+def _keep_layout(inputs: tuple[Node, ...], params: Params, shape: Shape) -> Shape | None:
+    return inputs[0].strides
+
+
+# Promotion inserts this one: PyTorch converts inside the operation, so it shows no step of its own.
+cast_ = primitive(
+    "_cast", lambda x, dtype: x.astype(dtype), _cast_infer, family="elementwise", args="input, dtype", public=False,
+    doc="Implicit conversion between dtypes.", layout=_keep_layout, vjp=lambda g, out, x, dtype: (cast(g, x.dtype),),
+)  # fmt: skip
+to = primitive(
+    "to", lambda x, dtype: x.astype(dtype), _cast_infer, family="elementwise", args="input, dtype", build=_to,
+    doc="The tensor in another dtype, such as float64.", torch="Tensor.to", grad_fn="ToCopyBackward0",
+    layout=_keep_layout, vjp=lambda g, out, x, dtype: (cast(g, x.dtype),),
+)  # fmt: skip
+
+
+def _conversion(name: str, dtype: str) -> Op:
+    return composite(
+        name, lambda input: _to(input, dtype), args="input", family="elementwise", torch=f"Tensor.{name}",
+        doc=f"The tensor as {dtype}.",
+    )  # fmt: skip
+
+
+float_ = _conversion("float", "float32")
+double = _conversion("double", "float64")
+half = _conversion("half", "float16")
+long = _conversion("long", "int64")
+int_ = _conversion("int", "int32")
+bool_ = composite(
+    "bool", lambda input: call("ne", input, 0), args="input", family="elementwise", torch="Tensor.bool",
+    doc="The tensor as booleans: true where it is not zero.",
+)  # fmt: skip
+clone = elementwise(
+    "clone", np.copy, grad_fn="CloneBackward0", doc="A copy of the tensor.", vjp=lambda g, out, x: (g,),
+)  # fmt: skip
+row_major = primitive(
+    "_row_major", np.ascontiguousarray, lambda inputs, params: (inputs[0].shape, inputs[0].dtype), public=False,
+    family="elementwise", grad_fn="CloneBackward0", doc="A copy in row-major order.", vjp=lambda g, out, x: (g,),
+)  # fmt: skip
+contiguous = composite(
+    "contiguous", lambda input: as_node(input) if as_node(input).strides is None else row_major(input), args="input",
+    family="elementwise", torch="Tensor.contiguous", doc="The tensor in row-major order: itself when it already is.",
+)  # fmt: skip
+detach = elementwise(
+    "detach", lambda x: x, doc="The same values, no longer tracked: no gradient flows through.", aliases=("no_grad",),
+)  # fmt: skip
+
+# Arithmetic -------------------------------------------------------------------------------------------------------------
+
+
+def _add(input: Any, other: Any, alpha: float) -> Node:
+    return apply(add, input, other if alpha == 1 else as_node(other) * alpha)
+
+
+def _sub(input: Any, other: Any, alpha: float) -> Node:
+    a, b = as_node(input), as_node(other if alpha == 1 else as_node(other) * alpha)
+    # PyTorch has an operation of its own for a number minus a tensor.
+    return apply(rsub, b, a) if a.weak and not b.weak else apply(sub, a, b)
+
+
+def _div(input: Any, other: Any, rounding_mode: str | None) -> Node:
+    a, b = as_node(input), as_node(other)
+    if rounding_mode == "floor":
+        return apply(floor_divide, a, b)
+    if rounding_mode == "trunc":
+        return call("trunc", _div(a, b, None))
+    if rounding_mode is not None:
+        raise GradcliError(f"unknown rounding_mode {rounding_mode!r}", hint="use 'floor', 'trunc' or None")
+    # PyTorch's order of operations for `2 / x`: its rounding and its chain differ from a division's.
+    return reciprocal(b) * a if a.weak and not b.weak else apply(div, a, b)
+
+
+def _commuted(name: str) -> GradFn:
+    """`2 + x` is recorded by PyTorch as `x + 2`: the tensor's edge comes first."""
+
+    def grad_fn(node: Node) -> tuple[str, tuple[Node, ...]]:
+        a, b = node.inputs
+        return name, (b, a) if a.weak and not b.weak else (a, b)
+
+    return grad_fn
+
+
+def _floor_divide(x: Any, y: Any) -> Any:
+    if x.dtype.kind == "f":
+        return np.where(y == 0, np.true_divide(x, y), np.floor_divide(x, y))
+    _refuse_zero(y)
+    return np.floor_divide(x, y)
+
+
+def _remainder(x: Any, y: Any) -> Any:
+    _refuse_zero(y)
+    return np.remainder(x, y)
+
+
+def _fmod(x: Any, y: Any) -> Any:
+    _refuse_zero(y)
+    return np.fmod(x, y)
+
+
+def _refuse_zero(y: Any) -> None:
+    if y.dtype.kind != "f" and not np.all(y):
+        raise GradcliError("integer division by zero", hint="use / for a floating-point quotient")
+
+
+def _lerp(a: Any, b: Any, w: Any) -> Any:
+    # Two forms, so that the ends are met exactly.
+    return np.where(np.abs(w) < 0.5, a + w * (b - a), b - (b - a) * (1 - w))
+
+
+def _xlogy(x: Any, y: Any) -> Any:
+    return np.where((x == 0) & ~np.isnan(y), np.zeros_like(x), x * np.log(y))
+
+
+def _xlogy_grad_fn(node: Node) -> tuple[str, tuple[Node, ...]]:
+    x, y = node.inputs
+    return ("XlogyBackward1", (y,)) if x.weak else ("XlogyBackward2", (x,)) if y.weak else ("XlogyBackward0", (x, y))
+
+
+def _xlogy_vjp(g: Node, out: Node, x: Node, y: Node) -> tuple[Node, Node]:
+    return where(logical_and(eq(x, 0), y <= 0), 0, xlogy(g, y)), g * (x / y)
+
+
+add = elementwise(
+    "add", np.add, args="input, other, *, alpha=1", build=_add, grad_fn=_commuted("AddBackward0"),
+    doc="Sum, `input + alpha*other`.", vjp=lambda g, out, x, y: (g, g),
+)  # fmt: skip
+sub = elementwise(
+    "sub", np.subtract, args="input, other, *, alpha=1", dtype="number", build=_sub, grad_fn="SubBackward0",
+    doc="Difference, `input - alpha*other`.", aliases=("subtract",), vjp=lambda g, out, x, y: (g, -g),
+)  # fmt: skip
+rsub = elementwise(
+    "rsub", lambda x, y: np.subtract(y, x), args=BINARY, dtype="number", doc="Difference, `other - input`.",
+    grad_fn=weak_aware("RsubBackward0", "RsubBackward1"), vjp=lambda g, out, x, y: (-g, g),
+)  # fmt: skip
+mul = elementwise(
+    "mul", np.multiply, args=BINARY, grad_fn=_commuted("MulBackward0"), doc="Product, `input * other`.",
+    aliases=("multiply",), vjp=lambda g, out, x, y: (g * y, g * x),
+)  # fmt: skip
+div = elementwise(
+    "div", np.true_divide, args="input, other, *, rounding_mode=None", dtype="float", build=_div,
+    grad_fn="DivBackward0", doc="Quotient, `input / other`.", aliases=("divide", "true_divide"),
+    domain=((-2.0, 2.0), POSITIVE), vjp=lambda g, out, x, y: (g / y, -g * ((x / y) / y)),
+)  # fmt: skip
+floor_divide = elementwise(
+    "floor_divide", _floor_divide, args=BINARY, dtype="number", domain=((-2.0, 2.0), POSITIVE), vjp=zero_vjp,
+    grad_fn=weak_aware("FloorDivideBackward0", "FloorDivideBackward0"), doc="Quotient rounded down, `input // other`.",
+)  # fmt: skip
+remainder = elementwise(
+    "remainder", _remainder, args=BINARY, dtype="number", doc="Remainder with the sign of the divisor, `input % other`.",
+    grad_fn=weak_aware("RemainderBackward1", "RemainderBackward0"), domain=((-2.0, 2.0), (0.6, 0.9)),
+    vjp=lambda g, out, x, y: (g, -g * floor(x / y)),
+)  # fmt: skip
+fmod = elementwise(
+    "fmod", _fmod, args=BINARY, dtype="number", doc="Remainder with the sign of the dividend.",
+    grad_fn=weak_aware("FmodBackward1", "FmodBackward0"), domain=((-2.0, 2.0), (0.6, 0.9)),
+    vjp=lambda g, out, x, y: (g, -g * trunc(x / y)),
+)  # fmt: skip
+neg = elementwise(
+    "neg", np.negative, dtype="number", grad_fn="NegBackward0", doc="Negation, `-input`.", aliases=("negative",),
+    vjp=lambda g, out, x: (-g,),
+)  # fmt: skip
+abs_ = elementwise(
+    "abs", np.absolute, dtype="number", grad_fn="AbsBackward0", doc="Absolute value; the gradient at 0 is 0.",
+    aliases=("absolute",), vjp=lambda g, out, x: (g * sign(x),),
+)  # fmt: skip
+sign = elementwise(
+    "sign", lambda x: x if x.dtype.kind == "b" else np.where(np.isnan(x), x.dtype.type(0), np.sign(x)),
+    grad_fn="SignBackward0", doc="-1, 0 or 1 by the sign of the input.", vjp=zero_vjp,
+)  # fmt: skip
+lerp = elementwise(
+    "lerp", _lerp, args="input, end, weight", dtype="float", doc="Linear interpolation, `input + weight*(end - input)`.",
+    grad_fn=weak_aware("LerpBackward1", "LerpBackward0", position=2),
+    vjp=lambda g, out, a, b, w: (g * (1 - w), g * w, g * (b - a)),
+)  # fmt: skip
+xlogy = elementwise(
+    "xlogy", _xlogy, args=BINARY, dtype="float", doc="`input * log(other)`, and 0 where the input is 0.",
+    grad_fn=_xlogy_grad_fn, domain=POSITIVE, vjp=_xlogy_vjp,
+)  # fmt: skip
+hypot = elementwise(
+    "hypot", np.hypot, args=BINARY, dtype="float", grad_fn="HypotBackward0", vjp=lambda g, out, x, y: (g * (x / out), g * (y / out)),
+    doc="Hypotenuse, `sqrt(input**2 + other**2)`, without overflow.",
+)  # fmt: skip
+
+# Comparisons and logic ---------------------------------------------------------------------------------------------------
+
+
+def _comparison(name: str, kernel: Any, symbol: str, alias: str) -> Op:
+    return elementwise(
+        name, kernel, args=BINARY, dtype="bool", doc=f"True where `input {symbol} other`.", aliases=(alias,)
+    )
+
+
+
+
+eq = _comparison("eq", np.equal, "==", "equal")
+ne = _comparison("ne", np.not_equal, "!=", "not_equal")
+lt = _comparison("lt", np.less, "<", "less")
+le = _comparison("le", np.less_equal, "<=", "less_equal")
+gt = _comparison("gt", np.greater, ">", "greater")
+ge = _comparison("ge", np.greater_equal, ">=", "greater_equal")
+bitwise_and = elementwise(
+    "bitwise_and", np.bitwise_and, args=BINARY, dtype="integral", doc="Both, `input & other`; bit by bit for integers.",
+)  # fmt: skip
+bitwise_or = elementwise(
+    "bitwise_or", np.bitwise_or, args=BINARY, dtype="integral", doc="Either, `input | other`; bit by bit for integers.",
+)  # fmt: skip
+bitwise_not = elementwise(
+    "bitwise_not", np.invert, dtype="integral", doc="Not, `~input`; bit by bit for integers.",
+)  # fmt: skip
+logical_and = elementwise("logical_and", np.logical_and, args=BINARY, dtype="logical", doc="True where both are not zero.")
+logical_or = elementwise("logical_or", np.logical_or, args=BINARY, dtype="logical", doc="True where one is not zero.")
+logical_xor = elementwise(
+    "logical_xor", np.logical_xor, args=BINARY, dtype="logical", doc="True where exactly one is not zero."
+)
+logical_not = elementwise("logical_not", np.logical_not, dtype="logical", doc="True where the input is zero.")
+isnan = elementwise("isnan", np.isnan, dtype="bool", doc="True where the input is not a number.")
+isinf = elementwise("isinf", np.isinf, dtype="bool", doc="True where the input is infinite.")
+isfinite = elementwise("isfinite", np.isfinite, dtype="bool", doc="True where the input is neither infinite nor NaN.")
+
+# Powers, exponentials, logarithms -----------------------------------------------------------------------------------------
+
+
+def _pow_kernel(x: Any, y: Any) -> Any:
+    if x.dtype.kind in "iub":
+        if y.dtype.kind == "i" and np.any(y < 0):
+            raise GradcliError("integers to negative powers are not integers", hint="use a float base, as in x.float()")
+        return np.power(x, y)
+    if y.ndim == 0:
+        # Products and roots are what PyTorch computes too: exact where `power` rounds, and many times faster.
+        exponent = float(y)
+        if exponent == 2:
+            return np.multiply(x, x)
+        if exponent == 3:
+            return x * x * x
+        if exponent == 0.5:
+            return np.sqrt(x)
+        if exponent == 1:
+            return x + 0
+        if exponent == -1:
+            return np.reciprocal(x)
+        if exponent == -2:
+            return np.reciprocal(x * x)
+    return np.power(x, y)
+
+
+def _pow_grad_fn(node: Node) -> tuple[str, tuple[Node, ...]]:
+    x, y = node.inputs
+    return ("PowBackward0", (x,)) if y.weak else ("PowBackward2", (y,)) if x.weak else ("PowBackward1", (x, y))
+
+
+def _pow_vjp(g: Node, out: Node, x: Node, y: Node) -> tuple[Node | None, Node | None]:
+    if y.weak:
+        p = y.params["number"]
+        if p == 0:
+            return call("zeros_like", g), None
+        return (g if p == 1 else g * (p * x) if p == 2 else g * (p * x ** (p - 1))), None
+    dx = where(eq(y, 0), 0, g * (y * x ** (y - 1)))
+    dy = g * where(logical_and(eq(x, 0), y >= 0), 0, out * log(x))
+    return dx, dy
+
+
+
+
+def _logaddexp(x: Any, y: Any) -> Any:
+    # NumPy's own is many times slower; equal infinities would give inf - inf.
+    high = np.maximum(x, y)
+    return np.where(x == y, x + x.dtype.type(LN2), high + np.log1p(np.exp(-np.abs(x - y))))
+
+
+pow_ = elementwise(
+    "pow", _pow_kernel, args="input, exponent", grad_fn=_pow_grad_fn, doc="Power, `input ** exponent`.",
+    domain=(POSITIVE, (-2.0, 2.0)), vjp=_pow_vjp,
+)  # fmt: skip
+square = composite(
+    "square", lambda input: pow_(input, 2), args="input", family="elementwise", doc="Square, `input ** 2`."
+)
+sqrt = elementwise(
+    "sqrt", np.sqrt, dtype="float", grad_fn="SqrtBackward0", doc="Square root.", domain=POSITIVE,
+    vjp=lambda g, out, x: (g / (2 * out),),
+)  # fmt: skip
+rsqrt = elementwise(
+    "rsqrt", lambda x: np.reciprocal(np.sqrt(x)), dtype="float", grad_fn="RsqrtBackward0", domain=POSITIVE,
+    doc="Reciprocal square root, `1/sqrt(input)`.", vjp=lambda g, out, x: (-0.5 * g * out**3,),
+)  # fmt: skip
+reciprocal = elementwise(
+    "reciprocal", np.reciprocal, dtype="float", grad_fn="ReciprocalBackward0", doc="Reciprocal, `1/input`.",
+    domain=POSITIVE, vjp=lambda g, out, x: (-g * (out * out),),
+)  # fmt: skip
+exp = elementwise(
+    "exp", np.exp, dtype="float", grad_fn="ExpBackward0", doc="Exponential.", vjp=lambda g, out, x: (g * out,)
+)
+exp2 = elementwise(
+    "exp2", np.exp2, dtype="float", grad_fn="Exp2Backward0", doc="Power of 2.",
+    vjp=lambda g, out, x: (g * out * LN2,),
+)  # fmt: skip
+expm1 = elementwise(
+    "expm1", np.expm1, dtype="float", grad_fn="Expm1Backward0", doc="`exp(input) - 1`, exact near 0.",
+    vjp=lambda g, out, x: (g * (out + 1),),
+)  # fmt: skip
+log = elementwise(
+    "log", np.log, dtype="float", grad_fn="LogBackward0", doc="Natural logarithm.", domain=POSITIVE,
+    vjp=lambda g, out, x: (g / x,),
+)  # fmt: skip
+log2 = elementwise(
+    "log2", np.log2, dtype="float", grad_fn="Log2Backward0", doc="Logarithm to base 2.", domain=POSITIVE,
+    vjp=lambda g, out, x: (g / (x * LN2),),
+)  # fmt: skip
+log10 = elementwise(
+    "log10", np.log10, dtype="float", grad_fn="Log10Backward0", doc="Logarithm to base 10.", domain=POSITIVE,
+    vjp=lambda g, out, x: (g / (x * LN10),),
+)  # fmt: skip
+log1p = elementwise(
+    "log1p", np.log1p, dtype="float", grad_fn="Log1PBackward0", doc="`log(1 + input)`, exact near 0.",
+    domain=(-0.5, 2.0), vjp=lambda g, out, x: (g / (x + 1),),
+)  # fmt: skip
+logaddexp = elementwise(
+    "logaddexp", _logaddexp, args=BINARY, dtype="float", grad_fn="LogaddexpBackward0",
+    doc="`log(exp(input) + exp(other))` without overflow.",
+    vjp=lambda g, out, x, y: (g / (1 + exp(y - x)), g / (1 + exp(x - y))),
+)  # fmt: skip
+
+# Rounding ---------------------------------------------------------------------------------------------------------------
+
+
+def _round_kernel(x: Any, decimals: int) -> Any:
+    if x.dtype.kind != "f":
+        return x
+    if decimals == 0:
+        return np.rint(x)
+    # PyTorch's order: for many digits the other one would round 10**decimals first.
+    scale = x.dtype.type(10.0 ** abs(decimals))
+    return np.rint(x * scale) / scale if decimals > 0 else np.rint(x / scale) * scale
+
+
+def _round(input: Any, decimals: Any) -> Node:
+    return apply(round_, input, decimals=as_int(decimals, "decimals"))
+
+
+def _whole(kernel: Any) -> Any:
+    """Integers round to themselves; NumPy would make them floats."""
+    return lambda x: kernel(x) if x.dtype.kind == "f" else x
+
+
+floor = elementwise("floor", _whole(np.floor), grad_fn="FloorBackward0", doc="Round down.", vjp=zero_vjp)
+ceil = elementwise("ceil", _whole(np.ceil), grad_fn="CeilBackward0", doc="Round up.", vjp=zero_vjp)
+trunc = elementwise(
+    "trunc", _whole(np.trunc), grad_fn="TruncBackward0", doc="Round towards zero.", vjp=zero_vjp, aliases=("fix",)
+)
+round_ = elementwise(
+    "round", _round_kernel, args="input, *, decimals=0", build=_round, vjp=zero_vjp,
+    grad_fn=lambda node: (f"RoundBackward{int(node.params['decimals'] != 0)}", node.inputs),
+    doc="Round to the nearest, halves to even, at so many decimals.",
+)  # fmt: skip
+frac = elementwise(
+    "frac", lambda x: x - np.trunc(x), dtype="float", grad_fn="FracBackward0", doc="Fractional part.",
+    vjp=lambda g, out, x: (g,),
+)  # fmt: skip
+
+# Selection --------------------------------------------------------------------------------------------------------------
+
+
+def _clamp(input: Any, min: Any, max: Any) -> Node:
+    if min is None and max is None:
+        raise GradcliError("clamp() needs min or max", hint="as in clamp(x, 0, 1)")
+    if min is None:
+        return apply(clamp_max, input, max)
+    return apply(clamp_min, input, min) if max is None else apply(clamp, input, min, max)
+
+
+def _clamp_grad_fn(low: int | None, high: int | None) -> Any:
+    """Numbers as bounds have no edges; a missing bound among tensors still has an empty one."""
+
+    def grad_fn(node: Node) -> tuple[str, tuple[Node | None, ...]]:
+        bounds = [node.inputs[k] if k is not None else None for k in (low, high)]
+        if all(b is None or b.weak for b in bounds):
+            return "ClampBackward1", node.inputs[:1]
+        return "ClampBackward0", (node.inputs[0], *bounds)
+
+    return grad_fn
+
+
+def _clamp_vjp(g: Node, out: Node, x: Node, low: Node, high: Node) -> tuple[Node, Node, Node]:
+    inside = logical_and(x >= low, x <= high)
+    return where(inside, g, 0), where(logical_and(low < high, x < low), g, 0), where(logical_or(x > high, high < low), g, 0)
+
+
+def _share_ties(better: Op) -> Any:
+    """Of two equal operands each gets half of the gradient."""
+
+    def vjp(g: Node, out: Node, x: Node, y: Node) -> tuple[Node, Node]:
+        tie = eq(x, y)
+        return where(tie, g / 2, where(better(y, x), 0, g)), where(tie, g / 2, where(better(x, y), 0, g))
+
+    return vjp
+
+
+where = elementwise(
+    "where", np.where, args="condition, input, other", dtype="select", doc="`input` where the condition holds, else `other`.",
+    grad_fn=lambda node: ("WhereBackward0", node.inputs[1:]),
+    vjp=lambda g, out, c, x, y: (None, where(c, g, 0), where(c, 0, g)),
+)  # fmt: skip
+maximum = elementwise(
+    "maximum", np.maximum, args=BINARY, grad_fn="MaximumBackward0", vjp=_share_ties(gt),
+    doc="The greater of two, NaN if one is; of two equal ones each gets half of the gradient.",
+)  # fmt: skip
+minimum = elementwise(
+    "minimum", np.minimum, args=BINARY, grad_fn="MinimumBackward0", vjp=_share_ties(lt),
+    doc="The smaller of two, NaN if one is; of two equal ones each gets half of the gradient.",
+)  # fmt: skip
+clamp = elementwise(
+    "clamp", lambda x, low, high: np.minimum(np.maximum(x, low), high), args="input, min=None, max=None", build=_clamp,
+    grad_fn=_clamp_grad_fn(1, 2), doc="The input held between two bounds, either of which may be left out.",
+    aliases=("clip",), vjp=_clamp_vjp,
+)  # fmt: skip
+clamp_min = elementwise(
+    "clamp_min", np.maximum, args="input, min", grad_fn=_clamp_grad_fn(1, None), doc="The input, but not below a bound.",
+    vjp=lambda g, out, x, low: (where(x >= low, g, 0), where(x < low, g, 0)),
+)  # fmt: skip
+clamp_max = elementwise(
+    "clamp_max", np.minimum, args="input, max", grad_fn=_clamp_grad_fn(None, 1), doc="The input, but not above a bound.",
+    vjp=lambda g, out, x, high: (where(x <= high, g, 0), where(x > high, g, 0)),
+)  # fmt: skip
+
+# Trigonometric and hyperbolic -----------------------------------------------------------------------------------------
+
+
+def _unary(name: str, kernel: Any, doc: str, vjp: Any, domain: Any = (-2.0, 2.0), alias: str | None = None) -> Op:
+    return elementwise(
+        name, kernel, dtype="float", grad_fn=f"{name.capitalize()}Backward0", doc=doc, vjp=vjp, domain=domain,
+        aliases=(alias,) if alias else (),
+    )  # fmt: skip
+
+
+sin = _unary("sin", np.sin, "Sine.", lambda g, out, x: (g * cos(x),))
+cos = _unary("cos", np.cos, "Cosine.", lambda g, out, x: (-g * sin(x),))
+tan = _unary("tan", np.tan, "Tangent.", lambda g, out, x: (g * (1 + out**2),), (-1.2, 1.2))
+asin = _unary("asin", np.arcsin, "Inverse sine.", lambda g, out, x: (g * rsqrt(1 - x**2),), (-0.8, 0.8), "arcsin")
+acos = _unary("acos", np.arccos, "Inverse cosine.", lambda g, out, x: (-g * rsqrt(1 - x**2),), (-0.8, 0.8), "arccos")
+atan = _unary("atan", np.arctan, "Inverse tangent.", lambda g, out, x: (g / (x**2 + 1),), alias="arctan")
+sinh = _unary("sinh", np.sinh, "Hyperbolic sine.", lambda g, out, x: (g * cosh(x),))
+cosh = _unary("cosh", np.cosh, "Hyperbolic cosine.", lambda g, out, x: (g * sinh(x),))
+tanh = _unary("tanh", np.tanh, "Hyperbolic tangent.", lambda g, out, x: (g * (1 - out**2),))
+asinh = _unary("asinh", np.arcsinh, "Inverse hyperbolic sine.", lambda g, out, x: (g * rsqrt(x**2 + 1),), alias="arcsinh")
+acosh = _unary(
+    "acosh", np.arccosh, "Inverse hyperbolic cosine.", lambda g, out, x: (g * rsqrt(x**2 - 1),), (1.2, 3.0), "arccosh"
+)
+atanh = _unary(
+    "atanh", np.arctanh, "Inverse hyperbolic tangent.", lambda g, out, x: (g / (1 - x**2),), (-0.8, 0.8), "arctanh"
+)
+
+
+def _atan2_vjp(g: Node, out: Node, y: Node, x: Node) -> tuple[Node, Node]:
+    scaled = g / (y * y + x * x)
+    return scaled * x, -scaled * y
+
+
+atan2 = elementwise(
+    "atan2", np.arctan2, args=BINARY, dtype="float", grad_fn="Atan2Backward0", vjp=_atan2_vjp, aliases=("arctan2",),
+    doc="Angle of the point (other, input).",
+)  # fmt: skip

@@ -1,0 +1,180 @@
+"""What families of operations share: how arguments become nodes, and which shape and dtype come out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+import gradcli.layout as layout
+from gradcli.node import (
+    BOOL,
+    DEFAULT_DTYPE,
+    DTYPES,
+    OPS,
+    GradFn,
+    Node,
+    Op,
+    Params,
+    Shape,
+    as_node,
+    broadcast_shapes,
+    cast,
+    check_dtype,
+    make,
+    promote,
+    register,
+    to_float,
+)
+from gradcli.errors import GradcliError, did_you_mean
+
+Vjp = Callable[..., tuple[Node | None, ...]]
+
+
+def call(name: str, *args: Any, **kwargs: Any) -> Any:
+    """An operation by name, for rules that need one defined in a later table."""
+    return OPS[name](*args, **kwargs)
+
+
+def elementwise(
+    name: str, kernel: Callable[..., Any], *, args: str = "input", dtype: str = "promote", vjp: Vjp | None = None,
+    grad_fn: GradFn | None = None, doc: str, domain: Any = (-2.0, 2.0), aliases: tuple[str, ...] = (),
+    torch: str | None = None, build: Callable[..., Any] | None = None, public: bool = True,
+) -> Op:  # fmt: skip
+    """A row whose result at each place depends on its operands at that place.
+
+    Arguments without a default are tensors, the others parameters of the kernel. `dtype` says what the kernel
+    computes in and returns: "promote" the common dtype; "number" the same without booleans, "integral" without
+    floats; "float" with integers as float32; "bool" takes the common dtype and returns booleans; "logical" takes and
+    returns booleans; "select" is promote with a boolean first.
+    """
+    op = Op(
+        name, family="elementwise", args=args, doc=doc, kernel=kernel, infer=_infer_bool if dtype in ("bool", "logical")
+        else _infer_elementwise, vjp=vjp, grad_fn=grad_fn, domain=domain, aliases=aliases, torch=torch,
+        dtype_rule=dtype, layout=_elementwise_layout, public=public, build=build or (lambda *a: _by_signature(op, a)),
+    )  # fmt: skip
+    return register(op)
+
+
+def _by_signature(op: Op, values: tuple[Any, ...]) -> Node:
+    """Arguments without a default are tensors, the others parameters."""
+    names = op.signature.names
+    count = len(op.signature.required)
+    return apply(op, *values[:count], **dict(zip(names[count:], values[count:], strict=True)))
+
+
+def apply(op: Op, *values: Any, **params: Any) -> Node:
+    """The node of an elementwise row on tensors or numbers, promoted and cast as the row says."""
+    return make(op, coerce(op, tuple(as_node(v) for v in values)), params)
+
+
+def coerce(op: Op, nodes: tuple[Node, ...]) -> tuple[Node, ...]:
+    """`nodes` in the dtypes that the kernel of an elementwise row takes."""
+    rule = op.dtype_rule
+    if rule == "logical":
+        return tuple(_truth(n) for n in nodes)
+    if rule == "select":
+        return (_truth(nodes[0]), *_cast_all(nodes[1:], promote(nodes[1:])))
+    dtype = nodes[0].dtype if len(nodes) == 1 else promote(nodes)
+    if rule == "float":
+        dtype = to_float(dtype)
+    elif rule == "number" and dtype == BOOL:
+        raise GradcliError(f"{op.name}() is not defined for booleans", hint="use ~, & and |, or convert with .float()")
+    elif rule == "integral" and dtype.kind == "f":
+        raise GradcliError(
+            f"{op.name}() is defined for booleans and integers, not for {dtype}", hint="compare first, as in x > 0"
+        )
+    return _cast_all(nodes, dtype)
+
+
+def _cast_all(nodes: tuple[Node, ...], dtype: np.dtype) -> tuple[Node, ...]:
+    return tuple(n if n.dtype == dtype else cast(n, dtype) for n in nodes)
+
+
+def _truth(node: Node) -> Node:
+    return node if node.dtype == BOOL else call("ne", node, 0)
+
+
+def _infer_elementwise(inputs: tuple[Node, ...], params: Params) -> tuple[Shape, np.dtype]:
+    last = inputs[-1]
+    return last.shape if len(inputs) == 1 else broadcast_shapes([i.shape for i in inputs]), last.dtype
+
+
+def _infer_bool(inputs: tuple[Node, ...], params: Params) -> tuple[Shape, np.dtype]:
+    return broadcast_shapes([i.shape for i in inputs]), BOOL
+
+
+def _elementwise_layout(inputs: tuple[Node, ...], params: Params, shape: Shape) -> Shape | None:
+    if all(i.strides is None for i in inputs):
+        return None
+    return layout.elementwise([(i.shape, i.strides) for i in inputs], shape)
+
+
+def composite(
+    name: str, build: Callable[..., Any], *, args: str, doc: str, family: str, domain: Any = (-2.0, 2.0),
+    aliases: tuple[str, ...] = (), torch: str | None = None,
+) -> Op:  # fmt: skip
+    """A row that is written with other operations and adds no kernel of its own."""
+    return register(
+        Op(name, family=family, args=args, doc=doc, build=build, domain=domain, aliases=aliases, torch=torch)
+    )
+
+
+def primitive(
+    name: str, kernel: Callable[..., Any], infer: Callable[..., tuple[Shape, np.dtype]], *, family: str,
+    args: str = "input", doc: str, build: Callable[..., Any] | None = None, vjp: Vjp | None = None,
+    grad_fn: GradFn | None = None, domain: Any = (-2.0, 2.0), aliases: tuple[str, ...] = (), torch: str | None = None,
+    layout: Callable[..., Shape | None] | None = None, public: bool = True,
+) -> Op:  # fmt: skip
+    """A row with its own shape rule; its `build` makes nodes with `make(op, inputs, params)`."""
+    op = Op(
+        name, family=family, args=args, doc=doc, kernel=kernel, infer=infer, vjp=vjp, grad_fn=grad_fn, domain=domain,
+        aliases=aliases, torch=torch, layout=layout, public=public, build=build or (lambda *a: make(op, tuple(as_node(v) for v in a))),
+    )  # fmt: skip
+    return register(op)
+
+
+def to_dtype(value: Any) -> np.dtype | None:
+    """A `dtype=` argument: None, a dtype, or its name."""
+    if value is None:
+        return None
+    if isinstance(value, str):
+        if value not in DTYPES:
+            raise GradcliError(f"unknown dtype {value!r}", hint=did_you_mean(value, list(DTYPES)))
+        return DTYPES[value]
+    try:
+        dtype = np.dtype(value)
+    except TypeError:
+        raise GradcliError("dtype must name a dtype such as float64") from None
+    check_dtype(dtype)
+    return dtype
+
+
+def float_node(value: Any, name: str) -> Node:
+    """A tensor argument that must hold floating-point numbers, such as the operand of mean or det."""
+    node = as_node(value)
+    if node.weak:
+        return cast(node, DEFAULT_DTYPE.get())
+    if not node.is_floating:
+        raise GradcliError(
+            f"{name}() needs a floating-point tensor, got {node.dtype}", hint="convert it first, as in x.float()"
+        )
+    return node
+
+
+def floating(value: Any) -> Node:
+    """A tensor argument of a function with real results: integers are converted to the default dtype."""
+    node = as_node(value)
+    return cast(node, to_float(node.dtype))
+
+
+def weak_aware(general: str, scalar: str, position: int = 1) -> GradFn:
+    """PyTorch's two overloads of a binary function: with a Python number there is another name and one edge less."""
+
+    def grad_fn(node: Node) -> tuple[str, tuple[Node, ...]]:
+        if node.inputs[position].weak:
+            return scalar, tuple(n for k, n in enumerate(node.inputs) if k != position)
+        return general, node.inputs
+
+    return grad_fn

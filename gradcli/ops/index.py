@@ -1,0 +1,202 @@
+"""Indexing: integers, slices, None and ellipsis one dimension after the other, then lists and integer tensors together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+import gradcli.layout as layout
+from gradcli.errors import GradcliError
+from gradcli.node import Literal, Node, Params, Shape, as_int, as_node, broadcast_shapes, constant, make, normalize_axis
+from gradcli.ops.family import composite, primitive
+from gradcli.ops.shape import cut, embed, strides_of, unsqueeze
+
+
+def _getitem(input: Any, index: Any) -> Node:
+    """Follow PyTorch: each item of the index is a step of its own, list-like items are gathered for the end."""
+    x = as_node(input)
+    items = list(index) if isinstance(index, tuple) else [index]
+    items = _expand_ellipsis(items, x)
+    gathered: dict[int, Node] = {}
+    result, dim = x, 0
+    for item in items:
+        if item is None:
+            result = unsqueeze(result, dim)
+            dim += 1
+        elif isinstance(item, slice):
+            result = _take_slice(result, dim, item)
+            dim += 1
+        elif _is_integer(item):
+            result = _take_one(result, dim, as_int(item, "an index"))
+        else:
+            gathered[dim] = _index_node(item)
+            dim += 1
+    if gathered:
+        return _gather(result, gathered)
+    return alias(result) if result is x else result
+
+
+def _is_integer(item: Any) -> bool:
+    return isinstance(item, int | np.integer) and not isinstance(item, bool)
+
+
+def _expand_ellipsis(items: list[Any], x: Node) -> list[Any]:
+    """Replace `...` by as many full slices as it stands for; as many are understood at the end."""
+    used = sum(1 for item in items if item is not None and item is not Ellipsis)
+    if sum(1 for item in items if item is Ellipsis) > 1:
+        raise GradcliError("an index can hold only one ellipsis (...)")
+    if used > x.ndim:
+        raise GradcliError(f"too many indices: {used} for a tensor of {x.ndim} dimensions (shape {x.shape})")
+    missing = [_SKIP] * (x.ndim - used)
+    if not any(item is Ellipsis for item in items):
+        return items
+    at = next(k for k, item in enumerate(items) if item is Ellipsis)
+    return items[:at] + missing + items[at + 1 :]
+
+
+#: A dimension that an ellipsis passes over: not even PyTorch's `:` leaves no trace.
+_SKIP = slice(None, None, 0)
+
+
+def _take_slice(x: Node, dim: int, item: slice) -> Node:
+    if item is _SKIP:
+        return x
+    bounds = [None if v is None else as_int(v, "a slice bound") for v in (item.start, item.stop, item.step)]
+    step = 1 if bounds[2] is None else bounds[2]
+    if step < 1:
+        raise GradcliError(f"the step of a slice must be positive, got {step}", hint="flip(x, dim) reverses the order")
+    start, stop, step = slice(bounds[0], bounds[1], step).indices(x.shape[dim])
+    stop = max(start, stop)
+    if start == 0 and stop == x.shape[dim] and step == 1 and dim > 0:
+        return x
+    return cut(x, dim, start, stop, step)
+
+
+def _take_one(x: Node, dim: int, index: int) -> Node:
+    length = x.shape[dim]
+    if not -length <= index < length:
+        raise GradcliError(f"index {index} is out of range for dimension {dim} of length {length}")
+    return make(select, (x,), {"dim": dim, "index": index % length})
+
+
+def _index_node(item: Any) -> Node:
+    if isinstance(item, Literal | list):
+        flat = np.array(item) if item else np.zeros(0, np.int64)
+        if flat.dtype.kind == "f" and flat.size:
+            raise GradcliError("a list of indices may hold only integers")
+        node = constant(flat) if flat.dtype.kind in "iub" else as_node(item)
+    else:
+        node = as_node(item)
+    if node.dtype.kind == "b":
+        raise GradcliError(
+            "a boolean index would give a shape that depends on the data", hint="use where(mask, x, 0) instead"
+        )
+    if node.dtype.kind not in "iu":
+        raise GradcliError(f"an index must hold integers, not {node.dtype}", hint="convert it, as in i.long()")
+    return node
+
+
+def _gather(x: Node, gathered: dict[int, Node]) -> Node:
+    dims = tuple(sorted(gathered))
+    indices = tuple(gathered[d] for d in dims)
+    for dim, index in zip(dims, indices, strict=True):
+        if index.inputs or "value" not in index.params:
+            continue
+        values, length = index.params["value"], x.shape[dim]
+        if values.size and not (-length <= values.min() and values.max() < length):
+            worst = values.min() if values.min() < -length else values.max()
+            raise GradcliError(f"index {worst} is out of range for dimension {dim} of length {length}")
+    return make(index_, (x, *indices), {"dims": dims})
+
+
+def _index_infer(inputs: tuple[Node, ...], params: Params) -> tuple[Shape, np.dtype]:
+    x, dims = inputs[0], params["dims"]
+    picked = broadcast_shapes([i.shape for i in inputs[1:]])
+    rest = [n for k, n in enumerate(x.shape) if k not in dims]
+    # Neighbouring indices keep their place, separated ones move to the front, as in NumPy.
+    at = dims[0] if dims == tuple(range(dims[0], dims[0] + len(dims))) else 0
+    return (*rest[:at], *picked, *rest[at:]), x.dtype
+
+
+def _full_index(dims: Shape, indices: tuple[Any, ...]) -> tuple[Any, ...]:
+    full: list[Any] = [slice(None)] * (max(dims) + 1)
+    for dim, index in zip(dims, indices, strict=True):
+        full[dim] = index
+    return tuple(full)
+
+
+def _index_kernel(x: Any, *indices: Any, dims: Shape) -> Any:
+    try:
+        return x[_full_index(dims, indices)]
+    except IndexError as error:
+        raise GradcliError(f"{error}") from None
+
+
+def _index_add_kernel(g: Any, *indices: Any, shape: Shape, dims: Shape) -> Any:
+    out = np.zeros(shape, g.dtype)
+    np.add.at(out, _full_index(dims, indices), g)
+    return out
+
+
+def _index_vjp(g: Node, out: Node, x: Node, *indices: Node, dims: Shape) -> tuple[Node | None, ...]:
+    return make(index_add, (g, *indices), {"shape": x.shape, "dims": dims}), *(None for _ in indices)
+
+
+def _index_add_vjp(h: Node, out: Node, g: Node, *indices: Node, shape: Shape, dims: Shape) -> tuple[Node | None, ...]:
+    return make(index_, (h, *indices), {"dims": dims}), *(None for _ in indices)
+
+
+def _select_infer(inputs: tuple[Node, ...], params: Params) -> tuple[Shape, np.dtype]:
+    x, dim = inputs[0], params["dim"]
+    return x.shape[:dim] + x.shape[dim + 1 :], x.dtype
+
+
+def _select_layout(inputs: tuple[Node, ...], params: Params, shape: Shape) -> Shape | None:
+    strides, dim = strides_of(inputs[0]), params["dim"]
+    return layout.normalize(shape, strides[:dim] + strides[dim + 1 :])
+
+
+def _select_vjp(g: Node, out: Node, x: Node, dim: int, index: int) -> tuple[Node]:
+    place = {"shape": x.shape, "dim": dim, "start": index, "stop": index + 1, "step": 1}
+    return (make(embed, (unsqueeze(g, dim),), place),)
+
+
+def _select(input: Any, dim: Any, index: Any) -> Node:
+    x = as_node(input)
+    if not x.ndim:
+        raise GradcliError("select() needs at least one dimension, the tensor has none")
+    return _take_one(x, normalize_axis(dim, x.ndim), as_int(index, "index"))
+
+
+def _index_select(input: Any, dim: Any, index: Any) -> Node:
+    x = as_node(input)
+    return _gather(x, {normalize_axis(dim, x.ndim): _index_node(index)})
+
+
+alias = primitive(
+    "_alias", lambda x: x, lambda inputs, params: (inputs[0].shape, inputs[0].dtype), family="index", public=False,
+    grad_fn="AliasBackward0", doc="The tensor itself, as x[...] gives it.", vjp=lambda g, out, x: (g,),
+    layout=lambda inputs, params, shape: inputs[0].strides,
+)  # fmt: skip
+select = primitive(
+    "select", lambda x, dim, index: x[(slice(None),) * dim + (index,)], _select_infer, family="index", build=_select,
+    args="input, dim, index", grad_fn="SelectBackward0", layout=_select_layout, vjp=_select_vjp,
+    doc="One place of a dimension, which is dropped.",
+)  # fmt: skip
+index_ = primitive(
+    "_index", _index_kernel, _index_infer, family="index", doc="The elements at lists of indices.", public=False,
+    grad_fn=lambda node: ("IndexBackward0", node.inputs[:1]), vjp=_index_vjp,
+)  # fmt: skip
+index_add = primitive(
+    "_index_add", _index_add_kernel, lambda inputs, params: (params["shape"], inputs[0].dtype), family="index",
+    grad_fn=lambda node: ("IndexPutBackward0", node.inputs[:1]), vjp=_index_add_vjp, public=False,
+    doc="Zeros with elements added at lists of indices.",
+)  # fmt: skip
+index_select = composite(
+    "index_select", _index_select, args="input, dim, index", family="index", doc="Places of a dimension by a list."
+)
+getitem = composite(
+    "getitem", _getitem, args="input, index", family="index", torch="Tensor.__getitem__",
+    doc="Indexing, written x[...]: integers, slices, ..., None, lists of integers and integer tensors.",
+)  # fmt: skip

@@ -1,0 +1,443 @@
+"""Reductions over all dimensions, one or several, and running sums and products."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from gradcli.errors import GradcliError
+from gradcli.node import BOOL, INT64, Node, Op, Params, Shape, as_node, as_number, make, normalize_axes, normalize_axis
+from gradcli.ops.elementwise import (
+    abs_,
+    eq,
+    exp,
+    isnan,
+    logical_and,
+    maximum,
+    minimum,
+    sign,
+    to,
+    where,
+)
+from gradcli.ops.family import Vjp, call, float_node, floating, primitive, to_dtype
+from gradcli.ops.shape import cat, expand, flip, reshape, narrow
+
+ARGS = "input, dim=None, keepdim=False"
+
+
+def reduced_shape(shape: Shape, dim: tuple[int, ...], keepdim: bool) -> Shape:
+    """The shape after reducing `dim`."""
+    if keepdim:
+        return tuple(1 if k in dim else n for k, n in enumerate(shape))
+    return tuple(n for k, n in enumerate(shape) if k not in dim)
+
+
+def restore(g: Node, x: Node, dim: tuple[int, ...], keepdim: bool) -> Node:
+    """A reduction's result with the reduced dimensions as length 1 again, so that it broadcasts against `x`."""
+    return g if keepdim or not dim or not g.shape and not x.shape else reshape(g, reduced_shape(x.shape, dim, True))
+
+
+def count(x: Node, dim: tuple[int, ...]) -> int:
+    """How many elements of `x` one result takes in."""
+    return math.prod(x.shape[d] for d in dim)
+
+
+def _infer(dtype: Callable[[np.dtype], np.dtype]) -> Any:
+    def infer(inputs: tuple[Node, ...], params: Params) -> tuple[Shape, np.dtype]:
+        x = inputs[0]
+        return reduced_shape(x.shape, params["dim"], params["keepdim"]), dtype(x.dtype)
+
+    return infer
+
+
+def _same(dtype: np.dtype) -> np.dtype:
+    return dtype
+
+
+def by_axis(whole: str, some: str) -> Any:
+    """PyTorch's two names of a reduction: over everything, and with a `dim` argument."""
+    return lambda node: (some if node.params["axis_given"] else whole, node.inputs)
+
+
+def _reduction(
+    name: str, kernel: Callable[..., Any], *, vjp: Vjp | None = None, grad_fn: Any = None, doc: str, floating: bool = False,
+    result: Callable[[np.dtype], np.dtype] = _same, nonempty: bool = False, args: str = ARGS, build: Any = None,
+    aliases: tuple[str, ...] = (), domain: Any = (-2.0, 2.0), torch: str | None = None,
+) -> Op:  # fmt: skip
+    """A row that reduces `dim`; `floating` refuses integers, `nonempty` refuses to reduce no elements."""
+
+    def standard(input: Any, dim: Any, keepdim: Any) -> Node:
+        return reduce_node(op, input, dim, keepdim, floating, nonempty)
+
+    op = primitive(
+        name, kernel, _infer(result), family="reduction", args=args, doc=doc, vjp=vjp, grad_fn=grad_fn, domain=domain,
+        build=build or standard, aliases=aliases, torch=torch,
+    )  # fmt: skip
+    return op
+
+
+def reduce_node(
+    op: Op, input: Any, dim: Any, keepdim: Any, floating: bool = False, nonempty: bool = False, **params: Any
+) -> Node:
+    """The node of a reduction row with its dimensions normalized."""
+    x = float_node(input, op.name) if floating else as_node(input)
+    axes = normalize_axes(dim, x.ndim)
+    if nonempty and not count(x, axes):
+        raise GradcliError(f"{op.name}() of no elements has no value (the tensor has shape {x.shape})")
+    # PyTorch distinguishes x.sum() from x.sum(dim=None) only by how it was called; None is taken as not given.
+    return make(op, (x,), {"dim": axes, "keepdim": bool(keepdim), "axis_given": dim is not None, **params})
+
+
+# Kernels. Floats are accumulated in float64 and rounded once. -----------------------------------------------------------
+
+
+def _sum(x: Any, dim: Any, keepdim: bool, axis_given: bool) -> Any:
+    if x.dtype.kind == "f":
+        return np.add.reduce(x, axis=dim, keepdims=keepdim, dtype=np.float64).astype(x.dtype)
+    return np.add.reduce(x, axis=dim, keepdims=keepdim, dtype=np.int64)
+
+
+def _mean(x: Any, dim: Any, keepdim: bool, axis_given: bool) -> Any:
+    n = math.prod(x.shape[d] for d in dim)
+    total = np.add.reduce(x, axis=dim, keepdims=keepdim, dtype=np.float64)
+    return np.true_divide(total, n).astype(x.dtype)
+
+
+def _prod(x: Any, dim: Any, keepdim: bool, axis_given: bool) -> Any:
+    wide = np.float64 if x.dtype.kind == "f" else np.int64
+    result = np.multiply.reduce(x, axis=dim, keepdims=keepdim, dtype=wide)
+    return result.astype(x.dtype) if x.dtype.kind == "f" else result
+
+
+def _var(x: Any, dim: Any, keepdim: bool, axis_given: bool, correction: float) -> Any:
+    n = math.prod(x.shape[d] for d in dim)
+    wide = x.astype(np.float64)
+    mean = np.true_divide(np.add.reduce(wide, axis=dim, keepdims=True), n)
+    squares = np.add.reduce((wide - mean) ** 2, axis=dim, keepdims=keepdim)
+    return np.true_divide(squares, max(0.0, n - correction)).astype(x.dtype)
+
+
+def _std(x: Any, **params: Any) -> Any:
+    return np.sqrt(_var(x.astype(np.float64), **params)).astype(x.dtype)
+
+
+def _logsumexp(x: Any, dim: Any, keepdim: bool, axis_given: bool) -> Any:
+    if not x.size:
+        return np.full(reduced_shape(x.shape, dim, keepdim), -np.inf, x.dtype)
+    high = np.maximum.reduce(x, axis=dim, keepdims=True)
+    # An infinite maximum is the answer, and would give inf - inf below.
+    shift = np.where(np.isfinite(high), high, x.dtype.type(0))
+    total = np.add.reduce(np.exp(x - shift), axis=dim, keepdims=True, dtype=np.float64)
+    return (np.log(total) + shift).astype(x.dtype).reshape(reduced_shape(x.shape, dim, keepdim))
+
+
+def _norm(x: Any, dim: Any, keepdim: bool, axis_given: bool, p: float) -> Any:
+    size = np.abs(x).astype(np.float64)
+    if p == 0:
+        return np.add.reduce(size != 0, axis=dim, keepdims=keepdim, dtype=np.float64).astype(x.dtype)
+    if math.isinf(p):
+        extreme = np.maximum if p > 0 else np.minimum
+        return (extreme.reduce(size, axis=dim, keepdims=keepdim, initial=0.0 if p > 0 else np.inf)).astype(x.dtype)
+    if p == 1:
+        return np.add.reduce(size, axis=dim, keepdims=keepdim).astype(x.dtype)
+    if p == 2:
+        return np.sqrt(np.add.reduce(size * size, axis=dim, keepdims=keepdim)).astype(x.dtype)
+    return (np.add.reduce(size**p, axis=dim, keepdims=keepdim) ** (1 / p)).astype(x.dtype)
+
+
+def _extreme(ufunc: Any) -> Any:
+    return lambda x, dim, keepdim, axis_given: ufunc.reduce(x, axis=dim, keepdims=keepdim) if dim else x
+
+
+def _arg(function: Any) -> Any:
+    def kernel(x: Any, dim: Any, keepdim: bool, axis_given: bool) -> Any:
+        if not axis_given:
+            result = np.asarray(function(x.reshape(-1)))
+            return result.reshape((1,) * x.ndim) if keepdim else result
+        return function(x, axis=dim[0], keepdims=keepdim) if x.ndim else np.zeros((), np.int64)
+
+    return kernel
+
+
+# Rules ------------------------------------------------------------------------------------------------------------------
+
+
+def _var_vjp(g: Node, out: Node, x: Node, dim: Any, keepdim: bool, axis_given: bool, correction: float) -> tuple[Node]:
+    degrees = count(x, dim) - correction
+    scale = 2.0 / degrees if degrees > 0 else math.nan if degrees == 0 else math.inf
+    centred = x - mean(x, dim, True) if dim else x - x
+    return (restore(g, x, dim, keepdim) * (centred * scale),)
+
+
+def _std_vjp(g: Node, out: Node, x: Node, **params: Any) -> tuple[Node]:
+    # At zero the root has no slope; PyTorch takes 0 for it.
+    return _var_vjp(where(eq(out, 0), 0, g / (2 * out)), out, x, **params)
+
+
+def _share_extreme(g: Node, out: Node, x: Node, dim: Any, keepdim: bool, axis_given: bool) -> tuple[Node]:
+    """All elements equal to the extreme one share the gradient evenly."""
+    full = restore(out, x, dim, keepdim)
+    mask = where(isnan(full), isnan(x), eq(x, full))
+    share = to(mask, x.dtype)
+    return (restore(g, x, dim, keepdim) * (share / sum_(share, dim, True)),)
+
+
+def _prod_vjp(g: Node, out: Node, x: Node, dim: Any, keepdim: bool, axis_given: bool) -> tuple[Node]:
+    """The product of all the others: from the left times from the right, so that zeros need no division."""
+    if not x.ndim:
+        return (g,)
+    flat, axis = (x, dim[0]) if len(dim) == 1 else (reshape(x, (-1,)), 0)
+    others = _before(flat, axis) * flip(_before(flip(flat, (axis,)), axis), (axis,))
+    return (restore(g, x, dim, keepdim) * reshape(others, x.shape),)
+
+
+def _before(x: Node, axis: int) -> Node:
+    """The product of the elements before each one."""
+    if not x.shape[axis]:
+        return x
+    first = tuple(1 if k == axis else n for k, n in enumerate(x.shape))
+    ones = call("full", first, 1.0, dtype=x.dtype)
+    return cumprod(cat([ones, narrow(x, axis, 0, x.shape[axis] - 1)], axis), axis)
+
+
+def _norm_vjp(g: Node, out: Node, x: Node, dim: Any, keepdim: bool, axis_given: bool, p: float) -> tuple[Node]:
+    g, out = restore(g, x, dim, keepdim), restore(out, x, dim, keepdim)
+    if p == 0:
+        return (call("zeros_like", x),)
+    if p == 1:
+        return (g * sign(x),)
+    if math.isinf(p):
+        mask = to(eq(abs_(x), out), x.dtype)
+        return (sign(x) * (g * (mask / sum_(mask, dim, True))),)
+    if p == 2:
+        return (g * where(eq(out, 0), 0, x / out),)
+    size = abs_(x)
+    slope = where(eq(x, 0), 0, sign(x) * size ** (p - 1))
+    return (slope * where(eq(out, 0), 0, g / out ** (p - 1)),)
+
+
+def _cumsum_vjp(g: Node, out: Node, x: Node, dim: int) -> tuple[Node]:
+    return (flip(cumsum(flip(g, (dim,)), dim), (dim,)) if x.ndim else g,)
+
+
+def _cumprod_vjp(g: Node, out: Node, x: Node, dim: int) -> tuple[Node]:
+    """Sum over the later products of each without its own factor.
+
+    Where the factor is not zero, that is the product over it. The first zero gets the products that it spoiled,
+    taken with a one in its place; for later zeros they are zero anyway.
+    """
+    if not x.ndim:
+        return (g,)
+    zero = eq(x, 0)
+    first = logical_and(zero, eq(cumsum(to(zero, np.dtype(np.int64)), dim), 1))
+    mended = cumprod(where(first, 1, x), dim)
+    divided = _cumsum_vjp(g * out, out, x, dim)[0] / where(zero, 1, x)
+    return (where(zero, where(first, _cumsum_vjp(g * mended, out, x, dim)[0], 0), divided),)
+
+
+# Rows -------------------------------------------------------------------------------------------------------------------
+
+
+def _typed(op_name: str) -> Any:
+    """`dtype=` converts before summing."""
+
+    def build(input: Any, dim: Any, keepdim: Any, dtype: Any) -> Node:
+        target = to_dtype(dtype)
+        x = as_node(input) if target is None else call("_cast", as_node(input), target)
+        if op_name == "prod" and dim is not None:
+            for axis in reversed(normalize_axes(dim, x.ndim)):
+                x = reduce_node(prod, x, axis, keepdim)
+            return x
+        return reduce_node({"sum": sum_, "mean": mean, "prod": prod}[op_name], x, dim, keepdim, op_name == "mean")
+
+    return build
+
+
+def _whole_result(dtype: np.dtype) -> np.dtype:
+    return dtype if dtype.kind == "f" else INT64
+
+
+TYPED = "input, dim=None, keepdim=False, *, dtype=None"
+sum_ = _reduction(
+    "sum", _sum, args=TYPED, build=_typed("sum"), result=_whole_result, grad_fn=by_axis("SumBackward0", "SumBackward1"),
+    doc="Sum.", vjp=lambda g, out, x, dim, keepdim, axis_given: (expand(restore(g, x, dim, keepdim), x.shape),),
+)  # fmt: skip
+mean = _reduction(
+    "mean", _mean, args=TYPED, build=_typed("mean"), grad_fn=by_axis("MeanBackward0", "MeanBackward1"), doc="Mean.",
+    vjp=lambda g, out, x, dim, keepdim, axis_given: (
+        expand(restore(g, x, dim, keepdim), x.shape) / max(1, count(x, dim)),
+    ),
+)  # fmt: skip
+prod = _reduction(
+    "prod", _prod, args=TYPED, build=_typed("prod"), result=_whole_result, doc="Product.", vjp=_prod_vjp,
+    grad_fn=by_axis("ProdBackward0", "ProdBackward1"),
+)  # fmt: skip
+amax = _reduction(
+    "amax", _extreme(np.maximum), nonempty=True, grad_fn="AmaxBackward0", vjp=_share_extreme,
+    doc="Maximum; equal ones share the gradient evenly.",
+)  # fmt: skip
+amin = _reduction(
+    "amin", _extreme(np.minimum), nonempty=True, grad_fn="AminBackward0", vjp=_share_extreme,
+    doc="Minimum; equal ones share the gradient evenly.",
+)  # fmt: skip
+logsumexp = _reduction(
+    "logsumexp", _logsumexp, grad_fn="LogsumexpBackward0", doc="`log(sum(exp(input)))` without overflow.",
+    build=lambda input, dim, keepdim: reduce_node(logsumexp, floating(input), dim, keepdim),
+    vjp=lambda g, out, x, dim, keepdim, axis_given: (
+        restore(g, x, dim, keepdim) * exp(x - restore(out, x, dim, keepdim)),
+    ),
+)  # fmt: skip
+
+
+def _spread(name: str, kernel: Any, doc: str, vjp: Any) -> Op:
+    def build(input: Any, dim: Any, unbiased: Any, keepdim: Any, correction: Any) -> Node:
+        # As in PyTorch, a boolean in second place means `unbiased`.
+        if isinstance(dim, bool):
+            dim, unbiased = None, dim
+        if correction is None:
+            correction = 1 if unbiased is None else int(bool(unbiased))
+        return reduce_node(op, input, dim, keepdim, floating=True, correction=as_number(correction, "correction"))
+
+    op = _reduction(
+        name, kernel, args="input, dim=None, unbiased=None, keepdim=False, *, correction=None", build=build, doc=doc,
+        vjp=vjp, grad_fn=f"{name.capitalize()}Backward0",
+    )  # fmt: skip
+    return op
+
+
+var = _spread("var", _var, "Variance, with n - correction (1 unless given) in the denominator.", _var_vjp)
+std = _spread("std", _std, "Standard deviation, the root of var; its gradient at 0 is 0.", _std_vjp)
+
+
+def _norm_build(input: Any, p: Any, dim: Any, keepdim: Any) -> Node:
+    if isinstance(p, str):
+        if p != "fro":
+            raise GradcliError(f"norm() knows no order {p!r}", hint="use a number, inf, -inf or 'fro'")
+        p = 2
+    return reduce_node(norm, input, dim, keepdim, floating=True, p=as_number(p, "p"))
+
+
+norm = _reduction(
+    "norm", _norm, args="input, p=2, dim=None, keepdim=False", build=_norm_build, vjp=_norm_vjp, doc="Vector p-norm; p may be inf, -inf or 0.",
+    grad_fn="LinalgVectorNormBackward0",
+)  # fmt: skip
+all_ = _reduction(
+    "all", lambda x, dim, keepdim, axis_given: np.logical_and.reduce(x, axis=dim, keepdims=keepdim),
+    result=lambda d: BOOL, doc="True where all are not zero.",
+)  # fmt: skip
+any_ = _reduction(
+    "any", lambda x, dim, keepdim, axis_given: np.logical_or.reduce(x, axis=dim, keepdims=keepdim),
+    result=lambda d: BOOL, doc="True where one is not zero.",
+)  # fmt: skip
+count_nonzero = _reduction(
+    "count_nonzero", lambda x, dim, keepdim, axis_given: np.add.reduce(x != 0, axis=dim, keepdims=keepdim, dtype=np.int64),
+    result=lambda d: INT64, args="input, dim=None", doc="How many are not zero.",
+    build=lambda input, dim: reduce_node(count_nonzero, input, dim, False),
+)  # fmt: skip
+
+
+def _arg_reduction(name: str, function: Any, word: str) -> Op:
+    def build(input: Any, dim: Any, keepdim: Any) -> Node:
+        x = as_node(input)
+        axis = None if dim is None else normalize_axis(dim, x.ndim)
+        return reduce_node(op, x, axis, keepdim, nonempty=True)
+
+    op = _reduction(
+        name, _arg(function), result=lambda d: INT64, build=build,
+        doc=f"Index of the {word}, the first of equal ones; in the flattened tensor without dim.",
+    )  # fmt: skip
+    return op
+
+
+argmax = _arg_reduction("argmax", np.argmax, "maximum")
+argmin = _arg_reduction("argmin", np.argmin, "minimum")
+
+
+class Extreme(tuple):
+    """What max and min over a dimension give, as PyTorch does: `.values` and `.indices`."""
+
+    __slots__ = ()
+    fields = ("values", "indices")
+
+    @property
+    def values(self) -> Any:
+        return self[0]
+
+    @property
+    def indices(self) -> Any:
+        return self[1]
+
+
+def _pick_kernel(x: Any, index: Any, dim: int, keepdim: bool, name: str) -> Any:
+    if not x.ndim:
+        return x
+    picked = np.take_along_axis(x, index if keepdim else np.expand_dims(index, dim), dim)
+    return picked if keepdim else picked.squeeze(dim)
+
+
+def _pick_vjp(g: Node, out: Node, x: Node, index: Node, dim: int, keepdim: bool, name: str) -> tuple[Node, None]:
+    if not x.ndim:
+        return g, None
+    places = call("arange", x.shape[dim])
+    places = reshape(places, tuple(-1 if k == dim else 1 for k in range(x.ndim)))
+    here = eq(places, restore(index, x, (dim,), keepdim))
+    return where(here, restore(g, x, (dim,), keepdim), 0), None
+
+
+pick = primitive(
+    "_pick", _pick_kernel, lambda inputs, params: (inputs[1].shape, inputs[0].dtype), family="reduction", public=False,
+    args="input, index", doc="The element of each line along dim at an index.", vjp=_pick_vjp,
+    grad_fn=lambda node: (node.params["name"], node.inputs[:1]),
+)  # fmt: skip
+
+
+def _extreme_row(name: str, whole_kernel: Any, pairwise: Op, arg: Op, word: str) -> Op:
+    def build(input: Any, dim: Any, keepdim: Any) -> Any:
+        x = as_node(input)
+        if isinstance(dim, Node | np.ndarray | float):
+            return pairwise(x, dim)
+        if dim is None:
+            return reduce_node(op, x, None, keepdim, nonempty=True)
+        axis = normalize_axis(dim, x.ndim)
+        index = reduce_node(arg, x, axis, keepdim, nonempty=True)
+        values = make(pick, (x, index), {"dim": axis, "keepdim": bool(keepdim), "name": f"{name.capitalize()}Backward0"})
+        return Extreme((values, index))
+
+    op = _reduction(
+        name, whole_kernel, build=build, vjp=_share_extreme, grad_fn=f"{name.capitalize()}Backward1", nonempty=True,
+        doc=f"The {word} of all (equal ones share the gradient evenly); with dim, the pair (values, indices); "
+        f"with a tensor in second place, the elementwise {word}.",
+    )  # fmt: skip
+    return op
+
+
+max_ = _extreme_row("max", _extreme(np.maximum), maximum, argmax, "maximum")
+min_ = _extreme_row("min", _extreme(np.minimum), minimum, argmin, "minimum")
+
+
+# Running sums and products ----------------------------------------------------------------------------------------------
+
+
+def _running(name: str, ufunc: Any, vjp: Any, doc: str) -> Op:
+    def kernel(x: Any, dim: int) -> Any:
+        wide = np.float64 if x.dtype.kind == "f" else np.int64
+        result = ufunc.accumulate(x, axis=dim, dtype=wide) if x.ndim else x
+        return result.astype(x.dtype if x.dtype.kind == "f" else np.int64)
+
+    def build(input: Any, dim: Any, dtype: Any) -> Node:
+        target = to_dtype(dtype)
+        x = as_node(input) if target is None else call("_cast", as_node(input), target)
+        return make(op, (x,), {"dim": normalize_axis(dim, x.ndim)})
+
+    op = primitive(
+        name, kernel, lambda inputs, params: (inputs[0].shape, _whole_result(inputs[0].dtype)), family="reduction",
+        args="input, dim, *, dtype=None", build=build, doc=doc, vjp=vjp, grad_fn=f"{name.capitalize()}Backward0",
+    )  # fmt: skip
+    return op
+
+
+cumsum = _running("cumsum", np.add, _cumsum_vjp, "Running sum along a dimension.")
+cumprod = _running("cumprod", np.multiply, _cumprod_vjp, "Running product along a dimension.")

@@ -1,0 +1,463 @@
+"""Rows that move elements without computing: reshaping, reordering, joining, repeating."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+import gradcli.layout as layout
+from gradcli.errors import GradcliError
+from gradcli.node import Node, Op, Params, Shape, as_int, as_node, cast, make, normalize_axes, normalize_axis, promote
+from gradcli.ops.elementwise import row_major
+from gradcli.ops.family import call, composite, primitive
+
+
+def strides_of(node: Node) -> Shape:
+    """The strides of a node, written out when it is contiguous."""
+    return layout.contiguous(node.shape) if node.strides is None else node.strides
+
+
+def _infer_given(inputs: tuple[Node, ...], params: Params) -> tuple[Shape, np.dtype]:
+    return params["shape"], inputs[0].dtype
+
+
+def sizes(shape: Any, name: str) -> list[int]:
+    """A list of lengths from integers given one by one or as one list."""
+    if not isinstance(shape, list | tuple):
+        shape = (shape,)
+    if len(shape) == 1 and isinstance(shape[0], list | tuple):
+        shape = shape[0]
+    return [as_int(n, name) for n in shape]
+
+
+def resolve_shape(shape: Any, size: int, old: Shape) -> Shape:
+    """The lengths of a reshape with -1 filled in; they must hold exactly `size` elements."""
+    lengths = sizes(shape, "shape")
+    if any(n < -1 for n in lengths):
+        raise GradcliError(f"a shape has no negative lengths, got {tuple(lengths)}", hint="-1 alone means: what is left")
+    if lengths.count(-1) > 1:
+        raise GradcliError("only one length of a shape can be left to -1")
+    if -1 in lengths:
+        known = math.prod(n for n in lengths if n != -1)
+        if known == 0 or size % known:
+            raise GradcliError(f"{size} elements of shape {old} do not divide into shape {tuple(lengths)}")
+        lengths[lengths.index(-1)] = size // known
+    if math.prod(lengths) != size:
+        raise GradcliError(
+            f"shape {tuple(lengths)} holds {math.prod(lengths)} elements, the tensor of shape {old} has {size}"
+        )
+    return tuple(lengths)
+
+
+# Reshapes ---------------------------------------------------------------------------------------------------------------
+
+
+def _view_layout(inputs: tuple[Node, ...], params: Params, shape: Shape) -> Shape | None:
+    x = inputs[0]
+    if x.strides is None:
+        return None
+    strides = layout.view(x.shape, x.strides, shape)
+    return None if strides is None else layout.normalize(shape, strides)
+
+
+def _view(input: Any, shape: Any) -> Node:
+    x = as_node(input)
+    target = resolve_shape(shape, x.size, x.shape)
+    if x.strides is not None and layout.view(x.shape, x.strides, target) is None:
+        raise GradcliError("view() cannot be had without copying here", hint="use reshape() instead")
+    return make(view, (x,), {"shape": target})
+
+
+def _reshape(input: Any, shape: Any) -> Node:
+    x = as_node(input)
+    target = resolve_shape(shape, x.size, x.shape)
+    if x.strides is not None and layout.view(x.shape, x.strides, target) is None:
+        return make(unsafe_view, (row_major(x),), {"shape": target})
+    return make(view, (x,), {"shape": target})
+
+
+def _reshape_back(g: Node, out: Node, x: Node, shape: Shape) -> tuple[Node]:
+    return (reshape(g, x.shape),)
+
+
+def _flatten(input: Any, start_dim: Any, end_dim: Any) -> Node:
+    x = as_node(input)
+    first, last = normalize_axis(start_dim, x.ndim), normalize_axis(end_dim, x.ndim)
+    if first > last:
+        raise GradcliError(f"flatten() goes from dimension {first} to {last}: the first must not come after the last")
+    if not x.ndim:
+        return reshape(x, (1,))
+    if first == last:
+        return x
+    return reshape(x, (*x.shape[:first], math.prod(x.shape[first : last + 1]), *x.shape[last + 1 :]))
+
+
+view = primitive(
+    "view", lambda x, shape: x.reshape(shape), _infer_given, family="shape", args="input, *shape", build=_view,
+    grad_fn="ViewBackward0", doc="The elements in another shape, without copying; one length may be -1.",
+    torch="Tensor.view", layout=_view_layout, vjp=_reshape_back,
+)  # fmt: skip
+unsafe_view = primitive(
+    "_unsafe_view", lambda x, shape: x.reshape(shape), _infer_given, family="shape", args="input, shape",
+    grad_fn="UnsafeViewBackward0", doc="A reshape of a fresh result.", vjp=_reshape_back, public=False,
+)  # fmt: skip
+reshape = composite(
+    "reshape", _reshape, args="input, *shape", family="shape", doc="The elements in another shape; one length may be -1."
+)
+flatten = composite(
+    "flatten", _flatten, args="input, start_dim=0, end_dim=-1", family="shape", doc="Several dimensions made into one."
+)
+
+
+def _squeeze(input: Any, dim: Any) -> Node:
+    x = as_node(input)
+    axes = range(x.ndim) if dim is None else normalize_axes(dim, x.ndim)
+    keep = tuple(n for k, n in enumerate(x.shape) if k not in axes or n != 1)
+    name = "SqueezeBackward0" if dim is None else "SqueezeBackward2" if isinstance(dim, list | tuple) else "SqueezeBackward1"
+    return make(squeeze, (x,), {"shape": keep, "name": name})
+
+
+def _unsqueeze(input: Any, dim: Any) -> Node:
+    x = as_node(input)
+    axis = normalize_axis(dim, x.ndim + 1)
+    return make(unsqueeze, (x,), {"shape": (*x.shape[:axis], 1, *x.shape[axis:])})
+
+
+squeeze = primitive(
+    "squeeze", lambda x, shape, name: x.reshape(shape), _infer_given, family="shape", args="input, dim=None",
+    build=_squeeze, grad_fn=lambda node: (node.params["name"], node.inputs), layout=_view_layout,
+    doc="The tensor without its dimensions of length 1, or without the named ones where they have length 1.",
+    vjp=lambda g, out, x, shape, name: (reshape(g, x.shape),),
+)  # fmt: skip
+unsqueeze = primitive(
+    "unsqueeze", lambda x, shape: x.reshape(shape), _infer_given, family="shape", args="input, dim", build=_unsqueeze,
+    grad_fn="UnsqueezeBackward0", layout=_view_layout, doc="The tensor with a dimension of length 1 put in.",
+    vjp=_reshape_back,
+)  # fmt: skip
+
+
+# Reordering -------------------------------------------------------------------------------------------------------------
+
+
+def _permute_infer(inputs: tuple[Node, ...], params: Params) -> tuple[Shape, np.dtype]:
+    x = inputs[0]
+    return tuple(x.shape[d] for d in params["dims"]), x.dtype
+
+
+def _permute_layout(inputs: tuple[Node, ...], params: Params, shape: Shape) -> Shape | None:
+    strides = strides_of(inputs[0])
+    return layout.normalize(shape, tuple(strides[d] for d in params["dims"]))
+
+
+def permuted(x: Node, dims: Sequence[int], name: str = "PermuteBackward0") -> Node:
+    """`x` with its dimensions in another order, under the name that PyTorch gives to this way of asking."""
+    return make(permute, (x,), {"dims": tuple(dims), "name": name})
+
+
+def _permute(input: Any, dims: Any) -> Node:
+    x = as_node(input)
+    axes = [normalize_axis(d, x.ndim) for d in sizes(dims, "dims")]
+    if sorted(axes) != list(range(x.ndim)):
+        raise GradcliError(f"permute() needs each of the {x.ndim} dimensions once, got {tuple(axes)}")
+    return permuted(x, axes)
+
+
+def _swapped(x: Node, a: int, b: int) -> Node:
+    dims = list(range(x.ndim))
+    dims[a], dims[b] = dims[b], dims[a]
+    return permuted(x, dims, "TransposeBackward0")
+
+
+def _transpose(input: Any, dim0: Any, dim1: Any) -> Node:
+    x = as_node(input)
+    if dim0 is None and dim1 is None and x.ndim == 2:
+        dim0, dim1 = 0, 1
+    if not x.ndim:
+        normalize_axis(dim0, 0), normalize_axis(dim1, 0)
+        return permuted(x, (), "TransposeBackward0")
+    return _swapped(x, normalize_axis(dim0, x.ndim), normalize_axis(dim1, x.ndim))
+
+
+def _matrix_transpose(input: Any) -> Node:
+    x = as_node(input)
+    if x.ndim < 2:
+        raise GradcliError(f"mT needs at least 2 dimensions, the tensor has shape {x.shape}")
+    return _swapped(x, x.ndim - 2, x.ndim - 1)
+
+
+def _t(input: Any) -> Node:
+    x = as_node(input)
+    if x.ndim > 2:
+        raise GradcliError(f"t() takes a vector or matrix, the tensor has shape {x.shape}", hint="use mT or permute()")
+    return permuted(x, tuple(reversed(range(x.ndim))), "TBackward0")
+
+
+def _movedim(input: Any, source: Any, destination: Any) -> Node:
+    x = as_node(input)
+    start = [normalize_axis(d, x.ndim) for d in sizes(source, "source")]
+    goal = [normalize_axis(d, x.ndim) for d in sizes(destination, "destination")]
+    if len(start) != len(goal) or len(set(start)) != len(start) or len(set(goal)) != len(goal):
+        raise GradcliError("movedim() needs as many different destinations as sources")
+    rest = iter([d for d in range(x.ndim) if d not in start])
+    return permuted(x, [start[goal.index(k)] if k in goal else next(rest) for k in range(x.ndim)])
+
+
+def inverse_permutation(dims: Sequence[int]) -> tuple[int, ...]:
+    """The order that undoes `dims`."""
+    return tuple(sorted(range(len(dims)), key=lambda k: dims[k]))
+
+
+permute = primitive(
+    "permute", lambda x, dims, name: x.transpose(dims), _permute_infer, family="shape", args="input, *dims",
+    build=_permute, grad_fn=lambda node: (node.params["name"], node.inputs), layout=_permute_layout,
+    doc="The dimensions in another order.", vjp=lambda g, out, x, dims, name: (permuted(g, inverse_permutation(dims)),),
+)  # fmt: skip
+transpose = composite(
+    "transpose", _transpose, args="input, dim0=None, dim1=None", family="shape", aliases=("swapaxes", "swapdims"),
+    doc="Two dimensions exchanged; those of a matrix need not be named.",
+)  # fmt: skip
+movedim = composite(
+    "movedim", _movedim, args="input, source, destination", family="shape", aliases=("moveaxis",),
+    doc="Dimensions moved to other places.",
+)  # fmt: skip
+t = composite("t", _t, args="input", family="shape", doc="A matrix transposed; a vector as it is.")
+big_t = composite(
+    "T", lambda input: permuted(as_node(input), tuple(reversed(range(as_node(input).ndim)))), args="input",
+    family="shape", torch="Tensor.T", doc="All dimensions in reverse order, written x.T.",
+)  # fmt: skip
+m_t = composite(
+    "mT", _matrix_transpose, args="input", family="shape", torch="Tensor.mT",
+    doc="The last two dimensions exchanged, written x.mT.",
+)  # fmt: skip
+
+
+# Repeating --------------------------------------------------------------------------------------------------------------
+
+
+def _expand(input: Any, shape: Any) -> Node:
+    x = as_node(input)
+    lengths = sizes(shape, "shape")
+    lead = len(lengths) - x.ndim
+    if lead < 0:
+        raise GradcliError(f"expand() cannot drop dimensions: shape {x.shape} to {tuple(lengths)}")
+    target = []
+    for k, n in enumerate(lengths):
+        have = x.shape[k - lead] if k >= lead else None
+        if n == -1 and have is None:
+            raise GradcliError("expand(): -1 is not possible for a new dimension")
+        if n < -1 or (have is not None and have not in (1, n) and n != -1):
+            raise GradcliError(
+                f"shape {x.shape} cannot be expanded to {tuple(lengths)}", hint="only lengths of 1 can be stretched"
+            )
+        target.append(have if n == -1 and have is not None else n)
+    return make(expand, (x,), {"shape": tuple(target)})
+
+
+def _expand_layout(inputs: tuple[Node, ...], params: Params, shape: Shape) -> Shape | None:
+    x = inputs[0]
+    lead = len(shape) - x.ndim
+    own = strides_of(x)
+    strides = tuple(
+        0 if k < lead or (x.shape[k - lead] == 1 and n != 1) else own[k - lead] for k, n in enumerate(shape)
+    )
+    return layout.normalize(shape, strides)
+
+
+def _repeats(x: Node, repeats: Any, name: str) -> list[int]:
+    counts = sizes(repeats, name)
+    if any(n < 0 for n in counts):
+        raise GradcliError(f"{name} cannot be negative, got {tuple(counts)}")
+    return counts
+
+
+def _repeat(input: Any, repeats: Any) -> Node:
+    x = as_node(input)
+    counts = _repeats(x, repeats, "repeats")
+    if len(counts) < x.ndim:
+        raise GradcliError(
+            f"repeat() needs a count for each of the {x.ndim} dimensions, got {len(counts)}", hint="tile() fills in ones"
+        )
+    return make(repeat, (x,), {"repeats": tuple(counts)})
+
+
+def _tile(input: Any, dims: Any) -> Node:
+    x = as_node(input)
+    counts = _repeats(x, dims, "dims")
+    return make(repeat, (x,), {"repeats": (1,) * (x.ndim - len(counts)) + tuple(counts)})
+
+
+def _repeat_infer(inputs: tuple[Node, ...], params: Params) -> tuple[Shape, np.dtype]:
+    x, repeats = inputs[0], params["repeats"]
+    shape = (1,) * (len(repeats) - x.ndim) + x.shape
+    return tuple(n * r for n, r in zip(shape, repeats, strict=True)), x.dtype
+
+
+def _repeat_vjp(g: Node, out: Node, x: Node, repeats: Shape) -> tuple[Node]:
+    shape = (1,) * (len(repeats) - x.ndim) + x.shape
+    split = tuple(n for pair in zip(repeats, shape, strict=True) for n in pair)
+    if not g.size:
+        return (call("zeros_like", x),)
+    return (reshape(call("sum", reshape(g, split), tuple(range(0, len(split), 2))), x.shape),) if split else (g,)
+
+
+expand = primitive(
+    "expand", lambda x, shape: np.broadcast_to(x, shape), _infer_given, family="shape", args="input, *shape",
+    build=_expand, grad_fn="ExpandBackward0", layout=_expand_layout, torch="Tensor.expand", aliases=("broadcast_to",),
+    doc="Lengths of 1 stretched, without copying; -1 keeps a length.", vjp=lambda g, out, x, shape: (g,),
+)  # fmt: skip
+repeat = primitive(
+    "repeat", lambda x, repeats: np.tile(x, repeats), _repeat_infer, family="shape", args="input, *repeats",
+    build=_repeat, grad_fn="RepeatBackward0", torch="Tensor.repeat", doc="The tensor repeated along each dimension.",
+    vjp=_repeat_vjp,
+)  # fmt: skip
+tile = composite(
+    "tile", _tile, args="input, *dims", family="shape",
+    doc="The tensor repeated; dimensions without a count are repeated once.",
+)  # fmt: skip
+
+
+def _flip(input: Any, dims: Any) -> Node:
+    x = as_node(input)
+    return make(flip, (x,), {"dims": normalize_axes(sizes(dims, "dims"), x.ndim) if sizes(dims, "dims") else ()})
+
+
+def _roll(input: Any, shifts: Any, dims: Any) -> Node:
+    x = as_node(input)
+    steps = sizes(shifts, "shifts")
+    axes = None if dims is None else tuple(normalize_axis(d, x.ndim) for d in sizes(dims, "dims"))
+    if len(steps) != (1 if axes is None else len(axes)):
+        raise GradcliError("roll() needs one shift for each of dims")
+    return make(roll, (x,), {"shifts": tuple(steps), "dims": axes})
+
+
+def _roll_kernel(x: Any, shifts: Shape, dims: Shape | None) -> Any:
+    return np.roll(x, shifts[0]) if dims is None else np.roll(x, shifts, dims) if x.ndim else x
+
+
+flip = primitive(
+    "flip", lambda x, dims: np.flip(x, dims), lambda inputs, params: (inputs[0].shape, inputs[0].dtype), family="shape",
+    args="input, *dims", build=_flip, grad_fn="FlipBackward0", doc="The order reversed along dimensions.",
+    vjp=lambda g, out, x, dims: (make(flip, (g,), {"dims": dims}),),
+)  # fmt: skip
+roll = primitive(
+    "roll", _roll_kernel, lambda inputs, params: (inputs[0].shape, inputs[0].dtype), family="shape",
+    args="input, shifts, dims=None", build=_roll, grad_fn="RollBackward0",
+    doc="Elements shifted along dimensions, those pushed out coming in again; in flattened order without dims.",
+    vjp=lambda g, out, x, shifts, dims: (make(roll, (g,), {"shifts": tuple(-s for s in shifts), "dims": dims}),),
+)  # fmt: skip
+
+
+# Joining and cutting ------------------------------------------------------------------------------------------------------
+
+
+def _tensors(tensors: Any, name: str) -> list[Node]:
+    if not isinstance(tensors, list | tuple) or not tensors:
+        raise GradcliError(f"{name}() takes a list of tensors", hint=f"as in {name}([x, y])")
+    nodes = [as_node(item) for item in tensors]
+    dtype = promote(nodes)
+    return [cast(n, dtype) for n in nodes]
+
+
+def _cat(tensors: Any, dim: Any) -> Node:
+    nodes = _tensors(tensors, "cat")
+    # PyTorch's relic: empty vectors are left out whatever the shape of the others.
+    kept = [n for n in nodes if n.shape != (0,)] or nodes[:1]
+    first = kept[0]
+    if not first.ndim:
+        raise GradcliError("cat() cannot join 0-dim tensors", hint="use stack()")
+    axis = normalize_axis(dim, first.ndim)
+    for node in kept[1:]:
+        if node.ndim != first.ndim or any(a != b for k, (a, b) in enumerate(zip(node.shape, first.shape)) if k != axis):
+            raise GradcliError(
+                f"cat() cannot join shapes {first.shape} and {node.shape} along dimension {axis}",
+                hint="all other dimensions must agree",
+            )
+    return make(cat, tuple(kept), {"dim": axis})
+
+
+def _cat_infer(inputs: tuple[Node, ...], params: Params) -> tuple[Shape, np.dtype]:
+    axis, shape = params["dim"], inputs[0].shape
+    return (*shape[:axis], sum(n.shape[axis] for n in inputs), *shape[axis + 1 :]), inputs[0].dtype
+
+
+def _cat_vjp(g: Node, out: Node, *inputs: Node, dim: int) -> tuple[Node, ...]:
+    pieces, start = [], 0
+    for node in inputs:
+        stop = start + node.shape[dim]
+        pieces.append(narrow(g, dim, start, stop))
+        start = stop
+    return tuple(pieces)
+
+
+def _stack(tensors: Any, dim: Any) -> Node:
+    nodes = _tensors(tensors, "stack")
+    first = nodes[0]
+    for node in nodes[1:]:
+        if node.shape != first.shape:
+            raise GradcliError(f"stack() needs equal shapes, got {first.shape} and {node.shape}")
+    return make(stack, tuple(nodes), {"dim": normalize_axis(dim, first.ndim + 1)})
+
+
+def _stack_infer(inputs: tuple[Node, ...], params: Params) -> tuple[Shape, np.dtype]:
+    axis, shape = params["dim"], inputs[0].shape
+    return (*shape[:axis], len(inputs), *shape[axis:]), inputs[0].dtype
+
+
+def _stack_vjp(g: Node, out: Node, *inputs: Node, dim: int) -> tuple[Node, ...]:
+    return tuple(reshape(narrow(g, dim, k, k + 1), n.shape) for k, n in enumerate(inputs))
+
+
+cat = primitive(
+    "cat", lambda *xs, dim: np.concatenate(xs, dim), _cat_infer, family="shape", args="tensors, dim=0", build=_cat,
+    grad_fn="CatBackward0", aliases=("concat", "concatenate"), doc="Tensors joined along a dimension.", vjp=_cat_vjp,
+)  # fmt: skip
+stack = primitive(
+    "stack", lambda *xs, dim: np.stack(xs, dim), _stack_infer, family="shape", args="tensors, dim=0", build=_stack,
+    grad_fn="StackBackward0", doc="Tensors of one shape joined along a new dimension.", vjp=_stack_vjp,
+)  # fmt: skip
+
+
+def _slice_infer(inputs: tuple[Node, ...], params: Params) -> tuple[Shape, np.dtype]:
+    x, dim = inputs[0], params["dim"]
+    length = len(range(params["start"], params["stop"], params["step"]))
+    return (*x.shape[:dim], length, *x.shape[dim + 1 :]), x.dtype
+
+
+def _slice_layout(inputs: tuple[Node, ...], params: Params, shape: Shape) -> Shape | None:
+    strides = list(strides_of(inputs[0]))
+    strides[params["dim"]] *= params["step"]
+    return layout.normalize(shape, tuple(strides))
+
+
+def _slice_kernel(x: Any, dim: int, start: int, stop: int, step: int) -> Any:
+    return x[(slice(None),) * dim + (slice(start, stop, step),)]
+
+
+def _embed_kernel(g: Any, shape: Shape, dim: int, start: int, stop: int, step: int) -> Any:
+    out = np.zeros(shape, g.dtype)
+    out[(slice(None),) * dim + (slice(start, stop, step),)] = g
+    return out
+
+
+def cut(x: Node, dim: int, start: int, stop: int, step: int = 1) -> Node:
+    """`x[start:stop:step]` along a dimension, for bounds already inside it."""
+    return make(slice_, (x,), {"dim": dim, "start": start, "stop": stop, "step": step})
+
+
+def narrow(x: Node, dim: int, start: int, stop: int) -> Node:
+    """`x[start:stop]` along a dimension; the tensor itself where that is all of it."""
+    return x if start == 0 and stop == x.shape[dim] else cut(x, dim, start, stop)
+
+
+slice_ = primitive(
+    "_slice", _slice_kernel, _slice_infer, family="index", doc="A range of one dimension.", public=False,
+    grad_fn="SliceBackward0", layout=_slice_layout,
+    vjp=lambda g, out, x, **where: (make(embed, (g,), {"shape": x.shape, **where}),),
+)  # fmt: skip
+embed = primitive(
+    "_embed", _embed_kernel, _infer_given, family="index", doc="Zeros with the tensor put in as a range of one dimension.",
+    public=False, grad_fn="SliceBackwardBackward0", vjp=lambda h, out, g, shape, **where: (make(slice_, (h,), where),),
+)  # fmt: skip

@@ -1,0 +1,45 @@
+"""The answer of an evaluation as text or as one JSON object."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from gradcli.render.json import graph_json, to_json
+from gradcli.render.text import Style, format_chain, format_tensor
+
+if TYPE_CHECKING:
+    from gradcli.expression import Result
+
+
+def answer_text(result: Result, style: Style | None = None) -> str:
+    """The value, the chain of backward functions and the gradients, parted by blank lines."""
+    value, grad_fn = result.value, result.grad_fn
+    parts = [
+        format_tensor(
+            value.value(), grad_fn=grad_fn.name() if grad_fn else None, requires_grad=value.requires_grad, style=style
+        )
+    ]
+    if grad_fn is not None:
+        parts.append(format_chain(grad_fn))
+    for name, gradient in (result.grads or {}).items():
+        shown = "None" if gradient is None else format_tensor(gradient.value(), style=style)
+        parts.append(f"{name}.grad\n{shown}")
+    return "\n\n".join(parts)
+
+
+def answer_json(result: Result) -> str:
+    """One line of strict JSON; non-finite numbers are the strings "NaN", "Infinity" and "-Infinity"."""
+    value, grad_fn = result.value, result.grad_fn
+    grads: dict[str, Any] | None = None
+    if result.grads is not None:
+        grads = {name: None if g is None else g.value() for name, g in result.grads.items()}
+    return to_json(
+        {
+            "value": value.value(),
+            "shape": list(value.shape),
+            "dtype": str(value.dtype),
+            "grad_fn": grad_fn.name() if grad_fn else None,
+            "graph": graph_json(grad_fn) if grad_fn else [],
+            "grads": grads,
+        }
+    )

@@ -1,0 +1,127 @@
+"""Signatures written as text in the rows: how a caller's arguments find their names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gradcli.errors import GradcliError, did_you_mean
+
+# NumPy's words for two arguments that PyTorch names otherwise; both are understood everywhere.
+_SYNONYMS = {"axis": "dim", "keepdims": "keepdim"}
+_WORDS = {"None": None, "True": True, "False": False, "inf": float("inf")}
+_REQUIRED = object()
+
+
+class Signature:
+    """The arguments of an operation, from a text such as ``input, dim=None, *, correction=1``.
+
+    A name with a star before it takes all further positional arguments, given one by one or as one list. Names
+    after a bare star are given by keyword only. The text is read at the first call, so that a table of hundreds
+    of rows costs nothing at start-up.
+
+    >>> Signature("sum", "input, dim=None, keepdim=False").bind((1,), {"axis": 0})
+    [1, 0, False]
+    """
+
+    __slots__ = ("_names", "_defaults", "_star", "_positional", "function", "text")
+
+    def __init__(self, function: str, text: str) -> None:
+        self.function = function
+        self.text = text
+        self._names: list[str] | None = None
+
+    def _read(self) -> list[str]:
+        names: list[str] = []
+        defaults: list[Any] = []
+        self._star: str | None = None
+        self._positional = -1
+        for part in filter(None, (p.strip() for p in self.text.split(","))):
+            name, _, default = part.partition("=")
+            if name == "*":
+                self._positional = len(names)
+                continue
+            if name.startswith("*"):
+                name = name[1:]
+                self._star = name
+                self._positional = len(names) + 1
+            names.append(name)
+            defaults.append(_literal(default) if default else _REQUIRED)
+        if self._positional < 0:
+            self._positional = len(names)
+        self._defaults = defaults
+        self._names = names
+        return names
+
+    @property
+    def names(self) -> list[str]:
+        """The argument names in order."""
+        return self._names if self._names is not None else self._read()
+
+    @property
+    def required(self) -> list[str]:
+        """The names that have no default: for most operations its tensors."""
+        names = self.names
+        return [n for n, d in zip(names, self._defaults, strict=True) if d is _REQUIRED and n != self._star]
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """The default of every argument that has one."""
+        names = self.names
+        return {n: d for n, d in zip(names, self._defaults, strict=True) if d is not _REQUIRED}
+
+    def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
+        """The argument values in the order of the names, defaults filled in."""
+        names = self.names
+        if not kwargs and len(args) == len(names) and self._star is None and self._positional == len(names):
+            return list(args)
+        values = list(self._defaults)
+        args = self._gather(args, names)
+        if len(args) > self._positional:
+            raise self._error(f"takes {_count(self._positional)}, got {len(args)}")
+        values[: len(args)] = args
+        for word, value in kwargs.items():
+            name = _SYNONYMS.get(word, word) if word not in names else word
+            if name not in names:
+                hint = did_you_mean(word, names) or f"it takes {', '.join(names)}"
+                raise GradcliError(f"{self.function}() has no argument {word!r}", hint=hint, argument=word)
+            at = names.index(name)
+            if at < len(args):
+                raise GradcliError(f"{self.function}() got {word!r} twice", argument=word)
+            values[at] = value
+        for name, value in zip(names, values, strict=True):
+            if value is _REQUIRED:
+                if name == self._star:
+                    values[names.index(name)] = ()
+                else:
+                    raise self._error(f"needs {name!r}")
+        return values
+
+    def _gather(self, args: tuple[Any, ...], names: list[str]) -> tuple[Any, ...]:
+        """Put the arguments of the starred name into one tuple; a single list stands for itself."""
+        if self._star is None:
+            return args
+        at = names.index(self._star)
+        rest = args[at:]
+        if not rest:
+            return args
+        if len(rest) == 1 and isinstance(rest[0], list | tuple):
+            rest = tuple(rest[0])
+        return (*args[:at], rest)
+
+    def _error(self, message: str) -> GradcliError:
+        return GradcliError(f"{self.function}() {message}", hint=f"write {self.function}({self.text})")
+
+
+def _count(n: int) -> str:
+    return "no positional argument" if n == 0 else f"{n} argument" if n == 1 else f"at most {n} arguments"
+
+
+def _literal(text: str) -> Any:
+    if text in _WORDS:
+        return _WORDS[text]
+    if text[0] in "'\"":
+        return text[1:-1]
+    if text == "()":
+        return ()
+    number = float(text)
+    return int(number) if text.lstrip("-").isdigit() else number

@@ -1,0 +1,11 @@
+"""Arrays in .npy and .npz files: headers, reading, mapping and all-or-nothing writing; nothing is ever unpickled.
+
+A file is checked against its header before any of its data is read or any memory is taken for it, so that a damaged
+or malicious file costs one line on standard error.
+"""
+
+from gradcli.storage.header import Header as Header
+from gradcli.storage.reading import load as load
+from gradcli.storage.reading import read_header as read_header
+from gradcli.storage.writing import save as save
+from gradcli.storage.writing import save_all as save_all

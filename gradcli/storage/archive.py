@@ -1,0 +1,69 @@
+"""One array out of an .npz archive."""
+
+from __future__ import annotations
+
+import errno
+from typing import IO, Any
+
+from gradcli.errors import GradcliError, WorkError, did_you_mean
+from gradcli.storage.header import Array, brief, check_size, parse_header, printable, promise, shown
+from gradcli.storage.memory import check_memory, finish, receive
+from gradcli.storage.stream import take
+
+
+def read_archive(file: IO[bytes], path: str, key: str | None) -> Array:
+    """The array `key` of an .npz archive, or the only one it holds."""
+    import zipfile
+
+    try:
+        with zipfile.ZipFile(file) as archive:
+            members = {info.filename.removesuffix(".npy"): info for info in archive.infolist() if _is_array(info)}
+            key = _member_key(list(members), path, key)
+            return _read_member(archive, members[key], f"{path}:{key}")
+    except (GradcliError, MemoryError):
+        raise
+    # On damaged archives zipfile and its decompressors raise a dozen kinds of exceptions, none of them documented.
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:
+            raise
+        reason = brief(printable(str(error) or type(error).__name__))
+        raise WorkError(f"{shown(path)} is corrupt: {reason}") from None
+
+
+def _is_array(info: Any) -> bool:
+    return bool(info.filename.endswith(".npy"))
+
+
+def _member_key(keys: list[str], path: str, key: str | None) -> str:
+    """The key that is meant; None means the only one."""
+    name = shown(path)
+    if not keys:
+        raise WorkError(f"{name} holds no arrays")
+    names = [printable(known) for known in keys]
+    listed = ", ".join(names[:20]) + (f" … ({len(keys)} in all)" if len(keys) > 20 else "")
+    if key is None:
+        if len(keys) > 1:
+            raise GradcliError(f"{name} holds several arrays: {listed}", hint=f"name one of them: {name}:{names[0]}")
+        return keys[0]
+    for candidate in (key, key.removesuffix(".npy")):
+        if candidate in keys:
+            return candidate
+    raise GradcliError(
+        f"{name} has no array {printable(key)!r}; it holds {listed}", hint=did_you_mean(key, names[:1000])
+    )
+
+
+def _read_member(archive: Any, info: Any, path: str) -> Array:
+    if info.flag_bits & 0x1:
+        raise WorkError(f"{shown(path)} is encrypted")
+    with archive.open(info) as stream:
+        header = parse_header(stream, path)
+        check_size(header, info.file_size)
+        if info.file_size - header.offset > header.nbytes:
+            found = info.file_size - header.offset
+            raise WorkError(f"{shown(path)} is corrupt: {promise(header)}, {found} are there")
+        check_memory(header)
+        data = receive(stream, header)
+        # Reaching the end is what makes zipfile compare the checksum.
+        take(stream, 1)
+    return finish(data, header)

@@ -1,0 +1,68 @@
+"""The data of an array, from a stream into memory that a lying header cannot make us take."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import IO
+
+import numpy as np
+
+from gradcli.errors import WorkError
+from gradcli.storage.header import Array, Header, promise, shown, truncated
+from gradcli.storage.stream import fill
+
+# Memory for more than this is taken as the bytes arrive.
+LARGE = 64 << 20
+
+
+def receive(stream: IO[bytes], header: Header) -> Array:
+    """The data of a stream as bytes; memory grows as they come, since the header may promise what never does."""
+    data = np.empty(min(header.nbytes, LARGE), np.uint8)
+    found = fill(stream, data.data)
+    while found == data.size < header.nbytes:
+        # In steps of an eighth: reallocation moves pages instead of copying them, and little is ever unused.
+        data.resize(min(header.nbytes, found + max(LARGE, found // 8)), refcheck=False)
+        found += fill(stream, data.data[found:])
+    if found < header.nbytes:
+        raise truncated(header, found)
+    return data
+
+
+def finish(data: Array, header: Header) -> Array:
+    """Bytes just read, as the array that the header describes; in place."""
+    array = data.view(header.dtype).reshape(header.shape, order="F" if header.fortran_order else "C")
+    check_booleans(array, header)
+    if array.dtype.isnative:
+        return array
+    return array.byteswap(inplace=True).view(array.dtype.newbyteorder("="))
+
+
+def check_booleans(array: Array, header: Header) -> None:
+    """Refuse booleans whose bytes are not 0 or 1."""
+    # NumPy takes a boolean byte on trust, and computes nonsense from a 2.
+    if array.dtype.kind == "b" and array.size and int(array.view(np.uint8).max()) > 1:
+        raise WorkError(f"{shown(header.path)} is corrupt: its booleans are neither 0 nor 1")
+
+
+def check_memory(header: Header) -> None:
+    """Refuse an array that has to be held in memory and cannot be."""
+    # Asking costs more than a small array is worth.
+    available = _available_memory() if header.nbytes > LARGE else None
+    if available is not None and header.nbytes > available:
+        message = f"{shown(header.path)} does not fit into memory: {promise(header)}, {available} are available"
+        raise WorkError(message, hint="a regular .npy file in native byte order is mapped instead")
+
+
+def _available_memory() -> int | None:
+    """Bytes that can be allocated before the machine runs out, swap included; None where it does not say."""
+    try:
+        with open("/proc/meminfo", encoding="ascii") as file:
+            sizes = dict(re.findall(r"^(MemAvailable|SwapFree):\s*([0-9]+) kB", file.read(), re.MULTILINE))
+        return 1024 * (int(sizes["MemAvailable"]) + int(sizes.get("SwapFree", 0)))
+    except (OSError, KeyError):
+        pass
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):
+        return None

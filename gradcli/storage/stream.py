@@ -1,0 +1,49 @@
+"""Bytes from and to anything that is open, in pieces: short reads, interrupts, non-blocking pipes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+# One system call reads or writes at most this much: Ctrl-C waits for no longer.
+_CHUNK = 8 << 20
+
+
+def fill(stream: Any, view: memoryview) -> int:
+    """Read from a binary stream into `view` until it is full or the stream ends; the number of bytes read."""
+    found = 0
+    while found < len(view):
+        with view[found : found + _CHUNK] as piece:
+            count = stream.readinto(piece)
+        if count is None:
+            _wait(stream, writing=False)
+        elif count == 0:
+            break
+        else:
+            found += count
+    return found
+
+
+def take(stream: Any, size: int) -> bytes:
+    """Up to `size` bytes; fewer only at the end of the stream."""
+    data = bytearray(size)
+    with memoryview(data) as view:
+        found = fill(stream, view)
+    return bytes(data[:found])
+
+
+def write_all(stream: Any, view: memoryview) -> None:
+    """Write all of `view` to an unbuffered binary stream."""
+    written = 0
+    while written < len(view):
+        count = stream.write(view[written : written + _CHUNK])
+        if count is None:
+            _wait(stream, writing=True)
+        else:
+            written += count
+
+
+def _wait(stream: Any, writing: bool) -> None:
+    """Wait for a pipe that a process at its other end has switched to non-blocking mode."""
+    import select
+
+    select.select([] if writing else [stream], [stream] if writing else [], [])

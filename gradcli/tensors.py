@@ -1,0 +1,603 @@
+"""Tensor: PyTorch's face on the graph. Nothing is computed until a value is needed."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from contextvars import ContextVar, Token
+from functools import wraps
+from typing import Any, TypeVar
+
+import numpy as np
+
+from gradcli.autodiff import vjp
+from gradcli.chain import backward_function, shown
+from gradcli.errors import GradcliError, did_you_mean
+from gradcli.execute import execute
+from gradcli.node import INPUT, OPS, Node, Op, as_node, constant, input_node, toposort
+
+_GRAD_ENABLED: ContextVar[bool] = ContextVar("gradcli_grad_enabled", default=True)
+
+# NumPy's names for functions that the registry knows under another one.
+_UFUNCS = {"power": "pow", "invert": "bitwise_not", "rint": "round", "conjugate": "clone", "fabs": "abs"}
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def is_grad_enabled() -> bool:
+    """Whether operations are being tracked here."""
+    return _GRAD_ENABLED.get()
+
+
+class _GradMode:
+    """A context manager, and a decorator, that switches tracking on or off in its block."""
+
+    _enabled: bool
+
+    def __init__(self) -> None:
+        self._tokens: list[Token[bool]] = []
+
+    def __enter__(self) -> None:
+        self._tokens.append(_GRAD_ENABLED.set(self._enabled))
+
+    def __exit__(self, *exception: object) -> None:
+        _GRAD_ENABLED.reset(self._tokens.pop())
+
+    def __call__(self, function: F) -> F:
+        @wraps(function)
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            with type(self)():
+                return function(*args, **kwargs)
+
+        return wrapped  # type: ignore[return-value]
+
+
+class no_grad(_GradMode):  # noqa: N801  (PyTorch's name)
+    """Within its block nothing is tracked; results have `requires_grad=False`.
+
+    >>> import gradcli as gc
+    >>> x = gc.ones(2, requires_grad=True)
+    >>> with gc.no_grad():
+    ...     (x * 2).requires_grad
+    False
+    """
+
+    _enabled = False
+
+
+class enable_grad(_GradMode):  # noqa: N801  (PyTorch's name)
+    """Within its block operations are tracked, also inside a `no_grad` block."""
+
+    _enabled = True
+
+
+class GradFn:
+    """A step of the chain of backward functions, as PyTorch's `grad_fn` shows it."""
+
+    __slots__ = ("_node",)
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    def name(self) -> str:
+        """PyTorch's name of the backward function, such as MulBackward0."""
+        return backward_function(self._node)[0]
+
+    @property
+    def next_functions(self) -> tuple[tuple[GradFn | None, int], ...]:
+        """The backward functions that come next, None for an operand that is not tracked."""
+        edges = backward_function(self._node)[1]
+        return tuple((None, 0) if n is None else (GradFn(n), n.params.get("output_nr", 0)) for n in edges)
+
+    @property
+    def variable(self) -> Tensor:
+        """The leaf tensor whose `.grad` an AccumulateGrad adds to."""
+        if self._node.op is not INPUT:
+            raise AttributeError(f"{self.name()} has no variable; AccumulateGrad has")
+        return tensor_of(self._node)
+
+    @property
+    def label(self) -> str | None:
+        """The name of the input that an AccumulateGrad belongs to, where it has one."""
+        name: str | None = self._node.params.get("name")
+        return name
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, GradFn) and other._node is self._node
+
+    def __hash__(self) -> int:
+        return hash(self._node)
+
+    def __repr__(self) -> str:
+        return f"<{self.name()} object at {id(self._node):#x}>"
+
+
+class Tensor:
+    """A multidimensional array that can track the operations it takes part in.
+
+    Functions of the language are its methods. Values are computed when they are first looked at; arrays handed out
+    are read-only, so that a graph built earlier keeps its meaning.
+    """
+
+    __slots__ = ("node", "grad", "known_value", "_retains_grad", "__weakref__")
+
+    def __init__(self, node: Node) -> None:
+        self.node = node
+        self.grad: Tensor | None = None
+        self.known_value: np.ndarray | None = None
+        self._retains_grad = False
+        node.tensor = weakref.ref(self)
+
+    # What it is -------------------------------------------------------------------------------------------------------
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The lengths of the dimensions."""
+        return self.node.shape
+
+    @property
+    def ndim(self) -> int:
+        """The number of dimensions."""
+        return self.node.ndim
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The element type, as NumPy's dtype."""
+        return self.node.dtype
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether gradients flow back to or through this tensor."""
+        return self.node.requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        self.requires_grad_(value)
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether this tensor is no result of a tracked operation."""
+        return not self.node.requires_grad or self.node.op is INPUT
+
+    @property
+    def grad_fn(self) -> GradFn | None:
+        """The backward function of the operation that made this tensor, None for a leaf."""
+        if self.is_leaf:
+            return None
+        node = shown(self.node)
+        return None if node is None else GradFn(node)
+
+    @property
+    def T(self) -> Tensor:  # noqa: N802  (PyTorch's name)
+        """All dimensions in reverse order."""
+        return call(OPS["T"], self)
+
+    @property
+    def mT(self) -> Tensor:  # noqa: N802  (PyTorch's name)
+        """The last two dimensions exchanged."""
+        return call(OPS["mT"], self)
+
+    @property
+    def data(self) -> Tensor:
+        """The same values, untracked."""
+        return self.detach()
+
+    def size(self, dim: int | None = None) -> Any:
+        """The shape, or the length of one dimension."""
+        return self.shape if dim is None else self.shape[dim]
+
+    def dim(self) -> int:
+        """The number of dimensions."""
+        return self.ndim
+
+    def numel(self) -> int:
+        """The number of elements."""
+        return self.node.size
+
+    def is_floating_point(self) -> bool:
+        """Whether the elements are floating-point numbers."""
+        return self.node.is_floating
+
+    # Its values -------------------------------------------------------------------------------------------------------
+
+    def value(self) -> np.ndarray:
+        """The elements as a read-only array, whether tracked or not."""
+        if self.known_value is None:
+            evaluate_tensors([self])
+        assert self.known_value is not None
+        return self.known_value
+
+    def numpy(self) -> np.ndarray:
+        """The elements as a read-only NumPy array; refused for a tracked tensor, which would lose its gradient."""
+        if self.requires_grad:
+            raise GradcliError(
+                "a tensor that requires grad cannot become a NumPy array: its gradient would be lost",
+                hint="use x.detach().numpy()",
+            )
+        return self.value()
+
+    def item(self) -> bool | int | float:
+        """The only element as a Python number."""
+        if self.numel() != 1:
+            raise GradcliError(f"item() needs a tensor of one element, this one has shape {self.shape}")
+        number: bool | int | float = self.value().item()
+        return number
+
+    def tolist(self) -> Any:
+        """The elements as nested lists of Python numbers."""
+        return self.value().tolist()
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        array = self.numpy()
+        return array.astype(dtype, copy=False) if not copy else np.array(array, dtype)
+
+    def __dlpack__(self, **kwargs: Any) -> Any:
+        # The consumer may write: it gets memory of its own.
+        return self.numpy().copy().__dlpack__(**kwargs)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return (1, 0)
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        name = _UFUNCS.get(ufunc.__name__, ufunc.__name__)
+        if method == "__call__" and not kwargs and name in OPS:
+            return call(OPS[name], *inputs)
+        raise GradcliError(
+            f"numpy.{ufunc.__name__} has no gradient here", hint="use gradcli's functions, or x.detach().numpy()"
+        )
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        if function.__name__ in OPS and OPS[function.__name__].public:
+            return call(OPS[function.__name__], *args, **kwargs)
+        raise GradcliError(
+            f"numpy.{function.__name__} has no gradient here", hint="use gradcli's functions, or x.detach().numpy()"
+        )
+
+    def __bool__(self) -> bool:
+        return bool(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __index__(self) -> int:
+        if self.dtype.kind not in "iub":
+            raise TypeError(f"only integer tensors can be an index, not {self.dtype}")
+        return int(self.item())
+
+    def __len__(self) -> int:
+        if not self.ndim:
+            raise TypeError("a 0-dim tensor has no length")
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return (self[k] for k in range(len(self)))
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if not self.ndim and spec else str(self)
+
+    def __repr__(self) -> str:
+        from gradcli.render.text import format_tensor
+
+        grad_fn = self.grad_fn
+        return format_tensor(
+            self.value(), grad_fn=None if grad_fn is None else grad_fn.name(), requires_grad=self.requires_grad
+        )
+
+    # Gradients --------------------------------------------------------------------------------------------------------
+
+    def backward(
+        self, gradient: Any = None, retain_graph: bool | None = None, create_graph: bool = False, inputs: Any = None
+    ) -> None:
+        """Add the gradient of this tensor to `.grad` of every leaf it depends on, and of tensors that retain theirs.
+
+        `gradient` is the vector of the vector-Jacobian product, needed for tensors of more than one element. The
+        graph is kept, so that a second call accumulates; `retain_graph` is accepted for PyTorch's sake.
+        """
+        seed = _seed(self, gradient)
+        if inputs is not None:
+            targets = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+        else:
+            targets = _receivers(self.node)
+        found = vjp([self.node], [seed], [t.node for t in targets])
+        receivers = [t for t in targets if t.node in found]
+        totals = [found[t.node] if t.grad is None else t.grad.node + found[t.node] for t in receivers]
+        gradients = [tensor_of(total) for total in totals]
+        if not create_graph:
+            # Leaves of their own: a loop of backward passes must not keep every pass alive.
+            gradients = _as_leaves(gradients)
+        for tensor, total in zip(receivers, gradients, strict=True):
+            tensor.grad = total
+
+    def detach(self) -> Tensor:
+        """The same values, no longer tracked."""
+        return call(OPS["detach"], self)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Start (or stop) tracking operations on this leaf; gives the tensor itself."""
+        if requires_grad != self.requires_grad:
+            if not self.is_leaf:
+                raise GradcliError("only a leaf can stop requiring grad", hint="use x.detach() for a tensor of its own")
+            self._become(input_node(self.value(), requires_grad=requires_grad))
+        return self
+
+    def retain_grad(self) -> None:
+        """Let `backward()` fill `.grad` of this tensor though it is no leaf."""
+        if not self.requires_grad:
+            raise GradcliError("retain_grad() needs a tensor that requires grad")
+        self._retains_grad = not self.is_leaf
+
+    @property
+    def retains_grad(self) -> bool:
+        """Whether `backward()` fills `.grad` of this tensor though it is no leaf."""
+        return self._retains_grad
+
+    def zero_(self) -> Tensor:
+        """Set every element to 0, as in `x.grad.zero_()`; gives the tensor itself."""
+        return self._update(Tensor(OPS["zeros_like"](self.node)))
+
+    def _update(self, new: Tensor) -> Tensor:
+        """Take over the values of `new`, as an in-place operation does; graphs built earlier keep the old ones."""
+        if self.is_leaf and self.requires_grad:
+            if is_grad_enabled():
+                raise GradcliError(
+                    "a leaf that requires grad cannot be changed in place while operations are tracked",
+                    hint="update it within `with gc.no_grad():`",
+                )
+            self._become(input_node(np.broadcast_to(new.value(), self.shape).astype(self.dtype), requires_grad=True))
+        else:
+            self._become(OPS["_cast"](new.node, self.dtype) if new.dtype != self.dtype else new.node)
+        return self
+
+    def _become(self, node: Node) -> None:
+        self.node = node
+        self.known_value = None
+        node.tensor = weakref.ref(self)
+
+    # Operations -------------------------------------------------------------------------------------------------------
+
+    def __getattr__(self, name: str) -> Any:
+        op = OPS.get(name)
+        if op is None or not op.public:
+            hint = did_you_mean(name, [n for n, o in OPS.items() if o.public])
+            raise AttributeError(f"a Tensor has no attribute {name!r}" + (f"; {hint}" if hint else ""))
+        return lambda *args, **kwargs: call(op, self, *args, **kwargs)
+
+    def __dir__(self) -> list[str]:
+        return [*object.__dir__(self), *(name for name, op in OPS.items() if op.public)]
+
+    def __getitem__(self, index: Any) -> Tensor:
+        return call(OPS["getitem"], self, index)
+
+    def __add__(self, other: Any) -> Tensor:
+        return call(OPS["add"], self, other)
+
+    def __radd__(self, other: Any) -> Tensor:
+        return call(OPS["add"], other, self)
+
+    def __sub__(self, other: Any) -> Tensor:
+        return call(OPS["sub"], self, other)
+
+    def __rsub__(self, other: Any) -> Tensor:
+        return call(OPS["sub"], other, self)
+
+    def __mul__(self, other: Any) -> Tensor:
+        return call(OPS["mul"], self, other)
+
+    def __rmul__(self, other: Any) -> Tensor:
+        return call(OPS["mul"], other, self)
+
+    def __truediv__(self, other: Any) -> Tensor:
+        return call(OPS["div"], self, other)
+
+    def __rtruediv__(self, other: Any) -> Tensor:
+        return call(OPS["div"], other, self)
+
+    def __floordiv__(self, other: Any) -> Tensor:
+        return call(OPS["floor_divide"], self, other)
+
+    def __rfloordiv__(self, other: Any) -> Tensor:
+        return call(OPS["floor_divide"], other, self)
+
+    def __mod__(self, other: Any) -> Tensor:
+        return call(OPS["remainder"], self, other)
+
+    def __rmod__(self, other: Any) -> Tensor:
+        return call(OPS["remainder"], other, self)
+
+    def __pow__(self, other: Any) -> Tensor:
+        return call(OPS["pow"], self, other)
+
+    def __rpow__(self, other: Any) -> Tensor:
+        return call(OPS["pow"], other, self)
+
+    def __matmul__(self, other: Any) -> Tensor:
+        return call(OPS["matmul"], self, other)
+
+    def __rmatmul__(self, other: Any) -> Tensor:
+        return call(OPS["matmul"], other, self)
+
+    def __neg__(self) -> Tensor:
+        return call(OPS["neg"], self)
+
+    def __pos__(self) -> Tensor:
+        return self
+
+    def __abs__(self) -> Tensor:
+        return call(OPS["abs"], self)
+
+    def __invert__(self) -> Tensor:
+        return call(OPS["bitwise_not"], self)
+
+    def __and__(self, other: Any) -> Tensor:
+        return call(OPS["bitwise_and"], self, other)
+
+    def __or__(self, other: Any) -> Tensor:
+        return call(OPS["bitwise_or"], self, other)
+
+    def __rand__(self, other: Any) -> Tensor:
+        return call(OPS["bitwise_and"], other, self)
+
+    def __ror__(self, other: Any) -> Tensor:
+        return call(OPS["bitwise_or"], other, self)
+
+    def __eq__(self, other: object) -> Tensor:  # type: ignore[override]
+        return call(OPS["eq"], self, other)
+
+    def __ne__(self, other: object) -> Tensor:  # type: ignore[override]
+        return call(OPS["ne"], self, other)
+
+    def __lt__(self, other: Any) -> Tensor:
+        return call(OPS["lt"], self, other)
+
+    def __le__(self, other: Any) -> Tensor:
+        return call(OPS["le"], self, other)
+
+    def __gt__(self, other: Any) -> Tensor:
+        return call(OPS["gt"], self, other)
+
+    def __ge__(self, other: Any) -> Tensor:
+        return call(OPS["ge"], self, other)
+
+    def __iadd__(self, other: Any) -> Tensor:
+        return self._update(self + other)
+
+    def __isub__(self, other: Any) -> Tensor:
+        return self._update(self - other)
+
+    def __imul__(self, other: Any) -> Tensor:
+        return self._update(self * other)
+
+    def __itruediv__(self, other: Any) -> Tensor:
+        return self._update(self / other)
+
+    def __hash__(self) -> int:
+        return id(self)
+
+
+# Between tensors and nodes --------------------------------------------------------------------------------------------
+
+
+def tensor_of(node: Node) -> Tensor:
+    """The live tensor that shows `node`, or a new one."""
+    live = node.tensor() if node.tensor is not None else None
+    return Tensor(node) if live is None else live
+
+
+def call(op: Op, *args: Any, **kwargs: Any) -> Any:
+    """An operation on tensors: arguments become nodes, results tensors, untracked where tracking is off."""
+    if "requires_grad" in kwargs and op.family == "create":
+        flag = kwargs.pop("requires_grad")
+        return call(op, *args, **kwargs).requires_grad_(bool(flag))
+    result = op(*(_lower(a) for a in args), **{k: _lower(v) for k, v in kwargs.items()})
+    return _raise(result)
+
+
+def _lower(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return value.node
+    if isinstance(value, np.ndarray):
+        # Values are computed later: what happens to the caller's array until then must not matter.
+        return as_node(value.copy())
+    if type(value) in (list, tuple):
+        return type(value)(_lower(v) for v in value)
+    if isinstance(value, slice):
+        return slice(_lower_bound(value.start), _lower_bound(value.stop), _lower_bound(value.step))
+    return value
+
+
+def _lower_bound(value: Any) -> Any:
+    return int(value) if isinstance(value, Tensor) else value
+
+
+def _raise(result: Any) -> Any:
+    if isinstance(result, Node):
+        if result.requires_grad and not _GRAD_ENABLED.get():
+            result = OPS["detach"](result)
+        return tensor_of(result)
+    return type(result)(_raise(r) for r in result) if isinstance(result, tuple) else result
+
+
+def evaluate_tensors(tensors: Sequence[Tensor]) -> None:
+    """Compute the values of several tensors together, common work once."""
+    waiting = [t for t in tensors if t.known_value is None]
+    for tensor, array in zip(waiting, execute([t.node for t in waiting]), strict=True):
+        view = array.view()
+        view.flags.writeable = False
+        tensor.known_value = view
+
+
+def _as_leaves(tensors: list[Tensor]) -> list[Tensor]:
+    """The values of `tensors` as new leaves, without the graph behind them."""
+    evaluate_tensors(tensors)
+    leaves = []
+    for tensor in tensors:
+        leaf = Tensor(input_node(tensor.value()))
+        leaf.known_value = tensor.known_value
+        leaves.append(leaf)
+    return leaves
+
+
+def _receivers(root: Node) -> list[Tensor]:
+    """The tensors whose `.grad` a backward pass from `root` fills: tracked leaves, and those that retain theirs."""
+    receivers = []
+    for node in toposort([root], stop=lambda n: not n.requires_grad):
+        live = node.tensor() if node.tensor is not None else None
+        if live is not None and live.node is node and node.requires_grad and (node.op is INPUT or live.retains_grad):
+            receivers.append(live)
+    return receivers
+
+
+def _seed(output: Tensor, gradient: Any) -> Node:
+    """The gradient that a backward pass starts with."""
+    if not output.requires_grad:
+        raise GradcliError(
+            "this tensor does not depend on anything that requires grad", hint="make an input with requires_grad=True"
+        )
+    if gradient is None:
+        if output.numel() != 1:
+            raise GradcliError(
+                f"the gradient of a tensor of shape {output.shape} needs a vector to multiply with",
+                hint="reduce it first, as in y.sum(), or pass one, as in y.backward(gradient)",
+            )
+        return constant(np.ones(output.shape, output.dtype))
+    node = as_node(_lower(gradient))
+    if node.shape != output.shape:
+        raise GradcliError(f"the gradient has shape {node.shape}, the tensor {output.shape}: they must be equal")
+    return node
+
+
+def grad(
+    outputs: Any, inputs: Any, grad_outputs: Any = None, retain_graph: bool | None = None, create_graph: bool = False,
+    allow_unused: bool | None = None,
+) -> tuple[Tensor | None, ...]:  # fmt: skip
+    """The gradients of `outputs` with respect to `inputs`, without touching any `.grad`.
+
+    With `create_graph=True` they can be differentiated again. An input that the outputs do not depend on is an error
+    unless `allow_unused`; its gradient is then None.
+
+    >>> import gradcli as gc
+    >>> x = gc.tensor(3.0, requires_grad=True)
+    >>> (first,) = gc.grad(x**3, x, create_graph=True)
+    >>> gc.grad(first, x)
+    (tensor(18.),)
+    """
+    outs = [outputs] if isinstance(outputs, Tensor) else list(outputs)
+    targets = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+    seeds = [None] * len(outs) if grad_outputs is None else grad_outputs
+    seeds = list(seeds) if isinstance(seeds, list | tuple) else [seeds]
+    if len(seeds) != len(outs):
+        raise GradcliError(f"{len(outs)} outputs need as many grad_outputs, got {len(seeds)}")
+    for target in targets:
+        if not target.requires_grad:
+            raise GradcliError("one of the inputs does not require grad", hint="call x.requires_grad_() on it")
+    nodes = [_seed(o, s) for o, s in zip(outs, seeds, strict=True)]
+    found = vjp([o.node for o in outs], nodes, [t.node for t in targets])
+    if not allow_unused and len(found) < len({t.node for t in targets}):
+        raise GradcliError("an output does not depend on one of the inputs", hint="allow_unused=True gives None for it")
+    gradients = {node: tensor_of(g) for node, g in found.items()}
+    if not create_graph:
+        gradients = dict(zip(gradients, _as_leaves(list(gradients.values())), strict=True))
+    return tuple(gradients.get(t.node) for t in targets)

@@ -1,0 +1,1 @@
+"""The grammar of gradcli's expressions, as package data: `expression.lark`."""
