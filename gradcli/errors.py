@@ -6,6 +6,8 @@ Span = tuple[int, int]
 
 # A caret line longer than this is unreadable on any terminal: only a window around the place is shown.
 _WINDOW = 100
+# What a message quotes from the input may be a megabyte long; its beginning and end tell enough.
+_LONGEST = 400
 
 
 class GradcliError(RuntimeError):
@@ -37,11 +39,11 @@ class GradcliError(RuntimeError):
 
     def render(self) -> str:
         """The message, the place in the source with carets under it, and the hint."""
-        lines = [self.message]
+        lines = [_one_line(self.message)]
         if self.source is not None and self.span is not None:
             lines += _caret_lines(self.source, self.span)
         if self.hint:
-            lines.append(f"hint: {self.hint}")
+            lines.append(f"hint: {_one_line(self.hint)}")
         return "\n".join(lines)
 
     def __str__(self) -> str:
@@ -52,6 +54,27 @@ class WorkError(GradcliError):
     """The request was fine and the work failed: a file, the disk or the machine (exit code 1)."""
 
     exit_code = 1
+
+
+def _one_line(text: str) -> str:
+    """A text that fits on a line and can be shown: what it quotes may hold anything."""
+    if len(text) > _LONGEST:
+        text = f"{text[: _LONGEST // 2]} … {text[-_LONGEST // 2 :]}"
+    return _printable(text)
+
+
+def _printable(text: str) -> str:
+    """The text with a blank for each tab or special space, and "?" for what a terminal might obey or cannot show."""
+    return "".join(c if c.isprintable() else " " if c.isspace() else "?" for c in text)
+
+
+def _columns(text: str) -> int:
+    """How many columns of a terminal the text takes."""
+    if text.isascii():
+        return len(text)
+    from unicodedata import category, east_asian_width
+
+    return sum(0 if category(c) in ("Mn", "Me") else 2 if east_asian_width(c) in "WF" else 1 for c in text)
 
 
 def _caret_lines(source: str, span: Span) -> list[str]:
@@ -65,12 +88,12 @@ def _caret_lines(source: str, span: Span) -> list[str]:
     if right - left > _WINDOW:
         left = max(line_start, start - _WINDOW // 2)
         right = min(line_end, left + _WINDOW)
-    # Control characters (tabs, escapes) would shift the carets or reach the terminal.
-    shown = "".join(c if c.isprintable() else " " for c in source[left:right])
-    prefix = "…" if left > line_start else ""
-    suffix = "…" if right < line_end else ""
-    carets = "^" * max(1, min(end, right) - start)
-    return [f"  {prefix}{shown}{suffix}".rstrip(), "  " + " " * (len(prefix) + start - left) + carets]
+    before, under, after = (_printable(source[a:b]) for a, b in ((left, start), (start, end), (end, right)))
+    before = ("…" if left > line_start else "") + before
+    under = under[: right - start]
+    after += "…" if right < line_end else ""
+    carets = " " * _columns(before) + "^" * max(1, _columns(under))
+    return [f"  {before}{under}{after}".rstrip(), f"  {carets}"]
 
 
 def did_you_mean(name: str, known: list[str]) -> str | None:
@@ -78,5 +101,5 @@ def did_you_mean(name: str, known: list[str]) -> str | None:
     # Imported here: difflib costs start-up time and is needed only once something is wrong.
     from difflib import get_close_matches
 
-    close = get_close_matches(name, known, n=1, cutoff=0.6)
+    close = get_close_matches(name[:_WINDOW], known, n=1, cutoff=0.6)
     return f"did you mean {close[0]!r}?" if close else None

@@ -14,6 +14,7 @@ from gradcli.errors import GradcliError, Span, did_you_mean
 from gradcli.execute import Progress, execute
 from gradcli.functions import CONSTANTS
 from gradcli.node import (
+    BOOL,
     DEFAULT_DTYPE,
     DTYPES,
     FLOAT64,
@@ -24,8 +25,11 @@ from gradcli.node import (
     Number,
     Op,
     as_node,
+    cast,
     constant,
+    fitted,
     input_node,
+    kind_of,
     list_array,
 )
 from gradcli.syntax import Instr, Program, Statement, parse
@@ -87,7 +91,8 @@ def evaluate(
 
     `inputs` maps names to arrays, tensors, numbers or lists; numbers and lists become float32. `wrt` names the inputs
     to differentiate (default: every floating-point one; empty: none). `grad_output` is the vector of the
-    vector-Jacobian product for a value that is no scalar; a number is broadcast. `progress(done, total)` is told of the bytes computed. Raises GradcliError.
+    vector-Jacobian product for a value that is no scalar; a number is broadcast. `progress(done, total)` is told of
+    the bytes computed. Raises GradcliError.
 
     >>> import gradcli as gc
     >>> result = gc.evaluate("mean(2*(3*x + 7)**2)", {"x": gc.ones(2, 2)})
@@ -121,11 +126,14 @@ def evaluate(
     return Result(_with_value(Tensor(value), computed[0]), grads, note)
 
 
-def literal_array(text: str) -> np.ndarray:
-    """The array that an expression without free names stands for, such as `ones(2, 2)` or `[[1, 2], [3, 4]]`."""
+def literal_array(text: str, dtype: str | None = None) -> np.ndarray:
+    """The array that an expression without free names stands for, such as `ones(2, 2)` or `[[1, 2], [3, 4]]`.
+
+    With a `dtype`, numbers and lists are taken in it without a detour through another one.
+    """
     program = parse(text)
     try:
-        return execute([Evaluator(text, {}).run(program)])[0]
+        return execute([Evaluator(text, {}).run(program, DTYPES[dtype] if dtype is not None else None)])[0]
     except GradcliError as error:
         error.source = text if error.source is None else error.source
         raise
@@ -140,11 +148,11 @@ def to_array(value: Any) -> np.ndarray:
     if isinstance(value, bool):
         return np.asarray(value)
     if isinstance(value, int | float):
-        return np.asarray(value, DEFAULT_DTYPE.get())
+        return fitted(value, DEFAULT_DTYPE.get())
     if isinstance(value, list | tuple):
         array = list_array(value)
         return array if array.dtype.kind in "bf" else array.astype(DEFAULT_DTYPE.get())
-    raise GradcliError(f"an input must be an array, a tensor, a number or a list, not {type(value).__name__}")
+    raise GradcliError(f"an input must be an array, a tensor, a number or a list, not {kind_of(value)}")
 
 
 def _differentiated(arrays: Mapping[str, np.ndarray], wrt: Iterable[str] | str | None) -> list[str]:
@@ -172,7 +180,8 @@ def _seed(value: Node, grad_output: Any, explicit: bool) -> tuple[Node | None, s
             raise GradcliError(f"the value is {value.dtype} and has no gradient")
         if array.ndim and array.shape != value.shape:
             raise GradcliError(f"the grad-output has shape {array.shape}, the value {value.shape}: they must be equal")
-        seed = constant(np.broadcast_to(array.astype(value.dtype), value.shape))
+        with np.errstate(all="ignore"):
+            seed = constant(np.broadcast_to(array.astype(value.dtype), value.shape))
         return (seed if value.requires_grad else None), None
     if not value.requires_grad:
         return None, None
@@ -223,8 +232,8 @@ class Evaluator:
         # The place of each value on the stack, from its first character to its last.
         self._places: list[Span] = []
 
-    def run(self, program: Program) -> Node:
-        """The node of the last statement's value."""
+    def run(self, program: Program, dtype: np.dtype | None = None) -> Node:
+        """The node of the last statement's value, in `dtype` if one is given."""
         for statement in program.statements:
             if statement.kind == "define":
                 self._define(statement)
@@ -232,7 +241,12 @@ class Evaluator:
             value = self._execute(statement.code)
             if statement.kind == "assign":
                 self._assign(statement, value)
-        return self._final(value, program.statements[-1].span)
+        span = program.statements[-1].span
+        try:
+            return self._final(value, dtype, span)
+        except GradcliError as error:
+            error.span = span if error.span is None else error.span
+            raise
 
     def _define(self, statement: Statement) -> None:
         if statement.name in OPS and OPS[statement.name].public:
@@ -252,20 +266,18 @@ class Evaluator:
             raise GradcliError(f"{len(statement.names)} names are assigned {have}", span=statement.span)
         self.names.update(zip(statement.names, parts, strict=True))
 
-    def _final(self, value: Any, span: Span) -> Node:
+    def _final(self, value: Any, dtype: np.dtype | None, span: Span) -> Node:
         if isinstance(value, Node):
-            return value
-        if isinstance(value, bool):
-            return constant(value)
-        if isinstance(value, int | float):
-            return constant(value, DEFAULT_DTYPE.get())
+            return value if dtype is None else self._placed(cast(value, dtype), span)
+        if isinstance(value, Number):
+            return constant(fitted(value, dtype or (BOOL if isinstance(value, bool) else DEFAULT_DTYPE.get())))
         if isinstance(value, Literal):
-            return as_node(value)
-        if isinstance(value, tuple) and hasattr(value, "_fields"):
-            fields = " or ".join(f".{f}" for f in value._fields)
-            raise GradcliError("the value is a pair of tensors", span=span, hint=f"choose one with {fields}")
-        kind = "a tuple" if isinstance(value, tuple) else "None" if value is None else f"{value!r}"
-        raise GradcliError(f"the value of the expression is {kind}, not a tensor", span=span)
+            node: Node = as_node(value) if dtype is None else OPS["tensor"](value, dtype)
+            return node
+        hint = None
+        if hasattr(value, "_fields"):
+            hint = "choose one with " + " or ".join(f".{field}" for field in value._fields)
+        raise GradcliError(f"the value of the expression is {kind_of(value)}, not a tensor", hint=hint)
 
     def _execute(self, code: list[Instr]) -> Any:
         frames = [_Frame(code, None, len(self._values), (0, 0))]
@@ -364,8 +376,10 @@ class Evaluator:
         if local is not None and name in local:
             return local[name]
         if name in self.names:
-            self.used.add(name)
-            return self.names[name]
+            value = self.names[name]
+            if value is self.inputs.get(name):
+                self.used.add(name)
+            return value
         for known in (CONSTANTS, DTYPES, _WORDS):
             if name in known:
                 return known[name]
@@ -411,7 +425,7 @@ class Evaluator:
             if name in self.names or name in CONSTANTS:
                 raise GradcliError(f"{name!r} is not a function", span=where, hint=f"write {name}*(...) to multiply")
             functions = [n for n, o in OPS.items() if o.public]
-            hint = did_you_mean(name, [*functions, *self.functions]) or "`gradcli --help` says where they are listed"
+            hint = did_you_mean(name, [*functions, *self.functions]) or "functions have PyTorch's names, such as exp or sum"
             raise GradcliError(f"unknown function {name!r}", span=where, hint=hint)
         values, places = self._pop(positional + len(words))
         self._push(self._apply(op, values, places, words, place), place)
@@ -448,8 +462,11 @@ class Evaluator:
         except GradcliError as error:
             if error.span is None and error.argument is not None:
                 names = op.signature.names
+                given = [op.signature.canonical(word) for word in words]
                 if error.argument in words:
                     error.span = places[split + words.index(error.argument)]
+                elif error.argument in given:
+                    error.span = places[split + given.index(error.argument)]
                 elif error.argument in names and names.index(error.argument) < split:
                     error.span = places[names.index(error.argument)]
             raise
@@ -468,12 +485,12 @@ class Evaluator:
         if isinstance(value, Literal | Number) and not isinstance(value, bool):
             value = as_node(value)
         if not isinstance(value, Node):
-            raise GradcliError(f"only tensors have attributes, not {type(value).__name__} values", span=place)
+            raise GradcliError(f"only tensors have attributes, this is {kind_of(value)}", span=place)
         if name in _ATTRIBUTES:
             return self._placed(_ATTRIBUTES[name](value), place)
         if (name in OPS and OPS[name].public) or name in _QUERIES:
             raise GradcliError(f"{name!r} is a method", span=place, hint=f"call it, as in x.{name}()")
-        hint = did_you_mean(name, [*_ATTRIBUTES, *OPS])
+        hint = did_you_mean(name, [*_ATTRIBUTES, *(n for n, op in OPS.items() if op.public)])
         raise GradcliError(f"a tensor has no attribute {name!r}", span=place, hint=hint)
 
     def _index(self, value: Any, items: list[Any], place: Span) -> Any:
@@ -481,9 +498,12 @@ class Evaluator:
             return self._placed(OPS["getitem"](value, tuple(items)), place)
         if isinstance(value, list | tuple) and len(items) == 1 and isinstance(items[0], int | slice):
             try:
-                return value[items[0]]
+                picked = value[items[0]]
             except IndexError:
                 raise GradcliError(f"index {items[0]} is out of range for {len(value)} elements", span=place) from None
+            except (TypeError, ValueError):
+                raise GradcliError("the bounds of a slice must be integers, its step not 0", span=place) from None
+            return Literal(picked) if isinstance(value, Literal) and isinstance(items[0], slice) else picked
         if isinstance(value, Literal):
             return self._placed(OPS["getitem"](as_node(value), tuple(items)), place)
         raise GradcliError("only tensors, lists and tuples can be indexed", span=place)

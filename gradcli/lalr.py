@@ -43,9 +43,7 @@ def tables() -> Tables:
             _write(path, grammar, data)
     pattern = "|".join(f"(?P<{name}>{regexp})" for name, regexp in data["terminals"])
     # The last group takes what is no token, so that every character of the source is in some match.
-    return Tables(
-        re.compile(pattern + "|(?P<STRAY>(?s:.))"), frozenset(data["ignored"]), data["states"], data["rules"]
-    )
+    return Tables(re.compile(pattern + "|(?P<STRAY>(?s:.))"), frozenset(data["ignored"]), data["states"], data["rules"])
 
 
 def _grammar() -> str:

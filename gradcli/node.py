@@ -39,6 +39,8 @@ DEFAULT_DTYPE: ContextVar[np.dtype] = ContextVar("gradcli_default_dtype", defaul
 
 _CATEGORY = {"b": 0, "u": 1, "i": 1, "f": 2}
 _MAX_ELEMENTS = 2**62
+# NumPy's limit.
+_MAX_DIMENSIONS = 64
 
 
 class Literal(list):
@@ -230,13 +232,22 @@ def make(op: Op, inputs: tuple[Node, ...], params: Params | None = None) -> Node
     params = {} if params is None else params
     assert op.infer is not None
     shape, dtype = op.infer(inputs, params)
-    if math.prod(shape) > _MAX_ELEMENTS:
-        raise GradcliError(f"a tensor of shape {shape} is too large to be addressed")
+    _check_size(shape)
     tracked = dtype.kind == "f" and op.vjp is not None and any(i.requires_grad for i in inputs)
     node = Node(op, inputs, params, shape, dtype, tracked)
     if op.layout is not None:
         node.strides = op.layout(inputs, params, shape)
     return node
+
+
+def _check_size(shape: Shape) -> None:
+    """Refuse a shape that no array can have. An empty one counts by its other lengths, as NumPy's strides do."""
+    if math.prod(shape) > _MAX_ELEMENTS or (0 in shape and math.prod(n or 1 for n in shape) > _MAX_ELEMENTS):
+        shown = ", ".join(str(n) if n <= _MAX_ELEMENTS else f"{float(min(n, 10**300)):.3g}" for n in shape[:5])
+        more = ", …" if len(shape) > 5 else "," if len(shape) == 1 else ""
+        raise GradcliError(f"a tensor of shape ({shown}{more}) is too large to be addressed")
+    if len(shape) > _MAX_DIMENSIONS:
+        raise GradcliError(f"a tensor of {len(shape)} dimensions: at most {_MAX_DIMENSIONS} are possible")
 
 
 # Leaves ---------------------------------------------------------------------------------------------------------------
@@ -262,7 +273,9 @@ def input_node(data: Any, *, requires_grad: bool = False, name: str | None = Non
 
 def constant(value: Any, dtype: Any = None) -> Node:
     """A leaf holding a number or array that takes part in dtype promotion."""
-    data = np.asarray(value, dtype)
+    # A number too large for its dtype is infinite, without a warning.
+    with np.errstate(over="ignore"):
+        data = np.asarray(value, dtype)
     return Node(CONSTANT, (), {"value": data}, data.shape, data.dtype, False)
 
 
@@ -270,13 +283,25 @@ def weak_constant(value: Number, dtype: np.dtype | None = None) -> Node:
     """A leaf holding a Python number, which takes the dtype of the tensors that it meets."""
     if dtype is None:
         dtype = BOOL if isinstance(value, bool) else INT64 if isinstance(value, int) else DEFAULT_DTYPE.get()
-    try:
-        data = np.asarray(value, dtype)
-    except OverflowError:
-        if dtype.kind != "f":
-            raise GradcliError(f"the number {value} does not fit into {dtype}") from None
-        data = np.asarray(math.inf if value > 0 else -math.inf, dtype)
+    # Within these bounds every dtype but the small integers takes any number without complaint.
+    data = np.asarray(value, dtype) if 0 <= value < 100 else fitted(value, dtype)
     return Node(CONSTANT, (), {"value": data, "number": value}, (), dtype, False, weak=True)
+
+
+def fitted(value: Number, dtype: np.dtype) -> np.ndarray:
+    """A number in a dtype, infinite where it is too large for a floating-point one, and refused for an integer one."""
+    if dtype.kind == "f":
+        try:
+            wide = float(value)
+        except OverflowError:
+            wide = math.inf if value > 0 else -math.inf
+        with np.errstate(over="ignore"):
+            return np.asarray(wide, dtype)
+    try:
+        return np.asarray(value, dtype)
+    except (OverflowError, ValueError):
+        hint = "convert the tensor first, as in x.long()" if -(2**63) <= value < 2**63 else None
+        raise GradcliError(f"the number {value} does not fit into {dtype}", hint=hint) from None
 
 
 def as_node(value: Any) -> Node:
@@ -288,15 +313,26 @@ def as_node(value: Any) -> Node:
     if isinstance(value, np.ndarray | np.generic):
         check_dtype(value.dtype)
         return constant(value)
-    if isinstance(value, list | tuple):
+    if isinstance(value, list | tuple) and not hasattr(value, "_fields"):
         return list_node(value)
-    shown = {type(None): "None", slice: "a slice", str: "a string", type(Ellipsis): "..."}
-    raise GradcliError(f"expected a tensor or a number, got {shown.get(type(value), type(value).__name__)}")
+    raise GradcliError(f"expected a tensor or a number, got {kind_of(value)}")
+
+
+def kind_of(value: Any) -> str:
+    """What an argument of the wrong kind is, for messages."""
+    if hasattr(value, "_fields"):
+        return "the pair " + ", ".join(f".{field}" for field in value._fields)
+    if isinstance(value, Node | np.ndarray):
+        return "a tensor"
+    if isinstance(value, np.dtype):
+        return f"the dtype {value}"
+    shown = {type(None): "None", slice: "a slice", str: "a string", type(Ellipsis): "...", Literal: "a list"}
+    return shown.get(type(value)) or f"a {type(value).__name__}"
 
 
 def list_node(values: Sequence[Any]) -> Node:
     """A nested list as a tensor: constants as one array, lists with tensors in them stacked."""
-    if any(isinstance(v, Node) for v in values):
+    if holds_nodes(values):
         return OPS["stack"](list(values))
     data = list_array(values)
     if isinstance(values, Literal) and data.dtype.kind != "b":
@@ -304,24 +340,43 @@ def list_node(values: Sequence[Any]) -> Node:
     return constant(data)
 
 
+def holds_nodes(values: Sequence[Any]) -> bool:
+    """Whether there is a tensor among the items of a nested list, at any depth."""
+    level: list[Any] = [values]
+    for _ in range(_MAX_DIMENSIONS):
+        items = [item for row in level for item in row]
+        if any(isinstance(item, Node) for item in items):
+            return True
+        level = [item for item in items if isinstance(item, list | tuple)]
+        if not level:
+            return False
+    raise GradcliError(f"a list is nested more than {_MAX_DIMENSIONS} levels deep")
+
+
 def list_array(values: Sequence[Any]) -> np.ndarray:
     """A nested list of numbers as an array with PyTorch's dtypes (float32, int64, bool); ragged lists are refused."""
     _check_rectangular(values)
     try:
         data = np.array(values)
-    except (ValueError, OverflowError, RecursionError):
+    except OverflowError:
+        raise _too_large() from None
+    except (ValueError, RecursionError):
         raise GradcliError("the list cannot be made into a tensor") from None
-    if data.dtype.kind == "f" and not _holds_arrays(values):
-        return data.astype(DEFAULT_DTYPE.get())
-    if data.dtype.kind in "iu" and not _holds_arrays(values):
-        return data.astype(INT64)
-    if data.dtype.kind == "O":
-        try:
-            return np.array(values, DEFAULT_DTYPE.get())
-        except (TypeError, ValueError, OverflowError):
-            raise GradcliError("a list for a tensor may hold only numbers and lists of numbers") from None
-    check_dtype(data.dtype)
-    return data
+    if data.dtype.kind not in "biuf" and not _holds_arrays(values):
+        if data.dtype.kind == "O" and all(isinstance(item, Number) for item in data.ravel().tolist()):
+            raise _too_large()
+        raise GradcliError("a list for a tensor may hold only numbers and lists of numbers")
+    if data.dtype.kind in "bf" or _holds_arrays(values):
+        check_dtype(data.dtype)
+        with np.errstate(over="ignore"):
+            return data if data.dtype.kind == "b" or _holds_arrays(values) else data.astype(DEFAULT_DTYPE.get())
+    if data.dtype.kind == "u":
+        raise _too_large()
+    return data.astype(INT64)
+
+
+def _too_large() -> GradcliError:
+    return GradcliError("the list holds a number that is too large for int64", hint="write it as 1e20, with an exponent")
 
 
 def _holds_arrays(values: Any) -> bool:

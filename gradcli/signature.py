@@ -69,6 +69,10 @@ class Signature:
         names = self.names
         return {n: d for n, d in zip(names, self._defaults, strict=True) if d is not _REQUIRED}
 
+    def canonical(self, word: str) -> str:
+        """The name of the argument that a keyword means: `dim` where NumPy's `axis` is written."""
+        return word if word in self.names else _SYNONYMS.get(word, word)
+
     def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
         """The argument values in the order of the names, defaults filled in."""
         names = self.names
@@ -80,7 +84,7 @@ class Signature:
             raise self._error(f"takes {_count(self._positional)}, got {len(args)}")
         values[: len(args)] = args
         for word, value in kwargs.items():
-            name = _SYNONYMS.get(word, word) if word not in names else word
+            name = self.canonical(word)
             if name not in names:
                 hint = did_you_mean(word, names) or f"it takes {', '.join(names)}"
                 raise GradcliError(f"{self.function}() has no argument {word!r}", hint=hint, argument=word)

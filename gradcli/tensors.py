@@ -99,7 +99,7 @@ class GradFn:
     @property
     def label(self) -> str | None:
         """The name of the input that an AccumulateGrad belongs to, where it has one."""
-        name: str | None = self._node.params.get("name")
+        name: str | None = self._node.params["name"] if self._node.op is INPUT else None
         return name
 
     def __eq__(self, other: object) -> bool:
@@ -517,7 +517,8 @@ def _raise(result: Any) -> Any:
         if result.requires_grad and not _GRAD_ENABLED.get():
             result = OPS["detach"](result)
         return tensor_of(result)
-    return type(result)(_raise(r) for r in result) if isinstance(result, tuple) else result
+    # Several results with names, such as (values, indices).
+    return result._make(_raise(r) for r in result) if hasattr(result, "_make") else result
 
 
 def evaluate_tensors(tensors: Sequence[Tensor]) -> None:

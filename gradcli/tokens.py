@@ -61,9 +61,7 @@ def tokens(source: str, tables: Tables) -> Iterator[Token]:
         yield token
     if opened:
         position = opened[-1]
-        raise GradcliError(
-            f"{source[position]!r} is never closed", source=source, span=(position, position + 1)
-        )
+        raise GradcliError(f"{source[position]!r} is never closed", source=source, span=(position, position + 1))
     yield "$END", "", len(source)
 
 
@@ -82,7 +80,7 @@ def _check_name(source: str, token: Token) -> None:
     _, text, start = token
     if not text.isidentifier():
         # One character at a time: asking longer and longer beginnings would take quadratic time.
-        raise _stray(source, start + next(i for i, c in enumerate(text) if not f"a{c}".isidentifier()))
+        raise _stray(source, start + next((i for i, c in enumerate(text) if not f"a{c}".isidentifier()), 0))
 
 
 def _stray(source: str, position: int) -> GradcliError:

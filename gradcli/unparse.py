@@ -105,7 +105,8 @@ class _Writer:
         name, positional, keywords = arg
         items = self._pop(positional + len(keywords))
         if not items:
-            return self._leaf(f"{name}()")
+            self._leaf(f"{name}()")
+            return
         self._separate(items, f"{name}(", ")", keywords)
         self.operands.append((items[0][0], _POSTFIX))
 
@@ -136,7 +137,8 @@ class _Writer:
     def slice(self, present: tuple[bool, bool, bool]) -> None:
         bounds = self._pop(sum(present))
         if not bounds:
-            return self._leaf(":")
+            self._leaf(":")
+            return
         has_start, has_stop, has_step = present
         if has_step:
             self.before[bounds[-1][0]].append(":" if has_stop else "::")
@@ -155,6 +157,7 @@ class _Writer:
     def _sequence(self, length: int, opening: str, closing: str) -> None:
         items = self._pop(length)
         if not items:
-            return self._leaf(opening + closing)
+            self._leaf(opening + closing)
+            return
         self._separate(items, opening, closing)
         self.operands.append((items[0][0], _POSTFIX))

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from storage_support import DTYPES, SHAPES, environment, failure, npy, numbers, same, with_header
-from storage_support import own_directory as own_directory
 
 from gradcli.errors import GradcliError
 from gradcli.storage import load, read_header, save
+from tests.storage_support import DTYPES, SHAPES, environment, failure, npy, numbers, same, with_header
+from tests.storage_support import own_directory as own_directory
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

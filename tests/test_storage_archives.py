@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from storage_support import SHAPES, failure, npy, numbers, run, same, with_header
-from storage_support import own_directory as own_directory
 
 from gradcli.errors import GradcliError
 from gradcli.storage import load, read_header
+from tests.storage_support import SHAPES, failure, npy, numbers, run, same, with_header
+from tests.storage_support import own_directory as own_directory
 
 
 @pytest.fixture

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from storage_support import SHAPES, environment, failure, npy, numbers, run, same, with_header
-from storage_support import own_directory as own_directory
 
 from gradcli.errors import GradcliError
 from gradcli.storage import Header, load, read_header, save
+from tests.storage_support import SHAPES, environment, failure, npy, numbers, run, same, with_header
+from tests.storage_support import own_directory as own_directory
 
 
 @pytest.mark.parametrize("dtype", ["float32", ">f8", "bool", "int16"])
@@ -133,6 +133,24 @@ def test_a_lying_pipe_takes_no_memory(count: int) -> None:
     line, small = done.stdout.decode().splitlines()[0], done.stdout.decode().splitlines()[-1]
     assert line.startswith("WorkError standard input ") and f"({count},) float64 = {8 * count} bytes" in line, done
     assert small == "True"
+
+
+def test_a_pipe_that_ends_early_has_cost_what_it_held() -> None:
+    received = 70 << 20
+    data = with_header("{'descr': '|u1', 'fortran_order': False, 'shape': (2000000000,)}", bytes(received))
+    done = run(
+        """
+        import resource
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        try: load("-")
+        except Exception as error: print(type(error).__name__, error)
+        print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024)
+        """,
+        input=data,
+    )
+    line, peak = done.stdout.decode().splitlines()
+    assert line.startswith("WorkError standard input is truncated") and line.endswith(f"{received} are there"), done
+    assert int(peak) < 3 * received
 
 
 def test_an_honest_pipe_is_held_once() -> None:

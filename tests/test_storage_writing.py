@@ -13,11 +13,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from storage_support import DTYPES, SHAPES, environment, failure, npy, numbers, run, same
-from storage_support import own_directory as own_directory
 
 from gradcli.errors import GradcliError
 from gradcli.storage import load, save, save_all
+from tests.storage_support import DTYPES, SHAPES, environment, failure, npy, numbers, run, same
+from tests.storage_support import own_directory as own_directory
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -151,6 +151,11 @@ def test_an_open_file_without_a_name() -> None:
         os.unlink("a.npy")
         save(f"/dev/fd/{file.fileno()}", np.ones(3))
         assert os.listdir() == [] and file.read() == npy(np.ones(3))
+        # What the system calls such a file, another file may be called by its owner.
+        save("a.npy (deleted)", np.zeros(3))
+        save(f"/dev/fd/{file.fileno()}", np.full(3, 7.0))
+        file.seek(0)
+        assert file.read() == npy(np.full(3, 7.0)) and same(np.load("a.npy (deleted)"), np.zeros(3))
 
 
 def test_a_full_disk() -> None:

@@ -5,6 +5,6 @@ A row holds all that is known about an operation; the families in `gradcli.ops.f
 derivative can be differentiated again, and never undo broadcasting: `gradcli.autodiff` does, in one place.
 """
 
-from gradcli.ops import create, elementwise, index, reduce, shape
+from gradcli.ops import create, diagonal, einsum, elementwise, index, linalg, matmul, reduce, shape
 
-FAMILIES = (elementwise, reduce, shape, index, create)
+FAMILIES = (elementwise, reduce, shape, index, matmul, einsum, diagonal, linalg, create)

@@ -12,6 +12,7 @@ from gradcli.errors import GradcliError
 from gradcli.node import (
     BOOL,
     DEFAULT_DTYPE,
+    FLOAT64,
     INT64,
     Node,
     Params,
@@ -20,6 +21,8 @@ from gradcli.node import (
     as_node,
     cast,
     constant,
+    fitted,
+    holds_nodes,
     list_array,
     make,
 )
@@ -60,7 +63,7 @@ def _full(size: Any, fill_value: Any, dtype: Any) -> Node:
     target = to_dtype(dtype)
     if target is None:
         target = BOOL if isinstance(fill_value, bool) else INT64 if isinstance(fill_value, int) else DEFAULT_DTYPE.get()
-    return _filled(_shape(size), fill_value, target)
+    return _filled(_shape(size), fitted(fill_value, target).item(), target)
 
 
 def _like(value: float) -> Any:
@@ -127,26 +130,32 @@ def _draw(kind: str) -> Any:
 
 def _tensor(data: Any, dtype: Any) -> Node:
     target = to_dtype(dtype)
-    if target is not None and isinstance(data, list) and not any(isinstance(v, Node) for v in data):
-        array = list_array(data) if target.kind != "f" else np.asarray(list_array_exact(data))
-        return constant(array.astype(target))
+    if isinstance(data, int | float):
+        whole = isinstance(data, int) and not isinstance(data, bool)
+        return constant(fitted(data, target or (INT64 if whole else as_node(data).dtype)))
+    if target is not None and isinstance(data, list) and not holds_nodes(data):
+        return constant(_list_in(data, target))
     node = as_node(data)
-    if node.weak:
-        value = node.params["number"]
-        whole = isinstance(value, int) and not isinstance(value, bool)
-        return constant(value, target or (INT64 if whole else node.dtype))
     return node if target is None else cast(node, target)
 
 
-def list_array_exact(data: Any) -> np.ndarray:
-    """A nested list as float64, for a dtype wider than the default one."""
-    list_array(data)
-    return np.array(data, np.float64)
+def _list_in(data: list[Any], target: np.dtype) -> np.ndarray:
+    """A nested list of numbers in a dtype, without a detour through a narrower one."""
+    token = DEFAULT_DTYPE.set(FLOAT64)
+    try:
+        wide = list_array(data)
+    finally:
+        DEFAULT_DTYPE.reset(token)
+    with np.errstate(all="ignore"):
+        array = wide.astype(target)
+        if target.kind in "iu" and not (np.trunc(wide) == array).all():
+            raise GradcliError(f"the list holds a number that does not fit into {target}")
+    return array
 
 
 filled = primitive("_filled", _fill_kernel, _infer, family="create", args="shape, value, dtype", public=False, doc="A filled tensor.")
 drawn = primitive(
-    "_drawn", lambda shape, dtype, state: state.numbers().reshape(shape).astype(dtype), _infer, family="create",
+    "_drawn", lambda shape, dtype, state: state.numbers().reshape(shape), _infer, family="create",
     args="shape, dtype, state", public=False, doc="Random numbers from a place in the generator's stream.",
 )  # fmt: skip
 tensor = composite("tensor", _tensor, args="data, dtype=None", family="create", doc="A tensor from a list or a number.")

@@ -84,12 +84,20 @@ detach = elementwise(
 # Arithmetic -------------------------------------------------------------------------------------------------------------
 
 
-def _add(input: Any, other: Any, alpha: float) -> Node:
-    return apply(add, input, other if alpha == 1 else as_node(other) * alpha)
+def _add(input: Any, other: Any, alpha: Any) -> Node:
+    return apply(add, input, _times(other, alpha))
 
 
-def _sub(input: Any, other: Any, alpha: float) -> Node:
-    a, b = as_node(input), as_node(other if alpha == 1 else as_node(other) * alpha)
+def _times(value: Any, alpha: Any) -> Any:
+    if isinstance(alpha, bool | int | float):
+        return value if alpha == 1 else apply(scaled, value, alpha)
+    raise GradcliError("alpha must be a number", argument="alpha")
+
+
+def _sub(input: Any, other: Any, alpha: Any) -> Node:
+    a, b = as_node(input), as_node(_times(other, alpha))
+    if (a.dtype == BOOL and not a.weak) or (b.dtype == BOOL and not b.weak):
+        raise GradcliError("subtraction is not defined for booleans", hint="convert them first, as in x.float()")
     # PyTorch has an operation of its own for a number minus a tensor.
     return apply(rsub, b, a) if a.weak and not b.weak else apply(sub, a, b)
 
@@ -97,11 +105,13 @@ def _sub(input: Any, other: Any, alpha: float) -> Node:
 def _div(input: Any, other: Any, rounding_mode: str | None) -> Node:
     a, b = as_node(input), as_node(other)
     if rounding_mode == "floor":
-        return apply(floor_divide, a, b)
+        return apply(div_floor, a, b)
     if rounding_mode == "trunc":
-        return call("trunc", _div(a, b, None))
+        return apply(div_trunc, a, b)
     if rounding_mode is not None:
-        raise GradcliError(f"unknown rounding_mode {rounding_mode!r}", hint="use 'floor', 'trunc' or None")
+        raise GradcliError(
+            f"unknown rounding_mode {rounding_mode!r}", hint="use 'floor', 'trunc' or None", argument="rounding_mode"
+        )
     # PyTorch's order of operations for `2 / x`: its rounding and its chain differ from a division's.
     return reciprocal(b) * a if a.weak and not b.weak else apply(div, a, b)
 
@@ -156,6 +166,19 @@ def _xlogy_vjp(g: Node, out: Node, x: Node, y: Node) -> tuple[Node, Node]:
     return where(logical_and(eq(x, 0), y <= 0), 0, xlogy(g, y)), g * (x / y)
 
 
+def _div_trunc(x: Any, y: Any) -> Any:
+    if x.dtype.kind == "f":
+        return np.trunc(np.true_divide(x, y))
+    _refuse_zero(y)
+    quotient = np.floor_divide(x, y)
+    return quotient + ((quotient < 0) & (quotient * y != x))
+
+
+# The factor of add(alpha=) and sub(alpha=), which PyTorch multiplies with inside the operation.
+scaled = elementwise(
+    "_scaled", np.multiply, args=BINARY, doc="Product inside an operation.", public=False,
+    vjp=lambda g, out, x, y: (g * y, None),
+)  # fmt: skip
 add = elementwise(
     "add", np.add, args="input, other, *, alpha=1", build=_add, grad_fn=_commuted("AddBackward0"),
     doc="Sum, `input + alpha*other`.", vjp=lambda g, out, x, y: (g, g),
@@ -181,10 +204,18 @@ floor_divide = elementwise(
     "floor_divide", _floor_divide, args=BINARY, dtype="number", domain=((-2.0, 2.0), POSITIVE), vjp=zero_vjp,
     grad_fn=weak_aware("FloorDivideBackward0", "FloorDivideBackward0"), doc="Quotient rounded down, `input // other`.",
 )  # fmt: skip
+div_floor = elementwise(
+    "_div_floor", _floor_divide, args=BINARY, dtype="number", grad_fn="DivBackward2", doc="div rounding down.",
+    vjp=zero_vjp, public=False,
+)  # fmt: skip
+div_trunc = elementwise(
+    "_div_trunc", _div_trunc, args=BINARY, dtype="number", grad_fn="DivBackward2", doc="div rounding towards zero.",
+    vjp=zero_vjp, public=False,
+)  # fmt: skip
 remainder = elementwise(
     "remainder", _remainder, args=BINARY, dtype="number", doc="Remainder with the sign of the divisor, `input % other`.",
     grad_fn=weak_aware("RemainderBackward1", "RemainderBackward0"), domain=((-2.0, 2.0), (0.6, 0.9)),
-    vjp=lambda g, out, x, y: (g, -g * floor(x / y)),
+    vjp=lambda g, out, x, y: (g, -g * floor_divide(x, y)),
 )  # fmt: skip
 fmod = elementwise(
     "fmod", _fmod, args=BINARY, dtype="number", doc="Remainder with the sign of the dividend.",
@@ -399,8 +430,8 @@ def _clamp(input: Any, min: Any, max: Any) -> Node:
     if min is None and max is None:
         raise GradcliError("clamp() needs min or max", hint="as in clamp(x, 0, 1)")
     if min is None:
-        return apply(clamp_max, input, max)
-    return apply(clamp_min, input, min) if max is None else apply(clamp, input, min, max)
+        return apply(bounded_above, input, max)
+    return apply(bounded_below, input, min) if max is None else apply(clamp, input, min, max)
 
 
 def _clamp_grad_fn(low: int | None, high: int | None) -> Any:
@@ -448,14 +479,31 @@ clamp = elementwise(
     grad_fn=_clamp_grad_fn(1, 2), doc="The input held between two bounds, either of which may be left out.",
     aliases=("clip",), vjp=_clamp_vjp,
 )  # fmt: skip
-clamp_min = elementwise(
-    "clamp_min", np.maximum, args="input, min", grad_fn=_clamp_grad_fn(1, None), doc="The input, but not below a bound.",
-    vjp=lambda g, out, x, low: (where(x >= low, g, 0), where(x < low, g, 0)),
-)  # fmt: skip
-clamp_max = elementwise(
-    "clamp_max", np.minimum, args="input, max", grad_fn=_clamp_grad_fn(None, 1), doc="The input, but not above a bound.",
-    vjp=lambda g, out, x, high: (where(x <= high, g, 0), where(x > high, g, 0)),
-)  # fmt: skip
+
+
+def _one_bound(low: bool, names: tuple[str, GradFn, str]) -> tuple[Op, Op]:
+    """clamp with one bound, and the function of its own that PyTorch has for it: they differ in their chains."""
+
+    def vjp(g: Node, out: Node, x: Node, bound: Node) -> tuple[Node, Node]:
+        inside = x >= bound if low else x <= bound
+        return where(inside, g, 0), where(inside, 0, g)
+
+    name, grad_fn, doc = names
+    kernel = np.maximum if low else np.minimum
+    bound = "min" if low else "max"
+    backward = name.title().replace("_", "") + "Backward"
+    return (
+        elementwise(f"_{name}", kernel, args=f"input, {bound}", grad_fn=grad_fn, doc=doc, vjp=vjp, public=False),
+        elementwise(
+            name, kernel, args=f"input, {bound}", grad_fn=weak_aware(f"{backward}1", f"{backward}0"), doc=doc, vjp=vjp
+        ),
+    )
+
+
+bounded_below, clamp_min = _one_bound(
+    True, ("clamp_min", _clamp_grad_fn(1, None), "The input, but not below a bound."))
+bounded_above, clamp_max = _one_bound(
+    False, ("clamp_max", _clamp_grad_fn(None, 1), "The input, but not above a bound."))
 
 # Trigonometric and hyperbolic -----------------------------------------------------------------------------------------
 
@@ -486,7 +534,9 @@ atanh = _unary(
 
 
 def _atan2_vjp(g: Node, out: Node, y: Node, x: Node) -> tuple[Node, Node]:
-    scaled = g / (y * y + x * x)
+    square = y * y + x * x
+    # At the origin the angle has no slope; PyTorch takes 0 for it.
+    scaled = where(eq(square, 0), 0, g / square)
     return scaled * x, -scaled * y
 
 

@@ -16,8 +16,9 @@ from gradcli.ops.shape import cut, embed, strides_of, unsqueeze
 def _getitem(input: Any, index: Any) -> Node:
     """Follow PyTorch: each item of the index is a step of its own, list-like items are gathered for the end."""
     x = as_node(input)
-    items = list(index) if isinstance(index, tuple) else [index]
-    items = _expand_ellipsis(items, x)
+    # A lone slice leaves a step even where it takes everything, as in x[:]; within a tuple it does not.
+    lone = not isinstance(index, tuple) or len(index) == 1
+    items = _expand_ellipsis(list(index) if isinstance(index, tuple) else [index], x)
     gathered: dict[int, Node] = {}
     result, dim = x, 0
     for item in items:
@@ -25,7 +26,7 @@ def _getitem(input: Any, index: Any) -> Node:
             result = unsqueeze(result, dim)
             dim += 1
         elif isinstance(item, slice):
-            result = _take_slice(result, dim, item)
+            result = _take_slice(result, dim, item, lone)
             dim += 1
         elif _is_integer(item):
             result = _take_one(result, dim, as_int(item, "an index"))
@@ -59,7 +60,7 @@ def _expand_ellipsis(items: list[Any], x: Node) -> list[Any]:
 _SKIP = slice(None, None, 0)
 
 
-def _take_slice(x: Node, dim: int, item: slice) -> Node:
+def _take_slice(x: Node, dim: int, item: slice, lone: bool) -> Node:
     if item is _SKIP:
         return x
     bounds = [None if v is None else as_int(v, "a slice bound") for v in (item.start, item.stop, item.step)]
@@ -68,7 +69,7 @@ def _take_slice(x: Node, dim: int, item: slice) -> Node:
         raise GradcliError(f"the step of a slice must be positive, got {step}", hint="flip(x, dim) reverses the order")
     start, stop, step = slice(bounds[0], bounds[1], step).indices(x.shape[dim])
     stop = max(start, stop)
-    if start == 0 and stop == x.shape[dim] and step == 1 and dim > 0:
+    if start == 0 and stop == x.shape[dim] and step == 1 and not lone:
         return x
     return cut(x, dim, start, stop, step)
 
@@ -97,7 +98,7 @@ def _index_node(item: Any) -> Node:
     return node
 
 
-def _gather(x: Node, gathered: dict[int, Node]) -> Node:
+def _gather(x: Node, gathered: dict[int, Node], name: str = "IndexBackward0") -> Node:
     dims = tuple(sorted(gathered))
     indices = tuple(gathered[d] for d in dims)
     for dim, index in zip(dims, indices, strict=True):
@@ -107,7 +108,7 @@ def _gather(x: Node, gathered: dict[int, Node]) -> Node:
         if values.size and not (-length <= values.min() and values.max() < length):
             worst = values.min() if values.min() < -length else values.max()
             raise GradcliError(f"index {worst} is out of range for dimension {dim} of length {length}")
-    return make(index_, (x, *indices), {"dims": dims})
+    return make(index_, (x, *indices), {"dims": dims, "name": name})
 
 
 def _index_infer(inputs: tuple[Node, ...], params: Params) -> tuple[Shape, np.dtype]:
@@ -126,7 +127,7 @@ def _full_index(dims: Shape, indices: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple(full)
 
 
-def _index_kernel(x: Any, *indices: Any, dims: Shape) -> Any:
+def _index_kernel(x: Any, *indices: Any, dims: Shape, name: str) -> Any:
     try:
         return x[_full_index(dims, indices)]
     except IndexError as error:
@@ -139,12 +140,12 @@ def _index_add_kernel(g: Any, *indices: Any, shape: Shape, dims: Shape) -> Any:
     return out
 
 
-def _index_vjp(g: Node, out: Node, x: Node, *indices: Node, dims: Shape) -> tuple[Node | None, ...]:
+def _index_vjp(g: Node, out: Node, x: Node, *indices: Node, dims: Shape, name: str) -> tuple[Node | None, ...]:
     return make(index_add, (g, *indices), {"shape": x.shape, "dims": dims}), *(None for _ in indices)
 
 
 def _index_add_vjp(h: Node, out: Node, g: Node, *indices: Node, shape: Shape, dims: Shape) -> tuple[Node | None, ...]:
-    return make(index_, (h, *indices), {"dims": dims}), *(None for _ in indices)
+    return make(index_, (h, *indices), {"dims": dims, "name": "IndexBackward0"}), *(None for _ in indices)
 
 
 def _select_infer(inputs: tuple[Node, ...], params: Params) -> tuple[Shape, np.dtype]:
@@ -171,7 +172,7 @@ def _select(input: Any, dim: Any, index: Any) -> Node:
 
 def _index_select(input: Any, dim: Any, index: Any) -> Node:
     x = as_node(input)
-    return _gather(x, {normalize_axis(dim, x.ndim): _index_node(index)})
+    return _gather(x, {normalize_axis(dim, x.ndim): _index_node(index)}, "IndexSelectBackward0")
 
 
 alias = primitive(
@@ -186,7 +187,7 @@ select = primitive(
 )  # fmt: skip
 index_ = primitive(
     "_index", _index_kernel, _index_infer, family="index", doc="The elements at lists of indices.", public=False,
-    grad_fn=lambda node: ("IndexBackward0", node.inputs[:1]), vjp=_index_vjp,
+    grad_fn=lambda node: (node.params["name"], node.inputs[:1]), vjp=_index_vjp,
 )  # fmt: skip
 index_add = primitive(
     "_index_add", _index_add_kernel, lambda inputs, params: (params["shape"], inputs[0].dtype), family="index",

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from gradcli.errors import GradcliError
-from gradcli.node import BOOL, INT64, Node, Op, Params, Shape, as_node, as_number, make, normalize_axes, normalize_axis
+from gradcli.node import BOOL, INT64, Node, Op, Params, Shape, as_node, as_number, cast, make, normalize_axes, normalize_axis
 from gradcli.ops.elementwise import (
     abs_,
     eq,
@@ -167,7 +167,8 @@ def _arg(function: Any) -> Any:
 
 def _var_vjp(g: Node, out: Node, x: Node, dim: Any, keepdim: bool, axis_given: bool, correction: float) -> tuple[Node]:
     degrees = count(x, dim) - correction
-    scale = 2.0 / degrees if degrees > 0 else math.nan if degrees == 0 else math.inf
+    # Without a degree of freedom the variance is infinite or NaN, and so is its slope.
+    scale = 2.0 / degrees if degrees else math.inf
     centred = x - mean(x, dim, True) if dim else x - x
     return (restore(g, x, dim, keepdim) * (centred * scale),)
 
@@ -203,10 +204,10 @@ def _before(x: Node, axis: int) -> Node:
     return cumprod(cat([ones, narrow(x, axis, 0, x.shape[axis] - 1)], axis), axis)
 
 
-def _norm_vjp(g: Node, out: Node, x: Node, dim: Any, keepdim: bool, axis_given: bool, p: float) -> tuple[Node]:
+def _norm_vjp(g: Node, out: Node, x: Node, dim: Any, keepdim: bool, axis_given: bool, p: float) -> tuple[Node | None]:
     g, out = restore(g, x, dim, keepdim), restore(out, x, dim, keepdim)
     if p == 0:
-        return (call("zeros_like", x),)
+        return (None,)
     if p == 1:
         return (g * sign(x),)
     if math.isinf(p):
@@ -246,8 +247,8 @@ def _typed(op_name: str) -> Any:
 
     def build(input: Any, dim: Any, keepdim: Any, dtype: Any) -> Node:
         target = to_dtype(dtype)
-        x = as_node(input) if target is None else call("_cast", as_node(input), target)
-        if op_name == "prod" and dim is not None:
+        x = as_node(input) if target is None else cast(as_node(input), target)
+        if op_name == "prod" and dim is not None and x.ndim:
             for axis in reversed(normalize_axes(dim, x.ndim)):
                 x = reduce_node(prod, x, axis, keepdim)
             return x
@@ -356,19 +357,11 @@ argmax = _arg_reduction("argmax", np.argmax, "maximum")
 argmin = _arg_reduction("argmin", np.argmin, "minimum")
 
 
-class Extreme(tuple):
-    """What max and min over a dimension give, as PyTorch does: `.values` and `.indices`."""
+class Extreme(NamedTuple):
+    """What max and min over a dimension give."""
 
-    __slots__ = ()
-    fields = ("values", "indices")
-
-    @property
-    def values(self) -> Any:
-        return self[0]
-
-    @property
-    def indices(self) -> Any:
-        return self[1]
+    values: Node
+    indices: Node
 
 
 def _pick_kernel(x: Any, index: Any, dim: int, keepdim: bool, name: str) -> Any:
@@ -404,7 +397,7 @@ def _extreme_row(name: str, whole_kernel: Any, pairwise: Op, arg: Op, word: str)
         axis = normalize_axis(dim, x.ndim)
         index = reduce_node(arg, x, axis, keepdim, nonempty=True)
         values = make(pick, (x, index), {"dim": axis, "keepdim": bool(keepdim), "name": f"{name.capitalize()}Backward0"})
-        return Extreme((values, index))
+        return Extreme(values, index)
 
     op = _reduction(
         name, whole_kernel, build=build, vjp=_share_extreme, grad_fn=f"{name.capitalize()}Backward1", nonempty=True,
@@ -429,7 +422,7 @@ def _running(name: str, ufunc: Any, vjp: Any, doc: str) -> Op:
 
     def build(input: Any, dim: Any, dtype: Any) -> Node:
         target = to_dtype(dtype)
-        x = as_node(input) if target is None else call("_cast", as_node(input), target)
+        x = as_node(input) if target is None else cast(as_node(input), target)
         return make(op, (x,), {"dim": normalize_axis(dim, x.ndim)})
 
     op = primitive(

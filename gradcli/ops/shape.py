@@ -74,9 +74,11 @@ def _view(input: Any, shape: Any) -> Node:
 def _reshape(input: Any, shape: Any) -> Node:
     x = as_node(input)
     target = resolve_shape(shape, x.size, x.shape)
-    if x.strides is not None and layout.view(x.shape, x.strides, target) is None:
+    if x.strides is None:
+        return make(view, (x,), {"shape": target})
+    if layout.view(x.shape, x.strides, target) is None:
         return make(unsafe_view, (row_major(x),), {"shape": target})
-    return make(view, (x,), {"shape": target})
+    return make(reshape_alias, (x,), {"shape": target})
 
 
 def _reshape_back(g: Node, out: Node, x: Node, shape: Shape) -> tuple[Node]:
@@ -103,6 +105,11 @@ view = primitive(
 unsafe_view = primitive(
     "_unsafe_view", lambda x, shape: x.reshape(shape), _infer_given, family="shape", args="input, shape",
     grad_fn="UnsafeViewBackward0", doc="A reshape of a fresh result.", vjp=_reshape_back, public=False,
+)  # fmt: skip
+reshape_alias = primitive(
+    "_reshape_alias", lambda x, shape: x.reshape(shape), _infer_given, family="shape", args="input, shape", public=False,
+    grad_fn="ReshapeAliasBackward0", doc="A reshape without copying of what is not in row-major order.",
+    layout=_view_layout, vjp=_reshape_back,
 )  # fmt: skip
 reshape = composite(
     "reshape", _reshape, args="input, *shape", family="shape", doc="The elements in another shape; one length may be -1."

@@ -8,7 +8,6 @@ from typing import IO, Any
 from gradcli.errors import GradcliError, WorkError, did_you_mean
 from gradcli.storage.header import Array, brief, check_size, parse_header, printable, promise, shown
 from gradcli.storage.memory import check_memory, finish, receive
-from gradcli.storage.stream import take
 
 
 def read_archive(file: IO[bytes], path: str, key: str | None) -> Array:
@@ -63,7 +62,6 @@ def _read_member(archive: Any, info: Any, path: str) -> Array:
             found = info.file_size - header.offset
             raise WorkError(f"{shown(path)} is corrupt: {promise(header)}, {found} are there")
         check_memory(header)
+        # The member ends with the array, and at its end zipfile compares the checksum.
         data = receive(stream, header)
-        # Reaching the end is what makes zipfile compare the checksum.
-        take(stream, 1)
     return finish(data, header)

@@ -1,0 +1,156 @@
+"""Write the generated parts of the docs: operations.md from the registry, the help text inside command.md.
+
+`python docs/generate.py` writes them, `python docs/generate.py --check` exits with 1 where they have drifted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import gradcli.ops  # noqa: F401  (fills the registry)
+from gradcli.errors import GradcliError
+from gradcli.node import OPS, Node, Op, constant, input_node
+from gradcli.ops.elementwise import zero_vjp
+
+DOCS = Path(__file__).resolve().parent
+BEGIN, END = "<!-- generated: gradcli eval --help -->", "<!-- end -->"
+
+TITLES = {
+    "elementwise": "Element by element",
+    "activation": "Activations",
+    "special": "Special functions",
+    "reduction": "Reductions and running totals",
+    "shape": "Shape",
+    "index": "Indexing",
+    "contraction": "Products and contractions",
+    "linalg": "Linear algebra",
+    "whole": "Linear algebra",
+    "loss": "Losses and normalization",
+    "create": "Creation",
+}
+NOTES = {
+    "special": "These need SciPy: `pip install 'gradcli[special]'`.",
+    "create": "In Python they also take `requires_grad=True`.",
+}
+HEADER = """<!-- Written by docs/generate.py from the registry of operations. Edit the rows in gradcli/ops/ instead. -->
+
+# Operations
+
+Every function of the language. Each is also a method (`x.sum(0)` is `sum(x, 0)`) and, in Python, a function of the
+package (`gradcli.sum(x, 0)`). `axis` and `keepdims` are understood wherever `dim` and `keepdim` stand; arguments after
+a bare `*` are given by keyword; a name with a star takes one list or its elements one by one.
+
+*Gradient*: **yes**, to any order; **0** for functions that are flat almost everywhere; a dash where nothing is tracked.
+"""
+
+
+def main() -> int:
+    """Write the pages or compare them; the number of the exit code."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--check", action="store_true", help="compare only; exit with 1 on a difference")
+    check: bool = options.parse_args().check
+    stale = [
+        page.name for page, text, same in (_operations_page(), _command_page()) if not (same or _write(page, text, check))
+    ]
+    if stale:
+        print(f"out of date: {', '.join(stale)}; run `python docs/generate.py`", file=sys.stderr)
+    return 1 if stale else 0
+
+
+def _write(page: Path, text: str, check: bool) -> bool:
+    if not check:
+        page.write_text(text, encoding="utf-8")
+    return not check
+
+
+def _operations_page() -> tuple[Path, str, bool]:
+    """The page, its text, and whether the file holds it already."""
+    page = DOCS / "operations.md"
+    text = operations()
+    return page, text, page.exists() and page.read_text(encoding="utf-8") == text
+
+
+def _command_page() -> tuple[Path, str, bool]:
+    page = DOCS / "command.md"
+    old = page.read_text(encoding="utf-8")
+    before, _, rest = old.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    text = f"{before}{BEGIN}\n\n```text\n{help_text()}```\n\n{END}{after}"
+    # Versions of click wrap lines differently, which is no drift.
+    return page, text, "".join(text.split()) == "".join(old.split())
+
+
+def help_text() -> str:
+    """What `gradcli eval --help` prints on a terminal of 100 columns."""
+    command = [sys.executable, "-m", "gradcli", "eval", "--help"]
+    environment = {**os.environ, "COLUMNS": "100", "PYTHONIOENCODING": "utf-8"}
+    return subprocess.run(command, env=environment, capture_output=True, encoding="utf-8", check=True).stdout
+
+
+def operations() -> str:
+    """The text of operations.md."""
+    families: dict[str, list[Op]] = {}
+    for name, op in OPS.items():
+        if op.public and name == op.name:
+            families.setdefault(TITLES[op.family], []).append(op)
+    parts = [HEADER]
+    for title in dict.fromkeys(TITLES.values()):
+        if title not in families:
+            continue
+        parts.append(f"## {title}\n")
+        parts += [f"{NOTES[f]}\n" for f in dict.fromkeys(op.family for op in families[title]) if f in NOTES]
+        rows = [_row(op) for op in families[title]]
+        parts.append("\n".join(["| operation | | PyTorch | gradient |", "| --- | --- | --- | --- |", *rows]) + "\n")
+    return "\n".join(parts)
+
+
+def _row(op: Op) -> str:
+    aliases = f" Also {', '.join(f'`{alias}`' for alias in op.aliases)}." if op.aliases else ""
+    cells = [f"`{op.name}({op.signature.text})`", op.doc + aliases, f"`{_torch_name(op)}`", _gradient(op)]
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _torch_name(op: Op) -> str:
+    name = op.torch or op.name
+    return name if name.startswith("torch.") else f"torch.{name}"
+
+
+def _gradient(op: Op) -> str:
+    if op.vjp is zero_vjp:
+        return "0"
+    return "yes" if op.vjp is not None or (op.kernel is None and _is_tracked(op)) else "–"
+
+
+# Differentiability of an operation written with others is found by trying it on a tracked matrix.
+def _arguments() -> dict[str, Any]:
+    x = input_node(np.eye(2) + 1, requires_grad=True)
+    return {
+        "tensors": [x, x], "dim": 0, "dims": [0, 1], "shape": [4], "source": 0, "destination": 1, "size": [2],
+        "index": [0], "target": constant(np.zeros((2, 2))), "n": 2, "repeats": [2, 2], "fill_value": 1.0,
+        "equation": "ij,jk->ik", "operands": [x, x], "normalized_shape": [2], None: x,
+    }  # fmt: skip
+
+
+def _is_tracked(op: Op) -> bool:
+    known = _arguments()
+    if op.family == "create":
+        return False
+    names = op.signature.names
+    needed = [n for n in names if n in op.signature.required or op.signature.text.find(f"*{n}") >= 0]
+    try:
+        result = op(*(known.get(n, known[None]) for n in needed))
+    except GradcliError as error:
+        raise SystemExit(f"docs/generate.py cannot try {op.name}({op.signature.text}): {error}") from None
+    parts = result if isinstance(result, tuple) else (result,)
+    return any(isinstance(part, Node) and part.requires_grad for part in parts)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

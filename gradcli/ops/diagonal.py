@@ -1,0 +1,182 @@
+"""Rows about diagonals: taking them out, putting them in, triangles, the trace."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+import gradcli.layout as layout
+from gradcli.errors import GradcliError
+from gradcli.node import BOOL, INT64, Node, Op, Params, Shape, as_int, as_node, make, normalize_axis
+from gradcli.ops.family import composite, primitive
+from gradcli.ops.shape import expand, strides_of
+
+
+def _length(rows: int, columns: int, offset: int) -> int:
+    """How many elements the diagonal has that starts `offset` to the right of the corner, or below it."""
+    return max(0, min(rows, columns - offset) if offset >= 0 else min(rows + offset, columns))
+
+
+# Taking out -----------------------------------------------------------------------------------------------------------
+
+
+def _diagonal_infer(inputs: tuple[Node, ...], params: Params) -> tuple[Shape, np.dtype]:
+    x, dim1, dim2 = inputs[0], params["dim1"], params["dim2"]
+    rest = tuple(n for k, n in enumerate(x.shape) if k not in (dim1, dim2))
+    return (*rest, _length(x.shape[dim1], x.shape[dim2], params["offset"])), x.dtype
+
+
+def _diagonal_layout(inputs: tuple[Node, ...], params: Params, shape: Shape) -> Shape | None:
+    if params["copy"]:
+        return None
+    strides, dim1, dim2 = strides_of(inputs[0]), params["dim1"], params["dim2"]
+    rest = tuple(n for k, n in enumerate(strides) if k not in (dim1, dim2))
+    return layout.normalize(shape, (*rest, strides[dim1] + strides[dim2]))
+
+
+def _diagonal_kernel(x: Any, offset: int, dim1: int, dim2: int, copy: bool) -> Any:
+    return np.diagonal(x, offset, dim1, dim2)
+
+
+def _diagonal_vjp(g: Node, out: Node, x: Node, copy: bool, **place: int) -> tuple[Node]:
+    return (make(diagonal_back, (g,), {"shape": x.shape, **place}),)
+
+
+def diagonal_of(x: Node, offset: int = 0, dim1: int = -2, dim2: int = -1, copy: bool = False) -> Node:
+    """The diagonal of two dimensions, as a new last dimension."""
+    place = {"offset": offset, "dim1": dim1 % x.ndim, "dim2": dim2 % x.ndim}
+    return make(diagonal, (x,), {**place, "copy": copy})
+
+
+def _two_dims(dim1: Any, dim2: Any, ndim: int, name: str) -> tuple[int, int]:
+    first, second = normalize_axis(dim1, ndim), normalize_axis(dim2, ndim)
+    if first == second:
+        raise GradcliError(f"{name}() needs two different dimensions, got {dim1} and {dim2}")
+    return first, second
+
+
+def _diagonal(input: Any, offset: Any, dim1: Any, dim2: Any) -> Node:
+    x = as_node(input)
+    if x.ndim < 2:
+        raise GradcliError(f"diagonal() needs at least 2 dimensions, the tensor has shape {x.shape}")
+    return diagonal_of(x, as_int(offset, "offset"), *_two_dims(dim1, dim2, x.ndim, "diagonal"))
+
+
+def _diag(input: Any, diagonal: Any) -> Node:
+    x, offset = as_node(input), as_int(diagonal, "diagonal")
+    if x.ndim == 1:
+        return _embedded(x, offset, 0, 1)
+    if x.ndim == 2:
+        return diagonal_of(x, offset, copy=True)
+    raise GradcliError(
+        f"diag() takes a vector or a matrix, the tensor has shape {x.shape}",
+        hint="diagonal(x, 0, -2, -1) and diag_embed(x) take batches" if x.ndim else None,
+    )
+
+
+# Putting in -----------------------------------------------------------------------------------------------------------
+
+
+def _place_kernel(g: Any, shape: Shape, offset: int, dim1: int, dim2: int) -> Any:
+    out = np.zeros(shape, g.dtype)
+    count = np.arange(g.shape[-1])
+    # Moving the dimensions gives a view, so that the elements arrive in `out`.
+    np.moveaxis(out, (dim1, dim2), (-2, -1))[..., count + max(-offset, 0), count + max(offset, 0)] = g
+    return out
+
+
+def _place_infer(inputs: tuple[Node, ...], params: Params) -> tuple[Shape, np.dtype]:
+    return params["shape"], inputs[0].dtype
+
+
+def _place_vjp(h: Node, out: Node, g: Node, shape: Shape, **place: int) -> tuple[Node]:
+    return (diagonal_of(h, **place),)
+
+
+def _embedded(x: Node, offset: int, dim1: int, dim2: int) -> Node:
+    lengths = list(x.shape[:-1])
+    for d in sorted((dim1, dim2)):
+        lengths.insert(d, x.shape[-1] + abs(offset))
+    return make(diag_embed, (x,), {"shape": tuple(lengths), "offset": offset, "dim1": dim1, "dim2": dim2})
+
+
+def _diag_embed(input: Any, offset: Any, dim1: Any, dim2: Any) -> Node:
+    x = as_node(input)
+    if not x.ndim:
+        raise GradcliError("diag_embed() needs at least 1 dimension, the tensor has none")
+    return _embedded(x, as_int(offset, "offset"), *_two_dims(dim1, dim2, x.ndim + 1, "diag_embed"))
+
+
+diagonal = primitive(
+    "diagonal", _diagonal_kernel, _diagonal_infer, family="diagonal", args="input, offset=0, dim1=0, dim2=1",
+    build=_diagonal, layout=_diagonal_layout, vjp=_diagonal_vjp,
+    grad_fn=lambda node: ("DiagonalBackward0_copy" if node.params["copy"] else "DiagonalBackward0", node.inputs),
+    doc="The diagonal of two dimensions, as a new last one; offset moves it to the right, or down if negative.",
+)  # fmt: skip
+diagonal_back = primitive(
+    "_diagonal_back", _place_kernel, _place_infer, family="diagonal", public=False, vjp=_place_vjp,
+    grad_fn="DiagonalBackwardBackward0", doc="Zeros with the tensor put in as a diagonal of a given shape.",
+)  # fmt: skip
+diag_embed = primitive(
+    "diag_embed", _place_kernel, _place_infer, family="diagonal", args="input, offset=0, dim1=-2, dim2=-1",
+    build=_diag_embed, grad_fn="DiagEmbedBackward0", vjp=_place_vjp,
+    doc="Matrices of zeros with the last dimension put in as their diagonal.",
+)  # fmt: skip
+
+
+diag = composite(
+    "diag", _diag, args="input, diagonal=0", family="diagonal",
+    doc="The diagonal of a matrix, or a matrix with the vector as its diagonal.",
+)  # fmt: skip
+
+
+# Triangles and trace --------------------------------------------------------------------------------------------------
+
+
+def _triangle(name: str, kernel: Any, doc: str) -> Op:
+    def build(input: Any, diagonal: Any) -> Node:
+        x = as_node(input)
+        if x.ndim < 2:
+            raise GradcliError(f"{name}() needs at least 2 dimensions, the tensor has shape {x.shape}")
+        return make(op, (x,), {"diagonal": as_int(diagonal, "diagonal")})
+
+    op = primitive(
+        name, lambda x, diagonal: kernel(x, diagonal), lambda inputs, params: (inputs[0].shape, inputs[0].dtype),
+        family="diagonal", args="input, diagonal=0", build=build, grad_fn=f"{name.capitalize()}Backward0", doc=doc,
+        vjp=lambda g, out, x, diagonal: (make(op, (g,), {"diagonal": diagonal}),),
+    )  # fmt: skip
+    return op
+
+
+tril = _triangle("tril", np.tril, "The lower triangle, up to a diagonal; zeros above.")
+triu = _triangle("triu", np.triu, "The upper triangle, from a diagonal on; zeros below.")
+
+
+def _trace(input: Any) -> Node:
+    x = as_node(input)
+    if x.ndim != 2:
+        raise GradcliError(
+            f"trace() takes a matrix, the tensor has shape {x.shape}",
+            hint="diagonal(x, 0, -2, -1).sum(-1) takes batches" if x.ndim > 2 else None,
+        )
+    if x.dtype == BOOL:
+        raise GradcliError("trace() is not defined for booleans", hint="convert them first, as in x.long()")
+    return make(trace, (x,), {})
+
+
+def _trace_kernel(x: Any) -> Any:
+    if x.dtype.kind != "f":
+        return np.trace(x, dtype=np.int64)
+    return np.trace(x, dtype=np.float64).astype(x.dtype)
+
+
+def _trace_vjp(g: Node, out: Node, x: Node) -> tuple[Node]:
+    spread = expand(g, (min(x.shape),))
+    return (make(diagonal_back, (spread,), {"shape": x.shape, "offset": 0, "dim1": 0, "dim2": 1}),)
+
+
+trace = primitive(
+    "trace", _trace_kernel, lambda inputs, params: ((), inputs[0].dtype if inputs[0].is_floating else INT64),
+    family="diagonal", build=_trace, grad_fn="TraceBackward0", vjp=_trace_vjp, doc="Sum of the diagonal of a matrix.",
+)  # fmt: skip

@@ -1,0 +1,201 @@
+"""Einstein summation: operands aligned by their letters, then contracted pair by pair through batched products."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from gradcli.errors import GradcliError
+from gradcli.node import Node, as_node, cast, make, promote
+from gradcli.ops.diagonal import diagonal_of
+from gradcli.ops.elementwise import mul
+from gradcli.ops.family import composite
+from gradcli.ops.matmul import bmm
+from gradcli.ops.reduce import sum_
+from gradcli.ops.shape import movedim, permuted, reshape, unsqueeze, view
+
+_ELLIPSIS = "..."
+_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
+
+
+# The equation ---------------------------------------------------------------------------------------------------------
+
+
+def _refused(message: str, hint: str | None = None) -> GradcliError:
+    return GradcliError(f"einsum(): {message}", hint=hint, argument="equation")
+
+
+def _labels(text: str) -> list[str]:
+    """The letters of one operand or of the output, and an ellipsis as one item."""
+    text = text.replace(" ", "")
+    before, found, after = text.partition(_ELLIPSIS)
+    for letter in before + after:
+        if letter not in _LETTERS:
+            what = "more than one ellipsis, or an incomplete one," if letter == "." else repr(letter)
+            raise _refused(f"{what} in {text!r}", "a dimension is named by a letter, several by ...")
+    return [*before, *([_ELLIPSIS] if found else []), *after]
+
+
+def _parse(equation: Any, operands: int) -> tuple[list[list[str]], list[str] | None]:
+    """The labels of each operand, and those of the output if it is written out."""
+    if not isinstance(equation, str):
+        raise _refused("the equation comes first, as a string", "as in einsum('ij,jk->ik', x, y)")
+    left, arrow, right = equation.partition("->")
+    inputs = [_labels(part) for part in left.split(",")]
+    if len(inputs) != operands:
+        raise _refused(f"the equation {equation!r} is for {_tensors(len(inputs))}, got {_tensors(operands)}")
+    output = _labels(right) if arrow else None
+    known = {label for labels in inputs for label in labels}
+    for label in output or ():
+        assert output is not None
+        if output.count(label) > 1:
+            raise _refused(f"{label!r} appears more than once in the output {right.strip()!r}")
+        if label not in known and label != _ELLIPSIS:
+            raise _refused(f"{label!r} in the output is not in any operand")
+    return inputs, output
+
+
+def _tensors(count: int) -> str:
+    return "1 tensor" if count == 1 else f"{count} tensors"
+
+
+def _expand_ellipses(inputs: list[list[str]], nodes: list[Node]) -> tuple[list[list[str]], list[str]]:
+    """Name the dimensions that each ellipsis stands for, aligned at the right; the names of the longest come along."""
+    hidden = []
+    for k, (labels, node) in enumerate(zip(inputs, nodes, strict=True)):
+        named = len(labels) - (_ELLIPSIS in labels)
+        if named > node.ndim or (named < node.ndim and _ELLIPSIS not in labels):
+            raise _refused(
+                f"{''.join(labels)!r} names {named} dimension{'s' if named != 1 else ''}, "
+                f"operand {k + 1} has {node.ndim} (shape {node.shape})",
+                "an ellipsis stands for dimensions without a name" if named < node.ndim else None,
+            )
+        hidden.append(node.ndim - named)
+    longest = max((h for h, labels in zip(hidden, inputs, strict=True) if _ELLIPSIS in labels), default=0)
+    names = [f"{_ELLIPSIS}{k}" for k in range(longest)]
+    expanded = []
+    for labels, count in zip(inputs, hidden, strict=True):
+        own = names[longest - count :]
+        expanded.append([name for label in labels for name in (own if label == _ELLIPSIS else [label])])
+    return expanded, names
+
+
+def _order(inputs: list[list[str]], output: list[str] | None, ellipsis: list[str]) -> tuple[list[str], int]:
+    """All labels in the order of the aligned operands, those of the output first, and how many those are."""
+    letters = [label for labels in inputs for label in labels if label in _LETTERS]
+    if output is None:
+        output = [_ELLIPSIS, *sorted(label for label in set(letters) if letters.count(label) == 1)]
+    kept = [name for label in output for name in (ellipsis if label == _ELLIPSIS else [label])]
+    summed = [] if _ELLIPSIS in output else list(ellipsis)
+    return [*kept, *summed, *sorted(set(letters) - set(kept))], len(kept)
+
+
+# Alignment ------------------------------------------------------------------------------------------------------------
+
+
+def _check_sizes(inputs: list[list[str]], nodes: list[Node]) -> None:
+    """A letter has one size everywhere, or 1, which stretches; repeated in one operand it has exactly one."""
+    seen: dict[str, tuple[int, int]] = {}
+    for k, (labels, node) in enumerate(zip(inputs, nodes, strict=True)):
+        own: dict[str, int] = {}
+        for label, size in zip(labels, node.shape, strict=True):
+            shown = f"{label!r}" if label in _LETTERS else "a dimension in the ellipsis"
+            if own.setdefault(label, size) != size:
+                raise _refused(f"{shown} has the sizes {own[label]} and {size} in operand {k + 1}")
+            before, at = seen.get(label, (1, 0))
+            if size != 1 and before not in (1, size):
+                raise _refused(f"{shown} has size {before} in operand {at + 1} and {size} in operand {k + 1}")
+            if before == 1:
+                seen[label] = size, k
+
+
+def _align(x: Node, labels: list[str], order: list[str]) -> Node:
+    """`x` with the dimensions of `order`: repeated letters to their diagonal, missing ones as dimensions of 1."""
+    places: dict[str, int] = {}
+    for label in labels:
+        if label in places:
+            x = movedim(diagonal_of(x, 0, places[label], len(places)), -1, places[label])
+        else:
+            places[label] = len(places)
+    for label in order:
+        if label not in places:
+            x = unsqueeze(x, len(places))
+            places[label] = len(places)
+    return permuted(x, [places[label] for label in order])
+
+
+# Contraction ----------------------------------------------------------------------------------------------------------
+
+
+def _pair(a: Node, b: Node, summed: list[int]) -> Node:
+    """The sum of `a * b` over `summed`, kept as dimensions of 1, as one batched matrix product."""
+    if not summed:
+        result: Node = mul(a, b)
+        return result
+    free = [d for d in range(a.ndim) if d not in summed]
+    both = [d for d in free if a.shape[d] != 1 and b.shape[d] != 1]
+    left = [d for d in free if d not in both and a.shape[d] != 1]
+    right = [d for d in free if d not in both and d not in left]
+    batch, rows = _count(a, both), _count(a, left)
+    length, columns = _count(a, summed), _count(b, right)
+    matrices_a = reshape(permuted(a, [*both, *left, *summed, *right]), (batch, rows, length))
+    matrices_b = reshape(permuted(b, [*both, *summed, *right, *left]), (batch, length, columns))
+    order = [*both, *left, *summed, *right]
+    lengths = [1 if d in summed else b.shape[d] if d in right else a.shape[d] for d in order]
+    product = make(view, (bmm(matrices_a, matrices_b),), {"shape": tuple(lengths)})
+    return permuted(product, sorted(range(len(order)), key=lambda k: order[k]))
+
+
+def _count(x: Node, dims: list[int]) -> int:
+    return math.prod(x.shape[d] for d in dims)
+
+
+def _contract(nodes: list[Node], kept: int) -> Node:
+    """The aligned operands from left to right; a dimension is summed as soon as no later operand needs it."""
+    waiting = {d: sum(n.shape[d] != 1 for n in nodes) for d in range(kept, nodes[0].ndim)}
+    result = nodes[0]
+    for other in nodes[1:]:
+        summed, alone, alone_other = [], [], []
+        for d in waiting:
+            if result.shape[d] != 1 and other.shape[d] != 1:
+                waiting[d] -= 1
+                if waiting[d] == 1:
+                    summed.append(d)
+            elif waiting[d] == 1 and result.shape[d] != 1:
+                alone.append(d)
+            elif waiting[d] == 1 and other.shape[d] != 1:
+                alone_other.append(d)
+        for d in (*summed, *alone, *alone_other):
+            waiting[d] = 0
+        result = sum_(result, alone, True) if alone else result
+        other = sum_(other, alone_other, True) if alone_other else other
+        result = _pair(result, other, summed)
+    if kept == result.ndim:
+        return result
+    if len(nodes) > 1:
+        return make(view, (result,), {"shape": result.shape[:kept]})
+    return make_sum(result, range(kept, result.ndim))
+
+
+def make_sum(x: Node, dims: range) -> Node:
+    """The sum over `dims`."""
+    result: Node = sum_(x, list(dims))
+    return result
+
+
+def _einsum(equation: Any, operands: Any) -> Node:
+    if not operands:
+        raise _refused("there is no operand", "as in einsum('ij,jk->ik', x, y)")
+    nodes = [as_node(value) for value in operands]
+    inputs, output = _parse(equation, len(nodes))
+    inputs, ellipsis = _expand_ellipses(inputs, nodes)
+    _check_sizes(inputs, nodes)
+    order, kept = _order(inputs, output, ellipsis)
+    dtype = promote(nodes)
+    return _contract([_align(cast(n, dtype), labels, order) for n, labels in zip(nodes, inputs, strict=True)], kept)
+
+
+einsum = composite(
+    "einsum", _einsum, args="equation, *operands", family="contraction",
+    doc="Sums of products over the dimensions named by letters, as in 'ij,jk->ik'; ... stands for any dimensions.",
+)  # fmt: skip

@@ -1,0 +1,366 @@
+"""Inverses, determinants, linear systems and the Cholesky factor, of a matrix or of each matrix of a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+import gradcli.layout as layout
+from gradcli.errors import GradcliError
+from gradcli.node import Node, Params, Shape, broadcast_shapes, cast, make, promote
+from gradcli.ops.diagonal import tril
+from gradcli.ops.elementwise import eq, mul, where
+from gradcli.ops.family import composite, float_node, primitive
+from gradcli.ops.matmul import matmul
+from gradcli.ops.reduce import sum_
+from gradcli.ops.shape import embed, m_t, reshape, unsqueeze
+
+WELL_CONDITIONED = (-1.0, 1.0)
+
+
+def square(value: Any, name: str) -> Node:
+    """A tensor argument that holds square matrices of floating-point numbers."""
+    x = float_node(value, name)
+    if x.ndim < 2 or x.shape[-1] != x.shape[-2]:
+        raise GradcliError(f"{name}() needs a square matrix or a batch of them, got shape {x.shape}")
+    return x
+
+
+def in_lapack(kernel: Callable[..., Any]) -> Callable[..., Any]:
+    """Half precision, which LAPACK lacks, is computed in single precision and rounded once."""
+
+    def wrapped(*arrays: Any, **params: Any) -> Any:
+        try:
+            if arrays[0].dtype != np.float16:
+                return kernel(*arrays, **params)
+            return kernel(*(a.astype(np.float32) for a in arrays), **params).astype(np.float16)
+        except np.linalg.LinAlgError:
+            raise GradcliError("the decomposition of a matrix did not converge") from None
+
+    return wrapped
+
+
+def _same(inputs: tuple[Node, ...], params: Params) -> tuple[Shape, np.dtype]:
+    return inputs[0].shape, inputs[0].dtype
+
+
+def _batch(inputs: tuple[Node, ...], params: Params) -> tuple[Shape, np.dtype]:
+    return inputs[0].shape[:-2], inputs[0].dtype
+
+
+def column_major(shape: Shape) -> Shape | None:
+    """LAPACK's layout, in which PyTorch leaves matrices that come from it."""
+    if len(shape) < 2:
+        return None
+    rows, columns = shape[-2:]
+    batch = layout.contiguous((*shape[:-2], rows * columns))[:-1]
+    return layout.normalize(shape, (*batch, 1, max(rows, 1)))
+
+
+def _column_major(inputs: tuple[Node, ...], params: Params, shape: Shape) -> Shape | None:
+    return column_major(shape)
+
+
+# Inverse --------------------------------------------------------------------------------------------------------------
+
+
+def _singular() -> GradcliError:
+    return GradcliError("the matrix is singular", hint="its determinant is 0, so that it has no inverse")
+
+
+def _inv_kernel(a: Any) -> Any:
+    try:
+        return np.linalg.inv(a)
+    except np.linalg.LinAlgError:
+        raise _singular() from None
+
+
+def _limit_kernel(a: Any) -> Any:
+    """Inverses, with the infinities (and 0/0) that cofactors over a zero determinant give for singular matrices."""
+    try:
+        return np.linalg.inv(a)
+    except np.linalg.LinAlgError:
+        pass
+    result = np.empty_like(a)
+    for place in np.ndindex(a.shape[:-2]):
+        try:
+            result[place] = np.linalg.inv(a[place])
+        except np.linalg.LinAlgError:
+            result[place] = cofactors(a[place]).T / np.linalg.det(a[place])
+    return result
+
+
+def _inverse_vjp(g: Node, out: Node, a: Node) -> tuple[Node]:
+    back = m_t(out)
+    return (-matmul(back, matmul(g, back)),)
+
+
+inv = primitive(
+    "inv", in_lapack(_inv_kernel), _same, family="linalg", build=lambda input: make(inv, (square(input, "inv"),), {}),
+    grad_fn="LinalgInvExBackward0", layout=_column_major, vjp=_inverse_vjp, aliases=("inverse",), torch="linalg.inv",
+    domain=WELL_CONDITIONED, doc="Inverse of a square matrix.",
+)  # fmt: skip
+# What the derivative of log|det| is made of: at a singular matrix it is infinite and no error.
+inverse_limit = primitive(
+    "_inverse_limit", in_lapack(_limit_kernel), _same, family="linalg", public=False, vjp=_inverse_vjp,
+    layout=_column_major, grad_fn="LinalgInvExBackward0", doc="Inverse, infinite where the matrix is singular.",
+)  # fmt: skip
+
+
+# Determinant. Its derivatives are polynomials in the elements, so they exist at singular matrices as well: they are
+# computed in the basis of the singular vectors, where they are products of singular values, and nothing is divided.
+
+
+def _svd(a: Any) -> tuple[Any, Any, Any, Any]:
+    """Singular vectors and values (both bases as columns), and the sign that the bases contribute to a determinant."""
+    finite = np.isfinite(a).all((-2, -1))
+    u, s, vt = np.linalg.svd(np.where(finite[..., None, None], a, 0))
+    s = np.where(finite[..., None], s, s.dtype.type(np.nan))
+    sign = np.linalg.det(u) * np.linalg.det(vt)
+    return u, s, np.swapaxes(vt, -1, -2), np.rint(sign)[..., None, None]
+
+
+def _products_without_pairs(s: Any) -> Any:
+    """For each i and k the product of all values but those two; on the diagonal, of all but the one."""
+    n = s.shape[-1]
+    one = np.ones_like(s[..., :1])
+    head = np.concatenate([one, np.multiply.accumulate(s, axis=-1)[..., :-1]], -1)
+    tail = np.flip(np.concatenate([one, np.multiply.accumulate(np.flip(s, -1), axis=-1)[..., :-1]], -1), -1)
+    # between[i, k]: what lies strictly between the two, for i < k.
+    later = np.arange(n)[:, None] < np.arange(n)
+    running = np.multiply.accumulate(np.where(later, s[..., None, :], one[..., None]), axis=-1)
+    between = np.concatenate([np.ones_like(running[..., :1]), running[..., :-1]], -1)
+    upper = np.where(later, head[..., :, None] * between * tail[..., None, :], 0)
+    result = upper + np.swapaxes(upper, -1, -2)
+    result[..., np.arange(n), np.arange(n)] = head * tail
+    return result
+
+
+def cofactors(a: Any) -> Any:
+    """The gradient of the determinant."""
+    if not a.size:
+        return a
+    u, s, v, sign = _svd(a)
+    others = np.diagonal(_products_without_pairs(s), 0, -2, -1)
+    return (sign * (u * others[..., None, :]) @ np.swapaxes(v, -1, -2)).astype(a.dtype)
+
+
+def _cofactor_kernel(a: Any) -> Any:
+    """By the inverse, which is many times faster, wherever it is safe."""
+    try:
+        inverse = np.linalg.inv(a)
+    except np.linalg.LinAlgError:
+        return cofactors(a)
+    size = np.abs(a).sum((-2, -1)) * np.abs(inverse).sum((-2, -1))
+    determinant = np.linalg.det(a)[..., None, None]
+    if not np.all(size * np.sqrt(np.finfo(a.dtype).eps) < 1) or not np.isfinite(determinant).all():
+        return cofactors(a)
+    return determinant * np.swapaxes(inverse, -1, -2)
+
+
+def _cofactor_slope_kernel(a: Any, h: Any) -> Any:
+    """The derivative of the cofactors in the direction `h`: the second derivative of the determinant."""
+    if not a.size:
+        return a
+    u, s, v, sign = _svd(a)
+    n = a.shape[-1]
+    pairs = _products_without_pairs(s)
+    pairs[..., np.arange(n), np.arange(n)] = 0
+    turned = np.swapaxes(u, -1, -2) @ h @ v
+    result = -pairs * np.swapaxes(turned, -1, -2)
+    diagonal = np.diagonal(turned, 0, -2, -1)
+    result[..., np.arange(n), np.arange(n)] = (pairs @ diagonal[..., None])[..., 0]
+    return (sign * (u @ result @ np.swapaxes(v, -1, -2))).astype(a.dtype)
+
+
+def _spread(x: Node) -> Node:
+    """Numbers, one for each matrix of a batch, as matrices of one element."""
+    return reshape(x, (*x.shape, 1, 1))
+
+
+def _inner(x: Node, y: Node) -> Node:
+    """The sum of the products of all elements, as matrices of one element."""
+    return reshape(sum_(mul(x, y), (-2, -1)), (*x.shape[:-2], 1, 1))
+
+
+def _cofactor_vjp(g: Node, out: Node, a: Node) -> tuple[Node]:
+    # The second derivative of a function is symmetric: its transpose is itself.
+    return (make(cofactor_slope, (a, g), {}),)
+
+
+def _cofactor_slope_vjp(g: Node, out: Node, a: Node, h: Node) -> tuple[Node, Node]:
+    """By C, the cofactors, and d, the determinant: slope(h) = (<C, h> C - C h.T C) / d where d is not 0.
+
+    From the third derivative on, then, the matrix must be regular.
+    """
+    c, d = make(cofactor, (a,), {}), _spread(make(det, (a,), {}))
+    second = _inner(g, out)
+    to_c = (_inner(c, h) * g + _inner(c, g) * h - matmul(matmul(g, m_t(c)), h) - matmul(matmul(h, m_t(c)), g)) / d
+    return make(cofactor_slope, (a, to_c), {}) - second * c / d, make(cofactor_slope, (a, g), {})
+
+
+det = primitive(
+    "det", in_lapack(np.linalg.det), _batch, family="linalg", grad_fn="LinalgDetBackward0", torch="linalg.det",
+    build=lambda input: make(det, (square(input, "det"),), {}), domain=WELL_CONDITIONED,
+    vjp=lambda g, out, a: (_spread(g) * make(cofactor, (a,), {}),), doc="Determinant of a square matrix.",
+)  # fmt: skip
+cofactor = primitive(
+    "_cofactor", in_lapack(_cofactor_kernel), _same, family="linalg", public=False, grad_fn="MulBackward0",
+    vjp=_cofactor_vjp, doc="Cofactors of a square matrix.",
+)  # fmt: skip
+cofactor_slope = primitive(
+    "_cofactor_slope", in_lapack(_cofactor_slope_kernel), _same, family="linalg", public=False, args="input, direction",
+    grad_fn="MulBackward0", vjp=_cofactor_slope_vjp, doc="Derivative of the cofactors in a direction.",
+)  # fmt: skip
+
+
+# Logarithm of the determinant -----------------------------------------------------------------------------------------
+
+
+class SignLogdet(NamedTuple):
+    """What slogdet gives, as PyTorch does."""
+
+    sign: Any
+    logabsdet: Any
+
+
+def _slogdet_kernel(a: Any) -> Any:
+    return np.stack(np.linalg.slogdet(a))
+
+
+def _slogdet_vjp(g: Node, out: Node, a: Node) -> tuple[Node]:
+    return (_spread(make(part, (g,), {"index": 1})) * m_t(make(inverse_limit, (a,), {})),)
+
+
+def _part_vjp(g: Node, out: Node, x: Node, index: int) -> tuple[Node]:
+    place = {"shape": x.shape, "dim": 0, "start": index, "stop": index + 1, "step": 1}
+    return (make(embed, (unsqueeze(g, 0),), place),)
+
+
+# Both results come from one node, as in PyTorch, where they share their backward function.
+signed_log = primitive(
+    "_slogdet", in_lapack(_slogdet_kernel), lambda inputs, params: ((2, *inputs[0].shape[:-2]), inputs[0].dtype),
+    family="linalg", public=False, grad_fn="LinalgSlogdetBackward0", vjp=_slogdet_vjp,
+    doc="Sign of the determinant and logarithm of its size, side by side.",
+)  # fmt: skip
+part = primitive(
+    "_part", lambda x, index: x[index], lambda inputs, params: (inputs[0].shape[1:], inputs[0].dtype), family="linalg",
+    args="input, index", public=False, vjp=_part_vjp, doc="One of the results that an operation has side by side.",
+)  # fmt: skip
+
+
+def _slogdet(input: Any) -> SignLogdet:
+    both = make(signed_log, (square(input, "slogdet"),), {})
+    return SignLogdet(make(part, (both,), {"index": 0}), make(part, (both,), {"index": 1}))
+
+
+def _logdet(input: Any) -> Node:
+    sign, logarithm = _slogdet(square(input, "logdet"))
+    result: Node = where(eq(sign, -1), float("nan"), logarithm)
+    return result
+
+
+slogdet = composite(
+    "slogdet", _slogdet, args="input", family="linalg", torch="linalg.slogdet", domain=WELL_CONDITIONED,
+    doc="The pair (sign, logabsdet) of the determinant, without its overflow; 0 and -inf for a singular matrix.",
+)  # fmt: skip
+logdet = composite(
+    "logdet", _logdet, args="input", family="linalg", domain=WELL_CONDITIONED,
+    doc="Logarithm of the determinant: -inf for a singular matrix, NaN where the determinant is negative.",
+)  # fmt: skip
+
+
+# Linear systems -------------------------------------------------------------------------------------------------------
+
+
+def _solve_kernel(a: Any, b: Any, vector: bool, left: bool) -> Any:
+    try:
+        if vector:
+            return np.linalg.solve(a, b[..., None])[..., 0]
+        if left:
+            return np.linalg.solve(a, b)
+        return np.swapaxes(np.linalg.solve(np.swapaxes(a, -1, -2), np.swapaxes(b, -1, -2)), -1, -2)
+    except np.linalg.LinAlgError:
+        raise _singular() from None
+
+
+def _solve_infer(inputs: tuple[Node, ...], params: Params) -> tuple[Shape, np.dtype]:
+    a, b = inputs
+    if params["vector"]:
+        return (*broadcast_shapes([a.shape[:-2], b.shape[:-1]]), b.shape[-1]), b.dtype
+    return (*broadcast_shapes([a.shape[:-2], b.shape[:-2]]), *b.shape[-2:]), b.dtype
+
+
+def _solve_layout(inputs: tuple[Node, ...], params: Params, shape: Shape) -> Shape | None:
+    return column_major(shape) if params["left"] else None
+
+
+def _solution(a: Node, b: Node, vector: bool = False, left: bool = True) -> Node:
+    return make(solve, (a, b), {"vector": vector, "left": left})
+
+
+def _solve(A: Any, B: Any, left: Any) -> Node:  # noqa: N803
+    a, b = square(A, "solve"), float_node(B, "solve")
+    dtype = promote((a, b))
+    a, b = cast(a, dtype), cast(b, dtype)
+    # PyTorch's rule: a batch of vectors is one whose shape is that of the matrices without their last dimension.
+    vector = b.ndim == 1 or b.shape == a.shape[:-1]
+    side = (-1 if vector else -2) if left else -1
+    if not b.ndim or b.shape[side] != a.shape[-1]:
+        raise GradcliError(f"shapes {a.shape} and {b.shape} do not fit for solve()", hint="it solves A @ X = B for X")
+    if vector and not left:
+        raise GradcliError("solve() with left=False needs matrices on the right-hand side")
+    return _solution(a, b, vector, bool(left))
+
+
+def _solve_vjp(g: Node, out: Node, a: Node, b: Node, vector: bool, left: bool) -> tuple[Node, Node]:
+    to_b = _solution(m_t(a), g, vector, left)
+    if vector:
+        return -(unsqueeze(to_b, -1) * unsqueeze(out, -2)), to_b
+    return -(matmul(to_b, m_t(out)) if left else matmul(m_t(out), to_b)), to_b
+
+
+solve = primitive(
+    "solve", in_lapack(_solve_kernel), _solve_infer, family="linalg", args="A, B, *, left=True", build=_solve,
+    grad_fn="LinalgSolveExBackward0", layout=_solve_layout, vjp=_solve_vjp, torch="linalg.solve",
+    domain=WELL_CONDITIONED,
+    doc="The X for which `A @ X = B` (`X @ A = B` with left=False); B holds vectors or matrices.",
+)  # fmt: skip
+
+
+# Cholesky factor ------------------------------------------------------------------------------------------------------
+
+
+def _cholesky_kernel(a: Any, upper: bool) -> Any:
+    try:
+        factor = np.linalg.cholesky(a, upper=upper)
+    except np.linalg.LinAlgError:
+        factor = None
+    if factor is None or np.isnan(np.diagonal(factor, 0, -2, -1)).any():
+        raise GradcliError(
+            "the matrix is not positive definite", hint="cholesky() needs a symmetric matrix with positive eigenvalues"
+        )
+    return factor
+
+
+def _cholesky_vjp(g: Node, out: Node, a: Node, upper: bool) -> tuple[Node]:
+    """By the lower factor L: L^-T P L^-1, where P is L^T g without what lies above the diagonal, made symmetric."""
+    factor, g = (m_t(out), m_t(g)) if upper else (out, g)
+    product = tril(matmul(m_t(factor), tril(g)), 0)
+    symmetric = product + m_t(tril(product, -1))
+    inner = _solution(m_t(factor), symmetric)
+    return (_solution(factor, inner, left=False) * 0.5,)
+
+
+def _cholesky(input: Any, upper: Any) -> Node:
+    return make(cholesky, (square(input, "cholesky"),), {"upper": bool(upper)})
+
+
+cholesky = primitive(
+    "cholesky", in_lapack(_cholesky_kernel), _same, family="linalg", args="input, upper=False", build=_cholesky,
+    grad_fn="LinalgCholeskyExBackward0", layout=_column_major, vjp=_cholesky_vjp, torch="linalg.cholesky",
+    domain=WELL_CONDITIONED,
+    doc="The triangular L of a positive definite matrix `L @ L.T`; `U` of `U.T @ U` with upper.",
+)  # fmt: skip

@@ -1,0 +1,303 @@
+"""Products of vectors, matrices and batches of them, decomposed as PyTorch does, so that the chains agree."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from gradcli.errors import GradcliError
+from gradcli.node import (
+    BOOL,
+    Node,
+    Op,
+    Params,
+    Shape,
+    as_int,
+    as_node,
+    broadcast_shapes,
+    cast,
+    make,
+    normalize_axis,
+    promote,
+)
+from gradcli.ops.elementwise import contiguous, mul
+from gradcli.ops.family import composite, primitive
+from gradcli.ops.reduce import sum_
+from gradcli.ops.shape import expand, flatten, m_t, permuted, reshape, squeeze, strides_of, t, unsafe_view, unsqueeze
+
+BINARY = "input, other"
+
+
+# Kernels --------------------------------------------------------------------------------------------------------------
+
+
+def _product(a: Any, b: Any) -> Any:
+    """Half precision is accumulated in single precision and rounded once; NumPy has no fast product for it anyway."""
+    if a.dtype == np.float16:
+        return np.matmul(a.astype(np.float32), b.astype(np.float32)).astype(np.float16)
+    return np.matmul(a, b)
+
+
+def _dot_kernel(a: Any, b: Any) -> Any:
+    if a.dtype == np.float16:
+        return np.dot(a.astype(np.float32), b.astype(np.float32)).astype(np.float16)
+    return np.dot(a, b)
+
+
+# Primitives -----------------------------------------------------------------------------------------------------------
+
+
+def common(values: tuple[Any, ...], name: str) -> list[Node]:
+    """Operands in their common dtype; PyTorch would refuse unequal ones. Booleans have no products of this kind."""
+    nodes = [as_node(v) for v in values]
+    dtype = promote(nodes)
+    if dtype == BOOL:
+        raise GradcliError(f"{name} is not defined for booleans", hint="convert them first, as in x.float()")
+    return [cast(n, dtype) for n in nodes]
+
+
+def _do_not_fit(a: Shape, b: Shape, name: str, left: int, right: int) -> GradcliError:
+    return GradcliError(f"shapes {a} and {b} do not fit for {name}: {left} against {right}")
+
+
+def _primitive(name: str, kernel: Any, wanted: tuple[str, str], vjp: Any, doc: str, args: str) -> Op:
+    """A product of operands with fixed numbers of dimensions, contracting the last of one with one of the other."""
+    ndims = tuple({"vector": 1, "matrix": 2, "batch of matrices": 3}[w] for w in wanted)
+
+    def infer(inputs: tuple[Node, ...], params: Params) -> tuple[Shape, np.dtype]:
+        a, b = inputs
+        if (a.ndim, b.ndim) != ndims:
+            raise GradcliError(
+                f"{name}() takes a {wanted[0]} and a {wanted[1]}, got shapes {a.shape} and {b.shape}",
+                hint="@ takes vectors, matrices and batches of them alike",
+            )
+        if a.shape[-1] != b.shape[max(b.ndim - 2, 0)]:
+            raise _do_not_fit(a.shape, b.shape, f"{name}()", a.shape[-1], b.shape[max(b.ndim - 2, 0)])
+        if a.shape[:-2] != b.shape[:-2]:
+            raise _do_not_fit(a.shape, b.shape, f"{name}()", a.shape[0], b.shape[0])
+        return (*a.shape[:-1], *b.shape[max(b.ndim - 1, 1) :]), a.dtype
+
+    op = primitive(
+        name, kernel, infer, family="contraction", args=args, doc=doc, vjp=vjp, grad_fn=f"{name.capitalize()}Backward0",
+        build=lambda a, b: make(op, tuple(common((a, b), f"{name}()")), {}),
+    )  # fmt: skip
+    return op
+
+
+def _flipped(x: Node) -> Node:
+    return permuted(x, (*range(x.ndim - 2), x.ndim - 1, x.ndim - 2))
+
+
+def _needed(inputs: tuple[Node, Node], left: Any, right: Any) -> tuple[Node | None, Node | None]:
+    """A product costs as much as the operation itself: build only those that somebody asks for."""
+    a, b = inputs
+    return left() if a.requires_grad else None, right() if b.requires_grad else None
+
+
+def _column(x: Node) -> Node:
+    return reshape(x, (x.shape[0], 1))
+
+
+def _mm_vjp(g: Node, out: Node, a: Node, b: Node) -> tuple[Node | None, ...]:
+    return _needed((a, b), lambda: mm(g, _flipped(b)), lambda: mm(_flipped(a), g))
+
+
+def _bmm_vjp(g: Node, out: Node, a: Node, b: Node) -> tuple[Node | None, ...]:
+    return _needed((a, b), lambda: bmm(g, _flipped(b)), lambda: bmm(_flipped(a), g))
+
+
+def _mv_vjp(g: Node, out: Node, a: Node, b: Node) -> tuple[Node | None, ...]:
+    return _needed((a, b), lambda: _column(g) * b, lambda: mv(_flipped(a), g))
+
+
+def _dot_vjp(g: Node, out: Node, a: Node, b: Node) -> tuple[Node, Node]:
+    return g * b, g * a
+
+
+mm = _primitive("mm", _product, ("matrix", "matrix"), _mm_vjp, "Product of two matrices.", "input, mat2")
+mv = _primitive("mv", _product, ("matrix", "vector"), _mv_vjp, "Product of a matrix and a vector.", "input, vec")
+bmm = _primitive(
+    "bmm", _product, ("batch of matrices", "batch of matrices"), _bmm_vjp, "Products of two batches of matrices.",
+    "input, mat2",
+)  # fmt: skip
+dot = _primitive(
+    "dot", _dot_kernel, ("vector", "vector"), _dot_vjp, "Sum of the products of two vectors.", "input, tensor"
+)
+vdot = _primitive(
+    "vdot", _dot_kernel, ("vector", "vector"), _dot_vjp, "Sum of the products of two vectors, as dot for real numbers.",
+    BINARY,
+)  # fmt: skip
+
+
+# matmul ---------------------------------------------------------------------------------------------------------------
+
+
+def _matmul(input: Any, other: Any) -> Node:
+    a, b = as_node(input), as_node(other)
+    if not a.ndim or not b.ndim:
+        raise GradcliError(
+            f"@ needs at least 1 dimension on both sides, got shapes {a.shape} and {b.shape}",
+            hint="write * for a product with a number",
+        )
+    inner = b.shape[max(b.ndim - 2, 0)]
+    if a.shape[-1] != inner:
+        raise _do_not_fit(a.shape, b.shape, "@", a.shape[-1], inner)
+    left, right = common((a, b), "@")
+    return _decomposed(left, right)
+
+
+def _decomposed(a: Node, b: Node) -> Node:
+    """The steps that PyTorch takes, by the numbers of dimensions."""
+    dims = a.ndim, b.ndim
+    if dims == (1, 1):
+        return dot(a, b)
+    if dims == (2, 1):
+        return mv(a, b)
+    if dims == (2, 2):
+        return mm(a, b)
+    if dims == (1, 2):
+        return make(squeeze, (mm(unsqueeze(a, 0), b),), {"shape": b.shape[1:], "name": "SqueezeBackward4"})
+    if _should_fold(a, b):
+        return _folded(a, b)
+    if dims == (3, 3) and a.shape[0] != b.shape[0]:
+        # A batch of one that is tracked is not stretched: its gradient would have to be summed up again.
+        if a.shape[0] == 1 and a.requires_grad:
+            return _decomposed(squeeze(a, 0), b)
+        if b.shape[0] == 1 and b.requires_grad:
+            return _decomposed(a, squeeze(b, 0))
+    return _batched(a, b)
+
+
+def _should_fold(a: Node, b: Node) -> bool:
+    """Whether the batch of the larger operand becomes rows of one matrix: always if the smaller operand is tracked,
+    otherwise only where that takes no copy."""
+    large, small = (a, b) if a.ndim >= b.ndim else (b, a)
+    if large.ndim < 3 or small.ndim > 2:
+        return False
+    if small.requires_grad:
+        return True
+    if a.ndim == 2:
+        return False
+    if not large.size:
+        return True
+    strides, shape = strides_of(large), large.shape
+    if large is b:
+        strides, shape = _swap_last(strides), _swap_last(shape)
+    return all(strides[k] == strides[k + 1] * shape[k + 1] for k in range(len(shape) - 2))
+
+
+def _swap_last(values: Shape) -> Shape:
+    return (*values[:-2], values[-1], values[-2])
+
+
+def _folded(a: Node, b: Node) -> Node:
+    swapped = b.ndim > a.ndim
+    large = m_t(b) if swapped else a
+    small = b if not swapped else t(a) if a.ndim == 2 else a
+    rows = reshape(large, (math.prod(large.shape[:-1]), large.shape[-1]))
+    if small.ndim == 1:
+        return make(unsafe_view, (mv(rows, small),), {"shape": large.shape[:-1]})
+    result = make(unsafe_view, (mm(rows, small),), {"shape": (*large.shape[:-1], small.shape[1])})
+    return contiguous(m_t(result)) if swapped else result
+
+
+def _batched(a: Node, b: Node) -> Node:
+    try:
+        batch = broadcast_shapes([a.shape[:-2], b.shape[:-2]])
+    except GradcliError:
+        raise GradcliError(
+            f"shapes {a.shape} and {b.shape} do not fit for @: batches {a.shape[:-2]} against {b.shape[:-2]}",
+            hint="the dimensions before the last two must be equal or 1, aligned at the right",
+        ) from None
+    count = math.prod(batch)
+    rows = a.shape[-2:] if a.ndim > 1 else (1, *a.shape)
+    left = reshape(expand(a, (*batch, *rows)), (count, *rows))
+    right = reshape(expand(b, (*batch, *b.shape[-2:])), (count, *b.shape[-2:]))
+    shape = (*batch, *a.shape[-2:-1], *(b.shape[-1:] if b.ndim > 1 else ()))
+    result = squeeze(bmm(left, unsqueeze(right, 2)), -1) if b.ndim == 1 else bmm(left, right)
+    return make(unsafe_view, (result,), {"shape": shape})
+
+
+matmul = composite(
+    "matmul", _matmul, args=BINARY, family="contraction",
+    doc="Matrix product, `input @ other`, of vectors, matrices and batches of matrices, whose batches broadcast.",
+)  # fmt: skip
+
+
+# Written with the others ----------------------------------------------------------------------------------------------
+
+
+def _outer(input: Any, vec2: Any) -> Node:
+    a, b = as_node(input), as_node(vec2)
+    if a.ndim != 1 or b.ndim != 1:
+        raise GradcliError(f"outer() takes two vectors, got shapes {a.shape} and {b.shape}")
+    return mul(reshape(a, (a.shape[0], 1)), b)
+
+
+def _inner(input: Any, other: Any) -> Node:
+    a, b = as_node(input), as_node(other)
+    if not a.ndim or not b.ndim:
+        return mul(a, b)
+    if a.shape[-1] != b.shape[-1]:
+        raise _do_not_fit(a.shape, b.shape, "inner()", a.shape[-1], b.shape[-1])
+    return _contracted(a, b, [a.ndim - 1], [b.ndim - 1], "inner()")
+
+
+def _tensordot(a: Any, b: Any, dims: Any) -> Node:
+    left, right = as_node(a), as_node(b)
+    if isinstance(dims, list | tuple):
+        if len(dims) != 2:
+            raise GradcliError("tensordot() takes dims as a number or a pair of lists", hint="as in dims=([1], [0])")
+        pair = [list(d) if isinstance(d, list | tuple) else [d] for d in dims]
+        first = [normalize_axis(d, left.ndim) for d in pair[0]]
+        second = [normalize_axis(d, right.ndim) for d in pair[1]]
+    else:
+        count = as_int(dims, "dims")
+        if not 0 <= count <= min(left.ndim, right.ndim):
+            shapes = f"{left.shape} and {right.shape}"
+            raise GradcliError(f"tensordot() cannot contract {count} dimensions of shapes {shapes}")
+        first, second = [*range(left.ndim - count, left.ndim)], [*range(count)]
+    if len(first) != len(second) or len(set(first)) != len(first) or len(set(second)) != len(second):
+        raise GradcliError("tensordot() needs as many different dimensions of one tensor as of the other")
+    return _contracted(left, right, first, second, "tensordot()")
+
+
+def _contracted(a: Node, b: Node, first: list[int], second: list[int], name: str) -> Node:
+    """The sum over pairs of dimensions, by moving them together and multiplying matrices."""
+    left, right = common((a, b), name)
+    length = 1
+    for d1, d2 in zip(first, second, strict=True):
+        if right.shape[d2] == 1:
+            left = sum_(left, [d1], True)
+        elif left.shape[d1] == 1:
+            right = sum_(right, [d2], True)
+        elif left.shape[d1] != right.shape[d2]:
+            raise _do_not_fit(a.shape, b.shape, name, left.shape[d1], right.shape[d2])
+        length *= left.shape[d1]
+    rows = [d for d in range(left.ndim) if d not in first]
+    columns = [d for d in range(right.ndim) if d not in second]
+    shape = (*(left.shape[d] for d in rows), *(right.shape[d] for d in columns))
+    left, right = permuted(left, [*rows, *first]), permuted(right, [*second, *columns])
+    height, width = math.prod(left.shape[: len(rows)]), math.prod(right.shape[len(second) :])
+    if height != 1 or width != 1:
+        product = mm(reshape(left, (height, length)), reshape(right, (length, width)))
+    elif left.strides is None and right.strides is None:
+        product = dot(flatten(left), flatten(right))
+    else:
+        product = sum_(mul(squeeze(left), squeeze(right)))
+    return reshape(product, shape)
+
+
+outer = composite(
+    "outer", _outer, args="input, vec2", family="contraction", aliases=("ger",),
+    doc="Every product of an element of one vector with one of another.",
+)  # fmt: skip
+inner = composite(
+    "inner", _inner, args=BINARY, family="contraction", doc="Sum of products over the last dimensions of both tensors."
+)
+tensordot = composite(
+    "tensordot", _tensordot, args="a, b, dims=2", family="contraction",
+    doc="Sum of products over pairs of dimensions: the last ones of a with the first ones of b, or as listed.",
+)  # fmt: skip

@@ -1,0 +1,197 @@
+"""One table of expressions that drives the gradient check, the comparison with PyTorch and the recorded figures.
+
+Elementwise rows generate their own cases from their signature and sampling domain; the others are listed here, with
+the shapes of their inputs. A test asserts that every operation occurs.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from typing import Any, NamedTuple
+
+import numpy as np
+
+import gradcli.ops  # noqa: F401
+from gradcli.node import OPS, Op
+
+Domain = tuple[float, float]
+
+
+class Case(NamedTuple):
+    """An expression, and for each of its inputs a shape and where its elements are drawn from.
+
+    A domain is an interval, "square" for a well-conditioned matrix, "positive" for a positive definite one, or
+    a tuple of integers, for integer inputs.
+    """
+
+    expression: str
+    inputs: dict[str, tuple[tuple[int, ...], Any]]
+
+    def __str__(self) -> str:
+        shapes = ",".join("x".join(map(str, shape)) or "0d" for shape, _ in self.inputs.values())
+        return f"{self.expression}-{shapes}"
+
+    def arrays(self, dtype: str = "float64") -> dict[str, np.ndarray]:
+        """The inputs, the same at every run."""
+        rng = np.random.default_rng(zlib.crc32(str(self).encode()))
+        return {name: _draw(rng, shape, domain, dtype) for name, (shape, domain) in self.inputs.items()}
+
+
+def _draw(rng: np.random.Generator, shape: tuple[int, ...], domain: Any, dtype: str) -> np.ndarray:
+    if domain == "square":
+        return (rng.uniform(-1, 1, shape) + 2 * np.eye(shape[-1])).astype(dtype)
+    if domain == "positive":
+        a = rng.uniform(-1, 1, shape)
+        return (a @ np.swapaxes(a, -1, -2) + shape[-1] * np.eye(shape[-1])).astype(dtype)
+    if domain == "mask":
+        return rng.integers(0, 2, shape).astype(bool)
+    if isinstance(domain, str) and domain.startswith("class"):
+        return rng.integers(0, int(domain[5:]), shape)
+    low, high = domain
+    return rng.uniform(low, high, shape).astype(dtype)
+
+
+D: Domain = (-2.0, 2.0)
+P: Domain = (0.5, 2.0)
+
+
+def _x(expression: str, shape: tuple[int, ...] = (2, 3), domain: Any = D, **others: Any) -> Case:
+    return Case(expression, {"x": (shape, domain), **others})
+
+
+def _elementwise(name: str, op: Op) -> list[Case]:
+    tensors = op.signature.required
+    domains = op.domain if isinstance(op.domain[0], tuple) else (op.domain,) * len(tensors)
+    letters = "xyz"[: len(tensors)]
+    call = f"{name}({', '.join(letters)})"
+    shapes = {
+        1: [((2, 3),), ((),), ((0, 3),)],
+        2: [((2, 3), (3,)), ((2, 1), (1, 3)), ((), (2, 3)), ((3,), ()), ((0, 3), (1, 3))],
+        3: [((2, 3), (3,), (2, 1)), ((), (2, 3), (3,))],
+    }[len(tensors)]
+    return [
+        Case(call, {letter: (s, d) for letter, s, d in zip(letters, shape, domains, strict=True)}) for shape in shapes
+    ]
+
+
+#: Elementwise rows whose operands are no plain floats, or whose values central differences cannot follow.
+BY_HAND = {"detach", "clamp", "where", "bitwise_and", "bitwise_or", "bitwise_not"}
+
+
+def _listed() -> list[Case]:
+    cases: list[Case] = []
+    both = {"y": ((2, 3), D)}
+    arithmetic = (
+        "x + 2|2 + x|x - 2|2 - x|x * 2|2 * x|x / 2|2 / x|x % 2|x ** 2|x ** 3|x ** 0|x ** 1|x ** -1|x ** -2|x ** 0.5"
+        "|2 ** x|x ** 1.7|-x|+x|abs(x)|fmod(x, 1.1)|remainder(x, 1.1)|xlogy(x, 2)|xlogy(2, x)|x.clamp(0.8, 1.5)"
+        "|x.clamp(min=1)|x.clamp(max=1)|clip(x, 0.8, 1.5)|where(x > 1, x, 2.)|where(x > 1, 0., x)|add(x, x, alpha=3)"
+        "|sub(x, x, alpha=3)|sub(x, 2)|rsub(x, 2)|square(x)|clone(x)|contiguous(x)|x.double()|to(x, float64)"
+        "|2*(3*x+7)**2|x*x*x|x/x|exp(-x**2/2)|sin(x)*cos(x) + tanh(x)/x|round(x, decimals=2)"
+    )
+    cases += [_x(e, domain=P) for e in arithmetic.split("|")]
+    cases += [_x(e, domain=P, y=((2, 3), P)) for e in "x // y|x % y|x ** y|x / y|x - y|x * y + x|div(x, y, rounding_mode='floor')|div(x, y, rounding_mode='trunc')|lerp(x, y, 0.3)|lerp(x, y, 0.7)|clamp(x, y, y + 0.3)|clamp(x, min=y)|clamp(x, max=y)|max(x, y)|min(x, y)|where(x > y, x, y)|where((x > y) & (x < 1.5), x, y)|~(x > y)|(x > y) | (x == y)|div(x, 0.3, rounding_mode='trunc')|clamp_min(x, 1)|clamp_max(x, 1)".split("|")]
+    reductions = "sum mean prod amax amin var std logsumexp norm".split()
+    for name in reductions:
+        if name != "logsumexp":
+            cases += [_x(f"{name}(x)"), _x(f"{name}(x)", (4,))]
+        cases += [_x(f"{name}(x, dim=1)"), _x(f"{name}(x, dim=0, keepdim=True)")]
+        if name != "prod":
+            cases += [_x(f"{name}(x, dim=(0, 2))", (2, 3, 2)), _x(f"{name}(x, dim=(0, 1), keepdim=True)", (2, 3, 2))]
+    cases += [_x(e) for e in "x.sum()|x.mean(1)|x.max()|x.min()|max(x, 0).values|min(x, 1).values|x.max(1, True).values|max(x, 0)[0]|var(x, correction=0)|std(x, 1, False)|var(x, unbiased=False)|norm(x, 1)|norm(x, 3)|norm(x, inf)|norm(x, -inf)|norm(x, 0)|norm(x, 1.5, 0)|norm(x, 2, (0, 1))|norm(x, 'fro')|norm(x, 0.5, 1)|sum(x, dtype=float64)|mean(x, 0, True)|prod(x, 0, True)|cumsum(x, 0)|cumsum(x, 1)|cumprod(x, 0)|cumprod(x, -1)|sum(x, ())|logsumexp(x, (0, 1))|logsumexp(x, 1)".split("|")]
+    for name in ("sum", "mean", "prod", "cumsum", "cumprod", "amax", "logsumexp"):
+        cases.append(_x(f"{name}(x, 0)", ()))
+    shapes = "x.reshape(3, 2)|x.reshape(-1)|x.T.reshape(-1)|x.view(-1)|x.view(3, -1)|x.flatten()|flatten(x, 0, 1)|x.T.flatten()|x.unsqueeze(0).squeeze()|x.unsqueeze(0).squeeze(0)|x.squeeze(0)|x.unsqueeze(1)|x.unsqueeze(-1)|x.permute(1, 0)|permute(x, (1, 0))|x.transpose(0, 1)|swapaxes(x, 0, 1)|x.T|x.mT|x.t()|x.expand(4, 2, 3)|x.expand(-1, 3)|broadcast_to(x, (4, 2, 3))|cat([x, x])|cat([x, 2*x], 1)|cat([x, x, x], dim=-1)|stack([x, x])|stack([x, x], dim=2)|x.flip(0)|flip(x, (0, 1))|x.roll(1)|x.roll(1, 0)|roll(x, (1, 2), (0, 1))|tile(x, (2, 2))|x.tile(2)|x.repeat(2, 2)|x.repeat(2, 1, 1)|movedim(x, 0, 1)|x.T.contiguous()|(x.T * 2).reshape(-1)|(x.T + x.T).view(2, 3).reshape(-1)|x.T.T.view(-1)|x.reshape(1, 6).expand(2, 6)"
+    cases += [_x(e) for e in shapes.split("|") if "view(2, 3).reshape" not in e]
+    cases += [_x("x.flatten(1)", (2, 3, 2)), _x("x.flatten(0, 1)", (2, 3, 2)), _x("x.flatten()", ()), _x("x.flatten()", (3,)), _x("x.squeeze()", (1, 3, 1)), _x("x.squeeze((0, 2))", (1, 3, 1)), _x("x.mT", (2, 2, 3)), _x("x.permute(2, 0, 1).reshape(4, 3)", (2, 3, 2)), _x("x.permute(2, 0, 1).reshape(2, 6)", (2, 3, 2)), _x("x.transpose(0, 1).flatten(0, 1)", (2, 3, 2)), _x("x.expand(3, 4)", (3, 1)), _x("x.expand(3, 4).reshape(-1)", (3, 1))]
+    indexing = "x[0]|x[1:]|x[:]|x[...]|x[None]|x[0, 1]|x[0, 1:3]|x[:, 0]|x[[0, 1]]|x[[0, 0, 1]]|x[[0, 1], [1, 2]]|x[:, [0, 2]]|x[:, [2, 2]]|x[0:2]|x[0, None]|x[..., 0]|x[::2]|x[:, ::2]|x[None, :, [0, 1]]|x[0, [0, 1]]|x[-1]|x[1, ...]|x[..., None]|x[[-1, 0]]|x[1:1]|x.select(1, 2)|x[1:, 1:]|x.T[1:]|x[argmax(x, 0), [0, 1, 2]]|x[:, :]|x[:, :, None]"
+    cases += [_x(e) for e in indexing.split("|")]
+    cases += [_x("x[[0, 1], :, [1, 0]]", (2, 3, 2)), _x("x[:, [0, 1], [1, 0]]", (2, 3, 2)), _x("x[[[0, 1], [1, 0]], 1:]"), _x("index_select(x, 1, t)", t=((2,), "class3")), _x("x[..., 0, :]", (2, 3, 2))]
+    untracked = "x > 0|x == x|(x > 0) & (x < 1)|~(x > 0)|(x > 1) | (x < 0)|argmax(x)|argmin(x, 1)|argmax(x, 0, True)|all(x)|any(x, 0)|count_nonzero(x)|isnan(x)|x.long()|x.int()|x.bool()|ones_like(x)|zeros_like(x)|full_like(x, 3)|logical_not(x)|ones(2, 3)|zeros((2,))|full((2,), 3.5)|eye(2)|eye(2, 3)|arange(4)|arange(1, 4, 0.5)|linspace(0, 1, 5)|ones(2, dtype=float64)|max(x, 0).indices|tensor([[1., 2.]])|logical_and(x, x)|logical_or(x, x)|logical_xor(x, x)"
+    cases += [_x(e, domain=D) for e in untracked.split("|")]
+    return cases
+
+
+SQUARE = {"x": ((3, 3), "square")}
+LINEAR = [
+    Case("x @ y", {"x": ((2, 3), D), "y": ((3, 4), D)}), Case("x @ y", {"x": ((2, 3), D), "y": ((3,), D)}),
+    Case("x @ y", {"x": ((3,), D), "y": ((3, 2), D)}), Case("x @ y", {"x": ((3,), D), "y": ((3,), D)}),
+    Case("x @ y", {"x": ((2, 2, 3), D), "y": ((3, 2), D)}), Case("x @ y", {"x": ((2, 3), D), "y": ((2, 3, 2), D)}),
+    Case("x @ y", {"x": ((2, 2, 3), D), "y": ((2, 3, 2), D)}), Case("x @ y", {"x": ((2, 1, 2, 3), D), "y": ((2, 3, 2), D)}),
+    Case("x @ y", {"x": ((2, 2, 3), D), "y": ((3,), D)}), Case("x @ y", {"x": ((3,), D), "y": ((2, 3, 2), D)}),
+    Case("x @ y", {"x": ((1, 2, 3), D), "y": ((2, 3, 2), D)}), Case("x @ y", {"x": ((0, 3), D), "y": ((3, 2), D)}),
+    Case("x.T @ y", {"x": ((3, 2), D), "y": ((3, 4), D)}), Case("matmul(x, y)", {"x": ((2, 3), D), "y": ((3, 4), D)}),
+    Case("mm(x, y)", {"x": ((2, 3), D), "y": ((3, 4), D)}), Case("mv(x, y)", {"x": ((2, 3), D), "y": ((3,), D)}),
+    Case("bmm(x, y)", {"x": ((2, 2, 3), D), "y": ((2, 3, 2), D)}), Case("dot(x, y)", {"x": ((3,), D), "y": ((3,), D)}),
+    Case("outer(x, y)", {"x": ((3,), D), "y": ((2,), D)}), Case("x @ x.T", {"x": ((2, 3), D)}),
+    Case("trace(x)", SQUARE), Case("diag(x)", SQUARE), Case("diag(x)", {"x": ((3,), D)}), Case("diag(x, 1)", SQUARE),
+    Case("diagonal(x)", SQUARE), Case("diagonal(x, 1, 1, 2)", {"x": ((2, 3, 3), D)}), Case("x.tril()", SQUARE),
+    Case("x.triu(1)", SQUARE), Case("tril(x, -1)", {"x": ((2, 3), D)}), Case("inv(x)", SQUARE),
+    Case("inv(x)", {"x": ((2, 2, 2), "square")}), Case("det(x)", SQUARE), Case("det(x)", {"x": ((2, 2, 2), "square")}),
+    Case("logdet(x)", {"x": ((3, 3), "positive")}), Case("slogdet(x).logabsdet", SQUARE), Case("slogdet(x)[1]", SQUARE),
+    Case("slogdet(x).sign", SQUARE), Case("cholesky(x + x.T)", {"x": ((3, 3), "positive")}),
+    Case("cholesky(x + x.T, upper=True)", {"x": ((3, 3), "positive")}),
+    Case("solve(x, y)", {**SQUARE, "y": ((3,), D)}), Case("solve(x, y)", {**SQUARE, "y": ((3, 2), D)}),
+    Case("solve(x, y)", {"x": ((2, 2, 2), "square"), "y": ((2, 2), D)}),
+    Case("einsum('ij,jk->ik', x, y)", {"x": ((2, 3), D), "y": ((3, 2), D)}), Case("einsum('ij->ji', x)", {"x": ((2, 3), D)}),
+    Case("einsum('ij->', x)", {"x": ((2, 3), D)}), Case("einsum('i,i->', x, y)", {"x": ((3,), D), "y": ((3,), D)}),
+    Case("einsum('bij,bjk->bik', x, y)", {"x": ((2, 2, 3), D), "y": ((2, 3, 2), D)}), Case("einsum('ii->i', x)", SQUARE),
+    Case("einsum('ij,ij->i', x, y)", {"x": ((2, 3), D), "y": ((2, 3), D)}), Case("einsum('i,j->ij', x, y)", {"x": ((3,), D), "y": ((2,), D)}),
+    Case("einsum('ij,j', x, y)", {"x": ((2, 3), D), "y": ((3,), D)}), Case("einsum('...ij,...jk->...ik', x, y)", {"x": ((2, 2, 3), D), "y": ((3, 2), D)}),
+    Case("einsum('ij,jk,kl->il', x, y, z)", {"x": ((2, 3), D), "y": ((3, 2), D), "z": ((2, 2), D)}),
+    Case("einsum('ii', x)", SQUARE),
+]  # fmt: skip
+
+NN = [
+    *(_x(f"{name}(x)") for name in ("relu", "leaky_relu", "elu", "selu", "gelu", "silu", "mish", "softplus", "softsign", "hardtanh")),
+    _x("leaky_relu(x, 0.2)"), _x("elu(x, 0.7)"), _x("gelu(x, approximate='tanh')"), _x("softplus(x, 2., 1.)"),
+    _x("hardtanh(x, -0.5, 0.7)"), _x("softmax(x, 0)"), _x("softmax(x, dim=1)"), _x("log_softmax(x, 1)"), _x("softmax(x, -1)[0]"),
+    _x("softmax(x, 0)", ()), _x("log_softmax(x, 0)", (3,)), _x("softmax(x, 1, dtype=float64)"),
+    *(_x(f"{loss}(x, y{reduction})", y=((2, 3), D)) for loss in ("mse_loss", "l1_loss", "huber_loss")
+      for reduction in ("", ", reduction='sum'", ", reduction='none'")),
+    _x("huber_loss(x, y, delta=0.5)", y=((2, 3), D)), _x("cross_entropy(x, t)", t=((2,), "class3")),
+    _x("cross_entropy(x, t, reduction='none')", t=((2,), "class3")), _x("cross_entropy(x, t, reduction='sum')", t=((2,), "class3")),
+    _x("cross_entropy(x, t, label_smoothing=0.1)", t=((2,), "class3")), _x("cross_entropy(x, t)", (2, 3, 2), t=((2, 2), "class3")),
+    _x("cross_entropy(x, t)", (3,), t=((), "class3")), _x("cross_entropy(x, y)", y=((2, 3), (0.1, 1.0))),
+    _x("cross_entropy(x, t, w)", t=((2,), "class3"), w=((3,), P)),
+    _x("binary_cross_entropy_with_logits(x, y)", y=((2, 3), (0.1, 0.9))),
+    _x("binary_cross_entropy_with_logits(x, y, reduction='sum')", y=((2, 3), (0.1, 0.9))),
+    _x("binary_cross_entropy_with_logits(x, y, pos_weight=w)", y=((2, 3), (0.1, 0.9)), w=((3,), P)),
+    _x("layer_norm(x, (3,))"), _x("layer_norm(x, (3,), w, b)", w=((3,), D), b=((3,), D)), _x("layer_norm(x, (2, 3))"),
+    _x("nll_loss(log_softmax(x, 1), t)", t=((2,), "class3")),
+]  # fmt: skip
+
+
+def _covered_by_hand(cases: list[Case]) -> set[str]:
+    words = {w for case in cases for w in re.findall(r"[A-Za-z_]\w*", case.expression)}
+    return words
+
+
+def all_cases() -> list[Case]:
+    """Every case: the listed ones, and those that elementwise rows generate."""
+    cases = [*_listed(), *LINEAR, *NN]
+    for name, op in OPS.items():
+        if op.public and op.name == name and op.family in ("elementwise", "special") and op.kernel is not None and name not in BY_HAND:
+            cases += _elementwise(name, op)
+    unique = {str(case): case for case in cases}
+    return list(unique.values())
+
+
+def detached_cases() -> list[Case]:
+    """Values cut off from their inputs: no central difference agrees with their gradient, PyTorch's does."""
+    return [_x("log(x)*x.detach()", domain=P), _x("detach(x)*x"), _x("detach(x)"), _x("x.half()"), _x("x.float()")]  # fmt: skip
+
+
+# Functions whose results are no figure to compare: drawn at random, or only another way to write indexing.
+NOT_COMPARED = {"rand", "randn", "getitem"}
+
+
+def uncovered() -> set[str]:
+    """The public operations that no case mentions by any of their names."""
+    words = _covered_by_hand([*all_cases(), *detached_cases()])
+    symbols = {"add", "sub", "mul", "div", "neg", "pow", "matmul", "eq", "ne", "lt", "gt", "bitwise_and", "bitwise_or", "bitwise_not"}
+    missing = set()
+    for name, op in OPS.items():
+        if op.public and op.name == name and not ({op.name, *op.aliases} & (words | symbols)):
+            missing.add(name)
+    return missing - NOT_COMPARED

@@ -1,0 +1,78 @@
+"""The gradient checker: gradients against central differences, to any order, entry by entry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from gradcli.autodiff import vjp
+from gradcli.execute import execute
+from gradcli.expression import Evaluator
+from gradcli.node import Node, constant, input_node
+from gradcli.syntax import parse
+
+STEP = 1e-5
+
+
+def build(expression: str, arrays: dict[str, np.ndarray]) -> tuple[Node, dict[str, Node]]:
+    """The graph of an expression over tracked inputs."""
+    leaves = {n: input_node(a, requires_grad=a.dtype.kind == "f", name=n) for n, a in arrays.items()}
+    return Evaluator(expression, leaves).run(parse(expression)), leaves
+
+
+def weighted(node: Node, seed: int) -> Node:
+    """A scalar that every element of `node` contributes to with a weight of its own."""
+    weights = np.random.default_rng(seed).uniform(0.5, 1.5, node.shape)
+    from gradcli.node import OPS
+
+    return OPS["sum"](node * constant(weights))
+
+
+def errors(expression: str, arrays: dict[str, np.ndarray], order: int) -> list[str]:
+    """What is wrong with the derivative of the given order; empty when it agrees with central differences."""
+
+    def scalar(values: dict[str, np.ndarray]) -> tuple[Node, dict[str, Node]]:
+        value, leaves = build(expression, values)
+        total = weighted(value, 1)
+        for level in range(order - 1):
+            total = _next_order(total, leaves, level)
+        return total, leaves
+
+    total, leaves = scalar(arrays)
+    tracked = [n for n, leaf in leaves.items() if leaf.requires_grad]
+    found = vjp([total], [constant(np.ones(()))], [leaves[n] for n in tracked]) if total.requires_grad else {}
+    problems = []
+    for name in tracked:
+        gradient = found.get(leaves[name])
+        got = np.zeros(arrays[name].shape) if gradient is None else execute([gradient])[0]
+        expected = _differences(lambda values: float(execute([scalar(values)[0]])[0]), arrays, name)
+        if got.shape != expected.shape:
+            problems.append(f"d/d{name}: shape {got.shape} instead of {expected.shape}")
+        elif not np.allclose(got, expected, rtol=2e-5, atol=1e-6 * max(1.0, np.abs(expected).max(initial=0.0))):
+            problems.append(f"d/d{name}: {got.tolist()} instead of {expected.tolist()}")
+    return problems
+
+
+def _next_order(total: Node, leaves: dict[str, Node], level: int) -> Node:
+    tracked = [leaf for leaf in leaves.values() if leaf.requires_grad]
+    found = vjp([total], [constant(np.ones(()))], tracked) if total.requires_grad else {}
+    result: Node = constant(np.zeros(()))
+    for k, leaf in enumerate(tracked):
+        if leaf in found:
+            result = result + weighted(found[leaf], 10 * (level + 1) + k)
+    return result
+
+
+def _differences(
+    function: Callable[[dict[str, np.ndarray]], float], arrays: dict[str, np.ndarray], name: str
+) -> np.ndarray:
+    result = np.zeros(arrays[name].shape)
+    for place in np.ndindex(*arrays[name].shape):
+        ends = []
+        for sign in (1, -1):
+            moved = arrays[name].copy()
+            moved[place] += sign * STEP
+            ends.append(function({**arrays, name: moved}))
+        result[place] = (ends[0] - ends[1]) / (2 * STEP)
+    return result

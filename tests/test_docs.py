@@ -1,0 +1,119 @@
+"""The README and the docs say what is so: every console and Python block runs and prints what is written there."""
+
+from __future__ import annotations
+
+import doctest
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from gradcli.node import OPS
+from tests.terminal import ROOT, environment, run_session
+
+PAGES = ["README.md", *sorted(str(p.relative_to(ROOT)) for p in (ROOT / "docs").glob("*.md"))]
+_FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+# What a block may be marked as. "console" and "python" run, "sh" is for commands that change the user's machine,
+# "text" for what is no code.
+_KINDS = {"console", "python", "sh", "text"}
+
+
+class Block(NamedTuple):
+    """A fenced block of a page."""
+
+    kind: str
+    text: str
+    line: int
+
+
+def _blocks(text: str) -> list[Block]:
+    return [Block(m[1], m[2], text.count("\n", 0, m.start()) + 2) for m in _FENCE.finditer(text)]
+
+
+def _steps(block: Block) -> list[tuple[str, str]]:
+    """Each command of a console block with the output written below it."""
+    steps: list[tuple[str, str]] = []
+    for line in block.text.splitlines(keepends=True):
+        if line.startswith("$ "):
+            steps.append((line[2:].rstrip("\n"), ""))
+        elif line.startswith("> ") and steps and not steps[-1][1]:
+            steps[-1] = (f"{steps[-1][0]}\n{line[2:].rstrip()}", "")
+        else:
+            assert steps, f"line {block.line}: a console block starts with a prompt"
+            steps[-1] = (steps[-1][0], steps[-1][1] + line)
+    return steps
+
+
+def _run_python(block: Block, page: str, names: dict[str, Any]) -> None:
+    test = doctest.DocTestParser().get_doctest(block.text, names, page, page, block.line - 1)
+    assert test.examples, f"{page}, line {block.line}: a Python block without >>> is not tested; mark it as text"
+    report: list[str] = []
+    runner = doctest.DocTestRunner(verbose=False)
+    runner.run(test, out=report.append, clear_globs=False)
+    # The names that a block defines are there in the next one.
+    names.update(test.globs)
+    assert not runner.failures, "".join(report)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_page(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    env = environment(tmp_path / "commands")
+    folder = tmp_path / "work"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    names: dict[str, Any] = {"__name__": "__main__"}
+    for block in _blocks((ROOT / page).read_text(encoding="utf-8")):
+        assert block.kind in _KINDS, f"{page}, line {block.line}: a block is marked as one of {sorted(_KINDS)}"
+        if block.kind == "python":
+            _run_python(block, page, names)
+        elif block.kind == "console":
+            steps = _steps(block)
+            printed = run_session([command for command, _ in steps], folder, env)
+            for (command, expected), actual in zip(steps, printed, strict=True):
+                assert actual == expected, f"{page}, line {block.line}: $ {command}\n{actual}"
+
+
+def test_generated_pages_are_current(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "docs/generate.py", "--check"], cwd=ROOT, env=environment(tmp_path / "commands"),
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_stale_page_is_found(tmp_path: Path) -> None:
+    """The check fails where a page and the code have drifted apart, and writing brings them together again."""
+    env = environment(tmp_path / "commands")
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    for name in ("generate.py", "operations.md", "command.md"):
+        (docs / name).write_bytes((ROOT / "docs" / name).read_bytes())
+
+    def run(*options: str) -> int:
+        command = [sys.executable, str(docs / "generate.py"), *options]
+        return subprocess.run(command, env=env, capture_output=True, timeout=120, check=False).returncode
+
+    assert run("--check") == 0
+    for name, old, new in [("operations.md", "sqrt", "sqroot"), ("command.md", "--wrt NAMES", "--wrt THINGS")]:
+        page = docs / name
+        page.write_text(page.read_text(encoding="utf-8").replace(old, new, 1), encoding="utf-8")
+        assert run("--check") == 1
+        assert run() == 0
+        assert run("--check") == 0
+        assert page.read_bytes() == (ROOT / "docs" / name).read_bytes()
+
+
+def test_every_operation_is_in_the_reference() -> None:
+    listed = set(re.findall(r"`(\w+)\(", (ROOT / "docs/operations.md").read_text(encoding="utf-8")))
+    assert {op.name for op in OPS.values() if op.public} <= listed
+
+
+def test_links_lead_somewhere() -> None:
+    for page in [*PAGES, "CONTRIBUTING.md", "CHANGELOG.md"]:
+        text = (ROOT / page).read_text(encoding="utf-8")
+        for target in re.findall(r"\]\(([^)\s]+)\)", text):
+            if not target.startswith(("http://", "https://", "#", "mailto:")):
+                assert (ROOT / page).parent.joinpath(target.partition("#")[0]).exists(), f"{page}: {target}"

@@ -1,0 +1,171 @@
+"""Every case against PyTorch, live: values, dtypes, gradients at orders 1 and 2, names and edges, prints."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import gradcli
+from gradcli.autodiff import vjp
+from gradcli.execute import execute
+from gradcli.node import constant
+from gradcli.tensors import Tensor
+from tests.cases import Case, all_cases, detached_cases
+from tests.gradients import build, weighted
+from tests.oracle import torch
+from tests.torch_side import chain, evaluate, tensors
+
+pytestmark = pytest.mark.oracle
+
+CASES = [*all_cases(), *detached_cases()]
+# PyTorch has no derivative for these; here it is zero, as that of any function flat almost everywhere.
+WITHOUT_DERIVATIVE = ("floor_divide", "//")
+TOLERANCE = {"float64": {"rtol": 1e-9, "atol": 1e-11}, "float32": {"rtol": 2e-5, "atol": 2e-6}, "float16": {"rtol": 2e-3, "atol": 2e-3}}
+
+
+def _same(got: np.ndarray, expected: Any) -> None:
+    expected = expected.detach()
+    assert got.shape == tuple(expected.shape)
+    assert f"torch.{got.dtype}" == str(expected.dtype)
+    if got.dtype.kind == "f":
+        np.testing.assert_allclose(got, expected.numpy(force=True), **TOLERANCE[str(got.dtype)])
+    else:
+        np.testing.assert_array_equal(got, expected.numpy())
+
+
+def _torch_gradients(total: Any, inputs: dict[str, Any], create: bool = False) -> dict[str, Any]:
+    tracked = [n for n, t in inputs.items() if t.requires_grad]
+    found = torch.autograd.grad(total, [inputs[n] for n in tracked], allow_unused=True, create_graph=create)
+    return dict(zip(tracked, found, strict=True))
+
+
+def _torch_weighted(value: Any, seed: int) -> Any:
+    weights = np.random.default_rng(seed).uniform(0.5, 1.5, tuple(value.shape))
+    return (value * torch.tensor(weights)).sum()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_value_gradient_chain_and_print(case: Case, dtype: str) -> None:
+    arrays = case.arrays(dtype)
+    theirs = tensors(arrays)
+    expected = evaluate(case.expression, theirs)
+    node, leaves = build(case.expression, arrays)
+    value = Tensor(node)
+    _same(value.value(), expected)
+    if any(mark in case.expression for mark in WITHOUT_DERIVATIVE):
+        return
+    assert value.requires_grad == expected.requires_grad
+    assert chain(value.grad_fn) == chain(expected.grad_fn)
+    if np.array_equal(value.value(), expected.detach().numpy(), equal_nan=True):
+        assert repr(value) == repr(expected).replace("dtype=torch.", "dtype=")
+    if expected.requires_grad:
+        gradients = _torch_gradients(_torch_weighted(expected, 1), theirs)
+        found = vjp([weighted(node, 1)], [constant(np.ones(()))], list(leaves.values()))
+        for name, gradient in gradients.items():
+            if gradient is None:
+                assert leaves[name] not in found
+            else:
+                _same(execute([found[leaves[name]]])[0], gradient)
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_second_order(case: Case) -> None:
+    arrays = case.arrays()
+    theirs = tensors(arrays)
+    expected = evaluate(case.expression, theirs)
+    if not expected.requires_grad or any(mark in case.expression for mark in WITHOUT_DERIVATIVE):
+        return
+    first = _torch_gradients(_torch_weighted(expected, 1), theirs, create=True)
+    parts = [_torch_weighted(g, k) for k, g in enumerate(first.values()) if g is not None and g.requires_grad]
+    node, leaves = build(case.expression, arrays)
+    tracked = [leaf for leaf in leaves.values() if leaf.requires_grad]
+    found = vjp([weighted(node, 1)], [constant(np.ones(()))], tracked)
+    if not parts:
+        return
+    second = _torch_gradients(sum(parts), theirs)
+    ours = [weighted(found[leaves[n]], k) for k, (n, g) in enumerate(first.items()) if g is not None and g.requires_grad]
+    again = vjp(ours, [constant(np.ones(())) for _ in ours], tracked)
+    for name, gradient in second.items():
+        got = execute([again[leaves[name]]])[0] if leaves[name] in again else np.zeros(arrays[name].shape)
+        want = torch.zeros(arrays[name].shape, dtype=torch.float64) if gradient is None else gradient
+        _same(got, want)
+
+
+SPECIAL = [0.0, -0.0, 1.0, -1.0, 0.5, 2.0, -3.0, 1e-30, -1e-30, 1e30, -1e30, 88.0, -100.0, 1000.0, np.inf, -np.inf, np.nan]
+
+
+def _elementwise_names() -> list[str]:
+    from gradcli.node import OPS
+
+    families = ("elementwise", "activation", "special")
+    return [
+        name for name, op in OPS.items()
+        if op.public and op.name == name and op.family in families and op.kernel is not None
+        and op.signature.required == ["input"] and name not in ("detach", "bitwise_not", "clamp", "to")
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", _elementwise_names())
+def test_special_values(name: str, dtype: str) -> None:
+    x = np.array(SPECIAL, dtype)
+    theirs = tensors({"x": x})
+    expected = evaluate(f"{name}(x)", theirs)
+    ours = gradcli.tensor(x, requires_grad=True)
+    got = getattr(gradcli, name)(ours) if name not in gradcli.node.DTYPES else getattr(ours, name)()
+    tolerance = {"rtol": 1e-5, "atol": 1e-37} if dtype == "float32" else {"rtol": 1e-10, "atol": 1e-300}
+    np.testing.assert_allclose(got.value(), expected.detach().numpy(), **tolerance, err_msg="value")
+    assert np.array_equal(np.signbit(got.value()[:2]), np.signbit(expected.detach().numpy()[:2])) or got.dtype.kind == "b"
+    if expected.requires_grad:
+        expected.backward(torch.ones_like(expected))
+        got.backward(gradcli.ones_like(got))
+        np.testing.assert_allclose(ours.grad.value(), theirs["x"].grad.numpy(), **tolerance, err_msg="gradient")
+
+
+BINARY = ["x + y", "x - y", "x * y", "x / y", "x ** y", "x % y", "fmod(x, y)", "maximum(x, y)", "minimum(x, y)",
+          "hypot(x, y)", "logaddexp(x, y)", "atan2(x, y)", "xlogy(x, y)", "where(x > y, x, y)", "x // y"]  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("expression", BINARY)
+def test_special_pairs(expression: str, dtype: str) -> None:
+    x, y = (a.ravel() for a in np.meshgrid(np.array(SPECIAL, dtype), np.array(SPECIAL, dtype)))
+    if expression in ("x % y", "fmod(x, y)"):
+        # PyTorch's vectorized remainder gives NaN where the quotient overflows; the true one is finite.
+        plain = np.isfinite(x) & np.isfinite(y) & (np.abs(x.astype("f8")) > 1e20 * np.abs(y.astype("f8")))
+        x, y = x[~plain], y[~plain]
+    theirs = tensors({"x": x, "y": y})
+    expected = evaluate(expression, theirs)
+    node, leaves = build(expression, {"x": x, "y": y})
+    tolerance = {"rtol": 1e-5, "atol": 1e-37} if dtype == "float32" else {"rtol": 1e-10, "atol": 1e-300}
+    np.testing.assert_allclose(execute([node])[0], expected.detach().numpy(), **tolerance, err_msg="value")
+    if expression == "x // y":
+        return
+    gradients = torch.autograd.grad(expected.sum(), list(theirs.values()))
+    found = vjp([node], [constant(np.ones(node.shape, dtype))], list(leaves.values()))
+    for leaf, gradient in zip(leaves.values(), gradients, strict=True):
+        np.testing.assert_allclose(execute([found[leaf]])[0], gradient.numpy(), **tolerance, err_msg="gradient")
+
+
+PROMOTED = ["bool", "uint8", "int32", "int64", "float16", "float32", "float64"]
+
+
+@pytest.mark.parametrize("expression", ["x + y", "x * y", "x / y", "x - 1", "x * 2.5", "x + 2", "maximum(x, y)", "x ** 2",
+                                        "where(x > 0, x, y)", "sum(x)", "exp(x)", "x > y", "cumsum(x, 0)", "prod(x)"])  # fmt: skip
+@pytest.mark.parametrize("first", PROMOTED)
+@pytest.mark.parametrize("second", PROMOTED)
+def test_promotion(expression: str, first: str, second: str) -> None:
+    for shape in ((3,), ()):
+        arrays = {"x": np.array([1, 0, 1]).astype(first), "y": np.ones(shape).astype(second)}
+        try:
+            expected = evaluate(expression, {n: torch.tensor(a) for n, a in arrays.items()})
+        except RuntimeError:
+            with pytest.raises(gradcli.GradcliError):
+                build(expression, arrays)
+            continue
+        node, _ = build(expression, arrays)
+        assert f"torch.{node.dtype}" == str(expected.dtype)
+        assert np.allclose(execute([node])[0], expected.numpy(), rtol=1e-3)

@@ -1,0 +1,729 @@
+"""The parser: its instructions and places, Python's precedence, errors, depth and size, and the cache of tables."""
+
+from __future__ import annotations
+
+import ast
+import errno
+import functools
+import json
+import logging
+import operator
+import os
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gradcli import lalr
+from gradcli.errors import GradcliError
+from gradcli.syntax import Program, Statement, parse, unparse
+
+ROOT = Path(__file__).resolve().parent.parent
+HEADLINE = "mean(2*(3*x+7)**2)"
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty cache directory of this test's own, on every platform."""
+    monkeypatch.setattr(lalr.sys, "platform", "linux")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    lalr.tables.cache_clear()
+    yield tmp_path / "cache" / "gradcli"
+    lalr.tables.cache_clear()
+
+
+def steps(source: str) -> list[tuple[str, Any]]:
+    return [(step.op, step.arg) for step in parse(source).statements[-1].code]
+
+
+def places(source: str) -> list[tuple[str, str]]:
+    return [(step.op, source[step.start : step.end]) for step in parse(source).statements[-1].code]
+
+
+def meaning(program: Program) -> list[Any]:
+    """Everything in a program except places."""
+    return [
+        (s.kind, s.names, s.name, s.params, [(step.op, repr(step.arg)) for step in s.code]) for s in program.statements
+    ]
+
+
+# Instructions
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("-x**2", [("name", "x"), ("number", 2), ("binary", "**"), ("unary", "-")]),
+        ("2**-1", [("number", 2), ("number", 1), ("unary", "-"), ("binary", "**")]),
+        ("x.T@y", [("name", "x"), ("attribute", "T"), ("name", "y"), ("binary", "@")]),
+        ("f()", [("call", ("f", 0, ()))]),
+        ("f(x, dim=0, k=y,)", [
+            ("name", "x"), ("number", 0), ("name", "y"), ("call", ("f", 1, ("dim", "k"))),
+        ]),
+        ("f((x), k=(y))", [("name", "x"), ("name", "y"), ("call", ("f", 1, ("k",)))]),
+        ("x.pow(2).sum(dim=0)", [
+            ("name", "x"), ("number", 2), ("method", ("pow", 1, ())), ("number", 0), ("method", ("sum", 0, ("dim",))),
+        ]),
+        ("x[0].sum()", [("name", "x"), ("number", 0), ("index", 1), ("method", ("sum", 0, ()))]),
+        ("(x+1).sum()", [("name", "x"), ("number", 1), ("binary", "+"), ("method", ("sum", 0, ()))]),
+        ("[1,2].long()", [("number", 1), ("number", 2), ("list", 2), ("method", ("long", 0, ()))]),
+        ("x[0, 1:3, ..., None, [0, 2], ::2]", [
+            ("name", "x"), ("number", 0), ("number", 1), ("number", 3), ("slice", (True, True, False)),
+            ("ellipsis", None), ("name", "None"), ("number", 0), ("number", 2), ("list", 2),
+            ("number", 2), ("slice", (False, False, True)), ("index", 6),
+        ]),
+        ("x[:,1:,:2,1::2,::]", [
+            ("name", "x"), ("slice", (False, False, False)), ("number", 1), ("slice", (True, False, False)),
+            ("number", 2), ("slice", (False, True, False)), ("number", 1), ("number", 2),
+            ("slice", (True, False, True)), ("slice", (False, False, False)), ("index", 5),
+        ]),
+        ("x[1,]", [("name", "x"), ("number", 1), ("index", 1)]),
+        ("(1,)", [("number", 1), ("tuple", 1)]),
+        ("()", [("tuple", 0)]),
+        ("[]", [("list", 0)]),
+        ("(1, 2,)", [("number", 1), ("number", 2), ("tuple", 2)]),
+        ("[[1, 2], [3, 4],]", [
+            ("number", 1), ("number", 2), ("list", 2), ("number", 3), ("number", 4), ("list", 2), ("list", 2),
+        ]),
+        ("einsum('ij,jk', a)", [("string", "ij,jk"), ("name", "a"), ("call", ("einsum", 2, ()))]),
+        ('f("it\'s \\n")', [("string", "it's \\n"), ("call", ("f", 1, ()))]),
+        ("~a & b | c < d", [
+            ("name", "a"), ("unary", "~"), ("name", "b"), ("binary", "&"), ("name", "c"), ("binary", "|"),
+            ("name", "d"), ("binary", "<"),
+        ]),
+        ("f(  # one\n  x,\n\n  # two\n  y)  # three", [("name", "x"), ("name", "y"), ("call", ("f", 2, ()))]),
+        ("x \\\n + 1", [("name", "x"), ("number", 1), ("binary", "+")]),
+        ("\ufeffμ_1 + Δ\r\n", [("name", "μ_1"), ("name", "Δ"), ("binary", "+")]),
+        ("None", [("name", "None")]),
+        ("True", [("name", "True")]),
+        ("inf", [("name", "inf")]),
+    ],
+)  # fmt: skip
+def test_instructions(source: str, expected: list[tuple[str, Any]]) -> None:
+    assert steps(source) == expected
+
+
+@pytest.mark.parametrize(
+    ("source", "value"),
+    [
+        ("2", 2), (".5", 0.5), ("1.", 1.0), ("1e-3", 1e-3), ("1_000", 1000), ("1_0.2_5E+1_0", 10.25e10), ("0", 0),
+        ("1e999", float("inf")), ("9" * 4300, 10**4300 - 1), ("0.1", 0.1), ("1" * 30, int("1" * 30)),
+    ],
+)  # fmt: skip
+def test_numbers(source: str, value: float) -> None:
+    ((op, number),) = steps(source)
+    assert op == "number" and type(number) is type(value)
+    # Compared by parts: printing integers of this size is what Python refuses.
+    assert number == value, source[:40]
+
+
+def test_places() -> None:
+    source = "-f(x, k=2).pow( 3 ).T[0, 1:, :] * (y, [1]) // (z)"
+    assert places(source) == [
+        ("name", "x"), ("number", "2"), ("call", "f(x, k=2)"), ("number", "3"), ("method", "pow( 3 )"),
+        ("attribute", "T"), ("number", "0"), ("number", "1"), ("slice", "1:"), ("slice", ":"), ("index", "[0, 1:, :]"),
+        ("unary", "-f(x, k=2).pow( 3 ).T[0, 1:, :]"), ("name", "y"), ("number", "1"), ("list", "[1]"),
+        ("tuple", "(y, [1])"), ("binary", "*"), ("name", "z"), ("binary", "//"),
+    ]  # fmt: skip
+    assert places("-(x) # c") == [("name", "x"), ("unary", "-(x)")]
+    assert places("a == 'b'") == [("name", "a"), ("string", "'b'"), ("binary", "==")]
+
+
+def test_statements() -> None:
+    source = "y = 3*x;; f(t, u) = t**2 + u\n g() = 1\n\n a , b = max(x, 0); (c, d) = a # c\n f(y, a)"
+    program = parse(source)
+    assert program.source == source
+    assign, define, empty, pair, enclosed, last = program.statements
+    assert [s.kind for s in program.statements] == ["assign", "define", "define", "assign", "assign", "expression"]
+
+    def texts(statement: Statement) -> list[str]:
+        return [source[slice(*span)] for span in (statement.span, *statement.name_spans)]
+
+    assert assign.names == ("y",) and texts(assign) == ["y = 3*x", "y"]
+    assert (define.name, define.params) == ("f", ("t", "u"))
+    assert texts(define) == ["f(t, u) = t**2 + u", "f", "t", "u"]
+    assert [step.op for step in define.code] == ["name", "number", "binary", "name", "binary"]
+    assert (empty.name, empty.params) == ("g", ())
+    assert pair.names == ("a", "b") and texts(pair) == ["a , b = max(x, 0)", "a", "b"]
+    assert enclosed.names == ("c", "d") and [step.op for step in enclosed.code] == ["name"]
+    assert texts(last) == ["f(y, a)"] and last.names == () and last.name == ""
+
+
+# Precedence, against Python's own parser
+
+_BINARY = {
+    "+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv, "//": operator.floordiv,
+    "%": operator.mod, "**": operator.pow, "@": lambda a, b: 1000 * a - b, "&": lambda a, b: 3 * a + 5 * b,
+    "|": lambda a, b: 7 * a - 11 * b, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
+    "==": operator.eq, "!=": operator.ne,
+}  # fmt: skip
+_UNARY = {"-": operator.neg, "+": operator.pos, "~": lambda a: 13 - a}
+_NAMES = {"a": 2, "b": 3, "c": 0.5, "d": -1.5}
+_PYTHON = {
+    ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.FloorDiv: "//", ast.Mod: "%", ast.Pow: "**",
+    ast.MatMult: "@", ast.BitAnd: "&", ast.BitOr: "|", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=",
+    ast.Eq: "==", ast.NotEq: "!=", ast.USub: "-", ast.UAdd: "+", ast.Invert: "~",
+}  # fmt: skip
+
+
+def tree(source: str) -> Any:
+    """The nesting that the postfix program means, as tuples."""
+    stack: list[Any] = []
+    for op, arg, _, _ in parse(source).statements[-1].code:
+        if op == "binary":
+            right, left = stack.pop(), stack.pop()
+            stack.append((arg, left, right))
+        elif op == "unary":
+            stack.append((arg, stack.pop()))
+        else:
+            stack.append(arg)
+    (result,) = stack
+    return result
+
+
+def python_tree(node: ast.expr) -> Any:
+    """The same for Python's own parse."""
+    if isinstance(node, ast.BinOp):
+        return _PYTHON[type(node.op)], python_tree(node.left), python_tree(node.right)
+    if isinstance(node, ast.Compare):
+        return _PYTHON[type(node.ops[0])], python_tree(node.left), python_tree(node.comparators[0])
+    if isinstance(node, ast.UnaryOp):
+        return _PYTHON[type(node.op)], python_tree(node.operand)
+    return node.id if isinstance(node, ast.Name) else node.value  # type: ignore[attr-defined]
+
+
+def value(nested: Any) -> Any:
+    """A number, or the kind of error that computing it raises."""
+    if not isinstance(nested, tuple):
+        return _NAMES.get(nested, nested)
+    operands = [value(operand) for operand in nested[1:]]
+    if str in map(type, operands):
+        return "error"
+    if nested[0] == "**" and max(map(abs, operands)) > 50:
+        return "error"
+    try:
+        return (_UNARY if len(operands) == 1 else _BINARY)[nested[0]](*operands)
+    except (ArithmeticError, TypeError) as error:
+        return type(error).__name__
+
+
+_ARITHMETIC = sorted(set(_BINARY) - {"<", "<=", ">", ">=", "==", "!="})
+
+
+@st.composite
+def arithmetic(draw: st.DrawFn, depth: int = 3) -> str:
+    """Random operators between random operands, some of them in parentheses, with no regard to precedence."""
+    parts: list[str] = []
+    for i in range(draw(st.integers(1, 5))):
+        if i:
+            parts.append(draw(st.sampled_from(_ARITHMETIC)))
+        parts += draw(st.lists(st.sampled_from(sorted(_UNARY)), max_size=2))
+        if depth and draw(st.integers(0, 3)) == 0:
+            parts.append(f"({draw(arithmetic(depth - 1))})")
+        else:
+            parts.append(draw(st.sampled_from([*_NAMES, "1", "2", "0.25"])))
+    return draw(st.sampled_from(["", " "])).join(parts)
+
+
+@given(arithmetic(), st.sampled_from(["", *_BINARY]), arithmetic())
+@settings(max_examples=400, deadline=None)
+def test_precedence_is_pythons(left: str, operator_: str, right: str) -> None:
+    source = f"{left} {operator_} {right}" if operator_ else left
+    expected = python_tree(ast.parse(source, mode="eval").body)
+    assert tree(source) == expected
+    assert repr(value(tree(source))) == repr(value(expected))
+
+
+# Printing
+
+_names = st.sampled_from(["x", "y_1", "αβ", "mean", "None", "inf", "e1"])
+_numbers = st.one_of(st.integers(0, 10**30), st.floats(0, allow_nan=False)).map(
+    lambda number: "1e999" if number == float("inf") else repr(number)
+)
+_strings = st.text("abij,->.;#( \"'\\", max_size=8).filter(lambda s: "'" not in s or '"' not in s)
+_leaves = st.one_of(
+    _names, _numbers, st.just("..."), st.just("()"), st.just("[]"),
+    _strings.map(lambda s: f'"{s}"' if "'" in s else f"'{s}'"),
+)  # fmt: skip
+
+
+def _grown(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    """Every construct around smaller expressions; operands sometimes in parentheses, sometimes bare."""
+    operand = st.one_of(inner.map(lambda s: f"({s})"), inner.filter(lambda s: not any(c in s for c in "<>=!")), _names)
+    argument = st.one_of(inner, operand)
+    words = st.lists(st.sampled_from(["dim", "keepdim", "k"]), unique=True, max_size=2)
+
+    @st.composite
+    def arguments(draw: st.DrawFn) -> str:
+        plain = draw(st.lists(argument, max_size=2))
+        return ", ".join([*plain, *(f"{word}={draw(argument)}" for word in draw(words))])
+
+    bound = st.one_of(st.just(""), argument)
+    item = st.one_of(argument, st.tuples(bound, bound).map(":".join), st.tuples(bound, bound, bound).map(":".join))
+    receiver = st.one_of(_names, inner.map(lambda s: f"({s})"), inner.map(lambda s: f"[{s}]"))
+    several = st.lists(argument, min_size=1, max_size=3).map(", ".join)
+    return st.one_of(
+        st.tuples(operand, st.sampled_from(sorted(_BINARY)), operand).map(" ".join),
+        st.tuples(st.sampled_from(sorted(_UNARY)), operand).map("".join),
+        several.map(lambda s: f"[{s}]"),
+        several.map(lambda s: f"({s},)"),
+        st.tuples(_names, arguments()).map(lambda t: f"{t[0]}({t[1]})"),
+        st.tuples(receiver, arguments()).map(lambda t: f"{t[0]}.go({t[1]})"),
+        receiver.map(lambda s: f"{s}.T"),
+        st.tuples(receiver, st.lists(item, min_size=1, max_size=3)).map(lambda t: f"{t[0]}[{', '.join(t[1])}]"),
+    )
+
+
+expressions = st.recursive(_leaves, _grown, max_leaves=12)
+
+
+def _parsed(source: str) -> Program | None:
+    try:
+        return parse(source)
+    except GradcliError as error:
+        # Dropping parentheses at random can only make comparisons chain.
+        assert error.hint is not None and "chain" in error.hint, source
+        return None
+
+
+@given(st.lists(st.sampled_from(["y = ", "a, b = ", "f(t, u) = ", "g() = "]), max_size=2), st.data())
+@settings(max_examples=400, deadline=None)
+def test_unparse_gives_the_same_program(heads: list[str], data: st.DataObject) -> None:
+    source = "; ".join([head + data.draw(expressions) for head in heads] + [data.draw(expressions)])
+    program = _parsed(source)
+    if program is None:
+        return
+    text = unparse(program)
+    assert meaning(parse(text)) == meaning(program)
+    assert unparse(parse(text)) == text
+    assert len(text) <= len(source) + 4 * len(source), "no parentheses without end"
+
+
+@given(arithmetic())
+@settings(max_examples=200, deadline=None)
+def test_unparse_needs_every_parenthesis(source: str) -> None:
+    text = unparse(parse(source))
+    opened: list[int] = []
+    for i, character in enumerate(text):
+        if character == "(":
+            opened.append(i)
+        elif character == ")":
+            start = opened.pop()
+            without = f"{text[:start]} {text[start + 1 : i]} {text[i + 1 :]}"
+            assert meaning(parse(without)) != meaning(parse(text)), f"{text}: a pair of parentheses too many"
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        (HEADLINE, "mean(2*(3*x + 7)**2)"),
+        ("(((x)))", "x"),
+        ("a-(b-c)-(d)", "a - (b - c) - d"),
+        ("(a**b)**c**(d)", "(a**b)**c**d"),
+        ("(-2)**2 - -2**2", "(-2)**2 - -2**2"),
+        ("2**(-x)", "2**-x"),
+        ("(a<b)&(c==d)", "(a < b) & (c == d)"),
+        ("(a<b)==c", "(a < b) == c"),
+        ("(2).pow(3) + (2.5).x + (2)[0]", "(2).pow(3) + (2.5).x + (2)[0]"),
+        ("(x.T)[ 1, 2:3 ].sum( dim = 0 )", "x.T[1, 2:3].sum(dim=0)"),
+        ("f(t)=t;a,b=f(x)\n(a,)", "f(t) = t; a, b = f(x); (a,)"),
+        ("x[::]+x[:1:]", "x[:] + x[:1]"),
+        ('f("a")', "f('a')"),
+        ("1e400", "1e999"),
+    ],
+)
+def test_unparse(source: str, text: str) -> None:
+    assert unparse(parse(source)) == text
+
+
+# Errors: the message, the text under the carets (or the position of an empty place), and a word of the hint
+
+
+@pytest.mark.parametrize(
+    ("source", "message", "place", "hint"),
+    [
+        ("", "the expression is empty", None, None),
+        (" \n;; # nothing", "the expression is empty", None, None),
+        ("x + # more", "the expression ends too early", 3, None),
+        ("y = ", "the expression ends too early", 3, None),
+        ("x.", "the expression ends too early", 2, None),
+        ("x +\ny", "the line ends too early", 3, "brackets"),
+        ("f(x, [1, 2", "'[' is never closed", "[", None),
+        ("(x + 1", "'(' is never closed", "(", None),
+        ("(x +\ny = 2", "unexpected '='", "=", "=="),
+        ("(x\ny", "unexpected 'y'", "y", "not closed"),
+        ("(1; 2)", "unexpected ';'", ";", "close the '('"),
+        ("x)", "unmatched ')'", ")", None),
+        ("(x]", "']' does not match '('", "]", None),
+        ("x + * y", "unexpected '*'", "*", None),
+        ("f(,)", "unexpected ','", ",", None),
+        ("x[]", "unexpected ']'", "]", None),
+        ("x[1:2:3:4]", "unexpected ':'", 7, None),
+        ("x.(y)", "unexpected '('", "(", None),
+        ("2x", "unexpected 'x'", "x", "write 2*x"),
+        ("2(x)", "unexpected '('", "(", "write 2*(...)"),
+        ("(x)(y)", "unexpected '('", 3, "use * to multiply"),
+        ("(x) y", "unexpected 'y'", "y", "use * to multiply"),
+        ("x y", "unexpected 'y'", "y", "missing"),
+        ("2.pow(3)", "unexpected 'pow'", "pow", "(2).pow"),
+        ("0x1F", "unexpected 'x1F'", "x1F", "decimal"),
+        ("lambda t: t", "unexpected 't'", 7, None),
+        ("x if y else z", "unexpected 'if'", "if", None),
+        ("x and y", "unexpected 'and'", "and", "use &"),
+        ("x or y", "unexpected 'or'", "or", "use |"),
+        ("not x", "unexpected 'not'", "not", "use ~"),
+        ("a && b", "unexpected '&'", 3, "single &"),
+        ("a || b", "unexpected '|'", 3, "single |"),
+        ("a < b < c", "unexpected '<'", 6, "(a < b) & (b < c)"),
+        ("(x = 3)", "unexpected '='", "=", "=="),
+        ("x = y = 3", "unexpected '='", 6, "=="),
+        ("x += 1; x", "unexpected '='", "=", "x = x + 1"),
+        ("a, b", "a tuple is written in parentheses", "a, b", "(a, b)"),
+        ("x $ y", "unexpected character '$'", "$", None),
+        ("x ? y", "unexpected character '?'", "?", None),
+        ("x × y", "unexpected character '×'", "×", "use *"),
+        ("(x)²", "unexpected character '²'", "²", "use **"),
+        ("x²", "unexpected character '²'", "²", "use **"),
+        ("x^2", "unexpected character '^'", "^", "use **"),
+        ("x − 2", "unexpected character '−'", "−", "minus"),
+        ("f(“a”)", "unexpected character '“'", "“", "quotes"),
+        ("x\x00", "unexpected character U+0000", "\0", None),
+        ("x\u00a0+ 1", "unexpected character U+00A0", "\u00a0", "plain space"),
+        ("x + \udc80", "unexpected character U+DC80", "\udc80", None),
+        ("፩x", "unexpected character '፩'", "፩", None),
+        ("x[٣]", "unexpected character '٣'", "٣", None),
+        ("f('abc", "the string is never closed", "'", None),
+        ("f('a\nb')", "the string is never closed", 2, None),
+        ("f(a=1, 2)", "a positional argument follows a keyword argument", "2", "last"),
+        ("x.f(a=1, b + (c), d=1)", "a positional argument follows a keyword argument", "b + (c)", "last"),
+        ("f(a=1, a=2)", "the keyword 'a' appears twice", 7, None),
+        ("f(None=1)", "None cannot be assigned to", "None", None),
+        ("True = 3; x", "True cannot be assigned to", "True", None),
+        ("a, False = x; x", "False cannot be assigned to", "False", None),
+        ("f(t, None) = t; x", "None cannot be assigned to", "None", None),
+        ("f(t, t) = t; 1", "the parameter 't' appears twice", 5, None),
+        ("f(t=1) = t; 1", "the parameters of a function are plain names", "f(t=1)", "f(t) ="),
+        ("f(t+1) = t; 1", "the parameters of a function are plain names", "f(t+1)", "f(t) ="),
+        ("x + 1 = 3; x", "only a name can be assigned to", "x + 1", "=="),
+        ("(f(x)) = 3; x", "only a name can be assigned to", "(f(x))", "=="),
+        ("x[0] = 3; x", "only a name can be assigned to", "x[0]", "=="),
+        ("2 = x; x", "only a name can be assigned to", "2", "=="),
+        ("y = 3", "the last statement is an assignment; end with the expression to evaluate", "y = 3", None),
+        ("x; y = 3", "the value of this expression is not used", "x", None),
+        ("f(t) = t ;", "the last statement is a definition; end with the expression to evaluate", "f(t) = t", None),
+        ("a\n+ b", "the value of this expression is not used", "a", "next line"),
+        ("9" * 4301, "the number has 4301 digits; an integer can have 4300", "9" * 4301, "exponent"),
+    ],
+)
+def test_errors(source: str, message: str, place: str | int | None, hint: str | None) -> None:
+    with pytest.raises(GradcliError) as caught:
+        parse(source)
+    error = caught.value
+    assert error.message == message
+    assert error.exit_code == 2
+    if place is None:
+        assert error.span is None
+    elif isinstance(place, int):
+        assert error.span is not None and error.span[0] == place and error.source == source
+    else:
+        assert error.span == (source.index(place), source.index(place) + len(place)) and error.source == source
+    assert hint is None or (error.hint is not None and hint in error.hint)
+    assert error.render().startswith(message)
+
+
+def test_error_shows_the_place() -> None:
+    with pytest.raises(GradcliError) as caught:
+        parse("y = 3\nmean(2x)")
+    assert caught.value.render() == "unexpected 'x'\n  mean(2x)\n        ^\nhint: write 2*x"
+
+
+_pieces = st.sampled_from([
+    "x", "y", "2", ".5", "'a'", "'", '"', "(", ")", "[", "]", ",", ":", ";", "\n", ".", "...", "+", "-", "*", "**", "/",
+    "//", "%", "@", "~", "<", "==", "=", "&", "|", "#", "\\", "$", "²", "×", "\0", "not", "and", "f(", "x.", "1e", "0x",
+])  # fmt: skip
+
+
+@given(st.one_of(st.lists(_pieces, max_size=25).map("".join), st.lists(_pieces, max_size=12).map(" ".join), st.text()))
+@settings(max_examples=600, deadline=None)
+def test_anything_parses_or_is_refused_in_words(source: str) -> None:
+    try:
+        program = parse(source)
+    except GradcliError as error:
+        assert error.message and "\n" not in error.message
+        # The names of the grammar's terminals are no user's business.
+        assert not any(name in error.render().replace(source, "") for name in ("LPAR", "RSQB", "NEWLINE", "$END"))
+        if error.span is not None:
+            start, end = error.span
+            assert 0 <= start <= end <= len(source)
+        return
+    assert meaning(parse(unparse(program))) == meaning(program)
+
+
+# Depth and size
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "+".join(["x"] * 100_000),
+        "**".join(["x"] * 100_000),
+        "(" * 20_000 + "x" + ")" * 20_000,
+        "(1 + " * 20_000 + "x" + ")*2" * 20_000,
+        "f(" * 20_000 + "x" + ", k=1)" * 20_000,
+        "[" * 20_000 + "]" * 20_000,
+        "x" + "[0]" * 50_000,
+        "x" + ".pow(2)" * 50_000,
+        "-" * 100_000 + "x",
+        "[" + "1, " * 100_000 + "]",
+        "y = 1;" * 50_000 + "y",
+    ],
+    ids=lambda source: f"{source[:6]}…",
+)
+def test_depth_and_length(source: str) -> None:
+    began = time.perf_counter()
+    program = parse(source)
+    text = unparse(program)
+    # Half a second on an idle machine; anything that grows with the square takes minutes.
+    assert time.perf_counter() - began < 20
+    assert meaning(parse(text)) == meaning(program)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "(" * 1_000_000, "[(" * 500_000, "²" * 1_000_000, "a" * 1_000_000 + "²", "'" * 999_999, "\0" * 1_000_000,
+        "1" * 1_000_000, "1" * 1_000_000 + "x", "x " * 500_000, "-" * 1_000_000, "(" * 500_000 + "]", "f(" * 300_000,
+        "1_" * 500_000,
+    ],
+    ids=lambda source: f"{source[:4]!r}",
+)  # fmt: skip
+def test_long_garbage_is_refused_quickly(source: str) -> None:
+    began = time.perf_counter()
+    with pytest.raises(GradcliError) as caught:
+        parse(source)
+    assert time.perf_counter() - began < 20
+    assert max(len(line) for line in caught.value.render().splitlines()) < 200
+
+
+# The grammar and its tables
+
+
+def test_grammar_has_no_conflicts(caplog: pytest.LogCaptureFixture) -> None:
+    from lark import Lark, logger
+
+    logger.setLevel(logging.DEBUG)
+    try:
+        Lark(lalr._grammar(), parser="lalr", lexer="basic", start="program")
+        assert "onflict" not in caplog.text
+        Lark('s: "i" s | "i" s "e" s | "x"', parser="lalr", lexer="basic", start="s")
+        assert "onflict" in caplog.text, "Lark does not report conflicts this way"
+    finally:
+        logger.setLevel(logging.CRITICAL)
+
+
+@functools.cache
+def _lark() -> Any:
+    from lark import Lark
+
+    return Lark(lalr._grammar(), parser="lalr", lexer="basic", start="program")
+
+
+def lark_tree(node: Any) -> Any:
+    """What Lark's own parser makes of the grammar, as the tuples of `tree`."""
+    if node.data in ("program", "result", "group"):
+        (inner,) = (child for child in node.children if not isinstance(child, str))
+        return lark_tree(inner)
+    if node.data == "binary":
+        left, sign, right = node.children
+        return str(sign), lark_tree(left), lark_tree(right)
+    if node.data == "unary":
+        sign, operand = node.children
+        return str(sign), lark_tree(operand)
+    (text,) = node.children
+    return str(text) if node.data == "name" else float(text)
+
+
+@given(arithmetic())
+@settings(max_examples=100, deadline=None)
+def test_our_loop_agrees_with_larks_parser(source: str) -> None:
+    assert tree(source) == lark_tree(_lark().parse(source))
+
+
+# The cache
+
+
+def _forbid_building(monkeypatch: pytest.MonkeyPatch) -> None:
+    def build(grammar: str) -> dict[str, Any]:
+        raise AssertionError("built although the cache is good")
+
+    monkeypatch.setattr(lalr, "_build", build)
+
+
+def _one_file(cache: Path) -> Path:
+    (file,) = cache.iterdir()
+    return file
+
+
+def test_cache_is_written_once_and_read(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    built = lalr.tables()
+    file = _one_file(cache)
+    assert stat.S_IMODE(cache.stat().st_mode) == 0o700
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    lalr.tables.cache_clear()
+    _forbid_building(monkeypatch)
+    read = lalr.tables()
+    assert (read.pattern, read.ignored, read.states) == (built.pattern, built.ignored, built.states)
+    assert [tuple(rule) for rule in read.rules] == [tuple(rule) for rule in built.rules]
+    assert len(steps(HEADLINE)) == 10
+
+
+def _damaged(content: bytes) -> dict[str, bytes]:
+    body = content.split(b"\n", 1)[1]
+    from zlib import crc32
+
+    def signed(other: bytes) -> bytes:
+        return f"{crc32(other):08x}\n".encode() + other
+
+    return {
+        "empty": b"",
+        "cut": content[: len(content) // 2],
+        "one bit": content[:-100] + bytes([content[-100] ^ 1]) + content[-99:],
+        "binary": b"\xff\xfe\x00" * 100,
+        "no JSON": signed(b"{"),
+        "a list": signed(b"[1, 2]"),
+        "no tables": signed(b"{}"),
+        "deep": signed(b"[" * 200_000),
+        "another grammar": signed(json.dumps({**json.loads(body), "grammar": "x"}).encode()),
+    }
+
+
+@pytest.mark.parametrize(
+    "damage", ["empty", "cut", "one bit", "binary", "no JSON", "a list", "no tables", "deep", "another grammar"]
+)
+def test_damaged_cache_is_replaced(cache: Path, damage: str) -> None:
+    lalr.tables()
+    file = _one_file(cache)
+    good = file.read_bytes()
+    file.write_bytes(_damaged(good)[damage])
+    lalr.tables.cache_clear()
+    assert len(steps(HEADLINE)) == 10
+    assert lalr._read(str(file), lalr._grammar()) is not None, "the damaged file is still there"
+
+
+@pytest.mark.parametrize("mode", [0o720, 0o702, 0o777])
+def test_cache_that_others_can_write_is_not_read(cache: Path, mode: int) -> None:
+    lalr.tables()
+    file = _one_file(cache)
+    grammar = lalr._grammar()
+    assert lalr._read(str(file), grammar) is not None
+    cache.chmod(mode)
+    assert lalr._read(str(file), grammar) is None
+    file.unlink()
+    lalr.tables.cache_clear()
+    assert len(steps(HEADLINE)) == 10
+    assert not any(cache.iterdir()), "written where others can put files"
+    cache.chmod(0o700)
+
+
+@pytest.mark.parametrize("mode", [0o620, 0o602])
+def test_cache_file_that_others_can_write_is_not_read(cache: Path, mode: int) -> None:
+    lalr.tables()
+    file = _one_file(cache)
+    file.chmod(mode)
+    assert lalr._read(str(file), lalr._grammar()) is None
+
+
+def test_cache_of_another_user_is_not_read(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lalr.tables()
+    file = _one_file(cache)
+    monkeypatch.setattr(lalr.os, "geteuid", lambda: cache.stat().st_uid + 1)
+    assert lalr._read(str(file), lalr._grammar()) is None
+
+
+def test_cache_that_cannot_be_written_is_left_alone(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A file where the directory should be: nobody, not even root, can write below it.
+    cache.parent.mkdir(parents=True)
+    cache.write_text("in the way")
+    assert len(steps(HEADLINE)) == 10
+    assert cache.read_text() == "in the way"
+
+    lalr.tables.cache_clear()
+    cache.unlink()
+
+    def refuse(source: str, target: str) -> None:
+        raise OSError("read-only")
+
+    monkeypatch.setattr(lalr.os, "replace", refuse)
+    assert len(steps(HEADLINE)) == 10
+    assert list(cache.iterdir()) == [], "a temporary file is left"
+
+
+def test_read_only_home(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*args: Any, **kwargs: Any) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    cache.mkdir(parents=True, mode=0o700)
+    monkeypatch.setattr(lalr.os, "open", refuse)
+    assert len(steps(HEADLINE)) == 10
+    assert not any(cache.iterdir())
+    lalr.tables.cache_clear()
+    cache.rmdir()
+    monkeypatch.setattr(lalr.os, "makedirs", refuse)
+    assert len(steps(HEADLINE)) == 10
+    assert not cache.exists()
+
+
+def test_cache_place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def directory(platform: str, **variables: str) -> str | None:
+        monkeypatch.setattr(lalr.sys, "platform", platform)
+        for name in ("XDG_CACHE_HOME", "LOCALAPPDATA"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("HOME", str(tmp_path))
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        path = lalr._cache_path("grammar")
+        return path and os.path.dirname(path)
+
+    assert directory("linux") == str(tmp_path / ".cache" / "gradcli")
+    assert directory("linux", XDG_CACHE_HOME="/var/x") == "/var/x/gradcli"
+    assert directory("linux", XDG_CACHE_HOME="relative") == str(tmp_path / ".cache" / "gradcli")
+    assert directory("darwin", XDG_CACHE_HOME="/var/x") == str(tmp_path / "Library" / "Caches" / "gradcli")
+    assert directory("win32", LOCALAPPDATA="/local") == "/local/gradcli"
+    assert directory("win32") is None
+    assert directory("linux", HOME="nowhere") is None
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert lalr._cache_path("grammar") != lalr._cache_path("grammar 2")
+
+
+def _python(code: str, **variables: str) -> str:
+    environment = {"PYTHONPATH": str(ROOT), **variables}
+    return subprocess.run(
+        [sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True
+    ).stdout
+
+
+def test_warm_start_needs_neither_lark_nor_numpy(tmp_path: Path) -> None:
+    code = f"import sys, gradcli.syntax as s; s.parse({HEADLINE!r}); print(*(m in sys.modules for m in MODULES))"
+    code = code.replace("MODULES", "('lark', 'numpy')")
+    home = {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
+    assert _python(code, **home).split() == ["True", "False"]
+    assert _python(code, **home).split() == ["False", "False"]
+
+
+def test_import_alone_does_nothing(tmp_path: Path) -> None:
+    code = "import sys, gradcli.syntax; print([m for m in ('lark', 'numpy', 'json', 'inspect') if m in sys.modules])"
+    assert _python(code, XDG_CACHE_HOME=str(tmp_path)) == "[]\n"
+    assert not any(tmp_path.iterdir())
+
+
+def test_no_home_at_all() -> None:
+    code = f"import gradcli.syntax as s; print(len(s.parse({HEADLINE!r}).statements[0].code))"
+    assert _python(code) == "10\n"
+    assert _python(code, HOME="", XDG_CACHE_HOME="/dev/null/x") == "10\n"
