@@ -16,7 +16,7 @@ import numpy as np
 
 import gradcli.ops  # noqa: F401  (fills the registry)
 from gradcli.errors import GradcliError
-from gradcli.node import OPS, Node, Op, constant, input_node
+from gradcli.node import OPS, Node, Op, input_node
 from gradcli.ops.elementwise import zero_vjp
 
 DOCS = Path(__file__).resolve().parent
@@ -30,13 +30,13 @@ TITLES = {
     "shape": "Shape",
     "index": "Indexing",
     "contraction": "Products and contractions",
+    "diagonal": "Diagonals and triangles",
     "linalg": "Linear algebra",
-    "whole": "Linear algebra",
     "loss": "Losses and normalization",
     "create": "Creation",
 }
 NOTES = {
-    "special": "These need SciPy: `pip install 'gradcli[special]'`.",
+    "special": "These need SciPy: `pip install '.[special]'`.",
     "create": "In Python they also take `requires_grad=True`.",
 }
 HEADER = """<!-- Written by docs/generate.py from the registry of operations. Edit the rows in gradcli/ops/ instead. -->
@@ -56,18 +56,15 @@ def main() -> int:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--check", action="store_true", help="compare only; exit with 1 on a difference")
     check: bool = options.parse_args().check
-    stale = [
-        page.name for page, text, same in (_operations_page(), _command_page()) if not (same or _write(page, text, check))
-    ]
+    stale = []
+    for page, text, same in (_operations_page(), _command_page()):
+        if not same and check:
+            stale.append(page.name)
+        elif not same:
+            page.write_text(text, encoding="utf-8")
     if stale:
         print(f"out of date: {', '.join(stale)}; run `python docs/generate.py`", file=sys.stderr)
     return 1 if stale else 0
-
-
-def _write(page: Path, text: str, check: bool) -> bool:
-    if not check:
-        page.write_text(text, encoding="utf-8")
-    return not check
 
 
 def _operations_page() -> tuple[Path, str, bool]:
@@ -84,6 +81,7 @@ def _command_page() -> tuple[Path, str, bool]:
     _, _, after = rest.partition(END)
     text = f"{before}{BEGIN}\n\n```text\n{help_text()}```\n\n{END}{after}"
     # Versions of click wrap lines differently, which is no drift.
+    # Versions of click wrap lines differently, which is no drift.
     return page, text, "".join(text.split()) == "".join(old.split())
 
 
@@ -99,14 +97,13 @@ def operations() -> str:
     families: dict[str, list[Op]] = {}
     for name, op in OPS.items():
         if op.public and name == op.name:
-            families.setdefault(TITLES[op.family], []).append(op)
+            families.setdefault(op.family, []).append(op)
     parts = [HEADER]
-    for title in dict.fromkeys(TITLES.values()):
-        if title not in families:
-            continue
-        parts.append(f"## {title}\n")
-        parts += [f"{NOTES[f]}\n" for f in dict.fromkeys(op.family for op in families[title]) if f in NOTES]
-        rows = [_row(op) for op in families[title]]
+    for family in [f for f in TITLES if f in families] + [f for f in families if f not in TITLES]:
+        parts.append(f"## {TITLES.get(family, family.capitalize())}\n")
+        if family in NOTES:
+            parts.append(f"{NOTES[family]}\n")
+        rows = [_row(op) for op in families[family]]
         parts.append("\n".join(["| operation | | PyTorch | gradient |", "| --- | --- | --- | --- |", *rows]) + "\n")
     return "\n".join(parts)
 
@@ -128,28 +125,32 @@ def _gradient(op: Op) -> str:
     return "yes" if op.vjp is not None or (op.kernel is None and _is_tracked(op)) else "–"
 
 
-# Differentiability of an operation written with others is found by trying it on a tracked matrix.
-def _arguments() -> dict[str, Any]:
-    x = input_node(np.eye(2) + 1, requires_grad=True)
-    return {
-        "tensors": [x, x], "dim": 0, "dims": [0, 1], "shape": [4], "source": 0, "destination": 1, "size": [2],
-        "index": [0], "target": constant(np.zeros((2, 2))), "n": 2, "repeats": [2, 2], "fill_value": 1.0,
-        "equation": "ij,jk->ik", "operands": [x, x], "normalized_shape": [2], None: x,
-    }  # fmt: skip
-
-
+# Differentiability of an operation written with others is found by trying it on a tracked matrix or vector.
 def _is_tracked(op: Op) -> bool:
-    known = _arguments()
     if op.family == "create":
         return False
     names = op.signature.names
-    needed = [n for n in names if n in op.signature.required or op.signature.text.find(f"*{n}") >= 0]
-    try:
-        result = op(*(known.get(n, known[None]) for n in needed))
-    except GradcliError as error:
-        raise SystemExit(f"docs/generate.py cannot try {op.name}({op.signature.text}): {error}") from None
-    parts = result if isinstance(result, tuple) else (result,)
-    return any(isinstance(part, Node) and part.requires_grad for part in parts)
+    needed = [n for n in names if n in op.signature.required or f"*{n}" in op.signature.text]
+    refusals = []
+    for data in (np.eye(2) + 1, np.ones(2)):
+        known = _arguments(input_node(data, requires_grad=True))
+        try:
+            result = op(*(known.get(n, known["input"]) for n in needed))
+        except GradcliError as error:
+            refusals.append(str(error))
+            continue
+        parts = result if isinstance(result, tuple) else (result,)
+        return any(isinstance(part, Node) and part.requires_grad for part in parts)
+    raise SystemExit(f"docs/generate.py cannot try {op.name}({op.signature.text}): {refusals}")
+
+
+def _arguments(x: Node) -> dict[str, Any]:
+    """Something to give for arguments that are not tensors, by their names."""
+    return {
+        "input": x, "tensors": [x, x], "dim": 0, "dims": [0, 1][: x.ndim], "shape": [-1], "source": 0,
+        "destination": x.ndim - 1, "index": [0], "repeats": [2] * x.ndim, "fill_value": 1.0,
+        "equation": "ij,jk->ik", "operands": [x, x], "normalized_shape": [2],
+    }  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -25,4 +25,4 @@ ls results/mon
 
 # The point that pulls hardest on the kurtosis of Monday.
 echo
-gradcli eval 'x[argmax(abs(g)).long()]' x=mon.npy g=results/mon/x.grad.npy --no-grad
+gradcli eval 'x[argmax(abs(g))]' x=mon.npy g=results/mon/x.grad.npy --no-grad

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,6 +10,10 @@ import numpy as np
 from gradcli.errors import GradcliError
 from gradcli.node import Node, toposort
 
+#: Operations whose result is another look at the memory of their first operand.
+VIEWS = frozenset({"view", "squeeze", "unsqueeze", "permute", "expand", "_slice", "select", "_alias", "detach"})
+# Below this, asking for the memory that is left would cost more than it tells.
+_SMALL = 1 << 26
 
 Progress = Callable[[int, int], None]
 
@@ -78,32 +81,57 @@ def _known_value(node: Node) -> np.ndarray | None:
 
 
 def check_memory(order: Sequence[Node], ready: dict[Node, np.ndarray]) -> None:
-    """Refuse, before anything is allocated, a graph with an array that cannot fit into the machine's memory."""
-    largest = max((n for n in order if n not in ready), key=lambda n: n.nbytes, default=None)
-    if largest is None or largest.nbytes < 1 << 26:
+    """Refuse, before anything is allocated, a graph whose arrays cannot be held in the machine's memory."""
+    computed = [node for node in order if node not in ready]
+    if sum(node.nbytes for node in computed) < _SMALL:
         return
+    # Imported here: small inputs need none of it.
+    from gradcli.storage.memory import available_memory
+
     available = available_memory()
-    if available is not None and largest.nbytes > available:
-        raise GradcliError(
-            f"a {largest.dtype} tensor of shape {largest.shape} needs {show_bytes(largest.nbytes)}, "
-            f"{show_bytes(available)} of memory are available",
-            span=largest.span,
-        )
+    if available is None:
+        return
+    held, node = _peak(computed, ready)
+    if held <= available:
+        return
+    name = f"a {node.dtype} tensor of shape {node.shape}"
+    have = f"{show_bytes(available)} of memory are available"
+    if node.nbytes > available:
+        raise GradcliError(f"{name} needs {show_bytes(node.nbytes)}, {have}", span=node.span)
+    raise GradcliError(f"{name} brings the memory needed to {show_bytes(held)}, {have}", span=node.span)
 
 
-def available_memory() -> int | None:
-    """The bytes of memory that this machine can still give, or None where it does not tell."""
-    try:
-        with open("/proc/meminfo", "rb") as file:
-            for line in file:
-                if line.startswith(b"MemAvailable:"):
-                    return int(line.split()[1]) * 1024
-    except OSError:
-        pass
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (ValueError, OSError, AttributeError):
-        return None
+def _peak(computed: Sequence[Node], ready: dict[Node, np.ndarray]) -> tuple[int, Node]:
+    """The most bytes held at once when `computed` run in this order, each freed after its last use, and the node then.
+
+    What has no user in the list is a result and stays.
+    """
+    uses: dict[Node, int] = {}
+    for node in computed:
+        for child in node.inputs:
+            uses[child] = uses.get(child, 0) + 1
+    # A view keeps the array alive whose memory it shows.
+    owners: dict[Node, Node] = {}
+    views: dict[Node, int] = {}
+    held, most, at = 0, -1, computed[0]
+    for node in computed:
+        owner = node
+        if node.op.name in VIEWS:
+            owner = owners.get(node.inputs[0], node.inputs[0])
+        owners[node] = owner
+        views[owner] = views.get(owner, 0) + 1
+        if owner is node:
+            held += node.nbytes
+            if held > most:
+                most, at = held, node
+        for child in node.inputs:
+            uses[child] -= 1
+            if not uses[child] and child not in ready:
+                owner = owners[child]
+                views[owner] -= 1
+                if not views[owner] and owner not in ready:
+                    held -= owner.nbytes
+    return most, at
 
 
 def show_bytes(count: int) -> str:
@@ -113,8 +141,8 @@ def show_bytes(count: int) -> str:
     '4 GB'
     """
     size = float(count)
-    for unit in ("bytes", "kB", "MB", "GB", "TB", "PB"):
-        if size < 1000 or unit == "PB":
+    for unit in ("bytes", "kB", "MB", "GB", "TB", "PB", "EB"):
+        if size < 999.5 or unit == "EB":
             return f"{size:.3g} {unit}"
         size /= 1000
     raise AssertionError

@@ -31,6 +31,7 @@ from gradcli.node import (
     input_node,
     kind_of,
     list_array,
+    normalize_axis,
 )
 from gradcli.syntax import Instr, Program, Statement, parse
 from gradcli.tensors import GradFn, Tensor
@@ -46,6 +47,11 @@ _NUMBERS: dict[str, Callable[[Any, Any], Any]] = {
     "%": operator.mod, "**": operator.pow, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
     "==": operator.eq, "!=": operator.ne, "&": operator.and_, "|": operator.or_,
 }  # fmt: skip
+# Where Python would stop at a division by zero or an overflow.
+_UFUNCS = {
+    "+": np.add, "-": np.subtract, "*": np.multiply, "/": np.true_divide, "//": np.floor_divide, "%": np.remainder,
+    "**": np.power,
+}  # fmt: skip
 _WORDS: dict[str, Any] = {"None": None, "True": True, "False": False}
 _ATTRIBUTES: dict[str, Callable[[Node], Any]] = {
     "shape": lambda x: x.shape, "ndim": lambda x: x.ndim, "dtype": lambda x: x.dtype,
@@ -53,7 +59,7 @@ _ATTRIBUTES: dict[str, Callable[[Node], Any]] = {
 }  # fmt: skip
 _QUERIES: dict[str, Callable[..., Any]] = {
     "numel": lambda x: x.size, "dim": lambda x: x.ndim,
-    "size": lambda x, dim=None: x.shape if dim is None else x.shape[dim],
+    "size": lambda x, dim=None: x.shape if dim is None else x.shape[normalize_axis(dim, x.ndim)],
 }  # fmt: skip
 _MAX_FRAMES = 1000
 # Whole numbers beyond this many bits are of no use to a tensor and could take forever to compute.
@@ -500,7 +506,7 @@ class Evaluator:
             try:
                 picked = value[items[0]]
             except IndexError:
-                raise GradcliError(f"index {items[0]} is out of range for {len(value)} elements", span=place) from None
+                raise GradcliError(f"index {items[0]} is out of range for length {len(value)}", span=place) from None
             except (TypeError, ValueError):
                 raise GradcliError("the bounds of a slice must be integers, its step not 0", span=place) from None
             return Literal(picked) if isinstance(value, Literal) and isinstance(items[0], slice) else picked
@@ -517,15 +523,14 @@ def _number_arithmetic(symbol: str, a: Any, b: Any) -> Any:
         raise GradcliError(f"{symbol} is defined for booleans and integers", hint="compare first, as in x > 0")
     if symbol == "**" and isinstance(a, int) and isinstance(b, int) and abs(a) > 1:
         if b > _MAX_BITS or a.bit_length() * max(b, 0) > _MAX_BITS:
-            a = float(a) if a.bit_length() <= _MAX_BITS // 2 else math.copysign(math.inf, a)
+            a = _as_float(a)
     if isinstance(a, int) and isinstance(b, int) and max(a.bit_length(), b.bit_length()) > _MAX_BITS:
         a, b = _as_float(a), _as_float(b)
     try:
         result = _NUMBERS[symbol](a, b)
     except (ZeroDivisionError, OverflowError):
         with np.errstate(all="ignore"):
-            name = {"/": np.true_divide, "//": np.floor_divide, "%": np.remainder, "**": np.power}.get(symbol)
-            result = name(_as_float(a), _as_float(b)).item() if name is not None else math.inf
+            result = _UFUNCS[symbol](_as_float(a), _as_float(b)).item()
     return math.nan if isinstance(result, complex) else result
 
 
@@ -533,4 +538,4 @@ def _as_float(value: Number) -> float:
     try:
         return float(value)
     except OverflowError:
-        return math.copysign(math.inf, value)
+        return math.inf if value > 0 else -math.inf

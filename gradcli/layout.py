@@ -65,18 +65,41 @@ def view(shape: Shape, strides: Shape, new_shape: Shape) -> Shape | None:
 
 
 def elementwise(operands: Sequence[tuple[Shape, Shape | None]], shape: Shape) -> Shape | None:
-    """The layout of an elementwise result: the order of dimensions that its operands agree on, densely packed."""
-    full = [(s, st) for s, st in operands if s == shape]
-    for operand_shape, strides in full:
-        if strides is None:
-            return None
-        order = sorted(range(len(shape)), key=lambda d, st=strides: (-st[d], d))  # type: ignore[misc]
-        if any(strides[d] == 0 and operand_shape[d] > 1 for d in order):
+    """The layout of an elementwise result: the order of dimensions that its operands suggest, densely packed."""
+    full = [_broadcast(s, contiguous(s) if st is None else st, shape) for s, st in operands]
+    order = list(reversed(range(len(shape))))
+    # PyTorch's insertion sort, smallest strides first; the order of comparisons matters, as they may be undecided.
+    for start in range(1, len(order)):
+        at = start
+        for below in reversed(range(start)):
+            verdict = _compare(full, shape, order[below], order[at])
+            if verdict < 0:
+                break
+            if verdict > 0:
+                order[below], order[at] = order[at], order[below]
+                at = below
+    result = [0] * len(shape)
+    step = 1
+    for d in order:
+        result[d] = step
+        step *= max(shape[d], 1)
+    return normalize(shape, tuple(result))
+
+
+def _broadcast(shape: Shape, strides: Shape, full: Shape) -> Shape:
+    """The strides of an operand stretched to `full`: 0 where it is repeated."""
+    lead = len(full) - len(shape)
+    own = (0 if n == 1 and full[lead + k] != 1 else st for k, (n, st) in enumerate(zip(shape, strides, strict=True)))
+    return (*(0,) * lead, *own)
+
+
+def _compare(strides: Sequence[Shape], shape: Shape, a: int, b: int) -> int:
+    """Whether dimension `a` steps further than `b` (1), less far (-1), or no operand tells (0)."""
+    for own in strides:
+        if own[a] == 0 or own[b] == 0:
             continue
-        result = [0] * len(shape)
-        step = 1
-        for d in reversed(order):
-            result[d] = step
-            step *= max(shape[d], 1)
-        return normalize(shape, tuple(result))
-    return None
+        if own[a] != own[b]:
+            return 1 if own[a] > own[b] else -1
+        if shape[a] > shape[b]:
+            return 1
+    return 0

@@ -282,7 +282,8 @@ def constant(value: Any, dtype: Any = None) -> Node:
 def weak_constant(value: Number, dtype: np.dtype | None = None) -> Node:
     """A leaf holding a Python number, which takes the dtype of the tensors that it meets."""
     if dtype is None:
-        dtype = BOOL if isinstance(value, bool) else INT64 if isinstance(value, int) else DEFAULT_DTYPE.get()
+        whole = isinstance(value, int) and -(2**63) <= value < 2**63
+        dtype = BOOL if isinstance(value, bool) else INT64 if whole else DEFAULT_DTYPE.get()
     # Within these bounds every dtype but the small integers takes any number without complaint.
     data = np.asarray(value, dtype) if 0 <= value < 100 else fitted(value, dtype)
     return Node(CONSTANT, (), {"value": data, "number": value}, (), dtype, False, weak=True)
@@ -300,8 +301,8 @@ def fitted(value: Number, dtype: np.dtype) -> np.ndarray:
     try:
         return np.asarray(value, dtype)
     except (OverflowError, ValueError):
-        hint = "convert the tensor first, as in x.long()" if -(2**63) <= value < 2**63 else None
-        raise GradcliError(f"the number {value} does not fit into {dtype}", hint=hint) from None
+        shown = value if isinstance(value, float) or abs(value) < 10**30 else "written here"
+        raise GradcliError(f"the number {shown} does not fit into {dtype}") from None
 
 
 def as_node(value: Any) -> Node:

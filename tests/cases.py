@@ -76,7 +76,7 @@ def _elementwise(name: str, op: Op) -> list[Case]:
 
 
 #: Elementwise rows whose operands are no plain floats, or whose values central differences cannot follow.
-BY_HAND = {"detach", "clamp", "where", "bitwise_and", "bitwise_or", "bitwise_not"}
+BY_HAND = {"detach", "clamp", "where", "bitwise_and", "bitwise_or", "bitwise_not", "polygamma", "masked_fill"}
 
 
 def _listed() -> list[Case]:
@@ -153,10 +153,13 @@ NN = [
     _x("cross_entropy(x, t, reduction='none')", t=((2,), "class3")), _x("cross_entropy(x, t, reduction='sum')", t=((2,), "class3")),
     _x("cross_entropy(x, t, label_smoothing=0.1)", t=((2,), "class3")), _x("cross_entropy(x, t)", (2, 3, 2), t=((2, 2), "class3")),
     _x("cross_entropy(x, t)", (3,), t=((), "class3")), _x("cross_entropy(x, y)", y=((2, 3), (0.1, 1.0))),
-    _x("cross_entropy(x, t, w)", t=((2,), "class3"), w=((3,), P)),
+    _x("smooth_l1_loss(x, y)", y=((2, 3), D)), _x("smooth_l1_loss(x, y, beta=0.5)", y=((2, 3), D)), _x("relu6(x)"),
+    _x("masked_fill(x, x > 1, 3)"), _x("polygamma(1, x)", domain=(0.5, 3.0)), _x("polygamma(2, x)", domain=(0.5, 3.0)),
+    _x("cross_entropy(x, t)", (2, 3, 2, 2), t=((2, 2, 2), "class3")), _x("cross_entropy(x, t, reduction='none')", (2, 3, 2), t=((2, 2), "class3")),
+    _x("cross_entropy(x, y, reduction='none', label_smoothing=0.2)", y=((2, 3), (0.1, 1.0))),
+    _x("cross_entropy(x, t, ignore_index=1)", (4, 3), t=((4,), "class3")),
     _x("binary_cross_entropy_with_logits(x, y)", y=((2, 3), (0.1, 0.9))),
     _x("binary_cross_entropy_with_logits(x, y, reduction='sum')", y=((2, 3), (0.1, 0.9))),
-    _x("binary_cross_entropy_with_logits(x, y, pos_weight=w)", y=((2, 3), (0.1, 0.9)), w=((3,), P)),
     _x("layer_norm(x, (3,))"), _x("layer_norm(x, (3,), w, b)", w=((3,), D), b=((3,), D)), _x("layer_norm(x, (2, 3))"),
     _x("nll_loss(log_softmax(x, 1), t)", t=((2,), "class3")),
 ]  # fmt: skip
@@ -177,9 +180,21 @@ def all_cases() -> list[Case]:
     return list(unique.values())
 
 
+#: Losses with weights, for which PyTorch gives no gradient.
+WEIGHTED = [
+    _x("cross_entropy(x, t, w)", t=((2,), "class3"), w=((3,), P)),
+    _x("cross_entropy(x, t, w, label_smoothing=0.2)", t=((2,), "class3"), w=((3,), P)),
+    _x("cross_entropy(x, t, w, reduction='sum', label_smoothing=0.2)", t=((2,), "class3"), w=((3,), P)),
+    _x("nll_loss(x, t, w, reduction='none')", t=((2,), "class3"), w=((3,), P)),
+    _x("binary_cross_entropy_with_logits(x, y, pos_weight=w)", y=((2, 3), (0.1, 0.9)), w=((3,), P)),
+    _x("binary_cross_entropy_with_logits(x, y, w)", y=((2, 3), (0.1, 0.9)), w=((3,), P)),
+]
+
+
 def detached_cases() -> list[Case]:
     """Values cut off from their inputs: no central difference agrees with their gradient, PyTorch's does."""
-    return [_x("log(x)*x.detach()", domain=P), _x("detach(x)*x"), _x("detach(x)"), _x("x.half()"), _x("x.float()")]  # fmt: skip
+    return [_x("log(x)*x.detach()", domain=P), _x("detach(x)*x"), _x("detach(x)"), _x("x.half()"), _x("x.float()"),
+            *WEIGHTED]  # fmt: skip  # fmt: skip
 
 
 # Functions whose results are no figure to compare: drawn at random, or only another way to write indexing.
@@ -189,7 +204,7 @@ NOT_COMPARED = {"rand", "randn", "getitem"}
 def uncovered() -> set[str]:
     """The public operations that no case mentions by any of their names."""
     words = _covered_by_hand([*all_cases(), *detached_cases()])
-    symbols = {"add", "sub", "mul", "div", "neg", "pow", "matmul", "eq", "ne", "lt", "gt", "bitwise_and", "bitwise_or", "bitwise_not"}
+    symbols = {"add", "sub", "mul", "div", "neg", "pow", "matmul", "eq", "ne", "lt", "gt", "bitwise_and", "bitwise_or", "bitwise_not", "polygamma", "masked_fill"}
     missing = set()
     for name, op in OPS.items():
         if op.public and op.name == name and not ({op.name, *op.aliases} & (words | symbols)):

@@ -5,6 +5,19 @@ A row holds all that is known about an operation; the families in `gradcli.ops.f
 derivative can be differentiated again, and never undo broadcasting: `gradcli.autodiff` does, in one place.
 """
 
-from gradcli.ops import create, diagonal, einsum, elementwise, index, linalg, matmul, reduce, shape
+from gradcli.ops import (
+    activation,
+    create,
+    diagonal,
+    einsum,
+    elementwise,
+    index,
+    linalg,
+    loss,
+    matmul,
+    reduce,
+    shape,
+    special,
+)
 
-FAMILIES = (elementwise, reduce, shape, index, matmul, einsum, diagonal, linalg, create)
+FAMILIES = (elementwise, special, activation, reduce, shape, index, matmul, einsum, diagonal, linalg, loss, create)

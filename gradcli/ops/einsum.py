@@ -136,6 +136,9 @@ def _pair(a: Node, b: Node, summed: list[int]) -> Node:
     both = [d for d in free if a.shape[d] != 1 and b.shape[d] != 1]
     left = [d for d in free if d not in both and a.shape[d] != 1]
     right = [d for d in free if d not in both and d not in left]
+    if left and right and right[-1] < left[0]:
+        # The product then has its dimensions in the order of the output.
+        a, b, left, right = b, a, right, left
     batch, rows = _count(a, both), _count(a, left)
     length, columns = _count(a, summed), _count(b, right)
     matrices_a = reshape(permuted(a, [*both, *left, *summed, *right]), (batch, rows, length))

@@ -12,6 +12,7 @@ from gradcli.node import (
     BOOL,
     DEFAULT_DTYPE,
     DTYPES,
+    INT64,
     OPS,
     GradFn,
     Node,
@@ -77,6 +78,9 @@ def coerce(op: Op, nodes: tuple[Node, ...]) -> tuple[Node, ...]:
     if rule == "select":
         return (_truth(nodes[0]), *_cast_all(nodes[1:], promote(nodes[1:])))
     dtype = nodes[0].dtype if len(nodes) == 1 else promote(nodes)
+    if rule == "bool" and dtype.kind in "iu" and any(n.weak and not _fits(n, dtype) for n in nodes):
+        # Comparing must not change the number: int64 holds it.
+        dtype = INT64
     if rule == "float":
         dtype = to_float(dtype)
     elif rule == "number" and dtype == BOOL:
@@ -86,6 +90,11 @@ def coerce(op: Op, nodes: tuple[Node, ...]) -> tuple[Node, ...]:
             f"{op.name}() is defined for booleans and integers, not for {dtype}", hint="compare first, as in x > 0"
         )
     return _cast_all(nodes, dtype)
+
+
+def _fits(number: Node, dtype: np.dtype) -> bool:
+    bounds = np.iinfo(dtype)
+    return bool(bounds.min <= number.params["number"] <= bounds.max)
 
 
 def _cast_all(nodes: tuple[Node, ...], dtype: np.dtype) -> tuple[Node, ...]:

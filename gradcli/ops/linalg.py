@@ -28,16 +28,27 @@ def square(value: Any, name: str) -> Node:
     return x
 
 
-def in_lapack(kernel: Callable[..., Any]) -> Callable[..., Any]:
-    """Half precision, which LAPACK lacks, is computed in single precision and rounded once."""
+def in_lapack(kernel: Callable[..., Any], result_ndim: int | None = None) -> Callable[..., Any]:
+    """Half precision, which LAPACK lacks, is computed in single precision and rounded once.
+
+    With `result_ndim`, the number of dimensions of the result for one matrix, a matrix that holds NaN gives NaN;
+    LAPACK may take it for a singular one.
+    """
 
     def wrapped(*arrays: Any, **params: Any) -> Any:
+        dtype = arrays[0].dtype
+        if dtype == np.float16:
+            arrays = tuple(a.astype(np.float32) for a in arrays)
+        undefined = np.isnan(arrays[0]).any((-2, -1)) if result_ndim is not None else None
         try:
-            if arrays[0].dtype != np.float16:
-                return kernel(*arrays, **params)
-            return kernel(*(a.astype(np.float32) for a in arrays), **params).astype(np.float16)
+            if undefined is None or not undefined.any():
+                return kernel(*arrays, **params).astype(dtype, copy=False)
+            some = np.where(undefined[..., None, None], np.eye(arrays[0].shape[-1], dtype=arrays[0].dtype), arrays[0])
+            result = kernel(some, *arrays[1:], **params).astype(dtype, copy=False)
         except np.linalg.LinAlgError:
             raise GradcliError("the decomposition of a matrix did not converge") from None
+        ndim = 1 if params.get("vector") else result_ndim or 0
+        return np.where(undefined.reshape((*undefined.shape, *(1,) * ndim)), dtype.type(np.nan), result)
 
     return wrapped
 
@@ -98,13 +109,13 @@ def _inverse_vjp(g: Node, out: Node, a: Node) -> tuple[Node]:
 
 
 inv = primitive(
-    "inv", in_lapack(_inv_kernel), _same, family="linalg", build=lambda input: make(inv, (square(input, "inv"),), {}),
+    "inv", in_lapack(_inv_kernel, 2), _same, family="linalg", build=lambda input: make(inv, (square(input, "inv"),), {}),
     grad_fn="LinalgInvExBackward0", layout=_column_major, vjp=_inverse_vjp, aliases=("inverse",), torch="linalg.inv",
     domain=WELL_CONDITIONED, doc="Inverse of a square matrix.",
 )  # fmt: skip
 # What the derivative of log|det| is made of: at a singular matrix it is infinite and no error.
 inverse_limit = primitive(
-    "_inverse_limit", in_lapack(_limit_kernel), _same, family="linalg", public=False, vjp=_inverse_vjp,
+    "_inverse_limit", in_lapack(_limit_kernel, 2), _same, family="linalg", public=False, vjp=_inverse_vjp,
     layout=_column_major, grad_fn="LinalgInvExBackward0", doc="Inverse, infinite where the matrix is singular.",
 )  # fmt: skip
 
@@ -202,7 +213,7 @@ def _cofactor_slope_vjp(g: Node, out: Node, a: Node, h: Node) -> tuple[Node, Nod
 
 
 det = primitive(
-    "det", in_lapack(np.linalg.det), _batch, family="linalg", grad_fn="LinalgDetBackward0", torch="linalg.det",
+    "det", in_lapack(np.linalg.det, 0), _batch, family="linalg", grad_fn="LinalgDetBackward0", torch="linalg.det",
     build=lambda input: make(det, (square(input, "det"),), {}), domain=WELL_CONDITIONED,
     vjp=lambda g, out, a: (_spread(g) * make(cofactor, (a,), {}),), doc="Determinant of a square matrix.",
 )  # fmt: skip
@@ -227,7 +238,10 @@ class SignLogdet(NamedTuple):
 
 
 def _slogdet_kernel(a: Any) -> Any:
-    return np.stack(np.linalg.slogdet(a))
+    sign, logarithm = np.linalg.slogdet(a)
+    # LAPACK may take NaN for a zero; the sign of an undefined determinant is 0, as in PyTorch.
+    logarithm = np.where(np.isnan(a).any((-2, -1)), a.dtype.type(np.nan), logarithm)
+    return np.stack([np.where(np.isnan(logarithm), a.dtype.type(0), sign), logarithm])
 
 
 def _slogdet_vjp(g: Node, out: Node, a: Node) -> tuple[Node]:
@@ -309,7 +323,11 @@ def _solve(A: Any, B: Any, left: Any) -> Node:  # noqa: N803
     vector = b.ndim == 1 or b.shape == a.shape[:-1]
     side = (-1 if vector else -2) if left else -1
     if not b.ndim or b.shape[side] != a.shape[-1]:
-        raise GradcliError(f"shapes {a.shape} and {b.shape} do not fit for solve()", hint="it solves A @ X = B for X")
+        found = b.shape[side] if b.ndim else "a number"
+        raise GradcliError(
+            f"shapes {a.shape} and {b.shape} do not fit for solve(): {a.shape[-1]} against {found}",
+            hint="it finds the X for which A @ X = B" if left else "it finds the X for which X @ A = B",
+        )
     if vector and not left:
         raise GradcliError("solve() with left=False needs matrices on the right-hand side")
     return _solution(a, b, vector, bool(left))
@@ -323,7 +341,7 @@ def _solve_vjp(g: Node, out: Node, a: Node, b: Node, vector: bool, left: bool) -
 
 
 solve = primitive(
-    "solve", in_lapack(_solve_kernel), _solve_infer, family="linalg", args="A, B, *, left=True", build=_solve,
+    "solve", in_lapack(_solve_kernel, 2), _solve_infer, family="linalg", args="A, B, *, left=True", build=_solve,
     grad_fn="LinalgSolveExBackward0", layout=_solve_layout, vjp=_solve_vjp, torch="linalg.solve",
     domain=WELL_CONDITIONED,
     doc="The X for which `A @ X = B` (`X @ A = B` with left=False); B holds vectors or matrices.",

@@ -66,11 +66,14 @@ def _primitive(name: str, kernel: Any, wanted: tuple[str, str], vjp: Any, doc: s
     """A product of operands with fixed numbers of dimensions, contracting the last of one with one of the other."""
     ndims = tuple({"vector": 1, "matrix": 2, "batch of matrices": 3}[w] for w in wanted)
 
+    plural = {"vector": "two vectors", "matrix": "two matrices", "batch of matrices": "two batches of matrices"}
+    takes = plural[wanted[0]] if wanted[0] == wanted[1] else f"a {wanted[0]} and a {wanted[1]}"
+
     def infer(inputs: tuple[Node, ...], params: Params) -> tuple[Shape, np.dtype]:
         a, b = inputs
         if (a.ndim, b.ndim) != ndims:
             raise GradcliError(
-                f"{name}() takes a {wanted[0]} and a {wanted[1]}, got shapes {a.shape} and {b.shape}",
+                f"{name}() takes {takes}, got shapes {a.shape} and {b.shape}",
                 hint="@ takes vectors, matrices and batches of them alike",
             )
         if a.shape[-1] != b.shape[max(b.ndim - 2, 0)]:
@@ -251,6 +254,8 @@ def _tensordot(a: Any, b: Any, dims: Any) -> Node:
         if len(dims) != 2:
             raise GradcliError("tensordot() takes dims as a number or a pair of lists", hint="as in dims=([1], [0])")
         pair = [list(d) if isinstance(d, list | tuple) else [d] for d in dims]
+        if not left.ndim or not right.ndim:
+            raise GradcliError(f"tensordot() has no dimension to contract in shapes {left.shape} and {right.shape}")
         first = [normalize_axis(d, left.ndim) for d in pair[0]]
         second = [normalize_axis(d, right.ndim) for d in pair[1]]
     else:

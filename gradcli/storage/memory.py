@@ -48,14 +48,22 @@ def check_booleans(array: Array, header: Header) -> None:
 def check_memory(header: Header) -> None:
     """Refuse an array that has to be held in memory and cannot be."""
     # Asking costs more than a small array is worth.
-    available = _available_memory() if header.nbytes > LARGE else None
+    available = available_memory() if header.nbytes > LARGE else None
     if available is not None and header.nbytes > available:
         message = f"{shown(header.path)} does not fit into memory: {promise(header)}, {available} are available"
         raise WorkError(message, hint="a regular .npy file in native byte order is mapped instead")
 
 
-def _available_memory() -> int | None:
-    """Bytes that can be allocated before the machine runs out, swap included; None where it does not say."""
+def available_memory() -> int | None:
+    """Bytes that can be allocated before the machine runs out, swap included; None where it does not say.
+
+    A limit on the container or service that this process runs in counts too.
+    """
+    free = [bytes_left for bytes_left in (_machine_memory(), _cgroup_memory()) if bytes_left is not None]
+    return min(free, default=None)
+
+
+def _machine_memory() -> int | None:
     try:
         with open("/proc/meminfo", encoding="ascii") as file:
             sizes = dict(re.findall(r"^(MemAvailable|SwapFree):\s*([0-9]+) kB", file.read(), re.MULTILINE))
@@ -66,3 +74,45 @@ def _available_memory() -> int | None:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, OSError, ValueError):
         return None
+
+
+def _cgroup_memory() -> int | None:
+    """What Linux's control groups (of either version) leave this process; None where they set no limit."""
+    try:
+        with open("/proc/self/cgroup", encoding="utf-8") as file:
+            lines = file.read().splitlines()
+    except OSError:
+        return None
+    free: list[int] = []
+    for line in lines:
+        _, controllers, group = line.split(":", 2)
+        if controllers == "":
+            free += _free_in_groups("/sys/fs/cgroup", group, ("memory.max", "memory.current"), "")
+        elif "memory" in controllers.split(","):
+            names = ("memory.limit_in_bytes", "memory.usage_in_bytes")
+            free += _free_in_groups("/sys/fs/cgroup/memory", group, names, "total_")
+    return min(free, default=None)
+
+
+def _free_in_groups(root: str, group: str, names: tuple[str, str], prefix: str) -> list[int]:
+    """What a group and those around it have left; cached files count as free, since they are given back on demand."""
+    free = []
+    parts = [part for part in group.split("/") if part]
+    for depth in range(len(parts) + 1):
+        directory = "/".join([root, *parts[:depth]])
+        limit, used = (_numbers(f"{directory}/{name}") for name in names)
+        if limit and used:
+            stat = _numbers(f"{directory}/memory.stat")
+            cached = stat.get(f"{prefix}active_file", 0) + stat.get(f"{prefix}inactive_file", 0)
+            free.append(max(0, limit[""] - used[""] + cached))
+    return free
+
+
+def _numbers(path: str) -> dict[str, int]:
+    """The numbers in a file of a control group by name; a lone number has the name "", and "max" is none."""
+    try:
+        with open(path, encoding="ascii") as file:
+            rows = [line.rpartition(" ") for line in file.read().splitlines()]
+    except OSError:
+        return {}
+    return {name: int(number) for name, _, number in rows if number.isdigit()}

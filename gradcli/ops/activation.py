@@ -1,0 +1,236 @@
+"""Activation functions, safe where exponentials overflow, and softmax."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from gradcli.errors import GradcliError
+from gradcli.node import Node, Op, as_node, as_number, make, normalize_axis
+from gradcli.ops.elementwise import abs_, clamp_max, exp, logical_or, tanh, to, where
+from gradcli.ops.erf import normal_cdf
+from gradcli.ops.family import apply, composite, elementwise, floating, primitive, to_dtype
+from gradcli.ops.reduce import sum_
+
+# Klambauer et al., Self-Normalizing Neural Networks (2017).
+SELU_ALPHA = 1.6732632423543772
+SELU_SCALE = 1.0507009873554805
+# Hendrycks and Gimpel, Gaussian Error Linear Units (2016), the approximation with tanh.
+GELU_SLOPE = math.sqrt(2 / math.pi)
+GELU_CUBE = 0.044715
+
+
+def _numbers(op_name: str, **values: Any) -> dict[str, float]:
+    return {name: as_number(value, name) for name, value in values.items()}
+
+
+def _sigmoid(x: Any) -> Any:
+    return np.reciprocal(1 + np.exp(-x))
+
+
+def _log_sigmoid(x: Any) -> Any:
+    return np.minimum(x, 0) - np.log1p(np.exp(-np.abs(x)))
+
+
+sigmoid = elementwise(
+    "sigmoid", _sigmoid, dtype="float", grad_fn="SigmoidBackward0", doc="`1/(1 + exp(-input))`.", aliases=("expit",),
+    torch="sigmoid", vjp=lambda g, out, x: (g * (out * (1 - out)),),
+)  # fmt: skip
+logsigmoid = elementwise(
+    "logsigmoid", _log_sigmoid, dtype="float", grad_fn="LogSigmoidBackward0", torch="nn.functional.logsigmoid",
+    doc="`log(sigmoid(input))` without overflow.", vjp=lambda g, out, x: (g * sigmoid(-x),),
+)  # fmt: skip
+relu = elementwise(
+    "relu", lambda x: np.maximum(x, x.dtype.type(0)), dtype="number", grad_fn="ReluBackward0", torch="relu",
+    doc="The input, but not below 0; the gradient at 0 is 0.", vjp=lambda g, out, x: (where(out <= 0, 0, g),),
+)  # fmt: skip
+leaky_relu = elementwise(
+    "leaky_relu", lambda x, negative_slope: np.where(x > 0, x, x * x.dtype.type(negative_slope)), dtype="float",
+    args="input, negative_slope=0.01", grad_fn="LeakyReluBackward0", torch="nn.functional.leaky_relu",
+    build=lambda input, slope: apply(leaky_relu, input, negative_slope=as_number(slope, "negative_slope")),
+    doc="The input where positive, negative_slope times it elsewhere.",
+    vjp=lambda g, out, x, negative_slope: (where(x > 0, g, g * negative_slope),),
+)  # fmt: skip
+
+
+def _elu(x: Any, alpha: float, scale: float) -> Any:
+    return np.where(x > 0, x * x.dtype.type(scale), np.expm1(np.minimum(x, 0)) * x.dtype.type(alpha * scale))
+
+
+def _elu_vjp(g: Node, out: Node, x: Node, alpha: float, scale: float) -> tuple[Node]:
+    # The exponential is held at 1 on the other side, where it would overflow.
+    return (where(x > 0, g * scale, g * (alpha * scale * exp(clamp_max(x, 0)))),)
+
+
+elu = elementwise(
+    "elu", _elu, args="input, alpha=1.0", dtype="float", grad_fn="EluBackward0", torch="nn.functional.elu", vjp=_elu_vjp,
+    build=lambda input, alpha: apply(elu, input, alpha=as_number(alpha, "alpha"), scale=1.0),
+    doc="The input where positive, `alpha*(exp(input) - 1)` elsewhere.",
+)  # fmt: skip
+selu = composite(
+    "selu", lambda input: apply(elu, input, alpha=SELU_ALPHA, scale=SELU_SCALE), args="input", family="elementwise",
+    torch="nn.functional.selu", doc="elu with the constants that keep mean and variance.",
+)  # fmt: skip
+
+
+def _hardtanh(input: Any, low: Any, high: Any) -> Node:
+    return apply(hardtanh, input, min_val=as_number(low, "min_val"), max_val=as_number(high, "max_val"))
+
+
+hardtanh = elementwise(
+    "hardtanh", lambda x, min_val, max_val: np.clip(x, x.dtype.type(min_val), x.dtype.type(max_val)), dtype="float",
+    args="input, min_val=-1.0, max_val=1.0", build=_hardtanh, grad_fn="HardtanhBackward0",
+    torch="nn.functional.hardtanh", doc="The input held between two numbers; the gradient at them is 0.",
+    vjp=lambda g, out, x, min_val, max_val: (where(logical_or(x <= min_val, x >= max_val), 0, g),),
+)  # fmt: skip
+relu6 = composite(
+    "relu6", lambda input: _hardtanh(input, 0.0, 6.0), args="input", family="elementwise",
+    torch="nn.functional.relu6", doc="The input held between 0 and 6.",
+)  # fmt: skip
+
+
+def _silu_vjp(g: Node, out: Node, x: Node) -> tuple[Node]:
+    s = sigmoid(x)
+    return (g * (s * (1 + x * (1 - s))),)
+
+
+silu = elementwise(
+    "silu", lambda x: x / (1 + np.exp(-x)), dtype="float", grad_fn="SiluBackward0", torch="nn.functional.silu",
+    doc="`input * sigmoid(input)`.", vjp=_silu_vjp,
+)  # fmt: skip
+
+
+def _softplus_kernel(x: Any, beta: float, threshold: float) -> Any:
+    scaled = x * x.dtype.type(beta)
+    return np.where(scaled > threshold, x, np.log1p(np.exp(scaled)) / x.dtype.type(beta))
+
+
+def _softplus(input: Any, beta: Any, threshold: Any) -> Node:
+    return apply(softplus, input, beta=as_number(beta, "beta"), threshold=as_number(threshold, "threshold"))
+
+
+def _softplus_vjp(g: Node, out: Node, x: Node, beta: float, threshold: float) -> tuple[Node]:
+    scaled = x * beta
+    return (where(scaled > threshold, g, g * sigmoid(scaled)),)
+
+
+softplus = elementwise(
+    "softplus", _softplus_kernel, args="input, beta=1.0, threshold=20.0", dtype="float", build=_softplus,
+    grad_fn="SoftplusBackward0", torch="nn.functional.softplus", vjp=_softplus_vjp,
+    doc="`log(1 + exp(beta*input))/beta`, and the input itself above threshold/beta.",
+)  # fmt: skip
+softsign = composite(
+    "softsign", lambda input: floating(input) / (abs_(floating(input)) + 1), args="input", family="elementwise",
+    torch="nn.functional.softsign", doc="`input/(1 + abs(input))`.",
+)  # fmt: skip
+
+
+def _mish_kernel(x: Any) -> Any:
+    return x * np.tanh(np.where(x > 20, x, np.log1p(np.exp(x))))
+
+
+def _mish_vjp(g: Node, out: Node, x: Node) -> tuple[Node]:
+    t = tanh(softplus(x))
+    return (g * (t + x * sigmoid(x) * (1 - t * t)),)
+
+
+mish = elementwise(
+    "mish", _mish_kernel, dtype="float", grad_fn="MishBackward0", torch="nn.functional.mish",
+    doc="`input * tanh(softplus(input))`.", vjp=_mish_vjp,
+)  # fmt: skip
+
+# GELU -------------------------------------------------------------------------------------------------------------------
+
+cdf = elementwise(
+    "_normal_cdf", normal_cdf, dtype="float", public=False, grad_fn="NormalCdfBackward0",
+    doc="The standard normal distribution function.",
+    vjp=lambda g, out, x: (g * (exp(x * x * -0.5) * (1 / math.sqrt(2 * math.pi))),),
+)  # fmt: skip
+
+
+def _gelu_kernel(x: Any, approximate: str) -> Any:
+    if approximate == "none":
+        return x * normal_cdf(x)
+    inner = x.dtype.type(GELU_SLOPE) * (x + x.dtype.type(GELU_CUBE) * (x * x * x))
+    return x.dtype.type(0.5) * x * (1 + np.tanh(inner))
+
+
+def _gelu(input: Any, approximate: Any) -> Node:
+    if approximate not in ("none", "tanh"):
+        raise GradcliError(
+            f"gelu() knows no approximation {approximate!r}", hint="use 'none' or 'tanh'", argument="approximate"
+        )
+    return apply(gelu, input, approximate=approximate)
+
+
+def _gelu_vjp(g: Node, out: Node, x: Node, approximate: str) -> tuple[Node]:
+    if approximate == "none":
+        return (g * (cdf(x) + x * exp(x * x * -0.5) * (1 / math.sqrt(2 * math.pi))),)
+    t = tanh(GELU_SLOPE * (x + GELU_CUBE * x**3))
+    slope = GELU_SLOPE * (1 + 3 * GELU_CUBE * x**2)
+    return (g * (0.5 * (1 + t) + 0.5 * x * (1 - t * t) * slope),)
+
+
+gelu = elementwise(
+    "gelu", _gelu_kernel, args="input, *, approximate='none'", dtype="float", build=_gelu, grad_fn="GeluBackward0",
+    torch="nn.functional.gelu", vjp=_gelu_vjp,
+    doc="The input times the normal distribution function of it, or the approximation with tanh.",
+)  # fmt: skip
+
+# Softmax ----------------------------------------------------------------------------------------------------------------
+
+
+def _along(op_name: str) -> Any:
+    def build(input: Any, dim: Any, dtype: Any) -> Node:
+        target = to_dtype(dtype)
+        x = floating(input) if target is None else to(as_node(input), target)
+        op: Op = {"softmax": softmax, "log_softmax": log_softmax}[op_name]
+        return make(op, (x,), {"dim": normalize_axis(dim, x.ndim)})
+
+    return build
+
+
+def _shifted(x: Any, dim: int) -> Any:
+    """The input less its maximum along a dimension, so that no exponential overflows."""
+    return x - np.maximum.reduce(x, axis=dim, keepdims=True)
+
+
+def _softmax_kernel(x: Any, dim: int) -> Any:
+    if not x.ndim or not x.size:
+        return np.where(np.isfinite(x), x.dtype.type(1), x.dtype.type(np.nan))
+    powers = np.exp(_shifted(x, dim))
+    return powers / np.add.reduce(powers, axis=dim, keepdims=True, dtype=np.float64).astype(x.dtype)
+
+
+def _log_softmax_kernel(x: Any, dim: int) -> Any:
+    if not x.ndim or not x.size:
+        return np.where(np.isfinite(x), x.dtype.type(0), x.dtype.type(np.nan))
+    shifted = _shifted(x, dim)
+    return shifted - np.log(np.add.reduce(np.exp(shifted), axis=dim, keepdims=True, dtype=np.float64)).astype(x.dtype)
+
+
+def _total(x: Node, dim: int) -> Node:
+    return sum_(x, dim, True) if x.ndim else x
+
+
+def _softmax_vjp(g: Node, out: Node, x: Node, dim: int) -> tuple[Node]:
+    pull = g * out
+    return (pull - out * _total(pull, dim),)
+
+
+def _log_softmax_vjp(g: Node, out: Node, x: Node, dim: int) -> tuple[Node]:
+    return (g - exp(out) * _total(g, dim),)
+
+
+softmax = primitive(
+    "softmax", _softmax_kernel, lambda inputs, params: (inputs[0].shape, inputs[0].dtype), family="activation",
+    args="input, dim, dtype=None", build=_along("softmax"), grad_fn="SoftmaxBackward0", vjp=_softmax_vjp,
+    doc="`exp(input)` divided by its sum along a dimension, without overflow.",
+)  # fmt: skip
+log_softmax = primitive(
+    "log_softmax", _log_softmax_kernel, lambda inputs, params: (inputs[0].shape, inputs[0].dtype), family="activation",
+    args="input, dim, dtype=None", build=_along("log_softmax"), grad_fn="LogSoftmaxBackward0", vjp=_log_softmax_vjp,
+    doc="The logarithm of softmax, without overflow.",
+)  # fmt: skip

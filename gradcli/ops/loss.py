@@ -1,0 +1,414 @@
+"""Losses and layer normalization, in the steps that PyTorch takes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from gradcli.errors import GradcliError
+from gradcli.node import (
+    INT64,
+    Literal,
+    Node,
+    Op,
+    Params,
+    Shape,
+    as_int,
+    as_node,
+    as_number,
+    broadcast_shapes,
+    cast,
+    constant,
+    make,
+    promote,
+    to_float,
+)
+from gradcli.ops.elementwise import abs_, clamp, eq, mul, neg, rsqrt, where
+from gradcli.ops.family import apply, call, composite, elementwise, floating, primitive
+from gradcli.ops.reduce import mean, sum_
+from gradcli.ops.shape import reshape, sizes, unsqueeze
+
+REDUCTIONS = ("mean", "sum", "none")
+
+
+def _reduction(value: Any) -> str:
+    if value not in REDUCTIONS:
+        raise GradcliError(
+            f"unknown reduction {value!r}", hint="use 'mean', 'sum' or 'none'", argument="reduction"
+        )
+    return str(value)
+
+
+def _reduce_array(values: Any, reduction: str) -> Any:
+    if reduction == "none":
+        return values
+    total = np.add.reduce(values, axis=None, dtype=np.float64)
+    return np.true_divide(total, values.size if reduction == "mean" else 1).astype(values.dtype)
+
+
+def _reduce_node(values: Node, reduction: str) -> Node:
+    return {"mean": mean, "sum": sum_}[reduction](values) if reduction != "none" else values
+
+
+def _infer_pair(inputs: tuple[Node, ...], params: Params) -> tuple[Shape, np.dtype]:
+    shape = broadcast_shapes([i.shape for i in inputs])
+    return shape if params["reduction"] == "none" else (), inputs[0].dtype
+
+
+def _share(g: Node, size: int, reduction: str) -> Node:
+    """The part of the loss's gradient that each element gets."""
+    return g / max(1, size) if reduction == "mean" else g
+
+
+# Losses of a difference -------------------------------------------------------------------------------------------------
+
+
+def _difference_loss(
+    name: str, backward: str, doc: str, kernel: Callable[..., Any], slope: Callable[..., Node], parameter: str | None = None,
+    default: float = 1.0,
+) -> Op:  # fmt: skip
+    """A loss that is a function of input - target; `slope` is that function's derivative."""
+
+    def build(input: Any, target: Any, reduction: Any, width: Any = None) -> Node:
+        a, b = as_node(input), as_node(target)
+        dtype = to_float(promote((a, b)))
+        params = {"reduction": _reduction(reduction)}
+        if parameter is not None:
+            params[parameter] = as_number(width, parameter)
+            if params[parameter] <= 0:
+                raise GradcliError(f"{parameter} must be positive, got {width}", argument=parameter)
+        return make(op, (cast(a, dtype), cast(b, dtype)), params)
+
+    def run(x: Any, y: Any, reduction: str, **width: float) -> Any:
+        return _reduce_array(kernel(x - y, **width), reduction)
+
+    def vjp(g: Node, out: Node, x: Node, y: Node, reduction: str, **width: float) -> tuple[Node, Node]:
+        size = math.prod(broadcast_shapes([x.shape, y.shape]))
+        pull = _share(g, size, reduction) * slope(x - y, **width)
+        return pull, -pull
+
+    extra = f", {parameter}={default}" if parameter is not None else ""
+    op = primitive(
+        name, run, _infer_pair, family="loss", args=f"input, target, reduction='mean'{extra}", doc=doc, build=build,
+        grad_fn=backward, torch=f"nn.functional.{name}", vjp=vjp,
+    )  # fmt: skip
+    return op
+
+
+def _huber(d: Any, delta: float) -> Any:
+    size = np.abs(d)
+    return np.where(size <= delta, d * d / 2, delta * (size - d.dtype.type(delta / 2)))
+
+
+def _smooth_l1(d: Any, beta: float) -> Any:
+    size = np.abs(d)
+    return np.where(size < beta, d * d / d.dtype.type(2 * beta), size - d.dtype.type(beta / 2))
+
+
+mse_loss = _difference_loss(
+    "mse_loss", "MseLossBackward0", "Squared difference.", lambda d: d * d, lambda d: 2 * d
+)  # fmt: skip
+huber_loss = _difference_loss(
+    "huber_loss", "HuberLossBackward0", "Half the squared difference up to delta, linear beyond.", _huber,
+    lambda d, delta: clamp(d, -delta, delta), "delta",
+)  # fmt: skip
+smooth_l1_loss = _difference_loss(
+    "smooth_l1_loss", "SmoothL1LossBackward0", "The Huber loss divided by beta.", _smooth_l1,
+    lambda d, beta: clamp(d / beta, -1.0, 1.0), "beta",
+)  # fmt: skip
+l1_loss = composite(
+    "l1_loss", lambda input, target, reduction: _reduce_node(abs_(as_node(input) - as_node(target)), _reduction(reduction)),
+    args="input, target, reduction='mean'", family="loss", torch="nn.functional.l1_loss", doc="Absolute difference.",
+)  # fmt: skip
+
+
+# Binary cross-entropy -----------------------------------------------------------------------------------------------------
+
+
+def _bce(input: Any, target: Any, weight: Any, pos_weight: Any, reduction: Any) -> Node:
+    given = [as_node(v) for v in (input, target, weight, pos_weight) if v is not None]
+    dtype = to_float(promote(given))
+    if given[0].shape != given[1].shape:
+        raise GradcliError(f"target has shape {given[1].shape}, input {given[0].shape}: they must be equal", argument="target")
+    flags = {"weighted": weight is not None, "pos_weighted": pos_weight is not None}
+    return make(bce, tuple(cast(n, dtype) for n in given), {"reduction": _reduction(reduction), **flags})
+
+
+def _bce_parts(extra: tuple[Any, ...], weighted: bool, pos_weighted: bool) -> tuple[Any, Any]:
+    """The weight and the weight of positive targets, None where not given."""
+    return extra[0] if weighted else None, extra[-1] if pos_weighted else None
+
+
+def _bce_kernel(x: Any, y: Any, *extra: Any, reduction: str, weighted: bool, pos_weighted: bool) -> Any:
+    weight, positive = _bce_parts(extra, weighted, pos_weighted)
+    # log(1 + exp(-x)) without overflow.
+    tail = np.log1p(np.exp(-np.abs(x))) + np.maximum(-x, 0)
+    loss = (1 - y) * x + (tail if positive is None else ((positive - 1) * y + 1) * tail)
+    return _reduce_array(loss if weight is None else loss * weight, reduction)
+
+
+def _bce_vjp(
+    g: Node, out: Node, x: Node, y: Node, *extra: Node, reduction: str, weighted: bool, pos_weighted: bool
+) -> tuple[Node | None, ...]:
+    weight, positive = _bce_parts(extra, weighted, pos_weighted)
+    share = _share(g, x.size, reduction)
+    share = share if weight is None else share * weight
+    chance = call("sigmoid", x)
+    if positive is None:
+        pulls = share * (chance - y), share * -x
+    else:
+        scaled = positive * y
+        pulls = share * ((scaled + 1 - y) * chance - scaled), share * (-x - (positive - 1) * call("logsigmoid", x))
+    return *pulls, *(None for _ in extra)
+
+
+bce = primitive(
+    "binary_cross_entropy_with_logits", _bce_kernel, _infer_pair, family="loss", build=_bce, vjp=_bce_vjp,
+    args="input, target, weight=None, pos_weight=None, reduction='mean'",
+    grad_fn=lambda node: ("BinaryCrossEntropyWithLogitsBackward0", node.inputs[:2]),
+    torch="nn.functional.binary_cross_entropy_with_logits",
+    doc="Cross-entropy of probabilities (target) and the sigmoid of the input.",
+)  # fmt: skip
+
+
+# Cross-entropy ------------------------------------------------------------------------------------------------------------
+
+# PyTorch's operations with a number have names of their own where they are called from within another one.
+_times = elementwise(
+    "_times", np.multiply, args="input, other", grad_fn=lambda node: ("MulBackward1", node.inputs[:1]), public=False,
+    doc="Product with a number inside an operation.", vjp=lambda g, out, x, y: (g * y, None),
+)  # fmt: skip
+_over = elementwise(
+    "_over", np.true_divide, args="input, other", grad_fn=lambda node: ("DivBackward1", node.inputs[:1]), public=False,
+    doc="Quotient by a number inside an operation.", vjp=lambda g, out, x, y: (g / y, None),
+)  # fmt: skip
+
+
+def _masked_fill(input: Any, mask: Any, value: Any) -> Node:
+    return apply(masked_fill, mask, input, value=as_number(value, "value"))
+
+
+masked_fill = elementwise(
+    "masked_fill", lambda m, x, value: np.where(m, x.dtype.type(value), x), args="input, mask, value", dtype="select",
+    build=_masked_fill, grad_fn=lambda node: ("MaskedFillBackward0", node.inputs[1:]), torch="masked_fill",
+    doc="The input with a number where the mask is true.", vjp=lambda g, out, m, x, value: (None, where(m, 0, g)),
+)  # fmt: skip
+
+
+def class_axis(x: Node) -> int:
+    """The dimension of the classes: the second, or the only one."""
+    return min(1, x.ndim - 1)
+
+
+def _class_indices(target: Any, x: Node) -> Node:
+    """The target of a classification as integers, in the input's shape without its class dimension."""
+    if isinstance(target, Literal | list) and not any(isinstance(v, Node) for v in target):
+        values = np.array(as_node(list(target)).params["value"])
+        if np.all(values == np.floor(values)):
+            target = constant(values.astype(INT64))
+    node = as_node(target)
+    if node.dtype.kind not in "iu":
+        raise GradcliError(
+            f"class indices must be integers, not {node.dtype}", hint="convert them, as in t.long()", argument="target"
+        )
+    axis = class_axis(x)
+    expected = x.shape[:axis] + x.shape[axis + 1 :]
+    if node.shape != expected:
+        raise GradcliError(
+            f"target has shape {node.shape}, the input of shape {x.shape} needs {expected}", argument="target"
+        )
+    return node
+
+
+def _class_weights(target: Any, *weight: Any, shape: Shape, dtype: np.dtype, ignore_index: int) -> Any:
+    """Zeros with each target's weight (1 unless given) at its class: what the loss takes of the log-probabilities."""
+    axis = min(1, len(shape) - 1)
+    taken = target != ignore_index
+    safe = np.where(taken, target, 0)
+    classes = shape[axis]
+    if np.any((safe < 0) | (safe >= classes)):
+        worst = target[taken & ((target < 0) | (target >= classes))].ravel()[0]
+        raise GradcliError(f"class {worst} is out of range: there are {classes} classes")
+    values = np.where(taken, weight[0][safe] if weight else 1, 0).astype(dtype)
+    result = np.zeros(shape, dtype)
+    np.put_along_axis(result, np.expand_dims(safe, axis), np.expand_dims(values, axis), axis)
+    return result
+
+
+class_weights = primitive(
+    "_class_weights", _class_weights, lambda inputs, params: (params["shape"], params["dtype"]), family="loss",
+    public=False, args="target", doc="Each target's weight at its class.",
+)  # fmt: skip
+
+
+def _nll_kernel(x: Any, *rest: Any, reduction: str, ignore_index: int) -> Any:
+    axis = min(1, x.ndim - 1)
+    weights = _class_weights(*rest, shape=x.shape, dtype=x.dtype, ignore_index=ignore_index)
+    # Not a plain product: a log-probability of -inf must not spoil classes that are not asked for.
+    losses = -np.add.reduce(np.where(weights != 0, weights * x, x.dtype.type(0)), axis=axis)
+    if reduction == "none":
+        return losses
+    total = np.add.reduce(losses, axis=None, dtype=np.float64)
+    if reduction == "mean":
+        total = np.true_divide(total, np.add.reduce(weights, axis=None, dtype=np.float64))
+    return np.asarray(total).astype(x.dtype)
+
+
+def _nll_infer(inputs: tuple[Node, ...], params: Params) -> tuple[Shape, np.dtype]:
+    return inputs[1].shape if params["reduction"] == "none" else (), inputs[0].dtype
+
+
+def _nll_vjp(g: Node, out: Node, x: Node, *rest: Node, reduction: str, ignore_index: int) -> tuple[Node | None, ...]:
+    weights = make(class_weights, rest, {"shape": x.shape, "dtype": x.dtype, "ignore_index": ignore_index})
+    if reduction == "none":
+        pull = weights * -unsqueeze(g, class_axis(x))
+    else:
+        pull = weights * -(g / sum_(weights) if reduction == "mean" else g)
+    return pull, *(None for _ in rest)
+
+
+def _nll_loss(input: Any, target: Any, weight: Any, ignore_index: Any, reduction: Any) -> Node:
+    x = floating(input)
+    if not x.ndim:
+        raise GradcliError("nll_loss() needs a dimension of classes, the input has none")
+    indices = _class_indices(target, x)
+    rest = [indices]
+    if weight is not None:
+        w = cast(as_node(weight), x.dtype)
+        if w.shape != (x.shape[class_axis(x)],):
+            raise GradcliError(f"weight has shape {w.shape}, there are {x.shape[class_axis(x)]} classes", argument="weight")
+        rest.append(w)
+    how, ignored = _reduction(reduction), as_int(ignore_index, "ignore_index")
+    params = {"reduction": how, "ignore_index": ignored}
+    if x.ndim <= 2:
+        return make(nll_loss, (x, *rest), params)
+    # PyTorch has one operation for pictures and brings other shapes into that form.
+    if x.ndim != 4:
+        rest[0] = reshape(indices, (x.shape[0], 1, -1))
+        x = reshape(x, (*x.shape[:2], 1, -1))
+    loss = make(nll_loss, (x, *rest), params)
+    return reshape(loss, indices.shape) if how == "none" and loss.shape != indices.shape else loss
+
+
+nll_loss = primitive(
+    "nll_loss", _nll_kernel, _nll_infer, family="loss", build=_nll_loss, vjp=_nll_vjp,
+    args="input, target, weight=None, ignore_index=-100, reduction='mean'", torch="nn.functional.nll_loss",
+    grad_fn=lambda node: ("NllLossBackward0" if node.inputs[0].ndim <= 2 else "NllLoss2DBackward0", node.inputs[:1]),
+    doc="Minus the log-probability (input) of each target class.",
+)  # fmt: skip
+
+
+def _cross_entropy(
+    input: Any, target: Any, weight: Any, ignore_index: Any, reduction: Any, label_smoothing: Any
+) -> Node:
+    x = floating(input)
+    if not x.ndim:
+        raise GradcliError("cross_entropy() needs a dimension of classes, the input has none")
+    smoothing = as_number(label_smoothing, "label_smoothing")
+    if not 0 <= smoothing <= 1:
+        raise GradcliError(f"label_smoothing must lie between 0 and 1, got {smoothing}", argument="label_smoothing")
+    how = _reduction(reduction)
+    logs = call("log_softmax", x, class_axis(x))
+    probabilities = as_node(target)
+    if probabilities.is_floating and probabilities.shape == x.shape:
+        return _cross_entropy_of_probabilities(logs, cast(probabilities, x.dtype), weight, how, smoothing)
+    hard = nll_loss(logs, target, weight, ignore_index, how)
+    if not smoothing:
+        return hard
+    indices = _class_indices(target, x)
+    axis = class_axis(x)
+    spread = logs if weight is None else logs * _along(weight, logs, axis)
+    ignored = eq(indices, as_int(ignore_index, "ignore_index"))
+    soft = masked_fill(-sum_(spread, axis), ignored, 0.0)
+    if how == "mean":
+        extra = () if weight is None else (cast(as_node(weight), x.dtype),)
+        params = {"shape": x.shape, "dtype": x.dtype, "ignore_index": as_int(ignore_index, "ignore_index")}
+        soft = sum_(soft) / sum_(make(class_weights, (indices, *extra), params))
+    elif how == "sum":
+        soft = sum_(soft)
+    return apply(_times, hard, 1 - smoothing) + apply(_times, soft, smoothing / x.shape[axis])
+
+
+def _along(weight: Any, x: Node, axis: int) -> Node:
+    """Class weights in a shape that broadcasts against the input's class dimension."""
+    return reshape(as_node(weight), tuple(-1 if k == axis else 1 for k in range(x.ndim)))
+
+
+def _cross_entropy_of_probabilities(logs: Node, target: Node, weight: Any, how: str, smoothing: float) -> Node:
+    axis = class_axis(logs)
+    if smoothing:
+        target = target * (1 - smoothing) + smoothing / logs.shape[axis]
+    product = mul(logs, target)
+    if weight is not None:
+        product = product * _along(weight, logs, axis)
+    if how == "none":
+        return neg(sum_(product, axis))
+    total = neg(sum_(product))
+    return apply(_over, total, max(1.0, logs.size / max(1, logs.shape[axis]))) if how == "mean" else total
+
+
+cross_entropy = composite(
+    "cross_entropy", _cross_entropy, family="loss", torch="nn.functional.cross_entropy",
+    args="input, target, weight=None, ignore_index=-100, reduction='mean', label_smoothing=0.0",
+    doc="Cross-entropy of the softmax of the input and target classes, given as indices or as probabilities.",
+)  # fmt: skip
+
+
+# Layer normalization ------------------------------------------------------------------------------------------------------
+
+
+def _layer_norm(input: Any, normalized_shape: Any, weight: Any, bias: Any, eps: Any) -> Node:
+    x = floating(input)
+    shape = tuple(sizes(normalized_shape, "normalized_shape"))
+    if not shape or x.shape[-len(shape) :] != shape:
+        raise GradcliError(
+            f"normalized_shape {shape} are not the last dimensions of shape {x.shape}", argument="normalized_shape"
+        )
+    extra = []
+    for name, value in (("weight", weight), ("bias", bias)):
+        if value is not None:
+            node = cast(as_node(value), x.dtype)
+            if node.shape != shape:
+                raise GradcliError(f"{name} has shape {node.shape}, it needs {shape}", argument=name)
+            extra.append(node)
+    params = {"dims": len(shape), "eps": as_number(eps, "eps"), "scaled": weight is not None, "shifted": bias is not None}
+    return make(layer_norm, (x, *extra), params)
+
+
+def _layer_norm_kernel(x: Any, *extra: Any, dims: int, eps: float, scaled: bool, shifted: bool) -> Any:
+    axes = tuple(range(x.ndim - dims, x.ndim))
+    wide = x.astype(np.float64)
+    centred = wide - np.mean(wide, axis=axes, keepdims=True)
+    result = centred / np.sqrt(np.mean(centred * centred, axis=axes, keepdims=True) + eps)
+    if scaled:
+        result = result * extra[0]
+    return (result + extra[-1] if shifted else result).astype(x.dtype)
+
+
+def _layer_norm_vjp(
+    g: Node, out: Node, x: Node, *extra: Node, dims: int, eps: float, scaled: bool, shifted: bool
+) -> tuple[Node | None, ...]:
+    axes = tuple(range(x.ndim - dims, x.ndim))
+    centred = x - mean(x, axes, True)
+    scale = rsqrt(mean(centred * centred, axes, True) + eps)
+    normal = centred * scale
+    pull = g * extra[0] if scaled else g
+    dx = scale * (pull - mean(pull, axes, True) - normal * mean(pull * normal, axes, True))
+    return dx, *((g * normal,) if scaled else ()), *((g,) if shifted else ())
+
+
+def _layer_norm_grad_fn(node: Node) -> tuple[str, tuple[Node | None, ...]]:
+    rest = list(node.inputs[1:])
+    edges = [rest.pop(0) if node.params[flag] else None for flag in ("scaled", "shifted")]
+    return "NativeLayerNormBackward0", (node.inputs[0], *edges)
+
+
+layer_norm = primitive(
+    "layer_norm", _layer_norm_kernel, lambda inputs, params: (inputs[0].shape, inputs[0].dtype), family="loss",
+    args="input, normalized_shape, weight=None, bias=None, eps=1e-5", build=_layer_norm, vjp=_layer_norm_vjp,
+    grad_fn=_layer_norm_grad_fn, torch="nn.functional.layer_norm",
+    doc="The last dimensions brought to mean 0 and variance 1, then scaled and shifted.",
+)  # fmt: skip

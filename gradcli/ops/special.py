@@ -1,0 +1,71 @@
+"""Special functions from SciPy, an extra that is imported when one of them is computed."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from gradcli.errors import GradcliError
+from gradcli.node import Node, as_int
+from gradcli.ops.elementwise import exp
+from gradcli.ops.family import apply, elementwise, floating
+
+TWO_OVER_ROOT_PI = 2 / math.sqrt(math.pi)
+
+
+def _scipy(name: str, function: str) -> Any:
+    """A kernel that calls a function of scipy.special in at least single precision."""
+
+    def kernel(x: Any) -> Any:
+        result: Any = getattr(_special(function), name)(x.astype(np.float32) if x.dtype == np.float16 else x)
+        return result.astype(x.dtype)
+
+    return kernel
+
+
+def _special(function: str) -> Any:
+    try:
+        import scipy.special
+    except ImportError:
+        raise GradcliError(
+            f"{function}() needs SciPy, which is not installed", hint="pip install 'gradcli[special]'"
+        ) from None
+    return scipy.special
+
+
+def _polygamma_kernel(x: Any, n: int) -> Any:
+    result: Any = _special("polygamma").polygamma(n, x.astype(np.float64))
+    return result.astype(x.dtype)
+
+
+def _polygamma(n: Any, input: Any) -> Node:
+    order = as_int(n, "n")
+    if order < 0:
+        raise GradcliError(f"polygamma() needs an order of 0 or more, got {order}", argument="n")
+    return digamma(input) if order == 0 else apply(polygamma, floating(input), n=order)
+
+
+erf = elementwise(
+    "erf", _scipy("erf", "erf"), dtype="float", grad_fn="ErfBackward0", doc="Error function. Needs SciPy.",
+    vjp=lambda g, out, x: (g * (exp(-(x * x)) * TWO_OVER_ROOT_PI),),
+)  # fmt: skip
+erfc = elementwise(
+    "erfc", _scipy("erfc", "erfc"), dtype="float", grad_fn="ErfcBackward0",
+    doc="Complementary error function, `1 - erf(input)`. Needs SciPy.",
+    vjp=lambda g, out, x: (g * (exp(-(x * x)) * -TWO_OVER_ROOT_PI),),
+)  # fmt: skip
+lgamma = elementwise(
+    "lgamma", _scipy("gammaln", "lgamma"), dtype="float", grad_fn="LgammaBackward0", domain=(0.5, 3.0),
+    doc="Logarithm of the absolute value of the gamma function. Needs SciPy.",
+    vjp=lambda g, out, x: (g * digamma(x),),
+)  # fmt: skip
+digamma = elementwise(
+    "digamma", _scipy("psi", "digamma"), dtype="float", grad_fn="DigammaBackward0", domain=(0.5, 3.0),
+    doc="Derivative of lgamma. Needs SciPy.", vjp=lambda g, out, x: (g * polygamma(1, x),),
+)  # fmt: skip
+polygamma = elementwise(
+    "polygamma", _polygamma_kernel, args="n, input", build=_polygamma, grad_fn="PolygammaBackward0", domain=(0.5, 3.0),
+    doc="The n-th derivative of digamma. Needs SciPy.", vjp=lambda g, out, x, n: (g * polygamma(n + 1, x),),
+)  # fmt: skip
