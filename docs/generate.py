@@ -6,37 +6,42 @@
 from __future__ import annotations
 
 import argparse
+import ast
+import inspect
 import os
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-import gradcli.ops  # noqa: F401  (fills the registry)
 from gradcli.errors import GradcliError
 from gradcli.node import OPS, Node, Op, input_node
+from gradcli.ops import FAMILIES
 from gradcli.ops.elementwise import zero_vjp
 
 DOCS = Path(__file__).resolve().parent
 BEGIN, END = "<!-- generated: gradcli eval --help -->", "<!-- end -->"
 
+# The tables of gradcli.ops in the order of the page.
 TITLES = {
-    "elementwise": "Element by element",
-    "activation": "Activations",
+    "elementwise": "Arithmetic, powers, trigonometry: element by element",
     "special": "Special functions",
-    "reduction": "Reductions and running totals",
+    "activation": "Activations",
+    "reduce": "Reductions and running totals",
+    "matmul": "Products",
+    "einsum": "Einstein's notation",
+    "linalg": "Linear algebra",
+    "diagonal": "Diagonals and triangles",
     "shape": "Shape",
     "index": "Indexing",
-    "contraction": "Products and contractions",
-    "diagonal": "Diagonals and triangles",
-    "linalg": "Linear algebra",
     "loss": "Losses and normalization",
     "create": "Creation",
 }
 NOTES = {
-    "special": "These need SciPy: `pip install '.[special]'`.",
+    "special": "These need SciPy: `pip install 'gradcli[special]'`.",
     "create": "In Python they also take `requires_grad=True`.",
 }
 HEADER = """<!-- Written by docs/generate.py from the registry of operations. Edit the rows in gradcli/ops/ instead. -->
@@ -94,18 +99,27 @@ def help_text() -> str:
 
 def operations() -> str:
     """The text of operations.md."""
-    families: dict[str, list[Op]] = {}
+    tables: dict[str, list[Op]] = {title: [] for title in TITLES}
+    home = {op: module.__name__.rpartition(".")[2] for module in FAMILIES for op in _rows_of(module)}
     for name, op in OPS.items():
         if op.public and name == op.name:
-            families.setdefault(op.family, []).append(op)
+            tables.setdefault(home[op], []).append(op)
     parts = [HEADER]
-    for family in [f for f in TITLES if f in families] + [f for f in families if f not in TITLES]:
-        parts.append(f"## {TITLES.get(family, family.capitalize())}\n")
-        if family in NOTES:
-            parts.append(f"{NOTES[family]}\n")
-        rows = [_row(op) for op in families[family]]
+    for table, ops in tables.items():
+        parts.append(f"## {TITLES.get(table, table.capitalize())}\n")
+        if table in NOTES:
+            parts.append(f"{NOTES[table]}\n")
+        rows = [_row(op) for op in ops]
         parts.append("\n".join(["| operation | | PyTorch | gradient |", "| --- | --- | --- | --- |", *rows]) + "\n")
     return "\n".join(parts)
+
+
+def _rows_of(module: ModuleType) -> list[Op]:
+    """The operations that a module defines, without those that it imports."""
+    tree = ast.parse(inspect.getsource(module))
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    borrowed = {alias.asname or alias.name for node in imports for alias in node.names}
+    return [value for name, value in vars(module).items() if isinstance(value, Op) and name not in borrowed]
 
 
 def _row(op: Op) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcli.errors import GradcliError
+from gradcli.errors import GradcliError, WorkError
 from gradcli.node import Node, toposort
 
 #: Operations whose result is another look at the memory of their first operand.
@@ -65,7 +65,7 @@ def run(node: Node, inputs: list[np.ndarray]) -> np.ndarray:
             error.span = node.span
         raise
     except MemoryError:
-        raise GradcliError(
+        raise WorkError(
             f"not enough memory for a {node.dtype} tensor of shape {node.shape} ({show_bytes(node.nbytes)})",
             span=node.span,
         ) from None
@@ -91,18 +91,21 @@ def check_memory(order: Sequence[Node], ready: dict[Node, np.ndarray]) -> None:
     available = available_memory()
     if available is None:
         return
-    held, node = _peak(computed, ready)
-    if held <= available:
+    needed = _peak(computed, ready)
+    if needed <= available:
         return
-    name = f"a {node.dtype} tensor of shape {node.shape}"
+    largest = max((node for node in computed if node.op.name not in VIEWS), key=lambda node: node.nbytes)
+    name = f"a {largest.dtype} tensor of shape {largest.shape}"
     have = f"{show_bytes(available)} of memory are available"
-    if node.nbytes > available:
-        raise GradcliError(f"{name} needs {show_bytes(node.nbytes)}, {have}", span=node.span)
-    raise GradcliError(f"{name} brings the memory needed to {show_bytes(held)}, {have}", span=node.span)
+    if largest.nbytes > available:
+        message = f"{name} needs {show_bytes(largest.nbytes)}, {have}"
+    else:
+        message = f"this needs {show_bytes(needed)} at once, {have}; the largest part is {name}"
+    raise GradcliError(message, span=largest.span)
 
 
-def _peak(computed: Sequence[Node], ready: dict[Node, np.ndarray]) -> tuple[int, Node]:
-    """The most bytes held at once when `computed` run in this order, each freed after its last use, and the node then.
+def _peak(computed: Sequence[Node], ready: dict[Node, np.ndarray]) -> int:
+    """The most bytes held at once when `computed` run in this order, each freed after its last use.
 
     What has no user in the list is a result and stays.
     """
@@ -113,7 +116,7 @@ def _peak(computed: Sequence[Node], ready: dict[Node, np.ndarray]) -> tuple[int,
     # A view keeps the array alive whose memory it shows.
     owners: dict[Node, Node] = {}
     views: dict[Node, int] = {}
-    held, most, at = 0, -1, computed[0]
+    held = most = 0
     for node in computed:
         owner = node
         if node.op.name in VIEWS:
@@ -122,8 +125,7 @@ def _peak(computed: Sequence[Node], ready: dict[Node, np.ndarray]) -> tuple[int,
         views[owner] = views.get(owner, 0) + 1
         if owner is node:
             held += node.nbytes
-            if held > most:
-                most, at = held, node
+            most = max(most, held)
         for child in node.inputs:
             uses[child] -= 1
             if not uses[child] and child not in ready:
@@ -131,7 +133,7 @@ def _peak(computed: Sequence[Node], ready: dict[Node, np.ndarray]) -> tuple[int,
                 views[owner] -= 1
                 if not views[owner] and owner not in ready:
                     held -= owner.nbytes
-    return most, at
+    return most
 
 
 def show_bytes(count: int) -> str:

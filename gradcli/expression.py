@@ -117,7 +117,8 @@ def evaluate(
         value = evaluator.run(program)
         for name in leaves:
             if name not in evaluator.used:
-                raise GradcliError(f"the input {name!r} is never used", hint="leave it out, or use it in the expression")
+                hint = "leave it out, or use it in the expression"
+                raise GradcliError(f"the input {name!r} is never used", hint=hint)
         seed, note = _seed(value, grad_output, explicit=wrt is not None and bool(names))
         gradients = vjp([value], [seed], [leaves[n] for n in names]) if seed is not None else {}
         wanted = [leaves[n] for n in names if leaves[n] in gradients]
@@ -431,7 +432,8 @@ class Evaluator:
             if name in self.names or name in CONSTANTS:
                 raise GradcliError(f"{name!r} is not a function", span=where, hint=f"write {name}*(...) to multiply")
             functions = [n for n, o in OPS.items() if o.public]
-            hint = did_you_mean(name, [*functions, *self.functions]) or "functions have PyTorch's names, such as exp or sum"
+            close = did_you_mean(name, [*functions, *self.functions])
+            hint = close or "functions have PyTorch's names, such as exp or sum"
             raise GradcliError(f"unknown function {name!r}", span=where, hint=hint)
         values, places = self._pop(positional + len(words))
         self._push(self._apply(op, values, places, words, place), place)
@@ -521,11 +523,12 @@ def _number_arithmetic(symbol: str, a: Any, b: Any) -> Any:
         raise GradcliError("@ multiplies matrices, not numbers", hint="use *")
     if symbol in "&|" and (isinstance(a, float) or isinstance(b, float)):
         raise GradcliError(f"{symbol} is defined for booleans and integers", hint="compare first, as in x > 0")
-    if symbol == "**" and isinstance(a, int) and isinstance(b, int) and abs(a) > 1:
-        if b > _MAX_BITS or a.bit_length() * max(b, 0) > _MAX_BITS:
-            a = _as_float(a)
-    if isinstance(a, int) and isinstance(b, int) and max(a.bit_length(), b.bit_length()) > _MAX_BITS:
-        a, b = _as_float(a), _as_float(b)
+    if isinstance(a, int) and isinstance(b, int):
+        bits = max(a.bit_length(), b.bit_length())
+        if symbol == "**" and abs(a) > 1:
+            bits = max(bits, a.bit_length() * max(b, 0))
+        if bits > _MAX_BITS:
+            a, b = _as_float(a), _as_float(b)
     try:
         result = _NUMBERS[symbol](a, b)
     except (ZeroDivisionError, OverflowError):

@@ -43,7 +43,7 @@ _MAX_ELEMENTS = 2**62
 _MAX_DIMENSIONS = 64
 
 
-class Literal(list):
+class Literal(list[Any]):
     """A list written out in an expression: a tensor of float32 where a tensor is wanted, indices where those are."""
 
 

@@ -91,7 +91,7 @@ class Signature:
             at = names.index(name)
             if at < len(args):
                 raise GradcliError(f"{self.function}() got {word!r} twice", argument=word)
-            values[at] = value
+            values[at] = value if name != self._star or isinstance(value, list | tuple) else (value,)
         for name, value in zip(names, values, strict=True):
             if value is _REQUIRED:
                 if name == self._star:

@@ -123,6 +123,9 @@ LINEAR = [
     Case("x.T @ y", {"x": ((3, 2), D), "y": ((3, 4), D)}), Case("matmul(x, y)", {"x": ((2, 3), D), "y": ((3, 4), D)}),
     Case("mm(x, y)", {"x": ((2, 3), D), "y": ((3, 4), D)}), Case("mv(x, y)", {"x": ((2, 3), D), "y": ((3,), D)}),
     Case("bmm(x, y)", {"x": ((2, 2, 3), D), "y": ((2, 3, 2), D)}), Case("dot(x, y)", {"x": ((3,), D), "y": ((3,), D)}),
+    Case("vdot(x, y)", {"x": ((3,), D), "y": ((3,), D)}), Case("inner(x, y)", {"x": ((2, 3), D), "y": ((3,), D)}),
+    Case("inner(x, y)", {"x": ((2, 3), D), "y": ((4, 3), D)}), Case("tensordot(x, y, 1)", {"x": ((2, 3), D), "y": ((3, 4), D)}),
+    Case("tensordot(x, y, 2)", {"x": ((4, 2, 3), D), "y": ((2, 3, 2), D)}), Case("diag_embed(x)", {"x": ((2, 3), D)}),
     Case("outer(x, y)", {"x": ((3,), D), "y": ((2,), D)}), Case("x @ x.T", {"x": ((2, 3), D)}),
     Case("trace(x)", SQUARE), Case("diag(x)", SQUARE), Case("diag(x)", {"x": ((3,), D)}), Case("diag(x, 1)", SQUARE),
     Case("diagonal(x)", SQUARE), Case("diagonal(x, 1, 1, 2)", {"x": ((2, 3, 3), D)}), Case("x.tril()", SQUARE),
@@ -182,19 +185,19 @@ def all_cases() -> list[Case]:
 
 #: Losses with weights, for which PyTorch gives no gradient.
 WEIGHTED = [
-    _x("cross_entropy(x, t, w)", t=((2,), "class3"), w=((3,), P)),
-    _x("cross_entropy(x, t, w, label_smoothing=0.2)", t=((2,), "class3"), w=((3,), P)),
-    _x("cross_entropy(x, t, w, reduction='sum', label_smoothing=0.2)", t=((2,), "class3"), w=((3,), P)),
-    _x("nll_loss(x, t, w, reduction='none')", t=((2,), "class3"), w=((3,), P)),
-    _x("binary_cross_entropy_with_logits(x, y, pos_weight=w)", y=((2, 3), (0.1, 0.9)), w=((3,), P)),
-    _x("binary_cross_entropy_with_logits(x, y, w)", y=((2, 3), (0.1, 0.9)), w=((3,), P)),
+    _x("cross_entropy(x, t, w.detach())", t=((2,), "class3"), w=((3,), P)),
+    _x("cross_entropy(x, t, w.detach(), label_smoothing=0.2)", t=((2,), "class3"), w=((3,), P)),
+    _x("cross_entropy(x, t, w.detach(), reduction='sum', label_smoothing=0.2)", t=((2,), "class3"), w=((3,), P)),
+    _x("nll_loss(x, t, w.detach(), reduction='none')", t=((2,), "class3"), w=((3,), P)),
+    _x("binary_cross_entropy_with_logits(x, y, pos_weight=w.detach())", y=((2, 3), (0.1, 0.9)), w=((3,), P)),
+    _x("binary_cross_entropy_with_logits(x, y, w.detach())", y=((2, 3), (0.1, 0.9)), w=((3,), P)),
 ]
 
 
 def detached_cases() -> list[Case]:
     """Values cut off from their inputs: no central difference agrees with their gradient, PyTorch's does."""
     return [_x("log(x)*x.detach()", domain=P), _x("detach(x)*x"), _x("detach(x)"), _x("x.half()"), _x("x.float()"),
-            *WEIGHTED]  # fmt: skip  # fmt: skip
+            *WEIGHTED]  # fmt: skip
 
 
 # Functions whose results are no figure to compare: drawn at random, or only another way to write indexing.

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from typing import IO
 
 import click
 
 from gradcli import __version__
 from gradcli.cli.evaluate import eval_command
-from gradcli.errors import GradcliError
+from gradcli.errors import GradcliError, WorkError
 
 EXAMPLES = """\b
 Examples:
@@ -18,12 +18,14 @@ Examples:
   gradcli eval 'softmax(x, 0)[1]' 'x=[1, 2, 3]' --json
 """
 
+_COMPLETE = "_GRADCLI_COMPLETE"
+
 
 @click.group(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     help=f"Evaluate tensor expressions and differentiate them, with PyTorch's semantics.\n\n{EXAMPLES}",
     epilog="\b\nShell completion, for bash (also zsh, fish):\n"
-    '  eval "$(_GRADCLI_COMPLETE=bash_source gradcli)"',
+    f'  eval "$({_COMPLETE}=bash_source gradcli)"',
 )
 @click.version_option(__version__, message="gradcli %(version)s")
 def cli() -> None:
@@ -35,59 +37,85 @@ cli.add_command(eval_command)
 
 def run(arguments: list[str]) -> int:
     """Run the command and give its exit code; whatever goes wrong ends as one plain report on standard error."""
-    json_errors = "--json" in arguments
+    options = arguments[: arguments.index("--")] if "--" in arguments else arguments
     try:
         for stream in (sys.stdout, sys.stderr):
             # A terminal that cannot show a character gets a mark for it instead of an exception.
-            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+            if hasattr(stream, "reconfigure"):
+                stream.reconfigure(errors="backslashreplace")
         code = _run_click(arguments or ["--help"])
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
         return code
     except BrokenPipeError:
         # Whoever read the output has seen enough.
         return 0
-    except GradcliError as error:
-        return _report(error.render(), error, json_errors)
-    except OSError as error:
-        return _report(f"cannot write the output: {error.strerror}", None, json_errors, 1)
-    except MemoryError:
-        return _report("not enough memory for this", None, json_errors, 1)
-    except KeyboardInterrupt:
-        return 130
+    except KeyboardInterrupt as stopped:
+        return getattr(stopped, "code", 130)
+    except Exception as error:
+        return _report(_as_error(error), "--json" in options)
 
 
 def _run_click(arguments: list[str]) -> int:
+    """Run click without its own main(), which would answer a closed pipe or an interrupt in its own way."""
+    if _COMPLETE in os.environ:
+        from click.shell_completion import shell_complete
+
+        return shell_complete(cli, {}, "gradcli", _COMPLETE, os.environ[_COMPLETE])
     try:
-        code = cli.main(args=arguments, prog_name="gradcli", standalone_mode=False)
-        return code if isinstance(code, int) else 0
-    except click.exceptions.Exit as error:
-        return error.exit_code
-    except click.Abort:
-        raise KeyboardInterrupt from None
+        with cli.make_context("gradcli", list(arguments)) as context:
+            cli.invoke(context)
+        return 0
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else "gradcli"
-        raise GradcliError(error.format_message(), hint=f"`{command} --help` shows what it takes") from None
+        hint = f"`{command} --help` shows what it takes"
+        if isinstance(error, click.NoSuchOption):
+            hint += "; an expression that begins with -- is written after a -- of its own"
+        raise GradcliError(_in_our_style(error.format_message()), hint=hint) from None
     except click.ClickException as error:
-        raise GradcliError(error.format_message()) from None
+        raise GradcliError(_in_our_style(error.format_message())) from None
 
 
-def _report(text: str, error: GradcliError | None, as_json: bool, code: int | None = None) -> int:
-    """Write an error to standard error, in JSON if the results were asked for in JSON."""
-    if code is None:
-        code = error.exit_code if error is not None else 1
+def _in_our_style(message: str) -> str:
+    """click's sentences as the lines that all other errors are."""
+    return message[:1].lower() + message[1:].rstrip(".")
+
+
+def _as_error(error: Exception) -> GradcliError:
+    """What is reported of an exception."""
+    if isinstance(error, GradcliError):
+        return error
+    if isinstance(error, OSError):
+        # Reading and writing files report for themselves; what is left is the text for standard output.
+        return WorkError(f"cannot write standard output: {error.strerror or error}")
+    if isinstance(error, MemoryError):
+        return WorkError("not enough memory for this")
+    return WorkError(
+        f"internal error: {type(error).__name__}: {error}",
+        hint="this is a mistake in gradcli: please report it, with the command that led to it",
+    )
+
+
+def _report(error: GradcliError, as_json: bool) -> int:
+    """Write an error to standard error, in JSON if the results were asked for in JSON, and give the exit code."""
     if as_json:
-        from gradcli.render.json import to_json
+        # Not gradcli.render.json, which needs NumPy.
+        from json import dumps
 
-        known = error if error is not None else GradcliError(text)
-        span = list(known.span) if known.span is not None else None
-        text = to_json({"error": {"message": known.message, "span": span, "hint": known.hint}})
+        text = dumps({"error": {"message": error.message, "span": error.span, "hint": error.hint}})
     else:
-        text = f"gradcli: {text}"
-    stream: IO[str] = sys.stderr
-    try:
-        stream.write(text + "\n")
-        stream.flush()
-    except OSError:
-        # Nobody is listening to errors either.
-        pass
-    return code
+        text = f"gradcli: {error.render()}"
+    stream = sys.stderr
+    if stream is not None:
+        if not stream.encoding.lower().startswith("utf"):
+            # One column, like the dots: the carets below must not shift.
+            text = text.replace("…", "~")
+        try:
+            stream.write(text + "\n")
+            stream.flush()
+        except OSError:
+            # Nobody is listening to errors either.
+            pass
+    return error.exit_code

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import time
 from typing import IO
 
@@ -17,6 +19,7 @@ class ProgressLine:
         self._stream = stream
         self._start = time.monotonic()
         self._shown = 0.0
+        self._length = 0
 
     def __call__(self, done: int, total: int) -> None:
         now = time.monotonic()
@@ -26,11 +29,23 @@ class ProgressLine:
         self._shown = now
         left = elapsed * (total - done) / max(done, 1)
         rate = done / elapsed / 1e9
-        self._stream.write(f"\r{done / total:4.0%}  {rate:.2f} GB/s  {left:.0f} s left \x1b[K")
-        self._stream.flush()
+        self._show(f"{done / total:4.0%}  {rate:.2f} GB/s  {left:.0f} s left")
 
     def close(self) -> None:
         """Wipe the line."""
-        if self._shown:
-            self._stream.write("\r\x1b[K")
+        if self._length:
+            self._show("")
+            self._show("")
+
+    def _show(self, text: str) -> None:
+        """Put a text in the place of the last one; blanks wipe the rest, which works on any terminal."""
+        with contextlib.suppress(OSError, ValueError):
+            # A line that wraps could not be taken back.
+            text = text[: max(0, os.get_terminal_size(self._stream.fileno()).columns - 1)]
+        try:
+            self._stream.write("\r" + text.ljust(self._length))
             self._stream.flush()
+        except (OSError, ValueError):
+            # Nobody is watching any more.
+            return
+        self._length = len(text)

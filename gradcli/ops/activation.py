@@ -43,7 +43,7 @@ logsigmoid = elementwise(
     doc="`log(sigmoid(input))` without overflow.", vjp=lambda g, out, x: (g * sigmoid(-x),),
 )  # fmt: skip
 relu = elementwise(
-    "relu", lambda x: np.maximum(x, x.dtype.type(0)), dtype="number", grad_fn="ReluBackward0", torch="relu",
+    "relu", lambda x: np.where(x < 0, x.dtype.type(0), x), dtype="number", grad_fn="ReluBackward0", torch="relu",
     doc="The input, but not below 0; the gradient at 0 is 0.", vjp=lambda g, out, x: (where(out <= 0, 0, g),),
 )  # fmt: skip
 leaky_relu = elementwise(
@@ -56,12 +56,12 @@ leaky_relu = elementwise(
 
 
 def _elu(x: Any, alpha: float, scale: float) -> Any:
-    return np.where(x > 0, x * x.dtype.type(scale), np.expm1(np.minimum(x, 0)) * x.dtype.type(alpha * scale))
+    return np.where(x > 0, x * x.dtype.type(scale), np.expm1(x) * x.dtype.type(alpha * scale))
 
 
 def _elu_vjp(g: Node, out: Node, x: Node, alpha: float, scale: float) -> tuple[Node]:
     # The exponential is held at 1 on the other side, where it would overflow.
-    return (where(x > 0, g * scale, g * (alpha * scale * exp(clamp_max(x, 0)))),)
+    return (where(x <= 0, g * (alpha * scale * exp(clamp_max(x, 0))), g * scale),)
 
 
 elu = elementwise(

@@ -90,8 +90,8 @@ def _place_infer(inputs: tuple[Node, ...], params: Params) -> tuple[Shape, np.dt
     return params["shape"], inputs[0].dtype
 
 
-def _place_vjp(h: Node, out: Node, g: Node, shape: Shape, **place: int) -> tuple[Node]:
-    return (diagonal_of(h, **place),)
+def _place_vjp(h: Node, out: Node, g: Node, shape: Shape, offset: int, dim1: int, dim2: int) -> tuple[Node]:
+    return (diagonal_of(h, offset, dim1, dim2),)
 
 
 def _embedded(x: Node, offset: int, dim1: int, dim2: int) -> Node:

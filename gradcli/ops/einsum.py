@@ -177,13 +177,8 @@ def _contract(nodes: list[Node], kept: int) -> Node:
         return result
     if len(nodes) > 1:
         return make(view, (result,), {"shape": result.shape[:kept]})
-    return make_sum(result, range(kept, result.ndim))
-
-
-def make_sum(x: Node, dims: range) -> Node:
-    """The sum over `dims`."""
-    result: Node = sum_(x, list(dims))
-    return result
+    total: Node = sum_(result, list(range(kept, result.ndim)))
+    return total
 
 
 def _einsum(equation: Any, operands: Any) -> Node:

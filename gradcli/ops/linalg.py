@@ -9,7 +9,7 @@ import numpy as np
 
 import gradcli.layout as layout
 from gradcli.errors import GradcliError
-from gradcli.node import Node, Params, Shape, broadcast_shapes, cast, make, promote
+from gradcli.node import Node, Op, Params, Shape, broadcast_shapes, cast, make, promote
 from gradcli.ops.diagonal import tril
 from gradcli.ops.elementwise import eq, mul, where
 from gradcli.ops.family import composite, float_node, primitive
@@ -108,13 +108,14 @@ def _inverse_vjp(g: Node, out: Node, a: Node) -> tuple[Node]:
     return (-matmul(back, matmul(g, back)),)
 
 
-inv = primitive(
-    "inv", in_lapack(_inv_kernel, 2), _same, family="linalg", build=lambda input: make(inv, (square(input, "inv"),), {}),
-    grad_fn="LinalgInvExBackward0", layout=_column_major, vjp=_inverse_vjp, aliases=("inverse",), torch="linalg.inv",
-    domain=WELL_CONDITIONED, doc="Inverse of a square matrix.",
+inv: Op = primitive(
+    "inv", in_lapack(_inv_kernel, 2), _same, family="linalg",
+    build=lambda input: make(inv, (square(input, "inv"),), {}), grad_fn="LinalgInvExBackward0", layout=_column_major,
+    vjp=_inverse_vjp, aliases=("inverse",), torch="linalg.inv", domain=WELL_CONDITIONED,
+    doc="Inverse of a square matrix.",
 )  # fmt: skip
 # What the derivative of log|det| is made of: at a singular matrix it is infinite and no error.
-inverse_limit = primitive(
+inverse_limit: Op = primitive(
     "_inverse_limit", in_lapack(_limit_kernel, 2), _same, family="linalg", public=False, vjp=_inverse_vjp,
     layout=_column_major, grad_fn="LinalgInvExBackward0", doc="Inverse, infinite where the matrix is singular.",
 )  # fmt: skip
@@ -212,16 +213,16 @@ def _cofactor_slope_vjp(g: Node, out: Node, a: Node, h: Node) -> tuple[Node, Nod
     return make(cofactor_slope, (a, to_c), {}) - second * c / d, make(cofactor_slope, (a, g), {})
 
 
-det = primitive(
+det: Op = primitive(
     "det", in_lapack(np.linalg.det, 0), _batch, family="linalg", grad_fn="LinalgDetBackward0", torch="linalg.det",
     build=lambda input: make(det, (square(input, "det"),), {}), domain=WELL_CONDITIONED,
     vjp=lambda g, out, a: (_spread(g) * make(cofactor, (a,), {}),), doc="Determinant of a square matrix.",
 )  # fmt: skip
-cofactor = primitive(
+cofactor: Op = primitive(
     "_cofactor", in_lapack(_cofactor_kernel), _same, family="linalg", public=False, grad_fn="MulBackward0",
     vjp=_cofactor_vjp, doc="Cofactors of a square matrix.",
 )  # fmt: skip
-cofactor_slope = primitive(
+cofactor_slope: Op = primitive(
     "_cofactor_slope", in_lapack(_cofactor_slope_kernel), _same, family="linalg", public=False, args="input, direction",
     grad_fn="MulBackward0", vjp=_cofactor_slope_vjp, doc="Derivative of the cofactors in a direction.",
 )  # fmt: skip
@@ -254,12 +255,12 @@ def _part_vjp(g: Node, out: Node, x: Node, index: int) -> tuple[Node]:
 
 
 # Both results come from one node, as in PyTorch, where they share their backward function.
-signed_log = primitive(
+signed_log: Op = primitive(
     "_slogdet", in_lapack(_slogdet_kernel), lambda inputs, params: ((2, *inputs[0].shape[:-2]), inputs[0].dtype),
     family="linalg", public=False, grad_fn="LinalgSlogdetBackward0", vjp=_slogdet_vjp,
     doc="Sign of the determinant and logarithm of its size, side by side.",
 )  # fmt: skip
-part = primitive(
+part: Op = primitive(
     "_part", lambda x, index: x[index], lambda inputs, params: (inputs[0].shape[1:], inputs[0].dtype), family="linalg",
     args="input, index", public=False, vjp=_part_vjp, doc="One of the results that an operation has side by side.",
 )  # fmt: skip
@@ -340,7 +341,7 @@ def _solve_vjp(g: Node, out: Node, a: Node, b: Node, vector: bool, left: bool) -
     return -(matmul(to_b, m_t(out)) if left else matmul(m_t(out), to_b)), to_b
 
 
-solve = primitive(
+solve: Op = primitive(
     "solve", in_lapack(_solve_kernel, 2), _solve_infer, family="linalg", args="A, B, *, left=True", build=_solve,
     grad_fn="LinalgSolveExBackward0", layout=_solve_layout, vjp=_solve_vjp, torch="linalg.solve",
     domain=WELL_CONDITIONED,
@@ -376,7 +377,7 @@ def _cholesky(input: Any, upper: Any) -> Node:
     return make(cholesky, (square(input, "cholesky"),), {"upper": bool(upper)})
 
 
-cholesky = primitive(
+cholesky: Op = primitive(
     "cholesky", in_lapack(_cholesky_kernel), _same, family="linalg", args="input, upper=False", build=_cholesky,
     grad_fn="LinalgCholeskyExBackward0", layout=_column_major, vjp=_cholesky_vjp, torch="linalg.cholesky",
     domain=WELL_CONDITIONED,

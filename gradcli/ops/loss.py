@@ -63,6 +63,15 @@ def _share(g: Node, size: int, reduction: str) -> Node:
     return g / max(1, size) if reduction == "mean" else g
 
 
+def _refuse_tracked(weight: Any, name: str, function: str) -> None:
+    """Weights have no derivative in PyTorch either; leaving their gradient out silently would be a wrong answer."""
+    if isinstance(weight, Node) and weight.requires_grad:
+        raise GradcliError(
+            f"{function}() has no derivative with respect to {name}",
+            hint=f"use detach({name}), or name the inputs to differentiate (--wrt)", argument=name,
+        )  # fmt: skip
+
+
 # Losses of a difference -------------------------------------------------------------------------------------------------
 
 
@@ -130,6 +139,8 @@ l1_loss = composite(
 
 def _bce(input: Any, target: Any, weight: Any, pos_weight: Any, reduction: Any) -> Node:
     given = [as_node(v) for v in (input, target, weight, pos_weight) if v is not None]
+    _refuse_tracked(weight, "weight", "binary_cross_entropy_with_logits")
+    _refuse_tracked(pos_weight, "pos_weight", "binary_cross_entropy_with_logits")
     dtype = to_float(promote(given))
     if given[0].shape != given[1].shape:
         raise GradcliError(f"target has shape {given[1].shape}, input {given[0].shape}: they must be equal", argument="target")
@@ -180,6 +191,10 @@ bce = primitive(
 _times = elementwise(
     "_times", np.multiply, args="input, other", grad_fn=lambda node: ("MulBackward1", node.inputs[:1]), public=False,
     doc="Product with a number inside an operation.", vjp=lambda g, out, x, y: (g * y, None),
+)  # fmt: skip
+_plus = elementwise(
+    "_plus", np.add, args="input, other", grad_fn=lambda node: ("AddBackward1", node.inputs[:1]), public=False,
+    doc="Sum with a number inside an operation.", vjp=lambda g, out, x, y: (g, None),
 )  # fmt: skip
 _over = elementwise(
     "_over", np.true_divide, args="input, other", grad_fn=lambda node: ("DivBackward1", node.inputs[:1]), public=False,
@@ -277,6 +292,7 @@ def _nll_loss(input: Any, target: Any, weight: Any, ignore_index: Any, reduction
     indices = _class_indices(target, x)
     rest = [indices]
     if weight is not None:
+        _refuse_tracked(weight, "weight", "nll_loss")
         w = cast(as_node(weight), x.dtype)
         if w.shape != (x.shape[class_axis(x)],):
             raise GradcliError(f"weight has shape {w.shape}, there are {x.shape[class_axis(x)]} classes", argument="weight")
@@ -340,7 +356,7 @@ def _along(weight: Any, x: Node, axis: int) -> Node:
 def _cross_entropy_of_probabilities(logs: Node, target: Node, weight: Any, how: str, smoothing: float) -> Node:
     axis = class_axis(logs)
     if smoothing:
-        target = target * (1 - smoothing) + smoothing / logs.shape[axis]
+        target = apply(_plus, apply(_times, target, 1 - smoothing), smoothing / logs.shape[axis])
     product = mul(logs, target)
     if weight is not None:
         product = product * _along(weight, logs, axis)

@@ -35,8 +35,17 @@ def _special(function: str) -> Any:
     return scipy.special
 
 
+def _lgamma_kernel(x: Any) -> Any:
+    # SciPy has -inf at -inf; PyTorch and the C library have inf.
+    return np.where(np.isinf(x), np.abs(x), _scipy("gammaln", "lgamma")(x))
+
+
 def _polygamma_kernel(x: Any, n: int) -> Any:
-    result: Any = _special("polygamma").polygamma(n, x.astype(np.float64))
+    wide = x.astype(np.float64)
+    result: Any = _special("polygamma").polygamma(n, np.where(wide < 0, 1 - wide, wide) if n == 1 else wide)
+    if n == 1:
+        # The reflection formula: SciPy's own covers positive numbers only.
+        result = np.where(wide < 0, (np.pi / np.sin(np.pi * wide)) ** 2 - result, result)
     return result.astype(x.dtype)
 
 
@@ -57,7 +66,7 @@ erfc = elementwise(
     vjp=lambda g, out, x: (g * (exp(-(x * x)) * -TWO_OVER_ROOT_PI),),
 )  # fmt: skip
 lgamma = elementwise(
-    "lgamma", _scipy("gammaln", "lgamma"), dtype="float", grad_fn="LgammaBackward0", domain=(0.5, 3.0),
+    "lgamma", _lgamma_kernel, dtype="float", grad_fn="LgammaBackward0", domain=(0.5, 3.0),
     doc="Logarithm of the absolute value of the gamma function. Needs SciPy.",
     vjp=lambda g, out, x: (g * digamma(x),),
 )  # fmt: skip

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from gradcli.errors import GradcliError
 from gradcli.render.json import graph_json, to_json
 from gradcli.render.text import Style, format_chain, format_tensor
 
 if TYPE_CHECKING:
     from gradcli.expression import Result
+    from gradcli.tensors import Tensor
+
+# A number as an object, its digits, and the whole text once more.
+_BYTES_PER_NUMBER = 100
+_LARGE = 1_000_000
 
 
 def answer_text(result: Result, style: Style | None = None) -> str:
@@ -30,6 +36,7 @@ def answer_text(result: Result, style: Style | None = None) -> str:
 def answer_json(result: Result) -> str:
     """One line of strict JSON; non-finite numbers are the strings "NaN", "Infinity" and "-Infinity"."""
     value, grad_fn = result.value, result.grad_fn
+    _check_size([value, *(g for g in (result.grads or {}).values() if g is not None)])
     grads: dict[str, Any] | None = None
     if result.grads is not None:
         grads = {name: None if g is None else g.value() for name, g in result.grads.items()}
@@ -43,3 +50,15 @@ def answer_json(result: Result) -> str:
             "grads": grads,
         }
     )
+
+
+def _check_size(tensors: list[Tensor]) -> None:
+    """Refuse to write out more numbers than there is memory for their text."""
+    count = sum(tensor.numel() for tensor in tensors)
+    if count < _LARGE:
+        return
+    from gradcli.storage.memory import available_memory
+
+    available = available_memory()
+    if available is not None and count * _BYTES_PER_NUMBER > available:
+        raise GradcliError(f"{count:,} numbers are too many for JSON", hint="write them to a file: -o value=FILE")

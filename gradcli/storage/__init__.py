@@ -7,5 +7,6 @@ or malicious file costs one line on standard error.
 from gradcli.storage.header import Header as Header
 from gradcli.storage.reading import load as load
 from gradcli.storage.reading import read_header as read_header
+from gradcli.storage.writing import check_writable as check_writable
 from gradcli.storage.writing import save as save
 from gradcli.storage.writing import save_all as save_all

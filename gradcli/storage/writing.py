@@ -51,6 +51,22 @@ def save_all(items: list[tuple[str, Array]]) -> None:
         raise
 
 
+def check_writable(paths: list[str]) -> None:
+    """Refuse paths that cannot be written ("-" is standard output), as far as that can be told without writing."""
+    targets = [_target(path, np.empty(0, np.uint8)) for path in paths]
+    _refuse_duplicates(targets)
+    for target in targets:
+        if target.path == "-":
+            _refuse_terminal(_open_standard_output(), "standard output")
+        elif target.temporary is not None:
+            with _writing(target.path):
+                parent = os.path.dirname(target.real)
+                # Listing is not asked for, only whether a file can be made there.
+                os.stat(os.path.join(parent, ""))
+                if not os.access(parent, os.W_OK | os.X_OK):
+                    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+
 @contextlib.contextmanager
 def _writing(path: str) -> Iterator[None]:
     name = "standard output" if path == "-" else shown(path)
@@ -151,14 +167,19 @@ def _write_directly(target: _Target) -> None:
             _refuse_terminal(file, shown(target.path))
             _write(file, target.array)
         return
-    if sys.stdout is None or sys.stdout.closed:
-        raise WorkError("standard output is closed")
-    _refuse_terminal(sys.stdout, "standard output")
-    sys.stdout.flush()
+    stdout = _open_standard_output()
+    _refuse_terminal(stdout, "standard output")
+    stdout.flush()
     # Past the buffer: what is left in it after a failure would fail once more when the interpreter exits.
-    stream = sys.stdout.buffer
+    stream = stdout.buffer
     _write(getattr(stream, "raw", stream), target.array)
     stream.flush()
+
+
+def _open_standard_output() -> Any:
+    if sys.stdout is None or sys.stdout.closed:
+        raise WorkError("standard output is closed")
+    return sys.stdout
 
 
 def _refuse_terminal(stream: Any, name: str) -> None:
