@@ -472,12 +472,17 @@ class Evaluator:
                 names = op.signature.names
                 given = [op.signature.canonical(word) for word in words]
                 if error.argument in words:
-                    error.span = places[split + words.index(error.argument)]
+                    error.span = self._word_place(error.argument, places[split + words.index(error.argument)], names)
                 elif error.argument in given:
                     error.span = places[split + given.index(error.argument)]
                 elif error.argument in names and names.index(error.argument) < split:
                     error.span = places[names.index(error.argument)]
             raise
+
+    def _word_place(self, word: str, value: Span, known: list[str]) -> Span:
+        """The place of a keyword argument's value, or of the keyword where that is what is wrong."""
+        start = self.source.rfind(word, 0, value[0])
+        return value if word in known or start < 0 else (start, start + len(word))
 
     def _fold(self, op: Op, values: list[Any], keywords: dict[str, Any]) -> Any:
         """A function of numbers is a number, computed in double precision."""

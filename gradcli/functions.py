@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import numpy as np
 
 from gradcli.errors import GradcliError, did_you_mean
-from gradcli.node import DEFAULT_DTYPE, DTYPES, OPS
+from gradcli.node import DEFAULT_DTYPE, DTYPES, OPS, Op
 from gradcli.ops.create import GENERATOR
 from gradcli.ops.family import to_dtype
 from gradcli.random import Generator
@@ -37,7 +36,14 @@ def lookup(name: str) -> Any:
     if op is None or not op.public:
         hint = did_you_mean(name, names())
         raise AttributeError(f"module 'gradcli' has no attribute {name!r}" + (f"; {hint}" if hint else ""))
-    function: Callable[..., Any] = partial(call, op)
+    return _function(op)
+
+
+def _function(op: Op) -> Callable[..., Any]:
+    def function(*args: Any, **kwargs: Any) -> Any:
+        return call(op, *args, **kwargs)
+
+    function.__name__ = function.__qualname__ = op.name
     function.__doc__ = f"{op.name}({op.signature.text}): {op.doc}"
     return function
 

@@ -377,7 +377,8 @@ def list_array(values: Sequence[Any]) -> np.ndarray:
 
 
 def _too_large() -> GradcliError:
-    return GradcliError("the list holds a number that is too large for int64", hint="write it as 1e20, with an exponent")
+    hint = "write it as 1e20, with an exponent"
+    return GradcliError("the list holds a number that is too large for int64", hint=hint)
 
 
 def _holds_arrays(values: Any) -> bool:

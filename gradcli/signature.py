@@ -83,13 +83,14 @@ class Signature:
         if len(args) > self._positional:
             raise self._error(f"takes {_count(self._positional)}, got {len(args)}")
         values[: len(args)] = args
+        given = set(names[: len(args)])
         for word, value in kwargs.items():
             name = self.canonical(word)
             if name not in names:
                 hint = did_you_mean(word, names) or f"it takes {', '.join(names)}"
                 raise GradcliError(f"{self.function}() has no argument {word!r}", hint=hint, argument=word)
             at = names.index(name)
-            if at < len(args):
+            if name in given:
                 raise GradcliError(f"{self.function}() got {word!r} twice", argument=word)
             values[at] = value if name != self._star or isinstance(value, list | tuple) else (value,)
         for name, value in zip(names, values, strict=True):

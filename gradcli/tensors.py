@@ -19,7 +19,7 @@ from gradcli.node import INPUT, OPS, Node, Op, as_node, constant, input_node, to
 _GRAD_ENABLED: ContextVar[bool] = ContextVar("gradcli_grad_enabled", default=True)
 
 # NumPy's names for functions that the registry knows under another one.
-_UFUNCS = {"power": "pow", "invert": "bitwise_not", "rint": "round", "conjugate": "clone", "fabs": "abs"}
+_UFUNCS = {"power": "pow", "invert": "bitwise_not", "rint": "round", "conjugate": "clone", "fabs": "abs", "equal": "eq"}
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -122,6 +122,8 @@ class Tensor:
     __slots__ = ("node", "grad", "known_value", "_retains_grad", "__weakref__")
 
     def __init__(self, node: Node) -> None:
+        if not isinstance(node, Node):
+            raise GradcliError("a Tensor is not made by calling its class", hint="use gradcli.tensor(data)")
         self.node = node
         self.grad: Tensor | None = None
         self.known_value: np.ndarray | None = None
@@ -476,6 +478,11 @@ class Tensor:
     def __hash__(self) -> int:
         return id(self)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        if not self.is_leaf:
+            raise GradcliError("only leaf tensors can be copied or pickled", hint="use x.detach()")
+        return _restored, (self.value(), self.requires_grad)
+
 
 # Between tensors and nodes --------------------------------------------------------------------------------------------
 
@@ -519,6 +526,11 @@ def _raise(result: Any) -> Any:
         return tensor_of(result)
     # Several results with names, such as (values, indices).
     return result._make(_raise(r) for r in result) if hasattr(result, "_make") else result
+
+
+def _restored(array: np.ndarray, requires_grad: bool) -> Tensor:
+    """A leaf from the parts that copying and pickling keep."""
+    return Tensor(input_node(np.array(array), requires_grad=requires_grad))
 
 
 def evaluate_tensors(tensors: Sequence[Tensor]) -> None:

@@ -9,9 +9,9 @@ import numpy as np
 
 from gradcli.errors import GradcliError
 from gradcli.node import Node, Op, as_node, as_number, make, normalize_axis
-from gradcli.ops.elementwise import abs_, clamp_max, exp, logical_or, tanh, to, where
+from gradcli.ops.elementwise import abs_, exp, tanh, to, where
 from gradcli.ops.erf import normal_cdf
-from gradcli.ops.family import apply, composite, elementwise, floating, primitive, to_dtype
+from gradcli.ops.family import apply, call, composite, elementwise, floating, primitive, to_dtype
 from gradcli.ops.reduce import sum_
 
 # Klambauer et al., Self-Normalizing Neural Networks (2017).
@@ -27,11 +27,33 @@ def _numbers(op_name: str, **values: Any) -> dict[str, float]:
 
 
 def _sigmoid(x: Any) -> Any:
-    return np.reciprocal(1 + np.exp(-x))
+    # In this form the smallest results keep their digits: exp(-x) alone would overflow for them.
+    tail = np.exp(-np.abs(x))
+    return np.where(x < 0, tail, x.dtype.type(1)) / (1 + tail)
 
 
 def _log_sigmoid(x: Any) -> Any:
     return np.minimum(x, 0) - np.log1p(np.exp(-np.abs(x)))
+
+def _gate(name: str, kernel: Any, args: str) -> Op:
+    """A gradient let through or not by where the input lies; the input's own derivative is zero, not None."""
+    op = elementwise(
+        name, kernel, args=args, public=False, grad_fn=f"{name[1:].title().replace('_', '')}BackwardBackward0",
+        doc="The gradient of a piecewise linear function.",
+        vjp=lambda h, out, g, x, **params: (apply(op, h, x, **params), call("zeros_like", h)),
+    )  # fmt: skip
+    return op
+
+
+threshold = _gate("_threshold", lambda g, x: np.where(x <= 0, g.dtype.type(0), g), "gradient, input")
+leak = _gate(
+    "_leaky_relu", lambda g, x, negative_slope: np.where(x > 0, g, g * g.dtype.type(negative_slope)),
+    "gradient, input, negative_slope=0.01",
+)  # fmt: skip
+window = _gate(
+    "_hardtanh", lambda g, x, low, high: np.where((x <= low) | (x >= high), g.dtype.type(0), g),
+    "gradient, input, low=-1.0, high=1.0",
+)  # fmt: skip
 
 
 sigmoid = elementwise(
@@ -44,14 +66,14 @@ logsigmoid = elementwise(
 )  # fmt: skip
 relu = elementwise(
     "relu", lambda x: np.where(x < 0, x.dtype.type(0), x), dtype="number", grad_fn="ReluBackward0", torch="relu",
-    doc="The input, but not below 0; the gradient at 0 is 0.", vjp=lambda g, out, x: (where(out <= 0, 0, g),),
+    doc="The input, but not below 0; the gradient at 0 is 0.", vjp=lambda g, out, x: (threshold(g, out),),
 )  # fmt: skip
 leaky_relu = elementwise(
     "leaky_relu", lambda x, negative_slope: np.where(x > 0, x, x * x.dtype.type(negative_slope)), dtype="float",
     args="input, negative_slope=0.01", grad_fn="LeakyReluBackward0", torch="nn.functional.leaky_relu",
     build=lambda input, slope: apply(leaky_relu, input, negative_slope=as_number(slope, "negative_slope")),
     doc="The input where positive, negative_slope times it elsewhere.",
-    vjp=lambda g, out, x, negative_slope: (where(x > 0, g, g * negative_slope),),
+    vjp=lambda g, out, x, negative_slope: (leak(g, x, negative_slope),),
 )  # fmt: skip
 
 
@@ -59,13 +81,22 @@ def _elu(x: Any, alpha: float, scale: float) -> Any:
     return np.where(x > 0, x * x.dtype.type(scale), np.expm1(x) * x.dtype.type(alpha * scale))
 
 
-def _elu_vjp(g: Node, out: Node, x: Node, alpha: float, scale: float) -> tuple[Node]:
+def _elu_slope_kernel(x: Any, low: float, high: float, closed: bool) -> Any:
     # The exponential is held at 1 on the other side, where it would overflow.
-    return (where(x <= 0, g * (alpha * scale * exp(clamp_max(x, 0))), g * scale),)
+    below = x <= 0 if closed else x < 0
+    return np.where(below, np.exp(np.minimum(x, 0)) * x.dtype.type(low), x.dtype.type(high))
+
+
+elu_slope = elementwise(
+    "_elu_slope", _elu_slope_kernel, args="input, low=1.0, high=0.0, closed=False", dtype="float", public=False,
+    grad_fn="EluBackwardBackward0", doc="A multiple of the exponential below 0, a constant above.",
+    vjp=lambda g, out, x, low, high, closed: (g * apply(elu_slope, x, low=low, high=0.0, closed=False),),
+)  # fmt: skip
 
 
 elu = elementwise(
-    "elu", _elu, args="input, alpha=1.0", dtype="float", grad_fn="EluBackward0", torch="nn.functional.elu", vjp=_elu_vjp,
+    "elu", _elu, args="input, alpha=1.0", dtype="float", grad_fn="EluBackward0", torch="nn.functional.elu",
+    vjp=lambda g, out, x, alpha, scale: (g * apply(elu_slope, x, low=alpha * scale, high=scale, closed=True),),
     build=lambda input, alpha: apply(elu, input, alpha=as_number(alpha, "alpha"), scale=1.0),
     doc="The input where positive, `alpha*(exp(input) - 1)` elsewhere.",
 )  # fmt: skip
@@ -76,14 +107,28 @@ selu = composite(
 
 
 def _hardtanh(input: Any, low: Any, high: Any) -> Node:
-    return apply(hardtanh, input, min_val=as_number(low, "min_val"), max_val=as_number(high, "max_val"))
+    x, bounds = as_node(input), (as_number(low, "min_val"), as_number(high, "max_val"))
+    if bounds[0] > bounds[1]:
+        raise GradcliError(f"min_val {low} is greater than max_val {high}", argument="min_val")
+    if x.dtype.kind == "u" and bounds[0] < 0:
+        raise GradcliError(f"hardtanh() of {x.dtype} cannot have a negative min_val", argument="min_val")
+    return apply(hardtanh, x, min_val=bounds[0], max_val=bounds[1])
+
+
+def _hardtanh_kernel(x: Any, min_val: float, max_val: float) -> Any:
+    if x.dtype.kind != "f":
+        # Bounds of integers are cut to whole numbers, and to what the type can hold.
+        limits = np.iinfo(x.dtype)
+        low, high = (int(min(max(bound, limits.min), limits.max)) for bound in (min_val, max_val))
+        return np.clip(x, low, high)
+    return np.clip(x, x.dtype.type(min_val), x.dtype.type(max_val))
 
 
 hardtanh = elementwise(
-    "hardtanh", lambda x, min_val, max_val: np.clip(x, x.dtype.type(min_val), x.dtype.type(max_val)), dtype="float",
+    "hardtanh", _hardtanh_kernel, dtype="number",
     args="input, min_val=-1.0, max_val=1.0", build=_hardtanh, grad_fn="HardtanhBackward0",
     torch="nn.functional.hardtanh", doc="The input held between two numbers; the gradient at them is 0.",
-    vjp=lambda g, out, x, min_val, max_val: (where(logical_or(x <= min_val, x >= max_val), 0, g),),
+    vjp=lambda g, out, x, min_val, max_val: (window(g, x, min_val, max_val),),
 )  # fmt: skip
 relu6 = composite(
     "relu6", lambda input: _hardtanh(input, 0.0, 6.0), args="input", family="elementwise",
@@ -151,6 +196,9 @@ cdf = elementwise(
 
 
 def _gelu_kernel(x: Any, approximate: str) -> Any:
+    if x.dtype == np.float16:
+        # 1 + tanh would keep three digits.
+        return _gelu_kernel(x.astype(np.float32), approximate).astype(np.float16)
     if approximate == "none":
         return x * normal_cdf(x)
     inner = x.dtype.type(GELU_SLOPE) * (x + x.dtype.type(GELU_CUBE) * (x * x * x))

@@ -251,15 +251,15 @@ hypot = elementwise(
 # Comparisons and logic ---------------------------------------------------------------------------------------------------
 
 
-def _comparison(name: str, kernel: Any, symbol: str, alias: str) -> Op:
+def _comparison(name: str, kernel: Any, symbol: str, *aliases: str) -> Op:
     return elementwise(
-        name, kernel, args=BINARY, dtype="bool", doc=f"True where `input {symbol} other`.", aliases=(alias,)
+        name, kernel, args=BINARY, dtype="bool", doc=f"True where `input {symbol} other`.", aliases=aliases
     )
 
 
 
 
-eq = _comparison("eq", np.equal, "==", "equal")
+eq = _comparison("eq", np.equal, "==")
 ne = _comparison("ne", np.not_equal, "!=", "not_equal")
 lt = _comparison("lt", np.less, "<", "less")
 le = _comparison("le", np.less_equal, "<=", "less_equal")
@@ -335,7 +335,7 @@ def _logaddexp(x: Any, y: Any) -> Any:
 
 
 pow_ = elementwise(
-    "pow", _pow_kernel, args="input, exponent", grad_fn=_pow_grad_fn, doc="Power, `input ** exponent`.",
+    "pow", _pow_kernel, args="input, exponent", dtype="number", grad_fn=_pow_grad_fn, doc="Power, `input ** exponent`.",
     domain=(POSITIVE, (-2.0, 2.0)), vjp=_pow_vjp,
 )  # fmt: skip
 square = composite(
