@@ -451,12 +451,12 @@ class Evaluator:
                 raise GradcliError(f"{name}() cannot be asked that way", span=place) from None
             self._push(query, whole)
             return
+        if not isinstance(receiver, Node | Literal | Number):
+            raise GradcliError(f"only tensors have methods, this is {kind_of(receiver)}", span=where)
         op = OPS.get(name)
         if op is None or not op.public:
             hint = did_you_mean(name, [*(n for n, o in OPS.items() if o.public), *_QUERIES])
             raise GradcliError(f"a tensor has no method {name!r}", span=where, hint=hint)
-        if not isinstance(receiver, Node | Literal | Number):
-            raise GradcliError(f"{name!r} is a method of tensors", span=where)
         self._push(self._apply(op, values, places, words, place), whole)
 
     def _apply(self, op: Op, values: list[Any], places: list[Span], words: tuple[str, ...], place: Span) -> Any:

@@ -92,6 +92,7 @@ class Signature:
             at = names.index(name)
             if name in given:
                 raise GradcliError(f"{self.function}() got {word!r} twice", argument=word)
+            given.add(name)
             values[at] = value if name != self._star or isinstance(value, list | tuple) else (value,)
         for name, value in zip(names, values, strict=True):
             if value is _REQUIRED:

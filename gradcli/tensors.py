@@ -21,6 +21,16 @@ _GRAD_ENABLED: ContextVar[bool] = ContextVar("gradcli_grad_enabled", default=Tru
 # NumPy's names for functions that the registry knows under another one.
 _UFUNCS = {"power": "pow", "invert": "bitwise_not", "rint": "round", "conjugate": "clone", "fabs": "abs", "equal": "eq"}
 
+# NumPy's functions that mean the same here; others of the same name do not (repeat, var, norm of a matrix, …).
+_NUMPY_FUNCTIONS = {
+    "max": "amax", "min": "amin", **{name: name for name in (
+        "sum", "mean", "prod", "amax", "amin", "argmax", "argmin", "all", "any", "count_nonzero", "cumsum", "cumprod",
+        "reshape", "squeeze", "transpose", "swapaxes", "moveaxis", "concatenate", "stack", "where", "flip", "roll",
+        "tile", "broadcast_to", "trace", "tril", "triu", "dot", "outer", "einsum", "inv", "det", "ones_like",
+        "zeros_like", "full_like", "clip",
+    )},
+}  # fmt: skip
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -249,8 +259,9 @@ class Tensor:
         )
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        if function.__name__ in OPS and OPS[function.__name__].public:
-            return call(OPS[function.__name__], *args, **kwargs)
+        name = _NUMPY_FUNCTIONS.get(function.__name__)
+        if name is not None:
+            return call(OPS[name], *args, **kwargs)
         raise GradcliError(
             f"numpy.{function.__name__} has no gradient here", hint="use gradcli's functions, or x.detach().numpy()"
         )

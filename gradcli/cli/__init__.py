@@ -69,7 +69,7 @@ def _run_click(arguments: list[str]) -> int:
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except click.UsageError as error:
-        command = error.ctx.command_path if error.ctx else "gradcli"
+        command = error.ctx.command_path if error.ctx else "gradcli eval" if "eval" in arguments[:1] else "gradcli"
         hint = f"`{command} --help` shows what it takes"
         if isinstance(error, click.NoSuchOption):
             hint += "; an expression that begins with -- is written after a -- of its own"

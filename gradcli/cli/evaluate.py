@@ -103,11 +103,13 @@ def eval_command(
     words = list(items)
     if source is None and not words:
         raise click.UsageError("Missing argument 'EXPR'.")
-    program = parse(_read_source(source) if source is not None else words.pop(0).lstrip(" "))
+    program = parse(words.pop(0).lstrip(" ")) if source is None else None
     values = parse_inputs(words)
     vector = Value("--grad-output", grad_output) if grad_output is not None else None
     if [source, *(v.path for v in values), vector.path if vector else None].count(STANDARD_INPUT) > 1:
         raise GradcliError("only one thing can be read from standard input")
+    if program is None:
+        program = parse(_read_source(source))
     wanted = _wanted(wrt, no_grad, grad_output)
     targets = Outputs(outputs, [value.name for value in values], wanted)
     if targets.standard_output and as_json:
@@ -117,10 +119,10 @@ def eval_command(
     result = copy_context().run(
         _evaluate, program, values, vector, wanted, dtype, seed, _progress_line(progress, quiet)
     )
-    if result.note and not quiet:
-        _note(result.note)
     if targets:
         targets.write(result)
+    if result.note and not quiet:
+        _note(result.note)
     if not targets.standard_output and not (quiet and targets):
         _print(result, as_json, precision)
 

@@ -48,7 +48,8 @@ def _expand_ellipsis(items: list[Any], x: Node) -> list[Any]:
     if sum(1 for item in items if item is Ellipsis) > 1:
         raise GradcliError("an index can hold only one ellipsis (...)")
     if used > x.ndim:
-        raise GradcliError(f"too many indices: {used} for a tensor of {x.ndim} dimensions (shape {x.shape})")
+        have = f"{x.ndim} dimension" + ("s" if x.ndim != 1 else "")
+        raise GradcliError(f"too many indices: {used} for a tensor of {have} (shape {x.shape})")
     missing = [_SKIP] * (x.ndim - used)
     if not any(item is Ellipsis for item in items):
         return items

@@ -29,7 +29,7 @@ from gradcli.node import (
 from gradcli.ops.elementwise import abs_, clamp, eq, mul, neg, rsqrt, where
 from gradcli.ops.family import apply, call, composite, elementwise, floating, primitive
 from gradcli.ops.reduce import mean, sum_
-from gradcli.ops.shape import reshape, sizes, unsqueeze
+from gradcli.ops.shape import expand, reshape, sizes
 
 REDUCTIONS = ("mean", "sum", "none")
 
@@ -75,6 +75,13 @@ def _refuse_tracked(weight: Any, name: str, function: str) -> None:
 # Losses of a difference -------------------------------------------------------------------------------------------------
 
 
+def _broadcast(input: Any, target: Any) -> tuple[Node, Node]:
+    """Both in their common shape; PyTorch stretches them in a step of its own."""
+    a, b = as_node(input), as_node(target)
+    shape = broadcast_shapes([a.shape, b.shape])
+    return a if a.shape == shape else expand(a, shape), b if b.shape == shape else expand(b, shape)
+
+
 def _difference_loss(
     name: str, backward: str, doc: str, kernel: Callable[..., Any], slope: Callable[..., Node], parameter: str | None = None,
     default: float = 1.0,
@@ -82,11 +89,13 @@ def _difference_loss(
     """A loss that is a function of input - target; `slope` is that function's derivative."""
 
     def build(input: Any, target: Any, reduction: Any, width: Any = None) -> Node:
-        a, b = as_node(input), as_node(target)
+        a, b = _broadcast(input, target)
         dtype = to_float(promote((a, b)))
         params = {"reduction": _reduction(reduction)}
         if parameter is not None:
             params[parameter] = as_number(width, parameter)
+            if parameter == "beta" and params[parameter] == 0:
+                return l1_loss(a, b, reduction)
             if params[parameter] <= 0:
                 raise GradcliError(f"{parameter} must be positive, got {width}", argument=parameter)
         return make(op, (cast(a, dtype), cast(b, dtype)), params)
@@ -128,9 +137,15 @@ smooth_l1_loss = _difference_loss(
     "smooth_l1_loss", "SmoothL1LossBackward0", "The Huber loss divided by beta.", _smooth_l1,
     lambda d, beta: clamp(d / beta, -1.0, 1.0), "beta",
 )  # fmt: skip
+
+
+def _l1_loss(input: Any, target: Any, reduction: Any) -> Node:
+    a, b = _broadcast(input, target)
+    return _reduce_node(abs_(a - b), _reduction(reduction))
+
+
 l1_loss = composite(
-    "l1_loss", lambda input, target, reduction: _reduce_node(abs_(as_node(input) - as_node(target)), _reduction(reduction)),
-    args="input, target, reduction='mean'", family="loss", torch="nn.functional.l1_loss", doc="Absolute difference.",
+    "l1_loss", _l1_loss, args="input, target, reduction='mean'", family="loss", torch="nn.functional.l1_loss", doc="Absolute difference.",
 )  # fmt: skip
 
 
@@ -220,11 +235,12 @@ def class_axis(x: Node) -> int:
 
 def _class_indices(target: Any, x: Node) -> Node:
     """The target of a classification as integers, in the input's shape without its class dimension."""
-    if isinstance(target, Literal | list) and not any(isinstance(v, Node) for v in target):
-        values = np.array(as_node(list(target)).params["value"])
-        if np.all(values == np.floor(values)):
-            target = constant(values.astype(INT64))
     node = as_node(target)
+    if isinstance(target, Literal) and "value" in node.params:
+        # A list written in an expression holds floating-point numbers; whole ones serve as indices.
+        values = node.params["value"]
+        if np.all(values == np.floor(values)):
+            node = constant(values.astype(INT64))
     if node.dtype.kind not in "iu":
         raise GradcliError(
             f"class indices must be integers, not {node.dtype}", hint="convert them, as in t.long()", argument="target"
@@ -238,38 +254,80 @@ def _class_indices(target: Any, x: Node) -> Node:
     return node
 
 
-def _class_weights(target: Any, *weight: Any, shape: Shape, dtype: np.dtype, ignore_index: int) -> Any:
-    """Zeros with each target's weight (1 unless given) at its class: what the loss takes of the log-probabilities."""
+def _checked(target: Any, classes: int, ignore_index: int) -> tuple[Any, Any]:
+    """The class indices, 0 for ignored targets, and which are ignored (None when there are none)."""
+    ignored = target == ignore_index
+    some = bool(np.any(ignored))
+    safe = np.where(ignored, 0, target) if some else target
+    wrong = (safe < 0) | (safe >= classes)
+    if np.any(wrong):
+        worst = target[wrong].ravel()[0]
+        raise GradcliError(f"class {worst} is out of range: there are {classes} classes, counted from 0")
+    return safe.astype(INT64, copy=False), ignored if some else None
+
+
+def _pick_kernel(x: Any, target: Any, ignore_index: int) -> Any:
+    axis = min(1, x.ndim - 1)
+    safe, ignored = _checked(target, x.shape[axis], ignore_index)
+    picked = np.take_along_axis(x, np.expand_dims(safe, axis), axis).squeeze(axis)
+    return picked if ignored is None else np.where(ignored, x.dtype.type(0), picked)
+
+
+def _put_kernel(values: Any, target: Any, shape: Shape, ignore_index: int) -> Any:
     axis = min(1, len(shape) - 1)
-    taken = target != ignore_index
-    safe = np.where(taken, target, 0)
-    classes = shape[axis]
-    if np.any((safe < 0) | (safe >= classes)):
-        worst = target[taken & ((target < 0) | (target >= classes))].ravel()[0]
-        raise GradcliError(f"class {worst} is out of range: there are {classes} classes")
-    values = np.where(taken, weight[0][safe] if weight else 1, 0).astype(dtype)
-    result = np.zeros(shape, dtype)
+    safe, ignored = _checked(target, shape[axis], ignore_index)
+    if ignored is not None:
+        values = np.where(ignored, values.dtype.type(0), values)
+    result = np.zeros(shape, values.dtype)
     np.put_along_axis(result, np.expand_dims(safe, axis), np.expand_dims(values, axis), axis)
     return result
 
 
-class_weights = primitive(
-    "_class_weights", _class_weights, lambda inputs, params: (params["shape"], params["dtype"]), family="loss",
-    public=False, args="target", doc="Each target's weight at its class.",
+def _factors_kernel(target: Any, *weight: Any, classes: int, dtype: np.dtype, ignore_index: int) -> Any:
+    safe, ignored = _checked(target, classes, ignore_index)
+    factors = weight[0][safe] if weight else np.ones(target.shape, dtype)
+    return factors if ignored is None else np.where(ignored, dtype.type(0), factors)
+
+
+class_pick = primitive(
+    "_class_pick", _pick_kernel, lambda inputs, params: (inputs[1].shape, inputs[0].dtype), family="loss",
+    public=False, args="input, target", doc="The element of each target class, 0 for ignored ones.",
+    grad_fn=lambda node: ("GatherBackward0", node.inputs[:1]),
+    vjp=lambda g, out, x, t, ignore_index: (
+        make(class_put, (g, t), {"shape": x.shape, "ignore_index": ignore_index}), None
+    ),
+)  # fmt: skip
+class_put = primitive(
+    "_class_put", _put_kernel, lambda inputs, params: (params["shape"], inputs[0].dtype), family="loss",
+    public=False, args="values, target", doc="Zeros with the values at the target classes.",
+    grad_fn=lambda node: ("NllLossBackwardBackward0", node.inputs[:1]),
+    vjp=lambda h, out, v, t, shape, ignore_index: (make(class_pick, (h, t), {"ignore_index": ignore_index}), None),
+)  # fmt: skip
+class_factors = primitive(
+    "_class_factors", _factors_kernel, lambda inputs, params: (inputs[0].shape, params["dtype"]), family="loss",
+    public=False, args="target", doc="Each target's weight: 1 unless given, 0 for ignored ones.",
 )  # fmt: skip
 
 
-def _nll_kernel(x: Any, *rest: Any, reduction: str, ignore_index: int) -> Any:
+def _factors(x: Node, rest: tuple[Node, ...], ignore_index: int) -> Node:
+    return make(
+        class_factors, rest, {"classes": x.shape[class_axis(x)], "dtype": x.dtype, "ignore_index": ignore_index}
+    )
+
+
+def _nll_kernel(x: Any, target: Any, *weight: Any, reduction: str, ignore_index: int) -> Any:
+    losses = -_pick_kernel(x, target, ignore_index)
     axis = min(1, x.ndim - 1)
-    weights = _class_weights(*rest, shape=x.shape, dtype=x.dtype, ignore_index=ignore_index)
-    # Not a plain product: a log-probability of -inf must not spoil classes that are not asked for.
-    losses = -np.add.reduce(np.where(weights != 0, weights * x, x.dtype.type(0)), axis=axis)
+    factors = _factors_kernel(target, *weight, classes=x.shape[axis], dtype=x.dtype, ignore_index=ignore_index)
+    if weight:
+        losses = losses * factors
     if reduction == "none":
-        return losses
+        # Ignored targets give 0, not -0.
+        return losses + x.dtype.type(0)
     total = np.add.reduce(losses, axis=None, dtype=np.float64)
     if reduction == "mean":
-        total = np.true_divide(total, np.add.reduce(weights, axis=None, dtype=np.float64))
-    return np.asarray(total).astype(x.dtype)
+        total = np.true_divide(total, np.add.reduce(factors, axis=None, dtype=np.float64))
+    return np.asarray(total + 0.0).astype(x.dtype)
 
 
 def _nll_infer(inputs: tuple[Node, ...], params: Params) -> tuple[Shape, np.dtype]:
@@ -277,12 +335,9 @@ def _nll_infer(inputs: tuple[Node, ...], params: Params) -> tuple[Shape, np.dtyp
 
 
 def _nll_vjp(g: Node, out: Node, x: Node, *rest: Node, reduction: str, ignore_index: int) -> tuple[Node | None, ...]:
-    weights = make(class_weights, rest, {"shape": x.shape, "dtype": x.dtype, "ignore_index": ignore_index})
-    if reduction == "none":
-        pull = weights * -unsqueeze(g, class_axis(x))
-    else:
-        pull = weights * -(g / sum_(weights) if reduction == "mean" else g)
-    return pull, *(None for _ in rest)
+    factors = _factors(x, rest, ignore_index)
+    pull = factors * -(g / sum_(factors) if reduction == "mean" else g)
+    return make(class_put, (pull, rest[0]), {"shape": x.shape, "ignore_index": ignore_index}), *(None for _ in rest)
 
 
 def _nll_loss(input: Any, target: Any, weight: Any, ignore_index: Any, reduction: Any) -> Node:
@@ -303,8 +358,9 @@ def _nll_loss(input: Any, target: Any, weight: Any, ignore_index: Any, reduction
         return make(nll_loss, (x, *rest), params)
     # PyTorch has one operation for pictures and brings other shapes into that form.
     if x.ndim != 4:
-        rest[0] = reshape(indices, (x.shape[0], 1, -1))
-        x = reshape(x, (*x.shape[:2], 1, -1))
+        places = math.prod(x.shape[2:])
+        rest[0] = reshape(indices, (x.shape[0], 1, places))
+        x = reshape(x, (*x.shape[:2], 1, places))
     loss = make(nll_loss, (x, *rest), params)
     return reshape(loss, indices.shape) if how == "none" and loss.shape != indices.shape else loss
 
@@ -330,7 +386,9 @@ def _cross_entropy(
     logs = call("log_softmax", x, class_axis(x))
     probabilities = as_node(target)
     if probabilities.is_floating and probabilities.shape == x.shape:
-        return _cross_entropy_of_probabilities(logs, cast(probabilities, x.dtype), weight, how, smoothing)
+        if as_int(ignore_index, "ignore_index") >= 0:
+            raise GradcliError("ignore_index goes with class indices, the target holds probabilities", argument="ignore_index")
+        return _cross_entropy_of_probabilities(logs, probabilities, weight, how, smoothing)
     hard = nll_loss(logs, target, weight, ignore_index, how)
     if not smoothing:
         return hard
@@ -341,8 +399,7 @@ def _cross_entropy(
     soft = masked_fill(-sum_(spread, axis), ignored, 0.0)
     if how == "mean":
         extra = () if weight is None else (cast(as_node(weight), x.dtype),)
-        params = {"shape": x.shape, "dtype": x.dtype, "ignore_index": as_int(ignore_index, "ignore_index")}
-        soft = sum_(soft) / sum_(make(class_weights, (indices, *extra), params))
+        soft = sum_(soft) / sum_(_factors(x, (indices, *extra), as_int(ignore_index, "ignore_index")))
     elif how == "sum":
         soft = sum_(soft)
     return apply(_times, hard, 1 - smoothing) + apply(_times, soft, smoothing / x.shape[axis])
@@ -363,7 +420,8 @@ def _cross_entropy_of_probabilities(logs: Node, target: Node, weight: Any, how: 
     if how == "none":
         return neg(sum_(product, axis))
     total = neg(sum_(product))
-    return apply(_over, total, max(1.0, logs.size / max(1, logs.shape[axis]))) if how == "mean" else total
+    # Of no rows the mean is 0/0, NaN.
+    return apply(_over, total, logs.size / max(1, logs.shape[axis])) if how == "mean" else total
 
 
 cross_entropy = composite(
@@ -396,9 +454,11 @@ def _layer_norm(input: Any, normalized_shape: Any, weight: Any, bias: Any, eps: 
 
 def _layer_norm_kernel(x: Any, *extra: Any, dims: int, eps: float, scaled: bool, shifted: bool) -> Any:
     axes = tuple(range(x.ndim - dims, x.ndim))
+    size = math.prod(x.shape[x.ndim - dims :])
     wide = x.astype(np.float64)
-    centred = wide - np.mean(wide, axis=axes, keepdims=True)
-    result = centred / np.sqrt(np.mean(centred * centred, axis=axes, keepdims=True) + eps)
+    centred = wide - np.true_divide(np.add.reduce(wide, axis=axes, keepdims=True), size)
+    variance = np.true_divide(np.add.reduce(centred * centred, axis=axes, keepdims=True), size)
+    result = centred / np.sqrt(variance + eps)
     if scaled:
         result = result * extra[0]
     return (result + extra[-1] if shifted else result).astype(x.dtype)

@@ -46,7 +46,18 @@ def _polygamma_kernel(x: Any, n: int) -> Any:
     if n == 1:
         # The reflection formula: SciPy's own covers positive numbers only.
         result = np.where(wide < 0, (np.pi / np.sin(np.pi * wide)) ** 2 - result, result)
+    elif np.any(wide < 0):
+        result = np.where(wide < 0, _polygamma_of_negative(np.minimum(wide, 0), n), result)
     return result.astype(x.dtype)
+
+
+def _polygamma_of_negative(x: Any, n: int) -> Any:
+    """Hurwitz's zeta function continued: its terms below zero are those of two other ones with positive arguments."""
+    zeta = _special("polygamma").zeta
+    above, below = x - np.floor(x), np.ceil(x) - x
+    total = zeta(n + 1, above) - (-1) ** n * (zeta(n + 1, below) - zeta(n + 1, 1 - x))
+    # At the poles themselves PyTorch has plain infinity.
+    return (-1) ** (n + 1) * math.factorial(n) * np.where(above == 0, np.inf, total)
 
 
 def _polygamma(n: Any, input: Any) -> Node:
