@@ -154,7 +154,7 @@ class Node:
         return OPS["ge"](self, other)
 
 
-GradFn = str | Callable[[Node], tuple[str, tuple[Node, ...]]]
+GradFn = str | Callable[["Node"], tuple[str, tuple["Node | None", ...]]]
 
 
 class Op:

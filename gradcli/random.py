@@ -211,7 +211,7 @@ def _few_normal(stream: _Stream, count: int) -> list[float]:
 
 
 def _normal(stream: _Stream, count: int, dtype: np.dtype) -> np.ndarray:
-    """Normal numbers in groups; where the last group is not full, the last 16 numbers are drawn anew over the others."""
+    """Normal numbers in groups; where the last group is not full, the last 16 numbers are drawn anew."""
     numbers = np.empty(count, dtype)
     draw, transform = (stream.doubles, _box_muller) if dtype == np.float64 else (stream.singles, _box_muller_single)
     whole = count // _GROUP * _GROUP

@@ -68,7 +68,7 @@ relu = elementwise(
     "relu", lambda x: np.where(x < 0, x.dtype.type(0), x), dtype="number", grad_fn="ReluBackward0", torch="relu",
     doc="The input, but not below 0; the gradient at 0 is 0.", vjp=lambda g, out, x: (threshold(g, out),),
 )  # fmt: skip
-leaky_relu = elementwise(
+leaky_relu: Op = elementwise(
     "leaky_relu", lambda x, negative_slope: np.where(x > 0, x, x * x.dtype.type(negative_slope)), dtype="float",
     args="input, negative_slope=0.01", grad_fn="LeakyReluBackward0", torch="nn.functional.leaky_relu",
     build=lambda input, slope: apply(leaky_relu, input, negative_slope=as_number(slope, "negative_slope")),
@@ -87,14 +87,14 @@ def _elu_slope_kernel(x: Any, low: float, high: float, closed: bool) -> Any:
     return np.where(below, np.exp(np.minimum(x, 0)) * x.dtype.type(low), x.dtype.type(high))
 
 
-elu_slope = elementwise(
+elu_slope: Op = elementwise(
     "_elu_slope", _elu_slope_kernel, args="input, low=1.0, high=0.0, closed=False", dtype="float", public=False,
     grad_fn="EluBackwardBackward0", doc="A multiple of the exponential below 0, a constant above.",
     vjp=lambda g, out, x, low, high, closed: (g * apply(elu_slope, x, low=low, high=0.0, closed=False),),
 )  # fmt: skip
 
 
-elu = elementwise(
+elu: Op = elementwise(
     "elu", _elu, args="input, alpha=1.0", dtype="float", grad_fn="EluBackward0", torch="nn.functional.elu",
     vjp=lambda g, out, x, alpha, scale: (g * apply(elu_slope, x, low=alpha * scale, high=scale, closed=True),),
     build=lambda input, alpha: apply(elu, input, alpha=as_number(alpha, "alpha"), scale=1.0),
@@ -186,7 +186,7 @@ mish = elementwise(
     doc="`input * tanh(softplus(input))`.", vjp=_mish_vjp,
 )  # fmt: skip
 
-# GELU -------------------------------------------------------------------------------------------------------------------
+# GELU -----------------------------------------------------------------------------------------------------------------
 
 cdf = elementwise(
     "_normal_cdf", normal_cdf, dtype="float", public=False, grad_fn="NormalCdfBackward0",
@@ -227,7 +227,7 @@ gelu = elementwise(
     doc="The input times the normal distribution function of it, or the approximation with tanh.",
 )  # fmt: skip
 
-# Softmax ----------------------------------------------------------------------------------------------------------------
+# Softmax --------------------------------------------------------------------------------------------------------------
 
 
 def _along(op_name: str) -> Any:

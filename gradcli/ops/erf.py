@@ -29,14 +29,53 @@ _FAR = (
 )  # fmt: skip
 
 
+# The steps of a formula are taken on so many elements at a time: they stay in the cache.
+_BLOCK = 1 << 13
+
+
 def _ratio(table: tuple[tuple[float, ...], tuple[float, ...]], x: Any) -> Any:
-    top, bottom = table
-    numerator = np.full_like(x, top[0])
-    denominator = np.full_like(x, bottom[0])
-    for a, b in zip(top[1:], bottom[1:], strict=True):
-        numerator = numerator * x + a
-        denominator = denominator * x + b
-    return numerator / denominator
+    numerator, denominator = (_polynomial(coefficients, x) for coefficients in table)
+    return np.divide(numerator, denominator, out=numerator)
+
+
+def _polynomial(coefficients: tuple[float, ...], x: Any) -> Any:
+    value = x * coefficients[0]
+    for coefficient in coefficients[1:-1]:
+        value += coefficient
+        value *= x
+    value += coefficients[-1]
+    return value
+
+
+def _near(z: Any) -> Any:
+    return 1 - z * _ratio(_NEAR, z * z)
+
+
+def _middle(z: Any) -> Any:
+    size = np.abs(z)
+    tail = _ratio(_MIDDLE, size) * np.exp(-size * size)
+    return np.where(z < 0, 2 - tail, tail)
+
+
+def _far(z: Any) -> Any:
+    size = np.abs(z)
+    inverse = 1 / (size * size)
+    tail = (1 / math.sqrt(math.pi) - _ratio(_FAR, inverse) * inverse) / size * np.exp(-size * size)
+    return np.where(z < 0, 2 - tail, tail)
+
+
+def _erfc(z: Any) -> Any:
+    """The complementary error function of a vector, each element by the formula of its range."""
+    size = np.abs(z)
+    # NaN is in no range and stays.
+    result = z.copy()
+    for formula, low, high in ((_near, -1.0, 0.46875), (_middle, 0.46875, 4.0), (_far, 4.0, math.inf)):
+        places = np.flatnonzero((size > low) & (size <= high))
+        if len(places) == len(z):
+            return formula(z)
+        if len(places):
+            result[places] = formula(z[places])
+    return result
 
 
 def normal_cdf(x: Any) -> Any:
@@ -45,17 +84,10 @@ def normal_cdf(x: Any) -> Any:
     >>> float(normal_cdf(np.array(1.0)))
     0.841344746068543
     """
-    z = np.asarray(x, np.float64) * -math.sqrt(0.5)
-    size = np.abs(z)
-    # Each formula is evaluated everywhere, held inside its own range, and chosen from at the end.
-    near = np.minimum(size, 0.46875)
-    middle = np.clip(size, 0.46875, 4.0)
-    far = np.clip(size, 4.0, 40.0)
-    tail = np.where(
-        size <= 4.0,
-        _ratio(_MIDDLE, middle) * np.exp(-middle * middle),
-        (1 / math.sqrt(math.pi) - _ratio(_FAR, 1 / (far * far)) / (far * far)) / far * np.exp(-far * far),
-    )
-    inner = 1 - np.copysign(near, z) * _ratio(_NEAR, near * near)
-    erfc = np.where(size <= 0.46875, inner, np.where(z < 0, 2 - tail, tail))
-    return np.where(np.isnan(x), x, erfc / 2).astype(x.dtype)
+    flat = np.ravel(x)
+    result = np.empty_like(flat)
+    for start in range(0, len(flat), _BLOCK):
+        z = flat[start : start + _BLOCK].astype(np.float64)
+        z *= -math.sqrt(0.5)
+        result[start : start + _BLOCK] = _erfc(z) / 2
+    return result.reshape(np.shape(x))

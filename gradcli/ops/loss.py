@@ -72,7 +72,7 @@ def _refuse_tracked(weight: Any, name: str, function: str) -> None:
         )  # fmt: skip
 
 
-# Losses of a difference -------------------------------------------------------------------------------------------------
+# Losses of a difference -----------------------------------------------------------------------------------------------
 
 
 def _broadcast(input: Any, target: Any) -> tuple[Node, Node]:
@@ -83,19 +83,19 @@ def _broadcast(input: Any, target: Any) -> tuple[Node, Node]:
 
 
 def _difference_loss(
-    name: str, backward: str, doc: str, kernel: Callable[..., Any], slope: Callable[..., Node], parameter: str | None = None,
-    default: float = 1.0,
+    name: str, backward: str, doc: str, kernel: Callable[..., Any], slope: Callable[..., Node],
+    parameter: str | None = None, default: float = 1.0,
 ) -> Op:  # fmt: skip
     """A loss that is a function of input - target; `slope` is that function's derivative."""
 
     def build(input: Any, target: Any, reduction: Any, width: Any = None) -> Node:
         a, b = _broadcast(input, target)
         dtype = to_float(promote((a, b)))
-        params = {"reduction": _reduction(reduction)}
+        params: Params = {"reduction": _reduction(reduction)}
         if parameter is not None:
             params[parameter] = as_number(width, parameter)
             if parameter == "beta" and params[parameter] == 0:
-                return l1_loss(a, b, reduction)
+                return _l1_loss(a, b, reduction)
             if params[parameter] <= 0:
                 raise GradcliError(f"{parameter} must be positive, got {width}", argument=parameter)
         return make(op, (cast(a, dtype), cast(b, dtype)), params)
@@ -145,11 +145,12 @@ def _l1_loss(input: Any, target: Any, reduction: Any) -> Node:
 
 
 l1_loss = composite(
-    "l1_loss", _l1_loss, args="input, target, reduction='mean'", family="loss", torch="nn.functional.l1_loss", doc="Absolute difference.",
+    "l1_loss", _l1_loss, args="input, target, reduction='mean'", family="loss", torch="nn.functional.l1_loss",
+    doc="Absolute difference.",
 )  # fmt: skip
 
 
-# Binary cross-entropy -----------------------------------------------------------------------------------------------------
+# Binary cross-entropy -------------------------------------------------------------------------------------------------
 
 
 def _bce(input: Any, target: Any, weight: Any, pos_weight: Any, reduction: Any) -> Node:
@@ -158,7 +159,9 @@ def _bce(input: Any, target: Any, weight: Any, pos_weight: Any, reduction: Any) 
     _refuse_tracked(pos_weight, "pos_weight", "binary_cross_entropy_with_logits")
     dtype = to_float(promote(given))
     if given[0].shape != given[1].shape:
-        raise GradcliError(f"target has shape {given[1].shape}, input {given[0].shape}: they must be equal", argument="target")
+        raise GradcliError(
+            f"target has shape {given[1].shape}, input {given[0].shape}: they must be equal", argument="target"
+        )
     flags = {"weighted": weight is not None, "pos_weighted": pos_weight is not None}
     return make(bce, tuple(cast(n, dtype) for n in given), {"reduction": _reduction(reduction), **flags})
 
@@ -200,7 +203,7 @@ bce = primitive(
 )  # fmt: skip
 
 
-# Cross-entropy ------------------------------------------------------------------------------------------------------------
+# Cross-entropy --------------------------------------------------------------------------------------------------------
 
 # PyTorch's operations with a number have names of their own where they are called from within another one.
 _times = elementwise(
@@ -297,7 +300,7 @@ class_pick = primitive(
         make(class_put, (g, t), {"shape": x.shape, "ignore_index": ignore_index}), None
     ),
 )  # fmt: skip
-class_put = primitive(
+class_put: Op = primitive(
     "_class_put", _put_kernel, lambda inputs, params: (params["shape"], inputs[0].dtype), family="loss",
     public=False, args="values, target", doc="Zeros with the values at the target classes.",
     grad_fn=lambda node: ("NllLossBackwardBackward0", node.inputs[:1]),
@@ -350,7 +353,9 @@ def _nll_loss(input: Any, target: Any, weight: Any, ignore_index: Any, reduction
         _refuse_tracked(weight, "weight", "nll_loss")
         w = cast(as_node(weight), x.dtype)
         if w.shape != (x.shape[class_axis(x)],):
-            raise GradcliError(f"weight has shape {w.shape}, there are {x.shape[class_axis(x)]} classes", argument="weight")
+            raise GradcliError(
+                f"weight has shape {w.shape}, there are {x.shape[class_axis(x)]} classes", argument="weight"
+            )
         rest.append(w)
     how, ignored = _reduction(reduction), as_int(ignore_index, "ignore_index")
     params = {"reduction": how, "ignore_index": ignored}
@@ -387,7 +392,9 @@ def _cross_entropy(
     probabilities = as_node(target)
     if probabilities.is_floating and probabilities.shape == x.shape:
         if as_int(ignore_index, "ignore_index") >= 0:
-            raise GradcliError("ignore_index goes with class indices, the target holds probabilities", argument="ignore_index")
+            raise GradcliError(
+                "ignore_index goes with class indices, the target holds probabilities", argument="ignore_index"
+            )
         return _cross_entropy_of_probabilities(logs, probabilities, weight, how, smoothing)
     hard = nll_loss(logs, target, weight, ignore_index, how)
     if not smoothing:
@@ -431,7 +438,7 @@ cross_entropy = composite(
 )  # fmt: skip
 
 
-# Layer normalization ------------------------------------------------------------------------------------------------------
+# Layer normalization --------------------------------------------------------------------------------------------------
 
 
 def _layer_norm(input: Any, normalized_shape: Any, weight: Any, bias: Any, eps: Any) -> Node:
@@ -448,8 +455,8 @@ def _layer_norm(input: Any, normalized_shape: Any, weight: Any, bias: Any, eps: 
             if node.shape != shape:
                 raise GradcliError(f"{name} has shape {node.shape}, it needs {shape}", argument=name)
             extra.append(node)
-    params = {"dims": len(shape), "eps": as_number(eps, "eps"), "scaled": weight is not None, "shifted": bias is not None}
-    return make(layer_norm, (x, *extra), params)
+    given = {"scaled": weight is not None, "shifted": bias is not None}
+    return make(layer_norm, (x, *extra), {"dims": len(shape), "eps": as_number(eps, "eps"), **given})
 
 
 def _layer_norm_kernel(x: Any, *extra: Any, dims: int, eps: float, scaled: bool, shifted: bool) -> Any:

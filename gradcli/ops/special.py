@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from gradcli.errors import GradcliError
-from gradcli.node import Node, as_int
+from gradcli.node import Node, Op, as_int
 from gradcli.ops.elementwise import exp
 from gradcli.ops.family import apply, elementwise, floating
 
@@ -27,7 +27,7 @@ def _scipy(name: str, function: str) -> Any:
 
 def _special(function: str) -> Any:
     try:
-        import scipy.special
+        import scipy.special  # type: ignore[import-untyped,unused-ignore]
     except ImportError:
         raise GradcliError(
             f"{function}() needs SciPy, which is not installed", hint="pip install 'gradcli[special]'"
@@ -81,11 +81,11 @@ lgamma = elementwise(
     doc="Logarithm of the absolute value of the gamma function. Needs SciPy.",
     vjp=lambda g, out, x: (g * digamma(x),),
 )  # fmt: skip
-digamma = elementwise(
+digamma: Op = elementwise(
     "digamma", _scipy("psi", "digamma"), dtype="float", grad_fn="DigammaBackward0", domain=(0.5, 3.0),
     doc="Derivative of lgamma. Needs SciPy.", vjp=lambda g, out, x: (g * polygamma(1, x),),
 )  # fmt: skip
-polygamma = elementwise(
+polygamma: Op = elementwise(
     "polygamma", _polygamma_kernel, args="n, input", build=_polygamma, grad_fn="PolygammaBackward0", domain=(0.5, 3.0),
     doc="The n-th derivative of digamma. Needs SciPy.", vjp=lambda g, out, x, n: (g * polygamma(n + 1, x),),
 )  # fmt: skip

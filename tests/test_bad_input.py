@@ -1,0 +1,373 @@
+"""What cannot be carried out ends with the right exit code and one clear report, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+from tests import bad_files
+from tests.command import COMMAND, Done, call, environment, leftovers, process, shell
+
+
+class Row(NamedTuple):
+    """A request of the table, and what it must come to."""
+
+    line: str
+    err: str
+    code: int
+
+    @property
+    def words(self) -> list[str]:
+        return ["eval", *shlex.split(self.line)]
+
+
+def _table() -> list[Row]:
+    text = (Path(__file__).parent / "bad_requests.txt").read_text("utf-8")
+    return [Row(line, err, int(code)) for line, err, code in re.findall(r"^\$ (.*)\n((?s:.*?))^\[(\d)\]$", text, re.M)]
+
+
+TABLE = _table()
+
+
+@pytest.fixture(autouse=True)
+def own_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def failed(done: Done, code: int = 2) -> str:
+    """The report of a command that failed as it should: nothing on standard output, one message, no traceback."""
+    assert (done.code, done.out) == (code, ""), done
+    assert done.err.startswith("gradcli: ") and done.err.endswith("\n")
+    assert "Traceback" not in done.err and "Warning" not in done.err and "internal error" not in done.err
+    assert all(c.isprintable() or c == "\n" for c in done.err)
+    return done.err.removeprefix("gradcli: ").removesuffix("\n")
+
+
+# The table ------------------------------------------------------------------------------------------------------------
+
+
+def test_the_table_is_read_whole() -> None:
+    assert len(TABLE) == (Path(__file__).parent / "bad_requests.txt").read_text("utf-8").count("\n$ ") > 160
+
+
+def test_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    bad_files.make()
+    before = leftovers()
+    wrong = []
+    for row in TABLE:
+        done = call(monkeypatch, *row.words)
+        if done != (row.code, "", row.err):
+            wrong.append(f"$ {row.line}\n{done.err}{done.out}[{done.code}]")
+    assert not wrong, "\n\n".join(wrong)
+    assert leftovers() == before
+
+
+@pytest.mark.parametrize("row", TABLE[:: len(TABLE) // 20], ids=lambda row: row.line)
+def test_the_table_in_real_processes(row: Row) -> None:
+    bad_files.make()
+    before = leftovers()
+    assert process(*row.words) == (row.code, "", row.err)
+    assert leftovers() == before
+
+
+def test_the_table_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    bad_files.make()
+    for row in TABLE:
+        done = call(monkeypatch, "eval", "--json", *row.words[1:])
+        assert (done.code, done.out, done.err.count("\n")) == (row.code, "", 1), row.line
+        error = json.loads(done.err)["error"]
+        assert sorted(error) == ["hint", "message", "span"]
+        lines = row.err.removeprefix("gradcli: ").splitlines()
+        if "json" not in error["message"]:
+            assert error["message"] == lines[0]
+            assert (error["span"] is None) == ("^" not in row.err or "character" in row.err and error["span"] is None)
+            assert (f"hint: {error['hint']}" == lines[-1]) if error["hint"] else not lines[-1].startswith("hint: ")
+
+
+def test_errors_as_json() -> None:
+    done = process("eval", "x + y", "x=1", "--json")
+    assert (done.code, done.out) == (2, "")
+    assert json.loads(done.err) == {
+        "error": {
+            "message": "unknown name 'y'",
+            "span": [4, 5],
+            "hint": "give it a value on the command line, as in y=ones(2,2)",
+        }
+    }
+    # After "--" this is an expression: x subtracted twice.
+    assert process("eval", "--", "--jso", "x=1").err.startswith("gradcli: unknown name 'jso'")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["frob"], "no such command 'frob'"),
+        (["eval"], "missing argument 'EXPR'"),
+        (["eval", "x", "x=1", "--frob"], "no such option"),
+        (["eval", "--x", "x=1"], "no such option"),
+        (["eval", "x", "x=1", "--seed", "a"], "invalid value for '--seed': 'a'"),
+        (["eval", "x", "x=1", "--dtype", "int99"], "invalid value for '--dtype': 'int99'"),
+        (["eval", "x", "x=1", "--precision", "99"], "invalid value for '--precision': 99"),
+        (["eval", "x", "x=1", "--precision", "-1"], "invalid value for '--precision': -1"),
+        (["eval", "x", "x=1", "-o"], "option '-o' requires an argument"),
+    ],
+)
+def test_options_that_click_refuses(words: list[str], message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = failed(call(monkeypatch, *words)).splitlines()
+    assert lines[0].startswith(message) and lines[1].startswith("hint: `gradcli") and len(lines) == 2
+
+
+# Text that is meant to do harm ----------------------------------------------------------------------------------------
+
+STRANGE = {
+    "x\x1b[31mred": "unexpected character U+001B\n  x?[31mred\n   ^",
+    "x +\x07 2": "unexpected character U+0007\n  x +? 2\n     ^",
+    "x\u202e + 2": "unexpected character U+202E\n  x? + 2\n   ^",
+    "x\udcff": "unexpected character U+DCFF\n  x?\n   ^",
+    "\t\tx $": "unexpected character '$'\n    x $\n      ^",
+    "y = 3 *\nz = 2; y": "the line ends too early\n  y = 3 *\n         ^\n"
+    "hint: put brackets around an expression that goes on in the next line",
+    "变量 + $": "unexpected character '$'\n  变量 + $\n         ^",
+    "'\x1b]0;title\x07' + x": "expected a tensor or a number, got a string\n  '?]0;title?' + x\n               ^",
+}
+
+
+@pytest.mark.parametrize("expression", STRANGE)
+def test_strange_characters(expression: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert failed(call(monkeypatch, "eval", expression, "x=1")) == STRANGE[expression]
+
+
+def test_nothing_reaches_the_terminal_raw(monkeypatch: pytest.MonkeyPatch) -> None:
+    evil = "\x1b[2J\x07\r\u202e"
+    for words in (
+        [f"x{evil}"], ["x", f"x{evil}=1"], ["x", f"x=@{evil}"], ["x", f"x={evil}.npy"], ["x", f"x={evil}.npz:{evil}"],
+        ["-f", evil], ["x", "x=1", "-o", f"value={evil}/a.npy"], ["x", "x=1", "-o", evil], ["x", "x=1", f"--{evil}"],
+        ["x", "x=1", "--wrt", evil], ["x", "x=1", "--dtype", evil], ["x", "x=1", "-o", f"{evil}=a.npy"],
+        ["x", "x=1", "--grad-output", evil], [f"x.to('{evil}')", "x=1"], [f"einsum('{evil}', x)", "x=1"],
+    ):  # fmt: skip
+        done = call(monkeypatch, "eval", *words)
+        failed(done, done.code)
+        assert done.code in (1, 2), words
+    assert leftovers() == []
+
+
+def test_bytes_that_are_no_text() -> None:
+    assert failed(process("eval", b"x + \xff", "x=1")) == "unexpected character U+DCFF\n  x + ?\n      ^"
+    assert failed(process("eval", "x", b"x=@\xff.npy"), 1) == "cannot read ?.npy: No such file or directory"
+    assert failed(process("eval", "x", b"x=@\xff.npy", LC_ALL="C", PYTHONIOENCODING="ascii"), 1)
+    Path("bad.txt").write_bytes(b"x + 1 # \xe9\n")
+    assert failed(process("eval", "-f", "bad.txt", "x=1"), 1) == "cannot read bad.txt: it is not UTF-8 text (line 1)"
+
+
+def test_huge_expressions_and_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("sum.txt").write_text("+".join(["x"] * 30_000))
+    assert call(monkeypatch, "eval", "-f", "sum.txt", "x=1", "--no-grad").out == "tensor(30000.)\n"
+    for text in (
+        "(" * 500_000, ")" * 500_000, "-" * 500_000, "x" * 500_000, "9" * 500_000, "[" * 500_000, "x." * 250_000, "1e" * 250_000,
+        "f(" * 250_000, "x[" * 250_000, "'" + "a" * 500_000, "[" * 500_000 + "1" + "]" * 500_000, "@" * 500_000, "x y" * 170_000,
+    ):  # fmt: skip
+        Path("huge.txt").write_text(text)
+        start = time.monotonic()
+        report = failed(call(monkeypatch, "eval", "-f", "huge.txt"))
+        assert len(report) < 1000 and time.monotonic() - start < 20, text[:10]
+    for text, value in {"9" * 4000: "tensor(inf)", "10**10**10": "tensor(inf)", "2**-10**9": "tensor(0.)"}.items():
+        assert call(monkeypatch, "eval", text) == (0, value + "\n", ""), text[:10]
+    assert failed(call(monkeypatch, "eval", f"x[{'9' * 4000}]", "x=[1]")).startswith("index 999")
+
+
+def test_an_endless_expression_file() -> None:
+    assert failed(process("eval", "-f", "/dev/zero"), 1) == (
+        "/dev/zero is too long for an expression\nhint: at most 64 MB are read"
+    )
+
+
+# Memory ---------------------------------------------------------------------------------------------------------------
+
+TOO_LARGE = {
+    "ones(100000, 100000, 100000)": "a float32 tensor of shape (100000, 100000, 100000) needs 4 PB",
+    "zeros(10**15)": "a float32 tensor of shape (1000000000000000,) needs 4 PB",
+    "zeros(10**20)": "a tensor of shape (1e+20,) is too large to be addressed",
+    "sum(arange(10**15))": "a int64 tensor of shape (1000000000000000,) needs 8 PB",
+    "rand(10**8, 10**8)": "a float32 tensor of shape (100000000, 100000000) needs 40 PB",
+    "eye(10**9)": "a float32 tensor of shape (1000000000, 1000000000) needs 4 EB",
+    "sum(x @ x.T)": "a float32 tensor of shape (9000000, 9000000) needs 324 TB",
+    "outer(x[:, 0], x[:, 0])": "a float32 tensor of shape (9000000, 9000000) needs 324 TB",
+    "x[:, :1].expand(9000000, 9000000) + 1": "a float32 tensor of shape (9000000, 9000000) needs 324 TB",
+    "x.repeat(10**7, 1)": "a float32 tensor of shape (90000000000000, 2) needs 720 TB",
+    "einsum('ik,jk->ij', x, x)": "a float32 tensor of shape (9000000, 9000000) needs 324 TB",
+}
+
+
+@pytest.mark.parametrize("expression", TOO_LARGE)
+def test_too_large_for_this_machine(expression: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ["eval", expression, *(["x=zeros(9000000, 2)"] if "x" in expression.replace("exp", "") else []), "--no-grad"]
+    start = time.monotonic()
+    lines = failed(call(monkeypatch, *words)).splitlines()
+    assert time.monotonic() - start < 5
+    assert lines[0].startswith(TOO_LARGE[expression]), lines
+    assert lines[0].endswith(("to be addressed", "of memory are available")) and "^" in lines[2]
+
+
+def test_small_arrays_that_are_too_large_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    gigabyte = 10**9
+    monkeypatch.setattr("gradcli.storage.memory.available_memory", lambda: gigabyte)
+    # 100 arrays of 80 MB, all of them needed until the end.
+    many = "stack([" + ", ".join(f"x*{k}" for k in range(2, 102)) + "])"
+    assert failed(call(monkeypatch, "eval", many, "x=zeros(20000000)", "--no-grad")).startswith(
+        "a float32 tensor of shape (100, 20000000) needs 8 GB, 1 GB of memory are available"
+    )
+    values = "; ".join(f"y{k} = x*{k}" for k in range(2, 22))
+    used = " + ".join(f"sum(y{k}*y{k + 1})*sum(y{k})" for k in range(2, 21))
+    held = f"{values}; a = {used}; a + sum(" + " + ".join(f"y{k}" for k in range(2, 22)) + ")"
+    report = failed(call(monkeypatch, "eval", held, "x=zeros(20000000)", "--no-grad"))
+    assert re.match(r"this needs 1\.\d+ GB at once, 1 GB of memory are available; the largest part is a float32", report)
+    # One after the other they fit.
+    passing = "sum(x" + "*2" * 100 + ")"
+    assert call(monkeypatch, "eval", passing, "x=zeros(20000000)", "--no-grad").out == "tensor(0.)\n"
+
+
+def test_too_many_numbers_for_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gradcli.storage.memory.available_memory", lambda: 10**8)
+    done = call(monkeypatch, "eval", "zeros(2000000)", "--json")
+    assert json.loads(done.err)["error"]["message"] == "2,000,000 numbers are too many for JSON"
+
+
+# Streams --------------------------------------------------------------------------------------------------------------
+
+
+def test_a_reader_that_leaves() -> None:
+    for _ in range(8):
+        assert shell("$G eval x x=1 | true; echo", PYTHONUNBUFFERED="1") == (0, "\n", "")
+    # The exit code itself, also where megabytes are still to come.
+    for what in ("--json", "-o value=-", "", "--help", "-o value=- -o x.grad=g.npy"):
+        done = shell(f"{{ $G eval 'x*1' 'x=zeros(300000)' {what}; echo $? >&2; }} | head -c 1 >/dev/null")
+        assert (done.code, done.err.splitlines()[-1], "Traceback" in done.err) == (0, "0", False), (what, done)
+
+
+def test_a_reader_that_leaves_costs_no_file() -> None:
+    done = shell("$G eval 'sum(x)' 'x=zeros(300000)' -o x.grad=- -o value=v.npy | true")
+    assert done == (0, "", "") and leftovers() == ["v.npy"]
+
+
+def test_closed_streams() -> None:
+    assert shell("$G eval x x=1 --no-grad 2>&-") == (0, "tensor(1.)\n", "")
+    assert shell("$G eval x x=1 --no-grad <&-") == (0, "tensor(1.)\n", "")
+    assert shell("$G eval 'x*1' 'x=[1,2]' --progress 2>&-").out.startswith("tensor([1., 2.]")
+    assert shell("$G eval 'x +' x=1 2>&-") == (2, "", "")
+    assert shell("$G eval x x=1 >&-") == (1, "", "gradcli: standard output is closed\n")
+    assert shell("$G eval x x=1 -o value=- >&-") == (1, "", "gradcli: standard output is closed\n")
+    assert shell("$G eval x x=@- <&-") == (1, "", "gradcli: standard input is closed\n")
+    assert shell("$G eval -f - <&-") == (1, "", "gradcli: standard input is closed\n")
+    assert shell("$G eval x x=1 -q -o value=v.npy >&- <&- 2>&-") == (0, "", "") and np.load("v.npy") == 1
+    assert shell("$G eval 'x +' x=1 --json 2>/dev/full") == (2, "", "")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_a_full_disk() -> None:
+    report = "gradcli: cannot write standard output: No space left on device\n"
+    for what in ("", "--json", "-o value=-"):
+        assert shell(f"$G eval 'x*1' 'x=zeros(2000)' --no-grad {what} >/dev/full")[::2] == (
+            1, report if what != "--json" else Done(1, "", shell("$G eval x x=1 --json >/dev/full").err).err
+        )  # fmt: skip
+    assert "No space left" in json.loads(shell("$G eval x x=1 --json >/dev/full").err)["error"]["message"]
+    assert shell("$G --help >/dev/full") == (1, "", report)
+    assert shell("$G --version >/dev/full") == (1, "", report)
+    done = process("eval", "x", "x=1", "-o", "x.grad=g.npy", "-o", "value=/dev/full")
+    assert done == (1, "", "gradcli: cannot write /dev/full: No space left on device\n")
+    assert leftovers() == []
+
+
+def test_a_disk_that_fills_up_while_files_are_written() -> None:
+    # A limit on the size of files stands in for the disk.
+    done = shell("ulimit -f 100; $G eval 'sum(x)' 'x=zeros(300000)' -o value=v.npy -o x.grad=g.npy -o new/deep/")
+    assert done == (1, "", "gradcli: cannot write g.npy: File too large\n")
+    assert leftovers() == []
+
+
+# Interrupts -----------------------------------------------------------------------------------------------------------
+
+
+def started(*words: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [*COMMAND, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True,
+        env=environment(),
+    )  # fmt: skip
+
+
+def wait_for(process: subprocess.Popen[str], sign: str) -> None:
+    """Wait until the process has loaded something whose path contains `sign`."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        if sign in Path(f"/proc/{process.pid}/maps").read_text():
+            return
+    raise AssertionError(f"{sign} was never loaded")
+
+
+needs_proc = pytest.mark.skipif(not os.path.exists("/proc/self/maps"), reason="needs /proc")
+LONG = "y = x; " + "y = sin(y) + y; " * 3000 + "sum(y)"
+
+
+@needs_proc
+@pytest.mark.parametrize("delay", [0.0, 0.01, 0.03, 0.06, 0.1, 0.2, 1.0])
+def test_interrupt(delay: float) -> None:
+    """During the imports, while the graph is built and in the middle of the computation."""
+    Path("long.txt").write_text(LONG)
+    work = started("eval", "-f", "long.txt", "x=ones(1000000)", "-o", "value=v.npy")
+    wait_for(work, "_multiarray_umath")
+    time.sleep(delay)
+    work.send_signal(signal.SIGINT)
+    begun = time.monotonic()
+    out, err = work.communicate(timeout=30)
+    assert (work.returncode, out, err) == (130, "", "") and time.monotonic() - begun < 5
+    assert leftovers() == ["long.txt"]
+
+
+def test_interrupt_at_start_up() -> None:
+    # A library that loads slowly.
+    Path("numpy").mkdir()
+    Path("numpy/__init__.py").write_text("import time\nopen('here', 'w').close()\ntime.sleep(30)\n")
+    work = subprocess.Popen(
+        [*COMMAND, "eval", "x", "x=1"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
+    )
+    while not os.path.exists("here"):
+        assert work.poll() is None
+        time.sleep(0.01)
+    work.send_signal(signal.SIGINT)
+    assert (*work.communicate(timeout=30), work.returncode) == ("", "", 130)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_interrupt_while_files_are_written(number: signal.Signals) -> None:
+    os.mkfifo("pipe")
+    work = started("eval", "sum(x)", "x=ones(1000000)", "-o", "value=v.npy", "-o", "x.grad=pipe", "-o", "new/")
+    # Opening its end lets the command begin to write, and then wait for someone to read.
+    with open("pipe", "rb") as reader:
+        reader.read(100)
+        assert any(".tmp" in name for name in leftovers())
+        work.send_signal(number)
+        out, err = work.communicate(timeout=30)
+    assert (work.returncode, out, err) == (128 + number, "", "")
+    assert leftovers() == ["pipe"]
+
+
+def test_interrupt_while_standard_input_is_read() -> None:
+    reading, writing = os.pipe()
+    work = subprocess.Popen(
+        [*COMMAND, "eval", "-f", "-"], stdin=reading, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env=environment(),
+    )  # fmt: skip
+    os.close(reading)
+    time.sleep(0.5)
+    work.send_signal(signal.SIGINT)
+    assert (*work.communicate(timeout=30), work.returncode) == ("", "", 130)
+    os.close(writing)
