@@ -8,8 +8,10 @@ from pathlib import Path
 folder = Path(sys.argv[1])
 (wheel,) = folder.glob("*.whl")
 (sdist,) = folder.glob("*.tar.gz")
-in_wheel = set(zipfile.ZipFile(wheel).namelist())
-in_sdist = {name.partition("/")[2] for name in tarfile.open(sdist).getnames()}
+with zipfile.ZipFile(wheel) as archive:
+    in_wheel = set(archive.namelist())
+with tarfile.open(sdist) as tar:
+    in_sdist = {name.partition("/")[2] for name in tar.getnames()}
 for needed in ("gradcli/__main__.py", "gradcli/grammar/expression.lark", "gradcli/ops/elementwise.py", "gradcli/py.typed"):
     assert needed in in_wheel, f"{needed} is not in the wheel"
 strays = [name for name in in_wheel if name.split("/")[0] not in {"gradcli"} and ".dist-info" not in name]

@@ -33,9 +33,10 @@ def vjp(outputs: Sequence[Node], grad_outputs: Sequence[Node], wrt: Iterable[Nod
             result[node] = total
         if node.op.vjp is None or not any(i in needed for i in node.inputs):
             continue
-        for child, gradient in zip(node.inputs, node.op.vjp(total, node, *node.inputs, **node.params), strict=True):
-            if gradient is not None and child in needed:
-                _accumulate(gradients, child, gradient)
+        pulled = node.op.vjp(total, node, *node.inputs, **node.params)
+        for child, part in zip(node.inputs, pulled, strict=True):
+            if part is not None and child in needed:
+                _accumulate(gradients, child, part)
     return result
 
 

@@ -66,9 +66,14 @@ def run(node: Node, inputs: list[np.ndarray]) -> np.ndarray:
         raise
     except MemoryError:
         raise WorkError(
-            f"not enough memory for a {node.dtype} tensor of shape {node.shape} ({show_bytes(node.nbytes)})",
+            f"not enough memory for {_described(node)} ({show_bytes(node.nbytes)})",
             span=node.span,
         ) from None
+
+
+def _described(node: Node) -> str:
+    article = "an" if node.dtype.kind == "i" else "a"
+    return f"{article} {node.dtype} tensor of shape {node.shape}"
 
 
 def _known_value(node: Node) -> np.ndarray | None:
@@ -95,7 +100,7 @@ def check_memory(order: Sequence[Node], ready: dict[Node, np.ndarray]) -> None:
     if needed <= available:
         return
     largest = max((node for node in computed if node.op.name not in VIEWS), key=lambda node: node.nbytes)
-    name = f"a {largest.dtype} tensor of shape {largest.shape}"
+    name = _described(largest)
     have = f"{show_bytes(available)} of memory are available"
     if largest.nbytes > available:
         message = f"{name} needs {show_bytes(largest.nbytes)}, {have}"

@@ -81,7 +81,6 @@ BY_HAND = {"detach", "clamp", "where", "bitwise_and", "bitwise_or", "bitwise_not
 
 def _listed() -> list[Case]:
     cases: list[Case] = []
-    both = {"y": ((2, 3), D)}
     arithmetic = (
         "x + 2|2 + x|x - 2|2 - x|x * 2|2 * x|x / 2|2 / x|x % 2|x ** 2|x ** 3|x ** 0|x ** 1|x ** -1|x ** -2|x ** 0.5"
         "|2 ** x|x ** 1.7|-x|+x|abs(x)|fmod(x, 1.1)|remainder(x, 1.1)|xlogy(x, 2)|xlogy(2, x)|x.clamp(0.8, 1.5)"
@@ -169,8 +168,7 @@ NN = [
 
 
 def _covered_by_hand(cases: list[Case]) -> set[str]:
-    words = {w for case in cases for w in re.findall(r"[A-Za-z_]\w*", case.expression)}
-    return words
+    return {word for case in cases for word in re.findall(r"[A-Za-z_]\w*", case.expression)}
 
 
 def all_cases() -> list[Case]:

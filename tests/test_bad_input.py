@@ -90,7 +90,7 @@ def test_the_table_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
         lines = row.err.removeprefix("gradcli: ").splitlines()
         if "json" not in error["message"]:
             assert error["message"] == lines[0]
-            assert (error["span"] is None) == ("^" not in row.err or "character" in row.err and error["span"] is None)
+            assert (error["span"] is None) == (re.search(r"^ +\^+$", row.err, re.M) is None), row.line
             assert (f"hint: {error['hint']}" == lines[-1]) if error["hint"] else not lines[-1].startswith("hint: ")
 
 
@@ -179,7 +179,7 @@ def test_huge_expressions_and_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
         Path("huge.txt").write_text(text)
         start = time.monotonic()
         report = failed(call(monkeypatch, "eval", "-f", "huge.txt"))
-        assert len(report) < 1000 and time.monotonic() - start < 20, text[:10]
+        assert len(report) < 1500 and time.monotonic() - start < 20, text[:10]
     for text, value in {"9" * 4000: "tensor(inf)", "10**10**10": "tensor(inf)", "2**-10**9": "tensor(0.)"}.items():
         assert call(monkeypatch, "eval", text) == (0, value + "\n", ""), text[:10]
     assert failed(call(monkeypatch, "eval", f"x[{'9' * 4000}]", "x=[1]")).startswith("index 999")
@@ -197,14 +197,14 @@ TOO_LARGE = {
     "ones(100000, 100000, 100000)": "a float32 tensor of shape (100000, 100000, 100000) needs 4 PB",
     "zeros(10**15)": "a float32 tensor of shape (1000000000000000,) needs 4 PB",
     "zeros(10**20)": "a tensor of shape (1e+20,) is too large to be addressed",
-    "sum(arange(10**15))": "a int64 tensor of shape (1000000000000000,) needs 8 PB",
+    "sum(arange(10**15))": "an int64 tensor of shape (1000000000000000,) needs 8 PB",
     "rand(10**8, 10**8)": "a float32 tensor of shape (100000000, 100000000) needs 40 PB",
     "eye(10**9)": "a float32 tensor of shape (1000000000, 1000000000) needs 4 EB",
     "sum(x @ x.T)": "a float32 tensor of shape (9000000, 9000000) needs 324 TB",
     "outer(x[:, 0], x[:, 0])": "a float32 tensor of shape (9000000, 9000000) needs 324 TB",
     "x[:, :1].expand(9000000, 9000000) + 1": "a float32 tensor of shape (9000000, 9000000) needs 324 TB",
     "x.repeat(10**7, 1)": "a float32 tensor of shape (90000000000000, 2) needs 720 TB",
-    "einsum('ik,jk->ij', x, x)": "a float32 tensor of shape (9000000, 9000000) needs 324 TB",
+    "einsum('ik,jk->ij', x, x)": "a float32 tensor of shape (1, 9000000, 9000000) needs 324 TB",
 }
 
 
@@ -250,7 +250,7 @@ def test_a_reader_that_leaves() -> None:
         assert shell("$G eval x x=1 | true; echo", PYTHONUNBUFFERED="1") == (0, "\n", "")
     # The exit code itself, also where megabytes are still to come.
     for what in ("--json", "-o value=-", "", "--help", "-o value=- -o x.grad=g.npy"):
-        done = shell(f"{{ $G eval 'x*1' 'x=zeros(300000)' {what}; echo $? >&2; }} | head -c 1 >/dev/null")
+        done = shell(f"{{ $G eval 'x*1' 'x=zeros(300000)' --grad-output 1 {what}; echo $? >&2; }} | head -c 1 >/dev/null")
         assert (done.code, done.err.splitlines()[-1], "Traceback" in done.err) == (0, "0", False), (what, done)
 
 
@@ -275,13 +275,11 @@ def test_closed_streams() -> None:
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
 def test_a_full_disk() -> None:
     report = "gradcli: cannot write standard output: No space left on device\n"
-    for what in ("", "--json", "-o value=-"):
-        assert shell(f"$G eval 'x*1' 'x=zeros(2000)' --no-grad {what} >/dev/full")[::2] == (
-            1, report if what != "--json" else Done(1, "", shell("$G eval x x=1 --json >/dev/full").err).err
-        )  # fmt: skip
-    assert "No space left" in json.loads(shell("$G eval x x=1 --json >/dev/full").err)["error"]["message"]
-    assert shell("$G --help >/dev/full") == (1, "", report)
-    assert shell("$G --version >/dev/full") == (1, "", report)
+    for what in ("eval x x=1", "eval 'x*1' 'x=zeros(2000)' --no-grad -o value=-", "--help", "--version"):
+        assert shell(f"$G {what} >/dev/full") == (1, "", report), what
+    for size in (1, 300000):
+        done = shell(f"$G eval 'x*1' 'x=zeros({size})' --no-grad --json >/dev/full")
+        assert done.code == 1 and json.loads(done.err)["error"]["message"] == report[9:-1]
     done = process("eval", "x", "x=1", "-o", "x.grad=g.npy", "-o", "value=/dev/full")
     assert done == (1, "", "gradcli: cannot write /dev/full: No space left on device\n")
     assert leftovers() == []

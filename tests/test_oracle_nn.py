@@ -53,8 +53,10 @@ ACTIVATIONS = [
     "elu(x, 0.3)", "selu(x)", "silu(x)", "softplus(x)", "softplus(x, 2.0, 5.0)", "softplus(x, -1.0)", "hardtanh(x)",
     "hardtanh(x, -0.5, 3.0)", "gelu(x, approximate='tanh')", "gelu(x)", "mish(x)", "softsign(x)",
 ]  # fmt: skip
-EXTREME = [0.0, -0.0, 1e-30, -1e-30, 1e-3, -1e-3, 0.5, -0.5, 1.0, -1.0, 3.0, -3.0, 6.0, 15.0, -15.0, 19.9, 20.1, -40.0,
-           60.0, -80.0, 1000.0, -1000.0, 1e18, -1e18, 1e30, np.inf, -np.inf, np.nan]  # fmt: skip
+EXTREME = [
+    0.0, -0.0, 1e-30, -1e-30, 1e-3, -1e-3, 0.5, -0.5, 1.0, -1.0, 3.0, -3.0, 6.0, 15.0, -15.0, 19.9, 20.1, -40.0, 60.0,
+    -80.0, 1000.0, -1000.0, 1e18, -1e18, 1e30, np.inf, -np.inf, np.nan,
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -94,7 +96,9 @@ def test_half_precision(expression: str) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int32", "int64"])
-@pytest.mark.parametrize("expression", ["relu(x)", "sigmoid(x)", "softsign(x)", "relu6(x)", "hardtanh(x, 1, 3)", "hardtanh(x, 0.5, 2.7)"])
+@pytest.mark.parametrize(
+    "expression", ["relu(x)", "sigmoid(x)", "softsign(x)", "relu6(x)", "hardtanh(x, 1, 3)", "hardtanh(x, 0.5, 2.7)"]
+)
 def test_integers(expression: str, dtype: str) -> None:
     x = np.array([0, 1, 2, 200]).astype(dtype)
     expected = evaluate(expression, tensors({"x": x})).numpy()
@@ -141,31 +145,37 @@ INPUTS = {
 }  # fmt: skip
 REDUCED = [
     f"{loss}, reduction='{reduction}')" for reduction in ("mean", "sum", "none") for loss in (
-        "mse_loss(x, y", "mse_loss(x, v", "mse_loss(v, x", "mse_loss(x, c", "mse_loss(s, x", "mse_loss(x, s", "mse_loss(c, v",
-        "mse_loss(e, e", "mse_loss(x, x", "l1_loss(x, y", "l1_loss(x, v", "l1_loss(c, v", "l1_loss(e, e", "huber_loss(x, y",
-        "huber_loss(x, v, delta=0.4", "smooth_l1_loss(x, y", "smooth_l1_loss(x, v, beta=0.3", "smooth_l1_loss(x, y, beta=0.0",
-        "cross_entropy(x, i", "cross_entropy(x, b", "cross_entropy(x, ii", "cross_entropy(x, i, ignore_index=1",
-        "cross_entropy(x3, i3", "cross_entropy(x4, i4", "cross_entropy(x5, i5", "cross_entropy(v, i0", "cross_entropy(e, ie",
-        "cross_entropy(x, y", "cross_entropy(x3, y3", "cross_entropy(v, u.detach()", "cross_entropy(x, y, weight=v",
-        "cross_entropy(x, i, weight=v.detach()", "cross_entropy(x4, i4, weight=v.detach()", "cross_entropy(x3, y3, weight=v",
-        "cross_entropy(x, i, label_smoothing=0.1", "cross_entropy(x, ii, label_smoothing=0.1", "cross_entropy(x, i, label_smoothing=1.0",
-        "cross_entropy(x, ii, label_smoothing=0.1, weight=v.detach()", "cross_entropy(x3, i3, label_smoothing=0.1, weight=v.detach()",
-        "cross_entropy(x4, i4, label_smoothing=0.3", "cross_entropy(v, i0, label_smoothing=0.1", "cross_entropy(x, y, label_smoothing=0.1",
-        "cross_entropy(x, y, label_smoothing=0.1, weight=v", "cross_entropy(x.T, x.T.detach()", "cross_entropy(x, gone",
-        "nll_loss(x, i", "nll_loss(x3, i3", "nll_loss(x4, i4", "nll_loss(x5, i5", "nll_loss(v, i0", "nll_loss(x, ii, weight=v.detach()",
-        "binary_cross_entropy_with_logits(x, y", "binary_cross_entropy_with_logits(x, y.detach(), pos_weight=v.detach()",
+        "mse_loss(x, y", "mse_loss(x, v", "mse_loss(v, x", "mse_loss(x, c", "mse_loss(s, x", "mse_loss(x, s",
+        "mse_loss(c, v", "mse_loss(e, e", "mse_loss(x, x", "l1_loss(x, y", "l1_loss(x, v", "l1_loss(c, v",
+        "l1_loss(e, e", "huber_loss(x, y", "huber_loss(x, v, delta=0.4", "smooth_l1_loss(x, y",
+        "smooth_l1_loss(x, v, beta=0.3", "smooth_l1_loss(x, y, beta=0.0", "cross_entropy(x, i", "cross_entropy(x, b",
+        "cross_entropy(x, ii", "cross_entropy(x, i, ignore_index=1", "cross_entropy(x3, i3", "cross_entropy(x4, i4",
+        "cross_entropy(x5, i5", "cross_entropy(v, i0", "cross_entropy(e, ie", "cross_entropy(x, y",
+        "cross_entropy(x3, y3", "cross_entropy(v, u.detach()", "cross_entropy(x, y, weight=v",
+        "cross_entropy(x, i, weight=v.detach()", "cross_entropy(x4, i4, weight=v.detach()",
+        "cross_entropy(x3, y3, weight=v", "cross_entropy(x, i, label_smoothing=0.1",
+        "cross_entropy(x, ii, label_smoothing=0.1", "cross_entropy(x, i, label_smoothing=1.0",
+        "cross_entropy(x, ii, label_smoothing=0.1, weight=v.detach()",
+        "cross_entropy(x3, i3, label_smoothing=0.1, weight=v.detach()", "cross_entropy(x4, i4, label_smoothing=0.3",
+        "cross_entropy(v, i0, label_smoothing=0.1", "cross_entropy(x, y, label_smoothing=0.1",
+        "cross_entropy(x, y, label_smoothing=0.1, weight=v", "cross_entropy(x.T, x.T.detach()",
+        "cross_entropy(x, gone", "nll_loss(x, i", "nll_loss(x3, i3", "nll_loss(x4, i4", "nll_loss(x5, i5",
+        "nll_loss(v, i0", "nll_loss(x, ii, weight=v.detach()", "binary_cross_entropy_with_logits(x, y",
+        "binary_cross_entropy_with_logits(x, y.detach(), pos_weight=v.detach()",
         "binary_cross_entropy_with_logits(x, y, weight=v.detach()", "binary_cross_entropy_with_logits(e, e",
         "binary_cross_entropy_with_logits(x, y, weight=y.detach(), pos_weight=v.detach()",
     )
 ]  # fmt: skip
 NORMS = [
-    "layer_norm(x, (3,))", "layer_norm(x, [3], v)", "layer_norm(x, [3], None, v)", "layer_norm(x, (3,), v, u)", "layer_norm(e, (3,), v, u)",
-    "layer_norm(x, (4, 3))", "layer_norm(x, (3,), v.detach(), u)", "layer_norm(x3, (3, 5), eps=0.1)", "layer_norm(1000*x + 3, (3,))",
+    "layer_norm(x, (3,))", "layer_norm(x, [3], v)", "layer_norm(x, [3], None, v)", "layer_norm(x, (3,), v, u)",
+    "layer_norm(e, (3,), v, u)", "layer_norm(x, (4, 3))", "layer_norm(x, (3,), v.detach(), u)",
+    "layer_norm(x3, (3, 5), eps=0.1)", "layer_norm(1000*x + 3, (3,))",
 ]  # fmt: skip
 MIXED = [
-    "mse_loss(x.double(), y)", "mse_loss(x, y.double())", "mse_loss(x, i[:3])", "l1_loss(x, y.double())", "smooth_l1_loss(x, y.double())",
-    "cross_entropy(x.double(), y)", "cross_entropy(x, y.double())", "binary_cross_entropy_with_logits(x, y.double())",
-    "cross_entropy(x.T, i[:3])", "nll_loss(x.T, i[:3])", "mse_loss(x.T, y.T)", "mse_loss(x3[0], x3[0, 0])",
+    "mse_loss(x.double(), y)", "mse_loss(x, y.double())", "mse_loss(x, i[:3])", "l1_loss(x, y.double())",
+    "smooth_l1_loss(x, y.double())", "cross_entropy(x.double(), y)", "cross_entropy(x, y.double())",
+    "binary_cross_entropy_with_logits(x, y.double())", "cross_entropy(x.T, i[:3])", "nll_loss(x.T, i[:3])",
+    "mse_loss(x.T, y.T)", "mse_loss(x3[0], x3[0, 0])",
 ]  # fmt: skip
 
 
@@ -185,12 +195,16 @@ def test_losses(expression: str, dtype: str) -> None:
     np.testing.assert_allclose(execute([node])[0], expected.detach().numpy(), **tolerance)
     weights = np.random.default_rng(1).uniform(0.5, 1.5, node.shape).astype(node.dtype)
     names = [n for n, t in theirs.items() if t.requires_grad]
-    first = torch.autograd.grad((expected * torch.tensor(weights)).sum(), [theirs[n] for n in names], create_graph=True, allow_unused=True)
+    first = torch.autograd.grad(
+        (expected * torch.tensor(weights)).sum(), [theirs[n] for n in names], create_graph=True, allow_unused=True
+    )
     found = vjp([node], [constant(weights)], [leaves[n] for n in names])
     for name, gradient in zip(names, first, strict=True):
         assert (leaves[name] in found) == (gradient is not None), name
         if gradient is not None:
-            np.testing.assert_allclose(execute([found[leaves[name]]])[0], gradient.detach().numpy(), **tolerance, err_msg=name)
+            np.testing.assert_allclose(
+                execute([found[leaves[name]]])[0], gradient.detach().numpy(), **tolerance, err_msg=name
+            )
     if dtype == "float64":
         _compare_second_order(names, first, found, theirs, leaves, tolerance)
 
@@ -201,20 +215,31 @@ def _compare_second_order(names: Any, first: Any, found: Any, theirs: Any, leave
             continue
         weights = np.random.default_rng(2).uniform(0.5, 1.5, tuple(gradient.shape))
         ours = found[leaves[name]]
-        second = torch.autograd.grad((gradient * torch.tensor(weights)).sum(), [theirs[n] for n in names], allow_unused=True, retain_graph=True)
+        second = torch.autograd.grad(
+            (gradient * torch.tensor(weights)).sum(), [theirs[n] for n in names], allow_unused=True, retain_graph=True
+        )
         again = vjp([ours], [constant(weights)], [leaves[n] for n in names])
         for other, expected in zip(names, second, strict=True):
             zero = np.zeros(leaves[other].shape)
             got = execute([again[leaves[other]]])[0] if leaves[other] in again else zero
-            np.testing.assert_allclose(got, zero if expected is None else expected.numpy(force=True), **tolerance, err_msg=f"{name}, {other}")
+            np.testing.assert_allclose(
+                got, zero if expected is None else expected.numpy(force=True), **tolerance, err_msg=f"{name}, {other}"
+            )
 
 
 EXTREME_LOSSES = [
     "cross_entropy(x, t)", "cross_entropy(x, t, reduction='none')", "cross_entropy(x, t, label_smoothing=0.1)",
-    "binary_cross_entropy_with_logits(x, z)", "binary_cross_entropy_with_logits(x, z, pos_weight=z.detach() + 1)", "huber_loss(x, z)",
-    "smooth_l1_loss(x, z)", "mse_loss(x, z)", "l1_loss(x, z)", "cross_entropy(x, z)",
+    "binary_cross_entropy_with_logits(x, z)", "binary_cross_entropy_with_logits(x, z, pos_weight=z.detach() + 1)",
+    "huber_loss(x, z)", "smooth_l1_loss(x, z)", "mse_loss(x, z)", "l1_loss(x, z)", "cross_entropy(x, z)",
 ]  # fmt: skip
-ROWS = [[1000.0, -1000.0, 0.0], [1e30, 1.0, 2.0], [-np.inf, 1.0, 2.0], [np.nan, 1.0, 2.0], [1e-30, -0.0, 88.0], [-100.0, 100.0, 60.0]]
+ROWS = [
+    [1000.0, -1000.0, 0.0],
+    [1e30, 1.0, 2.0],
+    [-np.inf, 1.0, 2.0],
+    [np.nan, 1.0, 2.0],
+    [1e-30, -0.0, 88.0],
+    [-100.0, 100.0, 60.0],
+]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -229,16 +254,19 @@ def test_losses_of_extreme_values(expression: str, row: list[float], dtype: str)
     np.testing.assert_allclose(execute([node])[0], expected.detach().numpy(), rtol=1e-6, err_msg="value")
     (gradient,) = torch.autograd.grad(expected.sum(), theirs["x"])
     found = vjp([node], [constant(np.ones(node.shape, dtype))], [leaves["x"]])
-    np.testing.assert_allclose(execute([found[leaves["x"]]])[0], gradient.numpy(), rtol=2e-6, atol=1e-37, err_msg="gradient")
+    np.testing.assert_allclose(
+        execute([found[leaves["x"]]])[0], gradient.numpy(), rtol=2e-6, atol=1e-37, err_msg="gradient"
+    )
 
 
 REFUSED = [
-    "mse_loss(x, y[:, :2])", "mse_loss(x, y, reduction='avg')", "huber_loss(x, y, delta=0.)", "smooth_l1_loss(x, y, beta=-1.)",
-    "cross_entropy(x, i, label_smoothing=1.1)", "cross_entropy(x, y, ignore_index=1)", "cross_entropy(x, i[:2])",
-    "cross_entropy(x, i + 5)", "cross_entropy(x, i - 1)", "cross_entropy(x, y[0])", "cross_entropy(s, i0)", "nll_loss(x, y)",
-    "cross_entropy(x, i, weight=y[0, :2].detach())", "layer_norm(x, (4,))", "layer_norm(x, ())", "layer_norm(x, (3,), v[:2])",
-    "binary_cross_entropy_with_logits(x, v)", "softmax(x, 2)", "hardtanh(x, 2., 1.)", "gelu(x, approximate='cosh')", "relu(x > 0)",
-    "nll_loss(x, i, reduction='max')", "nll_loss(s, i0)",
+    "mse_loss(x, y[:, :2])", "mse_loss(x, y, reduction='avg')", "huber_loss(x, y, delta=0.)",
+    "smooth_l1_loss(x, y, beta=-1.)", "cross_entropy(x, i, label_smoothing=1.1)",
+    "cross_entropy(x, y, ignore_index=1)", "cross_entropy(x, i[:2])", "cross_entropy(x, i + 5)",
+    "cross_entropy(x, i - 1)", "cross_entropy(x, y[0])", "cross_entropy(s, i0)", "nll_loss(x, y)",
+    "cross_entropy(x, i, weight=y[0, :2].detach())", "layer_norm(x, (4,))", "layer_norm(x, ())",
+    "layer_norm(x, (3,), v[:2])", "binary_cross_entropy_with_logits(x, v)", "softmax(x, 2)", "hardtanh(x, 2., 1.)",
+    "gelu(x, approximate='cosh')", "relu(x > 0)", "nll_loss(x, i, reduction='max')", "nll_loss(s, i0)",
 ]  # fmt: skip
 
 
@@ -255,7 +283,31 @@ def test_what_pytorch_refuses_is_refused(expression: str) -> None:
 
 @pytest.mark.parametrize("name", ["erf", "erfc", "lgamma", "digamma"])
 def test_special_functions_to_second_order(name: str) -> None:
-    x = np.array([0.0, -0.0, 1e-30, -1e-30, 0.1, 0.5, 1.0, 1.5, 2.0, 3.7, 10.0, 30.0, -0.5, -1.5, -2.7, -1.0, -3.0, 1e10, np.inf, -np.inf, np.nan])
+    x = np.array(
+        [
+            0.0,
+            -0.0,
+            1e-30,
+            -1e-30,
+            0.1,
+            0.5,
+            1.0,
+            1.5,
+            2.0,
+            3.7,
+            10.0,
+            30.0,
+            -0.5,
+            -1.5,
+            -2.7,
+            -1.0,
+            -3.0,
+            1e10,
+            np.inf,
+            -np.inf,
+            np.nan,
+        ]
+    )
     got, expected = _gradients(f"{name}(x)", {"x": x}), _torch_gradients(f"{name}(x)", {"x": x})
     for order, (ours, theirs) in enumerate(zip(got, expected, strict=True)):
         # PyTorch's polygamma of order 2 is NaN at infinity, where the limit is 0.

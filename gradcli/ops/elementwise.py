@@ -230,7 +230,7 @@ abs_ = elementwise(
     "abs", np.absolute, dtype="number", grad_fn="AbsBackward0", doc="Absolute value; the gradient at 0 is 0.",
     aliases=("absolute",), vjp=lambda g, out, x: (g * sign(x),),
 )  # fmt: skip
-sign = elementwise(
+sign: Op = elementwise(
     "sign", lambda x: x if x.dtype.kind == "b" else np.where(np.isnan(x), x.dtype.type(0), np.sign(x)),
     grad_fn="SignBackward0", doc="-1, 0 or 1 by the sign of the input.", vjp=zero_vjp,
 )  # fmt: skip
@@ -410,7 +410,7 @@ def _whole(kernel: Any) -> Any:
 
 floor = elementwise("floor", _whole(np.floor), grad_fn="FloorBackward0", doc="Round down.", vjp=zero_vjp)
 ceil = elementwise("ceil", _whole(np.ceil), grad_fn="CeilBackward0", doc="Round up.", vjp=zero_vjp)
-trunc = elementwise(
+trunc: Op = elementwise(
     "trunc", _whole(np.trunc), grad_fn="TruncBackward0", doc="Round towards zero.", vjp=zero_vjp, aliases=("fix",)
 )
 round_ = elementwise(
@@ -461,7 +461,7 @@ def _share_ties(better: Op) -> Any:
     return vjp
 
 
-where = elementwise(
+where: Op = elementwise(
     "where", np.where, args="condition, input, other", dtype="select", doc="`input` where the condition holds, else `other`.",
     grad_fn=lambda node: ("WhereBackward0", node.inputs[1:]),
     vjp=lambda g, out, c, x, y: (None, where(c, g, 0), where(c, 0, g)),
@@ -516,13 +516,13 @@ def _unary(name: str, kernel: Any, doc: str, vjp: Any, domain: Any = (-2.0, 2.0)
 
 
 sin = _unary("sin", np.sin, "Sine.", lambda g, out, x: (g * cos(x),))
-cos = _unary("cos", np.cos, "Cosine.", lambda g, out, x: (-g * sin(x),))
+cos: Op = _unary("cos", np.cos, "Cosine.", lambda g, out, x: (-g * sin(x),))
 tan = _unary("tan", np.tan, "Tangent.", lambda g, out, x: (g * (1 + out**2),), (-1.2, 1.2))
 asin = _unary("asin", np.arcsin, "Inverse sine.", lambda g, out, x: (g * rsqrt(1 - x**2),), (-0.8, 0.8), "arcsin")
 acos = _unary("acos", np.arccos, "Inverse cosine.", lambda g, out, x: (-g * rsqrt(1 - x**2),), (-0.8, 0.8), "arccos")
 atan = _unary("atan", np.arctan, "Inverse tangent.", lambda g, out, x: (g / (x**2 + 1),), alias="arctan")
 sinh = _unary("sinh", np.sinh, "Hyperbolic sine.", lambda g, out, x: (g * cosh(x),))
-cosh = _unary("cosh", np.cosh, "Hyperbolic cosine.", lambda g, out, x: (g * sinh(x),))
+cosh: Op = _unary("cosh", np.cosh, "Hyperbolic cosine.", lambda g, out, x: (g * sinh(x),))
 tanh = _unary("tanh", np.tanh, "Hyperbolic tangent.", lambda g, out, x: (g * (1 - out**2),))
 asinh = _unary("asinh", np.arcsinh, "Inverse hyperbolic sine.", lambda g, out, x: (g * rsqrt(x**2 + 1),), alias="arcsinh")
 acosh = _unary(

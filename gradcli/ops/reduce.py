@@ -28,14 +28,14 @@ from gradcli.ops.shape import cat, expand, flip, reshape, narrow
 ARGS = "input, dim=None, keepdim=False"
 
 
-def reduced_shape(shape: Shape, dim: tuple[int, ...], keepdim: bool) -> Shape:
+def reduced_shape(shape: Shape, dim: tuple[int, ...], keepdim: Any) -> Shape:
     """The shape after reducing `dim`."""
     if keepdim:
         return tuple(1 if k in dim else n for k, n in enumerate(shape))
     return tuple(n for k, n in enumerate(shape) if k not in dim)
 
 
-def restore(g: Node, x: Node, dim: tuple[int, ...], keepdim: bool) -> Node:
+def restore(g: Node, x: Node, dim: tuple[int, ...], keepdim: Any) -> Node:
     """A reduction's result with the reduced dimensions as length 1 again, so that it broadcasts against `x`."""
     return g if keepdim or not dim or not g.shape and not x.shape else reshape(g, reduced_shape(x.shape, dim, True))
 
@@ -94,25 +94,25 @@ def reduce_node(
 # Kernels. Floats are accumulated in float64 and rounded once. -----------------------------------------------------------
 
 
-def _sum(x: Any, dim: Any, keepdim: bool, axis_given: bool) -> Any:
+def _sum(x: Any, dim: Any, keepdim: Any, axis_given: bool) -> Any:
     if x.dtype.kind == "f":
         return np.add.reduce(x, axis=dim, keepdims=keepdim, dtype=np.float64).astype(x.dtype)
     return np.add.reduce(x, axis=dim, keepdims=keepdim, dtype=np.int64)
 
 
-def _mean(x: Any, dim: Any, keepdim: bool, axis_given: bool) -> Any:
+def _mean(x: Any, dim: Any, keepdim: Any, axis_given: bool) -> Any:
     n = math.prod(x.shape[d] for d in dim)
     total = np.add.reduce(x, axis=dim, keepdims=keepdim, dtype=np.float64)
     return np.true_divide(total, n).astype(x.dtype)
 
 
-def _prod(x: Any, dim: Any, keepdim: bool, axis_given: bool) -> Any:
+def _prod(x: Any, dim: Any, keepdim: Any, axis_given: bool) -> Any:
     wide = np.float64 if x.dtype.kind == "f" else np.int64
     result = np.multiply.reduce(x, axis=dim, keepdims=keepdim, dtype=wide)
     return result.astype(x.dtype) if x.dtype.kind == "f" else result
 
 
-def _var(x: Any, dim: Any, keepdim: bool, axis_given: bool, correction: float) -> Any:
+def _var(x: Any, dim: Any, keepdim: Any, axis_given: bool, correction: float) -> Any:
     n = math.prod(x.shape[d] for d in dim)
     wide = x.astype(np.float64)
     mean = np.true_divide(np.add.reduce(wide, axis=dim, keepdims=True), n)
@@ -124,7 +124,7 @@ def _std(x: Any, **params: Any) -> Any:
     return np.sqrt(_var(x.astype(np.float64), **params)).astype(x.dtype)
 
 
-def _logsumexp(x: Any, dim: Any, keepdim: bool, axis_given: bool) -> Any:
+def _logsumexp(x: Any, dim: Any, keepdim: Any, axis_given: bool) -> Any:
     if not x.size:
         return np.full(reduced_shape(x.shape, dim, keepdim), -np.inf, x.dtype)
     high = np.maximum.reduce(x, axis=dim, keepdims=True)
@@ -134,7 +134,7 @@ def _logsumexp(x: Any, dim: Any, keepdim: bool, axis_given: bool) -> Any:
     return (np.log(total) + shift).astype(x.dtype).reshape(reduced_shape(x.shape, dim, keepdim))
 
 
-def _norm(x: Any, dim: Any, keepdim: bool, axis_given: bool, p: float) -> Any:
+def _norm(x: Any, dim: Any, keepdim: Any, axis_given: bool, p: float) -> Any:
     size = np.abs(x).astype(np.float64)
     if p == 0:
         return np.add.reduce(size != 0, axis=dim, keepdims=keepdim, dtype=np.float64).astype(x.dtype)
@@ -153,7 +153,7 @@ def _extreme(ufunc: Any) -> Any:
 
 
 def _arg(function: Any) -> Any:
-    def kernel(x: Any, dim: Any, keepdim: bool, axis_given: bool) -> Any:
+    def kernel(x: Any, dim: Any, keepdim: Any, axis_given: bool) -> Any:
         if not axis_given:
             result = np.asarray(function(x.reshape(-1)))
             return result.reshape((1,) * x.ndim) if keepdim else result
@@ -165,7 +165,7 @@ def _arg(function: Any) -> Any:
 # Rules ------------------------------------------------------------------------------------------------------------------
 
 
-def _var_vjp(g: Node, out: Node, x: Node, dim: Any, keepdim: bool, axis_given: bool, correction: float) -> tuple[Node]:
+def _var_vjp(g: Node, out: Node, x: Node, dim: Any, keepdim: Any, axis_given: bool, correction: float) -> tuple[Node]:
     degrees = count(x, dim) - correction
     # Without a degree of freedom the variance is infinite or NaN, and so is its slope.
     scale = 2.0 / degrees if degrees else math.inf
@@ -178,7 +178,7 @@ def _std_vjp(g: Node, out: Node, x: Node, **params: Any) -> tuple[Node]:
     return _var_vjp(where(eq(out, 0), 0, g / (2 * out)), out, x, **params)
 
 
-def _share_extreme(g: Node, out: Node, x: Node, dim: Any, keepdim: bool, axis_given: bool) -> tuple[Node]:
+def _share_extreme(g: Node, out: Node, x: Node, dim: Any, keepdim: Any, axis_given: bool) -> tuple[Node]:
     """All elements equal to the extreme one share the gradient evenly."""
     full = restore(out, x, dim, keepdim)
     mask = where(isnan(full), isnan(x), eq(x, full))
@@ -186,7 +186,7 @@ def _share_extreme(g: Node, out: Node, x: Node, dim: Any, keepdim: bool, axis_gi
     return (restore(g, x, dim, keepdim) * (share / sum_(share, dim, True)),)
 
 
-def _prod_vjp(g: Node, out: Node, x: Node, dim: Any, keepdim: bool, axis_given: bool) -> tuple[Node]:
+def _prod_vjp(g: Node, out: Node, x: Node, dim: Any, keepdim: Any, axis_given: bool) -> tuple[Node]:
     """The product of all the others: from the left times from the right, so that zeros need no division."""
     if not x.ndim:
         return (g,)
@@ -204,7 +204,7 @@ def _before(x: Node, axis: int) -> Node:
     return cumprod(cat([ones, narrow(x, axis, 0, x.shape[axis] - 1)], axis), axis)
 
 
-def _norm_vjp(g: Node, out: Node, x: Node, dim: Any, keepdim: bool, axis_given: bool, p: float) -> tuple[Node | None]:
+def _norm_vjp(g: Node, out: Node, x: Node, dim: Any, keepdim: Any, axis_given: bool, p: float) -> tuple[Node | None]:
     g, out = restore(g, x, dim, keepdim), restore(out, x, dim, keepdim)
     if p == 0:
         return (None,)
@@ -284,7 +284,7 @@ amin = _reduction(
     "amin", _extreme(np.minimum), nonempty=True, grad_fn="AminBackward0", vjp=_share_extreme,
     doc="Minimum; equal ones share the gradient evenly.",
 )  # fmt: skip
-logsumexp = _reduction(
+logsumexp: Op = _reduction(
     "logsumexp", _logsumexp, grad_fn="LogsumexpBackward0", doc="`log(sum(exp(input)))` without overflow.",
     build=lambda input, dim, keepdim: reduce_node(logsumexp, floating(input), dim, keepdim),
     vjp=lambda g, out, x, dim, keepdim, axis_given: (
@@ -333,7 +333,7 @@ any_ = _reduction(
     "any", lambda x, dim, keepdim, axis_given: np.logical_or.reduce(x, axis=dim, keepdims=keepdim),
     result=lambda d: BOOL, doc="True where one is not zero.",
 )  # fmt: skip
-count_nonzero = _reduction(
+count_nonzero: Op = _reduction(
     "count_nonzero", lambda x, dim, keepdim, axis_given: np.add.reduce(x != 0, axis=dim, keepdims=keepdim, dtype=np.int64),
     result=lambda d: INT64, args="input, dim=None", doc="How many are not zero.",
     build=lambda input, dim: reduce_node(count_nonzero, input, dim, False),
@@ -364,14 +364,14 @@ class Extreme(NamedTuple):
     indices: Node
 
 
-def _pick_kernel(x: Any, index: Any, dim: int, keepdim: bool, name: str) -> Any:
+def _pick_kernel(x: Any, index: Any, dim: int, keepdim: Any, name: str) -> Any:
     if not x.ndim:
         return x
     picked = np.take_along_axis(x, index if keepdim else np.expand_dims(index, dim), dim)
     return picked if keepdim else picked.squeeze(dim)
 
 
-def _pick_vjp(g: Node, out: Node, x: Node, index: Node, dim: int, keepdim: bool, name: str) -> tuple[Node, None]:
+def _pick_vjp(g: Node, out: Node, x: Node, index: Node, dim: int, keepdim: Any, name: str) -> tuple[Node, None]:
     if not x.ndim:
         return g, None
     places = call("arange", x.shape[dim])

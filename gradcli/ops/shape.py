@@ -344,12 +344,12 @@ def _roll_kernel(x: Any, shifts: Shape, dims: Shape | None) -> Any:
     return np.roll(x, shifts[0]) if dims is None else np.roll(x, shifts, dims) if x.ndim else x
 
 
-flip = primitive(
+flip: Op = primitive(
     "flip", lambda x, dims: np.flip(x, dims), lambda inputs, params: (inputs[0].shape, inputs[0].dtype), family="shape",
     args="input, *dims", build=_flip, grad_fn="FlipBackward0", doc="The order reversed along dimensions.",
     vjp=lambda g, out, x, dims: (make(flip, (g,), {"dims": dims}),),
 )  # fmt: skip
-roll = primitive(
+roll: Op = primitive(
     "roll", _roll_kernel, lambda inputs, params: (inputs[0].shape, inputs[0].dtype), family="shape",
     args="input, shifts, dims=None", build=_roll, grad_fn="RollBackward0",
     doc="Elements shifted along dimensions, those pushed out coming in again; in flattened order without dims.",
@@ -377,7 +377,7 @@ def _cat(tensors: Any, dim: Any) -> Node:
         raise GradcliError("cat() cannot join 0-dim tensors", hint="use stack()")
     axis = normalize_axis(dim, first.ndim)
     for node in kept[1:]:
-        if node.ndim != first.ndim or any(a != b for k, (a, b) in enumerate(zip(node.shape, first.shape)) if k != axis):
+        if node.ndim != first.ndim or any(a != b for k, (a, b) in enumerate(zip(node.shape, first.shape, strict=True)) if k != axis):
             raise GradcliError(
                 f"cat() cannot join shapes {first.shape} and {node.shape} along dimension {axis}",
                 hint="all other dimensions must agree",
@@ -464,7 +464,7 @@ slice_ = primitive(
     grad_fn="SliceBackward0", layout=_slice_layout,
     vjp=lambda g, out, x, **where: (make(embed, (g,), {"shape": x.shape, **where}),),
 )  # fmt: skip
-embed = primitive(
+embed: Op = primitive(
     "_embed", _embed_kernel, _infer_given, family="index", doc="Zeros with the tensor put in as a range of one dimension.",
     public=False, grad_fn="SliceBackwardBackward0", vjp=lambda h, out, g, shape, **where: (make(slice_, (h,), where),),
 )  # fmt: skip
