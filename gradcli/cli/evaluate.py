@@ -109,6 +109,7 @@ def eval_command(
     if [source, *(v.path for v in values), vector.path if vector else None].count(STANDARD_INPUT) > 1:
         raise GradcliError("only one thing can be read from standard input")
     if program is None:
+        assert source is not None
         program = parse(_read_source(source))
     wanted = _wanted(wrt, no_grad, grad_output)
     targets = Outputs(outputs, [value.name for value in values], wanted)
