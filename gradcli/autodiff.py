@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import gradcli.ops  # noqa: F401  (fills the registry that the rules below refer to)
-from gradcli.node import OPS, Node, Shape, cast, toposort
+from gradcli.infer import cast
+from gradcli.node import OPS, Node, Shape, toposort
 
 
 def vjp(outputs: Sequence[Node], grad_outputs: Sequence[Node], wrt: Iterable[Node]) -> dict[Node, Node]:

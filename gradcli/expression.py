@@ -9,30 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from gradcli.arguments import Literal, as_node, kind_of, list_array, normalize_axis
 from gradcli.autodiff import vjp
+from gradcli.dtypes import BOOL, DEFAULT_DTYPE, DTYPES, FLOAT64
 from gradcli.errors import GradcliError, Span, did_you_mean
 from gradcli.execute import Progress, execute
 from gradcli.functions import CONSTANTS
-from gradcli.node import (
-    BOOL,
-    DEFAULT_DTYPE,
-    DTYPES,
-    FLOAT64,
-    INPUT,
-    OPS,
-    Literal,
-    Node,
-    Number,
-    Op,
-    as_node,
-    cast,
-    constant,
-    fitted,
-    input_node,
-    kind_of,
-    list_array,
-    normalize_axis,
-)
+from gradcli.infer import cast
+from gradcli.node import INPUT, OPS, Node, Number, Op, constant, fitted, input_node
 from gradcli.syntax import Instr, Program, Statement, parse
 from gradcli.tensors import GradFn, Tensor
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from gradcli.dtypes import DEFAULT_DTYPE, DTYPES
 from gradcli.errors import GradcliError, did_you_mean
-from gradcli.node import DEFAULT_DTYPE, DTYPES, OPS, Op
+from gradcli.node import OPS, Op
 from gradcli.ops.create import GENERATOR
 from gradcli.ops.family import to_dtype
 from gradcli.random import Generator

@@ -10,11 +10,12 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from gradcli.arguments import as_node
 from gradcli.autodiff import vjp
 from gradcli.chain import backward_function, shown
 from gradcli.errors import GradcliError, did_you_mean
 from gradcli.execute import execute
-from gradcli.node import INPUT, OPS, Node, Op, as_node, constant, input_node, toposort
+from gradcli.node import INPUT, OPS, Node, Op, constant, input_node, toposort
 
 _GRAD_ENABLED: ContextVar[bool] = ContextVar("gradcli_grad_enabled", default=True)
 

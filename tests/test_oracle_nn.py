@@ -46,7 +46,7 @@ def _torch_gradients(expression: str, arrays: dict[str, np.ndarray], of: str = "
     return [r.detach().numpy() for r in results]
 
 
-# Activations ------------------------------------------------------------------------------------------------------------
+# Activations ----------------------------------------------------------------------------------------------------------
 
 ACTIVATIONS = [
     "sigmoid(x)", "logsigmoid(x)", "relu(x)", "relu6(x)", "leaky_relu(x)", "leaky_relu(x, -0.3)", "elu(x)",
@@ -111,7 +111,10 @@ def test_integers(expression: str, dtype: str) -> None:
 @pytest.mark.parametrize("name", ["softmax", "log_softmax"])
 @pytest.mark.parametrize(
     "rows",
-    [[[1000.0, -1000.0], [0.0, -0.0], [1e30, 1e30]], [[-np.inf, 1.0], [np.nan, 1.0]], [[np.inf, 1.0]], [[-np.inf, -np.inf]]],
+    [
+        [[1000.0, -1000.0], [0.0, -0.0], [1e30, 1e30]], [[-np.inf, 1.0], [np.nan, 1.0]], [[np.inf, 1.0]],
+        [[-np.inf, -np.inf]],
+    ],
     ids=str,
 )  # fmt: skip
 @pytest.mark.parametrize("dim", [0, 1])
@@ -132,16 +135,17 @@ def test_softmax_of_shapes(name: str, shape: tuple[int, ...]) -> None:
             np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-6)
 
 
-# Losses -----------------------------------------------------------------------------------------------------------------
+# Losses ---------------------------------------------------------------------------------------------------------------
 
 _RNG = np.random.default_rng(7)
 INPUTS = {
-    "x": _RNG.normal(size=(4, 3)), "y": _RNG.uniform(0.1, 1, (4, 3)), "v": _RNG.uniform(0.1, 1, 3), "u": _RNG.normal(size=3),
+    "x": _RNG.normal(size=(4, 3)), "y": _RNG.uniform(0.1, 1, (4, 3)), "v": _RNG.uniform(0.1, 1, 3),
+    "u": _RNG.normal(size=3),
     "x3": _RNG.normal(size=(2, 3, 5)), "y3": _RNG.uniform(0.1, 1, (2, 3, 5)), "x4": _RNG.normal(size=(2, 3, 5, 2)),
     "x5": _RNG.normal(size=(2, 3, 2, 2, 2)), "e": np.zeros((0, 3)), "s": np.array(0.3), "c": _RNG.normal(size=(4, 1)),
     "i": np.array([0, 1, 2, 1]), "i3": _RNG.integers(0, 3, (2, 5)), "i4": _RNG.integers(0, 3, (2, 5, 2)),
-    "i5": _RNG.integers(0, 3, (2, 2, 2, 2)), "ie": np.zeros(0, np.int64), "i0": np.array(2), "ii": np.array([-100, 1, 2, 0]),
-    "gone": np.full(4, -100), "b": np.array([0, 1, 2, 1], np.uint8),
+    "i5": _RNG.integers(0, 3, (2, 2, 2, 2)), "ie": np.zeros(0, np.int64), "i0": np.array(2),
+    "ii": np.array([-100, 1, 2, 0]), "gone": np.full(4, -100), "b": np.array([0, 1, 2, 1], np.uint8),
 }  # fmt: skip
 REDUCED = [
     f"{loss}, reduction='{reduction}')" for reduction in ("mean", "sum", "none") for loss in (
@@ -278,7 +282,7 @@ def test_what_pytorch_refuses_is_refused(expression: str) -> None:
         execute([build(expression, INPUTS)[0]])
 
 
-# Special functions and the normal distribution --------------------------------------------------------------------------
+# Special functions and the normal distribution ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["erf", "erfc", "lgamma", "digamma"])
@@ -315,7 +319,7 @@ def test_special_functions_to_second_order(name: str) -> None:
         np.testing.assert_allclose(ours, theirs, rtol=2e-9, atol=1e-300, err_msg=f"order {order}")
 
 
-# Random numbers ---------------------------------------------------------------------------------------------------------
+# Random numbers -------------------------------------------------------------------------------------------------------
 
 TYPES = {"float16": torch.float16, "float32": torch.float32, "float64": torch.float64}
 SIZES = [*range(101), 1000, 4097, 32768, 32769, 65551]

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from gradcli.node import DTYPES, OPS
+from gradcli.dtypes import DTYPES
+from gradcli.node import OPS
 from tests.oracle import torch
 
 

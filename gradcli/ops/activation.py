@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from gradcli.arguments import as_node, as_number, normalize_axis
 from gradcli.errors import GradcliError
-from gradcli.node import Node, Op, as_node, as_number, make, normalize_axis
+from gradcli.node import Node, Op, make
 from gradcli.ops.elementwise import abs_, exp, tanh, to, where
 from gradcli.ops.erf import normal_cdf
 from gradcli.ops.family import apply, call, composite, elementwise, floating, primitive, to_dtype

@@ -8,24 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from gradcli.arguments import as_int, as_node, holds_nodes, list_array
+from gradcli.dtypes import BOOL, DEFAULT_DTYPE, FLOAT64, INT64
 from gradcli.errors import GradcliError
-from gradcli.node import (
-    BOOL,
-    DEFAULT_DTYPE,
-    FLOAT64,
-    INT64,
-    Node,
-    Params,
-    Shape,
-    as_int,
-    as_node,
-    cast,
-    constant,
-    fitted,
-    holds_nodes,
-    list_array,
-    make,
-)
+from gradcli.infer import cast
+from gradcli.node import Node, Params, Shape, constant, fitted, make
 from gradcli.ops.family import composite, primitive, to_dtype
 from gradcli.ops.shape import sizes
 from gradcli.random import Generator

@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 
 import gradcli.layout as layout
+from gradcli.arguments import as_int, as_node, normalize_axis
+from gradcli.dtypes import BOOL, INT64
 from gradcli.errors import GradcliError
-from gradcli.node import BOOL, INT64, Node, Op, Params, Shape, as_int, as_node, make, normalize_axis
+from gradcli.node import Node, Op, Params, Shape, make
 from gradcli.ops.family import composite, primitive
 from gradcli.ops.shape import expand, strides_of
 

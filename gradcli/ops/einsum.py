@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from gradcli.arguments import as_node
 from gradcli.errors import GradcliError
-from gradcli.node import Node, as_node, cast, make, promote
+from gradcli.infer import cast, promote
+from gradcli.node import Node, make
 from gradcli.ops.diagonal import diagonal_of
 from gradcli.ops.elementwise import mul
 from gradcli.ops.family import composite

@@ -7,8 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from gradcli.arguments import as_int, as_node
+from gradcli.dtypes import BOOL
 from gradcli.errors import GradcliError
-from gradcli.node import BOOL, GradFn, Node, Op, Params, Shape, as_int, as_node, cast, make
+from gradcli.infer import cast
+from gradcli.node import GradFn, Node, Op, Params, Shape, make
 from gradcli.ops.family import apply, call, composite, elementwise, primitive, to_dtype, weak_aware
 
 LN2 = math.log(2.0)

@@ -8,27 +8,11 @@ from typing import Any
 import numpy as np
 
 import gradcli.layout as layout
-from gradcli.node import (
-    BOOL,
-    DEFAULT_DTYPE,
-    DTYPES,
-    INT64,
-    OPS,
-    GradFn,
-    Node,
-    Op,
-    Params,
-    Shape,
-    as_node,
-    broadcast_shapes,
-    cast,
-    check_dtype,
-    make,
-    promote,
-    register,
-    to_float,
-)
+from gradcli.arguments import as_node
+from gradcli.dtypes import BOOL, DEFAULT_DTYPE, DTYPES, INT64, check_dtype, to_float
 from gradcli.errors import GradcliError, did_you_mean
+from gradcli.infer import broadcast_shapes, cast, promote
+from gradcli.node import OPS, GradFn, Node, Op, Params, Shape, make, register
 
 Vjp = Callable[..., tuple[Node | None, ...]]
 

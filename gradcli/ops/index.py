@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 
 import gradcli.layout as layout
+from gradcli.arguments import Literal, as_int, as_node, normalize_axis
 from gradcli.errors import GradcliError
-from gradcli.node import Literal, Node, Params, Shape, as_int, as_node, broadcast_shapes, constant, make, normalize_axis
+from gradcli.infer import broadcast_shapes
+from gradcli.node import Node, Params, Shape, constant, make
 from gradcli.ops.family import composite, primitive
 from gradcli.ops.shape import cut, embed, strides_of, unsqueeze
 

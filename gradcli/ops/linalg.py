@@ -9,7 +9,8 @@ import numpy as np
 
 import gradcli.layout as layout
 from gradcli.errors import GradcliError
-from gradcli.node import Node, Op, Params, Shape, broadcast_shapes, cast, make, promote
+from gradcli.infer import broadcast_shapes, cast, promote
+from gradcli.node import Node, Op, Params, Shape, make
 from gradcli.ops.diagonal import tril
 from gradcli.ops.elementwise import eq, mul, where
 from gradcli.ops.family import composite, float_node, primitive

@@ -8,24 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from gradcli.arguments import Literal, as_int, as_node, as_number
+from gradcli.dtypes import INT64, to_float
 from gradcli.errors import GradcliError
-from gradcli.node import (
-    INT64,
-    Literal,
-    Node,
-    Op,
-    Params,
-    Shape,
-    as_int,
-    as_node,
-    as_number,
-    broadcast_shapes,
-    cast,
-    constant,
-    make,
-    promote,
-    to_float,
-)
+from gradcli.infer import broadcast_shapes, cast, promote
+from gradcli.node import Node, Op, Params, Shape, constant, make
 from gradcli.ops.elementwise import abs_, clamp, eq, mul, neg, rsqrt, where
 from gradcli.ops.family import apply, call, composite, elementwise, floating, primitive
 from gradcli.ops.reduce import mean, sum_

@@ -7,21 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from gradcli.arguments import as_int, as_node, normalize_axis
+from gradcli.dtypes import BOOL
 from gradcli.errors import GradcliError
-from gradcli.node import (
-    BOOL,
-    Node,
-    Op,
-    Params,
-    Shape,
-    as_int,
-    as_node,
-    broadcast_shapes,
-    cast,
-    make,
-    normalize_axis,
-    promote,
-)
+from gradcli.infer import broadcast_shapes, cast, promote
+from gradcli.node import Node, Op, Params, Shape, make
 from gradcli.ops.elementwise import contiguous, mul
 from gradcli.ops.family import composite, primitive
 from gradcli.ops.reduce import sum_

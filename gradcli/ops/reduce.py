@@ -8,8 +8,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gradcli.arguments import as_node, as_number, normalize_axes, normalize_axis
+from gradcli.dtypes import BOOL, INT64
 from gradcli.errors import GradcliError
-from gradcli.node import BOOL, INT64, Node, Op, Params, Shape, as_node, as_number, cast, make, normalize_axes, normalize_axis
+from gradcli.infer import cast
+from gradcli.node import Node, Op, Params, Shape, make
 from gradcli.ops.elementwise import (
     abs_,
     eq,
@@ -23,7 +26,7 @@ from gradcli.ops.elementwise import (
     where,
 )
 from gradcli.ops.family import Vjp, call, float_node, floating, primitive, to_dtype
-from gradcli.ops.shape import cat, expand, flip, reshape, narrow
+from gradcli.ops.shape import cat, expand, flip, narrow, reshape
 
 ARGS = "input, dim=None, keepdim=False"
 

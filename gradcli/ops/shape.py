@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 
 import gradcli.layout as layout
+from gradcli.arguments import as_int, as_node, normalize_axes, normalize_axis
 from gradcli.errors import GradcliError
-from gradcli.node import Node, Op, Params, Shape, as_int, as_node, cast, make, normalize_axes, normalize_axis, promote
+from gradcli.infer import cast, promote
+from gradcli.node import Node, Op, Params, Shape, make
 from gradcli.ops.elementwise import row_major
 from gradcli.ops.family import call, composite, primitive
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from gradcli.arguments import as_int
 from gradcli.errors import GradcliError
-from gradcli.node import Node, Op, as_int
+from gradcli.node import Node, Op
 from gradcli.ops.elementwise import exp
 from gradcli.ops.family import apply, elementwise, floating
 

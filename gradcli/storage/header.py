@@ -29,7 +29,7 @@ _MAGIC = b"\x93NUMPY"
 ARCHIVE_MAGICS = (b"PK\x03\x04", b"PK\x05\x06")
 # NumPy writes 128 bytes, and refuses more than 10,000 when it reads.
 _MAX_HEADER = 1 << 16
-_MAX_DIMENSIONS = 64
+MAX_DIMENSIONS = 64
 _MAX_BYTES = 2**63 - 1
 _ENTRY = re.compile(
     r"""\s* (['"]) (?P<key>descr|fortran_order|shape) \1 \s* : \s*
@@ -126,7 +126,7 @@ def _checked_header(entries: dict[str, Any], path: str, offset: int) -> Header:
     dtype = _dtype(entries["descr"], name)
     shape = _shape(entries["shape"], name)
     # NumPy cannot describe (0, 2**62, 2**62) either, although it has no elements.
-    if len(shape) > _MAX_DIMENSIONS or math.prod(size or 1 for size in shape) * dtype.itemsize > _MAX_BYTES:
+    if len(shape) > MAX_DIMENSIONS or math.prod(size or 1 for size in shape) * dtype.itemsize > _MAX_BYTES:
         raise WorkError(f"{name} is corrupt: its header promises an impossible shape, {brief(str(shape))}")
     display = "standard input" if path == "-" else path
     return Header(display, shape, dtype, entries["fortran_order"] == "True", offset)

@@ -1,0 +1,74 @@
+"""Shape and dtype inference: broadcasting, promotion and conversion by PyTorch's rules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from gradcli.dtypes import CATEGORY
+from gradcli.errors import GradcliError
+from gradcli.node import OPS, Node, Shape, make, weak_constant
+
+
+def broadcast_shapes(shapes: Iterable[Shape]) -> Shape:
+    """The common shape by NumPy's rule: aligned at the right, a length of 1 stretches.
+
+    >>> broadcast_shapes([(2, 1, 3), (4, 1)])
+    (2, 4, 3)
+    """
+    shapes = list(shapes)
+    first = shapes[0]
+    if all(s == first or not s for s in shapes[1:]):
+        return first
+    result: list[int] = []
+    for shape in shapes:
+        if len(shape) > len(result):
+            result = [1] * (len(shape) - len(result)) + result
+        for k in range(1, len(shape) + 1):
+            if shape[-k] != 1 and result[-k] != shape[-k]:
+                if result[-k] != 1:
+                    named = " and ".join(str(s) for s in dict.fromkeys(shapes))
+                    raise GradcliError(
+                        f"shapes {named} do not fit: {result[-k]} against {shape[-k]} in dimension -{k}",
+                        hint="lengths must be equal or 1, aligned at the right",
+                    )
+                result[-k] = shape[-k]
+    return tuple(result)
+
+
+def promote(nodes: Iterable[Node]) -> np.dtype:
+    """PyTorch's result type: dimensioned tensors over 0-dim ones over Python numbers, unless the category is lower."""
+    ranks: list[np.dtype | None] = [None, None, None]
+    for node in nodes:
+        rank = 2 if node.weak else 0 if node.shape else 1
+        known = ranks[rank]
+        ranks[rank] = node.dtype if known is None else _promote_pair(known, node.dtype)
+    result: np.dtype | None = None
+    for dtype in ranks:
+        if dtype is None:
+            continue
+        if result is None or CATEGORY[dtype.kind] > CATEGORY[result.kind]:
+            result = dtype if result is None or dtype.kind == "f" or result.kind == "b" else _promote_pair(result, dtype)
+    assert result is not None
+    return result
+
+
+def _promote_pair(a: np.dtype, b: np.dtype) -> np.dtype:
+    if a is b or a == b:
+        return a
+    if (a.kind == "f") != (b.kind == "f"):
+        return a if a.kind == "f" else b
+    result = np.promote_types(a, b)
+    if result.kind == "f" and a.kind != "f":
+        raise GradcliError(f"{a} and {b} have no common integer type", hint="convert one of them, as in x.long()")
+    return result
+
+
+def cast(node: Node, dtype: np.dtype) -> Node:
+    """`node` in another dtype: a Python number is simply written anew, a tensor gets a conversion node."""
+    if node.dtype == dtype:
+        return node
+    if node.weak:
+        return weak_constant(node.params["number"], dtype)
+    return make(OPS["_cast"], (node,), {"dtype": dtype})
