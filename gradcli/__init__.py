@@ -18,17 +18,17 @@ __version__ = "0.1.0"
 # syntax errors without loading NumPy. Functions of the language (gc.logsumexp, …) come from the registry.
 _HOMES = {
     "Tensor": "gradcli.tensors",
-    "no_grad": "gradcli.tensors",
-    "enable_grad": "gradcli.tensors",
-    "is_grad_enabled": "gradcli.tensors",
-    "grad": "gradcli.tensors",
+    "no_grad": "gradcli.modes",
+    "enable_grad": "gradcli.modes",
+    "is_grad_enabled": "gradcli.modes",
+    "grad": "gradcli.gradients",
     "manual_seed": "gradcli.functions",
     "set_default_dtype": "gradcli.functions",
     "get_default_dtype": "gradcli.functions",
     "from_numpy": "gradcli.functions",
     "is_tensor": "gradcli.functions",
-    "evaluate": "gradcli.expression",
-    "Result": "gradcli.expression",
+    "evaluate": "gradcli.evaluation",
+    "Result": "gradcli.evaluation",
     "GradcliError": "gradcli.errors",
 }
 

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterator, Sequence
-from contextvars import ContextVar, Token
-from functools import wraps
-from typing import Any, TypeVar
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
 from gradcli.arguments import as_node
-from gradcli.autodiff import vjp
 from gradcli.chain import backward_function, shown
 from gradcli.errors import GradcliError, did_you_mean
 from gradcli.execute import execute
-from gradcli.node import INPUT, OPS, Node, Op, constant, input_node, toposort
-
-_GRAD_ENABLED: ContextVar[bool] = ContextVar("gradcli_grad_enabled", default=True)
+from gradcli.modes import is_grad_enabled
+from gradcli.node import INPUT, OPS, Node, Op, input_node
 
 # NumPy's names for functions that the registry knows under another one.
 _UFUNCS = {"power": "pow", "invert": "bitwise_not", "rint": "round", "conjugate": "clone", "fabs": "abs", "equal": "eq"}
@@ -31,55 +27,6 @@ _NUMPY_FUNCTIONS = {
         "zeros_like", "full_like", "clip",
     )},
 }  # fmt: skip
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def is_grad_enabled() -> bool:
-    """Whether operations are being tracked here."""
-    return _GRAD_ENABLED.get()
-
-
-class _GradMode:
-    """A context manager, and a decorator, that switches tracking on or off in its block."""
-
-    _enabled: bool
-
-    def __init__(self) -> None:
-        self._tokens: list[Token[bool]] = []
-
-    def __enter__(self) -> None:
-        self._tokens.append(_GRAD_ENABLED.set(self._enabled))
-
-    def __exit__(self, *exception: object) -> None:
-        _GRAD_ENABLED.reset(self._tokens.pop())
-
-    def __call__(self, function: F) -> F:
-        @wraps(function)
-        def wrapped(*args: Any, **kwargs: Any) -> Any:
-            with type(self)():
-                return function(*args, **kwargs)
-
-        return wrapped  # type: ignore[return-value]
-
-
-class no_grad(_GradMode):  # noqa: N801  (PyTorch's name)
-    """Within its block nothing is tracked; results have `requires_grad=False`.
-
-    >>> import gradcli as gc
-    >>> x = gc.ones(2, requires_grad=True)
-    >>> with gc.no_grad():
-    ...     (x * 2).requires_grad
-    False
-    """
-
-    _enabled = False
-
-
-class enable_grad(_GradMode):  # noqa: N801  (PyTorch's name)
-    """Within its block operations are tracked, also inside a `no_grad` block."""
-
-    _enabled = True
 
 
 class GradFn:
@@ -310,20 +257,9 @@ class Tensor:
         `gradient` is the vector of the vector-Jacobian product, needed for tensors of more than one element. The
         graph is kept, so that a second call accumulates; `retain_graph` is accepted for PyTorch's sake.
         """
-        seed = _seed(self, gradient)
-        if inputs is not None:
-            targets = [inputs] if isinstance(inputs, Tensor) else list(inputs)
-        else:
-            targets = _receivers(self.node)
-        found = vjp([self.node], [seed], [t.node for t in targets])
-        receivers = [t for t in targets if t.node in found]
-        totals = [found[t.node] if t.grad is None else t.grad.node + found[t.node] for t in receivers]
-        gradients = [tensor_of(total) for total in totals]
-        if not create_graph:
-            # Leaves of their own: a loop of backward passes must not keep every pass alive.
-            gradients = _as_leaves(gradients)
-        for tensor, total in zip(receivers, gradients, strict=True):
-            tensor.grad = total
+        from gradcli.gradients import backward
+
+        backward(self, gradient, create_graph, inputs)
 
     def detach(self) -> Tensor:
         """The same values, no longer tracked."""
@@ -496,9 +432,6 @@ class Tensor:
         return _restored, (self.value(), self.requires_grad)
 
 
-# Between tensors and nodes --------------------------------------------------------------------------------------------
-
-
 def tensor_of(node: Node) -> Tensor:
     """The live tensor that shows `node`, or a new one."""
     live = node.tensor() if node.tensor is not None else None
@@ -510,18 +443,18 @@ def call(op: Op, *args: Any, **kwargs: Any) -> Any:
     if "requires_grad" in kwargs and op.family == "create":
         flag = kwargs.pop("requires_grad")
         return call(op, *args, **kwargs).requires_grad_(bool(flag))
-    result = op(*(_lower(a) for a in args), **{k: _lower(v) for k, v in kwargs.items()})
+    result = op(*(lower(a) for a in args), **{k: lower(v) for k, v in kwargs.items()})
     return _raise(result)
 
 
-def _lower(value: Any) -> Any:
+def lower(value: Any) -> Any:
     if isinstance(value, Tensor):
         return value.node
     if isinstance(value, np.ndarray):
         # Values are computed later: what happens to the caller's array until then must not matter.
         return as_node(value.copy())
     if type(value) in (list, tuple):
-        return type(value)(_lower(v) for v in value)
+        return type(value)(lower(v) for v in value)
     if isinstance(value, slice):
         return slice(_lower_bound(value.start), _lower_bound(value.stop), _lower_bound(value.step))
     return value
@@ -533,7 +466,7 @@ def _lower_bound(value: Any) -> Any:
 
 def _raise(result: Any) -> Any:
     if isinstance(result, Node):
-        if result.requires_grad and not _GRAD_ENABLED.get():
+        if result.requires_grad and not is_grad_enabled():
             result = OPS["detach"](result)
         return tensor_of(result)
     # Several results with names, such as (values, indices).
@@ -554,7 +487,7 @@ def evaluate_tensors(tensors: Sequence[Tensor]) -> None:
         tensor.known_value = view
 
 
-def _as_leaves(tensors: list[Tensor]) -> list[Tensor]:
+def as_leaves(tensors: list[Tensor]) -> list[Tensor]:
     """The values of `tensors` as new leaves, without the graph behind them."""
     evaluate_tensors(tensors)
     leaves = []
@@ -563,66 +496,3 @@ def _as_leaves(tensors: list[Tensor]) -> list[Tensor]:
         leaf.known_value = tensor.known_value
         leaves.append(leaf)
     return leaves
-
-
-def _receivers(root: Node) -> list[Tensor]:
-    """The tensors whose `.grad` a backward pass from `root` fills: tracked leaves, and those that retain theirs."""
-    receivers = []
-    for node in toposort([root], stop=lambda n: not n.requires_grad):
-        live = node.tensor() if node.tensor is not None else None
-        if live is not None and live.node is node and node.requires_grad and (node.op is INPUT or live.retains_grad):
-            receivers.append(live)
-    return receivers
-
-
-def _seed(output: Tensor, gradient: Any) -> Node:
-    """The gradient that a backward pass starts with."""
-    if not output.requires_grad:
-        raise GradcliError(
-            "this tensor does not depend on anything that requires grad", hint="make an input with requires_grad=True"
-        )
-    if gradient is None:
-        if output.numel() != 1:
-            raise GradcliError(
-                f"the gradient of a tensor of shape {output.shape} needs a vector to multiply with",
-                hint="reduce it first, as in y.sum(), or pass one, as in y.backward(gradient)",
-            )
-        return constant(np.ones(output.shape, output.dtype))
-    node = as_node(_lower(gradient))
-    if node.shape != output.shape:
-        raise GradcliError(f"the gradient has shape {node.shape}, the tensor {output.shape}: they must be equal")
-    return node
-
-
-def grad(
-    outputs: Any, inputs: Any, grad_outputs: Any = None, retain_graph: bool | None = None, create_graph: bool = False,
-    allow_unused: bool | None = None,
-) -> tuple[Tensor | None, ...]:  # fmt: skip
-    """The gradients of `outputs` with respect to `inputs`, without touching any `.grad`.
-
-    With `create_graph=True` they can be differentiated again. An input that the outputs do not depend on is an error
-    unless `allow_unused`; its gradient is then None.
-
-    >>> import gradcli as gc
-    >>> x = gc.tensor(3.0, requires_grad=True)
-    >>> (first,) = gc.grad(x**3, x, create_graph=True)
-    >>> gc.grad(first, x)
-    (tensor(18.),)
-    """
-    outs = [outputs] if isinstance(outputs, Tensor) else list(outputs)
-    targets = [inputs] if isinstance(inputs, Tensor) else list(inputs)
-    seeds = [None] * len(outs) if grad_outputs is None else grad_outputs
-    seeds = list(seeds) if isinstance(seeds, list | tuple) else [seeds]
-    if len(seeds) != len(outs):
-        raise GradcliError(f"{len(outs)} outputs need as many grad_outputs, got {len(seeds)}")
-    for target in targets:
-        if not target.requires_grad:
-            raise GradcliError("one of the inputs does not require grad", hint="call x.requires_grad_() on it")
-    nodes = [_seed(o, s) for o, s in zip(outs, seeds, strict=True)]
-    found = vjp([o.node for o in outs], nodes, [t.node for t in targets])
-    if not allow_unused and len(found) < len({t.node for t in targets}):
-        raise GradcliError("an output does not depend on one of the inputs", hint="allow_unused=True gives None for it")
-    gradients = {node: tensor_of(g) for node, g in found.items()}
-    if not create_graph:
-        gradients = dict(zip(gradients, _as_leaves(list(gradients.values())), strict=True))
-    return tuple(gradients.get(t.node) for t in targets)

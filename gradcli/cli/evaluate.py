@@ -14,7 +14,7 @@ from gradcli.errors import GradcliError, WorkError
 from gradcli.syntax import parse
 
 if TYPE_CHECKING:
-    from gradcli.expression import Result
+    from gradcli.evaluation import Result
     from gradcli.syntax import Program
 
 HELP = """Evaluate EXPR and differentiate it.
@@ -182,7 +182,7 @@ def _evaluate(
     program: Program, values: list[Value], vector: Value | None, wrt: list[str] | None, dtype: str | None,
     seed: int | None, progress: Any,
 ) -> Result:  # fmt: skip
-    from gradcli.expression import evaluate
+    from gradcli.evaluation import evaluate
     from gradcli.functions import manual_seed, set_default_dtype
 
     if seed is not None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from gradcli.errors import GradcliError, WorkError, did_you_mean
 
 if TYPE_CHECKING:
-    from gradcli.expression import Result
+    from gradcli.evaluation import Result
     from gradcli.storage.header import Array
 
 _STANDARD_OUTPUT = "-"

@@ -35,7 +35,7 @@ class Value:
             from gradcli.storage import load
 
             return load(self.path)
-        from gradcli.expression import literal_array
+        from gradcli.evaluation import literal_array
 
         assert self.text is not None
         try:

@@ -9,7 +9,7 @@ from gradcli.render.json import graph_json, to_json
 from gradcli.render.text import Style, format_chain, format_tensor
 
 if TYPE_CHECKING:
-    from gradcli.expression import Result
+    from gradcli.evaluation import Result
     from gradcli.tensors import Tensor
 
 # A number as an object, its digits, and the whole text once more.
