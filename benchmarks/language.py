@@ -42,7 +42,8 @@ def measure(source: str) -> tuple[int, dict[str, float]]:
 
 def main() -> None:
     gradcli.evaluate("x + x", {"x": 1})
-    print(f"{'':34s} {'nodes':>8s} {'parse':>7s} {'build':>7s} {'differ.':>7s} {'run':>7s} {'sum':>7s}  {'a node':>8s}  ratio")
+    stages = " ".join(f"{stage:>7s}" for stage in ("parse", "build", "differ.", "run", "sum"))
+    print(f"{'':34s} {'nodes':>8s} {stages}  {'a node':>8s}  ratio")
     for name, make, sizes in (
         ("x + x + … of so many terms", lambda n: "+".join(["x"] * n), (1_000, 10_000, 100_000)),
         ("sin(x)*2 + … of so many terms", lambda n: "+".join(["sin(x)*2"] * n), (1_000, 10_000, 50_000)),
@@ -57,7 +58,9 @@ def main() -> None:
             unit = total / (nodes if nodes > 2 else size) * 1e6
             first = first or unit
             stages = " ".join(f"{t:6.3f}s" for t in times.values())
-            print(f"{name + ', ' + str(size):34s} {nodes:8d} {stages} {total:6.3f}s  {unit:5.1f} µs  {unit / first:5.2f}")
+            print(
+                f"{name + ', ' + str(size):34s} {nodes:8d} {stages} {total:6.3f}s  {unit:5.1f} µs  {unit / first:5.2f}"
+            )
 
 
 if __name__ == "__main__":

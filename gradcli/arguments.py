@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from gradcli.dtypes import DEFAULT_DTYPE, INT64, check_dtype
+from gradcli.dtypes import DEFAULT_DTYPE, FLOAT64, INT64, check_dtype
 from gradcli.errors import GradcliError
-from gradcli.node import MAX_DIMENSIONS, OPS, Node, Number, constant, weak_constant
+from gradcli.node import MAX_DIMENSIONS, OPS, Node, Number, constant, fitted, weak_constant
 
 
 class Literal(list[Any]):
@@ -125,7 +125,8 @@ def normalize_axis(axis: Any, ndim: int) -> int:
     if not -span <= axis < span:
         have = f"a tensor of {ndim} dimension{'s' if ndim != 1 else ''}"
         raise GradcliError(
-            f"dimension {axis} is out of range for {have}", hint=f"it must lie between {-span} and {span - 1}",
+            f"dimension {axis} is out of range for {have}",
+            hint=f"it must lie between {-span} and {span - 1}",
             argument="dim",
         )
     return axis % span
@@ -150,15 +151,18 @@ def as_int(value: Any, name: str) -> int:
     if isinstance(value, bool):
         raise GradcliError(f"{name} must be an integer, got {value}", argument=name)
     try:
-        return operator.index(value)
+        number = operator.index(value)
     except TypeError:
-        shown = "a tensor" if isinstance(value, Node) else repr(value) if not isinstance(value, list) else "a list"
+        shown = repr(value) if isinstance(value, float | str) else kind_of(value)
         raise GradcliError(f"{name} must be an integer, got {shown}", argument=name) from None
+    if not -(2**63) <= number < 2**63:
+        raise GradcliError(f"{name} must fit into int64", argument=name)
+    return number
 
 
 def as_number(value: Any, name: str) -> float:
     """A number argument of an operation."""
     if isinstance(value, bool | int | float | np.number):
-        return float(value)
-    shown = "a tensor" if isinstance(value, Node) else repr(value)
+        return float(fitted(value, FLOAT64) if isinstance(value, int) else value)
+    shown = repr(value) if isinstance(value, str) else kind_of(value)
     raise GradcliError(f"{name} must be a number, got {shown}", argument=name)

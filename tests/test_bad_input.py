@@ -173,9 +173,21 @@ def test_huge_expressions_and_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     Path("sum.txt").write_text("+".join(["x"] * 30_000))
     assert call(monkeypatch, "eval", "-f", "sum.txt", "x=1", "--no-grad").out == "tensor(30000.)\n"
     for text in (
-        "(" * 500_000, ")" * 500_000, "-" * 500_000, "x" * 500_000, "9" * 500_000, "[" * 500_000, "x." * 250_000, "1e" * 250_000,
-        "f(" * 250_000, "x[" * 250_000, "'" + "a" * 500_000, "[" * 500_000 + "1" + "]" * 500_000, "@" * 500_000, "x y" * 170_000,
-    ):  # fmt: skip
+        "(" * 500_000,
+        ")" * 500_000,
+        "-" * 500_000,
+        "x" * 500_000,
+        "9" * 500_000,
+        "[" * 500_000,
+        "x." * 250_000,
+        "1e" * 250_000,
+        "f(" * 250_000,
+        "x[" * 250_000,
+        "'" + "a" * 500_000,
+        "[" * 500_000 + "1" + "]" * 500_000,
+        "@" * 500_000,
+        "x y" * 170_000,
+    ):
         Path("huge.txt").write_text(text)
         start = time.monotonic()
         report = failed(call(monkeypatch, "eval", "-f", "huge.txt"))
@@ -210,7 +222,12 @@ TOO_LARGE = {
 
 @pytest.mark.parametrize("expression", TOO_LARGE)
 def test_too_large_for_this_machine(expression: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    words = ["eval", expression, *(["x=zeros(9000000, 2)"] if "x" in expression.replace("exp", "") else []), "--no-grad"]
+    words = [
+        "eval",
+        expression,
+        *(["x=zeros(9000000, 2)"] if "x" in expression.replace("exp", "") else []),
+        "--no-grad",
+    ]
     start = time.monotonic()
     lines = failed(call(monkeypatch, *words)).splitlines()
     assert time.monotonic() - start < 5
@@ -230,7 +247,9 @@ def test_small_arrays_that_are_too_large_together(monkeypatch: pytest.MonkeyPatc
     used = " + ".join(f"sum(y{k}*y{k + 1})*sum(y{k})" for k in range(2, 21))
     held = f"{values}; a = {used}; a + sum(" + " + ".join(f"y{k}" for k in range(2, 22)) + ")"
     report = failed(call(monkeypatch, "eval", held, "x=zeros(20000000)", "--no-grad"))
-    assert re.match(r"this needs 1\.\d+ GB at once, 1 GB of memory are available; the largest part is a float32", report)
+    assert re.match(
+        r"this needs 1\.\d+ GB at once, 1 GB of memory are available; the largest part is a float32", report
+    )
     # One after the other they fit.
     passing = "sum(x" + "*2" * 100 + ")"
     assert call(monkeypatch, "eval", passing, "x=zeros(20000000)", "--no-grad").out == "tensor(0.)\n"
@@ -250,7 +269,9 @@ def test_a_reader_that_leaves() -> None:
         assert shell("$G eval x x=1 | true; echo", PYTHONUNBUFFERED="1") == (0, "\n", "")
     # The exit code itself, also where megabytes are still to come.
     for what in ("--json", "-o value=-", "", "--help", "-o value=- -o x.grad=g.npy"):
-        done = shell(f"{{ $G eval 'x*1' 'x=zeros(300000)' --grad-output 1 {what}; echo $? >&2; }} | head -c 1 >/dev/null")
+        done = shell(
+            f"{{ $G eval 'x*1' 'x=zeros(300000)' --grad-output 1 {what}; echo $? >&2; }} | head -c 1 >/dev/null"
+        )
         assert (done.code, done.err.splitlines()[-1], "Traceback" in done.err) == (0, "0", False), (what, done)
 
 

@@ -117,7 +117,7 @@ def test_no_numpy_where_nothing_is_computed(words: tuple[str, ...]) -> None:
         f"code = run({list(words)!r})\n"
         "sys.exit(99 if 'numpy' in sys.modules else code)\n"
     )
-    done = shell(f"$PYTHON -c \"{code}\"")
+    done = shell(f'$PYTHON -c "{code}"')
     assert done.code == (0 if words[-1].startswith("--") else 2), done
 
 
@@ -130,7 +130,17 @@ def test_every_form_of_value(monkeypatch: pytest.MonkeyPatch) -> None:
     np.save("b.npy", np.array([1, 2, 4], np.float32))
     np.savez("c.npz", first=np.zeros(9), second=np.array([1, 2, 4], np.float32))
     np.savez("only.npz", np.array([1, 2, 4], np.float32))
-    for value in ("@plain", "@b.npy", "b.npy", "c.npz:second", "@c.npz:second", "only.npz", "@-", "[1, 2, 4]", "2**arange(3.)"):
+    for value in (
+        "@plain",
+        "@b.npy",
+        "b.npy",
+        "c.npz:second",
+        "@c.npz:second",
+        "only.npz",
+        "@-",
+        "[1, 2, 4]",
+        "2**arange(3.)",
+    ):
         done = call(monkeypatch, "eval", "sum(x*x)", f"x={value}", "--json", stdin=npy(np.array([1, 2, 4], np.float32)))
         assert answer(done)["value"] == 21.0, value
         assert answer(done)["grads"] == {"x": [2.0, 4.0, 8.0]}, value
@@ -141,8 +151,11 @@ def test_every_form_of_value(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_files_of_any_dtype_and_order(dtype: str, order: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     array = np.asarray([[1, 0, 1], [0, 0, 1]], dtype, order=order)
     np.save("a.npy", array)
-    found = answer(call(monkeypatch, "eval", "x[0] * 1", "x=a.npy", "--json", "--grad-output", "1") if array.dtype.kind == "f"
-                   else call(monkeypatch, "eval", "x[0] * 1", "x=a.npy", "--json"))  # fmt: skip
+    found = answer(
+        call(monkeypatch, "eval", "x[0] * 1", "x=a.npy", "--json", "--grad-output", "1")
+        if array.dtype.kind == "f"
+        else call(monkeypatch, "eval", "x[0] * 1", "x=a.npy", "--json")
+    )
     assert found["value"] == [1, 0, 1] and found["shape"] == [3]
     if array.dtype.kind == "f":
         assert found["dtype"] == array.dtype.newbyteorder("=").name
@@ -221,7 +234,12 @@ def test_wrt(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_grad_output(monkeypatch: pytest.MonkeyPatch) -> None:
     np.save("v.npy", np.array([1, 10], np.float64))
-    for vector, gradient in {"1": [2.0, 4.0], "[1, 10]": [2.0, 40.0], "v.npy": [2.0, 40.0], "-0.5": [-1.0, -2.0]}.items():
+    for vector, gradient in {
+        "1": [2.0, 4.0],
+        "[1, 10]": [2.0, 40.0],
+        "v.npy": [2.0, 40.0],
+        "-0.5": [-1.0, -2.0],
+    }.items():
         done = call(monkeypatch, "eval", "x**2", "x=[1, 2]", "--grad-output", vector, "--json")
         assert answer(done)["grads"] == {"x": gradient}, vector
     done = call(monkeypatch, "eval", "x**2", "x=[1, 2]", "--grad-output", "@-", "--json", stdin=npy([1.0, 10.0]))
@@ -235,7 +253,9 @@ def test_grad_output(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_value_that_is_no_scalar(monkeypatch: pytest.MonkeyPatch) -> None:
     done = call(monkeypatch, "eval", "x*2", "x=[1, 2]")
     assert done.code == 0 and done.out.endswith("AccumulateGrad x\n")
-    assert done.err == "note: the value has shape (2,), so no gradient was computed: reduce it or give --grad-output 1\n"
+    assert (
+        done.err == "note: the value has shape (2,), so no gradient was computed: reduce it or give --grad-output 1\n"
+    )
     assert call(monkeypatch, "eval", "x*2", "x=[1, 2]", "-q").err == ""
     assert call(monkeypatch, "eval", "x*2", "x=[1, 2]", "--no-grad") == (0, "tensor([2., 4.])\n", "")
 
@@ -301,7 +321,11 @@ def test_what_stands_on_standard_output_is_a_whole_npy_file() -> None:
 
 
 def test_terminals_that_know_only_ascii() -> None:
-    for variables in ({"PYTHONIOENCODING": "ascii"}, {"PYTHONIOENCODING": "ascii:strict"}, {"PYTHONIOENCODING": "latin-1"}):
+    for variables in (
+        {"PYTHONIOENCODING": "ascii"},
+        {"PYTHONIOENCODING": "ascii:strict"},
+        {"PYTHONIOENCODING": "latin-1"},
+    ):
         done = process(*EXAMPLE, **variables)
         assert done == (0, ANSWER.replace("└", "`").replace("─", "-"), ""), variables
     done = process("eval", "δ*2", "δ=3", PYTHONIOENCODING="ascii")

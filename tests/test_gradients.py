@@ -23,8 +23,6 @@ def test_gradient(case: Case, order: int) -> None:
     assert errors(case.expression, case.arrays(), order) == []
 
 
-
-
 def _detached(op: Op) -> Any:
     """A rule that is right once and loses its own derivative: wrong at second order only."""
     rule = op.vjp

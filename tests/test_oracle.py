@@ -9,6 +9,7 @@ import pytest
 
 import gradcli
 from gradcli.autodiff import vjp
+from gradcli.dtypes import DTYPES
 from gradcli.execute import execute
 from gradcli.node import constant
 from gradcli.tensors import Tensor
@@ -22,7 +23,11 @@ pytestmark = pytest.mark.oracle
 CASES = [*all_cases(), *detached_cases()]
 # PyTorch has no derivative for these; here it is zero, as that of any function flat almost everywhere.
 WITHOUT_DERIVATIVE = ("floor_divide", "//")
-TOLERANCE = {"float64": {"rtol": 1e-9, "atol": 1e-11}, "float32": {"rtol": 2e-5, "atol": 2e-6}, "float16": {"rtol": 2e-3, "atol": 2e-3}}
+TOLERANCE = {
+    "float64": {"rtol": 1e-9, "atol": 1e-11},
+    "float32": {"rtol": 2e-5, "atol": 2e-6},
+    "float16": {"rtol": 2e-3, "atol": 2e-3},
+}
 
 
 def _same(got: np.ndarray, expected: Any) -> None:
@@ -87,7 +92,9 @@ def test_second_order(case: Case) -> None:
     if not parts:
         return
     second = _torch_gradients(sum(parts), theirs)
-    ours = [weighted(found[leaves[n]], k) for k, (n, g) in enumerate(first.items()) if g is not None and g.requires_grad]
+    ours = [
+        weighted(found[leaves[n]], k) for k, (n, g) in enumerate(first.items()) if g is not None and g.requires_grad
+    ]
     again = vjp(ours, [constant(np.ones(())) for _ in ours], tracked)
     for name, gradient in second.items():
         got = execute([again[leaves[name]]])[0] if leaves[name] in again else np.zeros(arrays[name].shape)
@@ -95,7 +102,25 @@ def test_second_order(case: Case) -> None:
         _same(got, want)
 
 
-SPECIAL = [0.0, -0.0, 1.0, -1.0, 0.5, 2.0, -3.0, 1e-30, -1e-30, 1e30, -1e30, 88.0, -100.0, 1000.0, np.inf, -np.inf, np.nan]
+SPECIAL = [
+    0.0,
+    -0.0,
+    1.0,
+    -1.0,
+    0.5,
+    2.0,
+    -3.0,
+    1e-30,
+    -1e-30,
+    1e30,
+    -1e30,
+    88.0,
+    -100.0,
+    1000.0,
+    np.inf,
+    -np.inf,
+    np.nan,
+]
 
 
 # Where PyTorch's own figures are this far from the true ones (checked against SciPy in float64).
@@ -126,11 +151,13 @@ def test_special_values(name: str, dtype: str) -> None:
     theirs = tensors({"x": x})
     expected = evaluate(f"{name}(x)", theirs)
     ours = gradcli.tensor(x, requires_grad=True)
-    got = getattr(gradcli, name)(ours) if name not in gradcli.node.DTYPES else getattr(ours, name)()
+    got = getattr(gradcli, name)(ours) if name not in DTYPES else getattr(ours, name)()
     tolerance = {"rtol": 1e-5, "atol": 1e-37} if dtype == "float32" else {"rtol": 1e-10, "atol": 1e-300}
     tolerance["rtol"] = LESS_EXACT.get((name, dtype), tolerance["rtol"])
     np.testing.assert_allclose(got.value(), expected.detach().numpy(), **tolerance, err_msg="value")
-    assert np.array_equal(np.signbit(got.value()[:2]), np.signbit(expected.detach().numpy()[:2])) or got.dtype.kind == "b"
+    assert (
+        np.array_equal(np.signbit(got.value()[:2]), np.signbit(expected.detach().numpy()[:2])) or got.dtype.kind == "b"
+    )
     if expected.requires_grad:
         expected.backward(torch.ones_like(expected))
         got.backward(gradcli.ones_like(got))
@@ -165,8 +192,25 @@ def test_special_pairs(expression: str, dtype: str) -> None:
 PROMOTED = ["bool", "uint8", "int32", "int64", "float16", "float32", "float64"]
 
 
-@pytest.mark.parametrize("expression", ["x + y", "x * y", "x / y", "x - 1", "x * 2.5", "x + 2", "maximum(x, y)", "x ** 2",
-                                        "where(x > 0, x, y)", "sum(x)", "exp(x)", "x > y", "cumsum(x, 0)", "prod(x)"])  # fmt: skip
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "x + y",
+        "x * y",
+        "x / y",
+        "x - 1",
+        "x * 2.5",
+        "x + 2",
+        "maximum(x, y)",
+        "x ** 2",
+        "where(x > 0, x, y)",
+        "sum(x)",
+        "exp(x)",
+        "x > y",
+        "cumsum(x, 0)",
+        "prod(x)",
+    ],
+)
 @pytest.mark.parametrize("first", PROMOTED)
 @pytest.mark.parametrize("second", PROMOTED)
 def test_promotion(expression: str, first: str, second: str) -> None:

@@ -43,7 +43,9 @@ def test_gradients_come_back_in_the_shape_of_their_input(pair: object, expressio
     assert grads is not None and grads["x"] is not None and grads["y"] is not None
     assert grads["x"].shape == first and grads["y"].shape == second
     full = np.broadcast_shapes(first, second)
-    wide = gc.evaluate(expression, {"x": np.broadcast_to(x, full), "y": np.broadcast_to(y, full)}, grad_output=1.0).grads
+    wide = gc.evaluate(
+        expression, {"x": np.broadcast_to(x, full), "y": np.broadcast_to(y, full)}, grad_output=1.0
+    ).grads
     assert wide is not None and wide["x"] is not None and wide["y"] is not None
     # The gradient of a stretched operand is that of its copies, added up.
     for name, shape in (("x", first), ("y", second)):

@@ -118,7 +118,12 @@ def test_draws_do_not_depend_on_the_order_in_which_they_are_made(order: list[int
 
 @pytest.mark.parametrize(
     ("seed", "first"),
-    [(5, 0.8302518725395203), (2**32 + 5, 0.8302518725395203), (-1, 0.9937993884086609), (2**64 - 1, 0.9937993884086609)],
+    [
+        (5, 0.8302518725395203),
+        (2**32 + 5, 0.8302518725395203),
+        (-1, 0.9937993884086609),
+        (2**64 - 1, 0.9937993884086609),
+    ],
 )
 def test_the_low_bits_of_a_seed_count(seed: int, first: float) -> None:
     assert draw(Generator(seed), "rand", 1).numbers() == np.float32(first)

@@ -1,4 +1,4 @@
-"""Every case against what PyTorch said of it when `recorded.json` was written; in CI PyTorch itself confirms the file."""
+"""Every case against what PyTorch said of it when `recorded.json` was written; in CI PyTorch confirms the file."""
 
 from __future__ import annotations
 
@@ -39,7 +39,9 @@ def test_as_recorded(case: Case) -> None:
     value, leaves = build(case.expression, case.arrays())
     got = execute([value])[0]
     assert str(got.dtype) == entry["dtype"] and list(got.shape) == entry["shape"]
-    tolerance = {"rtol": 2e-3} if got.dtype == np.float16 else {"rtol": 1e-6} if got.dtype == np.float32 else {"rtol": 1e-9}
+    tolerance = (
+        {"rtol": 2e-3} if got.dtype == np.float16 else {"rtol": 1e-6} if got.dtype == np.float32 else {"rtol": 1e-9}
+    )
     np.testing.assert_allclose(got.astype(np.float64).reshape(-1), entry["value"], atol=1e-11, **tolerance)
     if any(mark in case.expression for mark in WITHOUT_DERIVATIVE):
         return

@@ -169,12 +169,30 @@ def test_numpy_functions_keep_the_gradient(function: Any) -> None:
     np.testing.assert_allclose(y.value(), function(np.array([0.5, 1.5], np.float32)), rtol=1e-6)
 
 
-@pytest.mark.parametrize("mixed", [
-    lambda a, x: a * x, lambda a, x: x * a, lambda a, x: a + x, lambda a, x: a - x, lambda a, x: a / x, lambda a, x: a**x,
-    lambda a, x: a @ x, lambda a, x: x @ a, lambda a, x: a > x, lambda a, x: np.maximum(a, x), lambda a, x: np.hypot(a, x),
-    lambda a, x: np.matmul(a, x), lambda a, x: np.where(a > 1, x, a), lambda a, x: np.sum(x), lambda a, x: np.mean(x, axis=0),
-    lambda a, x: np.concatenate([x, x]), lambda a, x: np.max(x, axis=0), lambda a, x: a[0] * x, lambda a, x: np.float64(2) * x,
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "mixed",
+    [
+        lambda a, x: a * x,
+        lambda a, x: x * a,
+        lambda a, x: a + x,
+        lambda a, x: a - x,
+        lambda a, x: a / x,
+        lambda a, x: a**x,
+        lambda a, x: a @ x,
+        lambda a, x: x @ a,
+        lambda a, x: a > x,
+        lambda a, x: np.maximum(a, x),
+        lambda a, x: np.hypot(a, x),
+        lambda a, x: np.matmul(a, x),
+        lambda a, x: np.where(a > 1, x, a),
+        lambda a, x: np.sum(x),
+        lambda a, x: np.mean(x, axis=0),
+        lambda a, x: np.concatenate([x, x]),
+        lambda a, x: np.max(x, axis=0),
+        lambda a, x: a[0] * x,
+        lambda a, x: np.float64(2) * x,
+    ],
+)
 def test_a_numpy_array_beside_a_tensor(mixed: Any) -> None:
     a = np.array([1.5, 2.0])
     x = gc.tensor(np.array([0.5, 1.0]), requires_grad=True)
@@ -185,10 +203,23 @@ def test_a_numpy_array_beside_a_tensor(mixed: Any) -> None:
     np.testing.assert_allclose(y.value(), plain)
 
 
-@pytest.mark.parametrize("loss", [
-    np.asarray, np.array, float, lambda x: x.numpy(), np.sort, np.repeat, np.var, np.linalg.norm, np.median, lambda x: np.add.reduce(x),
-    lambda x: np.add(x, 1, out=np.zeros(2)), lambda x: np.stack([x, np.ones(2)]).sum() if False else np.unwrap(x),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "loss",
+    [
+        np.asarray,
+        np.array,
+        float,
+        lambda x: x.numpy(),
+        np.sort,
+        np.repeat,
+        np.var,
+        np.linalg.norm,
+        np.median,
+        lambda x: np.add.reduce(x),
+        lambda x: np.add(x, 1, out=np.zeros(2)),
+        lambda x: np.stack([x, np.ones(2)]).sum() if False else np.unwrap(x),
+    ],
+)
 def test_what_would_lose_a_gradient_is_refused(loss: Any) -> None:
     with pytest.raises((gc.GradcliError, TypeError)):
         loss(leaf(1, 2))

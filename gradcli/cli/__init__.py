@@ -24,8 +24,7 @@ _COMPLETE = "_GRADCLI_COMPLETE"
 @click.group(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     help=f"Evaluate tensor expressions and differentiate them, with PyTorch's semantics.\n\n{EXAMPLES}",
-    epilog="\b\nShell completion, for bash (also zsh, fish):\n"
-    f'  eval "$({_COMPLETE}=bash_source gradcli)"',
+    epilog=f'\b\nShell completion, for bash (also zsh, fish):\n  eval "$({_COMPLETE}=bash_source gradcli)"',
 )
 @click.version_option(__version__, message="gradcli %(version)s")
 def cli() -> None:

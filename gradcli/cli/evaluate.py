@@ -80,11 +80,19 @@ def _is_option(word: str, flags: set[str], valued: set[str]) -> bool:
     "--grad-output", metavar="VALUE", help="The vector of the vector-Jacobian product, for a value that is no scalar."
 )
 @click.option(
-    "-f", "--file", "source", metavar="FILE", type=click.Path(),
+    "-f",
+    "--file",
+    "source",
+    metavar="FILE",
+    type=click.Path(),
     help="Read the expression from FILE (- is standard input); leave EXPR out.",
 )
 @click.option(
-    "-o", "--output", "outputs", multiple=True, metavar="TARGET=PATH",
+    "-o",
+    "--output",
+    "outputs",
+    multiple=True,
+    metavar="TARGET=PATH",
     help="Write value or x.grad as .npy to PATH (- is standard output), or all of them into a folder: -o DIR/.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on one line.")

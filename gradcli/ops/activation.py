@@ -36,6 +36,7 @@ def _sigmoid(x: Any) -> Any:
 def _log_sigmoid(x: Any) -> Any:
     return np.minimum(x, 0) - np.log1p(np.exp(-np.abs(x)))
 
+
 def _gate(name: str, kernel: Any, args: str) -> Op:
     """A gradient let through or not by where the input lies; the input's own derivative is zero, not None."""
     op = elementwise(
@@ -109,6 +110,8 @@ selu = composite(
 
 def _hardtanh(input: Any, low: Any, high: Any) -> Node:
     x, bounds = as_node(input), (as_number(low, "min_val"), as_number(high, "max_val"))
+    if x.dtype.kind != "f" and any(map(math.isnan, bounds)):
+        raise GradcliError(f"hardtanh() of {x.dtype} cannot have NaN as a bound", hint="convert it, as in x.float()")
     if bounds[0] > bounds[1]:
         raise GradcliError(f"min_val {low} is greater than max_val {high}", argument="min_val")
     if x.dtype.kind == "u" and bounds[0] < 0:
@@ -234,6 +237,8 @@ gelu = elementwise(
 def _along(op_name: str) -> Any:
     def build(input: Any, dim: Any, dtype: Any) -> Node:
         target = to_dtype(dtype)
+        if target is not None and target.kind != "f":
+            raise GradcliError(f"{op_name}() computes in floating-point numbers, not in {target}", argument="dtype")
         x = floating(input) if target is None else to(as_node(input), target)
         op: Op = {"softmax": softmax, "log_softmax": log_softmax}[op_name]
         return make(op, (x,), {"dim": normalize_axis(dim, x.ndim)})

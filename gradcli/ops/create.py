@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcli.arguments import as_int, as_node, holds_nodes, list_array
+from gradcli.arguments import as_int, as_node, as_number, holds_nodes, list_array
 from gradcli.dtypes import BOOL, DEFAULT_DTYPE, FLOAT64, INT64
 from gradcli.errors import GradcliError
 from gradcli.infer import cast
@@ -76,8 +76,10 @@ def _arange(start: Any, end: Any, step: Any, dtype: Any) -> Node:
     if end is None:
         start, end = 0, start
     for value in (start, end, step):
-        if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+        if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(fitted(value, FLOAT64)):
             raise GradcliError("arange() needs finite numbers", hint="as in arange(5) or arange(0, 1, 0.1)")
+        if isinstance(value, int) and not -(2**63) <= value < 2**63:
+            raise GradcliError("arange() counts in int64: a number is too large", hint="write it as 1e20")
     if step == 0 or (end - start) / step < 0:
         raise GradcliError(f"arange() never gets from {start} to {end} in steps of {step}")
     whole = all(isinstance(v, int) for v in (start, end, step))
@@ -92,11 +94,9 @@ def _arange_kernel(shape: Shape, start: Any, step: Any, dtype: np.dtype) -> Any:
 
 
 def _linspace(start: Any, end: Any, steps: Any, dtype: Any) -> Node:
-    for value in (start, end):
-        if not isinstance(value, bool | int | float):
-            raise GradcliError("linspace() needs numbers", hint="as in linspace(0, 1, 11)")
-    params = {"shape": _shape((steps,)), "start": float(start), "end": float(end), "dtype": _float_dtype(dtype)}
-    return make(linspace, (), params)
+    first, last = as_number(start, "start"), as_number(end, "end")
+    shape = _shape((as_int(steps, "steps"),))
+    return make(linspace, (), {"shape": shape, "start": first, "end": last, "dtype": _float_dtype(dtype)})
 
 
 def _draw(kind: str) -> Any:
@@ -140,7 +140,9 @@ def _list_in(data: list[Any], target: np.dtype) -> np.ndarray:
     return array
 
 
-filled = primitive("_filled", _fill_kernel, _infer, family="create", args="shape, value, dtype", public=False, doc="A filled tensor.")
+filled = primitive(
+    "_filled", _fill_kernel, _infer, family="create", args="shape, value, dtype", public=False, doc="A filled tensor."
+)
 drawn = primitive(
     "_drawn", lambda shape, dtype, state: state.numbers().reshape(shape), _infer, family="create",
     args="shape, dtype, state", public=False, doc="Random numbers from a place in the generator's stream.",
@@ -155,8 +157,12 @@ zeros = composite(
     family="create", doc="Zeros.",
 )  # fmt: skip
 full = composite("full", _full, args="size, fill_value, *, dtype=None", family="create", doc="One number everywhere.")
-ones_like = composite("ones_like", _like(1), args="input, *, dtype=None", family="create", doc="Ones in the shape of a tensor.")
-zeros_like = composite("zeros_like", _like(0), args="input, *, dtype=None", family="create", doc="Zeros in the shape of a tensor.")
+ones_like = composite(
+    "ones_like", _like(1), args="input, *, dtype=None", family="create", doc="Ones in the shape of a tensor."
+)
+zeros_like = composite(
+    "zeros_like", _like(0), args="input, *, dtype=None", family="create", doc="Zeros in the shape of a tensor."
+)
 full_like = composite(
     "full_like", _full_like, args="input, fill_value, *, dtype=None", family="create",
     doc="One number in the shape of a tensor.",

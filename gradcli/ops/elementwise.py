@@ -25,7 +25,7 @@ def zero_vjp(g: Node, out: Node, *inputs: Node, **params: Any) -> tuple[Node | N
     return tuple(call("zeros_like", g) for _ in inputs)
 
 
-# Conversions and copies -------------------------------------------------------------------------------------------------
+# Conversions and copies -----------------------------------------------------------------------------------------------
 
 
 def _cast_infer(inputs: tuple[Node, ...], params: Params) -> tuple[Shape, np.dtype]:
@@ -84,7 +84,7 @@ detach = elementwise(
     "detach", lambda x: x, doc="The same values, no longer tracked: no gradient flows through.", aliases=("no_grad",),
 )  # fmt: skip
 
-# Arithmetic -------------------------------------------------------------------------------------------------------------
+# Arithmetic -----------------------------------------------------------------------------------------------------------
 
 
 def _add(input: Any, other: Any, alpha: Any) -> Node:
@@ -216,10 +216,15 @@ div_trunc = elementwise(
     vjp=zero_vjp, public=False,
 )  # fmt: skip
 remainder = elementwise(
-    "remainder", _remainder, args=BINARY, dtype="number", doc="Remainder with the sign of the divisor, `input % other`.",
-    grad_fn=weak_aware("RemainderBackward1", "RemainderBackward0"), domain=((-2.0, 2.0), (0.6, 0.9)),
+    "remainder",
+    _remainder,
+    args=BINARY,
+    dtype="number",
+    doc="Remainder with the sign of the divisor, `input % other`.",
+    grad_fn=weak_aware("RemainderBackward1", "RemainderBackward0"),
+    domain=((-2.0, 2.0), (0.6, 0.9)),
     vjp=lambda g, out, x, y: (g, -g * floor_divide(x, y)),
-)  # fmt: skip
+)
 fmod = elementwise(
     "fmod", _fmod, args=BINARY, dtype="number", doc="Remainder with the sign of the dividend.",
     grad_fn=weak_aware("FmodBackward1", "FmodBackward0"), domain=((-2.0, 2.0), (0.6, 0.9)),
@@ -238,28 +243,35 @@ sign: Op = elementwise(
     grad_fn="SignBackward0", doc="-1, 0 or 1 by the sign of the input.", vjp=zero_vjp,
 )  # fmt: skip
 lerp = elementwise(
-    "lerp", _lerp, args="input, end, weight", dtype="float", doc="Linear interpolation, `input + weight*(end - input)`.",
+    "lerp",
+    _lerp,
+    args="input, end, weight",
+    dtype="float",
+    doc="Linear interpolation, `input + weight*(end - input)`.",
     grad_fn=weak_aware("LerpBackward1", "LerpBackward0", position=2),
     vjp=lambda g, out, a, b, w: (g * (1 - w), g * w, g * (b - a)),
-)  # fmt: skip
+)
 xlogy = elementwise(
     "xlogy", _xlogy, args=BINARY, dtype="float", doc="`input * log(other)`, and 0 where the input is 0.",
     grad_fn=_xlogy_grad_fn, domain=POSITIVE, vjp=_xlogy_vjp,
 )  # fmt: skip
 hypot = elementwise(
-    "hypot", np.hypot, args=BINARY, dtype="float", grad_fn="HypotBackward0", vjp=lambda g, out, x, y: (g * (x / out), g * (y / out)),
+    "hypot",
+    np.hypot,
+    args=BINARY,
+    dtype="float",
+    grad_fn="HypotBackward0",
+    vjp=lambda g, out, x, y: (g * (x / out), g * (y / out)),
     doc="Hypotenuse, `sqrt(input**2 + other**2)`, without overflow.",
-)  # fmt: skip
+)
 
-# Comparisons and logic ---------------------------------------------------------------------------------------------------
+# Comparisons and logic ------------------------------------------------------------------------------------------------
 
 
 def _comparison(name: str, kernel: Any, symbol: str, *aliases: str) -> Op:
     return elementwise(
         name, kernel, args=BINARY, dtype="bool", doc=f"True where `input {symbol} other`.", aliases=aliases
     )
-
-
 
 
 eq = _comparison("eq", np.equal, "==")
@@ -277,7 +289,9 @@ bitwise_or = elementwise(
 bitwise_not = elementwise(
     "bitwise_not", np.invert, dtype="integral", doc="Not, `~input`; bit by bit for integers.",
 )  # fmt: skip
-logical_and = elementwise("logical_and", np.logical_and, args=BINARY, dtype="logical", doc="True where both are not zero.")
+logical_and = elementwise(
+    "logical_and", np.logical_and, args=BINARY, dtype="logical", doc="True where both are not zero."
+)
 logical_or = elementwise("logical_or", np.logical_or, args=BINARY, dtype="logical", doc="True where one is not zero.")
 logical_xor = elementwise(
     "logical_xor", np.logical_xor, args=BINARY, dtype="logical", doc="True where exactly one is not zero."
@@ -287,7 +301,7 @@ isnan = elementwise("isnan", np.isnan, dtype="bool", doc="True where the input i
 isinf = elementwise("isinf", np.isinf, dtype="bool", doc="True where the input is infinite.")
 isfinite = elementwise("isfinite", np.isfinite, dtype="bool", doc="True where the input is neither infinite nor NaN.")
 
-# Powers, exponentials, logarithms -----------------------------------------------------------------------------------------
+# Powers, exponentials, logarithms -------------------------------------------------------------------------------------
 
 
 def _pow_kernel(x: Any, y: Any) -> Any:
@@ -327,8 +341,6 @@ def _pow_vjp(g: Node, out: Node, x: Node, y: Node) -> tuple[Node | None, Node | 
     dx = where(eq(y, 0), 0, g * (y * x ** (y - 1)))
     dy = g * where(logical_and(eq(x, 0), y >= 0), 0, out * log(x))
     return dx, dy
-
-
 
 
 def _logaddexp(x: Any, y: Any) -> Any:
@@ -389,7 +401,7 @@ logaddexp = elementwise(
     vjp=lambda g, out, x, y: (g / (1 + exp(y - x)), g / (1 + exp(x - y))),
 )  # fmt: skip
 
-# Rounding ---------------------------------------------------------------------------------------------------------------
+# Rounding -------------------------------------------------------------------------------------------------------------
 
 
 def _round_kernel(x: Any, decimals: int) -> Any:
@@ -403,7 +415,9 @@ def _round_kernel(x: Any, decimals: int) -> Any:
 
 
 def _round(input: Any, decimals: Any) -> Node:
-    return apply(round_, input, decimals=as_int(decimals, "decimals"))
+    if not -300 <= as_int(decimals, "decimals") <= 300:
+        raise GradcliError(f"decimals must lie between -300 and 300, got {decimals}", argument="decimals")
+    return apply(round_, input, decimals=decimals)
 
 
 def _whole(kernel: Any) -> Any:
@@ -426,7 +440,7 @@ frac = elementwise(
     vjp=lambda g, out, x: (g,),
 )  # fmt: skip
 
-# Selection --------------------------------------------------------------------------------------------------------------
+# Selection ------------------------------------------------------------------------------------------------------------
 
 
 def _clamp(input: Any, min: Any, max: Any) -> Node:
@@ -451,7 +465,11 @@ def _clamp_grad_fn(low: int | None, high: int | None) -> Any:
 
 def _clamp_vjp(g: Node, out: Node, x: Node, low: Node, high: Node) -> tuple[Node, Node, Node]:
     inside = logical_and(x >= low, x <= high)
-    return where(inside, g, 0), where(logical_and(low < high, x < low), g, 0), where(logical_or(x > high, high < low), g, 0)
+    return (
+        where(inside, g, 0),
+        where(logical_and(low < high, x < low), g, 0),
+        where(logical_or(x > high, high < low), g, 0),
+    )
 
 
 def _share_ties(better: Op) -> Any:
@@ -465,10 +483,14 @@ def _share_ties(better: Op) -> Any:
 
 
 where: Op = elementwise(
-    "where", np.where, args="condition, input, other", dtype="select", doc="`input` where the condition holds, else `other`.",
+    "where",
+    np.where,
+    args="condition, input, other",
+    dtype="select",
+    doc="`input` where the condition holds, else `other`.",
     grad_fn=lambda node: ("WhereBackward0", node.inputs[1:]),
     vjp=lambda g, out, c, x, y: (None, where(c, g, 0), where(c, 0, g)),
-)  # fmt: skip
+)
 maximum = elementwise(
     "maximum", np.maximum, args=BINARY, grad_fn="MaximumBackward0", vjp=_share_ties(gt),
     doc="The greater of two, NaN if one is; of two equal ones each gets half of the gradient.",
@@ -503,10 +525,10 @@ def _one_bound(low: bool, names: tuple[str, GradFn, str]) -> tuple[Op, Op]:
     )
 
 
-bounded_below, clamp_min = _one_bound(
-    True, ("clamp_min", _clamp_grad_fn(1, None), "The input, but not below a bound."))
+bounded_below, clamp_min = _one_bound(True, ("clamp_min", _clamp_grad_fn(1, None), "The input, but not below a bound."))
 bounded_above, clamp_max = _one_bound(
-    False, ("clamp_max", _clamp_grad_fn(None, 1), "The input, but not above a bound."))
+    False, ("clamp_max", _clamp_grad_fn(None, 1), "The input, but not above a bound.")
+)
 
 # Trigonometric and hyperbolic -----------------------------------------------------------------------------------------
 
@@ -527,7 +549,9 @@ atan = _unary("atan", np.arctan, "Inverse tangent.", lambda g, out, x: (g / (x**
 sinh = _unary("sinh", np.sinh, "Hyperbolic sine.", lambda g, out, x: (g * cosh(x),))
 cosh: Op = _unary("cosh", np.cosh, "Hyperbolic cosine.", lambda g, out, x: (g * sinh(x),))
 tanh = _unary("tanh", np.tanh, "Hyperbolic tangent.", lambda g, out, x: (g * (1 - out**2),))
-asinh = _unary("asinh", np.arcsinh, "Inverse hyperbolic sine.", lambda g, out, x: (g * rsqrt(x**2 + 1),), alias="arcsinh")
+asinh = _unary(
+    "asinh", np.arcsinh, "Inverse hyperbolic sine.", lambda g, out, x: (g * rsqrt(x**2 + 1),), alias="arcsinh"
+)
 acosh = _unary(
     "acosh", np.arccosh, "Inverse hyperbolic cosine.", lambda g, out, x: (g * rsqrt(x**2 - 1),), (1.2, 3.0), "arccosh"
 )

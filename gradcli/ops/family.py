@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 import gradcli.layout as layout
-from gradcli.arguments import as_node
+from gradcli.arguments import as_node, kind_of
 from gradcli.dtypes import BOOL, DEFAULT_DTYPE, DTYPES, INT64, check_dtype, to_float
 from gradcli.errors import GradcliError, did_you_mean
 from gradcli.infer import broadcast_shapes, cast, promote
@@ -122,9 +122,21 @@ def primitive(
 ) -> Op:  # fmt: skip
     """A row with its own shape rule; its `build` makes nodes with `make(op, inputs, params)`."""
     op = Op(
-        name, family=family, args=args, doc=doc, kernel=kernel, infer=infer, vjp=vjp, grad_fn=grad_fn, domain=domain,
-        aliases=aliases, torch=torch, layout=layout, public=public, build=build or (lambda *a: make(op, tuple(as_node(v) for v in a))),
-    )  # fmt: skip
+        name,
+        family=family,
+        args=args,
+        doc=doc,
+        kernel=kernel,
+        infer=infer,
+        vjp=vjp,
+        grad_fn=grad_fn,
+        domain=domain,
+        aliases=aliases,
+        torch=torch,
+        layout=layout,
+        public=public,
+        build=build or (lambda *a: make(op, tuple(as_node(v) for v in a))),
+    )
     return register(op)
 
 
@@ -134,12 +146,15 @@ def to_dtype(value: Any) -> np.dtype | None:
         return None
     if isinstance(value, str):
         if value not in DTYPES:
-            raise GradcliError(f"unknown dtype {value!r}", hint=did_you_mean(value, list(DTYPES)))
+            raise GradcliError(f"unknown dtype {value!r}", hint=did_you_mean(value, list(DTYPES)), argument="dtype")
         return DTYPES[value]
+    # NumPy would take a tensor for its dtype.
+    if not isinstance(value, np.dtype | type):
+        raise GradcliError(f"dtype must name a dtype such as float64, got {kind_of(value)}", argument="dtype")
     try:
         dtype = np.dtype(value)
     except TypeError:
-        raise GradcliError("dtype must name a dtype such as float64") from None
+        raise GradcliError("dtype must name a dtype such as float64", argument="dtype") from None
     check_dtype(dtype)
     return dtype
 

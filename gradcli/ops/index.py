@@ -1,4 +1,4 @@
-"""Indexing: integers, slices, None and ellipsis one dimension after the other, then lists and integer tensors together."""
+"""Indexing: integers, slices, None and ... one dimension after the other, then lists and integer tensors together."""
 
 from __future__ import annotations
 
@@ -175,6 +175,8 @@ def _select(input: Any, dim: Any, index: Any) -> Node:
 
 def _index_select(input: Any, dim: Any, index: Any) -> Node:
     x = as_node(input)
+    if not x.ndim:
+        raise GradcliError("index_select() needs at least one dimension, the tensor has none")
     return _gather(x, {normalize_axis(dim, x.ndim): _index_node(index)}, "IndexSelectBackward0")
 
 

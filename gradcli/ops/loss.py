@@ -12,7 +12,7 @@ from gradcli.arguments import Literal, as_int, as_node, as_number
 from gradcli.dtypes import INT64, to_float
 from gradcli.errors import GradcliError
 from gradcli.infer import broadcast_shapes, cast, promote
-from gradcli.node import Node, Op, Params, Shape, constant, make
+from gradcli.node import Node, Op, Params, Shape, constant, fitted, make
 from gradcli.ops.elementwise import abs_, clamp, eq, mul, neg, rsqrt, where
 from gradcli.ops.family import apply, call, composite, elementwise, floating, primitive
 from gradcli.ops.reduce import mean, sum_
@@ -23,9 +23,7 @@ REDUCTIONS = ("mean", "sum", "none")
 
 def _reduction(value: Any) -> str:
     if value not in REDUCTIONS:
-        raise GradcliError(
-            f"unknown reduction {value!r}", hint="use 'mean', 'sum' or 'none'", argument="reduction"
-        )
+        raise GradcliError(f"unknown reduction {value!r}", hint="use 'mean', 'sum' or 'none'", argument="reduction")
     return str(value)
 
 
@@ -141,7 +139,7 @@ l1_loss = composite(
 
 
 def _bce(input: Any, target: Any, weight: Any, pos_weight: Any, reduction: Any) -> Node:
-    given = [as_node(v) for v in (input, target, weight, pos_weight) if v is not None]
+    given = [as_node(input), as_node(target), *(as_node(v) for v in (weight, pos_weight) if v is not None)]
     _refuse_tracked(weight, "weight", "binary_cross_entropy_with_logits")
     _refuse_tracked(pos_weight, "pos_weight", "binary_cross_entropy_with_logits")
     dtype = to_float(promote(given))
@@ -160,9 +158,10 @@ def _bce_parts(extra: tuple[Any, ...], weighted: bool, pos_weighted: bool) -> tu
 
 def _bce_kernel(x: Any, y: Any, *extra: Any, reduction: str, weighted: bool, pos_weighted: bool) -> Any:
     weight, positive = _bce_parts(extra, weighted, pos_weighted)
-    # log(1 + exp(-x)) without overflow.
-    tail = np.log1p(np.exp(-np.abs(x))) + np.maximum(-x, 0)
-    loss = (1 - y) * x + (tail if positive is None else ((positive - 1) * y + 1) * tail)
+    # Minus the logarithms of both chances, log(1 + exp(x)) and log(1 + exp(-x)); their sum cancels nothing.
+    tail = np.log1p(np.exp(-np.abs(x)))
+    share = y if positive is None else y * positive
+    loss = (1 - y) * (np.maximum(x, 0) + tail) + share * (np.maximum(-x, 0) + tail)
     return _reduce_array(loss if weight is None else loss * weight, reduction)
 
 
@@ -208,7 +207,10 @@ _over = elementwise(
 
 
 def _masked_fill(input: Any, mask: Any, value: Any) -> Node:
-    return apply(masked_fill, mask, input, value=as_number(value, "value"))
+    x, number = as_node(input), as_number(value, "value")
+    # Refuses what an integer dtype cannot hold.
+    fitted(number, x.dtype)
+    return apply(masked_fill, mask, x, value=number)
 
 
 masked_fill = elementwise(

@@ -66,10 +66,21 @@ def by_axis(whole: str, some: str) -> Any:
 
 
 def _reduction(
-    name: str, kernel: Callable[..., Any], *, vjp: Vjp | None = None, grad_fn: Any = None, doc: str, floating: bool = False,
-    result: Callable[[np.dtype], np.dtype] = _same, nonempty: bool = False, args: str = ARGS, build: Any = None,
-    aliases: tuple[str, ...] = (), domain: Any = (-2.0, 2.0), torch: str | None = None,
-) -> Op:  # fmt: skip
+    name: str,
+    kernel: Callable[..., Any],
+    *,
+    vjp: Vjp | None = None,
+    grad_fn: Any = None,
+    doc: str,
+    floating: bool = False,
+    result: Callable[[np.dtype], np.dtype] = _same,
+    nonempty: bool = False,
+    args: str = ARGS,
+    build: Any = None,
+    aliases: tuple[str, ...] = (),
+    domain: Any = (-2.0, 2.0),
+    torch: str | None = None,
+) -> Op:
     """A row that reduces `dim`; `floating` refuses integers, `nonempty` refuses to reduce no elements."""
 
     def standard(input: Any, dim: Any, keepdim: Any) -> Node:
@@ -94,7 +105,7 @@ def reduce_node(
     return make(op, (x,), {"dim": axes, "keepdim": bool(keepdim), "axis_given": dim is not None, **params})
 
 
-# Kernels. Floats are accumulated in float64 and rounded once. -----------------------------------------------------------
+# Kernels. Floats are accumulated in float64 and rounded once. ---------------------------------------------------------
 
 
 def _sum(x: Any, dim: Any, keepdim: Any, axis_given: bool) -> Any:
@@ -165,7 +176,7 @@ def _arg(function: Any) -> Any:
     return kernel
 
 
-# Rules ------------------------------------------------------------------------------------------------------------------
+# Rules ----------------------------------------------------------------------------------------------------------------
 
 
 def _var_vjp(g: Node, out: Node, x: Node, dim: Any, keepdim: Any, axis_given: bool, correction: float) -> tuple[Node]:
@@ -242,7 +253,7 @@ def _cumprod_vjp(g: Node, out: Node, x: Node, dim: int) -> tuple[Node]:
     return (where(zero, where(first, _cumsum_vjp(g * mended, out, x, dim)[0], 0), divided),)
 
 
-# Rows -------------------------------------------------------------------------------------------------------------------
+# Rows -----------------------------------------------------------------------------------------------------------------
 
 
 def _typed(op_name: str) -> Any:
@@ -325,9 +336,14 @@ def _norm_build(input: Any, p: Any, dim: Any, keepdim: Any) -> Node:
 
 
 norm = _reduction(
-    "norm", _norm, args="input, p=2, dim=None, keepdim=False", build=_norm_build, vjp=_norm_vjp, doc="Vector p-norm; p may be inf, -inf or 0.",
+    "norm",
+    _norm,
+    args="input, p=2, dim=None, keepdim=False",
+    build=_norm_build,
+    vjp=_norm_vjp,
+    doc="Vector p-norm; p may be inf, -inf or 0.",
     grad_fn="LinalgVectorNormBackward0",
-)  # fmt: skip
+)
 all_ = _reduction(
     "all", lambda x, dim, keepdim, axis_given: np.logical_and.reduce(x, axis=dim, keepdims=keepdim),
     result=lambda d: BOOL, doc="True where all are not zero.",
@@ -337,10 +353,13 @@ any_ = _reduction(
     result=lambda d: BOOL, doc="True where one is not zero.",
 )  # fmt: skip
 count_nonzero: Op = _reduction(
-    "count_nonzero", lambda x, dim, keepdim, axis_given: np.add.reduce(x != 0, axis=dim, keepdims=keepdim, dtype=np.int64),
-    result=lambda d: INT64, args="input, dim=None", doc="How many are not zero.",
+    "count_nonzero",
+    lambda x, dim, keepdim, axis_given: np.add.reduce(x != 0, axis=dim, keepdims=keepdim, dtype=np.int64),
+    result=lambda d: INT64,
+    args="input, dim=None",
+    doc="How many are not zero.",
     build=lambda input, dim: reduce_node(count_nonzero, input, dim, False),
-)  # fmt: skip
+)
 
 
 def _arg_reduction(name: str, function: Any, word: str) -> Op:
@@ -399,7 +418,9 @@ def _extreme_row(name: str, whole_kernel: Any, pairwise: Op, arg: Op, word: str)
             return reduce_node(op, x, None, keepdim, nonempty=True)
         axis = normalize_axis(dim, x.ndim)
         index = reduce_node(arg, x, axis, keepdim, nonempty=True)
-        values = make(pick, (x, index), {"dim": axis, "keepdim": bool(keepdim), "name": f"{name.capitalize()}Backward0"})
+        values = make(
+            pick, (x, index), {"dim": axis, "keepdim": bool(keepdim), "name": f"{name.capitalize()}Backward0"}
+        )
         return Extreme(values, index)
 
     op = _reduction(
@@ -414,7 +435,7 @@ max_ = _extreme_row("max", _extreme(np.maximum), maximum, argmax, "maximum")
 min_ = _extreme_row("min", _extreme(np.minimum), minimum, argmin, "minimum")
 
 
-# Running sums and products ----------------------------------------------------------------------------------------------
+# Running sums and products --------------------------------------------------------------------------------------------
 
 
 def _running(name: str, ufunc: Any, vjp: Any, doc: str) -> Op:

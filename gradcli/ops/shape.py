@@ -39,7 +39,9 @@ def resolve_shape(shape: Any, size: int, old: Shape) -> Shape:
     """The lengths of a reshape with -1 filled in; they must hold exactly `size` elements."""
     lengths = sizes(shape, "shape")
     if any(n < -1 for n in lengths):
-        raise GradcliError(f"a shape has no negative lengths, got {tuple(lengths)}", hint="-1 alone means: what is left")
+        raise GradcliError(
+            f"a shape has no negative lengths, got {tuple(lengths)}", hint="-1 alone means: what is left"
+        )
     if lengths.count(-1) > 1:
         raise GradcliError("only one length of a shape can be left to -1")
     if -1 in lengths:
@@ -54,7 +56,7 @@ def resolve_shape(shape: Any, size: int, old: Shape) -> Shape:
     return tuple(lengths)
 
 
-# Reshapes ---------------------------------------------------------------------------------------------------------------
+# Reshapes -------------------------------------------------------------------------------------------------------------
 
 
 def _view_layout(inputs: tuple[Node, ...], params: Params, shape: Shape) -> Shape | None:
@@ -109,12 +111,23 @@ unsafe_view = primitive(
     grad_fn="UnsafeViewBackward0", doc="A reshape of a fresh result.", vjp=_reshape_back, public=False,
 )  # fmt: skip
 reshape_alias = primitive(
-    "_reshape_alias", lambda x, shape: x.reshape(shape), _infer_given, family="shape", args="input, shape", public=False,
-    grad_fn="ReshapeAliasBackward0", doc="A reshape without copying of what is not in row-major order.",
-    layout=_view_layout, vjp=_reshape_back,
-)  # fmt: skip
+    "_reshape_alias",
+    lambda x, shape: x.reshape(shape),
+    _infer_given,
+    family="shape",
+    args="input, shape",
+    public=False,
+    grad_fn="ReshapeAliasBackward0",
+    doc="A reshape without copying of what is not in row-major order.",
+    layout=_view_layout,
+    vjp=_reshape_back,
+)
 reshape = composite(
-    "reshape", _reshape, args="input, *shape", family="shape", doc="The elements in another shape; one length may be -1."
+    "reshape",
+    _reshape,
+    args="input, *shape",
+    family="shape",
+    doc="The elements in another shape; one length may be -1.",
 )
 flatten = composite(
     "flatten", _flatten, args="input, start_dim=0, end_dim=-1", family="shape", doc="Several dimensions made into one."
@@ -125,7 +138,13 @@ def _squeeze(input: Any, dim: Any) -> Node:
     x = as_node(input)
     axes = range(x.ndim) if dim is None else normalize_axes(dim, x.ndim)
     keep = tuple(n for k, n in enumerate(x.shape) if k not in axes or n != 1)
-    name = "SqueezeBackward0" if dim is None else "SqueezeBackward2" if isinstance(dim, list | tuple) else "SqueezeBackward1"
+    name = (
+        "SqueezeBackward0"
+        if dim is None
+        else "SqueezeBackward2"
+        if isinstance(dim, list | tuple)
+        else "SqueezeBackward1"
+    )
     return make(squeeze, (x,), {"shape": keep, "name": name})
 
 
@@ -148,7 +167,7 @@ unsqueeze = primitive(
 )  # fmt: skip
 
 
-# Reordering -------------------------------------------------------------------------------------------------------------
+# Reordering -----------------------------------------------------------------------------------------------------------
 
 
 def _permute_infer(inputs: tuple[Node, ...], params: Params) -> tuple[Shape, np.dtype]:
@@ -243,7 +262,7 @@ m_t = composite(
 )  # fmt: skip
 
 
-# Repeating --------------------------------------------------------------------------------------------------------------
+# Repeating ------------------------------------------------------------------------------------------------------------
 
 
 def _expand(input: Any, shape: Any) -> Node:
@@ -287,7 +306,8 @@ def _repeat(input: Any, repeats: Any) -> Node:
     counts = _repeats(x, repeats, "repeats")
     if len(counts) < x.ndim:
         raise GradcliError(
-            f"repeat() needs a count for each of the {x.ndim} dimensions, got {len(counts)}", hint="tile() fills in ones"
+            f"repeat() needs a count for each of the {x.ndim} dimensions, got {len(counts)}",
+            hint="tile() fills in ones",
         )
     return make(repeat, (x,), {"repeats": tuple(counts)})
 
@@ -359,7 +379,7 @@ roll: Op = primitive(
 )  # fmt: skip
 
 
-# Joining and cutting ------------------------------------------------------------------------------------------------------
+# Joining and cutting --------------------------------------------------------------------------------------------------
 
 
 def _tensors(tensors: Any, name: str) -> list[Node]:
@@ -379,7 +399,9 @@ def _cat(tensors: Any, dim: Any) -> Node:
         raise GradcliError("cat() cannot join 0-dim tensors", hint="use stack()")
     axis = normalize_axis(dim, first.ndim)
     for node in kept[1:]:
-        if node.ndim != first.ndim or any(a != b for k, (a, b) in enumerate(zip(node.shape, first.shape, strict=True)) if k != axis):
+        if node.ndim != first.ndim or any(
+            a != b for k, (a, b) in enumerate(zip(node.shape, first.shape, strict=True)) if k != axis
+        ):
             raise GradcliError(
                 f"cat() cannot join shapes {first.shape} and {node.shape} along dimension {axis}",
                 hint="all other dimensions must agree",
@@ -467,6 +489,12 @@ slice_ = primitive(
     vjp=lambda g, out, x, **where: (make(embed, (g,), {"shape": x.shape, **where}),),
 )  # fmt: skip
 embed: Op = primitive(
-    "_embed", _embed_kernel, _infer_given, family="index", doc="Zeros with the tensor put in as a range of one dimension.",
-    public=False, grad_fn="SliceBackwardBackward0", vjp=lambda h, out, g, shape, **where: (make(slice_, (h,), where),),
-)  # fmt: skip
+    "_embed",
+    _embed_kernel,
+    _infer_given,
+    family="index",
+    doc="Zeros with the tensor put in as a range of one dimension.",
+    public=False,
+    grad_fn="SliceBackwardBackward0",
+    vjp=lambda h, out, g, shape, **where: (make(slice_, (h,), where),),
+)

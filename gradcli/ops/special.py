@@ -61,10 +61,16 @@ def _polygamma_of_negative(x: Any, n: int) -> Any:
     return (-1) ** (n + 1) * math.factorial(n) * np.where(above == 0, np.inf, total)
 
 
+# Its value at 1 is about n!, infinite even in float64 from here on.
+_HIGHEST_ORDER = 170
+
+
 def _polygamma(n: Any, input: Any) -> Node:
     order = as_int(n, "n")
     if order < 0:
         raise GradcliError(f"polygamma() needs an order of 0 or more, got {order}", argument="n")
+    if order > _HIGHEST_ORDER:
+        raise GradcliError(f"polygamma() goes up to order {_HIGHEST_ORDER}, got {order}", argument="n")
     return digamma(input) if order == 0 else apply(polygamma, floating(input), n=order)
 
 
