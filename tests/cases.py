@@ -76,7 +76,7 @@ def _elementwise(name: str, op: Op) -> list[Case]:
 
 
 #: Elementwise rows whose operands are no plain floats, or whose values central differences cannot follow.
-BY_HAND = {"detach", "clamp", "where", "bitwise_and", "bitwise_or", "bitwise_not", "polygamma", "masked_fill"}
+BY_HAND = {"detach", "clamp", "where", "bitwise_and", "bitwise_or", "bitwise_not", "polygamma", "masked_fill", "to"}
 
 
 def _listed() -> list[Case]:

@@ -29,12 +29,33 @@ def _numbers(op_name: str, **values: Any) -> dict[str, float]:
 
 def _sigmoid(x: Any) -> Any:
     # In this form the smallest results keep their digits: exp(-x) alone would overflow for them.
-    tail = np.exp(-np.abs(x))
-    return np.where(x < 0, tail, x.dtype.type(1)) / (1 + tail)
+    return np.exp(np.minimum(x, 0)) / (1 + np.exp(-np.abs(x)))
 
 
 def _log_sigmoid(x: Any) -> Any:
     return np.minimum(x, 0) - np.log1p(np.exp(-np.abs(x)))
+
+
+# np.where on signs that come at random takes ten times as long as arithmetic does: the processor guesses each branch.
+
+
+def _zeroed(values: Any, drop: Any) -> Any:
+    """The values with 0 where `drop` is true, whatever they are there: an `and` of their bits."""
+    bits = np.dtype(f"i{values.dtype.itemsize}")
+    keep = (drop.view(np.int8) - np.int8(1)).astype(bits)
+    return (values.view(bits) & keep).view(values.dtype)
+
+
+def _either(condition: Any, yes: float, no: float, dtype: np.dtype) -> Any:
+    """One of two numbers for each element."""
+    return np.array([no, yes], dtype)[condition.view(np.uint8)]
+
+
+def _signed_zeros(result: Any, x: Any) -> Any:
+    """The result with the input's own zeros where the input is zero."""
+    result = np.asarray(result)
+    np.copyto(result, x, where=x == 0)
+    return result
 
 
 def _gate(name: str, kernel: Any, args: str) -> Op:
@@ -47,13 +68,13 @@ def _gate(name: str, kernel: Any, args: str) -> Op:
     return op
 
 
-threshold = _gate("_threshold", lambda g, x: np.where(x <= 0, g.dtype.type(0), g), "gradient, input")
+threshold = _gate("_threshold", lambda g, x: _zeroed(g, x <= 0), "gradient, input")
 leak = _gate(
-    "_leaky_relu", lambda g, x, negative_slope: np.where(x > 0, g, g * g.dtype.type(negative_slope)),
+    "_leaky_relu", lambda g, x, negative_slope: g * _either(x > 0, 1.0, negative_slope, g.dtype),
     "gradient, input, negative_slope=0.01",
 )  # fmt: skip
 window = _gate(
-    "_hardtanh", lambda g, x, low, high: np.where((x <= low) | (x >= high), g.dtype.type(0), g),
+    "_hardtanh", lambda g, x, low, high: _zeroed(g, (x <= low) | (x >= high)),
     "gradient, input, low=-1.0, high=1.0",
 )  # fmt: skip
 
@@ -67,11 +88,11 @@ logsigmoid = elementwise(
     doc="`log(sigmoid(input))` without overflow.", vjp=lambda g, out, x: (g * sigmoid(-x),),
 )  # fmt: skip
 relu = elementwise(
-    "relu", lambda x: np.where(x < 0, x.dtype.type(0), x), dtype="number", grad_fn="ReluBackward0", torch="relu",
+    "relu", lambda x: _signed_zeros(np.maximum(x, x.dtype.type(0)), x), dtype="number", grad_fn="ReluBackward0", torch="relu",
     doc="The input, but not below 0; the gradient at 0 is 0.", vjp=lambda g, out, x: (threshold(g, out),),
 )  # fmt: skip
 leaky_relu: Op = elementwise(
-    "leaky_relu", lambda x, negative_slope: np.where(x > 0, x, x * x.dtype.type(negative_slope)), dtype="float",
+    "leaky_relu", lambda x, negative_slope: x * _either(x > 0, 1.0, negative_slope, x.dtype), dtype="float",
     args="input, negative_slope=0.01", grad_fn="LeakyReluBackward0", torch="nn.functional.leaky_relu",
     build=lambda input, slope: apply(leaky_relu, input, negative_slope=as_number(slope, "negative_slope")),
     doc="The input where positive, negative_slope times it elsewhere.",
@@ -80,13 +101,13 @@ leaky_relu: Op = elementwise(
 
 
 def _elu(x: Any, alpha: float, scale: float) -> Any:
-    return np.where(x > 0, x * x.dtype.type(scale), np.expm1(x) * x.dtype.type(alpha * scale))
+    above, below = np.maximum(x, 0) * x.dtype.type(scale), np.expm1(np.minimum(x, 0)) * x.dtype.type(alpha * scale)
+    return _signed_zeros(above + below, x)
 
 
 def _elu_slope_kernel(x: Any, low: float, high: float, closed: bool) -> Any:
-    # The exponential is held at 1 on the other side, where it would overflow.
-    below = x <= 0 if closed else x < 0
-    return np.where(below, np.exp(np.minimum(x, 0)) * x.dtype.type(low), x.dtype.type(high))
+    # The exponential is held at 1 on the other side, where it would overflow; so it is for NaN.
+    return np.exp(np.fmin(x, 0)) * _either(x <= 0 if closed else x < 0, low, high, x.dtype)
 
 
 elu_slope: Op = elementwise(
