@@ -11,7 +11,9 @@ from gradcli.errors import GradcliError, WorkError
 from gradcli.node import Node, toposort
 
 #: Operations whose result is another look at the memory of their first operand.
-VIEWS = frozenset({"view", "squeeze", "unsqueeze", "permute", "expand", "_slice", "select", "_alias", "detach"})
+VIEWS = frozenset(
+    {"view", "squeeze", "unsqueeze", "permute", "expand", "_slice", "select", "_alias", "detach", "_reshape_alias"}
+)
 # Below this, asking for the memory that is left would cost more than it tells.
 _SMALL = 1 << 26
 

@@ -32,13 +32,92 @@ INPUTS: dict[str, Any] = {
     "u": np.array([1, 255], np.uint8),
     "b": np.array([True, False]),
 }
-ATOMS = """
-    x x x m m q z s h i d u b 0 1 -1 2 3 0.5 -2.5 1e300 inf nan 2**63 10**400 True False None 'sum' 'float32' '' 'fro'
-    'ij->ji' 'none' ... [] [0] [0,1] [1,2] [0.5] [[1,2],[3,4]] [[]] [x,1] [x,x] [[x]] () (0,) (1,2) float16 int64 uint8
-    pi x.shape m.T max(m,0) d.dtype
-""".split()
-INDICES = "0 -1 5 : 1: ::2 :-1 ::0 ::-1 ... None [0,1] [0,5] [] i b x 1.5 True 'a' x: 10**30 :10**30 1:0 [[0,1],[1,0]]".split()
-OPERATORS = "+ - * / // % ** @ < <= > >= == != & |".split()
+ATOMS = [
+    "x",
+    "x",
+    "x",
+    "m",
+    "m",
+    "q",
+    "z",
+    "s",
+    "h",
+    "i",
+    "d",
+    "u",
+    "b",
+    "0",
+    "1",
+    "-1",
+    "2",
+    "3",
+    "0.5",
+    "-2.5",
+    "1e300",
+    "inf",
+    "nan",
+    "2**63",
+    "10**400",
+    "True",
+    "False",
+    "None",
+    "'sum'",
+    "'float32'",
+    "''",
+    "'fro'",
+    "'ij->ji'",
+    "'none'",
+    "...",
+    "[]",
+    "[0]",
+    "[0,1]",
+    "[1,2]",
+    "[0.5]",
+    "[[1,2],[3,4]]",
+    "[[]]",
+    "[x,1]",
+    "[x,x]",
+    "[[x]]",
+    "()",
+    "(0,)",
+    "(1,2)",
+    "float16",
+    "int64",
+    "uint8",
+    "pi",
+    "x.shape",
+    "m.T",
+    "max(m,0)",
+    "d.dtype",
+]
+INDICES = [
+    "0",
+    "-1",
+    "5",
+    ":",
+    "1:",
+    "::2",
+    ":-1",
+    "::0",
+    "::-1",
+    "...",
+    "None",
+    "[0,1]",
+    "[0,5]",
+    "[]",
+    "i",
+    "b",
+    "x",
+    "1.5",
+    "True",
+    "'a'",
+    "x:",
+    "10**30",
+    ":10**30",
+    "1:0",
+    "[[0,1],[1,0]]",
+]
+OPERATORS = ["+", "-", "*", "/", "//", "%", "**", "@", "<", "<=", ">", ">=", "==", "!=", "&", "|"]
 NAMES = [name for name, op in OPS.items() if op.public]
 
 
@@ -60,12 +139,14 @@ class Writer:
         if kind < 0.84:
             return f"({pick('-+~')}{self.expression(depth - 1)})"
         if kind < 0.88:
-            return f"({self.expression(depth - 1)}).{pick('shape ndim dtype T mT values indices __class__'.split())}"
+            return f"({self.expression(depth - 1)}).{pick(['shape', 'ndim', 'dtype', 'T', 'mT', 'values', 'indices', '__class__'])}"
         if kind < 0.96:
             items = [pick(INDICES) for _ in range(pick([1, 1, 2, 3]))]
             return f"({self.expression(depth - 1)})[{', '.join(items)}]"
         body, argument = self.expression(depth - 1), self.expression(depth - 1)
-        return pick([f"f(x) = {body}; f({argument})", f"y = {body}; y + x", f"y, w = {body}; w", f"[{body}, {argument}]"])
+        return pick(
+            [f"f(x) = {body}; f({argument})", f"y = {body}; y + x", f"y, w = {body}; w", f"[{body}, {argument}]"]
+        )
 
     def call(self, depth: int) -> str:
         pick = self.random.choice
@@ -130,7 +211,9 @@ def test_every_function_with_every_kind_of_argument() -> None:
     choose = random.Random(0).choice
     for name in NAMES:
         words = OPS[name].signature.names
-        sources = [f"{name}({', '.join(choose(ATOMS) for _ in range(k))})" for k in range(len(words) + 2) for _ in range(4)]
+        sources = [
+            f"{name}({', '.join(choose(ATOMS) for _ in range(k))})" for k in range(len(words) + 2) for _ in range(4)
+        ]
         sources += [f"{name}({first}, {word}={choose(ATOMS)})" for first in ("x", "m", "q, q") for word in words]
         for source in sources:
             inputs = used(source)
@@ -166,11 +249,61 @@ def test_words_of_the_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     np.save("a.npy", np.array([1.0, 2.0]))
     Path("e.txt").write_text("sum(x)")
     chance = random.Random(0)
-    pieces = """
-        x sum(x) x*y -x --x -q -h -- --json --no-grad --wrt x y x,y --grad-output 1 [1,2] -f e.txt - -o value=v.npy x.grad=-
-        value=- x.grad=g.npy out/ a.npy/ --dtype float64 int8 bool --seed 0 --precision 2 --progress --no-progress
-        x=1 x=[1,2] x=a.npy x=@a.npy x=@- x=a.npz:b x=missing.npy y=2 y=x y=[[1,2],[3]] =1 x= 1=2 ... --frob -z
-    """.split()
+    pieces = [
+        "x",
+        "sum(x)",
+        "x*y",
+        "-x",
+        "--x",
+        "-q",
+        "-h",
+        "--",
+        "--json",
+        "--no-grad",
+        "--wrt",
+        "x",
+        "y",
+        "x,y",
+        "--grad-output",
+        "1",
+        "[1,2]",
+        "-f",
+        "e.txt",
+        "-",
+        "-o",
+        "value=v.npy",
+        "x.grad=-",
+        "value=-",
+        "x.grad=g.npy",
+        "out/",
+        "a.npy/",
+        "--dtype",
+        "float64",
+        "int8",
+        "bool",
+        "--seed",
+        "0",
+        "--precision",
+        "2",
+        "--progress",
+        "--no-progress",
+        "x=1",
+        "x=[1,2]",
+        "x=a.npy",
+        "x=@a.npy",
+        "x=@-",
+        "x=a.npz:b",
+        "x=missing.npy",
+        "y=2",
+        "y=x",
+        "y=[[1,2],[3]]",
+        "=1",
+        "x=",
+        "1=2",
+        "...",
+        "--frob",
+        "-z",
+    ]
     begun = time.monotonic()
     codes = set()
     for _ in range(1500):
@@ -183,4 +316,13 @@ def test_words_of_the_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
         wrong = done.err.startswith(("gradcli: ", '{"error": '))
         assert wrong == (done.code != 0) and not (wrong and done.out), (words, done)
     assert codes == {0, 1, 2} and time.monotonic() - begun < 60
-    assert set(leftovers()) <= {"a.npy", "e.txt", "v.npy", "g.npy", "out", "out/value.npy", "out/x.grad.npy", "out/y.grad.npy"}
+    assert set(leftovers()) <= {
+        "a.npy",
+        "e.txt",
+        "v.npy",
+        "g.npy",
+        "out",
+        "out/value.npy",
+        "out/x.grad.npy",
+        "out/y.grad.npy",
+    }

@@ -88,9 +88,14 @@ logsigmoid = elementwise(
     doc="`log(sigmoid(input))` without overflow.", vjp=lambda g, out, x: (g * sigmoid(-x),),
 )  # fmt: skip
 relu = elementwise(
-    "relu", lambda x: _signed_zeros(np.maximum(x, x.dtype.type(0)), x), dtype="number", grad_fn="ReluBackward0", torch="relu",
-    doc="The input, but not below 0; the gradient at 0 is 0.", vjp=lambda g, out, x: (threshold(g, out),),
-)  # fmt: skip
+    "relu",
+    lambda x: _signed_zeros(np.maximum(x, x.dtype.type(0)), x),
+    dtype="number",
+    grad_fn="ReluBackward0",
+    torch="relu",
+    doc="The input, but not below 0; the gradient at 0 is 0.",
+    vjp=lambda g, out, x: (threshold(g, out),),
+)
 leaky_relu: Op = elementwise(
     "leaky_relu", lambda x, negative_slope: x * _either(x > 0, 1.0, negative_slope, x.dtype), dtype="float",
     args="input, negative_slope=0.01", grad_fn="LeakyReluBackward0", torch="nn.functional.leaky_relu",

@@ -66,7 +66,8 @@ _SKIP = slice(None, None, 0)
 def _take_slice(x: Node, dim: int, item: slice, lone: bool) -> Node:
     if item is _SKIP:
         return x
-    bounds = [None if v is None else as_int(v, "a slice bound") for v in (item.start, item.stop, item.step)]
+    # Whole numbers of any size: those beyond the ends mean the ends.
+    bounds = [v if v is None or type(v) is int else as_int(v, "a slice bound") for v in (item.start, item.stop, item.step)]
     step = 1 if bounds[2] is None else bounds[2]
     if step < 1:
         raise GradcliError(f"the step of a slice must be positive, got {step}", hint="flip(x, dim) reverses the order")

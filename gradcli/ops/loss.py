@@ -452,12 +452,14 @@ def _layer_norm_kernel(x: Any, *extra: Any, dims: int, eps: float, scaled: bool,
     axes = tuple(range(x.ndim - dims, x.ndim))
     size = math.prod(x.shape[x.ndim - dims :])
     wide = x.astype(np.float64)
-    centred = wide - np.true_divide(np.add.reduce(wide, axis=axes, keepdims=True), size)
-    variance = np.true_divide(np.add.reduce(centred * centred, axis=axes, keepdims=True), size)
-    result = centred / np.sqrt(variance + eps)
+    wide -= np.true_divide(np.add.reduce(wide, axis=axes, keepdims=True), size)
+    variance = np.true_divide(np.add.reduce(wide * wide, axis=axes, keepdims=True), size)
+    wide /= np.sqrt(variance + eps)
     if scaled:
-        result = result * extra[0]
-    return (result + extra[-1] if shifted else result).astype(x.dtype)
+        wide *= extra[0]
+    if shifted:
+        wide += extra[-1]
+    return wide.astype(x.dtype, copy=False)
 
 
 def _layer_norm_vjp(
