@@ -108,6 +108,8 @@ def test_completion_of_commands_and_options() -> None:
     assert (done.code, done.out) == (0, "plain,eval\n")
     done = process(_GRADCLI_COMPLETE="bash_complete", COMP_WORDS="gradcli eval --gr", COMP_CWORD="2")
     assert (done.code, done.out) == (0, "plain,--grad-output\n")
+    assert process(_GRADCLI_COMPLETE="bash_complete").code == 2
+    assert process(_GRADCLI_COMPLETE="nonsense").code == 1
 
 
 @pytest.mark.parametrize("words", [("--version",), ("eval", "--help"), ("eval", "x +", "x=1"), ("eval", "x", "x=[1,")])
@@ -314,10 +316,12 @@ def test_pipes() -> None:
     assert done == (0, "tensor(6., dtype=float64)\n", "")
 
 
-def test_what_stands_on_standard_output_is_a_whole_npy_file() -> None:
-    done = shell("$G eval 'sum(x)' 'x=ones(300,300)' -o x.grad=- -o value=v.npy >g.npy")
+@pytest.mark.parametrize("name", ["-", "/dev/stdout", "/dev/fd/1"])
+def test_what_stands_on_standard_output_is_a_whole_npy_file(name: str) -> None:
+    done = shell(f"$G eval 'sum(x)' 'x=ones(300,300)' -o x.grad={name} -o value=v.npy >g.npy")
     assert done == (0, "", "")
     assert np.array_equal(np.load("g.npy"), np.ones((300, 300))) and np.load("v.npy") == 90000
+    assert os.path.getsize("g.npy") == 128 + 4 * 90000
 
 
 def test_terminals_that_know_only_ascii() -> None:

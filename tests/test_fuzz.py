@@ -118,6 +118,7 @@ INDICES = [
     "[[0,1],[1,0]]",
 ]
 OPERATORS = ["+", "-", "*", "/", "//", "%", "**", "@", "<", "<=", ">", ">=", "==", "!=", "&", "|"]
+ATTRIBUTES = ["shape", "ndim", "dtype", "T", "mT", "values", "indices", "__class__"]
 NAMES = [name for name, op in OPS.items() if op.public]
 
 
@@ -139,7 +140,7 @@ class Writer:
         if kind < 0.84:
             return f"({pick('-+~')}{self.expression(depth - 1)})"
         if kind < 0.88:
-            return f"({self.expression(depth - 1)}).{pick(['shape', 'ndim', 'dtype', 'T', 'mT', 'values', 'indices', '__class__'])}"
+            return f"({self.expression(depth - 1)}).{pick(ATTRIBUTES)}"
         if kind < 0.96:
             items = [pick(INDICES) for _ in range(pick([1, 1, 2, 3]))]
             return f"({self.expression(depth - 1)})[{', '.join(items)}]"

@@ -60,7 +60,11 @@ def _run_click(arguments: list[str]) -> int:
     if _COMPLETE in os.environ:
         from click.shell_completion import shell_complete
 
-        return shell_complete(cli, {}, "gradcli", _COMPLETE, os.environ[_COMPLETE])
+        try:
+            return shell_complete(cli, {}, "gradcli", _COMPLETE, os.environ[_COMPLETE])
+        except (KeyError, ValueError):
+            hint = "the shell itself asks for completions"
+            raise GradcliError("the line to complete is missing", hint=hint) from None
     try:
         with cli.make_context("gradcli", list(arguments)) as context:
             cli.invoke(context)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from gradcli.storage.header import Array
 
 _STANDARD_OUTPUT = "-"
+_ALSO_STANDARD_OUTPUT = ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 
 
 class Outputs:
@@ -41,7 +42,7 @@ class Outputs:
             elif wrt is not None and target != "value" and target.removesuffix(".grad") not in wrt:
                 raise GradcliError(f"{target} is not computed", hint="--wrt names the inputs to differentiate")
             else:
-                self.targets[target] = path
+                self.targets[target] = _STANDARD_OUTPUT if path in _ALSO_STANDARD_OUTPUT else path
         if list(self.targets.values()).count(_STANDARD_OUTPUT) > 1:
             raise GradcliError("only one result can go to standard output")
 

@@ -67,7 +67,8 @@ def _take_slice(x: Node, dim: int, item: slice, lone: bool) -> Node:
     if item is _SKIP:
         return x
     # Whole numbers of any size: those beyond the ends mean the ends.
-    bounds = [v if v is None or type(v) is int else as_int(v, "a slice bound") for v in (item.start, item.stop, item.step)]
+    given = (item.start, item.stop, item.step)
+    bounds = [v if v is None or type(v) is int else as_int(v, "a slice bound") for v in given]
     step = 1 if bounds[2] is None else bounds[2]
     if step < 1:
         raise GradcliError(f"the step of a slice must be positive, got {step}", hint="flip(x, dim) reverses the order")
