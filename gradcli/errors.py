@@ -98,8 +98,14 @@ def _caret_lines(source: str, span: Span) -> list[str]:
 
 def did_you_mean(name: str, known: list[str]) -> str | None:
     """A hint that names the closest of `known`, or None when nothing is close."""
+    close = closest(name, known)
+    return None if close is None else f"did you mean {close!r}?"
+
+
+def closest(name: str, known: list[str]) -> str | None:
+    """The one of `known` that `name` may be a slip of, or None."""
     # Imported here: difflib costs start-up time and is needed only once something is wrong.
     from difflib import get_close_matches
 
-    close = get_close_matches(name[:_WINDOW], known, n=1, cutoff=0.6)
-    return f"did you mean {close[0]!r}?" if close else None
+    found = get_close_matches(name[:_WINDOW], known, n=1, cutoff=0.6)
+    return found[0] if found else None

@@ -13,7 +13,7 @@ from typing import IO, Literal
 
 import numpy as np
 
-from gradcli.errors import GradcliError, WorkError, did_you_mean
+from gradcli.errors import GradcliError, WorkError, closest
 from gradcli.storage.archive import read_archive
 from gradcli.storage.header import (
     ARCHIVE_MAGICS,
@@ -103,7 +103,12 @@ def _neighbour(path: str) -> str | None:
     with contextlib.suppress(OSError, ValueError), os.scandir(directory or ".") as entries:
         # Directories of a million files exist; a hint is not worth walking them.
         names = [entry.name for entry, _ in zip(entries, range(1000), strict=False)]
-        return did_you_mean(name, [printable(found) for found in names if found.endswith((".npy", ".npz"))])
+        # By the names alone, since all files are alike in their endings; of two the one with the same ending.
+        stem, ending = os.path.splitext(name)
+        arrays = sorted((n for n in names if n.endswith((".npy", ".npz"))), key=lambda n: n.endswith(ending))
+        stems = {os.path.splitext(found)[0]: found for found in arrays}
+        close = closest(stem, list(stems))
+        return None if close is None else f"did you mean {printable(stems[close])!r}?"
     return None
 
 
