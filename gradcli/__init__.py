@@ -27,6 +27,8 @@ _HOMES = {
     "get_default_dtype": "gradcli.functions",
     "from_numpy": "gradcli.functions",
     "is_tensor": "gradcli.functions",
+    "set_num_threads": "gradcli.execute.threads",
+    "get_num_threads": "gradcli.execute.threads",
     "evaluate": "gradcli.evaluation",
     "Result": "gradcli.evaluation",
     "GradcliError": "gradcli.errors",

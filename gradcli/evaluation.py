@@ -1,9 +1,10 @@
-"""One request, answered: the value of an expression and the gradients of its inputs, computed together."""
+"""One request, answered: the value of an expression and the gradients of its inputs, planned and computed together."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -11,11 +12,68 @@ from gradcli.arguments import as_node, kind_of, list_array
 from gradcli.autodiff import vjp
 from gradcli.dtypes import DEFAULT_DTYPE, DTYPES
 from gradcli.errors import GradcliError, did_you_mean
-from gradcli.execute import Progress, execute
+from gradcli.execute import Progress, execute, run
 from gradcli.expression import Evaluator
-from gradcli.node import Node, constant, fitted, input_node
+from gradcli.node import INPUT, Node, constant, fitted, input_node, toposort
+from gradcli.plan import plan
+from gradcli.plan.program import Program as Plan
 from gradcli.syntax import Program, parse
 from gradcli.tensors import GradFn, Tensor
+
+# Longer expressions are planned anew each time: keeping them would cost more memory than it saves time.
+_LONGEST_KEPT = 20_000
+_MOST_KEPT = 128
+
+
+class Form(NamedTuple):
+    """What is known of an input before its data is looked at."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    #: Whether the elements lie in row-major order, one after the other.
+    packed: bool = True
+
+
+class Request:
+    """An expression and the forms of its inputs, built and differentiated; nothing is computed.
+
+    `roots` are the value and the gradients of the inputs named in `wanted`; `names` are those that were asked for,
+    `vector` the leaf for the vector of the vector-Jacobian product, and `note` says why there are no gradients.
+    """
+
+    __slots__ = ("source", "leaves", "vector", "roots", "names", "wanted", "note", "_plan")
+
+    def __init__(
+        self, source: str, leaves: dict[str, Node], vector: Node | None, roots: list[Node], names: list[str],
+        wanted: list[str], note: str | None,
+    ) -> None:  # fmt: skip
+        self.source = source
+        self.leaves = leaves
+        self.vector = vector
+        self.roots = roots
+        self.names = names
+        self.wanted = wanted
+        self.note = note
+        self._plan: Plan | None = None
+
+    @property
+    def plan(self) -> Plan:
+        """The plan for inputs and results in memory, made once."""
+        if self._plan is None:
+            self._plan = plan(self.roots)
+        return self._plan
+
+    def arrays_for(self, program: Plan, inputs: Mapping[str, Any], vector: Any) -> list[Any]:
+        """The data of a program's leaves."""
+        by_node = {self.leaves[name]: array for name, array in inputs.items()}
+        if self.vector is not None:
+            by_node[self.vector] = vector
+        found = []
+        for leaf in program.leaves:
+            array = by_node.get(leaf)
+            found.append(leaf.params["value"] if array is None else array)
+        return found
 
 
 class Result:
@@ -26,12 +84,20 @@ class Result:
     says why. `grad_fn` is the backward function of the value, None when nothing was tracked.
     """
 
-    __slots__ = ("value", "grads", "note")
+    __slots__ = ("grads", "note", "_value", "_make")
 
-    def __init__(self, value: Tensor, grads: dict[str, Tensor | None] | None, note: str | None) -> None:
-        self.value = value
+    def __init__(self, value: Callable[[], Tensor], grads: dict[str, Tensor | None] | None, note: str | None) -> None:
         self.grads = grads
         self.note = note
+        self._make = value
+        self._value: Tensor | None = None
+
+    @property
+    def value(self) -> Tensor:
+        if self._value is None:
+            # Its graph is built when it is first looked at: many only want the numbers.
+            self._value = self._make()
+        return self._value
 
     @property
     def grad_fn(self) -> GradFn | None:
@@ -50,7 +116,8 @@ def evaluate(
     `inputs` maps names to arrays, tensors, numbers or lists; numbers and lists become float32. `wrt` names the inputs
     to differentiate (default: every floating-point one; empty: none). `grad_output` is the vector of the
     vector-Jacobian product for a value that is no scalar; a number is broadcast. `progress(done, total)` is told of
-    the bytes computed. Raises GradcliError.
+    the bytes gone through. The plan is kept, and used again for the same expression and the same shapes and dtypes.
+    Raises GradcliError.
 
     >>> import gradcli as gc
     >>> result = gc.evaluate("mean(2*(3*x + 7)**2)", {"x": gc.ones(2, 2)})
@@ -60,29 +127,100 @@ def evaluate(
     tensor([[30., 30.],
             [30., 30.]])
     """
-    program = parse(expression) if isinstance(expression, str) else expression
     arrays = {name: to_array(value) for name, value in (inputs or {}).items()}
-    names = _differentiated(arrays, wrt)
-    leaves = {name: input_node(array, requires_grad=name in names, name=name) for name, array in arrays.items()}
-    evaluator = Evaluator(program.source, leaves)
+    source = expression if isinstance(expression, str) else expression.source
+    wanted = wrt if wrt is None or isinstance(wrt, str) else tuple(wrt)
+    forms = tuple([Form(name, array.shape, array.dtype, array.flags.c_contiguous) for name, array in arrays.items()])
+    # Random numbers are drawn anew each time.
+    kept = isinstance(expression, str) and len(source) <= _LONGEST_KEPT and "rand" not in source
     try:
-        value = evaluator.run(program)
-        for name in leaves:
-            if name not in evaluator.used:
-                hint = "leave it out, or use it in the expression"
-                raise GradcliError(f"the input {name!r} is never used", hint=hint)
-        seed, note = _seed(value, grad_output, explicit=wrt is not None and bool(names))
-        gradients = vjp([value], [seed], [leaves[n] for n in names]) if seed is not None else {}
-        wanted = [leaves[n] for n in names if leaves[n] in gradients]
-        computed = execute([value, *(gradients[leaf] for leaf in wanted)], progress)
+        if kept:
+            request = _kept_request(source, forms, wanted, grad_output is not None, DEFAULT_DTYPE.get())
+        else:
+            program = parse(expression) if isinstance(expression, str) else expression
+            request = prepare(program, forms, wanted, grad_output is not None)
+        vector = None if request.vector is None else vector_for(request, grad_output)
+        computed = run(request.plan, request.arrays_for(request.plan, arrays, vector), progress=progress)
     except GradcliError as error:
-        error.source = program.source if error.source is None else error.source
+        error.source = source if error.source is None else error.source
         raise
+    return answer(request, arrays, computed, shared=kept)
+
+
+@lru_cache(maxsize=_MOST_KEPT)
+def _kept_request(
+    source: str, forms: tuple[Form, ...], wrt: str | tuple[str, ...] | None, explicit: bool, default: np.dtype
+) -> Request:
+    return prepare(parse(source), forms, wrt, explicit)
+
+
+def prepare(
+    program: Program, forms: Sequence[Form], wrt: str | Iterable[str] | None = None, vector: bool = False
+) -> Request:
+    """Build the value of an expression and its gradients as graphs; `vector` says that a grad-output will be given."""
+    names = _differentiated(forms, wrt)
+    leaves = {form.name: _leaf_of(form, form.name in names) for form in forms}
+    evaluator = Evaluator(program.source, leaves)
+    value = evaluator.run(program)
+    for name in leaves:
+        if name not in evaluator.used:
+            hint = "leave it out, or use it in the expression"
+            raise GradcliError(f"the input {name!r} is never used", hint=hint)
+    explicit = wrt is not None and bool(names)
+    seed, note, given = _seed(value, vector, explicit)
+    gradients = vjp([value], [seed], [leaves[n] for n in names]) if seed is not None else {}
+    wanted = [name for name in names if leaves[name] in gradients]
+    roots = [value, *(gradients[leaves[name]] for name in wanted)]
+    return Request(program.source, leaves, given, roots, names, wanted, note)
+
+
+def _leaf_of(form: Form, tracked: bool) -> Node:
+    return Node(INPUT, (), {"data": None, "name": form.name, "packed": form.packed}, form.shape, form.dtype, tracked)
+
+
+def answer(request: Request, inputs: Mapping[str, Any], computed: Sequence[Any], shared: bool) -> Result:
+    """The result of a request from the arrays of its roots; `shared` when the request will be used again."""
     grads: dict[str, Tensor | None] | None = None
-    if names and note is None:
-        by_leaf = dict(zip(wanted, computed[1:], strict=True))
-        grads = {n: _leaf(by_leaf[leaf]) if leaf in by_leaf else None for n, leaf in leaves.items()}
-    return Result(_with_value(Tensor(value), computed[0]), grads, note)
+    if request.names and request.note is None:
+        by_name = dict(zip(request.wanted, computed[1:], strict=True))
+        grads = {n: _leaf(by_name[n]) if n in by_name else None for n in request.leaves}
+
+    def value() -> Tensor:
+        graph = _instance(request, inputs) if shared else _filled_in(request, inputs)
+        return _with_value(Tensor(graph), computed[0])
+
+    return Result(value, grads, request.note)
+
+
+def _filled_in(request: Request, inputs: Mapping[str, Any]) -> Node:
+    """The graph of the value, over the data."""
+    for name, leaf in request.leaves.items():
+        leaf.params["data"] = inputs[name]
+    return request.roots[0]
+
+
+def _instance(request: Request, inputs: Mapping[str, Any]) -> Node:
+    """A copy of the graph of the value, over the data: the original is used again."""
+    copies: dict[Node, Node] = {}
+    for node in toposort([request.roots[0]]):
+        params = node.params
+        if node.op is INPUT:
+            params = {"data": inputs[params["name"]], "name": params["name"]}
+        inner = tuple([copies[child] for child in node.inputs])
+        copy = Node(node.op, inner, params, node.shape, node.dtype, node.requires_grad, node.weak)
+        copy.strides, copy.span = node.strides, node.span
+        copies[node] = copy
+    return copies[request.roots[0]]
+
+
+def vector_for(request: Request, grad_output: Any) -> np.ndarray:
+    """The vector of the vector-Jacobian product, in the value's shape and dtype."""
+    value = request.roots[0]
+    array = to_array(grad_output)
+    if array.ndim and array.shape != value.shape:
+        raise GradcliError(f"the grad-output has shape {array.shape}, the value {value.shape}: they must be equal")
+    with np.errstate(all="ignore"):
+        return np.broadcast_to(array.astype(value.dtype), value.shape)
 
 
 def literal_array(text: str, dtype: str | None = None) -> np.ndarray:
@@ -114,50 +252,49 @@ def to_array(value: Any) -> np.ndarray:
     raise GradcliError(f"an input must be an array, a tensor, a number or a list, not {kind_of(value)}")
 
 
-def _differentiated(arrays: Mapping[str, np.ndarray], wrt: Iterable[str] | str | None) -> list[str]:
+def _differentiated(forms: Sequence[Form], wrt: Iterable[str] | str | None) -> list[str]:
     """The names of the inputs to differentiate."""
     if wrt is None:
-        return [name for name, array in arrays.items() if array.dtype.kind == "f"]
+        return [form.name for form in forms if form.dtype.kind == "f"]
+    dtypes = {form.name: form.dtype for form in forms}
     names = [wrt] if isinstance(wrt, str) else list(dict.fromkeys(wrt))
     for name in names:
-        if name not in arrays:
-            known = did_you_mean(name, list(arrays)) or f"the inputs are {', '.join(arrays) or 'none'}"
+        if name not in dtypes:
+            known = did_you_mean(name, list(dtypes)) or f"the inputs are {', '.join(dtypes) or 'none'}"
             raise GradcliError(f"there is no input {name!r} to differentiate", hint=known)
-        if arrays[name].dtype.kind != "f":
+        if dtypes[name].kind != "f":
             raise GradcliError(
-                f"the input {name!r} is {arrays[name].dtype} and cannot be differentiated",
+                f"the input {name!r} is {dtypes[name]} and cannot be differentiated",
                 hint="only floating-point inputs have gradients; convert the file or literal to float32",
             )
     return names
 
 
-def _seed(value: Node, grad_output: Any, explicit: bool) -> tuple[Node | None, str | None]:
-    """What the backward pass starts with, or None and a note on why there is no gradient."""
-    if grad_output is not None:
-        array = to_array(grad_output)
+def _seed(value: Node, given: bool, explicit: bool) -> tuple[Node | None, str | None, Node | None]:
+    """What the backward pass starts with (or None), a note on why there is no gradient, and the leaf that is given."""
+    if given:
         if not value.is_floating:
             raise GradcliError(f"the value is {value.dtype} and has no gradient")
-        if array.ndim and array.shape != value.shape:
-            raise GradcliError(f"the grad-output has shape {array.shape}, the value {value.shape}: they must be equal")
-        with np.errstate(all="ignore"):
-            seed = constant(np.broadcast_to(array.astype(value.dtype), value.shape))
-        return (seed if value.requires_grad else None), None
+        vector = Node(INPUT, (), {"data": None, "name": None}, value.shape, value.dtype, False)
+        return (vector if value.requires_grad else None), None, vector
     if not value.requires_grad:
-        return None, None
+        return None, None, None
     if value.size == 1:
-        return constant(np.ones(value.shape, value.dtype)), None
+        return constant(np.ones(value.shape, value.dtype)), None, None
     if explicit:
         raise GradcliError(
             f"the value has shape {value.shape}: its gradient needs a vector to multiply with",
             hint="reduce it, as in sum(...), or give --grad-output (a number is broadcast)",
         )
-    return None, f"the value has shape {value.shape}, so no gradient was computed: reduce it or give --grad-output 1"
+    note = f"the value has shape {value.shape}, so no gradient was computed: reduce it or give --grad-output 1"
+    return None, note, None
 
 
 def _with_value(tensor: Tensor, array: np.ndarray) -> Tensor:
-    view = array.view()
-    view.flags.writeable = False
-    tensor.known_value = view
+    if isinstance(array, np.ndarray):
+        array = array.view()
+        array.flags.writeable = False
+    tensor.known_value = array
     return tensor
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from gradcli.blocking import WHOLE, Blocking
 from gradcli.dtypes import BOOL, DEFAULT_DTYPE, INT64
 from gradcli.errors import GradcliError, Span
 from gradcli.signature import Signature
@@ -142,12 +143,14 @@ class Op:
     gives the gradient graph of each input (None where there is none), `grad_fn` PyTorch's name for the backward
     function, or a function of the node giving the name and the nodes behind its edges; None shows no step at all.
     `build` turns a caller's arguments into nodes; an op without a kernel is only a `build` over other ops.
-    `layout` gives the strides of the result where they may differ from contiguous ones.
+    `layout` gives the strides of the result where they may differ from contiguous ones; `blocking` says how the
+    result can be computed in pieces. `into(out, *arrays, **params)` writes what `kernel` computes into an array of the
+    result's shape and dtype that overlaps no operand; where it is given, it goes before a ufunc's own `out`.
     """
 
     __slots__ = (
         "name", "family", "signature", "kernel", "infer", "vjp", "grad_fn", "doc", "domain", "aliases", "torch",
-        "build", "dtype_rule", "layout", "public",
+        "build", "dtype_rule", "layout", "blocking", "into", "public",
     )  # fmt: skip
 
     def __init__(
@@ -167,6 +170,8 @@ class Op:
         torch: str | None = None,
         dtype_rule: str = "promote",
         layout: Callable[[tuple[Node, ...], Params, Shape], Shape | None] | None = None,
+        blocking: Blocking = WHOLE,
+        into: Callable[..., None] | None = None,
         public: bool = True,
     ) -> None:
         self.name = name
@@ -183,6 +188,8 @@ class Op:
         self.build = build
         self.dtype_rule = dtype_rule
         self.layout = layout
+        self.blocking = blocking
+        self.into = into
         self.public = public
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:

@@ -105,7 +105,7 @@ def test_completion_scripts(name: str) -> None:
 
 def test_completion_of_commands_and_options() -> None:
     done = process(_GRADCLI_COMPLETE="bash_complete", COMP_WORDS="gradcli e", COMP_CWORD="1")
-    assert (done.code, done.out) == (0, "plain,eval\n")
+    assert (done.code, done.out) == (0, "plain,eval\nplain,explain\n")
     done = process(_GRADCLI_COMPLETE="bash_complete", COMP_WORDS="gradcli eval --gr", COMP_CWORD="2")
     assert (done.code, done.out) == (0, "plain,--grad-output\n")
     assert process(_GRADCLI_COMPLETE="bash_complete").code == 2

@@ -9,6 +9,7 @@ import click
 
 from gradcli import __version__
 from gradcli.cli.evaluate import eval_command
+from gradcli.cli.explain import explain_command
 from gradcli.errors import GradcliError, WorkError
 
 EXAMPLES = """\b
@@ -32,6 +33,7 @@ def cli() -> None:
 
 
 cli.add_command(eval_command)
+cli.add_command(explain_command)
 
 
 def run(arguments: list[str]) -> int:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gradcli.errors import GradcliError, WorkError, did_you_mean
 
 if TYPE_CHECKING:
-    from gradcli.evaluation import Result
     from gradcli.storage.header import Array
 
+Shape = tuple[int, ...]
+
+# Results of more bytes are written while they are computed.
+_LARGE = 64 << 20
 _STANDARD_OUTPUT = "-"
 _ALSO_STANDARD_OUTPUT = ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 
@@ -70,33 +74,38 @@ class Outputs:
                     if not os.access(parent, os.W_OK):
                         raise WorkError(f"cannot create the folder {folder}: {parent} is not writable")
 
-    def write(self, result: Result) -> None:
-        """Write everything that was asked for, or nothing."""
+    @contextlib.contextmanager
+    def opened(self, forms: dict[str, tuple[Shape, Any]], summary: bool) -> Iterator[Opened]:
+        """Places for results of the given shapes and dtypes, written wholly when the block ends well, or not at all.
+
+        With `summary`, large results that go nowhere else are kept only as far as their print shows them.
+        """
+        items = self._items(forms)
+        if not items and all(_is_small(form) for form in forms.values()):
+            yield Opened({}, [])
+            return
         from gradcli.cli.signals import stopping_cleanly
-        from gradcli.storage import save_all
+        from gradcli.storage import Edges, can_stream, streaming
 
-        arrays: dict[str, Array | None] = {"value": result.value.value()}
-        for name, gradient in (result.grads or {}).items():
-            arrays[f"{name}.grad"] = None if gradient is None else gradient.value()
-        items = self._items(arrays)
-        with stopping_cleanly(), self._created_folders():
-            try:
-                save_all(items)
-            except BrokenPipeError:
-                # That nobody reads standard output any more is no reason to leave out the files.
-                save_all([(path, array) for path, array in items if path != _STANDARD_OUTPUT])
+        streamed = [(name, path) for name, path in items if not _is_small(forms[name]) and can_stream(path)]
+        large = [(path, *forms[name]) for name, path in streamed]
+        with stopping_cleanly(), self._created_folders(), streaming(large) as files:
+            sinks: dict[str, Any] = {}
+            for (name, _), file in zip(streamed, files, strict=True):
+                sinks[name] = Several([*sinks[name].sinks, file]) if name in sinks else Several([file])
+            if summary:
+                written = {name for name, _ in items}
+                shown = [name for name, form in forms.items() if name not in written and not _is_small(form)]
+                sinks.update({name: Edges(*forms[name]) for name in shown})
+            yield Opened(sinks, [item for item in items if item not in streamed])
 
-    def _items(self, results: dict[str, Array | None]) -> list[tuple[str, Array]]:
+    def _items(self, forms: dict[str, tuple[Shape, Any]]) -> list[tuple[str, str]]:
         """What to write where; asking by name for a result that there is not is an error."""
-        items: list[tuple[str, Array]] = []
-        for target, path in self.targets.items():
-            array = results.get(target)
-            if array is None:
-                raise GradcliError(f"{target} is None: there is no gradient to write", hint=_no_gradient(results))
-            items.append((path, array))
-        for folder in self.folders:
-            items += [(os.path.join(folder, f"{t}.npy"), array) for t, array in results.items() if array is not None]
-        return items
+        for target in self.targets:
+            if target not in forms:
+                raise GradcliError(f"{target} is None: there is no gradient to write", hint=_no_gradient(forms))
+        folders = [(name, os.path.join(folder, f"{name}.npy")) for folder in self.folders for name in forms]
+        return [*self.targets.items(), *folders]
 
     @contextlib.contextmanager
     def _created_folders(self) -> Iterator[None]:
@@ -116,10 +125,64 @@ class Outputs:
             raise
 
 
-def _no_gradient(results: dict[str, Array | None]) -> str:
+class Several:
+    """A result that goes to several files."""
+
+    __slots__ = ("sinks",)
+
+    def __init__(self, sinks: list[Any]) -> None:
+        self.sinks = sinks
+
+    @property
+    def shape(self) -> Shape:
+        return self.sinks[0].shape
+
+    @property
+    def dtype(self) -> Any:
+        return self.sinks[0].dtype
+
+    def flat(self) -> Several:
+        return Several([sink.flat() for sink in self.sinks])
+
+    def write(self, axis: int, start: int, block: Array) -> None:
+        for sink in self.sinks:
+            sink.write(axis, start, block)
+
+    def __getitem__(self, index: Any) -> Array:
+        return self.sinks[0][index]
+
+
+class Opened:
+    """The places that are ready: `sinks` takes large results piece by piece, the others are written at the end."""
+
+    __slots__ = ("sinks", "items")
+
+    def __init__(self, sinks: dict[str, Any], items: list[tuple[str, str]]) -> None:
+        self.sinks = sinks
+        self.items = items
+
+    def write(self, results: dict[str, Any]) -> None:
+        """Write the results that were kept in memory: all of them or none."""
+        if not self.items:
+            return
+        from gradcli.storage import save_all
+
+        items = [(path, results[name]) for name, path in self.items]
+        try:
+            save_all(items)
+        except BrokenPipeError:
+            # That nobody reads standard output any more is no reason to leave out the files.
+            save_all([(path, array) for path, array in items if path != _STANDARD_OUTPUT])
+
+
+def _is_small(form: tuple[Shape, Any]) -> bool:
+    """Whether a result is kept in memory, wherever it goes."""
+    return math.prod(form[0]) * form[1].itemsize <= _LARGE
+
+
+def _no_gradient(forms: dict[str, tuple[Shape, Any]]) -> str:
     """Why there may be no gradient."""
-    value = results["value"]
-    if len(results) == 1 and value is not None and value.size != 1:
+    if len(forms) == 1 and math.prod(forms["value"][0]) != 1:
         return "for a value that is no scalar give --grad-output 1"
     return "the value does not depend on it, or it is no floating-point input"
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 from gradcli.errors import GradcliError
 from gradcli.syntax import parse
-
-if TYPE_CHECKING:
-    from gradcli.storage.header import Array
 
 STANDARD_INPUT = "-"
 
@@ -29,12 +26,12 @@ class Value:
             except GradcliError as error:
                 raise _in_value(error, name) from None
 
-    def load(self, dtype: str | None) -> Array:
-        """The array, read or computed; literals take `dtype` when one is given."""
+    def load(self, dtype: str | None) -> Any:
+        """The array, read or computed, or the file opened when it is large; literals take `dtype` when one is given."""
         if self.path is not None:
-            from gradcli.storage import load
+            from gradcli.storage import open_array
 
-            return load(self.path)
+            return open_array(self.path)
         from gradcli.evaluation import literal_array
 
         assert self.text is not None

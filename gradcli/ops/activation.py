@@ -8,88 +8,54 @@ from typing import Any
 import numpy as np
 
 from gradcli.arguments import as_node, as_number, normalize_axis
+from gradcli.blocking import Blocking, except_along
 from gradcli.errors import GradcliError
 from gradcli.node import Node, Op, make
-from gradcli.ops.elementwise import abs_, exp, tanh, to, where
-from gradcli.ops.erf import normal_cdf
+from gradcli.ops import activation_kernels as kernels
+from gradcli.ops.activation_kernels import GELU_CUBE, GELU_SLOPE
+from gradcli.ops.block import whole
+from gradcli.ops.elementwise import abs_, exp, log, tanh, to, where
 from gradcli.ops.family import apply, call, composite, elementwise, floating, primitive, to_dtype
-from gradcli.ops.reduce import sum_
+from gradcli.ops.reduce import amax, sum_
 
 # Klambauer et al., Self-Normalizing Neural Networks (2017).
 SELU_ALPHA = 1.6732632423543772
 SELU_SCALE = 1.0507009873554805
-# Hendrycks and Gimpel, Gaussian Error Linear Units (2016), the approximation with tanh.
-GELU_SLOPE = math.sqrt(2 / math.pi)
-GELU_CUBE = 0.044715
 
 
 def _numbers(op_name: str, **values: Any) -> dict[str, float]:
     return {name: as_number(value, name) for name, value in values.items()}
 
 
-def _sigmoid(x: Any) -> Any:
-    # In this form the smallest results keep their digits: exp(-x) alone would overflow for them.
-    return np.exp(np.minimum(x, 0)) / (1 + np.exp(-np.abs(x)))
-
-
-def _log_sigmoid(x: Any) -> Any:
-    return np.minimum(x, 0) - np.log1p(np.exp(-np.abs(x)))
-
-
-# np.where on signs that come at random takes ten times as long as arithmetic does: the processor guesses each branch.
-
-
-def _zeroed(values: Any, drop: Any) -> Any:
-    """The values with 0 where `drop` is true, whatever they are there: an `and` of their bits."""
-    bits = np.dtype(f"i{values.dtype.itemsize}")
-    keep = (drop.view(np.int8) - np.int8(1)).astype(bits)
-    return (values.view(bits) & keep).view(values.dtype)
-
-
-def _either(condition: Any, yes: float, no: float, dtype: np.dtype) -> Any:
-    """One of two numbers for each element."""
-    return np.array([no, yes], dtype)[condition.view(np.uint8)]
-
-
-def _signed_zeros(result: Any, x: Any) -> Any:
-    """The result with the input's own zeros where the input is zero."""
-    result = np.asarray(result)
-    np.copyto(result, x, where=x == 0)
-    return result
-
-
-def _gate(name: str, kernel: Any, args: str) -> Op:
+def _gate(name: str, into: Any, args: str) -> Op:
     """A gradient let through or not by where the input lies; the input's own derivative is zero, not None."""
     op = elementwise(
-        name, kernel, args=args, public=False, grad_fn=f"{name[1:].title().replace('_', '')}BackwardBackward0",
+        name, whole(into), into=into, args=args, public=False,
+        grad_fn=f"{name[1:].title().replace('_', '')}BackwardBackward0",
         doc="The gradient of a piecewise linear function.",
         vjp=lambda h, out, g, x, **params: (apply(op, h, x, **params), call("zeros_like", h)),
     )  # fmt: skip
     return op
 
 
-threshold = _gate("_threshold", lambda g, x: _zeroed(g, x <= 0), "gradient, input")
-leak = _gate(
-    "_leaky_relu", lambda g, x, negative_slope: g * _either(x > 0, 1.0, negative_slope, g.dtype),
-    "gradient, input, negative_slope=0.01",
-)  # fmt: skip
-window = _gate(
-    "_hardtanh", lambda g, x, low, high: _zeroed(g, (x <= low) | (x >= high)),
-    "gradient, input, low=-1.0, high=1.0",
-)  # fmt: skip
+threshold = _gate("_threshold", kernels.threshold, "gradient, input")
+leak = _gate("_leaky_relu", kernels.leak, "gradient, input, negative_slope=0.01")
+window = _gate("_hardtanh", kernels.window, "gradient, input, low=-1.0, high=1.0")
 
 
 sigmoid = elementwise(
-    "sigmoid", _sigmoid, dtype="float", grad_fn="SigmoidBackward0", doc="`1/(1 + exp(-input))`.", aliases=("expit",),
-    torch="sigmoid", vjp=lambda g, out, x: (g * (out * (1 - out)),),
+    "sigmoid", whole(kernels.sigmoid), dtype="float", grad_fn="SigmoidBackward0", doc="`1/(1 + exp(-input))`.",
+    into=kernels.sigmoid, aliases=("expit",), torch="sigmoid", vjp=lambda g, out, x: (g * (out * (1 - out)),),
 )  # fmt: skip
 logsigmoid = elementwise(
-    "logsigmoid", _log_sigmoid, dtype="float", grad_fn="LogSigmoidBackward0", torch="nn.functional.logsigmoid",
+    "logsigmoid", whole(kernels.log_sigmoid), dtype="float", grad_fn="LogSigmoidBackward0",
+    into=kernels.log_sigmoid, torch="nn.functional.logsigmoid",
     doc="`log(sigmoid(input))` without overflow.", vjp=lambda g, out, x: (g * sigmoid(-x),),
 )  # fmt: skip
 relu = elementwise(
     "relu",
-    lambda x: _signed_zeros(np.maximum(x, x.dtype.type(0)), x),
+    whole(kernels.relu),
+    into=kernels.relu,
     dtype="number",
     grad_fn="ReluBackward0",
     torch="relu",
@@ -97,7 +63,7 @@ relu = elementwise(
     vjp=lambda g, out, x: (threshold(g, out),),
 )
 leaky_relu: Op = elementwise(
-    "leaky_relu", lambda x, negative_slope: x * _either(x > 0, 1.0, negative_slope, x.dtype), dtype="float",
+    "leaky_relu", whole(kernels.leaky_relu), into=kernels.leaky_relu, dtype="float",
     args="input, negative_slope=0.01", grad_fn="LeakyReluBackward0", torch="nn.functional.leaky_relu",
     build=lambda input, slope: apply(leaky_relu, input, negative_slope=as_number(slope, "negative_slope")),
     doc="The input where positive, negative_slope times it elsewhere.",
@@ -105,25 +71,17 @@ leaky_relu: Op = elementwise(
 )  # fmt: skip
 
 
-def _elu(x: Any, alpha: float, scale: float) -> Any:
-    above, below = np.maximum(x, 0) * x.dtype.type(scale), np.expm1(np.minimum(x, 0)) * x.dtype.type(alpha * scale)
-    return _signed_zeros(above + below, x)
-
-
-def _elu_slope_kernel(x: Any, low: float, high: float, closed: bool) -> Any:
-    # The exponential is held at 1 on the other side, where it would overflow; so it is for NaN.
-    return np.exp(np.fmin(x, 0)) * _either(x <= 0 if closed else x < 0, low, high, x.dtype)
-
-
 elu_slope: Op = elementwise(
-    "_elu_slope", _elu_slope_kernel, args="input, low=1.0, high=0.0, closed=False", dtype="float", public=False,
-    grad_fn="EluBackwardBackward0", doc="A multiple of the exponential below 0, a constant above.",
+    "_elu_slope", whole(kernels.elu_slope), args="input, low=1.0, high=0.0, closed=False", dtype="float", public=False,
+    into=kernels.elu_slope, grad_fn="EluBackwardBackward0",
+    doc="A multiple of the exponential below 0, a constant above.",
     vjp=lambda g, out, x, low, high, closed: (g * apply(elu_slope, x, low=low, high=0.0, closed=False),),
 )  # fmt: skip
 
 
 elu: Op = elementwise(
-    "elu", _elu, args="input, alpha=1.0", dtype="float", grad_fn="EluBackward0", torch="nn.functional.elu",
+    "elu", whole(kernels.elu), args="input, alpha=1.0", dtype="float", grad_fn="EluBackward0", into=kernels.elu,
+    torch="nn.functional.elu",
     vjp=lambda g, out, x, alpha, scale: (g * apply(elu_slope, x, low=alpha * scale, high=scale, closed=True),),
     build=lambda input, alpha: apply(elu, input, alpha=as_number(alpha, "alpha"), scale=1.0),
     doc="The input where positive, `alpha*(exp(input) - 1)` elsewhere.",
@@ -145,17 +103,8 @@ def _hardtanh(input: Any, low: Any, high: Any) -> Node:
     return apply(hardtanh, x, min_val=bounds[0], max_val=bounds[1])
 
 
-def _hardtanh_kernel(x: Any, min_val: float, max_val: float) -> Any:
-    if x.dtype.kind != "f":
-        # Bounds of integers are cut to whole numbers, and to what the type can hold.
-        limits = np.iinfo(x.dtype)
-        low, high = (int(min(max(bound, limits.min), limits.max)) for bound in (min_val, max_val))
-        return np.clip(x, low, high)
-    return np.clip(x, x.dtype.type(min_val), x.dtype.type(max_val))
-
-
 hardtanh = elementwise(
-    "hardtanh", _hardtanh_kernel, dtype="number",
+    "hardtanh", whole(kernels.hardtanh), into=kernels.hardtanh, dtype="number",
     args="input, min_val=-1.0, max_val=1.0", build=_hardtanh, grad_fn="HardtanhBackward0",
     torch="nn.functional.hardtanh", doc="The input held between two numbers; the gradient at them is 0.",
     vjp=lambda g, out, x, min_val, max_val: (window(g, x, min_val, max_val),),
@@ -172,14 +121,9 @@ def _silu_vjp(g: Node, out: Node, x: Node) -> tuple[Node]:
 
 
 silu = elementwise(
-    "silu", lambda x: x / (1 + np.exp(-x)), dtype="float", grad_fn="SiluBackward0", torch="nn.functional.silu",
-    doc="`input * sigmoid(input)`.", vjp=_silu_vjp,
+    "silu", whole(kernels.silu), into=kernels.silu, dtype="float", grad_fn="SiluBackward0",
+    torch="nn.functional.silu", doc="`input * sigmoid(input)`.", vjp=_silu_vjp,
 )  # fmt: skip
-
-
-def _softplus_kernel(x: Any, beta: float, threshold: float) -> Any:
-    scaled = x * x.dtype.type(beta)
-    return np.where(scaled > threshold, x, np.log1p(np.exp(scaled)) / x.dtype.type(beta))
 
 
 def _softplus(input: Any, beta: Any, threshold: Any) -> Node:
@@ -192,8 +136,8 @@ def _softplus_vjp(g: Node, out: Node, x: Node, beta: float, threshold: float) ->
 
 
 softplus = elementwise(
-    "softplus", _softplus_kernel, args="input, beta=1.0, threshold=20.0", dtype="float", build=_softplus,
-    grad_fn="SoftplusBackward0", torch="nn.functional.softplus", vjp=_softplus_vjp,
+    "softplus", whole(kernels.softplus), args="input, beta=1.0, threshold=20.0", dtype="float", build=_softplus,
+    into=kernels.softplus, grad_fn="SoftplusBackward0", torch="nn.functional.softplus", vjp=_softplus_vjp,
     doc="`log(1 + exp(beta*input))/beta`, and the input itself above threshold/beta.",
 )  # fmt: skip
 softsign = composite(
@@ -202,37 +146,24 @@ softsign = composite(
 )  # fmt: skip
 
 
-def _mish_kernel(x: Any) -> Any:
-    return x * np.tanh(np.where(x > 20, x, np.log1p(np.exp(x))))
-
-
 def _mish_vjp(g: Node, out: Node, x: Node) -> tuple[Node]:
     t = tanh(softplus(x))
     return (g * (t + x * sigmoid(x) * (1 - t * t)),)
 
 
 mish = elementwise(
-    "mish", _mish_kernel, dtype="float", grad_fn="MishBackward0", torch="nn.functional.mish",
-    doc="`input * tanh(softplus(input))`.", vjp=_mish_vjp,
+    "mish", whole(kernels.mish), into=kernels.mish, dtype="float", grad_fn="MishBackward0",
+    torch="nn.functional.mish", doc="`input * tanh(softplus(input))`.", vjp=_mish_vjp,
 )  # fmt: skip
 
 # GELU -----------------------------------------------------------------------------------------------------------------
 
 cdf = elementwise(
-    "_normal_cdf", normal_cdf, dtype="float", public=False, grad_fn="NormalCdfBackward0",
+    "_normal_cdf", whole(kernels.normal_cdf), dtype="float", public=False, grad_fn="NormalCdfBackward0",
+    into=kernels.normal_cdf,
     doc="The standard normal distribution function.",
     vjp=lambda g, out, x: (g * (exp(x * x * -0.5) * (1 / math.sqrt(2 * math.pi))),),
 )  # fmt: skip
-
-
-def _gelu_kernel(x: Any, approximate: str) -> Any:
-    if x.dtype == np.float16:
-        # 1 + tanh would keep three digits.
-        return _gelu_kernel(x.astype(np.float32), approximate).astype(np.float16)
-    if approximate == "none":
-        return x * normal_cdf(x)
-    inner = x.dtype.type(GELU_SLOPE) * (x + x.dtype.type(GELU_CUBE) * (x * x * x))
-    return x.dtype.type(0.5) * x * (1 + np.tanh(inner))
 
 
 def _gelu(input: Any, approximate: Any) -> Node:
@@ -252,8 +183,8 @@ def _gelu_vjp(g: Node, out: Node, x: Node, approximate: str) -> tuple[Node]:
 
 
 gelu = elementwise(
-    "gelu", _gelu_kernel, args="input, *, approximate='none'", dtype="float", build=_gelu, grad_fn="GeluBackward0",
-    torch="nn.functional.gelu", vjp=_gelu_vjp,
+    "gelu", whole(kernels.gelu), args="input, *, approximate='none'", dtype="float", build=_gelu,
+    grad_fn="GeluBackward0", into=kernels.gelu, torch="nn.functional.gelu", vjp=_gelu_vjp,
     doc="The input times the normal distribution function of it, or the approximation with tanh.",
 )  # fmt: skip
 
@@ -291,6 +222,23 @@ def _log_softmax_kernel(x: Any, dim: int) -> Any:
     return shifted - np.log(np.add.reduce(np.exp(shifted), axis=dim, keepdims=True, dtype=np.float64)).astype(x.dtype)
 
 
+def _lower_softmax(node: Node) -> Node | None:
+    """The steps of the kernel as operations."""
+    x, dim = node.inputs[0], node.params["dim"]
+    if not x.size or not x.ndim or x.dtype.itemsize < 4:
+        return None
+    powers = exp(x - amax(x, dim, True))
+    return powers / sum_(powers, dim, True)
+
+
+def _lower_log_softmax(node: Node) -> Node | None:
+    x, dim = node.inputs[0], node.params["dim"]
+    if not x.size or not x.ndim or x.dtype.itemsize < 4:
+        return None
+    shifted = x - amax(x, dim, True)
+    return shifted - log(sum_(exp(shifted), dim, True))
+
+
 def _total(x: Node, dim: int) -> Node:
     return sum_(x, dim, True) if x.ndim else x
 
@@ -308,9 +256,11 @@ softmax = primitive(
     "softmax", _softmax_kernel, lambda inputs, params: (inputs[0].shape, inputs[0].dtype), family="activation",
     args="input, dim, dtype=None", build=_along("softmax"), grad_fn="SoftmaxBackward0", vjp=_softmax_vjp,
     doc="`exp(input)` divided by its sum along a dimension, without overflow.",
+    blocking=Blocking(except_along, lower=_lower_softmax),
 )  # fmt: skip
 log_softmax = primitive(
     "log_softmax", _log_softmax_kernel, lambda inputs, params: (inputs[0].shape, inputs[0].dtype), family="activation",
     args="input, dim, dtype=None", build=_along("log_softmax"), grad_fn="LogSoftmaxBackward0", vjp=_log_softmax_vjp,
     doc="The logarithm of softmax, without overflow.",
+    blocking=Blocking(except_along, lower=_lower_log_softmax),
 )  # fmt: skip

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from gradcli.arguments import as_int, as_node, as_number, holds_nodes, list_array
+from gradcli.blocking import Blocking
 from gradcli.dtypes import BOOL, DEFAULT_DTYPE, FLOAT64, INT64
 from gradcli.errors import GradcliError
 from gradcli.infer import cast
@@ -141,7 +142,14 @@ def _list_in(data: list[Any], target: np.dtype) -> np.ndarray:
 
 
 filled = primitive(
-    "_filled", _fill_kernel, _infer, family="create", args="shape, value, dtype", public=False, doc="A filled tensor."
+    "_filled",
+    _fill_kernel,
+    _infer,
+    family="create",
+    args="shape, value, dtype",
+    public=False,
+    doc="A filled tensor.",
+    blocking=Blocking(lambda node, dim: ()),
 )
 drawn = primitive(
     "_drawn", lambda shape, dtype, state: state.numbers().reshape(shape), _infer, family="create",

@@ -8,6 +8,7 @@ import numpy as np
 
 import gradcli.layout as layout
 from gradcli.arguments import as_int, as_node, normalize_axis
+from gradcli.blocking import Blocking, batch
 from gradcli.dtypes import BOOL, INT64
 from gradcli.errors import GradcliError
 from gradcli.node import Node, Op, Params, Shape, make
@@ -147,6 +148,7 @@ def _triangle(name: str, kernel: Any, doc: str) -> Op:
         name, lambda x, diagonal: kernel(x, diagonal), lambda inputs, params: (inputs[0].shape, inputs[0].dtype),
         family="diagonal", args="input, diagonal=0", build=build, grad_fn=f"{name.capitalize()}Backward0", doc=doc,
         vjp=lambda g, out, x, diagonal: (make(op, (g,), {"diagonal": diagonal}),),
+        blocking=Blocking(batch(2)),
     )  # fmt: skip
     return op
 

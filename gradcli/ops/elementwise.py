@@ -8,11 +8,15 @@ from typing import Any
 import numpy as np
 
 from gradcli.arguments import as_int, as_node
+from gradcli.blocking import ALIGNED, Blocking, aligned
 from gradcli.dtypes import BOOL
 from gradcli.errors import GradcliError
 from gradcli.infer import cast
 from gradcli.node import GradFn, Node, Op, Params, Shape, make
+from gradcli.ops import division, kernels
+from gradcli.ops.block import select, whole
 from gradcli.ops.family import apply, call, composite, elementwise, primitive, to_dtype, weak_aware
+from gradcli.ops.power import inverse_root, power
 
 LN2 = math.log(2.0)
 LN10 = math.log(10.0)
@@ -45,11 +49,13 @@ def _keep_layout(inputs: tuple[Node, ...], params: Params, shape: Shape) -> Shap
 cast_ = primitive(
     "_cast", lambda x, dtype: x.astype(dtype), _cast_infer, family="elementwise", args="input, dtype", public=False,
     doc="Implicit conversion between dtypes.", layout=_keep_layout, vjp=lambda g, out, x, dtype: (cast(g, x.dtype),),
+    blocking=ALIGNED, into=kernels.convert,
 )  # fmt: skip
 to = primitive(
     "to", lambda x, dtype: x.astype(dtype), _cast_infer, family="elementwise", args="input, dtype", build=_to,
     doc="The tensor in another dtype, such as float64.", torch="Tensor.to", grad_fn="ToCopyBackward0",
     layout=_keep_layout, vjp=lambda g, out, x, dtype: (cast(g, x.dtype),),
+    blocking=ALIGNED, into=kernels.convert,
 )  # fmt: skip
 
 
@@ -71,10 +77,12 @@ bool_ = composite(
 )  # fmt: skip
 clone = elementwise(
     "clone", np.copy, grad_fn="CloneBackward0", doc="A copy of the tensor.", vjp=lambda g, out, x: (g,),
+    into=kernels.copy,
 )  # fmt: skip
 row_major = primitive(
-    "_row_major", np.ascontiguousarray, lambda inputs, params: (inputs[0].shape, inputs[0].dtype), public=False,
+    "_row_major", lambda x: np.asarray(x, order="C"), lambda inputs, params: (inputs[0].shape, inputs[0].dtype),
     family="elementwise", grad_fn="CloneBackward0", doc="A copy in row-major order.", vjp=lambda g, out, x: (g,),
+    blocking=ALIGNED, into=kernels.copy, public=False,
 )  # fmt: skip
 contiguous = composite(
     "contiguous", lambda input: as_node(input) if as_node(input).strides is None else row_major(input), args="input",
@@ -82,6 +90,7 @@ contiguous = composite(
 )  # fmt: skip
 detach = elementwise(
     "detach", lambda x: x, doc="The same values, no longer tracked: no gradient flows through.", aliases=("no_grad",),
+    blocking=Blocking(aligned, view=True),
 )  # fmt: skip
 
 # Arithmetic -----------------------------------------------------------------------------------------------------------
@@ -129,37 +138,6 @@ def _commuted(name: str) -> GradFn:
     return grad_fn
 
 
-def _floor_divide(x: Any, y: Any) -> Any:
-    if x.dtype.kind == "f":
-        return np.where(y == 0, np.true_divide(x, y), np.floor_divide(x, y))
-    _refuse_zero(y)
-    return np.floor_divide(x, y)
-
-
-def _remainder(x: Any, y: Any) -> Any:
-    _refuse_zero(y)
-    return np.remainder(x, y)
-
-
-def _fmod(x: Any, y: Any) -> Any:
-    _refuse_zero(y)
-    return np.fmod(x, y)
-
-
-def _refuse_zero(y: Any) -> None:
-    if y.dtype.kind != "f" and not np.all(y):
-        raise GradcliError("integer division by zero", hint="use / for a floating-point quotient")
-
-
-def _lerp(a: Any, b: Any, w: Any) -> Any:
-    # Two forms, so that the ends are met exactly.
-    return np.where(np.abs(w) < 0.5, a + w * (b - a), b - (b - a) * (1 - w))
-
-
-def _xlogy(x: Any, y: Any) -> Any:
-    return np.where((x == 0) & ~np.isnan(y), np.zeros_like(x), x * np.log(y))
-
-
 def _xlogy_grad_fn(node: Node) -> tuple[str, tuple[Node, ...]]:
     x, y = node.inputs
     return ("XlogyBackward1", (y,)) if x.weak else ("XlogyBackward2", (x,)) if y.weak else ("XlogyBackward0", (x, y))
@@ -167,14 +145,6 @@ def _xlogy_grad_fn(node: Node) -> tuple[str, tuple[Node, ...]]:
 
 def _xlogy_vjp(g: Node, out: Node, x: Node, y: Node) -> tuple[Node, Node]:
     return where(logical_and(eq(x, 0), y <= 0), 0, xlogy(g, y)), g * (x / y)
-
-
-def _div_trunc(x: Any, y: Any) -> Any:
-    if x.dtype.kind == "f":
-        return np.trunc(np.true_divide(x, y))
-    _refuse_zero(y)
-    quotient = np.floor_divide(x, y)
-    return quotient + ((quotient < 0) & (quotient * y != x))
 
 
 # The factor of add(alpha=) and sub(alpha=), which PyTorch multiplies with inside the operation.
@@ -191,7 +161,8 @@ sub = elementwise(
     doc="Difference, `input - alpha*other`.", aliases=("subtract",), vjp=lambda g, out, x, y: (g, -g),
 )  # fmt: skip
 rsub = elementwise(
-    "rsub", lambda x, y: np.subtract(y, x), args=BINARY, dtype="number", doc="Difference, `other - input`.",
+    "rsub", whole(kernels.reverse_subtract), args=BINARY, dtype="number", doc="Difference, `other - input`.",
+    into=kernels.reverse_subtract,
     grad_fn=weak_aware("RsubBackward0", "RsubBackward1"), vjp=lambda g, out, x, y: (-g, g),
 )  # fmt: skip
 mul = elementwise(
@@ -204,20 +175,22 @@ div = elementwise(
     domain=((-2.0, 2.0), POSITIVE), vjp=lambda g, out, x, y: (g / y, -g * ((x / y) / y)),
 )  # fmt: skip
 floor_divide = elementwise(
-    "floor_divide", _floor_divide, args=BINARY, dtype="number", domain=((-2.0, 2.0), POSITIVE), vjp=zero_vjp,
+    "floor_divide", whole(division.floor_divide), args=BINARY, dtype="number", domain=((-2.0, 2.0), POSITIVE),
+    into=division.floor_divide, vjp=zero_vjp,
     grad_fn=weak_aware("FloorDivideBackward0", "FloorDivideBackward0"), doc="Quotient rounded down, `input // other`.",
 )  # fmt: skip
 div_floor = elementwise(
-    "_div_floor", _floor_divide, args=BINARY, dtype="number", grad_fn="DivBackward2", doc="div rounding down.",
-    vjp=zero_vjp, public=False,
+    "_div_floor", whole(division.floor_divide), args=BINARY, dtype="number", grad_fn="DivBackward2",
+    into=division.floor_divide, doc="div rounding down.", vjp=zero_vjp, public=False,
 )  # fmt: skip
 div_trunc = elementwise(
-    "_div_trunc", _div_trunc, args=BINARY, dtype="number", grad_fn="DivBackward2", doc="div rounding towards zero.",
-    vjp=zero_vjp, public=False,
+    "_div_trunc", whole(division.trunc_divide), args=BINARY, dtype="number", grad_fn="DivBackward2",
+    into=division.trunc_divide, doc="div rounding towards zero.", vjp=zero_vjp, public=False,
 )  # fmt: skip
 remainder = elementwise(
     "remainder",
-    _remainder,
+    whole(division.remainder),
+    into=division.remainder,
     args=BINARY,
     dtype="number",
     doc="Remainder with the sign of the divisor, `input % other`.",
@@ -226,7 +199,8 @@ remainder = elementwise(
     vjp=lambda g, out, x, y: (g, -g * floor_divide(x, y)),
 )
 fmod = elementwise(
-    "fmod", _fmod, args=BINARY, dtype="number", doc="Remainder with the sign of the dividend.",
+    "fmod", whole(division.fmod), args=BINARY, dtype="number", doc="Remainder with the sign of the dividend.",
+    into=division.fmod,
     grad_fn=weak_aware("FmodBackward1", "FmodBackward0"), domain=((-2.0, 2.0), (0.6, 0.9)),
     vjp=lambda g, out, x, y: (g, -g * trunc(x / y)),
 )  # fmt: skip
@@ -239,12 +213,13 @@ abs_ = elementwise(
     aliases=("absolute",), vjp=lambda g, out, x: (g * sign(x),),
 )  # fmt: skip
 sign: Op = elementwise(
-    "sign", lambda x: x if x.dtype.kind == "b" else np.where(np.isnan(x), x.dtype.type(0), np.sign(x)),
-    grad_fn="SignBackward0", doc="-1, 0 or 1 by the sign of the input.", vjp=zero_vjp,
+    "sign", whole(kernels.sign), into=kernels.sign, grad_fn="SignBackward0",
+    doc="-1, 0 or 1 by the sign of the input.", vjp=zero_vjp,
 )  # fmt: skip
 lerp = elementwise(
     "lerp",
-    _lerp,
+    whole(kernels.lerp),
+    into=kernels.lerp,
     args="input, end, weight",
     dtype="float",
     doc="Linear interpolation, `input + weight*(end - input)`.",
@@ -252,12 +227,13 @@ lerp = elementwise(
     vjp=lambda g, out, a, b, w: (g * (1 - w), g * w, g * (b - a)),
 )
 xlogy = elementwise(
-    "xlogy", _xlogy, args=BINARY, dtype="float", doc="`input * log(other)`, and 0 where the input is 0.",
-    grad_fn=_xlogy_grad_fn, domain=POSITIVE, vjp=_xlogy_vjp,
+    "xlogy", whole(kernels.xlogy), args=BINARY, dtype="float", doc="`input * log(other)`, and 0 where the input is 0.",
+    into=kernels.xlogy, grad_fn=_xlogy_grad_fn, domain=POSITIVE, vjp=_xlogy_vjp,
 )  # fmt: skip
 hypot = elementwise(
     "hypot",
-    np.hypot,
+    whole(kernels.hypot),
+    into=kernels.hypot,
     args=BINARY,
     dtype="float",
     grad_fn="HypotBackward0",
@@ -304,29 +280,6 @@ isfinite = elementwise("isfinite", np.isfinite, dtype="bool", doc="True where th
 # Powers, exponentials, logarithms -------------------------------------------------------------------------------------
 
 
-def _pow_kernel(x: Any, y: Any) -> Any:
-    if x.dtype.kind in "iub":
-        if y.dtype.kind == "i" and np.any(y < 0):
-            raise GradcliError("integers to negative powers are not integers", hint="use a float base, as in x.float()")
-        return np.power(x, y)
-    if y.ndim == 0:
-        # Products and roots are what PyTorch computes too: exact where `power` rounds, and many times faster.
-        exponent = float(y)
-        if exponent == 2:
-            return np.multiply(x, x)
-        if exponent == 3:
-            return x * x * x
-        if exponent == 0.5:
-            return np.sqrt(x)
-        if exponent == 1:
-            return x + 0
-        if exponent == -1:
-            return np.reciprocal(x)
-        if exponent == -2:
-            return np.reciprocal(x * x)
-    return np.power(x, y)
-
-
 def _pow_grad_fn(node: Node) -> tuple[str, tuple[Node, ...]]:
     x, y = node.inputs
     return ("PowBackward0", (x,)) if y.weak else ("PowBackward2", (y,)) if x.weak else ("PowBackward1", (x, y))
@@ -343,15 +296,9 @@ def _pow_vjp(g: Node, out: Node, x: Node, y: Node) -> tuple[Node | None, Node | 
     return dx, dy
 
 
-def _logaddexp(x: Any, y: Any) -> Any:
-    # NumPy's own is many times slower; equal infinities would give inf - inf.
-    high = np.maximum(x, y)
-    return np.where(x == y, x + x.dtype.type(LN2), high + np.log1p(np.exp(-np.abs(x - y))))
-
-
 pow_ = elementwise(
-    "pow", _pow_kernel, args="input, exponent", dtype="number", grad_fn=_pow_grad_fn, doc="Power, `input ** exponent`.",
-    domain=(POSITIVE, (-2.0, 2.0)), vjp=_pow_vjp,
+    "pow", whole(power), into=power, args="input, exponent", dtype="number", grad_fn=_pow_grad_fn,
+    doc="Power, `input ** exponent`.", domain=(POSITIVE, (-2.0, 2.0)), vjp=_pow_vjp,
 )  # fmt: skip
 square = composite(
     "square", lambda input: pow_(input, 2), args="input", family="elementwise", doc="Square, `input ** 2`."
@@ -361,7 +308,7 @@ sqrt = elementwise(
     vjp=lambda g, out, x: (g / (2 * out),),
 )  # fmt: skip
 rsqrt = elementwise(
-    "rsqrt", lambda x: np.reciprocal(np.sqrt(x)), dtype="float", grad_fn="RsqrtBackward0", domain=POSITIVE,
+    "rsqrt", whole(inverse_root), into=inverse_root, dtype="float", grad_fn="RsqrtBackward0", domain=POSITIVE,
     doc="Reciprocal square root, `1/sqrt(input)`.", vjp=lambda g, out, x: (-0.5 * g * out**3,),
 )  # fmt: skip
 reciprocal = elementwise(
@@ -396,22 +343,13 @@ log1p = elementwise(
     domain=(-0.5, 2.0), vjp=lambda g, out, x: (g / (x + 1),),
 )  # fmt: skip
 logaddexp = elementwise(
-    "logaddexp", _logaddexp, args=BINARY, dtype="float", grad_fn="LogaddexpBackward0",
+    "logaddexp", whole(kernels.logaddexp), into=kernels.logaddexp, args=BINARY, dtype="float",
+    grad_fn="LogaddexpBackward0",
     doc="`log(exp(input) + exp(other))` without overflow.",
     vjp=lambda g, out, x, y: (g / (1 + exp(y - x)), g / (1 + exp(x - y))),
 )  # fmt: skip
 
 # Rounding -------------------------------------------------------------------------------------------------------------
-
-
-def _round_kernel(x: Any, decimals: int) -> Any:
-    if x.dtype.kind != "f":
-        return x
-    if decimals == 0:
-        return np.rint(x)
-    # PyTorch's order: for many digits the other one would round 10**decimals first.
-    scale = x.dtype.type(10.0 ** abs(decimals))
-    return np.rint(x * scale) / scale if decimals > 0 else np.rint(x / scale) * scale
 
 
 def _round(input: Any, decimals: Any) -> Node:
@@ -420,24 +358,25 @@ def _round(input: Any, decimals: Any) -> Node:
     return apply(round_, input, decimals=decimals)
 
 
-def _whole(kernel: Any) -> Any:
-    """Integers round to themselves; NumPy would make them floats."""
-    return lambda x: kernel(x) if x.dtype.kind == "f" else x
+def _rounding(name: str, ufunc: Any, doc: str, *aliases: str) -> Op:
+    into = kernels.unary(ufunc)
+    return elementwise(
+        name, whole(into), into=into, grad_fn=f"{name.title()}Backward0", doc=doc, vjp=zero_vjp, aliases=aliases
+    )
 
 
-floor = elementwise("floor", _whole(np.floor), grad_fn="FloorBackward0", doc="Round down.", vjp=zero_vjp)
-ceil = elementwise("ceil", _whole(np.ceil), grad_fn="CeilBackward0", doc="Round up.", vjp=zero_vjp)
-trunc: Op = elementwise(
-    "trunc", _whole(np.trunc), grad_fn="TruncBackward0", doc="Round towards zero.", vjp=zero_vjp, aliases=("fix",)
-)
+floor = _rounding("floor", np.floor, "Round down.")
+ceil = _rounding("ceil", np.ceil, "Round up.")
+trunc: Op = _rounding("trunc", np.trunc, "Round towards zero.", "fix")
 round_ = elementwise(
-    "round", _round_kernel, args="input, *, decimals=0", build=_round, vjp=zero_vjp,
+    "round", whole(kernels.round_half_even), args="input, *, decimals=0", build=_round, vjp=zero_vjp,
+    into=kernels.round_half_even,
     grad_fn=lambda node: (f"RoundBackward{int(node.params['decimals'] != 0)}", node.inputs),
     doc="Round to the nearest, halves to even, at so many decimals.",
 )  # fmt: skip
 frac = elementwise(
-    "frac", lambda x: x - np.trunc(x), dtype="float", grad_fn="FracBackward0", doc="Fractional part.",
-    vjp=lambda g, out, x: (g,),
+    "frac", whole(kernels.fraction), dtype="float", grad_fn="FracBackward0", doc="Fractional part.",
+    into=kernels.fraction, vjp=lambda g, out, x: (g,),
 )  # fmt: skip
 
 # Selection ------------------------------------------------------------------------------------------------------------
@@ -484,7 +423,8 @@ def _share_ties(better: Op) -> Any:
 
 where: Op = elementwise(
     "where",
-    np.where,
+    whole(select),
+    into=select,
     args="condition, input, other",
     dtype="select",
     doc="`input` where the condition holds, else `other`.",
@@ -492,15 +432,17 @@ where: Op = elementwise(
     vjp=lambda g, out, c, x, y: (None, where(c, g, 0), where(c, 0, g)),
 )
 maximum = elementwise(
-    "maximum", np.maximum, args=BINARY, grad_fn="MaximumBackward0", vjp=_share_ties(gt),
+    "maximum", whole(kernels.at_least), args=BINARY, grad_fn="MaximumBackward0", vjp=_share_ties(gt),
+    into=kernels.at_least,
     doc="The greater of two, NaN if one is; of two equal ones each gets half of the gradient.",
 )  # fmt: skip
 minimum = elementwise(
-    "minimum", np.minimum, args=BINARY, grad_fn="MinimumBackward0", vjp=_share_ties(lt),
+    "minimum", whole(kernels.at_most), args=BINARY, grad_fn="MinimumBackward0", vjp=_share_ties(lt),
+    into=kernels.at_most,
     doc="The smaller of two, NaN if one is; of two equal ones each gets half of the gradient.",
 )  # fmt: skip
 clamp = elementwise(
-    "clamp", lambda x, low, high: np.minimum(np.maximum(x, low), high), args="input, min=None, max=None", build=_clamp,
+    "clamp", whole(kernels.clamp), into=kernels.clamp, args="input, min=None, max=None", build=_clamp,
     grad_fn=_clamp_grad_fn(1, 2), doc="The input held between two bounds, either of which may be left out.",
     aliases=("clip",), vjp=_clamp_vjp,
 )  # fmt: skip
@@ -514,14 +456,13 @@ def _one_bound(low: bool, names: tuple[str, GradFn, str]) -> tuple[Op, Op]:
         return where(inside, g, 0), where(inside, 0, g)
 
     name, grad_fn, doc = names
-    kernel = np.maximum if low else np.minimum
-    bound = "min" if low else "max"
+    into = kernels.at_least if low else kernels.at_most
+    args = "input, min" if low else "input, max"
     backward = name.title().replace("_", "") + "Backward"
+    weak = weak_aware(f"{backward}1", f"{backward}0")
     return (
-        elementwise(f"_{name}", kernel, args=f"input, {bound}", grad_fn=grad_fn, doc=doc, vjp=vjp, public=False),
-        elementwise(
-            name, kernel, args=f"input, {bound}", grad_fn=weak_aware(f"{backward}1", f"{backward}0"), doc=doc, vjp=vjp
-        ),
+        elementwise(f"_{name}", whole(into), into=into, args=args, grad_fn=grad_fn, doc=doc, vjp=vjp, public=False),
+        elementwise(name, whole(into), into=into, args=args, grad_fn=weak, doc=doc, vjp=vjp),
     )
 
 

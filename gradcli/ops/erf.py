@@ -1,105 +1,122 @@
 """The normal distribution function on NumPy, for gelu, which must not need SciPy.
 
-W. J. Cody, Rational Chebyshev approximations for the error function, Mathematics of Computation 23 (1969).
+For a = abs(x), the tail beyond a is exp(-a*a/2)*R(a) with a smooth R, erfcx(a/sqrt(2))/2. It is computed as
+k/(a + b + P(a)/Q(a)), from 0 to where the tail is no longer a number; in this form the errors of the polynomials fade
+as a grows. Their coefficients were found by Remez' algorithm with 50 digits, for the least relative error of R: 5.9e-9
+in single precision, 5.2e-17 in double.
 """
 
 from __future__ import annotations
 
-import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-# Numerators and denominators by falling power, for |x| up to 0.46875, up to 4 and beyond.
-_NEAR = (
-    (1.85777706184603153e-1, 3.16112374387056560, 1.13864154151050156e2, 3.77485237685302021e2, 3.20937758913846947e3),
-    (1.0, 2.36012909523441209e1, 2.44024637934444173e2, 1.28261652607737228e3, 2.84423683343917062e3),
-)
-_MIDDLE = (
-    (2.15311535474403846e-8, 5.64188496988670089e-1, 8.88314979438837594, 6.61191906371416295e1, 2.98635138197400131e2,
-     8.81952221241769090e2, 1.71204761263407058e3, 2.05107837782607147e3, 1.23033935479799725e3),
-    (1.0, 1.57449261107098347e1, 1.17693950891312499e2, 5.37181101862009858e2, 1.62138957456669019e3,
-     3.29079923573345963e3, 4.36261909014324716e3, 3.43936767414372164e3, 1.23033935480374942e3),
-)  # fmt: skip
-_FAR = (
-    (1.63153871373020978e-2, 3.05326634961232344e-1, 3.60344899949804439e-1, 1.25781726111229246e-1,
-     1.60837851487422766e-2, 6.58749161529837803e-4),
-    (1.0, 2.56852019228982242, 1.87295284992346725, 5.27905102951428412e-1, 6.05183413124413191e-2,
-     2.33520497626869185e-3),
-)  # fmt: skip
+from gradcli.ops.block import bits, pieces, scratches
 
 
-# The steps of a formula are taken on so many elements at a time: they stay in the cache.
-_BLOCK = 1 << 13
+class _Tail(NamedTuple):
+    """Coefficients by falling powers; Q's first one, 1, is left out.
+
+    Beyond `last` the tail is 0. `mask` keeps half of a number's digits: the square of what is kept is exact.
+    """
+
+    k: float
+    b: float
+    p: tuple[float, ...]
+    q: tuple[float, ...]
+    last: float
+    mask: int
 
 
-def _ratio(table: tuple[tuple[float, ...], tuple[float, ...]], x: Any) -> Any:
-    numerator, denominator = (_polynomial(coefficients, x) for coefficients in table)
-    return np.divide(numerator, denominator, out=numerator)
+_TAILS = {
+    4: _Tail(
+        0.398946915196682, 0.0007401725684703142,
+        (0.978689202236443, 10.035497385014883, 40.74730507166075, 96.85647617140103),
+        (9.87230273733501, 44.52204107671233, 106.50156966544674, 121.50289443717237),
+        14.5, ~0xFFF,
+    ),
+    8: _Tail(
+        0.3989422804002472, -6.95205485246171e-10,
+        (1.0000000750802265, 26.886254752675157, 351.9494657193074, 2897.719282879432, 16352.405625844205,
+         64884.385251076455, 178226.4608184366, 315137.9294915897, 287987.64974035835),
+        (26.88625774007053, 353.9493410971603, 2951.4951636847236, 17050.233918041027, 70519.65529916798,
+         208846.6519178839, 428806.469847724, 559349.1142426515, 360938.99247843813),
+        39.0, ~0x7FFFFFF,
+    ),
+}  # fmt: skip
+# The steps are taken on so many bytes at a time: all their arrays fit the cache.
+_BLOCK_BYTES = 1 << 18
 
 
-def _polynomial(coefficients: tuple[float, ...], x: Any) -> Any:
-    value = x * coefficients[0]
-    for coefficient in coefficients[1:-1]:
-        value += coefficient
-        value *= x
-    value += coefficients[-1]
-    return value
+def _horner(out: Any, a: Any, coefficients: tuple[float, ...]) -> None:
+    """The rest of a polynomial: `out` holds its highest term."""
+    np.add(out, coefficients[0], out=out)
+    for coefficient in coefficients[1:]:
+        np.multiply(out, a, out=out)
+        np.add(out, coefficient, out=out)
 
 
-def _gauss(x: Any) -> Any:
-    """exp(-x*x/2): the square of x rounded to sixteenths is exact, so that its rounding is not blown up."""
-    coarse = np.rint(x * 16) * (1 / 16)
-    return np.exp(-0.5 * coarse * coarse) * np.exp(-0.5 * (x - coarse) * (x + coarse))
+def _ratio(out: Any, a: Any, table: _Tail, denominator: Any) -> None:
+    """R into `out`."""
+    np.add(a, table.q[0], out=denominator)
+    np.multiply(denominator, a, out=denominator)
+    _horner(denominator, a, table.q[1:])
+    np.multiply(a, table.p[0], out=out)
+    _horner(out, a, table.p[1:])
+    np.divide(out, denominator, out=out)
+    np.add(out, table.b, out=out)
+    np.add(out, a, out=out)
+    np.divide(table.k, out, out=out)
 
 
-def _near(x: Any) -> Any:
-    z = x * math.sqrt(0.5)
-    return 0.5 + 0.5 * (z * _ratio(_NEAR, z * z))
+def _tail(out: Any, a: Any, scratch: list[Any], table: _Tail) -> None:
+    """The probability beyond a, which is not negative and is overwritten."""
+    square, high, error = scratch
+    _ratio(out, a, table, high)
+    # The exponential would blow up the rounding error of the square, so that is computed, from halves of the digits:
+    # a*a = h*h + (a - h)*(a + h).
+    np.square(a, out=square)
+    np.bitwise_and(bits(a), table.mask, out=bits(high))
+    np.subtract(a, high, out=error)
+    np.add(a, high, out=a)
+    np.multiply(error, a, out=error)
+    np.square(high, out=high)
+    np.subtract(high, square, out=high)
+    np.add(error, high, out=error)
+    np.multiply(square, -0.5, out=square)
+    np.exp(square, out=square)
+    np.multiply(out, square, out=out)
+    np.multiply(error, -0.5, out=error)
+    np.multiply(error, out, out=error)
+    np.add(out, error, out=out)
 
 
-def _middle(x: Any) -> Any:
-    tail = 0.5 * _ratio(_MIDDLE, np.abs(x) * math.sqrt(0.5)) * _gauss(x)
-    return np.where(x > 0, 1 - tail, tail)
+def _cdf(out: Any, x: Any) -> None:
+    table = _TAILS[out.dtype.itemsize]
+    size, *rest = scratches(out, 4)
+    np.absolute(x, out=size)
+    if not size.size or not np.maximum.reduce(size, axis=None) <= table.last:
+        np.clip(size, 0, table.last, out=size)
+    _tail(out, size, rest, table)
+    # 0 + tail below 0, 1 - tail above.
+    np.subtract(out, np.greater(x, 0), out=out)
+    np.absolute(out, out=out)
 
 
-def _far(x: Any) -> Any:
-    # Beyond 40 the result is 0 or 1; the bound keeps infinity out of the formula.
-    x = np.clip(x, -40.0, 40.0)
-    inverse = 2 / (x * x)
-    tail = (1 / math.sqrt(math.pi) - _ratio(_FAR, inverse) * inverse) / np.abs(x) * (math.sqrt(0.5) * _gauss(x))
-    return np.where(x > 0, 1 - tail, tail)
-
-
-# Where the error function's argument, x/sqrt(2), passes 0.46875 and 4.
-_RANGES = (
-    (_near, -1.0, 0.46875 * math.sqrt(2)), (_middle, 0.46875 * math.sqrt(2), 4 * math.sqrt(2)),
-    (_far, 4 * math.sqrt(2), math.inf),
-)  # fmt: skip
-
-
-def _by_range(x: Any) -> Any:
-    """The distribution function of a vector, each element by the formula of its range."""
-    size = np.abs(x)
-    # NaN is in no range and stays.
-    result = x.copy()
-    for formula, low, high in _RANGES:
-        places = np.flatnonzero((size > low) & (size <= high))
-        if len(places) == len(x):
-            return formula(x)
-        if len(places):
-            result[places] = formula(x[places])
-    return result
+def normal_cdf_into(out: Any, x: Any) -> None:
+    """`normal_cdf` of single or double precision, written into an array of the same shape and dtype."""
+    for block, part in pieces(_BLOCK_BYTES // out.dtype.itemsize, out, x):
+        _cdf(block, part)
 
 
 def normal_cdf(x: Any) -> Any:
     """The probability that a standard normal number is at most x, in the dtype of x.
 
     >>> float(normal_cdf(np.array(1.0)))
-    0.841344746068543
+    0.8413447460685429
     """
-    flat = np.ravel(x)
-    result = np.empty_like(flat)
-    for start in range(0, len(flat), _BLOCK):
-        result[start : start + _BLOCK] = _by_range(flat[start : start + _BLOCK].astype(np.float64))
-    return result.reshape(np.shape(x))
+    wide = x.astype(np.float32) if x.dtype == np.float16 else x
+    out = np.empty_like(wide)
+    normal_cdf_into(out, wide)
+    return out.astype(x.dtype, copy=False)

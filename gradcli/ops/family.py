@@ -9,6 +9,7 @@ import numpy as np
 
 import gradcli.layout as layout
 from gradcli.arguments import as_node, kind_of
+from gradcli.blocking import ALIGNED, WHOLE, Blocking
 from gradcli.dtypes import BOOL, DEFAULT_DTYPE, DTYPES, INT64, check_dtype, to_float
 from gradcli.errors import GradcliError, did_you_mean
 from gradcli.infer import broadcast_shapes, cast, promote
@@ -25,7 +26,8 @@ def call(name: str, *args: Any, **kwargs: Any) -> Any:
 def elementwise(
     name: str, kernel: Callable[..., Any], *, args: str = "input", dtype: str = "promote", vjp: Vjp | None = None,
     grad_fn: GradFn | None = None, doc: str, domain: Any = (-2.0, 2.0), aliases: tuple[str, ...] = (),
-    torch: str | None = None, build: Callable[..., Any] | None = None, public: bool = True,
+    torch: str | None = None, build: Callable[..., Any] | None = None, blocking: Blocking = ALIGNED,
+    into: Callable[..., None] | None = None, public: bool = True,
 ) -> Op:  # fmt: skip
     """A row whose result at each place depends on its operands at that place.
 
@@ -37,7 +39,8 @@ def elementwise(
     op = Op(
         name, family="elementwise", args=args, doc=doc, kernel=kernel, infer=_infer_bool if dtype in ("bool", "logical")
         else _infer_elementwise, vjp=vjp, grad_fn=grad_fn, domain=domain, aliases=aliases, torch=torch,
-        dtype_rule=dtype, layout=_elementwise_layout, public=public, build=build or (lambda *a: _by_signature(op, a)),
+        dtype_rule=dtype, layout=_elementwise_layout, blocking=blocking, into=into, public=public,
+        build=build or (lambda *a: _by_signature(op, a)),
     )  # fmt: skip
     return register(op)
 
@@ -118,7 +121,8 @@ def primitive(
     name: str, kernel: Callable[..., Any], infer: Callable[..., tuple[Shape, np.dtype]], *, family: str,
     args: str = "input", doc: str, build: Callable[..., Any] | None = None, vjp: Vjp | None = None,
     grad_fn: GradFn | None = None, domain: Any = (-2.0, 2.0), aliases: tuple[str, ...] = (), torch: str | None = None,
-    layout: Callable[..., Shape | None] | None = None, public: bool = True,
+    layout: Callable[..., Shape | None] | None = None, blocking: Blocking = WHOLE,
+    into: Callable[..., None] | None = None, public: bool = True,
 ) -> Op:  # fmt: skip
     """A row with its own shape rule; its `build` makes nodes with `make(op, inputs, params)`."""
     op = Op(
@@ -134,6 +138,8 @@ def primitive(
         aliases=aliases,
         torch=torch,
         layout=layout,
+        blocking=blocking,
+        into=into,
         public=public,
         build=build or (lambda *a: make(op, tuple(as_node(v) for v in a))),
     )

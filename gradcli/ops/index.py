@@ -8,6 +8,7 @@ import numpy as np
 
 import gradcli.layout as layout
 from gradcli.arguments import Literal, as_int, as_node, normalize_axis
+from gradcli.blocking import Blocking, Dims, aligned
 from gradcli.errors import GradcliError
 from gradcli.infer import broadcast_shapes
 from gradcli.node import Node, Params, Shape, constant, make
@@ -125,6 +126,33 @@ def _index_infer(inputs: tuple[Node, ...], params: Params) -> tuple[Shape, np.dt
     return (*rest[:at], *picked, *rest[at:]), x.dtype
 
 
+def _picked_place(ndim: int, dims: Shape, indices: tuple[Node, ...]) -> tuple[int, int]:
+    """Where the dimensions of the indices stand in the result, and how many they are."""
+    picked = max(i.ndim for i in indices)
+    return (dims[0] if dims == tuple(range(dims[0], dims[0] + len(dims))) else 0), picked
+
+
+def _index_follow(node: Node, dim: int) -> Dims | None:
+    x, *indices = node.inputs
+    dims = node.params["dims"]
+    at, picked = _picked_place(x.ndim, dims, tuple(indices))
+    if at <= dim < at + picked:
+        own = (dim - at - picked + i.ndim for i in indices)
+        return None, *(d if d >= 0 and i.shape[d] != 1 else None for d, i in zip(own, indices, strict=True))
+    rest = [k for k in range(x.ndim) if k not in dims]
+    return rest[dim if dim < at else dim - picked], *(None for _ in indices)
+
+
+def _index_add_follow(node: Node, dim: int) -> Dims | None:
+    g, *indices = node.inputs
+    dims = node.params["dims"]
+    if dim in dims:
+        return None
+    at, picked = _picked_place(node.ndim, dims, tuple(indices))
+    place = [k for k in range(node.ndim) if k not in dims].index(dim)
+    return (place if place < at else place + picked), *(None for _ in indices)
+
+
 def _full_index(dims: Shape, indices: tuple[Any, ...]) -> tuple[Any, ...]:
     full: list[Any] = [slice(None)] * (max(dims) + 1)
     for dim, index in zip(dims, indices, strict=True):
@@ -186,20 +214,24 @@ alias = primitive(
     "_alias", lambda x: x, lambda inputs, params: (inputs[0].shape, inputs[0].dtype), family="index", public=False,
     grad_fn="AliasBackward0", doc="The tensor itself, as x[...] gives it.", vjp=lambda g, out, x: (g,),
     layout=lambda inputs, params, shape: inputs[0].strides,
+    blocking=Blocking(aligned, view=True),
 )  # fmt: skip
 select = primitive(
     "select", lambda x, dim, index: x[(slice(None),) * dim + (index,)], _select_infer, family="index", build=_select,
     args="input, dim, index", grad_fn="SelectBackward0", layout=_select_layout, vjp=_select_vjp,
     doc="One place of a dimension, which is dropped.",
+    blocking=Blocking(lambda node, dim: (dim + (dim >= node.params["dim"]),), view=True),
 )  # fmt: skip
 index_ = primitive(
     "_index", _index_kernel, _index_infer, family="index", doc="The elements at lists of indices.", public=False,
     grad_fn=lambda node: (node.params["name"], node.inputs[:1]), vjp=_index_vjp,
+    blocking=Blocking(_index_follow),
 )  # fmt: skip
 index_add = primitive(
     "_index_add", _index_add_kernel, lambda inputs, params: (params["shape"], inputs[0].dtype), family="index",
     grad_fn=lambda node: ("IndexPutBackward0", node.inputs[:1]), vjp=_index_add_vjp, public=False,
     doc="Zeros with elements added at lists of indices.",
+    blocking=Blocking(_index_add_follow),
 )  # fmt: skip
 index_select = composite(
     "index_select", _index_select, args="input, dim, index", family="index", doc="Places of a dimension by a list."

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import gradcli.layout as layout
+from gradcli.blocking import Blocking, Dims, batch
 from gradcli.errors import GradcliError
 from gradcli.infer import broadcast_shapes, cast, promote
 from gradcli.node import Node, Op, Params, Shape, make
@@ -52,6 +53,9 @@ def in_lapack(kernel: Callable[..., Any], result_ndim: int | None = None) -> Cal
         return np.where(undefined.reshape((*undefined.shape, *(1,) * ndim)), dtype.type(np.nan), result)
 
     return wrapped
+
+
+MATRICES = Blocking(batch(2))
 
 
 def _same(inputs: tuple[Node, ...], params: Params) -> tuple[Shape, np.dtype]:
@@ -114,11 +118,13 @@ inv: Op = primitive(
     build=lambda input: make(inv, (square(input, "inv"),), {}), grad_fn="LinalgInvExBackward0", layout=_column_major,
     vjp=_inverse_vjp, aliases=("inverse",), torch="linalg.inv", domain=WELL_CONDITIONED,
     doc="Inverse of a square matrix.",
+    blocking=MATRICES,
 )  # fmt: skip
 # What the derivative of log|det| is made of: at a singular matrix it is infinite and no error.
 inverse_limit: Op = primitive(
     "_inverse_limit", in_lapack(_limit_kernel, 2), _same, family="linalg", public=False, vjp=_inverse_vjp,
     layout=_column_major, grad_fn="LinalgInvExBackward0", doc="Inverse, infinite where the matrix is singular.",
+    blocking=MATRICES,
 )  # fmt: skip
 
 
@@ -218,14 +224,17 @@ det: Op = primitive(
     "det", in_lapack(np.linalg.det, 0), _batch, family="linalg", grad_fn="LinalgDetBackward0", torch="linalg.det",
     build=lambda input: make(det, (square(input, "det"),), {}), domain=WELL_CONDITIONED,
     vjp=lambda g, out, a: (_spread(g) * make(cofactor, (a,), {}),), doc="Determinant of a square matrix.",
+    blocking=MATRICES,
 )  # fmt: skip
 cofactor: Op = primitive(
     "_cofactor", in_lapack(_cofactor_kernel), _same, family="linalg", public=False, grad_fn="MulBackward0",
     vjp=_cofactor_vjp, doc="Cofactors of a square matrix.",
+    blocking=MATRICES,
 )  # fmt: skip
 cofactor_slope: Op = primitive(
     "_cofactor_slope", in_lapack(_cofactor_slope_kernel), _same, family="linalg", public=False, args="input, direction",
     grad_fn="MulBackward0", vjp=_cofactor_slope_vjp, doc="Derivative of the cofactors in a direction.",
+    blocking=MATRICES,
 )  # fmt: skip
 
 
@@ -309,6 +318,16 @@ def _solve_infer(inputs: tuple[Node, ...], params: Params) -> tuple[Shape, np.dt
     return (*broadcast_shapes([a.shape[:-2], b.shape[:-2]]), *b.shape[-2:]), b.dtype
 
 
+def _solve_follow(node: Node, dim: int) -> Dims | None:
+    a, b = node.inputs
+    last = 1 if node.params["vector"] else 2
+    lead = node.ndim - last
+    if dim >= lead:
+        return None
+    own = (dim - lead + a.ndim - 2, dim - lead + b.ndim - last)
+    return tuple(d if d >= 0 and x.shape[d] != 1 else None for d, x in zip(own, node.inputs, strict=True))
+
+
 def _solve_layout(inputs: tuple[Node, ...], params: Params, shape: Shape) -> Shape | None:
     return column_major(shape) if params["left"] else None
 
@@ -347,6 +366,7 @@ solve: Op = primitive(
     grad_fn="LinalgSolveExBackward0", layout=_solve_layout, vjp=_solve_vjp, torch="linalg.solve",
     domain=WELL_CONDITIONED,
     doc="The X for which `A @ X = B` (`X @ A = B` with left=False); B holds vectors or matrices.",
+    blocking=Blocking(_solve_follow),
 )  # fmt: skip
 
 
@@ -383,4 +403,5 @@ cholesky: Op = primitive(
     grad_fn="LinalgCholeskyExBackward0", layout=_column_major, vjp=_cholesky_vjp, torch="linalg.cholesky",
     domain=WELL_CONDITIONED,
     doc="The triangular L of a positive definite matrix `L @ L.T`; `U` of `U.T @ U` with upper.",
+    blocking=MATRICES,
 )  # fmt: skip

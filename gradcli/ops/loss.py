@@ -9,10 +9,13 @@ from typing import Any
 import numpy as np
 
 from gradcli.arguments import Literal, as_int, as_node, as_number
+from gradcli.blocking import Blocking, Dims, aligned
 from gradcli.dtypes import INT64, to_float
 from gradcli.errors import GradcliError
 from gradcli.infer import broadcast_shapes, cast, promote
 from gradcli.node import Node, Op, Params, Shape, constant, fitted, make
+from gradcli.ops import kernels, loss_kernels
+from gradcli.ops.block import whole
 from gradcli.ops.elementwise import abs_, clamp, eq, mul, neg, rsqrt, where
 from gradcli.ops.family import apply, call, composite, elementwise, floating, primitive
 from gradcli.ops.reduce import mean, sum_
@@ -43,6 +46,14 @@ def _infer_pair(inputs: tuple[Node, ...], params: Params) -> tuple[Shape, np.dty
     return shape if params["reduction"] == "none" else (), inputs[0].dtype
 
 
+def _lower_loss(node: Node) -> Node | None:
+    """The losses of all elements, and then their sum or mean."""
+    how = node.params["reduction"]
+    if how == "none":
+        return None
+    return _reduce_node(make(node.op, node.inputs, {**node.params, "reduction": "none"}), how)
+
+
 def _share(g: Node, size: int, reduction: str) -> Node:
     """The part of the loss's gradient that each element gets."""
     return g / max(1, size) if reduction == "mean" else g
@@ -68,10 +79,10 @@ def _broadcast(input: Any, target: Any) -> tuple[Node, Node]:
 
 
 def _difference_loss(
-    name: str, backward: str, doc: str, kernel: Callable[..., Any], slope: Callable[..., Node],
+    name: str, backward: str, doc: str, losses: Callable[..., None], slope: Callable[..., Node],
     parameter: str | None = None, default: float = 1.0,
 ) -> Op:  # fmt: skip
-    """A loss that is a function of input - target; `slope` is that function's derivative."""
+    """A loss that is a function of input - target, written into an array; `slope` is that function's derivative."""
 
     def build(input: Any, target: Any, reduction: Any, width: Any = None) -> Node:
         a, b = _broadcast(input, target)
@@ -86,7 +97,16 @@ def _difference_loss(
         return make(op, (cast(a, dtype), cast(b, dtype)), params)
 
     def run(x: Any, y: Any, reduction: str, **width: float) -> Any:
-        return _reduce_array(kernel(x - y, **width), reduction)
+        values = np.asarray(x - y)
+        losses(values, values, **width)
+        return _reduce_array(values, reduction)
+
+    def into(out: Any, x: Any, y: Any, reduction: str, **width: float) -> None:
+        if reduction == "none":
+            np.subtract(x, y, out=out)
+            losses(out, out, **width)
+        else:
+            np.copyto(out, run(x, y, reduction, **width))
 
     def vjp(g: Node, out: Node, x: Node, y: Node, reduction: str, **width: float) -> tuple[Node, Node]:
         size = math.prod(broadcast_shapes([x.shape, y.shape]))
@@ -96,30 +116,22 @@ def _difference_loss(
     extra = f", {parameter}={default}" if parameter is not None else ""
     op = primitive(
         name, run, _infer_pair, family="loss", args=f"input, target, reduction='mean'{extra}", doc=doc, build=build,
-        grad_fn=backward, torch=f"nn.functional.{name}", vjp=vjp,
+        grad_fn=backward, torch=f"nn.functional.{name}", vjp=vjp, into=into,
+        blocking=Blocking(aligned, lower=_lower_loss),
     )  # fmt: skip
     return op
 
 
-def _huber(d: Any, delta: float) -> Any:
-    size = np.abs(d)
-    return np.where(size <= delta, d * d / 2, delta * (size - d.dtype.type(delta / 2)))
-
-
-def _smooth_l1(d: Any, beta: float) -> Any:
-    size = np.abs(d)
-    return np.where(size < beta, d * d / d.dtype.type(2 * beta), size - d.dtype.type(beta / 2))
-
-
 mse_loss = _difference_loss(
-    "mse_loss", "MseLossBackward0", "Squared difference.", lambda d: d * d, lambda d: 2 * d
+    "mse_loss", "MseLossBackward0", "Squared difference.", loss_kernels.square, lambda d: 2 * d
 )  # fmt: skip
 huber_loss = _difference_loss(
-    "huber_loss", "HuberLossBackward0", "Half the squared difference up to delta, linear beyond.", _huber,
+    "huber_loss", "HuberLossBackward0", "Half the squared difference up to delta, linear beyond.", loss_kernels.huber,
     lambda d, delta: clamp(d, -delta, delta), "delta",
 )  # fmt: skip
 smooth_l1_loss = _difference_loss(
-    "smooth_l1_loss", "SmoothL1LossBackward0", "The Huber loss divided by beta.", _smooth_l1,
+    "smooth_l1_loss", "SmoothL1LossBackward0", "The Huber loss divided by beta.",
+    loss_kernels.smooth_l1,
     lambda d, beta: clamp(d / beta, -1.0, 1.0), "beta",
 )  # fmt: skip
 
@@ -157,12 +169,16 @@ def _bce_parts(extra: tuple[Any, ...], weighted: bool, pos_weighted: bool) -> tu
 
 
 def _bce_kernel(x: Any, y: Any, *extra: Any, reduction: str, weighted: bool, pos_weighted: bool) -> Any:
-    weight, positive = _bce_parts(extra, weighted, pos_weighted)
-    # Minus the logarithms of both chances, log(1 + exp(x)) and log(1 + exp(-x)); their sum cancels nothing.
-    tail = np.log1p(np.exp(-np.abs(x)))
-    share = y if positive is None else y * positive
-    loss = (1 - y) * (np.maximum(x, 0) + tail) + share * (np.maximum(-x, 0) + tail)
-    return _reduce_array(loss if weight is None else loss * weight, reduction)
+    losses = np.empty(np.broadcast_shapes(x.shape, y.shape, *(e.shape for e in extra)), x.dtype)
+    loss_kernels.binary_cross_entropy(losses, x, y, *_bce_parts(extra, weighted, pos_weighted))
+    return _reduce_array(losses, reduction)
+
+
+def _bce_into(out: Any, x: Any, y: Any, *extra: Any, reduction: str, weighted: bool, pos_weighted: bool) -> None:
+    if reduction == "none":
+        loss_kernels.binary_cross_entropy(out, x, y, *_bce_parts(extra, weighted, pos_weighted))
+    else:
+        np.copyto(out, _bce_kernel(x, y, *extra, reduction=reduction, weighted=weighted, pos_weighted=pos_weighted))
 
 
 def _bce_vjp(
@@ -185,7 +201,8 @@ bce = primitive(
     args="input, target, weight=None, pos_weight=None, reduction='mean'",
     grad_fn=lambda node: ("BinaryCrossEntropyWithLogitsBackward0", node.inputs[:2]),
     torch="nn.functional.binary_cross_entropy_with_logits",
-    doc="Cross-entropy of probabilities (target) and the sigmoid of the input.",
+    doc="Cross-entropy of probabilities (target) and the sigmoid of the input.", into=_bce_into,
+    blocking=Blocking(aligned, lower=_lower_loss),
 )  # fmt: skip
 
 
@@ -214,7 +231,7 @@ def _masked_fill(input: Any, mask: Any, value: Any) -> Node:
 
 
 masked_fill = elementwise(
-    "masked_fill", lambda m, x, value: np.where(m, x.dtype.type(value), x), args="input, mask, value", dtype="select",
+    "masked_fill", whole(kernels.masked_fill), into=kernels.masked_fill, args="input, mask, value", dtype="select",
     build=_masked_fill, grad_fn=lambda node: ("MaskedFillBackward0", node.inputs[1:]), torch="masked_fill",
     doc="The input with a number where the mask is true.", vjp=lambda g, out, m, x, value: (None, where(m, 0, g)),
 )  # fmt: skip
@@ -244,6 +261,12 @@ def _class_indices(target: Any, x: Node) -> Node:
             f"target has shape {node.shape}, the input of shape {x.shape} needs {expected}", argument="target"
         )
     return node
+
+
+def _class_follow(node: Node, dim: int) -> Dims | None:
+    """Operations on classes go through the samples of a batch one after the other."""
+    batched = dim == 0 and all(i.ndim for i in node.inputs[:2])
+    return (0, 0, *(None for _ in node.inputs[2:])) if batched else None
 
 
 def _checked(target: Any, classes: int, ignore_index: int) -> tuple[Any, Any]:
@@ -288,16 +311,19 @@ class_pick = primitive(
     vjp=lambda g, out, x, t, ignore_index: (
         make(class_put, (g, t), {"shape": x.shape, "ignore_index": ignore_index}), None
     ),
+    blocking=Blocking(_class_follow),
 )  # fmt: skip
 class_put: Op = primitive(
     "_class_put", _put_kernel, lambda inputs, params: (params["shape"], inputs[0].dtype), family="loss",
     public=False, args="values, target", doc="Zeros with the values at the target classes.",
     grad_fn=lambda node: ("NllLossBackwardBackward0", node.inputs[:1]),
     vjp=lambda h, out, v, t, shape, ignore_index: (make(class_pick, (h, t), {"ignore_index": ignore_index}), None),
+    blocking=Blocking(_class_follow),
 )  # fmt: skip
 class_factors = primitive(
     "_class_factors", _factors_kernel, lambda inputs, params: (inputs[0].shape, params["dtype"]), family="loss",
     public=False, args="target", doc="Each target's weight: 1 unless given, 0 for ignored ones.",
+    blocking=Blocking(lambda node, dim: (dim, *(None for _ in node.inputs[1:]))),
 )  # fmt: skip
 
 
@@ -332,6 +358,14 @@ def _nll_vjp(g: Node, out: Node, x: Node, *rest: Node, reduction: str, ignore_in
     return make(class_put, (pull, rest[0]), {"shape": x.shape, "ignore_index": ignore_index}), *(None for _ in rest)
 
 
+def _lower_nll(node: Node) -> Node | None:
+    how, ignore_index = node.params["reduction"], node.params["ignore_index"]
+    if how == "none":
+        return None
+    total = sum_(make(node.op, node.inputs, {**node.params, "reduction": "none"}))
+    return total / sum_(_factors(node.inputs[0], node.inputs[1:], ignore_index)) if how == "mean" else total
+
+
 def _nll_loss(input: Any, target: Any, weight: Any, ignore_index: Any, reduction: Any) -> Node:
     x = floating(input)
     if not x.ndim:
@@ -364,6 +398,7 @@ nll_loss = primitive(
     args="input, target, weight=None, ignore_index=-100, reduction='mean'", torch="nn.functional.nll_loss",
     grad_fn=lambda node: ("NllLossBackward0" if node.inputs[0].ndim <= 2 else "NllLoss2DBackward0", node.inputs[:1]),
     doc="Minus the log-probability (input) of each target class.",
+    blocking=Blocking(_class_follow, lower=_lower_nll),
 )  # fmt: skip
 
 
@@ -474,6 +509,11 @@ def _layer_norm_vjp(
     return dx, *((g * normal,) if scaled else ()), *((g,) if shifted else ())
 
 
+def _layer_norm_follow(node: Node, dim: int) -> Dims | None:
+    inner = node.ndim - node.params["dims"]
+    return (dim, *(None for _ in node.inputs[1:])) if dim < inner else None
+
+
 def _layer_norm_grad_fn(node: Node) -> tuple[str, tuple[Node | None, ...]]:
     rest = list(node.inputs[1:])
     edges = [rest.pop(0) if node.params[flag] else None for flag in ("scaled", "shifted")]
@@ -485,4 +525,5 @@ layer_norm = primitive(
     args="input, normalized_shape, weight=None, bias=None, eps=1e-5", build=_layer_norm, vjp=_layer_norm_vjp,
     grad_fn=_layer_norm_grad_fn, torch="nn.functional.layer_norm",
     doc="The last dimensions brought to mean 0 and variance 1, then scaled and shifted.",
+    blocking=Blocking(_layer_norm_follow),
 )  # fmt: skip

@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 
 from gradcli.arguments import as_int, as_node, normalize_axis
+from gradcli.blocking import Accumulate, Blocking, Dims
 from gradcli.dtypes import BOOL
 from gradcli.errors import GradcliError
 from gradcli.infer import broadcast_shapes, cast, promote
 from gradcli.node import Node, Op, Params, Shape, make
+from gradcli.ops import partial
 from gradcli.ops.elementwise import contiguous, mul
 from gradcli.ops.family import composite, primitive
 from gradcli.ops.reduce import sum_
@@ -28,6 +30,13 @@ def _product(a: Any, b: Any) -> Any:
     if a.dtype == np.float16:
         return np.matmul(a.astype(np.float32), b.astype(np.float32)).astype(np.float16)
     return np.matmul(a, b)
+
+
+def _product_into(out: Any, a: Any, b: Any) -> None:
+    if a.dtype == np.float16:
+        np.copyto(out, _product(a, b))
+    else:
+        np.matmul(a, b, out=out)
 
 
 def _dot_kernel(a: Any, b: Any) -> Any:
@@ -52,7 +61,22 @@ def _do_not_fit(a: Shape, b: Shape, name: str, left: int, right: int) -> Gradcli
     return GradcliError(f"shapes {a} and {b} do not fit for {name}: {left} against {right}")
 
 
-def _primitive(name: str, kernel: Any, wanted: tuple[str, str], vjp: Any, doc: str, args: str) -> Op:
+def _product_follow(node: Node, dim: int) -> Dims | None:
+    """Batches together, rows with the left operand, columns with the right one."""
+    a, b = node.inputs
+    if dim < a.ndim - 2:
+        return dim, dim
+    return (dim, None) if dim == a.ndim - 2 else (None, b.ndim - 1)
+
+
+def _contracted_dims(node: Node) -> list[Dims]:
+    a, b = node.inputs
+    return [(a.ndim - 1, max(b.ndim - 2, 0))]
+
+
+def _primitive(
+    name: str, kernel: Any, wanted: tuple[str, str], vjp: Any, doc: str, args: str, accumulate: Accumulate
+) -> Op:
     """A product of operands with fixed numbers of dimensions, contracting the last of one with one of the other."""
     ndims = tuple({"vector": 1, "matrix": 2, "batch of matrices": 3}[w] for w in wanted)
 
@@ -75,6 +99,8 @@ def _primitive(name: str, kernel: Any, wanted: tuple[str, str], vjp: Any, doc: s
     op = primitive(
         name, kernel, infer, family="contraction", args=args, doc=doc, vjp=vjp, grad_fn=f"{name.capitalize()}Backward0",
         build=lambda a, b: make(op, tuple(common((a, b), f"{name}()")), {}),
+        blocking=Blocking(_product_follow, _contracted_dims, accumulate), into=_product_into if "matrix" in wanted[0]
+        else None,
     )  # fmt: skip
     return op
 
@@ -109,18 +135,28 @@ def _dot_vjp(g: Node, out: Node, a: Node, b: Node) -> tuple[Node, Node]:
     return g * b, g * a
 
 
-mm = _primitive("mm", _product, ("matrix", "matrix"), _mm_vjp, "Product of two matrices.", "input, mat2")
-mv = _primitive("mv", _product, ("matrix", "vector"), _mv_vjp, "Product of a matrix and a vector.", "input, vec")
+PRODUCT = partial.product(_product)
+
+mm = _primitive("mm", _product, ("matrix", "matrix"), _mm_vjp, "Product of two matrices.", "input, mat2", PRODUCT)
+mv = _primitive(
+    "mv", _product, ("matrix", "vector"), _mv_vjp, "Product of a matrix and a vector.", "input, vec", PRODUCT
+)
 bmm = _primitive(
     "bmm", _product, ("batch of matrices", "batch of matrices"), _bmm_vjp, "Products of two batches of matrices.",
-    "input, mat2",
+    "input, mat2", PRODUCT,
 )  # fmt: skip
 dot = _primitive(
-    "dot", _dot_kernel, ("vector", "vector"), _dot_vjp, "Sum of the products of two vectors.", "input, tensor"
+    "dot",
+    _dot_kernel,
+    ("vector", "vector"),
+    _dot_vjp,
+    "Sum of the products of two vectors.",
+    "input, tensor",
+    partial.DOT,
 )
 vdot = _primitive(
     "vdot", _dot_kernel, ("vector", "vector"), _dot_vjp, "Sum of the products of two vectors, as dot for real numbers.",
-    BINARY,
+    BINARY, partial.DOT,
 )  # fmt: skip
 
 

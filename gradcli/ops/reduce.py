@@ -9,15 +9,18 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gradcli.arguments import as_node, as_number, normalize_axes, normalize_axis
+from gradcli.blocking import Accumulate, Blocking, Dims, except_along, kept, over_dims
 from gradcli.dtypes import BOOL, INT64
 from gradcli.errors import GradcliError
 from gradcli.infer import cast
 from gradcli.node import Node, Op, Params, Shape, make
+from gradcli.ops import partial
 from gradcli.ops.elementwise import (
     abs_,
     eq,
     exp,
     isnan,
+    log,
     logical_and,
     maximum,
     minimum,
@@ -80,6 +83,9 @@ def _reduction(
     aliases: tuple[str, ...] = (),
     domain: Any = (-2.0, 2.0),
     torch: str | None = None,
+    accumulate: Accumulate | None = None,
+    lower: Any = None,
+    blocking: Blocking | None = None,
 ) -> Op:
     """A row that reduces `dim`; `floating` refuses integers, `nonempty` refuses to reduce no elements."""
 
@@ -89,6 +95,7 @@ def _reduction(
     op = primitive(
         name, kernel, _infer(result), family="reduction", args=args, doc=doc, vjp=vjp, grad_fn=grad_fn, domain=domain,
         build=build or standard, aliases=aliases, torch=torch,
+        blocking=blocking or Blocking(kept, over_dims if accumulate is not None else None, accumulate, lower),
     )  # fmt: skip
     return op
 
@@ -110,13 +117,13 @@ def reduce_node(
 
 def _sum(x: Any, dim: Any, keepdim: Any, axis_given: bool) -> Any:
     if x.dtype.kind == "f":
-        return np.add.reduce(x, axis=dim, keepdims=keepdim, dtype=np.float64).astype(x.dtype)
+        return (np.add.reduce(x, axis=dim, keepdims=keepdim, dtype=np.float64) + 0.0).astype(x.dtype)
     return np.add.reduce(x, axis=dim, keepdims=keepdim, dtype=np.int64)
 
 
 def _mean(x: Any, dim: Any, keepdim: Any, axis_given: bool) -> Any:
     n = math.prod(x.shape[d] for d in dim)
-    total = np.add.reduce(x, axis=dim, keepdims=keepdim, dtype=np.float64)
+    total = np.add.reduce(x, axis=dim, keepdims=keepdim, dtype=np.float64) + 0.0
     return np.true_divide(total, n).astype(x.dtype)
 
 
@@ -279,27 +286,45 @@ TYPED = "input, dim=None, keepdim=False, *, dtype=None"
 sum_ = _reduction(
     "sum", _sum, args=TYPED, build=_typed("sum"), result=_whole_result, grad_fn=by_axis("SumBackward0", "SumBackward1"),
     doc="Sum.", vjp=lambda g, out, x, dim, keepdim, axis_given: (expand(restore(g, x, dim, keepdim), x.shape),),
+    accumulate=partial.SUM,
 )  # fmt: skip
 mean = _reduction(
     "mean", _mean, args=TYPED, build=_typed("mean"), grad_fn=by_axis("MeanBackward0", "MeanBackward1"), doc="Mean.",
     vjp=lambda g, out, x, dim, keepdim, axis_given: (
         expand(restore(g, x, dim, keepdim), x.shape) / max(1, count(x, dim)),
     ),
+    accumulate=partial.MEAN,
 )  # fmt: skip
 prod = _reduction(
     "prod", _prod, args=TYPED, build=_typed("prod"), result=_whole_result, doc="Product.", vjp=_prod_vjp,
     grad_fn=by_axis("ProdBackward0", "ProdBackward1"),
+    accumulate=partial.by_ufunc(np.multiply, lambda dtype: np.float64 if dtype.kind == "f" else np.int64),
 )  # fmt: skip
 amax = _reduction(
     "amax", _extreme(np.maximum), nonempty=True, grad_fn="AmaxBackward0", vjp=_share_extreme,
-    doc="Maximum; equal ones share the gradient evenly.",
+    doc="Maximum; equal ones share the gradient evenly.", accumulate=partial.by_ufunc(np.maximum),
 )  # fmt: skip
 amin = _reduction(
     "amin", _extreme(np.minimum), nonempty=True, grad_fn="AminBackward0", vjp=_share_extreme,
-    doc="Minimum; equal ones share the gradient evenly.",
+    doc="Minimum; equal ones share the gradient evenly.", accumulate=partial.by_ufunc(np.minimum),
 )  # fmt: skip
+
+
+def _lower_logsumexp(node: Node) -> Node | None:
+    """The steps of the kernel as operations. The bound holds infinite maxima away from inf - inf."""
+    x, dim = node.inputs[0], node.params["dim"]
+    if x.dtype.itemsize < 4:
+        # A sum in half precision could overflow.
+        return None
+    largest = float(np.finfo(x.dtype).max)
+    shift = call("clamp", amax(x, dim, True), -largest, largest)
+    total = log(sum_(exp(x - shift), dim, True)) + shift
+    return reshape(total, node.shape)
+
+
 logsumexp: Op = _reduction(
-    "logsumexp", _logsumexp, grad_fn="LogsumexpBackward0", doc="`log(sum(exp(input)))` without overflow.",
+    "logsumexp", _logsumexp, lower=_lower_logsumexp, grad_fn="LogsumexpBackward0",
+    doc="`log(sum(exp(input)))` without overflow.",
     build=lambda input, dim, keepdim: reduce_node(logsumexp, floating(input), dim, keepdim),
     vjp=lambda g, out, x, dim, keepdim, axis_given: (
         restore(g, x, dim, keepdim) * exp(x - restore(out, x, dim, keepdim)),
@@ -307,7 +332,7 @@ logsumexp: Op = _reduction(
 )  # fmt: skip
 
 
-def _spread(name: str, kernel: Any, doc: str, vjp: Any) -> Op:
+def _spread(name: str, kernel: Any, doc: str, vjp: Any, accumulate: Accumulate) -> Op:
     def build(input: Any, dim: Any, unbiased: Any, keepdim: Any, correction: Any) -> Node:
         # As in PyTorch, a boolean in second place means `unbiased`.
         if isinstance(dim, bool):
@@ -318,13 +343,13 @@ def _spread(name: str, kernel: Any, doc: str, vjp: Any) -> Op:
 
     op = _reduction(
         name, kernel, args="input, dim=None, unbiased=None, keepdim=False, *, correction=None", build=build, doc=doc,
-        vjp=vjp, grad_fn=f"{name.capitalize()}Backward0",
+        vjp=vjp, grad_fn=f"{name.capitalize()}Backward0", accumulate=accumulate,
     )  # fmt: skip
     return op
 
 
-var = _spread("var", _var, "Variance, with n - correction (1 unless given) in the denominator.", _var_vjp)
-std = _spread("std", _std, "Standard deviation, the root of var; its gradient at 0 is 0.", _std_vjp)
+var = _spread("var", _var, "Variance, with n - correction (1 unless given) in the denominator.", _var_vjp, partial.VAR)
+std = _spread("std", _std, "Standard deviation, the root of var; its gradient at 0 is 0.", _std_vjp, partial.STD)
 
 
 def _norm_build(input: Any, p: Any, dim: Any, keepdim: Any) -> Node:
@@ -343,14 +368,15 @@ norm = _reduction(
     vjp=_norm_vjp,
     doc="Vector p-norm; p may be inf, -inf or 0.",
     grad_fn="LinalgVectorNormBackward0",
+    accumulate=partial.NORM,
 )
 all_ = _reduction(
     "all", lambda x, dim, keepdim, axis_given: np.logical_and.reduce(x, axis=dim, keepdims=keepdim),
-    result=lambda d: BOOL, doc="True where all are not zero.",
+    result=lambda d: BOOL, doc="True where all are not zero.", accumulate=partial.by_ufunc(np.logical_and),
 )  # fmt: skip
 any_ = _reduction(
     "any", lambda x, dim, keepdim, axis_given: np.logical_or.reduce(x, axis=dim, keepdims=keepdim),
-    result=lambda d: BOOL, doc="True where one is not zero.",
+    result=lambda d: BOOL, doc="True where one is not zero.", accumulate=partial.by_ufunc(np.logical_or),
 )  # fmt: skip
 count_nonzero: Op = _reduction(
     "count_nonzero",
@@ -359,7 +385,16 @@ count_nonzero: Op = _reduction(
     args="input, dim=None",
     doc="How many are not zero.",
     build=lambda input, dim: reduce_node(count_nonzero, input, dim, False),
+    accumulate=partial.COUNT,
 )
+
+
+def _over_one_dim(node: Node) -> list[Dims]:
+    return [(d,) for d in node.params["dim"]] if node.params["axis_given"] else []
+
+
+def _kept_by_arg(node: Node, dim: int) -> Dims | None:
+    return kept(node, dim) if node.params["axis_given"] else None
 
 
 def _arg_reduction(name: str, function: Any, word: str) -> Op:
@@ -368,9 +403,11 @@ def _arg_reduction(name: str, function: Any, word: str) -> Op:
         axis = None if dim is None else normalize_axis(dim, x.ndim)
         return reduce_node(op, x, axis, keepdim, nonempty=True)
 
+    extreme = partial.first_extreme(np.maximum if word == "maximum" else np.minimum, function)
     op = _reduction(
         name, _arg(function), result=lambda d: INT64, build=build,
         doc=f"Index of the {word}, the first of equal ones; in the flattened tensor without dim.",
+        blocking=Blocking(_kept_by_arg, _over_one_dim, extreme),
     )  # fmt: skip
     return op
 
@@ -393,6 +430,13 @@ def _pick_kernel(x: Any, index: Any, dim: int, keepdim: Any, name: str) -> Any:
     return picked if keepdim else picked.squeeze(dim)
 
 
+def _pick_follow(node: Node, dim: int) -> Dims | None:
+    axis = node.params["dim"]
+    if not node.inputs[0].ndim or (node.params["keepdim"] and dim == axis):
+        return None
+    return dim if node.params["keepdim"] or dim < axis else dim + 1, dim
+
+
 def _pick_vjp(g: Node, out: Node, x: Node, index: Node, dim: int, keepdim: Any, name: str) -> tuple[Node, None]:
     if not x.ndim:
         return g, None
@@ -405,7 +449,7 @@ def _pick_vjp(g: Node, out: Node, x: Node, index: Node, dim: int, keepdim: Any, 
 pick = primitive(
     "_pick", _pick_kernel, lambda inputs, params: (inputs[1].shape, inputs[0].dtype), family="reduction", public=False,
     args="input, index", doc="The element of each line along dim at an index.", vjp=_pick_vjp,
-    grad_fn=lambda node: (node.params["name"], node.inputs[:1]),
+    grad_fn=lambda node: (node.params["name"], node.inputs[:1]), blocking=Blocking(_pick_follow),
 )  # fmt: skip
 
 
@@ -427,6 +471,7 @@ def _extreme_row(name: str, whole_kernel: Any, pairwise: Op, arg: Op, word: str)
         name, whole_kernel, build=build, vjp=_share_extreme, grad_fn=f"{name.capitalize()}Backward1", nonempty=True,
         doc=f"The {word} of all (equal ones share the gradient evenly); with dim, the pair (values, indices); "
         f"with a tensor in second place, the elementwise {word}.",
+        accumulate=partial.by_ufunc(np.maximum if name == "max" else np.minimum),
     )  # fmt: skip
     return op
 
@@ -452,6 +497,7 @@ def _running(name: str, ufunc: Any, vjp: Any, doc: str) -> Op:
     op = primitive(
         name, kernel, lambda inputs, params: (inputs[0].shape, _whole_result(inputs[0].dtype)), family="reduction",
         args="input, dim, *, dtype=None", build=build, doc=doc, vjp=vjp, grad_fn=f"{name.capitalize()}Backward0",
+        blocking=Blocking(except_along),
     )  # fmt: skip
     return op
 

@@ -1,12 +1,20 @@
 """Arrays in .npy and .npz files: headers, reading, mapping and all-or-nothing writing; nothing is ever unpickled.
 
+Arrays larger than memory are read and written in blocks: `open_array`, `streaming`.
+
 A file is checked against its header before any of its data is read or any memory is taken for it, so that a damaged
 or malicious file costs one line on standard error.
 """
 
+from gradcli.storage.blocks import FileArray as FileArray
+from gradcli.storage.blocks import open_array as open_array
+from gradcli.storage.edges import Edges as Edges
 from gradcli.storage.header import Header as Header
 from gradcli.storage.reading import load as load
 from gradcli.storage.reading import read_header as read_header
+from gradcli.storage.sink import Sink as Sink
+from gradcli.storage.sink import can_stream as can_stream
+from gradcli.storage.sink import streaming as streaming
 from gradcli.storage.writing import check_writable as check_writable
 from gradcli.storage.writing import save as save
 from gradcli.storage.writing import save_all as save_all

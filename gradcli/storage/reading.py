@@ -8,8 +8,8 @@ import os
 import re
 import stat
 import sys
-from collections.abc import Iterator
-from typing import IO, Literal
+from collections.abc import Callable, Iterator
+from typing import IO, Literal, TypeVar
 
 import numpy as np
 
@@ -29,6 +29,8 @@ from gradcli.storage.header import (
 from gradcli.storage.memory import LARGE, check_booleans, check_memory, finish, receive
 from gradcli.storage.stream import fill, take
 
+T = TypeVar("T")
+
 
 def read_header(path: str) -> Header:
     """The header of a .npy file, checked against the size of the file; no data is read.
@@ -38,7 +40,7 @@ def read_header(path: str) -> Header:
     """
     if path == "-":
         raise GradcliError("standard input cannot be looked at before it is read")
-    with _reading(path), _open(path) as file:
+    with reading(path), _open(path) as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
             raise WorkError(f"{shown(path)} is not a regular file: it can be read only once, as a whole")
@@ -53,10 +55,18 @@ def load(spec: str) -> Array:
     The dtype is the file's; C or Fortran order is kept. Large regular files are mapped into memory, read-only.
     A file that cannot be read is a WorkError; a key that an archive does not have is a GradcliError.
     """
+    return load_unless_large(spec, _map)
+
+
+def load_unless_large(spec: str, take_large: Callable[[IO[bytes], Header], T | None]) -> Array | T:
+    """The array that `spec` names, or what `take_large` makes of a regular file over `LARGE`, given with its header.
+
+    It may decline with None. The file is open at the beginning of the data, and is to be left at its end.
+    """
     path, key = _split(spec)
-    with _reading(path):
+    with reading(path):
         if path == "-":
-            return _read(_standard_input(), path)
+            return _read(_standard_input(), path, take_large)
         with _open(path) as file:
             if file.isatty():
                 raise GradcliError(f"{shown(path)} is a terminal, not a file")
@@ -65,7 +75,7 @@ def load(spec: str) -> Array:
                 return read_archive(file, path, key)
             if key is not None:
                 raise WorkError(f"{shown(path)} is not an .npz archive")
-            return _read(file, path)
+            return _read(file, path, take_large)
 
 
 def _split(spec: str) -> tuple[str, str | None]:
@@ -78,7 +88,8 @@ def _split(spec: str) -> tuple[str, str | None]:
 
 
 @contextlib.contextmanager
-def _reading(path: str) -> Iterator[None]:
+def reading(path: str) -> Iterator[None]:
+    """Within this block a failure of the system is one to read `path`."""
     try:
         yield
     except OSError as error:
@@ -120,7 +131,7 @@ def _standard_input() -> IO[bytes]:
     return sys.stdin.buffer
 
 
-def _read(stream: IO[bytes], path: str) -> Array:
+def _read(stream: IO[bytes], path: str, take_large: Callable[[IO[bytes], Header], T | None]) -> Array | T:
     """Read the .npy that begins at the current position of a regular file, a pipe or any other stream."""
     try:
         status = os.fstat(stream.fileno())
@@ -137,9 +148,9 @@ def _read(stream: IO[bytes], path: str) -> Array:
     header = parse_header(stream, path, start=stream.tell())
     check_size(header, status.st_size)
     if header.nbytes > LARGE:
-        mapped = _map(stream, header)
-        if mapped is not None:
-            return mapped
+        taken = take_large(stream, header)
+        if taken is not None:
+            return taken
         check_memory(header)
     data = np.empty(header.nbytes, np.uint8)
     found = fill(stream, data.data)

@@ -1,0 +1,158 @@
+"""What commands that take an expression and inputs have in common: reading both, and building the request."""
+
+from __future__ import annotations
+
+import re
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gradcli.cli.values import STANDARD_INPUT, Value, parse_inputs
+from gradcli.errors import GradcliError, WorkError
+from gradcli.syntax import parse
+
+if TYPE_CHECKING:
+    from gradcli.evaluation import Request
+    from gradcli.syntax import Program
+
+DTYPES = ["float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "bool"]
+
+# A file larger than this is no expression, but data or /dev/zero.
+_LONGEST_SOURCE = 64 << 20
+_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
+
+
+class ExpressionCommand(click.Command):
+    """A command whose expression may begin with a minus sign."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        flags: set[str] = {"h"}
+        valued: set[str] = set()
+        for param in self.params:
+            letters = {o[1] for o in param.opts if o.startswith("-") and len(o) == 2}
+            (flags if getattr(param, "is_flag", False) else valued).update(letters)
+        words = []
+        for k, word in enumerate(args):
+            if word == "--":
+                words += args[k:]
+                break
+            # A leading space means nothing to the expression and tells click that this is no option.
+            words.append(word if _is_option(word, flags, valued) else f" {word}")
+        return super().parse_args(ctx, words)
+
+
+def _is_option(word: str, flags: set[str], valued: set[str]) -> bool:
+    """Whether a word is written like one of the short options, or not like one at all."""
+    if not word.startswith("-") or word == "-" or word.startswith("--"):
+        return True
+    for letter in word[1:]:
+        if letter in valued:
+            return True
+        if letter not in flags:
+            return False
+    return True
+
+
+class Size(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    """A number of bytes, such as 500MB or 2GiB."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        found = re.fullmatch(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([kmgt]?i?)b?\s*", str(value).lower())
+        if found is None or found[2] not in _UNITS or not float(found[1]):
+            raise GradcliError(f"{value!r} is not a size", hint="write it as 500MB, 2GB or 1.5GiB")
+        return int(float(found[1]) * _UNITS[found[2]])
+
+
+class Asked:
+    """The words of a command line: the expression, its inputs, what to differentiate."""
+
+    __slots__ = ("program", "values", "vector", "wanted", "dtype", "seed")
+
+    def __init__(
+        self, items: tuple[str, ...], source: str | None, wrt: str | None, no_grad: bool, grad_output: str | None,
+        dtype: str | None, seed: int | None,
+    ) -> None:  # fmt: skip
+        words = list(items)
+        if source is None and not words:
+            raise click.UsageError("Missing argument 'EXPR'.")
+        program = parse(words.pop(0).lstrip(" ")) if source is None else None
+        self.values = parse_inputs(words)
+        self.vector = Value("--grad-output", grad_output) if grad_output is not None else None
+        paths = [source, *(v.path for v in self.values), self.vector.path if self.vector else None]
+        if paths.count(STANDARD_INPUT) > 1:
+            raise GradcliError("only one thing can be read from standard input")
+        if program is None:
+            assert source is not None
+            program = parse(read_source(source))
+        self.program: Program = program
+        self.wanted = _wanted(wrt, no_grad, grad_output)
+        self.dtype = dtype
+        self.seed = seed
+
+    def load(self) -> tuple[Request, dict[str, Any], Any]:
+        """The request built, the data of its inputs (files are opened, not read) and the vector, None if not given."""
+        from gradcli.evaluation import Form, prepare, vector_for
+        from gradcli.functions import manual_seed, set_default_dtype
+
+        if self.seed is not None:
+            manual_seed(self.seed)
+        if self.dtype is not None and self.dtype.startswith("float"):
+            set_default_dtype(self.dtype)
+        inputs = {value.name: value.load(self.dtype) for value in self.values}
+        # In float64: the value decides later what it is rounded to.
+        given = self.vector.load("float64") if self.vector is not None else None
+        forms = [Form(name, array.shape, array.dtype, _is_packed(array)) for name, array in inputs.items()]
+        try:
+            request = prepare(self.program, forms, self.wanted, given is not None)
+            return request, inputs, None if given is None else vector_for(request, given)
+        except GradcliError as error:
+            error.source = self.program.source if error.source is None else error.source
+            raise
+
+
+def _is_packed(array: Any) -> bool:
+    """Whether the elements of an array, or of a file, lie in row-major order."""
+    return bool(array.flags.c_contiguous if hasattr(array, "flags") else array.c_contiguous)
+
+
+def _wanted(wrt: str | None, no_grad: bool, grad_output: str | None) -> list[str] | None:
+    """The inputs to differentiate: None for every floating-point one."""
+    if no_grad and (wrt is not None or grad_output is not None):
+        option = "--wrt" if wrt is not None else "--grad-output"
+        raise GradcliError(f"--no-grad and {option} contradict each other")
+    if wrt is None:
+        return [] if no_grad else None
+    names = [name.strip() for name in wrt.split(",")]
+    if not all(names):
+        raise GradcliError("--wrt takes names of inputs", hint="as in --wrt x,y; --no-grad differentiates nothing")
+    return names
+
+
+def read_source(path: str) -> str:
+    """The text of an expression file."""
+    name = "standard input" if path == STANDARD_INPUT else path or "''"
+    try:
+        if path != STANDARD_INPUT:
+            with open(path, "rb") as file:
+                data = file.read(_LONGEST_SOURCE + 1)
+        elif sys.stdin is None:
+            raise WorkError("standard input is closed")
+        else:
+            data = sys.stdin.buffer.read(_LONGEST_SOURCE + 1)
+    except FileNotFoundError as error:
+        hint = "-f names the file with the expression; an expression that begins with a minus sign can follow --"
+        raise WorkError(f"cannot read {name}: {error.strerror}", hint=hint) from None
+    except OSError as error:
+        raise WorkError(f"cannot read {name}: {error.strerror or error}") from None
+    except ValueError:
+        raise WorkError(f"cannot read {name}: no file can have this name") from None
+    if len(data) > _LONGEST_SOURCE:
+        raise WorkError(f"{name} is too long for an expression", hint=f"at most {_LONGEST_SOURCE >> 20} MB are read")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise WorkError(f"cannot read {name}: it is not UTF-8 text (line {line})") from None

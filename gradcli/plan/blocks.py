@@ -1,0 +1,306 @@
+"""From the nodes of a pass to the steps on one block: places for values, scratch buffers, kernels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from gradcli.node import Node
+from gradcli.plan.program import CALL, INTO, UFUNC, Cut, Pass, Sizes, Step, Sum, Write
+from gradcli.plan.schedule import PassNodes, Schedule
+
+# As many bytes may a block of a matrix have.
+_MATRIX_BYTES = 1 << 23
+# Up to this many elements beside the blocked dimension, blocks are laid out with that dimension innermost.
+_NARROW = 64
+# Rows are laid side by side until they are this long.
+_LONG_ROW = 1024
+_MOST_TILES = 64
+
+
+# Sums of these do not cancel.
+_NONNEGATIVE = frozenset({"exp", "exp2", "abs", "sigmoid", "softplus", "sqrt", "relu"})
+
+Key = tuple[Node, int | None]
+
+
+class PassBuilder:
+    """Builds one pass. `number` gives the number of a kept array in the program, making one where there is none."""
+
+    def __init__(self, schedule: Schedule, nodes: PassNodes, number: Any, files: frozenset[Node], sizes: Sizes) -> None:
+        self.schedule = schedule
+        self.nodes = nodes
+        self.number = number
+        self.files = files
+        self.sizes = sizes
+        self.inside = set(nodes.blocks)
+        self.slots: list[tuple[Node, int]] = []
+        self.place: dict[Key, int] = {}
+        self.cuts: list[Cut] = []
+        self.shared: list[tuple[int, int]] = []
+        self.steps: list[Step | Sum | Cut] = []
+        self.buffers: list[int] = []
+        self.free: list[int] = []
+        self.buffer_of: dict[int, int] = {}
+        self.fused: set[Node] = set()
+        self.ends: dict[int, list[Key]] = {}
+        reductions = set(nodes.reductions)
+        self.order = [node for node in schedule.order if node in self.inside or node in reductions]
+        self.length = self._length()
+        self.rows = self._rows()
+        self.transposed = self._is_transposed()
+
+    def build(self) -> Pass:
+        sums: list[Sum] = []
+        writes: list[Write] = []
+        last = self._last_uses()
+        targets = {node: self.number(node) for node in self.nodes.filled}
+        # What a reduction needs is computed right before it, as far as the order allows.
+        for at, node in enumerate(self.order):
+            if node in self.inside:
+                if node not in self.fused:
+                    self._add_step(node, targets.get(node), last, at)
+            else:
+                # Right here: the buffers of its operands may take other values next.
+                sums.append(self._sum(node))
+                self.steps.append(sums[-1])
+            self._release(at)
+        for node, value in targets.items():
+            slot = self.place[node, self.schedule.axes[node][1]]
+            step = next((s for s in self.steps if isinstance(s, Step) and s.out == slot), None)
+            direct = step is not None and step.target == value
+            writes.append(Write(slot, value, self.schedule.axes[node][1], not direct))
+        made = [s.node for s in self.steps if isinstance(s, Step) and s.kind == CALL and not s.node.op.blocking.view]
+        loose = sum(node.nbytes // self.length for node in made)
+        return Pass(
+            self.length, self.rows, self.cuts, self.shared, self.steps, sums, writes, self.buffers, self.slots,
+            self.transposed, loose,
+        )  # fmt: skip
+
+    # Sizes ------------------------------------------------------------------------------------------------------------
+
+    def _dims(self, node: Node) -> list[tuple[Node, int]]:
+        """Operands of a node that are cut, with the dimension."""
+        found = zip(node.inputs, self.schedule.dims[node], strict=True)
+        return [(child, d) for child, d in found if d is not None]
+
+    def _length(self) -> int:
+        if self.nodes.blocks:
+            node = self.nodes.blocks[0]
+            return node.shape[self.schedule.axes[node][1]]
+        child, d = self._dims(self.nodes.reductions[0])[0]
+        return child.shape[d]
+
+    def _rows(self) -> int:
+        """How many rows a block has: by the widest value in it. It does not depend on the machine."""
+        row_bytes = row_size = 1
+        matrix = False
+        for node in self.order:
+            matrix = matrix or (node.op.family == "contraction" and node.op.name in ("mm", "bmm"))
+            for child, _ in [*self._dims(node), *([(node, 0)] if node in self.inside else [])]:
+                row_bytes = max(row_bytes, child.nbytes // self.length)
+                row_size = max(row_size, child.size // self.length)
+        rows = max(self.sizes.block_bytes // row_bytes, -(-self.sizes.least // row_size))
+        if matrix:
+            # Not at any price: rows may be long.
+            rows = max(rows, min(self.sizes.matrix_rows, _MATRIX_BYTES // row_bytes))
+        if rows > _MOST_TILES:
+            rows -= rows % _MOST_TILES
+        return max(1, min(rows, self.length))
+
+    def _is_transposed(self) -> bool:
+        """Whether blocks are laid out with the rows innermost: for few columns that are summed up or broadcast."""
+        worth = False
+        for node in self.order:
+            if node.op.family == "contraction" or (node in self.inside and self.schedule.axes[node][1] != 0):
+                return False
+            wide = max((c for c in node.inputs), key=lambda c: c.size, default=node)
+            width = wide.size // self.length if wide.shape[:1] == (self.length,) else 1
+            if not 1 < width <= _NARROW:
+                continue
+            if node.op.family == "reduction" and node in self.inside:
+                worth = True
+            if node.op.family == "elementwise" and any(
+                c.size == self.length and c.shape[:1] == (self.length,) and c.ndim == node.ndim for c in node.inputs
+            ):
+                worth = True
+        return worth
+
+    # Values -----------------------------------------------------------------------------------------------------------
+
+    def _slot(self, node: Node, axis: int | None) -> int:
+        slot = len(self.slots)
+        self.slots.append((node, -1 if axis is None else axis))
+        self.place[node, axis] = slot
+        return slot
+
+    def operand(self, node: Node, child: Node, wanted: int | None) -> int:
+        """The place of an operand among the block's values."""
+        known = self.place.get((child, wanted))
+        if known is not None:
+            return known
+        slot = self._slot(child, wanted)
+        value = self.number(child)
+        if wanted is None:
+            self.shared.append((slot, value))
+            return slot
+        buffer = -1
+        wide = self.transposed and child.size > self.length and node.op.family in ("elementwise", "reduction")
+        if child in self.files or wide:
+            buffer = self._take(slot, child)
+        cut = Cut(value, wanted, slot, buffer)
+        self.cuts.append(cut)
+        if buffer >= 0:
+            # Right before it is needed: until then the buffer holds other values.
+            self.steps.append(cut)
+        return slot
+
+    def _operands(self, node: Node) -> tuple[int, ...]:
+        found = zip(node.inputs, self.schedule.dims[node], strict=True)
+        return tuple([self.operand(node, child, wanted) for child, wanted in found])
+
+    # Buffers ----------------------------------------------------------------------------------------------------------
+
+    def _take(self, slot: int, node: Node) -> int:
+        """A free scratch buffer that is large enough for a row of the node, or a new one."""
+        need = max(1, node.nbytes // self.length)
+        fits = [b for b in self.free if self.buffers[b] >= need]
+        if fits:
+            buffer = min(fits, key=lambda b: self.buffers[b])
+            self.free.remove(buffer)
+        else:
+            buffer = len(self.buffers)
+            self.buffers.append(need)
+        self.buffer_of[slot] = buffer
+        return buffer
+
+    def _last_uses(self) -> dict[Key, int]:
+        """The last step that looks at each value, views counting as looks at what they show."""
+        last: dict[Key, int] = {}
+        order = self.order
+        self._fuse(order)
+        base: dict[Node, Node] = {}
+        for at, node in enumerate(order):
+            source = node.inputs[0] if node.inputs and node.inputs[0] in self.fused else node
+            for key in zip(source.inputs, self.schedule.dims[source], strict=True):
+                last[key] = at
+            if node.op.blocking.view and node in self.inside:
+                base[node] = node.inputs[0]
+        for node in reversed(order):
+            if node in base:
+                own = last.get((node, self.schedule.axes[node][1]), -1)
+                child, wanted = node.inputs[0], self.schedule.dims[node][0]
+                last[child, wanted] = max(last.get((child, wanted), -1), own)
+        for node in self.nodes.filled:
+            # Until the end of the block: what is written may be a view of it.
+            last[node, self.schedule.axes[node][1]] = len(order)
+            while node in base:
+                node = node.inputs[0]
+                for wanted in range(-1, node.ndim):
+                    key = node, None if wanted < 0 else wanted
+                    if key in last:
+                        last[key] = len(order)
+        self.ends = {}
+        for key, at in last.items():
+            self.ends.setdefault(at, []).append(key)
+        return last
+
+    def _release(self, at: int) -> None:
+        for key in self.ends.get(at, ()):
+            slot = self.place.get(key)
+            if slot is not None and slot in self.buffer_of:
+                self.free.append(self.buffer_of.pop(slot))
+
+    # Steps ------------------------------------------------------------------------------------------------------------
+
+    def _fuse(self, order: list[Node]) -> None:
+        """Products that only a full sum looks at become part of it, as a dot product."""
+        users: dict[Node, int] = {}
+        for node in order:
+            for child in node.inputs:
+                users[child] = users.get(child, 0) + 1
+        for node in order:
+            product = node.inputs[0] if node.inputs else None
+            if (
+                node not in self.inside and node.op.name in ("sum", "mean") and product in self.inside
+                and product is not None and product.op.name == "mul" and users[product] == 1
+                and product not in self.schedule.stored and product.inputs[0].shape == product.inputs[1].shape
+                and len(node.params["dim"]) == product.ndim and product.dtype.itemsize >= 4
+                and product.dtype.kind == "f"
+                and (product.inputs[0] is product.inputs[1] or product.dtype.itemsize == 8)
+            ):  # fmt: skip
+                self.fused.add(product)
+
+    def _sum(self, node: Node) -> Sum:
+        accumulate = node.op.blocking.accumulate
+        assert accumulate is not None
+        product = node.inputs[0]
+        if product in self.fused:
+            return Sum(node, accumulate, self._operands(product), {**node.params, "fused": True}, self.number(node))
+        params = node.params
+        if node.op.name in ("sum", "mean") and product.op.name in _NONNEGATIVE:
+            params = {**params, "positive": True}
+        return Sum(node, accumulate, self._operands(node), params, self.number(node))
+
+    def _add_step(self, node: Node, target: int | None, last: dict[Key, int], at: int) -> None:
+        axis = self.schedule.axes[node][1]
+        inputs = self._operands(node)
+        kernel, kind = self._kernel(node)
+        if kind == CALL:
+            slot = self._slot(node, axis)
+            self.steps.append(Step(kind, node, kernel, inputs, slot, node.params))
+            return
+        tile = self._tile(node, inputs)
+        if target is not None and not self.transposed and node not in self.schedule.streamed:
+            slot = self._slot(node, axis)
+            self.steps.append(Step(kind, node, kernel, inputs, slot, node.params, target=target, tile=tile))
+            return
+        reused = self._reusable(node, inputs, last, at) if kind == UFUNC else None
+        slot = self._slot(node, axis)
+        if reused is not None:
+            buffer = self.buffer_of.pop(reused)
+            self.buffer_of[slot] = buffer
+        else:
+            buffer = self._take(slot, node)
+        self.steps.append(Step(kind, node, kernel, inputs, slot, node.params, buffer=buffer, tile=tile))
+
+    def _kernel(self, node: Node) -> tuple[Any, int]:
+        op = node.op
+        if op.into is not None:
+            return op.into, INTO
+        if isinstance(op.kernel, np.ufunc) and op.family == "elementwise":
+            return op.kernel, UFUNC
+        return op.kernel, CALL
+
+    def _reusable(self, node: Node, inputs: tuple[int, ...], last: dict[Key, int], at: int) -> int | None:
+        """An operand whose buffer can take the result, because nobody looks at it any more."""
+        for child, wanted, slot in zip(node.inputs, self.schedule.dims[node], inputs, strict=True):
+            if slot not in self.buffer_of or child.dtype != node.dtype or child.shape != node.shape:
+                continue
+            if last[child, wanted] <= at:
+                return slot
+        return None
+
+    def _tile(self, node: Node, inputs: tuple[int, ...]) -> int:
+        """How many rows are laid side by side where a row is broadcast over a block, 0 for no such thing.
+
+        NumPy goes through short rows one by one; side by side they are long ones.
+        """
+        if self.transposed or self.schedule.axes[node][1] != 0 or node.op.family != "elementwise" or node.ndim < 2:
+            return 0
+        width = node.size // self.length
+        row = False
+        for child in node.inputs:
+            if child.size == 1 or child.shape == node.shape:
+                continue
+            lead = node.ndim - child.ndim
+            if child.shape[max(0, 1 - lead) :] != node.shape[1:] or (lead == 0 and child.shape[0] != 1):
+                return 0
+            row = True
+        if not row or not 1 < width < _LONG_ROW:
+            return 0
+        tile = 1
+        while tile * width < _LONG_ROW and tile < _MOST_TILES:
+            tile *= 2
+        return tile if self.rows % tile == 0 else 0

@@ -1,0 +1,42 @@
+"""Operations written with simpler ones, where these can be cut into blocks and share work with others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gradcli.node import Node, toposort
+from gradcli.simplify import simplify
+
+
+def lower(roots: Sequence[Node], small: int) -> list[Node] | None:
+    """The roots with large operations written in simpler ones, which can be cut and share work; None without any."""
+    replaced: dict[Node, Node] = {}
+    for node in toposort(roots):
+        rule = node.op.blocking.lower
+        if rule is not None and max((i.size for i in node.inputs), default=0) > small:
+            new = rule(node)
+            if new is not None:
+                replaced[node] = new
+    return simplify(substitute(roots, replaced)) if replaced else None
+
+
+def substitute(roots: Sequence[Node], replaced: dict[Node, Node]) -> list[Node]:
+    """The graphs of `roots` with some nodes replaced."""
+    done: dict[Node, Node] = {}
+    for node in toposort(roots):
+        if node in replaced:
+            # Its own operands may have been replaced as well.
+            new = replaced.pop(node)
+            done[node] = substitute([new], {k: done[k] for k in node.inputs if done.get(k, k) is not k})[0]
+        elif all(done.get(i, i) is i for i in node.inputs):
+            done[node] = node
+        else:
+            done[node] = with_inputs(node, tuple(done.get(i, i) for i in node.inputs))
+    return [done[root] for root in roots]
+
+
+def with_inputs(node: Node, inputs: tuple[Node, ...]) -> Node:
+    """The same operation on other operands of the same shapes and dtypes."""
+    new = Node(node.op, inputs, node.params, node.shape, node.dtype, node.requires_grad, node.weak)
+    new.strides, new.span = node.strides, node.span
+    return new

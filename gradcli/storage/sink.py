@@ -1,0 +1,171 @@
+"""Results larger than memory: .npy files written block by block, by any number of threads; all of them or none."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import threading
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from gradcli.errors import WorkError
+from gradcli.storage.blocks import Descriptor, FileArray
+from gradcli.storage.boxes import cut, merge_box, whole, write_at, write_box
+from gradcli.storage.header import Array, DType, Header
+from gradcli.storage.ranges import Index, Shape, block_ranges, lengths
+from gradcli.storage.target import (
+    Target,
+    create,
+    find_target,
+    refuse_dtype,
+    refuse_duplicates,
+    replacing,
+    sync,
+    writing,
+)
+from gradcli.storage.writing import header_bytes
+
+
+def can_stream(path: str) -> bool:
+    """Whether `path` can be written block by block: not standard output, pipes and devices.
+
+    A path that cannot be written at all is an error, as it is for `save`.
+    """
+    # Windows cannot write at a place without seeking.
+    return find_target(path).temporary is not None and hasattr(os, "pwrite") and hasattr(os, "preadv")
+
+
+@contextlib.contextmanager
+def streaming(targets: Sequence[tuple[str, Shape, DType]]) -> Iterator[list[Sink]]:
+    """A sink for each (path, shape, dtype), to be filled within this block.
+
+    The files are temporary ones with all their space reserved, so that a full disk is known at once. After the block
+    they are brought to the disk and get their names; if it fails in whatever way, nothing remains of them. No thread
+    may write after the block. Every `can_stream(path)` must hold. Failures are errors as those of `save_all`.
+    """
+    for _, _, dtype in targets:
+        refuse_dtype(np.dtype(dtype))
+    found = [find_target(path) for path, _, _ in targets]
+    refuse_duplicates(found)
+    files: list[_File] = []
+    with replacing(found):
+        try:
+            for target, (_, shape, dtype) in zip(found, targets, strict=True):
+                files.append(_make(target, shape, np.dtype(dtype).newbyteorder("=")))
+            yield [Sink(file, file.array) for file in files]
+            for file in files:
+                file.finish()
+        except BaseException:
+            for file in files:
+                file.abandon()
+            raise
+
+
+def _make(target: Target, shape: Shape, dtype: DType) -> _File:
+    if target.temporary is None:
+        raise WorkError(f"cannot write {target.path} in blocks: it is no regular file")
+    with writing(target.path):
+        descriptor = Descriptor(create(target, target.temporary))
+        start = header_bytes(shape, dtype)
+        header = Header(target.path, shape, dtype, False, len(start))
+        _reserve(descriptor.number, len(start) + header.nbytes)
+        write_at(descriptor.number, memoryview(start), 0)
+    return _File(descriptor, FileArray(descriptor, header))
+
+
+def _reserve(descriptor: int, size: int) -> None:
+    """Give a file its size, and the space on the disk for it where that can be had in advance."""
+    if size > 2**63 - 1:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+    # First of all asked for: a disk that is too small would be filled up before it says so.
+    disk = os.fstatvfs(descriptor)
+    if disk.f_blocks and size > disk.f_bavail * disk.f_frsize:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    if hasattr(os, "posix_fallocate"):
+        try:
+            os.posix_fallocate(descriptor, 0, size)
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):
+                raise
+    os.ftruncate(descriptor, size)
+
+
+class _File:
+    """A file that is being written, shared by the sinks that are views of it."""
+
+    __slots__ = ("descriptor", "array", "lock", "finished")
+
+    def __init__(self, descriptor: Descriptor, array: FileArray) -> None:
+        self.descriptor = descriptor
+        self.array = array
+        self.lock = threading.Lock()
+        self.finished = False
+
+    def finish(self) -> None:
+        self.finished = True
+        with writing(self.array.path):
+            sync(self.descriptor.number)
+
+    def abandon(self) -> None:
+        """Give the space on the disk back now, since whoever caught the error may keep the sinks."""
+        self.finished = True
+        with contextlib.suppress(OSError):
+            os.ftruncate(self.descriptor.number, 0)
+
+
+class Sink:
+    """An array in a .npy file that is being written; see `streaming`.
+
+    What has been written can be read back, also after the file has got its name. Methods may be called from any
+    thread; blocks that are written at the same time must be cut along one axis.
+    """
+
+    __slots__ = ("path", "shape", "dtype", "ndim", "size", "nbytes", "_file", "_array", "_whole")
+
+    def __init__(self, file: _File, array: FileArray) -> None:
+        self.path = array.path
+        self.shape = array.shape
+        self.dtype = array.dtype
+        self.ndim = array.ndim
+        self.size = array.size
+        self.nbytes = array.nbytes
+        self._file = file
+        self._array = array
+        self._whole = whole(array.offset, array.shape, array.dtype.itemsize)
+
+    def __repr__(self) -> str:
+        return f"Sink({self.path!r}, shape={self.shape}, dtype={self.dtype})"
+
+    def write(self, axis: int, start: int, block: Array) -> None:
+        """Write `array[..., start:start + n, ...]`, n being the length of `block` along `axis`; of our dtype.
+
+        A tensor of no dimensions is written with axis and start 0. WorkError when the disk fails.
+        """
+        n = block.shape[axis] if block.ndim > axis else 1
+        ranges = block_ranges(self.shape, axis, start, start + n)
+        if block.shape != lengths(ranges) or block.dtype != self.dtype:
+            raise ValueError(f"{block.dtype} {block.shape} is no block of {self} along axis {axis}")
+        if self._file.finished:
+            raise ValueError(f"{self} is not being written any more")
+        if not block.size:
+            return
+        box, descriptor = cut(self._whole, ranges), self._file.descriptor.number
+        data = block if self.ndim else block.reshape(1)
+        with writing(self.path):
+            if not write_box(descriptor, box, data):
+                with self._file.lock:
+                    merge_box(descriptor, box, data)
+
+    def read(self, axis: int, start: int, stop: int, out: Array) -> None:
+        """Read back what has been written; see `FileArray.read`."""
+        self._array.read(axis, start, stop, out)
+
+    def __getitem__(self, key: Index) -> Array:
+        """The part that integers and slices (of step 1) select, read back."""
+        return self._array[key]
+
+    def flat(self) -> Sink:
+        """The same file as a sink with one dimension."""
+        return Sink(self._file, self._array.flat())

@@ -1,0 +1,58 @@
+"""The engine against operations one after the other: every case in tiny blocks, on one thread and on several."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from gradcli.autodiff import vjp
+from gradcli.errors import GradcliError
+from gradcli.execute import known_value, op_by_op, run
+from gradcli.node import Node, constant
+from gradcli.plan import plan
+from gradcli.plan.program import Program, Sizes
+from tests.cases import Case, all_cases
+from tests.gradients import build, weighted
+
+CASES = all_cases()
+# Small enough that tensors of a few elements are cut, at odd places.
+TINY = [Sizes(0, 24, 1, 1), Sizes(2, 56, 3, 2)]
+
+
+def roots_of(expression: str, arrays: dict[str, np.ndarray]) -> list[Node]:
+    """The value, the gradients of all inputs, and those of a sum of these."""
+    value, leaves = build(expression, arrays)
+    roots = [value]
+    if value.requires_grad:
+        tracked = [leaf for leaf in leaves.values() if leaf.requires_grad]
+        first = vjp([weighted(value, 1)], [constant(np.ones((), value.dtype))], tracked)
+        roots += first.values()
+        again = [g for g in first.values() if g.requires_grad]
+        if again:
+            second = vjp([weighted(again[0], 2)], [constant(np.ones((), again[0].dtype))], tracked)
+            roots += second.values()
+    return roots
+
+
+def computed(program: Program, threads: int) -> list[np.ndarray]:
+    return run(program, [known_value(leaf) for leaf in program.leaves], threads=threads)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_blocks_give_what_whole_arrays_give(case: Case, dtype: str) -> None:
+    try:
+        roots = roots_of(case.expression, case.arrays(dtype))
+        expected = op_by_op(roots)
+    except GradcliError:
+        pytest.fail(f"{case} cannot be computed at all")
+    for sizes in TINY:
+        program = plan(roots, sizes=sizes)
+        got = computed(program, 1)
+        for mine, theirs in zip(got, expected, strict=True):
+            assert mine.shape == theirs.shape and mine.dtype == theirs.dtype
+            scale = float(np.max(np.abs(theirs.astype(np.float64)), initial=0.0, where=np.isfinite(theirs)))
+            tolerance = 1e-11 if theirs.dtype == np.float64 else 2e-5
+            np.testing.assert_allclose(mine, theirs, rtol=tolerance, atol=tolerance * max(1e-3, scale))
+        for mine, again in zip(computed(program, 3), got, strict=True):
+            assert mine.tobytes() == again.tobytes()
