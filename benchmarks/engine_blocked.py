@@ -2,8 +2,7 @@
 
 Each function gives the value and the gradients in fresh arrays. Blocks fit the second-level cache, every operation
 writes into a buffer, threads take the next block from a counter, sums are added up in float64 in the order of blocks.
-A sum of float32 numbers of any sign is taken over a float64 copy; one of squares is as accurate from short dot
-products.
+Float32 numbers of any sign are summed in float64; those of one sign are as accurate from short dot products.
 """
 
 from __future__ import annotations
@@ -26,11 +25,11 @@ Partials = tuple[Any, ...]
 Work = Callable[[slice], Partials]
 
 THREADS = os.cpu_count() or 1
-BLOCK_BYTES = 1 << 18
-#: As many elements fit a float64 scratch of 256 KB.
-CAST = 1 << 15
-#: Dot products of so many squares lose nothing in float32.
-SHORT = 1 << 12
+#: Of one operand. Smaller ones stay nearer, but threads then spend their time handing each other the interpreter lock.
+BLOCK_BYTES = 1 << 19
+#: Dot products of so many numbers of one sign lose nothing in float32, and a block has enough of them for NumPy to
+#: release the interpreter lock: `vecdot` and `matmul` do from 500 products on, `dot` always.
+SHORT = 1 << 8
 #: So many rows side by side make a row long enough for a ufunc's inner loop.
 FOLD = 64
 
@@ -67,11 +66,12 @@ def in_blocks(length: int, step: int, worker: Callable[[], Work]) -> Partials:
                 partials[block] = work(slice(starts[block], min(starts[block] + step, length)))
 
     helpers = [threading.Thread(target=run) for _ in range(THREADS - 1)]
-    for helper in helpers:
-        helper.start()
-    run()
-    for helper in helpers:
-        helper.join()
+    with OneBlasThread():
+        for helper in helpers:
+            helper.start()
+        run()
+        for helper in helpers:
+            helper.join()
     return tuple(np.add.reduce(np.array(column), axis=0) for column in zip(*partials, strict=True))
 
 
@@ -81,42 +81,33 @@ def block_length(dtype: np.dtype, row: int = 1) -> int:
     return rows if row == 1 else rows // FOLD * FOLD
 
 
-def total(x: Array, scratch: Array) -> float:
-    """The sum of a block in float64."""
+def total(x: Array) -> float:
+    """The sum of a block."""
+    return float(np.add.reduce(x, dtype=np.float64))
+
+
+def dots(x: Array, y: Array) -> float:
+    """The sum of `x*y` over a block where all products have the same sign."""
     if x.dtype == np.float64:
-        return float(np.add.reduce(x))
-    result = 0.0
-    for start in range(0, x.size, CAST):
-        part = x[start : start + CAST]
-        copy = scratch[: part.size]
-        np.copyto(copy, part)
-        result += float(np.add.reduce(copy))
-    return result
-
-
-def total_of_squares(x: Array) -> float:
-    """The sum of the squares of a block in float64."""
+        return float(np.dot(x, y))
     whole = x.size - x.size % SHORT
-    rows = x[:whole].reshape(-1, SHORT)
-    return float(np.add.reduce(np.vecdot(rows, rows), dtype=np.float64) + np.dot(x[whole:], x[whole:]))
+    parts = np.vecdot(x[:whole].reshape(-1, SHORT), y[:whole].reshape(-1, SHORT))
+    return total(parts) + float(np.dot(x[whole:], y[whole:]))
 
 
 def headline(x: Array) -> tuple[Any, ...]:
     """(a) mean(2*(3*x+7)**2)"""
     g = np.empty_like(x)
 
-    def worker() -> Work:
-        def work(s: slice) -> Partials:
-            u = g[s]
-            np.multiply(x[s], 3, out=u)
-            np.add(u, 7, out=u)
-            squares = total_of_squares(u)
-            np.multiply(u, 12 / x.size, out=u)
-            return (squares,)
+    def work(s: slice) -> Partials:
+        u = g[s]
+        np.multiply(x[s], 3, out=u)
+        np.add(u, 7, out=u)
+        squares = dots(u, u)
+        np.multiply(u, 12 / x.size, out=u)
+        return (squares,)
 
-        return work
-
-    (squares,) = in_blocks(x.size, block_length(x.dtype), worker)
+    (squares,) = in_blocks(x.size, block_length(x.dtype), lambda: work)
     return x.dtype.type(2 * squares / x.size), g
 
 
@@ -126,7 +117,7 @@ def gates(x: Array, y: Array) -> tuple[Any, ...]:
     step = block_length(x.dtype)
 
     def worker() -> Work:
-        product, scratch = np.empty(step, x.dtype), np.empty(CAST)
+        product = np.empty(step, x.dtype)
 
         def work(s: slice) -> Partials:
             sigmoid, tanh = gx[s], gy[s]
@@ -137,7 +128,7 @@ def gates(x: Array, y: Array) -> tuple[Any, ...]:
             np.reciprocal(sigmoid, out=sigmoid)
             np.tanh(y[s], out=tanh)
             np.multiply(sigmoid, tanh, out=p)
-            value = total(p, scratch)
+            value = total(p)
             # s*(1 - t*t) and t*s*(1 - s), each from the product.
             np.multiply(p, tanh, out=tanh)
             np.subtract(sigmoid, tanh, out=tanh)
@@ -154,28 +145,28 @@ def gates(x: Array, y: Array) -> tuple[Any, ...]:
 def logistic(X: Array, y: Array, w: Array) -> tuple[Any, ...]:  # noqa: N803
     """(c) mean(log1p(exp(-y*(X@w)))), the gradient of w"""
     rows = X.shape[0]
-    step = block_length(X.dtype, X.shape[1])
+    # The vectors are to fit the cache; of the matrix only a few rows need to.
+    step = block_length(X.dtype) // 2
     minus_w = -w
 
     def worker() -> Work:
-        buffers, scratch = np.empty((2, step), X.dtype), np.empty(CAST)
+        buffers = np.empty((2, step), X.dtype)
 
         def work(s: slice) -> Partials:
             e, t = buffers[:, : s.stop - s.start]
-            np.matmul(X[s], minus_w, out=e)
+            np.dot(X[s], minus_w, out=e)
             np.multiply(e, y[s], out=e)
             np.exp(e, out=e)
             np.log1p(e, out=t)
-            value = total(t, scratch)
+            value = total(t)
             np.add(e, 1, out=t)
             np.divide(e, t, out=e)
             np.multiply(e, y[s], out=e)
-            return value, (e @ X[s]).astype(np.float64)
+            return value, np.dot(e, X[s]).astype(np.float64)
 
         return work
 
-    with OneBlasThread():
-        value, gradient = in_blocks(rows, step, worker)
+    value, gradient = in_blocks(rows, step, worker)
     return X.dtype.type(value / rows), (gradient / -rows).astype(X.dtype)
 
 
@@ -188,25 +179,26 @@ def cross_entropy(Z: Array, T: Array) -> tuple[Any, ...]:  # noqa: N803
 
     def worker() -> Work:
         # A row a class: NumPy's loops then run over thousands of elements, not over ten.
-        columns, vectors = np.empty((classes, step), Z.dtype), np.empty((2, step), Z.dtype)
-        product, scratch = np.empty((step, classes), Z.dtype), np.empty(CAST)
+        columns, product = np.empty((classes, step), Z.dtype), np.empty((step, classes), Z.dtype)
+        vectors = np.empty((3, step), Z.dtype)
 
         def work(s: slice) -> Partials:
             count = s.stop - s.start
-            t, (m, r), p = columns[:, :count], vectors[:, :count], product[:count]
+            t, p, (high, powers, row) = columns[:, :count], product[:count], vectors[:, :count]
             np.copyto(t, Z[s].T)
-            np.maximum.reduce(t, axis=0, out=m)
-            np.subtract(t, m, out=t)
+            np.maximum.reduce(t, axis=0, out=high)
+            np.subtract(t, high, out=t)
             np.exp(t, out=t)
-            np.add.reduce(t, axis=0, out=r)
+            np.add.reduce(t, axis=0, out=powers)
             np.multiply(Z[s], T[s], out=p)
-            np.subtract(m, p @ ones, out=m)
-            np.log(r, out=p.reshape(-1)[:count])
-            np.add(m, p.reshape(-1)[:count], out=m)
-            value = total(m, scratch)
-            np.multiply(r, rows, out=r)
-            np.reciprocal(r, out=r)
-            np.multiply(t, r, out=t)
+            np.dot(p, ones, out=row)
+            np.subtract(high, row, out=high)
+            np.log(powers, out=row)
+            np.add(high, row, out=row)
+            value = total(row)
+            np.multiply(powers, rows, out=powers)
+            np.reciprocal(powers, out=powers)
+            np.multiply(t, powers, out=t)
             np.copyto(p, t.T)
             np.multiply(T[s], 1 / rows, out=g[s])
             np.subtract(p, g[s], out=g[s])
@@ -214,8 +206,7 @@ def cross_entropy(Z: Array, T: Array) -> tuple[Any, ...]:  # noqa: N803
 
         return work
 
-    with OneBlasThread():
-        (value,) = in_blocks(rows, step, worker)
+    (value,) = in_blocks(rows, step, worker)
     return Z.dtype.type(value / rows), g
 
 
@@ -223,46 +214,27 @@ def normalized(x: Array) -> tuple[Any, ...]:
     """(e) sum(x/sum(exp(x)))"""
     g = np.empty_like(x)
     step = block_length(x.dtype)
+    ones = np.ones(step, x.dtype)
 
-    def exponentials() -> Work:
-        scratch = np.empty(CAST)
+    def exponentials(s: slice) -> Partials:
+        # Kept in the memory of the gradient for the second pass.
+        np.exp(x[s], out=g[s])
+        return dots(g[s], ones[: s.stop - s.start]), total(x[s])
 
-        def work(s: slice) -> Partials:
-            # Kept in the memory of the gradient for the second pass.
-            np.exp(x[s], out=g[s])
-            return total(g[s], scratch), total(x[s], scratch)
+    powers, values = in_blocks(x.size, step, lambda: exponentials)
 
-        return work
+    def gradient(s: slice) -> Partials:
+        np.multiply(g[s], -values / powers**2, out=g[s])
+        np.add(g[s], 1 / powers, out=g[s])
+        return ()
 
-    powers, values = in_blocks(x.size, step, exponentials)
-
-    def gradient() -> Work:
-        def work(s: slice) -> Partials:
-            np.multiply(g[s], -values / powers**2, out=g[s])
-            np.add(g[s], 1 / powers, out=g[s])
-            return ()
-
-        return work
-
-    in_blocks(x.size, step, gradient)
+    in_blocks(x.size, step, lambda: gradient)
     return x.dtype.type(values / powers), g
 
 
-def column_totals(x: Array, scratch: Array, ones: Array) -> Array:
-    """The sums of the columns of a block in float64."""
-    result = np.zeros(x.shape[1])
-    # Rows side by side: few additions into each of many sums.
-    fold = math.gcd(len(x), FOLD)
-    step = scratch.size // (x.shape[1] * fold)
-    wide = x.reshape(-1, fold * x.shape[1])
-    for start in range(0, len(wide), step):
-        part = wide[start : start + step]
-        if x.dtype != np.float64:
-            copy = scratch[: part.size].reshape(part.shape)
-            np.copyto(copy, part)
-            part = copy
-        result += (ones[: len(part)] @ part).reshape(fold, -1).sum(0)
-    return result
+def wide(x: Array) -> Array:
+    """Many rows side by side."""
+    return x.reshape(-1, math.gcd(len(x), FOLD) * x.shape[1])
 
 
 def standardized(X: Array) -> tuple[Any, ...]:  # noqa: N803
@@ -270,43 +242,41 @@ def standardized(X: Array) -> tuple[Any, ...]:  # noqa: N803
     rows, columns = X.shape
     g = np.empty_like(X)
     step = block_length(X.dtype, columns)
-    ones = np.ones(step)
+    ones = np.ones(step, X.dtype)
 
-    def sums() -> Work:
-        scratch = np.empty(CAST)
-        return lambda s: (column_totals(X[s], scratch, ones),)
+    def folded(sums: Array) -> Array:
+        return np.add.reduce(sums.reshape(-1, columns), axis=0, dtype=np.float64)
 
-    (sum_x,) = in_blocks(rows, step, sums)
+    def sums(s: slice) -> Partials:
+        return (folded(np.add.reduce(wide(X[s]), axis=0, dtype=np.float64)),)
+
+    (sum_x,) = in_blocks(rows, step, lambda: sums)
     mean = np.tile((sum_x / rows).astype(X.dtype), FOLD)
 
     def deviations() -> Work:
-        square, scratch = np.empty((step, columns), X.dtype), np.empty(CAST)
+        buffer = np.empty((step, columns), X.dtype)
 
         def work(s: slice) -> Partials:
-            d, fold = g[s], math.gcd(s.stop - s.start, FOLD)
-            np.subtract(X[s].reshape(-1, fold * columns), mean[: fold * columns], out=d.reshape(-1, fold * columns))
-            np.multiply(d, d, out=square[: len(d)])
-            return column_totals(d, scratch, ones), column_totals(square[: len(d)], scratch, ones)
+            d, square = wide(g[s]), wide(buffer[: s.stop - s.start])
+            np.subtract(wide(X[s]), mean[: d.shape[1]], out=d)
+            np.multiply(d, d, out=square)
+            # Each of these sums is of few terms: many columns stand side by side.
+            return folded(np.dot(ones[: len(d)], d)), folded(np.dot(ones[: len(d)], square))
 
         return work
 
     sum_d, squares = in_blocks(rows, step, deviations)
-    deviation = np.sqrt(squares / (rows - 1))
-    # With z = d/std: dL/dx = 2 z/std - mean(2 z/std) - z/(n - 1) * sum(2 z²/std).
-    z_squares = squares / deviation**2
-    slope = np.tile((2 / deviation**2 * (1 - z_squares / (rows - 1))).astype(X.dtype), FOLD)
-    shift = np.tile((2 * sum_d / deviation**2 / rows).astype(X.dtype), FOLD)
+    variance = squares / (rows - 1)
+    # With z = d/std: dL/dx = 2*z/std - mean(2*z/std) - z/(n - 1) * sum(2*z*z/std).
+    z_squares = squares / variance
+    slope = np.tile((2 / variance * (1 - z_squares / (rows - 1))).astype(X.dtype), FOLD)
+    shift = np.tile((2 * sum_d / variance / rows).astype(X.dtype), FOLD)
 
-    def gradient() -> Work:
-        def work(s: slice) -> Partials:
-            fold = math.gcd(s.stop - s.start, FOLD)
-            wide = g[s].reshape(-1, fold * columns)
-            np.multiply(wide, slope[: fold * columns], out=wide)
-            np.subtract(wide, shift[: fold * columns], out=wide)
-            return ()
+    def gradient(s: slice) -> Partials:
+        d = wide(g[s])
+        np.multiply(d, slope[: d.shape[1]], out=d)
+        np.subtract(d, shift[: d.shape[1]], out=d)
+        return ()
 
-        return work
-
-    with OneBlasThread():
-        in_blocks(rows, step, gradient)
+    in_blocks(rows, step, lambda: gradient)
     return X.dtype.type(z_squares.sum()), g

@@ -46,7 +46,7 @@ def _result(arrays: tuple[Any, ...]) -> Any:
 
 def pieces(size: int, out: Any, *arrays: Any) -> Iterator[tuple[Any, ...]]:
     """`out` and its operands in runs of `size` elements; in one piece where their layouts differ."""
-    flat = _flattened((out, *arrays)) if out.size > 2 * size else None
+    flat = flattened((out, *arrays)) if out.size > 2 * size else None
     if flat is None:
         yield out, *arrays
         return
@@ -54,7 +54,7 @@ def pieces(size: int, out: Any, *arrays: Any) -> Iterator[tuple[Any, ...]]:
         yield tuple(a[start : start + size] if a.ndim else a for a in flat)
 
 
-def _flattened(arrays: tuple[Any, ...]) -> tuple[Any, ...] | None:
+def flattened(arrays: tuple[Any, ...]) -> tuple[Any, ...] | None:
     """Arrays of one shape and layout as vectors, and scalars as they are; None for others."""
     out = arrays[0]
     for order in ("C", "F"):
@@ -70,19 +70,23 @@ def scratch(out: Any) -> Any:
 
 
 def scratches(out: Any, count: int) -> list[Any]:
-    """So many of them, each at the beginning of a cache line.
+    """So many of them."""
+    if not (out.flags.c_contiguous or out.flags.f_contiguous):
+        return [np.empty_like(out) for _ in range(count)]
+    order: Any = "C" if out.flags.c_contiguous else "F"
+    return [row.reshape(out.shape, order=order) for row in rows(out.size, out.dtype, count)]
 
-    NumPy's own are not aligned so, and simple operations on them take up to three times as long. They are parts of
+
+def rows(size: int, dtype: np.dtype, count: int) -> Any:
+    """An uninitialized matrix with rows of so many elements, each of which begins a cache line.
+
+    NumPy's own arrays are not aligned so, and simple operations on them take up to three times as long. The rows are
     one array because the C library keeps one large piece of memory when it is freed, but gives several back.
     """
-    contiguous = out.flags.c_contiguous
-    if out.nbytes < _SMALL or not (contiguous or out.flags.f_contiguous):
-        return [np.empty_like(out) for _ in range(count)]
-    step = -(-out.nbytes // _LINE) * _LINE
-    memory = np.empty(count * step + _LINE, np.uint8)
-    start = -memory.ctypes.data % _LINE
-    order: Any = "C" if contiguous else "F"
-    return [np.ndarray(out.shape, out.dtype, memory, start + k * step, order=order) for k in range(count)]
+    length = -(-size * dtype.itemsize // _LINE) * _LINE
+    memory = np.empty(count * length + _LINE, np.uint8)
+    start = -memory.ctypes.data % _LINE if length > _SMALL else 0
+    return np.ndarray((count, length // dtype.itemsize), dtype, memory, start)[:, :size]
 
 
 def in_single(into: Into) -> Into:

@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gradcli.ops.block import bits, pieces, scratches
+from gradcli.ops.block import bits, flattened, pieces, rows
 
 
 class _Tail(NamedTuple):
-    """Coefficients by falling powers; Q's first one, 1, is left out.
+    """Coefficients of P and Q by falling powers; Q's first one, 1, is left out.
 
     Beyond `last` the tail is 0. `mask` keeps half of a number's digits: the square of what is kept is exact.
     """
@@ -45,35 +45,29 @@ _TAILS = {
         39.0, ~0x7FFFFFF,
     ),
 }  # fmt: skip
-# The steps are taken on so many bytes at a time: all their arrays fit the cache.
-_BLOCK_BYTES = 1 << 18
+# The steps are taken on so many bytes at a time, so that all their arrays stay in the cache; in smaller pieces threads
+# would wait for each other between the steps.
+_BLOCK_BYTES = 3 << 16
 
 
-def _horner(out: Any, a: Any, coefficients: tuple[float, ...]) -> None:
-    """The rest of a polynomial: `out` holds its highest term."""
-    np.add(out, coefficients[0], out=out)
-    for coefficient in coefficients[1:]:
-        np.multiply(out, a, out=out)
-        np.add(out, coefficient, out=out)
-
-
-def _ratio(out: Any, a: Any, table: _Tail, denominator: Any) -> None:
-    """R into `out`."""
-    np.add(a, table.q[0], out=denominator)
-    np.multiply(denominator, a, out=denominator)
-    _horner(denominator, a, table.q[1:])
-    np.multiply(a, table.p[0], out=out)
-    _horner(out, a, table.p[1:])
-    np.divide(out, denominator, out=out)
+def _ratio(out: Any, a: Any, both: Any, table: _Tail) -> None:
+    """R into `out`; P and Q are computed together, in the two rows of `both`."""
+    both[0] = table.p[0]
+    np.add(a, table.q[0], out=both[1])
+    pairs = np.array([table.p[1:], table.q[1:]], out.dtype)
+    for k in range(pairs.shape[1]):
+        np.multiply(both, a, out=both)
+        np.add(both, pairs[:, k : k + 1], out=both)
+    np.divide(both[0], both[1], out=out)
     np.add(out, table.b, out=out)
     np.add(out, a, out=out)
     np.divide(table.k, out, out=out)
 
 
-def _tail(out: Any, a: Any, scratch: list[Any], table: _Tail) -> None:
+def _tail(out: Any, a: Any, scratch: Any, table: _Tail) -> None:
     """The probability beyond a, which is not negative and is overwritten."""
+    _ratio(out, a, scratch[:2], table)
     square, high, error = scratch
-    _ratio(out, a, table, high)
     # The exponential would blow up the rounding error of the square, so that is computed, from halves of the digits:
     # a*a = h*h + (a - h)*(a + h).
     np.square(a, out=square)
@@ -93,12 +87,14 @@ def _tail(out: Any, a: Any, scratch: list[Any], table: _Tail) -> None:
 
 
 def _cdf(out: Any, x: Any) -> None:
+    """The function of a vector."""
     table = _TAILS[out.dtype.itemsize]
-    size, *rest = scratches(out, 4)
+    scratch = rows(out.size, out.dtype, 4)
+    size = scratch[3]
     np.absolute(x, out=size)
-    if not size.size or not np.maximum.reduce(size, axis=None) <= table.last:
+    if not size.size or not np.maximum.reduce(size) <= table.last:
         np.clip(size, 0, table.last, out=size)
-    _tail(out, size, rest, table)
+    _tail(out, size, scratch[:3], table)
     # 0 + tail below 0, 1 - tail above.
     np.subtract(out, np.greater(x, 0), out=out)
     np.absolute(out, out=out)
@@ -107,14 +103,20 @@ def _cdf(out: Any, x: Any) -> None:
 def normal_cdf_into(out: Any, x: Any) -> None:
     """`normal_cdf` of single or double precision, written into an array of the same shape and dtype."""
     for block, part in pieces(_BLOCK_BYTES // out.dtype.itemsize, out, x):
-        _cdf(block, part)
+        vectors = flattened((block, part)) if block.ndim else None
+        if vectors is not None:
+            _cdf(*vectors)
+        else:
+            result = np.empty(block.size, block.dtype)
+            _cdf(result, np.broadcast_to(part, block.shape).reshape(-1))
+            block[...] = result.reshape(block.shape)
 
 
 def normal_cdf(x: Any) -> Any:
     """The probability that a standard normal number is at most x, in the dtype of x.
 
-    >>> float(normal_cdf(np.array(1.0)))
-    0.8413447460685429
+    >>> round(float(normal_cdf(np.array(1.0))), 12)
+    0.841344746069
     """
     wide = x.astype(np.float32) if x.dtype == np.float16 else x
     out = np.empty_like(wide)

@@ -20,9 +20,11 @@ from gradcli.storage.ranges import Ranges, lengths
 _CHUNK = 8 << 20
 # What is not moved straight to or from the caller's memory goes through this much; it stays in the cache.
 _STAGE = 1 << 19
-# Runs closer to each other than this are moved together with what lies between them: a system call takes as long as
-# some 10 KB.
-_NEAR = 8 << 10
+# Runs closer to each other than this are moved together with what lies between them: a system call takes as long.
+_NEAR = 16 << 10
+# Blocks of up to this size are transposed at once when they come in more runs than a few.
+_PACKED = 4 << 20
+_FEW = 4
 
 
 class Box(NamedTuple):
@@ -62,7 +64,13 @@ def read_box(descriptor: int, box: Box, dtype: DType, out: Array) -> None:
     EOFError(position) says that the file ends there, OSError what the system says.
     """
     level = _joined(box)
-    if _is_run(box, level) and out.flags.c_contiguous:
+    runs = _is_run(box, level)
+    if runs and not out.flags.c_contiguous and _is_packed(box, level):
+        packed = np.empty(out.shape, out.dtype)
+        read_box(descriptor, box, dtype, packed)
+        out[...] = packed
+        return
+    if runs and out.flags.c_contiguous:
         data = _bytes(out)
         size = box.span(level)
         for at, position in enumerate(_positions(box, level)):
@@ -81,6 +89,8 @@ def write_box(descriptor: int, box: Box, block: Array) -> bool:
     level = _joined(box)
     if not _is_run(box, level):
         return False
+    if _is_packed(box, level):
+        block = np.ascontiguousarray(block)
     if block.flags.c_contiguous:
         data = _bytes(block)
         size = box.span(level)
@@ -119,6 +129,12 @@ def _joined(box: Box) -> int:
 def _is_run(box: Box, level: int) -> bool:
     """Whether from dimension `level` on there are no gaps."""
     return box.span(level) == box.strides[-1] * math.prod(box.counts[level:])
+
+
+def _is_packed(box: Box, level: int) -> bool:
+    """Whether runs are many and short: they go through a contiguous copy of the block rather than one by one."""
+    count = math.prod(box.counts[:level])
+    return count > _FEW and count * box.span(level) <= _PACKED
 
 
 def _positions(box: Box, level: int) -> Iterator[int]:

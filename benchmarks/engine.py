@@ -1,0 +1,143 @@
+"""How fast the engine is, beside PyTorch, jax, HIPS autograd and NumPy: ratios, printed as Markdown tables.
+
+    pip install . torch==2.13.0 jax "autograd[scipy]"
+    python benchmarks/engine.py                         # everything
+    python benchmarks/engine.py cases --hugepages       # one section, and its second table
+    python benchmarks/engine.py cases mlp --scale 0.1   # a quick look at two
+
+Sections: cases shapes chain mlp inv tiny random accuracy files big. `--only ab` takes some of the six cases. `files`
+and `big` write to a folder of their own in `--tmp`; `big` needs 20 GB there and takes some minutes.
+
+A figure is the time of a contender over that of gradcli, so above 1 gradcli is the faster one: first the ratio of the
+minima, then that of the medians. Contenders run in one process, in turn, and give the value and all gradients in
+fresh memory. Results are compared first; that first call is not timed. gradcli goes through its public API, from text
+to arrays, but has kept the plan from then; torch.compile (which needs a C++ compiler) and jax.jit their code. Nothing
+is asserted, and only ratios mean anything on a machine that does other work as well.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+
+import numpy as np
+from engine_accuracy import print_accuracy
+from engine_cases import CASES, cases, headline, headline_tape
+from engine_files import print_big, print_files
+from engine_measure import Options, interleave, milliseconds, print_table, ratio, repeated
+from engine_peers import PEERS, Workload, contenders, gradcli_run, installed_peers
+from engine_random import print_random
+from engine_workloads import chain, inverses, perceptron
+
+HEADLINE = "mean(2*(3*x+7)**2)"
+HUGE_PAGES = "glibc.malloc.hugetlb=1"
+LIBRARIES = tuple(PEERS)
+
+
+def print_workloads(works: Iterable[Workload], options: Options, names: Iterable[str], calls: int = 1) -> None:
+    """A table of a row a workload, computed so many times in a row; `names` are the contenders beside gradcli."""
+    names = list(names)
+    peers = {name: prepare for name, prepare in installed_peers().items() if name in names}
+    rows, behind = [], []
+    first: dict[str, list[float]] = {}
+    for work in works:
+        dtype = next(iter(work.inputs.values())).dtype.name
+        found = contenders(work, peers)
+        size = sum(array.nbytes for array in work.inputs.values())
+        runs = {name: repeated(run, calls) for name, run in found.runs.items()}
+        times = interleave(runs, options.repeat, memory=8 * size)
+        for name, seconds in found.first.items():
+            first.setdefault(name, []).append(seconds)
+        rows.append([work.name, dtype, milliseconds(times["gradcli"]), *(ratio(times, name) for name in names)])
+        ahead = {name: min(times[name]) / min(times["gradcli"]) for name in names if name in times}
+        behind += [f"{work.name} {dtype}: {name} {value:.2f}" for name, value in ahead.items() if value < 1]
+    print()
+    print_table(["", "dtype", "gradcli, ms", *names], rows)
+    print("Below 1 (minima):", "; ".join(behind) or "nothing")
+    slowest = ", ".join(f"{name} {max(seconds):.2g}" for name, seconds in first.items())
+    print(f"Slowest first call, in seconds: {slowest}", flush=True)
+
+
+def print_cases(options: Options) -> None:
+    works = (work for dtype in (np.float32, np.float64) for work in cases(options, dtype))
+    print_workloads(works, options, ["hand-blocked", "op by op", *LIBRARIES])
+
+
+def print_shapes(options: Options) -> None:
+    n = options.size(20_000_000)
+    rows = []
+    for dtype in (np.float32, np.float64):
+        x = np.random.default_rng(0).standard_normal(n).astype(dtype)
+        shapes = {"flat": x, "(2, n/2)": x.reshape(2, -1), "(n/2, 2)": x.reshape(-1, 2)}
+        runs = {name: gradcli_run(HEADLINE, {"x": array}, ("x",)) for name, array in shapes.items()}
+        for run in runs.values():
+            run()
+        times = interleave(runs, options.repeat, memory=8 * x.nbytes)
+        rows.append([x.dtype.name, *(ratio(times, name, "flat") for name in list(shapes)[1:])])
+    print_table([f"time / that of a flat array of {n / 1e6:g} M", "(2, n/2)", "(n/2, 2)"], rows)
+
+
+def print_chain(options: Options) -> None:
+    print_workloads(chain(options), options, ["op by op", *LIBRARIES])
+
+
+def print_perceptron(options: Options) -> None:
+    print_workloads(perceptron(options), options, ["op by op", *LIBRARIES])
+
+
+def print_inverses(options: Options) -> None:
+    print_workloads(inverses(options), options, ["op by op", *LIBRARIES])
+
+
+def print_tiny(options: Options) -> None:
+    x = np.ones((2, 2), np.float32)
+    work = Workload("1,000 × (a) on 2 × 2", HEADLINE, {"x": x}, ("x",), headline, headline_tape)
+    print_workloads([work], options, ["op by op", "HIPS autograd", "torch eager"], calls=1000)
+
+
+SECTIONS: dict[str, tuple[str, Callable[[Options], None]]] = {
+    "cases": ("The six cases in memory", print_cases),
+    "shapes": ("Shapes of (a): at most 1.5 wanted", print_shapes),
+    "chain": ("A chain of 200 elementwise operations", print_chain),
+    "mlp": ("A perceptron of three layers", print_perceptron),
+    "inv": ("Inverses", print_inverses),
+    "tiny": ("1,000 tiny evaluations: HIPS autograd / gradcli of 0.67 wanted", print_tiny),
+    "random": ("Random expressions: op by op / engine, above 0.9 wanted", print_random),
+    "accuracy": ("Errors of float32 sums, relative to math.fsum", print_accuracy),
+    "files": ("Whole processes, from file to file", print_files),
+    "big": ("Larger than memory need be", print_big),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, usage="%(prog)s [options] [section…]"
+    )
+    parser.add_argument("sections", nargs="*", metavar="section", help="default: all")
+    parser.add_argument("--scale", type=float, default=1.0, help="a factor for all sizes")
+    parser.add_argument("--repeat", type=int, default=9, help="rounds of each comparison")
+    parser.add_argument("--only", default=CASES, help="letters of the cases")
+    parser.add_argument("--count", type=int, default=300, help="random expressions")
+    parser.add_argument("--seed", type=int, default=0, help="of the random expressions")
+    parser.add_argument("--tmp", help="folder for files")
+    parser.add_argument("--hugepages", action="store_true", help=f"the cases once more with {HUGE_PAGES} for everyone")
+    given = parser.parse_args()
+    unknown = set(given.sections) - set(SECTIONS)
+    if unknown:
+        parser.error(f"no section {', '.join(sorted(unknown))}; there are {', '.join(SECTIONS)}")
+    options = Options(given.scale, given.repeat, given.only, given.count, given.seed, given.tmp)
+    tunables = os.environ.get("GLIBC_TUNABLES")
+    for name in given.sections or SECTIONS:
+        title, show = SECTIONS[name]
+        print(f"\n### {title}{f' ({tunables})' if tunables else ''}\n", flush=True)
+        show(options)
+    if given.hugepages:
+        again = [sys.executable, __file__, "cases", f"--scale={given.scale}", f"--repeat={given.repeat}"]
+        subprocess.run([*again, f"--only={given.only}"], env={**os.environ, "GLIBC_TUNABLES": HUGE_PAGES}, check=True)
+
+
+if __name__ == "__main__":
+    main()
