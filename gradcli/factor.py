@@ -19,7 +19,7 @@ _SMALL = 1 << 16
 _MOST_FACTORS = 8
 
 # Sizes within which a factor may be moved out of a sum of products: these neither vanish nor overflow for it.
-_MODERATE = 2.0**30
+_MODERATE = 2.0**60
 # Sizes within which two factors may be made into one.
 _NORMAL = 2.0**100
 

@@ -166,9 +166,11 @@ class _Frame:
         return _shaped(scratch[buffer], node, axis, self.rows, self.one.transposed)
 
     def _bound(self, step: Step | Sum | Cut) -> tuple[Any, Any, int]:
-        """A step as (function, what picks its arguments, where the result goes: -1 nowhere, -2 to the sums)."""
+        """A step as (function, what picks its arguments, where the result goes: -1 nowhere, -2 and -3 to the sums)."""
         if isinstance(step, Cut):
             return self._reader(step), None, -1
+        if isinstance(step, Sum) and step.like >= 0:
+            return itemgetter(step.like), None, -3
         if isinstance(step, Sum):
             return self._summer(step), _picker(step.inputs), -2
         if step.kind == CALL:
@@ -265,6 +267,8 @@ class _Frame:
                         function(*pick(local))
                 elif out == -2:
                     partials.append(function(begin, *pick(local)))
+                elif out == -3:
+                    partials.append(function(partials))
                 else:
                     local[out] = function(*pick(local))
                 at += 1

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from gradcli.errors import GradcliError
-from gradcli.node import Node
+from gradcli.node import INPUT, Node
 from gradcli.plan.program import Program
 
 # What is used of the free memory without being told.
@@ -21,7 +21,8 @@ def check_memory(
     program: Program, leaves: Sequence[Any], threads: int, streamed: frozenset[int], limit: int | None
 ) -> None:
     """Refuse a program that needs more than `limit` bytes, or than most of what the machine has left."""
-    needed = program.memory(threads, streamed) + _loaded(program, leaves)
+    loaded = _loaded(program, leaves)
+    needed = program.memory(threads, streamed) + sum(node.nbytes for node in loaded)
     if needed < _SMALL and (limit is None or needed <= limit):
         return
     if limit is None:
@@ -32,17 +33,17 @@ def check_memory(
         limit = None if free is None else int(free * _SHARE)
     if limit is None or needed <= limit:
         return
-    raise _too_large(program, needed, limit)
+    raise _too_large([*program.held(), *loaded], needed, limit)
 
 
-def _loaded(program: Program, leaves: Sequence[Any]) -> int:
-    """Bytes of the files that some operation needs whole."""
+def _loaded(program: Program, leaves: Sequence[Any]) -> list[Node]:
+    """The files that some operation needs whole."""
     whole = program.whole_leaves()
-    return sum(leaf.nbytes for k, leaf in enumerate(leaves) if k in whole and not isinstance(leaf, np.ndarray))
+    return [program.leaves[k] for k, leaf in enumerate(leaves) if k in whole and not isinstance(leaf, np.ndarray)]
 
 
-def _too_large(program: Program, needed: int, limit: int) -> GradcliError:
-    largest = sorted(program.held(), key=lambda node: node.nbytes, reverse=True)
+def _too_large(parts: Sequence[Node], needed: int, limit: int) -> GradcliError:
+    largest = sorted(parts, key=lambda node: node.nbytes, reverse=True)
     have = f"{show_bytes(limit)} of memory may be used"
     if largest[0].nbytes > limit:
         message = f"{describe(largest[0])} needs {show_bytes(largest[0].nbytes)}, {have}"
@@ -55,6 +56,8 @@ def _too_large(program: Program, needed: int, limit: int) -> GradcliError:
 
 def describe(node: Node) -> str:
     """What a node is, for messages."""
+    if node.op is INPUT and node.params.get("name"):
+        return f"the input {node.params['name']!r}, needed whole,"
     article = "an" if node.dtype.kind == "i" else "a"
     return f"{article} {node.dtype} tensor of shape {node.shape}"
 

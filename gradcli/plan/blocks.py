@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from gradcli.node import Node
+from gradcli.ops.partial import MEAN, MEAN_OF_MOMENTS, STD, VAR
 from gradcli.plan.program import CALL, INTO, UFUNC, Cut, Pass, Sizes, Step, Sum, Write
 from gradcli.plan.schedule import PassNodes, Schedule
 
@@ -17,10 +18,6 @@ _NARROW = 64
 # Rows are laid side by side until they are this long.
 _LONG_ROW = 1024
 _MOST_TILES = 64
-
-
-# Sums of these do not cancel.
-_NONNEGATIVE = frozenset({"exp", "exp2", "abs", "sigmoid", "softplus", "sqrt", "relu"})
 
 Key = tuple[Node, int | None]
 
@@ -63,7 +60,7 @@ class PassBuilder:
                     self._add_step(node, targets.get(node), last, at)
             else:
                 # Right here: the buffers of its operands may take other values next.
-                sums.append(self._sum(node))
+                sums.append(self._shared_state(self._sum(node), sums))
                 self.steps.append(sums[-1])
             self._release(at)
         for node, value in targets.items():
@@ -95,13 +92,19 @@ class PassBuilder:
     def _rows(self) -> int:
         """How many rows a block has: by the widest value in it. It does not depend on the machine."""
         row_bytes = row_size = 1
+        widest = 1
         matrix = False
         for node in self.order:
             matrix = matrix or (node.op.family == "contraction" and node.op.name in ("mm", "bmm"))
             for child, _ in [*self._dims(node), *([(node, 0)] if node in self.inside else [])]:
+                if node.op.name == "mv" and child.ndim == 2:
+                    # It is gone through once: only the vectors have to stay in the cache.
+                    widest = max(widest, child.nbytes // self.length)
+                    continue
                 row_bytes = max(row_bytes, child.nbytes // self.length)
                 row_size = max(row_size, child.size // self.length)
         rows = max(self.sizes.block_bytes // row_bytes, -(-self.sizes.least // row_size))
+        rows = min(rows, max(_MATRIX_BYTES // widest, -(-self.sizes.least // row_size)))
         if matrix:
             # Not at any price: rows may be long.
             rows = max(rows, min(self.sizes.matrix_rows, _MATRIX_BYTES // row_bytes))
@@ -228,7 +231,6 @@ class PassBuilder:
                 and product not in self.schedule.stored and product.inputs[0].shape == product.inputs[1].shape
                 and len(node.params["dim"]) == product.ndim and product.dtype.itemsize >= 4
                 and product.dtype.kind == "f"
-                and (product.inputs[0] is product.inputs[1] or product.dtype.itemsize == 8)
             ):  # fmt: skip
                 self.fused.add(product)
 
@@ -238,10 +240,23 @@ class PassBuilder:
         product = node.inputs[0]
         if product in self.fused:
             return Sum(node, accumulate, self._operands(product), {**node.params, "fused": True}, self.number(node))
-        params = node.params
-        if node.op.name in ("sum", "mean") and product.op.name in _NONNEGATIVE:
-            params = {**params, "positive": True}
-        return Sum(node, accumulate, self._operands(node), params, self.number(node))
+        return Sum(node, accumulate, self._operands(node), node.params, self.number(node))
+
+    def _shared_state(self, item: Sum, sums: list[Sum]) -> Sum:
+        """A variance that comes after the mean of the same numbers has that mean's state, and the other way round."""
+        moments = (VAR, STD, MEAN_OF_MOMENTS)
+        for k, other in enumerate(sums):
+            if other.inputs != item.inputs or other.node.params["dim"] != item.node.params["dim"] or other.like >= 0:
+                continue
+            if other.accumulate in moments and item.accumulate in (*moments, MEAN):
+                accumulate = MEAN_OF_MOMENTS if item.accumulate is MEAN else item.accumulate
+                return item._replace(accumulate=accumulate, like=k)
+            if other.accumulate is MEAN and item.accumulate in moments:
+                changed = other._replace(accumulate=MEAN_OF_MOMENTS)
+                self.steps[self.steps.index(other)] = changed
+                sums[k] = changed
+                return item._replace(like=k)
+        return item
 
     def _add_step(self, node: Node, target: int | None, last: dict[Key, int], at: int) -> None:
         axis = self.schedule.axes[node][1]

@@ -62,13 +62,17 @@ class Cut(NamedTuple):
 
 
 class Sum(NamedTuple):
-    """A reduction over the blocked dimension: its operands in a block, and the number of its result."""
+    """A reduction over the blocked dimension: its operands in a block, and the number of its result.
+
+    `like` is the place among the pass's sums of another one with the same state, -1 for none.
+    """
 
     node: Node
     accumulate: Accumulate
     inputs: tuple[int, ...]
     params: dict[str, Any]
     value: int
+    like: int = -1
 
 
 class Write(NamedTuple):
