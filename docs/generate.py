@@ -1,4 +1,4 @@
-"""Write the generated parts of the docs: operations.md from the registry, the help text inside command.md.
+"""Write the generated parts of the docs: operations.md from the registry, the help of each command in its page.
 
 `python docs/generate.py` writes them, `python docs/generate.py --check` exits with 1 where they have drifted.
 """
@@ -7,23 +7,31 @@ from __future__ import annotations
 
 import argparse
 import ast
+import contextlib
 import inspect
+import io
 import os
-import subprocess
+import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
+from gradcli.cli import run
 from gradcli.errors import GradcliError
 from gradcli.node import OPS, Node, Op, input_node
 from gradcli.ops import FAMILIES
 from gradcli.ops.elementwise import zero_vjp
 
 DOCS = Path(__file__).resolve().parent
-BEGIN, END = "<!-- generated: gradcli eval --help -->", "<!-- end -->"
+
+# Every command has a pair of these marks in one page, command.md or its own, with its help between them:
+# <!-- generated: gradcli eval --help --> and <!-- end -->.
+COMMANDS = ("eval", "explain")
+_MARKS = re.compile(r"(<!-- generated: gradcli ([\w-]+) --help -->\n).*?(<!-- end -->)", re.DOTALL)
 
 # The tables of gradcli.ops in the order of the page.
 TITLES = {
@@ -62,7 +70,7 @@ def main() -> int:
     options.add_argument("--check", action="store_true", help="compare only; exit with 1 on a difference")
     check: bool = options.parse_args().check
     stale = []
-    for page, text, same in (_operations_page(), _command_page()):
+    for page, text, same in (_operations_page(), *_command_pages()):
         if not same and check:
             stale.append(page.name)
         elif not same:
@@ -79,22 +87,28 @@ def _operations_page() -> tuple[Path, str, bool]:
     return page, text, page.exists() and page.read_text(encoding="utf-8") == text
 
 
-def _command_page() -> tuple[Path, str, bool]:
-    page = DOCS / "command.md"
-    old = page.read_text(encoding="utf-8")
-    before, _, rest = old.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    text = f"{before}{BEGIN}\n\n```text\n{help_text()}```\n\n{END}{after}"
-    # Versions of click wrap lines differently, which is no drift.
-    # Versions of click wrap lines differently, which is no drift.
-    return page, text, "".join(text.split()) == "".join(old.split())
+def _command_pages() -> Iterator[tuple[Path, str, bool]]:
+    """The pages with the help of commands; each command is in one of them."""
+    found: list[str] = []
+    for page in sorted(DOCS.glob("*.md")):
+        old = page.read_text(encoding="utf-8")
+        names = [match[2] for match in _MARKS.finditer(old)]
+        if names:
+            found += names
+            text = _MARKS.sub(lambda match: f"{match[1]}\n```text\n{help_text(match[2])}```\n\n{match[3]}", old)
+            # Versions of click wrap lines differently, which is no drift.
+            yield page, text, "".join(text.split()) == "".join(old.split())
+    if sorted(found) != sorted(COMMANDS):
+        raise SystemExit(f"docs/ has the help of {sorted(found)}, there should be that of {sorted(COMMANDS)}, each once")
 
 
-def help_text() -> str:
-    """What `gradcli eval --help` prints on a terminal of 100 columns."""
-    command = [sys.executable, "-m", "gradcli", "eval", "--help"]
-    environment = {**os.environ, "COLUMNS": "100", "PYTHONIOENCODING": "utf-8"}
-    return subprocess.run(command, env=environment, capture_output=True, encoding="utf-8", check=True).stdout
+def help_text(command: str) -> str:
+    """What `gradcli COMMAND --help` prints on a terminal of 100 columns."""
+    os.environ["COLUMNS"] = "100"
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        if run([command, "--help"]):
+            raise SystemExit(f"`gradcli {command} --help` fails")
+    return printed.getvalue()
 
 
 def operations() -> str:

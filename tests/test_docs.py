@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from gradcli.cli import cli
 from gradcli.node import OPS
 from tests.terminal import ROOT, environment, run_session
 
@@ -89,8 +90,8 @@ def test_a_stale_page_is_found(tmp_path: Path) -> None:
     env = environment(tmp_path / "commands")
     docs = tmp_path / "docs"
     docs.mkdir()
-    for name in ("generate.py", "operations.md", "command.md"):
-        (docs / name).write_bytes((ROOT / "docs" / name).read_bytes())
+    for page in [ROOT / "docs/generate.py", *(ROOT / "docs").glob("*.md")]:
+        (docs / page.name).write_bytes(page.read_bytes())
 
     def run(*options: str) -> int:
         command = [sys.executable, str(docs / "generate.py"), *options]
@@ -109,6 +110,11 @@ def test_a_stale_page_is_found(tmp_path: Path) -> None:
 
 def _letters(page: Path) -> str:
     return "".join(page.read_text(encoding="utf-8").split())
+
+
+def test_every_command_has_its_help_in_the_docs() -> None:
+    pages = "".join((ROOT / page).read_text(encoding="utf-8") for page in PAGES)
+    assert sorted(re.findall(r"<!-- generated: gradcli ([\w-]+) --help -->", pages)) == sorted(cli.commands)
 
 
 def test_every_operation_is_in_the_reference() -> None:
