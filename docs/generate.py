@@ -99,7 +99,7 @@ def _command_pages() -> Iterator[tuple[Path, str, bool]]:
             # Versions of click wrap lines differently, which is no drift.
             yield page, text, "".join(text.split()) == "".join(old.split())
     if sorted(found) != sorted(COMMANDS):
-        raise SystemExit(f"docs/ has the help of {sorted(found)}, there should be that of {sorted(COMMANDS)}, each once")
+        raise SystemExit(f"docs/ has the help of {sorted(found)}; each of {sorted(COMMANDS)} has to be there once")
 
 
 def help_text(command: str) -> str:

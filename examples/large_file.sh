@@ -1,0 +1,38 @@
+#!/bin/sh
+# A file of 100 MB, with a gradient of 100 MB, on 10 MB of memory: both stream, in the blocks that `explain` shows.
+set -e
+work=$(mktemp -d)
+trap 'rm -r "$work"' EXIT
+cd "$work"
+
+# Ten sensors that drift, the later ones more, with 2.5 million readings of each: written piece by piece.
+python3 - <<'END'
+import numpy as np
+
+X = np.lib.format.open_memmap("X.npy", "w+", np.float32, (2_500_000, 10))
+for start in range(0, len(X), 100_000):
+    row = np.arange(start, start + 100_000, dtype=np.float32)[:, None]
+    X[start : start + 100_000] = 20 + np.sin(row / 1000) + np.arange(10) * row / len(X)
+END
+
+# How far the readings are from the mean of their sensor, by a measure that outliers do not rule.
+cat > scatter.txt <<'END'
+r = X - mean(X, 0)
+mean(log1p(r**2), 0)
+END
+
+# The gradient needs the means, and the mean of something that needs the means: three passes over the file.
+gradcli explain -f scatter.txt X=X.npy --grad-output 1 --threads 4 | grep pass
+
+# The limit is on what is held for the computation, beside Python itself.
+gradcli eval -f scatter.txt X=X.npy --grad-output 1 -o value=scatter.npy -o X.grad=G.npy --quiet \
+    --threads 4 --memory-limit 10MB
+echo
+gradcli eval scatter scatter=scatter.npy --no-grad --precision 2
+
+# The gradient is a file like any other. No reading moves its sensor's figure by more than one part of their number.
+gradcli eval 'amax(abs(G), 0) * G.shape[0]' G=G.npy --no-grad --precision 2 --memory-limit 10MB --threads 4
+
+# What needs the file as a whole says so before anything is computed.
+echo
+gradcli eval 'cumsum(X, 0)' X=X.npy --no-grad --memory-limit 10MB 2>&1 || echo "exit code $?"
