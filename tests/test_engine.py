@@ -53,6 +53,7 @@ def test_blocks_give_what_whole_arrays_give(case: Case, dtype: str) -> None:
             assert mine.shape == theirs.shape and mine.dtype == theirs.dtype
             scale = float(np.max(np.abs(theirs.astype(np.float64)), initial=0.0, where=np.isfinite(theirs)))
             tolerance = 1e-11 if theirs.dtype == np.float64 else 2e-5
-            np.testing.assert_allclose(mine, theirs, rtol=tolerance, atol=tolerance * max(1e-3, scale))
+            # Terms of size 1 may cancel, and are added up in another precision.
+            np.testing.assert_allclose(mine, theirs, rtol=tolerance, atol=tolerance * max(1e-2, scale))
         for mine, again in zip(computed(program, 3), got, strict=True):
             assert mine.tobytes() == again.tobytes()

@@ -43,6 +43,7 @@ def choose_axes(order: Sequence[Node], small: int) -> dict[Node, tuple[int, int]
     """For each node that has one, the number of the class it is blocked along and the dimension that has this class."""
     classes = _Classes()
     for node in order:
+        _join_summed(classes, node, small)
         follow = node.op.blocking.follow
         for dim, length in enumerate(node.shape):
             if length == 1:
@@ -63,6 +64,17 @@ def choose_axes(order: Sequence[Node], small: int) -> dict[Node, tuple[int, int]
                 chosen[node] = number, places[node].index(best)
         left = [node for node in left if node not in chosen]
     return chosen
+
+
+def _join_summed(classes: _Classes, node: Node, small: int) -> None:
+    """What a product of large operands with a small result sums up is walked along in both of them together."""
+    reduced = node.op.blocking.reduced
+    if reduced is None or len(node.inputs) < 2 or node.size > small or max(i.size for i in node.inputs) <= small:
+        return
+    for dims in reduced(node):
+        places = [(child, d) for child, d in zip(node.inputs, dims, strict=True) if d is not None and child.shape[d] != 1]
+        for place in places[1:]:
+            classes.join(places[0], place)
 
 
 def _best_class(nodes: Sequence[Node], places: dict[Node, list[Place | None]]) -> Place | None:

@@ -33,7 +33,7 @@ _BORROWING = 2
 class Schedule:
     """Kind, axis, level and storage of every node of a graph."""
 
-    __slots__ = ("order", "axes", "roots", "small", "kind", "dims", "level", "stored", "streamed")
+    __slots__ = ("order", "axes", "roots", "small", "kind", "dims", "along", "level", "stored", "streamed")
 
     def __init__(
         self, order: Sequence[Node], axes: dict[Node, tuple[int, int]], roots: Sequence[Node], streamed: Iterable[Node],
@@ -47,6 +47,8 @@ class Schedule:
         self.kind: dict[Node, int] = {}
         #: For blocked nodes and reductions: along which dimension each operand is cut.
         self.dims: dict[Node, Dims] = {}
+        #: For reductions: the class that they are computed along.
+        self.along: dict[Node, int] = {}
         self.level: dict[Node, int] = {}
         #: Nodes whose arrays are kept.
         self.stored: set[Node] = set()
@@ -73,9 +75,7 @@ class Schedule:
 
     def axis(self, node: Node) -> int:
         """The class that a blocked node or a reduction is computed along."""
-        if self.kind[node] == BLOCK:
-            return self.axes[node][0]
-        return next(self.axes[c][0] for c, d in zip(node.inputs, self.dims[node], strict=True) if d is not None)
+        return self.axes[node][0] if self.kind[node] == BLOCK else self.along[node]
 
     def _kind(self, node: Node) -> int:
         blocking = node.op.blocking
@@ -88,11 +88,13 @@ class Schedule:
             return WHOLE
         for dims in blocking.reduced(node):
             along = [
-                (child, d) for child, d in zip(node.inputs, dims, strict=True)
+                child for child, d in zip(node.inputs, dims, strict=True)
                 if d is not None and child in self.axes and self.axes[child][1] == d and child.size > self.small
             ]  # fmt: skip
-            if along and len({self.axes[child][0] for child, _ in along}) == 1:
+            if along:
+                # The other operands are there before and are cut in the same way.
                 self.dims[node] = dims
+                self.along[node] = self.axes[max(along, key=lambda child: child.size)][0]
                 return REDUCE
         return WHOLE
 
