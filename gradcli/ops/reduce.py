@@ -400,6 +400,9 @@ def _kept_by_arg(node: Node, dim: int) -> Dims | None:
 def _arg_reduction(name: str, function: Any, word: str) -> Op:
     def build(input: Any, dim: Any, keepdim: Any) -> Node:
         x = as_node(input)
+        if dim is None:
+            # A vector is flat already, and can be gone through in blocks.
+            dim = 0 if x.ndim == 1 else None
         axis = None if dim is None else normalize_axis(dim, x.ndim)
         return reduce_node(op, x, axis, keepdim, nonempty=True)
 
