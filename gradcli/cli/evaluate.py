@@ -114,9 +114,14 @@ def _evaluate(
     """Compute what was asked for and write what goes to files; large results that are only shown are not kept."""
     from gradcli.evaluation import answer
     from gradcli.execute import run
+    from gradcli.execute.memory import MEMORY_LIMIT
+    from gradcli.execute.threads import get_num_threads, set_num_threads
     from gradcli.plan import plan
     from gradcli.storage import FileArray
 
+    # For the values of inputs as well.
+    set_num_threads(threads or get_num_threads())
+    MEMORY_LIMIT.set(limit)
     request, inputs, vector = asked.load()
     names = ["value", *(f"{name}.grad" for name in request.wanted)]
     forms = {name: (root.shape, root.dtype) for name, root in zip(names, request.roots, strict=True)}
@@ -126,7 +131,7 @@ def _evaluate(
         try:
             program = plan(request.roots, files=files, streamed=frozenset(sinks))
             leaves = request.arrays_for(program, inputs, vector)
-            computed = run(program, leaves, sinks=sinks, threads=threads, limit=limit, progress=progress)
+            computed = run(program, leaves, sinks=sinks, progress=progress)
         except GradcliError as error:
             error.source = asked.program.source if error.source is None else error.source
             raise

@@ -50,12 +50,15 @@ def explain_command(
 
 
 def _explain(asked: Asked, as_json: bool, threads: int | None) -> str:
-    from gradcli.execute.threads import get_num_threads
+    from gradcli.execute.threads import get_num_threads, set_num_threads
     from gradcli.plan import plan
     from gradcli.render.json import to_json
     from gradcli.render.plan import plan_json, plan_text
     from gradcli.storage import FileArray
 
+    count = threads or get_num_threads()
+    # For the values of inputs as well.
+    set_num_threads(count)
     request, inputs, _ = asked.load()
     files = frozenset(request.leaves[name] for name, array in inputs.items() if isinstance(array, FileArray))
     try:
@@ -64,5 +67,4 @@ def _explain(asked: Asked, as_json: bool, threads: int | None) -> str:
         error.source = asked.program.source if error.source is None else error.source
         raise
     roots = ["value", *(f"{name}.grad" for name in request.wanted)]
-    count = threads or get_num_threads()
     return to_json(plan_json(program, roots, count)) if as_json else plan_text(program, roots, count)

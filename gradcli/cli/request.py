@@ -61,9 +61,12 @@ class Size(click.ParamType):  # type: ignore[type-arg,unused-ignore]
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         found = re.fullmatch(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([kmgt]?i?)b?\s*", str(value).lower())
-        if found is None or found[2] not in _UNITS or not float(found[1]):
-            raise GradcliError(f"{value!r} is not a size", hint="write it as 500MB, 2GB or 1.5GiB")
-        return int(float(found[1]) * _UNITS[found[2]])
+        # More than this is no limit, whatever it is.
+        count = min(float(found[1]) * _UNITS[found[2]], 2.0**63) if found is not None and found[2] in _UNITS else 0
+        if count < 1:
+            # A minus sign may have been given a space in front: see `ExpressionCommand`.
+            raise GradcliError(f"{str(value).strip()!r} is not a size", hint="write it as 500MB, 2GB or 1.5GiB")
+        return int(count)
 
 
 class Asked:

@@ -35,7 +35,7 @@ def execute(roots: Sequence[Node], progress: Progress | None = None) -> list[np.
 
 def run(
     program: Program, leaves: Sequence[Any], *, sinks: dict[int, Any] | None = None, threads: int | None = None,
-    limit: int | None = None, progress: Progress | None = None,
+    progress: Progress | None = None,
 ) -> list[Any]:  # fmt: skip
     """The arrays of a program's roots.
 
@@ -44,7 +44,7 @@ def run(
     """
     count = threads or get_num_threads()
     streams = {program.roots[k]: sink for k, sink in (sinks or {}).items()}
-    check_memory(program, leaves, count, frozenset(streams), limit)
+    check_memory(program, leaves, count, frozenset(streams))
     values: list[Any] = [*leaves, *(None for _ in program.values[len(leaves) :])]
     for k, leaf in enumerate(leaves):
         shape = program.values[k].shape
@@ -61,7 +61,7 @@ def run(
                 assert program.fallback is not None
                 other, known = program.fallback(), dict(zip(program.leaves, leaves, strict=True))
                 again = [known[leaf] if leaf in known else leaf.params["value"] for leaf in other.leaves]
-                return run(other, again, sinks=sinks, threads=threads, limit=limit, progress=progress)
+                return run(other, again, sinks=sinks, threads=threads, progress=progress)
     for k, sink in (sinks or {}).items():
         array = values[program.roots[k]]
         if array is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -11,18 +12,20 @@ from gradcli.errors import GradcliError
 from gradcli.node import INPUT, Node
 from gradcli.plan.program import Program
 
+#: How many bytes may be used, inputs included; None for most of what is free. `--memory-limit` sets it.
+MEMORY_LIMIT: ContextVar[int | None] = ContextVar("gradcli_memory_limit", default=None)
+
 # What is used of the free memory without being told.
 _SHARE = 0.8
 # Below this, asking for the memory that is left would cost more than it tells.
 _SMALL = 1 << 26
 
 
-def check_memory(
-    program: Program, leaves: Sequence[Any], threads: int, streamed: frozenset[int], limit: int | None
-) -> None:
-    """Refuse a program that needs more than `limit` bytes, or than most of what the machine has left."""
-    loaded = _loaded(program, leaves)
-    needed = program.memory(threads, streamed) + sum(node.nbytes for node in loaded)
+def check_memory(program: Program, leaves: Sequence[Any], threads: int, streamed: frozenset[int]) -> None:
+    """Refuse a program that needs more than `MEMORY_LIMIT`, or than most of what the machine has left."""
+    limit = MEMORY_LIMIT.get()
+    inputs = _held_inputs(program, leaves, limit is not None)
+    needed = program.memory(threads, streamed) + sum(size for size, _ in inputs)
     if needed < _SMALL and (limit is None or needed <= limit):
         return
     if limit is None:
@@ -33,31 +36,41 @@ def check_memory(
         limit = None if free is None else int(free * _SHARE)
     if limit is None or needed <= limit:
         return
-    raise _too_large([*program.held(), *loaded], needed, limit)
+    raise _too_large(program, inputs, needed, limit)
 
 
-def _loaded(program: Program, leaves: Sequence[Any]) -> list[Node]:
-    """The files that some operation needs whole."""
+def _held_inputs(program: Program, leaves: Sequence[Any], all_of_them: bool) -> list[tuple[int, str]]:
+    """Size and name of inputs in memory: files that some operation needs whole, and, if asked, what is there already.
+
+    Of the free memory nothing more is taken for those.
+    """
     whole = program.whole_leaves()
-    return [program.leaves[k] for k, leaf in enumerate(leaves) if k in whole and not isinstance(leaf, np.ndarray)]
+    found = []
+    for k, leaf in enumerate(leaves):
+        if not isinstance(leaf, np.ndarray):
+            if k in whole:
+                found.append((leaf.nbytes, f"{leaf.path}, which is needed whole,"))
+        elif all_of_them and program.leaves[k].op is INPUT:
+            found.append((leaf.nbytes, f"the input {program.leaves[k].params.get('name') or '--grad-output'}"))
+    return found
 
 
-def _too_large(parts: Sequence[Node], needed: int, limit: int) -> GradcliError:
-    largest = sorted(parts, key=lambda node: node.nbytes, reverse=True)
+def _too_large(program: Program, inputs: Sequence[tuple[int, str]], needed: int, limit: int) -> GradcliError:
+    held = sorted(program.held(), key=lambda node: node.nbytes, reverse=True)
+    parts = sorted([*((node.nbytes, describe(node)) for node in held), *inputs], key=lambda part: -part[0])
+    size, name = parts[0]
     have = f"{show_bytes(limit)} of memory may be used"
-    if largest[0].nbytes > limit:
-        message = f"{describe(largest[0])} needs {show_bytes(largest[0].nbytes)}, {have}"
+    if size > limit:
+        message = f"{name} needs {show_bytes(size)}, {have}"
     else:
-        named = " and ".join(f"{describe(node)} ({show_bytes(node.nbytes)})" for node in largest[:2])
+        named = " and ".join(f"{name.rstrip(',')} ({show_bytes(size)})" for size, name in parts[:2])
         message = f"this needs {show_bytes(needed)} at once, {have}; the largest parts are {named}"
     hint = "write large results to files with -o; --memory-limit sets another limit"
-    return GradcliError(message, span=largest[0].span, hint=hint)
+    return GradcliError(message, span=held[0].span if held else None, hint=hint)
 
 
 def describe(node: Node) -> str:
     """What a node is, for messages."""
-    if node.op is INPUT and node.params.get("name"):
-        return f"the input {node.params['name']!r}, needed whole,"
     article = "an" if node.dtype.kind == "i" else "a"
     return f"{article} {node.dtype} tensor of shape {node.shape}"
 
