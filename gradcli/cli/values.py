@@ -64,7 +64,9 @@ def parse_inputs(items: list[str]) -> list[Value]:
         name, equals, value = item.partition("=")
         if not equals or not name.strip().isidentifier():
             raise GradcliError(
-                f"{item!r} is not an input", hint="inputs are written NAME=VALUE, as in x=data.npy or 'x=ones(2,2)'"
+                # What begins with a minus sign may have been given a space in front: see `ExpressionCommand`.
+                f"{item.strip()!r} is not an input",
+                hint="inputs are written NAME=VALUE, as in x=data.npy or 'x=ones(2,2)'",
             )
         name = name.strip()
         if name in ("None", "True", "False"):
