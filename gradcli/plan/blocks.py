@@ -231,6 +231,7 @@ class PassBuilder:
                 and product not in self.schedule.stored and product.inputs[0].shape == product.inputs[1].shape
                 and len(node.params["dim"]) == product.ndim and product.dtype.itemsize >= 4
                 and product.dtype.kind == "f"
+                and (product.inputs[0] is product.inputs[1] or product.dtype.itemsize == 8)
             ):  # fmt: skip
                 self.fused.add(product)
 
