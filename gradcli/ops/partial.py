@@ -1,7 +1,7 @@
 """What blocks contribute to reductions: sums in float64 whatever the dtype, extremes, moments, products of matrices.
 
-A float32 sum is as accurate as one accumulated in float64 and rounded once, and several times faster than NumPy's
-own conversion within a reduction: see `sum_wide` and `dot_wide`.
+A float32 sum is as accurate as one accumulated in float64 and rounded once: what is added up in float32, if only in
+short pieces, is rounded in the same direction again and again where data is regular.
 """
 
 from __future__ import annotations
@@ -18,11 +18,10 @@ State = tuple[Any, ...]
 
 # So many elements are converted at a time: the float64 copy stays in the cache.
 _CHUNK = 1 << 15
-# So many float64 numbers are added up by a product with ones; the results of many such products pairwise.
-_SHORT = 1 << 11
-_MANY = 1 << 16
 # Up to this length NumPy's loop over a short last dimension costs more than a product with a vector of ones.
 _NARROW = 64
+# A vector is added up in rows of this length.
+_ROW = 1 << 10
 # So many rows are laid side by side where columns are added up: long rows are faster.
 _FOLD = 64
 _LINE = 64
@@ -57,19 +56,17 @@ def sum_wide(x: Any, axes: tuple[int, ...], keepdims: bool = False) -> Any:
 def _total(flat: Any) -> Any:
     """The sum of a vector."""
     if flat.dtype == np.float64:
-        if len(flat) < _MANY:
-            return np.add.reduce(flat)
-        # Products with a vector of ones take a third of the time of NumPy's own sums.
-        rows = flat[: len(flat) // _SHORT * _SHORT].reshape(-1, _SHORT)
-        return np.add.reduce(rows @ np.ones(_SHORT)) + np.add.reduce(flat[rows.size :])
+        return np.add.reduce(flat)
     total = 0.0
-    length = min(len(flat), _CHUNK)
-    wide, ones = _wide(length), np.ones(length)
+    wide = _wide(min(len(flat), _CHUNK))
+    # A product with ones takes half as long as a sum.
+    ones = np.ones(_ROW)
     for start in range(0, len(flat), _CHUNK):
         piece = flat[start : start + _CHUNK]
         part = wide[: len(piece)]
         np.copyto(part, piece)
-        total += np.dot(part, ones[: len(piece)])
+        whole = len(part) // _ROW * _ROW
+        total += np.add.reduce(part[:whole].reshape(-1, _ROW) @ ones) + np.add.reduce(part[whole:])
     return total
 
 
@@ -123,18 +120,20 @@ def dot_wide(a: Any, b: Any) -> Any:
     x, y = a.reshape(-1, order="A"), b.reshape(-1, order="A")
     if x.dtype == np.float64:
         return np.dot(x, y)
-    return _dot_chunks(x, y)
+    return _dot_chunks(x, x if a is b else y)
 
 
 def _dot_chunks(x: Any, y: Any) -> Any:
-    left, right = _wide(min(len(x), _CHUNK)), _wide(min(len(x), _CHUNK))
+    left = _wide(min(len(x), _CHUNK))
+    # A second one would push the first out of the cache, and squares need none.
+    right = left if y is x else _wide(min(len(x), _CHUNK))
     total = 0.0
     for start in range(0, len(x), _CHUNK):
-        a = left[: len(x) - start]
-        np.copyto(a, x[start : start + _CHUNK])
-        b = a
+        piece = x[start : start + _CHUNK]
+        a = b = left[: len(piece)]
+        np.copyto(a, piece)
         if y is not x:
-            b = right[: len(x) - start]
+            b = right[: len(piece)]
             np.copyto(b, y[start : start + _CHUNK])
         total += np.dot(a, b)
     return total
