@@ -16,6 +16,11 @@ def lower(roots: Sequence[Node], small: int) -> list[Node] | None:
         if rule is not None and max((i.size for i in node.inputs), default=0) > small:
             new = rule(node)
             if new is not None:
+                operands = set(node.inputs)
+                for step in toposort([new], stop=operands.__contains__):
+                    # An error in it is one of the operation that was written.
+                    if step not in operands and step.span is None:
+                        step.span = node.span
                 replaced[node] = new
     return simplify(substitute(roots, replaced)) if replaced else None
 

@@ -1,0 +1,166 @@
+"""The same bits for any number of threads, from Python and from the command, and however often it is asked."""
+
+from __future__ import annotations
+
+from contextvars import copy_context
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import gradcli as gc
+from gradcli.errors import GradcliError
+from gradcli.execute.threads import deal
+from tests.command import call, leftovers, process
+
+ROWS, VECTOR = 60_000, 1_100_003
+EXPRESSIONS = [
+    "mean(2*(3*x + 7)**2)",
+    "sum(sigmoid(x)*tanh(y))",
+    "sum(x/sum(exp(x)))",
+    "var(x) + norm(y) + x @ y",
+    "logsumexp(x, 0) + amax(y) + prod(1 + y/1e6)",
+    "mean(log1p(exp(-X @ w)))",
+    "mean(logsumexp(X, 1) - sum(X*Y, 1))",
+    "sum(((X - mean(X, 0))/std(X, 0))**2)",
+    "sum((X.T @ Y)**2)",
+    "sum(softmax(relu(X @ W), 1)[:, 0])",
+    "sum(softmax(X, 0)*Y)",
+    "sum(cumsum(x, 0)*y)",
+]
+
+
+def inputs_of(expression: str, dtype: str) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(1)
+    shapes = {"x": VECTOR, "y": VECTOR, "X": (ROWS, 20), "Y": (ROWS, 20), "w": 20, "W": (20, 7)}
+    plain = expression.replace("exp", "").replace("max", "")
+    return {n: rng.standard_normal(s, np.float64).astype(dtype) for n, s in shapes.items() if n in plain}
+
+
+def bits(expression: str, inputs: dict[str, np.ndarray], threads: int) -> list[bytes]:
+    def computed() -> list[bytes]:
+        gc.set_num_threads(threads)
+        assert gc.get_num_threads() == threads
+        result = gc.evaluate(expression, inputs)
+        assert result.grads is not None
+        return [t.detach().numpy().tobytes() for t in (result.value, *result.grads.values()) if t is not None]
+
+    return copy_context().run(computed)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("expression", EXPRESSIONS)
+def test_any_number_of_threads_gives_the_same_bits(expression: str, dtype: str) -> None:
+    inputs = inputs_of(expression, dtype)
+    before = {name: array.copy() for name, array in inputs.items()}
+    first = bits(expression, inputs, 1)
+    assert len(first) == 1 + len(inputs)
+    for threads in (2, 3, 8, 2):
+        assert bits(expression, inputs, threads) == first, threads
+    assert all(np.array_equal(inputs[name], before[name]) for name in inputs)
+
+
+def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    expression = "mean(logsumexp(X, 1) - sum(X*Y, 1))"
+    for name, array in inputs_of(expression, "float32").items():
+        np.save(f"{name}.npy", array)
+    outputs = []
+    for words, variables in [
+        (("--threads", "1"), {}), (("--threads", "2"), {}), (("--threads", "3"), {"GRADCLI_THREADS": "no number"}),
+        (("--threads", "8"), {}), ((), {"GRADCLI_THREADS": "1"}), ((), {"GRADCLI_THREADS": " 3 "}), ((), {}),
+        ((), {"GRADCLI_THREADS": ""}),
+    ]:  # fmt: skip
+        done = process("eval", expression, "X=X.npy", "Y=Y.npy", "-o", "out/", "--precision", "12", *words, **variables)
+        assert (done.code, done.err) == (0, ""), done
+        outputs.append((done.out, *((tmp_path / "out" / name).read_bytes() for name in leftovers("out"))))
+    assert len(outputs[0]) == 4 and all(output == outputs[0] for output in outputs)
+
+
+def test_random_numbers_do_not_depend_on_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ["eval", "sum(x*x)", "x=randn(500000)", "--seed", "7", "--precision", "12"]
+    answers = {call(monkeypatch, *words, "--threads", n).out for n in ("1", "2", "5")}
+    assert len(answers) == 1 and "SumBackward0" in answers.pop()
+
+
+@pytest.mark.parametrize("given", ["0", "-1", "two", "1.5", "1025", "9" * 30, "1e1", "0x2"])
+def test_bad_numbers_in_the_environment(given: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    message = f"GRADCLI_THREADS must be a whole number from 1 to 1024, it is {given!r}"
+    monkeypatch.setenv("GRADCLI_THREADS", given)
+    for command in ("eval", "explain"):
+        for value in ("x=1", "x=ones(100000)"):
+            assert call(monkeypatch, command, "sum(x)", value) == (2, "", f"gradcli: {message}\n")
+    # Who says how many asks nobody.
+    assert call(monkeypatch, "eval", "sum(x)", "x=ones(100000)", "--threads", "2", "--no-grad").code == 0
+    with pytest.raises(GradcliError) as caught:
+        gc.evaluate("sum(x)", {"x": np.ones(100_000)})
+    assert caught.value.message == message
+
+
+def test_a_bad_number_in_a_process() -> None:
+    report = "gradcli: GRADCLI_THREADS must be a whole number from 1 to 1024, it is 'many'\n"
+    assert process("eval", "sum(x)", "x=ones(3)", GRADCLI_THREADS="many") == (2, "", report)
+    # What computes nothing does not mind.
+    assert process("--version", GRADCLI_THREADS="many").code == 0
+
+
+@pytest.mark.parametrize("number", [0, -1, 1025, 1.0, True, "2", None])
+def test_bad_numbers_from_python(number: object) -> None:
+    before = gc.get_num_threads()
+    with pytest.raises(GradcliError, match="the number of threads must be a whole number from 1 to 1024"):
+        gc.set_num_threads(number)  # type: ignore[arg-type]
+    assert gc.get_num_threads() == before
+
+
+def test_every_piece_is_done_once_and_by_one_worker() -> None:
+    for count in (0, 1, 2, 5, 1000):
+        for threads in (1, 2, 3, 8):
+            done: list[int] = []
+            started: list[int] = []
+
+            def start(done: list[int] = done, started: list[int] = started):  # type: ignore[no-untyped-def]  # noqa: ANN202
+                started.append(1)
+                return done.append
+
+            deal(count, threads, start)
+            assert sorted(done) == list(range(count))
+            assert len(started) == max(1, min(count, threads))
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_the_failure_of_the_first_piece_is_raised_and_nothing_is_begun_after_it(threads: int) -> None:
+    done: list[int] = []
+
+    def do(piece: int) -> None:
+        done.append(piece)
+        if piece >= 3:
+            raise ValueError(piece)
+
+    with pytest.raises(ValueError) as caught:
+        deal(10_000, threads, lambda: do)
+    assert caught.value.args == (3,) and len(done) < 10_000
+
+
+def test_a_worker_that_cannot_start() -> None:
+    def start() -> None:
+        raise MemoryError("no buffers")
+
+    with pytest.raises(MemoryError, match="no buffers"):
+        deal(5, 3, start)  # type: ignore[arg-type]
+
+
+def test_an_error_in_a_block_has_its_place() -> None:
+    """Also when another thread than the caller's met it."""
+    index = np.zeros(200_000, np.int64)
+    index[150_000] = 7
+    x = np.ones((200_000, 5), np.float32)
+    for threads in (1, 3):
+
+        def failed(threads: int = threads) -> str:
+            gc.set_num_threads(threads)
+            with pytest.raises(GradcliError) as caught:
+                gc.evaluate("1 + nll_loss(log_softmax(x, 1), i)", {"x": x, "i": index})
+            return caught.value.render()
+
+        report = copy_context().run(failed)
+        assert "7" in report and "^" in report and "nll_loss" in report
