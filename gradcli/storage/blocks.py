@@ -129,6 +129,8 @@ class FileArray:
         try:
             with reading(self.path):
                 read_box(self._descriptor.number, box, header.dtype, data if self.ndim else data.reshape(1))
-        except EOFError as error:
-            raise truncated(header, max(0, error.args[0] - header.offset)) from None
+        except EOFError:
+            # It may end far before the place that was read.
+            size = os.fstat(self._descriptor.number).st_size
+            raise truncated(header, max(0, size - header.offset)) from None
         check_booleans(out, header)
