@@ -1,0 +1,324 @@
+"""Files in and files out, block by block: the bits of arrays in memory, little memory, and no half of a file ever."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import resource
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import gradcli as gc
+from gradcli.storage import Sink, reading
+from tests.command import COMMAND, call, environment, leftovers, shell
+from tests.test_engine_blocks import agree
+from tests.test_explain import sparse
+
+# Beyond what the interpreter with NumPy takes.
+SPARE = 250 << 20
+
+
+@pytest.fixture(autouse=True)
+def own_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def everything_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files and results of any size are read and written in blocks."""
+    monkeypatch.setattr(reading, "LARGE", 0)
+    monkeypatch.setattr("gradcli.cli.outputs._LARGE", 0)
+
+
+# The same bits --------------------------------------------------------------------------------------------------------
+
+# Rows that are no multiple of any block, long and short ones, one dimension and three.
+SHAPES = {"x": (150_007,), "X": (20_011, 9), "Y": (307, 1_009), "T": (31, 71, 53)}
+EXPRESSIONS = {
+    "mean(2*(3*x + 7)**2)": "x",
+    "x*sum(exp(x)) + 1": "x",
+    "sum(((X - mean(X, 0))/std(X, 0))**2)": "X",
+    "softmax(X, 1)": "X",
+    "logsumexp(X, 0)": "X",
+    "X.T @ X": "X",
+    "Y.T*2 - sum(Y, 1)": "Y",
+    "relu(Y @ Y.T)": "Y",
+    "sum(T**2, (0, 2)) + 1": "T",
+    "T.permute(2, 0, 1) + 1": "T",
+    "cumsum(x, 0)*x": "x",
+}
+# This is cut across the rows of the file. In memory the pieces lie apart, as those of arrays in Fortran order do, and
+# NumPy adds up in another order.
+ACROSS = {"Y.T*2 - sum(Y, 1)"}
+
+
+@pytest.mark.parametrize("dtype", ["<f2", "<f4", "<f8", ">f4"])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_the_bits_of_arrays_in_memory(
+    order: str, dtype: str, everything_is_large: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(4)
+    for name, shape in SHAPES.items():
+        np.save(f"{name}.npy", np.asarray(rng.normal(0, 0.5, shape).astype(dtype), order=order))  # type: ignore[call-overload]
+    for expression, name in EXPRESSIONS.items():
+        array = np.load(f"{name}.npy")
+        inputs = {name: array.astype(array.dtype.newbyteorder("="), order="K")}
+        expected = gc.evaluate(expression, inputs, grad_output=0.5)
+        words = ["eval", expression, f"{name}={name}.npy", "--grad-output", "0.5", "-o", "out/", "-q"]
+        assert call(monkeypatch, *words) == (0, "", ""), expression
+        assert expected.grads is not None
+        for file, tensor in {"value": expected.value, f"{name}.grad": expected.grads[name]}.items():
+            assert tensor is not None
+            got, wanted = np.load(f"out/{file}.npy"), tensor.detach().numpy()
+            assert (got.shape, got.dtype) == (wanted.shape, wanted.dtype), (expression, file)
+            if order == "C" and expression not in ACROSS:
+                assert got.tobytes() == wanted.tobytes(), (expression, file)
+            else:
+                agree([got], [wanted], 32 * float(np.finfo(got.dtype).eps))
+    written = ["out/value.npy", *(f"out/{name}.grad.npy" for name in SHAPES)]
+    assert leftovers() == sorted(["out", *written, *(f"{name}.npy" for name in SHAPES)])
+
+
+def test_inputs_of_many_kinds_together(everything_is_large: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(4)
+    x, y = rng.normal(size=(5_003, 40)), np.asfortranarray(rng.normal(size=(5_003, 40)).astype(np.float32))
+    i = rng.integers(0, 5_003, 7_001)
+    for name, array in {"x": x, "y": y.astype(">f4"), "i": i, "b": x > 0}.items():
+        np.save(f"{name}.npy", array)
+    expression = "where(b, x, 2*y) * sum(y, 0) + x[i][:5003]"
+    expected = gc.evaluate(expression, {"x": x, "y": y, "i": i, "b": x > 0}, grad_output=1)
+    words = ["x=x.npy", "y=y.npy", "i=i.npy", "b=b.npy", "--grad-output", "1", "-o", "out/", "-q"]
+    assert call(monkeypatch, "eval", expression, *words) == (0, "", "")
+    assert np.load("out/value.npy").tobytes() == expected.value.detach().numpy().tobytes()
+    for name in "xy":
+        assert np.load(f"out/{name}.grad.npy").tobytes() == expected.grads[name].numpy().tobytes()  # type: ignore[index, union-attr]
+
+
+def test_a_result_may_take_the_name_of_its_input(everything_is_large: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    x = np.random.default_rng(0).normal(size=200_003)
+    np.save("x.npy", x)
+    done = call(monkeypatch, "eval", "x - mean(x)", "x=x.npy", "--no-grad", "-o", "value=x.npy", "-q")
+    assert done == (0, "", "")
+    expected = gc.evaluate("x - mean(x)", {"x": x}, wrt=()).value.numpy()
+    assert np.load("x.npy").tobytes() == expected.tobytes() and leftovers() == ["x.npy"]
+
+
+def test_one_result_for_several_files(everything_is_large: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    np.save("x.npy", np.arange(150_001.0))
+    words = ["-o", "value=a.npy", "-o", "one/", "-o", "two/", "--no-grad"]
+    done = call(monkeypatch, "eval", "x*2", "x=x.npy", *words)
+    # It is printed as well, from one of them.
+    assert done == (0, f"{gc.tensor(np.arange(150_001.0) * 2)}\n", "")
+    for name in ("a.npy", "one/value.npy", "two/value.npy"):
+        assert np.load(name).tobytes() == (np.arange(150_001.0) * 2).tobytes()
+
+
+def test_what_is_printed_of_a_large_result(everything_is_large: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is kept only in part, and prints as all of it would."""
+    rng = np.random.default_rng(0)
+    for shape in [(150_001,), (300, 700), (40, 50, 60), (2, 70_001), (70_001, 2), (3, 333), (10_007,)]:
+        x = np.exp(rng.normal(0, 3, shape))
+        np.save("x.npy", x)
+        small = gc.evaluate("x*2", {"x": x}, wrt=()).value
+        assert call(monkeypatch, "eval", "x*2", "x=x.npy", "--no-grad").out == f"{small}\n"
+        both = call(monkeypatch, "eval", "x*x", "x=x.npy", "--grad-output", "1").out
+        assert both.endswith(f"\nx.grad\n{small}\n")
+        flat = call(monkeypatch, "eval", "x.T*2" if x.ndim == 2 else "x.flatten()*2", "x=x.npy", "--no-grad").out
+        again = gc.evaluate("x.T*2" if x.ndim == 2 else "x.flatten()*2", {"x": x}, wrt=()).value
+        assert flat == f"{again}\n"
+
+
+# Memory ---------------------------------------------------------------------------------------------------------------
+
+
+def peak(*words: str) -> tuple[int, str, int]:
+    """Exit code, standard output and the most resident memory of the command in a process of its own."""
+    code = f"""
+        import resource, subprocess, sys
+        done = subprocess.run({[*COMMAND, *words]!r}, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        sys.stdout.write(done.stdout + done.stderr)
+        print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+        sys.exit(done.returncode)
+    """
+    # In between, so that nothing of this process counts, whose memory is the child's until it begins.
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=120, env=environment()
+    )
+    *lines, last = done.stdout.splitlines()
+    unit = 1 if sys.platform == "darwin" else 1024
+    return done.returncode, "\n".join(lines), int(last) * unit
+
+
+@pytest.fixture(scope="module")
+def bare() -> int:
+    """The memory that the command takes for nothing."""
+    code, _, size = peak("eval", "x", "x=1")
+    assert code == 0
+    return size
+
+
+def test_memory_over_a_file_of_400_megabytes(bare: int) -> None:
+    sparse("x.npy", (100_000_000,))
+    sparse("X.npy", (4_000_000, 25), fortran=True)
+    for words in [
+        ("sum(x/sum(exp(x)))", "x=x.npy"),
+        ("sum(((X - mean(X, 0))*w)**2)", "X=X.npy", "w=ones(25)"),
+    ]:
+        code, out, size = peak("eval", *words, "--threads", "2")
+        assert code == 0 and "tensor" in out and size < bare + SPARE, (words, size - bare)
+
+
+def test_memory_when_results_go_to_files(bare: int) -> None:
+    sparse("x.npy", (100_000_000,))
+    code, _, size = peak("eval", "cos(x)*sum(x)", "x=x.npy", "--no-grad", "-o", "value=v.npy", "-q", "--threads", "2")
+    assert code == 0 and size < bare + SPARE, size - bare
+    assert os.path.getsize("v.npy") == os.path.getsize("x.npy") and leftovers() == ["v.npy", "x.npy"]
+
+
+def test_two_gigabytes_are_printed_without_being_held(bare: int) -> None:
+    code, out, size = peak("eval", "x[:, None] + x", "x=arange(22400.)", "--no-grad")
+    assert code == 0 and size < bare + SPARE, size - bare
+    assert out.splitlines()[0].endswith("...,  2.2397e+04, 2.2398e+04,") or "..." in out
+    assert re.search(r"4\.479[78]e\+04\]\]\)$", out), out
+
+
+def test_what_does_not_fit_is_refused_before_it_is_read() -> None:
+    sparse("x.npy", (100_000_000,))
+    sparse("huge.npy", (10**12,))
+    hint = "hint: write large results to files with -o; --memory-limit sets another limit\n"
+    for words, report in [
+        (
+            ("sum(cumsum(x, 0))", "x=x.npy", "--no-grad", "--memory-limit", "500MB"),
+            "gradcli: this needs 800 MB at once, 500 MB of memory may be used; the largest parts are a float32 tensor "
+            "of shape (100000000,) (400 MB) and x.npy, which is needed whole (400 MB)\n"
+            "  sum(cumsum(x, 0))\n      ^^^^^^^^^^^^\n",
+        ),
+        (
+            ("x", "x=huge.npy", "--no-grad", "--memory-limit", "1.5TiB", "--json"),
+            "huge.npy, which is needed whole, needs 4 TB, 1.65 TB of memory may be used",
+        ),
+        (
+            ("det(x[:, None]*x)", "x=huge.npy", "--no-grad", "--memory-limit", "500MB"),
+            "gradcli: a float32 tensor of shape (1000000000000, 1000000000000) needs 4e+03 ZB",
+        ),
+    ]:
+        code, out, size = peak("eval", *words)
+        if "--json" in words:
+            assert json.loads(out)["error"]["message"] == report
+        elif report.endswith("\n"):
+            assert out + "\n" == report + hint
+        assert code == 2 and size < SPARE
+
+
+@pytest.mark.parametrize("size", ["500MB", "1.5GiB", "450 mb", "0.5GB", "5000000k", "2t", "99999999", "9" * 400])
+def test_sizes(size: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    done = call(monkeypatch, "eval", "sum(x)", "x=ones(1000000)", "--no-grad", "--memory-limit", size)
+    assert done == (0, "tensor(1000000.)\n", "")
+
+
+# Ends that nobody wished for ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_interrupted(number: signal.Signals) -> None:
+    sparse("x.npy", (100_000_000,))
+    Path("e.txt").write_text("y = x; " + "y = cos(y); " * 60 + "y")
+    np.save("v.npy", np.arange(3.0))
+    work = subprocess.Popen(
+        [*COMMAND, "eval", "-f", "e.txt", "x=x.npy", "--grad-output", "1", "-o", "value=v.npy", "-o", "new/"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, env=environment(),
+    )  # fmt: skip
+    assert blocks_are_written(work)
+    work.send_signal(number)
+    out, err = work.communicate(timeout=60)
+    assert (work.returncode, out, err) == (128 + number, "", "")
+    assert leftovers() == ["e.txt", "v.npy", "x.npy"] and np.load("v.npy").tolist() == [0, 1, 2]
+
+
+def blocks_are_written(work: subprocess.Popen[str]) -> bool:
+    """Wait until a temporary file has numbers in it."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        assert work.poll() is None, work.communicate()
+        for path in Path().rglob(".gradcli-*.tmp"):
+            with open(path, "rb") as file:
+                file.seek(1024)
+                if file.read(4) not in (b"", bytes(4)):
+                    return True
+        time.sleep(0.01)
+    return False
+
+
+def test_an_input_that_is_cut_off_while_it_is_read() -> None:
+    sparse("x.npy", (30_000_000,))
+    np.save("old.npy", np.arange(3.0))
+    os.mkfifo("pipe")
+    np.save("y.npy", np.array(1.0))
+    work = subprocess.Popen(
+        [*COMMAND, "eval", "x*y", "x=x.npy", "y=@pipe", "--grad-output", "1", "-o", "value=old.npy", "-o", "new/"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, env=environment(),
+    )  # fmt: skip
+    with open("pipe", "wb") as pipe:
+        # The command has opened and checked x.npy, and now waits for y.
+        os.truncate("x.npy", 50_000_000)
+        pipe.write(Path("y.npy").read_bytes())
+    out, err = work.communicate(timeout=60)
+    assert (work.returncode, out) == (1, "")
+    assert err == (
+        "gradcli: x.npy is truncated: its header promises (30000000,) float32 = 120000000 bytes, 49999872 are there\n"
+    )
+    assert leftovers() == ["old.npy", "pipe", "x.npy", "y.npy"] and np.load("old.npy").tolist() == [0, 1, 2]
+
+
+def test_a_disk_that_is_too_small() -> None:
+    sparse("x.npy", (30_000_000,))
+    done = shell("ulimit -f 20000; $G eval x*x x=x.npy --grad-output 1 -o value=v.npy -o new/")
+    assert done == (1, "", "gradcli: cannot write v.npy: File too large\n")
+    assert leftovers() == ["x.npy"]
+
+
+def test_a_disk_that_fails_halfway(everything_is_large: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    np.save("x.npy", np.arange(1_000_000.0))
+    np.save("v.npy", np.arange(3.0))
+    write = Sink.write
+
+    def failing(sink: Sink, axis: int, start: int, block: np.ndarray) -> None:
+        if start > 500_000:
+            # What the operating system says then.
+            monkeypatch.setattr(os, "pwrite", broken)
+        write(sink, axis, start, block)
+
+    def broken(descriptor: int, data: memoryview, position: int) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Sink, "write", failing)
+    words = ["x=x.npy", "--grad-output", "1", "-o", "value=v.npy", "-o", "new/", "--threads", "3"]
+    done = call(monkeypatch, "eval", "exp(-x)*x", *words)
+    assert (done.code, done.out) == (1, "")
+    assert re.fullmatch(r"gradcli: cannot write (v|new/value|new/x\.grad)\.npy: No space left on device\n", done.err)
+    assert leftovers() == ["v.npy", "x.npy"] and np.load("v.npy").tolist() == [0, 1, 2]
+
+
+def test_an_error_in_a_block(everything_is_large: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A class that does not exist is found when half of the result is written."""
+    index = np.zeros(200_000, np.int64)
+    index[170_000] = 9
+    np.save("i.npy", index)
+    np.save("x.npy", np.ones((200_000, 5)))
+    words = ["x=x.npy", "i=i.npy", "-o", "value=v.npy", "-o", "g/", "--grad-output", "1"]
+    done = call(monkeypatch, "eval", "nll_loss(log_softmax(x, 1), i, reduction='none')", *words)
+    assert done.code == 2 and done.err.startswith("gradcli: class 9 is out of range") and "  nll_loss(" in done.err
+    assert leftovers() == ["i.npy", "x.npy"]
+
+
+def test_the_limit_on_the_size_of_files_of_this_process() -> None:
+    # The tests above rely on it being none.
+    assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] == resource.RLIM_INFINITY
