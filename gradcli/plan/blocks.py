@@ -243,6 +243,22 @@ class PassBuilder:
             return Sum(node, accumulate, self._operands(product), {**node.params, "fused": True}, self.number(node))
         return Sum(node, accumulate, self._operands(node), node.params, self.number(node))
 
+    def _shared_state(self, item: Sum, sums: list[Sum]) -> Sum:
+        """A variance that comes after the mean of the same numbers has that mean's state, and the other way round."""
+        moments = (VAR, STD, MEAN_OF_MOMENTS)
+        for k, other in enumerate(sums):
+            if other.inputs != item.inputs or other.node.params["dim"] != item.node.params["dim"] or other.like >= 0:
+                continue
+            if other.accumulate in moments and item.accumulate in (*moments, MEAN):
+                accumulate = MEAN_OF_MOMENTS if item.accumulate is MEAN else item.accumulate
+                return item._replace(accumulate=accumulate, like=k)
+            if other.accumulate is MEAN and item.accumulate in moments:
+                changed = other._replace(accumulate=MEAN_OF_MOMENTS)
+                self.steps[self.steps.index(other)] = changed
+                sums[k] = changed
+                return item._replace(like=k)
+        return item
+
     def _add_step(self, node: Node, target: int | None, last: dict[Key, int], at: int) -> None:
         axis = self.schedule.axes[node][1]
         inputs = self._operands(node)
