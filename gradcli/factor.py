@@ -111,6 +111,30 @@ def hoisted(s: Builder, op: Op, x: Node, params: Params) -> Node | None:
     return result
 
 
+def about_mean(s: Builder, op: Op, x: Node, params: Params) -> Node | None:
+    """A sum of deviations from the mean of the same numbers, or of their squares, by the moments that give the mean."""
+    squares = x.op.name == "mul" and x.inputs[0] is x.inputs[1]
+    deviation = x.inputs[0] if squares else x
+    if s.conditions is None or op.name != "sum" or deviation.op.name != "sub" or x.size <= _SMALL:
+        return None
+    data, point = deviation.inputs
+    mean = point
+    while mean.op.name in ("view", "unsqueeze", "squeeze"):
+        mean = mean.inputs[0]
+    dims = params["dim"]
+    aligned = (1,) * (x.ndim - point.ndim) + point.shape
+    if (
+        mean.op.name != "mean" or mean.inputs[0] is not data or mean.params["dim"] != dims or x.dtype.itemsize < 4
+        or x.dtype != mean.dtype or aligned != tuple(1 if d in dims else n for d, n in enumerate(x.shape))
+        or not is_small(mean, x.size)
+    ):  # fmt: skip
+        return None
+    moments = s.build(OPS["_moments"], (data,), {"dim": dims, "keepdim": False})
+    s.conditions.append(Condition(moments, 0.0))
+    count = math.prod(x.shape[d] for d in dims)
+    return s.build(OPS["_about"], (moments, mean), {"count": count, "power": 2 if squares else 1})
+
+
 def _product(s: Builder, factors: list[Node]) -> Node:
     product = factors[0]
     for factor in factors[1:]:

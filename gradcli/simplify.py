@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcli.factor import Condition, hoisted, is_small, scaled
+from gradcli.factor import Condition, about_mean, hoisted, is_small, scaled
 from gradcli.node import CONSTANT, INPUT, OPS, Node, Op, Params, Shape, constant, make, toposort
 
 # Numbers of this size may change places with other factors.
@@ -359,9 +359,9 @@ def _pow(s: _Simplifier, op: Op, inputs: tuple[Node, ...], params: Params) -> No
 def _sum(s: _Simplifier, op: Op, inputs: tuple[Node, ...], params: Params) -> Node | None:
     """`sum(c*x)` is `c*sum(x)`, where this can neither overflow earlier nor turn the sign of a zero."""
     x = inputs[0]
-    if x.op.name not in ("mul", "div", "neg") or not x.size or x.dtype.kind != "f":
+    if x.op.name not in ("mul", "div", "neg", "sub") or not x.size or x.dtype.kind != "f":
         return None
-    out = hoisted(s, op, x, params)
+    out = about_mean(s, op, x, params) or hoisted(s, op, x, params)
     if out is not None or x.op.name != "mul":
         return out
     factor, rest = _split(x)

@@ -83,6 +83,23 @@ def test_variances(name: str) -> None:
     assert abs(value("std(x)", x=x) - math.sqrt(exact)) <= 0.5 * float(np.spacing(np.float32(math.sqrt(exact)))) + lost
 
 
+@pytest.mark.parametrize("name", HARD)
+def test_deviations_from_the_mean(name: str) -> None:
+    x = hard(name)
+    wide, mean = x.astype(np.float64), value("mean(x)", x=x)
+    size = float(np.sum(np.abs(wide)))
+    assert rounded_once(value("sum(x - mean(x))", x=x), math.fsum([*wide, *[-mean] * len(x)]), size)
+    squares = (wide - mean) ** 2
+    assert rounded_once(value("sum((x - mean(x))**2)", x=x), math.fsum(squares), float(np.sum(squares)))
+
+
+@pytest.mark.parametrize("bad", [math.inf, -math.inf, math.nan])
+def test_deviations_from_a_mean_that_is_no_number(bad: float) -> None:
+    x = hard("uniform")
+    x[12_345] = bad
+    assert math.isnan(value("sum((x - mean(x))**2)", x=x)) and math.isnan(value("sum(x - mean(x))", x=x))
+
+
 def test_sums_along_either_dimension() -> None:
     rng = np.random.default_rng(2)
     for shape in ((60_000, 20), (20, 60_000), (1_100, 1_000)):

@@ -15,9 +15,24 @@ from gradcli.ops import (
     linalg,
     loss,
     matmul,
+    moments,
     reduce,
     shape,
     special,
 )
 
-FAMILIES = (elementwise, special, activation, reduce, shape, index, matmul, einsum, diagonal, linalg, loss, create)
+FAMILIES = (
+    elementwise,
+    special,
+    activation,
+    reduce,
+    moments,
+    shape,
+    index,
+    matmul,
+    einsum,
+    diagonal,
+    linalg,
+    loss,
+    create,
+)

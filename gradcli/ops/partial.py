@@ -25,6 +25,8 @@ _ROW = 1 << 10
 # So many rows are laid side by side where columns are added up: long rows are faster.
 _FOLD = 64
 _LINE = 64
+# Squares may be so many times as large as what remains of them when the mean is taken off.
+_CANCELLED = 2.0**20
 
 
 def _wide(count: int) -> Any:
@@ -184,22 +186,21 @@ def by_ufunc(reduce: Any, wide: Any = None) -> Accumulate:
 
 
 def _moments(arrays: list[Any], params: dict[str, Any], start: int) -> State:
-    """Count, mean and sum of squared deviations of a block.
-
-    Deviations are first taken from a rough mean, which costs no accuracy: of b rows it misses the true one by at most
-    sqrt(b/64) standard deviations.
-    """
+    """Count, mean and sum of squared deviations of a block."""
     x, dim = arrays[0], params["dim"]
     n = math.prod(x.shape[d] for d in dim)
-    first = tuple(slice(0, 64) if k in dim else slice(None) for k in range(x.ndim))
-    rough = np.add.reduce(x[first], axis=dim, keepdims=True, dtype=np.float64)
-    rough /= max(1, math.prod(min(64, x.shape[d]) for d in dim))
-    # An infinite or undefined one would spoil the finite deviations; the sums say it all by themselves.
-    rough = np.where(np.isfinite(rough), rough, 0.0).astype(x.dtype)
+    shape = tuple(1 if k in dim else length for k, length in enumerate(x.shape))
     lead = dim == tuple(range(len(dim))) and x.flags.c_contiguous and x.dtype.itemsize >= 4
-    if lead and rough.size <= _CHUNK // 4:
-        total, squares = _deviations(x.reshape(n, -1), rough.reshape(-1))
-        total, squares = total.reshape(rough.shape), squares.reshape(rough.shape)
+    matrix = x.reshape(n, -1) if lead and x.size <= n * (_CHUNK // 4) else None
+    if matrix is not None and x.dtype == np.float32:
+        total, squares = _powers_of_rows(matrix, None)
+        rest = squares - total * (total / n)
+        # Squares of float32 numbers are exact in float64; what the subtraction leaves of them is plenty.
+        if (squares <= _CANCELLED * rest).all():
+            return n, (total / n).reshape(shape), rest.reshape(shape)
+    rough = _rough_mean(x, dim)
+    if matrix is not None:
+        total, squares = (s.reshape(shape) for s in _powers_of_rows(matrix, rough.reshape(-1)))
     else:
         wide = x.astype(np.float64) - rough
         total, squares = sum_wide(wide, dim, True), sum_wide(wide * wide, dim, True)
@@ -207,15 +208,28 @@ def _moments(arrays: list[Any], params: dict[str, Any], start: int) -> State:
     return n, rough + mean, squares - total * mean
 
 
-def _deviations(matrix: Any, rough: Any) -> tuple[Any, Any]:
-    """Sums and sums of squares of the rows less a row: a few rows at a time, side by side."""
+def _rough_mean(x: Any, dim: tuple[int, ...]) -> Any:
+    """The mean of a few elements: deviations from it may be taken in place of those from the mean.
+
+    Of b rows it misses the true one by at most sqrt(b/64) standard deviations.
+    """
+    first = x[tuple(slice(0, 64) if k in dim else slice(None) for k in range(x.ndim))]
+    rough = np.add.reduce(first, axis=dim, keepdims=True, dtype=np.float64)
+    rough /= max(1, math.prod(first.shape[d] for d in dim))
+    # An infinite or undefined one would spoil the finite deviations; the sums say it all by themselves.
+    return np.where(np.isfinite(rough), rough, 0.0).astype(x.dtype)
+
+
+def _powers_of_rows(matrix: Any, rough: Any) -> tuple[Any, Any]:
+    """Sums and sums of squares of the rows, less a row if there is one: a few rows at a time, side by side."""
     rows, columns = matrix.shape
     fold = _FOLD if rows >= _FOLD and columns * _FOLD <= _CHUNK // 4 else 1
     total, squares = np.zeros(columns), np.zeros(columns)
     whole = rows // fold * fold
     for part, many in ((matrix[:whole], fold), (matrix[whole:], 1)):
         width = columns * many
-        part, row = part.reshape(-1, width), np.tile(rough.astype(np.float64), many)
+        part = part.reshape(-1, width)
+        row = None if rough is None else np.tile(rough.astype(np.float64), many)
         step = max(1, min(_CHUNK // width, len(part)))
         ones = np.ones(step)
         wide = _wide(step * width).reshape(step, width)
@@ -223,8 +237,10 @@ def _deviations(matrix: Any, rough: Any) -> tuple[Any, Any]:
         for start in range(0, len(part), step):
             piece = part[start : start + step]
             own, one = wide[: len(piece)], ones[: len(piece)]
-            np.copyto(own, piece)
-            np.subtract(own, row, out=own)
+            if row is None:
+                np.copyto(own, piece)
+            else:
+                np.subtract(piece, row, out=own)
             sums += one @ own
             np.multiply(own, own, out=own)
             powers += one @ own
@@ -254,6 +270,11 @@ VAR = Accumulate(_moments, _merge_moments, lambda state, node: _variance(state, 
 #: The mean where the moments are needed anyway.
 MEAN_OF_MOMENTS = Accumulate(
     _moments, _merge_moments, lambda state, node: unsigned_zero(state[1]).reshape(node.shape).astype(node.dtype)
+)
+MOMENTS = Accumulate(
+    _moments,
+    _merge_moments,
+    lambda state, node: np.stack([state[1].reshape(node.shape[1:]), state[2].reshape(node.shape[1:])]),
 )
 STD = Accumulate(_moments, _merge_moments, lambda state, node: np.sqrt(_variance(state, node)).astype(node.dtype))
 

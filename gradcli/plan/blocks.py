@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from gradcli.node import Node
-from gradcli.ops.partial import MEAN, MEAN_OF_MOMENTS, STD, VAR
+from gradcli.ops.partial import MEAN, MEAN_OF_MOMENTS, MOMENTS, STD, VAR
 from gradcli.plan.program import CALL, INTO, UFUNC, Cut, Pass, Sizes, Step, Sum, Write
 from gradcli.plan.schedule import PassNodes, Schedule
 
@@ -245,7 +245,7 @@ class PassBuilder:
 
     def _shared_state(self, item: Sum, sums: list[Sum]) -> Sum:
         """A variance that comes after the mean of the same numbers has that mean's state, and the other way round."""
-        moments = (VAR, STD, MEAN_OF_MOMENTS)
+        moments = (VAR, STD, MOMENTS, MEAN_OF_MOMENTS)
         for k, other in enumerate(sums):
             if other.inputs != item.inputs or other.node.params["dim"] != item.node.params["dim"] or other.like >= 0:
                 continue

@@ -1,0 +1,51 @@
+"""Mean and sum of squared deviations, and the sums that follow from them.
+
+The simplifier puts these in the place of sums of deviations from a mean: the data is not gone through once more.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from gradcli.blocking import WHOLE, Blocking, Dims, kept, over_dims
+from gradcli.dtypes import FLOAT64
+from gradcli.node import Node, Params, Shape
+from gradcli.ops import partial
+from gradcli.ops.family import primitive
+
+
+def _infer(inputs: tuple[Node, ...], params: Params) -> tuple[Shape, np.dtype]:
+    return (2, *(n for k, n in enumerate(inputs[0].shape) if k not in params["dim"])), FLOAT64
+
+
+def _kernel(x: Any, dim: tuple[int, ...], keepdim: bool, axis_given: bool) -> Any:
+    wide = x.astype(np.float64)
+    mean = np.true_divide(np.add.reduce(wide, axis=dim, keepdims=True), math.prod(x.shape[d] for d in dim))
+    return np.stack([mean.squeeze(dim), np.add.reduce((wide - mean) ** 2, axis=dim)])
+
+
+def _follow(node: Node, dim: int) -> Dims | None:
+    # Mean and squares come together.
+    return kept(node, dim - 1) if dim else None
+
+
+primitive(
+    "_moments", _kernel, _infer, family="reduction", public=False, args="input, dim",
+    doc="The mean and the sum of the squared deviations from it, in float64.",
+    blocking=Blocking(_follow, over_dims, partial.MOMENTS),
+)  # fmt: skip
+
+
+def _about_kernel(moments: Any, point: Any, count: int, power: int) -> Any:
+    step = moments[0] - point
+    return (count * step if power == 1 else moments[1] + count * step * step).astype(point.dtype)
+
+
+primitive(
+    "_about", _about_kernel, lambda inputs, params: (inputs[1].shape, inputs[1].dtype), family="reduction",
+    public=False, args="moments, point, count, power", blocking=WHOLE,
+    doc="The sum of the deviations from a point, or of their squares.",
+)  # fmt: skip
