@@ -96,6 +96,9 @@ class PassBuilder:
         matrix = False
         for node in self.order:
             matrix = matrix or (node.op.family == "contraction" and node.op.name in ("mm", "bmm"))
+            if node.op.name == "permute":
+                # A look at its operand: whoever uses it counts.
+                continue
             for child, _ in [*self._dims(node), *([(node, 0)] if node in self.inside else [])]:
                 if node.op.name == "mv" and child.ndim == 2:
                     # It is gone through once: only the vectors have to stay in the cache.
