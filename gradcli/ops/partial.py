@@ -17,7 +17,7 @@ from gradcli.node import Node
 State = tuple[Any, ...]
 
 # So many elements are converted at a time: the float64 copy stays in the cache.
-_CHUNK = 1 << 15
+_CHUNK = 1 << 17
 # Up to this length NumPy's loop over a short last dimension costs more than a product with a vector of ones.
 _NARROW = 64
 # A vector is added up in rows of this length.

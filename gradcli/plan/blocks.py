@@ -13,8 +13,8 @@ from gradcli.plan.schedule import PassNodes, Schedule
 
 # As many bytes may a block of a matrix have.
 _MATRIX_BYTES = 1 << 23
-# Blocks of a matrix are made large only as far as there remain so many.
-_FEWEST_BLOCKS = 16
+# Blocks are made larger than they have to be only as far as there remain so many.
+_ENOUGH = 16
 # Up to this many elements beside the blocked dimension, blocks are laid out with that dimension innermost.
 _NARROW = 64
 # Rows are laid side by side until they are this long.
@@ -108,11 +108,13 @@ class PassBuilder:
                     continue
                 row_bytes = max(row_bytes, child.nbytes // self.length)
                 row_size = max(row_size, child.size // self.length)
-        rows = max(self.sizes.block_bytes // row_bytes, -(-self.sizes.least // row_size))
+        least = -(-self.sizes.least // row_size)
+        rows = max(self.sizes.block_bytes // row_bytes, least)
+        # Larger ones as long as there remain enough to keep many threads busy.
+        rows = max(rows, min(self.sizes.elements // row_size, self.length // _ENOUGH))
         if widest > row_bytes:
-            # As many blocks as keep many threads busy, unless they would be small.
-            fewest = max(self.sizes.block_bytes // widest, self.length // _FEWEST_BLOCKS)
-            rows = min(rows, fewest, max(_MATRIX_BYTES // widest, -(-self.sizes.least // row_size)))
+            many = min(_MATRIX_BYTES // widest, self.length // _ENOUGH)
+            rows = min(rows, max(self.sizes.block_bytes // widest, many, least))
         if matrix:
             # Not at any price: rows may be long.
             rows = max(rows, min(self.sizes.matrix_rows, _MATRIX_BYTES // row_bytes))

@@ -26,6 +26,9 @@ class Sizes(NamedTuple):
     least: int = 1 << 15
     #: Rows of a matrix that is multiplied: fewer at a time would be slow.
     matrix_rows: int = 256
+    #: Elements of one operand in the blocks of large arrays: threads that work on smaller ones spend their time waking
+    #: each other up.
+    elements: int = 1 << 18
 
 
 DEFAULT_SIZES = Sizes()
