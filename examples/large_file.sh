@@ -1,5 +1,5 @@
 #!/bin/sh
-# A file of 100 MB, with a gradient of 100 MB, on 10 MB of memory: both stream, in the blocks that `explain` shows.
+# A file of 100 MB, with a gradient of 100 MB, on 20 MB of memory: both stream, in the blocks that `explain` shows.
 set -e
 work=$(mktemp -d)
 trap 'rm -r "$work"' EXIT
@@ -26,13 +26,13 @@ gradcli explain -f scatter.txt X=X.npy --grad-output 1 --threads 4 | grep pass
 
 # The limit is on what is held for the computation, beside Python itself.
 gradcli eval -f scatter.txt X=X.npy --grad-output 1 -o value=scatter.npy -o X.grad=G.npy --quiet \
-    --threads 4 --memory-limit 10MB
+    --threads 4 --memory-limit 20MB
 echo
 gradcli eval scatter scatter=scatter.npy --no-grad --precision 2
 
 # The gradient is a file like any other. No reading moves its sensor's figure by more than one part of their number.
-gradcli eval 'amax(abs(G), 0) * G.shape[0]' G=G.npy --no-grad --precision 2 --memory-limit 10MB --threads 4
+gradcli eval 'amax(abs(G), 0) * G.shape[0]' G=G.npy --no-grad --precision 2 --memory-limit 20MB --threads 4
 
 # What needs the file as a whole says so before anything is computed.
 echo
-gradcli eval 'cumsum(X, 0)' X=X.npy --no-grad --memory-limit 10MB 2>&1 || echo "exit code $?"
+gradcli eval 'cumsum(X, 0)' X=X.npy --no-grad --memory-limit 20MB 2>&1 || echo "exit code $?"
