@@ -35,6 +35,7 @@ FLOORS = [
     {"expression"},
     {"evaluation"},
     {"render"},
+    {"batch"},
     {"cli"},
     {"__main__"},
 ]

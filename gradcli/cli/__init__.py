@@ -8,6 +8,7 @@ import sys
 import click
 
 from gradcli import __version__
+from gradcli.cli.batch import batch_command
 from gradcli.cli.evaluate import eval_command
 from gradcli.cli.explain import explain_command
 from gradcli.errors import GradcliError, WorkError
@@ -34,6 +35,7 @@ def cli() -> None:
 
 cli.add_command(eval_command)
 cli.add_command(explain_command)
+cli.add_command(batch_command)
 
 
 def run(arguments: list[str]) -> int:

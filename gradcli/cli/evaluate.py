@@ -85,7 +85,7 @@ def eval_command(
         raise GradcliError("--json and an array cannot both go to standard output", hint="write the array to a file")
     targets.check()
     silent = targets.standard_output or (quiet and bool(targets))
-    line = _progress_line(progress, quiet)
+    line = progress_line(progress, quiet)
     try:
         # Of its own context, so that the default dtype and the seed are this command's alone.
         result = copy_context().run(_evaluate, asked, targets, as_json, threads, memory_limit, line)
@@ -93,12 +93,12 @@ def eval_command(
         if line is not None:
             line.close()
     if result.note and not quiet:
-        _note(result.note)
+        note(result.note)
     if not silent:
         _print(result, as_json, precision)
 
 
-def _progress_line(progress: bool | None, quiet: bool) -> Any:
+def progress_line(progress: bool | None, quiet: bool) -> Any:
     """What is told of each step done, or None when nobody is watching."""
     stream = sys.stderr
     if quiet or progress is False or stream is None or (progress is None and not stream.isatty()):
@@ -139,7 +139,7 @@ def _evaluate(
     return answer(request, inputs, computed, shared=False)
 
 
-def _note(text: str) -> None:
+def note(text: str) -> None:
     if sys.stderr is None:
         return
     try:

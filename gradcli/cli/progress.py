@@ -10,6 +10,7 @@ from typing import IO
 # Nobody needs a progress line for what is over in a moment.
 _DELAY = 1.0
 _INTERVAL = 0.1
+_BAR = 20
 
 
 class ProgressLine:
@@ -20,6 +21,7 @@ class ProgressLine:
         self._start = time.monotonic()
         self._shown = 0.0
         self._length = 0
+        self._before = 0
 
     def __call__(self, done: int, total: int) -> None:
         now = time.monotonic()
@@ -30,6 +32,21 @@ class ProgressLine:
         left = elapsed * (total - done) / max(done, 1)
         rate = done / elapsed / 1e9
         self._show(f"{done / total:4.0%}  {rate:.2f} GB/s  {left:.0f} s left")
+
+    def items(self, finished: int, total: int, nbytes: int) -> None:
+        """Told how many items are finished, were at the start or since then, and the bytes gone through for them."""
+        now = time.monotonic()
+        if not self._shown:
+            self._shown, self._before = now, finished
+        elapsed = now - self._start
+        if elapsed < _DELAY or now - self._shown < _INTERVAL:
+            return
+        self._shown = now
+        done = finished - self._before
+        rate, left = done / elapsed, elapsed * (total - finished) / max(done, 1)
+        bar = "#" * (_BAR * finished // total)
+        text = f"[{bar:.<{_BAR}}] {finished}/{total}  {rate:.0f} items/s  {nbytes / elapsed / 1e9:.2f} GB/s"
+        self._show(f"{text}  {left:.0f} s left")
 
     def close(self) -> None:
         """Wipe the line."""

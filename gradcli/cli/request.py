@@ -91,7 +91,7 @@ class Asked:
             assert source is not None
             program = parse(read_source(source))
         self.program: Program = program
-        self.wanted = _wanted(wrt, no_grad, grad_output)
+        self.wanted = wanted_names(wrt, no_grad, grad_output)
         self.dtype = dtype
         self.seed = seed
 
@@ -121,7 +121,7 @@ def _is_packed(array: Any) -> bool:
     return bool(array.flags.c_contiguous if hasattr(array, "flags") else array.c_contiguous)
 
 
-def _wanted(wrt: str | None, no_grad: bool, grad_output: str | None) -> list[str] | None:
+def wanted_names(wrt: str | None, no_grad: bool, grad_output: str | None) -> list[str] | None:
     """The inputs to differentiate: None for every floating-point one."""
     if no_grad and (wrt is not None or grad_output is not None):
         option = "--wrt" if wrt is not None else "--grad-output"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 
@@ -32,6 +33,30 @@ def stopping_cleanly() -> Iterator[None]:
         for number in before:
             signal.signal(number, _stop)
         yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def stopping_later(stop: Callable[[], None]) -> Iterator[list[int]]:
+    """Within this block the first signal that ends a process calls `stop`; the list then holds its number."""
+    came: list[int] = []
+    names = ("SIGINT", "SIGTERM", "SIGHUP")
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    before: dict[int, Any] = {n: signal.getsignal(n) for n in numbers if signal.getsignal(n) != signal.SIG_IGN}
+
+    def note(signum: int, frame: object) -> None:
+        if came:
+            # Whoever asks twice does not want to wait; what is recorded is whole at any moment.
+            os._exit(128 + signum)
+        came.append(signum)
+        stop()
+
+    try:
+        for number in before:
+            signal.signal(number, note)
+        yield came
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -58,8 +58,13 @@ def _file_of(value: str) -> str | None:
 
 
 def parse_inputs(items: list[str]) -> list[Value]:
-    """The inputs of a command line, each name once and standard input for one of them at most."""
-    values: list[Value] = []
+    """The inputs of a command line, each name once."""
+    return [Value(name, value) for name, value in split_inputs(items)]
+
+
+def split_inputs(items: list[str]) -> list[tuple[str, str]]:
+    """The names and values of a command line, each name once."""
+    values: dict[str, str] = {}
     for item in items:
         name, equals, value = item.partition("=")
         if not equals or not name.strip().isidentifier():
@@ -72,9 +77,9 @@ def parse_inputs(items: list[str]) -> list[Value]:
         if name in ("None", "True", "False"):
             hint = "choose another name"
             raise GradcliError(f"{name} is a constant of the language and cannot be an input", hint=hint)
-        if any(known.name == name for known in values):
+        if name in values:
             raise GradcliError(f"the input {name!r} is given twice")
         if not value.strip():
             raise GradcliError(f"the input {name!r} has no value", hint=f"as in {name}=3 or {name}=@{name}.npy")
-        values.append(Value(name, value))
-    return values
+        values[name] = value
+    return list(values.items())

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
@@ -19,6 +20,16 @@ MEMORY_LIMIT: ContextVar[int | None] = ContextVar("gradcli_memory_limit", defaul
 _SHARE = 0.8
 # Below this, asking for the memory that is left would cost more than it tells.
 _SMALL = 1 << 26
+
+
+@contextmanager
+def limited(limit: int | None) -> Iterator[None]:
+    """Within this block so many bytes may be used."""
+    token = MEMORY_LIMIT.set(limit)
+    try:
+        yield
+    finally:
+        MEMORY_LIMIT.reset(token)
 
 
 def check_memory(program: Program, leaves: Sequence[Any], threads: int, streamed: frozenset[int]) -> None:

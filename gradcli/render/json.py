@@ -49,6 +49,10 @@ def _array_json(array: np.ndarray) -> str:
     """Nested lists of an array, or a bare number."""
     if array.dtype.kind not in "biuf":
         raise TypeError(f"arrays of {array.dtype} have no JSON")
+    if array.ndim == 0:
+        # As below, without NumPy's detour: most values are single numbers.
+        number = array[()]
+        return to_json(float(str(number)) if array.dtype.kind == "f" and array.dtype.itemsize < 8 else number.item())
     if array.dtype.kind == "f":
         if array.dtype.itemsize < 8:
             # NumPy writes the fewest digits for the dtype at hand; as doubles they keep those in Python's notation.

@@ -63,7 +63,7 @@ def load_unless_large(spec: str, take_large: Callable[[IO[bytes], Header], T | N
 
     It may decline with None. The file is open at the beginning of the data, and is to be left at its end.
     """
-    path, key = _split(spec)
+    path, key = split_spec(spec)
     with reading(path):
         if path == "-":
             return _read(_standard_input(), path, take_large)
@@ -78,7 +78,7 @@ def load_unless_large(spec: str, take_large: Callable[[IO[bytes], Header], T | N
             return _read(file, path, take_large)
 
 
-def _split(spec: str) -> tuple[str, str | None]:
+def split_spec(spec: str) -> tuple[str, str | None]:
     """The path and the key of "file.npz:key"; a file that really has such a name goes first."""
     cuts = [found.end() for found in re.finditer(r"\.npz(?=:)", spec, re.IGNORECASE)]
     if not cuts or os.path.exists(spec):

@@ -13,6 +13,10 @@ from gradcli.errors import GradcliError, WorkError
 from gradcli.storage.header import DTYPE_NAMES, DType, shown
 
 
+class UnwritableError(WorkError):
+    """The system failed to write a file."""
+
+
 class Target(NamedTuple):
     """Where an array goes: `temporary` and then `real`, or straight to `path` where nothing can be renamed."""
 
@@ -86,7 +90,7 @@ def writing(path: str) -> Iterator[None]:
         raise
     except OSError as error:
         message = f"cannot write {_named(path)}: {error.strerror or error}"
-        raise WorkError(message, hint=_write_hint(path, error)) from None
+        raise UnwritableError(message, hint=_write_hint(path, error)) from None
 
 
 def _write_hint(path: str, error: OSError) -> str | None:

@@ -1,0 +1,176 @@
+"""Patterns, folders and lists of files as items: the files of several inputs matched by their stems."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from gradcli.errors import GradcliError, WorkError
+
+_ENDINGS = (".npy", ".npz")
+_WILD = frozenset("*?[")
+# A message names so many items, and says how many more there are.
+_NAMED = 5
+# A list of more bytes than this is no list of paths.
+_LONGEST_LIST = 1 << 32
+
+
+class Pattern(NamedTuple):
+    """The files of an input, one for each item: `kind` is "glob", "folder" or "list", `key` an array in archives."""
+
+    kind: str
+    path: str
+    key: str | None = None
+
+
+def pattern_of(value: str) -> Pattern | None:
+    """How a VALUE gives one file for each item; None for a plain file or a literal, which all items share.
+
+    >>> pattern_of("data/*.npy")
+    Pattern(kind='glob', path='data/*.npy', key=None)
+    >>> pattern_of("ones(2, 2)")
+    """
+    if value.startswith("@@"):
+        return Pattern("list", value[2:])
+    named = value.startswith("@")
+    path, key = _split(value.removeprefix("@"))
+    if path.endswith(("/", os.sep)) or (os.path.isdir(path) and (named or not _is_number(path))):
+        return Pattern("folder", path)
+    if (named or path.endswith(_ENDINGS)) and not _WILD.isdisjoint(path) and not os.path.lexists(path):
+        return Pattern("glob", path, key)
+    return None
+
+
+def _split(value: str) -> tuple[str, str | None]:
+    """A path or pattern and the key in its archives."""
+    path, colon, key = value.partition(".npz:")
+    return (f"{path}.npz", key) if colon and not os.path.lexists(value) else (value, None)
+
+
+def _is_number(text: str) -> bool:
+    """Whether this is rather a number or a constant than a folder of this name in the current one."""
+    return text[:1].isdigit() or text in ("e", "pi", "inf", "nan")
+
+
+class Paths:
+    """The files of an input by item; kept as what they have in common around the stems where that is all there is."""
+
+    __slots__ = ("_stems", "_prefix", "_suffix", "_paths")
+
+    def __init__(self, stems: Sequence[str], paths: Sequence[str]) -> None:
+        self._stems = stems
+        prefix, _, suffix = paths[0].rpartition(stems[0]) if paths else ("", "", "")
+        common = all(path == f"{prefix}{stem}{suffix}" for stem, path in zip(stems, paths, strict=True))
+        self._prefix, self._suffix = prefix, suffix
+        self._paths = None if common else list(paths)
+
+    def __getitem__(self, index: int) -> str:
+        return f"{self._prefix}{self._stems[index]}{self._suffix}" if self._paths is None else self._paths[index]
+
+
+class Items(NamedTuple):
+    """What a batch goes through: the items' names in order, and the files of each input."""
+
+    stems: list[str]
+    inputs: dict[str, Paths]
+
+    def paths(self, index: int) -> tuple[str, ...]:
+        """The files of an item, one for each input."""
+        return tuple([paths[index] for paths in self.inputs.values()])
+
+
+def find_items(patterns: dict[str, Pattern]) -> Items:
+    """The items that the patterns of several inputs have in common.
+
+    They are in the order of the first list of files, or sorted where there is none. An item that some input lacks and
+    two files of one stem are errors, as is a pattern without files.
+    """
+    found = {name: _by_stem(name, _files(pattern), pattern) for name, pattern in patterns.items()}
+    lists = [name for name, pattern in patterns.items() if pattern.kind == "list"]
+    stems = list(found[lists[0]]) if lists else sorted(next(iter(found.values())))
+    _refuse_gaps(found)
+    return Items(stems, {name: Paths(stems, [paths[stem] for stem in stems]) for name, paths in found.items()})
+
+
+def _files(pattern: Pattern) -> list[str]:
+    """The files of a pattern, each once."""
+    if pattern.kind == "list":
+        return _listed(pattern.path)
+    if pattern.kind == "folder":
+        try:
+            with os.scandir(pattern.path) as entries:
+                names = [e.name for e in entries if e.name.endswith(_ENDINGS) and not e.name.startswith(".")]
+        except OSError as error:
+            raise WorkError(f"cannot read the folder {pattern.path}: {error.strerror or error}") from None
+        if not names:
+            raise WorkError(f"the folder {pattern.path} holds no .npy files")
+        return [os.path.join(pattern.path, name) for name in names]
+    # Imported here: only patterns need it.
+    from glob import glob
+
+    paths = glob(pattern.path, recursive=True)
+    if not paths:
+        raise WorkError(f"no file matches {pattern.path}")
+    return [f"{path}:{pattern.key}" for path in paths] if pattern.key is not None else paths
+
+
+def _listed(path: str) -> list[str]:
+    """The paths in a file, one a line; blank lines are left out."""
+    from gradcli.storage.header import shown
+
+    try:
+        with open(path, "rb") as file:
+            data = file.read(_LONGEST_LIST)
+    except OSError as error:
+        raise WorkError(f"cannot read {shown(path)}: {error.strerror or error}") from None
+    except ValueError:
+        raise WorkError(f"cannot read {shown(path)}: no file can have this name") from None
+    if b"\0" in data:
+        raise WorkError(f"{shown(path)} is no list of files: it holds bytes that no path has")
+    paths = [os.fsdecode(line) for line in data.splitlines() if line.strip()]
+    if not paths:
+        raise WorkError(f"{shown(path)} lists no files")
+    return [path.removeprefix("@") for path in paths]
+
+
+def _by_stem(name: str, paths: Iterable[str], pattern: Pattern) -> dict[str, str]:
+    """The files by the name of their item."""
+    found: dict[str, str] = {}
+    twice: list[str] = []
+    for path in paths:
+        stem = stem_of(path)
+        if stem in found:
+            twice.append(stem)
+        found[stem] = path
+    if twice:
+        stem = twice[0]
+        more = f", and {len(twice) - 1} more" if len(twice) > 1 else ""
+        hint = f"items are told apart by their file names without the ending; two files are called {stem}{more}"
+        raise GradcliError(f"{name} has several files for the item {stem!r}", hint=hint)
+    return found
+
+
+def stem_of(path: str) -> str:
+    """The item that a file belongs to: its name without the ending.
+
+    >>> stem_of("data/mon.npy"), stem_of("data/mon.npz:x")
+    ('mon', 'mon')
+    """
+    return os.path.splitext(os.path.basename(_split(path)[0]))[0]
+
+
+def _refuse_gaps(found: dict[str, dict[str, str]]) -> None:
+    """Refuse items that are not there for every input."""
+    everything: dict[str, None] = {}
+    for paths in found.values():
+        everything.update(dict.fromkeys(paths))
+    gaps = []
+    for name, paths in found.items():
+        missing = sorted(stem for stem in everything if stem not in paths) if len(paths) < len(everything) else []
+        if missing:
+            more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
+            gaps.append(f"{name} has no file for {', '.join(missing[:_NAMED])}{more}")
+    if gaps:
+        hint = "inputs are matched by their file names without the ending"
+        raise GradcliError(f"the inputs have different items: {'; '.join(gaps)}", hint=hint)

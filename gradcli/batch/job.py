@@ -1,0 +1,120 @@
+"""What a batch computes for every item, as plain data that can be sent to wherever an item is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from gradcli.errors import GradcliError, did_you_mean
+
+
+class Shared(NamedTuple):
+    """A value that all items share: a file, or the text of an expression without names."""
+
+    path: str | None
+    text: str | None
+
+    def load(self, name: str, dtype: str | None) -> Any:
+        """The array, or the file opened when it is large; literals take `dtype` when one is given."""
+        if self.path is not None:
+            from gradcli.storage import open_array
+
+            return open_array(self.path)
+        from gradcli.evaluation import literal_array
+
+        assert self.text is not None
+        try:
+            return literal_array(self.text, dtype)
+        except GradcliError as error:
+            error.message = f"in the value of {name}: {error.message}"
+            raise
+
+
+class Saved(NamedTuple):
+    """Which results become files: the value, every gradient, or gradients by name."""
+
+    value: bool
+    grads: bool
+    names: tuple[str, ...] = ()
+
+    @classmethod
+    def parse(cls, text: str, inputs: Sequence[str]) -> Saved:
+        """What `--save` says: grads, values, both, none, or targets such as value,x.grad.
+
+        >>> Saved.parse("value,x.grad", ["x", "y"])
+        Saved(value=True, grads=False, names=('x',))
+        """
+        words = {"grads": cls(False, True), "values": cls(True, False), "both": cls(True, True)}
+        words["none"] = cls(False, False)
+        if text in words:
+            return words[text]
+        value, names = False, []
+        known = ["value", *(f"{name}.grad" for name in inputs)]
+        for target in [part.strip() for part in text.split(",")]:
+            if target not in known:
+                hint = did_you_mean(target, [*known, *words]) or f"there are {', '.join([*words, *known])}"
+                raise GradcliError(f"--save cannot write {target!r}", hint=hint)
+            if target == "value":
+                value = True
+            else:
+                names.append(target.removesuffix(".grad"))
+        return cls(value, False, tuple(dict.fromkeys(names)))
+
+    def has_grad(self, name: str) -> bool:
+        """Whether the gradient of an input becomes a file."""
+        return self.grads or name in self.names
+
+
+class Job(NamedTuple):
+    """The work on an item. `names` are all inputs in the order given, `varying` those that have a file for each item.
+
+    `wrt` is None for every floating-point input; with `accumulate` the gradients of shared inputs are summed over the
+    items instead of written for each. `folder` takes the results, `limit` is the memory that may be used.
+    """
+
+    source: str
+    names: tuple[str, ...]
+    varying: tuple[str, ...]
+    shared: dict[str, Shared]
+    folder: str
+    wrt: tuple[str, ...] | None = None
+    grad_output: Shared | None = None
+    dtype: str | None = None
+    seed: int | None = None
+    saved: Saved = Saved(False, True)
+    accumulate: bool = False
+    limit: int | None = None
+
+
+class Task(NamedTuple):
+    """One item: its place in the batch, its name, and its files in the order of `Job.varying`."""
+
+    number: int
+    stem: str
+    paths: tuple[str, ...]
+
+
+class Outcome(NamedTuple):
+    """What became of an item: its line of results, and its files as (temporary name, name).
+
+    The temporary files lie in the folder's place for what is unfinished. `nbytes` were read and written.
+    """
+
+    number: int
+    line: str
+    files: tuple[tuple[str, str], ...]
+    nbytes: int
+    error: GradcliError | None = None
+
+
+class Part(NamedTuple):
+    """The outcomes of some neighbouring items; `sums` has the gradients of shared inputs, added up in float64.
+
+    `complete` is false where the work ended in between: somebody stopped it, or `failure` says why no result can be
+    written.
+    """
+
+    outcomes: list[Outcome]
+    sums: dict[str, Any]
+    complete: bool = True
+    failure: GradcliError | None = None

@@ -1,0 +1,246 @@
+"""The folder of results: its lock, its lines, and how finished items get into it so that no crash loses them.
+
+OUT/results.jsonl          a line for each finished item, in the order of the items
+OUT/.gradcli/run.json      what was computed (see `gradcli.batch.manifest`)
+OUT/.gradcli/lock          held while a run is at work
+OUT/.gradcli/unfinished/   files under temporary names
+OUT/.gradcli/more.jsonl    lines that belong between others of results.jsonl, until the end of the run
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+from array import array
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from typing import Any
+
+from gradcli.errors import WorkError
+from gradcli.storage.header import shown
+from gradcli.storage.target import UnwritableError, sync, writing
+
+RESULTS = "results.jsonl"
+HIDDEN = ".gradcli"
+_MORE = "more.jsonl"
+_BLOCK = 1 << 20
+
+
+class Folder:
+    """A folder of results, held by this run alone until it is closed."""
+
+    __slots__ = ("path", "hidden", "unfinished", "_lock")
+
+    def __init__(self, path: str) -> None:
+        """Make the folder if need be, take its lock, and remove what a killed run has left unfinished."""
+        self.path = path
+        self.hidden = os.path.join(path, HIDDEN)
+        self.unfinished = os.path.join(self.hidden, "unfinished")
+        self._lock = -1
+        with _creating(path):
+            os.makedirs(self.hidden, exist_ok=True)
+            self._lock = os.open(os.path.join(self.hidden, "lock"), os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            self._take_lock()
+            with _creating(path):
+                os.makedirs(self.unfinished, exist_ok=True)
+                self._sweep()
+        except BaseException:
+            os.close(self._lock)
+            raise
+
+    def _take_lock(self) -> None:
+        try:
+            import fcntl
+        except ImportError:
+            # Windows has no such locks.
+            return
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            hint = "wait for it, or choose another folder"
+            raise WorkError(f"another run is writing to {shown(self.path)}", hint=hint) from None
+        except OSError:
+            # Some network file systems have no locks.
+            return
+
+    def file(self, name: str) -> str:
+        """A file of ours beside the results."""
+        return os.path.join(self.hidden, name)
+
+    def close(self) -> None:
+        """Remove what is unfinished, and let others in."""
+        with contextlib.suppress(OSError):
+            self._sweep()
+            os.rmdir(self.unfinished)
+        os.close(self._lock)
+
+    def _sweep(self) -> None:
+        for name in os.listdir(self.unfinished):
+            os.unlink(os.path.join(self.unfinished, name))
+
+    def replace(self, name: str, parts: Sequence[bytes | memoryview]) -> None:
+        """Write a file of ours, wholly or not at all."""
+        temporary = os.path.join(self.unfinished, name)
+        with writing(self.file(name)):
+            with open(temporary, "wb") as file:
+                for part in parts:
+                    file.write(part)
+                file.flush()
+                sync(file.fileno())
+            os.replace(temporary, self.file(name))
+
+    def settle(self, files: Sequence[tuple[str, str]], durable: bool) -> None:
+        """Give finished files their names; with `durable`, not before their contents are on the disk."""
+        if durable and files:
+            with writing(self.path):
+                _sync_all(self.unfinished, [temporary for temporary, _ in files])
+        for temporary, name in files:
+            path = os.path.join(self.path, name)
+            try:
+                os.replace(os.path.join(self.unfinished, temporary), path)
+            except OSError as error:
+                raise UnwritableError(f"cannot write {shown(path)}: {error.strerror or error}") from None
+
+
+@contextlib.contextmanager
+def _creating(path: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise WorkError(f"cannot write into the folder {shown(path)}: {error.strerror or error}") from None
+    except ValueError:
+        raise WorkError(f"cannot create the folder {shown(path)}: no file can have this name") from None
+
+
+def _sync_all(folder: str, names: Sequence[str]) -> None:
+    """Wait until the files of a folder are on the disk: in one go where the system can."""
+    syncfs = _syncfs()
+    if syncfs is None:
+        for name in names:
+            descriptor = os.open(os.path.join(folder, name), os.O_RDWR)
+            try:
+                sync(descriptor)
+            finally:
+                os.close(descriptor)
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        if syncfs(descriptor):
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number))
+    finally:
+        os.close(descriptor)
+
+
+@cache
+def _syncfs() -> Callable[[int], int] | None:
+    """Linux's call that writes out a whole file system; thousands of small files take one wait instead of as many."""
+    try:
+        return ctypes.CDLL(None, use_errno=True).syncfs
+    except (OSError, AttributeError, TypeError):
+        return None
+
+
+def lines_of(path: str) -> Iterator[tuple[int, int, dict[str, Any]]]:
+    """Each whole line of a file of results: where it begins and ends, and what it says.
+
+    A torn last line, and whatever else is no record, is passed over; a file that does not exist has no lines.
+    """
+    try:
+        file = open(path, "rb", buffering=_BLOCK)  # noqa: SIM115
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise WorkError(f"cannot read {shown(path)}: {error.strerror or error}") from None
+    with file:
+        end = 0
+        for line in file:
+            start, end = end, end + len(line)
+            if not line.endswith(b"\n"):
+                return
+            try:
+                record = json.loads(line)
+            except (ValueError, RecursionError):
+                continue
+            if isinstance(record, dict) and isinstance(record.get("item"), str):
+                yield start, end, record
+
+
+class Journal:
+    """The lines of a run: appended to results.jsonl while they follow each other, kept aside while they do not.
+
+    `first` items are finished and stand at the beginning of results.jsonl, in `length` bytes. Where others are
+    finished too, `places` has for each item where its line begins: twice the offset, plus 1 in the file for more
+    lines; -1 for none.
+    """
+
+    __slots__ = ("folder", "places", "_file", "_size", "_path")
+
+    def __init__(self, folder: Folder, length: int, places: array[int] | None) -> None:
+        self.folder = folder
+        self.places = places
+        results, more = os.path.join(folder.path, RESULTS), folder.file(_MORE)
+        self._path = results if places is None else more
+        with writing(self._path):
+            if places is None:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(more)
+            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
+            if places is not None:
+                # What follows a torn line would be lost with it.
+                length = max((end for _, end, _ in lines_of(more)), default=0)
+            os.ftruncate(self._file, length)
+            os.lseek(self._file, length, os.SEEK_SET)
+        self._size = length
+
+    def append(self, lines: Sequence[tuple[int, str]]) -> None:
+        """Add lines, each with the index of its item: all of them or none."""
+        data = "".join([f"{line}\n" for _, line in lines]).encode("ascii")
+        view, written = memoryview(data), 0
+        try:
+            while written < len(data):
+                written += os.write(self._file, view[written:])
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._file, self._size)
+                os.lseek(self._file, self._size, os.SEEK_SET)
+            raise UnwritableError(f"cannot write {shown(self._path)}: {error.strerror or error}") from None
+        if self.places is not None:
+            at = self._size
+            for index, line in lines:
+                self.places[index] = 2 * at + 1
+                at += len(line) + 1
+        self._size += len(data)
+
+    def finish(self) -> None:
+        """Bring the lines to the disk, all in the order of the items."""
+        try:
+            if self.places is not None:
+                self._merge(self.places)
+            with writing(self._path):
+                sync(self._file)
+        finally:
+            os.close(self._file)
+
+    def _merge(self, places: array[int]) -> None:
+        results, more = os.path.join(self.folder.path, RESULTS), self.folder.file(_MORE)
+        temporary = os.path.join(self.folder.unfinished, RESULTS)
+        with writing(results):
+            with contextlib.ExitStack() as stack:
+                if not os.path.exists(results):
+                    open(results, "wb").close()
+                sources = [stack.enter_context(open(path, "rb")) for path in (results, more)]
+                target = stack.enter_context(open(temporary, "wb", buffering=_BLOCK))
+                for place in places:
+                    if place >= 0:
+                        source = sources[place % 2]
+                        if source.tell() != place // 2:
+                            source.seek(place // 2)
+                        target.write(source.readline())
+                target.flush()
+                sync(target.fileno())
+            os.replace(temporary, results)
+            os.unlink(more)

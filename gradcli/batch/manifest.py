@@ -1,0 +1,146 @@
+"""What identifies a run, and which items an earlier run of the same kind has finished."""
+
+from __future__ import annotations
+
+import json
+import os
+from array import array
+from itertools import islice
+from typing import Any, NamedTuple
+
+from gradcli import __version__
+from gradcli.batch.items import Items
+from gradcli.batch.job import Job, Shared
+from gradcli.batch.journal import HIDDEN, RESULTS, Folder, lines_of
+from gradcli.errors import GradcliError
+from gradcli.storage.reading import split_spec
+
+_NAME = "run.json"
+# What differs, in the words of the command line.
+_WORDS = {
+    "gradcli": "another version of gradcli", "expression": "another expression", "inputs": "other shared inputs",
+    "varying": "other inputs", "wrt": "another --wrt", "grad_output": "another --grad-output",
+    "dtype": "another --dtype", "seed": "another --seed", "save": "another --save",
+    "accumulate": "another --accumulate",
+}  # fmt: skip
+
+
+class Kept(NamedTuple):
+    """What a resumed run need not do again.
+
+    The first `first` items stand in the first `length` bytes of results.jsonl. Where that is not all, `places` has the
+    place of each line as `Journal` wants it. `reason` says why nothing is kept of another run's results.
+    """
+
+    first: int
+    length: int
+    places: array[int] | None
+    reason: str | None = None
+
+    def has(self, index: int) -> bool:
+        """Whether an item is finished."""
+        return index < self.first if self.places is None else self.places[index] >= 0
+
+    def total(self) -> int:
+        """How many items are finished."""
+        return self.first if self.places is None else sum(place >= 0 for place in self.places)
+
+
+def describe(job: Job) -> dict[str, Any]:
+    """What makes a run: equal descriptions and equal files of an item give equal results."""
+    return {
+        "gradcli": __version__,
+        "expression": job.source,
+        "varying": list(job.varying),
+        "inputs": {name: _identity(value) for name, value in job.shared.items()},
+        "wrt": None if job.wrt is None else list(job.wrt),
+        "grad_output": None if job.grad_output is None else _identity(job.grad_output),
+        "dtype": job.dtype,
+        "seed": job.seed,
+        "save": [job.saved.value, job.saved.grads, list(job.saved.names)],
+        "accumulate": job.accumulate,
+    }
+
+
+def _identity(value: Shared) -> Any:
+    """A literal is its text, a file its path, size and time of change."""
+    return value.text if value.path is None else {"path": value.path, **stat_of(value.path)}
+
+
+def stat_of(spec: str) -> dict[str, int]:
+    """The size and the time of change of a file, -1 when it cannot be told."""
+    try:
+        status = os.stat(split_spec(spec)[0])
+    except (OSError, ValueError):
+        return {"size": -1, "mtime_ns": -1}
+    return {"size": status.st_size, "mtime_ns": status.st_mtime_ns}
+
+
+def record(folder: Folder, job: Job) -> None:
+    """Write down what this run computes."""
+    folder.replace(_NAME, [json.dumps(describe(job), indent=1).encode(), b"\n"])
+
+
+def finished(path: str, job: Job, items: Items) -> Kept:
+    """What an earlier run has left in the folder `path` that this one would compute again in the same way."""
+    reason = _difference(path, job)
+    if reason is not None:
+        return Kept(0, 0, None, reason or None)
+    numbers = {stem: index for index, stem in enumerate(items.stems)}
+    places = array("q", [-1]) * len(items.stems)
+    first = length = 0
+    for file, name in enumerate((RESULTS, os.path.join(HIDDEN, "more.jsonl"))):
+        for start, end, line in lines_of(os.path.join(path, name)):
+            index = numbers.get(line["item"])
+            if index is None or not _is_good(path, line, items, index, job):
+                continue
+            if file == 0 and index == first and start == length:
+                first, length = index + 1, end
+            places[index] = 2 * start + file
+    if places.count(-1) == len(places) - first:
+        return Kept(first, length, None)
+    return Kept(first, length, places)
+
+
+def length_of(path: str, items: int) -> int:
+    """How many bytes the first lines of a folder's results take."""
+    ends = (end for _, end, _ in lines_of(os.path.join(path, RESULTS)))
+    return next(islice(ends, items - 1, None), 0)
+
+
+def _difference(path: str, job: Job) -> str | None:
+    """What is different in this run, in words; None for nothing, "" when there was no other run."""
+    try:
+        with open(os.path.join(path, HIDDEN, _NAME), "rb") as file:
+            old = json.loads(file.read())
+    except (OSError, ValueError, RecursionError):
+        return ""
+    new = json.loads(json.dumps(describe(job)))
+    if old == new:
+        return None
+    if not isinstance(old, dict):
+        return ""
+    return " and ".join(words for key, words in _WORDS.items() if old.get(key) != new[key]) or ""
+
+
+def _is_good(path: str, line: dict[str, Any], items: Items, index: int, job: Job) -> bool:
+    """Whether an item was finished without an error, from the files that are there now, and its results are there."""
+    inputs, outputs = line.get("inputs"), line.get("outputs")
+    if "error" in line or not isinstance(inputs, dict) or not isinstance(outputs, dict):
+        return False
+    for name, spec in zip(job.varying, items.paths(index), strict=True):
+        if inputs.get(name) != {"path": spec, **stat_of(spec)}:
+            return False
+    try:
+        return all(os.stat(os.path.join(path, o["path"])).st_size == o["size"] for o in outputs.values())
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def refuse_own_inputs(items: Items, folder: str) -> None:
+    """Refuse to write among the inputs: the next run would take results for items."""
+    real = os.path.realpath(folder)
+    for name, paths in items.inputs.items():
+        if os.path.realpath(os.path.dirname(paths[0]) or ".") == real:
+            hint = "the next run would take the results for items: choose another folder"
+            raise GradcliError(f"the results cannot go into {folder}, where the files of {name} are", hint=hint)

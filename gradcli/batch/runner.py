@@ -1,0 +1,257 @@
+"""A batch from beginning to end: items dealt to an executor, outcomes recorded in order, what is left is resumed."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from gradcli.batch import manifest
+from gradcli.batch.accumulate import Sums, discard, stored, sum_of_values, write_sums
+from gradcli.batch.items import Items
+from gradcli.batch.job import Job, Part, Task
+from gradcli.batch.journal import Folder, Journal
+from gradcli.batch.manifest import Kept
+from gradcli.batch.threads import Executor
+from gradcli.batch.work import Common, Worker
+from gradcli.errors import GradcliError, WorkError
+
+# Items are dealt in chunks of so many, or of fewer where they hold more bytes than that together.
+_CHUNK = 64
+_CHUNK_BYTES = 4 << 20
+# What is finished is recorded when it is this much.
+_GROUP = 4096
+_GROUP_BYTES = 1 << 28
+_GROUP_SECONDS = 1.0
+# Sums are kept so seldom that it takes no more than this share of the time.
+_STORE_SHARE = 0.05
+
+Progress = Callable[[int, int, int], None]
+
+
+class Summary(NamedTuple):
+    """What a batch came to: how many items there are, were done, were finished before, failed.
+
+    `total` and `mean` are of the values, where gradients were accumulated and every value is a number; `sums` maps
+    shared inputs to the files with their gradients. `stopped` says that items are left since somebody asked to stop.
+    """
+
+    items: int
+    done: int
+    skipped: int
+    failed: int
+    nbytes: int
+    seconds: float
+    first_error: GradcliError | None
+    stopped: bool
+    total: float | None = None
+    mean: float | None = None
+    sums: dict[str, str] | None = None
+
+
+class Batch:
+    """A job and the items that it is done for.
+
+    `resume` keeps what an earlier run has finished in the same way, `skip` goes on after items that fail, `durable`
+    records results only once they are on the disk.
+    """
+
+    __slots__ = ("job", "items", "resume", "skip", "durable", "chunk")
+
+    def __init__(
+        self, job: Job, items: Items, *, resume: bool = False, skip: bool = False, durable: bool = True
+    ) -> None:
+        manifest.refuse_own_inputs(items, job.folder)
+        self.job = job
+        self.items = items
+        self.resume = resume
+        self.skip = skip
+        self.durable = durable
+        size = sum(max(1, manifest.stat_of(path)["size"]) for path in items.paths(0))
+        # It decides in which order gradients are added up, so it may depend on nothing but the files.
+        self.chunk = max(1, min(_CHUNK, _CHUNK_BYTES // size))
+
+    def kept(self) -> Kept:
+        """What an earlier run has finished."""
+        return manifest.finished(self.job.folder, self.job, self.items) if self.resume else Kept(0, 0, None)
+
+    def check(self) -> str | None:
+        """Try the expression on the form of an item, so that mistakes are found before anything is written.
+
+        GradcliError when no item can be right; gives a note on why there are no gradients.
+        """
+        worker = Worker(self.job, Common(self.job))
+        try:
+            return worker.try_on(self._task(0))
+        except GradcliError as error:
+            if not self.skip:
+                raise self._of_item(0, error) from None
+            try:
+                return worker.try_on(self._task(len(self.items.stems) - 1))
+            except GradcliError as other:
+                # The same for the first item and the last: it is not the items' fault.
+                if other.message == error.message and not isinstance(error, WorkError):
+                    raise error from None
+        return None
+
+    def run(self, executor: Executor, stopped: threading.Event, progress: Progress | None = None) -> Summary:
+        """Do what is left to do; `progress` is told (items finished, items in all, bytes gone through).
+
+        The first error of an item, or the last, ends the run unless errors are skipped; what is finished before it is
+        recorded.
+        """
+        return _Run(self, executor, stopped, progress).go()
+
+    def _task(self, index: int) -> Task:
+        return Task(index, self.items.stems[index], self.items.paths(index))
+
+    def chunks(self, kept: Kept) -> Iterator[Sequence[Task]]:
+        """What is left to do, in pieces whose borders do not depend on what is finished."""
+        count = len(self.items.stems)
+        for start in range(kept.first // self.chunk * self.chunk, count, self.chunk):
+            end = min(count, start + self.chunk)
+            tasks = [self._task(index) for index in range(start, end) if not kept.has(index)]
+            if tasks:
+                yield tasks
+
+    def _of_item(self, index: int, error: GradcliError) -> GradcliError:
+        """The error of an item as that of the run."""
+        stem = self.items.stems[index]
+        if stem not in error.message:
+            error.message = f"item {stem!r}: {error.message}"
+        return error
+
+
+class _Run:
+    """One run: what is not yet recorded, and the counts."""
+
+    __slots__ = (
+        "batch", "executor", "stopped", "progress", "start", "folder", "journal", "sums", "lines", "files", "pending",
+        "recorded", "stored", "done", "failed", "skipped", "nbytes", "error",
+    )  # fmt: skip
+
+    def __init__(self, batch: Batch, executor: Executor, stopped: threading.Event, progress: Progress | None) -> None:
+        self.batch = batch
+        self.executor = executor
+        self.stopped = stopped
+        self.progress = progress
+        self.start = self.recorded = self.stored = time.monotonic()
+        self.sums = Sums()
+        self.lines: list[tuple[int, str]] = []
+        self.files: list[tuple[str, str]] = []
+        self.pending = self.done = self.failed = self.skipped = self.nbytes = 0
+        self.error: GradcliError | None = None
+
+    def go(self) -> Summary:
+        """Open the folder, do the items, close it."""
+        self.folder = Folder(self.batch.job.folder)
+        try:
+            kept = self._begin()
+            self.skipped = kept.total()
+            self._tell()
+            try:
+                self._items(kept)
+            finally:
+                self.journal.finish()
+            return self._end()
+        finally:
+            self.folder.close()
+
+    def _begin(self) -> Kept:
+        """What is kept of an earlier run; a run of another kind is forgotten before this one is written down."""
+        batch, folder = self.batch, self.folder
+        kept = batch.kept()
+        if batch.job.accumulate:
+            self.sums = stored(folder.path, batch.chunk)
+            kept = self._up_to(kept, self.sums.items)
+            if not kept.first:
+                self.sums = Sums()
+        self.journal = Journal(folder, kept.length, kept.places)
+        if not kept.total():
+            discard(folder)
+            manifest.record(folder, batch.job)
+        return kept
+
+    def _up_to(self, kept: Kept, items: int) -> Kept:
+        """The first `items` of what is kept, whose sums are known; nothing when one of those has to be done again."""
+        if kept.first < items or not items:
+            return Kept(0, 0, None)
+        return Kept(items, manifest.length_of(self.folder.path, items), None)
+
+    def _items(self, kept: Kept) -> None:
+        parts = self.executor.parts(self.batch.job, self.batch.chunks(kept), self.stopped)
+        with contextlib.closing(parts):
+            try:
+                for part in parts:
+                    self._take(part)
+                    if not part.complete:
+                        break
+            finally:
+                # Also when something fails: what is finished is not lost.
+                self._record()
+                self._store()
+
+    def _take(self, part: Part) -> None:
+        """Take in what a chunk has come to."""
+        batch = self.batch
+        # Sums are those of all items of a chunk or of none.
+        for outcome in part.outcomes if part.complete or not batch.job.accumulate else ():
+            if outcome.error is not None:
+                error = batch._of_item(outcome.number, outcome.error)
+                if not batch.skip:
+                    raise error
+                self.error = self.error or error
+                self.failed += 1
+            else:
+                self.done += 1
+            self.lines.append((outcome.number, outcome.line))
+            self.files += outcome.files
+            self.pending += outcome.nbytes
+            self.nbytes += outcome.nbytes
+        if part.failure is not None:
+            raise part.failure
+        if batch.job.accumulate and part.complete:
+            self.sums.add(part.sums, part.outcomes[-1].number + 1)
+        late = time.monotonic() - self.recorded > _GROUP_SECONDS
+        if late or len(self.lines) >= _GROUP or self.pending >= _GROUP_BYTES:
+            self._record()
+            if time.monotonic() - self.stored > _GROUP_SECONDS:
+                self._store()
+        self._tell()
+
+    def _record(self) -> None:
+        """Give finished files their names, and then write their lines."""
+        lines, files = self.lines, self.files
+        self.lines, self.files, self.pending = [], [], 0
+        if lines:
+            self.folder.settle(files, self.batch.durable)
+            self.journal.append(lines)
+        self.recorded = time.monotonic()
+
+    def _store(self) -> None:
+        """Keep the sums of the items that are recorded."""
+        if self.batch.job.accumulate and self.sums.items and not self.lines:
+            start = time.monotonic()
+            self.sums.store(self.folder, self.batch.chunk)
+            now = time.monotonic()
+            self.stored = now + (now - start) / _STORE_SHARE
+
+    def _tell(self) -> None:
+        if self.progress is not None:
+            finished = self.done + self.failed + self.skipped
+            self.progress(finished, len(self.batch.items.stems), self.nbytes)
+
+    def _end(self) -> Summary:
+        batch = self.batch
+        count = len(batch.items.stems)
+        left = self.done + self.failed + self.skipped < count
+        more: dict[str, Any] = {}
+        if batch.job.accumulate and not left:
+            found = sum_of_values(batch.job.folder)
+            if found is not None and found[1]:
+                more = {"total": found[0], "mean": found[0] / found[1]}
+            more["sums"] = write_sums(self.folder, self.sums)
+        seconds = time.monotonic() - self.start
+        return Summary(count, self.done, self.skipped, self.failed, self.nbytes, seconds, self.error, left, **more)

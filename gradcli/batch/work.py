@@ -1,0 +1,201 @@
+"""One item: its files read, its results computed and written, its line made."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+from json.encoder import encode_basestring_ascii as quoted
+from typing import Any
+
+import numpy as np
+
+from gradcli.batch.job import Job, Outcome, Part, Task
+from gradcli.batch.prepared import Prepared
+from gradcli.batch.reading import Reader
+from gradcli.batch.writing import write_new
+from gradcli.errors import GradcliError, WorkError
+from gradcli.functions import manual_seed, set_default_dtype
+from gradcli.render.json import to_json
+from gradcli.storage import FileArray
+from gradcli.storage.header import shown
+from gradcli.storage.memory import LARGE
+from gradcli.storage.target import UnwritableError
+from gradcli.syntax import parse
+
+# So many kinds of items keep their plans.
+_MOST_PLANS = 64
+#: Where, within the folder of results, files lie that are not finished.
+UNFINISHED = os.path.join(".gradcli", "unfinished")
+
+
+class Common:
+    """What all workers of a process have together: the shared inputs, loaded once, and the turn of large items."""
+
+    __slots__ = ("shared", "vector", "gate")
+
+    def __init__(self, job: Job) -> None:
+        settle(job)
+        self.shared = {name: value.load(name, job.dtype) for name, value in job.shared.items()}
+        # In float64: the value decides later what it is rounded to.
+        self.vector = job.grad_output.load("--grad-output", "float64") if job.grad_output is not None else None
+        self.gate = threading.Lock()
+
+
+def settle(job: Job) -> None:
+    """Set the default dtype and the seed, for this context."""
+    if job.dtype is not None and job.dtype.startswith("float"):
+        set_default_dtype(job.dtype)
+    if job.seed is not None:
+        manual_seed(job.seed)
+
+
+class Worker:
+    """Does items, one after the other, in one thread. Large ones are done with `threads` threads, one at a time."""
+
+    __slots__ = (
+        "job", "common", "threads", "limit", "_program", "_readers", "_arrays", "_plans", "_last", "_place", "_token",
+    )  # fmt: skip
+
+    def __init__(self, job: Job, common: Common, threads: int = 1, jobs: int = 1) -> None:
+        self.job = job
+        self.common = common
+        self.threads = threads
+        self.limit = None if job.limit is None else job.limit // jobs
+        self._program = parse(job.source)
+        self._readers = [(name, Reader()) for name in job.varying]
+        self._arrays: dict[str, Any] = {name: common.shared.get(name) for name in job.names}
+        self._plans: dict[Any, Prepared] = {}
+        self._last: Prepared | None = None
+        self._place = os.path.join(job.folder, UNFINISHED)
+        self._token = f"{os.getpid():x}-{os.urandom(4).hex()}"
+
+    def do(self, tasks: Sequence[Task], stopped: Callable[[], bool]) -> Part:
+        """Do neighbouring items; failures are told in their outcomes; results that cannot be written end the part."""
+        outcomes: list[Outcome] = []
+        sums: dict[str, Any] = {}
+        with np.errstate(all="ignore"):
+            for task in tasks:
+                if stopped():
+                    return Part(outcomes, sums, False)
+                try:
+                    outcomes.append(self._item(task, sums))
+                except UnwritableError as error:
+                    return Part(outcomes, sums, False, error)
+                except (GradcliError, MemoryError) as error:
+                    outcomes.append(self._failed(task, error))
+        return Part(outcomes, sums)
+
+    def try_on(self, task: Task) -> str | None:
+        """Plan for the form of an item and compute nothing; a note on why there are no gradients, if so."""
+        for (name, reader), path in zip(self._readers, task.paths, strict=True):
+            self._arrays[name] = reader.read(path)[0]
+        try:
+            return self._prepared().note
+        except GradcliError as error:
+            error.source = self._program.source if error.source is None else error.source
+            raise
+
+    def _item(self, task: Task, sums: dict[str, Any]) -> Outcome:
+        start = time.perf_counter()
+        described, nbytes, large = [], 0, False
+        arrays = self._arrays
+        same = self._last is not None
+        for (name, reader), path in zip(self._readers, task.paths, strict=True):
+            array, size, changed = reader.read(path)
+            if array is not arrays[name]:
+                same = False
+                arrays[name] = array
+            large = large or (size > LARGE and isinstance(array, FileArray))
+            nbytes += size
+            described.append(f'"{name}": {{"path": {quoted(path)}, "size": {size}, "mtime_ns": {changed}}}')
+        prepared = self._last if same and self._last is not None else self._prepared()
+        if large or prepared.streamed:
+            with self.common.gate:
+                results, written, files = self._results(task, prepared, self.threads, self.job.limit)
+        else:
+            results, written, files = self._results(task, prepared, 1, self.limit)
+        for name, root in prepared.sums:
+            if name in sums:
+                np.add(sums[name][0], results[root], out=sums[name][0])
+            else:
+                sums[name] = (np.array(results[root], np.float64), results[root].dtype.name)
+        value = "null" if prepared.value < 0 else to_json(results[prepared.value])
+        nbytes += sum(size for _, _, size in written)
+        outputs = ", ".join([f'"{name}": {{"path": {quoted(path)}, "size": {size}}}' for name, path, size in written])
+        line = (
+            f'{{"item": {quoted(task.stem)}, "value": {value}, {prepared.head}, "outputs": {{{outputs}}}, '
+            f'"inputs": {{{", ".join(described)}}}, "seconds": {time.perf_counter() - start:.6f}}}'
+        )
+        return Outcome(task.number, line, files, nbytes)
+
+    def _results(
+        self, task: Task, prepared: Prepared, threads: int, limit: int | None
+    ) -> tuple[list[Any], list[tuple[str, str, int]], tuple[tuple[str, str], ...]]:
+        """The roots; the files as (result, name, size) and as (temporary name, name)."""
+        names = [f"{task.stem}.{output.name}.npy" for output in prepared.outputs]
+        files = tuple([(f"{self._token}-{task.number:x}-{k}", name) for k, name in enumerate(names)])
+        place = self._place
+        streamed = {}
+        if prepared.streamed:
+            pairs = zip(prepared.outputs, files, strict=True)
+            streamed = {o.root: os.path.join(place, t) for o, (t, _) in pairs if o.root in prepared.streamed}
+        written = []
+        try:
+            results = prepared.compute(self._arrays, streamed, threads, limit)
+            for output, (temporary, name) in zip(prepared.outputs, files, strict=True):
+                path = f"{place}{os.sep}{temporary}"
+                try:
+                    new = output.root not in streamed
+                    size = write_new(path, results[output.root]) if new else os.stat(path).st_size
+                except OSError as error:
+                    raise UnwritableError(f"cannot write {shown(path)}: {error.strerror or error}") from None
+                written.append((output.name, name, size))
+        except GradcliError as error:
+            error.source = self._program.source if error.source is None else error.source
+            for temporary, name in files:
+                path = os.path.join(place, temporary)
+                # What the user knows is where the result was to go.
+                error.message = error.message.replace(path, os.path.join(self.job.folder, name))
+                with contextlib.suppress(OSError):
+                    os.unlink(path)
+            raise
+        return results, written, files
+
+    def _prepared(self) -> Prepared:
+        """The plan for the arrays at hand, an earlier one where they are of the same kind."""
+        arrays = self._arrays
+        key = tuple([(arrays[n].shape, arrays[n].dtype, _kind(arrays[n])) for n in self.job.varying])
+        prepared = self._plans.get(key)
+        if prepared is None:
+            if self.job.seed is not None:
+                self._rewind()
+            prepared = Prepared(self.job, self._program, arrays, self.common.vector)
+            prepared.check(self.limit)
+            if len(self._plans) >= _MOST_PLANS:
+                del self._plans[next(iter(self._plans))]
+            self._plans[key] = prepared
+        self._last = prepared
+        return prepared
+
+    def _rewind(self) -> None:
+        """Put the generator where it stands after the literals, as it does for `gradcli eval`."""
+        settle(self.job)
+        for name, value in self.job.shared.items():
+            if value.text is not None and "rand" in value.text:
+                value.load(name, self.job.dtype)
+
+    def _failed(self, task: Task, error: GradcliError | MemoryError) -> Outcome:
+        told = error if isinstance(error, GradcliError) else WorkError("not enough memory for this")
+        self._last = None
+        report = to_json({"message": told.message, "span": told.span, "hint": told.hint})
+        return Outcome(task.number, f'{{"item": {quoted(task.stem)}, "error": {report}}}', (), 0, told)
+
+
+def _kind(array: Any) -> tuple[bool, bool]:
+    """Whether an array is a file that is read block by block, and whether its elements lie in row-major order."""
+    if isinstance(array, FileArray):
+        return True, array.c_contiguous
+    return False, array.flags.c_contiguous

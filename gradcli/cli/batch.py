@@ -1,0 +1,264 @@
+"""`gradcli batch`: one expression over many items; a line of results and files of gradients for each."""
+
+from __future__ import annotations
+
+import re
+import sys
+import threading
+from contextvars import copy_context
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gradcli.cli.request import DTYPES, ExpressionCommand, Size, read_source, wanted_names
+from gradcli.cli.values import STANDARD_INPUT, Value, split_inputs
+from gradcli.errors import GradcliError, WorkError
+from gradcli.syntax import parse
+
+if TYPE_CHECKING:
+    from gradcli.batch.items import Pattern
+    from gradcli.batch.job import Job, Saved
+    from gradcli.batch.runner import Batch, Summary
+
+_DRAWS = re.compile(r"\brandn?\s*\(")
+
+HELP = """Evaluate EXPR for many items and differentiate it.
+
+A VALUE gives one file for each item as a pattern ('data/*.npy'), a folder (data/) or a list of files (@@list.txt, one
+path a line). Inputs are matched by file name without the ending. A plain file or a literal is shared by all items.
+
+Writes OUT/ITEM.NAME.grad.npy and OUT/ITEM.value.npy as --save says, and OUT/results.jsonl, a line for each item.
+
+\b
+Examples:
+  gradcli batch 'mean(2*(3*x+7)**2)' x='data/*.npy' -o out
+  gradcli batch 'mean((X@w - y)**2)' X=days/ y=labels/ w=w.npy --wrt w --accumulate -o out
+  gradcli batch 'sum(x**2)' x=@@list.txt -o out --save both --on-error skip --resume
+"""
+
+
+@click.command("batch", cls=ExpressionCommand, help=HELP, no_args_is_help=False)
+@click.argument("items", metavar="EXPR NAME=PATTERN...", nargs=-1)
+@click.option("-o", "--output", "folder", metavar="OUT", type=click.Path(), help="The folder for the results.")
+@click.option(
+    "--save", default="grads", metavar="WHAT", show_default=True,
+    help="Results that become files: grads, values, both, none, or names such as value,x.grad.",
+)  # fmt: skip
+@click.option(
+    "--accumulate", is_flag=True, help="Sum the gradients of shared inputs over the items: OUT/NAME.grad.npy."
+)
+@click.option("--resume", is_flag=True, help="Skip items that an earlier run has finished in the same way.")
+@click.option(
+    "--on-error", type=click.Choice(["stop", "skip"]), default="stop", show_default=True,
+    help="At an item that fails, stop, or record its error and go on.",
+)  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="List what would be done, and write nothing.")
+@click.option("--wrt", metavar="NAMES", help="Inputs to differentiate, as in x,y [default: every floating-point one].")
+@click.option("--no-grad", is_flag=True, help="Only the values.")
+@click.option(
+    "--grad-output", metavar="VALUE", help="The vector of the vector-Jacobian product, for a value that is no scalar."
+)
+@click.option(
+    "-f", "--file", "source", metavar="FILE", type=click.Path(),
+    help="Read the expression from FILE (- is standard input); leave EXPR out.",
+)  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="The summary as one JSON object on one line.")
+@click.option(
+    "--dtype", type=click.Choice(DTYPES), help="Element type of literals [default: float32]; files keep theirs."
+)
+@click.option("--seed", type=int, help="Seed of rand() and randn(); every item gets the same numbers.")
+@click.option(
+    "--jobs", "--threads", type=click.IntRange(1, 1024), metavar="N",
+    help="Threads to compute with [default: $GRADCLI_THREADS, or all processors]; any number gives the same bits.",
+)  # fmt: skip
+@click.option(
+    "--memory-limit", type=Size(), metavar="SIZE",
+    help="Refuse what would need more memory, as in 2GB [default: 80 % of what is free].",
+)  # fmt: skip
+@click.option(
+    "--sync/--no-sync", "durable", default=True,
+    help="Whether results are recorded only once they are on the disk [default: they are].",
+)  # fmt: skip
+@click.option("--progress/--no-progress", default=None, help="Progress on standard error [default: on a terminal].")
+@click.option("-q", "--quiet", is_flag=True, help="No notes, no progress and no summary.")
+def batch_command(
+    items: tuple[str, ...], folder: str | None, save: str, accumulate: bool, resume: bool, on_error: str,
+    dry_run: bool, wrt: str | None, no_grad: bool, grad_output: str | None, source: str | None, as_json: bool,
+    dtype: str | None, seed: int | None, jobs: int | None, memory_limit: int | None, durable: bool,
+    progress: bool | None, quiet: bool,
+) -> None:  # fmt: skip
+    if not folder:
+        raise GradcliError("no folder for the results is given", hint="as in -o results")
+    words = list(items)
+    text = _expression(words, source)
+    patterns, shared = _inputs(words)
+    from gradcli.batch.job import Job, Saved
+
+    names = tuple(name for name, _ in split_inputs(words))
+    saved = Saved.parse(save.strip(), names)
+    wanted = _differentiated(wrt, no_grad, grad_output, saved, accumulate, list(shared))
+    vector = _shared(Value("--grad-output", grad_output)) if grad_output is not None else None
+    _refuse_unseeded(text, [*shared.values(), *([vector] if vector else [])], seed)
+    job = Job(
+        text, names, tuple(patterns), shared, folder, wanted, vector, dtype, seed, saved, accumulate, memory_limit
+    )
+    # Of its own context, so that the default dtype and the seed are this command's alone.
+    copy_context().run(
+        _batch, job, patterns, resume, on_error == "skip", durable, dry_run, jobs, as_json, quiet, progress
+    )
+
+
+def _expression(words: list[str], source: str | None) -> str:
+    """The text of the expression, parsed once for its mistakes."""
+    if source is None and not words:
+        raise click.UsageError("Missing argument 'EXPR'.")
+    text = words.pop(0).lstrip(" ") if source is None else read_source(source)
+    parse(text)
+    return text
+
+
+def _inputs(words: list[str]) -> tuple[dict[str, Pattern], dict[str, Any]]:
+    """The inputs that have a file for each item, and those that all items share."""
+    from gradcli.batch.items import pattern_of
+
+    patterns: dict[str, Pattern] = {}
+    shared: dict[str, Any] = {}
+    for name, value in split_inputs(words):
+        pattern = pattern_of(value)
+        if pattern is not None:
+            patterns[name] = pattern
+        else:
+            try:
+                shared[name] = _shared(Value(name, value))
+            except GradcliError as error:
+                if "*" in value and "/" in value:
+                    error.hint = f"a pattern that does not end in .npy begins with @, as in {name}='@{value}'"
+                raise
+    if not patterns:
+        hint = "as in x='data/*.npy', x=data/ or x=@@list.txt; `gradcli eval` computes a single one"
+        raise GradcliError("no input has a file for each item", hint=hint)
+    return patterns, shared
+
+
+def _shared(value: Value) -> Any:
+    from gradcli.batch.job import Shared
+
+    if value.path == STANDARD_INPUT:
+        raise GradcliError(f"{value.name} cannot come from standard input", hint="a run that is resumed needs a file")
+    return Shared(value.path, value.text)
+
+
+def _differentiated(
+    wrt: str | None, no_grad: bool, grad_output: str | None, saved: Saved, accumulate: bool, shared: list[str],
+) -> tuple[str, ...] | None:  # fmt: skip
+    """The inputs to differentiate: None for every floating-point one; none where no gradient goes anywhere."""
+    wanted = wanted_names(wrt, no_grad, grad_output)
+    if accumulate and no_grad:
+        raise GradcliError("--accumulate and --no-grad contradict each other")
+    if accumulate and not any(wanted is None or name in wanted for name in shared):
+        hint = "give an input as a plain file or a literal, and name it in --wrt"
+        raise GradcliError("--accumulate has nothing to add up: no shared input is differentiated", hint=hint)
+    if wanted is not None:
+        for name in saved.names:
+            if name not in wanted:
+                hint = "--wrt names the inputs to differentiate"
+                raise GradcliError(f"{name}.grad is not computed", hint=hint)
+    if not saved.grads and not saved.names and not accumulate and wrt is None:
+        return ()
+    return None if wanted is None else tuple(wanted)
+
+
+def _refuse_unseeded(text: str, values: list[Any], seed: int | None) -> None:
+    """Refuse random numbers that a resumed run could not draw again."""
+    sources = [text, *(value.text for value in values if value.text is not None)]
+    if seed is None and any(_DRAWS.search(source) for source in sources):
+        raise GradcliError("random numbers need --seed here", hint="a run that is resumed has to draw them again")
+
+
+def _batch(
+    job: Job, patterns: dict[str, Pattern], resume: bool, skip: bool, durable: bool, dry_run: bool, jobs: int | None,
+    as_json: bool, quiet: bool, progress: bool | None,
+) -> None:  # fmt: skip
+    """Find the items, do them, print the summary."""
+    from gradcli.batch.items import find_items
+    from gradcli.batch.runner import Batch
+    from gradcli.batch.threads import Threads
+    from gradcli.cli.evaluate import note, progress_line
+    from gradcli.cli.signals import Stopped, stopping_later
+    from gradcli.execute.threads import get_num_threads
+
+    batch = Batch(job, find_items(patterns), resume=resume, skip=skip, durable=durable)
+    told = batch.check()
+    if told and not quiet:
+        note(told)
+    if dry_run:
+        _list(batch, as_json)
+        return
+    stop = threading.Event()
+    line = progress_line(progress, quiet)
+    try:
+        with stopping_later(stop.set) as came:
+            executor = Threads(jobs or get_num_threads())
+            summary = batch.run(executor, stop, None if line is None else line.items)
+    finally:
+        if line is not None:
+            line.close()
+    if not quiet or as_json:
+        _print(_summary_json(summary, job) if as_json else _summary_text(summary, job))
+    if came and summary.stopped:
+        if not quiet:
+            note(f"{summary.skipped + summary.done} of {summary.items} items are finished; --resume goes on")
+        raise Stopped(came[0])
+    if summary.failed:
+        first = summary.first_error
+        message = f"{summary.failed} of {summary.items} items failed; the first: {first.message if first else ''}"
+        raise WorkError(message, hint=f"{job.folder}/results.jsonl has each error; --resume tries them again")
+
+
+def _list(batch: Batch, as_json: bool) -> None:
+    """Print what would be done."""
+    from gradcli.render.json import to_json
+
+    kept = batch.kept()
+    count = len(batch.items.stems)
+    if as_json:
+        todo = [task.stem for chunk in batch.chunks(kept) for task in chunk]
+        _print(to_json({"items": count, "skipped": kept.total(), "todo": todo}))
+        return
+    for chunk in batch.chunks(kept):
+        for task in chunk:
+            paths = zip(batch.job.varying, task.paths, strict=True)
+            _print("  ".join([task.stem, *(f"{name}={path}" for name, path in paths)]))
+    left = count - kept.total()
+    _print(f"{left} of {count} items would be done, {kept.total()} are finished")
+
+
+def _summary_json(summary: Summary, job: Job) -> str:
+    from gradcli.render.json import to_json
+
+    return to_json(
+        {
+            "items": summary.items, "done": summary.done, "skipped": summary.skipped, "failed": summary.failed,
+            "bytes": summary.nbytes, "seconds": round(summary.seconds, 6), "results": f"{job.folder}/results.jsonl",
+            "value": None if summary.total is None else {"sum": summary.total, "mean": summary.mean},
+            "grads": summary.sums,
+        }
+    )  # fmt: skip
+
+
+def _summary_text(summary: Summary, job: Job) -> str:
+    counts = [f"{summary.done} done"]
+    counts += [f"{summary.skipped} finished before"] if summary.skipped else []
+    counts += [f"{summary.failed} failed"] if summary.failed else []
+    lines = [f"{summary.items} items: {', '.join(counts)}"]
+    if summary.total is not None:
+        lines.append(f"values: sum {summary.total:.6g}, mean {summary.mean:.6g}")
+    lines += [f"{name}.grad: {path}" for name, path in (summary.sums or {}).items()]
+    return "\n".join(lines)
+
+
+def _print(text: str) -> None:
+    if sys.stdout is None:
+        raise WorkError("standard output is closed")
+    # A file name may hold bytes that are no text.
+    sys.stdout.write("".join(c if c.isprintable() or c == "\n" else "?" for c in text) + "\n")
