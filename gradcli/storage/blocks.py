@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 import os
-from typing import IO, Any
+from typing import IO, Any, NamedTuple, Protocol
 
 import numpy as np
 
-from gradcli.storage.boxes import cut, read_box, whole
+from gradcli.storage.boxes import cut, read_at, read_box, whole
 from gradcli.storage.header import Array, DType, Header, truncated
 from gradcli.storage.memory import check_booleans, check_memory
 from gradcli.storage.ranges import Index, Ranges, block_ranges, lengths, parse_index
 from gradcli.storage.reading import load, load_unless_large, reading
+from gradcli.storage.urls import is_url, local_path
 
 
 def open_array(spec: str) -> FileArray | Array:
@@ -20,6 +21,11 @@ def open_array(spec: str) -> FileArray | Array:
 
     Byte order and alignment of the file do not matter. Raises the errors of `load`.
     """
+    spec = local_path(spec)
+    if is_url(spec):
+        from gradcli.storage.remote import open_remote
+
+        return open_remote(spec)
     # Windows cannot read at a place without seeking.
     return load_unless_large(spec, _open_large) if hasattr(os, "preadv") else load(spec)
 
@@ -31,6 +37,22 @@ def _open_large(file: IO[bytes], header: Header) -> FileArray:
     return opened
 
 
+class Origin(NamedTuple):
+    """Where an array in a file can be found by other processes: its absolute path or URL, and what tells that it is
+    still the same file."""
+
+    path: str
+    stamp: tuple[str | int, ...]
+
+
+class Source(Protocol):
+    """Bytes that can be read from any position, by any number of threads."""
+
+    def read(self, data: memoryview, position: int) -> None: ...
+    def size(self) -> int: ...
+    def origin(self, path: str) -> Origin | None: ...
+
+
 class Descriptor:
     """An open file, shared by those who read and write it and closed with the last of them."""
 
@@ -38,6 +60,24 @@ class Descriptor:
 
     def __init__(self, number: int) -> None:
         self.number = number
+
+    def read(self, data: memoryview, position: int) -> None:
+        """Read bytes from `position` on until `data` is full; EOFError(position) where the file ends."""
+        read_at(self.number, data, position)
+
+    def size(self) -> int:
+        """How many bytes the file has now."""
+        return os.fstat(self.number).st_size
+
+    def origin(self, path: str) -> Origin | None:
+        """Where others find this file; None where `path` does not lead to it (any more)."""
+        try:
+            here, there = os.fstat(self.number), os.stat(path)
+        except OSError:
+            return None
+        if path == "-" or not os.path.samestat(here, there):
+            return None
+        return Origin(os.path.abspath(path), (here.st_size, here.st_mtime_ns))
 
     # Modules may be gone already when the interpreter exits.
     def __del__(self, close: Any = os.close) -> None:
@@ -60,12 +100,12 @@ class FileArray:
         "nbytes",
         "offset",
         "c_contiguous",
-        "_descriptor",
+        "_source",
         "_header",
         "_whole",
     )
 
-    def __init__(self, descriptor: Descriptor, header: Header) -> None:
+    def __init__(self, source: Source, header: Header) -> None:
         self.path = header.path
         self.shape = header.shape
         self.dtype: DType = header.dtype.newbyteorder("=")
@@ -74,7 +114,7 @@ class FileArray:
         self.nbytes = header.nbytes
         self.offset = header.offset
         self.c_contiguous = not header.fortran_order or self.size == 0 or sum(n != 1 for n in header.shape) < 2
-        self._descriptor = descriptor
+        self._source = source
         self._header = header
         self._whole = whole(
             header.offset, header.shape if self.c_contiguous else header.shape[::-1], header.dtype.itemsize
@@ -110,6 +150,10 @@ class FileArray:
         self._read([(0, n) for n in self.shape], out)
         return out
 
+    def origin(self) -> Origin | None:
+        """Where other processes find this array; None where they cannot."""
+        return self._source.origin(self.path)
+
     def flat(self) -> FileArray:
         """The same data with one dimension; ValueError unless it is in C order."""
         return self.view((self.size,))
@@ -118,7 +162,7 @@ class FileArray:
         """The same data as an array of another shape; ValueError unless it is in C order."""
         if not self.c_contiguous or math.prod(shape) != self.size:
             raise ValueError(f"{self} has no view of shape {shape}")
-        return FileArray(self._descriptor, self._header._replace(shape=shape, fortran_order=False))
+        return FileArray(self._source, self._header._replace(shape=shape, fortran_order=False))
 
     def _read(self, ranges: Ranges, out: Array) -> None:
         if not out.size:
@@ -128,9 +172,8 @@ class FileArray:
         header = self._header
         try:
             with reading(self.path):
-                read_box(self._descriptor.number, box, header.dtype, data if self.ndim else data.reshape(1))
+                read_box(self._source.read, box, header.dtype, data if self.ndim else data.reshape(1))
         except EOFError:
             # It may end far before the place that was read.
-            size = os.fstat(self._descriptor.number).st_size
-            raise truncated(header, max(0, size - header.offset)) from None
+            raise truncated(header, max(0, self._source.size() - header.offset)) from None
         check_booleans(out, header)

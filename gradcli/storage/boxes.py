@@ -8,13 +8,16 @@ from __future__ import annotations
 import math
 import operator
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from gradcli.storage.header import Array, DType
 from gradcli.storage.ranges import Ranges, lengths
+
+#: What fills memory with the bytes from a position on; EOFError(position) where there are no more.
+Read = Callable[[memoryview, int], None]
 
 # One system call moves at most this much: Ctrl-C waits for no longer.
 _CHUNK = 8 << 20
@@ -58,29 +61,29 @@ def cut(box: Box, ranges: Ranges) -> Box:
     return Box(position, lengths(ranges) or (1,), box.strides)
 
 
-def read_box(descriptor: int, box: Box, dtype: DType, out: Array) -> None:
+def read_box(read: Read, box: Box, dtype: DType, out: Array) -> None:
     """Read a box of the file's `dtype` (any byte order) into `out`, of the same shape in native order and any layout.
 
-    EOFError(position) says that the file ends there, OSError what the system says.
+    Errors are those of `read`: EOFError(position) says that the file ends there.
     """
     level = _joined(box)
     runs = _is_run(box, level)
     if runs and not out.flags.c_contiguous and _is_packed(box, level):
         packed = np.empty(out.shape, out.dtype)
-        read_box(descriptor, box, dtype, packed)
+        read_box(read, box, dtype, packed)
         out[...] = packed
         return
     if runs and out.flags.c_contiguous:
         data = _bytes(out)
         size = box.span(level)
         for at, position in enumerate(_positions(box, level)):
-            _read(descriptor, data[at * size : (at + 1) * size], position)
+            read(data[at * size : (at + 1) * size], position)
         if not dtype.isnative:
             out.byteswap(inplace=True)
         return
     stage = np.empty(min(_STAGE, box.span(level)), np.uint8)
     for index, piece in _pieces(box, level):
-        _read(descriptor, stage.data[: piece.span(0)], piece.position)
+        read(stage.data[: piece.span(0)], piece.position)
         out[index] = np.ndarray(piece.counts, dtype, buffer=stage.data, strides=piece.strides)
 
 
@@ -112,7 +115,7 @@ def merge_box(descriptor: int, box: Box, block: Array) -> None:
     stage = np.empty(min(_STAGE, box.span(level)), np.uint8)
     for index, piece in _pieces(box, level):
         data = stage.data[: piece.span(0)]
-        _read(descriptor, data, piece.position)
+        read_at(descriptor, data, piece.position)
         np.ndarray(piece.counts, block.dtype, buffer=stage.data, strides=piece.strides)[...] = block[index]
         write_at(descriptor, data, piece.position)
 
@@ -177,7 +180,8 @@ def _bytes(array: Array) -> memoryview:
     return array.reshape(-1).view(np.uint8).data
 
 
-def _read(descriptor: int, data: memoryview, position: int) -> None:
+def read_at(descriptor: int, data: memoryview, position: int) -> None:
+    """Read bytes from `position` on until `data` is full; EOFError(position) where the file ends."""
     done = 0
     while done < len(data):
         count = os.preadv(descriptor, [data[done : done + _CHUNK]], position + done)

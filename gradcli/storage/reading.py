@@ -28,6 +28,7 @@ from gradcli.storage.header import (
 )
 from gradcli.storage.memory import LARGE, check_booleans, check_memory, finish, receive
 from gradcli.storage.stream import fill, take
+from gradcli.storage.urls import is_url, local_path
 
 T = TypeVar("T")
 
@@ -40,6 +41,11 @@ def read_header(path: str) -> Header:
     """
     if path == "-":
         raise GradcliError("standard input cannot be looked at before it is read")
+    path = local_path(path)
+    if is_url(path):
+        from gradcli.storage.remote import remote_header
+
+        return remote_header(path)
     with reading(path), _open(path) as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
@@ -53,8 +59,14 @@ def load(spec: str) -> Array:
     """The array in "a.npy", "dir/file.npz:key" or "-" (a .npy on standard input), in native byte order.
 
     The dtype is the file's; C or Fortran order is kept. Large regular files are mapped into memory, read-only.
-    A file that cannot be read is a WorkError; a key that an archive does not have is a GradcliError.
+    A file that cannot be read is a WorkError; a key that an archive does not have is a GradcliError. URLs such as
+    s3://bucket/a.npy are read through fsspec.
     """
+    spec = local_path(spec)
+    if is_url(spec):
+        from gradcli.storage.remote import load_remote
+
+        return load_remote(spec)
     return load_unless_large(spec, _map)
 
 

@@ -7,6 +7,7 @@ import errno
 import os
 import threading
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -72,7 +73,7 @@ def _make(target: Target, shape: Shape, dtype: DType) -> _File:
         header = Header(target.path, shape, dtype, False, len(start))
         _reserve(descriptor.number, len(start) + header.nbytes)
         write_at(descriptor.number, memoryview(start), 0)
-    return _File(descriptor, FileArray(descriptor, header))
+    return _File(descriptor, FileArray(descriptor, header), target.temporary)
 
 
 def _reserve(descriptor: int, size: int) -> None:
@@ -92,14 +93,50 @@ def _reserve(descriptor: int, size: int) -> None:
     os.ftruncate(descriptor, size)
 
 
+class Place(NamedTuple):
+    """Where a file lies that is being written, for other processes that help: see `Helper`."""
+
+    path: str
+    size: int
+    offset: int
+    shape: Shape
+    dtype: str
+
+
+class Helper:
+    """Writes blocks into a file that another process has made and will finish."""
+
+    __slots__ = ("place", "_descriptor", "_whole")
+
+    def __init__(self, place: Place) -> None:
+        """OSError where the file is not to be seen from here."""
+        self.place = place
+        # Never made here: whoever made it may have given up.
+        self._descriptor = Descriptor(os.open(place.path, os.O_RDWR))
+        if os.fstat(self._descriptor.number).st_size != place.size:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        self._whole = whole(place.offset, place.shape, np.dtype(place.dtype).itemsize)
+
+    def write(self, axis: int, start: int, block: Array) -> bool:
+        """Write a block as `Sink.write` does; False where only the process that made the file can do that."""
+        if not block.size:
+            return True
+        n = block.shape[axis] if block.ndim > axis else 1
+        box = cut(self._whole, block_ranges(self.place.shape, axis, start, start + n))
+        with writing(self.place.path):
+            # Short runs are written together with what lies between, which others may be writing at the same time.
+            return write_box(self._descriptor.number, box, block if block.ndim else block.reshape(1))
+
+
 class _File:
     """A file that is being written, shared by the sinks that are views of it."""
 
-    __slots__ = ("descriptor", "array", "lock", "finished")
+    __slots__ = ("descriptor", "array", "temporary", "lock", "finished")
 
-    def __init__(self, descriptor: Descriptor, array: FileArray) -> None:
+    def __init__(self, descriptor: Descriptor, array: FileArray, temporary: str) -> None:
         self.descriptor = descriptor
         self.array = array
+        self.temporary = temporary
         self.lock = threading.Lock()
         self.finished = False
 
@@ -157,6 +194,12 @@ class Sink:
             if not write_box(descriptor, box, data):
                 with self._file.lock:
                     merge_box(descriptor, box, data)
+
+    @property
+    def place(self) -> Place:
+        """Where another process finds the file."""
+        size = self._array.offset + self.nbytes
+        return Place(self._file.temporary, size, self._array.offset, self.shape, str(self.dtype))
 
     def read(self, axis: int, start: int, stop: int, out: Array) -> None:
         """Read back what has been written; see `FileArray.read`."""

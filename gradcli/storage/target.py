@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from gradcli.errors import GradcliError, WorkError
 from gradcli.storage.header import DTYPE_NAMES, DType, shown
+from gradcli.storage.urls import is_url, local_path
 
 
 class UnwritableError(WorkError):
@@ -18,7 +19,10 @@ class UnwritableError(WorkError):
 
 
 class Target(NamedTuple):
-    """Where an array goes: `temporary` and then `real`, or straight to `path` where nothing can be renamed."""
+    """Where an array goes: `temporary` and then `real`, or straight to `path` where nothing can be renamed.
+
+    What goes to a URL is a temporary file of this machine before it is sent there.
+    """
 
     path: str
     real: str
@@ -30,6 +34,9 @@ def find_target(path: str) -> Target:
     """Find out how `path` can be written, and refuse what cannot be, before anything is."""
     if path in ("-", "/dev/stdout"):
         return Target("-", "-", None, None)
+    path = local_path(path)
+    if is_url(path):
+        return _remote_target(path)
     with writing(path):
         status = _status(path)
         if path.endswith(os.sep) or (status is not None and stat.S_ISDIR(status.st_mode)):
@@ -43,9 +50,21 @@ def find_target(path: str) -> Target:
             return Target(path, real, None, None)
         if status is not None and not os.access(real, os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    return Target(path, real, _temporary(os.path.dirname(real)), None if status is None else stat.S_IMODE(status.st_mode))
+
+
+def _temporary(folder: str) -> str:
     # Short and of one length: the name of the target may be as long as the file system allows.
-    temporary = os.path.join(os.path.dirname(real), f".gradcli-{os.getpid()}-{os.urandom(6).hex()}.tmp")
-    return Target(path, real, temporary, None if status is None else stat.S_IMODE(status.st_mode))
+    return os.path.join(folder, f".gradcli-{os.getpid()}-{os.urandom(6).hex()}.tmp")
+
+
+def _remote_target(url: str) -> Target:
+    # Imported here: only what goes to URLs needs it.
+    import tempfile
+
+    if url.endswith("/"):
+        raise GradcliError(f"{shown(url)} names a folder", hint="name an object in it")
+    return Target(url, url, _temporary(tempfile.gettempdir()), 0o600)
 
 
 def _status(path: str) -> os.stat_result | None:
@@ -106,13 +125,24 @@ def _write_hint(path: str, error: OSError) -> str | None:
 
 @contextlib.contextmanager
 def replacing(targets: Sequence[Target]) -> Iterator[None]:
-    """Rename all temporary files to their final names after this block, or remove them all when it fails."""
+    """Rename all temporary files to their final names after this block, or remove them all when it fails.
+
+    Those that go to URLs are sent there first: until the last of them has arrived, nothing has changed anywhere.
+    """
     files = [(target, target.temporary) for target in targets if target.temporary is not None]
     try:
         yield
+        remote = [(temporary, target.real) for target, temporary in files if is_url(target.real)]
+        if remote:
+            from gradcli.storage.remote import publish
+
+            publish(remote)
         for target, temporary in files:
             with writing(target.path):
-                os.replace(temporary, target.real)
+                if is_url(target.real):
+                    os.unlink(temporary)
+                else:
+                    os.replace(temporary, target.real)
     except BaseException:
         for _, temporary in files:
             with contextlib.suppress(OSError):

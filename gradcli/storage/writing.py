@@ -24,6 +24,7 @@ from gradcli.storage.target import (
     sync,
     writing,
 )
+from gradcli.storage.urls import is_url
 
 
 def save(path: str, array: Array) -> None:
@@ -61,6 +62,10 @@ def check_writable(paths: list[str]) -> None:
     for target in targets:
         if target.path == "-":
             _refuse_terminal(_open_standard_output(), "standard output")
+        elif is_url(target.real):
+            from gradcli.storage.remote import check_remote
+
+            check_remote(target.real)
         elif target.temporary is not None:
             with writing(target.path):
                 parent = os.path.dirname(target.real)

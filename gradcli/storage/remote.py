@@ -1,0 +1,218 @@
+"""Arrays behind URLs (s3://, gs://, https://, memory://), read by ranges and written whole, through fsspec."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from gradcli.errors import GradcliError, WorkError
+from gradcli.storage.archive import read_archive
+from gradcli.storage.blocks import FileArray, Origin
+from gradcli.storage.header import ARCHIVE_MAGICS, Array, Header, brief, check_size, parse_header, printable, shown
+from gradcli.storage.memory import LARGE
+from gradcli.storage.reading import split_spec
+
+# A request takes as long as moving a few megabytes: so much is fetched at once and kept for the blocks that follow.
+_SEGMENT = 8 << 20
+_PIECE = 8 << 20
+# Extra packages by scheme: fsspec says which one it needs, but not how it is called there.
+_PACKAGES = {
+    "s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "abfs": "adlfs", "az": "adlfs", "http": "aiohttp",
+    "https": "aiohttp",
+}  # fmt: skip
+# Schemes whose first part is a bucket, which must exist before anything is written into it.
+_BUCKETS = ("s3", "s3a", "gs", "gcs", "abfs", "az")
+# What an object store says of the version of an object, under its various names.
+_VERSIONS = ("ETag", "etag", "md5Hash", "generation", "content_md5", "LastModified", "last_modified", "mtime", "created")
+
+
+def open_remote(spec: str) -> FileArray | Array:
+    """What `load_remote` gives, except that a large .npy object stays where it is and is read by ranges."""
+    opened = _open(spec)
+    return opened.load() if isinstance(opened, FileArray) and opened.nbytes <= LARGE else opened
+
+
+def load_remote(spec: str) -> Array:
+    """The array in a .npy object or in "s3://bucket/file.npz:key"; errors as those of `load`."""
+    opened = _open(spec)
+    return opened.load() if isinstance(opened, FileArray) else opened
+
+
+def remote_header(url: str) -> Header:
+    """The header of a .npy object, checked against its size."""
+    with reaching(url, "read"):
+        system, path = _system(url)
+        with system.open(path, "rb", block_size=1 << 16) as file:
+            return _header(file, url)
+
+
+def _open(spec: str) -> FileArray | Array:
+    url, key = split_spec(spec)
+    with reaching(url, "read"):
+        system, path = _system(url)
+        # The header is in its beginning; the data is fetched in ranges of our own.
+        with system.open(path, "rb", block_size=1 << 16) as file:
+            if file.read(4) in ARCHIVE_MAGICS:
+                file.seek(0)
+                return read_archive(file, url, key)
+            if key is not None:
+                raise WorkError(f"{shown(url)} is not an .npz archive")
+            file.seek(0)
+            return FileArray(RemoteFile(system, path), _header(file, url))
+
+
+def _header(file: Any, url: str) -> Header:
+    header = parse_header(file, url)
+    if getattr(file, "size", None) is None:
+        raise WorkError(f"{shown(url)} does not say how large it is", hint="fetch it to a file first")
+    check_size(header, file.size)
+    return header
+
+
+class RemoteFile:
+    """An object read by ranges, of which the latest segments are kept. Methods may be called from any thread."""
+
+    __slots__ = ("_system", "_path", "_lock", "_segments", "_most")
+
+    def __init__(self, system: Any, path: str) -> None:
+        self._system = system
+        self._path = path
+        self._lock = threading.Lock()
+        self._segments: dict[int, _Segment] = {}
+        # Each thread is in one or two at a time.
+        self._most = max(8, 2 * (os.cpu_count() or 1))
+
+    def read(self, data: memoryview, position: int) -> None:
+        """Read bytes from `position` on until `data` is full; EOFError(position) where the object ends."""
+        done = 0
+        while done < len(data):
+            number, start = divmod(position + done, _SEGMENT)
+            piece = memoryview(self._segment(number))[start : start + len(data) - done]
+            if not piece:
+                raise EOFError(position + done)
+            data[done : done + len(piece)] = piece
+            done += len(piece)
+
+    def size(self) -> int:
+        """How many bytes the object has now."""
+        with reaching(self._system.unstrip_protocol(self._path), "read"):
+            return int(self._system.info(self._path).get("size") or 0)
+
+    def origin(self, path: str) -> Origin | None:
+        """Where others find this object."""
+        with reaching(path, "read"):
+            return Origin(path, _stamp(self._system.info(self._path)))
+
+    def _segment(self, number: int) -> bytes:
+        with self._lock:
+            segment = self._segments.pop(number, None) or _Segment()
+            while len(self._segments) >= self._most:
+                del self._segments[next(iter(self._segments))]
+            # The latest stands last.
+            self._segments[number] = segment
+        with segment.lock:
+            if segment.data is None:
+                with reaching(self._system.unstrip_protocol(self._path), "read"):
+                    start = number * _SEGMENT
+                    segment.data = bytes(self._system.cat_file(self._path, start=start, end=start + _SEGMENT))
+            return segment.data
+
+
+class _Segment:
+    """Part of an object; whoever needs it first fetches it, and others wait for that."""
+
+    __slots__ = ("lock", "data")
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.data: bytes | None = None
+
+
+def _stamp(info: dict[str, Any]) -> tuple[str | int, ...]:
+    """What changes when an object is written anew."""
+    return (int(info.get("size") or 0), *(f"{key}={info[key]}" for key in _VERSIONS if info.get(key) is not None))
+
+
+def check_remote(url: str) -> None:
+    """Refuse a URL that nothing can be written to, as far as that can be told without writing."""
+    with reaching(url, "write"):
+        system, path = _system(url)
+        bucket = path.partition("/")[0]
+        if url.partition("://")[0].lower() in _BUCKETS:
+            # Not everybody who may write may look.
+            with contextlib.suppress(PermissionError):
+                system.info(bucket)
+
+
+def publish(items: Sequence[tuple[str, str]]) -> None:
+    """Write every file (path, URL) to its URL; none of them can be seen there before all have been sent."""
+    uploads: list[tuple[str, Any]] = []
+    try:
+        for path, url in items:
+            with reaching(url, "write"):
+                system, inner = _system(url)
+                upload = system.open(inner, "wb", autocommit=False)
+                uploads.append((url, upload))
+                _send(path, upload)
+        while uploads:
+            url, upload = uploads[0]
+            with reaching(url, "write"):
+                upload.commit()
+            uploads.pop(0)
+    except BaseException:
+        for _, upload in uploads:
+            # What was sent in parts would be kept, and paid for.
+            with contextlib.suppress(Exception):
+                upload.discard()
+        raise
+
+
+def _send(path: str, upload: Any) -> None:
+    with open(path, "rb") as file:
+        while piece := file.read(_PIECE):
+            upload.write(piece)
+    upload.close()
+
+
+def _system(url: str) -> tuple[Any, str]:
+    """The file system that a URL belongs to, and the path in it."""
+    try:
+        from fsspec.core import url_to_fs
+    except ImportError:
+        hint = 'pip install "gradcli[remote]"'
+        raise GradcliError(f"{shown(url)} needs fsspec, which is not installed", hint=hint) from None
+    scheme, _, rest = url.partition("://")
+    if "::" in scheme or "::" in rest or not rest.strip("/"):
+        raise GradcliError(f"{shown(url)} is no URL of one object", hint="write it as s3://bucket/x.npy")
+    try:
+        return url_to_fs(url)  # type: ignore[no-any-return]
+    except ImportError:
+        package = _PACKAGES.get(scheme.lower())
+        hint = f"pip install {package}" if package else "fsspec names the package for each scheme in its documentation"
+        raise GradcliError(f"{scheme}:// needs {package or 'a package'}, which is not installed", hint=hint) from None
+    except ValueError:
+        hint = "s3://, gs://, abfs:// and https:// are some that are known"
+        raise GradcliError(f"{scheme}:// is no scheme that fsspec knows", hint=hint) from None
+
+
+@contextlib.contextmanager
+def reaching(url: str, verb: str) -> Iterator[None]:
+    """Within this block whatever fails is a failure to read or to write the object."""
+    try:
+        yield
+    except (GradcliError, MemoryError, EOFError):
+        raise
+    except FileNotFoundError:
+        what = "no such object" if verb == "read" else "no such bucket or folder"
+        raise WorkError(f"cannot {verb} {shown(url)}: {what}") from None
+    except NotImplementedError:
+        raise WorkError(f"cannot {verb} {shown(url)}: this kind of URL cannot be used for that") from None
+    # Every store has a library with exceptions of its own.
+    except Exception as error:
+        reason = brief(printable(str(error) or type(error).__name__))
+        denied = isinstance(error, PermissionError) or "credentials" in reason.lower()
+        hint = "the store's own settings hold keys and addresses, such as AWS_PROFILE and AWS_ENDPOINT_URL"
+        raise WorkError(f"cannot {verb} {shown(url)}: {reason}", hint=hint if denied else None) from None
