@@ -35,6 +35,23 @@ class Form(NamedTuple):
     packed: bool = True
 
 
+class Recipe(NamedTuple):
+    """What a request is built from, in plain words: another process builds the same one."""
+
+    source: str
+    #: Name, shape, dtype and whether the elements are packed, of each input.
+    forms: tuple[tuple[str, tuple[int, ...], str, bool], ...]
+    wrt: tuple[str, ...] | None
+    vector: bool
+    default: str
+
+    def prepare(self) -> Request:
+        """The request, in a context whose default dtype this sets."""
+        DEFAULT_DTYPE.set(np.dtype(self.default))
+        forms = [Form(name, shape, np.dtype(dtype), packed) for name, shape, dtype, packed in self.forms]
+        return prepare(parse(self.source), forms, self.wrt, self.vector)
+
+
 class Request:
     """An expression and the forms of its inputs, built and differentiated; nothing is computed.
 
@@ -63,6 +80,13 @@ class Request:
         if self._plan is None:
             self._plan = plan(self.roots)
         return self._plan
+
+    def recipe(self, wrt: Iterable[str] | None) -> Recipe:
+        """What this request was built from, `wrt` being what was asked for."""
+        leaves = self.leaves.items()
+        forms = tuple([(name, leaf.shape, str(leaf.dtype), leaf.params["packed"]) for name, leaf in leaves])
+        wanted = None if wrt is None else tuple(wrt)
+        return Recipe(self.source, forms, wanted, self.vector is not None, str(DEFAULT_DTYPE.get()))
 
     def arrays_for(self, program: Plan, inputs: Mapping[str, Any], vector: Any) -> list[Any]:
         """The data of a program's leaves."""

@@ -36,6 +36,7 @@ FLOORS = [
     {"evaluation"},
     {"render"},
     {"batch"},
+    {"cluster"},
     {"cli"},
     {"__main__"},
 ]
@@ -43,7 +44,9 @@ LEVEL = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
 # A face may show itself: a tensor's print, and the answer's type, are needed one floor down or only by type checkers.
 ALLOWED = {("tensors", "render"), ("tensors", "gradients")}
 MODULES = sorted(PACKAGE.rglob("*.py"))
-ONLY_IN = {"click": "cli", "lark": "lalr", "scipy": "ops"}
+ONLY_IN = {
+    "click": "cli", "lark": "lalr", "scipy": "ops", "dask": "cluster", "distributed": "cluster", "fsspec": "storage"
+}  # fmt: skip
 
 
 def _room(path: Path) -> str:

@@ -183,7 +183,8 @@ def _batch(
     from gradcli.batch.items import find_items
     from gradcli.batch.runner import Batch
     from gradcli.batch.threads import Threads
-    from gradcli.cli.evaluate import note, progress_line
+    from gradcli.cli.evaluate import progress_line
+    from gradcli.cli.note import note
     from gradcli.cli.signals import Stopped, stopping_later
     from gradcli.execute.threads import get_num_threads
 

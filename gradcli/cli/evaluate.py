@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sys
+from contextlib import nullcontext
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from gradcli.cli.elsewhere import Elsewhere
+from gradcli.cli.note import note
 from gradcli.cli.outputs import Outputs
 from gradcli.cli.request import DTYPES, Asked, ExpressionCommand, Size
 from gradcli.errors import GradcliError, WorkError
@@ -68,6 +71,10 @@ _PLAIN = str.maketrans({"└": "`", "├": "|", "│": "|", "─": "-", "↑": "
     help="Threads to compute with [default: $GRADCLI_THREADS, or all processors]; any number gives the same bits.",
 )  # fmt: skip
 @click.option(
+    "--scheduler", metavar="ADDRESS",
+    help="Deal the work to a Dask cluster: tcp://host:8786, or local:4 for four processes here; gives the same bits.",
+)  # fmt: skip
+@click.option(
     "--memory-limit", type=Size(), metavar="SIZE",
     help="Refuse what would need more memory, as in 2GB [default: 80 % of what is free].",
 )  # fmt: skip
@@ -77,7 +84,7 @@ _PLAIN = str.maketrans({"└": "`", "├": "|", "│": "|", "─": "-", "↑": "
 def eval_command(
     items: tuple[str, ...], wrt: str | None, no_grad: bool, grad_output: str | None, source: str | None,
     outputs: tuple[str, ...], as_json: bool, dtype: str | None, seed: int | None, threads: int | None,
-    memory_limit: int | None, precision: int, progress: bool | None, quiet: bool,
+    scheduler: str | None, memory_limit: int | None, precision: int, progress: bool | None, quiet: bool,
 ) -> None:  # fmt: skip
     asked = Asked(items, source, wrt, no_grad, grad_output, dtype, seed)
     targets = Outputs(outputs, [value.name for value in asked.values], asked.wanted)
@@ -86,9 +93,10 @@ def eval_command(
     targets.check()
     silent = targets.standard_output or (quiet and bool(targets))
     line = progress_line(progress, quiet)
+    elsewhere = None if scheduler is None else Elsewhere(scheduler, threads, quiet)
     try:
         # Of its own context, so that the default dtype and the seed are this command's alone.
-        result = copy_context().run(_evaluate, asked, targets, as_json, threads, memory_limit, line)
+        result = copy_context().run(_evaluate, asked, targets, as_json, threads, memory_limit, line, elsewhere)
     finally:
         if line is not None:
             line.close()
@@ -110,6 +118,7 @@ def progress_line(progress: bool | None, quiet: bool) -> Any:
 
 def _evaluate(
     asked: Asked, targets: Outputs, as_json: bool, threads: int | None, limit: int | None, progress: Any,
+    elsewhere: Elsewhere | None,
 ) -> Result:  # fmt: skip
     """Compute what was asked for and write what goes to files; large results that are only shown are not kept."""
     from gradcli.evaluation import answer
@@ -131,23 +140,17 @@ def _evaluate(
         try:
             program = plan(request.roots, files=files, streamed=frozenset(sinks))
             leaves = request.arrays_for(program, inputs, vector)
-            computed = run(program, leaves, sinks=sinks, progress=progress)
+            with (
+                nullcontext()
+                if elsewhere is None
+                else elsewhere.dealer(request, asked, program, inputs, sinks) as runner
+            ):
+                computed = run(program, leaves, sinks=sinks, progress=progress, runner=runner)
         except GradcliError as error:
             error.source = asked.program.source if error.source is None else error.source
             raise
         opened.write(dict(zip(names, computed, strict=True)))
     return answer(request, inputs, computed, shared=False)
-
-
-def note(text: str) -> None:
-    if sys.stderr is None:
-        return
-    try:
-        sys.stderr.write(f"note: {text}\n")
-        sys.stderr.flush()
-    except OSError:
-        # The answer matters more than a note that nobody reads.
-        return
 
 
 def _print(result: Result, as_json: bool, precision: int) -> None:

@@ -18,6 +18,8 @@ from gradcli.plan import plan
 from gradcli.plan.program import DEFAULT_SIZES, Pass, Program, Stage
 
 Progress = Callable[[int, int], None]
+#: What runs a pass: `runner(program, pass, values, sinks, told)`, as `gradcli.execute.blocks.run_pass` does it here.
+Runner = Callable[[Program, Pass, list[Any], dict[int, Any], Callable[[int], None] | None], None]
 
 
 def execute(roots: Sequence[Node], progress: Progress | None = None) -> list[np.ndarray]:
@@ -35,21 +37,18 @@ def execute(roots: Sequence[Node], progress: Progress | None = None) -> list[np.
 
 def run(
     program: Program, leaves: Sequence[Any], *, sinks: dict[int, Any] | None = None, threads: int | None = None,
-    progress: Progress | None = None,
+    progress: Progress | None = None, runner: Runner | None = None,
 ) -> list[Any]:  # fmt: skip
     """The arrays of a program's roots.
 
     `leaves` are arrays, or files that are read block by block. `sinks` take the place of roots, by their position:
-    their `write(axis, start, block)` gets each piece, and the root's entry in the answer is the sink itself.
+    their `write(axis, start, block)` gets each piece, and the root's entry in the answer is the sink itself. `runner`
+    does the passes in place of the threads of this process.
     """
     count = threads or get_num_threads()
     streams = {program.roots[k]: sink for k, sink in (sinks or {}).items()}
     check_memory(program, leaves, count, frozenset(streams))
-    values: list[Any] = [*leaves, *(None for _ in program.values[len(leaves) :])]
-    for k, leaf in enumerate(leaves):
-        shape = program.values[k].shape
-        if leaf.shape != shape:
-            values[k] = leaf.reshape(shape) if isinstance(leaf, np.ndarray) else leaf.view(shape)
+    values = values_of(program, leaves)
     for number, sink in streams.items():
         if sink.shape != program.values[number].shape:
             streams[number] = sink.flat()
@@ -57,17 +56,43 @@ def run(
     conditions = list(program.conditions or ())
     with np.errstate(all="ignore"):
         for stage in program.stages:
-            if not _run_stage(program, stage, values, streams, count, told, conditions):
+            if not _run_stage(program, stage, values, streams, told, conditions, runner or threaded(count)):
                 assert program.fallback is not None
                 other, known = program.fallback(), dict(zip(program.leaves, leaves, strict=True))
                 again = [known[leaf] if leaf in known else leaf.params["value"] for leaf in other.leaves]
-                return run(other, again, sinks=sinks, threads=threads, progress=progress)
+                return run(other, again, sinks=sinks, threads=threads, progress=progress, runner=runner)
     for k, sink in (sinks or {}).items():
         array = values[program.roots[k]]
         if array is not None:
             # It was needed as a whole.
             sink.write(0, 0, _held(values, program.roots[k]).reshape(program.shapes[k]))
     return [(sinks or {}).get(k, None) or _result(program, k, values) for k in range(len(program.roots))]
+
+
+def values_of(program: Program, leaves: Sequence[Any]) -> list[Any]:
+    """The arrays of a program by number, those of the leaves being there, in the shapes that the plan gives them."""
+    values: list[Any] = [*leaves, *(None for _ in program.values[len(leaves) :])]
+    for k, leaf in enumerate(leaves):
+        shape = program.values[k].shape
+        if leaf is not None and leaf.shape != shape:
+            values[k] = leaf.reshape(shape) if isinstance(leaf, np.ndarray) else leaf.view(shape)
+    return values
+
+
+def threaded(threads: int) -> Runner:
+    """What runs a pass in so many threads of this process."""
+
+    def runner(
+        program: Program, one: Pass, values: list[Any], sinks: dict[int, Any], told: Callable[[int], None] | None
+    ) -> None:
+        for _, number in one.shared:
+            _held(values, number)
+        for cut in one.cuts:
+            if cut.buffer < 0:
+                _held(values, cut.value)
+        run_pass(one, values, sinks, threads, told)
+
+    return runner
 
 
 class _Told:
@@ -97,8 +122,8 @@ class _Told:
 
 
 def _run_stage(
-    program: Program, stage: Stage, values: list[Any], streams: dict[int, Any], threads: int, told: _Told,
-    conditions: list[tuple[int, Condition]],
+    program: Program, stage: Stage, values: list[Any], streams: dict[int, Any], told: _Told,
+    conditions: list[tuple[int, Condition]], runner: Runner,
 ) -> bool:  # fmt: skip
     """Run a stage; False when a condition of the program does not hold."""
     for step in stage.whole:
@@ -107,15 +132,10 @@ def _run_stage(
     if not _hold(values, conditions):
         return False
     for one in stage.passes:
-        for _, number in one.shared:
-            _held(values, number)
-        for cut in one.cuts:
-            if cut.buffer < 0:
-                _held(values, cut.value)
         for write in one.writes:
             if values[write.value] is None and write.value not in streams:
                 values[write.value] = _new(program, write.value, values)
-        run_pass(one, values, streams, threads, told.of(one))
+        runner(program, one, values, streams, told.of(one))
     fine = _hold(values, conditions)
     for number in stage.done:
         values[number] = None

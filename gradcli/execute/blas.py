@@ -32,6 +32,14 @@ def _functions() -> tuple[Any, Any] | None:
     return None
 
 
+@cache
+def always_one_thread() -> None:
+    """From now on BLAS computes in the thread that calls it: for processes whose blocks are begun and ended by many."""
+    functions = _functions()
+    if functions is not None:
+        functions[0](1)
+
+
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
     """Within this block BLAS computes in the thread that calls it."""

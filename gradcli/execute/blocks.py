@@ -33,29 +33,35 @@ def run_pass(one: Pass, values: list[Any], sinks: dict[int, Any], threads: int, 
     `values` holds the arrays of the program by number, `sinks` takes the place of those that are written as files.
     `progress` is told of each block how many rows it had.
     """
-    blocks = one.blocks
-    wanted = _wanted(one, sinks)
+    wanted = wanted_blocks(one, sinks)
     if wanted is not None:
         # Nobody looks at the rest.
         _deal_blocks(one, values, sinks, threads, wanted)
         return
-    groups = _groups(one)
-    states: list[Any] = [None] * groups
-    per_group = -(-blocks // groups)
+    states = run_groups(one, values, sinks, threads, range(group_count(one)), progress)
+    finish_sums(one, values, states)
+
+
+def run_groups(
+    one: Pass, values: list[Any], sinks: dict[int, Any], threads: int, groups: range, progress: Progress | None
+) -> list[Any]:
+    """Do some neighbouring groups of the blocks of a pass; gives the partial results of each (None: no blocks)."""
+    blocks, per_group = one.blocks, _group_size(one)
+    states: list[Any] = [None] * len(groups)
 
     def start() -> Callable[[int], None]:
         worker = _Worker(one, values, sinks)
 
-        def do(group: int) -> None:
+        def do(k: int) -> None:
             state: list[Any] | None = None
-            for block in range(group * per_group, min(blocks, (group + 1) * per_group)):
+            for block in range(groups[k] * per_group, min(blocks, (groups[k] + 1) * per_group)):
                 begin = block * one.rows
                 end = min(one.length, begin + one.rows)
                 part = worker.run(begin, end)
                 state = part if state is None else _merged(one.sums, state, part)
                 if progress is not None:
                     progress(end - begin)
-            states[group] = state
+            states[k] = state
 
         return do
 
@@ -64,18 +70,24 @@ def run_pass(one: Pass, values: list[Any], sinks: dict[int, Any], threads: int, 
     np.empty(_WARM, np.uint8)
     # Threads inherit what is set here.
     with one_thread(), np.errstate(all="ignore"):
-        deal(groups, threads, start)
-    if one.sums:
-        with np.errstate(all="ignore"):
-            total = states[0]
-            for state in states[1:]:
-                if state is not None:
-                    total = _merged(one.sums, total, state)
-            for item, state in zip(one.sums, total, strict=True):
-                values[item.value] = np.asarray(item.accumulate.finish(state, item.node))
+        deal(len(groups), threads, start)
+    return states
 
 
-def _wanted(one: Pass, sinks: dict[int, Any]) -> list[int] | None:
+def finish_sums(one: Pass, values: list[Any], states: list[Any]) -> None:
+    """Set the results of the reductions, from the partial results of all groups in order."""
+    if not one.sums:
+        return
+    with np.errstate(all="ignore"):
+        total = states[0]
+        for state in states[1:]:
+            if state is not None:
+                total = _merged(one.sums, total, state)
+        for item, state in zip(one.sums, total, strict=True):
+            values[item.value] = np.asarray(item.accumulate.finish(state, item.node))
+
+
+def wanted_blocks(one: Pass, sinks: dict[int, Any]) -> list[int] | None:
     """The blocks that matter, where all results are kept only in part; None where all do."""
     kept = [(sinks.get(write.value), write.axis) for write in one.writes]
     if one.sums or not all(hasattr(sink, "indices") for sink, _ in kept):
@@ -96,12 +108,23 @@ def _deal_blocks(one: Pass, values: list[Any], sinks: dict[int, Any], threads: i
         deal(len(blocks), threads, start)
 
 
-def _groups(one: Pass) -> int:
+def group_count(one: Pass) -> int:
     """How many partial results are kept: it depends on the shapes alone, so that the bits do."""
     width = sum(max(1, item.node.size) for item in one.sums) * 8
     if not one.sums:
         return one.blocks
     return max(1, min(one.blocks, _MOST_GROUPS, _PARTIAL_BYTES // width))
+
+
+def _group_size(one: Pass) -> int:
+    """Blocks in a group."""
+    return -(-one.blocks // group_count(one))
+
+
+def group_rows(one: Pass, groups: range) -> tuple[int, int]:
+    """The rows that neighbouring groups go through."""
+    rows = _group_size(one) * one.rows
+    return min(one.length, groups.start * rows), min(one.length, groups.stop * rows)
 
 
 def _merged(sums: list[Sum], a: list[Any], b: list[Any]) -> list[Any]:

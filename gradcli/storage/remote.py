@@ -26,7 +26,17 @@ _PACKAGES = {
 # Schemes whose first part is a bucket, which must exist before anything is written into it.
 _BUCKETS = ("s3", "s3a", "gs", "gcs", "abfs", "az")
 # What an object store says of the version of an object, under its various names.
-_VERSIONS = ("ETag", "etag", "md5Hash", "generation", "content_md5", "LastModified", "last_modified", "mtime", "created")
+_VERSIONS = (
+    "ETag",
+    "etag",
+    "md5Hash",
+    "generation",
+    "content_md5",
+    "LastModified",
+    "last_modified",
+    "mtime",
+    "created",
+)
 
 
 def open_remote(spec: str) -> FileArray | Array:
@@ -188,7 +198,7 @@ def _system(url: str) -> tuple[Any, str]:
     if "::" in scheme or "::" in rest or not rest.strip("/"):
         raise GradcliError(f"{shown(url)} is no URL of one object", hint="write it as s3://bucket/x.npy")
     try:
-        return url_to_fs(url)  # type: ignore[no-any-return]
+        return url_to_fs(url)
     except ImportError:
         package = _PACKAGES.get(scheme.lower())
         hint = f"pip install {package}" if package else "fsspec names the package for each scheme in its documentation"

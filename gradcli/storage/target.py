@@ -50,7 +50,9 @@ def find_target(path: str) -> Target:
             return Target(path, real, None, None)
         if status is not None and not os.access(real, os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-    return Target(path, real, _temporary(os.path.dirname(real)), None if status is None else stat.S_IMODE(status.st_mode))
+    return Target(
+        path, real, _temporary(os.path.dirname(real)), None if status is None else stat.S_IMODE(status.st_mode)
+    )
 
 
 def _temporary(folder: str) -> str:

@@ -1,0 +1,17 @@
+"""Notes on standard error, beside the answer."""
+
+from __future__ import annotations
+
+import sys
+
+
+def note(text: str) -> None:
+    """Write a note."""
+    if sys.stderr is None:
+        return
+    try:
+        sys.stderr.write(f"note: {text}\n")
+        sys.stderr.flush()
+    except OSError:
+        # The answer matters more than a note that nobody reads.
+        return

@@ -1,0 +1,193 @@
+"""Dask: connecting to a scheduler or starting one here, and what its workers compute with."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from gradcli.cluster.fingerprint import processor, versions
+from gradcli.cluster.tasks import differing, facts
+from gradcli.errors import GradcliError, WorkError
+
+# Seconds to wait for the scheduler, for its first worker, and for another one when all have gone.
+_CONNECT = 10.0
+_WORKERS = 15.0
+_CLOSE = 3.0
+_LOCAL = re.compile(r"local(?::(\d+))?")
+_INSTALL = 'pip install "gradcli[dask]"'
+
+
+class Cluster:
+    """A connection to a scheduler; `notes` is what the user should know of its workers."""
+
+    __slots__ = ("client", "address", "notes", "_alive")
+
+    def __init__(self, client: Any, address: str) -> None:
+        self.client = client
+        self.address = address
+        self.notes: list[str] = []
+        self._alive = time.monotonic()
+
+    def threads(self) -> int:
+        """How many parts the workers can do at a time. WorkError when there have been no workers for a while."""
+        try:
+            counts: dict[str, int] = self.client.nthreads()
+        except (OSError, ValueError, RuntimeError, TimeoutError):
+            raise self.lost() from None
+        if counts:
+            self._alive = time.monotonic()
+        elif time.monotonic() - self._alive > _WORKERS:
+            raise WorkError(
+                f"all workers of {self.address} are gone",
+                hint=f"start one with `dask worker {self.address}`; memory that ran out is the usual reason",
+            )
+        return sum(counts.values())
+
+    def lost(self) -> WorkError:
+        """The error for a scheduler that does not answer any more."""
+        return WorkError(f"the connection to the scheduler {self.address} is lost", hint="nothing has been written")
+
+    def check(self) -> None:
+        """Refuse workers that would not give the same results, and note what might change the last bits."""
+        ours, machine = versions(), processor()
+        answers: dict[str, Any] = self.client.run(facts, on_error="return")
+        for address, answer in answers.items():
+            if isinstance(answer, BaseException):
+                reason = f"{type(answer).__name__}: {answer}"
+                missing = isinstance(answer, ImportError)
+                message = f"the worker {address} has no gradcli" if missing else f"the worker {address}: {reason}"
+                raise WorkError(message, hint="install the same version of gradcli where the workers run")
+            if answer[0] != ours:
+                hint = "install the same versions everywhere: results would differ in their bits"
+                raise WorkError(differing(dict(ours), dict(answer[0]), f"the worker {address}"), hint=hint)
+        if any(answer[1] != machine for answer in answers.values()):
+            self.notes.append("some workers have another processor: results may differ from those here in the last bit")
+
+
+@contextlib.contextmanager
+def connected(address: str, threads: int | None = None) -> Iterator[Cluster]:
+    """A connection to the scheduler at `address`, or to `local:N`: N worker processes here with `threads` in all.
+
+    WorkError when nobody answers, when there are no workers or when their versions are not ours.
+    """
+    try:
+        import dask
+        import distributed  # noqa: F401
+    except ImportError:
+        raise GradcliError("--scheduler needs Dask, which is not installed", hint=_INSTALL) from None
+    import warnings
+
+    local = _LOCAL.fullmatch(address)
+    if local is None:
+        address = _checked(address)
+    settings = {
+        # Parts carry their slices of arrays with them.
+        "distributed.admin.large-graph-warning-threshold": "1TB",
+        "distributed.comm.timeouts.connect": f"{_CONNECT:.0f}s",
+    }
+    with warnings.catch_warnings(), _quiet(), dask.config.set(settings), contextlib.ExitStack() as stack:
+        # Dask's advice is for those who program it.
+        warnings.simplefilter("ignore")
+        if local is not None:
+            cluster = _started(int(local[1] or 0), threads, stack)
+        else:
+            cluster = Cluster(_client(address, stack), address)
+        _wait_for_workers(cluster)
+        cluster.check()
+        yield cluster
+
+
+def _checked(address: str) -> str:
+    """The address in full; GradcliError when it cannot be one."""
+    hint = "write it as tcp://host:8786, or local:4 for four worker processes on this machine"
+    if not re.fullmatch(r"([a-z]+://)?[^\s/:]+:\d+|([a-z]+://)?\[[0-9a-fA-F:.]+\]:\d+", address):
+        raise GradcliError(f"{address!r} is no address of a scheduler", hint=hint)
+    return address if "://" in address else f"tcp://{address}"
+
+
+def _client(address: str, stack: contextlib.ExitStack) -> Any:
+    from distributed import Client
+
+    _knock(address)
+    try:
+        client = Client(address, timeout=_CONNECT, set_as_default=False)
+    except (OSError, TimeoutError, ValueError, RuntimeError, ImportError) as error:
+        raise _unreachable(address, str(error).partition("\n")[0]) from None
+    stack.callback(_close, client)
+    return client
+
+
+def _knock(address: str) -> None:
+    """Find out at once that nobody listens there: Dask would go on trying until the time is up."""
+    import socket
+
+    scheme, _, place = address.partition("://")
+    host, _, port = place.rpartition(":")
+    if scheme not in ("tcp", "tls"):
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT).close()
+    except (OSError, OverflowError) as error:
+        raise _unreachable(address, getattr(error, "strerror", None) or str(error)) from None
+
+
+def _unreachable(address: str, reason: str) -> WorkError:
+    hint = "`dask scheduler` starts one and prints its address; --scheduler local:4 needs none"
+    return WorkError(f"cannot reach the scheduler {address}: {reason}", hint=hint)
+
+
+def _started(count: int, threads: int | None, stack: contextlib.ExitStack) -> Cluster:
+    """A scheduler and workers on this machine."""
+    import logging
+    import os
+
+    from distributed import Client, LocalCluster
+
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    count = count or processors
+    if count > 1024:
+        raise GradcliError(f"{count} worker processes are too many", hint="as in --scheduler local:4")
+    try:
+        cluster = LocalCluster(
+            n_workers=count, threads_per_worker=max(1, (threads or processors) // count), processes=True,
+            dashboard_address=None, memory_limit=0, silence_logs=logging.CRITICAL,
+        )  # fmt: skip
+    except (OSError, RuntimeError, TimeoutError) as error:
+        raise WorkError(f"cannot start {count} worker processes: {error}") from None
+    stack.callback(_close, cluster)
+    client = Client(cluster, timeout=_CONNECT, set_as_default=False)
+    stack.callback(_close, client)
+    return Cluster(client, cluster.scheduler_address)
+
+
+def _wait_for_workers(cluster: Cluster) -> None:
+    try:
+        cluster.client.wait_for_workers(1, timeout=_WORKERS)
+    except (OSError, TimeoutError):
+        hint = f"`dask worker {cluster.address}` starts one"
+        raise WorkError(f"the scheduler {cluster.address} has no workers", hint=hint) from None
+
+
+def _close(thing: Any) -> None:
+    """Close a client or a cluster; one that does not answer is left alone."""
+    with contextlib.suppress(Exception):
+        thing.close(timeout=_CLOSE)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Within this block Dask logs nothing: what matters is told by errors of our own."""
+    import logging
+
+    loggers = [logging.getLogger(name) for name in ("distributed", "tornado", "asyncio")]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)
