@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from gradcli.cli.note import note
-from gradcli.cli.signals import stopping_cleanly
 
 if TYPE_CHECKING:
     from gradcli.cli.request import Asked
@@ -31,6 +30,7 @@ class Elsewhere:
         self, request: Request, asked: Asked, program: Program, inputs: dict[str, Any], sinks: dict[int, Any]
     ) -> Iterator[Dealer]:
         """What runs the passes of a program on the cluster, within this block."""
+        from gradcli.cli.signals import stopping_cleanly
         from gradcli.cluster import Dealer, connected
 
         # Workers that were started here end with the command, and what was dealt is taken back.

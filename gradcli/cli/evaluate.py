@@ -23,8 +23,8 @@ HELP = """Evaluate EXPR and differentiate it.
 Prints the value, the chain of backward functions and the gradient of every floating-point input.
 
 \b
-A VALUE is a file (@PATH, anything ending in .npy, file.npz:KEY; @- is a .npy on standard input)
-or an expression without names: 3, [[1, 2], [3, 4]], ones(2,2), randn(3).
+A VALUE is a file (@PATH, anything ending in .npy, file.npz:KEY; @- is a .npy on standard input),
+a URL such as s3://bucket/x.npy, or an expression without names: 3, [[1, 2], [3, 4]], ones(2,2), randn(3).
 
 \b
 Examples:
@@ -32,6 +32,7 @@ Examples:
   gradcli eval 'log1p(exp(-y*(X@w)))' X=X.npy y=y.npy 'w=zeros(20)' --wrt w --grad-output 1
   gradcli eval 'x**2' x=@a.npy --grad-output 1 -o x.grad=- | gradcli eval 'sum(g)' g=@-
   gradcli eval -f loss.txt x=@x.npy -o results/
+  gradcli eval 'sum(x**2)' x=s3://bucket/x.npy --scheduler tcp://host:8786 -o x.grad=s3://bucket/g.npy
 """
 
 # For terminals and pipes that know no more than ASCII.

@@ -34,7 +34,7 @@ class Outputs:
         for option in options:
             target, equals, path = option.partition("=")
             if not equals and (option.endswith(("/", os.sep)) or os.path.isdir(option)):
-                self.folders.append(option)
+                self.folders.append(_in_full(option))
             elif not equals or not path:
                 hint = "write -o x.grad=FILE, -o value=FILE or -o FOLDER/"
                 raise GradcliError(f"cannot understand -o {option}", hint=hint)
@@ -66,7 +66,11 @@ class Outputs:
             check_writable(list(self.targets.values()))
         for folder in self.folders:
             with _creating(folder):
-                if not os.path.isdir(folder):
+                if _is_elsewhere(folder):
+                    from gradcli.storage.remote import check_remote
+
+                    check_remote(folder)
+                elif not os.path.isdir(folder):
                     missing = _missing(folder)
                     parent = os.path.dirname(missing[0]) or "."
                     if os.path.lexists(missing[0]) or not os.path.isdir(parent):
@@ -187,9 +191,27 @@ def _no_gradient(forms: dict[str, tuple[Shape, Any]]) -> str:
     return "the value does not depend on it, or it is no floating-point input"
 
 
+def _in_full(folder: str) -> str:
+    """A folder that may be given as a file:// URL."""
+    if "://" not in folder:
+        return folder
+    from gradcli.storage.urls import local_path
+
+    return local_path(folder)
+
+
+def _is_elsewhere(folder: str) -> bool:
+    from gradcli.storage.urls import is_url
+
+    return is_url(folder)
+
+
 def _missing(folder: str) -> list[str]:
     """The directories to create for `folder`, outermost first."""
-    missing = []
+    missing: list[str] = []
+    if _is_elsewhere(folder):
+        # An object store has no folders.
+        return missing
     path = folder.rstrip("/" + os.sep)
     while path and not os.path.isdir(path):
         missing.append(path)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from gradcli.errors import GradcliError
 from gradcli.syntax import parse
 
 STANDARD_INPUT = "-"
+# No expression begins like this. Also in gradcli.storage.urls, which would load NumPy.
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
 
 class Value:
@@ -52,6 +55,8 @@ def _file_of(value: str) -> str | None:
     """The file that a VALUE names, or None when it is an expression."""
     if value.startswith("@"):
         return value[1:]
+    if _URL.match(value):
+        return value
     if value.endswith((".npy", ".npz")) or ".npz:" in value:
         return value
     return None

@@ -9,7 +9,7 @@ import numpy as np
 
 from gradcli.cluster.fingerprint import fingerprint, versions
 from gradcli.cluster.pieces import piece_of
-from gradcli.cluster.scheduler import Cluster
+from gradcli.cluster.scheduler import Cluster, cancelled_errors
 from gradcli.cluster.tasks import Done, Failed, Part, Results, Work, compute, hold
 from gradcli.errors import WorkError
 from gradcli.evaluation import Recipe
@@ -126,11 +126,11 @@ class Dealer:
             # Nothing yet: does anybody still work at it?
             self.cluster.threads()
             return []
+        except cancelled_errors():
+            raise self.cluster.lost() from None
 
     def _answer(self, future: Any) -> Done | None:
         """What has become of a part; None when it was lost with its worker and is being done again."""
-        from concurrent.futures import CancelledError
-
         from distributed import KilledWorker
 
         try:
@@ -141,7 +141,7 @@ class Dealer:
         except KilledWorker as error:
             hint = "they may have run out of memory: give each more of it, or fewer threads"
             raise WorkError(f"a part of the work has ended {error.allowed_failures + 1} workers", hint=hint) from None
-        except CancelledError:
+        except cancelled_errors():
             raise self.cluster.lost() from None
         except Exception as error:
             reason = f"{type(error).__name__}: {error}".partition("\n")[0]

@@ -9,40 +9,45 @@ from collections.abc import Iterator
 from typing import Any
 
 from gradcli.cluster.fingerprint import processor, versions
+from gradcli.cluster.local import started
 from gradcli.cluster.tasks import differing, facts
 from gradcli.errors import GradcliError, WorkError
 
-# Seconds to wait for the scheduler, for its first worker, and for another one when all have gone.
+# Seconds to wait for the scheduler and for its first worker, and for another one when all have gone.
 _CONNECT = 10.0
-_WORKERS = 15.0
+_PATIENCE = 15.0
 _CLOSE = 3.0
-_LOCAL = re.compile(r"local(?::(\d+))?")
+_LOCAL = re.compile(r"local:(\d{1,9})")
 _INSTALL = 'pip install "gradcli[dask]"'
 
 
 class Cluster:
     """A connection to a scheduler; `notes` is what the user should know of its workers."""
 
-    __slots__ = ("client", "address", "notes", "_alive")
+    __slots__ = ("client", "address", "patience", "notes", "_alive")
 
-    def __init__(self, client: Any, address: str) -> None:
+    def __init__(self, client: Any, address: str, patience: float) -> None:
         self.client = client
         self.address = address
+        self.patience = patience
         self.notes: list[str] = []
         self._alive = time.monotonic()
 
     def threads(self) -> int:
         """How many parts the workers can do at a time. WorkError when there have been no workers for a while."""
+        # A client that connects anew has lost what it asked for.
+        if self.client.status != "running":
+            raise self.lost()
         try:
             counts: dict[str, int] = self.client.nthreads()
         except (OSError, ValueError, RuntimeError, TimeoutError):
             raise self.lost() from None
         if counts:
             self._alive = time.monotonic()
-        elif time.monotonic() - self._alive > _WORKERS:
+        elif time.monotonic() - self._alive > self.patience:
             raise WorkError(
                 f"all workers of {self.address} are gone",
-                hint=f"start one with `dask worker {self.address}`; memory that ran out is the usual reason",
+                hint="memory that ran out is the usual reason; nothing has been written",
             )
         return sum(counts.values())
 
@@ -68,10 +73,11 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def connected(address: str, threads: int | None = None) -> Iterator[Cluster]:
+def connected(address: str, threads: int | None = None, patience: float = _PATIENCE) -> Iterator[Cluster]:
     """A connection to the scheduler at `address`, or to `local:N`: N worker processes here with `threads` in all.
 
-    WorkError when nobody answers, when there are no workers or when their versions are not ours.
+    Without any worker it is given up after `patience` seconds. WorkError when nobody answers, when there are no
+    workers or when their versions are not ours.
     """
     try:
         import dask
@@ -92,12 +98,21 @@ def connected(address: str, threads: int | None = None) -> Iterator[Cluster]:
         # Dask's advice is for those who program it.
         warnings.simplefilter("ignore")
         if local is not None:
-            cluster = _started(int(local[1] or 0), threads, stack)
+            client = stack.enter_context(started(int(local[1]), threads))
         else:
-            cluster = Cluster(_client(address, stack), address)
-        _wait_for_workers(cluster)
+            client = _client(address, stack)
+            _wait_for_workers(client, address)
+        cluster = Cluster(client, address, patience)
         cluster.check()
         yield cluster
+
+
+def cancelled_errors() -> tuple[type[BaseException], ...]:
+    """What a future raises that was forgotten with its scheduler: one or the other, by the version of Dask."""
+    import asyncio
+    from concurrent.futures import CancelledError
+
+    return asyncio.CancelledError, CancelledError
 
 
 def _checked(address: str) -> str:
@@ -139,42 +154,18 @@ def _unreachable(address: str, reason: str) -> WorkError:
     return WorkError(f"cannot reach the scheduler {address}: {reason}", hint=hint)
 
 
-def _started(count: int, threads: int | None, stack: contextlib.ExitStack) -> Cluster:
-    """A scheduler and workers on this machine."""
-    import logging
-    import os
-
-    from distributed import Client, LocalCluster
-
-    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    count = count or processors
-    if count > 1024:
-        raise GradcliError(f"{count} worker processes are too many", hint="as in --scheduler local:4")
+def _wait_for_workers(client: Any, address: str) -> None:
     try:
-        cluster = LocalCluster(
-            n_workers=count, threads_per_worker=max(1, (threads or processors) // count), processes=True,
-            dashboard_address=None, memory_limit=0, silence_logs=logging.CRITICAL,
-        )  # fmt: skip
-    except (OSError, RuntimeError, TimeoutError) as error:
-        raise WorkError(f"cannot start {count} worker processes: {error}") from None
-    stack.callback(_close, cluster)
-    client = Client(cluster, timeout=_CONNECT, set_as_default=False)
-    stack.callback(_close, client)
-    return Cluster(client, cluster.scheduler_address)
-
-
-def _wait_for_workers(cluster: Cluster) -> None:
-    try:
-        cluster.client.wait_for_workers(1, timeout=_WORKERS)
+        client.wait_for_workers(1, timeout=_CONNECT)
     except (OSError, TimeoutError):
-        hint = f"`dask worker {cluster.address}` starts one"
-        raise WorkError(f"the scheduler {cluster.address} has no workers", hint=hint) from None
+        hint = f"`dask worker {address}` starts one"
+        raise WorkError(f"the scheduler {address} has no workers", hint=hint) from None
 
 
-def _close(thing: Any) -> None:
-    """Close a client or a cluster; one that does not answer is left alone."""
+def _close(client: Any) -> None:
+    """Close a client; where nobody answers it is left alone."""
     with contextlib.suppress(Exception):
-        thing.close(timeout=_CLOSE)
+        client.close(timeout=_CLOSE)
 
 
 @contextlib.contextmanager

@@ -159,24 +159,25 @@ def check_remote(url: str) -> None:
 
 def publish(items: Sequence[tuple[str, str]]) -> None:
     """Write every file (path, URL) to its URL; none of them can be seen there before all have been sent."""
-    uploads: list[tuple[str, Any]] = []
+    begun: list[tuple[str, Any]] = []
     try:
         for path, url in items:
             with reaching(url, "write"):
                 system, inner = _system(url)
-                upload = system.open(inner, "wb", autocommit=False)
-                uploads.append((url, upload))
-                _send(path, upload)
-        while uploads:
-            url, upload = uploads[0]
+                if all(system is not other for _, other in begun):
+                    system.start_transaction()
+                    begun.append((url, system))
+                _send(path, system.open(inner, "wb"))
+        while begun:
+            url, system = begun[0]
             with reaching(url, "write"):
-                upload.commit()
-            uploads.pop(0)
+                system.end_transaction()
+            begun.pop(0)
     except BaseException:
-        for _, upload in uploads:
+        for _, system in begun:
             # What was sent in parts would be kept, and paid for.
             with contextlib.suppress(Exception):
-                upload.discard()
+                system.transaction.complete(commit=False)
         raise
 
 

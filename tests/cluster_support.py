@@ -1,0 +1,67 @@
+"""A real scheduler and real workers, as processes of their own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.command import environment
+
+_DASK = [sys.executable, "-m"]
+
+
+class Workers:
+    """A scheduler, and workers that can be started and killed one by one."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        file = folder / "scheduler.json"
+        command = [*_DASK, "distributed.cli.dask_scheduler", "--port", "0", "--no-dashboard"]
+        command += ["--scheduler-file", str(file)]
+        self.processes = [self._start("scheduler", command)]
+        self.address = self._address(file)
+
+    def _address(self, file: Path) -> str:
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
+            try:
+                return str(json.loads(file.read_text())["address"])
+            except (OSError, ValueError):
+                time.sleep(0.05)
+        raise AssertionError((self.folder / "scheduler.log").read_text())
+
+    def add(self, home: Path | None = None) -> subprocess.Popen[bytes]:
+        """Start a worker, with the gradcli in `home` if that is given."""
+        command = [*_DASK, "distributed.cli.dask_worker", self.address, "--no-nanny", "--no-dashboard"]
+        self.processes.append(self._start(f"worker{len(self.processes)}", [*command, "--nthreads", "1"], home))
+        return self.processes[-1]
+
+    def _start(self, name: str, command: list[str], home: Path | None = None) -> subprocess.Popen[bytes]:
+        env = environment() if home is None else environment(PYTHONPATH=str(home))
+        with open(self.folder / f"{name}.log", "wb") as log:
+            # What is found in the current folder would go before PYTHONPATH.
+            return subprocess.Popen(command, stdout=log, stderr=log, env=env, cwd=self.folder)
+
+    def stop(self) -> None:
+        """Kill them all."""
+        for process in self.processes:
+            process.kill()
+            process.wait()
+
+
+@contextmanager
+def cluster(folder: Path, workers: int) -> Iterator[Workers]:
+    """A scheduler with so many workers, for the time of the block."""
+    folder.mkdir(exist_ok=True)
+    started = Workers(folder)
+    try:
+        for _ in range(workers):
+            started.add()
+        yield started
+    finally:
+        started.stop()

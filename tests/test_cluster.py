@@ -1,0 +1,300 @@
+"""Work dealt to a cluster: the same bytes as at home, also when workers die; clear errors for all that cannot be."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import gradcli
+from gradcli.cluster import Dealer, connected
+from gradcli.cluster.fingerprint import fingerprint
+from gradcli.cluster.pieces import piece_of, placed
+from gradcli.cluster.tasks import Results, _Sent
+from gradcli.errors import GradcliError, WorkError
+from gradcli.evaluation import Form, Request, prepare
+from gradcli.execute import run
+from gradcli.plan import plan
+from gradcli.storage import FileArray, open_array, streaming
+from gradcli.storage.sink import Place
+from gradcli.syntax import parse
+from tests.cluster_support import Workers, cluster
+from tests.command import COMMAND, call, environment, leftovers, shell
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Arrays large enough to stay in their files, and small ones."""
+    folder = tmp_path_factory.mktemp("files")
+    random = np.random.default_rng(5)
+    large = random.standard_normal(17_600_000, dtype=np.float32)
+    np.save(folder / "x.npy", large)
+    np.save(folder / "X.npy", large.reshape(1_100_000, 16))
+    np.save(folder / "F.npy", np.asfortranarray(large.reshape(16, 1_100_000)))
+    np.save(folder / "C.npy", large.reshape(16, 1_100_000))
+    np.save(folder / "y.npy", np.sign(large[:1_100_000]))
+    np.save(folder / "w.npy", large[:16])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workers]:
+    with cluster(tmp_path_factory.mktemp("cluster"), 2) as started:
+        yield started
+
+
+def _eval(monkeypatch: pytest.MonkeyPatch, folder: str, *words: str) -> dict[str, bytes]:
+    """What `gradcli eval` writes into a folder."""
+    done = call(monkeypatch, "eval", *words, "-o", f"{folder}/", "-q")
+    assert done.code == 0, done.err
+    assert not done.err
+    return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        # Files in blocks, an array in memory in slices, one that all parts need, sums in groups.
+        ["mean(log1p(exp(-y*(X@w))))", "X=X.npy", "y=y.npy", "w=w.npy"],
+        # Results that workers write into the files.
+        ["tanh(x)*x", "x=x.npy", "--grad-output", "1"],
+        # Several passes, and a file in Fortran order.
+        ["sum((F - mean(F, 0))**2 / (1 + var(F)))", "F=F.npy"],
+        # Blocks of columns, each of which goes to many places in the file.
+        ["cumsum(C, 0)", "C=C.npy", "--no-grad"],
+        # Everything in the memory of the client, strides and all.
+        ["sum(relu(r.t()*y)**2)", "r=randn(1100000, 3)", "y=y.npy", "--seed", "3"],
+        # Numbers that the plan with conditions cannot take.
+        ["sum(x/s)", "x=x.npy", "s=1e-40"],
+    ],
+    ids=["logistic", "streamed", "passes", "columns", "memory", "fallback"],
+)
+def test_same_bytes(
+    words: list[str], files: Path, workers: Workers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(files)
+    home = _eval(monkeypatch, str(tmp_path / "home"), *words)
+    away = _eval(monkeypatch, str(tmp_path / "away"), *words, "--scheduler", workers.address)
+    assert home.keys() == away.keys() and len(home) >= 1
+    assert all(home[name] == away[name] for name in home)
+
+
+def test_a_summary_and_json_are_the_same(files: Path, workers: Workers, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(files)
+    for words in (["x*sum(x)", "x=x.npy", "--no-grad"], ["sum(x*x)", "x=x.npy", "--no-grad", "--json"]):
+        here = call(monkeypatch, "eval", *words)
+        there = call(monkeypatch, "eval", *words, "--scheduler", workers.address.removeprefix("tcp://"))
+        assert here.code == 0 and there == here
+
+
+def test_standard_input_and_processes_of_its_own(files: Path, tmp_path: Path) -> None:
+    """What only the client can read is sent; `local:2` needs no cluster."""
+    for name, more in (("home", ""), ("away", "--scheduler local:2")):
+        done = shell(f"$G eval 'sum(x*x)' x=@- {more} -q -o {tmp_path / name}/ < {files / 'x.npy'}")
+        assert (done.code, done.err) == (0, "")
+    for name in ("value.npy", "x.grad.npy"):
+        assert (tmp_path / "home" / name).read_bytes() == (tmp_path / "away" / name).read_bytes()
+
+
+def _request(path: Path) -> tuple[Request, dict[str, FileArray]]:
+    opened = open_array(str(path))
+    assert isinstance(opened, FileArray)
+    form = Form("x", opened.shape, opened.dtype)
+    return prepare(parse("sum(exp(-x*x)*tanh(x))"), [form], None, False), {"x": opened}
+
+
+def _run(address: str, path: Path, out: Path, told: Any, patience: float = 15.0) -> bytes:
+    """The value, and the gradient in a file, through the library; `told` is called after each part."""
+    request, inputs = _request(path)
+    program = plan(request.roots, files=frozenset(request.leaves.values()), streamed=frozenset([1]))
+    with connected(address, patience=patience) as met, streaming([(str(out), *_form(request))]) as sinks:
+        dealer = Dealer(met, request.recipe(None), program, inputs, frozenset([1]))
+        leaves = request.arrays_for(program, inputs, None)
+        value = run(program, leaves, sinks={1: sinks[0]}, progress=told, runner=dealer)[0]
+    return bytes(value.tobytes())
+
+
+def _form(request: Request) -> Any:
+    return request.roots[1].shape, request.roots[1].dtype
+
+
+def test_a_killed_worker_costs_a_retry(files: Path, tmp_path: Path) -> None:
+    with cluster(tmp_path / "cluster", 2) as workers:
+        _await_workers(workers, 2)
+        killed: list[int] = []
+
+        def told(done: int, total: int) -> None:
+            if not killed and done < total:
+                victim = workers.processes[1]
+                killed.append(victim.pid)
+                victim.kill()
+
+        value = _run(workers.address, files / "x.npy", tmp_path / "away.npy", told)
+        assert killed
+    request, inputs = _request(files / "x.npy")
+    expected = run(request.plan, request.arrays_for(request.plan, {"x": inputs["x"].load()}, None))
+    assert value == expected[0].tobytes()
+    assert np.load(tmp_path / "away.npy").tobytes() == expected[1].tobytes()
+
+
+def test_when_all_workers_are_gone(files: Path, tmp_path: Path) -> None:
+    with cluster(tmp_path / "cluster", 1) as workers:
+        with pytest.raises(WorkError, match="all workers of .* are gone"):
+            _run(workers.address, files / "x.npy", tmp_path / "x.npy", lambda *_: workers.processes[1].kill(), 0.5)
+        assert not (tmp_path / "x.npy").exists() and not list(tmp_path.glob(".gradcli*"))
+
+
+def test_when_the_scheduler_is_gone(files: Path, tmp_path: Path) -> None:
+    with cluster(tmp_path / "cluster", 1) as workers:
+        with pytest.raises(WorkError, match="the connection to the scheduler .* is lost"):
+            _run(workers.address, files / "x.npy", tmp_path / "x.npy", lambda *_: workers.processes[0].kill(), 0.5)
+        assert not list(tmp_path.glob("*.npy")) and not list(tmp_path.glob(".gradcli*"))
+
+
+def _await_workers(workers: Workers, count: int) -> None:
+    from distributed import Client
+
+    with Client(workers.address, set_as_default=False) as client:
+        client.wait_for_workers(count, timeout=60)
+
+
+def test_another_version_is_an_error(files: Path, tmp_path: Path) -> None:
+    home = tmp_path / "other"
+    shutil.copytree(Path(gradcli.__file__).parent, home / "gradcli", ignore=shutil.ignore_patterns("__pycache__"))
+    module = home / "gradcli" / "__init__.py"
+    module.write_text(module.read_text().replace(f'__version__ = "{gradcli.__version__}"', '__version__ = "9.9"'))
+    with cluster(tmp_path / "cluster", 0) as workers:
+        workers.add(home)
+        _await_workers(workers, 1)
+        with pytest.raises(WorkError, match=f"has gradcli 9.9, the client has gradcli {gradcli.__version__}"):
+            _run(workers.address, files / "x.npy", tmp_path / "x.npy", None)
+
+
+def test_a_file_that_changes_is_an_error(files: Path, workers: Workers, tmp_path: Path) -> None:
+    path = tmp_path / "x.npy"
+    np.save(path, np.zeros(17_600_000, np.float32))
+    request, inputs = _request(path)
+    program = plan(request.roots, files=frozenset(request.leaves.values()))
+    with connected(workers.address) as met:
+        dealer = Dealer(met, request.recipe(None), program, inputs, frozenset())
+        os.utime(path, ns=(1, 1))
+        with pytest.raises(WorkError, match="a worker sees another file at"):
+            run(program, [inputs["x"]], runner=dealer)
+        # Under its name is another one before the run: the data comes from the file that was opened.
+        np.save(tmp_path / "other.npy", np.ones(3))
+        os.replace(tmp_path / "other.npy", path)
+        dealer = Dealer(met, request.recipe(None), program, inputs, frozenset())
+        assert dealer.origins == {}
+        assert run(program, [inputs["x"]], runner=dealer)[0] == 0
+
+
+def _closed_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+@pytest.mark.parametrize(
+    ("address", "code", "message"),
+    [
+        ("local:0", 2, "there cannot be 0 worker processes"),
+        ("local:many", 2, "'local:many' is no address of a scheduler"),
+        ("here", 2, "'here' is no address of a scheduler"),
+        ("", 2, "'' is no address of a scheduler"),
+        ("tcp://127.0.0.1:{port}", 1, "cannot reach the scheduler tcp://127.0.0.1:{port}: Connection refused"),
+        ("nowhere.invalid:8786", 1, "cannot reach the scheduler tcp://nowhere.invalid:8786"),
+    ],
+)
+def test_bad_addresses(address: str, code: int, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    port = str(_closed_port())
+    done = call(monkeypatch, "eval", "sum(x)", "x=ones(3)", "--scheduler", address.replace("{port}", port))
+    assert (done.code, done.out) == (code, "")
+    assert done.err.startswith(f"gradcli: {message.replace('{port}', port)}") and "hint: " in done.err
+
+
+def test_an_interrupt_leaves_nothing_behind(files: Path, tmp_path: Path) -> None:
+    words = ["eval", "sin(exp(x))*erf(x)", f"x={files / 'x.npy'}", "--grad-output", "1", "-o", "out/"]
+    words += ["--scheduler", "local:1", "--no-progress"]
+    running = subprocess.Popen(
+        [*COMMAND, *words], cwd=tmp_path, env=environment(), stdout=-1, stderr=-1, start_new_session=True
+    )
+    # The folder is there as soon as the work begins.
+    end = time.monotonic() + 60
+    while not any("tmp" in name for name in leftovers(tmp_path)) and time.monotonic() < end:
+        time.sleep(0.01)
+    time.sleep(0.5)
+    os.killpg(running.pid, signal.SIGINT)
+    out, err = running.communicate(timeout=60)
+    assert (running.returncode, out, err) == (130, b"", b"")
+    assert leftovers(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.arange(24.0).reshape(4, 6),
+        np.arange(24.0).reshape(4, 6).T,
+        np.broadcast_to(np.arange(6.0), (4, 6)),
+        np.arange(24.0).reshape(4, 6)[::-1, ::2],
+        np.asfortranarray(np.arange(24, dtype=np.int8).reshape(2, 3, 4)),
+        np.array(3.0),
+        np.zeros((0, 3)),
+    ],
+    ids=["rows", "transposed", "broadcast", "reversed", "Fortran", "number", "empty"],
+)
+def test_pieces_keep_their_layout(array: Any) -> None:
+    whole = placed(piece_of(array))
+    assert whole.strides == array.strides and whole.dtype == array.dtype and np.array_equal(whole, array)
+    for axis in range(array.ndim):
+        n = array.shape[axis]
+        piece = piece_of(array, axis, n // 3, n - n // 3)
+        part = (slice(None),) * axis + (slice(n // 3, n - n // 3),)
+        assert placed(piece).strides == array.strides
+        assert np.array_equal(placed(piece)[part], array[part])
+
+
+def test_plans_are_told_apart() -> None:
+    def digest(text: str, size: int = 100_000, packed: bool = True) -> str:
+        form = Form("x", (size, 2), np.dtype("float32"), packed)
+        return fingerprint(plan(prepare(parse(text), [form], None, False).roots))
+
+    assert digest("sum(x*2)") == digest("sum(x*2)")
+    others = [digest("sum(x*3)"), digest("sum(x*2, 0)[0]"), digest("sum(x*2)", 100_001), digest("mean(x*2)")]
+    assert len({digest("sum(x*2)"), *others}) == 5
+
+
+def test_results_of_a_folder_out_of_sight_are_sent(tmp_path: Path) -> None:
+    sent: list[Any] = []
+    place = Place(str(tmp_path / "missing"), 40, 0, (10,), "float32")
+    _Sent(7, Results((place,)), sent).write(0, 2, np.ones(3, np.float32))
+    assert [(number, axis, start, block.tolist()) for number, axis, start, block in sent] == [(7, 0, 2, [1, 1, 1])]
+
+
+def test_narrow_columns_are_sent(tmp_path: Path) -> None:
+    """Between them lies what other workers write: only the client can put them in their places."""
+    sent: list[Any] = []
+    with streaming([(str(tmp_path / "x.npy"), (4, 6), np.dtype("float32"))]) as (sink,):
+        away = _Sent(1, Results((sink.place,)), sent)
+        away.write(1, 2, np.ones((4, 3), np.float32))
+        assert [(axis, start, block.shape) for _, axis, start, block in sent] == [(1, 2, (4, 3))]
+        away.write(0, 1, np.full((2, 6), 7, np.float32))
+        assert len(sent) == 1
+        sink.write(1, 2, sent[0][3])
+    written = np.load(tmp_path / "x.npy")
+    assert written[1].tolist() == [7, 7, 1, 1, 1, 7] and written[0].tolist() == [0, 0, 1, 1, 1, 0]
+
+
+def test_dask_is_named_when_it_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "distributed", None)
+    with pytest.raises(GradcliError) as caught, connected("local:2"):
+        pass
+    assert caught.value.hint == 'pip install "gradcli[dask]"'
