@@ -53,17 +53,22 @@ def settle(job: Job) -> None:
 
 
 class Worker:
-    """Does items, one after the other, in one thread. Large ones are done with `threads` threads, one at a time."""
+    """Does items, one after the other, in one thread. Large ones are done with `threads` threads, one at a time.
+
+    The items' paths are relative to `base`, if there is one.
+    """
 
     __slots__ = (
         "job", "common", "threads", "limit", "_program", "_readers", "_arrays", "_plans", "_last", "_place", "_token",
+        "_base",
     )  # fmt: skip
 
-    def __init__(self, job: Job, common: Common, threads: int = 1, jobs: int = 1) -> None:
+    def __init__(self, job: Job, common: Common, threads: int = 1, jobs: int = 1, base: str = "") -> None:
         self.job = job
         self.common = common
         self.threads = threads
         self.limit = None if job.limit is None else job.limit // jobs
+        self._base = base
         self._program = parse(job.source)
         self._readers = [(name, Reader()) for name in job.varying]
         self._arrays: dict[str, Any] = {name: common.shared.get(name) for name in job.names}
@@ -91,7 +96,7 @@ class Worker:
     def try_on(self, task: Task) -> str | None:
         """Plan for the form of an item and compute nothing; a note on why there are no gradients, if so."""
         for (name, reader), path in zip(self._readers, task.paths, strict=True):
-            self._arrays[name] = reader.read(path)[0]
+            self._arrays[name] = self._read(reader, path)[0]
         try:
             return self._prepared().note
         except GradcliError as error:
@@ -104,7 +109,7 @@ class Worker:
         arrays = self._arrays
         same = self._last is not None
         for (name, reader), path in zip(self._readers, task.paths, strict=True):
-            array, size, changed = reader.read(path)
+            array, size, changed = self._read(reader, path)
             if array is not arrays[name]:
                 same = False
                 arrays[name] = array
@@ -130,6 +135,16 @@ class Worker:
             f'"inputs": {{{", ".join(described)}}}, "seconds": {time.perf_counter() - start:.6f}}}'
         )
         return Outcome(task.number, line, files, nbytes)
+
+    def _read(self, reader: Reader, path: str) -> tuple[Any, int, int]:
+        """The array of a file, found from the folder that its path is relative to."""
+        if not self._base:
+            return reader.read(path)
+        try:
+            return reader.read(os.path.join(self._base, path))
+        except GradcliError as error:
+            error.message = error.message.replace(os.path.join(self._base, ""), "")
+            raise
 
     def _results(
         self, task: Task, prepared: Prepared, threads: int, limit: int | None

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import sys
 import threading
+from collections.abc import Iterator
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from gradcli.batch.items import Pattern
     from gradcli.batch.job import Job, Saved
     from gradcli.batch.runner import Batch, Summary
+    from gradcli.batch.threads import Executor
 
 _DRAWS = re.compile(r"\brandn?\s*\(")
 
@@ -72,6 +75,11 @@ Examples:
     help="Threads to compute with [default: $GRADCLI_THREADS, or all processors]; any number gives the same bits.",
 )  # fmt: skip
 @click.option(
+    "--scheduler",
+    metavar="ADDRESS",
+    help="Deal the items to a Dask cluster, as in tcp://host:8786; local:4 starts four processes here.",
+)
+@click.option(
     "--memory-limit", type=Size(), metavar="SIZE",
     help="Refuse what would need more memory, as in 2GB [default: 80 % of what is free].",
 )  # fmt: skip
@@ -84,8 +92,8 @@ Examples:
 def batch_command(
     items: tuple[str, ...], folder: str | None, save: str, accumulate: bool, resume: bool, on_error: str,
     dry_run: bool, wrt: str | None, no_grad: bool, grad_output: str | None, source: str | None, as_json: bool,
-    dtype: str | None, seed: int | None, jobs: int | None, memory_limit: int | None, durable: bool,
-    progress: bool | None, quiet: bool,
+    dtype: str | None, seed: int | None, jobs: int | None, scheduler: str | None, memory_limit: int | None,
+    durable: bool, progress: bool | None, quiet: bool,
 ) -> None:  # fmt: skip
     if not folder:
         raise GradcliError("no folder for the results is given", hint="as in -o results")
@@ -104,7 +112,7 @@ def batch_command(
     )
     # Of its own context, so that the default dtype and the seed are this command's alone.
     copy_context().run(
-        _batch, job, patterns, resume, on_error == "skip", durable, dry_run, jobs, as_json, quiet, progress
+        _batch, job, patterns, resume, on_error == "skip", durable, dry_run, jobs, scheduler, as_json, quiet, progress
     )
 
 
@@ -177,16 +185,14 @@ def _refuse_unseeded(text: str, values: list[Any], seed: int | None) -> None:
 
 def _batch(
     job: Job, patterns: dict[str, Pattern], resume: bool, skip: bool, durable: bool, dry_run: bool, jobs: int | None,
-    as_json: bool, quiet: bool, progress: bool | None,
+    scheduler: str | None, as_json: bool, quiet: bool, progress: bool | None,
 ) -> None:  # fmt: skip
     """Find the items, do them, print the summary."""
     from gradcli.batch.items import find_items
     from gradcli.batch.runner import Batch
-    from gradcli.batch.threads import Threads
     from gradcli.cli.evaluate import progress_line
     from gradcli.cli.note import note
     from gradcli.cli.signals import Stopped, stopping_later
-    from gradcli.execute.threads import get_num_threads
 
     batch = Batch(job, find_items(patterns), resume=resume, skip=skip, durable=durable)
     told = batch.check()
@@ -198,8 +204,7 @@ def _batch(
     stop = threading.Event()
     line = progress_line(progress, quiet)
     try:
-        with stopping_later(stop.set) as came:
-            executor = Threads(jobs or get_num_threads())
+        with stopping_later(stop.set) as came, _executor(scheduler, jobs, quiet) as executor:
             summary = batch.run(executor, stop, None if line is None else line.items)
     finally:
         if line is not None:
@@ -214,6 +219,25 @@ def _batch(
         first = summary.first_error
         message = f"{summary.failed} of {summary.items} items failed; the first: {first.message if first else ''}"
         raise WorkError(message, hint=f"{job.folder}/results.jsonl has each error; --resume tries them again")
+
+
+@contextlib.contextmanager
+def _executor(scheduler: str | None, jobs: int | None, quiet: bool) -> Iterator[Executor]:
+    """Whoever does the items: threads of this process, or the workers of a cluster."""
+    if scheduler is None:
+        from gradcli.batch.threads import Threads
+        from gradcli.execute.threads import get_num_threads
+
+        yield Threads(jobs or get_num_threads())
+        return
+    from gradcli.cli.note import note
+    from gradcli.cluster import connected
+    from gradcli.cluster.items import Workers
+
+    with connected(scheduler, jobs) as cluster:
+        for text in cluster.notes if not quiet else ():
+            note(text)
+        yield Workers(cluster)
 
 
 def _list(batch: Batch, as_json: bool) -> None:

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from gradcli.cluster.fingerprint import fingerprint, versions
+from gradcli.cluster.futures import answer_of, cancel, finished
 from gradcli.cluster.pieces import piece_of
-from gradcli.cluster.scheduler import Cluster, cancelled_errors
+from gradcli.cluster.scheduler import Cluster
 from gradcli.cluster.tasks import Done, Failed, Part, Results, Work, compute, hold
-from gradcli.errors import WorkError
 from gradcli.evaluation import Recipe
 from gradcli.execute import threaded
 from gradcli.execute.blocks import finish_sums, group_count, group_rows, wanted_blocks
@@ -30,8 +30,6 @@ _PARTS = 4
 _AHEAD = 2
 # Arrays of more bytes are sent to each worker once, not with each part.
 _INLINE = 1 << 16
-# Seconds between two looks at whether there are any workers left.
-_PATIENCE = 1.0
 
 
 class Dealer:
@@ -106,51 +104,16 @@ class Dealer:
                     running[future] = groups
                 if not running:
                     return
-                for future in self._finished(list(running)):
-                    answer = self._answer(future)
+                for future in finished(self.cluster, list(running)):
+                    answer = answer_of(self.cluster, future)
+                    if isinstance(answer, Failed):
+                        raise answer.error()
                     if answer is not None:
                         dealt.take(running.pop(future), answer)
                         future.release()
         finally:
             if running:
-                _cancel(client, list(running))
-
-    def _finished(self, running: list[Any]) -> list[Any]:
-        """The parts that have ended, waiting for one if there is none; an empty list after a while."""
-        from distributed import wait
-
-        try:
-            with self.cluster.client.as_current():
-                return list(wait(running, timeout=_PATIENCE, return_when="FIRST_COMPLETED").done)
-        except TimeoutError:
-            # Nothing yet: does anybody still work at it?
-            self.cluster.threads()
-            return []
-        except cancelled_errors():
-            raise self.cluster.lost() from None
-
-    def _answer(self, future: Any) -> Done | None:
-        """What has become of a part; None when it was lost with its worker and is being done again."""
-        from distributed import KilledWorker
-
-        try:
-            answer = future.result(timeout=_PATIENCE)
-        except TimeoutError:
-            self.cluster.threads()
-            return None
-        except KilledWorker as error:
-            hint = "they may have run out of memory: give each more of it, or fewer threads"
-            raise WorkError(f"a part of the work has ended {error.allowed_failures + 1} workers", hint=hint) from None
-        except cancelled_errors():
-            raise self.cluster.lost() from None
-        except Exception as error:
-            reason = f"{type(error).__name__}: {error}".partition("\n")[0]
-            hint = "install the same version of gradcli where the workers run"
-            raise WorkError(f"a worker cannot do its part: {reason}", hint=hint) from None
-        if isinstance(answer, Failed):
-            raise answer.error()
-        assert isinstance(answer, Done)
-        return answer
+                cancel(self.cluster, list(running))
 
 
 class _Dealt:
@@ -223,10 +186,3 @@ def _own(state: Any) -> Any:
     if isinstance(state, np.ndarray):
         return state if state.flags.writeable else state.copy()
     return type(state)(map(_own, state)) if isinstance(state, list | tuple) else state
-
-
-def _cancel(client: Any, futures: list[Any]) -> None:
-    import contextlib
-
-    with contextlib.suppress(Exception):
-        client.cancel(futures, force=True)
