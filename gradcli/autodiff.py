@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import gradcli.ops  # noqa: F401  (fills the registry that the rules below refer to)
-from gradcli.infer import cast
-from gradcli.node import OPS, Node, Shape, toposort
+from gradcli.infer import cast, sum_to
+from gradcli.node import Node, toposort
 
 
 def vjp(outputs: Sequence[Node], grad_outputs: Sequence[Node], wrt: Iterable[Node]) -> dict[Node, Node]:
@@ -45,19 +45,3 @@ def _accumulate(gradients: dict[Node, Node], node: Node, gradient: Node) -> None
     gradient = cast(sum_to(gradient, node.shape), node.dtype)
     known = gradients.get(node)
     gradients[node] = gradient if known is None else known + gradient
-
-
-def sum_to(g: Node, shape: Shape) -> Node:
-    """`g` summed over the dimensions in which `shape` was broadcast: the one place where broadcasting is undone."""
-    if g.shape == shape:
-        return g
-    lead = g.ndim - len(shape)
-    if lead < 0:
-        return OPS["expand"](g, shape)
-    stretched = [k + lead for k, n in enumerate(shape) if n == 1 and g.shape[k + lead] != 1]
-    dims = [*range(lead), *stretched]
-    if dims:
-        g = OPS["sum"](g, dims, True)
-    if g.shape[lead:] != shape:
-        return OPS["expand"](OPS["reshape"](g, g.shape[lead:]), shape)
-    return OPS["reshape"](g, shape) if lead else g

@@ -74,3 +74,19 @@ def cast(node: Node, dtype: np.dtype) -> Node:
     if node.weak:
         return weak_constant(node.params["number"], dtype)
     return make(OPS["_cast"], (node,), {"dtype": dtype})
+
+
+def sum_to(g: Node, shape: Shape) -> Node:
+    """`g` summed over the dimensions in which `shape` was broadcast: the one place where broadcasting is undone."""
+    if g.shape == shape:
+        return g
+    lead = g.ndim - len(shape)
+    if lead < 0:
+        return OPS["expand"](g, shape)
+    stretched = [k + lead for k, n in enumerate(shape) if n == 1 and g.shape[k + lead] != 1]
+    dims = [*range(lead), *stretched]
+    if dims:
+        g = OPS["sum"](g, dims, True)
+    if g.shape[lead:] != shape:
+        return OPS["expand"](OPS["reshape"](g, g.shape[lead:]), shape)
+    return OPS["reshape"](g, shape) if lead else g

@@ -146,11 +146,12 @@ class Op:
     `layout` gives the strides of the result where they may differ from contiguous ones; `blocking` says how the
     result can be computed in pieces. `into(out, *arrays, **params)` writes what `kernel` computes into an array of the
     result's shape and dtype that overlaps no operand; where it is given, it goes before a ufunc's own `out`.
+    `batching` is a rule of `gradcli.batching`: what becomes of the operation when there are many operands at once.
     """
 
     __slots__ = (
         "name", "family", "signature", "kernel", "infer", "vjp", "grad_fn", "doc", "domain", "aliases", "torch",
-        "build", "dtype_rule", "layout", "blocking", "into", "public",
+        "build", "dtype_rule", "layout", "blocking", "into", "batching", "public",
     )  # fmt: skip
 
     def __init__(
@@ -172,6 +173,7 @@ class Op:
         layout: Callable[[tuple[Node, ...], Params, Shape], Shape | None] | None = None,
         blocking: Blocking = WHOLE,
         into: Callable[..., None] | None = None,
+        batching: Callable[..., Any] | None = None,
         public: bool = True,
     ) -> None:
         self.name = name
@@ -190,6 +192,7 @@ class Op:
         self.layout = layout
         self.blocking = blocking
         self.into = into
+        self.batching = batching
         self.public = public
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:

@@ -9,6 +9,7 @@ from gradcli.ops import (
     activation,
     create,
     diagonal,
+    each,
     einsum,
     elementwise,
     index,
@@ -35,4 +36,5 @@ FAMILIES = (
     linalg,
     loss,
     create,
+    each,
 )

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from gradcli.arguments import as_node, as_number, normalize_axis
+from gradcli.batching import products
 from gradcli.blocking import Blocking, except_along
 from gradcli.errors import GradcliError
 from gradcli.node import Node, Op, make
@@ -30,7 +31,7 @@ def _numbers(op_name: str, **values: Any) -> dict[str, float]:
 def _gate(name: str, into: Any, args: str) -> Op:
     """A gradient let through or not by where the input lies; the input's own derivative is zero, not None."""
     op = elementwise(
-        name, whole(into), into=into, args=args, public=False,
+        name, whole(into), into=into, args=args, public=False, batching=products(0),
         grad_fn=f"{name[1:].title().replace('_', '')}BackwardBackward0",
         doc="The gradient of a piecewise linear function.",
         vjp=lambda h, out, g, x, **params: (apply(op, h, x, **params), call("zeros_like", h)),

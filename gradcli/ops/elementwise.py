@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from gradcli.arguments import as_int, as_node
+from gradcli.batching import products, sums
 from gradcli.blocking import ALIGNED, Blocking, aligned
 from gradcli.dtypes import BOOL
 from gradcli.errors import GradcliError
@@ -49,13 +50,13 @@ def _keep_layout(inputs: tuple[Node, ...], params: Params, shape: Shape) -> Shap
 cast_ = primitive(
     "_cast", lambda x, dtype: x.astype(dtype), _cast_infer, family="elementwise", args="input, dtype", public=False,
     doc="Implicit conversion between dtypes.", layout=_keep_layout, vjp=lambda g, out, x, dtype: (cast(g, x.dtype),),
-    blocking=ALIGNED, into=kernels.convert,
+    batching=sums(0), blocking=ALIGNED, into=kernels.convert,
 )  # fmt: skip
 to = primitive(
     "to", lambda x, dtype: x.astype(dtype), _cast_infer, family="elementwise", args="input, dtype", build=_to,
     doc="The tensor in another dtype, such as float64.", torch="Tensor.to", grad_fn="ToCopyBackward0",
     layout=_keep_layout, vjp=lambda g, out, x, dtype: (cast(g, x.dtype),),
-    blocking=ALIGNED, into=kernels.convert,
+    batching=sums(0), blocking=ALIGNED, into=kernels.convert,
 )  # fmt: skip
 
 
@@ -77,12 +78,12 @@ bool_ = composite(
 )  # fmt: skip
 clone = elementwise(
     "clone", np.copy, grad_fn="CloneBackward0", doc="A copy of the tensor.", vjp=lambda g, out, x: (g,),
-    into=kernels.copy,
+    into=kernels.copy, batching=sums(0),
 )  # fmt: skip
 row_major = primitive(
     "_row_major", lambda x: np.asarray(x, order="C"), lambda inputs, params: (inputs[0].shape, inputs[0].dtype),
     family="elementwise", grad_fn="CloneBackward0", doc="A copy in row-major order.", vjp=lambda g, out, x: (g,),
-    blocking=ALIGNED, into=kernels.copy, public=False,
+    batching=sums(0), blocking=ALIGNED, into=kernels.copy, public=False,
 )  # fmt: skip
 contiguous = composite(
     "contiguous", lambda input: as_node(input) if as_node(input).strides is None else row_major(input), args="input",
@@ -90,7 +91,7 @@ contiguous = composite(
 )  # fmt: skip
 detach = elementwise(
     "detach", lambda x: x, doc="The same values, no longer tracked: no gradient flows through.", aliases=("no_grad",),
-    blocking=Blocking(aligned, view=True),
+    batching=sums(0), blocking=Blocking(aligned, view=True),
 )  # fmt: skip
 
 # Arithmetic -----------------------------------------------------------------------------------------------------------
@@ -150,28 +151,30 @@ def _xlogy_vjp(g: Node, out: Node, x: Node, y: Node) -> tuple[Node, Node]:
 # The factor of add(alpha=) and sub(alpha=), which PyTorch multiplies with inside the operation.
 scaled = elementwise(
     "_scaled", np.multiply, args=BINARY, doc="Product inside an operation.", public=False,
-    vjp=lambda g, out, x, y: (g * y, None),
+    batching=products(0, 1), vjp=lambda g, out, x, y: (g * y, None),
 )  # fmt: skip
 add = elementwise(
     "add", np.add, args="input, other, *, alpha=1", build=_add, grad_fn=_commuted("AddBackward0"),
-    doc="Sum, `input + alpha*other`.", vjp=lambda g, out, x, y: (g, g),
+    doc="Sum, `input + alpha*other`.", batching=sums(0, 1),
+    vjp=lambda g, out, x, y: (g, g),
 )  # fmt: skip
 sub = elementwise(
     "sub", np.subtract, args="input, other, *, alpha=1", dtype="number", build=_sub, grad_fn="SubBackward0",
-    doc="Difference, `input - alpha*other`.", aliases=("subtract",), vjp=lambda g, out, x, y: (g, -g),
+    doc="Difference, `input - alpha*other`.", aliases=("subtract",), batching=sums(0, 1),
+    vjp=lambda g, out, x, y: (g, -g),
 )  # fmt: skip
 rsub = elementwise(
     "rsub", whole(kernels.reverse_subtract), args=BINARY, dtype="number", doc="Difference, `other - input`.",
-    into=kernels.reverse_subtract,
+    into=kernels.reverse_subtract, batching=sums(0, 1),
     grad_fn=weak_aware("RsubBackward0", "RsubBackward1"), vjp=lambda g, out, x, y: (-g, g),
 )  # fmt: skip
 mul = elementwise(
     "mul", np.multiply, args=BINARY, grad_fn=_commuted("MulBackward0"), doc="Product, `input * other`.",
-    aliases=("multiply",), vjp=lambda g, out, x, y: (g * y, g * x),
+    aliases=("multiply",), batching=products(0, 1), vjp=lambda g, out, x, y: (g * y, g * x),
 )  # fmt: skip
 div = elementwise(
     "div", np.true_divide, args="input, other, *, rounding_mode=None", dtype="float", build=_div,
-    grad_fn="DivBackward0", doc="Quotient, `input / other`.", aliases=("divide", "true_divide"),
+    batching=products(0), grad_fn="DivBackward0", doc="Quotient, `input / other`.", aliases=("divide", "true_divide"),
     domain=((-2.0, 2.0), POSITIVE), vjp=lambda g, out, x, y: (g / y, -g * ((x / y) / y)),
 )  # fmt: skip
 floor_divide = elementwise(
@@ -206,7 +209,7 @@ fmod = elementwise(
 )  # fmt: skip
 neg = elementwise(
     "neg", np.negative, dtype="number", grad_fn="NegBackward0", doc="Negation, `-input`.", aliases=("negative",),
-    vjp=lambda g, out, x: (-g,),
+    batching=sums(0),     vjp=lambda g, out, x: (-g,),
 )  # fmt: skip
 abs_ = elementwise(
     "abs", np.absolute, dtype="number", grad_fn="AbsBackward0", doc="Absolute value; the gradient at 0 is 0.",
@@ -427,6 +430,7 @@ where: Op = elementwise(
     into=select,
     args="condition, input, other",
     dtype="select",
+    batching=sums(1, 2),
     doc="`input` where the condition holds, else `other`.",
     grad_fn=lambda node: ("WhereBackward0", node.inputs[1:]),
     vjp=lambda g, out, c, x, y: (None, where(c, g, 0), where(c, 0, g)),

@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
+import gradcli.batching as batching
 import gradcli.layout as layout
 from gradcli.arguments import as_node, kind_of
+from gradcli.batching import Batching
 from gradcli.blocking import ALIGNED, WHOLE, Blocking
 from gradcli.dtypes import BOOL, DEFAULT_DTYPE, DTYPES, INT64, check_dtype, to_float
 from gradcli.errors import GradcliError, did_you_mean
@@ -27,7 +29,7 @@ def elementwise(
     name: str, kernel: Callable[..., Any], *, args: str = "input", dtype: str = "promote", vjp: Vjp | None = None,
     grad_fn: GradFn | None = None, doc: str, domain: Any = (-2.0, 2.0), aliases: tuple[str, ...] = (),
     torch: str | None = None, build: Callable[..., Any] | None = None, blocking: Blocking = ALIGNED,
-    into: Callable[..., None] | None = None, public: bool = True,
+    into: Callable[..., None] | None = None, batching: Batching = batching.elementwise, public: bool = True,
 ) -> Op:  # fmt: skip
     """A row whose result at each place depends on its operands at that place.
 
@@ -39,7 +41,7 @@ def elementwise(
     op = Op(
         name, family="elementwise", args=args, doc=doc, kernel=kernel, infer=_infer_bool if dtype in ("bool", "logical")
         else _infer_elementwise, vjp=vjp, grad_fn=grad_fn, domain=domain, aliases=aliases, torch=torch,
-        dtype_rule=dtype, layout=_elementwise_layout, blocking=blocking, into=into, public=public,
+        dtype_rule=dtype, layout=_elementwise_layout, blocking=blocking, into=into, batching=batching, public=public,
         build=build or (lambda *a: _by_signature(op, a)),
     )  # fmt: skip
     return register(op)
@@ -122,7 +124,7 @@ def primitive(
     args: str = "input", doc: str, build: Callable[..., Any] | None = None, vjp: Vjp | None = None,
     grad_fn: GradFn | None = None, domain: Any = (-2.0, 2.0), aliases: tuple[str, ...] = (), torch: str | None = None,
     layout: Callable[..., Shape | None] | None = None, blocking: Blocking = WHOLE,
-    into: Callable[..., None] | None = None, public: bool = True,
+    into: Callable[..., None] | None = None, batching: Batching | None = None, public: bool = True,
 ) -> Op:  # fmt: skip
     """A row with its own shape rule; its `build` makes nodes with `make(op, inputs, params)`."""
     op = Op(
@@ -140,6 +142,7 @@ def primitive(
         layout=layout,
         blocking=blocking,
         into=into,
+        batching=batching,
         public=public,
         build=build or (lambda *a: make(op, tuple(as_node(v) for v in a))),
     )

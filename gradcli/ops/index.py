@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+import gradcli.batching as batching
 import gradcli.layout as layout
 from gradcli.arguments import Literal, as_int, as_node, normalize_axis
 from gradcli.blocking import Blocking, Dims, aligned
@@ -214,24 +215,24 @@ alias = primitive(
     "_alias", lambda x: x, lambda inputs, params: (inputs[0].shape, inputs[0].dtype), family="index", public=False,
     grad_fn="AliasBackward0", doc="The tensor itself, as x[...] gives it.", vjp=lambda g, out, x: (g,),
     layout=lambda inputs, params, shape: inputs[0].strides,
-    blocking=Blocking(aligned, view=True),
+    batching=batching.sums(0), blocking=Blocking(aligned, view=True),
 )  # fmt: skip
 select = primitive(
     "select", lambda x, dim, index: x[(slice(None),) * dim + (index,)], _select_infer, family="index", build=_select,
     args="input, dim, index", grad_fn="SelectBackward0", layout=_select_layout, vjp=_select_vjp,
     doc="One place of a dimension, which is dropped.",
-    blocking=Blocking(lambda node, dim: (dim + (dim >= node.params["dim"]),), view=True),
+    batching=batching.linear, blocking=Blocking(lambda node, dim: (dim + (dim >= node.params["dim"]),), view=True),
 )  # fmt: skip
 index_ = primitive(
     "_index", _index_kernel, _index_infer, family="index", doc="The elements at lists of indices.", public=False,
     grad_fn=lambda node: (node.params["name"], node.inputs[:1]), vjp=_index_vjp,
-    blocking=Blocking(_index_follow),
+    batching=batching.indexed, blocking=Blocking(_index_follow),
 )  # fmt: skip
 index_add = primitive(
     "_index_add", _index_add_kernel, lambda inputs, params: (params["shape"], inputs[0].dtype), family="index",
     grad_fn=lambda node: ("IndexPutBackward0", node.inputs[:1]), vjp=_index_add_vjp, public=False,
     doc="Zeros with elements added at lists of indices.",
-    blocking=Blocking(_index_add_follow),
+    batching=batching.indexed, blocking=Blocking(_index_add_follow),
 )  # fmt: skip
 index_select = composite(
     "index_select", _index_select, args="input, dim, index", family="index", doc="Places of a dimension by a list."

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from gradcli.arguments import Literal, as_int, as_node, as_number
+from gradcli.batching import products, sums
 from gradcli.blocking import Blocking, Dims, aligned
 from gradcli.dtypes import INT64, to_float
 from gradcli.errors import GradcliError
@@ -210,15 +211,18 @@ bce = primitive(
 
 # PyTorch's operations with a number have names of their own where they are called from within another one.
 _times = elementwise(
-    "_times", np.multiply, args="input, other", grad_fn=lambda node: ("MulBackward1", node.inputs[:1]), public=False,
+    "_times", np.multiply, args="input, other", batching=products(0, 1),
+    grad_fn=lambda node: ("MulBackward1", node.inputs[:1]), public=False,
     doc="Product with a number inside an operation.", vjp=lambda g, out, x, y: (g * y, None),
 )  # fmt: skip
 _plus = elementwise(
-    "_plus", np.add, args="input, other", grad_fn=lambda node: ("AddBackward1", node.inputs[:1]), public=False,
+    "_plus", np.add, args="input, other", batching=sums(0, 1),
+    grad_fn=lambda node: ("AddBackward1", node.inputs[:1]), public=False,
     doc="Sum with a number inside an operation.", vjp=lambda g, out, x, y: (g, None),
 )  # fmt: skip
 _over = elementwise(
-    "_over", np.true_divide, args="input, other", grad_fn=lambda node: ("DivBackward1", node.inputs[:1]), public=False,
+    "_over", np.true_divide, args="input, other", batching=products(0),
+    grad_fn=lambda node: ("DivBackward1", node.inputs[:1]), public=False,
     doc="Quotient by a number inside an operation.", vjp=lambda g, out, x, y: (g / y, None),
 )  # fmt: skip
 
