@@ -22,6 +22,7 @@ _HOMES = {
     "enable_grad": "gradcli.modes",
     "is_grad_enabled": "gradcli.modes",
     "grad": "gradcli.gradients",
+    **dict.fromkeys(("jacobian", "hessian", "vjp", "jvp", "hvp", "vhp"), "gradcli.calculus.products"),
     "manual_seed": "gradcli.functions",
     "set_default_dtype": "gradcli.functions",
     "get_default_dtype": "gradcli.functions",

@@ -6,7 +6,8 @@ graph of one product, so that the graph is walked once and each operation runs o
 Most of what such families hold is zeros: the unit vectors of n elements have n*n, and behind an elementwise operation
 that is still so. A family therefore says where its zeros are instead of holding them. Its dimension `d` is tied to a
 dimension of the seed if only elements with the same index along both are not zero. An elementwise function is then
-gone through once, and the diagonal is put into its matrix at the very end.
+gone through once, and the diagonal is put into its matrix at the very end. Likewise, factors that all members share
+are multiplied with each other before they meet the members.
 
 Each row of the registry says in `batching` how its operation treats a family; one that says nothing is applied to the
 members one after the other.
@@ -18,9 +19,11 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from gradcli.blocking import aligned
 from gradcli.infer import broadcast_shapes
-from gradcli.node import CONSTANT, OPS, Node, Params, Shape, make, toposort
+from gradcli.node import CONSTANT, OPS, Node, Params, Shape, constant, make, toposort
 
 Ties = tuple[int | None, ...]
 
@@ -30,11 +33,12 @@ class Family(NamedTuple):
 
     `node` has the dimensions of the seed first, then the tensor's own; one of the seed has length 1 where the members
     do not depend on it, or where it is tied. `ties` has, for each own dimension, the dimension of the seed that it is
-    tied to, or None.
+    tied to, or None. Where there is a `scale`, all members are still to be multiplied by it.
     """
 
     node: Node
     ties: Ties
+    scale: Node | None = None
 
     @property
     def lead(self) -> int:
@@ -47,9 +51,20 @@ class Family(NamedTuple):
         return self.node.shape[self.lead :]
 
 
-Batching = Callable[[Node, tuple[Family | None, ...]], Family | None]
-"""`rule(node, operands)`: the family of the results. Operands are families, None where all members share `node`'s own;
-None as the answer means that the members are to be gone through one by one."""
+Operands = tuple[Family | None, ...]
+Rule = Callable[[Node, Operands], Family | None]
+
+
+class Batching(NamedTuple):
+    """How an operation treats families.
+
+    `rule(node, operands)` gives the family of the results. An operand is None where all members share that of `node`;
+    None as the answer means that the members are to be gone through one by one. `scales` says that the rule takes
+    families with a scale.
+    """
+
+    rule: Rule
+    scales: bool = False
 
 
 def batch(roots: Iterable[Node], given: Mapping[Node, Family]) -> dict[Node, Family]:
@@ -57,10 +72,13 @@ def batch(roots: Iterable[Node], given: Mapping[Node, Family]) -> dict[Node, Fam
     found = dict(given)
     for node in toposort(roots, stop=given.__contains__):
         operands = tuple([found.get(child) for child in node.inputs])
-        if node not in found and any(f is not None for f in operands):
-            rule = node.op.batching
-            result = rule(node, operands) if rule is not None else None
-            found[node] = one_by_one(node, operands) if result is None else result
+        if node in found or all(f is None for f in operands):
+            continue
+        how = node.op.batching
+        if how is None or not how.scales:
+            operands = _all_scaled(operands)
+        result = how.rule(node, operands) if how is not None else None
+        found[node] = _one_by_one(node, operands) if result is None else result
     return found
 
 
@@ -72,12 +90,12 @@ def unit_vectors(shape: Shape, ones: Node) -> Family:
 
 def dense(family: Family, seed: Shape) -> Node:
     """All members of a family whose seed has the given shape, zeros included."""
-    node = untied(family).node
+    node = _untied(_scaled(family)).node
     shape = (*seed, *family.own)
     return node if node.shape == shape else make(OPS["expand"], (node,), {"shape": shape})
 
 
-def untied(family: Family, dims: Iterable[int] | None = None) -> Family:
+def _untied(family: Family, dims: Iterable[int] | None = None) -> Family:
     """The family with its zeros written out, along some dimensions or all."""
     node, ties, lead = family.node, list(family.ties), family.lead
     for d in range(len(ties)) if dims is None else dims:
@@ -93,36 +111,62 @@ def untied(family: Family, dims: Iterable[int] | None = None) -> Family:
     return Family(node, tuple(ties))
 
 
+def _scaled(family: Family) -> Family:
+    """The family with its members multiplied by what they share."""
+    if family.scale is None:
+        return family
+    return Family(make(OPS["mul"], (family.node, family.scale)), family.ties)
+
+
 # Rules for elementwise operations -------------------------------------------------------------------------------------
 
 
-def elementwise(node: Node, operands: tuple[Family | None, ...]) -> Family:
-    """Operations whose result at a place depends on their operands at that place."""
-    return _applied(node, [f and untied(f) for f in operands], (None,) * node.ndim)
+def _place_by_place(node: Node, operands: Operands) -> Family:
+    return _applied(node, [f and _untied(f) for f in operands], (None,) * node.ndim)
 
 
 def sums(*positions: int) -> Batching:
-    """Elementwise operations whose result is zero where all operands at these positions are."""
+    """Elementwise operations that are linear in the operands at these positions together, such as a sum."""
 
-    def rule(node: Node, operands: tuple[Family | None, ...]) -> Family:
+    def rule(node: Node, operands: Operands) -> Family:
         families = {k for k, f in enumerate(operands) if f is not None}
         fits = families <= set(positions) and all(k in families or _is_zero(node.inputs[k]) for k in positions)
-        return _tied_alike(node, operands) if fits else elementwise(node, operands)
+        return _linear_by_place(node, operands) if fits else _place_by_place(node, _all_scaled(operands))
 
-    return rule
+    return Batching(rule, scales=True)
 
 
 def products(*positions: int) -> Batching:
-    """Elementwise operations whose result is zero where any operand at these positions is."""
+    """Elementwise operations that are linear in each of the operands at these positions, such as a product."""
 
-    def rule(node: Node, operands: tuple[Family | None, ...]) -> Family:
-        fits = all(f is None or k in positions for k, f in enumerate(operands))
-        return _tied_alike(node, operands) if fits else elementwise(node, operands)
+    def rule(node: Node, operands: Operands) -> Family:
+        families = [k for k, f in enumerate(operands) if f is not None]
+        if len(families) == 1 and families[0] in positions:
+            return _linear_by_place(node, operands)
+        fits = all(k in positions for k in families)
+        return (_tied_alike if fits else _place_by_place)(node, _all_scaled(operands))
 
-    return rule
+    return Batching(rule, scales=True)
 
 
-def _tied_alike(node: Node, operands: tuple[Family | None, ...]) -> Family:
+def _linear_by_place(node: Node, operands: Operands) -> Family:
+    """An elementwise operation that is linear in all its families together."""
+    present = [f for f in operands if f is not None]
+    first = present[0]
+    alike = all(f.node is first.node and f.ties == first.ties for f in present)
+    if alike and first.own == node.shape and first.node.dtype == node.dtype and first.node.size > node.size:
+        # What it does to members that are all multiples of the same, it does to the factors.
+        one = constant(np.ones((), node.dtype))
+        factors = [x if f is None else f.scale or one for x, f in zip(node.inputs, operands, strict=True)]
+        return Family(first.node, first.ties, make(node.op, tuple(factors), node.params))
+    return _tied_alike(node, _all_scaled(operands))
+
+
+def _all_scaled(operands: Operands) -> Operands:
+    return tuple([f and _scaled(f) for f in operands])
+
+
+def _tied_alike(node: Node, operands: Operands) -> Family:
     """An elementwise operation that keeps zeros, with the ties that all its families share."""
     padded = [None if f is None else (None,) * (node.ndim - len(f.ties)) + f.ties for f in operands]
     present = [ties for ties in padded if ties is not None]
@@ -131,7 +175,7 @@ def _tied_alike(node: Node, operands: tuple[Family | None, ...]) -> Family:
     for f in operands:
         if f is not None:
             shift = node.ndim - len(f.ties)
-            f = untied(f, [d for d, t in enumerate(f.ties) if t is not None and kept[d + shift] is None])
+            f = _untied(f, [d for d, t in enumerate(f.ties) if t is not None and kept[d + shift] is None])
         cut.append(f)
     return _applied(node, cut, kept)
 
@@ -153,13 +197,13 @@ def _padded(family: Family, ndim: int) -> Family:
 def _is_zero(node: Node) -> bool:
     if node.op is CONSTANT:
         return not node.params["value"].any()
-    return node.op.name == "_filled" and not node.params["value"]
+    return _is_filled(node, 0)
 
 
 # Rules for operations that move and add elements ----------------------------------------------------------------------
 
 
-def linear(node: Node, operands: tuple[Family | None, ...]) -> Family | None:
+def _linear(node: Node, operands: Operands) -> Family | None:
     """Operations that are linear in their first operand, whose other operands are no families, and whose parameters
     count dimensions as those of the tensor: `shape`, `dim`, `dims`, `dim1`, `dim2`, `repeats`.
 
@@ -201,10 +245,10 @@ def _followed(node: Node, family: Family) -> tuple[Family, Ties]:
         if source is not None and family.ties[source] is not None and family.own[source] == node.shape[d]:
             ties[d] = family.ties[source]
             reached.add(source)
-    return untied(family, [d for d in range(len(family.ties)) if d not in reached]), tuple(ties)
+    return _untied(family, [d for d in range(len(family.ties)) if d not in reached]), tuple(ties)
 
 
-def permuted(node: Node, operands: tuple[Family | None, ...]) -> Family | None:
+def _permuted(node: Node, operands: Operands) -> Family | None:
     """The dimensions in another order."""
     family = operands[0]
     assert family is not None
@@ -214,7 +258,7 @@ def permuted(node: Node, operands: tuple[Family | None, ...]) -> Family | None:
     return Family(make(node.op, (family.node,), params), tuple([family.ties[d] for d in dims]))
 
 
-def summed(node: Node, operands: tuple[Family | None, ...]) -> Family | None:
+def _summed(node: Node, operands: Operands) -> Family | None:
     """Sums. The sum over a tied dimension has one term for each index of the seed: it is no sum at all."""
     family = operands[0]
     assert family is not None
@@ -231,9 +275,9 @@ def summed(node: Node, operands: tuple[Family | None, ...]) -> Family | None:
     return Family(_view(x, (*x.shape[:lead], *node.shape)), tuple(ties))
 
 
-def joined(node: Node, operands: tuple[Family | None, ...]) -> Family:
+def _joined(node: Node, operands: Operands) -> Family:
     """Tensors joined along `dim`."""
-    whole = [f if f is None else untied(f) for f in operands]
+    whole = [f if f is None else _untied(f) for f in operands]
     lead = next(f.lead for f in whole if f is not None)
     seed = broadcast_shapes([f.node.shape[:lead] for f in whole if f is not None])
     parts = []
@@ -245,16 +289,16 @@ def joined(node: Node, operands: tuple[Family | None, ...]) -> Family:
     return Family(make(node.op, tuple(parts), params), (None,) * node.ndim)
 
 
-def indexed(node: Node, operands: tuple[Family | None, ...]) -> Family | None:
+def _indexed(node: Node, operands: Operands) -> Family | None:
     """Indexing by lists. Lists at dimensions that are not neighbours put theirs in front, where the seed's are."""
     dims = node.params["dims"]
-    return linear(node, operands) if dims == tuple(range(dims[0], dims[0] + len(dims))) else None
+    return _linear(node, operands) if dims == tuple(range(dims[0], dims[0] + len(dims))) else None
 
 
 # Rules for products and linear systems --------------------------------------------------------------------------------
 
 
-def matrix_product(node: Node, operands: tuple[Family | None, ...]) -> Family | None:
+def _matrix_product(node: Node, operands: Operands) -> Family | None:
     """Products of matrices, of batches of them, and of matrices and vectors."""
     (a, b), (left, right) = node.inputs, operands
     if left is not None and right is not None:
@@ -295,7 +339,8 @@ def _contracted(factor: Node, family: Family) -> Family:
         spread = [inner if k == tie else 1 for k in range(lead)]
         order = (factor.ndim - 1, *range(factor.ndim - 1))
         column = _view(_permute(factor, order), (*spread, *batch_shape, rows, 1))
-        return Family(make(OPS["mul"], (column, x)), result)
+        plain = columns == 1 and _is_filled(x, 1)
+        return Family(column if plain else make(OPS["mul"], (column, x)), result)
     count = math.prod(seed) * columns
     batches = range(lead, lead + len(batch_shape))
     order = (*batches, *range(lead), x.ndim - 1, x.ndim - 2)
@@ -315,14 +360,14 @@ def _dropped(family: Family, *dims: int | None) -> Family:
     return Family(_view(family.node, (*family.node.shape[: family.lead], *own)), ties)
 
 
-def solution(node: Node, operands: tuple[Family | None, ...]) -> Family | None:
+def _solution(node: Node, operands: Operands) -> Family | None:
     """Linear systems with one matrix: all right-hand sides are solved for together."""
     a, family = node.inputs[0], operands[1]
     if operands[0] is not None or family is None or a.ndim != 2 or len(family.ties) > 2:
         return None
     lead, vector, left = family.lead, node.params["vector"], node.params["left"]
     side = 0 if left else 1
-    family = untied(family, [side])
+    family = _untied(family, [side])
     x, ties = family.node, family.ties
     if vector:
         x = _view(x, (*x.shape, 1))
@@ -343,9 +388,9 @@ def solution(node: Node, operands: tuple[Family | None, ...]) -> Family | None:
 # One by one -----------------------------------------------------------------------------------------------------------
 
 
-def one_by_one(node: Node, operands: tuple[Family | None, ...]) -> Family:
+def _one_by_one(node: Node, operands: Operands) -> Family:
     """Any operation: its kernel runs for each member."""
-    whole = [f if f is None else untied(f) for f in operands]
+    whole = [f if f is None else _untied(f) for f in operands]
     lead = next(f.lead for f in whole if f is not None)
     seed = broadcast_shapes([f.node.shape[:lead] for f in whole if f is not None])
     count = math.prod(seed)
@@ -365,13 +410,21 @@ def one_by_one(node: Node, operands: tuple[Family | None, ...]) -> Family:
     return Family(_view(result, (*seed, *node.shape)), (None,) * node.ndim)
 
 
+def _is_filled(node: Node, value: int) -> bool:
+    return node.op.name == "_filled" and bool(node.params["value"] == value)
+
+
 def _view(x: Node, shape: Shape) -> Node:
+    if x.op.name == "_filled":
+        return make(x.op, (), {**x.params, "shape": tuple(shape)})
     return x if x.shape == tuple(shape) else make(OPS["view"], (x,), {"shape": tuple(shape)})
 
 
 def _permute(x: Node, dims: Sequence[int]) -> Node:
     if tuple(dims) == tuple(range(x.ndim)):
         return x
+    if x.op.name == "_filled":
+        return _view(x, tuple([x.shape[d] for d in dims]))
     return make(OPS["permute"], (x,), {"dims": tuple(dims), "name": "PermuteBackward0"})
 
 
@@ -383,3 +436,14 @@ def _swap(x: Node, a: int, b: int) -> Node:
 
 def _flip(x: Node) -> Node:
     return _swap(x, x.ndim - 2, x.ndim - 1)
+
+
+#: Elementwise operations that are not linear.
+BY_PLACE = Batching(_place_by_place)
+LINEAR = Batching(_linear)
+PERMUTED = Batching(_permuted)
+SUMMED = Batching(_summed)
+JOINED = Batching(_joined)
+INDEXED = Batching(_indexed)
+MATRIX_PRODUCT = Batching(_matrix_product)
+SOLUTION = Batching(_solution)

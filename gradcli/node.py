@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import weakref
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from gradcli.blocking import WHOLE, Blocking
 from gradcli.dtypes import BOOL, DEFAULT_DTYPE, INT64
 from gradcli.errors import GradcliError, Span
 from gradcli.signature import Signature
+
+if TYPE_CHECKING:
+    from gradcli.batching import Batching
 
 Shape = tuple[int, ...]
 
@@ -146,7 +149,7 @@ class Op:
     `layout` gives the strides of the result where they may differ from contiguous ones; `blocking` says how the
     result can be computed in pieces. `into(out, *arrays, **params)` writes what `kernel` computes into an array of the
     result's shape and dtype that overlaps no operand; where it is given, it goes before a ufunc's own `out`.
-    `batching` is a rule of `gradcli.batching`: what becomes of the operation when there are many operands at once.
+    `batching` says what becomes of the operation when there are many operands at once.
     """
 
     __slots__ = (
@@ -173,7 +176,7 @@ class Op:
         layout: Callable[[tuple[Node, ...], Params, Shape], Shape | None] | None = None,
         blocking: Blocking = WHOLE,
         into: Callable[..., None] | None = None,
-        batching: Callable[..., Any] | None = None,
+        batching: Batching | None = None,
         public: bool = True,
     ) -> None:
         self.name = name

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from gradcli.autodiff import vjp
 from gradcli.batching import Family, batch, dense, unit_vectors
+from gradcli.infer import cast
 from gradcli.node import INPUT, OPS, Node, Shape, constant, input_node, make, toposort
 
 # What an element of a product of matrices costs for each of its terms, beside one of an elementwise operation.
@@ -57,7 +57,7 @@ def _forward(output: Node, inputs: Sequence[Node]) -> list[Node | None]:
         whole = _whole(pushed, families, x.shape, output.shape)
         order = (*range(x.ndim, x.ndim + output.ndim), *range(x.ndim))
         params = {"dims": order, "name": "PermuteBackward0"}
-        results.append(None if whole is None else make(OPS["permute"], (whole,), params))
+        results.append(None if whole is None else cast(make(OPS["permute"], (whole,), params), x.dtype))
     return results
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 import gradcli.layout as layout
 from gradcli.arguments import as_int, as_node, normalize_axis
-from gradcli.batching import linear
+from gradcli.batching import LINEAR
 from gradcli.blocking import Blocking, batch
 from gradcli.dtypes import BOOL, INT64
 from gradcli.errors import GradcliError
@@ -114,17 +114,17 @@ def _diag_embed(input: Any, offset: Any, dim1: Any, dim2: Any) -> Node:
 
 diagonal = primitive(
     "diagonal", _diagonal_kernel, _diagonal_infer, family="diagonal", args="input, offset=0, dim1=0, dim2=1",
-    build=_diagonal, batching=linear, layout=_diagonal_layout, vjp=_diagonal_vjp,
+    build=_diagonal, batching=LINEAR, layout=_diagonal_layout, vjp=_diagonal_vjp,
     grad_fn=lambda node: ("DiagonalBackward0_copy" if node.params["copy"] else "DiagonalBackward0", node.inputs),
     doc="The diagonal of two dimensions, as a new last one; offset moves it to the right, or down if negative.",
 )  # fmt: skip
 diagonal_back = primitive(
-    "_diagonal_back", _place_kernel, _place_infer, family="diagonal", public=False, batching=linear, vjp=_place_vjp,
+    "_diagonal_back", _place_kernel, _place_infer, family="diagonal", public=False, batching=LINEAR, vjp=_place_vjp,
     grad_fn="DiagonalBackwardBackward0", doc="Zeros with the tensor put in as a diagonal of a given shape.",
 )  # fmt: skip
 diag_embed = primitive(
     "diag_embed", _place_kernel, _place_infer, family="diagonal", args="input, offset=0, dim1=-2, dim2=-1",
-    build=_diag_embed, batching=linear, grad_fn="DiagEmbedBackward0", vjp=_place_vjp,
+    build=_diag_embed, batching=LINEAR, grad_fn="DiagEmbedBackward0", vjp=_place_vjp,
     doc="Matrices of zeros with the last dimension put in as their diagonal.",
 )  # fmt: skip
 
@@ -149,7 +149,7 @@ def _triangle(name: str, kernel: Any, doc: str) -> Op:
         name, lambda x, diagonal: kernel(x, diagonal), lambda inputs, params: (inputs[0].shape, inputs[0].dtype),
         family="diagonal", args="input, diagonal=0", build=build, grad_fn=f"{name.capitalize()}Backward0", doc=doc,
         vjp=lambda g, out, x, diagonal: (make(op, (g,), {"diagonal": diagonal}),),
-        batching=linear, blocking=Blocking(batch(2)),
+        batching=LINEAR, blocking=Blocking(batch(2)),
     )  # fmt: skip
     return op
 

@@ -29,7 +29,7 @@ def elementwise(
     name: str, kernel: Callable[..., Any], *, args: str = "input", dtype: str = "promote", vjp: Vjp | None = None,
     grad_fn: GradFn | None = None, doc: str, domain: Any = (-2.0, 2.0), aliases: tuple[str, ...] = (),
     torch: str | None = None, build: Callable[..., Any] | None = None, blocking: Blocking = ALIGNED,
-    into: Callable[..., None] | None = None, batching: Batching = batching.elementwise, public: bool = True,
+    into: Callable[..., None] | None = None, batching: Batching = batching.BY_PLACE, public: bool = True,
 ) -> Op:  # fmt: skip
     """A row whose result at each place depends on its operands at that place.
 

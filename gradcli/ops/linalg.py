@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import gradcli.layout as layout
-from gradcli.batching import solution
+from gradcli.batching import SOLUTION
 from gradcli.blocking import Blocking, Dims, batch
 from gradcli.errors import GradcliError
 from gradcli.infer import broadcast_shapes, cast, promote
@@ -367,7 +367,7 @@ solve: Op = primitive(
     grad_fn="LinalgSolveExBackward0", layout=_solve_layout, vjp=_solve_vjp, torch="linalg.solve",
     domain=WELL_CONDITIONED,
     doc="The X for which `A @ X = B` (`X @ A = B` with left=False); B holds vectors or matrices.",
-    batching=solution, blocking=Blocking(_solve_follow),
+    batching=SOLUTION, blocking=Blocking(_solve_follow),
 )  # fmt: skip
 
 

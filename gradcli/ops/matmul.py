@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from gradcli.arguments import as_int, as_node, normalize_axis
-from gradcli.batching import matrix_product
+from gradcli.batching import MATRIX_PRODUCT
 from gradcli.blocking import Accumulate, Blocking, Dims
 from gradcli.dtypes import BOOL
 from gradcli.errors import GradcliError
@@ -100,7 +100,7 @@ def _primitive(
     op = primitive(
         name, kernel, infer, family="contraction", args=args, doc=doc, vjp=vjp, grad_fn=f"{name.capitalize()}Backward0",
         build=lambda a, b: make(op, tuple(common((a, b), f"{name}()")), {}),
-        blocking=Blocking(_product_follow, _contracted_dims, accumulate), batching=matrix_product,
+        blocking=Blocking(_product_follow, _contracted_dims, accumulate), batching=MATRIX_PRODUCT,
         into=_product_into if "matrix" in wanted[0]
         else None,
     )  # fmt: skip

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gradcli.arguments import as_node, as_number, normalize_axes, normalize_axis
-from gradcli.batching import Batching, linear, summed
+from gradcli.batching import LINEAR, SUMMED, Batching
 from gradcli.blocking import Accumulate, Blocking, Dims, except_along, kept, over_dims
 from gradcli.dtypes import BOOL, INT64
 from gradcli.errors import GradcliError
@@ -288,14 +288,14 @@ TYPED = "input, dim=None, keepdim=False, *, dtype=None"
 sum_ = _reduction(
     "sum", _sum, args=TYPED, build=_typed("sum"), result=_whole_result, grad_fn=by_axis("SumBackward0", "SumBackward1"),
     doc="Sum.", vjp=lambda g, out, x, dim, keepdim, axis_given: (expand(restore(g, x, dim, keepdim), x.shape),),
-    accumulate=partial.SUM, batching=summed,
+    accumulate=partial.SUM, batching=SUMMED,
 )  # fmt: skip
 mean = _reduction(
     "mean", _mean, args=TYPED, build=_typed("mean"), grad_fn=by_axis("MeanBackward0", "MeanBackward1"), doc="Mean.",
     vjp=lambda g, out, x, dim, keepdim, axis_given: (
         expand(restore(g, x, dim, keepdim), x.shape) / max(1, count(x, dim)),
     ),
-    accumulate=partial.MEAN, batching=linear,
+    accumulate=partial.MEAN, batching=LINEAR,
 )  # fmt: skip
 prod = _reduction(
     "prod", _prod, args=TYPED, build=_typed("prod"), result=_whole_result, doc="Product.", vjp=_prod_vjp,
@@ -502,7 +502,7 @@ def _running(name: str, ufunc: Any, vjp: Any, doc: str) -> Op:
     op = primitive(
         name, kernel, lambda inputs, params: (inputs[0].shape, _whole_result(inputs[0].dtype)), family="reduction",
         args="input, dim, *, dtype=None", build=build, doc=doc, vjp=vjp, grad_fn=f"{name.capitalize()}Backward0",
-        batching=linear if ufunc is np.add else None, blocking=Blocking(except_along),
+        batching=LINEAR if ufunc is np.add else None, blocking=Blocking(except_along),
     )  # fmt: skip
     return op
 

@@ -11,7 +11,7 @@ import numpy as np
 import gradcli.batching as batching
 import gradcli.layout as layout
 from gradcli.arguments import as_int, as_node, normalize_axes, normalize_axis
-from gradcli.batching import linear
+from gradcli.batching import LINEAR
 from gradcli.blocking import VIEW, Blocking, Dims, aligned, except_along
 from gradcli.errors import GradcliError
 from gradcli.infer import cast, promote
@@ -108,12 +108,12 @@ view = primitive(
     "view", lambda x, shape: x.reshape(shape), _infer_given, family="shape", args="input, *shape", build=_view,
     grad_fn="ViewBackward0", doc="The elements in another shape, without copying; one length may be -1.",
     torch="Tensor.view", layout=_view_layout, vjp=_reshape_back,
-    batching=linear, blocking=VIEW,
+    batching=LINEAR, blocking=VIEW,
 )  # fmt: skip
 unsafe_view = primitive(
     "_unsafe_view", lambda x, shape: x.reshape(shape), _infer_given, family="shape", args="input, shape",
     grad_fn="UnsafeViewBackward0", doc="A reshape of a fresh result.", vjp=_reshape_back, public=False,
-    batching=linear, blocking=VIEW,
+    batching=LINEAR, blocking=VIEW,
 )  # fmt: skip
 reshape_alias = primitive(
     "_reshape_alias",
@@ -126,7 +126,7 @@ reshape_alias = primitive(
     doc="A reshape without copying of what is not in row-major order.",
     layout=_view_layout,
     vjp=_reshape_back,
-    batching=linear,
+    batching=LINEAR,
     blocking=VIEW,
 )
 reshape = composite(
@@ -166,13 +166,13 @@ squeeze = primitive(
     build=_squeeze, grad_fn=lambda node: (node.params["name"], node.inputs), layout=_view_layout,
     doc="The tensor without its dimensions of length 1, or without the named ones where they have length 1.",
     vjp=lambda g, out, x, shape, name: (reshape(g, x.shape),),
-    batching=linear, blocking=VIEW,
+    batching=LINEAR, blocking=VIEW,
 )  # fmt: skip
 unsqueeze = primitive(
     "unsqueeze", lambda x, shape: x.reshape(shape), _infer_given, family="shape", args="input, dim", build=_unsqueeze,
     grad_fn="UnsqueezeBackward0", layout=_view_layout, doc="The tensor with a dimension of length 1 put in.",
     vjp=_reshape_back,
-    batching=linear, blocking=VIEW,
+    batching=LINEAR, blocking=VIEW,
 )  # fmt: skip
 
 
@@ -251,7 +251,7 @@ permute = primitive(
     "permute", lambda x, dims, name: x.transpose(dims), _permute_infer, family="shape", args="input, *dims",
     build=_permute, grad_fn=lambda node: (node.params["name"], node.inputs), layout=_permute_layout,
     doc="The dimensions in another order.", vjp=lambda g, out, x, dims, name: (permuted(g, inverse_permutation(dims)),),
-    batching=batching.permuted, blocking=Blocking(lambda node, dim: (node.params["dims"][dim],), view=True),
+    batching=batching.PERMUTED, blocking=Blocking(lambda node, dim: (node.params["dims"][dim],), view=True),
 )  # fmt: skip
 transpose = composite(
     "transpose", _transpose, args="input, dim0=None, dim1=None", family="shape", aliases=("swapaxes", "swapdims"),
@@ -352,13 +352,13 @@ expand = primitive(
     "expand", lambda x, shape: np.broadcast_to(x, shape), _infer_given, family="shape", args="input, *shape",
     build=_expand, grad_fn="ExpandBackward0", layout=_expand_layout, torch="Tensor.expand", aliases=("broadcast_to",),
     doc="Lengths of 1 stretched, without copying; -1 keeps a length.", vjp=lambda g, out, x, shape: (g,),
-    batching=linear, blocking=Blocking(aligned, view=True),
+    batching=LINEAR, blocking=Blocking(aligned, view=True),
 )  # fmt: skip
 repeat = primitive(
     "repeat", lambda x, repeats: np.tile(x, repeats), _repeat_infer, family="shape", args="input, *repeats",
     build=_repeat, grad_fn="RepeatBackward0", torch="Tensor.repeat", doc="The tensor repeated along each dimension.",
     vjp=_repeat_vjp,
-    batching=linear, blocking=Blocking(_repeat_follow),
+    batching=LINEAR, blocking=Blocking(_repeat_follow),
 )  # fmt: skip
 tile = composite(
     "tile", _tile, args="input, *dims", family="shape",
@@ -388,14 +388,14 @@ flip: Op = primitive(
     "flip", lambda x, dims: np.flip(x, dims), lambda inputs, params: (inputs[0].shape, inputs[0].dtype), family="shape",
     args="input, *dims", build=_flip, grad_fn="FlipBackward0", doc="The order reversed along dimensions.",
     vjp=lambda g, out, x, dims: (make(flip, (g,), {"dims": dims}),),
-    batching=linear, blocking=Blocking(except_along),
+    batching=LINEAR, blocking=Blocking(except_along),
 )  # fmt: skip
 roll: Op = primitive(
     "roll", _roll_kernel, lambda inputs, params: (inputs[0].shape, inputs[0].dtype), family="shape",
     args="input, shifts, dims=None", build=_roll, grad_fn="RollBackward0",
     doc="Elements shifted along dimensions, those pushed out coming in again; in flattened order without dims.",
     vjp=lambda g, out, x, shifts, dims: (make(roll, (g,), {"shifts": tuple(-s for s in shifts), "dims": dims}),),
-    batching=linear, blocking=Blocking(except_along),
+    batching=LINEAR, blocking=Blocking(except_along),
 )  # fmt: skip
 
 
@@ -469,12 +469,12 @@ def _stack_vjp(g: Node, out: Node, *inputs: Node, dim: int) -> tuple[Node, ...]:
 cat = primitive(
     "cat", lambda *xs, dim: np.concatenate(xs, dim), _cat_infer, family="shape", args="tensors, dim=0", build=_cat,
     grad_fn="CatBackward0", aliases=("concat", "concatenate"), doc="Tensors joined along a dimension.", vjp=_cat_vjp,
-    batching=batching.joined, blocking=Blocking(except_along),
+    batching=batching.JOINED, blocking=Blocking(except_along),
 )  # fmt: skip
 stack = primitive(
     "stack", lambda *xs, dim: np.stack(xs, dim), _stack_infer, family="shape", args="tensors, dim=0", build=_stack,
     grad_fn="StackBackward0", doc="Tensors of one shape joined along a new dimension.", vjp=_stack_vjp,
-    batching=batching.joined, blocking=Blocking(_stack_follow),
+    batching=batching.JOINED, blocking=Blocking(_stack_follow),
 )  # fmt: skip
 
 
@@ -514,7 +514,7 @@ slice_ = primitive(
     "_slice", _slice_kernel, _slice_infer, family="index", doc="A range of one dimension.", public=False,
     grad_fn="SliceBackward0", layout=_slice_layout,
     vjp=lambda g, out, x, **where: (make(embed, (g,), {"shape": x.shape, **where}),),
-    batching=linear, blocking=Blocking(except_along, view=True),
+    batching=LINEAR, blocking=Blocking(except_along, view=True),
 )  # fmt: skip
 embed: Op = primitive(
     "_embed",
@@ -525,6 +525,6 @@ embed: Op = primitive(
     public=False,
     grad_fn="SliceBackwardBackward0",
     vjp=lambda h, out, g, shape, **where: (make(slice_, (h,), where),),
-    batching=linear,
+    batching=LINEAR,
     blocking=Blocking(except_along),
 )
