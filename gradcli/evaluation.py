@@ -57,9 +57,10 @@ class Request:
 
     `roots` are the value and the gradients of the inputs named in `wanted`; `names` are those that were asked for,
     `vector` the leaf for the vector of the vector-Jacobian product, and `note` says why there are no gradients.
+    `derivatives` names the roots that come after these: see `gradcli.calculus.request`.
     """
 
-    __slots__ = ("source", "leaves", "vector", "roots", "names", "wanted", "note", "_plan")
+    __slots__ = ("source", "leaves", "vector", "roots", "names", "wanted", "note", "derivatives", "_plan")
 
     def __init__(
         self, source: str, leaves: dict[str, Node], vector: Node | None, roots: list[Node], names: list[str],
@@ -72,7 +73,13 @@ class Request:
         self.names = names
         self.wanted = wanted
         self.note = note
+        self.derivatives: list[str] = []
         self._plan: Plan | None = None
+
+    @property
+    def targets(self) -> list[str]:
+        """The names of the roots."""
+        return ["value", *(f"{name}.grad" for name in self.wanted), *self.derivatives]
 
     @property
     def plan(self) -> Plan:
@@ -105,14 +112,19 @@ class Result:
 
     `value` is a Tensor; `grads` maps each input's name to the Tensor of its gradient, or to None where the value
     does not depend on it or it was not asked for; it is None itself when no gradient was possible, and `note` then
-    says why. `grad_fn` is the backward function of the value, None when nothing was tracked.
+    says why. `grad_fn` is the backward function of the value, None when nothing was tracked. `derivatives` has what the
+    command was asked for beyond gradients, under names such as `x.jacobian`.
     """
 
-    __slots__ = ("grads", "note", "_value", "_make")
+    __slots__ = ("grads", "note", "derivatives", "_value", "_make")
 
-    def __init__(self, value: Callable[[], Tensor], grads: dict[str, Tensor | None] | None, note: str | None) -> None:
+    def __init__(
+        self, value: Callable[[], Tensor], grads: dict[str, Tensor | None] | None, note: str | None,
+        derivatives: dict[str, Tensor],
+    ) -> None:  # fmt: skip
         self.grads = grads
         self.note = note
+        self.derivatives = derivatives
         self._make = value
         self._value: Tensor | None = None
 
@@ -179,9 +191,13 @@ def _kept_request(
 
 
 def prepare(
-    program: Program, forms: Sequence[Form], wrt: str | Iterable[str] | None = None, vector: bool = False
-) -> Request:
-    """Build the value of an expression and its gradients as graphs; `vector` says that a grad-output will be given."""
+    program: Program, forms: Sequence[Form], wrt: str | Iterable[str] | None = None, vector: bool = False,
+    gradients_needed: bool = True,
+) -> Request:  # fmt: skip
+    """Build the value of an expression and its gradients as graphs; `vector` says that a grad-output will be given.
+
+    Where a vector would be needed, inputs named in `wrt` without one are an error, if the gradients are needed.
+    """
     names = _differentiated(forms, wrt)
     leaves = {form.name: _leaf_of(form, form.name in names) for form in forms}
     evaluator = Evaluator(program.source, leaves)
@@ -190,7 +206,7 @@ def prepare(
         if name not in evaluator.used:
             hint = "leave it out, or use it in the expression"
             raise GradcliError(f"the input {name!r} is never used", hint=hint)
-    explicit = wrt is not None and bool(names)
+    explicit = wrt is not None and bool(names) and gradients_needed
     seed, note, given = _seed(value, vector, explicit)
     gradients = vjp([value], [seed], [leaves[n] for n in names]) if seed is not None else {}
     wanted = [name for name in names if leaves[name] in gradients]
@@ -206,14 +222,16 @@ def answer(request: Request, inputs: Mapping[str, Any], computed: Sequence[Any],
     """The result of a request from the arrays of its roots; `shared` when the request will be used again."""
     grads: dict[str, Tensor | None] | None = None
     if request.names and request.note is None:
-        by_name = dict(zip(request.wanted, computed[1:], strict=True))
+        by_name = dict(zip(request.wanted, computed[1:], strict=False))
         grads = {n: _leaf(by_name[n]) if n in by_name else None for n in request.leaves}
 
     def value() -> Tensor:
         graph = _instance(request, inputs) if shared else _filled_in(request, inputs)
         return _with_value(Tensor(graph), computed[0])
 
-    return Result(value, grads, request.note)
+    further = computed[len(computed) - len(request.derivatives) :]
+    derivatives = {name: _leaf(array) for name, array in zip(request.derivatives, further, strict=True)}
+    return Result(value, grads, request.note, derivatives)
 
 
 def _filled_in(request: Request, inputs: Mapping[str, Any]) -> Node:

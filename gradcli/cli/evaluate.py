@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gradcli.cli.derivatives import Derivatives
 from gradcli.cli.elsewhere import Elsewhere
 from gradcli.cli.note import note
 from gradcli.cli.outputs import Outputs
@@ -31,6 +32,7 @@ Examples:
   gradcli eval 'mean(2*(3*x+7)**2)' 'x=ones(2,2)'
   gradcli eval 'log1p(exp(-y*(X@w)))' X=X.npy y=y.npy 'w=zeros(20)' --wrt w --grad-output 1
   gradcli eval 'x**2' x=@a.npy --grad-output 1 -o x.grad=- | gradcli eval 'sum(g)' g=@-
+  gradcli eval 'sum(log(1 + exp(A@x)))' A=A.npy 'x=zeros(3)' --wrt x --hessian
   gradcli eval -f loss.txt x=@x.npy -o results/
   gradcli eval 'sum(x**2)' x=s3://bucket/x.npy --scheduler tcp://host:8786 -o x.grad=s3://bucket/g.npy
 """
@@ -46,6 +48,13 @@ _PLAIN = str.maketrans({"└": "`", "├": "|", "│": "|", "─": "-", "↑": "
 @click.option(
     "--grad-output", metavar="VALUE", help="The vector of the vector-Jacobian product, for a value that is no scalar."
 )
+@click.option("--jacobian", is_flag=True, help="The Jacobian of the value for each input.")
+@click.option("--hessian", is_flag=True, help="The Hessian of a scalar, a block for each pair of inputs.")
+@click.option(
+    "--jvp", multiple=True, metavar="NAME=VALUE",
+    help="The product of the Jacobian with a vector; inputs that are not named do not move.",
+)  # fmt: skip
+@click.option("--hvp", multiple=True, metavar="NAME=VALUE", help="The product of the Hessian with a vector.")
 @click.option(
     "-f",
     "--file",
@@ -60,7 +69,8 @@ _PLAIN = str.maketrans({"└": "`", "├": "|", "│": "|", "─": "-", "↑": "
     "outputs",
     multiple=True,
     metavar="TARGET=PATH",
-    help="Write value or x.grad as .npy to PATH (- is standard output), or all of them into a folder: -o DIR/.",
+    help="Write value, x.grad or x.jacobian as .npy to PATH (- is standard output), or all results into a folder: "
+    "-o DIR/.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on one line.")
 @click.option(
@@ -83,12 +93,18 @@ _PLAIN = str.maketrans({"└": "`", "├": "|", "│": "|", "─": "-", "↑": "
 @click.option("--progress/--no-progress", default=None, help="Progress on standard error [default: on a terminal].")
 @click.option("-q", "--quiet", is_flag=True, help="No notes and no progress; with -o, no text either.")
 def eval_command(
-    items: tuple[str, ...], wrt: str | None, no_grad: bool, grad_output: str | None, source: str | None,
-    outputs: tuple[str, ...], as_json: bool, dtype: str | None, seed: int | None, threads: int | None,
-    scheduler: str | None, memory_limit: int | None, precision: int, progress: bool | None, quiet: bool,
+    items: tuple[str, ...], wrt: str | None, no_grad: bool, grad_output: str | None, jacobian: bool, hessian: bool,
+    jvp: tuple[str, ...], hvp: tuple[str, ...], source: str | None, outputs: tuple[str, ...], as_json: bool,
+    dtype: str | None, seed: int | None, threads: int | None, scheduler: str | None, memory_limit: int | None,
+    precision: int, progress: bool | None, quiet: bool,
 ) -> None:  # fmt: skip
-    asked = Asked(items, source, wrt, no_grad, grad_output, dtype, seed)
-    targets = Outputs(outputs, [value.name for value in asked.values], asked.wanted)
+    derivatives = Derivatives(jacobian, hessian, jvp, hvp, no_grad)
+    if derivatives and scheduler is not None:
+        hint = "without --scheduler, all processors of this machine compute"
+        raise GradcliError("--scheduler deals out values and gradients, no other derivatives", hint=hint)
+    asked = Asked(items, source, wrt, no_grad, grad_output, dtype, seed, derivatives)
+    names = [value.name for value in asked.values]
+    targets = Outputs(outputs, names, asked.wanted, derivatives.targets(names))
     if targets.standard_output and as_json:
         raise GradcliError("--json and an array cannot both go to standard output", hint="write the array to a file")
     targets.check()
@@ -101,7 +117,7 @@ def eval_command(
     finally:
         if line is not None:
             line.close()
-    if result.note and not quiet:
+    if result.note and not quiet and not derivatives:
         note(result.note)
     if not silent:
         _print(result, as_json, precision)
@@ -133,7 +149,7 @@ def _evaluate(
     set_num_threads(threads or get_num_threads())
     MEMORY_LIMIT.set(limit)
     request, inputs, vector = asked.load()
-    names = ["value", *(f"{name}.grad" for name in request.wanted)]
+    names = request.targets
     forms = {name: (root.shape, root.dtype) for name, root in zip(names, request.roots, strict=True)}
     with targets.opened(forms, summary=not as_json) as opened:
         sinks = {k: opened.sinks[name] for k, name in enumerate(names) if name in opened.sinks}

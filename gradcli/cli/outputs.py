@@ -26,11 +26,12 @@ class Outputs:
 
     __slots__ = ("targets", "folders")
 
-    def __init__(self, options: tuple[str, ...], names: list[str], wrt: list[str] | None) -> None:
-        """`names` are the inputs, `wrt` those to differentiate (None: not known before their dtypes are)."""
+    def __init__(self, options: tuple[str, ...], names: list[str], wrt: list[str] | None, more: list[str]) -> None:
+        """`names` are the inputs, `wrt` those to differentiate (None: not known before their dtypes are), `more` what
+        can be written besides the value and gradients."""
         self.targets: dict[str, str] = {}
         self.folders: list[str] = []
-        known = ["value", *(f"{name}.grad" for name in names)]
+        known = ["value", *(f"{name}.grad" for name in names), *more]
         for option in options:
             target, equals, path = option.partition("=")
             if not equals and (option.endswith(("/", os.sep)) or os.path.isdir(option)):
@@ -43,7 +44,7 @@ class Outputs:
                 raise GradcliError(f"there is no result {target!r} to write", hint=hint)
             elif target in self.targets:
                 raise GradcliError(f"{target} is written twice", hint="give each -o target once")
-            elif wrt is not None and target != "value" and target.removesuffix(".grad") not in wrt:
+            elif wrt is not None and not set(_inputs_of(target)) <= set(wrt):
                 raise GradcliError(f"{target} is not computed", hint="--wrt names the inputs to differentiate")
             else:
                 self.targets[target] = _STANDARD_OUTPUT if path in _ALSO_STANDARD_OUTPUT else path
@@ -107,6 +108,8 @@ class Outputs:
         """What to write where; asking by name for a result that there is not is an error."""
         for target in self.targets:
             if target not in forms:
+                if not target.endswith(".grad"):
+                    raise GradcliError(f"{target} is not computed", hint="the input is not differentiated")
                 raise GradcliError(f"{target} is None: there is no gradient to write", hint=_no_gradient(forms))
         folders = [(name, os.path.join(folder, f"{name}.npy")) for folder in self.folders for name in forms]
         return [*self.targets.items(), *folders]
@@ -127,6 +130,12 @@ class Outputs:
                 with contextlib.suppress(OSError):
                     os.rmdir(directory)
             raise
+
+
+def _inputs_of(target: str) -> list[str]:
+    """The inputs that a result belongs to: x and y for `x,y.hessian`, none for `value`."""
+    names = target.rpartition(".")[0]
+    return names.split(",") if names else []
 
 
 class Several:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gradcli.cli.derivatives import Derivatives
 from gradcli.cli.values import STANDARD_INPUT, Value, parse_inputs
 from gradcli.errors import GradcliError, WorkError
 from gradcli.syntax import parse
@@ -72,11 +73,11 @@ class Size(click.ParamType):  # type: ignore[type-arg,unused-ignore]
 class Asked:
     """The words of a command line: the expression, its inputs, what to differentiate."""
 
-    __slots__ = ("program", "values", "vector", "wanted", "dtype", "seed")
+    __slots__ = ("program", "values", "vector", "wanted", "dtype", "seed", "derivatives")
 
     def __init__(
         self, items: tuple[str, ...], source: str | None, wrt: str | None, no_grad: bool, grad_output: str | None,
-        dtype: str | None, seed: int | None,
+        dtype: str | None, seed: int | None, derivatives: Derivatives | None = None,
     ) -> None:  # fmt: skip
         words = list(items)
         if source is None and not words:
@@ -84,7 +85,9 @@ class Asked:
         program = parse(words.pop(0).lstrip(" ")) if source is None else None
         self.values = parse_inputs(words)
         self.vector = Value("--grad-output", grad_output) if grad_output is not None else None
-        paths = [source, *(v.path for v in self.values), self.vector.path if self.vector else None]
+        self.derivatives = derivatives
+        vectors = derivatives.vectors if derivatives is not None else []
+        paths = [source, *(v.path for v in (*self.values, *vectors)), self.vector.path if self.vector else None]
         if paths.count(STANDARD_INPUT) > 1:
             raise GradcliError("only one thing can be read from standard input")
         if program is None:
@@ -109,7 +112,9 @@ class Asked:
         given = self.vector.load("float64") if self.vector is not None else None
         forms = [Form(name, array.shape, array.dtype, _is_packed(array)) for name, array in inputs.items()]
         try:
-            request = prepare(self.program, forms, self.wanted, given is not None)
+            request = prepare(self.program, forms, self.wanted, given is not None, not self.derivatives)
+            if self.derivatives is not None:
+                self.derivatives.add_to(request)
             return request, inputs, None if given is None else vector_for(request, given)
         except GradcliError as error:
             error.source = self.program.source if error.source is None else error.source

@@ -30,13 +30,15 @@ def answer_text(result: Result, style: Style | None = None) -> str:
     for name, gradient in (result.grads or {}).items():
         shown = "None" if gradient is None else format_tensor(gradient.value(), style=style)
         parts.append(f"{name}.grad\n{shown}")
+    for name, tensor in result.derivatives.items():
+        parts.append(f"{name}\n{format_tensor(tensor.value(), style=style)}")
     return "\n\n".join(parts)
 
 
 def answer_json(result: Result) -> str:
     """One line of strict JSON; non-finite numbers are the strings "NaN", "Infinity" and "-Infinity"."""
     value, grad_fn = result.value, result.grad_fn
-    _check_size([value, *(g for g in (result.grads or {}).values() if g is not None)])
+    _check_size([value, *result.derivatives.values(), *(g for g in (result.grads or {}).values() if g is not None)])
     grads: dict[str, Any] | None = None
     if result.grads is not None:
         grads = {name: None if g is None else g.value() for name, g in result.grads.items()}
@@ -48,8 +50,22 @@ def answer_json(result: Result) -> str:
             "grad_fn": grad_fn.name() if grad_fn else None,
             "graph": graph_json(grad_fn) if grad_fn else [],
             "grads": grads,
+            **_derivatives_json(result),
         }
     )
+
+
+def _derivatives_json(result: Result) -> dict[str, Any]:
+    """`jacobian`, `hessian`, `jvp` and `hvp`, as far as they were asked for: by input, the Hessian by two."""
+    found: dict[str, Any] = {}
+    for target, tensor in result.derivatives.items():
+        names, _, kind = target.rpartition(".")
+        place = found
+        keys = [kind, *(names.split(",") if names else [])]
+        for key in keys[:-1]:
+            place = place.setdefault(key, {})
+        place[keys[-1]] = tensor.value()
+    return found
 
 
 def _check_size(tensors: list[Tensor]) -> None:

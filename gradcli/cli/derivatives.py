@@ -1,0 +1,70 @@
+"""The options for derivatives beyond the gradient: --jacobian, --hessian, --jvp and --hvp."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from gradcli.cli.values import Value, parse_inputs
+from gradcli.errors import GradcliError
+
+if TYPE_CHECKING:
+    from gradcli.evaluation import Request
+
+
+class Derivatives:
+    """What is asked for beyond the gradient, with the vectors of the products."""
+
+    __slots__ = ("jacobian", "hessian", "jvp", "hvp")
+
+    def __init__(
+        self, jacobian: bool, hessian: bool, jvp: tuple[str, ...], hvp: tuple[str, ...], no_grad: bool
+    ) -> None:
+        self.jacobian = jacobian
+        self.hessian = hessian
+        self.jvp = _vectors(jvp, "--jvp")
+        self.hvp = _vectors(hvp, "--hvp")
+        if no_grad and self:
+            options = {"--jacobian": jacobian, "--hessian": hessian, "--jvp": jvp, "--hvp": hvp}
+            option = next(name for name, given in options.items() if given)
+            raise GradcliError(f"--no-grad and {option} contradict each other")
+
+    def __bool__(self) -> bool:
+        return bool(self.jacobian or self.hessian or self.jvp or self.hvp)
+
+    @property
+    def vectors(self) -> list[Value]:
+        """The vectors of all products."""
+        return [*self.jvp, *self.hvp]
+
+    def targets(self, names: list[str]) -> list[str]:
+        """The names of the results for inputs of these names."""
+        found = [f"{name}.jacobian" for name in names] if self.jacobian else []
+        if self.hessian:
+            found += [f"{name},{other}.hessian" for name in names for other in names]
+        if self.jvp:
+            found.append("jvp")
+        return found + ([f"{name}.hvp" for name in names] if self.hvp else [])
+
+    def add_to(self, request: Request) -> None:
+        """Let a request compute them."""
+        if not self:
+            return
+        from gradcli.calculus.request import derive
+
+        derive(request, self.jacobian, self.hessian, _loaded(self.jvp), _loaded(self.hvp))
+
+
+def _vectors(options: tuple[str, ...], name: str) -> list[Value]:
+    try:
+        return parse_inputs(list(options))
+    except GradcliError as error:
+        error.message = f"{name}: {error.message}"
+        raise
+
+
+def _loaded(values: list[Value]) -> dict[str, Any]:
+    """The arrays of vectors, in float64: the inputs decide later what they are rounded to."""
+    import numpy as np
+
+    arrays = {value.name: value.load("float64") for value in values}
+    return {name: a if isinstance(a, np.ndarray) else a.load() for name, a in arrays.items()}
