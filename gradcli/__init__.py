@@ -23,6 +23,7 @@ _HOMES = {
     "is_grad_enabled": "gradcli.modes",
     "grad": "gradcli.gradients",
     **dict.fromkeys(("jacobian", "hessian", "vjp", "jvp", "hvp", "vhp"), "gradcli.calculus.products"),
+    **dict.fromkeys(("gradcheck", "gradgradcheck"), "gradcli.calculus.gradcheck"),
     "manual_seed": "gradcli.functions",
     "set_default_dtype": "gradcli.functions",
     "get_default_dtype": "gradcli.functions",

@@ -41,7 +41,7 @@ class GradcliError(RuntimeError):
         """The message, the place in the source with carets under it, and the hint."""
         lines = [_one_line(self.message)]
         if self.source is not None and self.span is not None:
-            lines += _caret_lines(self.source, self.span)
+            lines += quote(self.source, self.span)
         if self.hint:
             lines.append(f"hint: {_one_line(self.hint)}")
         return "\n".join(lines)
@@ -77,7 +77,7 @@ def _columns(text: str) -> int:
     return sum(0 if category(c) in ("Mn", "Me") else 2 if east_asian_width(c) in "WF" else 1 for c in text)
 
 
-def _caret_lines(source: str, span: Span) -> list[str]:
+def quote(source: str, span: Span) -> list[str]:
     """The source line that holds the start of `span`, and carets under the part of the span on that line."""
     start = max(0, min(span[0], len(source)))
     line_start = source.rfind("\n", 0, start) + 1

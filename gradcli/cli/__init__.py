@@ -9,6 +9,7 @@ import click
 
 from gradcli import __version__
 from gradcli.cli.batch import batch_command
+from gradcli.cli.check import check_command
 from gradcli.cli.evaluate import eval_command
 from gradcli.cli.explain import explain_command
 from gradcli.errors import GradcliError, WorkError
@@ -36,6 +37,7 @@ def cli() -> None:
 cli.add_command(eval_command)
 cli.add_command(explain_command)
 cli.add_command(batch_command)
+cli.add_command(check_command)
 
 
 def run(arguments: list[str]) -> int:

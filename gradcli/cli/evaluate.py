@@ -174,7 +174,11 @@ def _print(result: Result, as_json: bool, precision: int) -> None:
     from gradcli.render.answer import answer_json, answer_text
     from gradcli.render.text import Style
 
-    text = answer_json(result) if as_json else answer_text(result, Style(precision=precision))
+    write_text(answer_json(result) if as_json else answer_text(result, Style(precision=precision)))
+
+
+def write_text(text: str) -> None:
+    """Write a result to standard output, in ASCII where that knows no more."""
     if sys.stdout is None:
         raise WorkError("standard output is closed")
     try:

@@ -101,13 +101,8 @@ class Asked:
     def load(self) -> tuple[Request, dict[str, Any], Any]:
         """The request built, the data of its inputs (files are opened, not read) and the vector, None if not given."""
         from gradcli.evaluation import Form, prepare, vector_for
-        from gradcli.functions import manual_seed, set_default_dtype
 
-        if self.seed is not None:
-            manual_seed(self.seed)
-        if self.dtype is not None and self.dtype.startswith("float"):
-            set_default_dtype(self.dtype)
-        inputs = {value.name: value.load(self.dtype) for value in self.values}
+        inputs = self._open()
         # In float64: the value decides later what it is rounded to.
         given = self.vector.load("float64") if self.vector is not None else None
         forms = [Form(name, array.shape, array.dtype, _is_packed(array)) for name, array in inputs.items()]
@@ -119,6 +114,23 @@ class Asked:
         except GradcliError as error:
             error.source = self.program.source if error.source is None else error.source
             raise
+
+    def arrays(self) -> dict[str, Any]:
+        """The inputs as arrays, wholly read."""
+        import numpy as np
+
+        opened = self._open()
+        return {name: array if isinstance(array, np.ndarray) else array.load() for name, array in opened.items()}
+
+    def _open(self) -> dict[str, Any]:
+        """The inputs; large files are opened, not read."""
+        from gradcli.functions import manual_seed, set_default_dtype
+
+        if self.seed is not None:
+            manual_seed(self.seed)
+        if self.dtype is not None and self.dtype.startswith("float"):
+            set_default_dtype(self.dtype)
+        return {value.name: value.load(self.dtype) for value in self.values}
 
 
 def _is_packed(array: Any) -> bool:
