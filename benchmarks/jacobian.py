@@ -31,7 +31,11 @@ def _tanh_layer(rng: np.random.Generator, n: int) -> Case:
     w, x = rng.standard_normal((n, n)).astype(np.float32) / n**0.5, rng.standard_normal(n).astype(np.float32)
     theirs = jax.jit(jax.jacrev(lambda v: jnp.tanh(w @ v)))
     own, point = gc.tensor(w), gc.tensor(x)
-    return f"Jacobian of tanh(W@x), {n} x {n}", lambda: gc.jacobian(lambda v: (own @ v).tanh(), point), lambda: theirs(x)
+    return (
+        f"Jacobian of tanh(W@x), {n} x {n}",
+        lambda: gc.jacobian(lambda v: (own @ v).tanh(), point),
+        lambda: theirs(x),
+    )
 
 
 def _two_layers(rng: np.random.Generator, n: int, hidden: int) -> Case:

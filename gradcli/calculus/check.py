@@ -104,9 +104,12 @@ def _check(
     outputs = [value]
     for _ in range(order - 1):
         _, gradients = _derived(outputs, list(leaves.values()), rng)
-        outputs = [g for g in gradients if g is not None and g.requires_grad]
+        # Those that are not tracked too: a rule may have lost its own derivative.
+        outputs = [g for g in gradients if g is not None]
     tol, notes = _tolerance(outputs, atol, rtol)
-    line = _Line(outputs, leaves, rng)
+    # What the expression detaches has no slope: it stays what it is while the inputs move.
+    frozen = [node for node in toposort([value]) if node.op.name == "detach"]
+    line = _Line(outputs, leaves, frozen, rng)
     rows = [_row(line, name, tol, rng) for name in leaves]
     found: list[Suspect] = []
     if any(row.verdict in (WRONG, KINK) for row in rows):
@@ -141,11 +144,11 @@ class _Line:
 
     __slots__ = ("weights", "gradients", "_inputs", "_program", "_arrays", "_places")
 
-    def __init__(self, outputs: Sequence[Node], leaves: Mapping[str, Node], rng: np.random.Generator) -> None:
+    def __init__(
+        self, outputs: Sequence[Node], leaves: Mapping[str, Node], frozen: Sequence[Node], rng: np.random.Generator
+    ) -> None:
         self.weights, gradients = _derived(outputs, list(leaves.values()), rng)
         self._inputs = {name: leaf.params["data"] for name, leaf in leaves.items()}
-        # What is detached has no slope: it stays what it is while the inputs move.
-        frozen = {node for node in toposort(outputs) if node.op.name == "detach"}
         wanted = [g for g in gradients if g is not None]
         values = iter(execute([*wanted, *frozen, *outputs]))
         self.gradients = {

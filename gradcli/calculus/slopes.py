@@ -81,6 +81,9 @@ def compare(values: Values, weights: Sequence[np.ndarray], claimed: float, size:
         seen = _measure(values, base, weights, step, tol)
         if not math.isfinite(seen.central):
             continue
+        if found is not None and seen.noise > _APART * max(abs(claimed), abs(seen.central), tol.atol):
+            # What so small a step shows is rounding.
+            break
         allowed = tol.atol + tol.rtol * max(abs(claimed), abs(seen.central)) + seen.noise
         if found is None or abs(seen.central - claimed) < abs(found.central - claimed):
             found = seen
@@ -89,9 +92,6 @@ def compare(values: Values, weights: Sequence[np.ndarray], claimed: float, size:
             return Slope(claimed, seen.central, KINK if between else WRONG)
         if abs(seen.central - claimed) <= allowed:
             return Slope(claimed, seen.central, OK)
-        if seen.noise > _APART * max(abs(claimed), abs(seen.central), tol.atol):
-            # Smaller steps show less.
-            break
     if found is None:
         return Slope(claimed, math.nan, EDGE)
     return Slope(claimed, found.central, WRONG)

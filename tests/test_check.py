@@ -1,0 +1,210 @@
+"""`gradcli check`: right gradients pass, wrong ones are blamed on the right operation, kinks are told apart."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gradcli.calculus.check import Report, check
+from gradcli.errors import GradcliError
+from gradcli.node import Node, constant
+from tests.cases import Case, all_cases
+from tests.command import call, process
+from tests.gradients import build
+from tests.test_gradients import MUTANTS_FIRST, _detached, _scaled
+
+# One expression for each kind of rule; the checker of the tests goes through all of them.
+RIGHT = [
+    c
+    for c in all_cases()
+    if "x" in c.expression.replace("exp", "")
+    and "eye" not in c.expression
+    and all(0 not in s for s, _ in c.inputs.values())
+][::9]
+
+
+def _verdicts(report: Report) -> dict[str, str]:
+    return {row.name: row.verdict for row in report.rows}
+
+
+@pytest.mark.parametrize("case", RIGHT, ids=str)
+def test_right_gradients_pass(case: Case) -> None:
+    value, leaves = build(case.expression, case.arrays())
+    if not value.is_floating or not any(leaf.is_floating for leaf in leaves.values()):
+        with pytest.raises(GradcliError):
+            check(case.expression, case.arrays())
+        return
+    for order in (1, 2):
+        report = check(case.expression, case.arrays(), order=order)
+        assert report.ok, report
+
+
+@pytest.mark.parametrize("expression", MUTANTS_FIRST)
+def test_a_wrong_rule_is_found_and_named(expression: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    case = Case(expression, {"x": ((2, 3), (0.3, 2.0))})
+    value, _ = build(expression, case.arrays())
+    monkeypatch.setattr(value.op, "vjp", _scaled(value.op))
+    report = check(f"sum(tanh({expression}))", case.arrays())
+    assert _verdicts(report) == {"x": "wrong"}
+    assert {s.op for s in report.suspects} == {value.op.name}
+
+
+@pytest.mark.parametrize("expression", ["exp(x)", "tanh(x)", "softmax(x, 0)", "logsumexp(x, 0)", "x * x"])
+def test_a_rule_wrong_at_second_order_is_found(expression: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    case = Case(expression, {"x": ((2, 3), (0.3, 2.0))})
+    value, _ = build(expression, case.arrays())
+    monkeypatch.setattr(value.op, "vjp", _detached(value.op))
+    assert check(expression, case.arrays()).ok
+    assert not check(expression, case.arrays(), order=2).ok
+
+
+def test_a_wrong_entry_of_a_large_input_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    value, _ = build("sin(x)", {"x": np.ones(3)})
+    rule = value.op.vjp
+    assert rule is not None
+    factor = np.ones((40, 50))
+    factor[7, 9] = 2.0
+    wrong = constant(factor)
+
+    def off(g: Node, *rest: Any, **params: Any) -> tuple[Node | None, ...]:
+        return tuple(None if r is None else r * wrong for r in rule(g, *rest, **params))
+
+    monkeypatch.setattr(value.op, "vjp", off)
+    (row,) = check("sum(sin(x))", {"x": np.linspace(0, 1, 2000).reshape(40, 50)}).rows
+    assert (row.verdict, row.place) == ("wrong", (7, 9))
+
+
+KINKS: list[tuple[str, Any, str]] = [
+    ("abs(x)", [0.0, 1.0], "abs"),
+    ("relu(x)", [0.0, 1.0], "relu"),
+    ("max(x)", [2.0, 2.0, 2.0], "max"),
+    ("maximum(x, 1)", [1.0, 3.0], "maximum"),
+    ("amax(x, 1)", [[1.0, 1.0], [0.0, 1.0]], "amax"),
+    ("clamp(x, 0, 1)", [0.0, 0.5], "clamp"),
+    ("floor(x)", [2.0, 2.5], "floor"),
+    ("sum(abs(x)) * 1000", [[0.0, 1e-3]], "abs"),
+    ("norm(x)", [0.0, 0.0], "norm"),
+]
+
+
+@pytest.mark.parametrize(("expression", "x", "op"), KINKS)
+def test_a_kink_is_no_failure(expression: str, x: Any, op: str) -> None:
+    report = check(expression, {"x": np.array(x)})
+    assert report.ok
+    assert _verdicts(report) == {"x": "kink"}
+    assert [s.op for s in report.suspects] == [op]
+
+
+def test_a_gradient_outside_the_slopes_of_a_kink_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    value, _ = build("abs(x)", {"x": np.ones(2)})
+    monkeypatch.setattr(value.op, "vjp", lambda g, out, x: (g * 3,))
+    assert _verdicts(check("abs(x)", {"x": np.array([0.0])})) == {"x": "wrong"}
+
+
+SMOOTH: list[tuple[str, Any]] = [
+    ("log(x)", [1e-9, 1e9]), ("1/x", [1e-5, -1e-5]), ("exp(100*x)", [3.0, 0.1]), ("sin(1000*x)", [0.3, 2.0]),
+    ("x**3", [0.0, 1e6]), ("x*1e-12", [1.0]), ("sqrt(x)", [1e-12]), ("detach(x)*x", [3.0]), ("tanh(x)", [30.0]),
+    ("abs(x)", [1e-4]), ("sum(x)", np.linspace(-1, 1, 3000)), ("logsumexp(x, 0)", np.linspace(-1, 1, 300)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("expression", "x"), SMOOTH, ids=lambda v: v if isinstance(v, str) else "")
+def test_awkward_points_pass(expression: str, x: Any) -> None:
+    assert _verdicts(check(expression, {"x": np.array(x)})) == {"x": "ok"}
+
+
+def test_an_edge_is_said_to_be_one() -> None:
+    assert _verdicts(check("sqrt(x)", {"x": [0.0, 2.0]})) == {"x": "edge"}
+
+
+def test_a_gradient_that_is_not_finite_is_wrong_and_explained() -> None:
+    report = check("where(x > 0, sqrt(x), 0)", {"x": [-1.0, 2.0]})
+    assert _verdicts(report) == {"x": "wrong"}
+    assert [(s.op, s.slope.verdict) for s in report.suspects] == [("sqrt", "undefined")]
+
+
+def test_symmetric_matrices_are_compared_as_such() -> None:
+    assert _verdicts(check("cholesky(x)", {"x": [[2.0, 1.0], [1.0, 3.0]]})) == {"x": "symmetric"}
+    assert _verdicts(check("cholesky(x@x.T)", {"x": [[2.0, 1.0], [1.0, 3.0]]}, order=2)) == {"x": "ok"}
+
+
+def test_float32_inputs_are_widened_and_casts_within_are_noted() -> None:
+    report = check("sum(x**3)", {"x": np.array([0.1, 0.7], np.float32)})
+    assert report.ok and not report.notes and report.rows[0].largest < 1e-8
+    report = check("sum(x.float()**3)", {"x": np.array([0.1, 0.7])})
+    assert report.ok and "float32" in report.notes[0]
+
+
+def test_functions_with_nothing_to_differentiate() -> None:
+    assert check("sum(x)", {"x": 3.0}, order=2).ok
+    assert check("x**2", {"x": np.ones((0, 3))}).ok
+    assert check("x**4", {"x": 2.0}, order=4).ok
+    assert check("rand(3)*x", {"x": 2.0}).ok
+
+
+def test_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    done = call(monkeypatch, "check", "sum(x**2*y)", "x=[1,2]", "y=3")
+    assert done.code == 0 and not done.err
+    lines = done.out.splitlines()
+    assert lines[0].split() == ["input", "shape", "checked", "largest", "error", "relative", "at"]
+    assert lines[1].startswith("x      (2,)   2 entries") and lines[1].endswith("ok")
+    assert lines[2].startswith("y      ()     1 entry") and lines[2].endswith("ok")
+    assert lines[-1] == "gradients agree with central differences"
+
+
+def test_a_wrong_gradient_ends_with_code_1() -> None:
+    done = process("check", "where(x>0, sqrt(x), 0)", "x=[-1,2]")
+    assert done.code == 1 and not done.err
+    assert "x: the gradient is nan at [0]," in done.out
+    assert "  where(x>0, sqrt(x), 0)\n             ^^^^^^^" in done.out
+    assert done.out.endswith("gradients differ from central differences: x\n")
+    done = process("check", "where(x>0, sqrt(x), 0)", "x=[-1,2]", "--json")
+    assert done.code == 1
+    found = json.loads(done.out)
+    assert found["ok"] is False and found["inputs"][0]["gradient"] == "NaN"
+    assert found["operations"] == [
+        {"op": "sqrt", "operand": 0, "verdict": "undefined", "gradient": "NaN", "difference": "NaN", "span": [11, 18]}
+    ]
+
+
+def test_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    done = call(monkeypatch, "check", "sum(abs(x)*n)", "x=[0,1]", "n=[1,2]", "--wrt", "x", "--json", "--order", "1")
+    found = json.loads(done.out)
+    assert (done.code, found["ok"], found["order"], found["notes"]) == (0, True, 1, [])
+    (row,) = found["inputs"]
+    assert {k: row[k] for k in ("name", "shape", "entries", "verdict", "index")} == {
+        "name": "x", "shape": [2], "entries": 2, "verdict": "kink", "index": [0],
+    }  # fmt: skip
+    assert [(o["op"], o["span"]) for o in found["operations"]] == [("abs", [4, 10])]
+
+
+def test_files_and_expression_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    np.save("x.npy", np.float32([1, 2]))
+    Path("loss.txt").write_text("sum(sin(x) * randn(2))")
+    first, second = (call(monkeypatch, "check", "-f", "loss.txt", "x=x.npy", "--seed", "1") for _ in range(2))
+    assert first.code == 0 and first.out == second.out
+
+
+REFUSED = [
+    (("x>0", "x=1"), "the value is bool and has no gradient"),
+    (("log(x)", "x=0"), "the value is not finite here: there are no differences"),
+    (("sum(x)", "x=1", "y=2"), "the input 'y' is never used"),
+    (("sum(x)", "x=1", "--wrt", "z"), "there is no input 'z' to differentiate"),
+    (("sum(x", "x=1"), "'(' is never closed"),
+    (("sum(x)", "x=1", "--order", "0"), "invalid value for '--order'"),
+    (("2+3",), "no input can be differentiated"),
+    (("sum(x)", "x=1", "--grad-output", "1"), "no such option"),
+    (("cholesky(x)", "x=-eye(2)"), "the matrix is not positive definite"),
+]
+
+
+@pytest.mark.parametrize(("words", "message"), REFUSED)
+def test_refused(words: tuple[str, ...], message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    done = call(monkeypatch, "check", *words)
+    assert done.code == 2 and not done.out
+    assert message in done.err.lower() or message in done.err
