@@ -174,7 +174,7 @@ def test_a_file_that_becomes_shorter(order: str) -> None:
 def test_a_file_that_cannot_be_read_any_more() -> None:
     _, file = stored((100,), "float64")
     number = os.open("/proc/self/mem", os.O_RDONLY)
-    os.dup2(number, file._descriptor.number)
+    os.dup2(number, file._source.number)
     os.close(number)
     assert failure(lambda: file[:10]).startswith("cannot read a.npy: ")
 

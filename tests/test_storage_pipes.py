@@ -222,7 +222,8 @@ def test_standard_output_full_or_a_terminal() -> None:
     command = "import sys, numpy as np\nfrom gradcli.storage import *\n" + textwrap.dedent(code)
     with open("/dev/full", "wb") as full:
         done = subprocess.run([sys.executable, "-c", command], stdout=full, stderr=subprocess.PIPE, env=environment())
-    assert done.stderr == b"WorkError cannot write standard output: No space left on device" and done.returncode == 0
+    assert done.stderr == b"UnwritableError cannot write standard output: No space left on device"
+    assert done.returncode == 0
     master, slave = os.openpty()
     done = subprocess.run([sys.executable, "-c", command], stdout=slave, stderr=subprocess.PIPE, env=environment())
     assert done.stderr.startswith(b"GradcliError standard output is a terminal")

@@ -170,7 +170,7 @@ def test_a_full_disk() -> None:
         except Exception as error: print(type(error).__name__, error)
         """
     )
-    assert done.stdout == b"WorkError cannot write b.npy: File too large\n", done
+    assert done.stdout == b"UnwritableError cannot write b.npy: File too large\n", done
     assert os.listdir() == ["a.npy"] and same(np.load("a.npy"), np.zeros(2))
 
 
