@@ -19,6 +19,7 @@ _BLOCK = 1 << 16
 # Below this many bytes alignment does not matter.
 _SMALL = 1 << 15
 _LINE = 64
+_FLOAT16 = np.dtype(np.float16)
 _INTEGERS = {n: np.dtype(f"i{n}") for n in (1, 2, 4, 8)}
 
 
@@ -27,6 +28,9 @@ def whole(into: Into) -> Callable[..., Any]:
 
     def kernel(*arrays: Any, **params: Any) -> Any:
         out = _result(arrays)
+        if out.size <= 2 * _BLOCK:
+            into(out, *arrays, **params)
+            return out
         for block, *parts in pieces(_BLOCK, out, *arrays):
             into(block, *parts, **params)
         return out
@@ -93,7 +97,7 @@ def in_single(into: Into) -> Into:
     """The same function with half precision computed in single, as PyTorch does, and rounded once."""
 
     def run(out: Any, *arrays: Any, **params: Any) -> None:
-        if out.dtype != np.float16:
+        if out.dtype != _FLOAT16:
             into(out, *arrays, **params)
             return
         wide = np.empty_like(out, np.float32)

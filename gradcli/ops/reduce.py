@@ -124,9 +124,10 @@ def _sum(x: Any, dim: Any, keepdim: Any, axis_given: bool) -> Any:
 
 
 def _mean(x: Any, dim: Any, keepdim: Any, axis_given: bool) -> Any:
-    n = math.prod(x.shape[d] for d in dim)
+    n = x.size if len(dim) == x.ndim else math.prod([x.shape[d] for d in dim])
     total = np.add.reduce(x, axis=dim, keepdims=keepdim, dtype=np.float64) + 0.0
-    return np.true_divide(total, n).astype(x.dtype)
+    # An operator, not a ufunc: on a single number it takes a tenth of the time.
+    return (total / n).astype(x.dtype)
 
 
 def _prod(x: Any, dim: Any, keepdim: Any, axis_given: bool) -> Any:
