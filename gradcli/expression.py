@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -271,13 +271,7 @@ class Evaluator:
         name, positional, words = arg
         op = OPS.get(name)
         if op is None or not op.public:
-            where = (place[0], place[0] + len(name))
-            if name in self.names or name in CONSTANTS:
-                raise GradcliError(f"{name!r} is not a function", span=where, hint=f"write {name}*(...) to multiply")
-            functions = [n for n, o in OPS.items() if o.public]
-            close = did_you_mean(name, [*functions, *self.functions])
-            hint = close or "functions have PyTorch's names, such as exp or sum"
-            raise GradcliError(f"unknown function {name!r}", span=where, hint=hint)
+            raise unknown_function(name, place[0], self.names, self.functions)
         values, places = self._pop(positional + len(words))
         self._push(self._apply(op, values, places, words, place), place)
 
@@ -363,6 +357,16 @@ class Evaluator:
         if isinstance(value, Literal):
             return self._placed(OPS["getitem"](as_node(value), tuple(items)), place)
         raise GradcliError("only tensors, lists and tuples can be indexed", span=place)
+
+
+def unknown_function(name: str, start: int, names: Iterable[str], defined: Iterable[str]) -> GradcliError:
+    """The error for a call to what is no function, at `start`; `names` are what has values, `defined` functions."""
+    place = (start, start + len(name))
+    if name in names or name in CONSTANTS:
+        return GradcliError(f"{name!r} is not a function", span=place, hint=f"write {name}*(...) to multiply")
+    close = did_you_mean(name, [*(n for n, o in OPS.items() if o.public), *defined])
+    hint = close or "functions have PyTorch's names, such as exp or sum"
+    return GradcliError(f"unknown function {name!r}", span=place, hint=hint)
 
 
 def _number_arithmetic(symbol: str, a: Any, b: Any) -> Any:

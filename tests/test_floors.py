@@ -39,6 +39,7 @@ FLOORS = [
     {"render"},
     {"batch"},
     {"cluster"},
+    {"stream"},
     {"cli"},
     {"__main__"},
 ]

@@ -12,6 +12,7 @@ from gradcli.cli.batch import batch_command
 from gradcli.cli.check import check_command
 from gradcli.cli.evaluate import eval_command
 from gradcli.cli.explain import explain_command
+from gradcli.cli.stream import stream_command
 from gradcli.errors import GradcliError, WorkError
 
 EXAMPLES = """\b
@@ -38,6 +39,7 @@ cli.add_command(eval_command)
 cli.add_command(explain_command)
 cli.add_command(batch_command)
 cli.add_command(check_command)
+cli.add_command(stream_command)
 
 
 def run(arguments: list[str]) -> int:

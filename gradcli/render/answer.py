@@ -10,7 +10,6 @@ from gradcli.render.text import Style, format_chain, format_tensor
 
 if TYPE_CHECKING:
     from gradcli.evaluation import Result
-    from gradcli.tensors import Tensor
 
 # A number as an object, its digits, and the whole text once more.
 _BYTES_PER_NUMBER = 100
@@ -38,7 +37,8 @@ def answer_text(result: Result, style: Style | None = None) -> str:
 def answer_json(result: Result) -> str:
     """One line of strict JSON; non-finite numbers are the strings "NaN", "Infinity" and "-Infinity"."""
     value, grad_fn = result.value, result.grad_fn
-    _check_size([value, *result.derivatives.values(), *(g for g in (result.grads or {}).values() if g is not None)])
+    shown = [value, *result.derivatives.values(), *(g for g in (result.grads or {}).values() if g is not None)]
+    check_size(sum(tensor.numel() for tensor in shown))
     grads: dict[str, Any] | None = None
     if result.grads is not None:
         grads = {name: None if g is None else g.value() for name, g in result.grads.items()}
@@ -68,9 +68,8 @@ def _derivatives_json(result: Result) -> dict[str, Any]:
     return found
 
 
-def _check_size(tensors: list[Tensor]) -> None:
+def check_size(count: int) -> None:
     """Refuse to write out more numbers than there is memory for their text."""
-    count = sum(tensor.numel() for tensor in tensors)
     if count < _LARGE:
         return
     from gradcli.storage.memory import available_memory

@@ -12,6 +12,8 @@ from gradcli.storage.edges import Edges as Edges
 from gradcli.storage.header import Header as Header
 from gradcli.storage.reading import load as load
 from gradcli.storage.reading import read_header as read_header
+from gradcli.storage.records import RecordReader as RecordReader
+from gradcli.storage.records import load_item as load_item
 from gradcli.storage.sink import Sink as Sink
 from gradcli.storage.sink import can_stream as can_stream
 from gradcli.storage.sink import streaming as streaming

@@ -1,8 +1,10 @@
-"""One array out of an .npz archive."""
+"""Arrays out of an .npz archive."""
 
 from __future__ import annotations
 
+import contextlib
 import errno
+from collections.abc import Iterator, Sequence
 from typing import IO, Any
 
 from gradcli.errors import GradcliError, WorkError, did_you_mean
@@ -12,13 +14,29 @@ from gradcli.storage.memory import check_memory, finish, receive
 
 def read_archive(file: IO[bytes], path: str, key: str | None) -> Array:
     """The array `key` of an .npz archive, or the only one it holds."""
+    with _opened(file, path) as (archive, members):
+        key = _member_key(list(members), path, key)
+        return _read_member(archive, members[key], f"{path}:{key}")
+
+
+def read_members(file: IO[bytes], path: str, keys: Sequence[str]) -> list[Array]:
+    """The arrays `keys` of an .npz archive; a single key may have another name in an archive of one array."""
+    with _opened(file, path) as (archive, members):
+        known = list(members)
+        if len(keys) == len(known) == 1:
+            keys = known
+        found = [_member_key(known, path, key) for key in keys]
+        return [_read_member(archive, members[key], f"{path}:{key}") for key in found]
+
+
+@contextlib.contextmanager
+def _opened(file: IO[bytes], path: str) -> Iterator[tuple[Any, dict[str, Any]]]:
+    """The archive and its arrays by key; whatever goes wrong within the block is reported as damage to it."""
     import zipfile
 
     try:
         with zipfile.ZipFile(file) as archive:
-            members = {info.filename.removesuffix(".npy"): info for info in archive.infolist() if _is_array(info)}
-            key = _member_key(list(members), path, key)
-            return _read_member(archive, members[key], f"{path}:{key}")
+            yield archive, {info.filename.removesuffix(".npy"): info for info in archive.infolist() if _is_array(info)}
     except (GradcliError, MemoryError):
         raise
     # On damaged archives zipfile and its decompressors raise a dozen kinds of exceptions, none of them documented.

@@ -46,7 +46,7 @@ def read_header(path: str) -> Header:
         from gradcli.storage.remote import remote_header
 
         return remote_header(path)
-    with reading(path), _open(path) as file:
+    with reading(path), open_file(path) as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
             raise WorkError(f"{shown(path)} is not a regular file: it can be read only once, as a whole")
@@ -79,7 +79,7 @@ def load_unless_large(spec: str, take_large: Callable[[IO[bytes], Header], T | N
     with reading(path):
         if path == "-":
             return _read(_standard_input(), path, take_large)
-        with _open(path) as file:
+        with open_file(path) as file:
             if file.isatty():
                 raise GradcliError(f"{shown(path)} is a terminal, not a file")
             # Peeking would block on a pipe and needs no answer there: an archive must be seekable.
@@ -110,7 +110,8 @@ def reading(path: str) -> Iterator[None]:
         raise WorkError(f"not enough memory to read {shown(path)}") from None
 
 
-def _open(path: str) -> io.BufferedReader:
+def open_file(path: str) -> io.BufferedReader:
+    """A file opened for reading; a WorkError that names its neighbour where it does not exist."""
     try:
         return open(path, "rb")
     except FileNotFoundError as error:

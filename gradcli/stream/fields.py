@@ -1,0 +1,193 @@
+"""A line of JSON: the fields that are inputs become arrays, the others pass through."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import lru_cache
+from json import JSONDecodeError, JSONDecoder, dumps
+from json.encoder import encode_basestring_ascii as quoted
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gradcli.arguments import list_array
+from gradcli.dtypes import BOOL, DEFAULT_DTYPE, DTYPES
+from gradcli.errors import GradcliError, WorkError, did_you_mean
+from gradcli.execute import execute
+from gradcli.node import OPS, fitted
+from gradcli.render.json import to_json
+
+# What the answer itself has; a field of an earlier answer gives way.
+_ANSWER = ("value", "grads")
+# And what the report of an error has.
+_REPORT = ("line", "error")
+_NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+
+
+class Record(NamedTuple):
+    """What came in: the arrays by name, or an error; `head` is the beginning of the answer, up to its own fields.
+
+    `whole` is the report of an error that an earlier command has written: it passes through.
+    """
+
+    head: str
+    arrays: dict[str, Any]
+    error: GradcliError | None = None
+    whole: str | None = None
+
+
+class FieldReader:
+    """Reads lines with the fields `names`; numbers become `dtype`, or the default dtype where that is None."""
+
+    __slots__ = ("names", "dtype", "_own", "_float", "_decode")
+
+    def __init__(self, names: Sequence[str], dtype: str | None) -> None:
+        self.names = list(names)
+        self._own = (*names, *_ANSWER)
+        self.dtype = None if dtype is None else DTYPES[dtype]
+        # What plain numbers become at once where it is a floating-point type; the others look at each.
+        self._float = self.dtype if self.dtype is not None else DEFAULT_DTYPE.get()
+        self._decode = JSONDecoder().raw_decode
+
+    def read(self, text: str) -> Record:
+        """The record of a line that is not blank; the caller silences NumPy's warnings."""
+        try:
+            fields, end = self._decode(text)
+            if end != len(text):
+                raise GradcliError(f"this is not JSON: more follows after the value (column {end + 1})")
+        except GradcliError as error:
+            return Record("{", {}, error)
+        except (ValueError, RecursionError, MemoryError) as error:
+            return Record("{", {}, _not_json(error))
+        if type(fields) is not dict:
+            if len(self.names) != 1 or not isinstance(fields, list | int | float):
+                example = ", ".join([f'"{name}": [1, 2]' for name in self.names])
+                hint = f"a line is an object, as in {{{example}}}"
+                return Record("{", {}, GradcliError(f"this is {_kind(fields)}, not an object", hint=hint))
+            fields = {self.names[0]: fields}
+        try:
+            return self._record(fields)
+        except MemoryError as error:
+            return Record("{", {}, _not_json(error))
+        except GradcliError as error:
+            if isinstance(fields.get("error"), str | dict) and not any(name in fields for name in self.names):
+                whole = _head(fields, ()).removesuffix(", ") + "}"
+                return Record("", {}, _earlier(fields["error"]), whole)
+            return Record(_head(fields, (*self.names, *_ANSWER, *_REPORT)), {}, error)
+
+    def _record(self, fields: dict[str, Any]) -> Record:
+        arrays = {}
+        for name in self.names:
+            if name not in fields:
+                raise GradcliError(f"the field {name!r} is missing", hint=_close(name, tuple(fields)))
+            value = fields[name]
+            try:
+                array: Any = np.array(value)
+            except (ValueError, TypeError, OverflowError, RecursionError):
+                array = self._carefully(value, name)
+            else:
+                if self._float.kind == "f" and array.dtype.kind in "fiu":
+                    if array.dtype is not self._float:
+                        array = array.astype(self._float)
+                elif array.dtype is not BOOL or self.dtype is not None:
+                    array = self._carefully(value, name)
+            arrays[name] = array
+        if len(fields) == len(arrays):
+            return Record("{", arrays)
+        return Record(_head(fields, self._own, strict=True), arrays)
+
+    def _carefully(self, value: Any, name: str) -> Any:
+        """The array of a value with anything unusual in it: words for numbers that are not finite, huge integers."""
+        try:
+            numbers, shape = _numbers(value)
+            if self.dtype is not None:
+                if not shape:
+                    return fitted(numbers[0], self.dtype)
+                return execute([OPS["tensor"](numbers, self.dtype)])[0].reshape(shape)
+            if numbers and all(type(item) is bool for item in numbers):
+                return np.array(numbers, BOOL).reshape(shape)
+            return np.array([fitted(item, self._float) for item in numbers], self._float).reshape(shape)
+        except GradcliError as error:
+            error.message = f"in the field {name}: {error.message}"
+            raise
+
+
+@lru_cache(maxsize=16)
+def _close(name: str, fields: tuple[str, ...]) -> str | None:
+    """A hint for a field that is missing: many lines may lack it."""
+    return did_you_mean(name, list(fields[:100]))
+
+
+def _not_json(error: Exception) -> GradcliError:
+    if isinstance(error, MemoryError):
+        return WorkError("not enough memory for the line")
+    if isinstance(error, RecursionError):
+        return GradcliError("this is nested too deeply")
+    if isinstance(error, JSONDecodeError):
+        told = error.msg[:1].lower() + error.msg[1:]
+        hint = "each line is a JSON object of its own" if not error.pos else None
+        return GradcliError(f"this is not JSON: {told} (column {error.pos + 1})", hint=hint)
+    return GradcliError("a whole number has more digits than can be read")
+
+
+def _numbers(value: Any) -> tuple[list[Any], tuple[int, ...]]:
+    """The numbers of a nested list, and its shape."""
+    if not isinstance(value, list):
+        return [_number(value)], ()
+    try:
+        whole = np.array(value, dtype=object)
+    except (ValueError, RecursionError):
+        whole = None
+    items: list[Any] = [] if whole is None else whole.ravel().tolist()
+    if whole is None or any(isinstance(item, list) for item in items):
+        list_array(value)
+        raise GradcliError("ragged list: numbers and lists are mixed at one level")
+    return [_number(item) for item in items], whole.shape
+
+
+def _number(item: Any) -> Any:
+    if isinstance(item, int | float):
+        return item
+    if isinstance(item, str) and item in _NON_FINITE:
+        return _NON_FINITE[item]
+    hint = 'a missing number is written NaN or "NaN"' if item is None else None
+    raise GradcliError(f"{_kind(item)} is no number", hint=hint)
+
+
+def _kind(item: Any) -> str:
+    """What a value of JSON is, for messages."""
+    if isinstance(item, str):
+        return f"the text {item[:40]!r}"
+    names = {dict: "an object", list: "a list", bool: "a truth value", type(None): "null"}
+    return names.get(type(item), "a number")
+
+
+def _earlier(report: Any) -> GradcliError:
+    """The error that an earlier command has reported."""
+    message = report.get("message") if isinstance(report, dict) else report
+    return GradcliError(f"an earlier command reports: {message if isinstance(message, str) else report}")
+
+
+def _head(fields: dict[str, Any], without: Sequence[str], strict: bool = False) -> str:
+    """The fields that pass through, as the beginning of an object; with `strict` each of them, or a GradcliError."""
+    parts = ["{"]
+    for key, item in fields.items():
+        if key in without:
+            continue
+        kind = type(item)
+        try:
+            text = quoted(item) if kind is str else repr(item) if kind is int else _text(item)
+        except RecursionError:
+            if strict:
+                raise GradcliError(f"the field {key!r} is nested too deeply") from None
+            continue
+        parts.append(f"{quoted(key)}: {text}, ")
+    return "".join(parts)
+
+
+def _text(item: Any) -> str:
+    try:
+        return dumps(item, allow_nan=False)
+    except ValueError:
+        return to_json(item)

@@ -1,0 +1,147 @@
+"""Where records come from: lines of JSON, .npy records, .npz archives, in files or through a pipe."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from gradcli.errors import GradcliError, WorkError
+from gradcli.render.json import to_json
+from gradcli.storage import RecordReader, load_item
+from gradcli.storage.header import shown
+from gradcli.storage.reading import open_file, reading
+from gradcli.storage.urls import is_url, local_path
+from gradcli.stream.fields import FieldReader, Record
+from gradcli.stream.source import Source, lines
+
+STANDARD_INPUT = "-"
+_FORMATS = {".npy": "npy", ".npz": "npz"}
+
+
+class Place(NamedTuple):
+    """Where a record stands: "line" or "record" and its number there, and the file unless it is standard input."""
+
+    kind: str
+    number: int
+    path: str = STANDARD_INPUT
+
+    def told(self, error: GradcliError) -> str:
+        """What went wrong, and where."""
+        where = shown(self.path)
+        if self.number and self.path == STANDARD_INPUT:
+            where = f"{self.kind} {self.number}"
+        elif self.number:
+            where = f"{self.kind} {self.number} of {where}"
+        elif where in error.message:
+            return error.message
+        return f"{where}: {error.message}"
+
+
+class Inputs(NamedTuple):
+    """Where records come from: files in turn, each in the format that its name tells unless one is given."""
+
+    paths: Sequence[str]
+    names: Sequence[str]
+    format: str | None
+    dtype: str | None
+
+
+def records(inputs: Inputs, before_waiting: Callable[[], None]) -> Iterator[tuple[Place, Record]]:
+    """Each record with its place; `before_waiting` is called before there may be none for a while.
+
+    A file that cannot be read counts as a record that failed; a WorkError when standard input cannot be.
+    """
+    fields = FieldReader(inputs.names, inputs.dtype)
+    for path in map(local_path, inputs.paths):
+        form = inputs.format or _FORMATS.get(path[-4:].lower(), "json")
+        if path == STANDARD_INPUT:
+            source = Source(standard_input(form), path, before_waiting)
+            yield from _named_items(source, inputs.names) if form == "npz" else _of(source, form, fields)
+            continue
+        if form == "npz":
+            yield Place("file", 0, path), _item(path, inputs.names)
+            continue
+        try:
+            # A failure to write, which comes up while more is looked for, is none to read.
+            if is_url(path):
+                hint = "fetch it in front of the pipe, as in curl URL | gradcli stream EXPR"
+                raise WorkError(f"{shown(path)} is a URL: of those only .npz archives are read", hint=hint)
+            with reading(path):
+                file = open_file(path)
+            with file:
+                yield from _of(Source(file, path, before_waiting), form, fields)
+        except GradcliError as error:
+            yield Place("file", 0, path), Record(_named(path), {}, error)
+
+
+def _of(source: Source, form: str, fields: FieldReader) -> Iterator[tuple[Place, Record]]:
+    return _arrays(source, fields.names) if form == "npy" else _lines(source, fields)
+
+
+def standard_input(form: str | None = None) -> Any:
+    """Standard input, for reading bytes."""
+    if sys.stdin is None or sys.stdin.closed:
+        raise WorkError("standard input is closed")
+    if form == "npy" and sys.stdin.isatty():
+        raise GradcliError("standard input is a terminal: no .npy can be typed", hint="pipe one in, or redirect with <")
+    return sys.stdin.buffer
+
+
+def _lines(source: Source, fields: FieldReader) -> Iterator[tuple[Place, Record]]:
+    for number, line in enumerate(lines(source), 1):
+        if isinstance(line, GradcliError):
+            yield Place("line", number, source.path), Record("{", {}, line)
+        elif line:
+            yield Place("line", number, source.path), fields.read(line)
+
+
+def _named_items(source: Source, names: Sequence[str]) -> Iterator[tuple[Place, Record]]:
+    """Archives whose paths stand in lines."""
+    for number, path in enumerate(lines(source), 1):
+        if isinstance(path, GradcliError):
+            yield Place("line", number), Record("{", {}, path)
+        elif path:
+            yield Place("line", number), _item(path, names)
+
+
+def _item(path: str, names: Sequence[str]) -> Record:
+    try:
+        return Record(_named(path), dict(zip(names, load_item(path, names), strict=True)))
+    except GradcliError as error:
+        return Record(_named(path), {}, error)
+
+
+def _arrays(source: Source, names: Sequence[str]) -> Iterator[tuple[Place, Record]]:
+    """Records of .npy, as many for each answer as there are names, in their order."""
+    head = _named(source.path)
+    reader = RecordReader(source)
+    number = 0
+    while True:
+        number += 1
+        arrays = {}
+        place = Place("record", number, source.path)
+        try:
+            for name in names:
+                array = reader.read()
+                if array is None:
+                    break
+                arrays[name] = array
+        except (GradcliError, MemoryError) as error:
+            # Where the next one begins is not known.
+            told = error if isinstance(error, GradcliError) else WorkError("not enough memory for the array")
+            yield place, Record(head, {}, told)
+            return
+        if not arrays:
+            return
+        if len(arrays) < len(names):
+            missing = names[len(arrays)]
+            message = f"the last record has no array for {missing!r}: arrays come in turn for {', '.join(names)}"
+            yield place, Record(head, {}, WorkError(message))
+            return
+        yield place, Record(head, arrays)
+
+
+def _named(path: str) -> str:
+    """The beginning of an answer to what a file holds."""
+    return "{" if path == STANDARD_INPUT else f'{{"file": {to_json(path)}, '

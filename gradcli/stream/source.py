@@ -1,0 +1,138 @@
+"""Bytes as they come: from a pipe, a terminal or a file, and cut into lines."""
+
+from __future__ import annotations
+
+import select
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from gradcli.errors import GradcliError, WorkError
+from gradcli.storage.header import shown
+
+# What one system call reads at most; a pipe holds no more.
+_CHUNK = 1 << 16
+#: Characters of JSON take several times their size in memory once they are read.
+LONGEST_LINE = 64 << 20
+# How files begin that hold no lines of UTF-8, what they are, and what to do.
+_FOREIGN = {
+    b"\xff\xfe": ("UTF-16 text", "convert it, as in iconv -f UTF-16 -t UTF-8"),
+    b"\xfe\xff": ("UTF-16 text", "convert it, as in iconv -f UTF-16 -t UTF-8"),
+    b"\x93NUMPY": (".npy data", "--format npy reads it"),
+    b"PK\x03\x04": ("an archive", "name .npz files as words, or in lines for --format npz"),
+    b"\x1f\x8b": ("compressed", "unpack it on the way, as in zcat"),
+}
+
+
+class Source:
+    """A stream of bytes that takes what is there; `before_waiting` is called before each look for more."""
+
+    __slots__ = ("path", "_raw", "_before_waiting", "_chunk", "_at")
+
+    def __init__(self, stream: Any, path: str, before_waiting: Callable[[], None]) -> None:
+        """`stream` is open for reading bytes; `path` names it in messages, "-" for standard input."""
+        self.path = path
+        self._raw = getattr(stream, "raw", stream)
+        self._before_waiting = before_waiting
+        self._chunk = b""
+        self._at = 0
+
+    def chunk(self) -> bytes:
+        """The bytes that are there, at least one; none at the end."""
+        if self._at < len(self._chunk):
+            rest = self._chunk[self._at :]
+            self._chunk, self._at = b"", 0
+            return rest
+        data: bytes = self._wait(lambda: self._raw.read(_CHUNK))
+        return data
+
+    def _wait(self, read: Callable[[], Any]) -> Any:
+        """What a look for more gives."""
+        self._before_waiting()
+        try:
+            while (found := read()) is None:
+                # A process at the other end has switched the pipe to non-blocking mode.
+                select.select([self._raw], [], [])
+        except OSError as error:
+            raise WorkError(f"cannot read {shown(self.path)}: {error.strerror or error}") from None
+        return found
+
+    def at_end(self) -> bool:
+        """Whether nothing more comes."""
+        if self._at == len(self._chunk):
+            self._chunk, self._at = self.chunk(), 0
+        return not self._chunk
+
+    def skip(self, expected: bytes) -> bool:
+        """Go past these bytes if they are what comes next and are there already; whether it was so."""
+        if not self._chunk.startswith(expected, self._at):
+            return False
+        self._at += len(expected)
+        return True
+
+    def readinto(self, view: memoryview) -> int:
+        """Fill a part of `view`, as files do; 0 at the end."""
+        if self._at == len(self._chunk) and len(view) >= _CHUNK:
+            count: int = self._wait(lambda: self._raw.readinto(view))
+            return count
+        if self.at_end():
+            return 0
+        count = min(len(view), len(self._chunk) - self._at)
+        view[:count] = self._chunk[self._at : self._at + count]
+        self._at += count
+        return count
+
+
+def lines(source: Source, longest: int = LONGEST_LINE) -> Iterator[str | GradcliError]:
+    """Each line as text without white space around it, or what is wrong with it. Takes the memory of one line."""
+    first = True
+    begun: list[bytes] = []
+    size = 0
+    while data := source.chunk():
+        if first:
+            first = False
+            for beginning, (kind, hint) in _FOREIGN.items():
+                if data.startswith(beginning):
+                    raise WorkError(f"{shown(source.path)} is {kind}, not lines of UTF-8 text", hint=hint)
+            data = data.removeprefix(b"\xef\xbb\xbf")
+        end = data.find(b"\n")
+        if begun and end >= 0:
+            begun.append(data[:end])
+            size += end
+            yield _too_long(longest) if size > longest else _text(b"".join(begun))
+            begun.clear()
+            size = 0
+            data = data[end + 1 :]
+        end = data.rfind(b"\n")
+        if end >= 0:
+            yield from _texts(data[:end])
+            data = data[end + 1 :]
+        if data:
+            size += len(data)
+            if size > longest:
+                # The rest of it is read only to find the next line.
+                begun[:] = [b""]
+            else:
+                begun.append(data)
+    if begun:
+        yield _too_long(longest) if size > longest else _text(b"".join(begun))
+
+
+def _texts(data: bytes) -> Iterator[str | GradcliError]:
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        yield from map(_text, data.split(b"\n"))
+    else:
+        yield from map(str.strip, text.split("\n"))
+
+
+def _text(line: bytes) -> str | GradcliError:
+    try:
+        return line.decode().strip()
+    except UnicodeDecodeError as error:
+        return GradcliError(f"the line is not UTF-8 text (byte {error.start + 1})")
+
+
+def _too_long(longest: int) -> GradcliError:
+    hint = "large arrays come as .npy: --format npy"
+    return GradcliError(f"the line is longer than {longest >> 20} MB", hint=hint)
