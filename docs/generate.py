@@ -30,7 +30,7 @@ DOCS = Path(__file__).resolve().parent
 
 # Every command has a pair of these marks in one page, command.md or its own, with its help between them:
 # <!-- generated: gradcli eval --help --> and <!-- end -->.
-COMMANDS = ("eval", "explain", "batch", "check", "stream")
+COMMANDS = ("eval", "explain", "batch", "derive", "check", "stream")
 _MARKS = re.compile(r"(<!-- generated: gradcli ([\w-]+) --help -->\n).*?(<!-- end -->)", re.DOTALL)
 
 # The tables of gradcli.ops in the order of the page.

@@ -37,6 +37,7 @@ FLOORS = [
     {"evaluation"},
     {"calculus"},
     {"render"},
+    {"formula"},
     {"batch"},
     {"cluster"},
     {"stream"},

@@ -10,6 +10,7 @@ import click
 from gradcli import __version__
 from gradcli.cli.batch import batch_command
 from gradcli.cli.check import check_command
+from gradcli.cli.derive import derive_command
 from gradcli.cli.evaluate import eval_command
 from gradcli.cli.explain import explain_command
 from gradcli.cli.stream import stream_command
@@ -40,6 +41,7 @@ cli.add_command(explain_command)
 cli.add_command(batch_command)
 cli.add_command(check_command)
 cli.add_command(stream_command)
+cli.add_command(derive_command)
 
 
 def run(arguments: list[str]) -> int:

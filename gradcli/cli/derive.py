@@ -1,0 +1,191 @@
+"""`gradcli derive`: an expression in, its derivative as a formula out."""
+
+from __future__ import annotations
+
+import re
+import sys
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+from gradcli.cli.note import note
+from gradcli.cli.request import ExpressionCommand, read_source
+from gradcli.cli.values import parse_inputs
+from gradcli.errors import GradcliError, did_you_mean
+from gradcli.syntax import parse
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from gradcli.formula.shapes import Given
+    from gradcli.syntax import Program
+
+HELP = """Derive EXPR and print its gradient as a formula.
+
+The formula is an expression of the same language: what it gives with `gradcli eval` is the gradient.
+
+\b
+A SHAPE is a number of dimensions (A:2 is a matrix of any size) or a list of lengths, numbers or words:
+A:3,4 and A:n,n; x:3, is a vector of 3. A dtype may follow, as in t:1:int64. Inputs without a shape are matrices
+if their name begins with a capital letter, vectors or numbers otherwise. With NAME=VALUE the shape is that of VALUE.
+
+\b
+Examples:
+  gradcli derive 'mean(2*(3*x+7)**2)'
+  gradcli derive 'sum((A@x - b)**2)' --wrt x
+  gradcli derive 'cross_entropy(x, t)' x:2 t:1:int64 --wrt x --format python
+  gradcli derive 'x@A@x' --wrt x --order 2 --jacobian
+"""
+
+FORMATS = ["text", "latex", "python", "json"]
+_SHAPED = re.compile(r"\s*([^\W\d]\w*)\s*:\s*([^:=]*?)\s*(?::\s*(\w+)\s*)?", re.ASCII)
+
+
+@click.command("derive", cls=ExpressionCommand, help=HELP, no_args_is_help=False)
+@click.argument("items", metavar="EXPR [NAME:SHAPE | NAME=VALUE]...", nargs=-1)
+@click.option("--wrt", metavar="NAME", help="The input to differentiate [default: the only one].")
+@click.option("--order", type=click.IntRange(1, 9), default=1, metavar="N",
+              help="Of higher orders: the gradient of the sum of the gradient [default: 1].")  # fmt: skip
+@click.option(
+    "--jacobian", is_flag=True, help="The Jacobian, with --order 2 the Hessian; only its diagonal if it is diagonal."
+)
+@click.option("--grad-output", "vector", metavar="NAME",
+              help="A name for the vector of the vector-Jacobian product, for a value that is no scalar.")  # fmt: skip
+@click.option("--format", "form", type=click.Choice(FORMATS), default="text", help="[default: text]")
+@click.option("-f", "--file", "source", metavar="FILE", type=click.Path(),
+              help="Read the expression from FILE (- is standard input); leave EXPR out.")  # fmt: skip
+@click.option("-q", "--quiet", is_flag=True, help="No notes.")
+def derive_command(
+    items: tuple[str, ...], wrt: str | None, order: int, jacobian: bool, vector: str | None, form: str,
+    source: str | None, quiet: bool,
+) -> None:  # fmt: skip
+    words = list(items)
+    if source is None and not words:
+        raise click.UsageError("Missing argument 'EXPR'.")
+    program = parse(words.pop(0).lstrip(" ") if source is None else read_source(source))
+    try:
+        text, notes = _derive(program, words, wrt, order, jacobian, vector, form)
+    except GradcliError as error:
+        if error.source is None:
+            error.source = program.source
+        raise
+    for remark in () if quiet else notes:
+        note(remark)
+    sys.stdout.write(text + "\n")
+
+
+def _derive(
+    program: Program, words: list[str], wrt: str | None, order: int, jacobian: bool, vector: str | None, form: str,
+) -> tuple[str, list[str]]:  # fmt: skip
+    """The formula as text in the wanted format, and remarks for the reader."""
+    from gradcli.formula.derivation import Wanted, derive
+    from gradcli.formula.guess import completed
+    from gradcli.formula.shapes import free_names
+
+    if vector is not None:
+        _check_vector(vector)
+        if jacobian and order == 1:
+            raise GradcliError("--jacobian and --grad-output contradict each other")
+    given = _givens(words)
+    names = free_names(program)
+    for one in given:
+        if one.name not in names:
+            raise GradcliError(
+                f"the input {one.name!r} is never used", hint="leave it out, or use it in the expression"
+            )
+    scalar = vector is None and not (jacobian and order == 1)
+    givens, remark = completed(program, given, names, scalar)
+    wanted = Wanted(_differentiated(givens, wrt), order, jacobian, vector)
+    derived = derive(program, givens, wanted)
+    notes = [*([remark] if remark else []), *derived.notes]
+    return _formatted(form, program, derived, wanted), notes
+
+
+def _formatted(form: str, program: Program, derived: object, wanted: object) -> str:
+    from gradcli.formula.formats import formatted
+
+    return formatted(form, program, derived, wanted)  # type: ignore[arg-type]
+
+
+def _check_vector(vector: str) -> None:
+    if not vector.isidentifier() or vector in ("None", "True", "False"):
+        raise GradcliError(
+            f"--grad-output takes a name here, not {vector!r}",
+            hint="as in --grad-output v: the formula then has v in it",
+        )
+
+
+def _differentiated(givens: list[Given], wrt: str | None) -> str:
+    names = [g.name for g in givens if g.dtype.kind == "f"]
+    if wrt is not None:
+        if not wrt.strip().isidentifier():
+            raise GradcliError("--wrt takes the name of one input", hint="as in --wrt x")
+        return wrt.strip()
+    if len(names) == 1:
+        return names[0]
+    if not names:
+        raise GradcliError("the expression has no input to differentiate")
+    raise GradcliError(
+        f"there are several inputs: {', '.join(names)}", hint=f"name one of them, as in --wrt {names[0]}"
+    )
+
+
+def _givens(words: list[str]) -> list[Given]:
+    """The inputs of a command line: shapes, and values for the sake of their shapes."""
+
+    from gradcli.formula.shapes import Given
+
+    result: list[Given] = []
+    for word in words:
+        shaped = _SHAPED.fullmatch(word)
+        if shaped is not None:
+            result.append(_shaped(word, *shaped.groups()))
+            continue
+        (value,) = parse_inputs([word]) if "=" in word else _refuse(word)
+        array = value.load(None)
+        dtype = array.dtype if array.dtype.kind != "f" or value.path is not None else _float64()
+        result.append(Given(value.name, tuple(array.shape), dtype))
+    for one in result:
+        if sum(other.name == one.name for other in result) > 1:
+            raise GradcliError(f"the input {one.name!r} is given twice")
+    return result
+
+
+def _refuse(word: str) -> NoReturn:
+    raise GradcliError(
+        f"{word!r} is not an input", hint="inputs are written NAME:SHAPE, as in A:2 or A:3,4, or NAME=VALUE"
+    )
+
+
+def _float64() -> np.dtype:
+    from gradcli.dtypes import FLOAT64
+
+    return FLOAT64
+
+
+def _shaped(word: str, name: str, shape: str, dtype: str | None) -> Given:
+
+    from gradcli.dtypes import DTYPES, FLOAT64
+    from gradcli.formula.guess import with_rank
+    from gradcli.formula.shapes import Given
+
+    if name in ("None", "True", "False"):
+        raise GradcliError(f"{name} is a constant of the language and cannot be an input", hint="choose another name")
+    if dtype is not None and dtype not in DTYPES:
+        hint = did_you_mean(dtype, list(DTYPES)) or "as in t:1:int64"
+        raise GradcliError(f"in {word!r}: unknown dtype {dtype!r}", hint=hint)
+    kind = FLOAT64 if dtype is None else DTYPES[dtype]
+    if re.fullmatch(r"\d{1,3}", shape):
+        if int(shape) > 6:
+            raise GradcliError(
+                f"in {word!r}: {shape} is a number of dimensions, at most 6",
+                hint=f"a vector is written {name}:{shape},",
+            )
+        return Given(name, with_rank(name, int(shape)), kind)
+    lengths = [part.strip() for part in shape.strip().removesuffix(",").split(",")]
+    if not all(re.fullmatch(r"\d{1,9}|[^\W\d]\w*", part, re.ASCII) for part in lengths):
+        raise GradcliError(
+            f"in {word!r}: {shape!r} is no shape",
+            hint="write a number of dimensions, as in A:2, or lengths with commas, as in A:3,4 or A:n,n",
+        )
+    return Given(name, tuple([int(part) if part.isdigit() else part for part in lengths]), kind)

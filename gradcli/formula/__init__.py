@@ -1,0 +1,1 @@
+"""Derivatives as formulas: from graphs to terms, simplified, and written as text, LaTeX, NumPy code or JSON."""

@@ -1,0 +1,200 @@
+"""Derive a formula: parse, fit shapes, differentiate, simplify, check."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gradcli.autodiff import vjp
+from gradcli.dtypes import FLOAT64
+from gradcli.errors import GradcliError, did_you_mean
+from gradcli.formula.arrange import Arranger
+from gradcli.formula.check import verify
+from gradcli.formula.forms import EXACT, Form
+from gradcli.formula.from_graph import Converter, Value
+from gradcli.formula.handlers import HANDLERS
+from gradcli.formula.jacobian import jacobian_of
+from gradcli.formula.naming import Named, named
+from gradcli.formula.readable import readable
+from gradcli.formula.rules import FACTOR_RULES, FUNCTION_RULES
+from gradcli.formula.shapes import SAMPLES, Given, Lengths, Reader
+from gradcli.formula.terms import Algebra, Size
+from gradcli.formula.text import text
+from gradcli.infer import cast
+from gradcli.node import INPUT, Node, constant
+from gradcli.syntax import Program
+
+
+class Wanted(NamedTuple):
+    """What is to be derived: with respect to an input, how often, and whether as a vector-Jacobian product.
+
+    `vector` is the name of the vector that a value which is no scalar is multiplied with.
+    """
+
+    wrt: str
+    order: int = 1
+    jacobian: bool = False
+    vector: str | None = None
+
+
+class Derived(NamedTuple):
+    """A formula, the inputs it holds for, and remarks for the reader."""
+
+    formula: Named
+    lengths: Lengths
+    notes: list[str]
+    value_rank: int
+
+
+def derive(program: Program, givens: Sequence[Given], wanted: Wanted) -> Derived:
+    """The formula of a derivative; GradcliError where there is none."""
+    _check(program, givens, wanted)
+    lengths = Lengths(givens)
+    lengths.fit(program)
+    _make_square(program, lengths)
+    algebra = Algebra(FACTOR_RULES, FUNCTION_RULES)
+    samples = [lengths.sample(k) for k in range(SAMPLES if lengths.unknown() else 1)]
+    graphs = [_graph(program, lengths, sample, wanted) for sample in samples]
+    reader = Reader(algebra, samples)
+    gradients = [g.gradient for g in graphs if g.gradient is not None]
+    value_shape, x_shape = reader.read([g.value.shape for g in graphs]), reader.read([g.wrt.shape for g in graphs])
+    shapes = {
+        name: reader.read([g.leaves[name].shape for g in graphs])
+        for name in _by_closeness(list(graphs[0].leaves), wanted)
+    }
+    notes: list[str] = []
+    like: str | None = wanted.wrt
+    if not gradients:
+        notes.append(f"the value does not depend on {wanted.wrt}" + (" in this order" if wanted.order > 1 else ""))
+        zero = Value(algebra.number(0).term, ((),) * len(x_shape))
+        found, shape = zero, x_shape
+    else:
+        ((found, shape),) = Converter(algebra, reader, HANDLERS).convert([[gradient] for gradient in gradients])
+        if wanted.jacobian:
+            found, shape, diagonal = jacobian_of(algebra, found, shape, graphs[0].seed_shape(reader, graphs))
+            like = None if not diagonal else wanted.wrt
+            notes += ["the Jacobian is diagonal: this is its diagonal"] if diagonal and shape else []
+    formula = _written(found, shape, shapes, givens, wanted, like)
+    verify(program, lengths, text(formula), wanted)
+    return Derived(formula, lengths, notes, len(value_shape))
+
+
+class _Graph(NamedTuple):
+    value: Node
+    wrt: Node
+    leaves: dict[str, Node]
+    gradient: Node | None
+    seed: Node
+
+    def seed_shape(self, reader: Reader, graphs: Sequence[_Graph]) -> tuple[Size, ...]:
+        shape: tuple[Size, ...] = reader.read([g.seed.shape for g in graphs])
+        return shape
+
+
+#: The name of the vector that a Jacobian is read off from; no name of the language can be this.
+SEED = "?"
+
+
+def _check(program: Program, givens: Sequence[Given], wanted: Wanted) -> None:
+    names = {g.name: g for g in givens}
+    if wanted.wrt not in names:
+        hint = did_you_mean(wanted.wrt, list(names)) or f"the inputs are {', '.join(names) or 'none'}"
+        raise GradcliError(f"there is no input {wanted.wrt!r} to differentiate", hint=hint)
+    if names[wanted.wrt].dtype.kind != "f":
+        raise GradcliError(f"the input {wanted.wrt!r} is {names[wanted.wrt].dtype} and cannot be differentiated")
+    if wanted.vector is not None and wanted.vector in names:
+        raise GradcliError(
+            f"the vector cannot be called {wanted.vector!r}, which is an input",
+            hint="choose another name, as in --grad-output v",
+        )
+
+
+def _graph(program: Program, lengths: Lengths, sample: dict[str, int], wanted: Wanted) -> _Graph:
+    """The graph of the derivative, differentiated by the rules for people."""
+    value, leaves = lengths.build(program, sample, [wanted.wrt])
+    x = leaves[wanted.wrt]
+    if not value.is_floating:
+        raise GradcliError(f"the value is {value.dtype} and has no derivative")
+    gradient: Node | None = None
+    last = seed = value
+    for order in range(1, wanted.order + 1):
+        ((node,), _) = readable([last])
+        seed = _seed(node, order, order == wanted.order, wanted)
+        gradient = vjp([node], [seed], [x]).get(x) if node.requires_grad else None
+        if gradient is None:
+            break
+        last = gradient
+    if wanted.vector is not None and value.size != 1:
+        leaves = {**leaves, wanted.vector: Node(INPUT, (), {}, value.shape, FLOAT64, False)}
+    return _Graph(value, x, leaves, gradient, seed)
+
+
+def _seed(node: Node, order: int, last: bool, wanted: Wanted) -> Node:
+    """What a pass starts with: the vector at first, ones later on, so that the gradient's sum is differentiated."""
+    if wanted.jacobian and last:
+        return Node(INPUT, (), {"name": SEED}, node.shape, node.dtype, False)
+    if order > 1:
+        return constant(1.0, node.dtype) if not node.shape else _ones(node)
+    if wanted.vector is not None:
+        # The vector is of the usual dtype and rounded to that of the value.
+        return cast(Node(INPUT, (), {"name": wanted.vector}, node.shape, FLOAT64, False), node.dtype)
+    if node.size != 1:
+        ranks = f"{node.ndim} dimension{'s' if node.ndim != 1 else ''}"
+        raise GradcliError(
+            f"the value has {ranks}: its gradient needs a vector to multiply with",
+            hint="reduce it, as in sum(...), or give --grad-output v for a vector v, or --jacobian",
+        )
+    return _ones(node)
+
+
+def _ones(node: Node) -> Node:
+    from gradcli.node import OPS
+
+    result: Node = OPS["ones_like"](node)
+    return result
+
+
+def _make_square(program: Program, lengths: Lengths) -> None:
+    """Matrices whose diagonal is taken are square unless their shapes were given."""
+    from gradcli.node import toposort
+
+    changed = True
+    while changed and lengths.unknown():
+        changed = False
+        sample = lengths.sample(0)
+        words = {n: word for word, n in sample.items()}
+        value, _ = lengths.build(program, sample, ())
+        for node in toposort([value]):
+            if node.op.name in ("trace", "diagonal") and node.inputs[0].ndim == 2:
+                a, b = (words.get(n, n) for n in node.inputs[0].shape)
+                if a != b and isinstance(a, str) and isinstance(b, str):
+                    changed = lengths.merge(a, b) or changed
+                    break
+
+
+def _by_closeness(names: list[str], wanted: Wanted) -> list[str]:
+    """The input that is differentiated first: lengths are rather told by it."""
+    return sorted(names, key=lambda name: name != wanted.wrt)
+
+
+def _written(
+    value: Value, shape: tuple[Size, ...], shapes: dict[str, Any], givens: Sequence[Given], wanted: Wanted,
+    like: str | None,
+) -> Named:  # fmt: skip
+    kinds = {g.name: EXACT for g in givens if g.dtype.kind != "f"}
+    arranger = Arranger(shapes, wanted.wrt, kinds)
+    form: Form = arranger.write(value, shape, like)
+    if form.kind == "boolean":
+        form = arranger.as_real(form)
+    return named(form, {*shapes, "e", "pi", "inf", "nan", "I"})
+
+
+def reads(formula: Named) -> set[str]:
+    """The names that a formula takes from outside."""
+    from gradcli.formula.forms import in_order
+
+    known = {"None", "True", "False", "pi", "e", "inf", "nan"}
+    words = {str(np.dtype(n)) for n in ("float16", "float32", "float64")}
+    return {f.arg for f in in_order([formula.result]) if f.op == "name"} - known - words

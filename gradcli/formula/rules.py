@@ -1,0 +1,250 @@
+"""Identities by which formulas become shorter: one function a row, listed in two tables at the end."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+from gradcli.formula.terms import ONE, Algebra, Factor, Open, Term, placed, value_of
+
+Found = tuple[Fraction, list[Factor]] | None
+
+
+def _never() -> int:
+    raise AssertionError("a sum has no labels of its own")
+
+
+# Products -------------------------------------------------------------------------------------------------------------
+
+
+def _one_plus_exp(factor: Factor) -> Factor | None:
+    """The exp(u) of a factor 1 + exp(u)."""
+    if factor.term.head != "add" or len(factor.term.args) != 2:
+        return None
+    parts = placed(factor.term, factor.labels, _never)
+    one = next((p for p in parts if value_of(p.term) == 1 and p.power == 1), None)
+    power = next((p for p in parts if p.term.head == "fn" and p.term.data[0] == "exp" and p.power == 1), None)
+    return power if one is not None else None
+
+
+def _argument(factor: Factor) -> Open:
+    """The argument of a function of one argument."""
+    ((inner, own, _),) = factor.term.args
+    return Open(inner, tuple([factor.labels[k] for k in own]))
+
+
+def logistic(algebra: Algebra, factors: list[Factor], free: set[int]) -> Found:
+    """1/(1 + exp(u)) is sigmoid(-u)."""
+    for k, factor in enumerate(factors):
+        if factor.power < 0 and factor.power.denominator == 1:
+            exponential = _one_plus_exp(factor)
+            if exponential is not None:
+                s = algebra.fn("sigmoid", [algebra.scaled(-1, _argument(exponential))])
+                return ONE, [*factors[:k], *factors[k + 1 :], Factor(*s, -factor.power)]
+    return None
+
+
+def exp_times_sigmoid(algebra: Algebra, factors: list[Factor], free: set[int]) -> Found:
+    """exp(u)*sigmoid(-u) is sigmoid(u)."""
+    table = {(f.term, f.labels): k for k, f in enumerate(factors)}
+    for k, factor in enumerate(factors):
+        if factor.term.head == "fn" and factor.term.data[0] == "exp" and factor.power > 0:
+            u = _argument(factor)
+            other = algebra.fn("sigmoid", [algebra.scaled(-1, u)])
+            at = table.get((other.term, other.labels))
+            if at is not None and factors[at].power >= factor.power:
+                rest = [f for i, f in enumerate(factors) if i not in (k, at)]
+                left = factors[at].power - factor.power
+                s = algebra.fn("sigmoid", [u])
+                return ONE, [*rest, Factor(*s, factor.power), *([Factor(*other, left)] if left else [])]
+    return None
+
+
+def exponentials(algebra: Algebra, factors: list[Factor], free: set[int]) -> Found:
+    """A negative power of exp(u) is exp(-u)."""
+    for k, factor in enumerate(factors):
+        if factor.term.head == "fn" and factor.term.data[0] == "exp" and factor.power < 0:
+            e = algebra.fn("exp", [algebra.scaled(factor.power, _argument(factor))])
+            return ONE, [*factors[:k], *factors[k + 1 :], Factor(*e, ONE)]
+    return None
+
+
+_INDICATORS = frozenset({"gt", "ge", "lt", "le", "eq", "ne", "bitwise_and", "bitwise_or", "bitwise_not",
+                         "logical_and",
+                         "logical_or", "logical_not", "logical_xor", "isnan", "isinf", "isfinite",
+                         "one_hot"})  # fmt: skip
+
+
+def is_indicator(term: Term) -> bool:
+    """Whether a term holds only zeros and ones."""
+    return term.head == "fn" and term.data[0] in _INDICATORS
+
+
+def indicator_powers(algebra: Algebra, factors: list[Factor], free: set[int]) -> Found:
+    """Zeros and ones to any positive power are themselves; so is the square of a sign, but at 0."""
+    for k, factor in enumerate(factors):
+        if factor.power > 1 and is_indicator(factor.term):
+            return ONE, [*factors[:k], *factors[k + 1 :], Factor(factor.term, factor.labels, ONE)]
+    return None
+
+
+def chosen_once(algebra: Algebra, factors: list[Factor], free: set[int]) -> Found:
+    """The sum over the columns of a one-hot matrix is 1: each index is somewhere."""
+    for k, factor in enumerate(factors):
+        if factor.term.head == "fn" and factor.term.data[0] == "one_hot" and factor.power == 1:
+            place = factor.labels[factor.term.args[1].labels[0]]
+            if place not in free and sum(place in f.labels for f in factors) == 1:
+                return ONE, [*factors[:k], *factors[k + 1 :]]
+    return None
+
+
+def inverse_cancels(algebra: Algebra, factors: list[Factor], free: set[int]) -> Found:
+    """A matrix times its inverse is the identity."""
+    for k, factor in enumerate(factors):
+        term, labels, power = factor
+        if term.head != "call" or term.data[0] != "inv" or power != 1 or term.rank != 2:
+            continue
+        (whole,) = term.args
+        if whole.axes not in (((0,), (1,)), ((1,), (0,))):
+            continue
+        turned = whole.axes == ((1,), (0,))
+        for i, other in enumerate(factors):
+            if other.term is not whole.term or other.power != 1:
+                continue
+            rows, columns = other.labels[::-1] if turned else other.labels
+            for shared, ends in ((labels[1] == rows, (labels[0], columns)), (labels[0] == columns, (labels[1], rows))):
+                label = labels[1] if ends[0] == labels[0] else labels[0]
+                if shared and sum(label in f.labels for f in factors) == 2:
+                    eye = algebra.intern("eye", None, (), (term.sizes[0],) * 2)
+                    rest = [f for j, f in enumerate(factors) if j not in (k, i)]
+                    return ONE, [*rest, Factor(eye, ends, ONE)]
+    return None
+
+
+# Functions ------------------------------------------------------------------------------------------------------------
+
+
+def exp_rule(algebra: Algebra, u: Open) -> Open | None:
+    """exp(log_softmax(x)) and exp(x - logsumexp(x)) are softmax(x); exp(0) is 1; exp(log(x)) is x."""
+    if value_of(u.term) == 0:
+        return algebra.number(1)
+    if u.term.head == "fn" and u.term.data[0] == "log":
+        return _argument(Factor(*u, ONE))
+    if u.term.head == "call" and u.term.data[0] == "log_softmax":
+        return Open(algebra.intern("call", ("softmax", u.term.data[1]), u.term.args, u.term.sizes), u.labels)
+    if u.term.head != "add" or len(u.term.args) != 2:
+        return None
+    parts = placed(u.term, u.labels, _never)
+    for total, x in (parts, parts[::-1]):
+        if total.term.head == "call" and total.term.data[0] == "logsumexp" and total.power == -1 and x.power == 1:
+            return _softmax_of(algebra, total, x)
+    return None
+
+
+def _softmax_of(algebra: Algebra, total: Factor, x: Factor) -> Open | None:
+    (whole,) = total.term.args
+    dims = dict(total.term.data[1])["dim"]
+    if whole.term is not x.term or len(dims) != 1 or any(len(a) != 1 for a in whole.axes):
+        return None
+    outer = [a[0] for k, a in enumerate(whole.axes) if k not in dims]
+    if tuple([x.labels[k] for k in outer]) != total.labels:
+        return None
+    term = algebra.intern("call", ("softmax", (("dim", dims[0]),)), (whole,), whole.shape)
+    return Open(term, tuple([x.labels[a[0]] for a in whole.axes]))
+
+
+def log_rule(algebra: Algebra, u: Open) -> Open | None:
+    """log(1) is 0, log(exp(x)) is x."""
+    if value_of(u.term) == 1:
+        return algebra.number(0)
+    if u.term.head == "fn" and u.term.data[0] == "exp":
+        return _argument(Factor(*u, ONE))
+    return None
+
+
+def where_rule(algebra: Algebra, condition: Open, a: Open, b: Open) -> Open | None:
+    """A choice between something tame and 0 is a product; numbers come out."""
+    if a == b:
+        return a
+    if value_of(b.term) == 0 and a.term.tame:
+        return algebra.times(condition, a)
+    if value_of(a.term) == 0 and b.term.tame:
+        return algebra.times(negated(algebra, condition), b)
+    for value, other, first in ((a, b, True), (b, a, False)):
+        if value_of(other.term) == 0 and value.term.head == "prod" and value.term.data != 1:
+            number = value.term.data
+            inner = algebra.scaled(1 / number, value)
+            chosen = algebra.fn("where", [condition, inner, other] if first else [condition, other, inner])
+            return algebra.scaled(number, chosen)
+    return None
+
+
+_OPPOSITE = {"gt": "le", "le": "gt", "lt": "ge", "ge": "lt", "eq": "ne", "ne": "eq"}
+
+
+def negated(algebra: Algebra, condition: Open) -> Open:
+    """The opposite of a condition. (A comparison with NaN has none, but neither has the derivative.)"""
+    if condition.term.head == "fn" and condition.term.data[0] in _OPPOSITE:
+        args = [Open(f.term, tuple([condition.labels[k] for k in f.labels])) for f in condition.term.args]
+        return algebra.fn(_OPPOSITE[condition.term.data[0]], args)
+    return algebra.fn("bitwise_not", [condition])
+
+
+def compare_relu(name: str) -> Any:
+    """relu(x) > 0 where x > 0."""
+
+    def rule(algebra: Algebra, a: Open, b: Open) -> Open | None:
+        if value_of(b.term) == 0 and a.term.head == "fn" and a.term.data[0] == "relu":
+            return algebra.fn(name, [_argument(Factor(*a, ONE)), b])
+        return None
+
+    return rule
+
+
+def sign_rule(algebra: Algebra, u: Open) -> Open | None:
+    """The sign of a positive multiple; sign(0) is 0."""
+    number = value_of(u.term)
+    if number is not None:
+        return algebra.number((number > 0) - (number < 0))
+    if u.term.head == "prod" and u.term.data not in (1, -1):
+        size = abs(u.term.data)
+        return algebra.fn("sign", [algebra.scaled(1 / size, u)])
+    return None
+
+
+def even(name: str) -> Any:
+    """f(-x) is f(x)."""
+
+    def rule(algebra: Algebra, u: Open) -> Open | None:
+        return algebra.fn(name, [algebra.scaled(-1, u)]) if u.term.head == "prod" and u.term.data < 0 else None
+
+    return rule
+
+
+def odd(name: str) -> Any:
+    """f(-x) is -f(x)."""
+
+    def rule(algebra: Algebra, u: Open) -> Open | None:
+        if value_of(u.term) == 0:
+            return algebra.number(0)
+        if u.term.head == "prod" and u.term.data < 0:
+            return algebra.scaled(-1, algebra.fn(name, [algebra.scaled(-1, u)]))
+        return None
+
+    return rule
+
+
+#: Tried in every product, until none applies.
+FACTOR_RULES = (logistic, exp_times_sigmoid, exponentials, indicator_powers, chosen_once, inverse_cancels)
+
+#: By the name of the function.
+FUNCTION_RULES: dict[str, Any] = {
+    "exp": exp_rule,
+    "log": log_rule,
+    "where": where_rule,
+    "sign": sign_rule,
+    "gt": compare_relu("gt"),
+    "cos": even("cos"),
+    "cosh": even("cosh"),
+    **{name: odd(name) for name in ("sin", "tan", "sinh", "tanh", "asin", "atan", "asinh", "atanh", "erf")},
+}

@@ -1,0 +1,249 @@
+"""Formulas of derivatives: as a textbook writes them, and with the numbers of the gradient wherever it has any."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import gradcli as gc
+from gradcli.autodiff import vjp
+from gradcli.execute import execute
+from gradcli.formula.derivation import Derived, Wanted, derive
+from gradcli.formula.shapes import Given
+from gradcli.formula.text import text
+from gradcli.node import input_node
+from gradcli.syntax import parse
+from tests.cases import Case, all_cases
+from tests.command import call, process
+from tests.gradients import build
+
+TEXTBOOK = [
+    line.split(" | ", 3) for line in (Path(__file__).parent / "textbook.txt").read_text().splitlines() if " | " in line
+][1:]
+
+
+def derived(expression: str, arrays: dict[str, np.ndarray], wrt: str, **wanted: Any) -> Derived:
+    givens = [Given(name, array.shape, array.dtype) for name, array in arrays.items()]
+    return derive(parse(expression), givens, Wanted(wrt, **wanted))
+
+
+def printed(monkeypatch: pytest.MonkeyPatch, *words: str) -> str:
+    done = call(monkeypatch, "derive", *words)
+    assert done.code == 0, done.err
+    return done.out.removesuffix("\n")
+
+
+# As a person writes them ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("expression", "inputs", "wrt", "formula"), TEXTBOOK)
+def test_textbook(monkeypatch: pytest.MonkeyPatch, expression: str, inputs: str, wrt: str, formula: str) -> None:
+    assert printed(monkeypatch, expression, *inputs.split(), "--wrt", wrt) == formula
+
+
+def test_the_textbook_is_long_enough() -> None:
+    assert len(TEXTBOOK) >= 60
+
+
+@pytest.mark.parametrize(
+    ("words", "formula"),
+    [
+        (["sum(x**3)", "x:1", "--order", "2"], "6*x"),
+        (["x@A@x", "--wrt", "x", "--order", "2", "--jacobian"], "A + A.T"),
+        (["tanh(W@x)", "--wrt", "x", "--jacobian"], "W*(1 - tanh(W@x)**2)[:, None]"),
+        (["sin(x)", "x:1", "--jacobian"], "cos(x)"),
+        (["A@x", "--wrt", "x", "--jacobian"], "A"),
+        (["A@x", "--wrt", "x", "--grad-output", "v"], "A.T@v"),
+        (["exp(x)", "x:1", "--grad-output", "v"], "v*exp(x)"),
+        (["sum(y)", "x:1", "y:1", "--wrt", "y"], None),
+        (["y = x**2; sum(y*exp(y))", "x:1"], None),
+    ],
+)
+def test_orders_jacobians_and_vectors(monkeypatch: pytest.MonkeyPatch, words: list[str], formula: str | None) -> None:
+    if words[0] == "sum(y)":
+        done = call(monkeypatch, "derive", *words)
+        assert done.code == 2 and "the input 'x' is never used" in done.err
+        return
+    found = printed(monkeypatch, *words)
+    assert formula is None or found == formula
+
+
+def test_large_common_parts_are_named_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = printed(monkeypatch, "h = tanh(A@x + b); sum((h@W@h)**2*exp(-h@W@h))", "--wrt", "x")
+    assert found.count("tanh") == 1 and found.count(";") + found.count("\n") >= 1, found
+
+
+# The same numbers -----------------------------------------------------------------------------------------------------
+
+
+def gradient(expression: str, arrays: dict[str, np.ndarray], wrt: str, vector: np.ndarray | None, order: int) -> Any:
+    """The gradient by the engine; from the second order on, that of the sum of the one before."""
+    node, leaves = build(expression, arrays)
+    for k in range(order):
+        if not node.requires_grad:
+            return np.zeros(arrays[wrt].shape)
+        seed = vector if k == 0 and vector is not None else np.ones(node.shape)
+        found = vjp([node], [input_node(np.asarray(seed, node.dtype))], [leaves[wrt]]).get(leaves[wrt])
+        if found is None:
+            return np.zeros(arrays[wrt].shape)
+        node = found
+    return execute([node])[0]
+
+
+def used(case: Case) -> dict[str, np.ndarray]:
+    """The inputs that an expression mentions."""
+    return {name: array for name, array in case.arrays().items() if re.search(rf"\b{name}\b", case.expression)}
+
+
+def _differentiable(case: Case) -> bool:
+    value = gc.evaluate(case.expression, used(case), wrt=()).value
+    return value.dtype.kind == "f" and any(array.dtype.kind == "f" for array in used(case).values())
+
+
+@pytest.mark.parametrize("order", [1, 2])
+@pytest.mark.parametrize("case", [case for case in all_cases() if _differentiable(case)], ids=str)
+def test_formulas_give_the_gradient(case: Case, order: int) -> None:
+    arrays = used(case)
+    value = gc.evaluate(case.expression, arrays, wrt=()).value.numpy()
+    vector = None if value.size == 1 else np.random.default_rng(1).uniform(0.5, 1.5, value.shape)
+    for wrt in [name for name in arrays if arrays[name].dtype.kind == "f"][:2]:
+        expected = gradient(case.expression, arrays, wrt, vector, order)
+        name = None if vector is None else "V"
+        formula = text(derived(case.expression, arrays, wrt, order=order, vector=name).formula)
+        known = {**arrays, **({} if vector is None else {"V": vector})}
+        found = gc.evaluate(formula, {n: a for n, a in known.items() if re.search(rf"\b{n}\b", formula)}, wrt=())
+        got = np.asarray(found.value.numpy(), np.float64)
+        finite = np.isfinite(expected)
+        assert got.shape == expected.shape, formula
+        scale = np.abs(expected[finite]).max(initial=1.0)
+        np.testing.assert_allclose(got[finite], expected[finite], rtol=1e-9, atol=1e-9 * scale, err_msg=formula)
+
+
+@pytest.mark.parametrize(("expression", "inputs", "wrt", "formula"), TEXTBOOK)
+def test_formulas_hold_for_every_size(expression: str, inputs: str, wrt: str, formula: str) -> None:
+    rng = np.random.default_rng(0)
+    for n in (2, 5):
+        shapes = {word.split(":")[0]: int(word.split(":")[1]) for word in inputs.split()}
+        arrays: dict[str, np.ndarray] = {name: rng.uniform(0.2, 0.8, (n,) * rank) for name, rank in shapes.items()}
+        for name, array in arrays.items():
+            if array.ndim == 2:
+                arrays[name] = array @ array.T + n * np.eye(n)
+        if "int64" in inputs:
+            arrays["t"] = np.arange(n) % 2
+        expected = gc.evaluate(expression, arrays, wrt=wrt).grads
+        assert expected is not None
+        known = {name: array for name, array in arrays.items() if re.search(rf"\b{name}\b", formula)}
+        got = gc.evaluate(formula, known, wrt=()).value.numpy()
+        wanted = expected[wrt]
+        assert wanted is not None
+        np.testing.assert_allclose(got, wanted.numpy(), rtol=1e-9, atol=1e-12)
+
+
+# Other formats --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("expression", "inputs", "wrt", "formula"), TEXTBOOK)
+def test_python_functions_agree(
+    monkeypatch: pytest.MonkeyPatch, expression: str, inputs: str, wrt: str, formula: str
+) -> None:
+    source = printed(monkeypatch, expression, *inputs.split(), "--wrt", wrt, "--format", "python")
+    assert "gradcli" not in source and source.startswith("import numpy as np")
+    names: dict[str, Any] = {}
+    exec(compile(source, "formula.py", "exec"), names)
+    rng = np.random.default_rng(2)
+    arrays: dict[str, Any] = {}
+    for word in inputs.split():
+        name, rank = word.split(":")[0], int(word.split(":")[1])
+        array = rng.uniform(0.2, 0.8, (3,) * rank)
+        arrays[name] = array @ array.T + 3 * np.eye(3) if rank == 2 else np.arange(3) % 2 if "int" in word else array
+    known = {name: a for name, a in arrays.items() if re.search(rf"\b{name}\b", formula)}
+    wanted = gc.evaluate(formula, known, wrt=()).value.numpy()
+    np.testing.assert_allclose(names["gradient"](**known), wanted, rtol=1e-9, atol=1e-12)
+
+
+_COMMAND = re.compile(r"\\([a-zA-Z]+)")
+_KNOWN = {
+    "frac", "left", "right", "cdot", "top", "odot", "operatorname", "sum", "sqrt", "log", "exp", "sin", "cos", "tan",
+    "sinh", "cosh", "tanh", "sigma", "lVert", "rVert", "lvert", "rvert", "mathrm", "mathbf", "det", "times", "circ",
+    "quad", "text", "begin", "end", "max", "min", "prod", "neq", "leq", "geq", "alpha", "lambda", "mu", "pi", "otimes",
+    "bigl", "bigr", "tfrac", "mathbb", "ldots", "land", "lor", "bmod", "lfloor", "rfloor", "lceil", "rceil",
+    "boldsymbol", "dim", "mathsf", "mathit", "oslash", "infty", "partial",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("expression", "inputs", "wrt", "formula"), TEXTBOOK)
+def test_latex_is_well_formed(
+    monkeypatch: pytest.MonkeyPatch, expression: str, inputs: str, wrt: str, formula: str
+) -> None:
+    latex = printed(monkeypatch, expression, *inputs.split(), "--wrt", wrt, "--format", "latex")
+    depth = 0
+    for brace in re.findall(r"(?<!\\)[{}]", latex):
+        depth += 1 if brace == "{" else -1
+        assert depth >= 0, latex
+    assert depth == 0 and latex.count(r"\left") == latex.count(r"\right"), latex
+    assert re.findall(r"\\begin\{(\w+)\}", latex) == re.findall(r"\\end\{(\w+)\}", latex)[::-1]
+    assert set(_COMMAND.findall(latex)) <= _KNOWN, latex
+    # Letters and digits, operators, brackets: nothing that TeX would trip over.
+    assert not re.search(r"(?<!\\)[#$%]|\*\*|@", latex), latex
+
+
+def test_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = json.loads(printed(monkeypatch, "mean(2*(3*x+7)**2)", "x:2", "--format", "json"))
+    assert found["formula"] == "12*(3*x + 7)/x.numel()" and found["wrt"] == "x" and found["order"] == 1
+    assert [node["id"] for node in found["nodes"]] == list(range(len(found["nodes"])))
+    assert all(k < node["id"] for node in found["nodes"] for k in node["inputs"])
+
+
+# The command ----------------------------------------------------------------------------------------------------------
+
+
+def test_through_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    formula = process("derive", "mean(log1p(exp(-y*(X@w))))", "--wrt", "w").out.strip()
+    rng = np.random.default_rng(0)
+    for name, array in {
+        "X": rng.normal(size=(50, 4)),
+        "y": rng.choice([-1.0, 1.0], 50),
+        "w": rng.normal(size=4),
+    }.items():
+        np.save(f"{name}.npy", array)
+    inputs = ("X=X.npy", "y=y.npy", "w=w.npy")
+    assert process("eval", formula, *inputs, "--no-grad", "-q", "-o", "value=a.npy").code == 0
+    assert process("eval", "mean(log1p(exp(-y*(X@w))))", *inputs, "-q", "-o", "w.grad=b.npy").code == 0
+    np.testing.assert_allclose(np.load("a.npy"), np.load("b.npy"), rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["sum(x"], "'(' is never closed"),
+        (["sum(x*y)"], "there are several inputs: x, y"),
+        (["sum(x)", "--wrt", "z"], "there is no input 'z' to differentiate"),
+        (["sum(x)", "x:9"], "in 'x:9': 9 is a number of dimensions, at most 6"),
+        (["sum(x)", "x:1:int99"], "in 'x:1:int99': unknown dtype 'int99'"),
+        (["sum(x)", "y"], "'y' is not an input"),
+        (["x*2", "x:1"], "the value has 1 dimension: its gradient needs a vector to multiply with"),
+        (["x > 0", "x:1", "--grad-output", "v"], "the value is bool and has no derivative"),
+        (["sum(t)", "t:1:int64"], "the expression has no input to differentiate"),
+        (["A@x", "A:3,4", "x:5,", "--wrt", "x", "--jacobian"], "shapes (3, 4) and (5,) do not fit for @"),
+        (["sum(x)", "--grad-output", "1"], "--grad-output takes a name here, not '1'"),
+    ],
+)
+def test_bad_requests(monkeypatch: pytest.MonkeyPatch, words: list[str], told: str) -> None:
+    done = call(monkeypatch, "derive", *words)
+    assert (done.code, done.out) == (2, "") and done.err.startswith(f"gradcli: {told}"), done.err
+
+
+def test_long_and_deep_expressions(monkeypatch: pytest.MonkeyPatch) -> None:
+    deep = printed(monkeypatch, "(" * 20_000 + "x" + ")" * 20_000, "x:0")
+    assert deep == "1"
+    assert printed(monkeypatch, "+".join(["x"] * 2_000), "x:0") == "2000"
+    nested = "x"
+    for _ in range(60):
+        nested = f"tanh({nested})"
+    assert "tanh" in printed(monkeypatch, nested, "x:0")
