@@ -10,6 +10,17 @@ _WINDOW = 100
 _LONGEST = 400
 
 
+class Place(tuple[int, int]):
+    """A span that knows its text, for what was written before the text at hand."""
+
+    source: str
+
+    def __new__(cls, span: Span, source: str) -> Place:
+        place = super().__new__(cls, span)
+        place.source = source
+        return place
+
+
 class GradcliError(RuntimeError):
     """A request that cannot be carried out (exit code 2).
 
@@ -40,8 +51,9 @@ class GradcliError(RuntimeError):
     def render(self) -> str:
         """The message, the place in the source with carets under it, and the hint."""
         lines = [_one_line(self.message)]
-        if self.source is not None and self.span is not None:
-            lines += quote(self.source, self.span)
+        source = self.span.source if isinstance(self.span, Place) else self.source
+        if source is not None and self.span is not None:
+            lines += quote(source, self.span)
         if self.hint:
             lines.append(f"hint: {_one_line(self.hint)}")
         return "\n".join(lines)

@@ -78,6 +78,8 @@ class Evaluator:
         self.inputs = inputs
         self.functions: dict[str, Statement] = {}
         self.used: set[str] = set()
+        #: Where names are given values, for those who ask.
+        self.where = " on the command line"
         self._values: list[Any] = []
         # The place of each value on the stack, from its first character to its last.
         self._places: list[Span] = []
@@ -85,13 +87,21 @@ class Evaluator:
     def run(self, program: Program, dtype: np.dtype | None = None) -> Node:
         """The node of the last statement's value, in `dtype` if one is given."""
         for statement in program.statements:
-            if statement.kind == "define":
-                self._define(statement)
-                continue
-            value = self._execute(statement.code)
-            if statement.kind == "assign":
-                self._assign(statement, value)
-        span = program.statements[-1].span
+            value = self.carry_out(statement)
+        return self.final(value, program.statements[-1].span, dtype)
+
+    def carry_out(self, statement: Statement) -> Any:
+        """Carry one statement out, and give its value: None for a definition."""
+        if statement.kind == "define":
+            self._define(statement)
+            return None
+        value = self._execute(statement.code)
+        if statement.kind == "assign":
+            self._assign(statement, value)
+        return value
+
+    def final(self, value: Any, span: Span, dtype: np.dtype | None = None) -> Node:
+        """The node of the value of a whole expression, which stands at `span`; an error if it is no tensor."""
         try:
             return self._final(value, dtype, span)
         except GradcliError as error:
@@ -236,7 +246,7 @@ class Evaluator:
         if (name in OPS and OPS[name].public) or name in self.functions:
             raise GradcliError(f"{name!r} is a function", span=place, hint=f"call it, as in {name}(x)")
         candidates = [*(local or ()), *self.names, *CONSTANTS]
-        hint = did_you_mean(name, candidates) or f"give it a value on the command line, as in {name}=ones(2,2)"
+        hint = did_you_mean(name, candidates) or f"give it a value{self.where}, as in {name}=ones(2,2)"
         raise GradcliError(f"unknown name {name!r}", span=place, hint=hint)
 
     # Operations -------------------------------------------------------------------------------------------------------

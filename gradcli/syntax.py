@@ -64,8 +64,10 @@ class Program:
         self.statements = statements
 
 
-def parse(source: str) -> Program:
+def parse(source: str, *, value: bool = True) -> Program:
     """The program of a source text; a GradcliError with the place of the first mistake when it is not one.
+
+    Without `value` the last statement need not be an expression.
 
     >>> [(step.op, step.arg) for step in parse("2*x + 1").statements[-1].code]
     [('number', 2), ('name', 'x'), ('binary', '*'), ('number', 1), ('binary', '+')]
@@ -99,7 +101,7 @@ def parse(source: str) -> Program:
         starts.append(start)
         previous = token
         end = start + len(text)
-    return Program(source, builder.finished())
+    return Program(source, builder.finished(value))
 
 
 def _reach(lalr: Tables, below: int, symbol: str, kind: str) -> int:
@@ -288,8 +290,8 @@ class _Builder:
     def bare_tuple(self, v: list[Any], at: list[int], end: int) -> None:
         raise self.error("a tuple is written in parentheses", (at[0], end), "write (a, b)")
 
-    def finished(self) -> list[Statement]:
-        """All statements, once they are known to end with the one expression."""
+    def finished(self, value: bool) -> list[Statement]:
+        """All statements, once no expression but the last is known to be in vain, and that one to be there."""
         if not self.statements:
             raise GradcliError("the expression is empty")
         *before, last = self.statements
@@ -299,7 +301,7 @@ class _Builder:
                     "the value of this expression is not used", statement.span,
                     "assign it to a name, or put brackets around an expression that goes on in the next line",
                 )  # fmt: skip
-        if last.kind != "expression":
+        if value and last.kind != "expression":
             what = "an assignment" if last.kind == "assign" else "a definition"
             raise self.error(f"the last statement is {what}; end with the expression to evaluate", last.span)
         return self.statements

@@ -36,9 +36,9 @@ FLOORS = [
     {"expression"},
     {"evaluation"},
     {"calculus"},
-    {"render"},
     {"formula"},
-    {"batch"},
+    {"reference", "render", "drawing", "plotting"},
+    {"batch", "repl"},
     {"cluster"},
     {"stream"},
     {"cli"},
@@ -49,7 +49,8 @@ LEVEL = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
 ALLOWED = {("tensors", "render"), ("tensors", "gradients")}
 MODULES = sorted(PACKAGE.rglob("*.py"))
 ONLY_IN = {
-    "click": "cli", "lark": "lalr", "scipy": "ops", "dask": "cluster", "distributed": "cluster", "fsspec": "storage"
+    "click": "cli", "lark": "lalr", "scipy": "ops", "dask": "cluster", "distributed": "cluster", "fsspec": "storage",
+    "graphviz": "render", "matplotlib": "plotting", "prompt_toolkit": "cli",
 }  # fmt: skip
 
 

@@ -13,6 +13,11 @@ from gradcli.cli.check import check_command
 from gradcli.cli.derive import derive_command
 from gradcli.cli.evaluate import eval_command
 from gradcli.cli.explain import explain_command
+from gradcli.cli.graph import graph_command
+from gradcli.cli.ops import ops_command
+from gradcli.cli.plot import plot_command
+from gradcli.cli.repl import repl_command
+from gradcli.cli.request import ExpressionCommand
 from gradcli.cli.stream import stream_command
 from gradcli.errors import GradcliError, WorkError
 
@@ -42,6 +47,10 @@ cli.add_command(batch_command)
 cli.add_command(check_command)
 cli.add_command(stream_command)
 cli.add_command(derive_command)
+cli.add_command(graph_command)
+cli.add_command(ops_command)
+cli.add_command(plot_command)
+cli.add_command(repl_command)
 
 
 def run(arguments: list[str]) -> int:
@@ -84,7 +93,8 @@ def _run_click(arguments: list[str]) -> int:
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else "gradcli eval" if "eval" in arguments[:1] else "gradcli"
         hint = f"`{command} --help` shows what it takes"
-        if isinstance(error, click.NoSuchOption):
+        takes_expression = error.ctx is not None and isinstance(error.ctx.command, ExpressionCommand)
+        if isinstance(error, click.NoSuchOption) and takes_expression:
             hint += "; an expression that begins with -- is written after a -- of its own"
         raise GradcliError(_in_our_style(error.format_message()), hint=hint) from None
     except click.ClickException as error:

@@ -17,6 +17,7 @@ from gradcli.syntax import parse
 if TYPE_CHECKING:
     import numpy as np
 
+    from gradcli.formula.derivation import Derived, Wanted
     from gradcli.formula.shapes import Given
     from gradcli.syntax import Program
 
@@ -101,10 +102,14 @@ def _derive(
     return _formatted(form, program, derived, wanted), notes
 
 
-def _formatted(form: str, program: Program, derived: object, wanted: object) -> str:
-    from gradcli.formula.formats import formatted
+def _formatted(form: str, program: Program, derived: Derived, wanted: Wanted) -> str:
+    from gradcli.formula.formats import as_json, formatted
 
-    return formatted(form, program, derived, wanted)  # type: ignore[arg-type]
+    if form == "json":
+        from gradcli.render.json import to_json
+
+        return to_json(as_json(program, derived, wanted))
+    return formatted(form, program, derived, wanted)
 
 
 def _check_vector(vector: str) -> None:

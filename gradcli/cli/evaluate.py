@@ -38,7 +38,7 @@ Examples:
 """
 
 # For terminals and pipes that know no more than ASCII.
-_PLAIN = str.maketrans({"└": "`", "├": "|", "│": "|", "─": "-", "↑": "^", "…": "..."})
+PLAIN = str.maketrans({"└": "`", "├": "|", "│": "|", "─": "-", "↑": "^", "…": "..."})
 
 
 @click.command("eval", cls=ExpressionCommand, help=HELP, no_args_is_help=False)
@@ -184,5 +184,5 @@ def write_text(text: str) -> None:
     try:
         text.encode(sys.stdout.encoding)
     except UnicodeEncodeError:
-        text = text.translate(_PLAIN)
+        text = text.translate(PLAIN)
     sys.stdout.write(text + "\n")

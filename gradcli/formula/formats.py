@@ -14,7 +14,7 @@ from gradcli.unparse import written
 
 
 def formatted(form: str, program: Program, derived: Derived, wanted: Wanted) -> str:
-    """The formula as "text", "latex", "python" or "json"."""
+    """The formula as "text", "latex" or "python"."""
     if form == "text":
         return text(derived.formula)
     if form == "latex":
@@ -25,9 +25,7 @@ def formatted(form: str, program: Program, derived: Derived, wanted: Wanted) -> 
         from gradcli.formula.numpy_code import function
 
         return function(derived.formula, _title(program, wanted), _parameters(derived, wanted))
-    from gradcli.render.json import to_json
-
-    return to_json(_as_json(program, derived, wanted))
+    raise ValueError(f"no format {form!r}")
 
 
 def _title(program: Program, wanted: Wanted) -> str:
@@ -43,7 +41,8 @@ def _parameters(derived: Derived, wanted: Wanted) -> list[str]:
     return [name for name in (*names, *vector) if name in used]
 
 
-def _as_json(program: Program, derived: Derived, wanted: Wanted) -> dict[str, Any]:
+def as_json(program: Program, derived: Derived, wanted: Wanted) -> dict[str, Any]:
+    """The formula as data for JSON: its statements, shapes and graph."""
     formula: Named = derived.formula
     names = formula.names
     lengths = derived.lengths

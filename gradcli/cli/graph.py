@@ -1,0 +1,116 @@
+"""`gradcli graph`: a picture of an expression, of its backward pass, or of how it would be computed."""
+
+from __future__ import annotations
+
+import sys
+from contextvars import copy_context
+from typing import TYPE_CHECKING
+
+import click
+
+from gradcli.cli.request import DTYPES, Asked, ExpressionCommand
+from gradcli.errors import GradcliError
+
+if TYPE_CHECKING:
+    from gradcli.drawing import Drawing
+
+HELP = """Draw the graph of EXPR.
+
+Inputs are given as to `gradcli eval`; nothing is computed, and files are not read. DOT, Mermaid and JSON need nothing
+installed; SVG and PNG need Graphviz, and pip install "gradcli[graph]".
+
+\b
+--what forward   the expression, operation by operation (the default)
+--what backward  the chain of backward functions, as PyTorch names them
+--what grad      the gradients, with what they need of the expression
+--what plan      the passes over the data and their steps, as gradcli explain lists them
+
+\b
+Examples:
+  gradcli graph 'mean(2*(3*x+7)**2)' 'x=ones(2,2)' -o mean.svg
+  gradcli graph 'sum(softmax(X@w, 0)*y)' X=X.npy y=y.npy 'w=zeros(20)' --what grad --format mermaid
+  gradcli graph 'mean(exp(x))' 'x=zeros(1000000)' --what plan -o plan.png
+"""
+
+FORMATS = ["dot", "mermaid", "svg", "png", "json"]
+
+
+@click.command("graph", cls=ExpressionCommand, help=HELP, no_args_is_help=False)
+@click.argument("items", metavar="EXPR [NAME=VALUE]...", nargs=-1)
+@click.option(
+    "--what", type=click.Choice(["forward", "backward", "grad", "plan"]), default="forward",
+    help="What is drawn [default: forward].",
+)  # fmt: skip
+@click.option(
+    "--format", "form", type=click.Choice(FORMATS), help="[default: by the ending of the -o file, otherwise dot]"
+)
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
+@click.option("-o", "--output", metavar="FILE", default="-", help="Write to FILE [default: - for standard output].")
+@click.option(
+    "--direction", type=click.Choice(["down", "right"]), default="down", help="Where arrows lead [default: down]."
+)
+@click.option(
+    "--simplify/--no-simplify", "simplified", default=None,
+    help="The graph as it is simplified to run, or as the rules make it [default: simplified for grad].",
+)  # fmt: skip
+@click.option("--wrt", metavar="NAMES", help="Inputs to differentiate, as in x,y [default: every floating-point one].")
+@click.option("--no-grad", is_flag=True, help="Nothing is differentiated.")
+@click.option(
+    "--grad-output", metavar="VALUE", help="The vector of the vector-Jacobian product, for a value that is no scalar."
+)
+@click.option(
+    "-f", "--file", "source", metavar="FILE", type=click.Path(),
+    help="Read the expression from FILE (- is standard input); leave EXPR out.",
+)  # fmt: skip
+@click.option(
+    "--dtype", type=click.Choice(DTYPES), help="Element type of literals [default: float32]; files keep theirs."
+)
+@click.option("-q", "--quiet", is_flag=True, help="No notes.")
+def graph_command(
+    items: tuple[str, ...], what: str, form: str | None, as_json: bool, output: str, direction: str,
+    simplified: bool | None, wrt: str | None, no_grad: bool, grad_output: str | None, source: str | None,
+    dtype: str | None, quiet: bool,
+) -> None:  # fmt: skip
+    asked = Asked(items, source, wrt, no_grad, grad_output, dtype, None)
+    _check_simplified(what, simplified)
+    form = _form(form, as_json, output)
+    if form == "png" and output == "-" and sys.stdout is not None and sys.stdout.isatty():
+        raise GradcliError("standard output is a terminal, and a PNG is not text", hint="name a file: -o FILE.png")
+    drawing = copy_context().run(_drawing, asked, what, simplified)
+    from gradcli.render.picture import picture
+    from gradcli.storage.document import save_document
+
+    data, note = picture(drawing, form, "TB" if direction == "down" else "LR")
+    save_document(output, data, text=form != "png")
+    if note and not quiet and sys.stderr is not None:
+        sys.stderr.write(f"note: {note}\n")
+
+
+def _check_simplified(what: str, simplified: bool | None) -> None:
+    if simplified is None or what in ("forward", "grad"):
+        return
+    option = "--simplify" if simplified else "--no-simplify"
+    why = "a plan is always simplified" if what == "plan" else "the chain is that of the expression as it is written"
+    raise GradcliError(f"{option} and --what {what} contradict each other", hint=why)
+
+
+def _form(form: str | None, as_json: bool, output: str) -> str:
+    """The format that is asked for by name, or by the ending of the file."""
+    if as_json:
+        if form not in (None, "json"):
+            raise GradcliError(f"--json and --format {form} contradict each other")
+        return "json"
+    if form is not None:
+        return form
+    from gradcli.render.picture import format_of
+
+    return format_of(output)
+
+
+def _drawing(asked: Asked, what: str, simplified: bool | None) -> Drawing:
+    from gradcli.drawing.request import draw
+    from gradcli.storage import FileArray
+
+    request, inputs, _ = asked.load()
+    files = frozenset(request.leaves[name] for name, array in inputs.items() if isinstance(array, FileArray))
+    return draw(request, what, simplified, files)

@@ -1,0 +1,136 @@
+"""`gradcli plot`: an expression of one number and its derivatives, drawn."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from contextvars import copy_context
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gradcli.cli.request import DTYPES, Asked, ExpressionCommand
+from gradcli.errors import GradcliError, WorkError
+
+if TYPE_CHECKING:
+    from gradcli.plotting.curves import Curves
+    from gradcli.plotting.terminal import Screen
+
+HELP = """Plot EXPR and its derivative against one input.
+
+The input with more than one element holds the points; in EXPR it stands for one of them at a time. The plot is made of
+characters, or is written to a file: SVG and PNG need pip install "gradcli[plot]".
+
+\b
+Examples:
+  gradcli plot 'tanh(x)' 'x=linspace(-3,3,400)'
+  gradcli plot 'a*x**3 - x' 'x=linspace(-2,2,400)' a=1 --derivatives 2 -o cubic.svg
+  gradcli plot 'sum(w*sin(x*w))' 'x=linspace(0,6,200)' 'w=[1,2,3]' --wrt x
+"""
+
+_FORMATS = {".svg": "svg", ".png": "png"}
+
+
+@click.command("plot", cls=ExpressionCommand, help=HELP, no_args_is_help=False)
+@click.argument("items", metavar="EXPR [NAME=VALUE]...", nargs=-1)
+@click.option("--wrt", metavar="NAME", help="The input to plot against [default: the one with more than one element].")
+@click.option(
+    "--derivatives", type=click.IntRange(0, 4), default=1, metavar="N", help="Derivatives to plot, 0 to 4 [default: 1]."
+)
+@click.option("-o", "--output", metavar="FILE", help="Write FILE.svg or FILE.png instead.")
+@click.option("--format", "form", type=click.Choice(["svg", "png"]), help="[default: by the ending of FILE]")
+@click.option("--width", type=click.IntRange(20, 1000), metavar="COLUMNS", help="[default: the terminal's]")
+@click.option("--height", type=click.IntRange(6, 1000), metavar="ROWS", help="[default: the terminal's]")
+@click.option("--ascii", "plain", is_flag=True, help="Only ASCII characters [default: where there are no others].")
+@click.option("--json", "as_json", is_flag=True, help="The points as one JSON object on one line.")
+@click.option(
+    "-f", "--file", "source", metavar="FILE", type=click.Path(),
+    help="Read the expression from FILE (- is standard input); leave EXPR out.",
+)  # fmt: skip
+@click.option(
+    "--dtype", type=click.Choice(DTYPES), help="Element type of literals [default: float32]; files keep theirs."
+)
+@click.option("-q", "--quiet", is_flag=True, help="No notes.")
+def plot_command(
+    items: tuple[str, ...], wrt: str | None, derivatives: int, output: str | None, form: str | None,
+    width: int | None, height: int | None, plain: bool, as_json: bool, source: str | None, dtype: str | None,
+    quiet: bool,
+) -> None:  # fmt: skip
+    asked = Asked(items, source, None, False, None, dtype, None)
+    form = _form(output, form, as_json)
+    found = copy_context().run(_curves, asked, wrt, derivatives)
+    if form is not None:
+        from gradcli.plotting.figure import figure, title_of
+        from gradcli.storage.document import save_document
+
+        save_document(output or "-", figure(found, title_of(asked.program.source), form), text=form == "svg")
+    else:
+        sys.stdout.write(_json(found) if as_json else _text(found, width, height, plain))
+    if found.note and not quiet and sys.stderr is not None:
+        sys.stderr.write(f"note: {found.note}\n")
+
+
+def _form(output: str | None, form: str | None, as_json: bool) -> str | None:
+    """What kind of picture is asked for; None for characters or JSON."""
+    if as_json:
+        if output is not None or form is not None:
+            raise GradcliError("--json and a picture contradict each other", hint="leave -o and --format out")
+        return None
+    if output is None or form is not None:
+        return form
+    found = _FORMATS.get(os.path.splitext(output)[1].lower())
+    if found is None:
+        raise GradcliError(
+            f"{output!r} tells no format", hint="name it FILE.svg or FILE.png, or give --format svg or --format png"
+        )
+    return found
+
+
+def _curves(asked: Asked, wrt: str | None, derivatives: int) -> Curves:
+    import numpy as np
+
+    from gradcli.functions import set_default_dtype
+    from gradcli.plotting.curves import curves
+
+    if asked.dtype is not None and asked.dtype.startswith("float"):
+        set_default_dtype(asked.dtype)
+    inputs: dict[str, Any] = {value.name: value.load(asked.dtype) for value in asked.values}
+    # Points of a large file are read: whoever plots them wants to see them all.
+    arrays = {name: array if isinstance(array, np.ndarray) else array[...] for name, array in inputs.items()}
+    return curves(asked.program, arrays, wrt, derivatives)
+
+
+def _json(found: Curves) -> str:
+    from gradcli.render.json import to_json
+
+    # In the dtype of the computation, which has fewer digits.
+    value, *derivatives = [curve.y.astype(curve.dtype) for curve in found.curves]
+    x = found.x.astype(found.dtype)
+    return to_json({"input": found.name, "x": x, "value": value, "derivatives": derivatives}) + "\n"
+
+
+def _text(found: Curves, width: int | None, height: int | None, plain: bool) -> str:
+    from gradcli.plotting.terminal import plot_text
+
+    best = screen()
+    chosen = best._replace(width=width or best.width, height=height or best.height, plain=plain or best.plain)
+    return plot_text(found, chosen) + "\n"
+
+
+def screen() -> Screen:
+    """What a plot may use of standard output."""
+    from gradcli.plotting.terminal import SIGNS, Screen
+
+    stdout = sys.stdout
+    if stdout is None:
+        raise WorkError("standard output is closed")
+    size = shutil.get_terminal_size((80, 24))
+    color = stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    try:
+        SIGNS.encode(stdout.encoding)
+        plain = False
+    except UnicodeEncodeError:
+        plain = True
+    # One column less, so that no terminal wraps; one row less for the prompt.
+    return Screen(max(20, size.columns - 1), max(6, size.lines - 1), color, plain)

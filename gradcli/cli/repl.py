@@ -1,0 +1,244 @@
+"""`gradcli repl`: expressions typed one after the other, or read as a script."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from typing import TYPE_CHECKING, Any, Protocol
+
+import click
+
+from gradcli import __version__
+from gradcli.cli.plot import screen
+from gradcli.errors import GradcliError, WorkError
+
+if TYPE_CHECKING:
+    from gradcli.repl.session import Session
+
+HELP = """Evaluate expressions as they are typed.
+
+Assign inputs, and write expressions: each prints its value, its chain of backward functions and its gradients. Lines
+that begin with a colon are commands; :help lists them. Ctrl-C clears the line or stops a computation, Ctrl-D leaves.
+
+Where standard input is no terminal, its lines are carried out one after the other; an error does not stop them, and
+the exit code is then 1. pip install "gradcli[repl]" gives better editing and completion.
+
+\b
+Example:
+  $ gradcli repl
+  > x = ones(2,2)
+  > mean(2*(3*x+7)**2)
+"""
+
+_PROMPT, _MORE = "> ", ". "
+_LONGEST_LINE = 64 << 20
+
+
+@click.command("repl", help=HELP)
+@click.pass_context
+def repl_command(context: click.Context) -> None:
+    from gradcli.repl.session import Session
+
+    for name, stream in (("input", sys.stdin), ("output", sys.stdout)):
+        if stream is None:
+            raise WorkError(f"standard {name} is closed")
+    session = Session(screen)
+    if sys.stdin.isatty() and sys.stdout.isatty():
+        _talk(session)
+    elif not _run_script(session):
+        context.exit(1)
+
+
+# A script -------------------------------------------------------------------------------------------------------------
+
+
+def _run_script(session: Session) -> bool:
+    """Carry out standard input line by line; whether all went well."""
+    well = True
+    text, first = "", 0
+    for number, line in enumerate(_lines(), 1):
+        first = first if text else number
+        text = f"{text}\n{line}" if text else line
+        if not session.is_complete(text):
+            continue
+        over, failed = _carry_out(session, text, f"line {first}: ")
+        well, text = well and not failed, ""
+        if over:
+            return well
+    if text:
+        well = not _carry_out(session, text, f"line {first}: ")[1] and well
+    return well
+
+
+def _lines() -> Any:
+    """The lines of standard input as text."""
+    stream = sys.stdin.buffer
+    number = 0
+    while data := stream.readline(_LONGEST_LINE):
+        number += 1
+        try:
+            yield data.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
+        except UnicodeDecodeError:
+            raise WorkError(f"standard input is not UTF-8 text (line {number})") from None
+
+
+def _carry_out(session: Session, text: str, place: str = "") -> tuple[bool, bool]:
+    """Run a line and print what comes of it; whether the session is over, and whether the line failed."""
+    try:
+        reply = session.run(text)
+        if reply.text:
+            _write(reply.text)
+        if reply.note:
+            _tell(f"note: {reply.note}")
+        return reply.over, False
+    except GradcliError as error:
+        _tell(f"gradcli: {place}{error.render()}" if place else error.render())
+    except MemoryError:
+        _tell(f"gradcli: {place}not enough memory for this" if place else "not enough memory for this")
+    return False, True
+
+
+def _write(text: str) -> None:
+    from gradcli.cli.evaluate import PLAIN
+
+    if sys.stdout is None:
+        raise WorkError("standard output is closed")
+    try:
+        text.encode(sys.stdout.encoding)
+    except UnicodeEncodeError:
+        text = text.translate(PLAIN)
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def _tell(text: str) -> None:
+    if sys.stderr is None:
+        return
+    try:
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()
+    except OSError:
+        # Nobody is listening to errors.
+        return
+
+
+# A conversation -------------------------------------------------------------------------------------------------------
+
+
+class _Interrupts:
+    """What Ctrl-C does: it ends a line or a computation, not the session.
+
+    The first one while it is armed is an exception, and disarms it: nothing is interrupted twice.
+    """
+
+    def __init__(self) -> None:
+        self.armed = False
+        self._before: Any = None
+
+    def __enter__(self) -> _Interrupts:
+        self._before = signal.signal(signal.SIGINT, self._handle)
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        signal.signal(signal.SIGINT, self._before)
+
+    def _handle(self, number: int, frame: object) -> None:
+        if self.armed:
+            self.armed = False
+            raise KeyboardInterrupt
+
+
+class _Reader(Protocol):
+    """Where lines come from. EOFError ends the session, KeyboardInterrupt the line."""
+
+    def read(self, prompt: str) -> str: ...
+
+
+def _talk(session: Session) -> None:
+    """Read lines from the terminal until the user leaves."""
+    from gradcli.repl.history import History, history_path
+
+    history = History(history_path())
+    _write(f"gradcli {__version__}; :help tells what can be typed, Ctrl-D leaves")
+    text, over, interrupted = "", False, False
+    with _Interrupts() as interrupts:
+        reader = _reader(session, history.lines, interrupts)
+        while not over:
+            try:
+                if interrupted:
+                    interrupted = False
+                    _tell("")
+                line = reader.read(_MORE if text else _PROMPT)
+                history.add(line)
+                text = f"{text}\n{line}" if text else line
+                if session.is_complete(text):
+                    complete, text = text, ""
+                    interrupts.armed = True
+                    over = _carry_out(session, complete)[0]
+                    interrupts.armed = False
+            except KeyboardInterrupt:
+                text, interrupted = "", True
+            except EOFError:
+                over = True
+                _tell("")
+
+
+def _reader(session: Session, lines: list[str], interrupts: _Interrupts) -> _Reader:
+    """The best way of reading lines that is installed."""
+    try:
+        return _PromptToolkit(session, lines)
+    except ImportError:
+        return _Readline(session, lines, interrupts)
+
+
+class _PromptToolkit:
+    """Lines edited with prompt_toolkit, for which Ctrl-C is a key like others."""
+
+    def __init__(self, session: Session, lines: list[str]) -> None:
+        from prompt_toolkit import PromptSession
+        from prompt_toolkit.completion import Completer, Completion
+        from prompt_toolkit.history import InMemoryHistory
+
+        class Words(Completer):  # type: ignore[misc,unused-ignore]
+            """The session's completions, as prompt_toolkit takes them."""
+
+            def get_completions(self, document: Any, complete_event: Any) -> Any:
+                length, words = session.completions(document.text_before_cursor)
+                return (Completion(word, start_position=-length) for word in words)
+
+        self.session: Any = PromptSession(
+            history=InMemoryHistory(lines), completer=Words(), complete_while_typing=False, enable_history_search=True
+        )
+
+    def read(self, prompt: str) -> str:
+        return str(self.session.prompt(prompt))
+
+
+class _Readline:
+    """Lines edited with the readline of the standard library, or not at all where that is missing."""
+
+    def __init__(self, session: Session, lines: list[str], interrupts: _Interrupts) -> None:
+        self.interrupts = interrupts
+        try:
+            import readline
+        except ImportError:
+            return
+        for line in lines:
+            readline.add_history(line)
+
+        def complete(word: str, state: int) -> str | None:
+            length, words = session.completions(readline.get_line_buffer()[: readline.get_endidx()])
+            kept = word[: len(word) - length]
+            return f"{kept}{words[state]}" if state < len(words) else None
+
+        readline.set_completer(complete)
+        readline.set_completer_delims(" \t\n()[]{}+-*/%@=<>,;&|~!.#\"'")
+        # macOS ships another library under this name, with its own way of binding keys.
+        libedit = "libedit" in (readline.__doc__ or "")
+        readline.parse_and_bind("bind ^I rl_complete" if libedit else "tab: complete")
+
+    def read(self, prompt: str) -> str:
+        self.interrupts.armed = True
+        line = input(prompt)
+        self.interrupts.armed = False
+        return line

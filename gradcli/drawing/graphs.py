@@ -1,0 +1,126 @@
+"""Pictures of an expression's graph, of its gradients and of its chain of backward functions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from gradcli.chain import backward_function, shown
+from gradcli.drawing import Drawing, Edge, Vertex, short_form
+from gradcli.drawing.describe import is_inlined, place, vertex
+from gradcli.errors import GradcliError
+from gradcli.node import CONSTANT, INPUT, Node, toposort
+from gradcli.simplify import simplify
+
+if TYPE_CHECKING:
+    from gradcli.evaluation import Request
+
+
+def forward(request: Request, simplified: bool = False) -> Drawing:
+    """The graph of the value: as it was written, or as it is simplified before it is planned."""
+    roots = simplify(request.roots[:1], None, {}) if simplified else request.roots[:1]
+    order = toposort(roots)
+    families = {node: node.op.family for node in order}
+    return _operations("forward", request.source, order, families, roots, ["value"])
+
+
+def gradient(request: Request, simplified: bool = False) -> Drawing:
+    """The graph of the gradients, with whatever of the value's graph they need."""
+    if not request.wanted:
+        why = request.note or "the value depends on no floating-point input, so there is no gradient to draw"
+        raise GradcliError(why, hint="its forward graph can be drawn")
+    roots = simplify(request.roots, None, {}) if simplified else request.roots
+    own = frozenset(toposort(roots[:1]))
+    order = toposort(roots[1:])
+    families = {node: "" if node in own else "gradient" for node in order}
+    names = [f"{name}.grad" for name in request.wanted]
+    return _operations("grad", request.source, order, families, roots[1:], names)
+
+
+def _operations(
+    what: str, source: str, order: Sequence[Node], families: dict[Node, str], roots: Sequence[Node], names: list[str]
+) -> Drawing:
+    """Every operation once, and a box for each result."""
+    drawing = Drawing(what, [], [], [])
+    numbers: dict[Node, int] = {}
+    alone = set(roots)
+    for node in order:
+        if is_inlined(node) and node not in alone:
+            continue
+        numbers[node] = len(drawing.vertices)
+        family = families[node]
+        drawing.vertices.append(vertex(node, source, _kind(node, family), "" if family == "gradient" else family))
+        for k, child in enumerate(node.inputs):
+            if child in numbers and not is_inlined(child):
+                drawing.edges.append(_edge(numbers[child], numbers[node], child, k))
+    for root, name in zip(roots, names, strict=True):
+        add_output(drawing, numbers[root], root, name)
+    return drawing
+
+
+def _kind(node: Node, family: str) -> str:
+    if node.op is INPUT:
+        return "input" if node.requires_grad else "data"
+    if node.op is CONSTANT:
+        return "constant"
+    return "gradient" if family == "gradient" else "op"
+
+
+def _edge(source: int, target: int, value: Node, operand: int) -> Edge:
+    return Edge(source, target, short_form(value.dtype, value.shape), operand, value.shape, str(value.dtype))
+
+
+def add_output(drawing: Drawing, source: int, value: Node, name: str) -> None:
+    """The box of a result and the arrow that leads to it."""
+    form = short_form(value.dtype, value.shape)
+    drawing.vertices.append(Vertex("output", name, (form,), shape=value.shape, dtype=str(value.dtype)))
+    drawing.edges.append(_edge(source, len(drawing.vertices) - 1, value, 0))
+
+
+def backward(request: Request) -> Drawing:
+    """The chain of backward functions, from the inputs down to the value, under PyTorch's names."""
+    value = request.roots[0]
+    root = shown(value)
+    if root is None:
+        raise GradcliError(
+            "the value is not tracked, so it has no chain of backward functions",
+            hint="it must depend on a floating-point input; its forward graph can be drawn",
+        )
+    drawing = Drawing("backward", [], [], [])
+    numbers: dict[Node, int] = {}
+    for node, name, children in _functions(root):
+        if node.op is INPUT:
+            form = (short_form(node.dtype, node.shape),)
+            label = str(node.params.get("name") or "input")
+            drawing.vertices.append(Vertex("input", label, form, shape=node.shape, dtype=str(node.dtype)))
+            drawing.edges.append(_edge(len(drawing.vertices) - 1, len(drawing.vertices), node, 0))
+        numbers[node] = len(drawing.vertices)
+        where = place(node, request.source)
+        drawing.vertices.append(Vertex("function", name, place=where, shape=node.shape, dtype=str(node.dtype)))
+        for k, child in enumerate(children):
+            if child is not None:
+                drawing.edges.append(_edge(numbers[child], numbers[node], child, k))
+    add_output(drawing, numbers[root], value, "value")
+    return drawing
+
+
+def _functions(root: Node) -> list[tuple[Node, str, list[Node | None]]]:
+    """Every tracked step, those behind it first, with its name and its edges."""
+    found: dict[Node, tuple[str, list[Node | None]]] = {}
+    order: list[Node] = []
+    stack: list[tuple[Node, int]] = [(root, 0)]
+    found[root] = backward_function(root)
+    while stack:
+        node, at = stack.pop()
+        children = found[node][1]
+        while at < len(children) and (children[at] is None or children[at] in found):
+            at += 1
+        if at == len(children):
+            order.append(node)
+            continue
+        stack.append((node, at + 1))
+        child = children[at]
+        assert child is not None
+        found[child] = backward_function(child)
+        stack.append((child, 0))
+    return [(node, *found[node]) for node in order]

@@ -1,0 +1,123 @@
+"""Pictures of a plan: the passes over the data as frames, their steps as boxes."""
+
+from __future__ import annotations
+
+from gradcli.drawing import Drawing, Edge, Vertex, short_form
+from gradcli.drawing.describe import details, is_inlined, name_of, ports
+from gradcli.drawing.graphs import add_output
+from gradcli.execute.memory import show_bytes
+from gradcli.node import CONSTANT, INPUT, Node
+from gradcli.plan.program import Cut, Pass, Program, Step, Sum, Whole
+from gradcli.render.plan import cut_bytes, kernel_name, write_bytes
+
+
+def plan_drawing(program: Program, roots: list[str]) -> Drawing:
+    """The program whose roots are called `roots`, from its arrays to its results."""
+    sketch = _Sketch(program)
+    for number, leaf in enumerate(program.leaves):
+        sketch.leaf(number, leaf)
+    for stage in program.stages:
+        for whole in stage.whole:
+            sketch.whole(whole)
+        for one in stage.passes:
+            sketch.one_pass(one)
+    for number, name in zip(program.roots, roots, strict=True):
+        add_output(sketch.drawing, sketch.arrays[number], program.values[number], name)
+    used = {edge.source for edge in sketch.drawing.edges} | {edge.target for edge in sketch.drawing.edges}
+    return _without(sketch.drawing, set(range(len(sketch.drawing.vertices))) - used)
+
+
+class _Sketch:
+    """A drawing in the making: which vertex each kept array comes from."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.drawing = Drawing("plan", [], [], [])
+        self.arrays: dict[int, int] = {}
+
+    def leaf(self, number: int, leaf: Node) -> None:
+        form = short_form(leaf.dtype, leaf.shape)
+        if leaf.op is INPUT:
+            kind, name = ("input" if leaf.requires_grad else "data"), str(leaf.params.get("name") or "grad-output")
+        else:
+            value = leaf.params["value"] if leaf.op is CONSTANT else None
+            kind = "constant"
+            name = f"{value.reshape(()).item():.6g}" if value is not None and value.size == 1 else "constant"
+        self.arrays[number] = self._add(Vertex(kind, name, (form,), shape=leaf.shape, dtype=str(leaf.dtype)))
+
+    def whole(self, step: Whole) -> None:
+        lines = (*details(step.node), kernel_name(step.node))
+        vertex = self._step(step.node, lines, None)
+        for operand, number in enumerate(step.inputs):
+            child = self.program.values[number]
+            if is_inlined(child):
+                continue
+            self._connect(self.arrays[number], vertex, child, child.shape, operand)
+        self.arrays[step.out] = vertex
+
+    def one_pass(self, one: Pass) -> None:
+        group = len(self.drawing.groups)
+        written = write_bytes(one)
+        self.drawing.groups.append(
+            f"pass {group + 1}: {one.length:,} rows in {one.blocks:,} blocks of {one.rows:,}\n"
+            f"reads {show_bytes(cut_bytes(one))}, writes {show_bytes(written) if written else 'no array'}"
+        )
+        slots = {cut.slot: self.arrays[cut.value] for cut in one.cuts}
+        slots.update({slot: self.arrays[number] for slot, number in one.shared})
+        for step in one.steps:
+            if isinstance(step, Cut):
+                slots[step.slot] = self.arrays[step.value]
+            elif isinstance(step, Sum):
+                vertex = self._step(step.node, (*details(step.node), "partial results, combined in order"), group)
+                self._operands(one, slots, step, vertex)
+                self.arrays[step.value] = vertex
+            else:
+                how = f"{kernel_name(step.node)}, {_where(step)}"
+                vertex = self._step(step.node, (*details(step.node), how), group)
+                self._operands(one, slots, step, vertex)
+                slots[step.out] = vertex
+                if step.target >= 0:
+                    self.arrays[step.target] = vertex
+        for write in one.writes:
+            self.arrays[write.value] = slots[write.slot]
+
+    def _operands(self, one: Pass, slots: dict[int, int], step: Step | Sum, vertex: int) -> None:
+        for operand, slot in enumerate(step.inputs):
+            node, axis = one.slots[slot]
+            if is_inlined(node):
+                continue
+            shape: tuple[int | str, ...] = node.shape
+            if axis >= 0:
+                shape = (*shape[:axis], "i:j", *shape[axis + 1 :])
+            self._connect(slots[slot], vertex, node, shape, operand)
+
+    def _step(self, node: Node, lines: tuple[str, ...], group: int | None) -> int:
+        names = ports(node)
+        return self._add(
+            Vertex("op", name_of(node), lines, names, node.op.family, "", node.shape, str(node.dtype), group)
+        )
+
+    def _connect(self, source: int, target: int, node: Node, shape: tuple[int | str, ...], operand: int) -> None:
+        label = short_form(node.dtype, shape)
+        self.drawing.edges.append(Edge(source, target, label, operand, node.shape, str(node.dtype)))
+
+    def _add(self, vertex: Vertex) -> int:
+        self.drawing.vertices.append(vertex)
+        return len(self.drawing.vertices) - 1
+
+
+def _where(step: Step) -> str:
+    """Where the result of a step in a block lies."""
+    if step.target >= 0:
+        return "in place"
+    if step.buffer >= 0:
+        return f"buffer {step.buffer}"
+    return "a view" if step.node.op.blocking.view else "an array of its own"
+
+
+def _without(drawing: Drawing, unused: set[int]) -> Drawing:
+    """The drawing without vertices that nothing touches, such as numbers that went into kernels as they are."""
+    kept = [k for k in range(len(drawing.vertices)) if k not in unused]
+    new = {old: k for k, old in enumerate(kept)}
+    edges = [e._replace(source=new[e.source], target=new[e.target]) for e in drawing.edges]
+    return Drawing(drawing.what, [drawing.vertices[k] for k in kept], edges, drawing.groups)

@@ -1,0 +1,1 @@
+"""Plots of an expression of one number, and of its derivatives: in the terminal and as pictures."""

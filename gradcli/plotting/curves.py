@@ -1,0 +1,221 @@
+"""An expression and its derivatives as functions of one number, at the points of an input."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gradcli.autodiff import vjp
+from gradcli.dtypes import BOOL, FLOAT64
+from gradcli.errors import GradcliError, did_you_mean
+from gradcli.execute import run
+from gradcli.expression import Evaluator
+from gradcli.node import INPUT, Node, constant, toposort
+from gradcli.plan import plan
+from gradcli.syntax import Program
+
+#: Points that are computed one by one, where an expression makes a tensor of each of them.
+MOST_ONE_BY_ONE = 20_000
+# Numbers closer than this cannot be told apart in a plot.
+_NARROWEST = 1e-300
+
+# Families whose operations only arrange numbers; what all others do to one number is not what is done to many.
+_ARRANGING = ("elementwise", "shape", "index", "diagonal", "create", "leaf")
+
+
+class Curve(NamedTuple):
+    """One line of a plot: what it shows, and its height at each point, computed in `dtype`."""
+
+    title: str
+    y: np.ndarray
+    dtype: np.dtype = FLOAT64
+
+
+class Curves(NamedTuple):
+    """The points along `name`, in ascending order, and the lines over them; `note` says what is missing."""
+
+    name: str
+    x: np.ndarray
+    curves: list[Curve]
+    note: str | None
+    dtype: np.dtype = FLOAT64
+
+
+def curves(program: Program, inputs: Mapping[str, Any], wrt: str | None = None, derivatives: int = 1) -> Curves:
+    """The expression at every point of one input, and its first `derivatives` derivatives.
+
+    The input that `wrt` names, or else the only one with more than one element, holds the points; in the expression
+    it stands for one of them at a time. GradcliError when the expression takes the points together, or gives more
+    than one number for each.
+    """
+    name = points_of(inputs, wrt)
+    x = np.asarray(inputs[name]).reshape(-1)
+    x = x[order_of(name, x)]
+    try:
+        leaves, roots, mixed = _graph(program, inputs, name, (), derivatives)
+        if mixed:
+            if x.size > MOST_ONE_BY_ONE:
+                hint = f"at most {MOST_ONE_BY_ONE:,} points"
+                raise GradcliError(f"{x.size:,} points are too many to be computed one by one", hint=hint)
+            arrays = _one_by_one(leaves, roots, inputs, name, x)
+        else:
+            leaves, roots, _ = _graph(program, inputs, name, x.shape, derivatives)
+            arrays = _run(leaves, roots, inputs, name, x)
+    except GradcliError as error:
+        error.source = program.source if error.source is None else error.source
+        raise
+    return drawn(name, x, arrays, derivatives)
+
+
+def drawn(name: str, x: np.ndarray, arrays: Sequence[Any], derivatives: int) -> Curves:
+    """The curves through points in ascending order: a value and such derivatives as there are."""
+    # A rule may give a number where the function has none, as 1/x for log(x) of a negative x.
+    heights = [np.where(np.isnan(arrays[0]), np.nan, np.asarray(y, np.float64)) for y in arrays]
+    dtypes = [np.asarray(y).dtype for y in arrays]
+    lines = [Curve(_title(k, name), y, dtypes[k]) for k, y in enumerate(heights)]
+    note = None
+    if len(lines) <= derivatives:
+        why = f"{name} is {x.dtype}" if x.dtype.kind != "f" else f"the value is not differentiable by {name}"
+        note = f"{why}, so there is no derivative to plot"
+    return Curves(name, np.asarray(x, np.float64), lines, note, x.dtype)
+
+
+def points_of(inputs: Mapping[str, Any], wrt: str | None) -> str:
+    """The name of the input that holds the points."""
+    if wrt is not None:
+        if wrt not in inputs:
+            hint = did_you_mean(wrt, list(inputs)) or f"the inputs are {', '.join(inputs) or 'none'}"
+            raise GradcliError(f"there is no input {wrt!r} to plot against", hint=hint)
+        return wrt
+    several = [name for name, array in inputs.items() if array.size != 1]
+    if not several:
+        raise GradcliError("no input holds points to plot against", hint="as in x=linspace(-3,3,400)")
+    if len(several) > 1:
+        raise GradcliError(
+            f"a plot is against one input, and {' and '.join(several[:3])} have more than one element each",
+            hint=f"--wrt {several[0]} plots against {several[0]}, and takes the others as they are",
+        )
+    return several[0]
+
+
+def order_of(name: str, x: np.ndarray) -> np.ndarray:
+    """Where the points lie that can be drawn, in ascending order; GradcliError when they are no range."""
+    order = np.argsort(x, kind="stable")
+    order = order[np.isfinite(x[order])] if x.dtype.kind == "f" else order
+    # Thirds: the difference of the ends may be infinite.
+    if x.dtype == BOOL or len(order) < 2 or float(x[order[-1]]) / 3 - float(x[order[0]]) / 3 < _NARROWEST:
+        raise GradcliError(f"{name} holds no range of points", hint=f"as in {name}=linspace(-3,3,400)")
+    return order
+
+
+def _title(order: int, name: str) -> str:
+    return "value" if not order else f"d/d{name}" if order == 1 else f"d{order}/d{name}{order}"
+
+
+def _graph(
+    program: Program, inputs: Mapping[str, Any], name: str, shape: tuple[int, ...], derivatives: int
+) -> tuple[dict[str, Node], list[Node], bool]:
+    """Leaves, value and derivatives for points of a shape, and whether operations see other shapes than that one."""
+    leaves = {}
+    for other, array in inputs.items():
+        form = shape if other == name else array.shape
+        tracked = other == name and array.dtype.kind == "f"
+        leaves[other] = Node(INPUT, (), {"data": None, "name": other, "packed": True}, form, array.dtype, tracked)
+    evaluator = Evaluator(program.source, leaves)
+    value = evaluator.run(program)
+    for other in leaves:
+        if other not in evaluator.used:
+            hint = "leave it out, or use it in the expression"
+            raise GradcliError(f"the input {other!r} is never used", hint=hint)
+    mixed = _check(value, leaves[name], shape)
+    return leaves, [value, *derivatives_of(value, leaves[name], derivatives)], mixed
+
+
+def all_together(value: Node, x: Node) -> None:
+    """Refuse a value that is not made from the points `x` element by element."""
+    if value.shape == x.shape and not _check(value, x, x.shape):
+        return
+    raise GradcliError(
+        f"the value is not made from {x.params['name']} element by element",
+        hint="`gradcli plot` also takes other expressions, one point at a time",
+    )
+
+
+def derivatives_of(value: Node, x: Node, count: int) -> list[Node]:
+    """The derivatives of a value by `x`, none if it has not even the first."""
+    found: list[Node] = []
+    last = value
+    while len(found) < count:
+        gradients = vjp([last], [constant(np.ones(last.shape, last.dtype))], [x]) if last.requires_grad else {}
+        if x not in gradients and not found:
+            break
+        # A derivative in which x no longer appears is constant.
+        last = gradients[x] if x in gradients else constant(np.zeros(x.shape, x.dtype))
+        found.append(last)
+    return found
+
+
+def _check(value: Node, x: Node, shape: tuple[int, ...]) -> bool:
+    """Refuse a value that is no function of one number; say whether it takes more than elementwise operations."""
+    order = toposort([value])
+    depends = {x}
+    mixed = False
+    for node in order:
+        if not any(child in depends for child in node.inputs):
+            continue
+        depends.add(node)
+        if node.shape != shape or not _is_elementwise(node):
+            mixed = True
+        if not shape and node.op.family not in _ARRANGING and all(not child.shape for child in node.inputs):
+            raise GradcliError(
+                f"{node.op.name.lstrip('_')} takes numbers together, and {x.params['name']} stands for one at a time",
+                span=node.span, hint="a plot is of a function of one number, applied to every point",
+            )  # fmt: skip
+    if not shape and value.size != 1:
+        raise GradcliError(
+            f"the value at each point has shape {value.shape}, not a single number",
+            hint="choose one of its elements, or reduce it",
+        )
+    return mixed or value not in depends
+
+
+def _is_elementwise(node: Node) -> bool:
+    return node.op.family == "elementwise"
+
+
+def _run(
+    leaves: dict[str, Node], roots: Sequence[Node], inputs: Mapping[str, Any], name: str, x: np.ndarray
+) -> list[np.ndarray]:
+    """The roots at all points together."""
+    return [np.broadcast_to(np.asarray(a), x.shape) for a in _Runner(leaves, roots, inputs, name).at(x)]
+
+
+def _one_by_one(
+    leaves: dict[str, Node], roots: Sequence[Node], inputs: Mapping[str, Any], name: str, x: np.ndarray
+) -> list[np.ndarray]:
+    """The roots at each point in turn."""
+    runner = _Runner(leaves, roots, inputs, name)
+    results = [np.empty(x.size, root.dtype) for root in roots]
+    for k in range(x.size):
+        for result, array in zip(results, runner.at(x[k : k + 1].reshape(())), strict=True):
+            result[k] = np.asarray(array).reshape(())
+    return results
+
+
+class _Runner:
+    """A plan that is made once and run for different points."""
+
+    def __init__(
+        self, leaves: dict[str, Node], roots: Sequence[Node], inputs: Mapping[str, Any], name: str
+    ) -> None:  # fmt: skip
+        self.program = plan(roots)
+        self.point = leaves[name]
+        self.known = {leaf: np.asarray(inputs[other]) for other, leaf in leaves.items() if other != name}
+
+    def at(self, x: np.ndarray) -> list[Any]:
+        """The arrays of the roots where the input is `x`."""
+        given = {**self.known, self.point: x}
+        leaves = [given[leaf] if leaf in given else leaf.params["value"] for leaf in self.program.leaves]
+        return run(self.program, leaves)

@@ -1,0 +1,61 @@
+"""Plots as SVG or PNG, drawn by matplotlib."""
+
+from __future__ import annotations
+
+import io
+
+from gradcli.errors import WorkError
+from gradcli.plotting.curves import Curves
+from gradcli.plotting.scale import limits
+
+_INK, _FAINT, _GRID = "#0f172a", "#64748b", "#e2e8f0"
+_COLORS = ("#2563eb", "#e11d48", "#d97706", "#7c3aed", "#16a34a")
+_LONGEST_TITLE = 60
+_WIDTH, _HEIGHT = 6.4, 2.4
+_STYLE = {
+    "font.family": "sans-serif", "font.size": 10, "axes.edgecolor": _FAINT, "axes.labelcolor": _INK,
+    "text.color": _INK, "xtick.color": _FAINT, "ytick.color": _FAINT, "svg.fonttype": "path", "svg.hashsalt": "gradcli",
+    # Names are shown as they are, never read as formulas.
+    "text.parse_math": False,
+}  # fmt: skip
+
+
+def title_of(source: str) -> str:
+    """A title made from the text of an expression."""
+    text = " ".join(source.split())
+    return text if len(text) <= _LONGEST_TITLE else text[: _LONGEST_TITLE - 1] + "…"
+
+
+def figure(found: Curves, title: str, form: str) -> bytes:
+    """The curves one above the other as "svg" or "png"; the same bytes for the same curves."""
+    try:
+        from matplotlib import rc_context
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise WorkError(
+            f"a plot as {form} needs matplotlib, which is not installed",
+            hint='pip install "gradcli[plot]"; without -o the plot is shown in the terminal',
+        ) from None
+    count = len(found.curves)
+    with rc_context(_STYLE):
+        sheet = Figure(figsize=(_WIDTH, _HEIGHT * count + 0.4), layout="constrained")
+        frames = sheet.subplots(count, 1, sharex=True, squeeze=False)[:, 0]
+        for k, (frame, curve) in enumerate(zip(frames, found.curves, strict=True)):
+            low, high = limits(curve.y)
+            shown = curve.y.copy()
+            # A line across a pole would be a lie; a little beyond the frame is enough to leave it.
+            shown[(shown < low - (high / 2 - low / 2)) | (shown > high + (high / 2 - low / 2))] = float("nan")
+            frame.plot(found.x, shown, color=_COLORS[k % len(_COLORS)], linewidth=1.8)
+            frame.set_ylim(low - (high - low) * 0.05, high + (high - low) * 0.05)
+            frame.set_ylabel(curve.title)
+            frame.grid(color=_GRID, linewidth=0.8)
+            frame.spines[["top", "right"]].set_visible(False)
+            if low < 0 < high:
+                frame.axhline(0, color=_FAINT, linewidth=0.8)
+        frames[0].set_title(title, fontsize=11)
+        frames[-1].set_xlabel(found.name)
+        sheet.align_ylabels()
+        target = io.BytesIO()
+        metadata = {"Date": None} if form == "svg" else {"Software": None}
+        sheet.savefig(target, format=form, dpi=144, metadata=metadata)
+    return target.getvalue()

@@ -1,0 +1,177 @@
+"""Plots made of characters: one frame for each curve, with axes and ticks."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from gradcli.plotting.curves import Curve, Curves
+from gradcli.plotting.scale import labels, limits, rounded, ticks
+
+_MIN_WIDTH, _MIN_HEIGHT = 20, 3
+# Columns between two labels of the horizontal axis, and rows between two of the vertical one.
+_TICK_COLUMNS, _TICK_ROWS = 9, 3
+_CYAN, _YELLOW, _GREEN, _MAGENTA, _RESET = "\x1b[36m", "\x1b[33m", "\x1b[32m", "\x1b[35m", "\x1b[0m"
+_COLORS = (_CYAN, _YELLOW, _GREEN, _MAGENTA)
+
+#: All that a plot is made of beyond ASCII, but for names.
+SIGNS = "\u2800\u28ff│┤└─┬┈"
+
+# The bits of a braille character by row and column of its dots.
+_DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
+
+
+class Screen(NamedTuple):
+    """What a plot may use: columns and rows in all, colors, and characters beyond ASCII."""
+
+    width: int = 80
+    height: int = 24
+    color: bool = False
+    plain: bool = False
+
+
+def plot_text(found: Curves, screen: Screen) -> str:
+    """The curves one above the other over the same horizontal axis."""
+    count = len(found.curves)
+    # A title and the axis for each, and the labels below the last.
+    rows = max(_MIN_HEIGHT, (screen.height - 2 * count - 1) // count)
+    scales = [rounded(*limits(curve.y), rows, max(2, rows // _TICK_ROWS)) for curve in found.curves]
+    bounds = [(low, high) for low, high, _ in scales]
+    marks = [values for *_, values in scales]
+    margin = max((len(text) for values in marks for text in labels(values)), default=1)
+    columns = max(_MIN_WIDTH, screen.width - margin - 2)
+    across = ticks(float(found.x[0]), float(found.x[-1]), max(2, columns // _TICK_COLUMNS))
+    frames = []
+    for k, curve in enumerate(found.curves):
+        canvas = _Canvas(columns, rows, screen.plain)
+        _draw(canvas, found.x, curve, bounds[k])
+        color = _COLORS[k % len(_COLORS)] if screen.color else ""
+        frames += _frame(curve.title, canvas, bounds[k], marks[k], margin, color)
+        frames.append(_axis(found.x, across, columns, margin, screen.plain))
+    frames.append(_below(found.x, across, columns, margin, found.name))
+    return "\n".join(line.rstrip() for line in frames)
+
+
+class _Canvas:
+    """A grid of dots: 2 by 4 of them in a braille character, one in an ASCII one."""
+
+    def __init__(self, columns: int, rows: int, plain: bool) -> None:
+        self.columns, self.rows, self.plain = columns, rows, plain
+        self.across, self.down = (1, 1) if plain else (2, 4)
+        self.dots = np.zeros((rows * self.down, columns * self.across), bool)
+        self.zero: int | None = None
+
+    def row(self, part: float) -> int:
+        """The row of characters for a part of the height, from 0 at the bottom to 1 at the top."""
+        height = len(self.dots)
+        return (height - 1 - round(min(max(part, 0), 1) * (height - 1))) // self.down
+
+    def lines(self) -> list[str]:
+        """The rows of characters, from the top; a dotted line where the height is zero and nothing else is."""
+        if self.plain:
+            rows = ["".join("*" if dot else " " for dot in row) for row in self.dots]
+        else:
+            cells = np.zeros((self.rows, self.columns), np.int64)
+            for i, bits in enumerate(_DOTS):
+                for j, bit in enumerate(bits):
+                    cells += bit * self.dots[i :: self.down, j :: self.across]
+            rows = ["".join(chr(0x2800 + cell) if cell else " " for cell in row) for row in cells.tolist()]
+        if self.zero is not None:
+            line = ("-" if self.plain else "┈") * self.columns
+            row = rows[self.zero]
+            rows[self.zero] = "".join(z if c == " " else c for c, z in zip(row, line, strict=True))
+        return rows
+
+
+def _draw(canvas: _Canvas, x: np.ndarray, curve: Curve, bounds: tuple[float, float]) -> None:
+    """Set the dots of a curve: a line between neighbouring points, nothing where a number is missing."""
+    low, high = bounds
+    height, width = canvas.dots.shape
+    # Thirds: the difference of two large numbers may be infinite.
+    across = (x / 3 - x[0] / 3) / (x[-1] / 3 - x[0] / 3) * (width - 1)
+    with np.errstate(all="ignore"):
+        up = (curve.y / 3 - low / 3) / (high / 3 - low / 3) * (height - 1)
+    if low < 0 < high:
+        canvas.zero = canvas.row((0 - low / 3) / (high / 3 - low / 3))
+    known = np.isfinite(up)
+    # Far outside, a place is as good as any other, and an integer must hold it.
+    up = np.clip(np.where(known, up, 0), -4 * height, 5 * height)
+    columns, heights = np.rint(across).astype(int), np.rint(up).astype(int)
+    pairs = known[:-1] & known[1:]
+    # From above the frame to below it: a pole, not a line.
+    pairs &= ~((np.minimum(up[:-1], up[1:]) < 0) & (np.maximum(up[:-1], up[1:]) > height - 1))
+    # Points in ascending order: as many pairs as there are columns lead from one to another, however many there are.
+    apart = columns[:-1] != columns[1:]
+    for k in np.flatnonzero(pairs & apart):
+        _line(canvas.dots, columns[k], heights[k], columns[k + 1], heights[k + 1])
+    _upright(canvas.dots, columns[:-1], heights, pairs & ~apart)
+    alone = known & (heights >= 0) & (heights < height)
+    canvas.dots[height - 1 - heights[alone], columns[alone]] = True
+
+
+def _line(dots: np.ndarray, x0: int, y0: int, x1: int, y1: int) -> None:
+    """The dots between two places, of which the frame shows those inside it."""
+    height, width = dots.shape
+    count = max(abs(x1 - x0), abs(y1 - y0), 1)
+    xs = np.rint(np.linspace(x0, x1, count + 1)).astype(int)
+    ys = np.rint(np.linspace(y0, y1, count + 1)).astype(int)
+    inside = (ys >= 0) & (ys < height)
+    dots[height - 1 - ys[inside], xs[inside]] = True
+
+
+def _upright(dots: np.ndarray, columns: np.ndarray, heights: np.ndarray, pairs: np.ndarray) -> None:
+    """The lines between neighbouring points that lie in the same column."""
+    height, width = dots.shape
+    low = np.maximum(np.minimum(heights[:-1], heights[1:]), 0)
+    high = np.minimum(np.maximum(heights[:-1], heights[1:]), height - 1)
+    shown = pairs & (low <= high)
+    # So many lines begin at a dot, or end below it.
+    steps = np.zeros((height + 1, width), np.int64)
+    np.add.at(steps, (low[shown], columns[shown]), 1)
+    np.add.at(steps, (high[shown] + 1, columns[shown]), -1)
+    dots |= np.cumsum(steps, 0)[height - 1 :: -1] > 0
+
+
+def _frame(
+    title: str, canvas: _Canvas, bounds: tuple[float, float], marks: list[float], margin: int, color: str
+) -> list[str]:
+    """The title, and the rows of a curve with their ticks."""
+    low, high = bounds
+    at: dict[int, str] = {}
+    for value, text in zip(marks, labels(marks), strict=True):
+        at.setdefault(canvas.row((value / 3 - low / 3) / (high / 3 - low / 3)), text)
+    plain = canvas.plain
+    lines = [f"{'':{margin}} {color}{title}{_RESET if color else ''}"]
+    for row, text in enumerate(canvas.lines()):
+        edge = ("+" if plain else "┤") if row in at else "|" if plain else "│"
+        body = f"{color}{text.rstrip()}{_RESET}" if color and text.strip() else text
+        lines.append(f"{at.get(row, ''):>{margin}} {edge}{body}")
+    return lines
+
+
+def _places(x: np.ndarray, across: list[float], columns: int) -> list[int]:
+    """The column of each tick."""
+    first, last = float(x[0]) / 3, float(x[-1]) / 3
+    places = [round((tick / 3 - first) / (last - first) * (columns - 1)) for tick in across]
+    return [min(max(place, 0), columns - 1) for place in places]
+
+
+def _axis(x: np.ndarray, across: list[float], columns: int, margin: int, plain: bool) -> str:
+    marks = ["-" if plain else "─"] * columns
+    for place in _places(x, across, columns):
+        marks[place] = "+" if plain else "┬"
+    return f"{'':{margin}} {'+' if plain else '└'}{''.join(marks)}"
+
+
+def _below(x: np.ndarray, across: list[float], columns: int, margin: int, name: str) -> str:
+    """The labels of the horizontal axis, and its name where there is room on the right."""
+    line = [" "] * (margin + 2 + columns)
+    for place, text in zip(_places(x, across, columns), labels(across), strict=True):
+        start = min(max(0, margin + 2 + place - len(text) // 2), len(line) - len(text))
+        before = line[max(0, start - 1) : start + len(text) + 1]
+        if start >= 0 and all(c == " " for c in before):
+            line[start : start + len(text)] = text
+    if all(c == " " for c in line[-len(name) - 1 :]):
+        line[len(line) - len(name) :] = name
+    return "".join(line)

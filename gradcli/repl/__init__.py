@@ -1,0 +1,1 @@
+"""Interactive sessions, without any terminal: a line goes in, text comes out."""

@@ -1,0 +1,210 @@
+"""The commands of an interactive session, which begin with a colon."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gradcli.dtypes import DTYPES
+from gradcli.errors import GradcliError, closest, did_you_mean
+from gradcli.node import INPUT, Node
+from gradcli.repl.pictures import graph, plot
+from gradcli.repl.session import Reply
+from gradcli.repl.workspace import files_below
+
+if TYPE_CHECKING:
+    from gradcli.repl.session import Session
+
+#: Each command with its arguments and what it does.
+COMMANDS = {
+    "help": ("[NAME]", "this, or an operation: :help softplus"),
+    "ops": ("[FAMILY]", "the operations, as in :ops activations"),
+    "names": ("", "the inputs, values and functions there are"),
+    "wrt": ("[NAMES]", "differentiate by these inputs only, as in :wrt x,y; by all with :wrt all"),
+    "grad": ("EXPR", "only the gradients of an expression; of one that is no scalar, those of its sum"),
+    "value": ("EXPR", "only the value of an expression"),
+    "plan": ("EXPR", "how an expression and its gradients would be computed"),
+    "graph": ("[WHAT] [FILE] EXPR", "the forward, backward or grad graph, or the plan, as a.svg or DOT"),
+    "plot": ("[FILE] EXPR", "a function of the points of an input and its derivative, here or as SVG or PNG"),
+    "save": ("FILE EXPR", "write the value of an expression as .npy"),
+    "delete": ("NAMES", "forget names"),
+    "dtype": ("[NAME]", "the element type of numbers and lists from here on, as in :dtype float64"),
+    "seed": ("NUMBER", "start the random numbers anew"),
+    "precision": ("[DIGITS]", "digits after the point"),
+    "quit": ("", "leave; so does Ctrl-D"),
+}
+
+_INTRODUCTION = """\
+x = ones(2,2)       an input: a number, a list, a tensor
+X = @data.npy       an input from a file
+y = 3*x + 7         a value made from inputs; gradients go through it
+f(t) = t**2         a function
+mean(f(y))          an expression: its value, its chain of backward functions, its gradients
+"""
+
+
+_COLUMN = 26
+
+
+def command(session: Session, text: str) -> Reply:
+    """Carry out a command, given without its colon."""
+    word, _, rest = text.partition(" ")
+    rest = rest.strip()
+    action = _ACTIONS.get(word)
+    if action is None:
+        raise _no_command(word)
+    return action(session, rest)
+
+
+def _no_command(word: str) -> GradcliError:
+    close = closest(word, list(COMMANDS))
+    return GradcliError(
+        f"there is no command :{word}", hint=f"did you mean :{close}?" if close else ":help lists the commands"
+    )
+
+
+def _help(session: Session, name: str) -> Reply:
+    from gradcli.reference import entry, find
+    from gradcli.render.reference import entry_text
+
+    if name.startswith(":"):
+        if name[1:] not in COMMANDS:
+            raise _no_command(name[1:])
+        arguments, does = COMMANDS[name[1:]]
+        return Reply(f"{name} {arguments}".rstrip() + f"\n{does}")
+    if name:
+        return Reply(entry_text(entry(find(name))))
+    lines = [f":{word} {arguments}".ljust(_COLUMN) + does for word, (arguments, does) in COMMANDS.items()]
+    return Reply(_INTRODUCTION + "\n" + "\n".join(lines))
+
+
+def _ops(session: Session, name: str) -> Reply:
+    from gradcli.reference import table_named, tables
+    from gradcli.render.reference import list_text
+
+    table = table_named(name) if name else None
+    if name and table is None:
+        return _help(session, name)
+    known = tables()
+    return Reply(list_text(known if table is None else {table: known[table]}, session.screen().width))
+
+
+def _names(session: Session, rest: str) -> Reply:
+    workspace = session.workspace
+    rows: list[tuple[str, str]] = []
+    for name, value in workspace.names.items():
+        if not isinstance(value, Node):
+            rows.append((name, str(value)))
+            continue
+        chosen = value.requires_grad and (session.wrt is None or name in session.wrt)
+        kind = ("input, differentiated" if chosen else "input") if value.op is INPUT else f"value of {value.op.name}"
+        rows.append((name, f"{value.dtype} {value.shape}, {kind.replace('value of _', 'value of ')}"))
+    width = max((len(name) for name, _ in rows), default=0)
+    lines = [f"{name:{width}}  {text}" for name, text in rows]
+    return Reply("\n".join([*lines, *workspace.functions.values()]) or "there are no names yet")
+
+
+def _wrt(session: Session, rest: str) -> Reply:
+    if rest == "all" and "all" not in session.workspace.names:
+        session.wrt = None
+    elif rest:
+        names = [name.strip() for name in rest.split(",")]
+        session.check_names(names)
+        session.wrt = names
+    else:
+        return Reply("all inputs" if session.wrt is None else ", ".join(session.wrt))
+    return Reply()
+
+
+def _grad(session: Session, rest: str) -> Reply:
+    return session.gradient_text(session.expression(rest, "grad"))
+
+
+def _value(session: Session, rest: str) -> Reply:
+    return Reply(session.value_text(session.expression(rest, "value")))
+
+
+def _plan(session: Session, rest: str) -> Reply:
+    from gradcli.execute.threads import get_num_threads
+    from gradcli.plan import plan
+    from gradcli.render.plan import plan_text
+
+    outcome = session.expression(rest, "plan")
+    request = session.request(outcome, outcome.node(), ones=True)
+    roots = ["value", *(f"{name}.grad" for name in request.wanted)]
+    return Reply(plan_text(plan(request.roots, files=files_below(request.roots)), roots, get_num_threads()))
+
+
+def _save(session: Session, rest: str) -> Reply:
+    from gradcli.storage import check_writable, save
+
+    path, _, text = rest.partition(" ")
+    if not path or not text.strip():
+        raise GradcliError(":save needs a file and an expression", hint="as in :save y.npy 3*x + 7")
+    check_writable([path])
+    outcome = session.expression(text.strip(), "save")
+    array = session.arrays(outcome, [outcome.node()])[0]
+    save(path, np.asarray(array))
+    return Reply()
+
+
+def _delete(session: Session, rest: str) -> Reply:
+    names = rest.replace(",", " ").split()
+    known = [*session.workspace.names, *session.workspace.functions]
+    for name in names:
+        if name not in known:
+            hint = did_you_mean(name, known) or ":names lists them"
+            raise GradcliError(f"there is no name {name!r}", hint=hint)
+    if not names:
+        raise GradcliError(":delete needs a name", hint="as in :delete x")
+    for name in names:
+        session.workspace.delete(name)
+    session.wrt = None if session.wrt is None else [name for name in session.wrt if name not in names] or None
+    return Reply()
+
+
+def _dtype(session: Session, rest: str) -> Reply:
+    from gradcli.functions import get_default_dtype, set_default_dtype
+
+    if not rest:
+        return Reply(str(get_default_dtype()))
+    if rest not in DTYPES or DTYPES[rest].kind != "f":
+        raise GradcliError(f"{rest!r} is no floating-point type", hint="there are float16, float32 and float64")
+    set_default_dtype(DTYPES[rest])
+    return Reply()
+
+
+def _seed(session: Session, rest: str) -> Reply:
+    from gradcli.functions import manual_seed
+
+    manual_seed(_number(rest, "seed", -(2**63), 2**64 - 1))
+    return Reply()
+
+
+def _precision(session: Session, rest: str) -> Reply:
+    if not rest:
+        return Reply(str(session.style.precision))
+    session.style = session.style._replace(precision=_number(rest, "precision", 0, 30))
+    return Reply()
+
+
+def _quit(session: Session, rest: str) -> Reply:
+    return Reply(over=True)
+
+
+def _number(text: str, what: str, least: int, most: int) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        raise GradcliError(f":{what} needs a whole number", hint=f"as in :{what} 3") from None
+    if not least <= value <= most:
+        raise GradcliError(f"{value} is out of range", hint=f"it must lie between {least} and {most}")
+    return value
+
+
+_ACTIONS = {
+    "help": _help, "ops": _ops, "names": _names, "wrt": _wrt, "grad": _grad, "value": _value, "plan": _plan,
+    "graph": graph, "plot": plot, "save": _save,
+    "delete": _delete, "dtype": _dtype, "seed": _seed, "precision": _precision, "quit": _quit,
+}  # fmt: skip

@@ -1,0 +1,69 @@
+"""The lines of earlier sessions, in a file of the user's own; without one, a session goes on all the same."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+
+_KEPT = 1000
+_LARGE = 1 << 20
+
+
+def history_path() -> str | None:
+    """Where the lines are kept, or None where there is no place for them."""
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA", "")
+    else:
+        base = os.environ.get("XDG_STATE_HOME", "")
+        if not os.path.isabs(base):
+            base = os.path.expanduser("~/.local/state")
+    return os.path.join(base, "gradcli", "history") if os.path.isabs(base) else None
+
+
+class History:
+    """Lines that are read once and added to; nothing that goes wrong with the file is ever reported."""
+
+    def __init__(self, path: str | None) -> None:
+        self.path = path
+        self.lines = self._read()
+
+    def _read(self) -> list[str]:
+        if self.path is None:
+            return []
+        try:
+            with open(os.open(self.path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as file:
+                size = file.seek(0, os.SEEK_END)
+                file.seek(max(0, size - _LARGE))
+                data = file.read(_LARGE)
+        except (OSError, ValueError):
+            return []
+        lines = [line for line in data.decode("utf-8", "replace").split("\n") if line.strip()]
+        if size > _LARGE:
+            self._shorten(lines[-_KEPT:])
+        return ["".join(c if c.isprintable() else " " for c in line) for line in lines[-_KEPT:]]
+
+    def _shorten(self, lines: list[str]) -> None:
+        from gradcli.errors import GradcliError
+        from gradcli.storage.document import save_document
+
+        assert self.path is not None
+        with contextlib.suppress(OSError, GradcliError):
+            save_document(self.path, "".join(f"{line}\n" for line in lines).encode())
+
+    def add(self, line: str) -> None:
+        """Add a line, unless it is empty or the one before it."""
+        if not line.strip() or (self.lines and self.lines[-1] == line):
+            return
+        self.lines.append(line)
+        if self.path is None:
+            return
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+        with contextlib.suppress(OSError, ValueError):
+            # What one types is nobody else's business.
+            os.makedirs(os.path.dirname(self.path), mode=0o700, exist_ok=True)
+            descriptor = os.open(self.path, flags, 0o600)
+            try:
+                os.write(descriptor, f"{line}\n".encode("utf-8", "replace"))
+            finally:
+                os.close(descriptor)

@@ -1,0 +1,242 @@
+"""What an interactive session remembers: inputs, values made from them, functions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from gradcli.arguments import Literal
+from gradcli.errors import GradcliError, Place, Span
+from gradcli.execute import run
+from gradcli.expression import Evaluator
+from gradcli.node import CONSTANT, INPUT, Node, Number, input_node, toposort
+from gradcli.plan import plan
+from gradcli.storage import FileArray
+from gradcli.syntax import Program, Statement, parse
+
+
+class Outcome:
+    """What a line came to: the value of its last statement if that is an expression, and where it stands."""
+
+    __slots__ = ("source", "value", "statement", "evaluator")
+
+    def __init__(self, source: str, value: Any, statement: Statement, evaluator: Evaluator) -> None:
+        self.source = source
+        self.value = value
+        self.statement = statement
+        self.evaluator = evaluator
+
+    @property
+    def is_expression(self) -> bool:
+        return self.statement.kind == "expression"
+
+    def node(self) -> Node:
+        """The value as a tensor."""
+        return self.evaluator.final(self.value, self.statement.span)
+
+
+class State(NamedTuple):
+    """What a workspace held at some time, with the names that its inputs had."""
+
+    names: dict[str, Any]
+    plain: dict[str, Any]
+    functions: dict[str, str]
+    inputs: dict[Node, str]
+
+
+class Workspace:
+    """The names of a session.
+
+    A value through which no gradient flows becomes an input itself, differentiated where it is floating-point; others
+    keep how they were made, so that gradients go through them. A number or list is an input too, and is used as it was
+    written (in `plain`) where only a number or list can stand, as in `zeros(n)`. A line that fails changes nothing.
+    """
+
+    def __init__(self) -> None:
+        self.names: dict[str, Any] = {}
+        self.plain: dict[str, Any] = {}
+        self.functions: dict[str, str] = {}
+
+    def state(self) -> State:
+        """What `restore` goes back to."""
+        inputs = {node: node.params["name"] for node in self.inputs().values()}
+        return State(dict(self.names), dict(self.plain), dict(self.functions), inputs)
+
+    def restore(self, state: State) -> None:
+        """Be as it was before."""
+        self.names, self.plain, self.functions, inputs = state
+        for node, name in inputs.items():
+            node.params["name"] = name
+
+    def run(self, line: str) -> Outcome:
+        """Carry a line out and remember what it assigns and defines. Raises GradcliError with its source."""
+        before = "".join(f"{text}\n" for text in self.functions.values())
+        source = before + line
+        program = parse(source, value=False)
+        substituted: set[str] = set()
+        first: GradcliError | None = None
+        while True:
+            attempt = _Attempt(self, source, program, len(self.functions), frozenset(substituted))
+            try:
+                outcome = attempt.run()
+            except GradcliError as error:
+                error.source = source if error.source is None else error.source
+                first = first or error
+                more = self._to_substitute(program, error.span, attempt)
+                if not more:
+                    raise first from None
+                substituted |= more
+                continue
+            attempt.commit()
+            return outcome
+
+    def _to_substitute(self, program: Program, span: Span | None, attempt: _Attempt) -> set[str]:
+        """Names of numbers that may be meant as numbers where an error was: those at its place, or else all others."""
+        steps = [step for statement in program.statements for step in statement.code if step.op == "name"]
+        left = {step.arg for step in steps if step.arg in attempt.plain} - attempt.substituted
+        inside = {s.arg for s in steps if span is not None and span[0] <= s.start and s.end <= span[1]}
+        return (left & inside) or left
+
+    def assign_input(self, name: str, array: Any) -> None:
+        """Make an array, or an opened file, the input of a name."""
+        self.retire(name)
+        self.names[name] = input_node(array, requires_grad=array.dtype.kind == "f", name=name)
+        self.plain.pop(name, None)
+
+    def delete(self, name: str) -> None:
+        """Forget a name or a function."""
+        self.retire(name)
+        for place in (self.names, self.plain, self.functions):
+            place.pop(name, None)
+
+    def inputs(self) -> dict[str, Node]:
+        """The inputs by name."""
+        return {name: value for name, value in self.names.items() if isinstance(value, Node) and value.op is INPUT}
+
+    def retire(self, name: str) -> None:
+        """Give the input that loses its name another one: values made from it may still need it."""
+        old = self.names.get(name)
+        if not isinstance(old, Node) or old.op is not INPUT or old.params["name"] != name:
+            return
+        others = [other for other, value in self.names.items() if value is old and other != name]
+        taken = {leaf.params["name"] for value in self.names.values() for leaf in inputs_below(value)}
+        number = 1
+        while f"{name} (earlier {number})" in taken:
+            number += 1
+        old.params["name"] = others[0] if others else f"{name} (earlier {number})"
+
+
+def inputs_below(value: Any) -> list[Node]:
+    """The inputs that a value depends on."""
+    return [node for node in toposort([value]) if node.op is INPUT] if isinstance(value, Node) else []
+
+
+def files_below(roots: Sequence[Node]) -> frozenset[Node]:
+    """The inputs that are read from files."""
+    leaves = {leaf for root in roots for leaf in inputs_below(root)}
+    return frozenset(leaf for leaf in leaves if isinstance(leaf.params["data"], FileArray))
+
+
+def compute(roots: Sequence[Node]) -> list[Any]:
+    """The arrays of some values; large files are read block by block."""
+    program = plan(roots, files=files_below(roots))
+    return run(program, [leaf.params["data" if leaf.op is INPUT else "value"] for leaf in program.leaves])
+
+
+class _Attempt:
+    """A line carried out beside a workspace, which it changes only once all has gone well."""
+
+    def __init__(
+        self, workspace: Workspace, source: str, program: Program, known: int, substituted: frozenset[str]
+    ) -> None:  # fmt: skip
+        self.workspace = workspace
+        self.source = source
+        self.program = program
+        #: So many statements at the beginning are functions of earlier lines.
+        self.known = known
+        self.substituted = substituted
+        self.plain = dict(workspace.plain)
+        self.functions: dict[str, str] = {}
+        self.kept: dict[str, Any] = {}
+        self.evaluator = Evaluator(source, {})
+        self.evaluator.where = ""
+        self.evaluator.names.update(workspace.names)
+        self.evaluator.names.update({name: self.plain[name] for name in substituted if name in self.plain})
+
+    def run(self) -> Outcome:
+        value: Any = None
+        for number, statement in enumerate(self.program.statements):
+            value = self._assign(statement) if statement.kind == "assign" else self.evaluator.carry_out(statement)
+            if statement.kind == "define" and number >= self.known:
+                start, end = statement.span
+                self.functions[statement.name] = self.source[start:end]
+        return Outcome(self.source, value, self.program.statements[-1], self.evaluator)
+
+    def _assign(self, statement: Statement) -> Any:
+        value = self.evaluator.carry_out(statement)
+        plain = self._plainly(statement)
+        for name in statement.names:
+            raw = self.evaluator.names[name]
+            written = plain.get(name, raw)
+            self.plain.pop(name, None)
+            self.kept[name] = self._input(name, raw)
+            self.evaluator.names[name] = self.kept[name]
+            if _is_plain(written):
+                self.plain[name] = written
+                if name in self.substituted:
+                    self.evaluator.names[name] = written
+        return value
+
+    def _plainly(self, statement: Statement) -> dict[str, Any]:
+        """What the names of an assignment stand for when numbers are taken as they were written."""
+        used = {step.arg for step in statement.code if step.op == "name"} & set(self.plain)
+        if not used or any(step.op == "call" and step.arg[0].startswith("rand") for step in statement.code):
+            return {}
+        other = Evaluator(self.source, {})
+        other.names.update(self.evaluator.names)
+        other.names.update(self.plain)
+        other.functions.update(self.evaluator.functions)
+        try:
+            other.carry_out(statement)
+        except GradcliError:
+            return {}
+        return {name: other.names[name] for name in statement.names if _is_plain(other.names[name])}
+
+    def _input(self, name: str, value: Any) -> Any:
+        """A value through which no gradient flows as an input; any other as it is."""
+        if isinstance(value, Number) and not isinstance(value, bool) or isinstance(value, Literal):
+            value = self.evaluator.final(value, (0, 0))
+        if not isinstance(value, Node) or value.op is INPUT or value.requires_grad:
+            return value
+        array = value.params["value"] if value.op is CONSTANT else compute([value])[0]
+        return input_node(array, requires_grad=array.dtype.kind == "f", name=name)
+
+    def commit(self) -> None:
+        """Remember what the line has changed."""
+        self._place()
+        for name, value in self.kept.items():
+            if self.workspace.names.get(name) is not value:
+                self.workspace.retire(name)
+            self.workspace.names[name] = value
+        self.workspace.plain = self.plain
+        self.workspace.functions.update(self.functions)
+
+    def _place(self) -> None:
+        """Let the nodes that are kept know their text: an error in a later line may be theirs."""
+        stack = [value for value in self.kept.values() if isinstance(value, Node)]
+        seen: set[Node] = set()
+        while stack:
+            node = stack.pop()
+            if node in seen or isinstance(node.span, Place):
+                continue
+            seen.add(node)
+            if node.span is not None:
+                node.span = Place(node.span, self.source)
+            stack += node.inputs
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a value is a number or list of the language, as it was written."""
+    if isinstance(value, Literal):
+        return all(isinstance(item, Number) or _is_plain(item) for item in value)
+    return isinstance(value, Number) and not isinstance(value, bool)

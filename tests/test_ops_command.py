@@ -1,0 +1,118 @@
+"""The reference of the operations on the command line, and that it and the docs have one source."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import json
+import re
+
+import pytest
+
+from gradcli.node import OPS, Op
+from gradcli.ops import FAMILIES
+from gradcli.reference import TITLES, derivative_of, entry, find, gradient_of, tables
+from tests.command import call, process
+from tests.terminal import ROOT
+
+PUBLIC = [op for name, op in OPS.items() if op.public and name == op.name]
+
+
+def test_one_operation() -> None:
+    assert process("ops", "softplus") == (
+        0,
+        "softplus(input, beta=1.0, threshold=20.0)\n"
+        "\n"
+        "log(1 + exp(beta*input))/beta, and the input itself above threshold/beta.\n"
+        "\n"
+        "family      Activations\n"
+        "PyTorch     torch.nn.functional.softplus\n"
+        "backward    SoftplusBackward0\n"
+        "gradient    yes, to any order\n"
+        "derivative  sigmoid(input)\n"
+        "method      x.softplus(beta=1.0, threshold=20.0)\n",
+        "",
+    )
+
+
+def test_every_operation_can_be_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    for op in PUBLIC:
+        done = call(monkeypatch, "ops", op.name)
+        assert (done.code, done.err) == (0, "") and done.out.startswith(f"{op.name}({op.signature.text})\n\n")
+        assert op.doc.replace("`", "") in done.out and (op.torch or f"torch.{op.name}") in done.out
+        for alias in op.aliases:
+            assert call(monkeypatch, "ops", alias) == done
+
+
+def test_the_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    done = call(monkeypatch, "ops")
+    assert (done.code, done.err) == (0, "")
+    listed = re.findall(r"^  (\w+)\(", done.out, re.M)
+    assert sorted(listed) == sorted(op.name for op in PUBLIC)
+    assert [line for line in done.out.splitlines() if line in TITLES.values()] == list(TITLES.values())
+    for columns in ("60", "100", "300"):
+        monkeypatch.setenv("COLUMNS", columns)
+        lines = call(monkeypatch, "ops").out.splitlines()
+        assert all(len(line) <= 120 for line in lines)
+        # Only a signature may be longer than the screen.
+        assert all(len(line) <= int(columns) or line.startswith("  ") and "(" in line for line in lines)
+
+
+def test_one_family(monkeypatch: pytest.MonkeyPatch) -> None:
+    done = call(monkeypatch, "ops", "linalg")
+    assert done.out.startswith("Linear algebra\n  inv(input)") and "softplus" not in done.out
+    # Where an operation has the same name, the title's first word means the family.
+    assert call(monkeypatch, "ops", "diagonal").out.startswith("diagonal(input, offset")
+    assert call(monkeypatch, "ops", "Products") == call(monkeypatch, "ops", "products")
+    assert call(monkeypatch, "ops", "diagonals").out.startswith("Diagonals and triangles\n")
+    assert {row["family"] for row in json.loads(call(monkeypatch, "ops", "products", "--json").out)} == {"matmul"}
+
+
+def test_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = json.loads(call(monkeypatch, "ops", "--json").out)
+    assert sorted(row["name"] for row in rows) == sorted(op.name for op in PUBLIC)
+    one = json.loads(call(monkeypatch, "ops", "clip", "--json").out)
+    assert one in rows and (one["name"], one["aliases"], one["torch"]) == ("clamp", ["clip"], "torch.clamp")
+    by_name = {row["name"]: row for row in rows}
+    assert (by_name["floor"]["gradient"], by_name["floor"]["derivative"]) == ("0", "0")
+    assert (by_name["isnan"]["gradient"], by_name["sin"]["gradient"]) == (None, "yes")
+
+
+def test_errors_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    done = call(monkeypatch, "ops", "sinus", "--json")
+    assert json.loads(done.err)["error"]["message"] == "there is no operation 'sinus'"
+
+
+# One source -----------------------------------------------------------------------------------------------------------
+
+
+def test_operations_stand_in_the_table_of_the_module_that_defines_them() -> None:
+    homes: dict[Op, str] = {}
+    for module in FAMILIES:
+        imports = [n for n in ast.walk(ast.parse(inspect.getsource(module))) if isinstance(n, ast.ImportFrom)]
+        borrowed = {alias.asname or alias.name for node in imports for alias in node.names}
+        for name, value in vars(module).items():
+            if isinstance(value, Op) and name not in borrowed:
+                homes[value] = module.__name__.rpartition(".")[2]
+    found = {op: table for table, ops in tables().items() for op in ops}
+    assert found == {op: homes[op] for op in PUBLIC}
+    assert set(found.values()) == set(TITLES)
+
+
+def test_the_page_says_what_the_command_says() -> None:
+    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    for op in PUBLIC:
+        (line,) = [line for line in page.splitlines() if line.startswith(f"| `{op.name}(")]
+        formula = entry(op).derivative
+        shown = gradient_of(op) or "–" if formula in (None, "0") else f"`{formula}`".replace("\n", "`<br>`")
+        shown = shown.replace("|", "\\|")
+        assert line.endswith(f"| {shown} |") and f"`{entry(op).torch}`" in line
+
+
+def test_gradients() -> None:
+    known = {"exp": "yes", "sign": "0", "eq": None, "mse_loss": "yes", "zeros": None, "det": "yes"}
+    for name, gradient in known.items():
+        assert gradient_of(find(name)) == gradient, name
+    assert (derivative_of(find("sign")), derivative_of(find("eq"))) == ("0", None)
+    assert derivative_of(find("matmul")) == "input: g@other.T\nother: input.T@g"
+    assert derivative_of(find("log")) == "1/input" and derivative_of(find("logdet")) == "input: g*inv(input).T"
