@@ -47,7 +47,20 @@ def check_memory(program: Program, leaves: Sequence[Any], threads: int, streamed
         limit = None if free is None else int(free * _SHARE)
     if limit is None or needed <= limit:
         return
-    raise _too_large(program, inputs, needed, limit)
+    made = [
+        node for node in program.held() if node not in {program.origin.get(n, n) for n in _streamed(program, streamed)}
+    ]
+    raise _too_large(made, [*inputs, _buffers(program, threads)], needed, limit)
+
+
+def _streamed(program: Program, numbers: frozenset[int]) -> list[Node]:
+    return [program.values[number] for number in numbers]
+
+
+def _buffers(program: Program, threads: int) -> tuple[int, str]:
+    passes = [one for stage in program.stages for one in stage.passes]
+    size = max((one.row_bytes * one.rows * min(threads, one.blocks) for one in passes), default=0)
+    return size, f"the buffers of {threads} threads" if threads > 1 else "the buffers of a thread"
 
 
 def _held_inputs(program: Program, leaves: Sequence[Any], all_of_them: bool) -> list[tuple[int, str]]:
@@ -66,17 +79,20 @@ def _held_inputs(program: Program, leaves: Sequence[Any], all_of_them: bool) -> 
     return found
 
 
-def _too_large(program: Program, inputs: Sequence[tuple[int, str]], needed: int, limit: int) -> GradcliError:
-    held = sorted(program.held(), key=lambda node: node.nbytes, reverse=True)
-    parts = sorted([*((node.nbytes, describe(node)) for node in held), *inputs], key=lambda part: -part[0])
+def _too_large(made: Sequence[Node], others: Sequence[tuple[int, str]], needed: int, limit: int) -> GradcliError:
+    """The error that names what takes most: arrays that are made, and inputs and buffers."""
+    held = sorted(made, key=lambda node: node.nbytes, reverse=True)
+    parts = sorted([*((node.nbytes, describe(node)) for node in held), *others], key=lambda part: -part[0])
     size, name = parts[0]
     have = f"{show_bytes(limit)} of memory may be used"
     if size > limit:
-        message = f"{name} needs {show_bytes(size)}, {have}"
+        message = f"{name} {'need' if name.endswith('threads') else 'needs'} {show_bytes(size)}, {have}"
     else:
         named = " and ".join(f"{name.rstrip(',')} ({show_bytes(size)})" for size, name in parts[:2])
         message = f"this needs {show_bytes(needed)} at once, {have}; the largest parts are {named}"
     hint = "write large results to files with -o; --memory-limit sets another limit"
+    if name.startswith("the buffers"):
+        hint = "fewer --threads need less; --memory-limit sets another limit"
     return GradcliError(message, span=held[0].span if held else None, hint=hint)
 
 
