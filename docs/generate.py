@@ -35,7 +35,11 @@ package (`gradcli.sum(x, 0)`). `axis` and `keepdims` are understood wherever `di
 a bare `*` are given by keyword; a name with a star takes one list or its elements one by one. [In the
 shell](#on-the-command-line), `gradcli ops` prints the same.
 
-*Gradient*: **yes**, to any order; **0** for functions that are flat almost everywhere; a dash where nothing is tracked.
+*Gradient*: of a function of one tensor, element by element, the derivative; otherwise what the gradient of each tensor
+is, `g` being that of the result, shown for vectors or matrices where any number of dimensions will do. Of an operation
+that takes more than tensors it is the gradient of a usual call, such as `softmax(input, 0)`; `gradcli ops` names it.
+**0** is for functions that are flat almost everywhere, a dash where nothing is tracked. Gradients can be differentiated
+again, to any order.
 """
 
 ON_THE_COMMAND_LINE = """## On the command line

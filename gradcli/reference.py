@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from gradcli.dtypes import FLOAT64, INT64
 from gradcli.errors import GradcliError, did_you_mean
-from gradcli.formula.derivation import Wanted, derive
-from gradcli.formula.guess import with_rank
-from gradcli.formula.shapes import Given
-from gradcli.formula.text import text
 from gradcli.node import OPS, Node, Op, input_node
 from gradcli.ops import FAMILIES
 from gradcli.ops.elementwise import zero_vjp
-from gradcli.syntax import Program, parse
+
+if TYPE_CHECKING:
+    from gradcli.derivatives import Formulas
 
 #: The tables of operations in the order of the reference, by the module that holds their rows.
 TITLES = {
@@ -46,8 +42,9 @@ _DEFINED_FIRST = ("elementwise", "shape", "reduce")
 class Entry(NamedTuple):
     """What the reference says of an operation.
 
-    `gradient` is "yes", "0" or None where nothing is tracked; `derivative` its formula, where one is known;
-    `backward` PyTorch's name for the backward function, where it is always the same.
+    `gradient` is "yes", "0" or None where nothing is tracked; `derivative` its formula, and `call` the call that it is
+    for, where the operation takes more than tensors; `backward` PyTorch's name for the backward function, where it is
+    always the same.
     """
 
     name: str
@@ -59,6 +56,7 @@ class Entry(NamedTuple):
     gradient: str | None
     derivative: str | None
     backward: str | None
+    call: str | None
 
 
 def tables() -> dict[str, list[Op]]:
@@ -101,8 +99,11 @@ def entry(op: Op, table: str | None = None) -> Entry:
     table = table or _homes().get(op, op.family)
     backward = op.grad_fn if isinstance(op.grad_fn, str) else None
     signature = f"{op.name}({op.signature.text})"
+    found = _formulas(op)
+    call = found.call if found is not None and not found.is_usual else None
+    derivative = found.text if found is not None else _flat(op)
     return Entry(
-        op.name, signature, op.doc, table, op.aliases, torch_name(op), gradient_of(op), derivative_of(op), backward
+        op.name, signature, op.doc, table, op.aliases, torch_name(op), gradient_of(op), derivative, backward, call
     )
 
 
@@ -135,45 +136,19 @@ def derivative_of(op: Op) -> str | None:
     Of a function of one tensor, element by element, it is the derivative; otherwise what each tensor's gradient is,
     `g` being that of the result: a line for each.
     """
-    if op.vjp is zero_vjp:
-        return "0"
-    needed = [name for name in op.signature.names if name in op.signature.required]
-    tensors = [name for name in needed if name in _TENSORS]
-    if gradient_of(op) is None or not tensors or "*" in op.signature.text.replace("*,", ""):
-        return None
-    if any(name not in _TENSORS and name not in _SETTINGS for name in needed):
-        return None
-    program = parse(f"{op.name}({', '.join(_SETTINGS.get(name, name) for name in needed)})")
-    if op.family == "elementwise" and len(tensors) == 1:
-        return _formula(program, tensors, Wanted(tensors[0], jacobian=True), (1,))
-    for ranks in _MATRICES if op.family in ("contraction", "linalg") else _VECTORS:
-        found = {name: _formula(program, tensors, Wanted(name, vector="g"), ranks) for name in tensors}
-        found = {name: formula for name, formula in found.items() if formula is not None}
-        if found:
-            return "\n".join(f"{name}: {formula}" for name, formula in found.items())
-    return None
+    found = _formulas(op)
+    return found.text if found is not None else _flat(op)
 
 
-# Arguments that are tensors, and what is given for others.
-_TENSORS = frozenset(
-    ["input", "other", "end", "weight", "exponent", "vec", "vec2", "mat2", "tensor", "target", "A", "B"]
-)
-_SETTINGS = {"dim": "0", "index": "0", "shifts": "1"}
-# The ranks to try: most operations take any, some vectors or matrices only.
-_VECTORS = ((1, 1, 1), (2, 2, 2), (2, 1, 1))
-_MATRICES = ((2, 2, 2), (2, 1, 1), (1, 1, 1), (3, 3, 3))
+def _flat(op: Op) -> str | None:
+    return "0" if gradient_of(op) == "0" else None
 
 
-def _formula(program: Program, tensors: Sequence[str], wanted: Wanted, ranks: Sequence[int]) -> str | None:
-    """The text of a formula for tensors of these ranks, None where there is none."""
-    pairs = zip(tensors, ranks, strict=False)
-    for dtype in (FLOAT64, INT64) if "target" in tensors else (FLOAT64,):
-        givens = [Given(n, with_rank(n, rank), dtype if n == "target" else FLOAT64) for n, rank in pairs]
-        try:
-            return text(derive(program, givens, wanted).formula)
-        except GradcliError:
-            pairs = zip(tensors, ranks, strict=False)
-    return None
+def _formulas(op: Op) -> Formulas | None:
+    # Imported here: only who asks for an operation needs formulas.
+    from gradcli.derivatives import formulas
+
+    return formulas(op) if gradient_of(op) == "yes" else None
 
 
 def _is_tracked(op: Op) -> bool:

@@ -37,6 +37,7 @@ FLOORS = [
     {"evaluation"},
     {"calculus"},
     {"formula"},
+    {"derivatives"},
     {"reference", "render", "drawing", "plotting"},
     {"batch", "repl"},
     {"cluster"},

@@ -109,6 +109,22 @@ def test_the_page_says_what_the_command_says() -> None:
         assert line.endswith(f"| {shown} |") and f"`{entry(op).torch}`" in line
 
 
+def test_every_gradient_has_its_formula(monkeypatch: pytest.MonkeyPatch) -> None:
+    for op in PUBLIC:
+        gradient, formula = gradient_of(op), derivative_of(op)
+        assert formula == gradient if gradient != "yes" else formula not in (None, "", "yes"), op.name
+    known = {
+        "exp": "exp(input)", "neg": "-1", "mm": "input: g@mat2.T\nmat2: input.T@g",
+        "det": "input: g*det(input)*inv(input).T",
+        "softmax": "input: softmax(input, 0)*(g - g@softmax(input, 0))", "stack": "a: g[0]\nb: g[1]",
+    }  # fmt: skip
+    assert {name: derivative_of(find(name)) for name in known} == known
+    assert (entry(find("softmax")).call, entry(find("mm")).call) == ("softmax(input, 0)", None)
+    shown = call(monkeypatch, "ops", "stack").out
+    assert "derivative  of stack([a, b]), for the gradient g of the result:\n            a: g[0]\n" in shown
+    assert "derivative  for the gradient g of the result:\n            input: g@" in call(monkeypatch, "ops", "mm").out
+
+
 def test_gradients() -> None:
     known = {"exp": "yes", "sign": "0", "eq": None, "mse_loss": "yes", "zeros": None, "det": "yes"}
     for name, gradient in known.items():

@@ -43,7 +43,11 @@ def entry_text(found: Entry) -> str:
         rows.append(("backward", found.backward))
     rows.append(("gradient", _gradient(found)))
     if found.derivative is not None:
-        rows += zip(("derivative", *[""] * found.derivative.count("\n")), found.derivative.split("\n"), strict=True)
+        lines = found.derivative.split("\n")
+        heading = [f"of {found.call}"] if found.call else []
+        heading += ["for the gradient g of the result"] if ": " in lines[0] else []
+        lines = [f"{', '.join(heading)}:", *lines] if heading else lines
+        rows += zip(("derivative", *[""] * (len(lines) - 1)), lines, strict=True)
     first, *others = _arguments(found.signature)
     if first == "input":
         rows.append(("method", f"x.{found.name}({', '.join(others)})"))
@@ -71,7 +75,7 @@ def entry_json(found: Entry) -> dict[str, Any]:
     return {
         "name": found.name, "signature": found.signature, "doc": found.doc, "family": found.table,
         "aliases": list(found.aliases), "torch": found.torch, "gradient": found.gradient,
-        "derivative": found.derivative, "backward": found.backward,
+        "derivative": found.derivative, "call": found.call, "backward": found.backward,
     }  # fmt: skip
 
 
