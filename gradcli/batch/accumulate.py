@@ -43,24 +43,20 @@ class Sums:
                     self.totals[name] = array
         self.items = items
 
-    def store(self, folder: Folder, chunk: int) -> None:
+    def store(self, folder: Folder) -> None:
         """Keep the sums for a run that goes on from here."""
         shapes = {name: list(array.shape) for name, array in self.totals.items()}
-        head = (
-            json.dumps({"items": self.items, "chunk": chunk, "shapes": shapes, "dtypes": self.dtypes}).encode() + b"\n"
-        )
+        head = json.dumps({"items": self.items, "shapes": shapes, "dtypes": self.dtypes}).encode() + b"\n"
         arrays = [np.ascontiguousarray(array).reshape(-1).view(np.uint8).data for array in self.totals.values()]
         folder.replace(_NAME, [head, *arrays])
 
 
-def stored(path: str, chunk: int) -> Sums:
+def stored(path: str) -> Sums:
     """The sums that an earlier run has kept in the folder `path`; empty ones when there are none to go on with."""
     sums = Sums()
     try:
         with open(os.path.join(path, HIDDEN, _NAME), "rb") as file:
             head = json.loads(file.readline(_LONGEST_LINE))
-            if head["chunk"] != chunk:
-                return sums
             totals = {}
             for name, shape in head["shapes"].items():
                 data = file.read(8 * math.prod(shape))

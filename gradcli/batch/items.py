@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from gradcli.errors import GradcliError, WorkError
+from gradcli.storage.urls import is_url
 
 _ENDINGS = (".npy", ".npz")
 _WILD = frozenset("*?[")
@@ -97,6 +98,9 @@ def _files(pattern: Pattern) -> list[str]:
     """The files of a pattern, each once."""
     if pattern.kind == "list":
         return _listed(pattern.path)
+    if is_url(pattern.path):
+        hint = "list the URLs in a file, one a line, as in x=@@list.txt"
+        raise GradcliError(f"URLs cannot be searched: {pattern.path}", hint=hint)
     if pattern.kind == "folder":
         try:
             with os.scandir(pattern.path) as entries:

@@ -92,11 +92,22 @@ class Folder:
                 sync(file.fileno())
             os.replace(temporary, self.file(name))
 
-    def settle(self, files: Sequence[tuple[str, str]], durable: bool) -> None:
-        """Give finished files their names; with `durable`, not before their contents are on the disk."""
-        if durable and files:
-            with writing(self.path):
-                _sync_all(self.unfinished, [temporary for temporary, _ in files])
+    def sync(self, names: Sequence[str]) -> None:
+        """Wait until the contents of finished files, under their temporary names, are on the disk."""
+        with writing(self.path):
+            _sync_all(self.unfinished, names)
+
+    def sync_names(self) -> None:
+        """Wait until the names of the results are on the disk too, where the system knows how to."""
+        if os.name == "posix":
+            descriptor = os.open(self.path, os.O_RDONLY)
+            try:
+                sync(descriptor)
+            finally:
+                os.close(descriptor)
+
+    def settle(self, files: Sequence[tuple[str, str]]) -> None:
+        """Give finished files their names."""
         for temporary, name in files:
             path = os.path.join(self.path, name)
             try:
@@ -222,6 +233,7 @@ class Journal:
                 self._merge(self.places)
             with writing(self._path):
                 sync(self._file)
+                self.folder.sync_names()
         finally:
             os.close(self._file)
 

@@ -13,7 +13,9 @@ from gradcli.batch.items import Items
 from gradcli.batch.job import Job, Shared
 from gradcli.batch.journal import HIDDEN, RESULTS, Folder, lines_of
 from gradcli.errors import GradcliError
+from gradcli.storage.header import shown
 from gradcli.storage.reading import split_spec
+from gradcli.storage.urls import is_url
 
 _NAME = "run.json"
 # What differs, in the words of the command line.
@@ -74,6 +76,14 @@ def stat_of(spec: str) -> dict[str, int]:
     except (OSError, ValueError):
         return {"size": -1, "mtime_ns": -1}
     return {"size": status.st_size, "mtime_ns": status.st_mtime_ns}
+
+
+def size_of(spec: str) -> int:
+    """The size of a file, 0 when it cannot be told."""
+    try:
+        return os.stat(split_spec(spec)[0]).st_size
+    except (OSError, ValueError):
+        return 0
 
 
 def record(folder: Folder, job: Job) -> None:
@@ -137,10 +147,21 @@ def _is_good(path: str, line: dict[str, Any], items: Items, index: int, job: Job
         return False
 
 
-def refuse_own_inputs(items: Items, folder: str) -> None:
-    """Refuse to write among the inputs: the next run would take results for items."""
-    real = os.path.realpath(folder)
+def refuse_own_inputs(items: Items, job: Job) -> None:
+    """Refuse items from the folder of results, which the next run would take for items, and results in their place."""
+    if is_url(job.folder):
+        hint = "name a folder of this machine"
+        raise GradcliError(f"the results of a batch cannot go to a URL: {shown(job.folder)}", hint=hint)
+    place = os.path.realpath(job.folder)
     for name, paths in items.inputs.items():
-        if os.path.realpath(os.path.dirname(paths[0]) or ".") == real:
-            hint = "the next run would take the results for items: choose another folder"
-            raise GradcliError(f"the results cannot go into {folder}, where the files of {name} are", hint=hint)
+        # Of thousands of files there are few folders.
+        for folder in {os.path.dirname(split_spec(paths[index])[0]) for index in range(len(items.stems))}:
+            if os.path.realpath(folder or ".") == place:
+                hint = "the next run would take the results for items: choose another folder"
+                raise GradcliError(f"the results cannot go into {job.folder}, where files of {name} are", hint=hint)
+    for name, value in job.shared.items():
+        if value.path is None or not value.path.endswith((".grad.npy", ".value.npy")):
+            continue
+        if os.path.dirname(os.path.realpath(value.path)) == place:
+            hint = "choose another folder, or rename the file"
+            raise GradcliError(f"{name} is {shown(value.path)}, where results are written", hint=hint)

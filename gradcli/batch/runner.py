@@ -6,19 +6,20 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from itertools import takewhile
 from typing import Any, NamedTuple
 
 from gradcli.batch import manifest
 from gradcli.batch.accumulate import Sums, discard, stored, sum_of_values, write_sums
 from gradcli.batch.items import Items
-from gradcli.batch.job import Job, Part, Task
+from gradcli.batch.job import Job, Outcome, Part, Task
 from gradcli.batch.journal import Folder, Journal
 from gradcli.batch.manifest import Kept
 from gradcli.batch.threads import Executor
 from gradcli.batch.work import Common, Worker
 from gradcli.errors import GradcliError, WorkError
 
-# Items are dealt in chunks of so many, or of fewer where they hold more bytes than that together.
+# Items are dealt in chunks of so many, or of fewer where their files hold more bytes than that together.
 _CHUNK = 64
 _CHUNK_BYTES = 4 << 20
 # What is finished is recorded when it is this much.
@@ -58,20 +59,17 @@ class Batch:
     records results only once they are on the disk.
     """
 
-    __slots__ = ("job", "items", "resume", "skip", "durable", "chunk")
+    __slots__ = ("job", "items", "resume", "skip", "durable")
 
     def __init__(
         self, job: Job, items: Items, *, resume: bool = False, skip: bool = False, durable: bool = True
     ) -> None:
-        manifest.refuse_own_inputs(items, job.folder)
+        manifest.refuse_own_inputs(items, job)
         self.job = job
         self.items = items
         self.resume = resume
         self.skip = skip
         self.durable = durable
-        size = sum(max(1, manifest.stat_of(path)["size"]) for path in items.paths(0))
-        # It decides in which order gradients are added up, so it may depend on nothing but the files.
-        self.chunk = max(1, min(_CHUNK, _CHUNK_BYTES // size))
 
     def kept(self) -> Kept:
         """What an earlier run has finished."""
@@ -108,13 +106,29 @@ class Batch:
         return Task(index, self.items.stems[index], self.items.paths(index))
 
     def chunks(self, kept: Kept) -> Iterator[Sequence[Task]]:
-        """What is left to do, in pieces whose borders do not depend on what is finished."""
-        count = len(self.items.stems)
-        for start in range(kept.first // self.chunk * self.chunk, count, self.chunk):
-            end = min(count, start + self.chunk)
+        """What is left to do, in pieces of neighbours."""
+        start = kept.first
+        for end in self.ends(start):
             tasks = [self._task(index) for index in range(start, end) if not kept.has(index)]
+            start = end
             if tasks:
                 yield tasks
+
+    def ends(self, start: int = 0) -> Iterator[int]:
+        """Where the chunks end, of which the first begins at `start`.
+
+        It decides in which order gradients are added up, so it depends on nothing but the sizes of the files.
+        """
+        count = len(self.items.stems)
+        size = 0
+        for index in range(start, count):
+            own = sum(manifest.size_of(path) for path in self.items.paths(index))
+            if index - start == _CHUNK or (index > start and size + own > _CHUNK_BYTES):
+                yield index
+                start, size = index, 0
+            size += own
+        if count > start:
+            yield count
 
     def _of_item(self, index: int, error: GradcliError) -> GradcliError:
         """The error of an item as that of the run."""
@@ -128,8 +142,8 @@ class _Run:
     """One run: what is not yet recorded, and the counts."""
 
     __slots__ = (
-        "batch", "executor", "stopped", "progress", "start", "folder", "journal", "sums", "lines", "files", "pending",
-        "recorded", "stored", "done", "failed", "skipped", "nbytes", "error",
+        "batch", "executor", "stopped", "progress", "start", "folder", "journal", "sums", "finished", "pending",
+        "lines", "recorded", "stored", "done", "failed", "skipped", "nbytes", "error",
     )  # fmt: skip
 
     def __init__(self, batch: Batch, executor: Executor, stopped: threading.Event, progress: Progress | None) -> None:
@@ -139,9 +153,8 @@ class _Run:
         self.progress = progress
         self.start = self.recorded = self.stored = time.monotonic()
         self.sums = Sums()
-        self.lines: list[tuple[int, str]] = []
-        self.files: list[tuple[str, str]] = []
-        self.pending = self.done = self.failed = self.skipped = self.nbytes = 0
+        self.finished: list[Outcome] = []
+        self.pending = self.lines = self.done = self.failed = self.skipped = self.nbytes = 0
         self.error: GradcliError | None = None
 
     def go(self) -> Summary:
@@ -149,7 +162,7 @@ class _Run:
         self.folder = Folder(self.batch.job.folder)
         try:
             kept = self._begin()
-            self.skipped = kept.total()
+            self.skipped = self.lines = kept.total()
             self._tell()
             try:
                 self._items(kept)
@@ -164,7 +177,7 @@ class _Run:
         batch, folder = self.batch, self.folder
         kept = batch.kept()
         if batch.job.accumulate:
-            self.sums = stored(folder.path, batch.chunk)
+            self.sums = stored(folder.path)
             kept = self._up_to(kept, self.sums.items)
             if not kept.first:
                 self.sums = Sums()
@@ -175,8 +188,11 @@ class _Run:
         return kept
 
     def _up_to(self, kept: Kept, items: int) -> Kept:
-        """The first `items` of what is kept, whose sums are known; nothing when one of those has to be done again."""
-        if kept.first < items or not items:
+        """The first `items` of what is kept, whose sums are known; nothing when one of those has to be done again.
+
+        Nor when no chunk ends there any more, since the last one has grown: it would be added up in another order.
+        """
+        if kept.first < items or not items or items not in takewhile(lambda end: end <= items, self.batch.ends()):
             return Kept(0, 0, None)
         return Kept(items, manifest.length_of(self.folder.path, items), None)
 
@@ -206,8 +222,7 @@ class _Run:
                 self.failed += 1
             else:
                 self.done += 1
-            self.lines.append((outcome.number, outcome.line))
-            self.files += outcome.files
+            self.finished.append(outcome)
             self.pending += outcome.nbytes
             self.nbytes += outcome.nbytes
         if part.failure is not None:
@@ -215,26 +230,33 @@ class _Run:
         if batch.job.accumulate and part.complete:
             self.sums.add(part.sums, part.outcomes[-1].number + 1)
         late = time.monotonic() - self.recorded > _GROUP_SECONDS
-        if late or len(self.lines) >= _GROUP or self.pending >= _GROUP_BYTES:
+        if late or len(self.finished) >= _GROUP or self.pending >= _GROUP_BYTES:
             self._record()
             if time.monotonic() - self.stored > _GROUP_SECONDS:
                 self._store()
         self._tell()
 
     def _record(self) -> None:
-        """Give finished files their names, and then write their lines."""
-        lines, files = self.lines, self.files
-        self.lines, self.files, self.pending = [], [], 0
-        if lines:
-            self.folder.settle(files, self.batch.durable)
-            self.journal.append(lines)
+        """Give finished files their names, and then write their lines; up to the first that cannot have its name."""
+        finished, self.finished, self.pending = self.finished, [], 0
+        settled = 0
+        try:
+            if self.batch.durable and any(outcome.files for outcome in finished):
+                self.folder.sync([temporary for outcome in finished for temporary, _ in outcome.files])
+            for outcome in finished:
+                self.folder.settle(outcome.files)
+                settled += 1
+        finally:
+            if settled:
+                self.journal.append([(outcome.number, outcome.line) for outcome in finished[:settled]])
+                self.lines += settled
         self.recorded = time.monotonic()
 
     def _store(self) -> None:
-        """Keep the sums of the items that are recorded."""
-        if self.batch.job.accumulate and self.sums.items and not self.lines:
+        """Keep the sums, where the items in them are those that are recorded."""
+        if self.batch.job.accumulate and self.sums.items and self.sums.items == self.lines:
             start = time.monotonic()
-            self.sums.store(self.folder, self.batch.chunk)
+            self.sums.store(self.folder)
             now = time.monotonic()
             self.stored = now + (now - start) / _STORE_SHARE
 

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from gradcli.batch.job import Job, Part, Task
 from gradcli.batch.work import Common, Worker
+from gradcli.errors import WorkError
 from gradcli.execute.blas import one_thread
 
 # How many chunks may be done before the one that is waited for.
@@ -57,15 +58,26 @@ class Threads:
             threading.Thread(target=copy_context().run, args=(work,), daemon=True) for _ in range(self.count)
         ]
         with one_thread():
-            for thread in threads:
-                thread.start()
+            started = _started(threads)
             try:
                 with closing(desk.collect()) as parts:
                     yield from parts
             finally:
                 desk.end()
-                for thread in threads:
+                for thread in started:
                     thread.join()
+
+
+def _started(threads: Sequence[threading.Thread]) -> Sequence[threading.Thread]:
+    """As many of the threads as the system allows, at least one."""
+    for number, thread in enumerate(threads):
+        try:
+            thread.start()
+        except RuntimeError:
+            if number == 0:
+                raise WorkError("the system allows no more threads") from None
+            return threads[:number]
+    return threads
 
 
 class _Desk:

@@ -25,6 +25,8 @@ from gradcli.storage.memory import LARGE
 from gradcli.storage.target import UnwritableError
 from gradcli.syntax import parse
 
+# File systems allow so many bytes in a name.
+_LONGEST_NAME = 255
 # So many kinds of items keep their plans.
 _MOST_PLANS = 64
 #: Where, within the folder of results, files lie that are not finished.
@@ -151,6 +153,7 @@ class Worker:
     ) -> tuple[list[Any], list[tuple[str, str, int]], tuple[tuple[str, str], ...]]:
         """The roots; the files as (result, name, size) and as (temporary name, name)."""
         names = [f"{task.stem}.{output.name}.npy" for output in prepared.outputs]
+        self._refuse_long(names)
         files = tuple([(f"{self._token}-{task.number:x}-{k}", name) for k, name in enumerate(names)])
         place = self._place
         streamed = {}
@@ -178,6 +181,13 @@ class Worker:
                     os.unlink(path)
             raise
         return results, written, files
+
+    def _refuse_long(self, names: Sequence[str]) -> None:
+        """Refuse names that no file can have, which concerns one item: what cannot be written ends the run."""
+        for name in names:
+            if len(name) * 4 > _LONGEST_NAME and len(os.fsencode(name)) > _LONGEST_NAME:
+                path = shown(os.path.join(self.job.folder, name))
+                raise WorkError(f"cannot write {path}: the name is longer than {_LONGEST_NAME} bytes")
 
     def _prepared(self) -> Prepared:
         """The plan for the arrays at hand, an earlier one where they are of the same kind."""
