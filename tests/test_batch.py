@@ -320,7 +320,7 @@ def test_results_do_not_overwrite_inputs() -> None:
     np.save("data/a.x.grad.npy", np.zeros(3))
     before = Path("data/a.x.grad.npy").read_bytes()
     done = batch("sum(x)", "x=data/*.npy", "-o", "data")
-    assert done.code == 2 and done.err.startswith("gradcli: the results cannot go into data, where the files of x are")
+    assert done.code == 2 and done.err.startswith("gradcli: the results cannot go into data, where files of x are")
     assert Path("data/a.x.grad.npy").read_bytes() == before
 
 
