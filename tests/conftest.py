@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextvars import ContextVar
+from typing import Any
 
 import pytest
 from hypothesis import settings
 
+from gradcli.dtypes import DEFAULT_DTYPE, FLOAT32
+from gradcli.execute.memory import MEMORY_LIMIT
 from gradcli.execute.threads import THREADS
+from gradcli.ops.create import GENERATOR
 
 settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
 settings.load_profile("repeatable")
 
+# What programs set for themselves, as it is in the beginning.
+_SETTINGS: list[tuple[ContextVar[Any], Any]] = [
+    (THREADS, None), (MEMORY_LIMIT, None), (GENERATOR, None), (DEFAULT_DTYPE, FLOAT32),
+]  # fmt: skip
+
 
 @pytest.fixture(autouse=True)
-def no_threads_left_over() -> Iterator[None]:
-    """A number of threads that a test sets is gone after it."""
-    token = THREADS.set(None)
+def settings_of_its_own() -> Iterator[None]:
+    """What a test sets is gone after it."""
+    tokens = [(variable, variable.set(value)) for variable, value in _SETTINGS]
     yield
-    THREADS.reset(token)
+    for variable, token in tokens:
+        variable.reset(token)
