@@ -41,7 +41,7 @@ def _step(one: Pass, step: Step | Sum | Cut) -> tuple[Any, ...]:
     common = (node.op.name, name, node.shape, node.dtype, step.params, step.inputs)
     if isinstance(step, Sum):
         return ("sum", *common, step.value)
-    return ("step", *common, step.kind, step.out, step.buffer, step.target, step.tile)
+    return ("step", *common, step.kind, step.out, step.buffer, step.target, step.lent, step.tile)
 
 
 def _text(thing: Any) -> str:

@@ -110,6 +110,8 @@ def _where(step: Step) -> str:
     """Where the result of a step in a block lies."""
     if step.target >= 0:
         return "in place"
+    if step.lent >= 0:
+        return "within a result"
     if step.buffer >= 0:
         return f"buffer {step.buffer}"
     return "a view" if step.node.op.blocking.view else "an array of its own"

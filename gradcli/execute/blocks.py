@@ -21,6 +21,8 @@ from gradcli.plan.program import CALL, UFUNC, Cut, Pass, Step, Sum
 _MOST_GROUPS = 256
 _PARTIAL_BYTES = 1 << 26
 _LINE = 64
+# Bytes of a matrix that are brought into another layout at once.
+_STRIP = 1 << 16
 # Larger than any temporary array of a block.
 _WARM = 1 << 24
 
@@ -179,9 +181,10 @@ class _Frame:
         for step in one.steps:
             if isinstance(step, Step) and step.buffer >= 0:
                 self.local[step.out] = self._view(scratch, step.out, step.buffer)
-            elif isinstance(step, Step) and step.target >= 0:
+            elif isinstance(step, Step) and (step.target >= 0 or step.lent >= 0):
                 axis = one.slots[step.out][1]
-                self.pieces.append((step.out, values[step.target], (slice(None),) * axis))
+                array = values[step.target if step.target >= 0 else step.lent]
+                self.pieces.append((step.out, array, (slice(None),) * axis))
         self.calls = [self._bound(step) for step in one.steps]
 
     def _view(self, scratch: list[Any], slot: int, buffer: int) -> Any:
@@ -211,7 +214,7 @@ class _Frame:
         array, view, axis = self.values[cut.value], self.local[cut.slot], cut.axis
         lead = (slice(None),) * axis
         if isinstance(array, np.ndarray):
-            return lambda begin, end: np.copyto(view, array[(*lead, slice(begin, end))])
+            return lambda begin, end: _copy_rows(view, array[(*lead, slice(begin, end))])
         return lambda begin, end: array.read(axis, begin, end, view)
 
     def _summer(self, item: Sum) -> Any:
@@ -311,6 +314,13 @@ class _Frame:
             sink.write(axis, begin, piece)
         else:
             np.copyto(self.values[number][(slice(None),) * axis + (slice(begin, end),)], piece)
+
+
+def _copy_rows(target: Any, piece: Any) -> None:
+    """Copy a matrix into another layout, so few rows at a time that the cache has them for all columns."""
+    step = max(1, _STRIP // max(1, piece[:1].nbytes))
+    for start in range(0, len(piece), step):
+        np.copyto(target[start : start + step], piece[start : start + step])
 
 
 def _aligned(size: int) -> Any:

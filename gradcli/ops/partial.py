@@ -20,8 +20,8 @@ State = tuple[Any, ...]
 _CHUNK = 1 << 17
 # Up to this length NumPy's loop over a short last dimension costs more than a product with a vector of ones.
 _NARROW = 64
-# A vector is added up in rows of this length.
-_ROW = 1 << 10
+# From this length on a call of `einsum` is worth its while.
+_LONG = 1 << 10
 # So many rows are laid side by side where columns are added up: long rows are faster.
 _FOLD = 64
 _LINE = 64
@@ -56,20 +56,10 @@ def sum_wide(x: Any, axes: tuple[int, ...], keepdims: bool = False) -> Any:
 
 
 def _total(flat: Any) -> Any:
-    """The sum of a vector, as products of pieces of it with a vector of ones: NumPy's sums take twice as long."""
-    if len(flat) < _ROW:
+    """The sum of a vector. `einsum` converts float32 numbers as it goes, and faster than `add` does."""
+    if flat.dtype == np.float64 or len(flat) < _LONG:
         return np.add.reduce(flat, dtype=np.float64)
-    total = 0.0
-    ones = np.ones(_ROW)
-    wide = None if flat.dtype == np.float64 else _wide(min(len(flat), _CHUNK))
-    for start in range(0, len(flat), _CHUNK):
-        part = flat[start : start + _CHUNK]
-        if wide is not None:
-            np.copyto(wide[: len(part)], part)
-            part = wide[: len(part)]
-        whole = len(part) // _ROW * _ROW
-        total += np.add.reduce(part[:whole].reshape(-1, _ROW) @ ones) + np.add.reduce(part[whole:])
-    return total
+    return np.einsum("i->", flat, dtype=np.float64)
 
 
 def _over_rows(matrix: Any) -> Any:

@@ -76,10 +76,18 @@ def _borrowed(stages: list[Stage], values: list[Node], roots: list[int]) -> dict
                 continue
             for root in roots:
                 one = writers[root][1] if root in writers and writers[root][0] == at else None
-                if one is not None and root not in found.values() and _fits(one, number, root, values):
+                if one is None or root in found.values() or _seen_elsewhere(stage, one, number):
+                    continue
+                if _fits(one, number, root, values):
                     found[number] = root
                     break
     return found
+
+
+def _seen_elsewhere(stage: Stage, one: Pass, number: int) -> bool:
+    """Whether another pass of the stage, or every block of this one, looks at an array as well."""
+    others = (cut.value for other in stage.passes if other is not one for cut in other.cuts)
+    return number in others or any(number == value for other in stage.passes for _, value in other.shared)
 
 
 def _fits(one: Pass, number: int, root: int, values: list[Node]) -> bool:
@@ -91,10 +99,18 @@ def _fits(one: Pass, number: int, root: int, values: list[Node]) -> bool:
     write = next(w for w in one.writes if w.value == root)
     if cuts[0].axis != write.axis:
         return False
-    at = next((k for k, step in enumerate(one.steps) if isinstance(step, Step) and step.out == write.slot), None)
-    if at is None or cuts[0].buffer >= 0:
+    writers = [
+        k for k, step in enumerate(one.steps)
+        if isinstance(step, Step) and (step.out == write.slot or step.lent == root)
+    ]  # fmt: skip
+    if not writers or cuts[0].buffer >= 0:
         return False
-    users = [k for k, step in enumerate(one.steps) if not isinstance(step, Cut) and cuts[0].slot in step.inputs]
+    at = writers[0]
+    shown = {cuts[0].slot}
+    for step in one.steps:
+        if isinstance(step, Step) and step.node.op.blocking.view and shown.intersection(step.inputs):
+            shown.add(step.out)
+    users = [k for k, step in enumerate(one.steps) if not isinstance(step, Cut) and shown.intersection(step.inputs)]
     # A ufunc reads each place before it writes it, other kernels do not.
     own = one.steps[at]
     in_place = isinstance(own, Step) and own.kind == UFUNC and not own.tile

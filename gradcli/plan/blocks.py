@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,6 +24,20 @@ _MOST_TILES = 64
 Key = tuple[Node, int | None]
 
 
+class Lender(NamedTuple):
+    """A result that is written in place, `value` by number, at step `end` of the pass.
+
+    From step `begin` on nobody needs what may be there from an earlier pass. `over` says that the last step can write
+    over its own operands.
+    """
+
+    node: Node
+    value: int
+    begin: int
+    end: int
+    over: bool
+
+
 class PassBuilder:
     """Builds one pass. `number` gives the number of a kept array in the program, making one where there is none."""
 
@@ -42,6 +56,7 @@ class PassBuilder:
         self.buffers: list[int] = []
         self.free: list[int] = []
         self.buffer_of: dict[int, int] = {}
+        self.lent: dict[int, int] = {}
         self.fused: set[Node] = set()
         self.ends: dict[int, list[Key]] = {}
         reductions = set(nodes.reductions)
@@ -55,11 +70,12 @@ class PassBuilder:
         writes: list[Write] = []
         last = self._last_uses()
         targets = {node: self.number(node) for node in self.nodes.filled}
+        lenders = self._lenders(last)
         # What a reduction needs is computed right before it, as far as the order allows.
         for at, node in enumerate(self.order):
             if node in self.inside:
                 if node not in self.fused:
-                    self._add_step(node, targets.get(node), last, at)
+                    self._add_step(node, targets.get(node), lenders, last, at)
             else:
                 # Right here: the buffers of its operands may take other values next.
                 sums.append(self._shared_state(self._sum(node), sums))
@@ -224,6 +240,44 @@ class PassBuilder:
             slot = self.place.get(key)
             if slot is not None and slot in self.buffer_of:
                 self.free.append(self.buffer_of.pop(slot))
+            if slot is not None:
+                self.lent.pop(slot, None)
+
+    def _lenders(self, last: dict[Key, int]) -> list[Lender]:
+        """The results that are written in place: until then, other values of the same form can lie there."""
+        if self.transposed:
+            return []
+        lenders = []
+        for at, node in enumerate(self.order):
+            if node not in self.nodes.filled or node in self.schedule.streamed or self.schedule.axes[node][1] != 0:
+                continue
+            kind = self._kernel(node)[1]
+            if kind == CALL or node in self.fused:
+                continue
+            # Arrays of this form that were kept may live in the same memory: see `gradcli.plan.assemble`.
+            kept = [
+                end for (child, axis), end in last.items()
+                if axis == 0 and child not in self.inside and child in self.schedule.stored
+                and child.shape == node.shape and child.dtype == node.dtype
+            ]  # fmt: skip
+            lenders.append(Lender(node, self.number(node), max(kept, default=-1), at, kind == UFUNC))
+        return lenders
+
+    def _lender(self, node: Node, kind: int, tile: int, lenders: list[Lender], last: dict[Key, int], at: int) -> int:
+        """The output, by number, in whose piece the result of a step can lie; -1 for none."""
+        axis = self.schedule.axes[node][1]
+        end = last.get((node, axis), at)
+        taken = {self.lent[slot] for slot in self.lent}
+        mine = {self.lent.get(self.place.get(key, -1)) for key in self.ends.get(at, ())} if kind == UFUNC else set()
+        for lender in lenders:
+            if (lender.node.shape, lender.node.dtype, axis) != (node.shape, node.dtype, 0):
+                continue
+            # A ufunc reads each place before it writes it, and NumPy looks out for operands that overlap otherwise.
+            early = lender.begin < at or (lender.begin == at and kind == UFUNC and not tile)
+            late = end < lender.end or (end == lender.end and lender.over)
+            if early and late and (lender.value not in taken or lender.value in mine):
+                return lender.value
+        return -1
 
     # Steps ------------------------------------------------------------------------------------------------------------
 
@@ -269,7 +323,7 @@ class PassBuilder:
                 return item._replace(like=k)
         return item
 
-    def _add_step(self, node: Node, target: int | None, last: dict[Key, int], at: int) -> None:
+    def _add_step(self, node: Node, target: int | None, lenders: list[Lender], last: dict[Key, int], at: int) -> None:
         axis = self.schedule.axes[node][1]
         inputs = self._operands(node)
         kernel, kind = self._kernel(node)
@@ -281,6 +335,13 @@ class PassBuilder:
         if target is not None and not self.transposed and node not in self.schedule.streamed:
             slot = self._slot(node, axis)
             self.steps.append(Step(kind, node, kernel, inputs, slot, node.params, target=target, tile=tile))
+            return
+        lent = self._lender(node, kind, tile, lenders, last, at)
+        if lent >= 0:
+            slot = self._slot(node, axis)
+            self.lent = {other: value for other, value in self.lent.items() if value != lent}
+            self.lent[slot] = lent
+            self.steps.append(Step(kind, node, kernel, inputs, slot, node.params, lent=lent, tile=tile))
             return
         reused = self._reusable(node, inputs, last, at) if kind == UFUNC else None
         slot = self._slot(node, axis)

@@ -38,7 +38,8 @@ class Step(NamedTuple):
     """One operation on a block. `inputs` and `out` are places in the block's list of values.
 
     `buffer` is the scratch buffer for the result, -1 when it goes to the output number `target` (in place of
-    scratch) or is made by the kernel. `tile` says that rows are laid side by side: see `gradcli.execute.blocks`.
+    scratch) or is made by the kernel. A result that is needed only until the output number `lent` is written may lie
+    in the same piece of that output. `tile` says that rows are laid side by side: see `gradcli.execute.blocks`.
     """
 
     kind: int
@@ -49,6 +50,7 @@ class Step(NamedTuple):
     params: dict[str, Any]
     buffer: int = -1
     target: int = -1
+    lent: int = -1
     tile: int = 0
 
 

@@ -95,6 +95,8 @@ def _step_line(named: Labels, one: Pass, step: Step | Sum | Cut) -> str:
         return f"{named.of(step.value)} += {step.node.op.name}({inputs})  (partial results{fused}, combined in order)"
     if step.target >= 0:
         place = "in place"
+    elif step.lent >= 0:
+        place = f"within {named.of(step.lent)}[i:j]"
     elif step.buffer >= 0:
         place = f"buffer {step.buffer}"
     else:
@@ -165,7 +167,10 @@ def _pass_json(named: Labels, one: Pass) -> dict[str, Any]:
             if isinstance(step, Sum):
                 row |= {"out": named.of(step.value), "accumulates": True}
             else:
-                row |= {"out": _result(named, one, step), "buffer": step.buffer if step.buffer >= 0 else None}
+                row |= {
+                    "out": _result(named, one, step), "buffer": step.buffer if step.buffer >= 0 else None,
+                    "within": f"{named.of(step.lent)}[i:j]" if step.lent >= 0 else None,
+                }  # fmt: skip
         steps.append(row)
     return {
         "rows": one.length, "block_rows": one.rows, "blocks": one.blocks, "read": cut_bytes(one),
