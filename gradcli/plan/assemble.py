@@ -113,5 +113,5 @@ def _fits(one: Pass, number: int, root: int, values: list[Node]) -> bool:
     users = [k for k, step in enumerate(one.steps) if not isinstance(step, Cut) and shown.intersection(step.inputs)]
     # A ufunc reads each place before it writes it, other kernels do not.
     own = one.steps[at]
-    in_place = isinstance(own, Step) and own.kind == UFUNC and not own.tile
+    in_place = isinstance(own, Step) and own.kind == UFUNC
     return all(k < at or (k == at and in_place) for k in users)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from gradcli.node import Node
 from gradcli.ops.partial import MEAN, MEAN_OF_MOMENTS, MOMENTS, STD, VAR
+from gradcli.plan.buffers import Buffers, Form, Lender, Loans
 from gradcli.plan.program import CALL, INTO, UFUNC, Cut, Pass, Sizes, Step, Sum, Write
 from gradcli.plan.schedule import PassNodes, Schedule
 
@@ -22,20 +23,6 @@ _LONG_ROW = 1024
 _MOST_TILES = 64
 
 Key = tuple[Node, int | None]
-
-
-class Lender(NamedTuple):
-    """A result that is written in place, `value` by number, at step `end` of the pass.
-
-    From step `begin` on nobody needs what may be there from an earlier pass. `over` says that the last step can write
-    over its own operands.
-    """
-
-    node: Node
-    value: int
-    begin: int
-    end: int
-    over: bool
 
 
 class PassBuilder:
@@ -53,10 +40,8 @@ class PassBuilder:
         self.cuts: list[Cut] = []
         self.shared: list[tuple[int, int]] = []
         self.steps: list[Step | Sum | Cut] = []
-        self.buffers: list[int] = []
-        self.free: list[int] = []
-        self.buffer_of: dict[int, int] = {}
-        self.lent: dict[int, int] = {}
+        self.buffers = Buffers()
+        self.loans = Loans({})
         self.fused: set[Node] = set()
         self.ends: dict[int, list[Key]] = {}
         reductions = set(nodes.reductions)
@@ -70,12 +55,12 @@ class PassBuilder:
         writes: list[Write] = []
         last = self._last_uses()
         targets = {node: self.number(node) for node in self.nodes.filled}
-        lenders = self._lenders(last)
+        self.loans = Loans(self._lenders(last))
         # What a reduction needs is computed right before it, as far as the order allows.
         for at, node in enumerate(self.order):
             if node in self.inside:
                 if node not in self.fused:
-                    self._add_step(node, targets.get(node), lenders, last, at)
+                    self._add_step(node, targets.get(node), last, at)
             else:
                 # Right here: the buffers of its operands may take other values next.
                 sums.append(self._shared_state(self._sum(node), sums))
@@ -89,7 +74,7 @@ class PassBuilder:
         made = [s.node for s in self.steps if isinstance(s, Step) and s.kind == CALL and not s.node.op.blocking.view]
         loose = sum(node.nbytes // self.length for node in made)
         return Pass(
-            self.length, self.rows, self.cuts, self.shared, self.steps, sums, writes, self.buffers, self.slots,
+            self.length, self.rows, self.cuts, self.shared, self.steps, sums, writes, self.buffers.sizes, self.slots,
             self.transposed, loose,
         )  # fmt: skip
 
@@ -177,7 +162,7 @@ class PassBuilder:
         buffer = -1
         wide = self.transposed and child.size > self.length and node.op.family in ("elementwise", "reduction")
         if child in self.files or wide:
-            buffer = self._take(slot, child)
+            buffer = self.buffers.take(slot, self._row_bytes(child))
         cut = Cut(value, wanted, slot, buffer)
         self.cuts.append(cut)
         if buffer >= 0:
@@ -190,19 +175,6 @@ class PassBuilder:
         return tuple([self.operand(node, child, wanted) for child, wanted in found])
 
     # Buffers ----------------------------------------------------------------------------------------------------------
-
-    def _take(self, slot: int, node: Node) -> int:
-        """A free scratch buffer that is large enough for a row of the node, or a new one."""
-        need = max(1, node.nbytes // self.length)
-        fits = [b for b in self.free if self.buffers[b] >= need]
-        if fits:
-            buffer = min(fits, key=lambda b: self.buffers[b])
-            self.free.remove(buffer)
-        else:
-            buffer = len(self.buffers)
-            self.buffers.append(need)
-        self.buffer_of[slot] = buffer
-        return buffer
 
     def _last_uses(self) -> dict[Key, int]:
         """The last step that looks at each value, views counting as looks at what they show."""
@@ -236,48 +208,35 @@ class PassBuilder:
         return last
 
     def _release(self, at: int) -> None:
-        for key in self.ends.get(at, ()):
-            slot = self.place.get(key)
-            if slot is not None and slot in self.buffer_of:
-                self.free.append(self.buffer_of.pop(slot))
-            if slot is not None:
-                self.lent.pop(slot, None)
+        for slot in self._ending(at):
+            self.buffers.release(slot)
+            self.loans.release(slot)
 
-    def _lenders(self, last: dict[Key, int]) -> list[Lender]:
-        """The results that are written in place: until then, other values of the same form can lie there."""
+    def _ending(self, at: int) -> list[int]:
+        """The slots that nobody looks at after this step."""
+        return [self.place[key] for key in self.ends.get(at, ()) if key in self.place]
+
+    def _lenders(self, last: dict[Key, int]) -> dict[Form, list[Lender]]:
+        """The results that are written in place, by form: until then, other values of that form can lie there."""
+        lenders: dict[Form, list[Lender]] = {}
         if self.transposed:
-            return []
-        lenders = []
+            return lenders
+        # Arrays that were kept may live in the memory of a result of their form: see `gradcli.plan.assemble`.
+        kept: dict[Form, int] = {}
+        for (child, axis), end in last.items():
+            if axis == 0 and child not in self.inside and child in self.schedule.stored:
+                form = child.shape, child.dtype
+                kept[form] = max(kept.get(form, -1), end)
+        filled = set(self.nodes.filled)
         for at, node in enumerate(self.order):
-            if node not in self.nodes.filled or node in self.schedule.streamed or self.schedule.axes[node][1] != 0:
+            if node not in filled or node in self.schedule.streamed or self.schedule.axes[node][1] != 0:
                 continue
             kind = self._kernel(node)[1]
-            if kind == CALL or node in self.fused:
-                continue
-            # Arrays of this form that were kept may live in the same memory: see `gradcli.plan.assemble`.
-            kept = [
-                end for (child, axis), end in last.items()
-                if axis == 0 and child not in self.inside and child in self.schedule.stored
-                and child.shape == node.shape and child.dtype == node.dtype
-            ]  # fmt: skip
-            lenders.append(Lender(node, self.number(node), max(kept, default=-1), at, kind == UFUNC))
+            if kind != CALL:
+                form = node.shape, node.dtype
+                lender = Lender(self.number(node), kept.get(form, -1), at, kind == UFUNC)
+                lenders.setdefault(form, []).append(lender)
         return lenders
-
-    def _lender(self, node: Node, kind: int, tile: int, lenders: list[Lender], last: dict[Key, int], at: int) -> int:
-        """The output, by number, in whose piece the result of a step can lie; -1 for none."""
-        axis = self.schedule.axes[node][1]
-        end = last.get((node, axis), at)
-        taken = {self.lent[slot] for slot in self.lent}
-        mine = {self.lent.get(self.place.get(key, -1)) for key in self.ends.get(at, ())} if kind == UFUNC else set()
-        for lender in lenders:
-            if (lender.node.shape, lender.node.dtype, axis) != (node.shape, node.dtype, 0):
-                continue
-            # A ufunc reads each place before it writes it, and NumPy looks out for operands that overlap otherwise.
-            early = lender.begin < at or (lender.begin == at and kind == UFUNC and not tile)
-            late = end < lender.end or (end == lender.end and lender.over)
-            if early and late and (lender.value not in taken or lender.value in mine):
-                return lender.value
-        return -1
 
     # Steps ------------------------------------------------------------------------------------------------------------
 
@@ -323,7 +282,7 @@ class PassBuilder:
                 return item._replace(like=k)
         return item
 
-    def _add_step(self, node: Node, target: int | None, lenders: list[Lender], last: dict[Key, int], at: int) -> None:
+    def _add_step(self, node: Node, target: int | None, last: dict[Key, int], at: int) -> None:
         axis = self.schedule.axes[node][1]
         inputs = self._operands(node)
         kernel, kind = self._kernel(node)
@@ -336,21 +295,21 @@ class PassBuilder:
             slot = self._slot(node, axis)
             self.steps.append(Step(kind, node, kernel, inputs, slot, node.params, target=target, tile=tile))
             return
-        lent = self._lender(node, kind, tile, lenders, last, at)
-        if lent >= 0:
-            slot = self._slot(node, axis)
-            self.lent = {other: value for other, value in self.lent.items() if value != lent}
-            self.lent[slot] = lent
-            self.steps.append(Step(kind, node, kernel, inputs, slot, node.params, lent=lent, tile=tile))
-            return
         reused = self._reusable(node, inputs, last, at) if kind == UFUNC else None
         slot = self._slot(node, axis)
-        if reused is not None:
-            buffer = self.buffer_of.pop(reused)
-            self.buffer_of[slot] = buffer
-        else:
-            buffer = self._take(slot, node)
-        self.steps.append(Step(kind, node, kernel, inputs, slot, node.params, buffer=buffer, tile=tile))
+        buffer = lent = -1
+        if axis == 0:
+            # A ufunc reads each place before it writes it, and NumPy looks out for operands that overlap otherwise.
+            form, end, over = (node.shape, node.dtype), last.get((node, axis), at), kind == UFUNC
+            lent = self.loans.ask(form, slot, at, end, over, self._ending(at))
+        if lent < 0:
+            buffer = (
+                self.buffers.take(slot, self._row_bytes(node)) if reused is None else self.buffers.pass_on(reused, slot)
+            )
+        self.steps.append(Step(kind, node, kernel, inputs, slot, node.params, buffer=buffer, lent=lent, tile=tile))
+
+    def _row_bytes(self, node: Node) -> int:
+        return max(1, node.nbytes // self.length)
 
     def _kernel(self, node: Node) -> tuple[Any, int]:
         op = node.op
@@ -363,7 +322,7 @@ class PassBuilder:
     def _reusable(self, node: Node, inputs: tuple[int, ...], last: dict[Key, int], at: int) -> int | None:
         """An operand whose buffer can take the result, because nobody looks at it any more."""
         for child, wanted, slot in zip(node.inputs, self.schedule.dims[node], inputs, strict=True):
-            if slot not in self.buffer_of or child.dtype != node.dtype or child.shape != node.shape:
+            if slot not in self.buffers or child.dtype != node.dtype or child.shape != node.shape:
                 continue
             if last[child, wanted] <= at:
                 return slot
