@@ -359,6 +359,9 @@ def _pow(s: _Simplifier, op: Op, inputs: tuple[Node, ...], params: Params) -> No
 def _sum(s: _Simplifier, op: Op, inputs: tuple[Node, ...], params: Params) -> Node | None:
     """`sum(c*x)` is `c*sum(x)`, where this can neither overflow earlier nor turn the sign of a zero."""
     x = inputs[0]
+    if x.op.name == "permute" and len(params["dim"]) == x.ndim:
+        # All elements, in whatever order.
+        return s.build(op, x.inputs, params)
     if x.op.name not in ("mul", "div", "neg", "sub") or not x.size or x.dtype.kind != "f":
         return None
     out = about_mean(s, op, x, params) or hoisted(s, op, x, params)

@@ -9,10 +9,13 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+import gradcli.plan
 from gradcli.dtypes import DEFAULT_DTYPE, FLOAT32
+from gradcli.evaluation import _kept_request
 from gradcli.execute.memory import MEMORY_LIMIT
 from gradcli.execute.threads import THREADS
 from gradcli.ops.create import GENERATOR
+from gradcli.plan.program import Sizes
 
 settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
 settings.load_profile("repeatable")
@@ -30,3 +33,12 @@ def settings_of_its_own() -> Iterator[None]:
     yield
     for variable, token in tokens:
         variable.reset(token)
+
+
+@pytest.fixture
+def in_blocks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What is too large to be small goes through in blocks, however little there is to compute."""
+    monkeypatch.setattr(gradcli.plan, "DEFAULT_SIZES", Sizes(little=0))
+    _kept_request.cache_clear()
+    yield
+    _kept_request.cache_clear()

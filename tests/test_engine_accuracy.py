@@ -9,6 +9,9 @@ import pytest
 
 import gradcli as gc
 
+# Operation by operation, as for little data, squares are rounded before they are added up.
+pytestmark = pytest.mark.usefixtures("in_blocks")
+
 COUNT = 300_003
 
 # Inputs that are hard in different ways; the regular ones are rounded in the same direction again and again.
@@ -118,6 +121,19 @@ def test_what_fits_into_the_result_does_not_overflow_on_the_way() -> None:
     x = np.full(COUNT, 1e19, np.float32)
     assert value("mean(x*x)", x=x) == pytest.approx(1e38, rel=1e-6)
     assert value("norm(x)", x=x) == pytest.approx(1e19 * math.sqrt(COUNT), rel=1e-6)
+
+
+@pytest.mark.parametrize("name", HARD)
+def test_little_to_compute(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sums and dot products are as accurate without blocks."""
+    monkeypatch.undo()
+    x = hard(name)
+    y = np.random.default_rng(9).permutation(x)
+    wide, other = x.astype(np.float64), y.astype(np.float64)
+    size, products = float(np.sum(np.abs(wide))), wide * other
+    assert rounded_once(value("sum(x)", x=x), math.fsum(wide), size)
+    assert rounded_once(value("mean(x)", x=x), math.fsum(wide) / len(x), size / len(x))
+    assert rounded_once(value("dot(x, y)", x=x, y=y), math.fsum(products), float(np.sum(np.abs(products))))
 
 
 def test_five_million() -> None:

@@ -11,9 +11,9 @@ import pytest
 from gradcli.execute import known_value, op_by_op, run
 from gradcli.plan import plan
 from gradcli.plan.program import Pass, Program, Sizes, Step
-from tests.test_engine_blocks import agree, arrays_of, with_gradients
+from tests.test_engine_blocks import BLOCKS, agree, arrays_of, with_gradients
 
-TINY = [Sizes(2, 56, 3, 2, 8), Sizes(0, 24, 1, 1), Sizes(2, 400, 3, 2, 64)]
+TINY = [Sizes(2, 56, 3, 2, 8, 0), Sizes(0, 24, 1, 1, little=0), Sizes(2, 400, 3, 2, 64, 0)]
 
 SHAPES: dict[str, tuple[int, ...]] = {
     "x": (41,), "y": (41,), "w": (3,), "X": (41, 3), "Y": (41, 3), "r": (1, 3), "c": (41, 1), "W": (3, 3), "Q": (5, 41),
@@ -68,7 +68,7 @@ def lent(one: Pass) -> list[Step]:
 
 
 def planned(expression: str) -> Program:
-    return plan(with_gradients(expression, arrays_of(expression, "float32")))
+    return plan(with_gradients(expression, arrays_of(expression, "float32")), sizes=BLOCKS)
 
 
 def test_results_lend_their_memory_until_they_are_written() -> None:

@@ -32,7 +32,7 @@ def own_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def everything_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
+def everything_is_large(monkeypatch: pytest.MonkeyPatch, in_blocks: None) -> None:
     """Files and results of any size are read and written in blocks."""
     monkeypatch.setattr(reading, "LARGE", 0)
     monkeypatch.setattr("gradcli.cli.outputs._LARGE", 0)

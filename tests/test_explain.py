@@ -146,7 +146,7 @@ def test_small_tensors(monkeypatch: pytest.MonkeyPatch) -> None:
     done = call(monkeypatch, "explain", "x*y", "x=2", "y=[1, 2]", "--no-grad")
     assert done == (
         0,
-        "small tensors: one operation after the other, no blocks\n"
+        "little to compute: one operation after the other, no blocks\n"
         "whole: value = mul(x, y)  (float32 2)\n"
         "in all: 0 bytes read, 0 bytes written, 8 bytes held at the peak\n",
         "",

@@ -10,7 +10,8 @@ import numpy as np
 
 from gradcli.errors import GradcliError, WorkError
 from gradcli.execute.blocks import run_pass
-from gradcli.execute.memory import check_memory, describe, show_bytes
+from gradcli.execute.direct import bound
+from gradcli.execute.memory import MEMORY_LIMIT, SMALL, check_memory, describe, show_bytes
 from gradcli.execute.threads import get_num_threads
 from gradcli.factor import Condition, holds
 from gradcli.node import Node, toposort
@@ -46,6 +47,11 @@ def run(
     does the passes in place of the threads of this process.
     """
     count = threads or get_num_threads()
+    if program.direct and not sinks and MEMORY_LIMIT.get() is None:
+        function = program.function or _function(program)
+        if function is not None:
+            with np.errstate(all="ignore"):
+                return function(leaves)
     streams = {program.roots[k]: sink for k, sink in (sinks or {}).items()}
     check_memory(program, leaves, count, frozenset(streams))
     values = values_of(program, leaves)
@@ -67,6 +73,13 @@ def run(
             # It was needed as a whole.
             sink.write(0, 0, _held(values, program.roots[k]).reshape(program.shapes[k]))
     return [(sinks or {}).get(k, None) or _result(program, k, values) for k in range(len(program.roots))]
+
+
+def _function(program: Program) -> Callable[[Sequence[Any]], list[Any]] | None:
+    """What computes a list of operations that cannot run out of memory."""
+    if program.memory(1) < SMALL:
+        program.function = bound(program)
+    return program.function
 
 
 def values_of(program: Program, leaves: Sequence[Any]) -> list[Any]:

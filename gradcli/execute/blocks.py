@@ -35,6 +35,7 @@ def run_pass(one: Pass, values: list[Any], sinks: dict[int, Any], threads: int, 
     `values` holds the arrays of the program by number, `sinks` takes the place of those that are written as files.
     `progress` is told of each block how many rows it had.
     """
+    threads = one.threads(threads)
     wanted = wanted_blocks(one, sinks)
     if wanted is not None:
         # Nobody looks at the rest.

@@ -18,8 +18,8 @@ MEMORY_LIMIT: ContextVar[int | None] = ContextVar("gradcli_memory_limit", defaul
 
 # What is used of the free memory without being told.
 _SHARE = 0.8
-# Below this, asking for the memory that is left would cost more than it tells.
-_SMALL = 1 << 26
+#: Below this, asking for the memory that is left would cost more than it tells.
+SMALL = 1 << 26
 
 
 @contextmanager
@@ -37,7 +37,7 @@ def check_memory(program: Program, leaves: Sequence[Any], threads: int, streamed
     limit = MEMORY_LIMIT.get()
     inputs = _held_inputs(program, leaves, limit is not None)
     needed = program.memory(threads, streamed) + sum(size for size, _ in inputs)
-    if needed < _SMALL and (limit is None or needed <= limit):
+    if needed < SMALL and (limit is None or needed <= limit):
         return
     if limit is None:
         # Imported here: small inputs need none of it.

@@ -22,6 +22,9 @@ from gradcli.ops.shape import expand, flatten, m_t, permuted, reshape, squeeze, 
 
 BINARY = "input, other"
 
+# Dot products of more float32 numbers are added up in float64.
+_LONG = 1 << 10
+
 
 # Kernels --------------------------------------------------------------------------------------------------------------
 
@@ -43,6 +46,8 @@ def _product_into(out: Any, a: Any, b: Any) -> None:
 def _dot_kernel(a: Any, b: Any) -> Any:
     if a.dtype == np.float16:
         return np.dot(a.astype(np.float32), b.astype(np.float32)).astype(np.float16)
+    if a.dtype == b.dtype == np.float32 and len(a) > _LONG:
+        return np.float32(partial.dot_wide(a, b))
     return np.dot(a, b)
 
 

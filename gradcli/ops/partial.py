@@ -22,8 +22,9 @@ _CHUNK = 1 << 17
 _NARROW = 64
 # From this length on a call of `einsum` is worth its while.
 _LONG = 1 << 10
-# So many rows are laid side by side where columns are added up: long rows are faster.
+# So many rows are laid side by side where columns are added up: long rows are faster, up to some length.
 _FOLD = 64
+_LONG_ROW = 1 << 13
 _LINE = 64
 # Squares may be so many times as large as what remains of them when the mean is taken off.
 _CANCELLED = 2.0**20
@@ -63,13 +64,13 @@ def _total(flat: Any) -> Any:
 
 
 def _over_rows(matrix: Any) -> Any:
-    """The sum of the rows of a matrix, as products of a vector of ones with pieces of it."""
+    """The sum of the rows of a matrix, short ones being laid side by side."""
     rows, columns = matrix.shape
     if columns > _CHUNK // 8:
         # Few long rows are added up as they are.
         return np.add.reduce(matrix, axis=0, dtype=np.float64)
     total = np.zeros(columns)
-    fold = _FOLD if columns * _FOLD * 4 <= _CHUNK and rows >= _FOLD else 1
+    fold = _FOLD if columns * _FOLD <= _LONG_ROW and rows >= _FOLD else 1
     whole = rows // fold * fold
     for part, many in ((matrix[:whole], fold), (matrix[whole:], 1)):
         if len(part):
@@ -79,19 +80,9 @@ def _over_rows(matrix: Any) -> Any:
 
 def _add_up(matrix: Any) -> Any:
     """The sum of the rows."""
-    rows, columns = matrix.shape
-    step = max(1, _CHUNK // columns)
-    ones = np.ones(min(step, rows))
-    wide = None if matrix.dtype == np.float64 else _wide(len(ones) * columns).reshape(-1, columns)
-    total = np.zeros(columns)
-    for start in range(0, rows, step):
-        piece = matrix[start : start + step]
-        if wide is not None:
-            part = wide[: len(piece)]
-            np.copyto(part, piece)
-            piece = part
-        total += ones[: len(piece)] @ piece
-    return total
+    if matrix.dtype == np.float64:
+        return np.ones(len(matrix)) @ matrix
+    return np.add.reduce(matrix, axis=0, dtype=np.float64)
 
 
 def _over_columns(x: Any, keepdims: bool) -> Any:

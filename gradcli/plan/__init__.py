@@ -11,7 +11,7 @@ from gradcli.plan.axes import choose_axes
 from gradcli.plan.flatten import flatten
 from gradcli.plan.lower import lower
 from gradcli.plan.program import DEFAULT_SIZES, Program, Sizes, Stage, Whole
-from gradcli.plan.schedule import Schedule
+from gradcli.plan.schedule import Schedule, work_of
 from gradcli.simplify import simplify
 
 # Rewriting operations in simpler ones may uncover others to rewrite; deeper nesting does not occur.
@@ -20,13 +20,14 @@ _MOST_ROUNDS = 4
 
 def plan(
     roots: Sequence[Node], *, stop: Callable[[Node], bool] | None = None, files: frozenset[Node] = frozenset(),
-    streamed: frozenset[int] = frozenset(), sizes: Sizes = DEFAULT_SIZES,
+    streamed: frozenset[int] = frozenset(), sizes: Sizes | None = None,
 ) -> Program:  # fmt: skip
     """The program that computes `roots`, simplified, with common work done once.
 
     Nodes for which `stop` holds are leaves, like inputs and constants. `files` are leaves that are read block by
     block, `streamed` the numbers of roots that are written so. Pure: nothing is computed but constants.
     """
+    sizes = sizes or DEFAULT_SIZES
     conditions: list[Condition] = []
     program = _planned(roots, stop, files, streamed, sizes, conditions)
     if conditions and program.conditions is None:
@@ -43,12 +44,15 @@ def _planned(
 ) -> Program:  # fmt: skip
     originals: dict[Node, Node] = {}
     smaller = simplify(roots, stop, originals)
+    shapes = [root.shape for root in roots]
+    order = toposort(smaller)
+    if not files and not streamed and sum(map(work_of, order)) <= sizes.little:
+        return _direct(smaller, order, shapes, originals)
     for _ in range(_MOST_ROUNDS):
         simpler = lower(smaller, sizes.small)
         if simpler is None:
             break
         smaller = simpler
-    shapes = [root.shape for root in roots]
     order = toposort(smaller)
     if all(node.size <= sizes.small for node in order):
         return _direct(smaller, order, shapes, originals)
@@ -83,7 +87,7 @@ def _placed(program: Program, conditions: list[Condition], now: dict[Node, Node]
 def _direct(
     roots: Sequence[Node], order: Sequence[Node], shapes: list[tuple[int, ...]], originals: dict[Node, Node]
 ) -> Program:
-    """The program for small tensors: one operation after the other."""
+    """The program where there is little to compute: one operation after the other."""
     leaves = [node for node in order if _is_leaf(node)]
     computed = [node for node in order if not _is_leaf(node)]
     numbers = {node: k for k, node in enumerate((*leaves, *computed))}

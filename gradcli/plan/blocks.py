@@ -10,7 +10,7 @@ from gradcli.node import Node
 from gradcli.ops.partial import MEAN, MEAN_OF_MOMENTS, MOMENTS, STD, VAR
 from gradcli.plan.buffers import Buffers, Form, Lender, Loans
 from gradcli.plan.program import CALL, INTO, UFUNC, Cut, Pass, Sizes, Step, Sum, Write
-from gradcli.plan.schedule import PassNodes, Schedule
+from gradcli.plan.schedule import PassNodes, Schedule, work_of
 
 # As many bytes may a block of a matrix have.
 _MATRIX_BYTES = 1 << 23
@@ -75,7 +75,7 @@ class PassBuilder:
         loose = sum(node.nbytes // self.length for node in made)
         return Pass(
             self.length, self.rows, self.cuts, self.shared, self.steps, sums, writes, self.buffers.sizes, self.slots,
-            self.transposed, loose,
+            self.transposed, loose, sum(map(work_of, self.order)),
         )  # fmt: skip
 
     # Sizes ------------------------------------------------------------------------------------------------------------

@@ -29,9 +29,13 @@ class Sizes(NamedTuple):
     #: Elements of one operand in the blocks of large arrays: threads that work on smaller ones spend their time waking
     #: each other up.
     elements: int = 1 << 18
+    #: So much work is done operation by operation: it is over before threads and blocks have begun.
+    little: int = 1 << 22
 
 
 DEFAULT_SIZES = Sizes()
+# A thread that has less than this to compute takes longer to start than it saves.
+_WORTH_A_THREAD = 1 << 21
 
 
 class Step(NamedTuple):
@@ -92,7 +96,8 @@ class Write(NamedTuple):
 class Pass(NamedTuple):
     """One walk over a dimension in blocks.
 
-    `buffers` are the bytes that each scratch buffer has for a row, `loose` those that kernels take on their own.
+    `buffers` are the bytes that each scratch buffer has for a row, `loose` those that kernels take on their own. `work`
+    is what there is to compute, in elements of the cheapest operations.
     """
 
     length: int
@@ -106,12 +111,17 @@ class Pass(NamedTuple):
     slots: list[tuple[Node, int]]
     transposed: bool
     loose: int
+    work: float
 
     @property
     def traffic(self) -> int:
         """Bytes read from and written to arrays that are not scratch."""
         read = sum(self.slots[cut.slot][0].nbytes for cut in self.cuts)
         return read + sum(self.slots[write.slot][0].nbytes for write in self.writes)
+
+    def threads(self, most: int) -> int:
+        """How many threads are worth starting, up to so many."""
+        return max(1, min(most, int(self.work) // _WORTH_A_THREAD))
 
     @property
     def row_bytes(self) -> int:
@@ -149,7 +159,7 @@ class Program:
 
     __slots__ = (
         "leaves", "values", "stages", "roots", "shapes", "borrowed", "direct", "origin",
-        "conditions", "fallback",
+        "conditions", "fallback", "function",
     )  # fmt: skip
 
     def __init__(
@@ -170,6 +180,8 @@ class Program:
         #: that has no conditions.
         self.conditions: list[tuple[int, Condition]] | None = None
         self.fallback: Callable[[], Program] | None = None
+        #: Computes the arrays of the roots from those of the leaves; for programs that are only a list of operations.
+        self.function: Callable[[Sequence[Any]], list[Any]] | None = None
 
     def held(self) -> list[Node]:
         """The nodes whose arrays are made and kept for a while, as they were before planning."""

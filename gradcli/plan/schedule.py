@@ -33,7 +33,7 @@ _BORROWING = 2
 class Schedule:
     """Kind, axis, level and storage of every node of a graph."""
 
-    __slots__ = ("order", "axes", "roots", "small", "kind", "dims", "along", "level", "stored", "streamed")
+    __slots__ = ("order", "axes", "roots", "small", "kind", "dims", "along", "level", "held", "stored", "streamed")
 
     def __init__(
         self, order: Sequence[Node], axes: dict[Node, tuple[int, int]], roots: Sequence[Node], streamed: Iterable[Node],
@@ -50,6 +50,8 @@ class Schedule:
         #: For reductions: the class that they are computed along.
         self.along: dict[Node, int] = {}
         self.level: dict[Node, int] = {}
+        #: Results that are wanted in memory, all at once.
+        self.held = set(roots).difference(streamed)
         #: Nodes whose arrays are kept.
         self.stored: set[Node] = set()
         for node in order:
@@ -81,7 +83,7 @@ class Schedule:
         blocking = node.op.blocking
         if node in self.axes:
             wanted = blocking.follow(node, self.axes[node][1])
-            if wanted is not None and not self._is_view_of_kept(node):
+            if wanted is not None and not self._is_view_of_kept(node) and not self._is_repetition(node):
                 self.dims[node] = wanted
                 return BLOCK
         if blocking.reduced is None:
@@ -101,6 +103,10 @@ class Schedule:
     def _is_view_of_kept(self, node: Node) -> bool:
         """Whether the node is another look at an array that is held anyway: it costs nothing to make at once."""
         return node.op.blocking.view and self.kind[node.inputs[0]] == LEAF and node.op.name not in ("expand", "permute")
+
+    def _is_repetition(self, node: Node) -> bool:
+        """Whether the node is a result of few numbers repeated: a view of these, as PyTorch's `expand` gives it."""
+        return node in self.held and node.op.name == "expand" and node.inputs[0].size <= self.small
 
     def _ready(self, child: Node, axis: int | None, wanted: int | None) -> int:
         """From which level on `child` can be used by a node computed along `axis`, and cut along `wanted`."""
@@ -204,4 +210,14 @@ def step_cost(node: Node) -> float:
         return 0.0
     if node.op.family == "contraction":
         return max(1.0, node.inputs[0].shape[-1] / 8)
+    if node.op.family == "linalg":
+        return max(_EXPENSIVE, *node.inputs[0].shape[-1:])
     return 1.0 if node.op.name in _CHEAP else _EXPENSIVE
+
+
+def work_of(node: Node) -> float:
+    """The cost of computing all of a node, in elements of the cheapest operations."""
+    if node.op is INPUT or node.op is CONSTANT or node.op.blocking.view:
+        return 0.0
+    largest = max([node.size, *(child.size for child in node.inputs)])
+    return max(step_cost(node) * (node.size if node.op.family == "contraction" else largest), largest)

@@ -52,7 +52,7 @@ def plan_text(program: Program, roots: list[str], threads: int, streamed: frozen
     named = labels(program, roots)
     lines = []
     if program.direct:
-        lines.append("small tensors: one operation after the other, no blocks")
+        lines.append("little to compute: one operation after the other, no blocks")
     number = 0
     for stage in program.stages:
         for step in stage.whole:
