@@ -10,7 +10,7 @@ echo '--- the gradient as Mermaid'
 gradcli graph 'mean((X@w - y)**2) + 0.1*sum(w**2)' 'X=ones(8,3)' 'y=ones(8)' 'w=ones(3)' --wrt w --what grad --format mermaid
 
 # DOT goes into a file; Graphviz makes a picture of it: dot -Tsvg plan.dot -o plan.svg
-gradcli graph 'mean((X@w - y)**2)' 'X=zeros(100000,3)' 'y=zeros(100000)' 'w=ones(3)' --wrt w --what plan -o plan.dot
+gradcli graph 'mean((X@w - y)**2)' 'X=zeros(2000000,3)' 'y=zeros(2000000)' 'w=ones(3)' --wrt w --what plan -o plan.dot
 echo
 echo "--- the plan as DOT: $(grep -c -e '->' plan.dot) arrows"
 

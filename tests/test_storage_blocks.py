@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from gradcli.errors import GradcliError, WorkError
 from gradcli.storage import Edges, FileArray, can_stream, load, open_array, save, streaming
 from gradcli.storage import boxes as boxes_module
+from gradcli.storage import sink as sink_module
 from gradcli.storage.blocks import Descriptor
 from gradcli.storage.header import parse_header
 from gradcli.storage.memory import LARGE
@@ -356,6 +357,39 @@ def test_a_disk_that_fails_while_it_is_written(monkeypatch: pytest.MonkeyPatch) 
 
     assert failure(stream) == "cannot write s.npy: Input/output error"
     assert os.listdir() == [] and calls == 4
+
+
+def test_large_files_reach_the_disk_while_they_are_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sink_module, "_EARLY", 0)
+    monkeypatch.setattr(sink_module, "_PAUSE", 0.001)
+    flushed, flush = threading.Event(), os.fdatasync
+
+    def told(descriptor: int) -> None:
+        flush(descriptor)
+        flushed.set()
+
+    monkeypatch.setattr(os, "fdatasync", told)
+    with streaming([("s.npy", (1000,), np.dtype("float32"))]) as (sink,):
+        assert not flushed.wait(0.05)
+        sink.write(0, 0, np.ones(500, np.float32))
+        assert flushed.wait(20)
+        sink.write(0, 500, np.ones(500, np.float32))
+    assert np.array_equal(np.load("s.npy"), np.ones(1000)) and threading.active_count() == 1
+
+    def failing(descriptor: int) -> None:
+        flushed.set()
+        raise OSError(5, "Input/output error")
+
+    def stream() -> None:
+        with streaming([("t.npy", (1000,), np.dtype("float32"))]) as (sink,):
+            sink.write(0, 0, np.ones(1000, np.float32))
+            assert flushed.wait(20)
+
+    # The system tells of a failure once, here not to whoever asks at the end.
+    flushed.clear()
+    monkeypatch.setattr(os, "fdatasync", failing)
+    assert failure(stream) == "cannot write t.npy: Input/output error"
+    assert os.listdir() == ["s.npy"] and threading.active_count() == 1
 
 
 def test_a_process_that_is_stopped_leaves_nothing() -> None:

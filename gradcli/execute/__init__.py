@@ -47,7 +47,7 @@ def run(
     does the passes in place of the threads of this process.
     """
     count = threads or get_num_threads()
-    if program.direct and not sinks and MEMORY_LIMIT.get() is None:
+    if program.direct and not sinks and progress is None and MEMORY_LIMIT.get() is None:
         function = program.function or _function(program)
         if function is not None:
             with np.errstate(all="ignore"):

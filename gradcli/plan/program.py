@@ -185,11 +185,15 @@ class Program:
 
     def held(self) -> list[Node]:
         """The nodes whose arrays are made and kept for a while, as they were before planning."""
-        whole = [step.node for stage in self.stages for step in stage.whole if not step.node.op.blocking.view]
+        whole = [step.node for stage in self.stages for step in stage.whole if not self._is_view(step)]
         passes = [one for stage in self.stages for one in stage.passes]
         kept = [self.values[write.value] for one in passes for write in one.writes]
         summed = [total.node for one in passes for total in one.sums]
         return list(dict.fromkeys(self.origin.get(node, node) for node in (*whole, *kept, *summed)))
+
+    def _is_view(self, step: Whole) -> bool:
+        """Whether a step takes no memory. Results count even so, as what they will be where they are written down."""
+        return step.node.op.blocking.view and step.out not in self.roots
 
     def whole_leaves(self) -> set[int]:
         """The leaves, by number, that are needed in one piece."""
@@ -207,7 +211,7 @@ class Program:
         alive: dict[int, int] = {}
         for stage in self.stages:
             for step in stage.whole:
-                alive[step.out] = 0 if step.node.op.blocking.view else step.node.nbytes
+                alive[step.out] = 0 if self._is_view(step) else step.node.nbytes
                 held += alive[step.out]
             for one in stage.passes:
                 for write in one.writes:

@@ -17,6 +17,7 @@ from gradcli.storage.boxes import cut, merge_box, whole, write_at, write_box
 from gradcli.storage.header import Array, DType, Header
 from gradcli.storage.ranges import Index, Shape, block_ranges, lengths
 from gradcli.storage.target import (
+    UNKNOWN_SYNC,
     Target,
     create,
     find_target,
@@ -27,6 +28,10 @@ from gradcli.storage.target import (
     writing,
 )
 from gradcli.storage.writing import header_bytes
+
+# From so many bytes on, files are brought to the disk while they are being written; so often, in seconds.
+_EARLY = 1 << 28
+_PAUSE = 0.1
 
 
 def can_stream(path: str) -> bool:
@@ -55,13 +60,36 @@ def streaming(targets: Sequence[tuple[str, Shape, DType]]) -> Iterator[list[Sink
         try:
             for target, (_, shape, dtype) in zip(found, targets, strict=True):
                 files.append(_make(target, shape, np.dtype(dtype).newbyteorder("=")))
-            yield [Sink(file, file.array) for file in files]
+            with _flushing(files):
+                yield [Sink(file, file.array) for file in files]
             for file in files:
                 file.finish()
         except BaseException:
             for file in files:
                 file.abandon()
             raise
+
+
+@contextlib.contextmanager
+def _flushing(files: Sequence[_File]) -> Iterator[None]:
+    """Bring large files to the disk while they are being written: at the end there is little left to wait for."""
+    if sum(file.array.nbytes for file in files) < _EARLY or not hasattr(os, "fdatasync"):
+        yield
+        return
+    over = threading.Event()
+
+    def flush() -> None:
+        while not over.wait(_PAUSE):
+            for file in files:
+                file.flush()
+
+    thread = threading.Thread(target=flush, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 def _make(target: Target, shape: Shape, dtype: DType) -> _File:
@@ -131,7 +159,7 @@ class Helper:
 class _File:
     """A file that is being written, shared by the sinks that are views of it."""
 
-    __slots__ = ("descriptor", "array", "temporary", "lock", "finished")
+    __slots__ = ("descriptor", "array", "temporary", "lock", "finished", "fresh", "failure")
 
     def __init__(self, descriptor: Descriptor, array: FileArray, temporary: str) -> None:
         self.descriptor = descriptor
@@ -139,10 +167,26 @@ class _File:
         self.temporary = temporary
         self.lock = threading.Lock()
         self.finished = False
+        #: Whether something was written since the last flush that will not be written to again.
+        self.fresh = False
+        self.failure: OSError | None = None
+
+    def flush(self) -> None:
+        """Bring to the disk what has been written so far."""
+        if self.fresh and self.failure is None:
+            self.fresh = False
+            try:
+                os.fdatasync(self.descriptor.number)
+            except OSError as error:
+                # The system tells of it only once.
+                if error.errno not in UNKNOWN_SYNC:
+                    self.failure = error
 
     def finish(self) -> None:
         self.finished = True
         with writing(self.array.path):
+            if self.failure is not None:
+                raise self.failure
             sync(self.descriptor.number)
 
     def abandon(self) -> None:
@@ -194,6 +238,8 @@ class Sink:
             if not write_box(descriptor, box, data):
                 with self._file.lock:
                     merge_box(descriptor, box, data)
+        if axis == 0:
+            self._file.fresh = True
 
     @property
     def place(self) -> Place:

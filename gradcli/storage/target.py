@@ -13,6 +13,9 @@ from gradcli.errors import GradcliError, WorkError
 from gradcli.storage.header import DTYPE_NAMES, DType, shown
 from gradcli.storage.urls import is_url, local_path
 
+#: What network file systems answer that do not know `fsync`.
+UNKNOWN_SYNC = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)
+
 
 class UnwritableError(WorkError):
     """The system failed to write a file."""
@@ -171,6 +174,5 @@ def sync(descriptor: int) -> None:
     try:
         os.fsync(descriptor)
     except OSError as error:
-        # Some network file systems do not know fsync.
-        if error.errno not in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):
+        if error.errno not in UNKNOWN_SYNC:
             raise
