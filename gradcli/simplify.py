@@ -205,11 +205,15 @@ def _reshape(s: _Simplifier, op: Op, inputs: tuple[Node, ...], params: Params) -
     if base.shape == shape:
         return base
     if base.op.name == "expand" and base.inputs[0].size == 1:
-        # A number stretched to one shape is the same stretched to another.
-        return s.build(OPS["expand"], (s.build(OPS["view"], (base.inputs[0],), {"shape": ()}),), {"shape": shape})
+        return _stretched(s, base.inputs[0], shape)
     if op.name == "view" and base is x:
         return None
     return s.build(OPS["view"], (base,), {"shape": shape})
+
+
+def _stretched(s: _Simplifier, number: Node, shape: Shape) -> Node:
+    """A number stretched to one shape is the same stretched to another."""
+    return s.build(OPS["expand"], (s.build(OPS["view"], (number,), {"shape": ()}),), {"shape": shape})
 
 
 def _expand(s: _Simplifier, op: Op, inputs: tuple[Node, ...], params: Params) -> Node | None:
@@ -227,6 +231,8 @@ def _permute(s: _Simplifier, op: Op, inputs: tuple[Node, ...], params: Params) -
         return x
     if x.op is op:
         return s.build(op, x.inputs, {**params, "dims": tuple(x.params["dims"][d] for d in dims)})
+    if x.op.name == "expand" and x.inputs[0].size == 1:
+        return _stretched(s, x.inputs[0], tuple(x.shape[d] for d in dims))
     return None
 
 

@@ -345,6 +345,7 @@ def names(expression: str, **shapes: tuple[int, ...]) -> list[str]:
         ("exp(x) + exp(x)", ["exp", "add"]),
         ("sum(2*x)", ["sum", "mul"]),
         ("sum(x.T)", ["sum"]),
+        ("tensor(2).expand(2, 3).T + x.T", ["permute", "add"]),
         ("x*0", ["mul"]),
         ("x + 0", ["add"]),
         ("0 - x", ["sub"]),
