@@ -31,7 +31,7 @@ from gradcli.storage.writing import header_bytes
 
 # From so many bytes on, files are brought to the disk while they are being written; so often, in seconds.
 _EARLY = 1 << 28
-_PAUSE = 0.1
+_PAUSE = 1.0
 
 
 def can_stream(path: str) -> bool:
