@@ -46,6 +46,7 @@ def run(
     their `write(axis, start, block)` gets each piece, and the root's entry in the answer is the sink itself. `runner`
     does the passes in place of the threads of this process.
     """
+    # Asked for in any case: a bad GRADCLI_THREADS is an error for small inputs too.
     count = threads or get_num_threads()
     if program.direct and not sinks and progress is None and MEMORY_LIMIT.get() is None:
         function = program.function or _function(program)

@@ -52,8 +52,7 @@ def _planned(
         simpler = lower(smaller, sizes.small)
         if simpler is None:
             break
-        smaller = simpler
-    order = toposort(smaller)
+        smaller, order = simpler, toposort(simpler)
     if all(node.size <= sizes.small for node in order):
         return _direct(smaller, order, shapes, originals)
     if conditions is not None:
