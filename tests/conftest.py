@@ -1,9 +1,14 @@
-"""Settings for all tests: properties are tried on the same examples at every run, so that a failure is no accident."""
+"""Settings for all tests: properties are tried on the same examples at every run, so that a failure is no accident.
+
+What compares with PyTorch is left out where that is not installed, and mandatory with GRADCLI_ORACLE=1, as in CI.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextvars import ContextVar
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -20,10 +25,19 @@ from gradcli.plan.program import Sizes
 settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
 settings.load_profile("repeatable")
 
+WITH_PYTORCH = os.environ.get("GRADCLI_ORACLE") == "1" or find_spec("torch") is not None
+# Modules, too, are collected: for their doctests.
+collect_ignore_glob = [] if WITH_PYTORCH else ["oracle.py", "torch_side.py", "test_oracle*.py"]
+
 # What programs set for themselves, as it is in the beginning.
 _SETTINGS: list[tuple[ContextVar[Any], Any]] = [
     (THREADS, None), (MEMORY_LIMIT, None), (GENERATOR, None), (DEFAULT_DTYPE, FLOAT32),
 ]  # fmt: skip
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if not WITH_PYTORCH and item.get_closest_marker("oracle") is not None:
+        pytest.skip("needs the extra `oracle`")
 
 
 @pytest.fixture(autouse=True)
