@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from contextvars import copy_context
 from pathlib import Path
 
@@ -9,9 +11,9 @@ import numpy as np
 import pytest
 
 import gradcli as gc
-from gradcli.errors import GradcliError
+from gradcli.errors import GradcliError, WorkError
 from gradcli.execute.threads import deal
-from tests.command import call, leftovers, process
+from tests.command import call, leftovers, process, shell
 
 ROWS, VECTOR = 60_000, 1_100_003
 EXPRESSIONS = [
@@ -143,9 +145,9 @@ def test_the_failure_of_the_first_piece_is_raised_and_nothing_is_begun_after_it(
 
 def test_a_worker_that_cannot_start() -> None:
     def start() -> None:
-        raise MemoryError("no buffers")
+        raise ValueError("no buffers")
 
-    with pytest.raises(MemoryError, match="no buffers"):
+    with pytest.raises(ValueError, match="no buffers"):
         deal(5, 3, start)  # type: ignore[arg-type]
 
 
@@ -164,3 +166,50 @@ def test_an_error_in_a_block_has_its_place() -> None:
 
         report = copy_context().run(failed)
         assert "7" in report and "^" in report and "nll_loss" in report
+
+
+# Stacks of 500 MB: of the threads that are asked for, the system starts three or four.
+FEW_THREADS = "ulimit -s 500000; ulimit -v 2500000; "
+
+
+def test_as_many_threads_as_the_system_allows_do_the_work(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.linspace(-1, 1, 17_000_000, dtype=np.float32))
+    lines = [f"$G eval 'sum(exp(x)*x)' x={tmp_path}/x.npy -q --threads 64 -o x.grad={tmp_path}/{k}.npy -o value=-"
+             for k in range(2)]  # fmt: skip
+    free, few = shell(lines[0]), shell(FEW_THREADS + lines[1])
+    assert (few.code, few.err) == (0, "")
+    assert few.out == free.out
+    assert (tmp_path / "0.npy").read_bytes() == (tmp_path / "1.npy").read_bytes()
+
+
+def test_a_batch_goes_on_with_the_threads_that_start(tmp_path: Path) -> None:
+    for k in range(40):
+        np.save(tmp_path / f"{k}.npy", np.arange(5.0))
+    done = shell(f"{FEW_THREADS} $G batch 'sum(x)' 'x={tmp_path}/*.npy' --jobs 64 -q -o {tmp_path}/out/")
+    assert (done.code, done.err) == (0, "")
+
+
+def test_no_memory_for_a_thread_is_no_failure_while_another_one_has_some() -> None:
+    starting = iter(range(100))
+    done: list[int] = []
+
+    def start() -> Callable[[int], None]:
+        if next(starting) > 1:
+            raise MemoryError
+
+        def do(piece: int) -> None:
+            time.sleep(0.001)
+            done.append(piece)
+
+        return do
+
+    deal(20, 8, start)
+    assert sorted(done) == list(range(20))
+
+
+def test_no_memory_for_any_thread_is_a_sentence() -> None:
+    def start() -> Callable[[int], None]:
+        raise MemoryError
+
+    with pytest.raises(WorkError, match="not enough memory for 8 threads"):
+        deal(20, 8, start)

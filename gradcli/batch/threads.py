@@ -12,6 +12,7 @@ from gradcli.batch.job import Job, Part, Task
 from gradcli.batch.work import Common, Worker
 from gradcli.errors import WorkError
 from gradcli.execute.blas import one_thread
+from gradcli.execute.threads import start_most
 
 # How many chunks may be done before the one that is waited for.
 _AHEAD = 64
@@ -58,7 +59,9 @@ class Threads:
             threading.Thread(target=copy_context().run, args=(work,), daemon=True) for _ in range(self.count)
         ]
         with one_thread():
-            started = _started(threads)
+            started = start_most(threads)
+            if not started:
+                raise WorkError("the system allows no more threads")
             try:
                 with closing(desk.collect()) as parts:
                     yield from parts
@@ -66,18 +69,6 @@ class Threads:
                 desk.end()
                 for thread in started:
                     thread.join()
-
-
-def _started(threads: Sequence[threading.Thread]) -> Sequence[threading.Thread]:
-    """As many of the threads as the system allows, at least one."""
-    for number, thread in enumerate(threads):
-        try:
-            thread.start()
-        except RuntimeError:
-            if number == 0:
-                raise WorkError("the system allows no more threads") from None
-            return threads[:number]
-    return threads
 
 
 class _Desk:

@@ -115,6 +115,10 @@ def _as_error(error: Exception) -> GradcliError:
         return WorkError(f"cannot write standard output: {error.strerror or error}")
     if isinstance(error, MemoryError):
         return WorkError("not enough memory for this")
+    if isinstance(error, ImportError):
+        # Libraries of machine code that the system has no room to load, or that are installed wrongly.
+        reason = " ".join(str(error).split()).rpartition("Original error was: ")[2][:200]
+        return WorkError(f"cannot load the library {error.name or 'NumPy'}: {reason}")
     return WorkError(
         f"internal error: {type(error).__name__}: {error}",
         hint="this is a mistake in gradcli: please report it, with the command that led to it",

@@ -57,10 +57,24 @@ def check_memory(header: Header) -> None:
 def available_memory() -> int | None:
     """Bytes that can be allocated before the machine runs out, swap included; None where it does not say.
 
-    A limit on the container or service that this process runs in counts too.
+    A limit on the container or service that this process runs in counts too, and so does one on the process.
     """
-    free = [bytes_left for bytes_left in (_machine_memory(), _cgroup_memory()) if bytes_left is not None]
-    return min(free, default=None)
+    found = (_machine_memory(), _cgroup_memory(), _process_memory())
+    return min([bytes_left for bytes_left in found if bytes_left is not None], default=None)
+
+
+def _process_memory() -> int | None:
+    """What `ulimit -v` leaves this process; None where it sets no limit."""
+    try:
+        import resource
+
+        limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+        if limit == resource.RLIM_INFINITY:
+            return None
+        with open("/proc/self/statm", encoding="ascii") as file:
+            return max(0, limit - int(file.read().split()[0]) * resource.getpagesize())
+    except (ImportError, OSError, ValueError):
+        return None
 
 
 def _machine_memory() -> int | None:

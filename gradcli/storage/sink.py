@@ -84,7 +84,12 @@ def _flushing(files: Sequence[_File]) -> Iterator[None]:
                 file.flush()
 
     thread = threading.Thread(target=flush, daemon=True)
-    thread.start()
+    try:
+        thread.start()
+    except RuntimeError:
+        # The system allows no more threads: then all of it goes to the disk at the end.
+        yield
+        return
     try:
         yield
     finally:
