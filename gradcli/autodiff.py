@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import gradcli.ops  # noqa: F401  (fills the registry that the rules below refer to)
+from gradcli.dtypes import FLOAT32, is_half
 from gradcli.infer import cast, sum_to
 from gradcli.node import Node, toposort
+from gradcli.single import pull
 
 
 def vjp(outputs: Sequence[Node], grad_outputs: Sequence[Node], wrt: Iterable[Node]) -> dict[Node, Node]:
@@ -30,11 +32,13 @@ def vjp(outputs: Sequence[Node], grad_outputs: Sequence[Node], wrt: Iterable[Nod
         total = gradients.pop(node, None)
         if total is None or node not in needed:
             continue
+        if is_half(node.dtype):
+            total = cast(total, node.dtype)
         if node in targets:
             result[node] = total
         if node.op.vjp is None or not any(i in needed for i in node.inputs):
             continue
-        pulled = node.op.vjp(total, node, *node.inputs, **node.params)
+        pulled = pull(node, total)
         for child, part in zip(node.inputs, pulled, strict=True):
             if part is not None and child in needed:
                 _accumulate(gradients, child, part)
@@ -42,6 +46,7 @@ def vjp(outputs: Sequence[Node], grad_outputs: Sequence[Node], wrt: Iterable[Nod
 
 
 def _accumulate(gradients: dict[Node, Node], node: Node, gradient: Node) -> None:
-    gradient = cast(sum_to(gradient, node.shape), node.dtype)
+    # What comes to a float16 tensor from all sides is rounded once, when it is complete.
+    gradient = cast(sum_to(gradient, node.shape), FLOAT32 if is_half(node.dtype) else node.dtype)
     known = gradients.get(node)
     gradients[node] = gradient if known is None else known + gradient

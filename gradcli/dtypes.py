@@ -41,6 +41,16 @@ def check_dtype(dtype: np.dtype) -> None:
         )
 
 
+def is_half(dtype: np.dtype) -> bool:
+    """Whether it is float16, in any byte order."""
+    return dtype.char == "e"
+
+
+def is_wider(dtype: np.dtype, other: np.dtype) -> bool:
+    """Whether it holds every number of a narrower floating-point type."""
+    return dtype.kind == other.kind == "f" and dtype.itemsize > other.itemsize
+
+
 def to_float(dtype: np.dtype) -> np.dtype:
     """The dtype that a function with real results computes in: integers become the default dtype, float32."""
     return dtype if dtype.kind == "f" else DEFAULT_DTYPE.get()

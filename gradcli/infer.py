@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from gradcli.dtypes import CATEGORY
+from gradcli.dtypes import CATEGORY, is_half, is_wider
 from gradcli.errors import GradcliError
 from gradcli.node import OPS, Node, Shape, make, weak_constant
 
@@ -73,7 +73,20 @@ def cast(node: Node, dtype: np.dtype) -> Node:
         return node
     if node.weak:
         return weak_constant(node.params["number"], dtype)
+    if node.op.name == "_cast" and node.inputs[0].dtype == dtype and is_wider(node.dtype, dtype):
+        # It was only widened.
+        return node.inputs[0]
     return make(OPS["_cast"], (node,), {"dtype": dtype})
+
+
+def operand(node: Node, dtype: np.dtype) -> Node:
+    """`node` in the dtype that an operation promotes it to.
+
+    To float16 that is only said of it: operations compute in float32, and take what it was before.
+    """
+    if is_half(dtype) and node.dtype != dtype and not node.weak:
+        return make(OPS["_operand"], (node,), {"dtype": dtype})
+    return cast(node, dtype)
 
 
 def sum_to(g: Node, shape: Shape) -> Node:

@@ -296,6 +296,13 @@ def fitted(value: Number, dtype: np.dtype) -> np.ndarray:
         raise GradcliError(f"the number {shown} does not fit into {dtype}") from None
 
 
+def with_inputs(node: Node, inputs: tuple[Node, ...]) -> Node:
+    """The same operation on other operands of the same shapes and dtypes."""
+    new = Node(node.op, inputs, node.params, node.shape, node.dtype, node.requires_grad, node.weak)
+    new.strides, new.span = node.strides, node.span
+    return new
+
+
 def toposort(roots: Iterable[Node], stop: Callable[[Node], bool] | None = None) -> list[Node]:
     """Every node that `roots` need, inputs before users, each once; below a node for which `stop` holds is not looked.
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from gradcli.dtypes import is_wider
 from gradcli.factor import Condition, about_mean, hoisted, is_small, scaled
 from gradcli.node import CONSTANT, INPUT, OPS, Node, Op, Params, Shape, constant, make, toposort
 
@@ -29,6 +30,7 @@ _SAME_VALUES = frozenset({"detach", "clone", "_alias", "_row_major"})
 # Reshapes without another effect.
 _RESHAPES = frozenset({"view", "_unsafe_view", "_reshape_alias", "squeeze", "unsqueeze"})
 _STRETCHES = _RESHAPES | {"expand", "_filled"}
+_CASTS = frozenset({"_cast", "_operand", "to"})
 _PRODUCTS = frozenset({"mul", "_scaled", "_times"})
 _QUOTIENTS = frozenset({"div", "_over"})
 _COMMUTATIVE = frozenset({"mul", "_scaled", "_times", "add", "_plus", "maximum", "minimum", "eq", "ne"})
@@ -237,7 +239,13 @@ def _permute(s: _Simplifier, op: Op, inputs: tuple[Node, ...], params: Params) -
 
 
 def _cast(s: _Simplifier, op: Op, inputs: tuple[Node, ...], params: Params) -> Node | None:
-    return inputs[0] if inputs[0].dtype == params["dtype"] else None
+    x, dtype = inputs[0], params["dtype"]
+    if x.dtype == dtype:
+        return x
+    if x.op.name in _CASTS and dtype.kind == "f" and is_wider(x.dtype, x.inputs[0].dtype):
+        # What lies between changes no number.
+        return s.build(op, x.inputs, params)
+    return None
 
 
 def _neg(s: _Simplifier, op: Op, inputs: tuple[Node, ...], params: Params) -> Node | None:
@@ -413,6 +421,6 @@ _RULES: dict[str, Rule] = {
     **dict.fromkeys(_RESHAPES, _reshape),
     **dict.fromkeys(_PRODUCTS, _mul),
     **dict.fromkeys(_QUOTIENTS, _div),
-    "expand": _expand, "permute": _permute, "_cast": _cast, "to": _cast, "neg": _neg, "add": _add, "_plus": _add,
+    "expand": _expand, "permute": _permute, **dict.fromkeys(_CASTS, _cast), "neg": _neg, "add": _add, "_plus": _add,
     "sub": _sub, "rsub": _rsub, "pow": _pow, "sum": _sum, "mean": _sum, "exp": _exp,
 }  # fmt: skip

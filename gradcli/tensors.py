@@ -12,6 +12,7 @@ from gradcli.arguments import as_node
 from gradcli.chain import backward_function, shown
 from gradcli.errors import GradcliError, did_you_mean
 from gradcli.execute import execute
+from gradcli.infer import cast
 from gradcli.modes import is_grad_enabled
 from gradcli.node import INPUT, OPS, Node, Op, input_node
 
@@ -298,7 +299,7 @@ class Tensor:
                 )
             self._become(input_node(np.broadcast_to(new.value(), self.shape).astype(self.dtype), requires_grad=True))
         else:
-            self._become(OPS["_cast"](new.node, self.dtype) if new.dtype != self.dtype else new.node)
+            self._become(cast(new.node, self.dtype))
         return self
 
     def _become(self, node: Node) -> None:

@@ -174,6 +174,7 @@ def _zero_where(drop: Callable[..., Any]) -> Any:
 
 FORMULAS: dict[str, Formula] = {
     "_cast": Formula(_cast),
+    "_operand": Formula(_cast),
     "to": Formula(_cast),
     "clone": Formula(lambda x: x),
     "_row_major": Formula(lambda x: x),

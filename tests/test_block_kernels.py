@@ -27,12 +27,13 @@ FLOATS = ("float16", "float32", "float64")
 INTEGERS = ("int8", "uint8", "int32", "int64", "uint64")
 
 # How many arrays, where that is not the number of arguments without a default.
-ARITY = {"_cast": 1, "to": 1, "clamp": 3, "_hardtanh": 2, "masked_fill": 2, "mse_loss": 2, "huber_loss": 2,
-         "smooth_l1_loss": 2}  # fmt: skip
+ARITY = {"_cast": 1, "_operand": 1, "to": 1, "clamp": 3, "_hardtanh": 2, "masked_fill": 2, "mse_loss": 2,
+         "huber_loss": 2, "smooth_l1_loss": 2}  # fmt: skip
 # The parameters that rows are tried with, and the dtypes of their arrays, where these are not those of the row's rule.
 NONE = {"reduction": "none"}
 PARAMS: dict[str, list[dict[str, Any]]] = {
     "_cast": [{"dtype": np.dtype(d)} for d in ("bool", "uint8", "int64", "float16", "float32", "float64")],
+    "_operand": [{"dtype": np.dtype("float16")}],
     "to": [{"dtype": np.dtype(d)} for d in ("float32", "int32")],
     "round": [{"decimals": d} for d in (0, 2, -1, 40)],
     "masked_fill": [{"value": v} for v in (0.0, 2.0)],

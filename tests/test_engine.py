@@ -16,6 +16,7 @@ from tests.gradients import build, weighted
 
 CASES = all_cases()
 # Small enough that tensors of a few elements are cut, at odd places.
+TOLERANCE = {"float64": 1e-11, "float32": 2e-5, "float16": 2e-3}
 TINY = [Sizes(0, 24, 1, 1, little=0), Sizes(2, 56, 3, 2, little=0)]
 
 
@@ -38,7 +39,7 @@ def computed(program: Program, threads: int) -> list[np.ndarray]:
     return run(program, [known_value(leaf) for leaf in program.leaves], threads=threads)
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16"])
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_blocks_give_what_whole_arrays_give(case: Case, dtype: str) -> None:
     try:
@@ -52,7 +53,7 @@ def test_blocks_give_what_whole_arrays_give(case: Case, dtype: str) -> None:
         for mine, theirs in zip(got, expected, strict=True):
             assert mine.shape == theirs.shape and mine.dtype == theirs.dtype
             scale = float(np.max(np.abs(theirs.astype(np.float64)), initial=0.0, where=np.isfinite(theirs)))
-            tolerance = 1e-11 if theirs.dtype == np.float64 else 2e-5
+            tolerance = TOLERANCE.get(theirs.dtype.name, 0.0)
             # Terms of size 1 may cancel, and are added up in another precision.
             np.testing.assert_allclose(mine, theirs, rtol=tolerance, atol=tolerance * max(1e-2, scale))
         for mine, again in zip(computed(program, 3), got, strict=True):

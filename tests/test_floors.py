@@ -21,6 +21,7 @@ FLOORS = [
     {"dtypes", "blocking"},
     {"node"},
     {"infer", "arguments"},
+    {"single"},
     {"batching"},
     {"ops"},
     {"autodiff", "chain"},

@@ -127,7 +127,7 @@ SPECIAL = [
 LESS_EXACT = {("gelu", "float32"): 2e-4, ("digamma", "float64"): 1e-8}
 
 
-def _elementwise_names() -> list[str]:
+def elementwise_names() -> list[str]:
     from gradcli.node import OPS
 
     families = ("elementwise", "activation", "special")
@@ -139,7 +139,7 @@ def _elementwise_names() -> list[str]:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("name", _elementwise_names())
+@pytest.mark.parametrize("name", elementwise_names())
 def test_special_values(name: str, dtype: str) -> None:
     x = np.array(SPECIAL, dtype)
     if name in ("lgamma", "digamma"):

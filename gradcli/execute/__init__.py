@@ -17,6 +17,7 @@ from gradcli.factor import Condition, holds
 from gradcli.node import Node, toposort
 from gradcli.plan import plan
 from gradcli.plan.program import DEFAULT_SIZES, Pass, Program, Stage
+from gradcli.single import in_single
 
 Progress = Callable[[int, int], None]
 #: What runs a pass: `runner(program, pass, values, sinks, told)`, as `gradcli.execute.blocks.run_pass` does it here.
@@ -207,6 +208,9 @@ def compute(node: Node, inputs: list[Any]) -> np.ndarray:
 def op_by_op(roots: Sequence[Node], order: Sequence[Node] | None = None) -> list[np.ndarray]:
     """The arrays of `roots`, one operation after the other on whole arrays, each freed after its last use."""
     order = toposort(roots, stop=_is_known) if order is None else order
+    single = in_single(roots, order, _is_known)
+    if single is not roots:
+        roots, order = single, toposort(single, stop=_is_known)
     ready: dict[Node, Any] = {}
     uses: dict[Node, int] = dict.fromkeys(roots, 1)
     for node in order:

@@ -12,7 +12,7 @@ from gradcli.dtypes import FLOAT64
 from gradcli.errors import GradcliError, WorkError
 from gradcli.execute import execute
 from gradcli.expression import Evaluator
-from gradcli.node import OPS, input_node
+from gradcli.node import OPS, input_node, toposort
 from gradcli.syntax import Program, parse
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ _LENGTHS = ((3, 4, 2, 5, 6, 7), (2, 3, 5, 4, 3, 2))
 # Where elements are drawn from; the last two hold square matrices that are positive definite.
 _DRAWS = ((0.1, 0.9, False), (-2.0, 2.0, False), (0.1, 0.9, True), (1.2, 3.0, True))
 _CLOSE = 1e-7
+# So many roundings may add up.
+_ROUNDINGS = 16
 # More elements than this are not worth a check.
 _MOST = 200_000
 
@@ -38,7 +40,7 @@ def verify(program: Program, lengths: Lengths, text: str, wanted: Wanted) -> boo
         sample = {word: sizes[k % len(sizes)] for k, word in enumerate(lengths.unknown())}
         for data in _data(lengths, sample, count):
             try:
-                actual, seed = _gradient(program, data, wanted)
+                actual, seed, close = _gradient(program, data, wanted)
             except GradcliError:
                 continue
             if not np.isfinite(actual).any():
@@ -47,7 +49,7 @@ def verify(program: Program, lengths: Lengths, text: str, wanted: Wanted) -> boo
                 found = _formula(formula, data)
             except GradcliError:
                 found = None
-            if found is None or not _agrees(found, actual, seed, wanted):
+            if found is None or not _agrees(found, actual, seed, wanted, close):
                 raise WorkError(
                     f"no formula was found that holds: {text} does not agree with the gradient",
                     hint="this is a mistake in gradcli: please report it, with the command that led to it",
@@ -71,12 +73,13 @@ def _data(lengths: Lengths, sample: dict[str, int], seed: int) -> Iterator[dict[
             array = rng.uniform(low, high, shape)
             if definite and len(shape) > 1 and shape[-1] == shape[-2]:
                 array = array @ np.swapaxes(array, -1, -2) + shape[-1] * np.eye(shape[-1])
-            data[given.name] = array.astype(given.dtype)
+            # A formula is about numbers: in the inputs' own dtypes both sides would be rounded, in ways of their own.
+            data[given.name] = array
         yield data
 
 
-def _gradient(program: Program, data: dict[str, np.ndarray], wanted: Wanted) -> tuple[Any, Any]:
-    """The gradient by the engine, and the vector of its last pass."""
+def _gradient(program: Program, data: dict[str, np.ndarray], wanted: Wanted) -> tuple[Any, Any, float]:
+    """The gradient by the engine, the vector of its last pass, and how closely a formula must agree."""
     leaves = {name: input_node(array, requires_grad=name == wanted.wrt) for name, array in data.items()}
     value = Evaluator(program.source, leaves).run(program)
     x, node = leaves[wanted.wrt], value
@@ -84,19 +87,22 @@ def _gradient(program: Program, data: dict[str, np.ndarray], wanted: Wanted) -> 
     seed: Any = None
     for order in range(1, wanted.order + 1):
         if not node.requires_grad:
-            return np.zeros(x.shape), None
+            return np.zeros(x.shape), None, _CLOSE
         random = (wanted.jacobian and order == wanted.order) or (order == 1 and wanted.vector is not None)
         seed = rng.uniform(0.5, 1.5, node.shape) if random else np.ones(node.shape)
         vector = input_node(np.asarray(seed, node.dtype))
         found = vjp([node], [vector], [x]).get(x)
         if found is None:
-            return np.zeros(x.shape), seed
+            return np.zeros(x.shape), seed, _CLOSE
         if order == 1 and wanted.vector is not None and not (wanted.jacobian and wanted.order == 1):
             data[wanted.vector] = np.asarray(seed)
         node = found
     gradient, result = execute([node, value])
     # Where the value is undefined, so is its derivative, whatever the rules give.
-    return gradient if np.isfinite(result).all() else np.full(x.shape, np.nan), seed
+    gradient = gradient if np.isfinite(result).all() else np.full(x.shape, np.nan)
+    # The program may ask for less precision.
+    rough = max(float(np.finfo(n.dtype).eps) for n in toposort([value]) if n.is_floating)
+    return gradient, seed, max(_CLOSE, _ROUNDINGS * rough)
 
 
 def _formula(formula: Program, data: dict[str, np.ndarray]) -> Any:
@@ -104,7 +110,7 @@ def _formula(formula: Program, data: dict[str, np.ndarray]) -> Any:
     return execute([OPS["to"](evaluator.run(formula), FLOAT64)])[0]
 
 
-def _agrees(found: Any, actual: Any, seed: Any, wanted: Wanted) -> bool:
+def _agrees(found: Any, actual: Any, seed: Any, wanted: Wanted, close: float) -> bool:
     if wanted.jacobian and seed is not None and (seed.ndim or found.shape != actual.shape):
         same = found.shape == actual.shape == seed.shape
         found = found * seed if same else np.tensordot(seed, found, seed.ndim)
@@ -114,4 +120,4 @@ def _agrees(found: Any, actual: Any, seed: Any, wanted: Wanted) -> bool:
         return False
     both = np.isfinite(found) & np.isfinite(actual)
     scale = np.abs(actual[both]).max(initial=1.0)
-    return bool(np.all(np.abs(found[both] - actual[both]) <= _CLOSE * scale))
+    return bool(np.all(np.abs(found[both] - actual[both]) <= close * scale))

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
+from gradcli.dtypes import is_half
 from gradcli.errors import GradcliError
 from gradcli.formula.from_graph import (
     Converter,
@@ -30,8 +31,10 @@ def _identity(c: Converter, s: Step) -> Value:
 
 
 def _cast(c: Converter, s: Step) -> Value:
-    """A conversion is left out unless it rounds."""
+    """A conversion is left out unless it rounds; and rounding to float16 where it is the end of an operation."""
     source = s.nodes[0].dtype
+    if is_half(s.dtype) and source.kind == "f" and s.name != "to":
+        return s.inputs[0]
     if s.dtype.kind == "f" and (source.kind != "f" or source.itemsize <= s.dtype.itemsize):
         return s.inputs[0]
     if s.dtype.kind in "iu" and source.kind in "biu":
@@ -254,7 +257,8 @@ HANDLERS: dict[str, Handler] = {
     **dict.fromkeys(_PRODUCTS, _mul),
     **dict.fromkeys(_REDUCTIONS, _reduction),
     **dict.fromkeys(_RANDOM, _random),
-    "_cast": _cast, "to": _cast, "div": _div, "_over": _div, "pow": _pow, "_filled": _fill, "expand": _expand,
+    "_cast": _cast, "_operand": _cast, "to": _cast,
+    "div": _div, "_over": _div, "pow": _pow, "_filled": _fill, "expand": _expand,
     "permute": _permute, "sum": _sum, "mean": _mean, "mm": _mm, "mv": _mv, "dot": _dot, "vdot": _dot, "bmm": _bmm,
     **PLACES,
     "_pick": _pick,

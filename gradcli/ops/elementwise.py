@@ -46,12 +46,17 @@ def _keep_layout(inputs: tuple[Node, ...], params: Params, shape: Shape) -> Shap
     return inputs[0].strides
 
 
-# Promotion inserts this one: PyTorch converts inside the operation, so it shows no step of its own.
-cast_ = primitive(
-    "_cast", lambda x, dtype: x.astype(dtype), _cast_infer, family="elementwise", args="input, dtype", public=False,
-    doc="Implicit conversion between dtypes.", layout=_keep_layout, vjp=lambda g, out, x, dtype: (cast(g, x.dtype),),
-    batching=sums(0), blocking=ALIGNED, into=kernels.convert,
-)  # fmt: skip
+def _implicit(name: str, doc: str) -> Op:
+    """Promotion inserts these: PyTorch converts inside the operation, so they show no step of their own."""
+    return primitive(
+        name, lambda x, dtype: x.astype(dtype), _cast_infer, family="elementwise", args="input, dtype", public=False,
+        doc=doc, layout=_keep_layout, vjp=lambda g, out, x, dtype: (cast(g, x.dtype),),
+        batching=sums(0), blocking=ALIGNED, into=kernels.convert,
+    )  # fmt: skip
+
+
+cast_ = _implicit("_cast", "Implicit conversion between dtypes.")
+operand_ = _implicit("_operand", "What an operation takes for float16, though it computes in float32.")
 to = primitive(
     "to", lambda x, dtype: x.astype(dtype), _cast_infer, family="elementwise", args="input, dtype", build=_to,
     doc="The tensor in another dtype, such as float64.", torch="Tensor.to", grad_fn="ToCopyBackward0",
@@ -103,6 +108,8 @@ def _add(input: Any, other: Any, alpha: Any) -> Node:
 
 def _times(value: Any, alpha: Any) -> Any:
     if isinstance(alpha, bool | int | float):
+        if alpha != 1 and as_node(value).weak:
+            return as_node(value).params["number"] * alpha
         return value if alpha == 1 else apply(scaled, value, alpha)
     raise GradcliError("alpha must be a number", argument="alpha")
 

@@ -14,7 +14,7 @@ from gradcli.batching import Batching
 from gradcli.blocking import ALIGNED, WHOLE, Blocking
 from gradcli.dtypes import BOOL, DEFAULT_DTYPE, DTYPES, INT64, check_dtype, to_float
 from gradcli.errors import GradcliError, did_you_mean
-from gradcli.infer import broadcast_shapes, cast, promote
+from gradcli.infer import broadcast_shapes, cast, operand, promote
 from gradcli.node import OPS, GradFn, Node, Op, Params, Shape, make, register
 
 Vjp = Callable[..., tuple[Node | None, ...]]
@@ -87,7 +87,7 @@ def _fits(number: Node, dtype: np.dtype) -> bool:
 
 
 def _cast_all(nodes: tuple[Node, ...], dtype: np.dtype) -> tuple[Node, ...]:
-    return tuple(n if n.dtype == dtype else cast(n, dtype) for n in nodes)
+    return tuple(n if n.dtype == dtype else operand(n, dtype) for n in nodes)
 
 
 def _truth(node: Node) -> Node:

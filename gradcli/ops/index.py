@@ -229,7 +229,7 @@ index_ = primitive(
     batching=batching.INDEXED, blocking=Blocking(_index_follow),
 )  # fmt: skip
 index_add = primitive(
-    "_index_add", _index_add_kernel, lambda inputs, params: (params["shape"], inputs[0].dtype), family="index",
+    "_index_add", _index_add_kernel, lambda inputs, params: (params["shape"], inputs[0].dtype), family="reduction",
     grad_fn=lambda node: ("IndexPutBackward0", node.inputs[:1]), vjp=_index_add_vjp, public=False,
     doc="Zeros with elements added at lists of indices.",
     batching=batching.INDEXED, blocking=Blocking(_index_add_follow),

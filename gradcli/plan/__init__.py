@@ -13,6 +13,7 @@ from gradcli.plan.lower import lower
 from gradcli.plan.program import DEFAULT_SIZES, Program, Sizes, Stage, Whole
 from gradcli.plan.schedule import Schedule, work_of
 from gradcli.simplify import simplify
+from gradcli.single import in_single
 
 # Rewriting operations in simpler ones may uncover others to rewrite; deeper nesting does not occur.
 _MOST_ROUNDS = 4
@@ -28,6 +29,7 @@ def plan(
     block, `streamed` the numbers of roots that are written so. Pure: nothing is computed but constants.
     """
     sizes = sizes or DEFAULT_SIZES
+    roots = in_single(roots, toposort(roots, stop), stop)
     conditions: list[Condition] = []
     program = _planned(roots, stop, files, streamed, sizes, conditions)
     if conditions and program.conditions is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gradcli.node import Node, toposort
+from gradcli.node import Node, toposort, with_inputs
 from gradcli.simplify import simplify
 
 
@@ -38,10 +38,3 @@ def substitute(roots: Sequence[Node], replaced: dict[Node, Node]) -> list[Node]:
         else:
             done[node] = with_inputs(node, tuple(done.get(i, i) for i in node.inputs))
     return [done[root] for root in roots]
-
-
-def with_inputs(node: Node, inputs: tuple[Node, ...]) -> Node:
-    """The same operation on other operands of the same shapes and dtypes."""
-    new = Node(node.op, inputs, node.params, node.shape, node.dtype, node.requires_grad, node.weak)
-    new.strides, new.span = node.strides, node.span
-    return new
