@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
 import socket
 import subprocess
+import sys
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -219,6 +223,136 @@ def test_bad_addresses(address: str, code: int, message: str, monkeypatch: pytes
     done = call(monkeypatch, "eval", "sum(x)", "x=ones(3)", "--scheduler", address.replace("{port}", port))
     assert (done.code, done.out) == (code, "")
     assert done.err.startswith(f"gradcli: {message.replace('{port}', port)}") and "hint: " in done.err
+
+
+@contextmanager
+def _peer(greeting: bytes | None) -> Iterator[str]:
+    """Somebody who accepts connections: says so much to each, or ends it with None."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        taken: list[socket.socket] = []
+
+        def accept() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    taken.append(listener.accept()[0])
+                    if greeting is None:
+                        taken.pop().close()
+                    else:
+                        taken[-1].sendall(greeting)
+
+        thread = threading.Thread(target=accept)
+        thread.start()
+        yield f"tcp://127.0.0.1:{listener.getsockname()[1]}"
+        # Closing alone would leave the thread waiting.
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+        for one in taken:
+            one.close()
+
+
+@pytest.mark.parametrize(
+    ("greeting", "reason"),
+    [
+        (b"", "it does not answer within 1 seconds"),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n" * 9, "what answers there is no Dask scheduler of a version that fits"),
+        (None, "it closed the connection"),
+    ],
+    ids=["silent", "foreign", "closing"],
+)
+def test_peers_that_are_no_scheduler(greeting: bytes | None, reason: str, tmp_path: Path) -> None:
+    program = "import sys, gradcli.cluster.scheduler as s; s._CONNECT = 1.0\n"
+    program += "from gradcli.cli import run; run(sys.argv[1:])"
+    with _peer(greeting) as address:
+        words = ["eval", "sum(x)", "x=1", "--scheduler", address]
+        command = [sys.executable, "-c", program, *words]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, env=environment(), check=False)
+    assert done.stdout == ""
+    assert done.stderr.splitlines()[0] == f"gradcli: cannot reach the scheduler {address}: {reason}"
+    assert len(done.stderr.splitlines()) == 2
+
+
+def test_a_scheduler_that_dies_is_told_in_two_lines(files: Path, tmp_path: Path) -> None:
+    with cluster(tmp_path / "cluster", 1) as workers:
+        _await_workers(workers, 1)
+        words = ["eval", "sum(sin(exp(x))*erf(x))", f"x={files / 'x.npy'}", "-o", "x.grad=out.npy"]
+        running = subprocess.Popen(
+            [*COMMAND, *words, "--scheduler", workers.address], cwd=tmp_path, env=environment(), stdout=-1, stderr=-1
+        )
+        end = time.monotonic() + 60
+        while not _connected_to(running.pid, workers.address) and time.monotonic() < end:
+            time.sleep(0.01)
+        # The worker has been asked what it is, and computes.
+        time.sleep(0.5)
+        workers.processes[0].kill()
+        out, err = running.communicate(timeout=60)
+    assert (running.returncode, out) == (1, b"")
+    assert err.decode() == (
+        f"gradcli: the connection to the scheduler {workers.address} is lost\nhint: nothing has been written\n"
+    )
+    assert not (tmp_path / "out.npy").exists()
+
+
+def _connected_to(pid: int, address: str) -> bool:
+    import psutil
+
+    port = int(address.rpartition(":")[2])
+    found = psutil.Process(pid).net_connections("inet")
+    # The knock before it is one of its own.
+    return sum(each.status == "ESTABLISHED" and bool(each.raddr) and each.raddr[1] == port for each in found) >= 2
+
+
+def test_certificates_that_are_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    import dask
+
+    done = call(monkeypatch, "eval", "sum(x)", "x=1", "--scheduler", "tls://127.0.0.1:8786")
+    assert (done.code, done.out) == (2, "")
+    assert "tls://127.0.0.1:8786 needs certificates" in done.err and "DASK_DISTRIBUTED__COMM__TLS__CA_FILE" in done.err
+    (tmp_path / "broken.pem").write_text("no certificate")
+    for name in ("missing.pem", "broken.pem"):
+        path = str(tmp_path / name)
+        settings = {f"distributed.comm.tls.{name}": path for name in ("ca-file", "client.cert", "client.key")}
+        with dask.config.set(settings):
+            done = call(monkeypatch, "eval", "sum(x)", "x=1", "--scheduler", "tls://127.0.0.1:8786")
+        assert done.code == 1 and "cannot read the certificates for tls://127.0.0.1:8786" in done.err
+
+
+def test_local_workers_are_for_nobody_else() -> None:
+    """Loopback only, no HTTP, and who has no key of this run is turned away."""
+    import psutil
+    from distributed import Client
+    from distributed.security import Security
+
+    before = set(_listening(psutil.Process()))
+    with connected("local:2") as met:
+        children = psutil.Process().children()
+        addresses = [set(_listening(child)) for child in children]
+        assert len(children) == 2 and all(len(found) == 1 for found in addresses)
+        scheduler = set(_listening(psutil.Process())) - before
+        assert len(scheduler) == 1
+        everyone = set.union(scheduler, *addresses)
+        assert {host for host, _ in everyone} == {"127.0.0.1"}
+        for _, port in everyone:
+            for address, keys in ((f"tcp://127.0.0.1:{port}", None), (f"tls://127.0.0.1:{port}", Security.temporary())):
+                with pytest.raises(OSError):
+                    Client(address, security=keys, timeout=2, set_as_default=False)
+        assert met.client.submit(sum, (1, 2)).result() == 3
+
+
+def _listening(process: Any) -> list[tuple[str, int]]:
+    return [tuple(each.laddr) for each in process.net_connections("inet") if each.status == "LISTEN"]
+
+
+def test_local_workers_end_with_the_command(files: Path, tmp_path: Path) -> None:
+    import psutil
+
+    words = ["eval", "sum(sin(exp(x))*erf(x))", f"x={files / 'x.npy'}", "--scheduler", "local:1"]
+    running = subprocess.Popen([*COMMAND, *words], cwd=tmp_path, env=environment(), stdout=-1, stderr=-1)
+    end = time.monotonic() + 60
+    while not (children := psutil.Process(running.pid).children()) and time.monotonic() < end:
+        time.sleep(0.01)
+    running.kill()
+    running.communicate()
+    assert children and not psutil.wait_procs(children, timeout=20)[1]
 
 
 def test_an_interrupt_leaves_nothing_behind(files: Path, tmp_path: Path) -> None:

@@ -1,8 +1,14 @@
-"""A cluster of processes on this machine: a scheduler in this process, and workers that end with it."""
+"""A cluster of processes on this machine: a scheduler in this process, and workers that end with it.
+
+Whoever can talk to a scheduler or a worker can have it run code. So all of them listen on the loopback interface
+alone, serve no HTTP, and take nobody who does not hold the key that was made for this run and never lies in a file
+for longer than it is read: other users of the machine cannot connect either.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -14,6 +20,8 @@ from typing import Any
 
 from gradcli.errors import GradcliError, WorkError
 
+LOOPBACK = "127.0.0.1"
+
 _MOST = 1024
 # Seconds: a worker has to load Dask first, and many may have to share a processor.
 _START = 60.0
@@ -23,18 +31,22 @@ _LOOK = 0.1
 @contextlib.contextmanager
 def started(count: int, threads: int | None) -> Iterator[Any]:
     """A client of `count` workers, which have `threads` threads in all (default: one for each processor)."""
-    from distributed import Client, LocalCluster
+    from distributed import Client, SpecCluster
 
     if not 1 <= count <= _MOST:
         raise GradcliError(
             f"there cannot be {count} worker processes", hint="as in --scheduler local:4, for four of them"
         )
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    security = _throw_away()
+    options = {"host": LOOPBACK, "port": 0, "protocol": "tls://", "security": security, "dashboard": False}
     with contextlib.ExitStack() as stack:
         try:
-            scheduler = LocalCluster(n_workers=0, processes=True, dashboard_address=None, silence_logs=False)
+            spec = {"cls": without_http("Scheduler"), "options": options}
+            scheduler = SpecCluster(scheduler=spec, workers={}, security=security)
             stack.callback(_close, scheduler)
-            workers = stack.enter_context(_processes(scheduler.scheduler_address, count, threads or processors))
+            each = max(1, (threads or processors) // count)
+            workers = stack.enter_context(_processes(scheduler.scheduler_address, count, each, security))
             client = Client(scheduler, set_as_default=False)
         except (OSError, RuntimeError, TimeoutError) as error:
             raise WorkError(f"cannot start {count} worker processes: {error}") from None
@@ -43,29 +55,52 @@ def started(count: int, threads: int | None) -> Iterator[Any]:
         yield client
 
 
+def without_http(role: str) -> type[Any]:
+    """Dask's class of that name, without the HTTP server that every scheduler and worker has, dashboard or not."""
+    import distributed
+
+    base: Any = getattr(distributed, role)
+    return type(f"{role}WithoutHTTP", (base,), {"start_http_server": lambda *args, **kwargs: None})
+
+
+def _throw_away() -> Any:
+    """A key and a certificate for this run, which both ends of every connection must show."""
+    from distributed.security import Security
+
+    try:
+        return Security.temporary()
+    except ImportError:
+        hint = 'pip install "gradcli[dask]"'
+        raise GradcliError("--scheduler local:N needs the package cryptography", hint=hint) from None
+
+
 @contextlib.contextmanager
-def _processes(address: str, count: int, threads: int) -> Iterator[list[subprocess.Popen[bytes]]]:
+def _processes(address: str, count: int, threads: int, security: Any) -> Iterator[list[subprocess.Popen[bytes]]]:
     """Workers, killed at the end: nothing they do then is wanted."""
-    command = [sys.executable, "-m", "distributed.cli.dask_worker", address, "--no-nanny", "--no-dashboard"]
-    command += ["--nthreads", str(max(1, threads // count)), "--memory-limit", "0", "--death-timeout", "10"]
+    command = [sys.executable, "-m", "gradcli.cluster.local_worker"]
     # The gradcli that runs here, wherever it was found.
     home = str(Path(__file__).resolve().parents[2])
     path = os.pathsep.join(filter(None, [home, os.environ.get("PYTHONPATH")]))
+    keys = {"ca": security.tls_ca_file, "cert": security.tls_worker_cert, "key": security.tls_worker_key}
+    # Through a pipe, which nobody else can read; it stays open, and its end tells a worker that this process is gone.
+    task = json.dumps({"scheduler": address, "threads": threads, **keys}).encode() + b"\n"
     workers: list[subprocess.Popen[bytes]] = []
     null = subprocess.DEVNULL
     try:
         for _ in range(count):
             # Of a session of their own: an interrupt from the keyboard is for the command alone.
-            workers.append(
-                subprocess.Popen(
-                    command,
-                    stdin=null,
-                    stdout=null,
-                    stderr=null,
-                    start_new_session=True,
-                    env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
-                )  # fmt: skip
-            )
+            worker = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=null,
+                stderr=null,
+                start_new_session=True,
+                env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
+            )  # fmt: skip
+            workers.append(worker)
+            assert worker.stdin is not None
+            worker.stdin.write(task)
+            worker.stdin.flush()
         yield workers
     finally:
         for worker in workers:
@@ -73,13 +108,16 @@ def _processes(address: str, count: int, threads: int) -> Iterator[list[subproce
                 worker.send_signal(signal.SIGKILL)
         for worker in workers:
             worker.wait()
+            with contextlib.suppress(OSError):
+                assert worker.stdin is not None
+                worker.stdin.close()
 
 
 def _wait(client: Any, workers: list[subprocess.Popen[bytes]]) -> None:
     end = time.monotonic() + _START
     while len(client.nthreads()) < len(workers):
         if any(worker.poll() is not None for worker in workers) or time.monotonic() > end:
-            hint = f"`{sys.executable} -m distributed.cli.dask_worker --help` may tell why"
+            hint = f"`{sys.executable} -c 'import distributed'` may tell why"
             raise WorkError("the worker processes do not start", hint=hint)
         time.sleep(_LOOK)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import queue
 import re
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -19,6 +21,12 @@ _PATIENCE = 15.0
 _CLOSE = 3.0
 _LOCAL = re.compile(r"local:(\d{1,9})")
 _INSTALL = 'pip install "gradcli[dask]"'
+_CERTIFICATES = (
+    "set DASK_DISTRIBUTED__COMM__TLS__CA_FILE, DASK_DISTRIBUTED__COMM__TLS__CLIENT__CERT and "
+    "DASK_DISTRIBUTED__COMM__TLS__CLIENT__KEY to the files of the cluster"
+)
+# Those of Dask and of what it is built on.
+_TALKERS = ("distributed", "tornado", "asyncio")
 
 
 class Cluster:
@@ -124,15 +132,60 @@ def _checked(address: str) -> str:
 
 
 def _client(address: str, stack: contextlib.ExitStack) -> Any:
-    from distributed import Client
-
+    _refuse_without_keys(address)
     _knock(address)
-    try:
-        client = Client(address, timeout=_CONNECT, set_as_default=False)
-    except (OSError, TimeoutError, ValueError, RuntimeError, ImportError) as error:
-        raise _unreachable(address, str(error).partition("\n")[0]) from None
+    client = _greeted(address)
     stack.callback(_close, client)
     return client
+
+
+def _greeted(address: str) -> Any:
+    """A client of a scheduler that has answered: Dask waits for ever for a peer that accepts and says nothing."""
+    from distributed import Client
+    from distributed.comm import CommClosedError
+
+    class Quiet(Client):  # type: ignore[misc]
+        def __del__(self) -> None:
+            # One that never came to be complains when it is thrown away.
+            with contextlib.suppress(Exception):
+                super().__del__()
+
+    # Whatever was there first: a client, or the reason why there is none.
+    outcome: queue.SimpleQueue[Any] = queue.SimpleQueue()
+
+    def connect() -> None:
+        try:
+            outcome.put(Quiet(address, timeout=_CONNECT, set_as_default=False))
+        except Exception as error:
+            # What it is depends on what the peer said.
+            outcome.put(error)
+
+    threading.Thread(target=connect, daemon=True).start()
+    try:
+        found = outcome.get(timeout=_CONNECT)
+    except queue.Empty:
+        raise _unreachable(address, f"it does not answer within {_CONNECT:.0f} seconds") from None
+    if isinstance(found, CommClosedError):
+        raise _unreachable(address, "it closed the connection")
+    if isinstance(found, OSError | TimeoutError):
+        raise _unreachable(address, str(found).partition("\n")[0])
+    if isinstance(found, Exception):
+        raise _unreachable(address, "what answers there is no Dask scheduler of a version that fits")
+    return found
+
+
+def _refuse_without_keys(address: str) -> None:
+    """Refuse `tls://` where Dask has been given no certificates: GradcliError."""
+    from distributed.security import Security
+
+    if not address.startswith("tls://"):
+        return
+    try:
+        context = Security().get_connection_args("client")["ssl_context"]
+    except (OSError, ValueError) as error:
+        raise WorkError(f"cannot read the certificates for {address}: {error}", hint=_CERTIFICATES) from None
+    if context is None:
+        raise GradcliError(f"{address} needs certificates, and Dask's settings name none", hint=_CERTIFICATES)
 
 
 def _knock(address: str) -> None:
@@ -173,7 +226,9 @@ def _quiet() -> Iterator[None]:
     """Within this block Dask logs nothing: what matters is told by errors of our own."""
     import logging
 
-    loggers = [logging.getLogger(name) for name in ("distributed", "tornado", "asyncio")]
+    # Dask gives some of its loggers levels of their own.
+    known = [name for name in logging.root.manager.loggerDict if name.startswith(tuple(f"{t}." for t in _TALKERS))]
+    loggers = [logging.getLogger(name) for name in (*_TALKERS, *known)]
     before = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.CRITICAL + 1)

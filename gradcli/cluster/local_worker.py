@@ -1,0 +1,49 @@
+"""A worker process of `--scheduler local:N`; see `gradcli.cluster.local`, which starts it.
+
+Its standard input is a line of JSON with the scheduler's address, the number of threads and the key of the run, and is
+then kept open for as long as there is work: at its end the process ends, however the command ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import threading
+from typing import Any
+
+from gradcli.cluster.local import LOOPBACK, without_http
+
+# Seconds that the scheduler may be silent.
+_DEATH = "10s"
+
+
+def main() -> None:
+    """Work until the scheduler says that there is no more to do."""
+    task = json.loads(sys.stdin.readline())
+    threading.Thread(target=_end_with_the_command, daemon=True).start()
+    asyncio.run(_work(task))
+
+
+def _end_with_the_command() -> None:
+    sys.stdin.read()
+    os._exit(0)
+
+
+async def _work(task: dict[str, Any]) -> None:
+    from distributed.security import Security
+
+    security = Security(
+        tls_ca_file=task["ca"], tls_worker_cert=task["cert"], tls_worker_key=task["key"], require_encryption=True
+    )
+    worker = without_http("Worker")(
+        task["scheduler"], nthreads=task["threads"], host=LOOPBACK, protocol="tls://", security=security,
+        memory_limit=0, death_timeout=_DEATH, dashboard=False,
+    )  # fmt: skip
+    async with worker:
+        await worker.finished()
+
+
+if __name__ == "__main__":
+    main()
