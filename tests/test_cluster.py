@@ -324,7 +324,9 @@ def test_local_workers_are_for_nobody_else() -> None:
 
     before = set(_listening(psutil.Process()))
     with connected("local:2") as met:
-        children = psutil.Process().children()
+        # Other tests have workers of their own.
+        module = "gradcli.cluster.local_worker"
+        children = [each for each in psutil.Process().children() if module in each.cmdline()]
         addresses = [set(_listening(child)) for child in children]
         assert len(children) == 2 and all(len(found) == 1 for found in addresses)
         scheduler = set(_listening(psutil.Process())) - before

@@ -72,7 +72,7 @@ def _imports(path: Path) -> Iterator[tuple[str, int]]:
             elif isinstance(child, ast.ImportFrom) and child.module:
                 yield child.module, depth
                 yield from ((f"{child.module}.{alias.name}", depth) for alias in child.names)
-            yield from walk(child, depth + isinstance(child, ast.FunctionDef))
+            yield from walk(child, depth + isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef))
 
     return walk(ast.parse(path.read_text(encoding="utf-8")), 0)
 
