@@ -248,6 +248,20 @@ def _followed(node: Node, family: Family) -> tuple[Family, Ties]:
     return _untied(family, [d for d in range(len(family.ties)) if d not in reached]), tuple(ties)
 
 
+def _along(node: Node, operands: Operands) -> Family | None:
+    """Operations along `dim` that are linear in their first operand; the others broadcast against it."""
+    if all(f is None for f in operands[1:]):
+        return _linear(node, operands)
+    present = [f for f in operands if f is not None]
+    seed = broadcast_shapes([f.node.shape[: f.lead] for f in present])
+    parts = [x if f is None else _padded(_untied(f), node.ndim).node for x, f in zip(node.inputs, operands, strict=True)]
+    full = (*seed, *node.shape)
+    if parts[0].shape != full:
+        parts[0] = make(OPS["expand"], (parts[0],), {"shape": full})
+    params = {**node.params, "dim": len(seed) + node.params["dim"]}
+    return Family(make(node.op, tuple(parts), params), (None,) * node.ndim)
+
+
 def _permuted(node: Node, operands: Operands) -> Family | None:
     """The dimensions in another order."""
     family = operands[0]
@@ -440,6 +454,7 @@ def _flip(x: Node) -> Node:
 
 #: Elementwise operations that are not linear.
 BY_PLACE = Batching(_place_by_place)
+ALONG = Batching(_along)
 LINEAR = Batching(_linear)
 PERMUTED = Batching(_permuted)
 SUMMED = Batching(_summed)

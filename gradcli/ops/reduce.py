@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gradcli.arguments import as_node, as_number, normalize_axes, normalize_axis
-from gradcli.batching import LINEAR, SUMMED, Batching
-from gradcli.blocking import Accumulate, Blocking, Dims, except_along, kept, over_dims
+from gradcli.batching import ALONG, LINEAR, SUMMED, Batching
+from gradcli.blocking import Accumulate, Blocking, Dims, aligned, except_along, kept, over_dims
 from gradcli.dtypes import BOOL, INT64
 from gradcli.errors import GradcliError
 from gradcli.infer import cast
@@ -221,11 +221,17 @@ def _prod_vjp(g: Node, out: Node, x: Node, dim: Any, keepdim: Any, axis_given: b
 
 def _before(x: Node, axis: int) -> Node:
     """The product of the elements before each one."""
-    if not x.shape[axis]:
+    return cumprod(_shifted(x, axis, -1, 1.0), axis) if x.shape[axis] else x
+
+
+def _shifted(x: Node, axis: int, step: int, fill: float = 0.0) -> Node:
+    """In the place of each element the next one along `axis` (`step` 1) or the one before (-1), a number at the end."""
+    length = x.shape[axis]
+    if not length:
         return x
-    first = tuple(1 if k == axis else n for k, n in enumerate(x.shape))
-    ones = call("full", first, 1.0, dtype=x.dtype)
-    return cumprod(cat([ones, narrow(x, axis, 0, x.shape[axis] - 1)], axis), axis)
+    end = call("full", tuple(1 if k == axis else n for k, n in enumerate(x.shape)), fill, dtype=x.dtype)
+    rest = narrow(x, axis, max(step, 0), length + min(step, 0))
+    return cat([rest, end] if step > 0 else [end, rest], axis)
 
 
 def _norm_vjp(g: Node, out: Node, x: Node, dim: Any, keepdim: Any, axis_given: bool, p: float) -> tuple[Node | None]:
@@ -249,18 +255,10 @@ def _cumsum_vjp(g: Node, out: Node, x: Node, dim: int) -> tuple[Node]:
 
 
 def _cumprod_vjp(g: Node, out: Node, x: Node, dim: int) -> tuple[Node]:
-    """Sum over the later products of each without its own factor.
-
-    Where the factor is not zero, that is the product over it. The first zero gets the products that it spoiled,
-    taken with a one in its place; for later zeros they are zero anyway.
-    """
+    """What comes before each factor times what is summed up after it: products only, so that zeros are no exception."""
     if not x.ndim:
         return (g,)
-    zero = eq(x, 0)
-    first = logical_and(zero, eq(cumsum(to(zero, np.dtype(np.int64)), dim), 1))
-    mended = cumprod(where(first, 1, x), dim)
-    divided = _cumsum_vjp(g * out, out, x, dim)[0] / where(zero, 1, x)
-    return (where(zero, where(first, _cumsum_vjp(g * mended, out, x, dim)[0], 0), divided),)
+    return (_before(x, dim) * recurrence_of(g, _shifted(x, dim, 1), dim, True),)
 
 
 # Rows -----------------------------------------------------------------------------------------------------------------
@@ -508,5 +506,63 @@ def _running(name: str, ufunc: Any, vjp: Any, doc: str) -> Op:
     return op
 
 
+# Linear recurrences, of which the derivative of a running product is one -----------------------------------------------
+
+# Steps that are taken one by one; longer lines are cut into pieces of so many that take them side by side.
+_PIECE = 64
+
+
+def _recurrence_kernel(b: Any, a: Any, dim: int, reverse: bool) -> Any:
+    wide = np.float64
+    order = slice(None, None, -1 if reverse else 1)
+    y = np.array(np.moveaxis(b, dim, 0)[order], wide, order="C")
+    factors = np.moveaxis(np.broadcast_to(a, b.shape), dim, 0)[order].astype(wide, order="C")
+    if len(y):
+        _recur(y.reshape(len(y), -1), factors.reshape(len(y), -1))
+    return np.moveaxis(y[order], 0, dim).astype(b.dtype)
+
+
+def _recur(y: Any, a: Any) -> None:
+    """`y[k] += a[k]*y[k - 1]` for each row in turn; `a` is overwritten by its running products within a piece."""
+    count = len(y) // _PIECE if len(y) > 2 * _PIECE else 1
+    size = len(y) // count
+    pieces, factors = (z[: size * count].reshape(count, size, -1) for z in (y, a))
+    for k in range(1, size):
+        pieces[:, k] += factors[:, k] * pieces[:, k - 1]
+        factors[:, k] *= factors[:, k - 1]
+    if count > 1:
+        # The last rows of the pieces are a recurrence of their own; then each piece takes what comes into it.
+        ends = pieces[:, -1].copy()
+        _recur(ends, factors[:, -1].copy())
+        # What is nothing stays so, however large a product it meets.
+        incoming = ends[:-1, None]
+        factors[1:] *= incoming
+        np.copyto(factors[1:], 0, where=incoming == 0)
+        pieces[1:] += factors[1:]
+        for k in range(size * count, len(y)):
+            y[k] += a[k] * y[k - 1]
+
+
+def _recurrence_follow(node: Node, dim: int) -> Dims | None:
+    return None if dim == node.params["dim"] else aligned(node, dim)
+
+
+def _recurrence_vjp(g: Node, out: Node, b: Node, a: Node, dim: int, reverse: bool) -> tuple[Node, Node]:
+    """The same recurrence from the other end."""
+    step = -1 if reverse else 1
+    to_b = recurrence_of(g, _shifted(a, dim - b.ndim + a.ndim, step), dim, not reverse)
+    return to_b, to_b * _shifted(out, dim, -step)
+
+
+def recurrence_of(b: Node, a: Node, dim: int, reverse: bool = False) -> Node:
+    """The y with `y[k] = b[k] + a[k]*y[k - 1]` along a dimension, or with y[k + 1] from the end on."""
+    return make(recurrence, (b, a), {"dim": dim, "reverse": reverse})
+
+
+recurrence = primitive(
+    "_recurrence", _recurrence_kernel, lambda inputs, params: (inputs[0].shape, inputs[0].dtype), family="reduction",
+    public=False, args="input, factor", doc="A sum that is multiplied by a factor before each step.",
+    vjp=_recurrence_vjp, grad_fn="CumprodBackwardBackward0", batching=ALONG, blocking=Blocking(_recurrence_follow),
+)  # fmt: skip
 cumsum = _running("cumsum", np.add, _cumsum_vjp, "Running sum along a dimension.")
 cumprod = _running("cumprod", np.multiply, _cumprod_vjp, "Running product along a dimension.")
