@@ -42,7 +42,9 @@ class Workers:
         return self.processes[-1]
 
     def _start(self, name: str, command: list[str], home: Path | None = None) -> subprocess.Popen[bytes]:
-        env = environment() if home is None else environment(PYTHONPATH=str(home))
+        # Dask's own processes: what they are warned of is not gradcli's.
+        foreign = {"PYTHONWARNINGS": "default"}
+        env = environment(**foreign) if home is None else environment(PYTHONPATH=str(home), **foreign)
         with open(self.folder / f"{name}.log", "wb") as log:
             # What is found in the current folder would go before PYTHONPATH.
             return subprocess.Popen(command, stdout=log, stderr=log, env=env, cwd=self.folder)

@@ -20,9 +20,9 @@ _HOME = str(Path(gradcli.__file__).resolve().parents[1])
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """This process's variables, with UTF-8 everywhere and `variables` on top."""
+    """This process's variables, with UTF-8 everywhere, warnings as errors, and `variables` on top."""
     path = os.pathsep.join(filter(None, [_HOME, os.environ.get("PYTHONPATH")]))
-    base = {**os.environ, "PYTHONPATH": path, "PYTHONIOENCODING": "utf-8", "PYTHONWARNINGS": "default"}
+    base = {**os.environ, "PYTHONPATH": path, "PYTHONIOENCODING": "utf-8", "PYTHONWARNINGS": "error"}
     base.pop("COLUMNS", None)
     return {**base, **variables}
 

@@ -11,7 +11,7 @@ import pytest
 
 from gradcli.calculus.check import Report, check
 from gradcli.errors import GradcliError
-from gradcli.node import Node, constant
+from gradcli.node import OPS, Node, constant
 from tests.cases import Case, all_cases
 from tests.command import call, process
 from tests.gradients import build
@@ -97,6 +97,30 @@ def test_a_kink_is_no_failure(expression: str, x: Any, op: str) -> None:
     assert report.ok
     assert _verdicts(report) == {"x": "kink"}
     assert [s.op for s in report.suspects] == [op]
+
+
+JUMPS = [
+    ("abs(x)", "abs"), ("minimum(x, 1)", "minimum"), ("minimum(x, 1)**3", "minimum"), ("maximum(x, 1)**4", "maximum"),
+    ("relu(x)**2", "relu"), ("clamp(x, 0, 1)**2", "clamp"), ("max(x)**3", "max"), ("norm(x, 1)", "norm"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("expression", "op"), JUMPS)
+@pytest.mark.parametrize("order", [2, 3, 4])
+def test_a_kink_of_the_value_is_none_of_its_derivatives_failures(expression: str, op: str, order: int) -> None:
+    report = check(expression, {"x": np.array([0.0, 1.0, 1.0, 0.0])}, order=order)
+    assert report.ok, report
+    if order == 2:
+        assert _verdicts(report) == {"x": "kink"}
+        (suspect,) = report.suspects
+        assert suspect.op == op and suspect.span is not None
+
+
+def test_a_wrong_derivative_beside_a_kink_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    value, _ = build("exp(x)", {"x": np.ones(2)})
+    monkeypatch.setattr(value.op, "vjp", _detached(value.op))
+    report = check("abs(x) + exp(x)", {"x": np.array([0.0, 1.0])}, order=2)
+    assert _verdicts(report) == {"x": "wrong"} and report.rows[0].place == (1,)
 
 
 def test_a_gradient_outside_the_slopes_of_a_kink_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -190,7 +214,22 @@ def test_files_and_expression_files(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert first.code == 0 and first.out == second.out
 
 
+def test_the_derivative_is_called_by_its_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    for order, name in ((1, "gradient"), (2, "second derivative"), (3, "third derivative"), (4, "fourth derivative")):
+        done = call(monkeypatch, "check", "x**5", "x=2", "--order", str(order))
+        assert done.out.endswith(f"\n{name}s agree with central differences\n")
+    monkeypatch.setattr(OPS["sin"], "vjp", lambda g, out, x: (g * OPS["detach"](OPS["cos"](x)),))
+    assert "\nx: the second derivative is 0 here,\n" in call(monkeypatch, "check", "sin(x)", "x=1", "--order", "2").out
+
+
+def test_no_warning_of_numpy_is_seen() -> None:
+    done = process("check", "sum(sqrt(frac(i)))", "i=[1,2]")
+    assert (done.code, done.err) == (1, "")
+
+
 REFUSED = [
+    (("sqrt(x)", "x=0", "--order", "2"), "the gradient is not finite here: there are no differences"),
+    (("x**1.5", "x=0", "--order", "4"), "the second derivative is not finite here: there are no differences"),
     (("x>0", "x=1"), "the value is bool and has no gradient"),
     (("log(x)", "x=0"), "the value is not finite here: there are no differences"),
     (("sum(x)", "x=1", "y=2"), "the input 'y' is never used"),

@@ -20,6 +20,8 @@ Values = Callable[[float], Sequence[np.ndarray]]
 _STEPS = (1.0, 1e-2, 1e-4, 1e-6, 1e-8)
 # The slopes of both sides come together with the step where a function is smooth; they halve their distance with it.
 _SMOOTH = 0.75
+# The slope across a jump doubles where the step is halved.
+_JUMP = 1.9
 # Slopes that differ by less than this part of their size are not told apart.
 _APART = 1e-3
 # Errors of rounding add up over some operations.
@@ -62,6 +64,8 @@ class _Measured(NamedTuple):
     central: float
     left: float
     right: float
+    # Whether the values of both sides stay apart when the step is halved.
+    jumps: bool
     # How far apart the slopes of both sides are, with the whole step and with half of it.
     gap: float
     half_gap: float
@@ -76,6 +80,7 @@ def compare(values: Values, weights: Sequence[np.ndarray], claimed: float, size:
     """
     base = values(0.0)
     found: _Measured | None = None
+    jumps = True
     for factor in _STEPS:
         step = factor * tol.step * max(1.0, size)
         seen = _measure(values, base, weights, step, tol)
@@ -84,16 +89,20 @@ def compare(values: Values, weights: Sequence[np.ndarray], claimed: float, size:
         if found is not None and seen.noise > _APART * max(abs(claimed), abs(seen.central), tol.atol):
             # What so small a step shows is rounding.
             break
+        jumps = jumps and seen.jumps
         allowed = tol.atol + tol.rtol * max(abs(claimed), abs(seen.central)) + seen.noise
         if found is None or abs(seen.central - claimed) < abs(found.central - claimed):
             found = seen
-        if _is_kink(seen, allowed):
+        if not seen.jumps and _is_kink(seen, allowed):
             between = min(seen.left, seen.right) - allowed <= claimed <= max(seen.left, seen.right) + allowed
             return Slope(claimed, seen.central, KINK if between else WRONG)
         if abs(seen.central - claimed) <= allowed:
             return Slope(claimed, seen.central, OK)
     if found is None:
         return Slope(claimed, math.nan, EDGE)
+    if jumps and math.isfinite(claimed):
+        # Across a jump there is no slope: what stands for it is a convention.
+        return Slope(claimed, found.central, KINK)
     return Slope(claimed, found.central, WRONG)
 
 
@@ -107,8 +116,9 @@ def _measure(
     gap = abs(right - left)
     half_gap = abs(_between(near, base, weights) - _between(base, far, weights)) / (step / 2)
     noise = _ROUNDINGS * tol.epsilon * _changed(plus, minus, weights) / step
+    jumps = abs(half) > _JUMP * abs(whole) or half_gap > _JUMP * gap
     # Richardson's extrapolation: the error of the step's square cancels.
-    return _Measured((4 * half - whole) / 3, left, right, gap, half_gap, noise)
+    return _Measured((4 * half - whole) / 3, left, right, jumps, gap, half_gap, noise)
 
 
 def _is_kink(seen: _Measured, allowed: float) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from gradcli.calculus.check import DERIVATIVES
 from gradcli.errors import quote
 from gradcli.render.json import to_json
 
@@ -21,7 +22,7 @@ def check_text(report: Report, source: str) -> str:
     for row in report.rows:
         if row.verdict == "wrong":
             lines.append("")
-            lines.append(f"{row.name}: {_what(report)} is {row.worst.claimed:.6g} {_where(row)},")
+            lines.append(f"{row.name}: the {DERIVATIVES[report.order]} is {row.worst.claimed:.6g} {_where(row)},")
             lines.append(f"{' ' * len(row.name)}  differences give {row.worst.measured:.6g}")
     for suspect in report.suspects:
         lines.append("")
@@ -47,10 +48,6 @@ def _cells(row: Row) -> tuple[str, ...]:
     return (row.name, str(row.shape), many, f"{row.largest:.1e}", f"{row.relative:.1e}", at, row.verdict)
 
 
-def _what(report: Report) -> str:
-    return "the gradient" if report.order == 1 else "the second derivative"
-
-
 def _where(row: Row) -> str:
     if row.place is None:
         return "along a random direction"
@@ -71,7 +68,7 @@ def _suspect_lines(suspect: Suspect, source: str) -> list[str]:
 
 def _verdict(report: Report) -> str:
     verdicts = {row.verdict for row in report.rows}
-    what = "gradients" if report.order == 1 else "second derivatives"
+    what = f"{DERIVATIVES[report.order]}s"
     if "wrong" in verdicts:
         names = ", ".join(row.name for row in report.rows if row.verdict == "wrong")
         return f"{what} differ from central differences: {names}"
