@@ -254,7 +254,8 @@ def _along(node: Node, operands: Operands) -> Family | None:
         return _linear(node, operands)
     present = [f for f in operands if f is not None]
     seed = broadcast_shapes([f.node.shape[: f.lead] for f in present])
-    parts = [x if f is None else _padded(_untied(f), node.ndim).node for x, f in zip(node.inputs, operands, strict=True)]
+    families = [f and _padded(_untied(f), node.ndim) for f in operands]
+    parts = [x if f is None else f.node for x, f in zip(node.inputs, families, strict=True)]
     full = (*seed, *node.shape)
     if parts[0].shape != full:
         parts[0] = make(OPS["expand"], (parts[0],), {"shape": full})

@@ -133,7 +133,8 @@ DERIVATIVES = ("value", "gradient", "second derivative", "third derivative", "fo
 def _refuse_infinite(levels: Sequence[Sequence[Node]]) -> None:
     arrays = iter(execute([node for level in levels for node in level]))
     for what, level in zip(DERIVATIVES, levels, strict=False):
-        if not all([np.isfinite(next(arrays)).all() for _ in level]):
+        finite = [np.isfinite(next(arrays)).all() for _ in level]
+        if not all(finite):
             raise GradcliError(f"the {what} is not finite here: there are no differences", hint="choose other inputs")
 
 

@@ -301,8 +301,10 @@ def _pow_vjp(g: Node, out: Node, x: Node, y: Node) -> tuple[Node | None, Node | 
         if p == 0:
             return call("zeros_like", g), None
         return (g if p == 1 else g * (p * x) if p == 2 else g * (p * x ** (p - 1))), None
-    dx = where(eq(y, 0), 0, g * (y * x ** (y - 1)))
-    dy = g * where(logical_and(eq(x, 0), y >= 0), 0, out * log(x))
+    # What stands for 0**-1 times 0, and for the logarithm of 0, has to be finite for higher derivatives too.
+    flat = logical_and(eq(y, 0), logical_not(x > 0))
+    dx = where(flat, 0, g * (y * x ** where(flat, 0, y - 1)))
+    dy = g * (out * log(where(logical_and(eq(x, 0), y >= 0), 1, x)))
     return dx, dy
 
 
@@ -356,7 +358,7 @@ logaddexp = elementwise(
     "logaddexp", whole(kernels.logaddexp), into=kernels.logaddexp, args=BINARY, dtype="float",
     grad_fn="LogaddexpBackward0",
     doc="`log(exp(input) + exp(other))` without overflow.",
-    vjp=lambda g, out, x, y: (g / (1 + exp(y - x)), g / (1 + exp(x - y))),
+    vjp=lambda g, out, x, y: (g * call("sigmoid", x - y), g * call("sigmoid", y - x)),
 )  # fmt: skip
 
 # Rounding -------------------------------------------------------------------------------------------------------------

@@ -22,7 +22,6 @@ from gradcli.ops.elementwise import (
     exp,
     isnan,
     log,
-    logical_and,
     maximum,
     minimum,
     sign,
@@ -245,8 +244,8 @@ def _norm_vjp(g: Node, out: Node, x: Node, dim: Any, keepdim: Any, axis_given: b
         return (sign(x) * (g * (mask / sum_(mask, dim, True))),)
     if p == 2:
         return (g * where(eq(out, 0), 0, x / out),)
-    size = abs_(x)
-    slope = where(eq(x, 0), 0, sign(x) * size ** (p - 1))
+    # Even powers are smooth at 0.
+    slope = x ** (p - 1) if p > 0 and p % 2 == 0 else where(eq(x, 0), 0, sign(x) * abs_(x) ** (p - 1))
     return (slope * where(eq(out, 0), 0, g / out ** (p - 1)),)
 
 
@@ -506,7 +505,7 @@ def _running(name: str, ufunc: Any, vjp: Any, doc: str) -> Op:
     return op
 
 
-# Linear recurrences, of which the derivative of a running product is one -----------------------------------------------
+# Linear recurrences, of which the derivative of a running product is one ---------------------------------------------
 
 # Steps that are taken one by one; longer lines are cut into pieces of so many that take them side by side.
 _PIECE = 64
