@@ -17,6 +17,10 @@ def main() -> None:
     from gradcli.cli import run
 
     code = run(sys.argv[1:])
+    if code < 0:
+        # A signal that has waited until everything was in order.
+        signal.signal(-code, signal.SIG_DFL)
+        os.kill(os.getpid(), -code)
     # Everything is flushed by now. Tearing the interpreter down would take longer than the work itself.
     os._exit(code)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -67,6 +68,11 @@ def call(monkeypatch: pytest.MonkeyPatch, *words: str, stdin: bytes = b"") -> Do
         streams[name].flush()
         texts.append(streams[name].buffer.getvalue().decode("utf-8", "backslashreplace"))
     return Done(code, *texts)
+
+
+def ended_by(number: int) -> int:
+    """The exit code of a process that a signal has ended: 130 for Ctrl-C, a death by the signal for others."""
+    return 128 + number if number == signal.SIGINT else -number
 
 
 def leftovers(directory: str | Path = ".") -> list[str]:

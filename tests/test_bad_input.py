@@ -20,7 +20,7 @@ from gradcli import execute, node
 from gradcli.errors import GradcliError
 from gradcli.node import OPS
 from tests import bad_files
-from tests.command import COMMAND, Done, call, environment, leftovers, process, shell
+from tests.command import COMMAND, Done, call, ended_by, environment, leftovers, process, shell
 
 
 class Row(NamedTuple):
@@ -410,7 +410,7 @@ def test_interrupt_while_files_are_written(number: signal.Signals) -> None:
         assert any(".tmp" in name for name in leftovers())
         work.send_signal(number)
         out, err = work.communicate(timeout=30)
-    assert (work.returncode, out, err) == (128 + number, "", "")
+    assert (work.returncode, out, err) == (ended_by(number), "", "")
     assert leftovers() == ["pipe"]
 
 

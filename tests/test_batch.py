@@ -18,7 +18,7 @@ import pytest
 
 from gradcli.batch.items import Pattern, find_items, pattern_of
 from gradcli.errors import GradcliError
-from tests.command import COMMAND, Done, environment, leftovers, process, shell
+from tests.command import COMMAND, Done, ended_by, environment, leftovers, process, shell
 
 HEADLINE = "mean(2*(3*x+7)**2)"
 
@@ -262,7 +262,7 @@ def test_interrupts_keep_what_is_done(number: int) -> None:
     time.sleep(0.05)
     running.send_signal(number)
     _, told = running.communicate(timeout=60)
-    assert running.returncode == 128 + number and "Traceback" not in told
+    assert running.returncode == ended_by(number) and "Traceback" not in told
     done = process(*words, "--resume")
     assert done.code == 0 and len(lines()) == 400
     assert told == "" or "items are finished; --resume goes on" in told

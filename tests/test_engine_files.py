@@ -18,7 +18,7 @@ import pytest
 
 import gradcli as gc
 from gradcli.storage import Sink, reading
-from tests.command import COMMAND, call, environment, leftovers, shell
+from tests.command import COMMAND, call, ended_by, environment, leftovers, shell
 from tests.test_engine_blocks import agree
 from tests.test_explain import sparse
 
@@ -239,7 +239,7 @@ def test_a_run_that_is_interrupted(number: signal.Signals) -> None:
     assert blocks_are_written(work)
     work.send_signal(number)
     out, err = work.communicate(timeout=60)
-    assert (work.returncode, out, err) == (128 + number, "", "")
+    assert (work.returncode, out, err) == (ended_by(number), "", "")
     assert leftovers() == ["e.txt", "v.npy", "x.npy"] and np.load("v.npy").tolist() == [0, 1, 2]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import sys
 import threading
@@ -99,6 +100,7 @@ def batch_command(
         raise GradcliError("no folder for the results is given", hint="as in -o results")
     words = list(items)
     text = _expression(words, source)
+    _refuse_file(folder)
     patterns, shared = _inputs(words)
     from gradcli.batch.job import Job, Saved
 
@@ -114,6 +116,15 @@ def batch_command(
     copy_context().run(
         _batch, job, patterns, resume, on_error == "skip", durable, dry_run, jobs, scheduler, as_json, quiet, progress
     )
+
+
+def _refuse_file(folder: str) -> None:
+    """Refuse a folder whose name is rather that of a file which was meant to hold all results."""
+    from gradcli.storage.target import promises_other_format
+
+    if promises_other_format(folder) and not os.path.isdir(folder):
+        hint = "a folder of such a name is written with a / at its end"
+        raise GradcliError(f"-o names the folder for the results, and {folder} is called like a file", hint=hint)
 
 
 def _expression(words: list[str], source: str | None) -> str:

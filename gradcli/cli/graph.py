@@ -77,11 +77,13 @@ def graph_command(
     if form == "png" and output == "-" and sys.stdout is not None and sys.stdout.isatty():
         raise GradcliError("standard output is a terminal, and a PNG is not text", hint="name a file: -o FILE.png")
     drawing = copy_context().run(_drawing, asked, what, simplified)
+    from gradcli.cli.signals import stopping_cleanly
     from gradcli.render.picture import picture
     from gradcli.storage.document import save_document
 
     data, note = picture(drawing, form, "TB" if direction == "down" else "LR")
-    save_document(output, data, text=form != "png")
+    with stopping_cleanly():
+        save_document(output, data, text=form != "png")
     if note and not quiet and sys.stderr is not None:
         sys.stderr.write(f"note: {note}\n")
 

@@ -12,6 +12,7 @@ from gradcli.errors import GradcliError, WorkError, did_you_mean
 
 if TYPE_CHECKING:
     from gradcli.storage.header import Array
+    from gradcli.storage.together import Together
 
 Shape = tuple[int, ...]
 
@@ -87,22 +88,25 @@ class Outputs:
         """
         items = self._items(forms)
         if not items and all(_is_small(form) for form in forms.values()):
-            yield Opened({}, [])
+            yield Opened({}, [], None)
             return
         from gradcli.cli.signals import stopping_cleanly
-        from gradcli.storage import Edges, can_stream, streaming
+        from gradcli.storage import Edges, can_stream, check_writable, streaming
+        from gradcli.storage.together import together
 
-        streamed = [(name, path) for name, path in items if not _is_small(forms[name]) and can_stream(path)]
-        large = [(path, *forms[name]) for name, path in streamed]
-        with stopping_cleanly(), self._created_folders(), streaming(large) as files:
-            sinks: dict[str, Any] = {}
-            for (name, _), file in zip(streamed, files, strict=True):
-                sinks[name] = Several([*sinks[name].sinks, file]) if name in sinks else Several([file])
-            if summary:
-                written = {name for name, _ in items}
-                shown = [name for name, form in forms.items() if name not in written and not _is_small(form)]
-                sinks.update({name: Edges(*forms[name]) for name in shown})
-            yield Opened(sinks, [item for item in items if item not in streamed])
+        # That nobody reads standard output any more is no reason to leave out the files.
+        with stopping_cleanly(), self._created_folders(), together(patient=True) as files:
+            check_writable([path for _, path in items])
+            streamed = [(name, path) for name, path in items if not _is_small(forms[name]) and can_stream(path)]
+            with streaming([(path, *forms[name]) for name, path in streamed], files) as opened:
+                sinks: dict[str, Any] = {}
+                for (name, _), sink in zip(streamed, opened, strict=True):
+                    sinks[name] = Several([*sinks[name].sinks, sink]) if name in sinks else Several([sink])
+                if summary:
+                    written = {name for name, _ in items}
+                    shown = [name for name, form in forms.items() if name not in written and not _is_small(form)]
+                    sinks.update({name: Edges(*forms[name]) for name in shown})
+                yield Opened(sinks, [item for item in items if item not in streamed], files)
 
     def _items(self, forms: dict[str, tuple[Shape, Any]]) -> list[tuple[str, str]]:
         """What to write where; asking by name for a result that there is not is an error."""
@@ -117,13 +121,15 @@ class Outputs:
     @contextlib.contextmanager
     def _created_folders(self) -> Iterator[None]:
         """Make the folders that do not exist, and take them away again when the block fails."""
+        from gradcli.storage.undisturbed import undisturbed
+
         created: list[str] = []
         try:
             for folder in self.folders:
                 for directory in _missing(folder):
-                    with _creating(folder):
+                    with _creating(folder), undisturbed():
                         os.mkdir(directory)
-                    created.append(directory)
+                        created.append(directory)
             yield
         except BaseException:
             for directory in reversed(created):
@@ -168,24 +174,19 @@ class Several:
 class Opened:
     """The places that are ready: `sinks` takes large results piece by piece, the others are written at the end."""
 
-    __slots__ = ("sinks", "items")
+    __slots__ = ("sinks", "items", "_files")
 
-    def __init__(self, sinks: dict[str, Any], items: list[tuple[str, str]]) -> None:
+    def __init__(self, sinks: dict[str, Any], items: list[tuple[str, str]], files: Together | None) -> None:
         self.sinks = sinks
         self.items = items
+        self._files = files
 
     def write(self, results: dict[str, Any]) -> None:
-        """Write the results that were kept in memory: all of them or none."""
-        if not self.items:
-            return
-        from gradcli.storage import save_all
+        """Write the results that were kept in memory; they get their names together with the large ones."""
+        if self.items:
+            from gradcli.storage import save_all
 
-        items = [(path, results[name]) for name, path in self.items]
-        try:
-            save_all(items)
-        except BrokenPipeError:
-            # That nobody reads standard output any more is no reason to leave out the files.
-            save_all([(path, array) for path, array in items if path != _STANDARD_OUTPUT])
+            save_all([(path, results[name]) for name, path in self.items], self._files)
 
 
 def _is_small(form: tuple[Shape, Any]) -> bool:

@@ -61,10 +61,13 @@ def plot_command(
     form = _form(output, form, as_json)
     found = copy_context().run(_curves, asked, wrt, derivatives)
     if form is not None:
+        from gradcli.cli.signals import stopping_cleanly
         from gradcli.plotting.figure import figure, title_of
         from gradcli.storage.document import save_document
 
-        save_document(output or "-", figure(found, title_of(asked.program.source), form), text=form == "svg")
+        picture = figure(found, title_of(asked.program.source), form)
+        with stopping_cleanly():
+            save_document(output or "-", picture, text=form == "svg")
     else:
         sys.stdout.write(_json(found) if as_json else _text(found, width, height, plain))
     if found.note and not quiet and sys.stderr is not None:

@@ -45,7 +45,12 @@ def repl_command(context: click.Context) -> None:
     session = Session(screen)
     if sys.stdin.isatty() and sys.stdout.isatty():
         _talk(session)
-    elif not _run_script(session):
+        return
+    from gradcli.cli.signals import stopping_cleanly
+
+    with stopping_cleanly():
+        well = _run_script(session)
+    if not well:
         context.exit(1)
 
 

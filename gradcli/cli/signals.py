@@ -6,61 +6,75 @@ import contextlib
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
-from typing import Any, NoReturn
+
+# Cleaning up may take so long, in seconds; whoever asks again after that does not want to wait.
+_PATIENCE = 1.0
 
 
 class Stopped(KeyboardInterrupt):
-    """A signal asked the command to stop; `code` is the exit code that tells which."""
+    """A signal asked the command to stop. `code` tells which as `subprocess` does: negative, but for Ctrl-C."""
 
     def __init__(self, signum: int) -> None:
         super().__init__()
-        self.code = 128 + signum
+        self.code = 128 + signum if signum == signal.SIGINT else -signum
 
 
 @contextlib.contextmanager
 def stopping_cleanly() -> Iterator[None]:
-    """Within this block the signals that end a process raise `Stopped`, so that unfinished files are removed."""
-    if threading.current_thread() is not threading.main_thread():
-        # Signals belong to the main thread.
+    """Within this block the first signal that ends a process raises `Stopped`, so that unfinished files are removed."""
+    came: list[float] = []
+
+    def stop(signum: int, frame: object) -> None:
+        came.append(time.monotonic())
+        if len(came) == 1:
+            raise Stopped(signum)
+        if came[-1] - came[0] > _PATIENCE:
+            _leave(signum)
+
+    with _handled_by(stop):
         yield
-        return
-    names = ("SIGINT", "SIGTERM", "SIGHUP")
-    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
-    # What is being ignored (SIGHUP below nohup) stays so.
-    before: dict[int, Any] = {n: signal.getsignal(n) for n in numbers if signal.getsignal(n) != signal.SIG_IGN}
-    try:
-        for number in before:
-            signal.signal(number, _stop)
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextlib.contextmanager
 def stopping_later(stop: Callable[[], None]) -> Iterator[list[int]]:
     """Within this block the first signal that ends a process calls `stop`; the list then holds its number."""
     came: list[int] = []
-    names = ("SIGINT", "SIGTERM", "SIGHUP")
-    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
-    before: dict[int, Any] = {n: signal.getsignal(n) for n in numbers if signal.getsignal(n) != signal.SIG_IGN}
 
     def note(signum: int, frame: object) -> None:
         if came:
             # Whoever asks twice does not want to wait; what is recorded is whole at any moment.
-            os._exit(128 + signum)
+            _leave(signum)
         came.append(signum)
         stop()
 
+    with _handled_by(note):
+        yield came
+
+
+@contextlib.contextmanager
+def _handled_by(handler: Callable[[int, object], None]) -> Iterator[None]:
+    """Let a function handle the signals that end a process within this block."""
+    from gradcli.storage.undisturbed import handlers
+
+    if threading.current_thread() is not threading.main_thread():
+        # Signals belong to the main thread.
+        yield
+        return
+    before = handlers()
     try:
         for number in before:
-            signal.signal(number, note)
-        yield came
-    finally:
-        for number, handler in before.items():
             signal.signal(number, handler)
+        yield
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)
 
 
-def _stop(signum: int, frame: object) -> NoReturn:
-    raise Stopped(signum)
+def _leave(signum: int) -> None:
+    """End the process at once, as the signal does where nobody takes care of it."""
+    if signum != signal.SIGINT:
+        signal.signal(signum, signal.SIG_DFL)
+        os.kill(os.getpid(), signum)
+    os._exit(128 + signum)

@@ -8,7 +8,8 @@ from typing import Any
 
 from gradcli.errors import GradcliError, WorkError
 from gradcli.storage.stream import write_all
-from gradcli.storage.target import create, find_target, replacing, sync, writing
+from gradcli.storage.target import find_target
+from gradcli.storage.together import together
 
 
 def save_document(path: str, data: bytes, *, text: bool = True) -> None:
@@ -17,16 +18,20 @@ def save_document(path: str, data: bytes, *, text: bool = True) -> None:
     What is no `text` is not written to a terminal. A failure is a WorkError, a reader who left a BrokenPipeError.
     """
     target = find_target(path)
-    with replacing([target]), writing(target.path):
+    with together() as files:
+        files.add([target])
         if target.temporary is not None:
-            with open(create(target, target.temporary), "wb", buffering=0) as file:
-                write_all(file, memoryview(data))
-                sync(file.fileno())
-        elif target.path != "-":
-            with open(os.open(target.path, os.O_WRONLY), "wb", buffering=0) as file:
-                write_all(file, memoryview(data))
+            files.write(target, [memoryview(data)])
         else:
-            _to_standard_output(data, text)
+            files.at_last(target, lambda: _write_directly(target.path, data, text))
+
+
+def _write_directly(path: str, data: bytes, text: bool) -> None:
+    if path == "-":
+        _to_standard_output(data, text)
+    else:
+        with open(os.open(path, os.O_WRONLY), "wb", buffering=0) as file:
+            write_all(file, memoryview(data))
 
 
 def _to_standard_output(data: bytes, text: bool) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from gradcli.errors import GradcliError, WorkError
@@ -157,9 +157,21 @@ def check_remote(url: str) -> None:
                 system.info(bucket)
 
 
-def publish(items: Sequence[tuple[str, str]]) -> None:
-    """Write every file (path, URL) to its URL; none of them can be seen there before all have been sent."""
+@contextlib.contextmanager
+def sending(items: Sequence[tuple[str, str]]) -> Iterator[Callable[[], None]]:
+    """Send every file (path, URL); what this gives lets all of them be seen there, which they cannot be before.
+
+    Where that has not been called by the end of the block, nothing remains of them.
+    """
     begun: list[tuple[str, Any]] = []
+
+    def commit() -> None:
+        while begun:
+            url, system = begun[0]
+            with reaching(url, "write"):
+                system.end_transaction()
+            begun.pop(0)
+
     try:
         for path, url in items:
             with reaching(url, "write"):
@@ -168,17 +180,12 @@ def publish(items: Sequence[tuple[str, str]]) -> None:
                     system.start_transaction()
                     begun.append((url, system))
                 _send(path, system.open(inner, "wb"))
-        while begun:
-            url, system = begun[0]
-            with reaching(url, "write"):
-                system.end_transaction()
-            begun.pop(0)
-    except BaseException:
+        yield commit
+    finally:
         for _, system in begun:
             # What was sent in parts would be kept, and paid for.
             with contextlib.suppress(Exception):
                 system.transaction.complete(commit=False)
-        raise
 
 
 def _send(path: str, upload: Any) -> None:

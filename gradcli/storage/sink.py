@@ -16,17 +16,8 @@ from gradcli.storage.blocks import Descriptor, FileArray
 from gradcli.storage.boxes import cut, merge_box, whole, write_at, write_box
 from gradcli.storage.header import Array, DType, Header
 from gradcli.storage.ranges import Index, Shape, block_ranges, lengths
-from gradcli.storage.target import (
-    UNKNOWN_SYNC,
-    Target,
-    create,
-    find_target,
-    refuse_dtype,
-    refuse_duplicates,
-    replacing,
-    sync,
-    writing,
-)
+from gradcli.storage.target import UNKNOWN_SYNC, Target, find_array_target, refuse_dtype, sync, writing
+from gradcli.storage.together import Together, together
 from gradcli.storage.writing import header_bytes
 
 # From so many bytes on, files are brought to the disk while they are being written; so often, in seconds.
@@ -40,34 +31,37 @@ def can_stream(path: str) -> bool:
     A path that cannot be written at all is an error, as it is for `save`.
     """
     # Windows cannot write at a place without seeking.
-    return find_target(path).temporary is not None and hasattr(os, "pwrite") and hasattr(os, "preadv")
+    return find_array_target(path).temporary is not None and hasattr(os, "pwrite") and hasattr(os, "preadv")
 
 
 @contextlib.contextmanager
-def streaming(targets: Sequence[tuple[str, Shape, DType]]) -> Iterator[list[Sink]]:
+def streaming(targets: Sequence[tuple[str, Shape, DType]], others: Together | None = None) -> Iterator[list[Sink]]:
     """A sink for each (path, shape, dtype), to be filled within this block.
 
     The files are temporary ones with all their space reserved, so that a full disk is known at once. After the block
-    they are brought to the disk and get their names; if it fails in whatever way, nothing remains of them. No thread
-    may write after the block. Every `can_stream(path)` must hold. Failures are errors as those of `save_all`.
+    they are brought to the disk and get their names, together with `others` where there are any; if it fails in
+    whatever way, nothing remains of them. No thread may write after the block. Every `can_stream(path)` must hold.
+    Failures are errors as those of `save_all`.
     """
+    if others is None:
+        with together() as others, streaming(targets, others) as sinks:
+            yield sinks
+        return
     for _, _, dtype in targets:
         refuse_dtype(np.dtype(dtype))
-    found = [find_target(path) for path, _, _ in targets]
-    refuse_duplicates(found)
+    found = [find_array_target(path) for path, _, _ in targets]
+    others.add(found)
     files: list[_File] = []
-    with replacing(found):
-        try:
-            for target, (_, shape, dtype) in zip(found, targets, strict=True):
-                files.append(_make(target, shape, np.dtype(dtype).newbyteorder("=")))
-            with _flushing(files):
-                yield [Sink(file, file.array) for file in files]
-            for file in files:
-                file.finish()
-        except BaseException:
-            for file in files:
-                file.abandon()
-            raise
+    try:
+        for target, (_, shape, dtype) in zip(found, targets, strict=True):
+            files.append(_make(others, target, shape, np.dtype(dtype).newbyteorder("=")))
+        with _flushing(files):
+            yield [Sink(file, file.array) for file in files]
+        for file in files:
+            file.finish()
+    finally:
+        for file in files:
+            file.finished = True
 
 
 @contextlib.contextmanager
@@ -97,11 +91,11 @@ def _flushing(files: Sequence[_File]) -> Iterator[None]:
         thread.join()
 
 
-def _make(target: Target, shape: Shape, dtype: DType) -> _File:
+def _make(files: Together, target: Target, shape: Shape, dtype: DType) -> _File:
     if target.temporary is None:
         raise WorkError(f"cannot write {target.path} in blocks: it is no regular file")
     with writing(target.path):
-        descriptor = Descriptor(create(target, target.temporary))
+        descriptor = files.create(target)
         start = header_bytes(shape, dtype)
         header = Header(target.path, shape, dtype, False, len(start))
         _reserve(descriptor.number, len(start) + header.nbytes)
@@ -193,12 +187,6 @@ class _File:
             if self.failure is not None:
                 raise self.failure
             sync(self.descriptor.number)
-
-    def abandon(self) -> None:
-        """Give the space on the disk back now, since whoever caught the error may keep the sinks."""
-        self.finished = True
-        with contextlib.suppress(OSError):
-            os.ftruncate(self.descriptor.number, 0)
 
 
 class Sink:

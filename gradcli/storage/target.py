@@ -1,20 +1,31 @@
-"""Where files are written: what a path stands for, temporary names beside the final ones, all or nothing."""
+"""Where files are written: what a path stands for, and whether it can be written."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
 import os
+import re
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from gradcli.errors import GradcliError, WorkError
 from gradcli.storage.header import DTYPE_NAMES, DType, shown
+from gradcli.storage.temporary import temporary_name
 from gradcli.storage.urls import is_url, local_path
 
 #: What network file systems answer that do not know `fsync`.
 UNKNOWN_SYNC = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)
+# What a file that is replaced hands on. That it runs as its owner was said of another owner, and of other contents.
+_PERMISSIONS = 0o777
+# Endings that promise another format. Whatever else a file is called (out, out.grad, /tmp/tmp.Xy1), it gets a .npy.
+_OTHER_FORMATS = re.compile(
+    r"""\. (csv|tsv|txt|md|tex|html?|xml|jsonl?|ndjson|ya?ml|toml|ipynb|py|npz|parquet|feather|arrow|orc|avro
+    |safetensors|mat|h5|hdf5?|nc|zarr|fits|onnx|pth?|pkl|pickle|joblib|rds|rda|tfrecord|sqlite|db|xlsx?|ods|docx?|pdf|png|jpe?g
+    |gif|bmp|tiff?|webp|svg|e?ps|wav|gz|bz2|xz|zst|lz4|zip|tar|tgz|7z|rar)""",
+    re.VERBOSE | re.IGNORECASE,
+)
 
 
 class UnwritableError(WorkError):
@@ -31,6 +42,19 @@ class Target(NamedTuple):
     real: str
     temporary: str | None
     mode: int | None
+
+
+def find_array_target(path: str) -> Target:
+    """Find out how `path` can be written as .npy, and refuse what cannot be or is meant to be something else."""
+    if promises_other_format(path):
+        name = shown(os.path.splitext(path)[0].removesuffix(".npy"))
+        raise GradcliError(f"cannot write {shown(path)}: arrays are written as .npy", hint=f"name it {name}.npy")
+    return find_target(path)
+
+
+def promises_other_format(path: str) -> bool:
+    """Whether the ending of a name is that of a format which is not written here."""
+    return _OTHER_FORMATS.fullmatch(os.path.splitext(path)[1]) is not None
 
 
 def find_target(path: str) -> Target:
@@ -54,13 +78,8 @@ def find_target(path: str) -> Target:
         if status is not None and not os.access(real, os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     return Target(
-        path, real, _temporary(os.path.dirname(real)), None if status is None else stat.S_IMODE(status.st_mode)
+        path, real, temporary_name(os.path.dirname(real)), None if status is None else status.st_mode & _PERMISSIONS
     )
-
-
-def _temporary(folder: str) -> str:
-    # Short and of one length: the name of the target may be as long as the file system allows.
-    return os.path.join(folder, f".gradcli-{os.getpid()}-{os.urandom(6).hex()}.tmp")
 
 
 def _remote_target(url: str) -> Target:
@@ -69,7 +88,7 @@ def _remote_target(url: str) -> Target:
 
     if url.endswith("/"):
         raise GradcliError(f"{shown(url)} names a folder", hint="name an object in it")
-    return Target(url, url, _temporary(tempfile.gettempdir()), 0o600)
+    return Target(url, url, temporary_name(tempfile.gettempdir()), 0o600)
 
 
 def _status(path: str) -> os.stat_result | None:
@@ -82,17 +101,6 @@ def _status(path: str) -> os.stat_result | None:
         return None
     except ValueError:
         raise WorkError(f"cannot write {shown(path)}: no file can have this name") from None
-
-
-def refuse_duplicates(targets: Sequence[Target]) -> None:
-    """Refuse two arrays for one place, devices excepted."""
-    seen: set[str] = set()
-    for target in targets:
-        if target.temporary is None and target.path != "-":
-            continue
-        if target.real in seen:
-            raise GradcliError(f"two arrays cannot both be written to {_named(target.path)}")
-        seen.add(target.real)
 
 
 def refuse_dtype(dtype: DType) -> None:
@@ -126,47 +134,6 @@ def _write_hint(path: str, error: OSError) -> str | None:
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS) and not os.access(parent, os.W_OK):
         return f"the directory {shown(parent)} is not writable"
     return None
-
-
-@contextlib.contextmanager
-def replacing(targets: Sequence[Target]) -> Iterator[None]:
-    """Rename all temporary files to their final names after this block, or remove them all when it fails.
-
-    Those that go to URLs are sent there first: until the last of them has arrived, nothing has changed anywhere.
-    """
-    files = [(target, target.temporary) for target in targets if target.temporary is not None]
-    try:
-        yield
-        remote = [(temporary, target.real) for target, temporary in files if is_url(target.real)]
-        if remote:
-            from gradcli.storage.remote import publish
-
-            publish(remote)
-        for target, temporary in files:
-            with writing(target.path):
-                if is_url(target.real):
-                    os.unlink(temporary)
-                else:
-                    os.replace(temporary, target.real)
-    except BaseException:
-        for _, temporary in files:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-        raise
-
-
-def create(target: Target, temporary: str) -> int:
-    """The descriptor of the new temporary file, for writing and reading."""
-    # The umask decides about the permissions of a new file; an existing one keeps its own.
-    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-    descriptor = os.open(temporary, flags, 0o666)
-    try:
-        if target.mode is not None:
-            os.chmod(temporary, target.mode)
-    except BaseException:
-        os.close(descriptor)
-        raise
-    return descriptor
 
 
 def sync(descriptor: int) -> None:

@@ -7,6 +7,7 @@ import io
 import os
 import sys
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,16 +15,8 @@ import numpy as np
 from gradcli.errors import GradcliError, WorkError
 from gradcli.storage.header import Array, DType, shown
 from gradcli.storage.stream import write_all
-from gradcli.storage.target import (
-    Target,
-    create,
-    find_target,
-    refuse_dtype,
-    refuse_duplicates,
-    replacing,
-    sync,
-    writing,
-)
+from gradcli.storage.target import Target, find_array_target, refuse_dtype, writing
+from gradcli.storage.together import Together, refuse_duplicates, together
 from gradcli.storage.urls import is_url
 
 
@@ -32,32 +25,32 @@ def save(path: str, array: Array) -> None:
     save_all([(path, array)])
 
 
-def save_all(items: list[tuple[str, Array]]) -> None:
+def save_all(items: list[tuple[str, Array]], files: Together | None = None) -> None:
     """Write every (path, array), or none: all are on the disk under temporary names before the first is renamed.
 
-    Pipes, devices and standard output ("-") cannot be renamed; they are written between the two steps. A failure is
-    a WorkError, except that BrokenPipeError is passed on: whoever reads our output has stopped listening. Only
-    another process that changes the directories between two renames can leave some files new and others not.
+    Pipes, devices and standard output ("-") cannot be renamed; they are written between the two steps. With `files`
+    the second step is that of others too, and comes at their end. A failure is a WorkError, except that
+    BrokenPipeError is passed on: whoever reads our output has stopped listening.
     """
+    if files is None:
+        with together() as files:
+            save_all(items, files)
+        return
     arrays = [np.asarray(array) for _, array in items]
     for array in arrays:
         refuse_dtype(array.dtype)
-    targets = [find_target(path) for path, _ in items]
-    refuse_duplicates(targets)
-    with replacing(targets):
-        for target, array in zip(targets, arrays, strict=True):
-            if target.temporary is not None:
-                with writing(target.path):
-                    _write_temporary(target, target.temporary, array)
-        for target, array in zip(targets, arrays, strict=True):
-            if target.temporary is None:
-                with writing(target.path):
-                    _write_directly(target, array)
+    targets = [find_array_target(path) for path, _ in items]
+    files.add(targets)
+    for target, array in zip(targets, arrays, strict=True):
+        if target.temporary is not None:
+            files.write(target, _blocks(array))
+        else:
+            files.at_last(target, partial(_write_directly, target, array))
 
 
 def check_writable(paths: list[str]) -> None:
     """Refuse paths that cannot be written ("-" is standard output), as far as that can be told without writing."""
-    targets = [find_target(path) for path in paths]
+    targets = [find_array_target(path) for path in paths]
     refuse_duplicates(targets)
     for target in targets:
         if target.path == "-":
@@ -73,12 +66,6 @@ def check_writable(paths: list[str]) -> None:
                 os.stat(os.path.join(parent, ""))
                 if not os.access(parent, os.W_OK | os.X_OK):
                     raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-
-
-def _write_temporary(target: Target, temporary: str, array: Array) -> None:
-    with open(create(target, temporary), "wb", buffering=0) as file:
-        _write(file, array)
-        sync(file.fileno())
 
 
 def _write_directly(target: Target, array: Array) -> None:
