@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from contextlib import nullcontext
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
@@ -174,15 +175,22 @@ def _print(result: Result, as_json: bool, precision: int) -> None:
     from gradcli.render.answer import answer_json, answer_text
     from gradcli.render.text import Style
 
-    write_text(answer_json(result) if as_json else answer_text(result, Style(precision=precision)))
+    write_pieces(answer_json(result) if as_json else answer_text(result, Style(precision=precision)))
 
 
 def write_text(text: str) -> None:
     """Write a result to standard output, in ASCII where that knows no more."""
+    write_pieces([text])
+
+
+def write_pieces(pieces: Iterable[str]) -> None:
+    """Write a result to standard output piece by piece, in ASCII where that knows no more."""
     if sys.stdout is None:
         raise WorkError("standard output is closed")
-    try:
-        text.encode(sys.stdout.encoding)
-    except UnicodeEncodeError:
-        text = text.translate(PLAIN)
-    sys.stdout.write(text + "\n")
+    for text in pieces:
+        try:
+            text.encode(sys.stdout.encoding)
+        except UnicodeEncodeError:
+            text = text.translate(PLAIN)
+        sys.stdout.write(text)
+    sys.stdout.write("\n")

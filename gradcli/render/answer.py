@@ -2,47 +2,44 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from gradcli.errors import GradcliError
-from gradcli.render.json import graph_json, to_json
-from gradcli.render.text import Style, format_chain, format_tensor
+from gradcli.render.json import graph_json, json_pieces
+from gradcli.render.text import Style, format_chain, tensor_pieces
 
 if TYPE_CHECKING:
     from gradcli.evaluation import Result
 
-# A number as an object, its digits, and the whole text once more.
-_BYTES_PER_NUMBER = 100
-_LARGE = 1_000_000
 
+def answer_text(result: Result, style: Style | None = None) -> Iterator[str]:
+    """The value, the chain of backward functions and the gradients, parted by blank lines; piece by piece.
 
-def answer_text(result: Result, style: Style | None = None) -> str:
-    """The value, the chain of backward functions and the gradients, parted by blank lines."""
+    All is computed before the first piece is given.
+    """
     value, grad_fn = result.value, result.grad_fn
-    parts = [
-        format_tensor(
-            value.value(), grad_fn=grad_fn.name() if grad_fn else None, requires_grad=value.requires_grad, style=style
-        )
-    ]
+    name, tracked = grad_fn.name() if grad_fn else None, value.requires_grad
+    parts: list[Iterable[str]] = [tensor_pieces(value.value(), grad_fn=name, requires_grad=tracked, style=style)]
     if grad_fn is not None:
-        parts.append(format_chain(grad_fn))
-    for name, gradient in (result.grads or {}).items():
-        shown = "None" if gradient is None else format_tensor(gradient.value(), style=style)
-        parts.append(f"{name}.grad\n{shown}")
-    for name, tensor in result.derivatives.items():
-        parts.append(f"{name}\n{format_tensor(tensor.value(), style=style)}")
-    return "\n\n".join(parts)
+        parts.append(["\n\n", format_chain(grad_fn)])
+    gradients = {f"{name}.grad": gradient for name, gradient in (result.grads or {}).items()}
+    for title, tensor in {**gradients, **result.derivatives}.items():
+        parts.append([f"\n\n{title}\n"])
+        parts.append(["None"] if tensor is None else tensor_pieces(tensor.value(), style=style))
+    return itertools.chain.from_iterable(parts)
 
 
-def answer_json(result: Result) -> str:
-    """One line of strict JSON; non-finite numbers are the strings "NaN", "Infinity" and "-Infinity"."""
+def answer_json(result: Result) -> Iterator[str]:
+    """One line of strict JSON, piece by piece; non-finite numbers are the strings "NaN", "Infinity" and "-Infinity".
+
+    All is computed before the first piece is given.
+    """
     value, grad_fn = result.value, result.grad_fn
-    shown = [value, *result.derivatives.values(), *(g for g in (result.grads or {}).values() if g is not None)]
-    check_size(sum(tensor.numel() for tensor in shown))
     grads: dict[str, Any] | None = None
     if result.grads is not None:
         grads = {name: None if g is None else g.value() for name, g in result.grads.items()}
-    return to_json(
+    return json_pieces(
         {
             "value": value.value(),
             "shape": list(value.shape),
@@ -66,14 +63,3 @@ def _derivatives_json(result: Result) -> dict[str, Any]:
             place = place.setdefault(key, {})
         place[keys[-1]] = tensor.value()
     return found
-
-
-def check_size(count: int) -> None:
-    """Refuse to write out more numbers than there is memory for their text."""
-    if count < _LARGE:
-        return
-    from gradcli.storage.memory import available_memory
-
-    available = available_memory()
-    if available is not None and count * _BYTES_PER_NUMBER > available:
-        raise GradcliError(f"{count:,} numbers are too many for JSON", hint="write them to a file: -o value=FILE")

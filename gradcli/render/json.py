@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from itertools import takewhile
 from json import dumps
 from json.encoder import encode_basestring_ascii
 from typing import Any
 
 import numpy as np
 
+from gradcli.render.pieces import parts_of, split_of
 from gradcli.render.text import GraphNode, Label, input_label
 
 # Wide enough for every float that NumPy writes out.
@@ -28,41 +31,91 @@ def to_json(value: Any) -> str:
     >>> to_json({"value": np.array([0.1, 30, np.nan], np.float32), "shape": (3,)})
     '{"value": [0.1, 30.0, "NaN"], "shape": [3]}'
     """
+    return "".join(json_pieces(value))
+
+
+def json_pieces(value: Any) -> Iterator[str]:
+    """The text of `to_json`, piece by piece: of an array, or of one in a file, a few thousand elements are held."""
+    if isinstance(value, list | tuple):
+        yield "["
+        for k, item in enumerate(value):
+            if k:
+                yield ", "
+            yield from json_pieces(item)
+        yield "]"
+    elif isinstance(value, dict):
+        yield "{"
+        for k, (key, item) in enumerate(value.items()):
+            yield f"{', ' if k else ''}{encode_basestring_ascii(key)}: "
+            yield from json_pieces(item)
+        yield "}"
+    elif isinstance(value, np.generic):
+        yield _number_json(value)
+    elif hasattr(value, "shape"):
+        yield from _array_pieces(value)
+    else:
+        yield _scalar_json(value)
+
+
+def _scalar_json(value: Any) -> str:
     if isinstance(value, str):
         return encode_basestring_ascii(value)
     if value is None or value is True or value is False:
         return _CONSTANTS[value]
     if isinstance(value, int):
         return int.__repr__(value)
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join([to_json(v) for v in value]) + "]"
-    if isinstance(value, dict):
-        return "{" + ", ".join([f"{encode_basestring_ascii(k)}: {to_json(v)}" for k, v in value.items()]) + "}"
-    if isinstance(value, np.ndarray | np.generic):
-        return _array_json(np.asarray(value))
     if isinstance(value, float):
         return float.__repr__(value) if math.isfinite(value) else _NON_FINITE[float.__repr__(value)]
     raise TypeError(f"{type(value).__name__} has no JSON")
 
 
-def _array_json(array: np.ndarray) -> str:
+def _number_json(number: Any) -> str:
+    """A NumPy scalar. As for arrays, without NumPy's detour: most values are single numbers."""
+    _check_dtype(number.dtype)
+    short = number.dtype.kind == "f" and number.dtype.itemsize < 8
+    return _scalar_json(float(str(number)) if short else number.item())
+
+
+def _check_dtype(dtype: Any) -> None:
+    if dtype.kind not in "biuf":
+        raise TypeError(f"arrays of {dtype} have no JSON")
+
+
+def _array_pieces(array: Any) -> Iterator[str]:
     """Nested lists of an array, or a bare number."""
-    if array.dtype.kind not in "biuf":
-        raise TypeError(f"arrays of {array.dtype} have no JSON")
-    if array.ndim == 0:
-        # As below, without NumPy's detour: most values are single numbers.
-        number = array[()]
-        return to_json(float(str(number)) if array.dtype.kind == "f" and array.dtype.itemsize < 8 else number.item())
-    if array.dtype.kind == "f":
-        if array.dtype.itemsize < 8:
-            # NumPy writes the fewest digits for the dtype at hand; as doubles they keep those in Python's notation.
-            array = array.astype(_FLOAT_WORD).astype(np.float64)
-        if not np.isfinite(array).all():
-            words = array.astype(object)
-            for special, word in ((np.isnan, "NaN"), (np.isposinf, "Infinity"), (np.isneginf, "-Infinity")):
-                words[special(array)] = word
-            array = words
-    return dumps(array.tolist())
+    shape = tuple(array.shape)
+    _check_dtype(array.dtype)
+    if not shape:
+        yield _number_json(array[()])
+        return
+    if 0 in shape:
+        yield dumps(np.empty(shape).tolist())
+        return
+    begun = False
+    for ranges, part in parts_of(array):
+        axis = split_of(ranges, shape)
+        lead = list(zip(ranges[axis::-1], shape[axis::-1], strict=True))
+        # Of the lists that a part lies in, those begin with it where it lies at the beginning, from the inside out.
+        opened = len(list(takewhile(lambda pair: pair[0].start == 0, lead)))
+        closed = len(list(takewhile(lambda pair: pair[0].stop == pair[1], lead)))
+        text = dumps(_words(part.reshape(part.shape[axis:])).tolist())[1:-1]
+        yield f"{', ' if begun else ''}{'[' * opened}{text}{']' * closed}"
+        begun = True
+
+
+def _words(array: np.ndarray) -> np.ndarray:
+    """The elements as they are written: floats as doubles, and words for those that are not finite."""
+    if array.dtype.kind != "f":
+        return array
+    if array.dtype.itemsize < 8:
+        # NumPy writes the fewest digits for the dtype at hand; as doubles they keep those in Python's notation.
+        array = array.astype(_FLOAT_WORD).astype(np.float64)
+    if not np.isfinite(array).all():
+        words = array.astype(object)
+        for special, word in ((np.isnan, "NaN"), (np.isposinf, "Infinity"), (np.isneginf, "-Infinity")):
+            words[special(array)] = word
+        array = words
+    return array
 
 
 def graph_json(root: GraphNode, *, label: Label = input_label) -> list[dict[str, Any]]:

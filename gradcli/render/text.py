@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+
+from gradcli.render.pieces import MOST, ranges_of
 
 _PREFIX = "tensor("
 # The dtypes that PyTorch takes for granted where there are elements to tell them from.
@@ -65,18 +67,18 @@ def format_tensor(
     tensor([[ 1.0000,  2.5000],
             [30.0000,  4.0000]], requires_grad=True)
     """
+    return "".join(tensor_pieces(array, grad_fn=grad_fn, requires_grad=requires_grad, style=style))
+
+
+def tensor_pieces(
+    array: Any, *, grad_fn: str | None = None, requires_grad: bool = False, style: Style | None = None
+) -> Iterator[str]:
+    """The text of `format_tensor`, piece by piece: a few thousand elements are held."""
     style = Style() if style is None else style
     shape = tuple(array.shape)
     size = math.prod(shape)
     dtype = np.dtype(array.dtype).name
-    summarized = bool(shape) and size > style.threshold
     suffixes = []
-    if size == 0 or (summarized and style.edgeitems == 0):
-        body = "[]" if size == 0 else "[...]"
-    else:
-        shown = _edges(array, shape, style.edgeitems) if summarized else np.asarray(array[...])
-        words, width = _format_elements(shown.reshape(-1).tolist(), shown.dtype.kind, style.precision)
-        body = _nest(words, width, shape, shown.shape, style)
     if (size and style.edgeitems == 0) or (size == 0 and len(shape) != 1):
         suffixes.append(f"size={shape}")
     if dtype not in _UNNAMED_DTYPES or (size == 0 and dtype != "float32"):
@@ -85,79 +87,148 @@ def format_tensor(
         suffixes.append(f"grad_fn=<{grad_fn}>")
     elif requires_grad:
         suffixes.append("requires_grad=True")
-    return _append_suffixes(_PREFIX + body, suffixes, style.linewidth)
+    column = 0
+    for piece in _body(array, shape, style):
+        yield piece
+        column = len(piece) - piece.rfind("\n") - 1 if "\n" in piece else column + len(piece)
+    yield _suffixed(column, suffixes, style.linewidth)
 
 
-def _edges(array: Any, shape: tuple[int, ...], edgeitems: int) -> np.ndarray:
-    """The elements that a summary shows: `edgeitems` from both ends of every dimension that is longer than that."""
-    kept = [min(n, 2 * edgeitems) for n in shape]
-    result = np.empty(kept, array.dtype)
-    choices = []
-    for n, k in zip(shape, kept, strict=True):
-        whole = (slice(None), slice(None))
-        first = (slice(0, edgeitems), slice(0, edgeitems))
-        last = (slice(edgeitems, k), slice(n - edgeitems, n))
-        choices.append((whole,) if n == k else (first, last))
-    for corner in itertools.product(*choices):
-        result[tuple(to for to, _ in corner)] = array[tuple(of for _, of in corner)]
-    return result
+def _body(array: Any, shape: tuple[int, ...], style: Style) -> Iterator[str]:
+    """A tensor's text without its suffixes."""
+    yield _PREFIX
+    summarized = bool(shape) and math.prod(shape) > style.threshold
+    if 0 in shape or (summarized and style.edgeitems == 0):
+        yield "[]" if 0 in shape else "[...]"
+        return
+    counts = tuple([min(n, 2 * style.edgeitems) for n in shape]) if summarized else shape
+    # Looked at twice: few are kept meanwhile.
+    few = list(_shown(array, shape, counts)) if math.prod(counts) <= MOST else None
+    form = _form_of(few or _shown(array, shape, counts), style.precision)
+    if not shape:
+        yield form.word(np.asarray(array[()]).item())
+        return
+    rows = _Rows(shape, counts, form.width, style)
+    for part in few or _shown(array, shape, counts):
+        words = [form.word(v) for v in part.reshape(-1).tolist()]
+        yield "".join([rows.add(words[k : k + counts[-1]]) for k in range(0, len(words), counts[-1])])
+    yield "]" * (len(shape) - 1)
 
 
-def _format_elements(values: list[Any], kind: str, precision: int) -> tuple[list[str], int]:
-    """The elements as words of one width, and that width.
+def _shown(array: Any, shape: tuple[int, ...], counts: tuple[int, ...]) -> Iterator[np.ndarray]:
+    """What is shown of an array, in parts of whole rows: `counts` elements of each dimension, half from either end."""
+    most = max(MOST, *counts[-1:], 1)
+    if counts == shape and isinstance(array, np.ndarray | np.generic):
+        array = np.asarray(array)
+        yield from (np.asarray(array[part]) for part in ranges_of(counts, most))
+        return
+    for part in ranges_of(counts, most):
+        picked = np.empty([piece.stop - piece.start for piece in part], array.dtype)
+        places = [_places(piece, n, k) for piece, n, k in zip(part, shape, counts, strict=True)]
+        for corner in itertools.product(*places):
+            picked[tuple([to for to, _ in corner])] = array[tuple([of for _, of in corner])]
+        yield picked
+
+
+def _places(piece: slice, n: int, count: int) -> list[tuple[slice, slice]]:
+    """Where a piece of the `count` elements shown of a dimension comes from: places in the piece and in the array."""
+    if count == n:
+        return [(slice(0, piece.stop - piece.start), piece)]
+    found = []
+    for low, high, moved in ((0, count // 2, 0), (count // 2, count, n - count)):
+        start, stop = max(piece.start, low), min(piece.stop, high)
+        if start < stop:
+            found.append((slice(start - piece.start, stop - piece.start), slice(start + moved, stop + moved)))
+    return found
+
+
+class _Form(NamedTuple):
+    """How all elements are written: as `spec` says, where there is one, in words of one width."""
+
+    spec: str | None
+    width: int
+
+    def word(self, value: Any) -> str:
+        # v - v is 0 for finite numbers only.
+        text = str(value) if self.spec is None or value - value != 0 else self.spec % value
+        return text.rjust(self.width)
+
+
+def _form_of(parts: Iterable[np.ndarray], precision: int) -> _Form:
+    """The form that the elements ask for.
 
     The width follows the finite numbers other than zero, as in PyTorch, so that an infinity may stick out.
     """
-    if kind != "f":
-        words = [str(v) for v in values]
-        width = max(map(len, words))
-        return [w.rjust(width) for w in words], width
-    # v - v is 0 for finite numbers only.
-    ordinary = [v for v in values if v and v - v == 0]
-    magnitudes = [abs(v) for v in ordinary] or [1.0]
+    # The longest words are those of the outermost and innermost numbers on either side of zero.
+    ends: list[Any] = []
+    whole, spec = True, None
+    for part in parts:
+        if part.dtype.kind != "f":
+            ends += [part.min().item(), part.max().item()]
+            continue
+        ordinary = part[np.isfinite(part) & (part != 0)]
+        whole = whole and bool((ordinary == np.trunc(ordinary)).all())
+        for side in (ordinary[ordinary > 0], ordinary[ordinary < 0]):
+            ends += [side.min().item(), side.max().item()] if side.size else []
+        spec = ""
+    if spec is None:
+        return _Form(None, max(len(str(v)) for v in ends))
+    magnitudes = [abs(v) for v in ends] or [1.0]
     largest, smallest = max(magnitudes), min(magnitudes)
-    whole = all(v.is_integer() for v in ordinary)
     if largest / smallest > 1000 or largest > 1e8 or (smallest < 1e-4 and not whole):
         spec = f"%.{precision}e"
     else:
         spec = "%.0f." if whole else f"%.{precision}f"
-    width = max((len(spec % v) for v in ordinary), default=1)
-    words = [spec % v if v - v == 0 else str(v) for v in values]
-    return [w.rjust(width) for w in words], width
+    return _Form(spec, max((len(spec % v) for v in ends), default=1))
 
 
-def _nest(words: list[str], width: int, shape: tuple[int, ...], shown: tuple[int, ...], style: Style) -> str:
-    """The words (of the elements of shape `shown`) in brackets, from the innermost dimension outwards.
+class _Rows:
+    """Writes rows of words one after the other, with the brackets, dots and line breaks between them."""
 
-    A dimension that `shown` has less of than `shape` gets its dots in the middle.
-    """
-    if not shape:
-        return words[0]
-    items = words
-    for axis in reversed(range(len(shape))):
-        innermost = axis == len(shape) - 1
-        indent = len(_PREFIX) + axis
-        break_line = "," + "\n" * max(1, len(shape) - axis - 1) + " " * (indent + 1)
-        per_line = max(1, (style.linewidth - indent) // (width + 2)) if innermost else 1
-        groups = []
-        for start in range(0, len(items), shown[axis]):
-            group = items[start : start + shown[axis]]
-            if shown[axis] < shape[axis]:
-                group.insert(style.edgeitems, " ..." if innermost else "...")
-            lines = [", ".join(group[i : i + per_line]) for i in range(0, len(group), per_line)]
-            groups.append("[" + break_line.join(lines) + "]")
-        items = groups
-    return items[0]
+    __slots__ = ("counts", "dots", "breaks", "per_line", "edgeitems", "index")
+
+    def __init__(self, shape: tuple[int, ...], counts: tuple[int, ...], width: int, style: Style) -> None:
+        last = len(shape) - 1
+        self.counts = counts
+        self.dots = [k < n for n, k in zip(shape, counts, strict=True)]
+        self.breaks = [
+            "," + "\n" * max(1, last - axis) + " " * (len(_PREFIX) + axis + 1) for axis in range(len(shape))
+        ]  # fmt: skip
+        self.per_line = max(1, (style.linewidth - len(_PREFIX) - last) // (width + 2))
+        self.edgeitems = style.edgeitems
+        #: Which row was the last one.
+        self.index: list[int] | None = None
+
+    def add(self, words: list[str]) -> str:
+        """The next row, with what stands before it."""
+        if self.dots[-1]:
+            words.insert(self.edgeitems, " ...")
+        per_line = self.per_line
+        lines = [", ".join(words[k : k + per_line]) for k in range(0, len(words), per_line)]
+        return f"{self._before()}[{self.breaks[-1].join(lines)}]"
+
+    def _before(self) -> str:
+        last = len(self.counts) - 2
+        if self.index is None:
+            self.index = [0] * (last + 1)
+            return "[" * (last + 1)
+        axis = last
+        while self.index[axis] + 1 == self.counts[axis]:
+            self.index[axis] = 0
+            axis -= 1
+        self.index[axis] += 1
+        dots = f"...{self.breaks[axis]}" if self.dots[axis] and self.index[axis] == self.edgeitems else ""
+        return f"{']' * (last - axis)}{self.breaks[axis]}{dots}{'[' * (last - axis)}"
 
 
-def _append_suffixes(text: str, suffixes: list[str], linewidth: int) -> str:
-    """The text with its suffixes and the closing bracket; a suffix that does not fit starts a line.
+def _suffixed(column: int, suffixes: list[str], linewidth: int) -> str:
+    """The suffixes and the closing bracket, after a line of so many characters; one that does not fit starts a line.
 
     Whether a dtype fits is decided with PyTorch's longer name for it, so that lines break where PyTorch's do.
     """
     # One more than the last line holds, and one for the bracket or comma after it: PyTorch's count.
-    used = len(text) - text.rfind("\n") + 1
-    parts = [text]
+    used = column + 2
+    parts = []
     for suffix in suffixes:
         if used + len(suffix) + 2 > linewidth:
             parts.append(",\n" + " " * len(_PREFIX))

@@ -113,7 +113,7 @@ class Session:
         if node.op is INPUT:
             return Reply(self._value_text(outcome, node))
         result = self.evaluate(outcome, node)
-        return Reply(answer_text(result, self.style), result.note)
+        return Reply("".join(answer_text(result, self.style)), result.note)
 
     def expression(self, text: str, what: str) -> Outcome:
         """The outcome of a command's expression."""

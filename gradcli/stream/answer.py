@@ -10,14 +10,19 @@ import numpy as np
 
 from gradcli.errors import GradcliError
 from gradcli.node import Node
-from gradcli.render.answer import check_size
-from gradcli.render.json import to_json
+from gradcli.render.json import json_pieces, to_json
+from gradcli.render.pieces import parts_of
 from gradcli.storage.writing import header_bytes
 
 # Beyond so many numbers there is nothing to gain.
 _FEW = 1000
+# More numbers are written in pieces.
+_MANY = 1 << 16
 # Wide enough for every float that NumPy writes out.
 _WORD = np.dtype("S32")
+
+#: Takes the bytes of an answer.
+Add = Callable[[bytes], None]
 
 
 class JsonWriter:
@@ -27,7 +32,6 @@ class JsonWriter:
 
     def __init__(self, roots: Sequence[Node], names: Sequence[str], wanted: Sequence[str], tracked: bool) -> None:
         """`names` are asked for and `wanted` those that have gradients, the roots after the value; `tracked` if any."""
-        check_size(sum(root.size for root in roots))
         kinds = [_writer(root) for root in roots]
         self._parts: list[tuple[str, Callable[[Any], str]]] = [('"value": ', kinds[0])]
         between = ', "grads": {' if tracked else ', "grads": null'
@@ -40,12 +44,18 @@ class JsonWriter:
                 between += "null"
         self._end = f"{between}}}}}\n" if tracked else f"{between}}}\n"
 
-    def write(self, head: str, computed: Sequence[Any]) -> bytes:
-        """The line of a record; `head` is its beginning."""
+    def write(self, head: str, computed: Sequence[Any], add: Add) -> None:
+        """Hand the line of a record to `add`; `head` is its beginning."""
         line = head
         for (before, text), array in zip(self._parts, computed, strict=True):
-            line += before + text(array)
-        return f"{line}{self._end}".encode("ascii")
+            if array.size > _MANY:
+                add(f"{line}{before}".encode("ascii"))
+                for piece in json_pieces(array):
+                    add(piece.encode("ascii"))
+                line = ""
+            else:
+                line += before + text(array)
+        add(f"{line}{self._end}".encode("ascii"))
 
 
 class NpyWriter:
@@ -62,10 +72,16 @@ class NpyWriter:
         self._places = [results.index(target) for target in targets or results]
         self._heads = [header_bytes(roots[k].shape, roots[k].dtype) for k in self._places]
 
-    def write(self, head: str, computed: Sequence[Any]) -> bytes:
-        """The records, one after the other; there is no place for a head."""
-        arrays = [computed[place] for place in self._places]
-        return b"".join([part for head, a in zip(self._heads, arrays, strict=True) for part in (head, a.tobytes())])
+    def write(self, head: str, computed: Sequence[Any], add: Add) -> None:
+        """Hand the records to `add`, one after the other; there is no place for a head."""
+        for start, place in zip(self._heads, self._places, strict=True):
+            array = computed[place]
+            if array.size > _MANY:
+                add(start)
+                for _, part in parts_of(array):
+                    add(part.tobytes())
+            else:
+                add(start + array.tobytes())
 
 
 def _writer(root: Node) -> Callable[[Any], str]:

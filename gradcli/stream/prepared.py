@@ -12,7 +12,7 @@ from gradcli.execute.direct import bound
 from gradcli.execute.memory import check_memory
 from gradcli.execute.threads import get_num_threads
 from gradcli.plan import plan
-from gradcli.stream.answer import JsonWriter, NpyWriter
+from gradcli.stream.answer import Add, JsonWriter, NpyWriter
 from gradcli.syntax import Program
 
 # How many plans are kept: the longer the expression, the fewer, since each holds its graph.
@@ -65,14 +65,14 @@ class Prepared:
         names = {request.leaves[name]: name for name in arrays}
         self._places = [(k, names[leaf]) for k, leaf in enumerate(self._program.leaves) if leaf in names]
 
-    def answer(self, head: str, arrays: dict[str, Any]) -> bytes:
-        """The answer to a record of this kind; the caller silences NumPy's warnings."""
+    def answer(self, head: str, arrays: dict[str, Any], add: Add) -> None:
+        """Compute the answer to a record of this kind, and hand it to `add`; the caller silences NumPy's warnings."""
         leaves = self._leaves
         for place, name in self._places:
             leaves[place] = arrays[name]
         function = self._function
         computed = run(self._program, leaves) if function is None else function(leaves)
-        return self._writer.write(head, computed)
+        self._writer.write(head, computed, add)
 
 
 class Plans:

@@ -54,7 +54,7 @@ def _answer_all(
         if error is None:
             try:
                 prepared = plans.find(record.arrays)
-                sink.add(prepared.answer(record.head, record.arrays))
+                prepared.answer(record.head, record.arrays, sink.add)
                 if prepared.note is not None and not noted:
                     noted = True
                     note(prepared.note)

@@ -1,0 +1,94 @@
+"""What a command takes of memory: the peak of real processes, beside what Python and its libraries take."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+from tests.command import COMMAND, environment
+
+
+class Spent(NamedTuple):
+    """What a process left behind, and the most memory that it had, in MB, beside what the smallest command takes."""
+
+    code: int
+    out: Path
+    err: str
+    peak: int
+
+
+Spend = Callable[..., Spent]
+
+# A process begins with the peak of the one that it was forked from: of a small one, and not of the tests.
+_MEASURE = """
+import os, sys
+process = os.posix_spawnp(sys.argv[1], sys.argv[1:], os.environ)
+_, status, usage = os.wait4(process, 0)
+sys.stderr.write("\\n%d" % (usage.ru_maxrss >> 10))
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+
+
+def _peak(*words: str, out: Path) -> tuple[int, str, int]:
+    measure = [sys.executable, "-S", "-c", _MEASURE]
+    with open(out, "wb") as stdout:
+        done = subprocess.run(
+            [*measure, *COMMAND, *words], stdout=stdout, stderr=subprocess.PIPE, env=environment(), check=False
+        )
+    err, _, peak = done.stderr.decode("utf-8").rpartition("\n")
+    return done.returncode, err, int(peak)
+
+
+@pytest.fixture(scope="module")
+def least(tmp_path_factory: pytest.TempPathFactory) -> int:
+    """What any evaluation takes, in MB."""
+    return _peak("eval", "sum(x**2)", "x=ones(3)", out=tmp_path_factory.mktemp("least") / "out")[2]
+
+
+@pytest.fixture
+def spend(least: int, tmp_path: Path) -> Spend:
+    def spend(*words: str) -> Spent:
+        code, err, peak = _peak(*words, out=tmp_path / "out")
+        return Spent(code, tmp_path / "out", err, peak - least)
+
+    return spend
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A file of 68 MB, the smallest that is not read at once."""
+    path = tmp_path_factory.mktemp("large") / "x.npy"
+    np.save(path, np.arange(17_000_000, dtype=np.int32).view(np.float32))
+    return str(path)
+
+
+def test_json_takes_no_memory(spend: Spend, tmp_path: Path) -> None:
+    """Of a result in memory, and of one that lies in a file."""
+    np.save(tmp_path / "i.npy", np.arange(3_000_000, dtype=np.uint32).reshape(3, -1))
+    done = spend("eval", "x[:, 1:]", f"x={tmp_path}/i.npy", "--json", "--no-grad")
+    assert (done.code, done.err) == (0, "")
+    assert done.peak < 60
+    data = done.out.read_bytes()
+    assert data.startswith(b'{"value": [[1, 2, 3, ') and data.count(b"\n") == 1 and data.count(b", ") > 2_999_990
+
+
+def test_a_streamed_result_is_printed_from_its_file(spend: Spend, large: str, tmp_path: Path) -> None:
+    limit = ("--memory-limit", "20MB", "--no-grad", "-o", f"value={tmp_path}/v.npy")
+    done = spend("eval", "x.bool()", f"x={large}", "--json", *limit)
+    assert (done.code, done.err) == (0, "")
+    assert done.peak < 40
+    assert done.out.read_bytes().startswith(b'{"value": [false, true, true, ')
+
+
+def test_text_takes_no_memory(spend: Spend) -> None:
+    """All elements of many short dimensions are shown."""
+    done = spend("eval", f"zeros({', '.join(['2'] * 19)})")
+    assert done.code == 0
+    assert done.peak < 20
+    assert done.out.stat().st_size > 8_000_000
