@@ -153,8 +153,7 @@ def as_int(value: Any, name: str) -> int:
     try:
         number = operator.index(value)
     except TypeError:
-        shown = repr(value) if isinstance(value, float | str) else kind_of(value)
-        raise GradcliError(f"{name} must be an integer, got {shown}", argument=name) from None
+        raise GradcliError(f"{name} must be an integer, got {_shown(value)}", argument=name) from None
     if not -(2**63) <= number < 2**63:
         raise GradcliError(f"{name} must fit into int64", argument=name)
     return number
@@ -164,5 +163,26 @@ def as_number(value: Any, name: str) -> float:
     """A number argument of an operation."""
     if isinstance(value, bool | int | float | np.number):
         return float(fitted(value, FLOAT64) if isinstance(value, int) else value)
-    shown = repr(value) if isinstance(value, str) else kind_of(value)
-    raise GradcliError(f"{name} must be a number, got {shown}", argument=name)
+    raise GradcliError(f"{name} must be a number, got {_shown(value)}", argument=name)
+
+
+def as_flag(value: Any, name: str) -> bool:
+    """An argument that is True or False."""
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    raise GradcliError(f"{name} must be True or False, got {_shown(value)}", argument=name)
+
+
+def as_choice(value: Any, name: str, choices: Sequence[str]) -> str:
+    """An argument that is one of a few words."""
+    if isinstance(value, str) and value in choices:
+        return value
+    hint = f"use {', '.join(repr(c) for c in choices[:-1])} or {choices[-1]!r}"
+    if isinstance(value, str):
+        raise GradcliError(f"unknown {name} {value!r}", hint=hint, argument=name)
+    raise GradcliError(f"{name} must be a string, got {_shown(value)}", hint=hint, argument=name)
+
+
+def _shown(value: Any) -> str:
+    """A value of the wrong kind, for messages: itself where it is short and plain."""
+    return repr(value) if isinstance(value, bool | int | float | str) and len(str(value)) < 30 else kind_of(value)

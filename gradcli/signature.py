@@ -16,14 +16,14 @@ class Signature:
     """The arguments of an operation, from a text such as ``input, dim=None, *, correction=1``.
 
     A name with a star before it takes all further positional arguments, given one by one or as one list. Names
-    after a bare star are given by keyword only. The text is read at the first call, so that a table of hundreds
-    of rows costs nothing at start-up.
+    after a bare star are given by keyword only. An argument whose default is True or False takes nothing else. The
+    text is read at the first call, so that a table of hundreds of rows costs nothing at start-up.
 
     >>> Signature("sum", "input, dim=None, keepdim=False").bind((1,), {"axis": 0})
     [1, 0, False]
     """
 
-    __slots__ = ("_names", "_defaults", "_star", "_positional", "function", "text")
+    __slots__ = ("_names", "_defaults", "_flags", "_star", "_positional", "function", "text")
 
     def __init__(self, function: str, text: str) -> None:
         self.function = function
@@ -49,6 +49,7 @@ class Signature:
         if self._positional < 0:
             self._positional = len(names)
         self._defaults = defaults
+        self._flags = [k for k, default in enumerate(defaults) if isinstance(default, bool)]
         self._names = names
         return names
 
@@ -77,7 +78,7 @@ class Signature:
         """The argument values in the order of the names, defaults filled in."""
         names = self.names
         if not kwargs and len(args) == len(names) and self._star is None and self._positional == len(names):
-            return list(args)
+            return self._checked(list(args))
         values = list(self._defaults)
         args = self._gather(args, names)
         if len(args) > self._positional:
@@ -100,6 +101,14 @@ class Signature:
                     values[names.index(name)] = ()
                 else:
                     raise self._error(f"needs {name!r}")
+        return self._checked(values)
+
+    def _checked(self, values: list[Any]) -> list[Any]:
+        """The values, if those that must be True or False are."""
+        for at in self._flags:
+            if not isinstance(values[at], bool):
+                name = self.names[at]
+                raise GradcliError(f"{self.function}(): {name} must be True or False", argument=name)
         return values
 
     def _gather(self, args: tuple[Any, ...], names: list[str]) -> tuple[Any, ...]:

@@ -9,7 +9,7 @@ import numpy as np
 from gradcli.autodiff import vjp
 from gradcli.batching import Family, batch, dense, unit_vectors
 from gradcli.infer import cast
-from gradcli.node import INPUT, OPS, Node, Shape, constant, input_node, make, toposort
+from gradcli.node import INPUT, OPS, Node, Shape, constant, make, toposort
 
 # What an element of a product of matrices costs for each of its terms, beside one of an elementwise operation.
 _TERM = 0.05
@@ -42,8 +42,7 @@ def _backward(output: Node, inputs: Sequence[Node]) -> list[Node | None]:
 def _forward(output: Node, inputs: Sequence[Node]) -> list[Node | None]:
     """By the vector-Jacobian product's own: it is linear in its vector, and its derivative there is the product with
     the Jacobian from the other side."""
-    # Which vector does not matter, but a rule may look at it: 0*log(0), for one, is taken for 0.
-    vector = input_node(np.broadcast_to(np.ones((), output.dtype), output.shape), requires_grad=True)
+    vector = tracked_ones(output)
     pulled = vjp([output], [vector], inputs)
     results: list[Node | None] = []
     for x in inputs:
@@ -83,6 +82,16 @@ def hessians(output: Node, inputs: Sequence[Node]) -> list[list[Node | None]]:
 def placeholder(like: Node) -> Node:
     """A leaf that stands for a vector until one is put in its place."""
     return Node(INPUT, (), {"data": None, "name": None}, like.shape, like.dtype, False)
+
+
+def tracked_ones(like: Node) -> Node:
+    """The vector at which a vector-Jacobian product is differentiated.
+
+    Which one does not matter, but a rule may look at it: 0*log(0), for one, is taken for 0. What is left of it in a
+    result is a constant, for no data will be given for it.
+    """
+    ones = _ones(like)
+    return Node(ones.op, (), ones.params, ones.shape, ones.dtype, True)
 
 
 def _ones(like: Node) -> Node:

@@ -10,7 +10,7 @@ import numpy as np
 
 from gradcli.arguments import as_node, kind_of
 from gradcli.autodiff import vjp as pull
-from gradcli.calculus.jacobian import hessians, jacobians
+from gradcli.calculus.jacobian import hessians, jacobians, tracked_ones
 from gradcli.errors import GradcliError
 from gradcli.infer import cast
 from gradcli.modes import enable_grad
@@ -163,7 +163,7 @@ def pushed(outputs: Sequence[Node], inputs: Sequence[Node], vectors: Sequence[No
 
     A vector-Jacobian product is linear in its vector; its own product, taken there, comes from the other side.
     """
-    weights = [input_node(np.broadcast_to(np.ones((), y.dtype), y.shape), requires_grad=True) for y in outputs]
+    weights = [tracked_ones(y) for y in outputs]
     pairs = [(y, w) for y, w in zip(outputs, weights, strict=True) if y.requires_grad]
     pulled = pull([y for y, _ in pairs], [w for _, w in pairs], inputs)
     terms = [(pulled[x], v) for x, v in zip(inputs, vectors, strict=True) if x in pulled and pulled[x].requires_grad]

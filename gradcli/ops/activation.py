@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcli.arguments import as_node, as_number, normalize_axis
+from gradcli.arguments import as_choice, as_node, as_number, normalize_axis
 from gradcli.batching import products
 from gradcli.blocking import Blocking, except_along
 from gradcli.errors import GradcliError
@@ -168,11 +168,7 @@ cdf = elementwise(
 
 
 def _gelu(input: Any, approximate: Any) -> Node:
-    if approximate not in ("none", "tanh"):
-        raise GradcliError(
-            f"gelu() knows no approximation {approximate!r}", hint="use 'none' or 'tanh'", argument="approximate"
-        )
-    return apply(gelu, input, approximate=approximate)
+    return apply(gelu, input, approximate=as_choice(approximate, "approximate", ("none", "tanh")))
 
 
 def _gelu_vjp(g: Node, out: Node, x: Node, approximate: str) -> tuple[Node]:

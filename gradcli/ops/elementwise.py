@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcli.arguments import as_int, as_node
+from gradcli.arguments import as_choice, as_int, as_node, kind_of
 from gradcli.batching import products, sums
 from gradcli.blocking import ALIGNED, Blocking, aligned
 from gradcli.dtypes import BOOL
@@ -111,7 +111,7 @@ def _times(value: Any, alpha: Any) -> Any:
         if alpha != 1 and as_node(value).weak:
             return as_node(value).params["number"] * alpha
         return value if alpha == 1 else apply(scaled, value, alpha)
-    raise GradcliError("alpha must be a number", argument="alpha")
+    raise GradcliError(f"alpha must be a number, got {kind_of(alpha)}", argument="alpha")
 
 
 def _sub(input: Any, other: Any, alpha: Any) -> Node:
@@ -124,14 +124,9 @@ def _sub(input: Any, other: Any, alpha: Any) -> Node:
 
 def _div(input: Any, other: Any, rounding_mode: str | None) -> Node:
     a, b = as_node(input), as_node(other)
-    if rounding_mode == "floor":
-        return apply(div_floor, a, b)
-    if rounding_mode == "trunc":
-        return apply(div_trunc, a, b)
     if rounding_mode is not None:
-        raise GradcliError(
-            f"unknown rounding_mode {rounding_mode!r}", hint="use 'floor', 'trunc' or None", argument="rounding_mode"
-        )
+        rounded = {"floor": div_floor, "trunc": div_trunc}
+        return apply(rounded[as_choice(rounding_mode, "rounding_mode", tuple(rounded))], a, b)
     # PyTorch's order of operations for `2 / x`: its rounding and its chain differ from a division's.
     return reciprocal(b) * a if a.weak and not b.weak else apply(div, a, b)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcli.arguments import Literal, as_int, as_node, as_number
+from gradcli.arguments import Literal, as_choice, as_int, as_node, as_number
 from gradcli.batching import products, sums
 from gradcli.blocking import Blocking, Dims, aligned
 from gradcli.dtypes import INT64, to_float
@@ -26,9 +26,7 @@ REDUCTIONS = ("mean", "sum", "none")
 
 
 def _reduction(value: Any) -> str:
-    if value not in REDUCTIONS:
-        raise GradcliError(f"unknown reduction {value!r}", hint="use 'mean', 'sum' or 'none'", argument="reduction")
-    return str(value)
+    return as_choice(value, "reduction", REDUCTIONS)
 
 
 def _reduce_array(values: Any, reduction: str) -> Any:

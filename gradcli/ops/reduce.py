@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gradcli.arguments import as_node, as_number, normalize_axes, normalize_axis
+from gradcli.arguments import as_flag, as_node, as_number, normalize_axes, normalize_axis
 from gradcli.batching import ALONG, LINEAR, SUMMED, Batching
 from gradcli.blocking import Accumulate, Blocking, Dims, aligned, except_along, kept, over_dims
 from gradcli.dtypes import BOOL, INT64
@@ -338,7 +338,7 @@ def _spread(name: str, kernel: Any, doc: str, vjp: Any, accumulate: Accumulate) 
         if isinstance(dim, bool):
             dim, unbiased = None, dim
         if correction is None:
-            correction = 1 if unbiased is None else int(bool(unbiased))
+            correction = 1 if unbiased is None else int(as_flag(unbiased, "unbiased"))
         return reduce_node(op, input, dim, keepdim, floating=True, correction=as_number(correction, "correction"))
 
     op = _reduction(
