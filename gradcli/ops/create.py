@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
 
@@ -20,6 +21,10 @@ from gradcli.random import Generator
 
 #: The generator that rand() and randn() draw from; `manual_seed` and `--seed` put a new one here.
 GENERATOR: ContextVar[Generator | None] = ContextVar("gradcli_generator", default=None)
+
+
+# So many numbers are counted at a time.
+_PIECE = 2**16
 
 
 def _float_dtype(dtype: Any) -> np.dtype:
@@ -89,9 +94,32 @@ def _arange(start: Any, end: Any, step: Any, dtype: Any) -> Node:
     return make(arange, (), {"shape": (int(length),), "start": start, "step": step, "dtype": target})
 
 
+def _counted(length: int, dtype: np.dtype, counter: Any, values: Callable[[Any], Any]) -> Any:
+    """`values` of 0, 1, 2, … in a dtype, a piece at a time, so that the wide numbers take little memory."""
+    result = np.empty(length, dtype)
+    for first in range(0, length, _PIECE):
+        last = min(length, first + _PIECE)
+        result[first:last] = values(np.arange(first, last, dtype=counter))
+    return result
+
+
 def _arange_kernel(shape: Shape, start: Any, step: Any, dtype: np.dtype) -> Any:
-    count = np.arange(shape[0], dtype=np.int64 if isinstance(start, int) and isinstance(step, int) else np.float64)
-    return (start + step * count).astype(dtype)
+    counter = np.int64 if isinstance(start, int) and isinstance(step, int) else np.float64
+    return _counted(shape[0], dtype, counter, lambda count: start + step * count)
+
+
+def _linspace_kernel(shape: Shape, start: float, end: float, dtype: np.dtype) -> Any:
+    steps = shape[0] - 1
+    width = np.float64(end) - start
+    # A step that vanishes is none: the numbers are divided first, as NumPy does.
+    tiny = steps > 0 and width / steps == 0
+    result = _counted(
+        shape[0], dtype, np.float64,
+        lambda count: (count / steps * width if tiny else count * (width / max(1, steps))) + start,
+    )  # fmt: skip
+    if steps > 0:
+        result[-1] = end
+    return result
 
 
 def _linspace(start: Any, end: Any, steps: Any, dtype: Any) -> Node:
@@ -184,7 +212,7 @@ arange = primitive(
     doc="Numbers from start up to, not including, end; from 0 when one number is given. Whole ones are int64.",
 )  # fmt: skip
 linspace = primitive(
-    "linspace", lambda shape, start, end, dtype: np.linspace(start, end, shape[0]).astype(dtype), _infer,
+    "linspace", _linspace_kernel, _infer,
     family="create", args="start, end, steps, *, dtype=None", build=_linspace,
     doc="Evenly spaced numbers, both ends included.",
 )  # fmt: skip
