@@ -18,7 +18,7 @@ from gradcli.formula.handlers import HANDLERS
 from gradcli.formula.jacobian import jacobian_of
 from gradcli.formula.naming import Named, named
 from gradcli.formula.readable import readable
-from gradcli.formula.rules import FACTOR_RULES, FUNCTION_RULES
+from gradcli.formula.rules import FACTOR_RULES, FUNCTION_RULES, SUM_RULES
 from gradcli.formula.shapes import SAMPLES, Given, Lengths, Reader
 from gradcli.formula.terms import Algebra, Size
 from gradcli.formula.text import text
@@ -54,7 +54,7 @@ def derive(program: Program, givens: Sequence[Given], wanted: Wanted) -> Derived
     lengths = Lengths(givens)
     lengths.fit(program)
     _make_square(program, lengths)
-    algebra = Algebra(FACTOR_RULES, FUNCTION_RULES)
+    algebra = Algebra(FACTOR_RULES, FUNCTION_RULES, SUM_RULES)
     samples = [lengths.sample(k) for k in range(SAMPLES if lengths.unknown() else 1)]
     graphs = [_graph(program, lengths, sample, wanted) for sample in samples]
     reader = Reader(algebra, samples)

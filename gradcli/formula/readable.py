@@ -56,11 +56,16 @@ def _extreme(g: Node, out: Node, x: Node, dim: Any, keepdim: Any, axis_given: bo
     return (restore(g, x, dim, keepdim) * _share(x, restore(out, x, dim, keepdim), dim),)
 
 
-def _greater(direction: int) -> Callable[..., tuple[Node, Node]]:
-    """Half of the gradient at ties: (1 + sign(x - y))/2 is 1, 1/2 or 0."""
+def _greater(name: str) -> Callable[..., tuple[Node, Node]]:
+    """Where one operand is the larger; between two that vary, half of the gradient at ties: (1 + sign(x - y))/2.
+
+    The half matters where both have the same slope there, so that the larger one is smooth.
+    """
 
     def rule(g: Node, out: Node, x: Node, y: Node) -> tuple[Node, Node]:
-        sign = OPS["sign"](x - y) * direction
+        if not (x.requires_grad and y.requires_grad):
+            return OPS["where"](OPS[name](x, y), g, 0), OPS["where"](OPS[name](y, x), g, 0)
+        sign = OPS["sign"](x - y) if name == "gt" else OPS["sign"](y - x)
         return g * ((1 + sign) / 2), g * ((1 - sign) / 2)
 
     return rule
@@ -132,8 +137,8 @@ RULES: dict[str, Callable[..., tuple[Node | None, ...]]] = {
     "norm": _norm,
     "std": _std,
     **dict.fromkeys(["amax", "amin", "max", "min"], _extreme),
-    "maximum": _greater(1),
-    "minimum": _greater(-1),
+    "maximum": _greater("gt"),
+    "minimum": _greater("lt"),
     "relu": _gate(lambda x: x > 0),
     "hardtanh": _gate(_window),
     "leaky_relu": _leak,

@@ -1,11 +1,12 @@
-"""Identities by which formulas become shorter: one function a row, listed in two tables at the end."""
+"""Identities by which formulas become shorter: one function a row, listed in tables at the end."""
 
 from __future__ import annotations
 
 from fractions import Fraction
 from typing import Any
 
-from gradcli.formula.terms import ONE, Algebra, Factor, Open, Term, placed, value_of
+from gradcli.formula.polynomials import divided, expanded, lengths_lost, on_one_denominator, unnested
+from gradcli.formula.terms import ONE, Algebra, Factor, Open, Term, Whole, placed, value_of
 
 Found = tuple[Fraction, list[Factor]] | None
 
@@ -94,7 +95,61 @@ def chosen_once(algebra: Algebra, factors: list[Factor], free: set[int]) -> Foun
         if factor.term.head == "fn" and factor.term.data[0] == "one_hot" and factor.power == 1:
             place = factor.labels[factor.term.args[1].labels[0]]
             if place not in free and sum(place in f.labels for f in factors) == 1:
-                return ONE, [*factors[:k], *factors[k + 1 :]]
+                return ONE, _dropped(algebra, factors, k, free, place)
+    return None
+
+
+def _dropped(algebra: Algebra, factors: list[Factor], k: int, free: set[int], label: int) -> list[Factor]:
+    """Factors without one whose sum over a label is 1."""
+    rest = [*factors[:k], *factors[k + 1 :]]
+    return [*rest, *lengths_lost(algebra, factors, rest, free | {label})]
+
+
+def whole_softmax(algebra: Algebra, factors: list[Factor], free: set[int]) -> Found:
+    """The sum of a softmax along its dimension is 1."""
+    for k, factor in enumerate(factors):
+        if factor.term.head == "call" and factor.term.data[0] == "softmax" and factor.power == 1:
+            label = factor.labels[dict(factor.term.data[1])["dim"]]
+            if label not in free and sum(f.labels.count(label) for f in factors) == 1:
+                return ONE, _dropped(algebra, factors, k, free, label)
+    return None
+
+
+def _exponentials_along(term: Term) -> int | None:
+    """The dimension of x where a term is the sum of exp(x) along one dimension."""
+    if term.head != "prod" or term.data != 1 or len(term.args) != 1:
+        return None
+    ((inner, own, power),) = term.args
+    summed = [k for k, label in enumerate(own) if label >= term.rank]
+    if inner.head != "fn" or inner.data[0] != "exp" or power != 1 or len(summed) != 1 or len(set(own)) < len(own):
+        return None
+    return summed[0] if inner.args[0].term.rank == inner.rank else None
+
+
+def _along(algebra: Algebra, name: str, dim: Any, exponential: Term, sizes: tuple[Any, ...]) -> Term:
+    """A function of x along a dimension, given exp(x)."""
+    ((x, labels, _),) = exponential.args
+    whole = Whole(x, tuple([(labels.index(k),) for k in range(x.rank)]), exponential.sizes)
+    return algebra.intern("call", (name, (("dim", dim),)), (whole,), sizes)
+
+
+def softmax_quotient(algebra: Algebra, factors: list[Factor], free: set[int]) -> Found:
+    """exp(x)/sum(exp(x), dim) is softmax(x, dim)."""
+    for total in factors:
+        dim = _exponentials_along(total.term)
+        if dim is None or total.power >= 0 or total.power.denominator != 1:
+            continue
+        ((exponential, own, _),) = total.term.args
+        outer = tuple([total.labels[k] for k in own if k < total.term.rank])
+        for factor in factors:
+            names = factor.labels
+            if factor.term is exponential and factor.power > 0 and (*names[:dim], *names[dim + 1 :]) == outer:
+                softmax = _along(algebra, "softmax", dim, exponential, exponential.sizes)
+                times = min(factor.power, -total.power)
+                rest = [f for f in factors if f is not factor and f is not total]
+                left = [f for f in (factor._replace(power=factor.power - times),
+                                    total._replace(power=total.power + times)) if f.power]  # fmt: skip
+                return ONE, [*rest, *left, Factor(softmax, names, times)]
     return None
 
 
@@ -154,11 +209,17 @@ def _softmax_of(algebra: Algebra, total: Factor, x: Factor) -> Open | None:
 
 
 def log_rule(algebra: Algebra, u: Open) -> Open | None:
-    """log(1) is 0, log(exp(x)) is x."""
+    """log(1) is 0, log(exp(x)) is x, log(sum(exp(x), dim)) is logsumexp(x, dim)."""
     if value_of(u.term) == 1:
         return algebra.number(0)
     if u.term.head == "fn" and u.term.data[0] == "exp":
         return _argument(Factor(*u, ONE))
+    dim = _exponentials_along(u.term)
+    if dim is not None:
+        ((exponential, own, _),) = u.term.args
+        sizes = (*exponential.sizes[:dim], *exponential.sizes[dim + 1 :])
+        total = _along(algebra, "logsumexp", (dim,), exponential, sizes)
+        return Open(total, tuple([u.labels[k] for k in own if k < u.term.rank]))
     return None
 
 
@@ -190,13 +251,27 @@ def negated(algebra: Algebra, condition: Open) -> Open:
     return algebra.fn("bitwise_not", [condition])
 
 
-def compare_relu(name: str) -> Any:
-    """relu(x) > 0 where x > 0."""
+_MIRRORED = {"gt": "lt", "lt": "gt", "ge": "le", "le": "ge"}
+
+
+def comparison(name: str) -> Any:
+    """relu(x) > 0 where x > 0; 1 - x > 0 where x < 1."""
 
     def rule(algebra: Algebra, a: Open, b: Open) -> Open | None:
-        if value_of(b.term) == 0 and a.term.head == "fn" and a.term.data[0] == "relu":
+        if value_of(b.term) != 0:
+            return None
+        if name == "gt" and a.term.head == "fn" and a.term.data[0] == "relu":
             return algebra.fn(name, [_argument(Factor(*a, ONE)), b])
-        return None
+        if a.term.head == "prod" and a.term.data != 1 and value_of(a.term) is None:
+            return algebra.fn(name if a.term.data > 0 else _MIRRORED[name], [algebra.scaled(1 / a.term.data, a), b])
+        if a.term.head != "add" or len(a.term.args) != 2:
+            return None
+        # With a factor in front, the other side would be a fraction, which is rounded.
+        first, second = sorted(placed(a.term, a.labels, _never), key=lambda p: (value_of(p.term) is not None, -p.power))
+        if abs(first.power) != 1 or (abs(second.power) != 1 and value_of(second.term) is None):
+            return None
+        other = algebra.scaled(-second.power * first.power, Open(second.term, second.labels))
+        return algebra.fn(name if first.power > 0 else _MIRRORED[name], [Open(first.term, first.labels), other])
 
     return rule
 
@@ -235,7 +310,13 @@ def odd(name: str) -> Any:
 
 
 #: Tried in every product, until none applies.
-FACTOR_RULES = (logistic, exp_times_sigmoid, exponentials, indicator_powers, chosen_once, inverse_cancels)
+FACTOR_RULES = (
+    logistic, exp_times_sigmoid, exponentials, indicator_powers, chosen_once, whole_softmax, softmax_quotient,
+    inverse_cancels, divided, unnested,
+)  # fmt: skip
+
+#: Tried in every sum, until none applies.
+SUM_RULES = (expanded, on_one_denominator)
 
 #: By the name of the function.
 FUNCTION_RULES: dict[str, Any] = {
@@ -243,7 +324,7 @@ FUNCTION_RULES: dict[str, Any] = {
     "log": log_rule,
     "where": where_rule,
     "sign": sign_rule,
-    "gt": compare_relu("gt"),
+    **{name: comparison(name) for name in _MIRRORED},
     "cos": even("cos"),
     "cosh": even("cosh"),
     **{name: odd(name) for name in ("sin", "tan", "sinh", "tanh", "asin", "atan", "asinh", "atanh", "erf")},

@@ -79,17 +79,21 @@ _TAME = frozenset({
 })  # fmt: skip
 
 Rule = Callable[["Algebra", list[Factor], set[int]], "tuple[Fraction, list[Factor]] | None"]
+SumRule = Callable[["Algebra", list[Factor]], "list[tuple[Fraction, Open]] | None"]
 
 
 class Algebra:
-    """Makes terms; holds each once. `factor_rules` and `function_rules` are the tables of `gradcli.formula.rules`."""
+    """Makes terms; holds each once. The rules are the tables of `gradcli.formula.rules`."""
 
-    def __init__(self, factor_rules: Sequence[Rule] = (), function_rules: Any = None) -> None:
+    def __init__(
+        self, factor_rules: Sequence[Rule] = (), function_rules: Any = None, sum_rules: Sequence[SumRule] = ()
+    ) -> None:
         self._known: dict[Any, Term] = {}
         self._labels = 0
         self._symmetric: dict[Term, bool] = {}
         self._factor_rules = factor_rules
         self._function_rules = function_rules or {}
+        self._sum_rules = sum_rules
 
     def fresh(self) -> int:
         """A label that nobody has."""
@@ -293,6 +297,10 @@ class Algebra:
             return self.number(0)
         if len(parts) == 1:
             return self.scaled(parts[0].power, Open(parts[0].term, parts[0].labels))
+        for rule in self._sum_rules:
+            found = rule(self, parts)
+            if found is not None:
+                return self.add(found)
         common, parts = self._without_common(parts)
         if common:
             rest = self.add([(p.power, Open(p.term, p.labels)) for p in parts])
