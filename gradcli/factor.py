@@ -48,7 +48,7 @@ def is_small(factor: Node, size: int) -> bool:
 
 def scaled(s: Builder, name: str, x: Node, t: Node) -> Node | None:
     """`x*t` or `x/t` for a small `t`, where `x` has a small factor already: the two become one."""
-    if s.conditions is None or x.op.name not in ("mul", "div") or x.size <= _SMALL or x.dtype.itemsize < 4:
+    if s.conditions is None or x.op.name not in ("mul", "div") or x.size <= _SMALL:
         return None
     if x.dtype != t.dtype or not is_small(t, x.size):
         return None
@@ -72,7 +72,7 @@ def scaled(s: Builder, name: str, x: Node, t: Node) -> Node | None:
 
 def hoisted(s: Builder, op: Op, x: Node, params: Params) -> Node | None:
     """A sum or mean of a product, with the factors taken out that are the same for many of its terms."""
-    if s.conditions is None or x.size <= _SMALL or x.dtype.itemsize < 4 or x.dtype.kind != "f":
+    if s.conditions is None or x.size <= _SMALL or x.dtype.kind != "f":
         return None
     found = _factors(x)
     if found is None:
@@ -124,7 +124,7 @@ def about_mean(s: Builder, op: Op, x: Node, params: Params) -> Node | None:
     dims = params["dim"]
     aligned = (1,) * (x.ndim - point.ndim) + point.shape
     if (
-        mean.op.name != "mean" or mean.inputs[0] is not data or mean.params["dim"] != dims or x.dtype.itemsize < 4
+        mean.op.name != "mean" or mean.inputs[0] is not data or mean.params["dim"] != dims
         or x.dtype != mean.dtype or aligned != tuple(1 if d in dims else n for d, n in enumerate(x.shape))
         or not is_small(mean, x.size)
     ):  # fmt: skip

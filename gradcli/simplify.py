@@ -288,7 +288,7 @@ def _float_up(s: _Simplifier, name: str, inputs: tuple[Node, ...]) -> Node | Non
     """`(c*x)*y` as `c*(x*y)`, `(c*x)/y` as `c*(x/y)`: numbers meet at the top, and below equal parts are found."""
     for k in (0, 1) if name == "mul" else (0,):
         x = inputs[k]
-        if x.op.name != "mul" or x.dtype.itemsize < 4 or is_small(x, inputs[1 - k].size):
+        if x.op.name != "mul" or is_small(x, inputs[1 - k].size):
             continue
         factor, rest = _split(x)
         if factor is not None and _MOVABLE[0] <= abs(factor) <= _MOVABLE[1]:
@@ -304,7 +304,7 @@ def _float_up(s: _Simplifier, name: str, inputs: tuple[Node, ...]) -> Node | Non
 
 def _merge(s: _Simplifier, x: Node, factor: float) -> Node | None:
     """`factor * x` where `x` is itself a product with, or a quotient by, a number."""
-    if x.dtype.itemsize < 4 or not _is_ordinary(factor):
+    if not _is_ordinary(factor):
         return None
     if x.op.name == "mul":
         inner, rest = _split(x)
@@ -331,7 +331,7 @@ def _div(s: _Simplifier, op: Op, inputs: tuple[Node, ...], params: Params) -> No
     exact = math.isfinite(divisor) and divisor != 0 and math.frexp(divisor)[0] in (0.5, -0.5) and _is_ordinary(divisor)
     if exact:
         return s.call("mul", x, s.number(1 / divisor, x))
-    if x.op.name == "mul" and _is_ordinary(divisor) and x.dtype.itemsize >= 4:
+    if x.op.name == "mul" and _is_ordinary(divisor):
         inner, rest = _split(x)
         if inner is not None and _is_ordinary(inner) and _is_ordinary(inner / divisor):
             return s.call("mul", rest, s.number(inner / divisor, x))
@@ -391,7 +391,7 @@ def _sum(s: _Simplifier, op: Op, inputs: tuple[Node, ...], params: Params) -> No
 def _exp(s: _Simplifier, op: Op, inputs: tuple[Node, ...], params: Params) -> Node | None:
     """`exp(x - logsumexp(x))` is a softmax; its steps are shared with those of the logsumexp."""
     x = inputs[0]
-    if x.op.name != "sub" or x.dtype.itemsize < 4:
+    if x.op.name != "sub":
         return None
     data, total = x.inputs
     kept = total

@@ -14,9 +14,8 @@ WIDE = {"float16": np.float64, "float32": np.float64, "float64": np.longdouble}
 class Formula(NamedTuple):
     """The function; how many units in the last place results may be off, 0 for the same bits.
 
-    `vanishing` is the size of results, in the type's smallest normal numbers, that may be lost; it holds for single
-    and double precision, since half is computed in single. `scale` gives the size of terms that may cancel, and
-    `signed` says that zeros have their signs.
+    `vanishing` is the size of results, in the type's smallest normal numbers, that may be lost. `scale` gives the size
+    of terms that may cancel, and `signed` says that zeros have their signs.
     """
 
     function: Callable[..., Any]

@@ -12,13 +12,15 @@ from hypothesis.extra.numpy import arrays as drawn_arrays
 
 import gradcli as gc
 from gradcli.autodiff import vjp
-from gradcli.execute import known_value, op_by_op, run
+from gradcli.calculus.jacobian import hessians, jacobians
+from gradcli.calculus.products import curvature, pushed
+from gradcli.execute import execute, known_value, op_by_op, run
 from gradcli.node import OPS, Node, constant
 from gradcli.plan import plan
 from gradcli.plan.program import Sizes
 from tests.cases import Case, all_cases
 from tests.gradients import build
-from tests.half import halves, units_off, weights
+from tests.half import doubles, halves, units_off, weights
 from tests.test_engine import TINY
 
 F16, F32 = np.dtype(np.float16), np.dtype(np.float32)
@@ -159,6 +161,36 @@ def test_rows_give_the_rounded_results_of_float32(case: Case) -> None:
         assert len(got) == len(want)
         for mine, theirs in zip(got, want, strict=True):
             assert mine.dtype == F16 and np.array_equal(mine, theirs, equal_nan=True)
+
+
+DIFFERENTIATED = [case for case in all_cases() if "//" not in case.expression]
+
+
+def _derivatives(expression: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Jacobians, Hessians of the sum, and products with both."""
+    node, leaves = build(expression, arrays)
+    if not node.requires_grad:
+        return {}
+    tracked = [leaf for leaf in leaves.values() if leaf.requires_grad]
+    vectors = [constant(weights(x.shape, k).astype(x.dtype)) for k, x in enumerate(tracked)]
+    total = OPS["sum"](node)
+    found = {
+        "jacobian": jacobians(node, tracked), "jvp": pushed([node], tracked, vectors),
+        "hessian": [block for row in hessians(total, tracked) for block in row],
+        "hvp": curvature(total, tracked, vectors),
+    }  # fmt: skip
+    nodes = {f"{name} {k}": x for name, some in found.items() for k, x in enumerate(some) if x is not None}
+    return dict(zip(nodes, execute(list(nodes.values())), strict=True))
+
+
+@pytest.mark.parametrize("case", DIFFERENTIATED, ids=str)
+def test_jacobians_and_products_are_as_exact_as_float16(case: Case) -> None:
+    arrays = halves(case.arrays())
+    got, exact = _derivatives(case.expression, arrays), _derivatives(case.expression, doubles(arrays))
+    assert got.keys() == exact.keys()
+    for name, right in exact.items():
+        # Several roundings may add up where terms cancel.
+        assert units_off(got[name], right) <= 8, name
 
 
 UNARY = ["sqrt(x)", "exp(x)", "x/100000", "x*100000", "x + 70000", "1/x", "x**3", "x*x", "gelu(x)", "softplus(x)",

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcli.ops.block import clear, in_single, negative_size, scratch, select
+from gradcli.ops.block import clear, negative_size, scratch, select
 from gradcli.ops.erf import normal_cdf_into
 
 # Hendrycks and Gimpel, Gaussian Error Linear Units (2016), the approximation with tanh.
@@ -21,7 +21,6 @@ def _one_over_one_plus_exp(out: Any) -> None:
     np.reciprocal(out, out=out)
 
 
-@in_single
 def sigmoid(out: Any, x: Any) -> None:
     """`1/(1 + exp(-x))`; where the exponential overflows the result is 0, as it is in PyTorch."""
     np.negative(x, out=out)
@@ -35,7 +34,6 @@ def log1p_exp_of_negative_size(out: Any, x: Any) -> None:
     np.log1p(out, out=out)
 
 
-@in_single
 def log_sigmoid(out: Any, x: Any) -> None:
     """`log(sigmoid(x))`, without overflow."""
     tail = scratch(out)
@@ -44,7 +42,6 @@ def log_sigmoid(out: Any, x: Any) -> None:
     np.subtract(out, tail, out=out)
 
 
-@in_single
 def silu(out: Any, x: Any) -> None:
     """`x*sigmoid(x)`."""
     np.negative(x, out=out)
@@ -53,7 +50,6 @@ def silu(out: Any, x: Any) -> None:
     np.divide(x, out, out=out)
 
 
-@in_single
 def softplus(out: Any, x: Any, beta: float, threshold: float) -> None:
     """`log(1 + exp(beta*x))/beta`, and x itself above threshold/beta."""
     scaled = x
@@ -68,7 +64,6 @@ def softplus(out: Any, x: Any, beta: float, threshold: float) -> None:
         select(out, np.logical_not(above), out, x)
 
 
-@in_single
 def mish(out: Any, x: Any) -> None:
     """`x*tanh(softplus(x))` by the double argument's formula: with e = exp(x), `x*n/(n + 2)` where n = e*(e + 2)."""
     powers = scratch(out)
@@ -139,7 +134,6 @@ def hardtanh(out: Any, x: Any, min_val: float, max_val: float) -> None:
 # Exponential linear ---------------------------------------------------------------------------------------------------
 
 
-@in_single
 def elu(out: Any, x: Any, alpha: float, scale: float) -> None:
     """`scale*x` where positive, `scale*alpha*(exp(x) - 1)` elsewhere."""
     # Held at 0, where the exponential could overflow.
@@ -154,7 +148,6 @@ def elu(out: Any, x: Any, alpha: float, scale: float) -> None:
     select(out, np.logical_not(np.greater(x, 0)), out, above)
 
 
-@in_single
 def elu_slope(out: Any, x: Any, low: float, high: float, closed: bool) -> None:
     """`low*exp(x)` below 0, and at 0 if closed; `high` elsewhere and for NaN."""
     np.clip(x, -np.inf, 0, out=out)
@@ -167,12 +160,10 @@ def elu_slope(out: Any, x: Any, low: float, high: float, closed: bool) -> None:
 # GELU -----------------------------------------------------------------------------------------------------------------
 
 
-@in_single
 def normal_cdf(out: Any, x: Any) -> None:
     normal_cdf_into(out, x)
 
 
-@in_single
 def gelu(out: Any, x: Any, approximate: str) -> None:
     """The input times the normal distribution function of it, or the approximation with tanh."""
     if approximate == "none":

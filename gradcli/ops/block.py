@@ -19,7 +19,6 @@ _BLOCK = 1 << 16
 # Below this many bytes alignment does not matter.
 _SMALL = 1 << 15
 _LINE = 64
-_FLOAT16 = np.dtype(np.float16)
 _INTEGERS = {n: np.dtype(f"i{n}") for n in (1, 2, 4, 8)}
 
 
@@ -91,20 +90,6 @@ def rows(size: int, dtype: np.dtype, count: int) -> Any:
     memory = np.empty(count * length + _LINE, np.uint8)
     start = -memory.ctypes.data % _LINE if length > _SMALL else 0
     return np.ndarray((count, length // dtype.itemsize), dtype, memory, start)[:, :size]
-
-
-def in_single(into: Into) -> Into:
-    """The same function with half precision computed in single, as PyTorch does, and rounded once."""
-
-    def run(out: Any, *arrays: Any, **params: Any) -> None:
-        if out.dtype != _FLOAT16:
-            into(out, *arrays, **params)
-            return
-        wide = np.empty_like(out, np.float32)
-        into(wide, *(a.astype(np.float32) for a in arrays), **params)
-        np.copyto(out, wide, casting="same_kind")
-
-    return run
 
 
 # Choosing by bits -----------------------------------------------------------------------------------------------------

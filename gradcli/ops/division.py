@@ -36,9 +36,6 @@ def floor_divide(out: Any, x: Any, y: Any) -> None:
         refuse_zero(y)
         np.floor_divide(x, y, out=out)
         return
-    if out.dtype == np.float16:
-        np.copyto(out, _slow_floor_divide(x, y))
-        return
     quotient = scratch(out)
     np.true_divide(x, y, out=quotient)
     np.floor(quotient, out=out)
@@ -67,7 +64,7 @@ def _correct_floor(out: Any, x: Any, y: Any, rest: Any) -> Any:
 def remainder(out: Any, x: Any, y: Any) -> None:
     """`x % y` with the sign of y."""
     refuse_zero(y)
-    if out.dtype.kind != "f" or out.dtype == np.float16:
+    if out.dtype.kind != "f":
         np.remainder(x, y, out=out)
     else:
         _remainder(out, x, y, np.floor, y, np.remainder)
@@ -76,7 +73,7 @@ def remainder(out: Any, x: Any, y: Any) -> None:
 def fmod(out: Any, x: Any, y: Any) -> None:
     """The remainder with the sign of x."""
     refuse_zero(y)
-    if out.dtype.kind != "f" or out.dtype == np.float16:
+    if out.dtype.kind != "f":
         np.fmod(x, y, out=out)
     else:
         _remainder(out, x, y, np.trunc, x, np.fmod)

@@ -118,7 +118,6 @@ def normal_cdf(x: Any) -> Any:
     >>> round(float(normal_cdf(np.array(1.0))), 12)
     0.841344746069
     """
-    wide = x.astype(np.float32) if x.dtype == np.float16 else x
-    out = np.empty_like(wide)
-    normal_cdf_into(out, wide)
-    return out.astype(x.dtype, copy=False)
+    out = np.empty_like(x)
+    normal_cdf_into(out, x)
+    return out

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcli.ops.block import Into, clear, in_single, negative_size, repair, scratch, select
+from gradcli.ops.block import Into, clear, negative_size, repair, scratch, select
 
 
 def copy(out: Any, x: Any) -> None:
@@ -96,7 +96,6 @@ def xlogy(out: Any, x: Any, y: Any) -> None:
         clear(out, out, np.logical_and(zero, np.equal(y, y)))
 
 
-@in_single
 def logaddexp(out: Any, x: Any, y: Any) -> None:
     """`log(exp(x) + exp(y))` from the greater one and the distance."""
     np.subtract(x, y, out=out)
@@ -114,7 +113,6 @@ def logaddexp(out: Any, x: Any, y: Any) -> None:
 _SQUARES = {4: (2.0**-100, 2.0**127), 8: (2.0**-960, 2.0**1023)}
 
 
-@in_single
 def hypot(out: Any, x: Any, y: Any) -> None:
     """`sqrt(x*x + y*y)` without overflow."""
     np.square(x, out=out)

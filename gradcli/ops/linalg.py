@@ -32,7 +32,7 @@ def square(value: Any, name: str) -> Node:
 
 
 def in_lapack(kernel: Callable[..., Any], result_ndim: int | None = None) -> Callable[..., Any]:
-    """Half precision, which LAPACK lacks, is computed in single precision and rounded once.
+    """A decomposition that does not converge is an error.
 
     With `result_ndim`, the number of dimensions of the result for one matrix, a matrix that holds NaN gives NaN;
     LAPACK may take it for a singular one.
@@ -40,8 +40,6 @@ def in_lapack(kernel: Callable[..., Any], result_ndim: int | None = None) -> Cal
 
     def wrapped(*arrays: Any, **params: Any) -> Any:
         dtype = arrays[0].dtype
-        if dtype == np.float16:
-            arrays = tuple(a.astype(np.float32) for a in arrays)
         undefined = np.isnan(arrays[0]).any((-2, -1)) if result_ndim is not None else None
         try:
             if undefined is None or not undefined.any():

@@ -29,23 +29,11 @@ _LONG = 1 << 10
 # Kernels --------------------------------------------------------------------------------------------------------------
 
 
-def _product(a: Any, b: Any) -> Any:
-    """Half precision is accumulated in single precision and rounded once; NumPy has no fast product for it anyway."""
-    if a.dtype == np.float16:
-        return np.matmul(a.astype(np.float32), b.astype(np.float32)).astype(np.float16)
-    return np.matmul(a, b)
-
-
 def _product_into(out: Any, a: Any, b: Any) -> None:
-    if a.dtype == np.float16:
-        np.copyto(out, _product(a, b))
-    else:
-        np.matmul(a, b, out=out)
+    np.matmul(a, b, out=out)
 
 
 def _dot_kernel(a: Any, b: Any) -> Any:
-    if a.dtype == np.float16:
-        return np.dot(a.astype(np.float32), b.astype(np.float32)).astype(np.float16)
     if a.dtype == b.dtype == np.float32 and len(a) > _LONG:
         return np.float32(partial.dot_wide(a, b))
     return np.dot(a, b)
@@ -142,14 +130,14 @@ def _dot_vjp(g: Node, out: Node, a: Node, b: Node) -> tuple[Node, Node]:
     return g * b, g * a
 
 
-PRODUCT = partial.product(_product)
+PRODUCT = partial.product(np.matmul)
 
-mm = _primitive("mm", _product, ("matrix", "matrix"), _mm_vjp, "Product of two matrices.", "input, mat2", PRODUCT)
+mm = _primitive("mm", np.matmul, ("matrix", "matrix"), _mm_vjp, "Product of two matrices.", "input, mat2", PRODUCT)
 mv = _primitive(
-    "mv", _product, ("matrix", "vector"), _mv_vjp, "Product of a matrix and a vector.", "input, vec", PRODUCT
+    "mv", np.matmul, ("matrix", "vector"), _mv_vjp, "Product of a matrix and a vector.", "input, vec", PRODUCT
 )
 bmm = _primitive(
-    "bmm", _product, ("batch of matrices", "batch of matrices"), _bmm_vjp, "Products of two batches of matrices.",
+    "bmm", np.matmul, ("batch of matrices", "batch of matrices"), _bmm_vjp, "Products of two batches of matrices.",
     "input, mat2", PRODUCT,
 )  # fmt: skip
 dot = _primitive(

@@ -42,7 +42,7 @@ def sum_wide(x: Any, axes: tuple[int, ...], keepdims: bool = False) -> Any:
     add: Any = np.add
     if x.dtype.kind != "f":
         return add.reduce(x, axis=axes, keepdims=keepdims, dtype=np.int64)
-    if x.size >= _NARROW and x.ndim and x.dtype.itemsize >= 4:
+    if x.size >= _NARROW and x.ndim:
         if len(axes) == x.ndim and (x.flags.c_contiguous or x.flags.f_contiguous):
             total = _total(x.reshape(-1, order="A"))
             return np.full((1,) * x.ndim, total) if keepdims else np.asarray(total)
@@ -171,7 +171,7 @@ def _moments(arrays: list[Any], params: dict[str, Any], start: int) -> State:
     x, dim = arrays[0], params["dim"]
     n = math.prod(x.shape[d] for d in dim)
     shape = tuple(1 if k in dim else length for k, length in enumerate(x.shape))
-    lead = dim == tuple(range(len(dim))) and x.flags.c_contiguous and x.dtype.itemsize >= 4
+    lead = dim == tuple(range(len(dim))) and x.flags.c_contiguous
     matrix = x.reshape(n, -1) if lead and x.size <= n * (_CHUNK // 4) else None
     if matrix is not None and x.dtype == np.float32:
         total, squares = _powers_of_rows(matrix, None)

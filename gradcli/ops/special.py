@@ -17,10 +17,10 @@ TWO_OVER_ROOT_PI = 2 / math.sqrt(math.pi)
 
 
 def _scipy(name: str, function: str) -> Any:
-    """A kernel that calls a function of scipy.special in at least single precision."""
+    """A kernel that calls a function of scipy.special."""
 
     def kernel(x: Any) -> Any:
-        result: Any = getattr(_special(function), name)(x.astype(np.float32) if x.dtype == np.float16 else x)
+        result: Any = getattr(_special(function), name)(x)
         return result.astype(x.dtype)
 
     return kernel

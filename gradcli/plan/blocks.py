@@ -252,7 +252,7 @@ class PassBuilder:
                 node not in self.inside and node.op.name in ("sum", "mean") and product in self.inside
                 and product is not None and product.op.name == "mul" and users[product] == 1
                 and product not in self.schedule.stored and product.inputs[0].shape == product.inputs[1].shape
-                and len(node.params["dim"]) == product.ndim and product.dtype.itemsize >= 4
+                and len(node.params["dim"]) == product.ndim
                 and product.dtype.kind == "f"
                 and (product.inputs[0] is product.inputs[1] or product.dtype.itemsize == 8)
             ):  # fmt: skip
