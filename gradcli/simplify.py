@@ -130,12 +130,13 @@ class _Simplifier:
 
     @staticmethod
     def _key(op: Op, inputs: tuple[Node, ...], params: Params) -> Any:
+        # The nodes themselves, not their addresses: a node that nothing holds leaves its address to the next one.
         if op.name in _COMMUTATIVE and id(inputs[0]) > id(inputs[1]):
             inputs = (inputs[1], inputs[0])
         if not params:
-            return op, *map(id, inputs)
+            return op, *inputs
         # repr tells -0.0 from 0.0 and True from 1, which compare equal.
-        return op, *map(id, inputs), *((k, v if type(v) is tuple else repr(v)) for k, v in params.items())
+        return op, *inputs, *((k, v if type(v) is tuple else repr(v)) for k, v in params.items())
 
 
 def _kept(x: Node, params: Params) -> Shape:

@@ -15,7 +15,7 @@ from gradcli.autodiff import vjp
 from gradcli.errors import GradcliError
 from gradcli.execute import known_value, op_by_op, run
 from gradcli.factor import Condition, holds
-from gradcli.node import Node, constant, toposort
+from gradcli.node import OPS, Node, constant, toposort
 from gradcli.plan import plan
 from gradcli.plan.program import Program, Sizes
 from gradcli.simplify import simplify
@@ -380,3 +380,9 @@ def test_simplifying_touches_nothing() -> None:
     plan([value], sizes=TINY)
     assert [(node.op, node.inputs, dict(node.params), node.shape, node.span) for node in order] == before
     assert all(leaf.params["data"] is not None for leaf in leaves.values())
+
+
+def test_numbers_that_nothing_holds_are_not_taken_for_each_other() -> None:
+    roots = [OPS["neg"](OPS["full"]((2,), float(k))) for k in range(300)]
+    for k, root in enumerate(simplify(roots)):
+        np.testing.assert_array_equal(op_by_op([root])[0], [-k, -k])
