@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 HELP = """Derive EXPR and print its gradient as a formula.
 
-The formula is an expression of the same language: what it gives with `gradcli eval` is the gradient.
+The formula is an expression of the same language: what it gives with `gradcli eval` is the gradient. It was compared
+with it in numbers; a note tells where it has none.
 
 \b
 A SHAPE is a number of dimensions (A:2 is a matrix of any size) or a list of lengths, numbers or words:

@@ -141,7 +141,10 @@ def _field(name: str, field: str) -> _Write:
 
 
 def _reshape(a: Arranger, args: list[Form], params: dict[str, Any], term: Term) -> Form:
-    return a.forms.method(args[0], "reshape", a.shape(term.sizes), args[0].kind)
+    form = args[0]
+    # What was reshaped is reshaped at once.
+    inner = form.parts[0] if form.op == "method" and form.arg[0] == "reshape" else form
+    return a.forms.method(inner, "reshape", a.shape(term.sizes), form.kind)
 
 
 def _select(a: Arranger, args: list[Form], params: dict[str, Any], term: Term) -> Form:

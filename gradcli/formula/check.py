@@ -3,97 +3,175 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from gradcli.autodiff import vjp
 from gradcli.dtypes import FLOAT64
-from gradcli.errors import GradcliError, WorkError
+from gradcli.errors import GradcliError
 from gradcli.execute import execute
 from gradcli.expression import Evaluator
+from gradcli.formula import probes
+from gradcli.formula.forms import Form, in_order
+from gradcli.formula.naming import Named
+from gradcli.formula.probes import Data
+from gradcli.formula.text import code_of, text
 from gradcli.node import OPS, input_node, toposort
 from gradcli.syntax import Program, parse
+from gradcli.unparse import written
 
 if TYPE_CHECKING:
     from gradcli.formula.derivation import Wanted
     from gradcli.formula.shapes import Lengths
 
-_LENGTHS = ((3, 4, 2, 5, 6, 7), (2, 3, 5, 4, 3, 2))
-# Where elements are drawn from; the last two hold square matrices that are positive definite.
-_DRAWS = ((0.1, 0.9, False), (-2.0, 2.0, False), (0.1, 0.9, True), (1.2, 3.0, True))
 _CLOSE = 1e-7
 # So many roundings may add up.
 _ROUNDINGS = 16
-# More elements than this are not worth a check.
-_MOST = 200_000
+# How far a point is moved to see whether the derivative goes on beside it, how much it may then change, and how much
+# more it may be beside a kink.
+_STEP, _CHANGE, _LARGE = 1e-7, 1e-4, 1e4
+# How a formula compares with the gradient at a point, and what is beside the point.
+_EQUAL, _OTHER, _UNDEFINED = "equal", "other", "undefined"
+_STEADY, _BROKEN, _KINK = "steady", "broken", "kink"
+# Where a formula breaks of which no part alone does.
+_SOMEWHERE = "one of its divisors is 0"
+# More parts of a formula than this are not searched for the place where it breaks.
+_MOST_FORMS = 300
 
 
-def verify(program: Program, lengths: Lengths, text: str, wanted: Wanted) -> bool:
-    """Whether a formula was compared; WorkError where its numbers are not those of the gradient.
+class Verdict(NamedTuple):
+    """What came out: on how much data a formula was compared, and whether it was ever wrong.
 
-    It is not compared where no data is found for which the gradient is finite.
+    `undefined` tells where it has no number although the gradient has one, `smooth` whether the derivative goes on
+    there. At a kink, where any value between those beside is right, a formula may choose another (`other_choice`).
     """
-    formula = parse(text)
-    compared = False
-    for count, sizes in enumerate(_LENGTHS if lengths.unknown() else _LENGTHS[:1]):
-        sample = {word: sizes[k % len(sizes)] for k, word in enumerate(lengths.unknown())}
-        for data in _data(lengths, sample, count):
-            try:
-                actual, seed, close = _gradient(program, data, wanted)
-            except GradcliError:
-                continue
-            if not np.isfinite(actual).any():
-                continue
-            try:
-                found = _formula(formula, data)
-            except GradcliError:
-                found = None
-            if found is None or not _agrees(found, actual, seed, wanted, close):
-                raise WorkError(
-                    f"no formula was found that holds: {text} does not agree with the gradient",
-                    hint="this is a mistake in gradcli: please report it, with the command that led to it",
-                )
-            compared = True
-    return compared
+
+    compared: int
+    wrong: bool
+    undefined: tuple[str, ...]
+    smooth: bool
+    other_choice: bool
 
 
-def _data(lengths: Lengths, sample: dict[str, int], seed: int) -> Iterator[dict[str, np.ndarray]]:
-    """Inputs, from several ranges."""
-    rng = np.random.default_rng(seed)
-    for low, high, definite in _DRAWS:
-        data = {}
-        for given in lengths.givens:
-            shape = tuple([sample[n] if isinstance(n, str) else n for n in lengths.shape(given)])
-            if int(np.prod(shape, dtype=object)) > _MOST:
-                return
-            if given.dtype.kind != "f":
-                data[given.name] = rng.integers(0, 2, shape).astype(given.dtype)
-                continue
-            array = rng.uniform(low, high, shape)
-            if definite and len(shape) > 1 and shape[-1] == shape[-2]:
-                array = array @ np.swapaxes(array, -1, -2) + shape[-1] * np.eye(shape[-1])
-            # A formula is about numbers: in the inputs' own dtypes both sides would be rounded, in ways of their own.
-            data[given.name] = array
-        yield data
+def verify(program: Program, lengths: Lengths, formula: Named, wanted: Wanted) -> Verdict:
+    """Compare a formula with the gradient, at random points and at those where formulas tend to break."""
+    comparison = _Comparison(program, parse(text(formula)), wanted)
+    compared, smooth, other_choice = 0, False, False
+    undefined: dict[str, None] = {}
+    for data, is_random in _data(program, lengths, wanted):
+        found = comparison.at(data).result
+        beside = comparison.beside(data) if found in (_OTHER, _UNDEFINED) else None
+        if found == _EQUAL:
+            compared += is_random
+        elif beside is None:
+            continue
+        elif found == _OTHER and (beside == _STEADY or is_random and beside == _KINK):
+            return Verdict(compared, True, (), False, False)
+        elif found == _OTHER and beside == _KINK:
+            other_choice = True
+        else:
+            smooth |= beside != _KINK
+            undefined.update(dict.fromkeys(_places(formula, data)))
+    if len(undefined) > 1:
+        undefined.pop(_SOMEWHERE, None)
+    return Verdict(compared, False, tuple(undefined), smooth, other_choice)
 
 
-def _gradient(program: Program, data: dict[str, np.ndarray], wanted: Wanted) -> tuple[Any, Any, float]:
+def _data(program: Program, lengths: Lengths, wanted: Wanted) -> Iterator[tuple[Data, bool]]:
+    """Inputs, and whether they are random."""
+    for count, sizes in enumerate(probes.LENGTHS if lengths.unknown() else probes.LENGTHS[:1]):
+        known = probes.sample(lengths, sizes)
+        yield from ((data, True) for data in probes.random(lengths, known, count))
+        yield from ((data, False) for data in probes.special(program, lengths, known, wanted.wrt))
+
+
+class _Gradient(NamedTuple):
     """The gradient by the engine, the vector of its last pass, and how closely a formula must agree."""
-    leaves = {name: input_node(array, requires_grad=name == wanted.wrt) for name, array in data.items()}
+
+    numbers: Any
+    seed: Any
+    close: float = _CLOSE
+
+
+class _Compared(NamedTuple):
+    result: str | None
+    gradient: Any
+    formula: Any
+    close: float = _CLOSE
+
+
+class _Comparison:
+    """A formula beside the gradient that it should be."""
+
+    def __init__(self, program: Program, formula: Program, wanted: Wanted) -> None:
+        self.program = program
+        self.formula = formula
+        self.wanted = wanted
+
+    def at(self, data: Data) -> _Compared:
+        """How they compare at a point; no result where the gradient has no finite element."""
+        data = dict(data)
+        try:
+            gradient, seed, close = _gradient(self.program, data, self.wanted)
+        except GradcliError:
+            return _Compared(None, np.full((), np.nan), None)
+        if not np.isfinite(gradient).any():
+            return _Compared(None, gradient, None)
+        found = _number_of(self.formula, data, seed, self.wanted)
+        if found is None:
+            result = _UNDEFINED
+        elif found.shape != gradient.shape or not _agrees(found, gradient, close):
+            result = _OTHER
+        else:
+            result = _UNDEFINED if np.any(~np.isfinite(found) & np.isfinite(gradient)) else _EQUAL
+        return _Compared(result, gradient, found, close)
+
+    def beside(self, data: Data) -> str | None:
+        """What is beside a point where they differ.
+
+        The gradient goes on steadily; or the formula alone does not, which breaks there; or there is a kink that both
+        know. None where the gradient consists of rounding errors, at a matrix that is nearly singular, say.
+        """
+        there = self.at(data)
+        wrt = self.wanted.wrt
+        rng = np.random.default_rng(11)
+        away = rng.uniform(0.5, 1.5, data[wrt].shape) * rng.choice([-1, 1], data[wrt].shape)
+        scale = np.abs(there.gradient[np.isfinite(there.gradient)]).max(initial=1.0)
+        change = max(_CHANGE, 2 * there.close) * scale
+        sides = [self.at({**data, wrt: (data[wrt] + step * away).astype(data[wrt].dtype)}) for step in (_STEP, -_STEP)]
+        if all(_is_steady(there.gradient, side.gradient, change) for side in sides):
+            same = there.formula is None or there.formula.shape != there.gradient.shape
+            return (
+                _STEADY if same or all(_is_steady(there.formula, side.formula, change) for side in sides) else _BROKEN
+            )
+        known = all(side.result == _EQUAL and np.all(np.abs(side.gradient) <= _LARGE * scale) for side in sides)
+        return _KINK if known else None
+
+
+def _is_steady(there: Any, beside: Any, change: float) -> bool:
+    """Whether what is finite hardly changes."""
+    if np.shape(there) != np.shape(beside):
+        return False
+    finite = np.isfinite(there)
+    return bool(np.all(np.abs(beside[finite] - there[finite]) <= change))
+
+
+def _gradient(program: Program, data: Data, wanted: Wanted) -> _Gradient:
+    leaves = {n: input_node(a, requires_grad=n == wanted.wrt) for n, a in data.items() if n != wanted.vector}
     value = Evaluator(program.source, leaves).run(program)
     x, node = leaves[wanted.wrt], value
     rng = np.random.default_rng(7)
     seed: Any = None
     for order in range(1, wanted.order + 1):
         if not node.requires_grad:
-            return np.zeros(x.shape), None, _CLOSE
+            return _Gradient(np.zeros(x.shape), np.ones(value.shape if wanted.order == 1 else x.shape))
         random = (wanted.jacobian and order == wanted.order) or (order == 1 and wanted.vector is not None)
         seed = rng.uniform(0.5, 1.5, node.shape) if random else np.ones(node.shape)
         vector = input_node(np.asarray(seed, node.dtype))
         found = vjp([node], [vector], [x]).get(x)
         if found is None:
-            return np.zeros(x.shape), seed, _CLOSE
+            return _Gradient(np.zeros(x.shape), seed if order == wanted.order else np.ones(x.shape))
         if order == 1 and wanted.vector is not None and not (wanted.jacobian and wanted.order == 1):
             data[wanted.vector] = np.asarray(seed)
         node = found
@@ -102,22 +180,89 @@ def _gradient(program: Program, data: dict[str, np.ndarray], wanted: Wanted) -> 
     gradient = gradient if np.isfinite(result).all() else np.full(x.shape, np.nan)
     # The program may ask for less precision.
     rough = max(float(np.finfo(n.dtype).eps) for n in toposort([value]) if n.is_floating)
-    return gradient, seed, max(_CLOSE, _ROUNDINGS * rough)
+    return _Gradient(gradient, seed, max(_CLOSE, _ROUNDINGS * rough))
 
 
-def _formula(formula: Program, data: dict[str, np.ndarray]) -> Any:
-    evaluator = Evaluator(formula.source, {name: input_node(array) for name, array in data.items()})
-    return execute([OPS["to"](evaluator.run(formula), FLOAT64)])[0]
+def _value(program: Program, data: Data) -> Any:
+    evaluator = Evaluator(program.source, {name: input_node(array) for name, array in data.items()})
+    return execute([OPS["to"](evaluator.run(program), FLOAT64)])[0]
 
 
-def _agrees(found: Any, actual: Any, seed: Any, wanted: Wanted, close: float) -> bool:
-    if wanted.jacobian and seed is not None and (seed.ndim or found.shape != actual.shape):
-        same = found.shape == actual.shape == seed.shape
-        found = found * seed if same else np.tensordot(seed, found, seed.ndim)
-    elif wanted.jacobian and seed is not None:
-        found = found * seed
-    if found.shape != actual.shape:
-        return False
+def _number_of(formula: Program, data: Data, seed: Any, wanted: Wanted) -> Any:
+    """The formula's numbers, for a Jacobian multiplied with the vector; None where it cannot be computed."""
+    try:
+        found = _value(formula, data)
+    except GradcliError:
+        return None
+    if not wanted.jacobian or seed is None:
+        return found
+    if found.shape == seed.shape == data[wanted.wrt].shape or not seed.ndim:
+        return found * seed
+    with np.errstate(all="ignore"):
+        return np.tensordot(seed, found, seed.ndim) if found.shape[: seed.ndim] == seed.shape else found
+
+
+def _agrees(found: Any, actual: Any, close: float) -> bool:
     both = np.isfinite(found) & np.isfinite(actual)
     scale = np.abs(actual[both]).max(initial=1.0)
     return bool(np.all(np.abs(found[both] - actual[both]) <= close * scale))
+
+
+# Where a formula breaks -----------------------------------------------------------------------------------------------
+
+
+def _places(formula: Named, data: Data) -> Iterator[str]:
+    """In words, the conditions under which parts of a formula have no number at this point."""
+    forms = [f for f in in_order([formula.result]) if f.op in ("binary", "call")]
+    told = False
+    for form in forms[:_MOST_FORMS]:
+        if _is_finite(form, data) is False and all(_is_finite(part, data) is not False for part in form.parts):
+            for condition in _conditions(form, data):
+                told = True
+                yield condition
+    if not told:
+        yield _SOMEWHERE
+
+
+def _conditions(form: Form, data: Data) -> Iterator[str]:
+    if form.op == "call" and form.parts and _rank(form.parts[0], data) >= 2 and form.arg[0] in ("inv", "solve"):
+        yield f"{_shown(form.parts[0])} is singular"
+        return
+    waiting = [form.parts[-1] if form.op == "binary" and form.arg == "/" else form.parts[0]]
+    while waiting:
+        operand = waiting.pop()
+        array = _array(operand, data)
+        if array is None or array.all():
+            continue
+        if operand.op == "binary" and operand.arg in ("*", "**", "/"):
+            waiting += operand.parts if operand.arg == "*" else operand.parts[:1]
+        else:
+            yield f"{_shown(operand)} is 0" if array.ndim == 0 else f"an element of {_shown(operand)} is 0"
+
+
+def _shown(form: Form) -> str:
+    return written(code_of(form, {}))
+
+
+def _array(form: Form, data: Data) -> Any:
+    if form.op in ("tuple", "slice", "string"):
+        return None
+    try:
+        return _value(parse(_shown(form)), data)
+    except GradcliError:
+        return None
+
+
+def _rank(form: Form, data: Data) -> int:
+    array = _array(form, data)
+    return 0 if array is None else array.ndim
+
+
+def _is_finite(form: Form, data: Data) -> bool | None:
+    """None for what is no tensor."""
+    if form.op in ("tuple", "slice", "string", "list"):
+        return None
+    try:
+        return bool(np.isfinite(_value(parse(_shown(form)), data)).all())
+    except GradcliError:
+        return False if form.op == "call" and form.arg[0] in ("inv", "solve") else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,13 +11,13 @@ from gradcli.autodiff import vjp
 from gradcli.dtypes import FLOAT64
 from gradcli.errors import GradcliError, did_you_mean
 from gradcli.formula.arrange import Arranger
-from gradcli.formula.check import verify
+from gradcli.formula.check import Verdict, verify
 from gradcli.formula.forms import EXACT, Form
 from gradcli.formula.from_graph import Converter, Value
 from gradcli.formula.handlers import HANDLERS
 from gradcli.formula.jacobian import jacobian_of
 from gradcli.formula.naming import Named, named
-from gradcli.formula.readable import readable
+from gradcli.formula.readable import RULES, WHOLE_RULES, Rule, readable
 from gradcli.formula.rules import FACTOR_RULES, FUNCTION_RULES, SUM_RULES
 from gradcli.formula.shapes import SAMPLES, Given, Lengths, Reader
 from gradcli.formula.terms import Algebra, Size
@@ -40,12 +40,16 @@ class Wanted(NamedTuple):
 
 
 class Derived(NamedTuple):
-    """A formula, the inputs it holds for, and remarks for the reader."""
+    """A formula, the inputs it holds for, and remarks for the reader.
+
+    `undefined` tells in words where the formula has no number although the gradient has one.
+    """
 
     formula: Named
     lengths: Lengths
     notes: list[str]
     value_rank: int
+    undefined: tuple[str, ...] = ()
 
 
 def derive(program: Program, givens: Sequence[Given], wanted: Wanted) -> Derived:
@@ -54,9 +58,38 @@ def derive(program: Program, givens: Sequence[Given], wanted: Wanted) -> Derived
     lengths = Lengths(givens)
     lengths.fit(program)
     _make_square(program, lengths)
+    derived = _derived(program, lengths, wanted, RULES)
+    verdict = verify(program, lengths, derived.formula, wanted)
+    if verdict.wrong or verdict.smooth:
+        longer = _derived(program, lengths, wanted, WHOLE_RULES)
+        if text(longer.formula) != text(derived.formula):
+            other = verify(program, lengths, longer.formula, wanted)
+            if not other.wrong and (verdict.wrong or not other.smooth):
+                derived, verdict = longer, other
+    if verdict.wrong:
+        raise GradcliError("no formula was found that holds everywhere", hint=IN_NUMBERS)
+    return derived._replace(notes=[*derived.notes, *_remarks(verdict)], undefined=verdict.undefined)
+
+
+def _remarks(verdict: Verdict) -> list[str]:
+    """What the check of a formula came upon."""
+    remarks = []
+    if verdict.undefined:
+        shown = verdict.undefined[:_MOST_SHOWN]
+        places = " or ".join([*shown, *(["elsewhere"] if len(verdict.undefined) > len(shown) else [])])
+        remarks.append(f"the formula has no value where {places}; the gradient has one")
+    if verdict.other_choice:
+        remarks.append("at kinks the formula chooses another value than the gradient")
+    if not verdict.compared:
+        remarks.append("the formula is not checked: no numbers were found at which the gradient is finite")
+    return remarks
+
+
+def _derived(program: Program, lengths: Lengths, wanted: Wanted, rules: Mapping[str, Rule]) -> Derived:
+    """The formula that some rules lead to."""
     algebra = Algebra(FACTOR_RULES, FUNCTION_RULES, SUM_RULES)
     samples = [lengths.sample(k) for k in range(SAMPLES if lengths.unknown() else 1)]
-    graphs = [_graph(program, lengths, sample, wanted) for sample in samples]
+    graphs = [_graph(program, lengths, sample, wanted, rules) for sample in samples]
     reader = Reader(algebra, samples)
     gradients = [g.gradient for g in graphs if g.gradient is not None]
     value_shape, x_shape = reader.read([g.value.shape for g in graphs]), reader.read([g.wrt.shape for g in graphs])
@@ -68,16 +101,20 @@ def derive(program: Program, givens: Sequence[Given], wanted: Wanted) -> Derived
     like: str | None = wanted.wrt
     if not gradients:
         notes.append(f"the value does not depend on {wanted.wrt}" + (" in this order" if wanted.order > 1 else ""))
-        zero = Value(algebra.number(0).term, ((),) * len(x_shape))
-        found, shape = zero, x_shape
+        shape = x_shape
+        if wanted.jacobian:
+            rows = x_shape if wanted.order > 1 else value_shape
+            diagonal = not rows or rows == x_shape
+            like = like if diagonal else None
+            shape = x_shape if diagonal else (*rows, *x_shape)
+        found = Value(algebra.number(0).term, ((),) * len(shape))
     else:
         ((found, shape),) = Converter(algebra, reader, HANDLERS).convert([[gradient] for gradient in gradients])
         if wanted.jacobian:
             found, shape, diagonal = jacobian_of(algebra, found, shape, graphs[0].seed_shape(reader, graphs))
             like = None if not diagonal else wanted.wrt
             notes += ["the Jacobian is diagonal: this is its diagonal"] if diagonal and shape else []
-    formula = _written(found, shape, shapes, givens, wanted, like)
-    verify(program, lengths, text(formula), wanted)
+    formula = _written(found, shape, shapes, lengths.givens, wanted, like)
     return Derived(formula, lengths, notes, len(value_shape))
 
 
@@ -93,6 +130,10 @@ class _Graph(NamedTuple):
         return shape
 
 
+#: What to do about a derivative without a formula.
+IN_NUMBERS = "`gradcli eval` and `gradcli jacobian` compute the derivative in numbers"
+# More places where a formula breaks are not told.
+_MOST_SHOWN = 3
 #: The name of the vector that a Jacobian is read off from; no name of the language can be this.
 SEED = "?"
 
@@ -111,7 +152,9 @@ def _check(program: Program, givens: Sequence[Given], wanted: Wanted) -> None:
         )
 
 
-def _graph(program: Program, lengths: Lengths, sample: dict[str, int], wanted: Wanted) -> _Graph:
+def _graph(
+    program: Program, lengths: Lengths, sample: dict[str, int], wanted: Wanted, rules: Mapping[str, Rule]
+) -> _Graph:
     """The graph of the derivative, differentiated by the rules for people."""
     value, leaves = lengths.build(program, sample, [wanted.wrt])
     x = leaves[wanted.wrt]
@@ -120,7 +163,7 @@ def _graph(program: Program, lengths: Lengths, sample: dict[str, int], wanted: W
     gradient: Node | None = None
     last = seed = value
     for order in range(1, wanted.order + 1):
-        ((node,), _) = readable([last])
+        ((node,), _) = readable([last], rules)
         seed = _seed(node, order, order == wanted.order, wanted)
         gradient = vjp([node], [seed], [x]).get(x) if node.requires_grad else None
         if gradient is None:

@@ -66,6 +66,7 @@ def as_json(program: Program, derived: Derived, wanted: Wanted) -> dict[str, Any
             for g in lengths.givens
         ],
         "notes": derived.notes,
+        "undefined_where": list(derived.undefined),
         "nodes": [{"id": ids[f], "op": f.op, "arg": _plain(f.arg), "inputs": [ids[p] for p in f.parts]} for f in order],
     }
 

@@ -40,8 +40,8 @@ _KNOWN = {
     -2 / math.sqrt(math.pi): ("sqrt_pi", -2, 1), 1 / math.sqrt(2 * math.pi): ("sqrt_2pi", 1, 1),
     math.pi: ("pi", 1, 1), -math.pi: ("pi", -1, 1), math.e: ("e", 1, 1), 2 * math.pi: ("pi", 2, 1),
 }  # fmt: skip
-
-_SUMS = {"add": (1, 1), "sub": (1, -1), "rsub": (-1, 1), "_plus": (1, 1)}
+#: Sums, with the signs of their operands.
+SUMS = {"add": (1, 1), "sub": (1, -1), "rsub": (-1, 1), "_plus": (1, 1)}
 
 
 #: What gives the formula of an operation that is not simply a function of its name.
@@ -79,7 +79,7 @@ class Converter:
             return self.own(self.algebra.intern("var", node.params["name"], (), shapes[node]))
         if node.op is CONSTANT:
             return self._constant(nodes, shapes[node])
-        if node.op.name in _SUMS or node.op.name == "neg":
+        if node.op.name in SUMS or node.op.name == "neg":
             return self._sum(node, values, shapes)
         params = {key: self.reader.read([n.params[key] for n in nodes]) for key in node.params}
         step = Step(
@@ -170,9 +170,11 @@ class Converter:
 
     def whole(self, value: Value, shape: tuple[Size, ...]) -> Value:
         """A value with one axis of its own for each axis of the node, by a reshape in the formula."""
-        full = tuple([n if group else 1 for n, group in zip(shape, value.axes, strict=True)])
-        args = (Whole(value.term, value.axes, full),)
-        return self.own(self.algebra.intern("call", ("reshape", ()), args, full))
+        groups = tuple([group for group in value.axes if group])
+        full = tuple([n for n, group in zip(shape, value.axes, strict=True) if group])
+        found = self.own(self.algebra.intern("call", ("reshape", ()), (Whole(value.term, groups, full),), full))
+        axes = iter(found.axes)
+        return Value(found.term, tuple([next(axes) if group else () for group in value.axes]))
 
     def closed(self, open_: Open, labels: Sequence[Labels]) -> Value:
         """An open term as a value with these labels on its axes."""
@@ -203,7 +205,7 @@ class Converter:
             if at in values:
                 parts.append((sign, at))
                 continue
-            signs = _SUMS.get(at.op.name, (-1, -1))
+            signs = SUMS.get(at.op.name, (-1, -1))
             stack += [(sign * s, child) for s, child in zip(signs, at.inputs, strict=False)][::-1]
         opens, labels = self.aligned([values[p] for _, p in parts], [shapes[p] for _, p in parts], node.ndim)
         return self.closed(self.algebra.add([(s, o) for (s, _), o in zip(parts, opens, strict=True)]), labels)
@@ -213,8 +215,7 @@ class Converter:
         if value_of(value.term) == 0 and exponent < 0:
             infinite = self.number(math.inf)
             return Value(infinite.term, ((),) * len(value.axes))
-        term, own = self.algebra.power(Open(value.term, labels), exponent)
-        return Value(term, tuple([tuple([own.index(k) for k in group]) for group in value.axes]))
+        return self.closed(self.algebra.power(Open(value.term, labels), exponent), value.axes)
 
     # Products ---------------------------------------------------------------------------------------------------------
 
@@ -302,7 +303,7 @@ def _inner_sums(order: Sequence[Node], roots: Sequence[Node]) -> set[Node]:
     for node in order:
         for child in node.inputs:
             users.setdefault(child, []).append(node)
-    is_sum = {n for n in order if n.op.name in _SUMS or n.op.name == "neg"}
+    is_sum = {n for n in order if n.op.name in SUMS or n.op.name == "neg"}
     kept = set(roots)
     return {
         n for n in is_sum

@@ -12,6 +12,8 @@ from gradcli.syntax import Program
 
 _MOST_TRIED = 200
 _KINDS = ("a number", "a vector", "a matrix")
+# What an input may be instead, for an example.
+_OTHER = (1, 0, 1)
 _PLURALS = ("numbers", "vectors", "matrices")
 
 
@@ -79,4 +81,5 @@ def _remark(names: Sequence[str], ranks: Sequence[int]) -> str:
             parts.append(f"{alike[0]} as {_KINDS[rank]}")
         else:
             parts.append(f"{', '.join(alike[:-1])} and {alike[-1]} as {_PLURALS[rank]}")
-    return f"taking {', '.join(parts)}; NAME:SHAPE, as in {names[0]}:{ranks[0]}, says otherwise"
+    other = _OTHER[ranks[0]]
+    return f"taking {', '.join(parts)}; NAME:SHAPE says otherwise, as {names[0]}:{other} for {_KINDS[other]}"

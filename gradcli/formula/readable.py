@@ -1,13 +1,15 @@
 """Derivative rules for people: where a rule guards single points or avoids overflow, the textbook's formula instead.
 
 The rules of `gradcli.ops` choose a value where a function has a kink or a pole and never divide by zero. A formula to
-read leaves that out, so it may be undefined (nan) at such points: a norm at 0, a product with a zero in it.
+read leaves that out, so it may be undefined (nan) at such points: a norm at 0, a product with a zero in it. Where the
+derivative exists all the same, as that of a product, there are rules without the quotient: longer, for when the short
+formula turns out to break.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from gradcli.node import CONSTANT, OPS, Node, Op, make, toposort
@@ -130,8 +132,10 @@ def _window(x: Node, min_val: float, max_val: float) -> Node:
     return OPS["logical_and"](x > min_val, x < max_val)
 
 
+Rule = Callable[..., "tuple[Node | None, ...]"]
+
 #: By the name of the operation.
-RULES: dict[str, Callable[..., tuple[Node | None, ...]]] = {
+RULES: dict[str, Rule] = {
     "prod": _prod,
     "cumprod": _cumprod,
     "norm": _norm,
@@ -152,6 +156,53 @@ RULES: dict[str, Callable[..., tuple[Node | None, ...]]] = {
 }
 
 
+def _others(x: Node, product: Callable[[Node], Node]) -> Node:
+    """A product over the last dimension, for each element with a 1 in its place: a row for each of them."""
+    chosen = OPS["eq"](OPS["eye"](x.shape[-1], dtype=x.dtype), 1)
+    return product(OPS["where"](chosen, 1, OPS["unsqueeze"](x, -2)))
+
+
+def _whole_prod(g: Node, out: Node, x: Node, dim: Any, keepdim: Any, axis_given: bool) -> tuple[Node]:
+    """The product of all others."""
+    if not x.ndim:
+        return (g,)
+    lined = OPS["movedim"](x, dim[0], -1) if len(dim) == 1 else OPS["reshape"](x, (-1,))
+    others = _others(lined, lambda spread: OPS["prod"](spread, -1))
+    back = OPS["movedim"](others, -1, dim[0]) if len(dim) == 1 else OPS["reshape"](others, x.shape)
+    return (restore(g, x, dim, keepdim) * back,)
+
+
+def _whole_cumprod(g: Node, out: Node, x: Node, dim: int) -> tuple[Node]:
+    """The sum over the later products of each without its own factor."""
+    if not x.ndim:
+        return (g,)
+    lined, weights = OPS["movedim"](x, dim, -1), OPS["movedim"](g, dim, -1)
+    later = OPS["triu"](_others(lined, lambda spread: OPS["cumprod"](spread, -1)))
+    total = OPS["sum"](later * OPS["unsqueeze"](weights, -2), -1)
+    return (OPS["movedim"](total, -1, dim),)
+
+
+def _whole_pow(g: Node, out: Node, x: Node, y: Node) -> tuple[Node | None, Node | None]:
+    """A power of 0 does not change with its exponent."""
+    if y.weak:
+        return _pow(g, out, x, y)
+    return g * (y * x ** (y - 1)), g * make(_clone(OPS["xlogy"], _whole_xlogy, "_xlogy"), (out, x), {})
+
+
+def _whole_xlogy(g: Node, out: Node, x: Node, y: Node) -> tuple[Node, Node]:
+    """Where x is a power of y: with y it vanishes faster than the logarithm grows."""
+    return g * OPS["log"](OPS["where"](OPS["eq"](y, 0), 1, y)), g * (x / y)
+
+
+#: Instead of those above where these are undefined although the derivative exists.
+WHOLE_RULES: dict[str, Rule] = {
+    **RULES,
+    "prod": _whole_prod,
+    "cumprod": _whole_cumprod,
+    "pow": _whole_pow,
+}
+
+
 def _clone(op: Op, vjp: Any, name: str | None = None, infer: Any = None) -> Op:
     """An operation with another rule, for graphs that are not computed."""
     return Op(
@@ -160,9 +211,9 @@ def _clone(op: Op, vjp: Any, name: str | None = None, infer: Any = None) -> Op:
     )  # fmt: skip
 
 
-def readable(roots: Sequence[Node]) -> tuple[list[Node], dict[Node, Node]]:
+def readable(roots: Sequence[Node], rules: Mapping[str, Rule] = RULES) -> tuple[list[Node], dict[Node, Node]]:
     """The graphs with rules for people, and the new node for each; inputs stay as they are."""
-    clones = {name: _clone(OPS[name], rule) for name, rule in RULES.items()}
+    clones = {name: _clone(OPS[name], rule) for name, rule in rules.items()}
     done: dict[Node, Node] = {}
     for node in toposort(roots):
         if not node.inputs:

@@ -212,7 +212,7 @@ class Algebra:
         powers: dict[tuple[Term, Labels], Fraction] = {}
         for term, labels, power in factors:
             powers[term, labels] = powers.get((term, labels), ZERO) + power
-        if len(powers) == len(factors):
+        if len(powers) == len(factors) and all(powers.values()):
             return factors
         result = [Factor(term, labels, power) for (term, labels), power in powers.items() if power]
         used = free.union(*[f.labels for f in result])

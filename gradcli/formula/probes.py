@@ -1,0 +1,147 @@
+"""Data to check a formula with: random numbers of several ranges, and the points at which formulas tend to break.
+
+Those are 0, 1 and -1, a single 0 among other numbers, and the points where a part of the expression vanishes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gradcli.autodiff import vjp
+from gradcli.errors import GradcliError
+from gradcli.execute import execute
+from gradcli.expression import Evaluator
+from gradcli.formula.from_graph import SUMS
+from gradcli.node import Node, constant, input_node, toposort
+from gradcli.syntax import Program
+
+if TYPE_CHECKING:
+    from gradcli.formula.shapes import Lengths
+
+Data = dict[str, np.ndarray]
+
+# Of two lengths, each is once the longer one: X.T@X is singular where X has more columns than rows.
+LENGTHS = ((2, 3, 4, 5, 6, 7), (7, 6, 5, 4, 3, 2))
+# Where elements are drawn from; the last two hold square matrices that are positive definite.
+_DRAWS = ((0.1, 0.9, False), (-2.0, 2.0, False), (0.1, 0.9, True), (1.2, 3.0, True))
+_SPECIAL = (0.0, 1.0, -1.0)
+# More elements than this are not worth a check, more parts of an expression than this not worth a search for roots.
+_MOST = 200_000
+_MOST_PARTS = 12
+_STEPS = 25
+
+
+def sample(lengths: Lengths, sizes: tuple[int, ...]) -> dict[str, int]:
+    """Lengths for the words that stand for unknown ones."""
+    return {word: sizes[k % len(sizes)] for k, word in enumerate(lengths.unknown())}
+
+
+def random(lengths: Lengths, known: dict[str, int], seed: int) -> Iterator[Data]:
+    """Inputs from several ranges."""
+    rng = np.random.default_rng(seed)
+    shapes = _shapes(lengths, known)
+    if shapes is None:
+        return
+    for low, high, definite in _DRAWS:
+        yield {given.name: _drawn(rng, given.dtype, shapes[given.name], low, high, definite)
+               for given in lengths.givens}  # fmt: skip
+
+
+def special(program: Program, lengths: Lengths, known: dict[str, int], wrt: str) -> Iterator[Data]:
+    """Inputs at which quotients, powers and logarithms break, one input at a time and all at once."""
+    rng = np.random.default_rng(5)
+    shapes = _shapes(lengths, known)
+    if shapes is None:
+        return
+    base = {g.name: _drawn(rng, g.dtype, shapes[g.name], 0.1, 0.9, False) for g in lengths.givens}
+    floating = [g.name for g in lengths.givens if g.dtype.kind == "f"]
+    for number in _SPECIAL:
+        for name in sorted(floating, key=lambda n: n != wrt)[:4]:
+            yield {**base, name: np.full_like(base[name], number)}
+    for name in floating[:4]:
+        if base[name].size > 1:
+            single = base[name].copy()
+            single.flat[0] = 0
+            yield {**base, name: single}
+    for start in (base, {**base, wrt: base[wrt] * -3}):
+        yield from _roots(program, start, wrt)
+
+
+def _shapes(lengths: Lengths, known: dict[str, int]) -> dict[str, tuple[int, ...]] | None:
+    shapes = {g.name: tuple([known[n] if isinstance(n, str) else n for n in lengths.shape(g)]) for g in lengths.givens}
+    return None if any(int(np.prod(shape, dtype=object)) > _MOST for shape in shapes.values()) else shapes
+
+
+def _drawn(
+    rng: np.random.Generator, dtype: np.dtype, shape: tuple[int, ...], low: float, high: float, definite: bool
+) -> np.ndarray:
+    if dtype.kind != "f":
+        return rng.integers(0, 2, shape).astype(dtype)
+    # A formula is about numbers: in the inputs' own dtypes both sides would be rounded, in ways of their own.
+    array = rng.uniform(low, high, shape)
+    if definite and len(shape) > 1 and shape[-1] == shape[-2]:
+        array = array @ np.swapaxes(array, -1, -2) + shape[-1] * np.eye(shape[-1])
+    return array
+
+
+def _roots(program: Program, data: Data, wrt: str) -> Iterator[Data]:
+    """Points near to these where a part of the expression is 0."""
+    try:
+        nodes, x = _graph(program, data, wrt)
+    except GradcliError:
+        return
+    found: set[bytes] = set()
+    wanted = [k for k, node in enumerate(nodes) if node.is_floating and _may_vanish(node, x)]
+    for serial in wanted[:_MOST_PARTS]:
+        root = _root(program, data, wrt, serial)
+        if root is not None and root.tobytes() not in found:
+            found.add(root.tobytes())
+            yield {**data, wrt: root}
+
+
+def _graph(program: Program, data: Data, wrt: str) -> tuple[list[Node], Node]:
+    """The parts of an expression that depend on an input, and that input."""
+    leaves = {name: input_node(array, requires_grad=name == wrt) for name, array in data.items()}
+    value = Evaluator(program.source, leaves).run(program)
+    return [n for n in toposort([value]) if n.requires_grad and n.inputs], leaves[wrt]
+
+
+def _may_vanish(node: Node, x: Node) -> bool:
+    """Sums element by element, and numbers made of all elements: other functions vanish where those do, or at 0."""
+    return (node.op.name in SUMS and node.shape == x.shape) or (node.size == 1 and x.size > 1)
+
+
+def _root(program: Program, data: Data, wrt: str, serial: int) -> np.ndarray | None:
+    """Where one part vanishes, by Newton's method: element by element, or along the gradient of a number."""
+    at = data[wrt]
+    for _ in range(_STEPS):
+        nodes, x = _graph(program, {**data, wrt: at}, wrt)
+        part = nodes[serial]
+        slope = vjp([part], [constant(np.ones(part.shape, part.dtype))], [x]).get(x)
+        if slope is None:
+            return None
+        try:
+            value, slopes = execute([part, slope])
+        except GradcliError:
+            return None
+        if not value.any():
+            return _rounded(at)
+        with np.errstate(all="ignore"):
+            if part.shape != x.shape:
+                value, slopes = value.reshape(()), (slopes**2).sum() / slopes
+            moved = at - np.where((value == 0) | (slopes == 0), 0, value / slopes).astype(at.dtype)
+        if not np.isfinite(moved).all():
+            return None
+        if np.allclose(moved, at, rtol=1e-14, atol=1e-15):
+            return _rounded(moved)
+        at = moved
+    return None
+
+
+def _rounded(root: np.ndarray) -> np.ndarray:
+    """The short number next to a root, if that is what is meant."""
+    short = np.round(root, 6)
+    return short if np.allclose(short, root, rtol=1e-9, atol=1e-9) else root
