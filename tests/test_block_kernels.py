@@ -379,6 +379,29 @@ def test_whole_numbers_as_exponents() -> None:
     assert np.max(off) <= 2
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_conversion_to_float16(dtype: str) -> None:
+    """NumPy's own is exact but slow: at all float16 numbers, half-way between them, and beside both."""
+    numbers = np.arange(1 << 16, dtype=np.uint16).view(np.float16).astype(dtype)
+    with np.errstate(all="ignore"):
+        middles = (numbers[:-1] + numbers[1:]) / 2
+        exact = np.concatenate([numbers, middles])
+        x = np.concatenate([exact, *(np.nextafter(exact, exact.dtype.type(end)) for end in (-np.inf, np.inf))])
+        for arrays in (x, x[::-1], x[:7], x[5]):
+            got, expected = _conversion(arrays), arrays.astype(np.float16)
+            assert np.all(same_bits(got, expected))
+
+
+def _conversion(x: Any) -> np.ndarray:
+    half = np.dtype(np.float16)
+    out = np.empty(np.shape(x), half)
+    kernel, into = OPS["_cast"].kernel, OPS["_cast"].into
+    assert kernel is not None and into is not None
+    into(out, np.asarray(x), dtype=half)
+    assert np.all(same_bits(np.asarray(kernel(np.asarray(x), dtype=half)), out))
+    return out
+
+
 def test_integers_that_are_refused() -> None:
     ones = np.ones(3, np.int64)
     for name in sorted(DIVISIONS):

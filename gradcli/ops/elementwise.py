@@ -49,7 +49,7 @@ def _keep_layout(inputs: tuple[Node, ...], params: Params, shape: Shape) -> Shap
 def _implicit(name: str, doc: str) -> Op:
     """Promotion inserts these: PyTorch converts inside the operation, so they show no step of their own."""
     return primitive(
-        name, lambda x, dtype: x.astype(dtype), _cast_infer, family="elementwise", args="input, dtype", public=False,
+        name, kernels.converted, _cast_infer, family="elementwise", args="input, dtype", public=False,
         doc=doc, layout=_keep_layout, vjp=lambda g, out, x, dtype: (cast(g, x.dtype),),
         batching=sums(0), blocking=ALIGNED, into=kernels.convert,
     )  # fmt: skip
@@ -58,7 +58,7 @@ def _implicit(name: str, doc: str) -> Op:
 cast_ = _implicit("_cast", "Implicit conversion between dtypes.")
 operand_ = _implicit("_operand", "What an operation takes for float16, though it computes in float32.")
 to = primitive(
-    "to", lambda x, dtype: x.astype(dtype), _cast_infer, family="elementwise", args="input, dtype", build=_to,
+    "to", kernels.converted, _cast_infer, family="elementwise", args="input, dtype", build=_to,
     doc="The tensor in another dtype, such as float64.", torch="Tensor.to", grad_fn="ToCopyBackward0",
     layout=_keep_layout, vjp=lambda g, out, x, dtype: (cast(g, x.dtype),),
     batching=sums(0), blocking=ALIGNED, into=kernels.convert,
