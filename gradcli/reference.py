@@ -31,7 +31,6 @@ TITLES = {
 }
 
 NOTES = {
-    "special": "These need SciPy: `pip install 'gradcli[special]'`.",
     "create": "In Python they also take `requires_grad=True`.",
 }
 

@@ -83,6 +83,54 @@ def _cdf(x: Any) -> Any:
     return (values - np.where(np.isfinite(argument), moved, 0)) / 2
 
 
+def _by_c(function: Callable[[float], float]) -> Callable[[Any], Any]:
+    """A function of the C library, element by element; it refuses poles and what overflows."""
+
+    def one(value: float) -> float:
+        try:
+            return function(value)
+        except (ValueError, OverflowError):
+            return math.inf
+
+    return lambda x: w(np.array([one(v) for v in x.ravel().tolist()]).reshape(x.shape))
+
+
+# So many steps lead to numbers for which a few terms of the asymptotic series are exact.
+_STEPS = 600
+
+
+def _digamma(x: Any) -> Any:
+    value = x.astype(np.longdouble)
+    end = value + _STEPS
+    result = np.log(end) - 1 / (2 * end) - 1 / (12 * end**2) + 1 / (120 * end**4)
+    for k in range(_STEPS):
+        result -= 1 / (value + k if k else value)
+    return np.where((x < 0) & (x == np.floor(x)), np.nan, result)
+
+
+def _polygamma(x: Any, n: int) -> Any:
+    value = x.astype(np.longdouble)
+    end, s = value + _STEPS, n + 1
+    total = end ** (1 - s) / n + end**-s / 2 + s * end ** (-s - 1) / 12 - s * (s + 1) * (s + 2) * end ** (-s - 3) / 720
+    for k in range(_STEPS):
+        total += (value + k) ** -s
+    sign = 1 if n % 2 else -1
+    pole = np.isneginf(x) & (n > 1) | (x <= 0) & (x == np.floor(x)) & np.isfinite(x)
+    undefined = np.isneginf(x) & (n == 1)
+    return sign * np.where(undefined, np.nan, np.where(pole, np.inf, total)) * math.factorial(n)
+
+
+def _reflected(x: Any) -> Any:
+    """The size of the terms that cancel beside zeros at negative numbers."""
+    turn = np.tan(np.pi * (x - np.rint(x)).astype(np.float64))
+    return np.where(x < 0, np.log(np.abs(x.astype(np.float64)) + 1) + np.abs(np.pi / turn) + 1, 0)
+
+
+def _reflected_powers(x: Any, n: int) -> Any:
+    rest = np.abs(x - np.rint(x)).astype(np.float64)
+    return np.where(x < 0, math.factorial(n) * rest ** (-n - 1.0), 0)
+
+
 def _gelu_exponent(x: Any) -> Any:
     return 2 * np.sqrt(2 / WIDE[x.dtype.name](math.pi)) * (w(x) + w(x) ** 3 * 0.044715)
 
@@ -221,6 +269,12 @@ FORMULAS: dict[str, Formula] = {
     "mish": Formula(lambda x: w(x) * np.tanh(np.log1p(np.exp(np.minimum(w(x), 700)))), 5, vanishing=1),
     "elu": Formula(_elu, 3),
     "_elu_slope": Formula(_elu_slope, 3.5),
+    "erf": Formula(_by_c(math.erf), 3, vanishing=1),
+    "erfc": Formula(_by_c(math.erfc), 6, vanishing=2),
+    # The C library's is not exact beside 1 and 2, where it is 0.
+    "lgamma": Formula(_by_c(math.lgamma), 9, scale=lambda x: np.fmax(_reflected(x), 1), signed=False),
+    "digamma": Formula(_digamma, 5, scale=_reflected),
+    "polygamma": Formula(_polygamma, 4, scale=_reflected_powers, signed=False),
     "_normal_cdf": Formula(_cdf, 5, vanishing=1),
     "gelu": Formula(_gelu, _gelu_ulps, vanishing=50),
 }  # fmt: skip

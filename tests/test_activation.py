@@ -1,9 +1,8 @@
-"""Activations: figures of PyTorch 2.13, extreme values, derivatives at kinks, types, and gelu without SciPy."""
+"""Activations: figures of PyTorch 2.13, extreme values, derivatives at kinks, and types."""
 
 from __future__ import annotations
 
 import math
-import sys
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ import pytest
 from gradcli.autodiff import vjp
 from gradcli.errors import GradcliError
 from gradcli.execute import execute
-from gradcli.node import OPS, constant, input_node
+from gradcli.node import constant
 from gradcli.ops.erf import normal_cdf
 from tests.cases import Case
 from tests.gradients import build, errors
@@ -219,18 +218,6 @@ def test_the_normal_distribution_function_elsewhere() -> None:
     # Block by block, transposed or one by one: the same bits.
     assert np.array_equal(normal_cdf(y.T), normal_cdf(y).T)
     assert all(normal_cdf(y[k, k]) == normal_cdf(y)[k, k] for k in range(70))
-
-
-def test_gelu_needs_no_scipy(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [n for n in sys.modules if n.split(".")[0] == "scipy"]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "scipy", None)
-    monkeypatch.setitem(sys.modules, "scipy.special", None)
-    assert derivatives("gelu(x)", [1.0], 2)[0] == pytest.approx(0.8413447460685429)
-    for name in ("erf", "erfc", "lgamma", "digamma"):
-        with pytest.raises(GradcliError, match=rf"{name}\(\) needs SciPy") as refusal:
-            execute([OPS[name](input_node(np.ones(1)))])
-        assert refusal.value.hint == "pip install 'gradcli[special]'"
 
 
 # Softmax --------------------------------------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ INTEGERS = ("int8", "uint8", "int32", "int64", "uint64")
 
 # How many arrays, where that is not the number of arguments without a default.
 ARITY = {"_cast": 1, "_operand": 1, "to": 1, "clamp": 3, "_hardtanh": 2, "masked_fill": 2, "mse_loss": 2,
-         "huber_loss": 2, "smooth_l1_loss": 2}  # fmt: skip
+         "huber_loss": 2, "smooth_l1_loss": 2, "polygamma": 1}  # fmt: skip
 # The parameters that rows are tried with, and the dtypes of their arrays, where these are not those of the row's rule.
 NONE = {"reduction": "none"}
 PARAMS: dict[str, list[dict[str, Any]]] = {
@@ -46,6 +46,7 @@ PARAMS: dict[str, list[dict[str, Any]]] = {
     "_elu_slope": [{"low": 1.0, "high": 0.0, "closed": False}, {"low": 0.3, "high": 2.0, "closed": True}],
     "softplus": [{"beta": 1.0, "threshold": 20.0}, {"beta": 2.0, "threshold": 5.0}],
     "gelu": [{"approximate": "none"}, {"approximate": "tanh"}],
+    "polygamma": [{"n": 1}, {"n": 2}],
     "mse_loss": [NONE, {"reduction": "sum"}],
     "huber_loss": [{**NONE, "delta": d} for d in (1.0, 0.3, math.inf)],
     "smooth_l1_loss": [{**NONE, "beta": b} for b in (1.0, 0.3)],

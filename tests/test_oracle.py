@@ -123,7 +123,7 @@ SPECIAL = [
 ]
 
 
-# Where PyTorch's own figures are this far from the true ones (checked against SciPy in float64).
+# Where PyTorch's own figures are this far from the true ones (checked against mpmath).
 LESS_EXACT = {("gelu", "float32"): 2e-4, ("digamma", "float64"): 1e-8}
 
 

@@ -316,6 +316,8 @@ def test_special_functions_to_second_order(name: str) -> None:
     for order, (ours, theirs) in enumerate(zip(got, expected, strict=True)):
         # PyTorch's polygamma of order 2 is NaN at infinity, where the limit is 0.
         theirs = np.where(np.isinf(x) & (order == 2), ours, theirs)
+        # At the poles below 0 its trigamma is as large as the rounding of a sine lets it be.
+        theirs = np.where((x < 0) & (np.rint(x) == x) & (theirs > 1e30), np.inf, theirs)
         np.testing.assert_allclose(ours, theirs, rtol=2e-9, atol=1e-300, err_msg=f"order {order}")
 
 

@@ -16,6 +16,8 @@ Into = Callable[..., None]
 
 # Elements that whole arrays are cut into: a few operands of so many fit the cache.
 _BLOCK = 1 << 16
+# The same for functions that take many steps with arrays of their own.
+_PIECE = 1 << 13
 # Below this many bytes alignment does not matter.
 _SMALL = 1 << 15
 _LINE = 64
@@ -90,6 +92,17 @@ def rows(size: int, dtype: np.dtype, count: int) -> Any:
     memory = np.empty(count * length + _LINE, np.uint8)
     start = -memory.ctypes.data % _LINE if length > _SMALL else 0
     return np.ndarray((count, length // dtype.itemsize), dtype, memory, start)[:, :size]
+
+
+def in_double(function: Callable[..., Any]) -> Into:
+    """The block kernel of a function of one vector in double precision, whose results are rounded once."""
+
+    def run(out: Any, x: Any, **params: Any) -> None:
+        for block, part in pieces(_PIECE, out, x):
+            wide = np.broadcast_to(part, block.shape).astype(np.float64).reshape(-1)
+            np.copyto(block, function(wide, **params).reshape(block.shape), casting="same_kind")
+
+    return run
 
 
 # Choosing by bits -----------------------------------------------------------------------------------------------------
