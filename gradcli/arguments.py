@@ -40,7 +40,8 @@ def kind_of(value: Any) -> str:
     if isinstance(value, np.dtype):
         return f"the dtype {value}"
     shown = {type(None): "None", slice: "a slice", str: "a string", type(Ellipsis): "...", Literal: "a list"}
-    return shown.get(type(value)) or f"a {type(value).__name__}"
+    name = type(value).__name__
+    return shown.get(type(value)) or f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
 
 
 def list_node(values: Sequence[Any]) -> Node:
@@ -181,6 +182,13 @@ def as_choice(value: Any, name: str, choices: Sequence[str]) -> str:
     if isinstance(value, str):
         raise GradcliError(f"unknown {name} {value!r}", hint=hint, argument=name)
     raise GradcliError(f"{name} must be a string, got {_shown(value)}", hint=hint, argument=name)
+
+
+def as_function(value: Any) -> Any:
+    """An argument that is called."""
+    if callable(value):
+        return value
+    raise GradcliError(f"a function is needed, got {_shown(value)}")
 
 
 def _shown(value: Any) -> str:

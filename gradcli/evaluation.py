@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from gradcli.arguments import as_node, kind_of, list_array
+from gradcli.arguments import as_function, as_node, kind_of, list_array
 from gradcli.autodiff import vjp
 from gradcli.dtypes import DEFAULT_DTYPE, DTYPES
 from gradcli.errors import GradcliError, did_you_mean
@@ -163,9 +163,13 @@ def evaluate(
     tensor([[30., 30.],
             [30., 30.]])
     """
-    arrays = {name: to_array(value) for name, value in (inputs or {}).items()}
+    if not isinstance(expression, str | Program):
+        raise GradcliError(f"the expression must be a string, got {kind_of(expression)}")
+    arrays = {name: to_array(value) for name, value in _named(inputs).items()}
     source = expression if isinstance(expression, str) else expression.source
-    wanted = wrt if wrt is None or isinstance(wrt, str) else tuple(wrt)
+    wanted = wrt if wrt is None or isinstance(wrt, str) else _names(wrt)
+    if progress is not None:
+        as_function(progress)
     forms = tuple([Form(name, array.shape, array.dtype, array.flags.c_contiguous) for name, array in arrays.items()])
     # Random numbers are drawn anew each time.
     kept = isinstance(expression, str) and len(source) <= _LONGEST_KEPT and "rand" not in source
@@ -181,6 +185,27 @@ def evaluate(
         error.source = source if error.source is None else error.source
         raise
     return answer(request, arrays, computed, shared=kept)
+
+
+def _named(inputs: Any) -> Mapping[str, Any]:
+    """The inputs of a call, as a mapping from names."""
+    if inputs is None:
+        return {}
+    if not isinstance(inputs, Mapping):
+        raise GradcliError(f"inputs must be a dictionary from names to values, got {kind_of(inputs)}")
+    for name in inputs:
+        if not isinstance(name, str):
+            raise GradcliError(f"the names of inputs must be strings, got {kind_of(name)}")
+    return inputs
+
+
+def _names(wrt: Any) -> tuple[str, ...]:
+    """The names of the inputs to differentiate."""
+    names = tuple(wrt) if isinstance(wrt, list | tuple | set | frozenset | Mapping | Iterator) else (wrt,)
+    for name in names:
+        if not isinstance(name, str):
+            raise GradcliError(f"wrt must be the name of an input or a list of names, got {kind_of(name)}")
+    return names
 
 
 @lru_cache(maxsize=_MOST_KEPT)

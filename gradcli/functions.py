@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from gradcli.arguments import kind_of
 from gradcli.dtypes import DEFAULT_DTYPE, DTYPES
 from gradcli.errors import GradcliError, did_you_mean
 from gradcli.node import OPS, Op
@@ -57,7 +59,11 @@ def manual_seed(seed: int) -> None:
     >>> gc.rand(2)
     tensor([0.4963, 0.7682])
     """
-    GENERATOR.set(Generator(seed))
+    try:
+        number = operator.index(seed)
+    except TypeError:
+        raise GradcliError(f"the seed must be an integer, got {kind_of(seed)}") from None
+    GENERATOR.set(Generator(number))
 
 
 def set_default_dtype(dtype: Any) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
-from gradcli.arguments import as_node
+from gradcli.arguments import as_node, kind_of
 from gradcli.autodiff import vjp
 from gradcli.errors import GradcliError
 from gradcli.node import INPUT, Node, constant, toposort
@@ -42,13 +43,24 @@ def _seed(output: Tensor, gradient: Any) -> Node:
     return node
 
 
+def _tensors(given: Any, name: str) -> list[Tensor]:
+    """The tensors of an argument that takes one or several."""
+    items = given if isinstance(given, Iterable) and not isinstance(given, Tensor | str | bytes) else [given]
+    try:
+        tensors = list(items)
+    except TypeError:
+        # An array of no dimensions says that it can be gone through.
+        tensors = [given]
+    for tensor in tensors:
+        if not isinstance(tensor, Tensor):
+            raise GradcliError(f"{name} must be a tensor or a list of tensors, got {kind_of(tensor)}")
+    return tensors
+
+
 def backward(output: Tensor, gradient: Any, create_graph: bool, inputs: Any) -> None:
     """Add the gradient of `output` to `.grad` of `inputs`, or of every tensor that receives one."""
     seed = _seed(output, gradient)
-    if inputs is not None:
-        targets = [inputs] if isinstance(inputs, Tensor) else list(inputs)
-    else:
-        targets = _receivers(output.node)
+    targets = _receivers(output.node) if inputs is None else _tensors(inputs, "inputs")
     found = vjp([output.node], [seed], [t.node for t in targets])
     receivers = [t for t in targets if t.node in found]
     totals = [found[t.node] if t.grad is None else t.grad.node + found[t.node] for t in receivers]
@@ -75,8 +87,7 @@ def grad(
     >>> gc.grad(first, x)
     (tensor(18.),)
     """
-    outs = [outputs] if isinstance(outputs, Tensor) else list(outputs)
-    targets = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+    outs, targets = _tensors(outputs, "outputs"), _tensors(inputs, "inputs")
     seeds = [None] * len(outs) if grad_outputs is None else grad_outputs
     seeds = list(seeds) if isinstance(seeds, list | tuple) else [seeds]
     if len(seeds) != len(outs):

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from gradcli.arguments import as_node
+from gradcli.arguments import as_flag, as_node, kind_of, normalize_axis
 from gradcli.chain import backward_function, shown
+from gradcli.dtypes import CATEGORY
 from gradcli.errors import GradcliError, did_you_mean
 from gradcli.execute import execute
 from gradcli.infer import cast
@@ -78,13 +79,13 @@ class Tensor:
     are read-only, so that a graph built earlier keeps its meaning.
     """
 
-    __slots__ = ("node", "grad", "known_value", "_retains_grad", "__weakref__")
+    __slots__ = ("node", "_grad", "known_value", "_retains_grad", "__weakref__")
 
     def __init__(self, node: Node) -> None:
         if not isinstance(node, Node):
             raise GradcliError("a Tensor is not made by calling its class", hint="use gradcli.tensor(data)")
         self.node = node
-        self.grad: Tensor | None = None
+        self._grad: Tensor | None = None
         self.known_value: np.ndarray | None = None
         self._retains_grad = False
         node.tensor = weakref.ref(self)
@@ -116,6 +117,19 @@ class Tensor:
         self.requires_grad_(value)
 
     @property
+    def grad(self) -> Tensor | None:
+        """The gradient that backward passes have added up, None before the first."""
+        return self._grad
+
+    @grad.setter
+    def grad(self, value: Tensor | None) -> None:
+        if value is not None and not isinstance(value, Tensor):
+            raise GradcliError(f".grad must be a tensor or None, got {kind_of(value)}")
+        if value is not None and value.shape != self.shape:
+            raise GradcliError(f".grad has shape {value.shape}, the tensor {self.shape}: they must be equal")
+        self._grad = value
+
+    @property
     def is_leaf(self) -> bool:
         """Whether this tensor is no result of a tracked operation."""
         return not self.node.requires_grad or self.node.op is INPUT
@@ -145,7 +159,12 @@ class Tensor:
 
     def size(self, dim: int | None = None) -> Any:
         """The shape, or the length of one dimension."""
-        return self.shape if dim is None else self.shape[dim]
+        if dim is None:
+            return self.shape
+        axis = normalize_axis(dim, self.ndim)
+        if not self.ndim:
+            raise GradcliError("a 0-dim tensor has no lengths")
+        return self.shape[axis]
 
     def dim(self) -> int:
         """The number of dimensions."""
@@ -268,7 +287,7 @@ class Tensor:
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Start (or stop) tracking operations on this leaf; gives the tensor itself."""
-        if requires_grad != self.requires_grad:
+        if as_flag(requires_grad, "requires_grad") != self.requires_grad:
             if not self.is_leaf:
                 raise GradcliError("only a leaf can stop requiring grad", hint="use x.detach() for a tensor of its own")
             self._become(input_node(self.value(), requires_grad=requires_grad))
@@ -291,13 +310,20 @@ class Tensor:
 
     def _update(self, new: Tensor) -> Tensor:
         """Take over the values of `new`, as an in-place operation does; graphs built earlier keep the old ones."""
+        if new.shape != self.shape:
+            raise GradcliError(f"a tensor of shape {self.shape} cannot take values of shape {new.shape} in place")
+        if CATEGORY[new.dtype.kind] > CATEGORY[self.dtype.kind]:
+            raise GradcliError(
+                f"a tensor of {self.dtype} cannot take values of {new.dtype} in place",
+                hint="write it out, as in x = x / 2, or convert it first, as in x.float()",
+            )
         if self.is_leaf and self.requires_grad:
             if is_grad_enabled():
                 raise GradcliError(
                     "a leaf that requires grad cannot be changed in place while operations are tracked",
                     hint="update it within `with gc.no_grad():`",
                 )
-            self._become(input_node(np.broadcast_to(new.value(), self.shape).astype(self.dtype), requires_grad=True))
+            self._become(input_node(new.value().astype(self.dtype), requires_grad=True))
         else:
             self._become(cast(new.node, self.dtype))
         return self
@@ -443,7 +469,7 @@ def call(op: Op, *args: Any, **kwargs: Any) -> Any:
     """An operation on tensors: arguments become nodes, results tensors, untracked where tracking is off."""
     if "requires_grad" in kwargs and op.family == "create":
         flag = kwargs.pop("requires_grad")
-        return call(op, *args, **kwargs).requires_grad_(bool(flag))
+        return call(op, *args, **kwargs).requires_grad_(as_flag(flag, "requires_grad"))
     result = op(*(lower(a) for a in args), **{k: lower(v) for k, v in kwargs.items()})
     return _raise(result)
 

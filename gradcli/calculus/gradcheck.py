@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from gradcli.arguments import as_flag, as_function, as_number
 from gradcli.autodiff import vjp
 from gradcli.calculus.jacobian import jacobians
 from gradcli.calculus.products import pushed
@@ -29,7 +30,7 @@ class _Subject:
     __slots__ = ("func", "inputs", "tracked", "nodes", "outputs")
 
     def __init__(self, func: Callable[..., Any], inputs: Any) -> None:
-        self.func = func
+        self.func = as_function(func)
         self.inputs = list(inputs) if isinstance(inputs, list | tuple) else [inputs]
         self.tracked = [k for k, x in enumerate(self.inputs) if isinstance(x, Tensor) and x.requires_grad]
         if not self.tracked:
@@ -85,6 +86,15 @@ def gradcheck(
     >>> gc.gradcheck(lambda x: (x**3).sum(), gc.tensor([1.0, 2.0], dtype=gc.float64).requires_grad_())
     True
     """
+    eps, atol, rtol = as_number(eps, "eps"), as_number(atol, "atol"), as_number(rtol, "rtol")
+    nondet_tol = as_number(nondet_tol, "nondet_tol")
+    if not eps > 0:
+        raise GradcliError(f"eps must be positive, got {eps}", argument="eps")
+    for flag, name in (
+        (raise_exception, "raise_exception"), (check_batched_grad, "check_batched_grad"),
+        (check_forward_ad, "check_forward_ad"), (check_backward_ad, "check_backward_ad"), (fast_mode, "fast_mode"),
+    ):  # fmt: skip
+        as_flag(flag, name)
     try:
         subject = _Subject(func, inputs)
         for k, node in enumerate(subject.nodes):
@@ -230,6 +240,8 @@ def gradgradcheck(
         vectors = [tensor_of(input_node(rng.standard_normal(y.shape), requires_grad=True)) for y in subject.outputs]
     else:
         vectors = list(grad_outputs) if isinstance(grad_outputs, list | tuple) else [grad_outputs]
+        if len(vectors) != len(subject.outputs):
+            raise GradcliError(f"{len(subject.outputs)} outputs need as many grad_outputs, got {len(vectors)}")
     count = len(subject.inputs)
 
     def gradient(*arguments: Any) -> tuple[Tensor, ...]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcli.arguments import as_node, kind_of
+from gradcli.arguments import as_choice, as_flag, as_function, as_node, kind_of
 from gradcli.autodiff import vjp as pull
 from gradcli.calculus.jacobian import hessians, jacobians, tracked_ones
 from gradcli.errors import GradcliError
@@ -27,11 +27,11 @@ class Call:
 
     def __init__(self, func: Function, inputs: Any, create_graph: bool, strict: bool) -> None:
         self.one_input = not isinstance(inputs, list | tuple)
+        self.create_graph = as_flag(create_graph, "create_graph")
         self.inputs = [_entered(x, create_graph) for x in ([inputs] if self.one_input else inputs)]
-        self.create_graph = create_graph
-        self.strict = strict
+        self.strict = as_flag(strict, "strict")
         with enable_grad():
-            result = func(*(tensor_of(node) for node in self.inputs))
+            result = as_function(func)(*(tensor_of(node) for node in self.inputs))
         self.one_output = not isinstance(result, list | tuple)
         self.outputs = [_node_of(y) for y in ([result] if self.one_output else result)]
         if strict:
@@ -41,13 +41,13 @@ class Call:
 
     def scalar(self, name: str) -> Node:
         """The only element of the only output."""
-        output = self.outputs[0]
-        if len(self.outputs) != 1 or output.size != 1:
+        if len(self.outputs) != 1 or self.outputs[0].size != 1:
             shapes = ", ".join(str(node.shape) for node in self.outputs)
             raise GradcliError(
                 f"{name}() needs a function with one result of one element, got shapes {shapes}",
                 hint="reduce it, as in .sum()",
             )
+        output = self.outputs[0]
         if not output.is_floating:
             raise GradcliError(f"{name}() needs a floating-point result, got {output.dtype}")
         return output
@@ -268,5 +268,4 @@ def hessian(
 
 
 def _check_strategy(strategy: str, argument: str) -> None:
-    if strategy not in ("reverse-mode", "forward-mode"):
-        raise GradcliError(f"{argument} must be 'reverse-mode' or 'forward-mode', got {strategy!r}")
+    as_choice(strategy, argument, ("reverse-mode", "forward-mode"))

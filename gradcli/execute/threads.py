@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from contextvars import ContextVar, copy_context
 from typing import Any
 
+from gradcli.arguments import kind_of
 from gradcli.errors import GradcliError, WorkError
 
 #: How many threads to use; None for as many as there are processors. `set_num_threads` and `--threads` set it.
@@ -35,7 +36,8 @@ def set_num_threads(number: int) -> None:
     >>> gc.set_num_threads(gc.get_num_threads())
     """
     if not isinstance(number, int) or isinstance(number, bool) or not 1 <= number <= 1024:
-        raise GradcliError(f"the number of threads must be a whole number from 1 to 1024, got {number!r}")
+        shown = number if isinstance(number, int | float) else kind_of(number)
+        raise GradcliError(f"the number of threads must be a whole number from 1 to 1024, got {shown}")
     THREADS.set(number)
 
 

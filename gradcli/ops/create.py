@@ -69,7 +69,7 @@ def _like(value: float) -> Any:
 
 def _full_like(input: Any, fill_value: Any, dtype: Any) -> Node:
     x = as_node(input)
-    return _full(x.shape, fill_value, dtype or x.dtype)
+    return _full(x.shape, fill_value, x.dtype if dtype is None else dtype)
 
 
 def _eye(n: Any, m: Any, dtype: Any) -> Node:
@@ -88,6 +88,8 @@ def _arange(start: Any, end: Any, step: Any, dtype: Any) -> Node:
             raise GradcliError("arange() counts in int64: a number is too large", hint="write it as 1e20")
     if step == 0 or (end - start) / step < 0:
         raise GradcliError(f"arange() never gets from {start} to {end} in steps of {step}")
+    if not math.isfinite((end - start) / step):
+        raise GradcliError(f"arange() from {start} to {end} in steps of {step} has too many numbers")
     whole = all(isinstance(v, int) for v in (start, end, step))
     target = to_dtype(dtype) or (INT64 if whole else DEFAULT_DTYPE.get())
     length = -((start - end) // step) if whole else math.ceil((end - start) / step)

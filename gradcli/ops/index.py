@@ -8,8 +8,9 @@ import numpy as np
 
 import gradcli.batching as batching
 import gradcli.layout as layout
-from gradcli.arguments import Literal, as_int, as_node, normalize_axis
+from gradcli.arguments import as_int, as_node, holds_nodes, list_array, normalize_axis
 from gradcli.blocking import Blocking, Dims, aligned
+from gradcli.dtypes import INT64
 from gradcli.errors import GradcliError
 from gradcli.infer import broadcast_shapes
 from gradcli.node import Node, Params, Shape, constant, make
@@ -89,11 +90,11 @@ def _take_one(x: Node, dim: int, index: int) -> Node:
 
 
 def _index_node(item: Any) -> Node:
-    if isinstance(item, Literal | list):
-        flat = np.array(item) if item else np.zeros(0, np.int64)
+    if isinstance(item, list) and not holds_nodes(item):
+        flat = list_array(item) if item else np.zeros(0, INT64)
         if flat.dtype.kind == "f" and flat.size:
             raise GradcliError("a list of indices may hold only integers")
-        node = constant(flat) if flat.dtype.kind in "iub" else as_node(item)
+        node = constant(flat)
     else:
         node = as_node(item)
     if node.dtype.kind == "b":
