@@ -14,6 +14,7 @@ import gradcli as gc
 from gradcli.autodiff import vjp
 from gradcli.execute import execute
 from gradcli.formula.derivation import Derived, Wanted, derive
+from gradcli.formula.latex import latex
 from gradcli.formula.shapes import Given
 from gradcli.formula.text import text
 from gradcli.node import input_node
@@ -21,6 +22,8 @@ from gradcli.syntax import parse
 from tests.cases import Case, all_cases
 from tests.command import call, process
 from tests.gradients import build
+from tests.latex_structure import LatexError
+from tests.latex_structure import check as check_latex
 
 TEXTBOOK = [
     line.split(" | ", 3) for line in (Path(__file__).parent / "textbook.txt").read_text().splitlines() if " | " in line
@@ -114,7 +117,9 @@ def test_formulas_give_the_gradient(case: Case, order: int) -> None:
     for wrt in [name for name in arrays if arrays[name].dtype.kind == "f"][:2]:
         expected = gradient(case.expression, arrays, wrt, vector, order)
         name = None if vector is None else "V"
-        formula = text(derived(case.expression, arrays, wrt, order=order, vector=name).formula)
+        found_formula = derived(case.expression, arrays, wrt, order=order, vector=name).formula
+        formula = text(found_formula)
+        check_latex(latex(found_formula, {n: a.ndim for n, a in arrays.items()}))
         known = {**arrays, **({} if vector is None else {"V": vector})}
         found = gc.evaluate(formula, {n: a for n, a in known.items() if re.search(rf"\b{n}\b", formula)}, wrt=())
         got = np.asarray(found.value.numpy(), np.float64)
@@ -166,30 +171,66 @@ def test_python_functions_agree(
     np.testing.assert_allclose(names["gradient"](**known), wanted, rtol=1e-9, atol=1e-12)
 
 
-_COMMAND = re.compile(r"\\([a-zA-Z]+)")
-_KNOWN = {
-    "frac", "left", "right", "cdot", "top", "odot", "operatorname", "sum", "sqrt", "log", "exp", "sin", "cos", "tan",
-    "sinh", "cosh", "tanh", "sigma", "lVert", "rVert", "lvert", "rvert", "mathrm", "mathbf", "det", "times", "circ",
-    "quad", "text", "begin", "end", "max", "min", "prod", "neq", "leq", "geq", "alpha", "lambda", "mu", "pi", "otimes",
-    "bigl", "bigr", "tfrac", "mathbb", "ldots", "land", "lor", "bmod", "lfloor", "rfloor", "lceil", "rceil",
-    "boldsymbol", "dim", "mathsf", "mathit", "oslash", "infty", "partial",
-}  # fmt: skip
-
-
 @pytest.mark.parametrize(("expression", "inputs", "wrt", "formula"), TEXTBOOK)
 def test_latex_is_well_formed(
     monkeypatch: pytest.MonkeyPatch, expression: str, inputs: str, wrt: str, formula: str
 ) -> None:
-    latex = printed(monkeypatch, expression, *inputs.split(), "--wrt", wrt, "--format", "latex")
-    depth = 0
-    for brace in re.findall(r"(?<!\\)[{}]", latex):
-        depth += 1 if brace == "{" else -1
-        assert depth >= 0, latex
-    assert depth == 0 and latex.count(r"\left") == latex.count(r"\right"), latex
-    assert re.findall(r"\\begin\{(\w+)\}", latex) == re.findall(r"\\end\{(\w+)\}", latex)[::-1]
-    assert set(_COMMAND.findall(latex)) <= _KNOWN, latex
-    # Letters and digits, operators, brackets: nothing that TeX would trip over.
-    assert not re.search(r"(?<!\\)[#$%]|\*\*|@", latex), latex
+    check_latex(printed(monkeypatch, expression, *inputs.split(), "--wrt", wrt, "--format", "latex"))
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        (["sum((A@x - b)**2)", "--wrt", "A"], r"2 \left(A x - b\right) x^{\top}"),
+        (["trace(inv(X))"], r"-X^{-\top} X^{-\top}"),
+        (["a@inv(X)@b", "--wrt", "X"], r"-X^{-\top} a b^{\top} X^{-\top}"),
+        (["norm(A@x)", "--wrt", "x"], r"\frac{A^{\top} A x}{\left\lVert A x \right\rVert}"),
+        (["sum(tanh(x))", "x:1"], r"1 - \tanh^{2}\left(x\right)"),
+        (["sum(x@y*x)", "x:1", "y:1", "--wrt", "y"], r"\left(\mathbf{1}^{\top} x\right) x"),
+        (["(x@y)**2", "x:1", "y:1", "--wrt", "x"], r"2 \left(y^{\top} x\right) y"),
+        (["sum(exp(-x**2/2))", "x:1"], r"-x \odot e^{-x^{2}/2}"),
+        (["sum(exp(X)*X**2)", "X:2"], r"X \odot \left(X + 2\right) \odot \exp\left(X\right)"),
+        (["sum(X**3)", "X:2"], r"3 X^{\circ 2}"),
+        (["sum(1/x)", "x:1"], r"-\frac{1}{x^{2}}"),
+        (["mean(x)", "x:1"], r"\frac{1}{\operatorname{numel}\left(x\right)} \mathbf{1}"),
+        (["sum(log(x)/x)", "x:1"], r"\frac{1 - \log\left(x\right)}{x^{2}}"),
+        (["sum(relu(1 - y*(X@w)))", "--wrt", "w"], r"-X^{\top} \left(y \odot \left[y \odot X w < 1\right]\right)"),
+        (["tanh(W@x)", "--wrt", "x", "--jacobian"], r"\operatorname{diag}\left(1 - \tanh^{2}\left(W x\right)\right) W"),
+        (["sum(log_softmax(X, 1)*T)", "X:2", "T:2", "--wrt", "X"],
+         r"T - \operatorname{diag}\left(T \mathbf{1}\right) \operatorname{softmax}_{1}\left(X\right)"),
+        (["sum((X - v)**2)", "X:2", "v:1", "--wrt", "X"], r"2 \left(X - \mathbf{1} v^{\top}\right)"),
+        (["sum((X - v[:, None])**2)", "X:2", "v:1", "--wrt", "X"], r"2 \left(X - v \mathbf{1}^{\top}\right)"),
+        (["nll_loss(x, t)", "x:2", "t:1:int64", "--wrt", "x"],
+         r"-\frac{\operatorname{onehot}\left(t\right)}{\operatorname{numel}\left(t\right)}"),
+        (["sum(sin(alpha*x_1 + w_out))", "alpha:0", "x_1:1", "w_out:0", "--wrt", "x_1"],
+         r"\alpha \cos\left(\alpha x_{1} + w_{\mathrm{out}}\right)"),
+        (["sum(rate*x1[0]**2)", "rate:0", "x1:1", "--wrt", "rate"], r"x_{1, 0}^{2}"),
+        (["sum(w*where(x > y, 1, exp(x)))", "w:1", "x:1", "y:1", "--wrt", "w"],
+         r"\begin{cases} 1 & \text{if } x > y \\ e^{x} & \text{otherwise} \end{cases}"),
+        (["h = tanh(A@x + a); (h@b)*exp(-h@b)", "A:2", "x:1", "a:1", "b:1", "--wrt", "b"],
+         r"e^{-b^{\top} r} \left(1 - b^{\top} r\right) r \quad\text{where}\quad r = \tanh\left(A x + a\right)"),
+        (["tanh(x)", "x:1", "--grad-output", "v"], r"v \odot \left(1 - \tanh^{2}\left(x\right)\right)"),
+    ],
+)  # fmt: skip
+def test_latex_as_it_is_typeset(monkeypatch: pytest.MonkeyPatch, words: list[str], wanted: str) -> None:
+    found = printed(monkeypatch, *words, "--format", "latex")
+    assert found == wanted
+    check_latex(found)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "x^{2}^{3}", "x_{1}_{0}", "{x", "x}", r"\left(x", r"x\right)", r"\left(x\right]", r"\left x \right)",
+        r"\frac{x}", r"\foo{x}", r"\frac{x}{}", "x & y", r"x \\ y", "x # y", "x % y", "x^2^", r"\sqrt", "$x$",
+        r"\text{a_b}", "é", r"\text{x", r"\left(x\right", r"\operatorname f", "x\n\ny", r"\text{数}",
+        r"\begin{foo} x \end{foo}", r"\begin{cases} x & y & z \end{cases}", r"\begin{cases} x",
+        r"\begin{cases} x \end{pmatrix}",
+    ],
+)  # fmt: skip
+def test_broken_latex_is_noticed(broken: str) -> None:
+    with pytest.raises(LatexError):
+        check_latex(broken)
 
 
 def test_json(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,8 @@ def formatted(form: str, program: Program, derived: Derived, wanted: Wanted) -> 
     if form == "latex":
         from gradcli.formula.latex import latex
 
-        return latex(derived.formula, {g.name: len(g.shape) for g in derived.lengths.givens})
+        ranks = {g.name: len(g.shape) for g in derived.lengths.givens}
+        return latex(derived.formula, {**ranks, **({wanted.vector: derived.value_rank} if wanted.vector else {})})
     if form == "python":
         from gradcli.formula.numpy_code import function
 

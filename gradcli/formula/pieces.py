@@ -1,0 +1,268 @@
+"""Pieces of LaTeX and how they are put together: signs before products, no brackets in products of products."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+# How tightly a piece binds. A product of matrices or with numbers needs no brackets beside the sign of a product
+# element by element.
+COMPARISON, SUM, HADAMARD, PRODUCT, FRACTION, POWER, ATOM = 1, 4, 5, 6, 7, 8, 9
+
+_GREEK = frozenset([
+    "alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu", "nu", "xi",
+    "pi", "rho", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega", "Gamma", "Delta", "Theta", "Lambda", "Xi",
+    "Pi", "Sigma", "Upsilon", "Phi", "Psi", "Omega",
+])  # fmt: skip
+#: Letters of other alphabets that TeX has by name.
+_LETTERS = dict(zip("αβγδεζηθικλμνξπρστυφχψωΓΔΘΛΞΠΣΥΦΨΩ", [
+    "alpha", "beta", "gamma", "delta", "varepsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu", "nu",
+    "xi", "pi", "rho", "sigma", "tau", "upsilon", "varphi", "chi", "psi", "omega", "Gamma", "Delta", "Theta", "Lambda",
+    "Xi", "Pi", "Sigma", "Upsilon", "Phi", "Psi", "Omega",
+], strict=True))  # fmt: skip
+
+
+class Matrix(NamedTuple):
+    """A factor in a product of matrices, and its transpose."""
+
+    text: str
+    turned: str
+
+
+class Piece(NamedTuple):
+    """LaTeX without its sign, how tightly it binds, and the number of dimensions as far as it is known."""
+
+    text: str
+    level: int
+    rank: int
+    minus: bool = False
+    #: For a vector that stands for a matrix of equal columns.
+    column: bool = False
+    #: Of a product: numbers in front, then matrices, or factors that are multiplied element by element.
+    numbers: tuple[str, ...] = ()
+    matrices: tuple[Matrix, ...] = ()
+    elements: tuple[str, ...] = ()
+    #: The function's name, which a power is written at.
+    head: str = ""
+    symmetric: bool = False
+    #: Of a list: its elements.
+    cells: tuple[str, ...] = ()
+
+
+def symbol(name: str) -> str:
+    """A name: single and Greek letters in italics, words upright, digits and what follows an underscore below."""
+    base, _, index = name.strip("_").partition("_")
+    match = re.fullmatch(r"(.*?)(\d*)", base)
+    assert match is not None
+    word, digits = match.groups()
+    below = [digits] if digits else []
+    below += [part if part.isascii() and part.isdigit() or len(part) == 1 and part.isascii() else _upright(part)
+              for part in index.split("_") if part]  # fmt: skip
+    if not word:
+        return _upright(name)
+    shown = word if len(word) == 1 and word.isascii() else rf"\{word}" if word in _GREEK else _upright(word)
+    return f"{shown}_{{{', '.join(below)}}}" if below else shown
+
+
+def _upright(word: str) -> str:
+    if word in _LETTERS:
+        return rf"\{_LETTERS[word]}"
+    escaped = word.replace("_", r"\_")
+    return rf"\mathrm{{{escaped}}}" if word.isascii() else rf"\text{{{escaped}}}"
+
+
+def with_index(text: str, index: str) -> str:
+    """One more index below: TeX takes no two."""
+    match = re.fullmatch(r"(.*_\{(?:[^{}]|\{[^{}]*\})*)\}", text)
+    return f"{match[1]}, {index}}}" if match else f"{text}_{{{index}}}"
+
+
+def signed(piece: Piece) -> str:
+    if not piece.minus:
+        return piece.text
+    return f"-{piece.text}" if piece.level >= HADAMARD else rf"-\left({piece.text}\right)"
+
+
+def in_brackets(piece: Piece, needed: int) -> str:
+    """A piece as an operand of what binds so tightly."""
+    if piece.minus or piece.level < needed:
+        return rf"\left({signed(piece)}\right)"
+    return piece.text
+
+
+def between_brackets(environment: str, text: str) -> str:
+    return rf"\begin{{{environment}}} {text} \end{{{environment}}}"
+
+
+def negated(piece: Piece) -> Piece:
+    return piece._replace(minus=not piece.minus, head="")
+
+
+def column(vector: Piece) -> Piece:
+    """A vector as a matrix of equal columns."""
+    return vector._replace(rank=2, column=True)
+
+
+def ones(rank: int) -> Piece:
+    one = Piece(r"\mathbf{1}", ATOM, min(rank, 1))
+    return outer(one, one) if rank == 2 else one._replace(rank=rank)
+
+
+def diagonal(vector: Piece) -> Piece:
+    """The diagonal matrix of a vector, its sign and numbers in front."""
+    numbers, inner = vector.numbers, vector._replace(minus=False)
+    if numbers and vector.elements:
+        inner = _elementwise((), vector.elements, 1, False, False)
+    elif numbers and vector.matrices:
+        inner = _product((), vector.matrices, 1, False)
+    else:
+        numbers = ()
+    text = rf"\operatorname{{diag}}\left({inner.text}\right)"
+    return _product(numbers, (Matrix(text, text),), 2, vector.minus)
+
+
+def spread(piece: Piece) -> Piece:
+    """A vector along the rows or columns of a matrix as that matrix."""
+    one = ones(1)
+    if piece.column:
+        return outer(piece._replace(column=False, rank=1), one)
+    return outer(one, piece) if piece.rank == 1 else piece
+
+
+# Products -------------------------------------------------------------------------------------------------------------
+
+
+def _parts(piece: Piece) -> tuple[tuple[str, ...], tuple[Matrix, ...]]:
+    """The numbers and matrices that a piece is the product of, but for its sign."""
+    if piece.numbers or piece.matrices:
+        return piece.numbers, piece.matrices
+    if not piece.rank:
+        return (in_brackets(piece._replace(minus=False), PRODUCT),), ()
+    text = in_brackets(piece._replace(minus=False), FRACTION)
+    return (), (Matrix(text, _turned(piece, text)),)
+
+
+def _turned(piece: Piece, text: str) -> str:
+    if piece.symmetric:
+        return text
+    if piece.level == POWER:
+        for end, turned in ((r"^{\top}", ""), (r"^{-\top}", "^{-1}"), ("^{-1}", r"^{-\top}")):
+            if text.endswith(end):
+                return text.removesuffix(end) + turned
+    return text + r"^{\top}" if piece.level == ATOM or piece.level < FRACTION else rf"\left({text}\right)^{{\top}}"
+
+
+def _product(numbers: tuple[str, ...], matrices: tuple[Matrix, ...], rank: int, minus: bool) -> Piece:
+    """Numbers times matrices; a product of one is that one."""
+    ordered = tuple(sorted(numbers, key=_place))
+    texts = [*ordered, *(m.text for m in matrices)]
+    text = texts[0]
+    for following in texts[1:]:
+        text += (r" \cdot " if following[:1].isdigit() else " ") + following
+    level = PRODUCT if len(texts) > 1 else POWER
+    return Piece(text, level, rank, minus, numbers=ordered, matrices=matrices)
+
+
+def _place(number: str) -> int:
+    """Digits are written first, then symbols, functions of something last."""
+    return 0 if number[:1].isdigit() else 2 if number.endswith(r"\right)") else 1
+
+
+def scaled(a: Piece, b: Piece) -> Piece:
+    """A product with a number on either side."""
+    minus, rank, is_column = a.minus != b.minus, max(a.rank, b.rank), a.column or b.column
+    number, other = (a, b) if not a.rank else (b, a)
+    if other.elements:
+        numbers = (*_as_number(number, other), *other.numbers)
+        return _elementwise(numbers, other.elements, rank, minus, is_column)
+    numbers, matrices = _parts(other)
+    more, inner = _parts(number)
+    if inner and rank:
+        more, inner = _as_number(number, other), ()
+    return _product((*more, *numbers), (*inner, *matrices), rank, minus)._replace(column=is_column)
+
+
+def _as_number(number: Piece, other: Piece) -> tuple[str, ...]:
+    """A scalar as factors: a product of vectors in brackets beside another vector."""
+    numbers, matrices = _parts(number)
+    if not matrices:
+        return numbers
+    inner = _product((), matrices, 0, False)
+    return (*numbers, rf"\left({inner.text}\right)")
+
+
+def transposed(piece: Piece) -> Piece:
+    if piece.rank < 2 or piece.column:
+        return piece
+    numbers, matrices = _parts(_without_elements(piece))
+    turned = tuple([Matrix(m.turned, m.text) for m in reversed(matrices)])
+    if len(turned) == 1 and not numbers:
+        level = ATOM if not turned[0].text.endswith(r"\top}") and piece.level == POWER else POWER
+        return Piece(turned[0].text, level, piece.rank, piece.minus, matrices=turned)
+    return _product(numbers, turned, piece.rank, piece.minus)
+
+
+def _without_elements(piece: Piece) -> Piece:
+    """A product element by element as one factor of a product of matrices, but for the numbers in front."""
+    if not piece.elements:
+        return piece
+    product = r" \odot ".join(piece.elements)
+    text = rf"\left({product}\right)"
+    return piece._replace(elements=(), matrices=(Matrix(text, text + r"^{\top}"),))
+
+
+def matrix_product(a: Piece, b: Piece) -> Piece:
+    """a @ b; a vector is a column, and a row where it stands on the left."""
+    (m, left), (n, right) = _parts(_without_elements(a)), _parts(_without_elements(b))
+    minus, numbers = a.minus != b.minus, (*m, *n)
+    if a.rank == 1:
+        if b.rank == 2:
+            turned = tuple([Matrix(x.turned, x.text) for x in reversed(right)])
+            return _product(numbers, (*turned, *left), 1, minus)
+        left = tuple([Matrix(x.turned, x.text) for x in reversed(left)])
+    return _product(numbers, (*left, *right), max(a.rank + b.rank - 2, 0), minus)
+
+
+def outer(a: Piece, b: Piece) -> Piece:
+    """A column times a row."""
+    (m, left), (n, right) = _parts(_without_elements(a)), _parts(_without_elements(b))
+    turned = tuple([Matrix(x.turned, x.text) for x in reversed(right)])
+    return _product((*m, *n), (*left, *turned), 2, a.minus != b.minus)
+
+
+def hadamard(a: Piece, b: Piece) -> Piece:
+    numbers: tuple[str, ...] = ()
+    elements: tuple[str, ...] = ()
+    for piece in (a, b):
+        if piece.elements:
+            numbers, elements = (*numbers, *piece.numbers), (*elements, *piece.elements)
+        elif piece.matrices:
+            inner = _product((), piece.matrices, piece.rank, False)
+            numbers, elements = (*numbers, *piece.numbers), (*elements, inner.text)
+        else:
+            elements = (*elements, in_brackets(piece._replace(minus=False), PRODUCT))
+    return _elementwise(numbers, elements, max(a.rank, b.rank), a.minus != b.minus, a.column and b.column)
+
+
+def _elementwise(
+    numbers: tuple[str, ...], elements: tuple[str, ...], rank: int, minus: bool, is_column: bool
+) -> Piece:
+    front = _product((*numbers, elements[0]), (), rank, False) if numbers else None
+    text = r" \odot ".join([front.text if front else elements[0], *elements[1:]])
+    return Piece(text, HADAMARD, rank, minus, is_column, numbers, elements=elements)
+
+
+def fraction(a: Piece, b: Piece, small: bool) -> Piece:
+    """a/b, with a slash where it is small; a matrix divided along its rows or columns is a product."""
+    minus = a.minus != b.minus
+    if a.rank == 2 and not a.column and (b.column or b.rank == 1):
+        text = rf"\operatorname{{diag}}\left({b.text}\right)^{{-1}}"
+        inverse = Piece(text, POWER, 2, symmetric=True)
+        result = matrix_product(inverse, a) if b.column else matrix_product(a, inverse)
+        return result._replace(minus=minus)
+    rank, is_column = max(a.rank, b.rank), a.column or b.column
+    if small:
+        above, below = in_brackets(a._replace(minus=False), PRODUCT), in_brackets(b._replace(minus=False), POWER)
+        return Piece(f"{above}/{below}", HADAMARD, rank, minus, is_column)
+    text = rf"\frac{{{a.text}}}{{{b.text}}}"
+    return Piece(text, FRACTION, rank, minus, is_column)
