@@ -61,6 +61,13 @@ def test_a_scaled_number_is_a_number(name: str) -> None:
         assert result.dtype == x.dtype and np.array_equal(result.numpy(), x + sign * x.dtype.type(3))
 
 
+def test_scaled_numbers_of_any_size() -> None:
+    for number, alpha in ((10**400, 1.5), (1.5, 10**400), (1e308, 10)):
+        assert gc.add(gc.tensor(1.0), number, alpha=alpha).item() == np.inf
+    total = gc.add(gc.tensor([1]), 2**40, alpha=2**20)
+    assert total.dtype == np.int64 and total.tolist() == [2**60 + 1]
+
+
 def test_gradients_are_computed_in_float32() -> None:
     value, grads = both("sum(log_softmax(x, 0)*800)", {"x": np.zeros(10, F16)})
     assert value == F16.type(-8000 * np.log(10)) and max(map(abs, grads["x"])) < 1e-3

@@ -15,6 +15,7 @@ from gradcli.chain import backward_function, shown
 from gradcli.errors import GradcliError
 from gradcli.execute import execute
 from gradcli.node import OPS, Node, constant, input_node
+from tests.half import units_off, weights
 from tests.oracle import torch
 
 pytestmark = pytest.mark.oracle
@@ -80,6 +81,32 @@ def compare(
     if expected.requires_grad:
         asked = [(t, n) for t, n in zip(leaves_t, leaves, strict=True) if n.requires_grad]
         compare_gradients(expected, node, [t for t, _ in asked], [n for _, n in asked])
+    if all(tracked) and set(views) == {"plain"}:
+        compare_in_half(theirs, ours, [a.astype(np.float16) for a in arrays])
+
+
+def compare_in_half(theirs: Callable[..., Any], ours: Callable[..., Node], arrays: list[np.ndarray]) -> None:
+    """Value and gradients in float16: no further from float64 than PyTorch's and one unit of the last place."""
+
+    def torchs(dtype: Any) -> list[np.ndarray]:
+        leaves = [torch.tensor(a, dtype=dtype, requires_grad=True) for a in arrays]
+        value = theirs(*leaves)
+        vector = torch.tensor(weights(tuple(value.shape), 4), dtype=dtype)
+        return [x.detach().numpy() for x in (value, *torch.autograd.grad(value, leaves, vector))]
+
+    exact = torchs(torch.float64)
+    try:
+        others = [1 + units_off(x, right) for x, right in zip(torchs(torch.float16), exact, strict=True)]
+    except RuntimeError:
+        # PyTorch has no float16 here.
+        others = [1.0] * len(exact)
+    leaves = [input_node(a, requires_grad=True) for a in arrays]
+    node = ours(*leaves)
+    found = vjp([node], [constant(weights(node.shape, 4))], leaves)
+    got = execute([node, *(found[leaf] for leaf in leaves)])
+    for mine, right, allowed in zip(got, exact, others, strict=True):
+        assert mine.dtype == np.float16
+        assert units_off(mine, right) <= allowed + 1e-3
 
 
 def compare_gradients(expected: Any, node: Node, leaves_t: list[Any], leaves: list[Node]) -> None:
@@ -193,7 +220,7 @@ def test_einsum(case: tuple[Any, ...]) -> None:
 
 # Matrices -------------------------------------------------------------------------------------------------------------
 
-EYE: Callable[[Node], Node] = lambda x: constant(np.eye(x.shape[-1]))  # noqa: E731
+EYE: Callable[[Node], Node] = lambda x: constant(np.eye(x.shape[-1], dtype=x.dtype))  # noqa: E731
 MATRIX: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
     "inv": (torch.linalg.inv, OPS["inv"]), "det": (torch.linalg.det, OPS["det"]),
     "logdet": (torch.logdet, OPS["logdet"]),

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcli.arguments import as_choice, as_int, as_node, kind_of
+from gradcli.arguments import as_choice, as_int, as_node, as_number, kind_of
 from gradcli.batching import products, sums
 from gradcli.blocking import ALIGNED, Blocking, aligned
 from gradcli.dtypes import BOOL
@@ -108,9 +108,15 @@ def _add(input: Any, other: Any, alpha: Any) -> Node:
 
 def _times(value: Any, alpha: Any) -> Any:
     if isinstance(alpha, bool | int | float):
-        if alpha != 1 and as_node(value).weak:
-            return as_node(value).params["number"] * alpha
-        return value if alpha == 1 else apply(scaled, value, alpha)
+        if alpha == 1:
+            return value
+        node = as_node(value)
+        if node.weak:
+            # A number it stays.
+            number = node.params["number"]
+            whole = isinstance(number, int) and isinstance(alpha, int)
+            return number * alpha if whole else as_number(number, "other") * as_number(alpha, "alpha")
+        return apply(scaled, node, alpha)
     raise GradcliError(f"alpha must be a number, got {kind_of(alpha)}", argument="alpha")
 
 
