@@ -14,6 +14,7 @@ from gradcli.dtypes import DEFAULT_DTYPE, DTYPES
 from gradcli.errors import GradcliError, did_you_mean
 from gradcli.execute import Progress, execute, run
 from gradcli.expression import Evaluator
+from gradcli.infer import cast
 from gradcli.node import INPUT, Node, constant, fitted, input_node, toposort
 from gradcli.plan import plan
 from gradcli.plan.program import Program as Plan
@@ -23,6 +24,10 @@ from gradcli.tensors import GradFn, Tensor
 # Longer expressions are planned anew each time: keeping them would cost more memory than it saves time.
 _LONGEST_KEPT = 20_000
 _MOST_KEPT = 128
+
+
+#: What the vector of the vector-Jacobian product is called.
+VECTOR = "--grad-output"
 
 
 class Form(NamedTuple):
@@ -42,14 +47,19 @@ class Recipe(NamedTuple):
     #: Name, shape, dtype and whether the elements are packed, of each input.
     forms: tuple[tuple[str, tuple[int, ...], str, bool], ...]
     wrt: tuple[str, ...] | None
-    vector: bool
+    #: Whether there is a vector, or what it is like in its file.
+    vector: bool | tuple[str, tuple[int, ...], str, bool]
     default: str
 
     def prepare(self) -> Request:
         """The request, in a context whose default dtype this sets."""
         DEFAULT_DTYPE.set(np.dtype(self.default))
         forms = [Form(name, shape, np.dtype(dtype), packed) for name, shape, dtype, packed in self.forms]
-        return prepare(parse(self.source), forms, self.wrt, self.vector)
+        vector: bool | Form = self.vector is True
+        if not isinstance(self.vector, bool):
+            name, shape, dtype, packed = self.vector
+            vector = Form(name, shape, np.dtype(dtype), packed)
+        return prepare(parse(self.source), forms, self.wrt, vector)
 
 
 class Request:
@@ -57,10 +67,11 @@ class Request:
 
     `roots` are the value and the gradients of the inputs named in `wanted`; `names` are those that were asked for,
     `vector` the leaf for the vector of the vector-Jacobian product, and `note` says why there are no gradients.
-    `derivatives` names the roots that come after these: see `gradcli.calculus.request`.
+    `derivatives` names the roots that come after these: see `gradcli.calculus.request`; `given` has the data of leaves
+    that came with it.
     """
 
-    __slots__ = ("source", "leaves", "vector", "roots", "names", "wanted", "note", "derivatives", "_plan")
+    __slots__ = ("source", "leaves", "vector", "roots", "names", "wanted", "note", "derivatives", "given", "_plan")
 
     def __init__(
         self, source: str, leaves: dict[str, Node], vector: Node | None, roots: list[Node], names: list[str],
@@ -74,6 +85,7 @@ class Request:
         self.wanted = wanted
         self.note = note
         self.derivatives: list[str] = []
+        self.given: dict[Node, Any] = {}
         self._plan: Plan | None = None
 
     @property
@@ -93,13 +105,30 @@ class Request:
         leaves = self.leaves.items()
         forms = tuple([(name, leaf.shape, str(leaf.dtype), leaf.params["packed"]) for name, leaf in leaves])
         wanted = None if wrt is None else tuple(wrt)
-        return Recipe(self.source, forms, wanted, self.vector is not None, str(DEFAULT_DTYPE.get()))
+        vector: Any = self.vector is not None
+        if self.vector is not None and self.vector.params["name"] is not None:
+            leaf = self.vector
+            vector = (VECTOR, leaf.shape, str(leaf.dtype), leaf.params["packed"])
+        return Recipe(self.source, forms, wanted, vector, str(DEFAULT_DTYPE.get()))
+
+    def leaf(self, name: str) -> Node:
+        """The leaf of an input, or of the vector where that lies in a file."""
+        return self.vector if name == VECTOR and self.vector is not None else self.leaves[name]
+
+    def _data(self, inputs: Mapping[str, Any], vector: Any) -> dict[Node, Any]:
+        """What is given for each leaf."""
+        found = {**self.given, **{self.leaves[name]: array for name, array in inputs.items()}}
+        if self.vector is not None:
+            found[self.vector] = vector
+        return found
+
+    def files(self, inputs: Mapping[str, Any], vector: Any = None) -> frozenset[Node]:
+        """The leaves whose data is read block by block."""
+        return frozenset(leaf for leaf, data in self._data(inputs, vector).items() if getattr(data, "streams", False))
 
     def arrays_for(self, program: Plan, inputs: Mapping[str, Any], vector: Any) -> list[Any]:
         """The data of a program's leaves."""
-        by_node = {self.leaves[name]: array for name, array in inputs.items()}
-        if self.vector is not None:
-            by_node[self.vector] = vector
+        by_node = self._data(inputs, vector)
         found = []
         for leaf in program.leaves:
             array = by_node.get(leaf)
@@ -216,10 +245,11 @@ def _kept_request(
 
 
 def prepare(
-    program: Program, forms: Sequence[Form], wrt: str | Iterable[str] | None = None, vector: bool = False,
+    program: Program, forms: Sequence[Form], wrt: str | Iterable[str] | None = None, vector: bool | Form = False,
     gradients_needed: bool = True,
 ) -> Request:  # fmt: skip
-    """Build the value of an expression and its gradients as graphs; `vector` says that a grad-output will be given.
+    """Build the value of an expression and its gradients as graphs; `vector` says that a grad-output will be given,
+    in the shape and dtype of the value unless it is a form.
 
     Where a vector would be needed, inputs named in `wrt` without one are an error, if the gradients are needed.
     """
@@ -280,14 +310,30 @@ def _instance(request: Request, inputs: Mapping[str, Any]) -> Node:
     return copies[request.roots[0]]
 
 
-def vector_for(request: Request, grad_output: Any) -> np.ndarray:
-    """The vector of the vector-Jacobian product, in the value's shape and dtype."""
+def vector_form(grad_output: Any) -> bool | Form:
+    """What `prepare` is told of a vector: the form of one that stays in its file, else whether there is one."""
+    if not getattr(grad_output, "streams", False):
+        return grad_output is not None
+    return Form(VECTOR, tuple(grad_output.shape), grad_output.dtype, grad_output.c_contiguous)
+
+
+def vector_for(request: Request, grad_output: Any) -> Any:
+    """The vector of the vector-Jacobian product, in the value's shape and dtype; one in a file as it is."""
     value = request.roots[0]
+    if hasattr(grad_output, "streams"):
+        if grad_output.shape:
+            _check_vector(grad_output.shape, value)
+        return grad_output
     array = to_array(grad_output)
-    if array.ndim and array.shape != value.shape:
-        raise GradcliError(f"the grad-output has shape {array.shape}, the value {value.shape}: they must be equal")
+    if array.ndim:
+        _check_vector(array.shape, value)
     with np.errstate(all="ignore"):
-        return np.broadcast_to(array.astype(value.dtype), value.shape)
+        return np.broadcast_to(array.astype(value.dtype, copy=False), value.shape)
+
+
+def _check_vector(shape: tuple[int, ...], value: Node) -> None:
+    if shape != value.shape:
+        raise GradcliError(f"the grad-output has shape {shape}, the value {value.shape}: they must be equal")
 
 
 def literal_array(text: str, dtype: str | None = None) -> np.ndarray:
@@ -301,6 +347,17 @@ def literal_array(text: str, dtype: str | None = None) -> np.ndarray:
     except GradcliError as error:
         error.source = text if error.source is None else error.source
         raise
+
+
+def literal_form(text: str, dtype: str | None = None) -> Form:
+    """What is known of the array that `literal_array` gives, which is not computed."""
+    program = parse(text)
+    try:
+        root = Evaluator(text, {}).run(program, DTYPES[dtype] if dtype is not None else None)
+    except GradcliError as error:
+        error.source = text if error.source is None else error.source
+        raise
+    return Form("", root.shape, root.dtype, root.strides is None)
 
 
 def to_array(value: Any) -> np.ndarray:
@@ -337,13 +394,18 @@ def _differentiated(forms: Sequence[Form], wrt: Iterable[str] | str | None) -> l
     return names
 
 
-def _seed(value: Node, given: bool, explicit: bool) -> tuple[Node | None, str | None, Node | None]:
+def _seed(value: Node, given: bool | Form, explicit: bool) -> tuple[Node | None, str | None, Node | None]:
     """What the backward pass starts with (or None), a note on why there is no gradient, and the leaf that is given."""
     if given:
         if not value.is_floating:
             raise GradcliError(f"the value is {value.dtype} and has no gradient")
-        vector = Node(INPUT, (), {"data": None, "name": None}, value.shape, value.dtype, False)
-        return (vector if value.requires_grad else None), None, vector
+        if isinstance(given, Form):
+            _check_vector(given.shape, value)
+            vector = _leaf_of(given, False)
+            seed = cast(vector, value.dtype)
+        else:
+            vector = seed = Node(INPUT, (), {"data": None, "name": None}, value.shape, value.dtype, False)
+        return (seed if value.requires_grad else None), None, vector
     if not value.requires_grad:
         return None, None, None
     if value.size == 1:

@@ -17,8 +17,8 @@ from hypothesis import settings
 import gradcli.plan
 from gradcli.dtypes import DEFAULT_DTYPE, FLOAT32
 from gradcli.evaluation import _kept_request
-from gradcli.execute.memory import MEMORY_LIMIT
 from gradcli.execute.threads import THREADS
+from gradcli.limits import MEMORY_LIMIT
 from gradcli.ops.create import GENERATOR
 from gradcli.plan.program import Sizes
 

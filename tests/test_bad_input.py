@@ -290,12 +290,6 @@ def test_views_take_no_memory() -> None:
         assert np.shares_memory(execute.execute([view])[0], x.params["data"]), view
 
 
-def test_too_many_numbers_for_json(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gradcli.storage.memory.available_memory", lambda: 10**8)
-    done = call(monkeypatch, "eval", "zeros(2000000)", "--json")
-    assert json.loads(done.err)["error"]["message"] == "2,000,000 numbers are too many for JSON"
-
-
 # Streams --------------------------------------------------------------------------------------------------------------
 
 

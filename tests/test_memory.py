@@ -92,3 +92,59 @@ def test_text_takes_no_memory(spend: Spend) -> None:
     assert done.code == 0
     assert done.peak < 20
     assert done.out.stat().st_size > 8_000_000
+
+
+@pytest.mark.parametrize("form", ["f4", "f2"])
+@pytest.mark.parametrize("option", ["--grad-output", "--jvp", "--hvp"])
+def test_vectors_in_files_are_read_in_blocks(spend: Spend, large: str, tmp_path: Path, option: str, form: str) -> None:
+    """Also those of another dtype than that of the value; small files, too, where little memory may be used."""
+    x, v = tmp_path / "x.npy", tmp_path / "v.npy"
+    np.save(x, np.linspace(0, 1, 4_000_000, dtype=np.float32))
+    np.save(v, np.linspace(1, 2, 4_000_000).astype(form))
+    vector, target, expression = {
+        "--grad-output": (f"@{v}", "x.grad", "x**2"),
+        "--jvp": (f"x=@{v}", "jvp", "x**2"),
+        "--hvp": (f"x=@{v}", "x.hvp", "sum(x**3)/3"),
+    }[option]
+    words = ("eval", expression, f"x={x}", option, vector, "--threads", "2")
+    done = spend(*words, "--memory-limit", "7MB", "-q")
+    assert (done.code, done.err) == (0, "")
+    assert done.peak < 14
+    free = spend(*words, "-o", f"{target}={tmp_path}/g.npy")
+    assert free.code == 0
+    expected = 2 * np.load(x) * np.load(v).astype(np.float32)
+    np.testing.assert_allclose(np.load(tmp_path / "g.npy"), expected, rtol=1e-6)
+
+
+def test_a_large_file_is_a_vector_like_any_other(spend: Spend, large: str) -> None:
+    done = spend("eval", "2*x.bool()*x", f"x={large}", "--grad-output", f"@{large}", "--memory-limit", "20MB", "-q")
+    assert (done.code, done.err) == (0, "")
+    assert done.peak < 30
+    wrong = spend("eval", "2*x[1:]", f"x={large}", "--grad-output", f"@{large}")
+    assert wrong.err.startswith("gradcli: the grad-output has shape (17000000,), the value (16999999,)")
+
+
+def test_archives_and_pipes_are_refused_by_their_headers(spend: Spend, tmp_path: Path) -> None:
+    np.savez_compressed(tmp_path / "a.npz", x=np.zeros(30_000_000, np.float32))
+    limited = spend("eval", "sum(x)", f"x={tmp_path}/a.npz", "--memory-limit", "100MB")
+    assert limited.err.startswith(f"gradcli: {tmp_path}/a.npz:x needs 120 MB, 100 MB of memory may be used\n")
+    assert limited.peak < 20
+    explained = spend("explain", "sum(x)", f"x={tmp_path}/a.npz")
+    assert explained.code == 0
+    assert explained.peak < 20
+
+
+def test_inputs_share_the_memory_that_may_be_used(spend: Spend, tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.zeros(5_000_000, np.float32))
+    inputs = [f"{name}={tmp_path}/x.npy" for name in "abcd"]
+    done = spend("eval", "sum(a*b*c*d)", *inputs, "--memory-limit", "30MB", "--no-grad", "--threads", "1")
+    assert (done.code, done.err) == (0, "")
+    assert done.peak < 40
+    literals = spend("eval", "sum(a*b)", "a=ones(5000000)", "b=ones(5000000)", "--memory-limit", "30MB")
+    assert "b: a float32 tensor of shape (5000000,) needs 20 MB, 10 MB of memory may be used" in literals.err
+
+
+def test_explaining_computes_nothing(spend: Spend) -> None:
+    done = spend("explain", "sum(x)", "x=ones(2**40)")
+    assert done.code == 0
+    assert done.peak < 10

@@ -11,13 +11,14 @@ import numpy as np
 
 from gradcli.batch.job import Job
 from gradcli.errors import GradcliError
-from gradcli.evaluation import Form, Request, prepare, vector_for
+from gradcli.evaluation import Form, Request, prepare, vector_for, vector_form
 from gradcli.execute import run
 from gradcli.execute.direct import bound
-from gradcli.execute.memory import check_memory, limited
+from gradcli.execute.memory import check_memory
+from gradcli.limits import limited
 from gradcli.plan import plan
 from gradcli.render.json import to_json
-from gradcli.storage import Edges, FileArray, streaming
+from gradcli.storage import Edges, streaming
 from gradcli.syntax import Program
 
 # Values of at most so many elements stand in the line of results.
@@ -44,7 +45,7 @@ class Prepared:
     __slots__ = ("outputs", "streamed", "sums", "value", "head", "note", "_program", "_places", "_leaves", "_function")
 
     def __init__(self, job: Job, program: Program, arrays: dict[str, Any], vector: Any) -> None:
-        request = _request(job, program, arrays, vector is not None)
+        request = _request(job, program, arrays, vector_form(vector))
         self.note = request.note
         names = ["value", *(f"{name}.grad" for name in request.wanted)]
         written = _written(job, request)
@@ -66,7 +67,7 @@ class Prepared:
         self._plan(request, roots, arrays, None if vector is None else vector_for(request, vector))
 
     def _plan(self, request: Request, roots: list[Any], arrays: dict[str, Any], vector: Any) -> None:
-        files = frozenset(request.leaves[name] for name, array in arrays.items() if isinstance(array, FileArray))
+        files = request.files(arrays, vector)
         self._program = plan(roots, files=files, streamed=frozenset(self.streamed))
         self._leaves = request.arrays_for(self._program, arrays, vector)
         names = {leaf: name for name, leaf in request.leaves.items()}
@@ -106,7 +107,7 @@ class Prepared:
             return run(program, leaves, sinks=sinks, threads=threads, progress=progress)
 
 
-def _request(job: Job, program: Program, arrays: dict[str, Any], vector: bool) -> Request:
+def _request(job: Job, program: Program, arrays: dict[str, Any], vector: bool | Form) -> Request:
     """The graphs; no gradients are made that nobody wants."""
     forms = [Form(name, tuple(array.shape), array.dtype, _is_packed(array)) for name, array in arrays.items()]
     try:

@@ -11,7 +11,8 @@ from gradcli.calculus.jacobian import hessians, jacobians
 from gradcli.calculus.products import curvature, pushed
 from gradcli.errors import GradcliError, did_you_mean
 from gradcli.evaluation import Request
-from gradcli.node import OPS, Node, Shape, constant, make
+from gradcli.infer import cast
+from gradcli.node import INPUT, OPS, Node, Shape, constant, make
 
 
 def derive(
@@ -20,8 +21,8 @@ def derive(
 ) -> None:  # fmt: skip
     """Add `x.jacobian`, `x,y.hessian`, `jvp` and `x.hvp` to what a request computes.
 
-    `jvp` and `hvp` map names of inputs to vectors of their shapes; numbers are broadcast, and inputs left out do not
-    move. Where nothing depends on an input, there are zeros. Raises GradcliError.
+    `jvp` and `hvp` map names of inputs to vectors of their shapes, in memory or in files; numbers are broadcast, and
+    inputs left out do not move. Where nothing depends on an input, there are zeros. Raises GradcliError.
     """
     value = request.roots[0]
     inputs = {name: request.leaves[name] for name in request.names}
@@ -40,10 +41,10 @@ def derive(
             for (other, y), block in zip(inputs.items(), row, strict=True):
                 results[f"{name},{other}.hessian"] = _or_zeros(block, (*x.shape, *y.shape), x.dtype)
     if jvp:
-        (found,) = pushed([value], leaves, _vectors(inputs, jvp, "--jvp"))
+        (found,) = pushed([value], leaves, _vectors(request, inputs, jvp, "--jvp"))
         results["jvp"] = _or_zeros(found, value.shape, value.dtype)
     if hvp:
-        products = curvature(_scalar(value, "Hessian"), leaves, _vectors(inputs, hvp, "--hvp"))
+        products = curvature(_scalar(value, "Hessian"), leaves, _vectors(request, inputs, hvp, "--hvp"))
         for (name, x), product in zip(inputs.items(), products, strict=True):
             results[f"{name}.hvp"] = _or_zeros(product, x.shape, x.dtype)
     request.derivatives = list(results)
@@ -62,7 +63,7 @@ def _scalar(value: Node, what: str) -> Node:
     return value
 
 
-def _vectors(inputs: Mapping[str, Node], given: Mapping[str, Any], option: str) -> list[Node]:
+def _vectors(request: Request, inputs: Mapping[str, Node], given: Mapping[str, Any], option: str) -> list[Node]:
     """A vector for each input, zeros for those that none is given for."""
     for name in given:
         if name not in inputs:
@@ -75,7 +76,14 @@ def _vectors(inputs: Mapping[str, Node], given: Mapping[str, Any], option: str) 
             vectors.append(_or_zeros(None, x.shape, x.dtype))
         elif vector.ndim and vector.shape != x.shape:
             raise GradcliError(f"{option}: the vector for {name} has shape {vector.shape}, the input {x.shape}")
+        elif vector.ndim:
+            packed = vector.flags.c_contiguous if isinstance(vector, np.ndarray) else vector.c_contiguous
+            params = {"data": None, "name": f"{option} {name}", "packed": packed}
+            leaf = Node(INPUT, (), params, tuple(vector.shape), vector.dtype, False)
+            request.given[leaf] = vector
+            vectors.append(cast(leaf, x.dtype))
         else:
+            number = vector if isinstance(vector, np.ndarray) else vector.load()
             with np.errstate(all="ignore"):
-                vectors.append(constant(np.broadcast_to(vector.astype(x.dtype), x.shape)))
+                vectors.append(constant(np.broadcast_to(number.astype(x.dtype), x.shape)))
     return vectors

@@ -45,13 +45,15 @@ class Derivatives:
             found.append("jvp")
         return found + ([f"{name}.hvp" for name in names] if self.hvp else [])
 
-    def add_to(self, request: Request) -> None:
-        """Let a request compute them."""
+    def add_to(self, request: Request, vectors: list[Any]) -> None:
+        """Let a request compute them; `vectors` is what those of the products stand for."""
         if not self:
             return
         from gradcli.calculus.request import derive
 
-        derive(request, self.jacobian, self.hessian, _loaded(self.jvp), _loaded(self.hvp))
+        given = [(value.name, vector) for value, vector in zip(self.vectors, vectors, strict=True)]
+        count = len(self.jvp)
+        derive(request, self.jacobian, self.hessian, dict(given[:count]), dict(given[count:]))
 
 
 def _vectors(options: tuple[str, ...], name: str) -> list[Value]:
@@ -60,11 +62,3 @@ def _vectors(options: tuple[str, ...], name: str) -> list[Value]:
     except GradcliError as error:
         error.message = f"{name}: {error.message}"
         raise
-
-
-def _loaded(values: list[Value]) -> dict[str, Any]:
-    """The arrays of vectors, in float64: the inputs decide later what they are rounded to."""
-    import numpy as np
-
-    arrays = {value.name: value.load("float64") for value in values}
-    return {name: a if isinstance(a, np.ndarray) else a.load() for name, a in arrays.items()}

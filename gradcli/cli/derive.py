@@ -148,7 +148,7 @@ def _givens(words: list[str]) -> list[Given]:
             result.append(_shaped(word, *shaped.groups()))
             continue
         (value,) = parse_inputs([word]) if "=" in word else _refuse(word)
-        array = value.load(None)
+        array = value.look(None)
         dtype = array.dtype if array.dtype.kind != "f" or value.path is not None else _float64()
         result.append(Given(value.name, tuple(array.shape), dtype))
     for one in result:

@@ -139,12 +139,11 @@ def _evaluate(
     elsewhere: Elsewhere | None,
 ) -> Result:  # fmt: skip
     """Compute what was asked for and write what goes to files; large results that are only shown are not kept."""
-    from gradcli.evaluation import answer
+    from gradcli.evaluation import VECTOR, answer
     from gradcli.execute import run
-    from gradcli.execute.memory import MEMORY_LIMIT
     from gradcli.execute.threads import get_num_threads, set_num_threads
+    from gradcli.limits import MEMORY_LIMIT
     from gradcli.plan import plan
-    from gradcli.storage import FileArray
 
     # For the values of inputs as well.
     set_num_threads(threads or get_num_threads())
@@ -154,14 +153,14 @@ def _evaluate(
     forms = {name: (root.shape, root.dtype) for name, root in zip(names, request.roots, strict=True)}
     with targets.opened(forms, summary=not as_json) as opened:
         sinks = {k: opened.sinks[name] for k, name in enumerate(names) if name in opened.sinks}
-        files = frozenset(request.leaves[name] for name, array in inputs.items() if isinstance(array, FileArray))
+        files = request.files(inputs, vector)
         try:
             program = plan(request.roots, files=files, streamed=frozenset(sinks))
             leaves = request.arrays_for(program, inputs, vector)
             with (
                 nullcontext()
                 if elsewhere is None
-                else elsewhere.dealer(request, asked, program, inputs, sinks) as runner
+                else elsewhere.dealer(request, asked, program, {**inputs, VECTOR: vector}, sinks) as runner
             ):
                 computed = run(program, leaves, sinks=sinks, progress=progress, runner=runner)
         except GradcliError as error:

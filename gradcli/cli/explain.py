@@ -13,7 +13,8 @@ from gradcli.errors import GradcliError
 HELP = """Show how EXPR and its gradients would be computed.
 
 Prints the passes over the data, the dimension that each goes along in blocks, every step with its kernel and its
-buffer, and the bytes read, written and held. Inputs are given as to `gradcli eval`; large files are not read.
+buffer, and the bytes read, written and held. Inputs are given as to `gradcli eval`; of files only the
+headers are read, and nothing is computed.
 
 \b
 Examples:
@@ -54,13 +55,11 @@ def _explain(asked: Asked, as_json: bool, threads: int | None) -> str:
     from gradcli.plan import plan
     from gradcli.render.json import to_json
     from gradcli.render.plan import plan_json, plan_text
-    from gradcli.storage import FileArray
 
     count = threads or get_num_threads()
     # For the values of inputs as well.
     set_num_threads(count)
-    request, inputs, _ = asked.load()
-    files = frozenset(request.leaves[name] for name, array in inputs.items() if isinstance(array, FileArray))
+    request, files = asked.look()
     try:
         program = plan(request.roots, files=files)
     except GradcliError as error:

@@ -111,8 +111,6 @@ def _form(form: str | None, as_json: bool, output: str) -> str:
 
 def _drawing(asked: Asked, what: str, simplified: bool | None) -> Drawing:
     from gradcli.drawing.request import draw
-    from gradcli.storage import FileArray
 
-    request, inputs, _ = asked.load()
-    files = frozenset(request.leaves[name] for name, array in inputs.items() if isinstance(array, FileArray))
+    request, files = asked.look()
     return draw(request, what, simplified, files)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from gradcli.errors import GradcliError, WorkError, did_you_mean
+from gradcli.limits import MEMORY_LIMIT
 
 if TYPE_CHECKING:
     from gradcli.storage.header import Array
@@ -87,7 +88,8 @@ class Outputs:
         With `summary`, large results that go nowhere else are kept only as far as their print shows them.
         """
         items = self._items(forms)
-        if not items and all(_is_small(form) for form in forms.values()):
+        most = _most_kept(forms)
+        if not items and all(_size(form) <= most for form in forms.values()):
             yield Opened({}, [], None)
             return
         from gradcli.cli.signals import stopping_cleanly
@@ -97,14 +99,14 @@ class Outputs:
         # That nobody reads standard output any more is no reason to leave out the files.
         with stopping_cleanly(), self._created_folders(), together(patient=True) as files:
             check_writable([path for _, path in items])
-            streamed = [(name, path) for name, path in items if not _is_small(forms[name]) and can_stream(path)]
+            streamed = [(name, path) for name, path in items if _size(forms[name]) > most and can_stream(path)]
             with streaming([(path, *forms[name]) for name, path in streamed], files) as opened:
                 sinks: dict[str, Any] = {}
                 for (name, _), sink in zip(streamed, opened, strict=True):
                     sinks[name] = Several([*sinks[name].sinks, sink]) if name in sinks else Several([sink])
                 if summary:
                     written = {name for name, _ in items}
-                    shown = [name for name, form in forms.items() if name not in written and not _is_small(form)]
+                    shown = [name for name, form in forms.items() if name not in written and _size(form) > most]
                     sinks.update({name: Edges(*forms[name]) for name in shown})
                 yield Opened(sinks, [item for item in items if item not in streamed], files)
 
@@ -189,9 +191,15 @@ class Opened:
             save_all([(path, results[name]) for name, path in self.items], self._files)
 
 
-def _is_small(form: tuple[Shape, Any]) -> bool:
-    """Whether a result is kept in memory, wherever it goes."""
-    return math.prod(form[0]) * form[1].itemsize <= _LARGE
+def _size(form: tuple[Shape, Any]) -> int:
+    return math.prod(form[0]) * int(form[1].itemsize)
+
+
+def _most_kept(forms: dict[str, tuple[Shape, Any]]) -> int:
+    """The size of the largest result that is kept in memory, wherever it goes."""
+    limit = MEMORY_LIMIT.get()
+    # Where little memory may be used, large ones stream as long as there are some.
+    return _LARGE if limit is None or sum(map(_size, forms.values())) <= limit // 2 else min(_LARGE, limit // 16)
 
 
 def _no_gradient(forms: dict[str, tuple[Shape, Any]]) -> str:

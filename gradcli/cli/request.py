@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from gradcli.cli.derivatives import Derivatives
-from gradcli.cli.values import STANDARD_INPUT, Value, parse_inputs
+from gradcli.cli.values import STANDARD_INPUT, Value, load_all, parse_inputs
 from gradcli.errors import GradcliError, WorkError
 from gradcli.syntax import parse
 
 if TYPE_CHECKING:
     from gradcli.evaluation import Request
+    from gradcli.node import Node
     from gradcli.syntax import Program
 
 DTYPES = ["float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "bool"]
@@ -100,16 +102,29 @@ class Asked:
 
     def load(self) -> tuple[Request, dict[str, Any], Any]:
         """The request built, the data of its inputs (files are opened, not read) and the vector, None if not given."""
-        from gradcli.evaluation import Form, prepare, vector_for
+        return self._requested(load_all)
 
-        inputs = self._open()
-        # In float64: the value decides later what it is rounded to.
-        given = self.vector.load("float64") if self.vector is not None else None
+    def look(self) -> tuple[Request, frozenset[Node]]:
+        """The request built from what is known of its inputs without reading them, and the leaves of large files."""
+        request, inputs, vector = self._requested(lambda values: [value.look(dtype) for value, dtype in values])
+        return request, request.files(inputs, vector)
+
+    def _requested(self, load: Callable[[Any], list[Any]]) -> tuple[Request, dict[str, Any], Any]:
+        """The request, its inputs as `load` gives them, and the vector."""
+        from gradcli.evaluation import Form, prepare, vector_for, vector_form
+
+        self._settle()
+        # Vectors in float64: the value decides later what they are rounded to.
+        vectors = [*([self.vector] if self.vector else []), *(self.derivatives.vectors if self.derivatives else [])]
+        loaded = load([*((value, self.dtype) for value in self.values), *((vector, "float64") for vector in vectors)])
+        inputs = {value.name: array for value, array in zip(self.values, loaded, strict=False)}
+        vectors = loaded[len(inputs) :]
+        given = vectors.pop(0) if self.vector is not None else None
         forms = [Form(name, array.shape, array.dtype, _is_packed(array)) for name, array in inputs.items()]
         try:
-            request = prepare(self.program, forms, self.wanted, given is not None, not self.derivatives)
+            request = prepare(self.program, forms, self.wanted, vector_form(given), not self.derivatives)
             if self.derivatives is not None:
-                self.derivatives.add_to(request)
+                self.derivatives.add_to(request, vectors)
             return request, inputs, None if given is None else vector_for(request, given)
         except GradcliError as error:
             error.source = self.program.source if error.source is None else error.source
@@ -119,18 +134,19 @@ class Asked:
         """The inputs as arrays, wholly read."""
         import numpy as np
 
-        opened = self._open()
-        return {name: array if isinstance(array, np.ndarray) else array.load() for name, array in opened.items()}
+        self._settle()
+        opened = load_all([(value, self.dtype) for value in self.values])
+        arrays = [array if isinstance(array, np.ndarray) else array.load() for array in opened]
+        return {value.name: array for value, array in zip(self.values, arrays, strict=True)}
 
-    def _open(self) -> dict[str, Any]:
-        """The inputs; large files are opened, not read."""
+    def _settle(self) -> None:
+        """Set what literals are computed with."""
         from gradcli.functions import manual_seed, set_default_dtype
 
         if self.seed is not None:
             manual_seed(self.seed)
         if self.dtype is not None and self.dtype.startswith("float"):
             set_default_dtype(self.dtype)
-        return {value.name: value.load(self.dtype) for value in self.values}
 
 
 def _is_packed(array: Any) -> bool:

@@ -132,9 +132,9 @@ def _stream(
     arrays: bool, strict: bool, threads: int | None, limit: int | None, quiet: bool,
 ) -> Summary:  # fmt: skip
     """Load what all records share, and go through the records."""
-    from gradcli.execute.memory import MEMORY_LIMIT
     from gradcli.execute.threads import get_num_threads, set_num_threads
     from gradcli.functions import manual_seed, set_default_dtype
+    from gradcli.limits import MEMORY_LIMIT
     from gradcli.stream.names import check_wanted, choose_names
     from gradcli.stream.prepared import Job, results_of
     from gradcli.stream.records import Inputs, standard_input

@@ -44,6 +44,39 @@ class Value:
             raise _in_value(error, self.name) from None
 
 
+    def look(self, dtype: str | None) -> Any:
+        """What `load` would give, without its elements: of a file, only the header is read."""
+        if self.path is not None:
+            from gradcli.storage import look_at
+
+            return look_at(self.path)
+        from gradcli.evaluation import literal_form
+        from gradcli.storage import Look
+
+        assert self.text is not None
+        try:
+            form = literal_form(self.text, dtype)
+            return Look(form.shape, form.dtype, form.packed, False)
+        except GradcliError as error:
+            raise _in_value(error, self.name) from None
+
+
+def load_all(values: list[tuple[Value, str | None]]) -> list[Any]:
+    """What several values stand for, each with the dtype that its literals take. They share the memory that may be
+    used: what does not fit any more beside those before stays in its file."""
+    from gradcli.limits import MEMORY_LIMIT, limited
+
+    limit = MEMORY_LIMIT.get()
+    found = []
+    for value, dtype in values:
+        with limited(limit):
+            array = value.load(dtype)
+        if limit is not None and not getattr(array, "streams", False):
+            limit = max(1, limit - array.nbytes)
+        found.append(array)
+    return found
+
+
 def _in_value(error: GradcliError, name: str) -> GradcliError:
     if error.message.startswith("unknown name"):
         error.hint = "a value is a number, a list, a call such as ones(2,2), or a file: @PATH, or a name ending in .npy"

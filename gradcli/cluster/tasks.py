@@ -16,6 +16,7 @@ from gradcli.evaluation import Recipe
 from gradcli.execute import values_of
 from gradcli.execute.blas import always_one_thread
 from gradcli.execute.blocks import group_rows, run_groups
+from gradcli.limits import limited
 from gradcli.node import INPUT
 from gradcli.plan import plan
 from gradcli.plan.program import Pass, Program
@@ -169,7 +170,7 @@ def _prepared(work: Work) -> _Prepared:
 
 def _plan_of(work: Work) -> Program:
     request = work.recipe.prepare()
-    files = frozenset(request.leaves[name] for name in work.files)
+    files = frozenset(request.leaf(name) for name in work.files)
     program = plan(request.roots, files=files, streamed=frozenset(work.streamed))
     if work.fallback and program.fallback is not None:
         return program.fallback()
@@ -180,7 +181,9 @@ def _found(origin: Origin) -> FileArray:
     """A file that the client has seen, opened here."""
     hint = "workers must see the same files at the same places as the client"
     try:
-        opened = open_array(origin.path)
+        # Opened there without being read, here too, whatever its size.
+        with limited(0):
+            opened = open_array(origin.path)
     except WorkError as error:
         raise WorkError(f"on a worker: {error.message}", hint=error.hint or hint) from None
     found = opened.origin() if isinstance(opened, FileArray) else None

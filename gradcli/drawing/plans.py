@@ -5,7 +5,7 @@ from __future__ import annotations
 from gradcli.drawing import Drawing, Edge, Vertex, short_form
 from gradcli.drawing.describe import details, is_inlined, name_of, ports
 from gradcli.drawing.graphs import add_output
-from gradcli.execute.memory import show_bytes
+from gradcli.limits import show_bytes
 from gradcli.node import CONSTANT, INPUT, Node
 from gradcli.plan.program import Cut, Pass, Program, Step, Sum, Whole
 from gradcli.render.plan import cut_bytes, kernel_name, write_bytes

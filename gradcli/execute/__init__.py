@@ -11,9 +11,10 @@ import numpy as np
 from gradcli.errors import GradcliError, WorkError
 from gradcli.execute.blocks import run_pass
 from gradcli.execute.direct import bound
-from gradcli.execute.memory import MEMORY_LIMIT, SMALL, check_memory, describe, show_bytes
+from gradcli.execute.memory import SMALL, check_memory, describe
 from gradcli.execute.threads import get_num_threads
 from gradcli.factor import Condition, holds
+from gradcli.limits import MEMORY_LIMIT, show_bytes
 from gradcli.node import Node, toposort
 from gradcli.plan import plan
 from gradcli.plan.program import DEFAULT_SIZES, Pass, Program, Stage

@@ -2,34 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from gradcli.errors import GradcliError
+from gradcli.limits import HINT, MEMORY_LIMIT, show_bytes
 from gradcli.node import INPUT, Node
 from gradcli.plan.program import Program
-
-#: How many bytes may be used, inputs included; None for most of what is free. `--memory-limit` sets it.
-MEMORY_LIMIT: ContextVar[int | None] = ContextVar("gradcli_memory_limit", default=None)
 
 # What is used of the free memory without being told.
 _SHARE = 0.8
 #: Below this, asking for the memory that is left would cost more than it tells.
 SMALL = 1 << 26
-
-
-@contextmanager
-def limited(limit: int | None) -> Iterator[None]:
-    """Within this block so many bytes may be used."""
-    token = MEMORY_LIMIT.set(limit)
-    try:
-        yield
-    finally:
-        MEMORY_LIMIT.reset(token)
 
 
 def check_memory(program: Program, leaves: Sequence[Any], threads: int, streamed: frozenset[int]) -> None:
@@ -75,8 +62,14 @@ def _held_inputs(program: Program, leaves: Sequence[Any], all_of_them: bool) -> 
             if k in whole:
                 found.append((leaf.nbytes, f"{leaf.path}, which is needed whole,"))
         elif all_of_them and program.leaves[k].op is INPUT:
-            found.append((leaf.nbytes, f"the input {program.leaves[k].params.get('name') or '--grad-output'}"))
+            found.append((_size(leaf), f"the input {program.leaves[k].params.get('name') or '--grad-output'}"))
     return found
+
+
+def _size(array: np.ndarray) -> int:
+    """What the elements of an array take, each once however often it is repeated."""
+    lengths = (n for n, stride in zip(array.shape, array.strides, strict=True) if stride)
+    return array.itemsize * math.prod(lengths) if array.size else 0
 
 
 def _too_large(made: Sequence[Node], others: Sequence[tuple[int, str]], needed: int, limit: int) -> GradcliError:
@@ -90,7 +83,7 @@ def _too_large(made: Sequence[Node], others: Sequence[tuple[int, str]], needed: 
     else:
         named = " and ".join(f"{name.rstrip(',')} ({show_bytes(size)})" for size, name in parts[:2])
         message = f"this needs {show_bytes(needed)} at once, {have}; the largest parts are {named}"
-    hint = "write large results to files with -o; --memory-limit sets another limit"
+    hint = HINT
     if name.startswith("the buffers"):
         hint = "fewer --threads need less; --memory-limit sets another limit"
     return GradcliError(message, span=held[0].span if held else None, hint=hint)
@@ -100,17 +93,3 @@ def describe(node: Node) -> str:
     """What a node is, for messages."""
     article = "an" if node.dtype.kind == "i" else "a"
     return f"{article} {node.dtype} tensor of shape {node.shape}"
-
-
-def show_bytes(count: int) -> str:
-    """A size for people.
-
-    >>> show_bytes(4_000_000_000)
-    '4 GB'
-    """
-    size = float(count)
-    for unit in ("bytes", "kB", "MB", "GB", "TB", "PB", "EB"):
-        if size < 999.5 or unit == "EB":
-            return f"{size:.3g} {unit}"
-        size /= 1000
-    raise AssertionError

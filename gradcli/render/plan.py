@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from gradcli.execute.memory import show_bytes
+from gradcli.limits import show_bytes
 from gradcli.node import CONSTANT, INPUT, Node
 from gradcli.plan.program import Cut, Pass, Program, Step, Sum, Whole
 

@@ -10,7 +10,9 @@ from gradcli.storage.blocks import FileArray as FileArray
 from gradcli.storage.blocks import open_array as open_array
 from gradcli.storage.edges import Edges as Edges
 from gradcli.storage.header import Header as Header
+from gradcli.storage.reading import Look as Look
 from gradcli.storage.reading import load as load
+from gradcli.storage.reading import look_at as look_at
 from gradcli.storage.reading import read_header as read_header
 from gradcli.storage.records import RecordReader as RecordReader
 from gradcli.storage.records import load_item as load_item

@@ -8,8 +8,13 @@ from collections.abc import Iterator, Sequence
 from typing import IO, Any
 
 from gradcli.errors import GradcliError, WorkError, did_you_mean
-from gradcli.storage.header import Array, brief, check_size, parse_header, printable, promise, shown
+from gradcli.storage.header import Array, Header, brief, check_size, parse_header, printable, promise, shown
 from gradcli.storage.memory import check_memory, finish, receive
+
+# How the members are compressed that are inflated only as far as they are read: not at all, and with deflate.
+_BOUNDED = (0, 8)
+# Bytes that are asked for at once of the others.
+_SIP = 1 << 12
 
 
 def read_archive(file: IO[bytes], path: str, key: str | None) -> Array:
@@ -17,6 +22,14 @@ def read_archive(file: IO[bytes], path: str, key: str | None) -> Array:
     with _opened(file, path) as (archive, members):
         key = _member_key(list(members), path, key)
         return _read_member(archive, members[key], f"{path}:{key}")
+
+
+def archive_header(file: IO[bytes], path: str, key: str | None) -> Header:
+    """The header of the array `key` of an .npz archive, or of the only one it holds; no data is read."""
+    with _opened(file, path) as (archive, members):
+        key = _member_key(list(members), path, key)
+        with _member(archive, members[key], f"{path}:{key}") as (_, header):
+            return header
 
 
 def read_members(file: IO[bytes], path: str, keys: Sequence[str]) -> list[Array]:
@@ -71,15 +84,41 @@ def _member_key(keys: list[str], path: str, key: str | None) -> str:
 
 
 def _read_member(archive: Any, info: Any, path: str) -> Array:
+    with _member(archive, info, path) as (stream, header):
+        check_memory(header)
+        # The member ends with the array, and at its end zipfile compares the checksum.
+        data = receive(stream, header)
+    return finish(data, header)
+
+
+@contextlib.contextmanager
+def _member(archive: Any, info: Any, path: str) -> Iterator[tuple[IO[bytes], Header]]:
+    """The data of a member and its header, which says as much as the archive's own list of members."""
     if info.flag_bits & 0x1:
         raise WorkError(f"{shown(path)} is encrypted")
-    with archive.open(info) as stream:
+    with archive.open(info) as opened:
+        stream: Any = opened if info.compress_type in _BOUNDED else _Sips(opened)
         header = parse_header(stream, path)
         check_size(header, info.file_size)
         if info.file_size - header.offset > header.nbytes:
             found = info.file_size - header.offset
             raise WorkError(f"{shown(path)} is corrupt: {promise(header)}, {found} are there")
-        check_memory(header)
-        # The member ends with the array, and at its end zipfile compares the checksum.
-        data = receive(stream, header)
-    return finish(data, header)
+        yield stream, header
+
+
+class _Sips:
+    """A member that is read in small steps.
+
+    zipfile inflates what it has read at a time as a whole, however large that becomes: with deflate alone it stops
+    where enough is there.
+    """
+
+    __slots__ = ("_stream",)
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+
+    def readinto(self, view: memoryview) -> int:
+        data = self._stream.read(min(len(view), _SIP))
+        view[: len(data)] = data
+        return len(data)

@@ -91,6 +91,9 @@ class FileArray:
     name. Methods may be called from any thread.
     """
 
+    #: It is read block by block, unlike what is in memory.
+    streams = True
+
     __slots__ = (
         "path",
         "shape",

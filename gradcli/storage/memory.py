@@ -9,11 +9,18 @@ from typing import IO
 import numpy as np
 
 from gradcli.errors import WorkError
+from gradcli.limits import MEMORY_LIMIT, check_limit
 from gradcli.storage.header import Array, Header, promise, shown, truncated
 from gradcli.storage.stream import fill
 
 # Memory for more than this is taken as the bytes arrive.
 LARGE = 64 << 20
+
+
+def most_read() -> int:
+    """The largest file that is read into memory at once: larger ones are opened."""
+    limit = MEMORY_LIMIT.get()
+    return LARGE if limit is None else min(LARGE, limit)
 
 
 def receive(stream: IO[bytes], header: Header) -> Array:
@@ -47,6 +54,7 @@ def check_booleans(array: Array, header: Header) -> None:
 
 def check_memory(header: Header) -> None:
     """Refuse an array that has to be held in memory and cannot be."""
+    check_limit(header.nbytes, shown(header.path))
     # Asking costs more than a small array is worth.
     available = available_memory() if header.nbytes > LARGE else None
     if available is not None and header.nbytes > available:

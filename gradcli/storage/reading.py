@@ -9,12 +9,12 @@ import re
 import stat
 import sys
 from collections.abc import Callable, Iterator
-from typing import IO, Literal, TypeVar
+from typing import IO, Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
 
 from gradcli.errors import GradcliError, WorkError, closest
-from gradcli.storage.archive import read_archive
+from gradcli.storage.archive import archive_header, read_archive
 from gradcli.storage.header import (
     ARCHIVE_MAGICS,
     Array,
@@ -26,7 +26,7 @@ from gradcli.storage.header import (
     shown,
     truncated,
 )
-from gradcli.storage.memory import LARGE, check_booleans, check_memory, finish, receive
+from gradcli.storage.memory import LARGE, check_booleans, check_memory, finish, most_read, receive
 from gradcli.storage.stream import fill, take
 from gradcli.storage.urls import is_url, local_path
 
@@ -53,6 +53,46 @@ def read_header(path: str) -> Header:
         header = parse_header(file, path)
         check_size(header, status.st_size)
         return header
+
+
+class Look(NamedTuple):
+    """What is known of an array before it is read; `streams` says that it is read block by block."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    c_contiguous: bool
+    streams: bool
+
+
+def look_at(spec: str) -> Look:
+    """What `open_array` would give for the same `spec`, by its header alone; raises the same errors."""
+    spec = local_path(spec)
+    path, key = split_spec(spec)
+    with reading(path):
+        if is_url(spec):
+            from gradcli.storage.remote import look_at_remote
+
+            return _look(*look_at_remote(spec))
+        if path == "-":
+            stream = _standard_input()
+            return _look(parse_header(stream, path), _is_regular(stream))
+        with open_file(path) as file:
+            if file.isatty():
+                raise GradcliError(f"{shown(path)} is a terminal, not a file")
+            if file.seekable() and file.peek(4)[:4] in ARCHIVE_MAGICS:
+                return _look(archive_header(file, path, key), False)
+            if key is not None:
+                raise WorkError(f"{shown(path)} is not an .npz archive")
+            header = parse_header(file, path)
+            if regular := _is_regular(file):
+                check_size(header, os.fstat(file.fileno()).st_size)
+            return _look(header, regular)
+
+
+def _look(header: Header, regular: bool) -> Look:
+    packed = not header.fortran_order or 0 in header.shape or sum(n != 1 for n in header.shape) < 2
+    streams = regular and header.nbytes > LARGE and hasattr(os, "preadv")
+    return Look(header.shape, header.dtype.newbyteorder("="), packed, streams)
 
 
 def load(spec: str) -> Array:
@@ -146,12 +186,7 @@ def _standard_input() -> IO[bytes]:
 
 def _read(stream: IO[bytes], path: str, take_large: Callable[[IO[bytes], Header], T | None]) -> Array | T:
     """Read the .npy that begins at the current position of a regular file, a pipe or any other stream."""
-    try:
-        status = os.fstat(stream.fileno())
-        regular = stat.S_ISREG(status.st_mode)
-    except (OSError, ValueError):
-        regular = False
-    if not regular:
+    if not _is_regular(stream):
         header = parse_header(stream, path)
         check_memory(header)
         data = receive(stream, header)
@@ -159,8 +194,8 @@ def _read(stream: IO[bytes], path: str, take_large: Callable[[IO[bytes], Header]
             raise WorkError(f"{shown(path)} goes on after the array: {promise(header)}, and more came")
         return finish(data, header)
     header = parse_header(stream, path, start=stream.tell())
-    check_size(header, status.st_size)
-    if header.nbytes > LARGE:
+    check_size(header, os.fstat(stream.fileno()).st_size)
+    if header.nbytes > most_read():
         taken = take_large(stream, header)
         if taken is not None:
             return taken
@@ -170,6 +205,13 @@ def _read(stream: IO[bytes], path: str, take_large: Callable[[IO[bytes], Header]
     if found < header.nbytes:
         raise truncated(header, found)
     return finish(data, header)
+
+
+def _is_regular(stream: IO[bytes]) -> bool:
+    try:
+        return stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
+    except (OSError, ValueError):
+        return False
 
 
 def _map(file: IO[bytes], header: Header) -> Array | None:

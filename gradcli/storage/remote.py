@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from gradcli.errors import GradcliError, WorkError
-from gradcli.storage.archive import read_archive
+from gradcli.storage.archive import archive_header, read_archive
 from gradcli.storage.blocks import FileArray, Origin
 from gradcli.storage.header import ARCHIVE_MAGICS, Array, Header, brief, check_size, parse_header, printable, shown
-from gradcli.storage.memory import LARGE
+from gradcli.storage.memory import most_read
 from gradcli.storage.reading import split_spec
 
 # A request takes as long as moving a few megabytes: so much is fetched at once and kept for the blocks that follow.
@@ -42,7 +42,7 @@ _VERSIONS = (
 def open_remote(spec: str) -> FileArray | Array:
     """What `load_remote` gives, except that a large .npy object stays where it is and is read by ranges."""
     opened = _open(spec)
-    return opened.load() if isinstance(opened, FileArray) and opened.nbytes <= LARGE else opened
+    return opened.load() if isinstance(opened, FileArray) and opened.nbytes <= most_read() else opened
 
 
 def load_remote(spec: str) -> Array:
@@ -59,7 +59,22 @@ def remote_header(url: str) -> Header:
             return _header(file, url)
 
 
+def look_at_remote(spec: str) -> tuple[Header, bool]:
+    """The header of what `open_remote` opens, and whether it is a .npy object."""
+    return _opened(spec, lambda file, url, key: (archive_header(file, url, key), False),
+                   lambda file, url, *_: (_header(file, url), True))  # fmt: skip
+
+
 def _open(spec: str) -> FileArray | Array:
+    def opened(file: Any, url: str, system: Any, path: str) -> FileArray:
+        return FileArray(RemoteFile(system, path), _header(file, url))
+
+    found: FileArray | Array = _opened(spec, read_archive, opened)
+    return found
+
+
+def _opened(spec: str, archive: Callable[..., Any], plain: Callable[..., Any]) -> Any:
+    """What `archive(file, url, key)` or `plain(file, url, system, path)` makes of an object."""
     url, key = split_spec(spec)
     with reaching(url, "read"):
         system, path = _system(url)
@@ -67,11 +82,11 @@ def _open(spec: str) -> FileArray | Array:
         with system.open(path, "rb", block_size=1 << 16) as file:
             if file.read(4) in ARCHIVE_MAGICS:
                 file.seek(0)
-                return read_archive(file, url, key)
+                return archive(file, url, key)
             if key is not None:
                 raise WorkError(f"{shown(url)} is not an .npz archive")
             file.seek(0)
-            return FileArray(RemoteFile(system, path), _header(file, url))
+            return plain(file, url, system, path)
 
 
 def _header(file: Any, url: str) -> Header:

@@ -1,0 +1,47 @@
+"""How much memory may be used, and how sizes are told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from gradcli.errors import GradcliError
+
+#: How many bytes may be used, inputs included; None for most of what is free. `--memory-limit` sets it.
+MEMORY_LIMIT: ContextVar[int | None] = ContextVar("gradcli_memory_limit", default=None)
+
+#: What may be done about it where too much is needed.
+HINT = "write large results to files with -o; --memory-limit sets another limit"
+
+
+@contextmanager
+def limited(limit: int | None) -> Iterator[None]:
+    """Within this block so many bytes may be used."""
+    token = MEMORY_LIMIT.set(limit)
+    try:
+        yield
+    finally:
+        MEMORY_LIMIT.reset(token)
+
+
+def check_limit(size: int, name: str) -> None:
+    """Refuse to hold something of `size` bytes that is more than `MEMORY_LIMIT`."""
+    limit = MEMORY_LIMIT.get()
+    if limit is not None and size > limit:
+        message = f"{name} needs {show_bytes(size)}, {show_bytes(limit)} of memory may be used"
+        raise GradcliError(message, hint="--memory-limit sets another limit")
+
+
+def show_bytes(count: int) -> str:
+    """A size for people.
+
+    >>> show_bytes(4_000_000_000)
+    '4 GB'
+    """
+    size = float(count)
+    for unit in ("bytes", "kB", "MB", "GB", "TB", "PB", "EB"):
+        if size < 999.5 or unit == "EB":
+            return f"{size:.3g} {unit}"
+        size /= 1000
+    raise AssertionError
