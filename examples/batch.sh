@@ -20,7 +20,7 @@ END
 
 # Five steps of gradient descent; -q leaves only the results.
 for step in 1 2 3 4 5; do
-    gradcli batch 'mean((X@w - y)**2)' X=X/ y=y/ w=w.npy --wrt w --accumulate -o fit -q
+    gradcli batch 'mean((X@w - y)**2)' X=X/ y=y/ w=w.npy --wrt w --accumulate -o fit --overwrite -q
     gradcli eval 'w - 0.4*g/8' w=w.npy g=fit/w.grad.npy --no-grad -q -o value=w.npy
 done
 gradcli eval 'w' w=w.npy --no-grad --precision 2

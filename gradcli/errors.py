@@ -80,6 +80,21 @@ def _printable(text: str) -> str:
     return "".join(c if c.isprintable() else " " if c.isspace() else "?" for c in text)
 
 
+def escaped(text: str) -> str:
+    r"""The text on one line, whatever a file may be called: escapes stand for what a terminal might obey.
+
+    >>> print(escaped("a\nb\udcff.npy"))
+    a\nb\xff.npy
+    """
+    return text if text.isprintable() else "".join(c if c.isprintable() else _escape(c) for c in text)
+
+
+def _escape(character: str) -> str:
+    code = ord(character)
+    # Bytes that are no text are such halves of characters in Python.
+    return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else repr(character)[1:-1]
+
+
 def _columns(text: str) -> int:
     """How many columns of a terminal the text takes."""
     if text.isascii():

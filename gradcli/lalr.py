@@ -9,12 +9,20 @@ from __future__ import annotations
 import os
 import re
 import sys
+import time
 from functools import lru_cache
 from typing import Any, NamedTuple
+
+from gradcli.regular import open_regular
 
 # Part of the file name: raise it when the meaning of the stored tables changes.
 _FORMAT = 1
 _START = "program"
+# A cache that is longer is none of ours.
+_LONGEST = 1 << 24
+_TEMPORARY = re.compile(r"expression-[0-9a-f]{8}-[0-9]+\.json\.[0-9a-f]+")
+# Writing takes milliseconds; whose file is so old, in seconds, is not at it any more.
+_ABANDONED = 3600
 
 
 class Tables(NamedTuple):
@@ -118,11 +126,11 @@ def _read(path: str, grammar: str) -> dict[str, Any] | None:
     try:
         if not _is_private(os.stat(os.path.dirname(path))):
             return None
-        with open(path, encoding="utf-8") as file:
+        with open(open_regular(path), encoding="utf-8") as file:
             # The open file is asked, not its name, which another file may have taken meanwhile.
             if not _is_private(os.fstat(file.fileno())):
                 return None
-            checksum, body = file.read().split("\n", 1)
+            checksum, body = file.read(_LONGEST).split("\n", 1)
         if checksum != f"{crc32(body.encode()):08x}":
             return None
         stored = json.loads(body)
@@ -138,12 +146,13 @@ def _write(path: str, grammar: str, data: dict[str, Any]) -> None:
     from zlib import crc32
 
     directory = os.path.dirname(path)
-    temporary = f"{path}.{os.getpid()}"
+    temporary = f"{path}.{os.urandom(6).hex()}"
     body = json.dumps({"grammar": grammar, "tables": data}, separators=(",", ":"))
     try:
         os.makedirs(directory, mode=0o700, exist_ok=True)
         if not _is_private(os.stat(directory)):
             return
+        _sweep(directory)
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except OSError:
         return
@@ -153,6 +162,14 @@ def _write(path: str, grammar: str, data: dict[str, Any]) -> None:
         os.replace(temporary, path)
     except OSError:
         _remove(temporary)
+
+
+def _sweep(directory: str) -> None:
+    """Remove what processes that were killed while they wrote have left."""
+    for name in os.listdir(directory):
+        path = os.path.join(directory, name)
+        if _TEMPORARY.fullmatch(name) and time.time() - os.lstat(path).st_mtime > _ABANDONED:
+            _remove(path)
 
 
 def _remove(path: str) -> None:

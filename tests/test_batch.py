@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -177,12 +179,91 @@ def test_resume_does_what_is_new_or_changed() -> None:
     assert os.stat("out/i000.x.grad.npy").st_mtime_ns == before
     assert [line["item"] for line in lines()] == ["i000", "i001", "i002", "i003", "i009"]
     assert lines()[1]["value"] == 200.0 and os.path.exists("out/i003.x.grad.npy")
-    # Another expression, or another option that matters, does everything again.
-    assert batch("sum(x)", *words[1:]).out == "5 items: 5 done\n"
-    assert batch("sum(x)", *words[1:], "--save", "both").out == "5 items: 5 done\n"
-    assert batch("sum(x)", *words[1:], "--save", "both", "--jobs", "1").out == "5 items: 0 done, 5 finished before\n"
-    # Without --resume too.
-    assert batch("sum(x)", "x=data/", "-o", "out", "--save", "both").out == "5 items: 5 done\n"
+    # Options that do not matter to the results may be others.
+    assert batch(*words, "--jobs", "1").out == "5 items: 0 done, 5 finished before\n"
+
+
+def test_two_runs_are_not_mixed() -> None:
+    make("data", 3)
+    words = [HEADLINE, "x=data/", "-o", "out"]
+    assert batch(*words).out == "3 items: 3 done\n"
+    os.unlink("data/i002.npy")
+    before = contents("out")
+    choice = "--overwrite removes its results first; or choose another folder"
+    again = f"gradcli: out holds the results of another run\nhint: --resume goes on with it, {choice}\n"
+    for more in ([], ["--dry-run"], ["--save", "both"]):
+        assert batch(*words, *more) == (2, "", again)
+    for changed, told in (
+        (["sum(x)", *words[1:]], "another expression"),
+        ([*words, "--save", "both"], "another --save"),
+        (["sum(x)", *words[1:], "--dtype", "float64"], "another expression and another --dtype"),
+        (["sum(x*w)", *words[1:], "w=2"], "another expression and other shared inputs"),
+    ):
+        report = f"gradcli: the run in out had {told}\nhint: {choice}\n"
+        assert batch(*changed, "--resume") == (2, "", report)
+    assert contents("out") == before
+    # Nothing of the other run is left, but what was never its own.
+    Path("out/i002.notes.npy").write_text("mine")
+    assert batch("sum(x)", *words[1:], "--overwrite", "--resume").out == "2 items: 2 done\n"
+    kept = [".gradcli", "i000.x.grad.npy", "i001.x.grad.npy", "i002.notes.npy", "results.jsonl"]
+    assert sorted(os.listdir("out")) == kept
+    sums = [float(np.load(f"data/i00{k}.npy").sum()) for k in range(2)]
+    assert np.allclose([line["value"] for line in lines()], sums)
+    # The same once more, which --resume and --overwrite together go on with.
+    assert batch("sum(x)", *words[1:], "--overwrite", "--resume").out == "2 items: 0 done, 2 finished before\n"
+    assert batch("sum(x)", *words[1:], "--overwrite").out == "2 items: 2 done\n"
+    shutil.rmtree("out/.gradcli")
+    told = f"gradcli: out holds results, and nothing tells what run they are of\nhint: {choice}\n"
+    assert batch("sum(x)", *words[1:], "--resume") == (2, "", told)
+
+
+def test_overwriting_removes_sums_and_only_what_lies_in_the_folder() -> None:
+    make("data", 2)
+    words = ["x=data/", "w=2", "-o", "out", "--wrt", "w"]
+    assert batch("sum(x*w)", *words, "--accumulate").code == 0 and os.path.exists("out/w.grad.npy")
+    for path in ("precious.x.grad.npy", "out/other.npy", "out/a.txt"):
+        Path(path).write_text("mine")
+    crafted = [("../precious", "x.grad"), ("", "precious"), ("other", ""), ("a", "../../precious.grad")]
+    with open("out/results.jsonl", "a") as file:
+        for item, result in crafted:
+            file.write(json.dumps({"item": item, "outputs": {result: {"path": "a.txt"}}}) + "\n")
+        file.write('{"item": "c", "outputs": [1]}\n{"item": "d", "outputs": 1}\n')
+    assert batch("sum(x + w)", *words, "--overwrite").code == 0
+    results = ["i000.w.grad.npy", "i001.w.grad.npy", "results.jsonl"]
+    assert sorted(os.listdir("out")) == sorted([".gradcli", "a.txt", "other.npy", *results])
+    assert Path("precious.x.grad.npy").read_text() == Path("out/other.npy").read_text() == "mine"
+
+
+def test_a_folder_without_results_is_free() -> None:
+    make("data", 2)
+    os.makedirs("out/i000.x.grad.npy")
+    assert batch("sum(x)", "x=data/", "-o", "out").code == 1 and os.listdir("out/.gradcli")
+    os.rmdir("out/i000.x.grad.npy")
+    assert batch("sum(2*x)", "x=data/", "-o", "out").code == 0 and len(lines()) == 2
+
+
+@pytest.mark.parametrize(
+    "name", ["results.jsonl", *(f".gradcli/{name}" for name in ("run.json", "lock", "more.jsonl", "sums"))]
+)
+@pytest.mark.parametrize("kind", ["pipe", "link"])
+def test_what_stands_in_the_place_of_a_journal_hangs_nobody(name: str, kind: str) -> None:
+    make("data", 2)
+    words = ["sum(x*w)", "x=data/", "w=2", "-o", "out", "--wrt", "w", "--accumulate"]
+    assert batch(*words).code == 0
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(f"out/{name}")
+    Path("precious").write_text("mine")
+    if kind == "pipe":
+        os.mkfifo(f"out/{name}")
+    else:
+        os.symlink(os.path.abspath("precious"), f"out/{name}")
+    for more in ("--resume", "--overwrite"):
+        done = batch(*words, more)
+        assert done.code in (0, 1, 2) and "Traceback" not in done.err and "internal" not in done.err, done
+        if name in ("results.jsonl", ".gradcli/lock"):
+            what = "it is no regular file" if kind == "pipe" else "it is a symbolic link"
+            assert done.code == 1 and done.err.startswith("gradcli: cannot ") and what in done.err, done
+    assert Path("precious").read_text() == "mine"
 
 
 def test_what_fails_stops_the_run_or_is_skipped() -> None:
@@ -366,6 +447,19 @@ def test_names_with_odd_characters() -> None:
     assert {line["item"] for line in lines()} == {"a b", "ä", "[1]", "-x", "$(touch pwned)", 'q"q'}
     assert all(os.path.exists(f"out/{line['outputs']['x.grad']['path']}") for line in lines())
     assert not os.path.exists("pwned")
+
+
+def test_names_that_a_terminal_would_obey() -> None:
+    os.mkdir("data")
+    names = [b"a\nb", b"c\x1b[2Jd", b"e\xff", "f\u202eg".encode(), "ä".encode()]
+    for name in names:
+        np.save(os.fsdecode(b"data/" + name + b".npy"), np.ones(2, np.float32))
+    shown = ["a\\nb", "c\\x1b[2Jd", "e\\xff", "f\\u202eg", "ä"]
+    done = batch("sum(x)", "x=data/", "-o", "out", "--dry-run")
+    assert done.out.splitlines()[:-1] == [f"{n}  x=data/{n}.npy" for n in sorted(shown)], done
+    assert batch("sum(x*w)", "x=data/", "w=1", "-o", "o\nut", "--accumulate", "--wrt", "w").out == (
+        "5 items: 5 done\nvalues: sum 10, mean 2\nw.grad: o\\nut/w.grad.npy\n"
+    )
 
 
 def test_patterns() -> None:

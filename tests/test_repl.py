@@ -265,6 +265,23 @@ def test_history(tmp_path: Path) -> None:
     assert History(path).lines == ["a\ufffd [31m"]
 
 
+@pytest.mark.parametrize("kind", ["pipe", "folder", "device", "link"])
+def test_whatever_stands_in_the_place_of_the_history(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "history"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        (tmp_path / "mine").write_text("x = 1\n")
+        path.symlink_to("/dev/zero" if kind == "device" else tmp_path / "mine")
+    history = History(str(path))
+    assert history.lines == (["x = 1"] if kind == "link" else [])
+    history.add("y = 2")
+    # Whoever keeps the history elsewhere has made the link.
+    assert kind != "link" or (tmp_path / "mine").read_text() == "x = 1\ny = 2\n"
+
+
 def test_history_where_there_is_no_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
     for path in (None, str(tmp_path), str(tmp_path / "file" / "history"), "/proc/none/history", "\0"):

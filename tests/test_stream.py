@@ -358,3 +358,46 @@ def test_bound_programs_compute_what_run_does(source: str, shape: tuple[int, int
         for ours, theirs in zip(function(leaves), run(program, leaves), strict=True):
             assert isinstance(ours, np.ndarray) and ours.dtype == theirs.dtype and ours.shape == theirs.shape
             assert ours.tobytes() == theirs.tobytes()
+
+
+# One key, one meaning ------------------------------------------------------------------------------------------------
+
+
+def only_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    keys = [key for key, _ in pairs]
+    assert len(set(keys)) == len(keys), keys
+    return dict(pairs)
+
+
+def test_fields_that_reports_have_too() -> None:
+    own = '"line": "L", "error": null, "file": "F", "record": 1, "value": 2, "grads": 3, "error": {"message": "m"}'
+    own += ', "id": 7'
+    Path("a.jsonl").write_text("".join(f"{line}\n" for line in (
+        f'{{"x": [1, 2], {own}}}',
+        f'{{"x": [1, 2, 3], {own}}}',
+        f'{{"x": [[1], 2], {own}}}',
+        '{"x": [1, 2, 3], "meta": {"file": 1, "line": 2}}',
+    )))  # fmt: skip
+    passing = {"line": "L", "error": {"message": "m"}, "file": "F", "record": 1, "id": 7}
+    for words, stdin, file in (
+        ([], Path("a.jsonl").read_bytes(), {}),
+        (["a.jsonl"], b"", {"file": "a.jsonl"}),
+    ):
+        done = process("stream", "sum(x + [1, 2])", "--no-grad", *words, stdin=stdin)
+        found = [json.loads(line, object_pairs_hook=only_once) for line in done.out.splitlines()]
+        assert found[0] == {**passing, "value": 6.0, "grads": None}
+        for number in (2, 3):
+            report = found[number - 1]
+            assert report.pop("error")["message"] != "m"
+            # Where the report says nothing of a file, the record's own is still true.
+            assert report == {"record": 1, "id": 7, "file": "F", **file, "line": number}
+        assert found[3].pop("error") and found[3] == {"meta": {"file": 1, "line": 2}, **file, "line": 4}
+
+
+@pytest.mark.parametrize("name", ["line", "error", "file"])
+def test_inputs_that_are_called_like_fields_of_reports(name: str) -> None:
+    lines = f'{{"{name}": [1, 2], "id": 1}}\n{{"{name}": [1, 2, 3], "id": 2}}\n'
+    done = process("stream", f"sum({name} + [1, 2])", "--no-grad", stdin=lines.encode())
+    first, second = [json.loads(line, object_pairs_hook=only_once) for line in done.out.splitlines()]
+    assert first == {"id": 1, "value": 6.0, "grads": None}
+    assert list(second) == ["id", "line", "error"] and second["line"] == 2

@@ -9,6 +9,7 @@ import json
 import logging
 import operator
 import os
+import socket
 import stat
 import subprocess
 import sys
@@ -727,3 +728,43 @@ def test_no_home_at_all() -> None:
     code = f"import gradcli.syntax as s; print(len(s.parse({HEADLINE!r}).statements[0].code))"
     assert _python(code) == "10\n"
     assert _python(code, HOME="", XDG_CACHE_HOME="/dev/null/x") == "10\n"
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "device", "link", "dangling", "socket"])
+def test_whatever_stands_in_the_place_of_the_cache(kind: str, tmp_path: Path) -> None:
+    code = f"import sys, gradcli.syntax as s; s.parse({HEADLINE!r}); print('lark' in sys.modules)"
+    home = {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
+    assert _python(code, **home) == "True\n"
+    (cache,) = (tmp_path / "gradcli").iterdir()
+    whole = cache.read_bytes()
+    cache.unlink()
+    if kind == "pipe":
+        os.mkfifo(cache)
+    elif kind == "folder":
+        cache.mkdir()
+    elif kind == "socket":
+        with socket.socket(socket.AF_UNIX) as one:
+            one.bind(str(cache))
+    else:
+        (tmp_path / "there").write_bytes(whole)
+        cache.symlink_to({"device": "/dev/zero", "link": tmp_path / "there", "dangling": "nowhere"}[kind])
+    assert _python(code, **home) == "True\n"
+    # What is no folder has been replaced; a link was not followed.
+    assert _python(code, **home) == ("True\n" if kind == "folder" else "False\n")
+    assert not cache.is_symlink()
+    assert kind in ("pipe", "folder", "socket") or (tmp_path / "there").read_bytes() == whole
+    assert list((tmp_path / "gradcli").iterdir()) == [cache]
+
+
+def test_unfinished_caches_are_removed(tmp_path: Path) -> None:
+    folder = tmp_path / "gradcli"
+    folder.mkdir(mode=0o700)
+    stem = "expression-0123abcd-1.json"
+    old, new, other = (folder / name for name in (f"{stem}.77", f"{stem}.78", "x"))
+    for path in (old, new, other):
+        path.write_text("{")
+    for path in (old, other):
+        os.utime(path, (1, 1))
+    code = f"import gradcli.syntax as s; s.parse({HEADLINE!r})"
+    _python(code, HOME=str(tmp_path), XDG_CACHE_HOME=str(tmp_path))
+    assert not old.exists() and new.exists() and other.exists() and len(list(folder.iterdir())) == 3

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from gradcli.batch.journal import HIDDEN, RESULTS, Folder, lines_of
+from gradcli.regular import open_regular
 from gradcli.storage import save_all
 
 _NAME = "sums"
@@ -55,7 +56,7 @@ def stored(path: str) -> Sums:
     """The sums that an earlier run has kept in the folder `path`; empty ones when there are none to go on with."""
     sums = Sums()
     try:
-        with open(os.path.join(path, HIDDEN, _NAME), "rb") as file:
+        with open(open_regular(os.path.join(path, HIDDEN, _NAME)), "rb") as file:
             head = json.loads(file.readline(_LONGEST_LINE))
             totals = {}
             for name, shape in head["shapes"].items():

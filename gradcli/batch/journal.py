@@ -19,6 +19,7 @@ from functools import cache
 from typing import Any
 
 from gradcli.errors import WorkError
+from gradcli.regular import open_regular
 from gradcli.storage.header import shown
 from gradcli.storage.target import UnwritableError, sync, writing
 
@@ -31,19 +32,22 @@ _BLOCK = 1 << 20
 class Folder:
     """A folder of results, held by this run alone until it is closed."""
 
-    __slots__ = ("path", "hidden", "unfinished", "_lock")
+    __slots__ = ("path", "hidden", "unfinished", "_lock", "_alone")
 
     def __init__(self, path: str) -> None:
-        """Make the folder if need be, take its lock, and remove what a killed run has left unfinished."""
+        """Make the folder if need be, take its lock, and remove what a killed run has left unfinished.
+
+        Where there are no locks, others may be at work on what is unfinished: it stays.
+        """
         self.path = path
         self.hidden = os.path.join(path, HIDDEN)
         self.unfinished = os.path.join(self.hidden, "unfinished")
         self._lock = -1
         with _creating(path):
             os.makedirs(self.hidden, exist_ok=True)
-            self._lock = os.open(os.path.join(self.hidden, "lock"), os.O_RDWR | os.O_CREAT, 0o666)
+            self._lock = open_regular(os.path.join(self.hidden, "lock"), os.O_RDWR | os.O_CREAT)
         try:
-            self._take_lock()
+            self._alone = self._take_lock()
             with _creating(path):
                 os.makedirs(self.unfinished, exist_ok=True)
                 self._sweep()
@@ -51,12 +55,13 @@ class Folder:
             os.close(self._lock)
             raise
 
-    def _take_lock(self) -> None:
+    def _take_lock(self) -> bool:
+        """Refuse a folder that another run is at work on; whether it is known that none is."""
         try:
             import fcntl
         except ImportError:
             # Windows has no such locks.
-            return
+            return False
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -64,7 +69,8 @@ class Folder:
             raise WorkError(f"another run is writing to {shown(self.path)}", hint=hint) from None
         except OSError:
             # Some network file systems have no locks.
-            return
+            return False
+        return True
 
     def file(self, name: str) -> str:
         """A file of ours beside the results."""
@@ -78,6 +84,8 @@ class Folder:
         os.close(self._lock)
 
     def _sweep(self) -> None:
+        if not self._alone:
+            return
         for name in os.listdir(self.unfinished):
             os.unlink(os.path.join(self.unfinished, name))
 
@@ -161,7 +169,7 @@ def lines_of(path: str) -> Iterator[tuple[int, int, dict[str, Any]]]:
     A torn last line, and whatever else is no record, is passed over; a file that does not exist has no lines.
     """
     try:
-        file = open(path, "rb", buffering=_BLOCK)  # noqa: SIM115
+        file = open(open_regular(path), "rb", buffering=_BLOCK)  # noqa: SIM115
     except FileNotFoundError:
         return
     except OSError as error:
@@ -199,7 +207,7 @@ class Journal:
             if places is None:
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(more)
-            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
+            self._file = open_regular(self._path, os.O_RDWR | os.O_CREAT)
             if places is not None:
                 # What follows a torn line would be lost with it.
                 length = max((end for _, end, _ in lines_of(more)), default=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from array import array
@@ -13,11 +14,14 @@ from gradcli.batch.items import Items
 from gradcli.batch.job import Job, Shared
 from gradcli.batch.journal import HIDDEN, RESULTS, Folder, lines_of
 from gradcli.errors import GradcliError
+from gradcli.regular import open_regular
 from gradcli.storage.header import shown
 from gradcli.storage.reading import split_spec
+from gradcli.storage.target import writing
 from gradcli.storage.urls import is_url
 
 _NAME = "run.json"
+_LINES = (RESULTS, os.path.join(HIDDEN, "more.jsonl"))
 # What differs, in the words of the command line.
 _WORDS = {
     "gradcli": "another version of gradcli", "expression": "another expression", "inputs": "other shared inputs",
@@ -31,13 +35,12 @@ class Kept(NamedTuple):
     """What a resumed run need not do again.
 
     The first `first` items stand in the first `length` bytes of results.jsonl. Where that is not all, `places` has the
-    place of each line as `Journal` wants it. `reason` says why nothing is kept of another run's results.
+    place of each line as `Journal` wants it.
     """
 
     first: int
     length: int
     places: array[int] | None
-    reason: str | None = None
 
     def has(self, index: int) -> bool:
         """Whether an item is finished."""
@@ -91,15 +94,58 @@ def record(folder: Folder, job: Job) -> None:
     folder.replace(_NAME, [json.dumps(describe(job), indent=1).encode(), b"\n"])
 
 
+def is_continued(path: str, job: Job, resume: bool, overwrite: bool) -> bool:
+    """Whether a run goes on with that in the folder `path`: it is of the same kind, and `resume` asks for that.
+
+    GradcliError where the results of two runs would be mixed, unless `overwrite` says that the old ones go.
+    """
+    difference = _difference(path, job) if resume else ""
+    if difference is None:
+        return True
+    if overwrite or not _has_results(path):
+        return False
+    name = shown(path)
+    if not resume:
+        hint = "--resume goes on with it, --overwrite removes its results first; or choose another folder"
+        raise GradcliError(f"{name} holds the results of another run", hint=hint)
+    hint = "--overwrite removes its results first; or choose another folder"
+    if not difference:
+        raise GradcliError(f"{name} holds results, and nothing tells what run they are of", hint=hint)
+    raise GradcliError(f"the run in {name} had {difference}", hint=hint)
+
+
+def _has_results(path: str) -> bool:
+    """Whether an earlier run has recorded anything in a folder."""
+    for name in _LINES:
+        with contextlib.suppress(OSError, ValueError):
+            if os.lstat(os.path.join(path, name)).st_size:
+                return True
+    return False
+
+
+def remove_results(path: str) -> None:
+    """Remove the files of all results that an earlier run has recorded in the folder `path`."""
+    names = []
+    for name in _LINES:
+        for _, _, line in lines_of(os.path.join(path, name)):
+            outputs = line.get("outputs")
+            names += [f"{line['item']}.{result}.npy" for result in outputs] if isinstance(outputs, dict) else []
+    old = _described(path)
+    if old is not None and old.get("accumulate") and isinstance(old.get("inputs"), dict):
+        names += [f"{name}.grad.npy" for name in old["inputs"]]
+    for name in names:
+        # Whoever wrote these lines: nothing goes but results in this very folder.
+        if name.endswith((".value.npy", ".grad.npy")) and os.path.basename(name) == name:
+            with writing(os.path.join(path, name)), contextlib.suppress(FileNotFoundError):
+                os.unlink(os.path.join(path, name))
+
+
 def finished(path: str, job: Job, items: Items) -> Kept:
-    """What an earlier run has left in the folder `path` that this one would compute again in the same way."""
-    reason = _difference(path, job)
-    if reason is not None:
-        return Kept(0, 0, None, reason or None)
+    """What an earlier run of the same kind has left in the folder `path` that this one would compute again."""
     numbers = {stem: index for index, stem in enumerate(items.stems)}
     places = array("q", [-1]) * len(items.stems)
     first = length = 0
-    for file, name in enumerate((RESULTS, os.path.join(HIDDEN, "more.jsonl"))):
+    for file, name in enumerate(_LINES):
         for start, end, line in lines_of(os.path.join(path, name)):
             index = numbers.get(line["item"])
             if index is None or not _is_good(path, line, items, index, job):
@@ -119,18 +165,23 @@ def length_of(path: str, items: int) -> int:
 
 
 def _difference(path: str, job: Job) -> str | None:
-    """What is different in this run, in words; None for nothing, "" when there was no other run."""
-    try:
-        with open(os.path.join(path, HIDDEN, _NAME), "rb") as file:
-            old = json.loads(file.read())
-    except (OSError, ValueError, RecursionError):
+    """What was different in the run in a folder, in words; None for nothing, "" when there is no telling."""
+    old, new = _described(path), json.loads(json.dumps(describe(job)))
+    if old is None:
         return ""
-    new = json.loads(json.dumps(describe(job)))
     if old == new:
         return None
-    if not isinstance(old, dict):
-        return ""
-    return " and ".join(words for key, words in _WORDS.items() if old.get(key) != new[key]) or ""
+    return " and ".join(words for key, words in _WORDS.items() if old.get(key) != new[key])
+
+
+def _described(path: str) -> dict[str, Any] | None:
+    """What the run in a folder says of itself; None when it says nothing."""
+    try:
+        with open(open_regular(os.path.join(path, HIDDEN, _NAME)), "rb") as file:
+            found = json.loads(file.read())
+    except (OSError, ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _is_good(path: str, line: dict[str, Any], items: Items, index: int, job: Job) -> bool:

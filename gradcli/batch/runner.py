@@ -18,6 +18,7 @@ from gradcli.batch.manifest import Kept
 from gradcli.batch.threads import Executor
 from gradcli.batch.work import Common, Worker
 from gradcli.errors import GradcliError, WorkError
+from gradcli.storage.undisturbed import undisturbed
 
 # Items are dealt in chunks of so many, or of fewer where their files hold more bytes than that together.
 _CHUNK = 64
@@ -55,31 +56,37 @@ class Summary(NamedTuple):
 class Batch:
     """A job and the items that it is done for.
 
-    `resume` keeps what an earlier run has finished in the same way, `skip` goes on after items that fail, `durable`
-    records results only once they are on the disk.
+    `resume` keeps what an earlier run has finished in the same way, `overwrite` removes what another one has, `skip`
+    goes on after items that fail, `durable` records results only once they are on the disk.
     """
 
-    __slots__ = ("job", "items", "resume", "skip", "durable")
+    __slots__ = ("job", "items", "resume", "overwrite", "skip", "durable")
 
     def __init__(
-        self, job: Job, items: Items, *, resume: bool = False, skip: bool = False, durable: bool = True
-    ) -> None:
+        self, job: Job, items: Items, *, resume: bool = False, overwrite: bool = False, skip: bool = False,
+        durable: bool = True,
+    ) -> None:  # fmt: skip
         manifest.refuse_own_inputs(items, job)
         self.job = job
         self.items = items
         self.resume = resume
+        self.overwrite = overwrite
         self.skip = skip
         self.durable = durable
 
     def kept(self) -> Kept:
-        """What an earlier run has finished."""
-        return manifest.finished(self.job.folder, self.job, self.items) if self.resume else Kept(0, 0, None)
+        """What an earlier run has finished. GradcliError where its results would be mixed with those of this one."""
+        return manifest.finished(self.job.folder, self.job, self.items) if self._is_continued() else Kept(0, 0, None)
+
+    def _is_continued(self) -> bool:
+        return manifest.is_continued(self.job.folder, self.job, self.resume, self.overwrite)
 
     def check(self) -> str | None:
         """Try the expression on the form of an item, so that mistakes are found before anything is written.
 
         GradcliError when no item can be right; gives a note on why there are no gradients.
         """
+        self._is_continued()
         worker = Worker(self.job, Common(self.job))
         try:
             return worker.try_on(self._task(0))
@@ -176,6 +183,8 @@ class _Run:
         """What is kept of an earlier run; a run of another kind is forgotten before this one is written down."""
         batch, folder = self.batch, self.folder
         kept = batch.kept()
+        if batch.overwrite and not batch._is_continued():
+            manifest.remove_results(folder.path)
         if batch.job.accumulate:
             self.sums = stored(folder.path)
             kept = self._up_to(kept, self.sums.items)
@@ -243,9 +252,10 @@ class _Run:
         try:
             if self.batch.durable and any(outcome.files for outcome in finished):
                 self.folder.sync([temporary for outcome in finished for temporary, _ in outcome.files])
-            for outcome in finished:
-                self.folder.settle(outcome.files)
-                settled += 1
+            with undisturbed():
+                for outcome in finished:
+                    self.folder.settle(outcome.files)
+                    settled += 1
         finally:
             if settled:
                 self.journal.append([(outcome.number, outcome.line) for outcome in finished[:settled]])

@@ -15,7 +15,7 @@ import click
 
 from gradcli.cli.request import DTYPES, ExpressionCommand, Size, read_source, wanted_names
 from gradcli.cli.values import STANDARD_INPUT, Value, split_inputs
-from gradcli.errors import GradcliError, WorkError
+from gradcli.errors import GradcliError, WorkError, escaped
 from gradcli.syntax import parse
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ Examples:
     "--accumulate", is_flag=True, help="Sum the gradients of shared inputs over the items: OUT/NAME.grad.npy."
 )
 @click.option("--resume", is_flag=True, help="Skip items that an earlier run has finished in the same way.")
+@click.option("--overwrite", is_flag=True, help="Remove the results of another run that are in OUT.")
 @click.option(
     "--on-error", type=click.Choice(["stop", "skip"]), default="stop", show_default=True,
     help="At an item that fails, stop, or record its error and go on.",
@@ -91,10 +92,10 @@ Examples:
 @click.option("--progress/--no-progress", default=None, help="Progress on standard error [default: on a terminal].")
 @click.option("-q", "--quiet", is_flag=True, help="No notes, no progress and no summary.")
 def batch_command(
-    items: tuple[str, ...], folder: str | None, save: str, accumulate: bool, resume: bool, on_error: str,
-    dry_run: bool, wrt: str | None, no_grad: bool, grad_output: str | None, source: str | None, as_json: bool,
-    dtype: str | None, seed: int | None, jobs: int | None, scheduler: str | None, memory_limit: int | None,
-    durable: bool, progress: bool | None, quiet: bool,
+    items: tuple[str, ...], folder: str | None, save: str, accumulate: bool, resume: bool, overwrite: bool,
+    on_error: str, dry_run: bool, wrt: str | None, no_grad: bool, grad_output: str | None, source: str | None,
+    as_json: bool, dtype: str | None, seed: int | None, jobs: int | None, scheduler: str | None,
+    memory_limit: int | None, durable: bool, progress: bool | None, quiet: bool,
 ) -> None:  # fmt: skip
     if not folder:
         raise GradcliError("no folder for the results is given", hint="as in -o results")
@@ -114,8 +115,9 @@ def batch_command(
     )
     # Of its own context, so that the default dtype and the seed are this command's alone.
     copy_context().run(
-        _batch, job, patterns, resume, on_error == "skip", durable, dry_run, jobs, scheduler, as_json, quiet, progress
-    )
+        _batch, job, patterns, resume, overwrite, on_error == "skip", durable, dry_run, jobs, scheduler, as_json, quiet,
+        progress,
+    )  # fmt: skip
 
 
 def _refuse_file(folder: str) -> None:
@@ -195,8 +197,8 @@ def _refuse_unseeded(text: str, values: list[Any], seed: int | None) -> None:
 
 
 def _batch(
-    job: Job, patterns: dict[str, Pattern], resume: bool, skip: bool, durable: bool, dry_run: bool, jobs: int | None,
-    scheduler: str | None, as_json: bool, quiet: bool, progress: bool | None,
+    job: Job, patterns: dict[str, Pattern], resume: bool, overwrite: bool, skip: bool, durable: bool, dry_run: bool,
+    jobs: int | None, scheduler: str | None, as_json: bool, quiet: bool, progress: bool | None,
 ) -> None:  # fmt: skip
     """Find the items, do them, print the summary."""
     from gradcli.batch.items import find_items
@@ -205,7 +207,7 @@ def _batch(
     from gradcli.cli.note import note
     from gradcli.cli.signals import Stopped, stopping_later
 
-    batch = Batch(job, find_items(patterns), resume=resume, skip=skip, durable=durable)
+    batch = Batch(job, find_items(patterns), resume=resume, overwrite=overwrite, skip=skip, durable=durable)
     told = batch.check()
     if told and not quiet:
         note(told)
@@ -221,7 +223,7 @@ def _batch(
         if line is not None:
             line.close()
     if not quiet or as_json:
-        _print(_summary_json(summary, job) if as_json else _summary_text(summary, job))
+        _print(*([_summary_json(summary, job)] if as_json else _summary_lines(summary, job)))
     if came and summary.stopped:
         if not quiet:
             note(f"{summary.skipped + summary.done} of {summary.items} items are finished; --resume goes on")
@@ -282,7 +284,7 @@ def _summary_json(summary: Summary, job: Job) -> str:
     )  # fmt: skip
 
 
-def _summary_text(summary: Summary, job: Job) -> str:
+def _summary_lines(summary: Summary, job: Job) -> list[str]:
     counts = [f"{summary.done} done"]
     counts += [f"{summary.skipped} finished before"] if summary.skipped else []
     counts += [f"{summary.failed} failed"] if summary.failed else []
@@ -290,11 +292,10 @@ def _summary_text(summary: Summary, job: Job) -> str:
     if summary.total is not None:
         lines.append(f"values: sum {summary.total:.6g}, mean {summary.mean:.6g}")
     lines += [f"{name}.grad: {path}" for name, path in (summary.sums or {}).items()]
-    return "\n".join(lines)
+    return lines
 
 
-def _print(text: str) -> None:
+def _print(*lines: str) -> None:
     if sys.stdout is None:
         raise WorkError("standard output is closed")
-    # A file name may hold bytes that are no text.
-    sys.stdout.write("".join(c if c.isprintable() or c == "\n" else "?" for c in text) + "\n")
+    sys.stdout.write("".join([f"{escaped(line)}\n" for line in lines]))

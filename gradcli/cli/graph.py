@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gradcli.cli.note import note
 from gradcli.cli.request import DTYPES, Asked, ExpressionCommand
 from gradcli.errors import GradcliError
 
@@ -81,11 +82,11 @@ def graph_command(
     from gradcli.render.picture import picture
     from gradcli.storage.document import save_document
 
-    data, note = picture(drawing, form, "TB" if direction == "down" else "LR")
+    data, remark = picture(drawing, form, "TB" if direction == "down" else "LR")
     with stopping_cleanly():
         save_document(output, data, text=form != "png")
-    if note and not quiet and sys.stderr is not None:
-        sys.stderr.write(f"note: {note}\n")
+    if remark and not quiet:
+        note(remark)
 
 
 def _check_simplified(what: str, simplified: bool | None) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gradcli.cli.note import note
 from gradcli.cli.request import DTYPES, Asked, ExpressionCommand
 from gradcli.errors import GradcliError, WorkError
 
@@ -70,8 +71,8 @@ def plot_command(
             save_document(output or "-", picture, text=form == "svg")
     else:
         sys.stdout.write(_json(found) if as_json else _text(found, width, height, plain))
-    if found.note and not quiet and sys.stderr is not None:
-        sys.stderr.write(f"note: {found.note}\n")
+    if found.note and not quiet:
+        note(found.note)
 
 
 def _form(output: str | None, form: str | None, as_json: bool) -> str | None:

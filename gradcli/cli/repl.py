@@ -10,7 +10,7 @@ import click
 
 from gradcli import __version__
 from gradcli.cli.plot import screen
-from gradcli.errors import GradcliError, WorkError
+from gradcli.errors import GradcliError, WorkError, escaped
 
 if TYPE_CHECKING:
     from gradcli.repl.session import Session
@@ -94,7 +94,7 @@ def _carry_out(session: Session, text: str, place: str = "") -> tuple[bool, bool
         if reply.text:
             _write(reply.text)
         if reply.note:
-            _tell(f"note: {reply.note}")
+            _tell(f"note: {escaped(reply.note)}")
         return reply.over, False
     except GradcliError as error:
         _tell(f"gradcli: {place}{error.render()}" if place else error.render())

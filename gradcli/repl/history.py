@@ -6,6 +6,8 @@ import contextlib
 import os
 import sys
 
+from gradcli.regular import open_regular
+
 _KEPT = 1000
 _LARGE = 1 << 20
 
@@ -32,7 +34,7 @@ class History:
         if self.path is None:
             return []
         try:
-            with open(os.open(self.path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as file:
+            with open(open_regular(self.path, own=True), "rb") as file:
                 size = file.seek(0, os.SEEK_END)
                 file.seek(max(0, size - _LARGE))
                 data = file.read(_LARGE)
@@ -58,11 +60,10 @@ class History:
         self.lines.append(line)
         if self.path is None:
             return
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
         with contextlib.suppress(OSError, ValueError):
             # What one types is nobody else's business.
             os.makedirs(os.path.dirname(self.path), mode=0o700, exist_ok=True)
-            descriptor = os.open(self.path, flags, 0o600)
+            descriptor = open_regular(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600, own=True)
             try:
                 os.write(descriptor, f"{line}\n".encode("utf-8", "replace"))
             finally:

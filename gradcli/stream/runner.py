@@ -77,8 +77,9 @@ def _report(place: Place, record: Record, error: GradcliError) -> bytes:
     if record.whole is not None:
         return f"{record.whole}\n".encode("ascii")
     number = f'"{place.kind}": {place.number}, ' if place.number else ""
-    if place.kind == "line" and place.path != STANDARD_INPUT and '"file": ' not in record.head:
-        # Answers to lines do not tell where these come from; reports do.
+    # Answers to lines do not tell where these come from; reports do.
+    with_file = place.kind == "line" and place.path != STANDARD_INPUT
+    if with_file:
         number = f'"file": {to_json(place.path)}, {number}'
     report = to_json({"message": error.message, "span": error.span, "hint": error.hint})
-    return f'{record.head}{number}"error": {report}}}\n'.encode("ascii")
+    return f'{record.report_head(with_file)}{number}"error": {report}}}\n'.encode("ascii")
