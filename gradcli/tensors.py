@@ -257,7 +257,8 @@ class Tensor:
         return (self[k] for k in range(len(self)))
 
     def __format__(self, spec: str) -> str:
-        return format(self.item(), spec) if not self.ndim and spec else str(self)
+        # As in PyTorch, a tensor without dimensions is formatted as its number.
+        return object.__format__(self, spec) if self.ndim else format(self.item(), spec)
 
     def __repr__(self) -> str:
         from gradcli.render.text import format_tensor

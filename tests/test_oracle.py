@@ -225,3 +225,52 @@ def test_promotion(expression: str, first: str, second: str) -> None:
         node, _ = build(expression, arrays)
         assert f"torch.{node.dtype}" == str(expected.dtype)
         assert np.allclose(execute([node])[0], expected.numpy(), rtol=1e-3)
+
+
+# Corners of single functions ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("correction", [2.5, 3, 4, 6])
+@pytest.mark.parametrize("call", ["{}(x, correction={})", "{}(x, 0, correction={})"])
+@pytest.mark.parametrize("name", ["var", "std"])
+@pytest.mark.parametrize("x", [[1.0, 2.0, 4.0], [1.0, 2.0, 3.0], [2.0, 2.0, 2.0]])
+@pytest.mark.filterwarnings("ignore:.*degrees of freedom")
+def test_degrees_of_freedom(x: list[float], name: str, call: str, correction: float) -> None:
+    expression = call.format(name, correction)
+    arrays = {"x": np.array(x)}
+    theirs = tensors(arrays)
+    expected = evaluate(expression, theirs)
+    (slope,) = torch.autograd.grad(expected, theirs["x"])
+    node, leaves = build(expression, arrays)
+    got, ours = execute([node, vjp([node], [constant(np.ones(()))], [leaves["x"]])[leaves["x"]]])
+    np.testing.assert_allclose(got, expected.item(), rtol=1e-12)
+    np.testing.assert_allclose(ours, slope.numpy(), rtol=1e-12)
+
+
+@pytest.mark.parametrize("spec", ["", ".3f", "8.2e", "d"])
+@pytest.mark.parametrize("value", [3.14159, 2, True, [1.5], [1.0, 2.0]])
+def test_formats(value: Any, spec: str) -> None:
+    def shown(x: Any) -> Any:
+        try:
+            return format(x, spec)
+        except (TypeError, ValueError) as error:
+            return type(error)
+
+    assert shown(gradcli.tensor(value)) == shown(torch.tensor(value))
+
+
+@pytest.mark.parametrize("shape", [(), (2, 3), (0, 2)])
+@pytest.mark.parametrize("name", ["all", "any", "sum", "mean", "count_nonzero", "var", "std", "amax", "amin"])
+@pytest.mark.filterwarnings("ignore:.*degrees of freedom")
+def test_no_dimensions(name: str, shape: tuple[int, ...]) -> None:
+    x = np.arange(6.0)[: int(np.prod(shape))].reshape(shape)
+    if name in ("amax", "amin") and not x.size:
+        return
+    _same(getattr(gradcli, name)(gradcli.tensor(x), dim=()).value(), getattr(torch, name)(torch.tensor(x), dim=()))
+
+
+def test_index_select_by_one_index() -> None:
+    x = np.arange(6.0).reshape(2, 3)
+    for dim in (0, 1):
+        got = gradcli.index_select(gradcli.tensor(x), dim, gradcli.tensor(1))
+        _same(got.value(), torch.index_select(torch.tensor(x), dim, torch.tensor(1)))

@@ -209,7 +209,13 @@ def _index_select(input: Any, dim: Any, index: Any) -> Node:
     x = as_node(input)
     if not x.ndim:
         raise GradcliError("index_select() needs at least one dimension, the tensor has none")
-    return _gather(x, {normalize_axis(dim, x.ndim): _index_node(index)}, "IndexSelectBackward0")
+    # A single index is a list of one: the dimension stays.
+    node = _index_node([index] if isinstance(index, int) else index)
+    if node.ndim > 1:
+        raise GradcliError(f"index_select() takes a vector of indices, got shape {node.shape}", argument="index")
+    return _gather(
+        x, {normalize_axis(dim, x.ndim): node if node.ndim else unsqueeze(node, 0)}, "IndexSelectBackward0"
+    )
 
 
 alias = primitive(

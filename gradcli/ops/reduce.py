@@ -24,6 +24,7 @@ from gradcli.ops.elementwise import (
     log,
     maximum,
     minimum,
+    ne,
     sign,
     to,
     where,
@@ -190,9 +191,12 @@ def _arg(function: Any) -> Any:
 
 def _var_vjp(g: Node, out: Node, x: Node, dim: Any, keepdim: Any, axis_given: bool, correction: float) -> tuple[Node]:
     degrees = count(x, dim) - correction
-    # Without a degree of freedom the variance is infinite or NaN, and so is its slope.
-    scale = 2.0 / degrees if degrees else math.inf
     centred = x - mean(x, dim, True) if dim else x - x
+    if degrees <= 0 and not axis_given:
+        # Without a degree of freedom the variance is infinite or NaN, and so is its slope.
+        return (restore(g, x, dim, keepdim) * where(eq(centred, 0), math.nan, math.inf),)
+    # With `dim`, PyTorch divides by a negative number here.
+    scale = 2.0 / degrees if degrees else math.inf
     return (restore(g, x, dim, keepdim) * (centred * scale),)
 
 
@@ -367,13 +371,28 @@ norm = _reduction(
     grad_fn="LinalgVectorNormBackward0",
     accumulate=partial.NORM,
 )
-all_ = _reduction(
+
+
+def _truths(op_name: str) -> Any:
+    """all and any over an empty list of dimensions look at each element alone; the other reductions take all."""
+
+    def build(input: Any, dim: Any, keepdim: Any) -> Node:
+        if isinstance(dim, list | tuple) and not dim:
+            return ne(input, 0)
+        return reduce_node({"all": all_, "any": any_}[op_name], input, dim, keepdim)
+
+    return build
+
+
+all_: Op = _reduction(
     "all", lambda x, dim, keepdim, axis_given: np.logical_and.reduce(x, axis=dim, keepdims=keepdim),
-    result=lambda d: BOOL, doc="True where all are not zero.", accumulate=partial.by_ufunc(np.logical_and),
+    build=_truths("all"), result=lambda d: BOOL, doc="True where all are not zero.",
+    accumulate=partial.by_ufunc(np.logical_and),
 )  # fmt: skip
-any_ = _reduction(
+any_: Op = _reduction(
     "any", lambda x, dim, keepdim, axis_given: np.logical_or.reduce(x, axis=dim, keepdims=keepdim),
-    result=lambda d: BOOL, doc="True where one is not zero.", accumulate=partial.by_ufunc(np.logical_or),
+    build=_truths("any"), result=lambda d: BOOL, doc="True where one is not zero.",
+    accumulate=partial.by_ufunc(np.logical_or),
 )  # fmt: skip
 count_nonzero: Op = _reduction(
     "count_nonzero",
