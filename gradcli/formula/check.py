@@ -116,7 +116,7 @@ class _Comparison:
             gradient, seed, close = _gradient(self.program, data, self.wanted)
         except GradcliError:
             return _Compared(None, np.full((), np.nan), None)
-        if not np.isfinite(gradient).any():
+        if gradient.size and not np.isfinite(gradient).any():
             return _Compared(None, gradient, None)
         found = _number_of(self.formula, data, seed, self.wanted)
         if found is None:

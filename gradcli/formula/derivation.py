@@ -99,21 +99,16 @@ def _derived(program: Program, lengths: Lengths, wanted: Wanted, rules: Mapping[
     }
     notes: list[str] = []
     like: str | None = wanted.wrt
-    if not gradients:
-        notes.append(f"the value does not depend on {wanted.wrt}" + (" in this order" if wanted.order > 1 else ""))
-        shape = x_shape
-        if wanted.jacobian:
-            rows = x_shape if wanted.order > 1 else value_shape
-            diagonal = not rows or rows == x_shape
-            like = like if diagonal else None
-            shape = x_shape if diagonal else (*rows, *x_shape)
-        found = Value(algebra.number(0).term, ((),) * len(shape))
-    else:
+    found, shape = Value(algebra.number(0).term, ((),) * len(x_shape)), x_shape
+    if gradients:
         ((found, shape),) = Converter(algebra, reader, HANDLERS).convert([[gradient] for gradient in gradients])
-        if wanted.jacobian:
-            found, shape, diagonal = jacobian_of(algebra, found, shape, graphs[0].seed_shape(reader, graphs))
-            like = None if not diagonal else wanted.wrt
-            notes += ["the Jacobian is diagonal: this is its diagonal"] if diagonal and shape else []
+    else:
+        notes.append(f"the value does not depend on {wanted.wrt}" + (" in this order" if wanted.order > 1 else ""))
+    if wanted.jacobian:
+        seed_shape = graphs[0].seed_shape(reader, graphs) if gradients else x_shape if wanted.order > 1 else value_shape
+        found, shape, diagonal = jacobian_of(algebra, found, shape, seed_shape)
+        like = wanted.wrt if diagonal else None
+        notes += ["the Jacobian is diagonal: this is its diagonal"] if diagonal and shape and gradients else []
     formula = _written(found, shape, shapes, lengths.givens, wanted, like)
     return Derived(formula, lengths, notes, len(value_shape))
 

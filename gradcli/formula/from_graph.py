@@ -112,7 +112,13 @@ class Converter:
         if "number" in node.params or not data.ndim:
             numbers = [n.params.get("number", n.params["value"].item()) for n in nodes]
             return Value(self.number(self.reader.read(numbers)).term, ((),) * len(shape))
-        if data.size == 1 or np.all(data == data.flat[0]):
+        if not data.size:
+            return Value(self.number(0).term, ((),) * len(shape))
+        if any(not np.array_equal(data, n.params["value"], equal_nan=data.dtype.kind == "f") for n in nodes):
+            raise GradcliError(
+                "a constant of the expression depends on the lengths", hint="give shapes in numbers, as in x:3,4"
+            )
+        if np.all(data == data.flat[0]):
             return Value(self.number(plain(data.flat[0])).term, ((),) * len(shape))
         key = (data.dtype.str, data.shape, data.tobytes())
         return self.own(self.algebra.intern("const", key, (), shape))

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from gradcli.errors import GradcliError
 from gradcli.formula.from_graph import Value
-from gradcli.formula.terms import ONE, Algebra, Factor, Labels, Open, Size, Term
+from gradcli.formula.terms import ONE, Algebra, Factor, Labels, Open, Size, Term, value_of
 
 _NONE = "the Jacobian has no short formula"
 _HINT = "--grad-output v gives its product with a vector v"
@@ -19,6 +19,10 @@ def jacobian_of(
     rank = len(shape)
     if any(len(group) > 1 for group in product.axes):
         raise GradcliError(_NONE, hint=_HINT)
+    if value_of(product.term) == 0:
+        diagonal = not seed_shape or seed_shape == shape
+        full = shape if diagonal else (*seed_shape, *shape)
+        return Value(product.term, ((),) * len(full)), full, diagonal
     if not seed_shape:
         return _without_scalar(algebra, product), shape, True
     columns = [algebra.fresh() for _ in range(rank)]
@@ -75,7 +79,12 @@ def _addends(algebra: Algebra, term: Term, labels: Labels) -> list[tuple[Fractio
         if inner.head == "prod":
             waiting.append((number * inner.data, [*rest, *pieces]))
         else:
-            waiting += [(number * p.power, [*rest, Factor(p.term, p.labels, ONE)]) for p in pieces]
+            sizes = dict(zip(own, inner.sizes, strict=True))
+            for p in pieces:
+                # A sum over a label that an addend lacks counts the places; ones keep it.
+                lost = [k for k in sizes if k not in p.labels and k not in labels]
+                ones = [Factor(algebra.intern("ones", None, (), (sizes[k],)), (k,), ONE) for k in lost]
+                waiting.append((number * p.power, [*rest, Factor(p.term, p.labels, ONE), *ones]))
         if len(waiting) + len(done) > 1000:
             raise GradcliError(_NONE, hint=_HINT)
     return done

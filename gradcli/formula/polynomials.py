@@ -175,9 +175,12 @@ def unnested(algebra: Algebra, factors: list[Factor], free: set[int]) -> Found:
         for part in addends:
             if part.term.head == "prod":
                 for f in placed(part.term, part.labels, algebra.fresh):
-                    if f.power < 0 and f.power.denominator == 1 and f.term.head != "dim" and set(f.labels) <= {
-                        *part.labels
-                    }:
+                    if (
+                        f.power < 0
+                        and f.power.denominator == 1
+                        and f.term.head != "dim"
+                        and set(f.labels) <= {*part.labels}
+                    ):
                         lowest[f.term, f.labels] = min(lowest.get((f.term, f.labels), ZERO), f.power)
         if lowest:
             by = [Factor(*key, -power) for key, power in lowest.items()]

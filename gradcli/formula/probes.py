@@ -61,6 +61,8 @@ def special(program: Program, lengths: Lengths, known: dict[str, int], wrt: str)
     for number in _SPECIAL:
         for name in sorted(floating, key=lambda n: n != wrt)[:4]:
             yield {**base, name: np.full_like(base[name], number)}
+    if len(floating) > 1:
+        yield {**base, **{name: np.ones_like(base[name]) for name in floating}}
     for name in floating[:4]:
         if base[name].size > 1:
             single = base[name].copy()

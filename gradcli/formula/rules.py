@@ -227,6 +227,9 @@ def where_rule(algebra: Algebra, condition: Open, a: Open, b: Open) -> Open | No
     """A choice between something tame and 0 is a product; numbers come out."""
     if a == b:
         return a
+    known = value_of(condition.term)
+    if known is not None:
+        return a if known else b
     if value_of(b.term) == 0 and a.term.tame:
         return algebra.times(condition, a)
     if value_of(a.term) == 0 and b.term.tame:
@@ -245,6 +248,9 @@ _OPPOSITE = {"gt": "le", "le": "gt", "lt": "ge", "ge": "lt", "eq": "ne", "ne": "
 
 def negated(algebra: Algebra, condition: Open) -> Open:
     """The opposite of a condition. (A comparison with NaN has none, but neither has the derivative.)"""
+    known = value_of(condition.term)
+    if known is not None:
+        return algebra.number(0 if known else 1)
     if condition.term.head == "fn" and condition.term.data[0] in _OPPOSITE:
         args = [Open(f.term, tuple([condition.labels[k] for k in f.labels])) for f in condition.term.args]
         return algebra.fn(_OPPOSITE[condition.term.data[0]], args)

@@ -171,7 +171,10 @@ def _index_kernel(x: Any, *indices: Any, dims: Shape, name: str) -> Any:
 
 def _index_add_kernel(g: Any, *indices: Any, shape: Shape, dims: Shape) -> Any:
     out = np.zeros(shape, g.dtype)
-    np.add.at(out, _full_index(dims, indices), g)
+    try:
+        np.add.at(out, _full_index(dims, indices), g)
+    except IndexError as error:
+        raise GradcliError(f"{error}") from None
     return out
 
 

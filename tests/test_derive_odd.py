@@ -1,0 +1,119 @@
+"""`derive` of every operation with odd arguments: an answer in all formats, or a sentence."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from gradcli.derivatives import _CALLS, _DIMENSIONS
+from gradcli.dtypes import DTYPES, FLOAT64
+from gradcli.errors import GradcliError, WorkError
+from gradcli.formula.derivation import Derived, Wanted, derive
+from gradcli.formula.formats import as_json, formatted
+from gradcli.formula.guess import with_rank
+from gradcli.formula.shapes import Given, free_names
+from gradcli.node import OPS, Op
+from gradcli.render.json import to_json
+from gradcli.syntax import parse
+from tests.command import call
+
+PUBLIC = sorted({op.name: op for op in OPS.values() if op.public}.items())
+#: A number, lists, the input itself, nothing at all, and wrong kinds.
+ODD = ["2", "-1", "[1, 2]", "[]", "{x}", "zeros(0)", "None", "'abc'", "True", "{x}.shape"]
+
+
+def usual(op: Op) -> tuple[str, list[str], str, dict[str, tuple[int, str]]]:
+    """A usual call in pieces: its name, its arguments, what follows, and the inputs with rank and dtype."""
+    names = op.signature.required
+    plain = f"{op.name}({', '.join(names)})", " ".join(f"{name}:{_DIMENSIONS.get(op.family, 2)}" for name in names)
+    text, tensors = _CALLS.get(op.name, plain)
+    inputs = {}
+    for word in tensors.split():
+        name, rank, *dtype = word.split(":")
+        inputs[name] = int(rank), (dtype or ["float64"])[0]
+    match = re.fullmatch(rf"{op.name}\((.*)\)(.*)", text)
+    if match is None:
+        return "", [text], "", inputs
+    return op.name, re.split(r",\s*(?![^\[]*\])", match[1]) if match[1] else [], match[2], inputs
+
+
+def attempt(expression: str, inputs: dict[str, tuple[int, str]], wanted: Wanted) -> Derived | None:
+    """The formula in all formats, or None where there was a sentence instead."""
+    try:
+        program = parse(expression)
+        used = [name for name in free_names(program) if name in inputs]
+        givens = [Given(n, with_rank(n, inputs[n][0]), DTYPES.get(inputs[n][1], FLOAT64)) for n in used]
+        derived = derive(program, givens, wanted)
+    except GradcliError as error:
+        assert not isinstance(error, WorkError) and "mistake in gradcli" not in error.render(), error.render()
+        return None
+    to_json(as_json(program, derived, wanted))
+    for form in ("text", "latex", "python"):
+        try:
+            shown = formatted(form, program, derived, wanted)
+        except GradcliError as error:
+            assert form == "python" and error.message.startswith("there is no NumPy code"), error.render()
+        else:
+            parse(shown) if form == "text" else form == "python" and compile(shown, "formula.py", "exec")
+    return derived
+
+
+def written(name: str, args: list[str], tail: str) -> str:
+    return f"{name}({', '.join(args)}){tail}" if name else args[0]
+
+
+@pytest.mark.parametrize("op", [op for _, op in PUBLIC], ids=lambda op: op.name)
+def test_every_operation(op: Op) -> None:
+    name, args, tail, inputs = usual(op)
+    usual_call = written(name, args, tail)
+    for wrt in inputs or {"x": (0, "float64")}:
+        for ranks in (inputs, {n: (1, d) for n, (_, d) in inputs.items()}, {n: (0, d) for n, (_, d) in inputs.items()}):
+            attempt(usual_call, ranks, Wanted(wrt, vector="V"))
+            attempt(f"sum({usual_call})", ranks, Wanted(wrt, 2))
+            attempt(usual_call, ranks, Wanted(wrt, jacobian=True))
+
+
+@pytest.mark.parametrize("op", [op for _, op in PUBLIC], ids=lambda op: op.name)
+def test_odd_arguments(op: Op) -> None:
+    name, args, tail, inputs = usual(op)
+    wrt = next(iter(inputs), "x")
+    calls = [[*args[:k], odd, *args[k + 1 :]] for k in range(len(args)) for odd in ODD]
+    calls += [[*args, f"{key}={odd}"] for key in op.signature.defaults for odd in ODD]
+    for call_ in calls if name else []:
+        filled = [a.replace("{x}", wrt) for a in call_]
+        attempt(written(name, filled, tail), inputs, Wanted(wrt, vector="V"))
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (["sum(x[[]])"], 0, "zeros_like(x)"),
+        (["sum(x[i])", "i=arange(2)", "x:1,"], 0, "sum((i%1)[:, None] == arange(1), 0)"),
+        (["--jacobian", "norm(t,0,1)"], 0, "full((t.shape[0], t.shape[0], t.shape[1]), 0, dtype=t.dtype)"),
+        (["--jacobian", "mean(x - mean(x)).expand(x.shape)", "x:1"], 0, "zeros_like(x)"),
+        (["logdet(X.T@X)", "X:n,k"], 0, "M = inv(X.T@X); X@(M + M.T)"),
+        (["sum(x**0*y)", "x:1", "y:1", "--wrt", "y"], 0, "ones_like(y)"),
+        (["sum(masked_fill(x, True, 0))", "x:0"], 0, "0"),
+        (["sum(clamp(x, [], m))", "x:0", "m:0", "--wrt", "x"], 0, "0"),
+        (["sum(x*y.shape)", "x:1", "y:1", "--wrt", "x"], 2, "a constant of the expression depends on the lengths"),
+    ],
+)  # fmt: skip
+def test_what_was_an_internal_error(monkeypatch: pytest.MonkeyPatch, words: list[str], code: int, told: str) -> None:
+    done = call(monkeypatch, "derive", *words)
+    assert done.code == code and "mistake in gradcli" not in done.err, done.err
+    assert done.out == f"{told}\n" if code == 0 else told in done.err, (done.out, done.err)
+
+
+def test_hessians_of_sums_of_differences(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sum over what does not vary counts its places, also where a product is multiplied out."""
+    done = call(monkeypatch, "derive", "sum((x - mean(x))*mean(x))", "x:1", "--order", "2", "--jacobian")
+    assert (done.code, done.out) == (0, "full((x.numel(), x.numel()), 0, dtype=x.dtype)\n"), done.err
+
+
+def test_the_note_on_shapes_names_another_shape(monkeypatch: pytest.MonkeyPatch) -> None:
+    for expression, shape, other in (("x**2", "x as a number", "x:1 for a vector"),
+                                     ("sum(x)", "x as a vector", "x:0 for a number"),
+                                     ("sum(X)", "X as a matrix", "X:1 for a vector")):  # fmt: skip
+        done = call(monkeypatch, "derive", expression)
+        assert done.err == f"note: taking {shape}; NAME:SHAPE says otherwise, as {other}\n"
