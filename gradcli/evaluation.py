@@ -20,6 +20,7 @@ from gradcli.plan import plan
 from gradcli.plan.program import Program as Plan
 from gradcli.syntax import Program, parse
 from gradcli.tensors import GradFn, Tensor
+from gradcli.unused import unused_input
 
 # Longer expressions are planned anew each time: keeping them would cost more memory than it saves time.
 _LONGEST_KEPT = 20_000
@@ -178,7 +179,8 @@ def evaluate(
 ) -> Result:  # fmt: skip
     """The value of an expression and the gradients of its inputs, computed together.
 
-    `inputs` maps names to arrays, tensors, numbers or lists; numbers and lists become float32. `wrt` names the inputs
+    `inputs` maps names to arrays, tensors, numbers or lists; numbers and lists become float32. There may be more than
+    the expression uses: their gradient is None. `wrt` names the inputs
     to differentiate (default: every floating-point one; empty: none). `grad_output` is the vector of the
     vector-Jacobian product for a value that is no scalar; a number is broadcast. `progress(done, total)` is told of
     the bytes gone through. The plan is kept, and used again for the same expression and the same shapes and dtypes.
@@ -207,7 +209,7 @@ def evaluate(
             request = _kept_request(source, forms, wanted, grad_output is not None, DEFAULT_DTYPE.get())
         else:
             program = parse(expression) if isinstance(expression, str) else expression
-            request = prepare(program, forms, wanted, grad_output is not None)
+            request = prepare(program, forms, wanted, grad_output is not None, spare=True)
         vector = None if request.vector is None else vector_for(request, grad_output)
         computed = run(request.plan, request.arrays_for(request.plan, arrays, vector), progress=progress)
     except GradcliError as error:
@@ -241,26 +243,26 @@ def _names(wrt: Any) -> tuple[str, ...]:
 def _kept_request(
     source: str, forms: tuple[Form, ...], wrt: str | tuple[str, ...] | None, explicit: bool, default: np.dtype
 ) -> Request:
-    return prepare(parse(source), forms, wrt, explicit)
+    return prepare(parse(source), forms, wrt, explicit, spare=True)
 
 
 def prepare(
     program: Program, forms: Sequence[Form], wrt: str | Iterable[str] | None = None, vector: bool | Form = False,
-    gradients_needed: bool = True,
+    gradients_needed: bool = True, spare: bool = False,
 ) -> Request:  # fmt: skip
     """Build the value of an expression and its gradients as graphs; `vector` says that a grad-output will be given,
     in the shape and dtype of the value unless it is a form.
 
-    Where a vector would be needed, inputs named in `wrt` without one are an error, if the gradients are needed.
+    Where a vector would be needed, inputs named in `wrt` without one are an error, if the gradients are needed. So are
+    inputs that the expression does not use, unless there may be some to `spare`.
     """
     names = _differentiated(forms, wrt)
     leaves = {form.name: _leaf_of(form, form.name in names) for form in forms}
     evaluator = Evaluator(program.source, leaves)
     value = evaluator.run(program)
-    for name in leaves:
-        if name not in evaluator.used:
-            hint = "leave it out, or use it in the expression"
-            raise GradcliError(f"the input {name!r} is never used", hint=hint)
+    unused = [] if spare else [name for name in leaves if name not in evaluator.used]
+    if unused:
+        raise unused_input(unused[0], program)
     explicit = wrt is not None and bool(names) and gradients_needed
     seed, note, given = _seed(value, vector, explicit)
     gradients = vjp([value], [seed], [leaves[n] for n in names]) if seed is not None else {}

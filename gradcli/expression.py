@@ -354,8 +354,10 @@ class Evaluator:
         raise GradcliError(f"a tensor has no attribute {name!r}", span=place, hint=hint)
 
     def _index(self, value: Any, items: list[Any], place: Span) -> Any:
+        # As in Python, x[(0, 1)] is x[0, 1]: only what stands beside a comma is an item of its own.
+        index = items[0] if len(items) == 1 and isinstance(items[0], tuple) else tuple(items)
         if isinstance(value, Node):
-            return self._placed(OPS["getitem"](value, tuple(items)), place)
+            return self._placed(OPS["getitem"](value, index), place)
         if isinstance(value, list | tuple) and len(items) == 1 and isinstance(items[0], int | slice):
             try:
                 picked = value[items[0]]
@@ -365,7 +367,9 @@ class Evaluator:
                 raise GradcliError("the bounds of a slice must be integers, its step not 0", span=place) from None
             return Literal(picked) if isinstance(value, Literal) and isinstance(items[0], slice) else picked
         if isinstance(value, Literal):
-            return self._placed(OPS["getitem"](as_node(value), tuple(items)), place)
+            return self._placed(OPS["getitem"](as_node(value), index), place)
+        if isinstance(value, tuple):
+            raise GradcliError("a tuple is indexed by one integer or one slice", span=place)
         raise GradcliError("only tensors, lists and tuples can be indexed", span=place)
 
 

@@ -14,6 +14,8 @@ from gradcli.tokens import Token, tokens, unexpected
 
 _MAX_DIGITS = 4300
 _CONSTANTS = frozenset({"None", "True", "False"})
+# Steps whose values are never tuples.
+_NO_TUPLES = frozenset({"number", "string", "ellipsis", "unary", "binary", "list", "slice"})
 
 
 class Instr(NamedTuple):
@@ -185,6 +187,12 @@ class _Builder:
 
     def index(self, v: list[Any], at: list[int], end: int) -> None:
         self.code.append(Instr("index", v[2], at[1], end))
+
+    def index_comma(self, v: list[Any], at: list[int], end: int) -> None:
+        """An index with a comma at its end: x[i,] is x[(i,)], which matters where i is a tuple."""
+        if v[2] == 1 and self.code[-1].op not in _NO_TUPLES:
+            self.code.append(Instr("tuple", 1, self.code[-1].start, end))
+        self.index(v, at, end)
 
     def bound(self, v: list[Any], at: list[int], end: int) -> bool:
         return True

@@ -419,3 +419,28 @@ def test_interrupt_while_standard_input_is_read() -> None:
     work.send_signal(signal.SIGINT)
     assert (*work.communicate(timeout=30), work.returncode) == ("", "", 130)
     os.close(writing)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["eval", "x*rate", "x=1", "rate=2"],
+        ["eval", "x*rate", "x=1", "rate=2", "--no-grad"],
+        ["eval", "x*rate", "x=1", "rate=2", "--wrt", "rates"],
+        ["explain", "x*rate", "x=1", "rate=2"],
+        ["check", "x*rate", "x=1", "rate=2"],
+        ["derive", "x*rate", "x:0", "rate:0", "--wrt", "x"],
+        ["graph", "x*rate", "x=1", "rate=2"],
+        ["graph", "x*rate", "x=1", "rate=2", "--what", "plan"],
+        ["plot", "x*rate", "x=linspace(0, 1, 5)", "rate=2"],
+        ["batch", "x*rate", "x=*.npy", "rate=2", "-o", "results"],
+        ["stream", "x*rate", "rate=2"],
+    ],
+    ids=" ".join,
+)
+def test_an_input_that_is_not_used_is_a_slip(monkeypatch: pytest.MonkeyPatch, words: list[str]) -> None:
+    np.save("a.npy", np.ones(2))
+    spare = "rates:0" if words[0] == "derive" else "rates=3"
+    done = call(monkeypatch, *words, spare, stdin=b'{"x": 1}\n')
+    assert (done.code, done.out) == (2, "")
+    assert done.err == "gradcli: the input 'rates' is never used\n  x*rate\n    ^^^^\nhint: did you mean 'rate'?\n"

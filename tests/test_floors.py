@@ -18,7 +18,7 @@ FLOORS = [
     {"lalr", "limits"},
     {"tokens"},
     {"syntax", "unparse", "signature", "layout", "random"},
-    {"dtypes", "blocking"},
+    {"dtypes", "blocking", "unused"},
     {"node"},
     {"infer", "arguments"},
     {"single"},

@@ -382,3 +382,14 @@ def test_evaluate() -> None:
     assert gc.evaluate("x*2", {"x": [1, 2]}).grads is None
     assert gc.evaluate("x*2", {"x": [1, 2]}, grad_output=[1, 10]).grads["x"].tolist() == [2.0, 20.0]
     assert gc.evaluate("sum(x)", {"x": [1, 2]}, wrt=()).grads is None
+
+
+def test_evaluate_takes_more_inputs_than_are_used() -> None:
+    inputs = {"x": [1, 2], "spare": np.ones(3), "count": np.arange(2)}
+    for _ in range(2):
+        result = gc.evaluate("sum(x)", inputs)
+        assert result.value.item() == 3.0 and result.grads["x"].tolist() == [1.0, 1.0]
+        assert result.grads["spare"] is None and result.grads["count"] is None
+    assert gc.evaluate("sum(x)", inputs, wrt=["spare"]).grads == {"x": None, "spare": None, "count": None}
+    with pytest.raises(gc.GradcliError, match="unknown name 'y'"):
+        gc.evaluate("sum(y)", inputs)

@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gradcli.cli.request import DTYPES, ExpressionCommand, Size, read_source, wanted_names
+from gradcli.cli.request import DTYPES, ExpressionCommand, Size, expression_of, wanted_names
 from gradcli.cli.values import STANDARD_INPUT, Value, split_inputs
 from gradcli.errors import GradcliError, WorkError, escaped
-from gradcli.syntax import parse
 
 if TYPE_CHECKING:
     from gradcli.batch.items import Pattern
@@ -100,7 +99,7 @@ def batch_command(
     if not folder:
         raise GradcliError("no folder for the results is given", hint="as in -o results")
     words = list(items)
-    text = _expression(words, source)
+    text = expression_of(words, source).source
     _refuse_file(folder)
     patterns, shared = _inputs(words)
     from gradcli.batch.job import Job, Saved
@@ -127,15 +126,6 @@ def _refuse_file(folder: str) -> None:
     if promises_other_format(folder) and not os.path.isdir(folder):
         hint = "a folder of such a name is written with a / at its end"
         raise GradcliError(f"-o names the folder for the results, and {folder} is called like a file", hint=hint)
-
-
-def _expression(words: list[str], source: str | None) -> str:
-    """The text of the expression, parsed once for its mistakes."""
-    if source is None and not words:
-        raise click.UsageError("Missing argument 'EXPR'.")
-    text = words.pop(0).lstrip(" ") if source is None else read_source(source)
-    parse(text)
-    return text
 
 
 def _inputs(words: list[str]) -> tuple[dict[str, Pattern], dict[str, Any]]:

@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from gradcli.cli.note import note
-from gradcli.cli.request import ExpressionCommand, read_source
+from gradcli.cli.request import ExpressionCommand, expression_of
 from gradcli.cli.values import parse_inputs
 from gradcli.errors import GradcliError, did_you_mean
-from gradcli.syntax import parse
+from gradcli.unused import unused_input
 
 if TYPE_CHECKING:
     import numpy as np
 
     from gradcli.formula.derivation import Derived, Wanted
     from gradcli.formula.shapes import Given
-    from gradcli.syntax import Program
+    from gradcli.unused import unused_input
+from gradcli.syntax import Program
 
 HELP = """Derive EXPR and print its gradient as a formula.
 
@@ -62,9 +63,7 @@ def derive_command(
     source: str | None, quiet: bool,
 ) -> None:  # fmt: skip
     words = list(items)
-    if source is None and not words:
-        raise click.UsageError("Missing argument 'EXPR'.")
-    program = parse(words.pop(0).lstrip(" ") if source is None else read_source(source))
+    program = expression_of(words, source)
     try:
         text, notes = _derive(program, words, wrt, order, jacobian, vector, form)
     except GradcliError as error:
@@ -89,12 +88,10 @@ def _derive(
         if jacobian and order == 1:
             raise GradcliError("--jacobian and --grad-output contradict each other")
     given = _givens(words)
-    names = free_names(program)
-    for one in given:
-        if one.name not in names:
-            raise GradcliError(
-                f"the input {one.name!r} is never used", hint="leave it out, or use it in the expression"
-            )
+    names = free_names(program, [one.name for one in given])
+    unused = [one.name for one in given if one.name not in names]
+    if unused:
+        raise unused_input(unused[0], program)
     scalar = vector is None and not (jacobian and order == 1)
     givens, remark = completed(program, given, names, scalar)
     wanted = Wanted(_differentiated(givens, wrt), order, jacobian, vector)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -23,13 +24,19 @@ DTYPES = ["float16", "float32", "float64", "int8", "int16", "int32", "int64", "u
 
 # A file larger than this is no expression, but data or /dev/zero.
 _LONGEST_SOURCE = 64 << 20
+_LONGEST_SHOWN = 60
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
+
+
+# Where the words of the command line are kept: what was taken for an option may have been meant as the expression.
+_WORDS = "gradcli.words"
 
 
 class ExpressionCommand(click.Command):
     """A command whose expression may begin with a minus sign."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta[_WORDS] = list(args)
         flags: set[str] = {"h"}
         valued: set[str] = set()
         for param in self.params:
@@ -82,9 +89,7 @@ class Asked:
         dtype: str | None, seed: int | None, derivatives: Derivatives | None = None,
     ) -> None:  # fmt: skip
         words = list(items)
-        if source is None and not words:
-            raise click.UsageError("Missing argument 'EXPR'.")
-        program = parse(words.pop(0).lstrip(" ")) if source is None else None
+        program = expression_of(words, None) if source is None else None
         self.values = parse_inputs(words)
         self.vector = Value("--grad-output", grad_output) if grad_output is not None else None
         self.derivatives = derivatives
@@ -92,10 +97,7 @@ class Asked:
         paths = [source, *(v.path for v in (*self.values, *vectors)), self.vector.path if self.vector else None]
         if paths.count(STANDARD_INPUT) > 1:
             raise GradcliError("only one thing can be read from standard input")
-        if program is None:
-            assert source is not None
-            program = parse(read_source(source))
-        self.program: Program = program
+        self.program: Program = expression_of(words, source) if program is None else program
         self.wanted = wanted_names(wrt, no_grad, grad_output)
         self.dtype = dtype
         self.seed = seed
@@ -147,6 +149,34 @@ class Asked:
             manual_seed(self.seed)
         if self.dtype is not None and self.dtype.startswith("float"):
             set_default_dtype(self.dtype)
+
+
+def expression_of(words: list[str], source: str | None) -> Program:
+    """The expression of a command: from the file `source`, or else the first of `words`, which is taken off them."""
+    hint = _negated_name()
+    if source is None and not words:
+        if hint is not None:
+            raise GradcliError("missing argument 'EXPR'", hint=hint)
+        raise click.UsageError("Missing argument 'EXPR'.")
+    try:
+        return parse(words.pop(0).lstrip(" ") if source is None else read_source(source))
+    except GradcliError as error:
+        error.hint = hint or error.hint
+        raise
+
+
+def _negated_name() -> str | None:
+    """A hint where an expression such as -q, beside an input q, was taken for an option."""
+    context = click.get_current_context()
+    words: list[str] = context.meta[_WORDS]
+    if "--" in words:
+        return None
+    for word in words:
+        given = [item for item in words if item.startswith(f"{word[1:]}=")]
+        if given and re.fullmatch(r"-[^\W\d]\w*", word):
+            shown = shlex.quote(given[0]) if len(given[0]) <= _LONGEST_SHOWN else f"{word[1:]}=..."
+            return f"an expression that looks like an option follows --: {context.command_path} -- '{word}' {shown}"
+    return None
 
 
 def _is_packed(array: Any) -> bool:

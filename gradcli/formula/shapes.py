@@ -22,6 +22,7 @@ from gradcli.formula.terms import Algebra, Open, Size
 from gradcli.functions import CONSTANTS
 from gradcli.node import INPUT, Node
 from gradcli.syntax import Program
+from gradcli.unused import unused_input
 
 SAMPLES = 3
 _FIRST_PRIME = 1009
@@ -37,8 +38,8 @@ class Given(NamedTuple):
     dtype: np.dtype
 
 
-def free_names(program: Program) -> list[str]:
-    """The names that a program takes from outside, in the order of the text."""
+def free_names(program: Program, given: Sequence[str] = ()) -> list[str]:
+    """The names that a program takes from outside, in the order of the text; constants only where they are given."""
     found: dict[str, None] = {}
     known: set[str] = set()
     for statement in program.statements:
@@ -47,7 +48,7 @@ def free_names(program: Program) -> list[str]:
             if step.op == "name" and step.arg not in inner:
                 found.setdefault(step.arg)
         known.update(statement.names)
-    words = {*CONSTANTS, *DTYPES, "None", "True", "False"}
+    words = {*CONSTANTS, *DTYPES, "None", "True", "False"}.difference(given)
     return [name for name in found if name not in words]
 
 
@@ -97,11 +98,9 @@ class Lengths:
             leaves[given.name] = Node(INPUT, (), {"name": given.name}, shape, given.dtype, given.name in tracked)
         evaluator = Evaluator(program.source, leaves)
         value = evaluator.run(program)
-        for name in leaves:
-            if name not in evaluator.used:
-                raise GradcliError(
-                    f"the input {name!r} is never used", hint="leave it out, or use it in the expression"
-                )
+        unused = [name for name in leaves if name not in evaluator.used]
+        if unused:
+            raise unused_input(unused[0], program)
         return value, leaves
 
     def fit(self, program: Program) -> None:

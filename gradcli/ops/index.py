@@ -90,11 +90,8 @@ def _take_one(x: Node, dim: int, index: int) -> Node:
 
 
 def _index_node(item: Any) -> Node:
-    if isinstance(item, list) and not holds_nodes(item):
-        flat = list_array(item) if item else np.zeros(0, INT64)
-        if flat.dtype.kind == "f" and flat.size:
-            raise GradcliError("a list of indices may hold only integers")
-        node = constant(flat)
+    if isinstance(item, list | tuple) and not hasattr(item, "_fields"):
+        node = as_node(item) if holds_nodes(item) else constant(_index_array(item))
     else:
         node = as_node(item)
     if node.dtype.kind == "b":
@@ -104,6 +101,16 @@ def _index_node(item: Any) -> Node:
     if node.dtype.kind not in "iu":
         raise GradcliError(f"an index must hold integers, not {node.dtype}", hint="convert it, as in i.long()")
     return node
+
+
+def _index_array(items: Any) -> np.ndarray:
+    """A nested list of indices as an array; in an index a tuple within the tuple is such a list too."""
+    array = list_array(items)
+    if not array.size:
+        return array.astype(np.int64)
+    if array.dtype.kind == "f":
+        raise GradcliError("a list of indices may hold only integers")
+    return array
 
 
 def _gather(x: Node, gathered: dict[int, Node], name: str = "IndexBackward0") -> Node:

@@ -15,6 +15,7 @@ from gradcli.expression import Evaluator
 from gradcli.node import INPUT, Node, constant, toposort
 from gradcli.plan import plan
 from gradcli.syntax import Program
+from gradcli.unused import unused_input
 
 #: Points that are computed one by one, where an expression makes a tensor of each of them.
 MOST_ONE_BY_ONE = 20_000
@@ -125,10 +126,9 @@ def _graph(
         leaves[other] = Node(INPUT, (), {"data": None, "name": other, "packed": True}, form, array.dtype, tracked)
     evaluator = Evaluator(program.source, leaves)
     value = evaluator.run(program)
-    for other in leaves:
-        if other not in evaluator.used:
-            hint = "leave it out, or use it in the expression"
-            raise GradcliError(f"the input {other!r} is never used", hint=hint)
+    unused = [other for other in leaves if other not in evaluator.used]
+    if unused:
+        raise unused_input(unused[0], program)
     mixed = _check(value, leaves[name], shape)
     return leaves, [value, *derivatives_of(value, leaves[name], derivatives)], mixed
 

@@ -10,6 +10,7 @@ from gradcli.expression import unknown_function
 from gradcli.functions import CONSTANTS
 from gradcli.node import OPS
 from gradcli.syntax import Instr, Program, Statement
+from gradcli.unused import unused_input
 
 _KNOWN = frozenset({"None", "True", "False", *CONSTANTS, *DTYPES})
 
@@ -64,7 +65,7 @@ def choose_names(program: Program, shared: Sequence[str], asked: Sequence[str] |
     needed = free_names(program, [*shared, *(asked or ())])
     for name in (*shared, *(asked or ())):
         if name not in needed:
-            raise GradcliError(f"the input {name!r} is never used", hint="leave it out, or use it in the expression")
+            raise unused_input(name, program)
     left = [name for name in needed if name not in shared]
     if asked is not None:
         both = [name for name in asked if name in shared]

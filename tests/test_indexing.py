@@ -1,0 +1,69 @@
+"""Indices in the language and from Python mean what they mean to NumPy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import gradcli as gc
+from gradcli.syntax import parse, unparse
+
+ARRAY = np.arange(12.0).reshape(3, 4)
+
+# Tuples are the index itself, or a list of indices where they stand within one.
+INDICES = [
+    "A[(0,1)]", "A[((0,1))]", "A[(0,)]", "A[0,]", "A[-1,]", "A[(-1,)]", "A[()]", "A[(),]", "A[((),)]", "A[(),0]",
+    "A[0,()]",
+    "A[(0,1),]", "A[((0,1),)]", "A[((0,1),2)]", "A[(0,1),2]", "A[((0,1),(1,2))]", "A[(((0,1),(1,2)),)]", "A[[0,1]]",
+    "A[[0,1],]", "A[[0,1],[1,2]]", "A[[(0,1),(1,2)]]", "A[([0,2],)]", "A[(0,[1,2])]", "A[[],]", "A[[[]]]", "A[[[],[]]]",
+    "A[(None,0)]", "A[(0,None)]", "A[None,]", "A[(...,0)]", "A[...,]", "A[:,]", "A[1:,]", "A[1:,(0,1)]", "A[(1,2)][()]",
+    "A[A.shape[0]-1,]", "A[(A.ndim,)]",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", INDICES)
+def test_an_index_means_what_it_means_to_numpy(text: str) -> None:
+    expected = eval(text, {"A": ARRAY})
+    tensor = eval(text, {"A": gc.tensor(ARRAY)})
+    for value in (tensor, gc.evaluate(text, {"A": ARRAY}).value, gc.evaluate(unparse(parse(text)), {"A": ARRAY}).value):
+        assert value.shape == np.shape(expected), text
+        np.testing.assert_array_equal(value.detach().numpy(), expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "same"),
+    [
+        ("t = (0, 1); A[t]", "A[0, 1]"),
+        ("t = (0, 1); A[t,]", "A[[0, 1]]"),
+        ("t = (0, 1); A[t, t]", "A[[0, 1], [0, 1]]"),
+        ("p(x) = (x, 1); A[p(2)]", "A[2, 1]"),
+        ("p(x) = (x, 1); A[p(2),]", "A[[2, 1]]"),
+    ],
+)
+def test_a_tuple_under_a_name_is_an_index_as_one_written_out(text: str, same: str) -> None:
+    assert gc.evaluate(text, {"A": ARRAY}).value.tolist() == gc.evaluate(same, {"A": ARRAY}).value.tolist()
+
+
+@pytest.mark.parametrize(
+    ("index", "message"),
+    [
+        ((0, 1, 2), "too many indices: 3 for a tensor of 2 dimensions"),
+        (((slice(0, 1), 0),), "a list for a tensor may hold only numbers"),
+        (((None, 0),), "a list for a tensor may hold only numbers"),
+        (((0.5, 1),), "a list of indices may hold only integers"),
+        (((0, 1), (0, 1, 2)), "do not fit"),
+        (((0,), (3, 4)), "index 4 is out of range for dimension 1"),
+        ([[0], [0, 1]], "ragged list"),
+    ],
+)
+def test_what_is_no_index_is_refused(index: Any, message: str) -> None:
+    with pytest.raises(gc.GradcliError, match=message):
+        gc.tensor(ARRAY)[index]
+
+
+def test_gradients_through_tuples() -> None:
+    assert gc.evaluate("A[(0,1)]", {"A": ARRAY}).grads["A"].tolist() == (np.arange(12) == 1).reshape(3, 4).tolist()
+    twice = gc.evaluate("sum(A[((0, 0), (1, 1))])", {"A": ARRAY}).grads["A"]
+    assert twice.tolist() == (2.0 * (np.arange(12) == 1)).reshape(3, 4).tolist()
