@@ -13,6 +13,7 @@ from gradcli.arguments import Literal, as_node, kind_of, normalize_axis
 from gradcli.dtypes import BOOL, DEFAULT_DTYPE, DTYPES, FLOAT64
 from gradcli.errors import GradcliError, Span, did_you_mean
 from gradcli.execute import execute
+from gradcli.expansion import check_expansion
 from gradcli.functions import CONSTANTS
 from gradcli.infer import cast
 from gradcli.node import INPUT, OPS, Node, Number, Op, constant, fitted
@@ -50,8 +51,6 @@ _QUERIES: dict[str, Callable[..., Any]] = {
     "size": lambda x, dim=None: x.shape if dim is None else x.shape[normalize_axis(dim, x.ndim)],
 }  # fmt: skip
 
-_MAX_FRAMES = 1000
-
 # Whole numbers beyond this many bits are of no use to a tensor and could take forever to compute.
 _MAX_BITS = 2048
 
@@ -86,6 +85,7 @@ class Evaluator:
 
     def run(self, program: Program, dtype: np.dtype | None = None) -> Node:
         """The node of the last statement's value, in `dtype` if one is given."""
+        check_expansion(program.statements)
         for statement in program.statements:
             value = self.carry_out(statement)
         return self.final(value, program.statements[-1].span, dtype)
@@ -154,7 +154,7 @@ class Evaluator:
             step = frame.code[frame.at]
             frame.at += 1
             if step.op == "call" and step.arg[0] in self.functions:
-                frames.append(self._enter(step, len(frames)))
+                frames.append(self._enter(step))
                 continue
             try:
                 self._step(step, frame)
@@ -165,20 +165,19 @@ class Evaluator:
             except (OverflowError, ValueError, RecursionError, MemoryError) as error:
                 raise GradcliError(f"this cannot be computed: {error}", span=(step.start, step.end)) from None
 
-    def _enter(self, step: Instr, depth: int) -> _Frame:
+    def _enter(self, step: Instr) -> _Frame:
         """The frame of a call to a function that the expression defines."""
         name, positional, keywords = step.arg
         function = self.functions[name]
         place = (step.start, step.end)
-        if depth >= _MAX_FRAMES:
-            raise GradcliError(f"{name}() calls itself without end", span=place)
         arguments, _ = self._pop(positional + len(keywords))
         if positional > len(function.params):
             expected = f"{len(function.params)} argument" + ("s" if len(function.params) != 1 else "")
             raise GradcliError(f"{name}() takes {expected}, got {positional}", span=place)
-        bound = dict(zip(function.params, arguments, strict=False))
+        bound = dict(zip(function.params, arguments[:positional], strict=False))
+        left = set(function.params[positional:]) if keywords else ()
         for word, value in zip(keywords, arguments[positional:], strict=True):
-            if word not in function.params or word in function.params[:positional]:
+            if word not in left:
                 raise GradcliError(f"{name}() has no argument {word!r} to give here", span=place)
             bound[word] = value
         missing = [p for p in function.params if p not in bound]

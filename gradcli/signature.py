@@ -97,18 +97,18 @@ class Signature:
             values[at] = value if name != self._star or isinstance(value, list | tuple) else (value,)
         for name, value in zip(names, values, strict=True):
             if value is _REQUIRED:
-                if name == self._star:
-                    values[names.index(name)] = ()
-                else:
-                    raise self._error(f"needs {name!r}")
+                raise self._error(f"needs {name!r}")
         return self._checked(values)
 
     def _checked(self, values: list[Any]) -> list[Any]:
         """The values, if those that must be True or False are."""
         for at in self._flags:
             if not isinstance(values[at], bool):
-                name = self.names[at]
-                raise GradcliError(f"{self.function}(): {name} must be True or False", argument=name)
+                # NumPy's own boolean is no Python one.
+                if type(values[at]).__name__ != "bool":
+                    name = self.names[at]
+                    raise GradcliError(f"{self.function}(): {name} must be True or False", argument=name)
+                values[at] = bool(values[at])
         return values
 
     def _gather(self, args: tuple[Any, ...], names: list[str]) -> tuple[Any, ...]:

@@ -279,10 +279,13 @@ class _Builder:
             )
         spans = [(span[0], span[0] + len(name)), *((step.start, step.end) for step in code)]
         params = tuple(step.arg for step in code)
+        seen: set[str] = set()
         for i, (param, place) in enumerate(zip((name, *params), spans, strict=True)):
             self._check_assignable(param, place)
-            if i and param in params[: i - 1]:
+            if param in seen:
                 raise self.error(f"the parameter {param!r} appears twice", place)
+            if i:
+                seen.add(param)
         return Statement("define", [], span, name=name, params=params, name_spans=tuple(spans))
 
     def assignment(self, v: list[Any], at: list[int], end: int) -> None:

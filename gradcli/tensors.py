@@ -16,19 +16,7 @@ from gradcli.execute import execute
 from gradcli.infer import cast
 from gradcli.modes import is_grad_enabled
 from gradcli.node import INPUT, OPS, Node, Op, input_node
-
-# NumPy's names for functions that the registry knows under another one.
-_UFUNCS = {"power": "pow", "invert": "bitwise_not", "rint": "round", "conjugate": "clone", "fabs": "abs", "equal": "eq"}
-
-# NumPy's functions that mean the same here; others of the same name do not (repeat, var, norm of a matrix, …).
-_NUMPY_FUNCTIONS = {
-    "max": "amax", "min": "amin", **{name: name for name in (
-        "sum", "mean", "prod", "amax", "amin", "argmax", "argmin", "all", "any", "count_nonzero", "cumsum", "cumprod",
-        "reshape", "squeeze", "transpose", "swapaxes", "moveaxis", "concatenate", "stack", "where", "flip", "roll",
-        "tile", "broadcast_to", "trace", "tril", "triu", "dot", "outer", "einsum", "inv", "det", "ones_like",
-        "zeros_like", "full_like", "clip",
-    )},
-}  # fmt: skip
+from gradcli.numpy_functions import numpy_function, numpy_ufunc
 
 
 class GradFn:
@@ -219,20 +207,11 @@ class Tensor:
         return (1, 0)
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        name = _UFUNCS.get(ufunc.__name__, ufunc.__name__)
-        if method == "__call__" and not kwargs and name in OPS:
-            return call(OPS[name], *inputs)
-        raise GradcliError(
-            f"numpy.{ufunc.__name__} has no gradient here", hint="use gradcli's functions, or x.detach().numpy()"
-        )
+        return _raise(numpy_ufunc(ufunc, method, tuple(lower(a) for a in inputs), kwargs))
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        name = _NUMPY_FUNCTIONS.get(function.__name__)
-        if name is not None:
-            return call(OPS[name], *args, **kwargs)
-        raise GradcliError(
-            f"numpy.{function.__name__} has no gradient here", hint="use gradcli's functions, or x.detach().numpy()"
-        )
+        lowered = {word: lower(value) for word, value in kwargs.items()}
+        return _raise(numpy_function(function, tuple(lower(a) for a in args), lowered))
 
     def __bool__(self) -> bool:
         return bool(self.item())

@@ -65,15 +65,16 @@ def tokens(source: str, tables: Tables) -> Iterator[Token]:
     yield "$END", "", len(source)
 
 
-def has_open_bracket(source: str, tables: Tables) -> bool:
-    """Whether a bracket is still to be closed, so that the text goes on in the next line."""
-    depth = 0
-    for match in tables.pattern.finditer(source):
+def open_brackets(line: str, tables: Tables, depth: int = 0) -> int:
+    """How many brackets are still to be closed after a line, `depth` having been before it.
+
+    None are where there is a mistake: more lines would not mend it.
+    """
+    for match in tables.pattern.finditer(line):
         depth += {"LPAR": 1, "LSQB": 1, "RPAR": -1, "RSQB": -1}.get(match.lastgroup or "", 0)
         if depth < 0 or match.lastgroup == "STRAY":
-            # A mistake: more lines would not mend it.
-            return False
-    return depth > 0
+            return 0
+    return depth
 
 
 def _close(source: str, token: Token, opened: list[int]) -> None:

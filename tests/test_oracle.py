@@ -274,3 +274,52 @@ def test_index_select_by_one_index() -> None:
     for dim in (0, 1):
         got = gradcli.index_select(gradcli.tensor(x), dim, gradcli.tensor(1))
         _same(got.value(), torch.index_select(torch.tensor(x), dim, torch.tensor(1)))
+
+
+REDUCTIONS = ["sum", "mean", "amax", "amin", "std", "var", "any", "all", "norm", "logsumexp", "count_nonzero"]
+OTHERS = ["prod", "max", "min", "argmax", "argmin"]
+
+
+@pytest.mark.filterwarnings("ignore:.*degrees of freedom:UserWarning")
+@pytest.mark.parametrize("keepdim", [None, False, True])
+@pytest.mark.parametrize("dim", [(), [], (0,), [1, 0], 1, -1, None])
+@pytest.mark.parametrize("name", [*REDUCTIONS, *OTHERS, "squeeze", "cumsum", "cumprod"])
+def test_dimensions_of_reductions(name: str, dim: Any, keepdim: bool | None) -> None:
+    """What no dimension, several, or none given at all mean is for each function to say."""
+    data = [[[1.0, -2.0, 0.0], [4.0, 0.5, -1.5]]]
+    words = {"dim": dim, **({} if keepdim is None else {"keepdim": keepdim})}
+    if dim is None:
+        del words["dim"]
+    try:
+        expected = getattr(torch, name)(torch.tensor(data), **words)
+    except (TypeError, RuntimeError):
+        # gradcli also takes several dimensions where PyTorch does not; no dimensions it takes as PyTorch does.
+        if isinstance(dim, tuple | list) and not dim and name in ("prod", "max", "min", "argmax", "argmin", "cumsum"):
+            with pytest.raises(gradcli.GradcliError):
+                getattr(gradcli, name)(gradcli.tensor(data), **words)
+        return
+    found = getattr(gradcli, name)(gradcli.tensor(data), **words)
+    pairs = zip(found, expected, strict=True) if isinstance(found, tuple) else [(found, expected)]
+    for ours, theirs in pairs:
+        assert ours.shape == tuple(theirs.shape)
+        np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-6)
+
+
+@pytest.mark.parametrize("keepdim", [1, 0, 1.0, None, "yes", np.float64, [True]])
+@pytest.mark.parametrize("name", [*REDUCTIONS[:10], *OTHERS])
+def test_keepdim_is_true_or_false(name: str, keepdim: Any) -> None:
+    with pytest.raises((TypeError, RuntimeError)):
+        getattr(torch, name)(torch.ones(2, 3), dim=0, keepdim=keepdim)
+    with pytest.raises(gradcli.GradcliError, match="keepdim must be True or False"):
+        getattr(gradcli, name)(gradcli.ones(2, 3), dim=0, keepdim=keepdim)
+
+
+@pytest.mark.parametrize("name", ["flip", "tile", "reshape", "permute", "expand", "repeat", "view"])
+def test_lists_of_numbers_must_be_given(name: str) -> None:
+    with pytest.raises(TypeError):
+        getattr(torch.ones(2, 3), name)()
+    with pytest.raises(gradcli.GradcliError, match="needs"):
+        getattr(gradcli.ones(2, 3), name)()
+    with pytest.raises(gradcli.GradcliError, match="needs 'size'"):
+        gradcli.ones()
+    assert gradcli.ones(()).shape == ()

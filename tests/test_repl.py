@@ -16,7 +16,7 @@ import pytest
 from gradcli.errors import GradcliError
 from gradcli.repl.commands import COMMANDS
 from gradcli.repl.history import History, history_path
-from gradcli.repl.session import Session
+from gradcli.repl.session import Session, Typed
 from tests.command import call, environment, leftovers, process, shell
 from tests.talking import PROMPT, READLINE, Talk, talk
 
@@ -51,16 +51,15 @@ def answers(session: Session, *lines: str) -> list[str]:
 def test_sessions(title: str) -> None:
     np.save("data.npy", np.array([1.0, 2.0, 3.0]))
     written = SESSIONS.partition(f"== {title} ==\n\n")[2].partition("\n== ")[0].rstrip("\n").splitlines()
-    session, shown, text = Session(), [], ""
+    session, shown, lines = Session(), [], Typed()
     typed = [line for line in written if line.startswith(("> ", ". "))]
     assert len(typed) > 5
     for line in typed:
         # Whether a prompt asks for more is part of the answer.
-        shown.append(("> " if not text else ". ") + line[2:])
-        text = f"{text}\n{line[2:]}" if text else line[2:]
-        if session.is_complete(text):
+        shown.append((". " if lines.is_open else "> ") + line[2:])
+        text = lines.add(line[2:])
+        if text is not None:
             shown += run(session, text).splitlines()
-            text = ""
     assert shown == written
 
 

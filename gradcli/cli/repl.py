@@ -59,19 +59,20 @@ def repl_command(context: click.Context) -> None:
 
 def _run_script(session: Session) -> bool:
     """Carry out standard input line by line; whether all went well."""
-    well = True
-    text, first = "", 0
+    from gradcli.repl.session import Typed
+
+    well, typed, first = True, Typed(), 0
     for number, line in enumerate(_lines(), 1):
-        first = first if text else number
-        text = f"{text}\n{line}" if text else line
-        if not session.is_complete(text):
+        first = first if typed.is_open else number
+        text = typed.add(line)
+        if text is None:
             continue
         over, failed = _carry_out(session, text, f"line {first}: ")
-        well, text = well and not failed, ""
+        well = well and not failed
         if over:
             return well
-    if text:
-        well = not _carry_out(session, text, f"line {first}: ")[1] and well
+    if typed.is_open:
+        well = not _carry_out(session, typed.take(), f"line {first}: ")[1] and well
     return well
 
 
@@ -162,10 +163,11 @@ class _Reader(Protocol):
 def _talk(session: Session) -> None:
     """Read lines from the terminal until the user leaves."""
     from gradcli.repl.history import History, history_path
+    from gradcli.repl.session import Typed
 
     history = History(history_path())
     _write(f"gradcli {__version__}; :help tells what can be typed, Ctrl-D leaves")
-    text, over, interrupted = "", False, False
+    typed, over, interrupted = Typed(), False, False
     with _Interrupts() as interrupts:
         reader = _reader(session, history.lines, interrupts)
         while not over:
@@ -173,16 +175,15 @@ def _talk(session: Session) -> None:
                 if interrupted:
                     interrupted = False
                     _tell("")
-                line = reader.read(_MORE if text else _PROMPT)
+                line = reader.read(_MORE if typed.is_open else _PROMPT)
                 history.add(line)
-                text = f"{text}\n{line}" if text else line
-                if session.is_complete(text):
-                    complete, text = text, ""
+                text = typed.add(line)
+                if text is not None:
                     interrupts.armed = True
-                    over = _carry_out(session, complete)[0]
+                    over = _carry_out(session, text)[0]
                     interrupts.armed = False
             except KeyboardInterrupt:
-                text, interrupted = "", True
+                typed, interrupted = Typed(), True
             except EOFError:
                 over = True
                 _tell("")

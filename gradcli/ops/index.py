@@ -107,7 +107,7 @@ def _index_array(items: Any) -> np.ndarray:
     """A nested list of indices as an array; in an index a tuple within the tuple is such a list too."""
     array = list_array(items)
     if not array.size:
-        return array.astype(np.int64)
+        return array.astype(INT64)
     if array.dtype.kind == "f":
         raise GradcliError("a list of indices may hold only integers")
     return array

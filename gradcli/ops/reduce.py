@@ -273,6 +273,9 @@ def _typed(op_name: str) -> Any:
     def build(input: Any, dim: Any, keepdim: Any, dtype: Any) -> Node:
         target = to_dtype(dtype)
         x = as_node(input) if target is None else cast(as_node(input), target)
+        if op_name == "prod" and isinstance(dim, list | tuple) and not dim:
+            hint = "without dim, all elements are multiplied"
+            raise GradcliError("prod() needs a dimension to multiply along, got none", hint=hint, argument="dim")
         if op_name == "prod" and dim is not None and x.ndim:
             for axis in reversed(normalize_axes(dim, x.ndim)):
                 x = reduce_node(prod, x, axis, keepdim)
@@ -338,6 +341,8 @@ def _spread(name: str, kernel: Any, doc: str, vjp: Any, accumulate: Accumulate) 
         # As in PyTorch, a boolean in second place means `unbiased`.
         if isinstance(dim, bool):
             dim, unbiased = None, dim
+        if not isinstance(unbiased, bool | None):
+            raise GradcliError("unbiased must be True or False", argument="unbiased")
         if correction is None:
             correction = 1 if unbiased is None else int(as_flag(unbiased, "unbiased"))
         return reduce_node(op, input, dim, keepdim, floating=True, correction=as_number(correction, "correction"))

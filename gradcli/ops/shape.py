@@ -143,7 +143,8 @@ flatten = composite(
 
 def _squeeze(input: Any, dim: Any) -> Node:
     x = as_node(input)
-    axes = range(x.ndim) if dim is None else normalize_axes(dim, x.ndim)
+    # No dimension is named by an empty list, unlike for reductions.
+    axes = range(x.ndim) if dim is None else normalize_axes(dim, x.ndim) if dim != [] and dim != () else ()
     keep = tuple(n for k, n in enumerate(x.shape) if k not in axes or n != 1)
     name = (
         "SqueezeBackward0"

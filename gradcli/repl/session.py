@@ -20,7 +20,7 @@ from gradcli.render.answer import answer_text
 from gradcli.render.text import Style, format_tensor
 from gradcli.repl.workspace import Outcome, Workspace, compute, inputs_below
 from gradcli.storage import open_array
-from gradcli.tokens import has_open_bracket
+from gradcli.tokens import open_brackets
 
 _FILE = re.compile(r"\s*(\w+)\s*=\s*@(.*)", re.DOTALL)
 _LAST_WORD = re.compile(r"(?:(\.)\s*)?(\w*)$")
@@ -33,6 +33,34 @@ class Reply(NamedTuple):
     text: str = ""
     note: str | None = None
     over: bool = False
+
+
+class Typed:
+    """Lines as they are typed, up to the one that closes all brackets; each is looked at once."""
+
+    def __init__(self) -> None:
+        self._lines: list[str] = []
+        self._depth = 0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there are lines that wait for more."""
+        return bool(self._lines)
+
+    def add(self, line: str) -> str | None:
+        """The whole text, once it can be run: no bracket is open. An empty line ends it all the same."""
+        whole = not line.strip()
+        if not self._lines:
+            whole = whole or line.lstrip().startswith(":") or _FILE.fullmatch(line) is not None
+        self._depth = 0 if whole else open_brackets(line, tables(), self._depth)
+        self._lines.append(line)
+        return None if self._depth else self.take()
+
+    def take(self) -> str:
+        """What has been typed, whether whole or not; the next line begins anew."""
+        text = "\n".join(self._lines)
+        self._lines, self._depth = [], 0
+        return text
 
 
 class Session:
@@ -60,13 +88,6 @@ class Session:
     def run(self, line: str) -> Reply:
         """Carry out a line: statements, or a command that begins with a colon."""
         return self._context.run(self._run, line)
-
-    def is_complete(self, text: str) -> bool:
-        """Whether a text can be run, or a bracket in it is still open; an empty line ends it all the same."""
-        if not text.rpartition("\n")[2].strip():
-            return True
-        whole = text.lstrip().startswith(":") or _FILE.fullmatch(text) is not None
-        return whole or not has_open_bracket(text, tables())
 
     def _run(self, line: str) -> Reply:
         before = self.workspace.state()

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from gradcli.arguments import Literal
 from gradcli.errors import GradcliError, Place, Span
 from gradcli.execute import run
+from gradcli.expansion import check_expansion
 from gradcli.expression import Evaluator
 from gradcli.node import CONSTANT, INPUT, Node, Number, input_node, toposort
 from gradcli.plan import plan
 from gradcli.storage import FileArray
 from gradcli.syntax import Program, Statement, parse
+
+_WORD = re.compile(r"[^\W\d]\w*")
 
 
 class Outcome:
@@ -70,13 +74,32 @@ class Workspace:
 
     def run(self, line: str) -> Outcome:
         """Carry a line out and remember what it assigns and defines. Raises GradcliError with its source."""
-        before = "".join(f"{text}\n" for text in self.functions.values())
-        source = before + line
+        needed = self._functions_for(line)
+        try:
+            return self._run(needed, line)
+        except GradcliError:
+            if len(needed) == len(self.functions):
+                raise
+        # What a hint names may be any function of the session.
+        return self._run(list(self.functions.values()), line)
+
+    def _functions_for(self, line: str) -> list[str]:
+        """The functions that a line names, or that those name: not all, or a session of many would become slow."""
+        needed: set[str] = set()
+        waiting = [line]
+        while waiting:
+            named = {word for word in _WORD.findall(waiting.pop()) if word in self.functions} - needed
+            needed |= named
+            waiting += [self.functions[name] for name in named]
+        return [text for name, text in self.functions.items() if name in needed]
+
+    def _run(self, functions: Sequence[str], line: str) -> Outcome:
+        source = "".join(f"{text}\n" for text in functions) + line
         program = parse(source, value=False)
         substituted: set[str] = set()
         first: GradcliError | None = None
         while True:
-            attempt = _Attempt(self, source, program, len(self.functions), frozenset(substituted))
+            attempt = _Attempt(self, source, program, len(functions), frozenset(substituted))
             try:
                 outcome = attempt.run()
             except GradcliError as error:
@@ -164,6 +187,7 @@ class _Attempt:
         self.evaluator.names.update({name: self.plain[name] for name in substituted if name in self.plain})
 
     def run(self) -> Outcome:
+        check_expansion(self.program.statements)
         value: Any = None
         for number, statement in enumerate(self.program.statements):
             value = self._assign(statement) if statement.kind == "assign" else self.evaluator.carry_out(statement)

@@ -1,0 +1,185 @@
+"""Work that a text could ask for without end is bounded, and the rest is linear in the length of the text."""
+
+from __future__ import annotations
+
+import gc as garbage
+import time
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+import gradcli as gc
+from gradcli.errors import GradcliError
+from gradcli.repl.session import Session, Typed
+from gradcli.syntax import parse, unparse
+
+
+def doubling(times: int) -> str:
+    steps = "; ".join(f"f{k + 1}(x) = f{k}(f{k}(x))" for k in range(times))
+    return f"f0(x) = x + x; {steps}; f{times}(x)"
+
+
+def test_functions_that_double_without_end_are_refused() -> None:
+    for times in (20, 50, 3000):
+        started = time.perf_counter()
+        with pytest.raises(
+            GradcliError, match=rf"with f{times}\(\) the expression comes to [\d.e+]+ operations"
+        ) as met:
+            gc.evaluate(doubling(times), {"x": 1.0})
+        assert met.value.source is not None and met.value.span is not None
+        assert met.value.source[slice(*met.value.span)] == f"f{times}(x)"
+        assert time.perf_counter() - started < 30
+    assert gc.evaluate(doubling(8), {"x": np.float64(1e-6)}).value.item() == pytest.approx(1e-6 * 2.0**256)
+
+
+def test_calls_one_after_the_other_count_together() -> None:
+    head = doubling(17).rpartition(";")[0]
+    calls = "; ".join(f"y{k} = f17(x)" for k in range(8))
+    with pytest.raises(GradcliError, match=r"with f17\(\) the expression comes to 1048576 operations") as met:
+        gc.evaluate(f"{head}; {calls}; y0", {"x": 1.0})
+    assert met.value.span is not None and met.value.source is not None
+    assert met.value.source[: met.value.span[0]].endswith("y7 = ")
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "place"),
+    [
+        ("f(x) = f(x); f(x)", "f", (7, 11)),
+        ("f(x) = g(x) + 1; g(x) = x*f(x); f(x)", "f", (28, 32)),
+        ("f(x) = g(x) + 1; g(x) = x*f(x); 1 + g(x)", "g", (7, 11)),
+        ("f(x) = g(x) + g(x); g(x) = h(x); h(x) = g(x); f(x)", "g", (41, 45)),
+    ],
+)
+def test_functions_that_go_in_circles(text: str, name: str, place: tuple[int, int]) -> None:
+    with pytest.raises(GradcliError, match=rf"{name}\(\) calls itself without end") as met:
+        gc.evaluate(text, {"x": 1.0})
+    assert met.value.span is not None and text[slice(*met.value.span)].startswith(f"{name}(")
+
+
+def test_long_chains_of_functions_are_no_circles() -> None:
+    text = "f0(t) = t; " + "".join(f"f{k + 1}(t) = f{k}(t) + 1; " for k in range(3000)) + "f3000(x)"
+    assert gc.evaluate(text, {"x": 1.0}).value.item() == 3001
+
+
+def test_a_function_that_is_defined_anew_is_counted_anew() -> None:
+    assert gc.evaluate("f(x) = 2*x; a = f(x); g(x) = x; f(x) = 3*g(x); f(a)", {"x": 1.0}).value.item() == 6
+
+
+# Time -----------------------------------------------------------------------------------------------------------------
+
+
+def names(n: int) -> str:
+    return ",".join(f"a{k}" for k in range(n))
+
+
+def chain(step: str, n: int, first: str) -> str:
+    return first + "".join(step.format(k, k + 1) for k in range(n))
+
+
+FAMILIES: dict[str, tuple[int, Callable[[int], str]]] = {
+    "powers": (120, lambda n: "x" + "**x" * n),
+    "sums": (300, lambda n: "x" + "+x" * n),
+    "quotients": (300, lambda n: "x" + "/x" * n),
+    "parentheses": (700, lambda n: "(" * n + "x" + ")" * n),
+    "signs": (200, lambda n: "-" * n + "x"),
+    "transposes": (200, lambda n: "X" + ".T" * n + ".sum()"),
+    "methods": (200, lambda n: "x" + ".sin()" * n),
+    "calls": (200, lambda n: "cos(" * n + "x" + ")" * n),
+    "choices": (100, lambda n: "where(x>0," * n + "x" + ",x)" * n),
+    "lists": (700, lambda n: "sum([" + "1," * n + "]) + x"),
+    "rows": (200, lambda n: "sum([" + "[1,2]," * n + "]) + x"),
+    "tensors in a list": (200, lambda n: "sum(stack([" + "x," * n + "]))"),
+    "statements": (200, lambda n: "".join(f"a{k} = x + {k}; " for k in range(n)) + f"a{n - 1}"),
+    "statements on each other": (200, lambda n: chain("a{1} = a{0}*x; ", n, "a0 = x; ") + f"a{n}"),
+    "functions": (300, lambda n: "".join(f"f{k}(t) = t; " for k in range(n)) + "x"),
+    "functions on each other": (200, lambda n: chain("f{1}(t) = f{0}(t); ", n, "f0(t) = t; ") + f"f{n}(x)"),
+    "arguments": (200, lambda n: f"f({names(n)}) = a0; f({'x,' * n})"),
+    "keywords": (200, lambda n: f"f({names(n)}) = a0; f({names(n).replace(',', '=x,')}=x)"),
+    "names on the left": (700, lambda n: f"{names(n)} = ({'x,' * n}); a0"),
+    "comparisons": (300, lambda n: "x + 1.0*(" + "&".join(["(x<1)"] * n) + ")"),
+    "numbers": (700, lambda n: "x" + "**1" * n),
+    "comments": (300, lambda n: "# nothing\n" * n + "x"),
+    "blanks": (30_000, lambda n: " " * n + "x" + " " * n),
+    "digits": (30_000, lambda n: "x + 0." + "3" * n),
+    "strings": (30_000, lambda n: f"x + ('{'a' * n}' == 'b')"),
+    "long names": (30_000, lambda n: f"{'a' * n} = x; {'a' * n}"),
+    "shapes": (300, lambda n: "x" + "+X.shape[0]" * n),
+}  # fmt: skip
+
+
+def grows_linearly(work: Callable[[int], object], n: int) -> bool:
+    """Whether four times as much takes about four times as long; sixteen would be quadratic. Machines are busy."""
+    for _ in range(5):
+        times = []
+        for size in (n, 4 * n):
+            best = float("inf")
+            for _ in range(2):
+                garbage.collect()
+                garbage.disable()
+                started = time.process_time()
+                work(size)
+                best = min(best, time.process_time() - started)
+                garbage.enable()
+            times.append(best)
+        if times[1] < 9 * times[0] + 0.02:
+            return True
+    return False
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_time_is_linear_in_the_length_of_the_text(name: str) -> None:
+    size, make = FAMILIES[name]
+    inputs = {"x": np.array(0.5), "X": np.eye(2)}
+
+    def work(n: int) -> None:
+        program = parse(make(n))
+        gc.evaluate(program, inputs)
+        unparse(program)
+
+    assert grows_linearly(work, size)
+
+
+def test_time_is_linear_in_the_number_of_inputs() -> None:
+    def work(n: int) -> None:
+        gc.evaluate(parse(names(n).replace(",", "+")), dict.fromkeys(names(n).split(","), 1.0))
+
+    assert grows_linearly(work, 300)
+
+
+def test_an_open_bracket_is_looked_at_line_by_line() -> None:
+    def work(n: int) -> None:
+        typed = Typed()
+        assert typed.add("x = (1") is None
+        for _ in range(n):
+            assert typed.add("+ 1") is None
+        text = typed.add(")")
+        assert text is not None and text.count("\n") == n + 1 and not typed.is_open
+
+    assert grows_linearly(work, 500)
+
+
+def test_a_session_of_many_functions_stays_quick() -> None:
+    def work(n: int) -> None:
+        session = Session()
+        for k in range(n):
+            session.run(f"f{k}(x) = x + {k}")
+        assert session.run("f1(2)").text == "tensor(3.)"
+
+    assert grows_linearly(work, 60)
+
+
+def test_mistakes_in_long_texts_are_found_quickly() -> None:
+    for make in (
+        lambda n: "(" * n,
+        lambda n: "x" + "+x" * n + "+",
+        lambda n: "x" + "+x" * n + "+y",
+        lambda n: "x" + " " * n + "$",
+    ):
+
+        def work(n: int, make: Callable[[int], str] = make) -> None:
+            with pytest.raises(GradcliError) as met:
+                gc.evaluate(make(n), {"x": 1.0})
+            assert len(str(met.value)) < 600
+
+        assert grows_linearly(work, 500)
