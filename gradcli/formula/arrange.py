@@ -169,6 +169,10 @@ class Arranger:
         """Booleans and integers as floating-point numbers."""
         if form.op == "call" and form.arg[0] in ("eye", "arange", "zeros", "ones"):
             return self.forms.call(form.arg[0], form.parts, REAL, dtype=self.dtype())
+        if form.kind == EXACT and form.op == "binary" and form.arg == "*" and form.parts[0].kind == NUMBER:
+            number, inner = form.parts[0], self.as_real(form.parts[1])
+            minus_one = number.op == "unary" and number.parts[0].is_number(1)
+            return self.forms.neg(inner) if minus_one else self.forms.mul(number, inner)
         if form.kind in (BOOLEAN, EXACT):
             return self.forms.method(form, "to", [self.dtype()])
         return form

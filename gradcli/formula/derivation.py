@@ -12,7 +12,7 @@ from gradcli.dtypes import FLOAT64
 from gradcli.errors import GradcliError, did_you_mean
 from gradcli.formula.arrange import Arranger
 from gradcli.formula.check import Verdict, verify
-from gradcli.formula.forms import EXACT, Form
+from gradcli.formula.forms import BOOLEAN, EXACT, Form
 from gradcli.formula.from_graph import Converter, Value
 from gradcli.formula.handlers import HANDLERS
 from gradcli.formula.jacobian import jacobian_of
@@ -224,7 +224,7 @@ def _written(
     kinds = {g.name: EXACT for g in givens if g.dtype.kind != "f"}
     arranger = Arranger(shapes, wanted.wrt, kinds)
     form: Form = arranger.write(value, shape, like)
-    if form.kind == "boolean":
+    if form.kind == BOOLEAN or (form.kind == EXACT and form.op in ("binary", "unary")):
         form = arranger.as_real(form)
     return named(form, {*shapes, "e", "pi", "inf", "nan", "I"})
 

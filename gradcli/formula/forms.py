@@ -106,7 +106,26 @@ class Forms:
             return self.matmul(self.matmul(a, b.parts[0], a_rank, b_rank), b.parts[1], a_rank, b_rank)
         if a.op == "unary" and a.arg == "-":
             return self.neg(self.matmul(a.parts[0], b, a_rank, b_rank))
+        if a_rank == b_rank == 2:
+            return self._product_of_transposes(a, b) or self.binary("@", a, b)
         return self.binary("@", a, b)
+
+    def _product_of_transposes(self, a: Form, b: Form) -> Form | None:
+        """X.T@X.T as (X@X).T, and three or more transposes likewise."""
+        factors = [b]
+        while _is_product(a):
+            factors.append(a.parts[1])
+            a = a.parts[0]
+        factors.append(a)
+        if any(factor.op != "attribute" or factor.arg != "T" for factor in factors):
+            return None
+        turned = [factor.parts[0] for factor in factors]
+        if len(turned) == 2 and turned[0] is not turned[1] and not any(_is_product(form) for form in turned):
+            return None
+        result = turned[0]
+        for factor in turned[1:]:
+            result = self.matmul(result, factor, 2, 2)
+        return self.attribute(result, "T", result.kind)
 
     def call(self, name: str, args: Sequence[Form], kind: str = REAL, **keywords: Form) -> Form:
         return self.make("call", (name, len(args), tuple(keywords)), [*args, *keywords.values()], kind)
@@ -178,6 +197,10 @@ class Forms:
         while items[-1].op == "slice":
             items.pop()
         return self.index(form, items)
+
+
+def _is_product(form: Form) -> bool:
+    return form.op == "binary" and form.arg == "@"
 
 
 def is_decimal(value: Fraction) -> bool:

@@ -17,6 +17,7 @@ Sum = list[tuple[Fraction, Open]]
 _MOST_TERMS = 40
 _HIGHEST_POWER = 6
 _DEEPEST = 4
+_MOST_MATCHED = 8
 
 
 class _TooLargeError(Exception):
@@ -192,6 +193,45 @@ def unnested(algebra: Algebra, factors: list[Factor], free: set[int]) -> Found:
     return None
 
 
+def total_over_itself(algebra: Algebra, factors: list[Factor], free: set[int]) -> Found:
+    """A sum over labels divided by the same sum is 1: sum(x*y)/sum(x*y)."""
+    for total in factors:
+        inner = total.term.args
+        if total.term.head != "prod" or total.power >= 0 or total.power.denominator != 1:
+            continue
+        if not inner or len(inner) > _MOST_MATCHED or all(k < total.term.rank for f in inner for k in f.labels):
+            continue
+        names = dict(enumerate(total.labels))
+        matched = _matched(list(inner), factors, names, free)
+        if matched is None:
+            continue
+        gone = {names[k] for f in inner for k in f.labels if k >= total.term.rank}
+        rest = [f for f in factors if f is not total and not any(f is m for m in matched)]
+        if not any(k in gone for f in rest for k in f.labels):
+            left = [total._replace(power=total.power + 1)] if total.power != -1 else []
+            known = free | gone
+            return 1 / total.term.data, [*rest, *left, *lengths_lost(algebra, factors, [*rest, *left], known)]
+    return None
+
+
+def _matched(wanted: list[Factor], factors: list[Factor], names: dict[int, int], free: set[int]) -> list[Factor] | None:
+    """Factors that are the wanted ones, their own labels renamed; the names are put into the table."""
+    found: list[Factor] = []
+    for term, own, power in wanted:
+        for factor in factors:
+            if factor.term is not term or factor.power != power or any(factor is f for f in found):
+                continue
+            table = dict(zip(own, factor.labels, strict=True))
+            new = [label for k, label in table.items() if k not in names]
+            if all(names.get(k, label) == label for k, label in table.items()) and not free.intersection(new):
+                names.update(table)
+                found.append(factor)
+                break
+        else:
+            return None
+    return found
+
+
 # Sums -----------------------------------------------------------------------------------------------------------------
 
 
@@ -237,7 +277,7 @@ def _leaves(term: Term, depth: int = 0) -> int:
 
 
 def on_one_denominator(algebra: Algebra, addends: list[Factor]) -> Sum | None:
-    """Fractions whose denominators are sums, and what is no fraction, where the whole gets no longer."""
+    """Fractions, those of sums above all, and what is no fraction, where the whole gets no longer."""
     opened = [_parts(algebra, part) for part in addends]
     lowest = _denominators(addends, opened)
     if not lowest:
@@ -263,18 +303,20 @@ def on_one_denominator(algebra: Algebra, addends: list[Factor]) -> Sum | None:
     numerator_ = algebra.add(_sum(algebra, total))
     below = [Factor(*name, power) for name, power in lowest.items()]
     free = {k for f in below for k in f.labels} | set(numerator_.labels)
+    if len(total) > 1 and any(f.term.head != "add" for f in below):
+        return None
     whole = algebra.prod(ONE, [Factor(*numerator_, ONE), *below], free)
     return [(ONE, whole)] if _leaves(whole.term) <= sum(_size(part) for part in addends) else None
 
 
 def _denominators(addends: list[Factor], opened: list[list[Factor]]) -> dict[tuple[Term, Labels], Fraction]:
-    """Sums that addends are divided by, to the highest power of each; none if there are other denominators."""
+    """What addends are divided by, to the highest power of each; none where none of that is a sum."""
     lowest: dict[tuple[Term, Labels], Fraction] = {}
     known = {k for part in addends for k in part.labels}
     for factors in opened:
         for term, labels, power in factors:
             if power < 0 and term.head != "dim":
-                if term.head != "add" or not known.issuperset(labels) or power < -_HIGHEST_POWER:
+                if term.head == "prod" or not known.issuperset(labels) or power < -_HIGHEST_POWER:
                     return {}
                 lowest[term, labels] = min(lowest.get((term, labels), ZERO), power)
-    return lowest
+    return lowest if any(term.head == "add" for term, _ in lowest) else {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
-from gradcli.formula.polynomials import divided, expanded, lengths_lost, on_one_denominator, unnested
+from gradcli.formula.polynomials import divided, expanded, lengths_lost, on_one_denominator, total_over_itself, unnested
 from gradcli.formula.terms import ONE, Algebra, Factor, Open, Term, Whole, placed, value_of
 
 Found = tuple[Fraction, list[Factor]] | None
@@ -62,11 +62,52 @@ def exp_times_sigmoid(algebra: Algebra, factors: list[Factor], free: set[int]) -
 
 
 def exponentials(algebra: Algebra, factors: list[Factor], free: set[int]) -> Found:
-    """A negative power of exp(u) is exp(-u)."""
+    """A negative power of exp(u) is exp(-u); exp(u)*exp(-u) is 1."""
+    table = {(f.term, f.labels): f for f in factors}
     for k, factor in enumerate(factors):
         if factor.term.head == "fn" and factor.term.data[0] == "exp" and factor.power < 0:
             e = algebra.fn("exp", [algebra.scaled(factor.power, _argument(factor))])
             return ONE, [*factors[:k], *factors[k + 1 :], Factor(*e, ONE)]
+        if factor.term.head == "fn" and factor.term.data[0] == "exp":
+            opposite = algebra.fn("exp", [algebra.scaled(-1, _argument(factor))])
+            other = table.get((opposite.term, opposite.labels))
+            if other is not None and other.power > 0:
+                rest = [f for f in factors if f is not factor and f is not other]
+                times = min(factor.power, other.power)
+                left = [f._replace(power=f.power - times) for f in (factor, other) if f.power != times]
+                return ONE, [*rest, *left, *lengths_lost(algebra, factors, [*rest, *left], free)]
+    return None
+
+
+def absolute_value(algebra: Algebra, factors: list[Factor], free: set[int]) -> Found:
+    """x*sign(x) is abs(x)."""
+    table = {(f.term, f.labels): f for f in factors}
+    for factor in factors:
+        if factor.term.head == "fn" and factor.term.data[0] == "sign" and factor.power == 1:
+            u = _argument(factor)
+            other = table.get((u.term, u.labels))
+            if other is not None and other.power >= 1:
+                rest = [f for f in factors if f is not factor and f is not other]
+                left = [other._replace(power=other.power - 1)] if other.power != 1 else []
+                return ONE, [*rest, *left, Factor(*algebra.fn("abs", [u]), ONE)]
+    return None
+
+
+def root_of_squares(algebra: Algebra, factors: list[Factor], free: set[int]) -> Found:
+    """sqrt(sum(x**2, dim)) is norm(x, 2, dim)."""
+    for k, factor in enumerate(factors):
+        term = factor.term
+        if term.head != "prod" or factor.power.denominator != 2 or term.data != 1 or len(term.args) != 1:
+            continue
+        ((x, own, power),) = term.args
+        dims = tuple([i for i, label in enumerate(own) if label >= term.rank])
+        if power == 2 and dims and len(set(own)) == len(own):
+            whole = Whole(x, tuple([(i,) for i in range(x.rank)]), x.sizes)
+            kept = [i for i in range(x.rank) if i not in dims]
+            settings = (("dim", dims), ("p", 2.0))
+            norm = algebra.intern("call", ("norm", settings), (whole,), tuple([x.sizes[i] for i in kept]))
+            names = tuple([factor.labels[own[i]] for i in kept])
+            return ONE, [*factors[:k], *factors[k + 1 :], Factor(norm, names, 2 * factor.power)]
     return None
 
 
@@ -318,7 +359,7 @@ def odd(name: str) -> Any:
 #: Tried in every product, until none applies.
 FACTOR_RULES = (
     logistic, exp_times_sigmoid, exponentials, indicator_powers, chosen_once, whole_softmax, softmax_quotient,
-    inverse_cancels, divided, unnested,
+    inverse_cancels, absolute_value, root_of_squares, total_over_itself, divided, unnested,
 )  # fmt: skip
 
 #: Tried in every sum, until none applies.

@@ -376,6 +376,9 @@ class Algebra:
             sizes = {abs(number) for number, _ in rest}
             content = sizes.pop() if len(sizes) == 1 else ONE
             inner = self.add([(number / content, part) for number, part in rest])
+            if len(inner.labels) > max(2, *[f.term.rank for factors in opened for f in factors]):
+                # Matrices of matrices are not easier to read.
+                continue
             outer = Factor(candidate.term, tuple([k if k in free else place for k in candidate.labels]), ONE)
             return self.prod(content, [outer, Factor(*inner, ONE)], free)
         return None
