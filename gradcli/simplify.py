@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from gradcli.dtypes import is_wider
-from gradcli.factor import Condition, about_mean, hoisted, is_small, scaled
+from gradcli.factor import Condition, about_mean, hoisted, is_small, product_of_equals, scaled, summed_product
 from gradcli.node import CONSTANT, INPUT, OPS, Node, Op, Params, Shape, constant, make, toposort
 
 # Numbers of this size may change places with other factors.
@@ -31,6 +31,7 @@ _SAME_VALUES = frozenset({"detach", "clone", "_alias", "_row_major"})
 _RESHAPES = frozenset({"view", "_unsafe_view", "_reshape_alias", "squeeze", "unsqueeze"})
 _STRETCHES = _RESHAPES | {"expand", "_filled"}
 _CASTS = frozenset({"_cast", "_operand", "to"})
+_MATRIX_PRODUCTS = frozenset({"mm", "bmm"})
 _PRODUCTS = frozenset({"mul", "_scaled", "_times"})
 _QUOTIENTS = frozenset({"div", "_over"})
 _COMMUTATIVE = frozenset({"mul", "_scaled", "_times", "add", "_plus", "maximum", "minimum", "eq", "ne"})
@@ -374,9 +375,16 @@ def _pow(s: _Simplifier, op: Op, inputs: tuple[Node, ...], params: Params) -> No
 def _sum(s: _Simplifier, op: Op, inputs: tuple[Node, ...], params: Params) -> Node | None:
     """`sum(c*x)` is `c*sum(x)`, where this can neither overflow earlier nor turn the sign of a zero."""
     x = inputs[0]
-    if x.op.name == "permute" and len(params["dim"]) == x.ndim:
+    if x.op.name == "permute":
+        dims = x.params["dims"]
+        left = [dims[d] for d in range(x.ndim) if d not in params["dim"]]
+        if left == sorted(left):
+            return s.build(op, x.inputs, {**params, "dim": tuple(sorted(dims[d] for d in params["dim"]))})
+    if x.op.name in _RESHAPES and len(params["dim"]) == x.ndim and x.inputs[0].ndim:
         # All elements, in whatever order.
-        return s.build(op, x.inputs, params)
+        return s.build(op, x.inputs, {**params, "dim": tuple(range(x.inputs[0].ndim))})
+    if x.op.name in _MATRIX_PRODUCTS and x.size:
+        return summed_product(s, op, x, params)
     if x.op.name not in ("mul", "div", "neg", "sub") or not x.size or x.dtype.kind != "f":
         return None
     out = about_mean(s, op, x, params) or hoisted(s, op, x, params)
@@ -424,4 +432,5 @@ _RULES: dict[str, Rule] = {
     **dict.fromkeys(_QUOTIENTS, _div),
     "expand": _expand, "permute": _permute, **dict.fromkeys(_CASTS, _cast), "neg": _neg, "add": _add, "_plus": _add,
     "sub": _sub, "rsub": _rsub, "pow": _pow, "sum": _sum, "mean": _sum, "exp": _exp,
+    **dict.fromkeys(_MATRIX_PRODUCTS, product_of_equals),
 }  # fmt: skip

@@ -14,7 +14,9 @@ from gradcli.errors import GradcliError
 from gradcli.evaluation import Form, Request, prepare, vector_for, vector_form
 from gradcli.execute import run
 from gradcli.execute.direct import bound
+from gradcli.execute.duration import HOUR, check_duration
 from gradcli.execute.memory import check_memory
+from gradcli.execute.threads import get_num_threads
 from gradcli.limits import limited
 from gradcli.plan import plan
 from gradcli.render.json import to_json
@@ -65,6 +67,7 @@ class Prepared:
         kept = {place for _, place in self.sums}
         self.streamed = [k for k, root in enumerate(roots) if root.nbytes > _STREAMED and k not in kept]
         self._plan(request, roots, arrays, None if vector is None else vector_for(request, vector))
+        check_duration(self._program, get_num_threads(), None if job.patient else HOUR)
 
     def _plan(self, request: Request, roots: list[Any], arrays: dict[str, Any], vector: Any) -> None:
         files = request.files(arrays, vector)

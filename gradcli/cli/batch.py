@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gradcli.cli.request import DTYPES, ExpressionCommand, Size, expression_of, wanted_names
+from gradcli.cli.request import DTYPES, ExpressionCommand, Size, expression_of, patience, wanted_names
 from gradcli.cli.values import STANDARD_INPUT, Value, split_inputs
 from gradcli.errors import GradcliError, WorkError, escaped
 
@@ -84,6 +84,7 @@ Examples:
     "--memory-limit", type=Size(), metavar="SIZE",
     help="Refuse what would need more memory, as in 2GB [default: 80 % of what is free].",
 )  # fmt: skip
+@patience
 @click.option(
     "--sync/--no-sync", "durable", default=True,
     help="Whether results are recorded only once they are on the disk [default: they are].",
@@ -94,7 +95,7 @@ def batch_command(
     items: tuple[str, ...], folder: str | None, save: str, accumulate: bool, resume: bool, overwrite: bool,
     on_error: str, dry_run: bool, wrt: str | None, no_grad: bool, grad_output: str | None, source: str | None,
     as_json: bool, dtype: str | None, seed: int | None, jobs: int | None, scheduler: str | None,
-    memory_limit: int | None, durable: bool, progress: bool | None, quiet: bool,
+    memory_limit: int | None, patient: bool, durable: bool, progress: bool | None, quiet: bool,
 ) -> None:  # fmt: skip
     if not folder:
         raise GradcliError("no folder for the results is given", hint="as in -o results")
@@ -110,7 +111,8 @@ def batch_command(
     vector = _shared(Value("--grad-output", grad_output)) if grad_output is not None else None
     _refuse_unseeded(text, [*shared.values(), *([vector] if vector else [])], seed)
     job = Job(
-        text, names, tuple(patterns), shared, folder, wanted, vector, dtype, seed, saved, accumulate, memory_limit
+        text, names, tuple(patterns), shared, folder, wanted, vector, dtype, seed, saved, accumulate, memory_limit,
+        patient
     )
     # Of its own context, so that the default dtype and the seed are this command's alone.
     copy_context().run(

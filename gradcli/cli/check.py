@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gradcli.cli.evaluate import write_text
-from gradcli.cli.request import Asked, ExpressionCommand
+from gradcli.cli.request import Asked, ExpressionCommand, patience
 
 if TYPE_CHECKING:
     from gradcli.calculus.check import Report
@@ -45,12 +45,13 @@ Examples:
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on one line.")
 @click.option("--seed", type=int, help="Seed of rand() and randn(); gives PyTorch's numbers.")
+@patience
 def check_command(
     items: tuple[str, ...], wrt: str | None, order: int, atol: float, rtol: float, source: str | None, as_json: bool,
-    seed: int | None,
+    seed: int | None, patient: bool,
 ) -> None:  # fmt: skip
     asked = Asked(items, source, wrt, False, None, "float64", seed)
-    report = copy_context().run(_check, asked, order, atol, rtol)
+    report = copy_context().run(_check, asked, order, atol, rtol, patient)
     from gradcli.render.check import check_json, check_text
 
     write_text((check_json if as_json else check_text)(report, asked.program.source))
@@ -59,7 +60,9 @@ def check_command(
         raise click.exceptions.Exit(1)
 
 
-def _check(asked: Asked, order: int, atol: float, rtol: float) -> Report:
+def _check(asked: Asked, order: int, atol: float, rtol: float, patient: bool) -> Report:
     from gradcli.calculus.check import check
+    from gradcli.execute.duration import HOUR, TIME_LIMIT
 
+    TIME_LIMIT.set(None if patient else HOUR)
     return check(asked.program, asked.arrays(), asked.wanted, order, atol, rtol)

@@ -14,7 +14,7 @@ from gradcli.cli.derivatives import Derivatives
 from gradcli.cli.elsewhere import Elsewhere
 from gradcli.cli.note import note
 from gradcli.cli.outputs import Outputs
-from gradcli.cli.request import DTYPES, Asked, ExpressionCommand, Size
+from gradcli.cli.request import DTYPES, Asked, ExpressionCommand, Size, patience
 from gradcli.errors import GradcliError, WorkError
 
 if TYPE_CHECKING:
@@ -90,6 +90,7 @@ PLAIN = str.maketrans({"└": "`", "├": "|", "│": "|", "─": "-", "↑": "^
     "--memory-limit", type=Size(), metavar="SIZE",
     help="Refuse what would need more memory, as in 2GB [default: 80 % of what is free].",
 )  # fmt: skip
+@patience
 @click.option("--precision", type=click.IntRange(0, 30), default=4, help="Digits after the point in text [default: 4].")
 @click.option("--progress/--no-progress", default=None, help="Progress on standard error [default: on a terminal].")
 @click.option("-q", "--quiet", is_flag=True, help="No notes and no progress; with -o, no text either.")
@@ -97,7 +98,7 @@ def eval_command(
     items: tuple[str, ...], wrt: str | None, no_grad: bool, grad_output: str | None, jacobian: bool, hessian: bool,
     jvp: tuple[str, ...], hvp: tuple[str, ...], source: str | None, outputs: tuple[str, ...], as_json: bool,
     dtype: str | None, seed: int | None, threads: int | None, scheduler: str | None, memory_limit: int | None,
-    precision: int, progress: bool | None, quiet: bool,
+    patient: bool, precision: int, progress: bool | None, quiet: bool,
 ) -> None:  # fmt: skip
     derivatives = Derivatives(jacobian, hessian, jvp, hvp, no_grad)
     if derivatives and scheduler is not None:
@@ -114,7 +115,7 @@ def eval_command(
     elsewhere = None if scheduler is None else Elsewhere(scheduler, threads, quiet)
     try:
         # Of its own context, so that the default dtype and the seed are this command's alone.
-        result = copy_context().run(_evaluate, asked, targets, as_json, threads, memory_limit, line, elsewhere)
+        result = copy_context().run(_evaluate, asked, targets, as_json, threads, memory_limit, patient, line, elsewhere)
     finally:
         if line is not None:
             line.close()
@@ -135,12 +136,13 @@ def progress_line(progress: bool | None, quiet: bool) -> Any:
 
 
 def _evaluate(
-    asked: Asked, targets: Outputs, as_json: bool, threads: int | None, limit: int | None, progress: Any,
+    asked: Asked, targets: Outputs, as_json: bool, threads: int | None, limit: int | None, patient: bool, progress: Any,
     elsewhere: Elsewhere | None,
 ) -> Result:  # fmt: skip
     """Compute what was asked for and write what goes to files; large results that are only shown are not kept."""
     from gradcli.evaluation import VECTOR, answer
     from gradcli.execute import run
+    from gradcli.execute.duration import HOUR, TIME_LIMIT
     from gradcli.execute.threads import get_num_threads, set_num_threads
     from gradcli.limits import MEMORY_LIMIT
     from gradcli.plan import plan
@@ -148,6 +150,7 @@ def _evaluate(
     # For the values of inputs as well.
     set_num_threads(threads or get_num_threads())
     MEMORY_LIMIT.set(limit)
+    TIME_LIMIT.set(None if patient else HOUR)
     request, inputs, vector = asked.load()
     names = request.targets
     forms = {name: (root.shape, root.dtype) for name, root in zip(names, request.roots, strict=True)}

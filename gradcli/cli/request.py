@@ -79,6 +79,10 @@ class Size(click.ParamType):  # type: ignore[type-arg,unused-ignore]
         return int(count)
 
 
+#: What is expected to take longer than an hour is refused without it.
+patience = click.option("--yes", "patient", is_flag=True, help="Compute also what is expected to take over an hour.")
+
+
 class Asked:
     """The words of a command line: the expression, its inputs, what to differentiate."""
 

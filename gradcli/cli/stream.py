@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gradcli.cli.note import note
-from gradcli.cli.request import DTYPES, Asked, ExpressionCommand, Size
+from gradcli.cli.request import DTYPES, Asked, ExpressionCommand, Size, patience
 from gradcli.cli.values import STANDARD_INPUT, Value
 from gradcli.errors import GradcliError, WorkError, did_you_mean
 
@@ -73,12 +73,14 @@ Examples:
     "--memory-limit", type=Size(), metavar="SIZE",
     help="Refuse records that would need more memory, as in 2GB [default: 80 % of what is free].",
 )  # fmt: skip
+@patience
 @click.option("--json", "_as_json", is_flag=True, help="The last report on standard error as JSON, too.")
 @click.option("-q", "--quiet", is_flag=True, help="No notes.")
 def stream_command(
     items: tuple[str, ...], wrt: str | None, no_grad: bool, grad_output: str | None, names: str | None,
     form: str | None, output_format: str, targets: str | None, strict: bool, source: str | None, dtype: str | None,
-    seed: int | None, threads: int | None, memory_limit: int | None, _as_json: bool, quiet: bool,
+    seed: int | None, threads: int | None, memory_limit: int | None, patient: bool, _as_json: bool,
+    quiet: bool,
 ) -> None:  # fmt: skip
     words, paths = _sorted(items, source is None)
     reserved = STANDARD_INPUT in paths
@@ -93,7 +95,7 @@ def stream_command(
     # Of its own context, so that the default dtype and the seed are this command's alone.
     summary = copy_context().run(
         _stream, asked, paths, _list("--name", names), form, _list("-o", targets), output_format == "npy", strict,
-        threads, memory_limit, quiet,
+        threads, memory_limit, patient, quiet,
     )  # fmt: skip
     if summary.failed:
         _fail(asked, summary)
@@ -129,9 +131,11 @@ def _list(option: str, text: str | None) -> list[str] | None:
 
 def _stream(
     asked: Asked, paths: list[str], names: list[str] | None, form: str | None, targets: list[str] | None,
-    arrays: bool, strict: bool, threads: int | None, limit: int | None, quiet: bool,
+    arrays: bool, strict: bool, threads: int | None, limit: int | None, patient: bool,
+    quiet: bool,
 ) -> Summary:  # fmt: skip
     """Load what all records share, and go through the records."""
+    from gradcli.execute.duration import HOUR, TIME_LIMIT
     from gradcli.execute.threads import get_num_threads, set_num_threads
     from gradcli.functions import manual_seed, set_default_dtype
     from gradcli.limits import MEMORY_LIMIT
@@ -143,6 +147,7 @@ def _stream(
 
     set_num_threads(threads or get_num_threads())
     MEMORY_LIMIT.set(limit)
+    TIME_LIMIT.set(None if patient else HOUR)
     if asked.seed is not None:
         manual_seed(asked.seed)
     if asked.dtype is not None and asked.dtype.startswith("float"):

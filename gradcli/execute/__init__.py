@@ -11,6 +11,7 @@ import numpy as np
 from gradcli.errors import GradcliError, WorkError
 from gradcli.execute.blocks import run_pass
 from gradcli.execute.direct import bound
+from gradcli.execute.duration import TIME_LIMIT, check_duration
 from gradcli.execute.memory import SMALL, check_memory, describe
 from gradcli.execute.threads import get_num_threads
 from gradcli.factor import Condition, holds
@@ -57,6 +58,7 @@ def run(
                 return function(leaves)
     streams = {program.roots[k]: sink for k, sink in (sinks or {}).items()}
     check_memory(program, leaves, count, frozenset(streams))
+    check_duration(program, count, TIME_LIMIT.get())
     values = values_of(program, leaves)
     for number, sink in streams.items():
         if sink.shape != program.values[number].shape:

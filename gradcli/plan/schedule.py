@@ -211,7 +211,7 @@ def step_cost(node: Node) -> float:
     if node.op.family == "contraction":
         return max(1.0, node.inputs[0].shape[-1] / 8)
     if node.op.family == "linalg":
-        return max(_EXPENSIVE, *node.inputs[0].shape[-1:])
+        return max(_EXPENSIVE, *(n / 4 for n in node.inputs[0].shape[-1:]))
     return 1.0 if node.op.name in _CHEAP else _EXPENSIVE
 
 
