@@ -120,7 +120,8 @@ def summed_product(s: Builder, op: Op, x: Node, params: Params) -> Node | None:
         return None
     row, column = x.ndim - 2, x.ndim - 1
     over = [d in params["dim"] for d in (row, column)]
-    if not any(over):
+    # What is not summed is looked at for infinities through the result, which must be there as a whole.
+    if not any(over) or any(i.size > _SMALL and not summed for i, summed in zip(x.inputs, over, strict=True)):
         return None
     operands = list(x.inputs)
     for k, dim in ((0, row), (1, column)):
@@ -132,9 +133,11 @@ def summed_product(s: Builder, op: Op, x: Node, params: Params) -> Node | None:
     result = s.build(x.op, tuple(operands), {})
     left = tuple(n for d, n in enumerate(result.shape) if d < row or not over[d - row])
     result = s.build(OPS["view"], (result,), {"shape": left})
-    s.conditions.append(Condition(_kept_array(result), 0.0))
     rest = tuple(d for d in params["dim"] if d < row)
-    return s.build(op, (result,), {**params, "dim": rest, "keepdim": False}) if rest else result
+    if rest:
+        result = s.build(op, (result,), {**params, "dim": rest, "keepdim": False})
+    s.conditions.append(Condition(_kept_array(result), 0.0))
+    return result
 
 
 def product_of_equals(s: Builder, op: Op, inputs: tuple[Node, ...], params: Params) -> Node | None:

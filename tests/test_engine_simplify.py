@@ -92,7 +92,8 @@ UNARY = ["-({})", "abs({})", "relu({})", "tanh({})", "exp(tanh({}))", "({})**2",
 BINARY = ["({}) + ({})", "({}) - ({})", "({})*({})", "({})/({})", "maximum({}, {})", "where(x > y, {}, {})"]
 REDUCED = ["sum({})", "mean({})", "sum({}, 0)", "sum({}, 1, keepdim=True)", "mean({}, 0, keepdim=True)", "amax({})",
            "sum({}, (0, 1))", "sum(sum({}, 1))", "var({})", "norm({})", "logsumexp(tanh({}), 1, keepdim=True)",
-           "sum(({0} - mean({0}, 0))**2, 0) + {0}"]  # fmt: skip
+           "sum(({0} - mean({0}, 0))**2, 0) + {0}", "sum(({0})@y.T)", "mean(x@({0}).T, 1, keepdim=True)",
+           "sum(({0}).T@y, 0)", "sum(({0})@({0}).T)*({0})"]  # fmt: skip
 EXPRESSIONS = st.recursive(
     st.sampled_from(["x", "y", *LEAVES]),
     lambda inner: st.one_of(

@@ -10,6 +10,7 @@ import click
 
 from gradcli.cli.evaluate import write_text
 from gradcli.cli.request import Asked, ExpressionCommand, patience
+from gradcli.errors import GradcliError
 
 if TYPE_CHECKING:
     from gradcli.calculus.check import Report
@@ -65,4 +66,8 @@ def _check(asked: Asked, order: int, atol: float, rtol: float, patient: bool) ->
     from gradcli.execute.duration import HOUR, TIME_LIMIT
 
     TIME_LIMIT.set(None if patient else HOUR)
-    return check(asked.program, asked.arrays(), asked.wanted, order, atol, rtol)
+    try:
+        return check(asked.program, asked.arrays(), asked.wanted, order, atol, rtol)
+    except GradcliError as error:
+        error.source = asked.program.source if error.source is None else error.source
+        raise
