@@ -31,6 +31,7 @@ def finished(cluster: Cluster, running: Sequence[Any]) -> list[Any]:
 def answer_of(cluster: Cluster, future: Any) -> Any:
     """What a future has come to; None when it was lost with its worker and is being done again."""
     from distributed import KilledWorker
+    from distributed.comm import CommClosedError
 
     try:
         return future.result(timeout=_PATIENCE)
@@ -40,7 +41,7 @@ def answer_of(cluster: Cluster, future: Any) -> Any:
     except KilledWorker as error:
         hint = "they may have run out of memory: give each more of it, or fewer threads"
         raise WorkError(f"a part of the work has ended {error.allowed_failures + 1} workers", hint=hint) from None
-    except cancelled_errors():
+    except (*cancelled_errors(), CommClosedError):
         raise cluster.lost() from None
     except Exception as error:
         reason = f"{type(error).__name__}: {error}".partition("\n")[0]

@@ -89,7 +89,7 @@ def connected(address: str, threads: int | None = None, patience: float = _PATIE
     """
     try:
         import dask
-        import distributed  # noqa: F401
+        import distributed
     except ImportError:
         raise GradcliError("--scheduler needs Dask, which is not installed", hint=_INSTALL) from None
     import warnings
@@ -111,8 +111,11 @@ def connected(address: str, threads: int | None = None, patience: float = _PATIE
             client = _client(address, stack)
             _wait_for_workers(client, address)
         cluster = Cluster(client, address, patience)
-        cluster.check()
-        yield cluster
+        try:
+            cluster.check()
+            yield cluster
+        except distributed.comm.CommClosedError:
+            raise cluster.lost() from None
 
 
 def cancelled_errors() -> tuple[type[BaseException], ...]:
