@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import textwrap
 import time
 from pathlib import Path
 from typing import Any
@@ -350,6 +351,28 @@ def test_interrupts_keep_what_is_done(number: int) -> None:
     assert [line["item"] for line in lines()] == sorted(line["item"] for line in lines())
 
 
+def test_signals_wait_until_the_files_of_items_have_names_and_lines() -> None:
+    make("data", 3)
+    code = """
+        import os, signal, sys
+        from gradcli.__main__ import main
+        replace = os.replace
+        def signalling(old, new):
+            replace(old, new)
+            if new.endswith("i000.value.npy"):
+                # Whoever asks twice does not want to wait.
+                os.kill(os.getpid(), signal.SIGINT)
+                os.kill(os.getpid(), signal.SIGTERM)
+        os.replace = signalling
+        sys.argv = ["gradcli", "batch", "sum(x)", "x=data/", "-o", "out", "--save", "both", "--jobs", "1"]
+        main()
+        """
+    command = [sys.executable, "-c", textwrap.dedent(code)]
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True)
+    assert done.returncode in (130, -signal.SIGTERM) and done.stderr == "", done
+    assert len(lines()) == 3 and len(list(Path("out").glob("*.npy"))) == 6
+
+
 def test_two_runs_into_one_folder() -> None:
     make("data", 3)
     script = "from gradcli.batch.journal import Folder; folder = Folder('out'); print(flush=True); input()"
@@ -390,8 +413,9 @@ def test_folders_that_cannot_be_written() -> None:
         assert done.code == 1 and done.err.startswith("gradcli: cannot write into the folder"), done
     # A result whose place is taken by a folder.
     os.makedirs("out/i001.x.grad.npy/mine")
-    done = batch("sum(x)", "x=data/", "-o", "out")
+    done = batch("sum(x)", "x=data/", "-o", "out", "--save", "both")
     assert done.code == 1 and "cannot write out/i001.x.grad.npy" in done.err
+    assert sorted(path.name for path in Path("out").glob("*.value.npy")) == ["i000.value.npy"]
     assert Path("file").read_text() == "mine" and os.path.exists("out/i001.x.grad.npy/mine")
 
 

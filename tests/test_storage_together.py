@@ -151,7 +151,8 @@ def test_a_name_that_cannot_be_given_takes_the_others_back(linked: bool, monkeyp
     if not linked:
         monkeypatch.setattr(os, "link", no_links)
     items = [(name, np.ones(2)) for name in ("old.npy", "new.npy", "last.npy")]
-    assert failure(lambda: save_all(items)) == "cannot write last.npy: Device or resource busy"
+    hint = "a file that is mounted by itself cannot be replaced: mount its folder"
+    assert failure(lambda: save_all(items)) == f"cannot write last.npy: Device or resource busy\nhint: {hint}"
     assert os.listdir() == ["old.npy"]
     # A file system without links loses what was there, but holds no half of anything.
     assert same(np.load("old.npy"), np.zeros(2) if linked else np.ones(2))

@@ -22,6 +22,7 @@ from gradcli.errors import WorkError
 from gradcli.regular import open_regular
 from gradcli.storage.header import shown
 from gradcli.storage.target import UnwritableError, sync, writing
+from gradcli.storage.together import give_names
 
 RESULTS = "results.jsonl"
 HIDDEN = ".gradcli"
@@ -115,13 +116,10 @@ class Folder:
                 os.close(descriptor)
 
     def settle(self, files: Sequence[tuple[str, str]]) -> None:
-        """Give finished files their names."""
-        for temporary, name in files:
-            path = os.path.join(self.path, name)
-            try:
-                os.replace(os.path.join(self.unfinished, temporary), path)
-            except OSError as error:
-                raise UnwritableError(f"cannot write {shown(path)}: {error.strerror or error}") from None
+        """Give the finished files of an item their names, all of them or none."""
+        places = [os.path.join(self.path, name) for _, name in files]
+        own = [os.path.join(self.unfinished, temporary) for temporary, _ in files]
+        give_names(list(zip(own, places, places, strict=True)))
 
 
 @contextlib.contextmanager

@@ -249,17 +249,17 @@ class _Run:
         """Give finished files their names, and then write their lines; up to the first that cannot have its name."""
         finished, self.finished, self.pending = self.finished, [], 0
         settled = 0
-        try:
-            if self.batch.durable and any(outcome.files for outcome in finished):
-                self.folder.sync([temporary for outcome in finished for temporary, _ in outcome.files])
-            with undisturbed():
+        if self.batch.durable and any(outcome.files for outcome in finished):
+            self.folder.sync([temporary for outcome in finished for temporary, _ in outcome.files])
+        with undisturbed():
+            try:
                 for outcome in finished:
                     self.folder.settle(outcome.files)
                     settled += 1
-        finally:
-            if settled:
-                self.journal.append([(outcome.number, outcome.line) for outcome in finished[:settled]])
-                self.lines += settled
+            finally:
+                if settled:
+                    self.journal.append([(outcome.number, outcome.line) for outcome in finished[:settled]])
+                    self.lines += settled
         self.recorded = time.monotonic()
 
     def _store(self) -> None:

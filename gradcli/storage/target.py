@@ -133,6 +133,8 @@ def _write_hint(path: str, error: OSError) -> str | None:
         return "name a file in that directory"
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS) and not os.access(parent, os.W_OK):
         return f"the directory {shown(parent)} is not writable"
+    if error.errno == errno.EBUSY:
+        return "a file that is mounted by itself cannot be replaced: mount its folder"
     return None
 
 

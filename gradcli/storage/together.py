@@ -82,7 +82,8 @@ class Together:
                 # Until the last of them has arrived, nothing has changed anywhere.
                 if commit is not None:
                     commit()
-                _give_names([file for file in self._files if not is_url(file[0].real)])
+                local = [(target, temporary) for target, temporary in self._files if not is_url(target.real)]
+                give_names([(temporary, target.real, target.path) for target, temporary in local])
                 for temporary, _ in remote:
                     _remove(temporary)
         self._open.clear()
@@ -124,26 +125,26 @@ def refuse_duplicates(targets: Sequence[Target]) -> None:
         seen.add(target.real)
 
 
-def _give_names(files: Sequence[tuple[Target, str]]) -> None:
-    """Rename files; when one of them cannot be, those before it are taken back."""
+def give_names(files: Sequence[tuple[str, str, str]]) -> None:
+    """Rename (temporary, new, as users call it) files; when one of them cannot be, those before it are taken back."""
     backups: list[str | None] = []
     try:
-        for target, temporary in files:
-            with writing(target.path):
-                backup = _backup(target.real) if len(files) > 1 else None
+        for temporary, new, path in files:
+            with writing(path):
+                backup = _backup(new) if len(files) > 1 else None
                 try:
-                    os.replace(temporary, target.real)
+                    os.replace(temporary, new)
                 except OSError:
                     _remove(backup)
                     raise
             backups.append(backup)
     except BaseException:
-        for (target, _), backup in zip(files, backups, strict=False):
+        for (_, new, _), backup in zip(files, backups, strict=False):
             with contextlib.suppress(OSError):
                 if backup == "":
-                    os.unlink(target.real)
+                    os.unlink(new)
                 elif backup is not None:
-                    os.replace(backup, target.real)
+                    os.replace(backup, new)
         raise
     for backup in backups:
         _remove(backup)
