@@ -13,11 +13,11 @@ from gradcli.blocking import Blocking, Dims, batch
 from gradcli.errors import GradcliError
 from gradcli.infer import broadcast_shapes, cast, promote
 from gradcli.node import Node, Op, Params, Shape, make
+from gradcli.ops import minors
 from gradcli.ops.diagonal import tril
-from gradcli.ops.elementwise import eq, mul, where
+from gradcli.ops.elementwise import eq, where
 from gradcli.ops.family import composite, float_node, primitive
 from gradcli.ops.matmul import matmul
-from gradcli.ops.reduce import sum_
 from gradcli.ops.shape import embed, m_t, reshape, unsqueeze
 
 WELL_CONDITIONED = (-1.0, 1.0)
@@ -128,7 +128,8 @@ inverse_limit: Op = primitive(
 
 
 # Determinant. Its derivatives are polynomials in the elements, so they exist at singular matrices as well: they are
-# computed in the basis of the singular vectors, where they are products of singular values, and nothing is divided.
+# computed in the basis of the singular vectors, where they are products of singular values, and nothing small is
+# divided by.
 
 
 def _svd(a: Any) -> tuple[Any, Any, Any, Any]:
@@ -198,25 +199,29 @@ def _spread(x: Node) -> Node:
     return reshape(x, (*x.shape, 1, 1))
 
 
-def _inner(x: Node, y: Node) -> Node:
-    """The sum of the products of all elements, as matrices of one element."""
-    return reshape(sum_(mul(x, y), (-2, -1)), (*x.shape[:-2], 1, 1))
-
-
 def _cofactor_vjp(g: Node, out: Node, a: Node) -> tuple[Node]:
     # The second derivative of a function is symmetric: its transpose is itself.
     return (make(cofactor_slope, (a, g), {}),)
 
 
 def _cofactor_slope_vjp(g: Node, out: Node, a: Node, h: Node) -> tuple[Node, Node]:
-    """By C, the cofactors, and d, the determinant: slope(h) = (<C, h> C - C h.T C) / d where d is not 0.
+    return make(cofactor_slopes, (a, h, g), {}), make(cofactor_slope, (a, g), {})
 
-    From the third derivative on, then, the matrix must be regular.
-    """
-    c, d = make(cofactor, (a,), {}), _spread(make(det, (a,), {}))
-    second = _inner(g, out)
-    to_c = (_inner(c, h) * g + _inner(c, g) * h - matmul(matmul(g, m_t(c)), h) - matmul(matmul(h, m_t(c)), g)) / d
-    return make(cofactor_slope, (a, to_c), {}) - second * c / d, make(cofactor_slope, (a, g), {})
+
+def _cofactor_slopes_kernel(a: Any, *directions: Any) -> Any:
+    """The derivative of the cofactors in several directions, one after the other."""
+    result = np.empty_like(a)
+    wide = [x.astype(np.float64) for x in (a, *directions)]
+    for place in np.ndindex(a.shape[:-2]) if a.size else ():
+        matrix, *along = (x[place] for x in wide)
+        result[place] = minors.slopes(along, _svd(matrix))
+    return result
+
+
+def _cofactor_slopes_vjp(g: Node, out: Node, a: Node, *directions: Node) -> tuple[Node, ...]:
+    """A derivative along one more direction; a symmetric one, so that g may stand for any of them."""
+    others = [directions[:k] + directions[k + 1 :] for k in range(len(directions))]
+    return make(cofactor_slopes, (a, *directions, g), {}), *(make(cofactor_slopes, (a, *o, g), {}) for o in others)
 
 
 det: Op = primitive(
@@ -234,6 +239,11 @@ cofactor_slope: Op = primitive(
     "_cofactor_slope", in_lapack(_cofactor_slope_kernel), _same, family="linalg", public=False, args="input, direction",
     grad_fn="MulBackward0", vjp=_cofactor_slope_vjp, doc="Derivative of the cofactors in a direction.",
     blocking=MATRICES,
+)  # fmt: skip
+cofactor_slopes: Op = primitive(
+    "_cofactor_slopes", in_lapack(_cofactor_slopes_kernel), _same, family="linalg", public=False,
+    args="input, *directions", grad_fn="MulBackward0", vjp=_cofactor_slopes_vjp,
+    doc="Derivative of the cofactors in several directions.", blocking=MATRICES,
 )  # fmt: skip
 
 
@@ -258,7 +268,10 @@ def _slogdet_vjp(g: Node, out: Node, a: Node) -> tuple[Node]:
     return (_spread(make(part, (g,), {"index": 1})) * m_t(make(inverse_limit, (a,), {})),)
 
 
-def _part_vjp(g: Node, out: Node, x: Node, index: int) -> tuple[Node]:
+def _part_vjp(g: Node, out: Node, x: Node, index: int) -> tuple[Node | None]:
+    if x.op is signed_log and index == 0:
+        # No zero either: the logarithm's infinite slope would make it NaN.
+        return (None,)
     place = {"shape": x.shape, "dim": 0, "start": index, "stop": index + 1, "step": 1}
     return (make(embed, (unsqueeze(g, 0),), place),)
 

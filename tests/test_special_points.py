@@ -1,0 +1,93 @@
+"""Derivatives of every row at orders 1 to 3 where factors are zero, elements equal or missing, matrices singular.
+
+Central differences decide where the function is smooth, PyTorch's conventions where it is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from gradcli.calculus.check import check
+from gradcli.errors import GradcliError
+from gradcli.node import INPUT, toposort
+from tests.cases import Case, all_cases
+from tests.gradients import build
+
+FILLINGS = {
+    "zeros": np.zeros_like,
+    "ones": np.ones_like,
+    "gaps": lambda a: np.where(np.arange(a.size).reshape(a.shape) % 3 == 1, a, 0.0),
+    "ties": lambda a: np.floor(np.arange(a.size) / 2 + 1).reshape(a.shape) / 2,
+}
+
+
+def filled(case: Case, point: str) -> dict[str, np.ndarray]:
+    """The inputs of a case, their floats replaced."""
+    fill = FILLINGS[point]
+    return {n: fill(a) if a.dtype.kind == "f" else a for n, a in case.arrays().items()}
+
+
+def _differentiable() -> Iterator[Case]:
+    for case in all_cases():
+        value, leaves = build(case.expression, case.arrays())
+        used = {node for node in toposort([value]) if node.op is INPUT}
+        if value.is_floating and any(leaf.is_floating for leaf in used):
+            yield Case(case.expression, {n: d for n, d in case.inputs.items() if leaves[n] in used})
+
+
+CASES = list(_differentiable())
+# Where a function has a corner at the very point, PyTorch's derivatives are NaN: at order 1 of `hypot` and `xlogy`,
+# at order 2 of the others. What it gives is compared in tests/test_oracle.py.
+UNDEFINED = {("hypot", 1), ("xlogy", 1), ("atan2", 2), ("norm", 2)}
+# The function or a derivative of it is not finite there, or the matrix has no inverse or no factor.
+REFUSED = ("not finite here", "the matrix is singular", "not positive definite")
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize("order", [1, 2, 3])
+def test_derivatives(case: Case, order: int) -> None:
+    for point in FILLINGS:
+        try:
+            report = check(case.expression, filled(case, point), order=order)
+        except GradcliError as error:
+            assert any(words in str(error) for words in REFUSED), error
+            continue
+        if (case.expression.split("(")[0], order) in UNDEFINED and point in ("zeros", "gaps"):
+            assert all(row.verdict != "wrong" or np.isnan(row.worst.claimed) for row in report.rows)
+        else:
+            assert report.ok, (point, report)
+
+
+HIGHER = [
+    ("prod(x)", [0.0, 0.0, 0.0, 3.0, 2.0]), ("prod(x)", [[0.0, 2.0], [0.0, 0.0]]),
+    ("prod(x, 0)", [[0.0, 2.0], [0.0, 3.0]]),
+    ("cumprod(x, 0)", [2.0, 0.0, 0.0, 3.0, 0.0]), ("cumprod(x, 1)", [[0.0, 0.0, 1.0], [2.0, 0.0, 0.0]]),
+    ("norm(x, 4)", [0.0, 1.0, 2.0]), ("x**[3, 2, 1, 0]", [0.0, 0.0, 0.0, 2.0]), ("2**x", [0.0, 1.0]),
+    ("det(x)", [[0.0] * 4] * 4), ("det(x)", [[1.0, 2.0, 3.0], [2.0, 4.0, 6.0], [1.0, 0.0, 1.0]]),
+    ("det(x)", np.diag([1.0, 1.0, 1e-3, 0.0, 0.0])), ("det(x)", np.diag([1.0, 1e-8, 1e-8]) + 1e-9),
+    ("var(x)", [1.0, 1.0, 1.0]), ("softmax(x, 0)", [1.0, 1.0, 1.0]), ("logaddexp(x, 0)", [0.0, 800.0, -800.0]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("expression", "x"), HIGHER, ids=lambda v: v if isinstance(v, str) else "")
+@pytest.mark.parametrize("order", [2, 3, 4])
+def test_high_orders(expression: str, x: list[float], order: int) -> None:
+    report = check(expression, {"x": np.array(x)}, order=order)
+    assert {row.verdict for row in report.rows} == {"ok"}, report
+
+
+@pytest.mark.parametrize("order", [2, 3])
+def test_powers_by_their_exponents(order: int) -> None:
+    inputs = {"x": np.array([0.0, 1.0, 2.0, 0.5, 0.0]), "y": np.array([2.0, 0.0, 0.0, 1.0, 4.0])}
+    assert check("x**y", inputs, order=order).ok
+
+
+def test_a_long_product_and_its_running_ones() -> None:
+    x = np.ones(1000)
+    x[[300, 700]] = 0
+    for expression in ("prod(x)", "sum(cumprod(x, 0))"):
+        assert check(expression, {"x": x}).ok
+        assert check(expression, {"x": x}, order=2).ok
