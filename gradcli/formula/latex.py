@@ -17,11 +17,13 @@ from gradcli.formula.pieces import (
     between_brackets,
     column,
     diagonal,
+    escaped,
     fraction,
     hadamard,
     in_brackets,
     matrix_product,
     negated,
+    number,
     ones,
     outer,
     scaled,
@@ -91,12 +93,12 @@ class _Writer:
 
     def _one(self, form: Form, parts: list[Piece]) -> Piece:
         if form.op == "number":
-            return _number(form.arg)
+            return number(form.arg)
         if form.op == "name":
             word = {"inf": r"\infty", "pi": r"\pi", "e": "e"}.get(form.arg)
             return Piece(word or symbol(form.arg), ATOM, self.ranks.get(form.arg, 0))
         if form.op == "string":
-            return Piece(rf"\text{{{_escaped(form.arg)}}}", ATOM, 0)
+            return Piece(rf"\text{{{escaped(form.arg)}}}", ATOM, 0)
         if form.op == "unary":
             if form.arg == "~":
                 return Piece(rf"\lnot {in_brackets(parts[0], ATOM)}", PRODUCT, parts[0].rank)
@@ -173,7 +175,8 @@ def _infix(operator: str, a: Piece, b: Piece) -> Piece:
     if operator in "+-" and b.minus:
         operator, b = "-" if operator == "+" else "+", negated(b)
     left = signed(a) if level <= SUM and a.level >= level else in_brackets(a, level)
-    text = f"{left} {_SYMBOLS[operator]} {in_brackets(b, level + 1)}"
+    right = signed(b) if level == COMPARISON and b.level > level else in_brackets(b, level + 1)
+    text = f"{left} {_SYMBOLS[operator]} {right}"
     if level == COMPARISON:
         # 1 where it holds, 0 elsewhere.
         return Piece(rf"\left[{text}\right]", ATOM, rank, column=both)
@@ -192,18 +195,6 @@ def _times(a: Piece, b: Piece) -> Piece:
         vector, other = (a, b) if a.rank == 1 else (b, a)
         return matrix_product(other, diagonal(vector))
     return hadamard(a, b)
-
-
-def _number(value: int | float) -> Piece:
-    mantissa, found, exponent = repr(value).partition("e")
-    if not found:
-        return Piece(mantissa, ATOM, 0)
-    power = f"10^{{{int(exponent)}}}"
-    return Piece(power, POWER, 0) if mantissa == "1" else Piece(rf"{mantissa} \cdot {power}", PRODUCT, 0)
-
-
-def _escaped(text: str) -> str:
-    return re.sub(r"([#$%&_{}])", r"\\\1", re.sub(r"[\\^~]", "", text)).replace("->", r"$\to$")
 
 
 def _sequence(form: Form, parts: list[Piece]) -> Piece:
@@ -242,7 +233,7 @@ def _call(writer: _Writer, form: Form, parts: list[Piece]) -> Piece:
         tensors, settings = [p for _, p in arguments], []
     along_last = settings == [str(rank - 1)]
     shown = settings if rank > 1 or name not in ("softmax", "log_softmax", "logsumexp") else []
-    command = _COMMANDS.get(name) or rf"\operatorname{{{_escaped(name)}}}"
+    command = _COMMANDS.get(name) or rf"\operatorname{{{escaped(name)}}}"
     index = f"_{{{', '.join(shown)}}}" if shown else ""
     text = rf"{command}{index}\left({', '.join(map(_bare, tensors))}\right)"
     head = command if name in _NAMED and not index else ""
@@ -280,15 +271,39 @@ def _surrounded(opening: str, closing: str) -> _Handler:
 
 
 def _prod(writer: _Writer, form: Form, parts: list[Piece]) -> Piece:
-    if form.parts[0].op == "name" and parts[0].rank == 1 and len(parts) == 1:
+    (inner, *dims) = form.parts
+    if inner.op == "name" and parts[0].rank == 1 and not dims:
         return Piece(rf"\prod_{{i}} {with_index(parts[0].text, 'i')}", PRODUCT, 0)
+    if inner.op == "call" and inner.arg[0] == "where" and len(dims) == 1 and inner.parts[2].op == "name":
+        condition, one, x = inner.parts
+        diagonal_is_one = condition.op == "binary" and condition.parts[0].op == "call" and one.is_number(1)
+        if diagonal_is_one and condition.parts[0].arg[0] == "eye" and writer.ranks.get(x.arg) == 1:
+            factor = with_index(symbol(x.arg), "j")
+            return Piece(rf"\left(\prod_{{j \neq i}} {factor}\right)_{{i}}", ATOM, 1)
     return _call(writer, form, parts)
 
 
+def _log1p(writer: _Writer, form: Form, parts: list[Piece]) -> Piece:
+    total = _infix("+", Piece("1", ATOM, 0), parts[0])
+    return Piece(rf"\log\left({total.text}\right)", ATOM, total.rank, column=total.column, head=r"\log")
+
+
+def _xlogy(writer: _Writer, form: Form, parts: list[Piece]) -> Piece:
+    a, b = parts
+    return _times(a, Piece(rf"\log\left({signed(b)}\right)", ATOM, b.rank, column=b.column, head=r"\log"))
+
+
+def _diagonal_of(writer: _Writer, form: Form, parts: list[Piece]) -> Piece:
+    if parts[0].rank != 2 or len(parts) > 1:
+        return _call(writer, form, parts)
+    return Piece(rf"\operatorname{{diag}}\left({signed(parts[0])}\right)", ATOM, 1)
+
+
 def _norm(writer: _Writer, form: Form, parts: list[Piece]) -> Piece:
+    if len(parts) > 2:
+        return _call(writer, form, parts)
     order = f"_{{{signed(parts[1])}}}" if len(parts) > 1 else ""
-    rank = parts[0].rank - 1 if len(parts) > 2 else 0
-    return Piece(rf"\left\lVert {signed(parts[0])} \right\rVert{order}", ATOM, rank)
+    return Piece(rf"\left\lVert {signed(parts[0])} \right\rVert{order}", ATOM, 0)
 
 
 def _inverse(writer: _Writer, form: Form, parts: list[Piece]) -> Piece:
@@ -355,6 +370,10 @@ _HANDLERS: dict[str, _Handler] = {
     "abs": _surrounded(r"\lvert", r"\rvert"),
     "floor": _surrounded(r"\lfloor", r"\rfloor"),
     "ceil": _surrounded(r"\lceil", r"\rceil"),
+    "expm1": lambda writer, form, parts: _infix("-", _exp(writer, form, parts), Piece("1", ATOM, 0)),
+    "log1p": _log1p,
+    "xlogy": _xlogy,
+    "diagonal": _diagonal_of,
     "sum": _sum,
     "prod": _prod,
     "norm": _norm,

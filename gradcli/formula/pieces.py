@@ -71,6 +71,18 @@ def _upright(word: str) -> str:
     return rf"\mathrm{{{escaped}}}" if word.isascii() else rf"\text{{{escaped}}}"
 
 
+def number(value: int | float) -> Piece:
+    mantissa, found, exponent = repr(value).partition("e")
+    if not found:
+        return Piece(mantissa, ATOM, 0)
+    power = f"10^{{{int(exponent)}}}"
+    return Piece(power, POWER, 0) if mantissa == "1" else Piece(rf"{mantissa} \cdot {power}", PRODUCT, 0)
+
+
+def escaped(text: str) -> str:
+    return re.sub(r"([#$%&_{}])", r"\\\1", re.sub(r"[\\^~]", "", text)).replace("->", r"$\to$")
+
+
 def with_index(text: str, index: str) -> str:
     """One more index below: TeX takes no two."""
     match = re.fullmatch(r"(.*_\{(?:[^{}]|\{[^{}]*\})*)\}", text)

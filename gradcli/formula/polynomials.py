@@ -214,6 +214,26 @@ def total_over_itself(algebra: Algebra, factors: list[Factor], free: set[int]) -
     return None
 
 
+def summed_apart(algebra: Algebra, factors: list[Factor], free: set[int]) -> Found:
+    """The sum of a sum, addend by addend, where that is shorter: sum(x - mean(x)) is 0."""
+    for factor in factors:
+        others = [f for f in factors if f is not factor]
+        known = free.union(*[f.labels for f in others])
+        if factor.term.head != "add" or factor.power != 1 or known.issuperset(factor.labels):
+            continue
+        kept = known.intersection(factor.labels)
+        parts = []
+        for term, own, number in placed(factor.term, factor.labels, algebra.fresh):
+            lost = [n for k, n in zip(factor.labels, factor.term.sizes, strict=True) if k not in known and k not in own]
+            counts = [Factor(algebra.size(n).term, (), ONE) for n in lost]
+            parts.append((number, algebra.prod(ONE, [Factor(term, own, ONE), *counts], kept)))
+        total = algebra.add(parts)
+        if _leaves(total.term) < _leaves(factor.term):
+            rest = [*others, Factor(*total, ONE)]
+            return ONE, [*rest, *lengths_lost(algebra, others, rest, free)]
+    return None
+
+
 def _matched(wanted: list[Factor], factors: list[Factor], names: dict[int, int], free: set[int]) -> list[Factor] | None:
     """Factors that are the wanted ones, their own labels renamed; the names are put into the table."""
     found: list[Factor] = []

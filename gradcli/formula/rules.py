@@ -5,7 +5,15 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
-from gradcli.formula.polynomials import divided, expanded, lengths_lost, on_one_denominator, total_over_itself, unnested
+from gradcli.formula.polynomials import (
+    divided,
+    expanded,
+    lengths_lost,
+    on_one_denominator,
+    summed_apart,
+    total_over_itself,
+    unnested,
+)
 from gradcli.formula.terms import ONE, Algebra, Factor, Open, Term, Whole, placed, value_of
 
 Found = tuple[Fraction, list[Factor]] | None
@@ -249,6 +257,16 @@ def _softmax_of(algebra: Algebra, total: Factor, x: Factor) -> Open | None:
     return Open(term, tuple([x.labels[a[0]] for a in whole.axes]))
 
 
+def exp_of_expm1(algebra: Algebra, addends: list[Factor]) -> list[tuple[Fraction, Open]] | None:
+    """expm1(u) + 1 is exp(u)."""
+    one = next((p for p in addends if value_of(p.term) == 1), None)
+    for part in addends:
+        if one is not None and part.term.head == "fn" and part.term.data[0] == "expm1" and part.power == one.power:
+            rest = [(p.power, Open(p.term, p.labels)) for p in addends if p is not part and p is not one]
+            return [*rest, (one.power, algebra.fn("exp", [_argument(part)]))]
+    return None
+
+
 def log_rule(algebra: Algebra, u: Open) -> Open | None:
     """log(1) is 0, log(exp(x)) is x, log(sum(exp(x), dim)) is logsumexp(x, dim)."""
     if value_of(u.term) == 1:
@@ -359,11 +377,12 @@ def odd(name: str) -> Any:
 #: Tried in every product, until none applies.
 FACTOR_RULES = (
     logistic, exp_times_sigmoid, exponentials, indicator_powers, chosen_once, whole_softmax, softmax_quotient,
-    inverse_cancels, absolute_value, root_of_squares, total_over_itself, divided, unnested,
+    inverse_cancels, absolute_value, root_of_squares, total_over_itself, summed_apart, divided,
+    unnested,
 )  # fmt: skip
 
 #: Tried in every sum, until none applies.
-SUM_RULES = (expanded, on_one_denominator)
+SUM_RULES = (exp_of_expm1, expanded, on_one_denominator)
 
 #: By the name of the function.
 FUNCTION_RULES: dict[str, Any] = {
