@@ -13,10 +13,15 @@ from gradcli.chain import backward_function, shown
 from gradcli.dtypes import CATEGORY
 from gradcli.errors import GradcliError, did_you_mean
 from gradcli.execute import execute
+from gradcli.execute.memory import check_free
 from gradcli.infer import cast
 from gradcli.modes import is_grad_enabled
 from gradcli.node import INPUT, OPS, Node, Op, input_node
 from gradcli.numpy_functions import numpy_function, numpy_ufunc
+
+
+# Bytes of a number in a list of Python's, and of its place there.
+_LISTED = 40
 
 
 class GradFn:
@@ -193,6 +198,7 @@ class Tensor:
 
     def tolist(self) -> Any:
         """The elements as nested lists of Python numbers."""
+        check_free(self.numel() * _LISTED, f"a list of {self.numel():,} numbers")
         return self.value().tolist()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:

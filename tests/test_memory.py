@@ -148,3 +148,27 @@ def test_explaining_computes_nothing(spend: Spend) -> None:
     done = spend("explain", "sum(x)", "x=ones(2**40)")
     assert done.code == 0
     assert done.peak < 10
+
+
+def test_the_array_that_is_too_large_is_named(spend: Spend) -> None:
+    """Also a result that is not kept, where an operation gives it in one piece."""
+    done = spend("eval", "x**2", "x=ones(20000)", "--jacobian", "--memory-limit", "100MB")
+    assert done.err.startswith("gradcli: a float32 tensor of shape (20000, 20000) needs 1.6 GB, 100 MB of memory may")
+    assert done.peak < 20
+
+
+def test_a_batch_refuses_archives_by_their_headers(spend: Spend, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    np.savez_compressed(tmp_path / "data" / "a.npz", x=np.zeros(30_000_000, np.float32))
+    done = spend("batch", "sum(x)", f"x={tmp_path}/data/", "-o", f"{tmp_path}/out", "--memory-limit", "100MB")
+    assert done.err.startswith("gradcli: ") and "a.npz:x needs 120 MB" in done.err
+    assert done.peak < 20
+
+
+def test_a_stream_of_large_arrays_is_written_in_pieces(spend: Spend, tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.ones((2, 1_000_000), np.float32))
+    done = spend("stream", "x*2", f"{tmp_path}/x.npy", "--name", "x", "--no-grad")
+    assert (done.code, done.err) == (0, "")
+    assert done.peak < 50
+    row = b"[2.0" + b", 2.0" * 999_999 + b"]"
+    assert done.out.read_bytes().endswith(b'"value": [' + row + b", " + row + b'], "grads": null}\n')

@@ -18,6 +18,7 @@ from gradcli.batch.reading import Reader
 from gradcli.batch.writing import write_new
 from gradcli.errors import GradcliError, WorkError
 from gradcli.functions import manual_seed, set_default_dtype
+from gradcli.limits import limited
 from gradcli.render.json import to_json
 from gradcli.storage import FileArray
 from gradcli.storage.header import shown
@@ -40,9 +41,10 @@ class Common:
 
     def __init__(self, job: Job) -> None:
         settle(job)
-        self.shared = {name: value.load(name, job.dtype) for name, value in job.shared.items()}
-        # In float64: the value decides later what it is rounded to.
-        self.vector = job.grad_output.load("--grad-output", "float64") if job.grad_output is not None else None
+        with limited(job.limit):
+            self.shared = {name: value.load(name, job.dtype) for name, value in job.shared.items()}
+            # In float64: the value decides later what it is rounded to.
+            self.vector = job.grad_output.load("--grad-output", "float64") if job.grad_output is not None else None
         self.gate = threading.Lock()
 
 
@@ -83,7 +85,7 @@ class Worker:
         """Do neighbouring items; failures are told in their outcomes; results that cannot be written end the part."""
         outcomes: list[Outcome] = []
         sums: dict[str, Any] = {}
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"), limited(self.limit):
             for task in tasks:
                 if stopped():
                     return Part(outcomes, sums, False)
@@ -97,8 +99,9 @@ class Worker:
 
     def try_on(self, task: Task) -> str | None:
         """Plan for the form of an item and compute nothing; a note on why there are no gradients, if so."""
-        for (name, reader), path in zip(self._readers, task.paths, strict=True):
-            self._arrays[name] = self._read(reader, path)[0]
+        with limited(self.limit):
+            for (name, reader), path in zip(self._readers, task.paths, strict=True):
+                self._arrays[name] = self._read(reader, path)[0]
         try:
             return self._prepared().note
         except GradcliError as error:

@@ -14,12 +14,15 @@ from gradcli.dtypes import DEFAULT_DTYPE, FLOAT64
 from gradcli.errors import GradcliError
 from gradcli.evaluation import Form, prepare, to_array
 from gradcli.execute import execute, run
+from gradcli.execute.memory import check_free
 from gradcli.node import Node, constant, toposort
 from gradcli.plan import plan
 from gradcli.syntax import Program, parse
 
 # Inputs of up to so many elements are checked entry by entry.
 _ENTRIES = 256
+# Bytes that are held for each element of an input: gradients, directions, points on either side, all in float64.
+_HELD = 64
 # How badly off each verdict is.
 _SEVERITY = {OK: 0, EDGE: 1, KINK: 2, WRONG: 3}
 # Matrices that are symmetric but for rounding.
@@ -94,6 +97,9 @@ def _check(
 ) -> Report:
     forms = [Form(name, array.shape, array.dtype) for name, array in arrays.items()]
     request = prepare(program, forms, wrt, gradients_needed=False)
+    largest = max(arrays.values(), key=lambda array: array.size, default=None)
+    if largest is not None:
+        check_free(largest.size * _HELD, f"checking an input of {largest.size:,} elements")
     value = request.roots[0]
     if not value.is_floating:
         raise GradcliError(f"the value is {value.dtype} and has no gradient")

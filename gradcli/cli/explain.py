@@ -13,8 +13,8 @@ from gradcli.errors import GradcliError
 HELP = """Show how EXPR and its gradients would be computed.
 
 Prints the passes over the data, the dimension that each goes along in blocks, every step with its kernel and its
-buffer, and the bytes read, written and held. Inputs are given as to `gradcli eval`; of files only the
-headers are read, and nothing is computed.
+buffer, and the bytes read, written and held. Inputs are given as to `gradcli eval`; of files only the headers are
+read, and nothing is computed.
 
 \b
 Examples:

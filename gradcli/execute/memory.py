@@ -26,22 +26,35 @@ def check_memory(program: Program, leaves: Sequence[Any], threads: int, streamed
     needed = program.memory(threads, streamed) + sum(size for size, _ in inputs)
     if needed < SMALL and (limit is None or needed <= limit):
         return
-    if limit is None:
-        # Imported here: small inputs need none of it.
-        from gradcli.storage.memory import available_memory
-
-        free = available_memory()
-        limit = None if free is None else int(free * _SHARE)
+    limit = _most()
     if limit is None or needed <= limit:
         return
-    made = [
-        node for node in program.held() if node not in {program.origin.get(n, n) for n in _streamed(program, streamed)}
-    ]
+    # What an operation gives in one piece is held, even where it goes to a file.
+    whole = {step.out for stage in program.stages for step in stage.whole}
+    written = {program.origin.get(n, n) for n in (program.values[number] for number in streamed - whole)}
+    made = [node for node in program.held() if node not in written]
     raise _too_large(made, [*inputs, _buffers(program, threads)], needed, limit)
 
 
-def _streamed(program: Program, numbers: frozenset[int]) -> list[Node]:
-    return [program.values[number] for number in numbers]
+def check_free(size: int, name: str) -> None:
+    """Refuse what takes about so many bytes beside arrays, if that is more than may be used."""
+    if size < SMALL and MEMORY_LIMIT.get() is None:
+        return
+    limit = _most()
+    if limit is not None and size > limit:
+        raise GradcliError(f"{name} needs about {show_bytes(size)}, {show_bytes(limit)} of memory may be used")
+
+
+def _most() -> int | None:
+    """How many bytes may be used: as set, or most of what is free."""
+    limit = MEMORY_LIMIT.get()
+    if limit is not None:
+        return limit
+    # Imported here: small inputs need none of it.
+    from gradcli.storage.memory import available_memory
+
+    free = available_memory()
+    return None if free is None else int(free * _SHARE)
 
 
 def _buffers(program: Program, threads: int) -> tuple[int, str]:
@@ -75,7 +88,9 @@ def _size(array: np.ndarray) -> int:
 def _too_large(made: Sequence[Node], others: Sequence[tuple[int, str]], needed: int, limit: int) -> GradcliError:
     """The error that names what takes most: arrays that are made, and inputs and buffers."""
     held = sorted(made, key=lambda node: node.nbytes, reverse=True)
-    parts = sorted([*((node.nbytes, describe(node)) for node in held), *others], key=lambda part: -part[0])
+    parts = [*((node.nbytes, describe(node)) for node in held), *others]
+    # Of two that are as large, the file: it is what can be told apart.
+    parts.sort(key=lambda part: (-part[0], not part[1].endswith("whole,")))
     size, name = parts[0]
     have = f"{show_bytes(limit)} of memory may be used"
     if size > limit:
