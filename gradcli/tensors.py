@@ -19,7 +19,6 @@ from gradcli.modes import is_grad_enabled
 from gradcli.node import INPUT, OPS, Node, Op, input_node
 from gradcli.numpy_functions import numpy_function, numpy_ufunc
 
-
 # Bytes of a number in a list of Python's, and of its place there.
 _LISTED = 40
 
