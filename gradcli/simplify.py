@@ -13,8 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from gradcli.blocking import aligned
 from gradcli.dtypes import is_wider
 from gradcli.factor import Condition, about_mean, hoisted, is_small, product_of_equals, scaled, summed_product
+from gradcli.infer import broadcast_shapes
 from gradcli.node import CONSTANT, INPUT, OPS, Node, Op, Params, Shape, constant, make, toposort
 
 # Numbers of this size may change places with other factors.
@@ -88,8 +90,10 @@ class _Simplifier:
     def build(self, op: Op, inputs: tuple[Node, ...], params: Params, shape: Shape | None = None) -> Node:
         """The node of an operation, simplified, or the equal one that was built before."""
         name = op.name
-        if op.family in ("elementwise", "loss"):
+        if op.family == "elementwise":
             inputs = _without_expansion(inputs)
+        elif op.blocking.follow is aligned and len(inputs) > 1:
+            inputs = _of_one_shape(inputs)
         elif "axis_given" in params and params["keepdim"]:
             # One form of each reduction, so that equal ones are found.
             return self._in_shape(
@@ -159,6 +163,12 @@ def _folded(node: Node) -> Node:
 def _without_expansion(inputs: tuple[Node, ...]) -> tuple[Node, ...]:
     """Operands before they were stretched: elementwise operations broadcast by themselves."""
     return tuple([_unstretched(i) if i.op.name in _STRETCHES else i for i in inputs])
+
+
+def _of_one_shape(inputs: tuple[Node, ...]) -> tuple[Node, ...]:
+    """The same where the result is a sum of all elements, so that their number must stay."""
+    bare = _without_expansion(inputs)
+    return bare if broadcast_shapes([i.shape for i in bare]) == broadcast_shapes([i.shape for i in inputs]) else inputs
 
 
 def _unstretched(node: Node) -> Node:

@@ -387,3 +387,17 @@ def test_numbers_that_nothing_holds_are_not_taken_for_each_other() -> None:
     roots = [OPS["neg"](OPS["full"]((2,), float(k))) for k in range(300)]
     for k, root in enumerate(simplify(roots)):
         np.testing.assert_array_equal(op_by_op([root])[0], [-k, -k])
+
+
+@pytest.mark.parametrize(
+    "loss",
+    ["mse_loss(x, 0*x)", "huber_loss(x, 0*x)", "smooth_l1_loss(x, 0*x)", "binary_cross_entropy_with_logits(x, 0*x)"],
+)
+def test_losses_of_stretched_tensors_count_all_elements(loss: str) -> None:
+    for stretched in ("s.expand(4, 3)", "r.expand(4, 3)", "s.expand(4, 3) + zeros(4, 3)"):
+        for how in ("mean", "sum", "none"):
+            text = f"x = {stretched}; 2*{loss[:-1]}, reduction='{how}')"
+            values = {name: np.array(value) for name, value in (("s", 3.0), ("r", [1.0, 2.0, 3.0])) if name in text[:8]}
+            roots = roots_of(text, values)
+            for got, expected in zip(planned(roots).arrays, op_by_op(roots), strict=True):
+                np.testing.assert_allclose(got, expected, rtol=1e-12)
