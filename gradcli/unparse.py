@@ -66,7 +66,8 @@ class _Writer:
 
     def number(self, value: int | float) -> None:
         # A literal too large for a float is infinite, and "inf" would be a name.
-        self._leaf("1e999" if math.isinf(value) else repr(value), _NUMBER)
+        large = abs(value) >= 2**1024 if isinstance(value, int) else math.isinf(value)
+        self._leaf("1e999" if large else repr(value), _NUMBER)
 
     def name(self, name: str) -> None:
         self._leaf(name)

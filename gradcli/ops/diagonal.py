@@ -40,7 +40,8 @@ def _diagonal_layout(inputs: tuple[Node, ...], params: Params, shape: Shape) -> 
 
 
 def _diagonal_kernel(x: Any, offset: int, dim1: int, dim2: int, copy: bool) -> Any:
-    return np.diagonal(x, offset, dim1, dim2)
+    # What lies beyond the matrix is empty, however far; NumPy counts in 32 bits here.
+    return np.diagonal(x, max(-x.shape[dim1], min(offset, x.shape[dim2])), dim1, dim2)
 
 
 def _diagonal_vjp(g: Node, out: Node, x: Node, copy: bool, **place: int) -> tuple[Node]:
