@@ -69,7 +69,10 @@ def backward(output: Tensor, gradient: Any, create_graph: bool, inputs: Any) -> 
         # Leaves of their own: a loop of backward passes must not keep every pass alive.
         gradients = as_leaves(gradients)
     for tensor, total in zip(receivers, gradients, strict=True):
-        tensor.grad = total
+        if tensor.grad is None or create_graph or tensor.grad.requires_grad:
+            tensor.grad = total
+        else:
+            tensor.grad.copy_(total)
 
 
 def grad(

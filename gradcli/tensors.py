@@ -71,7 +71,7 @@ class Tensor:
     are read-only, so that a graph built earlier keeps its meaning.
     """
 
-    __slots__ = ("node", "_grad", "known_value", "_retains_grad", "__weakref__")
+    __slots__ = ("node", "_grad", "known_value", "_retains_grad", "_sharing", "__weakref__")
 
     def __init__(self, node: Node) -> None:
         if not isinstance(node, Node):
@@ -80,6 +80,8 @@ class Tensor:
         self._grad: Tensor | None = None
         self.known_value: np.ndarray | None = None
         self._retains_grad = False
+        #: The tensors that show the same elements, through `detach` and `data`: a change in place is a change of all.
+        self._sharing: list[weakref.ref[Tensor]] | None = None
         node.tensor = weakref.ref(self)
 
     # What it is -------------------------------------------------------------------------------------------------------
@@ -146,8 +148,20 @@ class Tensor:
 
     @property
     def data(self) -> Tensor:
-        """The same values, untracked."""
+        """The same values, untracked; a change of it in place changes this tensor too."""
         return self.detach()
+
+    @data.setter
+    def data(self, new: Tensor) -> None:
+        if not isinstance(new, Tensor):
+            raise GradcliError("x.data can only be set to a tensor", hint="use gradcli.tensor(data)")
+        # What x.data -= y ends with is the tensor's own data.
+        if not self._shares_with(new):
+            if not self.is_leaf:
+                raise GradcliError("the data of a tracked result cannot be replaced", hint="use x.detach()")
+            tracked = self.requires_grad
+            self._become(input_node(new.value(), requires_grad=True) if tracked else _detached(new.node))
+            self._share(new)
 
     def size(self, dim: int | None = None) -> Any:
         """The shape, or the length of one dimension."""
@@ -267,8 +281,21 @@ class Tensor:
         backward(self, gradient, create_graph, inputs)
 
     def detach(self) -> Tensor:
-        """The same values, no longer tracked."""
+        """The same values, no longer tracked; a change of them in place changes this tensor too."""
         return call(OPS["detach"], self)
+
+    def _share(self, other: Tensor) -> None:
+        """Belong to the tensors that show the same elements as `other`, and to no others."""
+        if self._sharing is not None:
+            self._sharing[:] = [ref for ref in self._sharing if ref() is not self]
+        if other._sharing is None:
+            other._sharing = [weakref.ref(other)]
+        other._sharing[:] = [ref for ref in other._sharing if ref() is not None]
+        other._sharing.append(weakref.ref(self))
+        self._sharing = other._sharing
+
+    def _shares_with(self, other: Tensor) -> bool:
+        return self is other or (self._sharing is not None and self._sharing is other._sharing)
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Start (or stop) tracking operations on this leaf; gives the tensor itself."""
@@ -293,6 +320,15 @@ class Tensor:
         """Set every element to 0, as in `x.grad.zero_()`; gives the tensor itself."""
         return self._update(Tensor(OPS["zeros_like"](self.node)))
 
+    def fill_(self, value: Any) -> Tensor:
+        """Set every element to a number; gives the tensor itself."""
+        return self._update(call(OPS["full_like"], self.detach(), value))
+
+    def copy_(self, source: Any) -> Tensor:
+        """Take over the elements of another tensor, broadcast and converted; gives the tensor itself."""
+        new = call(OPS["expand"], source, self.shape)
+        return self._update(tensor_of(cast(new.node, self.dtype)))
+
     def _update(self, new: Tensor) -> Tensor:
         """Take over the values of `new`, as an in-place operation does; graphs built earlier keep the old ones."""
         if new.shape != self.shape:
@@ -301,6 +337,12 @@ class Tensor:
             raise GradcliError(
                 f"a tensor of {self.dtype} cannot take values of {new.dtype} in place",
                 hint="write it out, as in x = x / 2, or convert it first, as in x.float()",
+            )
+        sharing = [t for ref in self._sharing or () if (t := ref()) is not None and t is not self]
+        if any(not other.is_leaf for other in sharing):
+            raise GradcliError(
+                "the data of a tracked result cannot be changed in place: gradients through it would not know",
+                hint="compute a new tensor, or use x.detach().clone()",
             )
         if self.is_leaf and self.requires_grad:
             if is_grad_enabled():
@@ -311,6 +353,8 @@ class Tensor:
             self._become(input_node(new.value().astype(self.dtype), requires_grad=True))
         else:
             self._become(cast(new.node, self.dtype))
+        for other in sharing:
+            other._become(input_node(self.value(), requires_grad=True) if other.requires_grad else _detached(self.node))
         return self
 
     def _become(self, node: Node) -> None:
@@ -323,6 +367,9 @@ class Tensor:
     def __getattr__(self, name: str) -> Any:
         op = OPS.get(name)
         if op is None or not op.public:
+            changing = OPS.get(name[:-1]) if name.endswith("_") else None
+            if changing is not None and changing.public and changing.family == "elementwise":
+                return lambda *args, **kwargs: self._update(call(changing, self, *args, **kwargs))
             hint = did_you_mean(name, [n for n, o in OPS.items() if o.public])
             raise AttributeError(f"a Tensor has no attribute {name!r}" + (f"; {hint}" if hint else ""))
         return lambda *args, **kwargs: call(op, self, *args, **kwargs)
@@ -455,8 +502,15 @@ def call(op: Op, *args: Any, **kwargs: Any) -> Any:
     if "requires_grad" in kwargs and op.family == "create":
         flag = kwargs.pop("requires_grad")
         return call(op, *args, **kwargs).requires_grad_(as_flag(flag, "requires_grad"))
-    result = op(*(lower(a) for a in args), **{k: lower(v) for k, v in kwargs.items()})
-    return _raise(result)
+    result = _raise(op(*(lower(a) for a in args), **{k: lower(v) for k, v in kwargs.items()}))
+    if op is OPS["detach"] and args and isinstance(args[0], Tensor):
+        result._share(args[0])
+    return result
+
+
+def _detached(node: Node) -> Node:
+    result: Node = OPS["detach"](node)
+    return result
 
 
 def lower(value: Any) -> Any:
@@ -479,7 +533,7 @@ def _lower_bound(value: Any) -> Any:
 def _raise(result: Any) -> Any:
     if isinstance(result, Node):
         if result.requires_grad and not is_grad_enabled():
-            result = OPS["detach"](result)
+            result = _detached(result)
         return tensor_of(result)
     # Several results with names, such as (values, indices).
     return result._make(_raise(r) for r in result) if hasattr(result, "_make") else result

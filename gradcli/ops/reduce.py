@@ -341,8 +341,6 @@ def _spread(name: str, kernel: Any, doc: str, vjp: Any, accumulate: Accumulate) 
         # As in PyTorch, a boolean in second place means `unbiased`.
         if isinstance(dim, bool):
             dim, unbiased = None, dim
-        if not isinstance(unbiased, bool | None):
-            raise GradcliError("unbiased must be True or False", argument="unbiased")
         if correction is None:
             correction = 1 if unbiased is None else int(as_flag(unbiased, "unbiased"))
         return reduce_node(op, input, dim, keepdim, floating=True, correction=as_number(correction, "correction"))

@@ -1,0 +1,141 @@
+"""Changes in place: which tensors see them, which are refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import gradcli as gc
+
+
+def leaf() -> Any:
+    x = gc.tensor([1.0, 2.0], requires_grad=True)
+    (x**2).sum().backward()
+    return x
+
+
+@pytest.mark.parametrize(
+    "clear",
+    [
+        lambda x: x.grad.zero_(),
+        lambda x: x.grad.data.zero_(),
+        lambda x: x.grad.detach().zero_(),
+        lambda x: x.grad.data.detach().data.zero_(),
+        lambda x: gc.detach(x.grad).zero_(),
+        lambda x: x.grad.data.fill_(0),
+        lambda x: x.grad.data.mul_(0),
+        lambda x: x.grad.data.copy_(gc.zeros(2)),
+    ],
+)
+def test_gradients_are_cleared_in_every_way_of_the_old_tutorials(clear: Callable[[Any], Any]) -> None:
+    x = leaf()
+    clear(x)
+    assert x.grad.tolist() == [0.0, 0.0]
+    (x**2).sum().backward()
+    assert x.grad.tolist() == [2.0, 4.0]
+
+
+def subtract(x: Any) -> None:
+    x.data -= 0.5 * x.grad
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        subtract,
+        lambda x: x.data.sub_(0.5 * x.grad),
+        lambda x: x.data.add_(x.grad, alpha=-0.5),
+        lambda x: x.data.sub_(x.grad.data, alpha=0.5),
+        lambda x: x.detach().sub_(0.5 * x.grad),
+        lambda x: x.data.copy_(x.data - 0.5 * x.grad),
+        lambda x: x.data.zero_(),
+        lambda x: gc.no_grad()(lambda: x.sub_(0.5 * x.grad))(),
+    ],
+)
+def test_a_step_of_descent_in_every_way_of_the_old_tutorials(step: Callable[[Any], Any]) -> None:
+    x = leaf()
+    step(x)
+    assert x.tolist() == [0.0, 0.0] and x.is_leaf and x.requires_grad and x.grad.tolist() == [2.0, 4.0]
+    x.grad.data.zero_()
+    (x**2 + x).sum().backward()
+    assert x.grad.tolist() == [1.0, 1.0]
+
+
+def test_detached_tensors_share_their_elements() -> None:
+    x = gc.tensor([1.0, 2.0], requires_grad=True)
+    d, e = x.detach(), x.data.detach()
+    d += 1
+    assert x.tolist() == d.tolist() == e.tolist() == [2.0, 3.0] and not d.requires_grad
+    with gc.no_grad():
+        x.mul_(2)
+    assert x.tolist() == d.tolist() == e.tolist() == [4.0, 6.0]
+    copied = x.data.clone()
+    copied.zero_()
+    assert x.tolist() == [4.0, 6.0]
+    tracked = x.detach().requires_grad_()
+    d.zero_()
+    assert tracked.tolist() == [0.0, 0.0] and tracked.requires_grad
+    y = tracked * 2
+    d.fill_(7)
+    assert y.tolist() == [0.0, 0.0], "a graph built earlier keeps its meaning"
+
+
+def test_data_is_replaced() -> None:
+    x = leaf()
+    new = gc.tensor([5.0, 6.0, 7.0])
+    old = x.detach()
+    x.data = new
+    assert x.tolist() == [5.0, 6.0, 7.0] and x.requires_grad and x.is_leaf
+    new.zero_()
+    old.fill_(9)
+    assert x.tolist() == [0.0, 0.0, 0.0]
+    with pytest.raises(gc.GradcliError, match="can only be set to a tensor"):
+        x.data = 5
+    with pytest.raises(gc.GradcliError, match="tracked result"):
+        (x * 2).data = new
+
+
+def test_backward_adds_to_the_gradient_in_place() -> None:
+    x = leaf()
+    g, d = x.grad, x.grad.data
+    (x**2).sum().backward()
+    assert x.grad is g and g.tolist() == d.tolist() == [4.0, 8.0]
+
+
+def test_changes_of_many_kinds() -> None:
+    x = gc.ones(2)
+    assert x.fill_(3).mul_(2).add_(2).div_(2).pow_(2) is x
+    assert x.tolist() == [16.0, 16.0] and x.sqrt_().neg_().clamp_(-3, 3).abs_().tolist() == [3.0, 3.0]
+    y = gc.tensor([1, 2])
+    assert y.copy_(gc.tensor([3.7, 4])).tolist() == [3, 4] and y.dtype == gc.int64
+    assert gc.ones(2, 2).copy_(gc.tensor([1.0, 2.0])).tolist() == [[1.0, 2.0], [1.0, 2.0]]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda x: x.add_(1), "a leaf that requires grad cannot be changed in place"),
+        (lambda x: x.zero_(), "a leaf that requires grad cannot be changed in place"),
+        (lambda x: gc.ones(2).add_(gc.ones(3, 2)), r"shape \(2,\) cannot take values of shape \(3, 2\)"),
+        (lambda x: gc.tensor([1, 2]).add_(0.5), "int64 cannot take values of float32"),
+        (lambda x: gc.ones(2).copy_(gc.ones(3)), "cannot be expanded"),
+    ],
+)
+def test_what_cannot_be_changed(change: Callable[[Any], Any], message: str) -> None:
+    with pytest.raises(gc.GradcliError, match=message):
+        change(leaf())
+
+
+def test_the_data_of_a_result_is_not_changed_behind_its_gradient() -> None:
+    y = leaf() * 2
+    d = y.data
+    with pytest.raises(gc.GradcliError, match="the data of a tracked result"):
+        d.zero_()
+    assert y.tolist() == d.tolist() == [2.0, 4.0]
+
+
+def test_only_elementwise_operations_change_in_place() -> None:
+    for name in ("sum_", "matmul_", "reshape_", "nonsense_", "_cast_", "__"):
+        assert not hasattr(gc.ones(2), name)
