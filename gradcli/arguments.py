@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from gradcli.dtypes import DEFAULT_DTYPE, FLOAT64, INT64, check_dtype
-from gradcli.errors import GradcliError
+from gradcli.errors import GradcliError, quoted
 from gradcli.node import MAX_DIMENSIONS, OPS, Node, Number, constant, fitted, weak_constant
 
 
@@ -180,7 +180,7 @@ def as_choice(value: Any, name: str, choices: Sequence[str]) -> str:
         return value
     hint = f"use {', '.join(repr(c) for c in choices[:-1])} or {choices[-1]!r}"
     if isinstance(value, str):
-        raise GradcliError(f"unknown {name} {value!r}", hint=hint, argument=name)
+        raise GradcliError(f"unknown {name} {quoted(value)}", hint=hint, argument=name)
     raise GradcliError(f"{name} must be a string, got {_shown(value)}", hint=hint, argument=name)
 
 
@@ -193,4 +193,7 @@ def as_function(value: Any) -> Any:
 
 def _shown(value: Any) -> str:
     """A value of the wrong kind, for messages: itself where it is short and plain."""
-    return repr(value) if isinstance(value, bool | int | float | str) and len(str(value)) < 30 else kind_of(value)
+    plain = value.item() if isinstance(value, np.generic) else value
+    if isinstance(plain, int):
+        return repr(plain) if abs(plain) < 10**30 else "a number of many digits"
+    return repr(plain) if isinstance(plain, float) or (isinstance(plain, str) and len(plain) < 30) else kind_of(value)

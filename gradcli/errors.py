@@ -8,6 +8,7 @@ Span = tuple[int, int]
 _WINDOW = 100
 # What a message quotes from the input may be a megabyte long; its beginning and end tell enough.
 _LONGEST = 400
+_LONGEST_QUOTED = 60
 
 
 class Place(tuple[int, int]):
@@ -66,6 +67,11 @@ class WorkError(GradcliError):
     """The request was fine and the work failed: a file, the disk or the machine (exit code 1)."""
 
     exit_code = 1
+
+
+def quoted(text: str) -> str:
+    """A text of the user's in quotes, for a message: its beginning, where it is long."""
+    return repr(text if len(text) <= _LONGEST_QUOTED else f"{text[:_LONGEST_QUOTED]}…")
 
 
 def _one_line(text: str) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 from gradcli.arguments import as_function, as_node, kind_of, list_array
 from gradcli.autodiff import vjp
 from gradcli.dtypes import DEFAULT_DTYPE, DTYPES
-from gradcli.errors import GradcliError, did_you_mean
+from gradcli.errors import GradcliError, did_you_mean, quoted
 from gradcli.execute import Progress, execute, run
 from gradcli.expression import Evaluator
 from gradcli.infer import cast
@@ -387,7 +387,7 @@ def _differentiated(forms: Sequence[Form], wrt: Iterable[str] | str | None) -> l
     for name in names:
         if name not in dtypes:
             known = did_you_mean(name, list(dtypes)) or f"the inputs are {', '.join(dtypes) or 'none'}"
-            raise GradcliError(f"there is no input {name!r} to differentiate", hint=known)
+            raise GradcliError(f"there is no input {quoted(name)} to differentiate", hint=known)
         if dtypes[name].kind != "f":
             raise GradcliError(
                 f"the input {name!r} is {dtypes[name]} and cannot be differentiated",

@@ -11,7 +11,7 @@ import numpy as np
 
 from gradcli.arguments import Literal, as_node, kind_of, normalize_axis
 from gradcli.dtypes import BOOL, DEFAULT_DTYPE, DTYPES, FLOAT64
-from gradcli.errors import GradcliError, Span, did_you_mean
+from gradcli.errors import GradcliError, Span, did_you_mean, quoted
 from gradcli.execute import execute
 from gradcli.expansion import check_expansion
 from gradcli.functions import CONSTANTS
@@ -246,7 +246,7 @@ class Evaluator:
             raise GradcliError(f"{name!r} is a function", span=place, hint=f"call it, as in {name}(x)")
         candidates = [*(local or ()), *self.names, *CONSTANTS]
         hint = did_you_mean(name, candidates) or f"give it a value{self.where}, as in {name}=ones(2,2)"
-        raise GradcliError(f"unknown name {name!r}", span=place, hint=hint)
+        raise GradcliError(f"unknown name {quoted(name)}", span=place, hint=hint)
 
     # Operations -------------------------------------------------------------------------------------------------------
 
@@ -379,7 +379,7 @@ def unknown_function(name: str, start: int, names: Iterable[str], defined: Itera
         return GradcliError(f"{name!r} is not a function", span=place, hint=f"write {name}*(...) to multiply")
     close = did_you_mean(name, [*(n for n, o in OPS.items() if o.public), *defined])
     hint = close or "functions have PyTorch's names, such as exp or sum"
-    return GradcliError(f"unknown function {name!r}", span=place, hint=hint)
+    return GradcliError(f"unknown function {quoted(name)}", span=place, hint=hint)
 
 
 def _number_arithmetic(symbol: str, a: Any, b: Any) -> Any:

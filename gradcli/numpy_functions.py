@@ -95,7 +95,7 @@ def _dtype(dtype: Any) -> np.dtype | None:
         return None
     try:
         found = np.dtype(dtype)
-    except TypeError:
+    except (TypeError, ValueError):
         raise GradcliError("dtype must name a dtype such as float64", argument="dtype") from None
     check_dtype(found)
     return found

@@ -39,7 +39,8 @@ class Generator:
         if seed is None:
             seed = int.from_bytes(os.urandom(4), "little")
         if not -(2**63) <= seed < 2**64:
-            raise GradcliError(f"the seed {seed} is out of range", hint="it must lie between -2**63 and 2**64 - 1")
+            shown = f"the seed {seed}" if abs(seed) < 10**30 else "the seed"
+            raise GradcliError(f"{shown} is out of range", hint="it must lie between -2**63 and 2**64 - 1")
         self._stream = _Stream()
         self._last: Draw | int = seed & 0xFFFFFFFF
 

@@ -17,8 +17,10 @@ import pytest
 
 import gradcli as gc
 from gradcli import execute, node
+from gradcli.dtypes import DTYPES
 from gradcli.errors import GradcliError
 from gradcli.node import OPS
+from gradcli.tensors import call as call_op
 from tests import bad_files
 from tests.command import COMMAND, Done, call, ended_by, environment, leftovers, process, shell
 
@@ -444,3 +446,28 @@ def test_an_input_that_is_not_used_is_a_slip(monkeypatch: pytest.MonkeyPatch, wo
     done = call(monkeypatch, *words, spare, stdin=b'{"x": 1}\n')
     assert (done.code, done.out) == (2, "")
     assert done.err == "gradcli: the input 'rates' is never used\n  x*rate\n    ^^^^\nhint: did you mean 'rate'?\n"
+
+
+# Python's own words for values: no user writes them.
+_PYTHON = re.compile(
+    r"dtype\(|<class|<built|Node\(|array\(|Tensor\(|Op\(|object at|np\.\w+\(|NoneType|slice\(|a{100}|0{100}"
+)
+
+
+@pytest.mark.parametrize("name", sorted(n for n, op in OPS.items() if op.public and n not in DTYPES))
+def test_values_are_named_as_users_write_them(name: str) -> None:
+    x = gc.tensor(np.arange(1.0, 7.0).reshape(2, 3))
+    values = [
+        np.dtype("float32"), np.float32, np.ones(3), x, len, {}, {1}, b"x", 1j, "a" * 500, np.float64(2), ..., None,
+        slice(1, 2), x.max(0), np.ones(2, complex), np.array(["a"]), np.array([None]), 10**5000, [1, "a"], [None],
+        range(3), np.True_, object(),
+    ]  # fmt: skip
+    op = OPS[name]
+    needed = len(op.signature.required)
+    calls = [([x] * k + [value], {}) for value in values for k in range(needed + 1)]
+    calls += [([x] * needed, {word: value}) for value in values for word in op.signature.defaults]
+    for args, words in calls:
+        try:
+            call_op(op, *args, **words)
+        except GradcliError as error:
+            assert _PYTHON.search(error.message) is None and len(error.message) < 250, (args, words)

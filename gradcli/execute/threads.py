@@ -36,7 +36,8 @@ def set_num_threads(number: int) -> None:
     >>> gc.set_num_threads(gc.get_num_threads())
     """
     if not isinstance(number, int) or isinstance(number, bool) or not 1 <= number <= 1024:
-        shown = number if isinstance(number, int | float) else kind_of(number)
+        short = isinstance(number, float) or (isinstance(number, int) and abs(number) < 10**30)
+        shown = number if short else kind_of(number)
         raise GradcliError(f"the number of threads must be a whole number from 1 to 1024, got {shown}")
     THREADS.set(number)
 

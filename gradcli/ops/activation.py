@@ -98,7 +98,7 @@ def _hardtanh(input: Any, low: Any, high: Any) -> Node:
     if x.dtype.kind != "f" and any(map(math.isnan, bounds)):
         raise GradcliError(f"hardtanh() of {x.dtype} cannot have NaN as a bound", hint="convert it, as in x.float()")
     if bounds[0] > bounds[1]:
-        raise GradcliError(f"min_val {low} is greater than max_val {high}", argument="min_val")
+        raise GradcliError(f"min_val {bounds[0]:g} is greater than max_val {bounds[1]:g}", argument="min_val")
     if x.dtype.kind == "u" and bounds[0] < 0:
         raise GradcliError(f"hardtanh() of {x.dtype} cannot have a negative min_val", argument="min_val")
     return apply(hardtanh, x, min_val=bounds[0], max_val=bounds[1])

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from gradcli.arguments import as_node
-from gradcli.errors import GradcliError
+from gradcli.errors import GradcliError, quoted
 from gradcli.infer import cast, promote
 from gradcli.node import Node, make
 from gradcli.ops.diagonal import diagonal_of
@@ -34,7 +34,7 @@ def _labels(text: str) -> list[str]:
     for letter in before + after:
         if letter not in _LETTERS:
             what = "more than one ellipsis, or an incomplete one," if letter == "." else repr(letter)
-            raise _refused(f"{what} in {text!r}", "a dimension is named by a letter, several by ...")
+            raise _refused(f"{what} in {quoted(text)}", "a dimension is named by a letter, several by ...")
     return [*before, *([_ELLIPSIS] if found else []), *after]
 
 
@@ -45,13 +45,13 @@ def _parse(equation: Any, operands: int) -> tuple[list[list[str]], list[str] | N
     left, arrow, right = equation.partition("->")
     inputs = [_labels(part) for part in left.split(",")]
     if len(inputs) != operands:
-        raise _refused(f"the equation {equation!r} is for {_tensors(len(inputs))}, got {_tensors(operands)}")
+        raise _refused(f"the equation {quoted(equation)} is for {_tensors(len(inputs))}, got {_tensors(operands)}")
     output = _labels(right) if arrow else None
     known = {label for labels in inputs for label in labels}
     for label in output or ():
         assert output is not None
         if output.count(label) > 1:
-            raise _refused(f"{label!r} appears more than once in the output {right.strip()!r}")
+            raise _refused(f"{label!r} appears more than once in the output {quoted(right.strip())}")
         if label not in known and label != _ELLIPSIS:
             raise _refused(f"{label!r} in the output is not in any operand")
     return inputs, output
@@ -68,7 +68,7 @@ def _expand_ellipses(inputs: list[list[str]], nodes: list[Node]) -> tuple[list[l
         named = len(labels) - (_ELLIPSIS in labels)
         if named > node.ndim or (named < node.ndim and _ELLIPSIS not in labels):
             raise _refused(
-                f"{''.join(labels)!r} names {named} dimension{'s' if named != 1 else ''}, "
+                f"{quoted(''.join(labels))} names {named} dimension{'s' if named != 1 else ''}, "
                 f"operand {k + 1} has {node.ndim} (shape {node.shape})",
                 "an ellipsis stands for dimensions without a name" if named < node.ndim else None,
             )

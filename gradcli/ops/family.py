@@ -13,7 +13,7 @@ from gradcli.arguments import as_node, kind_of
 from gradcli.batching import Batching
 from gradcli.blocking import ALIGNED, WHOLE, Blocking
 from gradcli.dtypes import BOOL, DEFAULT_DTYPE, DTYPES, INT64, check_dtype, to_float
-from gradcli.errors import GradcliError, did_you_mean
+from gradcli.errors import GradcliError, did_you_mean, quoted
 from gradcli.infer import broadcast_shapes, cast, operand, promote
 from gradcli.node import OPS, GradFn, Node, Op, Params, Shape, make, register
 
@@ -155,7 +155,8 @@ def to_dtype(value: Any) -> np.dtype | None:
         return None
     if isinstance(value, str):
         if value not in DTYPES:
-            raise GradcliError(f"unknown dtype {value!r}", hint=did_you_mean(value, list(DTYPES)), argument="dtype")
+            hint = did_you_mean(value, list(DTYPES))
+            raise GradcliError(f"unknown dtype {quoted(value)}", hint=hint, argument="dtype")
         return DTYPES[value]
     # NumPy would take a tensor for its dtype.
     if not isinstance(value, np.dtype | type):

@@ -12,7 +12,7 @@ from gradcli.arguments import as_flag, as_node, as_number, normalize_axes, norma
 from gradcli.batching import ALONG, LINEAR, SUMMED, Batching
 from gradcli.blocking import Accumulate, Blocking, Dims, aligned, except_along, kept, over_dims
 from gradcli.dtypes import BOOL, INT64
-from gradcli.errors import GradcliError
+from gradcli.errors import GradcliError, quoted
 from gradcli.infer import cast
 from gradcli.node import Node, Op, Params, Shape, make
 from gradcli.ops import partial
@@ -359,7 +359,7 @@ std = _spread("std", _std, "Standard deviation, the root of var; its gradient at
 def _norm_build(input: Any, p: Any, dim: Any, keepdim: Any) -> Node:
     if isinstance(p, str):
         if p != "fro":
-            raise GradcliError(f"norm() knows no order {p!r}", hint="use a number, inf, -inf or 'fro'")
+            raise GradcliError(f"norm() knows no order {quoted(p)}", hint="use a number, inf, -inf or 'fro'")
         p = 2
     return reduce_node(norm, input, dim, keepdim, floating=True, p=as_number(p, "p"))
 

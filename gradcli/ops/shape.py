@@ -144,7 +144,10 @@ flatten = composite(
 def _squeeze(input: Any, dim: Any) -> Node:
     x = as_node(input)
     # No dimension is named by an empty list, unlike for reductions.
-    axes = range(x.ndim) if dim is None else normalize_axes(dim, x.ndim) if dim != [] and dim != () else ()
+    if dim is None:
+        axes: Sequence[int] = range(x.ndim)
+    else:
+        axes = () if isinstance(dim, list | tuple) and not dim else normalize_axes(dim, x.ndim)
     keep = tuple(n for k, n in enumerate(x.shape) if k not in axes or n != 1)
     name = (
         "SqueezeBackward0"
