@@ -234,6 +234,7 @@ class Arranger:
             return self._multiply(number, [Entry(Item(order, lambda o: self.get(term, o)), ONE)], order)
         parts = [Factor(p.term, p.labels, p.power * number) for p in term.args]
         ranked = sorted(parts, key=lambda p: (p.power < 0, value_of(p.term) is not None, _turned(p, order)))
+        ranked = _by_degree(parts) or ranked
         whole = [self._aligned(p, order, abs(p.power)) for p in ranked]
         whole = [self.as_real(form) if form.kind == BOOLEAN else form for form in whole]
         if all(form.kind != REAL for form in whole) and any(p.power.denominator != 1 for p in ranked):
@@ -542,6 +543,26 @@ def _turned(part: Factor, order: Labels) -> bool:
     """Whether an addend is written as a transpose: A + A.T rather than A.T + A."""
     places = [order.index(k) for k in part.labels]
     return places != sorted(places)
+
+
+def _by_degree(parts: list[Factor]) -> list[Factor] | None:
+    """The addends of a polynomial from its highest or lowest power, whichever is positive."""
+    bases = set()
+    degrees: dict[Factor, Fraction] = {}
+    for part in parts:
+        term, labels, _ = part
+        if value_of(term) is not None:
+            degrees[part] = Fraction(0)
+            continue
+        inner, own, degree = Factor(term, tuple(range(term.rank)), ONE) if term.head != "prod" else term.args[0]
+        if term.head == "prod" and (len(term.args) > 1 or max(own, default=-1) >= term.rank):
+            return None
+        bases.add((inner, tuple([labels[k] for k in own])))
+        degrees[part] = degree
+    if len(bases) != 1 or len(parts) < 3:
+        return None
+    ranked = sorted(parts, key=lambda part: -degrees[part])
+    return ranked if ranked[0].power > 0 else ranked[::-1] if ranked[-1].power > 0 else None
 
 
 def _turns(factor: Factor) -> int:
