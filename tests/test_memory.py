@@ -172,3 +172,10 @@ def test_a_stream_of_large_arrays_is_written_in_pieces(spend: Spend, tmp_path: P
     assert done.peak < 50
     row = b"[2.0" + b", 2.0" * 999_999 + b"]"
     assert done.out.read_bytes().endswith(b'"value": [' + row + b", " + row + b'], "grads": null}\n')
+
+
+def test_what_is_shown_of_many_dimensions_counts(spend: Spend) -> None:
+    dims = ", ".join(["2"] * 26)
+    done = spend("eval", f"expand(x, {dims}) + 1", "x=1", "--no-grad", "--memory-limit", "100MB")
+    assert done.code == 2 and "needs 268 MB, 100 MB of memory may be used" in done.err
+    assert done.peak < 20

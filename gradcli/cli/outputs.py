@@ -19,6 +19,8 @@ Shape = tuple[int, ...]
 
 # Results of more bytes are written while they are computed.
 _LARGE = 64 << 20
+# Of results that are only shown in part, parts of so many elements are kept in place of all.
+_MOST_SHOWN = 1 << 16
 _STANDARD_OUTPUT = "-"
 _ALSO_STANDARD_OUTPUT = ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 
@@ -106,7 +108,7 @@ class Outputs:
                     sinks[name] = Several([*sinks[name].sinks, sink]) if name in sinks else Several([sink])
                 if summary:
                     written = {name for name, _ in items}
-                    shown = [name for name, form in forms.items() if name not in written and _size(form) > most]
+                    shown = [name for name, form in forms.items() if name not in written and _is_cut(form, most)]
                     sinks.update({name: Edges(*forms[name]) for name in shown})
                 yield Opened(sinks, [item for item in items if item not in streamed], files)
 
@@ -193,6 +195,11 @@ class Opened:
 
 def _size(form: tuple[Shape, Any]) -> int:
     return math.prod(form[0]) * int(form[1].itemsize)
+
+
+def _is_cut(form: tuple[Shape, Any], most: int) -> bool:
+    """Whether a result is shown in part, and that part takes little: of many short dimensions it is nearly all."""
+    return _size(form) > most and math.prod([min(n, 6) for n in form[0]]) <= _MOST_SHOWN
 
 
 def _most_kept(forms: dict[str, tuple[Shape, Any]]) -> int:

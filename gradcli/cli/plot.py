@@ -101,7 +101,7 @@ def _curves(asked: Asked, wrt: str | None, derivatives: int) -> Curves:
         set_default_dtype(asked.dtype)
     inputs: dict[str, Any] = {value.name: value.load(asked.dtype) for value in asked.values}
     # Points of a large file are read: whoever plots them wants to see them all.
-    arrays = {name: array if isinstance(array, np.ndarray) else array[...] for name, array in inputs.items()}
+    arrays = {name: array if isinstance(array, np.ndarray) else array.load() for name, array in inputs.items()}
     return curves(asked.program, arrays, wrt, derivatives)
 
 
