@@ -40,7 +40,7 @@ def _differentiable() -> Iterator[Case]:
 
 CASES = list(_differentiable())
 # Where a function has a corner at the very point, PyTorch's derivatives are NaN: at order 1 of `hypot` and `xlogy`,
-# at order 2 of the others. What it gives is compared in tests/test_oracle.py.
+# at order 2 of the others. What it gives is compared in tests/test_oracle_points.py.
 UNDEFINED = {("hypot", 1), ("xlogy", 1), ("atan2", 2), ("norm", 2)}
 # The function or a derivative of it is not finite there, or the matrix has no inverse or no factor.
 REFUSED = ("not finite here", "the matrix is singular", "not positive definite")

@@ -133,7 +133,8 @@ def _softplus(input: Any, beta: Any, threshold: Any) -> Node:
 
 def _softplus_vjp(g: Node, out: Node, x: Node, beta: float, threshold: float) -> tuple[Node]:
     scaled = x * beta
-    return (where(scaled > threshold, g, g * sigmoid(scaled)),)
+    # At the threshold itself the slope is that of the curve, and PyTorch takes it for constant.
+    return (where(scaled > threshold, g, g * sigmoid(where(scaled >= threshold, threshold, scaled))),)
 
 
 softplus = elementwise(
