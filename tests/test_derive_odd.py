@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
 import pytest
 
+import gradcli as gc
 from gradcli.derivatives import _CALLS, _DIMENSIONS
 from gradcli.dtypes import DTYPES, FLOAT64
 from gradcli.errors import GradcliError, WorkError
@@ -13,6 +15,7 @@ from gradcli.formula.derivation import Derived, Wanted, derive
 from gradcli.formula.formats import as_json, formatted
 from gradcli.formula.guess import with_rank
 from gradcli.formula.shapes import Given, free_names
+from gradcli.formula.text import text
 from gradcli.node import OPS, Op
 from gradcli.render.json import to_json
 from gradcli.syntax import parse
@@ -27,14 +30,14 @@ def usual(op: Op) -> tuple[str, list[str], str, dict[str, tuple[int, str]]]:
     """A usual call in pieces: its name, its arguments, what follows, and the inputs with rank and dtype."""
     names = op.signature.required
     plain = f"{op.name}({', '.join(names)})", " ".join(f"{name}:{_DIMENSIONS.get(op.family, 2)}" for name in names)
-    text, tensors = _CALLS.get(op.name, plain)
+    line, tensors = _CALLS.get(op.name, plain)
     inputs = {}
     for word in tensors.split():
         name, rank, *dtype = word.split(":")
         inputs[name] = int(rank), (dtype or ["float64"])[0]
-    match = re.fullmatch(rf"{op.name}\((.*)\)(.*)", text)
+    match = re.fullmatch(rf"{op.name}\((.*)\)(.*)", line)
     if match is None:
-        return "", [text], "", inputs
+        return "", [line], "", inputs
     return op.name, re.split(r",\s*(?![^\[]*\])", match[1]) if match[1] else [], match[2], inputs
 
 
@@ -109,6 +112,22 @@ def test_hessians_of_sums_of_differences(monkeypatch: pytest.MonkeyPatch) -> Non
     """A sum over what does not vary counts its places, also where a product is multiplied out."""
     done = call(monkeypatch, "derive", "sum((x - mean(x))*mean(x))", "x:1", "--order", "2", "--jacobian")
     assert (done.code, done.out) == (0, "full((x.numel(), x.numel()), 0, dtype=x.dtype)\n"), done.err
+
+
+def test_lengths_with_another_form_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = "note: the formula does not hold for dimensions of length"
+    assert call(monkeypatch, "derive", "squeeze(X)", "X:2", "--grad-output", "V").err.startswith(f"{told} 1;")
+    assert told not in call(monkeypatch, "derive", "squeeze(X)", "X:2,1", "--grad-output", "V").err
+    assert call(monkeypatch, "derive", "sum(X*Y)", "X:2", "Y:2", "--wrt", "X").err == ""
+
+
+def test_an_identity_matrix_times_a_number_keeps_its_digits() -> None:
+    """eye(n) alone is float32, and so is its product with a number."""
+    derived = attempt("(x@x)*x", {"x": (1, "float64")}, Wanted("x", jacobian=True))
+    assert derived is not None
+    x = np.array([0.1, 0.7, 0.3])
+    found = gc.evaluate(text(derived.formula), {"x": x}, wrt=()).value.numpy()
+    np.testing.assert_allclose(found, (x @ x) * np.eye(3) + 2 * np.outer(x, x), rtol=1e-15)
 
 
 def test_the_note_on_shapes_names_another_shape(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -468,6 +468,10 @@ class Arranger:
         else:
             top, bottom = f.number(size.numerator), f.number(size.denominator)
         exact = above and all(x.kind in (BOOLEAN, EXACT, NUMBER) for _, x in above)
+        spread = [bool(k) for k, x in (*above, *below) if x.kind == REAL]
+        if spread and not any(spread):
+            # The language makes eye(n) float32, also where it is multiplied with a number of another dtype.
+            above = [(k, self.as_real(x) if x.op == "call" and x.arg[0] in ("eye", "ones") else x) for k, x in above]
         real = any(x.kind == REAL for _, x in below)
         if exact and not real and (below or size.denominator != 1):
             above = [(k, self.as_real(x)) for k, x in above]

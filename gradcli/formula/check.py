@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -45,6 +46,7 @@ class Verdict(NamedTuple):
 
     `undefined` tells where it has no number although the gradient has one, `smooth` whether the derivative goes on
     there. At a kink, where any value between those beside is right, a formula may choose another (`other_choice`).
+    `not_for` are lengths, 1 or 0, for which the derivative has another form.
     """
 
     compared: int
@@ -52,6 +54,7 @@ class Verdict(NamedTuple):
     undefined: tuple[str, ...]
     smooth: bool
     other_choice: bool
+    not_for: tuple[int, ...] = ()
 
 
 def verify(program: Program, lengths: Lengths, formula: Named, wanted: Wanted) -> Verdict:
@@ -75,7 +78,17 @@ def verify(program: Program, lengths: Lengths, formula: Named, wanted: Wanted) -
             undefined.update(dict.fromkeys(_places(formula, data)))
     if len(undefined) > 1:
         undefined.pop(_SOMEWHERE, None)
-    return Verdict(compared, False, tuple(undefined), smooth, other_choice)
+    return Verdict(compared, False, tuple(undefined), smooth, other_choice, _not_for(comparison, lengths))
+
+
+def _not_for(comparison: _Comparison, lengths: Lengths) -> tuple[int, ...]:
+    """Lengths for which a formula does not hold: dimensions of 1 may vanish or be broadcast, and 0 leaves nothing."""
+    found = []
+    for size in probes.SMALLEST if lengths.unknown() else ():
+        data = itertools.islice(probes.random(lengths, probes.sample(lengths, (size,)), size), 2)
+        if any(comparison.at(one).result == _OTHER and comparison.beside(one) == _STEADY for one in data):
+            found.append(size)
+    return tuple(found)
 
 
 def _data(program: Program, lengths: Lengths, wanted: Wanted) -> Iterator[tuple[Data, bool]]:

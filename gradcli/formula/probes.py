@@ -25,6 +25,8 @@ Data = dict[str, np.ndarray]
 
 # Of two lengths, each is once the longer one: X.T@X is singular where X has more columns than rows.
 LENGTHS = ((2, 3, 4, 5, 6, 7), (7, 6, 5, 4, 3, 2))
+# Where dimensions may be taken for broadcast ones, and where there is nothing.
+SMALLEST = (1, 0)
 # Where elements are drawn from; the last two hold square matrices that are positive definite.
 _DRAWS = ((0.1, 0.9, False), (-2.0, 2.0, False), (0.1, 0.9, True), (1.2, 3.0, True))
 _SPECIAL = (0.0, 1.0, -1.0)

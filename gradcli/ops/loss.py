@@ -435,7 +435,7 @@ def _cross_entropy(
         soft = sum_(soft) / sum_(_factors(x, (indices, *extra), as_int(ignore_index, "ignore_index")))
     elif how == "sum":
         soft = sum_(soft)
-    return apply(_times, hard, 1 - smoothing) + apply(_times, soft, smoothing / x.shape[axis])
+    return apply(_times, hard, 1 - smoothing) + apply(_times, soft, smoothing / max(1, x.shape[axis]))
 
 
 def _along(weight: Any, x: Node, axis: int) -> Node:
@@ -446,7 +446,7 @@ def _along(weight: Any, x: Node, axis: int) -> Node:
 def _cross_entropy_of_probabilities(logs: Node, target: Node, weight: Any, how: str, smoothing: float) -> Node:
     axis = class_axis(logs)
     if smoothing:
-        target = apply(_plus, apply(_times, target, 1 - smoothing), smoothing / logs.shape[axis])
+        target = apply(_plus, apply(_times, target, 1 - smoothing), smoothing / max(1, logs.shape[axis]))
     product = mul(logs, target)
     if weight is not None:
         product = product * _along(weight, logs, axis)
