@@ -14,13 +14,19 @@ from gradcli.node import INPUT, Node, constant, toposort
 from gradcli.tensors import Tensor, as_leaves, lower, tensor_of
 
 
-def _receivers(root: Node) -> list[Tensor]:
-    """The tensors whose `.grad` a backward pass from `root` fills: tracked leaves, and those that retain theirs."""
+def _receivers(root: Node) -> list[tuple[Tensor, Node]]:
+    """The tensors whose `.grad` a backward pass from `root` fills: tracked leaves, and those that retain theirs.
+
+    A leaf that has been changed in place since stands in the graph as the node that it was.
+    """
     receivers = []
     for node in toposort([root], stop=lambda n: not n.requires_grad):
         live = node.tensor() if node.tensor is not None else None
-        if live is not None and live.node is node and node.requires_grad and (node.op is INPUT or live.retains_grad):
-            receivers.append(live)
+        if live is None or not node.requires_grad:
+            continue
+        was_leaf = node.op is INPUT and live.is_leaf and live.requires_grad and live.shape == node.shape
+        if was_leaf or (live.node is node and live.retains_grad):
+            receivers.append((live, node))
     return receivers
 
 
@@ -57,14 +63,25 @@ def _tensors(given: Any, name: str) -> list[Tensor]:
     return tensors
 
 
+def _among(tensor: Tensor, others: list[Tensor]) -> bool:
+    return any(tensor is other for other in others)
+
+
 def backward(output: Tensor, gradient: Any, create_graph: bool, inputs: Any) -> None:
     """Add the gradient of `output` to `.grad` of `inputs`, or of every tensor that receives one."""
     seed = _seed(output, gradient)
-    targets = _receivers(output.node) if inputs is None else _tensors(inputs, "inputs")
-    found = vjp([output.node], [seed], [t.node for t in targets])
-    receivers = [t for t in targets if t.node in found]
-    totals = [found[t.node] if t.grad is None else t.grad.node + found[t.node] for t in receivers]
-    gradients = [tensor_of(total) for total in totals]
+    targets = _receivers(output.node)
+    if inputs is not None:
+        wanted = list(dict.fromkeys(_tensors(inputs, "inputs")))
+        targets = [(t, t.node) for t in wanted] + [(t, n) for t, n in targets if n is not t.node and _among(t, wanted)]
+    found = vjp([output.node], [seed], [node for _, node in targets])
+    totals: dict[Tensor, Node] = {}
+    for tensor, node in targets:
+        if node in found:
+            known = totals.get(tensor) or (None if tensor.grad is None else tensor.grad.node)
+            totals[tensor] = found[node] if known is None else known + found[node]
+    receivers = list(totals)
+    gradients = [tensor_of(total) for total in totals.values()]
     if not create_graph:
         # Leaves of their own: a loop of backward passes must not keep every pass alive.
         gradients = as_leaves(gradients)

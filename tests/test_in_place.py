@@ -139,3 +139,16 @@ def test_the_data_of_a_result_is_not_changed_behind_its_gradient() -> None:
 def test_only_elementwise_operations_change_in_place() -> None:
     for name in ("sum_", "matmul_", "reshape_", "nonsense_", "_cast_", "__"):
         assert not hasattr(gc.ones(2), name)
+
+
+def test_a_leaf_that_has_changed_still_gets_the_gradient_of_an_earlier_graph() -> None:
+    x = gc.tensor([1.0, 2.0], requires_grad=True)
+    before = (x**2).sum()
+    x.data.add_(10)
+    (before + (3 * x).sum()).backward()
+    assert x.grad.tolist() == [5.0, 7.0], "2*x of then, and 3"
+    x.grad.data.zero_()
+    before.backward(inputs=[x, x])
+    assert x.grad.tolist() == [2.0, 4.0]
+    before.backward(inputs=x)
+    assert x.grad.tolist() == [4.0, 8.0]
