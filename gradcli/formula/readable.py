@@ -58,14 +58,14 @@ def _extreme(g: Node, out: Node, x: Node, dim: Any, keepdim: Any, axis_given: bo
     return (restore(g, x, dim, keepdim) * _share(x, restore(out, x, dim, keepdim), dim),)
 
 
-def _greater(name: str) -> Callable[..., tuple[Node, Node]]:
+def _greater(name: str, halved: bool = False) -> Callable[..., tuple[Node, Node]]:
     """Where one operand is the larger; between two that vary, half of the gradient at ties: (1 + sign(x - y))/2.
 
     The half matters where both have the same slope there, so that the larger one is smooth.
     """
 
     def rule(g: Node, out: Node, x: Node, y: Node) -> tuple[Node, Node]:
-        if not (x.requires_grad and y.requires_grad):
+        if not halved and not (x.requires_grad and y.requires_grad):
             return OPS["where"](OPS[name](x, y), g, 0), OPS["where"](OPS[name](y, x), g, 0)
         sign = OPS["sign"](x - y) if name == "gt" else OPS["sign"](y - x)
         return g * ((1 + sign) / 2), g * ((1 - sign) / 2)
@@ -197,6 +197,8 @@ def _whole_xlogy(g: Node, out: Node, x: Node, y: Node) -> tuple[Node, Node]:
 #: Instead of those above where these are undefined although the derivative exists.
 WHOLE_RULES: dict[str, Rule] = {
     **RULES,
+    "maximum": _greater("gt", halved=True),
+    "minimum": _greater("lt", halved=True),
     "prod": _whole_prod,
     "cumprod": _whole_cumprod,
     "pow": _whole_pow,
