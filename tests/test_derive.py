@@ -291,3 +291,7 @@ def test_long_and_deep_expressions(monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(60):
         nested = f"tanh({nested})"
     assert "tanh" in printed(monkeypatch, nested, "x:0")
+
+
+def test_a_mean_that_turns_out_to_be_zero(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert call(monkeypatch, "derive", "sum(layer_norm(x, (3,)))", "x:2,3").out == "zeros_like(x)\n"

@@ -169,7 +169,9 @@ def _mean(c: Converter, s: Step) -> Value:
     total = _sum(c, s)
     lengths = [c.algebra.power(c.algebra.size(s.shapes[0][d]), -1) for d in s.params["dim"]]
     open_ = c.algebra.times(Open(total.term, tuple(range(total.term.rank))), *lengths)
-    return Value(open_.term, tuple([tuple([open_.labels.index(k) for k in g]) for g in total.axes]))
+    # What turned out to be one number, as the mean of x - mean(x) does, no longer follows any dimension.
+    known = set(open_.labels)
+    return Value(open_.term, tuple([tuple([open_.labels.index(k) for k in g if k in known]) for g in total.axes]))
 
 
 def _reduction(c: Converter, s: Step) -> Value:
