@@ -131,7 +131,7 @@ class _Graph(NamedTuple):
 
 
 #: What to do about a derivative without a formula.
-IN_NUMBERS = "`gradcli eval` and `gradcli jacobian` compute the derivative in numbers"
+IN_NUMBERS = "`gradcli eval`, with --jacobian or --hessian too, computes the derivative in numbers"
 # More places where a formula breaks are not told.
 _MOST_SHOWN = 3
 #: The name of the vector that a Jacobian is read off from; no name of the language can be this.
