@@ -10,6 +10,8 @@ from gradcli.syntax import Instr, Statement
 
 #: So many are not carried out: what twenty functions come to that each call the one before twice.
 TOO_MANY = 2**20
+# Larger counts are not told apart: their digits would take more memory than the functions.
+_UNCOUNTED = 10**300
 
 # Steps that make no node.
 _FREE = frozenset({"number", "name", "string", "ellipsis", "slice", "list", "tuple"})
@@ -28,13 +30,14 @@ def check_expansion(statements: Sequence[Statement]) -> None:
             if statement.name in OPS:
                 # Carrying it out will say more.
                 return
+            if statement.name in functions:
+                costs.clear()
             functions[statement.name] = statement
-            costs.clear()
             continue
         for call in _calls(statement.code, functions):
             spent += _cost(call.arg[0], functions, costs)
             if spent >= TOO_MANY:
-                shown = str(spent) if spent < 10**9 else f"{float(min(spent, 10**300)):.3g}"
+                shown = str(spent) if spent < 10**9 else f"{float(min(spent, _UNCOUNTED)):.3g}"
                 raise GradcliError(
                     f"with {call.arg[0]}() the expression comes to {shown} operations; 2**20 are too many",
                     span=(call.start, call.end),
@@ -64,7 +67,8 @@ def _cost(name: str, functions: Mapping[str, Statement], costs: dict[str, int]) 
         if unknown:
             waiting += dict.fromkeys(call.arg[0] for call in unknown)
             continue
-        own = sum(1 for step in code if step.op not in _FREE) - len(calls)
-        costs[top] = own + sum(costs[call.arg[0]] for call in calls)
+        # A function that only calls others takes its time, too.
+        own = max(1, sum(1 for step in code if step.op not in _FREE) - len(calls))
+        costs[top] = min(own + sum(costs[call.arg[0]] for call in calls), _UNCOUNTED)
         entered.discard(top)
     return costs[name]

@@ -11,6 +11,7 @@ import pytest
 
 import gradcli as gc
 from gradcli.errors import GradcliError
+from gradcli.expansion import check_expansion
 from gradcli.repl.session import Session, Typed
 from gradcli.syntax import parse, unparse
 
@@ -36,10 +37,26 @@ def test_functions_that_double_without_end_are_refused() -> None:
 def test_calls_one_after_the_other_count_together() -> None:
     head = doubling(17).rpartition(";")[0]
     calls = "; ".join(f"y{k} = f17(x)" for k in range(8))
-    with pytest.raises(GradcliError, match=r"with f17\(\) the expression comes to 1048576 operations") as met:
+    with pytest.raises(GradcliError, match=r"with f17\(\) the expression comes to 1310715 operations") as met:
         gc.evaluate(f"{head}; {calls}; y0", {"x": 1.0})
     assert met.value.span is not None and met.value.source is not None
-    assert met.value.source[: met.value.span[0]].endswith("y7 = ")
+    assert met.value.source[: met.value.span[0]].endswith("y4 = ")
+
+
+def test_what_calls_come_to_is_counted_once_for_each_function() -> None:
+    """Also where definitions and calls take turns: each call anew would take the square of this."""
+    steps = "".join(f"f{k}(x) = f{k - 1}(x) + 1; y{k} = f{k}(1)\n" for k in range(1, 1400))
+    statements = parse(f"f0(x) = x; {steps}y1").statements
+    started = time.process_time()
+    check_expansion(statements)
+    assert time.process_time() - started < 2
+
+
+@pytest.mark.parametrize("text", ["x", "[x]", "(x, x)[0]"])
+def test_functions_that_do_nothing_are_counted_too(text: str) -> None:
+    steps = "; ".join(f"f{k + 1}(x) = f{k}(f{k}(x))" for k in range(40))
+    with pytest.raises(GradcliError, match=r"with f40\(\) the expression comes to [\d.e+]+ operations"):
+        gc.evaluate(f"f0(x) = {text}; {steps}; f40(x)", {"x": 1.0})
 
 
 @pytest.mark.parametrize(
