@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
+
+from gradcli.storage.undisturbed import handled_by
 
 # Cleaning up may take so long, in seconds; whoever asks again after that does not want to wait.
 _PATIENCE = 1.0
@@ -33,7 +34,7 @@ def stopping_cleanly() -> Iterator[None]:
         if came[-1] - came[0] > _PATIENCE:
             _leave(signum)
 
-    with _handled_by(stop):
+    with handled_by(stop):
         yield
 
 
@@ -49,27 +50,8 @@ def stopping_later(stop: Callable[[], None]) -> Iterator[list[int]]:
         came.append(signum)
         stop()
 
-    with _handled_by(note):
+    with handled_by(note):
         yield came
-
-
-@contextlib.contextmanager
-def _handled_by(handler: Callable[[int, object], None]) -> Iterator[None]:
-    """Let a function handle the signals that end a process within this block."""
-    from gradcli.storage.undisturbed import handlers
-
-    if threading.current_thread() is not threading.main_thread():
-        # Signals belong to the main thread.
-        yield
-        return
-    before = handlers()
-    try:
-        for number in before:
-            signal.signal(number, handler)
-        yield
-    finally:
-        for number, old in before.items():
-            signal.signal(number, old)
 
 
 def _leave(signum: int) -> None:
