@@ -116,7 +116,7 @@ def summed_product(s: Builder, op: Op, x: Node, params: Params) -> Node | None:
 
     `sum(A @ B)` is `sum(A, 0) @ sum(B, 1)`, which holds no matrix of the size of the product.
     """
-    if s.conditions is None or x.size <= _SMALL or x.dtype.itemsize < 4 or x.dtype.kind != "f":
+    if s.conditions is None or x.size <= _SMALL or x.dtype.kind != "f":
         return None
     row, column = x.ndim - 2, x.ndim - 1
     over = [d in params["dim"] for d in (row, column)]
@@ -149,7 +149,7 @@ def product_of_equals(s: Builder, op: Op, inputs: tuple[Node, ...], params: Para
     for k in (0, 1):
         x, other = inputs[k], inputs[1 - k]
         base = x.inputs[0] if x.op.name == "expand" else None
-        if base is None or x.size <= _SMALL or x.dtype.itemsize < 4 or x.dtype.kind != "f":
+        if base is None or x.size <= _SMALL or x.dtype.kind != "f":
             continue
         shape = (1,) * (x.ndim - base.ndim) + base.shape
         same = [shape[d] < x.shape[d] for d in (x.ndim - 2, x.ndim - 1)]
