@@ -11,6 +11,8 @@ from gradcli.ops.block import Into, clear, negative_size, pieces, repair, scratc
 
 # Elements that are converted at once: they fit the cache.
 _BLOCK = 1 << 16
+# Fewer are converted before it is known whether that would be slow.
+_FEW = 1 << 6
 
 
 def copy(out: Any, x: Any) -> None:
@@ -26,7 +28,7 @@ def convert(out: Any, x: Any, dtype: Any) -> None:
 
 def converted(x: Any, dtype: Any) -> Any:
     """The elements in another dtype, as an array of its own."""
-    if not is_half(dtype):
+    if not is_half(dtype) or x.size <= _FEW:
         return x.astype(dtype)
     out = np.empty_like(x, dtype)
     for block, part in pieces(_BLOCK, out, x):
