@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 
     from gradcli.formula.derivation import Derived, Wanted
     from gradcli.formula.shapes import Given
-    from gradcli.unused import unused_input
-from gradcli.syntax import Program
+    from gradcli.syntax import Program
 
 HELP = """Derive EXPR and print its gradient as a formula.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -157,15 +156,15 @@ class Asked:
 
 def expression_of(words: list[str], source: str | None) -> Program:
     """The expression of a command: from the file `source`, or else the first of `words`, which is taken off them."""
-    hint = _negated_name()
     if source is None and not words:
+        hint = _negated_name()
         if hint is not None:
             raise GradcliError("missing argument 'EXPR'", hint=hint)
         raise click.UsageError("Missing argument 'EXPR'.")
     try:
         return parse(words.pop(0).lstrip(" ") if source is None else read_source(source))
     except GradcliError as error:
-        error.hint = hint or error.hint
+        error.hint = _negated_name() or error.hint
         raise
 
 
@@ -176,8 +175,13 @@ def _negated_name() -> str | None:
     if "--" in words:
         return None
     for word in words:
+        if not re.fullmatch(r"-[^\W\d]\w*", word):
+            continue
         given = [item for item in words if item.startswith(f"{word[1:]}=")]
-        if given and re.fullmatch(r"-[^\W\d]\w*", word):
+        if given:
+            # Imported here: hardly any command comes to this.
+            import shlex
+
             shown = shlex.quote(given[0]) if len(given[0]) <= _LONGEST_SHOWN else f"{word[1:]}=..."
             return f"an expression that looks like an option follows --: {context.command_path} -- '{word}' {shown}"
     return None

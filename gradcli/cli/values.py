@@ -43,7 +43,6 @@ class Value:
         except GradcliError as error:
             raise _in_value(error, self.name) from None
 
-
     def look(self, dtype: str | None) -> Any:
         """What `load` would give, without its elements: of a file, only the header is read."""
         if self.path is not None:
