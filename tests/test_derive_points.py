@@ -92,7 +92,7 @@ _ZEROS = [np.array(v) for v in ([0.5, 0.0, -2.0, 3.0], [0.0, 0.0, 2.0, 3.0], [0.
         ("prod(x)", "x", 1), ("prod(x)", "x", 2), ("prod(x)**2", "x", 1), ("sum(prod(outer(x, y), 1))", "x", 1),
         ("sum(prod(outer(x, y), 0)*y)", "x", 1), ("prod(outer(x, y))", "y", 1),
         ("sum(cumprod(x, 0))", "x", 1), ("cumprod(x, 0)@y", "x", 1), ("sum(cumprod(outer(x, y), 0)[2])", "x", 1),
-        ("sum(x**y)", "y", 1), ("sum(x**y)", "x", 1), ("sum(x**2*y)", "x", 2), ("sum(xlogy(x, y))", "x", 1),
+        ("sum(x**y)", "y", 1), ("sum(x**2*y)", "x", 2), ("sum(xlogy(x, y))", "x", 1),
         ("sum(x*y**3)", "y", 3), ("(x@x - 13)**3", "x", 2), ("(x@x)**2", "x", 2), ("exp(-x@x)", "x", 2),
     ],
 )  # fmt: skip
@@ -124,6 +124,11 @@ def test_a_formula_for_every_size_holds_at_zeros() -> None:
         (["std(x)", "x:1"], "std(x) is 0"),
         (["det(A@X)", "A:2", "X:2", "--wrt", "X"], "A@X is singular"),
         (["norm(A@x)", "A:2", "x:1", "--wrt", "x", "--jacobian"], "norm(A@x) is 0"),
+        # x**0 has the derivative 0, at x = 0 too.
+        (["sum(x**y)", "x:1", "y:1", "--wrt", "x"], "an element of x is 0 and y - 1 is negative"),
+        (["atan2(x, y)", "x:0", "y:0", "--wrt", "x"], "x**2 + y**2 is 0"),
+        # At the edge of what the root is defined for, the gradient is 0.
+        (["norm(x**1.5, 3)", "x:1"], "norm(x**1.5, 3) is 0"),
     ],
 )
 def test_where_a_formula_breaks(monkeypatch: pytest.MonkeyPatch, words: list[str], place: str) -> None:
@@ -134,6 +139,50 @@ def test_where_a_formula_breaks(monkeypatch: pytest.MonkeyPatch, words: list[str
     assert found["undefined_where"] == [place]
     for form in ("python", "latex"):
         assert place in call(monkeypatch, "derive", *words, "--format", form).err
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "maximum(x, 2)", "minimum(0.25, x)", "-3*maximum(x + x, 1)", "maximum(x, y)", "logsumexp(maximum(x, y), 0)",
+        "maximum(x**3, 4*x)", "prod(maximum(0.5, x))", "maximum(2, x)**4", "softplus(minimum(x, 3))",
+        "maximum(3*x, tanh(y))",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("order", [1, 2])
+def test_kinks_that_are_not_at_simple_numbers_are_told(
+    monkeypatch: pytest.MonkeyPatch, expression: str, order: int
+) -> None:
+    """The number in the expression, elements of another input, and wherever two operands are equal."""
+    inputs = [f"{name}:1" for name in "xy" if re.search(rf"\b{name}\b", expression)]
+    words = ["derive", f"sum({expression})", *inputs, "--wrt", "x", "--order", str(order)]
+    done = call(monkeypatch, *words)
+    assert done.code == 0
+    # A sign is 0 where both are equal, as is the difference of the gradient's halves.
+    assert ("at kinks" in done.err) == bool(re.search(r"[<>]", done.out)), (done.out, done.err)
+
+
+@pytest.mark.parametrize("expression", ["var(clamp(x, -1, 1))", "var(relu(x))", "sum((relu(x) - mean(relu(x)))**2)"])
+def test_means_of_conditions_are_means_of_numbers(expression: str) -> None:
+    x = np.array([0.5, -3.0, 0.25, 2.0, -0.5])
+    assert_holds(expression, {"x": x}, "x", 2)
+    derived = derive(parse(expression), [Given("x", ("n",), np.dtype(float))], Wanted("x", 2))
+    assert not derived.notes
+    found = gc.evaluate(text(derived.formula), {"x": x}, wrt=()).value.numpy()
+    np.testing.assert_allclose(found, derivative(expression, {"x": x}, "x", 2))
+
+
+def test_a_formula_that_is_refused_is_wrong() -> None:
+    """Not one that has no value: mean() takes no booleans, whatever they are."""
+    from gradcli.formula.check import verify
+    from gradcli.formula.forms import Forms
+    from gradcli.formula.naming import Named
+    from gradcli.formula.shapes import Lengths
+
+    forms = Forms()
+    condition = forms.binary(">", forms.name("x"), forms.number(0))
+    formula = Named([], forms.call("mean", [condition]))
+    assert verify(parse("sum(relu(x))"), Lengths([Given("x", (3,), np.dtype(float))]), formula, Wanted("x")).wrong
 
 
 def test_another_value_at_kinks_is_told() -> None:

@@ -124,6 +124,13 @@ def test_at_poles_and_at_infinity(name: str) -> None:
     assert np.array_equal(np.signbit(got), np.signbit(expected)) or np.isnan(expected).any()
 
 
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_erfc_is_one_at_zero(dtype: str) -> None:
+    assert _value("erfc", np.array([0.0, -0.0], dtype)).tolist() == [1, 1]
+    near = np.array([1e-17, -1e-17, 0.25, -0.25])
+    assert np.array_equal(_value("erfc", near), 1 - _value("erf", near))
+
+
 def test_near_their_zeros_no_digits_are_lost() -> None:
     for step in (1e-4, 1e-9, 1e-15):
         # The slopes there are -0.577... and 0.422..., the second derivatives 1.64... and 0.64...

@@ -388,6 +388,8 @@ class Arranger:
             form = item.make(item.natural)
             if all(self._label_sizes[k] == 1 for k in labels):
                 name = "squeeze"
+            elif name == "mean":
+                form = self.as_real(form)
             total = self.forms.total(form, [item.natural.index(k) for k in labels], len(item.natural), name)
             return self.forms.transposed(total, [rest.index(k) for k in order])
 

@@ -14,11 +14,11 @@ from gradcli.errors import GradcliError
 from gradcli.execute import execute
 from gradcli.expression import Evaluator
 from gradcli.formula import probes
-from gradcli.formula.forms import Form, in_order
+from gradcli.formula.forms import NUMBER, Form, in_order
 from gradcli.formula.naming import Named
 from gradcli.formula.probes import Data
 from gradcli.formula.text import code_of, text
-from gradcli.node import OPS, input_node, toposort
+from gradcli.node import OPS, Node, input_node, toposort
 from gradcli.syntax import Program, parse
 from gradcli.unparse import written
 
@@ -45,8 +45,8 @@ class Verdict(NamedTuple):
     """What came out: on how much data a formula was compared, and whether it was ever wrong.
 
     `undefined` tells where it has no number although the gradient has one, `smooth` whether the derivative goes on
-    there. At a kink, where any value between those beside is right, a formula may choose another (`other_choice`).
-    `not_for` are lengths, 1 or 0, for which the derivative has another form.
+    there and `breaks` at how many points it was so. At a kink, where any value between those beside is right, a formula
+    may choose another (`other_choice`). `not_for` are lengths, 1 or 0, for which the derivative has another form.
     """
 
     compared: int
@@ -55,12 +55,19 @@ class Verdict(NamedTuple):
     smooth: bool
     other_choice: bool
     not_for: tuple[int, ...] = ()
+    breaks: int = 0
+
+    def better_than(self, other: Verdict) -> bool:
+        """Whether a formula is worth its greater length."""
+        if self.wrong or other.wrong:
+            return not self.wrong
+        return self.breaks < other.breaks or other.smooth > self.smooth
 
 
 def verify(program: Program, lengths: Lengths, formula: Named, wanted: Wanted) -> Verdict:
     """Compare a formula with the gradient, at random points and at those where formulas tend to break."""
     comparison = _Comparison(program, parse(text(formula)), wanted)
-    compared, smooth, other_choice = 0, False, False
+    compared, breaks, smooth, other_choice = 0, 0, False, False
     undefined: dict[str, None] = {}
     for data, is_random in _data(program, lengths, wanted):
         found = comparison.at(data).result
@@ -74,11 +81,12 @@ def verify(program: Program, lengths: Lengths, formula: Named, wanted: Wanted) -
         elif found == _OTHER and beside == _KINK:
             other_choice = True
         else:
+            breaks += 1
             smooth |= beside != _KINK
             undefined.update(dict.fromkeys(_places(formula, data)))
     if len(undefined) > 1:
         undefined.pop(_SOMEWHERE, None)
-    return Verdict(compared, False, tuple(undefined), smooth, other_choice, _not_for(comparison, lengths))
+    return Verdict(compared, False, tuple(undefined), smooth, other_choice, _not_for(comparison, lengths), breaks)
 
 
 def _not_for(comparison: _Comparison, lengths: Lengths) -> tuple[int, ...]:
@@ -131,7 +139,12 @@ class _Comparison:
             return _Compared(None, np.full((), np.nan), None)
         if gradient.size and not np.isfinite(gradient).any():
             return _Compared(None, gradient, None)
-        found = _number_of(self.formula, data, seed, self.wanted)
+        try:
+            node = _node(self.formula, data)
+        except GradcliError:
+            # A formula that is refused whatever its numbers are is none.
+            return _Compared(_OTHER, gradient, None, close)
+        found = _number_of(node, data, seed, self.wanted)
         if found is None:
             result = _UNDEFINED
         elif found.shape != gradient.shape or not _agrees(found, gradient, close):
@@ -144,7 +157,8 @@ class _Comparison:
         """What is beside a point where they differ.
 
         The gradient goes on steadily; or the formula alone does not, which breaks there; or there is a kink that both
-        know. None where the gradient consists of rounding errors, at a matrix that is nearly singular, say.
+        know. None where the gradient consists of rounding errors, at a matrix that is nearly singular, say. At the edge
+        of what the function is defined for, the side within counts.
         """
         there = self.at(data)
         wrt = self.wanted.wrt
@@ -152,7 +166,9 @@ class _Comparison:
         away = rng.uniform(0.5, 1.5, data[wrt].shape) * rng.choice([-1, 1], data[wrt].shape)
         scale = np.abs(there.gradient[np.isfinite(there.gradient)]).max(initial=1.0)
         change = max(_CHANGE, 2 * there.close) * scale
-        sides = [self.at({**data, wrt: (data[wrt] + step * away).astype(data[wrt].dtype)}) for step in (_STEP, -_STEP)]
+        steps = [step * way for way in (away, np.abs(away)) for step in (_STEP, -_STEP)]
+        sides = [self.at({**data, wrt: (data[wrt] + step).astype(data[wrt].dtype)}) for step in steps]
+        sides = [side for side in sides if not np.isnan(side.gradient).any()] or sides[:2]
         if all(_is_steady(there.gradient, side.gradient, change) for side in sides):
             same = there.formula is None or there.formula.shape != there.gradient.shape
             return (
@@ -189,22 +205,28 @@ def _gradient(program: Program, data: Data, wanted: Wanted) -> _Gradient:
             data[wanted.vector] = np.asarray(seed)
         node = found
     gradient, result = execute([node, value])
-    # Where the value is undefined, so is its derivative, whatever the rules give.
-    gradient = gradient if np.isfinite(result).all() else np.full(x.shape, np.nan)
+    # Where the value is undefined, or at a pole, so is its derivative, whatever the rules give.
+    if not np.isfinite(result).all():
+        gradient = np.full(x.shape, np.nan if np.isnan(result).any() else np.inf)
     # The program may ask for less precision.
     rough = max(float(np.finfo(n.dtype).eps) for n in toposort([value]) if n.is_floating)
     return _Gradient(gradient, seed, max(_CLOSE, _ROUNDINGS * rough))
 
 
-def _value(program: Program, data: Data) -> Any:
+def _node(program: Program, data: Data) -> Node:
     evaluator = Evaluator(program.source, {name: input_node(array) for name, array in data.items()})
-    return execute([OPS["to"](evaluator.run(program), FLOAT64)])[0]
+    node: Node = OPS["to"](evaluator.run(program), FLOAT64)
+    return node
 
 
-def _number_of(formula: Program, data: Data, seed: Any, wanted: Wanted) -> Any:
+def _value(program: Program, data: Data) -> Any:
+    return execute([_node(program, data)])[0]
+
+
+def _number_of(formula: Node, data: Data, seed: Any, wanted: Wanted) -> Any:
     """The formula's numbers, for a Jacobian multiplied with the vector; None where it cannot be computed."""
     try:
-        found = _value(formula, data)
+        (found,) = execute([formula])
     except GradcliError:
         return None
     if not wanted.jacobian or seed is None:
@@ -241,7 +263,11 @@ def _conditions(form: Form, data: Data) -> Iterator[str]:
     if form.op == "call" and form.parts and _rank(form.parts[0], data) >= 2 and form.arg[0] in ("inv", "solve"):
         yield f"{_shown(form.parts[0])} is singular"
         return
-    waiting = [form.parts[-1] if form.op == "binary" and form.arg == "/" else form.parts[0]]
+    also, waiting = "", list(form.parts)
+    if form.op == "binary":
+        waiting = waiting[-1:] if form.arg == "/" else waiting[:1]
+        if form.arg == "**" and form.parts[1].kind != NUMBER:
+            also = f" and {_shown(form.parts[1])} is negative"
     while waiting:
         operand = waiting.pop()
         array = _array(operand, data)
@@ -250,7 +276,7 @@ def _conditions(form: Form, data: Data) -> Iterator[str]:
         if operand.op == "binary" and operand.arg in ("*", "**", "/"):
             waiting += operand.parts if operand.arg == "*" else operand.parts[:1]
         else:
-            yield f"{_shown(operand)} is 0" if array.ndim == 0 else f"an element of {_shown(operand)} is 0"
+            yield ("" if array.ndim == 0 else "an element of ") + f"{_shown(operand)} is 0{also}"
 
 
 def _shown(form: Form) -> str:

@@ -64,7 +64,7 @@ def derive(program: Program, givens: Sequence[Given], wanted: Wanted) -> Derived
         longer = _derived(program, lengths, wanted, WHOLE_RULES)
         if text(longer.formula) != text(derived.formula):
             other = verify(program, lengths, longer.formula, wanted)
-            if not other.wrong and (verdict.wrong or not other.smooth):
+            if other.better_than(verdict):
                 derived, verdict = longer, other
     if verdict.wrong:
         raise GradcliError("no formula was found that holds everywhere", hint=IN_NUMBERS)

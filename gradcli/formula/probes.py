@@ -1,12 +1,13 @@
 """Data to check a formula with: random numbers of several ranges, and the points at which formulas tend to break.
 
-Those are 0, 1 and -1, a single 0 among other numbers, and the points where a part of the expression vanishes.
+Those are 0, 1, -1 and the numbers of the expression, one of these among other numbers, elements equal to those of
+another input, and the points where a part of the expression vanishes, or two that it compares are equal.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -33,7 +34,12 @@ _SPECIAL = (0.0, 1.0, -1.0)
 # More elements than this are not worth a check, more parts of an expression than this not worth a search for roots.
 _MOST = 200_000
 _MOST_PARTS = 12
+# More numbers of an expression, and those further out, are not tried.
+_MOST_NUMBERS = 4
+_FAR = 1e6
 _STEPS = 25
+# Operations on two operands to which it means nothing that these are equal.
+_SMOOTH = frozenset({*SUMS, "mul", "div", "pow", "atan2", "hypot", "logaddexp", "xlogy"})
 
 
 def sample(lengths: Lengths, sizes: tuple[int, ...]) -> dict[str, int]:
@@ -60,18 +66,35 @@ def special(program: Program, lengths: Lengths, known: dict[str, int], wrt: str)
         return
     base = {g.name: _drawn(rng, g.dtype, shapes[g.name], 0.1, 0.9, False) for g in lengths.givens}
     floating = [g.name for g in lengths.givens if g.dtype.kind == "f"]
+    numbers = _numbers(program)
     for number in _SPECIAL:
         for name in sorted(floating, key=lambda n: n != wrt)[:4]:
             yield {**base, name: np.full_like(base[name], number)}
+    for number in numbers:
+        yield {**base, wrt: np.full_like(base[wrt], number)}
     if len(floating) > 1:
-        yield {**base, **{name: np.ones_like(base[name]) for name in floating}}
+        for number in (1.0, 0.0):
+            yield {**base, **{name: np.full_like(base[name], number) for name in floating}}
     for name in floating[:4]:
-        if base[name].size > 1:
-            single = base[name].copy()
-            single.flat[0] = 0
-            yield {**base, name: single}
+        yield from ({**base, name: one} for one in _with_one(base[name], 0.0))
+    for number in (*numbers, *[base[n].flat[0] for n in floating if n != wrt and base[n].size]):
+        yield from ({**base, wrt: one} for one in _with_one(base[wrt], number))
     for start in (base, {**base, wrt: base[wrt] * -3}):
         yield from _roots(program, start, wrt)
+
+
+def _numbers(program: Program) -> list[float]:
+    """The first few numbers of an expression, which may be where it bends."""
+    codes = [step.arg for statement in program.statements for step in statement.code if step.op == "number"]
+    return [n for n in dict.fromkeys(map(float, codes)) if n not in _SPECIAL and abs(n) < _FAR][:_MOST_NUMBERS]
+
+
+def _with_one(array: np.ndarray, number: float) -> Iterator[np.ndarray]:
+    """A number as the first of several elements, the others as they are."""
+    if array.size > 1:
+        single = array.copy()
+        single.flat[0] = number
+        yield single
 
 
 def _shapes(lengths: Lengths, known: dict[str, int]) -> dict[str, tuple[int, ...]] | None:
@@ -94,7 +117,7 @@ def _drawn(
 def _roots(program: Program, data: Data, wrt: str) -> Iterator[Data]:
     """Points near to these where a part of the expression is 0."""
     try:
-        nodes, x = _graph(program, data, wrt)
+        nodes, _, x = _graph(program, data, wrt)
     except GradcliError:
         return
     found: set[bytes] = set()
@@ -106,11 +129,28 @@ def _roots(program: Program, data: Data, wrt: str) -> Iterator[Data]:
             yield {**data, wrt: root}
 
 
-def _graph(program: Program, data: Data, wrt: str) -> tuple[list[Node], Node]:
-    """The parts of an expression that depend on an input, and that input."""
+class _Parts(NamedTuple):
+    """What depends on an input: the operations, so many, and then the differences of what they compare."""
+
+    nodes: list[Node]
+    operations: int
+    x: Node
+
+
+def _graph(program: Program, data: Data, wrt: str) -> _Parts:
+    """The parts of an expression."""
     leaves = {name: input_node(array, requires_grad=name == wrt) for name, array in data.items()}
     value = Evaluator(program.source, leaves).run(program)
-    return [n for n in toposort([value]) if n.requires_grad and n.inputs], leaves[wrt]
+    nodes = [n for n in toposort([value]) if n.requires_grad and n.inputs]
+    return _Parts([*nodes, *[n.inputs[0] - n.inputs[1] for n in nodes if _compares(n)]], len(nodes), leaves[wrt])
+
+
+def _compares(node: Node) -> bool:
+    """Whether an operation may choose between two operands, at least one of them computed."""
+    return (
+        node.op.family == "elementwise" and len(node.inputs) == 2 and node.op.name not in _SMOOTH
+        and any(n.inputs and n.requires_grad for n in node.inputs)
+    )  # fmt: skip
 
 
 def _may_vanish(node: Node, x: Node) -> bool:
@@ -122,7 +162,7 @@ def _root(program: Program, data: Data, wrt: str, serial: int) -> np.ndarray | N
     """Where one part vanishes, by Newton's method: element by element, or along the gradient of a number."""
     at = data[wrt]
     for _ in range(_STEPS):
-        nodes, x = _graph(program, {**data, wrt: at}, wrt)
+        nodes, operations, x = _graph(program, {**data, wrt: at}, wrt)
         part = nodes[serial]
         slope = vjp([part], [constant(np.ones(part.shape, part.dtype))], [x]).get(x)
         if slope is None:
@@ -132,15 +172,18 @@ def _root(program: Program, data: Data, wrt: str, serial: int) -> np.ndarray | N
         except GradcliError:
             return None
         if not value.any():
-            return _rounded(at)
+            return _rounded(at) if serial < operations else at
         with np.errstate(all="ignore"):
             if part.shape != x.shape:
                 value, slopes = value.reshape(()), (slopes**2).sum() / slopes
             moved = at - np.where((value == 0) | (slopes == 0), 0, value / slopes).astype(at.dtype)
         if not np.isfinite(moved).all():
             return None
-        if np.allclose(moved, at, rtol=1e-14, atol=1e-15):
-            return _rounded(moved)
+        if np.allclose(moved, at, rtol=1e-14, atol=1e-15) and (serial < operations or np.array_equal(moved, at)):
+            # Of two that are nearly equal, either may be taken.
+            return _rounded(moved) if serial < operations else None
+        if serial >= operations:
+            moved = _rounded(moved)
         at = moved
     return None
 

@@ -92,18 +92,26 @@ def _erfc_of_size(size: Any) -> Any:
 
 
 def _erfc(x: Any) -> Any:
-    far = _erfc_of_size(np.absolute(x))
-    return np.where(x < 0, 2 - far, far)
+    size = np.absolute(x)
+    far = _erfc_of_size(size)
+    # From erf, so that it is 1 at 0.
+    return np.where(size < _NEAR, 1 - _near_zero(x), np.where(x < 0, 2 - far, far))
 
 
 def _erf(x: Any) -> Any:
-    square = np.square(x)
-    near = np.full_like(x, _ERF[0])
+    size = np.absolute(x)
+    return np.where(size < _NEAR, _near_zero(x), np.copysign(1 - _erfc_of_size(size), x))
+
+
+def _near_zero(x: Any) -> Any:
+    """erf below the bound."""
+    square = np.square(np.clip(x, -_NEAR, _NEAR))
+    result = np.full_like(x, _ERF[0])
     for factor in _ERF[1:]:
-        near *= square
-        near += factor
-    near *= x
-    return np.where(np.absolute(x) < _NEAR, near, np.copysign(1 - _erfc_of_size(np.absolute(x)), x))
+        result *= square
+        result += factor
+    result *= x
+    return result
 
 
 #: Their block kernels.
