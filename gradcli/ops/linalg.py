@@ -269,8 +269,8 @@ def _slogdet_vjp(g: Node, out: Node, a: Node) -> tuple[Node]:
 
 
 def _part_vjp(g: Node, out: Node, x: Node, index: int) -> tuple[Node | None]:
-    if x.op is signed_log and index == 0:
-        # No zero either: the logarithm's infinite slope would make it NaN.
+    if index == 0:
+        # The sign has no slope. No zero either: the logarithm's infinite slope would make it NaN.
         return (None,)
     place = {"shape": x.shape, "dim": 0, "start": index, "stop": index + 1, "step": 1}
     return (make(embed, (unsqueeze(g, 0),), place),)
@@ -284,7 +284,8 @@ signed_log: Op = primitive(
 )  # fmt: skip
 part: Op = primitive(
     "_part", lambda x, index: x[index], lambda inputs, params: (inputs[0].shape[1:], inputs[0].dtype), family="linalg",
-    args="input, index", public=False, vjp=_part_vjp, doc="One of the results that an operation has side by side.",
+    args="input, index", public=False, vjp=_part_vjp,
+    doc="The sign (index 0) or the logarithm (1) of those that lie side by side.",
 )  # fmt: skip
 
 
