@@ -89,7 +89,7 @@ def backward(output: Tensor, gradient: Any, create_graph: bool, inputs: Any) -> 
         if tensor.grad is None or create_graph or tensor.grad.requires_grad:
             tensor.grad = total
         else:
-            tensor.grad.copy_(total)
+            tensor.grad._update(total)
 
 
 def grad(
