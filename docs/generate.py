@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import io
 import os
 import re
@@ -114,6 +115,7 @@ def _printed(*words: str) -> str:
     return printed.getvalue()
 
 
+@functools.cache
 def operations() -> str:
     """The text of operations.md."""
     parts = [HEADER]

@@ -29,7 +29,8 @@ head -n 2 sensors.jsonl | gradcli stream 'sum(x**2)' --no-grad | gradcli stream 
 
 echo
 echo '--- arrays, one after the other, in and out'
-python3 -c '
+# Without -u, NumPy would look for a position in the pipe.
+python3 -u -c '
 import sys, numpy as np
 for k in range(3):
     np.save(sys.stdout.buffer, np.full((2, 2), float(k)))

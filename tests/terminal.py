@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests import warm
+
 ROOT = Path(__file__).resolve().parents[1]
 _END = "\0"
 
@@ -16,14 +18,18 @@ def environment(commands: Path) -> dict[str, str]:
     """The variables of a process that finds this Python and this gradcli by name; `commands` is a folder for both."""
     commands.mkdir(exist_ok=True)
     python = shlex.quote(sys.executable)
-    for name, line in {"gradcli": f"{python} -m gradcli", "python3": python, "python": python}.items():
+    gradcli = f"{python} -m gradcli"
+    if warm.can_serve({}):
+        gradcli = " ".join([f"{python} -IS", shlex.quote(str(warm.CLIENT)), shlex.quote(warm.address())])
+    for name, line in {"gradcli": gradcli, "python3": python, "python": python}.items():
         script = commands / name
         script.write_text(f'#!/bin/sh\nexec {line} "$@"\n')
         script.chmod(0o755)
     path = os.pathsep.join([str(commands), os.environ.get("PATH", os.defpath)])
     # What is under test is this tree, also where another gradcli is installed.
     modules = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    return {**os.environ, "PATH": path, "PYTHONPATH": modules, "COLUMNS": "80", "PYTHONIOENCODING": "utf-8"}
+    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    return {**inherited, "PATH": path, "PYTHONPATH": modules, "COLUMNS": "80", "PYTHONIOENCODING": "utf-8"}
 
 
 def run_session(commands: list[str], folder: Path, env: dict[str, str]) -> list[str]:

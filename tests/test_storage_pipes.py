@@ -156,7 +156,7 @@ def test_a_pipe_that_ends_early_has_cost_what_it_held() -> None:
 def test_an_honest_pipe_is_held_once() -> None:
     size = 300 << 20
     producer = f"import sys, numpy as np; np.save(sys.stdout.buffer, np.ones({size}, np.uint8))"
-    with subprocess.Popen([sys.executable, "-c", producer], stdout=subprocess.PIPE) as process:
+    with subprocess.Popen([sys.executable, "-u", "-c", producer], stdout=subprocess.PIPE) as process:
         done = run(
             """
             import resource

@@ -69,9 +69,21 @@ def run(arguments: list[str]) -> int:
         # Whoever read the output has seen enough.
         return 0
     except KeyboardInterrupt as stopped:
+        _flush()
         return getattr(stopped, "code", 130)
     except Exception as error:
+        _flush()
         return _report(_as_error(error), "--json" in options)
+
+
+def _flush() -> None:
+    """What was written before an error is part of the answer, and comes before the report."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        # The error that is reported came first.
+        pass
 
 
 def _run_click(arguments: list[str]) -> int:
