@@ -12,6 +12,8 @@ import pytest
 import gradcli as gc
 from gradcli.errors import GradcliError
 from gradcli.expansion import check_expansion
+from gradcli.formula.derivation import Wanted, derive
+from gradcli.formula.shapes import Given
 from gradcli.repl.session import Session, Typed
 from gradcli.syntax import parse, unparse
 
@@ -200,3 +202,28 @@ def test_mistakes_in_long_texts_are_found_quickly() -> None:
             assert len(str(met.value)) < 600
 
         assert grows_linearly(work, 500)
+
+
+@pytest.mark.parametrize(
+    ("text", "order", "has_formula"),
+    [
+        ("exp(" * 100 + "x" + ")" * 100, 1, True),
+        ("exp(" * 400 + "x" + ")" * 400, 1, None),
+        ("x" + "**x" * 30, 1, True),
+        ("x" + "**x" * 400, 1, False),
+        ("sin(" * 200 + "x" + ")" * 200, 2, False),
+        ("*".join(f"(x + {k})" for k in range(200)), 1, False),
+        ("/".join(f"(x + {k})" for k in range(200)), 1, None),
+        (" + ".join(f"x**{k}" for k in range(1, 300)), 1, None),
+    ],
+)
+def test_formulas_of_long_chains_are_found_or_refused(text: str, order: int, has_formula: bool | None) -> None:
+    started = time.perf_counter()
+    try:
+        derive(parse(text), [Given("x", (), np.dtype(float))], Wanted("x", order))
+        found = True
+    except GradcliError as error:
+        assert error.message == "the derivative is too long for a formula"
+        found = False
+    assert has_formula in (None, found)
+    assert time.perf_counter() - started < 60

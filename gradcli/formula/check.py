@@ -17,6 +17,7 @@ from gradcli.formula import probes
 from gradcli.formula.forms import NUMBER, Form, in_order
 from gradcli.formula.naming import Named
 from gradcli.formula.probes import Data
+from gradcli.formula.terms import too_long
 from gradcli.formula.text import code_of, text
 from gradcli.node import OPS, Node, input_node, toposort
 from gradcli.syntax import Program, parse
@@ -39,6 +40,10 @@ _STEADY, _BROKEN, _KINK = "steady", "broken", "kink"
 _SOMEWHERE = "one of its divisors is 0"
 # More parts of a formula than this are not searched for the place where it breaks.
 _MOST_FORMS = 300
+# Nor are those that are written with more steps.
+_LONGEST = 100
+# Nobody reads a formula of more steps, and to compare it would take minutes.
+_MOST_STEPS = 3000
 
 
 class Verdict(NamedTuple):
@@ -66,7 +71,10 @@ class Verdict(NamedTuple):
 
 def verify(program: Program, lengths: Lengths, formula: Named, wanted: Wanted) -> Verdict:
     """Compare a formula with the gradient, at random points and at those where formulas tend to break."""
-    comparison = _Comparison(program, parse(text(formula)), wanted)
+    shown = parse(text(formula))
+    if sum(len(statement.code) for statement in shown.statements) > _MOST_STEPS:
+        raise too_long()
+    comparison = _Comparison(program, shown, wanted)
     compared, breaks, smooth, other_choice = 0, 0, False, False
     undefined: dict[str, None] = {}
     for data, is_random in _data(program, lengths, wanted):
@@ -248,15 +256,22 @@ def _agrees(found: Any, actual: Any, close: float) -> bool:
 
 def _places(formula: Named, data: Data) -> Iterator[str]:
     """In words, the conditions under which parts of a formula have no number at this point."""
-    forms = [f for f in in_order([formula.result]) if f.op in ("binary", "call")]
     told = False
-    for form in forms[:_MOST_FORMS]:
+    for form in _short_parts(formula.result)[:_MOST_FORMS]:
         if _is_finite(form, data) is False and all(_is_finite(part, data) is not False for part in form.parts):
             for condition in _conditions(form, data):
                 told = True
                 yield condition
     if not told:
         yield _SOMEWHERE
+
+
+def _short_parts(root: Form) -> list[Form]:
+    """The parts that a note could tell of; written out, what shares its own parts may be of any length."""
+    lengths: dict[Form, int] = {}
+    for form in in_order([root]):
+        lengths[form] = 1 + sum(lengths[part] for part in form.parts)
+    return [form for form, n in lengths.items() if n <= _LONGEST and form.op in ("binary", "call")]
 
 
 def _conditions(form: Form, data: Data) -> Iterator[str]:

@@ -20,7 +20,7 @@ from gradcli.formula.naming import Named, named
 from gradcli.formula.readable import RULES, WHOLE_RULES, Rule, readable
 from gradcli.formula.rules import FACTOR_RULES, FUNCTION_RULES, SUM_RULES
 from gradcli.formula.shapes import SAMPLES, Given, Lengths, Reader
-from gradcli.formula.terms import Algebra, Size
+from gradcli.formula.terms import IN_NUMBERS, Algebra, Size
 from gradcli.formula.text import text
 from gradcli.infer import cast
 from gradcli.node import INPUT, Node, constant
@@ -130,8 +130,6 @@ class _Graph(NamedTuple):
         return shape
 
 
-#: What to do about a derivative without a formula.
-IN_NUMBERS = "`gradcli eval`, with --jacobian or --hessian too, computes the derivative in numbers"
 # More places where a formula breaks are not told.
 _MOST_SHOWN = 3
 #: The name of the vector that a Jacobian is read off from; no name of the language can be this.

@@ -133,16 +133,16 @@ def _quotient(a: _Polynomial, b: _Polynomial) -> _Polynomial | None:
 def divided(algebra: Algebra, factors: list[Factor], free: set[int]) -> Found:
     """A sum that another one divides without a remainder: (x**2 - 1)/(x + 1) is x - 1."""
     sums = [f for f in factors if f.term.head == "add" and f.power.denominator == 1]
-    for above in sums:
-        for below in sums:
-            if above.power > 0 > below.power:
-                for a, b, sign in ((above, below, 1), (below, above, -1)):
-                    found = _division(algebra, a, b)
-                    if found is not None:
-                        times = min(above.power, -below.power)
-                        rest = [f for f in factors if f is not above and f is not below]
-                        parts = [Factor(*algebra.add(found), sign * times), *_left(above, times), *_left(below, -times)]
-                        return ONE, [*rest, *parts, *lengths_lost(algebra, factors, [*rest, *parts], free)]
+    bottoms = [f for f in sums if f.power < 0]
+    for above in [f for f in sums if f.power > 0] if bottoms else ():
+        for below in bottoms:
+            for a, b, sign in ((above, below, 1), (below, above, -1)):
+                found = _division(algebra, a, b)
+                if found is not None:
+                    times = min(above.power, -below.power)
+                    rest = [f for f in factors if f is not above and f is not below]
+                    parts = [Factor(*algebra.add(found), sign * times), *_left(above, times), *_left(below, -times)]
+                    return ONE, [*rest, *parts, *lengths_lost(algebra, factors, [*rest, *parts], free)]
     return None
 
 
@@ -217,9 +217,11 @@ def total_over_itself(algebra: Algebra, factors: list[Factor], free: set[int]) -
 def summed_apart(algebra: Algebra, factors: list[Factor], free: set[int]) -> Found:
     """The sum of a sum, addend by addend, where that is shorter: sum(x - mean(x)) is 0."""
     for factor in factors:
+        if factor.term.head != "add" or factor.power != 1 or free.issuperset(factor.labels):
+            continue
         others = [f for f in factors if f is not factor]
         known = free.union(*[f.labels for f in others])
-        if factor.term.head != "add" or factor.power != 1 or known.issuperset(factor.labels):
+        if known.issuperset(factor.labels):
             continue
         kept = known.intersection(factor.labels)
         parts = []

@@ -34,6 +34,8 @@ _SPECIAL = (0.0, 1.0, -1.0)
 # More elements than this are not worth a check, more parts of an expression than this not worth a search for roots.
 _MOST = 200_000
 _MOST_PARTS = 12
+# Expressions of more operations are not searched at all: each root takes many evaluations.
+_MOST_NODES = 200
 # More numbers of an expression, and those further out, are not tried.
 _MOST_NUMBERS = 4
 _FAR = 1e6
@@ -121,6 +123,8 @@ def _roots(program: Program, data: Data, wrt: str) -> Iterator[Data]:
     except GradcliError:
         return
     found: set[bytes] = set()
+    if len(nodes) > _MOST_NODES:
+        return
     wanted = [k for k, node in enumerate(nodes) if node.is_floating and _may_vanish(node, x)]
     for serial in wanted[:_MOST_PARTS]:
         root = _root(program, data, wrt, serial)

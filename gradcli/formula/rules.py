@@ -42,6 +42,10 @@ def _argument(factor: Factor) -> Open:
     return Open(inner, tuple([factor.labels[k] for k in own]))
 
 
+def _is(factor: Factor, function: str) -> bool:
+    return factor.term.head == "fn" and bool(factor.term.data[0] == function)
+
+
 def logistic(algebra: Algebra, factors: list[Factor], free: set[int]) -> Found:
     """1/(1 + exp(u)) is sigmoid(-u)."""
     for k, factor in enumerate(factors):
@@ -55,9 +59,10 @@ def logistic(algebra: Algebra, factors: list[Factor], free: set[int]) -> Found:
 
 def exp_times_sigmoid(algebra: Algebra, factors: list[Factor], free: set[int]) -> Found:
     """exp(u)*sigmoid(-u) is sigmoid(u)."""
-    table = {(f.term, f.labels): k for k, f in enumerate(factors)}
-    for k, factor in enumerate(factors):
-        if factor.term.head == "fn" and factor.term.data[0] == "exp" and factor.power > 0:
+    table = {(f.term, f.labels): k for k, f in enumerate(factors) if _is(f, "sigmoid")}
+    # Without one to go with, the arguments are not looked into: they may be exponentials, of exponentials, and so on.
+    for k, factor in enumerate(factors if table else ()):
+        if _is(factor, "exp") and factor.power > 0:
             u = _argument(factor)
             other = algebra.fn("sigmoid", [algebra.scaled(-1, u)])
             at = table.get((other.term, other.labels))
@@ -71,12 +76,12 @@ def exp_times_sigmoid(algebra: Algebra, factors: list[Factor], free: set[int]) -
 
 def exponentials(algebra: Algebra, factors: list[Factor], free: set[int]) -> Found:
     """A negative power of exp(u) is exp(-u); exp(u)*exp(-u) is 1."""
-    table = {(f.term, f.labels): f for f in factors}
+    table = {(f.term, f.labels): f for f in factors if _is(f, "exp")}
     for k, factor in enumerate(factors):
-        if factor.term.head == "fn" and factor.term.data[0] == "exp" and factor.power < 0:
+        if _is(factor, "exp") and factor.power < 0:
             e = algebra.fn("exp", [algebra.scaled(factor.power, _argument(factor))])
             return ONE, [*factors[:k], *factors[k + 1 :], Factor(*e, ONE)]
-        if factor.term.head == "fn" and factor.term.data[0] == "exp":
+        if _is(factor, "exp") and len(table) > 1:
             opposite = algebra.fn("exp", [algebra.scaled(-1, _argument(factor))])
             other = table.get((opposite.term, opposite.labels))
             if other is not None and other.power > 0:

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from typing import Any, NamedTuple
 
+from gradcli.errors import GradcliError
+
 Labels = tuple[int, ...]
 #: A length: a number, or a term such as the length of an input's dimension.
 Size = Any
@@ -78,6 +80,11 @@ _TAME = frozenset({
     "hardtanh", "detach", "one_hot", "to", "floor", "ceil", "round", "trunc",
 })  # fmt: skip
 
+#: What to do about a derivative without a formula.
+IN_NUMBERS = "`gradcli eval`, with --jacobian or --hessian too, computes the derivative in numbers"
+# The longest textbook formulas take a thirtieth of this, which is some seconds.
+_MOST_WORK = 60_000
+
 Rule = Callable[["Algebra", list[Factor], set[int]], "tuple[Fraction, list[Factor]] | None"]
 SumRule = Callable[["Algebra", list[Factor]], "list[tuple[Fraction, Open]] | None"]
 
@@ -94,6 +101,7 @@ class Algebra:
         self._factor_rules = factor_rules
         self._function_rules = function_rules or {}
         self._sum_rules = sum_rules
+        self._work = 0
 
     def fresh(self) -> int:
         """A label that nobody has."""
@@ -136,6 +144,7 @@ class Algebra:
         if not number:
             return self.number(0)
         for _ in range(1000):
+            self._spend(len(flat))
             before = flat
             flat = self._merged(self._without_deltas(self._without_ones(flat, free), free), free)
             for rule in self._factor_rules:
@@ -155,6 +164,12 @@ class Algebra:
         for factor in whole:
             number *= factor.term.data ** int(factor.power)
         return self._product(number, [f for f in flat if f not in whole] if whole else flat, free)
+
+    def _spend(self, factors: int) -> None:
+        """Count the factors that are looked at: long products of long products would take hours."""
+        self._work += factors + 1
+        if self._work > _MOST_WORK:
+            raise too_long()
 
     def _flatten(self, factor: Factor, into: list[Factor]) -> Fraction:
         """Append the factors that a factor consists of, and give the number that comes out of it."""
@@ -410,6 +425,10 @@ class Algebra:
         sizes = {k: n for a in args for k, n in zip(a.labels, a.term.sizes, strict=True)}
         own = tuple([Factor(a.term, tuple([place[k] for k in a.labels]), ONE) for a in args])
         return Open(self.intern("fn", (name, params), own, tuple([sizes[k] for k in labels])), labels)
+
+
+def too_long() -> GradcliError:
+    return GradcliError("the derivative is too long for a formula", hint=IN_NUMBERS)
 
 
 def value_of(term: Term) -> Fraction | None:
