@@ -154,7 +154,7 @@ def as_int(value: Any, name: str) -> int:
     try:
         number = operator.index(value)
     except TypeError:
-        raise GradcliError(f"{name} must be an integer, got {_shown(value)}", argument=name) from None
+        raise GradcliError(f"{name} must be an integer, got {shown_value(value)}", argument=name) from None
     if not -(2**63) <= number < 2**63:
         raise GradcliError(f"{name} must fit into int64", argument=name)
     return number
@@ -164,14 +164,14 @@ def as_number(value: Any, name: str) -> float:
     """A number argument of an operation."""
     if isinstance(value, bool | int | float | np.number):
         return float(fitted(value, FLOAT64) if isinstance(value, int) else value)
-    raise GradcliError(f"{name} must be a number, got {_shown(value)}", argument=name)
+    raise GradcliError(f"{name} must be a number, got {shown_value(value)}", argument=name)
 
 
 def as_flag(value: Any, name: str) -> bool:
     """An argument that is True or False."""
     if isinstance(value, bool | np.bool_):
         return bool(value)
-    raise GradcliError(f"{name} must be True or False, got {_shown(value)}", argument=name)
+    raise GradcliError(f"{name} must be True or False, got {shown_value(value)}", argument=name)
 
 
 def as_choice(value: Any, name: str, choices: Sequence[str]) -> str:
@@ -181,17 +181,17 @@ def as_choice(value: Any, name: str, choices: Sequence[str]) -> str:
     hint = f"use {', '.join(repr(c) for c in choices[:-1])} or {choices[-1]!r}"
     if isinstance(value, str):
         raise GradcliError(f"unknown {name} {quoted(value)}", hint=hint, argument=name)
-    raise GradcliError(f"{name} must be a string, got {_shown(value)}", hint=hint, argument=name)
+    raise GradcliError(f"{name} must be a string, got {shown_value(value)}", hint=hint, argument=name)
 
 
 def as_function(value: Any) -> Any:
     """An argument that is called."""
     if callable(value):
         return value
-    raise GradcliError(f"a function is needed, got {_shown(value)}")
+    raise GradcliError(f"a function is needed, got {shown_value(value)}")
 
 
-def _shown(value: Any) -> str:
+def shown_value(value: Any) -> str:
     """A value of the wrong kind, for messages: itself where it is short and plain."""
     plain = value.item() if isinstance(value, np.generic) else value
     if isinstance(plain, int):

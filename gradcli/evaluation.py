@@ -180,10 +180,10 @@ def evaluate(
     """The value of an expression and the gradients of its inputs, computed together.
 
     `inputs` maps names to arrays, tensors, numbers or lists; numbers and lists become float32. There may be more than
-    the expression uses: their gradient is None. `wrt` names the inputs
-    to differentiate (default: every floating-point one; empty: none). `grad_output` is the vector of the
-    vector-Jacobian product for a value that is no scalar; a number is broadcast. `progress(done, total)` is told of
-    the bytes gone through. The plan is kept, and used again for the same expression and the same shapes and dtypes.
+    the expression uses: their gradient is None. `wrt` names the inputs to differentiate (default: every floating-point
+    one; empty: none). `grad_output` is the vector of the vector-Jacobian product for a value that is no scalar; a
+    number is broadcast. `progress(done, total)` is told of the bytes gone through. The plan is kept, and used again for
+    the same expression and the same shapes and dtypes.
     Raises GradcliError.
 
     >>> import gradcli as gc

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcli.arguments import kind_of
+from gradcli.arguments import shown_value
 from gradcli.dtypes import DEFAULT_DTYPE, DTYPES
 from gradcli.errors import GradcliError, did_you_mean
 from gradcli.node import OPS, Op
@@ -62,7 +62,7 @@ def manual_seed(seed: int) -> None:
     try:
         number = operator.index(seed)
     except TypeError:
-        raise GradcliError(f"the seed must be an integer, got {kind_of(seed)}") from None
+        raise GradcliError(f"the seed must be an integer, got {shown_value(seed)}") from None
     GENERATOR.set(Generator(number))
 
 

@@ -76,9 +76,10 @@ class Batch:
 
     def kept(self) -> Kept:
         """What an earlier run has finished. GradcliError where its results would be mixed with those of this one."""
-        return manifest.finished(self.job.folder, self.job, self.items) if self._is_continued() else Kept(0, 0, None)
+        return manifest.finished(self.job.folder, self.job, self.items) if self.is_continued() else Kept(0, 0, None)
 
-    def _is_continued(self) -> bool:
+    def is_continued(self) -> bool:
+        """Whether an earlier run of the same kind goes on. GradcliError as for `kept`."""
         return manifest.is_continued(self.job.folder, self.job, self.resume, self.overwrite)
 
     def check(self) -> str | None:
@@ -86,7 +87,7 @@ class Batch:
 
         GradcliError when no item can be right; gives a note on why there are no gradients.
         """
-        self._is_continued()
+        self.is_continued()
         worker = Worker(self.job, Common(self.job))
         try:
             return worker.try_on(self._task(0))
@@ -183,7 +184,7 @@ class _Run:
         """What is kept of an earlier run; a run of another kind is forgotten before this one is written down."""
         batch, folder = self.batch, self.folder
         kept = batch.kept()
-        if batch.overwrite and not batch._is_continued():
+        if batch.overwrite and not batch.is_continued():
             manifest.remove_results(folder.path)
         if batch.job.accumulate:
             self.sums = stored(folder.path)

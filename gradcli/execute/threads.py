@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from contextvars import ContextVar, copy_context
 from typing import Any
 
-from gradcli.arguments import kind_of
+from gradcli.arguments import shown_value
 from gradcli.errors import GradcliError, WorkError
 
 #: How many threads to use; None for as many as there are processors. `set_num_threads` and `--threads` set it.
@@ -36,8 +36,7 @@ def set_num_threads(number: int) -> None:
     >>> gc.set_num_threads(gc.get_num_threads())
     """
     if not isinstance(number, int) or isinstance(number, bool) or not 1 <= number <= 1024:
-        short = isinstance(number, float) or (isinstance(number, int) and abs(number) < 10**30)
-        shown = number if short else kind_of(number)
+        shown = shown_value(number)
         raise GradcliError(f"the number of threads must be a whole number from 1 to 1024, got {shown}")
     THREADS.set(number)
 
