@@ -28,9 +28,10 @@ def check_duration(program: Program, threads: int, limit: float | None) -> None:
         return
     node = max(_computed(program), key=work_of)
     node = program.origin.get(node, node)
+    largest = max((node, *node.inputs), key=lambda tensor: tensor.size)
     raise GradcliError(
-        f"this is expected to take {_show(seconds)}, most of it for {node.op.name.lstrip('_')}(), which computes "
-        f"{describe(node)}",
+        f"this is expected to take {_show(seconds)}, most of it for {node.op.name.lstrip('_')}() with "
+        f"{describe(largest)}",
         span=node.span,
         hint="--yes computes it all the same",
     )
