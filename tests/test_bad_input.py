@@ -196,9 +196,9 @@ def test_huge_expressions_and_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
         "x y" * 170_000,
     ):
         Path("huge.txt").write_text(text)
-        start = time.monotonic()
+        start = time.process_time()
         report = failed(call(monkeypatch, "eval", "-f", "huge.txt"))
-        assert len(report) < 1500 and time.monotonic() - start < 20, text[:10]
+        assert len(report) < 1500 and time.process_time() - start < 20, text[:10]
     for text, value in {"9" * 4000: "tensor(inf)", "10**10**10": "tensor(inf)", "2**-10**9": "tensor(0.)"}.items():
         assert call(monkeypatch, "eval", text) == (0, value + "\n", ""), text[:10]
     report = failed(call(monkeypatch, "eval", f"x[{'9' * 4000}]", "x=[1]"))

@@ -308,6 +308,7 @@ def test_items_that_cannot_be_read(kind: str) -> None:
 # Nothing is lost -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("accumulate", [False, True])
 def test_killed_at_any_moment(accumulate: bool) -> None:
     make("data", 120, 500)
@@ -334,6 +335,7 @@ def test_killed_at_any_moment(accumulate: bool) -> None:
         assert sorted(os.listdir(f"{out}/.gradcli")) == sorted(os.listdir("whole/.gradcli"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupts_keep_what_is_done(number: int) -> None:
     make("data", 400, 20_000)
@@ -497,6 +499,7 @@ def test_patterns() -> None:
         find_items({"x": Pattern("folder", "p"), "y": Pattern("folder", "q")})
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_items() -> None:
     make("data", 1)
     report = "import resource, sys; print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"

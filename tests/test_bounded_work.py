@@ -129,21 +129,23 @@ FAMILIES: dict[str, tuple[int, Callable[[int], str]]] = {
 
 def grows_linearly(work: Callable[[int], object], n: int) -> bool:
     """Whether four times as much takes about four times as long; sixteen would be quadratic. Machines are busy."""
+    garbage.collect()
     for _ in range(5):
-        times = []
-        for size in (n, 4 * n):
-            best = float("inf")
-            for _ in range(2):
-                garbage.collect()
-                garbage.disable()
-                started = time.process_time()
-                work(size)
-                best = min(best, time.process_time() - started)
-                garbage.enable()
-            times.append(best)
-        if times[1] < 9 * times[0] + 0.02:
+        # The first time of all warms up.
+        little = min(seconds(work, n), seconds(work, n))
+        if seconds(work, 4 * n) < 9 * little + 0.02:
             return True
     return False
+
+
+def seconds(work: Callable[[int], object], n: int) -> float:
+    """The time of the processor that so much work takes."""
+    garbage.disable()
+    started = time.process_time()
+    work(n)
+    taken = time.process_time() - started
+    garbage.enable()
+    return taken
 
 
 @pytest.mark.parametrize("name", FAMILIES)

@@ -64,6 +64,7 @@ def _eval(monkeypatch: pytest.MonkeyPatch, folder: str, *words: str) -> dict[str
     return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words",
     [
@@ -92,6 +93,7 @@ def test_same_bytes(
     assert all(home[name] == away[name] for name in home)
 
 
+@pytest.mark.slow
 def test_a_summary_and_json_are_the_same(files: Path, workers: Workers, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(files)
     for words in (["x*sum(x)", "x=x.npy", "--no-grad"], ["sum(x*x)", "x=x.npy", "--no-grad", "--json"]):
@@ -100,6 +102,7 @@ def test_a_summary_and_json_are_the_same(files: Path, workers: Workers, monkeypa
         assert here.code == 0 and there == here
 
 
+@pytest.mark.slow
 def test_standard_input_and_processes_of_its_own(files: Path, tmp_path: Path) -> None:
     """What only the client can read is sent; `local:2` needs no cluster."""
     for name, more in (("home", ""), ("away", "--scheduler local:2")):
@@ -131,6 +134,7 @@ def _form(request: Request) -> Any:
     return request.roots[1].shape, request.roots[1].dtype
 
 
+@pytest.mark.slow
 def test_a_killed_worker_costs_a_retry(files: Path, tmp_path: Path) -> None:
     with cluster(tmp_path / "cluster", 2) as workers:
         _await_workers(workers, 2)
@@ -150,6 +154,7 @@ def test_a_killed_worker_costs_a_retry(files: Path, tmp_path: Path) -> None:
     assert np.load(tmp_path / "away.npy").tobytes() == expected[1].tobytes()
 
 
+@pytest.mark.slow
 def test_when_all_workers_are_gone(files: Path, tmp_path: Path) -> None:
     with cluster(tmp_path / "cluster", 1) as workers:
         with pytest.raises(WorkError, match="all workers of .* are gone"):
@@ -157,6 +162,7 @@ def test_when_all_workers_are_gone(files: Path, tmp_path: Path) -> None:
         assert not (tmp_path / "x.npy").exists() and not list(tmp_path.glob(".gradcli*"))
 
 
+@pytest.mark.slow
 def test_when_the_scheduler_is_gone(files: Path, tmp_path: Path) -> None:
     with cluster(tmp_path / "cluster", 1) as workers:
         with pytest.raises(WorkError, match="the connection to the scheduler .* is lost"):
@@ -171,6 +177,7 @@ def _await_workers(workers: Workers, count: int) -> None:
         client.wait_for_workers(count, timeout=60)
 
 
+@pytest.mark.slow
 def test_another_version_is_an_error(files: Path, tmp_path: Path) -> None:
     home = tmp_path / "other"
     shutil.copytree(Path(gradcli.__file__).parent, home / "gradcli", ignore=shutil.ignore_patterns("__pycache__"))
@@ -183,6 +190,7 @@ def test_another_version_is_an_error(files: Path, tmp_path: Path) -> None:
             _run(workers.address, files / "x.npy", tmp_path / "x.npy", None)
 
 
+@pytest.mark.slow
 def test_a_file_that_changes_is_an_error(files: Path, workers: Workers, tmp_path: Path) -> None:
     path = tmp_path / "x.npy"
     np.save(path, np.zeros(17_600_000, np.float32))
@@ -271,6 +279,7 @@ def test_peers_that_are_no_scheduler(greeting: bytes | None, reason: str, tmp_pa
     assert len(done.stderr.splitlines()) == 2
 
 
+@pytest.mark.slow
 def test_a_scheduler_that_dies_is_told_in_two_lines(files: Path, tmp_path: Path) -> None:
     with cluster(tmp_path / "cluster", 1) as workers:
         _await_workers(workers, 1)
@@ -316,6 +325,7 @@ def test_certificates_that_are_missing(monkeypatch: pytest.MonkeyPatch, tmp_path
         assert done.code == 1 and "cannot read the certificates for tls://127.0.0.1:8786" in done.err
 
 
+@pytest.mark.slow
 def test_local_workers_are_for_nobody_else() -> None:
     """Loopback only, no HTTP, and who has no key of this run is turned away."""
     import psutil
@@ -344,6 +354,7 @@ def _listening(process: Any) -> list[tuple[str, int]]:
     return [tuple(each.laddr) for each in process.net_connections("inet") if each.status == "LISTEN"]
 
 
+@pytest.mark.slow
 def test_local_workers_end_with_the_command(files: Path, tmp_path: Path) -> None:
     import psutil
 
@@ -357,6 +368,7 @@ def test_local_workers_end_with_the_command(files: Path, tmp_path: Path) -> None
     assert children and not psutil.wait_procs(children, timeout=20)[1]
 
 
+@pytest.mark.slow
 def test_an_interrupt_leaves_nothing_behind(files: Path, tmp_path: Path) -> None:
     words = ["eval", "sin(exp(x))*erf(x)", f"x={files / 'x.npy'}", "--grad-output", "1", "-o", "out/"]
     words += ["--scheduler", "local:1", "--no-progress"]

@@ -18,6 +18,9 @@ from gradcli.errors import WorkError
 from tests.cluster_support import Workers, cluster
 from tests.command import COMMAND, Done, environment, process
 
+# A scheduler and workers, as processes of their own.
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workers]:

@@ -60,7 +60,11 @@ def _run_python(block: Block, page: str, names: dict[str, Any]) -> None:
     assert not runner.failures, "".join(report)
 
 
-@pytest.mark.parametrize("page", PAGES)
+# Pages whose commands start clusters.
+_SLOW = {"docs/cluster.md"}
+
+
+@pytest.mark.parametrize("page", [pytest.param(p, marks=[pytest.mark.slow] if p in _SLOW else []) for p in PAGES])
 def test_page(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     env = environment(tmp_path / "commands")
     folder = tmp_path / "work"

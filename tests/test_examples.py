@@ -13,7 +13,11 @@ FOLDER = ROOT / "examples"
 EXAMPLES = sorted(path.name for path in FOLDER.iterdir() if path.suffix in (".sh", ".py"))
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
+# Those that start clusters.
+_SLOW = {"cluster.sh"}
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] if n in _SLOW else []) for n in EXAMPLES])
 def test_example(name: str, tmp_path: Path) -> None:
     interpreter = "sh" if name.endswith(".sh") else "python3"
     work = tmp_path / "work"

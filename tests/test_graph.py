@@ -337,7 +337,8 @@ def test_without_graphviz(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
     absent = tmp_path / "absent"
     absent.mkdir()
     (absent / "graphviz.py").write_text("raise ImportError('not here')\n")
-    done = process(*EXAMPLE, "-o", "x.png", PYTHONPATH=os.pathsep.join([str(absent), environment()["PYTHONPATH"]]))
+    path = os.pathsep.join([str(absent), environment()["PYTHONPATH"]])
+    done = process(*EXAMPLE, "-o", "x.png", PYTHONPATH=path, PYTHONDONTWRITEBYTECODE="1")
     assert (done.code, done.out) == (1, "")
     assert done.err.startswith(
         "gradcli: drawing png needs Graphviz, and the Python package graphviz is not installed\n"
