@@ -17,6 +17,7 @@ for needed in (
     "gradcli/grammar/expression.lark",
     "gradcli/ops/elementwise.py",
     "gradcli/py.typed",
+    "gradcli/__init__.pyi",
 ):
     assert needed in in_wheel, f"{needed} is not in the wheel"
 strays = [name for name in in_wheel if name.split("/")[0] not in {"gradcli"} and ".dist-info" not in name]

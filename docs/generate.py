@@ -1,4 +1,4 @@
-"""Write the generated parts of the docs: operations.md from the registry, the help of each command in its page.
+"""Write what is generated: the type stub and operations.md from the registry, the help of each command in its page.
 
 `python docs/generate.py` writes them, `python docs/generate.py --check` exits with 1 where they have drifted.
 """
@@ -14,6 +14,8 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+
+from stub import stub
 
 from gradcli.cli import run
 from gradcli.reference import NOTES, Entry, entry, tables, title_of
@@ -67,7 +69,7 @@ def main() -> int:
     options.add_argument("--check", action="store_true", help="compare only; exit with 1 on a difference")
     check: bool = options.parse_args().check
     stale = []
-    for page, text, same in (_operations_page(), *_command_pages()):
+    for page, text, same in (_stub(), _operations_page(), *_command_pages()):
         if not same and check:
             stale.append(page.name)
         elif not same:
@@ -75,6 +77,13 @@ def main() -> int:
     if stale:
         print(f"out of date: {', '.join(stale)}; run `python docs/generate.py`", file=sys.stderr)
     return 1 if stale else 0
+
+
+def _stub() -> tuple[Path, str, bool]:
+    """The type stub of the package, in the same way."""
+    page = DOCS.parent / "gradcli" / "__init__.pyi"
+    text = stub()
+    return page, text, page.exists() and page.read_text(encoding="utf-8") == text
 
 
 def _operations_page() -> tuple[Path, str, bool]:

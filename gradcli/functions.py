@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
 
 from gradcli.arguments import shown_value
+from gradcli.callable import Function
 from gradcli.dtypes import DEFAULT_DTYPE, DTYPES
 from gradcli.errors import GradcliError, did_you_mean
 from gradcli.node import OPS, Op
@@ -39,16 +40,12 @@ def lookup(name: str) -> Any:
     if op is None or not op.public:
         hint = did_you_mean(name, names())
         raise AttributeError(f"module 'gradcli' has no attribute {name!r}" + (f"; {hint}" if hint else ""))
-    return _function(op)
+    return _function(op, name)
 
 
-def _function(op: Op) -> Callable[..., Any]:
-    def function(*args: Any, **kwargs: Any) -> Any:
-        return call(op, *args, **kwargs)
-
-    function.__name__ = function.__qualname__ = op.name
-    function.__doc__ = f"{op.name}({op.signature.text}): {op.doc}"
-    return function
+@cache
+def _function(op: Op, name: str) -> Function:
+    return Function(op, name, call)
 
 
 def manual_seed(seed: int) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from gradcli.callable import torch_name
 from gradcli.errors import GradcliError, did_you_mean
 from gradcli.node import OPS, Node, Op, input_node
 from gradcli.ops import FAMILIES
@@ -114,12 +115,6 @@ def find(name: str) -> Op:
     known = [*(n for n, o in OPS.items() if o.public), *TITLES]
     hint = did_you_mean(name, known) or "`gradcli ops` lists them all"
     raise GradcliError(f"there is no operation {name!r}", hint=hint)
-
-
-def torch_name(op: Op) -> str:
-    """What PyTorch calls an operation."""
-    name = op.torch or op.name
-    return name if name.startswith("torch.") else f"torch.{name}"
 
 
 def gradient_of(op: Op) -> str | None:

@@ -2,41 +2,55 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from typing import TYPE_CHECKING, Any
 
 from gradcli.errors import GradcliError, did_you_mean
+
+if TYPE_CHECKING:
+    from inspect import Parameter
 
 # NumPy's words for two arguments that PyTorch names otherwise; both are understood everywhere.
 _SYNONYMS = {"axis": "dim", "keepdims": "keepdim"}
 _WORDS = {"None": None, "True": True, "False": False, "inf": float("inf")}
 _REQUIRED = object()
+_KIND = re.compile(r":[\s\w|]+")
 
 
 class Signature:
     """The arguments of an operation, from a text such as ``input, dim=None, *, correction=1``.
 
     A name with a star before it takes all further positional arguments, given one by one or as one list. Names
-    after a bare star are given by keyword only. An argument whose default is True or False takes nothing else. The
-    text is read at the first call, so that a table of hundreds of rows costs nothing at start-up.
+    after a bare star are given by keyword only. An argument whose default is True or False takes nothing else. A word
+    after a colon says what an argument holds, for readers and type checkers, where its name does not: `index: int`, or
+    several with a bar between them. The text is read at the first call, so that a table of hundreds of rows costs
+    nothing at start-up.
 
     >>> Signature("sum", "input, dim=None, keepdim=False").bind((1,), {"axis": 0})
     [1, 0, False]
     """
 
-    __slots__ = ("_names", "_defaults", "_flags", "_star", "_positional", "function", "text")
+    __slots__ = ("_names", "_defaults", "_flags", "_kinds", "_star", "_positional", "function", "_text")
 
     def __init__(self, function: str, text: str) -> None:
         self.function = function
-        self.text = text
+        self._text = text
         self._names: list[str] | None = None
+
+    @property
+    def text(self) -> str:
+        """The arguments as people read them, without the words on what they hold."""
+        return _KIND.sub("", self._text)
 
     def _read(self) -> list[str]:
         names: list[str] = []
+        self._kinds: dict[str, str] = {}
         defaults: list[Any] = []
         self._star: str | None = None
         self._positional = -1
-        for part in filter(None, (p.strip() for p in self.text.split(","))):
+        for part in filter(None, (p.strip() for p in self._text.split(","))):
             name, _, default = part.partition("=")
+            name, _, kind = (word.strip() for word in name.partition(":"))
             if name == "*":
                 self._positional = len(names)
                 continue
@@ -44,6 +58,8 @@ class Signature:
                 name = name[1:]
                 self._star = name
                 self._positional = len(names) + 1
+            if kind:
+                self._kinds[name] = kind
             names.append(name)
             defaults.append(_literal(default) if default else _REQUIRED)
         if self._positional < 0:
@@ -69,6 +85,25 @@ class Signature:
         """The default of every argument that has one."""
         names = self.names
         return {n: d for n, d in zip(names, self._defaults, strict=True) if d is not _REQUIRED}
+
+    @property
+    def parameters(self) -> list[Parameter]:
+        """The arguments as `inspect` has them, annotated with the word that the text says of them, if it does."""
+        # Imported here: only who asks for help needs it.
+        from inspect import Parameter
+
+        found = []
+        for at, (name, default) in enumerate(zip(self.names, self._defaults, strict=True)):
+            by_word = Parameter.KEYWORD_ONLY if at >= self._positional else Parameter.POSITIONAL_OR_KEYWORD
+            kind = Parameter.VAR_POSITIONAL if name == self._star else by_word
+            value = Parameter.empty if default is _REQUIRED else default
+            found.append(Parameter(name, kind, default=value, annotation=self._kinds.get(name, Parameter.empty)))
+        return found
+
+    @property
+    def synonyms(self) -> dict[str, str]:
+        """The further words that are understood, and the arguments that they mean."""
+        return {word: name for word, name in _SYNONYMS.items() if name in self.names and word not in self.names}
 
     def canonical(self, word: str) -> str:
         """The name of the argument that a keyword means: `dim` where NumPy's `axis` is written."""

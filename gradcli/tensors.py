@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterator, Sequence
-from typing import Any
+from functools import cache
+from types import MethodType
+from typing import Any, overload
 
 import numpy as np
 
 from gradcli.arguments import as_flag, as_node, kind_of, normalize_axis
+from gradcli.callable import Function
 from gradcli.chain import backward_function, shown
 from gradcli.dtypes import CATEGORY
 from gradcli.errors import GradcliError, did_you_mean
@@ -163,7 +166,11 @@ class Tensor:
             self._become(input_node(new.value(), requires_grad=True) if tracked else _detached(new.node))
             self._share(new)
 
-    def size(self, dim: int | None = None) -> Any:
+    @overload
+    def size(self, dim: None = None) -> tuple[int, ...]: ...
+    @overload
+    def size(self, dim: int) -> int: ...
+    def size(self, dim: int | None = None) -> tuple[int, ...] | int:
         """The shape, or the length of one dimension."""
         if dim is None:
             return self.shape
@@ -214,7 +221,8 @@ class Tensor:
         check_free(self.numel() * _LISTED, f"a list of {self.numel():,} numbers")
         return self.value().tolist()
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+    # Of no known scalar type, so that type checkers take `array * tensor` for what the tensor makes of it.
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, np.dtype[np.generic]]:
         array = self.numpy()
         return array.astype(dtype, copy=False) if not copy else np.array(array, dtype)
 
@@ -369,10 +377,10 @@ class Tensor:
         if op is None or not op.public:
             changing = OPS.get(name[:-1]) if name.endswith("_") else None
             if changing is not None and changing.public and changing.family == "elementwise":
-                return lambda *args, **kwargs: self._update(call(changing, self, *args, **kwargs))
+                return MethodType(_in_place(changing, name), self)
             hint = did_you_mean(name, [n for n, o in OPS.items() if o.public])
             raise AttributeError(f"a Tensor has no attribute {name!r}" + (f"; {hint}" if hint else ""))
-        return lambda *args, **kwargs: call(op, self, *args, **kwargs)
+        return MethodType(_method(op, name), self)
 
     def __dir__(self) -> list[str]:
         return [*object.__dir__(self), *(name for name, op in OPS.items() if op.public)]
@@ -506,6 +514,19 @@ def call(op: Op, *args: Any, **kwargs: Any) -> Any:
     if op is OPS["detach"] and args and isinstance(args[0], Tensor):
         result._share(args[0])
     return result
+
+
+@cache
+def _method(op: Op, name: str) -> Function:
+    return Function(op, name, call)
+
+
+@cache
+def _in_place(op: Op, name: str) -> Function:
+    def change(op: Op, tensor: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        return tensor._update(call(op, tensor, *args, **kwargs))
+
+    return Function(op, name, change)
 
 
 def _detached(node: Node) -> Node:

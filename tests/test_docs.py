@@ -103,9 +103,13 @@ def test_a_stale_page_is_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The check fails where a page and the code have drifted apart, and writing brings them together again."""
-    for page in [ROOT / "docs/generate.py", *(ROOT / "docs").glob("*.md")]:
-        (tmp_path / page.name).write_bytes(page.read_bytes())
-    script = _generate(tmp_path)
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    (tmp_path / "gradcli").mkdir()
+    for page in [*(ROOT / "docs").glob("*.py"), *(ROOT / "docs").glob("*.md"), ROOT / "gradcli/__init__.pyi"]:
+        (tmp_path / page.relative_to(ROOT)).write_bytes(page.read_bytes())
+    monkeypatch.syspath_prepend(docs)
+    script = _generate(docs)
     # The script sets it for its own process.
     monkeypatch.setenv("COLUMNS", "100")
 
@@ -114,15 +118,19 @@ def test_a_stale_page_is_found(
         return int(script.main())
 
     assert run("--check") == 0
-    for name, old, new in [("operations.md", "sqrt", "sqroot"), ("command.md", "--wrt NAMES", "--wrt THINGS")]:
+    for name, old, new in [
+        ("docs/operations.md", "sqrt", "sqroot"),
+        ("docs/command.md", "--wrt NAMES", "--wrt THINGS"),
+        ("gradcli/__init__.pyi", "def sqrt", "def sqroot"),
+    ]:
         page = tmp_path / name
         page.write_text(page.read_text(encoding="utf-8").replace(old, new, 1), encoding="utf-8")
         assert run("--check") == 1
-        assert capsys.readouterr().err.startswith(f"out of date: {name};")
+        assert capsys.readouterr().err.startswith(f"out of date: {page.name};")
         assert run() == 0
         assert run("--check") == 0
         # But for the places where another version of click ends its lines.
-        assert _letters(page) == _letters(ROOT / "docs" / name)
+        assert _letters(page) == _letters(ROOT / name)
 
 
 def _letters(page: Path) -> str:

@@ -31,7 +31,7 @@ FLOORS = [
     {"storage"},
     {"execute"},
     {"modes"},
-    {"numpy_functions"},
+    {"numpy_functions", "callable"},
     {"tensors"},
     {"gradients"},
     {"functions"},

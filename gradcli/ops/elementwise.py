@@ -231,7 +231,7 @@ lerp = elementwise(
     "lerp",
     whole(kernels.lerp),
     into=kernels.lerp,
-    args="input, end, weight",
+    args="input, end: tensor, weight",
     dtype="float",
     doc="Linear interpolation, `input + weight*(end - input)`.",
     grad_fn=weak_aware("LerpBackward1", "LerpBackward0", position=2),

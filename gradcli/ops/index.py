@@ -236,7 +236,7 @@ alias = primitive(
 )  # fmt: skip
 select = primitive(
     "select", lambda x, dim, index: x[(slice(None),) * dim + (index,)], _select_infer, family="index", build=_select,
-    args="input, dim, index", grad_fn="SelectBackward0", layout=_select_layout, vjp=_select_vjp,
+    args="input, dim, index: int", grad_fn="SelectBackward0", layout=_select_layout, vjp=_select_vjp,
     doc="One place of a dimension, which is dropped.",
     batching=batching.LINEAR, blocking=Blocking(lambda node, dim: (dim + (dim >= node.params["dim"]),), view=True),
 )  # fmt: skip
@@ -255,6 +255,6 @@ index_select = composite(
     "index_select", _index_select, args="input, dim, index", family="index", doc="Places of a dimension by a list."
 )
 getitem = composite(
-    "getitem", _getitem, args="input, index", family="index", torch="Tensor.__getitem__",
+    "getitem", _getitem, args="input, index: index", family="index", torch="Tensor.__getitem__",
     doc="Indexing, written x[...]: integers, slices, ..., None, lists of integers and integer tensors.",
 )  # fmt: skip

@@ -233,8 +233,9 @@ def _masked_fill(input: Any, mask: Any, value: Any) -> Node:
 
 
 masked_fill = elementwise(
-    "masked_fill", whole(kernels.masked_fill), into=kernels.masked_fill, args="input, mask, value", dtype="select",
-    build=_masked_fill, grad_fn=lambda node: ("MaskedFillBackward0", node.inputs[1:]), torch="masked_fill",
+    "masked_fill", whole(kernels.masked_fill), into=kernels.masked_fill, dtype="select",
+    args="input, mask, value: number", build=_masked_fill,
+    grad_fn=lambda node: ("MaskedFillBackward0", node.inputs[1:]), torch="masked_fill",
     doc="The input with a number where the mask is true.", vjp=lambda g, out, m, x, value: (None, where(m, 0, g)),
 )  # fmt: skip
 

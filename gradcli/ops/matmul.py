@@ -324,6 +324,6 @@ inner = composite(
     "inner", _inner, args=BINARY, family="contraction", doc="Sum of products over the last dimensions of both tensors."
 )
 tensordot = composite(
-    "tensordot", _tensordot, args="a, b, dims=2", family="contraction",
+    "tensordot", _tensordot, args="a, b, dims: pairs=2", family="contraction",
     doc="Sum of products over pairs of dimensions: the last ones of a with the first ones of b, or as listed.",
 )  # fmt: skip

@@ -33,6 +33,7 @@ from gradcli.ops.family import Vjp, call, float_node, floating, primitive, to_dt
 from gradcli.ops.shape import cat, expand, flip, narrow, reshape
 
 ARGS = "input, dim=None, keepdim=False"
+ONE_DIM = "input, dim: dim=None, keepdim=False"
 
 
 def reduced_shape(shape: Shape, dim: tuple[int, ...], keepdim: Any) -> Shape:
@@ -427,7 +428,7 @@ def _arg_reduction(name: str, function: Any, word: str) -> Op:
 
     extreme = partial.first_extreme(np.maximum if word == "maximum" else np.minimum, function)
     op = _reduction(
-        name, _arg(function), result=lambda d: INT64, build=build,
+        name, _arg(function), result=lambda d: INT64, build=build, args=ONE_DIM,
         doc=f"Index of the {word}, the first of equal ones; in the flattened tensor without dim.",
         blocking=Blocking(_kept_by_arg, _over_one_dim, extreme),
     )  # fmt: skip
@@ -490,7 +491,8 @@ def _extreme_row(name: str, whole_kernel: Any, pairwise: Op, arg: Op, word: str)
         return Extreme(values, index)
 
     op = _reduction(
-        name, whole_kernel, build=build, vjp=_share_extreme, grad_fn=f"{name.capitalize()}Backward1", nonempty=True,
+        name, whole_kernel, args="input, dim: dim|operand=None, keepdim=False", build=build, vjp=_share_extreme,
+        grad_fn=f"{name.capitalize()}Backward1", nonempty=True,
         doc=f"The {word} of all (equal ones share the gradient evenly); with dim, the pair (values, indices); "
         f"with a tensor in second place, the elementwise {word}.",
         accumulate=partial.by_ufunc(np.maximum if name == "max" else np.minimum),

@@ -365,7 +365,7 @@ repeat = primitive(
     batching=LINEAR, blocking=Blocking(_repeat_follow),
 )  # fmt: skip
 tile = composite(
-    "tile", _tile, args="input, *dims", family="shape",
+    "tile", _tile, args="input, *dims: repeats", family="shape",
     doc="The tensor repeated; dimensions without a count are repeated once.",
 )  # fmt: skip
 

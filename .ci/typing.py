@@ -1,0 +1,51 @@
+"""Check with mypy and pyright that they refuse the lines of a file which end in `# error`, and no others."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+page = Path(sys.argv[1] if len(sys.argv) > 1 else "tests/typing/uses.py")
+BIN = Path(sys.executable).parent
+
+
+def by_mypy() -> Iterator[tuple[int, str]]:
+    command = [sys.executable, "-m", "mypy", "--strict", "--no-error-summary", "--hide-error-context", str(page)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    for line in done.stdout.splitlines():
+        found = re.match(r"(.*):(\d+): error: (.*)", line)
+        if found:
+            yield (int(found[2]) if Path(found[1]) == page else 0), found[3]
+    if done.stderr:
+        yield 0, done.stderr
+
+
+def by_pyright() -> Iterator[tuple[int, str]]:
+    program = shutil.which("pyright", path=BIN)
+    if program is None:
+        raise SystemExit("pyright is not there: pip install '.[lint]'")
+    command = [program, "--outputjson", "--pythonpath", sys.executable, str(page)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    try:
+        report = json.loads(done.stdout)
+    except ValueError:
+        raise SystemExit(f"pyright fails: {done.stdout}{done.stderr}") from None
+    for entry in report["generalDiagnostics"]:
+        if entry["severity"] == "error":
+            yield entry["range"]["start"]["line"] + 1, entry["message"]
+
+
+lines = page.read_text(encoding="utf-8").splitlines()
+wanted = {number for number, line in enumerate(lines, 1) if line.endswith("# error")}
+failed = False
+for checker in (by_mypy, by_pyright):
+    name = checker.__name__.removeprefix("by_")
+    found = dict(checker())
+    for number in sorted(found.keys() ^ wanted):
+        failed = True
+        print(f"{page}:{number}: {name}: {found.get(number, 'this should be refused')}")
+    print(f"{name} refuses {len(found.keys() & wanted)} of {len(wanted)} lines of {page}")
+sys.exit(failed)

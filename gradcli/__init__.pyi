@@ -1,0 +1,2024 @@
+"""The public names of gradcli, with their types: written by docs/generate.py from the registry."""
+
+import builtins
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import EllipsisType
+from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar, overload
+
+import numpy as np
+
+from gradcli.errors import GradcliError as GradcliError
+from gradcli.node import Node as _Node
+from gradcli.syntax import Program as _Program
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+_Bool: TypeAlias = builtins.bool
+_Number: TypeAlias = builtins.float
+_Int: TypeAlias = builtins.int | np.integer[Any]
+_Ints: TypeAlias = list[builtins.int] | tuple[_Int, ...]
+_DType: TypeAlias = (
+    np.dtype[Any]
+    | type[Any]
+    | Literal[
+        "bool",
+        "uint8",
+        "uint16",
+        "uint32",
+        "uint64",
+        "int8",
+        "int16",
+        "short",
+        "int32",
+        "int",
+        "int64",
+        "long",
+        "float16",
+        "half",
+        "float32",
+        "float",
+        "float64",
+        "double",
+    ]
+)
+_TensorLike: TypeAlias = Tensor | np.ndarray | np.generic | builtins.float | list[Any] | tuple[Any, ...]
+_Tensors: TypeAlias = list[Any] | tuple[_TensorLike, ...]
+_Index: TypeAlias = Tensor | np.ndarray | _Int | slice | EllipsisType | list[Any] | tuple[Any, ...] | None
+
+__version__: str
+
+class _Extreme(NamedTuple):
+    values: Tensor
+    indices: Tensor
+
+class _SignLogdet(NamedTuple):
+    sign: Tensor
+    logabsdet: Tensor
+
+pi: builtins.float
+e: builtins.float
+inf: builtins.float
+nan: builtins.float
+bool: np.dtype[np.bool]
+uint8: np.dtype[np.uint8]
+uint16: np.dtype[np.uint16]
+uint32: np.dtype[np.uint32]
+uint64: np.dtype[np.uint64]
+int8: np.dtype[np.int8]
+int16: np.dtype[np.int16]
+short: np.dtype[np.int16]
+int32: np.dtype[np.int32]
+int: np.dtype[np.int32]
+int64: np.dtype[np.int64]
+long: np.dtype[np.int64]
+float16: np.dtype[np.float16]
+half: np.dtype[np.float16]
+float32: np.dtype[np.float32]
+float: np.dtype[np.float32]
+float64: np.dtype[np.float64]
+double: np.dtype[np.float64]
+
+class _GradFn:
+    """A step of the chain of backward functions, as PyTorch's grad_fn shows it."""
+    def __init__(self, node: _Node) -> None: ...
+    def name(self) -> str:
+        """PyTorch's name of the backward function, such as MulBackward0."""
+    @property
+    def next_functions(self) -> tuple[tuple[_GradFn | None, builtins.int], ...]:
+        """The backward functions that come next, None for an operand that is not tracked."""
+    @property
+    def variable(self) -> Tensor:
+        """The leaf tensor whose .grad an AccumulateGrad adds to."""
+    @property
+    def label(self) -> str | None:
+        """The name of the input that an AccumulateGrad belongs to, where it has one."""
+    def __eq__(self, other: object) -> builtins.bool: ...
+    def __hash__(self) -> builtins.int: ...
+    def __repr__(self) -> str: ...
+
+class Tensor:
+    """A multidimensional array that can track the operations it takes part in."""
+    def __init__(self, node: _Node) -> None: ...
+    @property
+    def shape(self) -> tuple[builtins.int, ...]:
+        """The lengths of the dimensions."""
+    @property
+    def ndim(self) -> builtins.int:
+        """The number of dimensions."""
+    @property
+    def dtype(self) -> np.dtype:
+        """The element type, as NumPy's dtype."""
+    @property
+    def requires_grad(self) -> builtins.bool:
+        """Whether gradients flow back to or through this tensor."""
+    @requires_grad.setter
+    def requires_grad(self, value: builtins.bool) -> None: ...
+    @property
+    def grad(self) -> Tensor | None:
+        """The gradient that backward passes have added up, None before the first."""
+    @grad.setter
+    def grad(self, value: Tensor | None) -> None: ...
+    @property
+    def is_leaf(self) -> builtins.bool:
+        """Whether this tensor is no result of a tracked operation."""
+    @property
+    def grad_fn(self) -> _GradFn | None:
+        """The backward function of the operation that made this tensor, None for a leaf."""
+    @property
+    def T(self) -> Tensor:
+        """All dimensions in reverse order."""
+    @property
+    def mT(self) -> Tensor:
+        """The last two dimensions exchanged."""
+    @property
+    def data(self) -> Tensor:
+        """The same values, untracked; a change of it in place changes this tensor too."""
+    @data.setter
+    def data(self, new: Tensor) -> None: ...
+    @overload
+    def size(self, dim: None = None) -> tuple[builtins.int, ...]:
+        """The shape, or the length of one dimension."""
+    @overload
+    def size(self, dim: builtins.int) -> builtins.int: ...
+    def dim(self) -> builtins.int:
+        """The number of dimensions."""
+    def numel(self) -> builtins.int:
+        """The number of elements."""
+    def is_floating_point(self) -> builtins.bool:
+        """Whether the elements are floating-point numbers."""
+    def value(self) -> np.ndarray:
+        """The elements as a read-only array, whether tracked or not."""
+    def numpy(self) -> np.ndarray:
+        """The elements as a read-only NumPy array; refused for a tracked tensor, which would lose its gradient."""
+    def item(self) -> builtins.bool | builtins.int | builtins.float:
+        """The only element as a Python number."""
+    def tolist(self) -> Any:
+        """The elements as nested lists of Python numbers."""
+    def __array__(
+        self, dtype: _DType | None = None, copy: builtins.bool | None = None
+    ) -> np.ndarray[Any, np.dtype[np.generic]]: ...
+    def __dlpack__(self, **kwargs: Any) -> Any: ...
+    def __dlpack_device__(self) -> tuple[builtins.int, builtins.int]: ...
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any: ...
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any: ...
+    def __bool__(self) -> builtins.bool: ...
+    def __int__(self) -> builtins.int: ...
+    def __float__(self) -> builtins.float: ...
+    def __index__(self) -> builtins.int: ...
+    def __len__(self) -> builtins.int: ...
+    def __iter__(self) -> Iterator[Tensor]: ...
+    def __format__(self, spec: str) -> str: ...
+    def __repr__(self) -> str: ...
+    def backward(
+        self,
+        gradient: _TensorLike | None = None,
+        retain_graph: builtins.bool | None = None,
+        create_graph: builtins.bool = False,
+        inputs: Any = None,
+    ) -> None:
+        """Add the gradient of this tensor to .grad of every leaf it depends on, and of tensors that retain theirs."""
+    def detach(self) -> Tensor:
+        """The same values, no longer tracked; a change of them in place changes this tensor too."""
+    def requires_grad_(self, requires_grad: builtins.bool = True) -> Tensor:
+        """Start (or stop) tracking operations on this leaf; gives the tensor itself."""
+    def retain_grad(self) -> None:
+        """Let backward() fill .grad of this tensor though it is no leaf."""
+    @property
+    def retains_grad(self) -> builtins.bool:
+        """Whether backward() fills .grad of this tensor though it is no leaf."""
+    def zero_(self) -> Tensor:
+        """Set every element to 0, as in x.grad.zero_(); gives the tensor itself."""
+    def fill_(self, value: Any) -> Tensor:
+        """Set every element to a number; gives the tensor itself."""
+    def copy_(self, source: Any) -> Tensor:
+        """Take over the elements of another tensor, broadcast and converted; gives the tensor itself."""
+    def __getitem__(self, index: _Index) -> Tensor: ...
+    def __add__(self, other: _TensorLike) -> Tensor: ...
+    def __radd__(self, other: _TensorLike) -> Tensor: ...
+    def __sub__(self, other: _TensorLike) -> Tensor: ...
+    def __rsub__(self, other: _TensorLike) -> Tensor: ...
+    def __mul__(self, other: _TensorLike) -> Tensor: ...
+    def __rmul__(self, other: _TensorLike) -> Tensor: ...
+    def __truediv__(self, other: _TensorLike) -> Tensor: ...
+    def __rtruediv__(self, other: _TensorLike) -> Tensor: ...
+    def __floordiv__(self, other: _TensorLike) -> Tensor: ...
+    def __rfloordiv__(self, other: _TensorLike) -> Tensor: ...
+    def __mod__(self, other: _TensorLike) -> Tensor: ...
+    def __rmod__(self, other: _TensorLike) -> Tensor: ...
+    def __pow__(self, other: _TensorLike) -> Tensor: ...
+    def __rpow__(self, other: _TensorLike) -> Tensor: ...
+    def __matmul__(self, other: _TensorLike) -> Tensor: ...
+    def __rmatmul__(self, other: _TensorLike) -> Tensor: ...
+    def __neg__(self) -> Tensor: ...
+    def __pos__(self) -> Tensor: ...
+    def __abs__(self) -> Tensor: ...
+    def __invert__(self) -> Tensor: ...
+    def __and__(self, other: _TensorLike) -> Tensor: ...
+    def __or__(self, other: _TensorLike) -> Tensor: ...
+    def __rand__(self, other: _TensorLike) -> Tensor: ...
+    def __ror__(self, other: _TensorLike) -> Tensor: ...
+    def __eq__(self, other: object) -> Tensor: ...  # type: ignore[override]
+    def __ne__(self, other: object) -> Tensor: ...  # type: ignore[override]
+    def __lt__(self, other: _TensorLike) -> Tensor: ...
+    def __le__(self, other: _TensorLike) -> Tensor: ...
+    def __gt__(self, other: _TensorLike) -> Tensor: ...
+    def __ge__(self, other: _TensorLike) -> Tensor: ...
+    def __iadd__(self, other: _TensorLike) -> Tensor: ...
+    def __isub__(self, other: _TensorLike) -> Tensor: ...
+    def __imul__(self, other: _TensorLike) -> Tensor: ...
+    def __itruediv__(self, other: _TensorLike) -> Tensor: ...
+    def __hash__(self) -> builtins.int: ...
+    def to(self, dtype: _DType) -> Tensor:
+        """The tensor in another dtype, such as float64."""
+    def float(self) -> Tensor:
+        """The tensor as float32."""
+    def double(self) -> Tensor:
+        """The tensor as float64."""
+    def half(self) -> Tensor:
+        """The tensor as float16."""
+    def long(self) -> Tensor:
+        """The tensor as int64."""
+    def int(self) -> Tensor:
+        """The tensor as int32."""
+    def bool(self) -> Tensor:
+        """The tensor as booleans: true where it is not zero."""
+    def clone(self) -> Tensor:
+        """A copy of the tensor."""
+    def contiguous(self) -> Tensor:
+        """The tensor in row-major order: itself when it already is."""
+    def no_grad(self) -> Tensor:
+        """The same values, no longer tracked: no gradient flows through."""
+    def add(self, other: _TensorLike, *, alpha: _Number = 1) -> Tensor:
+        """Sum, input + alpha*other."""
+    def sub(self, other: _TensorLike, *, alpha: _Number = 1) -> Tensor:
+        """Difference, input - alpha*other."""
+    subtract = sub
+    def rsub(self, other: _TensorLike) -> Tensor:
+        """Difference, other - input."""
+    def mul(self, other: _TensorLike) -> Tensor:
+        """Product, input * other."""
+    multiply = mul
+    def div(self, other: _TensorLike, *, rounding_mode: Literal["floor", "trunc"] | None = None) -> Tensor:
+        """Quotient, input / other."""
+    divide = div
+    true_divide = div
+    def floor_divide(self, other: _TensorLike) -> Tensor:
+        """Quotient rounded down, input // other."""
+    def remainder(self, other: _TensorLike) -> Tensor:
+        """Remainder with the sign of the divisor, input % other."""
+    def fmod(self, other: _TensorLike) -> Tensor:
+        """Remainder with the sign of the dividend."""
+    def neg(self) -> Tensor:
+        """Negation, -input."""
+    negative = neg
+    def abs(self) -> Tensor:
+        """Absolute value; the gradient at 0 is 0."""
+    absolute = abs
+    def sign(self) -> Tensor:
+        """-1, 0 or 1 by the sign of the input."""
+    def lerp(self, end: _TensorLike, weight: _TensorLike) -> Tensor:
+        """Linear interpolation, input + weight*(end - input)."""
+    def xlogy(self, other: _TensorLike) -> Tensor:
+        """input * log(other), and 0 where the input is 0."""
+    def hypot(self, other: _TensorLike) -> Tensor:
+        """Hypotenuse, sqrt(input**2 + other**2), without overflow."""
+    def eq(self, other: _TensorLike) -> Tensor:
+        """True where input == other."""
+    def ne(self, other: _TensorLike) -> Tensor:
+        """True where input != other."""
+    not_equal = ne
+    def lt(self, other: _TensorLike) -> Tensor:
+        """True where input < other."""
+    less = lt
+    def le(self, other: _TensorLike) -> Tensor:
+        """True where input <= other."""
+    less_equal = le
+    def gt(self, other: _TensorLike) -> Tensor:
+        """True where input > other."""
+    greater = gt
+    def ge(self, other: _TensorLike) -> Tensor:
+        """True where input >= other."""
+    greater_equal = ge
+    def bitwise_and(self, other: _TensorLike) -> Tensor:
+        """Both, input & other; bit by bit for integers."""
+    def bitwise_or(self, other: _TensorLike) -> Tensor:
+        """Either, input | other; bit by bit for integers."""
+    def bitwise_not(self) -> Tensor:
+        """Not, ~input; bit by bit for integers."""
+    def logical_and(self, other: _TensorLike) -> Tensor:
+        """True where both are not zero."""
+    def logical_or(self, other: _TensorLike) -> Tensor:
+        """True where one is not zero."""
+    def logical_xor(self, other: _TensorLike) -> Tensor:
+        """True where exactly one is not zero."""
+    def logical_not(self) -> Tensor:
+        """True where the input is zero."""
+    def isnan(self) -> Tensor:
+        """True where the input is not a number."""
+    def isinf(self) -> Tensor:
+        """True where the input is infinite."""
+    def isfinite(self) -> Tensor:
+        """True where the input is neither infinite nor NaN."""
+    def pow(self, exponent: _TensorLike) -> Tensor:
+        """Power, input ** exponent."""
+    def square(self) -> Tensor:
+        """Square, input ** 2."""
+    def sqrt(self) -> Tensor:
+        """Square root."""
+    def rsqrt(self) -> Tensor:
+        """Reciprocal square root, 1/sqrt(input)."""
+    def reciprocal(self) -> Tensor:
+        """Reciprocal, 1/input."""
+    def exp(self) -> Tensor:
+        """Exponential."""
+    def exp2(self) -> Tensor:
+        """Power of 2."""
+    def expm1(self) -> Tensor:
+        """exp(input) - 1, exact near 0."""
+    def log(self) -> Tensor:
+        """Natural logarithm."""
+    def log2(self) -> Tensor:
+        """Logarithm to base 2."""
+    def log10(self) -> Tensor:
+        """Logarithm to base 10."""
+    def log1p(self) -> Tensor:
+        """log(1 + input), exact near 0."""
+    def logaddexp(self, other: _TensorLike) -> Tensor:
+        """log(exp(input) + exp(other)) without overflow."""
+    def floor(self) -> Tensor:
+        """Round down."""
+    def ceil(self) -> Tensor:
+        """Round up."""
+    def trunc(self) -> Tensor:
+        """Round towards zero."""
+    fix = trunc
+    def round(self, *, decimals: _Int = 0) -> Tensor:
+        """Round to the nearest, halves to even, at so many decimals."""
+    def frac(self) -> Tensor:
+        """Fractional part."""
+    def where(self, input: _TensorLike, other: _TensorLike) -> Tensor:
+        """input where the condition holds, else other."""
+    def maximum(self, other: _TensorLike) -> Tensor:
+        """The greater of two, NaN if one is; of two equal ones each gets half of the gradient."""
+    def minimum(self, other: _TensorLike) -> Tensor:
+        """The smaller of two, NaN if one is; of two equal ones each gets half of the gradient."""
+    def clamp(self, min: _TensorLike | None = None, max: _TensorLike | None = None) -> Tensor:
+        """The input held between two bounds, either of which may be left out."""
+    clip = clamp
+    def clamp_min(self, min: _TensorLike) -> Tensor:
+        """The input, but not below a bound."""
+    def clamp_max(self, max: _TensorLike) -> Tensor:
+        """The input, but not above a bound."""
+    def sin(self) -> Tensor:
+        """Sine."""
+    def cos(self) -> Tensor:
+        """Cosine."""
+    def tan(self) -> Tensor:
+        """Tangent."""
+    def asin(self) -> Tensor:
+        """Inverse sine."""
+    arcsin = asin
+    def acos(self) -> Tensor:
+        """Inverse cosine."""
+    arccos = acos
+    def atan(self) -> Tensor:
+        """Inverse tangent."""
+    arctan = atan
+    def sinh(self) -> Tensor:
+        """Hyperbolic sine."""
+    def cosh(self) -> Tensor:
+        """Hyperbolic cosine."""
+    def tanh(self) -> Tensor:
+        """Hyperbolic tangent."""
+    def asinh(self) -> Tensor:
+        """Inverse hyperbolic sine."""
+    arcsinh = asinh
+    def acosh(self) -> Tensor:
+        """Inverse hyperbolic cosine."""
+    arccosh = acosh
+    def atanh(self) -> Tensor:
+        """Inverse hyperbolic tangent."""
+    arctanh = atanh
+    def atan2(self, other: _TensorLike) -> Tensor:
+        """Angle of the point (other, input)."""
+    arctan2 = atan2
+    @overload
+    def view(self, *shape: _Int | _Ints) -> Tensor:
+        """The elements in another shape, without copying; one length may be -1."""
+    @overload
+    def view(self, *, shape: _Tensors | _Ints) -> Tensor: ...
+    @overload
+    def reshape(self, *shape: _Int | _Ints) -> Tensor:
+        """The elements in another shape; one length may be -1."""
+    @overload
+    def reshape(self, *, shape: _Tensors | _Ints) -> Tensor: ...
+    def flatten(self, start_dim: _Int = 0, end_dim: _Int = -1) -> Tensor:
+        """Several dimensions made into one."""
+    @overload
+    def squeeze(self, dim: _Int | _Ints | None = None) -> Tensor:
+        """The tensor without its dimensions of length 1, or without the named ones where they have length 1."""
+    @overload
+    def squeeze(self, *, axis: _Int | _Ints | None) -> Tensor: ...
+    @overload
+    def unsqueeze(self, dim: _Int) -> Tensor:
+        """The tensor with a dimension of length 1 put in."""
+    @overload
+    def unsqueeze(self, *, axis: _Int) -> Tensor: ...
+    @overload
+    def permute(self, *dims: _Int | _Ints) -> Tensor:
+        """The dimensions in another order."""
+    @overload
+    def permute(self, *, dims: _Tensors | _Ints) -> Tensor: ...
+    def transpose(self, dim0: _Int | None = None, dim1: _Int | None = None) -> Tensor:
+        """Two dimensions exchanged; those of a matrix need not be named."""
+    swapaxes = transpose
+    swapdims = transpose
+    def movedim(self, source: _Int | _Ints, destination: _Int | _Ints) -> Tensor:
+        """Dimensions moved to other places."""
+    moveaxis = movedim
+    def t(self) -> Tensor:
+        """A matrix transposed; a vector as it is."""
+    @overload
+    def expand(self, *shape: _Int | _Ints) -> Tensor:
+        """Lengths of 1 stretched, without copying; -1 keeps a length."""
+    @overload
+    def expand(self, *, shape: _Tensors | _Ints) -> Tensor: ...
+    broadcast_to = expand
+    @overload
+    def repeat(self, *repeats: _Int | _Ints) -> Tensor:
+        """The tensor repeated along each dimension."""
+    @overload
+    def repeat(self, *, repeats: _Tensors | _Ints) -> Tensor: ...
+    @overload
+    def tile(self, *dims: _Int | _Ints) -> Tensor:
+        """The tensor repeated; dimensions without a count are repeated once."""
+    @overload
+    def tile(self, *, dims: _Tensors | _Ints) -> Tensor: ...
+    @overload
+    def flip(self, *dims: _Int | _Ints) -> Tensor:
+        """The order reversed along dimensions."""
+    @overload
+    def flip(self, *, dims: _Tensors | _Ints) -> Tensor: ...
+    def roll(self, shifts: _Int | _Ints, dims: _Int | _Ints | None = None) -> Tensor:
+        """Elements shifted along dimensions, those pushed out coming in again; in flattened order without dims."""
+    @overload
+    def sum(self, dim: _Int | _Ints | None = None, keepdim: _Bool = False, *, dtype: _DType | None = None) -> Tensor:
+        """Sum."""
+    @overload
+    def sum(self, *, axis: _Int | _Ints | None, keepdim: _Bool = False, dtype: _DType | None = None) -> Tensor: ...
+    @overload
+    def sum(self, dim: _Int | _Ints | None = None, *, keepdims: _Bool, dtype: _DType | None = None) -> Tensor: ...
+    @overload
+    def sum(self, *, axis: _Int | _Ints | None, keepdims: _Bool, dtype: _DType | None = None) -> Tensor: ...
+    @overload
+    def mean(self, dim: _Int | _Ints | None = None, keepdim: _Bool = False, *, dtype: _DType | None = None) -> Tensor:
+        """Mean."""
+    @overload
+    def mean(self, *, axis: _Int | _Ints | None, keepdim: _Bool = False, dtype: _DType | None = None) -> Tensor: ...
+    @overload
+    def mean(self, dim: _Int | _Ints | None = None, *, keepdims: _Bool, dtype: _DType | None = None) -> Tensor: ...
+    @overload
+    def mean(self, *, axis: _Int | _Ints | None, keepdims: _Bool, dtype: _DType | None = None) -> Tensor: ...
+    @overload
+    def prod(self, dim: _Int | _Ints | None = None, keepdim: _Bool = False, *, dtype: _DType | None = None) -> Tensor:
+        """Product."""
+    @overload
+    def prod(self, *, axis: _Int | _Ints | None, keepdim: _Bool = False, dtype: _DType | None = None) -> Tensor: ...
+    @overload
+    def prod(self, dim: _Int | _Ints | None = None, *, keepdims: _Bool, dtype: _DType | None = None) -> Tensor: ...
+    @overload
+    def prod(self, *, axis: _Int | _Ints | None, keepdims: _Bool, dtype: _DType | None = None) -> Tensor: ...
+    @overload
+    def amax(self, dim: _Int | _Ints | None = None, keepdim: _Bool = False) -> Tensor:
+        """Maximum; equal ones share the gradient evenly."""
+    @overload
+    def amax(self, *, axis: _Int | _Ints | None, keepdim: _Bool = False) -> Tensor: ...
+    @overload
+    def amax(self, dim: _Int | _Ints | None = None, *, keepdims: _Bool) -> Tensor: ...
+    @overload
+    def amax(self, *, axis: _Int | _Ints | None, keepdims: _Bool) -> Tensor: ...
+    @overload
+    def amin(self, dim: _Int | _Ints | None = None, keepdim: _Bool = False) -> Tensor:
+        """Minimum; equal ones share the gradient evenly."""
+    @overload
+    def amin(self, *, axis: _Int | _Ints | None, keepdim: _Bool = False) -> Tensor: ...
+    @overload
+    def amin(self, dim: _Int | _Ints | None = None, *, keepdims: _Bool) -> Tensor: ...
+    @overload
+    def amin(self, *, axis: _Int | _Ints | None, keepdims: _Bool) -> Tensor: ...
+    @overload
+    def logsumexp(self, dim: _Int | _Ints | None = None, keepdim: _Bool = False) -> Tensor:
+        """log(sum(exp(input))) without overflow."""
+    @overload
+    def logsumexp(self, *, axis: _Int | _Ints | None, keepdim: _Bool = False) -> Tensor: ...
+    @overload
+    def logsumexp(self, dim: _Int | _Ints | None = None, *, keepdims: _Bool) -> Tensor: ...
+    @overload
+    def logsumexp(self, *, axis: _Int | _Ints | None, keepdims: _Bool) -> Tensor: ...
+    @overload
+    def var(
+        self,
+        dim: _Int | _Ints | None = None,
+        unbiased: _Bool | None = None,
+        keepdim: _Bool = False,
+        *,
+        correction: _Number | None = None,
+    ) -> Tensor:
+        """Variance, with n - correction (1 unless given) in the denominator."""
+    @overload
+    def var(
+        self,
+        *,
+        axis: _Int | _Ints | None,
+        unbiased: _Bool | None = None,
+        keepdim: _Bool = False,
+        correction: _Number | None = None,
+    ) -> Tensor: ...
+    @overload
+    def var(
+        self,
+        dim: _Int | _Ints | None = None,
+        unbiased: _Bool | None = None,
+        *,
+        keepdims: _Bool,
+        correction: _Number | None = None,
+    ) -> Tensor: ...
+    @overload
+    def var(
+        self,
+        *,
+        axis: _Int | _Ints | None,
+        unbiased: _Bool | None = None,
+        keepdims: _Bool,
+        correction: _Number | None = None,
+    ) -> Tensor: ...
+    @overload
+    def std(
+        self,
+        dim: _Int | _Ints | None = None,
+        unbiased: _Bool | None = None,
+        keepdim: _Bool = False,
+        *,
+        correction: _Number | None = None,
+    ) -> Tensor:
+        """Standard deviation, the root of var; its gradient at 0 is 0."""
+    @overload
+    def std(
+        self,
+        *,
+        axis: _Int | _Ints | None,
+        unbiased: _Bool | None = None,
+        keepdim: _Bool = False,
+        correction: _Number | None = None,
+    ) -> Tensor: ...
+    @overload
+    def std(
+        self,
+        dim: _Int | _Ints | None = None,
+        unbiased: _Bool | None = None,
+        *,
+        keepdims: _Bool,
+        correction: _Number | None = None,
+    ) -> Tensor: ...
+    @overload
+    def std(
+        self,
+        *,
+        axis: _Int | _Ints | None,
+        unbiased: _Bool | None = None,
+        keepdims: _Bool,
+        correction: _Number | None = None,
+    ) -> Tensor: ...
+    @overload
+    def norm(self, p: _Number | Literal["fro"] = 2, dim: _Int | _Ints | None = None, keepdim: _Bool = False) -> Tensor:
+        """Vector p-norm; p may be inf, -inf or 0."""
+    @overload
+    def norm(self, p: _Number | Literal["fro"] = 2, *, axis: _Int | _Ints | None, keepdim: _Bool = False) -> Tensor: ...
+    @overload
+    def norm(self, p: _Number | Literal["fro"] = 2, dim: _Int | _Ints | None = None, *, keepdims: _Bool) -> Tensor: ...
+    @overload
+    def norm(self, p: _Number | Literal["fro"] = 2, *, axis: _Int | _Ints | None, keepdims: _Bool) -> Tensor: ...
+    @overload
+    def all(self, dim: _Int | _Ints | None = None, keepdim: _Bool = False) -> Tensor:
+        """True where all are not zero."""
+    @overload
+    def all(self, *, axis: _Int | _Ints | None, keepdim: _Bool = False) -> Tensor: ...
+    @overload
+    def all(self, dim: _Int | _Ints | None = None, *, keepdims: _Bool) -> Tensor: ...
+    @overload
+    def all(self, *, axis: _Int | _Ints | None, keepdims: _Bool) -> Tensor: ...
+    @overload
+    def any(self, dim: _Int | _Ints | None = None, keepdim: _Bool = False) -> Tensor:
+        """True where one is not zero."""
+    @overload
+    def any(self, *, axis: _Int | _Ints | None, keepdim: _Bool = False) -> Tensor: ...
+    @overload
+    def any(self, dim: _Int | _Ints | None = None, *, keepdims: _Bool) -> Tensor: ...
+    @overload
+    def any(self, *, axis: _Int | _Ints | None, keepdims: _Bool) -> Tensor: ...
+    @overload
+    def count_nonzero(self, dim: _Int | _Ints | None = None) -> Tensor:
+        """How many are not zero."""
+    @overload
+    def count_nonzero(self, *, axis: _Int | _Ints | None) -> Tensor: ...
+    @overload
+    def argmax(self, dim: _Int | None = None, keepdim: _Bool = False) -> Tensor:
+        """Index of the maximum, the first of equal ones; in the flattened tensor without dim."""
+    @overload
+    def argmax(self, *, axis: _Int | None, keepdim: _Bool = False) -> Tensor: ...
+    @overload
+    def argmax(self, dim: _Int | None = None, *, keepdims: _Bool) -> Tensor: ...
+    @overload
+    def argmax(self, *, axis: _Int | None, keepdims: _Bool) -> Tensor: ...
+    @overload
+    def argmin(self, dim: _Int | None = None, keepdim: _Bool = False) -> Tensor:
+        """Index of the minimum, the first of equal ones; in the flattened tensor without dim."""
+    @overload
+    def argmin(self, *, axis: _Int | None, keepdim: _Bool = False) -> Tensor: ...
+    @overload
+    def argmin(self, dim: _Int | None = None, *, keepdims: _Bool) -> Tensor: ...
+    @overload
+    def argmin(self, *, axis: _Int | None, keepdims: _Bool) -> Tensor: ...
+    @overload
+    def max(self, dim: None = None, keepdim: _Bool = False) -> Tensor:
+        """The maximum of all (equal ones share the gradient evenly); with dim, the pair (values, indices); with a …"""
+    @overload
+    def max(self, dim: _Int, keepdim: _Bool = False) -> _Extreme: ...
+    @overload
+    def max(self, dim: Tensor | np.ndarray, keepdim: _Bool = False) -> Tensor: ...
+    @overload
+    def max(self, *, axis: _Int, keepdim: _Bool = False) -> _Extreme: ...
+    @overload
+    def max(self, *, axis: Tensor | np.ndarray, keepdim: _Bool = False) -> Tensor: ...
+    @overload
+    def max(self, dim: None = None, *, keepdims: _Bool) -> Tensor: ...
+    @overload
+    def max(self, dim: _Int, *, keepdims: _Bool) -> _Extreme: ...
+    @overload
+    def max(self, dim: Tensor | np.ndarray, *, keepdims: _Bool) -> Tensor: ...
+    @overload
+    def max(self, *, axis: _Int, keepdims: _Bool) -> _Extreme: ...
+    @overload
+    def max(self, *, axis: Tensor | np.ndarray, keepdims: _Bool) -> Tensor: ...
+    @overload
+    def min(self, dim: None = None, keepdim: _Bool = False) -> Tensor:
+        """The minimum of all (equal ones share the gradient evenly); with dim, the pair (values, indices); with a …"""
+    @overload
+    def min(self, dim: _Int, keepdim: _Bool = False) -> _Extreme: ...
+    @overload
+    def min(self, dim: Tensor | np.ndarray, keepdim: _Bool = False) -> Tensor: ...
+    @overload
+    def min(self, *, axis: _Int, keepdim: _Bool = False) -> _Extreme: ...
+    @overload
+    def min(self, *, axis: Tensor | np.ndarray, keepdim: _Bool = False) -> Tensor: ...
+    @overload
+    def min(self, dim: None = None, *, keepdims: _Bool) -> Tensor: ...
+    @overload
+    def min(self, dim: _Int, *, keepdims: _Bool) -> _Extreme: ...
+    @overload
+    def min(self, dim: Tensor | np.ndarray, *, keepdims: _Bool) -> Tensor: ...
+    @overload
+    def min(self, *, axis: _Int, keepdims: _Bool) -> _Extreme: ...
+    @overload
+    def min(self, *, axis: Tensor | np.ndarray, keepdims: _Bool) -> Tensor: ...
+    @overload
+    def cumsum(self, dim: _Int, *, dtype: _DType | None = None) -> Tensor:
+        """Running sum along a dimension."""
+    @overload
+    def cumsum(self, *, axis: _Int, dtype: _DType | None = None) -> Tensor: ...
+    @overload
+    def cumprod(self, dim: _Int, *, dtype: _DType | None = None) -> Tensor:
+        """Running product along a dimension."""
+    @overload
+    def cumprod(self, *, axis: _Int, dtype: _DType | None = None) -> Tensor: ...
+    def sigmoid(self) -> Tensor:
+        """1/(1 + exp(-input))."""
+    expit = sigmoid
+    def logsigmoid(self) -> Tensor:
+        """log(sigmoid(input)) without overflow."""
+    def relu(self) -> Tensor:
+        """The input, but not below 0; the gradient at 0 is 0."""
+    def leaky_relu(self, negative_slope: _Number = 0.01) -> Tensor:
+        """The input where positive, negative_slope times it elsewhere."""
+    def elu(self, alpha: _Number = 1.0) -> Tensor:
+        """The input where positive, alpha*(exp(input) - 1) elsewhere."""
+    def selu(self) -> Tensor:
+        """elu with the constants that keep mean and variance."""
+    def hardtanh(self, min_val: _Number = -1.0, max_val: _Number = 1.0) -> Tensor:
+        """The input held between two numbers; the gradient at them is 0."""
+    def relu6(self) -> Tensor:
+        """The input held between 0 and 6."""
+    def silu(self) -> Tensor:
+        """input * sigmoid(input)."""
+    def softplus(self, beta: _Number = 1.0, threshold: _Number = 20.0) -> Tensor:
+        """log(1 + exp(beta*input))/beta, and the input itself above threshold/beta."""
+    def softsign(self) -> Tensor:
+        """input/(1 + abs(input))."""
+    def mish(self) -> Tensor:
+        """input * tanh(softplus(input))."""
+    def gelu(self, *, approximate: Literal["none", "tanh"] = "none") -> Tensor:
+        """The input times the normal distribution function of it, or the approximation with tanh."""
+    @overload
+    def softmax(self, dim: _Int, dtype: _DType | None = None) -> Tensor:
+        """exp(input) divided by its sum along a dimension, without overflow."""
+    @overload
+    def softmax(self, *, axis: _Int, dtype: _DType | None = None) -> Tensor: ...
+    @overload
+    def log_softmax(self, dim: _Int, dtype: _DType | None = None) -> Tensor:
+        """The logarithm of softmax, without overflow."""
+    @overload
+    def log_softmax(self, *, axis: _Int, dtype: _DType | None = None) -> Tensor: ...
+    def ones_like(self, *, dtype: _DType | None = None, requires_grad: _Bool = False) -> Tensor:
+        """Ones in the shape of a tensor."""
+    def zeros_like(self, *, dtype: _DType | None = None, requires_grad: _Bool = False) -> Tensor:
+        """Zeros in the shape of a tensor."""
+    def full_like(self, fill_value: _Number, *, dtype: _DType | None = None, requires_grad: _Bool = False) -> Tensor:
+        """One number in the shape of a tensor."""
+    def diagonal(self, offset: _Int = 0, dim1: _Int = 0, dim2: _Int = 1) -> Tensor:
+        """The diagonal of two dimensions, as a new last one; offset moves it to the right, or down if negative."""
+    def diag_embed(self, offset: _Int = 0, dim1: _Int = -2, dim2: _Int = -1) -> Tensor:
+        """Matrices of zeros with the last dimension put in as their diagonal."""
+    def diag(self, diagonal: _Int = 0) -> Tensor:
+        """The diagonal of a matrix, or a matrix with the vector as its diagonal."""
+    def tril(self, diagonal: _Int = 0) -> Tensor:
+        """The lower triangle, up to a diagonal; zeros above."""
+    def triu(self, diagonal: _Int = 0) -> Tensor:
+        """The upper triangle, from a diagonal on; zeros below."""
+    def trace(self) -> Tensor:
+        """Sum of the diagonal of a matrix."""
+    def mm(self, mat2: _TensorLike) -> Tensor:
+        """Product of two matrices."""
+    def mv(self, vec: _TensorLike) -> Tensor:
+        """Product of a matrix and a vector."""
+    def bmm(self, mat2: _TensorLike) -> Tensor:
+        """Products of two batches of matrices."""
+    def dot(self, tensor: _TensorLike) -> Tensor:
+        """Sum of the products of two vectors."""
+    def vdot(self, other: _TensorLike) -> Tensor:
+        """Sum of the products of two vectors, as dot for real numbers."""
+    def matmul(self, other: _TensorLike) -> Tensor:
+        """Matrix product, input @ other, of vectors, matrices and batches of matrices, whose batches broadcast."""
+    def outer(self, vec2: _TensorLike) -> Tensor:
+        """Every product of an element of one vector with one of another."""
+    ger = outer
+    def inner(self, other: _TensorLike) -> Tensor:
+        """Sum of products over the last dimensions of both tensors."""
+    def tensordot(self, b: _TensorLike, dims: _Int | list[Any] | tuple[Any, Any] = 2) -> Tensor:
+        """Sum of products over pairs of dimensions: the last ones of a with the first ones of b, or as listed."""
+    @overload
+    def select(self, dim: _Int, index: _Int) -> Tensor:
+        """One place of a dimension, which is dropped."""
+    @overload
+    def select(self, *, axis: _Int, index: _Int) -> Tensor: ...
+    @overload
+    def index_select(self, dim: _Int, index: _TensorLike) -> Tensor:
+        """Places of a dimension by a list."""
+    @overload
+    def index_select(self, *, axis: _Int, index: _TensorLike) -> Tensor: ...
+    def getitem(self, index: _Index) -> Tensor:
+        """Indexing, written x[...]: integers, slices, ..., None, lists of integers and integer tensors."""
+    def inv(self) -> Tensor:
+        """Inverse of a square matrix."""
+    inverse = inv
+    def det(self) -> Tensor:
+        """Determinant of a square matrix."""
+    def slogdet(self) -> _SignLogdet:
+        """The pair (sign, logabsdet) of the determinant, without its overflow; 0 and -inf for a singular matrix."""
+    def logdet(self) -> Tensor:
+        """Logarithm of the determinant: -inf for a singular matrix, NaN where the determinant is negative."""
+    def solve(self, B: _TensorLike, *, left: _Bool = True) -> Tensor:
+        """The X for which A @ X = B (X @ A = B with left=False); B holds vectors or matrices."""
+    def cholesky(self, upper: _Bool = False) -> Tensor:
+        """The triangular L of a positive definite matrix L @ L.T; U of U.T @ U with upper."""
+    def mse_loss(self, target: _TensorLike, reduction: Literal["mean", "sum", "none"] = "mean") -> Tensor:
+        """Squared difference."""
+    def huber_loss(
+        self, target: _TensorLike, reduction: Literal["mean", "sum", "none"] = "mean", delta: _Number = 1.0
+    ) -> Tensor:
+        """Half the squared difference up to delta, linear beyond."""
+    def smooth_l1_loss(
+        self, target: _TensorLike, reduction: Literal["mean", "sum", "none"] = "mean", beta: _Number = 1.0
+    ) -> Tensor:
+        """The Huber loss divided by beta."""
+    def l1_loss(self, target: _TensorLike, reduction: Literal["mean", "sum", "none"] = "mean") -> Tensor:
+        """Absolute difference."""
+    def binary_cross_entropy_with_logits(
+        self,
+        target: _TensorLike,
+        weight: _TensorLike | None = None,
+        pos_weight: _TensorLike | None = None,
+        reduction: Literal["mean", "sum", "none"] = "mean",
+    ) -> Tensor:
+        """Cross-entropy of probabilities (target) and the sigmoid of the input."""
+    def masked_fill(self, mask: _TensorLike, value: _Number) -> Tensor:
+        """The input with a number where the mask is true."""
+    def nll_loss(
+        self,
+        target: _TensorLike,
+        weight: _TensorLike | None = None,
+        ignore_index: _Int = -100,
+        reduction: Literal["mean", "sum", "none"] = "mean",
+    ) -> Tensor:
+        """Minus the log-probability (input) of each target class."""
+    def cross_entropy(
+        self,
+        target: _TensorLike,
+        weight: _TensorLike | None = None,
+        ignore_index: _Int = -100,
+        reduction: Literal["mean", "sum", "none"] = "mean",
+        label_smoothing: _Number = 0.0,
+    ) -> Tensor:
+        """Cross-entropy of the softmax of the input and target classes, given as indices or as probabilities."""
+    def layer_norm(
+        self,
+        normalized_shape: _Int | _Ints,
+        weight: _TensorLike | None = None,
+        bias: _TensorLike | None = None,
+        eps: _Number = 1e-05,
+    ) -> Tensor:
+        """The last dimensions brought to mean 0 and variance 1, then scaled and shifted."""
+    def erf(self) -> Tensor:
+        """Error function."""
+    def erfc(self) -> Tensor:
+        """Complementary error function, 1 - erf(input)."""
+    def lgamma(self) -> Tensor:
+        """Logarithm of the absolute value of the gamma function."""
+    def digamma(self) -> Tensor:
+        """Derivative of lgamma."""
+    def to_(self, dtype: _DType) -> Tensor: ...
+    def float_(self) -> Tensor: ...
+    def double_(self) -> Tensor: ...
+    def half_(self) -> Tensor: ...
+    def long_(self) -> Tensor: ...
+    def int_(self) -> Tensor: ...
+    def bool_(self) -> Tensor: ...
+    def clone_(self) -> Tensor: ...
+    def contiguous_(self) -> Tensor: ...
+    def no_grad_(self) -> Tensor: ...
+    def add_(self, other: _TensorLike, *, alpha: _Number = 1) -> Tensor: ...
+    def sub_(self, other: _TensorLike, *, alpha: _Number = 1) -> Tensor: ...
+    subtract_ = sub_
+    def rsub_(self, other: _TensorLike) -> Tensor: ...
+    def mul_(self, other: _TensorLike) -> Tensor: ...
+    multiply_ = mul_
+    def div_(self, other: _TensorLike, *, rounding_mode: Literal["floor", "trunc"] | None = None) -> Tensor: ...
+    divide_ = div_
+    true_divide_ = div_
+    def floor_divide_(self, other: _TensorLike) -> Tensor: ...
+    def remainder_(self, other: _TensorLike) -> Tensor: ...
+    def fmod_(self, other: _TensorLike) -> Tensor: ...
+    def neg_(self) -> Tensor: ...
+    negative_ = neg_
+    def abs_(self) -> Tensor: ...
+    absolute_ = abs_
+    def sign_(self) -> Tensor: ...
+    def lerp_(self, end: _TensorLike, weight: _TensorLike) -> Tensor: ...
+    def xlogy_(self, other: _TensorLike) -> Tensor: ...
+    def hypot_(self, other: _TensorLike) -> Tensor: ...
+    def eq_(self, other: _TensorLike) -> Tensor: ...
+    def ne_(self, other: _TensorLike) -> Tensor: ...
+    not_equal_ = ne_
+    def lt_(self, other: _TensorLike) -> Tensor: ...
+    less_ = lt_
+    def le_(self, other: _TensorLike) -> Tensor: ...
+    less_equal_ = le_
+    def gt_(self, other: _TensorLike) -> Tensor: ...
+    greater_ = gt_
+    def ge_(self, other: _TensorLike) -> Tensor: ...
+    greater_equal_ = ge_
+    def bitwise_and_(self, other: _TensorLike) -> Tensor: ...
+    def bitwise_or_(self, other: _TensorLike) -> Tensor: ...
+    def bitwise_not_(self) -> Tensor: ...
+    def logical_and_(self, other: _TensorLike) -> Tensor: ...
+    def logical_or_(self, other: _TensorLike) -> Tensor: ...
+    def logical_xor_(self, other: _TensorLike) -> Tensor: ...
+    def logical_not_(self) -> Tensor: ...
+    def isnan_(self) -> Tensor: ...
+    def isinf_(self) -> Tensor: ...
+    def isfinite_(self) -> Tensor: ...
+    def pow_(self, exponent: _TensorLike) -> Tensor: ...
+    def square_(self) -> Tensor: ...
+    def sqrt_(self) -> Tensor: ...
+    def rsqrt_(self) -> Tensor: ...
+    def reciprocal_(self) -> Tensor: ...
+    def exp_(self) -> Tensor: ...
+    def exp2_(self) -> Tensor: ...
+    def expm1_(self) -> Tensor: ...
+    def log_(self) -> Tensor: ...
+    def log2_(self) -> Tensor: ...
+    def log10_(self) -> Tensor: ...
+    def log1p_(self) -> Tensor: ...
+    def logaddexp_(self, other: _TensorLike) -> Tensor: ...
+    def floor_(self) -> Tensor: ...
+    def ceil_(self) -> Tensor: ...
+    def trunc_(self) -> Tensor: ...
+    fix_ = trunc_
+    def round_(self, *, decimals: _Int = 0) -> Tensor: ...
+    def frac_(self) -> Tensor: ...
+    def where_(self, input: _TensorLike, other: _TensorLike) -> Tensor: ...
+    def maximum_(self, other: _TensorLike) -> Tensor: ...
+    def minimum_(self, other: _TensorLike) -> Tensor: ...
+    def clamp_(self, min: _TensorLike | None = None, max: _TensorLike | None = None) -> Tensor: ...
+    clip_ = clamp_
+    def clamp_min_(self, min: _TensorLike) -> Tensor: ...
+    def clamp_max_(self, max: _TensorLike) -> Tensor: ...
+    def sin_(self) -> Tensor: ...
+    def cos_(self) -> Tensor: ...
+    def tan_(self) -> Tensor: ...
+    def asin_(self) -> Tensor: ...
+    arcsin_ = asin_
+    def acos_(self) -> Tensor: ...
+    arccos_ = acos_
+    def atan_(self) -> Tensor: ...
+    arctan_ = atan_
+    def sinh_(self) -> Tensor: ...
+    def cosh_(self) -> Tensor: ...
+    def tanh_(self) -> Tensor: ...
+    def asinh_(self) -> Tensor: ...
+    arcsinh_ = asinh_
+    def acosh_(self) -> Tensor: ...
+    arccosh_ = acosh_
+    def atanh_(self) -> Tensor: ...
+    arctanh_ = atanh_
+    def atan2_(self, other: _TensorLike) -> Tensor: ...
+    arctan2_ = atan2_
+    def sigmoid_(self) -> Tensor: ...
+    expit_ = sigmoid_
+    def logsigmoid_(self) -> Tensor: ...
+    def relu_(self) -> Tensor: ...
+    def leaky_relu_(self, negative_slope: _Number = 0.01) -> Tensor: ...
+    def elu_(self, alpha: _Number = 1.0) -> Tensor: ...
+    def selu_(self) -> Tensor: ...
+    def hardtanh_(self, min_val: _Number = -1.0, max_val: _Number = 1.0) -> Tensor: ...
+    def relu6_(self) -> Tensor: ...
+    def silu_(self) -> Tensor: ...
+    def softplus_(self, beta: _Number = 1.0, threshold: _Number = 20.0) -> Tensor: ...
+    def softsign_(self) -> Tensor: ...
+    def mish_(self) -> Tensor: ...
+    def gelu_(self, *, approximate: Literal["none", "tanh"] = "none") -> Tensor: ...
+    def masked_fill_(self, mask: _TensorLike, value: _Number) -> Tensor: ...
+    def erf_(self) -> Tensor: ...
+    def erfc_(self) -> Tensor: ...
+    def lgamma_(self) -> Tensor: ...
+    def digamma_(self) -> Tensor: ...
+
+class no_grad:
+    """Within its block nothing is tracked; results have requires_grad=False."""
+    def __init__(self) -> None: ...
+    def __enter__(self) -> None: ...
+    def __exit__(self, *exception: object) -> None: ...
+    def __call__(self, function: _F) -> _F: ...
+
+class enable_grad:
+    """Within its block operations are tracked, also inside a no_grad block."""
+    def __init__(self) -> None: ...
+    def __enter__(self) -> None: ...
+    def __exit__(self, *exception: object) -> None: ...
+    def __call__(self, function: _F) -> _F: ...
+
+def is_grad_enabled() -> builtins.bool:
+    """Whether operations are being tracked here."""
+
+def grad(
+    outputs: Any,
+    inputs: Any,
+    grad_outputs: Any = None,
+    retain_graph: builtins.bool | None = None,
+    create_graph: builtins.bool = False,
+    allow_unused: builtins.bool | None = None,
+) -> tuple[Tensor | None, ...]:
+    """The gradients of outputs with respect to inputs, without touching any .grad."""
+
+def jacobian(
+    func: Callable[..., Any],
+    inputs: Any,
+    create_graph: builtins.bool = False,
+    strict: builtins.bool = False,
+    vectorize: builtins.bool = False,
+    strategy: str = "reverse-mode",
+) -> Any:
+    """The Jacobian of a function, of shape output.shape + input.shape."""
+
+def hessian(
+    func: Callable[..., Any],
+    inputs: Any,
+    create_graph: builtins.bool = False,
+    strict: builtins.bool = False,
+    vectorize: builtins.bool = False,
+    outer_jacobian_strategy: str = "reverse-mode",
+) -> Any:
+    """The Hessian of a scalar function, of shape input.shape + input.shape."""
+
+def vjp(
+    func: Callable[..., Any],
+    inputs: Any,
+    v: Any = None,
+    create_graph: builtins.bool = False,
+    strict: builtins.bool = False,
+) -> Any:
+    """The outputs of a function, and the product of the vector v with its Jacobian."""
+
+def jvp(
+    func: Callable[..., Any],
+    inputs: Any,
+    v: Any = None,
+    create_graph: builtins.bool = False,
+    strict: builtins.bool = False,
+) -> Any:
+    """The outputs of a function, and the product of its Jacobian with the vector v."""
+
+def hvp(
+    func: Callable[..., Any],
+    inputs: Any,
+    v: Any = None,
+    create_graph: builtins.bool = False,
+    strict: builtins.bool = False,
+) -> Any:
+    """The value of a scalar function, and the product of its Hessian with the vector v."""
+
+def vhp(
+    func: Callable[..., Any],
+    inputs: Any,
+    v: Any = None,
+    create_graph: builtins.bool = False,
+    strict: builtins.bool = False,
+) -> Any:
+    """The value of a scalar function, and the product of the vector v with its Hessian, which is symmetric."""
+
+def gradcheck(
+    func: Callable[..., Any],
+    inputs: Any,
+    *,
+    eps: builtins.float = 1e-06,
+    atol: builtins.float = 1e-05,
+    rtol: builtins.float = 0.001,
+    raise_exception: builtins.bool = True,
+    nondet_tol: builtins.float = 0.0,
+    check_batched_grad: builtins.bool = False,
+    check_forward_ad: builtins.bool = False,
+    check_backward_ad: builtins.bool = True,
+    fast_mode: builtins.bool = False,
+) -> builtins.bool:
+    """Whether the gradients of a function agree with central differences, for every input that requires grad."""
+
+def gradgradcheck(
+    func: Callable[..., Any],
+    inputs: Any,
+    grad_outputs: Any = None,
+    *,
+    eps: builtins.float = 1e-06,
+    atol: builtins.float = 1e-05,
+    rtol: builtins.float = 0.001,
+    raise_exception: builtins.bool = True,
+    nondet_tol: builtins.float = 0.0,
+    check_batched_grad: builtins.bool = False,
+    check_forward_ad: builtins.bool = False,
+    fast_mode: builtins.bool = False,
+) -> builtins.bool:
+    """Whether gradients of gradients agree with central differences; see gradcheck."""
+
+def manual_seed(seed: builtins.int) -> None:
+    """Start the stream of random numbers anew; a seed gives PyTorch's numbers."""
+
+def set_default_dtype(dtype: _DType) -> None:
+    """The floating-point dtype of literals, of created tensors and of real functions of integers (float32)."""
+
+def get_default_dtype() -> np.dtype:
+    """The dtype that set_default_dtype has set, float32 unless it did."""
+
+def from_numpy(array: np.ndarray) -> Tensor:
+    """A tensor with the elements and dtype of an array."""
+
+def is_tensor(value: Any) -> builtins.bool:
+    """Whether a value is a Tensor."""
+
+def set_num_threads(number: builtins.int) -> None:
+    """Compute with so many threads; results are the same bits for any number."""
+
+def get_num_threads() -> builtins.int:
+    """How many threads compute: as set, or as GRADCLI_THREADS says, or one for each processor."""
+
+def evaluate(
+    expression: str | _Program,
+    inputs: Mapping[str, Any] | None = None,
+    wrt: Iterable[str] | str | None = None,
+    grad_output: Any = None,
+    *,
+    progress: Callable[[builtins.int, builtins.int], None] | None = None,
+) -> Result:
+    """The value of an expression and the gradients of its inputs, computed together."""
+
+class Result:
+    """What evaluate answers."""
+    def __init__(
+        self,
+        value: Callable[[], Tensor],
+        grads: dict[str, Tensor | None] | None,
+        note: str | None,
+        derivatives: dict[str, Tensor],
+    ) -> None: ...
+    @property
+    def value(self) -> Tensor: ...
+    @property
+    def grad_fn(self) -> _GradFn | None: ...
+    def __repr__(self) -> str: ...
+    derivatives: dict[str, Tensor]
+    grads: dict[str, Tensor | None] | None
+    note: str | None
+
+def to(input: _TensorLike, dtype: _DType) -> Tensor:
+    """The tensor in another dtype, such as float64."""
+
+def clone(input: _TensorLike) -> Tensor:
+    """A copy of the tensor."""
+
+def contiguous(input: _TensorLike) -> Tensor:
+    """The tensor in row-major order: itself when it already is."""
+
+def detach(input: _TensorLike) -> Tensor:
+    """The same values, no longer tracked: no gradient flows through."""
+
+def add(input: _TensorLike, other: _TensorLike, *, alpha: _Number = 1) -> Tensor:
+    """Sum, input + alpha*other."""
+
+def sub(input: _TensorLike, other: _TensorLike, *, alpha: _Number = 1) -> Tensor:
+    """Difference, input - alpha*other."""
+
+subtract = sub
+
+def rsub(input: _TensorLike, other: _TensorLike) -> Tensor:
+    """Difference, other - input."""
+
+def mul(input: _TensorLike, other: _TensorLike) -> Tensor:
+    """Product, input * other."""
+
+multiply = mul
+
+def div(input: _TensorLike, other: _TensorLike, *, rounding_mode: Literal["floor", "trunc"] | None = None) -> Tensor:
+    """Quotient, input / other."""
+
+divide = div
+true_divide = div
+
+def floor_divide(input: _TensorLike, other: _TensorLike) -> Tensor:
+    """Quotient rounded down, input // other."""
+
+def remainder(input: _TensorLike, other: _TensorLike) -> Tensor:
+    """Remainder with the sign of the divisor, input % other."""
+
+def fmod(input: _TensorLike, other: _TensorLike) -> Tensor:
+    """Remainder with the sign of the dividend."""
+
+def neg(input: _TensorLike) -> Tensor:
+    """Negation, -input."""
+
+negative = neg
+
+def abs(input: _TensorLike) -> Tensor:
+    """Absolute value; the gradient at 0 is 0."""
+
+absolute = abs
+
+def sign(input: _TensorLike) -> Tensor:
+    """-1, 0 or 1 by the sign of the input."""
+
+def lerp(input: _TensorLike, end: _TensorLike, weight: _TensorLike) -> Tensor:
+    """Linear interpolation, input + weight*(end - input)."""
+
+def xlogy(input: _TensorLike, other: _TensorLike) -> Tensor:
+    """input * log(other), and 0 where the input is 0."""
+
+def hypot(input: _TensorLike, other: _TensorLike) -> Tensor:
+    """Hypotenuse, sqrt(input**2 + other**2), without overflow."""
+
+def eq(input: _TensorLike, other: _TensorLike) -> Tensor:
+    """True where input == other."""
+
+def ne(input: _TensorLike, other: _TensorLike) -> Tensor:
+    """True where input != other."""
+
+not_equal = ne
+
+def lt(input: _TensorLike, other: _TensorLike) -> Tensor:
+    """True where input < other."""
+
+less = lt
+
+def le(input: _TensorLike, other: _TensorLike) -> Tensor:
+    """True where input <= other."""
+
+less_equal = le
+
+def gt(input: _TensorLike, other: _TensorLike) -> Tensor:
+    """True where input > other."""
+
+greater = gt
+
+def ge(input: _TensorLike, other: _TensorLike) -> Tensor:
+    """True where input >= other."""
+
+greater_equal = ge
+
+def bitwise_and(input: _TensorLike, other: _TensorLike) -> Tensor:
+    """Both, input & other; bit by bit for integers."""
+
+def bitwise_or(input: _TensorLike, other: _TensorLike) -> Tensor:
+    """Either, input | other; bit by bit for integers."""
+
+def bitwise_not(input: _TensorLike) -> Tensor:
+    """Not, ~input; bit by bit for integers."""
+
+def logical_and(input: _TensorLike, other: _TensorLike) -> Tensor:
+    """True where both are not zero."""
+
+def logical_or(input: _TensorLike, other: _TensorLike) -> Tensor:
+    """True where one is not zero."""
+
+def logical_xor(input: _TensorLike, other: _TensorLike) -> Tensor:
+    """True where exactly one is not zero."""
+
+def logical_not(input: _TensorLike) -> Tensor:
+    """True where the input is zero."""
+
+def isnan(input: _TensorLike) -> Tensor:
+    """True where the input is not a number."""
+
+def isinf(input: _TensorLike) -> Tensor:
+    """True where the input is infinite."""
+
+def isfinite(input: _TensorLike) -> Tensor:
+    """True where the input is neither infinite nor NaN."""
+
+def pow(input: _TensorLike, exponent: _TensorLike) -> Tensor:
+    """Power, input ** exponent."""
+
+def square(input: _TensorLike) -> Tensor:
+    """Square, input ** 2."""
+
+def sqrt(input: _TensorLike) -> Tensor:
+    """Square root."""
+
+def rsqrt(input: _TensorLike) -> Tensor:
+    """Reciprocal square root, 1/sqrt(input)."""
+
+def reciprocal(input: _TensorLike) -> Tensor:
+    """Reciprocal, 1/input."""
+
+def exp(input: _TensorLike) -> Tensor:
+    """Exponential."""
+
+def exp2(input: _TensorLike) -> Tensor:
+    """Power of 2."""
+
+def expm1(input: _TensorLike) -> Tensor:
+    """exp(input) - 1, exact near 0."""
+
+def log(input: _TensorLike) -> Tensor:
+    """Natural logarithm."""
+
+def log2(input: _TensorLike) -> Tensor:
+    """Logarithm to base 2."""
+
+def log10(input: _TensorLike) -> Tensor:
+    """Logarithm to base 10."""
+
+def log1p(input: _TensorLike) -> Tensor:
+    """log(1 + input), exact near 0."""
+
+def logaddexp(input: _TensorLike, other: _TensorLike) -> Tensor:
+    """log(exp(input) + exp(other)) without overflow."""
+
+def floor(input: _TensorLike) -> Tensor:
+    """Round down."""
+
+def ceil(input: _TensorLike) -> Tensor:
+    """Round up."""
+
+def trunc(input: _TensorLike) -> Tensor:
+    """Round towards zero."""
+
+fix = trunc
+
+def round(input: _TensorLike, *, decimals: _Int = 0) -> Tensor:
+    """Round to the nearest, halves to even, at so many decimals."""
+
+def frac(input: _TensorLike) -> Tensor:
+    """Fractional part."""
+
+def where(condition: _TensorLike, input: _TensorLike, other: _TensorLike) -> Tensor:
+    """input where the condition holds, else other."""
+
+def maximum(input: _TensorLike, other: _TensorLike) -> Tensor:
+    """The greater of two, NaN if one is; of two equal ones each gets half of the gradient."""
+
+def minimum(input: _TensorLike, other: _TensorLike) -> Tensor:
+    """The smaller of two, NaN if one is; of two equal ones each gets half of the gradient."""
+
+def clamp(input: _TensorLike, min: _TensorLike | None = None, max: _TensorLike | None = None) -> Tensor:
+    """The input held between two bounds, either of which may be left out."""
+
+clip = clamp
+
+def clamp_min(input: _TensorLike, min: _TensorLike) -> Tensor:
+    """The input, but not below a bound."""
+
+def clamp_max(input: _TensorLike, max: _TensorLike) -> Tensor:
+    """The input, but not above a bound."""
+
+def sin(input: _TensorLike) -> Tensor:
+    """Sine."""
+
+def cos(input: _TensorLike) -> Tensor:
+    """Cosine."""
+
+def tan(input: _TensorLike) -> Tensor:
+    """Tangent."""
+
+def asin(input: _TensorLike) -> Tensor:
+    """Inverse sine."""
+
+arcsin = asin
+
+def acos(input: _TensorLike) -> Tensor:
+    """Inverse cosine."""
+
+arccos = acos
+
+def atan(input: _TensorLike) -> Tensor:
+    """Inverse tangent."""
+
+arctan = atan
+
+def sinh(input: _TensorLike) -> Tensor:
+    """Hyperbolic sine."""
+
+def cosh(input: _TensorLike) -> Tensor:
+    """Hyperbolic cosine."""
+
+def tanh(input: _TensorLike) -> Tensor:
+    """Hyperbolic tangent."""
+
+def asinh(input: _TensorLike) -> Tensor:
+    """Inverse hyperbolic sine."""
+
+arcsinh = asinh
+
+def acosh(input: _TensorLike) -> Tensor:
+    """Inverse hyperbolic cosine."""
+
+arccosh = acosh
+
+def atanh(input: _TensorLike) -> Tensor:
+    """Inverse hyperbolic tangent."""
+
+arctanh = atanh
+
+def atan2(input: _TensorLike, other: _TensorLike) -> Tensor:
+    """Angle of the point (other, input)."""
+
+arctan2 = atan2
+
+@overload
+def view(input: _TensorLike, *shape: _Int | _Ints) -> Tensor:
+    """The elements in another shape, without copying; one length may be -1."""
+
+@overload
+def view(input: _TensorLike, *, shape: _Tensors | _Ints) -> Tensor: ...
+@overload
+def reshape(input: _TensorLike, *shape: _Int | _Ints) -> Tensor:
+    """The elements in another shape; one length may be -1."""
+
+@overload
+def reshape(input: _TensorLike, *, shape: _Tensors | _Ints) -> Tensor: ...
+def flatten(input: _TensorLike, start_dim: _Int = 0, end_dim: _Int = -1) -> Tensor:
+    """Several dimensions made into one."""
+
+@overload
+def squeeze(input: _TensorLike, dim: _Int | _Ints | None = None) -> Tensor:
+    """The tensor without its dimensions of length 1, or without the named ones where they have length 1."""
+
+@overload
+def squeeze(input: _TensorLike, *, axis: _Int | _Ints | None) -> Tensor: ...
+@overload
+def unsqueeze(input: _TensorLike, dim: _Int) -> Tensor:
+    """The tensor with a dimension of length 1 put in."""
+
+@overload
+def unsqueeze(input: _TensorLike, *, axis: _Int) -> Tensor: ...
+@overload
+def permute(input: _TensorLike, *dims: _Int | _Ints) -> Tensor:
+    """The dimensions in another order."""
+
+@overload
+def permute(input: _TensorLike, *, dims: _Tensors | _Ints) -> Tensor: ...
+def transpose(input: _TensorLike, dim0: _Int | None = None, dim1: _Int | None = None) -> Tensor:
+    """Two dimensions exchanged; those of a matrix need not be named."""
+
+swapaxes = transpose
+swapdims = transpose
+
+def movedim(input: _TensorLike, source: _Int | _Ints, destination: _Int | _Ints) -> Tensor:
+    """Dimensions moved to other places."""
+
+moveaxis = movedim
+
+def t(input: _TensorLike) -> Tensor:
+    """A matrix transposed; a vector as it is."""
+
+def T(input: _TensorLike) -> Tensor:
+    """All dimensions in reverse order, written x.T."""
+
+def mT(input: _TensorLike) -> Tensor:
+    """The last two dimensions exchanged, written x.mT."""
+
+@overload
+def expand(input: _TensorLike, *shape: _Int | _Ints) -> Tensor:
+    """Lengths of 1 stretched, without copying; -1 keeps a length."""
+
+@overload
+def expand(input: _TensorLike, *, shape: _Tensors | _Ints) -> Tensor: ...
+
+broadcast_to = expand
+
+@overload
+def repeat(input: _TensorLike, *repeats: _Int | _Ints) -> Tensor:
+    """The tensor repeated along each dimension."""
+
+@overload
+def repeat(input: _TensorLike, *, repeats: _Tensors | _Ints) -> Tensor: ...
+@overload
+def tile(input: _TensorLike, *dims: _Int | _Ints) -> Tensor:
+    """The tensor repeated; dimensions without a count are repeated once."""
+
+@overload
+def tile(input: _TensorLike, *, dims: _Tensors | _Ints) -> Tensor: ...
+@overload
+def flip(input: _TensorLike, *dims: _Int | _Ints) -> Tensor:
+    """The order reversed along dimensions."""
+
+@overload
+def flip(input: _TensorLike, *, dims: _Tensors | _Ints) -> Tensor: ...
+def roll(input: _TensorLike, shifts: _Int | _Ints, dims: _Int | _Ints | None = None) -> Tensor:
+    """Elements shifted along dimensions, those pushed out coming in again; in flattened order without dims."""
+
+@overload
+def cat(tensors: _Tensors, dim: _Int = 0) -> Tensor:
+    """Tensors joined along a dimension."""
+
+@overload
+def cat(tensors: _Tensors, *, axis: _Int) -> Tensor: ...
+
+concat = cat
+concatenate = cat
+
+@overload
+def stack(tensors: _Tensors, dim: _Int = 0) -> Tensor:
+    """Tensors of one shape joined along a new dimension."""
+
+@overload
+def stack(tensors: _Tensors, *, axis: _Int) -> Tensor: ...
+@overload
+def sum(
+    input: _TensorLike, dim: _Int | _Ints | None = None, keepdim: _Bool = False, *, dtype: _DType | None = None
+) -> Tensor:
+    """Sum."""
+
+@overload
+def sum(
+    input: _TensorLike, *, axis: _Int | _Ints | None, keepdim: _Bool = False, dtype: _DType | None = None
+) -> Tensor: ...
+@overload
+def sum(
+    input: _TensorLike, dim: _Int | _Ints | None = None, *, keepdims: _Bool, dtype: _DType | None = None
+) -> Tensor: ...
+@overload
+def sum(input: _TensorLike, *, axis: _Int | _Ints | None, keepdims: _Bool, dtype: _DType | None = None) -> Tensor: ...
+@overload
+def mean(
+    input: _TensorLike, dim: _Int | _Ints | None = None, keepdim: _Bool = False, *, dtype: _DType | None = None
+) -> Tensor:
+    """Mean."""
+
+@overload
+def mean(
+    input: _TensorLike, *, axis: _Int | _Ints | None, keepdim: _Bool = False, dtype: _DType | None = None
+) -> Tensor: ...
+@overload
+def mean(
+    input: _TensorLike, dim: _Int | _Ints | None = None, *, keepdims: _Bool, dtype: _DType | None = None
+) -> Tensor: ...
+@overload
+def mean(input: _TensorLike, *, axis: _Int | _Ints | None, keepdims: _Bool, dtype: _DType | None = None) -> Tensor: ...
+@overload
+def prod(
+    input: _TensorLike, dim: _Int | _Ints | None = None, keepdim: _Bool = False, *, dtype: _DType | None = None
+) -> Tensor:
+    """Product."""
+
+@overload
+def prod(
+    input: _TensorLike, *, axis: _Int | _Ints | None, keepdim: _Bool = False, dtype: _DType | None = None
+) -> Tensor: ...
+@overload
+def prod(
+    input: _TensorLike, dim: _Int | _Ints | None = None, *, keepdims: _Bool, dtype: _DType | None = None
+) -> Tensor: ...
+@overload
+def prod(input: _TensorLike, *, axis: _Int | _Ints | None, keepdims: _Bool, dtype: _DType | None = None) -> Tensor: ...
+@overload
+def amax(input: _TensorLike, dim: _Int | _Ints | None = None, keepdim: _Bool = False) -> Tensor:
+    """Maximum; equal ones share the gradient evenly."""
+
+@overload
+def amax(input: _TensorLike, *, axis: _Int | _Ints | None, keepdim: _Bool = False) -> Tensor: ...
+@overload
+def amax(input: _TensorLike, dim: _Int | _Ints | None = None, *, keepdims: _Bool) -> Tensor: ...
+@overload
+def amax(input: _TensorLike, *, axis: _Int | _Ints | None, keepdims: _Bool) -> Tensor: ...
+@overload
+def amin(input: _TensorLike, dim: _Int | _Ints | None = None, keepdim: _Bool = False) -> Tensor:
+    """Minimum; equal ones share the gradient evenly."""
+
+@overload
+def amin(input: _TensorLike, *, axis: _Int | _Ints | None, keepdim: _Bool = False) -> Tensor: ...
+@overload
+def amin(input: _TensorLike, dim: _Int | _Ints | None = None, *, keepdims: _Bool) -> Tensor: ...
+@overload
+def amin(input: _TensorLike, *, axis: _Int | _Ints | None, keepdims: _Bool) -> Tensor: ...
+@overload
+def logsumexp(input: _TensorLike, dim: _Int | _Ints | None = None, keepdim: _Bool = False) -> Tensor:
+    """log(sum(exp(input))) without overflow."""
+
+@overload
+def logsumexp(input: _TensorLike, *, axis: _Int | _Ints | None, keepdim: _Bool = False) -> Tensor: ...
+@overload
+def logsumexp(input: _TensorLike, dim: _Int | _Ints | None = None, *, keepdims: _Bool) -> Tensor: ...
+@overload
+def logsumexp(input: _TensorLike, *, axis: _Int | _Ints | None, keepdims: _Bool) -> Tensor: ...
+@overload
+def var(
+    input: _TensorLike,
+    dim: _Int | _Ints | None = None,
+    unbiased: _Bool | None = None,
+    keepdim: _Bool = False,
+    *,
+    correction: _Number | None = None,
+) -> Tensor:
+    """Variance, with n - correction (1 unless given) in the denominator."""
+
+@overload
+def var(
+    input: _TensorLike,
+    *,
+    axis: _Int | _Ints | None,
+    unbiased: _Bool | None = None,
+    keepdim: _Bool = False,
+    correction: _Number | None = None,
+) -> Tensor: ...
+@overload
+def var(
+    input: _TensorLike,
+    dim: _Int | _Ints | None = None,
+    unbiased: _Bool | None = None,
+    *,
+    keepdims: _Bool,
+    correction: _Number | None = None,
+) -> Tensor: ...
+@overload
+def var(
+    input: _TensorLike,
+    *,
+    axis: _Int | _Ints | None,
+    unbiased: _Bool | None = None,
+    keepdims: _Bool,
+    correction: _Number | None = None,
+) -> Tensor: ...
+@overload
+def std(
+    input: _TensorLike,
+    dim: _Int | _Ints | None = None,
+    unbiased: _Bool | None = None,
+    keepdim: _Bool = False,
+    *,
+    correction: _Number | None = None,
+) -> Tensor:
+    """Standard deviation, the root of var; its gradient at 0 is 0."""
+
+@overload
+def std(
+    input: _TensorLike,
+    *,
+    axis: _Int | _Ints | None,
+    unbiased: _Bool | None = None,
+    keepdim: _Bool = False,
+    correction: _Number | None = None,
+) -> Tensor: ...
+@overload
+def std(
+    input: _TensorLike,
+    dim: _Int | _Ints | None = None,
+    unbiased: _Bool | None = None,
+    *,
+    keepdims: _Bool,
+    correction: _Number | None = None,
+) -> Tensor: ...
+@overload
+def std(
+    input: _TensorLike,
+    *,
+    axis: _Int | _Ints | None,
+    unbiased: _Bool | None = None,
+    keepdims: _Bool,
+    correction: _Number | None = None,
+) -> Tensor: ...
+@overload
+def norm(
+    input: _TensorLike, p: _Number | Literal["fro"] = 2, dim: _Int | _Ints | None = None, keepdim: _Bool = False
+) -> Tensor:
+    """Vector p-norm; p may be inf, -inf or 0."""
+
+@overload
+def norm(
+    input: _TensorLike, p: _Number | Literal["fro"] = 2, *, axis: _Int | _Ints | None, keepdim: _Bool = False
+) -> Tensor: ...
+@overload
+def norm(
+    input: _TensorLike, p: _Number | Literal["fro"] = 2, dim: _Int | _Ints | None = None, *, keepdims: _Bool
+) -> Tensor: ...
+@overload
+def norm(
+    input: _TensorLike, p: _Number | Literal["fro"] = 2, *, axis: _Int | _Ints | None, keepdims: _Bool
+) -> Tensor: ...
+@overload
+def all(input: _TensorLike, dim: _Int | _Ints | None = None, keepdim: _Bool = False) -> Tensor:
+    """True where all are not zero."""
+
+@overload
+def all(input: _TensorLike, *, axis: _Int | _Ints | None, keepdim: _Bool = False) -> Tensor: ...
+@overload
+def all(input: _TensorLike, dim: _Int | _Ints | None = None, *, keepdims: _Bool) -> Tensor: ...
+@overload
+def all(input: _TensorLike, *, axis: _Int | _Ints | None, keepdims: _Bool) -> Tensor: ...
+@overload
+def any(input: _TensorLike, dim: _Int | _Ints | None = None, keepdim: _Bool = False) -> Tensor:
+    """True where one is not zero."""
+
+@overload
+def any(input: _TensorLike, *, axis: _Int | _Ints | None, keepdim: _Bool = False) -> Tensor: ...
+@overload
+def any(input: _TensorLike, dim: _Int | _Ints | None = None, *, keepdims: _Bool) -> Tensor: ...
+@overload
+def any(input: _TensorLike, *, axis: _Int | _Ints | None, keepdims: _Bool) -> Tensor: ...
+@overload
+def count_nonzero(input: _TensorLike, dim: _Int | _Ints | None = None) -> Tensor:
+    """How many are not zero."""
+
+@overload
+def count_nonzero(input: _TensorLike, *, axis: _Int | _Ints | None) -> Tensor: ...
+@overload
+def argmax(input: _TensorLike, dim: _Int | None = None, keepdim: _Bool = False) -> Tensor:
+    """Index of the maximum, the first of equal ones; in the flattened tensor without dim."""
+
+@overload
+def argmax(input: _TensorLike, *, axis: _Int | None, keepdim: _Bool = False) -> Tensor: ...
+@overload
+def argmax(input: _TensorLike, dim: _Int | None = None, *, keepdims: _Bool) -> Tensor: ...
+@overload
+def argmax(input: _TensorLike, *, axis: _Int | None, keepdims: _Bool) -> Tensor: ...
+@overload
+def argmin(input: _TensorLike, dim: _Int | None = None, keepdim: _Bool = False) -> Tensor:
+    """Index of the minimum, the first of equal ones; in the flattened tensor without dim."""
+
+@overload
+def argmin(input: _TensorLike, *, axis: _Int | None, keepdim: _Bool = False) -> Tensor: ...
+@overload
+def argmin(input: _TensorLike, dim: _Int | None = None, *, keepdims: _Bool) -> Tensor: ...
+@overload
+def argmin(input: _TensorLike, *, axis: _Int | None, keepdims: _Bool) -> Tensor: ...
+@overload
+def max(input: _TensorLike, dim: None = None, keepdim: _Bool = False) -> Tensor:
+    """The maximum of all (equal ones share the gradient evenly); with dim, the pair (values, indices); with a …"""
+
+@overload
+def max(input: _TensorLike, dim: _Int, keepdim: _Bool = False) -> _Extreme: ...
+@overload
+def max(input: _TensorLike, dim: Tensor | np.ndarray, keepdim: _Bool = False) -> Tensor: ...
+@overload
+def max(input: _TensorLike, *, axis: _Int, keepdim: _Bool = False) -> _Extreme: ...
+@overload
+def max(input: _TensorLike, *, axis: Tensor | np.ndarray, keepdim: _Bool = False) -> Tensor: ...
+@overload
+def max(input: _TensorLike, dim: None = None, *, keepdims: _Bool) -> Tensor: ...
+@overload
+def max(input: _TensorLike, dim: _Int, *, keepdims: _Bool) -> _Extreme: ...
+@overload
+def max(input: _TensorLike, dim: Tensor | np.ndarray, *, keepdims: _Bool) -> Tensor: ...
+@overload
+def max(input: _TensorLike, *, axis: _Int, keepdims: _Bool) -> _Extreme: ...
+@overload
+def max(input: _TensorLike, *, axis: Tensor | np.ndarray, keepdims: _Bool) -> Tensor: ...
+@overload
+def min(input: _TensorLike, dim: None = None, keepdim: _Bool = False) -> Tensor:
+    """The minimum of all (equal ones share the gradient evenly); with dim, the pair (values, indices); with a …"""
+
+@overload
+def min(input: _TensorLike, dim: _Int, keepdim: _Bool = False) -> _Extreme: ...
+@overload
+def min(input: _TensorLike, dim: Tensor | np.ndarray, keepdim: _Bool = False) -> Tensor: ...
+@overload
+def min(input: _TensorLike, *, axis: _Int, keepdim: _Bool = False) -> _Extreme: ...
+@overload
+def min(input: _TensorLike, *, axis: Tensor | np.ndarray, keepdim: _Bool = False) -> Tensor: ...
+@overload
+def min(input: _TensorLike, dim: None = None, *, keepdims: _Bool) -> Tensor: ...
+@overload
+def min(input: _TensorLike, dim: _Int, *, keepdims: _Bool) -> _Extreme: ...
+@overload
+def min(input: _TensorLike, dim: Tensor | np.ndarray, *, keepdims: _Bool) -> Tensor: ...
+@overload
+def min(input: _TensorLike, *, axis: _Int, keepdims: _Bool) -> _Extreme: ...
+@overload
+def min(input: _TensorLike, *, axis: Tensor | np.ndarray, keepdims: _Bool) -> Tensor: ...
+@overload
+def cumsum(input: _TensorLike, dim: _Int, *, dtype: _DType | None = None) -> Tensor:
+    """Running sum along a dimension."""
+
+@overload
+def cumsum(input: _TensorLike, *, axis: _Int, dtype: _DType | None = None) -> Tensor: ...
+@overload
+def cumprod(input: _TensorLike, dim: _Int, *, dtype: _DType | None = None) -> Tensor:
+    """Running product along a dimension."""
+
+@overload
+def cumprod(input: _TensorLike, *, axis: _Int, dtype: _DType | None = None) -> Tensor: ...
+def sigmoid(input: _TensorLike) -> Tensor:
+    """1/(1 + exp(-input))."""
+
+expit = sigmoid
+
+def logsigmoid(input: _TensorLike) -> Tensor:
+    """log(sigmoid(input)) without overflow."""
+
+def relu(input: _TensorLike) -> Tensor:
+    """The input, but not below 0; the gradient at 0 is 0."""
+
+def leaky_relu(input: _TensorLike, negative_slope: _Number = 0.01) -> Tensor:
+    """The input where positive, negative_slope times it elsewhere."""
+
+def elu(input: _TensorLike, alpha: _Number = 1.0) -> Tensor:
+    """The input where positive, alpha*(exp(input) - 1) elsewhere."""
+
+def selu(input: _TensorLike) -> Tensor:
+    """elu with the constants that keep mean and variance."""
+
+def hardtanh(input: _TensorLike, min_val: _Number = -1.0, max_val: _Number = 1.0) -> Tensor:
+    """The input held between two numbers; the gradient at them is 0."""
+
+def relu6(input: _TensorLike) -> Tensor:
+    """The input held between 0 and 6."""
+
+def silu(input: _TensorLike) -> Tensor:
+    """input * sigmoid(input)."""
+
+def softplus(input: _TensorLike, beta: _Number = 1.0, threshold: _Number = 20.0) -> Tensor:
+    """log(1 + exp(beta*input))/beta, and the input itself above threshold/beta."""
+
+def softsign(input: _TensorLike) -> Tensor:
+    """input/(1 + abs(input))."""
+
+def mish(input: _TensorLike) -> Tensor:
+    """input * tanh(softplus(input))."""
+
+def gelu(input: _TensorLike, *, approximate: Literal["none", "tanh"] = "none") -> Tensor:
+    """The input times the normal distribution function of it, or the approximation with tanh."""
+
+@overload
+def softmax(input: _TensorLike, dim: _Int, dtype: _DType | None = None) -> Tensor:
+    """exp(input) divided by its sum along a dimension, without overflow."""
+
+@overload
+def softmax(input: _TensorLike, *, axis: _Int, dtype: _DType | None = None) -> Tensor: ...
+@overload
+def log_softmax(input: _TensorLike, dim: _Int, dtype: _DType | None = None) -> Tensor:
+    """The logarithm of softmax, without overflow."""
+
+@overload
+def log_softmax(input: _TensorLike, *, axis: _Int, dtype: _DType | None = None) -> Tensor: ...
+def tensor(data: _TensorLike, dtype: _DType | None = None, *, requires_grad: _Bool = False) -> Tensor:
+    """A tensor from a list or a number."""
+
+@overload
+def ones(*size: _Int | _Ints, dtype: _DType | None = None, requires_grad: _Bool = False) -> Tensor:
+    """Ones."""
+
+@overload
+def ones(*, size: _Tensors | _Ints, dtype: _DType | None = None, requires_grad: _Bool = False) -> Tensor: ...
+@overload
+def zeros(*size: _Int | _Ints, dtype: _DType | None = None, requires_grad: _Bool = False) -> Tensor:
+    """Zeros."""
+
+@overload
+def zeros(*, size: _Tensors | _Ints, dtype: _DType | None = None, requires_grad: _Bool = False) -> Tensor: ...
+def full(
+    size: _Int | _Ints, fill_value: _Number, *, dtype: _DType | None = None, requires_grad: _Bool = False
+) -> Tensor:
+    """One number everywhere."""
+
+def ones_like(input: _TensorLike, *, dtype: _DType | None = None, requires_grad: _Bool = False) -> Tensor:
+    """Ones in the shape of a tensor."""
+
+def zeros_like(input: _TensorLike, *, dtype: _DType | None = None, requires_grad: _Bool = False) -> Tensor:
+    """Zeros in the shape of a tensor."""
+
+def full_like(
+    input: _TensorLike, fill_value: _Number, *, dtype: _DType | None = None, requires_grad: _Bool = False
+) -> Tensor:
+    """One number in the shape of a tensor."""
+
+def eye(n: _Int, m: _Int | None = None, *, dtype: _DType | None = None, requires_grad: _Bool = False) -> Tensor:
+    """Ones on the diagonal."""
+
+def arange(
+    start: _Number,
+    end: _Number | None = None,
+    step: _Number = 1,
+    *,
+    dtype: _DType | None = None,
+    requires_grad: _Bool = False,
+) -> Tensor:
+    """Numbers from start up to, not including, end; from 0 when one number is given. Whole ones are int64."""
+
+def linspace(
+    start: _Number, end: _Number, steps: _Int, *, dtype: _DType | None = None, requires_grad: _Bool = False
+) -> Tensor:
+    """Evenly spaced numbers, both ends included."""
+
+@overload
+def rand(*size: _Int | _Ints, dtype: _DType | None = None, requires_grad: _Bool = False) -> Tensor:
+    """Uniform numbers in [0, 1), for a seed the same as PyTorch's."""
+
+@overload
+def rand(*, size: _Tensors | _Ints, dtype: _DType | None = None, requires_grad: _Bool = False) -> Tensor: ...
+@overload
+def randn(*size: _Int | _Ints, dtype: _DType | None = None, requires_grad: _Bool = False) -> Tensor:
+    """Standard normal numbers, for a seed the same as PyTorch's."""
+
+@overload
+def randn(*, size: _Tensors | _Ints, dtype: _DType | None = None, requires_grad: _Bool = False) -> Tensor: ...
+def diagonal(input: _TensorLike, offset: _Int = 0, dim1: _Int = 0, dim2: _Int = 1) -> Tensor:
+    """The diagonal of two dimensions, as a new last one; offset moves it to the right, or down if negative."""
+
+def diag_embed(input: _TensorLike, offset: _Int = 0, dim1: _Int = -2, dim2: _Int = -1) -> Tensor:
+    """Matrices of zeros with the last dimension put in as their diagonal."""
+
+def diag(input: _TensorLike, diagonal: _Int = 0) -> Tensor:
+    """The diagonal of a matrix, or a matrix with the vector as its diagonal."""
+
+def tril(input: _TensorLike, diagonal: _Int = 0) -> Tensor:
+    """The lower triangle, up to a diagonal; zeros above."""
+
+def triu(input: _TensorLike, diagonal: _Int = 0) -> Tensor:
+    """The upper triangle, from a diagonal on; zeros below."""
+
+def trace(input: _TensorLike) -> Tensor:
+    """Sum of the diagonal of a matrix."""
+
+def mm(input: _TensorLike, mat2: _TensorLike) -> Tensor:
+    """Product of two matrices."""
+
+def mv(input: _TensorLike, vec: _TensorLike) -> Tensor:
+    """Product of a matrix and a vector."""
+
+def bmm(input: _TensorLike, mat2: _TensorLike) -> Tensor:
+    """Products of two batches of matrices."""
+
+def dot(input: _TensorLike, tensor: _TensorLike) -> Tensor:
+    """Sum of the products of two vectors."""
+
+def vdot(input: _TensorLike, other: _TensorLike) -> Tensor:
+    """Sum of the products of two vectors, as dot for real numbers."""
+
+def matmul(input: _TensorLike, other: _TensorLike) -> Tensor:
+    """Matrix product, input @ other, of vectors, matrices and batches of matrices, whose batches broadcast."""
+
+def outer(input: _TensorLike, vec2: _TensorLike) -> Tensor:
+    """Every product of an element of one vector with one of another."""
+
+ger = outer
+
+def inner(input: _TensorLike, other: _TensorLike) -> Tensor:
+    """Sum of products over the last dimensions of both tensors."""
+
+def tensordot(a: _TensorLike, b: _TensorLike, dims: _Int | list[Any] | tuple[Any, Any] = 2) -> Tensor:
+    """Sum of products over pairs of dimensions: the last ones of a with the first ones of b, or as listed."""
+
+@overload
+def einsum(equation: str, *operands: _TensorLike) -> Tensor:
+    """Sums of products over the dimensions named by letters, as in 'ij,jk->ik'; ... stands for any dimensions."""
+
+@overload
+def einsum(equation: str, *, operands: _Tensors | _Ints) -> Tensor: ...
+@overload
+def select(input: _TensorLike, dim: _Int, index: _Int) -> Tensor:
+    """One place of a dimension, which is dropped."""
+
+@overload
+def select(input: _TensorLike, *, axis: _Int, index: _Int) -> Tensor: ...
+@overload
+def index_select(input: _TensorLike, dim: _Int, index: _TensorLike) -> Tensor:
+    """Places of a dimension by a list."""
+
+@overload
+def index_select(input: _TensorLike, *, axis: _Int, index: _TensorLike) -> Tensor: ...
+def getitem(input: _TensorLike, index: _Index) -> Tensor:
+    """Indexing, written x[...]: integers, slices, ..., None, lists of integers and integer tensors."""
+
+def inv(input: _TensorLike) -> Tensor:
+    """Inverse of a square matrix."""
+
+inverse = inv
+
+def det(input: _TensorLike) -> Tensor:
+    """Determinant of a square matrix."""
+
+def slogdet(input: _TensorLike) -> _SignLogdet:
+    """The pair (sign, logabsdet) of the determinant, without its overflow; 0 and -inf for a singular matrix."""
+
+def logdet(input: _TensorLike) -> Tensor:
+    """Logarithm of the determinant: -inf for a singular matrix, NaN where the determinant is negative."""
+
+def solve(A: _TensorLike, B: _TensorLike, *, left: _Bool = True) -> Tensor:
+    """The X for which A @ X = B (X @ A = B with left=False); B holds vectors or matrices."""
+
+def cholesky(input: _TensorLike, upper: _Bool = False) -> Tensor:
+    """The triangular L of a positive definite matrix L @ L.T; U of U.T @ U with upper."""
+
+def mse_loss(input: _TensorLike, target: _TensorLike, reduction: Literal["mean", "sum", "none"] = "mean") -> Tensor:
+    """Squared difference."""
+
+def huber_loss(
+    input: _TensorLike, target: _TensorLike, reduction: Literal["mean", "sum", "none"] = "mean", delta: _Number = 1.0
+) -> Tensor:
+    """Half the squared difference up to delta, linear beyond."""
+
+def smooth_l1_loss(
+    input: _TensorLike, target: _TensorLike, reduction: Literal["mean", "sum", "none"] = "mean", beta: _Number = 1.0
+) -> Tensor:
+    """The Huber loss divided by beta."""
+
+def l1_loss(input: _TensorLike, target: _TensorLike, reduction: Literal["mean", "sum", "none"] = "mean") -> Tensor:
+    """Absolute difference."""
+
+def binary_cross_entropy_with_logits(
+    input: _TensorLike,
+    target: _TensorLike,
+    weight: _TensorLike | None = None,
+    pos_weight: _TensorLike | None = None,
+    reduction: Literal["mean", "sum", "none"] = "mean",
+) -> Tensor:
+    """Cross-entropy of probabilities (target) and the sigmoid of the input."""
+
+def masked_fill(input: _TensorLike, mask: _TensorLike, value: _Number) -> Tensor:
+    """The input with a number where the mask is true."""
+
+def nll_loss(
+    input: _TensorLike,
+    target: _TensorLike,
+    weight: _TensorLike | None = None,
+    ignore_index: _Int = -100,
+    reduction: Literal["mean", "sum", "none"] = "mean",
+) -> Tensor:
+    """Minus the log-probability (input) of each target class."""
+
+def cross_entropy(
+    input: _TensorLike,
+    target: _TensorLike,
+    weight: _TensorLike | None = None,
+    ignore_index: _Int = -100,
+    reduction: Literal["mean", "sum", "none"] = "mean",
+    label_smoothing: _Number = 0.0,
+) -> Tensor:
+    """Cross-entropy of the softmax of the input and target classes, given as indices or as probabilities."""
+
+def layer_norm(
+    input: _TensorLike,
+    normalized_shape: _Int | _Ints,
+    weight: _TensorLike | None = None,
+    bias: _TensorLike | None = None,
+    eps: _Number = 1e-05,
+) -> Tensor:
+    """The last dimensions brought to mean 0 and variance 1, then scaled and shifted."""
+
+def erf(input: _TensorLike) -> Tensor:
+    """Error function."""
+
+def erfc(input: _TensorLike) -> Tensor:
+    """Complementary error function, 1 - erf(input)."""
+
+def lgamma(input: _TensorLike) -> Tensor:
+    """Logarithm of the absolute value of the gamma function."""
+
+def digamma(input: _TensorLike) -> Tensor:
+    """Derivative of lgamma."""
+
+def polygamma(n: _Int, input: _TensorLike) -> Tensor:
+    """The n-th derivative of digamma."""
