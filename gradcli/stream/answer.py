@@ -33,7 +33,7 @@ class JsonWriter:
     def __init__(self, roots: Sequence[Node], names: Sequence[str], wanted: Sequence[str], tracked: bool) -> None:
         """`names` are asked for and `wanted` those that have gradients, the roots after the value; `tracked` if any."""
         kinds = [_writer(root) for root in roots]
-        self._parts: list[tuple[str, Callable[[Any], str]]] = [('"value": ', kinds[0])]
+        self._parts: list[tuple[str, Callable[[Any], str] | None]] = [('"value": ', kinds[0])]
         between = ', "grads": {' if tracked else ', "grads": null'
         for k, name in enumerate(names if tracked else ()):
             between += f"{', ' if k else ''}{quoted(name)}: "
@@ -48,7 +48,7 @@ class JsonWriter:
         """Hand the line of a record to `add`; `head` is its beginning."""
         line = head
         for (before, text), array in zip(self._parts, computed, strict=True):
-            if array.size > _MANY:
+            if text is None:
                 add(f"{line}{before}".encode("ascii"))
                 for piece in json_pieces(array):
                     add(piece.encode("ascii"))
@@ -84,8 +84,10 @@ class NpyWriter:
                 add(start + array.tobytes())
 
 
-def _writer(root: Node) -> Callable[[Any], str]:
-    """What writes arrays of this kind: the text of `to_json`, by shortcuts where they give the same."""
+def _writer(root: Node) -> Callable[[Any], str] | None:
+    """What writes arrays of this kind: the text of `to_json`, by shortcuts where they give the same; None in pieces."""
+    if root.size > _MANY:
+        return None
     if root.dtype.kind == "b" or root.size > _FEW or root.ndim > 1:
         return to_json
     if root.dtype.kind == "f" and root.dtype.itemsize < 8:

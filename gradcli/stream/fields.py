@@ -28,21 +28,22 @@ _NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 class Record(NamedTuple):
     """What came in: the arrays by name, or an error; `head` is the beginning of the answer, up to its own fields.
 
-    `rest` are the fields that pass through, where they come from a line. `whole` is the report of an error that an
-    earlier command has written: it passes through.
+    `fields` are all fields of a line, of which those that are not its `own` pass through. `whole` is the report of an
+    error that an earlier command has written: it passes through.
     """
 
     head: str
     arrays: dict[str, Any]
     error: GradcliError | None = None
-    rest: dict[str, Any] | None = None
+    fields: dict[str, Any] | None = None
+    own: tuple[str, ...] = ()
     whole: str | None = None
 
     def report_head(self, with_file: bool) -> str:
         """The beginning of a report, whose own fields take the place of the record's; `file` only where it has one."""
-        if self.rest is None:
+        if self.fields is None:
             return self.head
-        return _head(self.rest, _REPORT if with_file else _REPORT[1:])
+        return _head(self.fields, (*self.own, *(_REPORT if with_file else _REPORT[1:])))
 
 
 class FieldReader:
@@ -81,8 +82,8 @@ class FieldReader:
         except GradcliError as error:
             if isinstance(fields.get("error"), str | dict) and not any(name in fields for name in self.names):
                 whole = _head(fields, ()).removesuffix(", ") + "}"
-                return Record("", {}, _earlier(fields["error"]), None, whole)
-            return Record("", {}, error, self._rest(fields))
+                return Record("", {}, _earlier(fields["error"]), whole=whole)
+            return Record("", {}, error, fields, self._own)
 
     def _record(self, fields: dict[str, Any]) -> Record:
         arrays = {}
@@ -103,10 +104,7 @@ class FieldReader:
             arrays[name] = array
         if len(fields) == len(arrays):
             return Record("{", arrays)
-        return Record(_head(fields, self._own, strict=True), arrays, None, self._rest(fields))
-
-    def _rest(self, fields: dict[str, Any]) -> dict[str, Any]:
-        return {key: item for key, item in fields.items() if key not in self._own}
+        return Record(_head(fields, self._own, strict=True), arrays, None, fields, self._own)
 
     def _carefully(self, value: Any, name: str) -> Any:
         """The array of a value with anything unusual in it: words for numbers that are not finite, huge integers."""
