@@ -298,7 +298,10 @@ class Tensor:
             self._sharing[:] = [ref for ref in self._sharing if ref() is not self]
         if other._sharing is None:
             other._sharing = [weakref.ref(other)]
-        other._sharing[:] = [ref for ref in other._sharing if ref() is not None]
+        count = len(other._sharing)
+        if not count & (count - 1):
+            # Looked through where it has doubled, so that a thousand of them do not take a million steps.
+            other._sharing[:] = [ref for ref in other._sharing if ref() is not None]
         other._sharing.append(weakref.ref(self))
         self._sharing = other._sharing
 
