@@ -23,7 +23,8 @@ Params = dict[str, Any]
 
 Number = bool | int | float
 
-_MAX_ELEMENTS = 2**62
+# Addresses are int64. Empty arrays may be converted to any dtype, others need their memory first.
+_MAX_BYTES, _WIDEST = 2**63 - 1, 8
 
 # NumPy's limit.
 MAX_DIMENSIONS = 64
@@ -223,7 +224,7 @@ def make(op: Op, inputs: tuple[Node, ...], params: Params | None = None) -> Node
     params = {} if params is None else params
     assert op.infer is not None
     shape, dtype = op.infer(inputs, params)
-    _check_size(shape)
+    _check_size(shape, dtype)
     tracked = dtype.kind == "f" and op.vjp is not None and any(i.requires_grad for i in inputs)
     node = Node(op, inputs, params, shape, dtype, tracked)
     if op.layout is not None:
@@ -231,10 +232,10 @@ def make(op: Op, inputs: tuple[Node, ...], params: Params | None = None) -> Node
     return node
 
 
-def _check_size(shape: Shape) -> None:
+def _check_size(shape: Shape, dtype: np.dtype) -> None:
     """Refuse a shape that no array can have. An empty one counts by its other lengths, as NumPy's strides do."""
-    if math.prod(shape) > _MAX_ELEMENTS or (0 in shape and math.prod(n or 1 for n in shape) > _MAX_ELEMENTS):
-        shown = ", ".join(str(n) if n <= _MAX_ELEMENTS else f"{float(min(n, 10**300)):.3g}" for n in shape[:5])
+    if math.prod(n or 1 for n in shape) * (_WIDEST if 0 in shape else dtype.itemsize) > _MAX_BYTES:
+        shown = ", ".join(str(n) if n < 2**63 else f"{float(min(n, 10**300)):.3g}" for n in shape[:5])
         more = ", …" if len(shape) > 5 else "," if len(shape) == 1 else ""
         raise GradcliError(f"a tensor of shape ({shown}{more}) is too large to be addressed")
     if len(shape) > MAX_DIMENSIONS:

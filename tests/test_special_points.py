@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+import gradcli as gc
 from gradcli.calculus.check import check
 from gradcli.errors import GradcliError
 from gradcli.node import INPUT, toposort
@@ -91,3 +92,13 @@ def test_a_long_product_and_its_running_ones() -> None:
     for expression in ("prod(x)", "sum(cumprod(x, 0))"):
         assert check(expression, {"x": x}).ok
         assert check(expression, {"x": x}, order=2).ok
+
+
+def test_an_angle_at_the_origin_leaves_its_neighbours_alone() -> None:
+    """The second derivative of atan2 is undefined there, but not that of a number times it by the number."""
+    x = gc.tensor([0.0, 1.0], dtype="float64", requires_grad=True)
+    s = gc.tensor(3.0, dtype="float64", requires_grad=True)
+    first = gc.grad((s * gc.atan2(x, x)).sum(), [x, s], create_graph=True)
+    second = gc.grad(first[0].sum() + first[1], [x, s])
+    assert second[1].item() == 0.0
+    assert np.isfinite(second[0].numpy()[1])

@@ -517,8 +517,9 @@ atanh = _unary(
 
 def _atan2_vjp(g: Node, out: Node, y: Node, x: Node) -> tuple[Node, Node]:
     square = y * y + x * x
-    # At the origin the angle has no slope; PyTorch takes 0 for it.
-    scaled = where(eq(square, 0), 0, g / square)
+    # At the origin the angle has no slope; PyTorch takes 0 for it. The gradient stays outside of the quotient, whose
+    # derivative there, 0/0, is no business of what the gradient is made of.
+    scaled = g * where(eq(square, 0), 0, 1 / square)
     return scaled * x, -scaled * y
 
 
