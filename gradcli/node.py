@@ -233,7 +233,7 @@ def make(op: Op, inputs: tuple[Node, ...], params: Params | None = None) -> Node
 
 
 def _check_size(shape: Shape, dtype: np.dtype) -> None:
-    """Refuse a shape that no array can have. An empty one counts by its other lengths, as NumPy's strides do."""
+    """Refuse a shape that no array can have; an empty one counts by its other lengths, as NumPy's strides do."""
     if math.prod(n or 1 for n in shape) * (_WIDEST if 0 in shape else dtype.itemsize) > _MAX_BYTES:
         shown = ", ".join(str(n) if n < 2**63 else f"{float(min(n, 10**300)):.3g}" for n in shape[:5])
         more = ", …" if len(shape) > 5 else "," if len(shape) == 1 else ""

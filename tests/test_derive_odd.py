@@ -136,3 +136,8 @@ def test_the_note_on_shapes_names_another_shape(monkeypatch: pytest.MonkeyPatch)
                                      ("sum(X)", "X as a matrix", "X:1 for a vector")):  # fmt: skip
         done = call(monkeypatch, "derive", expression)
         assert done.err == f"note: taking {shape}; NAME:SHAPE says otherwise, as {other}\n"
+
+
+def test_numbers_that_are_none_do_not_depend_on_lengths(monkeypatch: pytest.MonkeyPatch) -> None:
+    done = call(monkeypatch, "derive", "sum((-1)**1.5*x)", "x:1", "-q")
+    assert (done.code, done.out) == (0, "full_like(x, nan)\n")

@@ -146,7 +146,7 @@ def test_where_a_formula_breaks(monkeypatch: pytest.MonkeyPatch, words: list[str
     [
         "maximum(x, 2)", "minimum(0.25, x)", "-3*maximum(x + x, 1)", "maximum(x, y)", "logsumexp(maximum(x, y), 0)",
         "maximum(x**3, 4*x)", "prod(maximum(0.5, x))", "maximum(2, x)**4", "softplus(minimum(x, 3))",
-        "maximum(3*x, tanh(y))",
+        "maximum(3*x, tanh(y))", "var(expm1(minimum(-1, x)))",
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("order", [1, 2])

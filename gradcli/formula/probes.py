@@ -79,9 +79,10 @@ def special(program: Program, lengths: Lengths, known: dict[str, int], wrt: str)
             yield {**base, **{name: np.full_like(base[name], number) for name in floating}}
     for name in floating[:4]:
         yield from ({**base, name: one} for one in _with_one(base[name], 0.0))
-    for number in (*numbers, *[base[n].flat[0] for n in floating if n != wrt and base[n].size]):
-        yield from ({**base, wrt: one} for one in _with_one(base[wrt], number))
+    others = [base[n].flat[0] for n in floating if n != wrt and base[n].size]
     for start in (base, {**base, wrt: base[wrt] * -3}):
+        for number in (1.0, -1.0, *numbers, *others):
+            yield from ({**start, wrt: one} for one in _with_one(start[wrt], number))
         yield from _roots(program, start, wrt)
 
 

@@ -205,7 +205,7 @@ class Reader:
         if isinstance(first, tuple | list):
             return tuple([self.read(items) for items in zip(*values, strict=True)])
         if isinstance(first, int | float) and not isinstance(first, bool) and any(v != first for v in values):
-            return self.size(values)
+            return first if all(v != v for v in values) else self.size(values)
         return first
 
     def size(self, values: Sequence[int | float]) -> Size:
