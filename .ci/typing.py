@@ -1,6 +1,10 @@
-"""Check with mypy and pyright that they refuse the lines of a file which end in `# error`, and no others."""
+"""Check with mypy and pyright that they refuse the lines of a file which end in `# error`, and no others.
+
+The file is the first argument. gradcli is found as it is from the current folder: there, or installed.
+"""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -8,23 +12,23 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-page = Path(sys.argv[1] if len(sys.argv) > 1 else "tests/typing/uses.py")
-BIN = Path(sys.executable).parent
+page = Path(sys.argv[1]).resolve()
 
 
 def by_mypy() -> Iterator[tuple[int, str]]:
-    command = [sys.executable, "-m", "mypy", "--strict", "--no-error-summary", "--hide-error-context", str(page)]
+    options = ["--strict", "--no-error-summary", "--hide-error-context", f"--cache-dir={os.devnull}"]
+    command = [sys.executable, "-m", "mypy", *options, str(page)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     for line in done.stdout.splitlines():
         found = re.match(r"(.*):(\d+): error: (.*)", line)
         if found:
-            yield (int(found[2]) if Path(found[1]) == page else 0), found[3]
+            yield (int(found[2]) if Path(found[1]).resolve() == page else 0), found[3]
     if done.stderr:
         yield 0, done.stderr
 
 
 def by_pyright() -> Iterator[tuple[int, str]]:
-    program = shutil.which("pyright", path=BIN)
+    program = shutil.which("pyright", path=Path(sys.executable).parent)
     if program is None:
         raise SystemExit("pyright is not there: pip install '.[lint]'")
     command = [program, "--outputjson", "--pythonpath", sys.executable, str(page)]
