@@ -28,6 +28,8 @@ for needed in (
     "README.md",
     "LICENSE",
     "CHANGELOG.md",
+    "SECURITY.md",
+    ".ci/run",
     "tests/cases.py",
 ):
     assert needed in in_sdist, f"{needed} is not in the source distribution"

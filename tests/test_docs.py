@@ -148,7 +148,7 @@ def test_every_operation_is_in_the_reference() -> None:
 
 
 def test_links_lead_somewhere() -> None:
-    for page in [*PAGES, "CONTRIBUTING.md", "CHANGELOG.md"]:
+    for page in [*PAGES, "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"]:
         text = (ROOT / page).read_text(encoding="utf-8")
         for target in re.findall(r"\]\(([^)\s]+)\)", text):
             if not target.startswith(("http://", "https://", "#", "mailto:")):
