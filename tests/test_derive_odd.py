@@ -142,3 +142,11 @@ def test_the_note_on_shapes_names_another_shape(monkeypatch: pytest.MonkeyPatch)
 def test_numbers_that_are_none_do_not_depend_on_lengths(monkeypatch: pytest.MonkeyPatch) -> None:
     done = call(monkeypatch, "derive", "sum((-1)**1.5*x)", "x:1", "-q")
     assert (done.code, done.out) == (0, "full_like(x, nan)\n")
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("expression", ["norm(atan2(x, 0.5) + 1)", "sum(gelu(-1/x) + 1)"])
+def test_the_search_for_roots_says_nothing_of_numpys(monkeypatch: pytest.MonkeyPatch, expression: str) -> None:
+    """Newton's method runs off to 1e300 where there is no root."""
+    done = call(monkeypatch, "derive", expression, "x:1")
+    assert done.code == 0 and "Warning" not in done.err

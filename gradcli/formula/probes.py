@@ -195,5 +195,7 @@ def _root(program: Program, data: Data, wrt: str, serial: int) -> np.ndarray | N
 
 def _rounded(root: np.ndarray) -> np.ndarray:
     """The short number next to a root, if that is what is meant."""
-    short = np.round(root, 6)
+    # Far out there is none, and rounding overflows.
+    with np.errstate(all="ignore"):
+        short = np.round(root, 6)
     return short if np.allclose(short, root, rtol=1e-9, atol=1e-9) else root
