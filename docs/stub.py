@@ -49,7 +49,13 @@ _FROM = {
     "typing": ("Any", "Literal", "NamedTuple", "TypeAlias", "TypeVar", "overload"),
 }
 # What arguments hold that the code takes as they come, by their names.
-_MEANT = {"other": "_TensorLike", "index": "_Index", "dtype": "_DType", "gradient": "_TensorLike"}
+_MEANT = {
+    "other": "_TensorLike",
+    "index": "_Index",
+    "dtype": "_DType",
+    "gradient": "_TensorLike",
+    "grad_output": "_TensorLike",
+}
 # What the language makes of a class by itself.
 _SKIPPED = {"__module__", "__slots__", "__doc__", "__weakref__", "__dict__", "__getattr__", "__dir__", "__reduce__"}
 _STATED = "from gradcli.errors import GradcliError as GradcliError\n"

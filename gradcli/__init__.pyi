@@ -405,12 +405,12 @@ class Tensor:
     def view(self, *shape: _Int | _Ints) -> Tensor:
         """The elements in another shape, without copying; one length may be -1."""
     @overload
-    def view(self, *, shape: _Tensors | _Ints) -> Tensor: ...
+    def view(self, *, shape: _Ints) -> Tensor: ...
     @overload
     def reshape(self, *shape: _Int | _Ints) -> Tensor:
         """The elements in another shape; one length may be -1."""
     @overload
-    def reshape(self, *, shape: _Tensors | _Ints) -> Tensor: ...
+    def reshape(self, *, shape: _Ints) -> Tensor: ...
     def flatten(self, start_dim: _Int = 0, end_dim: _Int = -1) -> Tensor:
         """Several dimensions made into one."""
     @overload
@@ -427,7 +427,7 @@ class Tensor:
     def permute(self, *dims: _Int | _Ints) -> Tensor:
         """The dimensions in another order."""
     @overload
-    def permute(self, *, dims: _Tensors | _Ints) -> Tensor: ...
+    def permute(self, *, dims: _Ints) -> Tensor: ...
     def transpose(self, dim0: _Int | None = None, dim1: _Int | None = None) -> Tensor:
         """Two dimensions exchanged; those of a matrix need not be named."""
     swapaxes = transpose
@@ -441,23 +441,23 @@ class Tensor:
     def expand(self, *shape: _Int | _Ints) -> Tensor:
         """Lengths of 1 stretched, without copying; -1 keeps a length."""
     @overload
-    def expand(self, *, shape: _Tensors | _Ints) -> Tensor: ...
+    def expand(self, *, shape: _Ints) -> Tensor: ...
     broadcast_to = expand
     @overload
     def repeat(self, *repeats: _Int | _Ints) -> Tensor:
         """The tensor repeated along each dimension."""
     @overload
-    def repeat(self, *, repeats: _Tensors | _Ints) -> Tensor: ...
+    def repeat(self, *, repeats: _Ints) -> Tensor: ...
     @overload
     def tile(self, *dims: _Int | _Ints) -> Tensor:
         """The tensor repeated; dimensions without a count are repeated once."""
     @overload
-    def tile(self, *, dims: _Tensors | _Ints) -> Tensor: ...
+    def tile(self, *, dims: _Ints) -> Tensor: ...
     @overload
     def flip(self, *dims: _Int | _Ints) -> Tensor:
         """The order reversed along dimensions."""
     @overload
-    def flip(self, *, dims: _Tensors | _Ints) -> Tensor: ...
+    def flip(self, *, dims: _Ints) -> Tensor: ...
     def roll(self, shifts: _Int | _Ints, dims: _Int | _Ints | None = None) -> Tensor:
         """Elements shifted along dimensions, those pushed out coming in again; in flattened order without dims."""
     @overload
@@ -979,8 +979,8 @@ def is_grad_enabled() -> builtins.bool:
     """Whether operations are being tracked here."""
 
 def grad(
-    outputs: Any,
-    inputs: Any,
+    outputs: Tensor | Iterable[Tensor],
+    inputs: Tensor | Iterable[Tensor],
     grad_outputs: Any = None,
     retain_graph: builtins.bool | None = None,
     create_graph: builtins.bool = False,
@@ -1101,7 +1101,7 @@ def evaluate(
     expression: str | _Program,
     inputs: Mapping[str, Any] | None = None,
     wrt: Iterable[str] | str | None = None,
-    grad_output: Any = None,
+    grad_output: _TensorLike | None = None,
     *,
     progress: Callable[[builtins.int, builtins.int], None] | None = None,
 ) -> Result:
@@ -1382,13 +1382,13 @@ def view(input: _TensorLike, *shape: _Int | _Ints) -> Tensor:
     """The elements in another shape, without copying; one length may be -1."""
 
 @overload
-def view(input: _TensorLike, *, shape: _Tensors | _Ints) -> Tensor: ...
+def view(input: _TensorLike, *, shape: _Ints) -> Tensor: ...
 @overload
 def reshape(input: _TensorLike, *shape: _Int | _Ints) -> Tensor:
     """The elements in another shape; one length may be -1."""
 
 @overload
-def reshape(input: _TensorLike, *, shape: _Tensors | _Ints) -> Tensor: ...
+def reshape(input: _TensorLike, *, shape: _Ints) -> Tensor: ...
 def flatten(input: _TensorLike, start_dim: _Int = 0, end_dim: _Int = -1) -> Tensor:
     """Several dimensions made into one."""
 
@@ -1409,7 +1409,7 @@ def permute(input: _TensorLike, *dims: _Int | _Ints) -> Tensor:
     """The dimensions in another order."""
 
 @overload
-def permute(input: _TensorLike, *, dims: _Tensors | _Ints) -> Tensor: ...
+def permute(input: _TensorLike, *, dims: _Ints) -> Tensor: ...
 def transpose(input: _TensorLike, dim0: _Int | None = None, dim1: _Int | None = None) -> Tensor:
     """Two dimensions exchanged; those of a matrix need not be named."""
 
@@ -1435,7 +1435,7 @@ def expand(input: _TensorLike, *shape: _Int | _Ints) -> Tensor:
     """Lengths of 1 stretched, without copying; -1 keeps a length."""
 
 @overload
-def expand(input: _TensorLike, *, shape: _Tensors | _Ints) -> Tensor: ...
+def expand(input: _TensorLike, *, shape: _Ints) -> Tensor: ...
 
 broadcast_to = expand
 
@@ -1444,19 +1444,19 @@ def repeat(input: _TensorLike, *repeats: _Int | _Ints) -> Tensor:
     """The tensor repeated along each dimension."""
 
 @overload
-def repeat(input: _TensorLike, *, repeats: _Tensors | _Ints) -> Tensor: ...
+def repeat(input: _TensorLike, *, repeats: _Ints) -> Tensor: ...
 @overload
 def tile(input: _TensorLike, *dims: _Int | _Ints) -> Tensor:
     """The tensor repeated; dimensions without a count are repeated once."""
 
 @overload
-def tile(input: _TensorLike, *, dims: _Tensors | _Ints) -> Tensor: ...
+def tile(input: _TensorLike, *, dims: _Ints) -> Tensor: ...
 @overload
 def flip(input: _TensorLike, *dims: _Int | _Ints) -> Tensor:
     """The order reversed along dimensions."""
 
 @overload
-def flip(input: _TensorLike, *, dims: _Tensors | _Ints) -> Tensor: ...
+def flip(input: _TensorLike, *, dims: _Ints) -> Tensor: ...
 def roll(input: _TensorLike, shifts: _Int | _Ints, dims: _Int | _Ints | None = None) -> Tensor:
     """Elements shifted along dimensions, those pushed out coming in again; in flattened order without dims."""
 
@@ -1811,13 +1811,13 @@ def ones(*size: _Int | _Ints, dtype: _DType | None = None, requires_grad: _Bool 
     """Ones."""
 
 @overload
-def ones(*, size: _Tensors | _Ints, dtype: _DType | None = None, requires_grad: _Bool = False) -> Tensor: ...
+def ones(*, size: _Ints, dtype: _DType | None = None, requires_grad: _Bool = False) -> Tensor: ...
 @overload
 def zeros(*size: _Int | _Ints, dtype: _DType | None = None, requires_grad: _Bool = False) -> Tensor:
     """Zeros."""
 
 @overload
-def zeros(*, size: _Tensors | _Ints, dtype: _DType | None = None, requires_grad: _Bool = False) -> Tensor: ...
+def zeros(*, size: _Ints, dtype: _DType | None = None, requires_grad: _Bool = False) -> Tensor: ...
 def full(
     size: _Int | _Ints, fill_value: _Number, *, dtype: _DType | None = None, requires_grad: _Bool = False
 ) -> Tensor:
@@ -1857,13 +1857,13 @@ def rand(*size: _Int | _Ints, dtype: _DType | None = None, requires_grad: _Bool 
     """Uniform numbers in [0, 1), for a seed the same as PyTorch's."""
 
 @overload
-def rand(*, size: _Tensors | _Ints, dtype: _DType | None = None, requires_grad: _Bool = False) -> Tensor: ...
+def rand(*, size: _Ints, dtype: _DType | None = None, requires_grad: _Bool = False) -> Tensor: ...
 @overload
 def randn(*size: _Int | _Ints, dtype: _DType | None = None, requires_grad: _Bool = False) -> Tensor:
     """Standard normal numbers, for a seed the same as PyTorch's."""
 
 @overload
-def randn(*, size: _Tensors | _Ints, dtype: _DType | None = None, requires_grad: _Bool = False) -> Tensor: ...
+def randn(*, size: _Ints, dtype: _DType | None = None, requires_grad: _Bool = False) -> Tensor: ...
 def diagonal(input: _TensorLike, offset: _Int = 0, dim1: _Int = 0, dim2: _Int = 1) -> Tensor:
     """The diagonal of two dimensions, as a new last one; offset moves it to the right, or down if negative."""
 
@@ -1916,7 +1916,7 @@ def einsum(equation: str, *operands: _TensorLike) -> Tensor:
     """Sums of products over the dimensions named by letters, as in 'ij,jk->ik'; ... stands for any dimensions."""
 
 @overload
-def einsum(equation: str, *, operands: _Tensors | _Ints) -> Tensor: ...
+def einsum(equation: str, *, operands: _Tensors) -> Tensor: ...
 @overload
 def select(input: _TensorLike, dim: _Int, index: _Int) -> Tensor:
     """One place of a dimension, which is dropped."""

@@ -172,7 +172,9 @@ def _by_word(form: Form, name: str, word: str) -> Form:
         if parameter.name == name:
             before = False
             starred = parameter.kind is parameter.VAR_POSITIONAL
-            kind = "_Tensors | _Ints" if starred else parameter.annotation
+            kind = parameter.annotation
+            if starred:
+                kind = "_Ints" if "_Ints" in kind else "_Tensors"
             parameter = parameter.replace(
                 name=word, kind=parameter.KEYWORD_ONLY, default=parameter.empty, annotation=Annotation(kind)
             )

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _SYNONYMS = {"axis": "dim", "keepdims": "keepdim"}
 _WORDS = {"None": None, "True": True, "False": False, "inf": float("inf")}
 _REQUIRED = object()
-_KIND = re.compile(r":[\s\w|]+")
+_KIND = re.compile(r":\s*[\w|]+\s*(=?)\s*")
 
 
 class Signature:
@@ -40,7 +40,7 @@ class Signature:
     @property
     def text(self) -> str:
         """The arguments as people read them, without the words on what they hold."""
-        return _KIND.sub("", self._text)
+        return _KIND.sub(r"\1", self._text)
 
     def _read(self) -> list[str]:
         names: list[str] = []
@@ -49,7 +49,7 @@ class Signature:
         self._star: str | None = None
         self._positional = -1
         for part in filter(None, (p.strip() for p in self._text.split(","))):
-            name, _, default = part.partition("=")
+            name, _, default = (word.strip() for word in part.partition("="))
             name, _, kind = (word.strip() for word in name.partition(":"))
             if name == "*":
                 self._positional = len(names)

@@ -5,8 +5,11 @@ from __future__ import annotations
 import ast
 import doctest
 import inspect
+import os
 import pickle
 import pydoc
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +21,7 @@ import gradcli as gc
 from gradcli import callable as described
 from gradcli.errors import GradcliError
 from gradcli.node import OPS, Node, Op, constant
+from gradcli.signature import Signature
 
 TREE = ast.parse((Path(__file__).parents[1] / "gradcli/__init__.pyi").read_text(encoding="utf-8"))
 FUNCTIONS = [name for name, op in OPS.items() if op.public and callable(getattr(gc, name)) and name != "no_grad"]
@@ -212,6 +216,65 @@ def test_tensors_have_all_methods_of_the_stub() -> None:
         assert described.kinds_of(OPS[name].signature.parameters[0]) != ["tensor"]
     for name in ("sum", "softmax", "add_", "max", "reshape"):
         assert [p[:3] for p in parameters(METHODS[name][0])[1:]] == [p[:3] for p in inspected(getattr(x, name))]
+
+
+SCRATCH = """
+from typing import Any, NamedTuple
+import numpy as np
+from gradcli.node import OPS
+from gradcli.ops.family import composite, elementwise
+
+class Parts(NamedTuple):
+    whole: Any
+    rest: Any
+
+def parts(input, times, rounded):
+    return Parts(OPS["floor"](input), OPS["frac"](input))
+
+elementwise("cbrt", np.cbrt, dtype="float", doc="Cube root.", aliases=("cube_root",), args="input, slope=0.5")
+composite("parts", parts, args="input, times: int=None, *, rounded=False", doc="Both parts.", family="shape")
+composite("both", lambda input: (input, input), args="input", doc="The tensor twice.", family="shape")
+
+from stub import stub
+print(stub())
+"""
+NEW = """
+class _Parts(NamedTuple):
+    whole: Tensor
+    rest: Tensor
+def cbrt(input: _TensorLike, slope: _Number = 0.5) -> Tensor:
+cube_root = cbrt
+def parts(input: _TensorLike, times: _Int | None = None, *, rounded: _Bool = False) -> _Parts:
+def both(input: _TensorLike) -> tuple[Tensor, Tensor]:
+    def cbrt(self, slope: _Number = 0.5) -> Tensor:
+    cube_root = cbrt
+    def cbrt_(self, slope: _Number = 0.5) -> Tensor: ...
+    cube_root_ = cbrt_
+    def parts(self, times: _Int | None = None, *, rounded: _Bool = False) -> _Parts:
+    def both(self) -> tuple[Tensor, Tensor]:
+"""
+
+
+def test_a_new_row_is_in_the_stub() -> None:
+    """Its function, its methods and the names of its results, with nothing said anywhere else."""
+    docs = Path(__file__).parents[1] / "docs"
+    done = subprocess.run(
+        [sys.executable, "-c", SCRATCH], cwd=docs.parent, env={**os.environ, "PYTHONPATH": str(docs)},
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert [line for line in NEW.splitlines() if line not in done.stdout.splitlines()] == []
+
+
+def test_a_row_has_to_say_what_cannot_be_known() -> None:
+    (parameter,) = Signature("new", "flavour=None").parameters
+    with pytest.raises(ValueError, match="the row must say what flavour=None holds"):
+        described.kinds_of(parameter)
+    (parameter,) = Signature("new", "flavour: dim|flag=None").parameters
+    assert described.kinds_of(parameter) == ["dim", "flag"]
+    signature = Signature("new", "x, flavour: dim|flag=None, *, n: int = 2")
+    assert signature.bind((1,), {}) == [1, None, 2]
+    assert signature.text == "x, flavour=None, *, n=2"
 
 
 def test_functions_are_one_object_and_can_be_pickled() -> None:

@@ -67,6 +67,7 @@ gc.einsum(x, x)  # error
 assert_type(x.reshape(-1), gc.Tensor)
 assert_type(x.reshape((3, 2)), gc.Tensor)
 assert_type(gc.reshape(x, shape=[3, 2]), gc.Tensor)
+gc.reshape(x, shape=["3"])  # error
 x.reshape("3")  # error
 assert_type(gc.subtract(x, 1, alpha=2), gc.Tensor)
 gc.gelu(x, approximate="exact")  # error
@@ -131,6 +132,8 @@ x.backward(gc.ones(2, 3), retain_graph=True)
 x.backward(retain=True)  # error
 assert_type(gc.grad(x.sum(), x), tuple[gc.Tensor | None, ...])
 gc.grad(x.sum())  # error
+gc.grad(2, x)  # error
+gc.grad([x.sum()], [x, x], allow_unused=True)
 result = gc.evaluate("sum(x**2)", {"x": array}, wrt="x")
 assert_type(result, gc.Result)
 assert_type(result.value, gc.Tensor)
@@ -141,6 +144,7 @@ if result.grads is not None:
     result.grads["x"].sum()  # error
 gc.evaluate("x", {"x": 1}, wrt=1)  # error
 gc.evaluate("x", x=1)  # error
+gc.evaluate("x", {"x": 1}, grad_output="1")  # error
 with gc.no_grad():
     pass
 
