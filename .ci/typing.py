@@ -6,7 +6,6 @@ The file is the first argument. gradcli is found as it is from the current folde
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -29,15 +28,12 @@ def by_mypy(page: Path) -> Iterator[tuple[int, str]]:
 
 
 def by_pyright(page: Path) -> Iterator[tuple[int, str]]:
-    program = shutil.which("pyright", path=Path(sys.executable).parent)
-    if program is None:
-        raise SystemExit("pyright is not there: pip install '.[lint]'")
-    command = [program, "--outputjson", "--pythonpath", sys.executable, str(page)]
+    command = [sys.executable, "-m", "pyright", "--outputjson", "--pythonpath", sys.executable, str(page)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     try:
         report = json.loads(done.stdout)
     except ValueError:
-        raise SystemExit(f"pyright fails: {done.stdout}{done.stderr}") from None
+        raise SystemExit(f"pyright of the extra `lint` fails: {done.stdout}{done.stderr}") from None
     for entry in report["generalDiagnostics"]:
         if entry["severity"] == "error":
             yield entry["range"]["start"]["line"] + 1, entry["message"]
