@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextvars import copy_context
 from itertools import cycle
 from typing import Any
@@ -15,7 +15,10 @@ import pytest
 
 import gradcli.ops  # noqa: F401
 from gradcli.execute.memory import MEMORY_LIMIT
+from gradcli.formula import derivation
+from gradcli.formula.shapes import Given
 from gradcli.node import OPS, Op
+from gradcli.syntax import Program
 from tests.command import Done, call
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -183,6 +186,22 @@ def answered(monkeypatch: pytest.MonkeyPatch, words: list[str]) -> Done:
     return done
 
 
+@pytest.fixture
+def derived_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A formula that is asked for in several formats is derived once."""
+    known: dict[Any, derivation.Derived] = {}
+    derive = derivation.derive
+
+    def remembered(program: Program, givens: Sequence[Given], wanted: derivation.Wanted) -> derivation.Derived:
+        key = (program.source, tuple(givens), wanted)
+        if key not in known:
+            known[key] = derive(program, givens, wanted)
+        return known[key]
+
+    monkeypatch.setattr(derivation, "derive", remembered)
+
+
+@pytest.mark.usefixtures("derived_once")
 @pytest.mark.parametrize("name", NAMES)
 def test_sound_arguments(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for expression in sound(name) if name == OPS[name].name else sound(name)[:1]:
@@ -190,6 +209,7 @@ def test_sound_arguments(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
         assert ends[0].code == 0, (expression, ends[0].err)
 
 
+@pytest.mark.usefixtures("derived_once")
 @pytest.mark.parametrize("name", NAMES)
 def test_odd_arguments(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     turn = cycle(range(1, len(commands("x"))))
