@@ -91,8 +91,8 @@ def talk(*words: str, **variables: str) -> Iterator[Talk]:
 
     pid, terminal = pty.fork()
     if not pid:
+        fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
         os.execve(sys.executable, [*COMMAND, *words], environment(**{"TERM": "xterm", **variables}))
-    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     conversation = Talk(terminal, pid)
     try:
         yield conversation

@@ -287,11 +287,10 @@ def test_a_scheduler_that_dies_is_told_in_two_lines(files: Path, tmp_path: Path)
         running = subprocess.Popen(
             [*COMMAND, *words, "--scheduler", workers.address], cwd=tmp_path, env=environment(), stdout=-1, stderr=-1
         )
-        end = time.monotonic() + 60
-        while not _connected_to(running.pid, workers.address) and time.monotonic() < end:
-            time.sleep(0.01)
-        # The worker has been asked what it is, and computes.
-        time.sleep(0.5)
+        _await_numbers(running, tmp_path)
+        # It computes, and is not done before it is missed.
+        workers.processes[1].send_signal(signal.SIGSTOP)
+        assert running.poll() is None
         workers.processes[0].kill()
         out, err = running.communicate(timeout=60)
     assert (running.returncode, out) == (1, b"")
@@ -301,13 +300,12 @@ def test_a_scheduler_that_dies_is_told_in_two_lines(files: Path, tmp_path: Path)
     assert not (tmp_path / "out.npy").exists()
 
 
-def _connected_to(pid: int, address: str) -> bool:
-    import psutil
-
-    port = int(address.rpartition(":")[2])
-    found = psutil.Process(pid).net_connections("inet")
-    # The knock before it is one of its own.
-    return sum(each.status == "ESTABLISHED" and bool(each.raddr) and each.raddr[1] == port for each in found) >= 2
+def _await_numbers(running: subprocess.Popen[bytes], folder: Path) -> None:
+    """Wait until the first results are in a temporary file."""
+    end = time.monotonic() + 60
+    while not any(path.read_bytes()[1024:1028] not in (b"", bytes(4)) for path in folder.rglob(".gradcli-*.tmp")):
+        assert running.poll() is None and time.monotonic() < end, running.communicate()
+        time.sleep(0.002)
 
 
 def test_certificates_that_are_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
