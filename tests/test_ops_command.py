@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 import json
 import re
 
 import pytest
 
+from gradcli import derivatives
 from gradcli.node import OPS, Op
 from gradcli.ops import FAMILIES
 from gradcli.reference import TITLES, derivative_of, entry, find, gradient_of, tables
@@ -16,6 +18,14 @@ from tests.command import call, process
 from tests.terminal import ROOT
 
 PUBLIC = [op for name, op in OPS.items() if op.public and name == op.name]
+
+FORMULAS = functools.cache(derivatives.formulas)
+
+
+@pytest.fixture(autouse=True)
+def derived_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The derivatives of all operations, which most of these tests ask for, are derived once."""
+    monkeypatch.setattr(derivatives, "formulas", FORMULAS)
 
 
 def test_one_operation() -> None:
