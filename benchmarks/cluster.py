@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 
 from gradcli.cluster import Cluster, Dealer, connected
-from gradcli.evaluation import Form, prepare
-from gradcli.execute import run
-from gradcli.plan import plan
+from gradcli.engine.execute.run import run
+from gradcli.engine.plan.planner import plan
+from gradcli.evaluation.request import Form, prepare
+from gradcli.language.parse import parse
 from gradcli.storage import FileArray, open_array, streaming
-from gradcli.syntax import parse
 
 ROUNDS = int(sys.argv[1]) if len(sys.argv) > 1 else 7
 ROWS = int(float(sys.argv[2]) * 1e6) if len(sys.argv) > 2 else 2_000_000

@@ -15,9 +15,9 @@ from typing import NamedTuple
 import numpy as np
 from engine_measure import Options, Run, median, print_table, warm
 
-from gradcli.evaluation import Form, prepare
-from gradcli.execute import op_by_op, run
-from gradcli.syntax import parse
+from gradcli.engine.execute.run import op_by_op, run
+from gradcli.evaluation.request import Form, prepare
+from gradcli.language.parse import parse
 
 Array = np.ndarray
 Shape = tuple[int, ...]

@@ -10,11 +10,11 @@ import time
 import numpy as np
 
 import gradcli
-from gradcli.autodiff import vjp
-from gradcli.execute import execute
-from gradcli.expression import Evaluator
-from gradcli.node import constant, input_node, toposort
-from gradcli.syntax import parse
+from gradcli.autodiff.vjp import vjp
+from gradcli.engine.execute.run import execute
+from gradcli.evaluation.interpret import Evaluator
+from gradcli.graph.node import constant, input_node, toposort
+from gradcli.language.parse import parse
 
 REPETITIONS = 3
 

@@ -17,8 +17,8 @@ from pathlib import Path
 
 from stub import stub
 
-from gradcli.cli import run
-from gradcli.reference import NOTES, Entry, entry, tables, title_of
+from gradcli.cli.main import run
+from gradcli.reference.entries import NOTES, Entry, entry, tables, title_of
 
 DOCS = Path(__file__).resolve().parent
 

@@ -13,11 +13,11 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import gradcli
-from gradcli.callable import Annotation, Form, all_forms, forms, kinds_of
-from gradcli.dtypes import DTYPES
-from gradcli.functions import CONSTANTS
-from gradcli.node import OPS, Op
-from gradcli.tensors import GradFn, Tensor
+from gradcli.graph.dtypes import DTYPES
+from gradcli.graph.node import OPS, Op
+from gradcli.tensors.callable import Annotation, Form, all_forms, forms, kinds_of
+from gradcli.tensors.functions import CONSTANTS
+from gradcli.tensors.tensor import GradFn, Tensor
 
 HEADER = '''"""The public names of gradcli, with their types: written by docs/generate.py from the registry."""
 

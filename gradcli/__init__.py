@@ -17,22 +17,22 @@ __version__ = "0.1.0"
 # Where each public name lives. They are imported when first used, so that the command can answer --help and report
 # syntax errors without loading NumPy. Functions of the language (gc.logsumexp, …) come from the registry.
 _HOMES = {
-    "Tensor": "gradcli.tensors",
-    "no_grad": "gradcli.modes",
-    "enable_grad": "gradcli.modes",
-    "is_grad_enabled": "gradcli.modes",
-    "grad": "gradcli.gradients",
-    **dict.fromkeys(("jacobian", "hessian", "vjp", "jvp", "hvp", "vhp"), "gradcli.calculus.products"),
-    **dict.fromkeys(("gradcheck", "gradgradcheck"), "gradcli.calculus.gradcheck"),
-    "manual_seed": "gradcli.functions",
-    "set_default_dtype": "gradcli.functions",
-    "get_default_dtype": "gradcli.functions",
-    "from_numpy": "gradcli.functions",
-    "is_tensor": "gradcli.functions",
-    "set_num_threads": "gradcli.execute.threads",
-    "get_num_threads": "gradcli.execute.threads",
-    "evaluate": "gradcli.evaluation",
-    "Result": "gradcli.evaluation",
+    "Tensor": "gradcli.tensors.tensor",
+    "no_grad": "gradcli.tensors.modes",
+    "enable_grad": "gradcli.tensors.modes",
+    "is_grad_enabled": "gradcli.tensors.modes",
+    "grad": "gradcli.tensors.gradients",
+    **dict.fromkeys(("jacobian", "hessian", "vjp", "jvp", "hvp", "vhp"), "gradcli.tensors.functional"),
+    **dict.fromkeys(("gradcheck", "gradgradcheck"), "gradcli.tensors.gradcheck"),
+    "manual_seed": "gradcli.tensors.functions",
+    "set_default_dtype": "gradcli.tensors.functions",
+    "get_default_dtype": "gradcli.tensors.functions",
+    "from_numpy": "gradcli.tensors.functions",
+    "is_tensor": "gradcli.tensors.functions",
+    "set_num_threads": "gradcli.engine.execute.threads",
+    "get_num_threads": "gradcli.engine.execute.threads",
+    "evaluate": "gradcli.evaluation.request",
+    "Result": "gradcli.evaluation.request",
     "GradcliError": "gradcli.errors",
 }
 
@@ -46,12 +46,12 @@ def __getattr__(name: str) -> Any:
         return getattr(import_module(_HOMES[name]), name)
     if name.startswith("_"):
         raise AttributeError(f"module 'gradcli' has no attribute {name!r}")
-    from gradcli.functions import lookup
+    from gradcli.tensors.functions import lookup
 
     return lookup(name)
 
 
 def __dir__() -> list[str]:
-    from gradcli.functions import names
+    from gradcli.tensors.functions import names
 
     return sorted([*__all__, *names()])

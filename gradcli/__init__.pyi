@@ -8,8 +8,8 @@ from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar, overload
 import numpy as np
 
 from gradcli.errors import GradcliError as GradcliError
-from gradcli.node import Node as _Node
-from gradcli.syntax import Program as _Program
+from gradcli.graph.node import Node as _Node
+from gradcli.language.parse import Program as _Program
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _Bool: TypeAlias = builtins.bool

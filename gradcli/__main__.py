@@ -1,4 +1,4 @@
-"""The command's entry: what an interrupt does, and the exit code. Everything else is in `gradcli.cli`."""
+"""The command's entry: what an interrupt does, and the exit code. Everything else is in `gradcli.cli.main`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def main() -> None:
     gc.disable()
     # As an exception, an interrupt could come up inside an import or a callback that reports it as something else.
     signal.signal(signal.SIGINT, _leave)
-    from gradcli.cli import run
+    from gradcli.cli.main import run
 
     code = run(sys.argv[1:])
     if code < 0:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import gradcli.ops  # noqa: F401
-from gradcli.node import OPS, Op
+from gradcli.graph.node import OPS, Op
 
 Domain = tuple[float, float]
 

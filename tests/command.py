@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import pytest
 
 import gradcli
-from gradcli.cli import run
+from gradcli.cli.main import run
 from tests import warm, warm_client
 
 COMMAND = [sys.executable, "-m", "gradcli"]

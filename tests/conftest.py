@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-import gradcli.plan
-from gradcli.dtypes import DEFAULT_DTYPE, FLOAT32
-from gradcli.evaluation import _kept_request
-from gradcli.execute.threads import THREADS
-from gradcli.limits import MEMORY_LIMIT
+import gradcli.engine.plan.planner
+from gradcli.engine.execute.threads import THREADS
+from gradcli.engine.plan.program import Sizes
+from gradcli.evaluation.request import _kept_request
+from gradcli.graph.dtypes import DEFAULT_DTYPE, FLOAT32
+from gradcli.machine.limits import MEMORY_LIMIT
 from gradcli.ops.create import GENERATOR
-from gradcli.plan.program import Sizes
 
 settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
 settings.load_profile("repeatable")
@@ -52,7 +52,7 @@ def settings_of_its_own() -> Iterator[None]:
 @pytest.fixture
 def in_blocks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """What is too large to be small goes through in blocks, however little there is to compute."""
-    monkeypatch.setattr(gradcli.plan, "DEFAULT_SIZES", Sizes(little=0))
+    monkeypatch.setattr(gradcli.engine.plan.planner, "DEFAULT_SIZES", Sizes(little=0))
     _kept_request.cache_clear()
     yield
     _kept_request.cache_clear()

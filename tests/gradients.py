@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from gradcli.autodiff import vjp
-from gradcli.execute import execute
-from gradcli.expression import Evaluator
-from gradcli.node import Node, constant, input_node
-from gradcli.syntax import parse
+from gradcli.autodiff.vjp import vjp
+from gradcli.engine.execute.run import execute
+from gradcli.evaluation.interpret import Evaluator
+from gradcli.graph.node import Node, constant, input_node
+from gradcli.language.parse import parse
 
 STEP = 1e-5
 
@@ -24,7 +24,7 @@ def build(expression: str, arrays: dict[str, np.ndarray]) -> tuple[Node, dict[st
 def weighted(node: Node, seed: int) -> Node:
     """A scalar that every element of `node` contributes to with a weight of its own."""
     weights = np.random.default_rng(seed).uniform(0.5, 1.5, node.shape)
-    from gradcli.node import OPS
+    from gradcli.graph.node import OPS
 
     return OPS["sum"](node * constant(weights))
 

@@ -18,11 +18,12 @@ import numpy as np
 import pytest
 
 import gradcli as gc
-from gradcli import execute, node
-from gradcli.dtypes import DTYPES
+from gradcli.engine.execute import run
 from gradcli.errors import GradcliError
-from gradcli.node import OPS
-from gradcli.tensors import call as call_op
+from gradcli.graph import node
+from gradcli.graph.dtypes import DTYPES
+from gradcli.graph.node import OPS
+from gradcli.tensors.tensor import call as call_op
 from tests import bad_files
 from tests.command import COMMAND, Done, call, ended_by, environment, leftovers, process, shell
 
@@ -257,7 +258,7 @@ def test_too_large_for_this_machine_but_not_to_be_shown(monkeypatch: pytest.Monk
 
 def test_small_arrays_that_are_too_large_together(monkeypatch: pytest.MonkeyPatch) -> None:
     gigabyte = 10**9
-    monkeypatch.setattr("gradcli.storage.memory.available_memory", lambda: gigabyte)
+    monkeypatch.setattr("gradcli.storage.loading.available_memory", lambda: gigabyte)
     # 100 arrays of 80 MB, all of them needed until the end.
     many = "stack([" + ", ".join(f"x*{k}" for k in range(2, 102)) + "])"
     with pytest.raises(GradcliError) as caught:
@@ -294,7 +295,7 @@ def test_views_take_no_memory() -> None:
     ]
     assert {*(view.op.name for view in views), "_unsafe_view"} == {op.name for op in OPS.values() if op.blocking.view}
     for view in views:
-        assert np.shares_memory(execute.execute([view])[0], x.params["data"]), view
+        assert np.shares_memory(run.execute([view])[0], x.params["data"]), view
 
 
 # Streams --------------------------------------------------------------------------------------------------------------

@@ -15,8 +15,8 @@ import pytest
 
 import gradcli.ops  # noqa: F401
 from gradcli.errors import GradcliError
-from gradcli.node import OPS, Op
-from gradcli.ops.block import scratches
+from gradcli.graph.node import OPS, Op
+from gradcli.ops.kernels.inplace import scratches
 from tests.kernel_formulas import FORMULAS, WIDE, Formula
 
 # Those whose results are as many as their operands; contractions have tests of their own.

@@ -11,11 +11,11 @@ import pytest
 
 import gradcli as gc
 from gradcli.errors import GradcliError
-from gradcli.expansion import check_expansion
+from gradcli.evaluation.expansion import check_expansion
 from gradcli.formula.derivation import Wanted, derive
-from gradcli.formula.shapes import Given
+from gradcli.formula.lengths import Given
+from gradcli.language.parse import parse, unparse
 from gradcli.repl.session import Session, Typed
-from gradcli.syntax import parse, unparse
 
 
 def doubling(times: int) -> str:

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 import gradcli as gc
-from gradcli.autodiff import vjp
-from gradcli.batching import batch, dense, unit_vectors
-from gradcli.calculus import jacobian as by_graph
+from gradcli.autodiff import jacobian as by_graph
+from gradcli.autodiff.vjp import vjp
+from gradcli.engine.execute.run import execute
 from gradcli.errors import GradcliError
-from gradcli.execute import execute
-from gradcli.node import OPS, Node, constant, make, toposort
+from gradcli.graph.batching import batch, dense, unit_vectors
+from gradcli.graph.node import OPS, Node, constant, make, toposort
 from tests.calculus_cases import FUNCTIONS, SCALARS, Function
 from tests.cases import Case, all_cases
 from tests.gradients import build, weighted

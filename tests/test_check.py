@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradcli.calculus.check import Report, check
+from gradcli.check.compare import Report, check
 from gradcli.errors import GradcliError
-from gradcli.node import OPS, Node, constant
+from gradcli.graph.node import OPS, Node, constant
 from tests.cases import Case, all_cases
 from tests.command import call, process
 from tests.gradients import build

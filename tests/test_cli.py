@@ -115,7 +115,7 @@ def test_completion_of_commands_and_options() -> None:
 @pytest.mark.parametrize("words", [("--version",), ("eval", "--help"), ("eval", "x +", "x=1"), ("eval", "x", "x=[1,")])
 def test_no_numpy_where_nothing_is_computed(words: tuple[str, ...]) -> None:
     code = (
-        "import sys\nfrom gradcli.cli import run\n"
+        "import sys\nfrom gradcli.cli.main import run\n"
         f"code = run({list(words)!r})\n"
         "sys.exit(99 if 'numpy' in sys.modules else code)\n"
     )

@@ -22,15 +22,15 @@ import pytest
 import gradcli
 from gradcli.cluster import Dealer, connected
 from gradcli.cluster.fingerprint import fingerprint
-from gradcli.cluster.pieces import piece_of, placed
-from gradcli.cluster.tasks import Results, _Sent
+from gradcli.cluster.transfer import piece_of, placed
+from gradcli.cluster.worker import Results, _Sent
+from gradcli.engine.execute.run import run
+from gradcli.engine.plan.planner import plan
 from gradcli.errors import GradcliError, WorkError
-from gradcli.evaluation import Form, Request, prepare
-from gradcli.execute import run
-from gradcli.plan import plan
+from gradcli.evaluation.request import Form, Request, prepare
+from gradcli.language.parse import parse
 from gradcli.storage import FileArray, open_array, streaming
-from gradcli.storage.sink import Place
-from gradcli.syntax import parse
+from gradcli.storage.file_sink import Place
 from tests.cluster_support import Workers, cluster
 from tests.command import COMMAND, call, environment, leftovers, shell
 
@@ -269,7 +269,7 @@ def _peer(greeting: bytes | None) -> Iterator[str]:
 )
 def test_peers_that_are_no_scheduler(greeting: bytes | None, reason: str, tmp_path: Path) -> None:
     program = "import sys, gradcli.cluster.scheduler as s; s._CONNECT = 1.0\n"
-    program += "from gradcli.cli import run; run(sys.argv[1:])"
+    program += "from gradcli.cli.main import run; run(sys.argv[1:])"
     with _peer(greeting) as address:
         words = ["eval", "sum(x)", "x=1", "--scheduler", address]
         command = [sys.executable, "-c", program, *words]

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 
 import gradcli as gc
-from gradcli.autodiff import vjp
-from gradcli.execute import execute
+from gradcli.autodiff.vjp import vjp
+from gradcli.engine.execute.run import execute
 from gradcli.formula.derivation import Derived, Wanted, derive
-from gradcli.formula.latex import latex
-from gradcli.formula.shapes import Given
-from gradcli.formula.text import text
-from gradcli.node import input_node
-from gradcli.syntax import parse
+from gradcli.formula.lengths import Given
+from gradcli.formula.write.as_text import text
+from gradcli.formula.write.latex import latex
+from gradcli.graph.node import input_node
+from gradcli.language.parse import parse
 from tests.cases import Case, all_cases
 from tests.command import call, process
 from tests.gradients import build

@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 
 import gradcli as gc
-from gradcli.derivatives import _CALLS, _DIMENSIONS
-from gradcli.dtypes import DTYPES, FLOAT64
 from gradcli.errors import GradcliError, WorkError
 from gradcli.formula.derivation import Derived, Wanted, derive
-from gradcli.formula.formats import as_json, formatted
 from gradcli.formula.guess import with_rank
-from gradcli.formula.shapes import Given, free_names
-from gradcli.formula.text import text
-from gradcli.node import OPS, Op
+from gradcli.formula.lengths import Given, free_names
+from gradcli.formula.write.as_text import text
+from gradcli.formula.write.formats import as_json, formatted
+from gradcli.graph.dtypes import DTYPES, FLOAT64
+from gradcli.graph.node import OPS, Op
+from gradcli.language.parse import parse
+from gradcli.reference.formulas import _CALLS, _DIMENSIONS
 from gradcli.render.json import to_json
-from gradcli.syntax import parse
 from tests.command import call
 
 PUBLIC = sorted({op.name: op for op in OPS.values() if op.public}.items())

@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 
 import gradcli as gc
-from gradcli.autodiff import vjp
-from gradcli.execute import execute
+from gradcli.autodiff.vjp import vjp
+from gradcli.engine.execute.run import execute
 from gradcli.formula.derivation import Derived, Wanted, derive
-from gradcli.formula.formats import formatted
-from gradcli.formula.shapes import Given
-from gradcli.formula.text import text
-from gradcli.node import input_node
-from gradcli.syntax import parse
+from gradcli.formula.lengths import Given
+from gradcli.formula.write.as_text import text
+from gradcli.formula.write.formats import formatted
+from gradcli.graph.node import input_node
+from gradcli.language.parse import parse
 from tests.command import call
 from tests.gradients import build
 
@@ -174,10 +174,10 @@ def test_means_of_conditions_are_means_of_numbers(expression: str) -> None:
 
 def test_a_formula_that_is_refused_is_wrong() -> None:
     """Not one that has no value: mean() takes no booleans, whatever they are."""
-    from gradcli.formula.check import verify
-    from gradcli.formula.forms import Forms
-    from gradcli.formula.naming import Named
-    from gradcli.formula.shapes import Lengths
+    from gradcli.formula.lengths import Lengths
+    from gradcli.formula.verify import verify
+    from gradcli.formula.write.forms import Forms
+    from gradcli.formula.write.naming import Named
 
     forms = Forms()
     condition = forms.binary(">", forms.name("x"), forms.number(0))
@@ -187,10 +187,10 @@ def test_a_formula_that_is_refused_is_wrong() -> None:
 
 def test_another_value_at_kinks_is_told() -> None:
     """A formula that is 0 where |x| has the slope 0, and one that is 1."""
-    from gradcli.formula.check import verify
-    from gradcli.formula.forms import Forms
-    from gradcli.formula.naming import Named
-    from gradcli.formula.shapes import Lengths
+    from gradcli.formula.lengths import Lengths
+    from gradcli.formula.verify import verify
+    from gradcli.formula.write.forms import Forms
+    from gradcli.formula.write.naming import Named
 
     forms = Forms()
     x, lengths = forms.name("x"), Lengths([Given("x", (), np.dtype(float))])

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gradcli.autodiff import vjp
+from gradcli.autodiff.vjp import vjp
+from gradcli.engine.execute.run import known_value, op_by_op, run
+from gradcli.engine.plan.planner import plan
+from gradcli.engine.plan.program import Program, Sizes
 from gradcli.errors import GradcliError
-from gradcli.execute import known_value, op_by_op, run
-from gradcli.node import Node, constant
-from gradcli.plan import plan
-from gradcli.plan.program import Program, Sizes
+from gradcli.graph.node import Node, constant
 from tests.cases import Case, all_cases
 from tests.gradients import build, weighted
 

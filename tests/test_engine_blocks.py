@@ -8,13 +8,13 @@ from functools import cache
 import numpy as np
 import pytest
 
-from gradcli.autodiff import vjp
-from gradcli.evaluation import Form, prepare
-from gradcli.execute import known_value, op_by_op, run
-from gradcli.node import INPUT, Node, constant
-from gradcli.plan import plan
-from gradcli.plan.program import DEFAULT_SIZES, Program, Sizes
-from gradcli.syntax import parse
+from gradcli.autodiff.vjp import vjp
+from gradcli.engine.execute.run import known_value, op_by_op, run
+from gradcli.engine.plan.planner import plan
+from gradcli.engine.plan.program import DEFAULT_SIZES, Program, Sizes
+from gradcli.evaluation.request import Form, prepare
+from gradcli.graph.node import INPUT, Node, constant
+from gradcli.language.parse import parse
 from tests.gradients import build, weighted
 
 # However little there is to compute.

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 import gradcli as gc
-from gradcli.storage import Sink, reading
+from gradcli.storage import Sink, opening
 from tests.command import COMMAND, call, ended_by, environment, leftovers, shell
 from tests.test_engine_blocks import agree
 from tests.test_explain import sparse
@@ -34,8 +34,8 @@ def own_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def everything_is_large(monkeypatch: pytest.MonkeyPatch, in_blocks: None) -> None:
     """Files and results of any size are read and written in blocks."""
-    monkeypatch.setattr(reading, "LARGE", 0)
-    monkeypatch.setattr("gradcli.cli.outputs._LARGE", 0)
+    monkeypatch.setattr(opening, "LARGE", 0)
+    monkeypatch.setattr("gradcli.cli.output_files._LARGE", 0)
 
 
 # The same bits --------------------------------------------------------------------------------------------------------

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gradcli import factor
-from gradcli.execute import op_by_op
-from gradcli.plan.program import Cut, Sizes
+from gradcli.engine import factor
+from gradcli.engine.execute.run import op_by_op
+from gradcli.engine.plan.program import Cut, Sizes
 from tests.command import call
 from tests.test_engine_simplify import close, planned, roots_of, same_specials
 
@@ -83,9 +83,9 @@ def test_what_would_take_hours_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_yes_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    from gradcli.execute import duration
+    from gradcli.engine.execute import time_limit
 
-    monkeypatch.setattr(duration, "_SECONDS", 1e6)
+    monkeypatch.setattr(time_limit, "_SECONDS", 1e6)
     words = ["eval", "sum(x*x)", "x=ones(3000, 3000)", "--no-grad"]
     assert call(monkeypatch, *words).code == 2
     assert call(monkeypatch, *words, "--yes").out == "tensor(9000000.)\n"

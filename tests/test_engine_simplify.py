@@ -10,15 +10,15 @@ import pytest
 from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 
-from gradcli import factor
-from gradcli.autodiff import vjp
+from gradcli.autodiff.vjp import vjp
+from gradcli.engine import factor
+from gradcli.engine.execute.run import known_value, op_by_op, run
+from gradcli.engine.factor import Condition, holds
+from gradcli.engine.plan.planner import plan
+from gradcli.engine.plan.program import Program, Sizes
+from gradcli.engine.simplify import simplify
 from gradcli.errors import GradcliError
-from gradcli.execute import known_value, op_by_op, run
-from gradcli.factor import Condition, holds
-from gradcli.node import OPS, Node, constant, toposort
-from gradcli.plan import plan
-from gradcli.plan.program import Program, Sizes
-from gradcli.simplify import simplify
+from gradcli.graph.node import OPS, Node, constant, toposort
 from tests.gradients import build
 
 # Rows and columns are small beside a matrix.

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import gradcli as gc
+from gradcli.engine.execute.threads import deal
 from gradcli.errors import GradcliError, WorkError
-from gradcli.execute.threads import deal
 from tests.command import call, leftovers, process, shell
 
 ROWS, VECTOR = 60_000, 1_100_003

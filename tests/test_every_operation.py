@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 
 import gradcli.ops  # noqa: F401
-from gradcli.execute.memory import MEMORY_LIMIT
+from gradcli.engine.execute.memory_limit import MEMORY_LIMIT
 from gradcli.formula import derivation
-from gradcli.formula.shapes import Given
-from gradcli.node import OPS, Op
-from gradcli.syntax import Program
+from gradcli.formula.lengths import Given
+from gradcli.graph.node import OPS, Op
+from gradcli.language.parse import Program
 from tests.command import Done, call
 
 pytestmark = pytest.mark.filterwarnings("error")

@@ -113,6 +113,6 @@ def test_no_star_imports_and_a_docstring(path: Path) -> None:
 
 def test_the_check_sees_an_upward_import(tmp_path: Path) -> None:
     module = tmp_path / "node.py"
-    module.write_text("from gradcli.cli import run\n")
-    assert [m for m, _ in _imports(module)] == ["gradcli.cli", "gradcli.cli.run"]
+    module.write_text("from gradcli.cli.main import run\n")
+    assert [m for m, _ in _imports(module)] == ["gradcli.cli.main", "gradcli.cli.main.run"]
     assert LEVEL["cli"] > LEVEL["node"]

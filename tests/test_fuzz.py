@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 
 from gradcli.errors import GradcliError
-from gradcli.evaluation import Result, evaluate
-from gradcli.node import OPS
-from gradcli.render.answer import answer_json, answer_text
-from gradcli.syntax import parse
+from gradcli.evaluation.answer import answer_json, answer_text
+from gradcli.evaluation.request import Result, evaluate
+from gradcli.graph.node import OPS
+from gradcli.language.parse import parse
 from tests.command import call, leftovers
 
 INPUTS: dict[str, Any] = {

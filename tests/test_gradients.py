@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gradcli.node import OPS, Node, Op
+from gradcli.graph.node import OPS, Node, Op
 from tests.cases import Case, all_cases, uncovered
 from tests.gradients import build, errors
 

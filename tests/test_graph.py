@@ -13,9 +13,9 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from gradcli.drawing import KINDS, Drawing, Edge, Vertex
-from gradcli.render.graphviz import COLORS, dot, laid_out
-from gradcli.render.mermaid import mermaid
+from gradcli.drawing.drawing import KINDS, Drawing, Edge, Vertex
+from gradcli.drawing.graphviz import COLORS, dot, laid_out
+from gradcli.drawing.mermaid import mermaid
 from tests.command import call, environment, leftovers, process
 from tests.talking import talk
 

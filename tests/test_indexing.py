@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import gradcli as gc
-from gradcli.syntax import parse, unparse
+from gradcli.language.parse import parse, unparse
 
 ARRAY = np.arange(12.0).reshape(3, 4)
 

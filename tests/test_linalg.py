@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradcli.autodiff import vjp
+from gradcli.autodiff.vjp import vjp
+from gradcli.engine.execute.run import execute
 from gradcli.errors import GradcliError
-from gradcli.execute import execute
-from gradcli.node import OPS, Node, constant, input_node
+from gradcli.graph.node import OPS, Node, constant, input_node
 
 RNG = np.random.default_rng(20)
 

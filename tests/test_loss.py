@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradcli.autodiff import vjp
-from gradcli.chain import backward_function, shown
+from gradcli.autodiff.grad_fn import backward_function, shown
+from gradcli.autodiff.vjp import vjp
+from gradcli.engine.execute.run import execute
 from gradcli.errors import GradcliError
-from gradcli.execute import execute
-from gradcli.node import OPS, Node, constant, input_node
+from gradcli.graph.node import OPS, Node, constant, input_node
 from tests.cases import Case
 from tests.gradients import build, errors
 

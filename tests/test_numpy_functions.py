@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import gradcli as gc
-from gradcli.numpy_functions import _ROWS
+from gradcli.tensors.numpy_functions import _ROWS
 
 X = np.arange(-3.0, 9.0).reshape(3, 4)
 CUBE = np.arange(1.0, 25.0).reshape(2, 3, 4)

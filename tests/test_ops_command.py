@@ -10,22 +10,22 @@ import re
 
 import pytest
 
-from gradcli import derivatives
-from gradcli.node import OPS, Op
+from gradcli.graph.node import OPS, Op
 from gradcli.ops import FAMILIES
-from gradcli.reference import TITLES, derivative_of, entry, find, gradient_of, tables
+from gradcli.reference import formulas
+from gradcli.reference.entries import TITLES, derivative_of, entry, find, gradient_of, tables
 from tests.command import call, process
 from tests.terminal import ROOT
 
 PUBLIC = [op for name, op in OPS.items() if op.public and name == op.name]
 
-FORMULAS = functools.cache(derivatives.formulas)
+FORMULAS = functools.cache(formulas.formulas)
 
 
 @pytest.fixture(autouse=True)
 def derived_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """The derivatives of all operations, which most of these tests ask for, are derived once."""
-    monkeypatch.setattr(derivatives, "formulas", FORMULAS)
+    monkeypatch.setattr(formulas, "formulas", FORMULAS)
 
 
 def test_one_operation() -> None:

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 import gradcli
-from gradcli.autodiff import vjp
-from gradcli.dtypes import DTYPES
-from gradcli.execute import execute
-from gradcli.node import constant
-from gradcli.tensors import Tensor
+from gradcli.autodiff.vjp import vjp
+from gradcli.engine.execute.run import execute
+from gradcli.graph.dtypes import DTYPES
+from gradcli.graph.node import constant
+from gradcli.tensors.tensor import Tensor
 from tests.cases import Case, all_cases, detached_cases
 from tests.gradients import build, weighted
 from tests.oracle import torch
@@ -128,7 +128,7 @@ LESS_EXACT = {("gelu", "float32"): 2e-4, ("digamma", "float64"): 1e-8}
 
 
 def elementwise_names() -> list[str]:
-    from gradcli.node import OPS
+    from gradcli.graph.node import OPS
 
     families = ("elementwise", "activation", "special")
     return [

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradcli.autodiff import vjp
-from gradcli.execute import execute
-from gradcli.node import constant
-from gradcli.tensors import Tensor
+from gradcli.autodiff.vjp import vjp
+from gradcli.engine.execute.run import execute
+from gradcli.graph.node import constant
+from gradcli.tensors.tensor import Tensor
 from tests.cases import Case, all_cases, detached_cases
 from tests.gradients import build
 from tests.half import doubles, halves, units_off, weights

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradcli import layout
-from gradcli.autodiff import vjp
-from gradcli.chain import backward_function, shown
+from gradcli.autodiff.grad_fn import backward_function, shown
+from gradcli.autodiff.vjp import vjp
+from gradcli.engine.execute.run import execute
 from gradcli.errors import GradcliError
-from gradcli.execute import execute
-from gradcli.node import OPS, Node, constant, input_node
+from gradcli.graph import layout
+from gradcli.graph.node import OPS, Node, constant, input_node
 from tests.half import units_off, weights
 from tests.oracle import torch
 

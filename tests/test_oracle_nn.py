@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradcli.autodiff import vjp
+from gradcli.autodiff.vjp import vjp
+from gradcli.engine.execute.run import execute
 from gradcli.errors import GradcliError
-from gradcli.execute import execute
-from gradcli.node import OPS, constant
-from gradcli.random import Generator
-from gradcli.tensors import Tensor
+from gradcli.graph.node import OPS, constant
+from gradcli.ops.random import Generator
+from gradcli.tensors.tensor import Tensor
 from tests.gradients import build
 from tests.oracle import torch
 from tests.torch_side import chain, evaluate, tensors

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradcli.autodiff import vjp
+from gradcli.autodiff.vjp import vjp
+from gradcli.engine.execute.run import execute
 from gradcli.errors import GradcliError
-from gradcli.execute import execute
-from gradcli.node import constant
+from gradcli.graph.node import constant
 from tests.cases import Case
 from tests.gradients import build, weighted
 from tests.oracle import torch

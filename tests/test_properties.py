@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import mutually_broadcastable_shapes
 
 import gradcli as gc
 from gradcli.errors import GradcliError
-from gradcli.infer import broadcast_shapes
+from gradcli.graph.infer import broadcast_shapes
 
 PAIRS = mutually_broadcastable_shapes(num_shapes=2, max_dims=4, max_side=3, min_side=0)
 SHAPES = st.lists(st.integers(0, 3), max_size=4).map(tuple)

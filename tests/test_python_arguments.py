@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 import gradcli as gc
+from gradcli.engine.execute.memory_limit import MEMORY_LIMIT
 from gradcli.errors import GradcliError
-from gradcli.execute.memory import MEMORY_LIMIT
-from gradcli.node import OPS
-from gradcli.tensors import call as operation
+from gradcli.graph.node import OPS
+from gradcli.tensors.tensor import call as operation
 from tests.test_every_operation import PYTHON
 
 pytestmark = pytest.mark.filterwarnings("error")

@@ -11,11 +11,11 @@ from time import perf_counter
 import numpy as np
 import pytest
 
+from gradcli.engine.execute.run import execute
 from gradcli.errors import GradcliError
-from gradcli.execute import execute
-from gradcli.node import OPS
+from gradcli.graph.node import OPS
 from gradcli.ops.create import GENERATOR
-from gradcli.random import Draw, Generator
+from gradcli.ops.random import Draw, Generator
 
 
 def draw(generator: Generator, kind: str, count: int, dtype: str = "float32") -> Draw:
@@ -201,7 +201,7 @@ def test_functions_draw_in_the_order_of_the_text() -> None:
 
 def test_the_generator_costs_nothing_until_a_number_is_made() -> None:
     code = (
-        "import sys, numpy as np; from gradcli.random import Generator; g = Generator(0);"
+        "import sys, numpy as np; from gradcli.ops.random import Generator; g = Generator(0);"
         "d = g.reserve('rand', 3, np.dtype('f4')); assert 'numpy.random' not in sys.modules; d.numbers()"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

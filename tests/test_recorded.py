@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradcli.autodiff import vjp
-from gradcli.chain import backward_function, shown
-from gradcli.execute import execute
-from gradcli.node import Node, constant
+from gradcli.autodiff.grad_fn import backward_function, shown
+from gradcli.autodiff.vjp import vjp
+from gradcli.engine.execute.run import execute
+from gradcli.graph.node import Node, constant
 from tests.cases import Case, all_cases, detached_cases
 from tests.gradients import build, weighted
 from tests.record import RECORDED

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import gradcli
+from gradcli.engine.execute.run import execute
 from gradcli.errors import GradcliError
-from gradcli.execute import execute
 from tests.command import process
 from tests.gradients import build
 

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 import gradcli as gc
-from gradcli.calculus.check import check
+from gradcli.check.compare import check
 from gradcli.errors import GradcliError
-from gradcli.node import INPUT, toposort
+from gradcli.graph.node import INPUT, toposort
 from tests.cases import Case, all_cases
 from tests.gradients import build
 

@@ -13,17 +13,17 @@ import numpy as np
 import pytest
 
 import gradcli as gc
+from gradcli.engine.execute.closure import bound
+from gradcli.engine.execute.run import run
+from gradcli.engine.plan.planner import plan
 from gradcli.errors import GradcliError
-from gradcli.evaluation import Form, prepare
-from gradcli.execute import run
-from gradcli.execute.direct import bound
-from gradcli.plan import plan
+from gradcli.evaluation.request import Form, prepare
+from gradcli.language.parse import parse
 from gradcli.render.json import to_json
 from gradcli.stream.fields import FieldReader
-from gradcli.stream.names import choose_names, free_names
-from gradcli.stream.prepared import Job, Plans
-from gradcli.stream.source import Source, lines
-from gradcli.syntax import parse
+from gradcli.stream.inlet import Source, lines
+from gradcli.stream.plan_cache import Job, Plans
+from gradcli.stream.record_inputs import choose_names, free_names
 from tests.command import Done, call, process
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradcli.stream.sink import Sink
+from gradcli.stream.outlet import Sink
 from tests.command import COMMAND, environment, shell
 
 WAIT = 60
@@ -151,7 +151,7 @@ def test_answers_are_not_kept_for_long_while_there_is_more(monkeypatch: pytest.M
             return len(data)
 
     now = [0.0]
-    monkeypatch.setattr("gradcli.stream.sink.monotonic", lambda: now[0])
+    monkeypatch.setattr("gradcli.stream.outlet.monotonic", lambda: now[0])
     sink = Sink(Pipe())
     sink.add(b"a")
     assert not written

@@ -18,10 +18,10 @@ import numpy as np
 import pytest
 
 import gradcli as gc
-from gradcli import callable as described
 from gradcli.errors import GradcliError
-from gradcli.node import OPS, Node, Op, constant
-from gradcli.signature import Signature
+from gradcli.graph.node import OPS, Node, Op, constant
+from gradcli.graph.signature import Signature
+from gradcli.tensors import callable as described
 
 TREE = ast.parse((Path(__file__).parents[1] / "gradcli/__init__.pyi").read_text(encoding="utf-8"))
 FUNCTIONS = [name for name, op in OPS.items() if op.public and callable(getattr(gc, name)) and name != "no_grad"]
@@ -221,7 +221,7 @@ def test_tensors_have_all_methods_of_the_stub() -> None:
 SCRATCH = """
 from typing import Any, NamedTuple
 import numpy as np
-from gradcli.node import OPS
+from gradcli.graph.node import OPS
 from gradcli.ops.family import composite, elementwise
 
 class Parts(NamedTuple):

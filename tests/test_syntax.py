@@ -22,9 +22,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gradcli import lalr
 from gradcli.errors import GradcliError
-from gradcli.syntax import Program, Statement, parse, unparse
+from gradcli.language import lalr
+from gradcli.language.parse import Program, Statement, parse, unparse
 
 ROOT = Path(__file__).resolve().parent.parent
 HEADLINE = "mean(2*(3*x+7)**2)"
@@ -711,28 +711,29 @@ def _python(code: str, **variables: str) -> str:
 
 
 def test_warm_start_needs_neither_lark_nor_numpy(tmp_path: Path) -> None:
-    code = f"import sys, gradcli.syntax as s; s.parse({HEADLINE!r}); print(*(m in sys.modules for m in MODULES))"
-    code = code.replace("MODULES", "('lark', 'numpy')")
+    code = f"import sys, gradcli.language.parse as p; p.parse({HEADLINE!r}); print(*(m in sys.modules for m in NAMES))"
+    code = code.replace("NAMES", "('lark', 'numpy')")
     home = {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
     assert _python(code, **home).split() == ["True", "False"]
     assert _python(code, **home).split() == ["False", "False"]
 
 
 def test_import_alone_does_nothing(tmp_path: Path) -> None:
-    code = "import sys, gradcli.syntax; print([m for m in ('lark', 'numpy', 'json', 'inspect') if m in sys.modules])"
+    names = "('lark', 'numpy', 'json', 'inspect')"
+    code = f"import sys, gradcli.language.parse; print([m for m in {names} if m in sys.modules])"
     assert _python(code, XDG_CACHE_HOME=str(tmp_path)) == "[]\n"
     assert not any(tmp_path.iterdir())
 
 
 def test_no_home_at_all() -> None:
-    code = f"import gradcli.syntax as s; print(len(s.parse({HEADLINE!r}).statements[0].code))"
+    code = f"import gradcli.language.parse as s; print(len(s.parse({HEADLINE!r}).statements[0].code))"
     assert _python(code) == "10\n"
     assert _python(code, HOME="", XDG_CACHE_HOME="/dev/null/x") == "10\n"
 
 
 @pytest.mark.parametrize("kind", ["pipe", "folder", "device", "link", "dangling", "socket"])
 def test_whatever_stands_in_the_place_of_the_cache(kind: str, tmp_path: Path) -> None:
-    code = f"import sys, gradcli.syntax as s; s.parse({HEADLINE!r}); print('lark' in sys.modules)"
+    code = f"import sys, gradcli.language.parse as s; s.parse({HEADLINE!r}); print('lark' in sys.modules)"
     home = {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
     assert _python(code, **home) == "True\n"
     (cache,) = (tmp_path / "gradcli").iterdir()
@@ -765,6 +766,6 @@ def test_unfinished_caches_are_removed(tmp_path: Path) -> None:
         path.write_text("{")
     for path in (old, other):
         os.utime(path, (1, 1))
-    code = f"import gradcli.syntax as s; s.parse({HEADLINE!r})"
+    code = f"import gradcli.language.parse as s; s.parse({HEADLINE!r})"
     _python(code, HOME=str(tmp_path), XDG_CACHE_HOME=str(tmp_path))
     assert not old.exists() and new.exists() and other.exists() and len(list(folder.iterdir())) == 3

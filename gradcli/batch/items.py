@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from gradcli.errors import GradcliError, WorkError
-from gradcli.storage.urls import is_url
+from gradcli.storage.spec import is_url
 
 _ENDINGS = (".npy", ".npz")
 _WILD = frozenset("*?[")

@@ -19,7 +19,7 @@ from functools import cache
 from typing import Any
 
 from gradcli.errors import WorkError
-from gradcli.regular import open_regular
+from gradcli.machine.regular import open_regular
 from gradcli.storage.header import shown
 from gradcli.storage.target import UnwritableError, sync, writing
 from gradcli.storage.together import give_names

@@ -14,11 +14,11 @@ from gradcli.batch.items import Items
 from gradcli.batch.job import Job, Shared
 from gradcli.batch.journal import HIDDEN, RESULTS, Folder, lines_of
 from gradcli.errors import GradcliError
-from gradcli.regular import open_regular
+from gradcli.machine.regular import open_regular
 from gradcli.storage.header import shown
-from gradcli.storage.reading import split_spec
+from gradcli.storage.opening import split_spec
+from gradcli.storage.spec import is_url
 from gradcli.storage.target import writing
-from gradcli.storage.urls import is_url
 
 _NAME = "run.json"
 _LINES = (RESULTS, os.path.join(HIDDEN, "more.jsonl"))

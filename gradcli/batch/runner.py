@@ -10,15 +10,15 @@ from itertools import takewhile
 from typing import Any, NamedTuple
 
 from gradcli.batch import manifest
-from gradcli.batch.accumulate import Sums, discard, stored, sum_of_values, write_sums
 from gradcli.batch.items import Items
 from gradcli.batch.job import Job, Outcome, Part, Task
 from gradcli.batch.journal import Folder, Journal
+from gradcli.batch.local_executor import Executor
 from gradcli.batch.manifest import Kept
-from gradcli.batch.threads import Executor
+from gradcli.batch.sums import Sums, discard, stored, sum_of_values, write_sums
 from gradcli.batch.work import Common, Worker
 from gradcli.errors import GradcliError, WorkError
-from gradcli.storage.undisturbed import undisturbed
+from gradcli.machine.undisturbed import undisturbed
 
 # Items are dealt in chunks of so many, or of fewer where their files hold more bytes than that together.
 _CHUNK = 64

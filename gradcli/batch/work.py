@@ -13,18 +13,18 @@ from typing import Any
 import numpy as np
 
 from gradcli.batch.job import Job, Outcome, Part, Task
-from gradcli.batch.prepared import Prepared
-from gradcli.batch.reading import Reader
-from gradcli.batch.writing import write_new
+from gradcli.batch.reader import Reader
+from gradcli.batch.results import Prepared
+from gradcli.batch.writer import write_new
 from gradcli.errors import GradcliError, WorkError
-from gradcli.functions import manual_seed, set_default_dtype
-from gradcli.limits import limited
+from gradcli.language.parse import parse
+from gradcli.machine.limits import limited
 from gradcli.render.json import to_json
 from gradcli.storage import FileArray
 from gradcli.storage.header import shown
-from gradcli.storage.memory import LARGE
+from gradcli.storage.loading import LARGE
 from gradcli.storage.target import UnwritableError
-from gradcli.syntax import parse
+from gradcli.tensors.functions import manual_seed, set_default_dtype
 
 # File systems allow so many bytes in a name.
 _LONGEST_NAME = 255

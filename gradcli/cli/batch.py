@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gradcli.cli.request import DTYPES, ExpressionCommand, Size, expression_of, patience, wanted_names
-from gradcli.cli.values import STANDARD_INPUT, Value, split_inputs
+from gradcli.cli.asked import DTYPES, ExpressionCommand, Size, expression_of, patience, wanted_names
+from gradcli.cli.inputs import STANDARD_INPUT, Value, split_inputs
 from gradcli.errors import GradcliError, WorkError, escaped
 
 if TYPE_CHECKING:
     from gradcli.batch.items import Pattern
     from gradcli.batch.job import Job, Saved
+    from gradcli.batch.local_executor import Executor
     from gradcli.batch.runner import Batch, Summary
-    from gradcli.batch.threads import Executor
 
 _DRAWS = re.compile(r"\brandn?\s*\(")
 
@@ -195,8 +195,8 @@ def _batch(
     """Find the items, do them, print the summary."""
     from gradcli.batch.items import find_items
     from gradcli.batch.runner import Batch
-    from gradcli.cli.evaluate import progress_line
-    from gradcli.cli.note import note
+    from gradcli.cli.eval import progress_line
+    from gradcli.cli.printing import note
     from gradcli.cli.signals import Stopped, stopping_later
 
     batch = Batch(job, find_items(patterns), resume=resume, overwrite=overwrite, skip=skip, durable=durable)
@@ -230,14 +230,14 @@ def _batch(
 def _executor(scheduler: str | None, jobs: int | None, quiet: bool) -> Iterator[Executor]:
     """Whoever does the items: threads of this process, or the workers of a cluster."""
     if scheduler is None:
-        from gradcli.batch.threads import Threads
-        from gradcli.execute.threads import get_num_threads
+        from gradcli.batch.local_executor import Threads
+        from gradcli.engine.execute.threads import get_num_threads
 
         yield Threads(jobs or get_num_threads())
         return
-    from gradcli.cli.note import note
+    from gradcli.cli.printing import note
     from gradcli.cluster import connected
-    from gradcli.cluster.items import Workers
+    from gradcli.cluster.dask_executor import Workers
 
     with connected(scheduler, jobs) as cluster:
         for text in cluster.notes if not quiet else ():

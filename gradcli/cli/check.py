@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gradcli.cli.evaluate import write_text
-from gradcli.cli.request import Asked, ExpressionCommand, patience
+from gradcli.cli.asked import Asked, ExpressionCommand, patience
+from gradcli.cli.eval import write_text
 from gradcli.errors import GradcliError
 
 if TYPE_CHECKING:
-    from gradcli.calculus.check import Report
+    from gradcli.check.compare import Report
 
 HELP = """Compare the gradients of EXPR with central differences.
 
@@ -53,7 +53,7 @@ def check_command(
 ) -> None:  # fmt: skip
     asked = Asked(items, source, wrt, False, None, "float64", seed)
     report = copy_context().run(_check, asked, order, atol, rtol, patient)
-    from gradcli.render.check import check_json, check_text
+    from gradcli.check.report import check_json, check_text
 
     write_text((check_json if as_json else check_text)(report, asked.program.source))
     if not report.ok:
@@ -62,8 +62,8 @@ def check_command(
 
 
 def _check(asked: Asked, order: int, atol: float, rtol: float, patient: bool) -> Report:
-    from gradcli.calculus.check import check
-    from gradcli.execute.duration import HOUR, TIME_LIMIT
+    from gradcli.check.compare import check
+    from gradcli.engine.execute.time_limit import HOUR, TIME_LIMIT
 
     TIME_LIMIT.set(None if patient else HOUR)
     try:

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from gradcli.cli.note import note
-from gradcli.cli.request import ExpressionCommand, expression_of
-from gradcli.cli.values import parse_inputs
+from gradcli.cli.asked import ExpressionCommand, expression_of
+from gradcli.cli.inputs import parse_inputs
+from gradcli.cli.printing import note
 from gradcli.errors import GradcliError, did_you_mean
-from gradcli.unused import unused_input
+from gradcli.language.unused import unused_input
 
 if TYPE_CHECKING:
     import numpy as np
 
     from gradcli.formula.derivation import Derived, Wanted
-    from gradcli.formula.shapes import Given
-    from gradcli.syntax import Program
+    from gradcli.formula.lengths import Given
+    from gradcli.language.parse import Program
 
 HELP = """Derive EXPR and print its gradient as a formula.
 
@@ -80,7 +80,7 @@ def _derive(
     """The formula as text in the wanted format, and remarks for the reader."""
     from gradcli.formula.derivation import Wanted, derive
     from gradcli.formula.guess import completed
-    from gradcli.formula.shapes import free_names
+    from gradcli.formula.lengths import free_names
 
     if vector is not None:
         _check_vector(vector)
@@ -100,7 +100,7 @@ def _derive(
 
 
 def _formatted(form: str, program: Program, derived: Derived, wanted: Wanted) -> str:
-    from gradcli.formula.formats import as_json, formatted
+    from gradcli.formula.write.formats import as_json, formatted
 
     if form == "json":
         from gradcli.render.json import to_json
@@ -135,7 +135,7 @@ def _differentiated(givens: list[Given], wrt: str | None) -> str:
 def _givens(words: list[str]) -> list[Given]:
     """The inputs of a command line: shapes, and values for the sake of their shapes."""
 
-    from gradcli.formula.shapes import Given
+    from gradcli.formula.lengths import Given
 
     result: list[Given] = []
     for word in words:
@@ -160,16 +160,16 @@ def _refuse(word: str) -> NoReturn:
 
 
 def _float64() -> np.dtype:
-    from gradcli.dtypes import FLOAT64
+    from gradcli.graph.dtypes import FLOAT64
 
     return FLOAT64
 
 
 def _shaped(word: str, name: str, shape: str, dtype: str | None) -> Given:
 
-    from gradcli.dtypes import DTYPES, FLOAT64
     from gradcli.formula.guess import with_rank
-    from gradcli.formula.shapes import Given
+    from gradcli.formula.lengths import Given
+    from gradcli.graph.dtypes import DTYPES, FLOAT64
 
     if name in ("None", "True", "False"):
         raise GradcliError(f"{name} is a constant of the language and cannot be an input", hint="choose another name")

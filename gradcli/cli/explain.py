@@ -7,7 +7,7 @@ from contextvars import copy_context
 
 import click
 
-from gradcli.cli.request import DTYPES, Asked, ExpressionCommand
+from gradcli.cli.asked import DTYPES, Asked, ExpressionCommand
 from gradcli.errors import GradcliError
 
 HELP = """Show how EXPR and its gradients would be computed.
@@ -51,10 +51,10 @@ def explain_command(
 
 
 def _explain(asked: Asked, as_json: bool, threads: int | None) -> str:
-    from gradcli.execute.threads import get_num_threads, set_num_threads
-    from gradcli.plan import plan
+    from gradcli.engine.execute.threads import get_num_threads, set_num_threads
+    from gradcli.engine.plan.planner import plan
+    from gradcli.engine.plan_report import plan_json, plan_text
     from gradcli.render.json import to_json
-    from gradcli.render.plan import plan_json, plan_text
 
     count = threads or get_num_threads()
     # For the values of inputs as well.

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gradcli.cli.note import note
-from gradcli.cli.request import DTYPES, Asked, ExpressionCommand
+from gradcli.cli.asked import DTYPES, Asked, ExpressionCommand
+from gradcli.cli.printing import note
 from gradcli.errors import GradcliError
 
 if TYPE_CHECKING:
-    from gradcli.drawing import Drawing
+    from gradcli.drawing.drawing import Drawing
 
 HELP = """Draw the graph of EXPR.
 
@@ -79,7 +79,7 @@ def graph_command(
         raise GradcliError("standard output is a terminal, and a PNG is not text", hint="name a file: -o FILE.png")
     drawing = copy_context().run(_drawing, asked, what, simplified)
     from gradcli.cli.signals import stopping_cleanly
-    from gradcli.render.picture import picture
+    from gradcli.drawing.picture import picture
     from gradcli.storage.document import save_document
 
     data, remark = picture(drawing, form, "TB" if direction == "down" else "LR")
@@ -105,13 +105,13 @@ def _form(form: str | None, as_json: bool, output: str) -> str:
         return "json"
     if form is not None:
         return form
-    from gradcli.render.picture import format_of
+    from gradcli.drawing.picture import format_of
 
     return format_of(output)
 
 
 def _drawing(asked: Asked, what: str, simplified: bool | None) -> Drawing:
-    from gradcli.drawing.request import draw
+    from gradcli.drawing.draw import draw
 
     request, files = asked.look()
     return draw(request, what, simplified, files)

@@ -25,9 +25,9 @@ Examples:
 @click.argument("name", metavar="[NAME]", required=False)
 @click.option("--json", "as_json", is_flag=True, help="One JSON value on one line.")
 def ops_command(name: str | None, as_json: bool) -> None:
-    from gradcli.reference import entry, find, table_named, tables
+    from gradcli.reference.entries import entry, find, table_named, tables
+    from gradcli.reference.listing import entry_json, entry_text, list_json, list_text
     from gradcli.render.json import to_json
-    from gradcli.render.reference import entry_json, entry_text, list_json, list_text
 
     table = None if name is None else table_named(name)
     if name is None or table is not None:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gradcli.cli.note import note
-from gradcli.cli.request import DTYPES, Asked, ExpressionCommand
+from gradcli.cli.asked import DTYPES, Asked, ExpressionCommand
+from gradcli.cli.printing import note
 from gradcli.errors import GradcliError, WorkError
 
 if TYPE_CHECKING:
@@ -94,8 +94,8 @@ def _form(output: str | None, form: str | None, as_json: bool) -> str | None:
 def _curves(asked: Asked, wrt: str | None, derivatives: int) -> Curves:
     import numpy as np
 
-    from gradcli.functions import set_default_dtype
     from gradcli.plotting.curves import curves
+    from gradcli.tensors.functions import set_default_dtype
 
     if asked.dtype is not None and asked.dtype.startswith("float"):
         set_default_dtype(asked.dtype)

@@ -105,7 +105,7 @@ def _carry_out(session: Session, text: str, place: str = "") -> tuple[bool, bool
 
 
 def _write(text: str) -> None:
-    from gradcli.cli.evaluate import PLAIN
+    from gradcli.cli.eval import PLAIN
 
     if sys.stdout is None:
         raise WorkError("standard output is closed")

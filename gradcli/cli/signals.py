@@ -8,7 +8,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 
-from gradcli.storage.undisturbed import handled_by
+from gradcli.machine.undisturbed import handled_by
 
 # Cleaning up may take so long, in seconds; whoever asks again after that does not want to wait.
 _PATIENCE = 1.0

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gradcli.cli.note import note
-from gradcli.cli.request import DTYPES, Asked, ExpressionCommand, Size, patience
-from gradcli.cli.values import STANDARD_INPUT, Value
+from gradcli.cli.asked import DTYPES, Asked, ExpressionCommand, Size, patience
+from gradcli.cli.inputs import STANDARD_INPUT, Value
+from gradcli.cli.printing import note
 from gradcli.errors import GradcliError, WorkError, did_you_mean
 
 if TYPE_CHECKING:
-    from gradcli.stream.runner import Summary
+    from gradcli.stream.loop import Summary
 
 HELP = """Evaluate EXPR and differentiate it for each record that comes in.
 
@@ -135,15 +135,15 @@ def _stream(
     quiet: bool,
 ) -> Summary:  # fmt: skip
     """Load what all records share, and go through the records."""
-    from gradcli.execute.duration import HOUR, TIME_LIMIT
-    from gradcli.execute.threads import get_num_threads, set_num_threads
-    from gradcli.functions import manual_seed, set_default_dtype
-    from gradcli.limits import MEMORY_LIMIT
-    from gradcli.stream.names import check_wanted, choose_names
-    from gradcli.stream.prepared import Job, results_of
+    from gradcli.engine.execute.threads import get_num_threads, set_num_threads
+    from gradcli.engine.execute.time_limit import HOUR, TIME_LIMIT
+    from gradcli.machine.limits import MEMORY_LIMIT
+    from gradcli.stream.loop import run_stream
+    from gradcli.stream.outlet import Sink
+    from gradcli.stream.plan_cache import Job, results_of
+    from gradcli.stream.record_inputs import check_wanted, choose_names
     from gradcli.stream.records import Inputs, standard_input
-    from gradcli.stream.runner import run_stream
-    from gradcli.stream.sink import Sink
+    from gradcli.tensors.functions import manual_seed, set_default_dtype
 
     set_num_threads(threads or get_num_threads())
     MEMORY_LIMIT.set(limit)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcli.plan.program import Cut, Pass, Program, Step, Sum
+from gradcli.engine.plan.program import Cut, Pass, Program, Step, Sum
 
 
 def fingerprint(program: Program) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 from gradcli.cluster.fingerprint import processor, versions
 from gradcli.cluster.local import started
-from gradcli.cluster.tasks import differing, facts
+from gradcli.cluster.worker import differing, facts
 from gradcli.errors import GradcliError, WorkError
 
 # Seconds to wait for the scheduler and for its first worker, and for another one when all have gone.

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from gradcli.drawing import Vertex, short_form
+from gradcli.drawing.drawing import Vertex, short_form
 from gradcli.errors import Place
-from gradcli.node import CONSTANT, INPUT, Node
+from gradcli.graph.node import CONSTANT, INPUT, Node
 
 # Their operands can be exchanged: which is which need not be shown.
 _SYMMETRIC = frozenset({

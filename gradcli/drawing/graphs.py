@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from gradcli.chain import backward_function, shown
-from gradcli.drawing import Drawing, Edge, Vertex, short_form
+from gradcli.autodiff.grad_fn import backward_function, shown
 from gradcli.drawing.describe import is_inlined, place, vertex
+from gradcli.drawing.drawing import Drawing, Edge, Vertex, short_form
+from gradcli.engine.simplify import simplify
 from gradcli.errors import GradcliError
-from gradcli.node import CONSTANT, INPUT, Node, toposort
-from gradcli.simplify import simplify
+from gradcli.graph.node import CONSTANT, INPUT, Node, toposort
 
 if TYPE_CHECKING:
-    from gradcli.evaluation import Request
+    from gradcli.evaluation.request import Request
 
 
 def forward(request: Request, simplified: bool = False) -> Drawing:

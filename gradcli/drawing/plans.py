@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from gradcli.drawing import Drawing, Edge, Vertex, short_form
 from gradcli.drawing.describe import details, is_inlined, name_of, ports
+from gradcli.drawing.drawing import Drawing, Edge, Vertex, short_form
 from gradcli.drawing.graphs import add_output
-from gradcli.limits import show_bytes
-from gradcli.node import CONSTANT, INPUT, Node
-from gradcli.plan.program import Cut, Pass, Program, Step, Sum, Whole
-from gradcli.render.plan import cut_bytes, kernel_name, write_bytes
+from gradcli.engine.plan.program import Cut, Pass, Program, Step, Sum, Whole
+from gradcli.engine.plan_report import cut_bytes, kernel_name, write_bytes
+from gradcli.graph.node import CONSTANT, INPUT, Node
+from gradcli.machine.limits import show_bytes
 
 
 def plan_drawing(program: Program, roots: list[str]) -> Drawing:

@@ -7,24 +7,24 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gradcli.autodiff import vjp
-from gradcli.dtypes import FLOAT64
+from gradcli.autodiff.vjp import vjp
 from gradcli.errors import GradcliError, did_you_mean
-from gradcli.formula.arrange import Arranger
-from gradcli.formula.check import Verdict, verify
-from gradcli.formula.forms import BOOLEAN, EXACT, Form
-from gradcli.formula.from_graph import Converter, Value
-from gradcli.formula.handlers import HANDLERS
-from gradcli.formula.jacobian import jacobian_of
-from gradcli.formula.naming import Named, named
-from gradcli.formula.readable import RULES, WHOLE_RULES, Rule, readable
-from gradcli.formula.rules import FACTOR_RULES, FUNCTION_RULES, SUM_RULES
-from gradcli.formula.shapes import SAMPLES, Given, Lengths, Reader
-from gradcli.formula.terms import IN_NUMBERS, Algebra, Size
-from gradcli.formula.text import text
-from gradcli.infer import cast
-from gradcli.node import INPUT, Node, constant
-from gradcli.syntax import Program
+from gradcli.formula.algebra.identities import FACTOR_RULES, FUNCTION_RULES, SUM_RULES
+from gradcli.formula.algebra.jacobian_of_vjp import jacobian_of
+from gradcli.formula.algebra.terms import IN_NUMBERS, Algebra, Size
+from gradcli.formula.lengths import SAMPLES, Given, Lengths, Reader
+from gradcli.formula.read.convert import Converter, Value
+from gradcli.formula.read.handlers import HANDLERS
+from gradcli.formula.read.textbook_rules import RULES, WHOLE_RULES, Rule, readable
+from gradcli.formula.verify import Verdict, verify
+from gradcli.formula.write.arrange import Arranger
+from gradcli.formula.write.as_text import text
+from gradcli.formula.write.forms import BOOLEAN, EXACT, Form
+from gradcli.formula.write.naming import Named, named
+from gradcli.graph.dtypes import FLOAT64
+from gradcli.graph.infer import cast
+from gradcli.graph.node import INPUT, Node, constant
+from gradcli.language.parse import Program
 
 
 class Wanted(NamedTuple):
@@ -191,7 +191,7 @@ def _seed(node: Node, order: int, last: bool, wanted: Wanted) -> Node:
 
 
 def _ones(node: Node) -> Node:
-    from gradcli.node import OPS
+    from gradcli.graph.node import OPS
 
     result: Node = OPS["ones_like"](node)
     return result
@@ -199,7 +199,7 @@ def _ones(node: Node) -> Node:
 
 def _make_square(program: Program, lengths: Lengths) -> None:
     """Matrices whose diagonal is taken are square unless their shapes were given."""
-    from gradcli.node import toposort
+    from gradcli.graph.node import toposort
 
     changed = True
     while changed and lengths.unknown():
@@ -234,7 +234,7 @@ def _written(
 
 def reads(formula: Named) -> set[str]:
     """The names that a formula takes from outside."""
-    from gradcli.formula.forms import in_order
+    from gradcli.formula.write.forms import in_order
 
     known = {"None", "True", "False", "pi", "e", "inf", "nan"}
     words = {str(np.dtype(n)) for n in ("float16", "float32", "float64")}

@@ -5,10 +5,10 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 
-from gradcli.dtypes import FLOAT64
 from gradcli.errors import GradcliError
-from gradcli.formula.shapes import Given, Lengths
-from gradcli.syntax import Program
+from gradcli.formula.lengths import Given, Lengths
+from gradcli.graph.dtypes import FLOAT64
+from gradcli.language.parse import Program
 
 _MOST_TRIED = 200
 _KINDS = ("a number", "a vector", "a matrix")

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from gradcli.autodiff import vjp
+from gradcli.autodiff.vjp import vjp
+from gradcli.engine.execute.run import execute
 from gradcli.errors import GradcliError
-from gradcli.execute import execute
-from gradcli.expression import Evaluator
-from gradcli.formula.from_graph import SUMS
-from gradcli.node import Node, constant, input_node, toposort
-from gradcli.syntax import Program
+from gradcli.evaluation.interpret import Evaluator
+from gradcli.formula.read.convert import SUMS
+from gradcli.graph.node import Node, constant, input_node, toposort
+from gradcli.language.parse import Program
 
 if TYPE_CHECKING:
-    from gradcli.formula.shapes import Lengths
+    from gradcli.formula.lengths import Lengths
 
 Data = dict[str, np.ndarray]
 

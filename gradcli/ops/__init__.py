@@ -2,14 +2,13 @@
 
 A row holds all that is known about an operation; the families in `gradcli.ops.family` carry what many rows share
 (shape and dtype rules, how arguments become nodes). Derivative rules are written with graph operations, so that a
-derivative can be differentiated again, and never undo broadcasting: `gradcli.autodiff` does, in one place.
+derivative can be differentiated again, and never undo broadcasting: `gradcli.autodiff.vjp` does, in one place.
 """
 
 from gradcli.ops import (
     activation,
     create,
     diagonal,
-    each,
     einsum,
     elementwise,
     index,
@@ -17,6 +16,7 @@ from gradcli.ops import (
     loss,
     matmul,
     moments,
+    one_by_one,
     reduce,
     shape,
     special,
@@ -36,5 +36,5 @@ FAMILIES = (
     linalg,
     loss,
     create,
-    each,
+    one_by_one,
 )

@@ -7,16 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from gradcli.arguments import as_choice, as_node, as_number, normalize_axis
-from gradcli.batching import products
-from gradcli.blocking import Blocking, except_along
 from gradcli.errors import GradcliError
-from gradcli.node import Node, Op, make
-from gradcli.ops import activation_kernels as kernels
-from gradcli.ops.activation_kernels import GELU_CUBE, GELU_SLOPE
-from gradcli.ops.block import whole
+from gradcli.graph.arguments import as_choice, as_node, as_number, normalize_axis
+from gradcli.graph.batching import products
+from gradcli.graph.blocking import Blocking, except_along
+from gradcli.graph.node import Node, Op, make
 from gradcli.ops.elementwise import abs_, exp, log, tanh, to, where
 from gradcli.ops.family import apply, call, composite, elementwise, floating, primitive, to_dtype
+from gradcli.ops.kernels import activation_kernels as kernels
+from gradcli.ops.kernels.activation_kernels import GELU_CUBE, GELU_SLOPE
+from gradcli.ops.kernels.inplace import whole
 from gradcli.ops.reduce import amax, sum_
 
 # Klambauer et al., Self-Normalizing Neural Networks (2017).

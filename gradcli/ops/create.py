@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from gradcli.arguments import as_int, as_node, as_number, holds_nodes, list_array
-from gradcli.blocking import Blocking
-from gradcli.dtypes import BOOL, DEFAULT_DTYPE, FLOAT64, INT64
 from gradcli.errors import GradcliError
-from gradcli.infer import cast
-from gradcli.node import Node, Params, Shape, constant, fitted, make
+from gradcli.graph.arguments import as_int, as_node, as_number, holds_nodes, list_array
+from gradcli.graph.blocking import Blocking
+from gradcli.graph.dtypes import BOOL, DEFAULT_DTYPE, FLOAT64, INT64
+from gradcli.graph.infer import cast
+from gradcli.graph.node import Node, Params, Shape, constant, fitted, make
 from gradcli.ops.family import composite, primitive, to_dtype
+from gradcli.ops.random import Generator
 from gradcli.ops.shape import sizes
-from gradcli.random import Generator
 
 #: The generator that rand() and randn() draw from; `manual_seed` and `--seed` put a new one here.
 GENERATOR: ContextVar[Generator | None] = ContextVar("gradcli_generator", default=None)

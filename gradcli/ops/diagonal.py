@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-import gradcli.layout as layout
-from gradcli.arguments import as_int, as_node, normalize_axis
-from gradcli.batching import LINEAR
-from gradcli.blocking import Blocking, batch
-from gradcli.dtypes import BOOL, INT64
 from gradcli.errors import GradcliError
-from gradcli.node import Node, Op, Params, Shape, make
+from gradcli.graph import layout
+from gradcli.graph.arguments import as_int, as_node, normalize_axis
+from gradcli.graph.batching import LINEAR
+from gradcli.graph.blocking import Blocking, batch
+from gradcli.graph.dtypes import BOOL, INT64
+from gradcli.graph.node import Node, Op, Params, Shape, make
 from gradcli.ops.family import composite, primitive
 from gradcli.ops.shape import expand, strides_of
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from gradcli.arguments import as_node
 from gradcli.errors import GradcliError, quoted
-from gradcli.infer import cast, promote
-from gradcli.node import Node, make
+from gradcli.graph.arguments import as_node
+from gradcli.graph.infer import cast, promote
+from gradcli.graph.node import Node, make
 from gradcli.ops.diagonal import diagonal_of
 from gradcli.ops.elementwise import mul
 from gradcli.ops.family import composite

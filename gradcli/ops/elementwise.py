@@ -7,17 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from gradcli.arguments import as_choice, as_int, as_node, as_number, kind_of
-from gradcli.batching import products, sums
-from gradcli.blocking import ALIGNED, Blocking, aligned
-from gradcli.dtypes import BOOL
 from gradcli.errors import GradcliError
-from gradcli.infer import cast
-from gradcli.node import GradFn, Node, Op, Params, Shape, make
-from gradcli.ops import division, kernels
-from gradcli.ops.block import select, whole
+from gradcli.graph.arguments import as_choice, as_int, as_node, as_number, kind_of
+from gradcli.graph.batching import products, sums
+from gradcli.graph.blocking import ALIGNED, Blocking, aligned
+from gradcli.graph.dtypes import BOOL
+from gradcli.graph.infer import cast
+from gradcli.graph.node import GradFn, Node, Op, Params, Shape, make
 from gradcli.ops.family import apply, call, composite, elementwise, primitive, to_dtype, weak_aware
-from gradcli.ops.power import inverse_root, power
+from gradcli.ops.kernels import division, pointwise
+from gradcli.ops.kernels.inplace import select, whole
+from gradcli.ops.kernels.power import inverse_root, power
 
 LN2 = math.log(2.0)
 LN10 = math.log(10.0)
@@ -49,19 +49,19 @@ def _keep_layout(inputs: tuple[Node, ...], params: Params, shape: Shape) -> Shap
 def _implicit(name: str, doc: str) -> Op:
     """Promotion inserts these: PyTorch converts inside the operation, so they show no step of their own."""
     return primitive(
-        name, kernels.converted, _cast_infer, family="elementwise", args="input, dtype", public=False,
+        name, pointwise.converted, _cast_infer, family="elementwise", args="input, dtype", public=False,
         doc=doc, layout=_keep_layout, vjp=lambda g, out, x, dtype: (cast(g, x.dtype),),
-        batching=sums(0), blocking=ALIGNED, into=kernels.convert,
+        batching=sums(0), blocking=ALIGNED, into=pointwise.convert,
     )  # fmt: skip
 
 
 cast_ = _implicit("_cast", "Implicit conversion between dtypes.")
 operand_ = _implicit("_operand", "What an operation takes for float16, though it computes in float32.")
 to = primitive(
-    "to", kernels.converted, _cast_infer, family="elementwise", args="input, dtype", build=_to,
+    "to", pointwise.converted, _cast_infer, family="elementwise", args="input, dtype", build=_to,
     doc="The tensor in another dtype, such as float64.", torch="Tensor.to", grad_fn="ToCopyBackward0",
     layout=_keep_layout, vjp=lambda g, out, x, dtype: (cast(g, x.dtype),),
-    batching=sums(0), blocking=ALIGNED, into=kernels.convert,
+    batching=sums(0), blocking=ALIGNED, into=pointwise.convert,
 )  # fmt: skip
 
 
@@ -83,12 +83,12 @@ bool_ = composite(
 )  # fmt: skip
 clone = elementwise(
     "clone", np.copy, grad_fn="CloneBackward0", doc="A copy of the tensor.", vjp=lambda g, out, x: (g,),
-    into=kernels.copy, batching=sums(0),
+    into=pointwise.copy, batching=sums(0),
 )  # fmt: skip
 row_major = primitive(
     "_row_major", lambda x: np.asarray(x, order="C"), lambda inputs, params: (inputs[0].shape, inputs[0].dtype),
     family="elementwise", grad_fn="CloneBackward0", doc="A copy in row-major order.", vjp=lambda g, out, x: (g,),
-    batching=sums(0), blocking=ALIGNED, into=kernels.copy, public=False,
+    batching=sums(0), blocking=ALIGNED, into=pointwise.copy, public=False,
 )  # fmt: skip
 contiguous = composite(
     "contiguous", lambda input: as_node(input) if as_node(input).strides is None else row_major(input), args="input",
@@ -172,8 +172,8 @@ sub = elementwise(
     vjp=lambda g, out, x, y: (g, -g),
 )  # fmt: skip
 rsub = elementwise(
-    "rsub", whole(kernels.reverse_subtract), args=BINARY, dtype="number", doc="Difference, `other - input`.",
-    into=kernels.reverse_subtract, batching=sums(0, 1),
+    "rsub", whole(pointwise.reverse_subtract), args=BINARY, dtype="number", doc="Difference, `other - input`.",
+    into=pointwise.reverse_subtract, batching=sums(0, 1),
     grad_fn=weak_aware("RsubBackward0", "RsubBackward1"), vjp=lambda g, out, x, y: (-g, g),
 )  # fmt: skip
 mul = elementwise(
@@ -224,13 +224,13 @@ abs_ = elementwise(
     aliases=("absolute",), vjp=lambda g, out, x: (g * sign(x),),
 )  # fmt: skip
 sign: Op = elementwise(
-    "sign", whole(kernels.sign), into=kernels.sign, grad_fn="SignBackward0",
+    "sign", whole(pointwise.sign), into=pointwise.sign, grad_fn="SignBackward0",
     doc="-1, 0 or 1 by the sign of the input.", vjp=zero_vjp,
 )  # fmt: skip
 lerp = elementwise(
     "lerp",
-    whole(kernels.lerp),
-    into=kernels.lerp,
+    whole(pointwise.lerp),
+    into=pointwise.lerp,
     args="input, end: tensor, weight",
     dtype="float",
     doc="Linear interpolation, `input + weight*(end - input)`.",
@@ -238,13 +238,13 @@ lerp = elementwise(
     vjp=lambda g, out, a, b, w: (g * (1 - w), g * w, g * (b - a)),
 )
 xlogy = elementwise(
-    "xlogy", whole(kernels.xlogy), args=BINARY, dtype="float", doc="`input * log(other)`, and 0 where the input is 0.",
-    into=kernels.xlogy, grad_fn=_xlogy_grad_fn, domain=POSITIVE, vjp=_xlogy_vjp,
+    "xlogy", whole(pointwise.xlogy), args=BINARY, dtype="float", into=pointwise.xlogy,
+    doc="`input * log(other)`, and 0 where the input is 0.", grad_fn=_xlogy_grad_fn, domain=POSITIVE, vjp=_xlogy_vjp,
 )  # fmt: skip
 hypot = elementwise(
     "hypot",
-    whole(kernels.hypot),
-    into=kernels.hypot,
+    whole(pointwise.hypot),
+    into=pointwise.hypot,
     args=BINARY,
     dtype="float",
     grad_fn="HypotBackward0",
@@ -356,7 +356,7 @@ log1p = elementwise(
     domain=(-0.5, 2.0), vjp=lambda g, out, x: (g / (x + 1),),
 )  # fmt: skip
 logaddexp = elementwise(
-    "logaddexp", whole(kernels.logaddexp), into=kernels.logaddexp, args=BINARY, dtype="float",
+    "logaddexp", whole(pointwise.logaddexp), into=pointwise.logaddexp, args=BINARY, dtype="float",
     grad_fn="LogaddexpBackward0",
     doc="`log(exp(input) + exp(other))` without overflow.",
     vjp=lambda g, out, x, y: (g * call("sigmoid", x - y), g * call("sigmoid", y - x)),
@@ -372,7 +372,7 @@ def _round(input: Any, decimals: Any) -> Node:
 
 
 def _rounding(name: str, ufunc: Any, doc: str, *aliases: str) -> Op:
-    into = kernels.unary(ufunc)
+    into = pointwise.unary(ufunc)
     return elementwise(
         name, whole(into), into=into, grad_fn=f"{name.title()}Backward0", doc=doc, vjp=zero_vjp, aliases=aliases
     )
@@ -382,14 +382,14 @@ floor = _rounding("floor", np.floor, "Round down.")
 ceil = _rounding("ceil", np.ceil, "Round up.")
 trunc: Op = _rounding("trunc", np.trunc, "Round towards zero.", "fix")
 round_ = elementwise(
-    "round", whole(kernels.round_half_even), args="input, *, decimals=0", build=_round, vjp=zero_vjp,
-    into=kernels.round_half_even,
+    "round", whole(pointwise.round_half_even), args="input, *, decimals=0", build=_round, vjp=zero_vjp,
+    into=pointwise.round_half_even,
     grad_fn=lambda node: (f"RoundBackward{int(node.params['decimals'] != 0)}", node.inputs),
     doc="Round to the nearest, halves to even, at so many decimals.",
 )  # fmt: skip
 frac = elementwise(
-    "frac", whole(kernels.fraction), dtype="float", grad_fn="FracBackward0", doc="Fractional part.",
-    into=kernels.fraction, vjp=lambda g, out, x: (g,),
+    "frac", whole(pointwise.fraction), dtype="float", grad_fn="FracBackward0", doc="Fractional part.",
+    into=pointwise.fraction, vjp=lambda g, out, x: (g,),
 )  # fmt: skip
 
 # Selection ------------------------------------------------------------------------------------------------------------
@@ -446,18 +446,19 @@ where: Op = elementwise(
     vjp=lambda g, out, c, x, y: (None, where(c, g, 0), where(c, 0, g)),
 )
 maximum = elementwise(
-    "maximum", whole(kernels.at_least), args=BINARY, grad_fn="MaximumBackward0", vjp=_share_ties(gt),
-    into=kernels.at_least,
+    "maximum", whole(pointwise.at_least), args=BINARY, grad_fn="MaximumBackward0", vjp=_share_ties(gt),
+    into=pointwise.at_least,
     doc="The greater of two, NaN if one is; of two equal ones each gets half of the gradient.",
 )  # fmt: skip
 minimum = elementwise(
-    "minimum", whole(kernels.at_most), args=BINARY, grad_fn="MinimumBackward0", vjp=_share_ties(lt),
-    into=kernels.at_most,
+    "minimum", whole(pointwise.at_most), args=BINARY, grad_fn="MinimumBackward0", vjp=_share_ties(lt),
+    into=pointwise.at_most,
     doc="The smaller of two, NaN if one is; of two equal ones each gets half of the gradient.",
 )  # fmt: skip
 clamp = elementwise(
-    "clamp", whole(kernels.clamp), into=kernels.clamp, args="input, min=None, max=None", build=_clamp,
-    grad_fn=_clamp_grad_fn(1, 2), doc="The input held between two bounds, either of which may be left out.",
+    "clamp", whole(pointwise.clamp), into=pointwise.clamp, args="input, min=None, max=None",
+    grad_fn=_clamp_grad_fn(1, 2), build=_clamp,
+    doc="The input held between two bounds, either of which may be left out.",
     aliases=("clip",), vjp=_clamp_vjp,
 )  # fmt: skip
 
@@ -470,7 +471,7 @@ def _one_bound(low: bool, names: tuple[str, GradFn, str]) -> tuple[Op, Op]:
         return where(inside, g, 0), where(inside, 0, g)
 
     name, grad_fn, doc = names
-    into = kernels.at_least if low else kernels.at_most
+    into = pointwise.at_least if low else pointwise.at_most
     args = "input, min" if low else "input, max"
     backward = name.title().replace("_", "") + "Backward"
     weak = weak_aware(f"{backward}1", f"{backward}0")

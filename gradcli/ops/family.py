@@ -7,15 +7,14 @@ from typing import Any
 
 import numpy as np
 
-import gradcli.batching as batching
-import gradcli.layout as layout
-from gradcli.arguments import as_node, kind_of
-from gradcli.batching import Batching
-from gradcli.blocking import ALIGNED, WHOLE, Blocking
-from gradcli.dtypes import BOOL, DEFAULT_DTYPE, DTYPES, INT64, check_dtype, to_float
 from gradcli.errors import GradcliError, did_you_mean, quoted
-from gradcli.infer import broadcast_shapes, cast, operand, promote
-from gradcli.node import OPS, GradFn, Node, Op, Params, Shape, make, register
+from gradcli.graph import batching, layout
+from gradcli.graph.arguments import as_node, kind_of
+from gradcli.graph.batching import Batching
+from gradcli.graph.blocking import ALIGNED, WHOLE, Blocking
+from gradcli.graph.dtypes import BOOL, DEFAULT_DTYPE, DTYPES, INT64, check_dtype, to_float
+from gradcli.graph.infer import broadcast_shapes, cast, operand, promote
+from gradcli.graph.node import OPS, GradFn, Node, Op, Params, Shape, make, register
 
 Vjp = Callable[..., tuple[Node | None, ...]]
 

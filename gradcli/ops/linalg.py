@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-import gradcli.layout as layout
-from gradcli.batching import SOLUTION
-from gradcli.blocking import Blocking, Dims, batch
 from gradcli.errors import GradcliError
-from gradcli.infer import broadcast_shapes, cast, promote
-from gradcli.node import Node, Op, Params, Shape, make
+from gradcli.graph import layout
+from gradcli.graph.batching import SOLUTION
+from gradcli.graph.blocking import Blocking, Dims, batch
+from gradcli.graph.infer import broadcast_shapes, cast, promote
+from gradcli.graph.node import Node, Op, Params, Shape, make
 from gradcli.ops import minors
 from gradcli.ops.diagonal import tril
 from gradcli.ops.elementwise import eq, where

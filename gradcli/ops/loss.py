@@ -8,17 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from gradcli.arguments import Literal, as_choice, as_int, as_node, as_number
-from gradcli.batching import products, sums
-from gradcli.blocking import Blocking, Dims, aligned
-from gradcli.dtypes import INT64, to_float
 from gradcli.errors import GradcliError
-from gradcli.infer import broadcast_shapes, cast, promote
-from gradcli.node import Node, Op, Params, Shape, constant, fitted, make
-from gradcli.ops import kernels, loss_kernels
-from gradcli.ops.block import whole
+from gradcli.graph.arguments import Literal, as_choice, as_int, as_node, as_number
+from gradcli.graph.batching import products, sums
+from gradcli.graph.blocking import Blocking, Dims, aligned
+from gradcli.graph.dtypes import INT64, to_float
+from gradcli.graph.infer import broadcast_shapes, cast, promote
+from gradcli.graph.node import Node, Op, Params, Shape, constant, fitted, make
 from gradcli.ops.elementwise import abs_, clamp, eq, mul, neg, rsqrt, where
 from gradcli.ops.family import apply, call, composite, elementwise, floating, primitive
+from gradcli.ops.kernels import loss_kernels, pointwise
+from gradcli.ops.kernels.inplace import whole
 from gradcli.ops.reduce import mean, sum_
 from gradcli.ops.shape import expand, reshape, sizes
 
@@ -233,7 +233,7 @@ def _masked_fill(input: Any, mask: Any, value: Any) -> Node:
 
 
 masked_fill = elementwise(
-    "masked_fill", whole(kernels.masked_fill), into=kernels.masked_fill, dtype="select",
+    "masked_fill", whole(pointwise.masked_fill), into=pointwise.masked_fill, dtype="select",
     args="input, mask, value: number", build=_masked_fill,
     grad_fn=lambda node: ("MaskedFillBackward0", node.inputs[1:]), torch="masked_fill",
     doc="The input with a number where the mask is true.", vjp=lambda g, out, m, x, value: (None, where(m, 0, g)),

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from gradcli.arguments import as_int, as_node, normalize_axis
-from gradcli.batching import MATRIX_PRODUCT
-from gradcli.blocking import Accumulate, Blocking, Dims
-from gradcli.dtypes import BOOL
 from gradcli.errors import GradcliError
-from gradcli.infer import broadcast_shapes, cast, promote
-from gradcli.node import Node, Op, Params, Shape, make
-from gradcli.ops import partial
+from gradcli.graph.arguments import as_int, as_node, normalize_axis
+from gradcli.graph.batching import MATRIX_PRODUCT
+from gradcli.graph.blocking import Accumulate, Blocking, Dims
+from gradcli.graph.dtypes import BOOL
+from gradcli.graph.infer import broadcast_shapes, cast, promote
+from gradcli.graph.node import Node, Op, Params, Shape, make
+from gradcli.ops import accumulators
 from gradcli.ops.elementwise import contiguous, mul
 from gradcli.ops.family import composite, primitive
 from gradcli.ops.reduce import sum_
@@ -35,7 +35,7 @@ def _product_into(out: Any, a: Any, b: Any) -> None:
 
 def _dot_kernel(a: Any, b: Any) -> Any:
     if a.dtype == b.dtype == np.float32 and len(a) > _LONG:
-        return np.float32(partial.dot_wide(a, b))
+        return np.float32(accumulators.dot_wide(a, b))
     return np.dot(a, b)
 
 
@@ -130,7 +130,7 @@ def _dot_vjp(g: Node, out: Node, a: Node, b: Node) -> tuple[Node, Node]:
     return g * b, g * a
 
 
-PRODUCT = partial.product(np.matmul)
+PRODUCT = accumulators.product(np.matmul)
 
 mm = _primitive("mm", np.matmul, ("matrix", "matrix"), _mm_vjp, "Product of two matrices.", "input, mat2", PRODUCT)
 mv = _primitive(
@@ -147,11 +147,11 @@ dot = _primitive(
     _dot_vjp,
     "Sum of the products of two vectors.",
     "input, tensor",
-    partial.DOT,
+    accumulators.DOT,
 )
 vdot = _primitive(
     "vdot", _dot_kernel, ("vector", "vector"), _dot_vjp, "Sum of the products of two vectors, as dot for real numbers.",
-    BINARY, partial.DOT,
+    BINARY, accumulators.DOT,
 )  # fmt: skip
 
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from gradcli.blocking import WHOLE, Blocking, Dims, kept, over_dims
-from gradcli.dtypes import FLOAT64
-from gradcli.node import Node, Params, Shape
-from gradcli.ops import partial
+from gradcli.graph.blocking import WHOLE, Blocking, Dims, kept, over_dims
+from gradcli.graph.dtypes import FLOAT64
+from gradcli.graph.node import Node, Params, Shape
+from gradcli.ops import accumulators
 from gradcli.ops.family import primitive
 
 
@@ -35,7 +35,7 @@ def _follow(node: Node, dim: int) -> Dims | None:
 primitive(
     "_moments", _kernel, _infer, family="reduction", public=False, args="input, dim",
     doc="The mean and the sum of the squared deviations from it, in float64.",
-    blocking=Blocking(_follow, over_dims, partial.MOMENTS),
+    blocking=Blocking(_follow, over_dims, accumulators.MOMENTS),
 )  # fmt: skip
 
 

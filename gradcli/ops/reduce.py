@@ -8,14 +8,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gradcli.arguments import as_flag, as_node, as_number, normalize_axes, normalize_axis
-from gradcli.batching import ALONG, LINEAR, SUMMED, Batching
-from gradcli.blocking import Accumulate, Blocking, Dims, aligned, except_along, kept, over_dims
-from gradcli.dtypes import BOOL, INT64
 from gradcli.errors import GradcliError, quoted
-from gradcli.infer import cast
-from gradcli.node import Node, Op, Params, Shape, make
-from gradcli.ops import partial
+from gradcli.graph.arguments import as_flag, as_node, as_number, normalize_axes, normalize_axis
+from gradcli.graph.batching import ALONG, LINEAR, SUMMED, Batching
+from gradcli.graph.blocking import Accumulate, Blocking, Dims, aligned, except_along, kept, over_dims
+from gradcli.graph.dtypes import BOOL, INT64
+from gradcli.graph.infer import cast
+from gradcli.graph.node import Node, Op, Params, Shape, make
+from gradcli.ops import accumulators
 from gradcli.ops.elementwise import (
     abs_,
     eq,
@@ -294,27 +294,27 @@ TYPED = "input, dim=None, keepdim=False, *, dtype=None"
 sum_ = _reduction(
     "sum", _sum, args=TYPED, build=_typed("sum"), result=_whole_result, grad_fn=by_axis("SumBackward0", "SumBackward1"),
     doc="Sum.", vjp=lambda g, out, x, dim, keepdim, axis_given: (expand(restore(g, x, dim, keepdim), x.shape),),
-    accumulate=partial.SUM, batching=SUMMED,
+    accumulate=accumulators.SUM, batching=SUMMED,
 )  # fmt: skip
 mean = _reduction(
     "mean", _mean, args=TYPED, build=_typed("mean"), grad_fn=by_axis("MeanBackward0", "MeanBackward1"), doc="Mean.",
     vjp=lambda g, out, x, dim, keepdim, axis_given: (
         expand(restore(g, x, dim, keepdim), x.shape) / max(1, count(x, dim)),
     ),
-    accumulate=partial.MEAN, batching=LINEAR,
+    accumulate=accumulators.MEAN, batching=LINEAR,
 )  # fmt: skip
 prod = _reduction(
     "prod", _prod, args=TYPED, build=_typed("prod"), result=_whole_result, doc="Product.", vjp=_prod_vjp,
     grad_fn=by_axis("ProdBackward0", "ProdBackward1"),
-    accumulate=partial.by_ufunc(np.multiply, lambda dtype: np.float64 if dtype.kind == "f" else np.int64),
+    accumulate=accumulators.by_ufunc(np.multiply, lambda dtype: np.float64 if dtype.kind == "f" else np.int64),
 )  # fmt: skip
 amax = _reduction(
     "amax", _extreme(np.maximum), nonempty=True, grad_fn="AmaxBackward0", vjp=_share_extreme,
-    doc="Maximum; equal ones share the gradient evenly.", accumulate=partial.by_ufunc(np.maximum),
+    doc="Maximum; equal ones share the gradient evenly.", accumulate=accumulators.by_ufunc(np.maximum),
 )  # fmt: skip
 amin = _reduction(
     "amin", _extreme(np.minimum), nonempty=True, grad_fn="AminBackward0", vjp=_share_extreme,
-    doc="Minimum; equal ones share the gradient evenly.", accumulate=partial.by_ufunc(np.minimum),
+    doc="Minimum; equal ones share the gradient evenly.", accumulate=accumulators.by_ufunc(np.minimum),
 )  # fmt: skip
 
 
@@ -353,8 +353,9 @@ def _spread(name: str, kernel: Any, doc: str, vjp: Any, accumulate: Accumulate) 
     return op
 
 
-var = _spread("var", _var, "Variance, with n - correction (1 unless given) in the denominator.", _var_vjp, partial.VAR)
-std = _spread("std", _std, "Standard deviation, the root of var; its gradient at 0 is 0.", _std_vjp, partial.STD)
+var = _spread("var", _var, "Variance, with n - correction (1 unless given) in the denominator.", _var_vjp,
+              accumulators.VAR)  # fmt: skip
+std = _spread("std", _std, "Standard deviation, the root of var; its gradient at 0 is 0.", _std_vjp, accumulators.STD)
 
 
 def _norm_build(input: Any, p: Any, dim: Any, keepdim: Any) -> Node:
@@ -373,7 +374,7 @@ norm = _reduction(
     vjp=_norm_vjp,
     doc="Vector p-norm; p may be inf, -inf or 0.",
     grad_fn="LinalgVectorNormBackward0",
-    accumulate=partial.NORM,
+    accumulate=accumulators.NORM,
 )
 
 
@@ -391,12 +392,12 @@ def _truths(op_name: str) -> Any:
 all_: Op = _reduction(
     "all", lambda x, dim, keepdim, axis_given: np.logical_and.reduce(x, axis=dim, keepdims=keepdim),
     build=_truths("all"), result=lambda d: BOOL, doc="True where all are not zero.",
-    accumulate=partial.by_ufunc(np.logical_and),
+    accumulate=accumulators.by_ufunc(np.logical_and),
 )  # fmt: skip
 any_: Op = _reduction(
     "any", lambda x, dim, keepdim, axis_given: np.logical_or.reduce(x, axis=dim, keepdims=keepdim),
     build=_truths("any"), result=lambda d: BOOL, doc="True where one is not zero.",
-    accumulate=partial.by_ufunc(np.logical_or),
+    accumulate=accumulators.by_ufunc(np.logical_or),
 )  # fmt: skip
 count_nonzero: Op = _reduction(
     "count_nonzero",
@@ -405,7 +406,7 @@ count_nonzero: Op = _reduction(
     args="input, dim=None",
     doc="How many are not zero.",
     build=lambda input, dim: reduce_node(count_nonzero, input, dim, False),
-    accumulate=partial.COUNT,
+    accumulate=accumulators.COUNT,
 )
 
 
@@ -426,7 +427,7 @@ def _arg_reduction(name: str, function: Any, word: str) -> Op:
         axis = None if dim is None else normalize_axis(dim, x.ndim)
         return reduce_node(op, x, axis, keepdim, nonempty=True)
 
-    extreme = partial.first_extreme(np.maximum if word == "maximum" else np.minimum, function)
+    extreme = accumulators.first_extreme(np.maximum if word == "maximum" else np.minimum, function)
     op = _reduction(
         name, _arg(function), result=lambda d: INT64, build=build, args=ONE_DIM,
         doc=f"Index of the {word}, the first of equal ones; in the flattened tensor without dim.",
@@ -495,7 +496,7 @@ def _extreme_row(name: str, whole_kernel: Any, pairwise: Op, arg: Op, word: str)
         grad_fn=f"{name.capitalize()}Backward1", nonempty=True,
         doc=f"The {word} of all (equal ones share the gradient evenly); with dim, the pair (values, indices); "
         f"with a tensor in second place, the elementwise {word}.",
-        accumulate=partial.by_ufunc(np.maximum if name == "max" else np.minimum),
+        accumulate=accumulators.by_ufunc(np.maximum if name == "max" else np.minimum),
     )  # fmt: skip
     return op
 

@@ -8,14 +8,13 @@ from typing import Any
 
 import numpy as np
 
-import gradcli.batching as batching
-import gradcli.layout as layout
-from gradcli.arguments import as_int, as_node, normalize_axes, normalize_axis
-from gradcli.batching import LINEAR
-from gradcli.blocking import VIEW, Blocking, Dims, aligned, except_along
 from gradcli.errors import GradcliError
-from gradcli.infer import cast, promote
-from gradcli.node import Node, Op, Params, Shape, make
+from gradcli.graph import batching, layout
+from gradcli.graph.arguments import as_int, as_node, normalize_axes, normalize_axis
+from gradcli.graph.batching import LINEAR
+from gradcli.graph.blocking import VIEW, Blocking, Dims, aligned, except_along
+from gradcli.graph.infer import cast, promote
+from gradcli.graph.node import Node, Op, Params, Shape, make
 from gradcli.ops.elementwise import row_major
 from gradcli.ops.family import call, composite, primitive
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from gradcli.arguments import as_int
 from gradcli.errors import GradcliError
-from gradcli.node import Node, Op
-from gradcli.ops.block import whole
+from gradcli.graph.arguments import as_int
+from gradcli.graph.node import Node, Op
 from gradcli.ops.elementwise import exp
-from gradcli.ops.erf import erf_into, erfc_into
 from gradcli.ops.family import apply, elementwise, floating
-from gradcli.ops.gamma import digamma_into, lgamma_into, polygamma_into
+from gradcli.ops.kernels.erf import erf_into, erfc_into
+from gradcli.ops.kernels.gamma import digamma_into, lgamma_into, polygamma_into
+from gradcli.ops.kernels.inplace import whole
 
 TWO_OVER_ROOT_PI = 2 / math.sqrt(math.pi)
 

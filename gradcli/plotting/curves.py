@@ -7,15 +7,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gradcli.autodiff import vjp
-from gradcli.dtypes import BOOL, FLOAT64
+from gradcli.autodiff.vjp import vjp
+from gradcli.engine.execute.run import run
+from gradcli.engine.plan.planner import plan
 from gradcli.errors import GradcliError, did_you_mean
-from gradcli.execute import run
-from gradcli.expression import Evaluator
-from gradcli.node import INPUT, Node, constant, toposort
-from gradcli.plan import plan
-from gradcli.syntax import Program
-from gradcli.unused import unused_input
+from gradcli.evaluation.interpret import Evaluator
+from gradcli.graph.dtypes import BOOL, FLOAT64
+from gradcli.graph.node import INPUT, Node, constant, toposort
+from gradcli.language.parse import Program
+from gradcli.language.unused import unused_input
 
 #: Points that are computed one by one, where an expression makes a tensor of each of them.
 MOST_ONE_BY_ONE = 20_000

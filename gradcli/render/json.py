@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcli.render.pieces import parts_of, split_of
+from gradcli.render.parts import parts_of, split_of
 from gradcli.render.text import GraphNode, Label, input_label
 
 # Wide enough for every float that NumPy writes out.

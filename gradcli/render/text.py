@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from gradcli.render.pieces import MOST, ranges_of
+from gradcli.render.parts import MOST, ranges_of
 
 _PREFIX = "tensor("
 # The dtypes that PyTorch takes for granted where there are elements to tell them from.

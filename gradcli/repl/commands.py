@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradcli.dtypes import DTYPES
 from gradcli.errors import GradcliError, closest, did_you_mean
-from gradcli.node import INPUT, Node
+from gradcli.graph.dtypes import DTYPES
+from gradcli.graph.node import INPUT, Node
 from gradcli.repl.pictures import graph, plot
 from gradcli.repl.session import Reply
 from gradcli.repl.workspace import files_below
@@ -65,8 +65,8 @@ def _no_command(word: str) -> GradcliError:
 
 
 def _help(session: Session, name: str) -> Reply:
-    from gradcli.reference import entry, find
-    from gradcli.render.reference import entry_text
+    from gradcli.reference.entries import entry, find
+    from gradcli.reference.listing import entry_text
 
     if name.startswith(":"):
         if name[1:] not in COMMANDS:
@@ -80,8 +80,8 @@ def _help(session: Session, name: str) -> Reply:
 
 
 def _ops(session: Session, name: str) -> Reply:
-    from gradcli.reference import table_named, tables
-    from gradcli.render.reference import list_text
+    from gradcli.reference.entries import table_named, tables
+    from gradcli.reference.listing import list_text
 
     table = table_named(name) if name else None
     if name and table is None:
@@ -126,9 +126,9 @@ def _value(session: Session, rest: str) -> Reply:
 
 
 def _plan(session: Session, rest: str) -> Reply:
-    from gradcli.execute.threads import get_num_threads
-    from gradcli.plan import plan
-    from gradcli.render.plan import plan_text
+    from gradcli.engine.execute.threads import get_num_threads
+    from gradcli.engine.plan.planner import plan
+    from gradcli.engine.plan_report import plan_text
 
     outcome = session.expression(rest, "plan")
     request = session.request(outcome, outcome.node(), ones=True)
@@ -165,7 +165,7 @@ def _delete(session: Session, rest: str) -> Reply:
 
 
 def _dtype(session: Session, rest: str) -> Reply:
-    from gradcli.functions import get_default_dtype, set_default_dtype
+    from gradcli.tensors.functions import get_default_dtype, set_default_dtype
 
     if not rest:
         return Reply(str(get_default_dtype()))
@@ -176,7 +176,7 @@ def _dtype(session: Session, rest: str) -> Reply:
 
 
 def _seed(session: Session, rest: str) -> Reply:
-    from gradcli.functions import manual_seed
+    from gradcli.tensors.functions import manual_seed
 
     manual_seed(_number(rest, "seed", -(2**63), 2**64 - 1))
     return Reply()

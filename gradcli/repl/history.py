@@ -6,7 +6,7 @@ import contextlib
 import os
 import sys
 
-from gradcli.regular import open_regular
+from gradcli.machine.regular import open_regular
 
 _KEPT = 1000
 _LARGE = 1 << 20

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gradcli.errors import GradcliError
-from gradcli.node import Node
+from gradcli.graph.node import Node
 from gradcli.repl.session import Reply
 from gradcli.repl.workspace import Outcome, files_below, inputs_below
 
@@ -23,8 +23,8 @@ _PICTURES = {".svg": "svg", ".png": "png"}
 
 def graph(session: Session, rest: str) -> Reply:
     """`:graph [WHAT] [FILE] EXPR`: the picture in a file, or as DOT."""
-    from gradcli.drawing.request import WHAT, draw
-    from gradcli.render.picture import ENDINGS, format_of, picture
+    from gradcli.drawing.draw import WHAT, draw
+    from gradcli.drawing.picture import ENDINGS, format_of, picture
     from gradcli.storage.document import save_document
 
     what, text = _first_word(rest, WHAT)

@@ -6,15 +6,15 @@ import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from gradcli.arguments import Literal
+from gradcli.engine.execute.run import run
+from gradcli.engine.plan.planner import plan
 from gradcli.errors import GradcliError, Place, Span
-from gradcli.execute import run
-from gradcli.expansion import check_expansion
-from gradcli.expression import Evaluator
-from gradcli.node import CONSTANT, INPUT, Node, Number, input_node, toposort
-from gradcli.plan import plan
+from gradcli.evaluation.expansion import check_expansion
+from gradcli.evaluation.interpret import Evaluator
+from gradcli.graph.arguments import Literal
+from gradcli.graph.node import CONSTANT, INPUT, Node, Number, input_node, toposort
+from gradcli.language.parse import Program, Statement, parse
 from gradcli.storage import FileArray
-from gradcli.syntax import Program, Statement, parse
 
 _WORD = re.compile(r"[^\W\d]\w*")
 

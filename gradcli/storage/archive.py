@@ -9,7 +9,7 @@ from typing import IO, Any
 
 from gradcli.errors import GradcliError, WorkError, did_you_mean
 from gradcli.storage.header import Array, Header, brief, check_size, parse_header, printable, promise, shown
-from gradcli.storage.memory import check_memory, finish, receive
+from gradcli.storage.loading import check_memory, finish, receive
 
 # How the members are compressed that are inflated only as far as they are read: not at all, and with deflate.
 _BOUNDED = (0, 8)

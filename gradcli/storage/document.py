@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 from gradcli.errors import GradcliError, WorkError
-from gradcli.storage.stream import write_all
+from gradcli.storage.pipes import write_all
 from gradcli.storage.target import find_target
 from gradcli.storage.together import together
 

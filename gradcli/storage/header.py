@@ -10,7 +10,7 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 
 from gradcli.errors import WorkError
-from gradcli.storage.stream import take
+from gradcli.storage.pipes import take
 
 DType = np.dtype[Any]
 Array = np.ndarray[Any, DType]

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from gradcli.errors import GradcliError, WorkError
 from gradcli.storage.header import DTYPE_NAMES, DType, shown
+from gradcli.storage.spec import is_url, local_path
 from gradcli.storage.temporary import temporary_name
-from gradcli.storage.urls import is_url, local_path
 
 #: What network file systems answer that do not know `fsync`.
 UNKNOWN_SYNC = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)

@@ -7,13 +7,13 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from gradcli.errors import GradcliError
-from gradcli.storage.blocks import Descriptor
+from gradcli.machine.undisturbed import undisturbed
+from gradcli.storage.file_array import Descriptor
 from gradcli.storage.header import shown
-from gradcli.storage.stream import write_all
+from gradcli.storage.pipes import write_all
+from gradcli.storage.spec import is_url
 from gradcli.storage.target import Target, sync, writing
 from gradcli.storage.temporary import allow_open, create_temporary, sweep, temporary_name
-from gradcli.storage.undisturbed import undisturbed
-from gradcli.storage.urls import is_url
 
 
 class Together:

@@ -14,10 +14,10 @@ import numpy as np
 
 from gradcli.errors import GradcliError, WorkError
 from gradcli.storage.header import Array, DType, shown
-from gradcli.storage.stream import write_all
+from gradcli.storage.pipes import write_all
+from gradcli.storage.spec import is_url
 from gradcli.storage.target import Target, find_array_target, refuse_dtype, writing
 from gradcli.storage.together import Together, refuse_duplicates, together
-from gradcli.storage.urls import is_url
 
 
 def save(path: str, array: Array) -> None:

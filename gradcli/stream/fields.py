@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gradcli.arguments import list_array
-from gradcli.dtypes import BOOL, DEFAULT_DTYPE, DTYPES
+from gradcli.engine.execute.run import execute
 from gradcli.errors import GradcliError, WorkError, did_you_mean
-from gradcli.execute import execute
-from gradcli.node import OPS, fitted
+from gradcli.graph.arguments import list_array
+from gradcli.graph.dtypes import BOOL, DEFAULT_DTYPE, DTYPES
+from gradcli.graph.node import OPS, fitted
 from gradcli.render.json import to_json
 
 # What the answer itself has; a field of an earlier answer gives way.

@@ -1,0 +1,119 @@
+"""From graphs to the graphs of their Jacobians."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from gradcli.autodiff.vjp import vjp
+from gradcli.graph.batching import Family, batch, dense, unit_vectors
+from gradcli.graph.infer import cast
+from gradcli.graph.node import INPUT, OPS, Node, Shape, constant, make, toposort
+
+# What an element of a product of matrices costs for each of its terms, beside one of an elementwise operation.
+_TERM = 0.05
+# What calling a kernel costs, in elements.
+_CALL = 2000
+
+
+def jacobians(output: Node, inputs: Sequence[Node]) -> list[Node | None]:
+    """For each input the Jacobian of `output`, of shape `output.shape + input.shape`; None where there is none.
+
+    One vector-Jacobian product is built, and all unit vectors are pushed through it at once; where the inputs have
+    fewer elements than the output and it costs less, all unit vectors of the inputs are pushed forward instead.
+    """
+    if not output.requires_grad:
+        return [None for _ in inputs]
+    backward = _backward(output, inputs)
+    if output.size <= sum(x.size for x in inputs):
+        return backward
+    forward = _forward(output, inputs)
+    return forward if _cost(forward) < _cost(backward) else backward
+
+
+def _backward(output: Node, inputs: Sequence[Node]) -> list[Node | None]:
+    seed = placeholder(output)
+    found = vjp([output], [seed], inputs)
+    families = batch(found.values(), {seed: unit_vectors(output.shape, _ones(output))})
+    return [_whole(found.get(x), families, output.shape, x.shape) for x in inputs]
+
+
+def _forward(output: Node, inputs: Sequence[Node]) -> list[Node | None]:
+    """By the vector-Jacobian product's own: it is linear in its vector, and its derivative there is the product with
+    the Jacobian from the other side."""
+    vector = tracked_ones(output)
+    pulled = vjp([output], [vector], inputs)
+    results: list[Node | None] = []
+    for x in inputs:
+        gradient = pulled.get(x)
+        if gradient is None or not gradient.requires_grad:
+            results.append(None)
+            continue
+        seed = placeholder(x)
+        pushed = vjp([gradient], [seed], [vector]).get(vector)
+        families = {} if pushed is None else batch([pushed], {seed: unit_vectors(x.shape, _ones(x))})
+        whole = _whole(pushed, families, x.shape, output.shape)
+        order = (*range(x.ndim, x.ndim + output.ndim), *range(x.ndim))
+        params = {"dims": order, "name": "PermuteBackward0"}
+        results.append(None if whole is None else cast(make(OPS["permute"], (whole,), params), x.dtype))
+    return results
+
+
+def hessians(output: Node, inputs: Sequence[Node]) -> list[list[Node | None]]:
+    """The blocks of the Hessian of a scalar, of shape `inputs[i].shape + inputs[j].shape`; None where there is none.
+
+    Blocks below the diagonal are those above it with their dimensions exchanged.
+    """
+    found = vjp([output], [constant(np.ones(output.shape, output.dtype))], inputs) if output.requires_grad else {}
+    blocks: list[list[Node | None]] = [[None] * len(inputs) for _ in inputs]
+    for i, x in enumerate(inputs):
+        gradient = found.get(x)
+        if gradient is None:
+            continue
+        for j, block in enumerate(jacobians(gradient, inputs[i:]), i):
+            blocks[i][j] = block
+            if block is not None and j > i:
+                order = (*range(x.ndim, block.ndim), *range(x.ndim))
+                blocks[j][i] = make(OPS["permute"], (block,), {"dims": order, "name": "PermuteBackward0"})
+    return blocks
+
+
+def placeholder(like: Node) -> Node:
+    """A leaf that stands for a vector until one is put in its place."""
+    return Node(INPUT, (), {"data": None, "name": None}, like.shape, like.dtype, False)
+
+
+def tracked_ones(like: Node) -> Node:
+    """The vector at which a vector-Jacobian product is differentiated.
+
+    Which one does not matter, but a rule may look at it: 0*log(0), for one, is taken for 0. What is left of it in a
+    result is a constant, for no data will be given for it.
+    """
+    ones = _ones(like)
+    return Node(ones.op, (), ones.params, ones.shape, ones.dtype, True)
+
+
+def _ones(like: Node) -> Node:
+    return make(OPS["_filled"], (), {"shape": like.shape, "value": 1, "dtype": like.dtype})
+
+
+def _whole(node: Node | None, families: dict[Node, Family], seed: Shape, own: Shape) -> Node | None:
+    """What a vector-Jacobian product became for all unit vectors; None where it does not depend on the vector."""
+    if node is None or node not in families:
+        return None
+    return dense(families[node], seed)
+
+
+def _cost(roots: Iterable[Node | None]) -> float:
+    """A rough measure of what computing graphs takes."""
+    total = 0.0
+    for node in toposort([root for root in roots if root is not None]):
+        terms = 1.0
+        if node.op.family == "contraction":
+            terms += _TERM * node.inputs[0].shape[-1]
+        elif node.op.name == "_each":
+            total += _CALL * node.shape[0]
+        if not node.op.blocking.view:
+            total += _CALL + node.size * terms
+    return total

@@ -1,0 +1,52 @@
+"""From the graph of a value to the graphs of its gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import gradcli.ops  # noqa: F401  (fills the registry that the rules below refer to)
+from gradcli.graph.dtypes import FLOAT32, is_half
+from gradcli.graph.half_precision import pull
+from gradcli.graph.infer import cast, sum_to
+from gradcli.graph.node import Node, toposort
+
+
+def vjp(outputs: Sequence[Node], grad_outputs: Sequence[Node], wrt: Iterable[Node]) -> dict[Node, Node]:
+    """The vector-Jacobian product: for each of `wrt` that the outputs depend on, the graph of its gradient.
+
+    `grad_outputs` have the outputs' shapes. Since the rules are written in graph operations, the result can be
+    differentiated again. The walk is iterative, so the depth of the graph does not matter.
+    """
+    targets = set(wrt)
+    order = toposort([o for o in outputs if o.requires_grad], stop=lambda n: not n.requires_grad)
+    # Only what lies between an output and a target is worth a rule.
+    needed: set[Node] = set()
+    for node in order:
+        if node in targets or any(i in needed for i in node.inputs):
+            needed.add(node)
+    gradients: dict[Node, Node] = {}
+    for output, gradient in zip(outputs, grad_outputs, strict=True):
+        _accumulate(gradients, output, gradient)
+    result: dict[Node, Node] = {}
+    for node in reversed(order):
+        total = gradients.pop(node, None)
+        if total is None or node not in needed:
+            continue
+        if is_half(node.dtype):
+            total = cast(total, node.dtype)
+        if node in targets:
+            result[node] = total
+        if node.op.vjp is None or not any(i in needed for i in node.inputs):
+            continue
+        pulled = pull(node, total)
+        for child, part in zip(node.inputs, pulled, strict=True):
+            if part is not None and child in needed:
+                _accumulate(gradients, child, part)
+    return result
+
+
+def _accumulate(gradients: dict[Node, Node], node: Node, gradient: Node) -> None:
+    # What comes to a float16 tensor from all sides is rounded once, when it is complete.
+    gradient = cast(sum_to(gradient, node.shape), FLOAT32 if is_half(node.dtype) else node.dtype)
+    known = gradients.get(node)
+    gradients[node] = gradient if known is None else known + gradient

@@ -1,1 +1,0 @@
-"""Derivatives as functions: Jacobians, Hessians, products with them, and checks against differences."""

@@ -1,0 +1,107 @@
+"""The report of a gradient check as text or as one JSON object."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from gradcli.check.compare import DERIVATIVES
+from gradcli.errors import quote
+from gradcli.render.json import to_json
+
+if TYPE_CHECKING:
+    from gradcli.check.compare import Report, Row
+    from gradcli.check.suspects import Suspect
+
+_HEADINGS = ("input", "shape", "checked", "largest error", "relative", "at", "")
+
+
+def check_text(report: Report, source: str) -> str:
+    """A table with a line for each input, what there is to say of the operations, and the verdict."""
+    lines = _table([_HEADINGS, *(_cells(row) for row in report.rows)])
+    lines += [f"note: {note}" for note in report.notes]
+    for row in report.rows:
+        if row.verdict == "wrong":
+            lines.append("")
+            lines.append(f"{row.name}: the {DERIVATIVES[report.order]} is {row.worst.claimed:.6g} {_where(row)},")
+            lines.append(f"{' ' * len(row.name)}  differences give {row.worst.measured:.6g}")
+    for suspect in report.suspects:
+        lines.append("")
+        lines += _suspect_lines(suspect, source)
+    lines.append("")
+    lines.append(_verdict(report))
+    return "\n".join(lines)
+
+
+def _table(rows: list[tuple[str, ...]]) -> list[str]:
+    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
+    # Numbers are aligned at the right.
+    lines = []
+    for row in rows:
+        cells = [w.rjust(n) if k in (3, 4) else w.ljust(n) for k, (w, n) in enumerate(zip(row, widths, strict=True))]
+        lines.append("  ".join(cells).rstrip())
+    return lines
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    many = f"{row.entries} {'entry' if row.entries == 1 else 'entries'}" if row.entries else "a direction"
+    at = "" if row.place is None else str(list(row.place)) if row.place else "-"
+    return (row.name, str(row.shape), many, f"{row.largest:.1e}", f"{row.relative:.1e}", at, row.verdict)
+
+
+def _where(row: Row) -> str:
+    if row.place is None:
+        return "along a random direction"
+    return f"at {list(row.place)}" if row.place else "here"
+
+
+def _suspect_lines(suspect: Suspect, source: str) -> list[str]:
+    slope = suspect.slope
+    if slope.verdict == "undefined":
+        first = f"{suspect.op} is not finite here: its gradient may be nan even where its value is not used"
+    elif slope.verdict == "kink":
+        first = f"{suspect.op} is not smooth here: its slope jumps, and the gradient lies between both sides"
+    else:
+        first = f"suspicious: the derivative of {suspect.op} for operand {suspect.operand + 1} is {slope.claimed:.6g} "
+        first += f"along a random direction, differences give {slope.measured:.6g}"
+    return [first, *(quote(source, suspect.span) if suspect.span is not None else [])]
+
+
+def _verdict(report: Report) -> str:
+    verdicts = {row.verdict for row in report.rows}
+    what = f"{DERIVATIVES[report.order]}s"
+    if "wrong" in verdicts:
+        names = ", ".join(row.name for row in report.rows if row.verdict == "wrong")
+        return f"{what} differ from central differences: {names}"
+    text = f"{what} agree with central differences"
+    if "kink" in verdicts:
+        text += ", except on kinks, where both sides differ"
+    if "symmetric" in verdicts:
+        text += ", for symmetric matrices: a derivative of one triangle alone is not given"
+    if "edge" in verdicts:
+        text += ", except where the expression is undefined nearby"
+    return text
+
+
+def check_json(report: Report, source: str) -> str:
+    """One line of strict JSON."""
+    rows: list[dict[str, Any]] = []
+    for row in report.rows:
+        rows.append(
+            {
+                "name": row.name,
+                "shape": list(row.shape),
+                "entries": row.entries,
+                "verdict": row.verdict,
+                "max_abs_error": row.largest,
+                "max_rel_error": row.relative,
+                "index": None if row.place is None else list(row.place),
+                "gradient": row.worst.claimed,
+                "difference": row.worst.measured,
+            }
+        )
+    found = [
+        {"op": s.op, "operand": s.operand, "verdict": s.slope.verdict, "gradient": s.slope.claimed,
+         "difference": s.slope.measured, "span": None if s.span is None else list(s.span)}
+        for s in report.suspects
+    ]  # fmt: skip
+    return to_json({"ok": report.ok, "order": report.order, "inputs": rows, "operations": found, "notes": report.notes})

@@ -1,0 +1,104 @@
+"""Which operation of a graph has a derivative that differs from its differences, and which sits on a kink."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gradcli.check.slopes import KINK, UNDEFINED, WRONG, Slope, Tolerance, compare
+from gradcli.engine.execute.run import execute, op_by_op
+from gradcli.errors import GradcliError, Span
+from gradcli.graph.half_precision import rounds, unrounded, widened
+from gradcli.graph.infer import cast, sum_to
+from gradcli.graph.node import Node, constant, input_node, make, toposort
+
+# So many are named; the others mostly follow from them.
+_MOST = 5
+
+
+class Suspect(NamedTuple):
+    """An operation that was checked on its own."""
+
+    op: str
+    operand: int
+    slope: Slope
+    span: Span | None
+
+
+def suspects(outputs: Sequence[Node], known: Mapping[Node, np.ndarray], tol: Tolerance, seed: int) -> list[Suspect]:
+    """The operations below `outputs` whose derivative is wrong, or not smooth, at the values that the graph has.
+
+    `known` has the values of leaves. Each operation is moved along one random direction for each tracked operand.
+    """
+    order = [node for node in toposort(outputs) if node.requires_grad and node.op.vjp is not None and node.inputs]
+    needed = list(dict.fromkeys([child for node in order for child in (node, *node.inputs)]))
+    values = dict(zip(needed, _values(needed, known), strict=True))
+    rng = np.random.default_rng(seed)
+    found = [suspect for node in order for suspect in _check(node, values, tol, rng)]
+    for verdict in (WRONG, UNDEFINED, KINK):
+        some = [suspect for suspect in found if suspect.slope.verdict == verdict]
+        if some:
+            return _distinct(some)
+    return []
+
+
+def _distinct(found: list[Suspect]) -> list[Suspect]:
+    """One for each place in the source, and for each operation that has none."""
+    unique = {(s.op, s.span): s for s in reversed(found)}
+    return list(reversed(unique.values()))[:_MOST]
+
+
+def _values(nodes: Sequence[Node], known: Mapping[Node, np.ndarray]) -> list[np.ndarray]:
+    for leaf, array in known.items():
+        leaf.params["data"] = array
+    return op_by_op(nodes)
+
+
+def _check(
+    node: Node, values: Mapping[Node, np.ndarray], tol: Tolerance, rng: np.random.Generator
+) -> list[Suspect]:  # fmt: skip
+    value = values[node]
+    arrays = [values[child] for child in node.inputs]
+    if rounds(node):
+        # Differences of rounded results would say nothing.
+        node = unrounded(node, tuple([widened(child) for child in node.inputs]))
+        arrays = [array.astype(child.dtype) for array, child in zip(arrays, node.inputs, strict=True)]
+    kernel, rule, params = node.op.kernel, node.op.vjp, node.params
+    assert kernel is not None and rule is not None
+    if not np.isfinite(value).all() and all(np.isfinite(array).all() for array in arrays):
+        return [Suspect(node.op.name, 0, Slope(math.nan, math.nan, UNDEFINED), node.span)]
+    leaves = tuple([_leaf(child, array) for child, array in zip(node.inputs, arrays, strict=True)])
+    weight = rng.uniform(0.5, 1.5, node.shape).astype(node.dtype)
+    pulled = rule(constant(weight), make(node.op, leaves, params), *leaves, **params)
+    found = []
+    for k, (child, gradient) in enumerate(zip(leaves, pulled, strict=True)):
+        if not child.requires_grad or not child.size:
+            continue
+        direction = (rng.uniform(0.5, 1.5, child.shape) * rng.choice((-1.0, 1.0), child.shape)).astype(child.dtype)
+        claimed = 0.0
+        if gradient is not None:
+            (array,) = execute([cast(sum_to(gradient, child.shape), child.dtype)])
+            claimed = float(np.sum(array.astype(np.float64) * direction))
+
+        def moved(t: float, k: int = k, direction: np.ndarray = direction) -> Sequence[np.ndarray]:
+            operands = [a + a.dtype.type(t) * direction if j == k else a for j, a in enumerate(arrays)]
+            with np.errstate(all="ignore"):
+                return [np.asarray(kernel(*operands, **params)).astype(np.float64)]
+
+        size = float(np.abs(arrays[k]).max())
+        try:
+            slope = compare(moved, [weight.astype(np.float64)], claimed, size if np.isfinite(size) else 1.0, tol)
+        except GradcliError:
+            # Beside the point the operation may not be defined, such as the Cholesky factor.
+            continue
+        if slope.verdict in (WRONG, KINK):
+            found.append(Suspect(node.op.name, k, slope, node.span))
+    return found
+
+
+def _leaf(child: Node, array: Any) -> Node:
+    """An operand that stands alone; numbers and constants stay what they are."""
+    return input_node(array, requires_grad=True) if child.requires_grad else child if child.weak else constant(array)

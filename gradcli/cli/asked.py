@@ -1,0 +1,232 @@
+"""What commands that take an expression and inputs have in common: reading both, and building the request."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gradcli.cli.derivative_options import Derivatives
+from gradcli.cli.inputs import STANDARD_INPUT, Value, load_all, parse_inputs
+from gradcli.errors import GradcliError, WorkError
+from gradcli.language.parse import parse
+
+if TYPE_CHECKING:
+    from gradcli.evaluation.request import Request
+    from gradcli.graph.node import Node
+    from gradcli.language.parse import Program
+
+DTYPES = ["float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "bool"]
+
+# A file larger than this is no expression, but data or /dev/zero.
+_LONGEST_SOURCE = 64 << 20
+_LONGEST_SHOWN = 60
+_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
+
+
+# Where the words of the command line are kept: what was taken for an option may have been meant as the expression.
+_WORDS = "gradcli.words"
+
+
+class ExpressionCommand(click.Command):
+    """A command whose expression may begin with a minus sign."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta[_WORDS] = list(args)
+        flags: set[str] = {"h"}
+        valued: set[str] = set()
+        for param in self.params:
+            letters = {o[1] for o in param.opts if o.startswith("-") and len(o) == 2}
+            (flags if getattr(param, "is_flag", False) else valued).update(letters)
+        words = []
+        for k, word in enumerate(args):
+            if word == "--":
+                words += args[k:]
+                break
+            # A leading space means nothing to the expression and tells click that this is no option.
+            words.append(word if _is_option(word, flags, valued) else f" {word}")
+        return super().parse_args(ctx, words)
+
+
+def _is_option(word: str, flags: set[str], valued: set[str]) -> bool:
+    """Whether a word is written like one of the short options, or not like one at all."""
+    if not word.startswith("-") or word == "-" or word.startswith("--"):
+        return True
+    for letter in word[1:]:
+        if letter in valued:
+            return True
+        if letter not in flags:
+            return False
+    return True
+
+
+class Size(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    """A number of bytes, such as 500MB or 2GiB."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        found = re.fullmatch(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([kmgt]?i?)b?\s*", str(value).lower())
+        # More than this is no limit, whatever it is.
+        count = min(float(found[1]) * _UNITS[found[2]], 2.0**63) if found is not None and found[2] in _UNITS else 0
+        if count < 1:
+            # A minus sign may have been given a space in front: see `ExpressionCommand`.
+            raise GradcliError(f"{str(value).strip()!r} is not a size", hint="write it as 500MB, 2GB or 1.5GiB")
+        return int(count)
+
+
+#: What is expected to take longer than an hour is refused without it.
+patience = click.option("--yes", "patient", is_flag=True, help="Compute also what is expected to take over an hour.")
+
+
+class Asked:
+    """The words of a command line: the expression, its inputs, what to differentiate."""
+
+    __slots__ = ("program", "values", "vector", "wanted", "dtype", "seed", "derivatives")
+
+    def __init__(
+        self, items: tuple[str, ...], source: str | None, wrt: str | None, no_grad: bool, grad_output: str | None,
+        dtype: str | None, seed: int | None, derivatives: Derivatives | None = None,
+    ) -> None:  # fmt: skip
+        words = list(items)
+        program = expression_of(words, None) if source is None else None
+        self.values = parse_inputs(words)
+        self.vector = Value("--grad-output", grad_output) if grad_output is not None else None
+        self.derivatives = derivatives
+        vectors = derivatives.vectors if derivatives is not None else []
+        paths = [source, *(v.path for v in (*self.values, *vectors)), self.vector.path if self.vector else None]
+        if paths.count(STANDARD_INPUT) > 1:
+            raise GradcliError("only one thing can be read from standard input")
+        self.program: Program = expression_of(words, source) if program is None else program
+        self.wanted = wanted_names(wrt, no_grad, grad_output)
+        self.dtype = dtype
+        self.seed = seed
+
+    def load(self) -> tuple[Request, dict[str, Any], Any]:
+        """The request built, the data of its inputs (files are opened, not read) and the vector, None if not given."""
+        return self._requested(load_all)
+
+    def look(self) -> tuple[Request, frozenset[Node]]:
+        """The request built from what is known of its inputs without reading them, and the leaves of large files."""
+        request, inputs, vector = self._requested(lambda values: [value.look(dtype) for value, dtype in values])
+        return request, request.files(inputs, vector)
+
+    def _requested(self, load: Callable[[Any], list[Any]]) -> tuple[Request, dict[str, Any], Any]:
+        """The request, its inputs as `load` gives them, and the vector."""
+        from gradcli.evaluation.request import Form, prepare, vector_for, vector_form
+
+        self._settle()
+        # Vectors in float64: the value decides later what they are rounded to.
+        vectors = [*([self.vector] if self.vector else []), *(self.derivatives.vectors if self.derivatives else [])]
+        loaded = load([*((value, self.dtype) for value in self.values), *((vector, "float64") for vector in vectors)])
+        inputs = {value.name: array for value, array in zip(self.values, loaded, strict=False)}
+        vectors = loaded[len(inputs) :]
+        given = vectors.pop(0) if self.vector is not None else None
+        forms = [Form(name, array.shape, array.dtype, _is_packed(array)) for name, array in inputs.items()]
+        try:
+            request = prepare(self.program, forms, self.wanted, vector_form(given), not self.derivatives)
+            if self.derivatives is not None:
+                self.derivatives.add_to(request, vectors)
+            return request, inputs, None if given is None else vector_for(request, given)
+        except GradcliError as error:
+            error.source = self.program.source if error.source is None else error.source
+            raise
+
+    def arrays(self) -> dict[str, Any]:
+        """The inputs as arrays, wholly read."""
+        import numpy as np
+
+        self._settle()
+        opened = load_all([(value, self.dtype) for value in self.values])
+        arrays = [array if isinstance(array, np.ndarray) else array.load() for array in opened]
+        return {value.name: array for value, array in zip(self.values, arrays, strict=True)}
+
+    def _settle(self) -> None:
+        """Set what literals are computed with."""
+        from gradcli.tensors.functions import manual_seed, set_default_dtype
+
+        if self.seed is not None:
+            manual_seed(self.seed)
+        if self.dtype is not None and self.dtype.startswith("float"):
+            set_default_dtype(self.dtype)
+
+
+def expression_of(words: list[str], source: str | None) -> Program:
+    """The expression of a command: from the file `source`, or else the first of `words`, which is taken off them."""
+    if source is None and not words:
+        hint = _negated_name()
+        if hint is not None:
+            raise GradcliError("missing argument 'EXPR'", hint=hint)
+        raise click.UsageError("Missing argument 'EXPR'.")
+    try:
+        return parse(words.pop(0).lstrip(" ") if source is None else read_source(source))
+    except GradcliError as error:
+        error.hint = _negated_name() or error.hint
+        raise
+
+
+def _negated_name() -> str | None:
+    """A hint where an expression such as -q, beside an input q, was taken for an option."""
+    context = click.get_current_context()
+    words: list[str] = context.meta[_WORDS]
+    if "--" in words:
+        return None
+    for word in words:
+        if not re.fullmatch(r"-[^\W\d]\w*", word):
+            continue
+        given = [item for item in words if item.startswith(f"{word[1:]}=")]
+        if given:
+            # Imported here: hardly any command comes to this.
+            import shlex
+
+            shown = shlex.quote(given[0]) if len(given[0]) <= _LONGEST_SHOWN else f"{word[1:]}=..."
+            return f"an expression that looks like an option follows --: {context.command_path} -- '{word}' {shown}"
+    return None
+
+
+def _is_packed(array: Any) -> bool:
+    """Whether the elements of an array, or of a file, lie in row-major order."""
+    return bool(array.flags.c_contiguous if hasattr(array, "flags") else array.c_contiguous)
+
+
+def wanted_names(wrt: str | None, no_grad: bool, grad_output: str | None) -> list[str] | None:
+    """The inputs to differentiate: None for every floating-point one."""
+    if no_grad and (wrt is not None or grad_output is not None):
+        option = "--wrt" if wrt is not None else "--grad-output"
+        raise GradcliError(f"--no-grad and {option} contradict each other")
+    if wrt is None:
+        return [] if no_grad else None
+    names = [name.strip() for name in wrt.split(",")]
+    if not all(names):
+        raise GradcliError("--wrt takes names of inputs", hint="as in --wrt x,y; --no-grad differentiates nothing")
+    return names
+
+
+def read_source(path: str) -> str:
+    """The text of an expression file."""
+    name = "standard input" if path == STANDARD_INPUT else path or "''"
+    try:
+        if path != STANDARD_INPUT:
+            with open(path, "rb") as file:
+                data = file.read(_LONGEST_SOURCE + 1)
+        elif sys.stdin is None:
+            raise WorkError("standard input is closed")
+        else:
+            data = sys.stdin.buffer.read(_LONGEST_SOURCE + 1)
+    except FileNotFoundError as error:
+        hint = "-f names the file with the expression; an expression that begins with a minus sign can follow --"
+        raise WorkError(f"cannot read {name}: {error.strerror}", hint=hint) from None
+    except OSError as error:
+        raise WorkError(f"cannot read {name}: {error.strerror or error}") from None
+    except ValueError:
+        raise WorkError(f"cannot read {name}: no file can have this name") from None
+    if len(data) > _LONGEST_SOURCE:
+        raise WorkError(f"{name} is too long for an expression", hint=f"at most {_LONGEST_SOURCE >> 20} MB are read")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise WorkError(f"cannot read {name}: it is not UTF-8 text (line {line})") from None

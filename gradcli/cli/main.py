@@ -1,0 +1,160 @@
+"""The command line: parse, call one function of the library, print. Only this package knows click."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from gradcli import __version__
+from gradcli.cli.asked import ExpressionCommand
+from gradcli.cli.batch import batch_command
+from gradcli.cli.check import check_command
+from gradcli.cli.derive import derive_command
+from gradcli.cli.eval import eval_command
+from gradcli.cli.explain import explain_command
+from gradcli.cli.graph import graph_command
+from gradcli.cli.ops import ops_command
+from gradcli.cli.plot import plot_command
+from gradcli.cli.repl import repl_command
+from gradcli.cli.stream import stream_command
+from gradcli.errors import GradcliError, WorkError
+
+EXAMPLES = """\b
+Examples:
+  gradcli eval 'mean(2*(3*x+7)**2)' 'x=ones(2,2)'
+  gradcli eval 'sum((X@w - y)**2)' X=data.npy y=labels.npy 'w=zeros(3)' --wrt w
+  gradcli eval 'softmax(x, 0)[1]' 'x=[1, 2, 3]' --json
+"""
+
+_COMPLETE = "_GRADCLI_COMPLETE"
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    help=f"Evaluate tensor expressions and differentiate them, with PyTorch's semantics.\n\n{EXAMPLES}",
+    epilog=f'\b\nShell completion, for bash (also zsh, fish):\n  eval "$({_COMPLETE}=bash_source gradcli)"',
+)
+@click.version_option(__version__, message="gradcli %(version)s")
+def cli() -> None:
+    """All commands hang here."""
+
+
+cli.add_command(eval_command)
+cli.add_command(explain_command)
+cli.add_command(batch_command)
+cli.add_command(check_command)
+cli.add_command(stream_command)
+cli.add_command(derive_command)
+cli.add_command(graph_command)
+cli.add_command(ops_command)
+cli.add_command(plot_command)
+cli.add_command(repl_command)
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command and give its exit code; whatever goes wrong ends as one plain report on standard error."""
+    options = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    try:
+        for stream in (sys.stdout, sys.stderr):
+            # A terminal that cannot show a character gets a mark for it instead of an exception.
+            if hasattr(stream, "reconfigure"):
+                stream.reconfigure(errors="backslashreplace")
+        code = _run_click(arguments or ["--help"])
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        # Whoever read the output has seen enough.
+        return 0
+    except KeyboardInterrupt as stopped:
+        _flush()
+        return getattr(stopped, "code", 130)
+    except Exception as error:
+        _flush()
+        return _report(_as_error(error), "--json" in options)
+
+
+def _flush() -> None:
+    """What was written before an error is part of the answer, and comes before the report."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        # The error that is reported came first.
+        pass
+
+
+def _run_click(arguments: list[str]) -> int:
+    """Run click without its own main(), which would answer a closed pipe or an interrupt in its own way."""
+    if _COMPLETE in os.environ:
+        from click.shell_completion import shell_complete
+
+        try:
+            return shell_complete(cli, {}, "gradcli", _COMPLETE, os.environ[_COMPLETE])
+        except (KeyError, ValueError):
+            hint = "the shell itself asks for completions"
+            raise GradcliError("the line to complete is missing", hint=hint) from None
+    try:
+        with cli.make_context("gradcli", list(arguments)) as context:
+            cli.invoke(context)
+        return 0
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.UsageError as error:
+        command = error.ctx.command_path if error.ctx else "gradcli eval" if "eval" in arguments[:1] else "gradcli"
+        hint = f"`{command} --help` shows what it takes"
+        takes_expression = error.ctx is not None and isinstance(error.ctx.command, ExpressionCommand)
+        if isinstance(error, click.NoSuchOption) and takes_expression:
+            hint += "; an expression that begins with -- is written after a -- of its own"
+        raise GradcliError(_in_our_style(error.format_message()), hint=hint) from None
+    except click.ClickException as error:
+        raise GradcliError(_in_our_style(error.format_message())) from None
+
+
+def _in_our_style(message: str) -> str:
+    """click's sentences as the lines that all other errors are."""
+    return message[:1].lower() + message[1:].rstrip(".")
+
+
+def _as_error(error: Exception) -> GradcliError:
+    """What is reported of an exception."""
+    if isinstance(error, GradcliError):
+        return error
+    if isinstance(error, OSError):
+        # Reading and writing files report for themselves; what is left is the text for standard output.
+        return WorkError(f"cannot write standard output: {error.strerror or error}")
+    if isinstance(error, MemoryError):
+        return WorkError("not enough memory for this")
+    if isinstance(error, ImportError):
+        # Libraries of machine code that the system has no room to load, or that are installed wrongly.
+        reason = " ".join(str(error).split()).rpartition("Original error was: ")[2][:200]
+        return WorkError(f"cannot load the library {error.name or 'NumPy'}: {reason}")
+    return WorkError(
+        f"internal error: {type(error).__name__}: {error}",
+        hint="this is a mistake in gradcli: please report it, with the command that led to it",
+    )
+
+
+def _report(error: GradcliError, as_json: bool) -> int:
+    """Write an error to standard error, in JSON if the results were asked for in JSON, and give the exit code."""
+    if as_json:
+        # Not gradcli.render.json, which needs NumPy.
+        from json import dumps
+
+        text = dumps({"error": {"message": error.message, "span": error.span, "hint": error.hint}})
+    else:
+        text = f"gradcli: {error.render()}"
+    stream = sys.stderr
+    if stream is not None:
+        if not stream.encoding.lower().startswith("utf"):
+            # One column, like the dots: the carets below must not shift.
+            text = text.replace("…", "~")
+        try:
+            stream.write(text + "\n")
+            stream.flush()
+        except OSError:
+            # Nobody is listening to errors either.
+            pass
+    return error.exit_code

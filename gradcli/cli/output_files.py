@@ -1,0 +1,254 @@
+"""Where results are written: the -o options."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from gradcli.errors import GradcliError, WorkError, did_you_mean
+from gradcli.machine.limits import MEMORY_LIMIT
+
+if TYPE_CHECKING:
+    from gradcli.storage.header import Array
+    from gradcli.storage.together import Together
+
+Shape = tuple[int, ...]
+
+# Results of more bytes are written while they are computed.
+_LARGE = 64 << 20
+# Of results that are only shown in part, parts of so many elements are kept in place of all.
+_MOST_SHOWN = 1 << 16
+_STANDARD_OUTPUT = "-"
+_ALSO_STANDARD_OUTPUT = ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
+
+
+class Outputs:
+    """Single targets with their paths, and folders that take all results."""
+
+    __slots__ = ("targets", "folders")
+
+    def __init__(self, options: tuple[str, ...], names: list[str], wrt: list[str] | None, more: list[str]) -> None:
+        """`names` are the inputs, `wrt` those to differentiate (None: not known before their dtypes are), `more` what
+        can be written besides the value and gradients."""
+        self.targets: dict[str, str] = {}
+        self.folders: list[str] = []
+        known = ["value", *(f"{name}.grad" for name in names), *more]
+        for option in options:
+            target, equals, path = option.partition("=")
+            if not equals and (option.endswith(("/", os.sep)) or os.path.isdir(option)):
+                self.folders.append(_in_full(option))
+            elif not equals or not path:
+                hint = "write -o x.grad=FILE, -o value=FILE or -o FOLDER/"
+                raise GradcliError(f"cannot understand -o {option}", hint=hint)
+            elif target not in known:
+                hint = did_you_mean(target, known) or f"there are {', '.join(known)}"
+                raise GradcliError(f"there is no result {target!r} to write", hint=hint)
+            elif target in self.targets:
+                raise GradcliError(f"{target} is written twice", hint="give each -o target once")
+            elif wrt is not None and not set(_inputs_of(target)) <= set(wrt):
+                raise GradcliError(f"{target} is not computed", hint="--wrt names the inputs to differentiate")
+            else:
+                self.targets[target] = _STANDARD_OUTPUT if path in _ALSO_STANDARD_OUTPUT else path
+        if list(self.targets.values()).count(_STANDARD_OUTPUT) > 1:
+            raise GradcliError("only one result can go to standard output")
+
+    @property
+    def standard_output(self) -> bool:
+        """Whether standard output carries an array, and so no text."""
+        return _STANDARD_OUTPUT in self.targets.values()
+
+    def __bool__(self) -> bool:
+        return bool(self.targets or self.folders)
+
+    def check(self) -> None:
+        """Refuse, before anything is computed, what can already be seen not to be writable."""
+        if self.targets:
+            from gradcli.storage import check_writable
+
+            check_writable(list(self.targets.values()))
+        for folder in self.folders:
+            with _creating(folder):
+                if _is_elsewhere(folder):
+                    from gradcli.storage.remote import check_remote
+
+                    check_remote(folder)
+                elif not os.path.isdir(folder):
+                    missing = _missing(folder)
+                    parent = os.path.dirname(missing[0]) or "."
+                    if os.path.lexists(missing[0]) or not os.path.isdir(parent):
+                        raise WorkError(f"cannot create the folder {folder}: {missing[0]} is not a folder")
+                    if not os.access(parent, os.W_OK):
+                        raise WorkError(f"cannot create the folder {folder}: {parent} is not writable")
+
+    @contextlib.contextmanager
+    def opened(self, forms: dict[str, tuple[Shape, Any]], summary: bool) -> Iterator[Opened]:
+        """Places for results of the given shapes and dtypes, written wholly when the block ends well, or not at all.
+
+        With `summary`, large results that go nowhere else are kept only as far as their print shows them.
+        """
+        items = self._items(forms)
+        most = _most_kept(forms)
+        if not items and all(_size(form) <= most for form in forms.values()):
+            yield Opened({}, [], None)
+            return
+        from gradcli.cli.signals import stopping_cleanly
+        from gradcli.storage import Edges, can_stream, check_writable, streaming
+        from gradcli.storage.together import together
+
+        # That nobody reads standard output any more is no reason to leave out the files.
+        with stopping_cleanly(), self._created_folders(), together(patient=True) as files:
+            check_writable([path for _, path in items])
+            streamed = [(name, path) for name, path in items if _size(forms[name]) > most and can_stream(path)]
+            with streaming([(path, *forms[name]) for name, path in streamed], files) as opened:
+                sinks: dict[str, Any] = {}
+                for (name, _), sink in zip(streamed, opened, strict=True):
+                    sinks[name] = Several([*sinks[name].sinks, sink]) if name in sinks else Several([sink])
+                if summary:
+                    written = {name for name, _ in items}
+                    shown = [name for name, form in forms.items() if name not in written and _is_cut(form, most)]
+                    sinks.update({name: Edges(*forms[name]) for name in shown})
+                yield Opened(sinks, [item for item in items if item not in streamed], files)
+
+    def _items(self, forms: dict[str, tuple[Shape, Any]]) -> list[tuple[str, str]]:
+        """What to write where; asking by name for a result that there is not is an error."""
+        for target in self.targets:
+            if target not in forms:
+                if not target.endswith(".grad"):
+                    raise GradcliError(f"{target} is not computed", hint="the input is not differentiated")
+                raise GradcliError(f"{target} is None: there is no gradient to write", hint=_no_gradient(forms))
+        folders = [(name, os.path.join(folder, f"{name}.npy")) for folder in self.folders for name in forms]
+        return [*self.targets.items(), *folders]
+
+    @contextlib.contextmanager
+    def _created_folders(self) -> Iterator[None]:
+        """Make the folders that do not exist, and take them away again when the block fails."""
+        from gradcli.machine.undisturbed import undisturbed
+
+        created: list[str] = []
+        try:
+            for folder in self.folders:
+                for directory in _missing(folder):
+                    with _creating(folder), undisturbed():
+                        os.mkdir(directory)
+                        created.append(directory)
+            yield
+        except BaseException:
+            for directory in reversed(created):
+                with contextlib.suppress(OSError):
+                    os.rmdir(directory)
+            raise
+
+
+def _inputs_of(target: str) -> list[str]:
+    """The inputs that a result belongs to: x and y for `x,y.hessian`, none for `value`."""
+    names = target.rpartition(".")[0]
+    return names.split(",") if names else []
+
+
+class Several:
+    """A result that goes to several files."""
+
+    __slots__ = ("sinks",)
+
+    def __init__(self, sinks: list[Any]) -> None:
+        self.sinks = sinks
+
+    @property
+    def shape(self) -> Shape:
+        return self.sinks[0].shape
+
+    @property
+    def dtype(self) -> Any:
+        return self.sinks[0].dtype
+
+    def flat(self) -> Several:
+        return Several([sink.flat() for sink in self.sinks])
+
+    def write(self, axis: int, start: int, block: Array) -> None:
+        for sink in self.sinks:
+            sink.write(axis, start, block)
+
+    def __getitem__(self, index: Any) -> Array:
+        return self.sinks[0][index]
+
+
+class Opened:
+    """The places that are ready: `sinks` takes large results piece by piece, the others are written at the end."""
+
+    __slots__ = ("sinks", "items", "_files")
+
+    def __init__(self, sinks: dict[str, Any], items: list[tuple[str, str]], files: Together | None) -> None:
+        self.sinks = sinks
+        self.items = items
+        self._files = files
+
+    def write(self, results: dict[str, Any]) -> None:
+        """Write the results that were kept in memory; they get their names together with the large ones."""
+        if self.items:
+            from gradcli.storage import save_all
+
+            save_all([(path, results[name]) for name, path in self.items], self._files)
+
+
+def _size(form: tuple[Shape, Any]) -> int:
+    return math.prod(form[0]) * int(form[1].itemsize)
+
+
+def _is_cut(form: tuple[Shape, Any], most: int) -> bool:
+    """Whether a result is shown in part, and that part takes little: of many short dimensions it is nearly all."""
+    return _size(form) > most and math.prod([min(n, 6) for n in form[0]]) <= _MOST_SHOWN
+
+
+def _most_kept(forms: dict[str, tuple[Shape, Any]]) -> int:
+    """The size of the largest result that is kept in memory, wherever it goes."""
+    limit = MEMORY_LIMIT.get()
+    # Where little memory may be used, large ones stream as long as there are some.
+    return _LARGE if limit is None or sum(map(_size, forms.values())) <= limit // 2 else min(_LARGE, limit // 16)
+
+
+def _no_gradient(forms: dict[str, tuple[Shape, Any]]) -> str:
+    """Why there may be no gradient."""
+    if len(forms) == 1 and math.prod(forms["value"][0]) != 1:
+        return "for a value that is no scalar give --grad-output 1"
+    return "the value does not depend on it, or it is no floating-point input"
+
+
+def _in_full(folder: str) -> str:
+    """A folder that may be given as a file:// URL."""
+    if "://" not in folder:
+        return folder
+    from gradcli.storage.spec import local_path
+
+    return local_path(folder)
+
+
+def _is_elsewhere(folder: str) -> bool:
+    from gradcli.storage.spec import is_url
+
+    return is_url(folder)
+
+
+def _missing(folder: str) -> list[str]:
+    """The directories to create for `folder`, outermost first."""
+    missing: list[str] = []
+    if _is_elsewhere(folder):
+        # An object store has no folders.
+        return missing
+    path = folder.rstrip("/" + os.sep)
+    while path and not os.path.isdir(path):
+        missing.append(path)
+        path = os.path.dirname(path)
+    return missing[::-1]
+
+
+@contextlib.contextmanager
+def _creating(folder: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise WorkError(f"cannot create the folder {folder}: {error.strerror or error}") from None
+    except ValueError:
+        raise WorkError(f"cannot create the folder {folder}: no file can have this name") from None

@@ -1,0 +1,148 @@
+"""The items of a batch dealt to a cluster: chunks of neighbours, their parts given back in order."""
+
+from __future__ import annotations
+
+import os
+import threading
+import uuid
+from collections.abc import Generator, Iterator, Sequence
+from contextvars import copy_context
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from gradcli.batch.job import Job, Part, Shared, Task
+from gradcli.batch.work import Common, Worker
+from gradcli.cluster.futures import answer_of, cancel, finished
+from gradcli.cluster.scheduler import Cluster
+from gradcli.cluster.worker import Failed, hold
+from gradcli.errors import GradcliError, WorkError
+from gradcli.machine.blas import always_one_thread
+
+# Chunks that are under way or wait for an earlier one, for each thread of the workers.
+_AHEAD = 4
+# Runs of which a worker keeps plans.
+_MOST_KEPT = 2
+
+
+class Run:
+    """A job on the workers: its paths are absolute, but for the items', which are relative to `base`."""
+
+    __slots__ = ("job", "base", "token")
+
+    def __init__(self, job: Job, base: str, token: str) -> None:
+        self.job = job
+        self.base = base
+        self.token = token
+
+    def __hash__(self) -> int:
+        return hash(self.token)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Run) and other.token == self.token
+
+
+class Workers:
+    """An `Executor` of batches: each worker does a chunk in each of its threads.
+
+    Workers read the items' files and write into the folder of results, which they must see at the same places.
+    """
+
+    __slots__ = ("cluster",)
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+
+    def parts(
+        self, job: Job, chunks: Iterator[Sequence[Task]], stopped: threading.Event
+    ) -> Generator[Part, None, None]:
+        """The part of every chunk, in order."""
+        client = self.cluster.client
+        run = client.submit(hold, _run_of(job), pure=False)
+        under_way: dict[Any, int] = {}
+        done: dict[int, Part] = {}
+        dealt = given = 0
+        try:
+            while not stopped.is_set():
+                ahead = max(1, self.cluster.threads()) * _AHEAD
+                while dealt - given < ahead and (tasks := next(chunks, None)) is not None:
+                    under_way[client.submit(do_items, run, tuple(tasks), pure=False)] = dealt
+                    dealt += 1
+                if not under_way:
+                    return
+                for future in finished(self.cluster, list(under_way)):
+                    answer = answer_of(self.cluster, future)
+                    if isinstance(answer, Failed):
+                        raise answer.error()
+                    if answer is not None:
+                        done[under_way.pop(future)] = answer
+                        future.release()
+                while given in done:
+                    given += 1
+                    yield done.pop(given - 1)
+        finally:
+            if under_way:
+                cancel(self.cluster, list(under_way))
+            run.release()
+
+
+def _run_of(job: Job) -> Run:
+    """The job for processes that may be anywhere."""
+
+    def everywhere(value: Shared | None) -> Shared | None:
+        return value if value is None or value.path is None else value._replace(path=os.path.abspath(value.path))
+
+    shared = {name: everywhere(value) or value for name, value in job.shared.items()}
+    elsewhere = job._replace(folder=os.path.abspath(job.folder), shared=shared, grad_output=everywhere(job.grad_output))
+    return Run(elsewhere, os.getcwd(), uuid.uuid4().hex)
+
+
+class _Crew(NamedTuple):
+    """What a worker process keeps for a run: what its threads share, and those who have nothing to do."""
+
+    common: Common
+    idle: list[Worker]
+
+
+def do_items(run: Run, tasks: Sequence[Task]) -> Part | Failed:
+    """Do a chunk of items, in a process of the cluster."""
+    try:
+        # A context of its own: the default dtype is set in it.
+        return copy_context().run(_do_items, run, tasks)
+    except GradcliError as error:
+        return Failed(error.message, error.hint, error.span, isinstance(error, WorkError))
+    except MemoryError:
+        return Failed("a worker has not enough memory for its part", "use fewer threads on each worker", None, True)
+
+
+def _do_items(run: Run, tasks: Sequence[Task]) -> Part:
+    always_one_thread()
+    _refuse_another_folder(run)
+    crew = _crew(run)
+    threads = _threads()
+    try:
+        # One step of the interpreter: no two threads get the same.
+        worker = crew.idle.pop()
+    except IndexError:
+        worker = Worker(run.job, crew.common, threads, threads, run.base)
+    try:
+        return worker.do(tasks, lambda: False)
+    finally:
+        crew.idle.append(worker)
+
+
+@lru_cache(maxsize=_MOST_KEPT)
+def _crew(run: Run) -> _Crew:
+    return _Crew(Common(run.job), [])
+
+
+def _threads() -> int:
+    from distributed import get_worker
+
+    return int(get_worker().state.nthreads)
+
+
+def _refuse_another_folder(run: Run) -> None:
+    """The client has made the folder of results: who does not see it is on another file system."""
+    if not os.path.isdir(run.job.folder):
+        hint = "workers must see the same files at the same places as the client"
+        raise WorkError(f"a worker does not see the folder {run.job.folder}", hint=hint)

@@ -1,0 +1,188 @@
+"""The client's side: the groups of a pass dealt to workers, their partial results merged here in their order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from gradcli.cluster.fingerprint import fingerprint, versions
+from gradcli.cluster.futures import answer_of, cancel, finished
+from gradcli.cluster.scheduler import Cluster
+from gradcli.cluster.transfer import piece_of
+from gradcli.cluster.worker import Done, Failed, Part, Results, Work, compute, hold
+from gradcli.engine.execute.run import threaded
+from gradcli.engine.execute.run_pass import finish_sums, group_count, group_rows, wanted_blocks
+from gradcli.engine.execute.threads import get_num_threads
+from gradcli.engine.plan.program import Pass, Program
+from gradcli.evaluation.request import Recipe
+from gradcli.graph.node import INPUT
+from gradcli.storage import FileArray
+from gradcli.storage.file_array import Origin
+
+Told = Callable[[int], None]
+
+# Bytes that a part reads and writes: much more than it costs to send it.
+_PART_BYTES = 64 << 20
+# Parts for each thread of the workers, that all be busy until the end; and how many of them are under way at a time.
+_PARTS = 4
+_AHEAD = 2
+# Arrays of more bytes are sent to each worker once, not with each part.
+_INLINE = 1 << 16
+
+
+class Dealer:
+    """Runs passes on a cluster: the `runner` of `gradcli.engine.execute.run.run`.
+
+    `program` is the plan of the request that `recipe` describes, with the positions `streamed` of the roots that are
+    written block by block; `inputs` are its data, by name.
+    """
+
+    __slots__ = ("cluster", "recipe", "program", "inputs", "streamed", "origins", "_works")
+
+    def __init__(
+        self, cluster: Cluster, recipe: Recipe, program: Program, inputs: Mapping[str, Any], streamed: frozenset[int]
+    ) -> None:
+        self.cluster = cluster
+        self.recipe = recipe
+        self.program = program
+        self.streamed = streamed
+        self.inputs = {name: array for name, array in inputs.items() if isinstance(array, FileArray)}
+        found = {name: array.origin() for name, array in self.inputs.items()}
+        self.origins: dict[str, Origin] = {name: origin for name, origin in found.items() if origin is not None}
+        #: What the workers were told of the plan and of the one without conditions.
+        self._works: dict[bool, Any] = {}
+
+    def __call__(
+        self, program: Program, one: Pass, values: list[Any], sinks: dict[int, Any], told: Told | None
+    ) -> None:
+        """Run a pass."""
+        if wanted_blocks(one, sinks) is not None or one.blocks == 1:
+            threaded(get_num_threads())(program, one, values, sinks, told)
+            return
+        passes = [each for stage in program.stages for each in stage.passes]
+        number = next(k for k, each in enumerate(passes) if each is one)
+        dealt = _Dealt(one, number, values, sinks, told, self._found(program))
+        futures = {
+            k: self.cluster.client.submit(hold, piece_of(values[k]), pure=False) for k in dealt.large_shared()
+        }  # fmt: skip
+        try:
+            self._deal(dealt, self._work(program), futures)
+        finally:
+            for future in futures.values():
+                future.release()
+        finish_sums(one, values, dealt.states)
+
+    def _found(self, program: Program) -> set[int]:
+        """The arrays that workers have by themselves: constants, and inputs in files that they can read."""
+        leaves = enumerate(program.leaves)
+        return {k for k, leaf in leaves if leaf.op is not INPUT or leaf.params["name"] in self.origins}
+
+    def _work(self, program: Program) -> Any:
+        """What the workers are told of the plan: a future of it."""
+        fallback = program is not self.program
+        if fallback not in self._works:
+            files, origins = tuple(self.inputs), tuple(self.origins.items())
+            streamed = tuple(sorted(self.streamed))
+            work = Work(self.recipe, files, origins, streamed, fallback, versions(), fingerprint(program))
+            self._works[fallback] = self.cluster.client.submit(hold, work, pure=False)
+        return self._works[fallback]
+
+    def _deal(self, dealt: _Dealt, work: Any, held: dict[int, Any]) -> None:
+        """Keep the workers busy until all parts are done; whatever ends this early ends the parts too."""
+        client = self.cluster.client
+        threads = max(1, self.cluster.threads())
+        ranges = dealt.ranges(threads)
+        running: dict[Any, range] = {}
+        numbers = tuple(held)
+        try:
+            while True:
+                while len(running) < threads * _AHEAD and (groups := next(ranges, None)) is not None:
+                    part = dealt.part(groups)
+                    future = client.submit(compute, work, part, numbers, *held.values(), pure=False)
+                    running[future] = groups
+                if not running:
+                    return
+                for future in finished(self.cluster, list(running)):
+                    answer = answer_of(self.cluster, future)
+                    if isinstance(answer, Failed):
+                        raise answer.error()
+                    if answer is not None:
+                        dealt.take(running.pop(future), answer)
+                        future.release()
+        finally:
+            if running:
+                cancel(self.cluster, list(running))
+
+
+class _Dealt:
+    """One pass on its way: what its parts need, and what has come back."""
+
+    __slots__ = ("one", "number", "values", "sinks", "told", "found", "states", "results")
+
+    def __init__(
+        self, one: Pass, number: int, values: list[Any], sinks: dict[int, Any], told: Told | None, found: set[int]
+    ) -> None:
+        self.one = one
+        self.number = number
+        self.values = values
+        self.sinks = sinks
+        self.told = told
+        self.found = found
+        self.states: list[Any] = [None] * group_count(one)
+        self.results = {w.value: _results(sinks[w.value], w.axis) for w in one.writes if w.value in sinks}
+
+    def large_shared(self) -> list[int]:
+        """The arrays that every part needs whole and that are sent to each worker once."""
+        return [number for number in self._shared() if self.values[number].nbytes > _INLINE]
+
+    def _shared(self) -> list[int]:
+        return sorted({number for _, number in self.one.shared if number not in self.found})
+
+    def ranges(self, threads: int) -> Iterator[range]:
+        """The groups, in ranges of neighbours that make up a part each."""
+        count = len(self.states)
+        parts = max(_PARTS * threads, self.one.traffic // _PART_BYTES)
+        size = max(1, count // parts)
+        return (range(start, min(count, start + size)) for start in range(0, count, size))
+
+    def part(self, groups: range) -> Part:
+        """What a worker is told of a part; it holds the slices of all arrays that only the client has."""
+        begin, end = group_rows(self.one, groups)
+        small = [number for number in self._shared() if self.values[number].nbytes <= _INLINE]
+        pieces = {number: piece_of(self.values[number]) for number in small}
+        for cut in self.one.cuts:
+            if cut.value not in self.found and begin < end:
+                pieces[cut.value] = piece_of(self.values[cut.value], cut.axis, begin, end)
+        return Part(self.number, groups.start, groups.stop, pieces, self.results)
+
+    def take(self, groups: range, done: Done) -> None:
+        """Take what a worker has sent: partial results, and pieces of results that it could not write itself."""
+        self.states[groups.start : groups.stop] = [_own(state) for state in done.states]
+        for number, axis, start, block in done.pieces:
+            if number in self.sinks:
+                self.sinks[number].write(axis, start, block)
+            else:
+                stop = start + block.shape[axis]
+                np.copyto(self.values[number][(slice(None),) * axis + (slice(start, stop),)], block)
+        if self.told is not None:
+            begin, end = group_rows(self.one, groups)
+            self.told(end - begin)
+
+
+def _results(sink: Any, axis: int) -> Results:
+    """Where the pieces of a result go."""
+    if hasattr(sink, "indices"):
+        return Results(rows=tuple(sink.indices(axis).tolist()))
+    sinks = getattr(sink, "sinks", [sink])
+    if all(hasattr(each, "place") for each in sinks):
+        return Results(places=tuple([each.place for each in sinks]))
+    return Results()
+
+
+def _own(state: Any) -> Any:
+    """Partial results that may be written over when they are merged: what has been received may not."""
+    if isinstance(state, np.ndarray):
+        return state if state.flags.writeable else state.copy()
+    return type(state)(map(_own, state)) if isinstance(state, list | tuple) else state

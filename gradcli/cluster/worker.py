@@ -1,0 +1,226 @@
+"""What a worker does: it makes the same plan as the client, and runs some groups of the blocks of one pass."""
+
+from __future__ import annotations
+
+import threading
+from contextvars import copy_context
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gradcli.cluster.fingerprint import fingerprint, processor, versions
+from gradcli.cluster.transfer import Piece, blank, placed
+from gradcli.engine.execute.run import values_of
+from gradcli.engine.execute.run_pass import group_rows, run_groups
+from gradcli.engine.plan.planner import plan
+from gradcli.engine.plan.program import Pass, Program
+from gradcli.errors import GradcliError, WorkError
+from gradcli.evaluation.request import Recipe
+from gradcli.graph.node import INPUT
+from gradcli.machine.blas import always_one_thread
+from gradcli.machine.limits import limited
+from gradcli.storage.file_array import FileArray, Origin, open_array
+from gradcli.storage.file_sink import Helper, Place
+
+# Plans that a worker keeps, with the files they read.
+_MOST_KEPT = 4
+
+
+class Work(NamedTuple):
+    """What all parts of a run have in common, in plain words.
+
+    `files` are the inputs that are read block by block, `origins` those among them that workers find themselves;
+    `streamed` are the roots that are written so. `fallback` asks for the plan without conditions.
+    """
+
+    recipe: Recipe
+    files: tuple[str, ...]
+    origins: tuple[tuple[str, Origin], ...]
+    streamed: tuple[int, ...]
+    fallback: bool
+    versions: tuple[tuple[str, str], ...]
+    fingerprint: str
+
+
+class Results(NamedTuple):
+    """Where pieces of a result go: into files that other processes can open, or back to the client.
+
+    `rows` are the only ones of which anything is wanted; None for all.
+    """
+
+    places: tuple[Place, ...] = ()
+    rows: tuple[int, ...] | None = None
+
+
+class Part(NamedTuple):
+    """Some groups of pass number `number`; `pieces` are arrays by their numbers in the program, or parts of them."""
+
+    number: int
+    start: int
+    stop: int
+    pieces: dict[int, Piece]
+    results: dict[int, Results]
+
+
+class Done(NamedTuple):
+    """Partial results of the groups, and pieces of results: (number, axis, start, block)."""
+
+    states: list[Any]
+    pieces: list[tuple[int, int, int, Any]]
+
+
+class Failed(NamedTuple):
+    """A failure that running the part again would not mend."""
+
+    message: str
+    hint: str | None
+    span: tuple[int, int] | None
+    worked: bool
+
+    def error(self) -> GradcliError:
+        """The same failure, to be raised at home."""
+        return (WorkError if self.worked else GradcliError)(self.message, span=self.span, hint=self.hint)
+
+
+def hold(thing: Any) -> Any:
+    """Keep something on a worker, for the parts that need it; the scheduler can have it made again."""
+    return thing
+
+
+def facts() -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
+    """What this process would compute with."""
+    return versions(), processor()
+
+
+def compute(work: Work, part: Part, numbers: tuple[int, ...], *held: Piece) -> Done | Failed:
+    """Do one part; `numbers` says which arrays `held` are."""
+    try:
+        # A context of its own: the default dtype is set in it.
+        return copy_context().run(_compute, work, part, dict(zip(numbers, held, strict=True)))
+    except GradcliError as error:
+        return Failed(error.message, error.hint, error.span, isinstance(error, WorkError))
+    except MemoryError:
+        return Failed("a worker has not enough memory for its part", "use fewer threads on each worker", None, True)
+
+
+def _compute(work: Work, part: Part, held: dict[int, Piece]) -> Done:
+    always_one_thread()
+    prepared = _prepared(work)
+    one = prepared.passes[part.number]
+    values = prepared.values_for(one, {**held, **part.pieces})
+    begin, end = group_rows(one, range(part.start, part.stop))
+    sinks: dict[int, Any] = {}
+    kept: list[tuple[int, int]] = []
+    sent: list[tuple[int, int, int, Any]] = []
+    for write in one.writes:
+        if write.value in part.results:
+            sinks[write.value] = _Sent(write.value, part.results[write.value], sent)
+        else:
+            node = prepared.program.values[write.value]
+            values[write.value] = blank(node.shape, node.dtype)
+            kept.append((write.value, write.axis))
+    states = run_groups(one, values, sinks, 1, range(part.start, part.stop), None)
+    for number, axis in kept:
+        rows = (slice(None),) * axis + (slice(begin, end),)
+        sent.append((number, axis, begin, np.ascontiguousarray(values[number][rows])))
+    return Done(states, sent)
+
+
+class _Prepared:
+    """A plan made anew on this worker, and the files that it reads."""
+
+    __slots__ = ("program", "passes", "_leaves", "_whole", "_lock")
+
+    def __init__(self, work: Work) -> None:
+        if work.versions != versions():
+            raise WorkError(differing(dict(work.versions), dict(versions())))
+        self.program = _plan_of(work)
+        if fingerprint(self.program) != work.fingerprint:
+            hint = "install the same version of gradcli everywhere"
+            raise WorkError("a worker plans this expression differently from the client", hint=hint)
+        self.passes: list[Pass] = [one for stage in self.program.stages for one in stage.passes]
+        files = {name: _found(origin) for name, origin in work.origins}
+        leaves = [
+            files.get(leaf.params["name"] or "") if leaf.op is INPUT else leaf.params["value"]
+            for leaf in self.program.leaves
+        ]  # fmt: skip
+        self._leaves = values_of(self.program, leaves)
+        self._whole: dict[int, Any] = {}
+        self._lock = threading.Lock()
+
+    def values_for(self, one: Pass, pieces: dict[int, Piece]) -> list[Any]:
+        """The program's arrays, as far as a pass needs them."""
+        values = list(self._leaves)
+        for number, piece in pieces.items():
+            values[number] = placed(piece)
+        for _, number in one.shared:
+            if isinstance(values[number], FileArray):
+                with self._lock:
+                    if number not in self._whole:
+                        self._whole[number] = values[number].load()
+                    values[number] = self._whole[number]
+        return values
+
+
+@lru_cache(maxsize=_MOST_KEPT)
+def _prepared(work: Work) -> _Prepared:
+    return _Prepared(work)
+
+
+def _plan_of(work: Work) -> Program:
+    request = work.recipe.prepare()
+    files = frozenset(request.leaf(name) for name in work.files)
+    program = plan(request.roots, files=files, streamed=frozenset(work.streamed))
+    if work.fallback and program.fallback is not None:
+        return program.fallback()
+    return program
+
+
+def _found(origin: Origin) -> FileArray:
+    """A file that the client has seen, opened here."""
+    hint = "workers must see the same files at the same places as the client"
+    try:
+        # Opened there without being read, here too, whatever its size.
+        with limited(0):
+            opened = open_array(origin.path)
+    except WorkError as error:
+        raise WorkError(f"on a worker: {error.message}", hint=error.hint or hint) from None
+    found = opened.origin() if isinstance(opened, FileArray) else None
+    if not isinstance(opened, FileArray) or found is None or found.stamp != origin.stamp:
+        raise WorkError(f"a worker sees another file at {origin.path} than the client", hint=hint)
+    return opened
+
+
+def differing(ours: dict[str, str], theirs: dict[str, str], where: str = "a worker") -> str:
+    """What to say of versions that are not the same."""
+    found = [f"{name} {theirs.get(name, 'none')}" for name in ours if ours[name] != theirs.get(name)]
+    here = [f"{name} {ours[name]}" for name in ours if ours[name] != theirs.get(name)]
+    return f"{where} has {', '.join(found)}, the client has {', '.join(here)}"
+
+
+class _Sent:
+    """Takes the pieces of a result: into its files where they can be reached, and to the client otherwise."""
+
+    __slots__ = ("number", "sent", "rows", "_helpers")
+
+    def __init__(self, number: int, results: Results, sent: list[tuple[int, int, int, Any]]) -> None:
+        self.number = number
+        self.sent = sent
+        self.rows = None if results.rows is None else np.asarray(results.rows)
+        try:
+            self._helpers = [Helper(place) for place in results.places]
+        except OSError:
+            # A folder of the client's own machine.
+            self._helpers = []
+
+    def write(self, axis: int, start: int, block: Any) -> None:
+        """Take a block."""
+        if self.rows is not None:
+            low, high = np.searchsorted(self.rows, (start, start + block.shape[axis]))
+            if low == high:
+                return
+        if self._helpers and all(helper.write(axis, start, block) for helper in self._helpers):
+            return
+        # The block's memory is used again.
+        self.sent.append((self.number, axis, start, np.array(block)))

@@ -1,0 +1,66 @@
+"""What a picture of a graph shows: vertices and edges in one neutral structure that every format is written from."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+Shape = tuple[int, ...]
+
+#: What a vertex can stand for. "data" is an input that is not differentiated, "gradient" an operation of the backward
+#: pass, "function" a backward function of the chain.
+KINDS = ("input", "data", "constant", "op", "gradient", "function", "output")
+
+
+class Vertex(NamedTuple):
+    """A box of the picture.
+
+    `details` are the lines below the title, `ports` the names of the operands where their order matters, each empty
+    where no arrow leads to it. `family` is the operation's family, `place` the part of the source that it stands for.
+    `group` counts `Drawing.groups`, whose titles may have several lines.
+    """
+
+    kind: str
+    title: str
+    details: tuple[str, ...] = ()
+    ports: tuple[str, ...] = ()
+    family: str = ""
+    place: str = ""
+    shape: Shape | None = None
+    dtype: str | None = None
+    group: int | None = None
+
+
+class Edge(NamedTuple):
+    """An arrow from one vertex to another, by their numbers; `operand` says which operand of the target it is."""
+
+    source: int
+    target: int
+    label: str
+    operand: int = 0
+    shape: Shape | None = None
+    dtype: str | None = None
+
+
+class Drawing(NamedTuple):
+    """A picture: what is drawn, boxes, arrows, and the titles of the frames around boxes."""
+
+    what: str
+    vertices: list[Vertex]
+    edges: list[Edge]
+    groups: list[str]
+
+
+_SHORT = {
+    "float16": "f16", "float32": "f32", "float64": "f64", "int8": "i8", "int16": "i16", "int32": "i32", "int64": "i64",
+    "uint8": "u8",
+}  # fmt: skip
+
+
+def short_form(dtype: Any, shape: tuple[Any, ...]) -> str:
+    """Dtype and shape in a few letters, for the edges.
+
+    >>> short_form("float32", (2, 3))
+    'f32[2, 3]'
+    """
+    name = str(dtype)
+    return f"{_SHORT.get(name, name)}[{', '.join(map(str, shape))}]"

@@ -1,0 +1,61 @@
+"""Programs of a few small operations, run again and again: what can be looked up is looked up once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from gradcli.engine.plan.program import Program, Whole
+from gradcli.errors import GradcliError, WorkError
+
+
+def bound(program: Program) -> Callable[[Sequence[Any]], list[Any]] | None:
+    """A function from the arrays of the leaves to those of the roots, or None where a program needs more than that.
+
+    It computes what `run` does. The caller has checked the memory, and silences NumPy's warnings.
+    """
+    if not program.direct or program.conditions or len(program.stages) != 1:
+        return None
+    whole = program.stages[0].whole
+    assert all(step.out == len(program.leaves) + k for k, step in enumerate(whole))
+    steps = [_bound(step) for step in whole]
+    roots = list(zip(program.roots, program.shapes, strict=True))
+    same = all(program.values[k].shape == shape for k, shape in roots)
+    asarray, count = np.asarray, len(program.leaves)
+
+    def compute(leaves: Sequence[Any]) -> list[Any]:
+        values = list(leaves)
+        add = values.append
+        try:
+            for kernel, first, second, places in steps:
+                if second >= 0:
+                    add(kernel(values[first], values[second]))
+                elif first >= 0:
+                    add(kernel(values[first]))
+                else:
+                    add(asarray(kernel(*[values[k] for k in places])))
+        except GradcliError as error:
+            if error.span is None:
+                error.span = whole[len(values) - count].node.span
+            raise
+        except MemoryError:
+            raise WorkError("not enough memory for this", span=whole[len(values) - count].node.span) from None
+        if same:
+            return [values[k] for k, _ in roots]
+        return [values[k] if values[k].shape == shape else values[k].reshape(shape) for k, shape in roots]
+
+    return compute
+
+
+def _bound(step: Whole) -> tuple[Any, int, int, tuple[int, ...]]:
+    """The kernel of a step, its first and second operand (-1 for none or any number), and all of them."""
+    op, params = step.node.op, step.node.params
+    assert op.kernel is not None
+    kernel = partial(op.kernel, **params) if params else op.kernel
+    # A ufunc gives an array, unless it is a single number.
+    if isinstance(kernel, np.ufunc) and step.node.ndim and 0 < len(step.inputs) <= 2:
+        return kernel, step.inputs[0], step.inputs[1] if len(step.inputs) == 2 else -1, step.inputs
+    return kernel, -1, -1, step.inputs

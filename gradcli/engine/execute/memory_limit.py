@@ -1,0 +1,110 @@
+"""Whether a program fits into memory: asked before anything is computed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from gradcli.engine.plan.program import Program
+from gradcli.errors import GradcliError
+from gradcli.graph.node import INPUT, Node
+from gradcli.machine.limits import HINT, MEMORY_LIMIT, show_bytes
+
+# What is used of the free memory without being told.
+_SHARE = 0.8
+#: Below this, asking for the memory that is left would cost more than it tells.
+SMALL = 1 << 26
+
+
+def check_memory(program: Program, leaves: Sequence[Any], threads: int, streamed: frozenset[int]) -> None:
+    """Refuse a program that needs more than `MEMORY_LIMIT`, or than most of what the machine has left."""
+    limit = MEMORY_LIMIT.get()
+    inputs = _held_inputs(program, leaves, limit is not None)
+    needed = program.memory(threads, streamed) + sum(size for size, _ in inputs)
+    if needed < SMALL and (limit is None or needed <= limit):
+        return
+    limit = _most()
+    if limit is None or needed <= limit:
+        return
+    # What an operation gives in one piece is held, even where it goes to a file.
+    whole = {step.out for stage in program.stages for step in stage.whole}
+    written = {program.origin.get(n, n) for n in (program.values[number] for number in streamed - whole)}
+    made = [node for node in program.held() if node not in written]
+    raise _too_large(made, [*inputs, _buffers(program, threads)], needed, limit)
+
+
+def check_free(size: int, name: str) -> None:
+    """Refuse what takes about so many bytes beside arrays, if that is more than may be used."""
+    if size < SMALL and MEMORY_LIMIT.get() is None:
+        return
+    limit = _most()
+    if limit is not None and size > limit:
+        raise GradcliError(f"{name} needs about {show_bytes(size)}, {show_bytes(limit)} of memory may be used")
+
+
+def _most() -> int | None:
+    """How many bytes may be used: as set, or most of what is free."""
+    limit = MEMORY_LIMIT.get()
+    if limit is not None:
+        return limit
+    # Imported here: small inputs need none of it.
+    from gradcli.storage.loading import available_memory
+
+    free = available_memory()
+    return None if free is None else int(free * _SHARE)
+
+
+def _buffers(program: Program, threads: int) -> tuple[int, str]:
+    passes = [one for stage in program.stages for one in stage.passes]
+    size = max((one.row_bytes * one.rows * min(threads, one.blocks) for one in passes), default=0)
+    return size, f"the buffers of {threads} threads" if threads > 1 else "the buffers of a thread"
+
+
+def _held_inputs(program: Program, leaves: Sequence[Any], all_of_them: bool) -> list[tuple[int, str]]:
+    """Size and name of inputs in memory: files that some operation needs whole, and, if asked, what is there already.
+
+    Of the free memory nothing more is taken for those.
+    """
+    whole = program.whole_leaves()
+    found = []
+    for k, leaf in enumerate(leaves):
+        if not isinstance(leaf, np.ndarray):
+            if k in whole:
+                found.append((leaf.nbytes, f"{leaf.path}, which is needed whole,"))
+        elif all_of_them and program.leaves[k].op is INPUT:
+            found.append((_size(leaf), f"the input {program.leaves[k].params.get('name') or '--grad-output'}"))
+    return found
+
+
+def _size(array: np.ndarray) -> int:
+    """What the elements of an array take, each once however often it is repeated."""
+    lengths = (n for n, stride in zip(array.shape, array.strides, strict=True) if stride)
+    return array.itemsize * math.prod(lengths) if array.size else 0
+
+
+def _too_large(made: Sequence[Node], others: Sequence[tuple[int, str]], needed: int, limit: int) -> GradcliError:
+    """The error that names what takes most: arrays that are made, and inputs and buffers."""
+    held = sorted(made, key=lambda node: node.nbytes, reverse=True)
+    parts = [*((node.nbytes, describe(node)) for node in held), *others]
+    # Of two that are as large, the file: it is what can be told apart.
+    parts.sort(key=lambda part: (-part[0], not part[1].endswith("whole,")))
+    size, name = parts[0]
+    have = f"{show_bytes(limit)} of memory may be used"
+    if size > limit:
+        message = f"{name} {'need' if name.endswith('threads') else 'needs'} {show_bytes(size)}, {have}"
+    else:
+        named = " and ".join(f"{name.rstrip(',')} ({show_bytes(size)})" for size, name in parts[:2])
+        message = f"this needs {show_bytes(needed)} at once, {have}; the largest parts are {named}"
+    hint = HINT
+    if name.startswith("the buffers"):
+        hint = "fewer --threads need less; --memory-limit sets another limit"
+    return GradcliError(message, span=held[0].span if held else None, hint=hint)
+
+
+def describe(node: Node) -> str:
+    """What a node is, for messages."""
+    article = "an" if node.dtype.kind == "i" else "a"
+    return f"{article} {node.dtype} tensor of shape {node.shape}"

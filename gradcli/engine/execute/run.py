@@ -1,0 +1,249 @@
+"""From graphs to arrays: a plan is made, and run."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from gradcli.engine.execute.closure import bound
+from gradcli.engine.execute.memory_limit import SMALL, check_memory, describe
+from gradcli.engine.execute.run_pass import run_pass
+from gradcli.engine.execute.threads import get_num_threads
+from gradcli.engine.execute.time_limit import TIME_LIMIT, check_duration
+from gradcli.engine.factor import Condition, holds
+from gradcli.engine.plan.planner import plan
+from gradcli.engine.plan.program import DEFAULT_SIZES, Pass, Program, Stage
+from gradcli.errors import GradcliError, WorkError
+from gradcli.graph.half_precision import in_single
+from gradcli.graph.node import Node, toposort
+from gradcli.machine.limits import MEMORY_LIMIT, show_bytes
+
+Progress = Callable[[int, int], None]
+#: What runs a pass: `runner(program, pass, values, sinks, told)`, as `threaded` does it here.
+Runner = Callable[[Program, Pass, list[Any], dict[int, Any], Callable[[int], None] | None], None]
+
+
+def execute(roots: Sequence[Node], progress: Progress | None = None) -> list[np.ndarray]:
+    """The arrays of `roots`. Work that several of them need is done once; no NumPy warning escapes.
+
+    `progress` is told how many bytes of the work are done, and how many there are in all.
+    """
+    order = toposort(roots, stop=_is_known)
+    if all(node.size <= DEFAULT_SIZES.small for node in order):
+        # Planning would cost more than it saves.
+        return op_by_op(roots, order)
+    program = plan(roots, stop=_is_known)
+    return run(program, [known_value(leaf) for leaf in program.leaves], progress=progress)
+
+
+def run(
+    program: Program, leaves: Sequence[Any], *, sinks: dict[int, Any] | None = None, threads: int | None = None,
+    progress: Progress | None = None, runner: Runner | None = None,
+) -> list[Any]:  # fmt: skip
+    """The arrays of a program's roots.
+
+    `leaves` are arrays, or files that are read block by block. `sinks` take the place of roots, by their position:
+    their `write(axis, start, block)` gets each piece, and the root's entry in the answer is the sink itself. `runner`
+    does the passes in place of the threads of this process.
+    """
+    # Asked for in any case: a bad GRADCLI_THREADS is an error for small inputs too.
+    count = threads or get_num_threads()
+    if program.direct and not sinks and progress is None and MEMORY_LIMIT.get() is None:
+        function = program.function or _function(program)
+        if function is not None:
+            with np.errstate(all="ignore"):
+                return function(leaves)
+    streams = {program.roots[k]: sink for k, sink in (sinks or {}).items()}
+    check_memory(program, leaves, count, frozenset(streams))
+    check_duration(program, count, TIME_LIMIT.get())
+    values = values_of(program, leaves)
+    for number, sink in streams.items():
+        if sink.shape != program.values[number].shape:
+            streams[number] = sink.flat()
+    told = _Told(program, progress)
+    conditions = list(program.conditions or ())
+    with np.errstate(all="ignore"):
+        for stage in program.stages:
+            if not _run_stage(program, stage, values, streams, told, conditions, runner or threaded(count)):
+                assert program.fallback is not None
+                other, known = program.fallback(), dict(zip(program.leaves, leaves, strict=True))
+                again = [known[leaf] if leaf in known else leaf.params["value"] for leaf in other.leaves]
+                return run(other, again, sinks=sinks, threads=threads, progress=progress, runner=runner)
+    for k, sink in (sinks or {}).items():
+        array = values[program.roots[k]]
+        if array is not None:
+            # It was needed as a whole.
+            sink.write(0, 0, _held(values, program.roots[k]).reshape(program.shapes[k]))
+    return [(sinks or {}).get(k, None) or _result(program, k, values) for k in range(len(program.roots))]
+
+
+def _function(program: Program) -> Callable[[Sequence[Any]], list[Any]] | None:
+    """What computes a list of operations that cannot run out of memory."""
+    if program.memory(1) < SMALL:
+        program.function = bound(program)
+    return program.function
+
+
+def values_of(program: Program, leaves: Sequence[Any]) -> list[Any]:
+    """The arrays of a program by number, those of the leaves being there, in the shapes that the plan gives them."""
+    values: list[Any] = [*leaves, *(None for _ in program.values[len(leaves) :])]
+    for k, leaf in enumerate(leaves):
+        shape = program.values[k].shape
+        if leaf is not None and leaf.shape != shape:
+            values[k] = leaf.reshape(shape) if isinstance(leaf, np.ndarray) else leaf.view(shape)
+    return values
+
+
+def threaded(threads: int) -> Runner:
+    """What runs a pass in so many threads of this process."""
+
+    def runner(
+        program: Program, one: Pass, values: list[Any], sinks: dict[int, Any], told: Callable[[int], None] | None
+    ) -> None:
+        for _, number in one.shared:
+            _held(values, number)
+        for cut in one.cuts:
+            if cut.buffer < 0:
+                _held(values, cut.value)
+        run_pass(one, values, sinks, threads, told)
+
+    return runner
+
+
+class _Told:
+    """Adds up what is done."""
+
+    __slots__ = ("progress", "lock", "done", "total")
+
+    def __init__(self, program: Program, progress: Progress | None) -> None:
+        self.progress = progress
+        self.lock = threading.Lock()
+        self.done = 0
+        self.total = sum(one.traffic for stage in program.stages for one in stage.passes)
+        self.total += sum(step.node.nbytes for stage in program.stages for step in stage.whole)
+
+    def of(self, one: Pass) -> Callable[[int], None] | None:
+        """What is told of the rows that a pass has done."""
+        if self.progress is None:
+            return None
+        row = one.traffic / max(1, one.length)
+        return lambda rows: self.add(int(rows * row))
+
+    def add(self, count: int) -> None:
+        if self.progress is not None:
+            with self.lock:
+                self.done += count
+                self.progress(min(self.done, self.total), self.total)
+
+
+def _run_stage(
+    program: Program, stage: Stage, values: list[Any], streams: dict[int, Any], told: _Told,
+    conditions: list[tuple[int, Condition]], runner: Runner,
+) -> bool:  # fmt: skip
+    """Run a stage; False when a condition of the program does not hold."""
+    for step in stage.whole:
+        values[step.out] = compute(step.node, [_held(values, k) for k in step.inputs])
+        told.add(step.node.nbytes)
+    if not _hold(values, conditions):
+        return False
+    for one in stage.passes:
+        for write in one.writes:
+            if values[write.value] is None and write.value not in streams:
+                values[write.value] = _new(program, write.value, values)
+        runner(program, one, values, streams, told.of(one))
+    fine = _hold(values, conditions)
+    for number in stage.done:
+        values[number] = None
+    return fine
+
+
+def _hold(values: list[Any], conditions: list[tuple[int, Condition]]) -> bool:
+    """Whether the conditions hold whose arrays are there by now; these are done with."""
+    ready = [item for item in conditions if isinstance(values[item[0]], np.ndarray)]
+    for item in ready:
+        conditions.remove(item)
+    return all(holds(condition, values[number]) for number, condition in ready)
+
+
+def _held(values: list[Any], number: int) -> Any:
+    """An array of the program in memory: a file is read as a whole where it is needed so."""
+    value = values[number]
+    if not isinstance(value, np.ndarray):
+        value = values[number] = value.load()
+    return value
+
+
+def _new(program: Program, number: int, values: list[Any]) -> Any:
+    """Memory for an array that a pass fills, or that of a result which is written over it later."""
+    lender = program.borrowed.get(number)
+    if lender is not None:
+        if values[lender] is None:
+            values[lender] = _new(program, lender, values)
+        return values[lender]
+    node = program.values[number]
+    try:
+        return np.empty(node.shape, node.dtype)
+    except MemoryError:
+        raise WorkError(f"not enough memory for {describe(node)} ({show_bytes(node.nbytes)})", span=node.span) from None
+
+
+def _result(program: Program, k: int, values: list[Any]) -> Any:
+    array, shape = _held(values, program.roots[k]), program.shapes[k]
+    return array if array.shape == shape else array.reshape(shape)
+
+
+def compute(node: Node, inputs: list[Any]) -> np.ndarray:
+    """One operation on whole arrays; what its kernel refuses is reported at the node's place in the source."""
+    assert node.op.kernel is not None
+    try:
+        return np.asarray(node.op.kernel(*inputs, **node.params))
+    except GradcliError as error:
+        if error.span is None:
+            error.span = node.span
+        raise
+    except MemoryError:
+        raise WorkError(f"not enough memory for {describe(node)} ({show_bytes(node.nbytes)})", span=node.span) from None
+
+
+def op_by_op(roots: Sequence[Node], order: Sequence[Node] | None = None) -> list[np.ndarray]:
+    """The arrays of `roots`, one operation after the other on whole arrays, each freed after its last use."""
+    order = toposort(roots, stop=_is_known) if order is None else order
+    single = in_single(roots, order, _is_known)
+    if single is not roots:
+        roots, order = single, toposort(single, stop=_is_known)
+    ready: dict[Node, Any] = {}
+    uses: dict[Node, int] = dict.fromkeys(roots, 1)
+    for node in order:
+        value = known_value(node)
+        if value is not None:
+            ready[node] = value
+            continue
+        for child in node.inputs:
+            uses[child] = uses.get(child, 0) + 1
+    with np.errstate(all="ignore"):
+        for node in order:
+            if node in ready:
+                continue
+            ready[node] = compute(node, [ready[child] for child in node.inputs])
+            for child in node.inputs:
+                uses[child] -= 1
+                if not uses[child]:
+                    # The last user has run.
+                    del ready[child]
+    return [ready[root] for root in roots]
+
+
+def known_value(node: Node) -> Any:
+    """The value of a leaf, or one that a live tensor has already been asked for."""
+    if not node.inputs:
+        data = node.params.get("data")
+        return data if data is not None else node.params.get("value") if node.op.name == "constant" else None
+    tensor: Any = node.tensor() if node.tensor is not None else None
+    return None if tensor is None else tensor.known_value
+
+
+def _is_known(node: Node) -> bool:
+    return known_value(node) is not None

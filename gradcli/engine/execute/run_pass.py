@@ -1,0 +1,357 @@
+"""One pass over the data: blocks dealt to threads, partial results combined in an order of their own."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import partial
+from operator import itemgetter
+from typing import Any
+
+import numpy as np
+
+from gradcli.engine.execute.threads import deal
+from gradcli.engine.plan.program import CALL, UFUNC, Cut, Pass, Step, Sum
+from gradcli.errors import GradcliError
+from gradcli.graph.node import Node
+from gradcli.machine.blas import one_thread
+from gradcli.ops.accumulators import dot_wide
+
+# Neighbouring blocks whose partial results are added up by one thread before they are kept: so few are kept at once.
+_MOST_GROUPS = 256
+_PARTIAL_BYTES = 1 << 26
+_LINE = 64
+# Bytes of a matrix that are brought into another layout at once.
+_STRIP = 1 << 16
+# Larger than any temporary array of a block.
+_WARM = 1 << 24
+
+Progress = Callable[[int], None]
+
+
+def run_pass(one: Pass, values: list[Any], sinks: dict[int, Any], threads: int, progress: Progress | None) -> None:
+    """Fill the arrays that a pass writes, and set the results of its reductions in `values`.
+
+    `values` holds the arrays of the program by number, `sinks` takes the place of those that are written as files.
+    `progress` is told of each block how many rows it had.
+    """
+    threads = one.threads(threads)
+    wanted = wanted_blocks(one, sinks)
+    if wanted is not None:
+        # Nobody looks at the rest.
+        _deal_blocks(one, values, sinks, threads, wanted)
+        return
+    states = run_groups(one, values, sinks, threads, range(group_count(one)), progress)
+    finish_sums(one, values, states)
+
+
+def run_groups(
+    one: Pass, values: list[Any], sinks: dict[int, Any], threads: int, groups: range, progress: Progress | None
+) -> list[Any]:
+    """Do some neighbouring groups of the blocks of a pass; gives the partial results of each (None: no blocks)."""
+    blocks, per_group = one.blocks, _group_size(one)
+    states: list[Any] = [None] * len(groups)
+
+    def start() -> Callable[[int], None]:
+        worker = _Worker(one, values, sinks)
+
+        def do(k: int) -> None:
+            state: list[Any] | None = None
+            for block in range(groups[k] * per_group, min(blocks, (groups[k] + 1) * per_group)):
+                begin = block * one.rows
+                end = min(one.length, begin + one.rows)
+                part = worker.run(begin, end)
+                state = part if state is None else _merged(one.sums, state, part)
+                if progress is not None:
+                    progress(end - begin)
+            states[k] = state
+
+        return do
+
+    # The C library gives large freed memory back to the system, and takes page after page anew for the next temporary
+    # array, unless it has once seen a larger one come and go: then it keeps what is smaller.
+    np.empty(_WARM, np.uint8)
+    # Threads inherit what is set here.
+    with one_thread(), np.errstate(all="ignore"):
+        deal(len(groups), threads, start)
+    return states
+
+
+def finish_sums(one: Pass, values: list[Any], states: list[Any]) -> None:
+    """Set the results of the reductions, from the partial results of all groups in order."""
+    if not one.sums:
+        return
+    with np.errstate(all="ignore"):
+        total = states[0]
+        for state in states[1:]:
+            if state is not None:
+                total = _merged(one.sums, total, state)
+        for item, state in zip(one.sums, total, strict=True):
+            values[item.value] = np.asarray(item.accumulate.finish(state, item.node))
+
+
+def wanted_blocks(one: Pass, sinks: dict[int, Any]) -> list[int] | None:
+    """The blocks that matter, where all results are kept only in part; None where all do."""
+    kept = [(sinks.get(write.value), write.axis) for write in one.writes]
+    if one.sums or not all(hasattr(sink, "indices") for sink, _ in kept):
+        return None
+    return sorted({int(index) // one.rows for sink, axis in kept if sink is not None for index in sink.indices(axis)})
+
+
+def _deal_blocks(one: Pass, values: list[Any], sinks: dict[int, Any], threads: int, blocks: list[int]) -> None:
+    def start() -> Callable[[int], None]:
+        worker = _Worker(one, values, sinks)
+
+        def do(k: int) -> None:
+            worker.run(blocks[k] * one.rows, min(one.length, (blocks[k] + 1) * one.rows))
+
+        return do
+
+    with one_thread(), np.errstate(all="ignore"):
+        deal(len(blocks), threads, start)
+
+
+def group_count(one: Pass) -> int:
+    """How many partial results are kept: it depends on the shapes alone, so that the bits do."""
+    width = sum(max(1, item.node.size) for item in one.sums) * 8
+    if not one.sums:
+        return one.blocks
+    return max(1, min(one.blocks, _MOST_GROUPS, _PARTIAL_BYTES // width))
+
+
+def _group_size(one: Pass) -> int:
+    """Blocks in a group."""
+    return -(-one.blocks // group_count(one))
+
+
+def group_rows(one: Pass, groups: range) -> tuple[int, int]:
+    """The rows that neighbouring groups go through."""
+    rows = _group_size(one) * one.rows
+    return min(one.length, groups.start * rows), min(one.length, groups.stop * rows)
+
+
+def _merged(sums: list[Sum], a: list[Any], b: list[Any]) -> list[Any]:
+    return [item.accumulate.merge(x, y) for item, x, y in zip(sums, a, b, strict=True)]
+
+
+class _Worker:
+    """Computes blocks in one thread, with scratch buffers of its own."""
+
+    __slots__ = ("one", "values", "sinks", "scratch", "frames")
+
+    def __init__(self, one: Pass, values: list[Any], sinks: dict[int, Any]) -> None:
+        self.one = one
+        self.values = values
+        self.sinks = sinks
+        self.scratch = [_aligned(size * one.rows) for size in one.buffers]
+        self.frames: dict[int, _Frame] = {}
+
+    def run(self, begin: int, end: int) -> list[Any]:
+        """Compute the rows from `begin` to `end`; gives the partial results of the reductions."""
+        frame = self.frames.get(end - begin)
+        if frame is None:
+            frame = self.frames[end - begin] = _Frame(self.one, self.values, self.sinks, self.scratch, end - begin)
+        return frame.run(begin, end)
+
+
+class _Frame:
+    """The steps on blocks of so many rows, bound to their buffers.
+
+    While one thread is between two operations, no other one can begin its next: what can be prepared is prepared
+    here, so that only a few instructions are left for each step of each block.
+    """
+
+    __slots__ = ("one", "values", "sinks", "rows", "local", "cuts", "pieces", "calls", "tiles")
+
+    def __init__(self, one: Pass, values: list[Any], sinks: dict[int, Any], scratch: list[Any], rows: int) -> None:
+        self.one = one
+        self.values = values
+        self.sinks = sinks
+        self.rows = rows
+        #: The values of a block: what is the same for all blocks is here from the start.
+        self.local: list[Any] = [None] * len(one.slots)
+        for slot, number in one.shared:
+            self.local[slot] = values[number]
+        #: Arrays to cut for each block, and results to cut where it is written: (slot, array, dimensions before).
+        self.cuts = [(c.slot, values[c.value], (slice(None),) * c.axis) for c in one.cuts if c.buffer < 0]
+        self.pieces: list[tuple[int, Any, tuple[slice, ...]]] = []
+        self.tiles: list[tuple[int, int, int]] = []
+        for cut in one.cuts:
+            if cut.buffer >= 0:
+                self.local[cut.slot] = self._view(scratch, cut.slot, cut.buffer)
+        for step in one.steps:
+            if isinstance(step, Step) and step.buffer >= 0:
+                self.local[step.out] = self._view(scratch, step.out, step.buffer)
+            elif isinstance(step, Step) and (step.target >= 0 or step.lent >= 0):
+                axis = one.slots[step.out][1]
+                array = values[step.target if step.target >= 0 else step.lent]
+                self.pieces.append((step.out, array, (slice(None),) * axis))
+        self.calls = [self._bound(step) for step in one.steps]
+
+    def _view(self, scratch: list[Any], slot: int, buffer: int) -> Any:
+        node, axis = self.one.slots[slot]
+        return _shaped(scratch[buffer], node, axis, self.rows, self.one.transposed)
+
+    def _bound(self, step: Step | Sum | Cut) -> tuple[Any, Any, int]:
+        """A step as (function, what picks its arguments, where the result goes: -1 nowhere, -2 and -3 to the sums)."""
+        if isinstance(step, Cut):
+            return self._reader(step), None, -1
+        if isinstance(step, Sum) and step.like >= 0:
+            return itemgetter(step.like), None, -3
+        if isinstance(step, Sum):
+            return self._summer(step), _picker(step.inputs), -2
+        if step.kind == CALL:
+            return self._caller(step), _picker(step.inputs), step.out
+        inputs, out = self._tiled(step) if step.tile else (step.inputs, step.out)
+        if step.kind == UFUNC:
+            # For these two NumPy wants the place of the result by name.
+            named = step.kernel in (np.maximum, np.minimum)
+            function = _by_name(step.kernel) if named else step.kernel
+            return function, _picker((*inputs, out)), -1
+        kernel, params = step.kernel, step.params
+        return (partial(kernel, **params) if params else kernel), _picker((out, *inputs)), -1
+
+    def _reader(self, cut: Cut) -> Any:
+        array, view, axis = self.values[cut.value], self.local[cut.slot], cut.axis
+        lead = (slice(None),) * axis
+        if isinstance(array, np.ndarray):
+            return lambda begin, end: _copy_rows(view, array[(*lead, slice(begin, end))])
+        return lambda begin, end: array.read(axis, begin, end, view)
+
+    def _summer(self, item: Sum) -> Any:
+        part, params = item.accumulate.partial, item.params
+        if params.get("fused"):
+            shape = item.node.shape
+            return lambda begin, *arrays: (np.asarray(_dot(*arrays)).reshape(shape),)
+        return lambda begin, *arrays: part(list(arrays), params, begin)
+
+    def _caller(self, step: Step) -> Any:
+        node, params, kernel = step.node, step.params, step.kernel
+        if "shape" in params:
+            axis, shape = self.one.slots[step.out][1], params["shape"]
+            params = {**params, "shape": (*shape[:axis], self.rows, *shape[axis + 1 :])}
+        if node.op.blocking.view:
+            return lambda *arrays: kernel(*arrays, **params)
+
+        def call(*arrays: Any) -> Any:
+            result = np.asarray(kernel(*arrays, **params))
+            if any(np.may_share_memory(result, array) for array in arrays):
+                # The operand's memory will be used again.
+                return result.copy()
+            return result
+
+        return call
+
+    def _tiled(self, step: Step) -> tuple[tuple[int, ...], int]:
+        """Places of operands and result with `tile` rows side by side in one; the plain ones where rows do not fit."""
+        if self.rows % step.tile or not self._can_tile(step):
+            return step.inputs, step.out
+        size = self.one.slots[step.out][0].size // self.one.length
+        width = size * step.tile
+        places = []
+        for slot in (*step.inputs, step.out):
+            array = self.local[slot]
+            node = self.one.slots[slot][0]
+            self.local.append(None)
+            places.append(len(self.local) - 1)
+            if node.size == 1:
+                self.local[-1] = array.reshape(())
+            elif self.one.slots[slot][1] < 0:
+                self.local[-1] = np.tile(array.reshape(-1), step.tile)
+            elif array is not None:
+                self.local[-1] = array.reshape(-1, width)
+            else:
+                self.tiles.append((len(self.local) - 1, slot, width))
+        return tuple(places[:-1]), places[-1]
+
+    def _can_tile(self, step: Step) -> bool:
+        """Whether every operand lies in memory row after row."""
+        arrays = {slot: array for slot, array, _ in (*self.cuts, *self.pieces)}
+        made = {s.out for s in self.one.steps if isinstance(s, Step) and s.kind == CALL}
+        for slot in (*step.inputs, step.out):
+            if slot in made or (slot in arrays and not arrays[slot].flags.c_contiguous):
+                return False
+        return True
+
+    def run(self, begin: int, end: int) -> list[Any]:
+        """Compute a block; gives the partial results of its reductions."""
+        local = self.local.copy()
+        rows = slice(begin, end)
+        for slot, array, lead in self.cuts:
+            local[slot] = array[(*lead, rows)] if lead else array[rows]
+        for slot, array, lead in self.pieces:
+            local[slot] = array[(*lead, rows)] if lead else array[rows]
+        for place, slot, width in self.tiles:
+            local[place] = local[slot].reshape(-1, width)
+        partials = []
+        at = 0
+        try:
+            for function, pick, out in self.calls:
+                if out == -1:
+                    if pick is None:
+                        function(begin, end)
+                    else:
+                        function(*pick(local))
+                elif out == -2:
+                    partials.append(function(begin, *pick(local)))
+                elif out == -3:
+                    partials.append(function(partials))
+                else:
+                    local[out] = function(*pick(local))
+                at += 1
+        except GradcliError as error:
+            step = self.one.steps[at]
+            if error.span is None and not isinstance(step, Cut):
+                error.span = step.node.span
+            raise
+        for write in self.one.writes:
+            if write.copied:
+                self._write(write.value, write.axis, begin, end, local[write.slot])
+        return partials
+
+    def _write(self, number: int, axis: int, begin: int, end: int, piece: Any) -> None:
+        sink = self.sinks.get(number)
+        if sink is not None:
+            sink.write(axis, begin, piece)
+        else:
+            np.copyto(self.values[number][(slice(None),) * axis + (slice(begin, end),)], piece)
+
+
+def _copy_rows(target: Any, piece: Any) -> None:
+    """Copy a matrix into another layout, so few rows at a time that the cache has them for all columns."""
+    step = max(1, _STRIP // max(1, piece[:1].nbytes))
+    for start in range(0, len(piece), step):
+        np.copyto(target[start : start + step], piece[start : start + step])
+
+
+def _aligned(size: int) -> Any:
+    """Memory that begins with a cache line: vector instructions across two lines take twice as long."""
+    memory = np.empty(size + _LINE, np.uint8)
+    start = -memory.ctypes.data % _LINE
+    return memory[start : start + size]
+
+
+def _picker(places: tuple[int, ...]) -> Any:
+    """What takes the arguments of a step out of the values of a block, as a tuple."""
+    if len(places) == 1:
+        place = places[0]
+        return lambda local: (local[place],)
+    return itemgetter(*places) if places else lambda local: ()
+
+
+def _by_name(ufunc: Any) -> Any:
+    return lambda *arrays: ufunc(*arrays[:-1], out=arrays[-1])
+
+
+def _dot(a: Any, b: Any) -> Any:
+    same = (a.flags.c_contiguous and b.flags.c_contiguous) or (a.flags.f_contiguous and b.flags.f_contiguous)
+    return dot_wide(a, b) if same else np.add.reduce(a * b, axis=None, dtype=np.float64)
+
+
+def _shaped(memory: Any, node: Node, axis: int, rows: int, transposed: bool) -> Any:
+    shape = (*node.shape[:axis], rows, *node.shape[axis + 1 :]) if axis >= 0 else node.shape
+    count = math.prod(shape)
+    flat = memory[: count * node.dtype.itemsize].view(node.dtype)
+    if transposed and axis == 0:
+        return np.moveaxis(flat.reshape((*shape[1:], rows)), -1, 0)
+    return flat.reshape(shape)

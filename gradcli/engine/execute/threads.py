@@ -1,0 +1,104 @@
+"""Pieces of work dealt to threads: each takes the next one as soon as it is done with the last."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import threading
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar, copy_context
+from typing import Any
+
+from gradcli.errors import GradcliError, WorkError
+from gradcli.graph.arguments import shown_value
+
+#: How many threads to use; None for as many as there are processors. `set_num_threads` and `--threads` set it.
+THREADS: ContextVar[int | None] = ContextVar("gradcli_threads", default=None)
+
+
+def get_num_threads() -> int:
+    """How many threads compute: as set, or as GRADCLI_THREADS says, or one for each processor."""
+    chosen = THREADS.get()
+    if chosen is not None:
+        return chosen
+    given = os.environ.get("GRADCLI_THREADS", "").strip()
+    if not given:
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if not given.isdecimal() or not 1 <= int(given) <= 1024:
+        raise GradcliError(f"GRADCLI_THREADS must be a whole number from 1 to 1024, it is {given!r}")
+    return int(given)
+
+
+def set_num_threads(number: int) -> None:
+    """Compute with so many threads; results are the same bits for any number.
+
+    >>> import gradcli as gc
+    >>> gc.set_num_threads(gc.get_num_threads())
+    """
+    if not isinstance(number, int) or isinstance(number, bool) or not 1 <= number <= 1024:
+        shown = shown_value(number)
+        raise GradcliError(f"the number of threads must be a whole number from 1 to 1024, got {shown}")
+    THREADS.set(number)
+
+
+def deal(count: int, threads: int, start: Callable[[], Callable[[int], None]]) -> None:
+    """Do the pieces of work 0 to `count - 1`, each in one of so many threads.
+
+    `start()` is called once in every thread and gives the function that does a piece. Where the system allows fewer
+    threads, or has no memory for what they start with, those that there are do all pieces. After a failure no piece
+    is begun any more; of several failures that of the first piece is raised.
+    """
+    pieces = itertools.count()
+    failures: list[tuple[int, BaseException]] = []
+    without_memory: list[MemoryError] = []
+
+    def work() -> None:
+        try:
+            do = start()
+        except MemoryError as error:
+            # The others go on.
+            without_memory.append(error)
+            return
+        # Taking a number from a counter is one step of the interpreter: no two threads get the same.
+        while not failures and (piece := next(pieces)) < count:
+            try:
+                do(piece)
+            except BaseException as error:
+                failures.append((piece, error))
+                return
+
+    def careful() -> None:
+        try:
+            work()
+        except BaseException as error:
+            failures.append((count, error))
+
+    # The caller's context: settings made there hold here too.
+    helpers: list[Any] = [
+        threading.Thread(target=copy_context().run, args=(careful,), daemon=True)
+        for _ in range(min(threads, count) - 1)
+    ]
+    started = start_most(helpers)
+    try:
+        careful()
+    finally:
+        for thread in started:
+            thread.join()
+    if len(without_memory) == len(started) + 1:
+        failures.append((count, without_memory[0]))
+    if failures:
+        failure = min(failures, key=lambda failure: failure[0])[1]
+        if isinstance(failure, MemoryError) and started:
+            hint = "fewer --threads need less"
+            raise WorkError(f"not enough memory for {len(started) + 1} threads", hint=hint) from None
+        raise failure
+
+
+def start_most(threads: Sequence[threading.Thread]) -> Sequence[threading.Thread]:
+    """Start as many of the threads as the system allows; those that run."""
+    for number, thread in enumerate(threads):
+        try:
+            thread.start()
+        except (RuntimeError, MemoryError):
+            return threads[:number]
+    return threads

@@ -1,0 +1,117 @@
+"""From a schedule to a program: arrays numbered, stages put together, memory lent from one array to another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gradcli.engine.plan.pass_builder import PassBuilder
+from gradcli.engine.plan.program import UFUNC, Cut, Pass, Program, Sizes, Stage, Step, Whole
+from gradcli.engine.plan.schedule import LEAF, WHOLE, Schedule, passes
+from gradcli.graph.node import Node
+
+
+def assemble(
+    schedule: Schedule, roots: Sequence[Node], shapes: list[tuple[int, ...]], originals: dict[Node, Node],
+    files: frozenset[Node], frugal: bool, sizes: Sizes,
+) -> Program:  # fmt: skip
+    values = [node for node in schedule.order if schedule.kind[node] == LEAF]
+    leaves = [originals.get(node, node) for node in values]
+    numbers = {node: k for k, node in enumerate(values)}
+
+    def number(node: Node) -> int:
+        found = numbers.get(node)
+        if found is None:
+            found = numbers[node] = len(values)
+            values.append(node)
+        return found
+
+    planned = passes(schedule, frugal)
+    stages: list[Stage] = []
+    last_level = max([one.level for one in planned] + [schedule.level[n] for n in schedule.order])
+    for level in range(last_level + 1):
+        whole = [
+            Whole(node, tuple([number(i) for i in node.inputs]), number(node))
+            for node in schedule.order if schedule.kind[node] == WHOLE and schedule.level[node] == level
+        ]  # fmt: skip
+        built = [PassBuilder(schedule, one, number, files, sizes).build() for one in planned if one.level == level]
+        stages.append(Stage(whole, built, []))
+    root_numbers = [number(root) for root in roots]
+    _note_ends(stages, set(root_numbers), len(leaves))
+    return Program(
+        leaves, values, stages, root_numbers, shapes, _borrowed(stages, values, root_numbers), False, originals
+    )
+
+
+def _note_ends(stages: list[Stage], roots: set[int], leaves: int) -> None:
+    """Note after which stage each kept array is not needed any more; arrays behind views stay."""
+    last: dict[int, int] = {}
+    base: dict[int, int] = {}
+    for at, stage in enumerate(stages):
+        for step in stage.whole:
+            for number in step.inputs:
+                last[number] = at
+            if step.node.op.blocking.view:
+                base[step.out] = step.inputs[0]
+        for one in stage.passes:
+            for number in [c.value for c in one.cuts] + [value for _, value in one.shared]:
+                last[number] = at
+    for view, number in reversed(base.items()):
+        last[number] = max(last.get(number, 0), last.get(view, 0))
+        if view in roots:
+            roots.add(number)
+    for number, at in last.items():
+        if number >= leaves and number not in roots:
+            stages[at].done.append(number)
+
+
+def _borrowed(stages: list[Stage], values: list[Node], roots: list[int]) -> dict[int, int]:
+    """Arrays kept between passes that can live where a result of the same form will be written in their last pass."""
+    found: dict[int, int] = {}
+    writers = {
+        write.value: (at, one) for at, stage in enumerate(stages) for one in stage.passes for write in one.writes
+    }
+    for at, stage in enumerate(stages):
+        for number in stage.done:
+            if number not in writers or any(number in s.inputs for other in stages for s in other.whole):
+                continue
+            for root in roots:
+                one = writers[root][1] if root in writers and writers[root][0] == at else None
+                if one is None or root in found.values() or _seen_elsewhere(stage, one, number):
+                    continue
+                if _fits(one, number, root, values):
+                    found[number] = root
+                    break
+    return found
+
+
+def _seen_elsewhere(stage: Stage, one: Pass, number: int) -> bool:
+    """Whether another pass of the stage, or every block of this one, looks at an array as well."""
+    others = (cut.value for other in stage.passes if other is not one for cut in other.cuts)
+    return number in others or any(number == value for other in stage.passes for _, value in other.shared)
+
+
+def _fits(one: Pass, number: int, root: int, values: list[Node]) -> bool:
+    """Whether `root` is written over `number` only after the last look at the same place of it."""
+    a, b = values[number], values[root]
+    cuts = [cut for cut in one.cuts if cut.value == number]
+    if (a.shape, a.dtype) != (b.shape, b.dtype) or len(cuts) != 1:
+        return False
+    write = next(w for w in one.writes if w.value == root)
+    if cuts[0].axis != write.axis:
+        return False
+    writers = [
+        k for k, step in enumerate(one.steps)
+        if isinstance(step, Step) and (step.out == write.slot or step.lent == root)
+    ]  # fmt: skip
+    if not writers or cuts[0].buffer >= 0:
+        return False
+    at = writers[0]
+    shown = {cuts[0].slot}
+    for step in one.steps:
+        if isinstance(step, Step) and step.node.op.blocking.view and shown.intersection(step.inputs):
+            shown.add(step.out)
+    users = [k for k, step in enumerate(one.steps) if not isinstance(step, Cut) and shown.intersection(step.inputs)]
+    # A ufunc reads each place before it writes it, other kernels do not.
+    own = one.steps[at]
+    in_place = isinstance(own, Step) and own.kind == UFUNC
+    return all(k < at or (k == at and in_place) for k in users)

@@ -1,0 +1,98 @@
+"""Which dimensions belong together, and along which one each node of a graph is computed in blocks.
+
+Dimensions that an operation carries over from its operands to its result are one class: the rows of X, of X @ w and of
+exp(X @ w), say. The class that most of the data has is blocked; what does not have it is tried with the next one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gradcli.graph.node import INPUT, Node
+
+# So many classes are tried: expressions of many unrelated large tensors are rare.
+_MAX_DOMAINS = 8
+# A dimension is good to block from this length on: a few blocks for each of many processors.
+_LONG = 512
+
+Place = tuple[Node, int]
+
+
+class _Classes:
+    """Union-find over the dimensions of nodes."""
+
+    __slots__ = ("parent",)
+
+    def __init__(self) -> None:
+        self.parent: dict[Place, Place] = {}
+
+    def find(self, place: Place) -> Place:
+        parent = self.parent
+        root = parent.setdefault(place, place)
+        while parent[root] != root:
+            parent[root] = parent[parent[root]]
+            root = parent[root]
+        parent[place] = root
+        return root
+
+    def join(self, a: Place, b: Place) -> None:
+        self.parent[self.find(a)] = self.find(b)
+
+
+def choose_axes(order: Sequence[Node], small: int) -> dict[Node, tuple[int, int]]:
+    """For each node that has one, the number of the class it is blocked along and the dimension that has this class."""
+    classes = _Classes()
+    for node in order:
+        _join_summed(classes, node, small)
+        follow = node.op.blocking.follow
+        for dim, length in enumerate(node.shape):
+            if length == 1:
+                continue
+            wanted = follow(node, dim) if node.inputs else None
+            for child, d in zip(node.inputs, wanted or (), strict=False):
+                if d is not None:
+                    classes.join((node, dim), (child, d))
+    places = {node: [classes.find((node, d)) if n != 1 else None for d, n in enumerate(node.shape)] for node in order}
+    chosen: dict[Node, tuple[int, int]] = {}
+    left = [node for node in order if node.size > small]
+    for number in range(_MAX_DOMAINS):
+        best = _best_class(left, places)
+        if best is None:
+            break
+        for node in order:
+            if node not in chosen and best in places[node]:
+                chosen[node] = number, places[node].index(best)
+        left = [node for node in left if node not in chosen]
+    return chosen
+
+
+def _join_summed(classes: _Classes, node: Node, small: int) -> None:
+    """What a product of large operands with a small result sums up is walked along in both of them together."""
+    reduced = node.op.blocking.reduced
+    if reduced is None or len(node.inputs) < 2 or node.size > small or max(i.size for i in node.inputs) <= small:
+        return
+    for dims in reduced(node):
+        places = [
+            (child, d) for child, d in zip(node.inputs, dims, strict=True) if d is not None and child.shape[d] != 1
+        ]
+        for place in places[1:]:
+            classes.join(places[0], place)
+
+
+def _best_class(nodes: Sequence[Node], places: dict[Node, list[Place | None]]) -> Place | None:
+    """The class that the most data has; of two the one that is long enough, then the outer one."""
+    weight: dict[Place, float] = {}
+    depth: dict[Place, float] = {}
+    for node in nodes:
+        size = node.size
+        for d, (place, length) in enumerate(zip(places[node], node.shape, strict=True)):
+            if place is not None and places[node].index(place) == d:
+                # Leaves alone do not make work, but reading them along their rows is best.
+                share = size * min(1.0, length / _LONG)
+                weight[place] = weight.get(place, 0.0) + share
+                depth[place] = depth.get(place, 0.0) + size * d * (2.0 if node.op is INPUT else 1.0)
+    if not weight:
+        return None
+    most = max(weight.values())
+    close = [place for place, w in weight.items() if w > 0.7 * most]
+    return min(close, key=lambda place: (depth[place] / weight[place], -weight[place]))

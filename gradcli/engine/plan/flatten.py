@@ -1,0 +1,82 @@
+"""Graphs over tensors of one size, whose shape does not matter: they are planned as vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gradcli.graph.node import CONSTANT, INPUT, OPS, Node, make
+
+
+def flatten(roots: Sequence[Node], order: Sequence[Node], small: int) -> tuple[list[Node], dict[Node, Node]] | None:
+    """`roots` over vectors and numbers, and what each node has become; None where shapes matter.
+
+    They do not where every tensor has the same number of elements or just one, and operations are elementwise,
+    reductions of everything, or reshapes.
+    """
+    size = max(node.size for node in order)
+    if size <= small or all(node.ndim <= 1 for node in order if node.size == size):
+        return None
+    leaves = {node for node in order if node.op is INPUT or node.op is CONSTANT}
+    if not all(_is_packed(node) for node in leaves):
+        return None
+    for node in order:
+        if node.size not in (1, size) or (node not in leaves and not _is_flat(node, size)):
+            return None
+    done: dict[Node, Node] = {}
+    for node in order:
+        if node in leaves:
+            done[node] = _leaf(node)
+        else:
+            done[node] = _flat(node, tuple(done[i] for i in node.inputs), size)
+            if done[node].span is None:
+                done[node].span = node.span
+    return [done[root] for root in roots], done
+
+
+def _is_packed(leaf: Node) -> bool:
+    """Whether the elements of a leaf lie one after the other in row-major order."""
+    data = leaf.params.get("data", leaf.params.get("value"))
+    flags = getattr(data, "flags", None)
+    return bool(leaf.params.get("packed", True) and (flags is None or flags.c_contiguous))
+
+
+def _is_flat(node: Node, size: int) -> bool:
+    op = node.op
+    if op.name == "_filled":
+        return True
+    if op.family == "elementwise":
+        # Stretching a row and a column to a matrix is no matter of one size.
+        return all(i.size in (1, size) and (i.size == 1 or _same(i, node)) for i in node.inputs)
+    if op.name == "expand":
+        return node.inputs[0].size == 1 or node.inputs[0].size == node.size
+    if op.family == "reduction" and op.blocking.accumulate is not None and not op.name.startswith("arg"):
+        return node.size == 1
+    return op.blocking.view and node.size == node.inputs[0].size and op.name not in ("permute", "_slice", "select")
+
+
+def _same(operand: Node, node: Node) -> bool:
+    """Whether the shapes are equal but for lengths of 1 in front."""
+    return (1,) * (node.ndim - operand.ndim) + operand.shape == node.shape
+
+
+def _leaf(node: Node) -> Node:
+    shape = (node.size,) if node.size != 1 else ()
+    new = Node(INPUT, (), node.params, shape, node.dtype, False)
+    if node.op is CONSTANT:
+        new = Node(CONSTANT, (), {"value": node.params["value"].reshape(shape)}, shape, node.dtype, False, node.weak)
+    return new
+
+
+def _flat(node: Node, inputs: tuple[Node, ...], size: int) -> Node:
+    op = node.op
+    shape = (size,) if node.size != 1 else ()
+    if op.name == "_filled":
+        return make(op, (), {**node.params, "shape": shape})
+    if op.family == "elementwise":
+        return make(op, inputs, node.params)
+    if op.family == "reduction":
+        dims = tuple(range(inputs[0].ndim))
+        return make(op, inputs, {**node.params, "dim": dims, "keepdim": False})
+    if inputs[0].shape == shape:
+        return inputs[0]
+    return make(OPS["expand"], inputs, {"shape": shape})

@@ -1,0 +1,352 @@
+"""From the nodes of a pass to the steps on one block: places for values, scratch buffers, kernels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from gradcli.engine.plan.buffers import Buffers, Form, Lender, Loans
+from gradcli.engine.plan.program import CALL, INTO, UFUNC, Cut, Pass, Sizes, Step, Sum, Write
+from gradcli.engine.plan.schedule import PassNodes, Schedule, work_of
+from gradcli.graph.node import Node
+from gradcli.ops.accumulators import MEAN, MEAN_OF_MOMENTS, MOMENTS, STD, VAR
+
+# As many bytes may a block of a matrix have.
+_MATRIX_BYTES = 1 << 23
+# Blocks are made larger than they have to be only as far as there remain so many.
+_ENOUGH = 16
+# Up to this many elements beside the blocked dimension, blocks are laid out with that dimension innermost.
+_NARROW = 64
+# Rows are laid side by side until they are this long.
+_LONG_ROW = 1024
+_MOST_TILES = 64
+
+Key = tuple[Node, int | None]
+
+
+class PassBuilder:
+    """Builds one pass. `number` gives the number of a kept array in the program, making one where there is none."""
+
+    def __init__(self, schedule: Schedule, nodes: PassNodes, number: Any, files: frozenset[Node], sizes: Sizes) -> None:
+        self.schedule = schedule
+        self.nodes = nodes
+        self.number = number
+        self.files = files
+        self.sizes = sizes
+        self.inside = set(nodes.blocks)
+        self.slots: list[tuple[Node, int]] = []
+        self.place: dict[Key, int] = {}
+        self.cuts: list[Cut] = []
+        self.shared: list[tuple[int, int]] = []
+        self.steps: list[Step | Sum | Cut] = []
+        self.buffers = Buffers()
+        self.loans = Loans({})
+        self.fused: set[Node] = set()
+        self.ends: dict[int, list[Key]] = {}
+        reductions = set(nodes.reductions)
+        self.order = [node for node in schedule.order if node in self.inside or node in reductions]
+        self.length = self._length()
+        self.rows = self._rows()
+        self.transposed = self._is_transposed()
+
+    def build(self) -> Pass:
+        sums: list[Sum] = []
+        writes: list[Write] = []
+        last = self._last_uses()
+        targets = {node: self.number(node) for node in self.nodes.filled}
+        self.loans = Loans(self._lenders(last))
+        # What a reduction needs is computed right before it, as far as the order allows.
+        for at, node in enumerate(self.order):
+            if node in self.inside:
+                if node not in self.fused:
+                    self._add_step(node, targets.get(node), last, at)
+            else:
+                # Right here: the buffers of its operands may take other values next.
+                sums.append(self._shared_state(self._sum(node), sums))
+                self.steps.append(sums[-1])
+            self._release(at)
+        for node, value in targets.items():
+            slot = self.place[node, self.schedule.axes[node][1]]
+            step = next((s for s in self.steps if isinstance(s, Step) and s.out == slot), None)
+            direct = step is not None and step.target == value
+            writes.append(Write(slot, value, self.schedule.axes[node][1], not direct))
+        made = [s.node for s in self.steps if isinstance(s, Step) and s.kind == CALL and not s.node.op.blocking.view]
+        loose = sum(node.nbytes // self.length for node in made)
+        return Pass(
+            self.length, self.rows, self.cuts, self.shared, self.steps, sums, writes, self.buffers.sizes, self.slots,
+            self.transposed, loose, sum(map(work_of, self.order)),
+        )  # fmt: skip
+
+    # Sizes ------------------------------------------------------------------------------------------------------------
+
+    def _dims(self, node: Node) -> list[tuple[Node, int]]:
+        """Operands of a node that are cut, with the dimension."""
+        found = zip(node.inputs, self.schedule.dims[node], strict=True)
+        return [(child, d) for child, d in found if d is not None]
+
+    def _length(self) -> int:
+        if self.nodes.blocks:
+            node = self.nodes.blocks[0]
+            return node.shape[self.schedule.axes[node][1]]
+        child, d = self._dims(self.nodes.reductions[0])[0]
+        return child.shape[d]
+
+    def _rows(self) -> int:
+        """How many rows a block has: by the widest value in it. It does not depend on the machine."""
+        row_bytes = row_size = 1
+        widest = 1
+        matrix = False
+        for node in self.order:
+            matrix = matrix or (node.op.family == "contraction" and node.op.name in ("mm", "bmm"))
+            if node.op.name == "permute":
+                # A look at its operand: whoever uses it counts.
+                continue
+            for child, _ in [*self._dims(node), *([(node, 0)] if node in self.inside else [])]:
+                if node.op.name == "mv" and child.ndim == 2:
+                    # It is gone through once: only the vectors have to stay in the cache.
+                    widest = max(widest, child.nbytes // self.length)
+                    continue
+                row_bytes = max(row_bytes, child.nbytes // self.length)
+                row_size = max(row_size, child.size // self.length)
+        least = -(-self.sizes.least // row_size)
+        rows = max(self.sizes.block_bytes // row_bytes, least)
+        # Larger ones as long as there remain enough to keep many threads busy.
+        rows = max(rows, min(self.sizes.elements // row_size, self.length // _ENOUGH))
+        if widest > row_bytes:
+            many = min(_MATRIX_BYTES // widest, self.length // _ENOUGH)
+            rows = min(rows, max(self.sizes.block_bytes // widest, many, least))
+        if matrix:
+            # Not at any price: rows may be long.
+            rows = max(rows, min(self.sizes.matrix_rows, _MATRIX_BYTES // row_bytes))
+        if rows > _MOST_TILES:
+            rows -= rows % _MOST_TILES
+        return max(1, min(rows, self.length))
+
+    def _is_transposed(self) -> bool:
+        """Whether blocks are laid out with the rows innermost: for few columns that are summed up or broadcast."""
+        worth = False
+        for node in self.order:
+            if node.op.family == "contraction" or (node in self.inside and self.schedule.axes[node][1] != 0):
+                return False
+            wide = max((c for c in node.inputs), key=lambda c: c.size, default=node)
+            width = wide.size // self.length if wide.shape[:1] == (self.length,) else 1
+            if not 1 < width <= _NARROW:
+                continue
+            if node.op.family == "reduction" and node in self.inside:
+                worth = True
+            if node.op.family == "elementwise" and any(
+                c.size == self.length and c.shape[:1] == (self.length,) and c.ndim == node.ndim for c in node.inputs
+            ):
+                worth = True
+        return worth
+
+    # Values -----------------------------------------------------------------------------------------------------------
+
+    def _slot(self, node: Node, axis: int | None) -> int:
+        slot = len(self.slots)
+        self.slots.append((node, -1 if axis is None else axis))
+        self.place[node, axis] = slot
+        return slot
+
+    def operand(self, node: Node, child: Node, wanted: int | None) -> int:
+        """The place of an operand among the block's values."""
+        known = self.place.get((child, wanted))
+        if known is not None:
+            return known
+        slot = self._slot(child, wanted)
+        value = self.number(child)
+        if wanted is None:
+            self.shared.append((slot, value))
+            return slot
+        buffer = -1
+        wide = self.transposed and child.size > self.length and node.op.family in ("elementwise", "reduction")
+        if child in self.files or wide:
+            buffer = self.buffers.take(slot, self._row_bytes(child))
+        cut = Cut(value, wanted, slot, buffer)
+        self.cuts.append(cut)
+        if buffer >= 0:
+            # Right before it is needed: until then the buffer holds other values.
+            self.steps.append(cut)
+        return slot
+
+    def _operands(self, node: Node) -> tuple[int, ...]:
+        found = zip(node.inputs, self.schedule.dims[node], strict=True)
+        return tuple([self.operand(node, child, wanted) for child, wanted in found])
+
+    # Buffers ----------------------------------------------------------------------------------------------------------
+
+    def _last_uses(self) -> dict[Key, int]:
+        """The last step that looks at each value, views counting as looks at what they show."""
+        last: dict[Key, int] = {}
+        order = self.order
+        self._fuse(order)
+        base: dict[Node, Node] = {}
+        for at, node in enumerate(order):
+            source = node.inputs[0] if node.inputs and node.inputs[0] in self.fused else node
+            for key in zip(source.inputs, self.schedule.dims[source], strict=True):
+                last[key] = at
+            if node.op.blocking.view and node in self.inside:
+                base[node] = node.inputs[0]
+        for node in reversed(order):
+            if node in base:
+                own = last.get((node, self.schedule.axes[node][1]), -1)
+                child, wanted = node.inputs[0], self.schedule.dims[node][0]
+                last[child, wanted] = max(last.get((child, wanted), -1), own)
+        for node in self.nodes.filled:
+            # Until the end of the block: what is written may be a view of it.
+            last[node, self.schedule.axes[node][1]] = len(order)
+            while node in base:
+                node = node.inputs[0]
+                for wanted in range(-1, node.ndim):
+                    key = node, None if wanted < 0 else wanted
+                    if key in last:
+                        last[key] = len(order)
+        self.ends = {}
+        for key, at in last.items():
+            self.ends.setdefault(at, []).append(key)
+        return last
+
+    def _release(self, at: int) -> None:
+        for slot in self._ending(at):
+            self.buffers.release(slot)
+            self.loans.release(slot)
+
+    def _ending(self, at: int) -> list[int]:
+        """The slots that nobody looks at after this step."""
+        return [self.place[key] for key in self.ends.get(at, ()) if key in self.place]
+
+    def _lenders(self, last: dict[Key, int]) -> dict[Form, list[Lender]]:
+        """The results that are written in place, by form: until then, other values of that form can lie there."""
+        lenders: dict[Form, list[Lender]] = {}
+        if self.transposed:
+            return lenders
+        # Arrays that were kept may live in the memory of a result of their form: see `gradcli.engine.plan.assemble`.
+        kept: dict[Form, int] = {}
+        for (child, axis), end in last.items():
+            if axis == 0 and child not in self.inside and child in self.schedule.stored:
+                form = child.shape, child.dtype
+                kept[form] = max(kept.get(form, -1), end)
+        filled = set(self.nodes.filled)
+        for at, node in enumerate(self.order):
+            if node not in filled or node in self.schedule.streamed or self.schedule.axes[node][1] != 0:
+                continue
+            kind = self._kernel(node)[1]
+            if kind != CALL:
+                form = node.shape, node.dtype
+                lender = Lender(self.number(node), kept.get(form, -1), at, kind == UFUNC)
+                lenders.setdefault(form, []).append(lender)
+        return lenders
+
+    # Steps ------------------------------------------------------------------------------------------------------------
+
+    def _fuse(self, order: list[Node]) -> None:
+        """Products that only a full sum looks at become part of it, as a dot product."""
+        users: dict[Node, int] = {}
+        for node in order:
+            for child in node.inputs:
+                users[child] = users.get(child, 0) + 1
+        for node in order:
+            product = node.inputs[0] if node.inputs else None
+            if (
+                node not in self.inside and node.op.name in ("sum", "mean") and product in self.inside
+                and product is not None and product.op.name == "mul" and users[product] == 1
+                and product not in self.schedule.stored and product.inputs[0].shape == product.inputs[1].shape
+                and len(node.params["dim"]) == product.ndim
+                and product.dtype.kind == "f"
+                and (product.inputs[0] is product.inputs[1] or product.dtype.itemsize == 8)
+            ):  # fmt: skip
+                self.fused.add(product)
+
+    def _sum(self, node: Node) -> Sum:
+        accumulate = node.op.blocking.accumulate
+        assert accumulate is not None
+        product = node.inputs[0]
+        if product in self.fused:
+            return Sum(node, accumulate, self._operands(product), {**node.params, "fused": True}, self.number(node))
+        return Sum(node, accumulate, self._operands(node), node.params, self.number(node))
+
+    def _shared_state(self, item: Sum, sums: list[Sum]) -> Sum:
+        """A variance that comes after the mean of the same numbers has that mean's state, and the other way round."""
+        moments = (VAR, STD, MOMENTS, MEAN_OF_MOMENTS)
+        for k, other in enumerate(sums):
+            if other.inputs != item.inputs or other.node.params["dim"] != item.node.params["dim"] or other.like >= 0:
+                continue
+            if other.accumulate in moments and item.accumulate in (*moments, MEAN):
+                accumulate = MEAN_OF_MOMENTS if item.accumulate is MEAN else item.accumulate
+                return item._replace(accumulate=accumulate, like=k)
+            if other.accumulate is MEAN and item.accumulate in moments:
+                changed = other._replace(accumulate=MEAN_OF_MOMENTS)
+                self.steps[self.steps.index(other)] = changed
+                sums[k] = changed
+                return item._replace(like=k)
+        return item
+
+    def _add_step(self, node: Node, target: int | None, last: dict[Key, int], at: int) -> None:
+        axis = self.schedule.axes[node][1]
+        inputs = self._operands(node)
+        kernel, kind = self._kernel(node)
+        if kind == CALL:
+            slot = self._slot(node, axis)
+            self.steps.append(Step(kind, node, kernel, inputs, slot, node.params))
+            return
+        tile = self._tile(node, inputs)
+        if target is not None and not self.transposed and node not in self.schedule.streamed:
+            slot = self._slot(node, axis)
+            self.steps.append(Step(kind, node, kernel, inputs, slot, node.params, target=target, tile=tile))
+            return
+        reused = self._reusable(node, inputs, last, at) if kind == UFUNC else None
+        slot = self._slot(node, axis)
+        buffer = lent = -1
+        if axis == 0:
+            # A ufunc reads each place before it writes it, and NumPy looks out for operands that overlap otherwise.
+            form, end, over = (node.shape, node.dtype), last.get((node, axis), at), kind == UFUNC
+            lent = self.loans.ask(form, slot, at, end, over, self._ending(at))
+        if lent < 0:
+            buffer = (
+                self.buffers.take(slot, self._row_bytes(node)) if reused is None else self.buffers.pass_on(reused, slot)
+            )
+        self.steps.append(Step(kind, node, kernel, inputs, slot, node.params, buffer=buffer, lent=lent, tile=tile))
+
+    def _row_bytes(self, node: Node) -> int:
+        return max(1, node.nbytes // self.length)
+
+    def _kernel(self, node: Node) -> tuple[Any, int]:
+        op = node.op
+        if op.into is not None:
+            return op.into, INTO
+        if isinstance(op.kernel, np.ufunc) and op.family == "elementwise":
+            return op.kernel, UFUNC
+        return op.kernel, CALL
+
+    def _reusable(self, node: Node, inputs: tuple[int, ...], last: dict[Key, int], at: int) -> int | None:
+        """An operand whose buffer can take the result, because nobody looks at it any more."""
+        for child, wanted, slot in zip(node.inputs, self.schedule.dims[node], inputs, strict=True):
+            if slot not in self.buffers or child.dtype != node.dtype or child.shape != node.shape:
+                continue
+            if last[child, wanted] <= at:
+                return slot
+        return None
+
+    def _tile(self, node: Node, inputs: tuple[int, ...]) -> int:
+        """How many rows are laid side by side where a row is broadcast over a block, 0 for no such thing.
+
+        NumPy goes through short rows one by one; side by side they are long ones.
+        """
+        if self.transposed or self.schedule.axes[node][1] != 0 or node.op.family != "elementwise" or node.ndim < 2:
+            return 0
+        width = node.size // self.length
+        row = False
+        for child in node.inputs:
+            if child.size == 1 or child.shape == node.shape:
+                continue
+            lead = node.ndim - child.ndim
+            if child.shape[max(0, 1 - lead) :] != node.shape[1:] or (lead == 0 and child.shape[0] != 1):
+                return 0
+            row = True
+        if not row or not 1 < width < _LONG_ROW:
+            return 0
+        tile = 1
+        while tile * width < _LONG_ROW and tile < _MOST_TILES:
+            tile *= 2
+        return tile if self.rows % tile == 0 else 0

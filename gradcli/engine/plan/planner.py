@@ -1,0 +1,103 @@
+"""From graphs to a program: which operations are computed whole, which in blocks, in how many passes over the data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from gradcli.engine.factor import Condition
+from gradcli.engine.plan.assemble import assemble
+from gradcli.engine.plan.axes import choose_axes
+from gradcli.engine.plan.flatten import flatten
+from gradcli.engine.plan.lower import lower
+from gradcli.engine.plan.program import DEFAULT_SIZES, Program, Sizes, Stage, Whole
+from gradcli.engine.plan.schedule import Schedule, work_of
+from gradcli.engine.simplify import simplify
+from gradcli.graph.half_precision import in_single
+from gradcli.graph.node import CONSTANT, INPUT, Node, toposort
+
+# Rewriting operations in simpler ones may uncover others to rewrite; deeper nesting does not occur.
+_MOST_ROUNDS = 4
+
+
+def plan(
+    roots: Sequence[Node], *, stop: Callable[[Node], bool] | None = None, files: frozenset[Node] = frozenset(),
+    streamed: frozenset[int] = frozenset(), sizes: Sizes | None = None,
+) -> Program:  # fmt: skip
+    """The program that computes `roots`, simplified, with common work done once.
+
+    Nodes for which `stop` holds are leaves, like inputs and constants. `files` are leaves that are read block by
+    block, `streamed` the numbers of roots that are written so. Pure: nothing is computed but constants.
+    """
+    sizes = sizes or DEFAULT_SIZES
+    roots = in_single(roots, toposort(roots, stop), stop)
+    conditions: list[Condition] = []
+    program = _planned(roots, stop, files, streamed, sizes, conditions)
+    if conditions and program.conditions is None:
+        # Some condition would be known too late.
+        return _planned(roots, stop, files, streamed, sizes, None)
+    if conditions:
+        program.fallback = lambda: _planned(roots, stop, files, streamed, sizes, None)
+    return program
+
+
+def _planned(
+    roots: Sequence[Node], stop: Callable[[Node], bool] | None, files: frozenset[Node], streamed: frozenset[int],
+    sizes: Sizes, conditions: list[Condition] | None,
+) -> Program:  # fmt: skip
+    originals: dict[Node, Node] = {}
+    smaller = simplify(roots, stop, originals)
+    shapes = [root.shape for root in roots]
+    order = toposort(smaller)
+    if not files and not streamed and sum(map(work_of, order)) <= sizes.little:
+        return _direct(smaller, order, shapes, originals)
+    for _ in range(_MOST_ROUNDS):
+        simpler = lower(smaller, sizes.small)
+        if simpler is None:
+            break
+        smaller, order = simpler, toposort(simpler)
+    if all(node.size <= sizes.small for node in order):
+        return _direct(smaller, order, shapes, originals)
+    if conditions is not None:
+        smaller = simplify(smaller, None, None, conditions)
+        order = toposort(smaller)
+    flat = flatten(smaller, order, sizes.small)
+    now = {node: node for node in order}
+    if flat is not None:
+        smaller, now = flat
+        order = toposort(smaller)
+        for node, vector in now.items():
+            originals.setdefault(vector, originals.get(node, node))
+    schedule = Schedule(order, choose_axes(order, sizes.small), smaller, [smaller[k] for k in streamed], sizes.small)
+    read = frozenset(node for node in order if originals.get(node, node) in files)
+    program = assemble(schedule, smaller, shapes, originals, read, bool(files or streamed), sizes)
+    if conditions:
+        program.conditions = _placed(program, conditions, now)
+    return program
+
+
+def _placed(program: Program, conditions: list[Condition], now: dict[Node, Node]) -> list[tuple[int, Condition]] | None:
+    """Where the arrays that conditions are about will be found; None where one of them is in blocks only."""
+    numbers = {node: k for k, node in enumerate(program.values)}
+    # What is no longer part of the graph does not matter.
+    needed = [condition for condition in dict.fromkeys(conditions) if condition.node in now]
+    if any(now[condition.node] not in numbers for condition in needed):
+        return None
+    return [(numbers[now[condition.node]], condition) for condition in needed]
+
+
+def _direct(
+    roots: Sequence[Node], order: Sequence[Node], shapes: list[tuple[int, ...]], originals: dict[Node, Node]
+) -> Program:
+    """The program where there is little to compute: one operation after the other."""
+    leaves = [node for node in order if _is_leaf(node)]
+    computed = [node for node in order if not _is_leaf(node)]
+    numbers = {node: k for k, node in enumerate((*leaves, *computed))}
+    whole = [Whole(node, tuple([numbers[i] for i in node.inputs]), numbers[node]) for node in computed]
+    originals_of = [originals.get(leaf, leaf) for leaf in leaves]
+    return Program(
+        originals_of, list(numbers), [Stage(whole, [], [])], [numbers[r] for r in roots], shapes, {}, True, {}
+    )
+
+
+def _is_leaf(node: Node) -> bool:
+    return node.op is INPUT or node.op is CONSTANT

@@ -1,0 +1,223 @@
+"""When each node is computed: in which pass over the data, or whole between two passes.
+
+The level of a node is the number of passes that must be over before it can be computed. A reduction over the blocked
+dimension takes part in a pass and is there for the next level; whatever follows the dimension can be computed in
+any pass from its level on, again if need be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from gradcli.graph.blocking import Dims
+from gradcli.graph.node import CONSTANT, INPUT, Node
+
+LEAF, BLOCK, REDUCE, WHOLE = range(4)
+
+# What operations cost, in walks over a block; those not named cost as much as an exponential.
+_CHEAP = frozenset({
+    "add", "sub", "mul", "div", "neg", "abs", "maximum", "minimum", "where", "eq", "ne", "lt", "le", "gt", "ge",
+    "logical_and", "logical_or", "logical_not", "_cast", "to", "sqrt", "reciprocal", "sum", "mean", "amax", "amin",
+    "_scaled", "_times", "_plus", "relu", "sign", "clamp",
+})  # fmt: skip
+_EXPENSIVE = 4
+# Writing an intermediate result out and reading it again costs as much.
+_STORING = 5
+# The same where it can live in the memory of a result that is written later anyway.
+_BORROWING = 2
+
+
+class Schedule:
+    """Kind, axis, level and storage of every node of a graph."""
+
+    __slots__ = ("order", "axes", "roots", "small", "kind", "dims", "along", "level", "held", "stored", "streamed")
+
+    def __init__(
+        self, order: Sequence[Node], axes: dict[Node, tuple[int, int]], roots: Sequence[Node], streamed: Iterable[Node],
+        small: int,
+    ) -> None:  # fmt: skip
+        """`streamed` are the roots that go to a file block by block and are not there afterwards."""
+        self.order = order
+        self.axes = axes
+        self.roots = roots
+        self.small = small
+        self.kind: dict[Node, int] = {}
+        #: For blocked nodes and reductions: along which dimension each operand is cut.
+        self.dims: dict[Node, Dims] = {}
+        #: For reductions: the class that they are computed along.
+        self.along: dict[Node, int] = {}
+        self.level: dict[Node, int] = {}
+        #: Results that are wanted in memory, all at once.
+        self.held = set(roots).difference(streamed)
+        #: Nodes whose arrays are kept.
+        self.stored: set[Node] = set()
+        for node in order:
+            self._place(node)
+        self.streamed = {node for node in streamed if self.kind[node] == BLOCK and node not in self.stored}
+        self.stored.update(root for root in roots if self.kind[root] != LEAF)
+
+    def _place(self, node: Node) -> None:
+        if node.op is INPUT or node.op is CONSTANT:
+            self.kind[node], self.level[node] = LEAF, 0
+            return
+        self.kind[node] = self._kind(node)
+        if self.kind[node] == WHOLE:
+            level = 0
+            for child in node.inputs:
+                level = max(level, self._ready(child, None, None))
+        else:
+            axis = self.axis(node)
+            level = 0
+            for child, wanted in zip(node.inputs, self.dims[node], strict=True):
+                level = max(level, self._ready(child, axis, wanted))
+        self.level[node] = level
+
+    def axis(self, node: Node) -> int:
+        """The class that a blocked node or a reduction is computed along."""
+        return self.axes[node][0] if self.kind[node] == BLOCK else self.along[node]
+
+    def _kind(self, node: Node) -> int:
+        blocking = node.op.blocking
+        if node in self.axes:
+            wanted = blocking.follow(node, self.axes[node][1])
+            if wanted is not None and not self._is_view_of_kept(node) and not self._is_repetition(node):
+                self.dims[node] = wanted
+                return BLOCK
+        if blocking.reduced is None:
+            return WHOLE
+        for dims in blocking.reduced(node):
+            along = [
+                child for child, d in zip(node.inputs, dims, strict=True)
+                if d is not None and child in self.axes and self.axes[child][1] == d and child.size > self.small
+            ]  # fmt: skip
+            if along:
+                # The other operands are there before and are cut in the same way.
+                self.dims[node] = dims
+                self.along[node] = self.axes[max(along, key=lambda child: child.size)][0]
+                return REDUCE
+        return WHOLE
+
+    def _is_view_of_kept(self, node: Node) -> bool:
+        """Whether the node is another look at an array that is held anyway: it costs nothing to make at once."""
+        return node.op.blocking.view and self.kind[node.inputs[0]] == LEAF and node.op.name not in ("expand", "permute")
+
+    def _is_repetition(self, node: Node) -> bool:
+        """Whether the node is a result of few numbers repeated: a view of these, as PyTorch's `expand` gives it."""
+        return node in self.held and node.op.name == "expand" and node.inputs[0].size <= self.small
+
+    def _ready(self, child: Node, axis: int | None, wanted: int | None) -> int:
+        """From which level on `child` can be used by a node computed along `axis`, and cut along `wanted`."""
+        kind = self.kind[child]
+        if kind == LEAF:
+            return 0
+        level = self.level[child]
+        if kind == WHOLE:
+            return level
+        if kind == BLOCK and axis is not None and self.axes[child] == (axis, wanted):
+            return level
+        if kind == BLOCK:
+            self.stored.add(child)
+        return level + 1
+
+    def in_block(self, node: Node, child: Node, wanted: int | None, axis: int) -> bool:
+        """Whether `child` is there as a block when `node` is computed along `axis`."""
+        return self.kind[child] == BLOCK and self.axes[child] == (axis, wanted)
+
+
+class PassNodes(NamedTuple):
+    """What one pass computes: its level and class, reductions, arrays to fill, and all nodes needed for them."""
+
+    level: int
+    axis: int
+    reductions: list[Node]
+    filled: list[Node]
+    blocks: list[Node]
+
+
+def passes(schedule: Schedule, frugal: bool) -> list[PassNodes]:
+    """The passes in order; decides, unless memory is scarce, which nodes met in several of them are kept."""
+    while True:
+        found = _passes(schedule)
+        costly = None if frugal else _worth_keeping(schedule, found)
+        if costly is None:
+            return found
+        schedule.stored.add(costly)
+
+
+def _passes(schedule: Schedule) -> list[PassNodes]:
+    targets: dict[tuple[int, int], tuple[list[Node], list[Node]]] = {}
+    for node in schedule.order:
+        kind = schedule.kind[node]
+        if kind == REDUCE or (kind == BLOCK and node in schedule.stored):
+            key = schedule.level[node], schedule.axis(node)
+            targets.setdefault(key, ([], []))[kind == BLOCK].append(node)
+    result = []
+    for (level, axis), (reductions, filled) in sorted(targets.items(), key=lambda item: item[0]):
+        needed = _closure(schedule, level, axis, [*reductions, *filled])
+        blocks = [node for node in schedule.order if node in needed and schedule.kind[node] == BLOCK]
+        result.append(PassNodes(level, axis, reductions, filled, blocks))
+    return result
+
+
+def _closure(schedule: Schedule, level: int, axis: int, targets: list[Node]) -> set[Node]:
+    """The nodes that are computed in a pass: its targets and what they need that is not kept from before."""
+    needed = set(targets)
+    stack = list(targets)
+    while stack:
+        node = stack.pop()
+        for child, wanted in zip(node.inputs, schedule.dims[node], strict=True):
+            if child in needed or not schedule.in_block(node, child, wanted, axis):
+                continue
+            if child in schedule.stored and child not in schedule.streamed and schedule.level[child] < level:
+                continue
+            needed.add(child)
+            stack.append(child)
+    return needed
+
+
+def _worth_keeping(schedule: Schedule, found: list[PassNodes]) -> Node | None:
+    """The most expensive of the nodes that would be computed in several passes at a higher cost than that of keeping
+    them; only one at a time, since keeping it may make others cheap."""
+    met: dict[Node, int] = {}
+    for one in found:
+        for node in one.blocks:
+            met[node] = met.get(node, 0) + 1
+    again = {node for node, count in met.items() if count > 1 and node not in schedule.stored}
+    cost: dict[Node, float] = {}
+    for node in schedule.order:
+        if node in again:
+            below = sum(cost.get(child, 0.0) for child in dict.fromkeys(node.inputs))
+            cost[node] = below + step_cost(node)
+    shapes = {(node.shape, node.dtype) for node in schedule.roots if schedule.kind[node] == BLOCK}
+    worth = {
+        node: saved for node in again
+        if (saved := cost[node] * (met[node] - 1) - _keeping(node, shapes)) > 0
+    }  # fmt: skip
+    return max(worth, key=lambda node: worth[node], default=None)
+
+
+def _keeping(node: Node, shapes: set[tuple[tuple[int, ...], np.dtype]]) -> float:
+    """The cost of keeping a node; less where it may live in the memory of a result of its form."""
+    return _BORROWING if (node.shape, node.dtype) in shapes else _STORING
+
+
+def step_cost(node: Node) -> float:
+    """The cost of computing a node for each of its elements, its operands being there."""
+    if node.op.blocking.view:
+        return 0.0
+    if node.op.family == "contraction":
+        return max(1.0, node.inputs[0].shape[-1] / 8)
+    if node.op.family == "linalg":
+        return max(_EXPENSIVE, *(n / 4 for n in node.inputs[0].shape[-1:]))
+    return 1.0 if node.op.name in _CHEAP else _EXPENSIVE
+
+
+def work_of(node: Node) -> float:
+    """The cost of computing all of a node, in elements of the cheapest operations."""
+    if node.op is INPUT or node.op is CONSTANT or node.op.blocking.view:
+        return 0.0
+    largest = max([node.size, *(child.size for child in node.inputs)])
+    return max(step_cost(node) * (node.size if node.op.family == "contraction" else largest), largest)

@@ -1,0 +1,178 @@
+"""A plan for people and for programs: its passes over the data, their steps, what they read, write and hold."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from gradcli.engine.plan.program import Cut, Pass, Program, Step, Sum, Whole
+from gradcli.graph.node import CONSTANT, INPUT, Node
+from gradcli.machine.limits import show_bytes
+
+
+class Labels(NamedTuple):
+    """Names for the arrays of a program: inputs by name, results as `value` and `x.grad`, the rest by number."""
+
+    program: Program
+    names: dict[int, str]
+
+    def of(self, number: int) -> str:
+        """The name of a kept array."""
+        if number in self.names:
+            return self.names[number]
+        node = self.program.values[number]
+        return _constant(node) if node.op is CONSTANT else f"t{number}"
+
+    def inside(self, one: Pass, slot: int) -> str:
+        """The name of a value in a block."""
+        for cut in one.cuts:
+            if cut.slot == slot and cut.buffer < 0:
+                return self.of(cut.value) + ("" if one.slots[slot][0].op is CONSTANT else "[i:j]")
+        for shared, number in one.shared:
+            if shared == slot:
+                return self.of(number)
+        for write in one.writes:
+            if write.slot == slot:
+                return f"{self.of(write.value)}[i:j]"
+        return f"b{slot}"
+
+
+def labels(program: Program, roots: list[str]) -> Labels:
+    """Names for a program whose roots are called `roots`."""
+    names: dict[int, str] = {}
+    for number, leaf in enumerate(program.leaves):
+        if leaf.op is INPUT:
+            names[number] = leaf.params.get("name") or "grad-output"
+    for number, name in zip(program.roots, roots, strict=True):
+        names[number] = f"{names[number]} = {name}" if number in names else name
+    return Labels(program, names)
+
+
+def plan_text(program: Program, roots: list[str], threads: int, streamed: frozenset[int] = frozenset()) -> str:
+    """The plan, a line a step."""
+    named = labels(program, roots)
+    lines = []
+    if program.direct:
+        lines.append("little to compute: one operation after the other, no blocks")
+    number = 0
+    for stage in program.stages:
+        for step in stage.whole:
+            lines.append(_whole_line(named, step))
+        for one in stage.passes:
+            number += 1
+            lines += _pass_lines(named, one, number, threads)
+    for number, lender in program.borrowed.items():
+        lines.append(f"{named.of(number)} is kept where {named.of(lender)} is written later")
+    passes = [one for stage in program.stages for one in stage.passes]
+    read = sum(cut_bytes(one) for one in passes)
+    written = sum(write_bytes(one) for one in passes)
+    held = program.memory(threads, streamed)
+    lines.append(f"in all: {show_bytes(read)} read, {show_bytes(written)} written, {show_bytes(held)} held at the peak")
+    return "\n".join(lines)
+
+
+def _pass_lines(named: Labels, one: Pass, number: int, threads: int) -> list[str]:
+    layout = ", rows innermost" if one.transposed else ""
+    head = (
+        f"pass {number}: {one.length:,} rows in {one.blocks:,} blocks of {one.rows:,}{layout}; "
+        f"reads {show_bytes(cut_bytes(one))}, writes {show_bytes(write_bytes(one))}, "
+        f"scratch {show_bytes(one.row_bytes * one.rows)} a thread"
+    )
+    lines = [head]
+    for step in one.steps:
+        lines.append("  " + _step_line(named, one, step))
+    for write in one.writes:
+        if write.copied:
+            lines.append(f"  {named.of(write.value)}[i:j] = b{write.slot}  (written)")
+    return lines
+
+
+def _step_line(named: Labels, one: Pass, step: Step | Sum | Cut) -> str:
+    if isinstance(step, Cut):
+        return f"b{step.slot} = {named.of(step.value)}[i:j]  (read into buffer {step.buffer})"
+    inputs = ", ".join(named.inside(one, slot) for slot in step.inputs)
+    if isinstance(step, Sum):
+        fused = " of products" if step.params.get("fused") else ""
+        return f"{named.of(step.value)} += {step.node.op.name}({inputs})  (partial results{fused}, combined in order)"
+    if step.target >= 0:
+        place = "in place"
+    elif step.lent >= 0:
+        place = f"within {named.of(step.lent)}[i:j]"
+    elif step.buffer >= 0:
+        place = f"buffer {step.buffer}"
+    else:
+        place = "a view" if step.node.op.blocking.view else "an array of its own"
+    tiles = f", {step.tile} rows side by side" if step.tile else ""
+    return f"{_result(named, one, step)} = {step.node.op.name}({inputs})  ({kernel_name(step.node)}, {place}{tiles})"
+
+
+def _result(named: Labels, one: Pass, step: Step) -> str:
+    return f"{named.of(step.target)}[i:j]" if step.target >= 0 else f"b{step.out}"
+
+
+def _whole_line(named: Labels, step: Whole) -> str:
+    inputs = ", ".join(named.of(number) for number in step.inputs)
+    shape = "x".join(map(str, step.node.shape)) or "0-dim"
+    return f"whole: {named.of(step.out)} = {step.node.op.name}({inputs})  ({step.node.dtype} {shape})"
+
+
+def kernel_name(node: Node) -> str:
+    """What computes a node."""
+    kernel: Any = node.op.kernel
+    name = getattr(kernel, "__name__", "kernel")
+    return f"numpy.{name}" if type(kernel).__name__ == "ufunc" else f"{node.op.name.lstrip('_')} kernel"
+
+
+def _constant(node: Node) -> str:
+    value = node.params["value"]
+    return f"{value.reshape(()).item():.6g}" if value.size == 1 else f"constant{list(value.shape)}"
+
+
+def cut_bytes(one: Pass) -> int:
+    """Bytes that a pass reads."""
+    return sum(one.slots[cut.slot][0].nbytes for cut in one.cuts)
+
+
+def write_bytes(one: Pass) -> int:
+    """Bytes that a pass writes."""
+    return sum(one.slots[write.slot][0].nbytes for write in one.writes)
+
+
+def plan_json(program: Program, roots: list[str], threads: int, streamed: frozenset[int] = frozenset()) -> Any:
+    """The plan as dicts and lists, for `gradcli.render.json.to_json`."""
+    named = labels(program, roots)
+    stages: list[dict[str, Any]] = []
+    for stage in program.stages:
+        whole = [
+            {"op": s.node.op.name, "inputs": [named.of(k) for k in s.inputs], "out": named.of(s.out),
+             "shape": list(s.node.shape), "dtype": str(s.node.dtype)}
+            for s in stage.whole
+        ]  # fmt: skip
+        stages.append({"whole": whole, "passes": [_pass_json(named, one) for one in stage.passes]})
+    return {
+        "stages": stages, "threads": threads, "held": program.memory(threads, streamed),
+        "read": sum(cut_bytes(one) for stage in program.stages for one in stage.passes),
+        "written": sum(write_bytes(one) for stage in program.stages for one in stage.passes),
+    }  # fmt: skip
+
+
+def _pass_json(named: Labels, one: Pass) -> dict[str, Any]:
+    steps = []
+    for step in one.steps:
+        row: dict[str, Any] = {}
+        if isinstance(step, Cut):
+            row = {"read": named.of(step.value), "out": f"b{step.slot}", "buffer": step.buffer}
+        else:
+            row = {"op": step.node.op.name, "inputs": [named.inside(one, k) for k in step.inputs]}
+            row["kernel"] = kernel_name(step.node)
+            if isinstance(step, Sum):
+                row |= {"out": named.of(step.value), "accumulates": True}
+            else:
+                row |= {
+                    "out": _result(named, one, step), "buffer": step.buffer if step.buffer >= 0 else None,
+                    "within": f"{named.of(step.lent)}[i:j]" if step.lent >= 0 else None,
+                }  # fmt: skip
+        steps.append(row)
+    return {
+        "rows": one.length, "block_rows": one.rows, "blocks": one.blocks, "read": cut_bytes(one),
+        "written": write_bytes(one), "scratch": one.row_bytes * one.rows, "steps": steps,
+    }  # fmt: skip

@@ -1,0 +1,89 @@
+"""Jacobians, Hessians and products as further results of a request, planned and computed together with its value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from gradcli.autodiff.jacobian import hessians, jacobians
+from gradcli.errors import GradcliError, did_you_mean
+from gradcli.evaluation.request import Request
+from gradcli.graph.infer import cast
+from gradcli.graph.node import INPUT, OPS, Node, Shape, constant, make
+from gradcli.tensors.functional import curvature, pushed
+
+
+def derive(
+    request: Request, jacobian: bool = False, hessian: bool = False, jvp: Mapping[str, Any] | None = None,
+    hvp: Mapping[str, Any] | None = None,
+) -> None:  # fmt: skip
+    """Add `x.jacobian`, `x,y.hessian`, `jvp` and `x.hvp` to what a request computes.
+
+    `jvp` and `hvp` map names of inputs to vectors of their shapes, in memory or in files; numbers are broadcast, and
+    inputs left out do not move. Where nothing depends on an input, there are zeros. Raises GradcliError.
+    """
+    value = request.roots[0]
+    inputs = {name: request.leaves[name] for name in request.names}
+    if not inputs:
+        raise GradcliError("no input can be differentiated", hint="only floating-point inputs have derivatives")
+    if not value.is_floating:
+        raise GradcliError(f"the value is {value.dtype} and has no derivatives")
+    results: dict[str, Node] = {}
+    leaves = list(inputs.values())
+    if jacobian:
+        for (name, x), block in zip(inputs.items(), jacobians(value, leaves), strict=True):
+            results[f"{name}.jacobian"] = _or_zeros(block, (*value.shape, *x.shape), x.dtype)
+    if hessian:
+        rows = hessians(_scalar(value, "Hessian"), leaves)
+        for (name, x), row in zip(inputs.items(), rows, strict=True):
+            for (other, y), block in zip(inputs.items(), row, strict=True):
+                results[f"{name},{other}.hessian"] = _or_zeros(block, (*x.shape, *y.shape), x.dtype)
+    if jvp:
+        (found,) = pushed([value], leaves, _vectors(request, inputs, jvp, "--jvp"))
+        results["jvp"] = _or_zeros(found, value.shape, value.dtype)
+    if hvp:
+        products = curvature(_scalar(value, "Hessian"), leaves, _vectors(request, inputs, hvp, "--hvp"))
+        for (name, x), product in zip(inputs.items(), products, strict=True):
+            results[f"{name}.hvp"] = _or_zeros(product, x.shape, x.dtype)
+    request.derivatives = list(results)
+    request.roots += results.values()
+
+
+def _or_zeros(node: Node | None, shape: Shape, dtype: np.dtype) -> Node:
+    return make(OPS["_filled"], (), {"shape": shape, "value": 0, "dtype": dtype}) if node is None else node
+
+
+def _scalar(value: Node, what: str) -> Node:
+    if value.size != 1:
+        raise GradcliError(
+            f"the {what} needs a scalar, the value has shape {value.shape}", hint="reduce it, as in sum(...)"
+        )
+    return value
+
+
+def _vectors(request: Request, inputs: Mapping[str, Node], given: Mapping[str, Any], option: str) -> list[Node]:
+    """A vector for each input, zeros for those that none is given for."""
+    for name in given:
+        if name not in inputs:
+            hint = did_you_mean(name, list(inputs)) or f"there are {', '.join(inputs)}"
+            raise GradcliError(f"{option}: there is no input {name!r} that is differentiated", hint=hint)
+    vectors = []
+    for name, x in inputs.items():
+        vector = given.get(name)
+        if vector is None:
+            vectors.append(_or_zeros(None, x.shape, x.dtype))
+        elif vector.ndim and vector.shape != x.shape:
+            raise GradcliError(f"{option}: the vector for {name} has shape {vector.shape}, the input {x.shape}")
+        elif vector.ndim:
+            packed = vector.flags.c_contiguous if isinstance(vector, np.ndarray) else vector.c_contiguous
+            params = {"data": None, "name": f"{option} {name}", "packed": packed}
+            leaf = Node(INPUT, (), params, tuple(vector.shape), vector.dtype, False)
+            request.given[leaf] = vector
+            vectors.append(cast(leaf, x.dtype))
+        else:
+            number = vector if isinstance(vector, np.ndarray) else vector.load()
+            with np.errstate(all="ignore"):
+                vectors.append(constant(np.broadcast_to(number.astype(x.dtype), x.shape)))
+    return vectors

@@ -1,0 +1,74 @@
+"""How many operations the calls to an expression's own functions come to: known before any is carried out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from gradcli.errors import GradcliError
+from gradcli.graph.node import OPS
+from gradcli.language.parse import Instr, Statement
+
+#: So many are not carried out: what twenty functions come to that each call the one before twice.
+TOO_MANY = 2**20
+# Larger counts are not told apart: their digits would take more memory than the functions.
+_UNCOUNTED = 10**300
+
+# Steps that make no node.
+_FREE = frozenset({"number", "name", "string", "ellipsis", "slice", "list", "tuple"})
+
+
+def check_expansion(statements: Sequence[Statement]) -> None:
+    """Refuse statements whose calls never end or go too far; GradcliError names the function.
+
+    There are no conditions in the language, so a count of what is written is exact, and a circle never ends.
+    """
+    functions: dict[str, Statement] = {}
+    costs: dict[str, int] = {}
+    spent = 0
+    for statement in statements:
+        if statement.kind == "define":
+            if statement.name in OPS:
+                # Carrying it out will say more.
+                return
+            if statement.name in functions:
+                costs.clear()
+            functions[statement.name] = statement
+            continue
+        for call in _calls(statement.code, functions):
+            spent += _cost(call.arg[0], functions, costs)
+            if spent >= TOO_MANY:
+                shown = str(spent) if spent < 10**9 else f"{float(min(spent, _UNCOUNTED)):.3g}"
+                raise GradcliError(
+                    f"with {call.arg[0]}() the expression comes to {shown} operations; 2**20 are too many",
+                    span=(call.start, call.end),
+                    hint="what is called twice can be called once and given a name, as in y = f(x); y + y",
+                )
+
+
+def _calls(code: Sequence[Instr], functions: Mapping[str, Statement]) -> list[Instr]:
+    return [step for step in code if step.op == "call" and step.arg[0] in functions]
+
+
+def _cost(name: str, functions: Mapping[str, Statement], costs: dict[str, int]) -> int:
+    """What a call comes to; `costs` has what is known of other functions."""
+    waiting, entered = [name], set()
+    while waiting:
+        top = waiting[-1]
+        if top in costs:
+            waiting.pop()
+            continue
+        entered.add(top)
+        code = functions[top].code
+        calls = _calls(code, functions)
+        unknown = [call for call in calls if call.arg[0] not in costs]
+        for call in unknown:
+            if call.arg[0] in entered:
+                raise GradcliError(f"{call.arg[0]}() calls itself without end", span=(call.start, call.end))
+        if unknown:
+            waiting += dict.fromkeys(call.arg[0] for call in unknown)
+            continue
+        # A function that only calls others takes its time, too.
+        own = max(1, sum(1 for step in code if step.op not in _FREE) - len(calls))
+        costs[top] = min(own + sum(costs[call.arg[0]] for call in calls), _UNCOUNTED)
+        entered.discard(top)
+    return costs[name]

@@ -1,0 +1,409 @@
+"""From source text to graphs: names resolved, the program's steps carried out on nodes, places kept for errors."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from gradcli.engine.execute.run import execute
+from gradcli.errors import GradcliError, Span, did_you_mean, quoted
+from gradcli.evaluation.expansion import check_expansion
+from gradcli.graph.arguments import Literal, as_node, kind_of, normalize_axis
+from gradcli.graph.dtypes import BOOL, DEFAULT_DTYPE, DTYPES, FLOAT64
+from gradcli.graph.infer import cast
+from gradcli.graph.node import INPUT, OPS, Node, Number, Op, constant, fitted
+from gradcli.language.parse import Instr, Program, Statement
+from gradcli.tensors.functions import CONSTANTS
+
+_BINARY = {
+    "+": "add", "-": "sub", "*": "mul", "/": "div", "//": "floor_divide", "%": "remainder", "**": "pow",
+    "@": "matmul", "<": "lt", "<=": "le", ">": "gt", ">=": "ge", "==": "eq", "!=": "ne", "&": "bitwise_and",
+    "|": "bitwise_or",
+}  # fmt: skip
+
+_UNARY = {"-": "neg", "~": "bitwise_not"}
+
+_NUMBERS: dict[str, Callable[[Any, Any], Any]] = {
+    "+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv, "//": operator.floordiv,
+    "%": operator.mod, "**": operator.pow, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
+    "==": operator.eq, "!=": operator.ne, "&": operator.and_, "|": operator.or_,
+}  # fmt: skip
+
+# Where Python would stop at a division by zero or an overflow.
+_UFUNCS = {
+    "+": np.add, "-": np.subtract, "*": np.multiply, "/": np.true_divide, "//": np.floor_divide, "%": np.remainder,
+    "**": np.power,
+}  # fmt: skip
+
+_WORDS: dict[str, Any] = {"None": None, "True": True, "False": False}
+
+_ATTRIBUTES: dict[str, Callable[[Node], Any]] = {
+    "shape": lambda x: x.shape, "ndim": lambda x: x.ndim, "dtype": lambda x: x.dtype,
+    "T": lambda x: OPS["T"](x), "mT": lambda x: OPS["mT"](x),
+}  # fmt: skip
+
+_QUERIES: dict[str, Callable[..., Any]] = {
+    "numel": lambda x: x.size, "dim": lambda x: x.ndim,
+    "size": lambda x, dim=None: x.shape if dim is None else x.shape[normalize_axis(dim, x.ndim)],
+}  # fmt: skip
+
+# Whole numbers beyond this many bits are of no use to a tensor and could take forever to compute.
+_MAX_BITS = 2048
+
+
+class _Frame:
+    """A running piece of code: a statement, or the body of a function of the expression."""
+
+    __slots__ = ("code", "at", "names", "base", "place")
+
+    def __init__(self, code: list[Instr], names: dict[str, Any] | None, base: int, place: Span) -> None:
+        self.code = code
+        self.at = 0
+        self.names = names
+        self.base = base
+        self.place = place
+
+
+class Evaluator:
+    """Carries a program out on a stack of values; nothing recurses, so no nesting is too deep."""
+
+    def __init__(self, source: str, inputs: Mapping[str, Node]) -> None:
+        self.source = source
+        self.names: dict[str, Any] = dict(inputs)
+        self.inputs = inputs
+        self.functions: dict[str, Statement] = {}
+        self.used: set[str] = set()
+        #: Where names are given values, for those who ask.
+        self.where = " on the command line"
+        self._values: list[Any] = []
+        # The place of each value on the stack, from its first character to its last.
+        self._places: list[Span] = []
+
+    def run(self, program: Program, dtype: np.dtype | None = None) -> Node:
+        """The node of the last statement's value, in `dtype` if one is given."""
+        check_expansion(program.statements)
+        for statement in program.statements:
+            value = self.carry_out(statement)
+        return self.final(value, program.statements[-1].span, dtype)
+
+    def carry_out(self, statement: Statement) -> Any:
+        """Carry one statement out, and give its value: None for a definition."""
+        if statement.kind == "define":
+            self._define(statement)
+            return None
+        value = self._execute(statement.code)
+        if statement.kind == "assign":
+            self._assign(statement, value)
+        return value
+
+    def final(self, value: Any, span: Span, dtype: np.dtype | None = None) -> Node:
+        """The node of the value of a whole expression, which stands at `span`; an error if it is no tensor."""
+        try:
+            return self._final(value, dtype, span)
+        except GradcliError as error:
+            error.span = span if error.span is None else error.span
+            raise
+
+    def _define(self, statement: Statement) -> None:
+        if statement.name in OPS and OPS[statement.name].public:
+            raise GradcliError(
+                f"{statement.name!r} is a function of the language and cannot be defined anew",
+                span=statement.name_spans[0], hint="choose another name",
+            )  # fmt: skip
+        self.functions[statement.name] = statement
+
+    def _assign(self, statement: Statement, value: Any) -> None:
+        if len(statement.names) == 1:
+            self.names[statement.names[0]] = value
+            return
+        parts = list(value) if isinstance(value, tuple | list) else None
+        if parts is None or len(parts) != len(statement.names):
+            have = "one value" if parts is None else f"{len(parts)} values"
+            raise GradcliError(f"{len(statement.names)} names are assigned {have}", span=statement.span)
+        self.names.update(zip(statement.names, parts, strict=True))
+
+    def _final(self, value: Any, dtype: np.dtype | None, span: Span) -> Node:
+        if isinstance(value, Node):
+            return value if dtype is None else self._placed(cast(value, dtype), span)
+        if isinstance(value, Number):
+            return constant(fitted(value, dtype or (BOOL if isinstance(value, bool) else DEFAULT_DTYPE.get())))
+        if isinstance(value, Literal):
+            node: Node = as_node(value) if dtype is None else OPS["tensor"](value, dtype)
+            return node
+        hint = None
+        if hasattr(value, "_fields"):
+            hint = "choose one with " + " or ".join(f".{field}" for field in value._fields)
+        raise GradcliError(f"the value of the expression is {kind_of(value)}, not a tensor", hint=hint)
+
+    def _execute(self, code: list[Instr]) -> Any:
+        frames = [_Frame(code, None, len(self._values), (0, 0))]
+        while True:
+            frame = frames[-1]
+            if frame.at == len(frame.code):
+                frames.pop()
+                if not frames:
+                    self._places.pop()
+                    return self._values.pop()
+                # The result of a function stands where it was called.
+                self._places[-1] = frame.place
+                continue
+            step = frame.code[frame.at]
+            frame.at += 1
+            if step.op == "call" and step.arg[0] in self.functions:
+                frames.append(self._enter(step))
+                continue
+            try:
+                self._step(step, frame)
+            except GradcliError as error:
+                if error.span is None:
+                    error.span = (step.start, step.end)
+                raise
+            except (OverflowError, ValueError, RecursionError, MemoryError) as error:
+                raise GradcliError(f"this cannot be computed: {error}", span=(step.start, step.end)) from None
+
+    def _enter(self, step: Instr) -> _Frame:
+        """The frame of a call to a function that the expression defines."""
+        name, positional, keywords = step.arg
+        function = self.functions[name]
+        place = (step.start, step.end)
+        arguments, _ = self._pop(positional + len(keywords))
+        if positional > len(function.params):
+            expected = f"{len(function.params)} argument" + ("s" if len(function.params) != 1 else "")
+            raise GradcliError(f"{name}() takes {expected}, got {positional}", span=place)
+        bound = dict(zip(function.params, arguments[:positional], strict=False))
+        left = set(function.params[positional:]) if keywords else ()
+        for word, value in zip(keywords, arguments[positional:], strict=True):
+            if word not in left:
+                raise GradcliError(f"{name}() has no argument {word!r} to give here", span=place)
+            bound[word] = value
+        missing = [p for p in function.params if p not in bound]
+        if missing:
+            raise GradcliError(f"{name}() needs {missing[0]!r}", span=place)
+        return _Frame(function.code, bound, len(self._values), place)
+
+    def _pop(self, count: int) -> tuple[list[Any], list[Span]]:
+        if not count:
+            return [], []
+        values, places = self._values[-count:], self._places[-count:]
+        del self._values[-count:], self._places[-count:]
+        return values, places
+
+    def _push(self, value: Any, place: Span) -> None:
+        self._values.append(value)
+        self._places.append(place)
+
+    def _step(self, step: Instr, frame: _Frame) -> None:
+        op, arg, start, end = step
+        if op == "name":
+            self._push(self._look_up(arg, frame.names, (start, end)), (start, end))
+        elif op == "binary":
+            (a, b), (left, right) = self._pop(2)
+            self._push(self._binary(arg, a, b, (start, end)), (left[0], right[1]))
+        elif op == "number" or op == "string":
+            self._push(arg, (start, end))
+        elif op == "unary":
+            (a,), (place,) = self._pop(1)
+            self._push(self._unary(arg, a, (start, end)), (start, place[1]))
+        elif op == "call":
+            self._call_function(arg, (start, end))
+        elif op == "method":
+            self._call_method(arg, (start, end))
+        elif op == "attribute":
+            (a,), (place,) = self._pop(1)
+            self._push(self._attribute(a, arg, (start, end)), (place[0], end))
+        elif op == "index":
+            items, _ = self._pop(arg)
+            (a,), (place,) = self._pop(1)
+            self._push(self._index(a, items, (start, end)), (place[0], end))
+        elif op == "ellipsis":
+            self._push(Ellipsis, (start, end))
+        elif op == "slice":
+            parts, _ = self._pop(sum(arg))
+            given = iter(parts)
+            self._push(slice(*(next(given) if present else None for present in arg)), (start, end))
+        else:
+            items, _ = self._pop(arg)
+            self._push(Literal(items) if op == "list" else tuple(items), (start, end))
+
+    # Names ------------------------------------------------------------------------------------------------------------
+
+    def _look_up(self, name: str, local: dict[str, Any] | None, place: Span) -> Any:
+        if local is not None and name in local:
+            return local[name]
+        if name in self.names:
+            value = self.names[name]
+            if value is self.inputs.get(name):
+                self.used.add(name)
+            return value
+        for known in (CONSTANTS, DTYPES, _WORDS):
+            if name in known:
+                return known[name]
+        if (name in OPS and OPS[name].public) or name in self.functions:
+            raise GradcliError(f"{name!r} is a function", span=place, hint=f"call it, as in {name}(x)")
+        candidates = [*(local or ()), *self.names, *CONSTANTS]
+        hint = did_you_mean(name, candidates) or f"give it a value{self.where}, as in {name}=ones(2,2)"
+        raise GradcliError(f"unknown name {quoted(name)}", span=place, hint=hint)
+
+    # Operations -------------------------------------------------------------------------------------------------------
+
+    def _binary(self, symbol: str, a: Any, b: Any, place: Span) -> Any:
+        if isinstance(a, Number) and isinstance(b, Number):
+            return _number_arithmetic(symbol, a, b)
+        if symbol in ("==", "!=") and not (isinstance(a, Node | Literal) or isinstance(b, Node | Literal)):
+            return _NUMBERS[symbol](a, b)
+        return self._placed(OPS[_BINARY[symbol]](a, b), place)
+
+    def _unary(self, symbol: str, a: Any, place: Span) -> Any:
+        if symbol == "+":
+            return a
+        if isinstance(a, bool) and symbol == "~":
+            return not a
+        if isinstance(a, Number):
+            return -a if symbol == "-" else ~a if isinstance(a, int) else self._fold(OPS["bitwise_not"], [a], {})
+        return self._placed(OPS[_UNARY[symbol]](a), place)
+
+    def _placed(self, result: Any, place: Span) -> Any:
+        """Note the place in the source on the nodes that a step has made."""
+        waiting = list(result) if isinstance(result, tuple) else [result]
+        while waiting:
+            node = waiting.pop()
+            if isinstance(node, Node) and node.span is None and node.op is not INPUT:
+                node.span = place
+                waiting.extend(node.inputs)
+        return result
+
+    def _call_function(self, arg: tuple[str, int, tuple[str, ...]], place: Span) -> None:
+        name, positional, words = arg
+        op = OPS.get(name)
+        if op is None or not op.public:
+            raise unknown_function(name, place[0], self.names, self.functions)
+        values, places = self._pop(positional + len(words))
+        self._push(self._apply(op, values, places, words, place), place)
+
+    def _call_method(self, arg: tuple[str, int, tuple[str, ...]], place: Span) -> None:
+        name, positional, words = arg
+        values, places = self._pop(1 + positional + len(words))
+        whole = (places[0][0], place[1])
+        receiver = values[0]
+        where = (place[0], place[0] + len(name))
+        if name in _QUERIES and isinstance(receiver, Node | Literal):
+            try:
+                query = _QUERIES[name](as_node(receiver), *values[1:])
+            except (TypeError, IndexError):
+                raise GradcliError(f"{name}() cannot be asked that way", span=place) from None
+            self._push(query, whole)
+            return
+        if not isinstance(receiver, Node | Literal | Number):
+            raise GradcliError(f"only tensors have methods, this is {kind_of(receiver)}", span=where)
+        op = OPS.get(name)
+        if op is None or not op.public:
+            hint = did_you_mean(name, [*(n for n, o in OPS.items() if o.public), *_QUERIES])
+            raise GradcliError(f"a tensor has no method {name!r}", span=where, hint=hint)
+        self._push(self._apply(op, values, places, words, place), whole)
+
+    def _apply(self, op: Op, values: list[Any], places: list[Span], words: tuple[str, ...], place: Span) -> Any:
+        """An operation on values; an error in one argument is reported at that argument."""
+        split = len(values) - len(words)
+        keywords = dict(zip(words, values[split:], strict=True))
+        try:
+            if op.family == "elementwise" and values and all(isinstance(v, Number) for v in values):
+                return self._fold(op, values[:split], keywords)
+            return self._placed(op(*values[:split], **keywords), place)
+        except GradcliError as error:
+            if error.span is None and error.argument is not None:
+                names = op.signature.names
+                given = [op.signature.canonical(word) for word in words]
+                if error.argument in words:
+                    error.span = self._word_place(error.argument, places[split + words.index(error.argument)], names)
+                elif error.argument in given:
+                    error.span = places[split + given.index(error.argument)]
+                elif error.argument in names and names.index(error.argument) < split:
+                    error.span = places[names.index(error.argument)]
+            raise
+
+    def _word_place(self, word: str, value: Span, known: list[str]) -> Span:
+        """The place of a keyword argument's value, or of the keyword where that is what is wrong."""
+        start = self.source.rfind(word, 0, value[0])
+        return value if word in known or start < 0 else (start, start + len(word))
+
+    def _fold(self, op: Op, values: list[Any], keywords: dict[str, Any]) -> Any:
+        """A function of numbers is a number, computed in double precision."""
+        token = DEFAULT_DTYPE.set(FLOAT64)
+        try:
+            return execute([op(*values, **keywords)])[0].item()
+        finally:
+            DEFAULT_DTYPE.reset(token)
+
+    def _attribute(self, value: Any, name: str, place: Span) -> Any:
+        if isinstance(value, tuple) and name in getattr(value, "_fields", ()):
+            return getattr(value, name)
+        if isinstance(value, Literal | Number) and not isinstance(value, bool):
+            value = as_node(value)
+        if not isinstance(value, Node):
+            raise GradcliError(f"only tensors have attributes, this is {kind_of(value)}", span=place)
+        if name in _ATTRIBUTES:
+            return self._placed(_ATTRIBUTES[name](value), place)
+        if (name in OPS and OPS[name].public) or name in _QUERIES:
+            raise GradcliError(f"{name!r} is a method", span=place, hint=f"call it, as in x.{name}()")
+        hint = did_you_mean(name, [*_ATTRIBUTES, *(n for n, op in OPS.items() if op.public)])
+        raise GradcliError(f"a tensor has no attribute {name!r}", span=place, hint=hint)
+
+    def _index(self, value: Any, items: list[Any], place: Span) -> Any:
+        # As in Python, x[(0, 1)] is x[0, 1]: only what stands beside a comma is an item of its own.
+        index = items[0] if len(items) == 1 and isinstance(items[0], tuple) else tuple(items)
+        if isinstance(value, Node):
+            return self._placed(OPS["getitem"](value, index), place)
+        if isinstance(value, list | tuple) and len(items) == 1 and isinstance(items[0], int | slice):
+            try:
+                picked = value[items[0]]
+            except IndexError:
+                raise GradcliError(f"index {items[0]} is out of range for length {len(value)}", span=place) from None
+            except (TypeError, ValueError):
+                raise GradcliError("the bounds of a slice must be integers, its step not 0", span=place) from None
+            return Literal(picked) if isinstance(value, Literal) and isinstance(items[0], slice) else picked
+        if isinstance(value, Literal):
+            return self._placed(OPS["getitem"](as_node(value), index), place)
+        if isinstance(value, tuple):
+            raise GradcliError("a tuple is indexed by one integer or one slice", span=place)
+        raise GradcliError("only tensors, lists and tuples can be indexed", span=place)
+
+
+def unknown_function(name: str, start: int, names: Iterable[str], defined: Iterable[str]) -> GradcliError:
+    """The error for a call to what is no function, at `start`; `names` are what has values, `defined` functions."""
+    place = (start, start + len(name))
+    if name in names or name in CONSTANTS:
+        return GradcliError(f"{name!r} is not a function", span=place, hint=f"write {name}*(...) to multiply")
+    close = did_you_mean(name, [*(n for n, o in OPS.items() if o.public), *defined])
+    hint = close or "functions have PyTorch's names, such as exp or sum"
+    return GradcliError(f"unknown function {quoted(name)}", span=place, hint=hint)
+
+
+def _number_arithmetic(symbol: str, a: Any, b: Any) -> Any:
+    """Python's arithmetic on numbers, with infinities and NaN where Python would stop."""
+    if symbol == "@":
+        raise GradcliError("@ multiplies matrices, not numbers", hint="use *")
+    if symbol in "&|" and (isinstance(a, float) or isinstance(b, float)):
+        raise GradcliError(f"{symbol} is defined for booleans and integers", hint="compare first, as in x > 0")
+    if isinstance(a, int) and isinstance(b, int):
+        bits = max(a.bit_length(), b.bit_length())
+        if symbol == "**" and abs(a) > 1:
+            bits = max(bits, a.bit_length() * max(b, 0))
+        if bits > _MAX_BITS:
+            a, b = _as_float(a), _as_float(b)
+    try:
+        result = _NUMBERS[symbol](a, b)
+    except (ZeroDivisionError, OverflowError):
+        with np.errstate(all="ignore"):
+            result = _UFUNCS[symbol](_as_float(a), _as_float(b)).item()
+    return math.nan if isinstance(result, complex) else result
+
+
+def _as_float(value: Number) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf

@@ -1,0 +1,141 @@
+"""Jacobians, read off from products with a vector: where the vector stands as a factor, it is taken away."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from gradcli.errors import GradcliError
+from gradcli.formula.algebra.terms import ONE, Algebra, Factor, Labels, Open, Size, Term, value_of
+from gradcli.formula.read.convert import Value
+
+_NONE = "the Jacobian has no short formula"
+_HINT = "--grad-output v gives its product with a vector v"
+
+
+def jacobian_of(
+    algebra: Algebra, product: Value, shape: tuple[Size, ...], seed_shape: tuple[Size, ...]
+) -> tuple[Value, tuple[Size, ...], bool]:
+    """The Jacobian from its product with the vector "?": its value, its shape, and whether it is only the diagonal."""
+    rank = len(shape)
+    if any(len(group) > 1 for group in product.axes):
+        raise GradcliError(_NONE, hint=_HINT)
+    if value_of(product.term) == 0:
+        diagonal = not seed_shape or seed_shape == shape
+        full = shape if diagonal else (*seed_shape, *shape)
+        return Value(product.term, ((),) * len(full)), full, diagonal
+    if not seed_shape:
+        return _without_scalar(algebra, product), shape, True
+    columns = [algebra.fresh() for _ in range(rank)]
+    names = [0] * product.term.rank
+    for k, group in enumerate(product.axes):
+        for own in group:
+            names[own] = columns[k]
+    rows = [algebra.fresh() for _ in seed_shape]
+    addends = _addends(algebra, product.term, tuple(names))
+    parts = [_without_vector(algebra, factor, addend, rows) for factor, addend in addends]
+    if len(rows) == rank and all(_is_diagonal(labels, rows, columns, seed_shape, shape) for _, _, labels in parts):
+        total = algebra.add([(1, algebra.prod(number, factors, {*columns})) for number, factors, _ in parts])
+        return _closed(total, columns), shape, True
+    total = algebra.add([(1, _full(algebra, number, factors, labels, rows, columns, seed_shape))
+                         for number, factors, labels in parts])  # fmt: skip
+    return _closed(total, [*rows, *columns]), (*seed_shape, *shape), False
+
+
+def _without_scalar(algebra: Algebra, product: Value) -> Value:
+    one = algebra.number(1)
+    names = tuple(range(1, product.term.rank + 1))
+    parts = []
+    for number, factors in _addends(algebra, product.term, names):
+        rest = [f for f in factors if not _is_seed(f.term)]
+        parts.append((1, algebra.prod(number, rest or [Factor(*one, ONE)], set(names))))
+    total = algebra.add(parts)
+    return Value(total.term, tuple([tuple([total.labels.index(k + 1) for k in g if k + 1 in total.labels])
+                                    for g in product.axes]))  # fmt: skip
+
+
+def _is_seed(term: Term) -> bool:
+    return term.head == "var" and term.data == "?"
+
+
+def _addends(algebra: Algebra, term: Term, labels: Labels) -> list[tuple[Fraction, list[Factor]]]:
+    """A term as a sum of products, multiplied out as far as the vector lies in sums."""
+    done: list[tuple[Fraction, list[Factor]]] = []
+    waiting = [(ONE, [Factor(term, labels, ONE)])]
+    while waiting:
+        number, factors = waiting.pop()
+        found = (k for k, f in enumerate(factors) if f.power == 1 and f.term.head in ("add", "prod") and _holds(f.term))
+        at = next(found, None)
+        if at is None:
+            done.append((number, factors))
+            continue
+        inner, own, _ = factors[at]
+        names = list(own)
+        pieces = []
+        for part, places, power in inner.args:
+            while places and max(places) >= len(names):
+                names.append(algebra.fresh())
+            pieces.append(Factor(part, tuple([names[k] for k in places]), power))
+        rest = [*factors[:at], *factors[at + 1 :]]
+        if inner.head == "prod":
+            waiting.append((number * inner.data, [*rest, *pieces]))
+        else:
+            sizes = dict(zip(own, inner.sizes, strict=True))
+            for p in pieces:
+                # A sum over a label that an addend lacks counts the places; ones keep it.
+                lost = [k for k in sizes if k not in p.labels and k not in labels]
+                ones = [Factor(algebra.intern("ones", None, (), (sizes[k],)), (k,), ONE) for k in lost]
+                waiting.append((number * p.power, [*rest, Factor(p.term, p.labels, ONE), *ones]))
+        if len(waiting) + len(done) > 1000:
+            raise GradcliError(_NONE, hint=_HINT)
+    return done
+
+
+def _holds(term: Term) -> bool:
+    """Whether the vector is part of a term."""
+    seen: set[Term] = set()
+    stack = [term]
+    while stack:
+        at = stack.pop()
+        if _is_seed(at):
+            return True
+        if at not in seen:
+            seen.add(at)
+            stack.extend(a.term for a in at.args)
+    return False
+
+
+def _without_vector(
+    algebra: Algebra, number: Fraction, factors: list[Factor], rows: list[int]
+) -> tuple[Fraction, list[Factor], Labels]:
+    """A product without the vector, and the labels that the vector had."""
+    vectors = [f for f in factors if _is_seed(f.term)]
+    if len(vectors) != 1 or vectors[0].power != 1 or any(_holds(f.term) for f in factors if f not in vectors):
+        raise GradcliError(_NONE, hint=_HINT)
+    return number, [f for f in factors if f is not vectors[0]], vectors[0].labels
+
+
+def _is_diagonal(
+    labels: Labels, rows: list[int], columns: list[int], seed: tuple[Size, ...], shape: tuple[Size, ...]
+) -> bool:
+    return labels == tuple(columns) and seed == shape
+
+
+def _full(
+    algebra: Algebra, number: Fraction, factors: list[Factor], labels: Labels, rows: list[int], columns: list[int],
+    seed_shape: tuple[Size, ...],
+) -> Open:  # fmt: skip
+    """A product with the vector's labels as new axes; where one is an axis of the input too, on the diagonal."""
+    renamed: dict[int, int] = {}
+    eyes = []
+    for row, label, n in zip(rows, labels, seed_shape, strict=True):
+        if label in columns or label in renamed:
+            eyes.append(Factor(algebra.intern("eye", None, (), (n, n)), (row, renamed.get(label, label)), ONE))
+        else:
+            renamed[label] = row
+    moved = [Factor(f.term, tuple([renamed.get(k, k) for k in f.labels]), f.power) for f in factors]
+    return algebra.prod(number, [*moved, *eyes], {*rows, *columns})
+
+
+def _closed(total: Open, labels: list[int]) -> Value:
+    place = {label: k for k, label in enumerate(total.labels)}
+    return Value(total.term, tuple([(place[k],) if k in place else () for k in labels]))

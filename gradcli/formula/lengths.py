@@ -1,0 +1,259 @@
+"""Shapes that are known in part: which lengths an expression forces to be equal, and graphs for sample lengths.
+
+Unknown lengths stand for themselves: the graph is built for three sets of sample lengths, large primes, and a number
+in the graph that differs between them is a function of the lengths, found by comparison (`Lengths.read`).
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gradcli.errors import GradcliError
+from gradcli.evaluation.interpret import Evaluator
+from gradcli.formula.algebra.terms import Algebra, Open, Size
+from gradcli.graph.dtypes import DTYPES
+from gradcli.graph.node import INPUT, Node
+from gradcli.language.parse import Program
+from gradcli.language.unused import unused_input
+from gradcli.tensors.functions import CONSTANTS
+
+SAMPLES = 3
+_FIRST_PRIME = 1009
+# Products of more lengths than this are not looked for in a number.
+_MOST_FACTORS = 4
+
+
+class Given(NamedTuple):
+    """An input: its lengths are numbers, or words (equal words are equal lengths)."""
+
+    name: str
+    shape: tuple[int | str, ...]
+    dtype: np.dtype
+
+
+def free_names(program: Program, given: Sequence[str] = ()) -> list[str]:
+    """The names that a program takes from outside, in the order of the text; constants only where they are given."""
+    found: dict[str, None] = {}
+    known: set[str] = set()
+    for statement in program.statements:
+        inner = known | set(statement.params)
+        for step in statement.code:
+            if step.op == "name" and step.arg not in inner:
+                found.setdefault(step.arg)
+        known.update(statement.names)
+    words = {*CONSTANTS, *DTYPES, "None", "True", "False"}.difference(given)
+    return [name for name in found if name not in words]
+
+
+class Lengths:
+    """The unknown lengths of inputs, those that must be equal merged into one; sample values for them."""
+
+    def __init__(self, givens: Sequence[Given]) -> None:
+        self.givens = list(givens)
+        words = dict.fromkeys(n for g in givens for n in g.shape if isinstance(n, str))
+        self.same: dict[str, int | str] = {word: word for word in words}
+
+    def of(self, length: int | str) -> int | str:
+        """A length, or the word that stands for all that are equal to it."""
+        while isinstance(length, str) and self.same[length] != length:
+            length = self.same[length]
+        return length
+
+    def unknown(self) -> list[str]:
+        return [word for word in self.same if self.of(word) == word]
+
+    def shape(self, given: Given) -> tuple[int | str, ...]:
+        return tuple([self.of(n) for n in given.shape])
+
+    def merge(self, a: int | str, b: int | str) -> bool:
+        a, b = self.of(a), self.of(b)
+        if a == b or (isinstance(a, int) and isinstance(b, int)):
+            return False
+        old, new = (a, b) if isinstance(b, int) or not isinstance(a, str) else (b, a)
+        if isinstance(old, int):
+            old, new = new, old
+        assert isinstance(old, str)
+        self.same[old] = new
+        return True
+
+    def sample(self, number: int) -> dict[str, int]:
+        """A prime for each unknown length, in each sample another."""
+        unknown = self.unknown()
+        primes = itertools.islice(_primes(), number * len(unknown), (number + 1) * len(unknown))
+        # One sample is even: what is rounded when it is halved must not look like a formula.
+        return dict(zip(unknown, [2 * p if number == 1 else p for p in primes], strict=True))
+
+    def build(self, program: Program, sample: dict[str, int], tracked: Sequence[str]) -> tuple[Node, dict[str, Node]]:
+        """The graph of a program's value for sample lengths, and its inputs."""
+        leaves = {}
+        for given in self.givens:
+            shape = tuple([sample[n] if isinstance(n, str) else n for n in self.shape(given)])
+            leaves[given.name] = Node(INPUT, (), {"name": given.name}, shape, given.dtype, given.name in tracked)
+        evaluator = Evaluator(program.source, leaves)
+        value = evaluator.run(program)
+        unused = [name for name in leaves if name not in evaluator.used]
+        if unused:
+            raise unused_input(unused[0], program)
+        return value, leaves
+
+    def fit(self, program: Program) -> None:
+        """Merge lengths until the program can be built; GradcliError when no merging helps."""
+        while True:
+            sample = self.sample(0)
+            try:
+                self.build(program, sample, ())
+                return
+            except GradcliError as error:
+                if not self._merge_for(error, program, sample):
+                    raise _in_words(error, sample) from None
+
+    def _merge_for(self, error: GradcliError, program: Program, sample: dict[str, int]) -> bool:
+        """Merge the lengths that an error is about, if that removes it."""
+        words = {n: word for word, n in sample.items()}
+        found = re.search(r"(\d+) against (\d+)", error.message)
+        if found is not None:
+            a, b = (words.get(int(n), int(n)) for n in found.groups())
+            if self.merge(a, b):
+                return True
+        before = dict(self.same)
+        alike = [list(zip(a.shape, b.shape, strict=True))
+                 for a, b in itertools.combinations(self.givens, 2) if len(a.shape) == len(b.shape)]  # fmt: skip
+        for pairs in itertools.chain(_candidates(error.message, words), alike):
+            changed = [self.merge(a, b) for a, b in pairs if isinstance(a, str) and isinstance(b, str)]
+            if any(changed):
+                try:
+                    self.build(program, self.sample(0), ())
+                    return True
+                except GradcliError as other:
+                    if other.span != error.span or _words(other) != _words(error):
+                        return True
+            self.same = dict(before)
+        return False
+
+
+def told(word: str) -> str:
+    """An unknown length as a user knows it: by its own word, or as a length of an input."""
+    name, dot, axis = word.partition(".")
+    return f"{name}.shape[{axis}]" if dot else word
+
+
+def _in_words(error: GradcliError, sample: dict[str, int]) -> GradcliError:
+    """An error about sample lengths in terms of the lengths that they stand for."""
+
+    def replaced(match: re.Match[str]) -> str:
+        rest, words = int(match[0]), []
+        for word, n in sample.items():
+            while rest % n == 0:
+                rest //= n
+                words.append(told(word))
+        return "*".join([*([str(rest)] if rest != 1 else []), *words]) if words else match[0]
+
+    message = re.sub(r"[1-9]\d{3,}", replaced, error.message)
+    if message != error.message:
+        error.message = message
+        error.hint = "give shapes in numbers, as in x:3,4"
+    return error
+
+
+def _words(error: GradcliError) -> str:
+    return re.sub(r"\d+", "", error.message)
+
+
+def _candidates(message: str, words: dict[int, str]) -> Iterator[list[tuple[int | str, int | str]]]:
+    """Lengths to merge, from the shapes that an error message tells."""
+    shapes = [[int(n) for n in re.findall(r"\d+", text)] for text in re.findall(r"\(([\d, ]*)\)", message)]
+    named = [[words.get(n, n) for n in shape] for shape in shapes]
+    for a, b in itertools.combinations(named, 2):
+        if len(a) == len(b):
+            yield list(zip(a, b, strict=True))
+    for shape in named:
+        if len(shape) > 1:
+            yield [(shape[-2], shape[-1])]
+    numbers = dict.fromkeys(words[int(n)] for n in re.findall(r"\d+", message) if int(n) in words)
+    for pair in itertools.combinations(numbers, 2):
+        yield [pair]
+
+
+def _primes() -> Iterator[int]:
+    return (n for n in itertools.count(_FIRST_PRIME, 2) if all(n % d for d in range(3, math.isqrt(n) + 1, 2)))
+
+
+class Reader:
+    """Reads numbers that depend on lengths: from their values in all samples to terms."""
+
+    def __init__(self, algebra: Algebra, samples: Sequence[dict[str, int]]) -> None:
+        self.algebra = algebra
+        self.samples = samples
+        self._known: dict[tuple[Any, ...], Any] = {}
+        words = list(samples[0])
+        chosen = (
+            c for k in range(1, _MOST_FACTORS + 1) for c in itertools.combinations_with_replacement(words, k)
+            if k < 3 or len(words) < 12
+        )  # fmt: skip
+        self._products = [(c, [math.prod(s[w] for w in c) for s in samples]) for c in chosen]
+
+    def read(self, values: Sequence[Any]) -> Any:
+        """A parameter of a node, in the samples: itself where it is always the same, else with terms for numbers."""
+        first = values[0]
+        if isinstance(first, tuple | list):
+            return tuple([self.read(items) for items in zip(*values, strict=True)])
+        if isinstance(first, int | float) and not isinstance(first, bool) and any(v != first for v in values):
+            return first if all(v != v for v in values) else self.size(values)
+        return first
+
+    def size(self, values: Sequence[int | float]) -> Size:
+        """The term that has these values."""
+        key = tuple(values)
+        if key not in self._known:
+            self._known[key] = self._solve(key)
+        return self._known[key]
+
+    def _solve(self, values: tuple[Any, ...]) -> Size:
+        if all(v == values[0] for v in values):
+            return values[0]
+        for inverted in (False, True):
+            try:
+                targets = [1 / Fraction(v) if inverted else Fraction(v) for v in values]
+            except (ZeroDivisionError, ValueError, OverflowError):
+                break
+            for words, products in self._products:
+                line = _line(products, targets)
+                if line is not None:
+                    return self._term(words, *line, inverted)
+        if all(isinstance(v, int) for v in values):
+            for (a, p), (b, q) in itertools.combinations(self._products[:200], 2):
+                if all(v == m + n for v, m, n in zip(values, p, q, strict=True)):
+                    one = Fraction(1)
+                    return self.algebra.add([(one, self._product(a)), (one, self._product(b))]).term
+        raise GradcliError(
+            "a number in the derivative depends on the lengths in a way that has no formula",
+            hint="give shapes in numbers, as in x:3,4",
+        )
+
+    def _product(self, words: tuple[str, ...]) -> Open:
+        dims = [Open(self.algebra.intern("dim", word), ()) for word in words]
+        return self.algebra.times(*dims)
+
+    def _term(self, words: tuple[str, ...], slope: Fraction, start: Fraction, inverted: bool) -> Size:
+        line = self.algebra.add([(slope, self._product(words)), (start, self.algebra.number(1))])
+        return self.algebra.power(line, -1).term if inverted else line.term
+
+
+def _line(products: Sequence[int], values: Sequence[Fraction]) -> tuple[Fraction, Fraction] | None:
+    """The slope and start of the line through all points, if there is one and its numbers are simple."""
+    slope = (values[1] - values[0]) / (products[1] - products[0])
+    # Quotients of floats are rounded; the simple number is what was meant.
+    slope = slope.limit_denominator(1000) if slope else slope
+    start = (values[0] - slope * products[0]).limit_denominator(1000)
+    if not slope:
+        return None
+    close = all(math.isclose(float(slope * p + start), float(v), rel_tol=1e-14)
+                for p, v in zip(products, values, strict=True))  # fmt: skip
+    return (slope, start) if close else None

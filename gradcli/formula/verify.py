@@ -1,0 +1,322 @@
+"""A formula is given out only when its numbers agree with those of the gradient, for lengths and data of its own."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from gradcli.autodiff.vjp import vjp
+from gradcli.engine.execute.run import execute
+from gradcli.errors import GradcliError
+from gradcli.evaluation.interpret import Evaluator
+from gradcli.formula import probes
+from gradcli.formula.algebra.terms import too_long
+from gradcli.formula.probes import Data
+from gradcli.formula.write.as_text import code_of, text
+from gradcli.formula.write.forms import NUMBER, Form, in_order
+from gradcli.formula.write.naming import Named
+from gradcli.graph.dtypes import FLOAT64
+from gradcli.graph.node import OPS, Node, input_node, toposort
+from gradcli.language.parse import Program, parse
+from gradcli.language.unparse import written
+
+if TYPE_CHECKING:
+    from gradcli.formula.derivation import Wanted
+    from gradcli.formula.lengths import Lengths
+
+_CLOSE = 1e-7
+# So many roundings may add up.
+_ROUNDINGS = 16
+# How far a point is moved to see whether the derivative goes on beside it, how much it may then change, and how much
+# more it may be beside a kink.
+_STEP, _CHANGE, _LARGE = 1e-7, 1e-4, 1e4
+# How a formula compares with the gradient at a point, and what is beside the point.
+_EQUAL, _OTHER, _UNDEFINED = "equal", "other", "undefined"
+_STEADY, _BROKEN, _KINK = "steady", "broken", "kink"
+# Where a formula breaks of which no part alone does.
+_SOMEWHERE = "one of its divisors is 0"
+# More parts of a formula than this are not searched for the place where it breaks.
+_MOST_FORMS = 300
+# Nor are those that are written with more steps.
+_LONGEST = 100
+# Nobody reads a formula of more steps, and to compare it would take minutes.
+_MOST_STEPS = 3000
+
+
+class Verdict(NamedTuple):
+    """What came out: on how much data a formula was compared, and whether it was ever wrong.
+
+    `undefined` tells where it has no number although the gradient has one, `smooth` whether the derivative goes on
+    there and `breaks` at how many points it was so. At a kink, where any value between those beside is right, a formula
+    may choose another (`other_choice`). `not_for` are lengths, 1 or 0, for which the derivative has another form.
+    """
+
+    compared: int
+    wrong: bool
+    undefined: tuple[str, ...]
+    smooth: bool
+    other_choice: bool
+    not_for: tuple[int, ...] = ()
+    breaks: int = 0
+
+    def better_than(self, other: Verdict) -> bool:
+        """Whether a formula is worth its greater length."""
+        if self.wrong or other.wrong:
+            return not self.wrong
+        return self.breaks < other.breaks or other.smooth > self.smooth
+
+
+def verify(program: Program, lengths: Lengths, formula: Named, wanted: Wanted) -> Verdict:
+    """Compare a formula with the gradient, at random points and at those where formulas tend to break."""
+    shown = parse(text(formula))
+    if sum(len(statement.code) for statement in shown.statements) > _MOST_STEPS:
+        raise too_long()
+    comparison = _Comparison(program, shown, wanted)
+    compared, breaks, smooth, other_choice = 0, 0, False, False
+    undefined: dict[str, None] = {}
+    for data, is_random in _data(program, lengths, wanted):
+        found = comparison.at(data).result
+        beside = comparison.beside(data) if found in (_OTHER, _UNDEFINED) else None
+        if found == _EQUAL:
+            compared += is_random
+        elif beside is None:
+            continue
+        elif found == _OTHER and (beside == _STEADY or is_random and beside == _KINK):
+            return Verdict(compared, True, (), False, False)
+        elif found == _OTHER and beside == _KINK:
+            other_choice = True
+        else:
+            breaks += 1
+            smooth |= beside != _KINK
+            undefined.update(dict.fromkeys(_places(formula, data)))
+    if len(undefined) > 1:
+        undefined.pop(_SOMEWHERE, None)
+    return Verdict(compared, False, tuple(undefined), smooth, other_choice, _not_for(comparison, lengths), breaks)
+
+
+def _not_for(comparison: _Comparison, lengths: Lengths) -> tuple[int, ...]:
+    """Lengths for which a formula does not hold: dimensions of 1 may vanish or be broadcast, and 0 leaves nothing."""
+    found = []
+    for size in probes.SMALLEST if lengths.unknown() else ():
+        data = itertools.islice(probes.random(lengths, probes.sample(lengths, (size,)), size), 2)
+        if any(comparison.at(one).result == _OTHER and comparison.beside(one) == _STEADY for one in data):
+            found.append(size)
+    return tuple(found)
+
+
+def _data(program: Program, lengths: Lengths, wanted: Wanted) -> Iterator[tuple[Data, bool]]:
+    """Inputs, and whether they are random."""
+    for count, sizes in enumerate(probes.LENGTHS if lengths.unknown() else probes.LENGTHS[:1]):
+        known = probes.sample(lengths, sizes)
+        yield from ((data, True) for data in probes.random(lengths, known, count))
+        yield from ((data, False) for data in probes.special(program, lengths, known, wanted.wrt))
+
+
+class _Gradient(NamedTuple):
+    """The gradient by the engine, the vector of its last pass, and how closely a formula must agree."""
+
+    numbers: Any
+    seed: Any
+    close: float = _CLOSE
+
+
+class _Compared(NamedTuple):
+    result: str | None
+    gradient: Any
+    formula: Any
+    close: float = _CLOSE
+
+
+class _Comparison:
+    """A formula beside the gradient that it should be."""
+
+    def __init__(self, program: Program, formula: Program, wanted: Wanted) -> None:
+        self.program = program
+        self.formula = formula
+        self.wanted = wanted
+
+    def at(self, data: Data) -> _Compared:
+        """How they compare at a point; no result where the gradient has no finite element."""
+        data = dict(data)
+        try:
+            gradient, seed, close = _gradient(self.program, data, self.wanted)
+        except GradcliError:
+            return _Compared(None, np.full((), np.nan), None)
+        if gradient.size and not np.isfinite(gradient).any():
+            return _Compared(None, gradient, None)
+        try:
+            node = _node(self.formula, data)
+        except GradcliError:
+            # A formula that is refused whatever its numbers are is none.
+            return _Compared(_OTHER, gradient, None, close)
+        found = _number_of(node, data, seed, self.wanted)
+        if found is None:
+            result = _UNDEFINED
+        elif found.shape != gradient.shape or not _agrees(found, gradient, close):
+            result = _OTHER
+        else:
+            result = _UNDEFINED if np.any(~np.isfinite(found) & np.isfinite(gradient)) else _EQUAL
+        return _Compared(result, gradient, found, close)
+
+    def beside(self, data: Data) -> str | None:
+        """What is beside a point where they differ.
+
+        The gradient goes on steadily; or the formula alone does not, which breaks there; or there is a kink that both
+        know. None where the gradient consists of rounding errors, at a matrix that is nearly singular, say. At the edge
+        of what the function is defined for, the side within counts.
+        """
+        there = self.at(data)
+        wrt = self.wanted.wrt
+        rng = np.random.default_rng(11)
+        away = rng.uniform(0.5, 1.5, data[wrt].shape) * rng.choice([-1, 1], data[wrt].shape)
+        scale = np.abs(there.gradient[np.isfinite(there.gradient)]).max(initial=1.0)
+        change = max(_CHANGE, 2 * there.close) * scale
+        steps = [step * way for way in (away, np.abs(away)) for step in (_STEP, -_STEP)]
+        sides = [self.at({**data, wrt: (data[wrt] + step).astype(data[wrt].dtype)}) for step in steps]
+        sides = [side for side in sides if not np.isnan(side.gradient).any()] or sides[:2]
+        if all(_is_steady(there.gradient, side.gradient, change) for side in sides):
+            same = there.formula is None or there.formula.shape != there.gradient.shape
+            return (
+                _STEADY if same or all(_is_steady(there.formula, side.formula, change) for side in sides) else _BROKEN
+            )
+        known = all(side.result == _EQUAL and np.all(np.abs(side.gradient) <= _LARGE * scale) for side in sides)
+        return _KINK if known else None
+
+
+def _is_steady(there: Any, beside: Any, change: float) -> bool:
+    """Whether what is finite hardly changes."""
+    if np.shape(there) != np.shape(beside):
+        return False
+    finite = np.isfinite(there)
+    return bool(np.all(np.abs(beside[finite] - there[finite]) <= change))
+
+
+def _gradient(program: Program, data: Data, wanted: Wanted) -> _Gradient:
+    leaves = {n: input_node(a, requires_grad=n == wanted.wrt) for n, a in data.items() if n != wanted.vector}
+    value = Evaluator(program.source, leaves).run(program)
+    x, node = leaves[wanted.wrt], value
+    rng = np.random.default_rng(7)
+    seed: Any = None
+    for order in range(1, wanted.order + 1):
+        if not node.requires_grad:
+            return _Gradient(np.zeros(x.shape), np.ones(value.shape if wanted.order == 1 else x.shape))
+        random = (wanted.jacobian and order == wanted.order) or (order == 1 and wanted.vector is not None)
+        seed = rng.uniform(0.5, 1.5, node.shape) if random else np.ones(node.shape)
+        vector = input_node(np.asarray(seed, node.dtype))
+        found = vjp([node], [vector], [x]).get(x)
+        if found is None:
+            return _Gradient(np.zeros(x.shape), seed if order == wanted.order else np.ones(x.shape))
+        if order == 1 and wanted.vector is not None and not (wanted.jacobian and wanted.order == 1):
+            data[wanted.vector] = np.asarray(seed)
+        node = found
+    gradient, result = execute([node, value])
+    # Where the value is undefined, or at a pole, so is its derivative, whatever the rules give.
+    if not np.isfinite(result).all():
+        gradient = np.full(x.shape, np.nan if np.isnan(result).any() else np.inf)
+    # The program may ask for less precision.
+    rough = max(float(np.finfo(n.dtype).eps) for n in toposort([value]) if n.is_floating)
+    return _Gradient(gradient, seed, max(_CLOSE, _ROUNDINGS * rough))
+
+
+def _node(program: Program, data: Data) -> Node:
+    evaluator = Evaluator(program.source, {name: input_node(array) for name, array in data.items()})
+    node: Node = OPS["to"](evaluator.run(program), FLOAT64)
+    return node
+
+
+def _value(program: Program, data: Data) -> Any:
+    return execute([_node(program, data)])[0]
+
+
+def _number_of(formula: Node, data: Data, seed: Any, wanted: Wanted) -> Any:
+    """The formula's numbers, for a Jacobian multiplied with the vector; None where it cannot be computed."""
+    try:
+        (found,) = execute([formula])
+    except GradcliError:
+        return None
+    if not wanted.jacobian or seed is None:
+        return found
+    if found.shape == seed.shape == data[wanted.wrt].shape or not seed.ndim:
+        return found * seed
+    with np.errstate(all="ignore"):
+        return np.tensordot(seed, found, seed.ndim) if found.shape[: seed.ndim] == seed.shape else found
+
+
+def _agrees(found: Any, actual: Any, close: float) -> bool:
+    both = np.isfinite(found) & np.isfinite(actual)
+    scale = np.abs(actual[both]).max(initial=1.0)
+    return bool(np.all(np.abs(found[both] - actual[both]) <= close * scale))
+
+
+# Where a formula breaks -----------------------------------------------------------------------------------------------
+
+
+def _places(formula: Named, data: Data) -> Iterator[str]:
+    """In words, the conditions under which parts of a formula have no number at this point."""
+    told = False
+    for form in _short_parts(formula.result)[:_MOST_FORMS]:
+        if _is_finite(form, data) is False and all(_is_finite(part, data) is not False for part in form.parts):
+            for condition in _conditions(form, data):
+                told = True
+                yield condition
+    if not told:
+        yield _SOMEWHERE
+
+
+def _short_parts(root: Form) -> list[Form]:
+    """The parts that a note could tell of; written out, what shares its own parts may be of any length."""
+    lengths: dict[Form, int] = {}
+    for form in in_order([root]):
+        lengths[form] = 1 + sum(lengths[part] for part in form.parts)
+    return [form for form, n in lengths.items() if n <= _LONGEST and form.op in ("binary", "call")]
+
+
+def _conditions(form: Form, data: Data) -> Iterator[str]:
+    if form.op == "call" and form.parts and _rank(form.parts[0], data) >= 2 and form.arg[0] in ("inv", "solve"):
+        yield f"{_shown(form.parts[0])} is singular"
+        return
+    also, waiting = "", list(form.parts)
+    if form.op == "binary":
+        waiting = waiting[-1:] if form.arg == "/" else waiting[:1]
+        if form.arg == "**" and form.parts[1].kind != NUMBER:
+            also = f" and {_shown(form.parts[1])} is negative"
+    while waiting:
+        operand = waiting.pop()
+        array = _array(operand, data)
+        if array is None or array.all():
+            continue
+        if operand.op == "binary" and operand.arg in ("*", "**", "/"):
+            waiting += operand.parts if operand.arg == "*" else operand.parts[:1]
+        else:
+            yield ("" if array.ndim == 0 else "an element of ") + f"{_shown(operand)} is 0{also}"
+
+
+def _shown(form: Form) -> str:
+    return written(code_of(form, {}))
+
+
+def _array(form: Form, data: Data) -> Any:
+    if form.op in ("tuple", "slice", "string"):
+        return None
+    try:
+        return _value(parse(_shown(form)), data)
+    except GradcliError:
+        return None
+
+
+def _rank(form: Form, data: Data) -> int:
+    array = _array(form, data)
+    return 0 if array is None else array.ndim
+
+
+def _is_finite(form: Form, data: Data) -> bool | None:
+    """None for what is no tensor."""
+    if form.op in ("tuple", "slice", "string", "list"):
+        return None
+    try:
+        return bool(np.isfinite(_value(parse(_shown(form)), data)).all())
+    except GradcliError:
+        return False if form.op == "call" and form.arg[0] in ("inv", "solve") else None

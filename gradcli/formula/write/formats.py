@@ -1,0 +1,78 @@
+"""A derived formula in the formats of the command."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gradcli.formula.derivation import Derived, Wanted
+from gradcli.formula.lengths import told
+from gradcli.formula.write.as_text import code_of, text
+from gradcli.formula.write.forms import in_order
+from gradcli.formula.write.naming import Named
+from gradcli.language.parse import Program, unparse
+from gradcli.language.unparse import written
+
+
+def formatted(form: str, program: Program, derived: Derived, wanted: Wanted) -> str:
+    """The formula as "text", "latex" or "python"."""
+    if form == "text":
+        return text(derived.formula)
+    if form == "latex":
+        from gradcli.formula.write.latex import latex
+
+        ranks = {g.name: len(g.shape) for g in derived.lengths.givens}
+        return latex(derived.formula, {**ranks, **({wanted.vector: derived.value_rank} if wanted.vector else {})})
+    if form == "python":
+        from gradcli.formula.write.numpy_code import function
+
+        return function(derived.formula, _title(program, wanted), _parameters(derived, wanted))
+    raise ValueError(f"no format {form!r}")
+
+
+def _title(program: Program, wanted: Wanted) -> str:
+    what = "Jacobian" if wanted.jacobian else "gradient"
+    times = "" if wanted.order == 1 else f", of order {wanted.order},"
+    return f"The {what}{times} of {unparse(program)} with respect to {wanted.wrt}."
+
+
+def _parameters(derived: Derived, wanted: Wanted) -> list[str]:
+    names = [g.name for g in derived.lengths.givens]
+    used = {f.arg for f in in_order([derived.formula.result]) if f.op == "name"}
+    vector = [wanted.vector] if wanted.vector is not None else []
+    return [name for name in (*names, *vector) if name in used]
+
+
+def as_json(program: Program, derived: Derived, wanted: Wanted) -> dict[str, Any]:
+    """The formula as data for JSON: its statements, shapes and graph."""
+    formula: Named = derived.formula
+    names = formula.names
+    lengths = derived.lengths
+    order = in_order([formula.result])
+    ids = {form: k for k, form in enumerate(order)}
+    return {
+        "expression": unparse(program),
+        "wrt": wanted.wrt,
+        "order": wanted.order,
+        "jacobian": wanted.jacobian,
+        "grad_output": wanted.vector,
+        "formula": text(formula),
+        "statements": [{"name": n, "expression": written(code_of(f, names))} for n, f in formula.parts],
+        "result": written(code_of(formula.result, names)),
+        "inputs": [
+            {
+                "name": g.name,
+                "shape": [told(n) if isinstance(n, str) else n for n in lengths.shape(g)],
+                "dtype": str(g.dtype),
+            }
+            for g in lengths.givens
+        ],
+        "notes": derived.notes,
+        "undefined_where": list(derived.undefined),
+        "nodes": [{"id": ids[f], "op": f.op, "arg": _plain(f.arg), "inputs": [ids[p] for p in f.parts]} for f in order],
+    }
+
+
+def _plain(arg: Any) -> Any:
+    if isinstance(arg, tuple):
+        return [_plain(a) for a in arg]
+    return arg

@@ -1,0 +1,62 @@
+"""Parts that occur several times get a name and are written once."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import NamedTuple
+
+from gradcli.formula.write.forms import NUMBER, Form, in_order
+
+# Shorter parts are as easily read twice as under a name.
+_SHORTEST = 5
+_NAMES = ["r", "s", "t", "u", "v", "w", "z", "q", "h", "k", "l", "m"]
+#: A name that tells what a function's result is.
+_USUAL = {"softmax": "p", "sigmoid": "s", "inv": "M", "exp": "E", "cholesky": "L"}
+_NAMED = frozenset({"binary", "call", "method", "unary"})
+
+
+class Named(NamedTuple):
+    """A formula: parts with names, in an order in which they can be computed, and the form of the whole."""
+
+    parts: list[tuple[str, Form]]
+    result: Form
+
+    @property
+    def names(self) -> dict[Form, str]:
+        return {form: name for name, form in self.parts}
+
+
+def named(root: Form, taken: Collection[str]) -> Named:
+    """Give names to what occurs more than once."""
+    order = in_order([root])
+    uses: dict[Form, int] = {}
+    for form in order:
+        for part in form.parts:
+            uses[part] = uses.get(part, 0) + 1
+    sizes: dict[Form, int] = {}
+    chosen: list[Form] = []
+    for form in order:
+        size = 1 + sum(sizes[part] for part in form.parts)
+        if form is not root and uses[form] > 1 and size >= _SHORTEST and form.op in _NAMED and form.kind != NUMBER:
+            chosen.append(form)
+            size = 1
+        sizes[form] = size
+    known = set(taken)
+    parts = []
+    for form in chosen:
+        name = _name(form, known)
+        known.add(name)
+        parts.append((name, form))
+    return Named(parts, root)
+
+
+def _name(form: Form, known: Collection[str]) -> str:
+    usual = _USUAL.get(form.arg[0]) if form.op == "call" else None
+    candidates = ([usual] if usual else []) + _NAMES
+    free = [name for name in candidates if name not in known]
+    if free:
+        return free[0]
+    count = 1
+    while f"t{count}" in known:
+        count += 1
+    return f"t{count}"

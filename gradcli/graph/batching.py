@@ -1,0 +1,465 @@
+"""Many tensors at once: what becomes of an operation when an operand is a family, a tensor for each index of a seed.
+
+A Jacobian is a vector-Jacobian product for every unit vector. The family of all unit vectors is pushed through the
+graph of one product, so that the graph is walked once and each operation runs once, whatever the number of seeds.
+
+Most of what such families hold is zeros: the unit vectors of n elements have n*n, and behind an elementwise operation
+that is still so. A family therefore says where its zeros are instead of holding them. Its dimension `d` is tied to a
+dimension of the seed if only elements with the same index along both are not zero. An elementwise function is then
+gone through once, and the diagonal is put into its matrix at the very end. Likewise, factors that all members share
+are multiplied with each other before they meet the members.
+
+Each row of the registry says in `batching` how its operation treats a family; one that says nothing is applied to the
+members one after the other.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from gradcli.graph.blocking import aligned
+from gradcli.graph.infer import broadcast_shapes
+from gradcli.graph.node import CONSTANT, OPS, Node, Params, Shape, constant, make, toposort
+
+Ties = tuple[int | None, ...]
+
+
+class Family(NamedTuple):
+    """A tensor for each index of a seed.
+
+    `node` has the dimensions of the seed first, then the tensor's own; one of the seed has length 1 where the members
+    do not depend on it, or where it is tied. `ties` has, for each own dimension, the dimension of the seed that it is
+    tied to, or None. Where there is a `scale`, all members are still to be multiplied by it.
+    """
+
+    node: Node
+    ties: Ties
+    scale: Node | None = None
+
+    @property
+    def lead(self) -> int:
+        """How many dimensions the seed has."""
+        return self.node.ndim - len(self.ties)
+
+    @property
+    def own(self) -> Shape:
+        """The shape of one member."""
+        return self.node.shape[self.lead :]
+
+
+Operands = tuple[Family | None, ...]
+Rule = Callable[[Node, Operands], Family | None]
+
+
+class Batching(NamedTuple):
+    """How an operation treats families.
+
+    `rule(node, operands)` gives the family of the results. An operand is None where all members share that of `node`;
+    None as the answer means that the members are to be gone through one by one. `scales` says that the rule takes
+    families with a scale.
+    """
+
+    rule: Rule
+    scales: bool = False
+
+
+def batch(roots: Iterable[Node], given: Mapping[Node, Family]) -> dict[Node, Family]:
+    """The families that nodes become when those in `given` do; a node that depends on none of them has no entry."""
+    found = dict(given)
+    for node in toposort(roots, stop=given.__contains__):
+        operands = tuple([found.get(child) for child in node.inputs])
+        if node in found or all(f is None for f in operands):
+            continue
+        how = node.op.batching
+        if how is None or not how.scales:
+            operands = _all_scaled(operands)
+        result = how.rule(node, operands) if how is not None else None
+        found[node] = _one_by_one(node, operands) if result is None else result
+    return found
+
+
+def unit_vectors(shape: Shape, ones: Node) -> Family:
+    """The family of the unit vectors of a shape, of which `ones` has the shape and dtype."""
+    ties = tuple(d if n > 1 else None for d, n in enumerate(shape))
+    return Family(_view(ones, (1,) * len(shape) + shape), ties)
+
+
+def dense(family: Family, seed: Shape) -> Node:
+    """All members of a family whose seed has the given shape, zeros included."""
+    node = _untied(_scaled(family)).node
+    shape = (*seed, *family.own)
+    return node if node.shape == shape else make(OPS["expand"], (node,), {"shape": shape})
+
+
+def _untied(family: Family, dims: Iterable[int] | None = None) -> Family:
+    """The family with its zeros written out, along some dimensions or all."""
+    node, ties, lead = family.node, list(family.ties), family.lead
+    for d in range(len(ties)) if dims is None else dims:
+        seed = ties[d]
+        if seed is None:
+            continue
+        axis = lead + d
+        rest = [k for k in range(node.ndim) if k not in (seed, axis)]
+        flat = _view(_permute(node, (*rest, axis, seed)), (*(node.shape[k] for k in rest), node.shape[axis]))
+        shape = (*node.shape[:seed], node.shape[axis], *node.shape[seed + 1 :])
+        node = make(OPS["diag_embed"], (flat,), {"shape": shape, "offset": 0, "dim1": seed, "dim2": axis})
+        ties[d] = None
+    return Family(node, tuple(ties))
+
+
+def _scaled(family: Family) -> Family:
+    """The family with its members multiplied by what they share."""
+    if family.scale is None:
+        return family
+    return Family(make(OPS["mul"], (family.node, family.scale)), family.ties)
+
+
+# Rules for elementwise operations -------------------------------------------------------------------------------------
+
+
+def _place_by_place(node: Node, operands: Operands) -> Family:
+    return _applied(node, [f and _untied(f) for f in operands], (None,) * node.ndim)
+
+
+def sums(*positions: int) -> Batching:
+    """Elementwise operations that are linear in the operands at these positions together, such as a sum."""
+
+    def rule(node: Node, operands: Operands) -> Family:
+        families = {k for k, f in enumerate(operands) if f is not None}
+        fits = families <= set(positions) and all(k in families or _is_zero(node.inputs[k]) for k in positions)
+        return _linear_by_place(node, operands) if fits else _place_by_place(node, _all_scaled(operands))
+
+    return Batching(rule, scales=True)
+
+
+def products(*positions: int) -> Batching:
+    """Elementwise operations that are linear in each of the operands at these positions, such as a product."""
+
+    def rule(node: Node, operands: Operands) -> Family:
+        families = [k for k, f in enumerate(operands) if f is not None]
+        if len(families) == 1 and families[0] in positions:
+            return _linear_by_place(node, operands)
+        fits = all(k in positions for k in families)
+        return (_tied_alike if fits else _place_by_place)(node, _all_scaled(operands))
+
+    return Batching(rule, scales=True)
+
+
+def _linear_by_place(node: Node, operands: Operands) -> Family:
+    """An elementwise operation that is linear in all its families together."""
+    present = [f for f in operands if f is not None]
+    first = present[0]
+    alike = all(f.node is first.node and f.ties == first.ties for f in present)
+    if alike and first.own == node.shape and first.node.dtype == node.dtype and first.node.size > node.size:
+        # What it does to members that are all multiples of the same, it does to the factors.
+        one = constant(np.ones((), node.dtype))
+        factors = [x if f is None else f.scale or one for x, f in zip(node.inputs, operands, strict=True)]
+        return Family(first.node, first.ties, make(node.op, tuple(factors), node.params))
+    return _tied_alike(node, _all_scaled(operands))
+
+
+def _all_scaled(operands: Operands) -> Operands:
+    return tuple([f and _scaled(f) for f in operands])
+
+
+def _tied_alike(node: Node, operands: Operands) -> Family:
+    """An elementwise operation that keeps zeros, with the ties that all its families share."""
+    padded = [None if f is None else (None,) * (node.ndim - len(f.ties)) + f.ties for f in operands]
+    present = [ties for ties in padded if ties is not None]
+    kept = tuple(first if all(t[d] == first for t in present) else None for d, first in enumerate(present[0]))
+    cut: list[Family | None] = []
+    for f in operands:
+        if f is not None:
+            shift = node.ndim - len(f.ties)
+            f = _untied(f, [d for d, t in enumerate(f.ties) if t is not None and kept[d + shift] is None])
+        cut.append(f)
+    return _applied(node, cut, kept)
+
+
+def _applied(node: Node, operands: Sequence[Family | None], ties: Ties) -> Family:
+    parts = [node.inputs[k] if f is None else _padded(f, node.ndim).node for k, f in enumerate(operands)]
+    return Family(make(node.op, tuple(parts), node.params), ties)
+
+
+def _padded(family: Family, ndim: int) -> Family:
+    """A family whose members have at least so many dimensions, new ones of length 1 in front."""
+    missing = ndim - len(family.ties)
+    if missing <= 0:
+        return family
+    shape = (*family.node.shape[: family.lead], *(1,) * missing, *family.own)
+    return Family(_view(family.node, shape), (None,) * missing + family.ties)
+
+
+def _is_zero(node: Node) -> bool:
+    if node.op is CONSTANT:
+        return not node.params["value"].any()
+    return _is_filled(node, 0)
+
+
+# Rules for operations that move and add elements ----------------------------------------------------------------------
+
+
+def _linear(node: Node, operands: Operands) -> Family | None:
+    """Operations that are linear in their first operand, whose other operands are no families, and whose parameters
+    count dimensions as those of the tensor: `shape`, `dim`, `dims`, `dim1`, `dim2`, `repeats`.
+
+    A tie outlives the operation where a dimension of the result follows the tied one: a slice of the result along the
+    one needs that slice of the operand along the other only, so that zeros there make zeros here.
+    """
+    family = operands[0]
+    params = node.params
+    if family is None or any(f is not None for f in operands[1:]) or params.get("dims", ()) is None:
+        return None
+    if not family.ties and "dim" in params:
+        # The dimension of a 0-dim tensor is none at all.
+        return None
+    family, ties = _followed(node, family)
+    if node.op.blocking.follow is aligned or "repeats" in params:
+        family = _padded(family, node.ndim)
+    lead, seed = family.lead, family.node.shape[: family.lead]
+    changed: Params = {}
+    for name, value in params.items():
+        if name == "shape":
+            changed[name] = (*seed, *value)
+        elif name == "repeats":
+            changed[name] = (1,) * lead + value
+        elif name in ("dim", "dims", "dim1", "dim2"):
+            changed[name] = tuple([lead + d for d in value]) if isinstance(value, tuple) else lead + value
+        else:
+            changed[name] = value
+    return Family(make(node.op, (family.node, *node.inputs[1:]), changed), ties)
+
+
+def _followed(node: Node, family: Family) -> tuple[Family, Ties]:
+    """The family with those ties written out that do not reach the result, and the ties of the result."""
+    ties: list[int | None] = [None] * node.ndim
+    reached = set()
+    for d in range(node.ndim):
+        dims = node.op.blocking.follow(node, d)
+        source = dims[0] if dims else None
+        # A reduction that keeps its dimensions follows them too, but not place by place.
+        if source is not None and family.ties[source] is not None and family.own[source] == node.shape[d]:
+            ties[d] = family.ties[source]
+            reached.add(source)
+    return _untied(family, [d for d in range(len(family.ties)) if d not in reached]), tuple(ties)
+
+
+def _along(node: Node, operands: Operands) -> Family | None:
+    """Operations along `dim` that are linear in their first operand; the others broadcast against it."""
+    if all(f is None for f in operands[1:]):
+        return _linear(node, operands)
+    present = [f for f in operands if f is not None]
+    seed = broadcast_shapes([f.node.shape[: f.lead] for f in present])
+    families = [f and _padded(_untied(f), node.ndim) for f in operands]
+    parts = [x if f is None else f.node for x, f in zip(node.inputs, families, strict=True)]
+    full = (*seed, *node.shape)
+    if parts[0].shape != full:
+        parts[0] = make(OPS["expand"], (parts[0],), {"shape": full})
+    params = {**node.params, "dim": len(seed) + node.params["dim"]}
+    return Family(make(node.op, tuple(parts), params), (None,) * node.ndim)
+
+
+def _permuted(node: Node, operands: Operands) -> Family | None:
+    """The dimensions in another order."""
+    family = operands[0]
+    assert family is not None
+    dims = node.params["dims"]
+    order = (*range(family.lead), *(family.lead + d for d in dims))
+    params = {**node.params, "dims": order}
+    return Family(make(node.op, (family.node,), params), tuple([family.ties[d] for d in dims]))
+
+
+def _summed(node: Node, operands: Operands) -> Family | None:
+    """Sums. The sum over a tied dimension has one term for each index of the seed: it is no sum at all."""
+    family = operands[0]
+    assert family is not None
+    x, ties, lead = family.node, list(family.ties), family.lead
+    for d in node.params["dim"]:
+        seed = ties[d]
+        if seed is not None:
+            x, ties[d] = _swap(x, seed, lead + d), None
+    left = tuple([lead + d for d in node.params["dim"] if x.shape[lead + d] != 1])
+    if left:
+        x = make(node.op, (x,), {**node.params, "dim": left, "keepdim": True, "axis_given": True})
+    if not node.params["keepdim"]:
+        ties = [t for d, t in enumerate(ties) if d not in node.params["dim"]]
+    return Family(_view(x, (*x.shape[:lead], *node.shape)), tuple(ties))
+
+
+def _joined(node: Node, operands: Operands) -> Family:
+    """Tensors joined along `dim`."""
+    whole = [f if f is None else _untied(f) for f in operands]
+    lead = next(f.lead for f in whole if f is not None)
+    seed = broadcast_shapes([f.node.shape[:lead] for f in whole if f is not None])
+    parts = []
+    for child, f in zip(node.inputs, whole, strict=True):
+        shape = (*seed, *child.shape)
+        part = child if f is None else f.node
+        parts.append(part if part.shape == shape else make(OPS["expand"], (part,), {"shape": shape}))
+    params = {**node.params, "dim": lead + node.params["dim"]}
+    return Family(make(node.op, tuple(parts), params), (None,) * node.ndim)
+
+
+def _indexed(node: Node, operands: Operands) -> Family | None:
+    """Indexing by lists. Lists at dimensions that are not neighbours put theirs in front, where the seed's are."""
+    dims = node.params["dims"]
+    return _linear(node, operands) if dims == tuple(range(dims[0], dims[0] + len(dims))) else None
+
+
+# Rules for products and linear systems --------------------------------------------------------------------------------
+
+
+def _matrix_product(node: Node, operands: Operands) -> Family | None:
+    """Products of matrices, of batches of them, and of matrices and vectors."""
+    (a, b), (left, right) = node.inputs, operands
+    if left is not None and right is not None:
+        return None
+    if right is not None:
+        factor, family = a, right
+        if b.ndim == 1:
+            family = Family(_view(family.node, (*family.node.shape, 1)), (*family.ties, None))
+        if a.ndim == 1:
+            factor = _view(a, (1, a.shape[0]))
+        result = _contracted(factor, family)
+        return _dropped(result, -1 if b.ndim == 1 else None, -2 if a.ndim == 1 else None)
+    assert left is not None
+    # The other way round: (A B)^T is B^T A^T.
+    factor = _view(b, (1, b.shape[0])) if b.ndim == 1 else _flip(b)
+    if a.ndim == 1:
+        family = Family(_view(left.node, (*left.node.shape, 1)), (*left.ties, None))
+    else:
+        family = Family(_flip(left.node), (*left.ties[:-2], left.ties[-1], left.ties[-2]))
+    result = _contracted(factor, family)
+    if b.ndim == 1:
+        return _dropped(result, -1 if a.ndim == 1 else None, -2)
+    if a.ndim == 1:
+        return _dropped(result, -1, None)
+    return Family(_flip(result.node), (*result.ties[:-2], result.ties[-1], result.ties[-2]))
+
+
+def _contracted(factor: Node, family: Family) -> Family:
+    """`factor @ member` for every member: matrices, or batches of them on both sides."""
+    lead, ties, x = family.lead, family.ties, family.node
+    seed, (*batch_shape, inner, columns) = x.shape[:lead], family.own
+    rows = factor.shape[-2]
+    result = (*ties[:-2], None, ties[-1])
+    tie = ties[-2]
+    if tie is not None:
+        # One term for each index of the seed: column s of the factor times row s of the member.
+        x = _swap(x, tie, x.ndim - 2)
+        spread = [inner if k == tie else 1 for k in range(lead)]
+        order = (factor.ndim - 1, *range(factor.ndim - 1))
+        column = _view(_permute(factor, order), (*spread, *batch_shape, rows, 1))
+        plain = columns == 1 and _is_filled(x, 1)
+        return Family(column if plain else make(OPS["mul"], (column, x)), result)
+    count = math.prod(seed) * columns
+    batches = range(lead, lead + len(batch_shape))
+    order = (*batches, *range(lead), x.ndim - 1, x.ndim - 2)
+    stacked = _view(_permute(x, order), (*batch_shape, count, inner))
+    product = make(OPS["bmm" if batch_shape else "mm"], (stacked, _flip(factor)))
+    spread_out = _view(product, (*batch_shape, *seed, columns, rows))
+    n = len(batch_shape)
+    back = (*range(n, n + lead), *range(n), n + lead + 1, n + lead)
+    return Family(_permute(spread_out, back), result)
+
+
+def _dropped(family: Family, *dims: int | None) -> Family:
+    """The family without some of its own dimensions, counted from the right, which have length 1."""
+    places = {len(family.ties) + d for d in dims if d is not None}
+    ties = tuple([t for d, t in enumerate(family.ties) if d not in places])
+    own = [n for d, n in enumerate(family.own) if d not in places]
+    return Family(_view(family.node, (*family.node.shape[: family.lead], *own)), ties)
+
+
+def _solution(node: Node, operands: Operands) -> Family | None:
+    """Linear systems with one matrix: all right-hand sides are solved for together."""
+    a, family = node.inputs[0], operands[1]
+    if operands[0] is not None or family is None or a.ndim != 2 or len(family.ties) > 2:
+        return None
+    lead, vector, left = family.lead, node.params["vector"], node.params["left"]
+    side = 0 if left else 1
+    family = _untied(family, [side])
+    x, ties = family.node, family.ties
+    if vector:
+        x = _view(x, (*x.shape, 1))
+    if not left:
+        x = _flip(x)
+    # The columns of all members side by side; X A = B is A^T X^T = B^T.
+    order = (x.ndim - 2, *range(lead), x.ndim - 1)
+    columns = _permute(x, order)
+    matrix = a if left else _flip(a)
+    sides = _view(columns, (a.shape[0], columns.size // max(1, a.shape[0])))
+    found = make(node.op, (matrix, sides), {"vector": False, "left": True})
+    back = _permute(_view(found, columns.shape), (*range(1, lead + 1), 0, lead + 1))
+    if not left:
+        back = _flip(back)
+    return Family(_view(back, (*back.shape[:lead], *node.shape)), ties)
+
+
+# One by one -----------------------------------------------------------------------------------------------------------
+
+
+def _one_by_one(node: Node, operands: Operands) -> Family:
+    """Any operation: its kernel runs for each member."""
+    whole = [f if f is None else _untied(f) for f in operands]
+    lead = next(f.lead for f in whole if f is not None)
+    seed = broadcast_shapes([f.node.shape[:lead] for f in whole if f is not None])
+    count = math.prod(seed)
+    parts = []
+    for child, f in zip(node.inputs, whole, strict=True):
+        if f is None:
+            parts.append(child)
+            continue
+        full = (*seed, *child.shape)
+        part = f.node if f.node.shape == full else make(OPS["expand"], (f.node,), {"shape": full})
+        parts.append(_view(part, (count, *child.shape)))
+    batched = tuple([f is not None for f in whole])
+    params = {
+        "op": node.op, "params": node.params, "batched": batched, "shape": (count, *node.shape), "dtype": node.dtype,
+    }  # fmt: skip
+    result = make(OPS["_each"], tuple(parts), params)
+    return Family(_view(result, (*seed, *node.shape)), (None,) * node.ndim)
+
+
+def _is_filled(node: Node, value: int) -> bool:
+    return node.op.name == "_filled" and bool(node.params["value"] == value)
+
+
+def _view(x: Node, shape: Shape) -> Node:
+    if x.op.name == "_filled":
+        return make(x.op, (), {**x.params, "shape": tuple(shape)})
+    return x if x.shape == tuple(shape) else make(OPS["view"], (x,), {"shape": tuple(shape)})
+
+
+def _permute(x: Node, dims: Sequence[int]) -> Node:
+    if tuple(dims) == tuple(range(x.ndim)):
+        return x
+    if x.op.name == "_filled":
+        return _view(x, tuple([x.shape[d] for d in dims]))
+    return make(OPS["permute"], (x,), {"dims": tuple(dims), "name": "PermuteBackward0"})
+
+
+def _swap(x: Node, a: int, b: int) -> Node:
+    dims = list(range(x.ndim))
+    dims[a], dims[b] = dims[b], dims[a]
+    return _permute(x, dims)
+
+
+def _flip(x: Node) -> Node:
+    return _swap(x, x.ndim - 2, x.ndim - 1)
+
+
+#: Elementwise operations that are not linear.
+BY_PLACE = Batching(_place_by_place)
+ALONG = Batching(_along)
+LINEAR = Batching(_linear)
+PERMUTED = Batching(_permuted)
+SUMMED = Batching(_summed)
+JOINED = Batching(_joined)
+INDEXED = Batching(_indexed)
+MATRIX_PRODUCT = Batching(_matrix_product)
+SOLUTION = Batching(_solution)

@@ -1,0 +1,330 @@
+"""The graph: immutable nodes, operations and their registry, leaves, and an iterative walk."""
+
+from __future__ import annotations
+
+import math
+import weakref
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gradcli.errors import GradcliError, Span
+from gradcli.graph.blocking import WHOLE, Blocking
+from gradcli.graph.dtypes import BOOL, DEFAULT_DTYPE, INT64
+from gradcli.graph.signature import Signature
+
+if TYPE_CHECKING:
+    from gradcli.graph.batching import Batching
+
+Shape = tuple[int, ...]
+
+Params = dict[str, Any]
+
+Number = bool | int | float
+
+# Addresses are int64. Empty arrays may be converted to any dtype, others need their memory first.
+_MAX_BYTES, _WIDEST = 2**63 - 1, 8
+
+# NumPy's limit.
+MAX_DIMENSIONS = 64
+
+
+class Node:
+    """One operation applied to nodes: immutable, compared by identity, evaluated by whoever needs its value.
+
+    `weak` marks a Python number, which does not promote the dtype of its partners. `tensor` is a weak reference
+    that the Tensor showing this node sets, so that a value computed once for a live tensor is not computed again.
+    `strides` (in elements, None when contiguous) is the layout that PyTorch would give the result: it decides which
+    reshapes are views there, hence the names in the chain; how gradcli stores the result is the executor's business.
+    """
+
+    __slots__ = (
+        "op", "inputs", "params", "shape", "dtype", "requires_grad", "weak", "strides", "span", "tensor", "__weakref__",
+    )  # fmt: skip
+    # Keeps `array * node` from being taken apart element by element by NumPy.
+    __array_ufunc__ = None
+
+    def __init__(
+        self, op: Op, inputs: tuple[Node, ...], params: Params, shape: Shape, dtype: np.dtype,
+        requires_grad: bool, weak: bool = False,
+    ) -> None:  # fmt: skip
+        self.op = op
+        self.inputs = inputs
+        self.params = params
+        self.shape = shape
+        self.dtype = dtype
+        self.requires_grad = requires_grad
+        self.weak = weak
+        self.strides: Shape | None = None
+        self.span: Span | None = None
+        self.tensor: weakref.ref[Any] | None = None
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        return math.prod(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        return math.prod(self.shape) * self.dtype.itemsize
+
+    @property
+    def is_floating(self) -> bool:
+        return self.dtype.kind == "f"
+
+    def __repr__(self) -> str:
+        return f"Node({self.op.name}, shape={self.shape}, dtype={self.dtype})"
+
+    def __add__(self, other: Any) -> Node:
+        return OPS["add"](self, other)
+
+    def __radd__(self, other: Any) -> Node:
+        return OPS["add"](other, self)
+
+    def __sub__(self, other: Any) -> Node:
+        return OPS["sub"](self, other)
+
+    def __rsub__(self, other: Any) -> Node:
+        return OPS["rsub"](self, other)
+
+    def __mul__(self, other: Any) -> Node:
+        return OPS["mul"](self, other)
+
+    def __rmul__(self, other: Any) -> Node:
+        return OPS["mul"](other, self)
+
+    def __truediv__(self, other: Any) -> Node:
+        return OPS["div"](self, other)
+
+    def __rtruediv__(self, other: Any) -> Node:
+        return OPS["div"](other, self)
+
+    def __pow__(self, other: Any) -> Node:
+        return OPS["pow"](self, other)
+
+    def __rpow__(self, other: Any) -> Node:
+        return OPS["pow"](other, self)
+
+    def __matmul__(self, other: Any) -> Node:
+        return OPS["matmul"](self, other)
+
+    def __neg__(self) -> Node:
+        return OPS["neg"](self)
+
+    def __invert__(self) -> Node:
+        return OPS["bitwise_not"](self)
+
+    def __and__(self, other: Any) -> Node:
+        return OPS["bitwise_and"](self, other)
+
+    def __or__(self, other: Any) -> Node:
+        return OPS["bitwise_or"](self, other)
+
+    def __lt__(self, other: Any) -> Node:
+        return OPS["lt"](self, other)
+
+    def __le__(self, other: Any) -> Node:
+        return OPS["le"](self, other)
+
+    def __gt__(self, other: Any) -> Node:
+        return OPS["gt"](self, other)
+
+    def __ge__(self, other: Any) -> Node:
+        return OPS["ge"](self, other)
+
+
+GradFn = str | Callable[["Node"], tuple[str, tuple["Node | None", ...]]]
+
+
+class Op:
+    """One row of the registry: everything known about an operation, in one place.
+
+    `kernel` computes arrays, `infer` gives (shape, dtype) from inputs and params, `vjp(g, out, *inputs, **params)`
+    gives the gradient graph of each input (None where there is none), `grad_fn` PyTorch's name for the backward
+    function, or a function of the node giving the name and the nodes behind its edges; None shows no step at all.
+    `build` turns a caller's arguments into nodes; an op without a kernel is only a `build` over other ops.
+    `layout` gives the strides of the result where they may differ from contiguous ones; `blocking` says how the
+    result can be computed in pieces. `into(out, *arrays, **params)` writes what `kernel` computes into an array of the
+    result's shape and dtype that overlaps no operand; where it is given, it goes before a ufunc's own `out`.
+    `batching` says what becomes of the operation when there are many operands at once.
+    """
+
+    __slots__ = (
+        "name", "family", "signature", "kernel", "infer", "vjp", "grad_fn", "doc", "domain", "aliases", "torch",
+        "build", "dtype_rule", "layout", "blocking", "into", "batching", "public",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        family: str,
+        args: str,
+        doc: str,
+        build: Callable[..., Any],
+        kernel: Callable[..., Any] | None = None,
+        infer: Callable[[tuple[Node, ...], Params], tuple[Shape, np.dtype]] | None = None,
+        vjp: Callable[..., tuple[Node | None, ...]] | None = None,
+        grad_fn: GradFn | None = None,
+        domain: Any = (-2.0, 2.0),
+        aliases: tuple[str, ...] = (),
+        torch: str | None = None,
+        dtype_rule: str = "promote",
+        layout: Callable[[tuple[Node, ...], Params, Shape], Shape | None] | None = None,
+        blocking: Blocking = WHOLE,
+        into: Callable[..., None] | None = None,
+        batching: Batching | None = None,
+        public: bool = True,
+    ) -> None:
+        self.name = name
+        self.family = family
+        self.signature = Signature(name, args)
+        self.kernel = kernel
+        self.infer = infer
+        self.vjp = vjp
+        self.grad_fn = grad_fn
+        self.doc = doc
+        self.domain = domain
+        self.aliases = aliases
+        self.torch = torch
+        self.build = build
+        self.dtype_rule = dtype_rule
+        self.layout = layout
+        self.blocking = blocking
+        self.into = into
+        self.batching = batching
+        self.public = public
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.build(*self.signature.bind(args, kwargs))
+
+    def __repr__(self) -> str:
+        return f"Op({self.name})"
+
+
+#: Every operation by name and alias. Filled by the rows of `gradcli.ops` while they are imported, read-only after.
+OPS: dict[str, Op] = {}
+
+
+def register(op: Op) -> Op:
+    """Enter a row into the registry; a name or alias taken twice is a mistake in the tables."""
+    for name in (op.name, *op.aliases):
+        if name in OPS:
+            raise ValueError(f"operation {name!r} is defined twice")
+        OPS[name] = op
+    return op
+
+
+def make(op: Op, inputs: tuple[Node, ...], params: Params | None = None) -> Node:
+    """The node of `op` on inputs that already have the dtypes its kernel takes."""
+    params = {} if params is None else params
+    assert op.infer is not None
+    shape, dtype = op.infer(inputs, params)
+    _check_size(shape, dtype)
+    tracked = dtype.kind == "f" and op.vjp is not None and any(i.requires_grad for i in inputs)
+    node = Node(op, inputs, params, shape, dtype, tracked)
+    if op.layout is not None:
+        node.strides = op.layout(inputs, params, shape)
+    return node
+
+
+def _check_size(shape: Shape, dtype: np.dtype) -> None:
+    """Refuse a shape that no array can have; an empty one counts by its other lengths, as NumPy's strides do."""
+    if math.prod(n or 1 for n in shape) * (_WIDEST if 0 in shape else dtype.itemsize) > _MAX_BYTES:
+        shown = ", ".join(str(n) if n < 2**63 else f"{float(min(n, 10**300)):.3g}" for n in shape[:5])
+        more = ", …" if len(shape) > 5 else "," if len(shape) == 1 else ""
+        raise GradcliError(f"a tensor of shape ({shown}{more}) is too large to be addressed")
+    if len(shape) > MAX_DIMENSIONS:
+        raise GradcliError(f"a tensor of {len(shape)} dimensions: at most {MAX_DIMENSIONS} are possible")
+
+
+def _no_build(*args: Any) -> Any:
+    raise GradcliError("a leaf is not called")
+
+
+INPUT = Op("input", family="leaf", args="", doc="An array given from outside.", build=_no_build, public=False)
+
+CONSTANT = Op(
+    "constant", family="leaf", args="", doc="A value that is part of the graph.", build=_no_build, public=False
+)
+
+
+def input_node(data: Any, *, requires_grad: bool = False, name: str | None = None) -> Node:
+    """A leaf over an array (or anything with shape and dtype that storage can read), tracked if so asked."""
+    if requires_grad and data.dtype.kind != "f":
+        raise GradcliError(
+            f"only floating-point tensors can require gradients, not {data.dtype}",
+            hint="convert it first, as in x.float() or x.double()",
+        )
+    return Node(INPUT, (), {"data": data, "name": name}, tuple(data.shape), data.dtype, requires_grad)
+
+
+def constant(value: Any, dtype: Any = None) -> Node:
+    """A leaf holding a number or array that takes part in dtype promotion."""
+    # A number too large for its dtype is infinite, without a warning.
+    with np.errstate(over="ignore"):
+        data = np.asarray(value, dtype)
+    return Node(CONSTANT, (), {"value": data}, data.shape, data.dtype, False)
+
+
+def weak_constant(value: Number, dtype: np.dtype | None = None) -> Node:
+    """A leaf holding a Python number, which takes the dtype of the tensors that it meets."""
+    if dtype is None:
+        whole = isinstance(value, int) and -(2**63) <= value < 2**63
+        dtype = BOOL if isinstance(value, bool) else INT64 if whole else DEFAULT_DTYPE.get()
+    # Within these bounds every dtype but the small integers takes any number without complaint.
+    data = np.asarray(value, dtype) if 0 <= value < 100 else fitted(value, dtype)
+    return Node(CONSTANT, (), {"value": data, "number": value}, (), dtype, False, weak=True)
+
+
+def fitted(value: Number, dtype: np.dtype) -> np.ndarray:
+    """A number in a dtype, infinite where it is too large for a floating-point one, and refused for an integer one."""
+    if dtype.kind == "f":
+        try:
+            wide = float(value)
+        except OverflowError:
+            wide = math.inf if value > 0 else -math.inf
+        with np.errstate(over="ignore"):
+            return np.asarray(wide, dtype)
+    try:
+        return np.asarray(value, dtype)
+    except (OverflowError, ValueError):
+        shown = value if isinstance(value, float) or abs(value) < 10**30 else "written here"
+        raise GradcliError(f"the number {shown} does not fit into {dtype}") from None
+
+
+def with_inputs(node: Node, inputs: tuple[Node, ...]) -> Node:
+    """The same operation on other operands of the same shapes and dtypes."""
+    new = Node(node.op, inputs, node.params, node.shape, node.dtype, node.requires_grad, node.weak)
+    new.strides, new.span = node.strides, node.span
+    return new
+
+
+def toposort(roots: Iterable[Node], stop: Callable[[Node], bool] | None = None) -> list[Node]:
+    """Every node that `roots` need, inputs before users, each once; below a node for which `stop` holds is not looked.
+
+    Iterative, so that a chain of any length can be walked.
+    """
+    order: list[Node] = []
+    seen: set[Node] = set()
+    stack: list[tuple[Node, Iterator[Node]]] = []
+    for root in roots:
+        if root in seen:
+            continue
+        seen.add(root)
+        stack.append((root, iter(() if stop is not None and stop(root) else root.inputs)))
+        while stack:
+            node, rest = stack[-1]
+            for child in rest:
+                if child not in seen:
+                    seen.add(child)
+                    stack.append((child, iter(() if stop is not None and stop(child) else child.inputs)))
+                    break
+            else:
+                order.append(node)
+                stack.pop()
+    return order

@@ -1,0 +1,165 @@
+"""The tokens of a source text with their brackets matched, and what to say where a token cannot stand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gradcli.errors import GradcliError
+from gradcli.language.lalr import Tables
+
+# Kind, text, and where it starts.
+Token = tuple[str, str, int]
+
+_CLOSES = {"RPAR": "(", "RSQB": "["}
+# Tokens that end an operand and those that begin one: side by side, something between them is missing.
+_ENDS = frozenset({"NAME", "NUMBER", "STRING", "ELLIPSIS", "RPAR", "RSQB"})
+_BEGINS = frozenset({"NAME", "NUMBER", "STRING", "ELLIPSIS", "LPAR", "LSQB", "TILDE"})
+_OPERATORS = frozenset({"SIGN", "PRODUCT", "POWER", "AMPERSAND", "PIPE"})
+_WORDS = {"and": "use & for 'and'", "or": "use | for 'or'", "not": "use ~ for 'not'"}
+_STRAY_HINTS = {
+    **dict.fromkeys("×·∙⋅∗✕✖", "use * to multiply"),
+    **dict.fromkeys("÷∕⁄", "use / to divide"),
+    **dict.fromkeys("−–—‐‑‒", "use the minus sign of the keyboard: -"),
+    **dict.fromkeys("^⁰¹²³⁴⁵⁶⁷⁸⁹ⁿ⁻⁺", "use ** for powers"),
+    **dict.fromkeys("“”„‘’‚«»`´", "use plain quotes: ' or \""),
+    **dict.fromkeys("{}", "use ( ) to group and [ ] for lists"),
+    **dict.fromkeys("\u00a0\u2007\u2009\u200a\u200b\u202f\u3000", "use a plain space"),
+    "≤": "use <=", "≥": "use >=", "≠": "use !=", "√": "use sqrt(...)", "…": "use ...", "!": "use ~ for 'not'",
+    "∞": "use inf", "∧": "use &", "∨": "use |", "¬": "use ~", "，": "use a plain comma",
+    "（": "use plain brackets", "）": "use plain brackets",
+}  # fmt: skip
+_LONGEST_SHOWN = 40
+
+
+def tokens(source: str, tables: Tables) -> Iterator[Token]:
+    """The tokens and then an "$END", without blanks, comments and the line ends inside brackets."""
+    ignored = tables.ignored
+    plain = source.isascii()
+    opened: list[int] = []
+    for match in tables.pattern.finditer(source):
+        kind = match.lastgroup or ""
+        if kind in ignored:
+            continue
+        token = kind, match.group(), match.start()
+        if kind == "LPAR" or kind == "LSQB":
+            opened.append(token[2])
+        elif kind in _CLOSES:
+            _close(source, token, opened)
+        elif kind == "NEWLINE":
+            if opened:
+                continue
+        elif kind == "NAME":
+            if not plain:
+                _check_name(source, token)
+        elif kind == "STRAY":
+            raise _stray(source, token[2])
+        elif kind == "SEMICOLON" and opened:
+            bracket = source[opened[-1]]
+            raise GradcliError(
+                "unexpected ';'", source=source, span=match.span(), hint=f"close the {bracket!r} before it"
+            )
+        yield token
+    if opened:
+        position = opened[-1]
+        raise GradcliError(f"{source[position]!r} is never closed", source=source, span=(position, position + 1))
+    yield "$END", "", len(source)
+
+
+def open_brackets(line: str, tables: Tables, depth: int = 0) -> int:
+    """How many brackets are still to be closed after a line, `depth` having been before it.
+
+    None are where there is a mistake: more lines would not mend it.
+    """
+    for match in tables.pattern.finditer(line):
+        depth += {"LPAR": 1, "LSQB": 1, "RPAR": -1, "RSQB": -1}.get(match.lastgroup or "", 0)
+        if depth < 0 or match.lastgroup == "STRAY":
+            return 0
+    return depth
+
+
+def _close(source: str, token: Token, opened: list[int]) -> None:
+    """Take the bracket that `token` closes from `opened`."""
+    kind, text, start = token
+    if not opened:
+        raise GradcliError(f"unmatched {text!r}", source=source, span=(start, start + 1))
+    opening = source[opened.pop()]
+    if opening != _CLOSES[kind]:
+        raise GradcliError(f"{text!r} does not match {opening!r}", source=source, span=(start, start + 1))
+
+
+def _check_name(source: str, token: Token) -> None:
+    """Refuse what counts as a word to a regular expression and is no letter: the superscript in x²."""
+    _, text, start = token
+    if not text.isidentifier():
+        # One character at a time: asking longer and longer beginnings would take quadratic time.
+        raise _stray(source, start + next((i for i, c in enumerate(text) if not f"a{c}".isidentifier()), 0))
+
+
+def _stray(source: str, position: int) -> GradcliError:
+    character = source[position]
+    if character in "'\"":
+        return GradcliError("the string is never closed", source=source, span=(position, position + 1))
+    shown = repr(character) if character.isprintable() else f"U+{ord(character):04X}"
+    return GradcliError(
+        f"unexpected character {shown}", source=source, span=(position, position + 1),
+        hint=_STRAY_HINTS.get(character),
+    )  # fmt: skip
+
+
+def unexpected(source: str, token: Token, previous: Token | None) -> GradcliError:
+    """The error for a token that cannot stand where it does, after `previous`."""
+    kind, text, start = token
+    end = previous[2] + len(previous[1]) if previous else 0
+    if kind == "$END":
+        return GradcliError("the expression ends too early", source=source, span=(end, end))
+    if kind == "NEWLINE":
+        return GradcliError(
+            "the line ends too early", source=source, span=(end, end),
+            hint="put brackets around an expression that goes on in the next line",
+        )  # fmt: skip
+    # A line end that was no token is one inside brackets.
+    hint = "is a bracket above it not closed?" if "\n" in source[end:start] else _hint(token, previous)
+    if previous and previous[1] == "not" and kind in _BEGINS:
+        text, start, hint = "not", previous[2], _WORDS["not"]
+    return GradcliError(f"unexpected {_shown(text)}", source=source, span=(start, start + len(text)), hint=hint)
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + "…")
+
+
+def _hint(token: Token, previous: Token | None) -> str | None:
+    """What was probably meant, when that can be told from the token and the one before it."""
+    kind, text, start = token
+    if text in _WORDS:
+        return _WORDS[text]
+    if previous is None:
+        return None
+    before, left, left_start = previous
+    adjacent = left_start + len(left) == start
+    if kind == "EQUAL":
+        return "write it in full: x = x + 1" if before in _OPERATORS and adjacent else "use == to compare"
+    if kind == "COMPARE" and before in _ENDS:
+        return "comparisons do not chain: write (a < b) & (b < c)"
+    if text in "&|" and left == text:
+        return f"use a single {text}"
+    if before in _ENDS and kind in _BEGINS:
+        return _missing_operator(kind, text, before, left, adjacent)
+    return None
+
+
+def _missing_operator(kind: str, text: str, before: str, left: str, adjacent: bool) -> str:
+    """The hint for two operands side by side."""
+    if before == "NUMBER" and kind == "NAME":
+        if left == "0" and adjacent and text[0] in "xXoObB":
+            return "write the number in decimal"
+        if left.endswith(".") and adjacent:
+            return f"put the number in brackets: ({left[:-1]}).{text}"[:80]
+        return f"write {left}*{text}" if len(left + text) <= _LONGEST_SHOWN else "use * to multiply"
+    if before == "NUMBER" and kind == "LPAR":
+        return f"write {left}*(...)" if len(left) <= _LONGEST_SHOWN else "use * to multiply"
+    if kind == "LPAR":
+        return "only a name can be called; use * to multiply"
+    if before in ("RPAR", "RSQB") and kind in ("NAME", "NUMBER"):
+        return "use * to multiply"
+    return "an operator or a comma is missing in between"

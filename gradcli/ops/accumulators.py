@@ -1,0 +1,328 @@
+"""What blocks contribute to reductions: sums in float64 whatever the dtype, extremes, moments, products of matrices.
+
+A float32 sum is as accurate as one accumulated in float64 and rounded once: what is added up in float32, if only in
+short pieces, is rounded in the same direction again and again where data is regular.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from gradcli.graph.blocking import Accumulate
+from gradcli.graph.node import Node
+
+State = tuple[Any, ...]
+
+# So many elements are converted at a time: the float64 copy stays in the cache.
+_CHUNK = 1 << 17
+# Up to this length NumPy's loop over a short last dimension costs more than a product with a vector of ones.
+_NARROW = 64
+# From this length on a call of `einsum` is worth its while.
+_LONG = 1 << 10
+# So many rows are laid side by side where columns are added up: long rows are faster, up to some length.
+_FOLD = 64
+_LONG_ROW = 1 << 13
+_LINE = 64
+# Squares may be so many times as large as what remains of them when the mean is taken off.
+_CANCELLED = 2.0**20
+
+
+def _wide(count: int) -> Any:
+    """Memory for so many float64 numbers that begins with a cache line, as vector instructions like it."""
+    memory = np.empty(count * 8 + _LINE, np.uint8)
+    start = -memory.ctypes.data % _LINE
+    return memory[start : start + count * 8].view(np.float64)
+
+
+def sum_wide(x: Any, axes: tuple[int, ...], keepdims: bool = False) -> Any:
+    """The sum over `axes` in float64 (int64 for integers and booleans)."""
+    add: Any = np.add
+    if x.dtype.kind != "f":
+        return add.reduce(x, axis=axes, keepdims=keepdims, dtype=np.int64)
+    if x.size >= _NARROW and x.ndim:
+        if len(axes) == x.ndim and (x.flags.c_contiguous or x.flags.f_contiguous):
+            total = _total(x.reshape(-1, order="A"))
+            return np.full((1,) * x.ndim, total) if keepdims else np.asarray(total)
+        if x.flags.c_contiguous:
+            if axes == tuple(range(len(axes))):
+                rest = x.shape[len(axes) :]
+                total = _over_rows(x.reshape(-1, math.prod(rest)))
+                return total.reshape((1,) * len(axes) + rest if keepdims else rest)
+            if axes == (x.ndim - 1,) and x.shape[-1] <= _NARROW:
+                return _over_columns(x, keepdims)
+    return add.reduce(x, axis=axes, keepdims=keepdims, dtype=np.float64)
+
+
+def _total(flat: Any) -> Any:
+    """The sum of a vector. `einsum` converts float32 numbers as it goes, and faster than `add` does."""
+    if flat.dtype == np.float64 or len(flat) < _LONG:
+        return np.add.reduce(flat, dtype=np.float64)
+    return np.einsum("i->", flat, dtype=np.float64)
+
+
+def _over_rows(matrix: Any) -> Any:
+    """The sum of the rows of a matrix, short ones being laid side by side."""
+    rows, columns = matrix.shape
+    if columns > _CHUNK // 8:
+        # Few long rows are added up as they are.
+        return np.add.reduce(matrix, axis=0, dtype=np.float64)
+    total = np.zeros(columns)
+    fold = _FOLD if columns * _FOLD <= _LONG_ROW and rows >= _FOLD else 1
+    whole = rows // fold * fold
+    for part, many in ((matrix[:whole], fold), (matrix[whole:], 1)):
+        if len(part):
+            total += _add_up(part.reshape(-1, columns * many)).reshape(many, columns).sum(0)
+    return total
+
+
+def _add_up(matrix: Any) -> Any:
+    """The sum of the rows."""
+    if matrix.dtype == np.float64:
+        return np.ones(len(matrix)) @ matrix
+    return np.add.reduce(matrix, axis=0, dtype=np.float64)
+
+
+def _over_columns(x: Any, keepdims: bool) -> Any:
+    """The sum over a short last dimension."""
+    columns = x.shape[-1]
+    matrix = x.reshape(-1, columns)
+    ones = np.ones(columns)
+    total = np.empty(len(matrix))
+    step = max(1, _CHUNK // columns)
+    for start in range(0, len(matrix), step):
+        piece = matrix[start : start + step]
+        np.matmul(piece.astype(np.float64, copy=False), ones, out=total[start : start + step])
+    return total.reshape((*x.shape[:-1], 1) if keepdims else x.shape[:-1])
+
+
+def dot_wide(a: Any, b: Any) -> Any:
+    """The sum of the products of all elements of two arrays of one shape and layout, in float64."""
+    x, y = a.reshape(-1, order="A"), b.reshape(-1, order="A")
+    if x.dtype == np.float64:
+        return np.dot(x, y)
+    return _dot_chunks(x, x if a is b else y)
+
+
+def _dot_chunks(x: Any, y: Any) -> Any:
+    left = _wide(min(len(x), _CHUNK))
+    # A second one would push the first out of the cache, and squares need none.
+    right = left if y is x else _wide(min(len(x), _CHUNK))
+    total = 0.0
+    for start in range(0, len(x), _CHUNK):
+        piece = x[start : start + _CHUNK]
+        a = b = left[: len(piece)]
+        np.copyto(a, piece)
+        if y is not x:
+            b = right[: len(piece)]
+            np.copyto(b, y[start : start + _CHUNK])
+        total += np.dot(a, b)
+    return total
+
+
+def _add(a: State, b: State) -> State:
+    return tuple(np.add(x, y) for x, y in zip(a, b, strict=True))
+
+
+def _sum_partial(arrays: list[Any], params: dict[str, Any], start: int) -> State:
+    return (sum_wide(arrays[0], params["dim"], params["keepdim"]),)
+
+
+def count_of(node: Node) -> int:
+    """How many elements one result takes in."""
+    shape = node.inputs[0].shape
+    return math.prod(shape[d] for d in node.params["dim"])
+
+
+def unsigned_zero(total: Any) -> Any:
+    """A sum as it is, except that zero has no sign: sums begin with 0, as in PyTorch."""
+    return total + 0.0 if total.dtype.kind == "f" else total
+
+
+SUM = Accumulate(_sum_partial, _add, lambda state, node: np.asarray(unsigned_zero(state[0])).astype(node.dtype))
+MEAN = Accumulate(
+    _sum_partial, _add,
+    lambda state, node: np.asarray(np.true_divide(unsigned_zero(state[0]), count_of(node))).astype(node.dtype),
+)  # fmt: skip
+COUNT = Accumulate(
+    lambda arrays, params, start: (
+        np.add.reduce(arrays[0] != 0, axis=params["dim"], keepdims=params["keepdim"], dtype=np.int64),
+    ),
+    _add, lambda state, node: np.asarray(state[0]),
+)  # fmt: skip
+
+
+def by_ufunc(reduce: Any, wide: Any = None) -> Accumulate:
+    """Reductions by an operation that may be applied in any order, such as a maximum."""
+
+    def partial(arrays: list[Any], params: dict[str, Any], start: int) -> State:
+        dtype = None if wide is None else wide(arrays[0].dtype)
+        return (reduce.reduce(arrays[0], axis=params["dim"], keepdims=params["keepdim"], dtype=dtype),)
+
+    return Accumulate(
+        partial, lambda a, b: (reduce(a[0], b[0]),), lambda state, node: np.asarray(state[0]).astype(node.dtype)
+    )
+
+
+def _moments(arrays: list[Any], params: dict[str, Any], start: int) -> State:
+    """Count, mean and sum of squared deviations of a block."""
+    x, dim = arrays[0], params["dim"]
+    n = math.prod(x.shape[d] for d in dim)
+    shape = tuple(1 if k in dim else length for k, length in enumerate(x.shape))
+    lead = dim == tuple(range(len(dim))) and x.flags.c_contiguous
+    matrix = x.reshape(n, -1) if lead and x.size <= n * (_CHUNK // 4) else None
+    if matrix is not None and x.dtype == np.float32:
+        total, squares = _powers_of_rows(matrix, None)
+        rest = squares - total * (total / n)
+        # Squares of float32 numbers are exact in float64; what the subtraction leaves of them is plenty.
+        if (squares <= _CANCELLED * rest).all():
+            return n, (total / n).reshape(shape), rest.reshape(shape)
+    rough = _rough_mean(x, dim)
+    if matrix is not None:
+        total, squares = (s.reshape(shape) for s in _powers_of_rows(matrix, rough.reshape(-1)))
+    else:
+        wide = x.astype(np.float64) - rough
+        total, squares = sum_wide(wide, dim, True), sum_wide(wide * wide, dim, True)
+    mean = total / n
+    return n, rough + mean, squares - total * mean
+
+
+def _rough_mean(x: Any, dim: tuple[int, ...]) -> Any:
+    """The mean of a few elements: deviations from it may be taken in place of those from the mean.
+
+    Of b rows it misses the true one by at most sqrt(b/64) standard deviations.
+    """
+    first = x[tuple(slice(0, 64) if k in dim else slice(None) for k in range(x.ndim))]
+    rough = np.add.reduce(first, axis=dim, keepdims=True, dtype=np.float64)
+    rough /= max(1, math.prod(first.shape[d] for d in dim))
+    # An infinite or undefined one would spoil the finite deviations; the sums say it all by themselves.
+    return np.where(np.isfinite(rough), rough, 0.0).astype(x.dtype)
+
+
+def _powers_of_rows(matrix: Any, rough: Any) -> tuple[Any, Any]:
+    """Sums and sums of squares of the rows, less a row if there is one: a few rows at a time, side by side."""
+    rows, columns = matrix.shape
+    fold = _FOLD if rows >= _FOLD and columns * _FOLD <= _CHUNK // 4 else 1
+    total, squares = np.zeros(columns), np.zeros(columns)
+    whole = rows // fold * fold
+    for part, many in ((matrix[:whole], fold), (matrix[whole:], 1)):
+        width = columns * many
+        part = part.reshape(-1, width)
+        row = None if rough is None else np.tile(rough.astype(np.float64), many)
+        step = max(1, min(_CHUNK // width, len(part)))
+        ones = np.ones(step)
+        wide = _wide(step * width).reshape(step, width)
+        sums, powers = np.zeros(width), np.zeros(width)
+        for start in range(0, len(part), step):
+            piece = part[start : start + step]
+            own, one = wide[: len(piece)], ones[: len(piece)]
+            if row is None:
+                np.copyto(own, piece)
+            else:
+                np.subtract(piece, row, out=own)
+            sums += one @ own
+            np.multiply(own, own, out=own)
+            powers += one @ own
+        total += sums.reshape(many, columns).sum(0)
+        squares += powers.reshape(many, columns).sum(0)
+    return total, squares
+
+
+def _merge_moments(a: State, b: State) -> State:
+    """Chan, Golub and LeVeque, Updating formulae and a pairwise algorithm for computing sample variances (1979)."""
+    n = a[0] + b[0]
+    step = b[1] - a[1]
+    # An infinite mean stays infinite.
+    mean = np.where(np.isfinite(step), a[1] + step * (b[0] / n), a[1] + b[1])
+    return n, mean, a[2] + b[2] + step * step * (a[0] * b[0] / n)
+
+
+def _variance(state: State, node: Node) -> Any:
+    n, mean, squares = state
+    result = np.true_divide(np.maximum(squares, 0), max(0.0, n - node.params["correction"]))
+    # An infinity among the elements leaves no variance.
+    result = np.where(np.isfinite(mean), result, np.nan)
+    return result.reshape(node.shape)
+
+
+VAR = Accumulate(_moments, _merge_moments, lambda state, node: _variance(state, node).astype(node.dtype))
+#: The mean where the moments are needed anyway.
+MEAN_OF_MOMENTS = Accumulate(
+    _moments, _merge_moments, lambda state, node: unsigned_zero(state[1]).reshape(node.shape).astype(node.dtype)
+)
+MOMENTS = Accumulate(
+    _moments,
+    _merge_moments,
+    lambda state, node: np.stack([state[1].reshape(node.shape[1:]), state[2].reshape(node.shape[1:])]),
+)
+STD = Accumulate(_moments, _merge_moments, lambda state, node: np.sqrt(_variance(state, node)).astype(node.dtype))
+
+
+def _powers(arrays: list[Any], params: dict[str, Any], start: int) -> State:
+    x, p = arrays[0], params["p"]
+    dim, keepdim = params["dim"], params["keepdim"]
+    size = np.abs(x).astype(np.float64)
+    if math.isinf(p):
+        return (np.maximum if p > 0 else np.minimum).reduce(size, axis=dim, keepdims=keepdim), p
+    if p not in (1, 2):
+        size = np.not_equal(size, 0).astype(np.float64) if p == 0 else size**p
+    elif p == 2:
+        size *= size
+    return sum_wide(size, dim, keepdim), p
+
+
+def _merge_powers(a: State, b: State) -> State:
+    combine = np.add if not math.isinf(a[1]) else np.maximum if a[1] > 0 else np.minimum
+    return combine(a[0], b[0]), a[1]
+
+
+def _root(state: State, node: Node) -> Any:
+    total, p = state
+    if p == 2:
+        total = np.sqrt(total)
+    elif p not in (0, 1) and not math.isinf(p):
+        total = total ** (1 / p)
+    return np.asarray(total).astype(node.dtype)
+
+
+NORM = Accumulate(_powers, _merge_powers, _root)
+
+
+def first_extreme(extreme: Any, arg: Any) -> Accumulate:
+    """The index of the largest or smallest element along one dimension, the first of equal ones; NaN goes first."""
+
+    def partial(arrays: list[Any], params: dict[str, Any], start: int) -> State:
+        x, dim = arrays[0], params["dim"][0]
+        index = arg(x, axis=dim, keepdims=True)
+        return np.take_along_axis(x, index, dim), index + start
+
+    def merge(a: State, b: State) -> State:
+        (left, i), (right, k) = a, b
+        better = right > left if extreme is np.maximum else right < left
+        if left.dtype.kind == "f":
+            better = (better | np.isnan(right)) & ~np.isnan(left)
+        return np.where(better, right, left), np.where(better, k, i)
+
+    return Accumulate(partial, merge, lambda state, node: state[1].reshape(node.shape))
+
+
+def product(kernel: Any) -> Accumulate:
+    """Products of matrices summed over the blocked dimension, block after block in float64."""
+
+    def partial(arrays: list[Any], params: dict[str, Any], start: int) -> State:
+        result = np.asarray(kernel(*arrays))
+        return (result.astype(np.float64) if result.dtype.kind == "f" else result,)
+
+    return Accumulate(partial, _add, lambda state, node: state[0].astype(node.dtype))
+
+
+def _dot_partial(arrays: list[Any], params: dict[str, Any], start: int) -> State:
+    a, b = arrays
+    if a.dtype.kind != "f" or not (a.flags.c_contiguous and b.flags.c_contiguous):
+        return (np.asarray(np.dot(a, b)).astype(np.float64 if a.dtype.kind == "f" else np.int64),)
+    return (np.asarray(dot_wide(a, b)),)
+
+
+DOT = Accumulate(_dot_partial, _add, lambda state, node: state[0].astype(node.dtype))

@@ -1,0 +1,173 @@
+"""The reference of the operations: what their rows say, in the order and the words in which people read it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from gradcli.errors import GradcliError, did_you_mean
+from gradcli.graph.node import OPS, Node, Op, input_node
+from gradcli.ops import FAMILIES
+from gradcli.ops.elementwise import zero_vjp
+from gradcli.tensors.callable import torch_name
+
+if TYPE_CHECKING:
+    from gradcli.reference.formulas import Formulas
+
+#: The tables of operations in the order of the reference, by the module that holds their rows.
+TITLES = {
+    "elementwise": "Arithmetic, powers, trigonometry: element by element",
+    "special": "Special functions",
+    "activation": "Activations",
+    "reduce": "Reductions and running totals",
+    "matmul": "Products",
+    "einsum": "Einstein's notation",
+    "linalg": "Linear algebra",
+    "diagonal": "Diagonals and triangles",
+    "shape": "Shape",
+    "index": "Indexing",
+    "loss": "Losses and normalization",
+    "create": "Creation",
+}
+
+NOTES = {
+    "create": "In Python they also take `requires_grad=True`.",
+}
+
+# A module that uses another's rows by their names comes after it.
+_DEFINED_FIRST = ("elementwise", "shape", "reduce")
+
+
+class Entry(NamedTuple):
+    """What the reference says of an operation.
+
+    `gradient` is "yes", "0" or None where nothing is tracked; `derivative` its formula, and `call` the call that it is
+    for, where the operation takes more than tensors; `backward` PyTorch's name for the backward function, where it is
+    always the same.
+    """
+
+    name: str
+    signature: str
+    doc: str
+    table: str
+    aliases: tuple[str, ...]
+    torch: str
+    gradient: str | None
+    derivative: str | None
+    backward: str | None
+    call: str | None
+
+
+def tables() -> dict[str, list[Op]]:
+    """The public operations by table, in the order of the reference."""
+    homes = _homes()
+    found: dict[str, list[Op]] = {table: [] for table in TITLES}
+    for name, op in OPS.items():
+        if op.public and name == op.name:
+            found.setdefault(homes.get(op, op.family), []).append(op)
+    return found
+
+
+def title_of(table: str) -> str:
+    """The heading of a table."""
+    return TITLES.get(table, table.capitalize())
+
+
+def table_named(name: str) -> str | None:
+    """The table that a word means: its name, unless an operation has the same, or the first word of its title."""
+    word = name.lower()
+    for table, title in TITLES.items():
+        if word == title.split()[0].strip(":,").lower() or (word == table and name not in OPS):
+            return table
+    return None
+
+
+def _homes() -> dict[Op, str]:
+    """The table that each operation stands in."""
+    modules = {module.__name__.rpartition(".")[2]: module for module in FAMILIES}
+    homes: dict[Op, str] = {}
+    for name in (*_DEFINED_FIRST, *(name for name in modules if name not in _DEFINED_FIRST)):
+        for value in vars(modules[name]).values():
+            if isinstance(value, Op):
+                homes.setdefault(value, name)
+    return homes
+
+
+def entry(op: Op, table: str | None = None) -> Entry:
+    """The entry of an operation."""
+    table = table or _homes().get(op, op.family)
+    backward = op.grad_fn if isinstance(op.grad_fn, str) else None
+    signature = f"{op.name}({op.signature.text})"
+    found = _formulas(op)
+    call = found.call if found is not None and not found.is_usual else None
+    derivative = found.text if found is not None else _flat(op)
+    return Entry(
+        op.name, signature, op.doc, table, op.aliases, torch_name(op), gradient_of(op), derivative, backward, call
+    )
+
+
+def find(name: str) -> Op:
+    """The public operation of a name or alias; a GradcliError with the closest one where there is none."""
+    op = OPS.get(name)
+    if op is not None and op.public:
+        return op
+    known = [*(n for n, o in OPS.items() if o.public), *TITLES]
+    hint = did_you_mean(name, known) or "`gradcli ops` lists them all"
+    raise GradcliError(f"there is no operation {name!r}", hint=hint)
+
+
+def gradient_of(op: Op) -> str | None:
+    """ "yes" for an operation that has a gradient, "0" for one that is flat almost everywhere, otherwise None."""
+    if op.vjp is zero_vjp:
+        return "0"
+    return "yes" if op.vjp is not None or (op.kernel is None and _is_tracked(op)) else None
+
+
+def derivative_of(op: Op) -> str | None:
+    """The formula of an operation's derivative as text, None where there is none.
+
+    Of a function of one tensor, element by element, it is the derivative; otherwise what each tensor's gradient is,
+    `g` being that of the result: a line for each.
+    """
+    found = _formulas(op)
+    return found.text if found is not None else _flat(op)
+
+
+def _flat(op: Op) -> str | None:
+    return "0" if gradient_of(op) == "0" else None
+
+
+def _formulas(op: Op) -> Formulas | None:
+    # Imported here: only who asks for an operation needs formulas.
+    from gradcli.reference.formulas import formulas
+
+    return formulas(op) if gradient_of(op) == "yes" else None
+
+
+def _is_tracked(op: Op) -> bool:
+    """Whether an operation that is written with others has a gradient: found by trying it on a tracked tensor."""
+    if op.family == "create":
+        return False
+    names = op.signature.names
+    needed = [n for n in names if n in op.signature.required or f"*{n}" in op.signature.text]
+    refusals = []
+    for data in (np.eye(2) + 1, np.ones(2)):
+        known = _arguments(input_node(data, requires_grad=True))
+        try:
+            result = op(*(known.get(n, known["input"]) for n in needed))
+        except GradcliError as error:
+            refusals.append(str(error))
+            continue
+        parts = result if isinstance(result, tuple) else (result,)
+        return any(isinstance(part, Node) and part.requires_grad for part in parts)
+    raise ValueError(f"{op.name}({op.signature.text}) cannot be tried: {refusals}")
+
+
+def _arguments(x: Node) -> dict[str, Any]:
+    """Something to give for arguments that are not tensors, by their names."""
+    return {
+        "input": x, "tensors": [x, x], "dim": 0, "dims": [0, 1][: x.ndim], "shape": [-1], "source": 0,
+        "destination": x.ndim - 1, "index": [0], "repeats": [2] * x.ndim, "fill_value": 1.0,
+        "equation": "ij,jk->ik", "operands": [x, x], "normalized_shape": [2],
+    }  # fmt: skip

@@ -1,0 +1,182 @@
+"""Arrays that stay in their .npy files and are read in blocks, by any number of threads at once."""
+
+from __future__ import annotations
+
+import math
+import os
+from typing import IO, Any, NamedTuple, Protocol
+
+import numpy as np
+
+from gradcli.storage.boxes import cut, read_at, read_box, whole
+from gradcli.storage.header import Array, DType, Header, truncated
+from gradcli.storage.loading import check_booleans, check_memory
+from gradcli.storage.opening import load, load_unless_large, reading
+from gradcli.storage.ranges import Index, Ranges, block_ranges, lengths, parse_index
+from gradcli.storage.spec import is_url, local_path
+
+
+def open_array(spec: str) -> FileArray | Array:
+    """What `load` gives for the same `spec`, except that a large regular .npy file stays where it is.
+
+    Byte order and alignment of the file do not matter. Raises the errors of `load`.
+    """
+    spec = local_path(spec)
+    if is_url(spec):
+        from gradcli.storage.remote import open_remote
+
+        return open_remote(spec)
+    # Windows cannot read at a place without seeking.
+    return load_unless_large(spec, _open_large) if hasattr(os, "preadv") else load(spec)
+
+
+def _open_large(file: IO[bytes], header: Header) -> FileArray:
+    opened = FileArray(Descriptor(os.dup(file.fileno())), header)
+    # The next array on a redirected standard input starts here.
+    file.seek(header.offset + header.nbytes)
+    return opened
+
+
+class Origin(NamedTuple):
+    """Where an array in a file can be found by other processes: its absolute path or URL, and what tells that it is
+    still the same file."""
+
+    path: str
+    stamp: tuple[str | int, ...]
+
+
+class Source(Protocol):
+    """Bytes that can be read from any position, by any number of threads."""
+
+    def read(self, data: memoryview, position: int) -> None: ...
+    def size(self) -> int: ...
+    def origin(self, path: str) -> Origin | None: ...
+
+
+class Descriptor:
+    """An open file, shared by those who read and write it and closed with the last of them."""
+
+    __slots__ = ("number",)
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def read(self, data: memoryview, position: int) -> None:
+        """Read bytes from `position` on until `data` is full; EOFError(position) where the file ends."""
+        read_at(self.number, data, position)
+
+    def size(self) -> int:
+        """How many bytes the file has now."""
+        return os.fstat(self.number).st_size
+
+    def origin(self, path: str) -> Origin | None:
+        """Where others find this file; None where `path` does not lead to it (any more)."""
+        try:
+            here, there = os.fstat(self.number), os.stat(path)
+        except OSError:
+            return None
+        if path == "-" or not os.path.samestat(here, there):
+            return None
+        return Origin(os.path.abspath(path), (here.st_size, here.st_mtime_ns))
+
+    # Modules may be gone already when the interpreter exits.
+    def __del__(self, close: Any = os.close) -> None:
+        close(self.number)
+
+
+class FileArray:
+    """An array in a .npy file, of which nothing is held in memory.
+
+    `dtype` is in native byte order whatever the file's is. The file stays open, so that another one may take its
+    name. Methods may be called from any thread.
+    """
+
+    #: It is read block by block, unlike what is in memory.
+    streams = True
+
+    __slots__ = (
+        "path",
+        "shape",
+        "dtype",
+        "ndim",
+        "size",
+        "nbytes",
+        "offset",
+        "c_contiguous",
+        "_source",
+        "_header",
+        "_whole",
+    )
+
+    def __init__(self, source: Source, header: Header) -> None:
+        self.path = header.path
+        self.shape = header.shape
+        self.dtype: DType = header.dtype.newbyteorder("=")
+        self.ndim = len(header.shape)
+        self.size = math.prod(header.shape)
+        self.nbytes = header.nbytes
+        self.offset = header.offset
+        self.c_contiguous = not header.fortran_order or self.size == 0 or sum(n != 1 for n in header.shape) < 2
+        self._source = source
+        self._header = header
+        self._whole = whole(
+            header.offset, header.shape if self.c_contiguous else header.shape[::-1], header.dtype.itemsize
+        )
+
+    def __repr__(self) -> str:
+        return f"FileArray({self.path!r}, shape={self.shape}, dtype={self.dtype})"
+
+    def read(self, axis: int, start: int, stop: int, out: Array) -> None:
+        """Read `array[..., start:stop, ...]` along `axis` into `out`: of that shape, of our dtype, in any layout.
+
+        A tensor of no dimensions is read as one of shape (1,) is. WorkError when the file cannot be read, has become
+        shorter, or holds booleans other than 0 and 1.
+        """
+        ranges = block_ranges(self.shape, axis, start, stop)
+        if out.shape != lengths(ranges) or out.dtype != self.dtype:
+            raise ValueError(f"a block {start}:{stop} of {self} along axis {axis} is no {out.dtype} {out.shape}")
+        self._read(ranges, out)
+
+    def __getitem__(self, key: Index) -> Array:
+        """The part of the array that integers and slices (of step 1) select; only that is read and held."""
+        ranges, shape = parse_index(key, self.shape)
+        with reading(self.path):
+            out = np.empty(lengths(ranges), self.dtype)
+        self._read(ranges, out)
+        return out.reshape(shape)
+
+    def load(self) -> Array:
+        """The whole array, in memory and in the order of the file; WorkError when it does not fit."""
+        check_memory(self._header)
+        with reading(self.path):
+            out = np.empty(self.shape, self.dtype, order="C" if self.c_contiguous else "F")
+        self._read([(0, n) for n in self.shape], out)
+        return out
+
+    def origin(self) -> Origin | None:
+        """Where other processes find this array; None where they cannot."""
+        return self._source.origin(self.path)
+
+    def flat(self) -> FileArray:
+        """The same data with one dimension; ValueError unless it is in C order."""
+        return self.view((self.size,))
+
+    def view(self, shape: tuple[int, ...]) -> FileArray:
+        """The same data as an array of another shape; ValueError unless it is in C order."""
+        if not self.c_contiguous or math.prod(shape) != self.size:
+            raise ValueError(f"{self} has no view of shape {shape}")
+        return FileArray(self._source, self._header._replace(shape=shape, fortran_order=False))
+
+    def _read(self, ranges: Ranges, out: Array) -> None:
+        if not out.size:
+            return
+        box = cut(self._whole, ranges if self.c_contiguous else ranges[::-1])
+        data = out if self.c_contiguous else out.T
+        header = self._header
+        try:
+            with reading(self.path):
+                read_box(self._source.read, box, header.dtype, data if self.ndim else data.reshape(1))
+        except EOFError:
+            # It may end far before the place that was read.
+            raise truncated(header, max(0, self._source.size() - header.offset)) from None
+        check_booleans(out, header)

@@ -1,0 +1,253 @@
+"""Results larger than memory: .npy files written block by block, by any number of threads; all of them or none."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from gradcli.errors import WorkError
+from gradcli.storage.boxes import cut, merge_box, whole, write_at, write_box
+from gradcli.storage.file_array import Descriptor, FileArray
+from gradcli.storage.header import Array, DType, Header
+from gradcli.storage.ranges import Index, Shape, block_ranges, lengths
+from gradcli.storage.target import UNKNOWN_SYNC, Target, find_array_target, refuse_dtype, sync, writing
+from gradcli.storage.together import Together, together
+from gradcli.storage.writing import header_bytes
+
+# From so many bytes on, files are brought to the disk while they are being written; so often, in seconds.
+_EARLY = 1 << 28
+_PAUSE = 1.0
+
+
+def can_stream(path: str) -> bool:
+    """Whether `path` can be written block by block: not standard output, pipes and devices.
+
+    A path that cannot be written at all is an error, as it is for `save`.
+    """
+    # Windows cannot write at a place without seeking.
+    return find_array_target(path).temporary is not None and hasattr(os, "pwrite") and hasattr(os, "preadv")
+
+
+@contextlib.contextmanager
+def streaming(targets: Sequence[tuple[str, Shape, DType]], others: Together | None = None) -> Iterator[list[Sink]]:
+    """A sink for each (path, shape, dtype), to be filled within this block.
+
+    The files are temporary ones with all their space reserved, so that a full disk is known at once. After the block
+    they are brought to the disk and get their names, together with `others` where there are any; if it fails in
+    whatever way, nothing remains of them. No thread may write after the block. Every `can_stream(path)` must hold.
+    Failures are errors as those of `save_all`.
+    """
+    if others is None:
+        with together() as others, streaming(targets, others) as sinks:
+            yield sinks
+        return
+    for _, _, dtype in targets:
+        refuse_dtype(np.dtype(dtype))
+    found = [find_array_target(path) for path, _, _ in targets]
+    others.add(found)
+    files: list[_File] = []
+    try:
+        for target, (_, shape, dtype) in zip(found, targets, strict=True):
+            files.append(_make(others, target, shape, np.dtype(dtype).newbyteorder("=")))
+        with _flushing(files):
+            yield [Sink(file, file.array) for file in files]
+        for file in files:
+            file.finish()
+    finally:
+        for file in files:
+            file.finished = True
+
+
+@contextlib.contextmanager
+def _flushing(files: Sequence[_File]) -> Iterator[None]:
+    """Bring large files to the disk while they are being written: at the end there is little left to wait for."""
+    if sum(file.array.nbytes for file in files) < _EARLY or not hasattr(os, "fdatasync"):
+        yield
+        return
+    over = threading.Event()
+
+    def flush() -> None:
+        while not over.wait(_PAUSE):
+            for file in files:
+                file.flush()
+
+    thread = threading.Thread(target=flush, daemon=True)
+    try:
+        thread.start()
+    except RuntimeError:
+        # The system allows no more threads: then all of it goes to the disk at the end.
+        yield
+        return
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def _make(files: Together, target: Target, shape: Shape, dtype: DType) -> _File:
+    if target.temporary is None:
+        raise WorkError(f"cannot write {target.path} in blocks: it is no regular file")
+    with writing(target.path):
+        descriptor = files.create(target)
+        start = header_bytes(shape, dtype)
+        header = Header(target.path, shape, dtype, False, len(start))
+        _reserve(descriptor.number, len(start) + header.nbytes)
+        write_at(descriptor.number, memoryview(start), 0)
+    return _File(descriptor, FileArray(descriptor, header), target.temporary)
+
+
+def _reserve(descriptor: int, size: int) -> None:
+    """Give a file its size, and the space on the disk for it where that can be had in advance."""
+    if size > 2**63 - 1:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+    # First of all asked for: a disk that is too small would be filled up before it says so.
+    disk = os.fstatvfs(descriptor)
+    if disk.f_blocks and size > disk.f_bavail * disk.f_frsize:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    if hasattr(os, "posix_fallocate"):
+        try:
+            os.posix_fallocate(descriptor, 0, size)
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):
+                raise
+    os.ftruncate(descriptor, size)
+
+
+class Place(NamedTuple):
+    """Where a file lies that is being written, for other processes that help: see `Helper`."""
+
+    path: str
+    size: int
+    offset: int
+    shape: Shape
+    dtype: str
+
+
+class Helper:
+    """Writes blocks into a file that another process has made and will finish."""
+
+    __slots__ = ("place", "_descriptor", "_whole")
+
+    def __init__(self, place: Place) -> None:
+        """OSError where the file is not to be seen from here."""
+        self.place = place
+        # Never made here: whoever made it may have given up.
+        self._descriptor = Descriptor(os.open(place.path, os.O_RDWR))
+        if os.fstat(self._descriptor.number).st_size != place.size:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        self._whole = whole(place.offset, place.shape, np.dtype(place.dtype).itemsize)
+
+    def write(self, axis: int, start: int, block: Array) -> bool:
+        """Write a block as `Sink.write` does; False where only the process that made the file can do that."""
+        if not block.size:
+            return True
+        n = block.shape[axis] if block.ndim > axis else 1
+        box = cut(self._whole, block_ranges(self.place.shape, axis, start, start + n))
+        with writing(self.place.path):
+            # Short runs are written together with what lies between, which others may be writing at the same time.
+            return write_box(self._descriptor.number, box, block if block.ndim else block.reshape(1))
+
+
+class _File:
+    """A file that is being written, shared by the sinks that are views of it."""
+
+    __slots__ = ("descriptor", "array", "temporary", "lock", "finished", "fresh", "failure")
+
+    def __init__(self, descriptor: Descriptor, array: FileArray, temporary: str) -> None:
+        self.descriptor = descriptor
+        self.array = array
+        self.temporary = temporary
+        self.lock = threading.Lock()
+        self.finished = False
+        #: Whether something was written since the last flush that will not be written to again.
+        self.fresh = False
+        self.failure: OSError | None = None
+
+    def flush(self) -> None:
+        """Bring to the disk what has been written so far."""
+        if self.fresh and self.failure is None:
+            self.fresh = False
+            try:
+                os.fdatasync(self.descriptor.number)
+            except OSError as error:
+                # The system tells of it only once.
+                if error.errno not in UNKNOWN_SYNC:
+                    self.failure = error
+
+    def finish(self) -> None:
+        self.finished = True
+        with writing(self.array.path):
+            if self.failure is not None:
+                raise self.failure
+            sync(self.descriptor.number)
+
+
+class Sink:
+    """An array in a .npy file that is being written; see `streaming`.
+
+    What has been written can be read back, also after the file has got its name. Methods may be called from any
+    thread; blocks that are written at the same time must be cut along one axis.
+    """
+
+    __slots__ = ("path", "shape", "dtype", "ndim", "size", "nbytes", "_file", "_array", "_whole")
+
+    def __init__(self, file: _File, array: FileArray) -> None:
+        self.path = array.path
+        self.shape = array.shape
+        self.dtype = array.dtype
+        self.ndim = array.ndim
+        self.size = array.size
+        self.nbytes = array.nbytes
+        self._file = file
+        self._array = array
+        self._whole = whole(array.offset, array.shape, array.dtype.itemsize)
+
+    def __repr__(self) -> str:
+        return f"Sink({self.path!r}, shape={self.shape}, dtype={self.dtype})"
+
+    def write(self, axis: int, start: int, block: Array) -> None:
+        """Write `array[..., start:start + n, ...]`, n being the length of `block` along `axis`; of our dtype.
+
+        A tensor of no dimensions is written with axis and start 0. WorkError when the disk fails.
+        """
+        n = block.shape[axis] if block.ndim > axis else 1
+        ranges = block_ranges(self.shape, axis, start, start + n)
+        if block.shape != lengths(ranges) or block.dtype != self.dtype:
+            raise ValueError(f"{block.dtype} {block.shape} is no block of {self} along axis {axis}")
+        if self._file.finished:
+            raise ValueError(f"{self} is not being written any more")
+        if not block.size:
+            return
+        box, descriptor = cut(self._whole, ranges), self._file.descriptor.number
+        data = block if self.ndim else block.reshape(1)
+        with writing(self.path):
+            if not write_box(descriptor, box, data):
+                with self._file.lock:
+                    merge_box(descriptor, box, data)
+        if axis == 0:
+            self._file.fresh = True
+
+    @property
+    def place(self) -> Place:
+        """Where another process finds the file."""
+        size = self._array.offset + self.nbytes
+        return Place(self._file.temporary, size, self._array.offset, self.shape, str(self.dtype))
+
+    def read(self, axis: int, start: int, stop: int, out: Array) -> None:
+        """Read back what has been written; see `FileArray.read`."""
+        self._array.read(axis, start, stop, out)
+
+    def __getitem__(self, key: Index) -> Array:
+        """The part that integers and slices (of step 1) select, read back."""
+        return self._array[key]
+
+    def flat(self) -> Sink:
+        """The same file as a sink with one dimension."""
+        return Sink(self._file, self._array.flat())

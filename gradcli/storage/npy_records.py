@@ -1,0 +1,82 @@
+"""Arrays one after the other: the .npy records of a stream, the members of an archive."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from gradcli.errors import WorkError
+from gradcli.storage.archive import read_members
+from gradcli.storage.header import ARCHIVE_MAGICS, Array, Header, parse_header, shown
+from gradcli.storage.loading import check_memory, finish, receive
+from gradcli.storage.opening import load, open_file, reading
+from gradcli.storage.spec import is_url, local_path
+
+
+class Bytes(Protocol):
+    """Where records are read from: a stream that can tell what it has at hand."""
+
+    path: str
+
+    def at_end(self) -> bool:
+        """Whether nothing more comes."""
+
+    def skip(self, expected: bytes) -> bool:
+        """Go past these bytes if they are at hand and come next; whether it was so."""
+
+    def readinto(self, view: memoryview) -> int:
+        """Fill a part of `view`; 0 at the end."""
+
+
+class RecordReader:
+    """Reads .npy files that stand one after the other, such as many calls of `numpy.save` write into one file."""
+
+    __slots__ = ("_stream", "_header", "_bytes")
+
+    def __init__(self, stream: Bytes) -> None:
+        self._stream = stream
+        self._header: Header | None = None
+        self._bytes = b""
+
+    def read(self) -> Array | None:
+        """The next array, None after the last one. WorkError when it is damaged; nothing behind it can be read then."""
+        stream = self._stream
+        if stream.at_end():
+            return None
+        header = self._header
+        # Most records begin as the one before.
+        if header is None or not stream.skip(self._bytes):
+            kept = _Kept(stream)
+            header = parse_header(kept, stream.path)  # type: ignore[arg-type]
+            self._header, self._bytes = header, bytes(kept.data)
+        check_memory(header)
+        return finish(receive(stream, header), header)  # type: ignore[arg-type]
+
+
+class _Kept:
+    """A stream that remembers what has been read from it."""
+
+    __slots__ = ("stream", "data")
+
+    def __init__(self, stream: Bytes) -> None:
+        self.stream = stream
+        self.data = bytearray()
+
+    def readinto(self, view: memoryview) -> int:
+        count = self.stream.readinto(view)
+        self.data += view[:count]
+        return count
+
+
+def load_item(path: str, names: Sequence[str]) -> list[Array]:
+    """The arrays `names` of an .npz archive; for a single name, the only array that there is will do as well.
+
+    Raises as `load` does.
+    """
+    path = local_path(path)
+    if is_url(path):
+        return [load(f"{path}:{name}") for name in names]
+    with reading(path), open_file(path) as file:
+        if not file.seekable() or file.peek(4)[:4] not in ARCHIVE_MAGICS:
+            raise WorkError(f"{shown(path)} is not an .npz archive")
+        return read_members(file, path, names)

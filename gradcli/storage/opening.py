@@ -1,0 +1,236 @@
+"""Reading: headers of files, arrays from files, archives, pipes and standard input."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import re
+import stat
+import sys
+from collections.abc import Callable, Iterator
+from typing import IO, Any, Literal, NamedTuple, TypeVar
+
+import numpy as np
+
+from gradcli.errors import GradcliError, WorkError, closest
+from gradcli.storage.archive import archive_header, read_archive
+from gradcli.storage.header import (
+    ARCHIVE_MAGICS,
+    Array,
+    Header,
+    check_size,
+    parse_header,
+    printable,
+    promise,
+    shown,
+    truncated,
+)
+from gradcli.storage.loading import LARGE, check_booleans, check_memory, finish, most_read, receive
+from gradcli.storage.pipes import fill, take
+from gradcli.storage.spec import is_url, local_path
+
+T = TypeVar("T")
+
+
+def read_header(path: str) -> Header:
+    """The header of a .npy file, checked against the size of the file; no data is read.
+
+    Only a regular file can be looked at before it is read: WorkError for anything else and for a file that is damaged
+    or holds something other than numbers.
+    """
+    if path == "-":
+        raise GradcliError("standard input cannot be looked at before it is read")
+    path = local_path(path)
+    if is_url(path):
+        from gradcli.storage.remote import remote_header
+
+        return remote_header(path)
+    with reading(path), open_file(path) as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise WorkError(f"{shown(path)} is not a regular file: it can be read only once, as a whole")
+        header = parse_header(file, path)
+        check_size(header, status.st_size)
+        return header
+
+
+class Look(NamedTuple):
+    """What is known of an array before it is read; `streams` says that it is read block by block."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    c_contiguous: bool
+    streams: bool
+
+
+def look_at(spec: str) -> Look:
+    """What `open_array` would give for the same `spec`, by its header alone; raises the same errors."""
+    spec = local_path(spec)
+    path, key = split_spec(spec)
+    with reading(path):
+        if is_url(spec):
+            from gradcli.storage.remote import look_at_remote
+
+            return _look(*look_at_remote(spec))
+        if path == "-":
+            stream = _standard_input()
+            return _look(parse_header(stream, path), _is_regular(stream))
+        with open_file(path) as file:
+            if file.isatty():
+                raise GradcliError(f"{shown(path)} is a terminal, not a file")
+            if file.seekable() and file.peek(4)[:4] in ARCHIVE_MAGICS:
+                return _look(archive_header(file, path, key), False)
+            if key is not None:
+                raise WorkError(f"{shown(path)} is not an .npz archive")
+            header = parse_header(file, path)
+            if regular := _is_regular(file):
+                check_size(header, os.fstat(file.fileno()).st_size)
+            return _look(header, regular)
+
+
+def _look(header: Header, regular: bool) -> Look:
+    packed = not header.fortran_order or 0 in header.shape or sum(n != 1 for n in header.shape) < 2
+    streams = regular and header.nbytes > LARGE and hasattr(os, "preadv")
+    return Look(header.shape, header.dtype.newbyteorder("="), packed, streams)
+
+
+def load(spec: str) -> Array:
+    """The array in "a.npy", "dir/file.npz:key" or "-" (a .npy on standard input), in native byte order.
+
+    The dtype is the file's; C or Fortran order is kept. Large regular files are mapped into memory, read-only.
+    A file that cannot be read is a WorkError; a key that an archive does not have is a GradcliError. URLs such as
+    s3://bucket/a.npy are read through fsspec.
+    """
+    spec = local_path(spec)
+    if is_url(spec):
+        from gradcli.storage.remote import load_remote
+
+        return load_remote(spec)
+    return load_unless_large(spec, _map)
+
+
+def load_unless_large(spec: str, take_large: Callable[[IO[bytes], Header], T | None]) -> Array | T:
+    """The array that `spec` names, or what `take_large` makes of a regular file over `LARGE`, given with its header.
+
+    It may decline with None. The file is open at the beginning of the data, and is to be left at its end.
+    """
+    path, key = split_spec(spec)
+    with reading(path):
+        if path == "-":
+            return _read(_standard_input(), path, take_large)
+        with open_file(path) as file:
+            if file.isatty():
+                raise GradcliError(f"{shown(path)} is a terminal, not a file")
+            # Peeking would block on a pipe and needs no answer there: an archive must be seekable.
+            if file.seekable() and file.peek(4)[:4] in ARCHIVE_MAGICS:
+                return read_archive(file, path, key)
+            if key is not None:
+                raise WorkError(f"{shown(path)} is not an .npz archive")
+            return _read(file, path, take_large)
+
+
+def split_spec(spec: str) -> tuple[str, str | None]:
+    """The path and the key of "file.npz:key"; a file that really has such a name goes first."""
+    cuts = [found.end() for found in re.finditer(r"\.npz(?=:)", spec, re.IGNORECASE)]
+    if not cuts or os.path.exists(spec):
+        return spec, None
+    cut = next((cut for cut in cuts if os.path.isfile(spec[:cut])), cuts[0])
+    return spec[:cut], spec[cut + 1 :]
+
+
+@contextlib.contextmanager
+def reading(path: str) -> Iterator[None]:
+    """Within this block a failure of the system is one to read `path`."""
+    try:
+        yield
+    except OSError as error:
+        raise WorkError(f"cannot read {shown(path)}: {error.strerror or error}") from None
+    except MemoryError:
+        raise WorkError(f"not enough memory to read {shown(path)}") from None
+
+
+def open_file(path: str) -> io.BufferedReader:
+    """A file opened for reading; a WorkError that names its neighbour where it does not exist."""
+    try:
+        return open(path, "rb")
+    except FileNotFoundError as error:
+        raise WorkError(f"cannot read {shown(path)}: {error.strerror}", hint=_neighbour(path)) from None
+    except ValueError:
+        # A NUL character, or one that the file system cannot encode.
+        raise WorkError(f"cannot read {shown(path)}: no file can have this name") from None
+
+
+def _neighbour(path: str) -> str | None:
+    """The array file in the same directory whose name is closest."""
+    directory, name = os.path.split(path)
+    with contextlib.suppress(OSError, ValueError), os.scandir(directory or ".") as entries:
+        # Directories of a million files exist; a hint is not worth walking them.
+        names = [entry.name for entry, _ in zip(entries, range(1000), strict=False)]
+        # By the names alone, since all files are alike in their endings; of two the one with the same ending.
+        stem, ending = os.path.splitext(name)
+        arrays = sorted((n for n in names if n.endswith((".npy", ".npz"))), key=lambda n: n.endswith(ending))
+        stems = {os.path.splitext(found)[0]: found for found in arrays}
+        close = closest(stem, list(stems))
+        return None if close is None else f"did you mean {printable(stems[close])!r}?"
+    return None
+
+
+def _standard_input() -> IO[bytes]:
+    if sys.stdin is None or sys.stdin.closed:
+        raise WorkError("standard input is closed")
+    if sys.stdin.isatty():
+        raise GradcliError("standard input is a terminal: no .npy can be typed", hint="pipe one in, or redirect with <")
+    return sys.stdin.buffer
+
+
+def _read(stream: IO[bytes], path: str, take_large: Callable[[IO[bytes], Header], T | None]) -> Array | T:
+    """Read the .npy that begins at the current position of a regular file, a pipe or any other stream."""
+    if not _is_regular(stream):
+        header = parse_header(stream, path)
+        check_memory(header)
+        data = receive(stream, header)
+        if take(stream, 1):
+            raise WorkError(f"{shown(path)} goes on after the array: {promise(header)}, and more came")
+        return finish(data, header)
+    header = parse_header(stream, path, start=stream.tell())
+    check_size(header, os.fstat(stream.fileno()).st_size)
+    if header.nbytes > most_read():
+        taken = take_large(stream, header)
+        if taken is not None:
+            return taken
+        check_memory(header)
+    data = np.empty(header.nbytes, np.uint8)
+    found = fill(stream, data.data)
+    if found < header.nbytes:
+        raise truncated(header, found)
+    return finish(data, header)
+
+
+def _is_regular(stream: IO[bytes]) -> bool:
+    try:
+        return stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
+    except (OSError, ValueError):
+        return False
+
+
+def _map(file: IO[bytes], header: Header) -> Array | None:
+    """The array of a large regular file as a read-only view of it; None where it cannot be mapped."""
+    import mmap
+
+    # Only files that NumPy did not write have data at odd addresses; arithmetic on those would be slow each time.
+    if header.offset % header.dtype.itemsize:
+        return None
+    try:
+        pages = mmap.mmap(file.fileno(), header.offset + header.nbytes, access=mmap.ACCESS_READ)
+    except (OSError, ValueError):
+        return None
+    # The next array on a redirected standard input starts here.
+    file.seek(header.offset + header.nbytes)
+    order: Literal["C", "F"] = "F" if header.fortran_order else "C"
+    array: Array = np.ndarray(header.shape, header.dtype, buffer=pages, offset=header.offset, order=order)
+    check_booleans(array, header)
+    if array.dtype.isnative:
+        return array
+    check_memory(header)
+    return array.astype(array.dtype.newbyteorder("="))

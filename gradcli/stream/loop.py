@@ -1,0 +1,85 @@
+"""Records in, answers out, until there are no more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from gradcli.errors import GradcliError, WorkError
+from gradcli.render.json import to_json
+from gradcli.stream.fields import Record
+from gradcli.stream.outlet import Sink
+from gradcli.stream.plan_cache import Job, Plans
+from gradcli.stream.records import STANDARD_INPUT, Inputs, Place, records
+
+
+class Summary:
+    """How many records there were, how many of them failed, and the first that did."""
+
+    __slots__ = ("records", "failed", "first", "place")
+
+    def __init__(self) -> None:
+        self.records = 0
+        self.failed = 0
+        self.first: GradcliError | None = None
+        self.place: Place | None = None
+
+
+def run_stream(job: Job, inputs: Inputs, sink: Sink, strict: bool, note: Callable[[str], None]) -> Summary:
+    """Answer every record; one that fails has a report in place of its answer, and with `strict` ends the run.
+
+    `note` is told once why there are no gradients. WorkError where the run cannot go on; OSError where an answer
+    cannot be written. All answers are written in any case.
+    """
+    summary = Summary()
+    try:
+        with np.errstate(all="ignore"):
+            _answer_all(job, inputs, sink, strict, note, summary)
+    except GradcliError:
+        sink.flush()
+        raise
+    sink.flush()
+    return summary
+
+
+def _answer_all(
+    job: Job, inputs: Inputs, sink: Sink, strict: bool, note: Callable[[str], None], summary: Summary
+) -> None:
+    plans = Plans(job)
+    noted = False
+    for place, record in records(inputs, sink.flush):
+        summary.records += 1
+        error = record.error
+        if error is None:
+            try:
+                prepared = plans.find(record.arrays)
+                prepared.answer(record.head, record.arrays, sink.add)
+                if prepared.note is not None and not noted:
+                    noted = True
+                    note(prepared.note)
+                continue
+            except GradcliError as failure:
+                error = failure
+            except MemoryError:
+                error = WorkError("not enough memory for this")
+        if strict:
+            source = error.source or job.program.source
+            raise WorkError(place.told(error), source=source, span=error.span, hint=error.hint)
+        if summary.first is None:
+            summary.first, summary.place = error, place
+        summary.failed += 1
+        sink.add(_report(place, record, error))
+
+
+def _report(place: Place, record: Record, error: GradcliError) -> bytes:
+    """The line of a record that failed."""
+    if record.whole is not None:
+        return f"{record.whole}\n".encode("ascii")
+    number = f'"{place.kind}": {place.number}, ' if place.number else ""
+    # Answers to lines do not tell where these come from; reports do.
+    with_file = place.kind == "line" and place.path != STANDARD_INPUT
+    if with_file:
+        number = f'"file": {to_json(place.path)}, {number}'
+    report = to_json({"message": error.message, "span": error.span, "hint": error.hint})
+    return f'{record.report_head(with_file)}{number}"error": {report}}}\n'.encode("ascii")

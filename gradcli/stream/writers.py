@@ -1,0 +1,114 @@
+"""Answers as lines of JSON and as .npy records; what a kind of record has in common is written out once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from json.encoder import encode_basestring_ascii as quoted
+from typing import Any
+
+import numpy as np
+
+from gradcli.errors import GradcliError
+from gradcli.graph.node import Node
+from gradcli.render.json import json_pieces, to_json
+from gradcli.render.parts import parts_of
+from gradcli.storage.writing import header_bytes
+
+# Beyond so many numbers there is nothing to gain.
+_FEW = 1000
+# More numbers are written in pieces.
+_MANY = 1 << 16
+# Wide enough for every float that NumPy writes out.
+_WORD = np.dtype("S32")
+
+#: Takes the bytes of an answer.
+Add = Callable[[bytes], None]
+
+
+class JsonWriter:
+    """Writes `"value": …, "grads": {…}` for the arrays of a request's roots."""
+
+    __slots__ = ("_parts", "_end")
+
+    def __init__(self, roots: Sequence[Node], names: Sequence[str], wanted: Sequence[str], tracked: bool) -> None:
+        """`names` are asked for and `wanted` those that have gradients, the roots after the value; `tracked` if any."""
+        kinds = [_writer(root) for root in roots]
+        self._parts: list[tuple[str, Callable[[Any], str] | None]] = [('"value": ', kinds[0])]
+        between = ', "grads": {' if tracked else ', "grads": null'
+        for k, name in enumerate(names if tracked else ()):
+            between += f"{', ' if k else ''}{quoted(name)}: "
+            if name in wanted:
+                self._parts.append((between, kinds[1 + wanted.index(name)]))
+                between = ""
+            else:
+                between += "null"
+        self._end = f"{between}}}}}\n" if tracked else f"{between}}}\n"
+
+    def write(self, head: str, computed: Sequence[Any], add: Add) -> None:
+        """Hand the line of a record to `add`; `head` is its beginning."""
+        line = head
+        for (before, text), array in zip(self._parts, computed, strict=True):
+            if text is None:
+                add(f"{line}{before}".encode("ascii"))
+                for piece in json_pieces(array):
+                    add(piece.encode("ascii"))
+                line = ""
+            else:
+                line += before + text(array)
+        add(f"{line}{self._end}".encode("ascii"))
+
+
+class NpyWriter:
+    """Writes some of a request's roots as .npy records."""
+
+    __slots__ = ("_places", "_heads")
+
+    def __init__(self, roots: Sequence[Node], results: Sequence[str], targets: Sequence[str]) -> None:
+        """`results` are the names of the roots, `targets` those to write."""
+        for target in targets:
+            if target not in results:
+                hint = "the value does not depend on it, or is no scalar, or it is no floating-point input"
+                raise GradcliError(f"{target} is None: there is no gradient to write", hint=hint)
+        self._places = [results.index(target) for target in targets or results]
+        self._heads = [header_bytes(roots[k].shape, roots[k].dtype) for k in self._places]
+
+    def write(self, head: str, computed: Sequence[Any], add: Add) -> None:
+        """Hand the records to `add`, one after the other; there is no place for a head."""
+        for start, place in zip(self._heads, self._places, strict=True):
+            array = computed[place]
+            if array.size > _MANY:
+                add(start)
+                for _, part in parts_of(array):
+                    add(part.tobytes())
+            else:
+                add(start + array.tobytes())
+
+
+def _writer(root: Node) -> Callable[[Any], str] | None:
+    """What writes arrays of this kind: the text of `to_json`, by shortcuts where they give the same; None in pieces."""
+    if root.size > _MANY:
+        return None
+    if root.dtype.kind == "b" or root.size > _FEW or root.ndim > 1:
+        return to_json
+    if root.dtype.kind == "f" and root.dtype.itemsize < 8:
+        return _short_number if not root.ndim else _short_numbers
+    return _numbers
+
+
+def _numbers(array: Any) -> str:
+    """Integers or doubles, as Python writes them."""
+    text = repr(array.tolist())
+    # NaN and infinities, as words.
+    return to_json(array) if "n" in text else text
+
+
+def _short_number(array: Any) -> str:
+    """A number of less than double precision, in the fewest digits."""
+    text = str(array[()])
+    return to_json(array) if "n" in text or "e+" in text else text
+
+
+def _short_numbers(array: Any) -> str:
+    """A vector of them. NumPy's notation of large numbers is not Python's."""
+    text = b", ".join(array.astype(_WORD).tolist()).decode("ascii")
+    return to_json(array) if "n" in text or "e+" in text else f"[{text}]"

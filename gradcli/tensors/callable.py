@@ -1,0 +1,360 @@
+"""An operation as Python sees it: a function with a name, a signature and a help text, all read from its row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextvars import copy_context
+from types import MethodType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from gradcli.errors import GradcliError
+from gradcli.graph.arguments import list_node
+from gradcli.graph.dtypes import DEFAULT_DTYPE, DTYPES, FLOAT32
+from gradcli.graph.node import Node, Op, constant, input_node
+from gradcli.ops.create import GENERATOR
+from gradcli.ops.random import Generator
+
+if TYPE_CHECKING:
+    from inspect import Parameter, Signature
+
+#: How an operation is called with tensors, and gives tensors.
+Call = Callable[..., Any]
+
+
+class Kind(NamedTuple):
+    """What an argument can hold: the type in the stub, in words, and a value for examples (None for tensors)."""
+
+    annotation: str
+    meaning: str
+    sample: Any = None
+
+
+_TENSOR = "a tensor, or a number, an array or a list that becomes one"
+
+#: By the words that rows use after a colon.
+KINDS = {
+    "tensor": Kind("_TensorLike", _TENSOR),
+    "operand": Kind("Tensor | np.ndarray", "a tensor"),
+    "tensors": Kind("_Tensors", "a list of tensors"),
+    "dim": Kind("_Int", "a dimension; a negative one counts from the end", 0),
+    "dims": Kind("_Int | _Ints", "one dimension or a list of them", 0),
+    "order": Kind("_Int | _Ints", "dimensions, one by one or as a list", (1, 0)),
+    "pairs": Kind("_Int | list[Any] | tuple[Any, Any]", "a number of dimensions, or a pair of lists of them", 1),
+    "int": Kind("_Int", "a whole number", 1),
+    "repeats": Kind("_Int | _Ints", "how often, for each dimension", 2),
+    "shape": Kind("_Int | _Ints", "lengths, one by one or as a list; -1 for what remains", (-1,)),
+    "lengths": Kind("_Int | _Ints", "lengths, one by one or as a list", (2,)),
+    "number": Kind("_Number", "a number", 1),
+    "norm": Kind('_Number | Literal["fro"]', "a number, inf and -inf among them", 2),
+    "flag": Kind("_Bool", "True or False", True),
+    "dtype": Kind("_DType", "a dtype or its name", "float64"),
+    "data": Kind("_TensorLike", "a number, a nested list of numbers, an array or a tensor", [1.0, 2.0]),
+    "index": Kind("_Index", "integers, slices, ..., None, lists of integers and integer tensors", 0),
+    "equation": Kind("str", "the letters of the dimensions", "ij,jk->ik"),
+    "reduction": Kind('Literal["mean", "sum", "none"]', "'mean', 'sum' or 'none'", "mean"),
+    "rounding": Kind('Literal["floor", "trunc"]', "'floor' or 'trunc'", "floor"),
+    "approximation": Kind('Literal["none", "tanh"]', "'none' or 'tanh'", "tanh"),
+}
+
+#: What arguments hold by their names, as PyTorch uses them, unless a row says otherwise. Others hold what their default
+#: is, and tensors where there is none.
+BY_NAME = {
+    "alpha": "number", "approximate": "approximation", "bias": "tensor", "correction": "number", "data": "data",
+    "destination": "dims", "dim": "dims", "dim0": "dim", "dim1": "dim", "dim2": "dim", "dims": "order",
+    "dtype": "dtype", "end": "number", "end_dim": "dim", "equation": "equation", "fill_value": "number", "m": "int",
+    "max": "tensor", "min": "tensor", "n": "int", "normalized_shape": "lengths", "p": "norm", "pos_weight": "tensor",
+    "reduction": "reduction", "repeats": "repeats", "rounding_mode": "rounding", "shape": "shape", "shifts": "dims",
+    "size": "lengths", "source": "dims", "start": "number", "start_dim": "dim", "step": "number", "steps": "int",
+    "tensors": "tensors", "unbiased": "flag", "weight": "tensor",
+}  # fmt: skip
+
+
+class Annotation(str):
+    """A type as the stub writes it, shown without quotes."""
+
+    __slots__ = ()
+    __repr__ = str.__str__
+
+
+def kinds_of(parameter: Parameter) -> list[str]:
+    """The kinds of an argument: of those that its row names, or by its name, or its default."""
+    if parameter.annotation is not parameter.empty:
+        return str(parameter.annotation).split("|")
+    if parameter.name == "dim" and parameter.default is not None:
+        return ["dim"]
+    if parameter.name in BY_NAME:
+        return [BY_NAME[parameter.name]]
+    if parameter.default is parameter.empty:
+        return ["tensor"]
+    known = {bool: "flag", int: "int", float: "number"}.get(type(parameter.default))
+    if known is None:
+        raise ValueError(f"the row must say what {parameter} holds, as in {parameter.name}: int|dims=None")
+    return [known]
+
+
+def annotated(parameter: Parameter, kinds: Sequence[str] | None = None) -> Parameter:
+    """A parameter with the type that the stub gives for it."""
+    texts = [KINDS[kind].annotation for kind in (kinds_of(parameter) if kinds is None else kinds)]
+    if parameter.default is None:
+        texts.append("None")
+    return parameter.replace(annotation=Annotation(" | ".join(dict.fromkeys(texts))))
+
+
+def parameters(op: Op) -> list[Parameter]:
+    """The arguments of an operation, with the words of its row on what they hold."""
+    found = op.signature.parameters
+    if op.family == "create":
+        from inspect import Parameter
+
+        found.append(Parameter("requires_grad", Parameter.KEYWORD_ONLY, default=False))
+    return found
+
+
+def signature(op: Op) -> Signature:
+    """The arguments and the result of an operation, for `inspect.signature`."""
+    from inspect import Signature
+
+    results = dict.fromkeys(form.result for form in forms(op))
+    return Signature([annotated(p) for p in parameters(op)], return_annotation=Annotation(" | ".join(results)))
+
+
+class Form(NamedTuple):
+    """A way to call an operation: its arguments with their types, and what the result is."""
+
+    parameters: list[Parameter]
+    result: str
+
+
+def forms(op: Op) -> list[Form]:
+    """The ways to call an operation in PyTorch's words: one, or as many as there are kinds of results.
+
+    What the result is has been found by trying.
+    """
+    given = parameters(op)
+    base = [annotated(p) for p in given]
+    usual = result_of(op)
+    for at, parameter in enumerate(given):
+        kinds = kinds_of(parameter)
+        if parameter.default is None and (len(kinds) > 1 or parameter.name == "dim"):
+            results = {kind: result_of(op, parameter.name, kind) for kind in kinds}
+            if set(results.values()) != {usual}:
+                split = [Form([*base[:at], annotated(parameter, []), *base[at + 1 :]], usual)]
+                for kind, result in results.items():
+                    needed = annotated(parameter.replace(default=parameter.empty), [kind])
+                    split.append(Form([*base[:at], needed, *base[at + 1 :]], result))
+                return split
+    return [Form(base, usual)]
+
+
+def all_forms(op: Op) -> list[Form]:
+    """The ways to call an operation: also with NumPy's words, and with a list under the name of a starred argument."""
+    found = forms(op)
+    for parameter in op.signature.parameters:
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            words = [parameter.name]
+        else:
+            words = [word for word, name in op.signature.synonyms.items() if name == parameter.name]
+        having = [form for form in found if _has(form, parameter.name)]
+        found += [_by_word(form, parameter.name, word) for word in words for form in having]
+    return found
+
+
+def _has(form: Form, name: str) -> bool:
+    """Whether a form takes something else than None under a name."""
+    return any(p.name == name and p.annotation != "None" for p in form.parameters)
+
+
+def _by_word(form: Form, name: str, word: str) -> Form:
+    """A form in which an argument has to be given by a word; those behind it can be given in no other way either."""
+    before = True
+    found = []
+    for parameter in form.parameters:
+        if parameter.name == name:
+            before = False
+            starred = parameter.kind is parameter.VAR_POSITIONAL
+            kind = parameter.annotation
+            if starred:
+                kind = "_Ints" if "_Ints" in kind else "_Tensors"
+            parameter = parameter.replace(
+                name=word, kind=parameter.KEYWORD_ONLY, default=parameter.empty, annotation=Annotation(kind)
+            )
+        elif not before:
+            parameter = parameter.replace(kind=parameter.KEYWORD_ONLY)
+        found.append(parameter)
+    return Form(found, form.result)
+
+
+def result_of(op: Op, name: str | None = None, kind: str | None = None) -> str:
+    """What a call gives, with one argument more than what is needed: Tensor, or several with their names."""
+    for values, more in _tries(op, name):
+        args, words = _arguments(op, [_tensor(value) for value in values], more, kind)
+        try:
+            answer = op(*args, **words)
+        except GradcliError:
+            continue
+        if not isinstance(answer, tuple):
+            return "Tensor"
+        named = hasattr(answer, "_fields")
+        return f"_{type(answer).__name__}" if named else f"tuple[{', '.join(['Tensor'] * len(answer))}]"
+    return "Any"
+
+
+# Examples -------------------------------------------------------------------------------------------------------------
+
+_MATRICES = ([[2.0, 1.0], [1.0, 3.0]], [[1.0, 0.5], [-1.0, 2.0]], [[0.5, 2.0], [1.0, 1.5]])
+_VECTORS = ([1.0, 2.0], [3.0, -1.0], [0.5, 1.5])
+
+
+def _samples(op: Op) -> Iterator[list[Any]]:
+    """Values for the tensors of an operation, of the kinds that it may take."""
+    if op.family == "elementwise":
+        domains = op.domain if isinstance(op.domain[0], tuple) else (op.domain,) * 3
+        floats = [[a + (b - a) * (1 + (k + j) % 3) / 4 for k in range(3)] for j, (a, b) in enumerate(domains)]
+        yield floats
+        yield [floats[0], [True, False, True], 0.5]
+        yield [[1, 2, 3], [3, 2, 1]]
+        return
+    yield list(_MATRICES)
+    yield list(_VECTORS)
+    yield [_MATRICES[0], _VECTORS[1]]
+    yield [_MATRICES[0], [1, 0]]
+    yield [[_MATRICES[0], _MATRICES[1]], [_MATRICES[1], _MATRICES[2]]]
+
+
+def _tries(op: Op, name: str | None) -> Iterator[tuple[list[Any], str | None]]:
+    """Values for the tensors, with the argument to give beside what is needed; if that does not do, with any other."""
+    yield from ((values, name) for values in _samples(op))
+    if name is None:
+        optional = [p.name for p in op.signature.parameters if p.default is None]
+        yield from ((values, other) for other in optional for values in _samples(op))
+
+
+def _tensor(value: Any, requires_grad: bool = False) -> Node:
+    array = list_node(value) if isinstance(value, list) else constant(value, FLOAT32)
+    return input_node(array.params["value"], requires_grad=requires_grad and array.is_floating)
+
+
+def _arguments(op: Op, tensors: Sequence[Any], name: str | None, kind: str | None) -> tuple[list[Any], dict[str, Any]]:
+    """The arguments of a call with what is needed and one argument more, by position as far as they go."""
+    rest = iter(tensors)
+    args: list[Any] = []
+    words: dict[str, Any] = {}
+    left_out = False
+    for parameter in op.signature.parameters:
+        starred = parameter.kind is parameter.VAR_POSITIONAL
+        if not starred and parameter.default is not parameter.empty and parameter.name != name:
+            left_out = True
+            continue
+        word = kind if kind is not None and parameter.name == name else kinds_of(parameter)[0]
+        value = KINDS[word].sample
+        if value is None:
+            many = starred or word == "tensors"
+            value = [next(rest, None), next(rest, None)] if many else next(rest, None)
+        if left_out:
+            words[parameter.name] = value
+        else:
+            args += value if starred and isinstance(value, list | tuple) else [value]
+    return args, words
+
+
+def example(op: Op, call: Call) -> list[str]:
+    """A session with a call of an operation and what it gives; nothing where there are no values to show it with."""
+    return copy_context().run(_example, op, call)
+
+
+def _example(op: Op, call: Call) -> list[str]:
+    DEFAULT_DTYPE.set(FLOAT32)
+    for values, more in _tries(op, None):
+        GENERATOR.set(Generator(0))
+        tensors = [_tensor(value, requires_grad=k == 0) for k, value in enumerate(values)]
+        args, words = _arguments(op, tensors, more, None)
+        try:
+            answer = call(op, *args, **words)
+            printed, again = repr(answer), repr(call(op, *args, **words))
+        except GradcliError:
+            continue
+        names = {id(tensor): letter for tensor, letter in zip(tensors, "xyz", strict=False)}
+        lines = [">>> gc.manual_seed(0)"] if printed != again else []
+        used = [k for k, tensor in enumerate(tensors) if any(tensor is a for a in _flat([*args, *words.values()]))]
+        for k in used:
+            first = answer[0] if isinstance(answer, tuple) else answer
+            flag = ", requires_grad=True" if k == 0 and first.requires_grad else ""
+            lines.append(f">>> {names[id(tensors[k])]} = gc.tensor({values[k]}{flag})")
+        texts = [_written(value, names) for value in args]
+        texts += [f"{word}={_written(value, names)}" for word, value in words.items()]
+        # A dtype goes before the conversion of its name.
+        method = op.name in DTYPES
+        call_text = f"{texts[0]}.{op.name}({', '.join(texts[1:])})" if method else f"gc.{op.name}({', '.join(texts)})"
+        return [*lines, f">>> {call_text}", *printed.split("\n")]
+    return []
+
+
+def _flat(values: Sequence[Any]) -> Iterator[Any]:
+    for value in values:
+        if isinstance(value, list | tuple):
+            yield from value
+        else:
+            yield value
+
+
+def _written(value: Any, names: dict[int, str]) -> str:
+    if isinstance(value, list) and any(isinstance(item, Node) for item in value):
+        return f"[{', '.join(_written(item, names) for item in value)}]"
+    return names.get(id(value)) or repr(value)
+
+
+# The function ---------------------------------------------------------------------------------------------------------
+
+
+def torch_name(op: Op) -> str:
+    """What PyTorch calls an operation."""
+    name = op.torch or op.name
+    return name if name.startswith("torch.") else f"torch.{name}"
+
+
+def help_text(op: Op, call: Call) -> str:
+    """What `help` shows of an operation below its signature."""
+    lines = [op.doc.replace("`", ""), ""]
+    synonyms = {name: word for word, name in op.signature.synonyms.items()}
+    for parameter in parameters(op):
+        meaning = " or ".join(KINDS[kind].meaning for kind in kinds_of(parameter))
+        left_out = "" if parameter.default is parameter.empty else f" ({parameter.default!r} unless given)"
+        also = f"; {synonyms[parameter.name]} means the same" if parameter.name in synonyms else ""
+        lines.append(f"{parameter.name}: {meaning}{left_out}{also}")
+    lines += ["", f"PyTorch: {torch_name(op)}"]
+    if isinstance(op.grad_fn, str):
+        lines.append(f"grad_fn: {op.grad_fn}")
+    if op.aliases:
+        lines.append(f"Also: {', '.join(op.aliases)}")
+    shown = example(op, call)
+    return "\n".join([*lines, "", *shown] if shown else lines)
+
+
+class Function:
+    # An operation as a function of the package, and bound to a tensor as its method. `__doc__` below is its help.
+
+    def __init__(self, op: Op, name: str, call: Call) -> None:
+        self.op = op
+        self.__name__ = self.__qualname__ = name
+        self.__module__ = "gradcli"
+        self._call = call
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._call(self.op, *args, **kwargs)
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        return self if instance is None else MethodType(self, instance)
+
+    def __repr__(self) -> str:
+        return f"<function {self.__module__}.{self.__name__}>"
+
+    def __reduce__(self) -> str:
+        return self.__name__
+
+    @property
+    def __signature__(self) -> Signature:
+        return signature(self.op)
+
+    @property
+    def __doc__(self) -> str:  # type: ignore[override]
+        return help_text(self.op, self._call)

@@ -1,0 +1,87 @@
+"""The functions and constants of the language as a flat Python API, read from the registry."""
+
+from __future__ import annotations
+
+import math
+import operator
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from gradcli.errors import GradcliError, did_you_mean
+from gradcli.graph.arguments import shown_value
+from gradcli.graph.dtypes import DEFAULT_DTYPE, DTYPES
+from gradcli.graph.node import OPS, Op
+from gradcli.ops.create import GENERATOR
+from gradcli.ops.family import to_dtype
+from gradcli.ops.random import Generator
+from gradcli.tensors.callable import Function
+from gradcli.tensors.tensor import Tensor, call
+
+CONSTANTS: dict[str, float] = {"pi": math.pi, "e": math.e, "inf": math.inf, "nan": math.nan}
+
+
+def names() -> list[str]:
+    """Every function, dtype and constant of the language."""
+    return [*(name for name, op in OPS.items() if op.public), *DTYPES, *CONSTANTS]
+
+
+def lookup(name: str) -> Any:
+    """A function, dtype or constant by name, as an attribute of the package.
+
+    Where a dtype and a conversion have one name (`float`, `long`, …), it is the dtype, as in PyTorch.
+    """
+    if name in DTYPES:
+        return DTYPES[name]
+    if name in CONSTANTS:
+        return CONSTANTS[name]
+    op = OPS.get(name)
+    if op is None or not op.public:
+        hint = did_you_mean(name, names())
+        raise AttributeError(f"module 'gradcli' has no attribute {name!r}" + (f"; {hint}" if hint else ""))
+    return _function(op, name)
+
+
+@cache
+def _function(op: Op, name: str) -> Function:
+    return Function(op, name, call)
+
+
+def manual_seed(seed: int) -> None:
+    """Start the stream of random numbers anew; a seed gives PyTorch's numbers.
+
+    >>> import gradcli as gc
+    >>> gc.manual_seed(0)
+    >>> gc.rand(2)
+    tensor([0.4963, 0.7682])
+    """
+    try:
+        number = operator.index(seed)
+    except TypeError:
+        raise GradcliError(f"the seed must be an integer, got {shown_value(seed)}") from None
+    GENERATOR.set(Generator(number))
+
+
+def set_default_dtype(dtype: Any) -> None:
+    """The floating-point dtype of literals, of created tensors and of real functions of integers (float32)."""
+    target = to_dtype(dtype)
+    if target is None or target.kind != "f":
+        raise GradcliError(f"the default dtype must be a floating-point type, not {target}")
+    DEFAULT_DTYPE.set(target)
+
+
+def get_default_dtype() -> np.dtype:
+    """The dtype that `set_default_dtype` has set, float32 unless it did."""
+    return DEFAULT_DTYPE.get()
+
+
+def from_numpy(array: np.ndarray) -> Tensor:
+    """A tensor with the elements and dtype of an array."""
+    tensor: Tensor = call(OPS["tensor"], array)
+    return tensor
+
+
+def is_tensor(value: Any) -> bool:
+    """Whether a value is a Tensor."""
+    return isinstance(value, Tensor)

@@ -1,0 +1,264 @@
+"""Gradients of functions of tensors against central differences, with the conventions of torch.autograd.gradcheck."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from gradcli.autodiff.jacobian import jacobians
+from gradcli.autodiff.vjp import vjp
+from gradcli.engine.execute.run import execute, run
+from gradcli.engine.plan.planner import plan
+from gradcli.errors import GradcliError
+from gradcli.graph.arguments import as_flag, as_function, as_number
+from gradcli.graph.dtypes import FLOAT64
+from gradcli.graph.node import Node, constant, input_node
+from gradcli.tensors.functional import pushed
+from gradcli.tensors.gradients import grad
+from gradcli.tensors.modes import enable_grad
+from gradcli.tensors.tensor import Tensor, tensor_of
+
+# Directions of the fast mode are the same at every run.
+_SEED = 20
+
+
+class _Subject:
+    """A function of tensors as one of the arrays of its tracked inputs."""
+
+    __slots__ = ("func", "inputs", "tracked", "nodes", "outputs")
+
+    def __init__(self, func: Callable[..., Any], inputs: Any) -> None:
+        self.func = as_function(func)
+        self.inputs = list(inputs) if isinstance(inputs, list | tuple) else [inputs]
+        self.tracked = [k for k, x in enumerate(self.inputs) if isinstance(x, Tensor) and x.requires_grad]
+        if not self.tracked:
+            raise GradcliError("gradcheck() needs an input that requires grad", hint="call x.requires_grad_() on it")
+        self.nodes = [input_node(self.inputs[k].value(), requires_grad=True) for k in self.tracked]
+        self.outputs = [y.node for y in self._call([tensor_of(node) for node in self.nodes]) if y.node.is_floating]
+
+    def _call(self, tracked: Sequence[Tensor]) -> list[Tensor]:
+        arguments = list(self.inputs)
+        for k, tensor in zip(self.tracked, tracked, strict=True):
+            arguments[k] = tensor
+        with enable_grad():
+            result = self.func(*arguments)
+        results = list(result) if isinstance(result, list | tuple) else [result]
+        if not all(isinstance(y, Tensor) for y in results):
+            raise GradcliError("the function must give tensors")
+        return results
+
+    def values(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """The floating-point outputs for other inputs; the function is called anew, as it may look at their values."""
+        results = self._call([tensor_of(input_node(a, requires_grad=True)) for a in arrays])
+        found = execute([y.node for y in results if y.node.is_floating])
+        return [np.asarray(y, np.float64) for y in found]
+
+    def arrays(self) -> list[np.ndarray]:
+        return [node.params["data"] for node in self.nodes]
+
+    def moved(self, k: int, step: np.ndarray) -> list[np.ndarray]:
+        arrays = self.arrays()
+        arrays[k] = np.asarray((arrays[k] + step).astype(arrays[k].dtype))
+        return self.values(arrays)
+
+    def differences(self, k: int, direction: np.ndarray, eps: float) -> list[np.ndarray]:
+        """Central differences of the outputs along a direction of an input."""
+        plus, minus = self.moved(k, eps * direction), self.moved(k, -eps * direction)
+        return [(a - b) / (2 * eps) for a, b in zip(plus, minus, strict=True)]
+
+
+# Differences of what is infinite or NaN are no news: the comparison says so.
+@np.errstate(all="ignore")
+def gradcheck(
+    func: Callable[..., Any], inputs: Any, *, eps: float = 1e-6, atol: float = 1e-5, rtol: float = 1e-3,
+    raise_exception: bool = True, nondet_tol: float = 0.0, check_batched_grad: bool = False,
+    check_forward_ad: bool = False, check_backward_ad: bool = True, fast_mode: bool = False,
+) -> bool:  # fmt: skip
+    """Whether the gradients of a function agree with central differences, for every input that requires grad.
+
+    Entries agree within `atol + rtol*abs(difference)`. Inputs should be float64. `check_forward_ad` compares products
+    with the Jacobian from the other side, `check_batched_grad` the Jacobian that is computed at once; the fast mode
+    compares one random product. A disagreement raises GradcliError, or gives False without `raise_exception`.
+
+    >>> import gradcli as gc
+    >>> gc.gradcheck(lambda x: (x**3).sum(), gc.tensor([1.0, 2.0], dtype=gc.float64).requires_grad_())
+    True
+    """
+    eps, atol, rtol = as_number(eps, "eps"), as_number(atol, "atol"), as_number(rtol, "rtol")
+    nondet_tol = as_number(nondet_tol, "nondet_tol")
+    if not eps > 0:
+        raise GradcliError(f"eps must be positive, got {eps}", argument="eps")
+    for flag, name in (
+        (raise_exception, "raise_exception"), (check_batched_grad, "check_batched_grad"),
+        (check_forward_ad, "check_forward_ad"), (check_backward_ad, "check_backward_ad"), (fast_mode, "fast_mode"),
+    ):  # fmt: skip
+        as_flag(flag, name)
+    try:
+        subject = _Subject(func, inputs)
+        for k, node in enumerate(subject.nodes):
+            if node.dtype != FLOAT64:
+                hint = "make it float64, as in x.double(), or differences are too rough"
+                raise GradcliError(f"input {subject.tracked[k]} is {node.dtype}", hint=hint)
+        if fast_mode:
+            _check_products(subject, eps, atol, rtol, check_backward_ad, check_forward_ad)
+            return True
+        numerical = [_numerical(subject, k, eps) for k in range(len(subject.nodes))]
+        for j, output in enumerate(subject.outputs):
+            expected = [columns[j] for columns in numerical]
+            if check_backward_ad:
+                found = _analytical(output, subject.nodes)
+                _agree(subject, j, found, expected, atol, rtol, "analytical")
+                again = _analytical(output, subject.nodes)
+                if any(np.abs(a - b).max(initial=0.0) > nondet_tol for a, b in zip(found, again, strict=True)):
+                    raise GradcliError(f"the gradient of output {j} is not the same each time (nondet_tol)")
+            if check_batched_grad:
+                _agree(subject, j, _at_once(output, subject.nodes), expected, atol, rtol, "batched")
+            if check_forward_ad:
+                _agree(subject, j, _forward(output, subject.nodes), expected, atol, rtol, "forward")
+    except GradcliError:
+        if raise_exception:
+            raise
+        return False
+    return True
+
+
+def _numerical(subject: _Subject, k: int, eps: float) -> list[np.ndarray]:
+    """For each output the Jacobian for an input, of shape (elements of the output, elements of the input)."""
+    x = subject.nodes[k]
+    columns: list[list[np.ndarray]] = [[] for _ in subject.outputs]
+    for place in range(x.size):
+        unit = np.zeros(x.shape)
+        unit.reshape(-1)[place] = 1.0
+        for column, difference in zip(columns, subject.differences(k, unit, eps), strict=True):
+            column.append(difference.reshape(-1))
+    return [
+        np.stack(column, 1) if column else np.zeros((y.size, 0))
+        for column, y in zip(columns, subject.outputs, strict=True)
+    ]
+
+
+def _analytical(output: Node, inputs: Sequence[Node]) -> list[np.ndarray]:
+    """The Jacobians, a vector-Jacobian product for each element of the output; planned once."""
+    result = [np.zeros((output.size, x.size)) for x in inputs]
+    if not output.requires_grad:
+        return result
+    seed = input_node(np.zeros(output.shape, output.dtype))
+    found = vjp([output], [seed], inputs)
+    wanted = [k for k, x in enumerate(inputs) if x in found]
+    program = plan([found[inputs[k]] for k in wanted])
+    for row in range(output.size):
+        unit = np.zeros(output.shape, output.dtype)
+        unit.reshape(-1)[row] = 1.0
+        arrays = [unit if leaf is seed else _value(leaf) for leaf in program.leaves]
+        for k, array in zip(wanted, run(program, arrays), strict=True):
+            result[k][row] = array.reshape(-1)
+    return result
+
+
+def _value(leaf: Node) -> np.ndarray:
+    data = leaf.params.get("data")
+    value: np.ndarray = leaf.params["value"] if data is None else data
+    return value
+
+
+def _at_once(output: Node, inputs: Sequence[Node]) -> list[np.ndarray]:
+    found = jacobians(output, inputs)
+    values = iter(execute([j for j in found if j is not None]))
+    return [
+        np.zeros((output.size, x.size)) if j is None else next(values).reshape(output.size, x.size)
+        for j, x in zip(found, inputs, strict=True)
+    ]
+
+
+def _forward(output: Node, inputs: Sequence[Node]) -> list[np.ndarray]:
+    """The Jacobians, a product with each unit vector of the inputs."""
+    result = [np.zeros((output.size, x.size)) for x in inputs]
+    for x, columns in zip(inputs, result, strict=True):
+        for place in range(x.size):
+            unit = np.zeros(x.shape, x.dtype)
+            unit.reshape(-1)[place] = 1.0
+            (found,) = pushed([output], [x], [constant(unit)])
+            if found is not None:
+                columns[:, place] = execute([found])[0].reshape(-1)
+    return result
+
+
+def _check_products(subject: _Subject, eps: float, atol: float, rtol: float, backward: bool, forward: bool) -> None:
+    """One random product with each Jacobian from both sides, as the fast mode does."""
+    rng = np.random.default_rng(_SEED)
+    for k, x in enumerate(subject.nodes):
+        direction = rng.standard_normal(x.shape)
+        differences = subject.differences(k, direction, eps)
+        for j, (output, difference) in enumerate(zip(subject.outputs, differences, strict=True)):
+            weight = rng.standard_normal(output.shape).astype(output.dtype)
+            expected = [np.asarray(np.sum(weight * difference)).reshape(1, 1)]
+            if backward:
+                found = vjp([output], [constant(weight)], [x]) if output.requires_grad else {}
+                gradient = execute([found[x]])[0] if x in found else np.zeros(x.shape)
+                product = np.asarray(np.sum(gradient * direction)).reshape(1, 1)
+                _agree(subject, j, [product], expected, atol, rtol, "analytical", k)
+            if forward:
+                (tangent,) = pushed([output], [x], [constant(direction.astype(x.dtype))])
+                moved = np.zeros(output.shape) if tangent is None else execute([tangent])[0]
+                product = np.asarray(np.sum(weight * moved)).reshape(1, 1)
+                _agree(subject, j, [product], expected, atol, rtol, "forward", k)
+
+
+def _agree(
+    subject: _Subject, output: int, found: Sequence[np.ndarray], expected: Sequence[np.ndarray], atol: float,
+    rtol: float, kind: str, first: int = 0,
+) -> None:  # fmt: skip
+    for k, (a, n) in enumerate(zip(found, expected, strict=True), first):
+        close = np.isclose(a, n, rtol=rtol, atol=atol, equal_nan=True)
+        if close.all():
+            continue
+        row, column = (int(places[0]) for places in np.nonzero(~close))
+        raise GradcliError(
+            f"Jacobian mismatch for output {output} with respect to input {subject.tracked[k]}: at [{row}, {column}] "
+            f"the numerical one is {n[row, column]:.6g}, the {kind} one {a[row, column]:.6g}"
+        )
+
+
+def gradgradcheck(
+    func: Callable[..., Any], inputs: Any, grad_outputs: Any = None, *, eps: float = 1e-6, atol: float = 1e-5,
+    rtol: float = 1e-3, raise_exception: bool = True, nondet_tol: float = 0.0, check_batched_grad: bool = False,
+    check_forward_ad: bool = False, fast_mode: bool = False,
+) -> bool:  # fmt: skip
+    """Whether gradients of gradients agree with central differences; see `gradcheck`.
+
+    `grad_outputs` are the vectors of the first product, drawn at random unless given.
+
+    >>> import gradcli as gc
+    >>> gc.gradgradcheck(lambda x: (x**3).sum(), gc.tensor([1.0, 2.0], dtype=gc.float64).requires_grad_())
+    True
+    """
+    subject = _Subject(func, inputs)
+    if grad_outputs is None:
+        rng = np.random.default_rng(_SEED)
+        vectors = [tensor_of(input_node(rng.standard_normal(y.shape), requires_grad=True)) for y in subject.outputs]
+    else:
+        vectors = list(grad_outputs) if isinstance(grad_outputs, list | tuple) else [grad_outputs]
+        if len(vectors) != len(subject.outputs):
+            raise GradcliError(f"{len(subject.outputs)} outputs need as many grad_outputs, got {len(vectors)}")
+    count = len(subject.inputs)
+
+    def gradient(*arguments: Any) -> tuple[Tensor, ...]:
+        result = func(*arguments[:count])
+        results = list(result) if isinstance(result, list | tuple) else [result]
+        pairs = [
+            (y, v) for y, v in zip([y for y in results if y.node.is_floating], arguments[count:], strict=True)
+            if y.requires_grad
+        ]  # fmt: skip
+        targets = [arguments[k] for k in subject.tracked]
+        if not pairs:
+            return ()
+        found = grad([y for y, _ in pairs], targets, [v for _, v in pairs], create_graph=True, allow_unused=True)
+        return tuple(g for g in found if g is not None)
+
+    return gradcheck(
+        gradient, [*subject.inputs, *vectors], eps=eps, atol=atol, rtol=rtol, raise_exception=raise_exception,
+        nondet_tol=nondet_tol, check_batched_grad=check_batched_grad, check_forward_ad=check_forward_ad,
+        fast_mode=fast_mode,
+    )  # fmt: skip

@@ -1,0 +1,588 @@
+"""Tensor: PyTorch's face on the graph. Nothing is computed until a value is needed."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterator, Sequence
+from functools import cache
+from types import MethodType
+from typing import Any, overload
+
+import numpy as np
+
+from gradcli.autodiff.grad_fn import backward_function, shown
+from gradcli.engine.execute.memory_limit import check_free
+from gradcli.engine.execute.run import execute
+from gradcli.errors import GradcliError, did_you_mean
+from gradcli.graph.arguments import as_flag, as_node, kind_of, normalize_axis
+from gradcli.graph.dtypes import CATEGORY
+from gradcli.graph.infer import cast
+from gradcli.graph.node import INPUT, OPS, Node, Op, input_node
+from gradcli.tensors.callable import Function
+from gradcli.tensors.modes import is_grad_enabled
+from gradcli.tensors.numpy_functions import numpy_function, numpy_ufunc
+
+# Bytes of a number in a list of Python's, and of its place there.
+_LISTED = 40
+
+
+class GradFn:
+    """A step of the chain of backward functions, as PyTorch's `grad_fn` shows it."""
+
+    __slots__ = ("_node",)
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    def name(self) -> str:
+        """PyTorch's name of the backward function, such as MulBackward0."""
+        return backward_function(self._node)[0]
+
+    @property
+    def next_functions(self) -> tuple[tuple[GradFn | None, int], ...]:
+        """The backward functions that come next, None for an operand that is not tracked."""
+        edges = backward_function(self._node)[1]
+        return tuple((None, 0) if n is None else (GradFn(n), n.params.get("output_nr", 0)) for n in edges)
+
+    @property
+    def variable(self) -> Tensor:
+        """The leaf tensor whose `.grad` an AccumulateGrad adds to."""
+        if self._node.op is not INPUT:
+            raise AttributeError(f"{self.name()} has no variable; AccumulateGrad has")
+        return tensor_of(self._node)
+
+    @property
+    def label(self) -> str | None:
+        """The name of the input that an AccumulateGrad belongs to, where it has one."""
+        name: str | None = self._node.params["name"] if self._node.op is INPUT else None
+        return name
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, GradFn) and other._node is self._node
+
+    def __hash__(self) -> int:
+        return hash(self._node)
+
+    def __repr__(self) -> str:
+        return f"<{self.name()} object at {id(self._node):#x}>"
+
+
+class Tensor:
+    """A multidimensional array that can track the operations it takes part in.
+
+    Functions of the language are its methods. Values are computed when they are first looked at; arrays handed out
+    are read-only, so that a graph built earlier keeps its meaning.
+    """
+
+    __slots__ = ("node", "_grad", "known_value", "_retains_grad", "_sharing", "__weakref__")
+
+    def __init__(self, node: Node) -> None:
+        if not isinstance(node, Node):
+            raise GradcliError("a Tensor is not made by calling its class", hint="use gradcli.tensor(data)")
+        self.node = node
+        self._grad: Tensor | None = None
+        self.known_value: np.ndarray | None = None
+        self._retains_grad = False
+        #: The tensors that show the same elements, through `detach` and `data`: a change in place is a change of all.
+        self._sharing: list[weakref.ref[Tensor]] | None = None
+        node.tensor = weakref.ref(self)
+
+    # What it is -------------------------------------------------------------------------------------------------------
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The lengths of the dimensions."""
+        return self.node.shape
+
+    @property
+    def ndim(self) -> int:
+        """The number of dimensions."""
+        return self.node.ndim
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The element type, as NumPy's dtype."""
+        return self.node.dtype
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether gradients flow back to or through this tensor."""
+        return self.node.requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        self.requires_grad_(value)
+
+    @property
+    def grad(self) -> Tensor | None:
+        """The gradient that backward passes have added up, None before the first."""
+        return self._grad
+
+    @grad.setter
+    def grad(self, value: Tensor | None) -> None:
+        if value is not None and not isinstance(value, Tensor):
+            raise GradcliError(f".grad must be a tensor or None, got {kind_of(value)}")
+        if value is not None and value.shape != self.shape:
+            raise GradcliError(f".grad has shape {value.shape}, the tensor {self.shape}: they must be equal")
+        self._grad = value
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether this tensor is no result of a tracked operation."""
+        return not self.node.requires_grad or self.node.op is INPUT
+
+    @property
+    def grad_fn(self) -> GradFn | None:
+        """The backward function of the operation that made this tensor, None for a leaf."""
+        if self.is_leaf:
+            return None
+        node = shown(self.node)
+        return None if node is None else GradFn(node)
+
+    @property
+    def T(self) -> Tensor:  # noqa: N802  (PyTorch's name)
+        """All dimensions in reverse order."""
+        return call(OPS["T"], self)
+
+    @property
+    def mT(self) -> Tensor:  # noqa: N802  (PyTorch's name)
+        """The last two dimensions exchanged."""
+        return call(OPS["mT"], self)
+
+    @property
+    def data(self) -> Tensor:
+        """The same values, untracked; a change of it in place changes this tensor too."""
+        return self.detach()
+
+    @data.setter
+    def data(self, new: Tensor) -> None:
+        if not isinstance(new, Tensor):
+            raise GradcliError("x.data can only be set to a tensor", hint="use gradcli.tensor(data)")
+        # What x.data -= y ends with is the tensor's own data.
+        if not self._shares_with(new):
+            if not self.is_leaf:
+                raise GradcliError("the data of a tracked result cannot be replaced", hint="use x.detach()")
+            tracked = self.requires_grad
+            self._become(input_node(new.value(), requires_grad=True) if tracked else _detached(new.node))
+            self._share(new)
+
+    @overload
+    def size(self, dim: None = None) -> tuple[int, ...]: ...
+    @overload
+    def size(self, dim: int) -> int: ...
+    def size(self, dim: int | None = None) -> tuple[int, ...] | int:
+        """The shape, or the length of one dimension."""
+        if dim is None:
+            return self.shape
+        axis = normalize_axis(dim, self.ndim)
+        if not self.ndim:
+            raise GradcliError("a 0-dim tensor has no lengths")
+        return self.shape[axis]
+
+    def dim(self) -> int:
+        """The number of dimensions."""
+        return self.ndim
+
+    def numel(self) -> int:
+        """The number of elements."""
+        return self.node.size
+
+    def is_floating_point(self) -> bool:
+        """Whether the elements are floating-point numbers."""
+        return self.node.is_floating
+
+    # Its values -------------------------------------------------------------------------------------------------------
+
+    def value(self) -> np.ndarray:
+        """The elements as a read-only array, whether tracked or not."""
+        if self.known_value is None:
+            evaluate_tensors([self])
+        assert self.known_value is not None
+        return self.known_value
+
+    def numpy(self) -> np.ndarray:
+        """The elements as a read-only NumPy array; refused for a tracked tensor, which would lose its gradient."""
+        if self.requires_grad:
+            raise GradcliError(
+                "a tensor that requires grad cannot become a NumPy array: its gradient would be lost",
+                hint="use x.detach().numpy()",
+            )
+        return self.value()
+
+    def item(self) -> bool | int | float:
+        """The only element as a Python number."""
+        if self.numel() != 1:
+            raise GradcliError(f"item() needs a tensor of one element, this one has shape {self.shape}")
+        number: bool | int | float = self.value().item()
+        return number
+
+    def tolist(self) -> Any:
+        """The elements as nested lists of Python numbers."""
+        check_free(self.numel() * _LISTED, f"a list of {self.numel():,} numbers")
+        return self.value().tolist()
+
+    # Of no known scalar type, so that type checkers take `array * tensor` for what the tensor makes of it.
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, np.dtype[np.generic]]:
+        array = self.numpy()
+        return array.astype(dtype, copy=False) if not copy else np.array(array, dtype)
+
+    def __dlpack__(self, **kwargs: Any) -> Any:
+        # The consumer may write: it gets memory of its own.
+        return self.numpy().copy().__dlpack__(**kwargs)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return (1, 0)
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        return _raise(numpy_ufunc(ufunc, method, tuple(lower(a) for a in inputs), kwargs))
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        lowered = {word: lower(value) for word, value in kwargs.items()}
+        return _raise(numpy_function(function, tuple(lower(a) for a in args), lowered))
+
+    def __bool__(self) -> bool:
+        return bool(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __index__(self) -> int:
+        if self.dtype.kind not in "iub":
+            raise TypeError(f"only integer tensors can be an index, not {self.dtype}")
+        return int(self.item())
+
+    def __len__(self) -> int:
+        if not self.ndim:
+            raise TypeError("a 0-dim tensor has no length")
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return (self[k] for k in range(len(self)))
+
+    def __format__(self, spec: str) -> str:
+        # As in PyTorch, a tensor without dimensions is formatted as its number.
+        return object.__format__(self, spec) if self.ndim else format(self.item(), spec)
+
+    def __repr__(self) -> str:
+        from gradcli.render.text import format_tensor
+
+        grad_fn = self.grad_fn
+        return format_tensor(
+            self.value(), grad_fn=None if grad_fn is None else grad_fn.name(), requires_grad=self.requires_grad
+        )
+
+    # Gradients --------------------------------------------------------------------------------------------------------
+
+    def backward(
+        self, gradient: Any = None, retain_graph: bool | None = None, create_graph: bool = False, inputs: Any = None
+    ) -> None:
+        """Add the gradient of this tensor to `.grad` of every leaf it depends on, and of tensors that retain theirs.
+
+        `gradient` is the vector of the vector-Jacobian product, needed for tensors of more than one element. The
+        graph is kept, so that a second call accumulates; `retain_graph` is accepted for PyTorch's sake.
+        """
+        from gradcli.tensors.gradients import backward
+
+        backward(self, gradient, create_graph, inputs)
+
+    def detach(self) -> Tensor:
+        """The same values, no longer tracked; a change of them in place changes this tensor too."""
+        return call(OPS["detach"], self)
+
+    def _share(self, other: Tensor) -> None:
+        """Belong to the tensors that show the same elements as `other`, and to no others."""
+        if self._sharing is not None:
+            self._sharing[:] = [ref for ref in self._sharing if ref() is not self]
+        if other._sharing is None:
+            other._sharing = [weakref.ref(other)]
+        count = len(other._sharing)
+        if not count & (count - 1):
+            # Looked through where it has doubled, so that a thousand of them do not take a million steps.
+            other._sharing[:] = [ref for ref in other._sharing if ref() is not None]
+        other._sharing.append(weakref.ref(self))
+        self._sharing = other._sharing
+
+    def _shares_with(self, other: Tensor) -> bool:
+        return self is other or (self._sharing is not None and self._sharing is other._sharing)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Start (or stop) tracking operations on this leaf; gives the tensor itself."""
+        if as_flag(requires_grad, "requires_grad") != self.requires_grad:
+            if not self.is_leaf:
+                raise GradcliError("only a leaf can stop requiring grad", hint="use x.detach() for a tensor of its own")
+            self._become(input_node(self.value(), requires_grad=requires_grad))
+        return self
+
+    def retain_grad(self) -> None:
+        """Let `backward()` fill `.grad` of this tensor though it is no leaf."""
+        if not self.requires_grad:
+            raise GradcliError("retain_grad() needs a tensor that requires grad")
+        self._retains_grad = not self.is_leaf
+
+    @property
+    def retains_grad(self) -> bool:
+        """Whether `backward()` fills `.grad` of this tensor though it is no leaf."""
+        return self._retains_grad
+
+    def zero_(self) -> Tensor:
+        """Set every element to 0, as in `x.grad.zero_()`; gives the tensor itself."""
+        return self._update(Tensor(OPS["zeros_like"](self.node)))
+
+    def fill_(self, value: Any) -> Tensor:
+        """Set every element to a number; gives the tensor itself."""
+        return self._update(call(OPS["full_like"], self.detach(), value))
+
+    def copy_(self, source: Any) -> Tensor:
+        """Take over the elements of another tensor, broadcast and converted; gives the tensor itself."""
+        new = call(OPS["expand"], source, self.shape)
+        return self._update(tensor_of(cast(new.node, self.dtype)))
+
+    def _update(self, new: Tensor) -> Tensor:
+        """Take over the values of `new`, as an in-place operation does; graphs built earlier keep the old ones."""
+        if new.shape != self.shape:
+            raise GradcliError(f"a tensor of shape {self.shape} cannot take values of shape {new.shape} in place")
+        if CATEGORY[new.dtype.kind] > CATEGORY[self.dtype.kind]:
+            raise GradcliError(
+                f"a tensor of {self.dtype} cannot take values of {new.dtype} in place",
+                hint="write it out, as in x = x / 2, or convert it first, as in x.float()",
+            )
+        sharing = [t for ref in self._sharing or () if (t := ref()) is not None and t is not self]
+        if any(not other.is_leaf for other in sharing):
+            raise GradcliError(
+                "the data of a tracked result cannot be changed in place: gradients through it would not know",
+                hint="compute a new tensor, or use x.detach().clone()",
+            )
+        if self.is_leaf and self.requires_grad:
+            if is_grad_enabled():
+                raise GradcliError(
+                    "a leaf that requires grad cannot be changed in place while operations are tracked",
+                    hint="update it within `with gc.no_grad():`",
+                )
+            self._become(input_node(new.value().astype(self.dtype), requires_grad=True))
+        else:
+            self._become(cast(new.node, self.dtype))
+        for other in sharing:
+            other._become(input_node(self.value(), requires_grad=True) if other.requires_grad else _detached(self.node))
+        return self
+
+    def _become(self, node: Node) -> None:
+        self.node = node
+        self.known_value = None
+        node.tensor = weakref.ref(self)
+
+    # Operations -------------------------------------------------------------------------------------------------------
+
+    def __getattr__(self, name: str) -> Any:
+        op = OPS.get(name)
+        if op is None or not op.public:
+            changing = OPS.get(name[:-1]) if name.endswith("_") else None
+            if changing is not None and changing.public and changing.family == "elementwise":
+                return MethodType(_in_place(changing, name), self)
+            hint = did_you_mean(name, [n for n, o in OPS.items() if o.public])
+            raise AttributeError(f"a Tensor has no attribute {name!r}" + (f"; {hint}" if hint else ""))
+        return MethodType(_method(op, name), self)
+
+    def __dir__(self) -> list[str]:
+        return [*object.__dir__(self), *(name for name, op in OPS.items() if op.public)]
+
+    def __getitem__(self, index: Any) -> Tensor:
+        return call(OPS["getitem"], self, index)
+
+    def __add__(self, other: Any) -> Tensor:
+        return call(OPS["add"], self, other)
+
+    def __radd__(self, other: Any) -> Tensor:
+        return call(OPS["add"], other, self)
+
+    def __sub__(self, other: Any) -> Tensor:
+        return call(OPS["sub"], self, other)
+
+    def __rsub__(self, other: Any) -> Tensor:
+        return call(OPS["sub"], other, self)
+
+    def __mul__(self, other: Any) -> Tensor:
+        return call(OPS["mul"], self, other)
+
+    def __rmul__(self, other: Any) -> Tensor:
+        return call(OPS["mul"], other, self)
+
+    def __truediv__(self, other: Any) -> Tensor:
+        return call(OPS["div"], self, other)
+
+    def __rtruediv__(self, other: Any) -> Tensor:
+        return call(OPS["div"], other, self)
+
+    def __floordiv__(self, other: Any) -> Tensor:
+        return call(OPS["floor_divide"], self, other)
+
+    def __rfloordiv__(self, other: Any) -> Tensor:
+        return call(OPS["floor_divide"], other, self)
+
+    def __mod__(self, other: Any) -> Tensor:
+        return call(OPS["remainder"], self, other)
+
+    def __rmod__(self, other: Any) -> Tensor:
+        return call(OPS["remainder"], other, self)
+
+    def __pow__(self, other: Any) -> Tensor:
+        return call(OPS["pow"], self, other)
+
+    def __rpow__(self, other: Any) -> Tensor:
+        return call(OPS["pow"], other, self)
+
+    def __matmul__(self, other: Any) -> Tensor:
+        return call(OPS["matmul"], self, other)
+
+    def __rmatmul__(self, other: Any) -> Tensor:
+        return call(OPS["matmul"], other, self)
+
+    def __neg__(self) -> Tensor:
+        return call(OPS["neg"], self)
+
+    def __pos__(self) -> Tensor:
+        return self
+
+    def __abs__(self) -> Tensor:
+        return call(OPS["abs"], self)
+
+    def __invert__(self) -> Tensor:
+        return call(OPS["bitwise_not"], self)
+
+    def __and__(self, other: Any) -> Tensor:
+        return call(OPS["bitwise_and"], self, other)
+
+    def __or__(self, other: Any) -> Tensor:
+        return call(OPS["bitwise_or"], self, other)
+
+    def __rand__(self, other: Any) -> Tensor:
+        return call(OPS["bitwise_and"], other, self)
+
+    def __ror__(self, other: Any) -> Tensor:
+        return call(OPS["bitwise_or"], other, self)
+
+    def __eq__(self, other: object) -> Tensor:  # type: ignore[override]
+        return call(OPS["eq"], self, other)
+
+    def __ne__(self, other: object) -> Tensor:  # type: ignore[override]
+        return call(OPS["ne"], self, other)
+
+    def __lt__(self, other: Any) -> Tensor:
+        return call(OPS["lt"], self, other)
+
+    def __le__(self, other: Any) -> Tensor:
+        return call(OPS["le"], self, other)
+
+    def __gt__(self, other: Any) -> Tensor:
+        return call(OPS["gt"], self, other)
+
+    def __ge__(self, other: Any) -> Tensor:
+        return call(OPS["ge"], self, other)
+
+    def __iadd__(self, other: Any) -> Tensor:
+        return self._update(self + other)
+
+    def __isub__(self, other: Any) -> Tensor:
+        return self._update(self - other)
+
+    def __imul__(self, other: Any) -> Tensor:
+        return self._update(self * other)
+
+    def __itruediv__(self, other: Any) -> Tensor:
+        return self._update(self / other)
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if not self.is_leaf:
+            raise GradcliError("only leaf tensors can be copied or pickled", hint="use x.detach()")
+        return _restored, (self.value(), self.requires_grad)
+
+
+def tensor_of(node: Node) -> Tensor:
+    """The live tensor that shows `node`, or a new one."""
+    live = node.tensor() if node.tensor is not None else None
+    return Tensor(node) if live is None else live
+
+
+def call(op: Op, *args: Any, **kwargs: Any) -> Any:
+    """An operation on tensors: arguments become nodes, results tensors, untracked where tracking is off."""
+    if "requires_grad" in kwargs and op.family == "create":
+        flag = kwargs.pop("requires_grad")
+        return call(op, *args, **kwargs).requires_grad_(as_flag(flag, "requires_grad"))
+    result = _raise(op(*(lower(a) for a in args), **{k: lower(v) for k, v in kwargs.items()}))
+    if op is OPS["detach"] and args and isinstance(args[0], Tensor):
+        result._share(args[0])
+    return result
+
+
+@cache
+def _method(op: Op, name: str) -> Function:
+    return Function(op, name, call)
+
+
+@cache
+def _in_place(op: Op, name: str) -> Function:
+    def change(op: Op, tensor: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        return tensor._update(call(op, tensor, *args, **kwargs))
+
+    return Function(op, name, change)
+
+
+def _detached(node: Node) -> Node:
+    result: Node = OPS["detach"](node)
+    return result
+
+
+def lower(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return value.node
+    if isinstance(value, np.ndarray):
+        # Values are computed later: what happens to the caller's array until then must not matter.
+        return as_node(value.copy())
+    if type(value) in (list, tuple):
+        return type(value)(lower(v) for v in value)
+    if isinstance(value, slice):
+        return slice(_lower_bound(value.start), _lower_bound(value.stop), _lower_bound(value.step))
+    return value
+
+
+def _lower_bound(value: Any) -> Any:
+    return int(value) if isinstance(value, Tensor) else value
+
+
+def _raise(result: Any) -> Any:
+    if isinstance(result, Node):
+        if result.requires_grad and not is_grad_enabled():
+            result = _detached(result)
+        return tensor_of(result)
+    # Several results with names, such as (values, indices).
+    return result._make(_raise(r) for r in result) if hasattr(result, "_make") else result
+
+
+def _restored(array: np.ndarray, requires_grad: bool) -> Tensor:
+    """A leaf from the parts that copying and pickling keep."""
+    return Tensor(input_node(np.array(array), requires_grad=requires_grad))
+
+
+def evaluate_tensors(tensors: Sequence[Tensor]) -> None:
+    """Compute the values of several tensors together, common work once."""
+    waiting = [t for t in tensors if t.known_value is None]
+    for tensor, array in zip(waiting, execute([t.node for t in waiting]), strict=True):
+        view = array.view()
+        view.flags.writeable = False
+        tensor.known_value = view
+
+
+def as_leaves(tensors: list[Tensor]) -> list[Tensor]:
+    """The values of `tensors` as new leaves, without the graph behind them."""
+    evaluate_tensors(tensors)
+    leaves = []
+    for tensor in tensors:
+        leaf = Tensor(input_node(tensor.value()))
+        leaf.known_value = tensor.known_value
+        leaves.append(leaf)
+    return leaves
