@@ -21,7 +21,8 @@ import numpy as np
 from gradcli.cluster import Cluster, Dealer, connected
 from gradcli.engine.execute.run import run
 from gradcli.engine.plan.planner import plan
-from gradcli.evaluation.request import Form, prepare
+from gradcli.evaluation.request import prepare
+from gradcli.evaluation.values import Form
 from gradcli.language.parse import parse
 from gradcli.storage import FileArray, open_array, streaming
 

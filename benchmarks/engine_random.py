@@ -16,7 +16,8 @@ import numpy as np
 from engine_measure import Options, Run, median, print_table, warm
 
 from gradcli.engine.execute.run import op_by_op, run
-from gradcli.evaluation.request import Form, prepare
+from gradcli.evaluation.request import prepare
+from gradcli.evaluation.values import Form
 from gradcli.language.parse import parse
 
 Array = np.ndarray

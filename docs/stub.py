@@ -15,8 +15,8 @@ from typing import Any
 import gradcli
 from gradcli.graph.dtypes import DTYPES
 from gradcli.graph.node import OPS, Op
+from gradcli.language.constants import CONSTANTS
 from gradcli.tensors.callable import Annotation, Form, all_forms, forms, kinds_of
-from gradcli.tensors.functions import CONSTANTS
 from gradcli.tensors.tensor import GradFn, Tensor
 
 HEADER = '''"""The public names of gradcli, with their types: written by docs/generate.py from the registry."""

@@ -31,8 +31,8 @@ _HOMES = {
     "is_tensor": "gradcli.tensors.functions",
     "set_num_threads": "gradcli.engine.execute.threads",
     "get_num_threads": "gradcli.engine.execute.threads",
-    "evaluate": "gradcli.evaluation.request",
-    "Result": "gradcli.evaluation.request",
+    "evaluate": "gradcli.evaluation.evaluate",
+    "Result": "gradcli.evaluation.result",
     "GradcliError": "gradcli.errors",
 }
 

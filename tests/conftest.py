@@ -17,7 +17,7 @@ from hypothesis import settings
 import gradcli.engine.plan.planner
 from gradcli.engine.execute.threads import THREADS
 from gradcli.engine.plan.program import Sizes
-from gradcli.evaluation.request import _kept_request
+from gradcli.evaluation.evaluate import _kept_request
 from gradcli.graph.dtypes import DEFAULT_DTYPE, FLOAT32
 from gradcli.machine.limits import MEMORY_LIMIT
 from gradcli.ops.create import GENERATOR

@@ -258,7 +258,7 @@ def test_too_large_for_this_machine_but_not_to_be_shown(monkeypatch: pytest.Monk
 
 def test_small_arrays_that_are_too_large_together(monkeypatch: pytest.MonkeyPatch) -> None:
     gigabyte = 10**9
-    monkeypatch.setattr("gradcli.storage.loading.available_memory", lambda: gigabyte)
+    monkeypatch.setattr("gradcli.machine.memory.available_memory", lambda: gigabyte)
     # 100 arrays of 80 MB, all of them needed until the end.
     many = "stack([" + ", ".join(f"x*{k}" for k in range(2, 102)) + "])"
     with pytest.raises(GradcliError) as caught:

@@ -12,8 +12,8 @@ import pytest
 import gradcli as gc
 from gradcli.errors import GradcliError
 from gradcli.evaluation.expansion import check_expansion
-from gradcli.formula.derivation import Wanted, derive
-from gradcli.formula.lengths import Given
+from gradcli.formula.derivation import derive
+from gradcli.formula.lengths import Given, Wanted
 from gradcli.language.parse import parse, unparse
 from gradcli.repl.session import Session, Typed
 

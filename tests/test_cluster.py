@@ -27,7 +27,8 @@ from gradcli.cluster.worker import Results, _Sent
 from gradcli.engine.execute.run import run
 from gradcli.engine.plan.planner import plan
 from gradcli.errors import GradcliError, WorkError
-from gradcli.evaluation.request import Form, Request, prepare
+from gradcli.evaluation.request import Request, prepare
+from gradcli.evaluation.values import Form
 from gradcli.language.parse import parse
 from gradcli.storage import FileArray, open_array, streaming
 from gradcli.storage.file_sink import Place

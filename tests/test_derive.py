@@ -13,8 +13,8 @@ import pytest
 import gradcli as gc
 from gradcli.autodiff.vjp import vjp
 from gradcli.engine.execute.run import execute
-from gradcli.formula.derivation import Derived, Wanted, derive
-from gradcli.formula.lengths import Given
+from gradcli.formula.derivation import Derived, derive
+from gradcli.formula.lengths import Given, Wanted
 from gradcli.formula.write.as_text import text
 from gradcli.formula.write.latex import latex
 from gradcli.graph.node import input_node

@@ -9,11 +9,11 @@ import pytest
 
 import gradcli as gc
 from gradcli.errors import GradcliError, WorkError
-from gradcli.formula.derivation import Derived, Wanted, derive
+from gradcli.formula.derivation import Derived, derive
+from gradcli.formula.formats import as_json, formatted
 from gradcli.formula.guess import with_rank
-from gradcli.formula.lengths import Given, free_names
+from gradcli.formula.lengths import Given, Wanted, free_names
 from gradcli.formula.write.as_text import text
-from gradcli.formula.write.formats import as_json, formatted
 from gradcli.graph.dtypes import DTYPES, FLOAT64
 from gradcli.graph.node import OPS, Op
 from gradcli.language.parse import parse

@@ -14,10 +14,10 @@ import pytest
 import gradcli as gc
 from gradcli.autodiff.vjp import vjp
 from gradcli.engine.execute.run import execute
-from gradcli.formula.derivation import Derived, Wanted, derive
-from gradcli.formula.lengths import Given
+from gradcli.formula.derivation import Derived, derive
+from gradcli.formula.formats import formatted
+from gradcli.formula.lengths import Given, Wanted
 from gradcli.formula.write.as_text import text
-from gradcli.formula.write.formats import formatted
 from gradcli.graph.node import input_node
 from gradcli.language.parse import parse
 from tests.command import call

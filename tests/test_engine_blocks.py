@@ -12,7 +12,8 @@ from gradcli.autodiff.vjp import vjp
 from gradcli.engine.execute.run import known_value, op_by_op, run
 from gradcli.engine.plan.planner import plan
 from gradcli.engine.plan.program import DEFAULT_SIZES, Program, Sizes
-from gradcli.evaluation.request import Form, prepare
+from gradcli.evaluation.request import prepare
+from gradcli.evaluation.values import Form
 from gradcli.graph.node import INPUT, Node, constant
 from gradcli.language.parse import parse
 from tests.gradients import build, weighted

@@ -12,12 +12,12 @@ from hypothesis.extra.numpy import arrays as drawn_arrays
 
 import gradcli as gc
 from gradcli.autodiff.jacobian import hessians, jacobians
+from gradcli.autodiff.products import curvature, pushed
 from gradcli.autodiff.vjp import vjp
 from gradcli.engine.execute.run import execute, known_value, op_by_op, run
 from gradcli.engine.plan.planner import plan
 from gradcli.engine.plan.program import Sizes
 from gradcli.graph.node import OPS, Node, constant
-from gradcli.tensors.functional import curvature, pushed
 from tests.cases import Case, all_cases
 from tests.gradients import build
 from tests.half import doubles, halves, units_off, weights

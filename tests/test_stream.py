@@ -17,13 +17,15 @@ from gradcli.engine.execute.closure import bound
 from gradcli.engine.execute.run import run
 from gradcli.engine.plan.planner import plan
 from gradcli.errors import GradcliError
-from gradcli.evaluation.request import Form, prepare
+from gradcli.evaluation.names import free_names
+from gradcli.evaluation.request import prepare
+from gradcli.evaluation.values import Form
 from gradcli.language.parse import parse
 from gradcli.render.json import to_json
 from gradcli.stream.fields import FieldReader
 from gradcli.stream.inlet import Source, lines
 from gradcli.stream.plan_cache import Job, Plans
-from gradcli.stream.record_inputs import choose_names, free_names
+from gradcli.stream.record_inputs import choose_names
 from tests.command import Done, call, process
 
 

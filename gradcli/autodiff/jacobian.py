@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from gradcli.autodiff.vjp import vjp
-from gradcli.graph.batching import Family, batch, dense, unit_vectors
 from gradcli.graph.infer import cast
-from gradcli.graph.node import INPUT, OPS, Node, Shape, constant, make, toposort
+from gradcli.graph.node import INPUT, OPS, Family, Node, Shape, constant, make, toposort
+from gradcli.ops.batching import batch, dense, unit_vectors
 
 # What an element of a product of matrices costs for each of its terms, beside one of an elementwise operation.
 _TERM = 0.05

@@ -20,7 +20,7 @@ class Shared(NamedTuple):
             from gradcli.storage import open_array
 
             return open_array(self.path)
-        from gradcli.evaluation.request import literal_array
+        from gradcli.evaluation.values import literal_array
 
         assert self.text is not None
         try:

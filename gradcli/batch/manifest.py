@@ -16,8 +16,7 @@ from gradcli.batch.journal import HIDDEN, RESULTS, Folder, lines_of
 from gradcli.errors import GradcliError
 from gradcli.machine.regular import open_regular
 from gradcli.storage.header import shown
-from gradcli.storage.opening import split_spec
-from gradcli.storage.spec import is_url
+from gradcli.storage.spec import is_url, split_spec
 from gradcli.storage.target import writing
 
 _NAME = "run.json"

@@ -13,7 +13,7 @@ from gradcli.errors import WorkError
 from gradcli.storage import open_array
 from gradcli.storage.header import ARCHIVE_MAGICS, Header, check_size, parse_header, shown, truncated
 from gradcli.storage.loading import LARGE
-from gradcli.storage.opening import split_spec
+from gradcli.storage.spec import split_spec
 
 # The longest header and then some: it is read together with the data.
 _HEADER = 1 << 17

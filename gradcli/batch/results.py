@@ -17,7 +17,8 @@ from gradcli.engine.execute.threads import get_num_threads
 from gradcli.engine.execute.time_limit import HOUR, check_duration
 from gradcli.engine.plan.planner import plan
 from gradcli.errors import GradcliError
-from gradcli.evaluation.request import Form, Request, prepare, vector_for, vector_form
+from gradcli.evaluation.request import Request, prepare, vector_for, vector_form
+from gradcli.evaluation.values import Form
 from gradcli.language.parse import Program
 from gradcli.machine.limits import limited
 from gradcli.render.json import to_json

@@ -14,7 +14,8 @@ from gradcli.engine.execute.memory_limit import check_free
 from gradcli.engine.execute.run import execute, run
 from gradcli.engine.plan.planner import plan
 from gradcli.errors import GradcliError
-from gradcli.evaluation.request import Form, prepare, to_array
+from gradcli.evaluation.request import prepare
+from gradcli.evaluation.values import Form, to_array
 from gradcli.graph.dtypes import DEFAULT_DTYPE, FLOAT64
 from gradcli.graph.node import Node, constant, toposort
 from gradcli.language.parse import Program, parse

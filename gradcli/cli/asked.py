@@ -11,6 +11,7 @@ import click
 
 from gradcli.cli.derivative_options import Derivatives
 from gradcli.cli.inputs import STANDARD_INPUT, Value, load_all, parse_inputs
+from gradcli.cli.options import _WORDS
 from gradcli.errors import GradcliError, WorkError
 from gradcli.language.parse import parse
 
@@ -19,67 +20,10 @@ if TYPE_CHECKING:
     from gradcli.graph.node import Node
     from gradcli.language.parse import Program
 
-DTYPES = ["float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "bool"]
 
 # A file larger than this is no expression, but data or /dev/zero.
 _LONGEST_SOURCE = 64 << 20
 _LONGEST_SHOWN = 60
-_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
-
-
-# Where the words of the command line are kept: what was taken for an option may have been meant as the expression.
-_WORDS = "gradcli.words"
-
-
-class ExpressionCommand(click.Command):
-    """A command whose expression may begin with a minus sign."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        ctx.meta[_WORDS] = list(args)
-        flags: set[str] = {"h"}
-        valued: set[str] = set()
-        for param in self.params:
-            letters = {o[1] for o in param.opts if o.startswith("-") and len(o) == 2}
-            (flags if getattr(param, "is_flag", False) else valued).update(letters)
-        words = []
-        for k, word in enumerate(args):
-            if word == "--":
-                words += args[k:]
-                break
-            # A leading space means nothing to the expression and tells click that this is no option.
-            words.append(word if _is_option(word, flags, valued) else f" {word}")
-        return super().parse_args(ctx, words)
-
-
-def _is_option(word: str, flags: set[str], valued: set[str]) -> bool:
-    """Whether a word is written like one of the short options, or not like one at all."""
-    if not word.startswith("-") or word == "-" or word.startswith("--"):
-        return True
-    for letter in word[1:]:
-        if letter in valued:
-            return True
-        if letter not in flags:
-            return False
-    return True
-
-
-class Size(click.ParamType):  # type: ignore[type-arg,unused-ignore]
-    """A number of bytes, such as 500MB or 2GiB."""
-
-    name = "size"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        found = re.fullmatch(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([kmgt]?i?)b?\s*", str(value).lower())
-        # More than this is no limit, whatever it is.
-        count = min(float(found[1]) * _UNITS[found[2]], 2.0**63) if found is not None and found[2] in _UNITS else 0
-        if count < 1:
-            # A minus sign may have been given a space in front: see `ExpressionCommand`.
-            raise GradcliError(f"{str(value).strip()!r} is not a size", hint="write it as 500MB, 2GB or 1.5GiB")
-        return int(count)
-
-
-#: What is expected to take longer than an hour is refused without it.
-patience = click.option("--yes", "patient", is_flag=True, help="Compute also what is expected to take over an hour.")
 
 
 class Asked:
@@ -116,7 +60,8 @@ class Asked:
 
     def _requested(self, load: Callable[[Any], list[Any]]) -> tuple[Request, dict[str, Any], Any]:
         """The request, its inputs as `load` gives them, and the vector."""
-        from gradcli.evaluation.request import Form, prepare, vector_for, vector_form
+        from gradcli.evaluation.request import prepare, vector_for, vector_form
+        from gradcli.evaluation.values import Form
 
         self._settle()
         # Vectors in float64: the value decides later what they are rounded to.

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gradcli.cli.asked import DTYPES, ExpressionCommand, Size, expression_of, patience, wanted_names
+from gradcli.cli.asked import expression_of, wanted_names
 from gradcli.cli.inputs import STANDARD_INPUT, Value, split_inputs
+from gradcli.cli.options import DTYPES, ExpressionCommand, Size, patience
 from gradcli.errors import GradcliError, WorkError, escaped
 
 if TYPE_CHECKING:
@@ -195,8 +196,8 @@ def _batch(
     """Find the items, do them, print the summary."""
     from gradcli.batch.items import find_items
     from gradcli.batch.runner import Batch
-    from gradcli.cli.eval import progress_line
     from gradcli.cli.printing import note
+    from gradcli.cli.progress import progress_line
     from gradcli.cli.signals import Stopped, stopping_later
 
     batch = Batch(job, find_items(patterns), resume=resume, overwrite=overwrite, skip=skip, durable=durable)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gradcli.cli.asked import Asked, ExpressionCommand, patience
-from gradcli.cli.eval import write_text
+from gradcli.cli.asked import Asked
+from gradcli.cli.options import ExpressionCommand, patience
+from gradcli.cli.printing import write_text
 from gradcli.errors import GradcliError
 
 if TYPE_CHECKING:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from gradcli.cli.asked import ExpressionCommand, expression_of
+from gradcli.cli.asked import expression_of
 from gradcli.cli.inputs import parse_inputs
+from gradcli.cli.options import ExpressionCommand
 from gradcli.cli.printing import note
 from gradcli.errors import GradcliError, did_you_mean
 from gradcli.language.unused import unused_input
@@ -17,8 +18,8 @@ from gradcli.language.unused import unused_input
 if TYPE_CHECKING:
     import numpy as np
 
-    from gradcli.formula.derivation import Derived, Wanted
-    from gradcli.formula.lengths import Given
+    from gradcli.formula.derivation import Derived
+    from gradcli.formula.lengths import Given, Wanted
     from gradcli.language.parse import Program
 
 HELP = """Derive EXPR and print its gradient as a formula.
@@ -78,9 +79,9 @@ def _derive(
     program: Program, words: list[str], wrt: str | None, order: int, jacobian: bool, vector: str | None, form: str,
 ) -> tuple[str, list[str]]:  # fmt: skip
     """The formula as text in the wanted format, and remarks for the reader."""
-    from gradcli.formula.derivation import Wanted, derive
+    from gradcli.formula.derivation import derive
     from gradcli.formula.guess import completed
-    from gradcli.formula.lengths import free_names
+    from gradcli.formula.lengths import Wanted, free_names
 
     if vector is not None:
         _check_vector(vector)
@@ -100,7 +101,7 @@ def _derive(
 
 
 def _formatted(form: str, program: Program, derived: Derived, wanted: Wanted) -> str:
-    from gradcli.formula.write.formats import as_json, formatted
+    from gradcli.formula.formats import as_json, formatted
 
     if form == "json":
         from gradcli.render.json import to_json

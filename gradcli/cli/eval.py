@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable
 from contextlib import nullcontext
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from gradcli.cli.asked import DTYPES, Asked, ExpressionCommand, Size, patience
+from gradcli.cli.asked import Asked
 from gradcli.cli.derivative_options import Derivatives
+from gradcli.cli.options import DTYPES, ExpressionCommand, Size, patience
 from gradcli.cli.output_files import Outputs
-from gradcli.cli.printing import note
+from gradcli.cli.printing import note, write_pieces
+from gradcli.cli.progress import progress_line
 from gradcli.cli.scheduler_option import Elsewhere
-from gradcli.errors import GradcliError, WorkError
+from gradcli.errors import GradcliError
 
 if TYPE_CHECKING:
-    from gradcli.evaluation.request import Result
+    from gradcli.evaluation.result import Result
 
 HELP = """Evaluate EXPR and differentiate it.
 
@@ -37,9 +37,6 @@ Examples:
   gradcli eval -f loss.txt x=@x.npy -o results/
   gradcli eval 'sum(x**2)' x=s3://bucket/x.npy --scheduler tcp://host:8786 -o x.grad=s3://bucket/g.npy
 """
-
-# For terminals and pipes that know no more than ASCII.
-PLAIN = str.maketrans({"└": "`", "├": "|", "│": "|", "─": "-", "↑": "^", "…": "..."})
 
 
 @click.command("eval", cls=ExpressionCommand, help=HELP, no_args_is_help=False)
@@ -125,16 +122,6 @@ def eval_command(
         _print(result, as_json, precision)
 
 
-def progress_line(progress: bool | None, quiet: bool) -> Any:
-    """What is told of each step done, or None when nobody is watching."""
-    stream = sys.stderr
-    if quiet or progress is False or stream is None or (progress is None and not stream.isatty()):
-        return None
-    from gradcli.cli.progress import ProgressLine
-
-    return ProgressLine(stream)
-
-
 def _evaluate(
     asked: Asked, targets: Outputs, as_json: bool, threads: int | None, limit: int | None, patient: bool, progress: Any,
     elsewhere: Elsewhere | None,
@@ -144,7 +131,8 @@ def _evaluate(
     from gradcli.engine.execute.threads import get_num_threads, set_num_threads
     from gradcli.engine.execute.time_limit import HOUR, TIME_LIMIT
     from gradcli.engine.plan.planner import plan
-    from gradcli.evaluation.request import VECTOR, answer
+    from gradcli.evaluation.request import VECTOR
+    from gradcli.evaluation.result import answer
     from gradcli.machine.limits import MEMORY_LIMIT
 
     # For the values of inputs as well.
@@ -178,21 +166,3 @@ def _print(result: Result, as_json: bool, precision: int) -> None:
     from gradcli.render.text import Style
 
     write_pieces(answer_json(result) if as_json else answer_text(result, Style(precision=precision)))
-
-
-def write_text(text: str) -> None:
-    """Write a result to standard output, in ASCII where that knows no more."""
-    write_pieces([text])
-
-
-def write_pieces(pieces: Iterable[str]) -> None:
-    """Write a result to standard output piece by piece, in ASCII where that knows no more."""
-    if sys.stdout is None:
-        raise WorkError("standard output is closed")
-    for text in pieces:
-        try:
-            text.encode(sys.stdout.encoding)
-        except UnicodeEncodeError:
-            text = text.translate(PLAIN)
-        sys.stdout.write(text)
-    sys.stdout.write("\n")

@@ -7,7 +7,8 @@ from contextvars import copy_context
 
 import click
 
-from gradcli.cli.asked import DTYPES, Asked, ExpressionCommand
+from gradcli.cli.asked import Asked
+from gradcli.cli.options import DTYPES, ExpressionCommand
 from gradcli.errors import GradcliError
 
 HELP = """Show how EXPR and its gradients would be computed.

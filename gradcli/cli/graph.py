@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gradcli.cli.asked import DTYPES, Asked, ExpressionCommand
+from gradcli.cli.asked import Asked
+from gradcli.cli.options import DTYPES, ExpressionCommand
 from gradcli.cli.printing import note
 from gradcli.errors import GradcliError
 

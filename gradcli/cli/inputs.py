@@ -35,7 +35,7 @@ class Value:
             from gradcli.storage import open_array
 
             return open_array(self.path)
-        from gradcli.evaluation.request import literal_array
+        from gradcli.evaluation.values import literal_array
 
         assert self.text is not None
         try:
@@ -49,7 +49,7 @@ class Value:
             from gradcli.storage import look_at
 
             return look_at(self.path)
-        from gradcli.evaluation.request import literal_form
+        from gradcli.evaluation.values import literal_form
         from gradcli.storage import Look
 
         assert self.text is not None

@@ -8,7 +8,6 @@ import sys
 import click
 
 from gradcli import __version__
-from gradcli.cli.asked import ExpressionCommand
 from gradcli.cli.batch import batch_command
 from gradcli.cli.check import check_command
 from gradcli.cli.derive import derive_command
@@ -16,6 +15,7 @@ from gradcli.cli.eval import eval_command
 from gradcli.cli.explain import explain_command
 from gradcli.cli.graph import graph_command
 from gradcli.cli.ops import ops_command
+from gradcli.cli.options import ExpressionCommand
 from gradcli.cli.plot import plot_command
 from gradcli.cli.repl import repl_command
 from gradcli.cli.stream import stream_command

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gradcli.cli.asked import DTYPES, Asked, ExpressionCommand
+from gradcli.cli.asked import Asked
+from gradcli.cli.options import DTYPES, ExpressionCommand
 from gradcli.cli.printing import note
 from gradcli.errors import GradcliError, WorkError
 

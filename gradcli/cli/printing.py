@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 
-from gradcli.errors import escaped
+from gradcli.errors import WorkError, escaped
+
+# For terminals and pipes that know no more than ASCII.
+PLAIN = str.maketrans({"└": "`", "├": "|", "│": "|", "─": "-", "↑": "^", "…": "..."})
 
 
 def note(text: str) -> None:
@@ -17,3 +21,21 @@ def note(text: str) -> None:
     except OSError:
         # The answer matters more than a note that nobody reads.
         return
+
+
+def write_text(text: str) -> None:
+    """Write a result to standard output, in ASCII where that knows no more."""
+    write_pieces([text])
+
+
+def write_pieces(pieces: Iterable[str]) -> None:
+    """Write a result to standard output piece by piece, in ASCII where that knows no more."""
+    if sys.stdout is None:
+        raise WorkError("standard output is closed")
+    for text in pieces:
+        try:
+            text.encode(sys.stdout.encoding)
+        except UnicodeEncodeError:
+            text = text.translate(PLAIN)
+        sys.stdout.write(text)
+    sys.stdout.write("\n")

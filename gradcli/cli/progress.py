@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import time
-from typing import IO
+from typing import IO, Any
 
 # Nobody needs a progress line for what is over in a moment.
 _DELAY = 1.0
@@ -66,3 +67,12 @@ class ProgressLine:
             # Nobody is watching any more.
             return
         self._length = len(text)
+
+
+def progress_line(progress: bool | None, quiet: bool) -> Any:
+    """What is told of each step done, or None when nobody is watching."""
+    stream = sys.stderr
+    if quiet or progress is False or stream is None or (progress is None and not stream.isatty()):
+        return None
+
+    return ProgressLine(stream)

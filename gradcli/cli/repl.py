@@ -105,7 +105,7 @@ def _carry_out(session: Session, text: str, place: str = "") -> tuple[bool, bool
 
 
 def _write(text: str) -> None:
-    from gradcli.cli.eval import PLAIN
+    from gradcli.cli.printing import PLAIN
 
     if sys.stdout is None:
         raise WorkError("standard output is closed")

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gradcli.cli.asked import DTYPES, Asked, ExpressionCommand, Size, patience
+from gradcli.cli.asked import Asked
 from gradcli.cli.inputs import STANDARD_INPUT, Value
+from gradcli.cli.options import DTYPES, ExpressionCommand, Size, patience
 from gradcli.cli.printing import note
 from gradcli.errors import GradcliError, WorkError, did_you_mean
 

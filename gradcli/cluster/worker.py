@@ -20,8 +20,9 @@ from gradcli.evaluation.request import Recipe
 from gradcli.graph.node import INPUT
 from gradcli.machine.blas import always_one_thread
 from gradcli.machine.limits import limited
-from gradcli.storage.file_array import FileArray, Origin, open_array
+from gradcli.storage.file_array import FileArray, Origin
 from gradcli.storage.file_sink import Helper, Place
+from gradcli.storage.opening import open_array
 
 # Plans that a worker keeps, with the files they read.
 _MOST_KEPT = 4

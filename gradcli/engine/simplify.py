@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from gradcli.engine.factor import Condition, about_mean, hoisted, is_small, product_of_equals, scaled, summed_product
-from gradcli.graph.blocking import aligned
 from gradcli.graph.dtypes import is_wider
 from gradcli.graph.infer import broadcast_shapes
 from gradcli.graph.node import CONSTANT, INPUT, OPS, Node, Op, Params, Shape, constant, make, toposort
+from gradcli.ops.blocking import aligned
 
 # Numbers of this size may change places with other factors.
 _MOVABLE = (1.0, 2.0**10)

@@ -10,7 +10,7 @@ from gradcli.render.json import graph_json, json_pieces
 from gradcli.render.text import Style, format_chain, tensor_pieces
 
 if TYPE_CHECKING:
-    from gradcli.evaluation.request import Result
+    from gradcli.evaluation.result import Result
 
 
 def answer_text(result: Result, style: Style | None = None) -> Iterator[str]:

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from gradcli.autodiff.jacobian import hessians, jacobians
+from gradcli.autodiff.products import curvature, pushed
 from gradcli.errors import GradcliError, did_you_mean
 from gradcli.evaluation.request import Request
 from gradcli.graph.infer import cast
 from gradcli.graph.node import INPUT, OPS, Node, Shape, constant, make
-from gradcli.tensors.functional import curvature, pushed
 
 
 def derive(

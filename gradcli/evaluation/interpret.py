@@ -16,8 +16,8 @@ from gradcli.graph.arguments import Literal, as_node, kind_of, normalize_axis
 from gradcli.graph.dtypes import BOOL, DEFAULT_DTYPE, DTYPES, FLOAT64
 from gradcli.graph.infer import cast
 from gradcli.graph.node import INPUT, OPS, Node, Number, Op, constant, fitted
+from gradcli.language.constants import CONSTANTS
 from gradcli.language.parse import Instr, Program, Statement
-from gradcli.tensors.functions import CONSTANTS
 
 _BINARY = {
     "+": "add", "-": "sub", "*": "mul", "/": "div", "//": "floor_divide", "%": "remainder", "**": "pow",

@@ -2,43 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from gradcli.autodiff.vjp import vjp
-from gradcli.engine.execute.run import Progress, execute, run
 from gradcli.engine.plan.planner import plan
 from gradcli.engine.plan.program import Program as Plan
 from gradcli.errors import GradcliError, did_you_mean, quoted
 from gradcli.evaluation.interpret import Evaluator
-from gradcli.graph.arguments import as_function, as_node, kind_of, list_array
-from gradcli.graph.dtypes import DEFAULT_DTYPE, DTYPES
+from gradcli.evaluation.values import Form, to_array
+from gradcli.graph.dtypes import DEFAULT_DTYPE
 from gradcli.graph.infer import cast
-from gradcli.graph.node import INPUT, Node, constant, fitted, input_node, toposort
+from gradcli.graph.node import INPUT, Node, constant
 from gradcli.language.parse import Program, parse
 from gradcli.language.unused import unused_input
-from gradcli.tensors.tensor import GradFn, Tensor
-
-# Longer expressions are planned anew each time: keeping them would cost more memory than it saves time.
-_LONGEST_KEPT = 20_000
-_MOST_KEPT = 128
-
 
 #: What the vector of the vector-Jacobian product is called.
 VECTOR = "--grad-output"
-
-
-class Form(NamedTuple):
-    """What is known of an input before its data is looked at."""
-
-    name: str
-    shape: tuple[int, ...]
-    dtype: np.dtype
-    #: Whether the elements lie in row-major order, one after the other.
-    packed: bool = True
 
 
 class Recipe(NamedTuple):
@@ -138,116 +120,6 @@ class Request:
         return found
 
 
-class Result:
-    """What `evaluate` answers.
-
-    `value` is a Tensor; `grads` maps each input's name to the Tensor of its gradient, or to None where the value
-    does not depend on it or it was not asked for; it is None itself when no gradient was possible, and `note` then
-    says why. `grad_fn` is the backward function of the value, None when nothing was tracked. `derivatives` has what the
-    command was asked for beyond gradients, under names such as `x.jacobian`.
-    """
-
-    __slots__ = ("grads", "note", "derivatives", "_value", "_make")
-
-    def __init__(
-        self, value: Callable[[], Tensor], grads: dict[str, Tensor | None] | None, note: str | None,
-        derivatives: dict[str, Tensor],
-    ) -> None:  # fmt: skip
-        self.grads = grads
-        self.note = note
-        self.derivatives = derivatives
-        self._make = value
-        self._value: Tensor | None = None
-
-    @property
-    def value(self) -> Tensor:
-        if self._value is None:
-            # Its graph is built when it is first looked at: many only want the numbers.
-            self._value = self._make()
-        return self._value
-
-    @property
-    def grad_fn(self) -> GradFn | None:
-        return self.value.grad_fn
-
-    def __repr__(self) -> str:
-        return f"Result(value={self.value!r}, grads={self.grads!r})"
-
-
-def evaluate(
-    expression: str | Program, inputs: Mapping[str, Any] | None = None, wrt: Iterable[str] | str | None = None,
-    grad_output: Any = None, *, progress: Progress | None = None,
-) -> Result:  # fmt: skip
-    """The value of an expression and the gradients of its inputs, computed together.
-
-    `inputs` maps names to arrays, tensors, numbers or lists; numbers and lists become float32. There may be more than
-    the expression uses: their gradient is None. `wrt` names the inputs to differentiate (default: every floating-point
-    one; empty: none). `grad_output` is the vector of the vector-Jacobian product for a value that is no scalar; a
-    number is broadcast. `progress(done, total)` is told of the bytes gone through. The plan is kept, and used again for
-    the same expression and the same shapes and dtypes.
-    Raises GradcliError.
-
-    >>> import gradcli as gc
-    >>> result = gc.evaluate("mean(2*(3*x + 7)**2)", {"x": gc.ones(2, 2)})
-    >>> result.value
-    tensor(200., grad_fn=<MeanBackward0>)
-    >>> result.grads["x"]
-    tensor([[30., 30.],
-            [30., 30.]])
-    """
-    if not isinstance(expression, str | Program):
-        raise GradcliError(f"the expression must be a string, got {kind_of(expression)}")
-    arrays = {name: to_array(value) for name, value in _named(inputs).items()}
-    source = expression if isinstance(expression, str) else expression.source
-    wanted = wrt if wrt is None or isinstance(wrt, str) else _names(wrt)
-    if progress is not None:
-        as_function(progress)
-    forms = tuple([Form(name, array.shape, array.dtype, array.flags.c_contiguous) for name, array in arrays.items()])
-    # Random numbers are drawn anew each time.
-    kept = isinstance(expression, str) and len(source) <= _LONGEST_KEPT and "rand" not in source
-    try:
-        if kept:
-            request = _kept_request(source, forms, wanted, grad_output is not None, DEFAULT_DTYPE.get())
-        else:
-            program = parse(expression) if isinstance(expression, str) else expression
-            request = prepare(program, forms, wanted, grad_output is not None, spare=True)
-        vector = None if request.vector is None else vector_for(request, grad_output)
-        computed = run(request.plan, request.arrays_for(request.plan, arrays, vector), progress=progress)
-    except GradcliError as error:
-        error.source = source if error.source is None else error.source
-        raise
-    return answer(request, arrays, computed, shared=kept)
-
-
-def _named(inputs: Any) -> Mapping[str, Any]:
-    """The inputs of a call, as a mapping from names."""
-    if inputs is None:
-        return {}
-    # Asking for a mapping of another kind takes longer than all the rest.
-    if type(inputs) is not dict and not isinstance(inputs, Mapping):
-        raise GradcliError(f"inputs must be a dictionary from names to values, got {kind_of(inputs)}")
-    for name in inputs:
-        if not isinstance(name, str):
-            raise GradcliError(f"the names of inputs must be strings, got {kind_of(name)}")
-    return inputs
-
-
-def _names(wrt: Any) -> tuple[str, ...]:
-    """The names of the inputs to differentiate."""
-    names = tuple(wrt) if isinstance(wrt, list | tuple | set | frozenset | Mapping | Iterator) else (wrt,)
-    for name in names:
-        if not isinstance(name, str):
-            raise GradcliError(f"wrt must be the name of an input or a list of names, got {kind_of(name)}")
-    return names
-
-
-@lru_cache(maxsize=_MOST_KEPT)
-def _kept_request(
-    source: str, forms: tuple[Form, ...], wrt: str | tuple[str, ...] | None, explicit: bool, default: np.dtype
-) -> Request:
-    return prepare(parse(source), forms, wrt, explicit, spare=True)
-
-
 def prepare(
     program: Program, forms: Sequence[Form], wrt: str | Iterable[str] | None = None, vector: bool | Form = False,
     gradients_needed: bool = True, spare: bool = False,
@@ -277,43 +149,6 @@ def _leaf_of(form: Form, tracked: bool) -> Node:
     return Node(INPUT, (), {"data": None, "name": form.name, "packed": form.packed}, form.shape, form.dtype, tracked)
 
 
-def answer(request: Request, inputs: Mapping[str, Any], computed: Sequence[Any], shared: bool) -> Result:
-    """The result of a request from the arrays of its roots; `shared` when the request will be used again."""
-    grads: dict[str, Tensor | None] | None = None
-    if request.names and request.note is None:
-        by_name = dict(zip(request.wanted, computed[1:], strict=False))
-        grads = {n: _leaf(by_name[n]) if n in by_name else None for n in request.leaves}
-
-    def value() -> Tensor:
-        graph = _instance(request, inputs) if shared else _filled_in(request, inputs)
-        return _with_value(Tensor(graph), computed[0])
-
-    further = computed[len(computed) - len(request.derivatives) :]
-    derivatives = {name: _leaf(array) for name, array in zip(request.derivatives, further, strict=True)}
-    return Result(value, grads, request.note, derivatives)
-
-
-def _filled_in(request: Request, inputs: Mapping[str, Any]) -> Node:
-    """The graph of the value, over the data."""
-    for name, leaf in request.leaves.items():
-        leaf.params["data"] = inputs[name]
-    return request.roots[0]
-
-
-def _instance(request: Request, inputs: Mapping[str, Any]) -> Node:
-    """A copy of the graph of the value, over the data: the original is used again."""
-    copies: dict[Node, Node] = {}
-    for node in toposort([request.roots[0]]):
-        params = node.params
-        if node.op is INPUT:
-            params = {"data": inputs[params["name"]], "name": params["name"]}
-        inner = tuple([copies[child] for child in node.inputs])
-        copy = Node(node.op, inner, params, node.shape, node.dtype, node.requires_grad, node.weak)
-        copy.strides, copy.span = node.strides, node.span
-        copies[node] = copy
-    return copies[request.roots[0]]
-
-
 def vector_form(grad_output: Any) -> bool | Form:
     """What `prepare` is told of a vector: the form of one that stays in its file, else whether there is one."""
     if not getattr(grad_output, "streams", False):
@@ -338,46 +173,6 @@ def vector_for(request: Request, grad_output: Any) -> Any:
 def _check_vector(shape: tuple[int, ...], value: Node) -> None:
     if shape != value.shape:
         raise GradcliError(f"the grad-output has shape {shape}, the value {value.shape}: they must be equal")
-
-
-def literal_array(text: str, dtype: str | None = None) -> np.ndarray:
-    """The array that an expression without free names stands for, such as `ones(2, 2)` or `[[1, 2], [3, 4]]`.
-
-    With a `dtype`, numbers and lists are taken in it without a detour through another one.
-    """
-    program = parse(text)
-    try:
-        return execute([Evaluator(text, {}).run(program, DTYPES[dtype] if dtype is not None else None)])[0]
-    except GradcliError as error:
-        error.source = text if error.source is None else error.source
-        raise
-
-
-def literal_form(text: str, dtype: str | None = None) -> Form:
-    """What is known of the array that `literal_array` gives, which is not computed."""
-    program = parse(text)
-    try:
-        root = Evaluator(text, {}).run(program, DTYPES[dtype] if dtype is not None else None)
-    except GradcliError as error:
-        error.source = text if error.source is None else error.source
-        raise
-    return Form("", root.shape, root.dtype, root.strides is None)
-
-
-def to_array(value: Any) -> np.ndarray:
-    """An input as an array: arrays and tensors as they are, numbers and lists as float32."""
-    if isinstance(value, Tensor):
-        return value.value()
-    if isinstance(value, np.ndarray | np.generic):
-        return as_node(np.asarray(value)).params["value"]
-    if isinstance(value, bool):
-        return np.asarray(value)
-    if isinstance(value, int | float):
-        return fitted(value, DEFAULT_DTYPE.get())
-    if isinstance(value, list | tuple):
-        array = list_array(value)
-        return array if array.dtype.kind in "bf" else array.astype(DEFAULT_DTYPE.get())
-    raise GradcliError(f"an input must be an array, a tensor, a number or a list, not {kind_of(value)}")
 
 
 def _differentiated(forms: Sequence[Form], wrt: Iterable[str] | str | None) -> list[str]:
@@ -421,15 +216,3 @@ def _seed(value: Node, given: bool | Form, explicit: bool) -> tuple[Node | None,
         )
     note = f"the value has shape {value.shape}, so no gradient was computed: reduce it or give --grad-output 1"
     return None, note, None
-
-
-def _with_value(tensor: Tensor, array: np.ndarray) -> Tensor:
-    if isinstance(array, np.ndarray):
-        array = array.view()
-        array.flags.writeable = False
-    tensor.known_value = array
-    return tensor
-
-
-def _leaf(array: np.ndarray) -> Tensor:
-    return _with_value(Tensor(input_node(array)), array)

@@ -11,9 +11,9 @@ from gradcli.autodiff.vjp import vjp
 from gradcli.errors import GradcliError, did_you_mean
 from gradcli.formula.algebra.identities import FACTOR_RULES, FUNCTION_RULES, SUM_RULES
 from gradcli.formula.algebra.jacobian_of_vjp import jacobian_of
-from gradcli.formula.algebra.terms import IN_NUMBERS, Algebra, Size
-from gradcli.formula.lengths import SAMPLES, Given, Lengths, Reader
-from gradcli.formula.read.convert import Converter, Value
+from gradcli.formula.algebra.terms import IN_NUMBERS, Algebra, Size, Value
+from gradcli.formula.lengths import SAMPLES, Given, Lengths, Reader, Wanted
+from gradcli.formula.read.convert import Converter
 from gradcli.formula.read.handlers import HANDLERS
 from gradcli.formula.read.textbook_rules import RULES, WHOLE_RULES, Rule, readable
 from gradcli.formula.verify import Verdict, verify
@@ -25,18 +25,6 @@ from gradcli.graph.dtypes import FLOAT64
 from gradcli.graph.infer import cast
 from gradcli.graph.node import INPUT, Node, constant
 from gradcli.language.parse import Program
-
-
-class Wanted(NamedTuple):
-    """What is to be derived: with respect to an input, how often, and whether as a vector-Jacobian product.
-
-    `vector` is the name of the vector that a value which is no scalar is multiplied with.
-    """
-
-    wrt: str
-    order: int = 1
-    jacobian: bool = False
-    vector: str | None = None
 
 
 class Derived(NamedTuple):

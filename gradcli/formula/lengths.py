@@ -20,9 +20,9 @@ from gradcli.evaluation.interpret import Evaluator
 from gradcli.formula.algebra.terms import Algebra, Open, Size
 from gradcli.graph.dtypes import DTYPES
 from gradcli.graph.node import INPUT, Node
+from gradcli.language.constants import CONSTANTS
 from gradcli.language.parse import Program
 from gradcli.language.unused import unused_input
-from gradcli.tensors.functions import CONSTANTS
 
 SAMPLES = 3
 _FIRST_PRIME = 1009
@@ -257,3 +257,15 @@ def _line(products: Sequence[int], values: Sequence[Fraction]) -> tuple[Fraction
     close = all(math.isclose(float(slope * p + start), float(v), rel_tol=1e-14)
                 for p, v in zip(products, values, strict=True))  # fmt: skip
     return (slope, start) if close else None
+
+
+class Wanted(NamedTuple):
+    """What is to be derived: with respect to an input, how often, and whether as a vector-Jacobian product.
+
+    `vector` is the name of the vector that a value which is no scalar is multiplied with.
+    """
+
+    wrt: str
+    order: int = 1
+    jacobian: bool = False
+    vector: str | None = None

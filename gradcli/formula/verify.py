@@ -24,8 +24,7 @@ from gradcli.language.parse import Program, parse
 from gradcli.language.unparse import written
 
 if TYPE_CHECKING:
-    from gradcli.formula.derivation import Wanted
-    from gradcli.formula.lengths import Lengths
+    from gradcli.formula.lengths import Lengths, Wanted
 
 _CLOSE = 1e-7
 # So many roundings may add up.

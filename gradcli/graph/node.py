@@ -5,17 +5,101 @@ from __future__ import annotations
 import math
 import weakref
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from gradcli.errors import GradcliError, Span
-from gradcli.graph.blocking import WHOLE, Blocking
 from gradcli.graph.dtypes import BOOL, DEFAULT_DTYPE, INT64
 from gradcli.graph.signature import Signature
 
-if TYPE_CHECKING:
-    from gradcli.graph.batching import Batching
+Ties = tuple[int | None, ...]
+
+
+class Family(NamedTuple):
+    """A tensor for each index of a seed.
+
+    `node` has the dimensions of the seed first, then the tensor's own; one of the seed has length 1 where the members
+    do not depend on it, or where it is tied. `ties` has, for each own dimension, the dimension of the seed that it is
+    tied to, or None. Where there is a `scale`, all members are still to be multiplied by it.
+    """
+
+    node: Node
+    ties: Ties
+    scale: Node | None = None
+
+    @property
+    def lead(self) -> int:
+        """How many dimensions the seed has."""
+        return self.node.ndim - len(self.ties)
+
+    @property
+    def own(self) -> Shape:
+        """The shape of one member."""
+        return self.node.shape[self.lead :]
+
+
+Operands = tuple[Family | None, ...]
+
+
+Rule = Callable[["Node", Operands], Family | None]
+
+
+class Batching(NamedTuple):
+    """How an operation treats families.
+
+    `rule(node, operands)` gives the family of the results. An operand is None where all members share that of `node`;
+    None as the answer means that the members are to be gone through one by one. `scales` says that the rule takes
+    families with a scale.
+    """
+
+    rule: Rule
+    scales: bool = False
+
+
+Dims = tuple[int | None, ...]
+
+
+Follow = Callable[["Node", int], Dims | None]
+
+
+Reduced = Callable[["Node"], list[Dims]]
+
+
+class Accumulate(NamedTuple):
+    """How a reduction is computed from blocks.
+
+    `partial(arrays, params, start)` gives the state of one block, a tuple of arrays (`start` is the block's place
+    along the reduced dimension); `merge(a, b)` the state of two neighbouring blocks, and may reuse `a`;
+    `finish(state, node)` the result.
+    """
+
+    partial: Callable[[list[Any], dict[str, Any], int], tuple[Any, ...]]
+    merge: Callable[[tuple[Any, ...], tuple[Any, ...]], tuple[Any, ...]]
+    finish: Callable[[tuple[Any, ...], Node], Any]
+
+
+class Blocking(NamedTuple):
+    """What the planner knows of an operation.
+
+    `view` marks results that are another look at the memory of their first operand. `lower` writes the operation
+    with simpler ones, for a planner that can cut those but not this one.
+    """
+
+    follow: Follow
+    reduced: Reduced | None = None
+    accumulate: Accumulate | None = None
+    lower: Callable[[Node], Node | None] | None = None
+    view: bool = False
+
+
+def nowhere(node: Node, dim: int) -> Dims | None:
+    """Operations whose result comes in one piece."""
+    return None
+
+
+WHOLE = Blocking(nowhere)
+
 
 Shape = tuple[int, ...]
 

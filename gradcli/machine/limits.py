@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from gradcli.errors import GradcliError
-
 #: How many bytes may be used, inputs included; None for most of what is free. `--memory-limit` sets it.
 MEMORY_LIMIT: ContextVar[int | None] = ContextVar("gradcli_memory_limit", default=None)
 
@@ -23,14 +21,6 @@ def limited(limit: int | None) -> Iterator[None]:
         yield
     finally:
         MEMORY_LIMIT.reset(token)
-
-
-def check_limit(size: int, name: str) -> None:
-    """Refuse to hold something of `size` bytes that is more than `MEMORY_LIMIT`."""
-    limit = MEMORY_LIMIT.get()
-    if limit is not None and size > limit:
-        message = f"{name} needs {show_bytes(size)}, {show_bytes(limit)} of memory may be used"
-        raise GradcliError(message, hint="--memory-limit sets another limit")
 
 
 def show_bytes(count: int) -> str:

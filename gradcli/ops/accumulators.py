@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcli.graph.blocking import Accumulate
-from gradcli.graph.node import Node
+from gradcli.graph.node import Accumulate, Node
 
 State = tuple[Any, ...]
 

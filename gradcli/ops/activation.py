@@ -9,9 +9,9 @@ import numpy as np
 
 from gradcli.errors import GradcliError
 from gradcli.graph.arguments import as_choice, as_node, as_number, normalize_axis
-from gradcli.graph.batching import products
-from gradcli.graph.blocking import Blocking, except_along
-from gradcli.graph.node import Node, Op, make
+from gradcli.graph.node import Blocking, Node, Op, make
+from gradcli.ops.batching import products
+from gradcli.ops.blocking import except_along
 from gradcli.ops.elementwise import abs_, exp, log, tanh, to, where
 from gradcli.ops.family import apply, call, composite, elementwise, floating, primitive, to_dtype
 from gradcli.ops.kernels import activation_kernels as kernels

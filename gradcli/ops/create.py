@@ -11,10 +11,9 @@ import numpy as np
 
 from gradcli.errors import GradcliError
 from gradcli.graph.arguments import as_int, as_node, as_number, holds_nodes, list_array
-from gradcli.graph.blocking import Blocking
 from gradcli.graph.dtypes import BOOL, DEFAULT_DTYPE, FLOAT64, INT64
 from gradcli.graph.infer import cast
-from gradcli.graph.node import Node, Params, Shape, constant, fitted, make
+from gradcli.graph.node import Blocking, Node, Params, Shape, constant, fitted, make
 from gradcli.ops.family import composite, primitive, to_dtype
 from gradcli.ops.random import Generator
 from gradcli.ops.shape import sizes

@@ -9,10 +9,10 @@ import numpy as np
 from gradcli.errors import GradcliError
 from gradcli.graph import layout
 from gradcli.graph.arguments import as_int, as_node, normalize_axis
-from gradcli.graph.batching import LINEAR
-from gradcli.graph.blocking import Blocking, batch
 from gradcli.graph.dtypes import BOOL, INT64
-from gradcli.graph.node import Node, Op, Params, Shape, make
+from gradcli.graph.node import Blocking, Node, Op, Params, Shape, make
+from gradcli.ops.batching import LINEAR
+from gradcli.ops.blocking import batch
 from gradcli.ops.family import composite, primitive
 from gradcli.ops.shape import expand, strides_of
 

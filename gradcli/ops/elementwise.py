@@ -9,11 +9,11 @@ import numpy as np
 
 from gradcli.errors import GradcliError
 from gradcli.graph.arguments import as_choice, as_int, as_node, as_number, kind_of
-from gradcli.graph.batching import products, sums
-from gradcli.graph.blocking import ALIGNED, Blocking, aligned
 from gradcli.graph.dtypes import BOOL
 from gradcli.graph.infer import cast
-from gradcli.graph.node import GradFn, Node, Op, Params, Shape, make
+from gradcli.graph.node import Blocking, GradFn, Node, Op, Params, Shape, make
+from gradcli.ops.batching import products, sums
+from gradcli.ops.blocking import ALIGNED, aligned
 from gradcli.ops.family import apply, call, composite, elementwise, primitive, to_dtype, weak_aware
 from gradcli.ops.kernels import division, pointwise
 from gradcli.ops.kernels.inplace import select, whole

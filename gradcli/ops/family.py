@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from gradcli.errors import GradcliError, did_you_mean, quoted
-from gradcli.graph import batching, layout
+from gradcli.graph import layout
 from gradcli.graph.arguments import as_node, kind_of
-from gradcli.graph.batching import Batching
-from gradcli.graph.blocking import ALIGNED, WHOLE, Blocking
 from gradcli.graph.dtypes import BOOL, DEFAULT_DTYPE, DTYPES, INT64, check_dtype, to_float
 from gradcli.graph.infer import broadcast_shapes, cast, operand, promote
-from gradcli.graph.node import OPS, GradFn, Node, Op, Params, Shape, make, register
+from gradcli.graph.node import OPS, WHOLE, Batching, Blocking, GradFn, Node, Op, Params, Shape, make, register
+from gradcli.ops import batching
+from gradcli.ops.blocking import ALIGNED
 
 Vjp = Callable[..., tuple[Node | None, ...]]
 

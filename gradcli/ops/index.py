@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 
 from gradcli.errors import GradcliError
-from gradcli.graph import batching, layout
+from gradcli.graph import layout
 from gradcli.graph.arguments import as_int, as_node, holds_nodes, list_array, normalize_axis
-from gradcli.graph.blocking import Blocking, Dims, aligned
 from gradcli.graph.dtypes import INT64
 from gradcli.graph.infer import broadcast_shapes
-from gradcli.graph.node import Node, Params, Shape, constant, make
+from gradcli.graph.node import Blocking, Dims, Node, Params, Shape, constant, make
+from gradcli.ops import batching
+from gradcli.ops.blocking import aligned
 from gradcli.ops.family import composite, primitive
 from gradcli.ops.shape import cut, embed, strides_of, unsqueeze
 

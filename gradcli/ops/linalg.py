@@ -9,11 +9,11 @@ import numpy as np
 
 from gradcli.errors import GradcliError
 from gradcli.graph import layout
-from gradcli.graph.batching import SOLUTION
-from gradcli.graph.blocking import Blocking, Dims, batch
 from gradcli.graph.infer import broadcast_shapes, cast, promote
-from gradcli.graph.node import Node, Op, Params, Shape, make
+from gradcli.graph.node import Blocking, Dims, Node, Op, Params, Shape, make
 from gradcli.ops import minors
+from gradcli.ops.batching import SOLUTION
+from gradcli.ops.blocking import batch
 from gradcli.ops.diagonal import tril
 from gradcli.ops.elementwise import eq, where
 from gradcli.ops.family import composite, float_node, primitive

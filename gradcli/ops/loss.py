@@ -10,11 +10,11 @@ import numpy as np
 
 from gradcli.errors import GradcliError
 from gradcli.graph.arguments import Literal, as_choice, as_int, as_node, as_number
-from gradcli.graph.batching import products, sums
-from gradcli.graph.blocking import Blocking, Dims, aligned
 from gradcli.graph.dtypes import INT64, to_float
 from gradcli.graph.infer import broadcast_shapes, cast, promote
-from gradcli.graph.node import Node, Op, Params, Shape, constant, fitted, make
+from gradcli.graph.node import Blocking, Dims, Node, Op, Params, Shape, constant, fitted, make
+from gradcli.ops.batching import products, sums
+from gradcli.ops.blocking import aligned
 from gradcli.ops.elementwise import abs_, clamp, eq, mul, neg, rsqrt, where
 from gradcli.ops.family import apply, call, composite, elementwise, floating, primitive
 from gradcli.ops.kernels import loss_kernels, pointwise

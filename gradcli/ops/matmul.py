@@ -9,12 +9,11 @@ import numpy as np
 
 from gradcli.errors import GradcliError
 from gradcli.graph.arguments import as_int, as_node, normalize_axis
-from gradcli.graph.batching import MATRIX_PRODUCT
-from gradcli.graph.blocking import Accumulate, Blocking, Dims
 from gradcli.graph.dtypes import BOOL
 from gradcli.graph.infer import broadcast_shapes, cast, promote
-from gradcli.graph.node import Node, Op, Params, Shape, make
+from gradcli.graph.node import Accumulate, Blocking, Dims, Node, Op, Params, Shape, make
 from gradcli.ops import accumulators
+from gradcli.ops.batching import MATRIX_PRODUCT
 from gradcli.ops.elementwise import contiguous, mul
 from gradcli.ops.family import composite, primitive
 from gradcli.ops.reduce import sum_

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from gradcli.graph.batching import Family, batch, dense
 from gradcli.graph.infer import cast, sum_to
-from gradcli.graph.node import INPUT, Node, Op, Params, Shape
+from gradcli.graph.node import INPUT, Family, Node, Op, Params, Shape
+from gradcli.ops.batching import batch, dense
 from gradcli.ops.family import primitive
 from gradcli.ops.reduce import sum_
 from gradcli.ops.shape import reshape

@@ -10,12 +10,12 @@ import numpy as np
 
 from gradcli.errors import GradcliError, quoted
 from gradcli.graph.arguments import as_flag, as_node, as_number, normalize_axes, normalize_axis
-from gradcli.graph.batching import ALONG, LINEAR, SUMMED, Batching
-from gradcli.graph.blocking import Accumulate, Blocking, Dims, aligned, except_along, kept, over_dims
 from gradcli.graph.dtypes import BOOL, INT64
 from gradcli.graph.infer import cast
-from gradcli.graph.node import Node, Op, Params, Shape, make
+from gradcli.graph.node import Accumulate, Batching, Blocking, Dims, Node, Op, Params, Shape, make
 from gradcli.ops import accumulators
+from gradcli.ops.batching import ALONG, LINEAR, SUMMED
+from gradcli.ops.blocking import aligned, except_along, kept, over_dims
 from gradcli.ops.elementwise import (
     abs_,
     eq,

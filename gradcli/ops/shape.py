@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 
 from gradcli.errors import GradcliError
-from gradcli.graph import batching, layout
+from gradcli.graph import layout
 from gradcli.graph.arguments import as_int, as_node, normalize_axes, normalize_axis
-from gradcli.graph.batching import LINEAR
-from gradcli.graph.blocking import VIEW, Blocking, Dims, aligned, except_along
 from gradcli.graph.infer import cast, promote
-from gradcli.graph.node import Node, Op, Params, Shape, make
+from gradcli.graph.node import Blocking, Dims, Node, Op, Params, Shape, make
+from gradcli.ops import batching
+from gradcli.ops.batching import LINEAR
+from gradcli.ops.blocking import VIEW, aligned, except_along
 from gradcli.ops.elementwise import row_major
 from gradcli.ops.family import call, composite, primitive
 

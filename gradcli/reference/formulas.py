@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from gradcli.errors import GradcliError
-from gradcli.formula.derivation import Wanted, derive
-from gradcli.formula.lengths import Given
+from gradcli.formula.derivation import derive
+from gradcli.formula.lengths import Given, Wanted
 from gradcli.formula.write.as_text import text
 from gradcli.graph.dtypes import DTYPES, FLOAT64
 from gradcli.graph.node import Op

@@ -12,15 +12,16 @@ import numpy as np
 from gradcli.autodiff.vjp import vjp
 from gradcli.errors import GradcliError, did_you_mean
 from gradcli.evaluation.answer import answer_text
-from gradcli.evaluation.request import Request, Result, answer
+from gradcli.evaluation.request import Request
+from gradcli.evaluation.result import Result, answer
 from gradcli.graph.node import INPUT, OPS, Node, constant
+from gradcli.language.constants import CONSTANTS
 from gradcli.language.lalr import tables
 from gradcli.language.tokens import open_brackets
 from gradcli.plotting.terminal import Screen
 from gradcli.render.text import Style, format_tensor
 from gradcli.repl.workspace import Outcome, Workspace, compute, inputs_below
 from gradcli.storage import open_array
-from gradcli.tensors.functions import CONSTANTS
 
 _FILE = re.compile(r"\s*(\w+)\s*=\s*@(.*)", re.DOTALL)
 _LAST_WORD = re.compile(r"(?:(\.)\s*)?(\w*)$")

@@ -8,7 +8,6 @@ or malicious file costs one line on standard error.
 
 from gradcli.storage.edges import Edges as Edges
 from gradcli.storage.file_array import FileArray as FileArray
-from gradcli.storage.file_array import open_array as open_array
 from gradcli.storage.file_sink import Sink as Sink
 from gradcli.storage.file_sink import can_stream as can_stream
 from gradcli.storage.file_sink import streaming as streaming
@@ -18,6 +17,7 @@ from gradcli.storage.npy_records import load_item as load_item
 from gradcli.storage.opening import Look as Look
 from gradcli.storage.opening import load as load
 from gradcli.storage.opening import look_at as look_at
+from gradcli.storage.opening import open_array as open_array
 from gradcli.storage.opening import read_header as read_header
 from gradcli.storage.writing import check_writable as check_writable
 from gradcli.storage.writing import save as save

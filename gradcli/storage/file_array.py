@@ -4,37 +4,15 @@ from __future__ import annotations
 
 import math
 import os
-from typing import IO, Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from gradcli.storage.boxes import cut, read_at, read_box, whole
 from gradcli.storage.header import Array, DType, Header, truncated
 from gradcli.storage.loading import check_booleans, check_memory
-from gradcli.storage.opening import load, load_unless_large, reading
 from gradcli.storage.ranges import Index, Ranges, block_ranges, lengths, parse_index
-from gradcli.storage.spec import is_url, local_path
-
-
-def open_array(spec: str) -> FileArray | Array:
-    """What `load` gives for the same `spec`, except that a large regular .npy file stays where it is.
-
-    Byte order and alignment of the file do not matter. Raises the errors of `load`.
-    """
-    spec = local_path(spec)
-    if is_url(spec):
-        from gradcli.storage.remote import open_remote
-
-        return open_remote(spec)
-    # Windows cannot read at a place without seeking.
-    return load_unless_large(spec, _open_large) if hasattr(os, "preadv") else load(spec)
-
-
-def _open_large(file: IO[bytes], header: Header) -> FileArray:
-    opened = FileArray(Descriptor(os.dup(file.fileno())), header)
-    # The next array on a redirected standard input starts here.
-    file.seek(header.offset + header.nbytes)
-    return opened
+from gradcli.storage.reading import reading
 
 
 class Origin(NamedTuple):

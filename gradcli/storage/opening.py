@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import os
-import re
 import stat
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import IO, Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
 
-from gradcli.errors import GradcliError, WorkError, closest
+from gradcli.errors import GradcliError, WorkError
 from gradcli.storage.archive import archive_header, read_archive
+from gradcli.storage.file_array import Descriptor, FileArray
 from gradcli.storage.header import (
     ARCHIVE_MAGICS,
     Array,
     Header,
     check_size,
     parse_header,
-    printable,
     promise,
     shown,
     truncated,
 )
 from gradcli.storage.loading import LARGE, check_booleans, check_memory, finish, most_read, receive
 from gradcli.storage.pipes import fill, take
-from gradcli.storage.spec import is_url, local_path
+from gradcli.storage.reading import open_file, reading
+from gradcli.storage.spec import is_url, local_path, split_spec
 
 T = TypeVar("T")
 
@@ -130,52 +128,6 @@ def load_unless_large(spec: str, take_large: Callable[[IO[bytes], Header], T | N
             return _read(file, path, take_large)
 
 
-def split_spec(spec: str) -> tuple[str, str | None]:
-    """The path and the key of "file.npz:key"; a file that really has such a name goes first."""
-    cuts = [found.end() for found in re.finditer(r"\.npz(?=:)", spec, re.IGNORECASE)]
-    if not cuts or os.path.exists(spec):
-        return spec, None
-    cut = next((cut for cut in cuts if os.path.isfile(spec[:cut])), cuts[0])
-    return spec[:cut], spec[cut + 1 :]
-
-
-@contextlib.contextmanager
-def reading(path: str) -> Iterator[None]:
-    """Within this block a failure of the system is one to read `path`."""
-    try:
-        yield
-    except OSError as error:
-        raise WorkError(f"cannot read {shown(path)}: {error.strerror or error}") from None
-    except MemoryError:
-        raise WorkError(f"not enough memory to read {shown(path)}") from None
-
-
-def open_file(path: str) -> io.BufferedReader:
-    """A file opened for reading; a WorkError that names its neighbour where it does not exist."""
-    try:
-        return open(path, "rb")
-    except FileNotFoundError as error:
-        raise WorkError(f"cannot read {shown(path)}: {error.strerror}", hint=_neighbour(path)) from None
-    except ValueError:
-        # A NUL character, or one that the file system cannot encode.
-        raise WorkError(f"cannot read {shown(path)}: no file can have this name") from None
-
-
-def _neighbour(path: str) -> str | None:
-    """The array file in the same directory whose name is closest."""
-    directory, name = os.path.split(path)
-    with contextlib.suppress(OSError, ValueError), os.scandir(directory or ".") as entries:
-        # Directories of a million files exist; a hint is not worth walking them.
-        names = [entry.name for entry, _ in zip(entries, range(1000), strict=False)]
-        # By the names alone, since all files are alike in their endings; of two the one with the same ending.
-        stem, ending = os.path.splitext(name)
-        arrays = sorted((n for n in names if n.endswith((".npy", ".npz"))), key=lambda n: n.endswith(ending))
-        stems = {os.path.splitext(found)[0]: found for found in arrays}
-        close = closest(stem, list(stems))
-        return None if close is None else f"did you mean {printable(stems[close])!r}?"
-    return None
-
-
 def _standard_input() -> IO[bytes]:
     if sys.stdin is None or sys.stdin.closed:
         raise WorkError("standard input is closed")
@@ -234,3 +186,24 @@ def _map(file: IO[bytes], header: Header) -> Array | None:
         return array
     check_memory(header)
     return array.astype(array.dtype.newbyteorder("="))
+
+
+def open_array(spec: str) -> FileArray | Array:
+    """What `load` gives for the same `spec`, except that a large regular .npy file stays where it is.
+
+    Byte order and alignment of the file do not matter. Raises the errors of `load`.
+    """
+    spec = local_path(spec)
+    if is_url(spec):
+        from gradcli.storage.remote import open_remote
+
+        return open_remote(spec)
+    # Windows cannot read at a place without seeking.
+    return load_unless_large(spec, _open_large) if hasattr(os, "preadv") else load(spec)
+
+
+def _open_large(file: IO[bytes], header: Header) -> FileArray:
+    opened = FileArray(Descriptor(os.dup(file.fileno())), header)
+    # The next array on a redirected standard input starts here.
+    file.seek(header.offset + header.nbytes)
+    return opened

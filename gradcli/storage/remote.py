@@ -13,7 +13,7 @@ from gradcli.storage.archive import archive_header, read_archive
 from gradcli.storage.file_array import FileArray, Origin
 from gradcli.storage.header import ARCHIVE_MAGICS, Array, Header, brief, check_size, parse_header, printable, shown
 from gradcli.storage.loading import most_read
-from gradcli.storage.opening import split_spec
+from gradcli.storage.spec import split_spec
 
 # A request takes as long as moving a few megabytes: so much is fetched at once and kept for the blocks that follow.
 _SEGMENT = 8 << 20

@@ -11,7 +11,8 @@ from gradcli.engine.execute.run import run
 from gradcli.engine.execute.threads import get_num_threads
 from gradcli.engine.plan.planner import plan
 from gradcli.errors import GradcliError
-from gradcli.evaluation.request import Form, prepare, vector_for
+from gradcli.evaluation.request import prepare, vector_for
+from gradcli.evaluation.values import Form
 from gradcli.language.parse import Program
 from gradcli.stream.writers import Add, JsonWriter, NpyWriter
 

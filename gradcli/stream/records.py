@@ -10,7 +10,7 @@ from gradcli.errors import GradcliError, WorkError
 from gradcli.render.json import to_json
 from gradcli.storage import RecordReader, load_item
 from gradcli.storage.header import shown
-from gradcli.storage.opening import open_file, reading
+from gradcli.storage.reading import open_file, reading
 from gradcli.storage.spec import is_url, local_path
 from gradcli.stream.fields import FieldReader, Record
 from gradcli.stream.inlet import Source, lines

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from gradcli.autodiff.jacobian import hessians, jacobians, tracked_ones
+from gradcli.autodiff.jacobian import hessians, jacobians
+from gradcli.autodiff.products import curvature, filled, pushed
 from gradcli.autodiff.vjp import vjp as pull
 from gradcli.errors import GradcliError
 from gradcli.graph.arguments import as_choice, as_flag, as_function, as_node, kind_of
 from gradcli.graph.infer import cast
-from gradcli.graph.node import OPS, Node, Shape, constant, input_node, make
+from gradcli.graph.node import OPS, Node, constant, input_node, make
 from gradcli.tensors.modes import enable_grad
 from gradcli.tensors.tensor import Tensor, as_leaves, lower, tensor_of
 
@@ -58,7 +59,7 @@ class Call:
         """`node`, or zeros where nothing depends on an input, which `strict` refuses."""
         if node is None and self.strict:
             raise GradcliError(f"{what} (strict=True)")
-        return _filled(like.shape, like.dtype) if node is None else node
+        return filled(like.shape, like.dtype) if node is None else node
 
     def finish(self, nodes: Sequence[Node]) -> list[Tensor]:
         """Results as tensors, computed together and cut off from their graphs unless those were asked for."""
@@ -110,10 +111,6 @@ def _vectors(given: Any, like: Sequence[Node], of: str, single: bool) -> list[No
     return nodes
 
 
-def _filled(shape: Shape, dtype: Any, value: int = 0) -> Node:
-    return make(OPS["_filled"], (), {"shape": shape, "value": value, "dtype": dtype})
-
-
 def _pulled(call: Call, outputs: Sequence[Node], vectors: Sequence[Node], inputs: Sequence[Node]) -> dict[Node, Node]:
     """The vector-Jacobian product of those outputs that are tracked."""
     pairs = [(y, v) for y, v in zip(outputs, vectors, strict=True) if y.requires_grad]
@@ -160,19 +157,6 @@ def jvp(func: Function, inputs: Any, v: Any = None, create_graph: bool = False, 
     return call.of_outputs(tensors[:count]), call.of_outputs(tensors[count:])
 
 
-def pushed(outputs: Sequence[Node], inputs: Sequence[Node], vectors: Sequence[Node]) -> list[Node | None]:
-    """The product of the Jacobian with vectors, for each output: None where it depends on no input.
-
-    A vector-Jacobian product is linear in its vector; its own product, taken there, comes from the other side.
-    """
-    weights = [tracked_ones(y) for y in outputs]
-    pairs = [(y, w) for y, w in zip(outputs, weights, strict=True) if y.requires_grad]
-    pulled = pull([y for y, _ in pairs], [w for _, w in pairs], inputs)
-    terms = [(pulled[x], v) for x, v in zip(inputs, vectors, strict=True) if x in pulled and pulled[x].requires_grad]
-    found = pull([g for g, _ in terms], [v for _, v in terms], weights) if terms else {}
-    return [found.get(w) for w in weights]
-
-
 def hvp(func: Function, inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False) -> Any:
     """The value of a scalar function, and the product of its Hessian with the vector `v`.
 
@@ -206,14 +190,6 @@ def _hessian_product(name: str, func: Function, inputs: Any, v: Any, create_grap
     return call.of_outputs([value]), call.of_inputs(tensors)
 
 
-def curvature(output: Node, inputs: Sequence[Node], vectors: Sequence[Node]) -> list[Node | None]:
-    """The product of the Hessian of a scalar with vectors, a part for each input; None where there is none."""
-    first = pull([output], [_filled(output.shape, output.dtype, 1)], inputs) if output.requires_grad else {}
-    terms = [(first[x], v) for x, v in zip(inputs, vectors, strict=True) if x in first and first[x].requires_grad]
-    found = pull([g for g, _ in terms], [v for _, v in terms], inputs) if terms else {}
-    return [found.get(x) for x in inputs]
-
-
 def jacobian(
     func: Function, inputs: Any, create_graph: bool = False, strict: bool = False, vectorize: bool = False,
     strategy: str = "reverse-mode",
@@ -234,7 +210,7 @@ def jacobian(
     nodes: list[Node] = []
     for k, output in enumerate(call.outputs):
         for j, (found, x) in enumerate(zip(jacobians(output, call.inputs), call.inputs, strict=True)):
-            like = _filled((*output.shape, *x.shape), x.dtype)
+            like = filled((*output.shape, *x.shape), x.dtype)
             nodes.append(call.zeros(found, like, f"output {k} does not depend on input {j}"))
     tensors = call.finish(nodes)
     count = len(call.inputs)
@@ -262,7 +238,7 @@ def hessian(
     nodes = []
     for i, x in enumerate(call.inputs):
         for j, y in enumerate(call.inputs):
-            like = _filled((*x.shape, *y.shape), x.dtype)
+            like = filled((*x.shape, *y.shape), x.dtype)
             nodes.append(call.zeros(blocks[i][j], like, f"the gradient of input {i} does not depend on input {j}"))
     tensors = call.finish(nodes)
     count = len(call.inputs)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import operator
 from functools import cache
 from typing import Any
@@ -13,13 +12,12 @@ from gradcli.errors import GradcliError, did_you_mean
 from gradcli.graph.arguments import shown_value
 from gradcli.graph.dtypes import DEFAULT_DTYPE, DTYPES
 from gradcli.graph.node import OPS, Op
+from gradcli.language.constants import CONSTANTS
 from gradcli.ops.create import GENERATOR
 from gradcli.ops.family import to_dtype
 from gradcli.ops.random import Generator
 from gradcli.tensors.callable import Function
 from gradcli.tensors.tensor import Tensor, call
-
-CONSTANTS: dict[str, float] = {"pi": math.pi, "e": math.e, "inf": math.inf, "nan": math.nan}
 
 
 def names() -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from gradcli.autodiff.jacobian import jacobians
+from gradcli.autodiff.products import pushed
 from gradcli.autodiff.vjp import vjp
 from gradcli.engine.execute.run import execute, run
 from gradcli.engine.plan.planner import plan
@@ -15,7 +16,6 @@ from gradcli.errors import GradcliError
 from gradcli.graph.arguments import as_flag, as_function, as_number
 from gradcli.graph.dtypes import FLOAT64
 from gradcli.graph.node import Node, constant, input_node
-from gradcli.tensors.functional import pushed
 from gradcli.tensors.gradients import grad
 from gradcli.tensors.modes import enable_grad
 from gradcli.tensors.tensor import Tensor, tensor_of

@@ -51,7 +51,7 @@ def _most() -> int | None:
     if limit is not None:
         return limit
     # Imported here: small inputs need none of it.
-    from gradcli.storage.loading import available_memory
+    from gradcli.machine.memory import available_memory
 
     free = available_memory()
     return None if free is None else int(free * _SHARE)

@@ -12,8 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gradcli.graph.blocking import Dims
-from gradcli.graph.node import CONSTANT, INPUT, Node
+from gradcli.graph.node import CONSTANT, INPUT, Dims, Node
 
 LEAF, BLOCK, REDUCE, WHOLE = range(4)
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from gradcli.errors import GradcliError
-from gradcli.formula.algebra.terms import ONE, Algebra, Factor, Labels, Open, Size, Term, value_of
-from gradcli.formula.read.convert import Value
+from gradcli.formula.algebra.terms import ONE, Algebra, Factor, Labels, Open, Size, Term, Value, value_of
 
 _NONE = "the Jacobian has no short formula"
 _HINT = "--grad-output v gives its product with a vector v"

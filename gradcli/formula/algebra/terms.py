@@ -524,3 +524,10 @@ def _content(parts: list[Factor]) -> Fraction:
         size = Fraction(math.gcd(*[int(n) for n in numbers]))
     first = next((p.power for p in parts if value_of(p.term) is not None), numbers[0])
     return size if first > 0 else -size
+
+
+class Value(NamedTuple):
+    """The formula of a node: a term, and for each axis of the node the term's axes in it (none: broadcast)."""
+
+    term: Term
+    axes: tuple[Labels, ...]

@@ -10,16 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gradcli.errors import GradcliError
-from gradcli.formula.algebra.terms import ONE, Algebra, Factor, Labels, Open, Size, Term, Whole, value_of
+from gradcli.formula.algebra.terms import ONE, Algebra, Factor, Labels, Open, Size, Term, Value, Whole, value_of
 from gradcli.formula.lengths import Reader
 from gradcli.graph.node import CONSTANT, INPUT, Node, toposort
-
-
-class Value(NamedTuple):
-    """The formula of a node: a term, and for each axis of the node the term's axes in it (none: broadcast)."""
-
-    term: Term
-    axes: tuple[Labels, ...]
 
 
 class Step(NamedTuple):

@@ -7,8 +7,8 @@ from fractions import Fraction
 from typing import Any
 
 from gradcli.errors import GradcliError
-from gradcli.formula.algebra.terms import ONE, Factor, Labels, Open, Size, value_of
-from gradcli.formula.read.convert import Converter, Handler, Step, Value, without_axes
+from gradcli.formula.algebra.terms import ONE, Factor, Labels, Open, Size, Value, value_of
+from gradcli.formula.read.convert import Converter, Handler, Step, without_axes
 from gradcli.formula.read.places import PLACES, select
 from gradcli.graph.dtypes import is_half
 

@@ -7,8 +7,8 @@ from fractions import Fraction
 import numpy as np
 
 from gradcli.errors import GradcliError
-from gradcli.formula.algebra.terms import ONE, Factor, Open, Size, Term, value_of
-from gradcli.formula.read.convert import Converter, Handler, Step, Value, without_axes
+from gradcli.formula.algebra.terms import ONE, Factor, Open, Size, Term, Value, value_of
+from gradcli.formula.read.convert import Converter, Handler, Step, without_axes
 
 
 def _trace(c: Converter, s: Step) -> Value:

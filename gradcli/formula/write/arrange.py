@@ -8,8 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gradcli.formula.algebra.terms import ONE, Factor, Labels, Size, Term, Whole, value_of
-from gradcli.formula.read.convert import Value
+from gradcli.formula.algebra.terms import ONE, Factor, Labels, Size, Term, Value, Whole, value_of
 from gradcli.formula.write.forms import BOOLEAN, EXACT, NUMBER, REAL, Form, Forms, is_decimal
 from gradcli.formula.write.spellings import CALLS, FUNCTIONS
 

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-from gradcli.formula.algebra.terms import Term
-from gradcli.formula.write.forms import BOOLEAN, EXACT, NUMBER, REAL, Form, together
-
-if TYPE_CHECKING:
-    from gradcli.formula.write.arrange import Arranger
+from gradcli.formula.algebra.terms import Size, Term
+from gradcli.formula.write.forms import BOOLEAN, EXACT, NUMBER, REAL, Form, Forms, together
 
 _SYMBOLS = {
     "gt": ">", "ge": ">=", "lt": "<", "le": "<=", "eq": "==", "ne": "!=", "bitwise_and": "&",
@@ -31,7 +28,22 @@ _USUAL = {
 _SELU = (1.6732632423543772, 1.0507009873554805)
 
 
-def FUNCTIONS(a: Arranger, name: str, args: Sequence[Form], params: dict[str, Any]) -> Form:  # noqa: N802
+class Writer(Protocol):
+    """What writes the terms that a call is made of: see `Arranger`."""
+
+    forms: Forms
+
+    def size(self, length: Size) -> Form:
+        """A length as a number."""
+
+    def shape(self, shape: tuple[Size, ...]) -> list[Form]:
+        """A shape as arguments."""
+
+    def dtype(self) -> Form:
+        """The dtype of the results."""
+
+
+def FUNCTIONS(a: Writer, name: str, args: Sequence[Form], params: dict[str, Any]) -> Form:  # noqa: N802
     """A function element by element."""
     f = a.forms
     name = _POSITIONAL.get(name, name)
@@ -71,7 +83,7 @@ def _kind(name: str, args: Sequence[Form]) -> str:
     return kind if kind != BOOLEAN else EXACT
 
 
-def _precise(a: Arranger, form: Form) -> Form:
+def _precise(a: Writer, form: Form) -> Form:
     """A number that the language would round to float32, in the dtype of the inputs."""
     f = a.forms
     if form.kind != NUMBER or (form.op == "number" and isinstance(form.arg, int)):
@@ -81,7 +93,7 @@ def _precise(a: Arranger, form: Form) -> Form:
     return f.call("tensor", [form], dtype=a.dtype())
 
 
-def _literal(a: Arranger, value: Any) -> Form:
+def _literal(a: Writer, value: Any) -> Form:
     f = a.forms
     if isinstance(value, Term):
         return a.size(value)
@@ -96,10 +108,10 @@ def _literal(a: Arranger, value: Any) -> Form:
     return f.number(Fraction(repr(value)) if isinstance(value, float) else value)
 
 
-_Write = Callable[["Arranger", list[Form], dict[str, Any], Term], Form]
+_Write = Callable[[Writer, list[Form], dict[str, Any], Term], Form]
 
 
-def _dims(a: Arranger, dims: tuple[int, ...] | None, rank: int) -> Form | None:
+def _dims(a: Writer, dims: tuple[int, ...] | None, rank: int) -> Form | None:
     """The dims of a reduction, None for all of them."""
     if dims is None or len(dims) == rank:
         return None
@@ -107,7 +119,7 @@ def _dims(a: Arranger, dims: tuple[int, ...] | None, rank: int) -> Form | None:
 
 
 def _reduction(name: str, kind: str | None = None) -> _Write:
-    def write(a: Arranger, args: list[Form], params: dict[str, Any], term: Term) -> Form:
+    def write(a: Writer, args: list[Form], params: dict[str, Any], term: Term) -> Form:
         f = a.forms
         dims = _dims(a, params["dim"], len(term.args[0].shape))
         words: dict[str, Form] = {}
@@ -140,14 +152,14 @@ def _field(name: str, field: str) -> _Write:
     return lambda a, args, params, term: a.forms.attribute(a.forms.call(name, args), field)
 
 
-def _reshape(a: Arranger, args: list[Form], params: dict[str, Any], term: Term) -> Form:
+def _reshape(a: Writer, args: list[Form], params: dict[str, Any], term: Term) -> Form:
     form = args[0]
     # What was reshaped is reshaped at once.
     inner = form.parts[0] if form.op == "method" and form.arg[0] == "reshape" else form
     return a.forms.method(inner, "reshape", a.shape(term.sizes), form.kind)
 
 
-def _select(a: Arranger, args: list[Form], params: dict[str, Any], term: Term) -> Form:
+def _select(a: Writer, args: list[Form], params: dict[str, Any], term: Term) -> Form:
     f = a.forms
     dim = params["dim"]
     items = [f.everything()] * dim + [_literal(a, params["index"])]
@@ -156,7 +168,7 @@ def _select(a: Arranger, args: list[Form], params: dict[str, Any], term: Term) -
     return f.index(args[0], items)
 
 
-def _slice(a: Arranger, args: list[Form], params: dict[str, Any], term: Term) -> Form:
+def _slice(a: Writer, args: list[Form], params: dict[str, Any], term: Term) -> Form:
     f, dim = a.forms, params["dim"]
     start, stop, step = params["start"], params["stop"], params["step"]
     length = term.args[0].shape[dim]
@@ -167,7 +179,7 @@ def _slice(a: Arranger, args: list[Form], params: dict[str, Any], term: Term) ->
     return f.index(args[0], [f.everything()] * dim + [piece])
 
 
-def _embed(a: Arranger, args: list[Form], params: dict[str, Any], term: Term) -> Form:
+def _embed(a: Writer, args: list[Form], params: dict[str, Any], term: Term) -> Form:
     """Zeros before and after, joined to a tensor."""
     f, dim, start, stop = a.forms, params["dim"], params["start"], params["stop"]
     length = params["length"]
@@ -189,7 +201,7 @@ def _embed(a: Arranger, args: list[Form], params: dict[str, Any], term: Term) ->
     return f.call("cat", [f.sequence(pieces), *([f.number(dim)] if dim else [])], args[0].kind)
 
 
-def _index(a: Arranger, args: list[Form], params: dict[str, Any], term: Term) -> Form:
+def _index(a: Writer, args: list[Form], params: dict[str, Any], term: Term) -> Form:
     f, dims = a.forms, params["dims"]
     items = [f.everything()] * (max(dims) + 1)
     for dim, index in zip(dims, args[1:], strict=True):
@@ -198,23 +210,23 @@ def _index(a: Arranger, args: list[Form], params: dict[str, Any], term: Term) ->
 
 
 def _joined(name: str) -> _Write:
-    def write(a: Arranger, args: list[Form], params: dict[str, Any], term: Term) -> Form:
+    def write(a: Writer, args: list[Form], params: dict[str, Any], term: Term) -> Form:
         f = a.forms
         return f.call(name, [f.sequence(args), *([f.number(params["dim"])] if params["dim"] else [])])
 
     return write
 
 
-def _arange(a: Arranger, args: list[Form], params: dict[str, Any], term: Term) -> Form:
+def _arange(a: Writer, args: list[Form], params: dict[str, Any], term: Term) -> Form:
     return a.forms.call("arange", [a.size(params["length"])], EXACT)
 
 
-def _solve(a: Arranger, args: list[Form], params: dict[str, Any], term: Term) -> Form:
+def _solve(a: Writer, args: list[Form], params: dict[str, Any], term: Term) -> Form:
     words = {} if params["left"] else {"left": a.forms.name("False", NUMBER)}
     return a.forms.call("solve", args, REAL, **words)
 
 
-def _cholesky(a: Arranger, args: list[Form], params: dict[str, Any], term: Term) -> Form:
+def _cholesky(a: Writer, args: list[Form], params: dict[str, Any], term: Term) -> Form:
     words = {"upper": a.forms.name("True", NUMBER)} if params["upper"] else {}
     return a.forms.call("cholesky", args, REAL, **words)
 
@@ -225,13 +237,13 @@ def _triangle(name: str) -> _Write:
     )
 
 
-def _roll(a: Arranger, args: list[Form], params: dict[str, Any], term: Term) -> Form:
+def _roll(a: Writer, args: list[Form], params: dict[str, Any], term: Term) -> Form:
     dims = [] if params["dims"] is None else [_literal(a, params["dims"])]
     return a.forms.call("roll", [*args, _literal(a, params["shifts"]), *dims], args[0].kind)
 
 
 def _loss(name: str) -> _Write:
-    def write(a: Arranger, args: list[Form], params: dict[str, Any], term: Term) -> Form:
+    def write(a: Writer, args: list[Form], params: dict[str, Any], term: Term) -> Form:
         words = {}
         rest = list(args[2:])
         if params.pop("weighted", False) or (name == "nll_loss" and rest):
@@ -246,7 +258,7 @@ def _loss(name: str) -> _Write:
     return write
 
 
-def _layer_norm(a: Arranger, args: list[Form], params: dict[str, Any], term: Term) -> Form:
+def _layer_norm(a: Writer, args: list[Form], params: dict[str, Any], term: Term) -> Form:
     f = a.forms
     words = {}
     rest = list(args[1:])
@@ -258,12 +270,12 @@ def _layer_norm(a: Arranger, args: list[Form], params: dict[str, Any], term: Ter
     return f.call("layer_norm", [args[0], f.sequence([a.size(n) for n in params["shape"]], "tuple")], REAL, **words)
 
 
-def _linspace(a: Arranger, args: list[Form], params: dict[str, Any], term: Term) -> Form:
+def _linspace(a: Writer, args: list[Form], params: dict[str, Any], term: Term) -> Form:
     return a.forms.call("linspace", [_literal(a, params["start"]), _literal(a, params["end"]), a.size(term.sizes[0])],
                         EXACT)  # fmt: skip
 
 
-def _eye(a: Arranger, args: list[Form], params: dict[str, Any], term: Term) -> Form:
+def _eye(a: Writer, args: list[Form], params: dict[str, Any], term: Term) -> Form:
     return a.forms.call("eye", [a.size(n) for n in params["shape"]], EXACT)
 
 

@@ -16,55 +16,26 @@ members one after the other.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from gradcli.graph.blocking import aligned
 from gradcli.graph.infer import broadcast_shapes
-from gradcli.graph.node import CONSTANT, OPS, Node, Params, Shape, constant, make, toposort
-
-Ties = tuple[int | None, ...]
-
-
-class Family(NamedTuple):
-    """A tensor for each index of a seed.
-
-    `node` has the dimensions of the seed first, then the tensor's own; one of the seed has length 1 where the members
-    do not depend on it, or where it is tied. `ties` has, for each own dimension, the dimension of the seed that it is
-    tied to, or None. Where there is a `scale`, all members are still to be multiplied by it.
-    """
-
-    node: Node
-    ties: Ties
-    scale: Node | None = None
-
-    @property
-    def lead(self) -> int:
-        """How many dimensions the seed has."""
-        return self.node.ndim - len(self.ties)
-
-    @property
-    def own(self) -> Shape:
-        """The shape of one member."""
-        return self.node.shape[self.lead :]
-
-
-Operands = tuple[Family | None, ...]
-Rule = Callable[[Node, Operands], Family | None]
-
-
-class Batching(NamedTuple):
-    """How an operation treats families.
-
-    `rule(node, operands)` gives the family of the results. An operand is None where all members share that of `node`;
-    None as the answer means that the members are to be gone through one by one. `scales` says that the rule takes
-    families with a scale.
-    """
-
-    rule: Rule
-    scales: bool = False
+from gradcli.graph.node import (
+    CONSTANT,
+    OPS,
+    Batching,
+    Family,
+    Node,
+    Operands,
+    Params,
+    Shape,
+    Ties,
+    constant,
+    make,
+    toposort,
+)
+from gradcli.ops.blocking import aligned
 
 
 def batch(roots: Iterable[Node], given: Mapping[Node, Family]) -> dict[Node, Family]:

@@ -11,42 +11,12 @@ dimension of every operand. An `Accumulate` says how the blocks' contributions a
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
+
+from gradcli.graph.node import Blocking, Dims, Follow
 
 if TYPE_CHECKING:
     from gradcli.graph.node import Node
-
-Dims = tuple[int | None, ...]
-Follow = Callable[["Node", int], Dims | None]
-Reduced = Callable[["Node"], list[Dims]]
-
-
-class Accumulate(NamedTuple):
-    """How a reduction is computed from blocks.
-
-    `partial(arrays, params, start)` gives the state of one block, a tuple of arrays (`start` is the block's place
-    along the reduced dimension); `merge(a, b)` the state of two neighbouring blocks, and may reuse `a`;
-    `finish(state, node)` the result.
-    """
-
-    partial: Callable[[list[Any], dict[str, Any], int], tuple[Any, ...]]
-    merge: Callable[[tuple[Any, ...], tuple[Any, ...]], tuple[Any, ...]]
-    finish: Callable[[tuple[Any, ...], Node], Any]
-
-
-class Blocking(NamedTuple):
-    """What the planner knows of an operation.
-
-    `view` marks results that are another look at the memory of their first operand. `lower` writes the operation
-    with simpler ones, for a planner that can cut those but not this one.
-    """
-
-    follow: Follow
-    reduced: Reduced | None = None
-    accumulate: Accumulate | None = None
-    lower: Callable[[Node], Node | None] | None = None
-    view: bool = False
 
 
 def aligned(node: Node, dim: int) -> Dims:
@@ -112,11 +82,5 @@ def reshaped(node: Node, dim: int) -> Dims | None:
     return None
 
 
-def nowhere(node: Node, dim: int) -> Dims | None:
-    """Operations whose result comes in one piece."""
-    return None
-
-
 ALIGNED = Blocking(aligned)
-WHOLE = Blocking(nowhere)
 VIEW = Blocking(reshaped, view=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from gradcli.formula.derivation import Derived, Wanted
-from gradcli.formula.lengths import told
+from gradcli.formula.derivation import Derived
+from gradcli.formula.lengths import Wanted, told
 from gradcli.formula.write.as_text import code_of, text
 from gradcli.formula.write.forms import in_order
 from gradcli.formula.write.naming import Named

@@ -1,0 +1,96 @@
+"""`gradcli.evaluate`: a request built, planned and computed in one call, its plan kept for the next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from gradcli.engine.execute.run import Progress, run
+from gradcli.errors import GradcliError
+from gradcli.evaluation.request import Request, prepare, vector_for
+from gradcli.evaluation.result import Result, answer
+from gradcli.evaluation.values import Form, to_array
+from gradcli.graph.arguments import as_function, kind_of
+from gradcli.graph.dtypes import DEFAULT_DTYPE
+from gradcli.language.parse import Program, parse
+
+# Longer expressions are planned anew each time: keeping them would cost more memory than it saves time.
+_LONGEST_KEPT = 20_000
+_MOST_KEPT = 128
+
+
+def evaluate(
+    expression: str | Program, inputs: Mapping[str, Any] | None = None, wrt: Iterable[str] | str | None = None,
+    grad_output: Any = None, *, progress: Progress | None = None,
+) -> Result:  # fmt: skip
+    """The value of an expression and the gradients of its inputs, computed together.
+
+    `inputs` maps names to arrays, tensors, numbers or lists; numbers and lists become float32. There may be more than
+    the expression uses: their gradient is None. `wrt` names the inputs to differentiate (default: every floating-point
+    one; empty: none). `grad_output` is the vector of the vector-Jacobian product for a value that is no scalar; a
+    number is broadcast. `progress(done, total)` is told of the bytes gone through. The plan is kept, and used again for
+    the same expression and the same shapes and dtypes.
+    Raises GradcliError.
+
+    >>> import gradcli as gc
+    >>> result = gc.evaluate("mean(2*(3*x + 7)**2)", {"x": gc.ones(2, 2)})
+    >>> result.value
+    tensor(200., grad_fn=<MeanBackward0>)
+    >>> result.grads["x"]
+    tensor([[30., 30.],
+            [30., 30.]])
+    """
+    if not isinstance(expression, str | Program):
+        raise GradcliError(f"the expression must be a string, got {kind_of(expression)}")
+    arrays = {name: to_array(value) for name, value in _named(inputs).items()}
+    source = expression if isinstance(expression, str) else expression.source
+    wanted = wrt if wrt is None or isinstance(wrt, str) else _names(wrt)
+    if progress is not None:
+        as_function(progress)
+    forms = tuple([Form(name, array.shape, array.dtype, array.flags.c_contiguous) for name, array in arrays.items()])
+    # Random numbers are drawn anew each time.
+    kept = isinstance(expression, str) and len(source) <= _LONGEST_KEPT and "rand" not in source
+    try:
+        if kept:
+            request = _kept_request(source, forms, wanted, grad_output is not None, DEFAULT_DTYPE.get())
+        else:
+            program = parse(expression) if isinstance(expression, str) else expression
+            request = prepare(program, forms, wanted, grad_output is not None, spare=True)
+        vector = None if request.vector is None else vector_for(request, grad_output)
+        computed = run(request.plan, request.arrays_for(request.plan, arrays, vector), progress=progress)
+    except GradcliError as error:
+        error.source = source if error.source is None else error.source
+        raise
+    return answer(request, arrays, computed, shared=kept)
+
+
+def _named(inputs: Any) -> Mapping[str, Any]:
+    """The inputs of a call, as a mapping from names."""
+    if inputs is None:
+        return {}
+    # Asking for a mapping of another kind takes longer than all the rest.
+    if type(inputs) is not dict and not isinstance(inputs, Mapping):
+        raise GradcliError(f"inputs must be a dictionary from names to values, got {kind_of(inputs)}")
+    for name in inputs:
+        if not isinstance(name, str):
+            raise GradcliError(f"the names of inputs must be strings, got {kind_of(name)}")
+    return inputs
+
+
+def _names(wrt: Any) -> tuple[str, ...]:
+    """The names of the inputs to differentiate."""
+    names = tuple(wrt) if isinstance(wrt, list | tuple | set | frozenset | Mapping | Iterator) else (wrt,)
+    for name in names:
+        if not isinstance(name, str):
+            raise GradcliError(f"wrt must be the name of an input or a list of names, got {kind_of(name)}")
+    return names
+
+
+@lru_cache(maxsize=_MOST_KEPT)
+def _kept_request(
+    source: str, forms: tuple[Form, ...], wrt: str | tuple[str, ...] | None, explicit: bool, default: np.dtype
+) -> Request:
+    return prepare(parse(source), forms, wrt, explicit, spare=True)
