@@ -22,7 +22,7 @@ from gradcli.cluster import Cluster, Dealer, connected
 from gradcli.engine.execute.run import run
 from gradcli.engine.plan.planner import plan
 from gradcli.evaluation.request import prepare
-from gradcli.evaluation.values import Form
+from gradcli.evaluation.values import InputSpec
 from gradcli.language.parse import parse
 from gradcli.storage import FileArray, open_array, streaming
 
@@ -77,7 +77,7 @@ def once(case: tuple[str, list[str], list[int]], how: int | Cluster, folder: Pat
     names = [name for name in ("X", "y", "w") if re.search(rf"\b{name}\b", text)]
     start = time.perf_counter()
     inputs = {name: open_array(str(folder / f"{name}.npy")) for name in names}
-    forms = [Form(name, array.shape, array.dtype) for name, array in inputs.items()]
+    forms = [InputSpec(name, array.shape, array.dtype) for name, array in inputs.items()]
     request = prepare(parse(text), forms, wrt)
     files = frozenset(request.leaves[name] for name, array in inputs.items() if isinstance(array, FileArray))
     program = plan(request.roots, files=files, streamed=frozenset(written))

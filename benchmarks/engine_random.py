@@ -17,7 +17,7 @@ from engine_measure import Options, Run, median, print_table, warm
 
 from gradcli.engine.execute.run import op_by_op, run
 from gradcli.evaluation.request import prepare
-from gradcli.evaluation.values import Form
+from gradcli.evaluation.values import InputSpec
 from gradcli.language.parse import parse
 
 Array = np.ndarray
@@ -194,7 +194,7 @@ class Ways(NamedTuple):
 
 def ways(expression: Expression) -> Ways:
     """The engine with its plan, and op by op on whole arrays. The graph of value and gradients is built for both."""
-    forms = [Form(name, array.shape, array.dtype) for name, array in expression.inputs.items()]
+    forms = [InputSpec(name, array.shape, array.dtype) for name, array in expression.inputs.items()]
     request = prepare(parse(expression.source), forms)
     for name, leaf in request.leaves.items():
         leaf.params["data"] = expression.inputs[name]

@@ -12,7 +12,7 @@ import numpy as np
 import gradcli
 from gradcli.autodiff.vjp import vjp
 from gradcli.engine.execute.run import execute
-from gradcli.evaluation.interpret import Evaluator
+from gradcli.evaluation.interpret import Interpreter
 from gradcli.graph.node import constant, input_node, toposort
 from gradcli.language.parse import parse
 
@@ -25,10 +25,10 @@ def measure(source: str) -> tuple[int, dict[str, float]]:
     nodes = 0
     for _ in range(REPETITIONS):
         marks = [time.perf_counter()]
-        program = parse(source)
+        script = parse(source)
         marks.append(time.perf_counter())
         x = input_node(np.ones((), np.float32), requires_grad=True, name="x")
-        value = Evaluator(source, {"x": x}).run(program)
+        value = Interpreter(source, {"x": x}).run(script)
         marks.append(time.perf_counter())
         gradient = vjp([value], [constant(np.float32(1))], [x])[x]
         marks.append(time.perf_counter())

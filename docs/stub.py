@@ -16,7 +16,7 @@ import gradcli
 from gradcli.graph.dtypes import DTYPES
 from gradcli.graph.node import OPS, Op
 from gradcli.language.constants import CONSTANTS
-from gradcli.tensors.callable import Annotation, Form, all_forms, forms, kinds_of
+from gradcli.tensors.callable import Annotation, CallForm, all_forms, forms, kinds_of
 from gradcli.tensors.tensor import GradFn, Tensor
 
 HEADER = '''"""The public names of gradcli, with their types: written by docs/generate.py from the registry."""
@@ -123,10 +123,10 @@ class Writer:
             if not indent and not self.lines[-1].endswith("..."):
                 self.apart()
             first[op] = name
-            found = [Form(_as_method(f.parameters), f.result) for f in all_forms(op)] if method else all_forms(op)
+            found = [CallForm(_as_method(f.parameters), f.result) for f in all_forms(op)] if method else all_forms(op)
             self.overloaded(name, found, op.doc, indent)
 
-    def overloaded(self, name: str, found: list[Form], doc: str, indent: str) -> None:
+    def overloaded(self, name: str, found: list[CallForm], doc: str, indent: str) -> None:
         """A definition for each form of a call."""
         for k, form in enumerate(found):
             if len(found) > 1:
@@ -170,7 +170,7 @@ class Writer:
                 self.lines.append(f"    {name} = {first[op]}")
             else:
                 first[op] = name
-                self.overloaded(name, [Form(_as_method(f.parameters), "Tensor") for f in forms(op)], "", "    ")
+                self.overloaded(name, [CallForm(_as_method(f.parameters), "Tensor") for f in forms(op)], "", "    ")
 
     def written_class(self, cls: type) -> None:
         """A class with its public members, those that it inherits from a private class among them."""

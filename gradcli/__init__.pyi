@@ -9,7 +9,7 @@ import numpy as np
 
 from gradcli.errors import GradcliError as GradcliError
 from gradcli.graph.node import Node as _Node
-from gradcli.language.parse import Program as _Program
+from gradcli.language.parse import Script as _Script
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _Bool: TypeAlias = builtins.bool
@@ -1098,7 +1098,7 @@ def get_num_threads() -> builtins.int:
     """How many threads compute: as set, or as GRADCLI_THREADS says, or one for each processor."""
 
 def evaluate(
-    expression: str | _Program,
+    expression: str | _Script,
     inputs: Mapping[str, Any] | None = None,
     wrt: Iterable[str] | str | None = None,
     grad_output: _TensorLike | None = None,

@@ -8,7 +8,7 @@ import numpy as np
 
 from gradcli.autodiff.vjp import vjp
 from gradcli.engine.execute.run import execute
-from gradcli.evaluation.interpret import Evaluator
+from gradcli.evaluation.interpret import Interpreter
 from gradcli.graph.node import Node, constant, input_node
 from gradcli.language.parse import parse
 
@@ -18,7 +18,7 @@ STEP = 1e-5
 def build(expression: str, arrays: dict[str, np.ndarray]) -> tuple[Node, dict[str, Node]]:
     """The graph of an expression over tracked inputs."""
     leaves = {n: input_node(a, requires_grad=a.dtype.kind == "f", name=n) for n, a in arrays.items()}
-    return Evaluator(expression, leaves).run(parse(expression)), leaves
+    return Interpreter(expression, leaves).run(parse(expression)), leaves
 
 
 def weighted(node: Node, seed: int) -> Node:

@@ -154,9 +154,9 @@ def test_time_is_linear_in_the_length_of_the_text(name: str) -> None:
     inputs = {"x": np.array(0.5), "X": np.eye(2)}
 
     def work(n: int) -> None:
-        program = parse(make(n))
-        gc.evaluate(program, inputs)
-        unparse(program)
+        script = parse(make(n))
+        gc.evaluate(script, inputs)
+        unparse(script)
 
     assert grows_linearly(work, size)
 

@@ -28,10 +28,10 @@ from gradcli.engine.execute.run import run
 from gradcli.engine.plan.planner import plan
 from gradcli.errors import GradcliError, WorkError
 from gradcli.evaluation.request import Request, prepare
-from gradcli.evaluation.values import Form
+from gradcli.evaluation.values import InputSpec
 from gradcli.language.parse import parse
 from gradcli.storage import FileArray, open_array, streaming
-from gradcli.storage.file_sink import Place
+from gradcli.storage.file_sink import SharedFile
 from tests.cluster_support import Workers, cluster
 from tests.command import COMMAND, call, environment, leftovers, shell
 
@@ -116,7 +116,7 @@ def test_standard_input_and_processes_of_its_own(files: Path, tmp_path: Path) ->
 def _request(path: Path) -> tuple[Request, dict[str, FileArray]]:
     opened = open_array(str(path))
     assert isinstance(opened, FileArray)
-    form = Form("x", opened.shape, opened.dtype)
+    form = InputSpec("x", opened.shape, opened.dtype)
     return prepare(parse("sum(exp(-x*x)*tanh(x))"), [form], None, False), {"x": opened}
 
 
@@ -411,7 +411,7 @@ def test_pieces_keep_their_layout(array: Any) -> None:
 
 def test_plans_are_told_apart() -> None:
     def digest(text: str, size: int = 100_000, packed: bool = True) -> str:
-        form = Form("x", (size, 2), np.dtype("float32"), packed)
+        form = InputSpec("x", (size, 2), np.dtype("float32"), packed)
         return fingerprint(plan(prepare(parse(text), [form], None, False).roots))
 
     assert digest("sum(x*2)") == digest("sum(x*2)")
@@ -421,7 +421,7 @@ def test_plans_are_told_apart() -> None:
 
 def test_results_of_a_folder_out_of_sight_are_sent(tmp_path: Path) -> None:
     sent: list[Any] = []
-    place = Place(str(tmp_path / "missing"), 40, 0, (10,), "float32")
+    place = SharedFile(str(tmp_path / "missing"), 40, 0, (10,), "float32")
     _Sent(7, Results((place,)), sent).write(0, 2, np.ones(3, np.float32))
     assert [(number, axis, start, block.tolist()) for number, axis, start, block in sent] == [(7, 0, 2, [1, 1, 1])]
 

@@ -12,7 +12,7 @@ from gradcli.errors import GradcliError, WorkError
 from gradcli.formula.derivation import Derived, derive
 from gradcli.formula.formats import as_json, formatted
 from gradcli.formula.guess import with_rank
-from gradcli.formula.lengths import Given, Wanted, free_names
+from gradcli.formula.lengths import Given, Wanted, names_read
 from gradcli.formula.write.as_text import text
 from gradcli.graph.dtypes import DTYPES, FLOAT64
 from gradcli.graph.node import OPS, Op
@@ -44,17 +44,17 @@ def usual(op: Op) -> tuple[str, list[str], str, dict[str, tuple[int, str]]]:
 def attempt(expression: str, inputs: dict[str, tuple[int, str]], wanted: Wanted) -> Derived | None:
     """The formula in all formats, or None where there was a sentence instead."""
     try:
-        program = parse(expression)
-        used = [name for name in free_names(program) if name in inputs]
+        script = parse(expression)
+        used = [name for name in names_read(script) if name in inputs]
         givens = [Given(n, with_rank(n, inputs[n][0]), DTYPES.get(inputs[n][1], FLOAT64)) for n in used]
-        derived = derive(program, givens, wanted)
+        derived = derive(script, givens, wanted)
     except GradcliError as error:
         assert not isinstance(error, WorkError) and "mistake in gradcli" not in error.render(), error.render()
         return None
-    to_json(as_json(program, derived, wanted))
+    to_json(as_json(script, derived, wanted))
     for form in ("text", "latex", "python"):
         try:
-            shown = formatted(form, program, derived, wanted)
+            shown = formatted(form, script, derived, wanted)
         except GradcliError as error:
             assert form == "python" and error.message.startswith("there is no NumPy code"), error.render()
         else:

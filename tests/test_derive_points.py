@@ -57,12 +57,12 @@ def values(derived: Derived, program: Any, wanted: Wanted, arrays: dict[str, Any
 
 def assert_holds(expression: str, arrays: dict[str, Any], wrt: str, order: int) -> Derived:
     """A formula for numbers gives the derivative wherever there is one, unless it says that it does not."""
-    program = parse(expression)
+    script = parse(expression)
     wanted = Wanted(wrt, order)
-    derived = derive(program, [Given(n, a.shape, a.dtype) for n, a in arrays.items()], wanted)
+    derived = derive(script, [Given(n, a.shape, a.dtype) for n, a in arrays.items()], wanted)
     with np.errstate(all="ignore"):
         expected = derivative(expression, arrays, wrt, order)
-    for found in values(derived, program, wanted, arrays):
+    for found in values(derived, script, wanted, arrays):
         finite = np.isfinite(expected) & (np.isfinite(found) | (not derived.undefined))
         close = np.isclose(found[finite], expected[finite], rtol=1e-6, atol=1e-8)
         assert found.shape == expected.shape and close.all(), (

@@ -13,7 +13,7 @@ from gradcli.engine.execute.run import known_value, op_by_op, run
 from gradcli.engine.plan.planner import plan
 from gradcli.engine.plan.program import DEFAULT_SIZES, Program, Sizes
 from gradcli.evaluation.request import prepare
-from gradcli.evaluation.values import Form
+from gradcli.evaluation.values import InputSpec
 from gradcli.graph.node import INPUT, Node, constant
 from gradcli.language.parse import parse
 from tests.gradients import build, weighted
@@ -204,7 +204,7 @@ def test_products_that_sum_up_a_long_dimension(expression: str, rows: int) -> No
 
 
 def test_a_scalar_result_of_many_elements_holds_next_to_nothing() -> None:
-    forms = [Form("x", (10**10,), np.dtype("float32")), Form("y", (10**10,), np.dtype("float32"))]
+    forms = [InputSpec("x", (10**10,), np.dtype("float32")), InputSpec("y", (10**10,), np.dtype("float32"))]
     for expression in ("sum(exp(x)*y)", "dot(2*x, exp(y))", "norm(x - y)", "mean((x - mean(x))*(y - mean(y)))"):
         program = prepare(parse(expression), forms, wrt=()).plan
         assert all(leaf.op is not INPUT or leaf.params["data"] is None for leaf in program.leaves)

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 import gradcli as gc
-from gradcli.storage import Sink, opening
+from gradcli.storage import FileSink, opening
 from tests.command import COMMAND, call, ended_by, environment, leftovers, shell
 from tests.test_engine_blocks import agree
 from tests.test_explain import sparse
@@ -288,9 +288,9 @@ def test_a_disk_that_is_too_small() -> None:
 def test_a_disk_that_fails_halfway(everything_is_large: None, monkeypatch: pytest.MonkeyPatch) -> None:
     np.save("x.npy", np.arange(1_000_000.0))
     np.save("v.npy", np.arange(3.0))
-    write = Sink.write
+    write = FileSink.write
 
-    def failing(sink: Sink, axis: int, start: int, block: np.ndarray) -> None:
+    def failing(sink: FileSink, axis: int, start: int, block: np.ndarray) -> None:
         if start > 500_000:
             # What the operating system says then.
             monkeypatch.setattr(os, "pwrite", broken)
@@ -299,7 +299,7 @@ def test_a_disk_that_fails_halfway(everything_is_large: None, monkeypatch: pytes
     def broken(descriptor: int, data: memoryview, position: int) -> int:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Sink, "write", failing)
+    monkeypatch.setattr(FileSink, "write", failing)
     words = ["x=x.npy", "--grad-output", "1", "-o", "value=v.npy", "-o", "new/", "--threads", "3"]
     done = call(monkeypatch, "eval", "exp(-x)*x", *words)
     assert (done.code, done.out) == (1, "")

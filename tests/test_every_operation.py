@@ -18,7 +18,7 @@ from gradcli.engine.execute.memory_limit import MEMORY_LIMIT
 from gradcli.formula import derivation
 from gradcli.formula.lengths import Given
 from gradcli.graph.node import OPS, Op
-from gradcli.language.parse import Program
+from gradcli.language.parse import Script
 from tests.command import Done, call
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -192,10 +192,10 @@ def derived_once(monkeypatch: pytest.MonkeyPatch) -> None:
     known: dict[Any, derivation.Derived] = {}
     derive = derivation.derive
 
-    def remembered(program: Program, givens: Sequence[Given], wanted: derivation.Wanted) -> derivation.Derived:
-        key = (program.source, tuple(givens), wanted)
+    def remembered(script: Script, givens: Sequence[Given], wanted: derivation.Wanted) -> derivation.Derived:
+        key = (script.source, tuple(givens), wanted)
         if key not in known:
-            known[key] = derive(program, givens, wanted)
+            known[key] = derive(script, givens, wanted)
         return known[key]
 
     monkeypatch.setattr(derivation, "derive", remembered)

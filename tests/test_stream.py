@@ -19,12 +19,12 @@ from gradcli.engine.plan.planner import plan
 from gradcli.errors import GradcliError
 from gradcli.evaluation.names import free_names
 from gradcli.evaluation.request import prepare
-from gradcli.evaluation.values import Form
+from gradcli.evaluation.values import InputSpec
 from gradcli.language.parse import parse
 from gradcli.render.json import to_json
 from gradcli.stream.fields import FieldReader
-from gradcli.stream.inlet import Source, lines
-from gradcli.stream.plan_cache import Job, Plans
+from gradcli.stream.inlet import Inlet, lines
+from gradcli.stream.plan_cache import Plans, RecordJob
 from gradcli.stream.record_inputs import choose_names
 from tests.command import Done, call, process
 
@@ -281,7 +281,7 @@ def test_a_line_that_is_too_long() -> None:
         def read(self, size: int = -1) -> bytes:
             return self.parts.pop(0) if self.parts else b""
 
-    found = [str(line)[:30] for line in lines(Source(Chunks(), "-", lambda: None), longest=1000)]
+    found = [str(line)[:30] for line in lines(Inlet(Chunks(), "-", lambda: None), longest=1000)]
     assert found == ["the line is longer than 0 MB\nh", "short", "the line is longer than 0 MB\nh", "end"]
 
 
@@ -293,7 +293,7 @@ def test_lines_do_not_depend_on_how_bytes_come(size: int) -> None:
         def read(self, count: int | None = -1) -> bytes:
             return super().read(size)
 
-    assert list(lines(Source(Slow(data), "-", lambda: None))) == ['{"x": 1}', "", '"é"', "", "日本", "last"]
+    assert list(lines(Inlet(Slow(data), "-", lambda: None))) == ['{"x": 1}', "", '"é"', "", "日本", "last"]
 
 
 # Names ----------------------------------------------------------------------------------------------------------------
@@ -329,7 +329,7 @@ def test_chosen_names_are_in_the_order_of_the_expression() -> None:
 
 
 def test_plans_are_used_again_and_forgotten() -> None:
-    plans = Plans(Job(parse("sum(x)" + " " * 20_000), {}, None, None))
+    plans = Plans(RecordJob(parse("sum(x)" + " " * 20_000), {}, None, None))
     small, other = {"x": np.ones(1)}, {"x": np.ones(2)}
     first, second = plans.find(small), plans.find(other)
     assert plans.find(small) is first and plans.find({"x": np.zeros(2)}) is second
@@ -340,7 +340,7 @@ def test_plans_are_used_again_and_forgotten() -> None:
 
 
 def test_layouts_have_plans_of_their_own() -> None:
-    plans = Plans(Job(parse("sum(x, 0)"), {}, None, None))
+    plans = Plans(RecordJob(parse("sum(x, 0)"), {}, None, None))
     assert plans.find({"x": np.ones((2, 3))}) is not plans.find({"x": np.ones((2, 3), order="F")})
 
 
@@ -350,7 +350,7 @@ def test_layouts_have_plans_of_their_own() -> None:
 @pytest.mark.parametrize("shape", [(3, 3), (1, 1), (2, 0)])
 def test_bound_programs_compute_what_run_does(source: str, shape: tuple[int, int]) -> None:
     x = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
-    request = prepare(parse(source), [Form("x", x.shape, x.dtype)], None, True)
+    request = prepare(parse(source), [InputSpec("x", x.shape, x.dtype)], None, True)
     vector = np.ones(request.roots[0].shape, np.float32)
     program = plan(request.roots)
     leaves = request.arrays_for(program, {"x": x}, vector)

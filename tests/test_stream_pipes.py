@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradcli.stream.outlet import Sink
+from gradcli.stream.outlet import Outlet
 from tests.command import COMMAND, environment, shell
 
 WAIT = 60
@@ -152,7 +152,7 @@ def test_answers_are_not_kept_for_long_while_there_is_more(monkeypatch: pytest.M
 
     now = [0.0]
     monkeypatch.setattr("gradcli.stream.outlet.monotonic", lambda: now[0])
-    sink = Sink(Pipe())
+    sink = Outlet(Pipe())
     sink.add(b"a")
     assert not written
     now[0] = 0.1

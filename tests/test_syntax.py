@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 
 from gradcli.errors import GradcliError
 from gradcli.language import lalr
-from gradcli.language.parse import Program, Statement, parse, unparse
+from gradcli.language.parse import Script, Statement, parse, unparse
 
 ROOT = Path(__file__).resolve().parent.parent
 HEADLINE = "mean(2*(3*x+7)**2)"
@@ -48,10 +48,10 @@ def places(source: str) -> list[tuple[str, str]]:
     return [(step.op, source[step.start : step.end]) for step in parse(source).statements[-1].code]
 
 
-def meaning(program: Program) -> list[Any]:
+def meaning(script: Script) -> list[Any]:
     """Everything in a program except places."""
     return [
-        (s.kind, s.names, s.name, s.params, [(step.op, repr(step.arg)) for step in s.code]) for s in program.statements
+        (s.kind, s.names, s.name, s.params, [(step.op, repr(step.arg)) for step in s.code]) for s in script.statements
     ]
 
 
@@ -139,10 +139,10 @@ def test_places() -> None:
 
 def test_statements() -> None:
     source = "y = 3*x;; f(t, u) = t**2 + u\n g() = 1\n\n a , b = max(x, 0); (c, d) = a # c\n f(y, a)"
-    program = parse(source)
-    assert program.source == source
-    assign, define, empty, pair, enclosed, last = program.statements
-    assert [s.kind for s in program.statements] == ["assign", "define", "define", "assign", "assign", "expression"]
+    script = parse(source)
+    assert script.source == source
+    assign, define, empty, pair, enclosed, last = script.statements
+    assert [s.kind for s in script.statements] == ["assign", "define", "define", "assign", "assign", "expression"]
 
     def texts(statement: Statement) -> list[str]:
         return [source[slice(*span)] for span in (statement.span, *statement.name_spans)]
@@ -285,7 +285,7 @@ def _grown(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
 expressions = st.recursive(_leaves, _grown, max_leaves=12)
 
 
-def _parsed(source: str) -> Program | None:
+def _parsed(source: str) -> Script | None:
     try:
         return parse(source)
     except GradcliError as error:
@@ -455,7 +455,7 @@ _pieces = st.sampled_from([
 @settings(max_examples=600, deadline=None)
 def test_anything_parses_or_is_refused_in_words(source: str) -> None:
     try:
-        program = parse(source)
+        script = parse(source)
     except GradcliError as error:
         assert error.message and "\n" not in error.message
         # The names of the grammar's terminals are no user's business.
@@ -464,7 +464,7 @@ def test_anything_parses_or_is_refused_in_words(source: str) -> None:
             start, end = error.span
             assert 0 <= start <= end <= len(source)
         return
-    assert meaning(parse(unparse(program))) == meaning(program)
+    assert meaning(parse(unparse(script))) == meaning(script)
 
 
 # Depth and size
@@ -489,11 +489,11 @@ def test_anything_parses_or_is_refused_in_words(source: str) -> None:
 )
 def test_depth_and_length(source: str) -> None:
     began = time.perf_counter()
-    program = parse(source)
-    text = unparse(program)
+    script = parse(source)
+    text = unparse(script)
     # Half a second on an idle machine; anything that grows with the square takes minutes.
     assert time.perf_counter() - began < 20
-    assert meaning(parse(text)) == meaning(program)
+    assert meaning(parse(text)) == meaning(script)
 
 
 @pytest.mark.parametrize(

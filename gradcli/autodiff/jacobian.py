@@ -8,7 +8,7 @@ import numpy as np
 
 from gradcli.autodiff.vjp import vjp
 from gradcli.graph.infer import cast
-from gradcli.graph.node import INPUT, OPS, Family, Node, Shape, constant, make, toposort
+from gradcli.graph.node import INPUT, OPS, Batched, Node, Shape, constant, make, toposort
 from gradcli.ops.batching import batch, dense, unit_vectors
 
 # What an element of a product of matrices costs for each of its terms, beside one of an elementwise operation.
@@ -35,8 +35,8 @@ def jacobians(output: Node, inputs: Sequence[Node]) -> list[Node | None]:
 def _backward(output: Node, inputs: Sequence[Node]) -> list[Node | None]:
     seed = placeholder(output)
     found = vjp([output], [seed], inputs)
-    families = batch(found.values(), {seed: unit_vectors(output.shape, _ones(output))})
-    return [_whole(found.get(x), families, output.shape, x.shape) for x in inputs]
+    batches = batch(found.values(), {seed: unit_vectors(output.shape, _ones(output))})
+    return [_whole(found.get(x), batches, output.shape, x.shape) for x in inputs]
 
 
 def _forward(output: Node, inputs: Sequence[Node]) -> list[Node | None]:
@@ -52,8 +52,8 @@ def _forward(output: Node, inputs: Sequence[Node]) -> list[Node | None]:
             continue
         seed = placeholder(x)
         pushed = vjp([gradient], [seed], [vector]).get(vector)
-        families = {} if pushed is None else batch([pushed], {seed: unit_vectors(x.shape, _ones(x))})
-        whole = _whole(pushed, families, x.shape, output.shape)
+        batches = {} if pushed is None else batch([pushed], {seed: unit_vectors(x.shape, _ones(x))})
+        whole = _whole(pushed, batches, x.shape, output.shape)
         order = (*range(x.ndim, x.ndim + output.ndim), *range(x.ndim))
         params = {"dims": order, "name": "PermuteBackward0"}
         results.append(None if whole is None else cast(make(OPS["permute"], (whole,), params), x.dtype))
@@ -98,11 +98,11 @@ def _ones(like: Node) -> Node:
     return make(OPS["_filled"], (), {"shape": like.shape, "value": 1, "dtype": like.dtype})
 
 
-def _whole(node: Node | None, families: dict[Node, Family], seed: Shape, own: Shape) -> Node | None:
+def _whole(node: Node | None, batches: dict[Node, Batched], seed: Shape, own: Shape) -> Node | None:
     """What a vector-Jacobian product became for all unit vectors; None where it does not depend on the vector."""
-    if node is None or node not in families:
+    if node is None or node not in batches:
         return None
-    return dense(families[node], seed)
+    return dense(batches[node], seed)
 
 
 def _cost(roots: Iterable[Node | None]) -> float:

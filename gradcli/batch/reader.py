@@ -22,7 +22,7 @@ _LINE = 64
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOCTTY", 0)
 
 
-class Reader:
+class ItemReader:
     """Reads the arrays of one input, item after item.
 
     What `read` gives is good until the next call: files with equal headers give the same array with other contents.

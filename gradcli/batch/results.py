@@ -18,8 +18,8 @@ from gradcli.engine.execute.time_limit import HOUR, check_duration
 from gradcli.engine.plan.planner import plan
 from gradcli.errors import GradcliError
 from gradcli.evaluation.request import Request, prepare, vector_for, vector_form
-from gradcli.evaluation.values import Form
-from gradcli.language.parse import Program
+from gradcli.evaluation.values import InputSpec
+from gradcli.language.parse import Script
 from gradcli.machine.limits import limited
 from gradcli.render.json import to_json
 from gradcli.storage import Edges, streaming
@@ -38,7 +38,7 @@ class Output(NamedTuple):
     nbytes: int
 
 
-class Prepared:
+class ItemPlan:
     """A job on inputs of certain forms: a plan, and what of an item's line of results is known beforehand.
 
     `outputs` become files, `streamed` of them while they are computed; `sums` are the gradients to add up, `value` the
@@ -47,8 +47,8 @@ class Prepared:
 
     __slots__ = ("outputs", "streamed", "sums", "value", "head", "note", "_program", "_places", "_leaves", "_function")
 
-    def __init__(self, job: Job, program: Program, arrays: dict[str, Any], vector: Any) -> None:
-        request = _request(job, program, arrays, vector_form(vector))
+    def __init__(self, job: Job, script: Script, arrays: dict[str, Any], vector: Any) -> None:
+        request = _request(job, script, arrays, vector_form(vector))
         self.note = request.note
         names = ["value", *(f"{name}.grad" for name in request.wanted)]
         written = _written(job, request)
@@ -111,13 +111,13 @@ class Prepared:
             return run(program, leaves, sinks=sinks, threads=threads, progress=progress)
 
 
-def _request(job: Job, program: Program, arrays: dict[str, Any], vector: bool | Form) -> Request:
+def _request(job: Job, script: Script, arrays: dict[str, Any], vector: bool | InputSpec) -> Request:
     """The graphs; no gradients are made that nobody wants."""
-    forms = [Form(name, tuple(array.shape), array.dtype, _is_packed(array)) for name, array in arrays.items()]
+    forms = [InputSpec(name, tuple(array.shape), array.dtype, _is_packed(array)) for name, array in arrays.items()]
     try:
-        return prepare(program, forms, job.wrt, vector)
+        return prepare(script, forms, job.wrt, vector)
     except GradcliError as error:
-        error.source = program.source if error.source is None else error.source
+        error.source = script.source if error.source is None else error.source
         raise
 
 

@@ -33,7 +33,7 @@ _STORE_SHARE = 0.05
 Progress = Callable[[int, int, int], None]
 
 
-class Summary(NamedTuple):
+class BatchSummary(NamedTuple):
     """What a batch came to: how many items there are, were done, were finished before, failed.
 
     `total` and `mean` are of the values, where gradients were accumulated and every value is a number; `sums` maps
@@ -102,7 +102,7 @@ class Batch:
                     raise error from None
         return None
 
-    def run(self, executor: Executor, stopped: threading.Event, progress: Progress | None = None) -> Summary:
+    def run(self, executor: Executor, stopped: threading.Event, progress: Progress | None = None) -> BatchSummary:
         """Do what is left to do; `progress` is told (items finished, items in all, bytes gone through).
 
         The first error of an item, or the last, ends the run unless errors are skipped; what is finished before it is
@@ -165,7 +165,7 @@ class _Run:
         self.pending = self.lines = self.done = self.failed = self.skipped = self.nbytes = 0
         self.error: GradcliError | None = None
 
-    def go(self) -> Summary:
+    def go(self) -> BatchSummary:
         """Open the folder, do the items, close it."""
         self.folder = Folder(self.batch.job.folder)
         try:
@@ -276,7 +276,7 @@ class _Run:
             finished = self.done + self.failed + self.skipped
             self.progress(finished, len(self.batch.items.stems), self.nbytes)
 
-    def _end(self) -> Summary:
+    def _end(self) -> BatchSummary:
         batch = self.batch
         count = len(batch.items.stems)
         left = self.done + self.failed + self.skipped < count
@@ -287,4 +287,4 @@ class _Run:
                 more = {"total": found[0], "mean": found[0] / found[1]}
             more["sums"] = write_sums(self.folder, self.sums)
         seconds = time.monotonic() - self.start
-        return Summary(count, self.done, self.skipped, self.failed, self.nbytes, seconds, self.error, left, **more)
+        return BatchSummary(count, self.done, self.skipped, self.failed, self.nbytes, seconds, self.error, left, **more)

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from gradcli.batch.job import Job, Outcome, Part, Task
-from gradcli.batch.reader import Reader
-from gradcli.batch.results import Prepared
+from gradcli.batch.reader import ItemReader
+from gradcli.batch.results import ItemPlan
 from gradcli.batch.writer import write_new
 from gradcli.errors import GradcliError, WorkError
 from gradcli.language.parse import parse
@@ -63,7 +63,7 @@ class Worker:
     """
 
     __slots__ = (
-        "job", "common", "threads", "limit", "_program", "_readers", "_arrays", "_plans", "_last", "_place", "_token",
+        "job", "common", "threads", "limit", "_script", "_readers", "_arrays", "_plans", "_last", "_place", "_token",
         "_base",
     )  # fmt: skip
 
@@ -73,11 +73,11 @@ class Worker:
         self.threads = threads
         self.limit = None if job.limit is None else job.limit // jobs
         self._base = base
-        self._program = parse(job.source)
-        self._readers = [(name, Reader()) for name in job.varying]
+        self._script = parse(job.source)
+        self._readers = [(name, ItemReader()) for name in job.varying]
         self._arrays: dict[str, Any] = {name: common.shared.get(name) for name in job.names}
-        self._plans: dict[Any, Prepared] = {}
-        self._last: Prepared | None = None
+        self._plans: dict[Any, ItemPlan] = {}
+        self._last: ItemPlan | None = None
         self._place = os.path.join(job.folder, UNFINISHED)
         self._token = f"{os.getpid():x}-{os.urandom(4).hex()}"
 
@@ -105,7 +105,7 @@ class Worker:
         try:
             return self._prepared().note
         except GradcliError as error:
-            error.source = self._program.source if error.source is None else error.source
+            error.source = self._script.source if error.source is None else error.source
             raise
 
     def _item(self, task: Task, sums: dict[str, Any]) -> Outcome:
@@ -141,7 +141,7 @@ class Worker:
         )
         return Outcome(task.number, line, files, nbytes)
 
-    def _read(self, reader: Reader, path: str) -> tuple[Any, int, int]:
+    def _read(self, reader: ItemReader, path: str) -> tuple[Any, int, int]:
         """The array of a file, found from the folder that its path is relative to."""
         if not self._base:
             return reader.read(path)
@@ -152,7 +152,7 @@ class Worker:
             raise
 
     def _results(
-        self, task: Task, prepared: Prepared, threads: int, limit: int | None
+        self, task: Task, prepared: ItemPlan, threads: int, limit: int | None
     ) -> tuple[list[Any], list[tuple[str, str, int]], tuple[tuple[str, str], ...]]:
         """The roots; the files as (result, name, size) and as (temporary name, name)."""
         names = [f"{task.stem}.{output.name}.npy" for output in prepared.outputs]
@@ -175,7 +175,7 @@ class Worker:
                     raise UnwritableError(f"cannot write {shown(path)}: {error.strerror or error}") from None
                 written.append((output.name, name, size))
         except GradcliError as error:
-            error.source = self._program.source if error.source is None else error.source
+            error.source = self._script.source if error.source is None else error.source
             for temporary, name in files:
                 path = os.path.join(place, temporary)
                 # What the user knows is where the result was to go.
@@ -192,7 +192,7 @@ class Worker:
                 path = shown(os.path.join(self.job.folder, name))
                 raise WorkError(f"cannot write {path}: the name is longer than {_LONGEST_NAME} bytes")
 
-    def _prepared(self) -> Prepared:
+    def _prepared(self) -> ItemPlan:
         """The plan for the arrays at hand, an earlier one where they are of the same kind."""
         arrays = self._arrays
         key = tuple([(arrays[n].shape, arrays[n].dtype, _kind(arrays[n])) for n in self.job.varying])
@@ -200,7 +200,7 @@ class Worker:
         if prepared is None:
             if self.job.seed is not None:
                 self._rewind()
-            prepared = Prepared(self.job, self._program, arrays, self.common.vector)
+            prepared = ItemPlan(self.job, self._script, arrays, self.common.vector)
             prepared.check(self.limit)
             if len(self._plans) >= _MOST_PLANS:
                 del self._plans[next(iter(self._plans))]

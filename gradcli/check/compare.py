@@ -15,10 +15,10 @@ from gradcli.engine.execute.run import execute, run
 from gradcli.engine.plan.planner import plan
 from gradcli.errors import GradcliError
 from gradcli.evaluation.request import prepare
-from gradcli.evaluation.values import Form, to_array
+from gradcli.evaluation.values import InputSpec, to_array
 from gradcli.graph.dtypes import DEFAULT_DTYPE, FLOAT64
 from gradcli.graph.node import Node, constant, toposort
-from gradcli.language.parse import Program, parse
+from gradcli.language.parse import Script, parse
 
 # Inputs of up to so many elements are checked entry by entry.
 _ENTRIES = 256
@@ -67,7 +67,7 @@ class Report(NamedTuple):
 
 
 def check(
-    expression: str | Program, inputs: Mapping[str, Any], wrt: Iterable[str] | None = None, order: int = 1,
+    expression: str | Script, inputs: Mapping[str, Any], wrt: Iterable[str] | None = None, order: int = 1,
     atol: float = 1e-7, rtol: float = 1e-5,
 ) -> Report:  # fmt: skip
     """Compare every gradient of an expression with central differences, in float64.
@@ -75,15 +75,15 @@ def check(
     A value that is no scalar is weighted at random and added up. `order=2` compares the gradient's gradient. Raises
     GradcliError.
     """
-    program = parse(expression) if isinstance(expression, str) else expression
+    script = parse(expression) if isinstance(expression, str) else expression
     token = DEFAULT_DTYPE.set(FLOAT64)
     try:
         arrays = {name: _wide(to_array(value)) for name, value in inputs.items()}
         # Differences of what is not finite are no reason for a warning: their verdict says so.
         with np.errstate(all="ignore"):
-            return _check(program, arrays, wrt, order, atol, rtol)
+            return _check(script, arrays, wrt, order, atol, rtol)
     except GradcliError as error:
-        error.source = program.source if error.source is None else error.source
+        error.source = script.source if error.source is None else error.source
         raise
     finally:
         DEFAULT_DTYPE.reset(token)
@@ -94,10 +94,10 @@ def _wide(array: np.ndarray) -> np.ndarray:
 
 
 def _check(
-    program: Program, arrays: dict[str, np.ndarray], wrt: Iterable[str] | None, order: int, atol: float, rtol: float
+    script: Script, arrays: dict[str, np.ndarray], wrt: Iterable[str] | None, order: int, atol: float, rtol: float
 ) -> Report:
-    forms = [Form(name, array.shape, array.dtype) for name, array in arrays.items()]
-    request = prepare(program, forms, wrt, gradients_needed=False)
+    forms = [InputSpec(name, array.shape, array.dtype) for name, array in arrays.items()]
+    request = prepare(script, forms, wrt, gradients_needed=False)
     largest = max(arrays.values(), key=lambda array: array.size, default=None)
     if largest is not None:
         check_free(largest.size * _HELD, f"checking an input of {largest.size:,} elements")

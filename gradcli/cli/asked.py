@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gradcli.cli.derivative_options import Derivatives
-from gradcli.cli.inputs import STANDARD_INPUT, Value, load_all, parse_inputs
+from gradcli.cli.inputs import STANDARD_INPUT, InputValue, load_all, parse_inputs
 from gradcli.cli.options import _WORDS
 from gradcli.errors import GradcliError, WorkError
 from gradcli.language.parse import parse
@@ -18,7 +18,7 @@ from gradcli.language.parse import parse
 if TYPE_CHECKING:
     from gradcli.evaluation.request import Request
     from gradcli.graph.node import Node
-    from gradcli.language.parse import Program
+    from gradcli.language.parse import Script
 
 
 # A file larger than this is no expression, but data or /dev/zero.
@@ -29,22 +29,22 @@ _LONGEST_SHOWN = 60
 class Asked:
     """The words of a command line: the expression, its inputs, what to differentiate."""
 
-    __slots__ = ("program", "values", "vector", "wanted", "dtype", "seed", "derivatives")
+    __slots__ = ("script", "values", "vector", "wanted", "dtype", "seed", "derivatives")
 
     def __init__(
         self, items: tuple[str, ...], source: str | None, wrt: str | None, no_grad: bool, grad_output: str | None,
         dtype: str | None, seed: int | None, derivatives: Derivatives | None = None,
     ) -> None:  # fmt: skip
         words = list(items)
-        program = expression_of(words, None) if source is None else None
+        script = expression_of(words, None) if source is None else None
         self.values = parse_inputs(words)
-        self.vector = Value("--grad-output", grad_output) if grad_output is not None else None
+        self.vector = InputValue("--grad-output", grad_output) if grad_output is not None else None
         self.derivatives = derivatives
         vectors = derivatives.vectors if derivatives is not None else []
         paths = [source, *(v.path for v in (*self.values, *vectors)), self.vector.path if self.vector else None]
         if paths.count(STANDARD_INPUT) > 1:
             raise GradcliError("only one thing can be read from standard input")
-        self.program: Program = expression_of(words, source) if program is None else program
+        self.script: Script = expression_of(words, source) if script is None else script
         self.wanted = wanted_names(wrt, no_grad, grad_output)
         self.dtype = dtype
         self.seed = seed
@@ -61,7 +61,7 @@ class Asked:
     def _requested(self, load: Callable[[Any], list[Any]]) -> tuple[Request, dict[str, Any], Any]:
         """The request, its inputs as `load` gives them, and the vector."""
         from gradcli.evaluation.request import prepare, vector_for, vector_form
-        from gradcli.evaluation.values import Form
+        from gradcli.evaluation.values import InputSpec
 
         self._settle()
         # Vectors in float64: the value decides later what they are rounded to.
@@ -70,14 +70,14 @@ class Asked:
         inputs = {value.name: array for value, array in zip(self.values, loaded, strict=False)}
         vectors = loaded[len(inputs) :]
         given = vectors.pop(0) if self.vector is not None else None
-        forms = [Form(name, array.shape, array.dtype, _is_packed(array)) for name, array in inputs.items()]
+        forms = [InputSpec(name, array.shape, array.dtype, _is_packed(array)) for name, array in inputs.items()]
         try:
-            request = prepare(self.program, forms, self.wanted, vector_form(given), not self.derivatives)
+            request = prepare(self.script, forms, self.wanted, vector_form(given), not self.derivatives)
             if self.derivatives is not None:
                 self.derivatives.add_to(request, vectors)
             return request, inputs, None if given is None else vector_for(request, given)
         except GradcliError as error:
-            error.source = self.program.source if error.source is None else error.source
+            error.source = self.script.source if error.source is None else error.source
             raise
 
     def arrays(self) -> dict[str, Any]:
@@ -99,7 +99,7 @@ class Asked:
             set_default_dtype(self.dtype)
 
 
-def expression_of(words: list[str], source: str | None) -> Program:
+def expression_of(words: list[str], source: str | None) -> Script:
     """The expression of a command: from the file `source`, or else the first of `words`, which is taken off them."""
     if source is None and not words:
         hint = _negated_name()

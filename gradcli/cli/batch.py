@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gradcli.cli.asked import expression_of, wanted_names
-from gradcli.cli.inputs import STANDARD_INPUT, Value, split_inputs
+from gradcli.cli.inputs import STANDARD_INPUT, InputValue, split_inputs
 from gradcli.cli.options import DTYPES, ExpressionCommand, Size, patience
 from gradcli.errors import GradcliError, WorkError, escaped
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gradcli.batch.items import Pattern
     from gradcli.batch.job import Job, Saved
     from gradcli.batch.local_executor import Executor
-    from gradcli.batch.runner import Batch, Summary
+    from gradcli.batch.runner import Batch, BatchSummary
 
 _DRAWS = re.compile(r"\brandn?\s*\(")
 
@@ -109,7 +109,7 @@ def batch_command(
     names = tuple(name for name, _ in split_inputs(words))
     saved = Saved.parse(save.strip(), names)
     wanted = _differentiated(wrt, no_grad, grad_output, saved, accumulate, list(shared))
-    vector = _shared(Value("--grad-output", grad_output)) if grad_output is not None else None
+    vector = _shared(InputValue("--grad-output", grad_output)) if grad_output is not None else None
     _refuse_unseeded(text, [*shared.values(), *([vector] if vector else [])], seed)
     job = Job(
         text, names, tuple(patterns), shared, folder, wanted, vector, dtype, seed, saved, accumulate, memory_limit,
@@ -143,7 +143,7 @@ def _inputs(words: list[str]) -> tuple[dict[str, Pattern], dict[str, Any]]:
             patterns[name] = pattern
         else:
             try:
-                shared[name] = _shared(Value(name, value))
+                shared[name] = _shared(InputValue(name, value))
             except GradcliError as error:
                 if "*" in value and "/" in value:
                     error.hint = f"a pattern that does not end in .npy begins with @, as in {name}='@{value}'"
@@ -154,7 +154,7 @@ def _inputs(words: list[str]) -> tuple[dict[str, Pattern], dict[str, Any]]:
     return patterns, shared
 
 
-def _shared(value: Value) -> Any:
+def _shared(value: InputValue) -> Any:
     from gradcli.batch.job import Shared
 
     if value.path == STANDARD_INPUT:
@@ -264,7 +264,7 @@ def _list(batch: Batch, as_json: bool) -> None:
     _print(f"{left} of {count} items would be done, {kept.total()} are finished")
 
 
-def _summary_json(summary: Summary, job: Job) -> str:
+def _summary_json(summary: BatchSummary, job: Job) -> str:
     from gradcli.render.json import to_json
 
     return to_json(
@@ -277,7 +277,7 @@ def _summary_json(summary: Summary, job: Job) -> str:
     )  # fmt: skip
 
 
-def _summary_lines(summary: Summary, job: Job) -> list[str]:
+def _summary_lines(summary: BatchSummary, job: Job) -> list[str]:
     counts = [f"{summary.done} done"]
     counts += [f"{summary.skipped} finished before"] if summary.skipped else []
     counts += [f"{summary.failed} failed"] if summary.failed else []

@@ -56,7 +56,7 @@ def check_command(
     report = copy_context().run(_check, asked, order, atol, rtol, patient)
     from gradcli.check.report import check_json, check_text
 
-    write_text((check_json if as_json else check_text)(report, asked.program.source))
+    write_text((check_json if as_json else check_text)(report, asked.script.source))
     if not report.ok:
         sys.stdout.flush()
         raise click.exceptions.Exit(1)
@@ -68,7 +68,7 @@ def _check(asked: Asked, order: int, atol: float, rtol: float, patient: bool) ->
 
     TIME_LIMIT.set(None if patient else HOUR)
     try:
-        return check(asked.program, asked.arrays(), asked.wanted, order, atol, rtol)
+        return check(asked.script, asked.arrays(), asked.wanted, order, atol, rtol)
     except GradcliError as error:
-        error.source = asked.program.source if error.source is None else error.source
+        error.source = asked.script.source if error.source is None else error.source
         raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gradcli.cli.inputs import Value, parse_inputs
+from gradcli.cli.inputs import InputValue, parse_inputs
 from gradcli.errors import GradcliError
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Derivatives:
         return bool(self.jacobian or self.hessian or self.jvp or self.hvp)
 
     @property
-    def vectors(self) -> list[Value]:
+    def vectors(self) -> list[InputValue]:
         """The vectors of all products."""
         return [*self.jvp, *self.hvp]
 
@@ -56,7 +56,7 @@ class Derivatives:
         derive(request, self.jacobian, self.hessian, dict(given[:count]), dict(given[count:]))
 
 
-def _vectors(options: tuple[str, ...], name: str) -> list[Value]:
+def _vectors(options: tuple[str, ...], name: str) -> list[InputValue]:
     try:
         return parse_inputs(list(options))
     except GradcliError as error:

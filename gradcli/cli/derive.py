@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from gradcli.formula.derivation import Derived
     from gradcli.formula.lengths import Given, Wanted
-    from gradcli.language.parse import Program
+    from gradcli.language.parse import Script
 
 HELP = """Derive EXPR and print its gradient as a formula.
 
@@ -63,12 +63,12 @@ def derive_command(
     source: str | None, quiet: bool,
 ) -> None:  # fmt: skip
     words = list(items)
-    program = expression_of(words, source)
+    script = expression_of(words, source)
     try:
-        text, notes = _derive(program, words, wrt, order, jacobian, vector, form)
+        text, notes = _derive(script, words, wrt, order, jacobian, vector, form)
     except GradcliError as error:
         if error.source is None:
-            error.source = program.source
+            error.source = script.source
         raise
     for remark in () if quiet else notes:
         note(remark)
@@ -76,38 +76,38 @@ def derive_command(
 
 
 def _derive(
-    program: Program, words: list[str], wrt: str | None, order: int, jacobian: bool, vector: str | None, form: str,
+    script: Script, words: list[str], wrt: str | None, order: int, jacobian: bool, vector: str | None, form: str,
 ) -> tuple[str, list[str]]:  # fmt: skip
     """The formula as text in the wanted format, and remarks for the reader."""
     from gradcli.formula.derivation import derive
     from gradcli.formula.guess import completed
-    from gradcli.formula.lengths import Wanted, free_names
+    from gradcli.formula.lengths import Wanted, names_read
 
     if vector is not None:
         _check_vector(vector)
         if jacobian and order == 1:
             raise GradcliError("--jacobian and --grad-output contradict each other")
     given = _givens(words)
-    names = free_names(program, [one.name for one in given])
+    names = names_read(script, [one.name for one in given])
     unused = [one.name for one in given if one.name not in names]
     if unused:
-        raise unused_input(unused[0], program)
+        raise unused_input(unused[0], script)
     scalar = vector is None and not (jacobian and order == 1)
-    givens, remark = completed(program, given, names, scalar)
+    givens, remark = completed(script, given, names, scalar)
     wanted = Wanted(_differentiated(givens, wrt), order, jacobian, vector)
-    derived = derive(program, givens, wanted)
+    derived = derive(script, givens, wanted)
     notes = [*([remark] if remark else []), *derived.notes]
-    return _formatted(form, program, derived, wanted), notes
+    return _formatted(form, script, derived, wanted), notes
 
 
-def _formatted(form: str, program: Program, derived: Derived, wanted: Wanted) -> str:
+def _formatted(form: str, script: Script, derived: Derived, wanted: Wanted) -> str:
     from gradcli.formula.formats import as_json, formatted
 
     if form == "json":
         from gradcli.render.json import to_json
 
-        return to_json(as_json(program, derived, wanted))
-    return formatted(form, program, derived, wanted)
+        return to_json(as_json(script, derived, wanted))
+    return formatted(form, script, derived, wanted)
 
 
 def _check_vector(vector: str) -> None:

@@ -155,7 +155,7 @@ def _evaluate(
             ):
                 computed = run(program, leaves, sinks=sinks, progress=progress, runner=runner)
         except GradcliError as error:
-            error.source = asked.program.source if error.source is None else error.source
+            error.source = asked.script.source if error.source is None else error.source
             raise
         opened.write(dict(zip(names, computed, strict=True)))
     return answer(request, inputs, computed, shared=False)

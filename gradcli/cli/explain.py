@@ -64,7 +64,7 @@ def _explain(asked: Asked, as_json: bool, threads: int | None) -> str:
     try:
         program = plan(request.roots, files=files)
     except GradcliError as error:
-        error.source = asked.program.source if error.source is None else error.source
+        error.source = asked.script.source if error.source is None else error.source
         raise
     roots = ["value", *(f"{name}.grad" for name in request.wanted)]
     return to_json(plan_json(program, roots, count)) if as_json else plan_text(program, roots, count)

@@ -13,7 +13,7 @@ STANDARD_INPUT = "-"
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
 
-class Value:
+class InputValue:
     """The value of an input: a file (`path`) or an expression without free names (`text`)."""
 
     __slots__ = ("name", "path", "text")
@@ -60,7 +60,7 @@ class Value:
             raise _in_value(error, self.name) from None
 
 
-def load_all(values: list[tuple[Value, str | None]]) -> list[Any]:
+def load_all(values: list[tuple[InputValue, str | None]]) -> list[Any]:
     """What several values stand for, each with the dtype that its literals take. They share the memory that may be
     used: what does not fit any more beside those before stays in its file."""
     from gradcli.machine.limits import MEMORY_LIMIT, limited
@@ -94,9 +94,9 @@ def _file_of(value: str) -> str | None:
     return None
 
 
-def parse_inputs(items: list[str]) -> list[Value]:
+def parse_inputs(items: list[str]) -> list[InputValue]:
     """The inputs of a command line, each name once."""
-    return [Value(name, value) for name, value in split_inputs(items)]
+    return [InputValue(name, value) for name, value in split_inputs(items)]
 
 
 def split_inputs(items: list[str]) -> list[tuple[str, str]]:

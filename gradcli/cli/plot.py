@@ -67,7 +67,7 @@ def plot_command(
         from gradcli.plotting.figure import figure, title_of
         from gradcli.storage.document import save_document
 
-        picture = figure(found, title_of(asked.program.source), form)
+        picture = figure(found, title_of(asked.script.source), form)
         with stopping_cleanly():
             save_document(output or "-", picture, text=form == "svg")
     else:
@@ -103,7 +103,7 @@ def _curves(asked: Asked, wrt: str | None, derivatives: int) -> Curves:
     inputs: dict[str, Any] = {value.name: value.load(asked.dtype) for value in asked.values}
     # Points of a large file are read: whoever plots them wants to see them all.
     arrays = {name: array if isinstance(array, np.ndarray) else array.load() for name, array in inputs.items()}
-    return curves(asked.program, arrays, wrt, derivatives)
+    return curves(asked.script, arrays, wrt, derivatives)
 
 
 def _json(found: Curves) -> str:

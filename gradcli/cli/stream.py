@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gradcli.cli.asked import Asked
-from gradcli.cli.inputs import STANDARD_INPUT, Value
+from gradcli.cli.inputs import STANDARD_INPUT, InputValue
 from gradcli.cli.options import DTYPES, ExpressionCommand, Size, patience
 from gradcli.cli.printing import note
 from gradcli.errors import GradcliError, WorkError, did_you_mean
 
 if TYPE_CHECKING:
-    from gradcli.stream.loop import Summary
+    from gradcli.stream.loop import StreamSummary
 
 HELP = """Evaluate EXPR and differentiate it for each record that comes in.
 
@@ -134,14 +134,14 @@ def _stream(
     asked: Asked, paths: list[str], names: list[str] | None, form: str | None, targets: list[str] | None,
     arrays: bool, strict: bool, threads: int | None, limit: int | None, patient: bool,
     quiet: bool,
-) -> Summary:  # fmt: skip
+) -> StreamSummary:  # fmt: skip
     """Load what all records share, and go through the records."""
     from gradcli.engine.execute.threads import get_num_threads, set_num_threads
     from gradcli.engine.execute.time_limit import HOUR, TIME_LIMIT
     from gradcli.machine.limits import MEMORY_LIMIT
     from gradcli.stream.loop import run_stream
-    from gradcli.stream.outlet import Sink
-    from gradcli.stream.plan_cache import Job, results_of
+    from gradcli.stream.outlet import Outlet
+    from gradcli.stream.plan_cache import RecordJob, results_of
     from gradcli.stream.record_inputs import check_wanted, choose_names
     from gradcli.stream.records import Inputs, standard_input
     from gradcli.tensors.functions import manual_seed, set_default_dtype
@@ -154,12 +154,12 @@ def _stream(
     if asked.dtype is not None and asked.dtype.startswith("float"):
         set_default_dtype(asked.dtype)
     shared = [value.name for value in asked.values]
-    chosen = choose_names(asked.program, shared, names)
+    chosen = choose_names(asked.script, shared, names)
     check_wanted(asked.wanted or (), [*chosen, *shared])
     # In float64: the value decides later what it is rounded to.
     vector = None if asked.vector is None else _loaded(asked.vector, "float64")
     given = {value.name: _loaded(value, asked.dtype) for value in asked.values}
-    job = Job(asked.program, given, asked.wanted, vector, (targets or []) if arrays else None)
+    job = RecordJob(asked.script, given, asked.wanted, vector, (targets or []) if arrays else None)
     for target in targets or ():
         known = results_of(job, chosen)
         if target not in known:
@@ -168,12 +168,12 @@ def _stream(
     if STANDARD_INPUT in paths:
         standard_input(form)
     _collect_garbage()
-    sink = Sink(_standard_output(arrays))
+    sink = Outlet(_standard_output(arrays))
     # Without a place for a report, the order of what goes out would be lost at the first failure.
     return run_stream(job, Inputs(paths, chosen, form, asked.dtype), sink, strict or arrays, _note(quiet))
 
 
-def _loaded(value: Value, dtype: str | None) -> Any:
+def _loaded(value: InputValue, dtype: str | None) -> Any:
     """A shared input in memory: it is needed again and again."""
     if value.path is None:
         return value.load(dtype)
@@ -204,10 +204,10 @@ def _note(quiet: bool) -> Any:
     return (lambda text: None) if quiet else note
 
 
-def _fail(asked: Asked, summary: Summary) -> None:
+def _fail(asked: Asked, summary: StreamSummary) -> None:
     """Say how many records failed, and why the first did."""
     error, place = summary.first, summary.place
     assert error is not None and place is not None
     counted = f"{summary.failed} of {summary.records} record{'s' if summary.records != 1 else ''} failed"
     told = f"{counted}; the first, {place.told(error)}"
-    raise WorkError(told, source=error.source or asked.program.source, span=error.span, hint=error.hint)
+    raise WorkError(told, source=error.source or asked.script.source, span=error.span, hint=error.hint)

@@ -11,7 +11,7 @@ from gradcli.cluster.fingerprint import fingerprint, versions
 from gradcli.cluster.futures import answer_of, cancel, finished
 from gradcli.cluster.scheduler import Cluster
 from gradcli.cluster.transfer import piece_of
-from gradcli.cluster.worker import Done, Failed, Part, Results, Work, compute, hold
+from gradcli.cluster.worker import Done, Failed, PassPart, Results, Work, compute, hold
 from gradcli.engine.execute.run import threaded
 from gradcli.engine.execute.run_pass import finish_sums, group_count, group_rows, wanted_blocks
 from gradcli.engine.execute.threads import get_num_threads
@@ -147,7 +147,7 @@ class _Dealt:
         size = max(1, count // parts)
         return (range(start, min(count, start + size)) for start in range(0, count, size))
 
-    def part(self, groups: range) -> Part:
+    def part(self, groups: range) -> PassPart:
         """What a worker is told of a part; it holds the slices of all arrays that only the client has."""
         begin, end = group_rows(self.one, groups)
         small = [number for number in self._shared() if self.values[number].nbytes <= _INLINE]
@@ -155,7 +155,7 @@ class _Dealt:
         for cut in self.one.cuts:
             if cut.value not in self.found and begin < end:
                 pieces[cut.value] = piece_of(self.values[cut.value], cut.axis, begin, end)
-        return Part(self.number, groups.start, groups.stop, pieces, self.results)
+        return PassPart(self.number, groups.start, groups.stop, pieces, self.results)
 
     def take(self, groups: range, done: Done) -> None:
         """Take what a worker has sent: partial results, and pieces of results that it could not write itself."""

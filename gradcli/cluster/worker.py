@@ -21,7 +21,7 @@ from gradcli.graph.node import INPUT
 from gradcli.machine.blas import always_one_thread
 from gradcli.machine.limits import limited
 from gradcli.storage.file_array import FileArray, Origin
-from gradcli.storage.file_sink import Helper, Place
+from gradcli.storage.file_sink import Helper, SharedFile
 from gradcli.storage.opening import open_array
 
 # Plans that a worker keeps, with the files they read.
@@ -50,11 +50,11 @@ class Results(NamedTuple):
     `rows` are the only ones of which anything is wanted; None for all.
     """
 
-    places: tuple[Place, ...] = ()
+    places: tuple[SharedFile, ...] = ()
     rows: tuple[int, ...] | None = None
 
 
-class Part(NamedTuple):
+class PassPart(NamedTuple):
     """Some groups of pass number `number`; `pieces` are arrays by their numbers in the program, or parts of them."""
 
     number: int
@@ -94,7 +94,7 @@ def facts() -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
     return versions(), processor()
 
 
-def compute(work: Work, part: Part, numbers: tuple[int, ...], *held: Piece) -> Done | Failed:
+def compute(work: Work, part: PassPart, numbers: tuple[int, ...], *held: Piece) -> Done | Failed:
     """Do one part; `numbers` says which arrays `held` are."""
     try:
         # A context of its own: the default dtype is set in it.
@@ -105,7 +105,7 @@ def compute(work: Work, part: Part, numbers: tuple[int, ...], *held: Piece) -> D
         return Failed("a worker has not enough memory for its part", "use fewer threads on each worker", None, True)
 
 
-def _compute(work: Work, part: Part, held: dict[int, Piece]) -> Done:
+def _compute(work: Work, part: PassPart, held: dict[int, Piece]) -> Done:
     always_one_thread()
     prepared = _prepared(work)
     one = prepared.passes[part.number]

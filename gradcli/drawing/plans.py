@@ -5,7 +5,7 @@ from __future__ import annotations
 from gradcli.drawing.describe import details, is_inlined, name_of, ports
 from gradcli.drawing.drawing import Drawing, Edge, Vertex, short_form
 from gradcli.drawing.graphs import add_output
-from gradcli.engine.plan.program import Cut, Pass, Program, Step, Sum, Whole
+from gradcli.engine.plan.program import Cut, Pass, Program, Step, Sum, WholeStep
 from gradcli.engine.plan_report import cut_bytes, kernel_name, write_bytes
 from gradcli.graph.node import CONSTANT, INPUT, Node
 from gradcli.machine.limits import show_bytes
@@ -45,7 +45,7 @@ class _Sketch:
             name = f"{value.reshape(()).item():.6g}" if value is not None and value.size == 1 else "constant"
         self.arrays[number] = self._add(Vertex(kind, name, (form,), shape=leaf.shape, dtype=str(leaf.dtype)))
 
-    def whole(self, step: Whole) -> None:
+    def whole(self, step: WholeStep) -> None:
         lines = (*details(step.node), kernel_name(step.node))
         vertex = self._step(step.node, lines, None)
         for operand, number in enumerate(step.inputs):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from gradcli.engine.plan.program import Cut, Pass, Program, Step, Sum, Whole
+from gradcli.engine.plan.program import Cut, Pass, Program, Step, Sum, WholeStep
 from gradcli.graph.node import CONSTANT, INPUT, Node
 from gradcli.machine.limits import show_bytes
 
@@ -109,7 +109,7 @@ def _result(named: Labels, one: Pass, step: Step) -> str:
     return f"{named.of(step.target)}[i:j]" if step.target >= 0 else f"b{step.out}"
 
 
-def _whole_line(named: Labels, step: Whole) -> str:
+def _whole_line(named: Labels, step: WholeStep) -> str:
     inputs = ", ".join(named.of(number) for number in step.inputs)
     shape = "x".join(map(str, step.node.shape)) or "0-dim"
     return f"whole: {named.of(step.out)} = {step.node.op.name}({inputs})  ({step.node.dtype} {shape})"

@@ -12,10 +12,10 @@ from gradcli.engine.execute.run import Progress, run
 from gradcli.errors import GradcliError
 from gradcli.evaluation.request import Request, prepare, vector_for
 from gradcli.evaluation.result import Result, answer
-from gradcli.evaluation.values import Form, to_array
+from gradcli.evaluation.values import InputSpec, to_array
 from gradcli.graph.arguments import as_function, kind_of
 from gradcli.graph.dtypes import DEFAULT_DTYPE
-from gradcli.language.parse import Program, parse
+from gradcli.language.parse import Script, parse
 
 # Longer expressions are planned anew each time: keeping them would cost more memory than it saves time.
 _LONGEST_KEPT = 20_000
@@ -23,7 +23,7 @@ _MOST_KEPT = 128
 
 
 def evaluate(
-    expression: str | Program, inputs: Mapping[str, Any] | None = None, wrt: Iterable[str] | str | None = None,
+    expression: str | Script, inputs: Mapping[str, Any] | None = None, wrt: Iterable[str] | str | None = None,
     grad_output: Any = None, *, progress: Progress | None = None,
 ) -> Result:  # fmt: skip
     """The value of an expression and the gradients of its inputs, computed together.
@@ -43,22 +43,22 @@ def evaluate(
     tensor([[30., 30.],
             [30., 30.]])
     """
-    if not isinstance(expression, str | Program):
+    if not isinstance(expression, str | Script):
         raise GradcliError(f"the expression must be a string, got {kind_of(expression)}")
     arrays = {name: to_array(value) for name, value in _named(inputs).items()}
     source = expression if isinstance(expression, str) else expression.source
     wanted = wrt if wrt is None or isinstance(wrt, str) else _names(wrt)
     if progress is not None:
         as_function(progress)
-    forms = tuple([Form(name, array.shape, array.dtype, array.flags.c_contiguous) for name, array in arrays.items()])
+    forms = tuple([InputSpec(name, a.shape, a.dtype, a.flags.c_contiguous) for name, a in arrays.items()])
     # Random numbers are drawn anew each time.
     kept = isinstance(expression, str) and len(source) <= _LONGEST_KEPT and "rand" not in source
     try:
         if kept:
             request = _kept_request(source, forms, wanted, grad_output is not None, DEFAULT_DTYPE.get())
         else:
-            program = parse(expression) if isinstance(expression, str) else expression
-            request = prepare(program, forms, wanted, grad_output is not None, spare=True)
+            script = parse(expression) if isinstance(expression, str) else expression
+            request = prepare(script, forms, wanted, grad_output is not None, spare=True)
         vector = None if request.vector is None else vector_for(request, grad_output)
         computed = run(request.plan, request.arrays_for(request.plan, arrays, vector), progress=progress)
     except GradcliError as error:
@@ -91,6 +91,6 @@ def _names(wrt: Any) -> tuple[str, ...]:
 
 @lru_cache(maxsize=_MOST_KEPT)
 def _kept_request(
-    source: str, forms: tuple[Form, ...], wrt: str | tuple[str, ...] | None, explicit: bool, default: np.dtype
+    source: str, forms: tuple[InputSpec, ...], wrt: str | tuple[str, ...] | None, explicit: bool, default: np.dtype
 ) -> Request:
     return prepare(parse(source), forms, wrt, explicit, spare=True)

@@ -1,4 +1,4 @@
-"""From source text to graphs: names resolved, the program's steps carried out on nodes, places kept for errors."""
+"""From source text to graphs: names resolved, the script's steps carried out on nodes, places kept for errors."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from gradcli.graph.dtypes import BOOL, DEFAULT_DTYPE, DTYPES, FLOAT64
 from gradcli.graph.infer import cast
 from gradcli.graph.node import INPUT, OPS, Node, Number, Op, constant, fitted
 from gradcli.language.constants import CONSTANTS
-from gradcli.language.parse import Instr, Program, Statement
+from gradcli.language.parse import Instr, Script, Statement
 
 _BINARY = {
     "+": "add", "-": "sub", "*": "mul", "/": "div", "//": "floor_divide", "%": "remainder", "**": "pow",
@@ -68,8 +68,8 @@ class _Frame:
         self.place = place
 
 
-class Evaluator:
-    """Carries a program out on a stack of values; nothing recurses, so no nesting is too deep."""
+class Interpreter:
+    """Carries a script out on a stack of values; nothing recurses, so no nesting is too deep."""
 
     def __init__(self, source: str, inputs: Mapping[str, Node]) -> None:
         self.source = source
@@ -83,12 +83,12 @@ class Evaluator:
         # The place of each value on the stack, from its first character to its last.
         self._places: list[Span] = []
 
-    def run(self, program: Program, dtype: np.dtype | None = None) -> Node:
+    def run(self, script: Script, dtype: np.dtype | None = None) -> Node:
         """The node of the last statement's value, in `dtype` if one is given."""
-        check_expansion(program.statements)
-        for statement in program.statements:
+        check_expansion(script.statements)
+        for statement in script.statements:
             value = self.carry_out(statement)
-        return self.final(value, program.statements[-1].span, dtype)
+        return self.final(value, script.statements[-1].span, dtype)
 
     def carry_out(self, statement: Statement) -> Any:
         """Carry one statement out, and give its value: None for a definition."""

@@ -8,26 +8,26 @@ from gradcli.evaluation.interpret import unknown_function
 from gradcli.graph.dtypes import DTYPES
 from gradcli.graph.node import OPS
 from gradcli.language.constants import CONSTANTS
-from gradcli.language.parse import Instr, Program, Statement
+from gradcli.language.parse import Instr, Script, Statement
 
 _KNOWN = frozenset({"None", "True", "False", *CONSTANTS, *DTYPES})
 
 
-def free_names(program: Program, given: Sequence[str] = ()) -> list[str]:
-    """The inputs of a program in the order of their appearance; a constant such as `e` is one only where it is given.
+def free_names(script: Script, given: Sequence[str] = ()) -> list[str]:
+    """The inputs of a script in the order of their appearance; a constant such as `e` is one only where it is given.
 
     GradcliError where a function is called that does not exist.
     """
     known = _KNOWN - set(given)
     functions: dict[str, list[Statement]] = {}
-    for statement in program.statements:
+    for statement in script.statements:
         if statement.kind == "define":
             functions.setdefault(statement.name, []).append(statement)
-    assigned = {name for statement in program.statements for name in statement.names}
+    assigned = {name for statement in script.statements for name in statement.names}
     found: dict[str, None] = {}
     bound: set[str] = set()
     entered: set[str] = set()
-    for statement in program.statements:
+    for statement in script.statements:
         if statement.kind == "define":
             continue
         # What a function reads beside its parameters is looked up when it is called.
@@ -44,7 +44,7 @@ def free_names(program: Program, given: Sequence[str] = ()) -> list[str]:
                         waiting += [(body.code, assigned | set(body.params)) for body in functions[name]]
                     elif name not in functions and (name not in OPS or not OPS[name].public):
                         error = unknown_function(name, step.start, [*found, *assigned, *given], list(functions))
-                        error.source = program.source
+                        error.source = script.source
                         raise error
         bound.update(statement.names)
     return list(found)

@@ -9,14 +9,14 @@ import numpy as np
 
 from gradcli.autodiff.vjp import vjp
 from gradcli.engine.plan.planner import plan
-from gradcli.engine.plan.program import Program as Plan
+from gradcli.engine.plan.program import Program
 from gradcli.errors import GradcliError, did_you_mean, quoted
-from gradcli.evaluation.interpret import Evaluator
-from gradcli.evaluation.values import Form, to_array
+from gradcli.evaluation.interpret import Interpreter
+from gradcli.evaluation.values import InputSpec, to_array
 from gradcli.graph.dtypes import DEFAULT_DTYPE
 from gradcli.graph.infer import cast
 from gradcli.graph.node import INPUT, Node, constant
-from gradcli.language.parse import Program, parse
+from gradcli.language.parse import Script, parse
 from gradcli.language.unused import unused_input
 
 #: What the vector of the vector-Jacobian product is called.
@@ -37,11 +37,11 @@ class Recipe(NamedTuple):
     def prepare(self) -> Request:
         """The request, in a context whose default dtype this sets."""
         DEFAULT_DTYPE.set(np.dtype(self.default))
-        forms = [Form(name, shape, np.dtype(dtype), packed) for name, shape, dtype, packed in self.forms]
-        vector: bool | Form = self.vector is True
+        forms = [InputSpec(name, shape, np.dtype(dtype), packed) for name, shape, dtype, packed in self.forms]
+        vector: bool | InputSpec = self.vector is True
         if not isinstance(self.vector, bool):
             name, shape, dtype, packed = self.vector
-            vector = Form(name, shape, np.dtype(dtype), packed)
+            vector = InputSpec(name, shape, np.dtype(dtype), packed)
         return prepare(parse(self.source), forms, self.wrt, vector)
 
 
@@ -69,7 +69,7 @@ class Request:
         self.note = note
         self.derivatives: list[str] = []
         self.given: dict[Node, Any] = {}
-        self._plan: Plan | None = None
+        self._plan: Program | None = None
 
     @property
     def targets(self) -> list[str]:
@@ -77,7 +77,7 @@ class Request:
         return ["value", *(f"{name}.grad" for name in self.wanted), *self.derivatives]
 
     @property
-    def plan(self) -> Plan:
+    def plan(self) -> Program:
         """The plan for inputs and results in memory, made once."""
         if self._plan is None:
             self._plan = plan(self.roots)
@@ -110,7 +110,7 @@ class Request:
         """The leaves whose data is read block by block."""
         return frozenset(leaf for leaf, data in self._data(inputs, vector).items() if getattr(data, "streams", False))
 
-    def arrays_for(self, program: Plan, inputs: Mapping[str, Any], vector: Any) -> list[Any]:
+    def arrays_for(self, program: Program, inputs: Mapping[str, Any], vector: Any) -> list[Any]:
         """The data of a program's leaves."""
         by_node = self._data(inputs, vector)
         found = []
@@ -121,8 +121,8 @@ class Request:
 
 
 def prepare(
-    program: Program, forms: Sequence[Form], wrt: str | Iterable[str] | None = None, vector: bool | Form = False,
-    gradients_needed: bool = True, spare: bool = False,
+    script: Script, forms: Sequence[InputSpec], wrt: str | Iterable[str] | None = None,
+    vector: bool | InputSpec = False, gradients_needed: bool = True, spare: bool = False,
 ) -> Request:  # fmt: skip
     """Build the value of an expression and its gradients as graphs; `vector` says that a grad-output will be given,
     in the shape and dtype of the value unless it is a form.
@@ -132,28 +132,28 @@ def prepare(
     """
     names = _differentiated(forms, wrt)
     leaves = {form.name: _leaf_of(form, form.name in names) for form in forms}
-    evaluator = Evaluator(program.source, leaves)
-    value = evaluator.run(program)
-    unused = [] if spare else [name for name in leaves if name not in evaluator.used]
+    interpreter = Interpreter(script.source, leaves)
+    value = interpreter.run(script)
+    unused = [] if spare else [name for name in leaves if name not in interpreter.used]
     if unused:
-        raise unused_input(unused[0], program)
+        raise unused_input(unused[0], script)
     explicit = wrt is not None and bool(names) and gradients_needed
     seed, note, given = _seed(value, vector, explicit)
     gradients = vjp([value], [seed], [leaves[n] for n in names]) if seed is not None else {}
     wanted = [name for name in names if leaves[name] in gradients]
     roots = [value, *(gradients[leaves[name]] for name in wanted)]
-    return Request(program.source, leaves, given, roots, names, wanted, note)
+    return Request(script.source, leaves, given, roots, names, wanted, note)
 
 
-def _leaf_of(form: Form, tracked: bool) -> Node:
+def _leaf_of(form: InputSpec, tracked: bool) -> Node:
     return Node(INPUT, (), {"data": None, "name": form.name, "packed": form.packed}, form.shape, form.dtype, tracked)
 
 
-def vector_form(grad_output: Any) -> bool | Form:
+def vector_form(grad_output: Any) -> bool | InputSpec:
     """What `prepare` is told of a vector: the form of one that stays in its file, else whether there is one."""
     if not getattr(grad_output, "streams", False):
         return grad_output is not None
-    return Form(VECTOR, tuple(grad_output.shape), grad_output.dtype, grad_output.c_contiguous)
+    return InputSpec(VECTOR, tuple(grad_output.shape), grad_output.dtype, grad_output.c_contiguous)
 
 
 def vector_for(request: Request, grad_output: Any) -> Any:
@@ -175,7 +175,7 @@ def _check_vector(shape: tuple[int, ...], value: Node) -> None:
         raise GradcliError(f"the grad-output has shape {shape}, the value {value.shape}: they must be equal")
 
 
-def _differentiated(forms: Sequence[Form], wrt: Iterable[str] | str | None) -> list[str]:
+def _differentiated(forms: Sequence[InputSpec], wrt: Iterable[str] | str | None) -> list[str]:
     """The names of the inputs to differentiate."""
     if wrt is None:
         return [form.name for form in forms if form.dtype.kind == "f"]
@@ -193,12 +193,12 @@ def _differentiated(forms: Sequence[Form], wrt: Iterable[str] | str | None) -> l
     return names
 
 
-def _seed(value: Node, given: bool | Form, explicit: bool) -> tuple[Node | None, str | None, Node | None]:
+def _seed(value: Node, given: bool | InputSpec, explicit: bool) -> tuple[Node | None, str | None, Node | None]:
     """What the backward pass starts with (or None), a note on why there is no gradient, and the leaf that is given."""
     if given:
         if not value.is_floating:
             raise GradcliError(f"the value is {value.dtype} and has no gradient")
-        if isinstance(given, Form):
+        if isinstance(given, InputSpec):
             _check_vector(given.shape, value)
             vector = _leaf_of(given, False)
             seed = cast(vector, value.dtype)

@@ -8,7 +8,7 @@ import numpy as np
 
 from gradcli.engine.execute.run import execute
 from gradcli.errors import GradcliError
-from gradcli.evaluation.interpret import Evaluator
+from gradcli.evaluation.interpret import Interpreter
 from gradcli.graph.arguments import as_node, kind_of, list_array
 from gradcli.graph.dtypes import DEFAULT_DTYPE, DTYPES
 from gradcli.graph.node import fitted
@@ -16,7 +16,7 @@ from gradcli.language.parse import parse
 from gradcli.tensors.tensor import Tensor
 
 
-class Form(NamedTuple):
+class InputSpec(NamedTuple):
     """What is known of an input before its data is looked at."""
 
     name: str
@@ -31,23 +31,23 @@ def literal_array(text: str, dtype: str | None = None) -> np.ndarray:
 
     With a `dtype`, numbers and lists are taken in it without a detour through another one.
     """
-    program = parse(text)
+    script = parse(text)
     try:
-        return execute([Evaluator(text, {}).run(program, DTYPES[dtype] if dtype is not None else None)])[0]
+        return execute([Interpreter(text, {}).run(script, DTYPES[dtype] if dtype is not None else None)])[0]
     except GradcliError as error:
         error.source = text if error.source is None else error.source
         raise
 
 
-def literal_form(text: str, dtype: str | None = None) -> Form:
+def literal_form(text: str, dtype: str | None = None) -> InputSpec:
     """What is known of the array that `literal_array` gives, which is not computed."""
-    program = parse(text)
+    script = parse(text)
     try:
-        root = Evaluator(text, {}).run(program, DTYPES[dtype] if dtype is not None else None)
+        root = Interpreter(text, {}).run(script, DTYPES[dtype] if dtype is not None else None)
     except GradcliError as error:
         error.source = text if error.source is None else error.source
         raise
-    return Form("", root.shape, root.dtype, root.strides is None)
+    return InputSpec("", root.shape, root.dtype, root.strides is None)
 
 
 def to_array(value: Any) -> np.ndarray:

@@ -11,8 +11,8 @@ from gradcli.autodiff.vjp import vjp
 from gradcli.errors import GradcliError, did_you_mean
 from gradcli.formula.algebra.identities import FACTOR_RULES, FUNCTION_RULES, SUM_RULES
 from gradcli.formula.algebra.jacobian_of_vjp import jacobian_of
-from gradcli.formula.algebra.terms import IN_NUMBERS, Algebra, Size, Value
-from gradcli.formula.lengths import SAMPLES, Given, Lengths, Reader, Wanted
+from gradcli.formula.algebra.terms import IN_NUMBERS, Algebra, NodeTerm, Size
+from gradcli.formula.lengths import SAMPLES, Given, LengthReader, Lengths, Wanted
 from gradcli.formula.read.convert import Converter
 from gradcli.formula.read.handlers import HANDLERS
 from gradcli.formula.read.textbook_rules import RULES, WHOLE_RULES, Rule, readable
@@ -24,7 +24,7 @@ from gradcli.formula.write.naming import Named, named
 from gradcli.graph.dtypes import FLOAT64
 from gradcli.graph.infer import cast
 from gradcli.graph.node import INPUT, Node, constant
-from gradcli.language.parse import Program
+from gradcli.language.parse import Script
 
 
 class Derived(NamedTuple):
@@ -40,18 +40,18 @@ class Derived(NamedTuple):
     undefined: tuple[str, ...] = ()
 
 
-def derive(program: Program, givens: Sequence[Given], wanted: Wanted) -> Derived:
+def derive(script: Script, givens: Sequence[Given], wanted: Wanted) -> Derived:
     """The formula of a derivative; GradcliError where there is none."""
-    _check(program, givens, wanted)
+    _check(script, givens, wanted)
     lengths = Lengths(givens)
-    lengths.fit(program)
-    _make_square(program, lengths)
-    derived = _derived(program, lengths, wanted, RULES)
-    verdict = verify(program, lengths, derived.formula, wanted)
+    lengths.fit(script)
+    _make_square(script, lengths)
+    derived = _derived(script, lengths, wanted, RULES)
+    verdict = verify(script, lengths, derived.formula, wanted)
     if verdict.wrong or verdict.smooth:
-        longer = _derived(program, lengths, wanted, WHOLE_RULES)
+        longer = _derived(script, lengths, wanted, WHOLE_RULES)
         if text(longer.formula) != text(derived.formula):
-            other = verify(program, lengths, longer.formula, wanted)
+            other = verify(script, lengths, longer.formula, wanted)
             if other.better_than(verdict):
                 derived, verdict = longer, other
     if verdict.wrong:
@@ -78,12 +78,12 @@ def _remarks(verdict: Verdict) -> list[str]:
     return remarks
 
 
-def _derived(program: Program, lengths: Lengths, wanted: Wanted, rules: Mapping[str, Rule]) -> Derived:
+def _derived(script: Script, lengths: Lengths, wanted: Wanted, rules: Mapping[str, Rule]) -> Derived:
     """The formula that some rules lead to."""
     algebra = Algebra(FACTOR_RULES, FUNCTION_RULES, SUM_RULES)
     samples = [lengths.sample(k) for k in range(SAMPLES if lengths.unknown() else 1)]
-    graphs = [_graph(program, lengths, sample, wanted, rules) for sample in samples]
-    reader = Reader(algebra, samples)
+    graphs = [_graph(script, lengths, sample, wanted, rules) for sample in samples]
+    reader = LengthReader(algebra, samples)
     gradients = [g.gradient for g in graphs if g.gradient is not None]
     value_shape, x_shape = reader.read([g.value.shape for g in graphs]), reader.read([g.wrt.shape for g in graphs])
     shapes = {
@@ -92,7 +92,7 @@ def _derived(program: Program, lengths: Lengths, wanted: Wanted, rules: Mapping[
     }
     notes: list[str] = []
     like: str | None = wanted.wrt
-    found, shape = Value(algebra.number(0).term, ((),) * len(x_shape)), x_shape
+    found, shape = NodeTerm(algebra.number(0).term, ((),) * len(x_shape)), x_shape
     if gradients:
         ((found, shape),) = Converter(algebra, reader, HANDLERS).convert([[gradient] for gradient in gradients])
     else:
@@ -113,7 +113,7 @@ class _Graph(NamedTuple):
     gradient: Node | None
     seed: Node
 
-    def seed_shape(self, reader: Reader, graphs: Sequence[_Graph]) -> tuple[Size, ...]:
+    def seed_shape(self, reader: LengthReader, graphs: Sequence[_Graph]) -> tuple[Size, ...]:
         shape: tuple[Size, ...] = reader.read([g.seed.shape for g in graphs])
         return shape
 
@@ -124,7 +124,7 @@ _MOST_SHOWN = 3
 SEED = "?"
 
 
-def _check(program: Program, givens: Sequence[Given], wanted: Wanted) -> None:
+def _check(script: Script, givens: Sequence[Given], wanted: Wanted) -> None:
     names = {g.name: g for g in givens}
     if wanted.wrt not in names:
         hint = did_you_mean(wanted.wrt, list(names)) or f"the inputs are {', '.join(names) or 'none'}"
@@ -139,10 +139,10 @@ def _check(program: Program, givens: Sequence[Given], wanted: Wanted) -> None:
 
 
 def _graph(
-    program: Program, lengths: Lengths, sample: dict[str, int], wanted: Wanted, rules: Mapping[str, Rule]
+    script: Script, lengths: Lengths, sample: dict[str, int], wanted: Wanted, rules: Mapping[str, Rule]
 ) -> _Graph:
     """The graph of the derivative, differentiated by the rules for people."""
-    value, leaves = lengths.build(program, sample, [wanted.wrt])
+    value, leaves = lengths.build(script, sample, [wanted.wrt])
     x = leaves[wanted.wrt]
     if not value.is_floating:
         raise GradcliError(f"the value is {value.dtype} and has no derivative")
@@ -185,7 +185,7 @@ def _ones(node: Node) -> Node:
     return result
 
 
-def _make_square(program: Program, lengths: Lengths) -> None:
+def _make_square(script: Script, lengths: Lengths) -> None:
     """Matrices whose diagonal is taken are square unless their shapes were given."""
     from gradcli.graph.node import toposort
 
@@ -194,7 +194,7 @@ def _make_square(program: Program, lengths: Lengths) -> None:
         changed = False
         sample = lengths.sample(0)
         words = {n: word for word, n in sample.items()}
-        value, _ = lengths.build(program, sample, ())
+        value, _ = lengths.build(script, sample, ())
         for node in toposort([value]):
             if node.op.name in ("trace", "diagonal") and node.inputs[0].ndim == 2:
                 a, b = (words.get(n, n) for n in node.inputs[0].shape)
@@ -209,7 +209,7 @@ def _by_closeness(names: list[str], wanted: Wanted) -> list[str]:
 
 
 def _written(
-    value: Value, shape: tuple[Size, ...], shapes: dict[str, Any], givens: Sequence[Given], wanted: Wanted,
+    value: NodeTerm, shape: tuple[Size, ...], shapes: dict[str, Any], givens: Sequence[Given], wanted: Wanted,
     like: str | None,
 ) -> Named:  # fmt: skip
     kinds = {g.name: EXACT for g in givens if g.dtype.kind != "f"}

@@ -9,11 +9,11 @@ from gradcli.formula.lengths import Wanted, told
 from gradcli.formula.write.as_text import code_of, text
 from gradcli.formula.write.forms import in_order
 from gradcli.formula.write.naming import Named
-from gradcli.language.parse import Program, unparse
+from gradcli.language.parse import Script, unparse
 from gradcli.language.unparse import written
 
 
-def formatted(form: str, program: Program, derived: Derived, wanted: Wanted) -> str:
+def formatted(form: str, script: Script, derived: Derived, wanted: Wanted) -> str:
     """The formula as "text", "latex" or "python"."""
     if form == "text":
         return text(derived.formula)
@@ -25,14 +25,14 @@ def formatted(form: str, program: Program, derived: Derived, wanted: Wanted) -> 
     if form == "python":
         from gradcli.formula.write.numpy_code import function
 
-        return function(derived.formula, _title(program, wanted), _parameters(derived, wanted))
+        return function(derived.formula, _title(script, wanted), _parameters(derived, wanted))
     raise ValueError(f"no format {form!r}")
 
 
-def _title(program: Program, wanted: Wanted) -> str:
+def _title(script: Script, wanted: Wanted) -> str:
     what = "Jacobian" if wanted.jacobian else "gradient"
     times = "" if wanted.order == 1 else f", of order {wanted.order},"
-    return f"The {what}{times} of {unparse(program)} with respect to {wanted.wrt}."
+    return f"The {what}{times} of {unparse(script)} with respect to {wanted.wrt}."
 
 
 def _parameters(derived: Derived, wanted: Wanted) -> list[str]:
@@ -42,7 +42,7 @@ def _parameters(derived: Derived, wanted: Wanted) -> list[str]:
     return [name for name in (*names, *vector) if name in used]
 
 
-def as_json(program: Program, derived: Derived, wanted: Wanted) -> dict[str, Any]:
+def as_json(script: Script, derived: Derived, wanted: Wanted) -> dict[str, Any]:
     """The formula as data for JSON: its statements, shapes and graph."""
     formula: Named = derived.formula
     names = formula.names
@@ -50,7 +50,7 @@ def as_json(program: Program, derived: Derived, wanted: Wanted) -> dict[str, Any
     order = in_order([formula.result])
     ids = {form: k for k, form in enumerate(order)}
     return {
-        "expression": unparse(program),
+        "expression": unparse(script),
         "wrt": wanted.wrt,
         "order": wanted.order,
         "jacobian": wanted.jacobian,

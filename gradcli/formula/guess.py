@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from gradcli.errors import GradcliError
 from gradcli.formula.lengths import Given, Lengths
 from gradcli.graph.dtypes import FLOAT64
-from gradcli.language.parse import Program
+from gradcli.language.parse import Script
 
 _MOST_TRIED = 200
 _KINDS = ("a number", "a vector", "a matrix")
@@ -23,7 +23,7 @@ def with_rank(name: str, rank: int) -> tuple[str, ...]:
 
 
 def completed(
-    program: Program, givens: Sequence[Given], names: Sequence[str], scalar: bool
+    script: Script, givens: Sequence[Given], names: Sequence[str], scalar: bool
 ) -> tuple[list[Given], str | None]:
     """Inputs with those added that have no shape yet, and a remark on them.
 
@@ -37,8 +37,8 @@ def completed(
     for ranks in itertools.islice(_choices(missing), _MOST_TRIED):
         lengths = Lengths([*givens, *_given(missing, ranks)])
         try:
-            lengths.fit(program)
-            value, _ = lengths.build(program, lengths.sample(0), ())
+            lengths.fit(script)
+            value, _ = lengths.build(script, lengths.sample(0), ())
         except GradcliError as error:
             first = error if first is None else first
             if error.message.startswith(("unknown", "the input")):

@@ -16,12 +16,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gradcli.errors import GradcliError
-from gradcli.evaluation.interpret import Evaluator
+from gradcli.evaluation.interpret import Interpreter
 from gradcli.formula.algebra.terms import Algebra, Open, Size
 from gradcli.graph.dtypes import DTYPES
 from gradcli.graph.node import INPUT, Node
 from gradcli.language.constants import CONSTANTS
-from gradcli.language.parse import Program
+from gradcli.language.parse import Script
 from gradcli.language.unused import unused_input
 
 SAMPLES = 3
@@ -38,11 +38,11 @@ class Given(NamedTuple):
     dtype: np.dtype
 
 
-def free_names(program: Program, given: Sequence[str] = ()) -> list[str]:
-    """The names that a program takes from outside, in the order of the text; constants only where they are given."""
+def names_read(script: Script, given: Sequence[str] = ()) -> list[str]:
+    """The names that a script takes from outside, in the order of the text; constants only where they are given."""
     found: dict[str, None] = {}
     known: set[str] = set()
-    for statement in program.statements:
+    for statement in script.statements:
         inner = known | set(statement.params)
         for step in statement.code:
             if step.op == "name" and step.arg not in inner:
@@ -90,31 +90,31 @@ class Lengths:
         # One sample is even: what is rounded when it is halved must not look like a formula.
         return dict(zip(unknown, [2 * p if number == 1 else p for p in primes], strict=True))
 
-    def build(self, program: Program, sample: dict[str, int], tracked: Sequence[str]) -> tuple[Node, dict[str, Node]]:
-        """The graph of a program's value for sample lengths, and its inputs."""
+    def build(self, script: Script, sample: dict[str, int], tracked: Sequence[str]) -> tuple[Node, dict[str, Node]]:
+        """The graph of a script's value for sample lengths, and its inputs."""
         leaves = {}
         for given in self.givens:
             shape = tuple([sample[n] if isinstance(n, str) else n for n in self.shape(given)])
             leaves[given.name] = Node(INPUT, (), {"name": given.name}, shape, given.dtype, given.name in tracked)
-        evaluator = Evaluator(program.source, leaves)
-        value = evaluator.run(program)
-        unused = [name for name in leaves if name not in evaluator.used]
+        interpreter = Interpreter(script.source, leaves)
+        value = interpreter.run(script)
+        unused = [name for name in leaves if name not in interpreter.used]
         if unused:
-            raise unused_input(unused[0], program)
+            raise unused_input(unused[0], script)
         return value, leaves
 
-    def fit(self, program: Program) -> None:
-        """Merge lengths until the program can be built; GradcliError when no merging helps."""
+    def fit(self, script: Script) -> None:
+        """Merge lengths until the script can be built; GradcliError when no merging helps."""
         while True:
             sample = self.sample(0)
             try:
-                self.build(program, sample, ())
+                self.build(script, sample, ())
                 return
             except GradcliError as error:
-                if not self._merge_for(error, program, sample):
+                if not self._merge_for(error, script, sample):
                     raise _in_words(error, sample) from None
 
-    def _merge_for(self, error: GradcliError, program: Program, sample: dict[str, int]) -> bool:
+    def _merge_for(self, error: GradcliError, script: Script, sample: dict[str, int]) -> bool:
         """Merge the lengths that an error is about, if that removes it."""
         words = {n: word for word, n in sample.items()}
         found = re.search(r"(\d+) against (\d+)", error.message)
@@ -129,7 +129,7 @@ class Lengths:
             changed = [self.merge(a, b) for a, b in pairs if isinstance(a, str) and isinstance(b, str)]
             if any(changed):
                 try:
-                    self.build(program, self.sample(0), ())
+                    self.build(script, self.sample(0), ())
                     return True
                 except GradcliError as other:
                     if other.span != error.span or _words(other) != _words(error):
@@ -185,7 +185,7 @@ def _primes() -> Iterator[int]:
     return (n for n in itertools.count(_FIRST_PRIME, 2) if all(n % d for d in range(3, math.isqrt(n) + 1, 2)))
 
 
-class Reader:
+class LengthReader:
     """Reads numbers that depend on lengths: from their values in all samples to terms."""
 
     def __init__(self, algebra: Algebra, samples: Sequence[dict[str, int]]) -> None:

@@ -14,10 +14,10 @@ import numpy as np
 from gradcli.autodiff.vjp import vjp
 from gradcli.engine.execute.run import execute
 from gradcli.errors import GradcliError
-from gradcli.evaluation.interpret import Evaluator
+from gradcli.evaluation.interpret import Interpreter
 from gradcli.formula.read.convert import SUMS
 from gradcli.graph.node import Node, constant, input_node, toposort
-from gradcli.language.parse import Program
+from gradcli.language.parse import Script
 
 if TYPE_CHECKING:
     from gradcli.formula.lengths import Lengths
@@ -60,7 +60,7 @@ def random(lengths: Lengths, known: dict[str, int], seed: int) -> Iterator[Data]
                for given in lengths.givens}  # fmt: skip
 
 
-def special(program: Program, lengths: Lengths, known: dict[str, int], wrt: str) -> Iterator[Data]:
+def special(script: Script, lengths: Lengths, known: dict[str, int], wrt: str) -> Iterator[Data]:
     """Inputs at which quotients, powers and logarithms break, one input at a time and all at once."""
     rng = np.random.default_rng(5)
     shapes = _shapes(lengths, known)
@@ -68,7 +68,7 @@ def special(program: Program, lengths: Lengths, known: dict[str, int], wrt: str)
         return
     base = {g.name: _drawn(rng, g.dtype, shapes[g.name], 0.1, 0.9, False) for g in lengths.givens}
     floating = [g.name for g in lengths.givens if g.dtype.kind == "f"]
-    numbers = _numbers(program)
+    numbers = _numbers(script)
     for number in _SPECIAL:
         for name in sorted(floating, key=lambda n: n != wrt)[:4]:
             yield {**base, name: np.full_like(base[name], number)}
@@ -83,12 +83,12 @@ def special(program: Program, lengths: Lengths, known: dict[str, int], wrt: str)
     for start in (base, {**base, wrt: base[wrt] * -3}):
         for number in (1.0, -1.0, *numbers, *others):
             yield from ({**start, wrt: one} for one in _with_one(start[wrt], number))
-        yield from _roots(program, start, wrt)
+        yield from _roots(script, start, wrt)
 
 
-def _numbers(program: Program) -> list[float]:
+def _numbers(script: Script) -> list[float]:
     """The first few numbers of an expression, which may be where it bends."""
-    codes = [step.arg for statement in program.statements for step in statement.code if step.op == "number"]
+    codes = [step.arg for statement in script.statements for step in statement.code if step.op == "number"]
     return [n for n in dict.fromkeys(map(float, codes)) if n not in _SPECIAL and abs(n) < _FAR][:_MOST_NUMBERS]
 
 
@@ -117,10 +117,10 @@ def _drawn(
     return array
 
 
-def _roots(program: Program, data: Data, wrt: str) -> Iterator[Data]:
+def _roots(script: Script, data: Data, wrt: str) -> Iterator[Data]:
     """Points near to these where a part of the expression is 0."""
     try:
-        nodes, _, x = _graph(program, data, wrt)
+        nodes, _, x = _graph(script, data, wrt)
     except GradcliError:
         return
     found: set[bytes] = set()
@@ -128,7 +128,7 @@ def _roots(program: Program, data: Data, wrt: str) -> Iterator[Data]:
         return
     wanted = [k for k, node in enumerate(nodes) if node.is_floating and _may_vanish(node, x)]
     for serial in wanted[:_MOST_PARTS]:
-        root = _root(program, data, wrt, serial)
+        root = _root(script, data, wrt, serial)
         if root is not None and root.tobytes() not in found:
             found.add(root.tobytes())
             yield {**data, wrt: root}
@@ -142,10 +142,10 @@ class _Parts(NamedTuple):
     x: Node
 
 
-def _graph(program: Program, data: Data, wrt: str) -> _Parts:
+def _graph(script: Script, data: Data, wrt: str) -> _Parts:
     """The parts of an expression."""
     leaves = {name: input_node(array, requires_grad=name == wrt) for name, array in data.items()}
-    value = Evaluator(program.source, leaves).run(program)
+    value = Interpreter(script.source, leaves).run(script)
     nodes = [n for n in toposort([value]) if n.requires_grad and n.inputs]
     return _Parts([*nodes, *[n.inputs[0] - n.inputs[1] for n in nodes if _compares(n)]], len(nodes), leaves[wrt])
 
@@ -163,11 +163,11 @@ def _may_vanish(node: Node, x: Node) -> bool:
     return (node.op.name in SUMS and node.shape == x.shape) or (node.size == 1 and x.size > 1)
 
 
-def _root(program: Program, data: Data, wrt: str, serial: int) -> np.ndarray | None:
+def _root(script: Script, data: Data, wrt: str, serial: int) -> np.ndarray | None:
     """Where one part vanishes, by Newton's method: element by element, or along the gradient of a number."""
     at = data[wrt]
     for _ in range(_STEPS):
-        nodes, operations, x = _graph(program, {**data, wrt: at}, wrt)
+        nodes, operations, x = _graph(script, {**data, wrt: at}, wrt)
         part = nodes[serial]
         slope = vjp([part], [constant(np.ones(part.shape, part.dtype))], [x]).get(x)
         if slope is None:

@@ -11,7 +11,7 @@ import numpy as np
 from gradcli.autodiff.vjp import vjp
 from gradcli.engine.execute.run import execute
 from gradcli.errors import GradcliError
-from gradcli.evaluation.interpret import Evaluator
+from gradcli.evaluation.interpret import Interpreter
 from gradcli.formula import probes
 from gradcli.formula.algebra.terms import too_long
 from gradcli.formula.probes import Data
@@ -20,7 +20,7 @@ from gradcli.formula.write.forms import NUMBER, Form, in_order
 from gradcli.formula.write.naming import Named
 from gradcli.graph.dtypes import FLOAT64
 from gradcli.graph.node import OPS, Node, input_node, toposort
-from gradcli.language.parse import Program, parse
+from gradcli.language.parse import Script, parse
 from gradcli.language.unparse import written
 
 if TYPE_CHECKING:
@@ -68,15 +68,15 @@ class Verdict(NamedTuple):
         return self.breaks < other.breaks or other.smooth > self.smooth
 
 
-def verify(program: Program, lengths: Lengths, formula: Named, wanted: Wanted) -> Verdict:
+def verify(script: Script, lengths: Lengths, formula: Named, wanted: Wanted) -> Verdict:
     """Compare a formula with the gradient, at random points and at those where formulas tend to break."""
     shown = parse(text(formula))
     if sum(len(statement.code) for statement in shown.statements) > _MOST_STEPS:
         raise too_long()
-    comparison = _Comparison(program, shown, wanted)
+    comparison = _Comparison(script, shown, wanted)
     compared, breaks, smooth, other_choice = 0, 0, False, False
     undefined: dict[str, None] = {}
-    for data, is_random in _data(program, lengths, wanted):
+    for data, is_random in _data(script, lengths, wanted):
         found = comparison.at(data).result
         beside = comparison.beside(data) if found in (_OTHER, _UNDEFINED) else None
         if found == _EQUAL:
@@ -106,12 +106,12 @@ def _not_for(comparison: _Comparison, lengths: Lengths) -> tuple[int, ...]:
     return tuple(found)
 
 
-def _data(program: Program, lengths: Lengths, wanted: Wanted) -> Iterator[tuple[Data, bool]]:
+def _data(script: Script, lengths: Lengths, wanted: Wanted) -> Iterator[tuple[Data, bool]]:
     """Inputs, and whether they are random."""
     for count, sizes in enumerate(probes.LENGTHS if lengths.unknown() else probes.LENGTHS[:1]):
         known = probes.sample(lengths, sizes)
         yield from ((data, True) for data in probes.random(lengths, known, count))
-        yield from ((data, False) for data in probes.special(program, lengths, known, wanted.wrt))
+        yield from ((data, False) for data in probes.special(script, lengths, known, wanted.wrt))
 
 
 class _Gradient(NamedTuple):
@@ -132,8 +132,8 @@ class _Compared(NamedTuple):
 class _Comparison:
     """A formula beside the gradient that it should be."""
 
-    def __init__(self, program: Program, formula: Program, wanted: Wanted) -> None:
-        self.program = program
+    def __init__(self, script: Script, formula: Script, wanted: Wanted) -> None:
+        self.script = script
         self.formula = formula
         self.wanted = wanted
 
@@ -141,7 +141,7 @@ class _Comparison:
         """How they compare at a point; no result where the gradient has no finite element."""
         data = dict(data)
         try:
-            gradient, seed, close = _gradient(self.program, data, self.wanted)
+            gradient, seed, close = _gradient(self.script, data, self.wanted)
         except GradcliError:
             return _Compared(None, np.full((), np.nan), None)
         if gradient.size and not np.isfinite(gradient).any():
@@ -193,9 +193,9 @@ def _is_steady(there: Any, beside: Any, change: float) -> bool:
     return bool(np.all(np.abs(beside[finite] - there[finite]) <= change))
 
 
-def _gradient(program: Program, data: Data, wanted: Wanted) -> _Gradient:
+def _gradient(script: Script, data: Data, wanted: Wanted) -> _Gradient:
     leaves = {n: input_node(a, requires_grad=n == wanted.wrt) for n, a in data.items() if n != wanted.vector}
-    value = Evaluator(program.source, leaves).run(program)
+    value = Interpreter(script.source, leaves).run(script)
     x, node = leaves[wanted.wrt], value
     rng = np.random.default_rng(7)
     seed: Any = None
@@ -215,19 +215,19 @@ def _gradient(program: Program, data: Data, wanted: Wanted) -> _Gradient:
     # Where the value is undefined, or at a pole, so is its derivative, whatever the rules give.
     if not np.isfinite(result).all():
         gradient = np.full(x.shape, np.nan if np.isnan(result).any() else np.inf)
-    # The program may ask for less precision.
+    # The script may ask for less precision.
     rough = max(float(np.finfo(n.dtype).eps) for n in toposort([value]) if n.is_floating)
     return _Gradient(gradient, seed, max(_CLOSE, _ROUNDINGS * rough))
 
 
-def _node(program: Program, data: Data) -> Node:
-    evaluator = Evaluator(program.source, {name: input_node(array) for name, array in data.items()})
-    node: Node = OPS["to"](evaluator.run(program), FLOAT64)
+def _node(script: Script, data: Data) -> Node:
+    interpreter = Interpreter(script.source, {name: input_node(array) for name, array in data.items()})
+    node: Node = OPS["to"](interpreter.run(script), FLOAT64)
     return node
 
 
-def _value(program: Program, data: Data) -> Any:
-    return execute([_node(program, data)])[0]
+def _value(script: Script, data: Data) -> Any:
+    return execute([_node(script, data)])[0]
 
 
 def _number_of(formula: Node, data: Data, seed: Any, wanted: Wanted) -> Any:

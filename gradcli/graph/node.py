@@ -16,7 +16,7 @@ from gradcli.graph.signature import Signature
 Ties = tuple[int | None, ...]
 
 
-class Family(NamedTuple):
+class Batched(NamedTuple):
     """A tensor for each index of a seed.
 
     `node` has the dimensions of the seed first, then the tensor's own; one of the seed has length 1 where the members
@@ -39,18 +39,18 @@ class Family(NamedTuple):
         return self.node.shape[self.lead :]
 
 
-Operands = tuple[Family | None, ...]
+Operands = tuple[Batched | None, ...]
 
 
-Rule = Callable[["Node", Operands], Family | None]
+Rule = Callable[["Node", Operands], Batched | None]
 
 
 class Batching(NamedTuple):
-    """How an operation treats families.
+    """How an operation treats batches of tensors.
 
-    `rule(node, operands)` gives the family of the results. An operand is None where all members share that of `node`;
+    `rule(node, operands)` gives the batch of the results. An operand is None where all members share that of `node`;
     None as the answer means that the members are to be gone through one by one. `scales` says that the rule takes
-    families with a scale.
+    batches with a scale.
     """
 
     rule: Rule

@@ -1,4 +1,4 @@
-"""Source text to a flat postfix program, and back: nothing here recurses, and no tree is built.
+"""Source text to a script of flat postfix code, and back: nothing here recurses, and no tree is built.
 
 The loop in `parse` runs the LALR(1) tables of `grammar/expression.lark` and calls one method of `_Builder` for each
 aliased alternative of the grammar. An LR parser reduces in postfix order, so a method only appends its instruction.
@@ -56,7 +56,7 @@ class Statement:
         self.span = span
 
 
-class Program:
+class Script:
     """The statements of a source text, the last of them the expression to evaluate."""
 
     __slots__ = ("source", "statements")
@@ -66,8 +66,8 @@ class Program:
         self.statements = statements
 
 
-def parse(source: str, *, value: bool = True) -> Program:
-    """The program of a source text; a GradcliError with the place of the first mistake when it is not one.
+def parse(source: str, *, value: bool = True) -> Script:
+    """The script of a source text; a GradcliError with the place of the first mistake when it is not one.
 
     Without `value` the last statement need not be an expression.
 
@@ -103,7 +103,7 @@ def parse(source: str, *, value: bool = True) -> Program:
         starts.append(start)
         previous = token
         end = start + len(text)
-    return Program(source, builder.finished(value))
+    return Script(source, builder.finished(value))
 
 
 def _reach(lalr: Tables, below: int, symbol: str, kind: str) -> int:
@@ -318,8 +318,8 @@ class _Builder:
         return self.statements
 
 
-def unparse(program: Program) -> str:
-    """The canonical text of a program: one line, as few parentheses as possible.
+def unparse(script: Script) -> str:
+    """The canonical text of a script: one line, as few parentheses as possible.
 
     >>> unparse(parse("y = (3 * x) ; mean( 2*((y+7)**2), )"))
     'y = 3*x; mean(2*(y + 7)**2)'
@@ -328,7 +328,7 @@ def unparse(program: Program) -> str:
     from gradcli.language.unparse import written
 
     parts = []
-    for statement in program.statements:
+    for statement in script.statements:
         left = ", ".join(statement.names)
         if statement.kind == "define":
             left = f"{statement.name}({', '.join(statement.params)})"

@@ -20,13 +20,13 @@ _Call = tuple[str, int, tuple[str, ...]]
 
 def written(code: Iterable[tuple[str, Any, int, int]]) -> str:
     """The text of one expression's instructions (those of `gradcli.language.parse.Instr`)."""
-    writer = _Writer()
+    writer = _TextWriter()
     for op, arg, _, _ in code:
         getattr(writer, op)(arg)
     return writer.text()
 
 
-class _Writer:
+class _TextWriter:
     """A list of leaves with what stands before and after each, so that no text is copied more than once.
 
     `before` grows outwards: what was put there last is written first. Each method is the op of an instruction.

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from gradcli.errors import GradcliError, Span, closest
-from gradcli.language.parse import Program
+from gradcli.language.parse import Script
 
 
-def unused_input(name: str, program: Program) -> GradcliError:
-    """The error for an input that `program` never reads, with the place and the name that may have been meant."""
-    span, hint = _own_meaning(name, program)
+def unused_input(name: str, script: Script) -> GradcliError:
+    """The error for an input that `script` never reads, with the place and the name that may have been meant."""
+    span, hint = _own_meaning(name, script)
     if hint is None:
-        read = {step.arg: (step.start, step.end) for statement in program.statements for step in statement.code[::-1]
+        read = {step.arg: (step.start, step.end) for statement in script.statements for step in statement.code[::-1]
                 if step.op == "name"}  # fmt: skip
         meant = next((other for other in read if other.lower() == name.lower()), None) or closest(name, list(read))
         span = None if meant is None else read[meant]
         hint = "leave it out, or use it in the expression" if meant is None else f"did you mean {meant!r}?"
-    return GradcliError(f"the input {name!r} is never used", source=program.source, span=span, hint=hint)
+    return GradcliError(f"the input {name!r} is never used", source=script.source, span=span, hint=hint)
 
 
-def _own_meaning(name: str, program: Program) -> tuple[Span | None, str | None]:
+def _own_meaning(name: str, script: Script) -> tuple[Span | None, str | None]:
     """Where the expression itself gives the name another meaning, and what to do about it."""
-    for statement in program.statements:
+    for statement in script.statements:
         if statement.kind == "define" and name in statement.params:
             place = statement.name_spans[1 + statement.params.index(name)]
             return place, f"here {name!r} is an argument of {statement.name}(); leave the input out, or rename one"

@@ -1,15 +1,15 @@
-"""Many tensors at once: what becomes of an operation when an operand is a family, a tensor for each index of a seed.
+"""Many tensors at once: what becomes of an operation when an operand is a batch, a tensor for each index of a seed.
 
-A Jacobian is a vector-Jacobian product for every unit vector. The family of all unit vectors is pushed through the
+A Jacobian is a vector-Jacobian product for every unit vector. The batch of all unit vectors is pushed through the
 graph of one product, so that the graph is walked once and each operation runs once, whatever the number of seeds.
 
-Most of what such families hold is zeros: the unit vectors of n elements have n*n, and behind an elementwise operation
-that is still so. A family therefore says where its zeros are instead of holding them. Its dimension `d` is tied to a
+Most of what such batches hold is zeros: the unit vectors of n elements have n*n, and behind an elementwise operation
+that is still so. A batch therefore says where its zeros are instead of holding them. Its dimension `d` is tied to a
 dimension of the seed if only elements with the same index along both are not zero. An elementwise function is then
 gone through once, and the diagonal is put into its matrix at the very end. Likewise, factors that all members share
 are multiplied with each other before they meet the members.
 
-Each row of the registry says in `batching` how its operation treats a family; one that says nothing is applied to the
+Each row of the registry says in `batching` how its operation treats a batch; one that says nothing is applied to the
 members one after the other.
 """
 
@@ -24,8 +24,8 @@ from gradcli.graph.infer import broadcast_shapes
 from gradcli.graph.node import (
     CONSTANT,
     OPS,
+    Batched,
     Batching,
-    Family,
     Node,
     Operands,
     Params,
@@ -38,8 +38,8 @@ from gradcli.graph.node import (
 from gradcli.ops.blocking import aligned
 
 
-def batch(roots: Iterable[Node], given: Mapping[Node, Family]) -> dict[Node, Family]:
-    """The families that nodes become when those in `given` do; a node that depends on none of them has no entry."""
+def batch(roots: Iterable[Node], given: Mapping[Node, Batched]) -> dict[Node, Batched]:
+    """The batches that nodes become when those in `given` do; a node that depends on none of them has no entry."""
     found = dict(given)
     for node in toposort(roots, stop=given.__contains__):
         operands = tuple([found.get(child) for child in node.inputs])
@@ -53,22 +53,22 @@ def batch(roots: Iterable[Node], given: Mapping[Node, Family]) -> dict[Node, Fam
     return found
 
 
-def unit_vectors(shape: Shape, ones: Node) -> Family:
-    """The family of the unit vectors of a shape, of which `ones` has the shape and dtype."""
+def unit_vectors(shape: Shape, ones: Node) -> Batched:
+    """The batch of the unit vectors of a shape, of which `ones` has the shape and dtype."""
     ties = tuple(d if n > 1 else None for d, n in enumerate(shape))
-    return Family(_view(ones, (1,) * len(shape) + shape), ties)
+    return Batched(_view(ones, (1,) * len(shape) + shape), ties)
 
 
-def dense(family: Family, seed: Shape) -> Node:
-    """All members of a family whose seed has the given shape, zeros included."""
-    node = _untied(_scaled(family)).node
-    shape = (*seed, *family.own)
+def dense(batched: Batched, seed: Shape) -> Node:
+    """All members of a batch whose seed has the given shape, zeros included."""
+    node = _untied(_scaled(batched)).node
+    shape = (*seed, *batched.own)
     return node if node.shape == shape else make(OPS["expand"], (node,), {"shape": shape})
 
 
-def _untied(family: Family, dims: Iterable[int] | None = None) -> Family:
-    """The family with its zeros written out, along some dimensions or all."""
-    node, ties, lead = family.node, list(family.ties), family.lead
+def _untied(batched: Batched, dims: Iterable[int] | None = None) -> Batched:
+    """The batch with its zeros written out, along some dimensions or all."""
+    node, ties, lead = batched.node, list(batched.ties), batched.lead
     for d in range(len(ties)) if dims is None else dims:
         seed = ties[d]
         if seed is None:
@@ -79,29 +79,29 @@ def _untied(family: Family, dims: Iterable[int] | None = None) -> Family:
         shape = (*node.shape[:seed], node.shape[axis], *node.shape[seed + 1 :])
         node = make(OPS["diag_embed"], (flat,), {"shape": shape, "offset": 0, "dim1": seed, "dim2": axis})
         ties[d] = None
-    return Family(node, tuple(ties))
+    return Batched(node, tuple(ties))
 
 
-def _scaled(family: Family) -> Family:
-    """The family with its members multiplied by what they share."""
-    if family.scale is None:
-        return family
-    return Family(make(OPS["mul"], (family.node, family.scale)), family.ties)
+def _scaled(batched: Batched) -> Batched:
+    """The batch with its members multiplied by what they share."""
+    if batched.scale is None:
+        return batched
+    return Batched(make(OPS["mul"], (batched.node, batched.scale)), batched.ties)
 
 
 # Rules for elementwise operations -------------------------------------------------------------------------------------
 
 
-def _place_by_place(node: Node, operands: Operands) -> Family:
+def _place_by_place(node: Node, operands: Operands) -> Batched:
     return _applied(node, [f and _untied(f) for f in operands], (None,) * node.ndim)
 
 
 def sums(*positions: int) -> Batching:
     """Elementwise operations that are linear in the operands at these positions together, such as a sum."""
 
-    def rule(node: Node, operands: Operands) -> Family:
-        families = {k for k, f in enumerate(operands) if f is not None}
-        fits = families <= set(positions) and all(k in families or _is_zero(node.inputs[k]) for k in positions)
+    def rule(node: Node, operands: Operands) -> Batched:
+        batches = {k for k, f in enumerate(operands) if f is not None}
+        fits = batches <= set(positions) and all(k in batches or _is_zero(node.inputs[k]) for k in positions)
         return _linear_by_place(node, operands) if fits else _place_by_place(node, _all_scaled(operands))
 
     return Batching(rule, scales=True)
@@ -110,18 +110,18 @@ def sums(*positions: int) -> Batching:
 def products(*positions: int) -> Batching:
     """Elementwise operations that are linear in each of the operands at these positions, such as a product."""
 
-    def rule(node: Node, operands: Operands) -> Family:
-        families = [k for k, f in enumerate(operands) if f is not None]
-        if len(families) == 1 and families[0] in positions:
+    def rule(node: Node, operands: Operands) -> Batched:
+        batches = [k for k, f in enumerate(operands) if f is not None]
+        if len(batches) == 1 and batches[0] in positions:
             return _linear_by_place(node, operands)
-        fits = all(k in positions for k in families)
+        fits = all(k in positions for k in batches)
         return (_tied_alike if fits else _place_by_place)(node, _all_scaled(operands))
 
     return Batching(rule, scales=True)
 
 
-def _linear_by_place(node: Node, operands: Operands) -> Family:
-    """An elementwise operation that is linear in all its families together."""
+def _linear_by_place(node: Node, operands: Operands) -> Batched:
+    """An elementwise operation that is linear in all its batches together."""
     present = [f for f in operands if f is not None]
     first = present[0]
     alike = all(f.node is first.node and f.ties == first.ties for f in present)
@@ -129,7 +129,7 @@ def _linear_by_place(node: Node, operands: Operands) -> Family:
         # What it does to members that are all multiples of the same, it does to the factors.
         one = constant(np.ones((), node.dtype))
         factors = [x if f is None else f.scale or one for x, f in zip(node.inputs, operands, strict=True)]
-        return Family(first.node, first.ties, make(node.op, tuple(factors), node.params))
+        return Batched(first.node, first.ties, make(node.op, tuple(factors), node.params))
     return _tied_alike(node, _all_scaled(operands))
 
 
@@ -137,12 +137,12 @@ def _all_scaled(operands: Operands) -> Operands:
     return tuple([f and _scaled(f) for f in operands])
 
 
-def _tied_alike(node: Node, operands: Operands) -> Family:
-    """An elementwise operation that keeps zeros, with the ties that all its families share."""
+def _tied_alike(node: Node, operands: Operands) -> Batched:
+    """An elementwise operation that keeps zeros, with the ties that all its batches share."""
     padded = [None if f is None else (None,) * (node.ndim - len(f.ties)) + f.ties for f in operands]
     present = [ties for ties in padded if ties is not None]
     kept = tuple(first if all(t[d] == first for t in present) else None for d, first in enumerate(present[0]))
-    cut: list[Family | None] = []
+    cut: list[Batched | None] = []
     for f in operands:
         if f is not None:
             shift = node.ndim - len(f.ties)
@@ -151,18 +151,18 @@ def _tied_alike(node: Node, operands: Operands) -> Family:
     return _applied(node, cut, kept)
 
 
-def _applied(node: Node, operands: Sequence[Family | None], ties: Ties) -> Family:
+def _applied(node: Node, operands: Sequence[Batched | None], ties: Ties) -> Batched:
     parts = [node.inputs[k] if f is None else _padded(f, node.ndim).node for k, f in enumerate(operands)]
-    return Family(make(node.op, tuple(parts), node.params), ties)
+    return Batched(make(node.op, tuple(parts), node.params), ties)
 
 
-def _padded(family: Family, ndim: int) -> Family:
-    """A family whose members have at least so many dimensions, new ones of length 1 in front."""
-    missing = ndim - len(family.ties)
+def _padded(batched: Batched, ndim: int) -> Batched:
+    """A batch whose members have at least so many dimensions, new ones of length 1 in front."""
+    missing = ndim - len(batched.ties)
     if missing <= 0:
-        return family
-    shape = (*family.node.shape[: family.lead], *(1,) * missing, *family.own)
-    return Family(_view(family.node, shape), (None,) * missing + family.ties)
+        return batched
+    shape = (*batched.node.shape[: batched.lead], *(1,) * missing, *batched.own)
+    return Batched(_view(batched.node, shape), (None,) * missing + batched.ties)
 
 
 def _is_zero(node: Node) -> bool:
@@ -174,24 +174,24 @@ def _is_zero(node: Node) -> bool:
 # Rules for operations that move and add elements ----------------------------------------------------------------------
 
 
-def _linear(node: Node, operands: Operands) -> Family | None:
-    """Operations that are linear in their first operand, whose other operands are no families, and whose parameters
+def _linear(node: Node, operands: Operands) -> Batched | None:
+    """Operations that are linear in their first operand, whose other operands are no batches, and whose parameters
     count dimensions as those of the tensor: `shape`, `dim`, `dims`, `dim1`, `dim2`, `repeats`.
 
     A tie outlives the operation where a dimension of the result follows the tied one: a slice of the result along the
     one needs that slice of the operand along the other only, so that zeros there make zeros here.
     """
-    family = operands[0]
+    batched = operands[0]
     params = node.params
-    if family is None or any(f is not None for f in operands[1:]) or params.get("dims", ()) is None:
+    if batched is None or any(f is not None for f in operands[1:]) or params.get("dims", ()) is None:
         return None
-    if not family.ties and "dim" in params:
+    if not batched.ties and "dim" in params:
         # The dimension of a 0-dim tensor is none at all.
         return None
-    family, ties = _followed(node, family)
+    batched, ties = _followed(node, batched)
     if node.op.blocking.follow is aligned or "repeats" in params:
-        family = _padded(family, node.ndim)
-    lead, seed = family.lead, family.node.shape[: family.lead]
+        batched = _padded(batched, node.ndim)
+    lead, seed = batched.lead, batched.node.shape[: batched.lead]
     changed: Params = {}
     for name, value in params.items():
         if name == "shape":
@@ -202,53 +202,53 @@ def _linear(node: Node, operands: Operands) -> Family | None:
             changed[name] = tuple([lead + d for d in value]) if isinstance(value, tuple) else lead + value
         else:
             changed[name] = value
-    return Family(make(node.op, (family.node, *node.inputs[1:]), changed), ties)
+    return Batched(make(node.op, (batched.node, *node.inputs[1:]), changed), ties)
 
 
-def _followed(node: Node, family: Family) -> tuple[Family, Ties]:
-    """The family with those ties written out that do not reach the result, and the ties of the result."""
+def _followed(node: Node, batched: Batched) -> tuple[Batched, Ties]:
+    """The batch with those ties written out that do not reach the result, and the ties of the result."""
     ties: list[int | None] = [None] * node.ndim
     reached = set()
     for d in range(node.ndim):
         dims = node.op.blocking.follow(node, d)
         source = dims[0] if dims else None
         # A reduction that keeps its dimensions follows them too, but not place by place.
-        if source is not None and family.ties[source] is not None and family.own[source] == node.shape[d]:
-            ties[d] = family.ties[source]
+        if source is not None and batched.ties[source] is not None and batched.own[source] == node.shape[d]:
+            ties[d] = batched.ties[source]
             reached.add(source)
-    return _untied(family, [d for d in range(len(family.ties)) if d not in reached]), tuple(ties)
+    return _untied(batched, [d for d in range(len(batched.ties)) if d not in reached]), tuple(ties)
 
 
-def _along(node: Node, operands: Operands) -> Family | None:
+def _along(node: Node, operands: Operands) -> Batched | None:
     """Operations along `dim` that are linear in their first operand; the others broadcast against it."""
     if all(f is None for f in operands[1:]):
         return _linear(node, operands)
     present = [f for f in operands if f is not None]
     seed = broadcast_shapes([f.node.shape[: f.lead] for f in present])
-    families = [f and _padded(_untied(f), node.ndim) for f in operands]
-    parts = [x if f is None else f.node for x, f in zip(node.inputs, families, strict=True)]
+    batches = [f and _padded(_untied(f), node.ndim) for f in operands]
+    parts = [x if f is None else f.node for x, f in zip(node.inputs, batches, strict=True)]
     full = (*seed, *node.shape)
     if parts[0].shape != full:
         parts[0] = make(OPS["expand"], (parts[0],), {"shape": full})
     params = {**node.params, "dim": len(seed) + node.params["dim"]}
-    return Family(make(node.op, tuple(parts), params), (None,) * node.ndim)
+    return Batched(make(node.op, tuple(parts), params), (None,) * node.ndim)
 
 
-def _permuted(node: Node, operands: Operands) -> Family | None:
+def _permuted(node: Node, operands: Operands) -> Batched | None:
     """The dimensions in another order."""
-    family = operands[0]
-    assert family is not None
+    batched = operands[0]
+    assert batched is not None
     dims = node.params["dims"]
-    order = (*range(family.lead), *(family.lead + d for d in dims))
+    order = (*range(batched.lead), *(batched.lead + d for d in dims))
     params = {**node.params, "dims": order}
-    return Family(make(node.op, (family.node,), params), tuple([family.ties[d] for d in dims]))
+    return Batched(make(node.op, (batched.node,), params), tuple([batched.ties[d] for d in dims]))
 
 
-def _summed(node: Node, operands: Operands) -> Family | None:
+def _summed(node: Node, operands: Operands) -> Batched | None:
     """Sums. The sum over a tied dimension has one term for each index of the seed: it is no sum at all."""
-    family = operands[0]
-    assert family is not None
-    x, ties, lead = family.node, list(family.ties), family.lead
+    batched = operands[0]
+    assert batched is not None
+    x, ties, lead = batched.node, list(batched.ties), batched.lead
     for d in node.params["dim"]:
         seed = ties[d]
         if seed is not None:
@@ -258,10 +258,10 @@ def _summed(node: Node, operands: Operands) -> Family | None:
         x = make(node.op, (x,), {**node.params, "dim": left, "keepdim": True, "axis_given": True})
     if not node.params["keepdim"]:
         ties = [t for d, t in enumerate(ties) if d not in node.params["dim"]]
-    return Family(_view(x, (*x.shape[:lead], *node.shape)), tuple(ties))
+    return Batched(_view(x, (*x.shape[:lead], *node.shape)), tuple(ties))
 
 
-def _joined(node: Node, operands: Operands) -> Family:
+def _joined(node: Node, operands: Operands) -> Batched:
     """Tensors joined along `dim`."""
     whole = [f if f is None else _untied(f) for f in operands]
     lead = next(f.lead for f in whole if f is not None)
@@ -272,10 +272,10 @@ def _joined(node: Node, operands: Operands) -> Family:
         part = child if f is None else f.node
         parts.append(part if part.shape == shape else make(OPS["expand"], (part,), {"shape": shape}))
     params = {**node.params, "dim": lead + node.params["dim"]}
-    return Family(make(node.op, tuple(parts), params), (None,) * node.ndim)
+    return Batched(make(node.op, tuple(parts), params), (None,) * node.ndim)
 
 
-def _indexed(node: Node, operands: Operands) -> Family | None:
+def _indexed(node: Node, operands: Operands) -> Batched | None:
     """Indexing by lists. Lists at dimensions that are not neighbours put theirs in front, where the seed's are."""
     dims = node.params["dims"]
     return _linear(node, operands) if dims == tuple(range(dims[0], dims[0] + len(dims))) else None
@@ -284,38 +284,38 @@ def _indexed(node: Node, operands: Operands) -> Family | None:
 # Rules for products and linear systems --------------------------------------------------------------------------------
 
 
-def _matrix_product(node: Node, operands: Operands) -> Family | None:
+def _matrix_product(node: Node, operands: Operands) -> Batched | None:
     """Products of matrices, of batches of them, and of matrices and vectors."""
     (a, b), (left, right) = node.inputs, operands
     if left is not None and right is not None:
         return None
     if right is not None:
-        factor, family = a, right
+        factor, batched = a, right
         if b.ndim == 1:
-            family = Family(_view(family.node, (*family.node.shape, 1)), (*family.ties, None))
+            batched = Batched(_view(batched.node, (*batched.node.shape, 1)), (*batched.ties, None))
         if a.ndim == 1:
             factor = _view(a, (1, a.shape[0]))
-        result = _contracted(factor, family)
+        result = _contracted(factor, batched)
         return _dropped(result, -1 if b.ndim == 1 else None, -2 if a.ndim == 1 else None)
     assert left is not None
     # The other way round: (A B)^T is B^T A^T.
     factor = _view(b, (1, b.shape[0])) if b.ndim == 1 else _flip(b)
     if a.ndim == 1:
-        family = Family(_view(left.node, (*left.node.shape, 1)), (*left.ties, None))
+        batched = Batched(_view(left.node, (*left.node.shape, 1)), (*left.ties, None))
     else:
-        family = Family(_flip(left.node), (*left.ties[:-2], left.ties[-1], left.ties[-2]))
-    result = _contracted(factor, family)
+        batched = Batched(_flip(left.node), (*left.ties[:-2], left.ties[-1], left.ties[-2]))
+    result = _contracted(factor, batched)
     if b.ndim == 1:
         return _dropped(result, -1 if a.ndim == 1 else None, -2)
     if a.ndim == 1:
         return _dropped(result, -1, None)
-    return Family(_flip(result.node), (*result.ties[:-2], result.ties[-1], result.ties[-2]))
+    return Batched(_flip(result.node), (*result.ties[:-2], result.ties[-1], result.ties[-2]))
 
 
-def _contracted(factor: Node, family: Family) -> Family:
+def _contracted(factor: Node, batched: Batched) -> Batched:
     """`factor @ member` for every member: matrices, or batches of them on both sides."""
-    lead, ties, x = family.lead, family.ties, family.node
-    seed, (*batch_shape, inner, columns) = x.shape[:lead], family.own
+    lead, ties, x = batched.lead, batched.ties, batched.node
+    seed, (*batch_shape, inner, columns) = x.shape[:lead], batched.own
     rows = factor.shape[-2]
     result = (*ties[:-2], None, ties[-1])
     tie = ties[-2]
@@ -326,7 +326,7 @@ def _contracted(factor: Node, family: Family) -> Family:
         order = (factor.ndim - 1, *range(factor.ndim - 1))
         column = _view(_permute(factor, order), (*spread, *batch_shape, rows, 1))
         plain = columns == 1 and _is_filled(x, 1)
-        return Family(column if plain else make(OPS["mul"], (column, x)), result)
+        return Batched(column if plain else make(OPS["mul"], (column, x)), result)
     count = math.prod(seed) * columns
     batches = range(lead, lead + len(batch_shape))
     order = (*batches, *range(lead), x.ndim - 1, x.ndim - 2)
@@ -335,26 +335,26 @@ def _contracted(factor: Node, family: Family) -> Family:
     spread_out = _view(product, (*batch_shape, *seed, columns, rows))
     n = len(batch_shape)
     back = (*range(n, n + lead), *range(n), n + lead + 1, n + lead)
-    return Family(_permute(spread_out, back), result)
+    return Batched(_permute(spread_out, back), result)
 
 
-def _dropped(family: Family, *dims: int | None) -> Family:
-    """The family without some of its own dimensions, counted from the right, which have length 1."""
-    places = {len(family.ties) + d for d in dims if d is not None}
-    ties = tuple([t for d, t in enumerate(family.ties) if d not in places])
-    own = [n for d, n in enumerate(family.own) if d not in places]
-    return Family(_view(family.node, (*family.node.shape[: family.lead], *own)), ties)
+def _dropped(batched: Batched, *dims: int | None) -> Batched:
+    """The batch without some of its own dimensions, counted from the right, which have length 1."""
+    places = {len(batched.ties) + d for d in dims if d is not None}
+    ties = tuple([t for d, t in enumerate(batched.ties) if d not in places])
+    own = [n for d, n in enumerate(batched.own) if d not in places]
+    return Batched(_view(batched.node, (*batched.node.shape[: batched.lead], *own)), ties)
 
 
-def _solution(node: Node, operands: Operands) -> Family | None:
+def _solution(node: Node, operands: Operands) -> Batched | None:
     """Linear systems with one matrix: all right-hand sides are solved for together."""
-    a, family = node.inputs[0], operands[1]
-    if operands[0] is not None or family is None or a.ndim != 2 or len(family.ties) > 2:
+    a, batched = node.inputs[0], operands[1]
+    if operands[0] is not None or batched is None or a.ndim != 2 or len(batched.ties) > 2:
         return None
-    lead, vector, left = family.lead, node.params["vector"], node.params["left"]
+    lead, vector, left = batched.lead, node.params["vector"], node.params["left"]
     side = 0 if left else 1
-    family = _untied(family, [side])
-    x, ties = family.node, family.ties
+    batched = _untied(batched, [side])
+    x, ties = batched.node, batched.ties
     if vector:
         x = _view(x, (*x.shape, 1))
     if not left:
@@ -368,13 +368,13 @@ def _solution(node: Node, operands: Operands) -> Family | None:
     back = _permute(_view(found, columns.shape), (*range(1, lead + 1), 0, lead + 1))
     if not left:
         back = _flip(back)
-    return Family(_view(back, (*back.shape[:lead], *node.shape)), ties)
+    return Batched(_view(back, (*back.shape[:lead], *node.shape)), ties)
 
 
 # One by one -----------------------------------------------------------------------------------------------------------
 
 
-def _one_by_one(node: Node, operands: Operands) -> Family:
+def _one_by_one(node: Node, operands: Operands) -> Batched:
     """Any operation: its kernel runs for each member."""
     whole = [f if f is None else _untied(f) for f in operands]
     lead = next(f.lead for f in whole if f is not None)
@@ -393,7 +393,7 @@ def _one_by_one(node: Node, operands: Operands) -> Family:
         "op": node.op, "params": node.params, "batched": batched, "shape": (count, *node.shape), "dtype": node.dtype,
     }  # fmt: skip
     result = make(OPS["_each"], tuple(parts), params)
-    return Family(_view(result, (*seed, *node.shape)), (None,) * node.ndim)
+    return Batched(_view(result, (*seed, *node.shape)), (None,) * node.ndim)
 
 
 def _is_filled(node: Node, value: int) -> bool:

@@ -1,4 +1,4 @@
-"""An operation applied to each member of a family: for those that have no rule for doing them all at once."""
+"""An operation applied to each member of a batch: for those that have no rule for doing them all at once."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from gradcli.graph.infer import cast, sum_to
-from gradcli.graph.node import INPUT, Family, Node, Op, Params, Shape
+from gradcli.graph.node import INPUT, Batched, Node, Op, Params, Shape
 from gradcli.ops.batching import batch, dense
 from gradcli.ops.family import primitive
 from gradcli.ops.reduce import sum_
@@ -39,23 +39,23 @@ def _vjp(
     pulled = op.vjp(gradient, result, *own, **params)
     parts = [p and cast(sum_to(p, x.shape), x.dtype) for p, x in zip(pulled, own, strict=True)]
     given = {result: out, gradient: g, **{leaf: x for leaf, x in zip(own, inputs, strict=True) if leaf is not x}}
-    families = {leaf: Family(x, (None,) * leaf.ndim) for leaf, x in given.items()}
-    found = batch([p for p in parts if p is not None], families)
+    batches = {leaf: Batched(x, (None,) * leaf.ndim) for leaf, x in given.items()}
+    found = batch([p for p in parts if p is not None], batches)
     answers: list[Node | None] = []
     for part, b in zip(parts, batched, strict=True):
         if part is not None:
-            family = found.get(part) or Family(reshape(part, (1, *part.shape)), (None,) * part.ndim)
-            part = dense(family, shape[:1])
+            stacked = found.get(part) or Batched(reshape(part, (1, *part.shape)), (None,) * part.ndim)
+            part = dense(stacked, shape[:1])
         answers.append(part if part is None or b else sum_(part, [0]))
     return tuple(answers)
 
 
-def _leaf(family: Node) -> Node:
+def _leaf(stacked: Node) -> Node:
     """One member of what has all members along its first dimension."""
-    return Node(INPUT, (), {"data": None, "name": None}, family.shape[1:], family.dtype, family.is_floating)
+    return Node(INPUT, (), {"data": None, "name": None}, stacked.shape[1:], stacked.dtype, stacked.is_floating)
 
 
 each = primitive(
     "_each", _kernel, _infer, family="structure", args="input", public=False, grad_fn="EachBackward0", vjp=_vjp,
-    doc="An operation applied to each member of a family.",
+    doc="An operation applied to each member of a batch.",
 )  # fmt: skip

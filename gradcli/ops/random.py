@@ -18,7 +18,7 @@ _BLOCK = 1 << 15
 _LONGEST_SKIP = 1 << 37
 
 
-class State(NamedTuple):
+class GeneratorState(NamedTuple):
     """A place in the stream: the twister's words, how many of them are used, and a normal number left over."""
 
     key: np.ndarray
@@ -63,8 +63,8 @@ class Draw:
         self._dtype = dtype
         # The draw that this one follows, or the seed; forgotten once the start is known.
         self._before: Draw | int | None = before
-        self._start: State | None = None
-        self._end: State | None = None
+        self._start: GeneratorState | None = None
+        self._end: GeneratorState | None = None
 
     def numbers(self) -> np.ndarray:
         """The numbers, as a vector."""
@@ -79,7 +79,7 @@ class Draw:
         self._end = stream.here()
         return numbers
 
-    def _locate(self) -> State:
+    def _locate(self) -> GeneratorState:
         """The start, found by running the stream past the draws before this one that nobody has asked for yet."""
         waiting = [self]
         while (draw := waiting[-1])._start is None:
@@ -99,7 +99,7 @@ class Draw:
         assert self._start is not None
         return self._start
 
-    def _pass(self) -> State:
+    def _pass(self) -> GeneratorState:
         """The place after this draw."""
         if self._end is None:
             assert self._start is not None
@@ -129,7 +129,7 @@ class _Stream:
         self._used = 0
         self.spare: float | None = None
 
-    def seed(self, seed: int) -> State:
+    def seed(self, seed: int) -> GeneratorState:
         """The place at the start of a seed's stream."""
         # Imported here: numpy.random is slow to load, and most commands draw no numbers.
         from numpy.random import RandomState
@@ -139,18 +139,18 @@ class _Stream:
         self._key, self.spare = None, None
         return self.here()
 
-    def go(self, state: State) -> None:
+    def go(self, state: GeneratorState) -> None:
         """Go to a place."""
         if state.key is not self._key or state.used != self._used:
             self._twister.set_state(("MT19937", state.key, state.used))
             self._key, self._used = state.key, state.used
         self.spare = state.spare
 
-    def here(self) -> State:
+    def here(self) -> GeneratorState:
         """The place; neighbouring ones share the twister's words, which change only every 624 numbers."""
         if self._key is None:
             _, self._key, self._used = self._twister.get_state()[:3]
-        return State(self._key, self._used, self.spare)
+        return GeneratorState(self._key, self._used, self.spare)
 
     def words(self, count: int) -> np.ndarray:
         """The next words of 32 bits."""

@@ -11,10 +11,10 @@ from gradcli.autodiff.vjp import vjp
 from gradcli.engine.execute.run import run
 from gradcli.engine.plan.planner import plan
 from gradcli.errors import GradcliError, did_you_mean
-from gradcli.evaluation.interpret import Evaluator
+from gradcli.evaluation.interpret import Interpreter
 from gradcli.graph.dtypes import BOOL, FLOAT64
 from gradcli.graph.node import INPUT, Node, constant, toposort
-from gradcli.language.parse import Program
+from gradcli.language.parse import Script
 from gradcli.language.unused import unused_input
 
 #: Points that are computed one by one, where an expression makes a tensor of each of them.
@@ -44,7 +44,7 @@ class Curves(NamedTuple):
     dtype: np.dtype = FLOAT64
 
 
-def curves(program: Program, inputs: Mapping[str, Any], wrt: str | None = None, derivatives: int = 1) -> Curves:
+def curves(script: Script, inputs: Mapping[str, Any], wrt: str | None = None, derivatives: int = 1) -> Curves:
     """The expression at every point of one input, and its first `derivatives` derivatives.
 
     The input that `wrt` names, or else the only one with more than one element, holds the points; in the expression
@@ -55,17 +55,17 @@ def curves(program: Program, inputs: Mapping[str, Any], wrt: str | None = None, 
     x = np.asarray(inputs[name]).reshape(-1)
     x = x[order_of(name, x)]
     try:
-        leaves, roots, mixed = _graph(program, inputs, name, (), derivatives)
+        leaves, roots, mixed = _graph(script, inputs, name, (), derivatives)
         if mixed:
             if x.size > MOST_ONE_BY_ONE:
                 hint = f"at most {MOST_ONE_BY_ONE:,} points"
                 raise GradcliError(f"{x.size:,} points are too many to be computed one by one", hint=hint)
             arrays = _one_by_one(leaves, roots, inputs, name, x)
         else:
-            leaves, roots, _ = _graph(program, inputs, name, x.shape, derivatives)
+            leaves, roots, _ = _graph(script, inputs, name, x.shape, derivatives)
             arrays = _run(leaves, roots, inputs, name, x)
     except GradcliError as error:
-        error.source = program.source if error.source is None else error.source
+        error.source = script.source if error.source is None else error.source
         raise
     return drawn(name, x, arrays, derivatives)
 
@@ -116,7 +116,7 @@ def _title(order: int, name: str) -> str:
 
 
 def _graph(
-    program: Program, inputs: Mapping[str, Any], name: str, shape: tuple[int, ...], derivatives: int
+    script: Script, inputs: Mapping[str, Any], name: str, shape: tuple[int, ...], derivatives: int
 ) -> tuple[dict[str, Node], list[Node], bool]:
     """Leaves, value and derivatives for points of a shape, and whether operations see other shapes than that one."""
     leaves = {}
@@ -124,11 +124,11 @@ def _graph(
         form = shape if other == name else array.shape
         tracked = other == name and array.dtype.kind == "f"
         leaves[other] = Node(INPUT, (), {"data": None, "name": other, "packed": True}, form, array.dtype, tracked)
-    evaluator = Evaluator(program.source, leaves)
-    value = evaluator.run(program)
-    unused = [other for other in leaves if other not in evaluator.used]
+    interpreter = Interpreter(script.source, leaves)
+    value = interpreter.run(script)
+    unused = [other for other in leaves if other not in interpreter.used]
     if unused:
-        raise unused_input(unused[0], program)
+        raise unused_input(unused[0], script)
     mixed = _check(value, leaves[name], shape)
     return leaves, [value, *derivatives_of(value, leaves[name], derivatives)], mixed
 

@@ -243,7 +243,7 @@ def _suffixed(column: int, suffixes: list[str], linewidth: int) -> str:
 # The chain of backward functions --------------------------------------------------------------------------------------
 
 
-class _Line(NamedTuple):
+class _ChainLine(NamedTuple):
     """A line still to be drawn: a node below its parent's connector, or None for what is left out at this place."""
 
     node: GraphNode | None
@@ -266,7 +266,7 @@ def format_chain(root: GraphNode, *, label: Label = input_label) -> str:
     marks: dict[GraphNode, int] = {}
     drawn: set[GraphNode] = set()
     lines: list[str] = []
-    stack = [_Line(root, "", "")]
+    stack = [_ChainLine(root, "", "")]
     while stack and len(lines) < _MAX_LINES:
         line = stack.pop()
         node = line.node
@@ -304,7 +304,7 @@ def _survey(root: GraphNode) -> tuple[_Children, set[GraphNode]]:
     return children, shared
 
 
-def _lines_below(line: _Line, children: list[GraphNode]) -> list[_Line]:
+def _lines_below(line: _ChainLine, children: list[GraphNode]) -> list[_ChainLine]:
     """The lines of a node's operands, drawn below its own line."""
     if not line.connector:
         prefix = ""
@@ -315,9 +315,9 @@ def _lines_below(line: _Line, children: list[GraphNode]) -> list[_Line]:
     else:
         prefix = line.prefix + "   "
     if len(children) > 1 and len(prefix) > _MAX_INDENT:
-        return [_Line(None, prefix, "└─ ")]
+        return [_ChainLine(None, prefix, "└─ ")]
     last = len(children) - 1
-    return [_Line(child, prefix, "└─ " if i == last else "├─ ") for i, child in enumerate(children)]
+    return [_ChainLine(child, prefix, "└─ " if i == last else "├─ ") for i, child in enumerate(children)]
 
 
 def _remainder(nodes: int, lines: int) -> list[str]:

@@ -11,7 +11,7 @@ import numpy as np
 from gradcli.errors import GradcliError
 from gradcli.graph.node import Node
 from gradcli.repl.session import Reply
-from gradcli.repl.workspace import Outcome, files_below, inputs_below
+from gradcli.repl.workspace import Evaluated, files_below, inputs_below
 
 if TYPE_CHECKING:
     from gradcli.plotting.curves import Curves
@@ -56,7 +56,7 @@ def plot(session: Session, rest: str) -> Reply:
     return Reply(note=found.note)
 
 
-def _curves(session: Session, outcome: Outcome) -> Curves:
+def _curves(session: Session, outcome: Evaluated) -> Curves:
     from gradcli.plotting.curves import all_together, derivatives_of, drawn, order_of
 
     value = outcome.node()

@@ -20,7 +20,7 @@ from gradcli.language.lalr import tables
 from gradcli.language.tokens import open_brackets
 from gradcli.plotting.terminal import Screen
 from gradcli.render.text import Style, format_tensor
-from gradcli.repl.workspace import Outcome, Workspace, compute, inputs_below
+from gradcli.repl.workspace import Evaluated, Workspace, compute, inputs_below
 from gradcli.storage import open_array
 
 _FILE = re.compile(r"\s*(\w+)\s*=\s*@(.*)", re.DOTALL)
@@ -126,7 +126,7 @@ class Session:
 
     # Answers ----------------------------------------------------------------------------------------------------------
 
-    def shown(self, outcome: Outcome) -> Reply:
+    def shown(self, outcome: Evaluated) -> Reply:
         """The value of an expression with its chain and gradients; of a mere name, or of what is no tensor, itself."""
         value = outcome.value
         if _is_small_talk(value):
@@ -137,7 +137,7 @@ class Session:
         result = self.evaluate(outcome, node)
         return Reply("".join(answer_text(result, self.style)), result.note)
 
-    def expression(self, text: str, what: str) -> Outcome:
+    def expression(self, text: str, what: str) -> Evaluated:
         """The outcome of a command's expression."""
         if not text.strip():
             raise GradcliError(f":{what} needs an expression", hint=f"as in :{what} sum(x**2)")
@@ -146,15 +146,15 @@ class Session:
             raise GradcliError(f":{what} needs an expression, and this has no value", hint="leave the assignment out")
         return outcome
 
-    def value_text(self, outcome: Outcome) -> str:
+    def value_text(self, outcome: Evaluated) -> str:
         """Only the value of an expression."""
         return _written(outcome.value) if _is_small_talk(outcome.value) else self._value_text(outcome, outcome.node())
 
-    def _value_text(self, outcome: Outcome, node: Node) -> str:
+    def _value_text(self, outcome: Evaluated, node: Node) -> str:
         array = self.arrays(outcome, [node])[0]
         return format_tensor(array, style=self.style)
 
-    def gradient_text(self, outcome: Outcome) -> Reply:
+    def gradient_text(self, outcome: Evaluated) -> Reply:
         """Only the gradients of an expression; of one that is no scalar, with a vector of ones."""
         node = outcome.node()
         result = self.evaluate(outcome, node, ones=True)
@@ -177,7 +177,7 @@ class Session:
 
     # Computing --------------------------------------------------------------------------------------------------------
 
-    def request(self, outcome: Outcome, node: Node, ones: bool = False) -> Request:
+    def request(self, outcome: Evaluated, node: Node, ones: bool = False) -> Request:
         """The value and its gradients as graphs."""
         leaves = {leaf.params["name"]: leaf for leaf in inputs_below(node)}
         names = [n for n, leaf in leaves.items() if leaf.requires_grad and (self.wrt is None or n in self.wrt)]
@@ -195,14 +195,14 @@ class Session:
         roots = [node, *(gradients[leaves[name]] for name in wanted)]
         return Request(outcome.source, leaves, None, roots, names, wanted, note)
 
-    def evaluate(self, outcome: Outcome, node: Node, ones: bool = False) -> Result:
+    def evaluate(self, outcome: Evaluated, node: Node, ones: bool = False) -> Result:
         """The value and its gradients, computed."""
         request = self.request(outcome, node, ones)
         computed = self.arrays(outcome, request.roots)
         inputs = {name: leaf.params["data"] for name, leaf in request.leaves.items()}
         return answer(request, inputs, computed, shared=False)
 
-    def arrays(self, outcome: Outcome, roots: Sequence[Node]) -> list[Any]:
+    def arrays(self, outcome: Evaluated, roots: Sequence[Node]) -> list[Any]:
         """The arrays of some roots."""
         try:
             return compute(roots)

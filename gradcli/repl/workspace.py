@@ -10,25 +10,25 @@ from gradcli.engine.execute.run import run
 from gradcli.engine.plan.planner import plan
 from gradcli.errors import GradcliError, Place, Span
 from gradcli.evaluation.expansion import check_expansion
-from gradcli.evaluation.interpret import Evaluator
+from gradcli.evaluation.interpret import Interpreter
 from gradcli.graph.arguments import Literal
 from gradcli.graph.node import CONSTANT, INPUT, Node, Number, input_node, toposort
-from gradcli.language.parse import Program, Statement, parse
+from gradcli.language.parse import Script, Statement, parse
 from gradcli.storage import FileArray
 
 _WORD = re.compile(r"[^\W\d]\w*")
 
 
-class Outcome:
+class Evaluated:
     """What a line came to: the value of its last statement if that is an expression, and where it stands."""
 
-    __slots__ = ("source", "value", "statement", "evaluator")
+    __slots__ = ("source", "value", "statement", "interpreter")
 
-    def __init__(self, source: str, value: Any, statement: Statement, evaluator: Evaluator) -> None:
+    def __init__(self, source: str, value: Any, statement: Statement, interpreter: Interpreter) -> None:
         self.source = source
         self.value = value
         self.statement = statement
-        self.evaluator = evaluator
+        self.interpreter = interpreter
 
     @property
     def is_expression(self) -> bool:
@@ -36,10 +36,10 @@ class Outcome:
 
     def node(self) -> Node:
         """The value as a tensor."""
-        return self.evaluator.final(self.value, self.statement.span)
+        return self.interpreter.final(self.value, self.statement.span)
 
 
-class State(NamedTuple):
+class WorkspaceState(NamedTuple):
     """What a workspace held at some time, with the names that its inputs had."""
 
     names: dict[str, Any]
@@ -61,18 +61,18 @@ class Workspace:
         self.plain: dict[str, Any] = {}
         self.functions: dict[str, str] = {}
 
-    def state(self) -> State:
+    def state(self) -> WorkspaceState:
         """What `restore` goes back to."""
         inputs = {node: node.params["name"] for node in self.inputs().values()}
-        return State(dict(self.names), dict(self.plain), dict(self.functions), inputs)
+        return WorkspaceState(dict(self.names), dict(self.plain), dict(self.functions), inputs)
 
-    def restore(self, state: State) -> None:
+    def restore(self, state: WorkspaceState) -> None:
         """Be as it was before."""
         self.names, self.plain, self.functions, inputs = state
         for node, name in inputs.items():
             node.params["name"] = name
 
-    def run(self, line: str) -> Outcome:
+    def run(self, line: str) -> Evaluated:
         """Carry a line out and remember what it assigns and defines. Raises GradcliError with its source."""
         needed = self._functions_for(line)
         try:
@@ -93,19 +93,19 @@ class Workspace:
             waiting += [self.functions[name] for name in named]
         return [text for name, text in self.functions.items() if name in needed]
 
-    def _run(self, functions: Sequence[str], line: str) -> Outcome:
+    def _run(self, functions: Sequence[str], line: str) -> Evaluated:
         source = "".join(f"{text}\n" for text in functions) + line
-        program = parse(source, value=False)
+        script = parse(source, value=False)
         substituted: set[str] = set()
         first: GradcliError | None = None
         while True:
-            attempt = _Attempt(self, source, program, len(functions), frozenset(substituted))
+            attempt = _Attempt(self, source, script, len(functions), frozenset(substituted))
             try:
                 outcome = attempt.run()
             except GradcliError as error:
                 error.source = source if error.source is None else error.source
                 first = first or error
-                more = self._to_substitute(program, error.span, attempt)
+                more = self._to_substitute(script, error.span, attempt)
                 if not more:
                     raise first from None
                 substituted |= more
@@ -113,9 +113,9 @@ class Workspace:
             attempt.commit()
             return outcome
 
-    def _to_substitute(self, program: Program, span: Span | None, attempt: _Attempt) -> set[str]:
+    def _to_substitute(self, script: Script, span: Span | None, attempt: _Attempt) -> set[str]:
         """Names of numbers that may be meant as numbers where an error was: those at its place, or else all others."""
-        steps = [step for statement in program.statements for step in statement.code if step.op == "name"]
+        steps = [step for statement in script.statements for step in statement.code if step.op == "name"]
         left = {step.arg for step in steps if step.arg in attempt.plain} - attempt.substituted
         inside = {s.arg for s in steps if span is not None and span[0] <= s.start and s.end <= span[1]}
         return (left & inside) or left
@@ -170,45 +170,45 @@ class _Attempt:
     """A line carried out beside a workspace, which it changes only once all has gone well."""
 
     def __init__(
-        self, workspace: Workspace, source: str, program: Program, known: int, substituted: frozenset[str]
+        self, workspace: Workspace, source: str, script: Script, known: int, substituted: frozenset[str]
     ) -> None:  # fmt: skip
         self.workspace = workspace
         self.source = source
-        self.program = program
+        self.script = script
         #: So many statements at the beginning are functions of earlier lines.
         self.known = known
         self.substituted = substituted
         self.plain = dict(workspace.plain)
         self.functions: dict[str, str] = {}
         self.kept: dict[str, Any] = {}
-        self.evaluator = Evaluator(source, {})
-        self.evaluator.where = ""
-        self.evaluator.names.update(workspace.names)
-        self.evaluator.names.update({name: self.plain[name] for name in substituted if name in self.plain})
+        self.interpreter = Interpreter(source, {})
+        self.interpreter.where = ""
+        self.interpreter.names.update(workspace.names)
+        self.interpreter.names.update({name: self.plain[name] for name in substituted if name in self.plain})
 
-    def run(self) -> Outcome:
-        check_expansion(self.program.statements)
+    def run(self) -> Evaluated:
+        check_expansion(self.script.statements)
         value: Any = None
-        for number, statement in enumerate(self.program.statements):
-            value = self._assign(statement) if statement.kind == "assign" else self.evaluator.carry_out(statement)
+        for number, statement in enumerate(self.script.statements):
+            value = self._assign(statement) if statement.kind == "assign" else self.interpreter.carry_out(statement)
             if statement.kind == "define" and number >= self.known:
                 start, end = statement.span
                 self.functions[statement.name] = self.source[start:end]
-        return Outcome(self.source, value, self.program.statements[-1], self.evaluator)
+        return Evaluated(self.source, value, self.script.statements[-1], self.interpreter)
 
     def _assign(self, statement: Statement) -> Any:
-        value = self.evaluator.carry_out(statement)
+        value = self.interpreter.carry_out(statement)
         plain = self._plainly(statement)
         for name in statement.names:
-            raw = self.evaluator.names[name]
+            raw = self.interpreter.names[name]
             written = plain.get(name, raw)
             self.plain.pop(name, None)
             self.kept[name] = self._input(name, raw)
-            self.evaluator.names[name] = self.kept[name]
+            self.interpreter.names[name] = self.kept[name]
             if _is_plain(written):
                 self.plain[name] = written
                 if name in self.substituted:
-                    self.evaluator.names[name] = written
+                    self.interpreter.names[name] = written
         return value
 
     def _plainly(self, statement: Statement) -> dict[str, Any]:
@@ -216,10 +216,10 @@ class _Attempt:
         used = {step.arg for step in statement.code if step.op == "name"} & set(self.plain)
         if not used or any(step.op == "call" and step.arg[0].startswith("rand") for step in statement.code):
             return {}
-        other = Evaluator(self.source, {})
-        other.names.update(self.evaluator.names)
+        other = Interpreter(self.source, {})
+        other.names.update(self.interpreter.names)
         other.names.update(self.plain)
-        other.functions.update(self.evaluator.functions)
+        other.functions.update(self.interpreter.functions)
         try:
             other.carry_out(statement)
         except GradcliError:
@@ -229,7 +229,7 @@ class _Attempt:
     def _input(self, name: str, value: Any) -> Any:
         """A value through which no gradient flows as an input; any other as it is."""
         if isinstance(value, Number) and not isinstance(value, bool) or isinstance(value, Literal):
-            value = self.evaluator.final(value, (0, 0))
+            value = self.interpreter.final(value, (0, 0))
         if not isinstance(value, Node) or value.op is INPUT or value.requires_grad:
             return value
         array = value.params["value"] if value.op is CONSTANT else compute([value])[0]

@@ -8,7 +8,7 @@ or malicious file costs one line on standard error.
 
 from gradcli.storage.edges import Edges as Edges
 from gradcli.storage.file_array import FileArray as FileArray
-from gradcli.storage.file_sink import Sink as Sink
+from gradcli.storage.file_sink import FileSink as FileSink
 from gradcli.storage.file_sink import can_stream as can_stream
 from gradcli.storage.file_sink import streaming as streaming
 from gradcli.storage.header import Header as Header

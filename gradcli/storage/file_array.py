@@ -23,7 +23,7 @@ class Origin(NamedTuple):
     stamp: tuple[str | int, ...]
 
 
-class Source(Protocol):
+class ByteSource(Protocol):
     """Bytes that can be read from any position, by any number of threads."""
 
     def read(self, data: memoryview, position: int) -> None: ...
@@ -86,7 +86,7 @@ class FileArray:
         "_whole",
     )
 
-    def __init__(self, source: Source, header: Header) -> None:
+    def __init__(self, source: ByteSource, header: Header) -> None:
         self.path = header.path
         self.shape = header.shape
         self.dtype: DType = header.dtype.newbyteorder("=")

@@ -35,7 +35,7 @@ def can_stream(path: str) -> bool:
 
 
 @contextlib.contextmanager
-def streaming(targets: Sequence[tuple[str, Shape, DType]], others: Together | None = None) -> Iterator[list[Sink]]:
+def streaming(targets: Sequence[tuple[str, Shape, DType]], others: Together | None = None) -> Iterator[list[FileSink]]:
     """A sink for each (path, shape, dtype), to be filled within this block.
 
     The files are temporary ones with all their space reserved, so that a full disk is known at once. After the block
@@ -56,7 +56,7 @@ def streaming(targets: Sequence[tuple[str, Shape, DType]], others: Together | No
         for target, (_, shape, dtype) in zip(found, targets, strict=True):
             files.append(_make(others, target, shape, np.dtype(dtype).newbyteorder("=")))
         with _flushing(files):
-            yield [Sink(file, file.array) for file in files]
+            yield [FileSink(file, file.array) for file in files]
         for file in files:
             file.finish()
     finally:
@@ -120,7 +120,7 @@ def _reserve(descriptor: int, size: int) -> None:
     os.ftruncate(descriptor, size)
 
 
-class Place(NamedTuple):
+class SharedFile(NamedTuple):
     """Where a file lies that is being written, for other processes that help: see `Helper`."""
 
     path: str
@@ -135,7 +135,7 @@ class Helper:
 
     __slots__ = ("place", "_descriptor", "_whole")
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: SharedFile) -> None:
         """OSError where the file is not to be seen from here."""
         self.place = place
         # Never made here: whoever made it may have given up.
@@ -189,7 +189,7 @@ class _File:
             sync(self.descriptor.number)
 
 
-class Sink:
+class FileSink:
     """An array in a .npy file that is being written; see `streaming`.
 
     What has been written can be read back, also after the file has got its name. Methods may be called from any
@@ -235,10 +235,10 @@ class Sink:
             self._file.fresh = True
 
     @property
-    def place(self) -> Place:
+    def place(self) -> SharedFile:
         """Where another process finds the file."""
         size = self._array.offset + self.nbytes
-        return Place(self._file.temporary, size, self._array.offset, self.shape, str(self.dtype))
+        return SharedFile(self._file.temporary, size, self._array.offset, self.shape, str(self.dtype))
 
     def read(self, axis: int, start: int, stop: int, out: Array) -> None:
         """Read back what has been written; see `FileArray.read`."""
@@ -248,6 +248,6 @@ class Sink:
         """The part that integers and slices (of step 1) select, read back."""
         return self._array[key]
 
-    def flat(self) -> Sink:
+    def flat(self) -> FileSink:
         """The same file as a sink with one dimension."""
-        return Sink(self._file, self._array.flat())
+        return FileSink(self._file, self._array.flat())

@@ -47,14 +47,14 @@ class RecordReader:
         header = self._header
         # Most records begin as the one before.
         if header is None or not stream.skip(self._bytes):
-            kept = _Kept(stream)
+            kept = _Recorded(stream)
             header = parse_header(kept, stream.path)  # type: ignore[arg-type]
             self._header, self._bytes = header, bytes(kept.data)
         check_memory(header)
         return finish(receive(stream, header), header)  # type: ignore[arg-type]
 
 
-class _Kept:
+class _Recorded:
     """A stream that remembers what has been read from it."""
 
     __slots__ = ("stream", "data")

@@ -23,7 +23,7 @@ _FOREIGN = {
 }
 
 
-class Source:
+class Inlet:
     """A stream of bytes that takes what is there; `before_waiting` is called before each look for more."""
 
     __slots__ = ("path", "_raw", "_before_waiting", "_chunk", "_at")
@@ -82,7 +82,7 @@ class Source:
         return count
 
 
-def lines(source: Source, longest: int = LONGEST_LINE) -> Iterator[str | GradcliError]:
+def lines(source: Inlet, longest: int = LONGEST_LINE) -> Iterator[str | GradcliError]:
     """Each line as text without white space around it, or what is wrong with it. Takes the memory of one line."""
     first = True
     begun: list[bytes] = []

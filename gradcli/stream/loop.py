@@ -9,12 +9,12 @@ import numpy as np
 from gradcli.errors import GradcliError, WorkError
 from gradcli.render.json import to_json
 from gradcli.stream.fields import Record
-from gradcli.stream.outlet import Sink
-from gradcli.stream.plan_cache import Job, Plans
-from gradcli.stream.records import STANDARD_INPUT, Inputs, Place, records
+from gradcli.stream.outlet import Outlet
+from gradcli.stream.plan_cache import Plans, RecordJob
+from gradcli.stream.records import STANDARD_INPUT, Inputs, RecordPlace, records
 
 
-class Summary:
+class StreamSummary:
     """How many records there were, how many of them failed, and the first that did."""
 
     __slots__ = ("records", "failed", "first", "place")
@@ -23,16 +23,18 @@ class Summary:
         self.records = 0
         self.failed = 0
         self.first: GradcliError | None = None
-        self.place: Place | None = None
+        self.place: RecordPlace | None = None
 
 
-def run_stream(job: Job, inputs: Inputs, sink: Sink, strict: bool, note: Callable[[str], None]) -> Summary:
+def run_stream(
+    job: RecordJob, inputs: Inputs, sink: Outlet, strict: bool, note: Callable[[str], None]
+) -> StreamSummary:
     """Answer every record; one that fails has a report in place of its answer, and with `strict` ends the run.
 
     `note` is told once why there are no gradients. WorkError where the run cannot go on; OSError where an answer
     cannot be written. All answers are written in any case.
     """
-    summary = Summary()
+    summary = StreamSummary()
     try:
         with np.errstate(all="ignore"):
             _answer_all(job, inputs, sink, strict, note, summary)
@@ -44,7 +46,7 @@ def run_stream(job: Job, inputs: Inputs, sink: Sink, strict: bool, note: Callabl
 
 
 def _answer_all(
-    job: Job, inputs: Inputs, sink: Sink, strict: bool, note: Callable[[str], None], summary: Summary
+    job: RecordJob, inputs: Inputs, sink: Outlet, strict: bool, note: Callable[[str], None], summary: StreamSummary
 ) -> None:
     plans = Plans(job)
     noted = False
@@ -64,7 +66,7 @@ def _answer_all(
             except MemoryError:
                 error = WorkError("not enough memory for this")
         if strict:
-            source = error.source or job.program.source
+            source = error.source or job.script.source
             raise WorkError(place.told(error), source=source, span=error.span, hint=error.hint)
         if summary.first is None:
             summary.first, summary.place = error, place
@@ -72,7 +74,7 @@ def _answer_all(
         sink.add(_report(place, record, error))
 
 
-def _report(place: Place, record: Record, error: GradcliError) -> bytes:
+def _report(place: RecordPlace, record: Record, error: GradcliError) -> bytes:
     """The line of a record that failed."""
     if record.whole is not None:
         return f"{record.whole}\n".encode("ascii")

@@ -12,7 +12,7 @@ _MOST = 1 << 16
 _LONGEST = 0.05
 
 
-class Sink:
+class Outlet:
     """Writes to an open binary stream, past its buffer."""
 
     __slots__ = ("_raw", "_parts", "_size", "_written")

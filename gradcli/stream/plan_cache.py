@@ -12,8 +12,8 @@ from gradcli.engine.execute.threads import get_num_threads
 from gradcli.engine.plan.planner import plan
 from gradcli.errors import GradcliError
 from gradcli.evaluation.request import prepare, vector_for
-from gradcli.evaluation.values import Form
-from gradcli.language.parse import Program
+from gradcli.evaluation.values import InputSpec
+from gradcli.language.parse import Script
 from gradcli.stream.writers import Add, JsonWriter, NpyWriter
 
 # How many plans are kept: the longer the expression, the fewer, since each holds its graph.
@@ -22,7 +22,7 @@ _LEAST_PLANS = 4
 _MOST_CHARACTERS = 100_000
 
 
-class Job(NamedTuple):
+class RecordJob(NamedTuple):
     """What is computed for each record.
 
     `shared` are the arrays of inputs that are the same for all records, `wanted` the inputs to differentiate (None:
@@ -30,23 +30,23 @@ class Job(NamedTuple):
     .npy (none: all of them), None for JSON.
     """
 
-    program: Program
+    script: Script
     shared: dict[str, Any]
     wanted: list[str] | None
     vector: Any
     targets: list[str] | None = None
 
 
-class Prepared:
+class RecordPlan:
     """A job on inputs of certain shapes and dtypes; `note` says why there are no gradients, if so."""
 
     __slots__ = ("note", "_program", "_function", "_leaves", "_places", "_writer")
 
-    def __init__(self, job: Job, arrays: dict[str, Any]) -> None:
+    def __init__(self, job: RecordJob, arrays: dict[str, Any]) -> None:
         inputs = {**job.shared, **arrays}
-        forms = [Form(name, array.shape, array.dtype, array.flags.c_contiguous) for name, array in inputs.items()]
+        forms = [InputSpec(name, array.shape, array.dtype, array.flags.c_contiguous) for name, array in inputs.items()]
         try:
-            request = prepare(job.program, forms, job.wanted, job.vector is not None)
+            request = prepare(job.script, forms, job.wanted, job.vector is not None)
             vector = None if job.vector is None else vector_for(request, job.vector)
             self._program = plan(request.roots)
             self._leaves = request.arrays_for(self._program, inputs, vector)
@@ -59,7 +59,7 @@ class Prepared:
                 results = ["value", *(f"{name}.grad" for name in request.wanted)]
                 self._writer = NpyWriter(request.roots, results, job.targets)
         except GradcliError as error:
-            error.source = job.program.source if error.source is None else error.source
+            error.source = job.script.source if error.source is None else error.source
             raise
         self.note = request.note
         self._function = bound(self._program)
@@ -81,17 +81,17 @@ class Plans:
 
     __slots__ = ("_job", "_most", "_plans", "_key", "_last")
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: RecordJob) -> None:
         self._job = job
-        source = job.program.source
+        source = job.script.source
         # Random numbers are drawn when a plan is made, so it is for one record.
         kept = max(_LEAST_PLANS, min(_MOST_PLANS, _MOST_CHARACTERS // max(1, len(source))))
         self._most = 0 if "rand" in source else kept
-        self._plans: dict[Any, Prepared] = {}
+        self._plans: dict[Any, RecordPlan] = {}
         self._key: Any = None
-        self._last: Prepared | None = None
+        self._last: RecordPlan | None = None
 
-    def find(self, arrays: dict[str, Any]) -> Prepared:
+    def find(self, arrays: dict[str, Any]) -> RecordPlan:
         """The plan for a record's arrays. GradcliError where the expression cannot take them."""
         # Strides, because the order of the elements in memory is part of a plan.
         key = [(array.shape, array.dtype, array.strides) for array in arrays.values()]
@@ -100,7 +100,7 @@ class Plans:
         place = tuple(key)
         found = self._plans.pop(place, None)
         if found is None:
-            found = Prepared(self._job, arrays)
+            found = RecordPlan(self._job, arrays)
             if not self._most:
                 return found
             if len(self._plans) >= self._most:
@@ -110,6 +110,6 @@ class Plans:
         return found
 
 
-def results_of(job: Job, names: Sequence[str]) -> list[str]:
+def results_of(job: RecordJob, names: Sequence[str]) -> list[str]:
     """The results that a job may have."""
     return ["value", *(f"{name}.grad" for name in ((*names, *job.shared) if job.wanted is None else job.wanted))]

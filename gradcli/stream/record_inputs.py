@@ -1,4 +1,4 @@
-"""What a program needs from outside: the names that it does not define itself."""
+"""What each record gives: the inputs that a script reads and that are not shared."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from gradcli.errors import GradcliError, did_you_mean
 from gradcli.evaluation.names import free_names
-from gradcli.language.parse import Program
+from gradcli.language.parse import Script
 from gradcli.language.unused import unused_input
 
 
@@ -18,12 +18,12 @@ def check_wanted(wanted: Sequence[str], names: Sequence[str]) -> None:
             raise GradcliError(f"there is no input {name!r} to differentiate", hint=known)
 
 
-def choose_names(program: Program, shared: Sequence[str], asked: Sequence[str] | None) -> list[str]:
+def choose_names(script: Script, shared: Sequence[str], asked: Sequence[str] | None) -> list[str]:
     """The inputs that each record gives: those asked for, or all that are not shared."""
-    needed = free_names(program, [*shared, *(asked or ())])
+    needed = free_names(script, [*shared, *(asked or ())])
     for name in (*shared, *(asked or ())):
         if name not in needed:
-            raise unused_input(name, program)
+            raise unused_input(name, script)
     left = [name for name in needed if name not in shared]
     if asked is not None:
         both = [name for name in asked if name in shared]

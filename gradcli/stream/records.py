@@ -13,13 +13,13 @@ from gradcli.storage.header import shown
 from gradcli.storage.reading import open_file, reading
 from gradcli.storage.spec import is_url, local_path
 from gradcli.stream.fields import FieldReader, Record
-from gradcli.stream.inlet import Source, lines
+from gradcli.stream.inlet import Inlet, lines
 
 STANDARD_INPUT = "-"
 _FORMATS = {".npy": "npy", ".npz": "npz"}
 
 
-class Place(NamedTuple):
+class RecordPlace(NamedTuple):
     """Where a record stands: "line" or "record" and its number there, and the file unless it is standard input."""
 
     kind: str
@@ -47,7 +47,7 @@ class Inputs(NamedTuple):
     dtype: str | None
 
 
-def records(inputs: Inputs, before_waiting: Callable[[], None]) -> Iterator[tuple[Place, Record]]:
+def records(inputs: Inputs, before_waiting: Callable[[], None]) -> Iterator[tuple[RecordPlace, Record]]:
     """Each record with its place; `before_waiting` is called before there may be none for a while.
 
     A file that cannot be read counts as a record that failed; a WorkError when standard input cannot be.
@@ -56,11 +56,11 @@ def records(inputs: Inputs, before_waiting: Callable[[], None]) -> Iterator[tupl
     for path in map(local_path, inputs.paths):
         form = inputs.format or _FORMATS.get(path[-4:].lower(), "json")
         if path == STANDARD_INPUT:
-            source = Source(standard_input(form), path, before_waiting)
+            source = Inlet(standard_input(form), path, before_waiting)
             yield from _named_items(source, inputs.names) if form == "npz" else _of(source, form, fields)
             continue
         if form == "npz":
-            yield Place("file", 0, path), _item(path, inputs.names)
+            yield RecordPlace("file", 0, path), _item(path, inputs.names)
             continue
         try:
             # A failure to write, which comes up while more is looked for, is none to read.
@@ -70,12 +70,12 @@ def records(inputs: Inputs, before_waiting: Callable[[], None]) -> Iterator[tupl
             with reading(path):
                 file = open_file(path)
             with file:
-                yield from _of(Source(file, path, before_waiting), form, fields)
+                yield from _of(Inlet(file, path, before_waiting), form, fields)
         except GradcliError as error:
-            yield Place("file", 0, path), Record(_named(path), {}, error)
+            yield RecordPlace("file", 0, path), Record(_named(path), {}, error)
 
 
-def _of(source: Source, form: str, fields: FieldReader) -> Iterator[tuple[Place, Record]]:
+def _of(source: Inlet, form: str, fields: FieldReader) -> Iterator[tuple[RecordPlace, Record]]:
     return _arrays(source, fields.names) if form == "npy" else _lines(source, fields)
 
 
@@ -88,21 +88,21 @@ def standard_input(form: str | None = None) -> Any:
     return sys.stdin.buffer
 
 
-def _lines(source: Source, fields: FieldReader) -> Iterator[tuple[Place, Record]]:
+def _lines(source: Inlet, fields: FieldReader) -> Iterator[tuple[RecordPlace, Record]]:
     for number, line in enumerate(lines(source), 1):
         if isinstance(line, GradcliError):
-            yield Place("line", number, source.path), Record("{", {}, line)
+            yield RecordPlace("line", number, source.path), Record("{", {}, line)
         elif line:
-            yield Place("line", number, source.path), fields.read(line)
+            yield RecordPlace("line", number, source.path), fields.read(line)
 
 
-def _named_items(source: Source, names: Sequence[str]) -> Iterator[tuple[Place, Record]]:
+def _named_items(source: Inlet, names: Sequence[str]) -> Iterator[tuple[RecordPlace, Record]]:
     """Archives whose paths stand in lines."""
     for number, path in enumerate(lines(source), 1):
         if isinstance(path, GradcliError):
-            yield Place("line", number), Record("{", {}, path)
+            yield RecordPlace("line", number), Record("{", {}, path)
         elif path:
-            yield Place("line", number), _item(path, names)
+            yield RecordPlace("line", number), _item(path, names)
 
 
 def _item(path: str, names: Sequence[str]) -> Record:
@@ -112,7 +112,7 @@ def _item(path: str, names: Sequence[str]) -> Record:
         return Record(_named(path), {}, error)
 
 
-def _arrays(source: Source, names: Sequence[str]) -> Iterator[tuple[Place, Record]]:
+def _arrays(source: Inlet, names: Sequence[str]) -> Iterator[tuple[RecordPlace, Record]]:
     """Records of .npy, as many for each answer as there are names, in their order."""
     head = _named(source.path)
     reader = RecordReader(source)
@@ -120,7 +120,7 @@ def _arrays(source: Source, names: Sequence[str]) -> Iterator[tuple[Place, Recor
     while True:
         number += 1
         arrays = {}
-        place = Place("record", number, source.path)
+        place = RecordPlace("record", number, source.path)
         try:
             for name in names:
                 array = reader.read()

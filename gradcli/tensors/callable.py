@@ -118,14 +118,14 @@ def signature(op: Op) -> Signature:
     return Signature([annotated(p) for p in parameters(op)], return_annotation=Annotation(" | ".join(results)))
 
 
-class Form(NamedTuple):
+class CallForm(NamedTuple):
     """A way to call an operation: its arguments with their types, and what the result is."""
 
     parameters: list[Parameter]
     result: str
 
 
-def forms(op: Op) -> list[Form]:
+def forms(op: Op) -> list[CallForm]:
     """The ways to call an operation in PyTorch's words: one, or as many as there are kinds of results.
 
     What the result is has been found by trying.
@@ -138,15 +138,15 @@ def forms(op: Op) -> list[Form]:
         if parameter.default is None and (len(kinds) > 1 or parameter.name == "dim"):
             results = {kind: result_of(op, parameter.name, kind) for kind in kinds}
             if set(results.values()) != {usual}:
-                split = [Form([*base[:at], annotated(parameter, []), *base[at + 1 :]], usual)]
+                split = [CallForm([*base[:at], annotated(parameter, []), *base[at + 1 :]], usual)]
                 for kind, result in results.items():
                     needed = annotated(parameter.replace(default=parameter.empty), [kind])
-                    split.append(Form([*base[:at], needed, *base[at + 1 :]], result))
+                    split.append(CallForm([*base[:at], needed, *base[at + 1 :]], result))
                 return split
-    return [Form(base, usual)]
+    return [CallForm(base, usual)]
 
 
-def all_forms(op: Op) -> list[Form]:
+def all_forms(op: Op) -> list[CallForm]:
     """The ways to call an operation: also with NumPy's words, and with a list under the name of a starred argument."""
     found = forms(op)
     for parameter in op.signature.parameters:
@@ -159,12 +159,12 @@ def all_forms(op: Op) -> list[Form]:
     return found
 
 
-def _has(form: Form, name: str) -> bool:
+def _has(form: CallForm, name: str) -> bool:
     """Whether a form takes something else than None under a name."""
     return any(p.name == name and p.annotation != "None" for p in form.parameters)
 
 
-def _by_word(form: Form, name: str, word: str) -> Form:
+def _by_word(form: CallForm, name: str, word: str) -> CallForm:
     """A form in which an argument has to be given by a word; those behind it can be given in no other way either."""
     before = True
     found = []
@@ -181,7 +181,7 @@ def _by_word(form: Form, name: str, word: str) -> Form:
         elif not before:
             parameter = parameter.replace(kind=parameter.KEYWORD_ONLY)
         found.append(parameter)
-    return Form(found, form.result)
+    return CallForm(found, form.result)
 
 
 def result_of(op: Op, name: str | None = None, kind: str | None = None) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcli.engine.plan.program import Program, Whole
+from gradcli.engine.plan.program import Program, WholeStep
 from gradcli.errors import GradcliError, WorkError
 
 
@@ -50,7 +50,7 @@ def bound(program: Program) -> Callable[[Sequence[Any]], list[Any]] | None:
     return compute
 
 
-def _bound(step: Whole) -> tuple[Any, int, int, tuple[int, ...]]:
+def _bound(step: WholeStep) -> tuple[Any, int, int, tuple[int, ...]]:
     """The kernel of a step, its first and second operand (-1 for none or any number), and all of them."""
     op, params = step.node.op, step.node.params
     assert op.kernel is not None

@@ -144,17 +144,17 @@ class _Worker:
         self.values = values
         self.sinks = sinks
         self.scratch = [_aligned(size * one.rows) for size in one.buffers]
-        self.frames: dict[int, _Frame] = {}
+        self.frames: dict[int, _PassFrame] = {}
 
     def run(self, begin: int, end: int) -> list[Any]:
         """Compute the rows from `begin` to `end`; gives the partial results of the reductions."""
         frame = self.frames.get(end - begin)
         if frame is None:
-            frame = self.frames[end - begin] = _Frame(self.one, self.values, self.sinks, self.scratch, end - begin)
+            frame = self.frames[end - begin] = _PassFrame(self.one, self.values, self.sinks, self.scratch, end - begin)
         return frame.run(begin, end)
 
 
-class _Frame:
+class _PassFrame:
     """The steps on blocks of so many rows, bound to their buffers.
 
     While one thread is between two operations, no other one can begin its next: what can be prepared is prepared

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gradcli.engine.plan.pass_builder import PassBuilder
-from gradcli.engine.plan.program import UFUNC, Cut, Pass, Program, Sizes, Stage, Step, Whole
+from gradcli.engine.plan.program import UFUNC, Cut, Pass, Program, Sizes, Stage, Step, WholeStep
 from gradcli.engine.plan.schedule import LEAF, WHOLE, Schedule, passes
 from gradcli.graph.node import Node
 
@@ -30,7 +30,7 @@ def assemble(
     last_level = max([one.level for one in planned] + [schedule.level[n] for n in schedule.order])
     for level in range(last_level + 1):
         whole = [
-            Whole(node, tuple([number(i) for i in node.inputs]), number(node))
+            WholeStep(node, tuple([number(i) for i in node.inputs]), number(node))
             for node in schedule.order if schedule.kind[node] == WHOLE and schedule.level[node] == level
         ]  # fmt: skip
         built = [PassBuilder(schedule, one, number, files, sizes).build() for one in planned if one.level == level]

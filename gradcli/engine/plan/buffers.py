@@ -10,7 +10,7 @@ import numpy as np
 # So many results, the next ones to be written, are asked for room.
 _MOST_LENDERS = 16
 
-Form = tuple[tuple[int, ...], np.dtype]
+BufferForm = tuple[tuple[int, ...], np.dtype]
 
 
 class Buffers:
@@ -67,12 +67,12 @@ class Loans:
 
     __slots__ = ("_lenders", "_lent")
 
-    def __init__(self, lenders: dict[Form, list[Lender]]) -> None:
+    def __init__(self, lenders: dict[BufferForm, list[Lender]]) -> None:
         """`lenders` come in the order in which they are written."""
         self._lenders = lenders
         self._lent: dict[int, int] = {}
 
-    def ask(self, form: Form, slot: int, at: int, end: int, over: bool, ending: Iterable[int]) -> int:
+    def ask(self, form: BufferForm, slot: int, at: int, end: int, over: bool, ending: Iterable[int]) -> int:
         """The result, by number, that takes in a value from place `at` of the order to `end`; -1 for none.
 
         `over` says that the value can be written over what its step looks at, such as the slots that end there.

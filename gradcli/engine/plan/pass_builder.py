@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcli.engine.plan.buffers import Buffers, Form, Lender, Loans
+from gradcli.engine.plan.buffers import BufferForm, Buffers, Lender, Loans
 from gradcli.engine.plan.program import CALL, INTO, UFUNC, Cut, Pass, Sizes, Step, Sum, Write
 from gradcli.engine.plan.schedule import PassNodes, Schedule, work_of
 from gradcli.graph.node import Node
@@ -216,13 +216,13 @@ class PassBuilder:
         """The slots that nobody looks at after this step."""
         return [self.place[key] for key in self.ends.get(at, ()) if key in self.place]
 
-    def _lenders(self, last: dict[Key, int]) -> dict[Form, list[Lender]]:
+    def _lenders(self, last: dict[Key, int]) -> dict[BufferForm, list[Lender]]:
         """The results that are written in place, by form: until then, other values of that form can lie there."""
-        lenders: dict[Form, list[Lender]] = {}
+        lenders: dict[BufferForm, list[Lender]] = {}
         if self.transposed:
             return lenders
         # Arrays that were kept may live in the memory of a result of their form: see `gradcli.engine.plan.assemble`.
-        kept: dict[Form, int] = {}
+        kept: dict[BufferForm, int] = {}
         for (child, axis), end in last.items():
             if axis == 0 and child not in self.inside and child in self.schedule.stored:
                 form = child.shape, child.dtype

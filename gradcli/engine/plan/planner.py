@@ -9,7 +9,7 @@ from gradcli.engine.plan.assemble import assemble
 from gradcli.engine.plan.axes import choose_axes
 from gradcli.engine.plan.flatten import flatten
 from gradcli.engine.plan.lower import lower
-from gradcli.engine.plan.program import DEFAULT_SIZES, Program, Sizes, Stage, Whole
+from gradcli.engine.plan.program import DEFAULT_SIZES, Program, Sizes, Stage, WholeStep
 from gradcli.engine.plan.schedule import Schedule, work_of
 from gradcli.engine.simplify import simplify
 from gradcli.graph.half_precision import in_single
@@ -92,7 +92,7 @@ def _direct(
     leaves = [node for node in order if _is_leaf(node)]
     computed = [node for node in order if not _is_leaf(node)]
     numbers = {node: k for k, node in enumerate((*leaves, *computed))}
-    whole = [Whole(node, tuple([numbers[i] for i in node.inputs]), numbers[node]) for node in computed]
+    whole = [WholeStep(node, tuple([numbers[i] for i in node.inputs]), numbers[node]) for node in computed]
     originals_of = [originals.get(leaf, leaf) for leaf in leaves]
     return Program(
         originals_of, list(numbers), [Stage(whole, [], [])], [numbers[r] for r in roots], shapes, {}, True, {}

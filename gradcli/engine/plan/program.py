@@ -133,7 +133,7 @@ class Pass(NamedTuple):
         return -(-self.length // self.rows)
 
 
-class Whole(NamedTuple):
+class WholeStep(NamedTuple):
     """An operation on whole arrays; `inputs` and `out` are numbers in the program's list of values."""
 
     node: Node
@@ -144,7 +144,7 @@ class Whole(NamedTuple):
 class Stage(NamedTuple):
     """Whole operations and then passes; what `done` lists is not needed afterwards."""
 
-    whole: list[Whole]
+    whole: list[WholeStep]
     passes: list[Pass]
     done: list[int]
 
@@ -190,7 +190,7 @@ class Program:
         summed = [total.node for one in passes for total in one.sums]
         return list(dict.fromkeys(self.origin.get(node, node) for node in (*whole, *kept, *summed)))
 
-    def _is_view(self, step: Whole) -> bool:
+    def _is_view(self, step: WholeStep) -> bool:
         """Whether a step takes no memory. Results count even so, as what they will be where they are written down."""
         return step.node.op.blocking.view and step.out not in self.roots
 

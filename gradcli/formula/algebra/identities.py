@@ -14,7 +14,7 @@ from gradcli.formula.algebra.polynomials import (
     total_over_itself,
     unnested,
 )
-from gradcli.formula.algebra.terms import ONE, Algebra, Factor, Open, Term, Whole, placed, value_of
+from gradcli.formula.algebra.terms import ONE, Algebra, Factor, Open, Term, WholeArg, placed, value_of
 
 Found = tuple[Fraction, list[Factor]] | None
 
@@ -115,7 +115,7 @@ def root_of_squares(algebra: Algebra, factors: list[Factor], free: set[int]) -> 
         ((x, own, power),) = term.args
         dims = tuple([i for i, label in enumerate(own) if label >= term.rank])
         if power == 2 and dims and len(set(own)) == len(own):
-            whole = Whole(x, tuple([(i,) for i in range(x.rank)]), x.sizes)
+            whole = WholeArg(x, tuple([(i,) for i in range(x.rank)]), x.sizes)
             kept = [i for i in range(x.rank) if i not in dims]
             settings = (("dim", dims), ("p", 2.0))
             norm = algebra.intern("call", ("norm", settings), (whole,), tuple([x.sizes[i] for i in kept]))
@@ -183,7 +183,7 @@ def _exponentials_along(term: Term) -> int | None:
 def _along(algebra: Algebra, name: str, dim: Any, exponential: Term, sizes: tuple[Any, ...]) -> Term:
     """A function of x along a dimension, given exp(x)."""
     ((x, labels, _),) = exponential.args
-    whole = Whole(x, tuple([(labels.index(k),) for k in range(x.rank)]), exponential.sizes)
+    whole = WholeArg(x, tuple([(labels.index(k),) for k in range(x.rank)]), exponential.sizes)
     return algebra.intern("call", (name, (("dim", dim),)), (whole,), sizes)
 
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from fractions import Fraction
 
 from gradcli.errors import GradcliError
-from gradcli.formula.algebra.terms import ONE, Algebra, Factor, Labels, Open, Size, Term, Value, value_of
+from gradcli.formula.algebra.terms import ONE, Algebra, Factor, Labels, NodeTerm, Open, Size, Term, value_of
 
 _NONE = "the Jacobian has no short formula"
 _HINT = "--grad-output v gives its product with a vector v"
 
 
 def jacobian_of(
-    algebra: Algebra, product: Value, shape: tuple[Size, ...], seed_shape: tuple[Size, ...]
-) -> tuple[Value, tuple[Size, ...], bool]:
+    algebra: Algebra, product: NodeTerm, shape: tuple[Size, ...], seed_shape: tuple[Size, ...]
+) -> tuple[NodeTerm, tuple[Size, ...], bool]:
     """The Jacobian from its product with the vector "?": its value, its shape, and whether it is only the diagonal."""
     rank = len(shape)
     if any(len(group) > 1 for group in product.axes):
@@ -21,7 +21,7 @@ def jacobian_of(
     if value_of(product.term) == 0:
         diagonal = not seed_shape or seed_shape == shape
         full = shape if diagonal else (*seed_shape, *shape)
-        return Value(product.term, ((),) * len(full)), full, diagonal
+        return NodeTerm(product.term, ((),) * len(full)), full, diagonal
     if not seed_shape:
         return _without_scalar(algebra, product), shape, True
     columns = [algebra.fresh() for _ in range(rank)]
@@ -40,7 +40,7 @@ def jacobian_of(
     return _closed(total, [*rows, *columns]), (*seed_shape, *shape), False
 
 
-def _without_scalar(algebra: Algebra, product: Value) -> Value:
+def _without_scalar(algebra: Algebra, product: NodeTerm) -> NodeTerm:
     one = algebra.number(1)
     names = tuple(range(1, product.term.rank + 1))
     parts = []
@@ -48,7 +48,7 @@ def _without_scalar(algebra: Algebra, product: Value) -> Value:
         rest = [f for f in factors if not _is_seed(f.term)]
         parts.append((1, algebra.prod(number, rest or [Factor(*one, ONE)], set(names))))
     total = algebra.add(parts)
-    return Value(total.term, tuple([tuple([total.labels.index(k + 1) for k in g if k + 1 in total.labels])
+    return NodeTerm(total.term, tuple([tuple([total.labels.index(k + 1) for k in g if k + 1 in total.labels])
                                     for g in product.axes]))  # fmt: skip
 
 
@@ -135,6 +135,6 @@ def _full(
     return algebra.prod(number, [*moved, *eyes], {*rows, *columns})
 
 
-def _closed(total: Open, labels: list[int]) -> Value:
+def _closed(total: Open, labels: list[int]) -> NodeTerm:
     place = {label: k for k, label in enumerate(total.labels)}
-    return Value(total.term, tuple([(place[k],) if k in place else () for k in labels]))
+    return NodeTerm(total.term, tuple([(place[k],) if k in place else () for k in labels]))

@@ -64,7 +64,7 @@ class Open(NamedTuple):
     labels: Labels
 
 
-class Whole(NamedTuple):
+class WholeArg(NamedTuple):
     """A whole tensor as an argument: for each of its axes the term's axes that lie in it (none: broadcast)."""
 
     term: Term
@@ -526,7 +526,7 @@ def _content(parts: list[Factor]) -> Fraction:
     return size if first > 0 else -size
 
 
-class Value(NamedTuple):
+class NodeTerm(NamedTuple):
     """The formula of a node: a term, and for each axis of the node the term's axes in it (none: broadcast)."""
 
     term: Term

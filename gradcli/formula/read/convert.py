@@ -10,19 +10,19 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gradcli.errors import GradcliError
-from gradcli.formula.algebra.terms import ONE, Algebra, Factor, Labels, Open, Size, Term, Value, Whole, value_of
-from gradcli.formula.lengths import Reader
+from gradcli.formula.algebra.terms import ONE, Algebra, Factor, Labels, NodeTerm, Open, Size, Term, WholeArg, value_of
+from gradcli.formula.lengths import LengthReader
 from gradcli.graph.node import CONSTANT, INPUT, Node, toposort
 
 
-class Step(NamedTuple):
+class Application(NamedTuple):
     """A node with its lengths as terms, and the formulas of its inputs."""
 
     name: str
     params: dict[str, Any]
     shape: tuple[Size, ...]
     dtype: np.dtype
-    inputs: tuple[Value, ...]
+    inputs: tuple[NodeTerm, ...]
     shapes: tuple[tuple[Size, ...], ...]
     nodes: tuple[Node, ...]
 
@@ -38,24 +38,24 @@ SUMS = {"add": (1, 1), "sub": (1, -1), "rsub": (-1, 1), "_plus": (1, 1)}
 
 
 #: What gives the formula of an operation that is not simply a function of its name.
-Handler = Callable[["Converter", Step], Value]
+Handler = Callable[["Converter", Application], NodeTerm]
 
 
 class Converter:
     """Turns the graphs for all samples into terms, side by side."""
 
-    def __init__(self, algebra: Algebra, reader: Reader, handlers: Mapping[str, Handler]) -> None:
+    def __init__(self, algebra: Algebra, reader: LengthReader, handlers: Mapping[str, Handler]) -> None:
         self.algebra = algebra
         self.reader = reader
         self.handlers = handlers
 
-    def convert(self, samples: Sequence[Sequence[Node]]) -> list[tuple[Value, tuple[Size, ...]]]:
+    def convert(self, samples: Sequence[Sequence[Node]]) -> list[tuple[NodeTerm, tuple[Size, ...]]]:
         """The formulas and shapes of roots, given for each sample."""
         orders = [toposort(roots) for roots in samples]
         if len({len(order) for order in orders}) > 1:
             raise depends_on_lengths()
         skipped = _inner_sums(orders[0], samples[0])
-        values: dict[Node, Value] = {}
+        values: dict[Node, NodeTerm] = {}
         shapes: dict[Node, tuple[Size, ...]] = {}
         for nodes in zip(*orders, strict=True):
             first = nodes[0]
@@ -66,7 +66,9 @@ class Converter:
                 values[first] = self._value(nodes, values, shapes)
         return [(values[root], shapes[root]) for root in samples[0]]
 
-    def _value(self, nodes: tuple[Node, ...], values: dict[Node, Value], shapes: dict[Node, tuple[Size, ...]]) -> Value:
+    def _value(
+        self, nodes: tuple[Node, ...], values: dict[Node, NodeTerm], shapes: dict[Node, tuple[Size, ...]]
+    ) -> NodeTerm:
         node = nodes[0]
         if node.op is INPUT:
             return self.own(self.algebra.intern("var", node.params["name"], (), shapes[node]))
@@ -75,7 +77,7 @@ class Converter:
         if node.op.name in SUMS or node.op.name == "neg":
             return self._sum(node, values, shapes)
         params = {key: self.reader.read([n.params[key] for n in nodes]) for key in node.params}
-        step = Step(
+        step = Application(
             node.op.name, params, shapes[node], node.dtype, tuple([values[i] for i in node.inputs]),
             tuple([shapes[i] for i in node.inputs]), node.inputs,
         )  # fmt: skip
@@ -90,29 +92,29 @@ class Converter:
 
     # Leaves -----------------------------------------------------------------------------------------------------------
 
-    def own(self, term: Term) -> Value:
+    def own(self, term: Term) -> NodeTerm:
         """A term as a node's value, its axes in order; lengths of 1 are left out."""
         if 1 not in term.sizes:
-            return Value(term, tuple([(k,) for k in range(term.rank)]))
+            return NodeTerm(term, tuple([(k,) for k in range(term.rank)]))
         labels = tuple([self.algebra.fresh() for _ in term.sizes])
         free = [label for label, n in zip(labels, term.sizes, strict=True) if n != 1]
         inner, own = self.algebra.prod(ONE, [Factor(term, labels, ONE)], free)
-        return Value(inner, tuple([(own.index(k),) if k in own else () for k in labels]))
+        return NodeTerm(inner, tuple([(own.index(k),) if k in own else () for k in labels]))
 
-    def _constant(self, nodes: tuple[Node, ...], shape: tuple[Size, ...]) -> Value:
+    def _constant(self, nodes: tuple[Node, ...], shape: tuple[Size, ...]) -> NodeTerm:
         node = nodes[0]
         data = node.params["value"]
         if "number" in node.params or not data.ndim:
             numbers = [n.params.get("number", n.params["value"].item()) for n in nodes]
-            return Value(self.number(self.reader.read(numbers)).term, ((),) * len(shape))
+            return NodeTerm(self.number(self.reader.read(numbers)).term, ((),) * len(shape))
         if not data.size:
-            return Value(self.number(0).term, ((),) * len(shape))
+            return NodeTerm(self.number(0).term, ((),) * len(shape))
         if any(not np.array_equal(data, n.params["value"], equal_nan=data.dtype.kind == "f") for n in nodes):
             raise GradcliError(
                 "a constant of the expression depends on the lengths", hint="give shapes in numbers, as in x:3,4"
             )
         if np.all(data == data.flat[0]):
-            return Value(self.number(plain(data.flat[0])).term, ((),) * len(shape))
+            return NodeTerm(self.number(plain(data.flat[0])).term, ((),) * len(shape))
         key = (data.dtype.str, data.shape, data.tobytes())
         return self.own(self.algebra.intern("const", key, (), shape))
 
@@ -139,7 +141,7 @@ class Converter:
 
     # Element by element -----------------------------------------------------------------------------------------------
 
-    def aligned(self, values: Sequence[Value], shapes: Sequence[tuple[Size, ...]], rank: int) -> tuple[
+    def aligned(self, values: Sequence[NodeTerm], shapes: Sequence[tuple[Size, ...]], rank: int) -> tuple[
         list[Open], list[Labels]
     ]:  # fmt: skip
         """Operands at the labels of their common shape, and those labels for each of its axes."""
@@ -157,7 +159,7 @@ class Converter:
             opens.append(Open(value.term, tuple(names)))
         return opens, labels
 
-    def in_one_structure(self, values: list[Value], shapes: Sequence[tuple[Size, ...]], rank: int) -> list[Value]:
+    def in_one_structure(self, values: list[NodeTerm], shapes: Sequence[tuple[Size, ...]], rank: int) -> list[NodeTerm]:
         """Where an axis is made of several in one operand and of one in another, it becomes one everywhere."""
         for k in range(-rank, 0):
             found = {tuple([v.term.sizes[i] for i in group_of(v, k)]) for v in values if group_of(v, k)}
@@ -167,15 +169,15 @@ class Converter:
                 ]
         return values
 
-    def whole(self, value: Value, shape: tuple[Size, ...]) -> Value:
+    def whole(self, value: NodeTerm, shape: tuple[Size, ...]) -> NodeTerm:
         """A value with one axis of its own for each axis of the node, by a reshape in the formula."""
         groups = tuple([group for group in value.axes if group])
         full = tuple([n for n, group in zip(shape, value.axes, strict=True) if group])
-        found = self.own(self.algebra.intern("call", ("reshape", ()), (Whole(value.term, groups, full),), full))
+        found = self.own(self.algebra.intern("call", ("reshape", ()), (WholeArg(value.term, groups, full),), full))
         axes = iter(found.axes)
-        return Value(found.term, tuple([next(axes) if group else () for group in value.axes]))
+        return NodeTerm(found.term, tuple([next(axes) if group else () for group in value.axes]))
 
-    def closed(self, open_: Open, labels: Sequence[Labels]) -> Value:
+    def closed(self, open_: Open, labels: Sequence[Labels]) -> NodeTerm:
         """An open term as a value with these labels on its axes."""
         place = {label: k for k, label in enumerate(open_.labels)}
         axes = []
@@ -185,17 +187,17 @@ class Converter:
                 # A part of a merged axis is broadcast: it is written out.
                 return self.closed(self._filled_up(open_, group), labels)
             axes.append(tuple([place[k] for k in present]))
-        return Value(open_.term, tuple(axes))
+        return NodeTerm(open_.term, tuple(axes))
 
     def _filled_up(self, open_: Open, group: Labels) -> Open:
         raise GradcliError("a merged dimension is broadcast in part: there is no short formula for this")
 
-    def elementwise(self, step: Step) -> Value:
+    def elementwise(self, step: Application) -> NodeTerm:
         opens, labels = self.aligned(step.inputs, step.shapes, len(step.shape))
         params = tuple([(key, value) for key, value in step.params.items()])
         return self.closed(self.algebra.fn(step.name.lstrip("_"), opens, params), labels)
 
-    def _sum(self, node: Node, values: dict[Node, Value], shapes: dict[Node, tuple[Size, ...]]) -> Value:
+    def _sum(self, node: Node, values: dict[Node, NodeTerm], shapes: dict[Node, tuple[Size, ...]]) -> NodeTerm:
         """A chain of sums and differences at once."""
         parts: list[tuple[int, Node]] = []
         stack = [(1, node)]
@@ -209,17 +211,17 @@ class Converter:
         opens, labels = self.aligned([values[p] for _, p in parts], [shapes[p] for _, p in parts], node.ndim)
         return self.closed(self.algebra.add([(s, o) for (s, _), o in zip(parts, opens, strict=True)]), labels)
 
-    def power(self, value: Value, exponent: Any) -> Value:
+    def power(self, value: NodeTerm, exponent: Any) -> NodeTerm:
         labels = tuple(range(value.term.rank))
         if value_of(value.term) == 0 and exponent < 0:
             infinite = self.number(math.inf)
-            return Value(infinite.term, ((),) * len(value.axes))
+            return NodeTerm(infinite.term, ((),) * len(value.axes))
         return self.closed(self.algebra.power(Open(value.term, labels), exponent), value.axes)
 
     # Products ---------------------------------------------------------------------------------------------------------
 
-    def contract(self, a: Value, b: Value, shared: tuple[int, int], kept: Sequence[tuple[int, int | None]],
-                 shapes: tuple[tuple[Size, ...], ...]) -> Value:  # fmt: skip
+    def contract(self, a: NodeTerm, b: NodeTerm, shared: tuple[int, int], kept: Sequence[tuple[int, int | None]],
+                 shapes: tuple[tuple[Size, ...], ...]) -> NodeTerm:  # fmt: skip
         """The sum of products over an axis of each; `kept` are the axes of the result: (operand 0 or 1, axis).
 
         An axis that both operands have in the result is given as (2, axis).
@@ -254,7 +256,7 @@ class Converter:
         free = {k for group in labels for k in group}
         return self.closed(self.algebra.prod(ONE, factors, free), labels)
 
-    def summed(self, value: Value, dims: Sequence[int], shape: tuple[Size, ...], keepdim: bool) -> Value:
+    def summed(self, value: NodeTerm, dims: Sequence[int], shape: tuple[Size, ...], keepdim: bool) -> NodeTerm:
         labels = tuple(range(1, value.term.rank + 1))
         gone = {k + 1 for d in dims for k in value.axes[d]}
         factors = [Factor(value.term, tuple([-k if k in gone else k for k in labels]), ONE)]
@@ -262,15 +264,15 @@ class Converter:
         open_ = self.algebra.prod(ONE, factors, {k for k in labels if k not in gone})
         place = {label: k for k, label in enumerate(open_.labels)}
         groups = [() if d in dims else group for d, group in enumerate(value.axes) if keepdim or d not in dims]
-        return Value(open_.term, tuple([tuple([place[k + 1] for k in group if k + 1 in place]) for group in groups]))
+        return NodeTerm(open_.term, tuple([tuple([place[k + 1] for k in group if k + 1 in place]) for group in groups]))
 
     # Whole tensors ----------------------------------------------------------------------------------------------------
 
     def call(
-        self, name: str, step: Step, params: dict[str, Any] | None = None, shape: tuple[Size, ...] | None = None
-    ) -> Value:
+        self, name: str, step: Application, params: dict[str, Any] | None = None, shape: tuple[Size, ...] | None = None
+    ) -> NodeTerm:
         """A function of whole tensors."""
-        args = tuple([Whole(v.term, v.axes, s) for v, s in zip(step.inputs, step.shapes, strict=True)])
+        args = tuple([WholeArg(v.term, v.axes, s) for v, s in zip(step.inputs, step.shapes, strict=True)])
         settings = tuple((step.params if params is None else params).items())
         return self.own(self.algebra.intern("call", (name, settings), args, step.shape if shape is None else shape))
 
@@ -287,12 +289,12 @@ def plain(number: Any) -> Any:
     return number.item()
 
 
-def group_of(value: Value, axis: int) -> Labels:
+def group_of(value: NodeTerm, axis: int) -> Labels:
     """The term's axes in an axis counted from the right."""
     return value.axes[axis] if -axis <= len(value.axes) else ()
 
 
-def structure_of(value: Value, axis: int) -> tuple[Size, ...]:
+def structure_of(value: NodeTerm, axis: int) -> tuple[Size, ...]:
     return tuple([value.term.sizes[k] for k in value.axes[axis]])
 
 
@@ -310,5 +312,5 @@ def _inner_sums(order: Sequence[Node], roots: Sequence[Node]) -> set[Node]:
     }  # fmt: skip
 
 
-def without_axes(value: Value, dims: tuple[int, ...]) -> Value:
-    return Value(value.term, tuple([g for k, g in enumerate(value.axes) if k not in dims]))
+def without_axes(value: NodeTerm, dims: tuple[int, ...]) -> NodeTerm:
+    return NodeTerm(value.term, tuple([g for k, g in enumerate(value.axes) if k not in dims]))

@@ -7,8 +7,8 @@ from fractions import Fraction
 from typing import Any
 
 from gradcli.errors import GradcliError
-from gradcli.formula.algebra.terms import ONE, Factor, Labels, Open, Size, Value, value_of
-from gradcli.formula.read.convert import Converter, Handler, Step, without_axes
+from gradcli.formula.algebra.terms import ONE, Factor, Labels, NodeTerm, Open, Size, value_of
+from gradcli.formula.read.convert import Application, Converter, Handler, without_axes
 from gradcli.formula.read.places import PLACES, select
 from gradcli.graph.dtypes import is_half
 
@@ -20,11 +20,11 @@ _REDUCTIONS = frozenset({"prod", "amax", "amin", "max", "min", "var", "std", "lo
                          "count_nonzero", "argmax", "argmin"})  # fmt: skip
 
 
-def _identity(c: Converter, s: Step) -> Value:
+def _identity(c: Converter, s: Application) -> NodeTerm:
     return s.inputs[0]
 
 
-def _cast(c: Converter, s: Step) -> Value:
+def _cast(c: Converter, s: Application) -> NodeTerm:
     """A conversion is left out unless it rounds; and rounding to float16 where it is the end of an operation."""
     source = s.nodes[0].dtype
     if is_half(s.dtype) and source.kind == "f" and s.name != "to":
@@ -36,41 +36,41 @@ def _cast(c: Converter, s: Step) -> Value:
     return c.elementwise(s._replace(name="to", params={"dtype": s.params["dtype"]}))
 
 
-def _mul(c: Converter, s: Step) -> Value:
+def _mul(c: Converter, s: Application) -> NodeTerm:
     opens, labels = c.aligned(s.inputs, s.shapes, len(s.shape))
     return c.closed(c.algebra.times(*opens), labels)
 
 
-def _div(c: Converter, s: Step) -> Value:
+def _div(c: Converter, s: Application) -> NodeTerm:
     return _mul(c, s._replace(inputs=(s.inputs[0], c.power(s.inputs[1], -1))))
 
 
-def _power_of(exponent: Fraction) -> Callable[[Converter, Step], Value]:
+def _power_of(exponent: Fraction) -> Callable[[Converter, Application], NodeTerm]:
     return lambda c, s: c.power(s.inputs[0], exponent)
 
 
-def _pow(c: Converter, s: Step) -> Value:
+def _pow(c: Converter, s: Application) -> NodeTerm:
     exponent = value_of(s.inputs[1].term)
     if exponent is not None:
         return c.power(s.inputs[0], exponent)
     return c.elementwise(s)
 
 
-def _fill(c: Converter, s: Step) -> Value:
-    return Value(c.number(s.params["value"]).term, ((),) * len(s.shape))
+def _fill(c: Converter, s: Application) -> NodeTerm:
+    return NodeTerm(c.number(s.params["value"]).term, ((),) * len(s.shape))
 
 
-def _expand(c: Converter, s: Step) -> Value:
+def _expand(c: Converter, s: Application) -> NodeTerm:
     (value,) = s.inputs
     lead = len(s.shape) - len(value.axes)
-    return Value(value.term, (*((),) * lead, *value.axes))
+    return NodeTerm(value.term, (*((),) * lead, *value.axes))
 
 
-def _permute(c: Converter, s: Step) -> Value:
-    return Value(s.inputs[0].term, tuple([s.inputs[0].axes[d] for d in s.params["dims"]]))
+def _permute(c: Converter, s: Application) -> NodeTerm:
+    return NodeTerm(s.inputs[0].term, tuple([s.inputs[0].axes[d] for d in s.params["dims"]]))
 
 
-def _reshape(c: Converter, s: Step) -> Value:
+def _reshape(c: Converter, s: Application) -> NodeTerm:
     """Axes taken apart and put together, where the lengths of the term's own axes allow that."""
     (value,), (old,) = s.inputs, s.shapes
     blocks = _blocks(old, s.shape, s.nodes[0].shape)
@@ -93,11 +93,11 @@ def _reshape(c: Converter, s: Step) -> Value:
             break
         axes += [tuple([flat[i] for i in part]) for part in split]
     if fits:
-        return Value(value.term, tuple(axes))
+        return NodeTerm(value.term, tuple(axes))
     return c.call("reshape", s, {})
 
 
-def _with_ones(c: Converter, value: Value, dims: list[int], shape: tuple[Size, ...]) -> Value:
+def _with_ones(c: Converter, value: NodeTerm, dims: list[int], shape: tuple[Size, ...]) -> NodeTerm:
     """A value with axes for dimensions in which it is broadcast."""
     if not dims:
         return value
@@ -155,20 +155,20 @@ def _split(sizes: list[Size], wanted: list[Size], c: Converter) -> list[list[int
     return result if at == len(sizes) else None
 
 
-def _sum(c: Converter, s: Step) -> Value:
+def _sum(c: Converter, s: Application) -> NodeTerm:
     return c.summed(s.inputs[0], s.params["dim"], s.shapes[0], bool(s.params["keepdim"]))
 
 
-def _mean(c: Converter, s: Step) -> Value:
+def _mean(c: Converter, s: Application) -> NodeTerm:
     total = _sum(c, s)
     lengths = [c.algebra.power(c.algebra.size(s.shapes[0][d]), -1) for d in s.params["dim"]]
     open_ = c.algebra.times(Open(total.term, tuple(range(total.term.rank))), *lengths)
     # What turned out to be one number, as the mean of x - mean(x) does, no longer follows any dimension.
     known = set(open_.labels)
-    return Value(open_.term, tuple([tuple([open_.labels.index(k) for k in g if k in known]) for g in total.axes]))
+    return NodeTerm(open_.term, tuple([tuple([open_.labels.index(k) for k in g if k in known]) for g in total.axes]))
 
 
-def _reduction(c: Converter, s: Step) -> Value:
+def _reduction(c: Converter, s: Application) -> NodeTerm:
     """One form of each reduction, without keepdim."""
     dims = s.params["dim"]
     kept = {k: v for k, v in s.params.items() if k not in ("keepdim", "axis_given", "dim")}
@@ -180,22 +180,22 @@ def _reduction(c: Converter, s: Step) -> Value:
     if not s.params["keepdim"]:
         return value
     rest = iter(value.axes)
-    return Value(value.term, tuple([() if k in dims else next(rest) for k in range(len(s.shapes[0]))]))
+    return NodeTerm(value.term, tuple([() if k in dims else next(rest) for k in range(len(s.shapes[0]))]))
 
 
-def _mm(c: Converter, s: Step) -> Value:
+def _mm(c: Converter, s: Application) -> NodeTerm:
     return c.contract(s.inputs[0], s.inputs[1], (1, 0), [(0, 0), (1, 1)], s.shapes)
 
 
-def _mv(c: Converter, s: Step) -> Value:
+def _mv(c: Converter, s: Application) -> NodeTerm:
     return c.contract(s.inputs[0], s.inputs[1], (1, 0), [(0, 0)], s.shapes)
 
 
-def _dot(c: Converter, s: Step) -> Value:
+def _dot(c: Converter, s: Application) -> NodeTerm:
     return c.contract(s.inputs[0], s.inputs[1], (0, 0), [], s.shapes)
 
 
-def _bmm(c: Converter, s: Step) -> Value:
+def _bmm(c: Converter, s: Application) -> NodeTerm:
     a, b = c.in_one_structure([without_axes(v, (1, 2)) for v in s.inputs], [s_[:1] for s_ in s.shapes], 1)
     if (a.term, b.term) != (s.inputs[0].term, s.inputs[1].term):
         inputs = tuple([c.whole(v, sh) for v, sh in zip(s.inputs, s.shapes, strict=True)])
@@ -203,7 +203,7 @@ def _bmm(c: Converter, s: Step) -> Value:
     return c.contract(s.inputs[0], s.inputs[1], (2, 1), [(2, 0), (0, 1), (1, 2)], s.shapes)
 
 
-def _normal_cdf(c: Converter, s: Step) -> Value:
+def _normal_cdf(c: Converter, s: Application) -> NodeTerm:
     """(1 + erf(x/sqrt(2)))/2."""
     (value,) = s.inputs
     labels = tuple(range(1, value.term.rank + 1))
@@ -214,19 +214,19 @@ def _normal_cdf(c: Converter, s: Step) -> Value:
     return c.closed(open_, [tuple([labels[k] for k in g]) for g in value.axes])
 
 
-def _cofactor(c: Converter, s: Step) -> Value:
+def _cofactor(c: Converter, s: Application) -> NodeTerm:
     raise GradcliError("there is no short formula for this derivative of a determinant")
 
 
-def _random(c: Converter, s: Step) -> Value:
+def _random(c: Converter, s: Application) -> NodeTerm:
     raise GradcliError("random numbers have no formula", hint="give them as an input")
 
 
-def _layer_norm(c: Converter, s: Step) -> Value:
+def _layer_norm(c: Converter, s: Application) -> NodeTerm:
     return c.call("layer_norm", s, {**s.params, "shape": s.shape[len(s.shape) - s.params["dims"] :]})
 
 
-def _part(c: Converter, s: Step) -> Value:
+def _part(c: Converter, s: Application) -> NodeTerm:
     (value,) = s.inputs
     if value.term.head == "call" and value.term.data[0] == "_slogdet":
         field = ("slogdet_sign", "slogdet_logabsdet")[s.params["index"]]
@@ -234,7 +234,7 @@ def _part(c: Converter, s: Step) -> Value:
     return select(c, s._replace(params={"dim": 0, "index": s.params["index"]}))
 
 
-def _pick(c: Converter, s: Step) -> Value:
+def _pick(c: Converter, s: Application) -> NodeTerm:
     """max(x, dim).values, whose place is known from argmax."""
     name = "amax" if s.params["name"].startswith("Max") else "amin"
     inner = s._replace(name=name, inputs=s.inputs[:1], shapes=s.shapes[:1])
@@ -243,7 +243,7 @@ def _pick(c: Converter, s: Step) -> Value:
     }))  # fmt: skip
 
 
-def _named(name: str, *keys: str) -> Callable[[Converter, Step], Value]:
+def _named(name: str, *keys: str) -> Callable[[Converter, Application], NodeTerm]:
     return lambda c, s: c.call(name, s, {k: s.params[k] for k in keys})
 
 
@@ -264,6 +264,6 @@ HANDLERS: dict[str, Handler] = {
     "_inverse_limit": _named("inv"), "inv": _named("inv"),
     "sqrt": _power_of(Fraction(1, 2)), "rsqrt": _power_of(Fraction(-1, 2)), "reciprocal": _power_of(Fraction(-1)),
     "_div_floor": lambda c, s: c.elementwise(s._replace(name="floor_divide")),
-    "softmax": lambda c, s: c.call("softmax", s) if s.shape else Value(c.algebra.number(1).term, ()),
-    "log_softmax": lambda c, s: c.call("log_softmax", s) if s.shape else Value(c.algebra.number(0).term, ()),
+    "softmax": lambda c, s: c.call("softmax", s) if s.shape else NodeTerm(c.algebra.number(1).term, ()),
+    "log_softmax": lambda c, s: c.call("log_softmax", s) if s.shape else NodeTerm(c.algebra.number(0).term, ()),
 }  # fmt: skip

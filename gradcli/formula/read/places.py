@@ -7,19 +7,19 @@ from fractions import Fraction
 import numpy as np
 
 from gradcli.errors import GradcliError
-from gradcli.formula.algebra.terms import ONE, Factor, Open, Size, Term, Value, value_of
-from gradcli.formula.read.convert import Converter, Handler, Step, without_axes
+from gradcli.formula.algebra.terms import ONE, Factor, NodeTerm, Open, Size, Term, value_of
+from gradcli.formula.read.convert import Application, Converter, Handler, without_axes
 
 
-def _trace(c: Converter, s: Step) -> Value:
+def _trace(c: Converter, s: Application) -> NodeTerm:
     return c.summed(_diagonal_of(c, s, 0, 0, 1), [0], (s.shapes[0][0],), False)
 
 
-def _diagonal(c: Converter, s: Step) -> Value:
+def _diagonal(c: Converter, s: Application) -> NodeTerm:
     return _diagonal_of(c, s, s.params["offset"], s.params["dim1"], s.params["dim2"])
 
 
-def _diagonal_of(c: Converter, s: Step, offset: int, dim1: int, dim2: int) -> Value:
+def _diagonal_of(c: Converter, s: Application, offset: int, dim1: int, dim2: int) -> NodeTerm:
     (value,), (shape,) = s.inputs, s.shapes
     first, second = value.axes[dim1], value.axes[dim2]
     if offset or shape[dim1] != shape[dim2] or len(first) > 1 or len(second) > 1:
@@ -35,7 +35,7 @@ def _diagonal_of(c: Converter, s: Step, offset: int, dim1: int, dim2: int) -> Va
     return c.closed(open_, named)
 
 
-def _on_diagonal(c: Converter, s: Step) -> Value:
+def _on_diagonal(c: Converter, s: Application) -> NodeTerm:
     (value,) = s.inputs
     offset, dim1, dim2 = s.params["offset"], s.params["dim1"], s.params["dim2"]
     last = value.axes[-1]
@@ -54,25 +54,25 @@ def _on_diagonal(c: Converter, s: Step) -> Value:
     return c.closed(open_, [ends[k] if k in ends else next(rest) for k in range(len(s.shape))])
 
 
-def _eye(c: Converter, s: Step) -> Value:
+def _eye(c: Converter, s: Application) -> NodeTerm:
     if s.shape[0] == s.shape[1]:
         return c.own(c.algebra.intern("eye", None, (), s.shape))
     return c.call("eye", s, {"shape": s.shape})
 
 
-def select(c: Converter, s: Step) -> Value:
+def select(c: Converter, s: Application) -> NodeTerm:
     dim = s.params["dim"]
     if not s.inputs[0].axes[dim]:
         return without_axes(s.inputs[0], (dim,))
     return c.call("select", s, {"dim": dim, "index": s.params["index"]})
 
 
-def _slice(c: Converter, s: Step) -> Value:
+def _slice(c: Converter, s: Application) -> NodeTerm:
     dim, start = s.params["dim"], s.params["start"]
     if s.shape[dim] == 1 and s.inputs[0].axes[dim]:
         shape = tuple([n for k, n in enumerate(s.shape) if k != dim])
         one = c.call("select", s, {"dim": dim, "index": start}, shape)
-        return Value(one.term, (*one.axes[:dim], (), *one.axes[dim:]))
+        return NodeTerm(one.term, (*one.axes[:dim], (), *one.axes[dim:]))
     return s.inputs[0] if not s.inputs[0].axes[s.params["dim"]] else c.call("slice", s)
 
 
@@ -81,7 +81,7 @@ def _one_hot(c: Converter, index: Open, length: Size, label: int) -> Open:
     return c.algebra.fn("one_hot", [index, c.arange(length, label)])
 
 
-def _embed(c: Converter, s: Step) -> Value:
+def _embed(c: Converter, s: Application) -> NodeTerm:
     """Zeros with a tensor put in: by a condition on the place, or joined from pieces."""
     (value,) = s.inputs
     dim, start, stop, step = (s.params[k] for k in ("dim", "start", "stop", "step"))
@@ -125,11 +125,11 @@ def _range(c: Converter, place: Open, start: Size, stop: Size, step: int, length
     return result
 
 
-def _index(c: Converter, s: Step) -> Value:
+def _index(c: Converter, s: Application) -> NodeTerm:
     return c.call("index", s, {"dims": s.params["dims"], "rank": len(s.shapes[0])})
 
 
-def _index_add(c: Converter, s: Step) -> Value:
+def _index_add(c: Converter, s: Application) -> NodeTerm:
     """Elements put at lists of indices and added up: sums over one-hot matrices."""
     g, *indices = s.inputs
     dims, rank = s.params["dims"], len(s.shape)
@@ -165,7 +165,7 @@ def _never_negative(term: Term) -> bool:
     return (number is not None and number >= 0) or (term.head == "call" and term.data[0] in ("argmax", "argmin"))
 
 
-def _class_put(c: Converter, s: Step) -> Value:
+def _class_put(c: Converter, s: Application) -> NodeTerm:
     """Values at the target classes: a product with the one-hot matrix of the targets."""
     axis = min(1, len(s.shape) - 1)
     opens, labels = c.aligned(s.inputs, s.shapes, len(s.shape) - 1)
@@ -178,14 +178,14 @@ def _class_put(c: Converter, s: Step) -> Value:
     return c.closed(c.algebra.prod(ONE, factors, {k for group in named for k in group}), named)
 
 
-def _not_ignored(c: Converter, s: Step, target: Open) -> Open | None:
+def _not_ignored(c: Converter, s: Application, target: Open) -> Open | None:
     """Targets with the index that is left out. (Unless it was chosen, none is: the formula is for classes.)"""
     if s.params["ignore_index"] == -100:
         return None
     return c.algebra.fn("ne", [target, c.number(s.params["ignore_index"])])
 
 
-def _class_pick(c: Converter, s: Step) -> Value:
+def _class_pick(c: Converter, s: Application) -> NodeTerm:
     axis = min(1, len(s.shapes[0]) - 1)
     x, target = s.inputs
     if any(len(g) > 1 for v in s.inputs for g in v.axes):
@@ -205,7 +205,7 @@ def _class_pick(c: Converter, s: Step) -> Value:
     return c.closed(c.algebra.prod(ONE, factors, {k for g in labels for k in g}), labels)
 
 
-def _class_factors(c: Converter, s: Step) -> Value:
+def _class_factors(c: Converter, s: Application) -> NodeTerm:
     """The weight of each target, 1 where none is given."""
     opens, labels = c.aligned(s.inputs[:1], s.shapes[:1], len(s.shape))
     ignored = _not_ignored(c, s, opens[0])
@@ -219,7 +219,7 @@ def _class_factors(c: Converter, s: Step) -> Value:
     return c.closed(c.algebra.prod(ONE, factors, {k for g in labels for k in g}), labels)
 
 
-def _arange(c: Converter, s: Step) -> Value:
+def _arange(c: Converter, s: Application) -> NodeTerm:
     start, step = s.params["start"], s.params["step"]
     label = c.algebra.fresh()
     count = c.arange(s.shape[0], label)

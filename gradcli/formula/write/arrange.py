@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gradcli.formula.algebra.terms import ONE, Factor, Labels, Size, Term, Value, Whole, value_of
+from gradcli.formula.algebra.terms import ONE, Factor, Labels, NodeTerm, Size, Term, WholeArg, value_of
 from gradcli.formula.write.forms import BOOLEAN, EXACT, NUMBER, REAL, Form, Forms, is_decimal
 from gradcli.formula.write.spellings import CALLS, FUNCTIONS
 
@@ -26,7 +26,7 @@ class Item(NamedTuple):
     mean: Callable[[Labels], Form] | None = None
 
 
-class Entry(NamedTuple):
+class ItemPower(NamedTuple):
     """An item to a power."""
 
     item: Item
@@ -53,11 +53,11 @@ class Arranger:
 
     # Requests ---------------------------------------------------------------------------------------------------------
 
-    def write(self, value: Value, shape: tuple[Size, ...], like: str | None = None) -> Form:
+    def write(self, value: NodeTerm, shape: tuple[Size, ...], like: str | None = None) -> Form:
         """The form of a value in its full shape; `like` names an input of that shape."""
         while True:
             self._missing = []
-            form = self.whole(Whole(value.term, value.axes, shape), like)
+            form = self.whole(WholeArg(value.term, value.axes, shape), like)
             if not self._missing:
                 return form
             self._settle()
@@ -93,7 +93,7 @@ class Arranger:
         if term.head == "add":
             return self._sum(term, order, number)
         if number != 1:
-            entries = [Entry(Item(order, lambda o: self.get(term, o)), ONE)]
+            entries = [ItemPower(Item(order, lambda o: self.get(term, o)), ONE)]
             return self._multiply(number, entries, order)
         if term.head == "fn":
             return self._function(term, order)
@@ -178,7 +178,7 @@ class Arranger:
 
     # Whole tensors ----------------------------------------------------------------------------------------------------
 
-    def whole(self, whole: Whole, like: str | None = None) -> Form:
+    def whole(self, whole: WholeArg, like: str | None = None) -> Form:
         """A tensor in its full shape."""
         f = self.forms
         order = [k for group in whole.axes for k in group]
@@ -230,7 +230,7 @@ class Arranger:
     def _sum(self, term: Term, order: Labels, number: Fraction) -> Form:
         f = self.forms
         if number != 1 and number != -1:
-            return self._multiply(number, [Entry(Item(order, lambda o: self.get(term, o)), ONE)], order)
+            return self._multiply(number, [ItemPower(Item(order, lambda o: self.get(term, o)), ONE)], order)
         parts = [Factor(p.term, p.labels, p.power * number) for p in term.args]
         ranked = sorted(parts, key=lambda p: (p.power < 0, value_of(p.term) is not None, _turned(p, order)))
         ranked = _by_degree(parts) or ranked
@@ -255,7 +255,7 @@ class Arranger:
             if found is not None:
                 return found
         turned = max((f for f in factors if _turns(f)), key=_turns, default=None) if number < 0 else None
-        entries = [Entry(self._item(f, -ONE if f is turned else ONE), f.power) for f in factors]
+        entries = [ItemPower(self._item(f, -ONE if f is turned else ONE), f.power) for f in factors]
         sizes = {k: n for f in factors for k, n in zip(f.labels, f.term.sizes, strict=True)}
         contracted = self._contracted(entries, set(order), sizes)
         contracted, dims = self._means(contracted, dims)
@@ -267,11 +267,11 @@ class Arranger:
         moved = [Factor(t, tuple([keep if k == gone else k for k in own]), p) for t, own, p in factors]
         if {k for f in moved for k in f.labels} != {keep} or set(order) != {keep, gone}:
             return None
-        entries = [Entry(self._item(f, ONE), f.power) for f in moved if f.term.head != "dim"]
+        entries = [ItemPower(self._item(f, ONE), f.power) for f in moved if f.term.head != "dim"]
         entries += self._size_entries([f for f in moved if f.term.head == "dim"])
         return self.forms.call("diag", [self._multiply(number, entries, (keep,))])
 
-    def _means(self, entries: list[Entry], dims: list[Factor]) -> tuple[list[Entry], list[Factor]]:
+    def _means(self, entries: list[ItemPower], dims: list[Factor]) -> tuple[list[ItemPower], list[Factor]]:
         """Sums that are divided by the number of their terms are means."""
         powers = {f.term: f.power for f in dims}
         result = []
@@ -281,7 +281,7 @@ class Arranger:
                 for n in lengths:
                     powers[n] += 1
                 item = Item(item.natural, item.mean)
-            result.append(Entry(item, power))
+            result.append(ItemPower(item, power))
         return result, [Factor(t, (), p) for t, p in powers.items() if p]
 
     def _item(self, factor: Factor, sign: Fraction) -> Item:
@@ -302,22 +302,22 @@ class Arranger:
 
         return Item(natural, make)
 
-    def _size_entries(self, dims: list[Factor]) -> list[Entry]:
+    def _size_entries(self, dims: list[Factor]) -> list[ItemPower]:
         entries = []
         for above in (True, False):
             terms = [f.term for f in dims if (f.power > 0) == above for _ in range(int(abs(f.power)))]
             entries += [
-                Entry(Item((), lambda o, form=form: form), ONE if above else -ONE)  # type: ignore[misc]
+                ItemPower(Item((), lambda o, form=form: form), ONE if above else -ONE)  # type: ignore[misc]
                 for form in self._lengths(terms)
             ]
             for f in dims:
                 if (f.power > 0) == above and f.power.denominator != 1:
                     part = abs(f.power) - int(abs(f.power))
-                    entry = Entry(Item((), lambda o, t=f.term: self.get(t, ())), part if above else -part)  # type: ignore[misc]
+                    entry = ItemPower(Item((), lambda o, t=f.term: self.get(t, ())), part if above else -part)  # type: ignore[misc]
                     entries.append(entry)
         return entries
 
-    def _contracted(self, entries: list[Entry], free: set[int], sizes: dict[int, Size]) -> list[Entry]:
+    def _contracted(self, entries: list[ItemPower], free: set[int], sizes: dict[int, Size]) -> list[ItemPower]:
         """Entries without labels that are summed over."""
         entries = list(entries)
         self._label_sizes = sizes
@@ -331,11 +331,11 @@ class Arranger:
                 continue
             _, used, result = min(plans, key=lambda p: p[0])
             entries = [e for e in entries if not any(e is u for u in used)]
-            entries.append(Entry(result, ONE))
+            entries.append(ItemPower(result, ONE))
 
     def _plan(
-        self, label: int, entries: list[Entry], free: set[int]
-    ) -> tuple[tuple[int, int], list[Entry], Item] | None:
+        self, label: int, entries: list[ItemPower], free: set[int]
+    ) -> tuple[tuple[int, int], list[ItemPower], Item] | None:
         """How to sum over a label: the rank and number of axes at work, the entries used up, the result."""
         having = [e for e in entries if label in e.labels]
         vectors = [e for e in having if len(e.labels) == 1]
@@ -361,14 +361,14 @@ class Arranger:
                 return (len(sets[0] | sets[1]) - 1, 3), having, found
         return None
 
-    def _group(self, entries: list[Entry]) -> Item:
+    def _group(self, entries: list[ItemPower]) -> Item:
         """The product, element by element, of entries."""
         if len(entries) == 1 and entries[0].power == 1:
             return entries[0].item
         longest = max(entries, key=lambda e: len(e.item.natural)).item.natural
         return Item(longest, lambda order: self._multiply(ONE, entries, order))
 
-    def _dot(self, label: int, entries: list[Entry]) -> Item:
+    def _dot(self, label: int, entries: list[ItemPower]) -> Item:
         """The sum of a product of vectors."""
         order = (label,)
         if len(entries) == 2 and all(e.power == 1 for e in entries):
@@ -430,7 +430,7 @@ class Arranger:
 
         return Item(natural, make)
 
-    def _trace(self, entries: list[Entry]) -> Item | None:
+    def _trace(self, entries: list[ItemPower]) -> Item | None:
         """The sum of A[i, j]*B[j, i] is the trace of A@B."""
         if len(entries) != 2 or any(e.power != 1 for e in entries):
             return None
@@ -444,7 +444,7 @@ class Arranger:
 
         return Item((), make)
 
-    def _einsum(self, entries: list[Entry], free: set[int]) -> list[Entry]:
+    def _einsum(self, entries: list[ItemPower], free: set[int]) -> list[ItemPower]:
         """What is no chain of matrix products, in Einstein's notation."""
         linked = [e for e in entries if any(k not in free for k in e.labels)]
         names = {k: _LETTERS[i] for i, k in enumerate(dict.fromkeys(k for e in linked for k in e.item.natural))}
@@ -457,9 +457,9 @@ class Arranger:
             parts = [self._multiply(ONE, [e], e.item.natural) for e in linked]
             return f.call("einsum", [f.string(equation), *parts])
 
-        return [*(e for e in entries if not any(e is x for x in linked)), Entry(Item(rest, make), ONE)]
+        return [*(e for e in entries if not any(e is x for x in linked)), ItemPower(Item(rest, make), ONE)]
 
-    def _multiply(self, number: Fraction, entries: list[Entry], order: Labels) -> Form:
+    def _multiply(self, number: Fraction, entries: list[ItemPower], order: Labels) -> Form:
         """A number times entries, element by element, in the shape of `order`."""
         f = self.forms
         above, below = self._sides(entries, order)
@@ -487,7 +487,7 @@ class Arranger:
         return f.neg(result) if number < 0 else result
 
     def _sides(
-        self, entries: list[Entry], order: Labels
+        self, entries: list[ItemPower], order: Labels
     ) -> tuple[list[tuple[Labels, Form]], list[tuple[Labels, Form]]]:
         """The factors above and below the fraction bar with their labels, in the order of writing."""
         f = self.forms

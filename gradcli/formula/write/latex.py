@@ -12,7 +12,7 @@ from gradcli.formula.write.latex_pieces import (
     POWER,
     PRODUCT,
     SUM,
-    Piece,
+    LatexPiece,
     between_brackets,
     column,
     diagonal,
@@ -60,48 +60,50 @@ _MOST_COLUMNS = 10
 def latex(formula: Named, ranks: Mapping[str, int]) -> str:
     """A formula, then its named parts."""
     roots = [formula.result, *(form for _, form in formula.parts)]
-    small = _Writer(dict(ranks), formula.names)
+    small = _LatexWriter(dict(ranks), formula.names)
     small.write(roots)
-    writer = _Writer(dict(ranks), formula.names, small.done)
+    writer = _LatexWriter(dict(ranks), formula.names, small.done)
     writer.write(roots)
     parts = [f"{symbol(name)} = {signed(writer.inner[form])}" for name, form in formula.parts]
     result = signed(writer.inner[formula.result])
     return result if not parts else rf"{result} \quad\text{{where}}\quad " + r",\quad ".join(parts)
 
 
-class _Writer:
+class _LatexWriter:
     """Writes forms in the size of a line, or small, as in an exponent, where fractions have a slash."""
 
-    def __init__(self, ranks: dict[str, int], names: Mapping[Form, str], small: Mapping[Form, Piece] | None = None):
+    def __init__(
+        self, ranks: dict[str, int], names: Mapping[Form, str], small: Mapping[Form, LatexPiece] | None = None
+    ) -> None:
         self.ranks = ranks
         self.names = names
         self.small = small
-        self.done: dict[Form, Piece] = {}
+        self.done: dict[Form, LatexPiece] = {}
         #: What the forms with names are made of.
-        self.inner: dict[Form, Piece] = {}
+        self.inner: dict[Form, LatexPiece] = {}
 
     def write(self, roots: Sequence[Form]) -> None:
         for form in in_order(roots):
             piece = self.inner[form] = self._one(form, [self.done[p] for p in form.parts])
             if form in self.names:
-                piece = Piece(symbol(self.names[form]), ATOM, piece.rank, column=piece.column)
+                piece = LatexPiece(symbol(self.names[form]), ATOM, piece.rank, column=piece.column)
             self.done[form] = piece
 
     def exponent(self, form: Form) -> str:
         """A form as it is written above the line."""
         return signed((self.small if self.small is not None else self.done)[form])
 
-    def _one(self, form: Form, parts: list[Piece]) -> Piece:
+    def _one(self, form: Form, parts: list[LatexPiece]) -> LatexPiece:
         if form.op == "number":
             return number(form.arg)
         if form.op == "name":
             word = {"inf": r"\infty", "pi": r"\pi", "e": "e"}.get(form.arg)
-            return Piece(word or symbol(form.arg), ATOM, self.ranks.get(form.arg, 0))
+            return LatexPiece(word or symbol(form.arg), ATOM, self.ranks.get(form.arg, 0))
         if form.op == "string":
-            return Piece(rf"\text{{{escaped(form.arg)}}}", ATOM, 0)
+            return LatexPiece(rf"\text{{{escaped(form.arg)}}}", ATOM, 0)
         if form.op == "unary":
             if form.arg == "~":
-                return Piece(rf"\lnot {in_brackets(parts[0], ATOM)}", PRODUCT, parts[0].rank)
+                return LatexPiece(rf"\lnot {in_brackets(parts[0], ATOM)}", PRODUCT, parts[0].rank)
             return negated(parts[0])
         if form.op == "binary":
             return self._binary(form, *parts)
@@ -114,10 +116,10 @@ class _Writer:
             return self._index(form, parts)
         if form.op == "slice":
             texts = iter([signed(p) for p in parts])
-            return Piece(":".join(next(texts) if given else "" for given in form.arg[: 2 + form.arg[2]]), ATOM, 0)
+            return LatexPiece(":".join(next(texts) if given else "" for given in form.arg[: 2 + form.arg[2]]), ATOM, 0)
         return _sequence(form, parts)
 
-    def _binary(self, form: Form, a: Piece, b: Piece) -> Piece:
+    def _binary(self, form: Form, a: LatexPiece, b: LatexPiece) -> LatexPiece:
         if form.arg == "/":
             if self.small is not None and any(r"\frac" in piece.text for piece in (a, b)):
                 # A fraction in a fraction has a slash.
@@ -130,16 +132,16 @@ class _Writer:
         rank = max(a.rank, b.rank)
         if form.arg == "//":
             quotient = fraction(a, b, self.small is None)
-            return Piece(rf"\left\lfloor {signed(quotient)} \right\rfloor", ATOM, rank)
+            return LatexPiece(rf"\left\lfloor {signed(quotient)} \right\rfloor", ATOM, rank)
         if form.arg == "**":
             return self._power(form, a)
         if form.arg == "==" and form.parts[1].op == "call" and form.parts[1].arg[0] == "arange" and a.column:
-            return Piece(rf"\operatorname{{onehot}}\left({signed(a)}\right)", ATOM, 2)
+            return LatexPiece(rf"\operatorname{{onehot}}\left({signed(a)}\right)", ATOM, 2)
         if form.arg == "==" and form.parts[0].op == "call" and form.parts[0].arg[0] == "arange" and not b.rank:
-            return Piece(rf"\mathbf{{e}}_{{{signed(b)}}}", ATOM, 1)
+            return LatexPiece(rf"\mathbf{{e}}_{{{signed(b)}}}", ATOM, 1)
         return _infix(form.arg, a, b)
 
-    def _power(self, form: Form, base: Piece) -> Piece:
+    def _power(self, form: Form, base: LatexPiece) -> LatexPiece:
         exponent = self.exponent(form.parts[1])
         whole = form.parts[1].op == "number" and isinstance(form.parts[1].arg, int)
         if base.head and whole and not base.minus:
@@ -147,24 +149,24 @@ class _Writer:
         if base.rank > 1 and not base.column:
             # Without the circle it would be a product of matrices.
             exponent = rf"\circ {exponent}"
-        return Piece(f"{in_brackets(base, ATOM)}^{{{exponent}}}", POWER, base.rank, column=base.column)
+        return LatexPiece(f"{in_brackets(base, ATOM)}^{{{exponent}}}", POWER, base.rank, column=base.column)
 
-    def _index(self, form: Form, parts: list[Piece]) -> Piece:
+    def _index(self, form: Form, parts: list[LatexPiece]) -> LatexPiece:
         receiver, items = form.parts[0], form.parts[1:]
         inner, given = parts[0], list(zip(items, parts[1:], strict=True))
         shown = [signed(p) for item, p in given if not (item.op == "name" and item.arg == "None")]
         new = len(items) - len(shown)
         if receiver.op == "attribute" and receiver.arg == "shape":
-            return Piece(rf"\dim_{{{shown[0]}}}" + inner.text.removeprefix(r"\operatorname{shape}"), ATOM, 0)
+            return LatexPiece(rf"\dim_{{{shown[0]}}}" + inner.text.removeprefix(r"\operatorname{shape}"), ATOM, 0)
         if shown == [":"] and new == 1 and inner.rank == 1 and items[1].op == "name":
             return column(inner)
         if all(text == ":" for text in shown):
             return inner._replace(rank=inner.rank + new)
         gone = sum(item.op in ("number", "unary") for item in items)
-        return Piece(with_index(in_brackets(inner, ATOM), ", ".join(shown)), ATOM, max(inner.rank + new - gone, 0))
+        return LatexPiece(with_index(in_brackets(inner, ATOM), ", ".join(shown)), ATOM, max(inner.rank + new - gone, 0))
 
 
-def _infix(operator: str, a: Piece, b: Piece) -> Piece:
+def _infix(operator: str, a: LatexPiece, b: LatexPiece) -> LatexPiece:
     """Sums, comparisons and conditions."""
     rank = max(a.rank, b.rank)
     both = a.column and (b.column or not b.rank) or b.column and not a.rank
@@ -179,11 +181,11 @@ def _infix(operator: str, a: Piece, b: Piece) -> Piece:
     text = f"{left} {_SYMBOLS[operator]} {right}"
     if level == COMPARISON:
         # 1 where it holds, 0 elsewhere.
-        return Piece(rf"\left[{text}\right]", ATOM, rank, column=both)
-    return Piece(text, level, rank, column=both)
+        return LatexPiece(rf"\left[{text}\right]", ATOM, rank, column=both)
+    return LatexPiece(text, level, rank, column=both)
 
 
-def _times(a: Piece, b: Piece) -> Piece:
+def _times(a: LatexPiece, b: LatexPiece) -> LatexPiece:
     """A product element by element; a vector along the rows or columns of a matrix is a diagonal matrix."""
     if not a.rank or not b.rank:
         return scaled(a, b)
@@ -197,31 +199,31 @@ def _times(a: Piece, b: Piece) -> Piece:
     return hadamard(a, b)
 
 
-def _sequence(form: Form, parts: list[Piece]) -> Piece:
+def _sequence(form: Form, parts: list[LatexPiece]) -> LatexPiece:
     if form.op == "list" and form.parts and all(p.op == "list" and len(p.parts) for p in form.parts):
         rows = [r" & ".join(row.cells) for row in parts]
         if all(0 < len(row.cells) <= _MOST_COLUMNS for row in parts):
-            return Piece(between_brackets("pmatrix", r" \\ ".join(rows)), ATOM, 2)
+            return LatexPiece(between_brackets("pmatrix", r" \\ ".join(rows)), ATOM, 2)
     text = rf"\left({', '.join(signed(p) for p in parts)}\right)"
-    return Piece(text, ATOM, 1 + max((p.rank for p in parts), default=0), cells=tuple([signed(p) for p in parts]))
+    return LatexPiece(text, ATOM, 1 + max((p.rank for p in parts), default=0), cells=tuple([signed(p) for p in parts]))
 
 
-def _attribute(form: Form, inner: Piece) -> Piece:
+def _attribute(form: Form, inner: LatexPiece) -> LatexPiece:
     if form.arg in ("T", "mT"):
         return transposed(inner)
     if form.arg in ("shape", "dtype"):
-        return Piece(rf"\operatorname{{{form.arg}}}\left({signed(inner)}\right)", ATOM, 1)
+        return LatexPiece(rf"\operatorname{{{form.arg}}}\left({signed(inner)}\right)", ATOM, 1)
     if form.arg == "logabsdet":
         argument = inner.text.removeprefix(r"\operatorname{slogdet}")
-        return Piece(rf"\log\left\lvert \det{argument} \right\rvert", ATOM, 0)
+        return LatexPiece(rf"\log\left\lvert \det{argument} \right\rvert", ATOM, 0)
     argument = inner.text.removeprefix(r"\operatorname{slogdet}")
-    return Piece(rf"\operatorname{{sign}}\det{argument}", PRODUCT, 0)
+    return LatexPiece(rf"\operatorname{{sign}}\det{argument}", PRODUCT, 0)
 
 
 # Functions ------------------------------------------------------------------------------------------------------------
 
 
-def _call(writer: _Writer, form: Form, parts: list[Piece]) -> Piece:
+def _call(writer: _LatexWriter, form: Form, parts: list[LatexPiece]) -> LatexPiece:
     """name(tensors), its settings as an index."""
     name, count, keywords = form.arg
     arguments = list(zip(form.parts, parts, strict=True))[: count + (form.op == "method")]
@@ -239,18 +241,18 @@ def _call(writer: _Writer, form: Form, parts: list[Piece]) -> Piece:
     head = command if name in _NAMED and not index else ""
     if name in _REDUCING:
         rank = rank - 1 if settings else 0
-        return Piece(text, ATOM, rank + 1 if "keepdim" in keywords and along_last else rank,
+        return LatexPiece(text, ATOM, rank + 1 if "keepdim" in keywords and along_last else rank,
                      column="keepdim" in keywords and along_last and rank == 1)  # fmt: skip
     columns = any(p.column for p in tensors) and all(p.column or not p.rank for p in tensors)
-    return Piece(text, ATOM, rank, column=columns, head=head)
+    return LatexPiece(text, ATOM, rank, column=columns, head=head)
 
 
-def _bare(piece: Piece) -> str:
+def _bare(piece: LatexPiece) -> str:
     """An argument; a list without brackets of its own."""
     return ", ".join(piece.cells) if piece.cells else signed(piece)
 
 
-def _sum(writer: _Writer, form: Form, parts: list[Piece]) -> Piece:
+def _sum(writer: _LatexWriter, form: Form, parts: list[LatexPiece]) -> LatexPiece:
     """A sum as a product with ones."""
     inner = parts[0]
     keep = "keepdim" in form.arg[2]
@@ -265,69 +267,69 @@ def _sum(writer: _Writer, form: Form, parts: list[Piece]) -> Piece:
 
 
 def _surrounded(opening: str, closing: str) -> _Handler:
-    return lambda writer, form, parts: Piece(
+    return lambda writer, form, parts: LatexPiece(
         rf"\left{opening} {signed(parts[0])} \right{closing}", ATOM, parts[0].rank, column=parts[0].column
     )
 
 
-def _prod(writer: _Writer, form: Form, parts: list[Piece]) -> Piece:
+def _prod(writer: _LatexWriter, form: Form, parts: list[LatexPiece]) -> LatexPiece:
     (inner, *dims) = form.parts
     if inner.op == "name" and parts[0].rank == 1 and not dims:
-        return Piece(rf"\prod_{{i}} {with_index(parts[0].text, 'i')}", PRODUCT, 0)
+        return LatexPiece(rf"\prod_{{i}} {with_index(parts[0].text, 'i')}", PRODUCT, 0)
     if inner.op == "call" and inner.arg[0] == "where" and len(dims) == 1 and inner.parts[2].op == "name":
         condition, one, x = inner.parts
         diagonal_is_one = condition.op == "binary" and condition.parts[0].op == "call" and one.is_number(1)
         if diagonal_is_one and condition.parts[0].arg[0] == "eye" and writer.ranks.get(x.arg) == 1:
             factor = with_index(symbol(x.arg), "j")
-            return Piece(rf"\left(\prod_{{j \neq i}} {factor}\right)_{{i}}", ATOM, 1)
+            return LatexPiece(rf"\left(\prod_{{j \neq i}} {factor}\right)_{{i}}", ATOM, 1)
     return _call(writer, form, parts)
 
 
-def _log1p(writer: _Writer, form: Form, parts: list[Piece]) -> Piece:
-    total = _infix("+", Piece("1", ATOM, 0), parts[0])
-    return Piece(rf"\log\left({total.text}\right)", ATOM, total.rank, column=total.column, head=r"\log")
+def _log1p(writer: _LatexWriter, form: Form, parts: list[LatexPiece]) -> LatexPiece:
+    total = _infix("+", LatexPiece("1", ATOM, 0), parts[0])
+    return LatexPiece(rf"\log\left({total.text}\right)", ATOM, total.rank, column=total.column, head=r"\log")
 
 
-def _xlogy(writer: _Writer, form: Form, parts: list[Piece]) -> Piece:
+def _xlogy(writer: _LatexWriter, form: Form, parts: list[LatexPiece]) -> LatexPiece:
     a, b = parts
-    return _times(a, Piece(rf"\log\left({signed(b)}\right)", ATOM, b.rank, column=b.column, head=r"\log"))
+    return _times(a, LatexPiece(rf"\log\left({signed(b)}\right)", ATOM, b.rank, column=b.column, head=r"\log"))
 
 
-def _diagonal_of(writer: _Writer, form: Form, parts: list[Piece]) -> Piece:
+def _diagonal_of(writer: _LatexWriter, form: Form, parts: list[LatexPiece]) -> LatexPiece:
     if parts[0].rank != 2 or len(parts) > 1:
         return _call(writer, form, parts)
-    return Piece(rf"\operatorname{{diag}}\left({signed(parts[0])}\right)", ATOM, 1)
+    return LatexPiece(rf"\operatorname{{diag}}\left({signed(parts[0])}\right)", ATOM, 1)
 
 
-def _norm(writer: _Writer, form: Form, parts: list[Piece]) -> Piece:
+def _norm(writer: _LatexWriter, form: Form, parts: list[LatexPiece]) -> LatexPiece:
     if len(parts) > 2:
         return _call(writer, form, parts)
     order = f"_{{{signed(parts[1])}}}" if len(parts) > 1 else ""
-    return Piece(rf"\left\lVert {signed(parts[0])} \right\rVert{order}", ATOM, 0)
+    return LatexPiece(rf"\left\lVert {signed(parts[0])} \right\rVert{order}", ATOM, 0)
 
 
-def _inverse(writer: _Writer, form: Form, parts: list[Piece]) -> Piece:
+def _inverse(writer: _LatexWriter, form: Form, parts: list[LatexPiece]) -> LatexPiece:
     inner = parts[0]
     if inner.level == POWER and inner.text.endswith(r"^{\top}") and not inner.minus:
-        return Piece(inner.text.removesuffix(r"^{\top}") + r"^{-\top}", POWER, inner.rank)
-    return Piece(f"{in_brackets(inner, ATOM)}^{{-1}}", POWER, inner.rank)
+        return LatexPiece(inner.text.removesuffix(r"^{\top}") + r"^{-\top}", POWER, inner.rank)
+    return LatexPiece(f"{in_brackets(inner, ATOM)}^{{-1}}", POWER, inner.rank)
 
 
-def _solve(writer: _Writer, form: Form, parts: list[Piece]) -> Piece:
+def _solve(writer: _LatexWriter, form: Form, parts: list[LatexPiece]) -> LatexPiece:
     inverse = _inverse(writer, form, parts[:1])
     return matrix_product(parts[1], inverse) if len(parts) > 2 else matrix_product(inverse, parts[1])
 
 
-def _where(writer: _Writer, form: Form, parts: list[Piece]) -> Piece:
+def _where(writer: _LatexWriter, form: Form, parts: list[LatexPiece]) -> LatexPiece:
     condition, a, b = parts
     test = condition.text
     if re.fullmatch(r"\\left\[(?:(?!\\left\[).)*\\right\]", test):
         test = test.removeprefix(r"\left[").removesuffix(r"\right]")
     cases = rf"{signed(a)} & \text{{if }} {test} \\ {signed(b)} & \text{{otherwise}}"
-    return Piece(between_brackets("cases", cases), COMPARISON, max(p.rank for p in parts))
+    return LatexPiece(between_brackets("cases", cases), COMPARISON, max(p.rank for p in parts))
 
 
-def _expanded(writer: _Writer, form: Form, parts: list[Piece]) -> Piece:
+def _expanded(writer: _LatexWriter, form: Form, parts: list[LatexPiece]) -> LatexPiece:
     """A tensor repeated along new dimensions: times ones."""
     shape = form.parts[1:]
     named = len(shape) == 1 and shape[0].op == "attribute"
@@ -335,7 +337,7 @@ def _expanded(writer: _Writer, form: Form, parts: list[Piece]) -> Piece:
     return _to_rank(parts[0], rank)
 
 
-def _to_rank(piece: Piece, rank: int) -> Piece:
+def _to_rank(piece: LatexPiece, rank: int) -> LatexPiece:
     if rank == 2 and piece.rank == 1 or piece.column:
         return spread(piece)
     if rank in (1, 2) and not piece.rank:
@@ -343,34 +345,34 @@ def _to_rank(piece: Piece, rank: int) -> Piece:
     return piece._replace(rank=max(rank, piece.rank))
 
 
-def _exp(writer: _Writer, form: Form, parts: list[Piece]) -> Piece:
+def _exp(writer: _LatexWriter, form: Form, parts: list[LatexPiece]) -> LatexPiece:
     inner = parts[0]
     exponent = writer.exponent(form.parts[0])
     if (inner.rank > 1 and not inner.column) or len(exponent) > _LONGEST_EXPONENT or re.search("e\\^|begin", exponent):
         # e to a matrix would be another function.
-        return Piece(rf"\exp\left({signed(inner)}\right)", ATOM, inner.rank, column=inner.column, head=r"\exp")
-    return Piece(f"e^{{{exponent}}}", POWER, inner.rank, column=inner.column)
+        return LatexPiece(rf"\exp\left({signed(inner)}\right)", ATOM, inner.rank, column=inner.column, head=r"\exp")
+    return LatexPiece(f"e^{{{exponent}}}", POWER, inner.rank, column=inner.column)
 
 
-def _eye(writer: _Writer, form: Form, parts: list[Piece]) -> Piece:
-    return Piece(f"I_{{{parts[0].text}}}" if form.parts[0].op == "number" else "I", ATOM, 2, symmetric=True)
+def _eye(writer: _LatexWriter, form: Form, parts: list[LatexPiece]) -> LatexPiece:
+    return LatexPiece(f"I_{{{parts[0].text}}}" if form.parts[0].op == "number" else "I", ATOM, 2, symmetric=True)
 
 
-def _first(writer: _Writer, form: Form, parts: list[Piece]) -> Piece:
+def _first(writer: _LatexWriter, form: Form, parts: list[LatexPiece]) -> LatexPiece:
     return parts[0]
 
 
-_Handler = Callable[[_Writer, Form, list[Piece]], Piece]
+_Handler = Callable[[_LatexWriter, Form, list[LatexPiece]], LatexPiece]
 
 _HANDLERS: dict[str, _Handler] = {
     "exp": _exp,
-    "sqrt": lambda writer, form, parts: Piece(
+    "sqrt": lambda writer, form, parts: LatexPiece(
         rf"\sqrt{{{signed(parts[0])}}}", ATOM, parts[0].rank, column=parts[0].column
     ),
     "abs": _surrounded(r"\lvert", r"\rvert"),
     "floor": _surrounded(r"\lfloor", r"\rfloor"),
     "ceil": _surrounded(r"\lceil", r"\rceil"),
-    "expm1": lambda writer, form, parts: _infix("-", _exp(writer, form, parts), Piece("1", ATOM, 0)),
+    "expm1": lambda writer, form, parts: _infix("-", _exp(writer, form, parts), LatexPiece("1", ATOM, 0)),
     "log1p": _log1p,
     "xlogy": _xlogy,
     "diagonal": _diagonal_of,
@@ -384,11 +386,11 @@ _HANDLERS: dict[str, _Handler] = {
     "where": _where,
     "ones": lambda writer, form, parts: ones(max(len(form.parts[: form.arg[1]]), 1)),
     "ones_like": lambda writer, form, parts: ones(parts[0].rank),
-    "zeros_like": lambda writer, form, parts: Piece(r"\mathbf{0}" if parts[0].rank else "0", ATOM, parts[0].rank),
+    "zeros_like": lambda writer, form, parts: LatexPiece(r"\mathbf{0}" if parts[0].rank else "0", ATOM, parts[0].rank),
     "full_like": lambda writer, form, parts: _to_rank(parts[1], parts[0].rank),
     "full": lambda writer, form, parts: _to_rank(parts[1], len(form.parts[0].parts)),
     "eye": _eye,
-    "numel": lambda writer, form, parts: Piece(rf"\operatorname{{numel}}\left({signed(parts[0])}\right)", ATOM, 0),
+    "numel": lambda writer, form, parts: LatexPiece(rf"\operatorname{{numel}}\left({signed(parts[0])}\right)", ATOM, 0),
     "to": _first,
     "tensor": _first,
     "expand": _expanded,

@@ -29,7 +29,7 @@ class Matrix(NamedTuple):
     turned: str
 
 
-class Piece(NamedTuple):
+class LatexPiece(NamedTuple):
     """LaTeX without its sign, how tightly it binds, and the number of dimensions as far as it is known."""
 
     text: str
@@ -71,12 +71,12 @@ def _upright(word: str) -> str:
     return rf"\mathrm{{{escaped}}}" if word.isascii() else rf"\text{{{escaped}}}"
 
 
-def number(value: int | float) -> Piece:
+def number(value: int | float) -> LatexPiece:
     mantissa, found, exponent = repr(value).partition("e")
     if not found:
-        return Piece(mantissa, ATOM, 0)
+        return LatexPiece(mantissa, ATOM, 0)
     power = f"10^{{{int(exponent)}}}"
-    return Piece(power, POWER, 0) if mantissa == "1" else Piece(rf"{mantissa} \cdot {power}", PRODUCT, 0)
+    return LatexPiece(power, POWER, 0) if mantissa == "1" else LatexPiece(rf"{mantissa} \cdot {power}", PRODUCT, 0)
 
 
 def escaped(text: str) -> str:
@@ -89,13 +89,13 @@ def with_index(text: str, index: str) -> str:
     return f"{match[1]}, {index}}}" if match else f"{text}_{{{index}}}"
 
 
-def signed(piece: Piece) -> str:
+def signed(piece: LatexPiece) -> str:
     if not piece.minus:
         return piece.text
     return f"-{piece.text}" if piece.level >= HADAMARD else rf"-\left({piece.text}\right)"
 
 
-def in_brackets(piece: Piece, needed: int) -> str:
+def in_brackets(piece: LatexPiece, needed: int) -> str:
     """A piece as an operand of what binds so tightly."""
     if piece.minus or piece.level < needed:
         return rf"\left({signed(piece)}\right)"
@@ -106,21 +106,21 @@ def between_brackets(environment: str, text: str) -> str:
     return rf"\begin{{{environment}}} {text} \end{{{environment}}}"
 
 
-def negated(piece: Piece) -> Piece:
+def negated(piece: LatexPiece) -> LatexPiece:
     return piece._replace(minus=not piece.minus, head="")
 
 
-def column(vector: Piece) -> Piece:
+def column(vector: LatexPiece) -> LatexPiece:
     """A vector as a matrix of equal columns."""
     return vector._replace(rank=2, column=True)
 
 
-def ones(rank: int) -> Piece:
-    one = Piece(r"\mathbf{1}", ATOM, min(rank, 1))
+def ones(rank: int) -> LatexPiece:
+    one = LatexPiece(r"\mathbf{1}", ATOM, min(rank, 1))
     return outer(one, one) if rank == 2 else one._replace(rank=rank)
 
 
-def diagonal(vector: Piece) -> Piece:
+def diagonal(vector: LatexPiece) -> LatexPiece:
     """The diagonal matrix of a vector, its sign and numbers in front."""
     numbers, inner = vector.numbers, vector._replace(minus=False)
     if numbers and vector.elements:
@@ -133,7 +133,7 @@ def diagonal(vector: Piece) -> Piece:
     return _product(numbers, (Matrix(text, text),), 2, vector.minus)
 
 
-def spread(piece: Piece) -> Piece:
+def spread(piece: LatexPiece) -> LatexPiece:
     """A vector along the rows or columns of a matrix as that matrix."""
     one = ones(1)
     if piece.column:
@@ -144,7 +144,7 @@ def spread(piece: Piece) -> Piece:
 # Products -------------------------------------------------------------------------------------------------------------
 
 
-def _parts(piece: Piece) -> tuple[tuple[str, ...], tuple[Matrix, ...]]:
+def _parts(piece: LatexPiece) -> tuple[tuple[str, ...], tuple[Matrix, ...]]:
     """The numbers and matrices that a piece is the product of, but for its sign."""
     if piece.numbers or piece.matrices:
         return piece.numbers, piece.matrices
@@ -154,7 +154,7 @@ def _parts(piece: Piece) -> tuple[tuple[str, ...], tuple[Matrix, ...]]:
     return (), (Matrix(text, _turned(piece, text)),)
 
 
-def _turned(piece: Piece, text: str) -> str:
+def _turned(piece: LatexPiece, text: str) -> str:
     if piece.symmetric:
         return text
     if piece.level == POWER:
@@ -164,7 +164,7 @@ def _turned(piece: Piece, text: str) -> str:
     return text + r"^{\top}" if piece.level == ATOM or piece.level < FRACTION else rf"\left({text}\right)^{{\top}}"
 
 
-def _product(numbers: tuple[str, ...], matrices: tuple[Matrix, ...], rank: int, minus: bool) -> Piece:
+def _product(numbers: tuple[str, ...], matrices: tuple[Matrix, ...], rank: int, minus: bool) -> LatexPiece:
     """Numbers times matrices; a product of one is that one."""
     ordered = tuple(sorted(numbers, key=_place))
     texts = [*ordered, *(m.text for m in matrices)]
@@ -172,7 +172,7 @@ def _product(numbers: tuple[str, ...], matrices: tuple[Matrix, ...], rank: int, 
     for following in texts[1:]:
         text += (r" \cdot " if following[:1].isdigit() else " ") + following
     level = PRODUCT if len(texts) > 1 else POWER
-    return Piece(text, level, rank, minus, numbers=ordered, matrices=matrices)
+    return LatexPiece(text, level, rank, minus, numbers=ordered, matrices=matrices)
 
 
 def _place(number: str) -> int:
@@ -180,7 +180,7 @@ def _place(number: str) -> int:
     return 0 if number[:1].isdigit() else 2 if number.endswith(r"\right)") else 1
 
 
-def scaled(a: Piece, b: Piece) -> Piece:
+def scaled(a: LatexPiece, b: LatexPiece) -> LatexPiece:
     """A product with a number on either side."""
     minus, rank, is_column = a.minus != b.minus, max(a.rank, b.rank), a.column or b.column
     number, other = (a, b) if not a.rank else (b, a)
@@ -194,7 +194,7 @@ def scaled(a: Piece, b: Piece) -> Piece:
     return _product((*more, *numbers), (*inner, *matrices), rank, minus)._replace(column=is_column)
 
 
-def _as_number(number: Piece, other: Piece) -> tuple[str, ...]:
+def _as_number(number: LatexPiece, other: LatexPiece) -> tuple[str, ...]:
     """A scalar as factors: a product of vectors in brackets beside another vector."""
     numbers, matrices = _parts(number)
     if not matrices:
@@ -203,18 +203,18 @@ def _as_number(number: Piece, other: Piece) -> tuple[str, ...]:
     return (*numbers, rf"\left({inner.text}\right)")
 
 
-def transposed(piece: Piece) -> Piece:
+def transposed(piece: LatexPiece) -> LatexPiece:
     if piece.rank < 2 or piece.column:
         return piece
     numbers, matrices = _parts(_without_elements(piece))
     turned = tuple([Matrix(m.turned, m.text) for m in reversed(matrices)])
     if len(turned) == 1 and not numbers:
         level = ATOM if not turned[0].text.endswith(r"\top}") and piece.level == POWER else POWER
-        return Piece(turned[0].text, level, piece.rank, piece.minus, matrices=turned)
+        return LatexPiece(turned[0].text, level, piece.rank, piece.minus, matrices=turned)
     return _product(numbers, turned, piece.rank, piece.minus)
 
 
-def _without_elements(piece: Piece) -> Piece:
+def _without_elements(piece: LatexPiece) -> LatexPiece:
     """A product element by element as one factor of a product of matrices, but for the numbers in front."""
     if not piece.elements:
         return piece
@@ -223,7 +223,7 @@ def _without_elements(piece: Piece) -> Piece:
     return piece._replace(elements=(), matrices=(Matrix(text, text + r"^{\top}"),))
 
 
-def matrix_product(a: Piece, b: Piece) -> Piece:
+def matrix_product(a: LatexPiece, b: LatexPiece) -> LatexPiece:
     """a @ b; a vector is a column, and a row where it stands on the left."""
     (m, left), (n, right) = _parts(_without_elements(a)), _parts(_without_elements(b))
     minus, numbers = a.minus != b.minus, (*m, *n)
@@ -235,14 +235,14 @@ def matrix_product(a: Piece, b: Piece) -> Piece:
     return _product(numbers, (*left, *right), max(a.rank + b.rank - 2, 0), minus)
 
 
-def outer(a: Piece, b: Piece) -> Piece:
+def outer(a: LatexPiece, b: LatexPiece) -> LatexPiece:
     """A column times a row."""
     (m, left), (n, right) = _parts(_without_elements(a)), _parts(_without_elements(b))
     turned = tuple([Matrix(x.turned, x.text) for x in reversed(right)])
     return _product((*m, *n), (*left, *turned), 2, a.minus != b.minus)
 
 
-def hadamard(a: Piece, b: Piece) -> Piece:
+def hadamard(a: LatexPiece, b: LatexPiece) -> LatexPiece:
     numbers: tuple[str, ...] = ()
     elements: tuple[str, ...] = ()
     for piece in (a, b):
@@ -258,23 +258,23 @@ def hadamard(a: Piece, b: Piece) -> Piece:
 
 def _elementwise(
     numbers: tuple[str, ...], elements: tuple[str, ...], rank: int, minus: bool, is_column: bool
-) -> Piece:
+) -> LatexPiece:
     front = _product((*numbers, elements[0]), (), rank, False) if numbers else None
     text = r" \odot ".join([front.text if front else elements[0], *elements[1:]])
-    return Piece(text, HADAMARD, rank, minus, is_column, numbers, elements=elements)
+    return LatexPiece(text, HADAMARD, rank, minus, is_column, numbers, elements=elements)
 
 
-def fraction(a: Piece, b: Piece, small: bool) -> Piece:
+def fraction(a: LatexPiece, b: LatexPiece, small: bool) -> LatexPiece:
     """a/b, with a slash where it is small; a matrix divided along its rows or columns is a product."""
     minus = a.minus != b.minus
     if a.rank == 2 and not a.column and (b.column or b.rank == 1):
         text = rf"\operatorname{{diag}}\left({b.text}\right)^{{-1}}"
-        inverse = Piece(text, POWER, 2, symmetric=True)
+        inverse = LatexPiece(text, POWER, 2, symmetric=True)
         result = matrix_product(inverse, a) if b.column else matrix_product(a, inverse)
         return result._replace(minus=minus)
     rank, is_column = max(a.rank, b.rank), a.column or b.column
     if small:
         above, below = in_brackets(a._replace(minus=False), PRODUCT), in_brackets(b._replace(minus=False), POWER)
-        return Piece(f"{above}/{below}", HADAMARD, rank, minus, is_column)
+        return LatexPiece(f"{above}/{below}", HADAMARD, rank, minus, is_column)
     text = rf"\frac{{{a.text}}}{{{b.text}}}"
-    return Piece(text, FRACTION, rank, minus, is_column)
+    return LatexPiece(text, FRACTION, rank, minus, is_column)

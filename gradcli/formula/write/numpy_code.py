@@ -118,7 +118,7 @@ _MATH = frozenset({"erf", "erfc", "lgamma", "gelu"})
 
 def function(formula: Named, title: str, parameters: Sequence[str]) -> str:
     """A module with one function, `gradient`, of the inputs that the formula reads."""
-    writer = _Writer()
+    writer = _CodeWriter()
     translated = writer.translate([*(form for _, form in formula.parts), formula.result])
     names = {form: _python_name(name) for form, name in zip(translated, (n for n, _ in formula.parts), strict=False)}
     body = [f"    {names[form]} = {written(code_of(form, names))}" for form in translated[:-1]]
@@ -137,7 +137,7 @@ def _python_name(name: str) -> str:
     return f"{name}_" if iskeyword(name) or name in ("np", "math", "gradient") or name in _HELPERS else name
 
 
-class _Writer:
+class _CodeWriter:
     """Rewrites forms of the language as forms of NumPy."""
 
     def __init__(self) -> None:
