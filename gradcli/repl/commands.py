@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from gradcli.errors import GradcliError, closest, did_you_mean
 from gradcli.graph.dtypes import DTYPES
 from gradcli.graph.node import INPUT, Node
+from gradcli.repl.answers import Answers, Reply
 from gradcli.repl.pictures import graph, plot
-from gradcli.repl.session import Reply
 from gradcli.repl.workspace import files_below
-
-if TYPE_CHECKING:
-    from gradcli.repl.session import Session
 
 #: Each command with its arguments and what it does.
 COMMANDS = {
@@ -47,7 +42,7 @@ mean(f(y))          an expression: its value, its chain of backward functions, i
 _COLUMN = 26
 
 
-def command(session: Session, text: str) -> Reply:
+def command(session: Answers, text: str) -> Reply:
     """Carry out a command, given without its colon."""
     word, _, rest = text.partition(" ")
     rest = rest.strip()
@@ -64,7 +59,7 @@ def _no_command(word: str) -> GradcliError:
     )
 
 
-def _help(session: Session, name: str) -> Reply:
+def _help(session: Answers, name: str) -> Reply:
     from gradcli.reference.entries import entry, find
     from gradcli.reference.listing import entry_text
 
@@ -79,7 +74,7 @@ def _help(session: Session, name: str) -> Reply:
     return Reply(_INTRODUCTION + "\n" + "\n".join(lines))
 
 
-def _ops(session: Session, name: str) -> Reply:
+def _ops(session: Answers, name: str) -> Reply:
     from gradcli.reference.entries import table_named, tables
     from gradcli.reference.listing import list_text
 
@@ -90,7 +85,7 @@ def _ops(session: Session, name: str) -> Reply:
     return Reply(list_text(known if table is None else {table: known[table]}, session.screen().width))
 
 
-def _names(session: Session, rest: str) -> Reply:
+def _names(session: Answers, rest: str) -> Reply:
     workspace = session.workspace
     rows: list[tuple[str, str]] = []
     for name, value in workspace.names.items():
@@ -105,7 +100,7 @@ def _names(session: Session, rest: str) -> Reply:
     return Reply("\n".join([*lines, *workspace.functions.values()]) or "there are no names yet")
 
 
-def _wrt(session: Session, rest: str) -> Reply:
+def _wrt(session: Answers, rest: str) -> Reply:
     if rest == "all" and "all" not in session.workspace.names:
         session.wrt = None
     elif rest:
@@ -117,15 +112,15 @@ def _wrt(session: Session, rest: str) -> Reply:
     return Reply()
 
 
-def _grad(session: Session, rest: str) -> Reply:
+def _grad(session: Answers, rest: str) -> Reply:
     return session.gradient_text(session.expression(rest, "grad"))
 
 
-def _value(session: Session, rest: str) -> Reply:
+def _value(session: Answers, rest: str) -> Reply:
     return Reply(session.value_text(session.expression(rest, "value")))
 
 
-def _plan(session: Session, rest: str) -> Reply:
+def _plan(session: Answers, rest: str) -> Reply:
     from gradcli.engine.execute.threads import get_num_threads
     from gradcli.engine.plan.planner import plan
     from gradcli.engine.plan_report import plan_text
@@ -136,7 +131,7 @@ def _plan(session: Session, rest: str) -> Reply:
     return Reply(plan_text(plan(request.roots, files=files_below(request.roots)), roots, get_num_threads()))
 
 
-def _save(session: Session, rest: str) -> Reply:
+def _save(session: Answers, rest: str) -> Reply:
     from gradcli.storage import check_writable, save
 
     path, _, text = rest.partition(" ")
@@ -149,7 +144,7 @@ def _save(session: Session, rest: str) -> Reply:
     return Reply()
 
 
-def _delete(session: Session, rest: str) -> Reply:
+def _delete(session: Answers, rest: str) -> Reply:
     names = rest.replace(",", " ").split()
     known = [*session.workspace.names, *session.workspace.functions]
     for name in names:
@@ -164,7 +159,7 @@ def _delete(session: Session, rest: str) -> Reply:
     return Reply()
 
 
-def _dtype(session: Session, rest: str) -> Reply:
+def _dtype(session: Answers, rest: str) -> Reply:
     from gradcli.tensors.functions import get_default_dtype, set_default_dtype
 
     if not rest:
@@ -175,21 +170,21 @@ def _dtype(session: Session, rest: str) -> Reply:
     return Reply()
 
 
-def _seed(session: Session, rest: str) -> Reply:
+def _seed(session: Answers, rest: str) -> Reply:
     from gradcli.tensors.functions import manual_seed
 
     manual_seed(_number(rest, "seed", -(2**63), 2**64 - 1))
     return Reply()
 
 
-def _precision(session: Session, rest: str) -> Reply:
+def _precision(session: Answers, rest: str) -> Reply:
     if not rest:
         return Reply(str(session.style.precision))
     session.style = session.style._replace(precision=_number(rest, "precision", 0, 30))
     return Reply()
 
 
-def _quit(session: Session, rest: str) -> Reply:
+def _quit(session: Answers, rest: str) -> Reply:
     return Reply(over=True)
 
 

@@ -10,18 +10,17 @@ import numpy as np
 
 from gradcli.errors import GradcliError
 from gradcli.graph.node import Node
-from gradcli.repl.session import Reply
+from gradcli.repl.answers import Answers, Reply
 from gradcli.repl.workspace import Evaluated, files_below, inputs_below
 
 if TYPE_CHECKING:
     from gradcli.plotting.curves import Curves
-    from gradcli.repl.session import Session
 
 _FILE = re.compile(r"[^()\[\]]*\.[A-Za-z]\w*")
 _PICTURES = {".svg": "svg", ".png": "png"}
 
 
-def graph(session: Session, rest: str) -> Reply:
+def graph(session: Answers, rest: str) -> Reply:
     """`:graph [WHAT] [FILE] EXPR`: the picture in a file, or as DOT."""
     from gradcli.drawing.draw import WHAT, draw
     from gradcli.drawing.picture import ENDINGS, format_of, picture
@@ -41,7 +40,7 @@ def graph(session: Session, rest: str) -> Reply:
     return Reply(note=note)
 
 
-def plot(session: Session, rest: str) -> Reply:
+def plot(session: Answers, rest: str) -> Reply:
     """`:plot [FILE] EXPR`: an expression and its derivative against the points it is made from."""
     from gradcli.plotting.figure import figure, title_of
     from gradcli.plotting.terminal import plot_text
@@ -56,7 +55,7 @@ def plot(session: Session, rest: str) -> Reply:
     return Reply(note=found.note)
 
 
-def _curves(session: Session, outcome: Evaluated) -> Curves:
+def _curves(session: Answers, outcome: Evaluated) -> Curves:
     from gradcli.plotting.curves import all_together, derivatives_of, drawn, order_of
 
     value = outcome.node()
@@ -70,7 +69,7 @@ def _curves(session: Session, outcome: Evaluated) -> Curves:
     return drawn(name, points[order], heights, 1)
 
 
-def _points(session: Session, value: Node) -> Node:
+def _points(session: Answers, value: Node) -> Node:
     """The input that a value is plotted against."""
     several = [leaf for leaf in inputs_below(value) if leaf.size != 1]
     chosen = [leaf for leaf in several if session.wrt is not None and leaf.params["name"] in session.wrt]
