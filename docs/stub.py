@@ -46,7 +46,7 @@ _WIDTH = 120
 _FROM = {
     "collections.abc": ("Callable", "Iterable", "Iterator", "Mapping", "Sequence"),
     "types": ("EllipsisType",),
-    "typing": ("Any", "Literal", "NamedTuple", "TypeAlias", "TypeVar", "overload"),
+    "typing": ("Any", "Literal", "NamedTuple", "Self", "TypeAlias", "TypeVar", "overload"),
 }
 # What arguments hold that the code takes as they come, by their names.
 _MEANT = {

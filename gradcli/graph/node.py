@@ -11,6 +11,7 @@ import numpy as np
 
 from gradcli.errors import GradcliError, Span
 from gradcli.graph.dtypes import BOOL, DEFAULT_DTYPE, INT64
+from gradcli.graph.operators import Operators
 from gradcli.graph.signature import Signature
 
 Ties = tuple[int | None, ...]
@@ -114,7 +115,7 @@ _MAX_BYTES, _WIDEST = 2**63 - 1, 8
 MAX_DIMENSIONS = 64
 
 
-class Node:
+class Node(Operators):
     """One operation applied to nodes: immutable, compared by identity, evaluated by whoever needs its value.
 
     `weak` marks a Python number, which does not promote the dtype of its partners. `tensor` is a weak reference
@@ -163,62 +164,12 @@ class Node:
     def __repr__(self) -> str:
         return f"Node({self.op.name}, shape={self.shape}, dtype={self.dtype})"
 
-    def __add__(self, other: Any) -> Node:
-        return OPS["add"](self, other)
-
-    def __radd__(self, other: Any) -> Node:
-        return OPS["add"](other, self)
-
-    def __sub__(self, other: Any) -> Node:
-        return OPS["sub"](self, other)
+    def _operation(self, name: str, *operands: Any) -> Any:
+        return OPS[name](*operands)
 
     def __rsub__(self, other: Any) -> Node:
+        # As in PyTorch, where this is an operation of its own.
         return OPS["rsub"](self, other)
-
-    def __mul__(self, other: Any) -> Node:
-        return OPS["mul"](self, other)
-
-    def __rmul__(self, other: Any) -> Node:
-        return OPS["mul"](other, self)
-
-    def __truediv__(self, other: Any) -> Node:
-        return OPS["div"](self, other)
-
-    def __rtruediv__(self, other: Any) -> Node:
-        return OPS["div"](other, self)
-
-    def __pow__(self, other: Any) -> Node:
-        return OPS["pow"](self, other)
-
-    def __rpow__(self, other: Any) -> Node:
-        return OPS["pow"](other, self)
-
-    def __matmul__(self, other: Any) -> Node:
-        return OPS["matmul"](self, other)
-
-    def __neg__(self) -> Node:
-        return OPS["neg"](self)
-
-    def __invert__(self) -> Node:
-        return OPS["bitwise_not"](self)
-
-    def __and__(self, other: Any) -> Node:
-        return OPS["bitwise_and"](self, other)
-
-    def __or__(self, other: Any) -> Node:
-        return OPS["bitwise_or"](self, other)
-
-    def __lt__(self, other: Any) -> Node:
-        return OPS["lt"](self, other)
-
-    def __le__(self, other: Any) -> Node:
-        return OPS["le"](self, other)
-
-    def __gt__(self, other: Any) -> Node:
-        return OPS["gt"](self, other)
-
-    def __ge__(self, other: Any) -> Node:
-        return OPS["ge"](self, other)
 
 
 GradFn = str | Callable[["Node"], tuple[str, tuple["Node | None", ...]]]

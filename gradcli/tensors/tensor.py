@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from types import MethodType
 from typing import Any, overload
@@ -11,6 +11,7 @@ from typing import Any, overload
 import numpy as np
 
 from gradcli.autodiff.grad_fn import backward_function, shown
+from gradcli.autodiff.vjp import vjp
 from gradcli.engine.execute.memory_limit import check_free
 from gradcli.engine.execute.run import execute
 from gradcli.errors import GradcliError, did_you_mean
@@ -18,6 +19,8 @@ from gradcli.graph.arguments import as_flag, as_node, kind_of, normalize_axis
 from gradcli.graph.dtypes import CATEGORY
 from gradcli.graph.infer import cast
 from gradcli.graph.node import INPUT, OPS, Node, Op, input_node
+from gradcli.graph.operators import Operators
+from gradcli.tensors.backward_pass import receivers_of, seed_of
 from gradcli.tensors.callable import Function
 from gradcli.tensors.modes import is_grad_enabled
 from gradcli.tensors.numpy_functions import numpy_function, numpy_ufunc
@@ -67,7 +70,7 @@ class GradFn:
         return f"<{self.name()} object at {id(self._node):#x}>"
 
 
-class Tensor:
+class Tensor(Operators):
     """A multidimensional array that can track the operations it takes part in.
 
     Functions of the language are its methods. Values are computed when they are first looked at; arrays handed out
@@ -284,9 +287,28 @@ class Tensor:
         `gradient` is the vector of the vector-Jacobian product, needed for tensors of more than one element. The
         graph is kept, so that a second call accumulates; `retain_graph` is accepted for PyTorch's sake.
         """
-        from gradcli.tensors.gradients import backward
-
-        backward(self, gradient, create_graph, inputs)
+        seed = seed_of(self.node, None if gradient is None else lambda: as_node(lower(gradient)))
+        targets = receivers_of(self.node)
+        if inputs is not None:
+            wanted = list(dict.fromkeys(tensors_of(inputs, "inputs")))
+            before = [(t, n) for t, n in targets if n is not t.node and any(t is w for w in wanted)]
+            targets = [(t, t.node) for t in wanted] + before
+        found = vjp([self.node], [seed], [node for _, node in targets])
+        totals: dict[Tensor, Node] = {}
+        for tensor, node in targets:
+            if node in found:
+                known = totals.get(tensor) or (None if tensor.grad is None else tensor.grad.node)
+                totals[tensor] = found[node] if known is None else known + found[node]
+        receivers = list(totals)
+        gradients = [tensor_of(total) for total in totals.values()]
+        if not create_graph:
+            # Leaves of their own: a loop of backward passes must not keep every pass alive.
+            gradients = as_leaves(gradients)
+        for tensor, total in zip(receivers, gradients, strict=True):
+            if tensor.grad is None or create_graph or tensor.grad.requires_grad:
+                tensor.grad = total
+            else:
+                tensor.grad._update(total)
 
     def detach(self) -> Tensor:
         """The same values, no longer tracked; a change of them in place changes this tensor too."""
@@ -391,95 +413,14 @@ class Tensor:
     def __getitem__(self, index: Any) -> Tensor:
         return call(OPS["getitem"], self, index)
 
-    def __add__(self, other: Any) -> Tensor:
-        return call(OPS["add"], self, other)
-
-    def __radd__(self, other: Any) -> Tensor:
-        return call(OPS["add"], other, self)
-
-    def __sub__(self, other: Any) -> Tensor:
-        return call(OPS["sub"], self, other)
-
-    def __rsub__(self, other: Any) -> Tensor:
-        return call(OPS["sub"], other, self)
-
-    def __mul__(self, other: Any) -> Tensor:
-        return call(OPS["mul"], self, other)
-
-    def __rmul__(self, other: Any) -> Tensor:
-        return call(OPS["mul"], other, self)
-
-    def __truediv__(self, other: Any) -> Tensor:
-        return call(OPS["div"], self, other)
-
-    def __rtruediv__(self, other: Any) -> Tensor:
-        return call(OPS["div"], other, self)
-
-    def __floordiv__(self, other: Any) -> Tensor:
-        return call(OPS["floor_divide"], self, other)
-
-    def __rfloordiv__(self, other: Any) -> Tensor:
-        return call(OPS["floor_divide"], other, self)
-
-    def __mod__(self, other: Any) -> Tensor:
-        return call(OPS["remainder"], self, other)
-
-    def __rmod__(self, other: Any) -> Tensor:
-        return call(OPS["remainder"], other, self)
-
-    def __pow__(self, other: Any) -> Tensor:
-        return call(OPS["pow"], self, other)
-
-    def __rpow__(self, other: Any) -> Tensor:
-        return call(OPS["pow"], other, self)
-
-    def __matmul__(self, other: Any) -> Tensor:
-        return call(OPS["matmul"], self, other)
-
-    def __rmatmul__(self, other: Any) -> Tensor:
-        return call(OPS["matmul"], other, self)
-
-    def __neg__(self) -> Tensor:
-        return call(OPS["neg"], self)
-
-    def __pos__(self) -> Tensor:
-        return self
-
-    def __abs__(self) -> Tensor:
-        return call(OPS["abs"], self)
-
-    def __invert__(self) -> Tensor:
-        return call(OPS["bitwise_not"], self)
-
-    def __and__(self, other: Any) -> Tensor:
-        return call(OPS["bitwise_and"], self, other)
-
-    def __or__(self, other: Any) -> Tensor:
-        return call(OPS["bitwise_or"], self, other)
-
-    def __rand__(self, other: Any) -> Tensor:
-        return call(OPS["bitwise_and"], other, self)
-
-    def __ror__(self, other: Any) -> Tensor:
-        return call(OPS["bitwise_or"], other, self)
+    def _operation(self, name: str, *operands: Any) -> Any:
+        return call(OPS[name], *operands)
 
     def __eq__(self, other: object) -> Tensor:  # type: ignore[override]
         return call(OPS["eq"], self, other)
 
     def __ne__(self, other: object) -> Tensor:  # type: ignore[override]
         return call(OPS["ne"], self, other)
-
-    def __lt__(self, other: Any) -> Tensor:
-        return call(OPS["lt"], self, other)
-
-    def __le__(self, other: Any) -> Tensor:
-        return call(OPS["le"], self, other)
-
-    def __gt__(self, other: Any) -> Tensor:
-        return call(OPS["gt"], self, other)
-
-    def __ge__(self, other: Any) -> Tensor:
-        return call(OPS["ge"], self, other)
 
     def __iadd__(self, other: Any) -> Tensor:
         return self._update(self + other)
@@ -586,3 +527,17 @@ def as_leaves(tensors: list[Tensor]) -> list[Tensor]:
         leaf.known_value = tensor.known_value
         leaves.append(leaf)
     return leaves
+
+
+def tensors_of(given: Any, name: str) -> list[Tensor]:
+    """The tensors of an argument that takes one or several."""
+    items = given if isinstance(given, Iterable) and not isinstance(given, Tensor | str | bytes) else [given]
+    try:
+        tensors = list(items)
+    except TypeError:
+        # An array of no dimensions says that it can be gone through.
+        tensors = [given]
+    for tensor in tensors:
+        if not isinstance(tensor, Tensor):
+            raise GradcliError(f"{name} must be a tensor or a list of tensors, got {kind_of(tensor)}")
+    return tensors

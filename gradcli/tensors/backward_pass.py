@@ -1,0 +1,46 @@
+"""Backward passes from Python: what one starts with, and which tensors it reaches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from gradcli.errors import GradcliError
+from gradcli.graph.node import INPUT, Node, constant, toposort
+
+
+def receivers_of(root: Node) -> list[tuple[Any, Node]]:
+    """The tensors whose `.grad` a backward pass from `root` fills: tracked leaves, and those that retain theirs.
+
+    A leaf that has been changed in place since stands in the graph as the node that it was.
+    """
+    receivers = []
+    for node in toposort([root], stop=lambda n: not n.requires_grad):
+        live = node.tensor() if node.tensor is not None else None
+        if live is None or not node.requires_grad:
+            continue
+        was_leaf = node.op is INPUT and live.is_leaf and live.requires_grad and live.shape == node.shape
+        if was_leaf or (live.node is node and live.retains_grad):
+            receivers.append((live, node))
+    return receivers
+
+
+def seed_of(output: Node, gradient: Callable[[], Node] | None) -> Node:
+    """The gradient that a backward pass starts with."""
+    if not output.requires_grad:
+        raise GradcliError(
+            "this tensor does not depend on anything that requires grad", hint="make an input with requires_grad=True"
+        )
+    if gradient is None:
+        if output.size != 1:
+            raise GradcliError(
+                f"the gradient of a tensor of shape {output.shape} needs a vector to multiply with",
+                hint="reduce it first, as in y.sum(), or pass one, as in y.backward(gradient)",
+            )
+        return constant(np.ones(output.shape, output.dtype))
+    node = gradient()
+    if node.shape != output.shape:
+        raise GradcliError(f"the gradient has shape {node.shape}, the tensor {output.shape}: they must be equal")
+    return node
