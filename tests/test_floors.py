@@ -1,9 +1,11 @@
-"""The house: imports run downward only, optional packages are imported where they are used, rooms stay small."""
+"""The house: imports run downward only and in no circle, optional packages are imported where they are used."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -12,82 +14,103 @@ import gradcli
 
 PACKAGE = Path(gradcli.__file__).parent
 
-# From the ground up. A module may import from its own floor and those below it; `render` may read tensors.
+# From the ground up, as docs/design.md tells the story. A room imports from the floors below its own, and from nobody
+# on its own floor; `__init__` is the face of the package, which names what the rooms below it have.
 FLOORS = [
-    {"errors", "regular"},
-    {"lalr", "limits"},
-    {"tokens"},
-    {"syntax", "unparse", "signature", "layout", "random"},
-    {"dtypes", "blocking", "unused"},
-    {"node"},
-    {"infer", "arguments"},
-    {"single"},
-    {"batching"},
+    {"errors", "machine", "render"},
+    {"language", "graph", "storage"},
     {"ops"},
-    {"autodiff", "chain"},
-    {"factor"},
-    {"simplify"},
-    {"plan"},
-    {"storage"},
-    {"execute"},
-    {"modes"},
-    {"numpy_functions", "callable"},
+    {"autodiff", "engine"},
     {"tensors"},
-    {"gradients"},
-    {"functions"},
-    {"expansion"},
-    {"expression"},
     {"evaluation"},
-    {"calculus"},
-    {"formula"},
-    {"derivatives"},
-    {"reference", "render", "drawing", "plotting"},
-    {"batch", "repl"},
-    {"cluster"},
-    {"stream"},
+    {"formula", "check", "drawing", "plotting", "__init__"},
+    {"batch", "stream", "reference"},
+    {"cluster", "repl"},
     {"cli"},
     {"__main__"},
 ]
 LEVEL = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
-# A face may show itself: a tensor's print, and the answer's type, are needed one floor down or only by type checkers.
-ALLOWED = {("tensors", "render"), ("tensors", "gradients")}
 MODULES = sorted(PACKAGE.rglob("*.py"))
+FOLDERS = sorted({path.parent for path in MODULES})
 ONLY_IN = {
-    "click": "cli", "lark": "lalr", "dask": "cluster", "distributed": "cluster", "fsspec": "storage",
-    "graphviz": "render", "matplotlib": "plotting", "prompt_toolkit": "cli", "scipy": "nowhere",
+    "click": "cli", "lark": "language", "dask": "cluster", "distributed": "cluster", "fsspec": "storage",
+    "graphviz": "drawing", "matplotlib": "plotting", "prompt_toolkit": "cli", "scipy": "nowhere",
 }  # fmt: skip
 
 
-def _room(path: Path) -> str:
-    return path.relative_to(PACKAGE).with_suffix("").parts[0]
+def _place(path: Path) -> tuple[str, ...]:
+    """Where a module stands: its folders and its own name."""
+    return path.relative_to(PACKAGE).with_suffix("").parts
 
 
-def _imports(path: Path) -> Iterator[tuple[str, int]]:
-    """Each imported module, and how deep in functions the import stands; those for type checkers only are left out."""
+PLACES = {_place(path) for path in MODULES}
+
+
+@cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
+def _imports(path: Path) -> list[tuple[str, int]]:
+    """Each imported module, and how deep in functions the import stands; those for type checkers count too."""
 
     def walk(node: ast.AST, depth: int) -> Iterator[tuple[str, int]]:
         for child in ast.iter_child_nodes(node):
-            if isinstance(child, ast.If) and isinstance(child.test, ast.Name) and child.test.id == "TYPE_CHECKING":
-                continue
             if isinstance(child, ast.Import):
                 yield from ((alias.name, depth) for alias in child.names)
             elif isinstance(child, ast.ImportFrom) and child.module:
-                yield child.module, depth
                 yield from ((f"{child.module}.{alias.name}", depth) for alias in child.names)
             yield from walk(child, depth + isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef))
 
-    return walk(ast.parse(path.read_text(encoding="utf-8")), 0)
+    return list(walk(_tree(path), 0))
+
+
+def _target(module: str) -> tuple[str, ...] | None:
+    """The place of what is imported, None where it is none of ours; a package stands for its `__init__`."""
+    package, *parts = module.split(".")
+    if package != "gradcli":
+        return None
+    for end in range(len(parts), -1, -1):
+        for place in (tuple(parts[:end]), (*parts[:end], "__init__")):
+            if place in PLACES:
+                return place
+    raise AssertionError(f"there is no {module}")
+
+
+def _arrows(path: Path) -> Iterator[tuple[str, ...]]:
+    return (place for module, _ in _imports(path) if (place := _target(module)) is not None)
+
+
+def _circle(arrows: Mapping[str, Iterable[str]]) -> list[str]:
+    """Those that import each other in a circle, or depend on such."""
+    left = {name: set(others) - {name} for name, others in arrows.items()}
+    while free := [name for name, others in left.items() if not others & left.keys()]:
+        for name in free:
+            del left[name]
+    return sorted(left)
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_imports_run_downward(path: Path) -> None:
-    room = _room(path)
-    if room == "__init__":
-        return
-    for module, depth in _imports(path):
-        parts = module.split(".")
-        if parts[0] == "gradcli" and len(parts) > 1 and parts[1] in LEVEL:
-            assert LEVEL[parts[1]] <= LEVEL[room] or ((room, parts[1]) in ALLOWED and depth), f"{path} imports {module}"
+    room = _place(path)[0]
+    for place in _arrows(path):
+        assert place[0] == room or LEVEL[place[0]] < LEVEL[room], f"{path} imports {'.'.join(place)}"
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_nothing_in_a_folder_imports_in_a_circle(folder: Path) -> None:
+    """Neither files nor subfolders, each taken as a whole."""
+    depth = len(folder.relative_to(PACKAGE).parts)
+    arrows: dict[str, set[str]] = defaultdict(set)
+    for path in folder.rglob("*.py"):
+        inside = [place for place in _arrows(path) if place[:depth] == _place(path)[:depth]]
+        arrows[_place(path)[depth]] |= {place[depth] for place in inside}
+    assert _circle(arrows) == []
+
+
+def test_files_do_not_import_in_a_circle() -> None:
+    assert _circle({".".join(_place(path)): [".".join(place) for place in _arrows(path)] for path in MODULES}) == []
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
@@ -95,24 +118,49 @@ def test_packages_are_imported_where_they_belong(path: Path) -> None:
     for module, depth in _imports(path):
         package = module.split(".")[0]
         if package in ONLY_IN:
-            assert _room(path) == ONLY_IN[package], f"{path} imports {package}"
+            assert _place(path)[0] == ONLY_IN[package], f"{path} imports {package}"
             assert package == "click" or depth, f"{path} imports {package} when it is loaded"
 
 
-def test_every_module_has_a_floor() -> None:
-    rooms = {_room(path) for path in MODULES} - {"__init__"}
-    assert rooms == set(LEVEL)
+def test_every_room_has_a_floor() -> None:
+    assert {place[0] for place in PLACES} == set(LEVEL)
+    assert len(FLOORS) <= 11
+    files = {path.name for path in PACKAGE.iterdir() if path.is_file()}
+    assert files == {"__init__.py", "__main__.py", "__init__.pyi", "errors.py", "py.typed"}
+
+
+@pytest.mark.parametrize("folder", FOLDERS[1:], ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_every_folder_tells_in_which_order_to_read_it(folder: Path) -> None:
+    told = ast.get_docstring(_tree(folder / "__init__.py")) or ""
+    inside = {p.stem for p in MODULES if p.parent == folder} | {p.name for p in FOLDERS if p.parent == folder}
+    assert [name for name in sorted(inside - {"__init__"}) if f"`{name}`" not in told] == []
+
+
+def test_a_name_means_one_thing() -> None:
+    files = Counter(path.name for path in MODULES if path.name != "__init__.py")
+    assert [name for name, count in files.items() if count > 1] == []
+    classes = Counter(n.name for path in MODULES for n in ast.walk(_tree(path)) if isinstance(n, ast.ClassDef))
+    assert [name for name, count in classes.items() if count > 1] == []
+
+
+def test_no_public_name_is_that_of_a_room() -> None:
+    """Else the attribute of the package would be one thing before the room is imported, and another one after."""
+    assert set(LEVEL) & set(dir(gradcli)) == set()
+    assert [name for name in gradcli.__all__ if not hasattr(gradcli, name)] == []
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_no_star_imports_and_a_docstring(path: Path) -> None:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = _tree(path)
     assert ast.get_docstring(tree)
     assert not [n for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and any(a.name == "*" for a in n.names)]
 
 
-def test_the_check_sees_an_upward_import(tmp_path: Path) -> None:
+def test_the_check_sees_an_upward_import_and_a_circle(tmp_path: Path) -> None:
     module = tmp_path / "node.py"
-    module.write_text("from gradcli.cli.main import run\n")
-    assert [m for m, _ in _imports(module)] == ["gradcli.cli.main", "gradcli.cli.main.run"]
-    assert LEVEL["cli"] > LEVEL["node"]
+    module.write_text("if TYPE_CHECKING:\n    from gradcli.cli.main import run\n")
+    assert [m for m, _ in _imports(module)] == ["gradcli.cli.main.run"]
+    assert list(_arrows(module)) == [("cli", "main")]
+    assert LEVEL["cli"] > LEVEL["graph"]
+    assert _target("gradcli.storage.load") == ("storage", "__init__")
+    assert _circle({"a": ["b"], "b": ["c"], "c": ["b"], "d": []}) == ["a", "b", "c"]

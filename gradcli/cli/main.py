@@ -1,4 +1,4 @@
-"""The command line: parse, call one function of the library, print. Only this package knows click."""
+"""The group of all commands, and what becomes of whatever goes wrong in them."""
 
 from __future__ import annotations
 

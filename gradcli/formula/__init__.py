@@ -1,1 +1,6 @@
-"""Derivatives as formulas: from graphs to terms, simplified, and written as text, LaTeX, NumPy code or JSON."""
+"""Derivatives as formulas: a script goes in, its derivative comes out as text, LaTeX, NumPy code or JSON.
+
+Read `lengths` (shapes known in part, graphs for sample lengths) and `guess`, then `derivation`, which goes through the
+rooms in turn: `read` (graphs to terms), `algebra` (terms to shorter terms), `write` (terms to text). `verify` compares
+each formula with the gradient at the `probes`, `formats` puts it in the form that was asked for.
+"""

@@ -2,7 +2,12 @@
 
 A row holds all that is known about an operation; the families in `gradcli.ops.family` carry what many rows share
 (shape and dtype rules, how arguments become nodes). Derivative rules are written with graph operations, so that a
-derivative can be differentiated again, and never undo broadcasting: `gradcli.autodiff.vjp` does, in one place.
+derivative can be differentiated again, and never undo broadcasting: `gradcli.autodiff` does, in one place.
+
+Read `family`, then `elementwise` and `reduce`, which show all there is to a row; `special`, `activation`, `moments`,
+`shape`, `index`, `matmul`, `einsum`, `diagonal`, `minors`, `linalg`, `loss` and `create` are more of them. `blocking`,
+`accumulators` and `batching` have what rows say of blocks and of many tensors at once (`one_by_one` where they say
+nothing), `random` PyTorch's generator, and `kernels` the functions on arrays.
 """
 
 from gradcli.ops import (

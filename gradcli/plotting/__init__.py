@@ -1,1 +1,4 @@
-"""Plots of an expression of one number, and of its derivatives: in the terminal and as pictures."""
+"""Plots of an expression of one number, and of its derivatives: in the terminal and as pictures.
+
+Read `curves` (what is plotted, in numbers) and `scale` (what part of it shows), then `terminal` and `figure`.
+"""

@@ -1,1 +1,4 @@
-"""reference."""
+"""The reference of the operations, for `gradcli ops` and docs/operations.md: rows go in, entries come out.
+
+Read `formulas` (the derivative of each operation as a formula), `entries`, then `listing` (as text and JSON).
+"""

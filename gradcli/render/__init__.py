@@ -1,1 +1,5 @@
-"""Renderers: what was computed, as text for people and as JSON for programs."""
+"""What was computed, written out: tensors as PyTorch prints them, and strict JSON.
+
+Arrays go in, in memory or in files; pieces of text come out. Whatever else is printed belongs to the feature that
+prints it. Read `parts` (arrays piece by piece), `text`, then `json`.
+"""

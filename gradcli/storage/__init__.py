@@ -1,9 +1,13 @@
 """Arrays in .npy and .npz files: headers, reading, mapping and all-or-nothing writing; nothing is ever unpickled.
 
-Arrays larger than memory are read and written in blocks: `open_array`, `streaming`.
+Names of files and URLs go in, arrays come out, or stay in their files and are read and written in blocks:
+`open_array`, `streaming`. A file is checked against its header before any of its data is read or any memory is taken
+for it, so that a damaged or malicious file costs one line on standard error.
 
-A file is checked against its header before any of its data is read or any memory is taken for it, so that a damaged
-or malicious file costs one line on standard error.
+To read: `spec` (what a name stands for), `pipes` and `header`, `loading`, `archive` and `reading`; `ranges`, `boxes`,
+`file_array` and `remote` for arrays that stay where they are; `opening` puts these together, `npy_records` reads one
+array after the other. To write: `target`, `temporary`, `together`, then `writing`, `document` and `file_sink`; `edges`
+keeps what a printed summary shows.
 """
 
 from gradcli.storage.edges import Edges as Edges
