@@ -177,12 +177,26 @@ class _Comparison:
         sides = [self.at({**data, wrt: (data[wrt] + step).astype(data[wrt].dtype)}) for step in steps]
         sides = [side for side in sides if not np.isnan(side.gradient).any()] or sides[:2]
         if all(_is_steady(there.gradient, side.gradient, change) for side in sides):
+            if self._is_noise(there, data):
+                return None
             same = there.formula is None or there.formula.shape != there.gradient.shape
             return (
                 _STEADY if same or all(_is_steady(there.formula, side.formula, change) for side in sides) else _BROKEN
             )
         known = all(side.result == _EQUAL and np.all(np.abs(side.gradient) <= _LARGE * scale) for side in sides)
         return _KINK if known else None
+
+
+    def _is_noise(self, there: _Compared, data: Data) -> bool:
+        """Whether the two differ by no more than the gradient does from one number to the next: by its roundings."""
+        if there.result != _OTHER or there.formula is None or there.formula.shape != there.gradient.shape:
+            return False
+        wrt = self.wanted.wrt
+        nearby = [data[wrt] + step * np.spacing(data[wrt]) for step in (-2, -1, 1, 2)]
+        with np.errstate(all="ignore"):
+            off = [np.abs(self.at({**data, wrt: x}).gradient - there.gradient) for x in nearby]
+            differs = np.abs(there.formula - there.gradient)
+            return 0 < np.nanmax(differs, initial=0.0) <= _ROUNDINGS * np.nanmax(off, initial=0.0)
 
 
 def _is_steady(there: Any, beside: Any, change: float) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any, Protocol
@@ -103,8 +104,9 @@ def _literal(a: Writer, value: Any) -> Form:
         return f.string(value)
     if isinstance(value, tuple):
         return f.sequence([_literal(a, v) for v in value], "tuple")
-    if isinstance(value, float) and value in (float("inf"), float("-inf")):
-        return f.name("inf", NUMBER) if value > 0 else f.neg(f.name("inf", NUMBER))
+    if isinstance(value, float) and not math.isfinite(value):
+        word = f.name("nan" if math.isnan(value) else "inf", NUMBER)
+        return f.neg(word) if value < 0 else word
     return f.number(Fraction(repr(value)) if isinstance(value, float) else value)
 
 
