@@ -69,8 +69,8 @@ class Job(NamedTuple):
     """The work on an item. `names` are all inputs in the order given, `varying` those that have a file for each item.
 
     `wrt` is None for every floating-point input; with `accumulate` the gradients of shared inputs are summed over the
-    items instead of written for each. `folder` takes the results, `limit` is the memory that may be used;
-    `patient` takes items that are expected to take over an hour.
+    items instead of written for each. `folder` takes the results, `limit` is the memory that may be used, `time_limit`
+    the seconds that an item may be expected to take.
     """
 
     source: str
@@ -85,7 +85,7 @@ class Job(NamedTuple):
     saved: Saved = Saved(False, True)
     accumulate: bool = False
     limit: int | None = None
-    patient: bool = False
+    time_limit: float | None = None
 
 
 class Task(NamedTuple):

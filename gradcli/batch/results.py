@@ -14,7 +14,7 @@ from gradcli.engine.execute.closure import bound
 from gradcli.engine.execute.memory_limit import check_memory
 from gradcli.engine.execute.run import run
 from gradcli.engine.execute.threads import get_num_threads
-from gradcli.engine.execute.time_limit import HOUR, check_duration
+from gradcli.engine.execute.time_limit import check_duration
 from gradcli.engine.plan.planner import plan
 from gradcli.errors import GradcliError
 from gradcli.evaluation.request import Request, prepare, vector_for, vector_form
@@ -68,7 +68,7 @@ class ItemPlan:
         kept = {place for _, place in self.sums}
         self.streamed = [k for k, root in enumerate(roots) if root.nbytes > _STREAMED and k not in kept]
         self._plan(request, roots, arrays, None if vector is None else vector_for(request, vector))
-        check_duration(self._program, get_num_threads(), None if job.patient else HOUR)
+        check_duration(self._program, get_num_threads(), job.time_limit)
 
     def _plan(self, request: Request, roots: list[Any], arrays: dict[str, Any], vector: Any) -> None:
         files = request.files(arrays, vector)

@@ -15,7 +15,7 @@ import click
 
 from gradcli.cli.asked import expression_of, wanted_names
 from gradcli.cli.inputs import STANDARD_INPUT, InputValue, split_inputs
-from gradcli.cli.options import DTYPES, ExpressionCommand, Size, patience
+from gradcli.cli.options import DTYPES, ExpressionCommand, Size, yes_option
 from gradcli.errors import GradcliError, WorkError, escaped
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ Examples:
     "--memory-limit", type=Size(), metavar="SIZE",
     help="Refuse what would need more memory, as in 2GB [default: 80 % of what is free].",
 )  # fmt: skip
-@patience
+@yes_option
 @click.option(
     "--sync/--no-sync", "durable", default=True,
     help="Whether results are recorded only once they are on the disk [default: they are].",
@@ -96,7 +96,7 @@ def batch_command(
     items: tuple[str, ...], folder: str | None, save: str, accumulate: bool, resume: bool, overwrite: bool,
     on_error: str, dry_run: bool, wrt: str | None, no_grad: bool, grad_output: str | None, source: str | None,
     as_json: bool, dtype: str | None, seed: int | None, jobs: int | None, scheduler: str | None,
-    memory_limit: int | None, patient: bool, durable: bool, progress: bool | None, quiet: bool,
+    memory_limit: int | None, time_limit: float | None, durable: bool, progress: bool | None, quiet: bool,
 ) -> None:  # fmt: skip
     if not folder:
         raise GradcliError("no folder for the results is given", hint="as in -o results")
@@ -113,7 +113,7 @@ def batch_command(
     _refuse_unseeded(text, [*shared.values(), *([vector] if vector else [])], seed)
     job = Job(
         text, names, tuple(patterns), shared, folder, wanted, vector, dtype, seed, saved, accumulate, memory_limit,
-        patient
+        time_limit
     )
     # Of its own context, so that the default dtype and the seed are this command's alone.
     copy_context().run(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gradcli.cli.asked import Asked
-from gradcli.cli.options import ExpressionCommand, patience
+from gradcli.cli.options import ExpressionCommand, yes_option
 from gradcli.cli.printing import write_text
 from gradcli.errors import GradcliError
 
@@ -47,13 +47,13 @@ Examples:
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on one line.")
 @click.option("--seed", type=int, help="Seed of rand() and randn(); gives PyTorch's numbers.")
-@patience
+@yes_option
 def check_command(
     items: tuple[str, ...], wrt: str | None, order: int, atol: float, rtol: float, source: str | None, as_json: bool,
-    seed: int | None, patient: bool,
+    seed: int | None, time_limit: float | None,
 ) -> None:  # fmt: skip
     asked = Asked(items, source, wrt, False, None, "float64", seed)
-    report = copy_context().run(_check, asked, order, atol, rtol, patient)
+    report = copy_context().run(_check, asked, order, atol, rtol, time_limit)
     from gradcli.check.report import check_json, check_text
 
     write_text((check_json if as_json else check_text)(report, asked.script.source))
@@ -62,11 +62,11 @@ def check_command(
         raise click.exceptions.Exit(1)
 
 
-def _check(asked: Asked, order: int, atol: float, rtol: float, patient: bool) -> Report:
+def _check(asked: Asked, order: int, atol: float, rtol: float, time_limit: float | None) -> Report:
     from gradcli.check.compare import check
-    from gradcli.engine.execute.time_limit import HOUR, TIME_LIMIT
+    from gradcli.machine.limits import TIME_LIMIT
 
-    TIME_LIMIT.set(None if patient else HOUR)
+    TIME_LIMIT.set(time_limit)
     try:
         return check(asked.script, asked.arrays(), asked.wanted, order, atol, rtol)
     except GradcliError as error:

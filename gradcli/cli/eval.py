@@ -10,7 +10,7 @@ import click
 
 from gradcli.cli.asked import Asked
 from gradcli.cli.derivative_options import Derivatives
-from gradcli.cli.options import DTYPES, ExpressionCommand, Size, patience
+from gradcli.cli.options import DTYPES, ExpressionCommand, Size, yes_option
 from gradcli.cli.output_files import Outputs
 from gradcli.cli.printing import note, write_pieces
 from gradcli.cli.progress import progress_line
@@ -87,7 +87,7 @@ Examples:
     "--memory-limit", type=Size(), metavar="SIZE",
     help="Refuse what would need more memory, as in 2GB [default: 80 % of what is free].",
 )  # fmt: skip
-@patience
+@yes_option
 @click.option("--precision", type=click.IntRange(0, 30), default=4, help="Digits after the point in text [default: 4].")
 @click.option("--progress/--no-progress", default=None, help="Progress on standard error [default: on a terminal].")
 @click.option("-q", "--quiet", is_flag=True, help="No notes and no progress; with -o, no text either.")
@@ -95,7 +95,7 @@ def eval_command(
     items: tuple[str, ...], wrt: str | None, no_grad: bool, grad_output: str | None, jacobian: bool, hessian: bool,
     jvp: tuple[str, ...], hvp: tuple[str, ...], source: str | None, outputs: tuple[str, ...], as_json: bool,
     dtype: str | None, seed: int | None, threads: int | None, scheduler: str | None, memory_limit: int | None,
-    patient: bool, precision: int, progress: bool | None, quiet: bool,
+    time_limit: float | None, precision: int, progress: bool | None, quiet: bool,
 ) -> None:  # fmt: skip
     derivatives = Derivatives(jacobian, hessian, jvp, hvp, no_grad)
     if derivatives and scheduler is not None:
@@ -112,7 +112,9 @@ def eval_command(
     elsewhere = None if scheduler is None else Elsewhere(scheduler, threads, quiet)
     try:
         # Of its own context, so that the default dtype and the seed are this command's alone.
-        result = copy_context().run(_evaluate, asked, targets, as_json, threads, memory_limit, patient, line, elsewhere)
+        result = copy_context().run(
+            _evaluate, asked, targets, as_json, threads, memory_limit, time_limit, line, elsewhere
+        )
     finally:
         if line is not None:
             line.close()
@@ -123,22 +125,21 @@ def eval_command(
 
 
 def _evaluate(
-    asked: Asked, targets: Outputs, as_json: bool, threads: int | None, limit: int | None, patient: bool, progress: Any,
-    elsewhere: Elsewhere | None,
+    asked: Asked, targets: Outputs, as_json: bool, threads: int | None, limit: int | None, time_limit: float | None,
+    progress: Any, elsewhere: Elsewhere | None,
 ) -> Result:  # fmt: skip
     """Compute what was asked for and write what goes to files; large results that are only shown are not kept."""
     from gradcli.engine.execute.run import run
     from gradcli.engine.execute.threads import get_num_threads, set_num_threads
-    from gradcli.engine.execute.time_limit import HOUR, TIME_LIMIT
     from gradcli.engine.plan.planner import plan
     from gradcli.evaluation.request import VECTOR
     from gradcli.evaluation.result import answer
-    from gradcli.machine.limits import MEMORY_LIMIT
+    from gradcli.machine.limits import MEMORY_LIMIT, TIME_LIMIT
 
     # For the values of inputs as well.
     set_num_threads(threads or get_num_threads())
     MEMORY_LIMIT.set(limit)
-    TIME_LIMIT.set(None if patient else HOUR)
+    TIME_LIMIT.set(time_limit)
     request, inputs, vector = asked.load()
     names = request.targets
     forms = {name: (root.shape, root.dtype) for name, root in zip(names, request.roots, strict=True)}

@@ -8,13 +8,17 @@ from typing import Any
 import click
 
 from gradcli.errors import GradcliError
+from gradcli.machine.limits import HOUR
 
 DTYPES = ["float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "bool"]
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 # Where the words of the command line are kept: what was taken for an option may have been meant as the expression.
 _WORDS = "gradcli.words"
 #: What is expected to take longer than an hour is refused without it.
-patience = click.option("--yes", "patient", is_flag=True, help="Compute also what is expected to take over an hour.")
+yes_option = click.option(
+    "--yes", "time_limit", is_flag=True, callback=lambda context, option, yes: None if yes else HOUR,
+    help="Compute also what is expected to take over an hour.",
+)  # fmt: skip
 
 
 class ExpressionCommand(click.Command):

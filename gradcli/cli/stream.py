@@ -10,7 +10,7 @@ import click
 
 from gradcli.cli.asked import Asked
 from gradcli.cli.inputs import STANDARD_INPUT, InputValue
-from gradcli.cli.options import DTYPES, ExpressionCommand, Size, patience
+from gradcli.cli.options import DTYPES, ExpressionCommand, Size, yes_option
 from gradcli.cli.printing import note
 from gradcli.errors import GradcliError, WorkError, did_you_mean
 
@@ -74,13 +74,13 @@ Examples:
     "--memory-limit", type=Size(), metavar="SIZE",
     help="Refuse records that would need more memory, as in 2GB [default: 80 % of what is free].",
 )  # fmt: skip
-@patience
+@yes_option
 @click.option("--json", "_as_json", is_flag=True, help="The last report on standard error as JSON, too.")
 @click.option("-q", "--quiet", is_flag=True, help="No notes.")
 def stream_command(
     items: tuple[str, ...], wrt: str | None, no_grad: bool, grad_output: str | None, names: str | None,
     form: str | None, output_format: str, targets: str | None, strict: bool, source: str | None, dtype: str | None,
-    seed: int | None, threads: int | None, memory_limit: int | None, patient: bool, _as_json: bool,
+    seed: int | None, threads: int | None, memory_limit: int | None, time_limit: float | None, _as_json: bool,
     quiet: bool,
 ) -> None:  # fmt: skip
     words, paths = _sorted(items, source is None)
@@ -96,7 +96,7 @@ def stream_command(
     # Of its own context, so that the default dtype and the seed are this command's alone.
     summary = copy_context().run(
         _stream, asked, paths, _list("--name", names), form, _list("-o", targets), output_format == "npy", strict,
-        threads, memory_limit, patient, quiet,
+        threads, memory_limit, time_limit, quiet,
     )  # fmt: skip
     if summary.failed:
         _fail(asked, summary)
@@ -132,13 +132,12 @@ def _list(option: str, text: str | None) -> list[str] | None:
 
 def _stream(
     asked: Asked, paths: list[str], names: list[str] | None, form: str | None, targets: list[str] | None,
-    arrays: bool, strict: bool, threads: int | None, limit: int | None, patient: bool,
+    arrays: bool, strict: bool, threads: int | None, limit: int | None, time_limit: float | None,
     quiet: bool,
 ) -> StreamSummary:  # fmt: skip
     """Load what all records share, and go through the records."""
     from gradcli.engine.execute.threads import get_num_threads, set_num_threads
-    from gradcli.engine.execute.time_limit import HOUR, TIME_LIMIT
-    from gradcli.machine.limits import MEMORY_LIMIT
+    from gradcli.machine.limits import MEMORY_LIMIT, TIME_LIMIT
     from gradcli.stream.loop import run_stream
     from gradcli.stream.outlet import Outlet
     from gradcli.stream.plan_cache import RecordJob, results_of
@@ -148,7 +147,7 @@ def _stream(
 
     set_num_threads(threads or get_num_threads())
     MEMORY_LIMIT.set(limit)
-    TIME_LIMIT.set(None if patient else HOUR)
+    TIME_LIMIT.set(time_limit)
     if asked.seed is not None:
         manual_seed(asked.seed)
     if asked.dtype is not None and asked.dtype.startswith("float"):

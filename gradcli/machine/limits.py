@@ -1,4 +1,4 @@
-"""How much memory may be used, and how sizes are told."""
+"""How much memory and time may be used, and how sizes are told."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ from contextvars import ContextVar
 
 #: How many bytes may be used, inputs included; None for most of what is free. `--memory-limit` sets it.
 MEMORY_LIMIT: ContextVar[int | None] = ContextVar("gradcli_memory_limit", default=None)
+
+#: Seconds that a program may be expected to take; None for any number. The command sets an hour, `--yes` none.
+TIME_LIMIT: ContextVar[float | None] = ContextVar("gradcli_time_limit", default=None)
+HOUR = 3600.0
 
 #: What may be done about it where too much is needed.
 HINT = "write large results to files with -o; --memory-limit sets another limit"

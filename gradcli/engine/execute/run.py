@@ -12,14 +12,14 @@ from gradcli.engine.execute.closure import bound
 from gradcli.engine.execute.memory_limit import SMALL, check_memory, describe
 from gradcli.engine.execute.run_pass import run_pass
 from gradcli.engine.execute.threads import get_num_threads
-from gradcli.engine.execute.time_limit import TIME_LIMIT, check_duration
+from gradcli.engine.execute.time_limit import check_duration
 from gradcli.engine.factor import Condition, holds
 from gradcli.engine.plan.planner import plan
 from gradcli.engine.plan.program import DEFAULT_SIZES, Pass, Program, Stage
 from gradcli.errors import GradcliError, WorkError
 from gradcli.graph.half_precision import in_single
 from gradcli.graph.node import Node, toposort
-from gradcli.machine.limits import MEMORY_LIMIT, show_bytes
+from gradcli.machine.limits import MEMORY_LIMIT, TIME_LIMIT, show_bytes
 
 Progress = Callable[[int, int], None]
 #: What runs a pass: `runner(program, pass, values, sinks, told)`, as `threaded` does it here.

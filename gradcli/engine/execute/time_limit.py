@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import math
-from contextvars import ContextVar
 
 from gradcli.engine.execute.memory_limit import describe
 from gradcli.engine.plan.program import Cut, Program
 from gradcli.engine.plan.schedule import work_of
 from gradcli.errors import GradcliError
 from gradcli.graph.node import Node
-
-#: Seconds that a program may be expected to take; None for any number. The command sets an hour, `--yes` none.
-TIME_LIMIT: ContextVar[float | None] = ContextVar("gradcli_time_limit", default=None)
-HOUR = 3600.0
+from gradcli.machine.limits import HOUR
 
 # What one element of the cheapest operations costs a thread, in seconds.
 _SECONDS = 4e-10
