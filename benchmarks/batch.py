@@ -45,18 +45,23 @@ after = resource.getrusage(resource.RUSAGE_SELF)
 print(json.dumps([seconds, after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime]))
 """
 _HAND = {
-    "torch eager": ("torch", "import torch", "torch.set_num_threads(1)", """
+    "torch eager": (
+        "torch",
+        "import torch",
+        "torch.set_num_threads(1)",
+        """
     x = torch.from_numpy(np.load(path)).requires_grad_()
     result = (2 * (3 * x + 7) ** 2).mean()
     result.backward()
-    value, gradient = result.detach().numpy(), x.grad.numpy()"""),
+    value, gradient = result.detach().numpy(), x.grad.numpy()""",
+    ),
     "HIPS autograd": (
         "autograd",
         "import autograd.numpy as anp\nfrom autograd import value_and_grad",
         "function = value_and_grad(lambda x: anp.mean(2 * (3 * x + 7) ** 2))",
         "value, gradient = function(np.load(path))",
     ),
-}  # fmt: skip
+}
 
 
 class Times(NamedTuple):

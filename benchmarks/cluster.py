@@ -31,12 +31,14 @@ ROWS = int(float(sys.argv[2]) * 1e6) if len(sys.argv) > 2 else 2_000_000
 #: Expression, what to differentiate, results written to files by position.
 CASES = {
     "much to compute, a number to send: mean(erf(tanh(X))*exp(-X*X)*log1p(X*X))": (
-        "mean(erf(tanh(X))*exp(-X*X)*log1p(X*X))", [], [],
+        "mean(erf(tanh(X))*exp(-X*X)*log1p(X*X))",
+        [],
+        [],
     ),
     "sums only: mean(log1p(exp(-y*(X@w)))), w.grad": ("mean(log1p(exp(-y*(X@w))))", ["w"], []),
     "a result as large as the file: sum(erf(X)*exp(-X*X)), X.grad": ("sum(erf(X)*exp(-X*X))", ["X"], [1]),
     "next to nothing to compute: sum(X*X), X.grad": ("sum(X*X)", ["X"], [1]),
-}  # fmt: skip
+}
 
 
 def main() -> None:
@@ -87,9 +89,12 @@ def once(case: tuple[str, list[str], list[int]], how: int | Cluster, folder: Pat
         if isinstance(how, Cluster):
             dealer = Dealer(how, request.recipe(wrt), program, inputs, frozenset(written))
         found = run(
-            program, request.arrays_for(program, inputs, None), sinks=dict(zip(written, sinks, strict=True)),
-            threads=how if isinstance(how, int) else 1, runner=dealer,
-        )  # fmt: skip
+            program,
+            request.arrays_for(program, inputs, None),
+            sinks=dict(zip(written, sinks, strict=True)),
+            threads=how if isinstance(how, int) else 1,
+            runner=dealer,
+        )
     took = time.perf_counter() - start
     kept = b"".join([array.tobytes() for array in found if isinstance(array, np.ndarray)])
     return took, kept + ((folder / "out.npy").read_bytes() if written else b"")

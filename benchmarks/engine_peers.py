@@ -64,10 +64,19 @@ def hips(work: Workload) -> Run:
     from autograd.scipy.special import expit, logsumexp
 
     words = SimpleNamespace(
-        exp=np.exp, log1p=np.log1p, tanh=np.tanh, sin=np.sin, sum=np.sum, mean=np.mean, inv=np.linalg.inv,
-        sigmoid=expit, logsumexp=logsumexp, relu=lambda x: np.maximum(x, 0), std=lambda x: np.std(x, 0, ddof=1),
+        exp=np.exp,
+        log1p=np.log1p,
+        tanh=np.tanh,
+        sin=np.sin,
+        sum=np.sum,
+        mean=np.mean,
+        inv=np.linalg.inv,
+        sigmoid=expit,
+        logsumexp=logsumexp,
+        relu=lambda x: np.maximum(x, 0),
+        std=lambda x: np.std(x, 0, ddof=1),
         mT=lambda x: np.swapaxes(x, -1, -2),
-    )  # fmt: skip
+    )
     places = tuple(k for k, name in enumerate(work.inputs) if name in work.wrt)
     function = value_and_grad(lambda *inputs: work.formula(words, *inputs), places)
 
@@ -82,10 +91,19 @@ def torch_eager(work: Workload, compiled: bool = False) -> Run:
     import torch
 
     words = SimpleNamespace(
-        exp=torch.exp, log1p=torch.log1p, tanh=torch.tanh, sin=torch.sin, sum=torch.sum, mean=torch.mean,
-        inv=torch.linalg.inv, sigmoid=torch.sigmoid, logsumexp=torch.logsumexp, relu=torch.relu,
-        std=lambda x: torch.std(x, 0), mT=lambda x: x.mT,
-    )  # fmt: skip
+        exp=torch.exp,
+        log1p=torch.log1p,
+        tanh=torch.tanh,
+        sin=torch.sin,
+        sum=torch.sum,
+        mean=torch.mean,
+        inv=torch.linalg.inv,
+        sigmoid=torch.sigmoid,
+        logsumexp=torch.logsumexp,
+        relu=torch.relu,
+        std=lambda x: torch.std(x, 0),
+        mT=lambda x: x.mT,
+    )
     tensors = {name: torch.from_numpy(array) for name, array in work.inputs.items()}
     wanted = [tensors[name].requires_grad_() for name in work.wrt]
 
@@ -113,10 +131,19 @@ def jax_jit(work: Workload) -> Run:
 
     jax.config.update("jax_enable_x64", True)
     words = SimpleNamespace(
-        exp=jnp.exp, log1p=jnp.log1p, tanh=jnp.tanh, sin=jnp.sin, sum=jnp.sum, mean=jnp.mean, inv=jnp.linalg.inv,
-        sigmoid=jax.nn.sigmoid, logsumexp=jax.nn.logsumexp, relu=jax.nn.relu, std=lambda x: jnp.std(x, 0, ddof=1),
+        exp=jnp.exp,
+        log1p=jnp.log1p,
+        tanh=jnp.tanh,
+        sin=jnp.sin,
+        sum=jnp.sum,
+        mean=jnp.mean,
+        inv=jnp.linalg.inv,
+        sigmoid=jax.nn.sigmoid,
+        logsumexp=jax.nn.logsumexp,
+        relu=jax.nn.relu,
+        std=lambda x: jnp.std(x, 0, ddof=1),
         mT=lambda x: x.mT,
-    )  # fmt: skip
+    )
     places = tuple(k for k, name in enumerate(work.inputs) if name in work.wrt)
     function = jax.jit(jax.value_and_grad(lambda *inputs: work.formula(words, *inputs), places))
     arrays = [jnp.asarray(array) for array in work.inputs.values()]

@@ -36,21 +36,47 @@ _SUSPICIOUS = 1.1
 _SHOWN = 10
 
 UNARY = (
-    "tanh({})", "sigmoid({})", "sin({})", "cos({})", "exp(-abs({}))", "log1p({}**2)", "sqrt({}**2 + 1)", "relu({})",
-    "abs({})", "{}**2", "{}**3", "1/(1 + {}**2)", "-{}", "2*{} + 3", "clamp({}, -1, 1)", "softplus({})",
-    "where({} > 0, {}, 0.1*{})", "logsigmoid({})", "{}/3",
-)  # fmt: skip
+    "tanh({})",
+    "sigmoid({})",
+    "sin({})",
+    "cos({})",
+    "exp(-abs({}))",
+    "log1p({}**2)",
+    "sqrt({}**2 + 1)",
+    "relu({})",
+    "abs({})",
+    "{}**2",
+    "{}**3",
+    "1/(1 + {}**2)",
+    "-{}",
+    "2*{} + 3",
+    "clamp({}, -1, 1)",
+    "softplus({})",
+    "where({} > 0, {}, 0.1*{})",
+    "logsigmoid({})",
+    "{}/3",
+)
 BINARY = ("{} + {}", "{} - {}", "{}*{}", "{}/(1 + abs({}))", "maximum({}, {})", "where({} > {}, 1.5, 0.5)*{}")
 ALONG = (
-    "softmax({}, {})", "log_softmax({}, {})", "{} - mean({}, {}, keepdim=True)", "{} - amax({}, {}, keepdim=True)",
-    "{} - logsumexp({}, {}, keepdim=True)", "{}/(1 + sum(abs({}), {}, keepdim=True))", "cumsum({}, {})",
+    "softmax({}, {})",
+    "log_softmax({}, {})",
+    "{} - mean({}, {}, keepdim=True)",
+    "{} - amax({}, {}, keepdim=True)",
+    "{} - logsumexp({}, {}, keepdim=True)",
+    "{}/(1 + sum(abs({}), {}, keepdim=True))",
+    "cumsum({}, {})",
     "flip({}, {})",
-)  # fmt: skip
+)
 REDUCTIONS = ("sum({}, {})", "mean({}, {})", "amax({}, {})", "logsumexp({}, {})", "sum({}**2, {})")
 INDICES = {
-    "[1:]": np.s_[1:], "[::2]": np.s_[::2], "[..., :1]": np.s_[..., :1], "[None]": None, "[-1:]": np.s_[-1:],
-    "[..., 0]": np.s_[..., 0], "[[0, 0]]": [0, 0],
-}  # fmt: skip
+    "[1:]": np.s_[1:],
+    "[::2]": np.s_[::2],
+    "[..., :1]": np.s_[..., :1],
+    "[None]": None,
+    "[-1:]": np.s_[-1:],
+    "[..., 0]": np.s_[..., 0],
+    "[[0, 0]]": [0, 0],
+}
 
 
 class Expression(NamedTuple):

@@ -99,9 +99,13 @@ def _rows(rng: np.random.Generator, rows: int, n: int) -> Case:
 def main() -> None:
     rng = np.random.default_rng(0)
     cases = [
-        _tanh_layer(rng, 1000), _two_layers(rng, 1000, 500), _elementwise(rng, 3000), _rows(rng, 200, 10),
-        _matrix(rng, 30), _logistic(rng, 2000, 300),
-    ]  # fmt: skip
+        _tanh_layer(rng, 1000),
+        _two_layers(rng, 1000, 500),
+        _elementwise(rng, 3000),
+        _rows(rng, 200, 10),
+        _matrix(rng, 30),
+        _logistic(rng, 2000, 300),
+    ]
     print(f"{'':52} {'gradcli':>10} {'JAX':>10} {'ratio':>7}")
     for name, own, theirs in cases:
         ours, expected = np.asarray(own()), np.asarray(theirs())

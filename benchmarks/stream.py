@@ -42,14 +42,8 @@ for line in sys.stdin:
     sys.stdout.write(json.dumps(record) + "\\n")
 """
 FUNCTIONS = {
-    "PyTorch": (
-        "f = lambda x: (2*(3*x + 7)**2).mean()",
-        "f = lambda x: (torch.sigmoid(x)*torch.tanh(x)).sum()",
-    ),
-    "autograd": (
-        "f = lambda x: np.mean(2*(3*x + 7)**2)",
-        "f = lambda x: np.sum(1/(1 + np.exp(-x))*np.tanh(x))",
-    ),
+    "PyTorch": ("f = lambda x: (2*(3*x + 7)**2).mean()", "f = lambda x: (torch.sigmoid(x)*torch.tanh(x)).sum()"),
+    "autograd": ("f = lambda x: np.mean(2*(3*x + 7)**2)", "f = lambda x: np.sum(1/(1 + np.exp(-x))*np.tanh(x))"),
 }
 
 

@@ -39,9 +39,14 @@ class GradcliError(RuntimeError):
     exit_code = 2
 
     def __init__(
-        self, message: str, *, source: str | None = None, span: Span | None = None, hint: str | None = None,
+        self,
+        message: str,
+        *,
+        source: str | None = None,
+        span: Span | None = None,
+        hint: str | None = None,
         argument: str | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.source = source

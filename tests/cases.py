@@ -4,6 +4,9 @@ Elementwise rows generate their own cases from their signature and sampling doma
 the shapes of their inputs. A test asserts that every operation occurs.
 """
 
+# Cases are laid out by hand.
+# fmt: off
+
 from __future__ import annotations
 
 import re
@@ -171,7 +174,7 @@ LINEAR = [
     Case("einsum('ij,j', x, y)", {"x": ((2, 3), D), "y": ((3,), D)}), Case("einsum('...ij,...jk->...ik', x, y)", {"x": ((2, 2, 3), D), "y": ((3, 2), D)}),
     Case("einsum('ij,jk,kl->il', x, y, z)", {"x": ((2, 3), D), "y": ((3, 2), D), "z": ((2, 2), D)}),
     Case("einsum('ii', x)", SQUARE),
-]  # fmt: skip
+]
 
 NN = [
     *(_x(f"{name}(x)") for name in ("relu", "leaky_relu", "elu", "selu", "gelu", "silu", "mish", "softplus", "softsign", "hardtanh")),
@@ -193,7 +196,7 @@ NN = [
     _x("binary_cross_entropy_with_logits(x, y, reduction='sum')", y=((2, 3), (0.1, 0.9))),
     _x("layer_norm(x, (3,))"), _x("layer_norm(x, (3,), w, b)", w=((3,), D), b=((3,), D)), _x("layer_norm(x, (2, 3))"),
     _x("nll_loss(log_softmax(x, 1), t)", t=((2,), "class3")),
-]  # fmt: skip
+]
 
 
 def _covered_by_hand(cases: list[Case]) -> set[str]:
@@ -230,7 +233,7 @@ WEIGHTED = [
 def detached_cases() -> list[Case]:
     """Values cut off from their inputs: no central difference agrees with their gradient, PyTorch's does."""
     return [_x("log(x)*x.detach()", domain=P), _x("detach(x)*x"), _x("detach(x)"), _x("x.half()"), _x("x.float()"),
-            *WEIGHTED]  # fmt: skip
+            *WEIGHTED]
 
 
 # Functions whose results are no figure to compare: drawn at random, or only another way to write indexing.

@@ -31,8 +31,11 @@ collect_ignore_glob = ["typing/*", *([] if WITH_PYTORCH else ["oracle.py", "torc
 
 # What programs set for themselves, as it is in the beginning.
 _SETTINGS: list[tuple[ContextVar[Any], Any]] = [
-    (THREADS, None), (MEMORY_LIMIT, None), (GENERATOR, None), (DEFAULT_DTYPE, FLOAT32),
-]  # fmt: skip
+    (THREADS, None),
+    (MEMORY_LIMIT, None),
+    (GENERATOR, None),
+    (DEFAULT_DTYPE, FLOAT32),
+]
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

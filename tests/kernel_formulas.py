@@ -277,4 +277,4 @@ FORMULAS: dict[str, Formula] = {
     "polygamma": Formula(_polygamma, 4, scale=_reflected_powers, signed=False),
     "_normal_cdf": Formula(_cdf, 5, vanishing=1),
     "gelu": Formula(_gelu, _gelu_ulps, vanishing=50),
-}  # fmt: skip
+}

@@ -160,11 +160,22 @@ def test_strange_characters(expression: str, monkeypatch: pytest.MonkeyPatch) ->
 def test_nothing_reaches_the_terminal_raw(monkeypatch: pytest.MonkeyPatch) -> None:
     evil = "\x1b[2J\x07\r\u202e"
     for words in (
-        [f"x{evil}"], ["x", f"x{evil}=1"], ["x", f"x=@{evil}"], ["x", f"x={evil}.npy"], ["x", f"x={evil}.npz:{evil}"],
-        ["-f", evil], ["x", "x=1", "-o", f"value={evil}/a.npy"], ["x", "x=1", "-o", evil], ["x", "x=1", f"--{evil}"],
-        ["x", "x=1", "--wrt", evil], ["x", "x=1", "--dtype", evil], ["x", "x=1", "-o", f"{evil}=a.npy"],
-        ["x", "x=1", "--grad-output", evil], [f"x.to('{evil}')", "x=1"], [f"einsum('{evil}', x)", "x=1"],
-    ):  # fmt: skip
+        [f"x{evil}"],
+        ["x", f"x{evil}=1"],
+        ["x", f"x=@{evil}"],
+        ["x", f"x={evil}.npy"],
+        ["x", f"x={evil}.npz:{evil}"],
+        ["-f", evil],
+        ["x", "x=1", "-o", f"value={evil}/a.npy"],
+        ["x", "x=1", "-o", evil],
+        ["x", "x=1", f"--{evil}"],
+        ["x", "x=1", "--wrt", evil],
+        ["x", "x=1", "--dtype", evil],
+        ["x", "x=1", "-o", f"{evil}=a.npy"],
+        ["x", "x=1", "--grad-output", evil],
+        [f"x.to('{evil}')", "x=1"],
+        [f"einsum('{evil}', x)", "x=1"],
+    ):
         done = call(monkeypatch, "eval", *words)
         failed(done, done.code)
         assert done.code in (1, 2), words
@@ -355,9 +366,13 @@ def test_a_disk_that_fills_up_while_files_are_written() -> None:
 
 def started(*words: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [*COMMAND, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True,
+        [*COMMAND, *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+        text=True,
         env=environment(),
-    )  # fmt: skip
+    )
 
 
 def wait_for(process: subprocess.Popen[str], sign: str) -> None:
@@ -421,9 +436,13 @@ def test_interrupt_while_files_are_written(number: signal.Signals) -> None:
 def test_interrupt_while_standard_input_is_read() -> None:
     reading, writing = os.pipe()
     work = subprocess.Popen(
-        [*COMMAND, "eval", "-f", "-"], stdin=reading, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        [*COMMAND, "eval", "-f", "-"],
+        stdin=reading,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
         env=environment(),
-    )  # fmt: skip
+    )
     # What it has taken out of the pipe it has read, and waits for more.
     os.write(writing, b"x +")
     while select.select([reading], [], [], 0)[0]:
@@ -470,10 +489,31 @@ _PYTHON = re.compile(
 def test_values_are_named_as_users_write_them(name: str) -> None:
     x = gc.tensor(np.arange(1.0, 7.0).reshape(2, 3))
     values = [
-        np.dtype("float32"), np.float32, np.ones(3), x, len, {}, {1}, b"x", 1j, "a" * 500, np.float64(2), ..., None,
-        slice(1, 2), x.max(0), np.ones(2, complex), np.array(["a"]), np.array([None]), 10**5000, [1, "a"], [None],
-        range(3), np.True_, object(),
-    ]  # fmt: skip
+        np.dtype("float32"),
+        np.float32,
+        np.ones(3),
+        x,
+        len,
+        {},
+        {1},
+        b"x",
+        1j,
+        "a" * 500,
+        np.float64(2),
+        ...,
+        None,
+        slice(1, 2),
+        x.max(0),
+        np.ones(2, complex),
+        np.array(["a"]),
+        np.array([None]),
+        10**5000,
+        [1, "a"],
+        [None],
+        range(3),
+        np.True_,
+        object(),
+    ]
     op = OPS[name]
     needed = len(op.signature.required)
     calls = [([x] * k + [value], {}) for value in values for k in range(needed + 1)]

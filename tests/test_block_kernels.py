@@ -28,8 +28,18 @@ FLOATS = ("float32", "float64")
 INTEGERS = ("int8", "uint8", "int32", "int64", "uint64")
 
 # How many arrays, where that is not the number of arguments without a default.
-ARITY = {"_cast": 1, "_operand": 1, "to": 1, "clamp": 3, "_hardtanh": 2, "masked_fill": 2, "mse_loss": 2,
-         "huber_loss": 2, "smooth_l1_loss": 2, "polygamma": 1}  # fmt: skip
+ARITY = {
+    "_cast": 1,
+    "_operand": 1,
+    "to": 1,
+    "clamp": 3,
+    "_hardtanh": 2,
+    "masked_fill": 2,
+    "mse_loss": 2,
+    "huber_loss": 2,
+    "smooth_l1_loss": 2,
+    "polygamma": 1,
+}
 # The parameters that rows are tried with, and the dtypes of their arrays, where these are not those of the row's rule.
 NONE = {"reduction": "none"}
 PARAMS: dict[str, list[dict[str, Any]]] = {
@@ -51,12 +61,20 @@ PARAMS: dict[str, list[dict[str, Any]]] = {
     "huber_loss": [{**NONE, "delta": d} for d in (1.0, 0.3, math.inf)],
     "smooth_l1_loss": [{**NONE, "beta": b} for b in (1.0, 0.3)],
     "binary_cross_entropy_with_logits": [
-        {**NONE, "weighted": False, "pos_weighted": False}, {**NONE, "weighted": True, "pos_weighted": True},
+        {**NONE, "weighted": False, "pos_weighted": False},
+        {**NONE, "weighted": True, "pos_weighted": True},
         {"reduction": "mean", "weighted": False, "pos_weighted": False},
     ],
-}  # fmt: skip
-ONLY_FLOATS = {"_threshold", "_leaky_relu", "_hardtanh", "mse_loss", "huber_loss", "smooth_l1_loss",
-               "binary_cross_entropy_with_logits"}  # fmt: skip
+}
+ONLY_FLOATS = {
+    "_threshold",
+    "_leaky_relu",
+    "_hardtanh",
+    "mse_loss",
+    "huber_loss",
+    "smooth_l1_loss",
+    "binary_cross_entropy_with_logits",
+}
 CONVERSIONS = {"_cast", "_operand", "to"}
 DIVISIONS = {"floor_divide", "_div_floor", "_div_trunc", "remainder", "fmod"}
 
@@ -329,8 +347,33 @@ def test_many_elements_are_computed_in_pieces(trial: Trial) -> None:
 # Rows with ways of their own ------------------------------------------------------------------------------------------
 
 
-EXPONENTS = [0, 1, 2, 3, 4, 5, 8, 31, -1, -2, -3, -4, -7, 0.5, -0.5, 1.5, -1.5, 2.5, 1 / 3, -0.1, 1e30, 2.0**53,
-             math.inf, -math.inf, math.nan]  # fmt: skip
+EXPONENTS = [
+    0,
+    1,
+    2,
+    3,
+    4,
+    5,
+    8,
+    31,
+    -1,
+    -2,
+    -3,
+    -4,
+    -7,
+    0.5,
+    -0.5,
+    1.5,
+    -1.5,
+    2.5,
+    1 / 3,
+    -0.1,
+    1e30,
+    2.0**53,
+    math.inf,
+    -math.inf,
+    math.nan,
+]
 
 
 @pytest.mark.parametrize("dtype", FLOATS)

@@ -124,7 +124,7 @@ FAMILIES: dict[str, tuple[int, Callable[[int], str]]] = {
     "strings": (30_000, lambda n: f"x + ('{'a' * n}' == 'b')"),
     "long names": (30_000, lambda n: f"{'a' * n} = x; {'a' * n}"),
     "shapes": (300, lambda n: "x" + "+X.shape[0]" * n),
-}  # fmt: skip
+}
 
 
 def grows_linearly(work: Callable[[int], object], n: int) -> bool:

@@ -42,8 +42,13 @@ def test_json(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_fields_are_there_only_when_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     assert set(json.loads(_eval(monkeypatch, "sum(x)", "x=1", "--json").out)) == {
-        "value", "shape", "dtype", "grad_fn", "graph", "grads",
-    }  # fmt: skip
+        "value",
+        "shape",
+        "dtype",
+        "grad_fn",
+        "graph",
+        "grads",
+    }
 
 
 def test_several_vectors_move_together(monkeypatch: pytest.MonkeyPatch) -> None:

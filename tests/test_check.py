@@ -100,9 +100,15 @@ def test_a_kink_is_no_failure(expression: str, x: Any, op: str) -> None:
 
 
 JUMPS = [
-    ("abs(x)", "abs"), ("minimum(x, 1)", "minimum"), ("minimum(x, 1)**3", "minimum"), ("maximum(x, 1)**4", "maximum"),
-    ("relu(x)**2", "relu"), ("clamp(x, 0, 1)**2", "clamp"), ("max(x)**3", "max"), ("norm(x, 1)", "norm"),
-]  # fmt: skip
+    ("abs(x)", "abs"),
+    ("minimum(x, 1)", "minimum"),
+    ("minimum(x, 1)**3", "minimum"),
+    ("maximum(x, 1)**4", "maximum"),
+    ("relu(x)**2", "relu"),
+    ("clamp(x, 0, 1)**2", "clamp"),
+    ("max(x)**3", "max"),
+    ("norm(x, 1)", "norm"),
+]
 
 
 @pytest.mark.parametrize(("expression", "op"), JUMPS)
@@ -130,10 +136,19 @@ def test_a_gradient_outside_the_slopes_of_a_kink_is_wrong(monkeypatch: pytest.Mo
 
 
 SMOOTH: list[tuple[str, Any]] = [
-    ("log(x)", [1e-9, 1e9]), ("1/x", [1e-5, -1e-5]), ("exp(100*x)", [3.0, 0.1]), ("sin(1000*x)", [0.3, 2.0]),
-    ("x**3", [0.0, 1e6]), ("x*1e-12", [1.0]), ("sqrt(x)", [1e-12]), ("detach(x)*x", [3.0]), ("tanh(x)", [30.0]),
-    ("abs(x)", [1e-4]), ("sum(x)", np.linspace(-1, 1, 3000)), ("logsumexp(x, 0)", np.linspace(-1, 1, 300)),
-]  # fmt: skip
+    ("log(x)", [1e-9, 1e9]),
+    ("1/x", [1e-5, -1e-5]),
+    ("exp(100*x)", [3.0, 0.1]),
+    ("sin(1000*x)", [0.3, 2.0]),
+    ("x**3", [0.0, 1e6]),
+    ("x*1e-12", [1.0]),
+    ("sqrt(x)", [1e-12]),
+    ("detach(x)*x", [3.0]),
+    ("tanh(x)", [30.0]),
+    ("abs(x)", [1e-4]),
+    ("sum(x)", np.linspace(-1, 1, 3000)),
+    ("logsumexp(x, 0)", np.linspace(-1, 1, 300)),
+]
 
 
 @pytest.mark.parametrize(("expression", "x"), SMOOTH, ids=lambda v: v if isinstance(v, str) else "")
@@ -201,8 +216,12 @@ def test_json(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (done.code, found["ok"], found["order"], found["notes"]) == (0, True, 1, [])
     (row,) = found["inputs"]
     assert {k: row[k] for k in ("name", "shape", "entries", "verdict", "index")} == {
-        "name": "x", "shape": [2], "entries": 2, "verdict": "kink", "index": [0],
-    }  # fmt: skip
+        "name": "x",
+        "shape": [2],
+        "entries": 2,
+        "verdict": "kink",
+        "index": [0],
+    }
     assert [(o["op"], o["span"]) for o in found["operations"]] == [("abs", [4, 10])]
 
 

@@ -196,25 +196,35 @@ def test_latex_is_well_formed(
         (["sum(log(x)/x)", "x:1"], r"\frac{1 - \log\left(x\right)}{x^{2}}"),
         (["sum(relu(1 - y*(X@w)))", "--wrt", "w"], r"-X^{\top} \left(y \odot \left[y \odot X w < 1\right]\right)"),
         (["tanh(W@x)", "--wrt", "x", "--jacobian"], r"\operatorname{diag}\left(1 - \tanh^{2}\left(W x\right)\right) W"),
-        (["sum(log_softmax(X, 1)*T)", "X:2", "T:2", "--wrt", "X"],
-         r"T - \operatorname{diag}\left(T \mathbf{1}\right) \operatorname{softmax}_{1}\left(X\right)"),
+        (
+            ["sum(log_softmax(X, 1)*T)", "X:2", "T:2", "--wrt", "X"],
+            r"T - \operatorname{diag}\left(T \mathbf{1}\right) \operatorname{softmax}_{1}\left(X\right)",
+        ),
         (["sum((X - v)**2)", "X:2", "v:1", "--wrt", "X"], r"2 \left(X - \mathbf{1} v^{\top}\right)"),
         (["sum((X - v[:, None])**2)", "X:2", "v:1", "--wrt", "X"], r"2 \left(X - v \mathbf{1}^{\top}\right)"),
-        (["nll_loss(x, t)", "x:2", "t:1:int64", "--wrt", "x"],
-         r"-\frac{\operatorname{onehot}\left(t\right)}{\operatorname{numel}\left(t\right)}"),
-        (["sum(sin(alpha*x_1 + w_out))", "alpha:0", "x_1:1", "w_out:0", "--wrt", "x_1"],
-         r"\alpha \cos\left(\alpha x_{1} + w_{\mathrm{out}}\right)"),
+        (
+            ["nll_loss(x, t)", "x:2", "t:1:int64", "--wrt", "x"],
+            r"-\frac{\operatorname{onehot}\left(t\right)}{\operatorname{numel}\left(t\right)}",
+        ),
+        (
+            ["sum(sin(alpha*x_1 + w_out))", "alpha:0", "x_1:1", "w_out:0", "--wrt", "x_1"],
+            r"\alpha \cos\left(\alpha x_{1} + w_{\mathrm{out}}\right)",
+        ),
         (["sum(rate*x1[0]**2)", "rate:0", "x1:1", "--wrt", "rate"], r"x_{1, 0}^{2}"),
         (["prod(x)", "x:1"], r"\left(\prod_{j \neq i} x_{j}\right)_{i}"),
         (["sum(a**x)", "a:0", "x:0", "--wrt", "x"], r"a^{x} \log\left(a\right)"),
         (["sum(w*log1p(-x))", "w:1", "x:1", "--wrt", "w"], r"\log\left(1 - x\right)"),
-        (["sum(w*where(x > y, 1, exp(x)))", "w:1", "x:1", "y:1", "--wrt", "w"],
-         r"\begin{cases} 1 & \text{if } x > y \\ e^{x} & \text{otherwise} \end{cases}"),
-        (["h = tanh(A@x + a); (h@b)*exp(-h@b)", "A:2", "x:1", "a:1", "b:1", "--wrt", "b"],
-         r"e^{-b^{\top} r} \left(1 - b^{\top} r\right) r \quad\text{where}\quad r = \tanh\left(A x + a\right)"),
+        (
+            ["sum(w*where(x > y, 1, exp(x)))", "w:1", "x:1", "y:1", "--wrt", "w"],
+            r"\begin{cases} 1 & \text{if } x > y \\ e^{x} & \text{otherwise} \end{cases}",
+        ),
+        (
+            ["h = tanh(A@x + a); (h@b)*exp(-h@b)", "A:2", "x:1", "a:1", "b:1", "--wrt", "b"],
+            r"e^{-b^{\top} r} \left(1 - b^{\top} r\right) r \quad\text{where}\quad r = \tanh\left(A x + a\right)",
+        ),
         (["tanh(x)", "x:1", "--grad-output", "v"], r"v \odot \left(1 - \tanh^{2}\left(x\right)\right)"),
     ],
-)  # fmt: skip
+)
 def test_latex_as_it_is_typeset(monkeypatch: pytest.MonkeyPatch, words: list[str], wanted: str) -> None:
     found = printed(monkeypatch, *words, "--format", "latex")
     assert found == wanted
@@ -224,13 +234,37 @@ def test_latex_as_it_is_typeset(monkeypatch: pytest.MonkeyPatch, words: list[str
 @pytest.mark.parametrize(
     "broken",
     [
-        "x^{2}^{3}", "x_{1}_{0}", "{x", "x}", r"\left(x", r"x\right)", r"\left(x\right]", r"\left x \right)",
-        r"\frac{x}", r"\foo{x}", r"\frac{x}{}", "x & y", r"x \\ y", "x # y", "x % y", "x^2^", r"\sqrt", "$x$",
-        r"\text{a_b}", "é", r"\text{x", r"\left(x\right", r"\operatorname f", "x\n\ny", r"\text{数}",
-        r"\begin{foo} x \end{foo}", r"\begin{cases} x & y & z \end{cases}", r"\begin{cases} x",
+        "x^{2}^{3}",
+        "x_{1}_{0}",
+        "{x",
+        "x}",
+        r"\left(x",
+        r"x\right)",
+        r"\left(x\right]",
+        r"\left x \right)",
+        r"\frac{x}",
+        r"\foo{x}",
+        r"\frac{x}{}",
+        "x & y",
+        r"x \\ y",
+        "x # y",
+        "x % y",
+        "x^2^",
+        r"\sqrt",
+        "$x$",
+        r"\text{a_b}",
+        "é",
+        r"\text{x",
+        r"\left(x\right",
+        r"\operatorname f",
+        "x\n\ny",
+        r"\text{数}",
+        r"\begin{foo} x \end{foo}",
+        r"\begin{cases} x & y & z \end{cases}",
+        r"\begin{cases} x",
         r"\begin{cases} x \end{pmatrix}",
     ],
-)  # fmt: skip
+)
 def test_broken_latex_is_noticed(broken: str) -> None:
     with pytest.raises(LatexError):
         check_latex(broken)

@@ -101,7 +101,7 @@ def test_odd_arguments(op: Op) -> None:
         (["sum(clamp(x, [], m))", "x:0", "m:0", "--wrt", "x"], 0, "0"),
         (["sum(x*y.shape)", "x:1", "y:1", "--wrt", "x"], 2, "a constant of the expression depends on the lengths"),
     ],
-)  # fmt: skip
+)
 def test_what_was_an_internal_error(monkeypatch: pytest.MonkeyPatch, words: list[str], code: int, told: str) -> None:
     done = call(monkeypatch, "derive", *words)
     assert done.code == code and "mistake in gradcli" not in done.err, done.err
@@ -132,9 +132,11 @@ def test_an_identity_matrix_times_a_number_keeps_its_digits() -> None:
 
 
 def test_the_note_on_shapes_names_another_shape(monkeypatch: pytest.MonkeyPatch) -> None:
-    for expression, shape, other in (("x**2", "x as a number", "x:1 for a vector"),
-                                     ("sum(x)", "x as a vector", "x:0 for a number"),
-                                     ("sum(X)", "X as a matrix", "X:1 for a vector")):  # fmt: skip
+    for expression, shape, other in (
+        ("x**2", "x as a number", "x:1 for a vector"),
+        ("sum(x)", "x as a vector", "x:0 for a number"),
+        ("sum(X)", "X as a matrix", "X:1 for a vector"),
+    ):
         done = call(monkeypatch, "derive", expression)
         assert done.err == f"note: taking {shape}; NAME:SHAPE says otherwise, as {other}\n"
 

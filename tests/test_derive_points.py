@@ -24,10 +24,23 @@ from tests.command import call
 from tests.gradients import build
 
 FUNCTIONS = (Path(__file__).parent / "functions_of_x.txt").read_text().splitlines()[1:]
-POINTS = np.array([
-    0.0, 1.0, -1.0, 0.5, -0.5, 2.0, -2.0, 3.0, 3**0.5, -(3**0.5), np.pi, np.pi / 2,
-    *np.random.default_rng(4).normal(size=8),
-])  # fmt: skip
+POINTS = np.array(
+    [
+        0.0,
+        1.0,
+        -1.0,
+        0.5,
+        -0.5,
+        2.0,
+        -2.0,
+        3.0,
+        3**0.5,
+        -(3**0.5),
+        np.pi,
+        np.pi / 2,
+        *np.random.default_rng(4).normal(size=8),
+    ]
+)
 
 
 def derivative(expression: str, arrays: dict[str, Any], wrt: str, order: int) -> np.ndarray:
@@ -89,13 +102,24 @@ _ZEROS = [np.array(v) for v in ([0.5, 0.0, -2.0, 3.0], [0.0, 0.0, 2.0, 3.0], [0.
 @pytest.mark.parametrize(
     ("expression", "wrt", "order"),
     [
-        ("prod(x)", "x", 1), ("prod(x)", "x", 2), ("prod(x)**2", "x", 1), ("sum(prod(outer(x, y), 1))", "x", 1),
-        ("sum(prod(outer(x, y), 0)*y)", "x", 1), ("prod(outer(x, y))", "y", 1),
-        ("sum(cumprod(x, 0))", "x", 1), ("cumprod(x, 0)@y", "x", 1), ("sum(cumprod(outer(x, y), 0)[2])", "x", 1),
-        ("sum(x**y)", "y", 1), ("sum(x**2*y)", "x", 2), ("sum(xlogy(x, y))", "x", 1),
-        ("sum(x*y**3)", "y", 3), ("(x@x - 13)**3", "x", 2), ("(x@x)**2", "x", 2), ("exp(-x@x)", "x", 2),
+        ("prod(x)", "x", 1),
+        ("prod(x)", "x", 2),
+        ("prod(x)**2", "x", 1),
+        ("sum(prod(outer(x, y), 1))", "x", 1),
+        ("sum(prod(outer(x, y), 0)*y)", "x", 1),
+        ("prod(outer(x, y))", "y", 1),
+        ("sum(cumprod(x, 0))", "x", 1),
+        ("cumprod(x, 0)@y", "x", 1),
+        ("sum(cumprod(outer(x, y), 0)[2])", "x", 1),
+        ("sum(x**y)", "y", 1),
+        ("sum(x**2*y)", "x", 2),
+        ("sum(xlogy(x, y))", "x", 1),
+        ("sum(x*y**3)", "y", 3),
+        ("(x@x - 13)**3", "x", 2),
+        ("(x@x)**2", "x", 2),
+        ("exp(-x@x)", "x", 2),
     ],
-)  # fmt: skip
+)
 def test_tensors_with_zeros(expression: str, wrt: str, order: int) -> None:
     for x in _ZEROS:
         arrays = {"x": x, "y": np.array([0.5, 2.0, 1.0, 3.0])}
@@ -144,11 +168,19 @@ def test_where_a_formula_breaks(monkeypatch: pytest.MonkeyPatch, words: list[str
 @pytest.mark.parametrize(
     "expression",
     [
-        "maximum(x, 2)", "minimum(0.25, x)", "-3*maximum(x + x, 1)", "maximum(x, y)", "logsumexp(maximum(x, y), 0)",
-        "maximum(x**3, 4*x)", "prod(maximum(0.5, x))", "maximum(2, x)**4", "softplus(minimum(x, 3))",
-        "maximum(3*x, tanh(y))", "var(expm1(minimum(-1, x)))",
+        "maximum(x, 2)",
+        "minimum(0.25, x)",
+        "-3*maximum(x + x, 1)",
+        "maximum(x, y)",
+        "logsumexp(maximum(x, y), 0)",
+        "maximum(x**3, 4*x)",
+        "prod(maximum(0.5, x))",
+        "maximum(2, x)**4",
+        "softplus(minimum(x, 3))",
+        "maximum(3*x, tanh(y))",
+        "var(expm1(minimum(-1, x)))",
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("order", [1, 2])
 def test_kinks_that_are_not_at_simple_numbers_are_told(
     monkeypatch: pytest.MonkeyPatch, expression: str, order: int

@@ -93,9 +93,14 @@ def _generate(folder: Path) -> Any:
 
 def test_generated_pages_are_current(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "docs/generate.py", "--check"], cwd=ROOT, env=environment(tmp_path / "commands"),
-        capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
+        [sys.executable, "docs/generate.py", "--check"],
+        cwd=ROOT,
+        env=environment(tmp_path / "commands"),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 

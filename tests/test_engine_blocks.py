@@ -22,10 +22,23 @@ from tests.gradients import build, weighted
 BLOCKS = Sizes(little=0)
 ROWS = 70_001
 SHAPES: dict[str, tuple[int, ...]] = {
-    "x": (ROWS,), "y": (ROWS,), "v": (3,), "w": (20,), "X": (ROWS, 20), "Y": (ROWS, 20), "r": (1, 20), "u": (ROWS, 1),
-    "W": (20, 7), "V": (7, 3), "Z": (10, ROWS), "A": (300, 500), "B": (500, 400), "T": (30, 40, 200), "M": (3000, 5, 5),
+    "x": (ROWS,),
+    "y": (ROWS,),
+    "v": (3,),
+    "w": (20,),
+    "X": (ROWS, 20),
+    "Y": (ROWS, 20),
+    "r": (1, 20),
+    "u": (ROWS, 1),
+    "W": (20, 7),
+    "V": (7, 3),
+    "Z": (10, ROWS),
+    "A": (300, 500),
+    "B": (500, 400),
+    "T": (30, 40, 200),
+    "M": (3000, 5, 5),
     "L": (4, 40_000),
-}  # fmt: skip
+}
 
 # Of none of these, value and gradients, is anything large computed whole; views of leaves are.
 IN_BLOCKS = [
@@ -100,7 +113,7 @@ IN_BLOCKS = [
     "sum(flip(X, 1)*Y)",
     "sum(cumsum(X, 1)**2)",
     "sum(det(M) + inv(M).sum((1, 2)))",
-]  # fmt: skip
+]
 
 # Values only: these have no gradients.
 VALUES_IN_BLOCKS = ["argmax(x)", "argmin(X, 0)", "any(x > 3)", "all(X > -9, 0)", "count_nonzero(x > 0)", "x > y"]

@@ -168,10 +168,7 @@ def bare() -> int:
 def test_memory_over_a_file_of_400_megabytes(bare: int) -> None:
     sparse("x.npy", (100_000_000,))
     sparse("X.npy", (4_000_000, 25), fortran=True)
-    for words in [
-        ("sum(x/sum(exp(x)))", "x=x.npy"),
-        ("sum(((X - mean(X, 0))*w)**2)", "X=X.npy", "w=ones(25)"),
-    ]:
+    for words in [("sum(x/sum(exp(x)))", "x=x.npy"), ("sum(((X - mean(X, 0))*w)**2)", "X=X.npy", "w=ones(25)")]:
         code, out, size = peak("eval", *words, "--threads", "2")
         assert code == 0 and "tensor" in out and size < bare + SPARE, (words, size - bare)
 
@@ -234,8 +231,12 @@ def test_a_run_that_is_interrupted(number: signal.Signals) -> None:
     np.save("v.npy", np.arange(3.0))
     work = subprocess.Popen(
         [*COMMAND, "eval", "-f", "e.txt", "x=x.npy", "--grad-output", "1", "-o", "value=v.npy", "-o", "new/"],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, env=environment(),
-    )  # fmt: skip
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+        text=True,
+        env=environment(),
+    )
     assert blocks_are_written(work)
     work.send_signal(number)
     out, err = work.communicate(timeout=60)
@@ -264,8 +265,12 @@ def test_an_input_that_is_cut_off_while_it_is_read() -> None:
     np.save("y.npy", np.array(1.0))
     work = subprocess.Popen(
         [*COMMAND, "eval", "x*y", "x=x.npy", "y=@pipe", "--grad-output", "1", "-o", "value=old.npy", "-o", "new/"],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, env=environment(),
-    )  # fmt: skip
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+        text=True,
+        env=environment(),
+    )
     with open("pipe", "wb") as pipe:
         # The command has opened and checked x.npy, and now waits for y.
         os.truncate("x.npy", 50_000_000)

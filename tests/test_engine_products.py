@@ -14,10 +14,17 @@ from tests.test_engine_simplify import close, planned, roots_of, same_specials
 N, K = 30, 4
 # With the number of columns of the second operand: where only one is summed, the other one must be small.
 SUMMED = [
-    ("sum(A@B)", 10), ("mean(A@B)", 10), ("sum(3*(A@B).T)", 10), ("sum(A@B)**2", 10), ("sum(A@A.T)", 10),
-    ("sum(C@D)", 10), ("sum(C@B)", 10), ("sum(A@B, 0)[2]", 3), ("mean(exp(mean(A@B, 0)))", 3),
+    ("sum(A@B)", 10),
+    ("mean(A@B)", 10),
+    ("sum(3*(A@B).T)", 10),
+    ("sum(A@B)**2", 10),
+    ("sum(A@A.T)", 10),
+    ("sum(C@D)", 10),
+    ("sum(C@B)", 10),
+    ("sum(A@B, 0)[2]", 3),
+    ("mean(exp(mean(A@B, 0)))", 3),
     ("sum(exp(-sum(A@B, 0)/9)) + sum(A)", 3),
-]  # fmt: skip
+]
 # Here the gradient has a number for each row, too many to be looked at for infinities.
 ALONG_ROWS = [("sum(sum(A@B, 1)**2)", 10), ("sum(mean(C@D, 2)**2)", 10), ("sum(sum(C@D, (0, 1))**2)", 3)]
 

@@ -87,13 +87,44 @@ def close(got: np.ndarray, expected: np.ndarray, rtol: float) -> None:
 
 NUMBERS = ["2", "3", "0.5", "-1", "0", "-0.0", "1", "-7", "0.1", "1e3", "inf", "nan"]
 LEAVES = ["x", "y", "s", "r", "c"]
-UNARY = ["-({})", "abs({})", "relu({})", "tanh({})", "exp(tanh({}))", "({})**2", "sqrt(abs({}))", "sign({})", "({})/3",
-         "2*({})", "({})*-0.25", "({}) - 1", "1 - ({})", "0*({})", "({})/4", "3/({})", "clamp({}, -2, 3)"]  # fmt: skip
+UNARY = [
+    "-({})",
+    "abs({})",
+    "relu({})",
+    "tanh({})",
+    "exp(tanh({}))",
+    "({})**2",
+    "sqrt(abs({}))",
+    "sign({})",
+    "({})/3",
+    "2*({})",
+    "({})*-0.25",
+    "({}) - 1",
+    "1 - ({})",
+    "0*({})",
+    "({})/4",
+    "3/({})",
+    "clamp({}, -2, 3)",
+]
 BINARY = ["({}) + ({})", "({}) - ({})", "({})*({})", "({})/({})", "maximum({}, {})", "where(x > y, {}, {})"]
-REDUCED = ["sum({})", "mean({})", "sum({}, 0)", "sum({}, 1, keepdim=True)", "mean({}, 0, keepdim=True)", "amax({})",
-           "sum({}, (0, 1))", "sum(sum({}, 1))", "var({})", "norm({})", "logsumexp(tanh({}), 1, keepdim=True)",
-           "sum(({0} - mean({0}, 0))**2, 0) + {0}", "sum(({0})@y.T)", "mean(x@({0}).T, 1, keepdim=True)",
-           "sum(({0}).T@y, 0)", "sum(({0})@({0}).T)*({0})"]  # fmt: skip
+REDUCED = [
+    "sum({})",
+    "mean({})",
+    "sum({}, 0)",
+    "sum({}, 1, keepdim=True)",
+    "mean({}, 0, keepdim=True)",
+    "amax({})",
+    "sum({}, (0, 1))",
+    "sum(sum({}, 1))",
+    "var({})",
+    "norm({})",
+    "logsumexp(tanh({}), 1, keepdim=True)",
+    "sum(({0} - mean({0}, 0))**2, 0) + {0}",
+    "sum(({0})@y.T)",
+    "mean(x@({0}).T, 1, keepdim=True)",
+    "sum(({0}).T@y, 0)",
+    "sum(({0})@({0}).T)*({0})",
+]
 EXPRESSIONS = st.recursive(
     st.sampled_from(["x", "y", *LEAVES]),
     lambda inner: st.one_of(
@@ -103,7 +134,7 @@ EXPRESSIONS = st.recursive(
         st.builds(lambda form, a: form.format(f"({a}) + 0*x"), st.sampled_from(REDUCED), inner),
     ),
     max_leaves=6,
-)  # fmt: skip
+)
 SPECIAL = [np.inf, -np.inf, np.nan, 0.0, -0.0, 5e-324, -2.2e-308, 1.0, -1.0, 1.5, -3.0, 0.125]
 
 
@@ -158,8 +189,13 @@ def test_empty_tensors_and_lengths_of_one(
     everything_is_large: None, expression: str, values: dict[str, np.ndarray], shape: tuple[int, int]
 ) -> None:
     rows, columns = shape
-    cut = {"x": values["x"][:rows, :columns], "y": values["y"][:rows, :columns], "s": values["s"],
-           "r": values["r"][:columns], "c": values["c"][:rows]}  # fmt: skip
+    cut = {
+        "x": values["x"][:rows, :columns],
+        "y": values["y"][:rows, :columns],
+        "s": values["s"],
+        "r": values["r"][:columns],
+        "c": values["c"][:rows],
+    }
     try:
         roots = roots_of(expression, used(expression, cut))
     except GradcliError:
@@ -227,8 +263,7 @@ def test_huge_and_tiny_scales(everything_is_large: None, expression: str, scales
 # Conditions -----------------------------------------------------------------------------------------------------------
 
 # Programs that take a factor out of a sum, with inputs that allow it and others that do not.
-HOISTED = ["sum(x/s)", "sum(x*r, 0)", "sum((x*y)/s)", "sum(-(x/r))", "sum(x*s*3)", "sum(x/sum(exp(x)))",
-           "sum((x/s)/s)"]  # fmt: skip
+HOISTED = ["sum(x/s)", "sum(x*r, 0)", "sum((x*y)/s)", "sum(-(x/r))", "sum(x*s*3)", "sum(x/sum(exp(x)))", "sum((x/s)/s)"]
 ORDINARY = {"s": [2.0, -0.3, 1e3], "r": [[1.0, 2.0, -3.0, 4.0]], "c": [np.linspace(0.5, 2, ROWS)[:, None]]}
 EXTREME = [0.0, -0.0, np.inf, -np.inf, np.nan, 1e-60, 1e60, 5e-324, -1e300]
 
@@ -237,8 +272,13 @@ EXTREME = [0.0, -0.0, np.inf, -np.inf, np.nan, 1e-60, 1e60, 5e-324, -1e300]
 def test_ordinary_factors_are_taken_out(expression: str, everything_is_large: None) -> None:
     rng = np.random.default_rng(0)
     for s in ORDINARY["s"]:
-        values = {"x": rng.normal(size=(ROWS, COLUMNS)), "y": rng.normal(size=(ROWS, COLUMNS)), "s": np.array(s),
-                  "r": np.array(ORDINARY["r"][0]), "c": ORDINARY["c"][0]}  # fmt: skip
+        values = {
+            "x": rng.normal(size=(ROWS, COLUMNS)),
+            "y": rng.normal(size=(ROWS, COLUMNS)),
+            "s": np.array(s),
+            "r": np.array(ORDINARY["r"][0]),
+            "c": ORDINARY["c"][0],
+        }
         roots = roots_of(expression, used(expression, values))
         done = planned(roots)
         assert done.program.conditions and done.program.fallback is not None and not done.fell_back, expression
@@ -250,8 +290,13 @@ def test_ordinary_factors_are_taken_out(expression: str, everything_is_large: No
 @pytest.mark.parametrize("expression", [e for e in HOISTED if "exp" not in e])
 def test_extreme_factors_are_left_where_they_are(expression: str, value: float, everything_is_large: None) -> None:
     rng = np.random.default_rng(0)
-    values = {"x": rng.normal(size=(ROWS, COLUMNS)), "y": rng.normal(size=(ROWS, COLUMNS)), "s": np.array(value),
-              "r": np.array([1.0, value, -3.0, 4.0]), "c": np.full((ROWS, 1), 2.0)}  # fmt: skip
+    values = {
+        "x": rng.normal(size=(ROWS, COLUMNS)),
+        "y": rng.normal(size=(ROWS, COLUMNS)),
+        "s": np.array(value),
+        "r": np.array([1.0, value, -3.0, 4.0]),
+        "c": np.full((ROWS, 1), 2.0),
+    }
     values["c"][3] = value
     roots = roots_of(expression, used(expression, values))
     done = planned(roots)
@@ -364,9 +409,25 @@ def test_what_is_left(expression: str, left: list[str]) -> None:
 def test_minus_zero_and_zero_are_different_numbers() -> None:
     x = np.array([0.0, -0.0, 1.0, -1.0, np.inf])
     for expression in (
-        "x + 0", "x + -0.0", "x - 0", "x - -0.0", "0 - x", "-0.0 - x", "x*0", "x*-0.0", "-x + 0", "-(0*x)", "0/x",
-        "x*0 + x*-0.0", "-0.0/x", "x/-1", "-(x/2)", "sum(x*0)", "sum(-(x*0))", "mean(-0.0*x)",
-    ):  # fmt: skip
+        "x + 0",
+        "x + -0.0",
+        "x - 0",
+        "x - -0.0",
+        "0 - x",
+        "-0.0 - x",
+        "x*0",
+        "x*-0.0",
+        "-x + 0",
+        "-(0*x)",
+        "0/x",
+        "x*0 + x*-0.0",
+        "-0.0/x",
+        "x/-1",
+        "-(x/2)",
+        "sum(x*0)",
+        "sum(-(x*0))",
+        "mean(-0.0*x)",
+    ):
         values = {"x": x[:4] if "sum" in expression or "mean" in expression else x}
         roots = roots_of(expression, values)
         for got, expected in zip(planned(roots).arrays, op_by_op(roots), strict=True):

@@ -69,10 +69,15 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         np.save(f"{name}.npy", array)
     outputs = []
     for words, variables in [
-        (("--threads", "1"), {}), (("--threads", "2"), {}), (("--threads", "3"), {"GRADCLI_THREADS": "no number"}),
-        (("--threads", "8"), {}), ((), {"GRADCLI_THREADS": "1"}), ((), {"GRADCLI_THREADS": " 3 "}), ((), {}),
+        (("--threads", "1"), {}),
+        (("--threads", "2"), {}),
+        (("--threads", "3"), {"GRADCLI_THREADS": "no number"}),
+        (("--threads", "8"), {}),
+        ((), {"GRADCLI_THREADS": "1"}),
+        ((), {"GRADCLI_THREADS": " 3 "}),
+        ((), {}),
         ((), {"GRADCLI_THREADS": ""}),
-    ]:  # fmt: skip
+    ]:
         done = process("eval", expression, "X=X.npy", "Y=Y.npy", "-o", "out/", "--precision", "12", *words, **variables)
         assert (done.code, done.err) == (0, ""), done
         outputs.append((done.out, *((tmp_path / "out" / name).read_bytes() for name in leftovers("out"))))
@@ -174,8 +179,10 @@ FEW_THREADS = "ulimit -s 500000; ulimit -v 2500000; "
 
 def test_as_many_threads_as_the_system_allows_do_the_work(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", np.linspace(-1, 1, 17_000_000, dtype=np.float32))
-    lines = [f"$G eval 'sum(exp(x)*x)' x={tmp_path}/x.npy -q --threads 64 -o x.grad={tmp_path}/{k}.npy -o value=-"
-             for k in range(2)]  # fmt: skip
+    lines = [
+        f"$G eval 'sum(exp(x)*x)' x={tmp_path}/x.npy -q --threads 64 -o x.grad={tmp_path}/{k}.npy -o value=-"
+        for k in range(2)
+    ]
     free, few = shell(lines[0]), shell(FEW_THREADS + lines[1])
     assert (few.code, few.err) == (0, "")
     assert few.out == free.out

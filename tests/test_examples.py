@@ -25,9 +25,14 @@ def test_example(name: str, tmp_path: Path) -> None:
     env = environment(tmp_path / "commands")
     # The program is looked up on the PATH of the example, so through a shell.
     done = subprocess.run(
-        ["sh", "-c", f'exec {interpreter} "$1"', "sh", str(FOLDER / name)], cwd=work, env=env, capture_output=True,
-        encoding="utf-8", timeout=120, check=False,
-    )  # fmt: skip
+        ["sh", "-c", f'exec {interpreter} "$1"', "sh", str(FOLDER / name)],
+        cwd=work,
+        env=env,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=120,
+        check=False,
+    )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == (FOLDER / "expected" / f"{name}.txt").read_text(encoding="utf-8")
 

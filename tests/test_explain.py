@@ -97,9 +97,7 @@ def test_the_headline_as_json() -> None:
     assert (plan["read"], plan["written"], plan["threads"]) == (4_000_000, 4_000_000, 2)
     assert 4_000_000 + 2 * one["scratch"] <= plan["held"] < 5_100_000
     assert [step["op"] for step in one["steps"]] == ["mul", "add", "mean", "mul"]
-    assert [step["kernel"] for step in one["steps"]] == [
-        "numpy.multiply", "numpy.add", "mean kernel", "numpy.multiply"
-    ]  # fmt: skip
+    assert [step["kernel"] for step in one["steps"]] == ["numpy.multiply", "numpy.add", "mean kernel", "numpy.multiply"]
     assert [step.get("buffer") for step in one["steps"]] == [None] * 4
     assert [step.get("within") for step in one["steps"]] == ["x.grad[i:j]"] * 2 + [None] * 2
     assert one["steps"][-1]["out"] == "x.grad[i:j]" and one["steps"][-1]["inputs"] == ["b4", "1.2e-05"]
@@ -161,9 +159,10 @@ def test_small_tensors(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_options(monkeypatch: pytest.MonkeyPatch) -> None:
     Path("e.txt").write_text("y = x*x  # twice\nsum(y)\n")
     from_file = call(monkeypatch, "explain", "-f", "e.txt", "x=ones(100000)", "--threads", "3")
-    assert from_file.code == 0 and from_file.out == call(
-        monkeypatch, "explain", "y = x*x; sum(y)", "x=ones(100000)", "--threads", "3"
-    ).out  # fmt: skip
+    assert (
+        from_file.code == 0
+        and from_file.out == call(monkeypatch, "explain", "y = x*x; sum(y)", "x=ones(100000)", "--threads", "3").out
+    )
     both = ["sum(x*z)", "x=ones(100000)", "z=ones(100000)"]
     for words, grads in {(): {"x", "z"}, ("--wrt", "z"): {"z"}, ("--no-grad",): set()}.items():
         text = call(monkeypatch, "explain", *both, *words).out

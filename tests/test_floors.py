@@ -33,9 +33,16 @@ LEVEL = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
 MODULES = sorted(PACKAGE.rglob("*.py"))
 FOLDERS = sorted({path.parent for path in MODULES})
 ONLY_IN = {
-    "click": "cli", "lark": "language", "dask": "cluster", "distributed": "cluster", "fsspec": "storage",
-    "graphviz": "drawing", "matplotlib": "plotting", "prompt_toolkit": "cli", "scipy": "nowhere",
-}  # fmt: skip
+    "click": "cli",
+    "lark": "language",
+    "dask": "cluster",
+    "distributed": "cluster",
+    "fsspec": "storage",
+    "graphviz": "drawing",
+    "matplotlib": "plotting",
+    "prompt_toolkit": "cli",
+    "scipy": "nowhere",
+}
 
 
 def _place(path: Path) -> tuple[str, ...]:

@@ -20,9 +20,7 @@ from tests.command import call, environment, leftovers, process
 from tests.talking import talk
 
 EXAMPLE = ("graph", "mean(2*(3*x+7)**2)", "x=ones(2,2)")
-NETWORK = (
-    "graph", "h = tanh(x@W); -mean(log(softmax(h@V, dim=1)[:, 0]))", "x=ones(8,4)", "W=ones(4,5)", "V=ones(5,3)",
-)  # fmt: skip
+NETWORK = ("graph", "h = tanh(x@W); -mean(log(softmax(h@V, dim=1)[:, 0]))", "x=ones(8,4)", "W=ones(4,5)", "V=ones(5,3)")
 LARGE = ("graph", "mean(log1p(exp(-y*(X@w))))", "X=zeros(200000,5)", "y=zeros(200000)", "w=zeros(5)", "--wrt", "w")
 
 
@@ -55,9 +53,13 @@ def named(drawn: dict[str, Any], name: str) -> dict[str, Any]:
 def test_the_expression(monkeypatch: pytest.MonkeyPatch) -> None:
     drawn = picture(monkeypatch, *EXAMPLE)
     assert arrows(drawn) == [
-        ("x", "mul", "f32[2, 2]"), ("mul", "add", "f32[2, 2]"), ("add", "pow", "f32[2, 2]"),
-        ("pow", "mul", "f32[2, 2]"), ("mul", "mean", "f32[2, 2]"), ("mean", "value", "f32[]"),
-    ]  # fmt: skip
+        ("x", "mul", "f32[2, 2]"),
+        ("mul", "add", "f32[2, 2]"),
+        ("add", "pow", "f32[2, 2]"),
+        ("pow", "mul", "f32[2, 2]"),
+        ("mul", "mean", "f32[2, 2]"),
+        ("mean", "value", "f32[]"),
+    ]
     assert [n["kind"] for n in drawn["nodes"]] == ["input", "op", "op", "op", "op", "op", "output"]
     assert (named(drawn, "pow")["details"], named(drawn, "add")["details"]) == (["exponent=2"], ["other=7"])
     assert named(drawn, "mean")["source"] == "mean(2*(3*x+7)**2)"
@@ -66,8 +68,12 @@ def test_the_expression(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_shared_node_is_drawn_once(monkeypatch: pytest.MonkeyPatch) -> None:
     drawn = picture(monkeypatch, "graph", "y = sin(x); y*y + y", "x=2")
     assert [n["name"] for n in drawn["nodes"]] == ["x", "sin", "mul", "add", "value"]
-    assert sorted(arrows(drawn))[:4] == [("add", "value", "f32[]"), ("mul", "add", "f32[]"), ("sin", "add", "f32[]"),
-                                         ("sin", "mul", "f32[]")]  # fmt: skip
+    assert sorted(arrows(drawn))[:4] == [
+        ("add", "value", "f32[]"),
+        ("mul", "add", "f32[]"),
+        ("sin", "add", "f32[]"),
+        ("sin", "mul", "f32[]"),
+    ]
     assert len(drawn["edges"]) == 6
 
 
@@ -84,9 +90,15 @@ def test_operands_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_inputs_that_are_not_differentiated_and_constants(monkeypatch: pytest.MonkeyPatch) -> None:
     drawn = picture(monkeypatch, "graph", "sum(x*[1, 2.5] + i)", "x=ones(2)", "i=arange(2)")
     assert {n["name"]: n["kind"] for n in drawn["nodes"]} == {
-        "x": "input", "constant": "constant", "mul": "op", "i": "data", "cast": "op", "add": "op", "sum": "op",
+        "x": "input",
+        "constant": "constant",
+        "mul": "op",
+        "i": "data",
+        "cast": "op",
+        "add": "op",
+        "sum": "op",
         "value": "output",
-    }  # fmt: skip
+    }
     assert named(drawn, "constant")["details"] == ["f32[2]", "1, 2.5"]
     assert ("i", "cast", "i64[2]") in arrows(drawn)
     assert arrows(picture(monkeypatch, "graph", "2 + 3")) == [("5", "value", "f32[]")]
@@ -208,9 +220,29 @@ def test_dot_and_mermaid(monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
     assert sum(":::" in line for line in lines) == len(drawn["nodes"])
 
 
-HOSTILE = ['"', "\\", '\\"', "]; evil [label=x", "<B>", "&amp;", "a\nb", "\x00\x1b[31m", "`x`", "%%{init}%%", "-->",
-           "#35;", "\\N\\G", "end", "|", "'", "\u202e", "é漢δ", "</TABLE>>", "]]>",
-           "<script>alert(1)</script>"]  # fmt: skip
+HOSTILE = [
+    '"',
+    "\\",
+    '\\"',
+    "]; evil [label=x",
+    "<B>",
+    "&amp;",
+    "a\nb",
+    "\x00\x1b[31m",
+    "`x`",
+    "%%{init}%%",
+    "-->",
+    "#35;",
+    "\\N\\G",
+    "end",
+    "|",
+    "'",
+    "\u202e",
+    "é漢δ",
+    "</TABLE>>",
+    "]]>",
+    "<script>alert(1)</script>",
+]
 
 
 def test_no_name_breaks_out() -> None:
@@ -270,9 +302,11 @@ def test_deep_graphs(monkeypatch: pytest.MonkeyPatch) -> None:
     assert call(monkeypatch, "graph", "-f", "deep.txt", "x=1", "--format", "mermaid", "-q").err == ""
     done = call(monkeypatch, "graph", "-f", "deep.txt", "x=1", "-o", "deep.svg")
     assert done == (
-        2, "", "gradcli: a picture of 3,502 boxes and 3,501 arrows is too large for svg\n"
+        2,
+        "",
+        "gradcli: a picture of 3,502 boxes and 3,501 arrows is too large for svg\n"
         "hint: --format dot or json writes a graph of any size\n",
-    )  # fmt: skip
+    )
 
 
 # Graphviz -------------------------------------------------------------------------------------------------------------

@@ -182,10 +182,11 @@ def _derivatives(expression: str, arrays: dict[str, np.ndarray]) -> dict[str, np
     vectors = [constant(weights(x.shape, k).astype(x.dtype)) for k, x in enumerate(tracked)]
     total = OPS["sum"](node)
     found = {
-        "jacobian": jacobians(node, tracked), "jvp": pushed([node], tracked, vectors),
+        "jacobian": jacobians(node, tracked),
+        "jvp": pushed([node], tracked, vectors),
         "hessian": [block for row in hessians(total, tracked) for block in row],
         "hvp": curvature(total, tracked, vectors),
-    }  # fmt: skip
+    }
     nodes = {f"{name} {k}": x for name, some in found.items() for k, x in enumerate(some) if x is not None}
     return dict(zip(nodes, execute(list(nodes.values())), strict=True))
 
@@ -200,9 +201,27 @@ def test_jacobians_and_products_are_as_exact_as_float16(case: Case) -> None:
         assert units_off(got[name], right) <= 8, name
 
 
-UNARY = ["sqrt(x)", "exp(x)", "x/100000", "x*100000", "x + 70000", "1/x", "x**3", "x*x", "gelu(x)", "softplus(x)",
-         "x % 0.1", "x**1.7", "sum(x)", "mean(x)", "prod(x)", "norm(x)", "logsumexp(x, 0)", "var(x)",
-         "cumsum(x, 0)"]  # fmt: skip
+UNARY = [
+    "sqrt(x)",
+    "exp(x)",
+    "x/100000",
+    "x*100000",
+    "x + 70000",
+    "1/x",
+    "x**3",
+    "x*x",
+    "gelu(x)",
+    "softplus(x)",
+    "x % 0.1",
+    "x**1.7",
+    "sum(x)",
+    "mean(x)",
+    "prod(x)",
+    "norm(x)",
+    "logsumexp(x, 0)",
+    "var(x)",
+    "cumsum(x, 0)",
+]
 
 
 @settings(deadline=None, max_examples=60)

@@ -61,18 +61,42 @@ def test_matmul_is_numpy_matmul(left: tuple[int, ...], right: tuple[int, ...], t
 
 
 EQUATIONS = [
-    ("ij,jk->ik", (2, 3), (3, 4)), ("ij,jk->ki", (2, 3), (3, 4)), ("ij,jk", (2, 3), (3, 4)), ("ij->ji", (2, 3)),
-    ("ij->", (2, 3)), ("ij", (2, 3)), ("ba", (2, 3)), ("ii", (3, 3)), ("ii->i", (3, 3)), ("iij->j", (3, 3, 2)),
-    ("iji->j", (3, 2, 3)), ("iii->i", (2, 2, 2)), ("i,j->ij", (3,), (2,)), ("i,i", (3,), (3,)), (",->", (), ()),
-    ("i,->i", (3,), ()), ("bij,bjk->bik", (2, 3, 4), (2, 4, 5)), ("...ij,...jk->...ik", (2, 2, 3), (3, 4)),
-    ("...ij,...jk", (5, 2, 3), (5, 3, 4)), ("b...->...b", (2, 3, 4)), ("...i,...i->...", (2, 3), (3,)),
-    ("bA,Ab->b", (2, 3), (3, 2)), (" i j , j k -> i k ", (2, 3), (3, 4)), ("ij,jk,kl->il", (2, 3), (3, 4), (4, 5)),
-    ("i,j,k->", (2,), (3,), (4,)), ("ab,cd,ac,bd->", (2, 3), (2, 3), (2, 2), (3, 3)), ("ij,kl->", (2, 3), (4, 5)),
-    ("bi,ij,bj->b", (2, 3), (3, 4), (2, 4)), ("ij,jk->ik", (0, 3), (3, 4)), ("ij,jk->ik", (2, 0), (0, 4)),
-    ("abcd,aecd->abe", (2, 3, 4, 5), (2, 2, 4, 5)), ("ii,ij->j", (3, 3), (3, 4)),
+    ("ij,jk->ik", (2, 3), (3, 4)),
+    ("ij,jk->ki", (2, 3), (3, 4)),
+    ("ij,jk", (2, 3), (3, 4)),
+    ("ij->ji", (2, 3)),
+    ("ij->", (2, 3)),
+    ("ij", (2, 3)),
+    ("ba", (2, 3)),
+    ("ii", (3, 3)),
+    ("ii->i", (3, 3)),
+    ("iij->j", (3, 3, 2)),
+    ("iji->j", (3, 2, 3)),
+    ("iii->i", (2, 2, 2)),
+    ("i,j->ij", (3,), (2,)),
+    ("i,i", (3,), (3,)),
+    (",->", (), ()),
+    ("i,->i", (3,), ()),
+    ("bij,bjk->bik", (2, 3, 4), (2, 4, 5)),
+    ("...ij,...jk->...ik", (2, 2, 3), (3, 4)),
+    ("...ij,...jk", (5, 2, 3), (5, 3, 4)),
+    ("b...->...b", (2, 3, 4)),
+    ("...i,...i->...", (2, 3), (3,)),
+    ("bA,Ab->b", (2, 3), (3, 2)),
+    (" i j , j k -> i k ", (2, 3), (3, 4)),
+    ("ij,jk,kl->il", (2, 3), (3, 4), (4, 5)),
+    ("i,j,k->", (2,), (3,), (4,)),
+    ("ab,cd,ac,bd->", (2, 3), (2, 3), (2, 2), (3, 3)),
+    ("ij,kl->", (2, 3), (4, 5)),
+    ("bi,ij,bj->b", (2, 3), (3, 4), (2, 4)),
+    ("ij,jk->ik", (0, 3), (3, 4)),
+    ("ij,jk->ik", (2, 0), (0, 4)),
+    ("abcd,aecd->abe", (2, 3, 4, 5), (2, 2, 4, 5)),
+    ("ii,ij->j", (3, 3), (3, 4)),
     ("ab,cb,db->acd", (2, 3), (2, 3), (4, 3)),
-    ("aB", (2, 3)), ("iij,jkk->ik", (2, 2, 3), (3, 2, 2)),
-]  # fmt: skip
+    ("aB", (2, 3)),
+    ("iij,jkk->ik", (2, 2, 3), (3, 2, 2)),
+]
 
 
 @pytest.mark.parametrize("case", EQUATIONS, ids=lambda case: case[0])
@@ -108,10 +132,18 @@ def test_square_matrices_against_numpy(shape: tuple[int, ...]) -> None:
 
 @pytest.mark.parametrize(
     ("matrices", "right", "vectors"),
-    [((3, 3), (3,), True), ((3, 3), (3, 2), False), ((2, 3, 3), (3,), True), ((2, 3, 3), (2, 3), True),
-     ((2, 3, 3), (3, 2), False), ((2, 3, 3), (2, 3, 2), False), ((3, 3), (2, 3, 2), False), ((0, 0), (0, 2), False),
-     ((4, 2, 3, 3), (1, 2, 3, 1), False)],
-)  # fmt: skip
+    [
+        ((3, 3), (3,), True),
+        ((3, 3), (3, 2), False),
+        ((2, 3, 3), (3,), True),
+        ((2, 3, 3), (2, 3), True),
+        ((2, 3, 3), (3, 2), False),
+        ((2, 3, 3), (2, 3, 2), False),
+        ((3, 3), (2, 3, 2), False),
+        ((0, 0), (0, 2), False),
+        ((4, 2, 3, 3), (1, 2, 3, 1), False),
+    ],
+)
 def test_solve(matrices: tuple[int, ...], right: tuple[int, ...], vectors: bool) -> None:
     a, b = regular(*matrices), RNG.standard_normal(right)
     x = value("solve", a, b)
@@ -203,26 +235,47 @@ def positive(name: str, **keywords: Any) -> Any:
 
 
 GRADIENTS: dict[str, tuple[Any, list[tuple[int, ...]]]] = {
-    "dot": (op("dot"), [(3,), (3,)]), "vdot": (op("vdot"), [(3,), (3,)]), "mv": (op("mv"), [(2, 3), (3,)]),
-    "mm": (op("mm"), [(2, 3), (3, 2)]), "bmm": (op("bmm"), [(2, 2, 3), (2, 3, 2)]),
+    "dot": (op("dot"), [(3,), (3,)]),
+    "vdot": (op("vdot"), [(3,), (3,)]),
+    "mv": (op("mv"), [(2, 3), (3,)]),
+    "mm": (op("mm"), [(2, 3), (3, 2)]),
+    "bmm": (op("bmm"), [(2, 2, 3), (2, 3, 2)]),
     "outer": (op("outer"), [(2,), (3,)]),
-    "inner": (op("inner"), [(2, 3), (2, 3)]), "tensordot": (op("tensordot", 1), [(2, 3), (3, 2)]),
-    "vm": (op("matmul"), [(3,), (3, 2)]), "fold": (op("matmul"), [(2, 2, 3), (3, 2)]),
-    "fold left": (op("matmul"), [(2, 3), (2, 3, 2)]), "fold vector": (op("matmul"), [(2, 2, 3), (3,)]),
-    "vector fold": (op("matmul"), [(3,), (2, 3, 2)]), "broadcast": (op("matmul"), [(2, 1, 2, 3), (2, 3, 2)]),
-    "batch of one": (op("matmul"), [(1, 2, 3), (2, 3, 2)]), "square": (lambda x: x @ OPS["mT"](x), [(2, 3)]),
-    "trace": (op("trace"), [(2, 3)]), "diag": (op("diag", 1), [(3, 3)]), "diag of vector": (op("diag", -1), [(3,)]),
-    "diagonal": (op("diagonal", 1, 2, 0), [(3, 2, 3)]), "diag_embed": (op("diag_embed", 1, 0, 2), [(2, 2)]),
-    "tril": (lambda x: OPS["tril"](x) ** 2, [(3, 3)]), "triu": (lambda x: OPS["triu"](x, 1) ** 2, [(2, 3, 3)]),
-    "inv": (op("inv"), [(3, 3)]), "inv of batch": (op("inv"), [(2, 2, 2)]), "det": (op("det"), [(3, 3)]),
-    "det of batch": (op("det"), [(2, 2, 2)]), "det 1": (op("det"), [(1, 1)]), "det 4": (op("det"), [(4, 4)]),
-    "logdet": (positive("logdet"), [(3, 3)]), "slogdet": (lambda x: OPS["slogdet"](x).logabsdet, [(2, 2, 2)]),
+    "inner": (op("inner"), [(2, 3), (2, 3)]),
+    "tensordot": (op("tensordot", 1), [(2, 3), (3, 2)]),
+    "vm": (op("matmul"), [(3,), (3, 2)]),
+    "fold": (op("matmul"), [(2, 2, 3), (3, 2)]),
+    "fold left": (op("matmul"), [(2, 3), (2, 3, 2)]),
+    "fold vector": (op("matmul"), [(2, 2, 3), (3,)]),
+    "vector fold": (op("matmul"), [(3,), (2, 3, 2)]),
+    "broadcast": (op("matmul"), [(2, 1, 2, 3), (2, 3, 2)]),
+    "batch of one": (op("matmul"), [(1, 2, 3), (2, 3, 2)]),
+    "square": (lambda x: x @ OPS["mT"](x), [(2, 3)]),
+    "trace": (op("trace"), [(2, 3)]),
+    "diag": (op("diag", 1), [(3, 3)]),
+    "diag of vector": (op("diag", -1), [(3,)]),
+    "diagonal": (op("diagonal", 1, 2, 0), [(3, 2, 3)]),
+    "diag_embed": (op("diag_embed", 1, 0, 2), [(2, 2)]),
+    "tril": (lambda x: OPS["tril"](x) ** 2, [(3, 3)]),
+    "triu": (lambda x: OPS["triu"](x, 1) ** 2, [(2, 3, 3)]),
+    "inv": (op("inv"), [(3, 3)]),
+    "inv of batch": (op("inv"), [(2, 2, 2)]),
+    "det": (op("det"), [(3, 3)]),
+    "det of batch": (op("det"), [(2, 2, 2)]),
+    "det 1": (op("det"), [(1, 1)]),
+    "det 4": (op("det"), [(4, 4)]),
+    "logdet": (positive("logdet"), [(3, 3)]),
+    "slogdet": (lambda x: OPS["slogdet"](x).logabsdet, [(2, 2, 2)]),
     "signed": (lambda x: OPS["slogdet"](x).sign * OPS["slogdet"](x).logabsdet, [(3, 3)]),
-    "cholesky": (positive("cholesky"), [(3, 3)]), "cholesky upper": (positive("cholesky", upper=True), [(2, 2, 2)]),
-    "solve": (op("solve"), [(3, 3), (3, 2)]), "solve vector": (op("solve"), [(3, 3), (3,)]),
-    "solve vectors": (op("solve"), [(2, 2, 2), (2, 2)]), "solve batch": (op("solve"), [(2, 2, 2), (2, 3)]),
-    "solve stretched": (op("solve"), [(2, 2), (2, 2, 1)]), "solve right": (op("solve", left=False), [(2, 2), (3, 2)]),
-}  # fmt: skip
+    "cholesky": (positive("cholesky"), [(3, 3)]),
+    "cholesky upper": (positive("cholesky", upper=True), [(2, 2, 2)]),
+    "solve": (op("solve"), [(3, 3), (3, 2)]),
+    "solve vector": (op("solve"), [(3, 3), (3,)]),
+    "solve vectors": (op("solve"), [(2, 2, 2), (2, 2)]),
+    "solve batch": (op("solve"), [(2, 2, 2), (2, 3)]),
+    "solve stretched": (op("solve"), [(2, 2), (2, 2, 1)]),
+    "solve right": (op("solve", left=False), [(2, 2), (3, 2)]),
+}
 GRADIENTS |= {
     f"einsum {equation}": ((lambda e: lambda *x: OPS["einsum"](e, *x))(equation), list(shapes))
     for equation, *shapes in EQUATIONS
@@ -235,9 +288,7 @@ GRADIENTS |= {
 def test_gradient(name: str, order: int) -> None:
     build, shapes = GRADIENTS[name]
     matrices = name.split(" ")[0] in ("inv", "det", "slogdet", "signed", "solve", "cholesky", "logdet")
-    arrays = [
-        regular(*s) if matrices and k == 0 else RNG.uniform(-1.5, 1.5, s) for k, s in enumerate(shapes)
-    ]  # fmt: skip
+    arrays = [regular(*s) if matrices and k == 0 else RNG.uniform(-1.5, 1.5, s) for k, s in enumerate(shapes)]
     check(build, arrays, order)
 
 
@@ -323,7 +374,7 @@ MESSAGES = [
     (("tril", (3,)), "tril() needs at least 2 dimensions, the tensor has shape (3,)"),
     (("diag", (2, 2, 2)), "diag() takes a vector or a matrix, the tensor has shape (2, 2, 2)"),
     (("tensordot", (2, 3), (3, 2)), "shapes (2, 3) and (3, 2) do not fit for tensordot(): 2 against 3"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("request_", "message"), MESSAGES, ids=lambda x: x[:40] if isinstance(x, str) else "")

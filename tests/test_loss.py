@@ -20,11 +20,20 @@ from tests.gradients import build, errors
 
 X = np.array([[0.5, -1.0, 2.0], [1.5, 0.25, -0.75]])
 INPUTS: dict[str, np.ndarray] = {
-    "x": X, "y": np.array([[0.2, 0.3, 0.5], [0.6, 0.1, 0.3]]), "t": np.array([2, 0]), "v": np.array([0.5, 1.0, 2.0]),
-    "ignored": np.array([-100, 0]), "gone": np.array([-100, -100]), "s": np.array(1), "k": np.array([[0, 1], [2, 2]]),
-    "p": np.arange(12.0).reshape(2, 3, 2) / 10, "q": np.arange(12.0).reshape(2, 3, 2, 1) / 10,
-    "k4": np.zeros((2, 2, 1), int), "e": np.zeros((0, 3)), "te": np.zeros(0, int),
-}  # fmt: skip
+    "x": X,
+    "y": np.array([[0.2, 0.3, 0.5], [0.6, 0.1, 0.3]]),
+    "t": np.array([2, 0]),
+    "v": np.array([0.5, 1.0, 2.0]),
+    "ignored": np.array([-100, 0]),
+    "gone": np.array([-100, -100]),
+    "s": np.array(1),
+    "k": np.array([[0, 1], [2, 2]]),
+    "p": np.arange(12.0).reshape(2, 3, 2) / 10,
+    "q": np.arange(12.0).reshape(2, 3, 2, 1) / 10,
+    "k4": np.zeros((2, 2, 1), int),
+    "e": np.zeros((0, 3)),
+    "te": np.zeros(0, int),
+}
 
 
 def inputs(dtype: str = "float64") -> dict[str, np.ndarray]:
@@ -95,22 +104,13 @@ FIGURES: dict[str, tuple[Any, list[Any]]] = {
             [0.22187384008512465, 0.042966940365472855, -0.26484078045059756],
         ],
     ),
-    "nll_loss(x, t)": (
-        -1.75,
-        [[0.0, 0.0, -0.5], [-0.5, 0.0, 0.0]],
-    ),
-    "nll_loss(x, t, weight=v.detach())": (
-        -1.9,
-        [[0.0, 0.0, -0.8], [-0.2, 0.0, 0.0]],
-    ),
+    "nll_loss(x, t)": (-1.75, [[0.0, 0.0, -0.5], [-0.5, 0.0, 0.0]]),
+    "nll_loss(x, t, weight=v.detach())": (-1.9, [[0.0, 0.0, -0.8], [-0.2, 0.0, 0.0]]),
     "mse_loss(x, y)": (
         0.9941666666666666,
         [[0.09999999999999999, -0.43333333333333335, 0.5], [0.3, 0.049999999999999996, -0.35]],
     ),
-    "mse_loss(x, v, reduction='sum')": (
-        13.125,
-        [[0.0, -4.0, 0.0], [2.0, -1.5, -5.5]],
-    ),
+    "mse_loss(x, v, reduction='sum')": (13.125, [[0.0, -4.0, 0.0], [2.0, -1.5, -5.5]]),
     "l1_loss(x, y)": (
         0.8666666666666667,
         [
@@ -270,8 +270,17 @@ def test_with_all_targets_ignored_the_mean_is_nan_and_the_gradient_zero() -> Non
     assert gradient("cross_entropy(x, gone)", "x", inputs()).tolist() == [[0, 0, 0]] * 2
 
 
-@pytest.mark.parametrize("loss", ["cross_entropy(e, te", "cross_entropy(e, e", "mse_loss(e, e", "l1_loss(e, e",
-                                  "binary_cross_entropy_with_logits(e, e", "nll_loss(e, te"])  # fmt: skip
+@pytest.mark.parametrize(
+    "loss",
+    [
+        "cross_entropy(e, te",
+        "cross_entropy(e, e",
+        "mse_loss(e, e",
+        "l1_loss(e, e",
+        "binary_cross_entropy_with_logits(e, e",
+        "nll_loss(e, te",
+    ],
+)
 def test_losses_of_nothing(loss: str) -> None:
     assert np.isnan(value(f"{loss})"))
     assert value(f"{loss}, reduction='sum')") == 0
@@ -322,20 +331,24 @@ def test_huber_far_out_does_not_overflow() -> None:
         ("cross_entropy(x, t + 1)", "class 3 is out of range: there are 3 classes"),
         ("cross_entropy(x, t - 1)", "class -1 is out of range"),
         ("cross_entropy(x, [7, 0])", "class 7 is out of range"),
-        ("cross_entropy(x, [0.5, 1.])", "class indices must be integers"), ("cross_entropy(x, v)", "as in t.long()"),
-        ("cross_entropy(x, [t, t])", "target has shape (2, 2)"), ("cross_entropy(x, s)", "target has shape ()"),
-        ("cross_entropy(x, y, ignore_index=1)", "probabilities"), ("cross_entropy(x, t, reduction='avg')", "'avg'"),
+        ("cross_entropy(x, [0.5, 1.])", "class indices must be integers"),
+        ("cross_entropy(x, v)", "as in t.long()"),
+        ("cross_entropy(x, [t, t])", "target has shape (2, 2)"),
+        ("cross_entropy(x, s)", "target has shape ()"),
+        ("cross_entropy(x, y, ignore_index=1)", "probabilities"),
+        ("cross_entropy(x, t, reduction='avg')", "'avg'"),
         ("cross_entropy(x, t, label_smoothing=1.5)", "between 0 and 1"),
         ("cross_entropy(sum(x), s)", "dimension of classes"),
         ("cross_entropy(x, t, weight=y[0, :2].detach())", "there are 3 classes"),
-
         ("mse_loss(x, p)", "do not fit"),
         ("huber_loss(x, y, delta=0)", "delta must be positive"),
         ("smooth_l1_loss(x, y, beta=-1)", "beta must be positive"),
-        ("binary_cross_entropy_with_logits(x, v)", "they must be equal"), ("layer_norm(x, (2,))", "last dimensions"),
-        ("layer_norm(x, ())", "last dimensions"), ("layer_norm(x, (3,), y)", "weight has shape (2, 3)"),
+        ("binary_cross_entropy_with_logits(x, v)", "they must be equal"),
+        ("layer_norm(x, (2,))", "last dimensions"),
+        ("layer_norm(x, ())", "last dimensions"),
+        ("layer_norm(x, (3,), y)", "weight has shape (2, 3)"),
     ],
-)  # fmt: skip
+)
 def test_refusals(expression: str, message: str) -> None:
     with pytest.raises(GradcliError) as refusal:
         value(expression)

@@ -24,24 +24,40 @@ TRUTH = np.array([[True, False], [True, True]])
 
 def reductions(name: str, *, typed: bool = False, several: bool = True, kept: bool = True) -> list[Any]:
     f = getattr(np, name)
-    forms: list[Any] = [
-        lambda x: f(x), lambda x: f(x, 0), lambda x: f(x, -1), lambda x: f(x, axis=1), lambda x: f(x, None),
-        lambda x: f(a=x, axis=0), lambda x: f(x, axis=np.int64(1)), lambda x: f(x, 0, out=None),
-    ] if name != "count_nonzero" else [lambda x: f(x), lambda x: f(x, 0), lambda x: f(x, axis=(0, 1))]  # fmt: skip
+    forms: list[Any] = (
+        [
+            lambda x: f(x),
+            lambda x: f(x, 0),
+            lambda x: f(x, -1),
+            lambda x: f(x, axis=1),
+            lambda x: f(x, None),
+            lambda x: f(a=x, axis=0),
+            lambda x: f(x, axis=np.int64(1)),
+            lambda x: f(x, 0, out=None),
+        ]
+        if name != "count_nonzero"
+        else [lambda x: f(x), lambda x: f(x, 0), lambda x: f(x, axis=(0, 1))]
+    )
     if several:
         forms += [
-            lambda x: f(x, (0, 1)), lambda x: f(x, axis=(-1,)), lambda x: f(x, ()), lambda x: f(x, axis=()),
-            lambda x: f(x[0], axis=()), lambda x: f(x.sum(), axis=()),
-        ]  # fmt: skip
+            lambda x: f(x, (0, 1)),
+            lambda x: f(x, axis=(-1,)),
+            lambda x: f(x, ()),
+            lambda x: f(x, axis=()),
+            lambda x: f(x[0], axis=()),
+            lambda x: f(x.sum(), axis=()),
+        ]
     if kept:
         forms += [lambda x: f(x, axis=0, keepdims=True), lambda x: f(x, keepdims=True), lambda x: f(x, keepdims=False)]
     if kept and several:
         forms += [lambda x: f(x, axis=(), keepdims=True), lambda x: f(x, axis=(0, 1), keepdims=True)]
     if typed:
         forms += [
-            lambda x: f(x, 0, np.float64), lambda x: f(x, 0, "float32"), lambda x: f(x, dtype=float),
+            lambda x: f(x, 0, np.float64),
+            lambda x: f(x, 0, "float32"),
+            lambda x: f(x, dtype=float),
             lambda x: f(x, None, np.float64),
-        ]  # fmt: skip
+        ]
     if typed and several:
         forms += [lambda x: f(x, axis=(), dtype=np.float64)]
     if typed and kept:
@@ -84,9 +100,21 @@ CASES: list[tuple[str, Callable[[Any], Any], Any]] = [
     *[("flip", lambda x, a=a: np.flip(x, a), CUBE) for a in (None, 0, -1, (0, 2), ())],
     ("flip", lambda x: np.flip(m=x, axis=1), CUBE),
     *[("flip", np.flip, a) for a in (CUBE, X, X[0], ONE)],
-    *[("roll", lambda x, r=r: np.roll(x, *r), X) for r in (
-        (1,), (-5,), ((1, 2),), (1, 0), (1, (0, 1)), ((1, 2), (0, 1)), ((1, 2), 0), (2, (1, 1)), ((), ()), (1, -1),
-    )],
+    *[
+        ("roll", lambda x, r=r: np.roll(x, *r), X)
+        for r in (
+            (1,),
+            (-5,),
+            ((1, 2),),
+            (1, 0),
+            (1, (0, 1)),
+            ((1, 2), (0, 1)),
+            ((1, 2), 0),
+            (2, (1, 1)),
+            ((), ()),
+            (1, -1),
+        )
+    ],
     ("roll", lambda x: np.roll(a=x, shift=1, axis=1), X),
     *[("tile", lambda x, r=r: np.tile(x, r), X) for r in (2, (2,), (2, 1), (1, 2, 2), (), (0, 1))],
     ("tile", lambda x: np.tile(A=x, reps=(2, 2)), X),
@@ -130,7 +158,7 @@ CASES: list[tuple[str, Callable[[Any], Any], Any]] = [
     ("clip", lambda x: np.clip(x, 0.5, 2.5), WHOLE),
     *[(f"linalg.{n}", lambda x, n=n: getattr(np.linalg, n)(x), a) for n in ("inv", "det") for a in (SQUARE, STACK)],
     *[(f"linalg.{n}", lambda x, n=n: getattr(np.linalg, n)(a=x), SQUARE) for n in ("inv", "det")],
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("name", sorted(_ROWS))
@@ -197,7 +225,7 @@ REFUSED: list[Callable[[Any], Any]] = [
     lambda x: np.linalg.trace(x),
     lambda x: np.linalg.outer(x[0], x[0]),
     lambda x: np.fft.fft(x),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("number", range(len(REFUSED)))
@@ -213,9 +241,12 @@ UFUNCS = sorted({f.__name__ for f in vars(np).values() if isinstance(f, np.ufunc
 def test_a_ufunc_means_the_same_or_is_refused(name: str) -> None:
     ufunc = getattr(np, name)
     arrays = [
-        np.array([-1.5, -0.0, 0.3, 2.0, np.nan, np.inf]), np.array([-3, 0, 1, 2, 5, 7]), np.array([True, False] * 3),
-        np.array([3, 1, 2, 2, 1, 4]), np.array([0.5, 2.0, 1.0, 0.25, 3.0, 1.5]),
-    ]  # fmt: skip
+        np.array([-1.5, -0.0, 0.3, 2.0, np.nan, np.inf]),
+        np.array([-3, 0, 1, 2, 5, 7]),
+        np.array([True, False] * 3),
+        np.array([3, 1, 2, 2, 1, 4]),
+        np.array([0.5, 2.0, 1.0, 0.25, 3.0, 1.5]),
+    ]
     pairs = [(a,) for a in arrays] if ufunc.nin == 1 else [(a, b) for a in arrays for b in arrays]
     for operands in pairs if ufunc.nin <= 2 else []:
         try:

@@ -124,10 +124,13 @@ def test_every_gradient_has_its_formula(monkeypatch: pytest.MonkeyPatch) -> None
         gradient, formula = gradient_of(op), derivative_of(op)
         assert formula == gradient if gradient != "yes" else formula not in (None, "", "yes"), op.name
     known = {
-        "exp": "exp(input)", "neg": "-1", "mm": "input: g@mat2.T\nmat2: input.T@g",
+        "exp": "exp(input)",
+        "neg": "-1",
+        "mm": "input: g@mat2.T\nmat2: input.T@g",
         "det": "input: g*det(input)*inv(input).T",
-        "softmax": "input: softmax(input, 0)*(g - g@softmax(input, 0))", "stack": "a: g[0]\nb: g[1]",
-    }  # fmt: skip
+        "softmax": "input: softmax(input, 0)*(g - g@softmax(input, 0))",
+        "stack": "a: g[0]\nb: g[1]",
+    }
     assert {name: derivative_of(find(name)) for name in known} == known
     assert (entry(find("softmax")).call, entry(find("mm")).call) == ("softmax(input, 0)", None)
     shown = call(monkeypatch, "ops", "stack").out

@@ -132,10 +132,15 @@ def elementwise_names() -> list[str]:
 
     families = ("elementwise", "activation", "special")
     return [
-        name for name, op in OPS.items()
-        if op.public and op.name == name and op.family in families and op.kernel is not None
-        and op.signature.required == ["input"] and name not in ("detach", "bitwise_not", "clamp", "to")
-    ]  # fmt: skip
+        name
+        for name, op in OPS.items()
+        if op.public
+        and op.name == name
+        and op.family in families
+        and op.kernel is not None
+        and op.signature.required == ["input"]
+        and name not in ("detach", "bitwise_not", "clamp", "to")
+    ]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -164,8 +169,23 @@ def test_special_values(name: str, dtype: str) -> None:
         np.testing.assert_allclose(ours.grad.value(), theirs["x"].grad.numpy(), **tolerance, err_msg="gradient")
 
 
-BINARY = ["x + y", "x - y", "x * y", "x / y", "x ** y", "x % y", "fmod(x, y)", "maximum(x, y)", "minimum(x, y)",
-          "hypot(x, y)", "logaddexp(x, y)", "atan2(x, y)", "xlogy(x, y)", "where(x > y, x, y)", "x // y"]  # fmt: skip
+BINARY = [
+    "x + y",
+    "x - y",
+    "x * y",
+    "x / y",
+    "x ** y",
+    "x % y",
+    "fmod(x, y)",
+    "maximum(x, y)",
+    "minimum(x, y)",
+    "hypot(x, y)",
+    "logaddexp(x, y)",
+    "atan2(x, y)",
+    "xlogy(x, y)",
+    "where(x > y, x, y)",
+    "x // y",
+]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -94,7 +94,6 @@ def _compare(
             assert off <= allowed, f"{what}: {off} units, {allowed} are allowed {where}"
 
 
-
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_cases(case: Case) -> None:
     _compare(case.expression, case.arrays(), orders=2)

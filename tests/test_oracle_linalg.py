@@ -25,13 +25,12 @@ VIEWS: dict[str, tuple[Callable[[Any], Any], Callable[[Node], Node]]] = {
     "plain": (lambda x: x, lambda x: x),
     "mT": (lambda x: x.mT, lambda x: OPS["mT"](x)),
     "reversed": (
-        lambda x: x.permute(tuple(range(x.ndim))[::-1]), lambda x: OPS["permute"](x, tuple(range(x.ndim))[::-1]),
+        lambda x: x.permute(tuple(range(x.ndim))[::-1]),
+        lambda x: OPS["permute"](x, tuple(range(x.ndim))[::-1]),
     ),
-    "expanded": (
-        lambda x: x[:1].expand(x.shape), lambda x: OPS["expand"](OPS["getitem"](x, slice(0, 1)), x.shape),
-    ),
+    "expanded": (lambda x: x[:1].expand(x.shape), lambda x: OPS["expand"](OPS["getitem"](x, slice(0, 1)), x.shape)),
     "sliced": (lambda x: x[1:], lambda x: OPS["getitem"](x, slice(1, None))),
-}  # fmt: skip
+}
 
 
 def possible(view: str, shape: tuple[int, ...]) -> bool:
@@ -59,9 +58,13 @@ def long_strides(shape: Sequence[int], strides: Sequence[int] | None) -> list[in
 
 
 def compare(
-    theirs: Callable[..., Any], ours: Callable[..., Node], arrays: list[np.ndarray], views: Sequence[str],
-    tracked: Sequence[bool], with_strides: bool = True,
-) -> None:  # fmt: skip
+    theirs: Callable[..., Any],
+    ours: Callable[..., Node],
+    arrays: list[np.ndarray],
+    views: Sequence[str],
+    tracked: Sequence[bool],
+    with_strides: bool = True,
+) -> None:
     """Both sides on the same arrays: value, chain, layout, and gradients of first and second order."""
     leaves_t = [torch.tensor(a, requires_grad=r) for a, r in zip(arrays, tracked, strict=True)]
     leaves = [input_node(a, requires_grad=r) for a, r in zip(arrays, tracked, strict=True)]
@@ -172,33 +175,80 @@ def test_tensordot(dims: Any) -> None:
         for tracked in subsets(2):
             arrays = [np.asarray(rng.random(left)), np.asarray(rng.random(right))]
             compare(
-                lambda a, b: torch.tensordot(a, b, dims), lambda a, b: OPS["tensordot"](a, b, dims), arrays,
-                ("plain", "plain"), tracked,
-            )  # fmt: skip
+                lambda a, b: torch.tensordot(a, b, dims),
+                lambda a, b: OPS["tensordot"](a, b, dims),
+                arrays,
+                ("plain", "plain"),
+                tracked,
+            )
 
 
 EINSUM = [
-    ("ij,jk->ik", (2, 3), (3, 4)), ("ij->ji", (2, 3)), ("ij->", (2, 3)), ("i,i->", (3,), (3,)), ("ij->ij", (2, 3)),
-    ("bij,bjk->bik", (2, 3, 4), (2, 4, 5)), ("ij,ij->i", (2, 3), (2, 3)), ("ii->i", (3, 3)), ("i,j->ij", (3,), (2,)),
-    ("ij,j->i", (2, 3), (3,)), ("ii", (3, 3)), ("ij,jk", (2, 3), (3, 4)), ("iij->j", (3, 3, 2)), ("iji->j", (3, 2, 3)),
-    ("iii->i", (3, 3, 3)), ("...ij,...jk->...ik", (2, 2, 3), (3, 4)), ("...ij,...jk->...ik", (5, 2, 3), (5, 3, 4)),
-    ("...ij,...jk", (1, 2, 3), (5, 3, 4)), ("b...->...", (2, 3, 4)), ("...->", (2, 3)), ("...i->i...", (2, 3, 4)),
-    ("ij,jk,kl->il", (2, 3), (3, 4), (4, 5)), ("ij,jk,kl", (2, 3), (3, 4), (4, 5)), ("i,i,i->i", (3,), (3,), (3,)),
-    ("i,j,k->", (2,), (3,), (4,)), ("ij,kl->", (2, 3), (4, 5)), ("ij,kj->ik", (2, 3), (4, 3)),
+    ("ij,jk->ik", (2, 3), (3, 4)),
+    ("ij->ji", (2, 3)),
+    ("ij->", (2, 3)),
+    ("i,i->", (3,), (3,)),
+    ("ij->ij", (2, 3)),
+    ("bij,bjk->bik", (2, 3, 4), (2, 4, 5)),
+    ("ij,ij->i", (2, 3), (2, 3)),
+    ("ii->i", (3, 3)),
+    ("i,j->ij", (3,), (2,)),
+    ("ij,j->i", (2, 3), (3,)),
+    ("ii", (3, 3)),
+    ("ij,jk", (2, 3), (3, 4)),
+    ("iij->j", (3, 3, 2)),
+    ("iji->j", (3, 2, 3)),
+    ("iii->i", (3, 3, 3)),
+    ("...ij,...jk->...ik", (2, 2, 3), (3, 4)),
+    ("...ij,...jk->...ik", (5, 2, 3), (5, 3, 4)),
+    ("...ij,...jk", (1, 2, 3), (5, 3, 4)),
+    ("b...->...", (2, 3, 4)),
+    ("...->", (2, 3)),
+    ("...i->i...", (2, 3, 4)),
+    ("ij,jk,kl->il", (2, 3), (3, 4), (4, 5)),
+    ("ij,jk,kl", (2, 3), (3, 4), (4, 5)),
+    ("i,i,i->i", (3,), (3,), (3,)),
+    ("i,j,k->", (2,), (3,), (4,)),
+    ("ij,kl->", (2, 3), (4, 5)),
+    ("ij,kj->ik", (2, 3), (4, 3)),
     ("ij,ji->", (2, 3), (3, 2)),
-    ("bi,ij,bj->b", (2, 3), (3, 4), (2, 4)), ("Ab,bA->b", (2, 3), (3, 2)), ("bA,Ab", (2, 3), (3, 2)), ("aB", (2, 3)),
-    (" i j , j k -> k i", (2, 3), (3, 4)), ("i...,i...->...", (2, 3), (2, 3)), ("ij,jk->ik", (2, 3), (1, 4)),
-    (",->", (), ()), ("i,->i", (3,), ()), ("ij,jk->ik", (0, 3), (3, 4)), ("ij,jk->ik", (2, 0), (0, 4)),
+    ("bi,ij,bj->b", (2, 3), (3, 4), (2, 4)),
+    ("Ab,bA->b", (2, 3), (3, 2)),
+    ("bA,Ab", (2, 3), (3, 2)),
+    ("aB", (2, 3)),
+    (" i j , j k -> k i", (2, 3), (3, 4)),
+    ("i...,i...->...", (2, 3), (2, 3)),
+    ("ij,jk->ik", (2, 3), (1, 4)),
+    (",->", (), ()),
+    ("i,->i", (3,), ()),
+    ("ij,jk->ik", (0, 3), (3, 4)),
+    ("ij,jk->ik", (2, 0), (0, 4)),
     ("ij->i", (2, 0)),
-    ("abc,abd->acd", (2, 3, 4), (2, 3, 5)), ("abcd,aecd->abe", (2, 3, 4, 5), (2, 2, 4, 5)), ("ijk->k", (2, 3, 4)),
-    ("ii,ij->j", (3, 3), (3, 4)), ("iij,jkk->ik", (2, 2, 3), (3, 2, 2)), ("...,...->...", (2, 3), (3,)), ("i->", (3,)),
-    ("ab,cd,ac,bd->", (2, 3), (2, 3), (2, 2), (3, 3)), ("ab,bc,cd,de->ae", (2, 3), (3, 2), (2, 3), (3, 2)),
-    ("a...,b...->ab", (2, 3), (4, 3)), ("ab,cb,db->acd", (2, 3), (2, 3), (4, 3)),
+    ("abc,abd->acd", (2, 3, 4), (2, 3, 5)),
+    ("abcd,aecd->abe", (2, 3, 4, 5), (2, 2, 4, 5)),
+    ("ijk->k", (2, 3, 4)),
+    ("ii,ij->j", (3, 3), (3, 4)),
+    ("iij,jkk->ik", (2, 2, 3), (3, 2, 2)),
+    ("...,...->...", (2, 3), (3,)),
+    ("i->", (3,)),
+    ("ab,cd,ac,bd->", (2, 3), (2, 3), (2, 2), (3, 3)),
+    ("ab,bc,cd,de->ae", (2, 3), (3, 2), (2, 3), (3, 2)),
+    ("a...,b...->ab", (2, 3), (4, 3)),
+    ("ab,cb,db->acd", (2, 3), (2, 3), (4, 3)),
     ("a,ab,abc->abc", (2,), (2, 3), (2, 3, 4)),
-    ("ij,jk->ik", (2, 3), (4, 5)), ("ii", (2, 3)), ("ij,jk->iz", (2, 3), (3, 4)), ("ij,jk->iik", (2, 3), (3, 4)),
-    ("ij", (2,)), ("ij,jk", (2, 3)), ("i1", (2, 3)), ("i..j", (2, 3)), ("i...j...", (2, 3)), ("...i", ()),
-    ("ij->...ij", (2, 3)), ("ij->ji->", (2, 3)),
-]  # fmt: skip
+    ("ij,jk->ik", (2, 3), (4, 5)),
+    ("ii", (2, 3)),
+    ("ij,jk->iz", (2, 3), (3, 4)),
+    ("ij,jk->iik", (2, 3), (3, 4)),
+    ("ij", (2,)),
+    ("ij,jk", (2, 3)),
+    ("i1", (2, 3)),
+    ("i..j", (2, 3)),
+    ("i...j...", (2, 3)),
+    ("...i", ()),
+    ("ij->...ij", (2, 3)),
+    ("ij->ji->", (2, 3)),
+]
 
 
 @pytest.mark.parametrize("case", EINSUM, ids=lambda case: case[0])
@@ -209,8 +259,10 @@ def test_einsum(case: tuple[Any, ...]) -> None:
         if (len(shapes) > 2 and len(set(views)) > 1) or not all(map(possible, views, shapes)):
             continue
         # The array is stored the other way round, so that its view has the shape that the equation wants.
-        stored = [s[::-1] if v == "reversed" else (*s[:-2], *s[:-3:-1]) if v == "mT" else s
-                  for v, s in zip(views, shapes, strict=True)]  # fmt: skip
+        stored = [
+            s[::-1] if v == "reversed" else (*s[:-2], *s[:-3:-1]) if v == "mT" else s
+            for v, s in zip(views, shapes, strict=True)
+        ]
         for tracked in subsets(len(shapes)):
             arrays = [np.asarray(rng.random(s)) for s in stored]
             compare(
@@ -222,7 +274,8 @@ def test_einsum(case: tuple[Any, ...]) -> None:
 
 EYE: Callable[[Node], Node] = lambda x: constant(np.eye(x.shape[-1], dtype=x.dtype))  # noqa: E731
 MATRIX: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
-    "inv": (torch.linalg.inv, OPS["inv"]), "det": (torch.linalg.det, OPS["det"]),
+    "inv": (torch.linalg.inv, OPS["inv"]),
+    "det": (torch.linalg.det, OPS["det"]),
     "logdet": (torch.logdet, OPS["logdet"]),
     "logabsdet": (lambda x: torch.linalg.slogdet(x)[1], lambda x: OPS["slogdet"](x).logabsdet),
     "signed": (
@@ -237,18 +290,18 @@ MATRIX: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
         lambda x: torch.linalg.cholesky(x @ x.mT + torch.eye(x.shape[-1], dtype=x.dtype), upper=True),
         lambda x: OPS["cholesky"](x @ OPS["mT"](x) + EYE(x), upper=True),
     ),
-    "tril": (torch.tril, OPS["tril"]), "triu": (lambda x: x.triu(1), lambda x: OPS["triu"](x, 1)),
-    "trace": (torch.trace, OPS["trace"]), "diag": (torch.diag, OPS["diag"]),
+    "tril": (torch.tril, OPS["tril"]),
+    "triu": (lambda x: x.triu(1), lambda x: OPS["triu"](x, 1)),
+    "trace": (torch.trace, OPS["trace"]),
+    "diag": (torch.diag, OPS["diag"]),
     "diag -1": (lambda x: torch.diag(x, -1), lambda x: OPS["diag"](x, -1)),
     "diagonal": (torch.diagonal, OPS["diagonal"]),
     "diagonal 1": (lambda x: torch.diagonal(x, 1, -1, -2), lambda x: OPS["diagonal"](x, 1, -1, -2)),
     "diagonal 9": (lambda x: torch.diagonal(x, 9), lambda x: OPS["diagonal"](x, 9)),
-    "diagonal, reshaped": (
-        lambda x: torch.diagonal(x).reshape(-1), lambda x: OPS["reshape"](OPS["diagonal"](x), -1),
-    ),
+    "diagonal, reshaped": (lambda x: torch.diagonal(x).reshape(-1), lambda x: OPS["reshape"](OPS["diagonal"](x), -1)),
     "diag_embed": (torch.diag_embed, OPS["diag_embed"]),
     "diag_embed -1": (lambda x: torch.diag_embed(x, -1, 0, 1), lambda x: OPS["diag_embed"](x, -1, 0, 1)),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", MATRIX)
@@ -274,17 +327,23 @@ def test_solve(matrices: tuple[int, ...], left: bool) -> None:
         if possible(view, right):
             arrays = [rng.random(matrices) + 2 * np.eye(matrices[-1]), np.asarray(rng.random(right))]
             compare(
-                lambda a, b: torch.linalg.solve(a, b, left=left), lambda a, b: OPS["solve"](a, b, left=left), arrays,
-                (view, view), tracked,
-            )  # fmt: skip
+                lambda a, b: torch.linalg.solve(a, b, left=left),
+                lambda a, b: OPS["solve"](a, b, left=left),
+                arrays,
+                (view, view),
+                tracked,
+            )
 
 
 def test_special_matrices() -> None:
     nan, inf = np.nan, np.inf
     functions: dict[str, Any] = {
-        "det": torch.linalg.det, "logdet": torch.logdet, "inv": torch.linalg.inv, "cholesky": torch.linalg.cholesky,
+        "det": torch.linalg.det,
+        "logdet": torch.logdet,
+        "inv": torch.linalg.inv,
+        "cholesky": torch.linalg.cholesky,
         "slogdet": torch.linalg.slogdet,
-    }  # fmt: skip
+    }
     matrices = [[[1, 2], [2, 4]], [[0, 0], [0, 0]], [[nan, 1], [1, 1]], [[1, 1], [1, nan]], [[inf, 1], [1, 1]]]
     for rows in [*matrices, [[-1, 0], [0, 1]]]:
         array = np.array(rows, np.float64)

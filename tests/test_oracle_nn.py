@@ -49,14 +49,56 @@ def _torch_gradients(expression: str, arrays: dict[str, np.ndarray], of: str = "
 # Activations ----------------------------------------------------------------------------------------------------------
 
 ACTIVATIONS = [
-    "sigmoid(x)", "logsigmoid(x)", "relu(x)", "relu6(x)", "leaky_relu(x)", "leaky_relu(x, -0.3)", "elu(x)",
-    "elu(x, 0.3)", "selu(x)", "silu(x)", "softplus(x)", "softplus(x, 2.0, 5.0)", "softplus(x, -1.0)", "hardtanh(x)",
-    "hardtanh(x, -0.5, 3.0)", "gelu(x, approximate='tanh')", "gelu(x)", "mish(x)", "softsign(x)",
-]  # fmt: skip
+    "sigmoid(x)",
+    "logsigmoid(x)",
+    "relu(x)",
+    "relu6(x)",
+    "leaky_relu(x)",
+    "leaky_relu(x, -0.3)",
+    "elu(x)",
+    "elu(x, 0.3)",
+    "selu(x)",
+    "silu(x)",
+    "softplus(x)",
+    "softplus(x, 2.0, 5.0)",
+    "softplus(x, -1.0)",
+    "hardtanh(x)",
+    "hardtanh(x, -0.5, 3.0)",
+    "gelu(x, approximate='tanh')",
+    "gelu(x)",
+    "mish(x)",
+    "softsign(x)",
+]
 EXTREME = [
-    0.0, -0.0, 1e-30, -1e-30, 1e-3, -1e-3, 0.5, -0.5, 1.0, -1.0, 3.0, -3.0, 6.0, 15.0, -15.0, 19.9, 20.1, -40.0, 60.0,
-    -80.0, 1000.0, -1000.0, 1e18, -1e18, 1e30, np.inf, -np.inf, np.nan,
-]  # fmt: skip
+    0.0,
+    -0.0,
+    1e-30,
+    -1e-30,
+    1e-3,
+    -1e-3,
+    0.5,
+    -0.5,
+    1.0,
+    -1.0,
+    3.0,
+    -3.0,
+    6.0,
+    15.0,
+    -15.0,
+    19.9,
+    20.1,
+    -40.0,
+    60.0,
+    -80.0,
+    1000.0,
+    -1000.0,
+    1e18,
+    -1e18,
+    1e30,
+    np.inf,
+    -np.inf,
+    np.nan,
+]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -112,11 +154,13 @@ def test_integers(expression: str, dtype: str) -> None:
 @pytest.mark.parametrize(
     "rows",
     [
-        [[1000.0, -1000.0], [0.0, -0.0], [1e30, 1e30]], [[-np.inf, 1.0], [np.nan, 1.0]], [[np.inf, 1.0]],
+        [[1000.0, -1000.0], [0.0, -0.0], [1e30, 1e30]],
+        [[-np.inf, 1.0], [np.nan, 1.0]],
+        [[np.inf, 1.0]],
         [[-np.inf, -np.inf]],
     ],
     ids=str,
-)  # fmt: skip
+)
 @pytest.mark.parametrize("dim", [0, 1])
 def test_softmax_of_special_values(name: str, rows: list[list[float]], dim: int, dtype: str) -> None:
     arrays = {"x": np.array(rows, dtype)}
@@ -139,48 +183,114 @@ def test_softmax_of_shapes(name: str, shape: tuple[int, ...]) -> None:
 
 _RNG = np.random.default_rng(7)
 INPUTS = {
-    "x": _RNG.normal(size=(4, 3)), "y": _RNG.uniform(0.1, 1, (4, 3)), "v": _RNG.uniform(0.1, 1, 3),
+    "x": _RNG.normal(size=(4, 3)),
+    "y": _RNG.uniform(0.1, 1, (4, 3)),
+    "v": _RNG.uniform(0.1, 1, 3),
     "u": _RNG.normal(size=3),
-    "x3": _RNG.normal(size=(2, 3, 5)), "y3": _RNG.uniform(0.1, 1, (2, 3, 5)), "x4": _RNG.normal(size=(2, 3, 5, 2)),
-    "x5": _RNG.normal(size=(2, 3, 2, 2, 2)), "e": np.zeros((0, 3)), "s": np.array(0.3), "c": _RNG.normal(size=(4, 1)),
-    "i": np.array([0, 1, 2, 1]), "i3": _RNG.integers(0, 3, (2, 5)), "i4": _RNG.integers(0, 3, (2, 5, 2)),
-    "i5": _RNG.integers(0, 3, (2, 2, 2, 2)), "ie": np.zeros(0, np.int64), "i0": np.array(2),
-    "ii": np.array([-100, 1, 2, 0]), "gone": np.full(4, -100), "b": np.array([0, 1, 2, 1], np.uint8),
-}  # fmt: skip
+    "x3": _RNG.normal(size=(2, 3, 5)),
+    "y3": _RNG.uniform(0.1, 1, (2, 3, 5)),
+    "x4": _RNG.normal(size=(2, 3, 5, 2)),
+    "x5": _RNG.normal(size=(2, 3, 2, 2, 2)),
+    "e": np.zeros((0, 3)),
+    "s": np.array(0.3),
+    "c": _RNG.normal(size=(4, 1)),
+    "i": np.array([0, 1, 2, 1]),
+    "i3": _RNG.integers(0, 3, (2, 5)),
+    "i4": _RNG.integers(0, 3, (2, 5, 2)),
+    "i5": _RNG.integers(0, 3, (2, 2, 2, 2)),
+    "ie": np.zeros(0, np.int64),
+    "i0": np.array(2),
+    "ii": np.array([-100, 1, 2, 0]),
+    "gone": np.full(4, -100),
+    "b": np.array([0, 1, 2, 1], np.uint8),
+}
 REDUCED = [
-    f"{loss}, reduction='{reduction}')" for reduction in ("mean", "sum", "none") for loss in (
-        "mse_loss(x, y", "mse_loss(x, v", "mse_loss(v, x", "mse_loss(x, c", "mse_loss(s, x", "mse_loss(x, s",
-        "mse_loss(c, v", "mse_loss(e, e", "mse_loss(x, x", "l1_loss(x, y", "l1_loss(x, v", "l1_loss(c, v",
-        "l1_loss(e, e", "huber_loss(x, y", "huber_loss(x, v, delta=0.4", "smooth_l1_loss(x, y",
-        "smooth_l1_loss(x, v, beta=0.3", "smooth_l1_loss(x, y, beta=0.0", "cross_entropy(x, i", "cross_entropy(x, b",
-        "cross_entropy(x, ii", "cross_entropy(x, i, ignore_index=1", "cross_entropy(x3, i3", "cross_entropy(x4, i4",
-        "cross_entropy(x5, i5", "cross_entropy(v, i0", "cross_entropy(e, ie", "cross_entropy(x, y",
-        "cross_entropy(x3, y3", "cross_entropy(v, u.detach()", "cross_entropy(x, y, weight=v",
-        "cross_entropy(x, i, weight=v.detach()", "cross_entropy(x4, i4, weight=v.detach()",
-        "cross_entropy(x3, y3, weight=v", "cross_entropy(x, i, label_smoothing=0.1",
-        "cross_entropy(x, ii, label_smoothing=0.1", "cross_entropy(x, i, label_smoothing=1.0",
+    f"{loss}, reduction='{reduction}')"
+    for reduction in ("mean", "sum", "none")
+    for loss in (
+        "mse_loss(x, y",
+        "mse_loss(x, v",
+        "mse_loss(v, x",
+        "mse_loss(x, c",
+        "mse_loss(s, x",
+        "mse_loss(x, s",
+        "mse_loss(c, v",
+        "mse_loss(e, e",
+        "mse_loss(x, x",
+        "l1_loss(x, y",
+        "l1_loss(x, v",
+        "l1_loss(c, v",
+        "l1_loss(e, e",
+        "huber_loss(x, y",
+        "huber_loss(x, v, delta=0.4",
+        "smooth_l1_loss(x, y",
+        "smooth_l1_loss(x, v, beta=0.3",
+        "smooth_l1_loss(x, y, beta=0.0",
+        "cross_entropy(x, i",
+        "cross_entropy(x, b",
+        "cross_entropy(x, ii",
+        "cross_entropy(x, i, ignore_index=1",
+        "cross_entropy(x3, i3",
+        "cross_entropy(x4, i4",
+        "cross_entropy(x5, i5",
+        "cross_entropy(v, i0",
+        "cross_entropy(e, ie",
+        "cross_entropy(x, y",
+        "cross_entropy(x3, y3",
+        "cross_entropy(v, u.detach()",
+        "cross_entropy(x, y, weight=v",
+        "cross_entropy(x, i, weight=v.detach()",
+        "cross_entropy(x4, i4, weight=v.detach()",
+        "cross_entropy(x3, y3, weight=v",
+        "cross_entropy(x, i, label_smoothing=0.1",
+        "cross_entropy(x, ii, label_smoothing=0.1",
+        "cross_entropy(x, i, label_smoothing=1.0",
         "cross_entropy(x, ii, label_smoothing=0.1, weight=v.detach()",
-        "cross_entropy(x3, i3, label_smoothing=0.1, weight=v.detach()", "cross_entropy(x4, i4, label_smoothing=0.3",
-        "cross_entropy(v, i0, label_smoothing=0.1", "cross_entropy(x, y, label_smoothing=0.1",
-        "cross_entropy(x, y, label_smoothing=0.1, weight=v", "cross_entropy(x.T, x.T.detach()",
-        "cross_entropy(x, gone", "nll_loss(x, i", "nll_loss(x3, i3", "nll_loss(x4, i4", "nll_loss(x5, i5",
-        "nll_loss(v, i0", "nll_loss(x, ii, weight=v.detach()", "binary_cross_entropy_with_logits(x, y",
+        "cross_entropy(x3, i3, label_smoothing=0.1, weight=v.detach()",
+        "cross_entropy(x4, i4, label_smoothing=0.3",
+        "cross_entropy(v, i0, label_smoothing=0.1",
+        "cross_entropy(x, y, label_smoothing=0.1",
+        "cross_entropy(x, y, label_smoothing=0.1, weight=v",
+        "cross_entropy(x.T, x.T.detach()",
+        "cross_entropy(x, gone",
+        "nll_loss(x, i",
+        "nll_loss(x3, i3",
+        "nll_loss(x4, i4",
+        "nll_loss(x5, i5",
+        "nll_loss(v, i0",
+        "nll_loss(x, ii, weight=v.detach()",
+        "binary_cross_entropy_with_logits(x, y",
         "binary_cross_entropy_with_logits(x, y.detach(), pos_weight=v.detach()",
-        "binary_cross_entropy_with_logits(x, y, weight=v.detach()", "binary_cross_entropy_with_logits(e, e",
+        "binary_cross_entropy_with_logits(x, y, weight=v.detach()",
+        "binary_cross_entropy_with_logits(e, e",
         "binary_cross_entropy_with_logits(x, y, weight=y.detach(), pos_weight=v.detach()",
     )
-]  # fmt: skip
+]
 NORMS = [
-    "layer_norm(x, (3,))", "layer_norm(x, [3], v)", "layer_norm(x, [3], None, v)", "layer_norm(x, (3,), v, u)",
-    "layer_norm(e, (3,), v, u)", "layer_norm(x, (4, 3))", "layer_norm(x, (3,), v.detach(), u)",
-    "layer_norm(x3, (3, 5), eps=0.1)", "layer_norm(1000*x + 3, (3,))",
-]  # fmt: skip
+    "layer_norm(x, (3,))",
+    "layer_norm(x, [3], v)",
+    "layer_norm(x, [3], None, v)",
+    "layer_norm(x, (3,), v, u)",
+    "layer_norm(e, (3,), v, u)",
+    "layer_norm(x, (4, 3))",
+    "layer_norm(x, (3,), v.detach(), u)",
+    "layer_norm(x3, (3, 5), eps=0.1)",
+    "layer_norm(1000*x + 3, (3,))",
+]
 MIXED = [
-    "mse_loss(x.double(), y)", "mse_loss(x, y.double())", "mse_loss(x, i[:3])", "l1_loss(x, y.double())",
-    "smooth_l1_loss(x, y.double())", "cross_entropy(x.double(), y)", "cross_entropy(x, y.double())",
-    "binary_cross_entropy_with_logits(x, y.double())", "cross_entropy(x.T, i[:3])", "nll_loss(x.T, i[:3])",
-    "mse_loss(x.T, y.T)", "mse_loss(x3[0], x3[0, 0])",
-]  # fmt: skip
+    "mse_loss(x.double(), y)",
+    "mse_loss(x, y.double())",
+    "mse_loss(x, i[:3])",
+    "l1_loss(x, y.double())",
+    "smooth_l1_loss(x, y.double())",
+    "cross_entropy(x.double(), y)",
+    "cross_entropy(x, y.double())",
+    "binary_cross_entropy_with_logits(x, y.double())",
+    "cross_entropy(x.T, i[:3])",
+    "nll_loss(x.T, i[:3])",
+    "mse_loss(x.T, y.T)",
+    "mse_loss(x3[0], x3[0, 0])",
+]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -232,10 +342,17 @@ def _compare_second_order(names: Any, first: Any, found: Any, theirs: Any, leave
 
 
 EXTREME_LOSSES = [
-    "cross_entropy(x, t)", "cross_entropy(x, t, reduction='none')", "cross_entropy(x, t, label_smoothing=0.1)",
-    "binary_cross_entropy_with_logits(x, z)", "binary_cross_entropy_with_logits(x, z, pos_weight=z.detach() + 1)",
-    "huber_loss(x, z)", "smooth_l1_loss(x, z)", "mse_loss(x, z)", "l1_loss(x, z)", "cross_entropy(x, z)",
-]  # fmt: skip
+    "cross_entropy(x, t)",
+    "cross_entropy(x, t, reduction='none')",
+    "cross_entropy(x, t, label_smoothing=0.1)",
+    "binary_cross_entropy_with_logits(x, z)",
+    "binary_cross_entropy_with_logits(x, z, pos_weight=z.detach() + 1)",
+    "huber_loss(x, z)",
+    "smooth_l1_loss(x, z)",
+    "mse_loss(x, z)",
+    "l1_loss(x, z)",
+    "cross_entropy(x, z)",
+]
 ROWS = [
     [1000.0, -1000.0, 0.0],
     [1e30, 1.0, 2.0],
@@ -264,14 +381,30 @@ def test_losses_of_extreme_values(expression: str, row: list[float], dtype: str)
 
 
 REFUSED = [
-    "mse_loss(x, y[:, :2])", "mse_loss(x, y, reduction='avg')", "huber_loss(x, y, delta=0.)",
-    "smooth_l1_loss(x, y, beta=-1.)", "cross_entropy(x, i, label_smoothing=1.1)",
-    "cross_entropy(x, y, ignore_index=1)", "cross_entropy(x, i[:2])", "cross_entropy(x, i + 5)",
-    "cross_entropy(x, i - 1)", "cross_entropy(x, y[0])", "cross_entropy(s, i0)", "nll_loss(x, y)",
-    "cross_entropy(x, i, weight=y[0, :2].detach())", "layer_norm(x, (4,))", "layer_norm(x, ())",
-    "layer_norm(x, (3,), v[:2])", "binary_cross_entropy_with_logits(x, v)", "softmax(x, 2)", "hardtanh(x, 2., 1.)",
-    "gelu(x, approximate='cosh')", "relu(x > 0)", "nll_loss(x, i, reduction='max')", "nll_loss(s, i0)",
-]  # fmt: skip
+    "mse_loss(x, y[:, :2])",
+    "mse_loss(x, y, reduction='avg')",
+    "huber_loss(x, y, delta=0.)",
+    "smooth_l1_loss(x, y, beta=-1.)",
+    "cross_entropy(x, i, label_smoothing=1.1)",
+    "cross_entropy(x, y, ignore_index=1)",
+    "cross_entropy(x, i[:2])",
+    "cross_entropy(x, i + 5)",
+    "cross_entropy(x, i - 1)",
+    "cross_entropy(x, y[0])",
+    "cross_entropy(s, i0)",
+    "nll_loss(x, y)",
+    "cross_entropy(x, i, weight=y[0, :2].detach())",
+    "layer_norm(x, (4,))",
+    "layer_norm(x, ())",
+    "layer_norm(x, (3,), v[:2])",
+    "binary_cross_entropy_with_logits(x, v)",
+    "softmax(x, 2)",
+    "hardtanh(x, 2., 1.)",
+    "gelu(x, approximate='cosh')",
+    "relu(x > 0)",
+    "nll_loss(x, i, reduction='max')",
+    "nll_loss(s, i0)",
+]
 
 
 @pytest.mark.parametrize("expression", REFUSED)

@@ -59,7 +59,7 @@ def test_value_and_derivatives(monkeypatch: pytest.MonkeyPatch) -> None:
         (("x*ones(1)", "x=[1,2,3]"), [1, 2, 3], [1, 1, 1]),
         (("norm(x*v)", "x=[1,2]", "v=[3,4]", "--wrt", "x"), [5, 10], [5, 5]),
     ],
-)  # fmt: skip
+)
 def test_functions_of_one_number(
     monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], value: list[float], derivative: list[float]
 ) -> None:
@@ -128,9 +128,16 @@ def test_poles_are_cut_off(f: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "f", [lambda x: np.exp(-300 * x**2), lambda x: np.exp(7 * x), lambda x: x**15, lambda x: np.log(np.abs(x)),
-          lambda x: np.sign(x) * (np.abs(x) > 2.9), np.sinc],
-)  # fmt: skip
+    "f",
+    [
+        lambda x: np.exp(-300 * x**2),
+        lambda x: np.exp(7 * x),
+        lambda x: x**15,
+        lambda x: np.log(np.abs(x)),
+        lambda x: np.sign(x) * (np.abs(x) > 2.9),
+        np.sinc,
+    ],
+)
 def test_peaks_are_not(f: Any) -> None:
     y = f(np.linspace(-3, 3, 400))
     assert limits(y) == (y.min(), y.max())
@@ -321,7 +328,9 @@ def test_without_matplotlib(tmp_path: Path) -> None:
     (absent / "matplotlib.py").write_text("raise ImportError('not here')\n")
     path = os.pathsep.join([str(absent), environment()["PYTHONPATH"]])
     assert process(*TANH, "-o", "a.svg", PYTHONPATH=path) == (
-        1, "", "gradcli: a plot as svg needs matplotlib, which is not installed\n"
+        1,
+        "",
+        "gradcli: a plot as svg needs matplotlib, which is not installed\n"
         'hint: pip install "gradcli[plot]"; without -o the plot is shown in the terminal\n',
-    )  # fmt: skip
+    )
     assert process(*TANH, PYTHONPATH=path).code == 0

@@ -206,18 +206,22 @@ def test_completion(before: str, length: int, words: list[str]) -> None:
 def test_a_script() -> None:
     done = process("repl", stdin=b"x = ones(2,2)\nsum(\n  x**2\n)\n")
     assert done == (
-        0, "tensor(4., grad_fn=<SumBackward0>)\n\nSumBackward0\n└─ PowBackward0\n   └─ AccumulateGrad x\n\n"
-        "x.grad\ntensor([[2., 2.],\n        [2., 2.]])\n", "",
-    )  # fmt: skip
+        0,
+        "tensor(4., grad_fn=<SumBackward0>)\n\nSumBackward0\n└─ PowBackward0\n   └─ AccumulateGrad x\n\n"
+        "x.grad\ntensor([[2., 2.],\n        [2., 2.]])\n",
+        "",
+    )
 
 
 def test_a_script_goes_on_after_mistakes() -> None:
     done = process("repl", stdin="x = 1\n\n# δ\nx +\r\ny\n:value x\n:nothing\n".encode())
     assert done == (
-        1, "tensor(1.)\n", "gradcli: line 4: the expression ends too early\n  x +\n     ^\n"
+        1,
+        "tensor(1.)\n",
+        "gradcli: line 4: the expression ends too early\n  x +\n     ^\n"
         "gradcli: line 5: unknown name 'y'\n  y\n  ^\nhint: give it a value, as in y=ones(2,2)\n"
         "gradcli: line 7: there is no command :nothing\nhint: :help lists the commands\n",
-    )  # fmt: skip
+    )
 
 
 def test_ends_of_scripts() -> None:

@@ -24,9 +24,11 @@ from tests.storage_support import own_directory as own_directory
 
 ANY = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 FORMS = st.tuples(
-    st.lists(st.integers(0, 7), max_size=4).map(tuple), st.sampled_from(DTYPES), st.sampled_from("CF"),
+    st.lists(st.integers(0, 7), max_size=4).map(tuple),
+    st.sampled_from(DTYPES),
+    st.sampled_from("CF"),
     st.sampled_from("<>"),
-)  # fmt: skip
+)
 
 
 def opened(path: str) -> FileArray:
@@ -269,9 +271,15 @@ def test_what_a_sink_refuses() -> None:
     block = np.zeros((2, 3), np.float32)
     with streaming([("s.npy", (4, 3), np.dtype("float32"))]) as (sink,):
         for axis, start, wrong in [
-            (0, 3, block), (0, -1, block), (2, 0, block), (0, 0, block.astype(np.float64)), (0, 0, block.T),
-            (1, 0, block), (0, 0, block[:, :2]), (0, 0, block[0]),
-        ]:  # fmt: skip
+            (0, 3, block),
+            (0, -1, block),
+            (2, 0, block),
+            (0, 0, block.astype(np.float64)),
+            (0, 0, block.T),
+            (1, 0, block),
+            (0, 0, block[:, :2]),
+            (0, 0, block[0]),
+        ]:
             with pytest.raises(ValueError):
                 sink.write(axis, start, wrong)
         sink.write(0, 0, block)
@@ -304,7 +312,7 @@ def test_a_failure_leaves_nothing(error: type[BaseException]) -> None:
         ("/dev/null", (3,), "cannot write /dev/null in blocks: it is no regular file"),
         ("-", (3,), "cannot write - in blocks: it is no regular file"),
     ],
-)  # fmt: skip
+)
 def test_places_that_cannot_be_written(path: str, shape: tuple[int, ...], line: str) -> None:
     os.mkdir("dir")
     good = ("good.npy", (3,), np.dtype("float32"))
@@ -457,8 +465,10 @@ def test_edges_know_what_they_do_not_have() -> None:
     assert edges[0, 0] == 0 and edges[-1, -3:].shape == (3,)
     assert edges.indices(0).tolist() == [0, 1, 2, 97, 98, 99]
     for axis, start, block in [
-        (0, 99, np.zeros((2, 3000), np.float32)), (0, 0, np.zeros((2, 3000))), (0, 0, np.zeros((2, 2999), np.float32)),
-    ]:  # fmt: skip
+        (0, 99, np.zeros((2, 3000), np.float32)),
+        (0, 0, np.zeros((2, 3000))),
+        (0, 0, np.zeros((2, 2999), np.float32)),
+    ]:
         with pytest.raises(ValueError):
             edges.write(axis, start, block)
     with pytest.raises(ValueError):

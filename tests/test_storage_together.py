@@ -205,14 +205,17 @@ def test_whatever_writes_files_removes_it(words: list[str]) -> None:
 def test_what_a_live_run_writes_stays() -> None:
     work = subprocess.Popen(
         [*COMMAND, "eval", "x", "x=ones(3)", "--no-grad", "-o", "value=v.npy", "-o", "value=w.npy"],
-        stderr=subprocess.PIPE, text=True, env=environment(),
-    )  # fmt: skip
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(),
+    )
     assert "written twice" in work.communicate(timeout=60)[1]
     os.mkfifo("pipe")
     work = subprocess.Popen(
         [*COMMAND, "eval", "x**2", "x=ones(100000)", "--grad-output", "1", "-o", "value=v.npy", "-o", "x.grad=pipe"],
-        stdout=subprocess.PIPE, env=environment(),
-    )  # fmt: skip
+        stdout=subprocess.PIPE,
+        env=environment(),
+    )
     with open("pipe", "rb") as reader:
         reader.read(100)
         first = hidden()

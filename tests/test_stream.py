@@ -374,17 +374,19 @@ def only_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def test_fields_that_reports_have_too() -> None:
     own = '"line": "L", "error": null, "file": "F", "record": 1, "value": 2, "grads": 3, "error": {"message": "m"}'
     own += ', "id": 7'
-    Path("a.jsonl").write_text("".join(f"{line}\n" for line in (
-        f'{{"x": [1, 2], {own}}}',
-        f'{{"x": [1, 2, 3], {own}}}',
-        f'{{"x": [[1], 2], {own}}}',
-        '{"x": [1, 2, 3], "meta": {"file": 1, "line": 2}}',
-    )))  # fmt: skip
+    Path("a.jsonl").write_text(
+        "".join(
+            f"{line}\n"
+            for line in (
+                f'{{"x": [1, 2], {own}}}',
+                f'{{"x": [1, 2, 3], {own}}}',
+                f'{{"x": [[1], 2], {own}}}',
+                '{"x": [1, 2, 3], "meta": {"file": 1, "line": 2}}',
+            )
+        )
+    )
     passing = {"line": "L", "error": {"message": "m"}, "file": "F", "record": 1, "id": 7}
-    for words, stdin, file in (
-        ([], Path("a.jsonl").read_bytes(), {}),
-        (["a.jsonl"], b"", {"file": "a.jsonl"}),
-    ):
+    for words, stdin, file in (([], Path("a.jsonl").read_bytes(), {}), (["a.jsonl"], b"", {"file": "a.jsonl"})):
         done = process("stream", "sum(x + [1, 2])", "--no-grad", *words, stdin=stdin)
         found = [json.loads(line, object_pairs_hook=only_once) for line in done.out.splitlines()]
         assert found[0] == {**passing, "value": 6.0, "grads": None}

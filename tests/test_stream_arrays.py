@@ -53,8 +53,14 @@ def test_npy_records(stream: Any) -> None:
     done = stream("sum(x*1)", "--format", "npy", stdin=data)
     assert [row["value"] for row in rows(done)] == [15.0, 15.0, 15.0, 3, 1, 2.0, 0.0]
     assert [row["grads"] and np.shape(row["grads"]["x"]) for row in rows(done)] == [
-        (2, 3), (2, 3), (2, 3), None, None, (), (2, 0),
-    ]  # fmt: skip
+        (2, 3),
+        (2, 3),
+        (2, 3),
+        None,
+        None,
+        (),
+        (2, 0),
+    ]
     Path("x.npy").write_bytes(data)
     assert [row["file"] for row in rows(stream("sum(x)", "x.npy"))] == ["x.npy"] * 7
 
@@ -91,8 +97,11 @@ def test_npy_out() -> None:
     done = subprocess.run(command, input=data, capture_output=True, env=environment(), timeout=WAIT, check=True)
     found = arrays_in(done.stdout)
     assert [(a.dtype.name, a.tolist()) for a in found] == [
-        ("float64", 5.0), ("float64", [2.0, 4.0]), ("float32", 9.0), ("float32", [[6.0]]),
-    ]  # fmt: skip
+        ("float64", 5.0),
+        ("float64", [2.0, 4.0]),
+        ("float32", 9.0),
+        ("float32", [[6.0]]),
+    ]
     done = subprocess.run([*command, "-o", "x.grad"], input=data, capture_output=True, env=environment(), check=True)
     assert [a.tolist() for a in arrays_in(done.stdout)] == [[2.0, 4.0], [[6.0]]]
     # There is no place for a report among arrays.

@@ -29,23 +29,38 @@ NAMES = [name for name, op in OPS.items() if op.public and name == op.name]
 
 #: What is given for arguments of a kind: all that the stub says they take.
 GIVEN: dict[str, list[Any]] = {
-    "dim": [0, -1, np.int64(0)], "dims": [0, [0], (0,), np.int64(0), (np.int32(0),)],
-    "order": [[0], (0,), [1, 0], (1, 0), (np.int64(0),)], "int": [1, np.int64(1)], "number": [1, 0.5, np.float64(0.5)],
-    "norm": [1, 0.5, "fro", float("inf")], "flag": [True, False], "repeats": [[2], (2, 1), [2, np.int64(1)]],
-    "shape": [[-1], (-1,), (np.int64(-1),)], "lengths": [[2], (2,), (np.int64(2),)], "pairs": [1, ([0], [0]), [[0], 0]],
+    "dim": [0, -1, np.int64(0)],
+    "dims": [0, [0], (0,), np.int64(0), (np.int32(0),)],
+    "order": [[0], (0,), [1, 0], (1, 0), (np.int64(0),)],
+    "int": [1, np.int64(1)],
+    "number": [1, 0.5, np.float64(0.5)],
+    "norm": [1, 0.5, "fro", float("inf")],
+    "flag": [True, False],
+    "repeats": [[2], (2, 1), [2, np.int64(1)]],
+    "shape": [[-1], (-1,), (np.int64(-1),)],
+    "lengths": [[2], (2,), (np.int64(2),)],
+    "pairs": [1, ([0], [0]), [[0], 0]],
     "dtype": ["float64", "half", np.float32, np.dtype("f8"), gc.float64, float],
     "data": [1, 0.5, True, [1, 2], ((1, 2), (3, 4)), np.ones(2), np.float32(1), constant(np.ones(2))],
     "index": [0, -1, slice(0, 1), ..., None, [0], (0,), np.array([0]), np.int64(0), constant(np.array(0))],
-    "equation": ["ij,jk->ik"], "reduction": ["mean", "sum", "none"], "rounding": ["floor", "trunc"],
-    "approximation": ["none", "tanh"], "operand": [constant(np.ones(2)), np.ones(2)],
+    "equation": ["ij,jk->ik"],
+    "reduction": ["mean", "sum", "none"],
+    "rounding": ["floor", "trunc"],
+    "approximation": ["none", "tanh"],
+    "operand": [constant(np.ones(2)), np.ones(2)],
     "tensors": [[np.ones(2), [1.0, 2.0]], (constant(np.ones(2)),)],
-}  # fmt: skip
+}
 #: Values that no function takes for arguments of these kinds.
 REFUSED: dict[str, list[Any]] = {
-    "dim": ["0", 0.5, [0, 0], [0, 1]], "dims": ["0", 0.5, [0.5]], "int": ["1", 1.5, [1]], "flag": ["yes", 1, 0.0],
-    "dtype": ["flot64", 64, [1]], "reduction": ["median", 1, None], "rounding": ["up", 1],
+    "dim": ["0", 0.5, [0, 0], [0, 1]],
+    "dims": ["0", 0.5, [0.5]],
+    "int": ["1", 1.5, [1]],
+    "flag": ["yes", 1, 0.0],
+    "dtype": ["flot64", 64, [1]],
+    "reduction": ["median", 1, None],
+    "rounding": ["up", 1],
     "approximation": ["exact", 1],
-}  # fmt: skip
+}
 
 
 def defined(tree: ast.Module | ast.ClassDef) -> dict[str, list[ast.FunctionDef]]:
@@ -157,8 +172,15 @@ def _starred() -> Iterator[tuple[str, inspect.Parameter]]:
 
 #: What else to give where an argument makes no sense alone.
 MORE: list[dict[str, Any]] = [
-    {}, {"dim": 0, "min": 0}, {"dim0": 0}, {"dim1": 1}, {"dim2": 0}, {"shifts": [1, 2]}, {"start": 0}, {"dims": 0},
-]  # fmt: skip
+    {},
+    {"dim": 0, "min": 0},
+    {"dim0": 0},
+    {"dim1": 1},
+    {"dim2": 0},
+    {"shifts": [1, 2]},
+    {"start": 0},
+    {"dims": 0},
+]
 
 
 def answers(op: Op, word: str, kind: str, value: Any) -> bool:
@@ -259,9 +281,14 @@ def test_a_new_row_is_in_the_stub() -> None:
     """Its function, its methods and the names of its results, with nothing said anywhere else."""
     docs = Path(__file__).parents[1] / "docs"
     done = subprocess.run(
-        [sys.executable, "-c", SCRATCH], cwd=docs.parent, env={**os.environ, "PYTHONPATH": str(docs)},
-        capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
+        [sys.executable, "-c", SCRATCH],
+        cwd=docs.parent,
+        env={**os.environ, "PYTHONPATH": str(docs)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     assert [line for line in NEW.splitlines() if line not in done.stdout.splitlines()] == []
 

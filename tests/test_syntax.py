@@ -65,40 +65,73 @@ def meaning(script: Script) -> list[Any]:
         ("2**-1", [("number", 2), ("number", 1), ("unary", "-"), ("binary", "**")]),
         ("x.T@y", [("name", "x"), ("attribute", "T"), ("name", "y"), ("binary", "@")]),
         ("f()", [("call", ("f", 0, ()))]),
-        ("f(x, dim=0, k=y,)", [
-            ("name", "x"), ("number", 0), ("name", "y"), ("call", ("f", 1, ("dim", "k"))),
-        ]),
+        ("f(x, dim=0, k=y,)", [("name", "x"), ("number", 0), ("name", "y"), ("call", ("f", 1, ("dim", "k")))]),
         ("f((x), k=(y))", [("name", "x"), ("name", "y"), ("call", ("f", 1, ("k",)))]),
-        ("x.pow(2).sum(dim=0)", [
-            ("name", "x"), ("number", 2), ("method", ("pow", 1, ())), ("number", 0), ("method", ("sum", 0, ("dim",))),
-        ]),
+        (
+            "x.pow(2).sum(dim=0)",
+            [("name", "x"), ("number", 2), ("method", ("pow", 1, ())), ("number", 0), ("method", ("sum", 0, ("dim",)))],
+        ),
         ("x[0].sum()", [("name", "x"), ("number", 0), ("index", 1), ("method", ("sum", 0, ()))]),
         ("(x+1).sum()", [("name", "x"), ("number", 1), ("binary", "+"), ("method", ("sum", 0, ()))]),
         ("[1,2].long()", [("number", 1), ("number", 2), ("list", 2), ("method", ("long", 0, ()))]),
-        ("x[0, 1:3, ..., None, [0, 2], ::2]", [
-            ("name", "x"), ("number", 0), ("number", 1), ("number", 3), ("slice", (True, True, False)),
-            ("ellipsis", None), ("name", "None"), ("number", 0), ("number", 2), ("list", 2),
-            ("number", 2), ("slice", (False, False, True)), ("index", 6),
-        ]),
-        ("x[:,1:,:2,1::2,::]", [
-            ("name", "x"), ("slice", (False, False, False)), ("number", 1), ("slice", (True, False, False)),
-            ("number", 2), ("slice", (False, True, False)), ("number", 1), ("number", 2),
-            ("slice", (True, False, True)), ("slice", (False, False, False)), ("index", 5),
-        ]),
+        (
+            "x[0, 1:3, ..., None, [0, 2], ::2]",
+            [
+                ("name", "x"),
+                ("number", 0),
+                ("number", 1),
+                ("number", 3),
+                ("slice", (True, True, False)),
+                ("ellipsis", None),
+                ("name", "None"),
+                ("number", 0),
+                ("number", 2),
+                ("list", 2),
+                ("number", 2),
+                ("slice", (False, False, True)),
+                ("index", 6),
+            ],
+        ),
+        (
+            "x[:,1:,:2,1::2,::]",
+            [
+                ("name", "x"),
+                ("slice", (False, False, False)),
+                ("number", 1),
+                ("slice", (True, False, False)),
+                ("number", 2),
+                ("slice", (False, True, False)),
+                ("number", 1),
+                ("number", 2),
+                ("slice", (True, False, True)),
+                ("slice", (False, False, False)),
+                ("index", 5),
+            ],
+        ),
         ("x[1,]", [("name", "x"), ("number", 1), ("index", 1)]),
         ("(1,)", [("number", 1), ("tuple", 1)]),
         ("()", [("tuple", 0)]),
         ("[]", [("list", 0)]),
         ("(1, 2,)", [("number", 1), ("number", 2), ("tuple", 2)]),
-        ("[[1, 2], [3, 4],]", [
-            ("number", 1), ("number", 2), ("list", 2), ("number", 3), ("number", 4), ("list", 2), ("list", 2),
-        ]),
+        (
+            "[[1, 2], [3, 4],]",
+            [("number", 1), ("number", 2), ("list", 2), ("number", 3), ("number", 4), ("list", 2), ("list", 2)],
+        ),
         ("einsum('ij,jk', a)", [("string", "ij,jk"), ("name", "a"), ("call", ("einsum", 2, ()))]),
         ('f("it\'s \\n")', [("string", "it's \\n"), ("call", ("f", 1, ()))]),
-        ("~a & b | c < d", [
-            ("name", "a"), ("unary", "~"), ("name", "b"), ("binary", "&"), ("name", "c"), ("binary", "|"),
-            ("name", "d"), ("binary", "<"),
-        ]),
+        (
+            "~a & b | c < d",
+            [
+                ("name", "a"),
+                ("unary", "~"),
+                ("name", "b"),
+                ("binary", "&"),
+                ("name", "c"),
+                ("binary", "|"),
+                ("name", "d"),
+                ("binary", "<"),
+            ],
+        ),
         ("f(  # one\n  x,\n\n  # two\n  y)  # three", [("name", "x"), ("name", "y"), ("call", ("f", 2, ()))]),
         ("x \\\n + 1", [("name", "x"), ("number", 1), ("binary", "+")]),
         ("\ufeffμ_1 + Δ\r\n", [("name", "μ_1"), ("name", "Δ"), ("binary", "+")]),
@@ -106,7 +139,7 @@ def meaning(script: Script) -> list[Any]:
         ("True", [("name", "True")]),
         ("inf", [("name", "inf")]),
     ],
-)  # fmt: skip
+)
 def test_instructions(source: str, expected: list[tuple[str, Any]]) -> None:
     assert steps(source) == expected
 
@@ -114,10 +147,19 @@ def test_instructions(source: str, expected: list[tuple[str, Any]]) -> None:
 @pytest.mark.parametrize(
     ("source", "value"),
     [
-        ("2", 2), (".5", 0.5), ("1.", 1.0), ("1e-3", 1e-3), ("1_000", 1000), ("1_0.2_5E+1_0", 10.25e10), ("0", 0),
-        ("1e999", float("inf")), ("9" * 4300, 10**4300 - 1), ("0.1", 0.1), ("1" * 30, int("1" * 30)),
+        ("2", 2),
+        (".5", 0.5),
+        ("1.", 1.0),
+        ("1e-3", 1e-3),
+        ("1_000", 1000),
+        ("1_0.2_5E+1_0", 10.25e10),
+        ("0", 0),
+        ("1e999", float("inf")),
+        ("9" * 4300, 10**4300 - 1),
+        ("0.1", 0.1),
+        ("1" * 30, int("1" * 30)),
     ],
-)  # fmt: skip
+)
 def test_numbers(source: str, value: float) -> None:
     ((op, number),) = steps(source)
     assert op == "number" and type(number) is type(value)
@@ -128,11 +170,26 @@ def test_numbers(source: str, value: float) -> None:
 def test_places() -> None:
     source = "-f(x, k=2).pow( 3 ).T[0, 1:, :] * (y, [1]) // (z)"
     assert places(source) == [
-        ("name", "x"), ("number", "2"), ("call", "f(x, k=2)"), ("number", "3"), ("method", "pow( 3 )"),
-        ("attribute", "T"), ("number", "0"), ("number", "1"), ("slice", "1:"), ("slice", ":"), ("index", "[0, 1:, :]"),
-        ("unary", "-f(x, k=2).pow( 3 ).T[0, 1:, :]"), ("name", "y"), ("number", "1"), ("list", "[1]"),
-        ("tuple", "(y, [1])"), ("binary", "*"), ("name", "z"), ("binary", "//"),
-    ]  # fmt: skip
+        ("name", "x"),
+        ("number", "2"),
+        ("call", "f(x, k=2)"),
+        ("number", "3"),
+        ("method", "pow( 3 )"),
+        ("attribute", "T"),
+        ("number", "0"),
+        ("number", "1"),
+        ("slice", "1:"),
+        ("slice", ":"),
+        ("index", "[0, 1:, :]"),
+        ("unary", "-f(x, k=2).pow( 3 ).T[0, 1:, :]"),
+        ("name", "y"),
+        ("number", "1"),
+        ("list", "[1]"),
+        ("tuple", "(y, [1])"),
+        ("binary", "*"),
+        ("name", "z"),
+        ("binary", "//"),
+    ]
     assert places("-(x) # c") == [("name", "x"), ("unary", "-(x)")]
     assert places("a == 'b'") == [("name", "a"), ("string", "'b'"), ("binary", "==")]
 
@@ -160,18 +217,46 @@ def test_statements() -> None:
 # Precedence, against Python's own parser
 
 _BINARY = {
-    "+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv, "//": operator.floordiv,
-    "%": operator.mod, "**": operator.pow, "@": lambda a, b: 1000 * a - b, "&": lambda a, b: 3 * a + 5 * b,
-    "|": lambda a, b: 7 * a - 11 * b, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
-    "==": operator.eq, "!=": operator.ne,
-}  # fmt: skip
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": operator.truediv,
+    "//": operator.floordiv,
+    "%": operator.mod,
+    "**": operator.pow,
+    "@": lambda a, b: 1000 * a - b,
+    "&": lambda a, b: 3 * a + 5 * b,
+    "|": lambda a, b: 7 * a - 11 * b,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "==": operator.eq,
+    "!=": operator.ne,
+}
 _UNARY = {"-": operator.neg, "+": operator.pos, "~": lambda a: 13 - a}
 _NAMES = {"a": 2, "b": 3, "c": 0.5, "d": -1.5}
 _PYTHON = {
-    ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.FloorDiv: "//", ast.Mod: "%", ast.Pow: "**",
-    ast.MatMult: "@", ast.BitAnd: "&", ast.BitOr: "|", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=",
-    ast.Eq: "==", ast.NotEq: "!=", ast.USub: "-", ast.UAdd: "+", ast.Invert: "~",
-}  # fmt: skip
+    ast.Add: "+",
+    ast.Sub: "-",
+    ast.Mult: "*",
+    ast.Div: "/",
+    ast.FloorDiv: "//",
+    ast.Mod: "%",
+    ast.Pow: "**",
+    ast.MatMult: "@",
+    ast.BitAnd: "&",
+    ast.BitOr: "|",
+    ast.Lt: "<",
+    ast.LtE: "<=",
+    ast.Gt: ">",
+    ast.GtE: ">=",
+    ast.Eq: "==",
+    ast.NotEq: "!=",
+    ast.USub: "-",
+    ast.UAdd: "+",
+    ast.Invert: "~",
+}
 
 
 def tree(source: str) -> Any:
@@ -250,9 +335,13 @@ _numbers = st.one_of(st.integers(0, 10**30), st.floats(0, allow_nan=False)).map(
 )
 _strings = st.text("abij,->.;#( \"'\\", max_size=8).filter(lambda s: "'" not in s or '"' not in s)
 _leaves = st.one_of(
-    _names, _numbers, st.just("..."), st.just("()"), st.just("[]"),
+    _names,
+    _numbers,
+    st.just("..."),
+    st.just("()"),
+    st.just("[]"),
     _strings.map(lambda s: f'"{s}"' if "'" in s else f"'{s}'"),
-)  # fmt: skip
+)
 
 
 def _grown(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
@@ -445,10 +534,53 @@ def test_error_shows_the_place() -> None:
     assert caught.value.render() == "unexpected 'x'\n  mean(2x)\n        ^\nhint: write 2*x"
 
 
-_pieces = st.sampled_from([
-    "x", "y", "2", ".5", "'a'", "'", '"', "(", ")", "[", "]", ",", ":", ";", "\n", ".", "...", "+", "-", "*", "**", "/",
-    "//", "%", "@", "~", "<", "==", "=", "&", "|", "#", "\\", "$", "²", "×", "\0", "not", "and", "f(", "x.", "1e", "0x",
-])  # fmt: skip
+_pieces = st.sampled_from(
+    [
+        "x",
+        "y",
+        "2",
+        ".5",
+        "'a'",
+        "'",
+        '"',
+        "(",
+        ")",
+        "[",
+        "]",
+        ",",
+        ":",
+        ";",
+        "\n",
+        ".",
+        "...",
+        "+",
+        "-",
+        "*",
+        "**",
+        "/",
+        "//",
+        "%",
+        "@",
+        "~",
+        "<",
+        "==",
+        "=",
+        "&",
+        "|",
+        "#",
+        "\\",
+        "$",
+        "²",
+        "×",
+        "\0",
+        "not",
+        "and",
+        "f(",
+        "x.",
+        "1e",
+        "0x",
+    ]
+)
 
 
 @given(st.one_of(st.lists(_pieces, max_size=25).map("".join), st.lists(_pieces, max_size=12).map(" ".join), st.text()))
@@ -499,12 +631,22 @@ def test_depth_and_length(source: str) -> None:
 @pytest.mark.parametrize(
     "source",
     [
-        "(" * 1_000_000, "[(" * 500_000, "²" * 1_000_000, "a" * 1_000_000 + "²", "'" * 999_999, "\0" * 1_000_000,
-        "1" * 1_000_000, "1" * 1_000_000 + "x", "x " * 500_000, "-" * 1_000_000, "(" * 500_000 + "]", "f(" * 300_000,
+        "(" * 1_000_000,
+        "[(" * 500_000,
+        "²" * 1_000_000,
+        "a" * 1_000_000 + "²",
+        "'" * 999_999,
+        "\0" * 1_000_000,
+        "1" * 1_000_000,
+        "1" * 1_000_000 + "x",
+        "x " * 500_000,
+        "-" * 1_000_000,
+        "(" * 500_000 + "]",
+        "f(" * 300_000,
         "1_" * 500_000,
     ],
     ids=lambda source: f"{source[:4]!r}",
-)  # fmt: skip
+)
 def test_long_garbage_is_refused_quickly(source: str) -> None:
     began = time.perf_counter()
     with pytest.raises(GradcliError) as caught:

@@ -43,9 +43,12 @@ def address() -> str:
     folder = tempfile.TemporaryDirectory(prefix="warm")
     path = os.path.join(folder.name, "s")
     server = subprocess.Popen(
-        [sys.executable, __file__, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment(),
+        [sys.executable, __file__, path],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=environment(),
         start_new_session=True,
-    )  # fmt: skip
+    )
     assert server.stdin is not None and server.stdout is not None and server.stdout.readline() == b"ready\n"
     server.stdout.close()
 

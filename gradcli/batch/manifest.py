@@ -23,11 +23,17 @@ _NAME = "run.json"
 _LINES = (RESULTS, os.path.join(HIDDEN, "more.jsonl"))
 # What differs, in the words of the command line.
 _WORDS = {
-    "gradcli": "another version of gradcli", "expression": "another expression", "inputs": "other shared inputs",
-    "varying": "other inputs", "wrt": "another --wrt", "grad_output": "another --grad-output",
-    "dtype": "another --dtype", "seed": "another --seed", "save": "another --save",
+    "gradcli": "another version of gradcli",
+    "expression": "another expression",
+    "inputs": "other shared inputs",
+    "varying": "other inputs",
+    "wrt": "another --wrt",
+    "grad_output": "another --grad-output",
+    "dtype": "another --dtype",
+    "seed": "another --seed",
+    "save": "another --save",
     "accumulate": "another --accumulate",
-}  # fmt: skip
+}
 
 
 class Kept(NamedTuple):

@@ -63,9 +63,15 @@ class Batch:
     __slots__ = ("job", "items", "resume", "overwrite", "skip", "durable")
 
     def __init__(
-        self, job: Job, items: Items, *, resume: bool = False, overwrite: bool = False, skip: bool = False,
+        self,
+        job: Job,
+        items: Items,
+        *,
+        resume: bool = False,
+        overwrite: bool = False,
+        skip: bool = False,
         durable: bool = True,
-    ) -> None:  # fmt: skip
+    ) -> None:
         manifest.refuse_own_inputs(items, job)
         self.job = job
         self.items = items
@@ -150,9 +156,25 @@ class _Run:
     """One run: what is not yet recorded, and the counts."""
 
     __slots__ = (
-        "batch", "executor", "stopped", "progress", "start", "folder", "journal", "sums", "finished", "pending",
-        "lines", "recorded", "stored", "done", "failed", "skipped", "nbytes", "error",
-    )  # fmt: skip
+        "batch",
+        "executor",
+        "stopped",
+        "progress",
+        "start",
+        "folder",
+        "journal",
+        "sums",
+        "finished",
+        "pending",
+        "lines",
+        "recorded",
+        "stored",
+        "done",
+        "failed",
+        "skipped",
+        "nbytes",
+        "error",
+    )
 
     def __init__(self, batch: Batch, executor: Executor, stopped: threading.Event, progress: Progress | None) -> None:
         self.batch = batch

@@ -63,9 +63,19 @@ class Worker:
     """
 
     __slots__ = (
-        "job", "common", "threads", "limit", "_script", "_readers", "_arrays", "_plans", "_last", "_place", "_token",
+        "job",
+        "common",
+        "threads",
+        "limit",
+        "_script",
+        "_readers",
+        "_arrays",
+        "_plans",
+        "_last",
+        "_place",
+        "_token",
         "_base",
-    )  # fmt: skip
+    )
 
     def __init__(self, job: Job, common: Common, threads: int = 1, jobs: int = 1, base: str = "") -> None:
         self.job = job

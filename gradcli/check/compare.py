@@ -67,9 +67,13 @@ class Report(NamedTuple):
 
 
 def check(
-    expression: str | Script, inputs: Mapping[str, Any], wrt: Iterable[str] | None = None, order: int = 1,
-    atol: float = 1e-7, rtol: float = 1e-5,
-) -> Report:  # fmt: skip
+    expression: str | Script,
+    inputs: Mapping[str, Any],
+    wrt: Iterable[str] | None = None,
+    order: int = 1,
+    atol: float = 1e-7,
+    rtol: float = 1e-5,
+) -> Report:
     """Compare every gradient of an expression with central differences, in float64.
 
     A value that is no scalar is weighted at random and added up. `order=2` compares the gradient's gradient. Raises
@@ -188,9 +192,13 @@ class _Line:
         own = {leaf: name for name, leaf in leaves.items()}
         self._places = {own[leaf]: k for k, leaf in enumerate(self._program.leaves) if leaf in own}
         self._arrays = [
-            held[leaf] if leaf in held else leaf.params["value"] if leaf.params.get("data") is None
-            else leaf.params["data"] for leaf in self._program.leaves
-        ]  # fmt: skip
+            held[leaf]
+            if leaf in held
+            else leaf.params["value"]
+            if leaf.params.get("data") is None
+            else leaf.params["data"]
+            for leaf in self._program.leaves
+        ]
 
     def data(self, name: str) -> np.ndarray:
         """The values of an input."""

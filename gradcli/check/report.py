@@ -100,8 +100,14 @@ def check_json(report: Report, source: str) -> str:
             }
         )
     found = [
-        {"op": s.op, "operand": s.operand, "verdict": s.slope.verdict, "gradient": s.slope.claimed,
-         "difference": s.slope.measured, "span": None if s.span is None else list(s.span)}
+        {
+            "op": s.op,
+            "operand": s.operand,
+            "verdict": s.slope.verdict,
+            "gradient": s.slope.claimed,
+            "difference": s.slope.measured,
+            "span": None if s.span is None else list(s.span),
+        }
         for s in report.suspects
-    ]  # fmt: skip
+    ]
     return to_json({"ok": report.ok, "order": report.order, "inputs": rows, "operations": found, "notes": report.notes})

@@ -57,9 +57,7 @@ def _values(nodes: Sequence[Node], known: Mapping[Node, np.ndarray]) -> list[np.
     return op_by_op(nodes)
 
 
-def _check(
-    node: Node, values: Mapping[Node, np.ndarray], tol: Tolerance, rng: np.random.Generator
-) -> list[Suspect]:  # fmt: skip
+def _check(node: Node, values: Mapping[Node, np.ndarray], tol: Tolerance, rng: np.random.Generator) -> list[Suspect]:
     value = values[node]
     arrays = [values[child] for child in node.inputs]
     if rounds(node):

@@ -32,9 +32,16 @@ class Asked:
     __slots__ = ("script", "values", "vector", "wanted", "dtype", "seed", "derivatives")
 
     def __init__(
-        self, items: tuple[str, ...], source: str | None, wrt: str | None, no_grad: bool, grad_output: str | None,
-        dtype: str | None, seed: int | None, derivatives: Derivatives | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        items: tuple[str, ...],
+        source: str | None,
+        wrt: str | None,
+        no_grad: bool,
+        grad_output: str | None,
+        dtype: str | None,
+        seed: int | None,
+        derivatives: Derivatives | None = None,
+    ) -> None:
         words = list(items)
         script = expression_of(words, None) if source is None else None
         self.values = parse_inputs(words)

@@ -45,18 +45,24 @@ Examples:
 @click.argument("items", metavar="EXPR NAME=PATTERN...", nargs=-1)
 @click.option("-o", "--output", "folder", metavar="OUT", type=click.Path(), help="The folder for the results.")
 @click.option(
-    "--save", default="grads", metavar="WHAT", show_default=True,
+    "--save",
+    default="grads",
+    metavar="WHAT",
+    show_default=True,
     help="Results that become files: grads, values, both, none, or names such as value,x.grad.",
-)  # fmt: skip
+)
 @click.option(
     "--accumulate", is_flag=True, help="Sum the gradients of shared inputs over the items: OUT/NAME.grad.npy."
 )
 @click.option("--resume", is_flag=True, help="Skip items that an earlier run has finished in the same way.")
 @click.option("--overwrite", is_flag=True, help="Remove the results of another run that are in OUT.")
 @click.option(
-    "--on-error", type=click.Choice(["stop", "skip"]), default="stop", show_default=True,
+    "--on-error",
+    type=click.Choice(["stop", "skip"]),
+    default="stop",
+    show_default=True,
     help="At an item that fails, stop, or record its error and go on.",
-)  # fmt: skip
+)
 @click.option("--dry-run", is_flag=True, help="List what would be done, and write nothing.")
 @click.option("--wrt", metavar="NAMES", help="Inputs to differentiate, as in x,y [default: every floating-point one].")
 @click.option("--no-grad", is_flag=True, help="Only the values.")
@@ -64,40 +70,69 @@ Examples:
     "--grad-output", metavar="VALUE", help="The vector of the vector-Jacobian product, for a value that is no scalar."
 )
 @click.option(
-    "-f", "--file", "source", metavar="FILE", type=click.Path(),
+    "-f",
+    "--file",
+    "source",
+    metavar="FILE",
+    type=click.Path(),
     help="Read the expression from FILE (- is standard input); leave EXPR out.",
-)  # fmt: skip
+)
 @click.option("--json", "as_json", is_flag=True, help="The summary as one JSON object on one line.")
 @click.option(
     "--dtype", type=click.Choice(DTYPES), help="Element type of literals [default: float32]; files keep theirs."
 )
 @click.option("--seed", type=int, help="Seed of rand() and randn(); every item gets the same numbers.")
 @click.option(
-    "--jobs", "--threads", type=click.IntRange(1, 1024), metavar="N",
+    "--jobs",
+    "--threads",
+    type=click.IntRange(1, 1024),
+    metavar="N",
     help="Threads to compute with [default: $GRADCLI_THREADS, or all processors]; any number gives the same bits.",
-)  # fmt: skip
+)
 @click.option(
     "--scheduler",
     metavar="ADDRESS",
     help="Deal the items to a Dask cluster, as in tcp://host:8786; local:4 starts four processes here.",
 )
 @click.option(
-    "--memory-limit", type=Size(), metavar="SIZE",
+    "--memory-limit",
+    type=Size(),
+    metavar="SIZE",
     help="Refuse what would need more memory, as in 2GB [default: 80 % of what is free].",
-)  # fmt: skip
+)
 @yes_option
 @click.option(
-    "--sync/--no-sync", "durable", default=True,
+    "--sync/--no-sync",
+    "durable",
+    default=True,
     help="Whether results are recorded only once they are on the disk [default: they are].",
-)  # fmt: skip
+)
 @click.option("--progress/--no-progress", default=None, help="Progress on standard error [default: on a terminal].")
 @click.option("-q", "--quiet", is_flag=True, help="No notes, no progress and no summary.")
 def batch_command(
-    items: tuple[str, ...], folder: str | None, save: str, accumulate: bool, resume: bool, overwrite: bool,
-    on_error: str, dry_run: bool, wrt: str | None, no_grad: bool, grad_output: str | None, source: str | None,
-    as_json: bool, dtype: str | None, seed: int | None, jobs: int | None, scheduler: str | None,
-    memory_limit: int | None, time_limit: float | None, durable: bool, progress: bool | None, quiet: bool,
-) -> None:  # fmt: skip
+    items: tuple[str, ...],
+    folder: str | None,
+    save: str,
+    accumulate: bool,
+    resume: bool,
+    overwrite: bool,
+    on_error: str,
+    dry_run: bool,
+    wrt: str | None,
+    no_grad: bool,
+    grad_output: str | None,
+    source: str | None,
+    as_json: bool,
+    dtype: str | None,
+    seed: int | None,
+    jobs: int | None,
+    scheduler: str | None,
+    memory_limit: int | None,
+    time_limit: float | None,
+    durable: bool,
+    progress: bool | None,
+    quiet: bool,
+) -> None:
     if not folder:
         raise GradcliError("no folder for the results is given", hint="as in -o results")
     words = list(items)
@@ -112,14 +147,36 @@ def batch_command(
     vector = _shared(InputValue("--grad-output", grad_output)) if grad_output is not None else None
     _refuse_unseeded(text, [*shared.values(), *([vector] if vector else [])], seed)
     job = Job(
-        text, names, tuple(patterns), shared, folder, wanted, vector, dtype, seed, saved, accumulate, memory_limit,
-        time_limit
+        text,
+        names,
+        tuple(patterns),
+        shared,
+        folder,
+        wanted,
+        vector,
+        dtype,
+        seed,
+        saved,
+        accumulate,
+        memory_limit,
+        time_limit,
     )
     # Of its own context, so that the default dtype and the seed are this command's alone.
     copy_context().run(
-        _batch, job, patterns, resume, overwrite, on_error == "skip", durable, dry_run, jobs, scheduler, as_json, quiet,
+        _batch,
+        job,
+        patterns,
+        resume,
+        overwrite,
+        on_error == "skip",
+        durable,
+        dry_run,
+        jobs,
+        scheduler,
+        as_json,
+        quiet,
         progress,
-    )  # fmt: skip
+    )
 
 
 def _refuse_file(folder: str) -> None:
@@ -163,8 +220,8 @@ def _shared(value: InputValue) -> Any:
 
 
 def _differentiated(
-    wrt: str | None, no_grad: bool, grad_output: str | None, saved: Saved, accumulate: bool, shared: list[str],
-) -> tuple[str, ...] | None:  # fmt: skip
+    wrt: str | None, no_grad: bool, grad_output: str | None, saved: Saved, accumulate: bool, shared: list[str]
+) -> tuple[str, ...] | None:
     """The inputs to differentiate: None for every floating-point one; none where no gradient goes anywhere."""
     wanted = wanted_names(wrt, no_grad, grad_output)
     if accumulate and no_grad:
@@ -190,9 +247,19 @@ def _refuse_unseeded(text: str, values: list[Any], seed: int | None) -> None:
 
 
 def _batch(
-    job: Job, patterns: dict[str, Pattern], resume: bool, overwrite: bool, skip: bool, durable: bool, dry_run: bool,
-    jobs: int | None, scheduler: str | None, as_json: bool, quiet: bool, progress: bool | None,
-) -> None:  # fmt: skip
+    job: Job,
+    patterns: dict[str, Pattern],
+    resume: bool,
+    overwrite: bool,
+    skip: bool,
+    durable: bool,
+    dry_run: bool,
+    jobs: int | None,
+    scheduler: str | None,
+    as_json: bool,
+    quiet: bool,
+    progress: bool | None,
+) -> None:
     """Find the items, do them, print the summary."""
     from gradcli.batch.items import find_items
     from gradcli.batch.runner import Batch
@@ -269,12 +336,17 @@ def _summary_json(summary: BatchSummary, job: Job) -> str:
 
     return to_json(
         {
-            "items": summary.items, "done": summary.done, "skipped": summary.skipped, "failed": summary.failed,
-            "bytes": summary.nbytes, "seconds": round(summary.seconds, 6), "results": f"{job.folder}/results.jsonl",
+            "items": summary.items,
+            "done": summary.done,
+            "skipped": summary.skipped,
+            "failed": summary.failed,
+            "bytes": summary.nbytes,
+            "seconds": round(summary.seconds, 6),
+            "results": f"{job.folder}/results.jsonl",
             "value": None if summary.total is None else {"sum": summary.total, "mean": summary.mean},
             "grads": summary.sums,
         }
-    )  # fmt: skip
+    )
 
 
 def _summary_lines(summary: BatchSummary, job: Job) -> list[str]:

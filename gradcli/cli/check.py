@@ -36,22 +36,36 @@ Examples:
 @click.argument("items", metavar="EXPR [NAME=VALUE]...", nargs=-1)
 @click.option("--wrt", metavar="NAMES", help="Inputs to check, as in x,y [default: every floating-point one].")
 @click.option(
-    "--order", type=click.IntRange(1, 4), default=1, metavar="N",
+    "--order",
+    type=click.IntRange(1, 4),
+    default=1,
+    metavar="N",
     help="Check derivatives of this order, each of them a derivative of the one before [default: 1].",
-)  # fmt: skip
+)
 @click.option("--atol", type=click.FloatRange(min=0), default=1e-7, help="Absolute tolerance [default: 1e-7].")
 @click.option("--rtol", type=click.FloatRange(min=0), default=1e-5, help="Relative tolerance [default: 1e-5].")
 @click.option(
-    "-f", "--file", "source", metavar="FILE", type=click.Path(),
+    "-f",
+    "--file",
+    "source",
+    metavar="FILE",
+    type=click.Path(),
     help="Read the expression from FILE (- is standard input); leave EXPR out.",
-)  # fmt: skip
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on one line.")
 @click.option("--seed", type=int, help="Seed of rand() and randn(); gives PyTorch's numbers.")
 @yes_option
 def check_command(
-    items: tuple[str, ...], wrt: str | None, order: int, atol: float, rtol: float, source: str | None, as_json: bool,
-    seed: int | None, time_limit: float | None,
-) -> None:  # fmt: skip
+    items: tuple[str, ...],
+    wrt: str | None,
+    order: int,
+    atol: float,
+    rtol: float,
+    source: str | None,
+    as_json: bool,
+    seed: int | None,
+    time_limit: float | None,
+) -> None:
     asked = Asked(items, source, wrt, False, None, "float64", seed)
     report = copy_context().run(_check, asked, order, atol, rtol, time_limit)
     from gradcli.check.report import check_json, check_text

@@ -47,21 +47,42 @@ _SHAPED = re.compile(r"\s*([^\W\d]\w*)\s*:\s*([^:=]*?)\s*(?::\s*(\w+)\s*)?", re.
 @click.command("derive", cls=ExpressionCommand, help=HELP, no_args_is_help=False)
 @click.argument("items", metavar="EXPR [NAME:SHAPE | NAME=VALUE]...", nargs=-1)
 @click.option("--wrt", metavar="NAME", help="The input to differentiate [default: the only one].")
-@click.option("--order", type=click.IntRange(1, 9), default=1, metavar="N",
-              help="Of higher orders: the gradient of the sum of the gradient [default: 1].")  # fmt: skip
+@click.option(
+    "--order",
+    type=click.IntRange(1, 9),
+    default=1,
+    metavar="N",
+    help="Of higher orders: the gradient of the sum of the gradient [default: 1].",
+)
 @click.option(
     "--jacobian", is_flag=True, help="The Jacobian, with --order 2 the Hessian; only its diagonal if it is diagonal."
 )
-@click.option("--grad-output", "vector", metavar="NAME",
-              help="A name for the vector of the vector-Jacobian product, for a value that is no scalar.")  # fmt: skip
+@click.option(
+    "--grad-output",
+    "vector",
+    metavar="NAME",
+    help="A name for the vector of the vector-Jacobian product, for a value that is no scalar.",
+)
 @click.option("--format", "form", type=click.Choice(FORMATS), default="text", help="[default: text]")
-@click.option("-f", "--file", "source", metavar="FILE", type=click.Path(),
-              help="Read the expression from FILE (- is standard input); leave EXPR out.")  # fmt: skip
+@click.option(
+    "-f",
+    "--file",
+    "source",
+    metavar="FILE",
+    type=click.Path(),
+    help="Read the expression from FILE (- is standard input); leave EXPR out.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="No notes.")
 def derive_command(
-    items: tuple[str, ...], wrt: str | None, order: int, jacobian: bool, vector: str | None, form: str,
-    source: str | None, quiet: bool,
-) -> None:  # fmt: skip
+    items: tuple[str, ...],
+    wrt: str | None,
+    order: int,
+    jacobian: bool,
+    vector: str | None,
+    form: str,
+    source: str | None,
+    quiet: bool,
+) -> None:
     words = list(items)
     script = expression_of(words, source)
     try:
@@ -76,8 +97,8 @@ def derive_command(
 
 
 def _derive(
-    script: Script, words: list[str], wrt: str | None, order: int, jacobian: bool, vector: str | None, form: str,
-) -> tuple[str, list[str]]:  # fmt: skip
+    script: Script, words: list[str], wrt: str | None, order: int, jacobian: bool, vector: str | None, form: str
+) -> tuple[str, list[str]]:
     """The formula as text in the wanted format, and remarks for the reader."""
     from gradcli.formula.derivation import derive
     from gradcli.formula.guess import completed

@@ -49,9 +49,11 @@ Examples:
 @click.option("--jacobian", is_flag=True, help="The Jacobian of the value for each input.")
 @click.option("--hessian", is_flag=True, help="The Hessian of a scalar, a block for each pair of inputs.")
 @click.option(
-    "--jvp", multiple=True, metavar="NAME=VALUE",
+    "--jvp",
+    multiple=True,
+    metavar="NAME=VALUE",
     help="The product of the Jacobian with a vector; inputs that are not named do not move.",
-)  # fmt: skip
+)
 @click.option("--hvp", multiple=True, metavar="NAME=VALUE", help="The product of the Hessian with a vector.")
 @click.option(
     "-f",
@@ -76,27 +78,48 @@ Examples:
 )
 @click.option("--seed", type=int, help="Seed of rand() and randn(); gives PyTorch's numbers.")
 @click.option(
-    "--threads", type=click.IntRange(1, 1024), metavar="N",
+    "--threads",
+    type=click.IntRange(1, 1024),
+    metavar="N",
     help="Threads to compute with [default: $GRADCLI_THREADS, or all processors]; any number gives the same bits.",
-)  # fmt: skip
+)
 @click.option(
-    "--scheduler", metavar="ADDRESS",
+    "--scheduler",
+    metavar="ADDRESS",
     help="Deal the work to a Dask cluster: tcp://host:8786, or local:4 for four processes here; gives the same bits.",
-)  # fmt: skip
+)
 @click.option(
-    "--memory-limit", type=Size(), metavar="SIZE",
+    "--memory-limit",
+    type=Size(),
+    metavar="SIZE",
     help="Refuse what would need more memory, as in 2GB [default: 80 % of what is free].",
-)  # fmt: skip
+)
 @yes_option
 @click.option("--precision", type=click.IntRange(0, 30), default=4, help="Digits after the point in text [default: 4].")
 @click.option("--progress/--no-progress", default=None, help="Progress on standard error [default: on a terminal].")
 @click.option("-q", "--quiet", is_flag=True, help="No notes and no progress; with -o, no text either.")
 def eval_command(
-    items: tuple[str, ...], wrt: str | None, no_grad: bool, grad_output: str | None, jacobian: bool, hessian: bool,
-    jvp: tuple[str, ...], hvp: tuple[str, ...], source: str | None, outputs: tuple[str, ...], as_json: bool,
-    dtype: str | None, seed: int | None, threads: int | None, scheduler: str | None, memory_limit: int | None,
-    time_limit: float | None, precision: int, progress: bool | None, quiet: bool,
-) -> None:  # fmt: skip
+    items: tuple[str, ...],
+    wrt: str | None,
+    no_grad: bool,
+    grad_output: str | None,
+    jacobian: bool,
+    hessian: bool,
+    jvp: tuple[str, ...],
+    hvp: tuple[str, ...],
+    source: str | None,
+    outputs: tuple[str, ...],
+    as_json: bool,
+    dtype: str | None,
+    seed: int | None,
+    threads: int | None,
+    scheduler: str | None,
+    memory_limit: int | None,
+    time_limit: float | None,
+    precision: int,
+    progress: bool | None,
+    quiet: bool,
+) -> None:
     derivatives = Derivatives(jacobian, hessian, jvp, hvp, no_grad)
     if derivatives and scheduler is not None:
         hint = "without --scheduler, all processors of this machine compute"
@@ -125,9 +148,15 @@ def eval_command(
 
 
 def _evaluate(
-    asked: Asked, targets: Outputs, as_json: bool, threads: int | None, limit: int | None, time_limit: float | None,
-    progress: Any, elsewhere: Elsewhere | None,
-) -> Result:  # fmt: skip
+    asked: Asked,
+    targets: Outputs,
+    as_json: bool,
+    threads: int | None,
+    limit: int | None,
+    time_limit: float | None,
+    progress: Any,
+    elsewhere: Elsewhere | None,
+) -> Result:
     """Compute what was asked for and write what goes to files; large results that are only shown are not kept."""
     from gradcli.engine.execute.run import run
     from gradcli.engine.execute.threads import get_num_threads, set_num_threads

@@ -32,21 +32,33 @@ Examples:
     "--grad-output", metavar="VALUE", help="The vector of the vector-Jacobian product, for a value that is no scalar."
 )
 @click.option(
-    "-f", "--file", "source", metavar="FILE", type=click.Path(),
+    "-f",
+    "--file",
+    "source",
+    metavar="FILE",
+    type=click.Path(),
     help="Read the expression from FILE (- is standard input); leave EXPR out.",
-)  # fmt: skip
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on one line.")
 @click.option(
     "--dtype", type=click.Choice(DTYPES), help="Element type of literals [default: float32]; files keep theirs."
 )
 @click.option(
-    "--threads", type=click.IntRange(1, 1024), metavar="N",
+    "--threads",
+    type=click.IntRange(1, 1024),
+    metavar="N",
     help="Threads to compute with [default: $GRADCLI_THREADS, or all processors].",
-)  # fmt: skip
+)
 def explain_command(
-    items: tuple[str, ...], wrt: str | None, no_grad: bool, grad_output: str | None, source: str | None,
-    as_json: bool, dtype: str | None, threads: int | None,
-) -> None:  # fmt: skip
+    items: tuple[str, ...],
+    wrt: str | None,
+    no_grad: bool,
+    grad_output: str | None,
+    source: str | None,
+    as_json: bool,
+    dtype: str | None,
+    threads: int | None,
+) -> None:
     asked = Asked(items, source, wrt, no_grad, grad_output, dtype, None)
     sys.stdout.write(copy_context().run(_explain, asked, as_json, threads) + "\n")
 

@@ -40,9 +40,11 @@ FORMATS = ["dot", "mermaid", "svg", "png", "json"]
 @click.command("graph", cls=ExpressionCommand, help=HELP, no_args_is_help=False)
 @click.argument("items", metavar="EXPR [NAME=VALUE]...", nargs=-1)
 @click.option(
-    "--what", type=click.Choice(["forward", "backward", "grad", "plan"]), default="forward",
+    "--what",
+    type=click.Choice(["forward", "backward", "grad", "plan"]),
+    default="forward",
     help="What is drawn [default: forward].",
-)  # fmt: skip
+)
 @click.option(
     "--format", "form", type=click.Choice(FORMATS), help="[default: by the ending of the -o file, otherwise dot]"
 )
@@ -52,27 +54,43 @@ FORMATS = ["dot", "mermaid", "svg", "png", "json"]
     "--direction", type=click.Choice(["down", "right"]), default="down", help="Where arrows lead [default: down]."
 )
 @click.option(
-    "--simplify/--no-simplify", "simplified", default=None,
+    "--simplify/--no-simplify",
+    "simplified",
+    default=None,
     help="The graph as it is simplified to run, or as the rules make it [default: simplified for grad].",
-)  # fmt: skip
+)
 @click.option("--wrt", metavar="NAMES", help="Inputs to differentiate, as in x,y [default: every floating-point one].")
 @click.option("--no-grad", is_flag=True, help="Nothing is differentiated.")
 @click.option(
     "--grad-output", metavar="VALUE", help="The vector of the vector-Jacobian product, for a value that is no scalar."
 )
 @click.option(
-    "-f", "--file", "source", metavar="FILE", type=click.Path(),
+    "-f",
+    "--file",
+    "source",
+    metavar="FILE",
+    type=click.Path(),
     help="Read the expression from FILE (- is standard input); leave EXPR out.",
-)  # fmt: skip
+)
 @click.option(
     "--dtype", type=click.Choice(DTYPES), help="Element type of literals [default: float32]; files keep theirs."
 )
 @click.option("-q", "--quiet", is_flag=True, help="No notes.")
 def graph_command(
-    items: tuple[str, ...], what: str, form: str | None, as_json: bool, output: str, direction: str,
-    simplified: bool | None, wrt: str | None, no_grad: bool, grad_output: str | None, source: str | None,
-    dtype: str | None, quiet: bool,
-) -> None:  # fmt: skip
+    items: tuple[str, ...],
+    what: str,
+    form: str | None,
+    as_json: bool,
+    output: str,
+    direction: str,
+    simplified: bool | None,
+    wrt: str | None,
+    no_grad: bool,
+    grad_output: str | None,
+    source: str | None,
+    dtype: str | None,
+    quiet: bool,
+) -> None:
     asked = Asked(items, source, wrt, no_grad, grad_output, dtype, None)
     _check_simplified(what, simplified)
     form = _form(form, as_json, output)

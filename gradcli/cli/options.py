@@ -16,9 +16,12 @@ _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "
 _WORDS = "gradcli.words"
 #: What is expected to take longer than an hour is refused without it.
 yes_option = click.option(
-    "--yes", "time_limit", is_flag=True, callback=lambda context, option, yes: None if yes else HOUR,
+    "--yes",
+    "time_limit",
+    is_flag=True,
+    callback=lambda context, option, yes: None if yes else HOUR,
     help="Compute also what is expected to take over an hour.",
-)  # fmt: skip
+)
 
 
 class ExpressionCommand(click.Command):

@@ -47,18 +47,31 @@ _FORMATS = {".svg": "svg", ".png": "png"}
 @click.option("--ascii", "plain", is_flag=True, help="Only ASCII characters [default: where there are no others].")
 @click.option("--json", "as_json", is_flag=True, help="The points as one JSON object on one line.")
 @click.option(
-    "-f", "--file", "source", metavar="FILE", type=click.Path(),
+    "-f",
+    "--file",
+    "source",
+    metavar="FILE",
+    type=click.Path(),
     help="Read the expression from FILE (- is standard input); leave EXPR out.",
-)  # fmt: skip
+)
 @click.option(
     "--dtype", type=click.Choice(DTYPES), help="Element type of literals [default: float32]; files keep theirs."
 )
 @click.option("-q", "--quiet", is_flag=True, help="No notes.")
 def plot_command(
-    items: tuple[str, ...], wrt: str | None, derivatives: int, output: str | None, form: str | None,
-    width: int | None, height: int | None, plain: bool, as_json: bool, source: str | None, dtype: str | None,
+    items: tuple[str, ...],
+    wrt: str | None,
+    derivatives: int,
+    output: str | None,
+    form: str | None,
+    width: int | None,
+    height: int | None,
+    plain: bool,
+    as_json: bool,
+    source: str | None,
+    dtype: str | None,
     quiet: bool,
-) -> None:  # fmt: skip
+) -> None:
     asked = Asked(items, source, None, False, None, dtype, None)
     form = _form(output, form, as_json)
     found = copy_context().run(_curves, asked, wrt, derivatives)

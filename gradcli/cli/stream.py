@@ -42,47 +42,75 @@ Examples:
     "--grad-output", metavar="VALUE", help="The vector of the vector-Jacobian product, for a value that is no scalar."
 )
 @click.option(
-    "--name", "names", metavar="NAMES",
+    "--name",
+    "names",
+    metavar="NAMES",
     help="Inputs that the records give, arrays in this order [default: every name of EXPR that has no VALUE].",
-)  # fmt: skip
+)
 @click.option(
-    "--format", "form", type=click.Choice(["json", "npy", "npz"]),
+    "--format",
+    "form",
+    type=click.Choice(["json", "npy", "npz"]),
     help="What comes in [default: as the file's name ends, else json].",
-)  # fmt: skip
+)
 @click.option(
-    "--output-format", type=click.Choice(["json", "npy"]), default="json", show_default=True,
+    "--output-format",
+    type=click.Choice(["json", "npy"]),
+    default="json",
+    show_default=True,
     help="What goes out: lines, or arrays one after the other.",
-)  # fmt: skip
+)
 @click.option(
-    "-o", "--output", "targets", metavar="NAMES",
+    "-o",
+    "--output",
+    "targets",
+    metavar="NAMES",
     help="The arrays of each record of --output-format npy, as in value,x.grad [default: all of them].",
-)  # fmt: skip
+)
 @click.option("--strict", is_flag=True, help="Stop at the first record that is wrong.")
 @click.option(
     "-f", "--file", "source", metavar="FILE", type=click.Path(), help="Read the expression from FILE; leave EXPR out."
 )
 @click.option(
-    "--dtype", type=click.Choice(DTYPES),
+    "--dtype",
+    type=click.Choice(DTYPES),
     help="Element type of JSON and literals [default: float32]; arrays in files keep theirs.",
-)  # fmt: skip
+)
 @click.option("--seed", type=int, help="Seed of rand() and randn(), which go on from record to record.")
 @click.option(
-    "--threads", type=click.IntRange(1, 1024), metavar="N",
+    "--threads",
+    type=click.IntRange(1, 1024),
+    metavar="N",
     help="Threads for large records [default: $GRADCLI_THREADS, or all processors]; any number gives the same bits.",
-)  # fmt: skip
+)
 @click.option(
-    "--memory-limit", type=Size(), metavar="SIZE",
+    "--memory-limit",
+    type=Size(),
+    metavar="SIZE",
     help="Refuse records that would need more memory, as in 2GB [default: 80 % of what is free].",
-)  # fmt: skip
+)
 @yes_option
 @click.option("--json", "_as_json", is_flag=True, help="The last report on standard error as JSON, too.")
 @click.option("-q", "--quiet", is_flag=True, help="No notes.")
 def stream_command(
-    items: tuple[str, ...], wrt: str | None, no_grad: bool, grad_output: str | None, names: str | None,
-    form: str | None, output_format: str, targets: str | None, strict: bool, source: str | None, dtype: str | None,
-    seed: int | None, threads: int | None, memory_limit: int | None, time_limit: float | None, _as_json: bool,
+    items: tuple[str, ...],
+    wrt: str | None,
+    no_grad: bool,
+    grad_output: str | None,
+    names: str | None,
+    form: str | None,
+    output_format: str,
+    targets: str | None,
+    strict: bool,
+    source: str | None,
+    dtype: str | None,
+    seed: int | None,
+    threads: int | None,
+    memory_limit: int | None,
+    time_limit: float | None,
+    _as_json: bool,
     quiet: bool,
-) -> None:  # fmt: skip
+) -> None:
     words, paths = _sorted(items, source is None)
     reserved = STANDARD_INPUT in paths
     if source == STANDARD_INPUT and reserved:
@@ -95,9 +123,19 @@ def stream_command(
         raise GradcliError("-o chooses arrays for --output-format npy; lines have all results")
     # Of its own context, so that the default dtype and the seed are this command's alone.
     summary = copy_context().run(
-        _stream, asked, paths, _list("--name", names), form, _list("-o", targets), output_format == "npy", strict,
-        threads, memory_limit, time_limit, quiet,
-    )  # fmt: skip
+        _stream,
+        asked,
+        paths,
+        _list("--name", names),
+        form,
+        _list("-o", targets),
+        output_format == "npy",
+        strict,
+        threads,
+        memory_limit,
+        time_limit,
+        quiet,
+    )
     if summary.failed:
         _fail(asked, summary)
 
@@ -131,10 +169,18 @@ def _list(option: str, text: str | None) -> list[str] | None:
 
 
 def _stream(
-    asked: Asked, paths: list[str], names: list[str] | None, form: str | None, targets: list[str] | None,
-    arrays: bool, strict: bool, threads: int | None, limit: int | None, time_limit: float | None,
+    asked: Asked,
+    paths: list[str],
+    names: list[str] | None,
+    form: str | None,
+    targets: list[str] | None,
+    arrays: bool,
+    strict: bool,
+    threads: int | None,
+    limit: int | None,
+    time_limit: float | None,
     quiet: bool,
-) -> StreamSummary:  # fmt: skip
+) -> StreamSummary:
     """Load what all records share, and go through the records."""
     from gradcli.engine.execute.threads import get_num_threads, set_num_threads
     from gradcli.machine.limits import MEMORY_LIMIT, TIME_LIMIT

@@ -96,7 +96,7 @@ def _processes(address: str, count: int, threads: int, security: Any) -> Iterato
                 stderr=null,
                 start_new_session=True,
                 env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
-            )  # fmt: skip
+            )
             workers.append(worker)
             assert worker.stdin is not None
             worker.stdin.write(task)

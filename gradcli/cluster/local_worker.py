@@ -38,9 +38,15 @@ async def _work(task: dict[str, Any]) -> None:
         tls_ca_file=task["ca"], tls_worker_cert=task["cert"], tls_worker_key=task["key"], require_encryption=True
     )
     worker = without_http("Worker")(
-        task["scheduler"], nthreads=task["threads"], host=LOOPBACK, protocol="tls://", security=security,
-        memory_limit=0, death_timeout=_DEATH, dashboard=False,
-    )  # fmt: skip
+        task["scheduler"],
+        nthreads=task["threads"],
+        host=LOOPBACK,
+        protocol="tls://",
+        security=security,
+        memory_limit=0,
+        death_timeout=_DEATH,
+        dashboard=False,
+    )
     async with worker:
         await worker.finished()
 

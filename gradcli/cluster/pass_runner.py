@@ -64,9 +64,7 @@ class Dealer:
         passes = [each for stage in program.stages for each in stage.passes]
         number = next(k for k, each in enumerate(passes) if each is one)
         dealt = _Dealt(one, number, values, sinks, told, self._found(program))
-        futures = {
-            k: self.cluster.client.submit(hold, piece_of(values[k]), pure=False) for k in dealt.large_shared()
-        }  # fmt: skip
+        futures = {k: self.cluster.client.submit(hold, piece_of(values[k]), pure=False) for k in dealt.large_shared()}
         try:
             self._deal(dealt, self._work(program), futures)
         finally:

@@ -145,7 +145,7 @@ class _Prepared:
         leaves = [
             files.get(leaf.params["name"] or "") if leaf.op is INPUT else leaf.params["value"]
             for leaf in self.program.leaves
-        ]  # fmt: skip
+        ]
         self._leaves = values_of(self.program, leaves)
         self._whole: dict[int, Any] = {}
         self._lock = threading.Lock()

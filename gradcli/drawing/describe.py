@@ -11,10 +11,25 @@ from gradcli.errors import Place
 from gradcli.graph.node import CONSTANT, INPUT, Node
 
 # Their operands can be exchanged: which is which need not be shown.
-_SYMMETRIC = frozenset({
-    "add", "mul", "maximum", "minimum", "eq", "ne", "bitwise_and", "bitwise_or", "logical_and", "logical_or",
-    "logical_xor", "hypot", "logaddexp", "_plus", "_times",
-})  # fmt: skip
+_SYMMETRIC = frozenset(
+    {
+        "add",
+        "mul",
+        "maximum",
+        "minimum",
+        "eq",
+        "ne",
+        "bitwise_and",
+        "bitwise_or",
+        "logical_and",
+        "logical_or",
+        "logical_xor",
+        "hypot",
+        "logaddexp",
+        "_plus",
+        "_times",
+    }
+)
 # Parameters that say how a node is named in the chain, or how it is computed.
 _INTERNAL = frozenset({"name", "axis_given", "copy", "fused", "output_nr", "packed", "positive", "vector"})
 _LONGEST = 40
@@ -58,9 +73,10 @@ def details(node: Node) -> tuple[str, ...]:
         form = short_form(node.dtype, node.shape)
         return (form, _array(value)) if 1 < node.size <= _MOST_SHOWN else (form,)
     lines = [
-        f"{name}={_number(child)}" for name, child in zip(operand_names(node), node.inputs, strict=True)
+        f"{name}={_number(child)}"
+        for name, child in zip(operand_names(node), node.inputs, strict=True)
         if is_inlined(child)
-    ]  # fmt: skip
+    ]
     defaults = node.op.signature.defaults
     for name, value in node.params.items():
         shown = f"({value[0]},)" if name == "shape" and len(value) == 1 else _parameter(value)

@@ -51,9 +51,15 @@ class Drawing(NamedTuple):
 
 
 _SHORT = {
-    "float16": "f16", "float32": "f32", "float64": "f64", "int8": "i8", "int16": "i16", "int32": "i32", "int64": "i64",
+    "float16": "f16",
+    "float32": "f32",
+    "float64": "f64",
+    "int8": "i8",
+    "int16": "i16",
+    "int32": "i32",
+    "int64": "i64",
     "uint8": "u8",
-}  # fmt: skip
+}
 
 
 def short_form(dtype: Any, shape: tuple[Any, ...]) -> str:

@@ -10,12 +10,20 @@ _INK, _FAINT, _LINE = "#0f172a", "#64748b", "#94a3b8"
 
 #: Fill and border by kind, or by an operation's family: light fills and dark borders, for a white page.
 COLORS = {
-    "input": ("#dbeafe", "#2563eb"), "data": ("#f1f5f9", "#64748b"), "constant": ("#f8fafc", "#94a3b8"),
-    "output": ("#dcfce7", "#16a34a"), "gradient": ("#ffe4e6", "#e11d48"), "function": ("#f8fafc", "#475569"),
-    "op": ("#ffffff", "#475569"), "reduction": ("#fef3c7", "#d97706"), "contraction": ("#ede9fe", "#7c3aed"),
-    "linalg": ("#ede9fe", "#7c3aed"), "shape": ("#ecfeff", "#0891b2"), "index": ("#ecfeff", "#0891b2"),
+    "input": ("#dbeafe", "#2563eb"),
+    "data": ("#f1f5f9", "#64748b"),
+    "constant": ("#f8fafc", "#94a3b8"),
+    "output": ("#dcfce7", "#16a34a"),
+    "gradient": ("#ffe4e6", "#e11d48"),
+    "function": ("#f8fafc", "#475569"),
+    "op": ("#ffffff", "#475569"),
+    "reduction": ("#fef3c7", "#d97706"),
+    "contraction": ("#ede9fe", "#7c3aed"),
+    "linalg": ("#ede9fe", "#7c3aed"),
+    "shape": ("#ecfeff", "#0891b2"),
+    "index": ("#ecfeff", "#0891b2"),
     "diagonal": ("#ecfeff", "#0891b2"),
-}  # fmt: skip
+}
 
 _RESOLUTION = 144
 

@@ -11,18 +11,28 @@ def drawing_json(drawing: Drawing) -> dict[str, Any]:
     """Vertices, edges and groups as dicts and lists, for `gradcli.render.json.to_json`."""
     nodes = [
         {
-            "id": number, "kind": vertex.kind, "name": vertex.title, "details": list(vertex.details),
-            "operands": [name or None for name in vertex.ports], "family": vertex.family or None,
-            "source": vertex.place or None, "shape": None if vertex.shape is None else list(vertex.shape),
-            "dtype": vertex.dtype, "group": vertex.group,
+            "id": number,
+            "kind": vertex.kind,
+            "name": vertex.title,
+            "details": list(vertex.details),
+            "operands": [name or None for name in vertex.ports],
+            "family": vertex.family or None,
+            "source": vertex.place or None,
+            "shape": None if vertex.shape is None else list(vertex.shape),
+            "dtype": vertex.dtype,
+            "group": vertex.group,
         }
         for number, vertex in enumerate(drawing.vertices)
-    ]  # fmt: skip
+    ]
     edges = [
         {
-            "from": edge.source, "to": edge.target, "operand": edge.operand, "label": edge.label,
-            "shape": None if edge.shape is None else list(edge.shape), "dtype": edge.dtype,
+            "from": edge.source,
+            "to": edge.target,
+            "operand": edge.operand,
+            "label": edge.label,
+            "shape": None if edge.shape is None else list(edge.shape),
+            "dtype": edge.dtype,
         }
         for edge in drawing.edges
-    ]  # fmt: skip
+    ]
     return {"what": drawing.what, "nodes": nodes, "edges": edges, "groups": drawing.groups}

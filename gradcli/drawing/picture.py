@@ -11,8 +11,15 @@ from gradcli.drawing.mermaid import USUAL_EDGES, USUAL_LENGTH, mermaid
 from gradcli.errors import GradcliError
 from gradcli.render.json import to_json
 
-ENDINGS = {".dot": "dot", ".gv": "dot", ".mmd": "mermaid", ".mermaid": "mermaid", ".svg": "svg", ".png": "png",
-           ".json": "json"}  # fmt: skip
+ENDINGS = {
+    ".dot": "dot",
+    ".gv": "dot",
+    ".mmd": "mermaid",
+    ".mermaid": "mermaid",
+    ".svg": "svg",
+    ".png": "png",
+    ".json": "json",
+}
 
 
 def format_of(path: str) -> str:

@@ -204,10 +204,13 @@ def about_mean(s: Builder, op: Op, x: Node, params: Params) -> Node | None:
     dims = params["dim"]
     aligned = (1,) * (x.ndim - point.ndim) + point.shape
     if (
-        mean.op.name != "mean" or mean.inputs[0] is not data or mean.params["dim"] != dims
-        or x.dtype != mean.dtype or aligned != tuple(1 if d in dims else n for d, n in enumerate(x.shape))
+        mean.op.name != "mean"
+        or mean.inputs[0] is not data
+        or mean.params["dim"] != dims
+        or x.dtype != mean.dtype
+        or aligned != tuple(1 if d in dims else n for d, n in enumerate(x.shape))
         or not is_small(mean, x.size)
-    ):  # fmt: skip
+    ):
         return None
     moments = s.build(OPS["_moments"], (data,), {"dim": dims, "keepdim": False})
     s.conditions.append(Condition(moments, 0.0))

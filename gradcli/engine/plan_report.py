@@ -143,16 +143,23 @@ def plan_json(program: Program, roots: list[str], threads: int, streamed: frozen
     stages: list[dict[str, Any]] = []
     for stage in program.stages:
         whole = [
-            {"op": s.node.op.name, "inputs": [named.of(k) for k in s.inputs], "out": named.of(s.out),
-             "shape": list(s.node.shape), "dtype": str(s.node.dtype)}
+            {
+                "op": s.node.op.name,
+                "inputs": [named.of(k) for k in s.inputs],
+                "out": named.of(s.out),
+                "shape": list(s.node.shape),
+                "dtype": str(s.node.dtype),
+            }
             for s in stage.whole
-        ]  # fmt: skip
+        ]
         stages.append({"whole": whole, "passes": [_pass_json(named, one) for one in stage.passes]})
     return {
-        "stages": stages, "threads": threads, "held": program.memory(threads, streamed),
+        "stages": stages,
+        "threads": threads,
+        "held": program.memory(threads, streamed),
         "read": sum(cut_bytes(one) for stage in program.stages for one in stage.passes),
         "written": sum(write_bytes(one) for stage in program.stages for one in stage.passes),
-    }  # fmt: skip
+    }
 
 
 def _pass_json(named: Labels, one: Pass) -> dict[str, Any]:
@@ -168,11 +175,17 @@ def _pass_json(named: Labels, one: Pass) -> dict[str, Any]:
                 row |= {"out": named.of(step.value), "accumulates": True}
             else:
                 row |= {
-                    "out": _result(named, one, step), "buffer": step.buffer if step.buffer >= 0 else None,
+                    "out": _result(named, one, step),
+                    "buffer": step.buffer if step.buffer >= 0 else None,
                     "within": f"{named.of(step.lent)}[i:j]" if step.lent >= 0 else None,
-                }  # fmt: skip
+                }
         steps.append(row)
     return {
-        "rows": one.length, "block_rows": one.rows, "blocks": one.blocks, "read": cut_bytes(one),
-        "written": write_bytes(one), "scratch": one.row_bytes * one.rows, "steps": steps,
-    }  # fmt: skip
+        "rows": one.length,
+        "block_rows": one.rows,
+        "blocks": one.blocks,
+        "read": cut_bytes(one),
+        "written": write_bytes(one),
+        "scratch": one.row_bytes * one.rows,
+        "steps": steps,
+    }

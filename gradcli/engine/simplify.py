@@ -42,9 +42,11 @@ Rule = Callable[["_Simplifier", Op, tuple[Node, ...], Params], Node | None]
 
 
 def simplify(
-    roots: Sequence[Node], stop: Callable[[Node], bool] | None = None, leaves: dict[Node, Node] | None = None,
+    roots: Sequence[Node],
+    stop: Callable[[Node], bool] | None = None,
+    leaves: dict[Node, Node] | None = None,
     conditions: list[Condition] | None = None,
-) -> list[Node]:  # fmt: skip
+) -> list[Node]:
     """Graphs with the values of `roots`.
 
     Nodes for which `stop` holds become inputs; `leaves`, if given, takes up which input stands for which node. With
@@ -440,7 +442,17 @@ _RULES: dict[str, Rule] = {
     **dict.fromkeys(_RESHAPES, _reshape),
     **dict.fromkeys(_PRODUCTS, _mul),
     **dict.fromkeys(_QUOTIENTS, _div),
-    "expand": _expand, "permute": _permute, **dict.fromkeys(_CASTS, _cast), "neg": _neg, "add": _add, "_plus": _add,
-    "sub": _sub, "rsub": _rsub, "pow": _pow, "sum": _sum, "mean": _sum, "exp": _exp,
+    "expand": _expand,
+    "permute": _permute,
+    **dict.fromkeys(_CASTS, _cast),
+    "neg": _neg,
+    "add": _add,
+    "_plus": _add,
+    "sub": _sub,
+    "rsub": _rsub,
+    "pow": _pow,
+    "sum": _sum,
+    "mean": _sum,
+    "exp": _exp,
     **dict.fromkeys(_MATRIX_PRODUCTS, product_of_equals),
-}  # fmt: skip
+}

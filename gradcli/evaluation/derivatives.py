@@ -16,9 +16,12 @@ from gradcli.graph.node import INPUT, OPS, Node, Shape, constant, make
 
 
 def derive(
-    request: Request, jacobian: bool = False, hessian: bool = False, jvp: Mapping[str, Any] | None = None,
+    request: Request,
+    jacobian: bool = False,
+    hessian: bool = False,
+    jvp: Mapping[str, Any] | None = None,
     hvp: Mapping[str, Any] | None = None,
-) -> None:  # fmt: skip
+) -> None:
     """Add `x.jacobian`, `x,y.hessian`, `jvp` and `x.hvp` to what a request computes.
 
     `jvp` and `hvp` map names of inputs to vectors of their shapes, in memory or in files; numbers are broadcast, and

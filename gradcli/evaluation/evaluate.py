@@ -23,9 +23,13 @@ _MOST_KEPT = 128
 
 
 def evaluate(
-    expression: str | Script, inputs: Mapping[str, Any] | None = None, wrt: Iterable[str] | str | None = None,
-    grad_output: Any = None, *, progress: Progress | None = None,
-) -> Result:  # fmt: skip
+    expression: str | Script,
+    inputs: Mapping[str, Any] | None = None,
+    wrt: Iterable[str] | str | None = None,
+    grad_output: Any = None,
+    *,
+    progress: Progress | None = None,
+) -> Result:
     """The value of an expression and the gradients of its inputs, computed together.
 
     `inputs` maps names to arrays, tensors, numbers or lists; numbers and lists become float32. There may be more than

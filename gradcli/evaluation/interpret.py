@@ -20,36 +20,70 @@ from gradcli.language.constants import CONSTANTS
 from gradcli.language.parse import Instr, Script, Statement
 
 _BINARY = {
-    "+": "add", "-": "sub", "*": "mul", "/": "div", "//": "floor_divide", "%": "remainder", "**": "pow",
-    "@": "matmul", "<": "lt", "<=": "le", ">": "gt", ">=": "ge", "==": "eq", "!=": "ne", "&": "bitwise_and",
+    "+": "add",
+    "-": "sub",
+    "*": "mul",
+    "/": "div",
+    "//": "floor_divide",
+    "%": "remainder",
+    "**": "pow",
+    "@": "matmul",
+    "<": "lt",
+    "<=": "le",
+    ">": "gt",
+    ">=": "ge",
+    "==": "eq",
+    "!=": "ne",
+    "&": "bitwise_and",
     "|": "bitwise_or",
-}  # fmt: skip
+}
 
 _UNARY = {"-": "neg", "~": "bitwise_not"}
 
 _NUMBERS: dict[str, Callable[[Any, Any], Any]] = {
-    "+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv, "//": operator.floordiv,
-    "%": operator.mod, "**": operator.pow, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
-    "==": operator.eq, "!=": operator.ne, "&": operator.and_, "|": operator.or_,
-}  # fmt: skip
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": operator.truediv,
+    "//": operator.floordiv,
+    "%": operator.mod,
+    "**": operator.pow,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "==": operator.eq,
+    "!=": operator.ne,
+    "&": operator.and_,
+    "|": operator.or_,
+}
 
 # Where Python would stop at a division by zero or an overflow.
 _UFUNCS = {
-    "+": np.add, "-": np.subtract, "*": np.multiply, "/": np.true_divide, "//": np.floor_divide, "%": np.remainder,
+    "+": np.add,
+    "-": np.subtract,
+    "*": np.multiply,
+    "/": np.true_divide,
+    "//": np.floor_divide,
+    "%": np.remainder,
     "**": np.power,
-}  # fmt: skip
+}
 
 _WORDS: dict[str, Any] = {"None": None, "True": True, "False": False}
 
 _ATTRIBUTES: dict[str, Callable[[Node], Any]] = {
-    "shape": lambda x: x.shape, "ndim": lambda x: x.ndim, "dtype": lambda x: x.dtype,
-    "T": lambda x: OPS["T"](x), "mT": lambda x: OPS["mT"](x),
-}  # fmt: skip
+    "shape": lambda x: x.shape,
+    "ndim": lambda x: x.ndim,
+    "dtype": lambda x: x.dtype,
+    "T": lambda x: OPS["T"](x),
+    "mT": lambda x: OPS["mT"](x),
+}
 
 _QUERIES: dict[str, Callable[..., Any]] = {
-    "numel": lambda x: x.size, "dim": lambda x: x.ndim,
+    "numel": lambda x: x.size,
+    "dim": lambda x: x.ndim,
     "size": lambda x, dim=None: x.shape if dim is None else x.shape[normalize_axis(dim, x.ndim)],
-}  # fmt: skip
+}
 
 # Whole numbers beyond this many bits are of no use to a tensor and could take forever to compute.
 _MAX_BITS = 2048
@@ -112,8 +146,9 @@ class Interpreter:
         if statement.name in OPS and OPS[statement.name].public:
             raise GradcliError(
                 f"{statement.name!r} is a function of the language and cannot be defined anew",
-                span=statement.name_spans[0], hint="choose another name",
-            )  # fmt: skip
+                span=statement.name_spans[0],
+                hint="choose another name",
+            )
         self.functions[statement.name] = statement
 
     def _assign(self, statement: Statement, value: Any) -> None:

@@ -57,9 +57,15 @@ class Request:
     __slots__ = ("source", "leaves", "vector", "roots", "names", "wanted", "note", "derivatives", "given", "_plan")
 
     def __init__(
-        self, source: str, leaves: dict[str, Node], vector: Node | None, roots: list[Node], names: list[str],
-        wanted: list[str], note: str | None,
-    ) -> None:  # fmt: skip
+        self,
+        source: str,
+        leaves: dict[str, Node],
+        vector: Node | None,
+        roots: list[Node],
+        names: list[str],
+        wanted: list[str],
+        note: str | None,
+    ) -> None:
         self.source = source
         self.leaves = leaves
         self.vector = vector
@@ -121,9 +127,13 @@ class Request:
 
 
 def prepare(
-    script: Script, forms: Sequence[InputSpec], wrt: str | Iterable[str] | None = None,
-    vector: bool | InputSpec = False, gradients_needed: bool = True, spare: bool = False,
-) -> Request:  # fmt: skip
+    script: Script,
+    forms: Sequence[InputSpec],
+    wrt: str | Iterable[str] | None = None,
+    vector: bool | InputSpec = False,
+    gradients_needed: bool = True,
+    spare: bool = False,
+) -> Request:
     """Build the value of an expression and its gradients as graphs; `vector` says that a grad-output will be given,
     in the shape and dtype of the value unless it is a form.
 

@@ -24,9 +24,12 @@ class Result:
     __slots__ = ("grads", "note", "derivatives", "_value", "_make")
 
     def __init__(
-        self, value: Callable[[], Tensor], grads: dict[str, Tensor | None] | None, note: str | None,
+        self,
+        value: Callable[[], Tensor],
+        grads: dict[str, Tensor | None] | None,
+        note: str | None,
         derivatives: dict[str, Tensor],
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.grads = grads
         self.note = note
         self.derivatives = derivatives

@@ -209,9 +209,13 @@ def _by_closeness(names: list[str], wanted: Wanted) -> list[str]:
 
 
 def _written(
-    value: NodeTerm, shape: tuple[Size, ...], shapes: dict[str, Any], givens: Sequence[Given], wanted: Wanted,
+    value: NodeTerm,
+    shape: tuple[Size, ...],
+    shapes: dict[str, Any],
+    givens: Sequence[Given],
+    wanted: Wanted,
     like: str | None,
-) -> Named:  # fmt: skip
+) -> Named:
     kinds = {g.name: EXACT for g in givens if g.dtype.kind != "f"}
     arranger = Arranger(shapes, wanted.wrt, kinds)
     form: Form = arranger.write(value, shape, like)

@@ -123,8 +123,11 @@ class Lengths:
             if self.merge(a, b):
                 return True
         before = dict(self.same)
-        alike = [list(zip(a.shape, b.shape, strict=True))
-                 for a, b in itertools.combinations(self.givens, 2) if len(a.shape) == len(b.shape)]  # fmt: skip
+        alike = [
+            list(zip(a.shape, b.shape, strict=True))
+            for a, b in itertools.combinations(self.givens, 2)
+            if len(a.shape) == len(b.shape)
+        ]
         for pairs in itertools.chain(_candidates(error.message, words), alike):
             changed = [self.merge(a, b) for a, b in pairs if isinstance(a, str) and isinstance(b, str)]
             if any(changed):
@@ -194,9 +197,11 @@ class LengthReader:
         self._known: dict[tuple[Any, ...], Any] = {}
         words = list(samples[0])
         chosen = (
-            c for k in range(1, _MOST_FACTORS + 1) for c in itertools.combinations_with_replacement(words, k)
+            c
+            for k in range(1, _MOST_FACTORS + 1)
+            for c in itertools.combinations_with_replacement(words, k)
             if k < 3 or len(words) < 12
-        )  # fmt: skip
+        )
         self._products = [(c, [math.prod(s[w] for w in c) for s in samples]) for c in chosen]
 
     def read(self, values: Sequence[Any]) -> Any:
@@ -254,8 +259,9 @@ def _line(products: Sequence[int], values: Sequence[Fraction]) -> tuple[Fraction
     start = (values[0] - slope * products[0]).limit_denominator(1000)
     if not slope:
         return None
-    close = all(math.isclose(float(slope * p + start), float(v), rel_tol=1e-14)
-                for p, v in zip(products, values, strict=True))  # fmt: skip
+    close = all(
+        math.isclose(float(slope * p + start), float(v), rel_tol=1e-14) for p, v in zip(products, values, strict=True)
+    )
     return (slope, start) if close else None
 
 

@@ -56,8 +56,9 @@ def random(lengths: Lengths, known: dict[str, int], seed: int) -> Iterator[Data]
     if shapes is None:
         return
     for low, high, definite in _DRAWS:
-        yield {given.name: _drawn(rng, given.dtype, shapes[given.name], low, high, definite)
-               for given in lengths.givens}  # fmt: skip
+        yield {
+            given.name: _drawn(rng, given.dtype, shapes[given.name], low, high, definite) for given in lengths.givens
+        }
 
 
 def special(script: Script, lengths: Lengths, known: dict[str, int], wrt: str) -> Iterator[Data]:
@@ -153,9 +154,11 @@ def _graph(script: Script, data: Data, wrt: str) -> _Parts:
 def _compares(node: Node) -> bool:
     """Whether an operation may choose between two operands, at least one of them computed."""
     return (
-        node.op.family == "elementwise" and len(node.inputs) == 2 and node.op.name not in _SMOOTH
+        node.op.family == "elementwise"
+        and len(node.inputs) == 2
+        and node.op.name not in _SMOOTH
         and any(n.inputs and n.requires_grad for n in node.inputs)
-    )  # fmt: skip
+    )
 
 
 def _may_vanish(node: Node, x: Node) -> bool:

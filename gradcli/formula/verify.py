@@ -186,7 +186,6 @@ class _Comparison:
         known = all(side.result == _EQUAL and np.all(np.abs(side.gradient) <= _LARGE * scale) for side in sides)
         return _KINK if known else None
 
-
     def _is_noise(self, there: _Compared, data: Data) -> bool:
         """Whether the two differ by no more than the gradient does from one number to the next: by its roundings."""
         if there.result != _OTHER or there.formula is None or there.formula.shape != there.gradient.shape:

@@ -20,12 +20,26 @@ BOOL = np.dtype(np.bool_)
 DTYPES: dict[str, np.dtype] = {
     name: np.dtype(numpy_name)
     for name, numpy_name in {
-        "bool": "bool", "uint8": "uint8", "uint16": "uint16", "uint32": "uint32", "uint64": "uint64",
-        "int8": "int8", "int16": "int16", "short": "int16", "int32": "int32", "int": "int32",
-        "int64": "int64", "long": "int64", "float16": "float16", "half": "float16",
-        "float32": "float32", "float": "float32", "float64": "float64", "double": "float64",
+        "bool": "bool",
+        "uint8": "uint8",
+        "uint16": "uint16",
+        "uint32": "uint32",
+        "uint64": "uint64",
+        "int8": "int8",
+        "int16": "int16",
+        "short": "int16",
+        "int32": "int32",
+        "int": "int32",
+        "int64": "int64",
+        "long": "int64",
+        "float16": "float16",
+        "half": "float16",
+        "float32": "float32",
+        "float": "float32",
+        "float64": "float64",
+        "double": "float64",
     }.items()
-}  # fmt: skip
+}
 
 #: The dtype of literals, of created tensors and of real functions of integers (`--dtype`, `set_default_dtype`).
 DEFAULT_DTYPE: ContextVar[np.dtype] = ContextVar("gradcli_default_dtype", default=FLOAT32)

@@ -125,15 +125,31 @@ class Node(Operators):
     """
 
     __slots__ = (
-        "op", "inputs", "params", "shape", "dtype", "requires_grad", "weak", "strides", "span", "tensor", "__weakref__",
-    )  # fmt: skip
+        "op",
+        "inputs",
+        "params",
+        "shape",
+        "dtype",
+        "requires_grad",
+        "weak",
+        "strides",
+        "span",
+        "tensor",
+        "__weakref__",
+    )
     # Keeps `array * node` from being taken apart element by element by NumPy.
     __array_ufunc__ = None
 
     def __init__(
-        self, op: Op, inputs: tuple[Node, ...], params: Params, shape: Shape, dtype: np.dtype,
-        requires_grad: bool, weak: bool = False,
-    ) -> None:  # fmt: skip
+        self,
+        op: Op,
+        inputs: tuple[Node, ...],
+        params: Params,
+        shape: Shape,
+        dtype: np.dtype,
+        requires_grad: bool,
+        weak: bool = False,
+    ) -> None:
         self.op = op
         self.inputs = inputs
         self.params = params
@@ -189,9 +205,25 @@ class Op:
     """
 
     __slots__ = (
-        "name", "family", "signature", "kernel", "infer", "vjp", "grad_fn", "doc", "domain", "aliases", "torch",
-        "build", "dtype_rule", "layout", "blocking", "into", "batching", "public",
-    )  # fmt: skip
+        "name",
+        "family",
+        "signature",
+        "kernel",
+        "infer",
+        "vjp",
+        "grad_fn",
+        "doc",
+        "domain",
+        "aliases",
+        "torch",
+        "build",
+        "dtype_rule",
+        "layout",
+        "blocking",
+        "into",
+        "batching",
+        "public",
+    )
 
     def __init__(
         self,

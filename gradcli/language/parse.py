@@ -44,9 +44,16 @@ class Statement:
     __slots__ = ("kind", "names", "name", "params", "name_spans", "code", "span")
 
     def __init__(
-        self, kind: str, code: list[Instr], span: Span, *, names: tuple[str, ...] = (), name: str = "",
-        params: tuple[str, ...] = (), name_spans: tuple[Span, ...] = (),
-    ) -> None:  # fmt: skip
+        self,
+        kind: str,
+        code: list[Instr],
+        span: Span,
+        *,
+        names: tuple[str, ...] = (),
+        name: str = "",
+        params: tuple[str, ...] = (),
+        name_spans: tuple[Span, ...] = (),
+    ) -> None:
         self.kind = kind
         self.names = names
         self.name = name
@@ -156,9 +163,10 @@ class _Builder:
             value = int(text)
         else:
             raise self.error(
-                f"the number has {len(text)} digits; an integer can have {_MAX_DIGITS}", (at[0], end),
+                f"the number has {len(text)} digits; an integer can have {_MAX_DIGITS}",
+                (at[0], end),
                 "write it with an exponent: 1e100",
-            )  # fmt: skip
+            )
         self.code.append(Instr("number", value, at[0], end))
 
     def string(self, v: list[Any], at: list[int], end: int) -> None:
@@ -309,9 +317,10 @@ class _Builder:
         for statement in before:
             if statement.kind == "expression":
                 raise self.error(
-                    "the value of this expression is not used", statement.span,
+                    "the value of this expression is not used",
+                    statement.span,
                     "assign it to a name, or put brackets around an expression that goes on in the next line",
-                )  # fmt: skip
+                )
         if value and last.kind != "expression":
             what = "an assignment" if last.kind == "assign" else "a definition"
             raise self.error(f"the last statement is {what}; end with the expression to evaluate", last.span)

@@ -24,10 +24,20 @@ _STRAY_HINTS = {
     **dict.fromkeys("“”„‘’‚«»`´", "use plain quotes: ' or \""),
     **dict.fromkeys("{}", "use ( ) to group and [ ] for lists"),
     **dict.fromkeys("\u00a0\u2007\u2009\u200a\u200b\u202f\u3000", "use a plain space"),
-    "≤": "use <=", "≥": "use >=", "≠": "use !=", "√": "use sqrt(...)", "…": "use ...", "!": "use ~ for 'not'",
-    "∞": "use inf", "∧": "use &", "∨": "use |", "¬": "use ~", "，": "use a plain comma",
-    "（": "use plain brackets", "）": "use plain brackets",
-}  # fmt: skip
+    "≤": "use <=",
+    "≥": "use >=",
+    "≠": "use !=",
+    "√": "use sqrt(...)",
+    "…": "use ...",
+    "!": "use ~ for 'not'",
+    "∞": "use inf",
+    "∧": "use &",
+    "∨": "use |",
+    "¬": "use ~",
+    "，": "use a plain comma",
+    "（": "use plain brackets",
+    "）": "use plain brackets",
+}
 _LONGEST_SHOWN = 40
 
 
@@ -101,9 +111,8 @@ def _stray(source: str, position: int) -> GradcliError:
         return GradcliError("the string is never closed", source=source, span=(position, position + 1))
     shown = repr(character) if character.isprintable() else f"U+{ord(character):04X}"
     return GradcliError(
-        f"unexpected character {shown}", source=source, span=(position, position + 1),
-        hint=_STRAY_HINTS.get(character),
-    )  # fmt: skip
+        f"unexpected character {shown}", source=source, span=(position, position + 1), hint=_STRAY_HINTS.get(character)
+    )
 
 
 def unexpected(source: str, token: Token, previous: Token | None) -> GradcliError:
@@ -114,9 +123,11 @@ def unexpected(source: str, token: Token, previous: Token | None) -> GradcliErro
         return GradcliError("the expression ends too early", source=source, span=(end, end))
     if kind == "NEWLINE":
         return GradcliError(
-            "the line ends too early", source=source, span=(end, end),
+            "the line ends too early",
+            source=source,
+            span=(end, end),
             hint="put brackets around an expression that goes on in the next line",
-        )  # fmt: skip
+        )
     # A line end that was no token is one inside brackets.
     hint = "is a bracket above it not closed?" if "\n" in source[end:start] else _hint(token, previous)
     if previous and previous[1] == "not" and kind in _BEGINS:

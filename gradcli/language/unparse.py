@@ -9,9 +9,13 @@ from typing import Any
 # How tightly each construct binds. A number is put in parentheses before a dot: `2.x` would begin with `2.`.
 _COMPARISON, _SUM, _PRODUCT, _UNARY, _POWER, _NUMBER, _POSTFIX = 1, 4, 5, 6, 7, 8, 9
 _BINDING = {
-    **dict.fromkeys(["<", "<=", ">", ">=", "==", "!="], _COMPARISON), "|": 2, "&": 3,
-    **dict.fromkeys(["+", "-"], _SUM), **dict.fromkeys(["*", "/", "//", "%", "@"], _PRODUCT), "**": _POWER,
-}  # fmt: skip
+    **dict.fromkeys(["<", "<=", ">", ">=", "==", "!="], _COMPARISON),
+    "|": 2,
+    "&": 3,
+    **dict.fromkeys(["+", "-"], _SUM),
+    **dict.fromkeys(["*", "/", "//", "%", "@"], _PRODUCT),
+    "**": _POWER,
+}
 
 # The first leaf of an operand, and how tightly the operand binds. It ends where the next operand begins.
 _Operand = tuple[int, int]

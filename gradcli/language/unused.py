@@ -10,8 +10,12 @@ def unused_input(name: str, script: Script) -> GradcliError:
     """The error for an input that `script` never reads, with the place and the name that may have been meant."""
     span, hint = _own_meaning(name, script)
     if hint is None:
-        read = {step.arg: (step.start, step.end) for statement in script.statements for step in statement.code[::-1]
-                if step.op == "name"}  # fmt: skip
+        read = {
+            step.arg: (step.start, step.end)
+            for statement in script.statements
+            for step in statement.code[::-1]
+            if step.op == "name"
+        }
         meant = next((other for other in read if other.lower() == name.lower()), None) or closest(name, list(read))
         span = None if meant is None else read[meant]
         hint = "leave it out, or use it in the expression" if meant is None else f"did you mean {meant!r}?"

@@ -142,15 +142,17 @@ def unsigned_zero(total: Any) -> Any:
 
 SUM = Accumulate(_sum_partial, _add, lambda state, node: np.asarray(unsigned_zero(state[0])).astype(node.dtype))
 MEAN = Accumulate(
-    _sum_partial, _add,
+    _sum_partial,
+    _add,
     lambda state, node: np.asarray(np.true_divide(unsigned_zero(state[0]), count_of(node))).astype(node.dtype),
-)  # fmt: skip
+)
 COUNT = Accumulate(
     lambda arrays, params, start: (
         np.add.reduce(arrays[0] != 0, axis=params["dim"], keepdims=params["keepdim"], dtype=np.int64),
     ),
-    _add, lambda state, node: np.asarray(state[0]),
-)  # fmt: skip
+    _add,
+    lambda state, node: np.asarray(state[0]),
+)
 
 
 def by_ufunc(reduce: Any, wide: Any = None) -> Accumulate:

@@ -1,5 +1,8 @@
 """Activation functions, safe where exponentials overflow, and softmax."""
 
+# Rows are laid out by hand.
+# fmt: off
+
 from __future__ import annotations
 
 import math
@@ -35,7 +38,7 @@ def _gate(name: str, into: Any, args: str) -> Op:
         grad_fn=f"{name[1:].title().replace('_', '')}BackwardBackward0",
         doc="The gradient of a piecewise linear function.",
         vjp=lambda h, out, g, x, **params: (apply(op, h, x, **params), call("zeros_like", h)),
-    )  # fmt: skip
+    )
     return op
 
 
@@ -47,12 +50,12 @@ window = _gate("_hardtanh", kernels.window, "gradient, input, low=-1.0, high=1.0
 sigmoid = elementwise(
     "sigmoid", whole(kernels.sigmoid), dtype="float", grad_fn="SigmoidBackward0", doc="`1/(1 + exp(-input))`.",
     into=kernels.sigmoid, aliases=("expit",), torch="sigmoid", vjp=lambda g, out, x: (g * (out * (1 - out)),),
-)  # fmt: skip
+)
 logsigmoid = elementwise(
     "logsigmoid", whole(kernels.log_sigmoid), dtype="float", grad_fn="LogSigmoidBackward0",
     into=kernels.log_sigmoid, torch="nn.functional.logsigmoid",
     doc="`log(sigmoid(input))` without overflow.", vjp=lambda g, out, x: (g * sigmoid(-x),),
-)  # fmt: skip
+)
 relu = elementwise(
     "relu",
     whole(kernels.relu),
@@ -69,7 +72,7 @@ leaky_relu: Op = elementwise(
     build=lambda input, slope: apply(leaky_relu, input, negative_slope=as_number(slope, "negative_slope")),
     doc="The input where positive, negative_slope times it elsewhere.",
     vjp=lambda g, out, x, negative_slope: (leak(g, x, negative_slope),),
-)  # fmt: skip
+)
 
 
 elu_slope: Op = elementwise(
@@ -77,7 +80,7 @@ elu_slope: Op = elementwise(
     into=kernels.elu_slope, grad_fn="EluBackwardBackward0",
     doc="A multiple of the exponential below 0, a constant above.",
     vjp=lambda g, out, x, low, high, closed: (g * apply(elu_slope, x, low=low, high=0.0, closed=False),),
-)  # fmt: skip
+)
 
 
 elu: Op = elementwise(
@@ -86,11 +89,11 @@ elu: Op = elementwise(
     vjp=lambda g, out, x, alpha, scale: (g * apply(elu_slope, x, low=alpha * scale, high=scale, closed=True),),
     build=lambda input, alpha: apply(elu, input, alpha=as_number(alpha, "alpha"), scale=1.0),
     doc="The input where positive, `alpha*(exp(input) - 1)` elsewhere.",
-)  # fmt: skip
+)
 selu = composite(
     "selu", lambda input: apply(elu, input, alpha=SELU_ALPHA, scale=SELU_SCALE), args="input", family="elementwise",
     torch="nn.functional.selu", doc="elu with the constants that keep mean and variance.",
-)  # fmt: skip
+)
 
 
 def _hardtanh(input: Any, low: Any, high: Any) -> Node:
@@ -109,11 +112,11 @@ hardtanh = elementwise(
     args="input, min_val=-1.0, max_val=1.0", build=_hardtanh, grad_fn="HardtanhBackward0",
     torch="nn.functional.hardtanh", doc="The input held between two numbers; the gradient at them is 0.",
     vjp=lambda g, out, x, min_val, max_val: (window(g, x, min_val, max_val),),
-)  # fmt: skip
+)
 relu6 = composite(
     "relu6", lambda input: _hardtanh(input, 0.0, 6.0), args="input", family="elementwise",
     torch="nn.functional.relu6", doc="The input held between 0 and 6.",
-)  # fmt: skip
+)
 
 
 def _silu_vjp(g: Node, out: Node, x: Node) -> tuple[Node]:
@@ -124,7 +127,7 @@ def _silu_vjp(g: Node, out: Node, x: Node) -> tuple[Node]:
 silu = elementwise(
     "silu", whole(kernels.silu), into=kernels.silu, dtype="float", grad_fn="SiluBackward0",
     torch="nn.functional.silu", doc="`input * sigmoid(input)`.", vjp=_silu_vjp,
-)  # fmt: skip
+)
 
 
 def _softplus(input: Any, beta: Any, threshold: Any) -> Node:
@@ -141,11 +144,11 @@ softplus = elementwise(
     "softplus", whole(kernels.softplus), args="input, beta=1.0, threshold=20.0", dtype="float", build=_softplus,
     into=kernels.softplus, grad_fn="SoftplusBackward0", torch="nn.functional.softplus", vjp=_softplus_vjp,
     doc="`log(1 + exp(beta*input))/beta`, and the input itself above threshold/beta.",
-)  # fmt: skip
+)
 softsign = composite(
     "softsign", lambda input: floating(input) / (abs_(floating(input)) + 1), args="input", family="elementwise",
     torch="nn.functional.softsign", doc="`input/(1 + abs(input))`.",
-)  # fmt: skip
+)
 
 
 def _mish_vjp(g: Node, out: Node, x: Node) -> tuple[Node]:
@@ -156,7 +159,7 @@ def _mish_vjp(g: Node, out: Node, x: Node) -> tuple[Node]:
 mish = elementwise(
     "mish", whole(kernels.mish), into=kernels.mish, dtype="float", grad_fn="MishBackward0",
     torch="nn.functional.mish", doc="`input * tanh(softplus(input))`.", vjp=_mish_vjp,
-)  # fmt: skip
+)
 
 # GELU -----------------------------------------------------------------------------------------------------------------
 
@@ -165,7 +168,7 @@ cdf = elementwise(
     into=kernels.normal_cdf,
     doc="The standard normal distribution function.",
     vjp=lambda g, out, x: (g * (exp(x * x * -0.5) * (1 / math.sqrt(2 * math.pi))),),
-)  # fmt: skip
+)
 
 
 def _gelu(input: Any, approximate: Any) -> Node:
@@ -184,7 +187,7 @@ gelu = elementwise(
     "gelu", whole(kernels.gelu), args="input, *, approximate='none'", dtype="float", build=_gelu,
     grad_fn="GeluBackward0", into=kernels.gelu, torch="nn.functional.gelu", vjp=_gelu_vjp,
     doc="The input times the normal distribution function of it, or the approximation with tanh.",
-)  # fmt: skip
+)
 
 # Softmax --------------------------------------------------------------------------------------------------------------
 
@@ -255,10 +258,10 @@ softmax = primitive(
     args="input, dim, dtype=None", build=_along("softmax"), grad_fn="SoftmaxBackward0", vjp=_softmax_vjp,
     doc="`exp(input)` divided by its sum along a dimension, without overflow.",
     blocking=Blocking(except_along, lower=_lower_softmax),
-)  # fmt: skip
+)
 log_softmax = primitive(
     "log_softmax", _log_softmax_kernel, lambda inputs, params: (inputs[0].shape, inputs[0].dtype), family="activation",
     args="input, dim, dtype=None", build=_along("log_softmax"), grad_fn="LogSoftmaxBackward0", vjp=_log_softmax_vjp,
     doc="The logarithm of softmax, without overflow.",
     blocking=Blocking(except_along, lower=_lower_log_softmax),
-)  # fmt: skip
+)

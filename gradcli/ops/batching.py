@@ -390,8 +390,12 @@ def _one_by_one(node: Node, operands: Operands) -> Batched:
         parts.append(_view(part, (count, *child.shape)))
     batched = tuple([f is not None for f in whole])
     params = {
-        "op": node.op, "params": node.params, "batched": batched, "shape": (count, *node.shape), "dtype": node.dtype,
-    }  # fmt: skip
+        "op": node.op,
+        "params": node.params,
+        "batched": batched,
+        "shape": (count, *node.shape),
+        "dtype": node.dtype,
+    }
     result = make(OPS["_each"], tuple(parts), params)
     return Batched(_view(result, (*seed, *node.shape)), (None,) * node.ndim)
 

@@ -1,5 +1,8 @@
 """Rows that create tensors: filled, counted, and random ones, drawn as PyTorch's generator draws them."""
 
+# Rows are laid out by hand.
+# fmt: off
+
 from __future__ import annotations
 
 import math
@@ -117,7 +120,7 @@ def _linspace_kernel(shape: Shape, start: float, end: float, dtype: np.dtype) ->
     result = _counted(
         shape[0], dtype, np.float64,
         lambda count: (count / steps * width if tiny else count * (width / max(1, steps))) + start,
-    )  # fmt: skip
+    )
     if steps > 0:
         result[-1] = end
     return result
@@ -183,16 +186,16 @@ filled = primitive(
 drawn = primitive(
     "_drawn", lambda shape, dtype, state: state.numbers().reshape(shape), _infer, family="create",
     args="shape, dtype, state", public=False, doc="Random numbers from a place in the generator's stream.",
-)  # fmt: skip
+)
 tensor = composite("tensor", _tensor, args="data, dtype=None", family="create", doc="A tensor from a list or a number.")
 ones = composite(
     "ones", lambda size, dtype: _filled(_shape(size), 1, _float_dtype(dtype)), args="*size, dtype=None",
     family="create", doc="Ones.",
-)  # fmt: skip
+)
 zeros = composite(
     "zeros", lambda size, dtype: _filled(_shape(size), 0, _float_dtype(dtype)), args="*size, dtype=None",
     family="create", doc="Zeros.",
-)  # fmt: skip
+)
 full = composite("full", _full, args="size, fill_value, *, dtype=None", family="create", doc="One number everywhere.")
 ones_like = composite(
     "ones_like", _like(1), args="input, *, dtype=None", family="create", doc="Ones in the shape of a tensor."
@@ -203,25 +206,25 @@ zeros_like = composite(
 full_like = composite(
     "full_like", _full_like, args="input, fill_value, *, dtype=None", family="create",
     doc="One number in the shape of a tensor.",
-)  # fmt: skip
+)
 eye = primitive(
     "eye", lambda shape, dtype: np.eye(*shape, dtype=dtype), _infer, family="create", args="n, m=None, *, dtype=None",
     build=_eye, doc="Ones on the diagonal.",
-)  # fmt: skip
+)
 arange = primitive(
     "arange", _arange_kernel, _infer, family="create", args="start, end=None, step=1, *, dtype=None", build=_arange,
     doc="Numbers from start up to, not including, end; from 0 when one number is given. Whole ones are int64.",
-)  # fmt: skip
+)
 linspace = primitive(
     "linspace", _linspace_kernel, _infer,
     family="create", args="start, end, steps, *, dtype=None", build=_linspace,
     doc="Evenly spaced numbers, both ends included.",
-)  # fmt: skip
+)
 rand = composite(
     "rand", _draw("rand"), args="*size, dtype=None", family="create",
     doc="Uniform numbers in [0, 1), for a seed the same as PyTorch's.",
-)  # fmt: skip
+)
 randn = composite(
     "randn", _draw("randn"), args="*size, dtype=None", family="create",
     doc="Standard normal numbers, for a seed the same as PyTorch's.",
-)  # fmt: skip
+)

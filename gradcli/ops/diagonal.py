@@ -1,5 +1,8 @@
 """Rows about diagonals: taking them out, putting them in, triangles, the trace."""
 
+# Rows are laid out by hand.
+# fmt: off
+
 from __future__ import annotations
 
 from typing import Any
@@ -118,22 +121,22 @@ diagonal = primitive(
     build=_diagonal, batching=LINEAR, layout=_diagonal_layout, vjp=_diagonal_vjp,
     grad_fn=lambda node: ("DiagonalBackward0_copy" if node.params["copy"] else "DiagonalBackward0", node.inputs),
     doc="The diagonal of two dimensions, as a new last one; offset moves it to the right, or down if negative.",
-)  # fmt: skip
+)
 diagonal_back = primitive(
     "_diagonal_back", _place_kernel, _place_infer, family="diagonal", public=False, batching=LINEAR, vjp=_place_vjp,
     grad_fn="DiagonalBackwardBackward0", doc="Zeros with the tensor put in as a diagonal of a given shape.",
-)  # fmt: skip
+)
 diag_embed = primitive(
     "diag_embed", _place_kernel, _place_infer, family="diagonal", args="input, offset=0, dim1=-2, dim2=-1",
     build=_diag_embed, batching=LINEAR, grad_fn="DiagEmbedBackward0", vjp=_place_vjp,
     doc="Matrices of zeros with the last dimension put in as their diagonal.",
-)  # fmt: skip
+)
 
 
 diag = composite(
     "diag", _diag, args="input, diagonal=0", family="diagonal",
     doc="The diagonal of a matrix, or a matrix with the vector as its diagonal.",
-)  # fmt: skip
+)
 
 
 # Triangles and trace --------------------------------------------------------------------------------------------------
@@ -151,7 +154,7 @@ def _triangle(name: str, kernel: Any, doc: str) -> Op:
         family="diagonal", args="input, diagonal=0", build=build, grad_fn=f"{name.capitalize()}Backward0", doc=doc,
         vjp=lambda g, out, x, diagonal: (make(op, (g,), {"diagonal": diagonal}),),
         batching=LINEAR, blocking=Blocking(batch(2)),
-    )  # fmt: skip
+    )
     return op
 
 
@@ -185,4 +188,4 @@ def _trace_vjp(g: Node, out: Node, x: Node) -> tuple[Node]:
 trace = primitive(
     "trace", _trace_kernel, lambda inputs, params: ((), inputs[0].dtype if inputs[0].is_floating else INT64),
     family="diagonal", build=_trace, grad_fn="TraceBackward0", vjp=_trace_vjp, doc="Sum of the diagonal of a matrix.",
-)  # fmt: skip
+)

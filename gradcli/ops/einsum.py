@@ -196,6 +196,9 @@ def _einsum(equation: Any, operands: Any) -> Node:
 
 
 einsum = composite(
-    "einsum", _einsum, args="equation, *operands", family="contraction",
+    "einsum",
+    _einsum,
+    args="equation, *operands",
+    family="contraction",
     doc="Sums of products over the dimensions named by letters, as in 'ij,jk->ik'; ... stands for any dimensions.",
-)  # fmt: skip
+)

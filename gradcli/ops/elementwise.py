@@ -1,5 +1,8 @@
 """Elementwise rows: conversions, arithmetic, comparisons, powers and logarithms, rounding, selection, trigonometry."""
 
+# Rows are laid out by hand.
+# fmt: off
+
 from __future__ import annotations
 
 import math
@@ -52,7 +55,7 @@ def _implicit(name: str, doc: str) -> Op:
         name, pointwise.converted, _cast_infer, family="elementwise", args="input, dtype", public=False,
         doc=doc, layout=_keep_layout, vjp=lambda g, out, x, dtype: (cast(g, x.dtype),),
         batching=sums(0), blocking=ALIGNED, into=pointwise.convert,
-    )  # fmt: skip
+    )
 
 
 cast_ = _implicit("_cast", "Implicit conversion between dtypes.")
@@ -62,14 +65,14 @@ to = primitive(
     doc="The tensor in another dtype, such as float64.", torch="Tensor.to", grad_fn="ToCopyBackward0",
     layout=_keep_layout, vjp=lambda g, out, x, dtype: (cast(g, x.dtype),),
     batching=sums(0), blocking=ALIGNED, into=pointwise.convert,
-)  # fmt: skip
+)
 
 
 def _conversion(name: str, dtype: str) -> Op:
     return composite(
         name, lambda input: _to(input, dtype), args="input", family="elementwise", torch=f"Tensor.{name}",
         doc=f"The tensor as {dtype}.",
-    )  # fmt: skip
+    )
 
 
 float_ = _conversion("float", "float32")
@@ -80,24 +83,24 @@ int_ = _conversion("int", "int32")
 bool_ = composite(
     "bool", lambda input: call("ne", input, 0), args="input", family="elementwise", torch="Tensor.bool",
     doc="The tensor as booleans: true where it is not zero.",
-)  # fmt: skip
+)
 clone = elementwise(
     "clone", np.copy, grad_fn="CloneBackward0", doc="A copy of the tensor.", vjp=lambda g, out, x: (g,),
     into=pointwise.copy, batching=sums(0),
-)  # fmt: skip
+)
 row_major = primitive(
     "_row_major", lambda x: np.asarray(x, order="C"), lambda inputs, params: (inputs[0].shape, inputs[0].dtype),
     family="elementwise", grad_fn="CloneBackward0", doc="A copy in row-major order.", vjp=lambda g, out, x: (g,),
     batching=sums(0), blocking=ALIGNED, into=pointwise.copy, public=False,
-)  # fmt: skip
+)
 contiguous = composite(
     "contiguous", lambda input: as_node(input) if as_node(input).strides is None else row_major(input), args="input",
     family="elementwise", torch="Tensor.contiguous", doc="The tensor in row-major order: itself when it already is.",
-)  # fmt: skip
+)
 detach = elementwise(
     "detach", lambda x: x, doc="The same values, no longer tracked: no gradient flows through.", aliases=("no_grad",),
     batching=sums(0), blocking=Blocking(aligned, view=True),
-)  # fmt: skip
+)
 
 # Arithmetic -----------------------------------------------------------------------------------------------------------
 
@@ -160,44 +163,44 @@ def _xlogy_vjp(g: Node, out: Node, x: Node, y: Node) -> tuple[Node, Node]:
 scaled = elementwise(
     "_scaled", np.multiply, args=BINARY, doc="Product inside an operation.", public=False,
     batching=products(0, 1), vjp=lambda g, out, x, y: (g * y, None),
-)  # fmt: skip
+)
 add = elementwise(
     "add", np.add, args="input, other, *, alpha=1", build=_add, grad_fn=_commuted("AddBackward0"),
     doc="Sum, `input + alpha*other`.", batching=sums(0, 1),
     vjp=lambda g, out, x, y: (g, g),
-)  # fmt: skip
+)
 sub = elementwise(
     "sub", np.subtract, args="input, other, *, alpha=1", dtype="number", build=_sub, grad_fn="SubBackward0",
     doc="Difference, `input - alpha*other`.", aliases=("subtract",), batching=sums(0, 1),
     vjp=lambda g, out, x, y: (g, -g),
-)  # fmt: skip
+)
 rsub = elementwise(
     "rsub", whole(pointwise.reverse_subtract), args=BINARY, dtype="number", doc="Difference, `other - input`.",
     into=pointwise.reverse_subtract, batching=sums(0, 1),
     grad_fn=weak_aware("RsubBackward0", "RsubBackward1"), vjp=lambda g, out, x, y: (-g, g),
-)  # fmt: skip
+)
 mul = elementwise(
     "mul", np.multiply, args=BINARY, grad_fn=_commuted("MulBackward0"), doc="Product, `input * other`.",
     aliases=("multiply",), batching=products(0, 1), vjp=lambda g, out, x, y: (g * y, g * x),
-)  # fmt: skip
+)
 div = elementwise(
     "div", np.true_divide, args="input, other, *, rounding_mode=None", dtype="float", build=_div,
     batching=products(0), grad_fn="DivBackward0", doc="Quotient, `input / other`.", aliases=("divide", "true_divide"),
     domain=((-2.0, 2.0), POSITIVE), vjp=lambda g, out, x, y: (g / y, -g * ((x / y) / y)),
-)  # fmt: skip
+)
 floor_divide = elementwise(
     "floor_divide", whole(division.floor_divide), args=BINARY, dtype="number", domain=((-2.0, 2.0), POSITIVE),
     into=division.floor_divide, vjp=zero_vjp,
     grad_fn=weak_aware("FloorDivideBackward0", "FloorDivideBackward0"), doc="Quotient rounded down, `input // other`.",
-)  # fmt: skip
+)
 div_floor = elementwise(
     "_div_floor", whole(division.floor_divide), args=BINARY, dtype="number", grad_fn="DivBackward2",
     into=division.floor_divide, doc="div rounding down.", vjp=zero_vjp, public=False,
-)  # fmt: skip
+)
 div_trunc = elementwise(
     "_div_trunc", whole(division.trunc_divide), args=BINARY, dtype="number", grad_fn="DivBackward2",
     into=division.trunc_divide, doc="div rounding towards zero.", vjp=zero_vjp, public=False,
-)  # fmt: skip
+)
 remainder = elementwise(
     "remainder",
     whole(division.remainder),
@@ -214,19 +217,19 @@ fmod = elementwise(
     into=division.fmod,
     grad_fn=weak_aware("FmodBackward1", "FmodBackward0"), domain=((-2.0, 2.0), (0.6, 0.9)),
     vjp=lambda g, out, x, y: (g, -g * trunc(x / y)),
-)  # fmt: skip
+)
 neg = elementwise(
     "neg", np.negative, dtype="number", grad_fn="NegBackward0", doc="Negation, `-input`.", aliases=("negative",),
     batching=sums(0),     vjp=lambda g, out, x: (-g,),
-)  # fmt: skip
+)
 abs_ = elementwise(
     "abs", np.absolute, dtype="number", grad_fn="AbsBackward0", doc="Absolute value; the gradient at 0 is 0.",
     aliases=("absolute",), vjp=lambda g, out, x: (g * sign(x),),
-)  # fmt: skip
+)
 sign: Op = elementwise(
     "sign", whole(pointwise.sign), into=pointwise.sign, grad_fn="SignBackward0",
     doc="-1, 0 or 1 by the sign of the input.", vjp=zero_vjp,
-)  # fmt: skip
+)
 lerp = elementwise(
     "lerp",
     whole(pointwise.lerp),
@@ -240,7 +243,7 @@ lerp = elementwise(
 xlogy = elementwise(
     "xlogy", whole(pointwise.xlogy), args=BINARY, dtype="float", into=pointwise.xlogy,
     doc="`input * log(other)`, and 0 where the input is 0.", grad_fn=_xlogy_grad_fn, domain=POSITIVE, vjp=_xlogy_vjp,
-)  # fmt: skip
+)
 hypot = elementwise(
     "hypot",
     whole(pointwise.hypot),
@@ -269,13 +272,13 @@ gt = _comparison("gt", np.greater, ">", "greater")
 ge = _comparison("ge", np.greater_equal, ">=", "greater_equal")
 bitwise_and = elementwise(
     "bitwise_and", np.bitwise_and, args=BINARY, dtype="integral", doc="Both, `input & other`; bit by bit for integers.",
-)  # fmt: skip
+)
 bitwise_or = elementwise(
     "bitwise_or", np.bitwise_or, args=BINARY, dtype="integral", doc="Either, `input | other`; bit by bit for integers.",
-)  # fmt: skip
+)
 bitwise_not = elementwise(
     "bitwise_not", np.invert, dtype="integral", doc="Not, `~input`; bit by bit for integers.",
-)  # fmt: skip
+)
 logical_and = elementwise(
     "logical_and", np.logical_and, args=BINARY, dtype="logical", doc="True where both are not zero."
 )
@@ -312,55 +315,55 @@ def _pow_vjp(g: Node, out: Node, x: Node, y: Node) -> tuple[Node | None, Node | 
 pow_ = elementwise(
     "pow", whole(power), into=power, args="input, exponent", dtype="number", grad_fn=_pow_grad_fn,
     doc="Power, `input ** exponent`.", domain=(POSITIVE, (-2.0, 2.0)), vjp=_pow_vjp,
-)  # fmt: skip
+)
 square = composite(
     "square", lambda input: pow_(input, 2), args="input", family="elementwise", doc="Square, `input ** 2`."
 )
 sqrt = elementwise(
     "sqrt", np.sqrt, dtype="float", grad_fn="SqrtBackward0", doc="Square root.", domain=POSITIVE,
     vjp=lambda g, out, x: (g / (2 * out),),
-)  # fmt: skip
+)
 rsqrt = elementwise(
     "rsqrt", whole(inverse_root), into=inverse_root, dtype="float", grad_fn="RsqrtBackward0", domain=POSITIVE,
     doc="Reciprocal square root, `1/sqrt(input)`.", vjp=lambda g, out, x: (-0.5 * g * out**3,),
-)  # fmt: skip
+)
 reciprocal = elementwise(
     "reciprocal", np.reciprocal, dtype="float", grad_fn="ReciprocalBackward0", doc="Reciprocal, `1/input`.",
     domain=POSITIVE, vjp=lambda g, out, x: (-g * (out * out),),
-)  # fmt: skip
+)
 exp = elementwise(
     "exp", np.exp, dtype="float", grad_fn="ExpBackward0", doc="Exponential.", vjp=lambda g, out, x: (g * out,)
 )
 exp2 = elementwise(
     "exp2", np.exp2, dtype="float", grad_fn="Exp2Backward0", doc="Power of 2.",
     vjp=lambda g, out, x: (g * out * LN2,),
-)  # fmt: skip
+)
 expm1 = elementwise(
     "expm1", np.expm1, dtype="float", grad_fn="Expm1Backward0", doc="`exp(input) - 1`, exact near 0.",
     vjp=lambda g, out, x: (g * (out + 1),),
-)  # fmt: skip
+)
 log = elementwise(
     "log", np.log, dtype="float", grad_fn="LogBackward0", doc="Natural logarithm.", domain=POSITIVE,
     vjp=lambda g, out, x: (g / x,),
-)  # fmt: skip
+)
 log2 = elementwise(
     "log2", np.log2, dtype="float", grad_fn="Log2Backward0", doc="Logarithm to base 2.", domain=POSITIVE,
     vjp=lambda g, out, x: (g / (x * LN2),),
-)  # fmt: skip
+)
 log10 = elementwise(
     "log10", np.log10, dtype="float", grad_fn="Log10Backward0", doc="Logarithm to base 10.", domain=POSITIVE,
     vjp=lambda g, out, x: (g / (x * LN10),),
-)  # fmt: skip
+)
 log1p = elementwise(
     "log1p", np.log1p, dtype="float", grad_fn="Log1PBackward0", doc="`log(1 + input)`, exact near 0.",
     domain=(-0.5, 2.0), vjp=lambda g, out, x: (g / (x + 1),),
-)  # fmt: skip
+)
 logaddexp = elementwise(
     "logaddexp", whole(pointwise.logaddexp), into=pointwise.logaddexp, args=BINARY, dtype="float",
     grad_fn="LogaddexpBackward0",
     doc="`log(exp(input) + exp(other))` without overflow.",
     vjp=lambda g, out, x, y: (g * call("sigmoid", x - y), g * call("sigmoid", y - x)),
-)  # fmt: skip
+)
 
 # Rounding -------------------------------------------------------------------------------------------------------------
 
@@ -386,11 +389,11 @@ round_ = elementwise(
     into=pointwise.round_half_even,
     grad_fn=lambda node: (f"RoundBackward{int(node.params['decimals'] != 0)}", node.inputs),
     doc="Round to the nearest, halves to even, at so many decimals.",
-)  # fmt: skip
+)
 frac = elementwise(
     "frac", whole(pointwise.fraction), dtype="float", grad_fn="FracBackward0", doc="Fractional part.",
     into=pointwise.fraction, vjp=lambda g, out, x: (g,),
-)  # fmt: skip
+)
 
 # Selection ------------------------------------------------------------------------------------------------------------
 
@@ -449,18 +452,18 @@ maximum = elementwise(
     "maximum", whole(pointwise.at_least), args=BINARY, grad_fn="MaximumBackward0", vjp=_share_ties(gt),
     into=pointwise.at_least,
     doc="The greater of two, NaN if one is; of two equal ones each gets half of the gradient.",
-)  # fmt: skip
+)
 minimum = elementwise(
     "minimum", whole(pointwise.at_most), args=BINARY, grad_fn="MinimumBackward0", vjp=_share_ties(lt),
     into=pointwise.at_most,
     doc="The smaller of two, NaN if one is; of two equal ones each gets half of the gradient.",
-)  # fmt: skip
+)
 clamp = elementwise(
     "clamp", whole(pointwise.clamp), into=pointwise.clamp, args="input, min=None, max=None",
     grad_fn=_clamp_grad_fn(1, 2), build=_clamp,
     doc="The input held between two bounds, either of which may be left out.",
     aliases=("clip",), vjp=_clamp_vjp,
-)  # fmt: skip
+)
 
 
 def _one_bound(low: bool, names: tuple[str, GradFn, str]) -> tuple[Op, Op]:
@@ -493,7 +496,7 @@ def _unary(name: str, kernel: Any, doc: str, vjp: Any, domain: Any = (-2.0, 2.0)
     return elementwise(
         name, kernel, dtype="float", grad_fn=f"{name.capitalize()}Backward0", doc=doc, vjp=vjp, domain=domain,
         aliases=(alias,) if alias else (),
-    )  # fmt: skip
+    )
 
 
 sin = _unary("sin", np.sin, "Sine.", lambda g, out, x: (g * cos(x),))
@@ -527,4 +530,4 @@ def _atan2_vjp(g: Node, out: Node, y: Node, x: Node) -> tuple[Node, Node]:
 atan2 = elementwise(
     "atan2", np.arctan2, args=BINARY, dtype="float", grad_fn="Atan2Backward0", vjp=_atan2_vjp, aliases=("arctan2",),
     doc="Angle of the point (other, input).",
-)  # fmt: skip
+)

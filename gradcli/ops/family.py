@@ -25,11 +25,23 @@ def call(name: str, *args: Any, **kwargs: Any) -> Any:
 
 
 def elementwise(
-    name: str, kernel: Callable[..., Any], *, args: str = "input", dtype: str = "promote", vjp: Vjp | None = None,
-    grad_fn: GradFn | None = None, doc: str, domain: Any = (-2.0, 2.0), aliases: tuple[str, ...] = (),
-    torch: str | None = None, build: Callable[..., Any] | None = None, blocking: Blocking = ALIGNED,
-    into: Callable[..., None] | None = None, batching: Batching = batching.BY_PLACE, public: bool = True,
-) -> Op:  # fmt: skip
+    name: str,
+    kernel: Callable[..., Any],
+    *,
+    args: str = "input",
+    dtype: str = "promote",
+    vjp: Vjp | None = None,
+    grad_fn: GradFn | None = None,
+    doc: str,
+    domain: Any = (-2.0, 2.0),
+    aliases: tuple[str, ...] = (),
+    torch: str | None = None,
+    build: Callable[..., Any] | None = None,
+    blocking: Blocking = ALIGNED,
+    into: Callable[..., None] | None = None,
+    batching: Batching = batching.BY_PLACE,
+    public: bool = True,
+) -> Op:
     """A row whose result at each place depends on its operands at that place.
 
     Arguments without a default are tensors, the others parameters of the kernel. `dtype` says what the kernel
@@ -38,11 +50,25 @@ def elementwise(
     returns booleans; "select" is promote with a boolean first.
     """
     op = Op(
-        name, family="elementwise", args=args, doc=doc, kernel=kernel, infer=_infer_bool if dtype in ("bool", "logical")
-        else _infer_elementwise, vjp=vjp, grad_fn=grad_fn, domain=domain, aliases=aliases, torch=torch,
-        dtype_rule=dtype, layout=_elementwise_layout, blocking=blocking, into=into, batching=batching, public=public,
+        name,
+        family="elementwise",
+        args=args,
+        doc=doc,
+        kernel=kernel,
+        infer=_infer_bool if dtype in ("bool", "logical") else _infer_elementwise,
+        vjp=vjp,
+        grad_fn=grad_fn,
+        domain=domain,
+        aliases=aliases,
+        torch=torch,
+        dtype_rule=dtype,
+        layout=_elementwise_layout,
+        blocking=blocking,
+        into=into,
+        batching=batching,
+        public=public,
         build=build or (lambda *a: _by_signature(op, a)),
-    )  # fmt: skip
+    )
     return register(op)
 
 
@@ -109,9 +135,16 @@ def _elementwise_layout(inputs: tuple[Node, ...], params: Params, shape: Shape) 
 
 
 def composite(
-    name: str, build: Callable[..., Any], *, args: str, doc: str, family: str, domain: Any = (-2.0, 2.0),
-    aliases: tuple[str, ...] = (), torch: str | None = None,
-) -> Op:  # fmt: skip
+    name: str,
+    build: Callable[..., Any],
+    *,
+    args: str,
+    doc: str,
+    family: str,
+    domain: Any = (-2.0, 2.0),
+    aliases: tuple[str, ...] = (),
+    torch: str | None = None,
+) -> Op:
     """A row that is written with other operations and adds no kernel of its own."""
     return register(
         Op(name, family=family, args=args, doc=doc, build=build, domain=domain, aliases=aliases, torch=torch)
@@ -119,12 +152,25 @@ def composite(
 
 
 def primitive(
-    name: str, kernel: Callable[..., Any], infer: Callable[..., tuple[Shape, np.dtype]], *, family: str,
-    args: str = "input", doc: str, build: Callable[..., Any] | None = None, vjp: Vjp | None = None,
-    grad_fn: GradFn | None = None, domain: Any = (-2.0, 2.0), aliases: tuple[str, ...] = (), torch: str | None = None,
-    layout: Callable[..., Shape | None] | None = None, blocking: Blocking = WHOLE,
-    into: Callable[..., None] | None = None, batching: Batching | None = None, public: bool = True,
-) -> Op:  # fmt: skip
+    name: str,
+    kernel: Callable[..., Any],
+    infer: Callable[..., tuple[Shape, np.dtype]],
+    *,
+    family: str,
+    args: str = "input",
+    doc: str,
+    build: Callable[..., Any] | None = None,
+    vjp: Vjp | None = None,
+    grad_fn: GradFn | None = None,
+    domain: Any = (-2.0, 2.0),
+    aliases: tuple[str, ...] = (),
+    torch: str | None = None,
+    layout: Callable[..., Shape | None] | None = None,
+    blocking: Blocking = WHOLE,
+    into: Callable[..., None] | None = None,
+    batching: Batching | None = None,
+    public: bool = True,
+) -> Op:
     """A row with its own shape rule; its `build` makes nodes with `make(op, inputs, params)`."""
     op = Op(
         name,

@@ -1,5 +1,8 @@
 """Inverses, determinants, linear systems and the Cholesky factor, of a matrix or of each matrix of a batch."""
 
+# Rows are laid out by hand.
+# fmt: off
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -118,13 +121,13 @@ inv: Op = primitive(
     vjp=_inverse_vjp, aliases=("inverse",), torch="linalg.inv", domain=WELL_CONDITIONED,
     doc="Inverse of a square matrix.",
     blocking=MATRICES,
-)  # fmt: skip
+)
 # What the derivative of log|det| is made of: at a singular matrix it is infinite and no error.
 inverse_limit: Op = primitive(
     "_inverse_limit", in_lapack(_limit_kernel, 2), _same, family="linalg", public=False, vjp=_inverse_vjp,
     layout=_column_major, grad_fn="LinalgInvExBackward0", doc="Inverse, infinite where the matrix is singular.",
     blocking=MATRICES,
-)  # fmt: skip
+)
 
 
 # Determinant. Its derivatives are polynomials in the elements, so they exist at singular matrices as well: they are
@@ -229,22 +232,22 @@ det: Op = primitive(
     build=lambda input: make(det, (square(input, "det"),), {}), domain=WELL_CONDITIONED,
     vjp=lambda g, out, a: (_spread(g) * make(cofactor, (a,), {}),), doc="Determinant of a square matrix.",
     blocking=MATRICES,
-)  # fmt: skip
+)
 cofactor: Op = primitive(
     "_cofactor", in_lapack(_cofactor_kernel), _same, family="linalg", public=False, grad_fn="MulBackward0",
     vjp=_cofactor_vjp, doc="Cofactors of a square matrix.",
     blocking=MATRICES,
-)  # fmt: skip
+)
 cofactor_slope: Op = primitive(
     "_cofactor_slope", in_lapack(_cofactor_slope_kernel), _same, family="linalg", public=False, args="input, direction",
     grad_fn="MulBackward0", vjp=_cofactor_slope_vjp, doc="Derivative of the cofactors in a direction.",
     blocking=MATRICES,
-)  # fmt: skip
+)
 cofactor_slopes: Op = primitive(
     "_cofactor_slopes", in_lapack(_cofactor_slopes_kernel), _same, family="linalg", public=False,
     args="input, *directions", grad_fn="MulBackward0", vjp=_cofactor_slopes_vjp,
     doc="Derivative of the cofactors in several directions.", blocking=MATRICES,
-)  # fmt: skip
+)
 
 
 # Logarithm of the determinant -----------------------------------------------------------------------------------------
@@ -281,12 +284,12 @@ signed_log: Op = primitive(
     "_slogdet", in_lapack(_slogdet_kernel), lambda inputs, params: ((2, *inputs[0].shape[:-2]), inputs[0].dtype),
     family="linalg", public=False, grad_fn="LinalgSlogdetBackward0", vjp=_slogdet_vjp,
     doc="Sign of the determinant and logarithm of its size, side by side.",
-)  # fmt: skip
+)
 part: Op = primitive(
     "_part", lambda x, index: x[index], lambda inputs, params: (inputs[0].shape[1:], inputs[0].dtype), family="linalg",
     args="input, index", public=False, vjp=_part_vjp,
     doc="The sign (index 0) or the logarithm (1) of those that lie side by side.",
-)  # fmt: skip
+)
 
 
 def _slogdet(input: Any) -> SignLogdet:
@@ -303,11 +306,11 @@ def _logdet(input: Any) -> Node:
 slogdet = composite(
     "slogdet", _slogdet, args="input", family="linalg", torch="linalg.slogdet", domain=WELL_CONDITIONED,
     doc="The pair (sign, logabsdet) of the determinant, without its overflow; 0 and -inf for a singular matrix.",
-)  # fmt: skip
+)
 logdet = composite(
     "logdet", _logdet, args="input", family="linalg", domain=WELL_CONDITIONED,
     doc="Logarithm of the determinant: -inf for a singular matrix, NaN where the determinant is negative.",
-)  # fmt: skip
+)
 
 
 # Linear systems -------------------------------------------------------------------------------------------------------
@@ -380,7 +383,7 @@ solve: Op = primitive(
     domain=WELL_CONDITIONED,
     doc="The X for which `A @ X = B` (`X @ A = B` with left=False); B holds vectors or matrices.",
     batching=SOLUTION, blocking=Blocking(_solve_follow),
-)  # fmt: skip
+)
 
 
 # Cholesky factor ------------------------------------------------------------------------------------------------------
@@ -417,4 +420,4 @@ cholesky: Op = primitive(
     domain=WELL_CONDITIONED,
     doc="The triangular L of a positive definite matrix `L @ L.T`; `U` of `U.T @ U` with upper.",
     blocking=MATRICES,
-)  # fmt: skip
+)

@@ -1,5 +1,8 @@
 """Losses and layer normalization, in the steps that PyTorch takes."""
 
+# Rows are laid out by hand.
+# fmt: off
+
 from __future__ import annotations
 
 import math
@@ -64,7 +67,7 @@ def _refuse_tracked(weight: Any, name: str, function: str) -> None:
         raise GradcliError(
             f"{function}() has no derivative with respect to {name}",
             hint=f"use detach({name}), or name the inputs to differentiate (--wrt)", argument=name,
-        )  # fmt: skip
+        )
 
 
 # Losses of a difference -----------------------------------------------------------------------------------------------
@@ -80,7 +83,7 @@ def _broadcast(input: Any, target: Any) -> tuple[Node, Node]:
 def _difference_loss(
     name: str, backward: str, doc: str, losses: Callable[..., None], slope: Callable[..., Node],
     parameter: str | None = None, default: float = 1.0,
-) -> Op:  # fmt: skip
+) -> Op:
     """A loss that is a function of input - target, written into an array; `slope` is that function's derivative."""
 
     def build(input: Any, target: Any, reduction: Any, width: Any = None) -> Node:
@@ -117,22 +120,22 @@ def _difference_loss(
         name, run, _infer_pair, family="loss", args=f"input, target, reduction='mean'{extra}", doc=doc, build=build,
         grad_fn=backward, torch=f"nn.functional.{name}", vjp=vjp, into=into,
         blocking=Blocking(aligned, lower=_lower_loss),
-    )  # fmt: skip
+    )
     return op
 
 
 mse_loss = _difference_loss(
     "mse_loss", "MseLossBackward0", "Squared difference.", loss_kernels.square, lambda d: 2 * d
-)  # fmt: skip
+)
 huber_loss = _difference_loss(
     "huber_loss", "HuberLossBackward0", "Half the squared difference up to delta, linear beyond.", loss_kernels.huber,
     lambda d, delta: clamp(d, -delta, delta), "delta",
-)  # fmt: skip
+)
 smooth_l1_loss = _difference_loss(
     "smooth_l1_loss", "SmoothL1LossBackward0", "The Huber loss divided by beta.",
     loss_kernels.smooth_l1,
     lambda d, beta: clamp(d / beta, -1.0, 1.0), "beta",
-)  # fmt: skip
+)
 
 
 def _l1_loss(input: Any, target: Any, reduction: Any) -> Node:
@@ -143,7 +146,7 @@ def _l1_loss(input: Any, target: Any, reduction: Any) -> Node:
 l1_loss = composite(
     "l1_loss", _l1_loss, args="input, target, reduction='mean'", family="loss", torch="nn.functional.l1_loss",
     doc="Absolute difference.",
-)  # fmt: skip
+)
 
 
 # Binary cross-entropy -------------------------------------------------------------------------------------------------
@@ -202,7 +205,7 @@ bce = primitive(
     torch="nn.functional.binary_cross_entropy_with_logits",
     doc="Cross-entropy of probabilities (target) and the sigmoid of the input.", into=_bce_into,
     blocking=Blocking(aligned, lower=_lower_loss),
-)  # fmt: skip
+)
 
 
 # Cross-entropy --------------------------------------------------------------------------------------------------------
@@ -212,17 +215,17 @@ _times = elementwise(
     "_times", np.multiply, args="input, other", batching=products(0, 1),
     grad_fn=lambda node: ("MulBackward1", node.inputs[:1]), public=False,
     doc="Product with a number inside an operation.", vjp=lambda g, out, x, y: (g * y, None),
-)  # fmt: skip
+)
 _plus = elementwise(
     "_plus", np.add, args="input, other", batching=sums(0, 1),
     grad_fn=lambda node: ("AddBackward1", node.inputs[:1]), public=False,
     doc="Sum with a number inside an operation.", vjp=lambda g, out, x, y: (g, None),
-)  # fmt: skip
+)
 _over = elementwise(
     "_over", np.true_divide, args="input, other", batching=products(0),
     grad_fn=lambda node: ("DivBackward1", node.inputs[:1]), public=False,
     doc="Quotient by a number inside an operation.", vjp=lambda g, out, x, y: (g / y, None),
-)  # fmt: skip
+)
 
 
 def _masked_fill(input: Any, mask: Any, value: Any) -> Node:
@@ -237,7 +240,7 @@ masked_fill = elementwise(
     args="input, mask, value: number", build=_masked_fill,
     grad_fn=lambda node: ("MaskedFillBackward0", node.inputs[1:]), torch="masked_fill",
     doc="The input with a number where the mask is true.", vjp=lambda g, out, m, x, value: (None, where(m, 0, g)),
-)  # fmt: skip
+)
 
 
 def class_axis(x: Node) -> int:
@@ -315,19 +318,19 @@ class_pick = primitive(
         make(class_put, (g, t), {"shape": x.shape, "ignore_index": ignore_index}), None
     ),
     blocking=Blocking(_class_follow),
-)  # fmt: skip
+)
 class_put: Op = primitive(
     "_class_put", _put_kernel, lambda inputs, params: (params["shape"], inputs[0].dtype), family="loss",
     public=False, args="values, target", doc="Zeros with the values at the target classes.",
     grad_fn=lambda node: ("NllLossBackwardBackward0", node.inputs[:1]),
     vjp=lambda h, out, v, t, shape, ignore_index: (make(class_pick, (h, t), {"ignore_index": ignore_index}), None),
     blocking=Blocking(_class_follow),
-)  # fmt: skip
+)
 class_factors = primitive(
     "_class_factors", _factors_kernel, lambda inputs, params: (inputs[0].shape, params["dtype"]), family="loss",
     public=False, args="target", doc="Each target's weight: 1 unless given, 0 for ignored ones.",
     blocking=Blocking(lambda node, dim: (dim, *(None for _ in node.inputs[1:]))),
-)  # fmt: skip
+)
 
 
 def _factors(x: Node, rest: tuple[Node, ...], ignore_index: int) -> Node:
@@ -402,7 +405,7 @@ nll_loss = primitive(
     grad_fn=lambda node: ("NllLossBackward0" if node.inputs[0].ndim <= 2 else "NllLoss2DBackward0", node.inputs[:1]),
     doc="Minus the log-probability (input) of each target class.",
     blocking=Blocking(_class_follow, lower=_lower_nll),
-)  # fmt: skip
+)
 
 
 def _cross_entropy(
@@ -462,7 +465,7 @@ cross_entropy = composite(
     "cross_entropy", _cross_entropy, family="loss", torch="nn.functional.cross_entropy",
     args="input, target, weight=None, ignore_index=-100, reduction='mean', label_smoothing=0.0",
     doc="Cross-entropy of the softmax of the input and target classes, given as indices or as probabilities.",
-)  # fmt: skip
+)
 
 
 # Layer normalization --------------------------------------------------------------------------------------------------
@@ -529,4 +532,4 @@ layer_norm = primitive(
     grad_fn=_layer_norm_grad_fn, torch="nn.functional.layer_norm",
     doc="The last dimensions brought to mean 0 and variance 1, then scaled and shifted.",
     blocking=Blocking(_layer_norm_follow),
-)  # fmt: skip
+)

@@ -1,5 +1,8 @@
 """Products of vectors, matrices and batches of them, decomposed as PyTorch does, so that the chains agree."""
 
+# Rows are laid out by hand.
+# fmt: off
+
 from __future__ import annotations
 
 import math
@@ -95,7 +98,7 @@ def _primitive(
         blocking=Blocking(_product_follow, _contracted_dims, accumulate), batching=MATRIX_PRODUCT,
         into=_product_into if "matrix" in wanted[0]
         else None,
-    )  # fmt: skip
+    )
     return op
 
 
@@ -138,7 +141,7 @@ mv = _primitive(
 bmm = _primitive(
     "bmm", np.matmul, ("batch of matrices", "batch of matrices"), _bmm_vjp, "Products of two batches of matrices.",
     "input, mat2", PRODUCT,
-)  # fmt: skip
+)
 dot = _primitive(
     "dot",
     _dot_kernel,
@@ -151,7 +154,7 @@ dot = _primitive(
 vdot = _primitive(
     "vdot", _dot_kernel, ("vector", "vector"), _dot_vjp, "Sum of the products of two vectors, as dot for real numbers.",
     BINARY, accumulators.DOT,
-)  # fmt: skip
+)
 
 
 # matmul ---------------------------------------------------------------------------------------------------------------
@@ -246,7 +249,7 @@ def _batched(a: Node, b: Node) -> Node:
 matmul = composite(
     "matmul", _matmul, args=BINARY, family="contraction",
     doc="Matrix product, `input @ other`, of vectors, matrices and batches of matrices, whose batches broadcast.",
-)  # fmt: skip
+)
 
 
 # Written with the others ----------------------------------------------------------------------------------------------
@@ -318,11 +321,11 @@ def _contracted(a: Node, b: Node, first: list[int], second: list[int], name: str
 outer = composite(
     "outer", _outer, args="input, vec2", family="contraction", aliases=("ger",),
     doc="Every product of an element of one vector with one of another.",
-)  # fmt: skip
+)
 inner = composite(
     "inner", _inner, args=BINARY, family="contraction", doc="Sum of products over the last dimensions of both tensors."
 )
 tensordot = composite(
     "tensordot", _tensordot, args="a, b, dims: pairs=2", family="contraction",
     doc="Sum of products over pairs of dimensions: the last ones of a with the first ones of b, or as listed.",
-)  # fmt: skip
+)

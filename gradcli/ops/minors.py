@@ -96,7 +96,7 @@ def _adjugate(matrix: Dual, large: int, count: int) -> Dual:
     (first, right), (below, rest) = (
         [{e: m[rows, columns] for e, m in matrix.items()} for columns in (slice(large), slice(large, None))]
         for rows in (slice(large), slice(large, None))
-    )  # fmt: skip
+    )
     inverse, determinant = _inverse(first, count)
     left, down = _times(inverse, right), _times(below, inverse)
     inner, schur = _faddeev(_plus(rest, _times(below, left), -1.0), len(matrix[0]) - large)
@@ -108,9 +108,11 @@ def _adjugate(matrix: Dual, large: int, count: int) -> Dual:
     for e in {*corner, *across, *up, *inner}:
         whole = result[e] = np.zeros_like(matrix[0])
         for block, rows, columns, sign in (
-            (corner, slice(large), slice(large), 1), (across, slice(large), slice(large, None), -1),
-            (up, slice(large, None), slice(large), -1), (inner, slice(large, None), slice(large, None), 1),
-        ):  # fmt: skip
+            (corner, slice(large), slice(large), 1),
+            (across, slice(large), slice(large, None), -1),
+            (up, slice(large, None), slice(large), -1),
+            (inner, slice(large, None), slice(large, None), 1),
+        ):
             if e in block:
                 whole[rows, columns] = sign * block[e]
     return _times(determinant, result)

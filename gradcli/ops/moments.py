@@ -33,10 +33,15 @@ def _follow(node: Node, dim: int) -> Dims | None:
 
 
 primitive(
-    "_moments", _kernel, _infer, family="reduction", public=False, args="input, dim",
+    "_moments",
+    _kernel,
+    _infer,
+    family="reduction",
+    public=False,
+    args="input, dim",
     doc="The mean and the sum of the squared deviations from it, in float64.",
     blocking=Blocking(_follow, over_dims, accumulators.MOMENTS),
-)  # fmt: skip
+)
 
 
 def _about_kernel(moments: Any, point: Any, count: int, power: int) -> Any:
@@ -45,7 +50,12 @@ def _about_kernel(moments: Any, point: Any, count: int, power: int) -> Any:
 
 
 primitive(
-    "_about", _about_kernel, lambda inputs, params: (inputs[1].shape, inputs[1].dtype), family="reduction",
-    public=False, args="moments, point, count, power", blocking=WHOLE,
+    "_about",
+    _about_kernel,
+    lambda inputs, params: (inputs[1].shape, inputs[1].dtype),
+    family="reduction",
+    public=False,
+    args="moments, point, count, power",
+    blocking=WHOLE,
     doc="The sum of the deviations from a point, or of their squares.",
-)  # fmt: skip
+)

@@ -18,9 +18,7 @@ def _infer(inputs: tuple[Node, ...], params: Params) -> tuple[Shape, np.dtype]:
     return params["shape"], params["dtype"]
 
 
-def _kernel(
-    *arrays: Any, op: Op, params: Params, batched: tuple[bool, ...], shape: Shape, dtype: np.dtype
-) -> Any:  # fmt: skip
+def _kernel(*arrays: Any, op: Op, params: Params, batched: tuple[bool, ...], shape: Shape, dtype: np.dtype) -> Any:
     assert op.kernel is not None
     out = np.empty(shape, dtype)
     for k in range(shape[0]):
@@ -30,7 +28,7 @@ def _kernel(
 
 def _vjp(
     g: Node, out: Node, *inputs: Node, op: Op, params: Params, batched: tuple[bool, ...], shape: Shape, dtype: np.dtype
-) -> tuple[Node | None, ...]:  # fmt: skip
+) -> tuple[Node | None, ...]:
     """The rule of one member, done for all of them."""
     assert op.vjp is not None
     # Stand-ins for one member's result, its gradient and its operands; what all members share stands for itself.
@@ -56,6 +54,13 @@ def _leaf(stacked: Node) -> Node:
 
 
 each = primitive(
-    "_each", _kernel, _infer, family="structure", args="input", public=False, grad_fn="EachBackward0", vjp=_vjp,
+    "_each",
+    _kernel,
+    _infer,
+    family="structure",
+    args="input",
+    public=False,
+    grad_fn="EachBackward0",
+    vjp=_vjp,
     doc="An operation applied to each member of a batch.",
-)  # fmt: skip
+)

@@ -1,5 +1,8 @@
 """Reductions over all dimensions, one or several, and running sums and products."""
 
+# Rows are laid out by hand.
+# fmt: off
+
 from __future__ import annotations
 
 import math
@@ -99,7 +102,7 @@ def _reduction(
         name, kernel, _infer(result), family="reduction", args=args, doc=doc, vjp=vjp, grad_fn=grad_fn, domain=domain,
         build=build or standard, aliases=aliases, torch=torch, batching=batching,
         blocking=blocking or Blocking(kept, over_dims if accumulate is not None else None, accumulate, lower),
-    )  # fmt: skip
+    )
     return op
 
 
@@ -295,27 +298,27 @@ sum_ = _reduction(
     "sum", _sum, args=TYPED, build=_typed("sum"), result=_whole_result, grad_fn=by_axis("SumBackward0", "SumBackward1"),
     doc="Sum.", vjp=lambda g, out, x, dim, keepdim, axis_given: (expand(restore(g, x, dim, keepdim), x.shape),),
     accumulate=accumulators.SUM, batching=SUMMED,
-)  # fmt: skip
+)
 mean = _reduction(
     "mean", _mean, args=TYPED, build=_typed("mean"), grad_fn=by_axis("MeanBackward0", "MeanBackward1"), doc="Mean.",
     vjp=lambda g, out, x, dim, keepdim, axis_given: (
         expand(restore(g, x, dim, keepdim), x.shape) / max(1, count(x, dim)),
     ),
     accumulate=accumulators.MEAN, batching=LINEAR,
-)  # fmt: skip
+)
 prod = _reduction(
     "prod", _prod, args=TYPED, build=_typed("prod"), result=_whole_result, doc="Product.", vjp=_prod_vjp,
     grad_fn=by_axis("ProdBackward0", "ProdBackward1"),
     accumulate=accumulators.by_ufunc(np.multiply, lambda dtype: np.float64 if dtype.kind == "f" else np.int64),
-)  # fmt: skip
+)
 amax = _reduction(
     "amax", _extreme(np.maximum), nonempty=True, grad_fn="AmaxBackward0", vjp=_share_extreme,
     doc="Maximum; equal ones share the gradient evenly.", accumulate=accumulators.by_ufunc(np.maximum),
-)  # fmt: skip
+)
 amin = _reduction(
     "amin", _extreme(np.minimum), nonempty=True, grad_fn="AminBackward0", vjp=_share_extreme,
     doc="Minimum; equal ones share the gradient evenly.", accumulate=accumulators.by_ufunc(np.minimum),
-)  # fmt: skip
+)
 
 
 def _lower_logsumexp(node: Node) -> Node | None:
@@ -334,7 +337,7 @@ logsumexp: Op = _reduction(
     vjp=lambda g, out, x, dim, keepdim, axis_given: (
         restore(g, x, dim, keepdim) * exp(x - restore(out, x, dim, keepdim)),
     ),
-)  # fmt: skip
+)
 
 
 def _spread(name: str, kernel: Any, doc: str, vjp: Any, accumulate: Accumulate) -> Op:
@@ -349,12 +352,12 @@ def _spread(name: str, kernel: Any, doc: str, vjp: Any, accumulate: Accumulate) 
     op = _reduction(
         name, kernel, args="input, dim=None, unbiased=None, keepdim=False, *, correction=None", build=build, doc=doc,
         vjp=vjp, grad_fn=f"{name.capitalize()}Backward0", accumulate=accumulate,
-    )  # fmt: skip
+    )
     return op
 
 
 var = _spread("var", _var, "Variance, with n - correction (1 unless given) in the denominator.", _var_vjp,
-              accumulators.VAR)  # fmt: skip
+              accumulators.VAR)
 std = _spread("std", _std, "Standard deviation, the root of var; its gradient at 0 is 0.", _std_vjp, accumulators.STD)
 
 
@@ -393,12 +396,12 @@ all_: Op = _reduction(
     "all", lambda x, dim, keepdim, axis_given: np.logical_and.reduce(x, axis=dim, keepdims=keepdim),
     build=_truths("all"), result=lambda d: BOOL, doc="True where all are not zero.",
     accumulate=accumulators.by_ufunc(np.logical_and),
-)  # fmt: skip
+)
 any_: Op = _reduction(
     "any", lambda x, dim, keepdim, axis_given: np.logical_or.reduce(x, axis=dim, keepdims=keepdim),
     build=_truths("any"), result=lambda d: BOOL, doc="True where one is not zero.",
     accumulate=accumulators.by_ufunc(np.logical_or),
-)  # fmt: skip
+)
 count_nonzero: Op = _reduction(
     "count_nonzero",
     lambda x, dim, keepdim, axis_given: np.add.reduce(x != 0, axis=dim, keepdims=keepdim, dtype=np.int64),
@@ -432,7 +435,7 @@ def _arg_reduction(name: str, function: Any, word: str) -> Op:
         name, _arg(function), result=lambda d: INT64, build=build, args=ONE_DIM,
         doc=f"Index of the {word}, the first of equal ones; in the flattened tensor without dim.",
         blocking=Blocking(_kept_by_arg, _over_one_dim, extreme),
-    )  # fmt: skip
+    )
     return op
 
 
@@ -474,7 +477,7 @@ pick = primitive(
     "_pick", _pick_kernel, lambda inputs, params: (inputs[1].shape, inputs[0].dtype), family="reduction", public=False,
     args="input, index", doc="The element of each line along dim at an index.", vjp=_pick_vjp,
     grad_fn=lambda node: (node.params["name"], node.inputs[:1]), blocking=Blocking(_pick_follow),
-)  # fmt: skip
+)
 
 
 def _extreme_row(name: str, whole_kernel: Any, pairwise: Op, arg: Op, word: str) -> Op:
@@ -497,7 +500,7 @@ def _extreme_row(name: str, whole_kernel: Any, pairwise: Op, arg: Op, word: str)
         doc=f"The {word} of all (equal ones share the gradient evenly); with dim, the pair (values, indices); "
         f"with a tensor in second place, the elementwise {word}.",
         accumulate=accumulators.by_ufunc(np.maximum if name == "max" else np.minimum),
-    )  # fmt: skip
+    )
     return op
 
 
@@ -523,7 +526,7 @@ def _running(name: str, ufunc: Any, vjp: Any, doc: str) -> Op:
         name, kernel, lambda inputs, params: (inputs[0].shape, _whole_result(inputs[0].dtype)), family="reduction",
         args="input, dim, *, dtype=None", build=build, doc=doc, vjp=vjp, grad_fn=f"{name.capitalize()}Backward0",
         batching=LINEAR if ufunc is np.add else None, blocking=Blocking(except_along),
-    )  # fmt: skip
+    )
     return op
 
 
@@ -584,6 +587,6 @@ recurrence = primitive(
     "_recurrence", _recurrence_kernel, lambda inputs, params: (inputs[0].shape, inputs[0].dtype), family="reduction",
     public=False, args="input, factor", doc="A sum that is multiplied by a factor before each step.",
     vjp=_recurrence_vjp, grad_fn="CumprodBackwardBackward0", batching=ALONG, blocking=Blocking(_recurrence_follow),
-)  # fmt: skip
+)
 cumsum = _running("cumsum", np.add, _cumsum_vjp, "Running sum along a dimension.")
 cumprod = _running("cumprod", np.multiply, _cumprod_vjp, "Running product along a dimension.")

@@ -1,5 +1,8 @@
 """Rows that move elements without computing: reshaping, reordering, joining, repeating."""
 
+# Rows are laid out by hand.
+# fmt: off
+
 from __future__ import annotations
 
 import math
@@ -109,12 +112,12 @@ view = primitive(
     grad_fn="ViewBackward0", doc="The elements in another shape, without copying; one length may be -1.",
     torch="Tensor.view", layout=_view_layout, vjp=_reshape_back,
     batching=LINEAR, blocking=VIEW,
-)  # fmt: skip
+)
 unsafe_view = primitive(
     "_unsafe_view", lambda x, shape: x.reshape(shape), _infer_given, family="shape", args="input, shape",
     grad_fn="UnsafeViewBackward0", doc="A reshape of a fresh result.", vjp=_reshape_back, public=False,
     batching=LINEAR, blocking=VIEW,
-)  # fmt: skip
+)
 reshape_alias = primitive(
     "_reshape_alias",
     lambda x, shape: x.reshape(shape),
@@ -171,13 +174,13 @@ squeeze = primitive(
     doc="The tensor without its dimensions of length 1, or without the named ones where they have length 1.",
     vjp=lambda g, out, x, shape, name: (reshape(g, x.shape),),
     batching=LINEAR, blocking=VIEW,
-)  # fmt: skip
+)
 unsqueeze = primitive(
     "unsqueeze", lambda x, shape: x.reshape(shape), _infer_given, family="shape", args="input, dim", build=_unsqueeze,
     grad_fn="UnsqueezeBackward0", layout=_view_layout, doc="The tensor with a dimension of length 1 put in.",
     vjp=_reshape_back,
     batching=LINEAR, blocking=VIEW,
-)  # fmt: skip
+)
 
 
 # Reordering -----------------------------------------------------------------------------------------------------------
@@ -256,24 +259,24 @@ permute = primitive(
     build=_permute, grad_fn=lambda node: (node.params["name"], node.inputs), layout=_permute_layout,
     doc="The dimensions in another order.", vjp=lambda g, out, x, dims, name: (permuted(g, inverse_permutation(dims)),),
     batching=batching.PERMUTED, blocking=Blocking(lambda node, dim: (node.params["dims"][dim],), view=True),
-)  # fmt: skip
+)
 transpose = composite(
     "transpose", _transpose, args="input, dim0=None, dim1=None", family="shape", aliases=("swapaxes", "swapdims"),
     doc="Two dimensions exchanged; those of a matrix need not be named.",
-)  # fmt: skip
+)
 movedim = composite(
     "movedim", _movedim, args="input, source, destination", family="shape", aliases=("moveaxis",),
     doc="Dimensions moved to other places.",
-)  # fmt: skip
+)
 t = composite("t", _t, args="input", family="shape", doc="A matrix transposed; a vector as it is.")
 big_t = composite(
     "T", lambda input: permuted(as_node(input), tuple(reversed(range(as_node(input).ndim)))), args="input",
     family="shape", torch="Tensor.T", doc="All dimensions in reverse order, written x.T.",
-)  # fmt: skip
+)
 m_t = composite(
     "mT", _matrix_transpose, args="input", family="shape", torch="Tensor.mT",
     doc="The last two dimensions exchanged, written x.mT.",
-)  # fmt: skip
+)
 
 
 # Repeating ------------------------------------------------------------------------------------------------------------
@@ -357,17 +360,17 @@ expand = primitive(
     build=_expand, grad_fn="ExpandBackward0", layout=_expand_layout, torch="Tensor.expand", aliases=("broadcast_to",),
     doc="Lengths of 1 stretched, without copying; -1 keeps a length.", vjp=lambda g, out, x, shape: (g,),
     batching=LINEAR, blocking=Blocking(aligned, view=True),
-)  # fmt: skip
+)
 repeat = primitive(
     "repeat", lambda x, repeats: np.tile(x, repeats), _repeat_infer, family="shape", args="input, *repeats",
     build=_repeat, grad_fn="RepeatBackward0", torch="Tensor.repeat", doc="The tensor repeated along each dimension.",
     vjp=_repeat_vjp,
     batching=LINEAR, blocking=Blocking(_repeat_follow),
-)  # fmt: skip
+)
 tile = composite(
     "tile", _tile, args="input, *dims: repeats", family="shape",
     doc="The tensor repeated; dimensions without a count are repeated once.",
-)  # fmt: skip
+)
 
 
 def _flip(input: Any, dims: Any) -> Node:
@@ -393,14 +396,14 @@ flip: Op = primitive(
     args="input, *dims", build=_flip, grad_fn="FlipBackward0", doc="The order reversed along dimensions.",
     vjp=lambda g, out, x, dims: (make(flip, (g,), {"dims": dims}),),
     batching=LINEAR, blocking=Blocking(except_along),
-)  # fmt: skip
+)
 roll: Op = primitive(
     "roll", _roll_kernel, lambda inputs, params: (inputs[0].shape, inputs[0].dtype), family="shape",
     args="input, shifts, dims=None", build=_roll, grad_fn="RollBackward0",
     doc="Elements shifted along dimensions, those pushed out coming in again; in flattened order without dims.",
     vjp=lambda g, out, x, shifts, dims: (make(roll, (g,), {"shifts": tuple(-s for s in shifts), "dims": dims}),),
     batching=LINEAR, blocking=Blocking(except_along),
-)  # fmt: skip
+)
 
 
 # Joining and cutting --------------------------------------------------------------------------------------------------
@@ -474,12 +477,12 @@ cat = primitive(
     "cat", lambda *xs, dim: np.concatenate(xs, dim), _cat_infer, family="shape", args="tensors, dim=0", build=_cat,
     grad_fn="CatBackward0", aliases=("concat", "concatenate"), doc="Tensors joined along a dimension.", vjp=_cat_vjp,
     batching=batching.JOINED, blocking=Blocking(except_along),
-)  # fmt: skip
+)
 stack = primitive(
     "stack", lambda *xs, dim: np.stack(xs, dim), _stack_infer, family="shape", args="tensors, dim=0", build=_stack,
     grad_fn="StackBackward0", doc="Tensors of one shape joined along a new dimension.", vjp=_stack_vjp,
     batching=batching.JOINED, blocking=Blocking(_stack_follow),
-)  # fmt: skip
+)
 
 
 def _slice_infer(inputs: tuple[Node, ...], params: Params) -> tuple[Shape, np.dtype]:
@@ -519,7 +522,7 @@ slice_ = primitive(
     grad_fn="SliceBackward0", layout=_slice_layout,
     vjp=lambda g, out, x, **where: (make(embed, (g,), {"shape": x.shape, **where}),),
     batching=LINEAR, blocking=Blocking(except_along, view=True),
-)  # fmt: skip
+)
 embed: Op = primitive(
     "_embed",
     _embed_kernel,

@@ -1,5 +1,8 @@
 """Error functions, and the logarithm of the gamma function with its derivatives."""
 
+# Rows are laid out by hand.
+# fmt: off
+
 from __future__ import annotations
 
 import math
@@ -33,23 +36,23 @@ def _polygamma(n: Any, input: Any) -> Node:
 erf = elementwise(
     "erf", whole(erf_into), into=erf_into, dtype="float", grad_fn="ErfBackward0", doc="Error function.",
     vjp=lambda g, out, x: (g * (exp(-(x * x)) * TWO_OVER_ROOT_PI),),
-)  # fmt: skip
+)
 erfc = elementwise(
     "erfc", whole(erfc_into), into=erfc_into, dtype="float", grad_fn="ErfcBackward0",
     doc="Complementary error function, `1 - erf(input)`.",
     vjp=lambda g, out, x: (g * (exp(-(x * x)) * -TWO_OVER_ROOT_PI),),
-)  # fmt: skip
+)
 lgamma = elementwise(
     "lgamma", whole(lgamma_into), into=lgamma_into, dtype="float", grad_fn="LgammaBackward0", domain=(0.5, 3.0),
     doc="Logarithm of the absolute value of the gamma function.",
     vjp=lambda g, out, x: (g * digamma(x),),
-)  # fmt: skip
+)
 digamma: Op = elementwise(
     "digamma", whole(digamma_into), into=digamma_into, dtype="float", grad_fn="DigammaBackward0", domain=(0.5, 3.0),
     doc="Derivative of lgamma.", vjp=lambda g, out, x: (g * polygamma(1, x),),
-)  # fmt: skip
+)
 polygamma: Op = elementwise(
     "polygamma", whole(polygamma_into), into=polygamma_into, args="n, input", dtype="float", build=_polygamma,
     grad_fn="PolygammaBackward0", domain=(0.5, 3.0),
     doc="The n-th derivative of digamma.", vjp=lambda g, out, x, n: (g * polygamma(n + 1, x),),
-)  # fmt: skip
+)

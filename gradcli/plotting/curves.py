@@ -171,8 +171,9 @@ def _check(value: Node, x: Node, shape: tuple[int, ...]) -> bool:
         if not shape and node.op.family not in _ARRANGING and all(not child.shape for child in node.inputs):
             raise GradcliError(
                 f"{node.op.name.lstrip('_')} takes numbers together, and {x.params['name']} stands for one at a time",
-                span=node.span, hint="a plot is of a function of one number, applied to every point",
-            )  # fmt: skip
+                span=node.span,
+                hint="a plot is of a function of one number, applied to every point",
+            )
     if not shape and value.size != 1:
         raise GradcliError(
             f"the value at each point has shape {value.shape}, not a single number",
@@ -207,9 +208,7 @@ def _one_by_one(
 class _Runner:
     """A plan that is made once and run for different points."""
 
-    def __init__(
-        self, leaves: dict[str, Node], roots: Sequence[Node], inputs: Mapping[str, Any], name: str
-    ) -> None:  # fmt: skip
+    def __init__(self, leaves: dict[str, Node], roots: Sequence[Node], inputs: Mapping[str, Any], name: str) -> None:
         self.program = plan(roots)
         self.point = leaves[name]
         self.known = {leaf: np.asarray(inputs[other]) for other, leaf in leaves.items() if other != name}

@@ -13,11 +13,18 @@ _COLORS = ("#2563eb", "#e11d48", "#d97706", "#7c3aed", "#16a34a")
 _LONGEST_TITLE = 60
 _WIDTH, _HEIGHT = 6.4, 2.4
 _STYLE = {
-    "font.family": "sans-serif", "font.size": 10, "axes.edgecolor": _FAINT, "axes.labelcolor": _INK,
-    "text.color": _INK, "xtick.color": _FAINT, "ytick.color": _FAINT, "svg.fonttype": "path", "svg.hashsalt": "gradcli",
+    "font.family": "sans-serif",
+    "font.size": 10,
+    "axes.edgecolor": _FAINT,
+    "axes.labelcolor": _INK,
+    "text.color": _INK,
+    "xtick.color": _FAINT,
+    "ytick.color": _FAINT,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "gradcli",
     # Names are shown as they are, never read as formulas.
     "text.parse_math": False,
-}  # fmt: skip
+}
 
 
 def title_of(source: str) -> str:

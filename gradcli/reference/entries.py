@@ -31,9 +31,7 @@ TITLES = {
     "create": "Creation",
 }
 
-NOTES = {
-    "create": "In Python they also take `requires_grad=True`.",
-}
+NOTES = {"create": "In Python they also take `requires_grad=True`."}
 
 # A module that uses another's rows by their names comes after it.
 _DEFINED_FIRST = ("elementwise", "shape", "reduce")
@@ -167,7 +165,17 @@ def _is_tracked(op: Op) -> bool:
 def _arguments(x: Node) -> dict[str, Any]:
     """Something to give for arguments that are not tensors, by their names."""
     return {
-        "input": x, "tensors": [x, x], "dim": 0, "dims": [0, 1][: x.ndim], "shape": [-1], "source": 0,
-        "destination": x.ndim - 1, "index": [0], "repeats": [2] * x.ndim, "fill_value": 1.0,
-        "equation": "ij,jk->ik", "operands": [x, x], "normalized_shape": [2],
-    }  # fmt: skip
+        "input": x,
+        "tensors": [x, x],
+        "dim": 0,
+        "dims": [0, 1][: x.ndim],
+        "shape": [-1],
+        "source": 0,
+        "destination": x.ndim - 1,
+        "index": [0],
+        "repeats": [2] * x.ndim,
+        "fill_value": 1.0,
+        "equation": "ij,jk->ik",
+        "operands": [x, x],
+        "normalized_shape": [2],
+    }

@@ -73,10 +73,17 @@ def _gradient(found: Entry) -> str:
 def entry_json(found: Entry) -> dict[str, Any]:
     """An entry for `gradcli.render.json.to_json`."""
     return {
-        "name": found.name, "signature": found.signature, "doc": found.doc, "family": found.table,
-        "aliases": list(found.aliases), "torch": found.torch, "gradient": found.gradient,
-        "derivative": found.derivative, "call": found.call, "backward": found.backward,
-    }  # fmt: skip
+        "name": found.name,
+        "signature": found.signature,
+        "doc": found.doc,
+        "family": found.table,
+        "aliases": list(found.aliases),
+        "torch": found.torch,
+        "gradient": found.gradient,
+        "derivative": found.derivative,
+        "call": found.call,
+        "backward": found.backward,
+    }
 
 
 def list_json(tables: dict[str, list[Op]]) -> list[dict[str, Any]]:

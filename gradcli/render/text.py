@@ -191,9 +191,7 @@ class _Rows:
         last = len(shape) - 1
         self.counts = counts
         self.dots = [k < n for n, k in zip(shape, counts, strict=True)]
-        self.breaks = [
-            "," + "\n" * max(1, last - axis) + " " * (len(_PREFIX) + axis + 1) for axis in range(len(shape))
-        ]  # fmt: skip
+        self.breaks = ["," + "\n" * max(1, last - axis) + " " * (len(_PREFIX) + axis + 1) for axis in range(len(shape))]
         self.per_line = max(1, (style.linewidth - len(_PREFIX) - last) // (width + 2))
         self.edgeitems = style.edgeitems
         #: Which row was the last one.

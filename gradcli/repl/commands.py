@@ -199,7 +199,19 @@ def _number(text: str, what: str, least: int, most: int) -> int:
 
 
 _ACTIONS = {
-    "help": _help, "ops": _ops, "names": _names, "wrt": _wrt, "grad": _grad, "value": _value, "plan": _plan,
-    "graph": graph, "plot": plot, "save": _save,
-    "delete": _delete, "dtype": _dtype, "seed": _seed, "precision": _precision, "quit": _quit,
-}  # fmt: skip
+    "help": _help,
+    "ops": _ops,
+    "names": _names,
+    "wrt": _wrt,
+    "grad": _grad,
+    "value": _value,
+    "plan": _plan,
+    "graph": graph,
+    "plot": plot,
+    "save": _save,
+    "delete": _delete,
+    "dtype": _dtype,
+    "seed": _seed,
+    "precision": _precision,
+    "quit": _quit,
+}

@@ -171,7 +171,7 @@ class _Attempt:
 
     def __init__(
         self, workspace: Workspace, source: str, script: Script, known: int, substituted: frozenset[str]
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.workspace = workspace
         self.source = source
         self.script = script

@@ -13,16 +13,7 @@ import numpy as np
 from gradcli.errors import GradcliError, WorkError
 from gradcli.storage.archive import archive_header, read_archive
 from gradcli.storage.file_array import Descriptor, FileArray
-from gradcli.storage.header import (
-    ARCHIVE_MAGICS,
-    Array,
-    Header,
-    check_size,
-    parse_header,
-    promise,
-    shown,
-    truncated,
-)
+from gradcli.storage.header import ARCHIVE_MAGICS, Array, Header, check_size, parse_header, promise, shown, truncated
 from gradcli.storage.loading import LARGE, check_booleans, check_memory, finish, most_read, receive
 from gradcli.storage.pipes import fill, take
 from gradcli.storage.reading import open_file, reading

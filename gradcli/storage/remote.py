@@ -20,9 +20,15 @@ _SEGMENT = 8 << 20
 _PIECE = 8 << 20
 # Extra packages by scheme: fsspec says which one it needs, but not how it is called there.
 _PACKAGES = {
-    "s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "abfs": "adlfs", "az": "adlfs", "http": "aiohttp",
+    "s3": "s3fs",
+    "s3a": "s3fs",
+    "gs": "gcsfs",
+    "gcs": "gcsfs",
+    "abfs": "adlfs",
+    "az": "adlfs",
+    "http": "aiohttp",
     "https": "aiohttp",
-}  # fmt: skip
+}
 # Schemes whose first part is a bucket, which must exist before anything is written into it.
 _BUCKETS = ("s3", "s3a", "gs", "gcs", "abfs", "az")
 # What an object store says of the version of an object, under its various names.
@@ -61,8 +67,11 @@ def remote_header(url: str) -> Header:
 
 def look_at_remote(spec: str) -> tuple[Header, bool]:
     """The header of what `open_remote` opens, and whether it is a .npy object."""
-    return _opened(spec, lambda file, url, key: (archive_header(file, url, key), False),
-                   lambda file, url, *_: (_header(file, url), True))  # fmt: skip
+    return _opened(
+        spec,
+        lambda file, url, key: (archive_header(file, url, key), False),
+        lambda file, url, *_: (_header(file, url), True),
+    )
 
 
 def _open(spec: str) -> FileArray | Array:

@@ -191,9 +191,13 @@ def _hessian_product(name: str, func: Function, inputs: Any, v: Any, create_grap
 
 
 def jacobian(
-    func: Function, inputs: Any, create_graph: bool = False, strict: bool = False, vectorize: bool = False,
+    func: Function,
+    inputs: Any,
+    create_graph: bool = False,
+    strict: bool = False,
+    vectorize: bool = False,
     strategy: str = "reverse-mode",
-) -> Any:  # fmt: skip
+) -> Any:
     """The Jacobian of a function, of shape `output.shape + input.shape`.
 
     Several inputs give a tuple, one for each; several outputs a tuple of these, outputs first. All entries come from
@@ -219,9 +223,13 @@ def jacobian(
 
 
 def hessian(
-    func: Function, inputs: Any, create_graph: bool = False, strict: bool = False, vectorize: bool = False,
+    func: Function,
+    inputs: Any,
+    create_graph: bool = False,
+    strict: bool = False,
+    vectorize: bool = False,
     outer_jacobian_strategy: str = "reverse-mode",
-) -> Any:  # fmt: skip
+) -> Any:
     """The Hessian of a scalar function, of shape `input.shape + input.shape`.
 
     Several inputs give a tuple of tuples: `h[i][j]` has shape `inputs[i].shape + inputs[j].shape`. Raises

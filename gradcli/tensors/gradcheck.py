@@ -72,10 +72,19 @@ class _Subject:
 # Differences of what is infinite or NaN are no news: the comparison says so.
 @np.errstate(all="ignore")
 def gradcheck(
-    func: Callable[..., Any], inputs: Any, *, eps: float = 1e-6, atol: float = 1e-5, rtol: float = 1e-3,
-    raise_exception: bool = True, nondet_tol: float = 0.0, check_batched_grad: bool = False,
-    check_forward_ad: bool = False, check_backward_ad: bool = True, fast_mode: bool = False,
-) -> bool:  # fmt: skip
+    func: Callable[..., Any],
+    inputs: Any,
+    *,
+    eps: float = 1e-6,
+    atol: float = 1e-5,
+    rtol: float = 1e-3,
+    raise_exception: bool = True,
+    nondet_tol: float = 0.0,
+    check_batched_grad: bool = False,
+    check_forward_ad: bool = False,
+    check_backward_ad: bool = True,
+    fast_mode: bool = False,
+) -> bool:
     """Whether the gradients of a function agree with central differences, for every input that requires grad.
 
     Entries agree within `atol + rtol*abs(difference)`. Inputs should be float64. `check_forward_ad` compares products
@@ -91,9 +100,12 @@ def gradcheck(
     if not eps > 0:
         raise GradcliError(f"eps must be positive, got {eps}", argument="eps")
     for flag, name in (
-        (raise_exception, "raise_exception"), (check_batched_grad, "check_batched_grad"),
-        (check_forward_ad, "check_forward_ad"), (check_backward_ad, "check_backward_ad"), (fast_mode, "fast_mode"),
-    ):  # fmt: skip
+        (raise_exception, "raise_exception"),
+        (check_batched_grad, "check_batched_grad"),
+        (check_forward_ad, "check_forward_ad"),
+        (check_backward_ad, "check_backward_ad"),
+        (fast_mode, "fast_mode"),
+    ):
         as_flag(flag, name)
     try:
         subject = _Subject(func, inputs)
@@ -207,9 +219,15 @@ def _check_products(subject: _Subject, eps: float, atol: float, rtol: float, bac
 
 
 def _agree(
-    subject: _Subject, output: int, found: Sequence[np.ndarray], expected: Sequence[np.ndarray], atol: float,
-    rtol: float, kind: str, first: int = 0,
-) -> None:  # fmt: skip
+    subject: _Subject,
+    output: int,
+    found: Sequence[np.ndarray],
+    expected: Sequence[np.ndarray],
+    atol: float,
+    rtol: float,
+    kind: str,
+    first: int = 0,
+) -> None:
     for k, (a, n) in enumerate(zip(found, expected, strict=True), first):
         close = np.isclose(a, n, rtol=rtol, atol=atol, equal_nan=True)
         if close.all():
@@ -222,10 +240,19 @@ def _agree(
 
 
 def gradgradcheck(
-    func: Callable[..., Any], inputs: Any, grad_outputs: Any = None, *, eps: float = 1e-6, atol: float = 1e-5,
-    rtol: float = 1e-3, raise_exception: bool = True, nondet_tol: float = 0.0, check_batched_grad: bool = False,
-    check_forward_ad: bool = False, fast_mode: bool = False,
-) -> bool:  # fmt: skip
+    func: Callable[..., Any],
+    inputs: Any,
+    grad_outputs: Any = None,
+    *,
+    eps: float = 1e-6,
+    atol: float = 1e-5,
+    rtol: float = 1e-3,
+    raise_exception: bool = True,
+    nondet_tol: float = 0.0,
+    check_batched_grad: bool = False,
+    check_forward_ad: bool = False,
+    fast_mode: bool = False,
+) -> bool:
     """Whether gradients of gradients agree with central differences; see `gradcheck`.
 
     `grad_outputs` are the vectors of the first product, drawn at random unless given.
@@ -248,9 +275,10 @@ def gradgradcheck(
         result = func(*arguments[:count])
         results = list(result) if isinstance(result, list | tuple) else [result]
         pairs = [
-            (y, v) for y, v in zip([y for y in results if y.node.is_floating], arguments[count:], strict=True)
+            (y, v)
+            for y, v in zip([y for y in results if y.node.is_floating], arguments[count:], strict=True)
             if y.requires_grad
-        ]  # fmt: skip
+        ]
         targets = [arguments[k] for k in subject.tracked]
         if not pairs:
             return ()
@@ -258,7 +286,14 @@ def gradgradcheck(
         return tuple(g for g in found if g is not None)
 
     return gradcheck(
-        gradient, [*subject.inputs, *vectors], eps=eps, atol=atol, rtol=rtol, raise_exception=raise_exception,
-        nondet_tol=nondet_tol, check_batched_grad=check_batched_grad, check_forward_ad=check_forward_ad,
+        gradient,
+        [*subject.inputs, *vectors],
+        eps=eps,
+        atol=atol,
+        rtol=rtol,
+        raise_exception=raise_exception,
+        nondet_tol=nondet_tol,
+        check_batched_grad=check_batched_grad,
+        check_forward_ad=check_forward_ad,
         fast_mode=fast_mode,
-    )  # fmt: skip
+    )

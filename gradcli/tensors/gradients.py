@@ -14,9 +14,13 @@ from gradcli.tensors.tensor import Tensor, as_leaves, lower, tensor_of, tensors_
 
 
 def grad(
-    outputs: Tensor | Iterable[Tensor], inputs: Tensor | Iterable[Tensor], grad_outputs: Any = None,
-    retain_graph: bool | None = None, create_graph: bool = False, allow_unused: bool | None = None,
-) -> tuple[Tensor | None, ...]:  # fmt: skip
+    outputs: Tensor | Iterable[Tensor],
+    inputs: Tensor | Iterable[Tensor],
+    grad_outputs: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    allow_unused: bool | None = None,
+) -> tuple[Tensor | None, ...]:
     """The gradients of `outputs` with respect to `inputs`, without touching any `.grad`.
 
     With `create_graph=True` they can be differentiated again. An input that the outputs do not depend on is an error

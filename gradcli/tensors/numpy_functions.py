@@ -23,9 +23,15 @@ _UFUNCS = {"power": "pow", "invert": "bitwise_not", "rint": "round", "conjugate"
 
 # Arguments that ask for another way of computing or storing, with the values that ask for nothing.
 _FIXED: dict[str, tuple[Any, ...]] = {
-    "out": (None,), "initial": (None,), "where": (None, True), "order": ("C", "K"), "copy": (None, True),
-    "casting": ("same_kind",), "subok": (None, True, False), "device": (None, "cpu"),
-}  # fmt: skip
+    "out": (None,),
+    "initial": (None,),
+    "where": (None, True),
+    "order": ("C", "K"),
+    "copy": (None, True),
+    "casting": ("same_kind",),
+    "subok": (None, True, False),
+    "device": (None, "cpu"),
+}
 
 _HINT = "use gradcli's functions, or x.detach().numpy()"
 

@@ -40,9 +40,14 @@ def execute(roots: Sequence[Node], progress: Progress | None = None) -> list[np.
 
 
 def run(
-    program: Program, leaves: Sequence[Any], *, sinks: dict[int, Any] | None = None, threads: int | None = None,
-    progress: Progress | None = None, runner: Runner | None = None,
-) -> list[Any]:  # fmt: skip
+    program: Program,
+    leaves: Sequence[Any],
+    *,
+    sinks: dict[int, Any] | None = None,
+    threads: int | None = None,
+    progress: Progress | None = None,
+    runner: Runner | None = None,
+) -> list[Any]:
     """The arrays of a program's roots.
 
     `leaves` are arrays, or files that are read block by block. `sinks` take the place of roots, by their position:
@@ -140,9 +145,14 @@ class _Told:
 
 
 def _run_stage(
-    program: Program, stage: Stage, values: list[Any], streams: dict[int, Any], told: _Told,
-    conditions: list[tuple[int, Condition]], runner: Runner,
-) -> bool:  # fmt: skip
+    program: Program,
+    stage: Stage,
+    values: list[Any],
+    streams: dict[int, Any],
+    told: _Told,
+    conditions: list[tuple[int, Condition]],
+    runner: Runner,
+) -> bool:
     """Run a stage; False when a condition of the program does not hold."""
     for step in stage.whole:
         values[step.out] = compute(step.node, [_held(values, k) for k in step.inputs])

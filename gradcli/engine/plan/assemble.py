@@ -11,9 +11,14 @@ from gradcli.graph.node import Node
 
 
 def assemble(
-    schedule: Schedule, roots: Sequence[Node], shapes: list[tuple[int, ...]], originals: dict[Node, Node],
-    files: frozenset[Node], frugal: bool, sizes: Sizes,
-) -> Program:  # fmt: skip
+    schedule: Schedule,
+    roots: Sequence[Node],
+    shapes: list[tuple[int, ...]],
+    originals: dict[Node, Node],
+    files: frozenset[Node],
+    frugal: bool,
+    sizes: Sizes,
+) -> Program:
     values = [node for node in schedule.order if schedule.kind[node] == LEAF]
     leaves = [originals.get(node, node) for node in values]
     numbers = {node: k for k, node in enumerate(values)}
@@ -31,8 +36,9 @@ def assemble(
     for level in range(last_level + 1):
         whole = [
             WholeStep(node, tuple([number(i) for i in node.inputs]), number(node))
-            for node in schedule.order if schedule.kind[node] == WHOLE and schedule.level[node] == level
-        ]  # fmt: skip
+            for node in schedule.order
+            if schedule.kind[node] == WHOLE and schedule.level[node] == level
+        ]
         built = [PassBuilder(schedule, one, number, files, sizes).build() for one in planned if one.level == level]
         stages.append(Stage(whole, built, []))
     root_numbers = [number(root) for root in roots]
@@ -100,9 +106,10 @@ def _fits(one: Pass, number: int, root: int, values: list[Node]) -> bool:
     if cuts[0].axis != write.axis:
         return False
     writers = [
-        k for k, step in enumerate(one.steps)
+        k
+        for k, step in enumerate(one.steps)
         if isinstance(step, Step) and (step.out == write.slot or step.lent == root)
-    ]  # fmt: skip
+    ]
     if not writers or cuts[0].buffer >= 0:
         return False
     at = writers[0]

@@ -74,9 +74,19 @@ class PassBuilder:
         made = [s.node for s in self.steps if isinstance(s, Step) and s.kind == CALL and not s.node.op.blocking.view]
         loose = sum(node.nbytes // self.length for node in made)
         return Pass(
-            self.length, self.rows, self.cuts, self.shared, self.steps, sums, writes, self.buffers.sizes, self.slots,
-            self.transposed, loose, sum(map(work_of, self.order)),
-        )  # fmt: skip
+            self.length,
+            self.rows,
+            self.cuts,
+            self.shared,
+            self.steps,
+            sums,
+            writes,
+            self.buffers.sizes,
+            self.slots,
+            self.transposed,
+            loose,
+            sum(map(work_of, self.order)),
+        )
 
     # Sizes ------------------------------------------------------------------------------------------------------------
 
@@ -249,13 +259,18 @@ class PassBuilder:
         for node in order:
             product = node.inputs[0] if node.inputs else None
             if (
-                node not in self.inside and node.op.name in ("sum", "mean") and product in self.inside
-                and product is not None and product.op.name == "mul" and users[product] == 1
-                and product not in self.schedule.stored and product.inputs[0].shape == product.inputs[1].shape
+                node not in self.inside
+                and node.op.name in ("sum", "mean")
+                and product in self.inside
+                and product is not None
+                and product.op.name == "mul"
+                and users[product] == 1
+                and product not in self.schedule.stored
+                and product.inputs[0].shape == product.inputs[1].shape
                 and len(node.params["dim"]) == product.ndim
                 and product.dtype.kind == "f"
                 and (product.inputs[0] is product.inputs[1] or product.dtype.itemsize == 8)
-            ):  # fmt: skip
+            ):
                 self.fused.add(product)
 
     def _sum(self, node: Node) -> Sum:

@@ -20,9 +20,13 @@ _MOST_ROUNDS = 4
 
 
 def plan(
-    roots: Sequence[Node], *, stop: Callable[[Node], bool] | None = None, files: frozenset[Node] = frozenset(),
-    streamed: frozenset[int] = frozenset(), sizes: Sizes | None = None,
-) -> Program:  # fmt: skip
+    roots: Sequence[Node],
+    *,
+    stop: Callable[[Node], bool] | None = None,
+    files: frozenset[Node] = frozenset(),
+    streamed: frozenset[int] = frozenset(),
+    sizes: Sizes | None = None,
+) -> Program:
     """The program that computes `roots`, simplified, with common work done once.
 
     Nodes for which `stop` holds are leaves, like inputs and constants. `files` are leaves that are read block by
@@ -41,9 +45,13 @@ def plan(
 
 
 def _planned(
-    roots: Sequence[Node], stop: Callable[[Node], bool] | None, files: frozenset[Node], streamed: frozenset[int],
-    sizes: Sizes, conditions: list[Condition] | None,
-) -> Program:  # fmt: skip
+    roots: Sequence[Node],
+    stop: Callable[[Node], bool] | None,
+    files: frozenset[Node],
+    streamed: frozenset[int],
+    sizes: Sizes,
+    conditions: list[Condition] | None,
+) -> Program:
     originals: dict[Node, Node] = {}
     smaller = simplify(roots, stop, originals)
     shapes = [root.shape for root in roots]

@@ -157,15 +157,30 @@ class Program:
     """
 
     __slots__ = (
-        "leaves", "values", "stages", "roots", "shapes", "borrowed", "direct", "origin",
-        "conditions", "fallback", "function",
-    )  # fmt: skip
+        "leaves",
+        "values",
+        "stages",
+        "roots",
+        "shapes",
+        "borrowed",
+        "direct",
+        "origin",
+        "conditions",
+        "fallback",
+        "function",
+    )
 
     def __init__(
-        self, leaves: Sequence[Node], values: list[Node], stages: list[Stage], roots: list[int],
-        shapes: list[tuple[int, ...]], borrowed: dict[int, int], direct: bool,
+        self,
+        leaves: Sequence[Node],
+        values: list[Node],
+        stages: list[Stage],
+        roots: list[int],
+        shapes: list[tuple[int, ...]],
+        borrowed: dict[int, int],
+        direct: bool,
         origin: dict[Node, Node],
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.leaves = leaves
         self.values = values
         self.stages = stages

@@ -17,11 +17,42 @@ from gradcli.graph.node import CONSTANT, INPUT, Dims, Node
 LEAF, BLOCK, REDUCE, WHOLE = range(4)
 
 # What operations cost, in walks over a block; those not named cost as much as an exponential.
-_CHEAP = frozenset({
-    "add", "sub", "mul", "div", "neg", "abs", "maximum", "minimum", "where", "eq", "ne", "lt", "le", "gt", "ge",
-    "logical_and", "logical_or", "logical_not", "_cast", "to", "sqrt", "reciprocal", "sum", "mean", "amax", "amin",
-    "_scaled", "_times", "_plus", "relu", "sign", "clamp",
-})  # fmt: skip
+_CHEAP = frozenset(
+    {
+        "add",
+        "sub",
+        "mul",
+        "div",
+        "neg",
+        "abs",
+        "maximum",
+        "minimum",
+        "where",
+        "eq",
+        "ne",
+        "lt",
+        "le",
+        "gt",
+        "ge",
+        "logical_and",
+        "logical_or",
+        "logical_not",
+        "_cast",
+        "to",
+        "sqrt",
+        "reciprocal",
+        "sum",
+        "mean",
+        "amax",
+        "amin",
+        "_scaled",
+        "_times",
+        "_plus",
+        "relu",
+        "sign",
+        "clamp",
+    }
+)
 _EXPENSIVE = 4
 # Writing an intermediate result out and reading it again costs as much.
 _STORING = 5
@@ -35,9 +66,13 @@ class Schedule:
     __slots__ = ("order", "axes", "roots", "small", "kind", "dims", "along", "level", "held", "stored", "streamed")
 
     def __init__(
-        self, order: Sequence[Node], axes: dict[Node, tuple[int, int]], roots: Sequence[Node], streamed: Iterable[Node],
+        self,
+        order: Sequence[Node],
+        axes: dict[Node, tuple[int, int]],
+        roots: Sequence[Node],
+        streamed: Iterable[Node],
         small: int,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """`streamed` are the roots that go to a file block by block and are not there afterwards."""
         self.order = order
         self.axes = axes
@@ -89,9 +124,10 @@ class Schedule:
             return WHOLE
         for dims in blocking.reduced(node):
             along = [
-                child for child, d in zip(node.inputs, dims, strict=True)
+                child
+                for child, d in zip(node.inputs, dims, strict=True)
                 if d is not None and child in self.axes and self.axes[child][1] == d and child.size > self.small
-            ]  # fmt: skip
+            ]
             if along:
                 # The other operands are there before and are cut in the same way.
                 self.dims[node] = dims
@@ -191,10 +227,7 @@ def _worth_keeping(schedule: Schedule, found: list[PassNodes]) -> Node | None:
             below = sum(cost.get(child, 0.0) for child in dict.fromkeys(node.inputs))
             cost[node] = below + step_cost(node)
     shapes = {(node.shape, node.dtype) for node in schedule.roots if schedule.kind[node] == BLOCK}
-    worth = {
-        node: saved for node in again
-        if (saved := cost[node] * (met[node] - 1) - _keeping(node, shapes)) > 0
-    }  # fmt: skip
+    worth = {node: saved for node in again if (saved := cost[node] * (met[node] - 1) - _keeping(node, shapes)) > 0}
     return max(worth, key=lambda node: worth[node], default=None)
 
 

@@ -124,10 +124,27 @@ def root_of_squares(algebra: Algebra, factors: list[Factor], free: set[int]) -> 
     return None
 
 
-_INDICATORS = frozenset({"gt", "ge", "lt", "le", "eq", "ne", "bitwise_and", "bitwise_or", "bitwise_not",
-                         "logical_and",
-                         "logical_or", "logical_not", "logical_xor", "isnan", "isinf", "isfinite",
-                         "one_hot"})  # fmt: skip
+_INDICATORS = frozenset(
+    {
+        "gt",
+        "ge",
+        "lt",
+        "le",
+        "eq",
+        "ne",
+        "bitwise_and",
+        "bitwise_or",
+        "bitwise_not",
+        "logical_and",
+        "logical_or",
+        "logical_not",
+        "logical_xor",
+        "isnan",
+        "isinf",
+        "isfinite",
+        "one_hot",
+    }
+)
 
 
 def is_indicator(term: Term) -> bool:
@@ -201,8 +218,11 @@ def softmax_quotient(algebra: Algebra, factors: list[Factor], free: set[int]) ->
                 softmax = _along(algebra, "softmax", dim, exponential, exponential.sizes)
                 times = min(factor.power, -total.power)
                 rest = [f for f in factors if f is not factor and f is not total]
-                left = [f for f in (factor._replace(power=factor.power - times),
-                                    total._replace(power=total.power + times)) if f.power]  # fmt: skip
+                left = [
+                    f
+                    for f in (factor._replace(power=factor.power - times), total._replace(power=total.power + times))
+                    if f.power
+                ]
                 return ONE, [*rest, *left, Factor(softmax, names, times)]
     return None
 
@@ -381,10 +401,21 @@ def odd(name: str) -> Any:
 
 #: Tried in every product, until none applies.
 FACTOR_RULES = (
-    logistic, exp_times_sigmoid, exponentials, indicator_powers, chosen_once, whole_softmax, softmax_quotient,
-    inverse_cancels, absolute_value, root_of_squares, total_over_itself, summed_apart, divided,
+    logistic,
+    exp_times_sigmoid,
+    exponentials,
+    indicator_powers,
+    chosen_once,
+    whole_softmax,
+    softmax_quotient,
+    inverse_cancels,
+    absolute_value,
+    root_of_squares,
+    total_over_itself,
+    summed_apart,
+    divided,
     unnested,
-)  # fmt: skip
+)
 
 #: Tried in every sum, until none applies.
 SUM_RULES = (exp_of_expm1, expanded, on_one_denominator)

@@ -35,8 +35,9 @@ def jacobian_of(
     if len(rows) == rank and all(_is_diagonal(labels, rows, columns, seed_shape, shape) for _, _, labels in parts):
         total = algebra.add([(1, algebra.prod(number, factors, {*columns})) for number, factors, _ in parts])
         return _closed(total, columns), shape, True
-    total = algebra.add([(1, _full(algebra, number, factors, labels, rows, columns, seed_shape))
-                         for number, factors, labels in parts])  # fmt: skip
+    total = algebra.add(
+        [(1, _full(algebra, number, factors, labels, rows, columns, seed_shape)) for number, factors, labels in parts]
+    )
     return _closed(total, [*rows, *columns]), (*seed_shape, *shape), False
 
 
@@ -48,8 +49,10 @@ def _without_scalar(algebra: Algebra, product: NodeTerm) -> NodeTerm:
         rest = [f for f in factors if not _is_seed(f.term)]
         parts.append((1, algebra.prod(number, rest or [Factor(*one, ONE)], set(names))))
     total = algebra.add(parts)
-    return NodeTerm(total.term, tuple([tuple([total.labels.index(k + 1) for k in g if k + 1 in total.labels])
-                                    for g in product.axes]))  # fmt: skip
+    return NodeTerm(
+        total.term,
+        tuple([tuple([total.labels.index(k + 1) for k in g if k + 1 in total.labels]) for g in product.axes]),
+    )
 
 
 def _is_seed(term: Term) -> bool:
@@ -120,9 +123,14 @@ def _is_diagonal(
 
 
 def _full(
-    algebra: Algebra, number: Fraction, factors: list[Factor], labels: Labels, rows: list[int], columns: list[int],
+    algebra: Algebra,
+    number: Fraction,
+    factors: list[Factor],
+    labels: Labels,
+    rows: list[int],
+    columns: list[int],
     seed_shape: tuple[Size, ...],
-) -> Open:  # fmt: skip
+) -> Open:
     """A product with the vector's labels as new axes; where one is an axis of the input too, on the diagonal."""
     renamed: dict[int, int] = {}
     eyes = []

@@ -96,14 +96,18 @@ def _opened(monomial: _Monomial) -> list[Factor]:
 
 
 def _sum(algebra: Algebra, polynomial: _Polynomial) -> Sum:
-    return [(number, algebra.prod(ONE, _opened(m), {k for _, labels, _ in m for k in labels}))
-            for m, number in polynomial.items()]  # fmt: skip
+    return [
+        (number, algebra.prod(ONE, _opened(m), {k for _, labels, _ in m for k in labels}))
+        for m, number in polynomial.items()
+    ]
 
 
 def _quotient(a: _Polynomial, b: _Polynomial) -> _Polynomial | None:
     """a/b where there is no remainder."""
-    names = sorted({(term, labels) for side in (a, b) for m in side for term, labels, _ in m},
-                   key=lambda name: (name[0].serial, name[1]))  # fmt: skip
+    names = sorted(
+        {(term, labels) for side in (a, b) for m in side for term, labels, _ in m},
+        key=lambda name: (name[0].serial, name[1]),
+    )
 
     def degrees(monomial: _Monomial) -> list[int]:
         powers = {(term, labels): power for term, labels, power in monomial}

@@ -73,12 +73,52 @@ class WholeArg(NamedTuple):
 
 
 #: Functions that are finite for finite arguments.
-_TAME = frozenset({
-    "sin", "cos", "tanh", "sigmoid", "relu", "sign", "abs", "gt", "ge", "lt", "le", "eq", "ne", "where", "maximum",
-    "minimum", "clamp", "clamp_min", "clamp_max", "softsign", "erf", "atan", "bitwise_and", "bitwise_or", "bitwise_not",
-    "logical_and", "logical_or", "logical_not", "softplus", "logsigmoid", "silu", "gelu", "elu", "leaky_relu",
-    "hardtanh", "detach", "one_hot", "to", "floor", "ceil", "round", "trunc",
-})  # fmt: skip
+_TAME = frozenset(
+    {
+        "sin",
+        "cos",
+        "tanh",
+        "sigmoid",
+        "relu",
+        "sign",
+        "abs",
+        "gt",
+        "ge",
+        "lt",
+        "le",
+        "eq",
+        "ne",
+        "where",
+        "maximum",
+        "minimum",
+        "clamp",
+        "clamp_min",
+        "clamp_max",
+        "softsign",
+        "erf",
+        "atan",
+        "bitwise_and",
+        "bitwise_or",
+        "bitwise_not",
+        "logical_and",
+        "logical_or",
+        "logical_not",
+        "softplus",
+        "logsigmoid",
+        "silu",
+        "gelu",
+        "elu",
+        "leaky_relu",
+        "hardtanh",
+        "detach",
+        "one_hot",
+        "to",
+        "floor",
+        "ceil",
+        "round",
+        "trunc",
+    }
+)
 
 #: What to do about a derivative without a formula.
 IN_NUMBERS = "`gradcli eval`, with --jacobian or --hessian too, computes the derivative in numbers"
@@ -340,8 +380,10 @@ class Algebra:
             number *= term.data
             if not number:
                 return []
-            factors = [Factor(f.term, tuple([labels[k] if k < term.rank else -1 - k for k in f.labels]), f.power)
-                       for f in term.args]  # fmt: skip
+            factors = [
+                Factor(f.term, tuple([labels[k] if k < term.rank else -1 - k for k in f.labels]), f.power)
+                for f in term.args
+            ]
             term, labels = self._product(ONE, factors, set(labels))
         if term.head == "add" and abs(number) == 1:
             return [Factor(f.term, tuple([labels[k] for k in f.labels]), f.power * number) for f in term.args]
@@ -385,8 +427,11 @@ class Algebra:
             for part, factors, fit in zip(parts, opened, fits, strict=True):
                 assert fit is not None
                 label = next(k for k in fit.labels if k not in free)
-                left = [Factor(t, tuple([place if k == label else k for k in own]), p)
-                        for t, own, p in factors if (t, own) != fit[:2]]  # fmt: skip
+                left = [
+                    Factor(t, tuple([place if k == label else k for k in own]), p)
+                    for t, own, p in factors
+                    if (t, own) != fit[:2]
+                ]
                 rest.append((part.power, self.prod(ONE, left, {*part.labels, place})))
             sizes = {abs(number) for number, _ in rest}
             content = sizes.pop() if len(sizes) == 1 else ONE
@@ -406,8 +451,9 @@ class Algebra:
             bound = [k for k in factor.labels if k not in free]
             if len(bound) != 1 or sum(bound[0] in f.labels for f in factors) < 2:
                 continue
-            if all(a == b or (a not in free and b not in free)
-                   for a, b in zip(factor.labels, wanted.labels, strict=True)):  # fmt: skip
+            if all(
+                a == b or (a not in free and b not in free) for a, b in zip(factor.labels, wanted.labels, strict=True)
+            ):
                 return factor
         return None
 

@@ -29,10 +29,16 @@ class Application(NamedTuple):
 
 # Numbers that the rules compute once, as a person writes them.
 _KNOWN = {
-    math.log(2.0): ("log", 2, 1), math.log(10.0): ("log", 10, 1), 2 / math.sqrt(math.pi): ("sqrt_pi", 2, 1),
-    -2 / math.sqrt(math.pi): ("sqrt_pi", -2, 1), 1 / math.sqrt(2 * math.pi): ("sqrt_2pi", 1, 1),
-    math.pi: ("pi", 1, 1), -math.pi: ("pi", -1, 1), math.e: ("e", 1, 1), 2 * math.pi: ("pi", 2, 1),
-}  # fmt: skip
+    math.log(2.0): ("log", 2, 1),
+    math.log(10.0): ("log", 10, 1),
+    2 / math.sqrt(math.pi): ("sqrt_pi", 2, 1),
+    -2 / math.sqrt(math.pi): ("sqrt_pi", -2, 1),
+    1 / math.sqrt(2 * math.pi): ("sqrt_2pi", 1, 1),
+    math.pi: ("pi", 1, 1),
+    -math.pi: ("pi", -1, 1),
+    math.e: ("e", 1, 1),
+    2 * math.pi: ("pi", 2, 1),
+}
 #: Sums, with the signs of their operands.
 SUMS = {"add": (1, 1), "sub": (1, -1), "rsub": (-1, 1), "_plus": (1, 1)}
 
@@ -78,9 +84,14 @@ class Converter:
             return self._sum(node, values, shapes)
         params = {key: self.reader.read([n.params[key] for n in nodes]) for key in node.params}
         step = Application(
-            node.op.name, params, shapes[node], node.dtype, tuple([values[i] for i in node.inputs]),
-            tuple([shapes[i] for i in node.inputs]), node.inputs,
-        )  # fmt: skip
+            node.op.name,
+            params,
+            shapes[node],
+            node.dtype,
+            tuple([values[i] for i in node.inputs]),
+            tuple([shapes[i] for i in node.inputs]),
+            node.inputs,
+        )
         handler = self.handlers.get(step.name)
         if handler is not None:
             return handler(self, step)
@@ -141,9 +152,9 @@ class Converter:
 
     # Element by element -----------------------------------------------------------------------------------------------
 
-    def aligned(self, values: Sequence[NodeTerm], shapes: Sequence[tuple[Size, ...]], rank: int) -> tuple[
-        list[Open], list[Labels]
-    ]:  # fmt: skip
+    def aligned(
+        self, values: Sequence[NodeTerm], shapes: Sequence[tuple[Size, ...]], rank: int
+    ) -> tuple[list[Open], list[Labels]]:
         """Operands at the labels of their common shape, and those labels for each of its axes."""
         values = self.in_one_structure(list(values), shapes, rank)
         labels: list[Labels] = []
@@ -220,8 +231,14 @@ class Converter:
 
     # Products ---------------------------------------------------------------------------------------------------------
 
-    def contract(self, a: NodeTerm, b: NodeTerm, shared: tuple[int, int], kept: Sequence[tuple[int, int | None]],
-                 shapes: tuple[tuple[Size, ...], ...]) -> NodeTerm:  # fmt: skip
+    def contract(
+        self,
+        a: NodeTerm,
+        b: NodeTerm,
+        shared: tuple[int, int],
+        kept: Sequence[tuple[int, int | None]],
+        shapes: tuple[tuple[Size, ...], ...],
+    ) -> NodeTerm:
         """The sum of products over an axis of each; `kept` are the axes of the result: (operand 0 or 1, axis).
 
         An axis that both operands have in the result is given as (2, axis).
@@ -307,9 +324,10 @@ def _inner_sums(order: Sequence[Node], roots: Sequence[Node]) -> set[Node]:
     is_sum = {n for n in order if n.op.name in SUMS or n.op.name == "neg"}
     kept = set(roots)
     return {
-        n for n in is_sum
+        n
+        for n in is_sum
         if n not in kept and len(users[n]) == 1 and users[n][0] in is_sum and users[n][0].shape == n.shape
-    }  # fmt: skip
+    }
 
 
 def without_axes(value: NodeTerm, dims: tuple[int, ...]) -> NodeTerm:

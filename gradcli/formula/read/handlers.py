@@ -16,8 +16,24 @@ _SAME = frozenset({"detach", "clone", "_alias", "_row_major"})
 _RESHAPES = frozenset({"view", "_unsafe_view", "_reshape_alias", "squeeze", "unsqueeze"})
 _PRODUCTS = frozenset({"mul", "_scaled", "_times"})
 _RANDOM = frozenset({"_drawn"})
-_REDUCTIONS = frozenset({"prod", "amax", "amin", "max", "min", "var", "std", "logsumexp", "norm", "all", "any",
-                         "count_nonzero", "argmax", "argmin"})  # fmt: skip
+_REDUCTIONS = frozenset(
+    {
+        "prod",
+        "amax",
+        "amin",
+        "max",
+        "min",
+        "var",
+        "std",
+        "logsumexp",
+        "norm",
+        "all",
+        "any",
+        "count_nonzero",
+        "argmax",
+        "argmin",
+    }
+)
 
 
 def _identity(c: Converter, s: Application) -> NodeTerm:
@@ -238,9 +254,16 @@ def _pick(c: Converter, s: Application) -> NodeTerm:
     """max(x, dim).values, whose place is known from argmax."""
     name = "amax" if s.params["name"].startswith("Max") else "amin"
     inner = s._replace(name=name, inputs=s.inputs[:1], shapes=s.shapes[:1])
-    return _reduction(c, inner._replace(params={
-        "dim": (s.params["dim"],) if s.shapes[0] else (), "keepdim": s.params["keepdim"], "axis_given": True,
-    }))  # fmt: skip
+    return _reduction(
+        c,
+        inner._replace(
+            params={
+                "dim": (s.params["dim"],) if s.shapes[0] else (),
+                "keepdim": s.params["keepdim"],
+                "axis_given": True,
+            }
+        ),
+    )
 
 
 def _named(name: str, *keys: str) -> Callable[[Converter, Application], NodeTerm]:
@@ -253,17 +276,39 @@ HANDLERS: dict[str, Handler] = {
     **dict.fromkeys(_PRODUCTS, _mul),
     **dict.fromkeys(_REDUCTIONS, _reduction),
     **dict.fromkeys(_RANDOM, _random),
-    "_cast": _cast, "_operand": _cast, "to": _cast,
-    "div": _div, "_over": _div, "pow": _pow, "_filled": _fill, "expand": _expand,
-    "permute": _permute, "sum": _sum, "mean": _mean, "mm": _mm, "mv": _mv, "dot": _dot, "vdot": _dot, "bmm": _bmm,
+    "_cast": _cast,
+    "_operand": _cast,
+    "to": _cast,
+    "div": _div,
+    "_over": _div,
+    "pow": _pow,
+    "_filled": _fill,
+    "expand": _expand,
+    "permute": _permute,
+    "sum": _sum,
+    "mean": _mean,
+    "mm": _mm,
+    "mv": _mv,
+    "dot": _dot,
+    "vdot": _dot,
+    "bmm": _bmm,
     **PLACES,
     "_pick": _pick,
-    "_normal_cdf": _normal_cdf, "_cofactor": _cofactor, "_cofactor_slope": _cofactor, "_part": _part,
-    "layer_norm": _layer_norm, "_slogdet": lambda c, s: c.call("_slogdet", s),
-    "_logabsdet": _named("slogdet_logabsdet"), "logdet": _named("logdet"), "det": _named("det"),
-    "_inverse_limit": _named("inv"), "inv": _named("inv"),
-    "sqrt": _power_of(Fraction(1, 2)), "rsqrt": _power_of(Fraction(-1, 2)), "reciprocal": _power_of(Fraction(-1)),
+    "_normal_cdf": _normal_cdf,
+    "_cofactor": _cofactor,
+    "_cofactor_slope": _cofactor,
+    "_part": _part,
+    "layer_norm": _layer_norm,
+    "_slogdet": lambda c, s: c.call("_slogdet", s),
+    "_logabsdet": _named("slogdet_logabsdet"),
+    "logdet": _named("logdet"),
+    "det": _named("det"),
+    "_inverse_limit": _named("inv"),
+    "inv": _named("inv"),
+    "sqrt": _power_of(Fraction(1, 2)),
+    "rsqrt": _power_of(Fraction(-1, 2)),
+    "reciprocal": _power_of(Fraction(-1)),
     "_div_floor": lambda c, s: c.elementwise(s._replace(name="floor_divide")),
     "softmax": lambda c, s: c.call("softmax", s) if s.shape else NodeTerm(c.algebra.number(1).term, ()),
     "log_softmax": lambda c, s: c.call("log_softmax", s) if s.shape else NodeTerm(c.algebra.number(0).term, ()),
-}  # fmt: skip
+}

@@ -228,8 +228,18 @@ def _arange(c: Converter, s: Application) -> NodeTerm:
 
 
 PLACES: dict[str, Handler] = {
-    "trace": _trace, "diagonal": _diagonal, "_diagonal_back": _on_diagonal, "diag_embed": _on_diagonal, "eye": _eye,
-    "select": select, "_slice": _slice, "_embed": _embed, "_index": _index, "_index_add": _index_add,
-    "_class_put": _class_put, "_class_pick": _class_pick, "_class_factors": _class_factors,
+    "trace": _trace,
+    "diagonal": _diagonal,
+    "_diagonal_back": _on_diagonal,
+    "diag_embed": _on_diagonal,
+    "eye": _eye,
+    "select": select,
+    "_slice": _slice,
+    "_embed": _embed,
+    "_index": _index,
+    "_index_add": _index_add,
+    "_class_put": _class_put,
+    "_class_pick": _class_pick,
+    "_class_factors": _class_factors,
     "arange": _arange,
-}  # fmt: skip
+}

@@ -208,9 +208,16 @@ WHOLE_RULES: dict[str, Rule] = {
 def _clone(op: Op, vjp: Any, name: str | None = None, infer: Any = None) -> Op:
     """An operation with another rule, for graphs that are not computed."""
     return Op(
-        name or op.name, family=op.family, args=op.signature.text, doc=op.doc, build=op.build, kernel=op.kernel,
-        infer=infer or op.infer, vjp=vjp, public=False,
-    )  # fmt: skip
+        name or op.name,
+        family=op.family,
+        args=op.signature.text,
+        doc=op.doc,
+        build=op.build,
+        kernel=op.kernel,
+        infer=infer or op.infer,
+        vjp=vjp,
+        public=False,
+    )
 
 
 def readable(roots: Sequence[Node], rules: Mapping[str, Rule] = RULES) -> tuple[list[Node], dict[Node, Node]]:

@@ -35,23 +35,60 @@ from gradcli.formula.write.latex_pieces import (
 from gradcli.formula.write.naming import Named
 
 _SYMBOLS = {
-    "==": "=", "!=": r"\neq", "<": "<", ">": ">", "<=": r"\leq", ">=": r"\geq", "&": r"\land", "|": r"\lor",
-    "%": r"\bmod", "+": "+", "-": "-",
-}  # fmt: skip
+    "==": "=",
+    "!=": r"\neq",
+    "<": "<",
+    ">": ">",
+    "<=": r"\leq",
+    ">=": r"\geq",
+    "&": r"\land",
+    "|": r"\lor",
+    "%": r"\bmod",
+    "+": "+",
+    "-": "-",
+}
 _LEVEL = {"+": SUM, "-": SUM, "&": 3, "|": 2, "%": PRODUCT}
 #: Functions with a command of their own, whose powers are written as in \sin^2 x.
 _NAMED = {name: f"\\{name}" for name in ["log", "sin", "cos", "tan", "sinh", "cosh", "tanh"]} | {
-    "asin": r"\arcsin", "acos": r"\arccos", "atan": r"\arctan",
-}  # fmt: skip
+    "asin": r"\arcsin",
+    "acos": r"\arccos",
+    "atan": r"\arctan",
+}
 _COMMANDS = _NAMED | {
-    "sigmoid": r"\sigma", "trace": r"\operatorname{tr}", "det": r"\det", "logdet": r"\log\det", "amax": r"\max",
-    "amin": r"\min", "maximum": r"\max", "minimum": r"\min", "lgamma": r"\log\Gamma", "digamma": r"\psi",
-    "log2": r"\log_{2}", "log10": r"\log_{10}",
-}  # fmt: skip
-_REDUCING = frozenset([
-    "sum", "mean", "prod", "norm", "det", "trace", "logdet", "amax", "amin", "var", "std", "logsumexp", "argmax",
-    "argmin", "all", "any", "count_nonzero",
-])  # fmt: skip
+    "sigmoid": r"\sigma",
+    "trace": r"\operatorname{tr}",
+    "det": r"\det",
+    "logdet": r"\log\det",
+    "amax": r"\max",
+    "amin": r"\min",
+    "maximum": r"\max",
+    "minimum": r"\min",
+    "lgamma": r"\log\Gamma",
+    "digamma": r"\psi",
+    "log2": r"\log_{2}",
+    "log10": r"\log_{10}",
+}
+_REDUCING = frozenset(
+    [
+        "sum",
+        "mean",
+        "prod",
+        "norm",
+        "det",
+        "trace",
+        "logdet",
+        "amax",
+        "amin",
+        "var",
+        "std",
+        "logsumexp",
+        "argmax",
+        "argmin",
+        "all",
+        "any",
+        "count_nonzero",
+    ]
+)
 _LONGEST_EXPONENT = 60
 # The environment pmatrix takes no more columns.
 _MOST_COLUMNS = 10
@@ -241,8 +278,12 @@ def _call(writer: _LatexWriter, form: Form, parts: list[LatexPiece]) -> LatexPie
     head = command if name in _NAMED and not index else ""
     if name in _REDUCING:
         rank = rank - 1 if settings else 0
-        return LatexPiece(text, ATOM, rank + 1 if "keepdim" in keywords and along_last else rank,
-                     column="keepdim" in keywords and along_last and rank == 1)  # fmt: skip
+        return LatexPiece(
+            text,
+            ATOM,
+            rank + 1 if "keepdim" in keywords and along_last else rank,
+            column="keepdim" in keywords and along_last and rank == 1,
+        )
     columns = any(p.column for p in tensors) and all(p.column or not p.rank for p in tensors)
     return LatexPiece(text, ATOM, rank, column=columns, head=head)
 

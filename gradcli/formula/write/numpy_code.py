@@ -12,25 +12,109 @@ from gradcli.formula.write.naming import Named
 from gradcli.language.unparse import written
 
 _SAME_NAME = [
-    "abs", "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sqrt", "sin", "cos", "tan", "sinh", "cosh",
-    "tanh", "sign", "floor", "ceil", "trunc", "where", "maximum", "minimum", "hypot", "logaddexp", "isnan", "isinf",
-    "isfinite", "logical_and", "logical_or", "logical_xor", "logical_not", "outer", "trace", "einsum", "tril", "triu",
-    "diagonal", "arange", "linspace", "zeros", "ones", "ones_like", "zeros_like", "full", "full_like", "eye", "fmod",
-    "cumsum", "cumprod", "sum", "mean", "prod", "var", "std", "all", "any", "argmax", "argmin", "flip", "roll",
-    "tile", "amax", "amin",
-]  # fmt: skip
+    "abs",
+    "exp",
+    "exp2",
+    "expm1",
+    "log",
+    "log2",
+    "log10",
+    "log1p",
+    "sqrt",
+    "sin",
+    "cos",
+    "tan",
+    "sinh",
+    "cosh",
+    "tanh",
+    "sign",
+    "floor",
+    "ceil",
+    "trunc",
+    "where",
+    "maximum",
+    "minimum",
+    "hypot",
+    "logaddexp",
+    "isnan",
+    "isinf",
+    "isfinite",
+    "logical_and",
+    "logical_or",
+    "logical_xor",
+    "logical_not",
+    "outer",
+    "trace",
+    "einsum",
+    "tril",
+    "triu",
+    "diagonal",
+    "arange",
+    "linspace",
+    "zeros",
+    "ones",
+    "ones_like",
+    "zeros_like",
+    "full",
+    "full_like",
+    "eye",
+    "fmod",
+    "cumsum",
+    "cumprod",
+    "sum",
+    "mean",
+    "prod",
+    "var",
+    "std",
+    "all",
+    "any",
+    "argmax",
+    "argmin",
+    "flip",
+    "roll",
+    "tile",
+    "amax",
+    "amin",
+]
 #: Functions that NumPy has, by NumPy's name.
 _NUMPY = {
     **{name: name for name in _SAME_NAME},
-    "asin": "arcsin", "acos": "arccos", "atan": "arctan", "asinh": "arcsinh", "acosh": "arccosh", "atanh": "arctanh",
-    "atan2": "arctan2", "inv": "linalg.inv", "det": "linalg.det", "slogdet": "linalg.slogdet", "round": "round",
-    "count_nonzero": "count_nonzero", "squeeze": "squeeze", "diag": "diag",
-}  # fmt: skip
+    "asin": "arcsin",
+    "acos": "arccos",
+    "atan": "arctan",
+    "asinh": "arcsinh",
+    "acosh": "arccosh",
+    "atanh": "arctanh",
+    "atan2": "arctan2",
+    "inv": "linalg.inv",
+    "det": "linalg.det",
+    "slogdet": "linalg.slogdet",
+    "round": "round",
+    "count_nonzero": "count_nonzero",
+    "squeeze": "squeeze",
+    "diag": "diag",
+}
 
-_REDUCING = frozenset([
-    "sum", "mean", "prod", "var", "std", "all", "any", "argmax", "argmin", "amax", "amin", "cumsum", "cumprod",
-    "count_nonzero", "flip", "squeeze",
-])  # fmt: skip
+_REDUCING = frozenset(
+    [
+        "sum",
+        "mean",
+        "prod",
+        "var",
+        "std",
+        "all",
+        "any",
+        "argmax",
+        "argmin",
+        "amax",
+        "amin",
+        "cumsum",
+        "cumprod",
+        "count_nonzero",
+        "flip",
+        "squeeze",
+    ]
+)
 
 #: Functions that NumPy lacks: their source, and what else it needs.
 _HELPERS = {
@@ -44,8 +128,7 @@ _HELPERS = {
     "leaky_relu": "def leaky_relu(x, negative_slope=0.01):\n    return np.where(x > 0, x, negative_slope*x)",
     "elu": "def elu(x, alpha=1.0):\n    return np.where(x > 0, x, alpha*np.expm1(np.minimum(x, 0)))",
     "selu": (
-        "def selu(x):\n"
-        "    return 1.0507009873554805*np.where(x > 0, x, 1.6732632423543772*np.expm1(np.minimum(x, 0)))"
+        "def selu(x):\n    return 1.0507009873554805*np.where(x > 0, x, 1.6732632423543772*np.expm1(np.minimum(x, 0)))"
     ),
     "silu": "def silu(x):\n    return x/(1 + np.exp(-x))",
     "mish": "def mish(x):\n    return x*np.tanh(np.logaddexp(0, x))",
@@ -91,9 +174,7 @@ _HELPERS = {
         "    return np.sum(np.abs(x)**p, axis=axis)**(1/p)"
     ),
     "logdet": (
-        "def logdet(x):\n"
-        "    sign, logarithm = np.linalg.slogdet(x)\n"
-        "    return np.where(sign < 0, np.nan, logarithm)"
+        "def logdet(x):\n    sign, logarithm = np.linalg.slogdet(x)\n    return np.where(sign < 0, np.nan, logarithm)"
     ),
     "cholesky": "def cholesky(x, upper=False):\n    return np.linalg.cholesky(x, upper=upper)",
     "solve": (
@@ -112,7 +193,7 @@ _HELPERS = {
         "    result[..., place + max(-offset, 0), place + max(offset, 0)] = x\n"
         "    return np.moveaxis(result, (-2, -1), (dim1, dim2))"
     ),
-}  # fmt: skip
+}
 _MATH = frozenset({"erf", "erfc", "lgamma", "gelu"})
 
 
@@ -213,6 +294,14 @@ class _CodeWriter:
 
 
 _WORDS: dict[Any, str] = {
-    "None": "None", "True": "True", "False": "False", "inf": "np.inf", "nan": "np.nan", "pi": "np.pi", "e": "np.e",
-    "float16": "np.float16", "float32": "np.float32", "float64": "np.float64",
-}  # fmt: skip
+    "None": "None",
+    "True": "True",
+    "False": "False",
+    "inf": "np.inf",
+    "nan": "np.nan",
+    "pi": "np.pi",
+    "e": "np.e",
+    "float16": "np.float16",
+    "float32": "np.float32",
+    "float64": "np.float64",
+}

@@ -11,21 +11,53 @@ from gradcli.formula.algebra.terms import Size, Term
 from gradcli.formula.write.forms import BOOLEAN, EXACT, NUMBER, REAL, Form, Forms, together
 
 _SYMBOLS = {
-    "gt": ">", "ge": ">=", "lt": "<", "le": "<=", "eq": "==", "ne": "!=", "bitwise_and": "&",
-    "bitwise_or": "|", "remainder": "%", "floor_divide": "//", "pow": "**",
-}  # fmt: skip
-_BOOLEAN = frozenset({"isnan", "isinf", "isfinite", "logical_and", "logical_or", "logical_xor", "logical_not",
-                      "bitwise_and", "bitwise_or", "bitwise_not", "gt", "ge", "lt", "le", "eq", "ne",
-                      "one_hot"})  # fmt: skip
+    "gt": ">",
+    "ge": ">=",
+    "lt": "<",
+    "le": "<=",
+    "eq": "==",
+    "ne": "!=",
+    "bitwise_and": "&",
+    "bitwise_or": "|",
+    "remainder": "%",
+    "floor_divide": "//",
+    "pow": "**",
+}
+_BOOLEAN = frozenset(
+    {
+        "isnan",
+        "isinf",
+        "isfinite",
+        "logical_and",
+        "logical_or",
+        "logical_xor",
+        "logical_not",
+        "bitwise_and",
+        "bitwise_or",
+        "bitwise_not",
+        "gt",
+        "ge",
+        "lt",
+        "le",
+        "eq",
+        "ne",
+        "one_hot",
+    }
+)
 _LOGICAL = {"logical_and": "bitwise_and", "logical_or": "bitwise_or", "logical_not": "bitwise_not"}
 _POSITIONAL = {"_clamp_min": "clamp_min", "_clamp_max": "clamp_max"}
 # Parameters that are written first, and those of the usual value, which are left out.
 _FIRST = frozenset({"polygamma"})
 _USUAL = {
-    ("softplus", "beta"): 1.0, ("softplus", "threshold"): 20.0, ("leaky_relu", "negative_slope"): 0.01,
-    ("elu", "alpha"): 1.0, ("hardtanh", "min_val"): -1.0, ("hardtanh", "max_val"): 1.0, ("round", "decimals"): 0,
+    ("softplus", "beta"): 1.0,
+    ("softplus", "threshold"): 20.0,
+    ("leaky_relu", "negative_slope"): 0.01,
+    ("elu", "alpha"): 1.0,
+    ("hardtanh", "min_val"): -1.0,
+    ("hardtanh", "max_val"): 1.0,
+    ("round", "decimals"): 0,
     ("gelu", "approximate"): "none",
-}  # fmt: skip
+}
 _SELU = (1.6732632423543772, 1.0507009873554805)
 
 
@@ -71,9 +103,10 @@ def FUNCTIONS(a: Writer, name: str, args: Sequence[Form], params: dict[str, Any]
     if name == "masked_fill":
         return f.call("masked_fill", [args[1], args[0], f.number(params["value"])])
     words = {
-        key: _literal(a, value) for key, value in params.items()
+        key: _literal(a, value)
+        for key, value in params.items()
         if _USUAL.get((name, key)) != value and (name, key) != ("elu", "scale")
-    }  # fmt: skip
+    }
     if name in _FIRST:
         return f.call(name, [*words.values(), *args], kind)
     return f.call(name, args, kind, **words)
@@ -175,9 +208,10 @@ def _slice(a: Writer, args: list[Form], params: dict[str, Any], term: Term) -> F
     start, stop, step = params["start"], params["stop"], params["step"]
     length = term.args[0].shape[dim]
     piece = f.slice(
-        None if start == 0 else _literal(a, start), None if stop == length else _literal(a, stop),
+        None if start == 0 else _literal(a, start),
+        None if stop == length else _literal(a, stop),
         None if step == 1 else _literal(a, step),
-    )  # fmt: skip
+    )
     return f.index(args[0], [f.everything()] * dim + [piece])
 
 
@@ -273,8 +307,9 @@ def _layer_norm(a: Writer, args: list[Form], params: dict[str, Any], term: Term)
 
 
 def _linspace(a: Writer, args: list[Form], params: dict[str, Any], term: Term) -> Form:
-    return a.forms.call("linspace", [_literal(a, params["start"]), _literal(a, params["end"]), a.size(term.sizes[0])],
-                        EXACT)  # fmt: skip
+    return a.forms.call(
+        "linspace", [_literal(a, params["start"]), _literal(a, params["end"]), a.size(term.sizes[0])], EXACT
+    )
 
 
 def _eye(a: Writer, args: list[Form], params: dict[str, Any], term: Term) -> Form:
@@ -288,8 +323,10 @@ CALLS: dict[str, _Write] = {
     **{name: _plain(name, "dim", kind=REAL) for name in ("softmax", "log_softmax")},
     **{name: _plain(name, "dim") for name in ("cumsum", "cumprod")},
     **{name: _plain(name) for name in ("inv", "det", "logdet")},
-    **{name: _loss(name) for name in ("mse_loss", "huber_loss", "smooth_l1_loss", "nll_loss",
-                                      "binary_cross_entropy_with_logits")},
+    **{
+        name: _loss(name)
+        for name in ("mse_loss", "huber_loss", "smooth_l1_loss", "nll_loss", "binary_cross_entropy_with_logits")
+    },
     "slogdet_sign": _field("slogdet", "sign"),
     "slogdet_logabsdet": _field("slogdet", "logabsdet"),
     "flip": _plain("flip", "dims"),
@@ -313,4 +350,4 @@ CALLS: dict[str, _Write] = {
     "triu": _triangle("triu"),
     "roll": _roll,
     "layer_norm": _layer_norm,
-}  # fmt: skip
+}
