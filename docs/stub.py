@@ -14,7 +14,7 @@ from typing import Any
 
 import gradcli
 from gradcli.graph.dtypes import DTYPES
-from gradcli.graph.node import OPS, Op
+from gradcli.graph.op import OPS, Op
 from gradcli.language.constants import CONSTANTS
 from gradcli.tensors.callable import Annotation, CallForm, all_forms, forms, kinds_of
 from gradcli.tensors.tensor import GradFn, Tensor

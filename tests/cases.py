@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import gradcli.ops  # noqa: F401
-from gradcli.graph.node import OPS, Op
+from gradcli.graph.op import OPS, Op
 
 Domain = tuple[float, float]
 

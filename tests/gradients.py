@@ -24,7 +24,7 @@ def build(expression: str, arrays: dict[str, np.ndarray]) -> tuple[Node, dict[st
 def weighted(node: Node, seed: int) -> Node:
     """A scalar that every element of `node` contributes to with a weight of its own."""
     weights = np.random.default_rng(seed).uniform(0.5, 1.5, node.shape)
-    from gradcli.graph.node import OPS
+    from gradcli.graph.op import OPS
 
     return OPS["sum"](node * constant(weights))
 

@@ -22,7 +22,7 @@ from gradcli.engine.execute import run
 from gradcli.errors import GradcliError
 from gradcli.graph import node
 from gradcli.graph.dtypes import DTYPES
-from gradcli.graph.node import OPS
+from gradcli.graph.op import OPS
 from gradcli.tensors.tensor import call as call_op
 from tests import bad_files
 from tests.command import COMMAND, Done, call, ended_by, environment, leftovers, process, shell

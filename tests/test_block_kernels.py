@@ -15,7 +15,7 @@ import pytest
 
 import gradcli.ops  # noqa: F401
 from gradcli.errors import GradcliError
-from gradcli.graph.node import OPS, Op
+from gradcli.graph.op import OPS, Op
 from gradcli.ops.kernels.inplace import scratches
 from tests.kernel_formulas import FORMULAS, WIDE, Formula
 

@@ -14,7 +14,8 @@ from gradcli.autodiff import jacobian as by_graph
 from gradcli.autodiff.vjp import vjp
 from gradcli.engine.execute.run import execute
 from gradcli.errors import GradcliError
-from gradcli.graph.node import OPS, Node, constant, make, toposort
+from gradcli.graph.node import Node, constant, make, toposort
+from gradcli.graph.op import OPS
 from gradcli.ops.batching import batch, dense, unit_vectors
 from tests.calculus_cases import FUNCTIONS, SCALARS, Function
 from tests.cases import Case, all_cases

@@ -11,7 +11,8 @@ import pytest
 
 from gradcli.check.compare import Report, check
 from gradcli.errors import GradcliError
-from gradcli.graph.node import OPS, Node, constant
+from gradcli.graph.node import Node, constant
+from gradcli.graph.op import OPS
 from tests.cases import Case, all_cases
 from tests.command import call, process
 from tests.gradients import build

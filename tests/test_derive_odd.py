@@ -15,7 +15,7 @@ from gradcli.formula.guess import with_rank
 from gradcli.formula.lengths import Given, Wanted, names_read
 from gradcli.formula.write.as_text import text
 from gradcli.graph.dtypes import DTYPES, FLOAT64
-from gradcli.graph.node import OPS, Op
+from gradcli.graph.op import OPS, Op
 from gradcli.language.parse import parse
 from gradcli.reference.formulas import _CALLS, _DIMENSIONS
 from gradcli.render.json import to_json

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from gradcli.cli.main import cli
-from gradcli.graph.node import OPS
+from gradcli.graph.op import OPS
 from tests.terminal import ROOT, environment, run_session
 
 PAGES = ["README.md", *sorted(str(p.relative_to(ROOT)) for p in (ROOT / "docs").glob("*.md"))]

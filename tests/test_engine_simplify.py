@@ -18,7 +18,8 @@ from gradcli.engine.plan.planner import plan
 from gradcli.engine.plan.program import Program, Sizes
 from gradcli.engine.simplify import simplify
 from gradcli.errors import GradcliError
-from gradcli.graph.node import OPS, Node, constant, toposort
+from gradcli.graph.node import Node, constant, toposort
+from gradcli.graph.op import OPS
 from tests.gradients import build
 
 # Rows and columns are small beside a matrix.

@@ -17,7 +17,7 @@ import gradcli.ops  # noqa: F401
 from gradcli.engine.execute.memory_limit import MEMORY_LIMIT
 from gradcli.formula import derivation
 from gradcli.formula.lengths import Given
-from gradcli.graph.node import OPS, Op
+from gradcli.graph.op import OPS, Op
 from gradcli.language.parse import Script
 from tests.command import Done, call
 

@@ -17,7 +17,7 @@ from gradcli.errors import GradcliError
 from gradcli.evaluation.answer import answer_json, answer_text
 from gradcli.evaluation.evaluate import evaluate
 from gradcli.evaluation.result import Result
-from gradcli.graph.node import OPS
+from gradcli.graph.op import OPS
 from gradcli.language.parse import parse
 from tests.command import call, leftovers
 

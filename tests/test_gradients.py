@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from gradcli.graph.node import OPS, Node, Op
+from gradcli.graph.node import Node
+from gradcli.graph.op import OPS, Op
 from tests.cases import Case, all_cases, uncovered
 from tests.gradients import build, errors
 

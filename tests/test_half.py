@@ -17,7 +17,8 @@ from gradcli.autodiff.vjp import vjp
 from gradcli.engine.execute.run import execute, known_value, op_by_op, run
 from gradcli.engine.plan.planner import plan
 from gradcli.engine.plan.program import Sizes
-from gradcli.graph.node import OPS, Node, constant
+from gradcli.graph.node import Node, constant
+from gradcli.graph.op import OPS
 from tests.cases import Case, all_cases
 from tests.gradients import build
 from tests.half import doubles, halves, units_off, weights

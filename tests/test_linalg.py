@@ -11,7 +11,8 @@ import pytest
 from gradcli.autodiff.vjp import vjp
 from gradcli.engine.execute.run import execute
 from gradcli.errors import GradcliError
-from gradcli.graph.node import OPS, Node, constant, input_node
+from gradcli.graph.node import Node, constant, input_node
+from gradcli.graph.op import OPS
 
 RNG = np.random.default_rng(20)
 

@@ -14,7 +14,8 @@ from gradcli.autodiff.grad_fn import backward_function, shown
 from gradcli.autodiff.vjp import vjp
 from gradcli.engine.execute.run import execute
 from gradcli.errors import GradcliError
-from gradcli.graph.node import OPS, Node, constant, input_node
+from gradcli.graph.node import Node, constant, input_node
+from gradcli.graph.op import OPS
 from tests.cases import Case
 from tests.gradients import build, errors
 

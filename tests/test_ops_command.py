@@ -10,7 +10,7 @@ import re
 
 import pytest
 
-from gradcli.graph.node import OPS, Op
+from gradcli.graph.op import OPS, Op
 from gradcli.ops import FAMILIES
 from gradcli.reference import formulas
 from gradcli.reference.entries import TITLES, derivative_of, entry, find, gradient_of, tables

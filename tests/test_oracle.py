@@ -128,7 +128,7 @@ LESS_EXACT = {("gelu", "float32"): 2e-4, ("digamma", "float64"): 1e-8}
 
 
 def elementwise_names() -> list[str]:
-    from gradcli.graph.node import OPS
+    from gradcli.graph.op import OPS
 
     families = ("elementwise", "activation", "special")
     return [

@@ -14,7 +14,8 @@ from gradcli.autodiff.vjp import vjp
 from gradcli.engine.execute.run import execute
 from gradcli.errors import GradcliError
 from gradcli.graph import layout
-from gradcli.graph.node import OPS, Node, constant, input_node
+from gradcli.graph.node import Node, constant, input_node
+from gradcli.graph.op import OPS
 from tests.half import units_off, weights
 from tests.oracle import torch
 

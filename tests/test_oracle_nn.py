@@ -15,7 +15,8 @@ import pytest
 from gradcli.autodiff.vjp import vjp
 from gradcli.engine.execute.run import execute
 from gradcli.errors import GradcliError
-from gradcli.graph.node import OPS, constant
+from gradcli.graph.node import constant
+from gradcli.graph.op import OPS
 from gradcli.ops.random import Generator
 from gradcli.tensors.tensor import Tensor
 from tests.gradients import build

@@ -11,7 +11,7 @@ import pytest
 import gradcli as gc
 from gradcli.engine.execute.memory_limit import MEMORY_LIMIT
 from gradcli.errors import GradcliError
-from gradcli.graph.node import OPS
+from gradcli.graph.op import OPS
 from gradcli.tensors.tensor import call as operation
 from tests.test_every_operation import PYTHON
 

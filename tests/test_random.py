@@ -13,7 +13,7 @@ import pytest
 
 from gradcli.engine.execute.run import execute
 from gradcli.errors import GradcliError
-from gradcli.graph.node import OPS
+from gradcli.graph.op import OPS
 from gradcli.ops.create import GENERATOR
 from gradcli.ops.random import Draw, Generator
 

@@ -19,7 +19,8 @@ import pytest
 
 import gradcli as gc
 from gradcli.errors import GradcliError
-from gradcli.graph.node import OPS, Node, Op, constant
+from gradcli.graph.node import Node, constant
+from gradcli.graph.op import OPS, Op
 from gradcli.graph.signature import Signature
 from gradcli.tensors import callable as described
 
@@ -243,7 +244,7 @@ def test_tensors_have_all_methods_of_the_stub() -> None:
 SCRATCH = """
 from typing import Any, NamedTuple
 import numpy as np
-from gradcli.graph.node import OPS
+from gradcli.graph.op import OPS
 from gradcli.ops.family import composite, elementwise
 
 class Parts(NamedTuple):

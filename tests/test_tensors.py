@@ -336,7 +336,7 @@ def test_deep_graphs() -> None:
 
 
 def test_shared_work_is_done_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    from gradcli.graph.node import OPS
+    from gradcli.graph.op import OPS
 
     calls = []
     kernel = OPS["exp"].kernel

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from gradcli.graph.dtypes import DTYPES
-from gradcli.graph.node import OPS
+from gradcli.graph.op import OPS
 from tests.oracle import torch
 
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from gradcli.autodiff.vjp import vjp
 from gradcli.graph.infer import cast
-from gradcli.graph.node import INPUT, OPS, Batched, Node, Shape, constant, make, toposort
+from gradcli.graph.node import INPUT, Batched, Node, constant, make, toposort
+from gradcli.graph.op import OPS, Shape
 from gradcli.ops.batching import batch, dense, unit_vectors
 
 # What an element of a product of matrices costs for each of its terms, beside one of an elementwise operation.

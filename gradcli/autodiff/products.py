@@ -7,7 +7,8 @@ from typing import Any
 
 from gradcli.autodiff.jacobian import tracked_ones
 from gradcli.autodiff.vjp import vjp as pull
-from gradcli.graph.node import OPS, Node, Shape, make
+from gradcli.graph.node import Node, make
+from gradcli.graph.op import OPS, Shape
 
 
 def filled(shape: Shape, dtype: Any, value: int = 0) -> Node:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple, Protocol
 
-from gradcli.graph.node import CONSTANT, OPS, Node, Op, Params, Shape
+from gradcli.graph.node import CONSTANT, Node
+from gradcli.graph.op import OPS, Op, Params, Shape
 
 # A factor is small if the product has so many times as many elements, and if there are no more than so many at all.
 _FEW = 16

@@ -16,7 +16,8 @@ import numpy as np
 from gradcli.engine.factor import Condition, about_mean, hoisted, is_small, product_of_equals, scaled, summed_product
 from gradcli.graph.dtypes import is_wider
 from gradcli.graph.infer import broadcast_shapes
-from gradcli.graph.node import CONSTANT, INPUT, OPS, Node, Op, Params, Shape, constant, make, toposort
+from gradcli.graph.node import CONSTANT, INPUT, Node, constant, make, toposort
+from gradcli.graph.op import OPS, Op, Params, Shape
 from gradcli.ops.blocking import aligned
 
 # Numbers of this size may change places with other factors.

@@ -12,7 +12,8 @@ from gradcli.autodiff.products import curvature, pushed
 from gradcli.errors import GradcliError, did_you_mean
 from gradcli.evaluation.request import Request
 from gradcli.graph.infer import cast
-from gradcli.graph.node import INPUT, OPS, Node, Shape, constant, make
+from gradcli.graph.node import INPUT, Node, constant, make
+from gradcli.graph.op import OPS, Shape
 
 
 def derive(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from gradcli.errors import GradcliError
-from gradcli.graph.node import OPS
+from gradcli.graph.op import OPS
 from gradcli.language.parse import Instr, Statement
 
 #: So many are not carried out: what twenty functions come to that each call the one before twice.

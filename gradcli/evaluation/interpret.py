@@ -15,7 +15,8 @@ from gradcli.evaluation.expansion import check_expansion
 from gradcli.graph.arguments import Literal, as_node, kind_of, normalize_axis
 from gradcli.graph.dtypes import BOOL, DEFAULT_DTYPE, DTYPES, FLOAT64
 from gradcli.graph.infer import cast
-from gradcli.graph.node import INPUT, OPS, Node, Number, Op, constant, fitted
+from gradcli.graph.node import INPUT, Node, Number, constant, fitted
+from gradcli.graph.op import OPS, Op
 from gradcli.language.constants import CONSTANTS
 from gradcli.language.parse import Instr, Script, Statement
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from gradcli.evaluation.interpret import unknown_function
 from gradcli.graph.dtypes import DTYPES
-from gradcli.graph.node import OPS
+from gradcli.graph.op import OPS
 from gradcli.language.constants import CONSTANTS
 from gradcli.language.parse import Instr, Script, Statement
 

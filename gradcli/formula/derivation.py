@@ -179,7 +179,7 @@ def _seed(node: Node, order: int, last: bool, wanted: Wanted) -> Node:
 
 
 def _ones(node: Node) -> Node:
-    from gradcli.graph.node import OPS
+    from gradcli.graph.op import OPS
 
     result: Node = OPS["ones_like"](node)
     return result

@@ -19,7 +19,8 @@ from gradcli.formula.write.as_text import code_of, text
 from gradcli.formula.write.forms import NUMBER, Form, in_order
 from gradcli.formula.write.naming import Named
 from gradcli.graph.dtypes import FLOAT64
-from gradcli.graph.node import OPS, Node, input_node, toposort
+from gradcli.graph.node import Node, input_node, toposort
+from gradcli.graph.op import OPS
 from gradcli.language.parse import Script, parse
 from gradcli.language.unparse import written
 

@@ -1,6 +1,6 @@
 """The one representation: immutable graphs of tensor operations.
 
 Operands go in, nodes with their shape, dtype and layout come out; nothing is computed. Read `dtypes`, `signature` and
-`operators`, then `node` (nodes, rows and their registry), `infer` (broadcasting and promotion) and `arguments` (what
+`op` (rows and their registry), `operators` and `node`, `infer` (broadcasting and promotion) and `arguments` (what
 callers pass, as nodes); `layout` has PyTorch's strides, `half_precision` how float16 is computed in float32.
 """

@@ -10,7 +10,8 @@ import numpy as np
 
 from gradcli.errors import GradcliError, quoted
 from gradcli.graph.dtypes import DEFAULT_DTYPE, FLOAT64, INT64, check_dtype
-from gradcli.graph.node import MAX_DIMENSIONS, OPS, Node, Number, constant, fitted, weak_constant
+from gradcli.graph.node import MAX_DIMENSIONS, Node, Number, constant, fitted, weak_constant
+from gradcli.graph.op import OPS
 
 
 class Literal(list[Any]):

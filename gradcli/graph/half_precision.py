@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 
 from gradcli.graph.dtypes import FLOAT32, is_half
 from gradcli.graph.infer import cast
-from gradcli.graph.node import OPS, Node, make, weak_constant, with_inputs
+from gradcli.graph.node import Node, make, weak_constant, with_inputs
+from gradcli.graph.op import OPS
 
 # Operations of these families move elements, or fill tensors with them: there is nothing to be rounded.
 _MOVING = frozenset({"leaf", "create", "shape", "index", "diagonal"})

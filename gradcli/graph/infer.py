@@ -8,7 +8,8 @@ import numpy as np
 
 from gradcli.errors import GradcliError
 from gradcli.graph.dtypes import CATEGORY, is_half, is_wider
-from gradcli.graph.node import OPS, Node, Shape, make, weak_constant
+from gradcli.graph.node import Node, make, weak_constant
+from gradcli.graph.op import OPS, Shape
 
 
 def broadcast_shapes(shapes: Iterable[Shape]) -> Shape:

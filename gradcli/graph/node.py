@@ -1,4 +1,4 @@
-"""The graph: immutable nodes, operations and their registry, leaves, and an iterative walk."""
+"""The graph: immutable nodes, leaves, and an iterative walk."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import numpy as np
 
 from gradcli.errors import GradcliError, Span
 from gradcli.graph.dtypes import BOOL, DEFAULT_DTYPE, INT64
+from gradcli.graph.op import OPS, Op, Params, Shape
 from gradcli.graph.operators import Operators
-from gradcli.graph.signature import Signature
 
 Ties = tuple[int | None, ...]
 
@@ -42,69 +42,6 @@ class Batched(NamedTuple):
 
 Operands = tuple[Batched | None, ...]
 
-
-Rule = Callable[["Node", Operands], Batched | None]
-
-
-class Batching(NamedTuple):
-    """How an operation treats batches of tensors.
-
-    `rule(node, operands)` gives the batch of the results. An operand is None where all members share that of `node`;
-    None as the answer means that the members are to be gone through one by one. `scales` says that the rule takes
-    batches with a scale.
-    """
-
-    rule: Rule
-    scales: bool = False
-
-
-Dims = tuple[int | None, ...]
-
-
-Follow = Callable[["Node", int], Dims | None]
-
-
-Reduced = Callable[["Node"], list[Dims]]
-
-
-class Accumulate(NamedTuple):
-    """How a reduction is computed from blocks.
-
-    `partial(arrays, params, start)` gives the state of one block, a tuple of arrays (`start` is the block's place
-    along the reduced dimension); `merge(a, b)` the state of two neighbouring blocks, and may reuse `a`;
-    `finish(state, node)` the result.
-    """
-
-    partial: Callable[[list[Any], dict[str, Any], int], tuple[Any, ...]]
-    merge: Callable[[tuple[Any, ...], tuple[Any, ...]], tuple[Any, ...]]
-    finish: Callable[[tuple[Any, ...], Node], Any]
-
-
-class Blocking(NamedTuple):
-    """What the planner knows of an operation.
-
-    `view` marks results that are another look at the memory of their first operand. `lower` writes the operation
-    with simpler ones, for a planner that can cut those but not this one.
-    """
-
-    follow: Follow
-    reduced: Reduced | None = None
-    accumulate: Accumulate | None = None
-    lower: Callable[[Node], Node | None] | None = None
-    view: bool = False
-
-
-def nowhere(node: Node, dim: int) -> Dims | None:
-    """Operations whose result comes in one piece."""
-    return None
-
-
-WHOLE = Blocking(nowhere)
-
-
-Shape = tuple[int, ...]
-
-Params = dict[str, Any]
 
 Number = bool | int | float
 
@@ -186,104 +123,6 @@ class Node(Operators):
     def __rsub__(self, other: Any) -> Node:
         # As in PyTorch, where this is an operation of its own.
         return OPS["rsub"](self, other)
-
-
-GradFn = str | Callable[["Node"], tuple[str, tuple["Node | None", ...]]]
-
-
-class Op:
-    """One row of the registry: everything known about an operation, in one place.
-
-    `kernel` computes arrays, `infer` gives (shape, dtype) from inputs and params, `vjp(g, out, *inputs, **params)`
-    gives the gradient graph of each input (None where there is none), `grad_fn` PyTorch's name for the backward
-    function, or a function of the node giving the name and the nodes behind its edges; None shows no step at all.
-    `build` turns a caller's arguments into nodes; an op without a kernel is only a `build` over other ops.
-    `layout` gives the strides of the result where they may differ from contiguous ones; `blocking` says how the
-    result can be computed in pieces. `into(out, *arrays, **params)` writes what `kernel` computes into an array of the
-    result's shape and dtype that overlaps no operand; where it is given, it goes before a ufunc's own `out`.
-    `batching` says what becomes of the operation when there are many operands at once.
-    """
-
-    __slots__ = (
-        "name",
-        "family",
-        "signature",
-        "kernel",
-        "infer",
-        "vjp",
-        "grad_fn",
-        "doc",
-        "domain",
-        "aliases",
-        "torch",
-        "build",
-        "dtype_rule",
-        "layout",
-        "blocking",
-        "into",
-        "batching",
-        "public",
-    )
-
-    def __init__(
-        self,
-        name: str,
-        *,
-        family: str,
-        args: str,
-        doc: str,
-        build: Callable[..., Any],
-        kernel: Callable[..., Any] | None = None,
-        infer: Callable[[tuple[Node, ...], Params], tuple[Shape, np.dtype]] | None = None,
-        vjp: Callable[..., tuple[Node | None, ...]] | None = None,
-        grad_fn: GradFn | None = None,
-        domain: Any = (-2.0, 2.0),
-        aliases: tuple[str, ...] = (),
-        torch: str | None = None,
-        dtype_rule: str = "promote",
-        layout: Callable[[tuple[Node, ...], Params, Shape], Shape | None] | None = None,
-        blocking: Blocking = WHOLE,
-        into: Callable[..., None] | None = None,
-        batching: Batching | None = None,
-        public: bool = True,
-    ) -> None:
-        self.name = name
-        self.family = family
-        self.signature = Signature(name, args)
-        self.kernel = kernel
-        self.infer = infer
-        self.vjp = vjp
-        self.grad_fn = grad_fn
-        self.doc = doc
-        self.domain = domain
-        self.aliases = aliases
-        self.torch = torch
-        self.build = build
-        self.dtype_rule = dtype_rule
-        self.layout = layout
-        self.blocking = blocking
-        self.into = into
-        self.batching = batching
-        self.public = public
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self.build(*self.signature.bind(args, kwargs))
-
-    def __repr__(self) -> str:
-        return f"Op({self.name})"
-
-
-#: Every operation by name and alias. Filled by the rows of `gradcli.ops` while they are imported, read-only after.
-OPS: dict[str, Op] = {}
-
-
-def register(op: Op) -> Op:
-    """Enter a row into the registry; a name or alias taken twice is a mistake in the tables."""
-    for name in (op.name, *op.aliases):
-        if name in OPS:
-            raise ValueError(f"operation {name!r} is defined twice")
-        OPS[name] = op
-    return op
 
 
 def make(op: Op, inputs: tuple[Node, ...], params: Params | None = None) -> Node:

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from gradcli.graph.node import Accumulate, Node
+from gradcli.graph.node import Node
+from gradcli.graph.op import Accumulate
 
 State = tuple[Any, ...]
 

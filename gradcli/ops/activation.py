@@ -12,14 +12,14 @@ import numpy as np
 
 from gradcli.errors import GradcliError
 from gradcli.graph.arguments import as_choice, as_node, as_number, normalize_axis
-from gradcli.graph.node import Blocking, Node, Op, make
+from gradcli.graph.node import Node, make
+from gradcli.graph.op import Blocking, Op
 from gradcli.ops.batching import products
 from gradcli.ops.blocking import except_along
 from gradcli.ops.elementwise import abs_, exp, log, tanh, to, where
 from gradcli.ops.family import apply, call, composite, elementwise, floating, primitive, to_dtype
 from gradcli.ops.kernels import activation_kernels as kernels
 from gradcli.ops.kernels.activation_kernels import GELU_CUBE, GELU_SLOPE
-from gradcli.ops.kernels.inplace import whole
 from gradcli.ops.reduce import amax, sum_
 
 # Klambauer et al., Self-Normalizing Neural Networks (2017).
@@ -33,8 +33,8 @@ def _numbers(op_name: str, **values: Any) -> dict[str, float]:
 
 def _gate(name: str, into: Any, args: str) -> Op:
     """A gradient let through or not by where the input lies; the input's own derivative is zero, not None."""
-    op = elementwise(
-        name, whole(into), into=into, args=args, public=False, batching=products(0),
+    op: Op = elementwise(
+        name, into=into, args=args, public=False, batching=products(0),
         grad_fn=f"{name[1:].title().replace('_', '')}BackwardBackward0",
         doc="The gradient of a piecewise linear function.",
         vjp=lambda h, out, g, x, **params: (apply(op, h, x, **params), call("zeros_like", h)),
@@ -48,17 +48,16 @@ window = _gate("_hardtanh", kernels.window, "gradient, input, low=-1.0, high=1.0
 
 
 sigmoid = elementwise(
-    "sigmoid", whole(kernels.sigmoid), dtype="float", grad_fn="SigmoidBackward0", doc="`1/(1 + exp(-input))`.",
+    "sigmoid", dtype="float", grad_fn="SigmoidBackward0", doc="`1/(1 + exp(-input))`.",
     into=kernels.sigmoid, aliases=("expit",), torch="sigmoid", vjp=lambda g, out, x: (g * (out * (1 - out)),),
 )
 logsigmoid = elementwise(
-    "logsigmoid", whole(kernels.log_sigmoid), dtype="float", grad_fn="LogSigmoidBackward0",
+    "logsigmoid", dtype="float", grad_fn="LogSigmoidBackward0",
     into=kernels.log_sigmoid, torch="nn.functional.logsigmoid",
     doc="`log(sigmoid(input))` without overflow.", vjp=lambda g, out, x: (g * sigmoid(-x),),
 )
 relu = elementwise(
     "relu",
-    whole(kernels.relu),
     into=kernels.relu,
     dtype="number",
     grad_fn="ReluBackward0",
@@ -67,7 +66,7 @@ relu = elementwise(
     vjp=lambda g, out, x: (threshold(g, out),),
 )
 leaky_relu: Op = elementwise(
-    "leaky_relu", whole(kernels.leaky_relu), into=kernels.leaky_relu, dtype="float",
+    "leaky_relu", into=kernels.leaky_relu, dtype="float",
     args="input, negative_slope=0.01", grad_fn="LeakyReluBackward0", torch="nn.functional.leaky_relu",
     build=lambda input, slope: apply(leaky_relu, input, negative_slope=as_number(slope, "negative_slope")),
     doc="The input where positive, negative_slope times it elsewhere.",
@@ -76,7 +75,7 @@ leaky_relu: Op = elementwise(
 
 
 elu_slope: Op = elementwise(
-    "_elu_slope", whole(kernels.elu_slope), args="input, low=1.0, high=0.0, closed=False", dtype="float", public=False,
+    "_elu_slope", args="input, low=1.0, high=0.0, closed=False", dtype="float", public=False,
     into=kernels.elu_slope, grad_fn="EluBackwardBackward0",
     doc="A multiple of the exponential below 0, a constant above.",
     vjp=lambda g, out, x, low, high, closed: (g * apply(elu_slope, x, low=low, high=0.0, closed=False),),
@@ -84,7 +83,7 @@ elu_slope: Op = elementwise(
 
 
 elu: Op = elementwise(
-    "elu", whole(kernels.elu), args="input, alpha=1.0", dtype="float", grad_fn="EluBackward0", into=kernels.elu,
+    "elu", args="input, alpha=1.0", dtype="float", grad_fn="EluBackward0", into=kernels.elu,
     torch="nn.functional.elu",
     vjp=lambda g, out, x, alpha, scale: (g * apply(elu_slope, x, low=alpha * scale, high=scale, closed=True),),
     build=lambda input, alpha: apply(elu, input, alpha=as_number(alpha, "alpha"), scale=1.0),
@@ -108,7 +107,7 @@ def _hardtanh(input: Any, low: Any, high: Any) -> Node:
 
 
 hardtanh = elementwise(
-    "hardtanh", whole(kernels.hardtanh), into=kernels.hardtanh, dtype="number",
+    "hardtanh", into=kernels.hardtanh, dtype="number",
     args="input, min_val=-1.0, max_val=1.0", build=_hardtanh, grad_fn="HardtanhBackward0",
     torch="nn.functional.hardtanh", doc="The input held between two numbers; the gradient at them is 0.",
     vjp=lambda g, out, x, min_val, max_val: (window(g, x, min_val, max_val),),
@@ -125,7 +124,7 @@ def _silu_vjp(g: Node, out: Node, x: Node) -> tuple[Node]:
 
 
 silu = elementwise(
-    "silu", whole(kernels.silu), into=kernels.silu, dtype="float", grad_fn="SiluBackward0",
+    "silu", into=kernels.silu, dtype="float", grad_fn="SiluBackward0",
     torch="nn.functional.silu", doc="`input * sigmoid(input)`.", vjp=_silu_vjp,
 )
 
@@ -141,7 +140,7 @@ def _softplus_vjp(g: Node, out: Node, x: Node, beta: float, threshold: float) ->
 
 
 softplus = elementwise(
-    "softplus", whole(kernels.softplus), args="input, beta=1.0, threshold=20.0", dtype="float", build=_softplus,
+    "softplus", args="input, beta=1.0, threshold=20.0", dtype="float", build=_softplus,
     into=kernels.softplus, grad_fn="SoftplusBackward0", torch="nn.functional.softplus", vjp=_softplus_vjp,
     doc="`log(1 + exp(beta*input))/beta`, and the input itself above threshold/beta.",
 )
@@ -157,14 +156,14 @@ def _mish_vjp(g: Node, out: Node, x: Node) -> tuple[Node]:
 
 
 mish = elementwise(
-    "mish", whole(kernels.mish), into=kernels.mish, dtype="float", grad_fn="MishBackward0",
+    "mish", into=kernels.mish, dtype="float", grad_fn="MishBackward0",
     torch="nn.functional.mish", doc="`input * tanh(softplus(input))`.", vjp=_mish_vjp,
 )
 
 # GELU -----------------------------------------------------------------------------------------------------------------
 
 cdf = elementwise(
-    "_normal_cdf", whole(kernels.normal_cdf), dtype="float", public=False, grad_fn="NormalCdfBackward0",
+    "_normal_cdf", dtype="float", public=False, grad_fn="NormalCdfBackward0",
     into=kernels.normal_cdf,
     doc="The standard normal distribution function.",
     vjp=lambda g, out, x: (g * (exp(x * x * -0.5) * (1 / math.sqrt(2 * math.pi))),),
@@ -184,7 +183,7 @@ def _gelu_vjp(g: Node, out: Node, x: Node, approximate: str) -> tuple[Node]:
 
 
 gelu = elementwise(
-    "gelu", whole(kernels.gelu), args="input, *, approximate='none'", dtype="float", build=_gelu,
+    "gelu", args="input, *, approximate='none'", dtype="float", build=_gelu,
     grad_fn="GeluBackward0", into=kernels.gelu, torch="nn.functional.gelu", vjp=_gelu_vjp,
     doc="The input times the normal distribution function of it, or the approximation with tanh.",
 )

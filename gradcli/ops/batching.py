@@ -21,20 +21,8 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from gradcli.graph.infer import broadcast_shapes
-from gradcli.graph.node import (
-    CONSTANT,
-    OPS,
-    Batched,
-    Batching,
-    Node,
-    Operands,
-    Params,
-    Shape,
-    Ties,
-    constant,
-    make,
-    toposort,
-)
+from gradcli.graph.node import CONSTANT, Batched, Node, Operands, Ties, constant, make, toposort
+from gradcli.graph.op import OPS, Batching, Params, Shape
 from gradcli.ops.blocking import aligned
 
 

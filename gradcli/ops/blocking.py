@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from gradcli.graph.node import Blocking, Dims, Follow
+from gradcli.graph.op import Blocking, Dims, Follow
 
 if TYPE_CHECKING:
     from gradcli.graph.node import Node

@@ -16,7 +16,8 @@ from gradcli.errors import GradcliError
 from gradcli.graph.arguments import as_int, as_node, as_number, holds_nodes, list_array
 from gradcli.graph.dtypes import BOOL, DEFAULT_DTYPE, FLOAT64, INT64
 from gradcli.graph.infer import cast
-from gradcli.graph.node import Blocking, Node, Params, Shape, constant, fitted, make
+from gradcli.graph.node import Node, constant, fitted, make
+from gradcli.graph.op import Blocking, Params, Shape
 from gradcli.ops.family import composite, primitive, to_dtype
 from gradcli.ops.random import Generator
 from gradcli.ops.shape import sizes

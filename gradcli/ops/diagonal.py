@@ -13,7 +13,8 @@ from gradcli.errors import GradcliError
 from gradcli.graph import layout
 from gradcli.graph.arguments import as_int, as_node, normalize_axis
 from gradcli.graph.dtypes import BOOL, INT64
-from gradcli.graph.node import Blocking, Node, Op, Params, Shape, make
+from gradcli.graph.node import Node, make
+from gradcli.graph.op import Blocking, Op, Params, Shape
 from gradcli.ops.batching import LINEAR
 from gradcli.ops.blocking import batch
 from gradcli.ops.family import composite, primitive
@@ -149,7 +150,7 @@ def _triangle(name: str, kernel: Any, doc: str) -> Op:
             raise GradcliError(f"{name}() needs at least 2 dimensions, the tensor has shape {x.shape}")
         return make(op, (x,), {"diagonal": as_int(diagonal, "diagonal")})
 
-    op = primitive(
+    op: Op = primitive(
         name, lambda x, diagonal: kernel(x, diagonal), lambda inputs, params: (inputs[0].shape, inputs[0].dtype),
         family="diagonal", args="input, diagonal=0", build=build, grad_fn=f"{name.capitalize()}Backward0", doc=doc,
         vjp=lambda g, out, x, diagonal: (make(op, (g,), {"diagonal": diagonal}),),

@@ -14,12 +14,13 @@ from gradcli.errors import GradcliError
 from gradcli.graph.arguments import as_choice, as_int, as_node, as_number, kind_of
 from gradcli.graph.dtypes import BOOL
 from gradcli.graph.infer import cast
-from gradcli.graph.node import Blocking, GradFn, Node, Op, Params, Shape, make
+from gradcli.graph.node import Node, make
+from gradcli.graph.op import Blocking, GradFn, Op, Params, Shape
 from gradcli.ops.batching import products, sums
 from gradcli.ops.blocking import ALIGNED, aligned
 from gradcli.ops.family import apply, call, composite, elementwise, primitive, to_dtype, weak_aware
 from gradcli.ops.kernels import division, pointwise
-from gradcli.ops.kernels.inplace import select, whole
+from gradcli.ops.kernels.inplace import select
 from gradcli.ops.kernels.power import inverse_root, power
 
 LN2 = math.log(2.0)
@@ -175,7 +176,7 @@ sub = elementwise(
     vjp=lambda g, out, x, y: (g, -g),
 )
 rsub = elementwise(
-    "rsub", whole(pointwise.reverse_subtract), args=BINARY, dtype="number", doc="Difference, `other - input`.",
+    "rsub", args=BINARY, dtype="number", doc="Difference, `other - input`.",
     into=pointwise.reverse_subtract, batching=sums(0, 1),
     grad_fn=weak_aware("RsubBackward0", "RsubBackward1"), vjp=lambda g, out, x, y: (-g, g),
 )
@@ -189,21 +190,20 @@ div = elementwise(
     domain=((-2.0, 2.0), POSITIVE), vjp=lambda g, out, x, y: (g / y, -g * ((x / y) / y)),
 )
 floor_divide = elementwise(
-    "floor_divide", whole(division.floor_divide), args=BINARY, dtype="number", domain=((-2.0, 2.0), POSITIVE),
+    "floor_divide", args=BINARY, dtype="number", domain=((-2.0, 2.0), POSITIVE),
     into=division.floor_divide, vjp=zero_vjp,
     grad_fn=weak_aware("FloorDivideBackward0", "FloorDivideBackward0"), doc="Quotient rounded down, `input // other`.",
 )
 div_floor = elementwise(
-    "_div_floor", whole(division.floor_divide), args=BINARY, dtype="number", grad_fn="DivBackward2",
+    "_div_floor", args=BINARY, dtype="number", grad_fn="DivBackward2",
     into=division.floor_divide, doc="div rounding down.", vjp=zero_vjp, public=False,
 )
 div_trunc = elementwise(
-    "_div_trunc", whole(division.trunc_divide), args=BINARY, dtype="number", grad_fn="DivBackward2",
+    "_div_trunc", args=BINARY, dtype="number", grad_fn="DivBackward2",
     into=division.trunc_divide, doc="div rounding towards zero.", vjp=zero_vjp, public=False,
 )
 remainder = elementwise(
     "remainder",
-    whole(division.remainder),
     into=division.remainder,
     args=BINARY,
     dtype="number",
@@ -213,7 +213,7 @@ remainder = elementwise(
     vjp=lambda g, out, x, y: (g, -g * floor_divide(x, y)),
 )
 fmod = elementwise(
-    "fmod", whole(division.fmod), args=BINARY, dtype="number", doc="Remainder with the sign of the dividend.",
+    "fmod", args=BINARY, dtype="number", doc="Remainder with the sign of the dividend.",
     into=division.fmod,
     grad_fn=weak_aware("FmodBackward1", "FmodBackward0"), domain=((-2.0, 2.0), (0.6, 0.9)),
     vjp=lambda g, out, x, y: (g, -g * trunc(x / y)),
@@ -227,12 +227,11 @@ abs_ = elementwise(
     aliases=("absolute",), vjp=lambda g, out, x: (g * sign(x),),
 )
 sign: Op = elementwise(
-    "sign", whole(pointwise.sign), into=pointwise.sign, grad_fn="SignBackward0",
+    "sign", into=pointwise.sign, grad_fn="SignBackward0",
     doc="-1, 0 or 1 by the sign of the input.", vjp=zero_vjp,
 )
 lerp = elementwise(
     "lerp",
-    whole(pointwise.lerp),
     into=pointwise.lerp,
     args="input, end: tensor, weight",
     dtype="float",
@@ -241,12 +240,11 @@ lerp = elementwise(
     vjp=lambda g, out, a, b, w: (g * (1 - w), g * w, g * (b - a)),
 )
 xlogy = elementwise(
-    "xlogy", whole(pointwise.xlogy), args=BINARY, dtype="float", into=pointwise.xlogy,
+    "xlogy", args=BINARY, dtype="float", into=pointwise.xlogy,
     doc="`input * log(other)`, and 0 where the input is 0.", grad_fn=_xlogy_grad_fn, domain=POSITIVE, vjp=_xlogy_vjp,
 )
 hypot = elementwise(
     "hypot",
-    whole(pointwise.hypot),
     into=pointwise.hypot,
     args=BINARY,
     dtype="float",
@@ -313,7 +311,7 @@ def _pow_vjp(g: Node, out: Node, x: Node, y: Node) -> tuple[Node | None, Node | 
 
 
 pow_ = elementwise(
-    "pow", whole(power), into=power, args="input, exponent", dtype="number", grad_fn=_pow_grad_fn,
+    "pow", into=power, args="input, exponent", dtype="number", grad_fn=_pow_grad_fn,
     doc="Power, `input ** exponent`.", domain=(POSITIVE, (-2.0, 2.0)), vjp=_pow_vjp,
 )
 square = composite(
@@ -324,7 +322,7 @@ sqrt = elementwise(
     vjp=lambda g, out, x: (g / (2 * out),),
 )
 rsqrt = elementwise(
-    "rsqrt", whole(inverse_root), into=inverse_root, dtype="float", grad_fn="RsqrtBackward0", domain=POSITIVE,
+    "rsqrt", into=inverse_root, dtype="float", grad_fn="RsqrtBackward0", domain=POSITIVE,
     doc="Reciprocal square root, `1/sqrt(input)`.", vjp=lambda g, out, x: (-0.5 * g * out**3,),
 )
 reciprocal = elementwise(
@@ -359,7 +357,7 @@ log1p = elementwise(
     domain=(-0.5, 2.0), vjp=lambda g, out, x: (g / (x + 1),),
 )
 logaddexp = elementwise(
-    "logaddexp", whole(pointwise.logaddexp), into=pointwise.logaddexp, args=BINARY, dtype="float",
+    "logaddexp", into=pointwise.logaddexp, args=BINARY, dtype="float",
     grad_fn="LogaddexpBackward0",
     doc="`log(exp(input) + exp(other))` without overflow.",
     vjp=lambda g, out, x, y: (g * call("sigmoid", x - y), g * call("sigmoid", y - x)),
@@ -377,7 +375,7 @@ def _round(input: Any, decimals: Any) -> Node:
 def _rounding(name: str, ufunc: Any, doc: str, *aliases: str) -> Op:
     into = pointwise.unary(ufunc)
     return elementwise(
-        name, whole(into), into=into, grad_fn=f"{name.title()}Backward0", doc=doc, vjp=zero_vjp, aliases=aliases
+        name, into=into, grad_fn=f"{name.title()}Backward0", doc=doc, vjp=zero_vjp, aliases=aliases
     )
 
 
@@ -385,13 +383,13 @@ floor = _rounding("floor", np.floor, "Round down.")
 ceil = _rounding("ceil", np.ceil, "Round up.")
 trunc: Op = _rounding("trunc", np.trunc, "Round towards zero.", "fix")
 round_ = elementwise(
-    "round", whole(pointwise.round_half_even), args="input, *, decimals=0", build=_round, vjp=zero_vjp,
+    "round", args="input, *, decimals=0", build=_round, vjp=zero_vjp,
     into=pointwise.round_half_even,
     grad_fn=lambda node: (f"RoundBackward{int(node.params['decimals'] != 0)}", node.inputs),
     doc="Round to the nearest, halves to even, at so many decimals.",
 )
 frac = elementwise(
-    "frac", whole(pointwise.fraction), dtype="float", grad_fn="FracBackward0", doc="Fractional part.",
+    "frac", dtype="float", grad_fn="FracBackward0", doc="Fractional part.",
     into=pointwise.fraction, vjp=lambda g, out, x: (g,),
 )
 
@@ -439,7 +437,6 @@ def _share_ties(better: Op) -> Any:
 
 where: Op = elementwise(
     "where",
-    whole(select),
     into=select,
     args="condition, input, other",
     dtype="select",
@@ -449,17 +446,17 @@ where: Op = elementwise(
     vjp=lambda g, out, c, x, y: (None, where(c, g, 0), where(c, 0, g)),
 )
 maximum = elementwise(
-    "maximum", whole(pointwise.at_least), args=BINARY, grad_fn="MaximumBackward0", vjp=_share_ties(gt),
+    "maximum", args=BINARY, grad_fn="MaximumBackward0", vjp=_share_ties(gt),
     into=pointwise.at_least,
     doc="The greater of two, NaN if one is; of two equal ones each gets half of the gradient.",
 )
 minimum = elementwise(
-    "minimum", whole(pointwise.at_most), args=BINARY, grad_fn="MinimumBackward0", vjp=_share_ties(lt),
+    "minimum", args=BINARY, grad_fn="MinimumBackward0", vjp=_share_ties(lt),
     into=pointwise.at_most,
     doc="The smaller of two, NaN if one is; of two equal ones each gets half of the gradient.",
 )
 clamp = elementwise(
-    "clamp", whole(pointwise.clamp), into=pointwise.clamp, args="input, min=None, max=None",
+    "clamp", into=pointwise.clamp, args="input, min=None, max=None",
     grad_fn=_clamp_grad_fn(1, 2), build=_clamp,
     doc="The input held between two bounds, either of which may be left out.",
     aliases=("clip",), vjp=_clamp_vjp,
@@ -479,8 +476,8 @@ def _one_bound(low: bool, names: tuple[str, GradFn, str]) -> tuple[Op, Op]:
     backward = name.title().replace("_", "") + "Backward"
     weak = weak_aware(f"{backward}1", f"{backward}0")
     return (
-        elementwise(f"_{name}", whole(into), into=into, args=args, grad_fn=grad_fn, doc=doc, vjp=vjp, public=False),
-        elementwise(name, whole(into), into=into, args=args, grad_fn=weak, doc=doc, vjp=vjp),
+        elementwise(f"_{name}", into=into, args=args, grad_fn=grad_fn, doc=doc, vjp=vjp, public=False),
+        elementwise(name, into=into, args=args, grad_fn=weak, doc=doc, vjp=vjp),
     )
 
 

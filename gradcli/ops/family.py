@@ -12,11 +12,15 @@ from gradcli.graph import layout
 from gradcli.graph.arguments import as_node, kind_of
 from gradcli.graph.dtypes import BOOL, DEFAULT_DTYPE, DTYPES, INT64, check_dtype, to_float
 from gradcli.graph.infer import broadcast_shapes, cast, operand, promote
-from gradcli.graph.node import OPS, WHOLE, Batching, Blocking, GradFn, Node, Op, Params, Shape, make, register
+from gradcli.graph.node import Node, make
+from gradcli.graph.op import OPS, GradFn, Op, Params, Shape, register
 from gradcli.ops import batching
 from gradcli.ops.blocking import ALIGNED
+from gradcli.ops.kernels.inplace import whole
 
 Vjp = Callable[..., tuple[Node | None, ...]]
+#: What a row states beside its name and kernel.
+Row = dict[str, Any]
 
 
 def call(name: str, *args: Any, **kwargs: Any) -> Any:
@@ -25,51 +29,27 @@ def call(name: str, *args: Any, **kwargs: Any) -> Any:
 
 
 def elementwise(
-    name: str,
-    kernel: Callable[..., Any],
-    *,
-    args: str = "input",
-    dtype: str = "promote",
-    vjp: Vjp | None = None,
-    grad_fn: GradFn | None = None,
-    doc: str,
-    domain: Any = (-2.0, 2.0),
-    aliases: tuple[str, ...] = (),
-    torch: str | None = None,
-    build: Callable[..., Any] | None = None,
-    blocking: Blocking = ALIGNED,
-    into: Callable[..., None] | None = None,
-    batching: Batching = batching.BY_PLACE,
-    public: bool = True,
+    name: str, kernel: Callable[..., Any] | None = None, *, args: str = "input", dtype: str = "promote", **row: Any
 ) -> Op:
     """A row whose result at each place depends on its operands at that place.
 
-    Arguments without a default are tensors, the others parameters of the kernel. `dtype` says what the kernel
-    computes in and returns: "promote" the common dtype; "number" the same without booleans, "integral" without
-    floats; "float" with integers as float32; "bool" takes the common dtype and returns booleans; "logical" takes and
-    returns booleans; "select" is promote with a boolean first.
+    Arguments without a default are tensors, the others parameters of the kernel; where a row has `into`, that alone
+    makes one. `dtype` says what the kernel computes in and returns: "promote" the common dtype; "number" the same
+    without booleans, "integral" without floats; "float" with integers as float32; "bool" takes the common dtype and
+    returns booleans; "logical" takes and returns booleans; "select" is promote with a boolean first.
     """
-    op = Op(
-        name,
-        family="elementwise",
-        args=args,
-        doc=doc,
-        kernel=kernel,
-        infer=_infer_bool if dtype in ("bool", "logical") else _infer_elementwise,
-        vjp=vjp,
-        grad_fn=grad_fn,
-        domain=domain,
-        aliases=aliases,
-        torch=torch,
-        dtype_rule=dtype,
-        layout=_elementwise_layout,
-        blocking=blocking,
-        into=into,
-        batching=batching,
-        public=public,
-        build=build or (lambda *a: _by_signature(op, a)),
-    )
-    return register(op)
+    truth = dtype in ("bool", "logical")
+    usual: Row = {
+        "kernel": kernel or whole(row["into"]),
+        "infer": _infer_bool if truth else _infer_elementwise,
+        "layout": _elementwise_layout,
+        "blocking": ALIGNED,
+        "batching": batching.BY_PLACE,
+        "indicator": truth,
+        "build": lambda *a: _by_signature(op, a),
+    }
+    op: Op = register(Op(name, family="elementwise", args=args, dtype_rule=dtype, **{**usual, **row}))
+    return op
 
 
 def _by_signature(op: Op, values: tuple[Any, ...]) -> Node:
@@ -134,21 +114,9 @@ def _elementwise_layout(inputs: tuple[Node, ...], params: Params, shape: Shape) 
     return layout.elementwise([(i.shape, i.strides) for i in inputs], shape)
 
 
-def composite(
-    name: str,
-    build: Callable[..., Any],
-    *,
-    args: str,
-    doc: str,
-    family: str,
-    domain: Any = (-2.0, 2.0),
-    aliases: tuple[str, ...] = (),
-    torch: str | None = None,
-) -> Op:
+def composite(name: str, build: Callable[..., Any], **row: Any) -> Op:
     """A row that is written with other operations and adds no kernel of its own."""
-    return register(
-        Op(name, family=family, args=args, doc=doc, build=build, domain=domain, aliases=aliases, torch=torch)
-    )
+    return register(Op(name, build=build, **row))
 
 
 def primitive(
@@ -156,42 +124,13 @@ def primitive(
     kernel: Callable[..., Any],
     infer: Callable[..., tuple[Shape, np.dtype]],
     *,
-    family: str,
     args: str = "input",
-    doc: str,
-    build: Callable[..., Any] | None = None,
-    vjp: Vjp | None = None,
-    grad_fn: GradFn | None = None,
-    domain: Any = (-2.0, 2.0),
-    aliases: tuple[str, ...] = (),
-    torch: str | None = None,
-    layout: Callable[..., Shape | None] | None = None,
-    blocking: Blocking = WHOLE,
-    into: Callable[..., None] | None = None,
-    batching: Batching | None = None,
-    public: bool = True,
+    **row: Any,
 ) -> Op:
     """A row with its own shape rule; its `build` makes nodes with `make(op, inputs, params)`."""
-    op = Op(
-        name,
-        family=family,
-        args=args,
-        doc=doc,
-        kernel=kernel,
-        infer=infer,
-        vjp=vjp,
-        grad_fn=grad_fn,
-        domain=domain,
-        aliases=aliases,
-        torch=torch,
-        layout=layout,
-        blocking=blocking,
-        into=into,
-        batching=batching,
-        public=public,
-        build=build or (lambda *a: make(op, tuple(as_node(v) for v in a))),
-    )
-    return register(op)
+    usual: Row = {"build": lambda *a: make(op, tuple(as_node(v) for v in a))}
+    op: Op = register(Op(name, kernel=kernel, infer=infer, args=args, **{**usual, **row}))
+    return op
 
 
 def to_dtype(value: Any) -> np.dtype | None:

@@ -14,7 +14,8 @@ from gradcli.graph import layout
 from gradcli.graph.arguments import as_int, as_node, holds_nodes, list_array, normalize_axis
 from gradcli.graph.dtypes import INT64
 from gradcli.graph.infer import broadcast_shapes
-from gradcli.graph.node import Blocking, Dims, Node, Params, Shape, constant, make
+from gradcli.graph.node import Node, constant, make
+from gradcli.graph.op import Blocking, Dims, Params, Shape
 from gradcli.ops import batching
 from gradcli.ops.blocking import aligned
 from gradcli.ops.family import composite, primitive

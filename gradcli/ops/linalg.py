@@ -13,7 +13,8 @@ import numpy as np
 from gradcli.errors import GradcliError
 from gradcli.graph import layout
 from gradcli.graph.infer import broadcast_shapes, cast, promote
-from gradcli.graph.node import Blocking, Dims, Node, Op, Params, Shape, make
+from gradcli.graph.node import Node, make
+from gradcli.graph.op import Blocking, Dims, Op, Params, Shape
 from gradcli.ops import minors
 from gradcli.ops.batching import SOLUTION
 from gradcli.ops.blocking import batch

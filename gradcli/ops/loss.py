@@ -15,13 +15,13 @@ from gradcli.errors import GradcliError
 from gradcli.graph.arguments import Literal, as_choice, as_int, as_node, as_number
 from gradcli.graph.dtypes import INT64, to_float
 from gradcli.graph.infer import broadcast_shapes, cast, promote
-from gradcli.graph.node import Blocking, Dims, Node, Op, Params, Shape, constant, fitted, make
+from gradcli.graph.node import Node, constant, fitted, make
+from gradcli.graph.op import Blocking, Dims, Op, Params, Shape
 from gradcli.ops.batching import products, sums
 from gradcli.ops.blocking import aligned
 from gradcli.ops.elementwise import abs_, clamp, eq, mul, neg, rsqrt, where
 from gradcli.ops.family import apply, call, composite, elementwise, floating, primitive
 from gradcli.ops.kernels import loss_kernels, pointwise
-from gradcli.ops.kernels.inplace import whole
 from gradcli.ops.reduce import mean, sum_
 from gradcli.ops.shape import expand, reshape, sizes
 
@@ -116,7 +116,7 @@ def _difference_loss(
         return pull, -pull
 
     extra = f", {parameter}={default}" if parameter is not None else ""
-    op = primitive(
+    op: Op = primitive(
         name, run, _infer_pair, family="loss", args=f"input, target, reduction='mean'{extra}", doc=doc, build=build,
         grad_fn=backward, torch=f"nn.functional.{name}", vjp=vjp, into=into,
         blocking=Blocking(aligned, lower=_lower_loss),
@@ -236,7 +236,7 @@ def _masked_fill(input: Any, mask: Any, value: Any) -> Node:
 
 
 masked_fill = elementwise(
-    "masked_fill", whole(pointwise.masked_fill), into=pointwise.masked_fill, dtype="select",
+    "masked_fill", into=pointwise.masked_fill, dtype="select",
     args="input, mask, value: number", build=_masked_fill,
     grad_fn=lambda node: ("MaskedFillBackward0", node.inputs[1:]), torch="masked_fill",
     doc="The input with a number where the mask is true.", vjp=lambda g, out, m, x, value: (None, where(m, 0, g)),

@@ -14,7 +14,8 @@ from gradcli.errors import GradcliError
 from gradcli.graph.arguments import as_int, as_node, normalize_axis
 from gradcli.graph.dtypes import BOOL
 from gradcli.graph.infer import broadcast_shapes, cast, promote
-from gradcli.graph.node import Accumulate, Blocking, Dims, Node, Op, Params, Shape, make
+from gradcli.graph.node import Node, make
+from gradcli.graph.op import Accumulate, Blocking, Dims, Op, Params, Shape
 from gradcli.ops import accumulators
 from gradcli.ops.batching import MATRIX_PRODUCT
 from gradcli.ops.elementwise import contiguous, mul
@@ -92,7 +93,7 @@ def _primitive(
             raise _do_not_fit(a.shape, b.shape, f"{name}()", a.shape[0], b.shape[0])
         return (*a.shape[:-1], *b.shape[max(b.ndim - 1, 1) :]), a.dtype
 
-    op = primitive(
+    op: Op = primitive(
         name, kernel, infer, family="contraction", args=args, doc=doc, vjp=vjp, grad_fn=f"{name.capitalize()}Backward0",
         build=lambda a, b: make(op, tuple(common((a, b), f"{name}()")), {}),
         blocking=Blocking(_product_follow, _contracted_dims, accumulate), batching=MATRIX_PRODUCT,

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from gradcli.graph.dtypes import FLOAT64
-from gradcli.graph.node import WHOLE, Blocking, Dims, Node, Params, Shape
+from gradcli.graph.node import Node
+from gradcli.graph.op import WHOLE, Blocking, Dims, Params, Shape
 from gradcli.ops import accumulators
 from gradcli.ops.blocking import kept, over_dims
 from gradcli.ops.family import primitive

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from gradcli.graph.infer import cast, sum_to
-from gradcli.graph.node import INPUT, Batched, Node, Op, Params, Shape
+from gradcli.graph.node import INPUT, Batched, Node
+from gradcli.graph.op import Op, Params, Shape
 from gradcli.ops.batching import batch, dense
 from gradcli.ops.family import primitive
 from gradcli.ops.reduce import sum_

@@ -15,24 +15,13 @@ from gradcli.errors import GradcliError, quoted
 from gradcli.graph.arguments import as_flag, as_node, as_number, normalize_axes, normalize_axis
 from gradcli.graph.dtypes import BOOL, INT64
 from gradcli.graph.infer import cast
-from gradcli.graph.node import Accumulate, Batching, Blocking, Dims, Node, Op, Params, Shape, make
+from gradcli.graph.node import Node, make
+from gradcli.graph.op import Accumulate, Blocking, Dims, Op, Params, Shape
 from gradcli.ops import accumulators
 from gradcli.ops.batching import ALONG, LINEAR, SUMMED
 from gradcli.ops.blocking import aligned, except_along, kept, over_dims
-from gradcli.ops.elementwise import (
-    abs_,
-    eq,
-    exp,
-    isnan,
-    log,
-    maximum,
-    minimum,
-    ne,
-    sign,
-    to,
-    where,
-)
-from gradcli.ops.family import Vjp, call, float_node, floating, primitive, to_dtype
+from gradcli.ops.elementwise import abs_, eq, exp, isnan, log, maximum, minimum, ne, sign, to, where
+from gradcli.ops.family import Row, call, float_node, floating, primitive, to_dtype
 from gradcli.ops.shape import cat, expand, flip, narrow, reshape
 
 ARGS = "input, dim=None, keepdim=False"
@@ -74,35 +63,15 @@ def by_axis(whole: str, some: str) -> Any:
 
 
 def _reduction(
-    name: str,
-    kernel: Callable[..., Any],
-    *,
-    vjp: Vjp | None = None,
-    grad_fn: Any = None,
-    doc: str,
-    floating: bool = False,
-    result: Callable[[np.dtype], np.dtype] = _same,
-    nonempty: bool = False,
-    args: str = ARGS,
-    build: Any = None,
-    aliases: tuple[str, ...] = (),
-    domain: Any = (-2.0, 2.0),
-    torch: str | None = None,
-    accumulate: Accumulate | None = None,
-    lower: Any = None,
-    batching: Batching | None = None,
-    blocking: Blocking | None = None,
+    name: str, kernel: Callable[..., Any], *, args: str = ARGS, result: Callable[[np.dtype], np.dtype] = _same,
+    floating: bool = False, nonempty: bool = False, accumulate: Accumulate | None = None, lower: Any = None, **row: Any,
 ) -> Op:
     """A row that reduces `dim`; `floating` refuses integers, `nonempty` refuses to reduce no elements."""
-
-    def standard(input: Any, dim: Any, keepdim: Any) -> Node:
-        return reduce_node(op, input, dim, keepdim, floating, nonempty)
-
-    op = primitive(
-        name, kernel, _infer(result), family="reduction", args=args, doc=doc, vjp=vjp, grad_fn=grad_fn, domain=domain,
-        build=build or standard, aliases=aliases, torch=torch, batching=batching,
-        blocking=blocking or Blocking(kept, over_dims if accumulate is not None else None, accumulate, lower),
-    )
+    usual: Row = {
+        "build": lambda input, dim, keepdim: reduce_node(op, input, dim, keepdim, floating, nonempty),
+        "blocking": Blocking(kept, over_dims if accumulate is not None else None, accumulate, lower),
+    }
+    op: Op = primitive(name, kernel, _infer(result), family="reduction", args=args, **{**usual, **row})
     return op
 
 
@@ -349,7 +318,7 @@ def _spread(name: str, kernel: Any, doc: str, vjp: Any, accumulate: Accumulate) 
             correction = 1 if unbiased is None else int(as_flag(unbiased, "unbiased"))
         return reduce_node(op, input, dim, keepdim, floating=True, correction=as_number(correction, "correction"))
 
-    op = _reduction(
+    op: Op = _reduction(
         name, kernel, args="input, dim=None, unbiased=None, keepdim=False, *, correction=None", build=build, doc=doc,
         vjp=vjp, grad_fn=f"{name.capitalize()}Backward0", accumulate=accumulate,
     )
@@ -431,7 +400,7 @@ def _arg_reduction(name: str, function: Any, word: str) -> Op:
         return reduce_node(op, x, axis, keepdim, nonempty=True)
 
     extreme = accumulators.first_extreme(np.maximum if word == "maximum" else np.minimum, function)
-    op = _reduction(
+    op: Op = _reduction(
         name, _arg(function), result=lambda d: INT64, build=build, args=ONE_DIM,
         doc=f"Index of the {word}, the first of equal ones; in the flattened tensor without dim.",
         blocking=Blocking(_kept_by_arg, _over_one_dim, extreme),
@@ -494,7 +463,7 @@ def _extreme_row(name: str, whole_kernel: Any, pairwise: Op, arg: Op, word: str)
         )
         return Extreme(values, index)
 
-    op = _reduction(
+    op: Op = _reduction(
         name, whole_kernel, args="input, dim: dim|operand=None, keepdim=False", build=build, vjp=_share_extreme,
         grad_fn=f"{name.capitalize()}Backward1", nonempty=True,
         doc=f"The {word} of all (equal ones share the gradient evenly); with dim, the pair (values, indices); "
@@ -522,7 +491,7 @@ def _running(name: str, ufunc: Any, vjp: Any, doc: str) -> Op:
         x = as_node(input) if target is None else cast(as_node(input), target)
         return make(op, (x,), {"dim": normalize_axis(dim, x.ndim)})
 
-    op = primitive(
+    op: Op = primitive(
         name, kernel, lambda inputs, params: (inputs[0].shape, _whole_result(inputs[0].dtype)), family="reduction",
         args="input, dim, *, dtype=None", build=build, doc=doc, vjp=vjp, grad_fn=f"{name.capitalize()}Backward0",
         batching=LINEAR if ufunc is np.add else None, blocking=Blocking(except_along),

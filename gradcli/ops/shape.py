@@ -15,7 +15,8 @@ from gradcli.errors import GradcliError
 from gradcli.graph import layout
 from gradcli.graph.arguments import as_int, as_node, normalize_axes, normalize_axis
 from gradcli.graph.infer import cast, promote
-from gradcli.graph.node import Blocking, Dims, Node, Op, Params, Shape, make
+from gradcli.graph.node import Node, make
+from gradcli.graph.op import Blocking, Dims, Op, Params, Shape
 from gradcli.ops import batching
 from gradcli.ops.batching import LINEAR
 from gradcli.ops.blocking import VIEW, aligned, except_along

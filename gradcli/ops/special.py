@@ -10,12 +10,12 @@ from typing import Any
 
 from gradcli.errors import GradcliError
 from gradcli.graph.arguments import as_int
-from gradcli.graph.node import Node, Op
+from gradcli.graph.node import Node
+from gradcli.graph.op import Op
 from gradcli.ops.elementwise import exp
 from gradcli.ops.family import apply, elementwise, floating
 from gradcli.ops.kernels.erf import erf_into, erfc_into
 from gradcli.ops.kernels.gamma import digamma_into, lgamma_into, polygamma_into
-from gradcli.ops.kernels.inplace import whole
 
 TWO_OVER_ROOT_PI = 2 / math.sqrt(math.pi)
 
@@ -34,25 +34,25 @@ def _polygamma(n: Any, input: Any) -> Node:
 
 
 erf = elementwise(
-    "erf", whole(erf_into), into=erf_into, dtype="float", grad_fn="ErfBackward0", doc="Error function.",
+    "erf", into=erf_into, dtype="float", grad_fn="ErfBackward0", doc="Error function.",
     vjp=lambda g, out, x: (g * (exp(-(x * x)) * TWO_OVER_ROOT_PI),),
 )
 erfc = elementwise(
-    "erfc", whole(erfc_into), into=erfc_into, dtype="float", grad_fn="ErfcBackward0",
+    "erfc", into=erfc_into, dtype="float", grad_fn="ErfcBackward0",
     doc="Complementary error function, `1 - erf(input)`.",
     vjp=lambda g, out, x: (g * (exp(-(x * x)) * -TWO_OVER_ROOT_PI),),
 )
 lgamma = elementwise(
-    "lgamma", whole(lgamma_into), into=lgamma_into, dtype="float", grad_fn="LgammaBackward0", domain=(0.5, 3.0),
+    "lgamma", into=lgamma_into, dtype="float", grad_fn="LgammaBackward0", domain=(0.5, 3.0),
     doc="Logarithm of the absolute value of the gamma function.",
     vjp=lambda g, out, x: (g * digamma(x),),
 )
 digamma: Op = elementwise(
-    "digamma", whole(digamma_into), into=digamma_into, dtype="float", grad_fn="DigammaBackward0", domain=(0.5, 3.0),
+    "digamma", into=digamma_into, dtype="float", grad_fn="DigammaBackward0", domain=(0.5, 3.0),
     doc="Derivative of lgamma.", vjp=lambda g, out, x: (g * polygamma(1, x),),
 )
 polygamma: Op = elementwise(
-    "polygamma", whole(polygamma_into), into=polygamma_into, args="n, input", dtype="float", build=_polygamma,
+    "polygamma", into=polygamma_into, args="n, input", dtype="float", build=_polygamma,
     grad_fn="PolygammaBackward0", domain=(0.5, 3.0),
     doc="The n-th derivative of digamma.", vjp=lambda g, out, x, n: (g * polygamma(n + 1, x),),
 )

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from gradcli.errors import GradcliError, did_you_mean
-from gradcli.graph.node import OPS, Node, Op, input_node
+from gradcli.graph.node import Node, input_node
+from gradcli.graph.op import OPS, Op
 from gradcli.ops import FAMILIES
 from gradcli.ops.elementwise import zero_vjp
 from gradcli.tensors.callable import torch_name

@@ -9,7 +9,7 @@ from gradcli.formula.derivation import derive
 from gradcli.formula.lengths import Given, Wanted
 from gradcli.formula.write.as_text import text
 from gradcli.graph.dtypes import DTYPES, FLOAT64
-from gradcli.graph.node import Op
+from gradcli.graph.op import Op
 from gradcli.language.parse import parse
 
 #: What the gradient of the result is called in the formulas.

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterable
 from typing import Any
 
-from gradcli.graph.node import Op
+from gradcli.graph.op import Op
 from gradcli.reference.entries import NOTES, Entry, entry, title_of
 
 _NARROWEST = 40

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextvars import copy_context
 
 from gradcli.errors import GradcliError
-from gradcli.graph.node import OPS
+from gradcli.graph.op import OPS
 from gradcli.language.constants import CONSTANTS
 from gradcli.language.lalr import tables
 from gradcli.language.tokens import open_brackets

@@ -15,7 +15,8 @@ from gradcli.engine.execute.run import execute
 from gradcli.errors import GradcliError, WorkError, did_you_mean
 from gradcli.graph.arguments import list_array
 from gradcli.graph.dtypes import BOOL, DEFAULT_DTYPE, DTYPES
-from gradcli.graph.node import OPS, fitted
+from gradcli.graph.node import fitted
+from gradcli.graph.op import OPS
 from gradcli.render.json import to_json
 
 # What the answer itself has; a field of an earlier answer gives way.

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from gradcli.errors import GradcliError
 from gradcli.graph.arguments import list_node
 from gradcli.graph.dtypes import DEFAULT_DTYPE, DTYPES, FLOAT32
-from gradcli.graph.node import Node, Op, constant, input_node
+from gradcli.graph.node import Node, constant, input_node
+from gradcli.graph.op import Op
 from gradcli.ops.create import GENERATOR
 from gradcli.ops.random import Generator
 

@@ -14,7 +14,8 @@ from gradcli.autodiff.vjp import vjp as pull
 from gradcli.errors import GradcliError
 from gradcli.graph.arguments import as_choice, as_flag, as_function, as_node, kind_of
 from gradcli.graph.infer import cast
-from gradcli.graph.node import OPS, Node, constant, input_node, make
+from gradcli.graph.node import Node, constant, input_node, make
+from gradcli.graph.op import OPS
 from gradcli.tensors.modes import enable_grad
 from gradcli.tensors.tensor import Tensor, as_leaves, lower, tensor_of
 

@@ -11,7 +11,7 @@ import numpy as np
 from gradcli.errors import GradcliError, did_you_mean
 from gradcli.graph.arguments import shown_value
 from gradcli.graph.dtypes import DEFAULT_DTYPE, DTYPES
-from gradcli.graph.node import OPS, Op
+from gradcli.graph.op import OPS, Op
 from gradcli.language.constants import CONSTANTS
 from gradcli.ops.create import GENERATOR
 from gradcli.ops.family import to_dtype

@@ -15,7 +15,8 @@ from gradcli.errors import GradcliError
 from gradcli.graph.arguments import as_int, as_node
 from gradcli.graph.dtypes import check_dtype
 from gradcli.graph.infer import cast
-from gradcli.graph.node import OPS, Node
+from gradcli.graph.node import Node
+from gradcli.graph.op import OPS
 from gradcli.graph.signature import Signature
 
 # NumPy's names for ufuncs that the registry knows under another one.

@@ -18,7 +18,8 @@ from gradcli.errors import GradcliError, did_you_mean
 from gradcli.graph.arguments import as_flag, as_node, kind_of, normalize_axis
 from gradcli.graph.dtypes import CATEGORY
 from gradcli.graph.infer import cast
-from gradcli.graph.node import INPUT, OPS, Node, Op, input_node
+from gradcli.graph.node import INPUT, Node, input_node
+from gradcli.graph.op import OPS, Op
 from gradcli.graph.operators import Operators
 from gradcli.tensors.backward_pass import receivers_of, seed_of
 from gradcli.tensors.callable import Function

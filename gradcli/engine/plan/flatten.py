@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gradcli.graph.node import CONSTANT, INPUT, OPS, Node, make
+from gradcli.graph.node import CONSTANT, INPUT, Node, make
+from gradcli.graph.op import OPS
 
 
 def flatten(roots: Sequence[Node], order: Sequence[Node], small: int) -> tuple[list[Node], dict[Node, Node]] | None:

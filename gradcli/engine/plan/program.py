@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from gradcli.engine.factor import Condition
-from gradcli.graph.node import Accumulate, Node
+from gradcli.graph.node import Node
+from gradcli.graph.op import Accumulate
 
 #: How a step gets its result: a ufunc writes into a buffer, so does a block kernel (`into`), others make an array or
 #: a view of their own.

@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gradcli.graph.node import CONSTANT, INPUT, Dims, Node
+from gradcli.graph.node import CONSTANT, INPUT, Node
+from gradcli.graph.op import Dims
 
 LEAF, BLOCK, REDUCE, WHOLE = range(4)
 

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from gradcli.graph.node import CONSTANT, OPS, Node, Op, make, toposort
+from gradcli.graph.node import CONSTANT, Node, make, toposort
+from gradcli.graph.op import OPS, Op
 from gradcli.ops.reduce import restore
 from gradcli.ops.shape import m_t
 
@@ -205,19 +207,9 @@ WHOLE_RULES: dict[str, Rule] = {
 }
 
 
-def _clone(op: Op, vjp: Any, name: str | None = None, infer: Any = None) -> Op:
+def _clone(op: Op, vjp: Any, name: str | None = None) -> Op:
     """An operation with another rule, for graphs that are not computed."""
-    return Op(
-        name or op.name,
-        family=op.family,
-        args=op.signature.text,
-        doc=op.doc,
-        build=op.build,
-        kernel=op.kernel,
-        infer=infer or op.infer,
-        vjp=vjp,
-        public=False,
-    )
+    return replace(op, name=name or op.name, vjp=vjp, public=False)
 
 
 def readable(roots: Sequence[Node], rules: Mapping[str, Rule] = RULES) -> tuple[list[Node], dict[Node, Node]]:
@@ -241,12 +233,12 @@ def _logarithm_of_determinant(node: Node, inputs: tuple[Node, ...]) -> Node | No
     """log|det| as one operation: the pair it is taken from, and the nan that stands for a negative determinant."""
     if node.op.name == "_part" and inputs[0].op.name == "_slogdet" and node.params["index"] == 1:
         matrix = inputs[0].inputs[0]
-        op = _clone(OPS["det"], _log_size, "_logabsdet", OPS["det"].infer)
+        op = _clone(OPS["det"], _log_size, "_logabsdet")
         return make(op, (matrix,), {})
     if node.op.name == "where" and inputs[2].op.name == "_logabsdet" and _is_nan(inputs[1]):
         condition = inputs[0]
         if condition.op.name == "eq" and condition.inputs[0].op.name == "_part":
-            op = _clone(OPS["det"], _log_size, "logdet", OPS["det"].infer)
+            op = _clone(OPS["det"], _log_size, "logdet")
             return make(op, inputs[2].inputs, {})
     return None
 

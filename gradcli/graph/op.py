@@ -1,0 +1,170 @@
+"""A row of the registry: everything that is known about an operation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass, field
+from typing import Any, NamedTuple
+
+from gradcli.graph.signature import Signature
+
+#: For each operand the dimension that is cut where the result is cut, None where the whole operand is needed.
+Dims = tuple[int | None, ...]
+Follow = Callable[[Any, int], Dims | None]
+Reduced = Callable[[Any], list[Dims]]
+Shape = tuple[int, ...]
+Params = dict[str, Any]
+GradFn = str | Callable[[Any], tuple[str, tuple[Any, ...]]]
+
+
+class Accumulate(NamedTuple):
+    """How a reduction is computed from blocks.
+
+    `partial(arrays, params, start)` gives the state of one block, a tuple of arrays (`start` is the block's place
+    along the reduced dimension); `merge(a, b)` the state of two neighbouring blocks, and may reuse `a`;
+    `finish(state, node)` the result.
+    """
+
+    partial: Callable[[list[Any], dict[str, Any], int], tuple[Any, ...]]
+    merge: Callable[[tuple[Any, ...], tuple[Any, ...]], tuple[Any, ...]]
+    finish: Callable[[tuple[Any, ...], Any], Any]
+
+
+class Blocking(NamedTuple):
+    """What the planner knows of an operation.
+
+    `view` marks results that are another look at the memory of their first operand. `lower` writes the operation
+    with simpler ones, for a planner that can cut those but not this one.
+    """
+
+    follow: Follow
+    reduced: Reduced | None = None
+    accumulate: Accumulate | None = None
+    lower: Callable[[Any], Any] | None = None
+    view: bool = False
+
+
+def nowhere(node: Any, dim: int) -> Dims | None:
+    """Operations whose result comes in one piece."""
+    return None
+
+
+WHOLE = Blocking(nowhere)
+
+
+class Batching(NamedTuple):
+    """How an operation treats batches of tensors.
+
+    `rule(node, operands)` gives the batch of the results. An operand is None where all members share that of `node`;
+    None as the answer means that the members are to be gone through one by one. `scales` says that the rule takes
+    batches with a scale.
+    """
+
+    rule: Callable[[Any, Any], Any]
+    scales: bool = False
+
+
+@dataclass(slots=True, eq=False, repr=False)
+class Op:
+    """One operation. Each family of `gradcli.ops` makes its rows in one way, and a row states only what is special.
+
+    What it is: `name` and `aliases`, `family`, `args` (its signature as text), `doc`, `domain` (where its tensors are
+    sampled), `torch` (where PyTorch has it, if not under that name), `public`. `build` turns a caller's arguments into
+    nodes; an op without a kernel is only a `build` over other ops.
+
+    What it computes: `kernel` computes arrays; `into(out, *arrays, **params)` writes the same into an array of the
+    result's shape and dtype that overlaps no operand, and goes before a ufunc's own `out`. `infer` gives (shape, dtype)
+    from inputs and params, `dtype_rule` says what an elementwise kernel takes, `layout` gives the strides of the result
+    where they may differ from contiguous ones.
+
+    What its derivative is: `vjp(g, out, *inputs, **params)` gives the gradient graph of each input (None where there is
+    none), `grad_fn` PyTorch's name for the backward function, or a function of the node giving the name and the nodes
+    behind its edges; None shows no step at all.
+
+    How it is executed: `blocking` says how the result can be computed in pieces, `batching` what becomes of it when
+    there are many operands at once, `cost` what an element of the result costs, in walks over a block, and
+    `simplify(builder, op, inputs, params)` gives a simpler node of the same values, or None.
+
+    What is known of it as a function: `signs` of the operands of a sum, `powers` of those of a product. `commutative`:
+    its two operands may change places. `same`: its values are those of its first operand; `recast`: in another dtype;
+    `reshapes`: in the same order, under another shape; `repeats`: again and again. `parity` is "even" or "odd", `tame`
+    says that it is finite for finite operands, `indicator` that it is 0 or 1; `opposite` and `mirrored` name the
+    comparison that holds where it does not, and with its operands exchanged.
+
+    How it is written: `symbol` is its operator, `text` writes it where a call in the order of its signature is not it;
+    `latex` is its command, or writes it; `numpy` its name in NumPy (that of a ufunc that is the kernel), or writes it;
+    `source` defines it for those who have NumPy alone. `formula(converter, step)` gives it as a term where it is more
+    than a function of its name; `textbook` is its derivative as people write it, undefined at single points perhaps,
+    and `textbook_whole` a longer one where `textbook` breaks although the derivative exists.
+    """
+
+    name: str
+    _: KW_ONLY
+    family: str
+    args: str
+    doc: str
+    build: Callable[..., Any]
+    domain: Any = (-2.0, 2.0)
+    aliases: tuple[str, ...] = ()
+    torch: str | None = None
+    public: bool = True
+
+    kernel: Callable[..., Any] | None = None
+    into: Callable[..., None] | None = None
+    infer: Callable[[tuple[Any, ...], Params], tuple[Shape, Any]] | None = None
+    dtype_rule: str = "promote"
+    layout: Callable[[tuple[Any, ...], Params, Shape], Shape | None] | None = None
+
+    vjp: Callable[..., tuple[Any, ...]] | None = None
+    grad_fn: GradFn | None = None
+
+    blocking: Blocking = WHOLE
+    batching: Batching | None = None
+    cost: float = 4.0
+    simplify: Callable[..., Any] | None = None
+
+    signs: tuple[int, ...] | None = None
+    powers: tuple[int, ...] | None = None
+    commutative: bool = False
+    same: bool = False
+    recast: bool = False
+    reshapes: bool = False
+    repeats: bool = False
+    parity: str | None = None
+    tame: bool = False
+    indicator: bool = False
+    opposite: str | None = None
+    mirrored: str | None = None
+
+    symbol: str | None = None
+    text: Callable[..., Any] | None = None
+    latex: str | Callable[..., Any] | None = None
+    numpy: str | Callable[..., Any] | None = None
+    source: str | None = None
+    formula: Callable[..., Any] | None = None
+    textbook: Callable[..., tuple[Any, ...]] | None = None
+    textbook_whole: Callable[..., tuple[Any, ...]] | None = None
+
+    signature: Signature = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.signature = Signature(self.name, self.args)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.build(*self.signature.bind(args, kwargs))
+
+    def __repr__(self) -> str:
+        return f"Op({self.name})"
+
+
+#: Every operation by name and alias. Filled by the rows of `gradcli.ops` while they are imported, read-only after.
+OPS: dict[str, Op] = {}
+
+
+def register(op: Op) -> Op:
+    """Enter a row into the registry; a name or alias taken twice is a mistake in the tables."""
+    for name in (op.name, *op.aliases):
+        if name in OPS:
+            raise ValueError(f"operation {name!r} is defined twice")
+        OPS[name] = op
+    return op
