@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,8 +14,7 @@ from gradcli.formula.algebra.jacobian_of_vjp import jacobian_of
 from gradcli.formula.algebra.terms import IN_NUMBERS, Algebra, NodeTerm, Size
 from gradcli.formula.lengths import SAMPLES, Given, LengthReader, Lengths, Wanted
 from gradcli.formula.read.convert import Converter
-from gradcli.formula.read.handlers import HANDLERS
-from gradcli.formula.read.textbook_rules import RULES, WHOLE_RULES, Rule, readable
+from gradcli.formula.read.textbook import readable
 from gradcli.formula.verify import Verdict, verify
 from gradcli.formula.write.arrange import Arranger
 from gradcli.formula.write.as_text import text
@@ -23,8 +22,10 @@ from gradcli.formula.write.forms import BOOLEAN, EXACT, Form
 from gradcli.formula.write.naming import Named, named
 from gradcli.graph.dtypes import FLOAT64
 from gradcli.graph.infer import cast
-from gradcli.graph.node import INPUT, Node, constant
+from gradcli.graph.node import INPUT, Node, constant, toposort
 from gradcli.language.parse import Script
+from gradcli.ops.create import ones_like
+from gradcli.ops.diagonal import diagonal, trace
 
 
 class Derived(NamedTuple):
@@ -46,10 +47,10 @@ def derive(script: Script, givens: Sequence[Given], wanted: Wanted) -> Derived:
     lengths = Lengths(givens)
     lengths.fit(script)
     _make_square(script, lengths)
-    derived = _derived(script, lengths, wanted, RULES)
+    derived = _derived(script, lengths, wanted)
     verdict = verify(script, lengths, derived.formula, wanted)
     if verdict.wrong or verdict.smooth:
-        longer = _derived(script, lengths, wanted, WHOLE_RULES)
+        longer = _derived(script, lengths, wanted, whole=True)
         if text(longer.formula) != text(derived.formula):
             other = verify(script, lengths, longer.formula, wanted)
             if other.better_than(verdict):
@@ -78,11 +79,11 @@ def _remarks(verdict: Verdict) -> list[str]:
     return remarks
 
 
-def _derived(script: Script, lengths: Lengths, wanted: Wanted, rules: Mapping[str, Rule]) -> Derived:
-    """The formula that some rules lead to."""
+def _derived(script: Script, lengths: Lengths, wanted: Wanted, whole: bool = False) -> Derived:
+    """The formula that the rules for people lead to, with `whole` the longer ones."""
     algebra = Algebra(FACTOR_RULES, FUNCTION_RULES, SUM_RULES)
     samples = [lengths.sample(k) for k in range(SAMPLES if lengths.unknown() else 1)]
-    graphs = [_graph(script, lengths, sample, wanted, rules) for sample in samples]
+    graphs = [_graph(script, lengths, sample, wanted, whole) for sample in samples]
     reader = LengthReader(algebra, samples)
     gradients = [g.gradient for g in graphs if g.gradient is not None]
     value_shape, x_shape = reader.read([g.value.shape for g in graphs]), reader.read([g.wrt.shape for g in graphs])
@@ -94,7 +95,7 @@ def _derived(script: Script, lengths: Lengths, wanted: Wanted, rules: Mapping[st
     like: str | None = wanted.wrt
     found, shape = NodeTerm(algebra.number(0).term, ((),) * len(x_shape)), x_shape
     if gradients:
-        ((found, shape),) = Converter(algebra, reader, HANDLERS).convert([[gradient] for gradient in gradients])
+        ((found, shape),) = Converter(algebra, reader).convert([[gradient] for gradient in gradients])
     else:
         notes.append(f"the value does not depend on {wanted.wrt}" + (" in this order" if wanted.order > 1 else ""))
     if wanted.jacobian:
@@ -138,9 +139,7 @@ def _check(script: Script, givens: Sequence[Given], wanted: Wanted) -> None:
         )
 
 
-def _graph(
-    script: Script, lengths: Lengths, sample: dict[str, int], wanted: Wanted, rules: Mapping[str, Rule]
-) -> _Graph:
+def _graph(script: Script, lengths: Lengths, sample: dict[str, int], wanted: Wanted, whole: bool) -> _Graph:
     """The graph of the derivative, differentiated by the rules for people."""
     value, leaves = lengths.build(script, sample, [wanted.wrt])
     x = leaves[wanted.wrt]
@@ -149,7 +148,7 @@ def _graph(
     gradient: Node | None = None
     last = seed = value
     for order in range(1, wanted.order + 1):
-        ((node,), _) = readable([last], rules)
+        (node,) = readable([last], whole)
         seed = _seed(node, order, order == wanted.order, wanted)
         gradient = vjp([node], [seed], [x]).get(x) if node.requires_grad else None
         if gradient is None:
@@ -179,16 +178,12 @@ def _seed(node: Node, order: int, last: bool, wanted: Wanted) -> Node:
 
 
 def _ones(node: Node) -> Node:
-    from gradcli.graph.op import OPS
-
-    result: Node = OPS["ones_like"](node)
+    result: Node = ones_like(node)
     return result
 
 
 def _make_square(script: Script, lengths: Lengths) -> None:
     """Matrices whose diagonal is taken are square unless their shapes were given."""
-    from gradcli.graph.node import toposort
-
     changed = True
     while changed and lengths.unknown():
         changed = False
@@ -196,7 +191,7 @@ def _make_square(script: Script, lengths: Lengths) -> None:
         words = {n: word for word, n in sample.items()}
         value, _ = lengths.build(script, sample, ())
         for node in toposort([value]):
-            if node.op.name in ("trace", "diagonal") and node.inputs[0].ndim == 2:
+            if node.op in (trace, diagonal) and node.inputs[0].ndim == 2:
                 a, b = (words.get(n, n) for n in node.inputs[0].shape)
                 if a != b and isinstance(a, str) and isinstance(b, str):
                     changed = lengths.merge(a, b) or changed

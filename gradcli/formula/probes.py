@@ -15,7 +15,6 @@ from gradcli.autodiff.vjp import vjp
 from gradcli.engine.execute.run import execute
 from gradcli.errors import GradcliError
 from gradcli.evaluation.interpret import Interpreter
-from gradcli.formula.read.convert import SUMS
 from gradcli.graph.node import Node, constant, input_node, toposort
 from gradcli.language.parse import Script
 
@@ -41,7 +40,7 @@ _MOST_NUMBERS = 4
 _FAR = 1e6
 _STEPS = 25
 # Operations on two operands to which it means nothing that these are equal.
-_SMOOTH = frozenset({*SUMS, "mul", "div", "pow", "atan2", "hypot", "logaddexp", "xlogy"})
+_SMOOTH = frozenset({"add", "sub", "rsub", "_plus", "mul", "div", "pow", "atan2", "hypot", "logaddexp", "xlogy"})
 
 
 def sample(lengths: Lengths, sizes: tuple[int, ...]) -> dict[str, int]:
@@ -163,7 +162,9 @@ def _compares(node: Node) -> bool:
 
 def _may_vanish(node: Node, x: Node) -> bool:
     """Sums element by element, and numbers made of all elements: other functions vanish where those do, or at 0."""
-    return (node.op.name in SUMS and node.shape == x.shape) or (node.size == 1 and x.size > 1)
+    return (node.op.signs is not None and len(node.inputs) > 1 and node.shape == x.shape) or (
+        node.size == 1 and x.size > 1
+    )
 
 
 def _root(script: Script, data: Data, wrt: str, serial: int) -> np.ndarray | None:

@@ -16,8 +16,9 @@ from gradcli.graph.node import Node, make
 from gradcli.graph.op import Blocking, Op
 from gradcli.ops.batching import products
 from gradcli.ops.blocking import except_along
-from gradcli.ops.elementwise import abs_, exp, log, tanh, to, where
+from gradcli.ops.elementwise import abs_, exp, log, logical_and, tanh, to, where
 from gradcli.ops.family import apply, call, composite, elementwise, floating, primitive, to_dtype
+from gradcli.ops.formulas import arithmetic
 from gradcli.ops.kernels import activation_kernels as kernels
 from gradcli.ops.kernels.activation_kernels import GELU_CUBE, GELU_SLOPE
 from gradcli.ops.reduce import amax, sum_
@@ -64,6 +65,7 @@ relu = elementwise(
     torch="relu",
     doc="The input, but not below 0; the gradient at 0 is 0.",
     vjp=lambda g, out, x: (threshold(g, out),),
+    textbook=lambda g, out, x: (where(x > 0, g, 0),),
 )
 leaky_relu: Op = elementwise(
     "leaky_relu", into=kernels.leaky_relu, dtype="float",
@@ -71,6 +73,7 @@ leaky_relu: Op = elementwise(
     build=lambda input, slope: apply(leaky_relu, input, negative_slope=as_number(slope, "negative_slope")),
     doc="The input where positive, negative_slope times it elsewhere.",
     vjp=lambda g, out, x, negative_slope: (leak(g, x, negative_slope),),
+    textbook=lambda g, out, x, negative_slope: (g * where(x > 0, 1.0, negative_slope),),
 )
 
 
@@ -82,12 +85,17 @@ elu_slope: Op = elementwise(
 )
 
 
+def _elu_textbook(g: Node, out: Node, x: Node, alpha: float, scale: float) -> tuple[Node]:
+    return (g * where(x > 0, scale, alpha * scale * exp(x)),)
+
+
 elu: Op = elementwise(
     "elu", args="input, alpha=1.0", dtype="float", grad_fn="EluBackward0", into=kernels.elu,
     torch="nn.functional.elu",
     vjp=lambda g, out, x, alpha, scale: (g * apply(elu_slope, x, low=alpha * scale, high=scale, closed=True),),
     build=lambda input, alpha: apply(elu, input, alpha=as_number(alpha, "alpha"), scale=1.0),
     doc="The input where positive, `alpha*(exp(input) - 1)` elsewhere.",
+    textbook=_elu_textbook,
 )
 selu = composite(
     "selu", lambda input: apply(elu, input, alpha=SELU_ALPHA, scale=SELU_SCALE), args="input", family="elementwise",
@@ -111,6 +119,7 @@ hardtanh = elementwise(
     args="input, min_val=-1.0, max_val=1.0", build=_hardtanh, grad_fn="HardtanhBackward0",
     torch="nn.functional.hardtanh", doc="The input held between two numbers; the gradient at them is 0.",
     vjp=lambda g, out, x, min_val, max_val: (window(g, x, min_val, max_val),),
+    textbook=lambda g, out, x, min_val, max_val: (where(logical_and(x > min_val, x < max_val), g, 0),),
 )
 relu6 = composite(
     "relu6", lambda input: _hardtanh(input, 0.0, 6.0), args="input", family="elementwise",
@@ -139,10 +148,17 @@ def _softplus_vjp(g: Node, out: Node, x: Node, beta: float, threshold: float) ->
     return (where(scaled > threshold, g, g * sigmoid(where(scaled >= threshold, threshold, scaled))),)
 
 
+def _softplus_textbook(g: Node, out: Node, x: Node, beta: float, threshold: float) -> tuple[Node]:
+    slope = g * sigmoid(x * beta)
+    # Beyond the usual threshold the sigmoid is 1 to nine digits.
+    return (slope if threshold >= 20 else where(x * beta > threshold, g, slope),)
+
+
 softplus = elementwise(
     "softplus", args="input, beta=1.0, threshold=20.0", dtype="float", build=_softplus,
     into=kernels.softplus, grad_fn="SoftplusBackward0", torch="nn.functional.softplus", vjp=_softplus_vjp,
     doc="`log(1 + exp(beta*input))/beta`, and the input itself above threshold/beta.",
+    textbook=_softplus_textbook,
 )
 softsign = composite(
     "softsign", lambda input: floating(input) / (abs_(floating(input)) + 1), args="input", family="elementwise",
@@ -167,6 +183,7 @@ cdf = elementwise(
     into=kernels.normal_cdf,
     doc="The standard normal distribution function.",
     vjp=lambda g, out, x: (g * (exp(x * x * -0.5) * (1 / math.sqrt(2 * math.pi))),),
+    formula=arithmetic.normal_cdf,
 )
 
 
@@ -257,10 +274,12 @@ softmax = primitive(
     args="input, dim, dtype=None", build=_along("softmax"), grad_fn="SoftmaxBackward0", vjp=_softmax_vjp,
     doc="`exp(input)` divided by its sum along a dimension, without overflow.",
     blocking=Blocking(except_along, lower=_lower_softmax),
+    formula=arithmetic.call_or_number(1),
 )
 log_softmax = primitive(
     "log_softmax", _log_softmax_kernel, lambda inputs, params: (inputs[0].shape, inputs[0].dtype), family="activation",
     args="input, dim, dtype=None", build=_along("log_softmax"), grad_fn="LogSoftmaxBackward0", vjp=_log_softmax_vjp,
     doc="The logarithm of softmax, without overflow.",
     blocking=Blocking(except_along, lower=_lower_log_softmax),
+    formula=arithmetic.call_or_number(0),
 )

@@ -19,6 +19,7 @@ from gradcli.graph.infer import cast
 from gradcli.graph.node import Node, constant, fitted, make
 from gradcli.graph.op import Blocking, Params, Shape
 from gradcli.ops.family import composite, primitive, to_dtype
+from gradcli.ops.formulas import arithmetic, places
 from gradcli.ops.random import Generator
 from gradcli.ops.shape import sizes
 
@@ -183,10 +184,12 @@ filled = primitive(
     public=False,
     doc="A filled tensor.",
     blocking=Blocking(lambda node, dim: ()),
+    formula=arithmetic.filled,
 )
 drawn = primitive(
     "_drawn", lambda shape, dtype, state: state.numbers().reshape(shape), _infer, family="create",
     args="shape, dtype, state", public=False, doc="Random numbers from a place in the generator's stream.",
+    formula=arithmetic.none("random numbers have no formula", "give them as an input"),
 )
 tensor = composite("tensor", _tensor, args="data, dtype=None", family="create", doc="A tensor from a list or a number.")
 ones = composite(
@@ -211,10 +214,12 @@ full_like = composite(
 eye = primitive(
     "eye", lambda shape, dtype: np.eye(*shape, dtype=dtype), _infer, family="create", args="n, m=None, *, dtype=None",
     build=_eye, doc="Ones on the diagonal.",
+    formula=places.eye,
 )
 arange = primitive(
     "arange", _arange_kernel, _infer, family="create", args="start, end=None, step=1, *, dtype=None", build=_arange,
     doc="Numbers from start up to, not including, end; from 0 when one number is given. Whole ones are int64.",
+    formula=arithmetic.arange,
 )
 linspace = primitive(
     "linspace", _linspace_kernel, _infer,

@@ -18,6 +18,7 @@ from gradcli.graph.op import Blocking, Op, Params, Shape
 from gradcli.ops.batching import LINEAR
 from gradcli.ops.blocking import batch
 from gradcli.ops.family import composite, primitive
+from gradcli.ops.formulas import places
 from gradcli.ops.shape import expand, strides_of
 
 
@@ -122,15 +123,18 @@ diagonal = primitive(
     build=_diagonal, batching=LINEAR, layout=_diagonal_layout, vjp=_diagonal_vjp,
     grad_fn=lambda node: ("DiagonalBackward0_copy" if node.params["copy"] else "DiagonalBackward0", node.inputs),
     doc="The diagonal of two dimensions, as a new last one; offset moves it to the right, or down if negative.",
+    formula=places.diagonal,
 )
 diagonal_back = primitive(
     "_diagonal_back", _place_kernel, _place_infer, family="diagonal", public=False, batching=LINEAR, vjp=_place_vjp,
     grad_fn="DiagonalBackwardBackward0", doc="Zeros with the tensor put in as a diagonal of a given shape.",
+    formula=places.on_diagonal,
 )
 diag_embed = primitive(
     "diag_embed", _place_kernel, _place_infer, family="diagonal", args="input, offset=0, dim1=-2, dim2=-1",
     build=_diag_embed, batching=LINEAR, grad_fn="DiagEmbedBackward0", vjp=_place_vjp,
     doc="Matrices of zeros with the last dimension put in as their diagonal.",
+    formula=places.on_diagonal,
 )
 
 
@@ -189,4 +193,5 @@ def _trace_vjp(g: Node, out: Node, x: Node) -> tuple[Node]:
 trace = primitive(
     "trace", _trace_kernel, lambda inputs, params: ((), inputs[0].dtype if inputs[0].is_floating else INT64),
     family="diagonal", build=_trace, grad_fn="TraceBackward0", vjp=_trace_vjp, doc="Sum of the diagonal of a matrix.",
+    formula=places.trace,
 )

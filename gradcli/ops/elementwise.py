@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from gradcli.graph.op import Blocking, GradFn, Op, Params, Shape
 from gradcli.ops.batching import products, sums
 from gradcli.ops.blocking import ALIGNED, aligned
 from gradcli.ops.family import apply, call, composite, elementwise, primitive, to_dtype, weak_aware
+from gradcli.ops.formulas import arithmetic
 from gradcli.ops.kernels import division, pointwise
 from gradcli.ops.kernels.inplace import select
 from gradcli.ops.kernels.power import inverse_root, power
@@ -56,6 +58,8 @@ def _implicit(name: str, doc: str) -> Op:
         name, pointwise.converted, _cast_infer, family="elementwise", args="input, dtype", public=False,
         doc=doc, layout=_keep_layout, vjp=lambda g, out, x, dtype: (cast(g, x.dtype),),
         batching=sums(0), blocking=ALIGNED, into=pointwise.convert,
+        formula=arithmetic.function_named("to"),
+        recast=True,
     )
 
 
@@ -66,6 +70,8 @@ to = primitive(
     doc="The tensor in another dtype, such as float64.", torch="Tensor.to", grad_fn="ToCopyBackward0",
     layout=_keep_layout, vjp=lambda g, out, x, dtype: (cast(g, x.dtype),),
     batching=sums(0), blocking=ALIGNED, into=pointwise.convert,
+    recast=True,
+    formula=arithmetic.function_named("to"),
 )
 
 
@@ -88,11 +94,13 @@ bool_ = composite(
 clone = elementwise(
     "clone", np.copy, grad_fn="CloneBackward0", doc="A copy of the tensor.", vjp=lambda g, out, x: (g,),
     into=pointwise.copy, batching=sums(0),
+    same=True,
 )
 row_major = primitive(
     "_row_major", lambda x: np.asarray(x, order="C"), lambda inputs, params: (inputs[0].shape, inputs[0].dtype),
     family="elementwise", grad_fn="CloneBackward0", doc="A copy in row-major order.", vjp=lambda g, out, x: (g,),
     batching=sums(0), blocking=ALIGNED, into=pointwise.copy, public=False,
+    same=True,
 )
 contiguous = composite(
     "contiguous", lambda input: as_node(input) if as_node(input).strides is None else row_major(input), args="input",
@@ -101,6 +109,7 @@ contiguous = composite(
 detach = elementwise(
     "detach", lambda x: x, doc="The same values, no longer tracked: no gradient flows through.", aliases=("no_grad",),
     batching=sums(0), blocking=Blocking(aligned, view=True),
+    same=True,
 )
 
 # Arithmetic -----------------------------------------------------------------------------------------------------------
@@ -160,34 +169,44 @@ def _xlogy_vjp(g: Node, out: Node, x: Node, y: Node) -> tuple[Node, Node]:
     return where(logical_and(eq(x, 0), y <= 0), 0, xlogy(g, y)), g * (x / y)
 
 
+def _xlogy_textbook(g: Node, out: Node, x: Node, y: Node) -> tuple[Node, Node]:
+    return g * log(y), g * (x / y)
+
+
 # The factor of add(alpha=) and sub(alpha=), which PyTorch multiplies with inside the operation.
 scaled = elementwise(
     "_scaled", np.multiply, args=BINARY, doc="Product inside an operation.", public=False,
     batching=products(0, 1), vjp=lambda g, out, x, y: (g * y, None),
+    powers=(1, 1),
 )
 add = elementwise(
     "add", np.add, args="input, other, *, alpha=1", build=_add, grad_fn=_commuted("AddBackward0"),
     doc="Sum, `input + alpha*other`.", batching=sums(0, 1),
     vjp=lambda g, out, x, y: (g, g),
+    signs=(1, 1),
 )
 sub = elementwise(
     "sub", np.subtract, args="input, other, *, alpha=1", dtype="number", build=_sub, grad_fn="SubBackward0",
     doc="Difference, `input - alpha*other`.", aliases=("subtract",), batching=sums(0, 1),
     vjp=lambda g, out, x, y: (g, -g),
+    signs=(1, -1),
 )
 rsub = elementwise(
     "rsub", args=BINARY, dtype="number", doc="Difference, `other - input`.",
     into=pointwise.reverse_subtract, batching=sums(0, 1),
     grad_fn=weak_aware("RsubBackward0", "RsubBackward1"), vjp=lambda g, out, x, y: (-g, g),
+    signs=(-1, 1),
 )
 mul = elementwise(
     "mul", np.multiply, args=BINARY, grad_fn=_commuted("MulBackward0"), doc="Product, `input * other`.",
     aliases=("multiply",), batching=products(0, 1), vjp=lambda g, out, x, y: (g * y, g * x),
+    powers=(1, 1),
 )
 div = elementwise(
     "div", np.true_divide, args="input, other, *, rounding_mode=None", dtype="float", build=_div,
     batching=products(0), grad_fn="DivBackward0", doc="Quotient, `input / other`.", aliases=("divide", "true_divide"),
     domain=((-2.0, 2.0), POSITIVE), vjp=lambda g, out, x, y: (g / y, -g * ((x / y) / y)),
+    powers=(1, -1),
 )
 floor_divide = elementwise(
     "floor_divide", args=BINARY, dtype="number", domain=((-2.0, 2.0), POSITIVE),
@@ -197,6 +216,7 @@ floor_divide = elementwise(
 div_floor = elementwise(
     "_div_floor", args=BINARY, dtype="number", grad_fn="DivBackward2",
     into=division.floor_divide, doc="div rounding down.", vjp=zero_vjp, public=False,
+    formula=arithmetic.function_named("floor_divide"),
 )
 div_trunc = elementwise(
     "_div_trunc", args=BINARY, dtype="number", grad_fn="DivBackward2",
@@ -221,6 +241,7 @@ fmod = elementwise(
 neg = elementwise(
     "neg", np.negative, dtype="number", grad_fn="NegBackward0", doc="Negation, `-input`.", aliases=("negative",),
     batching=sums(0),     vjp=lambda g, out, x: (-g,),
+    signs=(-1,),
 )
 abs_ = elementwise(
     "abs", np.absolute, dtype="number", grad_fn="AbsBackward0", doc="Absolute value; the gradient at 0 is 0.",
@@ -242,6 +263,7 @@ lerp = elementwise(
 xlogy = elementwise(
     "xlogy", args=BINARY, dtype="float", into=pointwise.xlogy,
     doc="`input * log(other)`, and 0 where the input is 0.", grad_fn=_xlogy_grad_fn, domain=POSITIVE, vjp=_xlogy_vjp,
+    textbook=_xlogy_textbook,
 )
 hypot = elementwise(
     "hypot",
@@ -310,9 +332,29 @@ def _pow_vjp(g: Node, out: Node, x: Node, y: Node) -> tuple[Node | None, Node | 
     return dx, dy
 
 
+def _pow_textbook(g: Node, out: Node, x: Node, y: Node) -> tuple[Node | None, Node | None]:
+    if y.weak:
+        p = y.params["number"]
+        return (g * 0 if p == 0 else g * (p * x ** (p - 1))), None
+    return g * (y * x ** (y - 1)), g * (out * log(x))
+
+
+def _pow_whole(g: Node, out: Node, x: Node, y: Node) -> tuple[Node | None, Node | None]:
+    """A power of 0 does not change with its exponent: with that it vanishes faster than the logarithm grows."""
+    if y.weak:
+        return _pow_textbook(g, out, x, y)
+    slopes = replace(
+        xlogy, textbook=None, vjp=lambda g, out, x, y: (g * log(where(eq(y, 0), 1, y)), g * (x / y)),
+    )
+    return g * (y * x ** (y - 1)), g * make(slopes, (out, x))
+
+
 pow_ = elementwise(
     "pow", into=power, args="input, exponent", dtype="number", grad_fn=_pow_grad_fn,
     doc="Power, `input ** exponent`.", domain=(POSITIVE, (-2.0, 2.0)), vjp=_pow_vjp,
+    formula=arithmetic.power,
+    textbook=_pow_textbook,
+    textbook_whole=_pow_whole,
 )
 square = composite(
     "square", lambda input: pow_(input, 2), args="input", family="elementwise", doc="Square, `input ** 2`."
@@ -320,14 +362,17 @@ square = composite(
 sqrt = elementwise(
     "sqrt", np.sqrt, dtype="float", grad_fn="SqrtBackward0", doc="Square root.", domain=POSITIVE,
     vjp=lambda g, out, x: (g / (2 * out),),
+    formula=arithmetic.power_of(0.5),
 )
 rsqrt = elementwise(
     "rsqrt", into=inverse_root, dtype="float", grad_fn="RsqrtBackward0", domain=POSITIVE,
     doc="Reciprocal square root, `1/sqrt(input)`.", vjp=lambda g, out, x: (-0.5 * g * out**3,),
+    formula=arithmetic.power_of(-0.5),
 )
 reciprocal = elementwise(
     "reciprocal", np.reciprocal, dtype="float", grad_fn="ReciprocalBackward0", doc="Reciprocal, `1/input`.",
     domain=POSITIVE, vjp=lambda g, out, x: (-g * (out * out),),
+    powers=(-1,),
 )
 exp = elementwise(
     "exp", np.exp, dtype="float", grad_fn="ExpBackward0", doc="Exponential.", vjp=lambda g, out, x: (g * out,)
@@ -445,15 +490,34 @@ where: Op = elementwise(
     grad_fn=lambda node: ("WhereBackward0", node.inputs[1:]),
     vjp=lambda g, out, c, x, y: (None, where(c, g, 0), where(c, 0, g)),
 )
+def _the_greater(greater: Op, halved: bool = False) -> Any:
+    """The gradient goes to the greater operand; between two that vary, half of it at ties: (1 + sign(x - y))/2.
+
+    The half matters where both have the same slope there, so that the greater one is smooth.
+    """
+
+    def rule(g: Node, out: Node, x: Node, y: Node) -> tuple[Node, Node]:
+        if not halved and not (x.requires_grad and y.requires_grad):
+            return where(greater(x, y), g, 0), where(greater(y, x), g, 0)
+        side = sign(x - y if greater is gt else y - x)
+        return g * ((1 + side) / 2), g * ((1 - side) / 2)
+
+    return rule
+
+
 maximum = elementwise(
     "maximum", args=BINARY, grad_fn="MaximumBackward0", vjp=_share_ties(gt),
     into=pointwise.at_least,
     doc="The greater of two, NaN if one is; of two equal ones each gets half of the gradient.",
+    textbook=_the_greater(gt),
+    textbook_whole=_the_greater(gt, halved=True),
 )
 minimum = elementwise(
     "minimum", args=BINARY, grad_fn="MinimumBackward0", vjp=_share_ties(lt),
     into=pointwise.at_most,
     doc="The smaller of two, NaN if one is; of two equal ones each gets half of the gradient.",
+    textbook=_the_greater(lt),
+    textbook_whole=_the_greater(lt, halved=True),
 )
 clamp = elementwise(
     "clamp", into=pointwise.clamp, args="input, min=None, max=None",
@@ -524,7 +588,13 @@ def _atan2_vjp(g: Node, out: Node, y: Node, x: Node) -> tuple[Node, Node]:
     return scaled * x, -scaled * y
 
 
+def _atan2_textbook(g: Node, out: Node, y: Node, x: Node) -> tuple[Node, Node]:
+    square = y * y + x * x
+    return g * x / square, -g * y / square
+
+
 atan2 = elementwise(
     "atan2", np.arctan2, args=BINARY, dtype="float", grad_fn="Atan2Backward0", vjp=_atan2_vjp, aliases=("arctan2",),
     doc="Angle of the point (other, input).",
+    textbook=_atan2_textbook,
 )

@@ -16,6 +16,7 @@ from gradcli.graph.node import Node, make
 from gradcli.graph.op import OPS, GradFn, Op, Params, Shape, register
 from gradcli.ops import batching
 from gradcli.ops.blocking import ALIGNED
+from gradcli.ops.formulas import arithmetic
 from gradcli.ops.kernels.inplace import whole
 
 Vjp = Callable[..., tuple[Node | None, ...]]
@@ -45,6 +46,7 @@ def elementwise(
         "layout": _elementwise_layout,
         "blocking": ALIGNED,
         "batching": batching.BY_PLACE,
+        "formula": arithmetic.function,
         "indicator": truth,
         "build": lambda *a: _by_signature(op, a),
     }

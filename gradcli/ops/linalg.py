@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,7 +14,7 @@ import numpy as np
 from gradcli.errors import GradcliError
 from gradcli.graph import layout
 from gradcli.graph.infer import broadcast_shapes, cast, promote
-from gradcli.graph.node import Node, make
+from gradcli.graph.node import CONSTANT, Node, make
 from gradcli.graph.op import Blocking, Dims, Op, Params, Shape
 from gradcli.ops import minors
 from gradcli.ops.batching import SOLUTION
@@ -21,6 +22,7 @@ from gradcli.ops.blocking import batch
 from gradcli.ops.diagonal import tril
 from gradcli.ops.elementwise import eq, where
 from gradcli.ops.family import composite, float_node, primitive
+from gradcli.ops.formulas import arithmetic, places
 from gradcli.ops.matmul import matmul
 from gradcli.ops.shape import embed, m_t, reshape, unsqueeze
 
@@ -128,6 +130,7 @@ inverse_limit: Op = primitive(
     "_inverse_limit", in_lapack(_limit_kernel, 2), _same, family="linalg", public=False, vjp=_inverse_vjp,
     layout=_column_major, grad_fn="LinalgInvExBackward0", doc="Inverse, infinite where the matrix is singular.",
     blocking=MATRICES,
+    formula=arithmetic.call_named("inv"),
 )
 
 
@@ -233,21 +236,26 @@ det: Op = primitive(
     build=lambda input: make(det, (square(input, "det"),), {}), domain=WELL_CONDITIONED,
     vjp=lambda g, out, a: (_spread(g) * make(cofactor, (a,), {}),), doc="Determinant of a square matrix.",
     blocking=MATRICES,
+    textbook=lambda g, out, a: (_spread(g * out) * m_t(inv(a)),),
 )
+_NO_COFACTORS = arithmetic.none("there is no short formula for this derivative of a determinant")
 cofactor: Op = primitive(
     "_cofactor", in_lapack(_cofactor_kernel), _same, family="linalg", public=False, grad_fn="MulBackward0",
     vjp=_cofactor_vjp, doc="Cofactors of a square matrix.",
     blocking=MATRICES,
+    formula=_NO_COFACTORS,
 )
 cofactor_slope: Op = primitive(
     "_cofactor_slope", in_lapack(_cofactor_slope_kernel), _same, family="linalg", public=False, args="input, direction",
     grad_fn="MulBackward0", vjp=_cofactor_slope_vjp, doc="Derivative of the cofactors in a direction.",
     blocking=MATRICES,
+    formula=_NO_COFACTORS,
 )
 cofactor_slopes: Op = primitive(
     "_cofactor_slopes", in_lapack(_cofactor_slopes_kernel), _same, family="linalg", public=False,
     args="input, *directions", grad_fn="MulBackward0", vjp=_cofactor_slopes_vjp,
     doc="Derivative of the cofactors in several directions.", blocking=MATRICES,
+    formula=_NO_COFACTORS,
 )
 
 
@@ -280,16 +288,27 @@ def _part_vjp(g: Node, out: Node, x: Node, index: int) -> tuple[Node | None]:
     return (make(embed, (unsqueeze(g, 0),), place),)
 
 
+def _part_formula(c: Any, s: Any) -> Any:
+    """slogdet by the names of its results."""
+    (value,) = s.inputs
+    if value.term.head != "call" or value.term.data[0] != "_slogdet":
+        return places.selected(c, s._replace(params={"dim": 0, "index": s.params["index"]}))
+    name = f"slogdet_{SignLogdet._fields[s.params['index']]}"
+    return c.own(c.algebra.intern("call", (name, ()), value.term.args, value.term.sizes[1:]))
+
+
 # Both results come from one node, as in PyTorch, where they share their backward function.
 signed_log: Op = primitive(
     "_slogdet", in_lapack(_slogdet_kernel), lambda inputs, params: ((2, *inputs[0].shape[:-2]), inputs[0].dtype),
     family="linalg", public=False, grad_fn="LinalgSlogdetBackward0", vjp=_slogdet_vjp,
     doc="Sign of the determinant and logarithm of its size, side by side.",
+    formula=lambda c, s: c.call(s),
 )
 part: Op = primitive(
     "_part", lambda x, index: x[index], lambda inputs, params: (inputs[0].shape[1:], inputs[0].dtype), family="linalg",
     args="input, index", public=False, vjp=_part_vjp,
     doc="The sign (index 0) or the logarithm (1) of those that lie side by side.",
+    formula=_part_formula,
 )
 
 
@@ -302,6 +321,29 @@ def _logdet(input: Any) -> Node:
     sign, logarithm = _slogdet(square(input, "logdet"))
     result: Node = where(eq(sign, -1), float("nan"), logarithm)
     return result
+
+
+def _log_size_textbook(g: Node, out: Node, a: Node) -> tuple[Node]:
+    return (_spread(g) * m_t(inv(a)),)
+
+
+# For graphs that become formulas: the logarithm of the determinant's size and that of the determinant in one operation.
+_log_size: Op = replace(
+    det, vjp=_log_size_textbook, textbook=None, formula=arithmetic.call_named("slogdet_logabsdet")
+)
+_log_det: Op = replace(det, vjp=_log_size_textbook, textbook=None, formula=arithmetic.call_named("logdet"))
+
+
+def logarithm_of_determinant(node: Node, inputs: tuple[Node, ...]) -> Node | None:
+    """The node of such an operation for one that ends its usual steps; `inputs` have been gone through already."""
+    if node.op is part and inputs[0].op is signed_log and node.params["index"] == 1:
+        return make(_log_size, inputs[0].inputs)
+    if node.op is not where or inputs[2].op is not _log_size:
+        return None
+    condition, undefined = inputs[:2]
+    if condition.op is not eq or condition.inputs[0].op is not part or undefined.op is not CONSTANT:
+        return None
+    return make(_log_det, inputs[2].inputs) if np.isnan(undefined.params["value"]).all() else None
 
 
 slogdet = composite(

@@ -21,6 +21,7 @@ from gradcli.ops.batching import products, sums
 from gradcli.ops.blocking import aligned
 from gradcli.ops.elementwise import abs_, clamp, eq, mul, neg, rsqrt, where
 from gradcli.ops.family import apply, call, composite, elementwise, floating, primitive
+from gradcli.ops.formulas import places
 from gradcli.ops.kernels import loss_kernels, pointwise
 from gradcli.ops.reduce import mean, sum_
 from gradcli.ops.shape import expand, reshape, sizes
@@ -215,16 +216,19 @@ _times = elementwise(
     "_times", np.multiply, args="input, other", batching=products(0, 1),
     grad_fn=lambda node: ("MulBackward1", node.inputs[:1]), public=False,
     doc="Product with a number inside an operation.", vjp=lambda g, out, x, y: (g * y, None),
+    powers=(1, 1),
 )
 _plus = elementwise(
     "_plus", np.add, args="input, other", batching=sums(0, 1),
     grad_fn=lambda node: ("AddBackward1", node.inputs[:1]), public=False,
     doc="Sum with a number inside an operation.", vjp=lambda g, out, x, y: (g, None),
+    signs=(1, 1),
 )
 _over = elementwise(
     "_over", np.true_divide, args="input, other", batching=products(0),
     grad_fn=lambda node: ("DivBackward1", node.inputs[:1]), public=False,
     doc="Quotient by a number inside an operation.", vjp=lambda g, out, x, y: (g / y, None),
+    powers=(1, -1),
 )
 
 
@@ -318,6 +322,7 @@ class_pick = primitive(
         make(class_put, (g, t), {"shape": x.shape, "ignore_index": ignore_index}), None
     ),
     blocking=Blocking(_class_follow),
+    formula=places.class_pick,
 )
 class_put: Op = primitive(
     "_class_put", _put_kernel, lambda inputs, params: (params["shape"], inputs[0].dtype), family="loss",
@@ -325,11 +330,13 @@ class_put: Op = primitive(
     grad_fn=lambda node: ("NllLossBackwardBackward0", node.inputs[:1]),
     vjp=lambda h, out, v, t, shape, ignore_index: (make(class_pick, (h, t), {"ignore_index": ignore_index}), None),
     blocking=Blocking(_class_follow),
+    formula=places.class_put,
 )
 class_factors = primitive(
     "_class_factors", _factors_kernel, lambda inputs, params: (inputs[0].shape, params["dtype"]), family="loss",
     public=False, args="target", doc="Each target's weight: 1 unless given, 0 for ignored ones.",
     blocking=Blocking(lambda node, dim: (dim, *(None for _ in node.inputs[1:]))),
+    formula=places.class_factors,
 )
 
 
@@ -532,4 +539,5 @@ layer_norm = primitive(
     grad_fn=_layer_norm_grad_fn, torch="nn.functional.layer_norm",
     doc="The last dimensions brought to mean 0 and variance 1, then scaled and shifted.",
     blocking=Blocking(_layer_norm_follow),
+    formula=lambda c, s: c.call(s, None, {**s.params, "shape": s.shape[len(s.shape) - s.params["dims"] :]}),
 )

@@ -20,6 +20,7 @@ from gradcli.ops import accumulators
 from gradcli.ops.batching import MATRIX_PRODUCT
 from gradcli.ops.elementwise import contiguous, mul
 from gradcli.ops.family import composite, primitive
+from gradcli.ops.formulas import contractions
 from gradcli.ops.reduce import sum_
 from gradcli.ops.shape import expand, flatten, m_t, permuted, reshape, squeeze, strides_of, t, unsafe_view, unsqueeze
 
@@ -72,7 +73,8 @@ def _contracted_dims(node: Node) -> list[Dims]:
 
 
 def _primitive(
-    name: str, kernel: Any, wanted: tuple[str, str], vjp: Any, doc: str, args: str, accumulate: Accumulate
+    name: str, kernel: Any, wanted: tuple[str, str], vjp: Any, doc: str, args: str, accumulate: Accumulate,
+    **row: Any,
 ) -> Op:
     """A product of operands with fixed numbers of dimensions, contracting the last of one with one of the other."""
     ndims = tuple({"vector": 1, "matrix": 2, "batch of matrices": 3}[w] for w in wanted)
@@ -99,6 +101,7 @@ def _primitive(
         blocking=Blocking(_product_follow, _contracted_dims, accumulate), batching=MATRIX_PRODUCT,
         into=_product_into if "matrix" in wanted[0]
         else None,
+        **row,
     )
     return op
 
@@ -135,13 +138,18 @@ def _dot_vjp(g: Node, out: Node, a: Node, b: Node) -> tuple[Node, Node]:
 
 PRODUCT = accumulators.product(np.matmul)
 
-mm = _primitive("mm", np.matmul, ("matrix", "matrix"), _mm_vjp, "Product of two matrices.", "input, mat2", PRODUCT)
+mm = _primitive(
+    "mm", np.matmul, ("matrix", "matrix"), _mm_vjp, "Product of two matrices.", "input, mat2", PRODUCT,
+    formula=contractions.contraction((1, 0), (0, None), (None, 1)),
+)
 mv = _primitive(
-    "mv", np.matmul, ("matrix", "vector"), _mv_vjp, "Product of a matrix and a vector.", "input, vec", PRODUCT
+    "mv", np.matmul, ("matrix", "vector"), _mv_vjp, "Product of a matrix and a vector.", "input, vec", PRODUCT,
+    formula=contractions.contraction((1, 0), (0, None)),
 )
 bmm = _primitive(
     "bmm", np.matmul, ("batch of matrices", "batch of matrices"), _bmm_vjp, "Products of two batches of matrices.",
     "input, mat2", PRODUCT,
+    formula=contractions.batched_product,
 )
 dot = _primitive(
     "dot",
@@ -151,10 +159,12 @@ dot = _primitive(
     "Sum of the products of two vectors.",
     "input, tensor",
     accumulators.DOT,
+    formula=contractions.contraction((0, 0)),
 )
 vdot = _primitive(
     "vdot", _dot_kernel, ("vector", "vector"), _dot_vjp, "Sum of the products of two vectors, as dot for real numbers.",
     BINARY, accumulators.DOT,
+    formula=contractions.contraction((0, 0)),
 )
 
 

@@ -22,7 +22,8 @@ from gradcli.ops.batching import ALONG, LINEAR, SUMMED
 from gradcli.ops.blocking import aligned, except_along, kept, over_dims
 from gradcli.ops.elementwise import abs_, eq, exp, isnan, log, maximum, minimum, ne, sign, to, where
 from gradcli.ops.family import Row, call, float_node, floating, primitive, to_dtype
-from gradcli.ops.shape import cat, expand, flip, narrow, reshape
+from gradcli.ops.formulas import reductions
+from gradcli.ops.shape import cat, expand, flip, movedim, narrow, reshape, unsqueeze
 
 ARGS = "input, dim=None, keepdim=False"
 ONE_DIM = "input, dim: dim=None, keepdim=False"
@@ -70,6 +71,7 @@ def _reduction(
     usual: Row = {
         "build": lambda input, dim, keepdim: reduce_node(op, input, dim, keepdim, floating, nonempty),
         "blocking": Blocking(kept, over_dims if accumulate is not None else None, accumulate, lower),
+        "formula": reductions.reduction(),
     }
     op: Op = primitive(name, kernel, _infer(result), family="reduction", args=args, **{**usual, **row})
     return op
@@ -237,6 +239,83 @@ def _cumprod_vjp(g: Node, out: Node, x: Node, dim: int) -> tuple[Node]:
     return (_before(x, dim) * recurrence_of(g, _shifted(x, dim, 1), dim, True),)
 
 
+# As people write them -------------------------------------------------------------------------------------------------
+
+
+def _prod_textbook(g: Node, out: Node, x: Node, dim: Any, keepdim: Any, axis_given: bool) -> tuple[Node]:
+    return (restore(g, x, dim, keepdim) * (restore(out, x, dim, keepdim) / x),)
+
+
+def _prod_whole(g: Node, out: Node, x: Node, dim: Any, keepdim: Any, axis_given: bool) -> tuple[Node]:
+    """The product of all others."""
+    if not x.ndim:
+        return (g,)
+    lined = movedim(x, dim[0], -1) if len(dim) == 1 else reshape(x, (-1,))
+    others = _others(lined, lambda spread: prod(spread, -1))
+    back = movedim(others, -1, dim[0]) if len(dim) == 1 else reshape(others, x.shape)
+    return (restore(g, x, dim, keepdim) * back,)
+
+
+def _others(x: Node, product: Callable[[Node], Node]) -> Node:
+    """A product over the last dimension, for each element with a 1 in its place: a row for each of them."""
+    chosen = eq(call("eye", x.shape[-1], dtype=x.dtype), 1)
+    return product(where(chosen, 1, unsqueeze(x, -2)))
+
+
+def _cumprod_textbook(g: Node, out: Node, x: Node, dim: int) -> tuple[Node]:
+    if not x.ndim:
+        return (g,)
+    return (flip(cumsum(flip(g * out, (dim,)), dim), (dim,)) / x,)
+
+
+def _cumprod_whole(g: Node, out: Node, x: Node, dim: int) -> tuple[Node]:
+    """The sum over the later products of each without its own factor."""
+    if not x.ndim:
+        return (g,)
+    lined, weights = movedim(x, dim, -1), movedim(g, dim, -1)
+    later = call("triu", _others(lined, lambda spread: cumprod(spread, -1)))
+    return (movedim(sum_(later * unsqueeze(weights, -2), -1), -1, dim),)
+
+
+def _norm_textbook(
+    g: Node, out: Node, x: Node, dim: Any, keepdim: Any, axis_given: bool, p: float
+) -> tuple[Node | None]:
+    g, out = restore(g, x, dim, keepdim), restore(out, x, dim, keepdim)
+    if p == 0:
+        return (None,)
+    if p == 2:
+        return (g * (x / out),)
+    if p == 1:
+        return (g * sign(x),)
+    if math.isinf(p):
+        return (g * sign(x) * _share(abs_(x), out, dim),)
+    return (g * sign(x) * abs_(x) ** (p - 1) / out ** (p - 1),)
+
+
+def _share(x: Node, extreme: Node, dim: Any) -> Node:
+    """The part of each element in an extreme: equal ones share it evenly."""
+    mask = to(eq(x, extreme), x.dtype)
+    return mask / sum_(mask, list(dim), True) if dim else mask
+
+
+def _extreme_textbook(g: Node, out: Node, x: Node, dim: Any, keepdim: Any, axis_given: bool) -> tuple[Node]:
+    return (restore(g, x, dim, keepdim) * _share(x, restore(out, x, dim, keepdim), dim),)
+
+
+def _std_textbook(
+    g: Node, out: Node, x: Node, dim: Any, keepdim: Any, axis_given: bool, correction: float
+) -> tuple[Node]:
+    centred = x - mean(x, list(dim), True) if dim else x - x
+    return (restore(g / out, x, dim, keepdim) * centred / (count(x, dim) - correction),)
+
+
+def _logsumexp_textbook(g: Node, out: Node, x: Node, dim: Any, keepdim: Any, axis_given: bool) -> tuple[Node]:
+    g = restore(g, x, dim, keepdim)
+    if len(dim) == 1 and x.ndim:
+        return (g * call("softmax", x, dim[0]),)
+    return (g * exp(x - restore(out, x, dim, keepdim)),)
+
+
 # Rows -----------------------------------------------------------------------------------------------------------------
 
 
@@ -267,6 +346,7 @@ sum_ = _reduction(
     "sum", _sum, args=TYPED, build=_typed("sum"), result=_whole_result, grad_fn=by_axis("SumBackward0", "SumBackward1"),
     doc="Sum.", vjp=lambda g, out, x, dim, keepdim, axis_given: (expand(restore(g, x, dim, keepdim), x.shape),),
     accumulate=accumulators.SUM, batching=SUMMED,
+    formula=reductions.total,
 )
 mean = _reduction(
     "mean", _mean, args=TYPED, build=_typed("mean"), grad_fn=by_axis("MeanBackward0", "MeanBackward1"), doc="Mean.",
@@ -274,19 +354,24 @@ mean = _reduction(
         expand(restore(g, x, dim, keepdim), x.shape) / max(1, count(x, dim)),
     ),
     accumulate=accumulators.MEAN, batching=LINEAR,
+    formula=reductions.mean,
 )
 prod = _reduction(
     "prod", _prod, args=TYPED, build=_typed("prod"), result=_whole_result, doc="Product.", vjp=_prod_vjp,
     grad_fn=by_axis("ProdBackward0", "ProdBackward1"),
     accumulate=accumulators.by_ufunc(np.multiply, lambda dtype: np.float64 if dtype.kind == "f" else np.int64),
+    textbook=_prod_textbook,
+    textbook_whole=_prod_whole,
 )
 amax = _reduction(
     "amax", _extreme(np.maximum), nonempty=True, grad_fn="AmaxBackward0", vjp=_share_extreme,
     doc="Maximum; equal ones share the gradient evenly.", accumulate=accumulators.by_ufunc(np.maximum),
+    textbook=_extreme_textbook,
 )
 amin = _reduction(
     "amin", _extreme(np.minimum), nonempty=True, grad_fn="AminBackward0", vjp=_share_extreme,
     doc="Minimum; equal ones share the gradient evenly.", accumulate=accumulators.by_ufunc(np.minimum),
+    textbook=_extreme_textbook,
 )
 
 
@@ -306,10 +391,11 @@ logsumexp: Op = _reduction(
     vjp=lambda g, out, x, dim, keepdim, axis_given: (
         restore(g, x, dim, keepdim) * exp(x - restore(out, x, dim, keepdim)),
     ),
+    textbook=_logsumexp_textbook,
 )
 
 
-def _spread(name: str, kernel: Any, doc: str, vjp: Any, accumulate: Accumulate) -> Op:
+def _spread(name: str, kernel: Any, doc: str, vjp: Any, accumulate: Accumulate, **row: Any) -> Op:
     def build(input: Any, dim: Any, unbiased: Any, keepdim: Any, correction: Any) -> Node:
         # As in PyTorch, a boolean in second place means `unbiased`.
         if isinstance(dim, bool):
@@ -321,13 +407,15 @@ def _spread(name: str, kernel: Any, doc: str, vjp: Any, accumulate: Accumulate) 
     op: Op = _reduction(
         name, kernel, args="input, dim=None, unbiased=None, keepdim=False, *, correction=None", build=build, doc=doc,
         vjp=vjp, grad_fn=f"{name.capitalize()}Backward0", accumulate=accumulate,
+        **row,
     )
     return op
 
 
 var = _spread("var", _var, "Variance, with n - correction (1 unless given) in the denominator.", _var_vjp,
               accumulators.VAR)
-std = _spread("std", _std, "Standard deviation, the root of var; its gradient at 0 is 0.", _std_vjp, accumulators.STD)
+std = _spread("std", _std, "Standard deviation, the root of var; its gradient at 0 is 0.", _std_vjp, accumulators.STD,
+              textbook=_std_textbook)
 
 
 def _norm_build(input: Any, p: Any, dim: Any, keepdim: Any) -> Node:
@@ -347,6 +435,7 @@ norm = _reduction(
     doc="Vector p-norm; p may be inf, -inf or 0.",
     grad_fn="LinalgVectorNormBackward0",
     accumulate=accumulators.NORM,
+    textbook=_norm_textbook,
 )
 
 
@@ -404,6 +493,7 @@ def _arg_reduction(name: str, function: Any, word: str) -> Op:
         name, _arg(function), result=lambda d: INT64, build=build, args=ONE_DIM,
         doc=f"Index of the {word}, the first of equal ones; in the flattened tensor without dim.",
         blocking=Blocking(_kept_by_arg, _over_one_dim, extreme),
+        formula=reductions.reduction(flat=True),
     )
     return op
 
@@ -446,6 +536,7 @@ pick = primitive(
     "_pick", _pick_kernel, lambda inputs, params: (inputs[1].shape, inputs[0].dtype), family="reduction", public=False,
     args="input, index", doc="The element of each line along dim at an index.", vjp=_pick_vjp,
     grad_fn=lambda node: (node.params["name"], node.inputs[:1]), blocking=Blocking(_pick_follow),
+    formula=reductions.picked_extreme,
 )
 
 
@@ -469,6 +560,8 @@ def _extreme_row(name: str, whole_kernel: Any, pairwise: Op, arg: Op, word: str)
         doc=f"The {word} of all (equal ones share the gradient evenly); with dim, the pair (values, indices); "
         f"with a tensor in second place, the elementwise {word}.",
         accumulate=accumulators.by_ufunc(np.maximum if name == "max" else np.minimum),
+        formula=reductions.reduction(f"a{name}"),
+        textbook=_extreme_textbook,
     )
     return op
 
@@ -480,7 +573,7 @@ min_ = _extreme_row("min", _extreme(np.minimum), minimum, argmin, "minimum")
 # Running sums and products --------------------------------------------------------------------------------------------
 
 
-def _running(name: str, ufunc: Any, vjp: Any, doc: str) -> Op:
+def _running(name: str, ufunc: Any, vjp: Any, doc: str, **row: Any) -> Op:
     def kernel(x: Any, dim: int) -> Any:
         wide = np.float64 if x.dtype.kind == "f" else np.int64
         result = ufunc.accumulate(x, axis=dim, dtype=wide) if x.ndim else x
@@ -495,6 +588,7 @@ def _running(name: str, ufunc: Any, vjp: Any, doc: str) -> Op:
         name, kernel, lambda inputs, params: (inputs[0].shape, _whole_result(inputs[0].dtype)), family="reduction",
         args="input, dim, *, dtype=None", build=build, doc=doc, vjp=vjp, grad_fn=f"{name.capitalize()}Backward0",
         batching=LINEAR if ufunc is np.add else None, blocking=Blocking(except_along),
+        **row,
     )
     return op
 
@@ -558,4 +652,7 @@ recurrence = primitive(
     vjp=_recurrence_vjp, grad_fn="CumprodBackwardBackward0", batching=ALONG, blocking=Blocking(_recurrence_follow),
 )
 cumsum = _running("cumsum", np.add, _cumsum_vjp, "Running sum along a dimension.")
-cumprod = _running("cumprod", np.multiply, _cumprod_vjp, "Running product along a dimension.")
+cumprod = _running(
+    "cumprod", np.multiply, _cumprod_vjp, "Running product along a dimension.",
+    textbook=_cumprod_textbook, textbook_whole=_cumprod_whole,
+)

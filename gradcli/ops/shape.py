@@ -22,6 +22,7 @@ from gradcli.ops.batching import LINEAR
 from gradcli.ops.blocking import VIEW, aligned, except_along
 from gradcli.ops.elementwise import row_major
 from gradcli.ops.family import call, composite, primitive
+from gradcli.ops.formulas import places, reshapes
 
 
 def strides_of(node: Node) -> Shape:
@@ -113,11 +114,13 @@ view = primitive(
     grad_fn="ViewBackward0", doc="The elements in another shape, without copying; one length may be -1.",
     torch="Tensor.view", layout=_view_layout, vjp=_reshape_back,
     batching=LINEAR, blocking=VIEW,
+    reshapes=True,
 )
 unsafe_view = primitive(
     "_unsafe_view", lambda x, shape: x.reshape(shape), _infer_given, family="shape", args="input, shape",
     grad_fn="UnsafeViewBackward0", doc="A reshape of a fresh result.", vjp=_reshape_back, public=False,
     batching=LINEAR, blocking=VIEW,
+    reshapes=True,
 )
 reshape_alias = primitive(
     "_reshape_alias",
@@ -132,6 +135,7 @@ reshape_alias = primitive(
     vjp=_reshape_back,
     batching=LINEAR,
     blocking=VIEW,
+    reshapes=True,
 )
 reshape = composite(
     "reshape",
@@ -175,12 +179,14 @@ squeeze = primitive(
     doc="The tensor without its dimensions of length 1, or without the named ones where they have length 1.",
     vjp=lambda g, out, x, shape, name: (reshape(g, x.shape),),
     batching=LINEAR, blocking=VIEW,
+    reshapes=True,
 )
 unsqueeze = primitive(
     "unsqueeze", lambda x, shape: x.reshape(shape), _infer_given, family="shape", args="input, dim", build=_unsqueeze,
     grad_fn="UnsqueezeBackward0", layout=_view_layout, doc="The tensor with a dimension of length 1 put in.",
     vjp=_reshape_back,
     batching=LINEAR, blocking=VIEW,
+    reshapes=True,
 )
 
 
@@ -260,6 +266,7 @@ permute = primitive(
     build=_permute, grad_fn=lambda node: (node.params["name"], node.inputs), layout=_permute_layout,
     doc="The dimensions in another order.", vjp=lambda g, out, x, dims, name: (permuted(g, inverse_permutation(dims)),),
     batching=batching.PERMUTED, blocking=Blocking(lambda node, dim: (node.params["dims"][dim],), view=True),
+    formula=reshapes.permuted,
 )
 transpose = composite(
     "transpose", _transpose, args="input, dim0=None, dim1=None", family="shape", aliases=("swapaxes", "swapdims"),
@@ -361,6 +368,7 @@ expand = primitive(
     build=_expand, grad_fn="ExpandBackward0", layout=_expand_layout, torch="Tensor.expand", aliases=("broadcast_to",),
     doc="Lengths of 1 stretched, without copying; -1 keeps a length.", vjp=lambda g, out, x, shape: (g,),
     batching=LINEAR, blocking=Blocking(aligned, view=True),
+    formula=reshapes.expanded,
 )
 repeat = primitive(
     "repeat", lambda x, repeats: np.tile(x, repeats), _repeat_infer, family="shape", args="input, *repeats",
@@ -523,6 +531,7 @@ slice_ = primitive(
     grad_fn="SliceBackward0", layout=_slice_layout,
     vjp=lambda g, out, x, **where: (make(embed, (g,), {"shape": x.shape, **where}),),
     batching=LINEAR, blocking=Blocking(except_along, view=True),
+    formula=places.sliced,
 )
 embed: Op = primitive(
     "_embed",
@@ -535,4 +544,5 @@ embed: Op = primitive(
     vjp=lambda h, out, g, shape, **where: (make(slice_, (h,), where),),
     batching=LINEAR,
     blocking=Blocking(except_along),
+    formula=places.embedded,
 )

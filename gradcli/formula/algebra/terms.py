@@ -577,3 +577,23 @@ class NodeTerm(NamedTuple):
 
     term: Term
     axes: tuple[Labels, ...]
+
+    @property
+    def rank(self) -> int:
+        return self.term.rank
+
+    @property
+    def number(self) -> Fraction | None:
+        return value_of(self.term)
+
+    def at(self, labels: Sequence[int]) -> Open:
+        return Open(self.term, tuple(labels))
+
+    def named(self, labels: Sequence[int]) -> list[Labels]:
+        return [tuple([labels[k] for k in group]) for group in self.axes]
+
+    def with_axes(self, axes: Sequence[Labels]) -> NodeTerm:
+        return NodeTerm(self.term, tuple(axes))
+
+    def without(self, dims: Sequence[int]) -> NodeTerm:
+        return self.with_axes([group for k, group in enumerate(self.axes) if k not in dims])

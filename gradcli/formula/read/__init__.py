@@ -1,5 +1,5 @@
 """From graphs to terms, by the rules of a textbook.
 
-Read `textbook_rules` (derivatives as people write them), `convert` (operations to terms), then `handlers` and `places`,
-which have the operations that are more than a function of their name.
+Read `textbook` (derivatives as people write them) and `convert` (operations to terms). How an operation becomes a term,
+and what its derivative is in a textbook, says its row.
 """

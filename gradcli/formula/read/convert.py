@@ -3,57 +3,41 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from gradcli.errors import GradcliError
-from gradcli.formula.algebra.terms import ONE, Algebra, Factor, Labels, NodeTerm, Open, Size, Term, WholeArg, value_of
+from gradcli.formula.algebra.terms import IN_NUMBERS, ONE, Algebra, Factor, Labels, NodeTerm, Open, Size, Term, WholeArg
 from gradcli.formula.lengths import LengthReader
+from gradcli.graph.dtypes import is_half
 from gradcli.graph.node import CONSTANT, INPUT, Node, toposort
-
-
-class Application(NamedTuple):
-    """A node with its lengths as terms, and the formulas of its inputs."""
-
-    name: str
-    params: dict[str, Any]
-    shape: tuple[Size, ...]
-    dtype: np.dtype
-    inputs: tuple[NodeTerm, ...]
-    shapes: tuple[tuple[Size, ...], ...]
-    nodes: tuple[Node, ...]
-
+from gradcli.ops.elementwise import log
+from gradcli.ops.formulas.interface import Application, TermMaker
+from gradcli.ops.formulas.reshapes import reshaped
 
 # Numbers that the rules compute once, as a person writes them.
 _KNOWN = {
-    math.log(2.0): ("log", 2, 1),
-    math.log(10.0): ("log", 10, 1),
-    2 / math.sqrt(math.pi): ("sqrt_pi", 2, 1),
-    -2 / math.sqrt(math.pi): ("sqrt_pi", -2, 1),
-    1 / math.sqrt(2 * math.pi): ("sqrt_2pi", 1, 1),
-    math.pi: ("pi", 1, 1),
-    -math.pi: ("pi", -1, 1),
-    math.e: ("e", 1, 1),
-    2 * math.pi: ("pi", 2, 1),
+    math.log(2.0): ("log", 2),
+    math.log(10.0): ("log", 10),
+    2 / math.sqrt(math.pi): ("sqrt_pi", 2),
+    -2 / math.sqrt(math.pi): ("sqrt_pi", -2),
+    1 / math.sqrt(2 * math.pi): ("sqrt_2pi", 1),
+    math.pi: ("pi", 1),
+    -math.pi: ("pi", -1),
+    math.e: ("e", 1),
+    2 * math.pi: ("pi", 2),
 }
-#: Sums, with the signs of their operands.
-SUMS = {"add": (1, 1), "sub": (1, -1), "rsub": (-1, 1), "_plus": (1, 1)}
 
 
-#: What gives the formula of an operation that is not simply a function of its name.
-Handler = Callable[["Converter", Application], NodeTerm]
-
-
-class Converter:
+class Converter(TermMaker):
     """Turns the graphs for all samples into terms, side by side."""
 
-    def __init__(self, algebra: Algebra, reader: LengthReader, handlers: Mapping[str, Handler]) -> None:
+    def __init__(self, algebra: Algebra, reader: LengthReader) -> None:
         self.algebra = algebra
         self.reader = reader
-        self.handlers = handlers
 
     def convert(self, samples: Sequence[Sequence[Node]]) -> list[tuple[NodeTerm, tuple[Size, ...]]]:
         """The formulas and shapes of roots, given for each sample."""
@@ -80,26 +64,56 @@ class Converter:
             return self.own(self.algebra.intern("var", node.params["name"], (), shapes[node]))
         if node.op is CONSTANT:
             return self._constant(nodes, shapes[node])
-        if node.op.name in SUMS or node.op.name == "neg":
+        if node.op.signs is not None:
             return self._sum(node, values, shapes)
         params = {key: self.reader.read([n.params[key] for n in nodes]) for key in node.params}
-        step = Application(
-            node.op.name,
-            params,
-            shapes[node],
-            node.dtype,
-            tuple([values[i] for i in node.inputs]),
-            tuple([shapes[i] for i in node.inputs]),
-            node.inputs,
-        )
-        handler = self.handlers.get(step.name)
-        if handler is not None:
-            return handler(self, step)
-        if node.op.family in ("elementwise", "special", "activation"):
-            return self.elementwise(step)
-        if step.name.startswith("_"):
-            raise GradcliError(f"there is no formula for the operation {step.name[1:]}")
-        return self.call(step.name, step)
+        inputs = tuple([values[i] for i in node.inputs])
+        given = tuple([shapes[i] for i in node.inputs])
+        return self._applied(Application(node.op, params, shapes[node], node.dtype, inputs, given, node.inputs))
+
+    def _applied(self, step: Application) -> NodeTerm:
+        """By what is known of the operation as a function, or as its row says."""
+        op = step.op
+        if op.powers is not None:
+            return self._product(step)
+        if op.same or (op.recast and not _rounds(step)):
+            return step.inputs[0]
+        formula: Callable[..., Any] | None = reshaped if op.reshapes else op.formula
+        if formula is not None:
+            return formula(self, step)
+        if not op.public:
+            raise GradcliError(f"there is no formula for the operation {op.name[1:]}", hint=IN_NUMBERS)
+        return self.call(step)
+
+    # Terms ------------------------------------------------------------------------------------------------------------
+
+    def fresh(self, count: int) -> Labels:
+        return tuple([self.algebra.fresh() for _ in range(count)])
+
+    def length(self, size: Size) -> Open:
+        return self.algebra.size(size)
+
+    def arange(self, length: Size, label: int) -> Open:
+        term = self.algebra.intern("call", ("arange", (("length", length),)), (), (length,))
+        return Open(term, (label,))
+
+    def ones(self, length: Size, label: int) -> Open:
+        return Open(self.algebra.intern("ones", None, (), (length,)), (label,))
+
+    def eye(self, length: Size, row: int, column: int) -> Open:
+        return Open(self.algebra.intern("eye", None, (), (length, length)), (row, column))
+
+    def fn(self, name: str, *args: Open) -> Open:
+        return self.algebra.fn(name, args)
+
+    def add(self, *addends: tuple[Any, Open]) -> Open:
+        return self.algebra.add(addends)
+
+    def times(self, *factors: Open) -> Open:
+        return self.algebra.times(*factors)
+
+    def raised(self, base: Open, exponent: Any) -> Open:
+        return self.algebra.power(base, exponent)
 
     # Leaves -----------------------------------------------------------------------------------------------------------
 
@@ -107,25 +121,28 @@ class Converter:
         """A term as a node's value, its axes in order; lengths of 1 are left out."""
         if 1 not in term.sizes:
             return NodeTerm(term, tuple([(k,) for k in range(term.rank)]))
-        labels = tuple([self.algebra.fresh() for _ in term.sizes])
+        labels = self.fresh(term.rank)
         free = [label for label, n in zip(labels, term.sizes, strict=True) if n != 1]
         inner, own = self.algebra.prod(ONE, [Factor(term, labels, ONE)], free)
         return NodeTerm(inner, tuple([(own.index(k),) if k in own else () for k in labels]))
+
+    def filled(self, number: Any, rank: int) -> NodeTerm:
+        return NodeTerm(self.number(number).term, ((),) * rank)
 
     def _constant(self, nodes: tuple[Node, ...], shape: tuple[Size, ...]) -> NodeTerm:
         node = nodes[0]
         data = node.params["value"]
         if "number" in node.params or not data.ndim:
             numbers = [n.params.get("number", n.params["value"].item()) for n in nodes]
-            return NodeTerm(self.number(self.reader.read(numbers)).term, ((),) * len(shape))
+            return self.filled(self.reader.read(numbers), len(shape))
         if not data.size:
-            return NodeTerm(self.number(0).term, ((),) * len(shape))
+            return self.filled(0, len(shape))
         if any(not np.array_equal(data, n.params["value"], equal_nan=data.dtype.kind == "f") for n in nodes):
             raise GradcliError(
                 "a constant of the expression depends on the lengths", hint="give shapes in numbers, as in x:3,4"
             )
         if np.all(data == data.flat[0]):
-            return NodeTerm(self.number(plain(data.flat[0])).term, ((),) * len(shape))
+            return self.filled(data.flat[0].item(), len(shape))
         key = (data.dtype.str, data.shape, data.tobytes())
         return self.own(self.algebra.intern("const", key, (), shape))
 
@@ -142,21 +159,21 @@ class Converter:
         known = _KNOWN.get(value)
         if known is None:
             return algebra.number(Fraction(repr(value)))
-        name, number, _ = known
+        name, number = known
         if name in ("pi", "e"):
             return algebra.scaled(number, Open(algebra.intern("const", name), ()))
         if name == "log":
-            return Open(algebra.intern("fn", ("log", ()), (Factor(algebra.number(number).term, (), ONE),), ()), ())
+            return Open(algebra.intern("fn", (log.name, ()), (Factor(algebra.number(number).term, (), ONE),), ()), ())
         pi = algebra.scaled(2 if name == "sqrt_2pi" else 1, Open(algebra.intern("const", "pi"), ()))
         return algebra.scaled(number, algebra.power(pi, Fraction(-1, 2)))
 
     # Element by element -----------------------------------------------------------------------------------------------
 
     def aligned(
-        self, values: Sequence[NodeTerm], shapes: Sequence[tuple[Size, ...]], rank: int
+        self, values: Sequence[NodeTerm], shapes: Sequence[Sequence[Size]], rank: int
     ) -> tuple[list[Open], list[Labels]]:
         """Operands at the labels of their common shape, and those labels for each of its axes."""
-        values = self.in_one_structure(list(values), shapes, rank)
+        values = self.in_one_structure(values, shapes, rank)
         labels: list[Labels] = []
         for k in range(rank):
             longest = max((len(group_of(v, k - rank)) for v in values), default=0)
@@ -170,7 +187,9 @@ class Converter:
             opens.append(Open(value.term, tuple(names)))
         return opens, labels
 
-    def in_one_structure(self, values: list[NodeTerm], shapes: Sequence[tuple[Size, ...]], rank: int) -> list[NodeTerm]:
+    def in_one_structure(
+        self, values: Sequence[NodeTerm], shapes: Sequence[Sequence[Size]], rank: int
+    ) -> Sequence[NodeTerm]:
         """Where an axis is made of several in one operand and of one in another, it becomes one everywhere."""
         for k in range(-rank, 0):
             found = {tuple([v.term.sizes[i] for i in group_of(v, k)]) for v in values if group_of(v, k)}
@@ -180,7 +199,7 @@ class Converter:
                 ]
         return values
 
-    def whole(self, value: NodeTerm, shape: tuple[Size, ...]) -> NodeTerm:
+    def whole(self, value: NodeTerm, shape: Sequence[Size]) -> NodeTerm:
         """A value with one axis of its own for each axis of the node, by a reshape in the formula."""
         groups = tuple([group for group in value.axes if group])
         full = tuple([n for n, group in zip(shape, value.axes, strict=True) if group])
@@ -195,18 +214,13 @@ class Converter:
         for group in labels:
             present = [k for k in group if k in place]
             if present and len(present) < len(group):
-                # A part of a merged axis is broadcast: it is written out.
-                return self.closed(self._filled_up(open_, group), labels)
+                raise GradcliError("a merged dimension is broadcast in part: there is no short formula for this")
             axes.append(tuple([place[k] for k in present]))
         return NodeTerm(open_.term, tuple(axes))
 
-    def _filled_up(self, open_: Open, group: Labels) -> Open:
-        raise GradcliError("a merged dimension is broadcast in part: there is no short formula for this")
-
-    def elementwise(self, step: Application) -> NodeTerm:
+    def function(self, step: Application, name: str | None = None) -> NodeTerm:
         opens, labels = self.aligned(step.inputs, step.shapes, len(step.shape))
-        params = tuple([(key, value) for key, value in step.params.items()])
-        return self.closed(self.algebra.fn(step.name.lstrip("_"), opens, params), labels)
+        return self.closed(self.algebra.fn(name or step.op.name, opens, tuple(step.params.items())), labels)
 
     def _sum(self, node: Node, values: dict[Node, NodeTerm], shapes: dict[Node, tuple[Size, ...]]) -> NodeTerm:
         """A chain of sums and differences at once."""
@@ -217,93 +231,41 @@ class Converter:
             if at in values:
                 parts.append((sign, at))
                 continue
-            signs = SUMS.get(at.op.name, (-1, -1))
-            stack += [(sign * s, child) for s, child in zip(signs, at.inputs, strict=False)][::-1]
+            stack += [(sign * s, child) for s, child in zip(at.op.signs or (), at.inputs, strict=True)][::-1]
         opens, labels = self.aligned([values[p] for _, p in parts], [shapes[p] for _, p in parts], node.ndim)
         return self.closed(self.algebra.add([(s, o) for (s, _), o in zip(parts, opens, strict=True)]), labels)
 
+    def _product(self, step: Application) -> NodeTerm:
+        powers = zip(step.inputs, step.op.powers or (), strict=True)
+        values = [value if p == 1 else self.power(value, p) for value, p in powers]
+        return self.product(*self.aligned(values, step.shapes, len(step.shape)))
+
+    def product(self, factors: Sequence[Open], axes: Sequence[Labels]) -> NodeTerm:
+        free = {k for group in axes for k in group}
+        return self.closed(self.algebra.prod(ONE, [Factor(*factor, ONE) for factor in factors], free), axes)
+
     def power(self, value: NodeTerm, exponent: Any) -> NodeTerm:
-        labels = tuple(range(value.term.rank))
-        if value_of(value.term) == 0 and exponent < 0:
-            infinite = self.number(math.inf)
-            return NodeTerm(infinite.term, ((),) * len(value.axes))
-        return self.closed(self.algebra.power(Open(value.term, labels), exponent), value.axes)
-
-    # Products ---------------------------------------------------------------------------------------------------------
-
-    def contract(
-        self,
-        a: NodeTerm,
-        b: NodeTerm,
-        shared: tuple[int, int],
-        kept: Sequence[tuple[int, int | None]],
-        shapes: tuple[tuple[Size, ...], ...],
-    ) -> NodeTerm:
-        """The sum of products over an axis of each; `kept` are the axes of the result: (operand 0 or 1, axis).
-
-        An axis that both operands have in the result is given as (2, axis).
-        """
-        if structure_of(a, shared[0]) != structure_of(b, shared[1]):
-            a, b = (
-                self.whole(v, s) if len(v.axes[d]) > 1 else v for v, s, d in zip((a, b), shapes, shared, strict=True)
-            )
-        names: list[dict[int, int]] = [{}, {}]
-        length = a.axes[shared[0]] or b.axes[shared[1]]
-        summed = [self.algebra.fresh() for _ in length]
-        for table, group in zip(names, (a.axes[shared[0]], b.axes[shared[1]]), strict=True):
-            table.update(zip(group, summed, strict=bool(group)))
-        labels: list[Labels] = []
-        for operand, axis in kept:
-            assert axis is not None
-            group = a.axes[axis] if operand in (0, 2) else b.axes[axis]
-            other = b.axes[axis] if operand == 2 else ()
-            fresh = tuple([self.algebra.fresh() for _ in (group or other)])
-            if operand in (0, 2):
-                names[0].update(zip(group, fresh, strict=bool(group)))
-            if operand in (1, 2):
-                names[1].update(zip(b.axes[axis], fresh, strict=bool(b.axes[axis])))
-            labels.append(fresh)
-        factors = [
-            Factor(v.term, tuple([table[k] for k in range(v.term.rank)]), ONE)
-            for v, table in zip((a, b), names, strict=True)
-        ]
-        if not length:
-            # Both are the same all along: so many times their product.
-            factors.append(Factor(self.algebra.size(shapes[0][shared[0]]).term, (), ONE))
-        free = {k for group in labels for k in group}
-        return self.closed(self.algebra.prod(ONE, factors, free), labels)
-
-    def summed(self, value: NodeTerm, dims: Sequence[int], shape: tuple[Size, ...], keepdim: bool) -> NodeTerm:
-        labels = tuple(range(1, value.term.rank + 1))
-        gone = {k + 1 for d in dims for k in value.axes[d]}
-        factors = [Factor(value.term, tuple([-k if k in gone else k for k in labels]), ONE)]
-        factors += [Factor(self.algebra.size(shape[d]).term, (), ONE) for d in dims if not value.axes[d]]
-        open_ = self.algebra.prod(ONE, factors, {k for k in labels if k not in gone})
-        place = {label: k for k, label in enumerate(open_.labels)}
-        groups = [() if d in dims else group for d, group in enumerate(value.axes) if keepdim or d not in dims]
-        return NodeTerm(open_.term, tuple([tuple([place[k + 1] for k in group if k + 1 in place]) for group in groups]))
+        if value.number == 0 and exponent < 0:
+            return self.filled(math.inf, len(value.axes))
+        return self.closed(self.raised(value.at(range(value.rank)), exponent), value.axes)
 
     # Whole tensors ----------------------------------------------------------------------------------------------------
 
     def call(
-        self, name: str, step: Application, params: dict[str, Any] | None = None, shape: tuple[Size, ...] | None = None
+        self,
+        step: Application,
+        name: str | None = None,
+        params: dict[str, Any] | None = None,
+        shape: Sequence[Size] | None = None,
     ) -> NodeTerm:
-        """A function of whole tensors."""
         args = tuple([WholeArg(v.term, v.axes, s) for v, s in zip(step.inputs, step.shapes, strict=True)])
         settings = tuple((step.params if params is None else params).items())
-        return self.own(self.algebra.intern("call", (name, settings), args, step.shape if shape is None else shape))
-
-    def arange(self, length: Size, label: int) -> Open:
-        term = self.algebra.intern("call", ("arange", (("length", length),)), (), (length,))
-        return Open(term, (label,))
+        sizes = step.shape if shape is None else tuple(shape)
+        return self.own(self.algebra.intern("call", (name or step.op.name, settings), args, sizes))
 
 
 def depends_on_lengths() -> GradcliError:
     return GradcliError("the derivative has another form for other lengths", hint="give shapes in numbers, as in x:3,4")
-
-
-def plain(number: Any) -> Any:
-    return number.item()
 
 
 def group_of(value: NodeTerm, axis: int) -> Labels:
@@ -311,8 +273,12 @@ def group_of(value: NodeTerm, axis: int) -> Labels:
     return value.axes[axis] if -axis <= len(value.axes) else ()
 
 
-def structure_of(value: NodeTerm, axis: int) -> tuple[Size, ...]:
-    return tuple([value.term.sizes[k] for k in value.axes[axis]])
+def _rounds(step: Application) -> bool:
+    """Whether a conversion is shown: not where float16 is the end of an operation, and not where nothing is lost."""
+    source, target = step.nodes[0].dtype, step.dtype
+    if source.kind == target.kind == "f":
+        return target.itemsize < source.itemsize and (step.op.public or not is_half(target))
+    return target.kind == "b" or (target.kind != "f" and source.kind == "f")
 
 
 def _inner_sums(order: Sequence[Node], roots: Sequence[Node]) -> set[Node]:
@@ -321,14 +287,10 @@ def _inner_sums(order: Sequence[Node], roots: Sequence[Node]) -> set[Node]:
     for node in order:
         for child in node.inputs:
             users.setdefault(child, []).append(node)
-    is_sum = {n for n in order if n.op.name in SUMS or n.op.name == "neg"}
+    is_sum = {n for n in order if n.op.signs is not None}
     kept = set(roots)
     return {
         n
         for n in is_sum
         if n not in kept and len(users[n]) == 1 and users[n][0] in is_sum and users[n][0].shape == n.shape
     }
-
-
-def without_axes(value: NodeTerm, dims: tuple[int, ...]) -> NodeTerm:
-    return NodeTerm(value.term, tuple([g for k, g in enumerate(value.axes) if k not in dims]))
