@@ -15,8 +15,9 @@ from gradcli.autodiff.vjp import vjp
 from gradcli.engine.execute.run import execute
 from gradcli.errors import GradcliError
 from gradcli.evaluation.interpret import Interpreter
-from gradcli.graph.node import Node, constant, input_node, toposort
+from gradcli.graph.node import INPUT, Node, constant, input_node, toposort
 from gradcli.language.parse import Script
+from gradcli.ops.elementwise import zero_vjp
 
 if TYPE_CHECKING:
     from gradcli.formula.lengths import Lengths
@@ -39,8 +40,6 @@ _MOST_NODES = 200
 _MOST_NUMBERS = 4
 _FAR = 1e6
 _STEPS = 25
-# Operations on two operands to which it means nothing that these are equal.
-_SMOOTH = frozenset({"add", "sub", "rsub", "_plus", "mul", "div", "pow", "atan2", "hypot", "logaddexp", "xlogy"})
 
 
 def sample(lengths: Lengths, sizes: tuple[int, ...]) -> dict[str, int]:
@@ -151,20 +150,26 @@ def _graph(script: Script, data: Data, wrt: str) -> _Parts:
 
 
 def _compares(node: Node) -> bool:
-    """Whether an operation may choose between two operands, at least one of them computed."""
-    return (
-        node.op.family == "elementwise"
-        and len(node.inputs) == 2
-        and node.op.name not in _SMOOTH
-        and any(n.inputs and n.requires_grad for n in node.inputs)
-    )
+    """Whether an operation may choose between two operands, at least one of them computed.
+
+    Then it, or its slope, has a step.
+    """
+    op = node.op
+    computed = any(n.inputs and n.requires_grad for n in node.inputs)
+    if op.family != "elementwise" or len(node.inputs) != 2 or not computed:
+        return False
+    operands = [n if n.weak else Node(INPUT, (), {}, (), n.dtype, True) for n in node.inputs]
+    result = Node(op, (), {}, (), node.dtype, False)
+    rule = op.textbook or op.vjp
+    slopes = rule(constant(1.0, node.dtype), result, *operands, **node.params) if rule is not None else ()
+    parts = toposort([result, *[slope for slope in slopes if slope is not None]])
+    return any(part.op.indicator or part.op.vjp is zero_vjp for part in parts)
 
 
 def _may_vanish(node: Node, x: Node) -> bool:
     """Sums element by element, and numbers made of all elements: other functions vanish where those do, or at 0."""
-    return (node.op.signs is not None and len(node.inputs) > 1 and node.shape == x.shape) or (
-        node.size == 1 and x.size > 1
-    )
+    is_sum = node.op.signs is not None and len(node.inputs) > 1
+    return (is_sum and node.shape == x.shape) or (node.size == 1 and x.size > 1)
 
 
 def _root(script: Script, data: Data, wrt: str, serial: int) -> np.ndarray | None:

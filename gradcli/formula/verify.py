@@ -23,6 +23,8 @@ from gradcli.graph.node import Node, input_node, toposort
 from gradcli.graph.op import OPS
 from gradcli.language.parse import Script, parse
 from gradcli.language.unparse import written
+from gradcli.ops.elementwise import to
+from gradcli.ops.linalg import inv, solve
 
 if TYPE_CHECKING:
     from gradcli.formula.lengths import Lengths, Wanted
@@ -236,7 +238,7 @@ def _gradient(script: Script, data: Data, wanted: Wanted) -> _Gradient:
 
 def _node(script: Script, data: Data) -> Node:
     interpreter = Interpreter(script.source, {name: input_node(array) for name, array in data.items()})
-    node: Node = OPS["to"](interpreter.run(script), FLOAT64)
+    node: Node = to(interpreter.run(script), FLOAT64)
     return node
 
 
@@ -288,7 +290,7 @@ def _short_parts(root: Form) -> list[Form]:
 
 
 def _conditions(form: Form, data: Data) -> Iterator[str]:
-    if form.op == "call" and form.parts and _rank(form.parts[0], data) >= 2 and form.arg[0] in ("inv", "solve"):
+    if _inverts(form) and _rank(form.parts[0], data) >= 2:
         yield f"{_shown(form.parts[0])} is singular"
         return
     also, waiting = "", list(form.parts)
@@ -332,4 +334,9 @@ def _is_finite(form: Form, data: Data) -> bool | None:
     try:
         return bool(np.isfinite(_value(parse(_shown(form)), data)).all())
     except GradcliError:
-        return False if form.op == "call" and form.arg[0] in ("inv", "solve") else None
+        return False if _inverts(form) else None
+
+
+def _inverts(form: Form) -> bool:
+    """Whether a part is refused where its matrix is singular: the inverse, and what is found without it."""
+    return form.op == "call" and OPS.get(form.arg[0]) in (inv, solve)

@@ -14,9 +14,11 @@ from gradcli.formula.algebra.terms import IN_NUMBERS, ONE, Algebra, Factor, Labe
 from gradcli.formula.lengths import LengthReader
 from gradcli.graph.dtypes import is_half
 from gradcli.graph.node import CONSTANT, INPUT, Node, toposort
+from gradcli.ops.create import arange
 from gradcli.ops.elementwise import log
 from gradcli.ops.formulas.interface import Application, TermMaker
 from gradcli.ops.formulas.reshapes import reshaped
+from gradcli.ops.shape import reshape
 
 # Numbers that the rules compute once, as a person writes them.
 _KNOWN = {
@@ -94,7 +96,7 @@ class Converter(TermMaker):
         return self.algebra.size(size)
 
     def arange(self, length: Size, label: int) -> Open:
-        term = self.algebra.intern("call", ("arange", (("length", length),)), (), (length,))
+        term = self.algebra.intern("call", (arange.name, (("length", length),)), (), (length,))
         return Open(term, (label,))
 
     def ones(self, length: Size, label: int) -> Open:
@@ -203,7 +205,8 @@ class Converter(TermMaker):
         """A value with one axis of its own for each axis of the node, by a reshape in the formula."""
         groups = tuple([group for group in value.axes if group])
         full = tuple([n for n, group in zip(shape, value.axes, strict=True) if group])
-        found = self.own(self.algebra.intern("call", ("reshape", ()), (WholeArg(value.term, groups, full),), full))
+        argument = WholeArg(value.term, groups, full)
+        found = self.own(self.algebra.intern("call", (reshape.name, ()), (argument,), full))
         axes = iter(found.axes)
         return NodeTerm(found.term, tuple([next(axes) if group else () for group in value.axes]))
 
