@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,8 +17,10 @@ from gradcli.formula.guess import with_rank
 from gradcli.formula.lengths import Given, Wanted, names_read
 from gradcli.formula.write.as_text import text
 from gradcli.graph.dtypes import DTYPES, FLOAT64
-from gradcli.graph.op import OPS, Op
+from gradcli.graph.node import Node, make
+from gradcli.graph.op import OPS, Op, Params, Shape
 from gradcli.language.parse import parse
+from gradcli.ops.family import composite, primitive
 from gradcli.reference.formulas import _CALLS, _DIMENSIONS
 from gradcli.render.json import to_json
 from tests.command import call
@@ -152,3 +156,33 @@ def test_the_search_for_roots_says_nothing_of_numpys(monkeypatch: pytest.MonkeyP
     """Newton's method runs off to 1e300 where there is no root."""
     done = call(monkeypatch, "derive", expression, "x:1")
     assert done.code == 0 and "Warning" not in done.err
+
+
+@pytest.fixture
+def nanmean() -> Iterator[None]:
+    """An operation whose row says how it is computed and differentiated, and nothing of formulas."""
+
+    def infer(inputs: tuple[Node, ...], params: Params) -> tuple[Shape, np.dtype]:
+        shape, dim = inputs[0].shape, params["dim"]
+        return shape[:dim] + shape[dim + 1 :], inputs[0].dtype
+
+    def vjp(g: Node, out: Node, x: Node, dim: int) -> tuple[Node]:
+        there = OPS["to"](OPS["eq"](x, x), x.dtype)
+        return (there * OPS["unsqueeze"](g, dim) / OPS["sum"](there, dim, True),)
+
+    row: dict[str, Any] = {"args": "input, dim", "family": "reduction", "doc": "Mean of what is a number.", "vjp": vjp}
+    inner = primitive("_nanmean", np.nanmean, infer, public=False, **row)
+    composite("nanmean", lambda x, dim: make(inner, (x,), {"dim": dim}), **{**row, "vjp": None})
+    yield
+    del OPS["_nanmean"], OPS["nanmean"]
+
+
+@pytest.mark.usefixtures("nanmean")
+@pytest.mark.parametrize("form", ["text", "latex", "python", "json"])
+@pytest.mark.parametrize("words", [[], ["--order", "2"]])
+def test_an_operation_without_a_formula(monkeypatch: pytest.MonkeyPatch, form: str, words: list[str]) -> None:
+    done = call(monkeypatch, "derive", "sum(log(nanmean(x, 0)))", "x:n,3", "--format", form, *words)
+    told, advice = done.err.splitlines()
+    assert (done.code, done.out) == (2, "")
+    assert told == "gradcli: there is no formula for the operation nanmean"
+    assert "`gradcli eval`" in advice and "in numbers" in advice
