@@ -10,26 +10,6 @@ from gradcli.drawing.drawing import Vertex, short_form
 from gradcli.errors import Place
 from gradcli.graph.node import CONSTANT, INPUT, Node
 
-# Their operands can be exchanged: which is which need not be shown.
-_SYMMETRIC = frozenset(
-    {
-        "add",
-        "mul",
-        "maximum",
-        "minimum",
-        "eq",
-        "ne",
-        "bitwise_and",
-        "bitwise_or",
-        "logical_and",
-        "logical_or",
-        "logical_xor",
-        "hypot",
-        "logaddexp",
-        "_plus",
-        "_times",
-    }
-)
 # Parameters that say how a node is named in the chain, or how it is computed.
 _INTERNAL = frozenset({"name", "axis_given", "copy", "fused", "output_nr", "packed", "positive", "vector"})
 _LONGEST = 40
@@ -59,7 +39,7 @@ def operand_names(node: Node) -> list[str]:
 def ports(node: Node) -> tuple[str, ...]:
     """The names to write where edges arrive; none where there is nothing to confuse."""
     drawn = [not is_inlined(child) for child in node.inputs]
-    if sum(drawn) < 2 or node.op.name in _SYMMETRIC:
+    if sum(drawn) < 2 or node.op.commutative:
         return ()
     return tuple(name if there else "" for name, there in zip(operand_names(node), drawn, strict=True))
 

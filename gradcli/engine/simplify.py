@@ -37,7 +37,6 @@ _CASTS = frozenset({"_cast", "_operand", "to"})
 _MATRIX_PRODUCTS = frozenset({"mm", "bmm"})
 _PRODUCTS = frozenset({"mul", "_scaled", "_times"})
 _QUOTIENTS = frozenset({"div", "_over"})
-_COMMUTATIVE = frozenset({"mul", "_scaled", "_times", "add", "_plus", "maximum", "minimum", "eq", "ne"})
 
 Rule = Callable[["_Simplifier", Op, tuple[Node, ...], Params], Node | None]
 
@@ -139,7 +138,7 @@ class _Simplifier:
     @staticmethod
     def _key(op: Op, inputs: tuple[Node, ...], params: Params) -> Any:
         # The nodes themselves, not their addresses: a node that nothing holds leaves its address to the next one.
-        if op.name in _COMMUTATIVE and id(inputs[0]) > id(inputs[1]):
+        if op.commutative and id(inputs[0]) > id(inputs[1]):
             inputs = (inputs[1], inputs[0])
         if not params:
             return op, *inputs

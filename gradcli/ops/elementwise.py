@@ -178,12 +178,14 @@ scaled = elementwise(
     "_scaled", np.multiply, args=BINARY, doc="Product inside an operation.", public=False,
     batching=products(0, 1), vjp=lambda g, out, x, y: (g * y, None),
     powers=(1, 1),
+    commutative=True,
 )
 add = elementwise(
     "add", np.add, args="input, other, *, alpha=1", build=_add, grad_fn=_commuted("AddBackward0"),
     doc="Sum, `input + alpha*other`.", batching=sums(0, 1),
     vjp=lambda g, out, x, y: (g, g),
     signs=(1, 1),
+    commutative=True,
 )
 sub = elementwise(
     "sub", np.subtract, args="input, other, *, alpha=1", dtype="number", build=_sub, grad_fn="SubBackward0",
@@ -201,6 +203,7 @@ mul = elementwise(
     "mul", np.multiply, args=BINARY, grad_fn=_commuted("MulBackward0"), doc="Product, `input * other`.",
     aliases=("multiply",), batching=products(0, 1), vjp=lambda g, out, x, y: (g * y, g * x),
     powers=(1, 1),
+    commutative=True,
 )
 div = elementwise(
     "div", np.true_divide, args="input, other, *, rounding_mode=None", dtype="float", build=_div,
@@ -273,6 +276,7 @@ hypot = elementwise(
     grad_fn="HypotBackward0",
     vjp=lambda g, out, x, y: (g * (x / out), g * (y / out)),
     doc="Hypotenuse, `sqrt(input**2 + other**2)`, without overflow.",
+    commutative=True,
 )
 
 # Comparisons and logic ------------------------------------------------------------------------------------------------
@@ -280,7 +284,8 @@ hypot = elementwise(
 
 def _comparison(name: str, kernel: Any, symbol: str, *aliases: str) -> Op:
     return elementwise(
-        name, kernel, args=BINARY, dtype="bool", doc=f"True where `input {symbol} other`.", aliases=aliases
+        name, kernel, args=BINARY, dtype="bool", doc=f"True where `input {symbol} other`.", aliases=aliases,
+        commutative=symbol in ("==", "!="),
     )
 
 
@@ -292,19 +297,26 @@ gt = _comparison("gt", np.greater, ">", "greater")
 ge = _comparison("ge", np.greater_equal, ">=", "greater_equal")
 bitwise_and = elementwise(
     "bitwise_and", np.bitwise_and, args=BINARY, dtype="integral", doc="Both, `input & other`; bit by bit for integers.",
+    commutative=True,
 )
 bitwise_or = elementwise(
     "bitwise_or", np.bitwise_or, args=BINARY, dtype="integral", doc="Either, `input | other`; bit by bit for integers.",
+    commutative=True,
 )
 bitwise_not = elementwise(
     "bitwise_not", np.invert, dtype="integral", doc="Not, `~input`; bit by bit for integers.",
 )
 logical_and = elementwise(
-    "logical_and", np.logical_and, args=BINARY, dtype="logical", doc="True where both are not zero."
+    "logical_and", np.logical_and, args=BINARY, dtype="logical", doc="True where both are not zero.",
+    commutative=True,
 )
-logical_or = elementwise("logical_or", np.logical_or, args=BINARY, dtype="logical", doc="True where one is not zero.")
+logical_or = elementwise(
+    "logical_or", np.logical_or, args=BINARY, dtype="logical", doc="True where one is not zero.",
+    commutative=True,
+)
 logical_xor = elementwise(
-    "logical_xor", np.logical_xor, args=BINARY, dtype="logical", doc="True where exactly one is not zero."
+    "logical_xor", np.logical_xor, args=BINARY, dtype="logical", doc="True where exactly one is not zero.",
+    commutative=True,
 )
 logical_not = elementwise("logical_not", np.logical_not, dtype="logical", doc="True where the input is zero.")
 isnan = elementwise("isnan", np.isnan, dtype="bool", doc="True where the input is not a number.")
@@ -406,6 +418,7 @@ logaddexp = elementwise(
     grad_fn="LogaddexpBackward0",
     doc="`log(exp(input) + exp(other))` without overflow.",
     vjp=lambda g, out, x, y: (g * call("sigmoid", x - y), g * call("sigmoid", y - x)),
+    commutative=True,
 )
 
 # Rounding -------------------------------------------------------------------------------------------------------------
@@ -511,6 +524,7 @@ maximum = elementwise(
     doc="The greater of two, NaN if one is; of two equal ones each gets half of the gradient.",
     textbook=_the_greater(gt),
     textbook_whole=_the_greater(gt, halved=True),
+    commutative=True,
 )
 minimum = elementwise(
     "minimum", args=BINARY, grad_fn="MinimumBackward0", vjp=_share_ties(lt),
@@ -518,6 +532,7 @@ minimum = elementwise(
     doc="The smaller of two, NaN if one is; of two equal ones each gets half of the gradient.",
     textbook=_the_greater(lt),
     textbook_whole=_the_greater(lt, halved=True),
+    commutative=True,
 )
 clamp = elementwise(
     "clamp", into=pointwise.clamp, args="input, min=None, max=None",

@@ -217,12 +217,14 @@ _times = elementwise(
     grad_fn=lambda node: ("MulBackward1", node.inputs[:1]), public=False,
     doc="Product with a number inside an operation.", vjp=lambda g, out, x, y: (g * y, None),
     powers=(1, 1),
+    commutative=True,
 )
 _plus = elementwise(
     "_plus", np.add, args="input, other", batching=sums(0, 1),
     grad_fn=lambda node: ("AddBackward1", node.inputs[:1]), public=False,
     doc="Sum with a number inside an operation.", vjp=lambda g, out, x, y: (g, None),
     signs=(1, 1),
+    commutative=True,
 )
 _over = elementwise(
     "_over", np.true_divide, args="input, other", batching=products(0),

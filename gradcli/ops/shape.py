@@ -369,6 +369,7 @@ expand = primitive(
     doc="Lengths of 1 stretched, without copying; -1 keeps a length.", vjp=lambda g, out, x, shape: (g,),
     batching=LINEAR, blocking=Blocking(aligned, view=True),
     formula=reshapes.expanded,
+    repeats=True,
 )
 repeat = primitive(
     "repeat", lambda x, repeats: np.tile(x, repeats), _repeat_infer, family="shape", args="input, *repeats",
