@@ -14,16 +14,17 @@ from gradcli.formula.algebra.terms import IN_NUMBERS, ONE, Algebra, Factor, Labe
 from gradcli.formula.lengths import LengthReader
 from gradcli.graph.dtypes import is_half
 from gradcli.graph.node import CONSTANT, INPUT, Node, toposort
+from gradcli.graph.op import Op
 from gradcli.ops.create import arange
 from gradcli.ops.elementwise import log
 from gradcli.ops.formulas.interface import Application, TermMaker
 from gradcli.ops.formulas.reshapes import reshaped
 from gradcli.ops.shape import reshape
 
-# Numbers that the rules compute once, as a person writes them.
-_KNOWN = {
-    math.log(2.0): ("log", 2),
-    math.log(10.0): ("log", 10),
+# Numbers that the rules compute once, as a person writes them: a constant times a number, or a function of one.
+_KNOWN: dict[float, tuple[str | Op, int]] = {
+    math.log(2.0): (log, 2),
+    math.log(10.0): (log, 10),
     2 / math.sqrt(math.pi): ("sqrt_pi", 2),
     -2 / math.sqrt(math.pi): ("sqrt_pi", -2),
     1 / math.sqrt(2 * math.pi): ("sqrt_2pi", 1),
@@ -164,8 +165,8 @@ class Converter(TermMaker):
         name, number = known
         if name in ("pi", "e"):
             return algebra.scaled(number, Open(algebra.intern("const", name), ()))
-        if name == "log":
-            return Open(algebra.intern("fn", (log.name, ()), (Factor(algebra.number(number).term, (), ONE),), ()), ())
+        if isinstance(name, Op):
+            return Open(algebra.intern("fn", (name.name, ()), (Factor(algebra.number(number).term, (), ONE),), ()), ())
         pi = algebra.scaled(2 if name == "sqrt_2pi" else 1, Open(algebra.intern("const", "pi"), ()))
         return algebra.scaled(number, algebra.power(pi, Fraction(-1, 2)))
 
