@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -19,27 +20,6 @@ from gradcli.graph.node import INPUT, Node, Number, constant, fitted
 from gradcli.graph.op import OPS, Op
 from gradcli.language.constants import CONSTANTS
 from gradcli.language.parse import Instr, Script, Statement
-
-_BINARY = {
-    "+": "add",
-    "-": "sub",
-    "*": "mul",
-    "/": "div",
-    "//": "floor_divide",
-    "%": "remainder",
-    "**": "pow",
-    "@": "matmul",
-    "<": "lt",
-    "<=": "le",
-    ">": "gt",
-    ">=": "ge",
-    "==": "eq",
-    "!=": "ne",
-    "&": "bitwise_and",
-    "|": "bitwise_or",
-}
-
-_UNARY = {"-": "neg", "~": "bitwise_not"}
 
 _NUMBERS: dict[str, Callable[[Any, Any], Any]] = {
     "+": operator.add,
@@ -69,6 +49,13 @@ _UFUNCS = {
     "%": np.remainder,
     "**": np.power,
 }
+
+
+@cache
+def _operators(operands: int) -> dict[str, Op]:
+    """The operations that have an operator, for so many operands."""
+    return {op.symbol: op for op in OPS.values() if op.symbol and len(op.signature.required) == operands}
+
 
 _WORDS: dict[str, Any] = {"None": None, "True": True, "False": False}
 
@@ -291,7 +278,7 @@ class Interpreter:
             return _number_arithmetic(symbol, a, b)
         if symbol in ("==", "!=") and not (isinstance(a, Node | Literal) or isinstance(b, Node | Literal)):
             return _NUMBERS[symbol](a, b)
-        return self._placed(OPS[_BINARY[symbol]](a, b), place)
+        return self._placed(_operators(2)[symbol](a, b), place)
 
     def _unary(self, symbol: str, a: Any, place: Span) -> Any:
         if symbol == "+":
@@ -299,8 +286,8 @@ class Interpreter:
         if isinstance(a, bool) and symbol == "~":
             return not a
         if isinstance(a, Number):
-            return -a if symbol == "-" else ~a if isinstance(a, int) else self._fold(OPS["bitwise_not"], [a], {})
-        return self._placed(OPS[_UNARY[symbol]](a), place)
+            return -a if symbol == "-" else ~a if isinstance(a, int) else self._fold(_operators(1)[symbol], [a], {})
+        return self._placed(_operators(1)[symbol](a), place)
 
     def _placed(self, result: Any, place: Span) -> Any:
         """Note the place in the source on the nodes that a step has made."""

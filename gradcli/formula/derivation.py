@@ -18,11 +18,12 @@ from gradcli.formula.read.textbook import readable
 from gradcli.formula.verify import Verdict, verify
 from gradcli.formula.write.arrange import Arranger
 from gradcli.formula.write.as_text import text
-from gradcli.formula.write.forms import BOOLEAN, EXACT, Form
+from gradcli.formula.write.forms import Form, in_order
 from gradcli.formula.write.naming import Named, named
 from gradcli.graph.dtypes import FLOAT64
 from gradcli.graph.infer import cast
 from gradcli.graph.node import INPUT, Node, constant, toposort
+from gradcli.language.kinds import BOOLEAN, EXACT
 from gradcli.language.parse import Script
 from gradcli.ops.create import ones_like
 from gradcli.ops.diagonal import diagonal, trace
@@ -215,14 +216,12 @@ def _written(
     arranger = Arranger(shapes, wanted.wrt, kinds)
     form: Form = arranger.write(value, shape, like)
     if form.kind == BOOLEAN or (form.kind == EXACT and form.op in ("binary", "unary")):
-        form = arranger.as_real(form)
+        form = arranger.dimensions.as_real(form)
     return named(form, {*shapes, "e", "pi", "inf", "nan", "I"})
 
 
 def reads(formula: Named) -> set[str]:
     """The names that a formula takes from outside."""
-    from gradcli.formula.write.forms import in_order
-
     known = {"None", "True", "False", "pi", "e", "inf", "nan"}
     words = {str(np.dtype(n)) for n in ("float16", "float32", "float64")}
     return {f.arg for f in in_order([formula.result]) if f.op == "name"} - known - words

@@ -16,11 +16,12 @@ from gradcli.formula import probes
 from gradcli.formula.algebra.terms import too_long
 from gradcli.formula.probes import Data
 from gradcli.formula.write.as_text import code_of, text
-from gradcli.formula.write.forms import NUMBER, Form, in_order
+from gradcli.formula.write.forms import Form, in_order
 from gradcli.formula.write.naming import Named
 from gradcli.graph.dtypes import FLOAT64
 from gradcli.graph.node import Node, input_node, toposort
 from gradcli.graph.op import OPS
+from gradcli.language.kinds import NUMBER
 from gradcli.language.parse import Script, parse
 from gradcli.language.unparse import written
 from gradcli.ops.elementwise import to

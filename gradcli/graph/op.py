@@ -91,11 +91,13 @@ class Op:
     says that it is finite for finite operands, `indicator` that it is 0 or 1; `opposite` and `mirrored` name the
     comparison that holds where it does not, and with its operands exchanged.
 
-    How it is written: `symbol` is its operator, `text` writes it where a call in the order of its signature is not it;
-    `latex` is its command, or writes it; `numpy` its name in NumPy (that of a ufunc that is the kernel), or writes it;
-    `source` defines it for those who have NumPy alone. `formula(converter, step)` gives it as a term where it is more
-    than a function of its name; `textbook` is its derivative as people write it, undefined at single points perhaps,
-    and `textbook_whole` a longer one where `textbook` breaks although the derivative exists.
+    How it is written: `symbol` is its operator, `text(writer, call)` writes it where a call in the order of its
+    signature is not it (see `ops.notation.spelling`); `latex` is its command, or writes it with `latex(writer, form,
+    parts)` (see `ops.notation.typeset`); `letter` is what a formula calls its result; `numpy` its name in NumPy (that
+    of a ufunc that is the kernel), or writes it; `source` defines it for those who have NumPy alone.
+    `formula(converter, step)` gives it as a term where it is more than a function of its name; `textbook` is its
+    derivative as people write it, undefined at single points perhaps, and `textbook_whole` a longer one where
+    `textbook` breaks although the derivative exists.
     """
 
     name: str
@@ -139,6 +141,7 @@ class Op:
     symbol: str | None = None
     text: Callable[..., Any] | None = None
     latex: str | Callable[..., Any] | None = None
+    letter: str | None = None
     numpy: str | Callable[..., Any] | None = None
     source: str | None = None
     formula: Callable[..., Any] | None = None

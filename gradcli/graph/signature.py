@@ -87,6 +87,11 @@ class Signature:
         return {n: d for n, d in zip(names, self._defaults, strict=True) if d is not _REQUIRED}
 
     @property
+    def by_word(self) -> list[str]:
+        """The names of arguments that are given by keyword only."""
+        return self.names[self._positional :]
+
+    @property
     def parameters(self) -> list[Parameter]:
         """The arguments as `inspect` has them, annotated with the word that the text says of them, if it does."""
         # Imported here: only who asks for help needs it.

@@ -21,6 +21,7 @@ from gradcli.ops.family import apply, call, composite, elementwise, floating, pr
 from gradcli.ops.formulas import arithmetic
 from gradcli.ops.kernels import activation_kernels as kernels
 from gradcli.ops.kernels.activation_kernels import GELU_CUBE, GELU_SLOPE
+from gradcli.ops.notation import spelling, typeset
 from gradcli.ops.reduce import amax, sum_
 
 # Klambauer et al., Self-Normalizing Neural Networks (2017).
@@ -51,6 +52,8 @@ window = _gate("_hardtanh", kernels.window, "gradient, input, low=-1.0, high=1.0
 sigmoid = elementwise(
     "sigmoid", dtype="float", grad_fn="SigmoidBackward0", doc="`1/(1 + exp(-input))`.",
     into=kernels.sigmoid, aliases=("expit",), torch="sigmoid", vjp=lambda g, out, x: (g * (out * (1 - out)),),
+    latex=r"\sigma",
+    letter="s",
 )
 logsigmoid = elementwise(
     "logsigmoid", dtype="float", grad_fn="LogSigmoidBackward0",
@@ -89,6 +92,13 @@ def _elu_textbook(g: Node, out: Node, x: Node, alpha: float, scale: float) -> tu
     return (g * where(x > 0, scale, alpha * scale * exp(x)),)
 
 
+def _elu_text(writer: Any, call: Any) -> Any:
+    """selu by its name."""
+    if (call.params["alpha"], call.params["scale"]) == (SELU_ALPHA, SELU_SCALE):
+        return writer.forms.call("selu", call.args)
+    return spelling.usual(writer, call)
+
+
 elu: Op = elementwise(
     "elu", args="input, alpha=1.0", dtype="float", grad_fn="EluBackward0", into=kernels.elu,
     torch="nn.functional.elu",
@@ -96,6 +106,7 @@ elu: Op = elementwise(
     build=lambda input, alpha: apply(elu, input, alpha=as_number(alpha, "alpha"), scale=1.0),
     doc="The input where positive, `alpha*(exp(input) - 1)` elsewhere.",
     textbook=_elu_textbook,
+    text=_elu_text,
 )
 selu = composite(
     "selu", lambda input: apply(elu, input, alpha=SELU_ALPHA, scale=SELU_SCALE), args="input", family="elementwise",
@@ -275,6 +286,9 @@ softmax = primitive(
     doc="`exp(input)` divided by its sum along a dimension, without overflow.",
     blocking=Blocking(except_along, lower=_lower_softmax),
     formula=arithmetic.call_or_number(1),
+    text=spelling.real,
+    latex=typeset.along,
+    letter="p",
 )
 log_softmax = primitive(
     "log_softmax", _log_softmax_kernel, lambda inputs, params: (inputs[0].shape, inputs[0].dtype), family="activation",
@@ -282,4 +296,6 @@ log_softmax = primitive(
     doc="The logarithm of softmax, without overflow.",
     blocking=Blocking(except_along, lower=_lower_log_softmax),
     formula=arithmetic.call_or_number(0),
+    text=spelling.real,
+    latex=typeset.along,
 )

@@ -20,6 +20,7 @@ from gradcli.graph.node import Node, constant, fitted, make
 from gradcli.graph.op import Blocking, Params, Shape
 from gradcli.ops.family import composite, primitive, to_dtype
 from gradcli.ops.formulas import arithmetic, places
+from gradcli.ops.notation import spelling, typeset
 from gradcli.ops.random import Generator
 from gradcli.ops.shape import sizes
 
@@ -191,40 +192,54 @@ drawn = primitive(
     args="shape, dtype, state", public=False, doc="Random numbers from a place in the generator's stream.",
     formula=arithmetic.none("random numbers have no formula", "give them as an input"),
 )
-tensor = composite("tensor", _tensor, args="data, dtype=None", family="create", doc="A tensor from a list or a number.")
+tensor = composite(
+    "tensor", _tensor, args="data, dtype=None", family="create", doc="A tensor from a list or a number.",
+    latex=typeset.first,
+)
 ones = composite(
     "ones", lambda size, dtype: _filled(_shape(size), 1, _float_dtype(dtype)), args="*size, dtype=None",
     family="create", doc="Ones.",
+    latex=typeset.vector_of_ones,
 )
 zeros = composite(
     "zeros", lambda size, dtype: _filled(_shape(size), 0, _float_dtype(dtype)), args="*size, dtype=None",
     family="create", doc="Zeros.",
 )
-full = composite("full", _full, args="size, fill_value, *, dtype=None", family="create", doc="One number everywhere.")
+full = composite(
+    "full", _full, args="size, fill_value, *, dtype=None", family="create", doc="One number everywhere.",
+    latex=typeset.full,
+)
 ones_like = composite(
-    "ones_like", _like(1), args="input, *, dtype=None", family="create", doc="Ones in the shape of a tensor."
+    "ones_like", _like(1), args="input, *, dtype=None", family="create", doc="Ones in the shape of a tensor.",
+    latex=typeset.ones_like,
 )
 zeros_like = composite(
-    "zeros_like", _like(0), args="input, *, dtype=None", family="create", doc="Zeros in the shape of a tensor."
+    "zeros_like", _like(0), args="input, *, dtype=None", family="create", doc="Zeros in the shape of a tensor.",
+    latex=typeset.zeros_like,
 )
 full_like = composite(
     "full_like", _full_like, args="input, fill_value, *, dtype=None", family="create",
     doc="One number in the shape of a tensor.",
+    latex=typeset.full_like,
 )
 eye = primitive(
     "eye", lambda shape, dtype: np.eye(*shape, dtype=dtype), _infer, family="create", args="n, m=None, *, dtype=None",
     build=_eye, doc="Ones on the diagonal.",
     formula=places.eye,
+    text=spelling.of_lengths,
+    latex=typeset.identity,
 )
 arange = primitive(
     "arange", _arange_kernel, _infer, family="create", args="start, end=None, step=1, *, dtype=None", build=_arange,
     doc="Numbers from start up to, not including, end; from 0 when one number is given. Whole ones are int64.",
     formula=arithmetic.arange,
+    text=spelling.of_length(),
 )
 linspace = primitive(
     "linspace", _linspace_kernel, _infer,
     family="create", args="start, end, steps, *, dtype=None", build=_linspace,
     doc="Evenly spaced numbers, both ends included.",
+    text=spelling.of_length("start", "end"),
 )
 rand = composite(
     "rand", _draw("rand"), args="*size, dtype=None", family="create",

@@ -19,6 +19,7 @@ from gradcli.ops.batching import LINEAR
 from gradcli.ops.blocking import batch
 from gradcli.ops.family import composite, primitive
 from gradcli.ops.formulas import places
+from gradcli.ops.notation import spelling, typeset
 from gradcli.ops.shape import expand, strides_of
 
 
@@ -124,6 +125,8 @@ diagonal = primitive(
     grad_fn=lambda node: ("DiagonalBackward0_copy" if node.params["copy"] else "DiagonalBackward0", node.inputs),
     doc="The diagonal of two dimensions, as a new last one; offset moves it to the right, or down if negative.",
     formula=places.diagonal,
+    text=spelling.every("offset", "dim1", "dim2"),
+    latex=typeset.diagonal_of,
 )
 diagonal_back = primitive(
     "_diagonal_back", _place_kernel, _place_infer, family="diagonal", public=False, batching=LINEAR, vjp=_place_vjp,
@@ -135,12 +138,14 @@ diag_embed = primitive(
     build=_diag_embed, batching=LINEAR, grad_fn="DiagEmbedBackward0", vjp=_place_vjp,
     doc="Matrices of zeros with the last dimension put in as their diagonal.",
     formula=places.on_diagonal,
+    text=spelling.every("offset", "dim1", "dim2"),
 )
 
 
 diag = composite(
     "diag", _diag, args="input, diagonal=0", family="diagonal",
     doc="The diagonal of a matrix, or a matrix with the vector as its diagonal.",
+    latex=typeset.diagonal_matrix,
 )
 
 
@@ -194,4 +199,5 @@ trace = primitive(
     "trace", _trace_kernel, lambda inputs, params: ((), inputs[0].dtype if inputs[0].is_floating else INT64),
     family="diagonal", build=_trace, grad_fn="TraceBackward0", vjp=_trace_vjp, doc="Sum of the diagonal of a matrix.",
     formula=places.trace,
+    latex=typeset.scalar(r"\operatorname{tr}"),
 )

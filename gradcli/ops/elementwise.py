@@ -24,6 +24,7 @@ from gradcli.ops.formulas import arithmetic
 from gradcli.ops.kernels import division, pointwise
 from gradcli.ops.kernels.inplace import select
 from gradcli.ops.kernels.power import inverse_root, power
+from gradcli.ops.notation import spelling, typeset
 
 LN2 = math.log(2.0)
 LN10 = math.log(10.0)
@@ -72,6 +73,8 @@ to = primitive(
     batching=sums(0), blocking=ALIGNED, into=pointwise.convert,
     recast=True,
     formula=arithmetic.function_named("to"),
+    text=spelling.conversion,
+    latex=typeset.first,
 )
 
 
@@ -186,12 +189,14 @@ add = elementwise(
     vjp=lambda g, out, x, y: (g, g),
     signs=(1, 1),
     commutative=True,
+    symbol="+",
 )
 sub = elementwise(
     "sub", np.subtract, args="input, other, *, alpha=1", dtype="number", build=_sub, grad_fn="SubBackward0",
     doc="Difference, `input - alpha*other`.", aliases=("subtract",), batching=sums(0, 1),
     vjp=lambda g, out, x, y: (g, -g),
     signs=(1, -1),
+    symbol="-",
 )
 rsub = elementwise(
     "rsub", args=BINARY, dtype="number", doc="Difference, `other - input`.",
@@ -204,17 +209,20 @@ mul = elementwise(
     aliases=("multiply",), batching=products(0, 1), vjp=lambda g, out, x, y: (g * y, g * x),
     powers=(1, 1),
     commutative=True,
+    symbol="*",
 )
 div = elementwise(
     "div", np.true_divide, args="input, other, *, rounding_mode=None", dtype="float", build=_div,
     batching=products(0), grad_fn="DivBackward0", doc="Quotient, `input / other`.", aliases=("divide", "true_divide"),
     domain=((-2.0, 2.0), POSITIVE), vjp=lambda g, out, x, y: (g / y, -g * ((x / y) / y)),
     powers=(1, -1),
+    symbol="/",
 )
 floor_divide = elementwise(
     "floor_divide", args=BINARY, dtype="number", domain=((-2.0, 2.0), POSITIVE),
     into=division.floor_divide, vjp=zero_vjp,
     grad_fn=weak_aware("FloorDivideBackward0", "FloorDivideBackward0"), doc="Quotient rounded down, `input // other`.",
+    symbol="//",
 )
 div_floor = elementwise(
     "_div_floor", args=BINARY, dtype="number", grad_fn="DivBackward2",
@@ -234,6 +242,7 @@ remainder = elementwise(
     grad_fn=weak_aware("RemainderBackward1", "RemainderBackward0"),
     domain=((-2.0, 2.0), (0.6, 0.9)),
     vjp=lambda g, out, x, y: (g, -g * floor_divide(x, y)),
+    symbol="%",
 )
 fmod = elementwise(
     "fmod", args=BINARY, dtype="number", doc="Remainder with the sign of the dividend.",
@@ -245,10 +254,12 @@ neg = elementwise(
     "neg", np.negative, dtype="number", grad_fn="NegBackward0", doc="Negation, `-input`.", aliases=("negative",),
     batching=sums(0),     vjp=lambda g, out, x: (-g,),
     signs=(-1,),
+    symbol="-",
 )
 abs_ = elementwise(
     "abs", np.absolute, dtype="number", grad_fn="AbsBackward0", doc="Absolute value; the gradient at 0 is 0.",
     aliases=("absolute",), vjp=lambda g, out, x: (g * sign(x),),
+    latex=typeset.surrounded(r"\lvert", r"\rvert"),
 )
 sign: Op = elementwise(
     "sign", into=pointwise.sign, grad_fn="SignBackward0",
@@ -267,6 +278,7 @@ xlogy = elementwise(
     "xlogy", args=BINARY, dtype="float", into=pointwise.xlogy,
     doc="`input * log(other)`, and 0 where the input is 0.", grad_fn=_xlogy_grad_fn, domain=POSITIVE, vjp=_xlogy_vjp,
     textbook=_xlogy_textbook,
+    latex=typeset.times_logarithm,
 )
 hypot = elementwise(
     "hypot",
@@ -286,6 +298,7 @@ def _comparison(name: str, kernel: Any, symbol: str, *aliases: str) -> Op:
     return elementwise(
         name, kernel, args=BINARY, dtype="bool", doc=f"True where `input {symbol} other`.", aliases=aliases,
         commutative=symbol in ("==", "!="),
+        symbol=symbol,
     )
 
 
@@ -298,27 +311,35 @@ ge = _comparison("ge", np.greater_equal, ">=", "greater_equal")
 bitwise_and = elementwise(
     "bitwise_and", np.bitwise_and, args=BINARY, dtype="integral", doc="Both, `input & other`; bit by bit for integers.",
     commutative=True,
+    symbol="&",
 )
 bitwise_or = elementwise(
     "bitwise_or", np.bitwise_or, args=BINARY, dtype="integral", doc="Either, `input | other`; bit by bit for integers.",
     commutative=True,
+    symbol="|",
 )
 bitwise_not = elementwise(
     "bitwise_not", np.invert, dtype="integral", doc="Not, `~input`; bit by bit for integers.",
+    symbol="~",
 )
 logical_and = elementwise(
     "logical_and", np.logical_and, args=BINARY, dtype="logical", doc="True where both are not zero.",
     commutative=True,
+    text=spelling.connective("&"),
 )
 logical_or = elementwise(
     "logical_or", np.logical_or, args=BINARY, dtype="logical", doc="True where one is not zero.",
     commutative=True,
+    text=spelling.connective("|"),
 )
 logical_xor = elementwise(
     "logical_xor", np.logical_xor, args=BINARY, dtype="logical", doc="True where exactly one is not zero.",
     commutative=True,
 )
-logical_not = elementwise("logical_not", np.logical_not, dtype="logical", doc="True where the input is zero.")
+logical_not = elementwise(
+    "logical_not", np.logical_not, dtype="logical", doc="True where the input is zero.",
+    text=spelling.connective("~"),
+)
 isnan = elementwise("isnan", np.isnan, dtype="bool", doc="True where the input is not a number.")
 isinf = elementwise("isinf", np.isinf, dtype="bool", doc="True where the input is infinite.")
 isfinite = elementwise("isfinite", np.isfinite, dtype="bool", doc="True where the input is neither infinite nor NaN.")
@@ -367,6 +388,7 @@ pow_ = elementwise(
     formula=arithmetic.power,
     textbook=_pow_textbook,
     textbook_whole=_pow_whole,
+    symbol="**",
 )
 square = composite(
     "square", lambda input: pow_(input, 2), args="input", family="elementwise", doc="Square, `input ** 2`."
@@ -375,6 +397,7 @@ sqrt = elementwise(
     "sqrt", np.sqrt, dtype="float", grad_fn="SqrtBackward0", doc="Square root.", domain=POSITIVE,
     vjp=lambda g, out, x: (g / (2 * out),),
     formula=arithmetic.power_of(0.5),
+    latex=typeset.root,
 )
 rsqrt = elementwise(
     "rsqrt", into=inverse_root, dtype="float", grad_fn="RsqrtBackward0", domain=POSITIVE,
@@ -387,7 +410,9 @@ reciprocal = elementwise(
     powers=(-1,),
 )
 exp = elementwise(
-    "exp", np.exp, dtype="float", grad_fn="ExpBackward0", doc="Exponential.", vjp=lambda g, out, x: (g * out,)
+    "exp", np.exp, dtype="float", grad_fn="ExpBackward0", doc="Exponential.", vjp=lambda g, out, x: (g * out,),
+    latex=typeset.exponential,
+    letter="E",
 )
 exp2 = elementwise(
     "exp2", np.exp2, dtype="float", grad_fn="Exp2Backward0", doc="Power of 2.",
@@ -396,22 +421,27 @@ exp2 = elementwise(
 expm1 = elementwise(
     "expm1", np.expm1, dtype="float", grad_fn="Expm1Backward0", doc="`exp(input) - 1`, exact near 0.",
     vjp=lambda g, out, x: (g * (out + 1),),
+    latex=typeset.exponential_less_one,
 )
 log = elementwise(
     "log", np.log, dtype="float", grad_fn="LogBackward0", doc="Natural logarithm.", domain=POSITIVE,
     vjp=lambda g, out, x: (g / x,),
+    latex=r"\log",
 )
 log2 = elementwise(
     "log2", np.log2, dtype="float", grad_fn="Log2Backward0", doc="Logarithm to base 2.", domain=POSITIVE,
     vjp=lambda g, out, x: (g / (x * LN2),),
+    latex=r"\log_{2}",
 )
 log10 = elementwise(
     "log10", np.log10, dtype="float", grad_fn="Log10Backward0", doc="Logarithm to base 10.", domain=POSITIVE,
     vjp=lambda g, out, x: (g / (x * LN10),),
+    latex=r"\log_{10}",
 )
 log1p = elementwise(
     "log1p", np.log1p, dtype="float", grad_fn="Log1PBackward0", doc="`log(1 + input)`, exact near 0.",
     domain=(-0.5, 2.0), vjp=lambda g, out, x: (g / (x + 1),),
+    latex=typeset.logarithm_of_one_and,
 )
 logaddexp = elementwise(
     "logaddexp", into=pointwise.logaddexp, args=BINARY, dtype="float",
@@ -430,15 +460,22 @@ def _round(input: Any, decimals: Any) -> Node:
     return apply(round_, input, decimals=decimals)
 
 
-def _rounding(name: str, ufunc: Any, doc: str, *aliases: str) -> Op:
+def _rounding(name: str, ufunc: Any, doc: str, *aliases: str, **row: Any) -> Op:
     into = pointwise.unary(ufunc)
     return elementwise(
-        name, into=into, grad_fn=f"{name.title()}Backward0", doc=doc, vjp=zero_vjp, aliases=aliases
+        name, into=into, grad_fn=f"{name.title()}Backward0", doc=doc, vjp=zero_vjp, aliases=aliases,
+        **row,
     )
 
 
-floor = _rounding("floor", np.floor, "Round down.")
-ceil = _rounding("ceil", np.ceil, "Round up.")
+floor = _rounding(
+    "floor", np.floor, "Round down.",
+    latex=typeset.surrounded(r"\lfloor", r"\rfloor"),
+)
+ceil = _rounding(
+    "ceil", np.ceil, "Round up.",
+    latex=typeset.surrounded(r"\lceil", r"\rceil"),
+)
 trunc: Op = _rounding("trunc", np.trunc, "Round towards zero.", "fix")
 round_ = elementwise(
     "round", args="input, *, decimals=0", build=_round, vjp=zero_vjp,
@@ -502,6 +539,8 @@ where: Op = elementwise(
     doc="`input` where the condition holds, else `other`.",
     grad_fn=lambda node: ("WhereBackward0", node.inputs[1:]),
     vjp=lambda g, out, c, x, y: (None, where(c, g, 0), where(c, 0, g)),
+    text=spelling.where,
+    latex=typeset.cases,
 )
 def _the_greater(greater: Op, halved: bool = False) -> Any:
     """The gradient goes to the greater operand; between two that vary, half of it at ties: (1 + sign(x - y))/2.
@@ -525,6 +564,7 @@ maximum = elementwise(
     textbook=_the_greater(gt),
     textbook_whole=_the_greater(gt, halved=True),
     commutative=True,
+    latex=typeset.of_all(r"\max"),
 )
 minimum = elementwise(
     "minimum", args=BINARY, grad_fn="MinimumBackward0", vjp=_share_ties(lt),
@@ -533,6 +573,7 @@ minimum = elementwise(
     textbook=_the_greater(lt),
     textbook_whole=_the_greater(lt, halved=True),
     commutative=True,
+    latex=typeset.of_all(r"\min"),
 )
 clamp = elementwise(
     "clamp", into=pointwise.clamp, args="input, min=None, max=None",
@@ -556,7 +597,10 @@ def _one_bound(low: bool, names: tuple[str, GradFn, str]) -> tuple[Op, Op]:
     weak = weak_aware(f"{backward}1", f"{backward}0")
     return (
         elementwise(f"_{name}", into=into, args=args, grad_fn=grad_fn, doc=doc, vjp=vjp, public=False),
-        elementwise(name, into=into, args=args, grad_fn=weak, doc=doc, vjp=vjp),
+        elementwise(
+            name, into=into, args=args, grad_fn=weak, doc=doc, vjp=vjp,
+            latex=typeset.of_all(),
+        ),
     )
 
 
@@ -568,22 +612,52 @@ bounded_above, clamp_max = _one_bound(
 # Trigonometric and hyperbolic -----------------------------------------------------------------------------------------
 
 
-def _unary(name: str, kernel: Any, doc: str, vjp: Any, domain: Any = (-2.0, 2.0), alias: str | None = None) -> Op:
+def _unary(
+    name: str, kernel: Any, doc: str, vjp: Any, domain: Any = (-2.0, 2.0), alias: str | None = None, **row: Any
+) -> Op:
     return elementwise(
         name, kernel, dtype="float", grad_fn=f"{name.capitalize()}Backward0", doc=doc, vjp=vjp, domain=domain,
         aliases=(alias,) if alias else (),
+        **row,
     )
 
 
-sin = _unary("sin", np.sin, "Sine.", lambda g, out, x: (g * cos(x),))
-cos: Op = _unary("cos", np.cos, "Cosine.", lambda g, out, x: (-g * sin(x),))
-tan = _unary("tan", np.tan, "Tangent.", lambda g, out, x: (g * (1 + out**2),), (-1.2, 1.2))
-asin = _unary("asin", np.arcsin, "Inverse sine.", lambda g, out, x: (g * rsqrt(1 - x**2),), (-0.8, 0.8), "arcsin")
-acos = _unary("acos", np.arccos, "Inverse cosine.", lambda g, out, x: (-g * rsqrt(1 - x**2),), (-0.8, 0.8), "arccos")
-atan = _unary("atan", np.arctan, "Inverse tangent.", lambda g, out, x: (g / (x**2 + 1),), alias="arctan")
-sinh = _unary("sinh", np.sinh, "Hyperbolic sine.", lambda g, out, x: (g * cosh(x),))
-cosh: Op = _unary("cosh", np.cosh, "Hyperbolic cosine.", lambda g, out, x: (g * sinh(x),))
-tanh = _unary("tanh", np.tanh, "Hyperbolic tangent.", lambda g, out, x: (g * (1 - out**2),))
+sin = _unary(
+    "sin", np.sin, "Sine.", lambda g, out, x: (g * cos(x),),
+    latex=r"\sin",
+)
+cos: Op = _unary(
+    "cos", np.cos, "Cosine.", lambda g, out, x: (-g * sin(x),),
+    latex=r"\cos",
+)
+tan = _unary(
+    "tan", np.tan, "Tangent.", lambda g, out, x: (g * (1 + out**2),), (-1.2, 1.2),
+    latex=r"\tan",
+)
+asin = _unary(
+    "asin", np.arcsin, "Inverse sine.", lambda g, out, x: (g * rsqrt(1 - x**2),), (-0.8, 0.8), "arcsin",
+    latex=r"\arcsin",
+)
+acos = _unary(
+    "acos", np.arccos, "Inverse cosine.", lambda g, out, x: (-g * rsqrt(1 - x**2),), (-0.8, 0.8), "arccos",
+    latex=r"\arccos",
+)
+atan = _unary(
+    "atan", np.arctan, "Inverse tangent.", lambda g, out, x: (g / (x**2 + 1),), alias="arctan",
+    latex=r"\arctan",
+)
+sinh = _unary(
+    "sinh", np.sinh, "Hyperbolic sine.", lambda g, out, x: (g * cosh(x),),
+    latex=r"\sinh",
+)
+cosh: Op = _unary(
+    "cosh", np.cosh, "Hyperbolic cosine.", lambda g, out, x: (g * sinh(x),),
+    latex=r"\cosh",
+)
+tanh = _unary(
+    "tanh", np.tanh, "Hyperbolic tangent.", lambda g, out, x: (g * (1 - out**2),),
+    latex=r"\tanh",
+)
 asinh = _unary(
     "asinh", np.arcsinh, "Inverse hyperbolic sine.", lambda g, out, x: (g * rsqrt(x**2 + 1),), alias="arcsinh"
 )

@@ -20,6 +20,7 @@ from gradcli.ops import batching
 from gradcli.ops.blocking import aligned
 from gradcli.ops.family import composite, primitive
 from gradcli.ops.formulas import places
+from gradcli.ops.notation import spelling
 from gradcli.ops.shape import cut, embed, strides_of, unsqueeze
 
 
@@ -246,12 +247,14 @@ select = primitive(
     doc="One place of a dimension, which is dropped.",
     batching=batching.LINEAR, blocking=Blocking(lambda node, dim: (dim + (dim >= node.params["dim"]),), view=True),
     formula=places.selected,
+    text=spelling.select,
 )
 index_ = primitive(
     "_index", _index_kernel, _index_infer, family="index", doc="The elements at lists of indices.", public=False,
     grad_fn=lambda node: (node.params["name"], node.inputs[:1]), vjp=_index_vjp,
     batching=batching.INDEXED, blocking=Blocking(_index_follow),
     formula=places.indexed,
+    text=spelling.indexed,
 )
 index_add = primitive(
     "_index_add", _index_add_kernel, lambda inputs, params: (params["shape"], inputs[0].dtype), family="reduction",

@@ -24,6 +24,7 @@ from gradcli.ops.elementwise import eq, where
 from gradcli.ops.family import composite, float_node, primitive
 from gradcli.ops.formulas import arithmetic, places
 from gradcli.ops.matmul import matmul
+from gradcli.ops.notation import spelling, typeset
 from gradcli.ops.shape import embed, m_t, reshape, unsqueeze
 
 WELL_CONDITIONED = (-1.0, 1.0)
@@ -124,6 +125,8 @@ inv: Op = primitive(
     vjp=_inverse_vjp, aliases=("inverse",), torch="linalg.inv", domain=WELL_CONDITIONED,
     doc="Inverse of a square matrix.",
     blocking=MATRICES,
+    latex=typeset.inverse,
+    letter="M",
 )
 # What the derivative of log|det| is made of: at a singular matrix it is infinite and no error.
 inverse_limit: Op = primitive(
@@ -237,6 +240,7 @@ det: Op = primitive(
     vjp=lambda g, out, a: (_spread(g) * make(cofactor, (a,), {}),), doc="Determinant of a square matrix.",
     blocking=MATRICES,
     textbook=lambda g, out, a: (_spread(g * out) * m_t(inv(a)),),
+    latex=typeset.scalar(r"\det"),
 )
 _NO_COFACTORS = arithmetic.none("there is no short formula for this derivative of a determinant")
 cofactor: Op = primitive(
@@ -349,10 +353,12 @@ def logarithm_of_determinant(node: Node, inputs: tuple[Node, ...]) -> Node | Non
 slogdet = composite(
     "slogdet", _slogdet, args="input", family="linalg", torch="linalg.slogdet", domain=WELL_CONDITIONED,
     doc="The pair (sign, logabsdet) of the determinant, without its overflow; 0 and -inf for a singular matrix.",
+    latex=typeset.signed_determinant,
 )
 logdet = composite(
     "logdet", _logdet, args="input", family="linalg", domain=WELL_CONDITIONED,
     doc="Logarithm of the determinant: -inf for a singular matrix, NaN where the determinant is negative.",
+    latex=typeset.scalar(r"\log\det"),
 )
 
 
@@ -426,6 +432,8 @@ solve: Op = primitive(
     domain=WELL_CONDITIONED,
     doc="The X for which `A @ X = B` (`X @ A = B` with left=False); B holds vectors or matrices.",
     batching=SOLUTION, blocking=Blocking(_solve_follow),
+    text=spelling.real,
+    latex=typeset.solution,
 )
 
 
@@ -463,4 +471,6 @@ cholesky: Op = primitive(
     domain=WELL_CONDITIONED,
     doc="The triangular L of a positive definite matrix `L @ L.T`; `U` of `U.T @ U` with upper.",
     blocking=MATRICES,
+    text=spelling.real,
+    letter="L",
 )

@@ -23,6 +23,7 @@ from gradcli.ops.elementwise import abs_, clamp, eq, mul, neg, rsqrt, where
 from gradcli.ops.family import apply, call, composite, elementwise, floating, primitive
 from gradcli.ops.formulas import places
 from gradcli.ops.kernels import loss_kernels, pointwise
+from gradcli.ops.notation import spelling
 from gradcli.ops.reduce import mean, sum_
 from gradcli.ops.shape import expand, reshape, sizes
 
@@ -121,6 +122,7 @@ def _difference_loss(
         name, run, _infer_pair, family="loss", args=f"input, target, reduction='mean'{extra}", doc=doc, build=build,
         grad_fn=backward, torch=f"nn.functional.{name}", vjp=vjp, into=into,
         blocking=Blocking(aligned, lower=_lower_loss),
+        text=spelling.real,
     )
     return op
 
@@ -206,6 +208,7 @@ bce = primitive(
     torch="nn.functional.binary_cross_entropy_with_logits",
     doc="Cross-entropy of probabilities (target) and the sigmoid of the input.", into=_bce_into,
     blocking=Blocking(aligned, lower=_lower_loss),
+    text=spelling.flagged(2, weighted="weight", pos_weighted="pos_weight"),
 )
 
 
@@ -241,11 +244,17 @@ def _masked_fill(input: Any, mask: Any, value: Any) -> Node:
     return apply(masked_fill, mask, x, value=number)
 
 
+def _masked_fill_text(writer: Any, call: Any) -> Any:
+    mask, x = call.args
+    return writer.forms.call(call.name, [x, mask, writer.forms.number(call.params["value"])])
+
+
 masked_fill = elementwise(
     "masked_fill", into=pointwise.masked_fill, dtype="select",
     args="input, mask, value: number", build=_masked_fill,
     grad_fn=lambda node: ("MaskedFillBackward0", node.inputs[1:]), torch="masked_fill",
     doc="The input with a number where the mask is true.", vjp=lambda g, out, m, x, value: (None, where(m, 0, g)),
+    text=_masked_fill_text,
 )
 
 
@@ -414,6 +423,7 @@ nll_loss = primitive(
     grad_fn=lambda node: ("NllLossBackward0" if node.inputs[0].ndim <= 2 else "NllLoss2DBackward0", node.inputs[:1]),
     doc="Minus the log-probability (input) of each target class.",
     blocking=Blocking(_class_follow, lower=_lower_nll),
+    text=spelling.classified,
 )
 
 
@@ -535,6 +545,12 @@ def _layer_norm_grad_fn(node: Node) -> tuple[str, tuple[Node | None, ...]]:
     return "NativeLayerNormBackward0", (node.inputs[0], *edges)
 
 
+def _layer_norm_text(writer: Any, call: Any) -> Any:
+    shape = writer.forms.sequence([writer.size(n) for n in call.params["shape"]], "tuple")
+    given = [name for flag, name in (("scaled", "weight"), ("shifted", "bias")) if call.params[flag]]
+    return spelling.weighted(writer, call._replace(args=[call.args[0], shape, *call.args[1:]]), 2, *given)
+
+
 layer_norm = primitive(
     "layer_norm", _layer_norm_kernel, lambda inputs, params: (inputs[0].shape, inputs[0].dtype), family="loss",
     args="input, normalized_shape, weight=None, bias=None, eps=1e-5", build=_layer_norm, vjp=_layer_norm_vjp,
@@ -542,4 +558,5 @@ layer_norm = primitive(
     doc="The last dimensions brought to mean 0 and variance 1, then scaled and shifted.",
     blocking=Blocking(_layer_norm_follow),
     formula=lambda c, s: c.call(s, None, {**s.params, "shape": s.shape[len(s.shape) - s.params["dims"] :]}),
+    text=_layer_norm_text,
 )

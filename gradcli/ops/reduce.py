@@ -23,6 +23,7 @@ from gradcli.ops.blocking import aligned, except_along, kept, over_dims
 from gradcli.ops.elementwise import abs_, eq, exp, isnan, log, maximum, minimum, ne, sign, to, where
 from gradcli.ops.family import Row, call, float_node, floating, primitive, to_dtype
 from gradcli.ops.formulas import reductions
+from gradcli.ops.notation import spelling, typeset
 from gradcli.ops.shape import cat, expand, flip, movedim, narrow, reshape, unsqueeze
 
 ARGS = "input, dim=None, keepdim=False"
@@ -71,6 +72,7 @@ def _reduction(
     usual: Row = {
         "build": lambda input, dim, keepdim: reduce_node(op, input, dim, keepdim, floating, nonempty),
         "blocking": Blocking(kept, over_dims if accumulate is not None else None, accumulate, lower),
+        "text": spelling.reduced,
         "formula": reductions.reduction(),
     }
     op: Op = primitive(name, kernel, _infer(result), family="reduction", args=args, **{**usual, **row})
@@ -347,6 +349,7 @@ sum_ = _reduction(
     doc="Sum.", vjp=lambda g, out, x, dim, keepdim, axis_given: (expand(restore(g, x, dim, keepdim), x.shape),),
     accumulate=accumulators.SUM, batching=SUMMED,
     formula=reductions.total,
+    latex=typeset.total,
 )
 mean = _reduction(
     "mean", _mean, args=TYPED, build=_typed("mean"), grad_fn=by_axis("MeanBackward0", "MeanBackward1"), doc="Mean.",
@@ -362,16 +365,19 @@ prod = _reduction(
     accumulate=accumulators.by_ufunc(np.multiply, lambda dtype: np.float64 if dtype.kind == "f" else np.int64),
     textbook=_prod_textbook,
     textbook_whole=_prod_whole,
+    latex=typeset.product,
 )
 amax = _reduction(
     "amax", _extreme(np.maximum), nonempty=True, grad_fn="AmaxBackward0", vjp=_share_extreme,
     doc="Maximum; equal ones share the gradient evenly.", accumulate=accumulators.by_ufunc(np.maximum),
     textbook=_extreme_textbook,
+    latex=r"\max",
 )
 amin = _reduction(
     "amin", _extreme(np.minimum), nonempty=True, grad_fn="AminBackward0", vjp=_share_extreme,
     doc="Minimum; equal ones share the gradient evenly.", accumulate=accumulators.by_ufunc(np.minimum),
     textbook=_extreme_textbook,
+    latex=r"\min",
 )
 
 
@@ -392,6 +398,7 @@ logsumexp: Op = _reduction(
         restore(g, x, dim, keepdim) * exp(x - restore(out, x, dim, keepdim)),
     ),
     textbook=_logsumexp_textbook,
+    latex=typeset.along,
 )
 
 
@@ -407,6 +414,7 @@ def _spread(name: str, kernel: Any, doc: str, vjp: Any, accumulate: Accumulate, 
     op: Op = _reduction(
         name, kernel, args="input, dim=None, unbiased=None, keepdim=False, *, correction=None", build=build, doc=doc,
         vjp=vjp, grad_fn=f"{name.capitalize()}Backward0", accumulate=accumulate,
+        text=spelling.spread,
         **row,
     )
     return op
@@ -436,6 +444,8 @@ norm = _reduction(
     grad_fn="LinalgVectorNormBackward0",
     accumulate=accumulators.NORM,
     textbook=_norm_textbook,
+    text=spelling.norm,
+    latex=typeset.norm,
 )
 
 
@@ -454,11 +464,13 @@ all_: Op = _reduction(
     "all", lambda x, dim, keepdim, axis_given: np.logical_and.reduce(x, axis=dim, keepdims=keepdim),
     build=_truths("all"), result=lambda d: BOOL, doc="True where all are not zero.",
     accumulate=accumulators.by_ufunc(np.logical_and),
+    text=spelling.truth,
 )
 any_: Op = _reduction(
     "any", lambda x, dim, keepdim, axis_given: np.logical_or.reduce(x, axis=dim, keepdims=keepdim),
     build=_truths("any"), result=lambda d: BOOL, doc="True where one is not zero.",
     accumulate=accumulators.by_ufunc(np.logical_or),
+    text=spelling.truth,
 )
 count_nonzero: Op = _reduction(
     "count_nonzero",
@@ -468,6 +480,7 @@ count_nonzero: Op = _reduction(
     doc="How many are not zero.",
     build=lambda input, dim: reduce_node(count_nonzero, input, dim, False),
     accumulate=accumulators.COUNT,
+    text=spelling.counted,
 )
 
 
@@ -494,6 +507,7 @@ def _arg_reduction(name: str, function: Any, word: str) -> Op:
         doc=f"Index of the {word}, the first of equal ones; in the flattened tensor without dim.",
         blocking=Blocking(_kept_by_arg, _over_one_dim, extreme),
         formula=reductions.reduction(flat=True),
+        text=spelling.counted,
     )
     return op
 

@@ -23,6 +23,7 @@ from gradcli.ops.blocking import VIEW, aligned, except_along
 from gradcli.ops.elementwise import row_major
 from gradcli.ops.family import call, composite, primitive
 from gradcli.ops.formulas import places, reshapes
+from gradcli.ops.notation import spelling, typeset
 
 
 def strides_of(node: Node) -> Shape:
@@ -143,6 +144,7 @@ reshape = composite(
     args="input, *shape",
     family="shape",
     doc="The elements in another shape; one length may be -1.",
+    text=spelling.reshape,
 )
 flatten = composite(
     "flatten", _flatten, args="input, start_dim=0, end_dim=-1", family="shape", doc="Several dimensions made into one."
@@ -280,10 +282,12 @@ t = composite("t", _t, args="input", family="shape", doc="A matrix transposed; a
 big_t = composite(
     "T", lambda input: permuted(as_node(input), tuple(reversed(range(as_node(input).ndim)))), args="input",
     family="shape", torch="Tensor.T", doc="All dimensions in reverse order, written x.T.",
+    latex=typeset.transpose,
 )
 m_t = composite(
     "mT", _matrix_transpose, args="input", family="shape", torch="Tensor.mT",
     doc="The last two dimensions exchanged, written x.mT.",
+    latex=typeset.transpose,
 )
 
 
@@ -370,12 +374,14 @@ expand = primitive(
     batching=LINEAR, blocking=Blocking(aligned, view=True),
     formula=reshapes.expanded,
     repeats=True,
+    latex=typeset.expanded,
 )
 repeat = primitive(
     "repeat", lambda x, repeats: np.tile(x, repeats), _repeat_infer, family="shape", args="input, *repeats",
     build=_repeat, grad_fn="RepeatBackward0", torch="Tensor.repeat", doc="The tensor repeated along each dimension.",
     vjp=_repeat_vjp,
     batching=LINEAR, blocking=Blocking(_repeat_follow),
+    text=spelling.tiled,
 )
 tile = composite(
     "tile", _tile, args="input, *dims: repeats", family="shape",
@@ -487,11 +493,13 @@ cat = primitive(
     "cat", lambda *xs, dim: np.concatenate(xs, dim), _cat_infer, family="shape", args="tensors, dim=0", build=_cat,
     grad_fn="CatBackward0", aliases=("concat", "concatenate"), doc="Tensors joined along a dimension.", vjp=_cat_vjp,
     batching=batching.JOINED, blocking=Blocking(except_along),
+    text=spelling.joined,
 )
 stack = primitive(
     "stack", lambda *xs, dim: np.stack(xs, dim), _stack_infer, family="shape", args="tensors, dim=0", build=_stack,
     grad_fn="StackBackward0", doc="Tensors of one shape joined along a new dimension.", vjp=_stack_vjp,
     batching=batching.JOINED, blocking=Blocking(_stack_follow),
+    text=spelling.joined,
 )
 
 
@@ -533,6 +541,7 @@ slice_ = primitive(
     vjp=lambda g, out, x, **where: (make(embed, (g,), {"shape": x.shape, **where}),),
     batching=LINEAR, blocking=Blocking(except_along, view=True),
     formula=places.sliced,
+    text=spelling.sliced,
 )
 embed: Op = primitive(
     "_embed",
@@ -546,4 +555,5 @@ embed: Op = primitive(
     batching=LINEAR,
     blocking=Blocking(except_along),
     formula=places.embedded,
+    text=spelling.embedded,
 )

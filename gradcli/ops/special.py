@@ -46,10 +46,12 @@ lgamma = elementwise(
     "lgamma", into=lgamma_into, dtype="float", grad_fn="LgammaBackward0", domain=(0.5, 3.0),
     doc="Logarithm of the absolute value of the gamma function.",
     vjp=lambda g, out, x: (g * digamma(x),),
+    latex=r"\log\Gamma",
 )
 digamma: Op = elementwise(
     "digamma", into=digamma_into, dtype="float", grad_fn="DigammaBackward0", domain=(0.5, 3.0),
     doc="Derivative of lgamma.", vjp=lambda g, out, x: (g * polygamma(1, x),),
+    latex=r"\psi",
 )
 polygamma: Op = elementwise(
     "polygamma", into=polygamma_into, args="n, input", dtype="float", build=_polygamma,

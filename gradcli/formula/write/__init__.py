@@ -1,5 +1,6 @@
 """From terms to text: of the language, LaTeX, or NumPy code.
 
-Read `forms` (formulas as they are written), `arrange` (terms to forms) and `spellings` (how functions are written),
-`naming` (parts that occur several times), then `as_text`, `latex` with its `latex_pieces`, and `numpy_code`.
+How an operation is written says its row; here is what all share. Read `forms` (formulas as they are written), `arrange`
+(terms to forms) with `dimensions` (lengths, shapes), `term_products` and `contraction` (sums over labels), `naming`
+(parts that occur several times), then `as_text`, `latex` and `numpy_code`.
 """

@@ -6,8 +6,11 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
-# What a form evaluates to: a number, which takes any dtype; booleans; exact integers; floating-point numbers.
-NUMBER, BOOLEAN, EXACT, REAL = "number", "boolean", "exact", "real"
+from gradcli.language.kinds import BOOLEAN, EXACT, NUMBER, REAL, together
+from gradcli.ops.diagonal import diagonal, trace
+from gradcli.ops.elementwise import sqrt
+from gradcli.ops.reduce import mean, sum_
+from gradcli.ops.shape import big_t, m_t, permute, squeeze
 
 
 class Form:
@@ -94,7 +97,7 @@ class Forms:
         if exponent == 1:
             return a
         if exponent == Fraction(1, 2):
-            return self.call("sqrt", [a], NUMBER if a.kind == NUMBER else REAL)
+            return self.call(sqrt.name, [a], NUMBER if a.kind == NUMBER else REAL)
         return self.binary("**", a, self.number(exponent), a.kind if a.kind != BOOLEAN else EXACT)
 
     def matmul(self, a: Form, b: Form, a_rank: int, b_rank: int) -> Form:
@@ -117,7 +120,7 @@ class Forms:
             factors.append(a.parts[1])
             a = a.parts[0]
         factors.append(a)
-        if any(factor.op != "attribute" or factor.arg != "T" for factor in factors):
+        if any(factor.op != "attribute" or factor.arg != big_t.name for factor in factors):
             return None
         turned = [factor.parts[0] for factor in factors]
         if len(turned) == 2 and turned[0] is not turned[1] and not any(_is_product(form) for form in turned):
@@ -125,7 +128,7 @@ class Forms:
         result = turned[0]
         for factor in turned[1:]:
             result = self.matmul(result, factor, 2, 2)
-        return self.attribute(result, "T", result.kind)
+        return self.attribute(result, big_t.name, result.kind)
 
     def call(self, name: str, args: Sequence[Form], kind: str = REAL, **keywords: Form) -> Form:
         return self.make("call", (name, len(args), tuple(keywords)), [*args, *keywords.values()], kind)
@@ -159,29 +162,29 @@ class Forms:
         if list(dims) == list(range(rank)):
             return form
         if rank == 2:
-            if form.op == "attribute" and form.arg == "T":
+            if form.op == "attribute" and form.arg == big_t.name:
                 return form.parts[0]
-            return self.attribute(form, "T", form.kind)
+            return self.attribute(form, big_t.name, form.kind)
         if list(dims) == [*range(rank - 2), rank - 1, rank - 2]:
-            return self.attribute(form, "mT", form.kind)
-        if form.op == "method" and form.arg[0] == "permute":
+            return self.attribute(form, m_t.name, form.kind)
+        if form.op == "method" and form.arg[0] == permute.name:
             before = [part.arg for part in form.parts[1:]]
             return self.transposed(form.parts[0], [before[d] for d in dims])
-        return self.method(form, "permute", [self.number(d) for d in dims], form.kind)
+        return self.method(form, permute.name, [self.number(d) for d in dims], form.kind)
 
-    def total(self, form: Form, dims: Sequence[int], rank: int, name: str = "sum") -> Form:
+    def total(self, form: Form, dims: Sequence[int], rank: int, name: str = sum_.name) -> Form:
         """A sum or a mean over axes, or what is left without axes of length 1."""
         kind = EXACT if form.kind in (BOOLEAN, EXACT) else form.kind
         if len(dims) == rank:
-            if name == "sum" and form.op == "call" and form.arg[0] == "diagonal" and len(form.parts) == 1:
-                return self.call("trace", form.parts, kind)
+            if name == sum_.name and form.op == "call" and form.arg[0] == diagonal.name and len(form.parts) == 1:
+                return self.call(trace.name, form.parts, kind)
             return self.call(name, [form], kind)
         axes = [self.number(d) for d in sorted(dims)]
         return self.call(name, [form, axes[0] if len(axes) == 1 else self.sequence(axes, "tuple")], kind)
 
     def with_axes(self, form: Form, missing: Sequence[int], rank: int) -> Form:
         """A tensor with axes of length 1 put in at `missing`, counted in the result; leading ones are implied."""
-        if form.op == "call" and form.arg == ("squeeze", 2, ()):
+        if form.op == "call" and form.arg == (squeeze.name, 2, ()):
             dims = form.parts[1].parts or (form.parts[1],)
             if [d.arg for d in dims] == list(missing):
                 return form.parts[0]
@@ -189,7 +192,7 @@ class Forms:
         inner = [k for k in missing if k > last]
         if not inner:
             return form
-        if form.op == "call" and form.arg in (("sum", 2, ()), ("mean", 2, ())) and len(inner) == 1 and last == 0:
+        if form.op == "call" and form.arg in ((sum_.name, 2, ()), (mean.name, 2, ())) and len(inner) == 1 and last == 0:
             summed = form.parts[1]
             if summed.op == "number" and summed.arg == inner[0]:
                 return self.call(form.arg[0], form.parts, form.kind, keepdim=self.name("True", NUMBER))
@@ -216,15 +219,6 @@ def is_decimal(value: Fraction) -> bool:
 
 def _is_short_decimal(value: Fraction) -> bool:
     return (1000 * value).denominator == 1
-
-
-def together(parts: Sequence[Form]) -> str:
-    """What comes out of arithmetic on these."""
-    kinds = {part.kind for part in parts}
-    for kind in (REAL, EXACT, BOOLEAN):
-        if kind in kinds:
-            return kind
-    return NUMBER
 
 
 def in_order(roots: Sequence[Form]) -> list[Form]:

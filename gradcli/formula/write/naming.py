@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import NamedTuple
 
-from gradcli.formula.write.forms import NUMBER, Form, in_order
+from gradcli.formula.write.forms import Form, in_order
+from gradcli.graph.op import OPS
+from gradcli.language.kinds import NUMBER
 
 # Shorter parts are as easily read twice as under a name.
 _SHORTEST = 5
 _NAMES = ["r", "s", "t", "u", "v", "w", "z", "q", "h", "k", "l", "m"]
-#: A name that tells what a function's result is.
-_USUAL = {"softmax": "p", "sigmoid": "s", "inv": "M", "exp": "E", "cholesky": "L"}
 _NAMED = frozenset({"binary", "call", "method", "unary"})
 
 
@@ -51,8 +51,8 @@ def named(root: Form, taken: Collection[str]) -> Named:
 
 
 def _name(form: Form, known: Collection[str]) -> str:
-    usual = _USUAL.get(form.arg[0]) if form.op == "call" else None
-    candidates = ([usual] if usual else []) + _NAMES
+    op = OPS.get(form.arg[0]) if form.op == "call" else None
+    candidates = ([op.letter] if op is not None and op.letter else []) + _NAMES
     free = [name for name in candidates if name not in known]
     if free:
         return free[0]

@@ -7,8 +7,9 @@ from typing import Any
 
 from gradcli.errors import GradcliError
 from gradcli.formula.write.as_text import code_of
-from gradcli.formula.write.forms import NUMBER, Form, Forms, in_order
+from gradcli.formula.write.forms import Form, Forms, in_order
 from gradcli.formula.write.naming import Named
+from gradcli.language.kinds import NUMBER
 from gradcli.language.unparse import written
 
 _SAME_NAME = [

@@ -9,87 +9,18 @@ from typing import NamedTuple
 # element by element.
 COMPARISON, SUM, HADAMARD, PRODUCT, FRACTION, POWER, ATOM = 1, 4, 5, 6, 7, 8, 9
 
-_GREEK = frozenset(
-    [
-        "alpha",
-        "beta",
-        "gamma",
-        "delta",
-        "epsilon",
-        "zeta",
-        "eta",
-        "theta",
-        "iota",
-        "kappa",
-        "lambda",
-        "mu",
-        "nu",
-        "xi",
-        "pi",
-        "rho",
-        "sigma",
-        "tau",
-        "upsilon",
-        "phi",
-        "chi",
-        "psi",
-        "omega",
-        "Gamma",
-        "Delta",
-        "Theta",
-        "Lambda",
-        "Xi",
-        "Pi",
-        "Sigma",
-        "Upsilon",
-        "Phi",
-        "Psi",
-        "Omega",
-    ]
+_NAMES = (
+    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi chi psi "
+    "omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega"
 )
-#: Letters of other alphabets that TeX has by name.
-_LETTERS = dict(
-    zip(
-        "αβγδεζηθικλμνξπρστυφχψωΓΔΘΛΞΠΣΥΦΨΩ",
-        [
-            "alpha",
-            "beta",
-            "gamma",
-            "delta",
-            "varepsilon",
-            "zeta",
-            "eta",
-            "theta",
-            "iota",
-            "kappa",
-            "lambda",
-            "mu",
-            "nu",
-            "xi",
-            "pi",
-            "rho",
-            "sigma",
-            "tau",
-            "upsilon",
-            "varphi",
-            "chi",
-            "psi",
-            "omega",
-            "Gamma",
-            "Delta",
-            "Theta",
-            "Lambda",
-            "Xi",
-            "Pi",
-            "Sigma",
-            "Upsilon",
-            "Phi",
-            "Psi",
-            "Omega",
-        ],
-        strict=True,
-    )
-)
+_GREEK = frozenset(_NAMES.split())
+#: Letters of other alphabets that TeX has by name, two of them in another shape.
+_LETTERS = dict(zip("αβγδεζηθικλμνξπρστυφχψωΓΔΘΛΞΠΣΥΦΨΩ", _NAMES.split(), strict=True))
+_LETTERS |= {"ε": "varepsilon", "φ": "varphi"}
+
+# The operators of the language, and how tightly they bind: comparisons unless said otherwise.
+_OPERATORS = {"==": "=", "!=": r"\neq", "<=": r"\leq", ">=": r"\geq", "&": r"\land", "|": r"\lor", "%": r"\bmod"}
+_LEVEL = {"+": SUM, "-": SUM, "&": 3, "|": 2, "%": PRODUCT}
 
 
 class Matrix(NamedTuple):
@@ -166,6 +97,11 @@ def signed(piece: LatexPiece) -> str:
     if not piece.minus:
         return piece.text
     return f"-{piece.text}" if piece.level >= HADAMARD else rf"-\left({piece.text}\right)"
+
+
+def is_word(command: str) -> bool:
+    r"""Whether a command is a function's name, whose powers are written as in \\sin^2 x, and no letter."""
+    return re.fullmatch(r"\\[a-z]+", command) is not None and command[1:] not in _GREEK
 
 
 def in_brackets(piece: LatexPiece, needed: int) -> str:
@@ -351,3 +287,48 @@ def fraction(a: LatexPiece, b: LatexPiece, small: bool) -> LatexPiece:
         return LatexPiece(f"{above}/{below}", HADAMARD, rank, minus, is_column)
     text = rf"\frac{{{a.text}}}{{{b.text}}}"
     return LatexPiece(text, FRACTION, rank, minus, is_column)
+
+
+# Operators ------------------------------------------------------------------------------------------------------------
+
+
+def infix(operator: str, a: LatexPiece, b: LatexPiece) -> LatexPiece:
+    """Sums, comparisons and conditions."""
+    rank = max(a.rank, b.rank)
+    both = a.column and (b.column or not b.rank) or b.column and not a.rank
+    if rank > 1 and not both:
+        a, b = spread(a), spread(b)
+        rank = max(a.rank, b.rank)
+    level = _LEVEL.get(operator, COMPARISON)
+    if operator in "+-" and b.minus:
+        operator, b = "-" if operator == "+" else "+", negated(b)
+    left = signed(a) if level <= SUM and a.level >= level else in_brackets(a, level)
+    right = signed(b) if level == COMPARISON and b.level > level else in_brackets(b, level + 1)
+    text = f"{left} {_OPERATORS.get(operator, operator)} {right}"
+    if level == COMPARISON:
+        # 1 where it holds, 0 elsewhere.
+        return LatexPiece(rf"\left[{text}\right]", ATOM, rank, column=both)
+    return LatexPiece(text, level, rank, column=both)
+
+
+def times(a: LatexPiece, b: LatexPiece) -> LatexPiece:
+    """A product element by element; a vector along the rows or columns of a matrix is a diagonal matrix."""
+    if not a.rank or not b.rank:
+        return scaled(a, b)
+    if a.column != b.column and {a.rank, b.rank} <= {1, 2}:
+        vector, other = (a, b) if a.column else (b, a)
+        bare = vector._replace(column=False, rank=1)
+        return outer(bare, other) if other.rank == 1 else matrix_product(diagonal(bare), other)
+    if {a.rank, b.rank} == {1, 2} and not a.column:
+        vector, other = (a, b) if a.rank == 1 else (b, a)
+        return matrix_product(other, diagonal(vector))
+    return hadamard(a, b)
+
+
+def to_rank(piece: LatexPiece, rank: int) -> LatexPiece:
+    """A piece broadcast to so many dimensions: times ones."""
+    if rank == 2 and piece.rank == 1 or piece.column:
+        return spread(piece)
+    if rank in (1, 2) and not piece.rank:
+        return ones(rank) if piece.text == "1" and not piece.minus else scaled(piece, ones(rank))
+    return piece._replace(rank=max(rank, piece.rank))

@@ -1,0 +1,263 @@
+"""Calls as text of the language: the usual way, and that of reductions, joins, places and losses.
+
+Each function takes a writer (`gradcli.formula.write.arrange.Arranger`) and a `CallOfForms`, and gives a form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from gradcli.language.kinds import BOOLEAN, EXACT, NUMBER, REAL, together
+
+
+class CallOfForms(NamedTuple):
+    """A row applied to forms: `name` is what it is called in formulas, `kind` what such operations make of `args`."""
+
+    op: Any
+    name: str
+    args: list[Any]
+    params: dict[str, Any]
+    kind: str
+    #: The lengths of the operands and of the result, for functions of whole tensors.
+    shapes: tuple[Any, ...] = ()
+    shape: tuple[Any, ...] = ()
+
+
+Text = Callable[[Any, CallOfForms], Any]
+
+
+def usual(w: Any, c: CallOfForms) -> Any:
+    """An operator between its operands, or name(operands, parameters that differ from the usual ones).
+
+    Whole numbers, which are dimensions and places, are given by place where everything before them is, other
+    parameters with a default by keyword.
+    """
+    f = w.forms
+    if c.op.symbol is not None:
+        op = "unary" if len(c.args) == 1 else "binary"
+        return f.make(op, c.op.symbol, c.args, c.kind)
+    front, words = arguments(w, c)
+    return f.call(c.name, front, c.kind, **words)
+
+
+def arguments(w: Any, c: CallOfForms) -> tuple[list[Any], dict[str, Any]]:
+    """The arguments of a call by place and by keyword."""
+    signature = c.op.signature
+    defaults, by_word = signature.defaults, signature.by_word
+    rest = iter(c.args)
+    front: list[Any] = []
+    words: dict[str, Any] = {}
+    complete = True
+    for name in signature.names:
+        if name not in c.params:
+            operand = next(rest, None)
+            complete = complete and operand is not None
+            front += [operand] if operand is not None else []
+        elif name not in defaults:
+            front.append(w.literal(c.params[name]))
+        elif c.params[name] == defaults[name]:
+            complete = False
+        elif complete and name not in by_word and _is_place(c.params[name]):
+            front.append(w.literal(c.params[name]))
+        else:
+            words[name] = w.literal(c.params[name])
+            complete = False
+    return [*front, *rest], {name: words[name] for name in c.params if name in words}
+
+
+def _is_place(value: Any) -> bool:
+    return isinstance(value, int | tuple) and not isinstance(value, bool)
+
+
+def real(w: Any, c: CallOfForms) -> Any:
+    """The usual way, for what computes floating-point numbers whatever it is given."""
+    return usual(w, c._replace(kind=REAL))
+
+
+def every(*names: str) -> Text:
+    """All of these parameters by place, usual or not."""
+    return lambda w, c: w.forms.call(c.name, [*c.args, *(w.literal(c.params[n]) for n in names)], c.kind)
+
+
+def connective(symbol: str) -> Text:
+    """An operator where all operands are booleans, a function elsewhere."""
+
+    def write(w: Any, c: CallOfForms) -> Any:
+        if any(x.kind != BOOLEAN for x in c.args):
+            return usual(w, c)
+        return w.forms.make("binary" if len(c.args) > 1 else "unary", symbol, c.args, c.kind)
+
+    return write
+
+
+def where(w: Any, c: CallOfForms) -> Any:
+    """Numbers to choose from are of the dtype that the result has."""
+    condition, *values = c.args
+    kind = together(values)
+    if kind == REAL:
+        return usual(w, c._replace(kind=kind))
+    values = [_precise(w, x) for x in values]
+    kind = together(values)
+    return usual(w, c._replace(args=[condition, *values], kind=kind if kind == REAL else EXACT))
+
+
+def _precise(w: Any, form: Any) -> Any:
+    """A number that the language would round to float32, in the dtype of the inputs."""
+    inner = form.parts[0] if form.op == "unary" else form
+    if form.kind != NUMBER or (inner.op == "number" and isinstance(inner.arg, int)):
+        return form
+    return w.forms.call("tensor", [form], dtype=w.dtype())
+
+
+def conversion(w: Any, c: CallOfForms) -> Any:
+    """x.to(dtype)."""
+    return w.forms.method(c.args[0], c.name, [w.forms.name(str(c.params["dtype"]), NUMBER)], REAL)
+
+
+# Reductions -----------------------------------------------------------------------------------------------------------
+
+
+def reduced(w: Any, c: CallOfForms, usually: dict[str, Any] | None = None, **kind: str) -> Any:
+    """name(tensor, dims), all of them left out; `usually` is what parameters are where their default is None."""
+    return _over_dims(w, c, [], {**c.op.signature.defaults, **(usually or {})}, **kind)
+
+
+def _over_dims(w: Any, c: CallOfForms, settings: list[Any], usually: dict[str, Any], kind: str | None = None) -> Any:
+    dims = _dims(w, c)
+    words = {
+        name: w.literal(whole_number(value))
+        for name, value in c.params.items()
+        if name != "dim" and name in usually and usually[name] != value
+    }
+    front = [c.args[0], *settings, *([dims] if dims is not None else [])]
+    return w.forms.call(c.name, front, kind or (REAL if c.args[0].kind == REAL else EXACT), **words)
+
+
+def _dims(w: Any, c: CallOfForms) -> Any:
+    """The dims of a reduction, None for all of them."""
+    dims = c.params["dim"]
+    if dims is None or len(dims) == len(c.shapes[0]):
+        return None
+    return w.literal(dims[0] if len(dims) == 1 else dims)
+
+
+def whole_number(value: Any) -> Any:
+    """2.0 as 2."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def counted(w: Any, c: CallOfForms) -> Any:
+    """A reduction to whole numbers."""
+    return reduced(w, c, kind=EXACT)
+
+
+def truth(w: Any, c: CallOfForms) -> Any:
+    """A reduction to booleans."""
+    return reduced(w, c, kind=BOOLEAN)
+
+
+def spread(w: Any, c: CallOfForms) -> Any:
+    """var and std, whose correction is 1 unless it is given."""
+    return reduced(w, c, {"correction": 1})
+
+
+def norm(w: Any, c: CallOfForms) -> Any:
+    """norm(x, p, dims): the order is told where it is not 2, and before dims."""
+    told = c.params["p"] != 2 or _dims(w, c) is not None
+    return _over_dims(w, c, [w.literal(whole_number(c.params["p"]))] if told else [], {})
+
+
+# Places and shapes ----------------------------------------------------------------------------------------------------
+
+
+def reshape(w: Any, c: CallOfForms) -> Any:
+    """x.reshape(shape); what was reshaped is reshaped at once."""
+    form = c.args[0]
+    inner = form.parts[0] if form.op == "method" and form.arg[0] == c.name else form
+    return w.forms.method(inner, c.name, w.shape(c.shape), form.kind)
+
+
+def tiled(w: Any, c: CallOfForms) -> Any:
+    """tile(x, repeats), which takes what repeat does."""
+    return w.forms.call("tile", [c.args[0], w.literal(c.params["repeats"])], c.kind)
+
+
+def select(w: Any, c: CallOfForms) -> Any:
+    """x[:, index]; by name where the index is a length or the dimension far behind."""
+    f, dim, index = w.forms, c.params["dim"], c.params["index"]
+    if not isinstance(index, int) or dim > 3:
+        return f.call(c.name, [c.args[0], f.number(dim), w.literal(index)], c.kind)
+    return f.index(c.args[0], [f.everything()] * dim + [w.literal(index)])
+
+
+def sliced(w: Any, c: CallOfForms) -> Any:
+    """x[:, start:stop:step], without what is so anyway."""
+    f, dim = w.forms, c.params["dim"]
+    usually = {"start": 0, "stop": c.shapes[0][dim], "step": 1}
+    bounds = [None if c.params[k] == v else w.literal(c.params[k]) for k, v in usually.items()]
+    return f.index(c.args[0], [f.everything()] * dim + [f.slice(*bounds)])
+
+
+def embedded(w: Any, c: CallOfForms) -> Any:
+    """Zeros before and after, joined to a tensor."""
+    f, dim, start, stop, length = w.forms, *(c.params[k] for k in ("dim", "start", "stop", "length"))
+    sizes = [w.size(n) for n in c.shapes[0]]
+
+    def zeros(count: Any) -> Any:
+        return f.call("zeros", [count if k == dim else n for k, n in enumerate(sizes)], dtype=w.dtype())
+
+    pieces = [c.args[0]]
+    if start != 0:
+        pieces.insert(0, zeros(w.literal(start)))
+    if stop != length:
+        pieces.append(zeros(f.binary("-", w.literal(length), w.literal(stop), NUMBER)))
+    if len(pieces) == 1:
+        return c.args[0]
+    return f.call("cat", [f.sequence(pieces), *([f.number(dim)] if dim else [])], c.kind)
+
+
+def indexed(w: Any, c: CallOfForms) -> Any:
+    """x[:, indices]."""
+    items = [w.forms.everything()] * (max(c.params["dims"]) + 1)
+    for dim, index in zip(c.params["dims"], c.args[1:], strict=True):
+        items[dim] = index
+    return w.forms.index(c.args[0], items)
+
+
+def joined(w: Any, c: CallOfForms) -> Any:
+    """name([tensors], dim)."""
+    return real(w, c._replace(args=[w.forms.sequence(c.args)]))
+
+
+# Creation -------------------------------------------------------------------------------------------------------------
+
+
+def of_length(*ends: str) -> Text:
+    """name(ends, length): a vector of numbers."""
+    return lambda w, c: w.forms.call(c.name, [*(w.literal(c.params[e]) for e in ends), w.size(c.shape[0])], EXACT)
+
+
+def of_lengths(w: Any, c: CallOfForms) -> Any:
+    """name(rows, columns)."""
+    return w.forms.call(c.name, [w.size(n) for n in c.shape], EXACT)
+
+
+# Losses ---------------------------------------------------------------------------------------------------------------
+
+
+def weighted(w: Any, c: CallOfForms, count: int, *optional: str) -> Any:
+    """`count` operands, the optional ones after them by keyword, then parameters that are not usual."""
+    front, words = arguments(w, c._replace(args=c.args[:count]))
+    given = dict(zip(optional, c.args[count:], strict=False))
+    return w.forms.call(c.name, front, REAL, **given, **words)
+
+
+def classified(w: Any, c: CallOfForms) -> Any:
+    """A loss of classes, perhaps with weights."""
+    return weighted(w, c, 2, "weight")
+
+
+def flagged(count: int, **flags: str) -> Text:
+    """An operation whose `flags` say which optional operands there are, by their names."""
+    return lambda w, c: weighted(w, c, count, *(name for flag, name in flags.items() if c.params[flag]))
