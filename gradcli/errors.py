@@ -74,6 +74,29 @@ class WorkError(GradcliError):
     exit_code = 1
 
 
+class SizeError(GradcliError):
+    """Shapes and lengths that do not fit: `sizes` are those that the message tells of, in the place of its braces.
+
+    `unequal` are two lengths that would have to be equal.
+
+    >>> SizeError("shape {} holds {} elements", (2, 3), 6).message
+    'shape (2, 3) holds 6 elements'
+    """
+
+    def __init__(
+        self,
+        template: str,
+        *sizes: object,
+        hint: str | None = None,
+        argument: str | None = None,
+        unequal: tuple[int, int] | None = None,
+    ) -> None:
+        super().__init__(template.format(*sizes), hint=hint, argument=argument)
+        self.template = template
+        self.sizes = sizes
+        self.unequal = unequal
+
+
 def quoted(text: str) -> str:
     """A text of the user's in quotes, for a message: its beginning, where it is long."""
     return repr(text if len(text) <= _LONGEST_QUOTED else f"{text[:_LONGEST_QUOTED]}…")

@@ -41,8 +41,6 @@ def completed(
             value, _ = lengths.build(script, lengths.sample(0), ())
         except GradcliError as error:
             first = error if first is None else first
-            if error.message.startswith(("unknown", "the input")):
-                break
             continue
         if value.size == 1 or not scalar:
             return [*givens, *_given(missing, ranks)], _remark(missing, ranks)

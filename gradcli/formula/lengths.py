@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import itertools
 import math
-import re
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from gradcli.errors import GradcliError
+from gradcli.errors import GradcliError, SizeError
 from gradcli.evaluation.interpret import Interpreter
 from gradcli.formula.algebra.terms import Algebra, Open, Size
 from gradcli.graph.dtypes import DTYPES
@@ -117,10 +116,10 @@ class Lengths:
     def _merge_for(self, error: GradcliError, script: Script, sample: dict[str, int]) -> bool:
         """Merge the lengths that an error is about, if that removes it."""
         words = {n: word for word, n in sample.items()}
-        found = re.search(r"(\d+) against (\d+)", error.message)
-        if found is not None:
-            a, b = (words.get(int(n), int(n)) for n in found.groups())
-            if self.merge(a, b):
+        sizes: Sequence[Any] = ()
+        if isinstance(error, SizeError):
+            sizes = error.sizes
+            if error.unequal is not None and self.merge(*[words.get(n, n) for n in error.unequal]):
                 return True
         before = dict(self.same)
         alike = [
@@ -128,14 +127,14 @@ class Lengths:
             for a, b in itertools.combinations(self.givens, 2)
             if len(a.shape) == len(b.shape)
         ]
-        for pairs in itertools.chain(_candidates(error.message, words), alike):
+        for pairs in itertools.chain(_candidates(sizes, words), alike):
             changed = [self.merge(a, b) for a, b in pairs if isinstance(a, str) and isinstance(b, str)]
             if any(changed):
                 try:
                     self.build(script, self.sample(0), ())
                     return True
                 except GradcliError as other:
-                    if other.span != error.span or _words(other) != _words(error):
+                    if other.span != error.span or _complaint(other) != _complaint(error):
                         return True
             self.same = dict(before)
         return False
@@ -150,37 +149,45 @@ def told(word: str) -> str:
 def _in_words(error: GradcliError, sample: dict[str, int]) -> GradcliError:
     """An error about sample lengths in terms of the lengths that they stand for."""
 
-    def replaced(match: re.Match[str]) -> str:
-        rest, words = int(match[0]), []
+    def named(size: object) -> object:
+        if isinstance(size, tuple):
+            shown = [str(named(n)) for n in size]
+            return f"({', '.join(shown)}{',' if len(shown) == 1 else ''})"
+        if not isinstance(size, int) or size < _FIRST_PRIME:
+            return size
+        rest, factors = size, []
         for word, n in sample.items():
             while rest % n == 0:
                 rest //= n
-                words.append(told(word))
-        return "*".join([*([str(rest)] if rest != 1 else []), *words]) if words else match[0]
+                factors.append(told(word))
+        return "*".join([*([str(rest)] if rest != 1 else []), *factors]) if factors else size
 
-    message = re.sub(r"[1-9]\d{3,}", replaced, error.message)
-    if message != error.message:
-        error.message = message
-        error.hint = "give shapes in numbers, as in x:3,4"
+    if isinstance(error, SizeError):
+        message = error.template.format(*map(named, error.sizes))
+        if message != error.message:
+            error.message = message
+            error.hint = "give shapes in numbers, as in x:3,4"
     return error
 
 
-def _words(error: GradcliError) -> str:
-    return re.sub(r"\d+", "", error.message)
+def _complaint(error: GradcliError) -> object:
+    """What an error says but for the sizes."""
+    if not isinstance(error, SizeError):
+        return error.message
+    return error.template, [text for text in error.sizes if isinstance(text, str)]
 
 
-def _candidates(message: str, words: dict[int, str]) -> Iterator[list[tuple[int | str, int | str]]]:
-    """Lengths to merge, from the shapes that an error message tells."""
-    shapes = [[int(n) for n in re.findall(r"\d+", text)] for text in re.findall(r"\(([\d, ]*)\)", message)]
-    named = [[words.get(n, n) for n in shape] for shape in shapes]
-    for a, b in itertools.combinations(named, 2):
+def _candidates(sizes: Sequence[Any], words: dict[int, str]) -> Iterator[list[tuple[int | str, int | str]]]:
+    """Lengths to merge, from the sizes that an error tells of."""
+    shapes: list[list[int | str]] = [[words.get(n) or n for n in size] for size in sizes if isinstance(size, tuple)]
+    for a, b in itertools.combinations(shapes, 2):
         if len(a) == len(b):
             yield list(zip(a, b, strict=True))
-    for shape in named:
+    for shape in shapes:
         if len(shape) > 1:
             yield [(shape[-2], shape[-1])]
-    numbers = dict.fromkeys(words[int(n)] for n in re.findall(r"\d+", message) if int(n) in words)
-    for pair in itertools.combinations(numbers, 2):
+    lengths = [n for size in sizes for n in (size if isinstance(size, tuple) else [size])]
+    for pair in itertools.combinations(dict.fromkeys(words[n] for n in lengths if n in words), 2):
         yield [pair]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from gradcli.errors import GradcliError
+from gradcli.errors import GradcliError, SizeError
 from gradcli.graph.dtypes import CATEGORY, is_half, is_wider
 from gradcli.graph.node import Node, make, weak_constant
 from gradcli.graph.op import OPS, Shape
@@ -29,10 +29,16 @@ def broadcast_shapes(shapes: Iterable[Shape]) -> Shape:
         for k in range(1, len(shape) + 1):
             if shape[-k] != 1 and result[-k] != shape[-k]:
                 if result[-k] != 1:
-                    named = " and ".join(str(s) for s in dict.fromkeys(shapes))
-                    raise GradcliError(
-                        f"shapes {named} do not fit: {result[-k]} against {shape[-k]} in dimension -{k}",
+                    named = list(dict.fromkeys(shapes))
+                    listed = " and ".join(["{}"] * len(named))
+                    raise SizeError(
+                        f"shapes {listed} do not fit: {{}} against {{}} in dimension {{}}",
+                        *named,
+                        result[-k],
+                        shape[-k],
+                        -k,
                         hint="lengths must be equal or 1, aligned at the right",
+                        unequal=(result[-k], shape[-k]),
                     )
                 result[-k] = shape[-k]
     return tuple(result)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcli.errors import GradcliError
+from gradcli.errors import GradcliError, SizeError
 from gradcli.graph import layout
 from gradcli.graph.arguments import as_int, as_node, normalize_axis
 from gradcli.graph.dtypes import BOOL, INT64
@@ -70,7 +70,7 @@ def _two_dims(dim1: Any, dim2: Any, ndim: int, name: str) -> tuple[int, int]:
 def _diagonal(input: Any, offset: Any, dim1: Any, dim2: Any) -> Node:
     x = as_node(input)
     if x.ndim < 2:
-        raise GradcliError(f"diagonal() needs at least 2 dimensions, the tensor has shape {x.shape}")
+        raise SizeError("diagonal() needs at least 2 dimensions, the tensor has shape {}", x.shape)
     return diagonal_of(x, as_int(offset, "offset"), *_two_dims(dim1, dim2, x.ndim, "diagonal"))
 
 
@@ -80,8 +80,8 @@ def _diag(input: Any, diagonal: Any) -> Node:
         return _embedded(x, offset, 0, 1)
     if x.ndim == 2:
         return diagonal_of(x, offset, copy=True)
-    raise GradcliError(
-        f"diag() takes a vector or a matrix, the tensor has shape {x.shape}",
+    raise SizeError(
+        "diag() takes a vector or a matrix, the tensor has shape {}", x.shape,
         hint="diagonal(x, 0, -2, -1) and diag_embed(x) take batches" if x.ndim else None,
     )
 
@@ -156,7 +156,7 @@ def _triangle(name: str, kernel: Any, doc: str) -> Op:
     def build(input: Any, diagonal: Any) -> Node:
         x = as_node(input)
         if x.ndim < 2:
-            raise GradcliError(f"{name}() needs at least 2 dimensions, the tensor has shape {x.shape}")
+            raise SizeError("{}() needs at least 2 dimensions, the tensor has shape {}", name, x.shape)
         return make(op, (x,), {"diagonal": as_int(diagonal, "diagonal")})
 
     op: Op = primitive(
@@ -175,8 +175,8 @@ triu = _triangle("triu", np.triu, "The upper triangle, from a diagonal on; zeros
 def _trace(input: Any) -> Node:
     x = as_node(input)
     if x.ndim != 2:
-        raise GradcliError(
-            f"trace() takes a matrix, the tensor has shape {x.shape}",
+        raise SizeError(
+            "trace() takes a matrix, the tensor has shape {}", x.shape,
             hint="diagonal(x, 0, -2, -1).sum(-1) takes batches" if x.ndim > 2 else None,
         )
     if x.dtype == BOOL:

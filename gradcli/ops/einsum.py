@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from gradcli.errors import GradcliError, quoted
+from gradcli.errors import GradcliError, SizeError, quoted
 from gradcli.graph.arguments import as_node
 from gradcli.graph.infer import cast, promote
 from gradcli.graph.node import Node, make
@@ -25,6 +25,10 @@ _LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 
 def _refused(message: str, hint: str | None = None) -> GradcliError:
     return GradcliError(f"einsum(): {message}", hint=hint, argument="equation")
+
+
+def _misfit(template: str, *sizes: object, hint: str | None = None) -> SizeError:
+    return SizeError(f"einsum(): {template}", *sizes, hint=hint, argument="equation")
 
 
 def _labels(text: str) -> list[str]:
@@ -67,10 +71,15 @@ def _expand_ellipses(inputs: list[list[str]], nodes: list[Node]) -> tuple[list[l
     for k, (labels, node) in enumerate(zip(inputs, nodes, strict=True)):
         named = len(labels) - (_ELLIPSIS in labels)
         if named > node.ndim or (named < node.ndim and _ELLIPSIS not in labels):
-            raise _refused(
-                f"{quoted(''.join(labels))} names {named} dimension{'s' if named != 1 else ''}, "
-                f"operand {k + 1} has {node.ndim} (shape {node.shape})",
-                "an ellipsis stands for dimensions without a name" if named < node.ndim else None,
+            raise _misfit(
+                "{} names {} dimension{}, operand {} has {} (shape {})",
+                quoted("".join(labels)),
+                named,
+                "s" if named != 1 else "",
+                k + 1,
+                node.ndim,
+                node.shape,
+                hint="an ellipsis stands for dimensions without a name" if named < node.ndim else None,
             )
         hidden.append(node.ndim - named)
     longest = max((h for h, labels in zip(hidden, inputs, strict=True) if _ELLIPSIS in labels), default=0)
@@ -103,10 +112,10 @@ def _check_sizes(inputs: list[list[str]], nodes: list[Node]) -> None:
         for label, size in zip(labels, node.shape, strict=True):
             shown = f"{label!r}" if label in _LETTERS else "a dimension in the ellipsis"
             if own.setdefault(label, size) != size:
-                raise _refused(f"{shown} has the sizes {own[label]} and {size} in operand {k + 1}")
+                raise _misfit("{} has the sizes {} and {} in operand {}", shown, own[label], size, k + 1)
             before, at = seen.get(label, (1, 0))
             if size != 1 and before not in (1, size):
-                raise _refused(f"{shown} has size {before} in operand {at + 1} and {size} in operand {k + 1}")
+                raise _misfit("{} has size {} in operand {} and {} in operand {}", shown, before, at + 1, size, k + 1)
             if before == 1:
                 seen[label] = size, k
 

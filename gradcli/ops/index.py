@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcli.errors import GradcliError
+from gradcli.errors import GradcliError, SizeError
 from gradcli.graph import layout
 from gradcli.graph.arguments import as_int, as_node, holds_nodes, list_array, normalize_axis
 from gradcli.graph.dtypes import INT64
@@ -60,7 +60,7 @@ def _expand_ellipsis(items: list[Any], x: Node) -> list[Any]:
         raise GradcliError("an index can hold only one ellipsis (...)")
     if used > x.ndim:
         have = f"{x.ndim} dimension" + ("s" if x.ndim != 1 else "")
-        raise GradcliError(f"too many indices: {used} for a tensor of {have} (shape {x.shape})")
+        raise SizeError("too many indices: {} for a tensor of {} (shape {})", used, have, x.shape)
     missing = [_SKIP] * (x.ndim - used)
     if not any(item is Ellipsis for item in items):
         return items
@@ -91,7 +91,7 @@ def _take_slice(x: Node, dim: int, item: slice, lone: bool) -> Node:
 def _take_one(x: Node, dim: int, index: int) -> Node:
     length = x.shape[dim]
     if not -length <= index < length:
-        raise GradcliError(f"index {index} is out of range for dimension {dim} of length {length}")
+        raise SizeError("index {} is out of range for dimension {} of length {}", index, dim, length)
     return make(select, (x,), {"dim": dim, "index": index % length})
 
 
@@ -128,7 +128,7 @@ def _gather(x: Node, gathered: dict[int, Node], name: str = "IndexBackward0") ->
         values, length = index.params["value"], x.shape[dim]
         if values.size and not (-length <= values.min() and values.max() < length):
             worst = values.min() if values.min() < -length else values.max()
-            raise GradcliError(f"index {worst} is out of range for dimension {dim} of length {length}")
+            raise SizeError("index {} is out of range for dimension {} of length {}", worst, dim, length)
     return make(index_, (x, *indices), {"dims": dims, "name": name})
 
 
@@ -228,7 +228,7 @@ def _index_select(input: Any, dim: Any, index: Any) -> Node:
     # A single index is a list of one: the dimension stays.
     node = _index_node([index] if isinstance(index, int) else index)
     if node.ndim > 1:
-        raise GradcliError(f"index_select() takes a vector of indices, got shape {node.shape}", argument="index")
+        raise SizeError("index_select() takes a vector of indices, got shape {}", node.shape, argument="index")
     return _gather(
         x, {normalize_axis(dim, x.ndim): node if node.ndim else unsqueeze(node, 0)}, "IndexSelectBackward0"
     )

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gradcli.errors import GradcliError
+from gradcli.errors import GradcliError, SizeError
 from gradcli.graph import layout
 from gradcli.graph.infer import broadcast_shapes, cast, promote
 from gradcli.graph.node import CONSTANT, Node, make
@@ -34,7 +34,7 @@ def square(value: Any, name: str) -> Node:
     """A tensor argument that holds square matrices of floating-point numbers."""
     x = float_node(value, name)
     if x.ndim < 2 or x.shape[-1] != x.shape[-2]:
-        raise GradcliError(f"{name}() needs a square matrix or a batch of them, got shape {x.shape}")
+        raise SizeError("{}() needs a square matrix or a batch of them, got shape {}", name, x.shape)
     return x
 
 
@@ -410,8 +410,9 @@ def _solve(A: Any, B: Any, left: Any) -> Node:  # noqa: N803
     side = (-1 if vector else -2) if left else -1
     if not b.ndim or b.shape[side] != a.shape[-1]:
         found = b.shape[side] if b.ndim else "a number"
-        raise GradcliError(
-            f"shapes {a.shape} and {b.shape} do not fit for solve(): {a.shape[-1]} against {found}",
+        raise SizeError(
+            "shapes {} and {} do not fit for solve(): {} against {}", a.shape, b.shape, a.shape[-1], found,
+            unequal=(a.shape[-1], b.shape[side]) if b.ndim else None,
             hint="it finds the X for which A @ X = B" if left else "it finds the X for which X @ A = B",
         )
     if vector and not left:

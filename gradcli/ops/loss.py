@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcli.errors import GradcliError
+from gradcli.errors import GradcliError, SizeError
 from gradcli.graph.arguments import Literal, as_choice, as_int, as_node, as_number
 from gradcli.graph.dtypes import INT64, to_float
 from gradcli.graph.infer import broadcast_shapes, cast, promote
@@ -161,8 +161,8 @@ def _bce(input: Any, target: Any, weight: Any, pos_weight: Any, reduction: Any) 
     _refuse_tracked(pos_weight, "pos_weight", "binary_cross_entropy_with_logits")
     dtype = to_float(promote(given))
     if given[0].shape != given[1].shape:
-        raise GradcliError(
-            f"target has shape {given[1].shape}, input {given[0].shape}: they must be equal", argument="target"
+        raise SizeError(
+            "target has shape {}, input {}: they must be equal", given[1].shape, given[0].shape, argument="target"
         )
     flags = {"weighted": weight is not None, "pos_weighted": pos_weight is not None}
     return make(bce, tuple(cast(n, dtype) for n in given), {"reduction": _reduction(reduction), **flags})
@@ -278,8 +278,8 @@ def _class_indices(target: Any, x: Node) -> Node:
     axis = class_axis(x)
     expected = x.shape[:axis] + x.shape[axis + 1 :]
     if node.shape != expected:
-        raise GradcliError(
-            f"target has shape {node.shape}, the input of shape {x.shape} needs {expected}", argument="target"
+        raise SizeError(
+            "target has shape {}, the input of shape {} needs {}", node.shape, x.shape, expected, argument="target"
         )
     return node
 
@@ -400,8 +400,8 @@ def _nll_loss(input: Any, target: Any, weight: Any, ignore_index: Any, reduction
         _refuse_tracked(weight, "weight", "nll_loss")
         w = cast(as_node(weight), x.dtype)
         if w.shape != (x.shape[class_axis(x)],):
-            raise GradcliError(
-                f"weight has shape {w.shape}, there are {x.shape[class_axis(x)]} classes", argument="weight"
+            raise SizeError(
+                "weight has shape {}, there are {} classes", w.shape, x.shape[class_axis(x)], argument="weight"
             )
         rest.append(w)
     how, ignored = _reduction(reduction), as_int(ignore_index, "ignore_index")
@@ -494,15 +494,15 @@ def _layer_norm(input: Any, normalized_shape: Any, weight: Any, bias: Any, eps: 
     x = floating(input)
     shape = tuple(sizes(normalized_shape, "normalized_shape"))
     if not shape or x.shape[-len(shape) :] != shape:
-        raise GradcliError(
-            f"normalized_shape {shape} are not the last dimensions of shape {x.shape}", argument="normalized_shape"
+        raise SizeError(
+            "normalized_shape {} are not the last dimensions of shape {}", shape, x.shape, argument="normalized_shape"
         )
     extra = []
     for name, value in (("weight", weight), ("bias", bias)):
         if value is not None:
             node = cast(as_node(value), x.dtype)
             if node.shape != shape:
-                raise GradcliError(f"{name} has shape {node.shape}, it needs {shape}", argument=name)
+                raise SizeError("{} has shape {}, it needs {}", name, node.shape, shape, argument=name)
             extra.append(node)
     given = {"scaled": weight is not None, "shifted": bias is not None}
     return make(layer_norm, (x, *extra), {"dims": len(shape), "eps": as_number(eps, "eps"), **given})

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcli.errors import GradcliError
+from gradcli.errors import GradcliError, SizeError
 from gradcli.graph.arguments import as_int, as_node, normalize_axis
 from gradcli.graph.dtypes import BOOL
 from gradcli.graph.infer import broadcast_shapes, cast, promote
@@ -57,7 +57,9 @@ def common(values: tuple[Any, ...], name: str) -> list[Node]:
 
 
 def _do_not_fit(a: Shape, b: Shape, name: str, left: int, right: int) -> GradcliError:
-    return GradcliError(f"shapes {a} and {b} do not fit for {name}: {left} against {right}")
+    return SizeError(
+        "shapes {} and {} do not fit for {}: {} against {}", a, b, name, left, right, unequal=(left, right)
+    )
 
 
 def _product_follow(node: Node, dim: int) -> Dims | None:
@@ -86,8 +88,8 @@ def _primitive(
     def infer(inputs: tuple[Node, ...], params: Params) -> tuple[Shape, np.dtype]:
         a, b = inputs
         if (a.ndim, b.ndim) != ndims:
-            raise GradcliError(
-                f"{name}() takes {takes}, got shapes {a.shape} and {b.shape}",
+            raise SizeError(
+                "{}() takes {}, got shapes {} and {}", name, takes, a.shape, b.shape,
                 hint="@ takes vectors, matrices and batches of them alike",
             )
         if a.shape[-1] != b.shape[max(b.ndim - 2, 0)]:
@@ -175,8 +177,8 @@ vdot = _primitive(
 def _matmul(input: Any, other: Any) -> Node:
     a, b = as_node(input), as_node(other)
     if not a.ndim or not b.ndim:
-        raise GradcliError(
-            f"@ needs at least 1 dimension on both sides, got shapes {a.shape} and {b.shape}",
+        raise SizeError(
+            "@ needs at least 1 dimension on both sides, got shapes {} and {}", a.shape, b.shape,
             hint="write * for a product with a number",
         )
     inner = b.shape[max(b.ndim - 2, 0)]
@@ -245,8 +247,8 @@ def _batched(a: Node, b: Node) -> Node:
     try:
         batch = broadcast_shapes([a.shape[:-2], b.shape[:-2]])
     except GradcliError:
-        raise GradcliError(
-            f"shapes {a.shape} and {b.shape} do not fit for @: batches {a.shape[:-2]} against {b.shape[:-2]}",
+        raise SizeError(
+            "shapes {} and {} do not fit for @: batches {} against {}", a.shape, b.shape, a.shape[:-2], b.shape[:-2],
             hint="the dimensions before the last two must be equal or 1, aligned at the right",
         ) from None
     count = math.prod(batch)
@@ -271,7 +273,7 @@ matmul = composite(
 def _outer(input: Any, vec2: Any) -> Node:
     a, b = as_node(input), as_node(vec2)
     if a.ndim != 1 or b.ndim != 1:
-        raise GradcliError(f"outer() takes two vectors, got shapes {a.shape} and {b.shape}")
+        raise SizeError("outer() takes two vectors, got shapes {} and {}", a.shape, b.shape)
     return mul(reshape(a, (a.shape[0], 1)), b)
 
 
@@ -291,14 +293,15 @@ def _tensordot(a: Any, b: Any, dims: Any) -> Node:
             raise GradcliError("tensordot() takes dims as a number or a pair of lists", hint="as in dims=([1], [0])")
         pair = [list(d) if isinstance(d, list | tuple) else [d] for d in dims]
         if not left.ndim or not right.ndim:
-            raise GradcliError(f"tensordot() has no dimension to contract in shapes {left.shape} and {right.shape}")
+            raise SizeError("tensordot() has no dimension to contract in shapes {} and {}", left.shape, right.shape)
         first = [normalize_axis(d, left.ndim) for d in pair[0]]
         second = [normalize_axis(d, right.ndim) for d in pair[1]]
     else:
         count = as_int(dims, "dims")
         if not 0 <= count <= min(left.ndim, right.ndim):
-            shapes = f"{left.shape} and {right.shape}"
-            raise GradcliError(f"tensordot() cannot contract {count} dimensions of shapes {shapes}")
+            raise SizeError(
+                "tensordot() cannot contract {} dimensions of shapes {} and {}", count, left.shape, right.shape
+            )
         first, second = [*range(left.ndim - count, left.ndim)], [*range(count)]
     if len(first) != len(second) or len(set(first)) != len(first) or len(set(second)) != len(second):
         raise GradcliError("tensordot() needs as many different dimensions of one tensor as of the other")

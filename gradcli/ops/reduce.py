@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gradcli.errors import GradcliError, quoted
+from gradcli.errors import GradcliError, SizeError, quoted
 from gradcli.graph.arguments import as_flag, as_node, as_number, normalize_axes, normalize_axis
 from gradcli.graph.dtypes import BOOL, INT64
 from gradcli.graph.infer import cast
@@ -86,7 +86,7 @@ def reduce_node(
     x = float_node(input, op.name) if floating else as_node(input)
     axes = normalize_axes(dim, x.ndim)
     if nonempty and not count(x, axes):
-        raise GradcliError(f"{op.name}() of no elements has no value (the tensor has shape {x.shape})")
+        raise SizeError("{}() of no elements has no value (the tensor has shape {})", op.name, x.shape)
     # PyTorch distinguishes x.sum() from x.sum(dim=None) only by how it was called; None is taken as not given.
     return make(op, (x,), {"dim": axes, "keepdim": bool(keepdim), "axis_given": dim is not None, **params})
 

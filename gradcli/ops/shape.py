@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcli.errors import GradcliError
+from gradcli.errors import GradcliError, SizeError
 from gradcli.graph import layout
 from gradcli.graph.arguments import as_int, as_node, normalize_axes, normalize_axis
 from gradcli.graph.infer import cast, promote
@@ -48,19 +48,19 @@ def resolve_shape(shape: Any, size: int, old: Shape) -> Shape:
     """The lengths of a reshape with -1 filled in; they must hold exactly `size` elements."""
     lengths = sizes(shape, "shape")
     if any(n < -1 for n in lengths):
-        raise GradcliError(
-            f"a shape has no negative lengths, got {tuple(lengths)}", hint="-1 alone means: what is left"
+        raise SizeError(
+            "a shape has no negative lengths, got {}", tuple(lengths), hint="-1 alone means: what is left"
         )
     if lengths.count(-1) > 1:
         raise GradcliError("only one length of a shape can be left to -1")
     if -1 in lengths:
         known = math.prod(n for n in lengths if n != -1)
         if known == 0 or size % known:
-            raise GradcliError(f"{size} elements of shape {old} do not divide into shape {tuple(lengths)}")
+            raise SizeError("{} elements of shape {} do not divide into shape {}", size, old, tuple(lengths))
         lengths[lengths.index(-1)] = size // known
     if math.prod(lengths) != size:
-        raise GradcliError(
-            f"shape {tuple(lengths)} holds {math.prod(lengths)} elements, the tensor of shape {old} has {size}"
+        raise SizeError(
+            "shape {} holds {} elements, the tensor of shape {} has {}", tuple(lengths), math.prod(lengths), old, size
         )
     return tuple(lengths)
 
@@ -237,14 +237,14 @@ def _transpose(input: Any, dim0: Any, dim1: Any) -> Node:
 def _matrix_transpose(input: Any) -> Node:
     x = as_node(input)
     if x.ndim < 2:
-        raise GradcliError(f"mT needs at least 2 dimensions, the tensor has shape {x.shape}")
+        raise SizeError("mT needs at least 2 dimensions, the tensor has shape {}", x.shape)
     return _swapped(x, x.ndim - 2, x.ndim - 1)
 
 
 def _t(input: Any) -> Node:
     x = as_node(input)
     if x.ndim > 2:
-        raise GradcliError(f"t() takes a vector or matrix, the tensor has shape {x.shape}", hint="use mT or permute()")
+        raise SizeError("t() takes a vector or matrix, the tensor has shape {}", x.shape, hint="use mT or permute()")
     return permuted(x, tuple(reversed(range(x.ndim))), "TBackward0")
 
 
@@ -299,15 +299,15 @@ def _expand(input: Any, shape: Any) -> Node:
     lengths = sizes(shape, "shape")
     lead = len(lengths) - x.ndim
     if lead < 0:
-        raise GradcliError(f"expand() cannot drop dimensions: shape {x.shape} to {tuple(lengths)}")
+        raise SizeError("expand() cannot drop dimensions: shape {} to {}", x.shape, tuple(lengths))
     target = []
     for k, n in enumerate(lengths):
         have = x.shape[k - lead] if k >= lead else None
         if n == -1 and have is None:
             raise GradcliError("expand(): -1 is not possible for a new dimension")
         if n < -1 or (have is not None and have not in (1, n) and n != -1):
-            raise GradcliError(
-                f"shape {x.shape} cannot be expanded to {tuple(lengths)}", hint="only lengths of 1 can be stretched"
+            raise SizeError(
+                "shape {} cannot be expanded to {}", x.shape, tuple(lengths), hint="only lengths of 1 can be stretched"
             )
         target.append(have if n == -1 and have is not None else n)
     return make(expand, (x,), {"shape": tuple(target)})
@@ -445,8 +445,8 @@ def _cat(tensors: Any, dim: Any) -> Node:
         if node.ndim != first.ndim or any(
             a != b for k, (a, b) in enumerate(zip(node.shape, first.shape, strict=True)) if k != axis
         ):
-            raise GradcliError(
-                f"cat() cannot join shapes {first.shape} and {node.shape} along dimension {axis}",
+            raise SizeError(
+                "cat() cannot join shapes {} and {} along dimension {}", first.shape, node.shape, axis,
                 hint="all other dimensions must agree",
             )
     return make(cat, tuple(kept), {"dim": axis})
@@ -471,7 +471,7 @@ def _stack(tensors: Any, dim: Any) -> Node:
     first = nodes[0]
     for node in nodes[1:]:
         if node.shape != first.shape:
-            raise GradcliError(f"stack() needs equal shapes, got {first.shape} and {node.shape}")
+            raise SizeError("stack() needs equal shapes, got {} and {}", first.shape, node.shape)
     return make(stack, tuple(nodes), {"dim": normalize_axis(dim, first.ndim + 1)})
 
 
