@@ -20,6 +20,9 @@ from gradcli.graph.node import INPUT, Node, Number, constant, fitted
 from gradcli.graph.op import OPS, Op
 from gradcli.language.constants import CONSTANTS
 from gradcli.language.parse import Instr, Script, Statement
+from gradcli.ops.create import tensor
+from gradcli.ops.index import getitem
+from gradcli.ops.shape import big_t, m_t
 
 _NUMBERS: dict[str, Callable[[Any, Any], Any]] = {
     "+": operator.add,
@@ -63,8 +66,8 @@ _ATTRIBUTES: dict[str, Callable[[Node], Any]] = {
     "shape": lambda x: x.shape,
     "ndim": lambda x: x.ndim,
     "dtype": lambda x: x.dtype,
-    "T": lambda x: OPS["T"](x),
-    "mT": lambda x: OPS["mT"](x),
+    "T": big_t,
+    "mT": m_t,
 }
 
 _QUERIES: dict[str, Callable[..., Any]] = {
@@ -155,7 +158,7 @@ class Interpreter:
         if isinstance(value, Number):
             return constant(fitted(value, dtype or (BOOL if isinstance(value, bool) else DEFAULT_DTYPE.get())))
         if isinstance(value, Literal):
-            node: Node = as_node(value) if dtype is None else OPS["tensor"](value, dtype)
+            node: Node = as_node(value) if dtype is None else tensor(value, dtype)
             return node
         hint = None
         if hasattr(value, "_fields"):
@@ -379,7 +382,7 @@ class Interpreter:
         # As in Python, x[(0, 1)] is x[0, 1]: only what stands beside a comma is an item of its own.
         index = items[0] if len(items) == 1 and isinstance(items[0], tuple) else tuple(items)
         if isinstance(value, Node):
-            return self._placed(OPS["getitem"](value, index), place)
+            return self._placed(getitem(value, index), place)
         if isinstance(value, list | tuple) and len(items) == 1 and isinstance(items[0], int | slice):
             try:
                 picked = value[items[0]]
@@ -389,7 +392,7 @@ class Interpreter:
                 raise GradcliError("the bounds of a slice must be integers, its step not 0", span=place) from None
             return Literal(picked) if isinstance(value, Literal) and isinstance(items[0], slice) else picked
         if isinstance(value, Literal):
-            return self._placed(OPS["getitem"](as_node(value), index), place)
+            return self._placed(getitem(as_node(value), index), place)
         if isinstance(value, tuple):
             raise GradcliError("a tuple is indexed by one integer or one slice", span=place)
         raise GradcliError("only tensors, lists and tuples can be indexed", span=place)

@@ -216,7 +216,7 @@ def _written(
     arranger = Arranger(shapes, wanted.wrt, kinds)
     form: Form = arranger.write(value, shape, like)
     if form.kind == BOOLEAN or (form.kind == EXACT and form.op in ("binary", "unary")):
-        form = arranger.dimensions.as_real(form)
+        form = arranger.as_real(form)
     return named(form, {*shapes, "e", "pi", "inf", "nan", "I"})
 
 

@@ -20,6 +20,7 @@ from gradcli.graph.node import Node, constant, fitted, make
 from gradcli.graph.op import Blocking, Params, Shape
 from gradcli.ops.family import composite, primitive, to_dtype
 from gradcli.ops.formulas import arithmetic, places
+from gradcli.ops.notation import latex_pieces as pieces
 from gradcli.ops.notation import spelling, typeset
 from gradcli.ops.random import Generator
 from gradcli.ops.shape import sizes
@@ -199,7 +200,7 @@ tensor = composite(
 ones = composite(
     "ones", lambda size, dtype: _filled(_shape(size), 1, _float_dtype(dtype)), args="*size, dtype=None",
     family="create", doc="Ones.",
-    latex=typeset.vector_of_ones,
+    latex=lambda w, form, parts: pieces.ones(max(form.arg[1], 1)),
 )
 zeros = composite(
     "zeros", lambda size, dtype: _filled(_shape(size), 0, _float_dtype(dtype)), args="*size, dtype=None",
@@ -207,11 +208,11 @@ zeros = composite(
 )
 full = composite(
     "full", _full, args="size, fill_value, *, dtype=None", family="create", doc="One number everywhere.",
-    latex=typeset.full,
+    latex=lambda w, form, parts: pieces.to_rank(parts[1], len(form.parts[0].parts)),
 )
 ones_like = composite(
     "ones_like", _like(1), args="input, *, dtype=None", family="create", doc="Ones in the shape of a tensor.",
-    latex=typeset.ones_like,
+    latex=lambda w, form, parts: pieces.ones(parts[0].rank),
 )
 zeros_like = composite(
     "zeros_like", _like(0), args="input, *, dtype=None", family="create", doc="Zeros in the shape of a tensor.",
@@ -220,7 +221,7 @@ zeros_like = composite(
 full_like = composite(
     "full_like", _full_like, args="input, fill_value, *, dtype=None", family="create",
     doc="One number in the shape of a tensor.",
-    latex=typeset.full_like,
+    latex=lambda w, form, parts: pieces.to_rank(parts[1], parts[0].rank),
 )
 eye = primitive(
     "eye", lambda shape, dtype: np.eye(*shape, dtype=dtype), _infer, family="create", args="n, m=None, *, dtype=None",

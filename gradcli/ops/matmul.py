@@ -21,7 +21,7 @@ from gradcli.ops.batching import MATRIX_PRODUCT
 from gradcli.ops.elementwise import contiguous, mul
 from gradcli.ops.family import composite, primitive
 from gradcli.ops.formulas import contractions
-from gradcli.ops.notation import typeset
+from gradcli.ops.notation import latex_pieces as pieces
 from gradcli.ops.reduce import sum_
 from gradcli.ops.shape import expand, flatten, m_t, permuted, reshape, squeeze, strides_of, t, unsafe_view, unsqueeze
 
@@ -337,7 +337,7 @@ def _contracted(a: Node, b: Node, first: list[int], second: list[int], name: str
 outer = composite(
     "outer", _outer, args="input, vec2", family="contraction", aliases=("ger",),
     doc="Every product of an element of one vector with one of another.",
-    latex=typeset.outer_product,
+    latex=lambda w, form, parts: pieces.outer(*parts),
 )
 inner = composite(
     "inner", _inner, args=BINARY, family="contraction", doc="Sum of products over the last dimensions of both tensors."

@@ -23,6 +23,7 @@ from gradcli.ops.blocking import VIEW, aligned, except_along
 from gradcli.ops.elementwise import row_major
 from gradcli.ops.family import call, composite, primitive
 from gradcli.ops.formulas import places, reshapes
+from gradcli.ops.notation import latex_pieces as pieces
 from gradcli.ops.notation import spelling, typeset
 
 
@@ -282,12 +283,12 @@ t = composite("t", _t, args="input", family="shape", doc="A matrix transposed; a
 big_t = composite(
     "T", lambda input: permuted(as_node(input), tuple(reversed(range(as_node(input).ndim)))), args="input",
     family="shape", torch="Tensor.T", doc="All dimensions in reverse order, written x.T.",
-    latex=typeset.transpose,
+    latex=lambda w, form, parts: pieces.transposed(parts[0]),
 )
 m_t = composite(
     "mT", _matrix_transpose, args="input", family="shape", torch="Tensor.mT",
     doc="The last two dimensions exchanged, written x.mT.",
-    latex=typeset.transpose,
+    latex=lambda w, form, parts: pieces.transposed(parts[0]),
 )
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from gradcli.formula.algebra.terms import ONE, Factor, Labels, NodeTerm, Size, Term, WholeArg, value_of
 from gradcli.formula.write.contraction import Item, ItemPower
 from gradcli.formula.write.dimensions import DimensionWriter
-from gradcli.formula.write.forms import Form, Forms
+from gradcli.formula.write.forms import Form
 from gradcli.formula.write.term_products import ProductWriter
 from gradcli.graph.op import OPS, Op
 from gradcli.language.kinds import BOOLEAN, EXACT, NUMBER, REAL, together
@@ -25,12 +25,11 @@ _Key = tuple[Term, Labels, Fraction]
 _FIELDS = {"slogdet_sign": "sign", "slogdet_logabsdet": "logabsdet"}
 
 
-class Arranger:
+class Arranger(DimensionWriter):
     """Writes terms as forms; nothing recurses over the depth of a term."""
 
     def __init__(self, shapes: Mapping[str, tuple[Size, ...]], real: str, kinds: Mapping[str, str]) -> None:
-        self.forms = Forms()
-        self.dimensions = DimensionWriter(self.forms, shapes, real, kinds, self.get)
+        super().__init__(shapes, real, kinds)
         self._products = ProductWriter(self)
         self._done: dict[_Key, Form] = {}
         self._missing: list[_Key] = []
@@ -42,7 +41,7 @@ class Arranger:
         """The form of a value in its full shape; `like` names an input of that shape."""
         while True:
             self._missing = []
-            form = self.dimensions.whole(WholeArg(value.term, value.axes, shape), like)
+            form = self.whole(WholeArg(value.term, value.axes, shape), like)
             if not self._missing:
                 return form
             self._settle()
@@ -90,9 +89,9 @@ class Arranger:
     def _leaf(self, term: Term) -> Form:
         f = self.forms
         if term.head == "var":
-            return self.dimensions.input(term.data)
+            return self.input(term.data)
         if term.head == "dim":
-            return self.dimensions.lengths([term])[0]
+            return self.lengths([term])[0]
         if term.head == "ones":
             return f.call(ones.name, [self.size(term.sizes[0])], EXACT)
         if term.head == "eye":
@@ -115,22 +114,8 @@ class Arranger:
         kind = BOOLEAN if array.dtype.kind == "b" else EXACT
         return f.make(level[0].op, level[0].arg, level[0].parts, kind)
 
-    # What functions for the field `text` of rows ask for --------------------------------------------------------------
-
-    def size(self, length: Size) -> Form:
-        """A length as a number."""
-        return self.dimensions.size(length)
-
-    def shape(self, shape: tuple[Size, ...]) -> list[Form]:
-        """A shape as arguments."""
-        return self.dimensions.shape(shape)
-
-    def dtype(self) -> Form:
-        """The dtype of the results."""
-        return self.dimensions.dtype()
-
     def literal(self, value: Any) -> Form:
-        """A parameter."""
+        """A parameter of an operation."""
         f = self.forms
         if isinstance(value, Term):
             return self.size(value)
@@ -171,7 +156,7 @@ class Arranger:
     def _call(self, term: Term) -> Form:
         """A function of whole tensors."""
         name, params = term.data
-        args = [self.dimensions.whole(arg) for arg in term.args]
+        args = [self.whole(arg) for arg in term.args]
         if name in _FIELDS:
             return self.forms.attribute(self.forms.call(slogdet.name, args), _FIELDS[name])
         kind = args[0].kind if args else EXACT
@@ -190,9 +175,9 @@ class Arranger:
         ranked = sorted(parts, key=lambda p: (p.power < 0, value_of(p.term) is not None, _turned(p, order)))
         ranked = _by_degree(parts) or ranked
         whole = [self._aligned(p, order, abs(p.power)) for p in ranked]
-        whole = [self.dimensions.as_real(form) if form.kind == BOOLEAN else form for form in whole]
+        whole = [self.as_real(form) if form.kind == BOOLEAN else form for form in whole]
         if all(form.kind != REAL for form in whole) and any(p.power.denominator != 1 for p in ranked):
-            whole = [self.dimensions.as_real(form) for form in whole]
+            whole = [self.as_real(form) for form in whole]
         result = f.neg(whole[0]) if ranked[0].power < 0 else whole[0]
         for part, form in zip(ranked[1:], whole[1:], strict=True):
             result = f.binary("-" if part.power < 0 else "+", result, form)

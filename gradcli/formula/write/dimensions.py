@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
 
-from gradcli.formula.algebra.terms import Size, Term, WholeArg
+from gradcli.formula.algebra.terms import ONE, Size, Term, WholeArg
 from gradcli.formula.write.forms import Form, Forms
 from gradcli.language.kinds import BOOLEAN, EXACT, NUMBER, REAL
 from gradcli.ops.create import arange, eye, full, full_like, ones, ones_like, zeros, zeros_like
@@ -16,22 +17,18 @@ _CREATED = frozenset(op.name for op in (arange, eye, ones, zeros))
 
 
 class DimensionWriter:
-    """Writes what depends on lengths; `get` gives the form of a term that is a number."""
+    """Writes what depends on lengths; `get` gives the form of a term."""
 
-    def __init__(
-        self,
-        forms: Forms,
-        shapes: Mapping[str, tuple[Size, ...]],
-        real: str,
-        kinds: Mapping[str, str],
-        get: Callable[[Term, Sequence[int]], Form],
-    ) -> None:
-        self.forms = forms
+    def __init__(self, shapes: Mapping[str, tuple[Size, ...]], real: str, kinds: Mapping[str, str]) -> None:
+        self.forms = Forms()
         #: The shapes of the inputs, those first by which lengths are rather named; `real` is a floating-point one.
         self.shapes = dict(shapes)
         self.real = real
         self.kinds = kinds
-        self._get = get
+
+    def get(self, term: Term, order: Sequence[int], number: Fraction = ONE) -> Form:
+        """A number times a term, its axes in this order."""
+        raise NotImplementedError
 
     def input(self, name: str) -> Form:
         """An input by its name."""
@@ -39,7 +36,7 @@ class DimensionWriter:
 
     def size(self, length: Size) -> Form:
         """A length as a number."""
-        return self.forms.number(length) if isinstance(length, int) else self._get(length, ())
+        return self.forms.number(length) if isinstance(length, int) else self.get(length, ())
 
     def lengths(self, dims: list[Term]) -> list[Form]:
         """Lengths of inputs, several at once where that is all elements of one."""
@@ -91,7 +88,7 @@ class DimensionWriter:
         """A tensor in its full shape."""
         f = self.forms
         order = [k for group in whole.axes for k in group]
-        form = self._get(whole.term, order)
+        form = self.get(whole.term, order)
         missing = [k for k, group in enumerate(whole.axes) if not group]
         stretched = [k for k in missing if whole.shape[k] != 1]
         if any(len(group) > 1 for group in whole.axes):

@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from fractions import Fraction
-from typing import Protocol
 
 from gradcli.formula.algebra.terms import ONE, Factor, Labels, Term, value_of
 from gradcli.formula.write.contraction import Contraction, Item, ItemPower, complexity
 from gradcli.formula.write.dimensions import DimensionWriter
-from gradcli.formula.write.forms import Form, Forms, is_decimal
+from gradcli.formula.write.forms import Form, is_decimal
 from gradcli.language.kinds import BOOLEAN, EXACT, NUMBER, REAL
 from gradcli.ops.diagonal import diag, diagonal
 from gradcli.ops.matmul import outer
-
-
-class KnownForms(Protocol):
-    """Where the forms of factors are had: see `Arranger`."""
-
-    forms: Forms
-    dimensions: DimensionWriter
-
-    def get(self, term: Term, order: Sequence[int], number: Fraction = ONE) -> Form:
-        """A number times a term, its axes in this order."""
-
 
 _Side = list[tuple[Labels, Form]]
 
@@ -31,10 +18,9 @@ _Side = list[tuple[Labels, Form]]
 class ProductWriter:
     """Writes products of terms, sums over labels among them."""
 
-    def __init__(self, known: KnownForms) -> None:
+    def __init__(self, known: DimensionWriter) -> None:
         self.known = known
         self.forms = known.forms
-        self.dimensions = known.dimensions
 
     def write(self, term: Term, order: Labels, number: Fraction) -> Form:
         """A number times a product."""
@@ -49,7 +35,7 @@ class ProductWriter:
         turned = max((f for f in factors if _turns(f)), key=_turns, default=None) if number < 0 else None
         entries = [ItemPower(self._item(f, -ONE if f is turned else ONE), f.power) for f in factors]
         sizes = {k: n for f in factors for k, n in zip(f.labels, f.term.sizes, strict=True)}
-        contraction = Contraction(self.forms, self.multiply, self.dimensions.as_real, set(order), sizes)
+        contraction = Contraction(self.forms, self.multiply, self.known.as_real, set(order), sizes)
         contracted, dims = self._means(contraction.contracted(entries), dims)
         return self.multiply(-number if turned else number, [*contracted, *self._size_entries(dims)], order)
 
@@ -100,7 +86,7 @@ class ProductWriter:
             terms = [f.term for f in dims if (f.power > 0) == above for _ in range(int(abs(f.power)))]
             entries += [
                 ItemPower(Item((), lambda o, form=form: form), ONE if above else -ONE)  # type: ignore[misc]
-                for form in self.dimensions.lengths(terms)
+                for form in self.known.lengths(terms)
             ]
             for f in dims:
                 if (f.power > 0) == above and f.power.denominator != 1:
@@ -113,7 +99,7 @@ class ProductWriter:
 
     def multiply(self, number: Fraction, entries: list[ItemPower], order: Labels) -> Form:
         """A number times entries, element by element, in the shape of `order`."""
-        f, real = self.forms, self.dimensions.as_real
+        f, real = self.forms, self.known.as_real
         above, below = self._sides(entries, order)
         size = abs(number)
         if is_decimal(size) and size.denominator != 1:
@@ -124,7 +110,7 @@ class ProductWriter:
         spread = [bool(k) for k, x in (*above, *below) if x.kind == REAL]
         if spread and not any(spread):
             # The language makes eye(n) float32, also where it is multiplied with a number of another dtype.
-            above = [(k, real(x) if self.dimensions.is_default(x) else x) for k, x in above]
+            above = [(k, real(x) if self.known.is_default(x) else x) for k, x in above]
         inexact = any(x.kind == REAL for _, x in below)
         if exact and not inexact and (below or size.denominator != 1):
             above = [(k, real(x)) for k, x in above]

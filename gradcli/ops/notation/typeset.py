@@ -26,7 +26,6 @@ from gradcli.ops.notation.latex_pieces import (
     is_word,
     matrix_product,
     ones,
-    outer,
     signed,
     symbol,
     times,
@@ -213,16 +212,6 @@ def solution(w: Any, form: Any, parts: list[LatexPiece]) -> LatexPiece:
     return matrix_product(parts[1], inverted) if len(parts) > 2 else matrix_product(inverted, parts[1])
 
 
-def transpose(w: Any, form: Any, parts: list[LatexPiece]) -> LatexPiece:
-    """A with its last two dimensions exchanged."""
-    return transposed(parts[0])
-
-
-def outer_product(w: Any, form: Any, parts: list[LatexPiece]) -> LatexPiece:
-    """A column times a row."""
-    return outer(*parts)
-
-
 def diagonal_of(w: Any, form: Any, parts: list[LatexPiece]) -> LatexPiece:
     """diag(matrix), as a vector."""
     if parts[0].rank != 2 or len(parts) > 1:
@@ -248,29 +237,9 @@ def signed_determinant(w: Any, form: Any, parts: list[LatexPiece]) -> LatexPiece
 # Creation -------------------------------------------------------------------------------------------------------------
 
 
-def vector_of_ones(w: Any, form: Any, parts: list[LatexPiece]) -> LatexPiece:
-    """Ones of so many lengths."""
-    return ones(max(len(form.parts[: form.arg[1]]), 1))
-
-
-def ones_like(w: Any, form: Any, parts: list[LatexPiece]) -> LatexPiece:
-    """Ones in the shape of a tensor."""
-    return ones(parts[0].rank)
-
-
 def zeros_like(w: Any, form: Any, parts: list[LatexPiece]) -> LatexPiece:
     """Zeros in the shape of a tensor."""
     return LatexPiece(r"\mathbf{0}" if parts[0].rank else "0", ATOM, parts[0].rank)
-
-
-def full(w: Any, form: Any, parts: list[LatexPiece]) -> LatexPiece:
-    """A number times ones."""
-    return to_rank(parts[1], len(form.parts[0].parts))
-
-
-def full_like(w: Any, form: Any, parts: list[LatexPiece]) -> LatexPiece:
-    """A number times ones in the shape of a tensor."""
-    return to_rank(parts[1], parts[0].rank)
 
 
 def expanded(w: Any, form: Any, parts: list[LatexPiece]) -> LatexPiece:
