@@ -158,9 +158,9 @@ def test_the_search_for_roots_says_nothing_of_numpys(monkeypatch: pytest.MonkeyP
     assert done.code == 0 and "Warning" not in done.err
 
 
-@pytest.fixture
-def nanmean() -> Iterator[None]:
-    """An operation whose row says how it is computed and differentiated, and nothing of formulas."""
+@pytest.fixture(params=[False, True], ids=["private", "public"])
+def nanmean(request: pytest.FixtureRequest) -> Iterator[bool]:
+    """An operation whose row says how it is computed and differentiated, and nothing of formulas; is it public?"""
 
     def infer(inputs: tuple[Node, ...], params: Params) -> tuple[Shape, np.dtype]:
         shape, dim = inputs[0].shape, params["dim"]
@@ -170,19 +170,45 @@ def nanmean() -> Iterator[None]:
         there = OPS["to"](OPS["eq"](x, x), x.dtype)
         return (there * OPS["unsqueeze"](g, dim) / OPS["sum"](there, dim, True),)
 
-    row: dict[str, Any] = {"args": "input, dim", "family": "reduction", "doc": "Mean of what is a number.", "vjp": vjp}
-    inner = primitive("_nanmean", np.nanmean, infer, public=False, **row)
-    composite("nanmean", lambda x, dim: make(inner, (x,), {"dim": dim}), **{**row, "vjp": None})
-    yield
-    del OPS["_nanmean"], OPS["nanmean"]
+    def kernel(x: Any, dim: int) -> Any:
+        return np.nanmean(x, dim)
+
+    public = request.param
+    row: dict[str, Any] = {"args": "input, dim", "family": "reduction", "doc": "Mean of what is a number."}
+    build = {"build": lambda x, dim: make(op, (x,), {"dim": dim})}
+    op = primitive("nanmean" if public else "_nanmean", kernel, infer, public=public, vjp=vjp, **row, **build)
+    if not public:
+        composite("nanmean", **row, **build)
+    yield public
+    for name in ("nanmean", "_nanmean"):
+        OPS.pop(name, None)
 
 
-@pytest.mark.usefixtures("nanmean")
 @pytest.mark.parametrize("form", ["text", "latex", "python", "json"])
-@pytest.mark.parametrize("words", [[], ["--order", "2"]])
-def test_an_operation_without_a_formula(monkeypatch: pytest.MonkeyPatch, form: str, words: list[str]) -> None:
-    done = call(monkeypatch, "derive", "sum(log(nanmean(x, 0)))", "x:n,3", "--format", form, *words)
+@pytest.mark.parametrize("order", ["1", "2"])
+def test_an_operation_without_a_formula(monkeypatch: pytest.MonkeyPatch, nanmean: bool, form: str, order: str) -> None:
+    """A public one is a call, of which there is no NumPy code; a private one stands in no formula."""
+    done = call(monkeypatch, "derive", "sum(log(nanmean(x, 0)))", "x:5,3", "--format", form, "--order", order)
+    if nanmean and form != "python":
+        assert done.code == 0 and "nanmean" in done.out and not done.err
+        return
     told, advice = done.err.splitlines()
     assert (done.code, done.out) == (2, "")
-    assert told == "gradcli: there is no formula for the operation nanmean"
-    assert "`gradcli eval`" in advice and "in numbers" in advice
+    if nanmean:
+        assert told == "gradcli: there is no NumPy code for nanmean()" and "--format text" in advice
+    else:
+        assert told == "gradcli: there is no formula for the operation nanmean"
+        assert "`gradcli eval`" in advice and "in numbers" in advice
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["sum(cat([a, x]))", "a:n,k", "x:1"], "cat() cannot join shapes (n, k) and (x.shape[0],) along dimension 0"),
+        (["sum(x.view(7, -1))", "x:n,k"], "n*k elements of shape (n, k) do not divide into shape (7, -1)"),
+        (["sum(layer_norm(x, y.shape))", "x:n", "y:m,k"], "normalized_shape (m, k) are not the last dimensions"),
+    ],
+)
+def test_errors_name_the_lengths(monkeypatch: pytest.MonkeyPatch, words: list[str], told: str) -> None:
+    done = call(monkeypatch, "derive", *words, "--wrt", "x")
+    assert done.code == 2 and told in done.err and "give shapes in numbers" in done.err, done.err
