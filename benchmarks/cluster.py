@@ -19,8 +19,7 @@ from typing import Any
 import numpy as np
 
 from gradcli.cluster import Cluster, Dealer, connected
-from gradcli.engine.execute.run import run
-from gradcli.engine.plan.planner import plan
+from gradcli.evaluation.compiled import Compiled
 from gradcli.evaluation.request import prepare
 from gradcli.evaluation.values import InputSpec
 from gradcli.language.parse import parse
@@ -82,15 +81,14 @@ def once(case: tuple[str, list[str], list[int]], how: int | Cluster, folder: Pat
     forms = [InputSpec(name, array.shape, array.dtype) for name, array in inputs.items()]
     request = prepare(parse(text), forms, wrt)
     files = frozenset(request.leaves[name] for name, array in inputs.items() if isinstance(array, FileArray))
-    program = plan(request.roots, files=files, streamed=frozenset(written))
+    compiled = Compiled(request, files, streamed=frozenset(written))
     targets = [(str(folder / "out.npy"), request.roots[k].shape, request.roots[k].dtype) for k in written]
     with streaming(targets) as sinks:
         dealer = None
         if isinstance(how, Cluster):
-            dealer = Dealer(how, request.recipe(wrt), program, inputs, frozenset(written))
-        found = run(
-            program,
-            request.arrays_for(program, inputs, None),
+            dealer = Dealer(how, request.recipe(wrt), compiled.program, inputs, frozenset(written))
+        found = compiled.run(
+            inputs,
             sinks=dict(zip(written, sinks, strict=True)),
             threads=how if isinstance(how, int) else 1,
             runner=dealer,

@@ -15,7 +15,8 @@ from typing import NamedTuple
 import numpy as np
 from engine_measure import Options, Run, median, print_table, warm
 
-from gradcli.engine.execute.run import op_by_op, run
+from gradcli.engine.execute.run import op_by_op
+from gradcli.evaluation.compiled import Compiled
 from gradcli.evaluation.request import prepare
 from gradcli.evaluation.values import InputSpec
 from gradcli.language.parse import parse
@@ -225,9 +226,10 @@ def ways(expression: Expression) -> Ways:
     for name, leaf in request.leaves.items():
         leaf.params["data"] = expression.inputs[name]
 
+    compiled = Compiled(request)
+
     def engine() -> list[Array]:
-        # The plan is made at the first call and kept.
-        return run(request.plan, request.arrays_for(request.plan, expression.inputs, None))
+        return compiled.run(expression.inputs)
 
     return Ways(engine, lambda: op_by_op(request.roots))
 

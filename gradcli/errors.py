@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 Span = tuple[int, int]
 
 # A caret line longer than this is unreadable on any terminal: only a window around the place is shown.
@@ -66,6 +69,32 @@ class GradcliError(RuntimeError):
 
     def __str__(self) -> str:
         return self.render()
+
+
+class written_in:  # noqa: N801  (it reads as a word of the `with` statement)
+    """Within this block errors are about this text: those that know no other one are completed with it."""
+
+    __slots__ = ("source",)
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        if isinstance(error, GradcliError) and error.source is None:
+            error.source = self.source
+
+
+@contextmanager
+def told_of(what: str) -> Iterator[None]:
+    """Within this block messages begin with what they are about."""
+    try:
+        yield
+    except GradcliError as error:
+        error.message = f"{what}: {error.message}"
+        raise
 
 
 class WorkError(GradcliError):

@@ -17,7 +17,7 @@ from hypothesis import settings
 import gradcli.engine.plan.planner
 from gradcli.engine.execute.threads import THREADS
 from gradcli.engine.plan.program import Sizes
-from gradcli.evaluation.evaluate import _kept_request
+from gradcli.evaluation.evaluate import _kept
 from gradcli.graph.dtypes import DEFAULT_DTYPE, FLOAT32
 from gradcli.machine.limits import MEMORY_LIMIT
 from gradcli.ops.create import GENERATOR
@@ -56,6 +56,6 @@ def settings_of_its_own() -> Iterator[None]:
 def in_blocks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """What is too large to be small goes through in blocks, however little there is to compute."""
     monkeypatch.setattr(gradcli.engine.plan.planner, "DEFAULT_SIZES", Sizes(little=0))
-    _kept_request.cache_clear()
+    _kept.cache_clear()
     yield
-    _kept_request.cache_clear()
+    _kept.cache_clear()

@@ -27,6 +27,7 @@ from gradcli.cluster.worker import Results, _Sent
 from gradcli.engine.execute.run import run
 from gradcli.engine.plan.planner import plan
 from gradcli.errors import GradcliError, WorkError
+from gradcli.evaluation.compiled import Compiled
 from gradcli.evaluation.request import Request, prepare
 from gradcli.evaluation.values import InputSpec
 from gradcli.language.parse import parse
@@ -123,11 +124,10 @@ def _request(path: Path) -> tuple[Request, dict[str, FileArray]]:
 def _run(address: str, path: Path, out: Path, told: Any, patience: float = 15.0) -> bytes:
     """The value, and the gradient in a file, through the library; `told` is called after each part."""
     request, inputs = _request(path)
-    program = plan(request.roots, files=frozenset(request.leaves.values()), streamed=frozenset([1]))
+    compiled = Compiled(request, frozenset(request.leaves.values()), streamed=frozenset([1]))
     with connected(address, patience=patience) as met, streaming([(str(out), *_form(request))]) as sinks:
-        dealer = Dealer(met, request.recipe(None), program, inputs, frozenset([1]))
-        leaves = request.arrays_for(program, inputs, None)
-        value = run(program, leaves, sinks={1: sinks[0]}, progress=told, runner=dealer)[0]
+        dealer = Dealer(met, request.recipe(None), compiled.program, inputs, frozenset([1]))
+        value = compiled.run(inputs, sinks={1: sinks[0]}, progress=told, runner=dealer)[0]
     return bytes(value.tobytes())
 
 
@@ -150,7 +150,7 @@ def test_a_killed_worker_costs_a_retry(files: Path, tmp_path: Path) -> None:
         value = _run(workers.address, files / "x.npy", tmp_path / "away.npy", told)
         assert killed
     request, inputs = _request(files / "x.npy")
-    expected = run(request.plan, request.arrays_for(request.plan, {"x": inputs["x"].load()}, None))
+    expected = Compiled(request).run({"x": inputs["x"].load()})
     assert value == expected[0].tobytes()
     assert np.load(tmp_path / "away.npy").tobytes() == expected[1].tobytes()
 

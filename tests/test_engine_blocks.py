@@ -12,6 +12,7 @@ from gradcli.autodiff.vjp import vjp
 from gradcli.engine.execute.run import known_value, op_by_op, run
 from gradcli.engine.plan.planner import plan
 from gradcli.engine.plan.program import DEFAULT_SIZES, Program, Sizes
+from gradcli.evaluation.compiled import Compiled
 from gradcli.evaluation.request import prepare
 from gradcli.evaluation.values import InputSpec
 from gradcli.graph.node import INPUT, Node, constant
@@ -219,6 +220,6 @@ def test_products_that_sum_up_a_long_dimension(expression: str, rows: int) -> No
 def test_a_scalar_result_of_many_elements_holds_next_to_nothing() -> None:
     forms = [InputSpec("x", (10**10,), np.dtype("float32")), InputSpec("y", (10**10,), np.dtype("float32"))]
     for expression in ("sum(exp(x)*y)", "dot(2*x, exp(y))", "norm(x - y)", "mean((x - mean(x))*(y - mean(y)))"):
-        program = prepare(parse(expression), forms, wrt=()).plan
+        program = Compiled(prepare(parse(expression), forms, wrt=())).program
         assert all(leaf.op is not INPUT or leaf.params["data"] is None for leaf in program.leaves)
         assert program.memory(8) < 100e6, expression

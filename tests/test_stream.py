@@ -15,8 +15,8 @@ import pytest
 import gradcli as gc
 from gradcli.engine.execute.closure import bound
 from gradcli.engine.execute.run import run
-from gradcli.engine.plan.planner import plan
 from gradcli.errors import GradcliError
+from gradcli.evaluation.compiled import Compiled
 from gradcli.evaluation.names import free_names
 from gradcli.evaluation.request import prepare
 from gradcli.evaluation.values import InputSpec
@@ -352,8 +352,8 @@ def test_bound_programs_compute_what_run_does(source: str, shape: tuple[int, int
     x = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
     request = prepare(parse(source), [InputSpec("x", x.shape, x.dtype)], None, True)
     vector = np.ones(request.roots[0].shape, np.float32)
-    program = plan(request.roots)
-    leaves = request.arrays_for(program, {"x": x}, vector)
+    compiled = Compiled(request)
+    program, leaves = compiled.program, compiled.leaves({"x": x}, vector)
     function = bound(program)
     assert function is not None
     with np.errstate(all="ignore"):

@@ -6,28 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from gradcli.errors import GradcliError, did_you_mean
-
-
-class Shared(NamedTuple):
-    """A value that all items share: a file, or the text of an expression without names."""
-
-    path: str | None
-    text: str | None
-
-    def load(self, name: str, dtype: str | None) -> Any:
-        """The array, or the file opened when it is large; literals take `dtype` when one is given."""
-        if self.path is not None:
-            from gradcli.storage import open_array
-
-            return open_array(self.path)
-        from gradcli.evaluation.values import literal_array
-
-        assert self.text is not None
-        try:
-            return literal_array(self.text, dtype)
-        except GradcliError as error:
-            error.message = f"in the value of {name}: {error.message}"
-            raise
+from gradcli.evaluation.input_value import InputValue
 
 
 class Saved(NamedTuple):
@@ -76,10 +55,10 @@ class Job(NamedTuple):
     source: str
     names: tuple[str, ...]
     varying: tuple[str, ...]
-    shared: dict[str, Shared]
+    shared: dict[str, InputValue]
     folder: str
     wrt: tuple[str, ...] | None = None
-    grad_output: Shared | None = None
+    grad_output: InputValue | None = None
     dtype: str | None = None
     seed: int | None = None
     saved: Saved = Saved(False, True)

@@ -74,20 +74,6 @@ class Threads:
 class _Desk:
     """Where threads take chunks and leave parts."""
 
-    __slots__ = (
-        "_chunks",
-        "_stopped",
-        "_ahead",
-        "_lock",
-        "_done",
-        "_taken",
-        "_given",
-        "_parts",
-        "_failure",
-        "_empty",
-        "_ended",
-    )
-
     def __init__(self, chunks: Iterator[Sequence[Task]], stopped: threading.Event, ahead: int) -> None:
         self._chunks = chunks
         self._stopped = stopped

@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 
 from gradcli import __version__
 from gradcli.batch.items import Items
-from gradcli.batch.job import Job, Shared
+from gradcli.batch.job import Job
 from gradcli.batch.journal import HIDDEN, RESULTS, Folder, lines_of
 from gradcli.errors import GradcliError
+from gradcli.evaluation.input_value import InputValue
 from gradcli.machine.regular import open_regular
 from gradcli.storage.header import shown
 from gradcli.storage.spec import is_url, split_spec
@@ -36,7 +37,7 @@ _WORDS = {
 }
 
 
-class Kept(NamedTuple):
+class Finished(NamedTuple):
     """What a resumed run need not do again.
 
     The first `first` items stand in the first `length` bytes of results.jsonl. Where that is not all, `places` has the
@@ -72,7 +73,7 @@ def describe(job: Job) -> dict[str, Any]:
     }
 
 
-def _identity(value: Shared) -> Any:
+def _identity(value: InputValue) -> Any:
     """A literal is its text, a file its path, size and time of change."""
     return value.text if value.path is None else {"path": value.path, **stat_of(value.path)}
 
@@ -145,7 +146,7 @@ def remove_results(path: str) -> None:
                 os.unlink(os.path.join(path, name))
 
 
-def finished(path: str, job: Job, items: Items) -> Kept:
+def finished(path: str, job: Job, items: Items) -> Finished:
     """What an earlier run of the same kind has left in the folder `path` that this one would compute again."""
     numbers = {stem: index for index, stem in enumerate(items.stems)}
     places = array("q", [-1]) * len(items.stems)
@@ -159,8 +160,8 @@ def finished(path: str, job: Job, items: Items) -> Kept:
                 first, length = index + 1, end
             places[index] = 2 * start + file
     if places.count(-1) == len(places) - first:
-        return Kept(first, length, None)
-    return Kept(first, length, places)
+        return Finished(first, length, None)
+    return Finished(first, length, places)
 
 
 def length_of(path: str, items: int) -> int:

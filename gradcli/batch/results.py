@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from gradcli.batch.job import Job
-from gradcli.engine.execute.closure import bound
-from gradcli.engine.execute.memory_limit import check_memory
-from gradcli.engine.execute.run import run
 from gradcli.engine.execute.threads import get_num_threads
 from gradcli.engine.execute.time_limit import check_duration
-from gradcli.engine.plan.planner import plan
 from gradcli.errors import GradcliError
+from gradcli.evaluation.compiled import Compiled
 from gradcli.evaluation.request import Request, prepare, vector_for, vector_form
-from gradcli.evaluation.values import InputSpec
+from gradcli.evaluation.values import specs_of
 from gradcli.language.parse import Script
-from gradcli.machine.limits import limited
 from gradcli.render.json import to_json
 from gradcli.storage import Edges, streaming
 
@@ -45,14 +37,13 @@ class ItemPlan:
     root that is recorded (-1 for none). `note` says why there are no gradients.
     """
 
-    __slots__ = ("outputs", "streamed", "sums", "value", "head", "note", "_program", "_places", "_leaves", "_function")
+    __slots__ = ("outputs", "streamed", "sums", "value", "head", "note", "_compiled")
 
     def __init__(self, job: Job, script: Script, arrays: dict[str, Any], vector: Any) -> None:
-        request = _request(job, script, arrays, vector_form(vector))
+        request = prepare(script, specs_of(arrays), job.wrt, vector_form(vector))
         self.note = request.note
-        names = ["value", *(f"{name}.grad" for name in request.wanted)]
+        names = request.targets
         written = _written(job, request)
-        self.sums: list[tuple[str, int]] = []
         summed = [n for n in request.wanted if job.accumulate and n in job.shared]
         value = request.roots[0]
         needed = [k for k, name in enumerate(names) if name in written or name.removesuffix(".grad") in summed]
@@ -67,58 +58,24 @@ class ItemPlan:
         self.head = f'"dtype": "{value.dtype}", "shapes": {to_json(shapes)}'
         kept = {place for _, place in self.sums}
         self.streamed = [k for k, root in enumerate(roots) if root.nbytes > _STREAMED and k not in kept]
-        self._plan(request, roots, arrays, None if vector is None else vector_for(request, vector))
-        check_duration(self._program, get_num_threads(), job.time_limit)
-
-    def _plan(self, request: Request, roots: list[Any], arrays: dict[str, Any], vector: Any) -> None:
+        vector = None if vector is None else vector_for(request, vector)
         files = request.files(arrays, vector)
-        self._program = plan(roots, files=files, streamed=frozenset(self.streamed))
-        self._leaves = request.arrays_for(self._program, arrays, vector)
-        names = {leaf: name for name, leaf in request.leaves.items()}
-        self._places = [(k, names[leaf]) for k, leaf in enumerate(self._program.leaves) if leaf in names]
-        self._function: Callable[[Sequence[Any]], list[Any]] | None = None
+        self._compiled = Compiled(request, files, roots=roots, streamed=frozenset(self.streamed))
+        self._compiled.hold({name: arrays[name] for name in job.shared}, vector)
+        check_duration(self._compiled.program, get_num_threads(), job.time_limit)
         if not files and not self.streamed:
-            self._function = bound(self._program)
+            self._compiled.settle(arrays)
 
-    def check(self, limit: int | None) -> None:
-        """Refuse what needs more memory than that, where `compute` would not find out."""
-        if self._function is not None:
-            with limited(limit):
-                check_memory(self._program, self._leaves, 1, frozenset())
-
-    def compute(
-        self, arrays: dict[str, Any], paths: dict[int, str], threads: int, limit: int | None, progress: Any = None
-    ) -> list[Any]:
+    def compute(self, arrays: dict[str, Any], paths: dict[int, str], threads: int) -> list[Any]:
         """The roots for an item; `paths` says where the streamed ones are written, by root."""
-        leaves = self._leaves
-        for place, name in self._places:
-            leaves[place] = arrays[name]
-        if self._function is not None:
-            return self._function(leaves)
-        with limited(limit):
-            return self._run(leaves, paths, threads, progress)
-
-    def _run(self, leaves: list[Any], paths: dict[int, str], threads: int, progress: Any) -> list[Any]:
-        program = self._program
         if not self.streamed:
-            return run(program, leaves, threads=threads, progress=progress)
+            return self._compiled.run(arrays, threads=threads)
+        program = self._compiled.program
         forms = {k: (program.shapes[k], program.values[program.roots[k]].dtype) for k in self.streamed}
-        with ExitStack() as stack:
-            files = stack.enter_context(streaming([(path, *forms[k]) for k, path in paths.items()]))
+        with streaming([(path, *forms[k]) for k, path in paths.items()]) as files:
             # What nobody asked for is not kept.
-            sinks: dict[int, Any] = {k: Edges(*form) for k, form in forms.items()}
-            sinks.update(zip(paths, files, strict=True))
-            return run(program, leaves, sinks=sinks, threads=threads, progress=progress)
-
-
-def _request(job: Job, script: Script, arrays: dict[str, Any], vector: bool | InputSpec) -> Request:
-    """The graphs; no gradients are made that nobody wants."""
-    forms = [InputSpec(name, tuple(array.shape), array.dtype, _is_packed(array)) for name, array in arrays.items()]
-    try:
-        return prepare(script, forms, job.wrt, vector)
-    except GradcliError as error:
-        error.source = script.source if error.source is None else error.source
-        raise
+            sinks = {k: Edges(*form) for k, form in forms.items()} | dict(zip(paths, files, strict=True))
+            return self._compiled.run(arrays, sinks=sinks, threads=threads)
 
 
 def _written(job: Job, request: Request) -> set[str]:
@@ -132,8 +89,3 @@ def _written(job: Job, request: Request) -> set[str]:
             hint = request.note or "the value does not depend on it, or it is no floating-point input"
             raise GradcliError(f"{name}.grad is None: there is no gradient to write", hint=hint)
     return written
-
-
-def _is_packed(array: Any) -> bool:
-    """Whether the elements of an array, or of a file, lie in row-major order."""
-    return bool(array.flags.c_contiguous if isinstance(array, np.ndarray) else array.c_contiguous)

@@ -14,7 +14,7 @@ from gradcli.batch.items import Items
 from gradcli.batch.job import Job, Outcome, Part, Task
 from gradcli.batch.journal import Folder, Journal
 from gradcli.batch.local_executor import Executor
-from gradcli.batch.manifest import Kept
+from gradcli.batch.manifest import Finished
 from gradcli.batch.sums import Sums, discard, stored, sum_of_values, write_sums
 from gradcli.batch.work import Common, Worker
 from gradcli.errors import GradcliError, WorkError
@@ -80,9 +80,9 @@ class Batch:
         self.skip = skip
         self.durable = durable
 
-    def kept(self) -> Kept:
+    def kept(self) -> Finished:
         """What an earlier run has finished. GradcliError where its results would be mixed with those of this one."""
-        return manifest.finished(self.job.folder, self.job, self.items) if self.is_continued() else Kept(0, 0, None)
+        return manifest.finished(self.job.folder, self.job, self.items) if self.is_continued() else Finished(0, 0, None)
 
     def is_continued(self) -> bool:
         """Whether an earlier run of the same kind goes on. GradcliError as for `kept`."""
@@ -119,7 +119,7 @@ class Batch:
     def _task(self, index: int) -> Task:
         return Task(index, self.items.stems[index], self.items.paths(index))
 
-    def chunks(self, kept: Kept) -> Iterator[Sequence[Task]]:
+    def chunks(self, kept: Finished) -> Iterator[Sequence[Task]]:
         """What is left to do, in pieces of neighbours."""
         start = kept.first
         for end in self.ends(start):
@@ -155,27 +155,6 @@ class Batch:
 class _Run:
     """One run: what is not yet recorded, and the counts."""
 
-    __slots__ = (
-        "batch",
-        "executor",
-        "stopped",
-        "progress",
-        "start",
-        "folder",
-        "journal",
-        "sums",
-        "finished",
-        "pending",
-        "lines",
-        "recorded",
-        "stored",
-        "done",
-        "failed",
-        "skipped",
-        "nbytes",
-        "error",
-    )
-
     def __init__(self, batch: Batch, executor: Executor, stopped: threading.Event, progress: Progress | None) -> None:
         self.batch = batch
         self.executor = executor
@@ -202,7 +181,7 @@ class _Run:
         finally:
             self.folder.close()
 
-    def _begin(self) -> Kept:
+    def _begin(self) -> Finished:
         """What is kept of an earlier run; a run of another kind is forgotten before this one is written down."""
         batch, folder = self.batch, self.folder
         kept = batch.kept()
@@ -219,16 +198,16 @@ class _Run:
             manifest.record(folder, batch.job)
         return kept
 
-    def _up_to(self, kept: Kept, items: int) -> Kept:
+    def _up_to(self, kept: Finished, items: int) -> Finished:
         """The first `items` of what is kept, whose sums are known; nothing when one of those has to be done again.
 
         Nor when no chunk ends there any more, since the last one has grown: it would be added up in another order.
         """
         if kept.first < items or not items or items not in takewhile(lambda end: end <= items, self.batch.ends()):
-            return Kept(0, 0, None)
-        return Kept(items, manifest.length_of(self.folder.path, items), None)
+            return Finished(0, 0, None)
+        return Finished(items, manifest.length_of(self.folder.path, items), None)
 
-    def _items(self, kept: Kept) -> None:
+    def _items(self, kept: Finished) -> None:
         parts = self.executor.parts(self.batch.job, self.batch.chunks(kept), self.stopped)
         with contextlib.closing(parts):
             try:

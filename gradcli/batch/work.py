@@ -16,7 +16,9 @@ from gradcli.batch.job import Job, Outcome, Part, Task
 from gradcli.batch.reader import ItemReader
 from gradcli.batch.results import ItemPlan
 from gradcli.batch.writer import write_new
-from gradcli.errors import GradcliError, WorkError
+from gradcli.errors import GradcliError, WorkError, written_in
+from gradcli.evaluation.compiled import Kept
+from gradcli.evaluation.values import InputSpec, settle
 from gradcli.language.parse import parse
 from gradcli.machine.limits import limited
 from gradcli.render.json import to_json
@@ -24,7 +26,6 @@ from gradcli.storage import FileArray
 from gradcli.storage.header import shown
 from gradcli.storage.loading import LARGE
 from gradcli.storage.target import UnwritableError
-from gradcli.tensors.functions import manual_seed, set_default_dtype
 
 # File systems allow so many bytes in a name.
 _LONGEST_NAME = 255
@@ -40,20 +41,12 @@ class Common:
     __slots__ = ("shared", "vector", "gate")
 
     def __init__(self, job: Job) -> None:
-        settle(job)
+        settle(job.dtype, job.seed)
         with limited(job.limit):
-            self.shared = {name: value.load(name, job.dtype) for name, value in job.shared.items()}
+            self.shared = {name: value.load(job.dtype) for name, value in job.shared.items()}
             # In float64: the value decides later what it is rounded to.
-            self.vector = job.grad_output.load("--grad-output", "float64") if job.grad_output is not None else None
+            self.vector = job.grad_output.load("float64") if job.grad_output is not None else None
         self.gate = threading.Lock()
-
-
-def settle(job: Job) -> None:
-    """Set the default dtype and the seed, for this context."""
-    if job.dtype is not None and job.dtype.startswith("float"):
-        set_default_dtype(job.dtype)
-    if job.seed is not None:
-        manual_seed(job.seed)
 
 
 class Worker:
@@ -61,21 +54,6 @@ class Worker:
 
     The items' paths are relative to `base`, if there is one.
     """
-
-    __slots__ = (
-        "job",
-        "common",
-        "threads",
-        "limit",
-        "_script",
-        "_readers",
-        "_arrays",
-        "_plans",
-        "_last",
-        "_place",
-        "_token",
-        "_base",
-    )
 
     def __init__(self, job: Job, common: Common, threads: int = 1, jobs: int = 1, base: str = "") -> None:
         self.job = job
@@ -86,8 +64,7 @@ class Worker:
         self._script = parse(job.source)
         self._readers = [(name, ItemReader()) for name in job.varying]
         self._arrays: dict[str, Any] = {name: common.shared.get(name) for name in job.names}
-        self._plans: dict[Any, ItemPlan] = {}
-        self._last: ItemPlan | None = None
+        self._plans: Kept[ItemPlan] = Kept(_MOST_PLANS)
         self._place = os.path.join(job.folder, UNFINISHED)
         self._token = f"{os.getpid():x}-{os.urandom(4).hex()}"
 
@@ -109,34 +86,26 @@ class Worker:
 
     def try_on(self, task: Task) -> str | None:
         """Plan for the form of an item and compute nothing; a note on why there are no gradients, if so."""
-        with limited(self.limit):
+        with np.errstate(all="ignore"), limited(self.limit):
             for (name, reader), path in zip(self._readers, task.paths, strict=True):
                 self._arrays[name] = self._read(reader, path)[0]
-        try:
             return self._prepared().note
-        except GradcliError as error:
-            error.source = self._script.source if error.source is None else error.source
-            raise
 
     def _item(self, task: Task, sums: dict[str, Any]) -> Outcome:
         start = time.perf_counter()
         described, nbytes, large = [], 0, False
-        arrays = self._arrays
-        same = self._last is not None
         for (name, reader), path in zip(self._readers, task.paths, strict=True):
             array, size, changed = self._read(reader, path)
-            if array is not arrays[name]:
-                same = False
-                arrays[name] = array
+            self._arrays[name] = array
             large = large or (size > LARGE and isinstance(array, FileArray))
             nbytes += size
             described.append(f'"{name}": {{"path": {quoted(path)}, "size": {size}, "mtime_ns": {changed}}}')
-        prepared = self._last if same and self._last is not None else self._prepared()
+        prepared = self._prepared()
         if large or prepared.streamed:
-            with self.common.gate:
-                results, written, files = self._results(task, prepared, self.threads, self.job.limit)
+            with self.common.gate, limited(self.job.limit):
+                results, written, files = self._results(task, prepared, self.threads)
         else:
-            results, written, files = self._results(task, prepared, 1, self.limit)
+            results, written, files = self._results(task, prepared, 1)
         for name, root in prepared.sums:
             if name in sums:
                 np.add(sums[name][0], results[root], out=sums[name][0])
@@ -162,7 +131,7 @@ class Worker:
             raise
 
     def _results(
-        self, task: Task, prepared: ItemPlan, threads: int, limit: int | None
+        self, task: Task, prepared: ItemPlan, threads: int
     ) -> tuple[list[Any], list[tuple[str, str, int]], tuple[tuple[str, str], ...]]:
         """The roots; the files as (result, name, size) and as (temporary name, name)."""
         names = [f"{task.stem}.{output.name}.npy" for output in prepared.outputs]
@@ -175,7 +144,7 @@ class Worker:
             streamed = {o.root: os.path.join(place, t) for o, (t, _) in pairs if o.root in prepared.streamed}
         written = []
         try:
-            results = prepared.compute(self._arrays, streamed, threads, limit)
+            results = prepared.compute(self._arrays, streamed, threads)
             for output, (temporary, name) in zip(prepared.outputs, files, strict=True):
                 path = f"{place}{os.sep}{temporary}"
                 try:
@@ -185,7 +154,6 @@ class Worker:
                     raise UnwritableError(f"cannot write {shown(path)}: {error.strerror or error}") from None
                 written.append((output.name, name, size))
         except GradcliError as error:
-            error.source = self._script.source if error.source is None else error.source
             for temporary, name in files:
                 path = os.path.join(place, temporary)
                 # What the user knows is where the result was to go.
@@ -204,36 +172,24 @@ class Worker:
 
     def _prepared(self) -> ItemPlan:
         """The plan for the arrays at hand, an earlier one where they are of the same kind."""
-        arrays = self._arrays
-        key = tuple([(arrays[n].shape, arrays[n].dtype, _kind(arrays[n])) for n in self.job.varying])
-        prepared = self._plans.get(key)
-        if prepared is None:
-            if self.job.seed is not None:
-                self._rewind()
-            prepared = ItemPlan(self.job, self._script, arrays, self.common.vector)
-            prepared.check(self.limit)
-            if len(self._plans) >= _MOST_PLANS:
-                del self._plans[next(iter(self._plans))]
-            self._plans[key] = prepared
-        self._last = prepared
-        return prepared
+        arrays = [self._arrays[name] for name in self.job.varying]
+        key = [(InputSpec.of("", array), isinstance(array, FileArray)) for array in arrays]
+        return self._plans.find(key, self._plan)
+
+    def _plan(self) -> ItemPlan:
+        if self.job.seed is not None:
+            self._rewind()
+        with written_in(self._script.source):
+            return ItemPlan(self.job, self._script, self._arrays, self.common.vector)
 
     def _rewind(self) -> None:
         """Put the generator where it stands after the literals, as it does for `gradcli eval`."""
-        settle(self.job)
-        for name, value in self.job.shared.items():
+        settle(self.job.dtype, self.job.seed)
+        for value in self.job.shared.values():
             if value.text is not None and "rand" in value.text:
-                value.load(name, self.job.dtype)
+                value.load(self.job.dtype)
 
     def _failed(self, task: Task, error: GradcliError | MemoryError) -> Outcome:
         told = error if isinstance(error, GradcliError) else WorkError("not enough memory for this")
-        self._last = None
         report = to_json({"message": told.message, "span": told.span, "hint": told.hint})
         return Outcome(task.number, f'{{"item": {quoted(task.stem)}, "error": {report}}}', (), 0, told)
-
-
-def _kind(array: Any) -> tuple[bool, bool]:
-    """Whether an array is a file that is read block by block, and whether its elements lie in row-major order."""
-    if isinstance(array, FileArray):
-        return True, array.c_contiguous
-    return False, array.flags.c_contiguous

@@ -13,7 +13,7 @@ from gradcli.check.suspects import Suspect, suspects
 from gradcli.engine.execute.memory_limit import check_free
 from gradcli.engine.execute.run import execute, run
 from gradcli.engine.plan.planner import plan
-from gradcli.errors import GradcliError
+from gradcli.errors import GradcliError, written_in
 from gradcli.evaluation.request import prepare
 from gradcli.evaluation.values import InputSpec, to_array
 from gradcli.graph.dtypes import DEFAULT_DTYPE, FLOAT64
@@ -84,11 +84,8 @@ def check(
     try:
         arrays = {name: _wide(to_array(value)) for name, value in inputs.items()}
         # Differences of what is not finite are no reason for a warning: their verdict says so.
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"), written_in(script.source):
             return _check(script, arrays, wrt, order, atol, rtol)
-    except GradcliError as error:
-        error.source = script.source if error.source is None else error.source
-        raise
     finally:
         DEFAULT_DTYPE.reset(token)
 

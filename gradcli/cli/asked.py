@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gradcli.cli.derivative_options import Derivatives
-from gradcli.cli.inputs import STANDARD_INPUT, InputValue, load_all, parse_inputs
+from gradcli.cli.inputs import STANDARD_INPUT, load_all, parse_inputs
 from gradcli.cli.options import _WORDS
 from gradcli.errors import GradcliError, WorkError
+from gradcli.evaluation.input_value import InputValue
 from gradcli.language.parse import parse
 
 if TYPE_CHECKING:
@@ -29,32 +30,38 @@ _LONGEST_SHOWN = 60
 class Asked:
     """The words of a command line: the expression, its inputs, what to differentiate."""
 
-    __slots__ = ("script", "values", "vector", "wanted", "dtype", "seed", "derivatives")
+    __slots__ = ("script", "values", "vector", "wanted", "dtype", "seed", "threads", "derivatives")
 
     def __init__(
         self,
         items: tuple[str, ...],
         source: str | None,
-        wrt: str | None,
-        no_grad: bool,
-        grad_output: str | None,
+        wrt: str | None = None,
+        no_grad: bool = False,
+        grad_output: str | None = None,
+        *,
         dtype: str | None,
-        seed: int | None,
+        seed: int | None = None,
+        threads: int | None = None,
         derivatives: Derivatives | None = None,
     ) -> None:
         words = list(items)
         script = expression_of(words, None) if source is None else None
         self.values = parse_inputs(words)
-        self.vector = InputValue("--grad-output", grad_output) if grad_output is not None else None
+        self.vector = InputValue.written("--grad-output", grad_output) if grad_output is not None else None
         self.derivatives = derivatives
-        vectors = derivatives.vectors if derivatives is not None else []
-        paths = [source, *(v.path for v in (*self.values, *vectors)), self.vector.path if self.vector else None]
-        if paths.count(STANDARD_INPUT) > 1:
+        given = [*self.values, *self._vectors()]
+        if [source, *(value.path for value in given)].count(STANDARD_INPUT) > 1:
             raise GradcliError("only one thing can be read from standard input")
         self.script: Script = expression_of(words, source) if script is None else script
         self.wanted = wanted_names(wrt, no_grad, grad_output)
         self.dtype = dtype
         self.seed = seed
+        self.threads = threads
+
+    def _vectors(self) -> list[InputValue]:
+        """The vector of the vector-Jacobian product, and those of other products."""
+        return [*([self.vector] if self.vector else []), *(self.derivatives.vectors if self.derivatives else [])]
 
     def load(self) -> tuple[Request, dict[str, Any], Any]:
         """The request built, the data of its inputs (files are opened, not read) and the vector, None if not given."""
@@ -68,42 +75,35 @@ class Asked:
     def _requested(self, load: Callable[[Any], list[Any]]) -> tuple[Request, dict[str, Any], Any]:
         """The request, its inputs as `load` gives them, and the vector."""
         from gradcli.evaluation.request import prepare, vector_for, vector_form
-        from gradcli.evaluation.values import InputSpec
+        from gradcli.evaluation.values import specs_of
 
-        self._settle()
+        self.settle()
         # Vectors in float64: the value decides later what they are rounded to.
-        vectors = [*([self.vector] if self.vector else []), *(self.derivatives.vectors if self.derivatives else [])]
-        loaded = load([*((value, self.dtype) for value in self.values), *((vector, "float64") for vector in vectors)])
+        loaded = load([*((v, self.dtype) for v in self.values), *((v, "float64") for v in self._vectors())])
         inputs = {value.name: array for value, array in zip(self.values, loaded, strict=False)}
         vectors = loaded[len(inputs) :]
         given = vectors.pop(0) if self.vector is not None else None
-        forms = [InputSpec(name, array.shape, array.dtype, _is_packed(array)) for name, array in inputs.items()]
-        try:
-            request = prepare(self.script, forms, self.wanted, vector_form(given), not self.derivatives)
-            if self.derivatives is not None:
-                self.derivatives.add_to(request, vectors)
-            return request, inputs, None if given is None else vector_for(request, given)
-        except GradcliError as error:
-            error.source = self.script.source if error.source is None else error.source
-            raise
+        request = prepare(self.script, specs_of(inputs), self.wanted, vector_form(given), not self.derivatives)
+        if self.derivatives is not None:
+            self.derivatives.add_to(request, vectors)
+        return request, inputs, None if given is None else vector_for(request, given)
 
     def arrays(self) -> dict[str, Any]:
         """The inputs as arrays, wholly read."""
         import numpy as np
 
-        self._settle()
+        self.settle()
         opened = load_all([(value, self.dtype) for value in self.values])
         arrays = [array if isinstance(array, np.ndarray) else array.load() for array in opened]
         return {value.name: array for value, array in zip(self.values, arrays, strict=True)}
 
-    def _settle(self) -> None:
-        """Set what literals are computed with."""
-        from gradcli.tensors.functions import manual_seed, set_default_dtype
+    def settle(self) -> None:
+        """Set what all is computed with in this context, the values of inputs as well."""
+        from gradcli.engine.execute.threads import get_num_threads, set_num_threads
+        from gradcli.evaluation.values import settle
 
-        if self.seed is not None:
-            manual_seed(self.seed)
-        if self.dtype is not None and self.dtype.startswith("float"):
-            set_default_dtype(self.dtype)
+        set_num_threads(self.threads or get_num_threads())
+        settle(self.dtype, self.seed)
 
 
 def expression_of(words: list[str], source: str | None) -> Script:
@@ -137,11 +137,6 @@ def _negated_name() -> str | None:
             shown = shlex.quote(given[0]) if len(given[0]) <= _LONGEST_SHOWN else f"{word[1:]}=..."
             return f"an expression that looks like an option follows --: {context.command_path} -- '{word}' {shown}"
     return None
-
-
-def _is_packed(array: Any) -> bool:
-    """Whether the elements of an array, or of a file, lie in row-major order."""
-    return bool(array.flags.c_contiguous if hasattr(array, "flags") else array.c_contiguous)
 
 
 def wanted_names(wrt: str | None, no_grad: bool, grad_output: str | None) -> list[str] | None:

@@ -8,19 +8,23 @@ import re
 import sys
 import threading
 from collections.abc import Iterator
-from contextvars import copy_context
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from gradcli.cli import options
 from gradcli.cli.asked import expression_of, wanted_names
-from gradcli.cli.inputs import STANDARD_INPUT, InputValue, split_inputs
-from gradcli.cli.options import DTYPES, ExpressionCommand, Size, yes_option
+from gradcli.cli.inputs import STANDARD_INPUT, split_inputs
+from gradcli.cli.on_cluster import cluster_at
+from gradcli.cli.printing import note
+from gradcli.cli.progress import progress_line
+from gradcli.cli.signals import Stopped, stopping_later
 from gradcli.errors import GradcliError, WorkError, escaped
+from gradcli.evaluation.input_value import InputValue
 
 if TYPE_CHECKING:
     from gradcli.batch.items import Pattern
-    from gradcli.batch.job import Job, Saved
+    from gradcli.batch.job import Saved
     from gradcli.batch.local_executor import Executor
     from gradcli.batch.runner import Batch, BatchSummary
 
@@ -41,8 +45,7 @@ Examples:
 """
 
 
-@click.command("batch", cls=ExpressionCommand, help=HELP, no_args_is_help=False)
-@click.argument("items", metavar="EXPR NAME=PATTERN...", nargs=-1)
+@options.command("batch", HELP, "EXPR NAME=PATTERN...")
 @click.option("-o", "--output", "folder", metavar="OUT", type=click.Path(), help="The folder for the results.")
 @click.option(
     "--save",
@@ -64,51 +67,22 @@ Examples:
     help="At an item that fails, stop, or record its error and go on.",
 )
 @click.option("--dry-run", is_flag=True, help="List what would be done, and write nothing.")
-@click.option("--wrt", metavar="NAMES", help="Inputs to differentiate, as in x,y [default: every floating-point one].")
-@click.option("--no-grad", is_flag=True, help="Only the values.")
-@click.option(
-    "--grad-output", metavar="VALUE", help="The vector of the vector-Jacobian product, for a value that is no scalar."
-)
-@click.option(
-    "-f",
-    "--file",
-    "source",
-    metavar="FILE",
-    type=click.Path(),
-    help="Read the expression from FILE (- is standard input); leave EXPR out.",
-)
-@click.option("--json", "as_json", is_flag=True, help="The summary as one JSON object on one line.")
-@click.option(
-    "--dtype", type=click.Choice(DTYPES), help="Element type of literals [default: float32]; files keep theirs."
-)
-@click.option("--seed", type=int, help="Seed of rand() and randn(); every item gets the same numbers.")
-@click.option(
-    "--jobs",
-    "--threads",
-    type=click.IntRange(1, 1024),
-    metavar="N",
-    help="Threads to compute with [default: $GRADCLI_THREADS, or all processors]; any number gives the same bits.",
-)
-@click.option(
-    "--scheduler",
-    metavar="ADDRESS",
-    help="Deal the items to a Dask cluster, as in tcp://host:8786; local:4 starts four processes here.",
-)
-@click.option(
-    "--memory-limit",
-    type=Size(),
-    metavar="SIZE",
-    help="Refuse what would need more memory, as in 2GB [default: 80 % of what is free].",
-)
-@yes_option
+@options.gradients
+@options.source
+@options.json("The summary as one JSON object on one line.")
+@options.dtype()
+@options.seed("every item gets the same numbers")
+@options.threads("--jobs")
+@options.scheduler
+@options.limits
 @click.option(
     "--sync/--no-sync",
     "durable",
     default=True,
     help="Whether results are recorded only once they are on the disk [default: they are].",
 )
-@click.option("--progress/--no-progress", default=None, help="Progress on standard error [default: on a terminal].")
-@click.option("-q", "--quiet", is_flag=True, help="No notes, no progress and no summary.")
+@options.progress
+@options.quiet("No notes, no progress and no summary.")
 def batch_command(
     items: tuple[str, ...],
     folder: str | None,
@@ -125,10 +99,8 @@ def batch_command(
     as_json: bool,
     dtype: str | None,
     seed: int | None,
-    jobs: int | None,
+    threads: int | None,
     scheduler: str | None,
-    memory_limit: int | None,
-    time_limit: float | None,
     durable: bool,
     progress: bool | None,
     quiet: bool,
@@ -139,44 +111,28 @@ def batch_command(
     text = expression_of(words, source).source
     _refuse_file(folder)
     patterns, shared = _inputs(words)
+    from gradcli.batch.items import find_items
     from gradcli.batch.job import Job, Saved
+    from gradcli.batch.runner import Batch
+    from gradcli.machine.limits import MEMORY_LIMIT, TIME_LIMIT
 
     names = tuple(name for name, _ in split_inputs(words))
     saved = Saved.parse(save.strip(), names)
     wanted = _differentiated(wrt, no_grad, grad_output, saved, accumulate, list(shared))
-    vector = _shared(InputValue("--grad-output", grad_output)) if grad_output is not None else None
+    vector = _shared("--grad-output", grad_output) if grad_output is not None else None
     _refuse_unseeded(text, [*shared.values(), *([vector] if vector else [])], seed)
-    job = Job(
-        text,
-        names,
-        tuple(patterns),
-        shared,
-        folder,
-        wanted,
-        vector,
-        dtype,
-        seed,
-        saved,
-        accumulate,
-        memory_limit,
-        time_limit,
+    limits = MEMORY_LIMIT.get(), TIME_LIMIT.get()
+    job = Job(text, names, tuple(patterns), shared, folder, wanted, vector, dtype, seed, saved, accumulate, *limits)
+    batch = Batch(
+        job, find_items(patterns), resume=resume, overwrite=overwrite, skip=on_error == "skip", durable=durable
     )
-    # Of its own context, so that the default dtype and the seed are this command's alone.
-    copy_context().run(
-        _batch,
-        job,
-        patterns,
-        resume,
-        overwrite,
-        on_error == "skip",
-        durable,
-        dry_run,
-        jobs,
-        scheduler,
-        as_json,
-        quiet,
-        progress,
-    )
+    told = batch.check()
+    if told and not quiet:
+        note(told)
+    if dry_run:
+        _list(batch, as_json)
+        return
+    _run(batch, scheduler, threads, as_json, progress, quiet)
 
 
 def _refuse_file(folder: str) -> None:
@@ -188,19 +144,19 @@ def _refuse_file(folder: str) -> None:
         raise GradcliError(f"-o names the folder for the results, and {folder} is called like a file", hint=hint)
 
 
-def _inputs(words: list[str]) -> tuple[dict[str, Pattern], dict[str, Any]]:
+def _inputs(words: list[str]) -> tuple[dict[str, Pattern], dict[str, InputValue]]:
     """The inputs that have a file for each item, and those that all items share."""
     from gradcli.batch.items import pattern_of
 
     patterns: dict[str, Pattern] = {}
-    shared: dict[str, Any] = {}
+    shared: dict[str, InputValue] = {}
     for name, value in split_inputs(words):
         pattern = pattern_of(value)
         if pattern is not None:
             patterns[name] = pattern
         else:
             try:
-                shared[name] = _shared(InputValue(name, value))
+                shared[name] = _shared(name, value)
             except GradcliError as error:
                 if "*" in value and "/" in value:
                     error.hint = f"a pattern that does not end in .npy begins with @, as in {name}='@{value}'"
@@ -211,12 +167,11 @@ def _inputs(words: list[str]) -> tuple[dict[str, Pattern], dict[str, Any]]:
     return patterns, shared
 
 
-def _shared(value: InputValue) -> Any:
-    from gradcli.batch.job import Shared
-
-    if value.path == STANDARD_INPUT:
-        raise GradcliError(f"{value.name} cannot come from standard input", hint="a run that is resumed needs a file")
-    return Shared(value.path, value.text)
+def _shared(name: str, value: str) -> InputValue:
+    found = InputValue.written(name, value)
+    if found.path == STANDARD_INPUT:
+        raise GradcliError(f"{name} cannot come from standard input", hint="a run that is resumed needs a file")
+    return found
 
 
 def _differentiated(
@@ -239,51 +194,27 @@ def _differentiated(
     return None if wanted is None else tuple(wanted)
 
 
-def _refuse_unseeded(text: str, values: list[Any], seed: int | None) -> None:
+def _refuse_unseeded(text: str, values: list[InputValue], seed: int | None) -> None:
     """Refuse random numbers that a resumed run could not draw again."""
     sources = [text, *(value.text for value in values if value.text is not None)]
     if seed is None and any(_DRAWS.search(source) for source in sources):
         raise GradcliError("random numbers need --seed here", hint="a run that is resumed has to draw them again")
 
 
-def _batch(
-    job: Job,
-    patterns: dict[str, Pattern],
-    resume: bool,
-    overwrite: bool,
-    skip: bool,
-    durable: bool,
-    dry_run: bool,
-    jobs: int | None,
-    scheduler: str | None,
-    as_json: bool,
-    quiet: bool,
-    progress: bool | None,
+def _run(
+    batch: Batch, scheduler: str | None, threads: int | None, as_json: bool, progress: bool | None, quiet: bool
 ) -> None:
-    """Find the items, do them, print the summary."""
-    from gradcli.batch.items import find_items
-    from gradcli.batch.runner import Batch
-    from gradcli.cli.printing import note
-    from gradcli.cli.progress import progress_line
-    from gradcli.cli.signals import Stopped, stopping_later
-
-    batch = Batch(job, find_items(patterns), resume=resume, overwrite=overwrite, skip=skip, durable=durable)
-    told = batch.check()
-    if told and not quiet:
-        note(told)
-    if dry_run:
-        _list(batch, as_json)
-        return
+    """Do the items and print the summary."""
     stop = threading.Event()
-    line = progress_line(progress, quiet)
-    try:
-        with stopping_later(stop.set) as came, _executor(scheduler, jobs, quiet) as executor:
-            summary = batch.run(executor, stop, None if line is None else line.items)
-    finally:
-        if line is not None:
-            line.close()
+    with (
+        progress_line(progress, quiet) as line,
+        stopping_later(stop.set) as came,
+        _executor(scheduler, threads, quiet) as executor,
+    ):
+        summary = batch.run(executor, stop, None if line is None else line.items)
+    folder = batch.job.folder
     if not quiet or as_json:
-        _print(*([_summary_json(summary, job)] if as_json else _summary_lines(summary, job)))
+        _print(*([_summary_json(summary, folder)] if as_json else _summary_lines(summary)))
     if came and summary.stopped:
         if not quiet:
             note(f"{summary.skipped + summary.done} of {summary.items} items are finished; --resume goes on")
@@ -291,25 +222,21 @@ def _batch(
     if summary.failed:
         first = summary.first_error
         message = f"{summary.failed} of {summary.items} items failed; the first: {first.message if first else ''}"
-        raise WorkError(message, hint=f"{job.folder}/results.jsonl has each error; --resume tries them again")
+        raise WorkError(message, hint=f"{folder}/results.jsonl has each error; --resume tries them again")
 
 
 @contextlib.contextmanager
-def _executor(scheduler: str | None, jobs: int | None, quiet: bool) -> Iterator[Executor]:
+def _executor(scheduler: str | None, threads: int | None, quiet: bool) -> Iterator[Executor]:
     """Whoever does the items: threads of this process, or the workers of a cluster."""
     if scheduler is None:
         from gradcli.batch.local_executor import Threads
         from gradcli.engine.execute.threads import get_num_threads
 
-        yield Threads(jobs or get_num_threads())
+        yield Threads(threads or get_num_threads())
         return
-    from gradcli.cli.printing import note
-    from gradcli.cluster import connected
     from gradcli.cluster.dask_executor import Workers
 
-    with connected(scheduler, jobs) as cluster:
-        for text in cluster.notes if not quiet else ():
-            note(text)
+    with cluster_at(scheduler, threads, quiet) as cluster:
         yield Workers(cluster)
 
 
@@ -331,7 +258,7 @@ def _list(batch: Batch, as_json: bool) -> None:
     _print(f"{left} of {count} items would be done, {kept.total()} are finished")
 
 
-def _summary_json(summary: BatchSummary, job: Job) -> str:
+def _summary_json(summary: BatchSummary, folder: str) -> str:
     from gradcli.render.json import to_json
 
     return to_json(
@@ -342,14 +269,14 @@ def _summary_json(summary: BatchSummary, job: Job) -> str:
             "failed": summary.failed,
             "bytes": summary.nbytes,
             "seconds": round(summary.seconds, 6),
-            "results": f"{job.folder}/results.jsonl",
+            "results": f"{folder}/results.jsonl",
             "value": None if summary.total is None else {"sum": summary.total, "mean": summary.mean},
             "grads": summary.sums,
         }
     )
 
 
-def _summary_lines(summary: BatchSummary, job: Job) -> list[str]:
+def _summary_lines(summary: BatchSummary) -> list[str]:
     counts = [f"{summary.done} done"]
     counts += [f"{summary.skipped} finished before"] if summary.skipped else []
     counts += [f"{summary.failed} failed"] if summary.failed else []

@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import sys
-from contextvars import copy_context
-from typing import TYPE_CHECKING
 
 import click
 
+from gradcli.cli import options
 from gradcli.cli.asked import Asked
-from gradcli.cli.options import ExpressionCommand, yes_option
 from gradcli.cli.printing import write_text
-from gradcli.errors import GradcliError
-
-if TYPE_CHECKING:
-    from gradcli.check.compare import Report
 
 HELP = """Compare the gradients of EXPR with central differences.
 
@@ -32,8 +26,7 @@ Examples:
 """
 
 
-@click.command("check", cls=ExpressionCommand, help=HELP, no_args_is_help=False)
-@click.argument("items", metavar="EXPR [NAME=VALUE]...", nargs=-1)
+@options.command("check", HELP)
 @click.option("--wrt", metavar="NAMES", help="Inputs to check, as in x,y [default: every floating-point one].")
 @click.option(
     "--order",
@@ -44,17 +37,10 @@ Examples:
 )
 @click.option("--atol", type=click.FloatRange(min=0), default=1e-7, help="Absolute tolerance [default: 1e-7].")
 @click.option("--rtol", type=click.FloatRange(min=0), default=1e-5, help="Relative tolerance [default: 1e-5].")
-@click.option(
-    "-f",
-    "--file",
-    "source",
-    metavar="FILE",
-    type=click.Path(),
-    help="Read the expression from FILE (- is standard input); leave EXPR out.",
-)
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on one line.")
-@click.option("--seed", type=int, help="Seed of rand() and randn(); gives PyTorch's numbers.")
-@yes_option
+@options.source
+@options.json()
+@options.seed()
+@options.yes
 def check_command(
     items: tuple[str, ...],
     wrt: str | None,
@@ -64,25 +50,13 @@ def check_command(
     source: str | None,
     as_json: bool,
     seed: int | None,
-    time_limit: float | None,
 ) -> None:
-    asked = Asked(items, source, wrt, False, None, "float64", seed)
-    report = copy_context().run(_check, asked, order, atol, rtol, time_limit)
+    asked = Asked(items, source, wrt, dtype="float64", seed=seed)
+    from gradcli.check.compare import check
     from gradcli.check.report import check_json, check_text
 
+    report = check(asked.script, asked.arrays(), asked.wanted, order, atol, rtol)
     write_text((check_json if as_json else check_text)(report, asked.script.source))
     if not report.ok:
         sys.stdout.flush()
         raise click.exceptions.Exit(1)
-
-
-def _check(asked: Asked, order: int, atol: float, rtol: float, time_limit: float | None) -> Report:
-    from gradcli.check.compare import check
-    from gradcli.machine.limits import TIME_LIMIT
-
-    TIME_LIMIT.set(time_limit)
-    try:
-        return check(asked.script, asked.arrays(), asked.wanted, order, atol, rtol)
-    except GradcliError as error:
-        error.source = asked.script.source if error.source is None else error.source
-        raise

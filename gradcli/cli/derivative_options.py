@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gradcli.cli.inputs import InputValue, parse_inputs
-from gradcli.errors import GradcliError
+from gradcli.cli.inputs import parse_inputs
+from gradcli.errors import GradcliError, told_of
+from gradcli.evaluation.input_value import InputValue
 
 if TYPE_CHECKING:
     from gradcli.evaluation.request import Request
@@ -57,8 +58,5 @@ class Derivatives:
 
 
 def _vectors(options: tuple[str, ...], name: str) -> list[InputValue]:
-    try:
+    with told_of(name):
         return parse_inputs(list(options))
-    except GradcliError as error:
-        error.message = f"{name}: {error.message}"
-        raise

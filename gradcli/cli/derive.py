@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from gradcli.cli import options
 from gradcli.cli.asked import expression_of
 from gradcli.cli.inputs import parse_inputs
-from gradcli.cli.options import ExpressionCommand
 from gradcli.cli.printing import note
-from gradcli.errors import GradcliError, did_you_mean
+from gradcli.errors import GradcliError, did_you_mean, written_in
 from gradcli.language.unused import unused_input
 
 if TYPE_CHECKING:
@@ -44,8 +44,7 @@ FORMATS = ["text", "latex", "python", "json"]
 _SHAPED = re.compile(r"\s*([^\W\d]\w*)\s*:\s*([^:=]*?)\s*(?::\s*(\w+)\s*)?", re.ASCII)
 
 
-@click.command("derive", cls=ExpressionCommand, help=HELP, no_args_is_help=False)
-@click.argument("items", metavar="EXPR [NAME:SHAPE | NAME=VALUE]...", nargs=-1)
+@options.command("derive", HELP, "EXPR [NAME:SHAPE | NAME=VALUE]...")
 @click.option("--wrt", metavar="NAME", help="The input to differentiate [default: the only one].")
 @click.option(
     "--order",
@@ -64,15 +63,8 @@ _SHAPED = re.compile(r"\s*([^\W\d]\w*)\s*:\s*([^:=]*?)\s*(?::\s*(\w+)\s*)?", re.
     help="A name for the vector of the vector-Jacobian product, for a value that is no scalar.",
 )
 @click.option("--format", "form", type=click.Choice(FORMATS), default="text", help="[default: text]")
-@click.option(
-    "-f",
-    "--file",
-    "source",
-    metavar="FILE",
-    type=click.Path(),
-    help="Read the expression from FILE (- is standard input); leave EXPR out.",
-)
-@click.option("-q", "--quiet", is_flag=True, help="No notes.")
+@options.source
+@options.quiet()
 def derive_command(
     items: tuple[str, ...],
     wrt: str | None,
@@ -85,12 +77,8 @@ def derive_command(
 ) -> None:
     words = list(items)
     script = expression_of(words, source)
-    try:
+    with written_in(script.source):
         text, notes = _derive(script, words, wrt, order, jacobian, vector, form)
-    except GradcliError as error:
-        if error.source is None:
-            error.source = script.source
-        raise
     for remark in () if quiet else notes:
         note(remark)
     sys.stdout.write(text + "\n")

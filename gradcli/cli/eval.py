@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
-from contextvars import copy_context
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from gradcli.cli import options
 from gradcli.cli.asked import Asked
 from gradcli.cli.derivative_options import Derivatives
-from gradcli.cli.options import DTYPES, ExpressionCommand, Size, yes_option
+from gradcli.cli.on_cluster import cluster_at
 from gradcli.cli.output_files import Outputs
 from gradcli.cli.printing import note, write_pieces
-from gradcli.cli.progress import progress_line
-from gradcli.cli.scheduler_option import Elsewhere
+from gradcli.cli.progress import ProgressLine, progress_line
 from gradcli.errors import GradcliError
 
 if TYPE_CHECKING:
+    from gradcli.cluster import Dealer
+    from gradcli.evaluation.compiled import Compiled
     from gradcli.evaluation.result import Result
 
 HELP = """Evaluate EXPR and differentiate it.
@@ -39,13 +41,8 @@ Examples:
 """
 
 
-@click.command("eval", cls=ExpressionCommand, help=HELP, no_args_is_help=False)
-@click.argument("items", metavar="EXPR [NAME=VALUE]...", nargs=-1)
-@click.option("--wrt", metavar="NAMES", help="Inputs to differentiate, as in x,y [default: every floating-point one].")
-@click.option("--no-grad", is_flag=True, help="Only the value.")
-@click.option(
-    "--grad-output", metavar="VALUE", help="The vector of the vector-Jacobian product, for a value that is no scalar."
-)
+@options.command("eval", HELP)
+@options.gradients
 @click.option("--jacobian", is_flag=True, help="The Jacobian of the value for each input.")
 @click.option("--hessian", is_flag=True, help="The Hessian of a scalar, a block for each pair of inputs.")
 @click.option(
@@ -55,14 +52,7 @@ Examples:
     help="The product of the Jacobian with a vector; inputs that are not named do not move.",
 )
 @click.option("--hvp", multiple=True, metavar="NAME=VALUE", help="The product of the Hessian with a vector.")
-@click.option(
-    "-f",
-    "--file",
-    "source",
-    metavar="FILE",
-    type=click.Path(),
-    help="Read the expression from FILE (- is standard input); leave EXPR out.",
-)
+@options.source
 @click.option(
     "-o",
     "--output",
@@ -72,32 +62,15 @@ Examples:
     help="Write value, x.grad or x.jacobian as .npy to PATH (- is standard output), or all results into a folder: "
     "-o DIR/.",
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on one line.")
-@click.option(
-    "--dtype", type=click.Choice(DTYPES), help="Element type of literals [default: float32]; files keep theirs."
-)
-@click.option("--seed", type=int, help="Seed of rand() and randn(); gives PyTorch's numbers.")
-@click.option(
-    "--threads",
-    type=click.IntRange(1, 1024),
-    metavar="N",
-    help="Threads to compute with [default: $GRADCLI_THREADS, or all processors]; any number gives the same bits.",
-)
-@click.option(
-    "--scheduler",
-    metavar="ADDRESS",
-    help="Deal the work to a Dask cluster: tcp://host:8786, or local:4 for four processes here; gives the same bits.",
-)
-@click.option(
-    "--memory-limit",
-    type=Size(),
-    metavar="SIZE",
-    help="Refuse what would need more memory, as in 2GB [default: 80 % of what is free].",
-)
-@yes_option
+@options.json()
+@options.dtype()
+@options.seed()
+@options.threads()
+@options.scheduler
+@options.limits
 @click.option("--precision", type=click.IntRange(0, 30), default=4, help="Digits after the point in text [default: 4].")
-@click.option("--progress/--no-progress", default=None, help="Progress on standard error [default: on a terminal].")
-@click.option("-q", "--quiet", is_flag=True, help="No notes and no progress; with -o, no text either.")
+@options.progress
+@options.quiet("No notes and no progress; with -o, no text either.")
 def eval_command(
     items: tuple[str, ...],
     wrt: str | None,
@@ -114,8 +87,6 @@ def eval_command(
     seed: int | None,
     threads: int | None,
     scheduler: str | None,
-    memory_limit: int | None,
-    time_limit: float | None,
     precision: int,
     progress: bool | None,
     quiet: bool,
@@ -124,75 +95,56 @@ def eval_command(
     if derivatives and scheduler is not None:
         hint = "without --scheduler, all processors of this machine compute"
         raise GradcliError("--scheduler deals out values and gradients, no other derivatives", hint=hint)
-    asked = Asked(items, source, wrt, no_grad, grad_output, dtype, seed, derivatives)
+    asked = Asked(
+        items, source, wrt, no_grad, grad_output, dtype=dtype, seed=seed, threads=threads, derivatives=derivatives
+    )
     names = [value.name for value in asked.values]
     targets = Outputs(outputs, names, asked.wanted, derivatives.targets(names))
     if targets.standard_output and as_json:
         raise GradcliError("--json and an array cannot both go to standard output", hint="write the array to a file")
     targets.check()
-    silent = targets.standard_output or (quiet and bool(targets))
-    line = progress_line(progress, quiet)
-    elsewhere = None if scheduler is None else Elsewhere(scheduler, threads, quiet)
-    try:
-        # Of its own context, so that the default dtype and the seed are this command's alone.
-        result = copy_context().run(
-            _evaluate, asked, targets, as_json, threads, memory_limit, time_limit, line, elsewhere
-        )
-    finally:
-        if line is not None:
-            line.close()
+    with progress_line(progress, quiet) as line:
+        result = _evaluate(asked, targets, scheduler, not as_json, line, quiet)
     if result.note and not quiet and not derivatives:
         note(result.note)
-    if not silent:
-        _print(result, as_json, precision)
+    if not targets.standard_output and not (quiet and targets):
+        from gradcli.evaluation.answer import answer_json, answer_text
+        from gradcli.render.text import Style
+
+        write_pieces(answer_json(result) if as_json else answer_text(result, Style(precision=precision)))
 
 
 def _evaluate(
-    asked: Asked,
-    targets: Outputs,
-    as_json: bool,
-    threads: int | None,
-    limit: int | None,
-    time_limit: float | None,
-    progress: Any,
-    elsewhere: Elsewhere | None,
+    asked: Asked, targets: Outputs, scheduler: str | None, summary: bool, line: ProgressLine | None, quiet: bool
 ) -> Result:
     """Compute what was asked for and write what goes to files; large results that are only shown are not kept."""
-    from gradcli.engine.execute.run import run
-    from gradcli.engine.execute.threads import get_num_threads, set_num_threads
-    from gradcli.engine.plan.planner import plan
+    from gradcli.evaluation.compiled import Compiled
     from gradcli.evaluation.request import VECTOR
     from gradcli.evaluation.result import answer
-    from gradcli.machine.limits import MEMORY_LIMIT, TIME_LIMIT
 
-    # For the values of inputs as well.
-    set_num_threads(threads or get_num_threads())
-    MEMORY_LIMIT.set(limit)
-    TIME_LIMIT.set(time_limit)
     request, inputs, vector = asked.load()
     names = request.targets
     forms = {name: (root.shape, root.dtype) for name, root in zip(names, request.roots, strict=True)}
-    with targets.opened(forms, summary=not as_json) as opened:
+    with targets.opened(forms, summary) as opened:
         sinks = {k: opened.sinks[name] for k, name in enumerate(names) if name in opened.sinks}
-        files = request.files(inputs, vector)
-        try:
-            program = plan(request.roots, files=files, streamed=frozenset(sinks))
-            leaves = request.arrays_for(program, inputs, vector)
-            with (
-                nullcontext()
-                if elsewhere is None
-                else elsewhere.dealer(request, asked, program, {**inputs, VECTOR: vector}, sinks) as runner
-            ):
-                computed = run(program, leaves, sinks=sinks, progress=progress, runner=runner)
-        except GradcliError as error:
-            error.source = asked.script.source if error.source is None else error.source
-            raise
+        compiled = Compiled(request, request.files(inputs, vector), streamed=frozenset(sinks))
+        with _runner(scheduler, asked, compiled, {**inputs, VECTOR: vector}, frozenset(sinks), quiet) as runner:
+            computed = compiled.run(inputs, vector, sinks=sinks, progress=line, runner=runner)
         opened.write(dict(zip(names, computed, strict=True)))
     return answer(request, inputs, computed, shared=False)
 
 
-def _print(result: Result, as_json: bool, precision: int) -> None:
-    from gradcli.evaluation.answer import answer_json, answer_text
-    from gradcli.render.text import Style
+@contextmanager
+def _runner(
+    scheduler: str | None, asked: Asked, compiled: Compiled, data: dict[str, Any], streamed: frozenset[int], quiet: bool
+) -> Iterator[Dealer | None]:
+    """What runs the passes of the program elsewhere, within this block; None for the threads of this process."""
+    if scheduler is None:
+        yield None
+        return
+    from gradcli.cli.signals import stopping_cleanly
+    from gradcli.cluster import Dealer
 
-    write_pieces(answer_json(result) if as_json else answer_text(result, Style(precision=precision)))
+    # Workers that were started here end with the command, and what was dealt is taken back.
+    with stopping_cleanly(), cluster_at(scheduler, asked.threads, quiet) as cluster:
+        yield Dealer(cluster, compiled.request.recipe(asked.wanted), compiled.program, data, streamed)

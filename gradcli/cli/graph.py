@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import sys
-from contextvars import copy_context
-from typing import TYPE_CHECKING
 
 import click
 
+from gradcli.cli import options
 from gradcli.cli.asked import Asked
-from gradcli.cli.options import DTYPES, ExpressionCommand
 from gradcli.cli.printing import note
 from gradcli.errors import GradcliError
-
-if TYPE_CHECKING:
-    from gradcli.drawing.drawing import Drawing
 
 HELP = """Draw the graph of EXPR.
 
@@ -37,8 +32,7 @@ Examples:
 FORMATS = ["dot", "mermaid", "svg", "png", "json"]
 
 
-@click.command("graph", cls=ExpressionCommand, help=HELP, no_args_is_help=False)
-@click.argument("items", metavar="EXPR [NAME=VALUE]...", nargs=-1)
+@options.command("graph", HELP)
 @click.option(
     "--what",
     type=click.Choice(["forward", "backward", "grad", "plan"]),
@@ -48,7 +42,7 @@ FORMATS = ["dot", "mermaid", "svg", "png", "json"]
 @click.option(
     "--format", "form", type=click.Choice(FORMATS), help="[default: by the ending of the -o file, otherwise dot]"
 )
-@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
+@options.json("The same as --format json.")
 @click.option("-o", "--output", metavar="FILE", default="-", help="Write to FILE [default: - for standard output].")
 @click.option(
     "--direction", type=click.Choice(["down", "right"]), default="down", help="Where arrows lead [default: down]."
@@ -59,23 +53,10 @@ FORMATS = ["dot", "mermaid", "svg", "png", "json"]
     default=None,
     help="The graph as it is simplified to run, or as the rules make it [default: simplified for grad].",
 )
-@click.option("--wrt", metavar="NAMES", help="Inputs to differentiate, as in x,y [default: every floating-point one].")
-@click.option("--no-grad", is_flag=True, help="Nothing is differentiated.")
-@click.option(
-    "--grad-output", metavar="VALUE", help="The vector of the vector-Jacobian product, for a value that is no scalar."
-)
-@click.option(
-    "-f",
-    "--file",
-    "source",
-    metavar="FILE",
-    type=click.Path(),
-    help="Read the expression from FILE (- is standard input); leave EXPR out.",
-)
-@click.option(
-    "--dtype", type=click.Choice(DTYPES), help="Element type of literals [default: float32]; files keep theirs."
-)
-@click.option("-q", "--quiet", is_flag=True, help="No notes.")
+@options.gradients
+@options.source
+@options.dtype()
+@options.quiet()
 def graph_command(
     items: tuple[str, ...],
     what: str,
@@ -91,16 +72,18 @@ def graph_command(
     dtype: str | None,
     quiet: bool,
 ) -> None:
-    asked = Asked(items, source, wrt, no_grad, grad_output, dtype, None)
+    asked = Asked(items, source, wrt, no_grad, grad_output, dtype=dtype)
     _check_simplified(what, simplified)
     form = _form(form, as_json, output)
     if form == "png" and output == "-" and sys.stdout is not None and sys.stdout.isatty():
         raise GradcliError("standard output is a terminal, and a PNG is not text", hint="name a file: -o FILE.png")
-    drawing = copy_context().run(_drawing, asked, what, simplified)
     from gradcli.cli.signals import stopping_cleanly
+    from gradcli.drawing.draw import draw
     from gradcli.drawing.picture import picture
     from gradcli.storage.document import save_document
 
+    request, files = asked.look()
+    drawing = draw(request, what, simplified, files)
     data, remark = picture(drawing, form, "TB" if direction == "down" else "LR")
     with stopping_cleanly():
         save_document(output, data, text=form != "png")
@@ -127,10 +110,3 @@ def _form(form: str | None, as_json: bool, output: str) -> str:
     from gradcli.drawing.picture import format_of
 
     return format_of(output)
-
-
-def _drawing(asked: Asked, what: str, simplified: bool | None) -> Drawing:
-    from gradcli.drawing.draw import draw
-
-    request, files = asked.look()
-    return draw(request, what, simplified, files)

@@ -2,62 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from gradcli.errors import GradcliError
-from gradcli.language.parse import parse
+from gradcli.evaluation.input_value import InputValue
 
 STANDARD_INPUT = "-"
-# No expression begins like this. Also in gradcli.storage.spec, which would load NumPy.
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
-
-
-class InputValue:
-    """The value of an input: a file (`path`) or an expression without free names (`text`)."""
-
-    __slots__ = ("name", "path", "text")
-
-    def __init__(self, name: str, value: str) -> None:
-        self.name = name
-        self.path = _file_of(value)
-        self.text = value if self.path is None else None
-        if self.text is not None:
-            try:
-                # Mistakes are reported before anything is read or computed.
-                parse(self.text)
-            except GradcliError as error:
-                raise _in_value(error, name) from None
-
-    def load(self, dtype: str | None) -> Any:
-        """The array, read or computed, or the file opened when it is large; literals take `dtype` when one is given."""
-        if self.path is not None:
-            from gradcli.storage import open_array
-
-            return open_array(self.path)
-        from gradcli.evaluation.values import literal_array
-
-        assert self.text is not None
-        try:
-            return literal_array(self.text, dtype)
-        except GradcliError as error:
-            raise _in_value(error, self.name) from None
-
-    def look(self, dtype: str | None) -> Any:
-        """What `load` would give, without its elements: of a file, only the header is read."""
-        if self.path is not None:
-            from gradcli.storage import look_at
-
-            return look_at(self.path)
-        from gradcli.evaluation.values import literal_form
-        from gradcli.storage import Look
-
-        assert self.text is not None
-        try:
-            form = literal_form(self.text, dtype)
-            return Look(form.shape, form.dtype, form.packed, False)
-        except GradcliError as error:
-            raise _in_value(error, self.name) from None
 
 
 def load_all(values: list[tuple[InputValue, str | None]]) -> list[Any]:
@@ -76,27 +26,9 @@ def load_all(values: list[tuple[InputValue, str | None]]) -> list[Any]:
     return found
 
 
-def _in_value(error: GradcliError, name: str) -> GradcliError:
-    if error.message.startswith("unknown name"):
-        error.hint = "a value is a number, a list, a call such as ones(2,2), or a file: @PATH, or a name ending in .npy"
-    error.message = f"in the value of {name}: {error.message}"
-    return error
-
-
-def _file_of(value: str) -> str | None:
-    """The file that a VALUE names, or None when it is an expression."""
-    if value.startswith("@"):
-        return value[1:]
-    if _URL.match(value):
-        return value
-    if value.endswith((".npy", ".npz")) or ".npz:" in value:
-        return value
-    return None
-
-
 def parse_inputs(items: list[str]) -> list[InputValue]:
     """The inputs of a command line, each name once."""
-    return [InputValue(name, value) for name, value in split_inputs(items)]
+    return [InputValue.written(name, value) for name, value in split_inputs(items)]
 
 
 def split_inputs(items: list[str]) -> list[tuple[str, str]]:

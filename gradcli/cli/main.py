@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextvars import copy_context
 
 import click
 
@@ -61,7 +62,8 @@ def run(arguments: list[str]) -> int:
             # A terminal that cannot show a character gets a mark for it instead of an exception.
             if hasattr(stream, "reconfigure"):
                 stream.reconfigure(errors="backslashreplace")
-        code = _run_click(arguments or ["--help"])
+        # In a context of its own: the default dtype, the limits and the seed are this command's alone.
+        code = copy_context().run(_run_click, arguments or ["--help"])
         if sys.stdout is not None:
             sys.stdout.flush()
         return code

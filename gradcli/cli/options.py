@@ -1,27 +1,23 @@
-"""Options and kinds of commands that several commands share."""
+"""What several commands share: the kind of command that takes an expression, and options, each as a decorator."""
 
 from __future__ import annotations
 
 import re
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import click
 
 from gradcli.errors import GradcliError
-from gradcli.machine.limits import HOUR
+from gradcli.machine.limits import HOUR, MEMORY_LIMIT, TIME_LIMIT
 
 DTYPES = ["float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "bool"]
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
+# What decorators are given and give: a function, or what click has made of it.
+_F = TypeVar("_F", bound=Callable[..., Any])
+
 # Where the words of the command line are kept: what was taken for an option may have been meant as the expression.
 _WORDS = "gradcli.words"
-#: What is expected to take longer than an hour is refused without it.
-yes_option = click.option(
-    "--yes",
-    "time_limit",
-    is_flag=True,
-    callback=lambda context, option, yes: None if yes else HOUR,
-    help="Compute also what is expected to take over an hour.",
-)
 
 
 class ExpressionCommand(click.Command):
@@ -69,3 +65,103 @@ class Size(click.ParamType):  # type: ignore[type-arg,unused-ignore]
             # A minus sign may have been given a space in front: see `ExpressionCommand`.
             raise GradcliError(f"{str(value).strip()!r} is not a size", hint="write it as 500MB, 2GB or 1.5GiB")
         return int(count)
+
+
+def command(name: str, text: str, metavar: str = "EXPR [NAME=VALUE]...") -> Callable[[_F], click.Command]:
+    """A command whose words are an expression and inputs; `text` is its help."""
+
+    def decorate(function: _F) -> click.Command:
+        taking = click.argument("items", metavar=metavar, nargs=-1)(function)
+        return click.command(name, cls=ExpressionCommand, help=text, no_args_is_help=False)(taking)
+
+    return decorate
+
+
+_wrt = click.option(
+    "--wrt", metavar="NAMES", help="Inputs to differentiate, as in x,y [default: every floating-point one]."
+)
+_no_grad = click.option("--no-grad", is_flag=True, help="Differentiate nothing.")
+_grad_output = click.option(
+    "--grad-output", metavar="VALUE", help="The vector of the vector-Jacobian product, for a value that is no scalar."
+)
+
+
+def gradients(function: _F) -> _F:
+    """Which gradients are asked for."""
+    return _wrt(_no_grad(_grad_output(function)))
+
+
+source = click.option(
+    "-f",
+    "--file",
+    "source",
+    metavar="FILE",
+    type=click.Path(),
+    help="Read the expression from FILE (- is standard input); leave EXPR out.",
+)
+
+
+def dtype(of: str = "literals") -> Callable[[_F], _F]:
+    """The element type of what has none of its own."""
+    text = f"Element type of {of} [default: float32]; files keep theirs."
+    return click.option("--dtype", type=click.Choice(DTYPES), help=text)
+
+
+def seed(text: str = "gives PyTorch's numbers") -> Callable[[_F], _F]:
+    """The seed of random numbers; `text` says what is drawn with it."""
+    return click.option("--seed", type=int, help=f"Seed of rand() and randn(); {text}.")
+
+
+def json(text: str = "One JSON object on one line.") -> Callable[[_F], _F]:
+    """Whether the answer, and an error, is JSON."""
+    return click.option("--json", "as_json", is_flag=True, help=text)
+
+
+def threads(*names: str) -> Callable[[_F], _F]:
+    """How many threads compute; `names` are others for it."""
+    return click.option(
+        *names,
+        "--threads",
+        "threads",
+        type=click.IntRange(1, 1024),
+        metavar="N",
+        help="Threads to compute with [default: $GRADCLI_THREADS, or all processors]; any number gives the same bits.",
+    )
+
+
+scheduler = click.option(
+    "--scheduler",
+    metavar="ADDRESS",
+    help="Deal the work to a Dask cluster: tcp://host:8786, or local:4 for four processes here; gives the same bits.",
+)
+_memory_limit = click.option(
+    "--memory-limit",
+    type=Size(),
+    metavar="SIZE",
+    expose_value=False,
+    callback=lambda context, option, limit: MEMORY_LIMIT.set(limit),
+    help="Refuse what would need more memory, as in 2GB [default: 80 % of what is free].",
+)
+#: What is expected to take longer than an hour is refused without it.
+yes = click.option(
+    "--yes",
+    is_flag=True,
+    expose_value=False,
+    callback=lambda context, option, yes: TIME_LIMIT.set(None if yes else HOUR),
+    help="Compute also what is expected to take over an hour.",
+)
+
+
+def limits(function: _F) -> _F:
+    """How much memory and time may be used; they hold for the context that the command runs in."""
+    return _memory_limit(yes(function))
+
+
+progress = click.option(
+    "--progress/--no-progress", default=None, help="Progress on standard error [default: on a terminal]."
+)
+
+
+def quiet(text: str = "No notes.") -> Callable[[_F], _F]:
+    """Whether notes are left out."""
+    return click.option("-q", "--quiet", is_flag=True, help=text)

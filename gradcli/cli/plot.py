@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from contextvars import copy_context
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from gradcli.cli import options
 from gradcli.cli.asked import Asked
-from gradcli.cli.options import DTYPES, ExpressionCommand
 from gradcli.cli.printing import note
 from gradcli.errors import GradcliError, WorkError
 
@@ -34,8 +33,7 @@ Examples:
 _FORMATS = {".svg": "svg", ".png": "png"}
 
 
-@click.command("plot", cls=ExpressionCommand, help=HELP, no_args_is_help=False)
-@click.argument("items", metavar="EXPR [NAME=VALUE]...", nargs=-1)
+@options.command("plot", HELP)
 @click.option("--wrt", metavar="NAME", help="The input to plot against [default: the one with more than one element].")
 @click.option(
     "--derivatives", type=click.IntRange(0, 4), default=1, metavar="N", help="Derivatives to plot, 0 to 4 [default: 1]."
@@ -45,19 +43,10 @@ _FORMATS = {".svg": "svg", ".png": "png"}
 @click.option("--width", type=click.IntRange(20, 1000), metavar="COLUMNS", help="[default: the terminal's]")
 @click.option("--height", type=click.IntRange(6, 1000), metavar="ROWS", help="[default: the terminal's]")
 @click.option("--ascii", "plain", is_flag=True, help="Only ASCII characters [default: where there are no others].")
-@click.option("--json", "as_json", is_flag=True, help="The points as one JSON object on one line.")
-@click.option(
-    "-f",
-    "--file",
-    "source",
-    metavar="FILE",
-    type=click.Path(),
-    help="Read the expression from FILE (- is standard input); leave EXPR out.",
-)
-@click.option(
-    "--dtype", type=click.Choice(DTYPES), help="Element type of literals [default: float32]; files keep theirs."
-)
-@click.option("-q", "--quiet", is_flag=True, help="No notes.")
+@options.json("The points as one JSON object on one line.")
+@options.source
+@options.dtype()
+@options.quiet()
 def plot_command(
     items: tuple[str, ...],
     wrt: str | None,
@@ -72,9 +61,12 @@ def plot_command(
     dtype: str | None,
     quiet: bool,
 ) -> None:
-    asked = Asked(items, source, None, False, None, dtype, None)
+    asked = Asked(items, source, dtype=dtype)
     form = _form(output, form, as_json)
-    found = copy_context().run(_curves, asked, wrt, derivatives)
+    from gradcli.plotting.curves import curves
+
+    # Points of a large file are read: whoever plots them wants to see them all.
+    found = curves(asked.script, asked.arrays(), wrt, derivatives)
     if form is not None:
         from gradcli.cli.signals import stopping_cleanly
         from gradcli.plotting.figure import figure, title_of
@@ -103,20 +95,6 @@ def _form(output: str | None, form: str | None, as_json: bool) -> str | None:
             f"{output!r} tells no format", hint="name it FILE.svg or FILE.png, or give --format svg or --format png"
         )
     return found
-
-
-def _curves(asked: Asked, wrt: str | None, derivatives: int) -> Curves:
-    import numpy as np
-
-    from gradcli.plotting.curves import curves
-    from gradcli.tensors.functions import set_default_dtype
-
-    if asked.dtype is not None and asked.dtype.startswith("float"):
-        set_default_dtype(asked.dtype)
-    inputs: dict[str, Any] = {value.name: value.load(asked.dtype) for value in asked.values}
-    # Points of a large file are read: whoever plots them wants to see them all.
-    arrays = {name: array if isinstance(array, np.ndarray) else array.load() for name, array in inputs.items()}
-    return curves(asked.script, arrays, wrt, derivatives)
 
 
 def _json(found: Curves) -> str:

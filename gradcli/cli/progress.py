@@ -6,7 +6,8 @@ import contextlib
 import os
 import sys
 import time
-from typing import IO, Any
+from collections.abc import Iterator
+from typing import IO
 
 # Nobody needs a progress line for what is over in a moment.
 _DELAY = 1.0
@@ -69,10 +70,15 @@ class ProgressLine:
         self._length = len(text)
 
 
-def progress_line(progress: bool | None, quiet: bool) -> Any:
-    """What is told of each step done, or None when nobody is watching."""
+@contextlib.contextmanager
+def progress_line(progress: bool | None, quiet: bool) -> Iterator[ProgressLine | None]:
+    """What is told of each step done within this block, or None when nobody is watching."""
     stream = sys.stderr
     if quiet or progress is False or stream is None or (progress is None and not stream.isatty()):
-        return None
-
-    return ProgressLine(stream)
+        yield None
+        return
+    line = ProgressLine(stream)
+    try:
+        yield line
+    finally:
+        line.close()

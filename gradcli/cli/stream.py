@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import sys
-from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from gradcli.cli import options
 from gradcli.cli.asked import Asked
-from gradcli.cli.inputs import STANDARD_INPUT, InputValue
-from gradcli.cli.options import DTYPES, ExpressionCommand, Size, yes_option
+from gradcli.cli.inputs import STANDARD_INPUT
 from gradcli.cli.printing import note
 from gradcli.errors import GradcliError, WorkError, did_you_mean
+from gradcli.evaluation.input_value import InputValue
 
 if TYPE_CHECKING:
     from gradcli.stream.loop import StreamSummary
@@ -34,13 +34,8 @@ Examples:
 """
 
 
-@click.command("stream", cls=ExpressionCommand, help=HELP, no_args_is_help=False)
-@click.argument("items", metavar="EXPR [NAME=VALUE]... [FILE]...", nargs=-1)
-@click.option("--wrt", metavar="NAMES", help="Inputs to differentiate, as in x,y [default: every floating-point one].")
-@click.option("--no-grad", is_flag=True, help="Only the value.")
-@click.option(
-    "--grad-output", metavar="VALUE", help="The vector of the vector-Jacobian product, for a value that is no scalar."
-)
+@options.command("stream", HELP, "EXPR [NAME=VALUE]... [FILE]...")
+@options.gradients
 @click.option(
     "--name",
     "names",
@@ -68,30 +63,13 @@ Examples:
     help="The arrays of each record of --output-format npy, as in value,x.grad [default: all of them].",
 )
 @click.option("--strict", is_flag=True, help="Stop at the first record that is wrong.")
-@click.option(
-    "-f", "--file", "source", metavar="FILE", type=click.Path(), help="Read the expression from FILE; leave EXPR out."
-)
-@click.option(
-    "--dtype",
-    type=click.Choice(DTYPES),
-    help="Element type of JSON and literals [default: float32]; arrays in files keep theirs.",
-)
-@click.option("--seed", type=int, help="Seed of rand() and randn(), which go on from record to record.")
-@click.option(
-    "--threads",
-    type=click.IntRange(1, 1024),
-    metavar="N",
-    help="Threads for large records [default: $GRADCLI_THREADS, or all processors]; any number gives the same bits.",
-)
-@click.option(
-    "--memory-limit",
-    type=Size(),
-    metavar="SIZE",
-    help="Refuse records that would need more memory, as in 2GB [default: 80 % of what is free].",
-)
-@yes_option
-@click.option("--json", "_as_json", is_flag=True, help="The last report on standard error as JSON, too.")
-@click.option("-q", "--quiet", is_flag=True, help="No notes.")
+@options.source
+@options.dtype("JSON and literals")
+@options.seed("they go on from record to record")
+@options.threads()
+@options.limits
+@options.json("The last report on standard error as JSON, too.")
+@options.quiet()
 def stream_command(
     items: tuple[str, ...],
     wrt: str | None,
@@ -106,36 +84,21 @@ def stream_command(
     dtype: str | None,
     seed: int | None,
     threads: int | None,
-    memory_limit: int | None,
-    time_limit: float | None,
-    _as_json: bool,
+    as_json: bool,
     quiet: bool,
 ) -> None:
     words, paths = _sorted(items, source is None)
     reserved = STANDARD_INPUT in paths
     if source == STANDARD_INPUT and reserved:
         raise _taken()
-    asked = Asked(words, source, wrt, no_grad, grad_output, dtype, seed)
+    asked = Asked(words, source, wrt, no_grad, grad_output, dtype=dtype, seed=seed, threads=threads)
     given = [value.path for value in (*asked.values, asked.vector) if value is not None]
     if reserved and (STANDARD_INPUT in given or paths.count(STANDARD_INPUT) > 1):
         raise _taken()
     if targets is not None and output_format != "npy":
         raise GradcliError("-o chooses arrays for --output-format npy; lines have all results")
-    # Of its own context, so that the default dtype and the seed are this command's alone.
-    summary = copy_context().run(
-        _stream,
-        asked,
-        paths,
-        _list("--name", names),
-        form,
-        _list("-o", targets),
-        output_format == "npy",
-        strict,
-        threads,
-        memory_limit,
-        time_limit,
-        quiet,
-    )
+    chosen = _list("--name", names), _list("-o", targets)
+    summary = _stream(asked, paths, chosen, form, output_format == "npy", strict, quiet)
     if summary.failed:
         _fail(asked, summary)
 
@@ -171,51 +134,39 @@ def _list(option: str, text: str | None) -> list[str] | None:
 def _stream(
     asked: Asked,
     paths: list[str],
-    names: list[str] | None,
+    chosen: tuple[list[str] | None, list[str] | None],
     form: str | None,
-    targets: list[str] | None,
     arrays: bool,
     strict: bool,
-    threads: int | None,
-    limit: int | None,
-    time_limit: float | None,
     quiet: bool,
 ) -> StreamSummary:
-    """Load what all records share, and go through the records."""
-    from gradcli.engine.execute.threads import get_num_threads, set_num_threads
-    from gradcli.machine.limits import MEMORY_LIMIT, TIME_LIMIT
+    """Load what all records share, and go through the records; `chosen` are the names of inputs and of results."""
     from gradcli.stream.loop import run_stream
     from gradcli.stream.outlet import Outlet
     from gradcli.stream.plan_cache import RecordJob, results_of
     from gradcli.stream.record_inputs import check_wanted, choose_names
     from gradcli.stream.records import Inputs, standard_input
-    from gradcli.tensors.functions import manual_seed, set_default_dtype
 
-    set_num_threads(threads or get_num_threads())
-    MEMORY_LIMIT.set(limit)
-    TIME_LIMIT.set(time_limit)
-    if asked.seed is not None:
-        manual_seed(asked.seed)
-    if asked.dtype is not None and asked.dtype.startswith("float"):
-        set_default_dtype(asked.dtype)
+    asked.settle()
+    names, targets = chosen
     shared = [value.name for value in asked.values]
-    chosen = choose_names(asked.script, shared, names)
-    check_wanted(asked.wanted or (), [*chosen, *shared])
+    names = choose_names(asked.script, shared, names)
+    check_wanted(asked.wanted or (), [*names, *shared])
     # In float64: the value decides later what it is rounded to.
     vector = None if asked.vector is None else _loaded(asked.vector, "float64")
     given = {value.name: _loaded(value, asked.dtype) for value in asked.values}
     job = RecordJob(asked.script, given, asked.wanted, vector, (targets or []) if arrays else None)
     for target in targets or ():
-        known = results_of(job, chosen)
+        known = results_of(job, names)
         if target not in known:
             hint = did_you_mean(target, known) or f"there are {', '.join(known)}"
             raise GradcliError(f"there is no result {target!r} to write", hint=hint)
     if STANDARD_INPUT in paths:
         standard_input(form)
     _collect_garbage()
-    sink = Outlet(_standard_output(arrays))
+    sink, tell = Outlet(_standard_output(arrays)), (lambda text: None) if quiet else note
     # Without a place for a report, the order of what goes out would be lost at the first failure.
-    return run_stream(job, Inputs(paths, chosen, form, asked.dtype), sink, strict or arrays, _note(quiet))
+    return run_stream(job, Inputs(paths, names, form, asked.dtype), sink, strict or arrays, tell)
 
 
 def _loaded(value: InputValue, dtype: str | None) -> Any:
@@ -243,10 +194,6 @@ def _standard_output(arrays: bool) -> Any:
         raise GradcliError("standard output is a terminal, and a .npy is not text", hint=hint)
     sys.stdout.flush()
     return sys.stdout.buffer
-
-
-def _note(quiet: bool) -> Any:
-    return (lambda text: None) if quiet else note
 
 
 def _fail(asked: Asked, summary: StreamSummary) -> None:

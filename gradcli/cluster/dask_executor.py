@@ -10,12 +10,13 @@ from contextvars import copy_context
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from gradcli.batch.job import Job, Part, Shared, Task
+from gradcli.batch.job import Job, Part, Task
 from gradcli.batch.work import Common, Worker
 from gradcli.cluster.futures import answer_of, cancel, finished
 from gradcli.cluster.scheduler import Cluster
 from gradcli.cluster.worker import Failed, hold
 from gradcli.errors import GradcliError, WorkError
+from gradcli.evaluation.input_value import InputValue
 from gradcli.machine.blas import always_one_thread
 
 # Chunks that are under way or wait for an earlier one, for each thread of the workers.
@@ -88,7 +89,7 @@ class Workers:
 def _run_of(job: Job) -> Run:
     """The job for processes that may be anywhere."""
 
-    def everywhere(value: Shared | None) -> Shared | None:
+    def everywhere(value: InputValue | None) -> InputValue | None:
         return value if value is None or value.path is None else value._replace(path=os.path.abspath(value.path))
 
     shared = {name: everywhere(value) or value for name, value in job.shared.items()}

@@ -13,9 +13,9 @@ from gradcli.cluster.fingerprint import fingerprint, processor, versions
 from gradcli.cluster.transfer import Piece, blank, placed
 from gradcli.engine.execute.run import values_of
 from gradcli.engine.execute.run_pass import group_rows, run_groups
-from gradcli.engine.plan.planner import plan
 from gradcli.engine.plan.program import Pass, Program
 from gradcli.errors import GradcliError, WorkError
+from gradcli.evaluation.compiled import Compiled
 from gradcli.evaluation.request import Recipe
 from gradcli.graph.node import INPUT
 from gradcli.machine.blas import always_one_thread
@@ -172,10 +172,8 @@ def _prepared(work: Work) -> _Prepared:
 def _plan_of(work: Work) -> Program:
     request = work.recipe.prepare()
     files = frozenset(request.leaf(name) for name in work.files)
-    program = plan(request.roots, files=files, streamed=frozenset(work.streamed))
-    if work.fallback and program.fallback is not None:
-        return program.fallback()
-    return program
+    program = Compiled(request, files, streamed=frozenset(work.streamed)).program
+    return program.fallback() if work.fallback and program.fallback is not None else program
 
 
 def _found(origin: Origin) -> FileArray:

@@ -9,10 +9,11 @@ import numpy as np
 
 from gradcli.autodiff.jacobian import hessians, jacobians
 from gradcli.autodiff.products import curvature, pushed
-from gradcli.errors import GradcliError, did_you_mean
-from gradcli.evaluation.request import Request
+from gradcli.errors import GradcliError, did_you_mean, written_in
+from gradcli.evaluation.request import Request, leaf_of
+from gradcli.evaluation.values import InputSpec
 from gradcli.graph.infer import cast
-from gradcli.graph.node import INPUT, Node, constant, make
+from gradcli.graph.node import Node, constant, make
 from gradcli.graph.op import OPS, Shape
 
 
@@ -28,6 +29,16 @@ def derive(
     `jvp` and `hvp` map names of inputs to vectors of their shapes, in memory or in files; numbers are broadcast, and
     inputs left out do not move. Where nothing depends on an input, there are zeros. Raises GradcliError.
     """
+    with written_in(request.source):
+        results = _results(request, jacobian, hessian, jvp or {}, hvp or {})
+    request.derivatives = list(results)
+    request.roots += results.values()
+
+
+def _results(
+    request: Request, jacobian: bool, hessian: bool, jvp: Mapping[str, Any], hvp: Mapping[str, Any]
+) -> dict[str, Node]:
+    """The derivatives by name."""
     value = request.roots[0]
     inputs = {name: request.leaves[name] for name in request.names}
     if not inputs:
@@ -51,8 +62,7 @@ def derive(
         products = curvature(_scalar(value, "Hessian"), leaves, _vectors(request, inputs, hvp, "--hvp"))
         for (name, x), product in zip(inputs.items(), products, strict=True):
             results[f"{name}.hvp"] = _or_zeros(product, x.shape, x.dtype)
-    request.derivatives = list(results)
-    request.roots += results.values()
+    return results
 
 
 def _or_zeros(node: Node | None, shape: Shape, dtype: np.dtype) -> Node:
@@ -81,9 +91,7 @@ def _vectors(request: Request, inputs: Mapping[str, Node], given: Mapping[str, A
         elif vector.ndim and vector.shape != x.shape:
             raise GradcliError(f"{option}: the vector for {name} has shape {vector.shape}, the input {x.shape}")
         elif vector.ndim:
-            packed = vector.flags.c_contiguous if isinstance(vector, np.ndarray) else vector.c_contiguous
-            params = {"data": None, "name": f"{option} {name}", "packed": packed}
-            leaf = Node(INPUT, (), params, tuple(vector.shape), vector.dtype, False)
+            leaf = leaf_of(InputSpec.of(f"{option} {name}", vector), False)
             request.given[leaf] = vector
             vectors.append(cast(leaf, x.dtype))
         else:

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from gradcli.engine.execute.run import Progress, run
+from gradcli.engine.execute.run import Progress
 from gradcli.errors import GradcliError
-from gradcli.evaluation.request import Request, prepare, vector_for
+from gradcli.evaluation.compiled import Compiled
+from gradcli.evaluation.request import prepare, vector_for
 from gradcli.evaluation.result import Result, answer
 from gradcli.evaluation.values import InputSpec, to_array
 from gradcli.graph.arguments import as_function, kind_of
@@ -57,18 +58,11 @@ def evaluate(
     forms = tuple([InputSpec(name, a.shape, a.dtype, a.flags.c_contiguous) for name, a in arrays.items()])
     # Random numbers are drawn anew each time.
     kept = isinstance(expression, str) and len(source) <= _LONGEST_KEPT and "rand" not in source
-    try:
-        if kept:
-            request = _kept_request(source, forms, wanted, grad_output is not None, DEFAULT_DTYPE.get())
-        else:
-            script = parse(expression) if isinstance(expression, str) else expression
-            request = prepare(script, forms, wanted, grad_output is not None, spare=True)
-        vector = None if request.vector is None else vector_for(request, grad_output)
-        computed = run(request.plan, request.arrays_for(request.plan, arrays, vector), progress=progress)
-    except GradcliError as error:
-        error.source = source if error.source is None else error.source
-        raise
-    return answer(request, arrays, computed, shared=kept)
+    make = _kept if kept else _compiled
+    compiled = make(expression, forms, wanted, grad_output is not None, DEFAULT_DTYPE.get())
+    vector = None if compiled.request.vector is None else vector_for(compiled.request, grad_output)
+    computed = compiled.run(arrays, vector, progress=progress)
+    return answer(compiled.request, arrays, computed, shared=kept)
 
 
 def _named(inputs: Any) -> Mapping[str, Any]:
@@ -93,8 +87,16 @@ def _names(wrt: Any) -> tuple[str, ...]:
     return names
 
 
-@lru_cache(maxsize=_MOST_KEPT)
-def _kept_request(
-    source: str, forms: tuple[InputSpec, ...], wrt: str | tuple[str, ...] | None, explicit: bool, default: np.dtype
-) -> Request:
-    return prepare(parse(source), forms, wrt, explicit, spare=True)
+def _compiled(
+    expression: str | Script,
+    forms: tuple[InputSpec, ...],
+    wrt: str | tuple[str, ...] | None,
+    explicit: bool,
+    default: np.dtype,
+) -> Compiled:
+    """The request in a context with this default dtype."""
+    script = parse(expression) if isinstance(expression, str) else expression
+    return Compiled(prepare(script, forms, wrt, explicit, spare=True))
+
+
+_kept = lru_cache(maxsize=_MOST_KEPT)(_compiled)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gradcli.errors import written_in
 from gradcli.evaluation.interpret import unknown_function
 from gradcli.graph.dtypes import DTYPES
 from gradcli.graph.op import OPS
@@ -43,8 +44,7 @@ def free_names(script: Script, given: Sequence[str] = ()) -> list[str]:
                         entered.add(name)
                         waiting += [(body.code, assigned | set(body.params)) for body in functions[name]]
                     elif name not in functions and (name not in OPS or not OPS[name].public):
-                        error = unknown_function(name, step.start, [*found, *assigned, *given], list(functions))
-                        error.source = script.source
-                        raise error
+                        with written_in(script.source):
+                            raise unknown_function(name, step.start, [*found, *assigned, *given], list(functions))
         bound.update(statement.names)
     return list(found)

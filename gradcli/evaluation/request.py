@@ -1,4 +1,4 @@
-"""One request, answered: the value of an expression and the gradients of its inputs, planned and computed together."""
+"""One request as graphs: the value of an expression and the gradients of its inputs."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gradcli.autodiff.vjp import vjp
-from gradcli.engine.plan.planner import plan
-from gradcli.engine.plan.program import Program
-from gradcli.errors import GradcliError, did_you_mean, quoted
+from gradcli.errors import GradcliError, did_you_mean, quoted, written_in
 from gradcli.evaluation.interpret import Interpreter
 from gradcli.evaluation.values import InputSpec, to_array
 from gradcli.graph.dtypes import DEFAULT_DTYPE
@@ -24,25 +22,21 @@ VECTOR = "--grad-output"
 
 
 class Recipe(NamedTuple):
-    """What a request is built from, in plain words: another process builds the same one."""
+    """What a request is built from: another process builds the same one.
+
+    `vector` says whether there is one, or what it is like in its file; `default` is the default dtype.
+    """
 
     source: str
-    #: Name, shape, dtype and whether the elements are packed, of each input.
-    forms: tuple[tuple[str, tuple[int, ...], str, bool], ...]
+    forms: tuple[InputSpec, ...]
     wrt: tuple[str, ...] | None
-    #: Whether there is a vector, or what it is like in its file.
-    vector: bool | tuple[str, tuple[int, ...], str, bool]
-    default: str
+    vector: bool | InputSpec
+    default: np.dtype
 
     def prepare(self) -> Request:
         """The request, in a context whose default dtype this sets."""
-        DEFAULT_DTYPE.set(np.dtype(self.default))
-        forms = [InputSpec(name, shape, np.dtype(dtype), packed) for name, shape, dtype, packed in self.forms]
-        vector: bool | InputSpec = self.vector is True
-        if not isinstance(self.vector, bool):
-            name, shape, dtype, packed = self.vector
-            vector = InputSpec(name, shape, np.dtype(dtype), packed)
-        return prepare(parse(self.source), forms, self.wrt, vector)
+        DEFAULT_DTYPE.set(self.default)
+        return prepare(parse(self.source), self.forms, self.wrt, self.vector)
 
 
 class Request:
@@ -54,7 +48,7 @@ class Request:
     leaves that came with it.
     """
 
-    __slots__ = ("source", "leaves", "vector", "roots", "names", "wanted", "note", "derivatives", "given", "_plan")
+    __slots__ = ("source", "leaves", "vector", "roots", "names", "wanted", "note", "derivatives", "given")
 
     def __init__(
         self,
@@ -75,55 +69,38 @@ class Request:
         self.note = note
         self.derivatives: list[str] = []
         self.given: dict[Node, Any] = {}
-        self._plan: Program | None = None
 
     @property
     def targets(self) -> list[str]:
         """The names of the roots."""
         return ["value", *(f"{name}.grad" for name in self.wanted), *self.derivatives]
 
-    @property
-    def plan(self) -> Program:
-        """The plan for inputs and results in memory, made once."""
-        if self._plan is None:
-            self._plan = plan(self.roots)
-        return self._plan
-
     def recipe(self, wrt: Iterable[str] | None) -> Recipe:
         """What this request was built from, `wrt` being what was asked for."""
-        leaves = self.leaves.items()
-        forms = tuple([(name, leaf.shape, str(leaf.dtype), leaf.params["packed"]) for name, leaf in leaves])
-        wanted = None if wrt is None else tuple(wrt)
-        vector: Any = self.vector is not None
-        if self.vector is not None and self.vector.params["name"] is not None:
-            leaf = self.vector
-            vector = (VECTOR, leaf.shape, str(leaf.dtype), leaf.params["packed"])
-        return Recipe(self.source, forms, wanted, vector, str(DEFAULT_DTYPE.get()))
+        forms = tuple([_spec_of(name, leaf) for name, leaf in self.leaves.items()])
+        vector = self.vector
+        filed = vector is not None and vector.params["name"] is not None
+        given = _spec_of(VECTOR, vector) if vector is not None and filed else vector is not None
+        return Recipe(self.source, forms, None if wrt is None else tuple(wrt), given, DEFAULT_DTYPE.get())
 
     def leaf(self, name: str) -> Node:
         """The leaf of an input, or of the vector where that lies in a file."""
         return self.vector if name == VECTOR and self.vector is not None else self.leaves[name]
 
-    def _data(self, inputs: Mapping[str, Any], vector: Any) -> dict[Node, Any]:
+    def data(self, inputs: Mapping[str, Any], vector: Any = None) -> dict[Node, Any]:
         """What is given for each leaf."""
-        found = {self.leaves[name]: array for name, array in inputs.items()}
-        found.update(self.given)
+        found = {self.leaves[name]: array for name, array in inputs.items()} | self.given
         if self.vector is not None:
             found[self.vector] = vector
         return found
 
     def files(self, inputs: Mapping[str, Any], vector: Any = None) -> frozenset[Node]:
         """The leaves whose data is read block by block."""
-        return frozenset(leaf for leaf, data in self._data(inputs, vector).items() if getattr(data, "streams", False))
+        return frozenset(leaf for leaf, data in self.data(inputs, vector).items() if getattr(data, "streams", False))
 
-    def arrays_for(self, program: Program, inputs: Mapping[str, Any], vector: Any) -> list[Any]:
-        """The data of a program's leaves."""
-        by_node = self._data(inputs, vector)
-        found = []
-        for leaf in program.leaves:
-            array = by_node.get(leaf)
-            found.append(leaf.params["value"] if array is None else array)
-        return found
+
+def _spec_of(name: str, leaf: Node) -> InputSpec:
+    return InputSpec(name, leaf.shape, leaf.dtype, leaf.params["packed"])
 
 
 def prepare(
@@ -138,10 +115,22 @@ def prepare(
     in the shape and dtype of the value unless it is a form.
 
     Where a vector would be needed, inputs named in `wrt` without one are an error, if the gradients are needed. So are
-    inputs that the expression does not use, unless there may be some to `spare`.
+    inputs that the expression does not use, unless there may be some to `spare`. Errors know the expression.
     """
+    with written_in(script.source):
+        return _prepare(script, forms, wrt, vector, gradients_needed, spare)
+
+
+def _prepare(
+    script: Script,
+    forms: Sequence[InputSpec],
+    wrt: str | Iterable[str] | None,
+    vector: bool | InputSpec,
+    gradients_needed: bool,
+    spare: bool,
+) -> Request:
     names = _differentiated(forms, wrt)
-    leaves = {form.name: _leaf_of(form, form.name in names) for form in forms}
+    leaves = {form.name: leaf_of(form, form.name in names) for form in forms}
     interpreter = Interpreter(script.source, leaves)
     value = interpreter.run(script)
     unused = [] if spare else [name for name in leaves if name not in interpreter.used]
@@ -155,7 +144,8 @@ def prepare(
     return Request(script.source, leaves, given, roots, names, wanted, note)
 
 
-def _leaf_of(form: InputSpec, tracked: bool) -> Node:
+def leaf_of(form: InputSpec, tracked: bool) -> Node:
+    """The node of an input whose data comes later."""
     return Node(INPUT, (), {"data": None, "name": form.name, "packed": form.packed}, form.shape, form.dtype, tracked)
 
 
@@ -163,19 +153,19 @@ def vector_form(grad_output: Any) -> bool | InputSpec:
     """What `prepare` is told of a vector: the form of one that stays in its file, else whether there is one."""
     if not getattr(grad_output, "streams", False):
         return grad_output is not None
-    return InputSpec(VECTOR, tuple(grad_output.shape), grad_output.dtype, grad_output.c_contiguous)
+    return InputSpec.of(VECTOR, grad_output)
 
 
 def vector_for(request: Request, grad_output: Any) -> Any:
     """The vector of the vector-Jacobian product, in the value's shape and dtype; one in a file as it is."""
     value = request.roots[0]
-    if hasattr(grad_output, "streams"):
-        if grad_output.shape:
-            _check_vector(grad_output.shape, value)
-        return grad_output
-    array = to_array(grad_output)
-    if array.ndim:
-        _check_vector(array.shape, value)
+    filed = hasattr(grad_output, "streams")
+    array = grad_output if filed else to_array(grad_output)
+    if array.shape:
+        with written_in(request.source):
+            _check_vector(array.shape, value)
+    if filed:
+        return array
     with np.errstate(all="ignore"):
         return np.broadcast_to(array.astype(value.dtype, copy=False), value.shape)
 
@@ -210,7 +200,7 @@ def _seed(value: Node, given: bool | InputSpec, explicit: bool) -> tuple[Node | 
             raise GradcliError(f"the value is {value.dtype} and has no gradient")
         if isinstance(given, InputSpec):
             _check_vector(given.shape, value)
-            vector = _leaf_of(given, False)
+            vector = leaf_of(given, False)
             seed = cast(vector, value.dtype)
         else:
             vector = seed = Node(INPUT, (), {"data": None, "name": None}, value.shape, value.dtype, False)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from gradcli.engine.execute.run import execute
-from gradcli.errors import GradcliError
+from gradcli.errors import GradcliError, written_in
 from gradcli.evaluation.interpret import Interpreter
 from gradcli.graph.arguments import as_node, kind_of, list_array
 from gradcli.graph.dtypes import DEFAULT_DTYPE, DTYPES
-from gradcli.graph.node import fitted
+from gradcli.graph.node import Node, fitted
 from gradcli.language.parse import parse
+from gradcli.tensors.functions import manual_seed, set_default_dtype
 from gradcli.tensors.tensor import Tensor
 
 
@@ -25,29 +27,39 @@ class InputSpec(NamedTuple):
     #: Whether the elements lie in row-major order, one after the other.
     packed: bool = True
 
+    @classmethod
+    def of(cls, name: str, array: Any) -> InputSpec:
+        """What is known of an array, in memory or in a file."""
+        packed = array.flags.c_contiguous if hasattr(array, "flags") else array.c_contiguous
+        return cls(name, array.shape, array.dtype, packed)
+
+
+def specs_of(inputs: Mapping[str, Any]) -> list[InputSpec]:
+    """What is known of arrays by name."""
+    return [InputSpec.of(name, array) for name, array in inputs.items()]
+
 
 def literal_array(text: str, dtype: str | None = None) -> np.ndarray:
     """The array that an expression without free names stands for, such as `ones(2, 2)` or `[[1, 2], [3, 4]]`.
 
     With a `dtype`, numbers and lists are taken in it without a detour through another one.
     """
-    script = parse(text)
-    try:
-        return execute([Interpreter(text, {}).run(script, DTYPES[dtype] if dtype is not None else None)])[0]
-    except GradcliError as error:
-        error.source = text if error.source is None else error.source
-        raise
+    with written_in(text):
+        return execute([literal_node(text, dtype)])[0]
 
 
-def literal_form(text: str, dtype: str | None = None) -> InputSpec:
-    """What is known of the array that `literal_array` gives, which is not computed."""
-    script = parse(text)
-    try:
-        root = Interpreter(text, {}).run(script, DTYPES[dtype] if dtype is not None else None)
-    except GradcliError as error:
-        error.source = text if error.source is None else error.source
-        raise
-    return InputSpec("", root.shape, root.dtype, root.strides is None)
+def literal_node(text: str, dtype: str | None = None) -> Node:
+    """What `literal_array` gives, not yet computed."""
+    with written_in(text):
+        return Interpreter(text, {}).run(parse(text), None if dtype is None else DTYPES[dtype])
+
+
+def settle(dtype: str | None, seed: int | None) -> None:
+    """Set what literals and random numbers are computed with in this context."""
+    if dtype is not None and dtype.startswith("float"):
+        set_default_dtype(dtype)
+    if seed is not None:
+        manual_seed(seed)
 
 
 def to_array(value: Any) -> np.ndarray:

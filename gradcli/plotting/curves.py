@@ -10,7 +10,7 @@ import numpy as np
 from gradcli.autodiff.vjp import vjp
 from gradcli.engine.execute.run import run
 from gradcli.engine.plan.planner import plan
-from gradcli.errors import GradcliError, did_you_mean
+from gradcli.errors import GradcliError, did_you_mean, written_in
 from gradcli.evaluation.interpret import Interpreter
 from gradcli.graph.dtypes import BOOL, FLOAT64
 from gradcli.graph.node import INPUT, Node, constant, toposort
@@ -54,7 +54,7 @@ def curves(script: Script, inputs: Mapping[str, Any], wrt: str | None = None, de
     name = points_of(inputs, wrt)
     x = np.asarray(inputs[name]).reshape(-1)
     x = x[order_of(name, x)]
-    try:
+    with written_in(script.source):
         leaves, roots, mixed = _graph(script, inputs, name, (), derivatives)
         if mixed:
             if x.size > MOST_ONE_BY_ONE:
@@ -64,9 +64,6 @@ def curves(script: Script, inputs: Mapping[str, Any], wrt: str | None = None, de
         else:
             leaves, roots, _ = _graph(script, inputs, name, x.shape, derivatives)
             arrays = _run(leaves, roots, inputs, name, x)
-    except GradcliError as error:
-        error.source = script.source if error.source is None else error.source
-        raise
     return drawn(name, x, arrays, derivatives)
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gradcli.autodiff.vjp import vjp
-from gradcli.errors import GradcliError, did_you_mean
+from gradcli.errors import GradcliError, did_you_mean, written_in
 from gradcli.evaluation.answer import answer_text
 from gradcli.evaluation.request import Request
 from gradcli.evaluation.result import Result, answer
@@ -116,9 +116,9 @@ class Answers:
     def arrays(self, outcome: Evaluated, roots: Sequence[Node]) -> list[Any]:
         """The arrays of some roots."""
         try:
-            return compute(roots)
+            with written_in(outcome.source):
+                return compute(roots)
         except GradcliError as error:
-            error.source = outcome.source if error.source is None else error.source
             if error.hint and "--memory-limit" in error.hint:
                 error.hint = "a sum or mean of it needs no memory; `gradcli eval -o` writes large results to files"
             raise

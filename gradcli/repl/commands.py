@@ -122,13 +122,13 @@ def _value(session: Answers, rest: str) -> Reply:
 
 def _plan(session: Answers, rest: str) -> Reply:
     from gradcli.engine.execute.threads import get_num_threads
-    from gradcli.engine.plan.planner import plan
     from gradcli.engine.plan_report import plan_text
+    from gradcli.evaluation.compiled import Compiled
 
     outcome = session.expression(rest, "plan")
     request = session.request(outcome, outcome.node(), ones=True)
-    roots = ["value", *(f"{name}.grad" for name in request.wanted)]
-    return Reply(plan_text(plan(request.roots, files=files_below(request.roots)), roots, get_num_threads()))
+    program = Compiled(request, files_below(request.roots)).program
+    return Reply(plan_text(program, request.targets, get_num_threads()))
 
 
 def _save(session: Answers, rest: str) -> Reply:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from gradcli.engine.execute.run import run
 from gradcli.engine.plan.planner import plan
-from gradcli.errors import GradcliError, Place, Span
+from gradcli.errors import GradcliError, Place, Span, written_in
 from gradcli.evaluation.expansion import check_expansion
 from gradcli.evaluation.interpret import Interpreter
 from gradcli.graph.arguments import Literal
@@ -101,9 +101,9 @@ class Workspace:
         while True:
             attempt = _Attempt(self, source, script, len(functions), frozenset(substituted))
             try:
-                outcome = attempt.run()
+                with written_in(source):
+                    outcome = attempt.run()
             except GradcliError as error:
-                error.source = source if error.source is None else error.source
                 first = first or error
                 more = self._to_substitute(script, error.span, attempt)
                 if not more:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gradcli.engine.execute.run import execute
-from gradcli.errors import GradcliError, WorkError, did_you_mean
+from gradcli.errors import GradcliError, WorkError, did_you_mean, told_of
 from gradcli.graph.arguments import list_array
 from gradcli.graph.dtypes import BOOL, DEFAULT_DTYPE, DTYPES
 from gradcli.graph.node import fitted
@@ -109,7 +109,7 @@ class FieldReader:
 
     def _carefully(self, value: Any, name: str) -> Any:
         """The array of a value with anything unusual in it: words for numbers that are not finite, huge integers."""
-        try:
+        with told_of(f"in the field {name}"):
             numbers, shape = _numbers(value)
             if self.dtype is not None:
                 if not shape:
@@ -118,9 +118,6 @@ class FieldReader:
             if numbers and all(type(item) is bool for item in numbers):
                 return np.array(numbers, BOOL).reshape(shape)
             return np.array([fitted(item, self._float) for item in numbers], self._float).reshape(shape)
-        except GradcliError as error:
-            error.message = f"in the field {name}: {error.message}"
-            raise
 
 
 @lru_cache(maxsize=16)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from gradcli.errors import GradcliError
+from gradcli.evaluation.request import Request
 from gradcli.graph.node import Node
 from gradcli.render.json import json_pieces, to_json
 from gradcli.render.parts import parts_of
@@ -30,12 +31,12 @@ class JsonWriter:
 
     __slots__ = ("_parts", "_end")
 
-    def __init__(self, roots: Sequence[Node], names: Sequence[str], wanted: Sequence[str], tracked: bool) -> None:
-        """`names` are asked for and `wanted` those that have gradients, the roots after the value; `tracked` if any."""
-        kinds = [_writer(root) for root in roots]
+    def __init__(self, request: Request) -> None:
+        tracked, wanted = bool(request.names) and request.note is None, request.wanted
+        kinds = [_writer(root) for root in request.roots]
         self._parts: list[tuple[str, Callable[[Any], str] | None]] = [('"value": ', kinds[0])]
         between = ', "grads": {' if tracked else ', "grads": null'
-        for k, name in enumerate(names if tracked else ()):
+        for k, name in enumerate(request.names if tracked else ()):
             between += f"{', ' if k else ''}{quoted(name)}: "
             if name in wanted:
                 self._parts.append((between, kinds[1 + wanted.index(name)]))

@@ -1,0 +1,117 @@
+"""A request planned once, and run on whatever inputs of its forms come: behind all that evaluates expressions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Generic, TypeVar
+
+from gradcli.engine.execute.closure import bound
+from gradcli.engine.execute.memory_limit import check_memory
+from gradcli.engine.execute.run import Progress, Runner, run
+from gradcli.engine.plan.planner import plan
+from gradcli.errors import written_in
+from gradcli.evaluation.request import Request
+from gradcli.graph.node import Node
+
+T = TypeVar("T")
+
+
+class Compiled:
+    """The program of a request, or of some of its `roots`.
+
+    `files` are the leaves that are read block by block, `streamed` the places of the roots that are written so. Any
+    number of threads may run it.
+    """
+
+    __slots__ = ("request", "program", "_leaves", "_places", "_vector", "_direct")
+
+    def __init__(
+        self,
+        request: Request,
+        files: frozenset[Node] = frozenset(),
+        *,
+        roots: Sequence[Node] | None = None,
+        streamed: frozenset[int] = frozenset(),
+    ) -> None:
+        self.request = request
+        with written_in(request.source):
+            self.program = plan(request.roots if roots is None else roots, files=files, streamed=streamed)
+        leaves = self.program.leaves
+        #: What is the same at every run: constants, and what is held.
+        self._leaves = [request.given[leaf] if leaf in request.given else leaf.params.get("value") for leaf in leaves]
+        names = {leaf: name for name, leaf in request.leaves.items()}
+        self._places = [(k, names[leaf]) for k, leaf in enumerate(leaves) if leaf in names]
+        self._vector = next((k for k, leaf in enumerate(leaves) if leaf is request.vector), None)
+        self._direct: Callable[[Sequence[Any]], list[Any]] | None = None
+
+    def hold(self, inputs: Mapping[str, Any], vector: Any = None) -> None:
+        """Use this data at every run from here on: it need not be given any more."""
+        for place, name in self._places:
+            if name in inputs:
+                self._leaves[place] = inputs[name]
+        self._places = [(place, name) for place, name in self._places if name not in inputs]
+        if self._vector is not None:
+            self._leaves[self._vector] = vector
+
+    def settle(self, inputs: Mapping[str, Any]) -> None:
+        """Check once that there is memory enough, on inputs like those to come: a small program asks no more then.
+
+        The caller silences NumPy's warnings from here on.
+        """
+        direct = bound(self.program)
+        if direct is not None:
+            with written_in(self.request.source):
+                check_memory(self.program, self.leaves(inputs), 1, frozenset())
+            self._direct = direct
+
+    def run(
+        self,
+        inputs: Mapping[str, Any],
+        vector: Any = None,
+        *,
+        sinks: dict[int, Any] | None = None,
+        threads: int | None = None,
+        progress: Progress | None = None,
+        runner: Runner | None = None,
+    ) -> list[Any]:
+        """The arrays of the roots; see `gradcli.engine.execute.run.run` for what else can be given."""
+        leaves = self.leaves(inputs, vector)
+        with written_in(self.request.source):
+            if self._direct is not None:
+                return self._direct(leaves)
+            return run(self.program, leaves, sinks=sinks, threads=threads, progress=progress, runner=runner)
+
+    def leaves(self, inputs: Mapping[str, Any], vector: Any = None) -> list[Any]:
+        """The data of the program's leaves."""
+        leaves = self._leaves.copy()
+        for place, name in self._places:
+            leaves[place] = inputs[name]
+        if vector is not None and self._vector is not None:
+            leaves[self._vector] = vector
+        return leaves
+
+
+class Kept(Generic[T]):
+    """What was compiled last, by the kinds of inputs that it is for: at most so many."""
+
+    __slots__ = ("_most", "_found", "_key", "_last")
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._found: dict[tuple[Any, ...], T] = {}
+        self._key: list[Any] | None = None
+        self._last: T | None = None
+
+    def find(self, key: list[Any], make: Callable[[], T]) -> T:
+        """What is kept for this kind, or else made now."""
+        if self._last is not None and key == self._key:
+            return self._last
+        kind = tuple(key)
+        found = self._found.pop(kind, None) or make()
+        if self._most:
+            if len(self._found) >= self._most:
+                del self._found[next(iter(self._found))]
+            # The latest stands last.
+            self._found[kind] = found
+            self._key, self._last = key, found
+        return found
