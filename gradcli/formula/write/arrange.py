@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,11 +18,24 @@ from gradcli.graph.op import OPS, Op
 from gradcli.language.kinds import BOOLEAN, EXACT, NUMBER, REAL, together
 from gradcli.ops.create import eye, ones
 from gradcli.ops.linalg import slogdet
-from gradcli.ops.notation.spelling import CallOfForms, usual
+from gradcli.ops.notation.spelling import usual
 
 _Key = tuple[Term, Labels, Fraction]
 #: The formula's own functions for the two results of slogdet, which are no operations, and what they are called there.
 _FIELDS = {"slogdet_sign": "sign", "slogdet_logabsdet": "logabsdet"}
+
+
+class CallOfForms(NamedTuple):
+    """A row applied to forms: `name` is what it is called in formulas, `kind` what such operations make of `args`."""
+
+    op: Op
+    name: str
+    args: list[Form]
+    params: dict[str, Any]
+    kind: str
+    #: The lengths of the operands and of the result, for functions of whole tensors.
+    shapes: tuple[tuple[Size, ...], ...] = ()
+    shape: tuple[Size, ...] = ()
 
 
 class Arranger(DimensionWriter):

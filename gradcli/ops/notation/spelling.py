@@ -1,33 +1,20 @@
 """Calls as text of the language: the usual way, and that of reductions, joins, places and losses.
 
-Each function takes a writer (`gradcli.formula.write.arrange.Arranger`) and a `CallOfForms`, and gives a form.
+Each function takes a writer, w, and a call, c (`Arranger` and `CallOfForms` in `gradcli.formula.write.arrange`), and
+gives a form.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from gradcli.language.kinds import BOOLEAN, EXACT, NUMBER, REAL, together
 
-
-class CallOfForms(NamedTuple):
-    """A row applied to forms: `name` is what it is called in formulas, `kind` what such operations make of `args`."""
-
-    op: Any
-    name: str
-    args: list[Any]
-    params: dict[str, Any]
-    kind: str
-    #: The lengths of the operands and of the result, for functions of whole tensors.
-    shapes: tuple[Any, ...] = ()
-    shape: tuple[Any, ...] = ()
+Text = Callable[[Any, Any], Any]
 
 
-Text = Callable[[Any, CallOfForms], Any]
-
-
-def usual(w: Any, c: CallOfForms) -> Any:
+def usual(w: Any, c: Any) -> Any:
     """An operator between its operands, or name(operands, parameters that differ from the usual ones).
 
     Whole numbers, which are dimensions and places, are given by place where everything before them is, other
@@ -41,7 +28,7 @@ def usual(w: Any, c: CallOfForms) -> Any:
     return f.call(c.name, front, c.kind, **words)
 
 
-def arguments(w: Any, c: CallOfForms) -> tuple[list[Any], dict[str, Any]]:
+def arguments(w: Any, c: Any) -> tuple[list[Any], dict[str, Any]]:
     """The arguments of a call by place and by keyword."""
     signature = c.op.signature
     defaults, by_word = signature.defaults, signature.by_word
@@ -70,7 +57,7 @@ def _is_place(value: Any) -> bool:
     return isinstance(value, int | tuple) and not isinstance(value, bool)
 
 
-def real(w: Any, c: CallOfForms) -> Any:
+def real(w: Any, c: Any) -> Any:
     """The usual way, for what computes floating-point numbers whatever it is given."""
     return usual(w, c._replace(kind=REAL))
 
@@ -83,7 +70,7 @@ def every(*names: str) -> Text:
 def connective(symbol: str) -> Text:
     """An operator where all operands are booleans, a function elsewhere."""
 
-    def write(w: Any, c: CallOfForms) -> Any:
+    def write(w: Any, c: Any) -> Any:
         if any(x.kind != BOOLEAN for x in c.args):
             return usual(w, c)
         return w.forms.make("binary" if len(c.args) > 1 else "unary", symbol, c.args, c.kind)
@@ -91,7 +78,7 @@ def connective(symbol: str) -> Text:
     return write
 
 
-def where(w: Any, c: CallOfForms) -> Any:
+def where(w: Any, c: Any) -> Any:
     """Numbers to choose from are of the dtype that the result has."""
     condition, *values = c.args
     kind = together(values)
@@ -110,7 +97,7 @@ def _precise(w: Any, form: Any) -> Any:
     return w.forms.call("tensor", [form], dtype=w.dtype())
 
 
-def conversion(w: Any, c: CallOfForms) -> Any:
+def conversion(w: Any, c: Any) -> Any:
     """x.to(dtype)."""
     return w.forms.method(c.args[0], c.name, [w.forms.name(str(c.params["dtype"]), NUMBER)], REAL)
 
@@ -118,23 +105,18 @@ def conversion(w: Any, c: CallOfForms) -> Any:
 # Reductions -----------------------------------------------------------------------------------------------------------
 
 
-def reduced(w: Any, c: CallOfForms, usually: dict[str, Any] | None = None, **kind: str) -> Any:
-    """name(tensor, dims), all of them left out; `usually` is what parameters are where their default is None."""
-    return _over_dims(w, c, [], {**c.op.signature.defaults, **(usually or {})}, **kind)
-
-
-def _over_dims(w: Any, c: CallOfForms, settings: list[Any], usually: dict[str, Any], kind: str | None = None) -> Any:
+def reduced(
+    w: Any, c: Any, kind: str | None = None, settings: Sequence[Any] = (), usually: Mapping[str, Any] = {}
+) -> Any:
+    """name(tensor, settings, dims), without dims where they are all; `usually` tells what a default of None means."""
     dims = _dims(w, c)
-    words = {
-        name: w.literal(whole_number(value))
-        for name, value in c.params.items()
-        if name != "dim" and name in usually and usually[name] != value
-    }
+    defaults = {**c.op.signature.defaults, **usually, "dim": c.params["dim"]}
+    words = {k: w.literal(whole_number(v)) for k, v in c.params.items() if defaults.get(k, v) != v}
     front = [c.args[0], *settings, *([dims] if dims is not None else [])]
     return w.forms.call(c.name, front, kind or (REAL if c.args[0].kind == REAL else EXACT), **words)
 
 
-def _dims(w: Any, c: CallOfForms) -> Any:
+def _dims(w: Any, c: Any) -> Any:
     """The dims of a reduction, None for all of them."""
     dims = c.params["dim"]
     if dims is None or len(dims) == len(c.shapes[0]):
@@ -147,43 +129,44 @@ def whole_number(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def counted(w: Any, c: CallOfForms) -> Any:
+def counted(w: Any, c: Any) -> Any:
     """A reduction to whole numbers."""
-    return reduced(w, c, kind=EXACT)
+    return reduced(w, c, EXACT)
 
 
-def truth(w: Any, c: CallOfForms) -> Any:
+def truth(w: Any, c: Any) -> Any:
     """A reduction to booleans."""
-    return reduced(w, c, kind=BOOLEAN)
+    return reduced(w, c, BOOLEAN)
 
 
-def spread(w: Any, c: CallOfForms) -> Any:
+def spread(w: Any, c: Any) -> Any:
     """var and std, whose correction is 1 unless it is given."""
-    return reduced(w, c, {"correction": 1})
+    return reduced(w, c, usually={"correction": 1})
 
 
-def norm(w: Any, c: CallOfForms) -> Any:
+def norm(w: Any, c: Any) -> Any:
     """norm(x, p, dims): the order is told where it is not 2, and before dims."""
-    told = c.params["p"] != 2 or _dims(w, c) is not None
-    return _over_dims(w, c, [w.literal(whole_number(c.params["p"]))] if told else [], {})
+    order, dims = c.params["p"], {"dim": c.params["dim"]}
+    told = order != 2 or _dims(w, c) is not None
+    return reduced(w, c._replace(params=dims), settings=[w.literal(whole_number(order))] if told else [])
 
 
 # Places and shapes ----------------------------------------------------------------------------------------------------
 
 
-def reshape(w: Any, c: CallOfForms) -> Any:
+def reshape(w: Any, c: Any) -> Any:
     """x.reshape(shape); what was reshaped is reshaped at once."""
     form = c.args[0]
     inner = form.parts[0] if form.op == "method" and form.arg[0] == c.name else form
     return w.forms.method(inner, c.name, w.shape(c.shape), form.kind)
 
 
-def tiled(w: Any, c: CallOfForms) -> Any:
+def tiled(w: Any, c: Any) -> Any:
     """tile(x, repeats), which takes what repeat does."""
     return w.forms.call("tile", [c.args[0], w.literal(c.params["repeats"])], c.kind)
 
 
-def select(w: Any, c: CallOfForms) -> Any:
+def select(w: Any, c: Any) -> Any:
     """x[:, index]; by name where the index is a length or the dimension far behind."""
     f, dim, index = w.forms, c.params["dim"], c.params["index"]
     if not isinstance(index, int) or dim > 3:
@@ -191,7 +174,7 @@ def select(w: Any, c: CallOfForms) -> Any:
     return f.index(c.args[0], [f.everything()] * dim + [w.literal(index)])
 
 
-def sliced(w: Any, c: CallOfForms) -> Any:
+def sliced(w: Any, c: Any) -> Any:
     """x[:, start:stop:step], without what is so anyway."""
     f, dim = w.forms, c.params["dim"]
     usually = {"start": 0, "stop": c.shapes[0][dim], "step": 1}
@@ -199,7 +182,7 @@ def sliced(w: Any, c: CallOfForms) -> Any:
     return f.index(c.args[0], [f.everything()] * dim + [f.slice(*bounds)])
 
 
-def embedded(w: Any, c: CallOfForms) -> Any:
+def embedded(w: Any, c: Any) -> Any:
     """Zeros before and after, joined to a tensor."""
     f, dim, start, stop, length = w.forms, *(c.params[k] for k in ("dim", "start", "stop", "length"))
     sizes = [w.size(n) for n in c.shapes[0]]
@@ -217,7 +200,7 @@ def embedded(w: Any, c: CallOfForms) -> Any:
     return f.call("cat", [f.sequence(pieces), *([f.number(dim)] if dim else [])], c.kind)
 
 
-def indexed(w: Any, c: CallOfForms) -> Any:
+def indexed(w: Any, c: Any) -> Any:
     """x[:, indices]."""
     items = [w.forms.everything()] * (max(c.params["dims"]) + 1)
     for dim, index in zip(c.params["dims"], c.args[1:], strict=True):
@@ -225,7 +208,7 @@ def indexed(w: Any, c: CallOfForms) -> Any:
     return w.forms.index(c.args[0], items)
 
 
-def joined(w: Any, c: CallOfForms) -> Any:
+def joined(w: Any, c: Any) -> Any:
     """name([tensors], dim)."""
     return real(w, c._replace(args=[w.forms.sequence(c.args)]))
 
@@ -238,7 +221,7 @@ def of_length(*ends: str) -> Text:
     return lambda w, c: w.forms.call(c.name, [*(w.literal(c.params[e]) for e in ends), w.size(c.shape[0])], EXACT)
 
 
-def of_lengths(w: Any, c: CallOfForms) -> Any:
+def of_lengths(w: Any, c: Any) -> Any:
     """name(rows, columns)."""
     return w.forms.call(c.name, [w.size(n) for n in c.shape], EXACT)
 
@@ -246,14 +229,14 @@ def of_lengths(w: Any, c: CallOfForms) -> Any:
 # Losses ---------------------------------------------------------------------------------------------------------------
 
 
-def weighted(w: Any, c: CallOfForms, count: int, *optional: str) -> Any:
+def weighted(w: Any, c: Any, count: int, *optional: str) -> Any:
     """`count` operands, the optional ones after them by keyword, then parameters that are not usual."""
     front, words = arguments(w, c._replace(args=c.args[:count]))
     given = dict(zip(optional, c.args[count:], strict=False))
     return w.forms.call(c.name, front, REAL, **given, **words)
 
 
-def classified(w: Any, c: CallOfForms) -> Any:
+def classified(w: Any, c: Any) -> Any:
     """A loss of classes, perhaps with weights."""
     return weighted(w, c, 2, "weight")
 
