@@ -7,7 +7,8 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from gradcli.formula.algebra.terms import ONE, Labels, Size
-from gradcli.formula.write.forms import Form, Forms
+from gradcli.formula.write.dimensions import DimensionWriter
+from gradcli.formula.write.forms import Form
 from gradcli.language.kinds import NUMBER
 from gradcli.ops.diagonal import trace
 from gradcli.ops.einsum import einsum
@@ -41,20 +42,19 @@ class ItemPower(NamedTuple):
 class Contraction:
     """A product whose labels that are not `free` are summed over, one after the other, where it costs least.
 
-    `multiply` writes a product element by element, `as_real` booleans as floating-point numbers.
+    `multiply` writes a product element by element.
     """
 
     def __init__(
         self,
-        forms: Forms,
+        known: DimensionWriter,
         multiply: Callable[[Fraction, list[ItemPower], Labels], Form],
-        as_real: Callable[[Form], Form],
         free: set[int],
         sizes: dict[int, Size],
     ) -> None:
-        self.forms = forms
+        self.known = known
+        self.forms = known.forms
         self._multiply = multiply
-        self._as_real = as_real
         self._free = free
         self._sizes = sizes
 
@@ -126,7 +126,7 @@ class Contraction:
             if all(self._sizes[k] == 1 for k in labels):
                 name = squeeze.name
             elif name == mean.name:
-                form = self._as_real(form)
+                form = self.known.as_real(form)
             total = self.forms.total(form, [item.natural.index(k) for k in labels], len(item.natural), name)
             return self.forms.transposed(total, [rest.index(k) for k in order])
 

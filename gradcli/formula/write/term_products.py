@@ -35,7 +35,7 @@ class ProductWriter:
         turned = max((f for f in factors if _turns(f)), key=_turns, default=None) if number < 0 else None
         entries = [ItemPower(self._item(f, -ONE if f is turned else ONE), f.power) for f in factors]
         sizes = {k: n for f in factors for k, n in zip(f.labels, f.term.sizes, strict=True)}
-        contraction = Contraction(self.forms, self.multiply, self.known.as_real, set(order), sizes)
+        contraction = Contraction(self.known, self.multiply, set(order), sizes)
         contracted, dims = self._means(contraction.contracted(entries), dims)
         return self.multiply(-number if turned else number, [*contracted, *self._size_entries(dims)], order)
 
