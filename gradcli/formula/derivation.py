@@ -9,9 +9,11 @@ import numpy as np
 
 from gradcli.autodiff.vjp import vjp
 from gradcli.errors import GradcliError, did_you_mean
-from gradcli.formula.algebra.identities import FACTOR_RULES, FUNCTION_RULES, SUM_RULES
+from gradcli.formula.algebra.algebra import Algebra
+from gradcli.formula.algebra.functions_of_terms import function_rule
+from gradcli.formula.algebra.identities import FACTOR_RULES, SUM_RULES
 from gradcli.formula.algebra.jacobian_of_vjp import jacobian_of
-from gradcli.formula.algebra.terms import IN_NUMBERS, Algebra, NodeTerm, Size
+from gradcli.formula.algebra.terms import IN_NUMBERS, NodeTerm, Size
 from gradcli.formula.lengths import SAMPLES, Given, LengthReader, Lengths, Wanted
 from gradcli.formula.read.convert import Converter
 from gradcli.formula.read.textbook import readable
@@ -82,7 +84,7 @@ def _remarks(verdict: Verdict) -> list[str]:
 
 def _derived(script: Script, lengths: Lengths, wanted: Wanted, whole: bool = False) -> Derived:
     """The formula that the rules for people lead to, with `whole` the longer ones."""
-    algebra = Algebra(FACTOR_RULES, FUNCTION_RULES, SUM_RULES)
+    algebra = Algebra(FACTOR_RULES, function_rule, SUM_RULES)
     samples = [lengths.sample(k) for k in range(SAMPLES if lengths.unknown() else 1)]
     graphs = [_graph(script, lengths, sample, wanted, whole) for sample in samples]
     reader = LengthReader(algebra, samples)

@@ -16,7 +16,8 @@ import numpy as np
 
 from gradcli.errors import GradcliError, SizeError
 from gradcli.evaluation.interpret import Interpreter
-from gradcli.formula.algebra.terms import Algebra, Open, Size
+from gradcli.formula.algebra.algebra import Algebra
+from gradcli.formula.algebra.terms import Open, Size
 from gradcli.graph.dtypes import DTYPES
 from gradcli.graph.node import INPUT, Node
 from gradcli.language.constants import CONSTANTS

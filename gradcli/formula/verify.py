@@ -13,7 +13,7 @@ from gradcli.engine.execute.run import execute
 from gradcli.errors import GradcliError
 from gradcli.evaluation.interpret import Interpreter
 from gradcli.formula import probes
-from gradcli.formula.algebra.terms import too_long
+from gradcli.formula.algebra.factors import too_long
 from gradcli.formula.probes import Data
 from gradcli.formula.write.as_text import code_of, text
 from gradcli.formula.write.forms import Form, in_order

@@ -54,11 +54,13 @@ sigmoid = elementwise(
     into=kernels.sigmoid, aliases=("expit",), torch="sigmoid", vjp=lambda g, out, x: (g * (out * (1 - out)),),
     latex=r"\sigma",
     letter="s",
+    tame=True,
 )
 logsigmoid = elementwise(
     "logsigmoid", dtype="float", grad_fn="LogSigmoidBackward0",
     into=kernels.log_sigmoid, torch="nn.functional.logsigmoid",
     doc="`log(sigmoid(input))` without overflow.", vjp=lambda g, out, x: (g * sigmoid(-x),),
+    tame=True,
 )
 relu = elementwise(
     "relu",
@@ -69,6 +71,7 @@ relu = elementwise(
     doc="The input, but not below 0; the gradient at 0 is 0.",
     vjp=lambda g, out, x: (threshold(g, out),),
     textbook=lambda g, out, x: (where(x > 0, g, 0),),
+    tame=True,
 )
 leaky_relu: Op = elementwise(
     "leaky_relu", into=kernels.leaky_relu, dtype="float",
@@ -77,6 +80,7 @@ leaky_relu: Op = elementwise(
     doc="The input where positive, negative_slope times it elsewhere.",
     vjp=lambda g, out, x, negative_slope: (leak(g, x, negative_slope),),
     textbook=lambda g, out, x, negative_slope: (g * where(x > 0, 1.0, negative_slope),),
+    tame=True,
 )
 
 
@@ -107,6 +111,7 @@ elu: Op = elementwise(
     doc="The input where positive, `alpha*(exp(input) - 1)` elsewhere.",
     textbook=_elu_textbook,
     text=_elu_text,
+    tame=True,
 )
 selu = composite(
     "selu", lambda input: apply(elu, input, alpha=SELU_ALPHA, scale=SELU_SCALE), args="input", family="elementwise",
@@ -131,6 +136,7 @@ hardtanh = elementwise(
     torch="nn.functional.hardtanh", doc="The input held between two numbers; the gradient at them is 0.",
     vjp=lambda g, out, x, min_val, max_val: (window(g, x, min_val, max_val),),
     textbook=lambda g, out, x, min_val, max_val: (where(logical_and(x > min_val, x < max_val), g, 0),),
+    tame=True,
 )
 relu6 = composite(
     "relu6", lambda input: _hardtanh(input, 0.0, 6.0), args="input", family="elementwise",
@@ -146,6 +152,7 @@ def _silu_vjp(g: Node, out: Node, x: Node) -> tuple[Node]:
 silu = elementwise(
     "silu", into=kernels.silu, dtype="float", grad_fn="SiluBackward0",
     torch="nn.functional.silu", doc="`input * sigmoid(input)`.", vjp=_silu_vjp,
+    tame=True,
 )
 
 
@@ -170,6 +177,7 @@ softplus = elementwise(
     into=kernels.softplus, grad_fn="SoftplusBackward0", torch="nn.functional.softplus", vjp=_softplus_vjp,
     doc="`log(1 + exp(beta*input))/beta`, and the input itself above threshold/beta.",
     textbook=_softplus_textbook,
+    tame=True,
 )
 softsign = composite(
     "softsign", lambda input: floating(input) / (abs_(floating(input)) + 1), args="input", family="elementwise",
@@ -214,6 +222,7 @@ gelu = elementwise(
     "gelu", args="input, *, approximate='none'", dtype="float", build=_gelu,
     grad_fn="GeluBackward0", into=kernels.gelu, torch="nn.functional.gelu", vjp=_gelu_vjp,
     doc="The input times the normal distribution function of it, or the approximation with tanh.",
+    tame=True,
 )
 
 # Softmax --------------------------------------------------------------------------------------------------------------
@@ -289,6 +298,7 @@ softmax = primitive(
     text=spelling.real,
     latex=typeset.along,
     letter="p",
+    tame=True,
 )
 log_softmax = primitive(
     "log_softmax", _log_softmax_kernel, lambda inputs, params: (inputs[0].shape, inputs[0].dtype), family="activation",

@@ -75,6 +75,7 @@ to = primitive(
     formula=arithmetic.function_named("to"),
     text=spelling.conversion,
     latex=typeset.first,
+    tame=True,
 )
 
 
@@ -113,6 +114,7 @@ detach = elementwise(
     "detach", lambda x: x, doc="The same values, no longer tracked: no gradient flows through.", aliases=("no_grad",),
     batching=sums(0), blocking=Blocking(aligned, view=True),
     same=True,
+    tame=True,
 )
 
 # Arithmetic -----------------------------------------------------------------------------------------------------------
@@ -260,10 +262,12 @@ abs_ = elementwise(
     "abs", np.absolute, dtype="number", grad_fn="AbsBackward0", doc="Absolute value; the gradient at 0 is 0.",
     aliases=("absolute",), vjp=lambda g, out, x: (g * sign(x),),
     latex=typeset.surrounded(r"\lvert", r"\rvert"),
+    tame=True,
 )
 sign: Op = elementwise(
     "sign", into=pointwise.sign, grad_fn="SignBackward0",
     doc="-1, 0 or 1 by the sign of the input.", vjp=zero_vjp,
+    tame=True,
 )
 lerp = elementwise(
     "lerp",
@@ -294,33 +298,36 @@ hypot = elementwise(
 # Comparisons and logic ------------------------------------------------------------------------------------------------
 
 
-def _comparison(name: str, kernel: Any, symbol: str, *aliases: str) -> Op:
+def _comparison(name: str, kernel: Any, symbol: str, *aliases: str, **row: Any) -> Op:
     return elementwise(
         name, kernel, args=BINARY, dtype="bool", doc=f"True where `input {symbol} other`.", aliases=aliases,
         commutative=symbol in ("==", "!="),
-        symbol=symbol,
+        symbol=symbol, **row,
     )
 
 
-eq = _comparison("eq", np.equal, "==")
-ne = _comparison("ne", np.not_equal, "!=", "not_equal")
-lt = _comparison("lt", np.less, "<", "less")
-le = _comparison("le", np.less_equal, "<=", "less_equal")
-gt = _comparison("gt", np.greater, ">", "greater")
-ge = _comparison("ge", np.greater_equal, ">=", "greater_equal")
+eq = _comparison("eq", np.equal, "==", opposite="ne")
+ne = _comparison("ne", np.not_equal, "!=", "not_equal", opposite="eq")
+lt = _comparison("lt", np.less, "<", "less", opposite="ge", mirrored="gt")
+le = _comparison("le", np.less_equal, "<=", "less_equal", opposite="gt", mirrored="ge")
+gt = _comparison("gt", np.greater, ">", "greater", opposite="le", mirrored="lt")
+ge = _comparison("ge", np.greater_equal, ">=", "greater_equal", opposite="lt", mirrored="le")
 bitwise_and = elementwise(
     "bitwise_and", np.bitwise_and, args=BINARY, dtype="integral", doc="Both, `input & other`; bit by bit for integers.",
     commutative=True,
     symbol="&",
+    tame=True,
 )
 bitwise_or = elementwise(
     "bitwise_or", np.bitwise_or, args=BINARY, dtype="integral", doc="Either, `input | other`; bit by bit for integers.",
     commutative=True,
     symbol="|",
+    tame=True,
 )
 bitwise_not = elementwise(
     "bitwise_not", np.invert, dtype="integral", doc="Not, `~input`; bit by bit for integers.",
     symbol="~",
+    tame=True,
 )
 logical_and = elementwise(
     "logical_and", np.logical_and, args=BINARY, dtype="logical", doc="True where both are not zero.",
@@ -463,7 +470,7 @@ def _round(input: Any, decimals: Any) -> Node:
 def _rounding(name: str, ufunc: Any, doc: str, *aliases: str, **row: Any) -> Op:
     into = pointwise.unary(ufunc)
     return elementwise(
-        name, into=into, grad_fn=f"{name.title()}Backward0", doc=doc, vjp=zero_vjp, aliases=aliases,
+        name, into=into, grad_fn=f"{name.title()}Backward0", doc=doc, vjp=zero_vjp, aliases=aliases, tame=True,
         **row,
     )
 
@@ -482,6 +489,7 @@ round_ = elementwise(
     into=pointwise.round_half_even,
     grad_fn=lambda node: (f"RoundBackward{int(node.params['decimals'] != 0)}", node.inputs),
     doc="Round to the nearest, halves to even, at so many decimals.",
+    tame=True,
 )
 frac = elementwise(
     "frac", dtype="float", grad_fn="FracBackward0", doc="Fractional part.",
@@ -541,6 +549,7 @@ where: Op = elementwise(
     vjp=lambda g, out, c, x, y: (None, where(c, g, 0), where(c, 0, g)),
     text=spelling.where,
     latex=typeset.cases,
+    tame=True,
 )
 def _the_greater(greater: Op, halved: bool = False) -> Any:
     """The gradient goes to the greater operand; between two that vary, half of it at ties: (1 + sign(x - y))/2.
@@ -565,6 +574,7 @@ maximum = elementwise(
     textbook_whole=_the_greater(gt, halved=True),
     commutative=True,
     latex=typeset.of_all(r"\max"),
+    tame=True,
 )
 minimum = elementwise(
     "minimum", args=BINARY, grad_fn="MinimumBackward0", vjp=_share_ties(lt),
@@ -574,12 +584,14 @@ minimum = elementwise(
     textbook_whole=_the_greater(lt, halved=True),
     commutative=True,
     latex=typeset.of_all(r"\min"),
+    tame=True,
 )
 clamp = elementwise(
     "clamp", into=pointwise.clamp, args="input, min=None, max=None",
     grad_fn=_clamp_grad_fn(1, 2), build=_clamp,
     doc="The input held between two bounds, either of which may be left out.",
     aliases=("clip",), vjp=_clamp_vjp,
+    tame=True,
 )
 
 
@@ -599,7 +611,7 @@ def _one_bound(low: bool, names: tuple[str, GradFn, str]) -> tuple[Op, Op]:
         elementwise(f"_{name}", into=into, args=args, grad_fn=grad_fn, doc=doc, vjp=vjp, public=False),
         elementwise(
             name, into=into, args=args, grad_fn=weak, doc=doc, vjp=vjp,
-            latex=typeset.of_all(),
+            latex=typeset.of_all(), tame=True,
         ),
     )
 
@@ -625,18 +637,22 @@ def _unary(
 sin = _unary(
     "sin", np.sin, "Sine.", lambda g, out, x: (g * cos(x),),
     latex=r"\sin",
+    tame=True, parity="odd",
 )
 cos: Op = _unary(
     "cos", np.cos, "Cosine.", lambda g, out, x: (-g * sin(x),),
     latex=r"\cos",
+    tame=True, parity="even",
 )
 tan = _unary(
     "tan", np.tan, "Tangent.", lambda g, out, x: (g * (1 + out**2),), (-1.2, 1.2),
     latex=r"\tan",
+    parity="odd",
 )
 asin = _unary(
     "asin", np.arcsin, "Inverse sine.", lambda g, out, x: (g * rsqrt(1 - x**2),), (-0.8, 0.8), "arcsin",
     latex=r"\arcsin",
+    parity="odd",
 )
 acos = _unary(
     "acos", np.arccos, "Inverse cosine.", lambda g, out, x: (-g * rsqrt(1 - x**2),), (-0.8, 0.8), "arccos",
@@ -645,27 +661,33 @@ acos = _unary(
 atan = _unary(
     "atan", np.arctan, "Inverse tangent.", lambda g, out, x: (g / (x**2 + 1),), alias="arctan",
     latex=r"\arctan",
+    tame=True, parity="odd",
 )
 sinh = _unary(
     "sinh", np.sinh, "Hyperbolic sine.", lambda g, out, x: (g * cosh(x),),
     latex=r"\sinh",
+    parity="odd",
 )
 cosh: Op = _unary(
     "cosh", np.cosh, "Hyperbolic cosine.", lambda g, out, x: (g * sinh(x),),
     latex=r"\cosh",
+    parity="even",
 )
 tanh = _unary(
     "tanh", np.tanh, "Hyperbolic tangent.", lambda g, out, x: (g * (1 - out**2),),
     latex=r"\tanh",
+    tame=True, parity="odd",
 )
 asinh = _unary(
-    "asinh", np.arcsinh, "Inverse hyperbolic sine.", lambda g, out, x: (g * rsqrt(x**2 + 1),), alias="arcsinh"
+    "asinh", np.arcsinh, "Inverse hyperbolic sine.", lambda g, out, x: (g * rsqrt(x**2 + 1),), alias="arcsinh",
+    parity="odd",
 )
 acosh = _unary(
     "acosh", np.arccosh, "Inverse hyperbolic cosine.", lambda g, out, x: (g * rsqrt(x**2 - 1),), (1.2, 3.0), "arccosh"
 )
 atanh = _unary(
-    "atanh", np.arctanh, "Inverse hyperbolic tangent.", lambda g, out, x: (g / (1 - x**2),), (-0.8, 0.8), "arctanh"
+    "atanh", np.arctanh, "Inverse hyperbolic tangent.", lambda g, out, x: (g / (1 - x**2),), (-0.8, 0.8), "arctanh",
+    parity="odd",
 )
 
 

@@ -248,6 +248,7 @@ select = primitive(
     batching=batching.LINEAR, blocking=Blocking(lambda node, dim: (dim + (dim >= node.params["dim"]),), view=True),
     formula=places.selected,
     text=spelling.select,
+    tame=True,
 )
 index_ = primitive(
     "_index", _index_kernel, _index_infer, family="index", doc="The elements at lists of indices.", public=False,

@@ -543,6 +543,7 @@ slice_ = primitive(
     batching=LINEAR, blocking=Blocking(except_along, view=True),
     formula=places.sliced,
     text=spelling.sliced,
+    tame=True,
 )
 embed: Op = primitive(
     "_embed",

@@ -36,6 +36,7 @@ def _polygamma(n: Any, input: Any) -> Node:
 erf = elementwise(
     "erf", into=erf_into, dtype="float", grad_fn="ErfBackward0", doc="Error function.",
     vjp=lambda g, out, x: (g * (exp(-(x * x)) * TWO_OVER_ROOT_PI),),
+    tame=True, parity="odd",
 )
 erfc = elementwise(
     "erfc", into=erfc_into, dtype="float", grad_fn="ErfcBackward0",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from fractions import Fraction
 
 from gradcli.errors import GradcliError
-from gradcli.formula.algebra.terms import ONE, Algebra, Factor, Labels, NodeTerm, Open, Size, Term, value_of
+from gradcli.formula.algebra.algebra import Algebra
+from gradcli.formula.algebra.terms import ONE, Factor, Labels, NodeTerm, Open, Size, Term, value_of
 
 _NONE = "the Jacobian has no short formula"
 _HINT = "--grad-output v gives its product with a vector v"

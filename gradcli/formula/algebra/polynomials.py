@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
-from gradcli.formula.algebra.terms import ONE, ZERO, Algebra, Factor, Labels, Open, Term, placed
+from gradcli.formula.algebra.algebra import Algebra
+from gradcli.formula.algebra.terms import ONE, ZERO, Factor, Labels, Open, Term, placed
 
 #: A term at labels, and its power; sorted, so that equal monomials are equal.
 _Monomial = tuple[tuple[Term, Labels, int], ...]

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from gradcli.errors import GradcliError
-from gradcli.formula.algebra.terms import IN_NUMBERS, ONE, Algebra, Factor, Labels, NodeTerm, Open, Size, Term, WholeArg
+from gradcli.formula.algebra.algebra import Algebra
+from gradcli.formula.algebra.terms import IN_NUMBERS, ONE, Factor, Labels, NodeTerm, Open, Size, Term, WholeArg
 from gradcli.formula.lengths import LengthReader
 from gradcli.graph.dtypes import is_half
 from gradcli.graph.node import CONSTANT, INPUT, Node, toposort
