@@ -178,7 +178,8 @@ class Writer:
         self.lines.append(f"class {self.classes.get(cls, cls.__name__)}:")
         if cls.__doc__:
             self.lines.append(f'    """{_one_line(cls.__doc__, _WIDTH - 10)}"""')
-        hidden = {n for n in getattr(cls, "__slots__", ()) if n not in ("grads", "note", "derivatives")}
+        slots = {n for base in cls.__mro__ for n in getattr(base, "__slots__", ())}
+        hidden = slots - {"grads", "note", "derivatives"}
         for base in (c for c in cls.__mro__ if c is not object):
             for name, member in vars(base).items():
                 private = name.startswith("_") and not name.startswith("__")

@@ -13,7 +13,7 @@ from gradcli.cli.asked import expression_of
 from gradcli.cli.inputs import parse_inputs
 from gradcli.cli.printing import note
 from gradcli.errors import GradcliError, did_you_mean, written_in
-from gradcli.language.unused import unused_input
+from gradcli.language.unused import refuse_unused
 
 if TYPE_CHECKING:
     import numpy as np
@@ -98,9 +98,7 @@ def _derive(
             raise GradcliError("--jacobian and --grad-output contradict each other")
     given = _givens(words)
     names = names_read(script, [one.name for one in given])
-    unused = [one.name for one in given if one.name not in names]
-    if unused:
-        raise unused_input(unused[0], script)
+    refuse_unused([one.name for one in given], names, script)
     scalar = vector is None and not (jacobian and order == 1)
     givens, remark = completed(script, given, names, scalar)
     wanted = Wanted(_differentiated(givens, wrt), order, jacobian, vector)

@@ -1,7 +1,7 @@
 """An expression and its inputs, evaluated: a script and arrays go in, a value and gradients come out.
 
-Read `expansion` and `interpret` (a script carried out on nodes), `input_value` and `values` (inputs as they are
-written, and as arrays), then `request` (what is asked for, as graphs), `derivatives` (more of it), `compiled` (its
-plan, kept), `result`, `evaluate` (all in one call) and `answer` (the result as text and JSON); `names` finds the inputs
-that a script needs.
+Read `expansion`, `calculate` and `interpret` (a script carried out on nodes), `input_value` and `values` (inputs as
+they are written, and as arrays), then `request` (what is asked for, as graphs), `derivatives` (more of it), `compiled`
+(its plan, kept), `result`, `evaluate` (all in one call) and `answer` (the result as text and JSON); `names` finds the
+inputs that a script needs.
 """

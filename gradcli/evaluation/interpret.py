@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import operator
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Any
@@ -12,6 +10,7 @@ import numpy as np
 
 from gradcli.engine.execute.run import execute
 from gradcli.errors import GradcliError, Span, did_you_mean, quoted
+from gradcli.evaluation.calculate import calculated
 from gradcli.evaluation.expansion import check_expansion
 from gradcli.graph.arguments import Literal, as_node, kind_of, normalize_axis
 from gradcli.graph.dtypes import BOOL, DEFAULT_DTYPE, DTYPES, FLOAT64
@@ -23,42 +22,6 @@ from gradcli.language.parse import Instr, Script, Statement
 from gradcli.ops.create import tensor
 from gradcli.ops.index import getitem
 from gradcli.ops.shape import big_t, m_t
-
-_NUMBERS: dict[str, Callable[[Any, Any], Any]] = {
-    "+": operator.add,
-    "-": operator.sub,
-    "*": operator.mul,
-    "/": operator.truediv,
-    "//": operator.floordiv,
-    "%": operator.mod,
-    "**": operator.pow,
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-    "==": operator.eq,
-    "!=": operator.ne,
-    "&": operator.and_,
-    "|": operator.or_,
-}
-
-# Where Python would stop at a division by zero or an overflow.
-_UFUNCS = {
-    "+": np.add,
-    "-": np.subtract,
-    "*": np.multiply,
-    "/": np.true_divide,
-    "//": np.floor_divide,
-    "%": np.remainder,
-    "**": np.power,
-}
-
-
-@cache
-def _operators(operands: int) -> dict[str, Op]:
-    """The operations that have an operator, for so many operands."""
-    return {op.symbol: op for op in OPS.values() if op.symbol and len(op.signature.required) == operands}
-
 
 _WORDS: dict[str, Any] = {"None": None, "True": True, "False": False}
 
@@ -76,8 +39,11 @@ _QUERIES: dict[str, Callable[..., Any]] = {
     "size": lambda x, dim=None: x.shape if dim is None else x.shape[normalize_axis(dim, x.ndim)],
 }
 
-# Whole numbers beyond this many bits are of no use to a tensor and could take forever to compute.
-_MAX_BITS = 2048
+
+@cache
+def _operators(operands: int) -> dict[str, Op]:
+    """The operations that have an operator, for so many operands."""
+    return {op.symbol: op for op in OPS.values() if op.symbol and len(op.signature.required) == operands}
 
 
 class _Frame:
@@ -278,9 +244,9 @@ class Interpreter:
 
     def _binary(self, symbol: str, a: Any, b: Any, place: Span) -> Any:
         if isinstance(a, Number) and isinstance(b, Number):
-            return _number_arithmetic(symbol, a, b)
+            return calculated(symbol, a, b)
         if symbol in ("==", "!=") and not (isinstance(a, Node | Literal) or isinstance(b, Node | Literal)):
-            return _NUMBERS[symbol](a, b)
+            return calculated(symbol, a, b)
         return self._placed(_operators(2)[symbol](a, b), place)
 
     def _unary(self, symbol: str, a: Any, place: Span) -> Any:
@@ -344,17 +310,14 @@ class Interpreter:
                 names = op.signature.names
                 given = [op.signature.canonical(word) for word in words]
                 if error.argument in words:
-                    error.span = self._word_place(error.argument, places[split + words.index(error.argument)], names)
+                    error.span = _word_place(
+                        self.source, error.argument, places[split + words.index(error.argument)], names
+                    )
                 elif error.argument in given:
                     error.span = places[split + given.index(error.argument)]
                 elif error.argument in names and names.index(error.argument) < split:
                     error.span = places[names.index(error.argument)]
             raise
-
-    def _word_place(self, word: str, value: Span, known: list[str]) -> Span:
-        """The place of a keyword argument's value, or of the keyword where that is what is wrong."""
-        start = self.source.rfind(word, 0, value[0])
-        return value if word in known or start < 0 else (start, start + len(word))
 
     def _fold(self, op: Op, values: list[Any], keywords: dict[str, Any]) -> Any:
         """A function of numbers is a number, computed in double precision."""
@@ -398,6 +361,12 @@ class Interpreter:
         raise GradcliError("only tensors, lists and tuples can be indexed", span=place)
 
 
+def _word_place(source: str, word: str, value: Span, known: list[str]) -> Span:
+    """The place of a keyword argument's value, or of the keyword where that is what is wrong."""
+    start = source.rfind(word, 0, value[0])
+    return value if word in known or start < 0 else (start, start + len(word))
+
+
 def unknown_function(name: str, start: int, names: Iterable[str], defined: Iterable[str]) -> GradcliError:
     """The error for a call to what is no function, at `start`; `names` are what has values, `defined` functions."""
     place = (start, start + len(name))
@@ -406,30 +375,3 @@ def unknown_function(name: str, start: int, names: Iterable[str], defined: Itera
     close = did_you_mean(name, [*(n for n, o in OPS.items() if o.public), *defined])
     hint = close or "functions have PyTorch's names, such as exp or sum"
     return GradcliError(f"unknown function {quoted(name)}", span=place, hint=hint)
-
-
-def _number_arithmetic(symbol: str, a: Any, b: Any) -> Any:
-    """Python's arithmetic on numbers, with infinities and NaN where Python would stop."""
-    if symbol == "@":
-        raise GradcliError("@ multiplies matrices, not numbers", hint="use *")
-    if symbol in "&|" and (isinstance(a, float) or isinstance(b, float)):
-        raise GradcliError(f"{symbol} is defined for booleans and integers", hint="compare first, as in x > 0")
-    if isinstance(a, int) and isinstance(b, int):
-        bits = max(a.bit_length(), b.bit_length())
-        if symbol == "**" and abs(a) > 1:
-            bits = max(bits, a.bit_length() * max(b, 0))
-        if bits > _MAX_BITS:
-            a, b = _as_float(a), _as_float(b)
-    try:
-        result = _NUMBERS[symbol](a, b)
-    except (ZeroDivisionError, OverflowError):
-        with np.errstate(all="ignore"):
-            result = _UFUNCS[symbol](_as_float(a), _as_float(b)).item()
-    return math.nan if isinstance(result, complex) else result
-
-
-def _as_float(value: Number) -> float:
-    try:
-        return float(value)
-    except OverflowError:
-        return math.inf if value > 0 else -math.inf

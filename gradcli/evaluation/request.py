@@ -15,7 +15,7 @@ from gradcli.graph.dtypes import DEFAULT_DTYPE
 from gradcli.graph.infer import cast
 from gradcli.graph.node import INPUT, Node, constant
 from gradcli.language.parse import Script, parse
-from gradcli.language.unused import unused_input
+from gradcli.language.unused import refuse_unused
 
 #: What the vector of the vector-Jacobian product is called.
 VECTOR = "--grad-output"
@@ -133,9 +133,8 @@ def _prepare(
     leaves = {form.name: leaf_of(form, form.name in names) for form in forms}
     interpreter = Interpreter(script.source, leaves)
     value = interpreter.run(script)
-    unused = [] if spare else [name for name in leaves if name not in interpreter.used]
-    if unused:
-        raise unused_input(unused[0], script)
+    if not spare:
+        refuse_unused(leaves, interpreter.used, script)
     explicit = wrt is not None and bool(names) and gradients_needed
     seed, note, given = _seed(value, vector, explicit)
     gradients = vjp([value], [seed], [leaves[n] for n in names]) if seed is not None else {}

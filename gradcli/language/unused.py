@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Iterable
+
 from gradcli.errors import GradcliError, Span, closest
 from gradcli.language.parse import Script
+
+
+def refuse_unused(given: Iterable[str], used: Container[str], script: Script) -> None:
+    """Refuse the first input that is given and not used."""
+    for name in given:
+        if name not in used:
+            raise unused_input(name, script)
 
 
 def unused_input(name: str, script: Script) -> GradcliError:

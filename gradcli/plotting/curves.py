@@ -12,10 +12,12 @@ from gradcli.engine.execute.run import run
 from gradcli.engine.plan.planner import plan
 from gradcli.errors import GradcliError, did_you_mean, written_in
 from gradcli.evaluation.interpret import Interpreter
+from gradcli.evaluation.request import leaf_of
+from gradcli.evaluation.values import InputSpec
 from gradcli.graph.dtypes import BOOL, FLOAT64
-from gradcli.graph.node import INPUT, Node, constant, toposort
+from gradcli.graph.node import Node, constant, toposort
 from gradcli.language.parse import Script
-from gradcli.language.unused import unused_input
+from gradcli.language.unused import refuse_unused
 
 #: Points that are computed one by one, where an expression makes a tensor of each of them.
 MOST_ONE_BY_ONE = 20_000
@@ -118,14 +120,12 @@ def _graph(
     """Leaves, value and derivatives for points of a shape, and whether operations see other shapes than that one."""
     leaves = {}
     for other, array in inputs.items():
-        form = shape if other == name else array.shape
-        tracked = other == name and array.dtype.kind == "f"
-        leaves[other] = Node(INPUT, (), {"data": None, "name": other, "packed": True}, form, array.dtype, tracked)
+        points = other == name
+        form = InputSpec(other, shape if points else array.shape, array.dtype)
+        leaves[other] = leaf_of(form, points and array.dtype.kind == "f")
     interpreter = Interpreter(script.source, leaves)
     value = interpreter.run(script)
-    unused = [other for other in leaves if other not in interpreter.used]
-    if unused:
-        raise unused_input(unused[0], script)
+    refuse_unused(leaves, interpreter.used, script)
     mixed = _check(value, leaves[name], shape)
     return leaves, [value, *derivatives_of(value, leaves[name], derivatives)], mixed
 
@@ -163,7 +163,7 @@ def _check(value: Node, x: Node, shape: tuple[int, ...]) -> bool:
         if not any(child in depends for child in node.inputs):
             continue
         depends.add(node)
-        if node.shape != shape or not _is_elementwise(node):
+        if node.shape != shape or node.op.family != "elementwise":
             mixed = True
         if not shape and node.op.family not in _ARRANGING and all(not child.shape for child in node.inputs):
             raise GradcliError(
@@ -177,10 +177,6 @@ def _check(value: Node, x: Node, shape: tuple[int, ...]) -> bool:
             hint="choose one of its elements, or reduce it",
         )
     return mixed or value not in depends
-
-
-def _is_elementwise(node: Node) -> bool:
-    return node.op.family == "elementwise"
 
 
 def _run(

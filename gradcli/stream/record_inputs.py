@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from gradcli.errors import GradcliError, did_you_mean
 from gradcli.evaluation.names import free_names
 from gradcli.language.parse import Script
-from gradcli.language.unused import unused_input
+from gradcli.language.unused import refuse_unused
 
 
 def check_wanted(wanted: Sequence[str], names: Sequence[str]) -> None:
@@ -21,9 +21,7 @@ def check_wanted(wanted: Sequence[str], names: Sequence[str]) -> None:
 def choose_names(script: Script, shared: Sequence[str], asked: Sequence[str] | None) -> list[str]:
     """The inputs that each record gives: those asked for, or all that are not shared."""
     needed = free_names(script, [*shared, *(asked or ())])
-    for name in (*shared, *(asked or ())):
-        if name not in needed:
-            raise unused_input(name, script)
+    refuse_unused((*shared, *(asked or ())), needed, script)
     left = [name for name in needed if name not in shared]
     if asked is not None:
         both = [name for name in asked if name in shared]

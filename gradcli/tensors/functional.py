@@ -16,8 +16,9 @@ from gradcli.graph.arguments import as_choice, as_flag, as_function, as_node, ki
 from gradcli.graph.infer import cast
 from gradcli.graph.node import Node, constant, input_node, make
 from gradcli.graph.op import OPS
+from gradcli.tensors.elements import lower
 from gradcli.tensors.modes import enable_grad
-from gradcli.tensors.tensor import Tensor, as_leaves, lower, tensor_of
+from gradcli.tensors.tensor import Tensor, as_leaves, tensor_of
 
 Function = Callable[..., Any]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -27,9 +28,10 @@ _SEED = 20
 class _Subject:
     """A function of tensors as one of the arrays of its tracked inputs."""
 
-    __slots__ = ("func", "inputs", "tracked", "nodes", "outputs")
+    __slots__ = ("func", "inputs", "tracked", "nodes", "outputs", "atol", "rtol")
 
-    def __init__(self, func: Callable[..., Any], inputs: Any) -> None:
+    def __init__(self, func: Callable[..., Any], inputs: Any, atol: float = 0.0, rtol: float = 0.0) -> None:
+        self.atol, self.rtol = atol, rtol
         self.func = as_function(func)
         self.inputs = list(inputs) if isinstance(inputs, list | tuple) else [inputs]
         self.tracked = [k for k, x in enumerate(self.inputs) if isinstance(x, Tensor) and x.requires_grad]
@@ -37,6 +39,13 @@ class _Subject:
             raise GradcliError("gradcheck() needs an input that requires grad", hint="call x.requires_grad_() on it")
         self.nodes = [input_node(self.inputs[k].value(), requires_grad=True) for k in self.tracked]
         self.outputs = [y.node for y in self._call([tensor_of(node) for node in self.nodes]) if y.node.is_floating]
+
+    def refuse_rough(self) -> None:
+        """Refuse inputs for which differences say little."""
+        for k, node in zip(self.tracked, self.nodes, strict=True):
+            if node.dtype != FLOAT64:
+                hint = "make it float64, as in x.double(), or differences are too rough"
+                raise GradcliError(f"input {k} is {node.dtype}", hint=hint)
 
     def _call(self, tracked: Sequence[Tensor]) -> list[Tensor]:
         arguments = list(self.inputs)
@@ -55,11 +64,8 @@ class _Subject:
         found = execute([y.node for y in results if y.node.is_floating])
         return [np.asarray(y, np.float64) for y in found]
 
-    def arrays(self) -> list[np.ndarray]:
-        return [node.params["data"] for node in self.nodes]
-
     def moved(self, k: int, step: np.ndarray) -> list[np.ndarray]:
-        arrays = self.arrays()
+        arrays: list[np.ndarray] = [node.params["data"] for node in self.nodes]
         arrays[k] = np.asarray((arrays[k] + step).astype(arrays[k].dtype))
         return self.values(arrays)
 
@@ -67,6 +73,19 @@ class _Subject:
         """Central differences of the outputs along a direction of an input."""
         plus, minus = self.moved(k, eps * direction), self.moved(k, -eps * direction)
         return [(a - b) / (2 * eps) for a, b in zip(plus, minus, strict=True)]
+
+    def agree(
+        self, output: int, found: Sequence[np.ndarray], expected: Sequence[np.ndarray], kind: str, first: int = 0
+    ) -> None:
+        """Refuse Jacobians of an output, from that for input `first` on, that differ from the expected ones."""
+        for k, (a, n) in enumerate(zip(found, expected, strict=True), first):
+            close = np.isclose(a, n, rtol=self.rtol, atol=self.atol, equal_nan=True)
+            if not close.all():
+                row, column = (int(places[0]) for places in np.nonzero(~close))
+                raise GradcliError(
+                    f"Jacobian mismatch for output {output} with respect to input {self.tracked[k]}: at "
+                    f"[{row}, {column}] the numerical one is {n[row, column]:.6g}, the {kind} one {a[row, column]:.6g}"
+                )
 
 
 # Differences of what is infinite or NaN are no news: the comparison says so.
@@ -99,41 +118,41 @@ def gradcheck(
     nondet_tol = as_number(nondet_tol, "nondet_tol")
     if not eps > 0:
         raise GradcliError(f"eps must be positive, got {eps}", argument="eps")
-    for flag, name in (
-        (raise_exception, "raise_exception"),
-        (check_batched_grad, "check_batched_grad"),
-        (check_forward_ad, "check_forward_ad"),
-        (check_backward_ad, "check_backward_ad"),
-        (fast_mode, "fast_mode"),
-    ):
-        as_flag(flag, name)
+    as_flag(raise_exception, "raise_exception")
+    batched = as_flag(check_batched_grad, "check_batched_grad")
+    forward, backward = as_flag(check_forward_ad, "check_forward_ad"), as_flag(check_backward_ad, "check_backward_ad")
+    fast = as_flag(fast_mode, "fast_mode")
     try:
-        subject = _Subject(func, inputs)
-        for k, node in enumerate(subject.nodes):
-            if node.dtype != FLOAT64:
-                hint = "make it float64, as in x.double(), or differences are too rough"
-                raise GradcliError(f"input {subject.tracked[k]} is {node.dtype}", hint=hint)
-        if fast_mode:
-            _check_products(subject, eps, atol, rtol, check_backward_ad, check_forward_ad)
-            return True
-        numerical = [_numerical(subject, k, eps) for k in range(len(subject.nodes))]
-        for j, output in enumerate(subject.outputs):
-            expected = [columns[j] for columns in numerical]
-            if check_backward_ad:
-                found = _analytical(output, subject.nodes)
-                _agree(subject, j, found, expected, atol, rtol, "analytical")
-                again = _analytical(output, subject.nodes)
-                if any(np.abs(a - b).max(initial=0.0) > nondet_tol for a, b in zip(found, again, strict=True)):
-                    raise GradcliError(f"the gradient of output {j} is not the same each time (nondet_tol)")
-            if check_batched_grad:
-                _agree(subject, j, _at_once(output, subject.nodes), expected, atol, rtol, "batched")
-            if check_forward_ad:
-                _agree(subject, j, _forward(output, subject.nodes), expected, atol, rtol, "forward")
+        subject = _Subject(func, inputs, atol, rtol)
+        subject.refuse_rough()
+        if fast:
+            _check_products(subject, eps, backward, forward)
+        else:
+            _check_entries(subject, eps, nondet_tol, backward, batched, forward)
     except GradcliError:
         if raise_exception:
             raise
         return False
     return True
+
+
+def _check_entries(
+    subject: _Subject, eps: float, nondet_tol: float, backward: bool, batched: bool, forward: bool
+) -> None:
+    """All entries of the Jacobians, found in each of the ways that are asked for."""
+    numerical = [_numerical(subject, k, eps) for k in range(len(subject.nodes))]
+    for j, output in enumerate(subject.outputs):
+        expected = [columns[j] for columns in numerical]
+        if backward:
+            found = _analytical(output, subject.nodes)
+            subject.agree(j, found, expected, "analytical")
+            again = _analytical(output, subject.nodes)
+            if any(np.abs(a - b).max(initial=0.0) > nondet_tol for a, b in zip(found, again, strict=True)):
+                raise GradcliError(f"the gradient of output {j} is not the same each time (nondet_tol)")
+        if batched:
+            subject.agree(j, _at_once(output, subject.nodes), expected, "batched")
+        if forward:
+            subject.agree(j, _forward(output, subject.nodes), expected, "forward")
 
 
 def _numerical(subject: _Subject, k: int, eps: float) -> list[np.ndarray]:
@@ -197,7 +216,7 @@ def _forward(output: Node, inputs: Sequence[Node]) -> list[np.ndarray]:
     return result
 
 
-def _check_products(subject: _Subject, eps: float, atol: float, rtol: float, backward: bool, forward: bool) -> None:
+def _check_products(subject: _Subject, eps: float, backward: bool, forward: bool) -> None:
     """One random product with each Jacobian from both sides, as the fast mode does."""
     rng = np.random.default_rng(_SEED)
     for k, x in enumerate(subject.nodes):
@@ -210,33 +229,12 @@ def _check_products(subject: _Subject, eps: float, atol: float, rtol: float, bac
                 found = vjp([output], [constant(weight)], [x]) if output.requires_grad else {}
                 gradient = execute([found[x]])[0] if x in found else np.zeros(x.shape)
                 product = np.asarray(np.sum(gradient * direction)).reshape(1, 1)
-                _agree(subject, j, [product], expected, atol, rtol, "analytical", k)
+                subject.agree(j, [product], expected, "analytical", k)
             if forward:
                 (tangent,) = pushed([output], [x], [constant(direction.astype(x.dtype))])
                 moved = np.zeros(output.shape) if tangent is None else execute([tangent])[0]
                 product = np.asarray(np.sum(weight * moved)).reshape(1, 1)
-                _agree(subject, j, [product], expected, atol, rtol, "forward", k)
-
-
-def _agree(
-    subject: _Subject,
-    output: int,
-    found: Sequence[np.ndarray],
-    expected: Sequence[np.ndarray],
-    atol: float,
-    rtol: float,
-    kind: str,
-    first: int = 0,
-) -> None:
-    for k, (a, n) in enumerate(zip(found, expected, strict=True), first):
-        close = np.isclose(a, n, rtol=rtol, atol=atol, equal_nan=True)
-        if close.all():
-            continue
-        row, column = (int(places[0]) for places in np.nonzero(~close))
-        raise GradcliError(
-            f"Jacobian mismatch for output {output} with respect to input {subject.tracked[k]}: at [{row}, {column}] "
-            f"the numerical one is {n[row, column]:.6g}, the {kind} one {a[row, column]:.6g}"
-        )
+                subject.agree(j, [product], expected, "forward", k)
 
 
 def gradgradcheck(
@@ -262,31 +260,9 @@ def gradgradcheck(
     True
     """
     subject = _Subject(func, inputs)
-    if grad_outputs is None:
-        rng = np.random.default_rng(_SEED)
-        vectors = [tensor_of(input_node(rng.standard_normal(y.shape), requires_grad=True)) for y in subject.outputs]
-    else:
-        vectors = list(grad_outputs) if isinstance(grad_outputs, list | tuple) else [grad_outputs]
-        if len(vectors) != len(subject.outputs):
-            raise GradcliError(f"{len(subject.outputs)} outputs need as many grad_outputs, got {len(vectors)}")
-    count = len(subject.inputs)
-
-    def gradient(*arguments: Any) -> tuple[Tensor, ...]:
-        result = func(*arguments[:count])
-        results = list(result) if isinstance(result, list | tuple) else [result]
-        pairs = [
-            (y, v)
-            for y, v in zip([y for y in results if y.node.is_floating], arguments[count:], strict=True)
-            if y.requires_grad
-        ]
-        targets = [arguments[k] for k in subject.tracked]
-        if not pairs:
-            return ()
-        found = grad([y for y, _ in pairs], targets, [v for _, v in pairs], create_graph=True, allow_unused=True)
-        return tuple(g for g in found if g is not None)
-
+    vectors = _vectors(subject, grad_outputs)
     return gradcheck(
-        gradient,
+        partial(_gradients, func, len(subject.inputs), subject.tracked),
         [*subject.inputs, *vectors],
         eps=eps,
         atol=atol,
@@ -297,3 +273,27 @@ def gradgradcheck(
         check_forward_ad=check_forward_ad,
         fast_mode=fast_mode,
     )
+
+
+def _vectors(subject: _Subject, given: Any) -> list[Any]:
+    """The vectors of the first product."""
+    if given is None:
+        rng = np.random.default_rng(_SEED)
+        return [tensor_of(input_node(rng.standard_normal(y.shape), requires_grad=True)) for y in subject.outputs]
+    vectors = list(given) if isinstance(given, list | tuple) else [given]
+    if len(vectors) != len(subject.outputs):
+        raise GradcliError(f"{len(subject.outputs)} outputs need as many grad_outputs, got {len(vectors)}")
+    return vectors
+
+
+def _gradients(func: Callable[..., Any], count: int, tracked: Sequence[int], *arguments: Any) -> tuple[Tensor, ...]:
+    """The gradients of a function of the first `count` arguments by those that are tracked; the others are vectors."""
+    result = func(*arguments[:count])
+    results = list(result) if isinstance(result, list | tuple) else [result]
+    floating = [y for y in results if y.node.is_floating]
+    pairs = [(y, v) for y, v in zip(floating, arguments[count:], strict=True) if y.requires_grad]
+    if not pairs:
+        return ()
+    targets = [arguments[k] for k in tracked]
+    found = grad([y for y, _ in pairs], targets, [v for _, v in pairs], create_graph=True, allow_unused=True)
+    return tuple(g for g in found if g is not None)

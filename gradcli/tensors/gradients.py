@@ -10,7 +10,8 @@ from gradcli.errors import GradcliError
 from gradcli.graph.arguments import as_node
 from gradcli.graph.node import Node
 from gradcli.tensors.backward_pass import seed_of
-from gradcli.tensors.tensor import Tensor, as_leaves, lower, tensor_of, tensors_of
+from gradcli.tensors.elements import lower, tensors_of
+from gradcli.tensors.tensor import Tensor, as_leaves, tensor_of
 
 
 def grad(

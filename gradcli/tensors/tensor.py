@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from functools import cache
 from types import MethodType
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 
 from gradcli.autodiff.grad_fn import backward_function, shown
 from gradcli.autodiff.vjp import vjp
-from gradcli.engine.execute.memory_limit import check_free
-from gradcli.engine.execute.run import execute
 from gradcli.errors import GradcliError, did_you_mean
-from gradcli.graph.arguments import as_flag, as_node, kind_of, normalize_axis
+from gradcli.graph.arguments import as_flag, as_node, kind_of
 from gradcli.graph.dtypes import CATEGORY
 from gradcli.graph.infer import cast
 from gradcli.graph.node import INPUT, Node, input_node
 from gradcli.graph.op import OPS, Op
-from gradcli.graph.operators import Operators
 from gradcli.tensors.backward_pass import receivers_of, seed_of
 from gradcli.tensors.callable import Function
+from gradcli.tensors.elements import Elements, compute_values, lower, tensors_of
 from gradcli.tensors.modes import is_grad_enabled
 from gradcli.tensors.numpy_functions import numpy_function, numpy_ufunc
-
-# Bytes of a number in a list of Python's, and of its place there.
-_LISTED = 40
 
 
 class GradFn:
@@ -71,14 +66,14 @@ class GradFn:
         return f"<{self.name()} object at {id(self._node):#x}>"
 
 
-class Tensor(Operators):
+class Tensor(Elements):
     """A multidimensional array that can track the operations it takes part in.
 
     Functions of the language are its methods. Values are computed when they are first looked at; arrays handed out
     are read-only, so that a graph built earlier keeps its meaning.
     """
 
-    __slots__ = ("node", "_grad", "known_value", "_retains_grad", "_sharing", "__weakref__")
+    __slots__ = ("_grad", "_retains_grad", "_sharing", "__weakref__")
 
     def __init__(self, node: Node) -> None:
         if not isinstance(node, Node):
@@ -90,23 +85,6 @@ class Tensor(Operators):
         #: The tensors that show the same elements, through `detach` and `data`: a change in place is a change of all.
         self._sharing: list[weakref.ref[Tensor]] | None = None
         node.tensor = weakref.ref(self)
-
-    # What it is -------------------------------------------------------------------------------------------------------
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The lengths of the dimensions."""
-        return self.node.shape
-
-    @property
-    def ndim(self) -> int:
-        """The number of dimensions."""
-        return self.node.ndim
-
-    @property
-    def dtype(self) -> np.dtype:
-        """The element type, as NumPy's dtype."""
-        return self.node.dtype
 
     @property
     def requires_grad(self) -> bool:
@@ -170,73 +148,6 @@ class Tensor(Operators):
             self._become(input_node(new.value(), requires_grad=True) if tracked else _detached(new.node))
             self._share(new)
 
-    @overload
-    def size(self, dim: None = None) -> tuple[int, ...]: ...
-    @overload
-    def size(self, dim: int) -> int: ...
-    def size(self, dim: int | None = None) -> tuple[int, ...] | int:
-        """The shape, or the length of one dimension."""
-        if dim is None:
-            return self.shape
-        axis = normalize_axis(dim, self.ndim)
-        if not self.ndim:
-            raise GradcliError("a 0-dim tensor has no lengths")
-        return self.shape[axis]
-
-    def dim(self) -> int:
-        """The number of dimensions."""
-        return self.ndim
-
-    def numel(self) -> int:
-        """The number of elements."""
-        return self.node.size
-
-    def is_floating_point(self) -> bool:
-        """Whether the elements are floating-point numbers."""
-        return self.node.is_floating
-
-    # Its values -------------------------------------------------------------------------------------------------------
-
-    def value(self) -> np.ndarray:
-        """The elements as a read-only array, whether tracked or not."""
-        if self.known_value is None:
-            evaluate_tensors([self])
-        assert self.known_value is not None
-        return self.known_value
-
-    def numpy(self) -> np.ndarray:
-        """The elements as a read-only NumPy array; refused for a tracked tensor, which would lose its gradient."""
-        if self.requires_grad:
-            raise GradcliError(
-                "a tensor that requires grad cannot become a NumPy array: its gradient would be lost",
-                hint="use x.detach().numpy()",
-            )
-        return self.value()
-
-    def item(self) -> bool | int | float:
-        """The only element as a Python number."""
-        if self.numel() != 1:
-            raise GradcliError(f"item() needs a tensor of one element, this one has shape {self.shape}")
-        number: bool | int | float = self.value().item()
-        return number
-
-    def tolist(self) -> Any:
-        """The elements as nested lists of Python numbers."""
-        check_free(self.numel() * _LISTED, f"a list of {self.numel():,} numbers")
-        return self.value().tolist()
-
-    # Of no known scalar type, so that type checkers take `array * tensor` for what the tensor makes of it.
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, np.dtype[np.generic]]:
-        array = self.numpy()
-        return array.astype(dtype, copy=False) if not copy else np.array(array, dtype)
-
-    def __dlpack__(self, **kwargs: Any) -> Any:
-        # The consumer may write: it gets memory of its own.
-        return self.numpy().copy().__dlpack__(**kwargs)
-
-    def __dlpack_device__(self) -> tuple[int, int]:
-        return (1, 0)
-
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         return _raise(numpy_ufunc(ufunc, method, tuple(lower(a) for a in inputs), kwargs))
 
@@ -244,31 +155,8 @@ class Tensor(Operators):
         lowered = {word: lower(value) for word, value in kwargs.items()}
         return _raise(numpy_function(function, tuple(lower(a) for a in args), lowered))
 
-    def __bool__(self) -> bool:
-        return bool(self.item())
-
-    def __int__(self) -> int:
-        return int(self.item())
-
-    def __float__(self) -> float:
-        return float(self.item())
-
-    def __index__(self) -> int:
-        if self.dtype.kind not in "iub":
-            raise TypeError(f"only integer tensors can be an index, not {self.dtype}")
-        return int(self.item())
-
-    def __len__(self) -> int:
-        if not self.ndim:
-            raise TypeError("a 0-dim tensor has no length")
-        return self.shape[0]
-
     def __iter__(self) -> Iterator[Tensor]:
         return (self[k] for k in range(len(self)))
-
-    def __format__(self, spec: str) -> str:
-        # As in PyTorch, a tensor without dimensions is formatted as its number.
-        return object.__format__(self, spec) if self.ndim else format(self.item(), spec)
 
     def __repr__(self) -> str:
         from gradcli.render.text import format_tensor
@@ -479,23 +367,6 @@ def _detached(node: Node) -> Node:
     return result
 
 
-def lower(value: Any) -> Any:
-    if isinstance(value, Tensor):
-        return value.node
-    if isinstance(value, np.ndarray):
-        # Values are computed later: what happens to the caller's array until then must not matter.
-        return as_node(value.copy())
-    if type(value) in (list, tuple):
-        return type(value)(lower(v) for v in value)
-    if isinstance(value, slice):
-        return slice(_lower_bound(value.start), _lower_bound(value.stop), _lower_bound(value.step))
-    return value
-
-
-def _lower_bound(value: Any) -> Any:
-    return int(value) if isinstance(value, Tensor) else value
-
-
 def _raise(result: Any) -> Any:
     if isinstance(result, Node):
         if result.requires_grad and not is_grad_enabled():
@@ -510,35 +381,12 @@ def _restored(array: np.ndarray, requires_grad: bool) -> Tensor:
     return Tensor(input_node(np.array(array), requires_grad=requires_grad))
 
 
-def evaluate_tensors(tensors: Sequence[Tensor]) -> None:
-    """Compute the values of several tensors together, common work once."""
-    waiting = [t for t in tensors if t.known_value is None]
-    for tensor, array in zip(waiting, execute([t.node for t in waiting]), strict=True):
-        view = array.view()
-        view.flags.writeable = False
-        tensor.known_value = view
-
-
 def as_leaves(tensors: list[Tensor]) -> list[Tensor]:
     """The values of `tensors` as new leaves, without the graph behind them."""
-    evaluate_tensors(tensors)
+    compute_values(tensors)
     leaves = []
     for tensor in tensors:
         leaf = Tensor(input_node(tensor.value()))
         leaf.known_value = tensor.known_value
         leaves.append(leaf)
     return leaves
-
-
-def tensors_of(given: Any, name: str) -> list[Tensor]:
-    """The tensors of an argument that takes one or several."""
-    items = given if isinstance(given, Iterable) and not isinstance(given, Tensor | str | bytes) else [given]
-    try:
-        tensors = list(items)
-    except TypeError:
-        # An array of no dimensions says that it can be gone through.
-        tensors = [given]
-    for tensor in tensors:
-        if not isinstance(tensor, Tensor):
-            raise GradcliError(f"{name} must be a tensor or a list of tensors, got {kind_of(tensor)}")
-    return tensors

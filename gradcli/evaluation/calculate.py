@@ -1,0 +1,73 @@
+"""Python's arithmetic on numbers, with infinities and NaN where Python would stop or never end."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from gradcli.errors import GradcliError
+from gradcli.graph.node import Number
+
+_NUMBERS: dict[str, Callable[[Any, Any], Any]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": operator.truediv,
+    "//": operator.floordiv,
+    "%": operator.mod,
+    "**": operator.pow,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "==": operator.eq,
+    "!=": operator.ne,
+    "&": operator.and_,
+    "|": operator.or_,
+}
+
+# Where Python would stop at a division by zero or an overflow.
+_UFUNCS = {
+    "+": np.add,
+    "-": np.subtract,
+    "*": np.multiply,
+    "/": np.true_divide,
+    "//": np.floor_divide,
+    "%": np.remainder,
+    "**": np.power,
+}
+
+
+# Whole numbers beyond this many bits are of no use to a tensor and could take forever to compute.
+_MAX_BITS = 2048
+
+
+def calculated(symbol: str, a: Any, b: Any) -> Any:
+    """What an operator of the language gives for two numbers."""
+    if symbol == "@":
+        raise GradcliError("@ multiplies matrices, not numbers", hint="use *")
+    if symbol in "&|" and (isinstance(a, float) or isinstance(b, float)):
+        raise GradcliError(f"{symbol} is defined for booleans and integers", hint="compare first, as in x > 0")
+    if isinstance(a, int) and isinstance(b, int):
+        bits = max(a.bit_length(), b.bit_length())
+        if symbol == "**" and abs(a) > 1:
+            bits = max(bits, a.bit_length() * max(b, 0))
+        if bits > _MAX_BITS:
+            a, b = _as_float(a), _as_float(b)
+    try:
+        result = _NUMBERS[symbol](a, b)
+    except (ZeroDivisionError, OverflowError):
+        with np.errstate(all="ignore"):
+            result = _UFUNCS[symbol](_as_float(a), _as_float(b)).item()
+    return math.nan if isinstance(result, complex) else result
+
+
+def _as_float(value: Number) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
