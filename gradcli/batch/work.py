@@ -18,6 +18,7 @@ from gradcli.batch.results import ItemPlan
 from gradcli.batch.writer import write_new
 from gradcli.errors import GradcliError, WorkError, written_in
 from gradcli.evaluation.compiled import Kept
+from gradcli.evaluation.names import may_draw
 from gradcli.evaluation.values import InputSpec, settle
 from gradcli.language.parse import parse
 from gradcli.machine.limits import limited
@@ -186,7 +187,7 @@ class Worker:
         """Put the generator where it stands after the literals, as it does for `gradcli eval`."""
         settle(self.job.dtype, self.job.seed)
         for value in self.job.shared.values():
-            if value.text is not None and "rand" in value.text:
+            if value.text is not None and may_draw(value.text):
                 value.load(self.job.dtype)
 
     def _failed(self, task: Task, error: GradcliError | MemoryError) -> Outcome:

@@ -11,6 +11,7 @@ import numpy as np
 from gradcli.engine.execute.run import Progress
 from gradcli.errors import GradcliError
 from gradcli.evaluation.compiled import Compiled
+from gradcli.evaluation.names import may_draw
 from gradcli.evaluation.request import prepare, vector_for
 from gradcli.evaluation.result import Result, answer
 from gradcli.evaluation.values import InputSpec, to_array
@@ -57,7 +58,7 @@ def evaluate(
         as_function(progress)
     forms = tuple([InputSpec(name, a.shape, a.dtype, a.flags.c_contiguous) for name, a in arrays.items()])
     # Random numbers are drawn anew each time.
-    kept = isinstance(expression, str) and len(source) <= _LONGEST_KEPT and "rand" not in source
+    kept = isinstance(expression, str) and len(source) <= _LONGEST_KEPT and not may_draw(source)
     make = _kept if kept else _compiled
     compiled = make(expression, forms, wanted, grad_output is not None, DEFAULT_DTYPE.get())
     vector = None if compiled.request.vector is None else vector_for(compiled.request, grad_output)

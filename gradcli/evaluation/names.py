@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 from gradcli.errors import written_in
 from gradcli.evaluation.interpret import unknown_function
@@ -12,6 +13,16 @@ from gradcli.language.constants import CONSTANTS
 from gradcli.language.parse import Instr, Script, Statement
 
 _KNOWN = frozenset({"None", "True", "False", *CONSTANTS, *DTYPES})
+
+
+def may_draw(text: str) -> bool:
+    """Whether a text may draw random numbers: it has the name of an operation that does."""
+    return any(word in text for word in _drawing())
+
+
+@cache
+def _drawing() -> tuple[str, ...]:
+    return tuple([name for name, op in OPS.items() if op.draws and op.public])
 
 
 def free_names(script: Script, given: Sequence[str] = ()) -> list[str]:

@@ -15,8 +15,6 @@ from gradcli.graph.op import OPS
 
 # Operations of these families move elements, or fill tensors with them: there is nothing to be rounded.
 _MOVING = frozenset({"leaf", "create", "shape", "index", "diagonal"})
-# Steps within an operation: it is the operation that is rounded, not they.
-_WITHIN = frozenset({"_operand", "_scaled"})
 
 
 def rounds(node: Node) -> bool:
@@ -33,7 +31,7 @@ def widened(node: Node) -> Node:
     if node.weak:
         # The number itself, not what float16 would leave of it.
         return weak_constant(node.params["number"], FLOAT32)
-    if node.op.name not in _WITHIN:
+    if not node.op.within:
         return cast(node, FLOAT32)
     return unrounded(node, tuple([widened(child) for child in node.inputs]))
 
@@ -80,6 +78,6 @@ def in_single(
                 wide[child] = widened(child)
         result = unrounded(node, tuple([wide[child] for child in inputs]))
         done[node] = make(OPS["_cast"], (result,), {"dtype": node.dtype})
-        if node.op.name in _WITHIN:
+        if node.op.within:
             wide[done[node]] = result
     return [done[root] for root in roots]

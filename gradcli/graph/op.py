@@ -69,8 +69,10 @@ class Op:
     """One operation. Each family of `gradcli.ops` makes its rows in one way, and a row states only what is special.
 
     What it is: `name` and `aliases`, `family`, `args` (its signature as text), `doc`, `domain` (where its tensors are
-    sampled), `torch` (where PyTorch has it, if not under that name), `public`. `build` turns a caller's arguments into
-    nodes; an op without a kernel is only a `build` over other ops.
+    sampled), `torch` (where PyTorch has it, if not under that name), `public`, `example` (a usual call, where it takes
+    more than tensors of its family's dimensions: the call, and each tensor with its number of dimensions), `draws` (it
+    takes random numbers). `build` turns a caller's arguments into nodes; an op without a kernel is only a `build` over
+    other ops.
 
     What it computes: `kernel` computes arrays; `into(out, *arrays, **params)` writes the same into an array of the
     result's shape and dtype that overlaps no operand, and goes before a ufunc's own `out`. `infer` gives (shape, dtype)
@@ -89,7 +91,8 @@ class Op:
     its two operands may change places. `same`: its values are those of its first operand; `recast`: in another dtype;
     `reshapes`: in the same order, under another shape; `repeats`: again and again. `parity` is "even" or "odd", `tame`
     says that it is finite for finite operands, `indicator` that it is 0 or 1; `opposite` and `mirrored` name the
-    comparison that holds where it does not, and with its operands exchanged.
+    comparison that holds where it does not, and with its operands exchanged. `within` marks a step of an operation: not
+    it is rounded to float16, but what comes out of the operation.
 
     How it is written: `symbol` is its operator, `text(writer, call)` writes it where a call in the order of its
     signature is not it (see `ops.notation.spelling`); `latex` is its command, or writes it with `latex(writer, form,
@@ -110,6 +113,8 @@ class Op:
     aliases: tuple[str, ...] = ()
     torch: str | None = None
     public: bool = True
+    example: tuple[str, str] | None = None
+    draws: bool = False
 
     kernel: Callable[..., Any] | None = None
     into: Callable[..., None] | None = None
@@ -134,6 +139,7 @@ class Op:
     repeats: bool = False
     parity: str | None = None
     tame: bool = False
+    within: bool = False
     indicator: bool = False
     opposite: str | None = None
     mirrored: str | None = None

@@ -299,6 +299,7 @@ softmax = primitive(
     latex=typeset.along,
     letter="p",
     tame=True,
+    example=("softmax(input, 0)", "input:1"),
 )
 log_softmax = primitive(
     "log_softmax", _log_softmax_kernel, lambda inputs, params: (inputs[0].shape, inputs[0].dtype), family="activation",
@@ -308,4 +309,5 @@ log_softmax = primitive(
     formula=arithmetic.call_or_number(0),
     text=spelling.real,
     latex=typeset.along,
+    example=("log_softmax(input, 0)", "input:1"),
 )

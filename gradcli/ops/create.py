@@ -192,6 +192,7 @@ drawn = primitive(
     "_drawn", lambda shape, dtype, state: state.numbers().reshape(shape), _infer, family="create",
     args="shape, dtype, state", public=False, doc="Random numbers from a place in the generator's stream.",
     formula=arithmetic.none("random numbers have no formula", "give them as an input"),
+    draws=True,
 )
 tensor = composite(
     "tensor", _tensor, args="data, dtype=None", family="create", doc="A tensor from a list or a number.",
@@ -245,8 +246,10 @@ linspace = primitive(
 rand = composite(
     "rand", _draw("rand"), args="*size, dtype=None", family="create",
     doc="Uniform numbers in [0, 1), for a seed the same as PyTorch's.",
+    draws=True,
 )
 randn = composite(
     "randn", _draw("randn"), args="*size, dtype=None", family="create",
     doc="Standard normal numbers, for a seed the same as PyTorch's.",
+    draws=True,
 )

@@ -139,6 +139,7 @@ diag_embed = primitive(
     doc="Matrices of zeros with the last dimension put in as their diagonal.",
     formula=places.on_diagonal,
     text=spelling.every("offset", "dim1", "dim2"),
+    example=("diag_embed(input)", "input:1"),
 )
 
 
@@ -146,6 +147,7 @@ diag = composite(
     "diag", _diag, args="input, diagonal=0", family="diagonal",
     doc="The diagonal of a matrix, or a matrix with the vector as its diagonal.",
     latex=typeset.diagonal_matrix,
+    example=("diag(input)", "input:1"),
 )
 
 

@@ -53,19 +53,19 @@ def _keep_layout(inputs: tuple[Node, ...], params: Params, shape: Shape) -> Shap
     return inputs[0].strides
 
 
-def _implicit(name: str, doc: str) -> Op:
+def _implicit(name: str, doc: str, within: bool = False) -> Op:
     """Promotion inserts these: PyTorch converts inside the operation, so they show no step of their own."""
     return primitive(
         name, pointwise.converted, _cast_infer, family="elementwise", args="input, dtype", public=False,
         doc=doc, layout=_keep_layout, vjp=lambda g, out, x, dtype: (cast(g, x.dtype),),
         batching=sums(0), blocking=ALIGNED, into=pointwise.convert,
         formula=arithmetic.function_named("to"),
-        recast=True,
+        recast=True, within=within,
     )
 
 
 cast_ = _implicit("_cast", "Implicit conversion between dtypes.")
-operand_ = _implicit("_operand", "What an operation takes for float16, though it computes in float32.")
+operand_ = _implicit("_operand", "What an operation takes for float16, though it computes in float32.", within=True)
 to = primitive(
     "to", pointwise.converted, _cast_infer, family="elementwise", args="input, dtype", build=_to,
     doc="The tensor in another dtype, such as float64.", torch="Tensor.to", grad_fn="ToCopyBackward0",
@@ -76,6 +76,7 @@ to = primitive(
     text=spelling.conversion,
     latex=typeset.first,
     tame=True,
+    example=("input.to(float16)", "input:0"),
 )
 
 
@@ -184,6 +185,7 @@ scaled = elementwise(
     batching=products(0, 1), vjp=lambda g, out, x, y: (g * y, None),
     powers=(1, 1),
     commutative=True,
+    within=True,
 )
 add = elementwise(
     "add", np.add, args="input, other, *, alpha=1", build=_add, grad_fn=_commuted("AddBackward0"),
@@ -550,6 +552,7 @@ where: Op = elementwise(
     text=spelling.where,
     latex=typeset.cases,
     tame=True,
+    example=("where(condition, input, other)", "condition:0:bool input:0 other:0"),
 )
 def _the_greater(greater: Op, halved: bool = False) -> Any:
     """The gradient goes to the greater operand; between two that vary, half of it at ties: (1 + sign(x - y))/2.
@@ -592,6 +595,7 @@ clamp = elementwise(
     doc="The input held between two bounds, either of which may be left out.",
     aliases=("clip",), vjp=_clamp_vjp,
     tame=True,
+    example=("clamp(input, min, max)", "input:0 min:0 max:0"),
 )
 
 

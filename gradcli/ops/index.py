@@ -249,6 +249,7 @@ select = primitive(
     formula=places.selected,
     text=spelling.select,
     tame=True,
+    example=("select(input, 0, 1)", "input:2"),
 )
 index_ = primitive(
     "_index", _index_kernel, _index_infer, family="index", doc="The elements at lists of indices.", public=False,
@@ -265,9 +266,11 @@ index_add = primitive(
     formula=places.index_added,
 )
 index_select = composite(
-    "index_select", _index_select, args="input, dim, index", family="index", doc="Places of a dimension by a list."
+    "index_select", _index_select, args="input, dim, index", family="index", doc="Places of a dimension by a list.",
+    example=("index_select(input, 0, index)", "input:1 index:1:int64"),
 )
 getitem = composite(
     "getitem", _getitem, args="input, index: index", family="index", torch="Tensor.__getitem__",
     doc="Indexing, written x[...]: integers, slices, ..., None, lists of integers and integer tensors.",
+    example=("input[0]", "input:2"),
 )

@@ -354,6 +354,7 @@ slogdet = composite(
     "slogdet", _slogdet, args="input", family="linalg", torch="linalg.slogdet", domain=WELL_CONDITIONED,
     doc="The pair (sign, logabsdet) of the determinant, without its overflow; 0 and -inf for a singular matrix.",
     latex=typeset.signed_determinant,
+    example=("slogdet(input).logabsdet", "input:2"),
 )
 logdet = composite(
     "logdet", _logdet, args="input", family="linalg", domain=WELL_CONDITIONED,

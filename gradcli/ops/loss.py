@@ -255,6 +255,7 @@ masked_fill = elementwise(
     grad_fn=lambda node: ("MaskedFillBackward0", node.inputs[1:]), torch="masked_fill",
     doc="The input with a number where the mask is true.", vjp=lambda g, out, m, x, value: (None, where(m, 0, g)),
     text=_masked_fill_text,
+    example=("masked_fill(input, mask, 0)", "input:0 mask:0:bool"),
 )
 
 
@@ -424,6 +425,7 @@ nll_loss = primitive(
     doc="Minus the log-probability (input) of each target class.",
     blocking=Blocking(_class_follow, lower=_lower_nll),
     text=spelling.classified,
+    example=("nll_loss(input, target)", "input:2 target:1:int64"),
 )
 
 
@@ -559,4 +561,5 @@ layer_norm = primitive(
     blocking=Blocking(_layer_norm_follow),
     formula=lambda c, s: c.call(s, None, {**s.params, "shape": s.shape[len(s.shape) - s.params["dims"] :]}),
     text=_layer_norm_text,
+    example=("layer_norm(input, input.shape)", "input:1"),
 )

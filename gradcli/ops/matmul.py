@@ -148,11 +148,13 @@ mm = _primitive(
 mv = _primitive(
     "mv", np.matmul, ("matrix", "vector"), _mv_vjp, "Product of a matrix and a vector.", "input, vec", PRODUCT,
     formula=contractions.contraction((1, 0), (0, None)),
+    example=("mv(input, vec)", "input:2 vec:1"),
 )
 bmm = _primitive(
     "bmm", np.matmul, ("batch of matrices", "batch of matrices"), _bmm_vjp, "Products of two batches of matrices.",
     "input, mat2", PRODUCT,
     formula=contractions.batched_product,
+    example=("bmm(input, mat2)", "input:3 mat2:3"),
 )
 dot = _primitive(
     "dot",
@@ -163,11 +165,13 @@ dot = _primitive(
     "input, tensor",
     accumulators.DOT,
     formula=contractions.contraction((0, 0)),
+    example=("dot(input, tensor)", "input:1 tensor:1"),
 )
 vdot = _primitive(
     "vdot", _dot_kernel, ("vector", "vector"), _dot_vjp, "Sum of the products of two vectors, as dot for real numbers.",
     BINARY, accumulators.DOT,
     formula=contractions.contraction((0, 0)),
+    example=("vdot(input, other)", "input:1 other:1"),
 )
 
 
@@ -338,9 +342,11 @@ outer = composite(
     "outer", _outer, args="input, vec2", family="contraction", aliases=("ger",),
     doc="Every product of an element of one vector with one of another.",
     latex=lambda w, form, parts: pieces.outer(*parts),
+    example=("outer(input, vec2)", "input:1 vec2:1"),
 )
 inner = composite(
-    "inner", _inner, args=BINARY, family="contraction", doc="Sum of products over the last dimensions of both tensors."
+    "inner", _inner, args=BINARY, family="contraction", doc="Sum of products over the last dimensions of both tensors.",
+    example=("inner(input, other)", "input:1 other:1"),
 )
 tensordot = composite(
     "tensordot", _tensordot, args="a, b, dims: pairs=2", family="contraction",

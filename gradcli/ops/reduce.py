@@ -665,8 +665,12 @@ recurrence = primitive(
     public=False, args="input, factor", doc="A sum that is multiplied by a factor before each step.",
     vjp=_recurrence_vjp, grad_fn="CumprodBackwardBackward0", batching=ALONG, blocking=Blocking(_recurrence_follow),
 )
-cumsum = _running("cumsum", np.add, _cumsum_vjp, "Running sum along a dimension.")
+cumsum = _running(
+    "cumsum", np.add, _cumsum_vjp, "Running sum along a dimension.",
+    example=("cumsum(input, 0)", "input:1"),
+)
 cumprod = _running(
     "cumprod", np.multiply, _cumprod_vjp, "Running product along a dimension.",
     textbook=_cumprod_textbook, textbook_whole=_cumprod_whole,
+    example=("cumprod(input, 0)", "input:1"),
 )

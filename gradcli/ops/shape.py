@@ -117,6 +117,7 @@ view = primitive(
     torch="Tensor.view", layout=_view_layout, vjp=_reshape_back,
     batching=LINEAR, blocking=VIEW,
     reshapes=True,
+    example=("input.view(-1)", "input:2"),
 )
 unsafe_view = primitive(
     "_unsafe_view", lambda x, shape: x.reshape(shape), _infer_given, family="shape", args="input, shape",
@@ -146,6 +147,7 @@ reshape = composite(
     family="shape",
     doc="The elements in another shape; one length may be -1.",
     text=spelling.reshape,
+    example=("input.reshape(-1)", "input:2"),
 )
 flatten = composite(
     "flatten", _flatten, args="input, start_dim=0, end_dim=-1", family="shape", doc="Several dimensions made into one."
@@ -190,6 +192,7 @@ unsqueeze = primitive(
     vjp=_reshape_back,
     batching=LINEAR, blocking=VIEW,
     reshapes=True,
+    example=("unsqueeze(input, 0)", "input:1"),
 )
 
 
@@ -270,6 +273,7 @@ permute = primitive(
     doc="The dimensions in another order.", vjp=lambda g, out, x, dims, name: (permuted(g, inverse_permutation(dims)),),
     batching=batching.PERMUTED, blocking=Blocking(lambda node, dim: (node.params["dims"][dim],), view=True),
     formula=reshapes.permuted,
+    example=("permute(input, 1, 0)", "input:2"),
 )
 transpose = composite(
     "transpose", _transpose, args="input, dim0=None, dim1=None", family="shape", aliases=("swapaxes", "swapdims"),
@@ -278,6 +282,7 @@ transpose = composite(
 movedim = composite(
     "movedim", _movedim, args="input, source, destination", family="shape", aliases=("moveaxis",),
     doc="Dimensions moved to other places.",
+    example=("movedim(input, 0, 1)", "input:2"),
 )
 t = composite("t", _t, args="input", family="shape", doc="A matrix transposed; a vector as it is.")
 big_t = composite(
@@ -376,6 +381,7 @@ expand = primitive(
     formula=reshapes.expanded,
     repeats=True,
     latex=typeset.expanded,
+    example=("expand(input, 2, -1)", "input:1"),
 )
 repeat = primitive(
     "repeat", lambda x, repeats: np.tile(x, repeats), _repeat_infer, family="shape", args="input, *repeats",
@@ -383,10 +389,12 @@ repeat = primitive(
     vjp=_repeat_vjp,
     batching=LINEAR, blocking=Blocking(_repeat_follow),
     text=spelling.tiled,
+    example=("repeat(input, 2)", "input:1"),
 )
 tile = composite(
     "tile", _tile, args="input, *dims: repeats", family="shape",
     doc="The tensor repeated; dimensions without a count are repeated once.",
+    example=("tile(input, 2)", "input:1"),
 )
 
 
@@ -413,6 +421,7 @@ flip: Op = primitive(
     args="input, *dims", build=_flip, grad_fn="FlipBackward0", doc="The order reversed along dimensions.",
     vjp=lambda g, out, x, dims: (make(flip, (g,), {"dims": dims}),),
     batching=LINEAR, blocking=Blocking(except_along),
+    example=("flip(input, 0)", "input:1"),
 )
 roll: Op = primitive(
     "roll", _roll_kernel, lambda inputs, params: (inputs[0].shape, inputs[0].dtype), family="shape",
@@ -420,6 +429,7 @@ roll: Op = primitive(
     doc="Elements shifted along dimensions, those pushed out coming in again; in flattened order without dims.",
     vjp=lambda g, out, x, shifts, dims: (make(roll, (g,), {"shifts": tuple(-s for s in shifts), "dims": dims}),),
     batching=LINEAR, blocking=Blocking(except_along),
+    example=("roll(input, 1)", "input:1"),
 )
 
 
@@ -495,12 +505,14 @@ cat = primitive(
     grad_fn="CatBackward0", aliases=("concat", "concatenate"), doc="Tensors joined along a dimension.", vjp=_cat_vjp,
     batching=batching.JOINED, blocking=Blocking(except_along),
     text=spelling.joined,
+    example=("cat([a, b])", "a:1 b:1"),
 )
 stack = primitive(
     "stack", lambda *xs, dim: np.stack(xs, dim), _stack_infer, family="shape", args="tensors, dim=0", build=_stack,
     grad_fn="StackBackward0", doc="Tensors of one shape joined along a new dimension.", vjp=_stack_vjp,
     batching=batching.JOINED, blocking=Blocking(_stack_follow),
     text=spelling.joined,
+    example=("stack([a, b])", "a:1 b:1"),
 )
 
 

@@ -58,4 +58,5 @@ polygamma: Op = elementwise(
     "polygamma", into=polygamma_into, args="n, input", dtype="float", build=_polygamma,
     grad_fn="PolygammaBackward0", domain=(0.5, 3.0),
     doc="The n-th derivative of digamma.", vjp=lambda g, out, x, n: (g * polygamma(n + 1, x),),
+    example=("polygamma(1, input)", "input:0"),
 )

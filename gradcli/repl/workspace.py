@@ -11,6 +11,7 @@ from gradcli.engine.plan.planner import plan
 from gradcli.errors import GradcliError, Place, Span, written_in
 from gradcli.evaluation.expansion import check_expansion
 from gradcli.evaluation.interpret import Interpreter
+from gradcli.evaluation.names import may_draw
 from gradcli.graph.arguments import Literal
 from gradcli.graph.node import CONSTANT, INPUT, Node, Number, input_node, toposort
 from gradcli.language.parse import Script, Statement, parse
@@ -214,7 +215,7 @@ class _Attempt:
     def _plainly(self, statement: Statement) -> dict[str, Any]:
         """What the names of an assignment stand for when numbers are taken as they were written."""
         used = {step.arg for step in statement.code if step.op == "name"} & set(self.plain)
-        if not used or any(step.op == "call" and step.arg[0].startswith("rand") for step in statement.code):
+        if not used or any(step.op == "call" and may_draw(step.arg[0]) for step in statement.code):
             return {}
         other = Interpreter(self.source, {})
         other.names.update(self.interpreter.names)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from gradcli.evaluation.compiled import Compiled, Kept
+from gradcli.evaluation.names import may_draw
 from gradcli.evaluation.request import prepare, vector_for
 from gradcli.evaluation.values import specs_of
 from gradcli.language.parse import Script
@@ -64,7 +65,7 @@ class Plans:
         source = job.script.source
         # Random numbers are drawn when a plan is made, so it is for one record.
         most = max(_LEAST_PLANS, min(_MOST_PLANS, _MOST_CHARACTERS // max(1, len(source))))
-        self._kept: Kept[RecordPlan] = Kept(0 if "rand" in source else most)
+        self._kept: Kept[RecordPlan] = Kept(0 if may_draw(source) else most)
 
     def find(self, arrays: dict[str, Any]) -> RecordPlan:
         """The plan for a record's arrays. GradcliError where the expression cannot take them."""
