@@ -87,6 +87,11 @@ class Signature:
         return {n: d for n, d in zip(names, self._defaults, strict=True) if d is not _REQUIRED}
 
     @property
+    def star(self) -> str | None:
+        """The name that takes all further arguments, if there is one."""
+        return self._star if self.names else None
+
+    @property
     def by_word(self) -> list[str]:
         """The names of arguments that are given by keyword only."""
         return self.names[self._positional :]

@@ -21,7 +21,7 @@ from gradcli.ops.family import apply, call, composite, elementwise, floating, pr
 from gradcli.ops.formulas import arithmetic
 from gradcli.ops.kernels import activation_kernels as kernels
 from gradcli.ops.kernels.activation_kernels import GELU_CUBE, GELU_SLOPE
-from gradcli.ops.notation import spelling, typeset
+from gradcli.ops.notation import numpy_sources, spelling, typeset
 from gradcli.ops.reduce import amax, sum_
 
 # Klambauer et al., Self-Normalizing Neural Networks (2017).
@@ -55,12 +55,14 @@ sigmoid = elementwise(
     latex=r"\sigma",
     letter="s",
     tame=True,
+    source=numpy_sources.SIGMOID,
 )
 logsigmoid = elementwise(
     "logsigmoid", dtype="float", grad_fn="LogSigmoidBackward0",
     into=kernels.log_sigmoid, torch="nn.functional.logsigmoid",
     doc="`log(sigmoid(input))` without overflow.", vjp=lambda g, out, x: (g * sigmoid(-x),),
     tame=True,
+    source=numpy_sources.LOG_SIGMOID,
 )
 relu = elementwise(
     "relu",
@@ -72,6 +74,7 @@ relu = elementwise(
     vjp=lambda g, out, x: (threshold(g, out),),
     textbook=lambda g, out, x: (where(x > 0, g, 0),),
     tame=True,
+    source=numpy_sources.RELU,
 )
 leaky_relu: Op = elementwise(
     "leaky_relu", into=kernels.leaky_relu, dtype="float",
@@ -81,6 +84,7 @@ leaky_relu: Op = elementwise(
     vjp=lambda g, out, x, negative_slope: (leak(g, x, negative_slope),),
     textbook=lambda g, out, x, negative_slope: (g * where(x > 0, 1.0, negative_slope),),
     tame=True,
+    source=numpy_sources.LEAKY_RELU,
 )
 
 
@@ -112,10 +116,12 @@ elu: Op = elementwise(
     textbook=_elu_textbook,
     text=_elu_text,
     tame=True,
+    source=numpy_sources.ELU,
 )
 selu = composite(
     "selu", lambda input: apply(elu, input, alpha=SELU_ALPHA, scale=SELU_SCALE), args="input", family="elementwise",
     torch="nn.functional.selu", doc="elu with the constants that keep mean and variance.",
+    source=numpy_sources.SELU,
 )
 
 
@@ -137,6 +143,7 @@ hardtanh = elementwise(
     vjp=lambda g, out, x, min_val, max_val: (window(g, x, min_val, max_val),),
     textbook=lambda g, out, x, min_val, max_val: (where(logical_and(x > min_val, x < max_val), g, 0),),
     tame=True,
+    source=numpy_sources.HARDTANH,
 )
 relu6 = composite(
     "relu6", lambda input: _hardtanh(input, 0.0, 6.0), args="input", family="elementwise",
@@ -153,6 +160,7 @@ silu = elementwise(
     "silu", into=kernels.silu, dtype="float", grad_fn="SiluBackward0",
     torch="nn.functional.silu", doc="`input * sigmoid(input)`.", vjp=_silu_vjp,
     tame=True,
+    source=numpy_sources.SILU,
 )
 
 
@@ -178,6 +186,7 @@ softplus = elementwise(
     doc="`log(1 + exp(beta*input))/beta`, and the input itself above threshold/beta.",
     textbook=_softplus_textbook,
     tame=True,
+    source=numpy_sources.SOFTPLUS,
 )
 softsign = composite(
     "softsign", lambda input: floating(input) / (abs_(floating(input)) + 1), args="input", family="elementwise",
@@ -193,6 +202,7 @@ def _mish_vjp(g: Node, out: Node, x: Node) -> tuple[Node]:
 mish = elementwise(
     "mish", into=kernels.mish, dtype="float", grad_fn="MishBackward0",
     torch="nn.functional.mish", doc="`input * tanh(softplus(input))`.", vjp=_mish_vjp,
+    source=numpy_sources.MISH,
 )
 
 # GELU -----------------------------------------------------------------------------------------------------------------
@@ -223,6 +233,7 @@ gelu = elementwise(
     grad_fn="GeluBackward0", into=kernels.gelu, torch="nn.functional.gelu", vjp=_gelu_vjp,
     doc="The input times the normal distribution function of it, or the approximation with tanh.",
     tame=True,
+    source=numpy_sources.GELU,
 )
 
 # Softmax --------------------------------------------------------------------------------------------------------------
@@ -300,6 +311,7 @@ softmax = primitive(
     letter="p",
     tame=True,
     example=("softmax(input, 0)", "input:1"),
+    source=numpy_sources.SOFTMAX,
 )
 log_softmax = primitive(
     "log_softmax", _log_softmax_kernel, lambda inputs, params: (inputs[0].shape, inputs[0].dtype), family="activation",
@@ -310,4 +322,5 @@ log_softmax = primitive(
     text=spelling.real,
     latex=typeset.along,
     example=("log_softmax(input, 0)", "input:1"),
+    source=numpy_sources.LOG_SOFTMAX,
 )

@@ -197,32 +197,39 @@ drawn = primitive(
 tensor = composite(
     "tensor", _tensor, args="data, dtype=None", family="create", doc="A tensor from a list or a number.",
     latex=typeset.first,
+    numpy="asarray",
 )
 ones = composite(
     "ones", lambda size, dtype: _filled(_shape(size), 1, _float_dtype(dtype)), args="*size, dtype=None",
     family="create", doc="Ones.",
     latex=lambda w, form, parts: pieces.ones(max(form.arg[1], 1)),
+    numpy="ones",
 )
 zeros = composite(
     "zeros", lambda size, dtype: _filled(_shape(size), 0, _float_dtype(dtype)), args="*size, dtype=None",
     family="create", doc="Zeros.",
+    numpy="zeros",
 )
 full = composite(
     "full", _full, args="size, fill_value, *, dtype=None", family="create", doc="One number everywhere.",
     latex=lambda w, form, parts: pieces.to_rank(parts[1], len(form.parts[0].parts)),
+    numpy="full",
 )
 ones_like = composite(
     "ones_like", _like(1), args="input, *, dtype=None", family="create", doc="Ones in the shape of a tensor.",
     latex=lambda w, form, parts: pieces.ones(parts[0].rank),
+    numpy="ones_like",
 )
 zeros_like = composite(
     "zeros_like", _like(0), args="input, *, dtype=None", family="create", doc="Zeros in the shape of a tensor.",
     latex=typeset.zeros_like,
+    numpy="zeros_like",
 )
 full_like = composite(
     "full_like", _full_like, args="input, fill_value, *, dtype=None", family="create",
     doc="One number in the shape of a tensor.",
     latex=lambda w, form, parts: pieces.to_rank(parts[1], parts[0].rank),
+    numpy="full_like",
 )
 eye = primitive(
     "eye", lambda shape, dtype: np.eye(*shape, dtype=dtype), _infer, family="create", args="n, m=None, *, dtype=None",
@@ -230,18 +237,21 @@ eye = primitive(
     formula=places.eye,
     text=spelling.of_lengths,
     latex=typeset.identity,
+    numpy="eye",
 )
 arange = primitive(
     "arange", _arange_kernel, _infer, family="create", args="start, end=None, step=1, *, dtype=None", build=_arange,
     doc="Numbers from start up to, not including, end; from 0 when one number is given. Whole ones are int64.",
     formula=arithmetic.arange,
     text=spelling.of_length(),
+    numpy="arange",
 )
 linspace = primitive(
     "linspace", _linspace_kernel, _infer,
     family="create", args="start, end, steps, *, dtype=None", build=_linspace,
     doc="Evenly spaced numbers, both ends included.",
     text=spelling.of_length("start", "end"),
+    numpy="linspace",
 )
 rand = composite(
     "rand", _draw("rand"), args="*size, dtype=None", family="create",

@@ -19,7 +19,7 @@ from gradcli.ops.batching import LINEAR
 from gradcli.ops.blocking import batch
 from gradcli.ops.family import composite, primitive
 from gradcli.ops.formulas import places
-from gradcli.ops.notation import spelling, typeset
+from gradcli.ops.notation import numpy_sources, spelling, typeset
 from gradcli.ops.shape import expand, strides_of
 
 
@@ -127,6 +127,7 @@ diagonal = primitive(
     formula=places.diagonal,
     text=spelling.every("offset", "dim1", "dim2"),
     latex=typeset.diagonal_of,
+    numpy="diagonal",
 )
 diagonal_back = primitive(
     "_diagonal_back", _place_kernel, _place_infer, family="diagonal", public=False, batching=LINEAR, vjp=_place_vjp,
@@ -140,6 +141,7 @@ diag_embed = primitive(
     formula=places.on_diagonal,
     text=spelling.every("offset", "dim1", "dim2"),
     example=("diag_embed(input)", "input:1"),
+    source=numpy_sources.DIAG_EMBED,
 )
 
 
@@ -148,6 +150,7 @@ diag = composite(
     doc="The diagonal of a matrix, or a matrix with the vector as its diagonal.",
     latex=typeset.diagonal_matrix,
     example=("diag(input)", "input:1"),
+    numpy="diag",
 )
 
 
@@ -166,6 +169,7 @@ def _triangle(name: str, kernel: Any, doc: str) -> Op:
         family="diagonal", args="input, diagonal=0", build=build, grad_fn=f"{name.capitalize()}Backward0", doc=doc,
         vjp=lambda g, out, x, diagonal: (make(op, (g,), {"diagonal": diagonal}),),
         batching=LINEAR, blocking=Blocking(batch(2)),
+        numpy=name,
     )
     return op
 
@@ -202,4 +206,5 @@ trace = primitive(
     family="diagonal", build=_trace, grad_fn="TraceBackward0", vjp=_trace_vjp, doc="Sum of the diagonal of a matrix.",
     formula=places.trace,
     latex=typeset.scalar(r"\operatorname{tr}"),
+    numpy="trace",
 )

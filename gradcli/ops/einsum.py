@@ -211,4 +211,5 @@ einsum = composite(
     family="contraction",
     doc="Sums of products over the dimensions named by letters, as in 'ij,jk->ik'; ... stands for any dimensions.",
     example=("einsum('ij,jk->ik', a, b)", "a:2 b:2"),
+    numpy="einsum",
 )

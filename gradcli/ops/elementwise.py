@@ -24,7 +24,7 @@ from gradcli.ops.formulas import arithmetic
 from gradcli.ops.kernels import division, pointwise
 from gradcli.ops.kernels.inplace import select
 from gradcli.ops.kernels.power import inverse_root, power
-from gradcli.ops.notation import spelling, typeset
+from gradcli.ops.notation import numpy_sources, spelling, typeset
 
 LN2 = math.log(2.0)
 LN10 = math.log(10.0)
@@ -77,6 +77,7 @@ to = primitive(
     latex=typeset.first,
     tame=True,
     example=("input.to(float16)", "input:0"),
+    numpy=".astype",
 )
 
 
@@ -253,6 +254,7 @@ fmod = elementwise(
     into=division.fmod,
     grad_fn=weak_aware("FmodBackward1", "FmodBackward0"), domain=((-2.0, 2.0), (0.6, 0.9)),
     vjp=lambda g, out, x, y: (g, -g * trunc(x / y)),
+    numpy="fmod",
 )
 neg = elementwise(
     "neg", np.negative, dtype="number", grad_fn="NegBackward0", doc="Negation, `-input`.", aliases=("negative",),
@@ -265,11 +267,13 @@ abs_ = elementwise(
     aliases=("absolute",), vjp=lambda g, out, x: (g * sign(x),),
     latex=typeset.surrounded(r"\lvert", r"\rvert"),
     tame=True,
+    numpy="abs",
 )
 sign: Op = elementwise(
     "sign", into=pointwise.sign, grad_fn="SignBackward0",
     doc="-1, 0 or 1 by the sign of the input.", vjp=zero_vjp,
     tame=True,
+    numpy="sign",
 )
 lerp = elementwise(
     "lerp",
@@ -279,12 +283,14 @@ lerp = elementwise(
     doc="Linear interpolation, `input + weight*(end - input)`.",
     grad_fn=weak_aware("LerpBackward1", "LerpBackward0", position=2),
     vjp=lambda g, out, a, b, w: (g * (1 - w), g * w, g * (b - a)),
+    source=numpy_sources.LERP,
 )
 xlogy = elementwise(
     "xlogy", args=BINARY, dtype="float", into=pointwise.xlogy,
     doc="`input * log(other)`, and 0 where the input is 0.", grad_fn=_xlogy_grad_fn, domain=POSITIVE, vjp=_xlogy_vjp,
     textbook=_xlogy_textbook,
     latex=typeset.times_logarithm,
+    source=numpy_sources.XLOGY,
 )
 hypot = elementwise(
     "hypot",
@@ -295,6 +301,7 @@ hypot = elementwise(
     vjp=lambda g, out, x, y: (g * (x / out), g * (y / out)),
     doc="Hypotenuse, `sqrt(input**2 + other**2)`, without overflow.",
     commutative=True,
+    numpy="hypot",
 )
 
 # Comparisons and logic ------------------------------------------------------------------------------------------------
@@ -458,6 +465,7 @@ logaddexp = elementwise(
     doc="`log(exp(input) + exp(other))` without overflow.",
     vjp=lambda g, out, x, y: (g * call("sigmoid", x - y), g * call("sigmoid", y - x)),
     commutative=True,
+    numpy="logaddexp",
 )
 
 # Rounding -------------------------------------------------------------------------------------------------------------
@@ -473,6 +481,7 @@ def _rounding(name: str, ufunc: Any, doc: str, *aliases: str, **row: Any) -> Op:
     into = pointwise.unary(ufunc)
     return elementwise(
         name, into=into, grad_fn=f"{name.title()}Backward0", doc=doc, vjp=zero_vjp, aliases=aliases, tame=True,
+        numpy=name,
         **row,
     )
 
@@ -492,10 +501,12 @@ round_ = elementwise(
     grad_fn=lambda node: (f"RoundBackward{int(node.params['decimals'] != 0)}", node.inputs),
     doc="Round to the nearest, halves to even, at so many decimals.",
     tame=True,
+    numpy="round",
 )
 frac = elementwise(
     "frac", dtype="float", grad_fn="FracBackward0", doc="Fractional part.",
     into=pointwise.fraction, vjp=lambda g, out, x: (g,),
+    source=numpy_sources.FRAC,
 )
 
 # Selection ------------------------------------------------------------------------------------------------------------
@@ -553,6 +564,7 @@ where: Op = elementwise(
     latex=typeset.cases,
     tame=True,
     example=("where(condition, input, other)", "condition:0:bool input:0 other:0"),
+    numpy="where",
 )
 def _the_greater(greater: Op, halved: bool = False) -> Any:
     """The gradient goes to the greater operand; between two that vary, half of it at ties: (1 + sign(x - y))/2.
@@ -578,6 +590,7 @@ maximum = elementwise(
     commutative=True,
     latex=typeset.of_all(r"\max"),
     tame=True,
+    numpy="maximum",
 )
 minimum = elementwise(
     "minimum", args=BINARY, grad_fn="MinimumBackward0", vjp=_share_ties(lt),
@@ -588,6 +601,7 @@ minimum = elementwise(
     commutative=True,
     latex=typeset.of_all(r"\min"),
     tame=True,
+    numpy="minimum",
 )
 clamp = elementwise(
     "clamp", into=pointwise.clamp, args="input, min=None, max=None",
@@ -596,6 +610,7 @@ clamp = elementwise(
     aliases=("clip",), vjp=_clamp_vjp,
     tame=True,
     example=("clamp(input, min, max)", "input:0 min:0 max:0"),
+    source=numpy_sources.CLAMP,
 )
 
 
@@ -616,6 +631,7 @@ def _one_bound(low: bool, names: tuple[str, GradFn, str]) -> tuple[Op, Op]:
         elementwise(
             name, into=into, args=args, grad_fn=weak, doc=doc, vjp=vjp,
             latex=typeset.of_all(), tame=True,
+            source=numpy_sources.CLAMP_MIN if low else numpy_sources.CLAMP_MAX,
         ),
     )
 

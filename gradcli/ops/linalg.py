@@ -24,7 +24,7 @@ from gradcli.ops.elementwise import eq, where
 from gradcli.ops.family import composite, float_node, primitive
 from gradcli.ops.formulas import arithmetic, places
 from gradcli.ops.matmul import matmul
-from gradcli.ops.notation import spelling, typeset
+from gradcli.ops.notation import numpy_sources, spelling, typeset
 from gradcli.ops.shape import embed, m_t, reshape, unsqueeze
 
 WELL_CONDITIONED = (-1.0, 1.0)
@@ -127,6 +127,7 @@ inv: Op = primitive(
     blocking=MATRICES,
     latex=typeset.inverse,
     letter="M",
+    numpy="linalg.inv",
 )
 # What the derivative of log|det| is made of: at a singular matrix it is infinite and no error.
 inverse_limit: Op = primitive(
@@ -241,6 +242,7 @@ det: Op = primitive(
     blocking=MATRICES,
     textbook=lambda g, out, a: (_spread(g * out) * m_t(inv(a)),),
     latex=typeset.scalar(r"\det"),
+    numpy="linalg.det",
 )
 _NO_COFACTORS = arithmetic.none("there is no short formula for this derivative of a determinant")
 cofactor: Op = primitive(
@@ -355,11 +357,13 @@ slogdet = composite(
     doc="The pair (sign, logabsdet) of the determinant, without its overflow; 0 and -inf for a singular matrix.",
     latex=typeset.signed_determinant,
     example=("slogdet(input).logabsdet", "input:2"),
+    numpy="linalg.slogdet",
 )
 logdet = composite(
     "logdet", _logdet, args="input", family="linalg", domain=WELL_CONDITIONED,
     doc="Logarithm of the determinant: -inf for a singular matrix, NaN where the determinant is negative.",
     latex=typeset.scalar(r"\log\det"),
+    source=numpy_sources.LOG_DET,
 )
 
 
@@ -436,6 +440,7 @@ solve: Op = primitive(
     batching=SOLUTION, blocking=Blocking(_solve_follow),
     text=spelling.real,
     latex=typeset.solution,
+    source=numpy_sources.SOLVE,
 )
 
 
@@ -475,4 +480,5 @@ cholesky: Op = primitive(
     blocking=MATRICES,
     text=spelling.real,
     letter="L",
+    source=numpy_sources.CHOLESKY,
 )

@@ -23,7 +23,7 @@ from gradcli.ops.elementwise import abs_, clamp, eq, mul, neg, rsqrt, where
 from gradcli.ops.family import apply, call, composite, elementwise, floating, primitive
 from gradcli.ops.formulas import places
 from gradcli.ops.kernels import loss_kernels, pointwise
-from gradcli.ops.notation import spelling
+from gradcli.ops.notation import numpy_sources, spelling
 from gradcli.ops.reduce import mean, sum_
 from gradcli.ops.shape import expand, reshape, sizes
 
@@ -256,6 +256,7 @@ masked_fill = elementwise(
     doc="The input with a number where the mask is true.", vjp=lambda g, out, m, x, value: (None, where(m, 0, g)),
     text=_masked_fill_text,
     example=("masked_fill(input, mask, 0)", "input:0 mask:0:bool"),
+    source=numpy_sources.MASKED_FILL,
 )
 
 

@@ -343,6 +343,7 @@ outer = composite(
     doc="Every product of an element of one vector with one of another.",
     latex=lambda w, form, parts: pieces.outer(*parts),
     example=("outer(input, vec2)", "input:1 vec2:1"),
+    numpy="outer",
 )
 inner = composite(
     "inner", _inner, args=BINARY, family="contraction", doc="Sum of products over the last dimensions of both tensors.",

@@ -23,7 +23,7 @@ from gradcli.ops.blocking import aligned, except_along, kept, over_dims
 from gradcli.ops.elementwise import abs_, eq, exp, isnan, log, maximum, minimum, ne, sign, to, where
 from gradcli.ops.family import Row, call, float_node, floating, primitive, to_dtype
 from gradcli.ops.formulas import reductions
-from gradcli.ops.notation import spelling, typeset
+from gradcli.ops.notation import numpy_sources, spelling, typeset
 from gradcli.ops.shape import cat, expand, flip, movedim, narrow, reshape, unsqueeze
 
 ARGS = "input, dim=None, keepdim=False"
@@ -350,6 +350,7 @@ sum_ = _reduction(
     accumulate=accumulators.SUM, batching=SUMMED,
     formula=reductions.total,
     latex=typeset.total,
+    numpy="sum",
 )
 mean = _reduction(
     "mean", _mean, args=TYPED, build=_typed("mean"), grad_fn=by_axis("MeanBackward0", "MeanBackward1"), doc="Mean.",
@@ -358,6 +359,7 @@ mean = _reduction(
     ),
     accumulate=accumulators.MEAN, batching=LINEAR,
     formula=reductions.mean,
+    numpy="mean",
 )
 prod = _reduction(
     "prod", _prod, args=TYPED, build=_typed("prod"), result=_whole_result, doc="Product.", vjp=_prod_vjp,
@@ -366,18 +368,21 @@ prod = _reduction(
     textbook=_prod_textbook,
     textbook_whole=_prod_whole,
     latex=typeset.product,
+    numpy="prod",
 )
 amax = _reduction(
     "amax", _extreme(np.maximum), nonempty=True, grad_fn="AmaxBackward0", vjp=_share_extreme,
     doc="Maximum; equal ones share the gradient evenly.", accumulate=accumulators.by_ufunc(np.maximum),
     textbook=_extreme_textbook,
     latex=r"\max",
+    numpy="amax",
 )
 amin = _reduction(
     "amin", _extreme(np.minimum), nonempty=True, grad_fn="AminBackward0", vjp=_share_extreme,
     doc="Minimum; equal ones share the gradient evenly.", accumulate=accumulators.by_ufunc(np.minimum),
     textbook=_extreme_textbook,
     latex=r"\min",
+    numpy="amin",
 )
 
 
@@ -399,6 +404,7 @@ logsumexp: Op = _reduction(
     ),
     textbook=_logsumexp_textbook,
     latex=typeset.along,
+    source=numpy_sources.LOG_SUM_EXP,
 )
 
 
@@ -415,6 +421,7 @@ def _spread(name: str, kernel: Any, doc: str, vjp: Any, accumulate: Accumulate, 
         name, kernel, args="input, dim=None, unbiased=None, keepdim=False, *, correction=None", build=build, doc=doc,
         vjp=vjp, grad_fn=f"{name.capitalize()}Backward0", accumulate=accumulate,
         text=spelling.spread,
+        numpy=name,
         **row,
     )
     return op
@@ -446,6 +453,7 @@ norm = _reduction(
     textbook=_norm_textbook,
     text=spelling.norm,
     latex=typeset.norm,
+    source=numpy_sources.NORM,
 )
 
 
@@ -465,12 +473,14 @@ all_: Op = _reduction(
     build=_truths("all"), result=lambda d: BOOL, doc="True where all are not zero.",
     accumulate=accumulators.by_ufunc(np.logical_and),
     text=spelling.truth,
+    numpy="all",
 )
 any_: Op = _reduction(
     "any", lambda x, dim, keepdim, axis_given: np.logical_or.reduce(x, axis=dim, keepdims=keepdim),
     build=_truths("any"), result=lambda d: BOOL, doc="True where one is not zero.",
     accumulate=accumulators.by_ufunc(np.logical_or),
     text=spelling.truth,
+    numpy="any",
 )
 count_nonzero: Op = _reduction(
     "count_nonzero",
@@ -481,6 +491,7 @@ count_nonzero: Op = _reduction(
     build=lambda input, dim: reduce_node(count_nonzero, input, dim, False),
     accumulate=accumulators.COUNT,
     text=spelling.counted,
+    numpy="count_nonzero",
 )
 
 
@@ -508,6 +519,7 @@ def _arg_reduction(name: str, function: Any, word: str) -> Op:
         blocking=Blocking(_kept_by_arg, _over_one_dim, extreme),
         formula=reductions.reduction(flat=True),
         text=spelling.counted,
+        numpy=name,
     )
     return op
 
@@ -602,6 +614,7 @@ def _running(name: str, ufunc: Any, vjp: Any, doc: str, **row: Any) -> Op:
         name, kernel, lambda inputs, params: (inputs[0].shape, _whole_result(inputs[0].dtype)), family="reduction",
         args="input, dim, *, dtype=None", build=build, doc=doc, vjp=vjp, grad_fn=f"{name.capitalize()}Backward0",
         batching=LINEAR if ufunc is np.add else None, blocking=Blocking(except_along),
+        numpy=name,
         **row,
     )
     return op

@@ -185,6 +185,7 @@ squeeze = primitive(
     vjp=lambda g, out, x, shape, name: (reshape(g, x.shape),),
     batching=LINEAR, blocking=VIEW,
     reshapes=True,
+    numpy="squeeze",
 )
 unsqueeze = primitive(
     "unsqueeze", lambda x, shape: x.reshape(shape), _infer_given, family="shape", args="input, dim", build=_unsqueeze,
@@ -274,6 +275,7 @@ permute = primitive(
     batching=batching.PERMUTED, blocking=Blocking(lambda node, dim: (node.params["dims"][dim],), view=True),
     formula=reshapes.permuted,
     example=("permute(input, 1, 0)", "input:2"),
+    numpy=".transpose",
 )
 transpose = composite(
     "transpose", _transpose, args="input, dim0=None, dim1=None", family="shape", aliases=("swapaxes", "swapdims"),
@@ -382,6 +384,7 @@ expand = primitive(
     repeats=True,
     latex=typeset.expanded,
     example=("expand(input, 2, -1)", "input:1"),
+    numpy="broadcast_to",
 )
 repeat = primitive(
     "repeat", lambda x, repeats: np.tile(x, repeats), _repeat_infer, family="shape", args="input, *repeats",
@@ -395,6 +398,7 @@ tile = composite(
     "tile", _tile, args="input, *dims: repeats", family="shape",
     doc="The tensor repeated; dimensions without a count are repeated once.",
     example=("tile(input, 2)", "input:1"),
+    numpy="tile",
 )
 
 
@@ -422,6 +426,7 @@ flip: Op = primitive(
     vjp=lambda g, out, x, dims: (make(flip, (g,), {"dims": dims}),),
     batching=LINEAR, blocking=Blocking(except_along),
     example=("flip(input, 0)", "input:1"),
+    numpy="flip",
 )
 roll: Op = primitive(
     "roll", _roll_kernel, lambda inputs, params: (inputs[0].shape, inputs[0].dtype), family="shape",
@@ -430,6 +435,7 @@ roll: Op = primitive(
     vjp=lambda g, out, x, shifts, dims: (make(roll, (g,), {"shifts": tuple(-s for s in shifts), "dims": dims}),),
     batching=LINEAR, blocking=Blocking(except_along),
     example=("roll(input, 1)", "input:1"),
+    numpy="roll",
 )
 
 
@@ -506,6 +512,7 @@ cat = primitive(
     batching=batching.JOINED, blocking=Blocking(except_along),
     text=spelling.joined,
     example=("cat([a, b])", "a:1 b:1"),
+    numpy="concatenate",
 )
 stack = primitive(
     "stack", lambda *xs, dim: np.stack(xs, dim), _stack_infer, family="shape", args="tensors, dim=0", build=_stack,
@@ -513,6 +520,7 @@ stack = primitive(
     batching=batching.JOINED, blocking=Blocking(_stack_follow),
     text=spelling.joined,
     example=("stack([a, b])", "a:1 b:1"),
+    numpy="stack",
 )
 
 

@@ -16,6 +16,7 @@ from gradcli.ops.elementwise import exp
 from gradcli.ops.family import apply, elementwise, floating
 from gradcli.ops.kernels.erf import erf_into, erfc_into
 from gradcli.ops.kernels.gamma import digamma_into, lgamma_into, polygamma_into
+from gradcli.ops.notation import numpy_sources
 
 TWO_OVER_ROOT_PI = 2 / math.sqrt(math.pi)
 
@@ -37,17 +38,20 @@ erf = elementwise(
     "erf", into=erf_into, dtype="float", grad_fn="ErfBackward0", doc="Error function.",
     vjp=lambda g, out, x: (g * (exp(-(x * x)) * TWO_OVER_ROOT_PI),),
     tame=True, parity="odd",
+    source=numpy_sources.ERF,
 )
 erfc = elementwise(
     "erfc", into=erfc_into, dtype="float", grad_fn="ErfcBackward0",
     doc="Complementary error function, `1 - erf(input)`.",
     vjp=lambda g, out, x: (g * (exp(-(x * x)) * -TWO_OVER_ROOT_PI),),
+    source=numpy_sources.ERFC,
 )
 lgamma = elementwise(
     "lgamma", into=lgamma_into, dtype="float", grad_fn="LgammaBackward0", domain=(0.5, 3.0),
     doc="Logarithm of the absolute value of the gamma function.",
     vjp=lambda g, out, x: (g * digamma(x),),
     latex=r"\log\Gamma",
+    source=numpy_sources.LGAMMA,
 )
 digamma: Op = elementwise(
     "digamma", into=digamma_into, dtype="float", grad_fn="DigammaBackward0", domain=(0.5, 3.0),
