@@ -122,14 +122,10 @@ def _files(pattern: Pattern) -> list[str]:
 def _listed(path: str) -> list[str]:
     """The paths in a file, one a line; blank lines are left out."""
     from gradcli.storage.header import shown
+    from gradcli.storage.reading import open_file, reading
 
-    try:
-        with open(path, "rb") as file:
-            data = file.read(_LONGEST_LIST)
-    except OSError as error:
-        raise WorkError(f"cannot read {shown(path)}: {error.strerror or error}") from None
-    except ValueError:
-        raise WorkError(f"cannot read {shown(path)}: no file can have this name") from None
+    with reading(path), open_file(path) as file:
+        data = file.read(_LONGEST_LIST)
     if b"\0" in data:
         raise WorkError(f"{shown(path)} is no list of files: it holds bytes that no path has")
     paths = [os.fsdecode(line) for line in data.splitlines() if line.strip()]

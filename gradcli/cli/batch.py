@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import sys
 import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -16,7 +15,7 @@ from gradcli.cli import options
 from gradcli.cli.asked import expression_of, wanted_names
 from gradcli.cli.inputs import STANDARD_INPUT, split_inputs
 from gradcli.cli.on_cluster import cluster_at
-from gradcli.cli.printing import note
+from gradcli.cli.printing import note, standard_output
 from gradcli.cli.progress import progress_line
 from gradcli.cli.signals import Stopped, stopping_later
 from gradcli.errors import GradcliError, WorkError, escaped
@@ -288,6 +287,4 @@ def _summary_lines(summary: BatchSummary) -> list[str]:
 
 
 def _print(*lines: str) -> None:
-    if sys.stdout is None:
-        raise WorkError("standard output is closed")
-    sys.stdout.write("".join([f"{escaped(line)}\n" for line in lines]))
+    standard_output().write("".join([f"{escaped(line)}\n" for line in lines]))

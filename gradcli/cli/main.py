@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from contextvars import copy_context
 
 import click
@@ -18,6 +19,7 @@ from gradcli.cli.graph import graph_command
 from gradcli.cli.ops import ops_command
 from gradcli.cli.options import ExpressionCommand
 from gradcli.cli.plot import plot_command
+from gradcli.cli.printing import tell
 from gradcli.cli.repl import repl_command
 from gradcli.cli.stream import stream_command
 from gradcli.errors import GradcliError, WorkError
@@ -79,13 +81,10 @@ def run(arguments: list[str]) -> int:
 
 
 def _flush() -> None:
-    """What was written before an error is part of the answer, and comes before the report."""
-    try:
+    """What was written before an error is part of the answer, and comes before the report; that one came first."""
+    with suppress(OSError):
         if sys.stdout is not None:
             sys.stdout.flush()
-    except OSError:
-        # The error that is reported came first.
-        pass
 
 
 def _run_click(arguments: list[str]) -> int:
@@ -153,10 +152,5 @@ def _report(error: GradcliError, as_json: bool) -> int:
         if not stream.encoding.lower().startswith("utf"):
             # One column, like the dots: the carets below must not shift.
             text = text.replace("…", "~")
-        try:
-            stream.write(text + "\n")
-            stream.flush()
-        except OSError:
-            # Nobody is listening to errors either.
-            pass
+        tell(text)
     return error.exit_code

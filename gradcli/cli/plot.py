@@ -11,8 +11,8 @@ import click
 
 from gradcli.cli import options
 from gradcli.cli.asked import Asked
-from gradcli.cli.printing import note
-from gradcli.errors import GradcliError, WorkError
+from gradcli.cli.printing import note, standard_output
+from gradcli.errors import GradcliError
 
 if TYPE_CHECKING:
     from gradcli.plotting.curves import Curves
@@ -118,9 +118,7 @@ def screen() -> Screen:
     """What a plot may use of standard output."""
     from gradcli.plotting.terminal import SIGNS, Screen
 
-    stdout = sys.stdout
-    if stdout is None:
-        raise WorkError("standard output is closed")
+    stdout = standard_output()
     size = shutil.get_terminal_size((80, 24))
     color = stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     try:

@@ -4,23 +4,36 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from typing import TextIO
 
 from gradcli.errors import WorkError, escaped
 
 # For terminals and pipes that know no more than ASCII.
-PLAIN = str.maketrans({"└": "`", "├": "|", "│": "|", "─": "-", "↑": "^", "…": "..."})
+_PLAIN = str.maketrans({"└": "`", "├": "|", "│": "|", "─": "-", "↑": "^", "…": "..."})
 
 
 def note(text: str) -> None:
     """Write a note."""
+    tell(f"note: {escaped(text)}")
+
+
+def tell(text: str) -> None:
+    """Write something to standard error, which nobody needs to read."""
     if sys.stderr is None:
         return
     try:
-        sys.stderr.write(f"note: {escaped(text)}\n")
+        sys.stderr.write(f"{text}\n")
         sys.stderr.flush()
     except OSError:
-        # The answer matters more than a note that nobody reads.
+        # The answer matters more than what is told beside it.
         return
+
+
+def standard_output() -> TextIO:
+    """Standard output, if there is one."""
+    if sys.stdout is None or sys.stdout.closed:
+        raise WorkError("standard output is closed")
+    return sys.stdout
 
 
 def write_text(text: str) -> None:
@@ -30,12 +43,11 @@ def write_text(text: str) -> None:
 
 def write_pieces(pieces: Iterable[str]) -> None:
     """Write a result to standard output piece by piece, in ASCII where that knows no more."""
-    if sys.stdout is None:
-        raise WorkError("standard output is closed")
+    stdout = standard_output()
     for text in pieces:
         try:
-            text.encode(sys.stdout.encoding)
+            text.encode(stdout.encoding)
         except UnicodeEncodeError:
-            text = text.translate(PLAIN)
-        sys.stdout.write(text)
-    sys.stdout.write("\n")
+            text = text.translate(_PLAIN)
+        stdout.write(text)
+    stdout.write("\n")

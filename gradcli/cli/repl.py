@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
 from gradcli import __version__
 from gradcli.cli.plot import screen
-from gradcli.errors import GradcliError, WorkError, escaped
+from gradcli.cli.printing import note, tell, write_text
+from gradcli.errors import GradcliError, WorkError
 
 if TYPE_CHECKING:
     from gradcli.repl.session import Session
@@ -76,12 +78,9 @@ def _run_script(session: Session) -> bool:
     return well
 
 
-def _lines() -> Any:
+def _lines() -> Iterator[str]:
     """The lines of standard input as text."""
-    stream = sys.stdin.buffer
-    number = 0
-    while data := stream.readline(_LONGEST_LINE):
-        number += 1
+    for number, data in enumerate(iter(lambda: sys.stdin.buffer.readline(_LONGEST_LINE), b""), 1):
         try:
             yield data.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
         except UnicodeDecodeError:
@@ -93,39 +92,17 @@ def _carry_out(session: Session, text: str, place: str = "") -> tuple[bool, bool
     try:
         reply = session.run(text)
         if reply.text:
-            _write(reply.text)
+            write_text(reply.text)
+            sys.stdout.flush()
         if reply.note:
-            _tell(f"note: {escaped(reply.note)}")
+            note(reply.note)
         return reply.over, False
     except GradcliError as error:
-        _tell(f"gradcli: {place}{error.render()}" if place else error.render())
+        told = error.render()
     except MemoryError:
-        _tell(f"gradcli: {place}not enough memory for this" if place else "not enough memory for this")
+        told = "not enough memory for this"
+    tell(f"gradcli: {place}{told}" if place else told)
     return False, True
-
-
-def _write(text: str) -> None:
-    from gradcli.cli.printing import PLAIN
-
-    if sys.stdout is None:
-        raise WorkError("standard output is closed")
-    try:
-        text.encode(sys.stdout.encoding)
-    except UnicodeEncodeError:
-        text = text.translate(PLAIN)
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
-
-
-def _tell(text: str) -> None:
-    if sys.stderr is None:
-        return
-    try:
-        sys.stderr.write(text + "\n")
-        sys.stderr.flush()
-    except OSError:
-        # Nobody is listening to errors.
-        return
 
 
 # A conversation -------------------------------------------------------------------------------------------------------
@@ -166,7 +143,7 @@ def _talk(session: Session) -> None:
     from gradcli.repl.session import Typed
 
     history = History(history_path())
-    _write(f"gradcli {__version__}; :help tells what can be typed, Ctrl-D leaves")
+    write_text(f"gradcli {__version__}; :help tells what can be typed, Ctrl-D leaves")
     typed, over, interrupted = Typed(), False, False
     with _Interrupts() as interrupts:
         reader = _reader(session, history.lines, interrupts)
@@ -174,7 +151,7 @@ def _talk(session: Session) -> None:
             try:
                 if interrupted:
                     interrupted = False
-                    _tell("")
+                    tell("")
                 line = reader.read(_MORE if typed.is_open else _PROMPT)
                 history.add(line)
                 text = typed.add(line)
@@ -186,7 +163,7 @@ def _talk(session: Session) -> None:
                 typed, interrupted = Typed(), True
             except EOFError:
                 over = True
-                _tell("")
+                tell("")
 
 
 def _reader(session: Session, lines: list[str], interrupts: _Interrupts) -> _Reader:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,7 +9,7 @@ import click
 from gradcli.cli import options
 from gradcli.cli.asked import Asked
 from gradcli.cli.inputs import STANDARD_INPUT
-from gradcli.cli.printing import note
+from gradcli.cli.printing import note, standard_output
 from gradcli.errors import GradcliError, WorkError, did_you_mean
 from gradcli.evaluation.input_value import InputValue
 
@@ -141,11 +140,12 @@ def _stream(
     quiet: bool,
 ) -> StreamSummary:
     """Load what all records share, and go through the records; `chosen` are the names of inputs and of results."""
+    from gradcli.storage.opening import standard_input
     from gradcli.stream.loop import run_stream
     from gradcli.stream.outlet import Outlet
     from gradcli.stream.plan_cache import RecordJob, results_of
     from gradcli.stream.record_inputs import check_wanted, choose_names
-    from gradcli.stream.records import Inputs, standard_input
+    from gradcli.stream.records import Inputs
 
     asked.settle()
     names, targets = chosen
@@ -162,9 +162,9 @@ def _stream(
             hint = did_you_mean(target, known) or f"there are {', '.join(known)}"
             raise GradcliError(f"there is no result {target!r} to write", hint=hint)
     if STANDARD_INPUT in paths:
-        standard_input(form)
+        standard_input(form == "npy")
     _collect_garbage()
-    sink, tell = Outlet(_standard_output(arrays)), (lambda text: None) if quiet else note
+    sink, tell = Outlet(_binary_output(arrays)), (lambda text: None) if quiet else note
     # Without a place for a report, the order of what goes out would be lost at the first failure.
     return run_stream(job, Inputs(paths, names, form, asked.dtype), sink, strict or arrays, tell)
 
@@ -186,14 +186,13 @@ def _collect_garbage() -> None:
     gc.enable()
 
 
-def _standard_output(arrays: bool) -> Any:
-    if sys.stdout is None or sys.stdout.closed:
-        raise WorkError("standard output is closed")
-    if arrays and sys.stdout.isatty():
+def _binary_output(arrays: bool) -> Any:
+    stdout = standard_output()
+    if arrays and stdout.isatty():
         hint = "redirect it with >, or pipe it on"
         raise GradcliError("standard output is a terminal, and a .npy is not text", hint=hint)
-    sys.stdout.flush()
-    return sys.stdout.buffer
+    stdout.flush()
+    return stdout.buffer
 
 
 def _fail(asked: Asked, summary: StreamSummary) -> None:

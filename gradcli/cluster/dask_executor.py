@@ -6,16 +6,15 @@ import os
 import threading
 import uuid
 from collections.abc import Generator, Iterator, Sequence
-from contextvars import copy_context
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 from gradcli.batch.job import Job, Part, Task
 from gradcli.batch.work import Common, Worker
-from gradcli.cluster.futures import answer_of, cancel, finished
+from gradcli.cluster.futures import answers, cancel
 from gradcli.cluster.scheduler import Cluster
-from gradcli.cluster.worker import Failed, hold
-from gradcli.errors import GradcliError, WorkError
+from gradcli.cluster.worker import Failed, attempted, hold
+from gradcli.errors import WorkError
 from gradcli.evaluation.input_value import InputValue
 from gradcli.machine.blas import always_one_thread
 
@@ -70,13 +69,8 @@ class Workers:
                     dealt += 1
                 if not under_way:
                     return
-                for future in finished(self.cluster, list(under_way)):
-                    answer = answer_of(self.cluster, future)
-                    if isinstance(answer, Failed):
-                        raise answer.error()
-                    if answer is not None:
-                        done[under_way.pop(future)] = answer
-                        future.release()
+                for future, part in answers(self.cluster, list(under_way)):
+                    done[under_way.pop(future)] = part
                 while given in done:
                     given += 1
                     yield done.pop(given - 1)
@@ -106,13 +100,8 @@ class _Crew(NamedTuple):
 
 def do_items(run: Run, tasks: Sequence[Task]) -> Part | Failed:
     """Do a chunk of items, in a process of the cluster."""
-    try:
-        # A context of its own: the default dtype is set in it.
-        return copy_context().run(_do_items, run, tasks)
-    except GradcliError as error:
-        return Failed(error.message, error.hint, error.span, isinstance(error, WorkError))
-    except MemoryError:
-        return Failed("a worker has not enough memory for its part", "use fewer threads on each worker", None, True)
+    part: Part | Failed = attempted(_do_items, run, tasks)
+    return part
 
 
 def _do_items(run: Run, tasks: Sequence[Task]) -> Part:

@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from gradcli.cluster.scheduler import Cluster, cancelled_errors
+from gradcli.cluster.worker import Failed
 from gradcli.errors import WorkError
 
 # Seconds between two looks at whether there are any workers left.
 _PATIENCE = 1.0
 
 
-def finished(cluster: Cluster, running: Sequence[Any]) -> list[Any]:
+def answers(cluster: Cluster, running: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
+    """The futures that have ended, each with what it has come to; a failure is raised.
+
+    Waits a while for one if there is none. One that was lost with its worker is being done again.
+    """
+    for future in _finished(cluster, running):
+        answer = _answer_of(cluster, future)
+        if isinstance(answer, Failed):
+            raise answer.error()
+        if answer is not None:
+            yield future, answer
+            future.release()
+
+
+def _finished(cluster: Cluster, running: Sequence[Any]) -> list[Any]:
     """The futures that have ended, waiting for one if there is none; an empty list after a while."""
     from distributed import wait
 
@@ -28,7 +43,7 @@ def finished(cluster: Cluster, running: Sequence[Any]) -> list[Any]:
         raise cluster.lost() from None
 
 
-def answer_of(cluster: Cluster, future: Any) -> Any:
+def _answer_of(cluster: Cluster, future: Any) -> Any:
     """What a future has come to; None when it was lost with its worker and is being done again."""
     from distributed import KilledWorker
     from distributed.comm import CommClosedError

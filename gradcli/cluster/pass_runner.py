@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from gradcli.cluster.fingerprint import fingerprint, versions
-from gradcli.cluster.futures import answer_of, cancel, finished
+from gradcli.cluster.futures import answers, cancel
 from gradcli.cluster.scheduler import Cluster
 from gradcli.cluster.transfer import piece_of
-from gradcli.cluster.worker import Done, Failed, PassPart, Results, Work, compute, hold
+from gradcli.cluster.worker import Done, PassPart, Results, Work, compute, hold
 from gradcli.engine.execute.run import threaded
 from gradcli.engine.execute.run_pass import finish_sums, group_count, group_rows, wanted_blocks
 from gradcli.engine.execute.threads import get_num_threads
@@ -102,13 +102,8 @@ class Dealer:
                     running[future] = groups
                 if not running:
                     return
-                for future in finished(self.cluster, list(running)):
-                    answer = answer_of(self.cluster, future)
-                    if isinstance(answer, Failed):
-                        raise answer.error()
-                    if answer is not None:
-                        dealt.take(running.pop(future), answer)
-                        future.release()
+                for future, done in answers(self.cluster, list(running)):
+                    dealt.take(running.pop(future), done)
         finally:
             if running:
                 cancel(self.cluster, list(running))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from contextvars import copy_context
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -94,15 +95,20 @@ def facts() -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
     return versions(), processor()
 
 
-def compute(work: Work, part: PassPart, numbers: tuple[int, ...], *held: Piece) -> Done | Failed:
-    """Do one part; `numbers` says which arrays `held` are."""
+def attempted(work: Callable[..., Any], *arguments: Any) -> Any:
+    """What a piece of work comes to, or `Failed`; in a context of its own, since the default dtype is set in it."""
     try:
-        # A context of its own: the default dtype is set in it.
-        return copy_context().run(_compute, work, part, dict(zip(numbers, held, strict=True)))
+        return copy_context().run(work, *arguments)
     except GradcliError as error:
         return Failed(error.message, error.hint, error.span, isinstance(error, WorkError))
     except MemoryError:
         return Failed("a worker has not enough memory for its part", "use fewer threads on each worker", None, True)
+
+
+def compute(work: Work, part: PassPart, numbers: tuple[int, ...], *held: Piece) -> Done | Failed:
+    """Do one part; `numbers` says which arrays `held` are."""
+    done: Done | Failed = attempted(_compute, work, part, dict(zip(numbers, held, strict=True)))
+    return done
 
 
 def _compute(work: Work, part: PassPart, held: dict[int, Piece]) -> Done:

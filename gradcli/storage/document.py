@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
-from typing import Any
 
-from gradcli.errors import GradcliError, WorkError
+from gradcli.errors import GradcliError
 from gradcli.storage.pipes import write_all
 from gradcli.storage.target import find_target
 from gradcli.storage.together import together
+from gradcli.storage.writing import standard_output
 
 
 def save_document(path: str, data: bytes, *, text: bool = True) -> None:
@@ -35,9 +34,7 @@ def _write_directly(path: str, data: bytes, text: bool) -> None:
 
 
 def _to_standard_output(data: bytes, text: bool) -> None:
-    stdout: Any = sys.stdout
-    if stdout is None or stdout.closed:
-        raise WorkError("standard output is closed")
+    stdout = standard_output()
     if stdout.isatty():
         if not text:
             raise GradcliError("standard output is a terminal, and this is not text", hint="name a file: -o FILE")

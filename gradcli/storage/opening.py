@@ -20,6 +20,7 @@ from gradcli.storage.reading import open_file, reading
 from gradcli.storage.spec import is_url, local_path, split_spec
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 
 def read_header(path: str) -> Header:
@@ -56,26 +57,19 @@ class Look(NamedTuple):
 def look_at(spec: str) -> Look:
     """What `open_array` would give for the same `spec`, by its header alone; raises the same errors."""
     spec = local_path(spec)
-    path, key = split_spec(spec)
-    with reading(path):
-        if is_url(spec):
-            from gradcli.storage.remote import look_at_remote
+    if is_url(spec):
+        from gradcli.storage.remote import look_at_remote
 
+        with reading(spec):
             return _look(*look_at_remote(spec))
-        if path == "-":
-            stream = _standard_input()
-            return _look(parse_header(stream, path), _is_regular(stream))
-        with open_file(path) as file:
-            if file.isatty():
-                raise GradcliError(f"{shown(path)} is a terminal, not a file")
-            if file.seekable() and file.peek(4)[:4] in ARCHIVE_MAGICS:
-                return _look(archive_header(file, path, key), False)
-            if key is not None:
-                raise WorkError(f"{shown(path)} is not an .npz archive")
-            header = parse_header(file, path)
-            if regular := _is_regular(file):
-                check_size(header, os.fstat(file.fileno()).st_size)
-            return _look(header, regular)
+    return _opened(spec, lambda *archived: _look(archive_header(*archived), False), _look_ahead)
+
+
+def _look_ahead(stream: IO[bytes], path: str) -> Look:
+    header, regular = parse_header(stream, path), _is_regular(stream)
+    if regular and path != "-":
+        check_size(header, os.fstat(stream.fileno()).st_size)
+    return _look(header, regular)
 
 
 def _look(header: Header, regular: bool) -> Look:
@@ -104,25 +98,31 @@ def load_unless_large(spec: str, take_large: Callable[[IO[bytes], Header], T | N
 
     It may decline with None. The file is open at the beginning of the data, and is to be left at its end.
     """
+    return _opened(spec, read_archive, lambda stream, path: _read(stream, path, take_large))
+
+
+def _opened(spec: str, archive: Callable[..., U], plain: Callable[[IO[bytes], str], U]) -> U:
+    """What `archive(file, path, key)` or `plain(stream, path)` makes of what `spec` names."""
     path, key = split_spec(spec)
     with reading(path):
         if path == "-":
-            return _read(_standard_input(), path, take_large)
+            return plain(standard_input(), path)
         with open_file(path) as file:
             if file.isatty():
                 raise GradcliError(f"{shown(path)} is a terminal, not a file")
             # Peeking would block on a pipe and needs no answer there: an archive must be seekable.
             if file.seekable() and file.peek(4)[:4] in ARCHIVE_MAGICS:
-                return read_archive(file, path, key)
+                return archive(file, path, key)
             if key is not None:
                 raise WorkError(f"{shown(path)} is not an .npz archive")
-            return _read(file, path, take_large)
+            return plain(file, path)
 
 
-def _standard_input() -> IO[bytes]:
+def standard_input(array: bool = True) -> IO[bytes]:
+    """Standard input for reading bytes; an `array` is nothing that can be typed."""
     if sys.stdin is None or sys.stdin.closed:
         raise WorkError("standard input is closed")
-    if sys.stdin.isatty():
+    if array and sys.stdin.isatty():
         raise GradcliError("standard input is a terminal: no .npy can be typed", hint="pipe one in, or redirect with <")
     return sys.stdin.buffer
 

@@ -54,7 +54,7 @@ def check_writable(paths: list[str]) -> None:
     refuse_duplicates(targets)
     for target in targets:
         if target.path == "-":
-            _refuse_terminal(_open_standard_output(), "standard output")
+            _refuse_terminal(standard_output(), "standard output")
         elif is_url(target.real):
             from gradcli.storage.remote import check_remote
 
@@ -74,7 +74,7 @@ def _write_directly(target: Target, array: Array) -> None:
             _refuse_terminal(file, shown(target.path))
             _write(file, array)
         return
-    stdout = _open_standard_output()
+    stdout = standard_output()
     _refuse_terminal(stdout, "standard output")
     stdout.flush()
     # Past the buffer: what is left in it after a failure would fail once more when the interpreter exits.
@@ -83,7 +83,8 @@ def _write_directly(target: Target, array: Array) -> None:
     stream.flush()
 
 
-def _open_standard_output() -> Any:
+def standard_output() -> Any:
+    """Standard output, if there is one."""
     if sys.stdout is None or sys.stdout.closed:
         raise WorkError("standard output is closed")
     return sys.stdout

@@ -8,6 +8,7 @@ from typing import Any
 
 from gradcli.errors import GradcliError, WorkError
 from gradcli.storage.header import shown
+from gradcli.storage.reading import reading
 
 # What one system call reads at most; a pipe holds no more.
 _CHUNK = 1 << 16
@@ -48,12 +49,10 @@ class Inlet:
     def _wait(self, read: Callable[[], Any]) -> Any:
         """What a look for more gives."""
         self._before_waiting()
-        try:
+        with reading(self.path):
             while (found := read()) is None:
                 # A process at the other end has switched the pipe to non-blocking mode.
                 select.select([self._raw], [], [])
-        except OSError as error:
-            raise WorkError(f"cannot read {shown(self.path)}: {error.strerror or error}") from None
         return found
 
     def at_end(self) -> bool:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from gradcli.errors import GradcliError, WorkError
 from gradcli.render.json import to_json
 from gradcli.storage import RecordReader, load_item
 from gradcli.storage.header import shown
+from gradcli.storage.opening import standard_input
 from gradcli.storage.reading import open_file, reading
 from gradcli.storage.spec import is_url, local_path
 from gradcli.stream.fields import FieldReader, Record
@@ -56,7 +56,7 @@ def records(inputs: Inputs, before_waiting: Callable[[], None]) -> Iterator[tupl
     for path in map(local_path, inputs.paths):
         form = inputs.format or _FORMATS.get(path[-4:].lower(), "json")
         if path == STANDARD_INPUT:
-            source = Inlet(standard_input(form), path, before_waiting)
+            source = Inlet(standard_input(form == "npy"), path, before_waiting)
             yield from _named_items(source, inputs.names) if form == "npz" else _of(source, form, fields)
             continue
         if form == "npz":
@@ -77,15 +77,6 @@ def records(inputs: Inputs, before_waiting: Callable[[], None]) -> Iterator[tupl
 
 def _of(source: Inlet, form: str, fields: FieldReader) -> Iterator[tuple[RecordPlace, Record]]:
     return _arrays(source, fields.names) if form == "npy" else _lines(source, fields)
-
-
-def standard_input(form: str | None = None) -> Any:
-    """Standard input, for reading bytes."""
-    if sys.stdin is None or sys.stdin.closed:
-        raise WorkError("standard input is closed")
-    if form == "npy" and sys.stdin.isatty():
-        raise GradcliError("standard input is a terminal: no .npy can be typed", hint="pipe one in, or redirect with <")
-    return sys.stdin.buffer
 
 
 def _lines(source: Inlet, fields: FieldReader) -> Iterator[tuple[RecordPlace, Record]]:
