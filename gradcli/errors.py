@@ -126,6 +126,17 @@ class SizeError(GradcliError):
         self.unequal = unequal
 
 
+@contextmanager
+def unable_to(what: str) -> Iterator[None]:
+    """Within this block a failure of the system is one to do `what`."""
+    try:
+        yield
+    except OSError as error:
+        raise WorkError(f"cannot {what}: {error.strerror or error}") from None
+    except ValueError:
+        raise WorkError(f"cannot {what}: no file can have this name") from None
+
+
 def quoted(text: str) -> str:
     """A text of the user's in quotes, for a message: its beginning, where it is long."""
     return repr(text if len(text) <= _LONGEST_QUOTED else f"{text[:_LONGEST_QUOTED]}…")

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from gradcli.errors import GradcliError, WorkError
+from gradcli.errors import GradcliError, WorkError, unable_to
 from gradcli.storage.spec import is_url
 
 _ENDINGS = (".npy", ".npz")
@@ -57,8 +57,6 @@ def _is_number(text: str) -> bool:
 class Paths:
     """The files of an input by item; kept as what they have in common around the stems where that is all there is."""
 
-    __slots__ = ("_stems", "_prefix", "_suffix", "_paths")
-
     def __init__(self, stems: Sequence[str], paths: Sequence[str]) -> None:
         self._stems = stems
         prefix, _, suffix = paths[0].rpartition(stems[0]) if paths else ("", "", "")
@@ -102,11 +100,8 @@ def _files(pattern: Pattern) -> list[str]:
         hint = "list the URLs in a file, one a line, as in x=@@list.txt"
         raise GradcliError(f"URLs cannot be searched: {pattern.path}", hint=hint)
     if pattern.kind == "folder":
-        try:
-            with os.scandir(pattern.path) as entries:
-                names = [e.name for e in entries if e.name.endswith(_ENDINGS) and not e.name.startswith(".")]
-        except OSError as error:
-            raise WorkError(f"cannot read the folder {pattern.path}: {error.strerror or error}") from None
+        with unable_to(f"read the folder {pattern.path}"), os.scandir(pattern.path) as entries:
+            names = [e.name for e in entries if e.name.endswith(_ENDINGS) and not e.name.startswith(".")]
         if not names:
             raise WorkError(f"the folder {pattern.path} holds no .npy files")
         return [os.path.join(pattern.path, name) for name in names]

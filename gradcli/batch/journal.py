@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import Any
 
-from gradcli.errors import WorkError
+from gradcli.errors import WorkError, unable_to
 from gradcli.machine.regular import open_regular
 from gradcli.storage.header import shown
 from gradcli.storage.target import UnwritableError, sync, writing
@@ -33,8 +33,6 @@ _BLOCK = 1 << 20
 class Folder:
     """A folder of results, held by this run alone until it is closed."""
 
-    __slots__ = ("path", "hidden", "unfinished", "_lock", "_alone")
-
     def __init__(self, path: str) -> None:
         """Make the folder if need be, take its lock, and remove what a killed run has left unfinished.
 
@@ -44,12 +42,12 @@ class Folder:
         self.hidden = os.path.join(path, HIDDEN)
         self.unfinished = os.path.join(self.hidden, "unfinished")
         self._lock = -1
-        with _creating(path):
+        with unable_to(f"write into the folder {shown(path)}"):
             os.makedirs(self.hidden, exist_ok=True)
             self._lock = open_regular(os.path.join(self.hidden, "lock"), os.O_RDWR | os.O_CREAT)
         try:
             self._alone = self._take_lock()
-            with _creating(path):
+            with unable_to(f"write into the folder {shown(path)}"):
                 os.makedirs(self.unfinished, exist_ok=True)
                 self._sweep()
         except BaseException:
@@ -122,16 +120,6 @@ class Folder:
         give_names(list(zip(own, places, places, strict=True)))
 
 
-@contextlib.contextmanager
-def _creating(path: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise WorkError(f"cannot write into the folder {shown(path)}: {error.strerror or error}") from None
-    except ValueError:
-        raise WorkError(f"cannot create the folder {shown(path)}: no file can have this name") from None
-
-
 def _sync_all(folder: str, names: Sequence[str]) -> None:
     """Wait until the files of a folder are on the disk: in one go where the system can."""
     syncfs = _syncfs()
@@ -193,8 +181,6 @@ class Journal:
     finished too, `places` has for each item where its line begins: twice the offset, plus 1 in the file for more
     lines; -1 for none.
     """
-
-    __slots__ = ("folder", "places", "_file", "_size", "_path")
 
     def __init__(self, folder: Folder, length: int, places: array[int] | None) -> None:
         self.folder = folder

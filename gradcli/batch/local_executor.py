@@ -6,6 +6,7 @@ import threading
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from contextvars import copy_context
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from gradcli.batch.job import Job, Part, Task
@@ -30,13 +31,11 @@ class Executor(Protocol):
     ) -> Generator[Part, None, None]: ...
 
 
+@dataclass
 class Threads:
     """An executor of so many threads. Small items are done side by side, large ones by all threads together."""
 
-    __slots__ = ("count",)
-
-    def __init__(self, count: int) -> None:
-        self.count = count
+    count: int
 
     def parts(
         self, job: Job, chunks: Iterator[Sequence[Task]], stopped: threading.Event

@@ -28,8 +28,6 @@ class ItemReader:
     What `read` gives is good until the next call: files with equal headers give the same array with other contents.
     """
 
-    __slots__ = ("_memory", "_view", "_head", "_size", "_array")
-
     _memory: Any
     _array: Any
 

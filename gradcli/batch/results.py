@@ -37,8 +37,6 @@ class ItemPlan:
     root that is recorded (-1 for none). `note` says why there are no gradients.
     """
 
-    __slots__ = ("outputs", "streamed", "sums", "value", "head", "note", "_compiled")
-
     def __init__(self, job: Job, script: Script, arrays: dict[str, Any], vector: Any) -> None:
         request = prepare(script, specs_of(arrays), job.wrt, vector_form(vector))
         self.note = request.note

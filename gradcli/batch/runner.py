@@ -6,6 +6,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any, NamedTuple
 
@@ -53,6 +54,7 @@ class BatchSummary(NamedTuple):
     sums: dict[str, str] | None = None
 
 
+@dataclass
 class Batch:
     """A job and the items that it is done for.
 
@@ -60,25 +62,15 @@ class Batch:
     goes on after items that fail, `durable` records results only once they are on the disk.
     """
 
-    __slots__ = ("job", "items", "resume", "overwrite", "skip", "durable")
+    job: Job
+    items: Items
+    resume: bool = False
+    overwrite: bool = False
+    skip: bool = False
+    durable: bool = True
 
-    def __init__(
-        self,
-        job: Job,
-        items: Items,
-        *,
-        resume: bool = False,
-        overwrite: bool = False,
-        skip: bool = False,
-        durable: bool = True,
-    ) -> None:
-        manifest.refuse_own_inputs(items, job)
-        self.job = job
-        self.items = items
-        self.resume = resume
-        self.overwrite = overwrite
-        self.skip = skip
-        self.durable = durable
+    def __post_init__(self) -> None:
+        manifest.refuse_own_inputs(self.items, self.job)
 
     def kept(self) -> Finished:
         """What an earlier run has finished. GradcliError where its results would be mixed with those of this one."""

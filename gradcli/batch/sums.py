@@ -26,8 +26,6 @@ class Sums:
     Parts are made of the same neighbouring items and are added in their order, whoever computes them.
     """
 
-    __slots__ = ("items", "totals", "dtypes")
-
     def __init__(self) -> None:
         self.items = 0
         self.totals: dict[str, Any] = {}

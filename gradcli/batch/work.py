@@ -39,8 +39,6 @@ UNFINISHED = os.path.join(".gradcli", "unfinished")
 class Common:
     """What all workers of a process have together: the shared inputs, loaded once, and the turn of large items."""
 
-    __slots__ = ("shared", "vector", "gate")
-
     def __init__(self, job: Job) -> None:
         settle(job.dtype, job.seed)
         with limited(job.limit):

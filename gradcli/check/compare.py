@@ -171,8 +171,6 @@ def _tolerance(outputs: Sequence[Node], atol: float, rtol: float) -> tuple[Toler
 class _Line:
     """The weighted sum of the outputs as a function of the inputs, one of which moves."""
 
-    __slots__ = ("weights", "gradients", "_inputs", "_program", "_arrays", "_places")
-
     def __init__(
         self, outputs: Sequence[Node], leaves: Mapping[str, Node], frozen: Sequence[Node], rng: np.random.Generator
     ) -> None:

@@ -30,8 +30,6 @@ _LONGEST_SHOWN = 60
 class Asked:
     """The words of a command line: the expression, its inputs, what to differentiate."""
 
-    __slots__ = ("script", "values", "vector", "wanted", "dtype", "seed", "threads", "derivatives")
-
     def __init__(
         self,
         items: tuple[str, ...],

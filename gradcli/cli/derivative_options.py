@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 class Derivatives:
     """What is asked for beyond the gradient, with the vectors of the products."""
 
-    __slots__ = ("jacobian", "hessian", "jvp", "hvp")
-
     def __init__(
         self, jacobian: bool, hessian: bool, jvp: tuple[str, ...], hvp: tuple[str, ...], no_grad: bool
     ) -> None:

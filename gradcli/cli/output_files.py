@@ -6,9 +6,9 @@ import contextlib
 import math
 import os
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from gradcli.errors import GradcliError, WorkError, did_you_mean
+from gradcli.errors import GradcliError, WorkError, did_you_mean, unable_to
 from gradcli.machine.limits import MEMORY_LIMIT
 
 if TYPE_CHECKING:
@@ -27,8 +27,6 @@ _ALSO_STANDARD_OUTPUT = ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 
 class Outputs:
     """Single targets with their paths, and folders that take all results."""
-
-    __slots__ = ("targets", "folders")
 
     def __init__(self, options: tuple[str, ...], names: list[str], wrt: list[str] | None, more: list[str]) -> None:
         """`names` are the inputs, `wrt` those to differentiate (None: not known before their dtypes are), `more` what
@@ -70,7 +68,7 @@ class Outputs:
 
             check_writable(list(self.targets.values()))
         for folder in self.folders:
-            with _creating(folder):
+            with unable_to(f"create the folder {folder}"):
                 if _is_elsewhere(folder):
                     from gradcli.storage.remote import check_remote
 
@@ -131,7 +129,7 @@ class Outputs:
         try:
             for folder in self.folders:
                 for directory in _missing(folder):
-                    with _creating(folder), undisturbed():
+                    with unable_to(f"create the folder {folder}"), undisturbed():
                         os.mkdir(directory)
                         created.append(directory)
             yield
@@ -150,8 +148,6 @@ def _inputs_of(target: str) -> list[str]:
 
 class Several:
     """A result that goes to several files."""
-
-    __slots__ = ("sinks",)
 
     def __init__(self, sinks: list[Any]) -> None:
         self.sinks = sinks
@@ -175,22 +171,19 @@ class Several:
         return self.sinks[0][index]
 
 
-class Opened:
+class Opened(NamedTuple):
     """The places that are ready: `sinks` takes large results piece by piece, the others are written at the end."""
 
-    __slots__ = ("sinks", "items", "_files")
-
-    def __init__(self, sinks: dict[str, Any], items: list[tuple[str, str]], files: Together | None) -> None:
-        self.sinks = sinks
-        self.items = items
-        self._files = files
+    sinks: dict[str, Any]
+    items: list[tuple[str, str]]
+    files: Together | None
 
     def write(self, results: dict[str, Any]) -> None:
         """Write the results that were kept in memory; they get their names together with the large ones."""
         if self.items:
             from gradcli.storage import save_all
 
-            save_all([(path, results[name]) for name, path in self.items], self._files)
+            save_all([(path, results[name]) for name, path in self.items], self.files)
 
 
 def _size(form: tuple[Shape, Any]) -> int:
@@ -242,13 +235,3 @@ def _missing(folder: str) -> list[str]:
         missing.append(path)
         path = os.path.dirname(path)
     return missing[::-1]
-
-
-@contextlib.contextmanager
-def _creating(folder: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise WorkError(f"cannot create the folder {folder}: {error.strerror or error}") from None
-    except ValueError:
-        raise WorkError(f"cannot create the folder {folder}: no file can have this name") from None

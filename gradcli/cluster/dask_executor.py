@@ -6,6 +6,7 @@ import os
 import threading
 import uuid
 from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -24,33 +25,25 @@ _AHEAD = 4
 _MOST_KEPT = 2
 
 
+@dataclass(frozen=True)
 class Run:
-    """A job on the workers: its paths are absolute, but for the items', which are relative to `base`."""
+    """A job on the workers: its paths are absolute, but for the items', which are relative to `base`.
 
-    __slots__ = ("job", "base", "token")
+    The `token` tells it from others.
+    """
 
-    def __init__(self, job: Job, base: str, token: str) -> None:
-        self.job = job
-        self.base = base
-        self.token = token
-
-    def __hash__(self) -> int:
-        return hash(self.token)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Run) and other.token == self.token
+    job: Job = field(compare=False)
+    base: str = field(compare=False)
+    token: str
 
 
-class Workers:
+class Workers(NamedTuple):
     """An `Executor` of batches: each worker does a chunk in each of its threads.
 
     Workers read the items' files and write into the folder of results, which they must see at the same places.
     """
 
-    __slots__ = ("cluster",)
-
-    def __init__(self, cluster: Cluster) -> None:
-        self.cluster = cluster
+    cluster: Cluster
 
     def parts(
         self, job: Job, chunks: Iterator[Sequence[Task]], stopped: threading.Event

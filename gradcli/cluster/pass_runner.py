@@ -39,8 +39,6 @@ class Dealer:
     written block by block; `inputs` are its data, by name.
     """
 
-    __slots__ = ("cluster", "recipe", "program", "inputs", "streamed", "origins", "_works")
-
     def __init__(
         self, cluster: Cluster, recipe: Recipe, program: Program, inputs: Mapping[str, Any], streamed: frozenset[int]
     ) -> None:
@@ -111,8 +109,6 @@ class Dealer:
 
 class _Dealt:
     """One pass on its way: what its parts need, and what has come back."""
-
-    __slots__ = ("one", "number", "values", "sinks", "told", "found", "states", "results")
 
     def __init__(
         self, one: Pass, number: int, values: list[Any], sinks: dict[int, Any], told: Told | None, found: set[int]

@@ -32,8 +32,6 @@ _TALKERS = ("distributed", "tornado", "asyncio")
 class Cluster:
     """A connection to a scheduler; `notes` is what the user should know of its workers."""
 
-    __slots__ = ("client", "address", "patience", "notes", "_alive")
-
     def __init__(self, client: Any, address: str, patience: float) -> None:
         self.client = client
         self.address = address

@@ -137,8 +137,6 @@ def _compute(work: Work, part: PassPart, held: dict[int, Piece]) -> Done:
 class _Prepared:
     """A plan made anew on this worker, and the files that it reads."""
 
-    __slots__ = ("program", "passes", "_leaves", "_whole", "_lock")
-
     def __init__(self, work: Work) -> None:
         if work.versions != versions():
             raise WorkError(differing(dict(work.versions), dict(versions())))
@@ -206,8 +204,6 @@ def differing(ours: dict[str, str], theirs: dict[str, str], where: str = "a work
 
 class _Sent:
     """Takes the pieces of a result: into its files where they can be reached, and to the client otherwise."""
-
-    __slots__ = ("number", "sent", "rows", "_helpers")
 
     def __init__(self, number: int, results: Results, sent: list[tuple[int, int, int, Any]]) -> None:
         self.number = number

@@ -23,8 +23,6 @@ class Compiled:
     number of threads may run it.
     """
 
-    __slots__ = ("request", "program", "_leaves", "_places", "_vector", "_direct")
-
     def __init__(
         self,
         request: Request,
@@ -93,8 +91,6 @@ class Compiled:
 
 class Kept(Generic[T]):
     """What was compiled last, by the kinds of inputs that it is for: at most so many."""
-
-    __slots__ = ("_most", "_found", "_key", "_last")
 
     def __init__(self, most: int) -> None:
         self._most = most

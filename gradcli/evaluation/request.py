@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -39,6 +40,7 @@ class Recipe(NamedTuple):
         return prepare(parse(self.source), self.forms, self.wrt, self.vector)
 
 
+@dataclass(eq=False)
 class Request:
     """An expression and the forms of its inputs, built and differentiated; nothing is computed.
 
@@ -48,27 +50,15 @@ class Request:
     leaves that came with it.
     """
 
-    __slots__ = ("source", "leaves", "vector", "roots", "names", "wanted", "note", "derivatives", "given")
-
-    def __init__(
-        self,
-        source: str,
-        leaves: dict[str, Node],
-        vector: Node | None,
-        roots: list[Node],
-        names: list[str],
-        wanted: list[str],
-        note: str | None,
-    ) -> None:
-        self.source = source
-        self.leaves = leaves
-        self.vector = vector
-        self.roots = roots
-        self.names = names
-        self.wanted = wanted
-        self.note = note
-        self.derivatives: list[str] = []
-        self.given: dict[Node, Any] = {}
+    source: str
+    leaves: dict[str, Node]
+    vector: Node | None
+    roots: list[Node]
+    names: list[str]
+    wanted: list[str]
+    note: str | None
+    derivatives: list[str] = field(default_factory=list)
+    given: dict[Node, Any] = field(default_factory=dict)
 
     @property
     def targets(self) -> list[str]:

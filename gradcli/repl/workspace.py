@@ -20,16 +20,13 @@ from gradcli.storage import FileArray
 _WORD = re.compile(r"[^\W\d]\w*")
 
 
-class Evaluated:
+class Evaluated(NamedTuple):
     """What a line came to: the value of its last statement if that is an expression, and where it stands."""
 
-    __slots__ = ("source", "value", "statement", "interpreter")
-
-    def __init__(self, source: str, value: Any, statement: Statement, interpreter: Interpreter) -> None:
-        self.source = source
-        self.value = value
-        self.statement = statement
-        self.interpreter = interpreter
+    source: str
+    value: Any
+    statement: Statement
+    interpreter: Interpreter
 
     @property
     def is_expression(self) -> bool:

@@ -18,8 +18,6 @@ class Edges:
     Methods may be called from any thread.
     """
 
-    __slots__ = ("shape", "dtype", "ndim", "size", "_ends", "_kept")
-
     def __init__(self, shape: Shape, dtype: DType, edgeitems: int = 3, threshold: int = 1000) -> None:
         self.shape = shape
         self.dtype: DType = np.dtype(dtype)
@@ -80,8 +78,6 @@ class Edges:
 
 class FlatEdges:
     """A sink of one dimension that fills the `Edges` it was made from."""
-
-    __slots__ = ("shape", "dtype", "ndim", "size", "_kept", "_places")
 
     def __init__(self, shape: Shape, ends: list[int], kept: Array) -> None:
         self.size = math.prod(shape)

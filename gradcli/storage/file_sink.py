@@ -7,6 +7,7 @@ import errno
 import os
 import threading
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -133,8 +134,6 @@ class SharedFile(NamedTuple):
 class Helper:
     """Writes blocks into a file that another process has made and will finish."""
 
-    __slots__ = ("place", "_descriptor", "_whole")
-
     def __init__(self, place: SharedFile) -> None:
         """OSError where the file is not to be seen from here."""
         self.place = place
@@ -155,20 +154,18 @@ class Helper:
             return write_box(self._descriptor.number, box, block if block.ndim else block.reshape(1))
 
 
+@dataclass(eq=False)
 class _File:
     """A file that is being written, shared by the sinks that are views of it."""
 
-    __slots__ = ("descriptor", "array", "temporary", "lock", "finished", "fresh", "failure")
-
-    def __init__(self, descriptor: Descriptor, array: FileArray, temporary: str) -> None:
-        self.descriptor = descriptor
-        self.array = array
-        self.temporary = temporary
-        self.lock = threading.Lock()
-        self.finished = False
-        #: Whether something was written since the last flush that will not be written to again.
-        self.fresh = False
-        self.failure: OSError | None = None
+    descriptor: Descriptor
+    array: FileArray
+    temporary: str
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    finished: bool = False
+    #: Whether something was written since the last flush that will not be written to again.
+    fresh: bool = False
+    failure: OSError | None = None
 
     def flush(self) -> None:
         """Bring to the disk what has been written so far."""
@@ -195,8 +192,6 @@ class FileSink:
     What has been written can be read back, also after the file has got its name. Methods may be called from any
     thread; blocks that are written at the same time must be cut along one axis.
     """
-
-    __slots__ = ("path", "shape", "dtype", "ndim", "size", "nbytes", "_file", "_array", "_whole")
 
     def __init__(self, file: _File, array: FileArray) -> None:
         self.path = array.path

@@ -32,8 +32,6 @@ class Bytes(Protocol):
 class RecordReader:
     """Reads .npy files that stand one after the other, such as many calls of `numpy.save` write into one file."""
 
-    __slots__ = ("_stream", "_header", "_bytes")
-
     def __init__(self, stream: Bytes) -> None:
         self._stream = stream
         self._header: Header | None = None
@@ -56,8 +54,6 @@ class RecordReader:
 
 class _Recorded:
     """A stream that remembers what has been read from it."""
-
-    __slots__ = ("stream", "data")
 
     def __init__(self, stream: Bytes) -> None:
         self.stream = stream

@@ -109,8 +109,6 @@ def _header(file: Any, url: str) -> Header:
 class RemoteFile:
     """An object read by ranges, of which the latest segments are kept. Methods may be called from any thread."""
 
-    __slots__ = ("_system", "_path", "_lock", "_segments", "_most")
-
     def __init__(self, system: Any, path: str) -> None:
         self._system = system
         self._path = path
@@ -157,8 +155,6 @@ class RemoteFile:
 
 class _Segment:
     """Part of an object; whoever needs it first fetches it, and others wait for that."""
-
-    __slots__ = ("lock", "data")
 
     def __init__(self) -> None:
         self.lock = threading.Lock()

@@ -22,8 +22,6 @@ class Together:
     `patient`: that a reader has stopped listening is no reason to leave out the files.
     """
 
-    __slots__ = ("_files", "_last", "_open", "_patient")
-
     def __init__(self, patient: bool = False) -> None:
         self._files: list[tuple[Target, str]] = []
         self._last: list[tuple[Target, Callable[[], None]]] = []

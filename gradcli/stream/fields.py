@@ -50,8 +50,6 @@ class Record(NamedTuple):
 class FieldReader:
     """Reads lines with the fields `names`; numbers become `dtype`, or the default dtype where that is None."""
 
-    __slots__ = ("names", "dtype", "_own", "_float", "_decode")
-
     def __init__(self, names: Sequence[str], dtype: str | None) -> None:
         self.names = list(names)
         self._own = (*names, *_ANSWER)

@@ -27,8 +27,6 @@ _FOREIGN = {
 class Inlet:
     """A stream of bytes that takes what is there; `before_waiting` is called before each look for more."""
 
-    __slots__ = ("path", "_raw", "_before_waiting", "_chunk", "_at")
-
     def __init__(self, stream: Any, path: str, before_waiting: Callable[[], None]) -> None:
         """`stream` is open for reading bytes; `path` names it in messages, "-" for standard input."""
         self.path = path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,16 +15,14 @@ from gradcli.stream.plan_cache import Plans, RecordJob
 from gradcli.stream.records import STANDARD_INPUT, Inputs, RecordPlace, records
 
 
+@dataclass
 class StreamSummary:
     """How many records there were, how many of them failed, and the first that did."""
 
-    __slots__ = ("records", "failed", "first", "place")
-
-    def __init__(self) -> None:
-        self.records = 0
-        self.failed = 0
-        self.first: GradcliError | None = None
-        self.place: RecordPlace | None = None
+    records: int = 0
+    failed: int = 0
+    first: GradcliError | None = None
+    place: RecordPlace | None = None
 
 
 def run_stream(

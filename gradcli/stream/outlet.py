@@ -15,8 +15,6 @@ _LONGEST = 0.05
 class Outlet:
     """Writes to an open binary stream, past its buffer."""
 
-    __slots__ = ("_raw", "_parts", "_size", "_written")
-
     def __init__(self, stream: Any) -> None:
         self._raw = getattr(stream, "raw", stream)
         self._parts: list[bytes] = []

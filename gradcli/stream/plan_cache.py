@@ -36,8 +36,6 @@ class RecordJob(NamedTuple):
 class RecordPlan:
     """A job on inputs of certain shapes and dtypes; `note` says why there are no gradients, if so."""
 
-    __slots__ = ("note", "_compiled", "_writer")
-
     def __init__(self, job: RecordJob, arrays: dict[str, Any]) -> None:
         request = prepare(job.script, specs_of({**job.shared, **arrays}), job.wanted, job.vector is not None)
         self.note = request.note
@@ -57,8 +55,6 @@ class RecordPlan:
 
 class Plans:
     """The plans that are at hand."""
-
-    __slots__ = ("_job", "_kept")
 
     def __init__(self, job: RecordJob) -> None:
         self._job = job

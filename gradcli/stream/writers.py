@@ -29,8 +29,6 @@ Add = Callable[[bytes], None]
 class JsonWriter:
     """Writes `"value": …, "grads": {…}` for the arrays of a request's roots."""
 
-    __slots__ = ("_parts", "_end")
-
     def __init__(self, request: Request) -> None:
         tracked, wanted = bool(request.names) and request.note is None, request.wanted
         kinds = [_writer(root) for root in request.roots]
@@ -61,8 +59,6 @@ class JsonWriter:
 
 class NpyWriter:
     """Writes some of a request's roots as .npy records."""
-
-    __slots__ = ("_places", "_heads")
 
     def __init__(self, roots: Sequence[Node], results: Sequence[str], targets: Sequence[str]) -> None:
         """`results` are the names of the roots, `targets` those to write."""

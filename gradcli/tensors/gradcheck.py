@@ -28,8 +28,6 @@ _SEED = 20
 class _Subject:
     """A function of tensors as one of the arrays of its tracked inputs."""
 
-    __slots__ = ("func", "inputs", "tracked", "nodes", "outputs", "atol", "rtol")
-
     def __init__(self, func: Callable[..., Any], inputs: Any, atol: float = 0.0, rtol: float = 0.0) -> None:
         self.atol, self.rtol = atol, rtol
         self.func = as_function(func)
