@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gradcli.engine import factor
 from gradcli.engine.execute.run import op_by_op
 from gradcli.engine.plan.program import Cut, Sizes
+from gradcli.ops.rewrites import simplifier
 from tests.command import call
 from tests.test_engine_simplify import close, planned, roots_of, same_specials
 
@@ -31,8 +31,8 @@ ALONG_ROWS = [("sum(sum(A@B, 1)**2)", 10), ("sum(mean(C@D, 2)**2)", 10), ("sum(s
 
 @pytest.fixture(autouse=True)
 def everything_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(factor, "_SMALL", 12)
-    monkeypatch.setattr(factor, "_FEW", 2)
+    monkeypatch.setattr(simplifier, "_SMALL", 12)
+    monkeypatch.setattr(simplifier, "_FEW", 2)
 
 
 def _arrays(expression: str, m: int) -> dict[str, np.ndarray]:

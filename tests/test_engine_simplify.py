@@ -11,15 +11,15 @@ from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 
 from gradcli.autodiff.vjp import vjp
-from gradcli.engine import factor
 from gradcli.engine.execute.run import known_value, op_by_op, run
-from gradcli.engine.factor import Condition, holds
 from gradcli.engine.plan.planner import plan
 from gradcli.engine.plan.program import Program, Sizes
 from gradcli.engine.simplify import simplify
 from gradcli.errors import GradcliError
 from gradcli.graph.node import Node, constant, toposort
 from gradcli.graph.op import OPS
+from gradcli.ops.rewrites import simplifier
+from gradcli.ops.rewrites.simplifier import Condition, holds
 from tests.gradients import build
 
 # Rows and columns are small beside a matrix.
@@ -31,8 +31,8 @@ ANY = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, Healt
 @pytest.fixture
 def everything_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
     """Factors are taken out of sums and products of a few elements."""
-    monkeypatch.setattr(factor, "_SMALL", 12)
-    monkeypatch.setattr(factor, "_FEW", 4)
+    monkeypatch.setattr(simplifier, "_SMALL", 12)
+    monkeypatch.setattr(simplifier, "_FEW", 4)
 
 
 class Run(NamedTuple):

@@ -9,11 +9,11 @@ import numpy as np
 from gradcli.autodiff.vjp import vjp
 from gradcli.graph.infer import cast
 from gradcli.graph.node import INPUT, Batched, Node, constant, make, toposort
-from gradcli.graph.op import OPS, Shape
+from gradcli.graph.op import Shape
 from gradcli.ops.batching import batch, dense, unit_vectors
+from gradcli.ops.create import filled
+from gradcli.ops.shape import permuted
 
-# What an element of a product of matrices costs for each of its terms, beside one of an elementwise operation.
-_TERM = 0.05
 # What calling a kernel costs, in elements.
 _CALL = 2000
 
@@ -56,8 +56,7 @@ def _forward(output: Node, inputs: Sequence[Node]) -> list[Node | None]:
         batches = {} if pushed is None else batch([pushed], {seed: unit_vectors(x.shape, _ones(x))})
         whole = _whole(pushed, batches, x.shape, output.shape)
         order = (*range(x.ndim, x.ndim + output.ndim), *range(x.ndim))
-        params = {"dims": order, "name": "PermuteBackward0"}
-        results.append(None if whole is None else cast(make(OPS["permute"], (whole,), params), x.dtype))
+        results.append(None if whole is None else cast(permuted(whole, order), x.dtype))
     return results
 
 
@@ -76,7 +75,7 @@ def hessians(output: Node, inputs: Sequence[Node]) -> list[list[Node | None]]:
             blocks[i][j] = block
             if block is not None and j > i:
                 order = (*range(x.ndim, block.ndim), *range(x.ndim))
-                blocks[j][i] = make(OPS["permute"], (block,), {"dims": order, "name": "PermuteBackward0"})
+                blocks[j][i] = permuted(block, order)
     return blocks
 
 
@@ -96,7 +95,7 @@ def tracked_ones(like: Node) -> Node:
 
 
 def _ones(like: Node) -> Node:
-    return make(OPS["_filled"], (), {"shape": like.shape, "value": 1, "dtype": like.dtype})
+    return make(filled, (), {"shape": like.shape, "value": 1, "dtype": like.dtype})
 
 
 def _whole(node: Node | None, batches: dict[Node, Batched], seed: Shape, own: Shape) -> Node | None:
@@ -110,11 +109,6 @@ def _cost(roots: Iterable[Node | None]) -> float:
     """A rough measure of what computing graphs takes."""
     total = 0.0
     for node in toposort([root for root in roots if root is not None]):
-        terms = 1.0
-        if node.op.family == "contraction":
-            terms += _TERM * node.inputs[0].shape[-1]
-        elif node.op.name == "_each":
-            total += _CALL * node.shape[0]
         if not node.op.blocking.view:
-            total += _CALL + node.size * terms
+            total += _CALL + node.size * node.cost
     return total

@@ -8,11 +8,12 @@ from typing import Any
 from gradcli.autodiff.jacobian import tracked_ones
 from gradcli.autodiff.vjp import vjp as pull
 from gradcli.graph.node import Node, make
-from gradcli.graph.op import OPS, Shape
+from gradcli.graph.op import Shape
+from gradcli.ops import create
 
 
 def filled(shape: Shape, dtype: Any, value: int = 0) -> Node:
-    return make(OPS["_filled"], (), {"shape": shape, "value": value, "dtype": dtype})
+    return make(create.filled, (), {"shape": shape, "value": value, "dtype": dtype})
 
 
 def pushed(outputs: Sequence[Node], inputs: Sequence[Node], vectors: Sequence[Node]) -> list[Node | None]:

@@ -111,6 +111,12 @@ class Node(Operators):
         return math.prod(self.shape) * self.dtype.itemsize
 
     @property
+    def cost(self) -> float:
+        """What computing an element costs, the operands being there, in walks over a block."""
+        cost = self.op.cost
+        return 0.0 if self.op.blocking.view else cost(self) if callable(cost) else cost
+
+    @property
     def is_floating(self) -> bool:
         return self.dtype.kind == "f"
 

@@ -84,8 +84,9 @@ class Op:
     behind its edges; None shows no step at all.
 
     How it is executed: `blocking` says how the result can be computed in pieces, `batching` what becomes of it when
-    there are many operands at once, `cost` what an element of the result costs, in walks over a block, and
-    `simplify(builder, op, inputs, params)` gives a simpler node of the same values, or None.
+    there are many operands at once, `cost` what an element of the result costs, in walks over a block, or a function
+    that says so for a node, and `simplify(builder, op, inputs, params)` gives a simpler node of the same values, or
+    None.
 
     What is known of it as a function: `signs` of the operands of a sum, `powers` of those of a product. `commutative`:
     its two operands may change places. `same`: its values are those of its first operand; `recast`: in another dtype;
@@ -127,7 +128,7 @@ class Op:
 
     blocking: Blocking = WHOLE
     batching: Batching | None = None
-    cost: float = 4.0
+    cost: float | Callable[[Any], float] = 4.0
     simplify: Callable[..., Any] | None = None
 
     signs: tuple[int, ...] | None = None

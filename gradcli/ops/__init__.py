@@ -7,8 +7,8 @@ derivative can be differentiated again, and never undo broadcasting: `gradcli.au
 Read `family`, then `elementwise` and `reduce`, which show all there is to a row; `special`, `activation`, `moments`,
 `shape`, `index`, `matmul`, `einsum`, `diagonal`, `minors`, `linalg`, `loss` and `create` are more of them. `blocking`,
 `accumulators` and `batching` have what rows say of blocks and of many tensors at once (`one_by_one` where they say
-nothing), `random` PyTorch's generator, `kernels` the functions on arrays, `formulas` those that give an operation as a
-term, and `notation` those that write it as text and LaTeX.
+nothing), `random` PyTorch's generator, `kernels` the functions on arrays, `rewrites` the simplifier's rules, `formulas`
+the functions that give an operation as a term, and `notation` those that write it as text and LaTeX.
 """
 
 from gradcli.ops import (

@@ -75,6 +75,7 @@ relu = elementwise(
     textbook=lambda g, out, x: (where(x > 0, g, 0),),
     tame=True,
     source=numpy_sources.RELU,
+    cost=1.0,
 )
 leaky_relu: Op = elementwise(
     "leaky_relu", into=kernels.leaky_relu, dtype="float",

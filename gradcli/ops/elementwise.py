@@ -25,6 +25,7 @@ from gradcli.ops.kernels import division, pointwise
 from gradcli.ops.kernels.inplace import select
 from gradcli.ops.kernels.power import inverse_root, power
 from gradcli.ops.notation import numpy_sources, spelling, typeset
+from gradcli.ops.rewrites import numbers, shapes
 
 LN2 = math.log(2.0)
 LN10 = math.log(10.0)
@@ -61,6 +62,8 @@ def _implicit(name: str, doc: str, within: bool = False) -> Op:
         batching=sums(0), blocking=ALIGNED, into=pointwise.convert,
         formula=arithmetic.function_named("to"),
         recast=True, within=within,
+        simplify=shapes.cast,
+        cost=1.0,
     )
 
 
@@ -78,6 +81,8 @@ to = primitive(
     tame=True,
     example=("input.to(float16)", "input:0"),
     numpy=".astype",
+    simplify=shapes.cast,
+    cost=1.0,
 )
 
 
@@ -187,6 +192,8 @@ scaled = elementwise(
     powers=(1, 1),
     commutative=True,
     within=True,
+    simplify=numbers.product,
+    cost=1.0,
 )
 add = elementwise(
     "add", np.add, args="input, other, *, alpha=1", build=_add, grad_fn=_commuted("AddBackward0"),
@@ -195,6 +202,8 @@ add = elementwise(
     signs=(1, 1),
     commutative=True,
     symbol="+",
+    simplify=numbers.total,
+    cost=1.0,
 )
 sub = elementwise(
     "sub", np.subtract, args="input, other, *, alpha=1", dtype="number", build=_sub, grad_fn="SubBackward0",
@@ -202,12 +211,15 @@ sub = elementwise(
     vjp=lambda g, out, x, y: (g, -g),
     signs=(1, -1),
     symbol="-",
+    simplify=numbers.difference,
+    cost=1.0,
 )
 rsub = elementwise(
     "rsub", args=BINARY, dtype="number", doc="Difference, `other - input`.",
     into=pointwise.reverse_subtract, batching=sums(0, 1),
     grad_fn=weak_aware("RsubBackward0", "RsubBackward1"), vjp=lambda g, out, x, y: (-g, g),
     signs=(-1, 1),
+    simplify=numbers.reverse_difference,
 )
 mul = elementwise(
     "mul", np.multiply, args=BINARY, grad_fn=_commuted("MulBackward0"), doc="Product, `input * other`.",
@@ -215,6 +227,8 @@ mul = elementwise(
     powers=(1, 1),
     commutative=True,
     symbol="*",
+    simplify=numbers.product,
+    cost=1.0,
 )
 div = elementwise(
     "div", np.true_divide, args="input, other, *, rounding_mode=None", dtype="float", build=_div,
@@ -222,6 +236,8 @@ div = elementwise(
     domain=((-2.0, 2.0), POSITIVE), vjp=lambda g, out, x, y: (g / y, -g * ((x / y) / y)),
     powers=(1, -1),
     symbol="/",
+    simplify=numbers.quotient,
+    cost=1.0,
 )
 floor_divide = elementwise(
     "floor_divide", args=BINARY, dtype="number", domain=((-2.0, 2.0), POSITIVE),
@@ -261,6 +277,8 @@ neg = elementwise(
     batching=sums(0),     vjp=lambda g, out, x: (-g,),
     signs=(-1,),
     symbol="-",
+    simplify=numbers.negation,
+    cost=1.0,
 )
 abs_ = elementwise(
     "abs", np.absolute, dtype="number", grad_fn="AbsBackward0", doc="Absolute value; the gradient at 0 is 0.",
@@ -268,12 +286,14 @@ abs_ = elementwise(
     latex=typeset.surrounded(r"\lvert", r"\rvert"),
     tame=True,
     numpy="abs",
+    cost=1.0,
 )
 sign: Op = elementwise(
     "sign", into=pointwise.sign, grad_fn="SignBackward0",
     doc="-1, 0 or 1 by the sign of the input.", vjp=zero_vjp,
     tame=True,
     numpy="sign",
+    cost=1.0,
 )
 lerp = elementwise(
     "lerp",
@@ -310,6 +330,7 @@ hypot = elementwise(
 def _comparison(name: str, kernel: Any, symbol: str, *aliases: str, **row: Any) -> Op:
     return elementwise(
         name, kernel, args=BINARY, dtype="bool", doc=f"True where `input {symbol} other`.", aliases=aliases,
+        cost=1.0,
         commutative=symbol in ("==", "!="),
         symbol=symbol, **row,
     )
@@ -342,11 +363,13 @@ logical_and = elementwise(
     "logical_and", np.logical_and, args=BINARY, dtype="logical", doc="True where both are not zero.",
     commutative=True,
     text=spelling.connective("&"),
+    cost=1.0,
 )
 logical_or = elementwise(
     "logical_or", np.logical_or, args=BINARY, dtype="logical", doc="True where one is not zero.",
     commutative=True,
     text=spelling.connective("|"),
+    cost=1.0,
 )
 logical_xor = elementwise(
     "logical_xor", np.logical_xor, args=BINARY, dtype="logical", doc="True where exactly one is not zero.",
@@ -355,6 +378,7 @@ logical_xor = elementwise(
 logical_not = elementwise(
     "logical_not", np.logical_not, dtype="logical", doc="True where the input is zero.",
     text=spelling.connective("~"),
+    cost=1.0,
 )
 isnan = elementwise("isnan", np.isnan, dtype="bool", doc="True where the input is not a number.")
 isinf = elementwise("isinf", np.isinf, dtype="bool", doc="True where the input is infinite.")
@@ -405,6 +429,7 @@ pow_ = elementwise(
     textbook=_pow_textbook,
     textbook_whole=_pow_whole,
     symbol="**",
+    simplify=numbers.square,
 )
 square = composite(
     "square", lambda input: pow_(input, 2), args="input", family="elementwise", doc="Square, `input ** 2`."
@@ -414,6 +439,7 @@ sqrt = elementwise(
     vjp=lambda g, out, x: (g / (2 * out),),
     formula=arithmetic.power_of(0.5),
     latex=typeset.root,
+    cost=1.0,
 )
 rsqrt = elementwise(
     "rsqrt", into=inverse_root, dtype="float", grad_fn="RsqrtBackward0", domain=POSITIVE,
@@ -424,11 +450,13 @@ reciprocal = elementwise(
     "reciprocal", np.reciprocal, dtype="float", grad_fn="ReciprocalBackward0", doc="Reciprocal, `1/input`.",
     domain=POSITIVE, vjp=lambda g, out, x: (-g * (out * out),),
     powers=(-1,),
+    cost=1.0,
 )
 exp = elementwise(
     "exp", np.exp, dtype="float", grad_fn="ExpBackward0", doc="Exponential.", vjp=lambda g, out, x: (g * out,),
     latex=typeset.exponential,
     letter="E",
+    simplify=numbers.softmax,
 )
 exp2 = elementwise(
     "exp2", np.exp2, dtype="float", grad_fn="Exp2Backward0", doc="Power of 2.",
@@ -565,6 +593,7 @@ where: Op = elementwise(
     tame=True,
     example=("where(condition, input, other)", "condition:0:bool input:0 other:0"),
     numpy="where",
+    cost=1.0,
 )
 def _the_greater(greater: Op, halved: bool = False) -> Any:
     """The gradient goes to the greater operand; between two that vary, half of it at ties: (1 + sign(x - y))/2.
@@ -591,6 +620,7 @@ maximum = elementwise(
     latex=typeset.of_all(r"\max"),
     tame=True,
     numpy="maximum",
+    cost=1.0,
 )
 minimum = elementwise(
     "minimum", args=BINARY, grad_fn="MinimumBackward0", vjp=_share_ties(lt),
@@ -602,6 +632,7 @@ minimum = elementwise(
     latex=typeset.of_all(r"\min"),
     tame=True,
     numpy="minimum",
+    cost=1.0,
 )
 clamp = elementwise(
     "clamp", into=pointwise.clamp, args="input, min=None, max=None",
@@ -611,6 +642,7 @@ clamp = elementwise(
     tame=True,
     example=("clamp(input, min, max)", "input:0 min:0 max:0"),
     source=numpy_sources.CLAMP,
+    cost=1.0,
 )
 
 

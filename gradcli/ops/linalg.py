@@ -85,6 +85,11 @@ def _column_major(inputs: tuple[Node, ...], params: Params, shape: Shape) -> Sha
     return column_major(shape)
 
 
+def _cost(node: Node) -> float:
+    """For each element of the matrices that are taken apart."""
+    return max(4.0, node.inputs[0].shape[-1] / 4)
+
+
 # Inverse --------------------------------------------------------------------------------------------------------------
 
 
@@ -128,6 +133,7 @@ inv: Op = primitive(
     latex=typeset.inverse,
     letter="M",
     numpy="linalg.inv",
+    cost=_cost,
 )
 # What the derivative of log|det| is made of: at a singular matrix it is infinite and no error.
 inverse_limit: Op = primitive(
@@ -135,6 +141,7 @@ inverse_limit: Op = primitive(
     layout=_column_major, grad_fn="LinalgInvExBackward0", doc="Inverse, infinite where the matrix is singular.",
     blocking=MATRICES,
     formula=arithmetic.call_named("inv"),
+    cost=_cost,
 )
 
 
@@ -243,6 +250,7 @@ det: Op = primitive(
     textbook=lambda g, out, a: (_spread(g * out) * m_t(inv(a)),),
     latex=typeset.scalar(r"\det"),
     numpy="linalg.det",
+    cost=_cost,
 )
 _NO_COFACTORS = arithmetic.none("there is no short formula for this derivative of a determinant")
 cofactor: Op = primitive(
@@ -250,18 +258,21 @@ cofactor: Op = primitive(
     vjp=_cofactor_vjp, doc="Cofactors of a square matrix.",
     blocking=MATRICES,
     formula=_NO_COFACTORS,
+    cost=_cost,
 )
 cofactor_slope: Op = primitive(
     "_cofactor_slope", in_lapack(_cofactor_slope_kernel), _same, family="linalg", public=False, args="input, direction",
     grad_fn="MulBackward0", vjp=_cofactor_slope_vjp, doc="Derivative of the cofactors in a direction.",
     blocking=MATRICES,
     formula=_NO_COFACTORS,
+    cost=_cost,
 )
 cofactor_slopes: Op = primitive(
     "_cofactor_slopes", in_lapack(_cofactor_slopes_kernel), _same, family="linalg", public=False,
     args="input, *directions", grad_fn="MulBackward0", vjp=_cofactor_slopes_vjp,
     doc="Derivative of the cofactors in several directions.", blocking=MATRICES,
     formula=_NO_COFACTORS,
+    cost=_cost,
 )
 
 
@@ -309,6 +320,7 @@ signed_log: Op = primitive(
     family="linalg", public=False, grad_fn="LinalgSlogdetBackward0", vjp=_slogdet_vjp,
     doc="Sign of the determinant and logarithm of its size, side by side.",
     formula=lambda c, s: c.call(s),
+    cost=_cost,
 )
 part: Op = primitive(
     "_part", lambda x, index: x[index], lambda inputs, params: (inputs[0].shape[1:], inputs[0].dtype), family="linalg",
@@ -441,6 +453,7 @@ solve: Op = primitive(
     text=spelling.real,
     latex=typeset.solution,
     source=numpy_sources.SOLVE,
+    cost=_cost,
 )
 
 
@@ -481,4 +494,5 @@ cholesky: Op = primitive(
     text=spelling.real,
     letter="L",
     source=numpy_sources.CHOLESKY,
+    cost=_cost,
 )

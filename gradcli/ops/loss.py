@@ -25,6 +25,7 @@ from gradcli.ops.formulas import places
 from gradcli.ops.kernels import loss_kernels, pointwise
 from gradcli.ops.notation import numpy_sources, spelling
 from gradcli.ops.reduce import mean, sum_
+from gradcli.ops.rewrites import numbers
 from gradcli.ops.shape import expand, reshape, sizes
 
 REDUCTIONS = ("mean", "sum", "none")
@@ -221,6 +222,8 @@ _times = elementwise(
     doc="Product with a number inside an operation.", vjp=lambda g, out, x, y: (g * y, None),
     powers=(1, 1),
     commutative=True,
+    simplify=numbers.product,
+    cost=1.0,
 )
 _plus = elementwise(
     "_plus", np.add, args="input, other", batching=sums(0, 1),
@@ -228,12 +231,15 @@ _plus = elementwise(
     doc="Sum with a number inside an operation.", vjp=lambda g, out, x, y: (g, None),
     signs=(1, 1),
     commutative=True,
+    simplify=numbers.total,
+    cost=1.0,
 )
 _over = elementwise(
     "_over", np.true_divide, args="input, other", batching=products(0),
     grad_fn=lambda node: ("DivBackward1", node.inputs[:1]), public=False,
     doc="Quotient by a number inside an operation.", vjp=lambda g, out, x, y: (g / y, None),
     powers=(1, -1),
+    simplify=numbers.quotient,
 )
 
 

@@ -23,6 +23,7 @@ from gradcli.ops.family import composite, primitive
 from gradcli.ops.formulas import contractions
 from gradcli.ops.notation import latex_pieces as pieces
 from gradcli.ops.reduce import sum_
+from gradcli.ops.rewrites import matrix_products
 from gradcli.ops.shape import expand, flatten, m_t, permuted, reshape, squeeze, strides_of, t, unsafe_view, unsqueeze
 
 BINARY = "input, other"
@@ -104,6 +105,7 @@ def _primitive(
         blocking=Blocking(_product_follow, _contracted_dims, accumulate), batching=MATRIX_PRODUCT,
         into=_product_into if "matrix" in wanted[0]
         else None,
+        cost=lambda node: max(1.0, node.inputs[0].shape[-1] / 8),
         **row,
     )
     return op
@@ -144,6 +146,7 @@ PRODUCT = accumulators.product(np.matmul)
 mm = _primitive(
     "mm", np.matmul, ("matrix", "matrix"), _mm_vjp, "Product of two matrices.", "input, mat2", PRODUCT,
     formula=contractions.contraction((1, 0), (0, None), (None, 1)),
+    simplify=matrix_products.product_of_equals,
 )
 mv = _primitive(
     "mv", np.matmul, ("matrix", "vector"), _mv_vjp, "Product of a matrix and a vector.", "input, vec", PRODUCT,
@@ -155,6 +158,7 @@ bmm = _primitive(
     "input, mat2", PRODUCT,
     formula=contractions.batched_product,
     example=("bmm(input, mat2)", "input:3 mat2:3"),
+    simplify=matrix_products.product_of_equals,
 )
 dot = _primitive(
     "dot",

@@ -22,7 +22,7 @@ def _infer(inputs: tuple[Node, ...], params: Params) -> tuple[Shape, np.dtype]:
     return (2, *(n for k, n in enumerate(inputs[0].shape) if k not in params["dim"])), FLOAT64
 
 
-def _kernel(x: Any, dim: tuple[int, ...], keepdim: bool, axis_given: bool) -> Any:
+def _kernel(x: Any, dim: tuple[int, ...], keepdim: bool) -> Any:
     wide = x.astype(np.float64)
     mean = np.true_divide(np.add.reduce(wide, axis=dim, keepdims=True), math.prod(x.shape[d] for d in dim))
     return np.stack([mean.squeeze(dim), np.add.reduce((wide - mean) ** 2, axis=dim)])

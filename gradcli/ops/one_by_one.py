@@ -14,6 +14,9 @@ from gradcli.ops.family import primitive
 from gradcli.ops.reduce import sum_
 from gradcli.ops.shape import reshape
 
+# What calling a kernel costs, in walks over an element.
+_CALL = 2000
+
 
 def _infer(inputs: tuple[Node, ...], params: Params) -> tuple[Shape, np.dtype]:
     return params["shape"], params["dtype"]
@@ -54,6 +57,11 @@ def _leaf(stacked: Node) -> Node:
     return Node(INPUT, (), {"data": None, "name": None}, stacked.shape[1:], stacked.dtype, stacked.is_floating)
 
 
+def _cost(node: Node) -> float:
+    """That of a call for each member, in walks over an element of the result."""
+    return 1.0 + _CALL * node.shape[0] / max(1, node.size)
+
+
 each = primitive(
     "_each",
     _kernel,
@@ -64,4 +72,5 @@ each = primitive(
     grad_fn="EachBackward0",
     vjp=_vjp,
     doc="An operation applied to each member of a batch.",
+    cost=_cost,
 )

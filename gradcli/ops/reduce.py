@@ -24,6 +24,7 @@ from gradcli.ops.elementwise import abs_, eq, exp, isnan, log, maximum, minimum,
 from gradcli.ops.family import Row, call, float_node, floating, primitive, to_dtype
 from gradcli.ops.formulas import reductions
 from gradcli.ops.notation import numpy_sources, spelling, typeset
+from gradcli.ops.rewrites import sums_and_means
 from gradcli.ops.shape import cat, expand, flip, movedim, narrow, reshape, unsqueeze
 
 ARGS = "input, dim=None, keepdim=False"
@@ -351,6 +352,8 @@ sum_ = _reduction(
     formula=reductions.total,
     latex=typeset.total,
     numpy="sum",
+    simplify=sums_and_means.total,
+    cost=1.0,
 )
 mean = _reduction(
     "mean", _mean, args=TYPED, build=_typed("mean"), grad_fn=by_axis("MeanBackward0", "MeanBackward1"), doc="Mean.",
@@ -360,6 +363,8 @@ mean = _reduction(
     accumulate=accumulators.MEAN, batching=LINEAR,
     formula=reductions.mean,
     numpy="mean",
+    simplify=sums_and_means.total,
+    cost=1.0,
 )
 prod = _reduction(
     "prod", _prod, args=TYPED, build=_typed("prod"), result=_whole_result, doc="Product.", vjp=_prod_vjp,
@@ -376,6 +381,7 @@ amax = _reduction(
     textbook=_extreme_textbook,
     latex=r"\max",
     numpy="amax",
+    cost=1.0,
 )
 amin = _reduction(
     "amin", _extreme(np.minimum), nonempty=True, grad_fn="AminBackward0", vjp=_share_extreme,
@@ -383,6 +389,7 @@ amin = _reduction(
     textbook=_extreme_textbook,
     latex=r"\min",
     numpy="amin",
+    cost=1.0,
 )
 
 

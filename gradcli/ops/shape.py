@@ -25,6 +25,7 @@ from gradcli.ops.family import call, composite, primitive
 from gradcli.ops.formulas import places, reshapes
 from gradcli.ops.notation import latex_pieces as pieces
 from gradcli.ops.notation import spelling, typeset
+from gradcli.ops.rewrites import shapes
 
 
 def strides_of(node: Node) -> Shape:
@@ -118,12 +119,14 @@ view = primitive(
     batching=LINEAR, blocking=VIEW,
     reshapes=True,
     example=("input.view(-1)", "input:2"),
+    simplify=shapes.reshape,
 )
 unsafe_view = primitive(
     "_unsafe_view", lambda x, shape: x.reshape(shape), _infer_given, family="shape", args="input, shape",
     grad_fn="UnsafeViewBackward0", doc="A reshape of a fresh result.", vjp=_reshape_back, public=False,
     batching=LINEAR, blocking=VIEW,
     reshapes=True,
+    simplify=shapes.reshape,
 )
 reshape_alias = primitive(
     "_reshape_alias",
@@ -139,6 +142,7 @@ reshape_alias = primitive(
     batching=LINEAR,
     blocking=VIEW,
     reshapes=True,
+    simplify=shapes.reshape,
 )
 reshape = composite(
     "reshape",
@@ -186,6 +190,7 @@ squeeze = primitive(
     batching=LINEAR, blocking=VIEW,
     reshapes=True,
     numpy="squeeze",
+    simplify=shapes.reshape,
 )
 unsqueeze = primitive(
     "unsqueeze", lambda x, shape: x.reshape(shape), _infer_given, family="shape", args="input, dim", build=_unsqueeze,
@@ -194,6 +199,7 @@ unsqueeze = primitive(
     batching=LINEAR, blocking=VIEW,
     reshapes=True,
     example=("unsqueeze(input, 0)", "input:1"),
+    simplify=shapes.reshape,
 )
 
 
@@ -276,6 +282,7 @@ permute = primitive(
     formula=reshapes.permuted,
     example=("permute(input, 1, 0)", "input:2"),
     numpy=".transpose",
+    simplify=shapes.permute,
 )
 transpose = composite(
     "transpose", _transpose, args="input, dim0=None, dim1=None", family="shape", aliases=("swapaxes", "swapdims"),
@@ -385,6 +392,7 @@ expand = primitive(
     latex=typeset.expanded,
     example=("expand(input, 2, -1)", "input:1"),
     numpy="broadcast_to",
+    simplify=shapes.expand,
 )
 repeat = primitive(
     "repeat", lambda x, repeats: np.tile(x, repeats), _repeat_infer, family="shape", args="input, *repeats",

@@ -13,13 +13,13 @@ from gradcli.engine.execute.memory_limit import SMALL, check_memory, describe
 from gradcli.engine.execute.run_pass import run_pass
 from gradcli.engine.execute.threads import get_num_threads
 from gradcli.engine.execute.time_limit import check_duration
-from gradcli.engine.factor import Condition, holds
 from gradcli.engine.plan.planner import plan
 from gradcli.engine.plan.program import DEFAULT_SIZES, Pass, Program, Stage
 from gradcli.errors import GradcliError, WorkError
 from gradcli.graph.half_precision import in_single
-from gradcli.graph.node import Node, toposort
+from gradcli.graph.node import CONSTANT, Node, toposort
 from gradcli.machine.limits import MEMORY_LIMIT, TIME_LIMIT, show_bytes
+from gradcli.ops.rewrites.simplifier import Condition, holds
 
 Progress = Callable[[int, int], None]
 #: What runs a pass: `runner(program, pass, values, sinks, told)`, as `threaded` does it here.
@@ -250,7 +250,7 @@ def known_value(node: Node) -> Any:
     """The value of a leaf, or one that a live tensor has already been asked for."""
     if not node.inputs:
         data = node.params.get("data")
-        return data if data is not None else node.params.get("value") if node.op.name == "constant" else None
+        return data if data is not None else node.params.get("value") if node.op is CONSTANT else None
     tensor: Any = node.tensor() if node.tensor is not None else None
     return None if tensor is None else tensor.known_value
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gradcli.graph.node import CONSTANT, INPUT, Node, make
-from gradcli.graph.op import OPS
+from gradcli.ops.blocking import kept
+from gradcli.ops.create import filled
+from gradcli.ops.shape import expand
 
 
 def flatten(roots: Sequence[Node], order: Sequence[Node], small: int) -> tuple[list[Node], dict[Node, Node]] | None:
@@ -43,16 +45,17 @@ def _is_packed(leaf: Node) -> bool:
 
 def _is_flat(node: Node, size: int) -> bool:
     op = node.op
-    if op.name == "_filled":
+    # Alone in that it makes a tensor out of a number, of any shape that is asked for.
+    if op is filled:
         return True
     if op.family == "elementwise":
         # Stretching a row and a column to a matrix is no matter of one size.
         return all(i.size in (1, size) and (i.size == 1 or _same(i, node)) for i in node.inputs)
-    if op.name == "expand":
+    if op.repeats:
         return node.inputs[0].size == 1 or node.inputs[0].size == node.size
-    if op.family == "reduction" and op.blocking.accumulate is not None and not op.name.startswith("arg"):
+    if op.family == "reduction" and op.blocking.accumulate is not None and op.blocking.follow is kept:
         return node.size == 1
-    return op.blocking.view and node.size == node.inputs[0].size and op.name not in ("permute", "_slice", "select")
+    return op.reshapes
 
 
 def _same(operand: Node, node: Node) -> bool:
@@ -71,7 +74,7 @@ def _leaf(node: Node) -> Node:
 def _flat(node: Node, inputs: tuple[Node, ...], size: int) -> Node:
     op = node.op
     shape = (size,) if node.size != 1 else ()
-    if op.name == "_filled":
+    if op is filled:
         return make(op, (), {**node.params, "shape": shape})
     if op.family == "elementwise":
         return make(op, inputs, node.params)
@@ -80,4 +83,4 @@ def _flat(node: Node, inputs: tuple[Node, ...], size: int) -> Node:
         return make(op, inputs, {**node.params, "dim": dims, "keepdim": False})
     if inputs[0].shape == shape:
         return inputs[0]
-    return make(OPS["expand"], inputs, {"shape": shape})
+    return make(expand, inputs, {"shape": shape})

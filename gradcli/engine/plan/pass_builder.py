@@ -10,7 +10,8 @@ from gradcli.engine.plan.buffers import BufferForm, Buffers, Lender, Loans
 from gradcli.engine.plan.program import CALL, INTO, UFUNC, Cut, Pass, Sizes, Step, Sum, Write
 from gradcli.engine.plan.schedule import PassNodes, Schedule, work_of
 from gradcli.graph.node import Node
-from gradcli.ops.accumulators import MEAN, MEAN_OF_MOMENTS, MOMENTS, STD, VAR
+from gradcli.ops.accumulators import MEAN, MEAN_OF_MOMENTS, MOMENTS, STD, SUM, VAR
+from gradcli.ops.shape import permute
 
 # As many bytes may a block of a matrix have.
 _MATRIX_BYTES = 1 << 23
@@ -108,12 +109,13 @@ class PassBuilder:
         widest = 1
         matrix = False
         for node in self.order:
-            matrix = matrix or (node.op.family == "contraction" and node.op.name in ("mm", "bmm"))
-            if node.op.name == "permute":
-                # A look at its operand: whoever uses it counts.
+            product = node.op.family == "contraction"
+            matrix = matrix or (product and node.ndim > 1)
+            if node.op is permute:
+                # Its operand in another order, element by element, as no other view: whoever uses it counts.
                 continue
             for child, _ in [*self._dims(node), *([(node, 0)] if node in self.inside else [])]:
-                if node.op.name == "mv" and child.ndim == 2:
+                if product and node.ndim == 1 and child.ndim == 2:
                     # It is gone through once: only the vectors have to stay in the cache.
                     widest = max(widest, child.nbytes // self.length)
                     continue
@@ -260,10 +262,10 @@ class PassBuilder:
             product = node.inputs[0] if node.inputs else None
             if (
                 node not in self.inside
-                and node.op.name in ("sum", "mean")
+                and node.op.blocking.accumulate in (SUM, MEAN)
                 and product in self.inside
                 and product is not None
-                and product.op.name == "mul"
+                and product.op.powers == (1, 1)
                 and users[product] == 1
                 and product not in self.schedule.stored
                 and product.inputs[0].shape == product.inputs[1].shape

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from gradcli.engine.factor import Condition
 from gradcli.engine.plan.assemble import assemble
 from gradcli.engine.plan.axes import choose_axes
 from gradcli.engine.plan.flatten import flatten
@@ -14,6 +13,7 @@ from gradcli.engine.plan.schedule import Schedule, work_of
 from gradcli.engine.simplify import simplify
 from gradcli.graph.half_precision import in_single
 from gradcli.graph.node import CONSTANT, INPUT, Node, toposort
+from gradcli.ops.rewrites.simplifier import Condition
 
 # Rewriting operations in simpler ones may uncover others to rewrite; deeper nesting does not occur.
 _MOST_ROUNDS = 4

@@ -6,9 +6,9 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from gradcli.engine.factor import Condition
 from gradcli.graph.node import Node
 from gradcli.graph.op import Accumulate
+from gradcli.ops.rewrites.simplifier import Condition
 
 #: How a step gets its result: a ufunc writes into a buffer, so does a block kernel (`into`), others make an array or
 #: a view of their own.

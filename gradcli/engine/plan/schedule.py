@@ -14,47 +14,10 @@ import numpy as np
 
 from gradcli.graph.node import CONSTANT, INPUT, Node
 from gradcli.graph.op import Dims
+from gradcli.ops.shape import permute
 
 LEAF, BLOCK, REDUCE, WHOLE = range(4)
 
-# What operations cost, in walks over a block; those not named cost as much as an exponential.
-_CHEAP = frozenset(
-    {
-        "add",
-        "sub",
-        "mul",
-        "div",
-        "neg",
-        "abs",
-        "maximum",
-        "minimum",
-        "where",
-        "eq",
-        "ne",
-        "lt",
-        "le",
-        "gt",
-        "ge",
-        "logical_and",
-        "logical_or",
-        "logical_not",
-        "_cast",
-        "to",
-        "sqrt",
-        "reciprocal",
-        "sum",
-        "mean",
-        "amax",
-        "amin",
-        "_scaled",
-        "_times",
-        "_plus",
-        "relu",
-        "sign",
-        "clamp",
-    }
-)
-_EXPENSIVE = 4
 # Writing an intermediate result out and reading it again costs as much.
 _STORING = 5
 # The same where it can live in the memory of a result that is written later anyway.
@@ -138,11 +101,13 @@ class Schedule:
 
     def _is_view_of_kept(self, node: Node) -> bool:
         """Whether the node is another look at an array that is held anyway: it costs nothing to make at once."""
-        return node.op.blocking.view and self.kind[node.inputs[0]] == LEAF and node.op.name not in ("expand", "permute")
+        op = node.op
+        # Blocks are better for what is repeated, and for what is read in another order, as `permute` alone does.
+        return op.blocking.view and self.kind[node.inputs[0]] == LEAF and not op.repeats and op is not permute
 
     def _is_repetition(self, node: Node) -> bool:
         """Whether the node is a result of few numbers repeated: a view of these, as PyTorch's `expand` gives it."""
-        return node in self.held and node.op.name == "expand" and node.inputs[0].size <= self.small
+        return node in self.held and node.op.repeats and node.inputs[0].size <= self.small
 
     def _ready(self, child: Node, axis: int | None, wanted: int | None) -> int:
         """From which level on `child` can be used by a node computed along `axis`, and cut along `wanted`."""
@@ -226,7 +191,7 @@ def _worth_keeping(schedule: Schedule, found: list[PassNodes]) -> Node | None:
     for node in schedule.order:
         if node in again:
             below = sum(cost.get(child, 0.0) for child in dict.fromkeys(node.inputs))
-            cost[node] = below + step_cost(node)
+            cost[node] = below + node.cost
     shapes = {(node.shape, node.dtype) for node in schedule.roots if schedule.kind[node] == BLOCK}
     worth = {node: saved for node in again if (saved := cost[node] * (met[node] - 1) - _keeping(node, shapes)) > 0}
     return max(worth, key=lambda node: worth[node], default=None)
@@ -237,20 +202,9 @@ def _keeping(node: Node, shapes: set[tuple[tuple[int, ...], np.dtype]]) -> float
     return _BORROWING if (node.shape, node.dtype) in shapes else _STORING
 
 
-def step_cost(node: Node) -> float:
-    """The cost of computing a node for each of its elements, its operands being there."""
-    if node.op.blocking.view:
-        return 0.0
-    if node.op.family == "contraction":
-        return max(1.0, node.inputs[0].shape[-1] / 8)
-    if node.op.family == "linalg":
-        return max(_EXPENSIVE, *(n / 4 for n in node.inputs[0].shape[-1:]))
-    return 1.0 if node.op.name in _CHEAP else _EXPENSIVE
-
-
 def work_of(node: Node) -> float:
     """The cost of computing all of a node, in elements of the cheapest operations."""
     if node.op is INPUT or node.op is CONSTANT or node.op.blocking.view:
         return 0.0
     largest = max([node.size, *(child.size for child in node.inputs)])
-    return max(step_cost(node) * (node.size if node.op.family == "contraction" else largest), largest)
+    return max(node.cost * (node.size if node.op.family == "contraction" else largest), largest)

@@ -1,0 +1,164 @@
+"""Sums and means: factors taken out of them, sums of deviations from a mean had from the moments that give it."""
+
+from __future__ import annotations
+
+import math
+
+from gradcli.graph.node import Node
+from gradcli.graph.op import Op, Params
+from gradcli.ops.rewrites.matrix_products import summed_product
+from gradcli.ops.rewrites.simplifier import (
+    MODERATE,
+    NORMAL,
+    ORDINARY,
+    Builder,
+    Condition,
+    are_few,
+    is_large,
+    is_small,
+    number_of,
+    split,
+)
+
+# Longer products are left alone.
+_MOST_FACTORS = 8
+
+
+def total(s: Builder, op: Op, inputs: tuple[Node, ...], params: Params) -> Node | None:
+    """`sum(c*x)` is `c*sum(x)`, where this can neither overflow earlier nor turn the sign of a zero."""
+    x = inputs[0]
+    if x.op.name == "permute":
+        dims = x.params["dims"]
+        left = [dims[d] for d in range(x.ndim) if d not in params["dim"]]
+        if left == sorted(left):
+            return s.build(op, x.inputs, {**params, "dim": tuple(sorted(dims[d] for d in params["dim"]))})
+    if x.op.reshapes and len(params["dim"]) == x.ndim and x.inputs[0].ndim:
+        # All elements, in whatever order.
+        return s.build(op, x.inputs, {**params, "dim": tuple(range(x.inputs[0].ndim))})
+    if x.op.family == "contraction" and x.ndim > 1 and x.size:
+        return summed_product(s, op, x, params)
+    if x.op.name not in ("mul", "div", "neg", "sub") or not x.size or x.dtype.kind != "f":
+        return None
+    out = about_mean(s, op, x, params) or hoisted(s, op, x, params)
+    if out is not None or x.op.name != "mul":
+        return out
+    factor, rest = split(x)
+    if factor is None or not 1 <= factor <= ORDINARY[1] or rest.shape != x.shape:
+        return None
+    result = s.build(op, (rest,), params)
+    return s.call("mul", result, s.number(factor, result))
+
+
+def hoisted(s: Builder, op: Op, x: Node, params: Params) -> Node | None:
+    """A sum or mean of a product, with the factors taken out that are the same for many of its terms."""
+    if s.conditions is None or not is_large(x) or x.dtype.kind != "f":
+        return None
+    found = _factors(x)
+    if found is None:
+        return None
+    number, above, below = found
+    small = [(f, False) for f in above if is_small(f, x.size)] + [(f, True) for f in below if is_small(f, x.size)]
+    numerators = [f for f in above if not is_small(f, x.size)]
+    denominators = [f for f in below if not is_small(f, x.size)]
+    if not numerators or (not small and number == 1) or not 1 / MODERATE <= abs(number) <= MODERATE:
+        return None
+    dims = tuple(d for d in params["dim"] if all(_length(f, x, d) == 1 for f, _ in small))
+    rest = tuple(d for d in params["dim"] if d not in dims)
+    if not are_few(1, math.prod(x.shape[d] for d in dims)):
+        return None
+    product = _product(s, numerators)
+    if denominators:
+        product = s.call("div", product, _product(s, denominators))
+    if product.shape != x.shape or product is x:
+        return None
+    bound = NORMAL if product in (*numerators,) else MODERATE
+    s.conditions.extend(Condition(f, bound) for f, _ in small)
+    total = s.build(op, (product,), {**params, "dim": dims, "keepdim": False})
+    s.conditions.append(Condition(total, 0.0))
+    result = _scaled_by(s, total, small, number, x.ndim, dims)
+    if rest:
+        left = [d for d in range(x.ndim) if d not in dims]
+        result = s.build(op, (result,), {**params, "dim": tuple(left.index(d) for d in rest), "keepdim": False})
+    return result
+
+
+def _scaled_by(
+    s: Builder, total: Node, small: list[tuple[Node, bool]], number: float, ndim: int, dims: tuple[int, ...]
+) -> Node:
+    """What was summed over `dims`, times the factors that were taken out; a pair says whether one divides."""
+    result = total
+    for factor, divides in small:
+        aligned = (1,) * (ndim - factor.ndim) + factor.shape
+        shape = tuple(n for d, n in enumerate(aligned) if d not in dims)
+        result = s.call("div" if divides else "mul", result, s.call("view", factor, shape=shape))
+    if number != 1:
+        result = s.call("mul", result, s.number(number, result))
+    # A sum has no negative zero.
+    return s.call("add", result, s.number(0.0, result))
+
+
+def about_mean(s: Builder, op: Op, x: Node, params: Params) -> Node | None:
+    """A sum of deviations from the mean of the same numbers, or of their squares, by the moments that give the mean."""
+    squares = x.op.name == "mul" and x.inputs[0] is x.inputs[1]
+    deviation = x.inputs[0] if squares else x
+    if s.conditions is None or op.name != "sum" or deviation.op.name != "sub" or not is_large(x):
+        return None
+    data, point = deviation.inputs
+    mean = point
+    while mean.op.reshapes:
+        mean = mean.inputs[0]
+    dims = params["dim"]
+    aligned = (1,) * (x.ndim - point.ndim) + point.shape
+    if (
+        mean.op.name != "mean"
+        or mean.inputs[0] is not data
+        or mean.params["dim"] != dims
+        or x.dtype != mean.dtype
+        or aligned != tuple(1 if d in dims else n for d, n in enumerate(x.shape))
+        or not is_small(mean, x.size)
+    ):
+        return None
+    moments = s.call("_moments", data, dim=dims, keepdim=False)
+    s.conditions.append(Condition(moments, 0.0))
+    count = math.prod(x.shape[d] for d in dims)
+    return s.call("_about", moments, mean, count=count, power=2 if squares else 1)
+
+
+def _product(s: Builder, factors: list[Node]) -> Node:
+    product = factors[0]
+    for factor in factors[1:]:
+        product = s.call("mul", product, factor)
+    return product
+
+
+def _length(factor: Node, x: Node, dim: int) -> int:
+    """The length of a factor along a dimension of the product."""
+    d = dim - x.ndim + factor.ndim
+    return factor.shape[d] if d >= 0 else 1
+
+
+def _factors(x: Node) -> tuple[float, list[Node], list[Node]] | None:
+    """A product as a number and its factors above and below the fraction bar; None where it is none, or too long."""
+    number = 1.0
+    above: list[Node] = []
+    below: list[Node] = []
+    stack: list[tuple[Node, bool]] = [(x, False)]
+    steps = 0
+    while stack:
+        node, under = stack.pop()
+        value = number_of(node)
+        if value is not None:
+            if not value:
+                return None
+            number = number / value if under else number * value
+        elif node.shape == x.shape and node.op.name in ("mul", "div", "neg") and steps < _MOST_FACTORS:
+            steps += 1
+            if node.op.name == "neg":
+                number = -number
+                stack.append((node.inputs[0], under))
+            else:
+                stack.append((node.inputs[1], under != (node.op.name == "div")))
+                stack.append((node.inputs[0], under))
+        else:
+            (below if under else above).append(node)
+    return (number, above, below) if steps else None
