@@ -17,7 +17,7 @@ from gradcli.graph.node import make
 from gradcli.graph.op import OPS, Op
 from gradcli.language.parse import parse
 from gradcli.ops.family import apply, elementwise, primitive
-from gradcli.ops.reduce import _reduction, restore
+from gradcli.ops.reduce import reduction, restore
 
 
 @pytest.fixture(autouse=True)
@@ -66,7 +66,7 @@ def test_a_row_says_its_operator_command_and_letter() -> None:
 
 
 def test_a_reduction_that_says_nothing() -> None:
-    _reduction(
+    reduction(
         "energy",
         lambda x, dim, keepdim, axis_given: np.add.reduce(x * x, axis=dim, keepdims=keepdim),
         doc="The sum of squares.",

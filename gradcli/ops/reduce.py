@@ -65,7 +65,7 @@ def by_axis(whole: str, some: str) -> Any:
     return lambda node: (some if node.params["axis_given"] else whole, node.inputs)
 
 
-def _reduction(
+def reduction(
     name: str, kernel: Callable[..., Any], *, args: str = ARGS, result: Callable[[np.dtype], np.dtype] = _same,
     floating: bool = False, nonempty: bool = False, accumulate: Accumulate | None = None, lower: Any = None, **row: Any,
 ) -> Op:
@@ -345,7 +345,7 @@ def _whole_result(dtype: np.dtype) -> np.dtype:
 
 
 TYPED = "input, dim=None, keepdim=False, *, dtype=None"
-sum_ = _reduction(
+sum_ = reduction(
     "sum", _sum, args=TYPED, build=_typed("sum"), result=_whole_result, grad_fn=by_axis("SumBackward0", "SumBackward1"),
     doc="Sum.", vjp=lambda g, out, x, dim, keepdim, axis_given: (expand(restore(g, x, dim, keepdim), x.shape),),
     accumulate=accumulators.SUM, batching=SUMMED,
@@ -355,7 +355,7 @@ sum_ = _reduction(
     simplify=sums_and_means.total,
     cost=1.0,
 )
-mean = _reduction(
+mean = reduction(
     "mean", _mean, args=TYPED, build=_typed("mean"), grad_fn=by_axis("MeanBackward0", "MeanBackward1"), doc="Mean.",
     vjp=lambda g, out, x, dim, keepdim, axis_given: (
         expand(restore(g, x, dim, keepdim), x.shape) / max(1, count(x, dim)),
@@ -366,7 +366,7 @@ mean = _reduction(
     simplify=sums_and_means.total,
     cost=1.0,
 )
-prod = _reduction(
+prod = reduction(
     "prod", _prod, args=TYPED, build=_typed("prod"), result=_whole_result, doc="Product.", vjp=_prod_vjp,
     grad_fn=by_axis("ProdBackward0", "ProdBackward1"),
     accumulate=accumulators.by_ufunc(np.multiply, lambda dtype: np.float64 if dtype.kind == "f" else np.int64),
@@ -375,7 +375,7 @@ prod = _reduction(
     latex=typeset.product,
     numpy="prod",
 )
-amax = _reduction(
+amax = reduction(
     "amax", _extreme(np.maximum), nonempty=True, grad_fn="AmaxBackward0", vjp=_share_extreme,
     doc="Maximum; equal ones share the gradient evenly.", accumulate=accumulators.by_ufunc(np.maximum),
     textbook=_extreme_textbook,
@@ -383,7 +383,7 @@ amax = _reduction(
     numpy="amax",
     cost=1.0,
 )
-amin = _reduction(
+amin = reduction(
     "amin", _extreme(np.minimum), nonempty=True, grad_fn="AminBackward0", vjp=_share_extreme,
     doc="Minimum; equal ones share the gradient evenly.", accumulate=accumulators.by_ufunc(np.minimum),
     textbook=_extreme_textbook,
@@ -402,7 +402,7 @@ def _lower_logsumexp(node: Node) -> Node | None:
     return reshape(total, node.shape)
 
 
-logsumexp: Op = _reduction(
+logsumexp: Op = reduction(
     "logsumexp", _logsumexp, lower=_lower_logsumexp, grad_fn="LogsumexpBackward0",
     doc="`log(sum(exp(input)))` without overflow.",
     build=lambda input, dim, keepdim: reduce_node(logsumexp, floating(input), dim, keepdim),
@@ -424,7 +424,7 @@ def _spread(name: str, kernel: Any, doc: str, vjp: Any, accumulate: Accumulate, 
             correction = 1 if unbiased is None else int(as_flag(unbiased, "unbiased"))
         return reduce_node(op, input, dim, keepdim, floating=True, correction=as_number(correction, "correction"))
 
-    op: Op = _reduction(
+    op: Op = reduction(
         name, kernel, args="input, dim=None, unbiased=None, keepdim=False, *, correction=None", build=build, doc=doc,
         vjp=vjp, grad_fn=f"{name.capitalize()}Backward0", accumulate=accumulate,
         text=spelling.spread,
@@ -448,7 +448,7 @@ def _norm_build(input: Any, p: Any, dim: Any, keepdim: Any) -> Node:
     return reduce_node(norm, input, dim, keepdim, floating=True, p=as_number(p, "p"))
 
 
-norm = _reduction(
+norm = reduction(
     "norm",
     _norm,
     args="input, p=2, dim=None, keepdim=False",
@@ -475,21 +475,21 @@ def _truths(op_name: str) -> Any:
     return build
 
 
-all_: Op = _reduction(
+all_: Op = reduction(
     "all", lambda x, dim, keepdim, axis_given: np.logical_and.reduce(x, axis=dim, keepdims=keepdim),
     build=_truths("all"), result=lambda d: BOOL, doc="True where all are not zero.",
     accumulate=accumulators.by_ufunc(np.logical_and),
     text=spelling.truth,
     numpy="all",
 )
-any_: Op = _reduction(
+any_: Op = reduction(
     "any", lambda x, dim, keepdim, axis_given: np.logical_or.reduce(x, axis=dim, keepdims=keepdim),
     build=_truths("any"), result=lambda d: BOOL, doc="True where one is not zero.",
     accumulate=accumulators.by_ufunc(np.logical_or),
     text=spelling.truth,
     numpy="any",
 )
-count_nonzero: Op = _reduction(
+count_nonzero: Op = reduction(
     "count_nonzero",
     lambda x, dim, keepdim, axis_given: np.add.reduce(x != 0, axis=dim, keepdims=keepdim, dtype=np.int64),
     result=lambda d: INT64,
@@ -520,7 +520,7 @@ def _arg_reduction(name: str, function: Any, word: str) -> Op:
         return reduce_node(op, x, axis, keepdim, nonempty=True)
 
     extreme = accumulators.first_extreme(np.maximum if word == "maximum" else np.minimum, function)
-    op: Op = _reduction(
+    op: Op = reduction(
         name, _arg(function), result=lambda d: INT64, build=build, args=ONE_DIM,
         doc=f"Index of the {word}, the first of equal ones; in the flattened tensor without dim.",
         blocking=Blocking(_kept_by_arg, _over_one_dim, extreme),
@@ -587,7 +587,7 @@ def _extreme_row(name: str, whole_kernel: Any, pairwise: Op, arg: Op, word: str)
         )
         return Extreme(values, index)
 
-    op: Op = _reduction(
+    op: Op = reduction(
         name, whole_kernel, args="input, dim: dim|operand=None, keepdim=False", build=build, vjp=_share_extreme,
         grad_fn=f"{name.capitalize()}Backward1", nonempty=True,
         doc=f"The {word} of all (equal ones share the gradient evenly); with dim, the pair (values, indices); "
