@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, NamedTuple
 
+from numpy import ufunc
+
 from gradcli.graph.signature import Signature
 
 #: For each operand the dimension that is cut where the result is cut, None where the whole operand is needed.
@@ -98,7 +100,7 @@ class Op:
     How it is written: `symbol` is its operator, `text(writer, call)` writes it where a call in the order of its
     signature is not it (see `ops.notation.spelling`); `latex` is its command, or writes it with `latex(writer, form,
     parts)` (see `ops.notation.typeset`); `letter` is what a formula calls its result; `numpy` its name in NumPy (that
-    of a ufunc that is the kernel), or writes it; `source` defines it for those who have NumPy alone.
+    of a ufunc that is the kernel), after a dot that of a method; `source` defines it for those who have NumPy alone.
     `formula(converter, step)` gives it as a term where it is more than a function of its name; `textbook` is its
     derivative as people write it, undefined at single points perhaps, and `textbook_whole` a longer one where
     `textbook` breaks although the derivative exists.
@@ -149,7 +151,7 @@ class Op:
     text: Callable[..., Any] | None = None
     latex: str | Callable[..., Any] | None = None
     letter: str | None = None
-    numpy: str | Callable[..., Any] | None = None
+    numpy: str | None = None
     source: str | None = None
     formula: Callable[..., Any] | None = None
     textbook: Callable[..., tuple[Any, ...]] | None = None
@@ -159,6 +161,8 @@ class Op:
 
     def __post_init__(self) -> None:
         self.signature = Signature(self.name, self.args)
+        if self.numpy is None and isinstance(self.kernel, ufunc):
+            self.numpy = self.kernel.__name__
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.build(*self.signature.bind(args, kwargs))

@@ -430,6 +430,7 @@ pow_ = elementwise(
     textbook_whole=_pow_whole,
     symbol="**",
     simplify=numbers.square,
+    numpy="power",
 )
 square = composite(
     "square", lambda input: pow_(input, 2), args="input", family="elementwise", doc="Square, `input ** 2`."

@@ -7,6 +7,7 @@ refused, so that nothing is computed that a reader of NumPy's documentation woul
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,11 +17,32 @@ from gradcli.graph.arguments import as_int, as_node
 from gradcli.graph.dtypes import check_dtype
 from gradcli.graph.infer import cast
 from gradcli.graph.node import Node
-from gradcli.graph.op import OPS
+from gradcli.graph.op import OPS, Op
 from gradcli.graph.signature import Signature
+from gradcli.ops.create import full, full_like, ones_like, zeros_like
+from gradcli.ops.diagonal import diagonal, trace, tril, triu
+from gradcli.ops.einsum import einsum
+from gradcli.ops.elementwise import abs_, clamp, clone, isnan, mul, ne, reciprocal, round_, sign, where
+from gradcli.ops.linalg import det, inv
+from gradcli.ops.matmul import matmul, outer, tensordot
+from gradcli.ops.reduce import all_, amax, amin, any_, argmax, argmin, count_nonzero, cumprod, cumsum, mean, prod, sum_
+from gradcli.ops.shape import (
+    cat,
+    expand,
+    flip,
+    movedim,
+    permute,
+    reshape,
+    roll,
+    squeeze,
+    stack,
+    tile,
+    transpose,
+    unsqueeze,
+)
 
-# NumPy's names for ufuncs that the registry knows under another one.
-_UFUNCS = {"power": "pow", "invert": "bitwise_not", "rint": "round", "conjugate": "clone", "fabs": "abs", "equal": "eq"}
+# Names that NumPy has beside that of the row: `fabs` is for numbers that are not complex.
+_MORE_UFUNCS = {"rint": round_, "conjugate": clone, "fabs": abs_}
 
 # Arguments that ask for another way of computing or storing, with the values that ask for nothing.
 _FIXED: dict[str, tuple[Any, ...]] = {
@@ -65,10 +87,16 @@ def numpy_ufunc(ufunc: Any, method: str, args: tuple[Any, ...], kwargs: dict[str
     if method == "__call__" and not kwargs:
         if name in _OWN_UFUNCS:
             return _OWN_UFUNCS[name](*args)
-        op = OPS.get(_UFUNCS.get(name, name))
+        op = _MORE_UFUNCS.get(name) or OPS.get(name) or _by_numpy().get(name)
         if op is not None:
             return op(*args)
     raise GradcliError(f"numpy.{name} has no gradient here", hint=_HINT)
+
+
+@cache
+def _by_numpy() -> dict[str, Op]:
+    """The rows whose kernel is a ufunc, or computes what one does, by NumPy's name."""
+    return {op.numpy: op for op in OPS.values() if op.numpy is not None and op.public}
 
 
 def _name_of(function: Any) -> str:
@@ -122,39 +150,39 @@ def _sequence(arrays: Any, name: str) -> list[Node]:
 # Reductions -----------------------------------------------------------------------------------------------------------
 
 
-def _reduction(name: str) -> Callable[..., Any]:
+def _reduction(op: Op) -> Callable[..., Any]:
     """A reduction over all axes, one or several; over none of them where `axis` is (), unlike PyTorch."""
 
     def answer(a: Any, axis: Any, keepdims: Any = False, dtype: Any = None) -> Any:
-        x, op = _in_dtype(a, dtype), OPS[name]
+        x = _in_dtype(a, dtype)
         if axis is None:
             return op(x, None, keepdims)
         axes = _axes(axis, x.ndim)
         # A new axis of length 1 makes single elements of what is reduced.
-        return op(x, axes, keepdims) if axes else op(OPS["unsqueeze"](x, -1), (-1,))
+        return op(x, axes, keepdims) if axes else op(unsqueeze(x, -1), (-1,))
 
     return answer
 
 
 def _count_nonzero(a: Any, axis: Any, keepdims: Any) -> Any:
-    return _reduction("sum")(OPS["ne"](a, 0), axis, keepdims)
+    return _reduction(sum_)(ne(a, 0), axis, keepdims)
 
 
-def _arg(name: str) -> Callable[..., Any]:
+def _arg(op: Op) -> Callable[..., Any]:
     def answer(a: Any, axis: Any, keepdims: Any) -> Any:
         x = as_node(a)
-        return OPS[name](x, None if axis is None else _axis(axis, x.ndim), keepdims)
+        return op(x, None if axis is None else _axis(axis, x.ndim), keepdims)
 
     return answer
 
 
-def _running(name: str) -> Callable[..., Any]:
+def _running(op: Op) -> Callable[..., Any]:
     """A running sum or product, of the flattened array without an axis."""
 
     def answer(a: Any, axis: Any, dtype: Any) -> Any:
         x = _in_dtype(a, dtype)
-        flat = OPS["reshape"](x, -1) if axis is None else x
-        return OPS[name](flat, 0 if axis is None else _axis(axis, x.ndim))
+        flat = reshape(x, -1) if axis is None else x
+        return op(flat, 0 if axis is None else _axis(axis, x.ndim))
 
     return answer
 
@@ -168,7 +196,7 @@ def _squeeze(a: Any, axis: Any) -> Any:
     long = [d for d in axes if x.shape[d] != 1]
     if long:
         raise GradcliError(f"axis {long[0]} has length {x.shape[long[0]]} and cannot be squeezed", argument="axis")
-    return OPS["reshape"](x, tuple([n for d, n in enumerate(x.shape) if d not in axes]))
+    return reshape(x, tuple([n for d, n in enumerate(x.shape) if d not in axes]))
 
 
 def _transpose(a: Any, axes: Any) -> Any:
@@ -176,22 +204,22 @@ def _transpose(a: Any, axes: Any) -> Any:
     order = tuple(reversed(range(x.ndim))) if axes is None else _axes(axes, x.ndim)
     if len(order) != x.ndim:
         raise GradcliError(f"numpy.transpose needs each of the {x.ndim} axes once", argument="axes")
-    return OPS["permute"](x, order)
+    return permute(x, order)
 
 
 def _swapaxes(a: Any, axis1: Any, axis2: Any) -> Any:
     x = as_node(a)
-    return OPS["transpose"](x, _axis(axis1, x.ndim), _axis(axis2, x.ndim))
+    return transpose(x, _axis(axis1, x.ndim), _axis(axis2, x.ndim))
 
 
 def _moveaxis(a: Any, source: Any, destination: Any) -> Any:
     x = as_node(a)
-    return OPS["movedim"](x, _axes(source, x.ndim), _axes(destination, x.ndim))
+    return movedim(x, _axes(source, x.ndim), _axes(destination, x.ndim))
 
 
 def _flip(m: Any, axis: Any) -> Any:
     x = as_node(m)
-    return OPS["flip"](x, tuple(range(x.ndim)) if axis is None else _axes(axis, x.ndim))
+    return flip(x, tuple(range(x.ndim)) if axis is None else _axes(axis, x.ndim))
 
 
 def _roll(a: Any, shift: Any, axis: Any) -> Any:
@@ -199,7 +227,7 @@ def _roll(a: Any, shift: Any, axis: Any) -> Any:
     x = as_node(a)
     shifts = [as_int(s, "shift") for s in (shift if isinstance(shift, tuple | list) else (shift,))]
     if axis is None:
-        return OPS["roll"](x, sum(shifts))
+        return roll(x, sum(shifts))
     axes = [_axis(d, x.ndim) for d in (axis if isinstance(axis, tuple | list) else (axis,))]
     count = len(axes) if len(shifts) == 1 else len(shifts)
     if len(axes) not in (1, count):
@@ -207,32 +235,32 @@ def _roll(a: Any, shift: Any, axis: Any) -> Any:
     totals: dict[int, int] = {}
     for d, s in zip(axes * (count if len(axes) == 1 else 1), shifts * (count if len(shifts) == 1 else 1), strict=True):
         totals[d] = totals.get(d, 0) + s
-    return OPS["roll"](x, tuple(totals.values()), tuple(totals)) if totals else x
+    return roll(x, tuple(totals.values()), tuple(totals)) if totals else x
 
 
 def _broadcast_to(array: Any, shape: Any) -> Any:
     lengths = shape if isinstance(shape, tuple | list) else (shape,)
     if any(as_int(n, "shape") < 0 for n in lengths):
         raise GradcliError("a shape has no negative lengths", argument="shape")
-    return OPS["expand"](array, tuple(lengths))
+    return expand(array, tuple(lengths))
 
 
 def _concatenate(arrays: Any, axis: Any, dtype: Any) -> Any:
     parts = _sequence(arrays, "concatenate")
     if axis is None:
-        parts, axis = [OPS["reshape"](x, -1) for x in parts], 0
+        parts, axis = [reshape(x, -1) for x in parts], 0
     if len({x.ndim for x in parts}) > 1:
         raise GradcliError("numpy.concatenate needs arrays of as many dimensions each")
     at = _axis(axis, parts[0].ndim)
     rest = {(*x.shape[:at], *x.shape[at + 1 :]) for x in parts}
     if len(rest) > 1:
         raise GradcliError("numpy.concatenate needs arrays of equal lengths along the other axes")
-    return _in_dtype(OPS["cat"](parts, at), dtype)
+    return _in_dtype(cat(parts, at), dtype)
 
 
 def _stack(arrays: Any, axis: Any, dtype: Any) -> Any:
     parts = _sequence(arrays, "stack")
-    return _in_dtype(OPS["stack"](parts, _axis(axis, parts[0].ndim + 1)), dtype)
+    return _in_dtype(stack(parts, _axis(axis, parts[0].ndim + 1)), dtype)
 
 
 # Others ---------------------------------------------------------------------------------------------------------------
@@ -241,52 +269,56 @@ def _stack(arrays: Any, axis: Any, dtype: Any) -> Any:
 def _where(condition: Any, x: Any, y: Any) -> Any:
     if x is None or y is None:
         raise GradcliError("numpy.where with a condition alone has no gradient here", hint=_HINT)
-    return OPS["where"](condition, x, y)
+    return where(condition, x, y)
 
 
 def _clip(a: Any, a_min: Any, a_max: Any, min: Any, max: Any) -> Any:
     if (a_min is not None and min is not None) or (a_max is not None and max is not None):
         raise GradcliError("numpy.clip got a bound twice")
-    return OPS["clamp"](a, a_min if min is None else min, a_max if max is None else max)
+    return clamp(a, a_min if min is None else min, a_max if max is None else max)
 
 
 def _trace(a: Any, offset: Any, axis1: Any, axis2: Any, dtype: Any) -> Any:
     x = _in_dtype(a, dtype)
     if x.ndim < 2:
         raise GradcliError(f"numpy.trace needs at least 2 dimensions, the array has shape {x.shape}")
-    return OPS["sum"](OPS["diagonal"](x, offset, _axis(axis1, x.ndim), _axis(axis2, x.ndim)), -1)
+    return sum_(diagonal(x, offset, _axis(axis1, x.ndim), _axis(axis2, x.ndim)), -1)
 
 
 def _dot(a: Any, b: Any) -> Any:
     x, y = as_node(a), as_node(b)
     if not x.ndim or not y.ndim:
-        return OPS["mul"](x, y)
+        return mul(x, y)
     if x.ndim < 2 or y.ndim <= 2:
-        return OPS["matmul"](x, y)
-    return OPS["tensordot"](x, y, ((x.ndim - 1,), (y.ndim - 2,)))
+        return matmul(x, y)
+    return tensordot(x, y, ((x.ndim - 1,), (y.ndim - 2,)))
 
 
 def _outer(a: Any, b: Any) -> Any:
-    return OPS["outer"](OPS["reshape"](a, -1), OPS["reshape"](b, -1))
+    return outer(reshape(a, -1), reshape(b, -1))
 
 
 def _einsum(subscripts: Any, operands: Any, optimize: Any, dtype: Any) -> Any:
     if not isinstance(subscripts, str):
         raise GradcliError("numpy.einsum takes its subscripts as text here", hint="as in numpy.einsum('ij,j', A, x)")
-    return OPS["einsum"](subscripts, *[_in_dtype(x, dtype) for x in operands])
+    return einsum(subscripts, *[_in_dtype(x, dtype) for x in operands])
 
 
 def _full_like(a: Any, fill_value: Any, dtype: Any, shape: Any) -> Any:
     x = as_node(a)
     number = fill_value.item() if isinstance(fill_value, np.generic) else fill_value
-    return OPS["full"](x.shape if shape is None else shape, number, dtype=_dtype(dtype) or x.dtype)
+    return full(x.shape if shape is None else shape, number, dtype=_dtype(dtype) or x.dtype)
+
+
+def _like(number: int) -> Callable[[Op], Callable[..., Any]]:
+    return lambda op: lambda a, dtype, shape: _full_like(a, number, dtype, shape)
 
 
 def _sign(x: Any) -> Any:
     """Unlike PyTorch's, which is 0 there, NumPy's sign of NaN is NaN."""
     node = as_node(x)
-    signs = OPS["sign"](node)
-    return OPS["where"](OPS["isnan"](node), node, signs) if node.is_floating else signs
+    signs = sign(node)
+    return where(isnan(node), node, signs) if node.is_floating else signs
 
 
 def _reciprocal(x: Any) -> Any:
@@ -294,10 +326,11 @@ def _reciprocal(x: Any) -> Any:
     if not node.is_floating:
         hint = "convert it first, as in x.float()"
         raise GradcliError("numpy.reciprocal of integers rounds, and has no gradient here", hint=hint)
-    return OPS["reciprocal"](node)
+    return reciprocal(node)
 
 
-_OWN_UFUNCS: dict[str, Callable[..., Any]] = {"sign": _sign, "reciprocal": _reciprocal}
+#: Ufuncs that mean something else than the row.
+_OWN_UFUNCS: dict[str, Callable[..., Any]] = {str(op.numpy): f for op, f in ((sign, _sign), (reciprocal, _reciprocal))}
 
 _SUMS = "a, axis=None, dtype=None, out=None, keepdims=False, initial=None, where=None"
 _EXTREMES = "a, axis=None, out=None, keepdims=False, initial=None, where=None"
@@ -306,43 +339,48 @@ _ARGS = "a, axis=None, out=None, *, keepdims=False"
 _RUNNING = "a, axis=None, dtype=None, out=None"
 _LIKE = "dtype=None, order='K', subok=None, shape=None, *, device=None"
 
+
+def _named(text: str, answer: Callable[[Op], Callable[..., Any]], *ops: Op) -> dict[str, _Row]:
+    """Functions with the same arguments, by what their rows are called in NumPy."""
+    return {str(op.numpy): _Row(text, answer(op)) for op in ops}
+
+
+def _plain(op: Op) -> Callable[..., Any]:
+    """The arguments of the row, in its order."""
+    return lambda **given: op(*given.values())
+
+
 _ROWS: dict[str, _Row] = {
-    "sum": _Row(_SUMS, _reduction("sum")),
-    "prod": _Row(_SUMS, _reduction("prod")),
-    "mean": _Row("a, axis=None, dtype=None, out=None, keepdims=False, *, where=None", _reduction("mean")),
-    "max": _Row(_EXTREMES, _reduction("amax")),
-    "amax": _Row(_EXTREMES, _reduction("amax")),
-    "min": _Row(_EXTREMES, _reduction("amin")),
-    "amin": _Row(_EXTREMES, _reduction("amin")),
-    "all": _Row(_TESTS, _reduction("all")),
-    "any": _Row(_TESTS, _reduction("any")),
-    "count_nonzero": _Row("a, axis=None, *, keepdims=False", _count_nonzero),
-    "argmax": _Row(_ARGS, _arg("argmax")),
-    "argmin": _Row(_ARGS, _arg("argmin")),
-    "cumsum": _Row(_RUNNING, _running("cumsum")),
-    "cumprod": _Row(_RUNNING, _running("cumprod")),
-    "reshape": _Row("a, shape, order='C', *, copy=None", lambda a, shape: OPS["reshape"](a, shape)),
-    "squeeze": _Row("a, axis=None", _squeeze),
+    **_named(_SUMS, _reduction, sum_, prod),
+    **_named("a, axis=None, dtype=None, out=None, keepdims=False, *, where=None", _reduction, mean),
+    **_named(_EXTREMES, _reduction, amax, amin),
+    "max": _Row(_EXTREMES, _reduction(amax)),
+    "min": _Row(_EXTREMES, _reduction(amin)),
+    **_named(_TESTS, _reduction, all_, any_),
+    **_named("a, axis=None, *, keepdims=False", lambda op: _count_nonzero, count_nonzero),
+    **_named(_ARGS, _arg, argmax, argmin),
+    **_named(_RUNNING, _running, cumsum, cumprod),
+    **_named("A, reps", _plain, tile),
+    **_named("m, k=0", _plain, tril, triu),
+    **_named("a", _plain, inv, det),
+    **_named("arrays, axis=0, out=None, *, dtype=None, casting='same_kind'", lambda op: _concatenate, cat),
+    **_named("arrays, axis=0, out=None, *, dtype=None, casting='same_kind'", lambda op: _stack, stack),
+    **_named("condition, x=None, y=None", lambda op: _where, where),
+    **_named("m, axis=None", lambda op: _flip, flip),
+    **_named("a, shift, axis=None", lambda op: _roll, roll),
+    **_named("a, axis=None", lambda op: _squeeze, squeeze),
+    **_named("array, shape, subok=None", lambda op: _broadcast_to, expand),
+    **_named("a, offset=0, axis1=0, axis2=1, dtype=None, out=None", lambda op: _trace, trace),
+    **_named("a, b, out=None", lambda op: _outer, outer),
+    **_named("subscripts, *operands, out=None, optimize=None, dtype=None", lambda op: _einsum, einsum),
+    **_named(f"a, {_LIKE}", _like(1), ones_like),
+    **_named(f"a, {_LIKE}", _like(0), zeros_like),
+    **_named(f"a, fill_value, {_LIKE}", lambda op: _full_like, full_like),
+    # What is called otherwise here, or means more in NumPy.
+    "reshape": _Row("a, shape, order='C', *, copy=None", lambda a, shape: reshape(a, shape)),
     "transpose": _Row("a, axes=None", _transpose),
     "swapaxes": _Row("a, axis1, axis2", _swapaxes),
     "moveaxis": _Row("a, source, destination", _moveaxis),
-    "concatenate": _Row("arrays, axis=0, out=None, *, dtype=None, casting='same_kind'", _concatenate),
-    "stack": _Row("arrays, axis=0, out=None, *, dtype=None, casting='same_kind'", _stack),
-    "where": _Row("condition, x=None, y=None", _where),
-    "flip": _Row("m, axis=None", _flip),
-    "roll": _Row("a, shift, axis=None", _roll),
-    "tile": _Row("A, reps", lambda A, reps: OPS["tile"](A, reps)),  # noqa: N803  (NumPy's name)
-    "broadcast_to": _Row("array, shape, subok=None", _broadcast_to),
-    "trace": _Row("a, offset=0, axis1=0, axis2=1, dtype=None, out=None", _trace),
-    "tril": _Row("m, k=0", lambda m, k: OPS["tril"](m, k)),
-    "triu": _Row("m, k=0", lambda m, k: OPS["triu"](m, k)),
     "dot": _Row("a, b, out=None", _dot),
-    "outer": _Row("a, b, out=None", _outer),
-    "einsum": _Row("subscripts, *operands, out=None, optimize=None, dtype=None", _einsum),
-    "ones_like": _Row(f"a, {_LIKE}", lambda a, dtype, shape: _full_like(a, 1, dtype, shape)),
-    "zeros_like": _Row(f"a, {_LIKE}", lambda a, dtype, shape: _full_like(a, 0, dtype, shape)),
-    "full_like": _Row(f"a, fill_value, {_LIKE}", _full_like),
     "clip": _Row("a, a_min=None, a_max=None, out=None, *, min=None, max=None", _clip),
-    "linalg.inv": _Row("a", lambda a: OPS["inv"](a)),
-    "linalg.det": _Row("a", lambda a: OPS["det"](a)),
 }

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from keyword import iskeyword
 from typing import Any
 
-import numpy as np
-
 from gradcli.errors import GradcliError
 from gradcli.formula.write.as_text import code_of
 from gradcli.formula.write.forms import Form, Forms, in_order
@@ -78,7 +76,7 @@ class _CodeWriter:
         if name == "numel":
             return f.attribute(parts[0], "size", NUMBER)
         target = OPS[name].numpy
-        if target is None or callable(target):
+        if target is None:
             return f.make("method", form.arg, parts, form.kind)
         if target.startswith("."):
             return f.method(parts[0], target[1:], parts[1:])
@@ -105,10 +103,9 @@ class _CodeWriter:
         if op.source is not None:
             self.helpers.add(op)
             return op.name
-        found = op.numpy or (op.kernel.__name__ if isinstance(op.kernel, np.ufunc) else None)
-        if not isinstance(found, str):
+        if op.numpy is None:
             raise GradcliError(f"there is no NumPy code for {name}()", hint="--format text has the formula")
-        return f"np.{found}"
+        return f"np.{op.numpy}"
 
 
 _WORDS: dict[Any, str] = {
