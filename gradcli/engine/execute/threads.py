@@ -7,7 +7,7 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar, copy_context
-from typing import Any
+from typing import Any, NoReturn
 
 from gradcli.errors import GradcliError, WorkError
 from gradcli.graph.arguments import shown_value
@@ -87,11 +87,14 @@ def deal(count: int, threads: int, start: Callable[[], Callable[[int], None]]) -
     if len(without_memory) == len(started) + 1:
         failures.append((count, without_memory[0]))
     if failures:
-        failure = min(failures, key=lambda failure: failure[0])[1]
-        if isinstance(failure, MemoryError) and started:
-            hint = "fewer --threads need less"
-            raise WorkError(f"not enough memory for {len(started) + 1} threads", hint=hint) from None
-        raise failure
+        _fail(min(failures, key=lambda failure: failure[0])[1], len(started))
+
+
+def _fail(failure: BaseException, helpers: int) -> NoReturn:
+    if isinstance(failure, MemoryError) and helpers:
+        hint = "fewer --threads need less"
+        raise WorkError(f"not enough memory for {helpers + 1} threads", hint=hint) from None
+    raise failure
 
 
 def start_most(threads: Sequence[threading.Thread]) -> Sequence[threading.Thread]:

@@ -6,22 +6,15 @@ from typing import Any
 
 import numpy as np
 
+from gradcli.engine.plan.block_sizes import MOST_TILES, block_length, block_rows, is_transposed
 from gradcli.engine.plan.buffers import BufferForm, Buffers, Lender, Loans
 from gradcli.engine.plan.program import CALL, INTO, UFUNC, Cut, Pass, Sizes, Step, Sum, Write
 from gradcli.engine.plan.schedule import PassNodes, Schedule, work_of
 from gradcli.graph.node import Node
 from gradcli.ops.accumulators import MEAN, MEAN_OF_MOMENTS, MOMENTS, STD, SUM, VAR
-from gradcli.ops.shape import permute
 
-# As many bytes may a block of a matrix have.
-_MATRIX_BYTES = 1 << 23
-# Blocks are made larger than they have to be only as far as there remain so many.
-_ENOUGH = 16
-# Up to this many elements beside the blocked dimension, blocks are laid out with that dimension innermost.
-_NARROW = 64
 # Rows are laid side by side until they are this long.
 _LONG_ROW = 1024
-_MOST_TILES = 64
 
 Key = tuple[Node, int | None]
 
@@ -34,7 +27,6 @@ class PassBuilder:
         self.nodes = nodes
         self.number = number
         self.files = files
-        self.sizes = sizes
         self.inside = set(nodes.blocks)
         self.slots: list[tuple[Node, int]] = []
         self.place: dict[Key, int] = {}
@@ -47,9 +39,9 @@ class PassBuilder:
         self.ends: dict[int, list[Key]] = {}
         reductions = set(nodes.reductions)
         self.order = [node for node in schedule.order if node in self.inside or node in reductions]
-        self.length = self._length()
-        self.rows = self._rows()
-        self.transposed = self._is_transposed()
+        self.length = block_length(schedule, nodes)
+        self.rows = block_rows(schedule, self.order, self.inside, self.length, sizes)
+        self.transposed = is_transposed(schedule, self.order, self.inside, self.length)
 
     def build(self) -> Pass:
         sums: list[Sum] = []
@@ -88,70 +80,6 @@ class PassBuilder:
             loose,
             sum(map(work_of, self.order)),
         )
-
-    # Sizes ------------------------------------------------------------------------------------------------------------
-
-    def _dims(self, node: Node) -> list[tuple[Node, int]]:
-        """Operands of a node that are cut, with the dimension."""
-        found = zip(node.inputs, self.schedule.dims[node], strict=True)
-        return [(child, d) for child, d in found if d is not None]
-
-    def _length(self) -> int:
-        if self.nodes.blocks:
-            node = self.nodes.blocks[0]
-            return node.shape[self.schedule.axes[node][1]]
-        child, d = self._dims(self.nodes.reductions[0])[0]
-        return child.shape[d]
-
-    def _rows(self) -> int:
-        """How many rows a block has: by the widest value in it. It does not depend on the machine."""
-        row_bytes = row_size = 1
-        widest = 1
-        matrix = False
-        for node in self.order:
-            product = node.op.family == "contraction"
-            matrix = matrix or (product and node.ndim > 1)
-            if node.op is permute:
-                # Its operand in another order, element by element, as no other view: whoever uses it counts.
-                continue
-            for child, _ in [*self._dims(node), *([(node, 0)] if node in self.inside else [])]:
-                if product and node.ndim == 1 and child.ndim == 2:
-                    # It is gone through once: only the vectors have to stay in the cache.
-                    widest = max(widest, child.nbytes // self.length)
-                    continue
-                row_bytes = max(row_bytes, child.nbytes // self.length)
-                row_size = max(row_size, child.size // self.length)
-        least = -(-self.sizes.least // row_size)
-        rows = max(self.sizes.block_bytes // row_bytes, least)
-        # Larger ones as long as there remain enough to keep many threads busy.
-        rows = max(rows, min(self.sizes.elements // row_size, self.length // _ENOUGH))
-        if widest > row_bytes:
-            many = min(_MATRIX_BYTES // widest, self.length // _ENOUGH)
-            rows = min(rows, max(self.sizes.block_bytes // widest, many, least))
-        if matrix:
-            # Not at any price: rows may be long.
-            rows = max(rows, min(self.sizes.matrix_rows, _MATRIX_BYTES // row_bytes))
-        if rows > _MOST_TILES:
-            rows -= rows % _MOST_TILES
-        return max(1, min(rows, self.length))
-
-    def _is_transposed(self) -> bool:
-        """Whether blocks are laid out with the rows innermost: for few columns that are summed up or broadcast."""
-        worth = False
-        for node in self.order:
-            if node.op.family == "contraction" or (node in self.inside and self.schedule.axes[node][1] != 0):
-                return False
-            wide = max((c for c in node.inputs), key=lambda c: c.size, default=node)
-            width = wide.size // self.length if wide.shape[:1] == (self.length,) else 1
-            if not 1 < width <= _NARROW:
-                continue
-            if node.op.family == "reduction" and node in self.inside:
-                worth = True
-            if node.op.family == "elementwise" and any(
-                c.size == self.length and c.shape[:1] == (self.length,) and c.ndim == node.ndim for c in node.inputs
-            ):
-                worth = True
-        return worth
 
     # Values -----------------------------------------------------------------------------------------------------------
 
@@ -364,6 +292,6 @@ class PassBuilder:
         if not row or not 1 < width < _LONG_ROW:
             return 0
         tile = 1
-        while tile * width < _LONG_ROW and tile < _MOST_TILES:
+        while tile * width < _LONG_ROW and tile < MOST_TILES:
             tile *= 2
         return tile if self.rows % tile == 0 else 0
