@@ -80,7 +80,7 @@ def cast(node: Node, dtype: np.dtype) -> Node:
         return node
     if node.weak:
         return weak_constant(node.params["number"], dtype)
-    if node.op.name == "_cast" and node.inputs[0].dtype == dtype and is_wider(node.dtype, dtype):
+    if node.op is OPS["_cast"] and node.inputs[0].dtype == dtype and is_wider(node.dtype, dtype):
         # It was only widened.
         return node.inputs[0]
     return make(OPS["_cast"], (node,), {"dtype": dtype})
