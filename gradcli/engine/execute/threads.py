@@ -7,7 +7,7 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar, copy_context
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from gradcli.errors import GradcliError, WorkError
 from gradcli.graph.arguments import shown_value
@@ -74,11 +74,8 @@ def deal(count: int, threads: int, start: Callable[[], Callable[[int], None]]) -
             failures.append((count, error))
 
     # The caller's context: settings made there hold here too.
-    helpers: list[Any] = [
-        threading.Thread(target=copy_context().run, args=(careful,), daemon=True)
-        for _ in range(min(threads, count) - 1)
-    ]
-    started = start_most(helpers)
+    runs = [copy_context().run for _ in range(min(threads, count) - 1)]
+    started = start_most([threading.Thread(target=run, args=(careful,), daemon=True) for run in runs])
     try:
         careful()
     finally:
