@@ -87,14 +87,6 @@ def stat_of(spec: str) -> dict[str, int]:
     return {"size": status.st_size, "mtime_ns": status.st_mtime_ns}
 
 
-def size_of(spec: str) -> int:
-    """The size of a file, 0 when it cannot be told."""
-    try:
-        return os.stat(split_spec(spec)[0]).st_size
-    except (OSError, ValueError):
-        return 0
-
-
 def record(folder: Folder, job: Job) -> None:
     """Write down what this run computes."""
     folder.replace(_NAME, [json.dumps(describe(job), indent=1).encode(), b"\n"])

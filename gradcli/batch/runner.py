@@ -128,7 +128,7 @@ class Batch:
         count = len(self.items.stems)
         size = 0
         for index in range(start, count):
-            own = sum(manifest.size_of(path) for path in self.items.paths(index))
+            own = sum(max(0, manifest.stat_of(path)["size"]) for path in self.items.paths(index))
             if index - start == _CHUNK or (index > start and size + own > _CHUNK_BYTES):
                 yield index
                 start, size = index, 0

@@ -8,11 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gradcli.autodiff.vjp import vjp
-from gradcli.engine.execute.run import run
-from gradcli.engine.plan.planner import plan
 from gradcli.errors import GradcliError, did_you_mean, written_in
+from gradcli.evaluation.compiled import Compiled
 from gradcli.evaluation.interpret import Interpreter
-from gradcli.evaluation.request import leaf_of
+from gradcli.evaluation.request import Request, leaf_of
 from gradcli.evaluation.values import InputSpec
 from gradcli.graph.dtypes import BOOL, FLOAT64
 from gradcli.graph.node import Node, constant, toposort
@@ -57,15 +56,19 @@ def curves(script: Script, inputs: Mapping[str, Any], wrt: str | None = None, de
     x = np.asarray(inputs[name]).reshape(-1)
     x = x[order_of(name, x)]
     with written_in(script.source):
-        leaves, roots, mixed = _graph(script, inputs, name, (), derivatives)
+        request, mixed = _graph(script, inputs, name, (), derivatives)
         if mixed:
             if x.size > MOST_ONE_BY_ONE:
                 hint = f"at most {MOST_ONE_BY_ONE:,} points"
                 raise GradcliError(f"{x.size:,} points are too many to be computed one by one", hint=hint)
-            arrays = _one_by_one(leaves, roots, inputs, name, x)
         else:
-            leaves, roots, _ = _graph(script, inputs, name, x.shape, derivatives)
-            arrays = _run(leaves, roots, inputs, name, x)
+            request, _ = _graph(script, inputs, name, x.shape, derivatives)
+        compiled = Compiled(request)
+        compiled.hold({other: np.asarray(array) for other, array in inputs.items() if other != name})
+        if mixed:
+            arrays = _one_by_one(compiled, name, x)
+        else:
+            arrays = [np.broadcast_to(np.asarray(a), x.shape) for a in compiled.run({name: x})]
     return drawn(name, x, arrays, derivatives)
 
 
@@ -116,8 +119,8 @@ def _title(order: int, name: str) -> str:
 
 def _graph(
     script: Script, inputs: Mapping[str, Any], name: str, shape: tuple[int, ...], derivatives: int
-) -> tuple[dict[str, Node], list[Node], bool]:
-    """Leaves, value and derivatives for points of a shape, and whether operations see other shapes than that one."""
+) -> tuple[Request, bool]:
+    """Value and derivatives for points of a shape, and whether operations see other shapes than that one."""
     leaves = {}
     for other, array in inputs.items():
         points = other == name
@@ -127,7 +130,8 @@ def _graph(
     value = interpreter.run(script)
     refuse_unused(leaves, interpreter.used, script)
     mixed = _check(value, leaves[name], shape)
-    return leaves, [value, *derivatives_of(value, leaves[name], derivatives)], mixed
+    roots = [value, *derivatives_of(value, leaves[name], derivatives)]
+    return Request(script.source, leaves, None, roots, [name], [], None), mixed
 
 
 def all_together(value: Node, x: Node) -> None:
@@ -179,35 +183,10 @@ def _check(value: Node, x: Node, shape: tuple[int, ...]) -> bool:
     return mixed or value not in depends
 
 
-def _run(
-    leaves: dict[str, Node], roots: Sequence[Node], inputs: Mapping[str, Any], name: str, x: np.ndarray
-) -> list[np.ndarray]:
-    """The roots at all points together."""
-    return [np.broadcast_to(np.asarray(a), x.shape) for a in _Runner(leaves, roots, inputs, name).at(x)]
-
-
-def _one_by_one(
-    leaves: dict[str, Node], roots: Sequence[Node], inputs: Mapping[str, Any], name: str, x: np.ndarray
-) -> list[np.ndarray]:
+def _one_by_one(compiled: Compiled, name: str, x: np.ndarray) -> list[np.ndarray]:
     """The roots at each point in turn."""
-    runner = _Runner(leaves, roots, inputs, name)
-    results = [np.empty(x.size, root.dtype) for root in roots]
+    results = [np.empty(x.size, root.dtype) for root in compiled.request.roots]
     for k in range(x.size):
-        for result, array in zip(results, runner.at(x[k : k + 1].reshape(())), strict=True):
+        for result, array in zip(results, compiled.run({name: x[k : k + 1].reshape(())}), strict=True):
             result[k] = np.asarray(array).reshape(())
     return results
-
-
-class _Runner:
-    """A plan that is made once and run for different points."""
-
-    def __init__(self, leaves: dict[str, Node], roots: Sequence[Node], inputs: Mapping[str, Any], name: str) -> None:
-        self.program = plan(roots)
-        self.point = leaves[name]
-        self.known = {leaf: np.asarray(inputs[other]) for other, leaf in leaves.items() if other != name}
-
-    def at(self, x: np.ndarray) -> list[Any]:
-        """The arrays of the roots where the input is `x`."""
-        given = {**self.known, self.point: x}
-        leaves = [given[leaf] if leaf in given else leaf.params["value"] for leaf in self.program.leaves]
-        return run(self.program, leaves)

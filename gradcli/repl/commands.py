@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from gradcli.errors import GradcliError, closest, did_you_mean
@@ -10,25 +12,6 @@ from gradcli.graph.node import INPUT, Node
 from gradcli.repl.answers import Answers, Reply
 from gradcli.repl.pictures import graph, plot
 from gradcli.repl.workspace import files_below
-
-#: Each command with its arguments and what it does.
-COMMANDS = {
-    "help": ("[NAME]", "this, or an operation: :help softplus"),
-    "ops": ("[FAMILY]", "the operations, as in :ops activations"),
-    "names": ("", "the inputs, values and functions there are"),
-    "wrt": ("[NAMES]", "differentiate by these inputs only, as in :wrt x,y; by all with :wrt all"),
-    "grad": ("EXPR", "only the gradients of an expression; of one that is no scalar, those of its sum"),
-    "value": ("EXPR", "only the value of an expression"),
-    "plan": ("EXPR", "how an expression and its gradients would be computed"),
-    "graph": ("[WHAT] [FILE] EXPR", "the forward, backward or grad graph, or the plan, as a.svg or DOT"),
-    "plot": ("[FILE] EXPR", "a function of the points of an input and its derivative, here or as SVG or PNG"),
-    "save": ("FILE EXPR", "write the value of an expression as .npy"),
-    "delete": ("NAMES", "forget names"),
-    "dtype": ("[NAME]", "the element type of numbers and lists from here on, as in :dtype float64"),
-    "seed": ("NUMBER", "start the random numbers anew"),
-    "precision": ("[DIGITS]", "digits after the point"),
-    "quit": ("", "leave; so does Ctrl-D"),
-}
 
 _INTRODUCTION = """\
 x = ones(2,2)       an input: a number, a list, a tensor
@@ -46,10 +29,9 @@ def command(session: Answers, text: str) -> Reply:
     """Carry out a command, given without its colon."""
     word, _, rest = text.partition(" ")
     rest = rest.strip()
-    action = _ACTIONS.get(word)
-    if action is None:
+    if word not in COMMANDS:
         raise _no_command(word)
-    return action(session, rest)
+    return COMMANDS[word][2](session, rest)
 
 
 def _no_command(word: str) -> GradcliError:
@@ -66,11 +48,11 @@ def _help(session: Answers, name: str) -> Reply:
     if name.startswith(":"):
         if name[1:] not in COMMANDS:
             raise _no_command(name[1:])
-        arguments, does = COMMANDS[name[1:]]
+        arguments, does, _ = COMMANDS[name[1:]]
         return Reply(f"{name} {arguments}".rstrip() + f"\n{does}")
     if name:
         return Reply(entry_text(entry(find(name))))
-    lines = [f":{word} {arguments}".ljust(_COLUMN) + does for word, (arguments, does) in COMMANDS.items()]
+    lines = [f":{word} {arguments}".ljust(_COLUMN) + does for word, (arguments, does, _) in COMMANDS.items()]
     return Reply(_INTRODUCTION + "\n" + "\n".join(lines))
 
 
@@ -198,20 +180,21 @@ def _number(text: str, what: str, least: int, most: int) -> int:
     return value
 
 
-_ACTIONS = {
-    "help": _help,
-    "ops": _ops,
-    "names": _names,
-    "wrt": _wrt,
-    "grad": _grad,
-    "value": _value,
-    "plan": _plan,
-    "graph": graph,
-    "plot": plot,
-    "save": _save,
-    "delete": _delete,
-    "dtype": _dtype,
-    "seed": _seed,
-    "precision": _precision,
-    "quit": _quit,
+#: Each command with its arguments, what it does, and who does it.
+COMMANDS: dict[str, tuple[str, str, Callable[[Answers, str], Reply]]] = {
+    "help": ("[NAME]", "this, or an operation: :help softplus", _help),
+    "ops": ("[FAMILY]", "the operations, as in :ops activations", _ops),
+    "names": ("", "the inputs, values and functions there are", _names),
+    "wrt": ("[NAMES]", "differentiate by these inputs only, as in :wrt x,y; by all with :wrt all", _wrt),
+    "grad": ("EXPR", "only the gradients of an expression; of one that is no scalar, those of its sum", _grad),
+    "value": ("EXPR", "only the value of an expression", _value),
+    "plan": ("EXPR", "how an expression and its gradients would be computed", _plan),
+    "graph": ("[WHAT] [FILE] EXPR", "the forward, backward or grad graph, or the plan, as a.svg or DOT", graph),
+    "plot": ("[FILE] EXPR", "a function of the points of an input and its derivative, here or as SVG or PNG", plot),
+    "save": ("FILE EXPR", "write the value of an expression as .npy", _save),
+    "delete": ("NAMES", "forget names", _delete),
+    "dtype": ("[NAME]", "the element type of numbers and lists from here on, as in :dtype float64", _dtype),
+    "seed": ("NUMBER", "start the random numbers anew", _seed),
+    "precision": ("[DIGITS]", "digits after the point", _precision),
+    "quit": ("", "leave; so does Ctrl-D", _quit),
 }

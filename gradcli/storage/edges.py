@@ -8,7 +8,7 @@ import math
 import numpy as np
 
 from gradcli.storage.header import Array, DType
-from gradcli.storage.ranges import Index, Ranges, Shape, block_ranges, lengths, parse_index
+from gradcli.storage.ranges import Index, Ranges, Shape, parse_index, ranges_of_block
 
 
 class Edges:
@@ -28,11 +28,6 @@ class Edges:
         self._ends = [-(-n // 2) if whole or n <= 2 * edgeitems else edgeitems for n in shape]
         self._kept = np.zeros([min(n, 2 * end) for n, end in zip(shape, self._ends, strict=True)], self.dtype)
 
-    def needs(self, axis: int, start: int, stop: int) -> bool:
-        """Whether anything of the block `start:stop` along `axis` is kept."""
-        ranges = block_ranges(self.shape, axis, start, stop)
-        return self._kept.size > 0 and bool(not ranges or self._parts(axis, *ranges[axis]))
-
     def indices(self, axis: int) -> Array:
         """The places along `axis` of which anything is kept."""
         n, end = self.shape[axis] if self.shape else 1, self._ends[axis] if self.shape else 1
@@ -40,10 +35,7 @@ class Edges:
 
     def write(self, axis: int, start: int, block: Array) -> None:
         """Keep what is needed of `array[..., start:start + n, ...]`, n being the length of `block` along `axis`."""
-        n = block.shape[axis] if block.ndim > axis else 1
-        ranges = block_ranges(self.shape, axis, start, start + n)
-        if block.shape != lengths(ranges) or block.dtype != self.dtype:
-            raise ValueError(f"{block.dtype} {block.shape} is no block along axis {axis} of {self.dtype} {self.shape}")
+        ranges = ranges_of_block(self, axis, start, block)
         for pairs in itertools.product(*[self._parts(d, *ranges[d]) for d in range(self.ndim)]):
             self._kept[tuple([to for to, _ in pairs])] = block[tuple([of for _, of in pairs])]
 
@@ -96,16 +88,8 @@ class FlatEdges:
         """The places of the elements that are kept."""
         return self._places
 
-    def needs(self, axis: int, start: int, stop: int) -> bool:
-        """Whether anything of the block `start:stop` is kept."""
-        block_ranges(self.shape, axis, start, stop)
-        low, high = np.searchsorted(self._places, (start, stop))
-        return bool(low < high)
-
     def write(self, axis: int, start: int, block: Array) -> None:
         """Keep what is needed of `array[start:start + n]`, n being the length of `block`."""
-        block_ranges(self.shape, axis, start, start + block.size)
-        if block.ndim != 1 or block.dtype != self.dtype:
-            raise ValueError(f"{block.dtype} {block.shape} is no block of {self.dtype} {self.shape}")
+        ranges_of_block(self, axis, start, block)
         low, high = np.searchsorted(self._places, (start, start + block.size))
         self._kept[low:high] = block[self._places[low:high] - start]

@@ -16,7 +16,7 @@ from gradcli.errors import WorkError
 from gradcli.storage.boxes import cut, merge_box, whole, write_at, write_box
 from gradcli.storage.file_array import Descriptor, FileArray
 from gradcli.storage.header import Array, DType, Header
-from gradcli.storage.ranges import Index, Shape, block_ranges, lengths
+from gradcli.storage.ranges import Index, Shape, block_ranges, ranges_of_block
 from gradcli.storage.target import UNKNOWN_SYNC, Target, find_array_target, refuse_dtype, sync, writing
 from gradcli.storage.together import Together, together
 from gradcli.storage.writing import header_bytes
@@ -212,10 +212,7 @@ class FileSink:
 
         A tensor of no dimensions is written with axis and start 0. WorkError when the disk fails.
         """
-        n = block.shape[axis] if block.ndim > axis else 1
-        ranges = block_ranges(self.shape, axis, start, start + n)
-        if block.shape != lengths(ranges) or block.dtype != self.dtype:
-            raise ValueError(f"{block.dtype} {block.shape} is no block of {self} along axis {axis}")
+        ranges = ranges_of_block(self, axis, start, block)
         if self._file.finished:
             raise ValueError(f"{self} is not being written any more")
         if not block.size:

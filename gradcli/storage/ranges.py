@@ -23,6 +23,16 @@ def block_ranges(shape: Shape, axis: int, start: int, stop: int) -> Ranges:
     return ranges[: len(shape)]
 
 
+def ranges_of_block(array: Any, axis: int, start: int, block: Any) -> Ranges:
+    """Where a block lies that begins at `start` along an axis of an array; ValueError unless it is one."""
+    n = block.shape[axis] if block.ndim > axis else 1
+    ranges = block_ranges(array.shape, axis, start, start + n)
+    if block.shape != lengths(ranges) or block.dtype != array.dtype:
+        message = f"{block.dtype} {block.shape} is no block along axis {axis} of {array.dtype} {array.shape}"
+        raise ValueError(message)
+    return ranges
+
+
 def lengths(ranges: Ranges) -> Shape:
     """The shape of a part."""
     return tuple([stop - start for start, stop in ranges])

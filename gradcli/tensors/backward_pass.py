@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from gradcli.errors import GradcliError
+from gradcli.graph.arguments import as_node
 from gradcli.graph.node import INPUT, Node, constant, toposort
 
 
@@ -27,7 +27,7 @@ def receivers_of(root: Node) -> list[tuple[Any, Node]]:
     return receivers
 
 
-def seed_of(output: Node, gradient: Callable[[], Node] | None) -> Node:
+def seed_of(output: Node, gradient: Any) -> Node:
     """The gradient that a backward pass starts with."""
     if not output.requires_grad:
         raise GradcliError(
@@ -40,7 +40,7 @@ def seed_of(output: Node, gradient: Callable[[], Node] | None) -> Node:
                 hint="reduce it first, as in y.sum(), or pass one, as in y.backward(gradient)",
             )
         return constant(np.ones(output.shape, output.dtype))
-    node = gradient()
+    node = as_node(gradient)
     if node.shape != output.shape:
         raise GradcliError(f"the gradient has shape {node.shape}, the tensor {output.shape}: they must be equal")
     return node

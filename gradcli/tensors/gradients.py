@@ -7,8 +7,6 @@ from typing import Any
 
 from gradcli.autodiff.vjp import vjp
 from gradcli.errors import GradcliError
-from gradcli.graph.arguments import as_node
-from gradcli.graph.node import Node
 from gradcli.tensors.backward_pass import seed_of
 from gradcli.tensors.elements import lower, tensors_of
 from gradcli.tensors.tensor import Tensor, as_leaves, tensor_of
@@ -41,7 +39,7 @@ def grad(
     for target in targets:
         if not target.requires_grad:
             raise GradcliError("one of the inputs does not require grad", hint="call x.requires_grad_() on it")
-    nodes = [_started(o, s) for o, s in zip(outs, seeds, strict=True)]
+    nodes = [seed_of(o.node, lower(s)) for o, s in zip(outs, seeds, strict=True)]
     found = vjp([o.node for o in outs], nodes, [t.node for t in targets])
     if not allow_unused and len(found) < len({t.node for t in targets}):
         raise GradcliError("an output does not depend on one of the inputs", hint="allow_unused=True gives None for it")
@@ -49,7 +47,3 @@ def grad(
     if not create_graph:
         gradients = dict(zip(gradients, as_leaves(list(gradients.values())), strict=True))
     return tuple(gradients.get(t.node) for t in targets)
-
-
-def _started(output: Tensor, gradient: Any) -> Node:
-    return seed_of(output.node, None if gradient is None else lambda: as_node(lower(gradient)))

@@ -13,7 +13,7 @@ import numpy as np
 from gradcli.autodiff.grad_fn import backward_function, shown
 from gradcli.autodiff.vjp import vjp
 from gradcli.errors import GradcliError, did_you_mean
-from gradcli.graph.arguments import as_flag, as_node, kind_of
+from gradcli.graph.arguments import as_flag, kind_of
 from gradcli.graph.dtypes import CATEGORY
 from gradcli.graph.infer import cast
 from gradcli.graph.node import INPUT, Node, input_node
@@ -176,7 +176,7 @@ class Tensor(Elements):
         `gradient` is the vector of the vector-Jacobian product, needed for tensors of more than one element. The
         graph is kept, so that a second call accumulates; `retain_graph` is accepted for PyTorch's sake.
         """
-        seed = seed_of(self.node, None if gradient is None else lambda: as_node(lower(gradient)))
+        seed = seed_of(self.node, lower(gradient))
         targets = receivers_of(self.node)
         if inputs is not None:
             wanted = list(dict.fromkeys(tensors_of(inputs, "inputs")))
