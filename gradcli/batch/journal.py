@@ -107,11 +107,7 @@ class Folder:
     def sync_names(self) -> None:
         """Wait until the names of the results are on the disk too, where the system knows how to."""
         if os.name == "posix":
-            descriptor = os.open(self.path, os.O_RDONLY)
-            try:
-                sync(descriptor)
-            finally:
-                os.close(descriptor)
+            _sync_one(self.path, os.O_RDONLY)
 
     def settle(self, files: Sequence[tuple[str, str]]) -> None:
         """Give the finished files of an item their names, all of them or none."""
@@ -120,16 +116,20 @@ class Folder:
         give_names(list(zip(own, places, places, strict=True)))
 
 
+def _sync_one(path: str, flags: int) -> None:
+    descriptor = os.open(path, flags)
+    try:
+        sync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def _sync_all(folder: str, names: Sequence[str]) -> None:
     """Wait until the files of a folder are on the disk: in one go where the system can."""
     syncfs = _syncfs()
     if syncfs is None:
         for name in names:
-            descriptor = os.open(os.path.join(folder, name), os.O_RDWR)
-            try:
-                sync(descriptor)
-            finally:
-                os.close(descriptor)
+            _sync_one(os.path.join(folder, name), os.O_RDWR)
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:

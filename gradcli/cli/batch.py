@@ -122,11 +122,8 @@ def batch_command(
     _refuse_unseeded(text, [*shared.values(), *([vector] if vector else [])], seed)
     limits = MEMORY_LIMIT.get(), TIME_LIMIT.get()
     job = Job(text, names, tuple(patterns), shared, folder, wanted, vector, dtype, seed, saved, accumulate, *limits)
-    batch = Batch(
-        job, find_items(patterns), resume=resume, overwrite=overwrite, skip=on_error == "skip", durable=durable
-    )
-    told = batch.check()
-    if told and not quiet:
+    batch = Batch(job, find_items(patterns), resume, overwrite, on_error == "skip", durable)
+    if (told := batch.check()) and not quiet:
         note(told)
     if dry_run:
         _list(batch, as_json)
