@@ -21,7 +21,7 @@ from gradcli.graph.node import Node, make
 from gradcli.graph.op import OPS, Op, Params, Shape
 from gradcli.language.parse import parse
 from gradcli.ops.family import composite, primitive
-from gradcli.reference.formulas import _CALLS, _DIMENSIONS
+from gradcli.reference.formulas import _DIMENSIONS
 from gradcli.render.json import to_json
 from tests.command import call
 
@@ -34,7 +34,7 @@ def usual(op: Op) -> tuple[str, list[str], str, dict[str, tuple[int, str]]]:
     """A usual call in pieces: its name, its arguments, what follows, and the inputs with rank and dtype."""
     names = op.signature.required
     plain = f"{op.name}({', '.join(names)})", " ".join(f"{name}:{_DIMENSIONS.get(op.family, 2)}" for name in names)
-    line, tensors = _CALLS.get(op.name, plain)
+    line, tensors = op.example or plain
     inputs = {}
     for word in tensors.split():
         name, rank, *dtype = word.split(":")
