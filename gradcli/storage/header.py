@@ -16,18 +16,8 @@ DType = np.dtype[Any]
 Array = np.ndarray[Any, DType]
 
 DTYPE_NAMES = (
-    "bool",
-    "int8",
-    "int16",
-    "int32",
-    "int64",
-    "uint8",
-    "uint16",
-    "uint32",
-    "uint64",
-    "float16",
-    "float32",
-    "float64",
+    *("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
+    *("float16", "float32", "float64"),
 )
 # As headers spell them: "f4" (always, when NumPy wrote the file), "f" or "float32".
 _DTYPE_CODES = {

@@ -20,29 +20,15 @@ _SEGMENT = 8 << 20
 _PIECE = 8 << 20
 # Extra packages by scheme: fsspec says which one it needs, but not how it is called there.
 _PACKAGES = {
-    "s3": "s3fs",
-    "s3a": "s3fs",
-    "gs": "gcsfs",
-    "gcs": "gcsfs",
-    "abfs": "adlfs",
-    "az": "adlfs",
-    "http": "aiohttp",
-    "https": "aiohttp",
+    **dict.fromkeys(("s3", "s3a"), "s3fs"),
+    **dict.fromkeys(("gs", "gcs"), "gcsfs"),
+    **dict.fromkeys(("abfs", "az"), "adlfs"),
+    **dict.fromkeys(("http", "https"), "aiohttp"),
 }
 # Schemes whose first part is a bucket, which must exist before anything is written into it.
 _BUCKETS = ("s3", "s3a", "gs", "gcs", "abfs", "az")
 # What an object store says of the version of an object, under its various names.
-_VERSIONS = (
-    "ETag",
-    "etag",
-    "md5Hash",
-    "generation",
-    "content_md5",
-    "LastModified",
-    "last_modified",
-    "mtime",
-    "created",
-)
+_MARKS = ["ETag", "etag", "md5Hash", "generation", "content_md5", "LastModified", "last_modified", "mtime", "created"]
 
 
 def open_remote(spec: str) -> FileArray | Array:
@@ -163,7 +149,7 @@ class _Segment:
 
 def _stamp(info: dict[str, Any]) -> tuple[str | int, ...]:
     """What changes when an object is written anew."""
-    return (int(info.get("size") or 0), *(f"{key}={info[key]}" for key in _VERSIONS if info.get(key) is not None))
+    return (int(info.get("size") or 0), *(f"{key}={info[key]}" for key in _MARKS if info.get(key) is not None))
 
 
 def check_remote(url: str) -> None:

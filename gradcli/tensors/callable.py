@@ -59,45 +59,27 @@ KINDS = {
 
 #: What arguments hold by their names, as PyTorch uses them, unless a row says otherwise. Others hold what their default
 #: is, and tensors where there is none.
-BY_NAME = {
-    "alpha": "number",
-    "approximate": "approximation",
-    "bias": "tensor",
-    "correction": "number",
+_NAMES = {
+    "number": "alpha correction end fill_value start step",
+    "approximation": "approximate",
+    "tensor": "bias max min pos_weight weight",
     "data": "data",
-    "destination": "dims",
-    "dim": "dims",
-    "dim0": "dim",
-    "dim1": "dim",
-    "dim2": "dim",
-    "dims": "order",
+    "dims": "destination dim shifts source",
+    "dim": "dim0 dim1 dim2 end_dim start_dim",
+    "order": "dims",
     "dtype": "dtype",
-    "end": "number",
-    "end_dim": "dim",
     "equation": "equation",
-    "fill_value": "number",
-    "m": "int",
-    "max": "tensor",
-    "min": "tensor",
-    "n": "int",
-    "normalized_shape": "lengths",
-    "p": "norm",
-    "pos_weight": "tensor",
+    "int": "m n steps",
+    "lengths": "normalized_shape size",
+    "norm": "p",
     "reduction": "reduction",
     "repeats": "repeats",
-    "rounding_mode": "rounding",
+    "rounding": "rounding_mode",
     "shape": "shape",
-    "shifts": "dims",
-    "size": "lengths",
-    "source": "dims",
-    "start": "number",
-    "start_dim": "dim",
-    "step": "number",
-    "steps": "int",
     "tensors": "tensors",
-    "unbiased": "flag",
-    "weight": "tensor",
+    "flag": "unbiased",
 }
+BY_NAME = {name: kind for kind, names in _NAMES.items() for name in names.split()}
 
 
 class Annotation(str):
