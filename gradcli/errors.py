@@ -103,6 +103,10 @@ class WorkError(GradcliError):
     exit_code = 1
 
 
+class UnknownNameError(GradcliError):
+    """A name in an expression that stands for nothing."""
+
+
 class SizeError(GradcliError):
     """Shapes and lengths that do not fit: `sizes` are those that the message tells of, in the place of its braces.
 

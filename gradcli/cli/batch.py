@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
     from gradcli.batch.job import Saved
     from gradcli.batch.local_executor import Executor
     from gradcli.batch.runner import Batch, BatchSummary
-
-_DRAWS = re.compile(r"\brandn?\s*\(")
 
 HELP = """Evaluate EXPR for many items and differentiate it.
 
@@ -192,8 +189,10 @@ def _differentiated(
 
 def _refuse_unseeded(text: str, values: list[InputValue], seed: int | None) -> None:
     """Refuse random numbers that a resumed run could not draw again."""
+    from gradcli.evaluation.names import draws
+
     sources = [text, *(value.text for value in values if value.text is not None)]
-    if seed is None and any(_DRAWS.search(source) for source in sources):
+    if seed is None and any(draws(source) for source in sources):
         raise GradcliError("random numbers need --seed here", hint="a run that is resumed has to draw them again")
 
 

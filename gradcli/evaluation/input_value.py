@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from gradcli.errors import GradcliError, told_of
+from gradcli.errors import UnknownNameError, told_of
 from gradcli.language.parse import parse
 
 if TYPE_CHECKING:
@@ -68,7 +68,6 @@ def _value_of(name: str) -> Iterator[None]:
     with told_of(f"in the value of {name}"):
         try:
             yield
-        except GradcliError as error:
-            if error.message.startswith("unknown name"):
-                error.hint = _HINT
+        except UnknownNameError as error:
+            error.hint = _HINT
             raise

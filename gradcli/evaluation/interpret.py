@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from gradcli.engine.execute.run import execute
-from gradcli.errors import GradcliError, Span, did_you_mean, quoted
+from gradcli.errors import GradcliError, Span, UnknownNameError, did_you_mean, quoted
 from gradcli.evaluation.calculate import calculated
 from gradcli.evaluation.expansion import check_expansion
 from gradcli.graph.arguments import Literal, as_node, kind_of, normalize_axis
@@ -238,7 +238,7 @@ class Interpreter:
             raise GradcliError(f"{name!r} is a function", span=place, hint=f"call it, as in {name}(x)")
         candidates = [*(local or ()), *self.names, *CONSTANTS]
         hint = did_you_mean(name, candidates) or f"give it a value{self.where}, as in {name}=ones(2,2)"
-        raise GradcliError(f"unknown name {quoted(name)}", span=place, hint=hint)
+        raise UnknownNameError(f"unknown name {quoted(name)}", span=place, hint=hint)
 
     # Operations -------------------------------------------------------------------------------------------------------
 

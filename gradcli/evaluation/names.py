@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import cache
 
@@ -18,6 +19,11 @@ _KNOWN = frozenset({"None", "True", "False", *CONSTANTS, *DTYPES})
 def may_draw(text: str) -> bool:
     """Whether a text may draw random numbers: it has the name of an operation that does."""
     return any(word in text for word in _drawing())
+
+
+def draws(text: str) -> bool:
+    """Whether a text calls an operation that draws random numbers."""
+    return re.search(rf"\b({'|'.join(_drawing())})\s*\(", text) is not None
 
 
 @cache
