@@ -96,7 +96,6 @@ class Writer:
 
     def _named_results(self) -> Iterator[str]:
         """The classes of operations with several results."""
-        known = {f"_{cls.__name__}": cls._fields for cls in _subclasses(tuple) if hasattr(cls, "_fields")}
         used = dict.fromkeys(
             part
             for op in OPS.values()
@@ -105,6 +104,7 @@ class Writer:
             for part in form.result.split(" | ")
             if part.startswith("_")
         )
+        known = {f"_{cls.__name__}": cls._fields for cls in _subclasses(tuple) if hasattr(cls, "_fields")}
         for name in used:
             yield from ("", f"class {name}(NamedTuple):", *(f"    {field}: Tensor" for field in known[name]))
         yield ""

@@ -56,9 +56,9 @@ def chain(expression: str) -> str:
             return "None"
         name, edges = backward_function(node)
         short = {"AccumulateGrad": "A"}.get(name, name.replace("Backward", "B"))
-        return f"{short}({', '.join(show(e) for e in edges)})" if edges else short
+        return f"{short}({', '.join(show(e) for e, _ in edges)})" if edges else short
 
-    return show(shown(build(expression, inputs("float32"))[0]))
+    return show(shown(build(expression, inputs("float32"))[0])[0])
 
 
 # Value, and gradient with respect to x.

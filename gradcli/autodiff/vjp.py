@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import gradcli.ops  # noqa: F401  (fills the registry that the rules below refer to)
 from gradcli.graph.dtypes import FLOAT32, is_half
 from gradcli.graph.half_precision import pull
 from gradcli.graph.infer import cast, sum_to
-from gradcli.graph.node import Node, toposort
+from gradcli.graph.node import RESULT, Node, SeveralResults, toposort
 
 
 def vjp(outputs: Sequence[Node], grad_outputs: Sequence[Node], wrt: Iterable[Node]) -> dict[Node, Node]:
@@ -22,13 +23,21 @@ def vjp(outputs: Sequence[Node], grad_outputs: Sequence[Node], wrt: Iterable[Nod
     # Only what lies between an output and a target is worth a rule.
     needed: set[Node] = set()
     for node in order:
-        if node in targets or any(i in needed for i in node.inputs):
+        if node in targets or (node.requires_grad and any(i in needed for i in node.inputs)):
             needed.add(node)
     gradients: dict[Node, Node] = {}
     for output, gradient in zip(outputs, grad_outputs, strict=True):
         _accumulate(gradients, output, gradient)
     result: dict[Node, Node] = {}
+    # Of operations with several results: the gradients of those that something depends on, by their number.
+    gathered: dict[Node, dict[int, Node]] = {}
     for node in reversed(order):
+        if isinstance(node, SeveralResults):
+            parts = gathered.pop(node, {})
+            if parts and any(i in needed for i in node.inputs):
+                gs = node.op.named(parts.get(k) for k in range(len(node.forms)))
+                _pass_on(gradients, node, gs, needed)
+            continue
         total = gradients.pop(node, None)
         if total is None or node not in needed:
             continue
@@ -36,13 +45,18 @@ def vjp(outputs: Sequence[Node], grad_outputs: Sequence[Node], wrt: Iterable[Nod
             total = cast(total, node.dtype)
         if node in targets:
             result[node] = total
-        if node.op.vjp is None or not any(i in needed for i in node.inputs):
-            continue
-        pulled = pull(node, total)
-        for child, part in zip(node.inputs, pulled, strict=True):
-            if part is not None and child in needed:
-                _accumulate(gradients, child, part)
+        if node.op is RESULT:
+            parts, index = gathered.setdefault(node.inputs[0], {}), node.params["index"]
+            parts[index] = parts[index] + total if index in parts else total
+        elif node.op.vjp is not None and any(i in needed for i in node.inputs):
+            _pass_on(gradients, node, total, needed)
     return result
+
+
+def _pass_on(gradients: dict[Node, Node], node: Node, g: Any, needed: set[Node]) -> None:
+    for child, part in zip(node.inputs, pull(node, g), strict=True):
+        if part is not None and child in needed:
+            _accumulate(gradients, child, part)
 
 
 def _accumulate(gradients: dict[Node, Node], node: Node, gradient: Node) -> None:

@@ -11,9 +11,9 @@ import numpy as np
 from gradcli.check.slopes import KINK, UNDEFINED, WRONG, Slope, Tolerance, compare
 from gradcli.engine.execute.run import execute, op_by_op
 from gradcli.errors import GradcliError, Span
-from gradcli.graph.half_precision import rounds, unrounded, widened
+from gradcli.graph.half_precision import pull, rounds, unrounded, widened
 from gradcli.graph.infer import cast, sum_to
-from gradcli.graph.node import Node, constant, input_node, make, toposort
+from gradcli.graph.node import RESULT, Node, SeveralResults, constant, input_node, make, toposort
 
 # So many are named; the others mostly follow from them.
 _MOST = 5
@@ -33,7 +33,8 @@ def suspects(outputs: Sequence[Node], known: Mapping[Node, np.ndarray], tol: Tol
 
     `known` has the values of leaves. Each operation is moved along one random direction for each tracked operand.
     """
-    order = [node for node in toposort(outputs) if node.requires_grad and node.op.vjp is not None and node.inputs]
+    steps = [node for node in toposort(outputs) if node.requires_grad and node.op is not RESULT]
+    order = [node for node in steps if node.op.vjp is not None and node.inputs]
     needed = list(dict.fromkeys([child for node in order for child in (node, *node.inputs)]))
     values = dict(zip(needed, _values(needed, known), strict=True))
     rng = np.random.default_rng(seed)
@@ -58,20 +59,20 @@ def _values(nodes: Sequence[Node], known: Mapping[Node, np.ndarray]) -> list[np.
 
 
 def _check(node: Node, values: Mapping[Node, np.ndarray], tol: Tolerance, rng: np.random.Generator) -> list[Suspect]:
-    value = values[node]
     arrays = [values[child] for child in node.inputs]
     if rounds(node):
         # Differences of rounded results would say nothing.
         node = unrounded(node, tuple([widened(child) for child in node.inputs]))
         arrays = [array.astype(child.dtype) for array, child in zip(arrays, node.inputs, strict=True)]
-    kernel, rule, params = node.op.kernel, node.op.vjp, node.params
-    assert kernel is not None and rule is not None
-    if not np.isfinite(value).all() and all(np.isfinite(array).all() for array in arrays):
+    kernel, params = node.op.kernel, node.params
+    assert kernel is not None
+    found = _floating(node, values[node])
+    if not all(np.isfinite(value).all() for value in found) and all(np.isfinite(array).all() for array in arrays):
         return [Suspect(node.op.name, 0, Slope(math.nan, math.nan, UNDEFINED), node.span)]
     leaves = tuple([_leaf(child, array) for child, array in zip(node.inputs, arrays, strict=True)])
-    weight = rng.uniform(0.5, 1.5, node.shape).astype(node.dtype)
-    pulled = rule(constant(weight), make(node.op, leaves, params), *leaves, **params)
-    found = []
+    weights = [rng.uniform(0.5, 1.5, value.shape).astype(node.dtype) for value in found]
+    pulled = pull(make(node.op, leaves, params), _seeds(node, weights))
+    suspected = []
     for k, (child, gradient) in enumerate(zip(leaves, pulled, strict=True)):
         if not child.requires_grad or not child.size:
             continue
@@ -84,17 +85,32 @@ def _check(node: Node, values: Mapping[Node, np.ndarray], tol: Tolerance, rng: n
         def moved(t: float, k: int = k, direction: np.ndarray = direction) -> Sequence[np.ndarray]:
             operands = [a + a.dtype.type(t) * direction if j == k else a for j, a in enumerate(arrays)]
             with np.errstate(all="ignore"):
-                return [np.asarray(kernel(*operands, **params)).astype(np.float64)]
+                return [value.astype(np.float64) for value in _floating(node, kernel(*operands, **params))]
 
         size = float(np.abs(arrays[k]).max())
         try:
-            slope = compare(moved, [weight.astype(np.float64)], claimed, size if np.isfinite(size) else 1.0, tol)
+            slope = compare(
+                moved, [w.astype(np.float64) for w in weights], claimed, size if np.isfinite(size) else 1.0, tol
+            )
         except GradcliError:
             # Beside the point the operation may not be defined, such as the Cholesky factor.
             continue
         if slope.verdict in (WRONG, KINK):
-            found.append(Suspect(node.op.name, k, slope, node.span))
-    return found
+            suspected.append(Suspect(node.op.name, k, slope, node.span))
+    return suspected
+
+
+def _floating(node: Node, result: Any) -> list[np.ndarray]:
+    """The floating-point ones of what an operation gives."""
+    return [x for x in map(np.asarray, result if node.op.results else (result,)) if x.dtype.kind == "f"]
+
+
+def _seeds(node: Node, weights: Sequence[np.ndarray]) -> Any:
+    """Weights as gradients: of the result, or of those of several that have any."""
+    if not isinstance(node, SeveralResults):
+        return constant(weights[0])
+    rest = iter(weights)
+    return node.op.named(constant(next(rest)) if dtype.kind == "f" else None for _, dtype in node.forms)
 
 
 def _leaf(child: Node, array: Any) -> Node:

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from gradcli.drawing.drawing import Vertex, short_form
+from gradcli.drawing.drawing import Edge, Vertex, short_form
 from gradcli.errors import Place
-from gradcli.graph.node import CONSTANT, INPUT, Node
+from gradcli.graph.node import CONSTANT, INPUT, RESULT, Node
 
 # Parameters that say how a node is named in the chain, or how it is computed.
-_INTERNAL = frozenset({"name", "axis_given", "copy", "fused", "output_nr", "packed", "positive", "vector"})
+_INTERNAL = frozenset({"name", "axis_given", "copy", "fused", "packed", "positive", "vector"})
 _LONGEST = 40
 _LONGEST_PLACE = 200
 # Elements of a constant array that a picture has room for.
@@ -92,6 +92,15 @@ def vertex(node: Node, source: str, kind: str, family: str) -> Vertex:
     return Vertex(
         kind, title(node), details(node), ports(node), family, place(node, source), node.shape, str(node.dtype)
     )
+
+
+def arrow(source: int, target: int, value: Node, operand: int = 0, shape: tuple[int | str, ...] | None = None) -> Edge:
+    """The arrow of a value, of which a step sees the given shape; one of several results is called by its name."""
+    label = short_form(value.dtype, value.shape if shape is None else shape)
+    output = value.params["index"] if value.op is RESULT else None
+    if output is not None:
+        label = f"{value.inputs[0].op.results[output]} {label}"
+    return Edge(source, target, label, operand, value.shape, str(value.dtype), output)
 
 
 def _number(node: Node) -> str:

@@ -31,7 +31,10 @@ class Vertex(NamedTuple):
 
 
 class Edge(NamedTuple):
-    """An arrow from one vertex to another, by their numbers; `operand` says which operand of the target it is."""
+    """An arrow from one vertex to another, by their numbers; `operand` says which operand of the target it is.
+
+    `output` is the number of the result, where the source has several.
+    """
 
     source: int
     target: int
@@ -39,6 +42,7 @@ class Edge(NamedTuple):
     operand: int = 0
     shape: Shape | None = None
     dtype: str | None = None
+    output: int | None = None
 
 
 class Drawing(NamedTuple):

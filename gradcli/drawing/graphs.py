@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from gradcli.autodiff.grad_fn import backward_function, shown
-from gradcli.drawing.describe import is_inlined, place, vertex
-from gradcli.drawing.drawing import Drawing, Edge, Vertex, short_form
+from gradcli.autodiff.grad_fn import Edge, backward_function, shown
+from gradcli.drawing.describe import arrow, is_inlined, place, vertex
+from gradcli.drawing.drawing import Drawing, Vertex, short_form
 from gradcli.engine.simplify import simplify
 from gradcli.errors import GradcliError
-from gradcli.graph.node import CONSTANT, INPUT, Node, toposort
+from gradcli.graph.node import CONSTANT, INPUT, RESULT, Node, SeveralResults, toposort
 
 if TYPE_CHECKING:
     from gradcli.evaluation.request import Request
@@ -47,12 +47,15 @@ def _operations(
     for node in order:
         if is_inlined(node) and node not in alone:
             continue
+        if node.op is RESULT:
+            numbers[node] = numbers[node.inputs[0]]
+            continue
         numbers[node] = len(drawing.vertices)
         family = families[node]
         drawing.vertices.append(vertex(node, source, _kind(node, family), "" if family == "gradient" else family))
         for k, child in enumerate(node.inputs):
             if child in numbers and not is_inlined(child):
-                drawing.edges.append(_edge(numbers[child], numbers[node], child, k))
+                drawing.edges.append(arrow(numbers[child], numbers[node], child, k))
     for root, name in zip(roots, names, strict=True):
         add_output(drawing, numbers[root], root, name)
     return drawing
@@ -66,21 +69,17 @@ def _kind(node: Node, family: str) -> str:
     return "gradient" if family == "gradient" else "op"
 
 
-def _edge(source: int, target: int, value: Node, operand: int) -> Edge:
-    return Edge(source, target, short_form(value.dtype, value.shape), operand, value.shape, str(value.dtype))
-
-
 def add_output(drawing: Drawing, source: int, value: Node, name: str) -> None:
     """The box of a result and the arrow that leads to it."""
     form = short_form(value.dtype, value.shape)
     drawing.vertices.append(Vertex("output", name, (form,), shape=value.shape, dtype=str(value.dtype)))
-    drawing.edges.append(_edge(source, len(drawing.vertices) - 1, value, 0))
+    drawing.edges.append(arrow(source, len(drawing.vertices) - 1, value))
 
 
 def backward(request: Request) -> Drawing:
     """The chain of backward functions, from the inputs down to the value, under PyTorch's names."""
     value = request.roots[0]
-    root = shown(value)
+    root, _ = shown(value)
     if root is None:
         raise GradcliError(
             "the value is not tracked, so it has no chain of backward functions",
@@ -93,33 +92,34 @@ def backward(request: Request) -> Drawing:
             form = (short_form(node.dtype, node.shape),)
             label = str(node.params.get("name") or "input")
             drawing.vertices.append(Vertex("input", label, form, shape=node.shape, dtype=str(node.dtype)))
-            drawing.edges.append(_edge(len(drawing.vertices) - 1, len(drawing.vertices), node, 0))
+            drawing.edges.append(arrow(len(drawing.vertices) - 1, len(drawing.vertices), node))
         numbers[node] = len(drawing.vertices)
         where = place(node, request.source)
         drawing.vertices.append(Vertex("function", name, place=where, shape=node.shape, dtype=str(node.dtype)))
-        for k, child in enumerate(children):
+        for k, (child, number) in enumerate(children):
             if child is not None:
-                drawing.edges.append(_edge(numbers[child], numbers[node], child, k))
+                given = child.result(number) if isinstance(child, SeveralResults) else child
+                drawing.edges.append(arrow(numbers[child], numbers[node], given, k))
     add_output(drawing, numbers[root], value, "value")
     return drawing
 
 
-def _functions(root: Node) -> list[tuple[Node, str, list[Node | None]]]:
+def _functions(root: Node) -> list[tuple[Node, str, list[Edge]]]:
     """Every tracked step, those behind it first, with its name and its edges."""
-    found: dict[Node, tuple[str, list[Node | None]]] = {}
+    found: dict[Node, tuple[str, list[Edge]]] = {}
     order: list[Node] = []
     stack: list[tuple[Node, int]] = [(root, 0)]
     found[root] = backward_function(root)
     while stack:
         node, at = stack.pop()
         children = found[node][1]
-        while at < len(children) and (children[at] is None or children[at] in found):
+        while at < len(children) and (children[at][0] is None or children[at][0] in found):
             at += 1
         if at == len(children):
             order.append(node)
             continue
         stack.append((node, at + 1))
-        child = children[at]
+        child = children[at][0]
         assert child is not None
         found[child] = backward_function(child)
         stack.append((child, 0))

@@ -33,6 +33,7 @@ def drawing_json(drawing: Drawing) -> dict[str, Any]:
             "shape": None if edge.shape is None else list(edge.shape),
             "dtype": edge.dtype,
         }
+        | ({} if edge.output is None else {"output": edge.output})
         for edge in drawing.edges
     ]
     return {"what": drawing.what, "nodes": nodes, "edges": edges, "groups": drawing.groups}

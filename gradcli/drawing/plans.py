@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from gradcli.drawing.describe import details, is_inlined, name_of, ports
-from gradcli.drawing.drawing import Drawing, Edge, Vertex, short_form
+from gradcli.drawing.describe import arrow, details, is_inlined, name_of, ports
+from gradcli.drawing.drawing import Drawing, Vertex, short_form
 from gradcli.drawing.graphs import add_output
 from gradcli.engine.plan.program import Cut, Pass, Program, Step, Sum, WholeStep
 from gradcli.engine.plan_report import cut_bytes, kernel_name, write_bytes
-from gradcli.graph.node import CONSTANT, INPUT, Node
+from gradcli.graph.node import CONSTANT, INPUT, RESULT, Node
 from gradcli.machine.limits import show_bytes
 
 
@@ -46,13 +46,16 @@ class _Sketch:
         self.arrays[number] = self._add(Vertex(kind, name, (form,), shape=leaf.shape, dtype=str(leaf.dtype)))
 
     def whole(self, step: WholeStep) -> None:
+        if step.node.op is RESULT:
+            self.arrays[step.out] = self.arrays[step.inputs[0]]
+            return
         lines = (*details(step.node), kernel_name(step.node))
         vertex = self._step(step.node, lines, None)
         for operand, number in enumerate(step.inputs):
             child = self.program.values[number]
             if is_inlined(child):
                 continue
-            self._connect(self.arrays[number], vertex, child, child.shape, operand)
+            self.drawing.edges.append(arrow(self.arrays[number], vertex, child, operand))
         self.arrays[step.out] = vertex
 
     def one_pass(self, one: Pass) -> None:
@@ -67,6 +70,9 @@ class _Sketch:
         for step in one.steps:
             if isinstance(step, Cut):
                 slots[step.slot] = self.arrays[step.value]
+            elif step.node.op is RESULT:
+                assert isinstance(step, Step)
+                slots[step.out] = slots[step.inputs[0]]
             elif isinstance(step, Sum):
                 vertex = self._step(step.node, (*details(step.node), "partial results, combined in order"), group)
                 self._operands(one, slots, step, vertex)
@@ -89,17 +95,13 @@ class _Sketch:
             shape: tuple[int | str, ...] = node.shape
             if axis >= 0:
                 shape = (*shape[:axis], "i:j", *shape[axis + 1 :])
-            self._connect(slots[slot], vertex, node, shape, operand)
+            self.drawing.edges.append(arrow(slots[slot], vertex, node, operand, shape))
 
     def _step(self, node: Node, lines: tuple[str, ...], group: int | None) -> int:
         names = ports(node)
         return self._add(
             Vertex("op", name_of(node), lines, names, node.op.family, "", node.shape, str(node.dtype), group)
         )
-
-    def _connect(self, source: int, target: int, node: Node, shape: tuple[int | str, ...], operand: int) -> None:
-        label = short_form(node.dtype, shape)
-        self.drawing.edges.append(Edge(source, target, label, operand, node.shape, str(node.dtype)))
 
     def _add(self, vertex: Vertex) -> int:
         self.drawing.vertices.append(vertex)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from gradcli.engine.plan.program import Cut, Pass, Program, Step, Sum, WholeStep
-from gradcli.graph.node import CONSTANT, INPUT, Node
+from gradcli.graph.node import CONSTANT, INPUT, RESULT, Node, SeveralResults
 from gradcli.machine.limits import show_bytes
 
 
@@ -102,17 +102,32 @@ def _step_line(named: Labels, one: Pass, step: Step | Sum | Cut) -> str:
     else:
         place = "a view" if step.node.op.blocking.view else "an array of its own"
     tiles = f", {step.tile} rows side by side" if step.tile else ""
+    if step.node.op is RESULT:
+        return f"{_result(named, one, step)} = {inputs}.{_field(step.node)}  ({place})"
     return f"{_result(named, one, step)} = {step.node.op.name}({inputs})  ({kernel_name(step.node)}, {place}{tiles})"
+
+
+def _field(node: Node) -> str:
+    """The name of one of several results."""
+    name: str = node.inputs[0].op.results[node.params["index"]]
+    return name
 
 
 def _result(named: Labels, one: Pass, step: Step) -> str:
     return f"{named.of(step.target)}[i:j]" if step.target >= 0 else f"b{step.out}"
 
 
+def _name(node: Node) -> str:
+    return _field(node) if node.op is RESULT else node.op.name
+
+
 def _whole_line(named: Labels, step: WholeStep) -> str:
     inputs = ", ".join(named.of(number) for number in step.inputs)
-    shape = "x".join(map(str, step.node.shape)) or "0-dim"
-    return f"whole: {named.of(step.out)} = {step.node.op.name}({inputs})  ({step.node.dtype} {shape})"
+    node = step.node
+    made = f"{inputs}.{_field(node)}" if node.op is RESULT else f"{node.op.name}({inputs})"
+    forms = node.forms if isinstance(node, SeveralResults) else ((node.shape, node.dtype),)
+    shown = ", ".join(f"{dtype} {'x'.join(map(str, shape)) or '0-dim'}" for shape, dtype in forms)
+    return f"whole: {named.of(step.out)} = {made}  ({shown})"
 
 
 def kernel_name(node: Node) -> str:
@@ -144,7 +159,7 @@ def plan_json(program: Program, roots: list[str], threads: int, streamed: frozen
     for stage in program.stages:
         whole = [
             {
-                "op": s.node.op.name,
+                "op": _name(s.node),
                 "inputs": [named.of(k) for k in s.inputs],
                 "out": named.of(s.out),
                 "shape": list(s.node.shape),
@@ -169,7 +184,7 @@ def _pass_json(named: Labels, one: Pass) -> dict[str, Any]:
         if isinstance(step, Cut):
             row = {"read": named.of(step.value), "out": f"b{step.slot}", "buffer": step.buffer}
         else:
-            row = {"op": step.node.op.name, "inputs": [named.inside(one, k) for k in step.inputs]}
+            row = {"op": _name(step.node), "inputs": [named.inside(one, k) for k in step.inputs]}
             row["kernel"] = kernel_name(step.node)
             if isinstance(step, Sum):
                 row |= {"out": named.of(step.value), "accumulates": True}

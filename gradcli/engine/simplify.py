@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from gradcli.engine.wanted import wanted_results
 from gradcli.graph.infer import broadcast_shapes
 from gradcli.graph.node import CONSTANT, INPUT, Node, constant, make, toposort
 from gradcli.graph.op import OPS, Op, Params, Shape
@@ -45,16 +46,23 @@ def simplify(
                 leaves[leaf] = node
         else:
             simplifier.visit(node)
-    return [simplifier.done[root] for root in roots]
+    found = [simplifier.done[root] for root in roots]
+    if simplifier.skipping:
+        for node, wanted in wanted_results(toposort(found)).items():
+            # Made here a moment ago: nobody else has seen it.
+            node.params = {**node.params, "wanted": wanted}
+    return found
 
 
 class _Simplifier:
     """Rebuilds a graph from the leaves up, by the rules of the rows; equal nodes are found by what they are made of."""
 
-    __slots__ = ("done", "known", "conditions")
+    __slots__ = ("done", "known", "conditions", "skipping")
 
     def __init__(self, conditions: list[Condition] | None) -> None:
         self.conditions = conditions
+        #: Whether there is an operation that may leave results out.
+        self.skipping = False
         self.done: dict[Node, Node] = {}
         self.known: dict[Any, Node] = {}
 
@@ -75,11 +83,16 @@ class _Simplifier:
 
     def build(self, op: Op, inputs: tuple[Node, ...], params: Params, shape: Shape | None = None) -> Node:
         """The node of an operation, simplified, or the equal one that was built before."""
+        if op.results:
+            self.skipping = self.skipping or op.skips
+            # One form of each reduction, as below; the results are reshaped one by one.
+            shape = None
+            params = {k: False if k == "keepdim" else v for k, v in params.items() if k != "wanted"}
         if op.family == "elementwise":
             inputs = _without_expansion(inputs)
         elif op.blocking.follow is aligned and len(inputs) > 1:
             inputs = _of_one_shape(inputs)
-        elif "axis_given" in params and params["keepdim"]:
+        elif not op.results and "axis_given" in params and params["keepdim"]:
             # One form of each reduction, so that equal ones are found.
             return self._in_shape(
                 self.build(op, inputs, {**params, "keepdim": False}), shape or _kept_shape(inputs[0], params)
@@ -90,7 +103,7 @@ class _Simplifier:
             found = op.simplify(self, op, inputs, params)
             if found is not None:
                 return self._in_shape(found, shape)
-        if op.blocking.follow is kept:
+        if op.blocking.follow is kept and not op.results:
             # Only the name in the chain depends on it.
             params = {**params, "axis_given": True}
         key = self._key(op, inputs, params)
@@ -99,7 +112,8 @@ class _Simplifier:
             known = make(op, inputs, params)
             known.requires_grad = False
             # A number that is repeated stays one number.
-            if inputs and known.size <= _FOLDED and not op.repeats and all(i.op is CONSTANT for i in inputs):
+            foldable = known.size <= _FOLDED and not op.repeats and not op.results
+            if inputs and foldable and all(i.op is CONSTANT for i in inputs):
                 known = _folded(known)
             self.known[key] = known
         return self._in_shape(known, shape)

@@ -46,6 +46,10 @@ def _operators(operands: int) -> dict[str, Op]:
     return {op.symbol: op for op in OPS.values() if op.symbol and len(op.signature.required) == operands}
 
 
+# The name of what is unpacked and not needed.
+_THROWN_AWAY = "_"
+
+
 class _Frame:
     """A running piece of code: a statement, or the body of a function of the expression."""
 
@@ -115,8 +119,12 @@ class Interpreter:
         parts = list(value) if isinstance(value, tuple | list) else None
         if parts is None or len(parts) != len(statement.names):
             have = "one value" if parts is None else f"{len(parts)} values"
-            raise GradcliError(f"{len(statement.names)} names are assigned {have}", span=statement.span)
-        self.names.update(zip(statement.names, parts, strict=True))
+            place = statement.name_spans[0][0], statement.name_spans[-1][1]
+            hint = None
+            if hasattr(value, "_fields"):
+                hint = f"write {', '.join(value._fields)} = …, and _ for what is not needed"
+            raise GradcliError(f"{len(statement.names)} names are assigned {have}", span=place, hint=hint)
+        self.names.update((name, p) for name, p in zip(statement.names, parts, strict=True) if name != _THROWN_AWAY)
 
     def _final(self, value: Any, dtype: np.dtype | None, span: Span) -> Node:
         if isinstance(value, Node):
@@ -237,6 +245,9 @@ class Interpreter:
         if (name in OPS and OPS[name].public) or name in self.functions:
             raise GradcliError(f"{name!r} is a function", span=place, hint=f"call it, as in {name}(x)")
         candidates = [*(local or ()), *self.names, *CONSTANTS]
+        if name == _THROWN_AWAY:
+            hint: str | None = "what is unpacked to _ is thrown away: give it another name"
+            raise GradcliError(f"unknown name {quoted(name)}", span=place, hint=hint)
         hint = did_you_mean(name, candidates) or f"give it a value{self.where}, as in {name}=ones(2,2)"
         raise UnknownNameError(f"unknown name {quoted(name)}", span=place, hint=hint)
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from gradcli.evaluation.request import Request
-from gradcli.graph.node import INPUT, Node, input_node, toposort
+from gradcli.graph.node import INPUT, Node, input_node, toposort, with_inputs
 from gradcli.tensors.tensor import GradFn, Tensor
 
 
@@ -82,9 +82,7 @@ def _instance(request: Request, inputs: Mapping[str, Any]) -> Node:
         if node.op is INPUT:
             params = {"data": inputs[params["name"]], "name": params["name"]}
         inner = tuple([copies[child] for child in node.inputs])
-        copy = Node(node.op, inner, params, node.shape, node.dtype, node.requires_grad, node.weak)
-        copy.strides, copy.span = node.strides, node.span
-        copies[node] = copy
+        copies[node] = with_inputs(node, inner, params=params)
     return copies[request.roots[0]]
 
 

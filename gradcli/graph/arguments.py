@@ -35,7 +35,7 @@ def as_node(value: Any) -> Node:
 def kind_of(value: Any) -> str:
     """What an argument of the wrong kind is, for messages."""
     if hasattr(value, "_fields"):
-        return "the pair " + ", ".join(f".{field}" for field in value._fields)
+        return ("the pair " if len(value) == 2 else "the results ") + ", ".join(f".{field}" for field in value._fields)
     if isinstance(value, Node | np.ndarray):
         return "a tensor"
     if isinstance(value, np.dtype):

@@ -7,10 +7,11 @@ computed, so that no kernel ever computes in float16, and `pull` puts them aroun
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from gradcli.graph.dtypes import FLOAT32, is_half
 from gradcli.graph.infer import cast
-from gradcli.graph.node import Node, make, weak_constant, with_inputs
+from gradcli.graph.node import RESULT, Node, SeveralResults, make, weak_constant, with_inputs
 from gradcli.graph.op import OPS
 
 # Operations of these families move elements, or fill tensors with them: there is nothing to be rounded.
@@ -44,14 +45,17 @@ def unrounded(node: Node, inputs: tuple[Node, ...]) -> Node:
     return wide
 
 
-def pull(node: Node, g: Node) -> tuple[Node | None, ...]:
-    """The gradients that an operation passes on, by its rule: float32 ones to float16 operands, still to be rounded."""
+def pull(node: Node, g: Any) -> tuple[Node | None, ...]:
+    """The gradients that an operation passes on, by its rule: float32 ones to float16 operands, still to be rounded.
+
+    `g` is the gradient of its result, or those of several by their names.
+    """
+    if rounds(node):
+        node = unrounded(node, tuple([widened(child) for child in node.inputs]))
+        g = node.op.named(h and widened(h) for h in g) if node.op.results else widened(g)
+    out = node.results() if isinstance(node, SeveralResults) else node
     assert node.op.vjp is not None
-    if not rounds(node):
-        return node.op.vjp(g, node, *node.inputs, **node.params)
-    inputs = tuple([widened(child) for child in node.inputs])
-    wide = unrounded(node, inputs)
-    return node.op.vjp(widened(g), wide, *inputs, **wide.params)
+    return node.op.vjp(g, out, *node.inputs, **node.params)
 
 
 def in_single(
@@ -70,6 +74,10 @@ def in_single(
             done[node] = node
             continue
         inputs = tuple([done[child] for child in node.inputs])
+        if node.op is RESULT and inputs[0] is not node.inputs[0]:
+            # Its operation may give float32 numbers by now; like any other it is rounded at its end.
+            done[node] = cast(make(RESULT, inputs, node.params), node.dtype)
+            continue
         if not rounds(node):
             done[node] = node if inputs == node.inputs else with_inputs(node, inputs)
             continue
@@ -77,7 +85,7 @@ def in_single(
             if child not in wide:
                 wide[child] = widened(child)
         result = unrounded(node, tuple([wide[child] for child in inputs]))
-        done[node] = make(OPS["_cast"], (result,), {"dtype": node.dtype})
+        done[node] = result if node.op.results else make(OPS["_cast"], (result,), {"dtype": node.dtype})
         if node.op.within:
             wide[done[node]] = result
     return [done[root] for root in roots]

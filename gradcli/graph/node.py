@@ -11,10 +11,11 @@ import numpy as np
 
 from gradcli.errors import GradcliError, Span
 from gradcli.graph.dtypes import BOOL, DEFAULT_DTYPE, INT64
-from gradcli.graph.op import OPS, Op, Params, Shape
+from gradcli.graph.op import OPS, Batching, Blocking, Dims, Op, Params, Shape
 from gradcli.graph.operators import Operators
 
 Ties = tuple[int | None, ...]
+Forms = tuple[tuple[Shape, np.dtype], ...]
 
 
 class Batched(NamedTuple):
@@ -131,10 +132,51 @@ class Node(Operators):
         return OPS["rsub"](self, other)
 
 
+class SeveralResults(Node):
+    """An operation with several results, which is computed once for all of them; nobody but its results looks at it.
+
+    `forms` are shapes and dtypes, one a result. Its `shape` is that of the first, its `dtype` that of the first with
+    floating-point numbers, if any; its size is that of all together.
+    """
+
+    __slots__ = ("forms", "_known")
+
+    def __init__(self, op: Op, inputs: tuple[Node, ...], params: Params, forms: Forms, requires_grad: bool) -> None:
+        dtype = next((dtype for _, dtype in forms if dtype.kind == "f"), forms[0][1])
+        super().__init__(op, inputs, params, forms[0][0], dtype, requires_grad)
+        self.forms = forms
+        self._known: list[weakref.ref[Node] | None] = [None] * len(forms)
+
+    @property
+    def size(self) -> int:
+        return sum(math.prod(shape) for shape, _ in self.forms)
+
+    @property
+    def nbytes(self) -> int:
+        wanted = self.params.get("wanted") or (True,) * len(self.forms)
+        return sum(math.prod(shape) * dtype.itemsize for (shape, dtype), w in zip(self.forms, wanted, strict=True) if w)
+
+    def result(self, index: int) -> Node:
+        """The node of one result, the same as long as anybody has it."""
+        known = self._known[index]
+        node = None if known is None else known()
+        if node is None:
+            node = make(RESULT, (self,), {"index": index})
+            node.span = self.span
+            self._known[index] = weakref.ref(node)
+        return node
+
+    def results(self) -> Any:
+        """The nodes of all results, by their names."""
+        return self.op.named(map(self.result, range(len(self.forms))))
+
+
 def make(op: Op, inputs: tuple[Node, ...], params: Params | None = None) -> Node:
     """The node of `op` on inputs that already have the dtypes its kernel takes."""
     params = {} if params is None else params
     assert op.infer is not None
+    if op.results:
+        return _several(op, inputs, params)
     shape, dtype = op.infer(inputs, params)
     _check_size(shape, dtype)
     tracked = dtype.kind == "f" and op.vjp is not None and any(i.requires_grad for i in inputs)
@@ -142,6 +184,20 @@ def make(op: Op, inputs: tuple[Node, ...], params: Params | None = None) -> Node
     if op.layout is not None:
         node.strides = op.layout(inputs, params, shape)
     return node
+
+
+def _several(op: Op, inputs: tuple[Node, ...], params: Params) -> SeveralResults:
+    assert op.infer is not None
+    forms = op.infer(inputs, params)
+    for shape, dtype in forms:
+        _check_size(shape, dtype)
+    differentiable = op.vjp is not None and any(dtype.kind == "f" for _, dtype in forms)
+    return SeveralResults(op, inputs, params, forms, differentiable and any(i.requires_grad for i in inputs))
+
+
+def make_results(op: Op, inputs: tuple[Node, ...], params: Params | None = None) -> Any:
+    """The nodes of the results of an operation that has several, by their names."""
+    return _several(op, inputs, {} if params is None else params).results()
 
 
 def _check_size(shape: Shape, dtype: np.dtype) -> None:
@@ -162,6 +218,43 @@ INPUT = Op("input", family="leaf", args="", doc="An array given from outside.", 
 
 CONSTANT = Op(
     "constant", family="leaf", args="", doc="A value that is part of the graph.", build=_no_build, public=False
+)
+
+
+def _follow_result(node: Any, dim: int) -> Dims | None:
+    several = node.inputs[0]
+    return (dim,) if dim < several.ndim and several.op.blocking.follow(several, dim) is not None else None
+
+
+def _result_layout(inputs: tuple[Any, ...], params: Params, shape: Shape) -> Shape | None:
+    several = inputs[0]
+    return None if several.op.layout is None else several.op.layout(several.inputs, several.params, shape)
+
+
+def _result_of_batch(node: Any, operands: Operands) -> Batched:
+    (batched,) = operands
+    assert batched is not None and isinstance(batched.node, SeveralResults)
+    return Batched(batched.node.result(node.params["index"]), (None,) * node.ndim)
+
+
+def _passed_on(g: Any, out: Any, several: Any, index: int) -> tuple[Any, ...]:
+    raise AssertionError("the gradients of all results go to the rule of their operation together")
+
+
+RESULT = Op(
+    "_result",
+    family="structure",
+    args="input, index",
+    doc="One of the results of an operation that has several.",
+    build=_no_build,
+    public=False,
+    kernel=lambda results, index: results[index],
+    infer=lambda inputs, params: inputs[0].forms[params["index"]],
+    layout=_result_layout,
+    vjp=_passed_on,
+    # The array is there; nothing is copied.
+    blocking=Blocking(_follow_result, view=True),
+    batching=Batching(_result_of_batch),
 )
 
 
@@ -209,9 +302,13 @@ def fitted(value: Number, dtype: np.dtype) -> np.ndarray:
         raise GradcliError(f"the number {shown} does not fit into {dtype}") from None
 
 
-def with_inputs(node: Node, inputs: tuple[Node, ...]) -> Node:
-    """The same operation on other operands of the same shapes and dtypes."""
-    new = Node(node.op, inputs, node.params, node.shape, node.dtype, node.requires_grad, node.weak)
+def with_inputs(node: Node, inputs: tuple[Node, ...], op: Op | None = None, params: Params | None = None) -> Node:
+    """The same operation, or another version of it, on other operands of the same shapes and dtypes."""
+    op, params = op or node.op, node.params if params is None else params
+    if isinstance(node, SeveralResults):
+        new: Node = SeveralResults(op, inputs, params, node.forms, node.requires_grad)
+    else:
+        new = Node(op, inputs, params, node.shape, node.dtype, node.requires_grad, node.weak)
     new.strides, new.span = node.strides, node.span
     return new
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import namedtuple
+from collections.abc import Callable, Iterable
 from dataclasses import KW_ONLY, dataclass, field
+from functools import cache
 from typing import Any, NamedTuple
 
 from numpy import ufunc
@@ -81,9 +83,15 @@ class Op:
     from inputs and params, `dtype_rule` says what an elementwise kernel takes, `layout` gives the strides of the result
     where they may differ from contiguous ones.
 
+    An operation with several results names them in `results`, and callers get them under these names. Its kernel gives
+    a tuple of arrays, `infer` a (shape, dtype) for each, `finish` of its `accumulate` such a tuple; `layout` is asked
+    for each by its shape. A dimension along which it can be cut has the same place in all of them. With `skips` the
+    kernel and `partial` take `wanted`, a truth for each result (without it all are wanted), and give None for others.
+
     What its derivative is: `vjp(g, out, *inputs, **params)` gives the gradient graph of each input (None where there is
     none), `grad_fn` PyTorch's name for the backward function, or a function of the node giving the name and the nodes
-    behind its edges; None shows no step at all.
+    behind its edges; None shows no step at all. Of several results `out` are the nodes and `g` the gradients, each by
+    its name, None for one that nothing depends on; integers have none.
 
     How it is executed: `blocking` says how the result can be computed in pieces, `batching` what becomes of it when
     there are many operands at once, `cost` what an element of the result costs, in walks over a block, or a function
@@ -121,9 +129,11 @@ class Op:
 
     kernel: Callable[..., Any] | None = None
     into: Callable[..., None] | None = None
-    infer: Callable[[tuple[Any, ...], Params], tuple[Shape, Any]] | None = None
+    infer: Callable[[tuple[Any, ...], Params], tuple[Any, ...]] | None = None
     dtype_rule: str = "promote"
     layout: Callable[[tuple[Any, ...], Params, Shape], Shape | None] | None = None
+    results: tuple[str, ...] = ()
+    skips: bool = False
 
     vjp: Callable[..., tuple[Any, ...]] | None = None
     grad_fn: GradFn | None = None
@@ -167,8 +177,18 @@ class Op:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.build(*self.signature.bind(args, kwargs))
 
+    def named(self, values: Iterable[Any]) -> Any:
+        """Something for each of its results, under their names."""
+        return _named_tuple(self.name.lstrip("_"), self.results)(*values)
+
     def __repr__(self) -> str:
         return f"Op({self.name})"
+
+
+@cache
+def _named_tuple(name: str, fields: tuple[str, ...]) -> Any:
+    # Made when it is first needed: each takes as long as a dozen rows.
+    return namedtuple(name, fields)
 
 
 #: Every operation by name and alias. Filled by the rows of `gradcli.ops` while they are imported, read-only after.

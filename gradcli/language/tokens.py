@@ -15,6 +15,7 @@ _CLOSES = {"RPAR": "(", "RSQB": "["}
 _ENDS = frozenset({"NAME", "NUMBER", "STRING", "ELLIPSIS", "RPAR", "RSQB"})
 _BEGINS = frozenset({"NAME", "NUMBER", "STRING", "ELLIPSIS", "LPAR", "LSQB", "TILDE"})
 _OPERATORS = frozenset({"SIGN", "PRODUCT", "POWER", "AMPERSAND", "PIPE"})
+_BEFORE_STARS = frozenset({"COMMA", "LPAR", "SEMICOLON", "NEWLINE"})
 _WORDS = {"and": "use & for 'and'", "or": "use | for 'or'", "not": "use ~ for 'not'"}
 _STRAY_HINTS = {
     **dict.fromkeys("×·∙⋅∗✕✖", "use * to multiply"),
@@ -144,6 +145,8 @@ def _hint(token: Token, previous: Token | None) -> str | None:
     kind, text, start = token
     if text in _WORDS:
         return _WORDS[text]
+    if text == "*" and (previous is None or previous[0] in _BEFORE_STARS):
+        return "there is no star for what is left: give each value a name, or _ where it is not needed"
     if previous is None:
         return None
     before, left, left_start = previous

@@ -7,6 +7,7 @@ short pieces, is rounded in the same direction again and again where data is reg
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -255,9 +256,7 @@ MEAN_OF_MOMENTS = Accumulate(
     _moments, _merge_moments, lambda state, node: unsigned_zero(state[1]).reshape(node.shape).astype(node.dtype)
 )
 MOMENTS = Accumulate(
-    _moments,
-    _merge_moments,
-    lambda state, node: np.stack([state[1].reshape(node.shape[1:]), state[2].reshape(node.shape[1:])]),
+    _moments, _merge_moments, lambda state, node: (state[1].reshape(node.shape), state[2].reshape(node.shape))
 )
 STD = Accumulate(_moments, _merge_moments, lambda state, node: np.sqrt(_variance(state, node)).astype(node.dtype))
 
@@ -300,14 +299,34 @@ def first_extreme(extreme: Any, arg: Any) -> Accumulate:
         index = arg(x, axis=dim, keepdims=True)
         return np.take_along_axis(x, index, dim), index + start
 
+    return Accumulate(partial, _first_of(extreme), lambda state, node: state[1].reshape(node.shape))
+
+
+def extreme_and_place(extreme: Any, kernel: Any) -> Accumulate:
+    """The same, both results of the kernel being kept."""
+
+    def partial(arrays: list[Any], params: dict[str, Any], start: int) -> State:
+        wanted = params.get("wanted", (True, True))
+        values, index = kernel(arrays[0], params["dim"], True, (True, wanted[1]))
+        return values, None if index is None or not wanted[1] else index + start
+
+    def finish(state: State, node: Any) -> State:
+        return tuple([part if part is None else part.reshape(node.shape) for part in state])
+
+    return Accumulate(partial, _first_of(extreme), finish)
+
+
+def _first_of(extreme: Any) -> Callable[[State, State], State]:
+    """What of two neighbours is larger or smaller, and its place where that is known."""
+
     def merge(a: State, b: State) -> State:
         (left, i), (right, k) = a, b
         better = right > left if extreme is np.maximum else right < left
         if left.dtype.kind == "f":
             better = (better | np.isnan(right)) & ~np.isnan(left)
-        return np.where(better, right, left), np.where(better, k, i)
+        return np.where(better, right, left), None if i is None else np.where(better, k, i)
 
-    return Accumulate(partial, merge, lambda state, node: state[1].reshape(node.shape))
+    return merge
 
 
 def product(kernel: Any) -> Accumulate:

@@ -17,11 +17,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from gradcli.graph.infer import broadcast_shapes
-from gradcli.graph.node import CONSTANT, Batched, Node, Operands, Ties, constant, make, toposort
+from gradcli.graph.node import CONSTANT, Batched, Node, Operands, SeveralResults, Ties, constant, make, toposort
 from gradcli.graph.op import OPS, Batching, Params, Shape
 from gradcli.ops.blocking import aligned
 
@@ -377,15 +378,13 @@ def _one_by_one(node: Node, operands: Operands) -> Batched:
         part = f.node if f.node.shape == full else make(OPS["expand"], (f.node,), {"shape": full})
         parts.append(_view(part, (count, *child.shape)))
     batched = tuple([f is not None for f in whole])
-    params = {
-        "op": node.op,
-        "params": node.params,
-        "batched": batched,
-        "shape": (count, *node.shape),
-        "dtype": node.dtype,
-    }
-    result = make(OPS["_each"], tuple(parts), params)
-    return Batched(_view(result, (*seed, *node.shape)), (None,) * node.ndim)
+    params = {"op": node.op, "params": node.params, "batched": batched, "seed": seed}
+    if isinstance(node, SeveralResults):
+        # Its results find theirs among those of this one.
+        op = replace(OPS["_each"], results=node.op.results)
+        return Batched(make(op, tuple(parts), {**params, "forms": node.forms}), ())
+    result = make(OPS["_each"], tuple(parts), {**params, "forms": ((node.shape, node.dtype),)})
+    return Batched(result, (None,) * node.ndim)
 
 
 def _is_filled(node: Node, value: int) -> bool:

@@ -12,7 +12,7 @@ from gradcli.graph import layout
 from gradcli.graph.arguments import as_node, kind_of
 from gradcli.graph.dtypes import BOOL, DEFAULT_DTYPE, DTYPES, INT64, check_dtype, to_float
 from gradcli.graph.infer import broadcast_shapes, cast, operand, promote
-from gradcli.graph.node import Node, make
+from gradcli.graph.node import Node, make, make_results
 from gradcli.graph.op import OPS, GradFn, Op, Params, Shape, register
 from gradcli.ops import batching
 from gradcli.ops.blocking import ALIGNED
@@ -122,15 +122,10 @@ def composite(name: str, build: Callable[..., Any], **row: Any) -> Op:
 
 
 def primitive(
-    name: str,
-    kernel: Callable[..., Any],
-    infer: Callable[..., tuple[Shape, np.dtype]],
-    *,
-    args: str = "input",
-    **row: Any,
+    name: str, kernel: Callable[..., Any], infer: Callable[..., tuple[Any, ...]], *, args: str = "input", **row: Any
 ) -> Op:
-    """A row with its own shape rule; its `build` makes nodes with `make(op, inputs, params)`."""
-    usual: Row = {"build": lambda *a: make(op, tuple(as_node(v) for v in a))}
+    """A row with its own shape rule; its `build` makes nodes with `make(op, inputs, params)`, or `make_results`."""
+    usual: Row = {"build": lambda *a: (make_results if op.results else make)(op, tuple(as_node(v) for v in a))}
     op: Op = register(Op(name, kernel=kernel, infer=infer, args=args, **{**usual, **row}))
     return op
 

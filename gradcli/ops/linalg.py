@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from gradcli.errors import GradcliError, SizeError
 from gradcli.graph import layout
 from gradcli.graph.infer import broadcast_shapes, cast, promote
-from gradcli.graph.node import CONSTANT, Node, make
+from gradcli.graph.node import CONSTANT, RESULT, Node, make, make_results
 from gradcli.graph.op import Blocking, Dims, Op, Params, Shape
 from gradcli.ops import minors
 from gradcli.ops.batching import SOLUTION
@@ -22,10 +22,10 @@ from gradcli.ops.blocking import batch
 from gradcli.ops.diagonal import tril
 from gradcli.ops.elementwise import eq, where
 from gradcli.ops.family import composite, float_node, primitive
-from gradcli.ops.formulas import arithmetic, places
+from gradcli.ops.formulas import arithmetic
 from gradcli.ops.matmul import matmul
 from gradcli.ops.notation import numpy_sources, spelling, typeset
-from gradcli.ops.shape import embed, m_t, reshape, unsqueeze
+from gradcli.ops.shape import m_t, reshape, unsqueeze
 
 WELL_CONDITIONED = (-1.0, 1.0)
 
@@ -279,64 +279,33 @@ cofactor_slopes: Op = primitive(
 # Logarithm of the determinant -----------------------------------------------------------------------------------------
 
 
-class SignLogdet(NamedTuple):
-    """What slogdet gives, as PyTorch does."""
-
-    sign: Any
-    logabsdet: Any
-
-
 def _slogdet_kernel(a: Any) -> Any:
     sign, logarithm = np.linalg.slogdet(a)
     # LAPACK may take NaN for a zero; the sign of an undefined determinant is 0, as in PyTorch.
     logarithm = np.where(np.isnan(a).any((-2, -1)), a.dtype.type(np.nan), logarithm)
-    return np.stack([np.where(np.isnan(logarithm), a.dtype.type(0), sign), logarithm])
+    return np.where(np.isnan(logarithm), a.dtype.type(0), sign), logarithm
 
 
-def _slogdet_vjp(g: Node, out: Node, a: Node) -> tuple[Node]:
-    return (_spread(make(part, (g,), {"index": 1})) * m_t(make(inverse_limit, (a,), {})),)
+def _slogdet_vjp(g: Any, out: Any, a: Node) -> tuple[Node | None]:
+    # The sign has no slope. No zero either: the logarithm's infinite slope would make it NaN.
+    return (None if g.logabsdet is None else _spread(g.logabsdet) * m_t(make(inverse_limit, (a,), {})),)
 
 
-def _part_vjp(g: Node, out: Node, x: Node, index: int) -> tuple[Node | None]:
-    if index == 0:
-        # The sign has no slope. No zero either: the logarithm's infinite slope would make it NaN.
-        return (None,)
-    place = {"shape": x.shape, "dim": 0, "start": index, "stop": index + 1, "step": 1}
-    return (make(embed, (unsqueeze(g, 0),), place),)
-
-
-def _part_formula(c: Any, s: Any) -> Any:
-    """slogdet by the names of its results."""
-    (value,) = s.inputs
-    if value.term.head != "call" or value.term.data[0] != "_slogdet":
-        return places.selected(c, s._replace(params={"dim": 0, "index": s.params["index"]}))
-    name = f"slogdet_{SignLogdet._fields[s.params['index']]}"
-    return c.own(c.algebra.intern("call", (name, ()), value.term.args, value.term.sizes[1:]))
-
-
-# Both results come from one node, as in PyTorch, where they share their backward function.
-signed_log: Op = primitive(
-    "_slogdet", in_lapack(_slogdet_kernel), lambda inputs, params: ((2, *inputs[0].shape[:-2]), inputs[0].dtype),
-    family="linalg", public=False, grad_fn="LinalgSlogdetBackward0", vjp=_slogdet_vjp,
-    doc="Sign of the determinant and logarithm of its size, side by side.",
-    formula=lambda c, s: c.call(s),
+slogdet: Op = primitive(
+    "slogdet", _slogdet_kernel, lambda inputs, params: (_batch(inputs, params),) * 2, family="linalg",
+    results=("sign", "logabsdet"), build=lambda input: make_results(slogdet, (square(input, "slogdet"),)),
+    grad_fn="LinalgSlogdetBackward0", vjp=_slogdet_vjp, torch="linalg.slogdet", domain=WELL_CONDITIONED,
+    doc="The pair (sign, logabsdet) of the determinant, without its overflow; 0 and -inf for a singular matrix.",
+    blocking=MATRICES,
+    latex=typeset.signed_determinant,
+    example=("slogdet(input).logabsdet", "input:2"),
+    numpy="linalg.slogdet",
     cost=_cost,
 )
-part: Op = primitive(
-    "_part", lambda x, index: x[index], lambda inputs, params: (inputs[0].shape[1:], inputs[0].dtype), family="linalg",
-    args="input, index", public=False, vjp=_part_vjp,
-    doc="The sign (index 0) or the logarithm (1) of those that lie side by side.",
-    formula=_part_formula,
-)
-
-
-def _slogdet(input: Any) -> SignLogdet:
-    both = make(signed_log, (square(input, "slogdet"),), {})
-    return SignLogdet(make(part, (both,), {"index": 0}), make(part, (both,), {"index": 1}))
 
 
 def _logdet(input: Any) -> Node:
-    sign, logarithm = _slogdet(square(input, "logdet"))
+    sign, logarithm = slogdet(square(input, "logdet"))
     result: Node = where(eq(sign, -1), float("nan"), logarithm)
     return result
 
@@ -347,30 +316,23 @@ def _log_size_textbook(g: Node, out: Node, a: Node) -> tuple[Node]:
 
 # For graphs that become formulas: the logarithm of the determinant's size and that of the determinant in one operation.
 _log_size: Op = replace(
-    det, vjp=_log_size_textbook, textbook=None, formula=arithmetic.call_named("slogdet_logabsdet")
+    det, vjp=_log_size_textbook, textbook=None, formula=arithmetic.call_named("slogdet.logabsdet")
 )
 _log_det: Op = replace(det, vjp=_log_size_textbook, textbook=None, formula=arithmetic.call_named("logdet"))
 
 
 def logarithm_of_determinant(node: Node, inputs: tuple[Node, ...]) -> Node | None:
     """The node of such an operation for one that ends its usual steps; `inputs` have been gone through already."""
-    if node.op is part and inputs[0].op is signed_log and node.params["index"] == 1:
+    if node.op is RESULT and inputs[0].op is slogdet and node.params["index"] == slogdet.results.index("logabsdet"):
         return make(_log_size, inputs[0].inputs)
     if node.op is not where or inputs[2].op is not _log_size:
         return None
     condition, undefined = inputs[:2]
-    if condition.op is not eq or condition.inputs[0].op is not part or undefined.op is not CONSTANT:
+    if condition.op is not eq or condition.inputs[0].op is not RESULT or undefined.op is not CONSTANT:
         return None
     return make(_log_det, inputs[2].inputs) if np.isnan(undefined.params["value"]).all() else None
 
 
-slogdet = composite(
-    "slogdet", _slogdet, args="input", family="linalg", torch="linalg.slogdet", domain=WELL_CONDITIONED,
-    doc="The pair (sign, logabsdet) of the determinant, without its overflow; 0 and -inf for a singular matrix.",
-    latex=typeset.signed_determinant,
-    example=("slogdet(input).logabsdet", "input:2"),
-    numpy="linalg.slogdet",
-)
 logdet = composite(
     "logdet", _logdet, args="input", family="linalg", domain=WELL_CONDITIONED,
     doc="Logarithm of the determinant: -inf for a singular matrix, NaN where the determinant is negative.",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from gradcli.errors import GradcliError, SizeError, quoted
 from gradcli.graph.arguments import as_flag, as_node, as_number, normalize_axes, normalize_axis
 from gradcli.graph.dtypes import BOOL, INT64
 from gradcli.graph.infer import cast
-from gradcli.graph.node import Node, make
+from gradcli.graph.node import Node, make, make_results
 from gradcli.graph.op import Accumulate, Blocking, Dims, Op, Params, Shape
 from gradcli.ops import accumulators
 from gradcli.ops.batching import ALONG, LINEAR, SUMMED
@@ -80,6 +80,11 @@ def reduction(
     return op
 
 
+def check_count(name: str, x: Node, axes: tuple[int, ...]) -> None:
+    if not count(x, axes):
+        raise GradcliError(f"{name}() of no elements has no value (the tensor has shape {x.shape})")
+
+
 def reduce_node(
     op: Op, input: Any, dim: Any, keepdim: Any, floating: bool = False, nonempty: bool = False, **params: Any
 ) -> Node:
@@ -88,6 +93,8 @@ def reduce_node(
     axes = normalize_axes(dim, x.ndim)
     if nonempty and not count(x, axes):
         raise SizeError("{}() of no elements has no value (the tensor has shape {})", op.name, x.shape)
+    if nonempty:
+        check_count(op.name, x, axes)
     # PyTorch distinguishes x.sum() from x.sum(dim=None) only by how it was called; None is taken as not given.
     return make(op, (x,), {"dim": axes, "keepdim": bool(keepdim), "axis_given": dim is not None, **params})
 
@@ -535,72 +542,71 @@ argmax = _arg_reduction("argmax", np.argmax, "maximum")
 argmin = _arg_reduction("argmin", np.argmin, "minimum")
 
 
-class Extreme(NamedTuple):
-    """What max and min over a dimension give."""
+def _first_extreme(extreme: Any, arg: Any) -> Any:
+    """Largest or smallest elements along a dimension and where the first of them are."""
 
-    values: Node
-    indices: Node
+    def kernel(x: Any, dim: tuple[int, ...], keepdim: bool, wanted: tuple[bool, ...] = (True, True)) -> Any:
+        if not dim:
+            return x, np.zeros((), np.int64)
+        if not wanted[1]:
+            values = extreme.reduce(x, axis=dim, keepdims=keepdim)
+            # Which zero or NaN comes first shows in its sign.
+            if x.dtype.kind != "f" or ((values != 0) & (values == values)).all():
+                return values, None
+        index = arg(x, axis=dim[0], keepdims=True)
+        picked = np.take_along_axis(x, index, dim[0]) if wanted[0] else None
+        return tuple([r if r is None or keepdim else r.squeeze(dim) for r in (picked, index)])
 
-
-def _pick_kernel(x: Any, index: Any, dim: int, keepdim: Any, name: str) -> Any:
-    if not x.ndim:
-        return x
-    picked = np.take_along_axis(x, index if keepdim else np.expand_dims(index, dim), dim)
-    return picked if keepdim else picked.squeeze(dim)
-
-
-def _pick_follow(node: Node, dim: int) -> Dims | None:
-    axis = node.params["dim"]
-    if not node.inputs[0].ndim or (node.params["keepdim"] and dim == axis):
-        return None
-    return dim if node.params["keepdim"] or dim < axis else dim + 1, dim
+    return kernel
 
 
-def _pick_vjp(g: Node, out: Node, x: Node, index: Node, dim: int, keepdim: Any, name: str) -> tuple[Node, None]:
-    if not x.ndim:
-        return g, None
-    places = call("arange", x.shape[dim])
-    places = reshape(places, tuple(-1 if k == dim else 1 for k in range(x.ndim)))
-    here = eq(places, restore(index, x, (dim,), keepdim))
-    return where(here, restore(g, x, (dim,), keepdim), 0), None
+def _first_extreme_vjp(g: Any, out: Any, x: Node, dim: tuple[int, ...], keepdim: bool) -> tuple[Node]:
+    if not dim:
+        return (g.values,)
+    places = call("arange", x.shape[dim[0]])
+    places = reshape(places, tuple(-1 if k == dim[0] else 1 for k in range(x.ndim)))
+    here = eq(places, restore(out.indices, x, dim, keepdim))
+    return (where(here, restore(g.values, x, dim, keepdim), 0),)
 
 
-pick = primitive(
-    "_pick", _pick_kernel, lambda inputs, params: (inputs[1].shape, inputs[0].dtype), family="reduction", public=False,
-    args="input, index", doc="The element of each line along dim at an index.", vjp=_pick_vjp,
-    grad_fn=lambda node: (node.params["name"], node.inputs[:1]), blocking=Blocking(_pick_follow),
-    formula=reductions.picked_extreme,
-)
+def _infer_extreme(inputs: tuple[Node, ...], params: Params) -> Any:
+    shape = reduced_shape(inputs[0].shape, params["dim"], params["keepdim"])
+    return (shape, inputs[0].dtype), (shape, INT64)
 
 
-def _extreme_row(name: str, whole_kernel: Any, pairwise: Op, arg: Op, word: str) -> Op:
+def _extreme_row(name: str, ufunc: Any, pairwise: Op, arg: Any, word: str) -> Op:
     def build(input: Any, dim: Any, keepdim: Any) -> Any:
         x = as_node(input)
         if isinstance(dim, Node | np.ndarray | float):
             return pairwise(x, dim)
         if dim is None:
             return reduce_node(op, x, None, keepdim, nonempty=True)
-        axis = normalize_axis(dim, x.ndim)
-        index = reduce_node(arg, x, axis, keepdim, nonempty=True)
-        values = make(
-            pick, (x, index), {"dim": axis, "keepdim": bool(keepdim), "name": f"{name.capitalize()}Backward0"}
-        )
-        return Extreme(values, index)
+        axes = normalize_axes(normalize_axis(dim, x.ndim), x.ndim)
+        check_count(name, x, axes)
+        return make_results(along, (x,), {"dim": axes, "keepdim": bool(keepdim)})
 
+    kernel = _first_extreme(ufunc, arg)
+    along = primitive(
+        f"_{name}", kernel, _infer_extreme, family="reduction", args="input, dim, keepdim=False", public=False,
+        results=("values", "indices"), skips=True, vjp=_first_extreme_vjp, grad_fn=f"{name.capitalize()}Backward0",
+        blocking=Blocking(kept, over_dims, accumulators.extreme_and_place(ufunc, kernel)),
+        doc=f"The {word} along a dimension, and the index of the first of equal ones.",
+        formula=reductions.extreme(f"a{name}", f"arg{name}"),
+    )
     op: Op = reduction(
-        name, whole_kernel, args="input, dim: dim|operand=None, keepdim=False", build=build, vjp=_share_extreme,
+        name, _extreme(ufunc), args="input, dim: dim|operand=None, keepdim=False", build=build, vjp=_share_extreme,
         grad_fn=f"{name.capitalize()}Backward1", nonempty=True,
         doc=f"The {word} of all (equal ones share the gradient evenly); with dim, the pair (values, indices); "
         f"with a tensor in second place, the elementwise {word}.",
-        accumulate=accumulators.by_ufunc(np.maximum if name == "max" else np.minimum),
+        accumulate=accumulators.by_ufunc(ufunc),
         formula=reductions.reduction(f"a{name}"),
         textbook=_extreme_textbook,
     )
     return op
 
 
-max_ = _extreme_row("max", _extreme(np.maximum), maximum, argmax, "maximum")
-min_ = _extreme_row("min", _extreme(np.minimum), minimum, argmin, "minimum")
+max_ = _extreme_row("max", np.maximum, maximum, np.argmax, "maximum")
+min_ = _extreme_row("min", np.minimum, minimum, np.argmin, "minimum")
 
 
 # Running sums and products --------------------------------------------------------------------------------------------

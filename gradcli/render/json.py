@@ -123,24 +123,26 @@ def graph_json(root: GraphNode, *, label: Label = input_label) -> list[dict[str,
 
     The walk is depth first, a function before those behind it, operands from the left. A row has `id` (its place in
     the list), `name` and `next`, the ids behind its operands with None for an untracked one; an `AccumulateGrad` also
-    has `variable`, what `label` gives for it.
+    has `variable`, what `label` gives for it. Where an operand is not the first result of its operation, `output_nr`
+    has the number of the result for each.
     """
     ids: dict[GraphNode, int] = {}
-    edges: list[list[GraphNode | None]] = []
+    edges: list[tuple[tuple[GraphNode | None, int], ...]] = []
     stack = [root]
     while stack:
         node = stack.pop()
         if node in ids:
             continue
         ids[node] = len(ids)
-        children = [child for child, _ in node.next_functions]
-        edges.append(children)
-        stack.extend(child for child in reversed(children) if child is not None)
+        edges.append(node.next_functions)
+        stack.extend(child for child, _ in reversed(edges[-1]) if child is not None)
     rows: list[dict[str, Any]] = []
-    for (node, number), children in zip(ids.items(), edges, strict=True):
+    for (node, number), behind in zip(ids.items(), edges, strict=True):
         row: dict[str, Any] = {"id": number, "name": node.name()}
         if row["name"] == "AccumulateGrad":
             row["variable"] = label(node)
-        row["next"] = [None if child is None else ids[child] for child in children]
+        row["next"] = [None if child is None else ids[child] for child, _ in behind]
+        if any(output for _, output in behind):
+            row["output_nr"] = [output for _, output in behind]
         rows.append(row)
     return rows

@@ -41,7 +41,7 @@ class GradFn:
     def next_functions(self) -> tuple[tuple[GradFn | None, int], ...]:
         """The backward functions that come next, None for an operand that is not tracked."""
         edges = backward_function(self._node)[1]
-        return tuple((None, 0) if n is None else (GradFn(n), n.params.get("output_nr", 0)) for n in edges)
+        return tuple((None if node is None else GradFn(node), number) for node, number in edges)
 
     @property
     def variable(self) -> Tensor:
@@ -118,7 +118,7 @@ class Tensor(Elements):
         """The backward function of the operation that made this tensor, None for a leaf."""
         if self.is_leaf:
             return None
-        node = shown(self.node)
+        node, _ = shown(self.node)
         return None if node is None else GradFn(node)
 
     @property

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
 
 from gradcli.engine.plan.program import Program, WholeStep
 from gradcli.errors import GradcliError, WorkError
+from gradcli.graph.node import RESULT
+
+# In place of the first operand: what the kernel gives is a tuple, and stays one.
+_SEVERAL = -2
 
 
 def bound(program: Program) -> Callable[[Sequence[Any]], list[Any]] | None:
@@ -35,6 +40,8 @@ def bound(program: Program) -> Callable[[Sequence[Any]], list[Any]] | None:
                     add(kernel(values[first], values[second]))
                 elif first >= 0:
                     add(kernel(values[first]))
+                elif first == _SEVERAL:
+                    add(kernel(*[values[k] for k in places]))
                 else:
                     add(asarray(kernel(*[values[k] for k in places])))
         except GradcliError as error:
@@ -51,10 +58,14 @@ def bound(program: Program) -> Callable[[Sequence[Any]], list[Any]] | None:
 
 
 def _bound(step: WholeStep) -> tuple[Any, int, int, tuple[int, ...]]:
-    """The kernel of a step, its first and second operand (-1 for none or any number), and all of them."""
+    """The kernel of a step, its first and second operand (negative for none or any number), and all of them."""
     op, params = step.node.op, step.node.params
     assert op.kernel is not None
     kernel = partial(op.kernel, **params) if params else op.kernel
+    if op.results:
+        return kernel, _SEVERAL, -1, step.inputs
+    if op is RESULT:
+        return itemgetter(params["index"]), step.inputs[0], -1, step.inputs
     # A ufunc gives an array, unless it is a single number.
     if isinstance(kernel, np.ufunc) and step.node.ndim and 0 < len(step.inputs) <= 2:
         return kernel, step.inputs[0], step.inputs[1] if len(step.inputs) == 2 else -1, step.inputs

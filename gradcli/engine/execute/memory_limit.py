@@ -106,5 +106,7 @@ def _too_large(made: Sequence[Node], others: Sequence[tuple[int, str]], needed: 
 
 def describe(node: Node) -> str:
     """What a node is, for messages."""
+    if node.op.results:
+        return f"what {node.op.name.lstrip('_')}() gives"
     article = "an" if node.dtype.kind == "i" else "a"
     return f"{article} {node.dtype} tensor of shape {node.shape}"

@@ -15,6 +15,7 @@ from gradcli.engine.execute.threads import get_num_threads
 from gradcli.engine.execute.time_limit import check_duration
 from gradcli.engine.plan.planner import plan
 from gradcli.engine.plan.program import DEFAULT_SIZES, Pass, Program, Stage
+from gradcli.engine.wanted import wanted_results
 from gradcli.errors import GradcliError, WorkError
 from gradcli.graph.half_precision import in_single
 from gradcli.graph.node import CONSTANT, Node, toposort
@@ -181,7 +182,7 @@ def _hold(values: list[Any], conditions: list[tuple[int, Condition]]) -> bool:
 def _held(values: list[Any], number: int) -> Any:
     """An array of the program in memory: a file is read as a whole where it is needed so."""
     value = values[number]
-    if not isinstance(value, np.ndarray):
+    if not isinstance(value, np.ndarray | tuple):
         value = values[number] = value.load()
     return value
 
@@ -205,11 +206,12 @@ def _result(program: Program, k: int, values: list[Any]) -> Any:
     return array if array.shape == shape else array.reshape(shape)
 
 
-def compute(node: Node, inputs: list[Any]) -> np.ndarray:
+def compute(node: Node, inputs: list[Any], **more: Any) -> Any:
     """One operation on whole arrays; what its kernel refuses is reported at the node's place in the source."""
     assert node.op.kernel is not None
     try:
-        return np.asarray(node.op.kernel(*inputs, **node.params))
+        result = node.op.kernel(*inputs, **node.params, **more)
+        return result if node.op.results else np.asarray(result)
     except GradcliError as error:
         if error.span is None:
             error.span = node.span
@@ -225,6 +227,7 @@ def op_by_op(roots: Sequence[Node], order: Sequence[Node] | None = None) -> list
     if single is not roots:
         roots, order = single, toposort(single, stop=_is_known)
     ready: dict[Node, Any] = {}
+    wanted = wanted_results(order)
     uses: dict[Node, int] = dict.fromkeys(roots, 1)
     for node in order:
         value = known_value(node)
@@ -237,7 +240,8 @@ def op_by_op(roots: Sequence[Node], order: Sequence[Node] | None = None) -> list
         for node in order:
             if node in ready:
                 continue
-            ready[node] = compute(node, [ready[child] for child in node.inputs])
+            more = {"wanted": wanted[node]} if node in wanted else {}
+            ready[node] = compute(node, [ready[child] for child in node.inputs], **more)
             for child in node.inputs:
                 uses[child] -= 1
                 if not uses[child]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from operator import itemgetter
 from typing import Any
@@ -87,7 +87,8 @@ def finish_sums(one: Pass, values: list[Any], states: list[Any]) -> None:
             if state is not None:
                 total = _merged(one.sums, total, state)
         for item, state in zip(one.sums, total, strict=True):
-            values[item.value] = np.asarray(item.accumulate.finish(state, item.node))
+            result = item.accumulate.finish(state, item.node)
+            values[item.value] = result if item.node.op.results else np.asarray(result)
 
 
 def wanted_blocks(one: Pass, sinks: dict[int, Any]) -> list[int] | None:
@@ -233,14 +234,14 @@ class _PassFrame:
         if node.op.blocking.view:
             return lambda *arrays: kernel(*arrays, **params)
 
-        def call(*arrays: Any) -> Any:
-            result = np.asarray(kernel(*arrays, **params))
-            if any(np.may_share_memory(result, array) for array in arrays):
-                # The operand's memory will be used again.
-                return result.copy()
-            return result
+        def own(result: Any, arrays: Sequence[Any]) -> Any:
+            result = np.asarray(result)
+            # The operand's memory will be used again.
+            return result.copy() if any(np.may_share_memory(result, array) for array in arrays) else result
 
-        return call
+        if node.op.results:
+            return lambda *arrays: tuple([r if r is None else own(r, arrays) for r in kernel(*arrays, **params)])
+        return lambda *arrays: own(kernel(*arrays, **params), arrays)
 
     def _tiled(self, step: Step) -> tuple[tuple[int, ...], int]:
         """Places of operands and result with `tile` rows side by side in one; the plain ones where rows do not fit."""

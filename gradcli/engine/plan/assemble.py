@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from gradcli.engine.plan.pass_builder import PassBuilder
 from gradcli.engine.plan.program import UFUNC, Cut, Pass, Program, Sizes, Stage, Step, WholeStep
 from gradcli.engine.plan.schedule import LEAF, WHOLE, Schedule, passes
-from gradcli.graph.node import Node
+from gradcli.graph.node import RESULT, Node
 
 
 def assemble(
@@ -56,7 +56,7 @@ def _note_ends(stages: list[Stage], roots: set[int], leaves: int) -> None:
         for step in stage.whole:
             for number in step.inputs:
                 last[number] = at
-            if step.node.op.blocking.view:
+            if step.node.op.blocking.view and step.node.op is not RESULT:
                 base[step.out] = step.inputs[0]
         for one in stage.passes:
             for number in [c.value for c in one.cuts] + [value for _, value in one.shared]:

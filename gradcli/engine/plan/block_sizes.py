@@ -46,6 +46,9 @@ def block_rows(schedule: Schedule, order: Sequence[Node], inside: set[Node], len
             # Its operand in another order, element by element, as no other view: whoever uses it counts.
             continue
         for child, _ in [*_cut_operands(schedule, node), *([(node, 0)] if node in inside else [])]:
+            if child.op.results:
+                # Each of them counts by itself.
+                continue
             if product and node.ndim == 1 and child.ndim == 2:
                 # It is gone through once: only the vectors have to stay in the cache.
                 widest = max(widest, child.nbytes // length)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from gradcli.graph.node import Node
+from gradcli.graph.node import RESULT, Node
 from gradcli.graph.op import Accumulate
 from gradcli.ops.rewrites.simplifier import Condition
 
@@ -208,7 +208,7 @@ class Program:
 
     def _is_view(self, step: WholeStep) -> bool:
         """Whether a step takes no memory. Results count even so, as what they will be where they are written down."""
-        return step.node.op.blocking.view and step.out not in self.roots
+        return step.node.op.blocking.view and step.node.op is not RESULT and step.out not in self.roots
 
     def whole_leaves(self) -> set[int]:
         """The leaves, by number, that are needed in one piece."""
@@ -228,6 +228,10 @@ class Program:
             for step in stage.whole:
                 alive[step.out] = 0 if self._is_view(step) else step.node.nbytes
                 held += alive[step.out]
+                if step.node.op is RESULT:
+                    # It is a part of what its operation gave, and may outlive the rest.
+                    alive[step.inputs[0]] -= step.node.nbytes
+                    held -= step.node.nbytes
             for one in stage.passes:
                 for write in one.writes:
                     if write.value not in alive and write.value not in self.borrowed and write.value not in streamed:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gradcli.graph.node import CONSTANT, INPUT, Node
+from gradcli.graph.node import CONSTANT, INPUT, RESULT, Node
 from gradcli.graph.op import Dims
 from gradcli.ops.shape import permute
 
@@ -79,6 +79,13 @@ class Schedule:
 
     def _kind(self, node: Node) -> int:
         blocking = node.op.blocking
+        if node.op is RESULT:
+            # Where its operation is: there are no blocks of a whole tuple, and none is kept.
+            several = node.inputs[0]
+            if self.kind[several] != BLOCK:
+                return WHOLE
+            self.axes[node], self.dims[node] = self.axes[several], (self.axes[several][1],)
+            return BLOCK
         if node in self.axes:
             wanted = blocking.follow(node, self.axes[node][1])
             if wanted is not None and not self._is_view_of_kept(node) and not self._is_repetition(node):
@@ -193,7 +200,12 @@ def _worth_keeping(schedule: Schedule, found: list[PassNodes]) -> Node | None:
             below = sum(cost.get(child, 0.0) for child in dict.fromkeys(node.inputs))
             cost[node] = below + node.cost
     shapes = {(node.shape, node.dtype) for node in schedule.roots if schedule.kind[node] == BLOCK}
-    worth = {node: saved for node in again if (saved := cost[node] * (met[node] - 1) - _keeping(node, shapes)) > 0}
+    worth = {
+        node: saved
+        for node in again
+        # Of several results each is kept by itself.
+        if not node.op.results and (saved := cost[node] * (met[node] - 1) - _keeping(node, shapes)) > 0
+    }
     return max(worth, key=lambda node: worth[node], default=None)
 
 

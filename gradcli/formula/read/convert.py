@@ -14,7 +14,7 @@ from gradcli.formula.algebra.algebra import Algebra
 from gradcli.formula.algebra.terms import IN_NUMBERS, ONE, Factor, Labels, NodeTerm, Open, Size, Term, WholeArg
 from gradcli.formula.lengths import LengthReader
 from gradcli.graph.dtypes import is_half
-from gradcli.graph.node import CONSTANT, INPUT, Node, toposort
+from gradcli.graph.node import CONSTANT, INPUT, RESULT, Node, SeveralResults, toposort
 from gradcli.graph.op import Op
 from gradcli.ops.create import arange
 from gradcli.ops.elementwise import log
@@ -56,7 +56,7 @@ class Converter(TermMaker):
             if any(n.op.name != first.op.name for n in nodes):
                 raise depends_on_lengths()
             shapes[first] = self.reader.read([n.shape for n in nodes])
-            if first not in skipped:
+            if first not in skipped and not isinstance(first, SeveralResults):
                 values[first] = self._value(nodes, values, shapes)
         return [(values[root], shapes[root]) for root in samples[0]]
 
@@ -70,10 +70,15 @@ class Converter(TermMaker):
             return self._constant(nodes, shapes[node])
         if node.op.signs is not None:
             return self._sum(node, values, shapes)
+        shape, dtype, name = shapes[node], node.dtype, None
+        if node.op is RESULT:
+            # Of the operation that it is a result of.
+            nodes = tuple([n.inputs[0] for n in nodes])
+            node, name = nodes[0], nodes[0].op.results[node.params["index"]]
         params = {key: self.reader.read([n.params[key] for n in nodes]) for key in node.params}
         inputs = tuple([values[i] for i in node.inputs])
         given = tuple([shapes[i] for i in node.inputs])
-        return self._applied(Application(node.op, params, shapes[node], node.dtype, inputs, given, node.inputs))
+        return self._applied(Application(node.op, params, shape, dtype, inputs, given, node.inputs, name))
 
     def _applied(self, step: Application) -> NodeTerm:
         """By what is known of the operation as a function, or as its row says."""
@@ -87,7 +92,8 @@ class Converter(TermMaker):
             return formula(self, step)
         if not op.public:
             raise GradcliError(f"there is no formula for the operation {op.name[1:]}", hint=IN_NUMBERS)
-        return self.call(step)
+        # One of several results is written as such.
+        return self.call(step, step.result and f"{op.name}.{step.result}")
 
     # Terms ------------------------------------------------------------------------------------------------------------
 

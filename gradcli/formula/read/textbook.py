@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from gradcli.graph.node import Node, toposort
+from gradcli.graph.node import Node, toposort, with_inputs
 from gradcli.graph.op import Op
 from gradcli.ops.linalg import logarithm_of_determinant
 
@@ -31,6 +31,6 @@ def readable(roots: Sequence[Node], whole: bool = False) -> list[Node]:
             rule = (whole and op.textbook_whole) or op.textbook
             if rule is not None:
                 op = readable_ops.setdefault(op, replace(op, vjp=rule))
-            found = Node(op, inputs, node.params, node.shape, node.dtype, node.requires_grad, node.weak)
+            found = with_inputs(node, inputs, op)
         done[node] = found
     return [done[root] for root in roots]

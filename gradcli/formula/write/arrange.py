@@ -17,12 +17,9 @@ from gradcli.formula.write.term_products import ProductWriter
 from gradcli.graph.op import OPS, Op
 from gradcli.language.kinds import BOOLEAN, EXACT, NUMBER, REAL, together
 from gradcli.ops.create import eye, ones
-from gradcli.ops.linalg import slogdet
 from gradcli.ops.notation.spelling import usual
 
 _Key = tuple[Term, Labels, Fraction]
-#: The formula's own functions for the two results of slogdet, which are no operations, and what they are called there.
-_FIELDS = {"slogdet_sign": "sign", "slogdet_logabsdet": "logabsdet"}
 
 
 class CallOfForms(NamedTuple):
@@ -170,11 +167,11 @@ class Arranger(DimensionWriter):
         """A function of whole tensors."""
         name, params = term.data
         args = [self.whole(arg) for arg in term.args]
-        if name in _FIELDS:
-            return self.forms.attribute(self.forms.call(slogdet.name, args), _FIELDS[name])
+        name, _, field = name.partition(".")
         kind = args[0].kind if args else EXACT
         shapes = tuple([arg.shape for arg in term.args])
-        return self._spelled(CallOfForms(row_of(name), name, args, dict(params), kind, shapes, term.sizes))
+        form = self._spelled(CallOfForms(row_of(name), name, args, dict(params), kind, shapes, term.sizes))
+        return self.forms.attribute(form, field) if field else form
 
     def _spelled(self, call: CallOfForms) -> Form:
         form: Form = (call.op.text or usual)(self, call)

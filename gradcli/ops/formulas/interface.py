@@ -53,7 +53,10 @@ class Value(Protocol):
 
 
 class Application(NamedTuple):
-    """An operation applied: its parameters and shapes, with terms for lengths, and the values of its inputs."""
+    """An operation applied: its parameters and shapes, with terms for lengths, and the values of its inputs.
+
+    `result` is the name of the one that is asked for, where the operation has several.
+    """
 
     op: Any
     params: dict[str, Any]
@@ -62,6 +65,7 @@ class Application(NamedTuple):
     inputs: tuple[Any, ...]
     shapes: tuple[tuple[Size, ...], ...]
     nodes: tuple[Any, ...]
+    result: str | None = None
 
 
 class TermMaker(Protocol):

@@ -45,14 +45,16 @@ def reduction(name: str | None = None, flat: bool = False) -> Formula:
     return formula
 
 
-def picked_extreme(c: TermMaker, s: Application) -> Value:
-    """max(x, dim).values, whose place is known from argmax."""
-    name = "amax" if s.params["name"].startswith("Max") else "amin"
-    shape, dim = s.shapes[0], s.params["dim"]
-    dims = (dim,) if shape else ()
-    inner = s._replace(inputs=s.inputs[:1], shapes=s.shapes[:1])
-    value = c.call(inner, name, {"dim": dims}, [n for k, n in enumerate(shape) if k not in dims])
-    return _kept(value, dims, len(shape)) if s.params["keepdim"] else value
+def extreme(values: str, indices: str) -> Formula:
+    """The extremes along a dimension and their places, by the operations that give one of both."""
+
+    def formula(c: TermMaker, s: Application) -> Value:
+        dims, shape = s.params["dim"], s.shapes[0]
+        name = values if s.result == "values" else indices
+        value = c.call(s, name, {"dim": dims}, [n for k, n in enumerate(shape) if k not in dims])
+        return _kept(value, dims, len(shape)) if s.params["keepdim"] else value
+
+    return formula
 
 
 def _kept(value: Value, dims: Sequence[int], rank: int) -> Value:

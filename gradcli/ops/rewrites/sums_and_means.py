@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from gradcli.graph.node import Node
+from gradcli.graph.node import RESULT, Node
 from gradcli.graph.op import Op, Params
 from gradcli.ops.rewrites.matrix_products import summed_product
 from gradcli.ops.rewrites.simplifier import (
@@ -119,9 +119,10 @@ def about_mean(s: Builder, op: Op, x: Node, params: Params) -> Node | None:
     ):
         return None
     moments = s.call("_moments", data, dim=dims, keepdim=False)
-    s.conditions.append(Condition(moments, 0.0))
+    own, spread = (s.build(RESULT, (moments,), {"index": k}) for k in range(2))
+    s.conditions += [Condition(own, 0.0), Condition(spread, 0.0)]
     count = math.prod(x.shape[d] for d in dims)
-    return s.call("_about", moments, mean, count=count, power=2 if squares else 1)
+    return s.call("_about", own, mean, *([spread] if squares else []), count=count)
 
 
 def _product(s: Builder, factors: list[Node]) -> Node:
