@@ -14,7 +14,8 @@ from gradcli.evaluation.request import Request, leaf_of
 from gradcli.evaluation.values import InputSpec
 from gradcli.graph.infer import cast
 from gradcli.graph.node import Node, constant, make
-from gradcli.graph.op import OPS, Shape
+from gradcli.graph.op import Shape
+from gradcli.ops.create import filled
 
 
 def derive(
@@ -66,7 +67,7 @@ def _results(
 
 
 def _or_zeros(node: Node | None, shape: Shape, dtype: np.dtype) -> Node:
-    return make(OPS["_filled"], (), {"shape": shape, "value": 0, "dtype": dtype}) if node is None else node
+    return make(filled, (), {"shape": shape, "value": 0, "dtype": dtype}) if node is None else node
 
 
 def _scalar(value: Node, what: str) -> Node:
