@@ -254,7 +254,8 @@ ODD = [[0.0, -0.0, -1.0], [-0.0, 0.0, 0.0], [np.nan, 1.0, np.inf], [-np.nan, -np
 @pytest.mark.parametrize("dim", [0, 1])
 def test_values_alone_are_those_that_come_with_their_indices(name: str, dim: int) -> None:
     """To the bit: of equal ones the first, whatever its sign."""
-    for array in (np.array(ODD), np.array(ODD, np.float32).T, np.array(ODD)[:, ::-1]):
+    long = np.tile(np.array(ODD), (1, 40))
+    for array in (np.array(ODD), np.array(ODD, np.float32).T, np.array(ODD)[:, ::-1], long, long[:3] * 0 + 1.5, long.T):
         x = input_node(array)
         pair = OPS[name](x, dim)
         both = op_by_op(list(pair))
@@ -335,3 +336,10 @@ def test_formulas_have_the_results_by_their_names(monkeypatch: pytest.MonkeyPatc
     assert "sincos(x).sine**2" in done.out and "sincos(x).cosine**2" in done.out
     done = call(monkeypatch, "derive", "sum(max(x, 0).values)", "x:3,2")
     assert done.code == 0 and "argmax(x, 0)" in done.out
+
+
+def test_a_session_forgets_what_is_thrown_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = b"A = [[2.0, 1.0], [1.0, 3.0]]\nv, _ = max(A, 1)\n_\n_ = 3\nk, _ = max(A, 0)\n_\n:names\n"
+    done = call(monkeypatch, "repl", stdin=lines)
+    assert "unknown name '_'" in done.err and "internal" not in done.err
+    assert "tensor(3.)" in done.out and "v  float32 (2,), value of max" in done.out

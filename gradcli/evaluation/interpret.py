@@ -18,7 +18,7 @@ from gradcli.graph.infer import cast
 from gradcli.graph.node import INPUT, Node, Number, constant, fitted
 from gradcli.graph.op import OPS, Op
 from gradcli.language.constants import CONSTANTS
-from gradcli.language.parse import Instr, Script, Statement
+from gradcli.language.parse import THROWN_AWAY, Instr, Script, Statement
 from gradcli.ops.create import tensor
 from gradcli.ops.index import getitem
 from gradcli.ops.shape import big_t, m_t
@@ -44,10 +44,6 @@ _QUERIES: dict[str, Callable[..., Any]] = {
 def _operators(operands: int) -> dict[str, Op]:
     """The operations that have an operator, for so many operands."""
     return {op.symbol: op for op in OPS.values() if op.symbol and len(op.signature.required) == operands}
-
-
-# The name of what is unpacked and not needed.
-_THROWN_AWAY = "_"
 
 
 class _Frame:
@@ -124,7 +120,7 @@ class Interpreter:
             if hasattr(value, "_fields"):
                 hint = f"write {', '.join(value._fields)} = …, and _ for what is not needed"
             raise GradcliError(f"{len(statement.names)} names are assigned {have}", span=place, hint=hint)
-        self.names.update((name, p) for name, p in zip(statement.names, parts, strict=True) if name != _THROWN_AWAY)
+        self.names.update((name, p) for name, p in zip(statement.names, parts, strict=True) if name in statement.bound)
 
     def _final(self, value: Any, dtype: np.dtype | None, span: Span) -> Node:
         if isinstance(value, Node):
@@ -245,7 +241,7 @@ class Interpreter:
         if (name in OPS and OPS[name].public) or name in self.functions:
             raise GradcliError(f"{name!r} is a function", span=place, hint=f"call it, as in {name}(x)")
         candidates = [*(local or ()), *self.names, *CONSTANTS]
-        if name == _THROWN_AWAY:
+        if name == THROWN_AWAY:
             hint: str | None = "what is unpacked to _ is thrown away: give it another name"
             raise GradcliError(f"unknown name {quoted(name)}", span=place, hint=hint)
         hint = did_you_mean(name, candidates) or f"give it a value{self.where}, as in {name}=ones(2,2)"

@@ -41,7 +41,7 @@ def free_names(script: Script, given: Sequence[str] = ()) -> list[str]:
     for statement in script.statements:
         if statement.kind == "define":
             functions.setdefault(statement.name, []).append(statement)
-    assigned = {name for statement in script.statements for name in statement.names}
+    assigned = {name for statement in script.statements for name in statement.bound}
     found: dict[str, None] = {}
     bound: set[str] = set()
     entered: set[str] = set()
@@ -63,5 +63,5 @@ def free_names(script: Script, given: Sequence[str] = ()) -> list[str]:
                     elif name not in functions and (name not in OPS or not OPS[name].public):
                         with written_in(script.source):
                             raise unknown_function(name, step.start, [*found, *assigned, *given], list(functions))
-        bound.update(statement.names)
+        bound.update(statement.bound)
     return list(found)

@@ -47,7 +47,7 @@ def names_read(script: Script, given: Sequence[str] = ()) -> list[str]:
         for step in statement.code:
             if step.op == "name" and step.arg not in inner:
                 found.setdefault(step.arg)
-        known.update(statement.names)
+        known.update(statement.bound)
     words = {*CONSTANTS, *DTYPES, "None", "True", "False"}.difference(given)
     return [name for name in found if name not in words]
 

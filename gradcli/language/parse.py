@@ -14,6 +14,8 @@ from gradcli.language.tokens import Token, tokens, unexpected
 
 _MAX_DIGITS = 4300
 _CONSTANTS = frozenset({"None", "True", "False"})
+#: The name of a value that is unpacked and not needed.
+THROWN_AWAY = "_"
 # Steps whose values are never tuples.
 _NO_TUPLES = frozenset({"number", "string", "ellipsis", "unary", "binary", "list", "slice"})
 
@@ -61,6 +63,11 @@ class Statement:
         self.name_spans = name_spans
         self.code = code
         self.span = span
+
+    @property
+    def bound(self) -> tuple[str, ...]:
+        """The names that stand for something afterwards: among several, `_` throws its value away."""
+        return tuple([name for name in self.names if name != THROWN_AWAY or len(self.names) == 1])
 
 
 class Script:

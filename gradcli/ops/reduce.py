@@ -542,13 +542,23 @@ argmax = _arg_reduction("argmax", np.argmax, "maximum")
 argmin = _arg_reduction("argmin", np.argmin, "minimum")
 
 
+# Rows of so many elements are compared faster as a whole than each column is searched.
+_LONG_RUN = 64
+
+
+def _lies_in_long_runs(x: Any, dim: int) -> bool:
+    """Whether long runs of elements that lie side by side in memory do so along another dimension."""
+    runs = (n for k, n in enumerate(x.shape) if k != dim and x.strides[k] == x.itemsize)
+    return max(runs, default=0) >= _LONG_RUN
+
+
 def _first_extreme(extreme: Any, arg: Any) -> Any:
     """Largest or smallest elements along a dimension and where the first of them are."""
 
     def kernel(x: Any, dim: tuple[int, ...], keepdim: bool, wanted: tuple[bool, ...] = (True, True)) -> Any:
         if not dim:
             return x, np.zeros((), np.int64)
-        if not wanted[1]:
+        if not wanted[1] and _lies_in_long_runs(x, dim[0]):
             values = extreme.reduce(x, axis=dim, keepdims=keepdim)
             # Which zero or NaN comes first shows in its sign.
             if x.dtype.kind != "f" or ((values != 0) & (values == values)).all():

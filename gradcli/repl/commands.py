@@ -8,7 +8,7 @@ import numpy as np
 
 from gradcli.errors import GradcliError, closest, did_you_mean
 from gradcli.graph.dtypes import DTYPES
-from gradcli.graph.node import INPUT, Node
+from gradcli.graph.node import INPUT, RESULT, Node
 from gradcli.repl.answers import Answers, Reply
 from gradcli.repl.pictures import graph, plot
 from gradcli.repl.workspace import files_below
@@ -75,7 +75,8 @@ def _names(session: Answers, rest: str) -> Reply:
             rows.append((name, str(value)))
             continue
         chosen = value.requires_grad and (session.wrt is None or name in session.wrt)
-        kind = ("input, differentiated" if chosen else "input") if value.op is INPUT else f"value of {value.op.name}"
+        made_by = value.inputs[0].op if value.op is RESULT else value.op
+        kind = ("input, differentiated" if chosen else "input") if value.op is INPUT else f"value of {made_by.name}"
         rows.append((name, f"{value.dtype} {value.shape}, {kind.replace('value of _', 'value of ')}"))
     width = max((len(name) for name, _ in rows), default=0)
     lines = [f"{name:{width}}  {text}" for name, text in rows]

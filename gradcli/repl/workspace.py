@@ -197,7 +197,7 @@ class _Attempt:
     def _assign(self, statement: Statement) -> Any:
         value = self.interpreter.carry_out(statement)
         plain = self._plainly(statement)
-        for name in statement.names:
+        for name in statement.bound:
             raw = self.interpreter.names[name]
             written = plain.get(name, raw)
             self.plain.pop(name, None)
@@ -222,7 +222,7 @@ class _Attempt:
             other.carry_out(statement)
         except GradcliError:
             return {}
-        return {name: other.names[name] for name in statement.names if _is_plain(other.names[name])}
+        return {name: other.names[name] for name in statement.bound if _is_plain(other.names[name])}
 
     def _input(self, name: str, value: Any) -> Any:
         """A value through which no gradient flows as an input; any other as it is."""
