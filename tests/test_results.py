@@ -255,7 +255,7 @@ ODD = [[0.0, -0.0, -1.0], [-0.0, 0.0, 0.0], [np.nan, 1.0, np.inf], [-np.nan, -np
 def test_values_alone_are_those_that_come_with_their_indices(name: str, dim: int) -> None:
     """To the bit: of equal ones the first, whatever its sign."""
     long = np.tile(np.array(ODD), (1, 40))
-    for array in (np.array(ODD), np.array(ODD, np.float32).T, np.array(ODD)[:, ::-1], long, long[:3] * 0 + 1.5, long.T):
+    for array in (np.array(ODD), np.array(ODD, np.float32).T, np.array(ODD)[:, ::-1], long, np.ones((3, 90)), long.T):
         x = input_node(array)
         pair = OPS[name](x, dim)
         both = op_by_op(list(pair))
