@@ -24,8 +24,9 @@ from gradcli.graph.dtypes import FLOAT64
 from gradcli.graph.node import Node, constant
 from gradcli.graph.op import OPS, Accumulate
 from gradcli.language.parse import parse
+from gradcli.ops.blocking import ALIGNED
 from gradcli.ops.elementwise import cosh
-from gradcli.ops.family import composite, elementwise
+from gradcli.ops.family import composite, elementwise, primitive
 from gradcli.ops.reduce import reduction, restore
 from gradcli.repl.session import Session
 from tests.command import call
@@ -86,6 +87,28 @@ def a_reduction() -> None:
     )
 
 
+def an_operation_with_two_results() -> None:
+    def vjp_of_both(g: Any, out: Any, x: Node) -> tuple[Node]:
+        up = 0 if g.sinh is None else g.sinh * out.cosh
+        down = 0 if g.cosh is None else g.cosh * out.sinh
+        return (up + down,)
+
+    primitive(
+        "sinhcosh",
+        lambda x: (np.sinh(x), np.cosh(x)),
+        lambda inputs, params: ((inputs[0].shape, inputs[0].dtype),) * 2,
+        family="activation",
+        results=("sinh", "cosh"),
+        grad_fn="SinhcoshBackward0",
+        doc="Hyperbolic sine and cosine.",
+        vjp=vjp_of_both,
+        blocking=ALIGNED,
+        source="def sinhcosh(x):\n"
+        "    from types import SimpleNamespace\n\n"
+        "    return SimpleNamespace(sinh=np.sinh(x), cosh=np.cosh(x))",
+    )
+
+
 def a_composite() -> None:
     composite(
         "smoothstep",
@@ -116,6 +139,15 @@ KINDS: dict[str, tuple[Callable[[], None], str, Callable[..., Any], Arrays, str,
         "EnergyBackward0",
         "2*x",
         "2 x",
+    ),
+    "sinhcosh": (
+        an_operation_with_two_results,
+        "sinhcosh(x).sinh",
+        lambda x: np.sinh(x),
+        {"x": DRAWN.uniform(-2, 2, (3, 4))},
+        "SinhcoshBackward0",
+        "sinhcosh(x).cosh",
+        r"\operatorname{sinhcosh}\left(x\right)_{\mathrm{cosh}}",
     ),
     "smoothstep": (
         a_composite,
@@ -153,7 +185,7 @@ def test_value_and_gradients(kind: Any) -> None:
     np.testing.assert_allclose(evaluate(expression, arrays).value.detach().numpy(), expected(**arrays), rtol=1e-12)
     assert errors(expression, arrays, 1) == []
     assert errors(expression, arrays, 2) == []
-    node = shown(build(expression, arrays)[0])
+    node, _ = shown(build(expression, arrays)[0])
     assert node is not None and backward_function(node)[0] == backward
 
 

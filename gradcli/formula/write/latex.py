@@ -109,7 +109,11 @@ class _LatexWriter:
         (inner,), (receiver,) = parts, form.parts
         if form.arg in ("shape", "dtype"):
             return LatexPiece(rf"\operatorname{{{form.arg}}}\left({signed(inner)}\right)", ATOM, 1)
-        return self._call(form, form.arg if form.arg in (big_t.name, m_t.name) else receiver.arg[0], parts)
+        if form.arg in (big_t.name, m_t.name):
+            return self._call(form, form.arg, parts)
+        if callable(OPS[receiver.arg[0]].latex):
+            return self._call(form, receiver.arg[0], parts)
+        return LatexPiece(rf"{inner.text}_{{\mathrm{{{form.arg}}}}}", ATOM, inner.rank)
 
     def _binary(self, form: Form, a: LatexPiece, b: LatexPiece) -> LatexPiece:
         if form.arg == "/":
