@@ -68,7 +68,7 @@ class Batching(NamedTuple):
     scales: bool = False
 
 
-@dataclass(slots=True, eq=False, repr=False)
+@dataclass(init=False, eq=False, repr=False)
 class Op:
     """One operation. Each family of `gradcli.ops` makes its rows in one way, and a row states only what is special.
 
@@ -169,8 +169,11 @@ class Op:
 
     signature: Signature = field(init=False)
 
-    def __post_init__(self) -> None:
-        self.signature = Signature(self.name, self.args)
+    def __init__(self, name: str, **row: Any) -> None:
+        # Hundreds of rows are made at start-up: what a row does not state stays with the class.
+        if not row.keys() <= self.__dataclass_fields__.keys():
+            raise TypeError(f"{name}: a row has no {', '.join(row.keys() - self.__dataclass_fields__.keys())}")
+        self.__dict__.update(row, name=name, signature=Signature(name, row["args"]))
         if self.numpy is None and isinstance(self.kernel, ufunc):
             self.numpy = self.kernel.__name__
 
