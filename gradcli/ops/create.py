@@ -178,88 +178,62 @@ def _list_in(data: list[Any], target: np.dtype) -> np.ndarray:
 
 
 filled = primitive(
-    "_filled",
-    _fill_kernel,
-    _infer,
-    family="create",
-    args="shape, value, dtype",
-    public=False,
-    doc="A filled tensor.",
-    blocking=Blocking(lambda node, dim: ()),
-    formula=arithmetic.filled,
+    "_filled", _fill_kernel, _infer, family="create", args="shape, value, dtype", public=False, doc="A filled tensor.",
+    blocking=Blocking(lambda node, dim: ()), formula=arithmetic.filled,
 )
 drawn = primitive(
     "_drawn", lambda shape, dtype, state: state.numbers().reshape(shape), _infer, family="create",
     args="shape, dtype, state", public=False, doc="Random numbers from a place in the generator's stream.",
-    formula=arithmetic.none("random numbers have no formula", "give them as an input"),
-    draws=True,
+    formula=arithmetic.none("random numbers have no formula", "give them as an input"), draws=True,
 )
 tensor = composite(
     "tensor", _tensor, args="data, dtype=None", family="create", doc="A tensor from a list or a number.",
-    latex=typeset.first,
-    numpy="asarray",
+    latex=typeset.first, numpy="asarray",
 )
 ones = composite(
     "ones", lambda size, dtype: _filled(_shape(size), 1, _float_dtype(dtype)), args="*size, dtype=None",
-    family="create", doc="Ones.",
-    latex=lambda w, form, parts: pieces.ones(max(form.arg[1], 1)),
-    numpy="ones",
+    family="create", doc="Ones.", latex=lambda w, form, parts: pieces.ones(max(form.arg[1], 1)), numpy="ones",
 )
 zeros = composite(
     "zeros", lambda size, dtype: _filled(_shape(size), 0, _float_dtype(dtype)), args="*size, dtype=None",
-    family="create", doc="Zeros.",
-    numpy="zeros",
+    family="create", doc="Zeros.", numpy="zeros",
 )
 full = composite(
     "full", _full, args="size, fill_value, *, dtype=None", family="create", doc="One number everywhere.",
-    latex=lambda w, form, parts: pieces.to_rank(parts[1], len(form.parts[0].parts)),
-    numpy="full",
+    latex=lambda w, form, parts: pieces.to_rank(parts[1], len(form.parts[0].parts)), numpy="full",
 )
 ones_like = composite(
     "ones_like", _like(1), args="input, *, dtype=None", family="create", doc="Ones in the shape of a tensor.",
-    latex=lambda w, form, parts: pieces.ones(parts[0].rank),
-    numpy="ones_like",
+    latex=lambda w, form, parts: pieces.ones(parts[0].rank), numpy="ones_like",
 )
 zeros_like = composite(
     "zeros_like", _like(0), args="input, *, dtype=None", family="create", doc="Zeros in the shape of a tensor.",
-    latex=typeset.zeros_like,
-    numpy="zeros_like",
+    latex=typeset.zeros_like, numpy="zeros_like",
 )
 full_like = composite(
     "full_like", _full_like, args="input, fill_value, *, dtype=None", family="create",
-    doc="One number in the shape of a tensor.",
-    latex=lambda w, form, parts: pieces.to_rank(parts[1], parts[0].rank),
+    doc="One number in the shape of a tensor.", latex=lambda w, form, parts: pieces.to_rank(parts[1], parts[0].rank),
     numpy="full_like",
 )
 eye = primitive(
     "eye", lambda shape, dtype: np.eye(*shape, dtype=dtype), _infer, family="create", args="n, m=None, *, dtype=None",
-    build=_eye, doc="Ones on the diagonal.",
-    formula=places.eye,
-    text=spelling.of_lengths,
-    latex=typeset.identity,
+    build=_eye, doc="Ones on the diagonal.", formula=places.eye, text=spelling.of_lengths, latex=typeset.identity,
     numpy="eye",
 )
 arange = primitive(
     "arange", _arange_kernel, _infer, family="create", args="start, end=None, step=1, *, dtype=None", build=_arange,
     doc="Numbers from start up to, not including, end; from 0 when one number is given. Whole ones are int64.",
-    formula=arithmetic.arange,
-    text=spelling.of_length(),
-    numpy="arange",
+    formula=arithmetic.arange, text=spelling.of_length(), numpy="arange",
 )
 linspace = primitive(
-    "linspace", _linspace_kernel, _infer,
-    family="create", args="start, end, steps, *, dtype=None", build=_linspace,
-    doc="Evenly spaced numbers, both ends included.",
-    text=spelling.of_length("start", "end"),
-    numpy="linspace",
+    "linspace", _linspace_kernel, _infer, family="create", args="start, end, steps, *, dtype=None", build=_linspace,
+    doc="Evenly spaced numbers, both ends included.", text=spelling.of_length("start", "end"), numpy="linspace",
 )
 rand = composite(
     "rand", _draw("rand"), args="*size, dtype=None", family="create",
-    doc="Uniform numbers in [0, 1), for a seed the same as PyTorch's.",
-    draws=True,
+    doc="Uniform numbers in [0, 1), for a seed the same as PyTorch's.", draws=True,
 )
 randn = composite(
     "randn", _draw("randn"), args="*size, dtype=None", family="create",
-    doc="Standard normal numbers, for a seed the same as PyTorch's.",
-    draws=True,
+    doc="Standard normal numbers, for a seed the same as PyTorch's.", draws=True,
 )

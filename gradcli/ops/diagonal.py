@@ -124,10 +124,7 @@ diagonal = primitive(
     build=_diagonal, batching=LINEAR, layout=_diagonal_layout, vjp=_diagonal_vjp,
     grad_fn=lambda node: ("DiagonalBackward0_copy" if node.params["copy"] else "DiagonalBackward0", node.inputs),
     doc="The diagonal of two dimensions, as a new last one; offset moves it to the right, or down if negative.",
-    formula=places.diagonal,
-    text=spelling.every("offset", "dim1", "dim2"),
-    latex=typeset.diagonal_of,
-    numpy="diagonal",
+    formula=places.diagonal, text=spelling.every("offset", "dim1", "dim2"), latex=typeset.diagonal_of, numpy="diagonal",
 )
 diagonal_back = primitive(
     "_diagonal_back", _place_kernel, _place_infer, family="diagonal", public=False, batching=LINEAR, vjp=_place_vjp,
@@ -137,20 +134,16 @@ diagonal_back = primitive(
 diag_embed = primitive(
     "diag_embed", _place_kernel, _place_infer, family="diagonal", args="input, offset=0, dim1=-2, dim2=-1",
     build=_diag_embed, batching=LINEAR, grad_fn="DiagEmbedBackward0", vjp=_place_vjp,
-    doc="Matrices of zeros with the last dimension put in as their diagonal.",
-    formula=places.on_diagonal,
-    text=spelling.every("offset", "dim1", "dim2"),
-    example=("diag_embed(input)", "input:1"),
+    doc="Matrices of zeros with the last dimension put in as their diagonal.", formula=places.on_diagonal,
+    text=spelling.every("offset", "dim1", "dim2"), example=("diag_embed(input)", "input:1"),
     source=numpy_sources.DIAG_EMBED,
 )
 
 
 diag = composite(
     "diag", _diag, args="input, diagonal=0", family="diagonal",
-    doc="The diagonal of a matrix, or a matrix with the vector as its diagonal.",
-    latex=typeset.diagonal_matrix,
-    example=("diag(input)", "input:1"),
-    numpy="diag",
+    doc="The diagonal of a matrix, or a matrix with the vector as its diagonal.", latex=typeset.diagonal_matrix,
+    example=("diag(input)", "input:1"), numpy="diag",
 )
 
 
@@ -167,9 +160,8 @@ def _triangle(name: str, kernel: Any, doc: str) -> Op:
     op: Op = primitive(
         name, lambda x, diagonal: kernel(x, diagonal), lambda inputs, params: (inputs[0].shape, inputs[0].dtype),
         family="diagonal", args="input, diagonal=0", build=build, grad_fn=f"{name.capitalize()}Backward0", doc=doc,
-        vjp=lambda g, out, x, diagonal: (make(op, (g,), {"diagonal": diagonal}),),
-        batching=LINEAR, blocking=Blocking(batch(2)),
-        numpy=name,
+        vjp=lambda g, out, x, diagonal: (make(op, (g,), {"diagonal": diagonal}),), batching=LINEAR,
+        blocking=Blocking(batch(2)), numpy=name,
     )
     return op
 
@@ -204,7 +196,5 @@ def _trace_vjp(g: Node, out: Node, x: Node) -> tuple[Node]:
 trace = primitive(
     "trace", _trace_kernel, lambda inputs, params: ((), inputs[0].dtype if inputs[0].is_floating else INT64),
     family="diagonal", build=_trace, grad_fn="TraceBackward0", vjp=_trace_vjp, doc="Sum of the diagonal of a matrix.",
-    formula=places.trace,
-    latex=typeset.scalar(r"\operatorname{tr}"),
-    numpy="trace",
+    formula=places.trace, latex=typeset.scalar(r"\operatorname{tr}"), numpy="trace",
 )

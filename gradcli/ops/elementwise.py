@@ -57,13 +57,10 @@ def _keep_layout(inputs: tuple[Node, ...], params: Params, shape: Shape) -> Shap
 def _implicit(name: str, doc: str, within: bool = False) -> Op:
     """Promotion inserts these: PyTorch converts inside the operation, so they show no step of their own."""
     return primitive(
-        name, pointwise.converted, _cast_infer, family="elementwise", args="input, dtype", public=False,
-        doc=doc, layout=_keep_layout, vjp=lambda g, out, x, dtype: (cast(g, x.dtype),),
-        batching=sums(0), blocking=ALIGNED, into=pointwise.convert,
-        formula=arithmetic.function_named("to"),
-        recast=True, within=within,
-        simplify=shapes.cast,
-        cost=1.0,
+        name, pointwise.converted, _cast_infer, family="elementwise", args="input, dtype", public=False, doc=doc,
+        layout=_keep_layout, vjp=lambda g, out, x, dtype: (cast(g, x.dtype),), batching=sums(0), blocking=ALIGNED,
+        into=pointwise.convert, formula=arithmetic.function_named("to"), recast=True, within=within,
+        simplify=shapes.cast, cost=1.0,
     )
 
 
@@ -72,16 +69,9 @@ operand_ = _implicit("_operand", "What an operation takes for float16, though it
 to = primitive(
     "to", pointwise.converted, _cast_infer, family="elementwise", args="input, dtype", build=_to,
     doc="The tensor in another dtype, such as float64.", torch="Tensor.to", grad_fn="ToCopyBackward0",
-    layout=_keep_layout, vjp=lambda g, out, x, dtype: (cast(g, x.dtype),),
-    batching=sums(0), blocking=ALIGNED, into=pointwise.convert,
-    recast=True,
-    formula=arithmetic.function_named("to"),
-    text=spelling.conversion,
-    latex=typeset.first,
-    tame=True,
-    example=("input.to(float16)", "input:0"),
-    numpy=".astype",
-    simplify=shapes.cast,
+    layout=_keep_layout, vjp=lambda g, out, x, dtype: (cast(g, x.dtype),), batching=sums(0), blocking=ALIGNED,
+    into=pointwise.convert, recast=True, formula=arithmetic.function_named("to"), text=spelling.conversion,
+    latex=typeset.first, tame=True, example=("input.to(float16)", "input:0"), numpy=".astype", simplify=shapes.cast,
     cost=1.0,
 )
 
@@ -104,14 +94,12 @@ bool_ = composite(
 )
 clone = elementwise(
     "clone", np.copy, grad_fn="CloneBackward0", doc="A copy of the tensor.", vjp=lambda g, out, x: (g,),
-    into=pointwise.copy, batching=sums(0),
-    same=True,
+    into=pointwise.copy, batching=sums(0), same=True,
 )
 row_major = primitive(
     "_row_major", lambda x: np.asarray(x, order="C"), lambda inputs, params: (inputs[0].shape, inputs[0].dtype),
     family="elementwise", grad_fn="CloneBackward0", doc="A copy in row-major order.", vjp=lambda g, out, x: (g,),
-    batching=sums(0), blocking=ALIGNED, into=pointwise.copy, public=False,
-    same=True,
+    batching=sums(0), blocking=ALIGNED, into=pointwise.copy, public=False, same=True,
 )
 contiguous = composite(
     "contiguous", lambda input: as_node(input) if as_node(input).strides is None else row_major(input), args="input",
@@ -119,9 +107,7 @@ contiguous = composite(
 )
 detach = elementwise(
     "detach", lambda x: x, doc="The same values, no longer tracked: no gradient flows through.", aliases=("no_grad",),
-    batching=sums(0), blocking=Blocking(aligned, view=True),
-    same=True,
-    tame=True,
+    batching=sums(0), blocking=Blocking(aligned, view=True), same=True, tame=True,
 )
 
 # Arithmetic -----------------------------------------------------------------------------------------------------------
@@ -187,141 +173,88 @@ def _xlogy_textbook(g: Node, out: Node, x: Node, y: Node) -> tuple[Node, Node]:
 
 # The factor of add(alpha=) and sub(alpha=), which PyTorch multiplies with inside the operation.
 scaled = elementwise(
-    "_scaled", np.multiply, args=BINARY, doc="Product inside an operation.", public=False,
-    batching=products(0, 1), vjp=lambda g, out, x, y: (g * y, None),
-    powers=(1, 1),
-    commutative=True,
-    within=True,
-    simplify=numbers.product,
+    "_scaled", np.multiply, args=BINARY, doc="Product inside an operation.", public=False, batching=products(0, 1),
+    vjp=lambda g, out, x, y: (g * y, None), powers=(1, 1), commutative=True, within=True, simplify=numbers.product,
     cost=1.0,
 )
 add = elementwise(
     "add", np.add, args="input, other, *, alpha=1", build=_add, grad_fn=_commuted("AddBackward0"),
-    doc="Sum, `input + alpha*other`.", batching=sums(0, 1),
-    vjp=lambda g, out, x, y: (g, g),
-    signs=(1, 1),
-    commutative=True,
-    symbol="+",
-    simplify=numbers.total,
-    cost=1.0,
+    doc="Sum, `input + alpha*other`.", batching=sums(0, 1), vjp=lambda g, out, x, y: (g, g), signs=(1, 1),
+    commutative=True, symbol="+", simplify=numbers.total, cost=1.0,
 )
 sub = elementwise(
     "sub", np.subtract, args="input, other, *, alpha=1", dtype="number", build=_sub, grad_fn="SubBackward0",
     doc="Difference, `input - alpha*other`.", aliases=("subtract",), batching=sums(0, 1),
-    vjp=lambda g, out, x, y: (g, -g),
-    signs=(1, -1),
-    symbol="-",
-    simplify=numbers.difference,
-    cost=1.0,
+    vjp=lambda g, out, x, y: (g, -g), signs=(1, -1), symbol="-", simplify=numbers.difference, cost=1.0,
 )
 rsub = elementwise(
-    "rsub", args=BINARY, dtype="number", doc="Difference, `other - input`.",
-    into=pointwise.reverse_subtract, batching=sums(0, 1),
-    grad_fn=weak_aware("RsubBackward0", "RsubBackward1"), vjp=lambda g, out, x, y: (-g, g),
-    signs=(-1, 1),
-    simplify=numbers.reverse_difference,
+    "rsub", args=BINARY, dtype="number", doc="Difference, `other - input`.", into=pointwise.reverse_subtract,
+    batching=sums(0, 1), grad_fn=weak_aware("RsubBackward0", "RsubBackward1"), vjp=lambda g, out, x, y: (-g, g),
+    signs=(-1, 1), simplify=numbers.reverse_difference,
 )
 mul = elementwise(
     "mul", np.multiply, args=BINARY, grad_fn=_commuted("MulBackward0"), doc="Product, `input * other`.",
-    aliases=("multiply",), batching=products(0, 1), vjp=lambda g, out, x, y: (g * y, g * x),
-    powers=(1, 1),
-    commutative=True,
-    symbol="*",
-    simplify=numbers.product,
-    cost=1.0,
+    aliases=("multiply",), batching=products(0, 1), vjp=lambda g, out, x, y: (g * y, g * x), powers=(1, 1),
+    commutative=True, symbol="*", simplify=numbers.product, cost=1.0,
 )
 div = elementwise(
-    "div", np.true_divide, args="input, other, *, rounding_mode=None", dtype="float", build=_div,
-    batching=products(0), grad_fn="DivBackward0", doc="Quotient, `input / other`.", aliases=("divide", "true_divide"),
-    domain=((-2.0, 2.0), POSITIVE), vjp=lambda g, out, x, y: (g / y, -g * ((x / y) / y)),
-    powers=(1, -1),
-    symbol="/",
-    simplify=numbers.quotient,
-    cost=1.0,
+    "div", np.true_divide, args="input, other, *, rounding_mode=None", dtype="float", build=_div, batching=products(0),
+    grad_fn="DivBackward0", doc="Quotient, `input / other`.", aliases=("divide", "true_divide"),
+    domain=((-2.0, 2.0), POSITIVE), vjp=lambda g, out, x, y: (g / y, -g * ((x / y) / y)), powers=(1, -1), symbol="/",
+    simplify=numbers.quotient, cost=1.0,
 )
 floor_divide = elementwise(
-    "floor_divide", args=BINARY, dtype="number", domain=((-2.0, 2.0), POSITIVE),
-    into=division.floor_divide, vjp=zero_vjp,
-    grad_fn=weak_aware("FloorDivideBackward0", "FloorDivideBackward0"), doc="Quotient rounded down, `input // other`.",
-    symbol="//",
+    "floor_divide", args=BINARY, dtype="number", domain=((-2.0, 2.0), POSITIVE), into=division.floor_divide,
+    vjp=zero_vjp, grad_fn=weak_aware("FloorDivideBackward0", "FloorDivideBackward0"),
+    doc="Quotient rounded down, `input // other`.", symbol="//",
 )
 div_floor = elementwise(
-    "_div_floor", args=BINARY, dtype="number", grad_fn="DivBackward2",
-    into=division.floor_divide, doc="div rounding down.", vjp=zero_vjp, public=False,
-    formula=arithmetic.function_named("floor_divide"),
+    "_div_floor", args=BINARY, dtype="number", grad_fn="DivBackward2", into=division.floor_divide,
+    doc="div rounding down.", vjp=zero_vjp, public=False, formula=arithmetic.function_named("floor_divide"),
 )
 div_trunc = elementwise(
     "_div_trunc", args=BINARY, dtype="number", grad_fn="DivBackward2",
     into=division.trunc_divide, doc="div rounding towards zero.", vjp=zero_vjp, public=False,
 )
 remainder = elementwise(
-    "remainder",
-    into=division.remainder,
-    args=BINARY,
-    dtype="number",
+    "remainder", into=division.remainder, args=BINARY, dtype="number",
     doc="Remainder with the sign of the divisor, `input % other`.",
-    grad_fn=weak_aware("RemainderBackward1", "RemainderBackward0"),
-    domain=((-2.0, 2.0), (0.6, 0.9)),
-    vjp=lambda g, out, x, y: (g, -g * floor_divide(x, y)),
-    symbol="%",
+    grad_fn=weak_aware("RemainderBackward1", "RemainderBackward0"), domain=((-2.0, 2.0), (0.6, 0.9)),
+    vjp=lambda g, out, x, y: (g, -g * floor_divide(x, y)), symbol="%",
 )
 fmod = elementwise(
-    "fmod", args=BINARY, dtype="number", doc="Remainder with the sign of the dividend.",
-    into=division.fmod,
+    "fmod", args=BINARY, dtype="number", doc="Remainder with the sign of the dividend.", into=division.fmod,
     grad_fn=weak_aware("FmodBackward1", "FmodBackward0"), domain=((-2.0, 2.0), (0.6, 0.9)),
-    vjp=lambda g, out, x, y: (g, -g * trunc(x / y)),
-    numpy="fmod",
+    vjp=lambda g, out, x, y: (g, -g * trunc(x / y)), numpy="fmod",
 )
 neg = elementwise(
     "neg", np.negative, dtype="number", grad_fn="NegBackward0", doc="Negation, `-input`.", aliases=("negative",),
-    batching=sums(0),     vjp=lambda g, out, x: (-g,),
-    signs=(-1,),
-    symbol="-",
-    simplify=numbers.negation,
-    cost=1.0,
+    batching=sums(0), vjp=lambda g, out, x: (-g,), signs=(-1,), symbol="-", simplify=numbers.negation, cost=1.0,
 )
 abs_ = elementwise(
     "abs", np.absolute, dtype="number", grad_fn="AbsBackward0", doc="Absolute value; the gradient at 0 is 0.",
-    aliases=("absolute",), vjp=lambda g, out, x: (g * sign(x),),
-    latex=typeset.surrounded(r"\lvert", r"\rvert"),
-    tame=True,
-    numpy="abs",
-    cost=1.0,
+    aliases=("absolute",), vjp=lambda g, out, x: (g * sign(x),), latex=typeset.surrounded(r"\lvert", r"\rvert"),
+    tame=True, numpy="abs", cost=1.0,
 )
 sign: Op = elementwise(
-    "sign", into=pointwise.sign, grad_fn="SignBackward0",
-    doc="-1, 0 or 1 by the sign of the input.", vjp=zero_vjp,
-    tame=True,
-    numpy="sign",
-    cost=1.0,
+    "sign", into=pointwise.sign, grad_fn="SignBackward0", doc="-1, 0 or 1 by the sign of the input.", vjp=zero_vjp,
+    tame=True, numpy="sign", cost=1.0,
 )
 lerp = elementwise(
-    "lerp",
-    into=pointwise.lerp,
-    args="input, end: tensor, weight",
-    dtype="float",
+    "lerp", into=pointwise.lerp, args="input, end: tensor, weight", dtype="float",
     doc="Linear interpolation, `input + weight*(end - input)`.",
     grad_fn=weak_aware("LerpBackward1", "LerpBackward0", position=2),
-    vjp=lambda g, out, a, b, w: (g * (1 - w), g * w, g * (b - a)),
-    source=numpy_sources.LERP,
+    vjp=lambda g, out, a, b, w: (g * (1 - w), g * w, g * (b - a)), source=numpy_sources.LERP,
 )
 xlogy = elementwise(
-    "xlogy", args=BINARY, dtype="float", into=pointwise.xlogy,
-    doc="`input * log(other)`, and 0 where the input is 0.", grad_fn=_xlogy_grad_fn, domain=POSITIVE, vjp=_xlogy_vjp,
-    textbook=_xlogy_textbook,
-    latex=typeset.times_logarithm,
+    "xlogy", args=BINARY, dtype="float", into=pointwise.xlogy, doc="`input * log(other)`, and 0 where the input is 0.",
+    grad_fn=_xlogy_grad_fn, domain=POSITIVE, vjp=_xlogy_vjp, textbook=_xlogy_textbook, latex=typeset.times_logarithm,
     source=numpy_sources.XLOGY,
 )
 hypot = elementwise(
-    "hypot",
-    into=pointwise.hypot,
-    args=BINARY,
-    dtype="float",
-    grad_fn="HypotBackward0",
+    "hypot", into=pointwise.hypot, args=BINARY, dtype="float", grad_fn="HypotBackward0",
     vjp=lambda g, out, x, y: (g * (x / out), g * (y / out)),
-    doc="Hypotenuse, `sqrt(input**2 + other**2)`, without overflow.",
-    commutative=True,
-    numpy="hypot",
+    doc="Hypotenuse, `sqrt(input**2 + other**2)`, without overflow.", commutative=True, numpy="hypot",
 )
 
 # Comparisons and logic ------------------------------------------------------------------------------------------------
@@ -329,10 +262,8 @@ hypot = elementwise(
 
 def _comparison(name: str, kernel: Any, symbol: str, *aliases: str, **row: Any) -> Op:
     return elementwise(
-        name, kernel, args=BINARY, dtype="bool", doc=f"True where `input {symbol} other`.", aliases=aliases,
-        cost=1.0,
-        commutative=symbol in ("==", "!="),
-        symbol=symbol, **row,
+        name, kernel, args=BINARY, dtype="bool", doc=f"True where `input {symbol} other`.", aliases=aliases, cost=1.0,
+        commutative=symbol in ("==", "!="), symbol=symbol, **row,
     )
 
 
@@ -344,40 +275,29 @@ gt = _comparison("gt", np.greater, ">", "greater", opposite="le", mirrored="lt")
 ge = _comparison("ge", np.greater_equal, ">=", "greater_equal", opposite="lt", mirrored="le")
 bitwise_and = elementwise(
     "bitwise_and", np.bitwise_and, args=BINARY, dtype="integral", doc="Both, `input & other`; bit by bit for integers.",
-    commutative=True,
-    symbol="&",
-    tame=True,
+    commutative=True, symbol="&", tame=True,
 )
 bitwise_or = elementwise(
     "bitwise_or", np.bitwise_or, args=BINARY, dtype="integral", doc="Either, `input | other`; bit by bit for integers.",
-    commutative=True,
-    symbol="|",
-    tame=True,
+    commutative=True, symbol="|", tame=True,
 )
 bitwise_not = elementwise(
-    "bitwise_not", np.invert, dtype="integral", doc="Not, `~input`; bit by bit for integers.",
-    symbol="~",
-    tame=True,
+    "bitwise_not", np.invert, dtype="integral", doc="Not, `~input`; bit by bit for integers.", symbol="~", tame=True,
 )
 logical_and = elementwise(
-    "logical_and", np.logical_and, args=BINARY, dtype="logical", doc="True where both are not zero.",
-    commutative=True,
-    text=spelling.connective("&"),
-    cost=1.0,
+    "logical_and", np.logical_and, args=BINARY, dtype="logical", doc="True where both are not zero.", commutative=True,
+    text=spelling.connective("&"), cost=1.0,
 )
 logical_or = elementwise(
-    "logical_or", np.logical_or, args=BINARY, dtype="logical", doc="True where one is not zero.",
-    commutative=True,
-    text=spelling.connective("|"),
-    cost=1.0,
+    "logical_or", np.logical_or, args=BINARY, dtype="logical", doc="True where one is not zero.", commutative=True,
+    text=spelling.connective("|"), cost=1.0,
 )
 logical_xor = elementwise(
     "logical_xor", np.logical_xor, args=BINARY, dtype="logical", doc="True where exactly one is not zero.",
     commutative=True,
 )
 logical_not = elementwise(
-    "logical_not", np.logical_not, dtype="logical", doc="True where the input is zero.",
-    text=spelling.connective("~"),
+    "logical_not", np.logical_not, dtype="logical", doc="True where the input is zero.", text=spelling.connective("~"),
     cost=1.0,
 )
 isnan = elementwise("isnan", np.isnan, dtype="bool", doc="True where the input is not a number.")
@@ -423,24 +343,16 @@ def _pow_whole(g: Node, out: Node, x: Node, y: Node) -> tuple[Node | None, Node 
 
 
 pow_ = elementwise(
-    "pow", into=power, args="input, exponent", dtype="number", grad_fn=_pow_grad_fn,
-    doc="Power, `input ** exponent`.", domain=(POSITIVE, (-2.0, 2.0)), vjp=_pow_vjp,
-    formula=arithmetic.power,
-    textbook=_pow_textbook,
-    textbook_whole=_pow_whole,
-    symbol="**",
-    simplify=numbers.square,
-    numpy="power",
+    "pow", into=power, args="input, exponent", dtype="number", grad_fn=_pow_grad_fn, doc="Power, `input ** exponent`.",
+    domain=(POSITIVE, (-2.0, 2.0)), vjp=_pow_vjp, formula=arithmetic.power, textbook=_pow_textbook,
+    textbook_whole=_pow_whole, symbol="**", simplify=numbers.square, numpy="power",
 )
 square = composite(
     "square", lambda input: pow_(input, 2), args="input", family="elementwise", doc="Square, `input ** 2`."
 )
 sqrt = elementwise(
     "sqrt", np.sqrt, dtype="float", grad_fn="SqrtBackward0", doc="Square root.", domain=POSITIVE,
-    vjp=lambda g, out, x: (g / (2 * out),),
-    formula=arithmetic.power_of(0.5),
-    latex=typeset.root,
-    cost=1.0,
+    vjp=lambda g, out, x: (g / (2 * out),), formula=arithmetic.power_of(0.5), latex=typeset.root, cost=1.0,
 )
 rsqrt = elementwise(
     "rsqrt", into=inverse_root, dtype="float", grad_fn="RsqrtBackward0", domain=POSITIVE,
@@ -449,51 +361,39 @@ rsqrt = elementwise(
 )
 reciprocal = elementwise(
     "reciprocal", np.reciprocal, dtype="float", grad_fn="ReciprocalBackward0", doc="Reciprocal, `1/input`.",
-    domain=POSITIVE, vjp=lambda g, out, x: (-g * (out * out),),
-    powers=(-1,),
-    cost=1.0,
+    domain=POSITIVE, vjp=lambda g, out, x: (-g * (out * out),), powers=(-1,), cost=1.0,
 )
 exp = elementwise(
     "exp", np.exp, dtype="float", grad_fn="ExpBackward0", doc="Exponential.", vjp=lambda g, out, x: (g * out,),
-    latex=typeset.exponential,
-    letter="E",
-    simplify=numbers.softmax,
+    latex=typeset.exponential, letter="E", simplify=numbers.softmax,
 )
 exp2 = elementwise(
-    "exp2", np.exp2, dtype="float", grad_fn="Exp2Backward0", doc="Power of 2.",
-    vjp=lambda g, out, x: (g * out * LN2,),
+    "exp2", np.exp2, dtype="float", grad_fn="Exp2Backward0", doc="Power of 2.", vjp=lambda g, out, x: (g * out * LN2,),
 )
 expm1 = elementwise(
     "expm1", np.expm1, dtype="float", grad_fn="Expm1Backward0", doc="`exp(input) - 1`, exact near 0.",
-    vjp=lambda g, out, x: (g * (out + 1),),
-    latex=typeset.exponential_less_one,
+    vjp=lambda g, out, x: (g * (out + 1),), latex=typeset.exponential_less_one,
 )
 log = elementwise(
     "log", np.log, dtype="float", grad_fn="LogBackward0", doc="Natural logarithm.", domain=POSITIVE,
-    vjp=lambda g, out, x: (g / x,),
-    latex=r"\log",
+    vjp=lambda g, out, x: (g / x,), latex=r"\log",
 )
 log2 = elementwise(
     "log2", np.log2, dtype="float", grad_fn="Log2Backward0", doc="Logarithm to base 2.", domain=POSITIVE,
-    vjp=lambda g, out, x: (g / (x * LN2),),
-    latex=r"\log_{2}",
+    vjp=lambda g, out, x: (g / (x * LN2),), latex=r"\log_{2}",
 )
 log10 = elementwise(
     "log10", np.log10, dtype="float", grad_fn="Log10Backward0", doc="Logarithm to base 10.", domain=POSITIVE,
-    vjp=lambda g, out, x: (g / (x * LN10),),
-    latex=r"\log_{10}",
+    vjp=lambda g, out, x: (g / (x * LN10),), latex=r"\log_{10}",
 )
 log1p = elementwise(
     "log1p", np.log1p, dtype="float", grad_fn="Log1PBackward0", doc="`log(1 + input)`, exact near 0.",
-    domain=(-0.5, 2.0), vjp=lambda g, out, x: (g / (x + 1),),
-    latex=typeset.logarithm_of_one_and,
+    domain=(-0.5, 2.0), vjp=lambda g, out, x: (g / (x + 1),), latex=typeset.logarithm_of_one_and,
 )
 logaddexp = elementwise(
-    "logaddexp", into=pointwise.logaddexp, args=BINARY, dtype="float",
-    grad_fn="LogaddexpBackward0",
+    "logaddexp", into=pointwise.logaddexp, args=BINARY, dtype="float", grad_fn="LogaddexpBackward0",
     doc="`log(exp(input) + exp(other))` without overflow.",
-    vjp=lambda g, out, x, y: (g * call("sigmoid", x - y), g * call("sigmoid", y - x)),
-    commutative=True,
+    vjp=lambda g, out, x, y: (g * call("sigmoid", x - y), g * call("sigmoid", y - x)), commutative=True,
     numpy="logaddexp",
 )
 
@@ -510,32 +410,21 @@ def _rounding(name: str, ufunc: Any, doc: str, *aliases: str, **row: Any) -> Op:
     into = pointwise.unary(ufunc)
     return elementwise(
         name, into=into, grad_fn=f"{name.title()}Backward0", doc=doc, vjp=zero_vjp, aliases=aliases, tame=True,
-        numpy=name,
-        **row,
+        numpy=name, **row,
     )
 
 
-floor = _rounding(
-    "floor", np.floor, "Round down.",
-    latex=typeset.surrounded(r"\lfloor", r"\rfloor"),
-)
-ceil = _rounding(
-    "ceil", np.ceil, "Round up.",
-    latex=typeset.surrounded(r"\lceil", r"\rceil"),
-)
+floor = _rounding("floor", np.floor, "Round down.", latex=typeset.surrounded(r"\lfloor", r"\rfloor"))
+ceil = _rounding("ceil", np.ceil, "Round up.", latex=typeset.surrounded(r"\lceil", r"\rceil"))
 trunc: Op = _rounding("trunc", np.trunc, "Round towards zero.", "fix")
 round_ = elementwise(
-    "round", args="input, *, decimals=0", build=_round, vjp=zero_vjp,
-    into=pointwise.round_half_even,
+    "round", args="input, *, decimals=0", build=_round, vjp=zero_vjp, into=pointwise.round_half_even,
     grad_fn=lambda node: (f"RoundBackward{int(node.params['decimals'] != 0)}", node.inputs),
-    doc="Round to the nearest, halves to even, at so many decimals.",
-    tame=True,
-    numpy="round",
+    doc="Round to the nearest, halves to even, at so many decimals.", tame=True, numpy="round",
 )
 frac = elementwise(
-    "frac", dtype="float", grad_fn="FracBackward0", doc="Fractional part.",
-    into=pointwise.fraction, vjp=lambda g, out, x: (g,),
-    source=numpy_sources.FRAC,
+    "frac", dtype="float", grad_fn="FracBackward0", doc="Fractional part.", into=pointwise.fraction,
+    vjp=lambda g, out, x: (g,), source=numpy_sources.FRAC,
 )
 
 # Selection ------------------------------------------------------------------------------------------------------------
@@ -581,20 +470,10 @@ def _share_ties(better: Op) -> Any:
 
 
 where: Op = elementwise(
-    "where",
-    into=select,
-    args="condition, input, other",
-    dtype="select",
-    batching=sums(1, 2),
-    doc="`input` where the condition holds, else `other`.",
-    grad_fn=lambda node: ("WhereBackward0", node.inputs[1:]),
-    vjp=lambda g, out, c, x, y: (None, where(c, g, 0), where(c, 0, g)),
-    text=spelling.where,
-    latex=typeset.cases,
-    tame=True,
-    example=("where(condition, input, other)", "condition:0:bool input:0 other:0"),
-    numpy="where",
-    cost=1.0,
+    "where", into=select, args="condition, input, other", dtype="select", batching=sums(1, 2),
+    doc="`input` where the condition holds, else `other`.", grad_fn=lambda node: ("WhereBackward0", node.inputs[1:]),
+    vjp=lambda g, out, c, x, y: (None, where(c, g, 0), where(c, 0, g)), text=spelling.where, latex=typeset.cases,
+    tame=True, example=("where(condition, input, other)", "condition:0:bool input:0 other:0"), numpy="where", cost=1.0,
 )
 def _the_greater(greater: Op, halved: bool = False) -> Any:
     """The gradient goes to the greater operand; between two that vary, half of it at ties: (1 + sign(x - y))/2.
@@ -612,38 +491,21 @@ def _the_greater(greater: Op, halved: bool = False) -> Any:
 
 
 maximum = elementwise(
-    "maximum", args=BINARY, grad_fn="MaximumBackward0", vjp=_share_ties(gt),
-    into=pointwise.at_least,
+    "maximum", args=BINARY, grad_fn="MaximumBackward0", vjp=_share_ties(gt), into=pointwise.at_least,
     doc="The greater of two, NaN if one is; of two equal ones each gets half of the gradient.",
-    textbook=_the_greater(gt),
-    textbook_whole=_the_greater(gt, halved=True),
-    commutative=True,
-    latex=typeset.of_all(r"\max"),
-    tame=True,
-    numpy="maximum",
-    cost=1.0,
+    textbook=_the_greater(gt), textbook_whole=_the_greater(gt, halved=True), commutative=True,
+    latex=typeset.of_all(r"\max"), tame=True, numpy="maximum", cost=1.0,
 )
 minimum = elementwise(
-    "minimum", args=BINARY, grad_fn="MinimumBackward0", vjp=_share_ties(lt),
-    into=pointwise.at_most,
+    "minimum", args=BINARY, grad_fn="MinimumBackward0", vjp=_share_ties(lt), into=pointwise.at_most,
     doc="The smaller of two, NaN if one is; of two equal ones each gets half of the gradient.",
-    textbook=_the_greater(lt),
-    textbook_whole=_the_greater(lt, halved=True),
-    commutative=True,
-    latex=typeset.of_all(r"\min"),
-    tame=True,
-    numpy="minimum",
-    cost=1.0,
+    textbook=_the_greater(lt), textbook_whole=_the_greater(lt, halved=True), commutative=True,
+    latex=typeset.of_all(r"\min"), tame=True, numpy="minimum", cost=1.0,
 )
 clamp = elementwise(
-    "clamp", into=pointwise.clamp, args="input, min=None, max=None",
-    grad_fn=_clamp_grad_fn(1, 2), build=_clamp,
-    doc="The input held between two bounds, either of which may be left out.",
-    aliases=("clip",), vjp=_clamp_vjp,
-    tame=True,
-    example=("clamp(input, min, max)", "input:0 min:0 max:0"),
-    source=numpy_sources.CLAMP,
-    cost=1.0,
+    "clamp", into=pointwise.clamp, args="input, min=None, max=None", grad_fn=_clamp_grad_fn(1, 2), build=_clamp,
+    doc="The input held between two bounds, either of which may be left out.", aliases=("clip",), vjp=_clamp_vjp,
+    tame=True, example=("clamp(input, min, max)", "input:0 min:0 max:0"), source=numpy_sources.CLAMP, cost=1.0,
 )
 
 
@@ -682,54 +544,32 @@ def _unary(
 ) -> Op:
     return elementwise(
         name, kernel, dtype="float", grad_fn=f"{name.capitalize()}Backward0", doc=doc, vjp=vjp, domain=domain,
-        aliases=(alias,) if alias else (),
-        **row,
+        aliases=(alias,) if alias else (), **row,
     )
 
 
-sin = _unary(
-    "sin", np.sin, "Sine.", lambda g, out, x: (g * cos(x),),
-    latex=r"\sin",
-    tame=True, parity="odd",
-)
-cos: Op = _unary(
-    "cos", np.cos, "Cosine.", lambda g, out, x: (-g * sin(x),),
-    latex=r"\cos",
-    tame=True, parity="even",
-)
-tan = _unary(
-    "tan", np.tan, "Tangent.", lambda g, out, x: (g * (1 + out**2),), (-1.2, 1.2),
-    latex=r"\tan",
-    parity="odd",
-)
+sin = _unary("sin", np.sin, "Sine.", lambda g, out, x: (g * cos(x),), latex=r"\sin", tame=True, parity="odd")
+cos: Op = _unary("cos", np.cos, "Cosine.", lambda g, out, x: (-g * sin(x),), latex=r"\cos", tame=True, parity="even")
+tan = _unary("tan", np.tan, "Tangent.", lambda g, out, x: (g * (1 + out**2),), (-1.2, 1.2), latex=r"\tan", parity="odd")
 asin = _unary(
     "asin", np.arcsin, "Inverse sine.", lambda g, out, x: (g * rsqrt(1 - x**2),), (-0.8, 0.8), "arcsin",
-    latex=r"\arcsin",
-    parity="odd",
+    latex=r"\arcsin", parity="odd",
 )
 acos = _unary(
     "acos", np.arccos, "Inverse cosine.", lambda g, out, x: (-g * rsqrt(1 - x**2),), (-0.8, 0.8), "arccos",
     latex=r"\arccos",
 )
 atan = _unary(
-    "atan", np.arctan, "Inverse tangent.", lambda g, out, x: (g / (x**2 + 1),), alias="arctan",
-    latex=r"\arctan",
+    "atan", np.arctan, "Inverse tangent.", lambda g, out, x: (g / (x**2 + 1),), alias="arctan", latex=r"\arctan",
     tame=True, parity="odd",
 )
-sinh = _unary(
-    "sinh", np.sinh, "Hyperbolic sine.", lambda g, out, x: (g * cosh(x),),
-    latex=r"\sinh",
-    parity="odd",
-)
+sinh = _unary("sinh", np.sinh, "Hyperbolic sine.", lambda g, out, x: (g * cosh(x),), latex=r"\sinh", parity="odd")
 cosh: Op = _unary(
-    "cosh", np.cosh, "Hyperbolic cosine.", lambda g, out, x: (g * sinh(x),),
-    latex=r"\cosh",
-    parity="even",
+    "cosh", np.cosh, "Hyperbolic cosine.", lambda g, out, x: (g * sinh(x),), latex=r"\cosh", parity="even",
 )
 tanh = _unary(
-    "tanh", np.tanh, "Hyperbolic tangent.", lambda g, out, x: (g * (1 - out**2),),
-    latex=r"\tanh",
-    tame=True, parity="odd",
+    "tanh", np.tanh, "Hyperbolic tangent.", lambda g, out, x: (g * (1 - out**2),), latex=r"\tanh", tame=True,
+    parity="odd",
 )
 asinh = _unary(
     "asinh", np.arcsinh, "Inverse hyperbolic sine.", lambda g, out, x: (g * rsqrt(x**2 + 1),), alias="arcsinh",
@@ -759,6 +599,5 @@ def _atan2_textbook(g: Node, out: Node, y: Node, x: Node) -> tuple[Node, Node]:
 
 atan2 = elementwise(
     "atan2", np.arctan2, args=BINARY, dtype="float", grad_fn="Atan2Backward0", vjp=_atan2_vjp, aliases=("arctan2",),
-    doc="Angle of the point (other, input).",
-    textbook=_atan2_textbook,
+    doc="Angle of the point (other, input).", textbook=_atan2_textbook,
 )

@@ -237,33 +237,26 @@ def _index_select(input: Any, dim: Any, index: Any) -> Node:
 alias = primitive(
     "_alias", lambda x: x, lambda inputs, params: (inputs[0].shape, inputs[0].dtype), family="index", public=False,
     grad_fn="AliasBackward0", doc="The tensor itself, as x[...] gives it.", vjp=lambda g, out, x: (g,),
-    layout=lambda inputs, params, shape: inputs[0].strides,
-    batching=batching.sums(0), blocking=Blocking(aligned, view=True),
-    same=True,
+    layout=lambda inputs, params, shape: inputs[0].strides, batching=batching.sums(0),
+    blocking=Blocking(aligned, view=True), same=True,
 )
 select = primitive(
     "select", lambda x, dim, index: x[(slice(None),) * dim + (index,)], _select_infer, family="index", build=_select,
     args="input, dim, index: int", grad_fn="SelectBackward0", layout=_select_layout, vjp=_select_vjp,
-    doc="One place of a dimension, which is dropped.",
-    batching=batching.LINEAR, blocking=Blocking(lambda node, dim: (dim + (dim >= node.params["dim"]),), view=True),
-    formula=places.selected,
-    text=spelling.select,
-    tame=True,
-    example=("select(input, 0, 1)", "input:2"),
+    doc="One place of a dimension, which is dropped.", batching=batching.LINEAR,
+    blocking=Blocking(lambda node, dim: (dim + (dim >= node.params["dim"]),), view=True), formula=places.selected,
+    text=spelling.select, tame=True, example=("select(input, 0, 1)", "input:2"),
 )
 index_ = primitive(
     "_index", _index_kernel, _index_infer, family="index", doc="The elements at lists of indices.", public=False,
-    grad_fn=lambda node: (node.params["name"], node.inputs[:1]), vjp=_index_vjp,
-    batching=batching.INDEXED, blocking=Blocking(_index_follow),
-    formula=places.indexed,
-    text=spelling.indexed,
+    grad_fn=lambda node: (node.params["name"], node.inputs[:1]), vjp=_index_vjp, batching=batching.INDEXED,
+    blocking=Blocking(_index_follow), formula=places.indexed, text=spelling.indexed,
 )
 index_add = primitive(
     "_index_add", _index_add_kernel, lambda inputs, params: (params["shape"], inputs[0].dtype), family="reduction",
     grad_fn=lambda node: ("IndexPutBackward0", node.inputs[:1]), vjp=_index_add_vjp, public=False,
-    doc="Zeros with elements added at lists of indices.",
-    batching=batching.INDEXED, blocking=Blocking(_index_add_follow),
-    formula=places.index_added,
+    doc="Zeros with elements added at lists of indices.", batching=batching.INDEXED,
+    blocking=Blocking(_index_add_follow), formula=places.index_added,
 )
 index_select = composite(
     "index_select", _index_select, args="input, dim, index", family="index", doc="Places of a dimension by a list.",

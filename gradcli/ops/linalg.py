@@ -128,20 +128,14 @@ inv: Op = primitive(
     "inv", in_lapack(_inv_kernel, 2), _same, family="linalg",
     build=lambda input: make(inv, (square(input, "inv"),), {}), grad_fn="LinalgInvExBackward0", layout=_column_major,
     vjp=_inverse_vjp, aliases=("inverse",), torch="linalg.inv", domain=WELL_CONDITIONED,
-    doc="Inverse of a square matrix.",
-    blocking=MATRICES,
-    latex=typeset.inverse,
-    letter="M",
-    numpy="linalg.inv",
+    doc="Inverse of a square matrix.", blocking=MATRICES, latex=typeset.inverse, letter="M", numpy="linalg.inv",
     cost=_cost,
 )
 # What the derivative of log|det| is made of: at a singular matrix it is infinite and no error.
 inverse_limit: Op = primitive(
     "_inverse_limit", in_lapack(_limit_kernel, 2), _same, family="linalg", public=False, vjp=_inverse_vjp,
     layout=_column_major, grad_fn="LinalgInvExBackward0", doc="Inverse, infinite where the matrix is singular.",
-    blocking=MATRICES,
-    formula=arithmetic.call_named("inv"),
-    cost=_cost,
+    blocking=MATRICES, formula=arithmetic.call_named("inv"), cost=_cost,
 )
 
 
@@ -246,33 +240,23 @@ det: Op = primitive(
     "det", in_lapack(np.linalg.det, 0), _batch, family="linalg", grad_fn="LinalgDetBackward0", torch="linalg.det",
     build=lambda input: make(det, (square(input, "det"),), {}), domain=WELL_CONDITIONED,
     vjp=lambda g, out, a: (_spread(g) * make(cofactor, (a,), {}),), doc="Determinant of a square matrix.",
-    blocking=MATRICES,
-    textbook=lambda g, out, a: (_spread(g * out) * m_t(inv(a)),),
-    latex=typeset.scalar(r"\det"),
-    numpy="linalg.det",
-    cost=_cost,
+    blocking=MATRICES, textbook=lambda g, out, a: (_spread(g * out) * m_t(inv(a)),), latex=typeset.scalar(r"\det"),
+    numpy="linalg.det", cost=_cost,
 )
 _NO_COFACTORS = arithmetic.none("there is no short formula for this derivative of a determinant")
 cofactor: Op = primitive(
     "_cofactor", in_lapack(_cofactor_kernel), _same, family="linalg", public=False, grad_fn="MulBackward0",
-    vjp=_cofactor_vjp, doc="Cofactors of a square matrix.",
-    blocking=MATRICES,
-    formula=_NO_COFACTORS,
-    cost=_cost,
+    vjp=_cofactor_vjp, doc="Cofactors of a square matrix.", blocking=MATRICES, formula=_NO_COFACTORS, cost=_cost,
 )
 cofactor_slope: Op = primitive(
     "_cofactor_slope", in_lapack(_cofactor_slope_kernel), _same, family="linalg", public=False, args="input, direction",
     grad_fn="MulBackward0", vjp=_cofactor_slope_vjp, doc="Derivative of the cofactors in a direction.",
-    blocking=MATRICES,
-    formula=_NO_COFACTORS,
-    cost=_cost,
+    blocking=MATRICES, formula=_NO_COFACTORS, cost=_cost,
 )
 cofactor_slopes: Op = primitive(
     "_cofactor_slopes", in_lapack(_cofactor_slopes_kernel), _same, family="linalg", public=False,
     args="input, *directions", grad_fn="MulBackward0", vjp=_cofactor_slopes_vjp,
-    doc="Derivative of the cofactors in several directions.", blocking=MATRICES,
-    formula=_NO_COFACTORS,
-    cost=_cost,
+    doc="Derivative of the cofactors in several directions.", blocking=MATRICES, formula=_NO_COFACTORS, cost=_cost,
 )
 
 
@@ -296,11 +280,8 @@ slogdet: Op = primitive(
     results=("sign", "logabsdet"), build=lambda input: make_results(slogdet, (square(input, "slogdet"),)),
     grad_fn="LinalgSlogdetBackward0", vjp=_slogdet_vjp, torch="linalg.slogdet", domain=WELL_CONDITIONED,
     doc="The pair (sign, logabsdet) of the determinant, without its overflow; 0 and -inf for a singular matrix.",
-    blocking=MATRICES,
-    latex=typeset.signed_determinant,
-    example=("slogdet(input).logabsdet", "input:2"),
-    numpy="linalg.slogdet",
-    cost=_cost,
+    blocking=MATRICES, latex=typeset.signed_determinant, example=("slogdet(input).logabsdet", "input:2"),
+    numpy="linalg.slogdet", cost=_cost,
 )
 
 
@@ -336,8 +317,7 @@ def logarithm_of_determinant(node: Node, inputs: tuple[Node, ...]) -> Node | Non
 logdet = composite(
     "logdet", _logdet, args="input", family="linalg", domain=WELL_CONDITIONED,
     doc="Logarithm of the determinant: -inf for a singular matrix, NaN where the determinant is negative.",
-    latex=typeset.scalar(r"\log\det"),
-    source=numpy_sources.LOG_DET,
+    latex=typeset.scalar(r"\log\det"), source=numpy_sources.LOG_DET,
 )
 
 
@@ -410,11 +390,8 @@ solve: Op = primitive(
     "solve", in_lapack(_solve_kernel, 2), _solve_infer, family="linalg", args="A, B, *, left=True", build=_solve,
     grad_fn="LinalgSolveExBackward0", layout=_solve_layout, vjp=_solve_vjp, torch="linalg.solve",
     domain=WELL_CONDITIONED,
-    doc="The X for which `A @ X = B` (`X @ A = B` with left=False); B holds vectors or matrices.",
-    batching=SOLUTION, blocking=Blocking(_solve_follow),
-    text=spelling.real,
-    latex=typeset.solution,
-    source=numpy_sources.SOLVE,
+    doc="The X for which `A @ X = B` (`X @ A = B` with left=False); B holds vectors or matrices.", batching=SOLUTION,
+    blocking=Blocking(_solve_follow), text=spelling.real, latex=typeset.solution, source=numpy_sources.SOLVE,
     cost=_cost,
 )
 
@@ -451,10 +428,6 @@ cholesky: Op = primitive(
     "cholesky", in_lapack(_cholesky_kernel), _same, family="linalg", args="input, upper=False", build=_cholesky,
     grad_fn="LinalgCholeskyExBackward0", layout=_column_major, vjp=_cholesky_vjp, torch="linalg.cholesky",
     domain=WELL_CONDITIONED,
-    doc="The triangular L of a positive definite matrix `L @ L.T`; `U` of `U.T @ U` with upper.",
-    blocking=MATRICES,
-    text=spelling.real,
-    letter="L",
-    source=numpy_sources.CHOLESKY,
-    cost=_cost,
+    doc="The triangular L of a positive definite matrix `L @ L.T`; `U` of `U.T @ U` with upper.", blocking=MATRICES,
+    text=spelling.real, letter="L", source=numpy_sources.CHOLESKY, cost=_cost,
 )

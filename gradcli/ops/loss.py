@@ -122,8 +122,7 @@ def _difference_loss(
     op: Op = primitive(
         name, run, _infer_pair, family="loss", args=f"input, target, reduction='mean'{extra}", doc=doc, build=build,
         grad_fn=backward, torch=f"nn.functional.{name}", vjp=vjp, into=into,
-        blocking=Blocking(aligned, lower=_lower_loss),
-        text=spelling.real,
+        blocking=Blocking(aligned, lower=_lower_loss), text=spelling.real,
     )
     return op
 
@@ -219,26 +218,18 @@ bce = primitive(
 _times = elementwise(
     "_times", np.multiply, args="input, other", batching=products(0, 1),
     grad_fn=lambda node: ("MulBackward1", node.inputs[:1]), public=False,
-    doc="Product with a number inside an operation.", vjp=lambda g, out, x, y: (g * y, None),
-    powers=(1, 1),
-    commutative=True,
-    simplify=numbers.product,
-    cost=1.0,
+    doc="Product with a number inside an operation.", vjp=lambda g, out, x, y: (g * y, None), powers=(1, 1),
+    commutative=True, simplify=numbers.product, cost=1.0,
 )
 _plus = elementwise(
-    "_plus", np.add, args="input, other", batching=sums(0, 1),
-    grad_fn=lambda node: ("AddBackward1", node.inputs[:1]), public=False,
-    doc="Sum with a number inside an operation.", vjp=lambda g, out, x, y: (g, None),
-    signs=(1, 1),
-    commutative=True,
-    simplify=numbers.total,
-    cost=1.0,
+    "_plus", np.add, args="input, other", batching=sums(0, 1), grad_fn=lambda node: ("AddBackward1", node.inputs[:1]),
+    public=False, doc="Sum with a number inside an operation.", vjp=lambda g, out, x, y: (g, None), signs=(1, 1),
+    commutative=True, simplify=numbers.total, cost=1.0,
 )
 _over = elementwise(
     "_over", np.true_divide, args="input, other", batching=products(0),
     grad_fn=lambda node: ("DivBackward1", node.inputs[:1]), public=False,
-    doc="Quotient by a number inside an operation.", vjp=lambda g, out, x, y: (g / y, None),
-    powers=(1, -1),
+    doc="Quotient by a number inside an operation.", vjp=lambda g, out, x, y: (g / y, None), powers=(1, -1),
     simplify=numbers.quotient,
 )
 
@@ -256,12 +247,10 @@ def _masked_fill_text(writer: Any, call: Any) -> Any:
 
 
 masked_fill = elementwise(
-    "masked_fill", into=pointwise.masked_fill, dtype="select",
-    args="input, mask, value: number", build=_masked_fill,
+    "masked_fill", into=pointwise.masked_fill, dtype="select", args="input, mask, value: number", build=_masked_fill,
     grad_fn=lambda node: ("MaskedFillBackward0", node.inputs[1:]), torch="masked_fill",
     doc="The input with a number where the mask is true.", vjp=lambda g, out, m, x, value: (None, where(m, 0, g)),
-    text=_masked_fill_text,
-    example=("masked_fill(input, mask, 0)", "input:0 mask:0:bool"),
+    text=_masked_fill_text, example=("masked_fill(input, mask, 0)", "input:0 mask:0:bool"),
     source=numpy_sources.MASKED_FILL,
 )
 
@@ -334,28 +323,25 @@ def _factors_kernel(target: Any, *weight: Any, classes: int, dtype: np.dtype, ig
 
 
 class_pick = primitive(
-    "_class_pick", _pick_kernel, lambda inputs, params: (inputs[1].shape, inputs[0].dtype), family="loss",
-    public=False, args="input, target", doc="The element of each target class, 0 for ignored ones.",
+    "_class_pick", _pick_kernel, lambda inputs, params: (inputs[1].shape, inputs[0].dtype), family="loss", public=False,
+    args="input, target", doc="The element of each target class, 0 for ignored ones.",
     grad_fn=lambda node: ("GatherBackward0", node.inputs[:1]),
     vjp=lambda g, out, x, t, ignore_index: (
         make(class_put, (g, t), {"shape": x.shape, "ignore_index": ignore_index}), None
     ),
-    blocking=Blocking(_class_follow),
-    formula=places.class_pick,
+    blocking=Blocking(_class_follow), formula=places.class_pick,
 )
 class_put: Op = primitive(
-    "_class_put", _put_kernel, lambda inputs, params: (params["shape"], inputs[0].dtype), family="loss",
-    public=False, args="values, target", doc="Zeros with the values at the target classes.",
+    "_class_put", _put_kernel, lambda inputs, params: (params["shape"], inputs[0].dtype), family="loss", public=False,
+    args="values, target", doc="Zeros with the values at the target classes.",
     grad_fn=lambda node: ("NllLossBackwardBackward0", node.inputs[:1]),
     vjp=lambda h, out, v, t, shape, ignore_index: (make(class_pick, (h, t), {"ignore_index": ignore_index}), None),
-    blocking=Blocking(_class_follow),
-    formula=places.class_put,
+    blocking=Blocking(_class_follow), formula=places.class_put,
 )
 class_factors = primitive(
     "_class_factors", _factors_kernel, lambda inputs, params: (inputs[0].shape, params["dtype"]), family="loss",
     public=False, args="target", doc="Each target's weight: 1 unless given, 0 for ignored ones.",
-    blocking=Blocking(lambda node, dim: (dim, *(None for _ in node.inputs[1:]))),
-    formula=places.class_factors,
+    blocking=Blocking(lambda node, dim: (dim, *(None for _ in node.inputs[1:]))), formula=places.class_factors,
 )
 
 
@@ -429,10 +415,8 @@ nll_loss = primitive(
     "nll_loss", _nll_kernel, _nll_infer, family="loss", build=_nll_loss, vjp=_nll_vjp,
     args="input, target, weight=None, ignore_index=-100, reduction='mean'", torch="nn.functional.nll_loss",
     grad_fn=lambda node: ("NllLossBackward0" if node.inputs[0].ndim <= 2 else "NllLoss2DBackward0", node.inputs[:1]),
-    doc="Minus the log-probability (input) of each target class.",
-    blocking=Blocking(_class_follow, lower=_lower_nll),
-    text=spelling.classified,
-    example=("nll_loss(input, target)", "input:2 target:1:int64"),
+    doc="Minus the log-probability (input) of each target class.", blocking=Blocking(_class_follow, lower=_lower_nll),
+    text=spelling.classified, example=("nll_loss(input, target)", "input:2 target:1:int64"),
 )
 
 
@@ -567,6 +551,5 @@ layer_norm = primitive(
     doc="The last dimensions brought to mean 0 and variance 1, then scaled and shifted.",
     blocking=Blocking(_layer_norm_follow),
     formula=lambda c, s: c.call(s, None, {**s.params, "shape": s.shape[len(s.shape) - s.params["dims"] :]}),
-    text=_layer_norm_text,
-    example=("layer_norm(input, input.shape)", "input:1"),
+    text=_layer_norm_text, example=("layer_norm(input, input.shape)", "input:1"),
 )

@@ -105,8 +105,7 @@ def _primitive(
         blocking=Blocking(_product_follow, _contracted_dims, accumulate), batching=MATRIX_PRODUCT,
         into=_product_into if "matrix" in wanted[0]
         else None,
-        cost=lambda node: max(1.0, node.inputs[0].shape[-1] / 8),
-        **row,
+        cost=lambda node: max(1.0, node.inputs[0].shape[-1] / 8), **row,
     )
     return op
 
@@ -145,36 +144,24 @@ PRODUCT = accumulators.product(np.matmul)
 
 mm = _primitive(
     "mm", np.matmul, ("matrix", "matrix"), _mm_vjp, "Product of two matrices.", "input, mat2", PRODUCT,
-    formula=contractions.contraction((1, 0), (0, None), (None, 1)),
-    simplify=matrix_products.product_of_equals,
+    formula=contractions.contraction((1, 0), (0, None), (None, 1)), simplify=matrix_products.product_of_equals,
 )
 mv = _primitive(
     "mv", np.matmul, ("matrix", "vector"), _mv_vjp, "Product of a matrix and a vector.", "input, vec", PRODUCT,
-    formula=contractions.contraction((1, 0), (0, None)),
-    example=("mv(input, vec)", "input:2 vec:1"),
+    formula=contractions.contraction((1, 0), (0, None)), example=("mv(input, vec)", "input:2 vec:1"),
 )
 bmm = _primitive(
     "bmm", np.matmul, ("batch of matrices", "batch of matrices"), _bmm_vjp, "Products of two batches of matrices.",
-    "input, mat2", PRODUCT,
-    formula=contractions.batched_product,
-    example=("bmm(input, mat2)", "input:3 mat2:3"),
+    "input, mat2", PRODUCT, formula=contractions.batched_product, example=("bmm(input, mat2)", "input:3 mat2:3"),
     simplify=matrix_products.product_of_equals,
 )
 dot = _primitive(
-    "dot",
-    _dot_kernel,
-    ("vector", "vector"),
-    _dot_vjp,
-    "Sum of the products of two vectors.",
-    "input, tensor",
-    accumulators.DOT,
-    formula=contractions.contraction((0, 0)),
-    example=("dot(input, tensor)", "input:1 tensor:1"),
+    "dot", _dot_kernel, ("vector", "vector"), _dot_vjp, "Sum of the products of two vectors.", "input, tensor",
+    accumulators.DOT, formula=contractions.contraction((0, 0)), example=("dot(input, tensor)", "input:1 tensor:1"),
 )
 vdot = _primitive(
     "vdot", _dot_kernel, ("vector", "vector"), _dot_vjp, "Sum of the products of two vectors, as dot for real numbers.",
-    BINARY, accumulators.DOT,
-    formula=contractions.contraction((0, 0)),
+    BINARY, accumulators.DOT, formula=contractions.contraction((0, 0)),
     example=("vdot(input, other)", "input:1 other:1"),
 )
 
@@ -345,9 +332,7 @@ def _contracted(a: Node, b: Node, first: list[int], second: list[int], name: str
 outer = composite(
     "outer", _outer, args="input, vec2", family="contraction", aliases=("ger",),
     doc="Every product of an element of one vector with one of another.",
-    latex=lambda w, form, parts: pieces.outer(*parts),
-    example=("outer(input, vec2)", "input:1 vec2:1"),
-    numpy="outer",
+    latex=lambda w, form, parts: pieces.outer(*parts), example=("outer(input, vec2)", "input:1 vec2:1"), numpy="outer",
 )
 inner = composite(
     "inner", _inner, args=BINARY, family="contraction", doc="Sum of products over the last dimensions of both tensors.",

@@ -355,48 +355,32 @@ TYPED = "input, dim=None, keepdim=False, *, dtype=None"
 sum_ = reduction(
     "sum", _sum, args=TYPED, build=_typed("sum"), result=_whole_result, grad_fn=by_axis("SumBackward0", "SumBackward1"),
     doc="Sum.", vjp=lambda g, out, x, dim, keepdim, axis_given: (expand(restore(g, x, dim, keepdim), x.shape),),
-    accumulate=accumulators.SUM, batching=SUMMED,
-    formula=reductions.total,
-    latex=typeset.total,
-    numpy="sum",
-    simplify=sums_and_means.total,
-    cost=1.0,
+    accumulate=accumulators.SUM, batching=SUMMED, formula=reductions.total, latex=typeset.total, numpy="sum",
+    simplify=sums_and_means.total, cost=1.0,
 )
 mean = reduction(
     "mean", _mean, args=TYPED, build=_typed("mean"), grad_fn=by_axis("MeanBackward0", "MeanBackward1"), doc="Mean.",
     vjp=lambda g, out, x, dim, keepdim, axis_given: (
         expand(restore(g, x, dim, keepdim), x.shape) / max(1, count(x, dim)),
     ),
-    accumulate=accumulators.MEAN, batching=LINEAR,
-    formula=reductions.mean,
-    numpy="mean",
-    simplify=sums_and_means.total,
+    accumulate=accumulators.MEAN, batching=LINEAR, formula=reductions.mean, numpy="mean", simplify=sums_and_means.total,
     cost=1.0,
 )
 prod = reduction(
     "prod", _prod, args=TYPED, build=_typed("prod"), result=_whole_result, doc="Product.", vjp=_prod_vjp,
     grad_fn=by_axis("ProdBackward0", "ProdBackward1"),
     accumulate=accumulators.by_ufunc(np.multiply, lambda dtype: np.float64 if dtype.kind == "f" else np.int64),
-    textbook=_prod_textbook,
-    textbook_whole=_prod_whole,
-    latex=typeset.product,
-    numpy="prod",
+    textbook=_prod_textbook, textbook_whole=_prod_whole, latex=typeset.product, numpy="prod",
 )
 amax = reduction(
     "amax", _extreme(np.maximum), nonempty=True, grad_fn="AmaxBackward0", vjp=_share_extreme,
     doc="Maximum; equal ones share the gradient evenly.", accumulate=accumulators.by_ufunc(np.maximum),
-    textbook=_extreme_textbook,
-    latex=r"\max",
-    numpy="amax",
-    cost=1.0,
+    textbook=_extreme_textbook, latex=r"\max", numpy="amax", cost=1.0,
 )
 amin = reduction(
     "amin", _extreme(np.minimum), nonempty=True, grad_fn="AminBackward0", vjp=_share_extreme,
     doc="Minimum; equal ones share the gradient evenly.", accumulate=accumulators.by_ufunc(np.minimum),
-    textbook=_extreme_textbook,
-    latex=r"\min",
-    numpy="amin",
-    cost=1.0,
+    textbook=_extreme_textbook, latex=r"\min", numpy="amin", cost=1.0,
 )
 
 
@@ -416,9 +400,7 @@ logsumexp: Op = reduction(
     vjp=lambda g, out, x, dim, keepdim, axis_given: (
         restore(g, x, dim, keepdim) * exp(x - restore(out, x, dim, keepdim)),
     ),
-    textbook=_logsumexp_textbook,
-    latex=typeset.along,
-    source=numpy_sources.LOG_SUM_EXP,
+    textbook=_logsumexp_textbook, latex=typeset.along, source=numpy_sources.LOG_SUM_EXP,
 )
 
 
@@ -433,9 +415,7 @@ def _spread(name: str, kernel: Any, doc: str, vjp: Any, accumulate: Accumulate, 
 
     op: Op = reduction(
         name, kernel, args="input, dim=None, unbiased=None, keepdim=False, *, correction=None", build=build, doc=doc,
-        vjp=vjp, grad_fn=f"{name.capitalize()}Backward0", accumulate=accumulate,
-        text=spelling.spread,
-        numpy=name,
+        vjp=vjp, grad_fn=f"{name.capitalize()}Backward0", accumulate=accumulate, text=spelling.spread, numpy=name,
         **row,
     )
     return op
@@ -456,18 +436,9 @@ def _norm_build(input: Any, p: Any, dim: Any, keepdim: Any) -> Node:
 
 
 norm = reduction(
-    "norm",
-    _norm,
-    args="input, p=2, dim=None, keepdim=False",
-    build=_norm_build,
-    vjp=_norm_vjp,
-    doc="Vector p-norm; p may be inf, -inf or 0.",
-    grad_fn="LinalgVectorNormBackward0",
-    accumulate=accumulators.NORM,
-    textbook=_norm_textbook,
-    text=spelling.norm,
-    latex=typeset.norm,
-    source=numpy_sources.NORM,
+    "norm", _norm, args="input, p=2, dim=None, keepdim=False", build=_norm_build, vjp=_norm_vjp,
+    doc="Vector p-norm; p may be inf, -inf or 0.", grad_fn="LinalgVectorNormBackward0", accumulate=accumulators.NORM,
+    textbook=_norm_textbook, text=spelling.norm, latex=typeset.norm, source=numpy_sources.NORM,
 )
 
 
@@ -485,27 +456,19 @@ def _truths(op_name: str) -> Any:
 all_: Op = reduction(
     "all", lambda x, dim, keepdim, axis_given: np.logical_and.reduce(x, axis=dim, keepdims=keepdim),
     build=_truths("all"), result=lambda d: BOOL, doc="True where all are not zero.",
-    accumulate=accumulators.by_ufunc(np.logical_and),
-    text=spelling.truth,
-    numpy="all",
+    accumulate=accumulators.by_ufunc(np.logical_and), text=spelling.truth, numpy="all",
 )
 any_: Op = reduction(
     "any", lambda x, dim, keepdim, axis_given: np.logical_or.reduce(x, axis=dim, keepdims=keepdim),
     build=_truths("any"), result=lambda d: BOOL, doc="True where one is not zero.",
-    accumulate=accumulators.by_ufunc(np.logical_or),
-    text=spelling.truth,
-    numpy="any",
+    accumulate=accumulators.by_ufunc(np.logical_or), text=spelling.truth, numpy="any",
 )
 count_nonzero: Op = reduction(
     "count_nonzero",
     lambda x, dim, keepdim, axis_given: np.add.reduce(x != 0, axis=dim, keepdims=keepdim, dtype=np.int64),
-    result=lambda d: INT64,
-    args="input, dim=None",
-    doc="How many are not zero.",
-    build=lambda input, dim: reduce_node(count_nonzero, input, dim, False),
-    accumulate=accumulators.COUNT,
-    text=spelling.counted,
-    numpy="count_nonzero",
+    result=lambda d: INT64, args="input, dim=None", doc="How many are not zero.",
+    build=lambda input, dim: reduce_node(count_nonzero, input, dim, False), accumulate=accumulators.COUNT,
+    text=spelling.counted, numpy="count_nonzero",
 )
 
 
@@ -530,10 +493,8 @@ def _arg_reduction(name: str, function: Any, word: str) -> Op:
     op: Op = reduction(
         name, _arg(function), result=lambda d: INT64, build=build, args=ONE_DIM,
         doc=f"Index of the {word}, the first of equal ones; in the flattened tensor without dim.",
-        blocking=Blocking(_kept_by_arg, _over_one_dim, extreme),
-        formula=reductions.reduction(flat=True),
-        text=spelling.counted,
-        numpy=name,
+        blocking=Blocking(_kept_by_arg, _over_one_dim, extreme), formula=reductions.reduction(flat=True),
+        text=spelling.counted, numpy=name,
     )
     return op
 
@@ -608,9 +569,7 @@ def _extreme_row(name: str, ufunc: Any, pairwise: Op, arg: Any, word: str) -> Op
         grad_fn=f"{name.capitalize()}Backward1", nonempty=True,
         doc=f"The {word} of all (equal ones share the gradient evenly); with dim, the pair (values, indices); "
         f"with a tensor in second place, the elementwise {word}.",
-        accumulate=accumulators.by_ufunc(ufunc),
-        formula=reductions.reduction(f"a{name}"),
-        textbook=_extreme_textbook,
+        accumulate=accumulators.by_ufunc(ufunc), formula=reductions.reduction(f"a{name}"), textbook=_extreme_textbook,
     )
     return op
 
@@ -636,9 +595,7 @@ def _running(name: str, ufunc: Any, vjp: Any, doc: str, **row: Any) -> Op:
     op: Op = primitive(
         name, kernel, lambda inputs, params: (inputs[0].shape, _whole_result(inputs[0].dtype)), family="reduction",
         args="input, dim, *, dtype=None", build=build, doc=doc, vjp=vjp, grad_fn=f"{name.capitalize()}Backward0",
-        batching=LINEAR if ufunc is np.add else None, blocking=Blocking(except_along),
-        numpy=name,
-        **row,
+        batching=LINEAR if ufunc is np.add else None, blocking=Blocking(except_along), numpy=name, **row,
     )
     return op
 
@@ -702,11 +659,9 @@ recurrence = primitive(
     vjp=_recurrence_vjp, grad_fn="CumprodBackwardBackward0", batching=ALONG, blocking=Blocking(_recurrence_follow),
 )
 cumsum = _running(
-    "cumsum", np.add, _cumsum_vjp, "Running sum along a dimension.",
-    example=("cumsum(input, 0)", "input:1"),
+    "cumsum", np.add, _cumsum_vjp, "Running sum along a dimension.", example=("cumsum(input, 0)", "input:1"),
 )
 cumprod = _running(
-    "cumprod", np.multiply, _cumprod_vjp, "Running product along a dimension.",
-    textbook=_cumprod_textbook, textbook_whole=_cumprod_whole,
-    example=("cumprod(input, 0)", "input:1"),
+    "cumprod", np.multiply, _cumprod_vjp, "Running product along a dimension.", textbook=_cumprod_textbook,
+    textbook_whole=_cumprod_whole, example=("cumprod(input, 0)", "input:1"),
 )

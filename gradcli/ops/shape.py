@@ -115,42 +115,22 @@ def _flatten(input: Any, start_dim: Any, end_dim: Any) -> Node:
 view = primitive(
     "view", lambda x, shape: x.reshape(shape), _infer_given, family="shape", args="input, *shape", build=_view,
     grad_fn="ViewBackward0", doc="The elements in another shape, without copying; one length may be -1.",
-    torch="Tensor.view", layout=_view_layout, vjp=_reshape_back,
-    batching=LINEAR, blocking=VIEW,
-    reshapes=True,
-    example=("input.view(-1)", "input:2"),
-    simplify=shapes.reshape,
+    torch="Tensor.view", layout=_view_layout, vjp=_reshape_back, batching=LINEAR, blocking=VIEW, reshapes=True,
+    example=("input.view(-1)", "input:2"), simplify=shapes.reshape,
 )
 unsafe_view = primitive(
     "_unsafe_view", lambda x, shape: x.reshape(shape), _infer_given, family="shape", args="input, shape",
-    grad_fn="UnsafeViewBackward0", doc="A reshape of a fresh result.", vjp=_reshape_back, public=False,
-    batching=LINEAR, blocking=VIEW,
-    reshapes=True,
-    simplify=shapes.reshape,
+    grad_fn="UnsafeViewBackward0", doc="A reshape of a fresh result.", vjp=_reshape_back, public=False, batching=LINEAR,
+    blocking=VIEW, reshapes=True, simplify=shapes.reshape,
 )
 reshape_alias = primitive(
-    "_reshape_alias",
-    lambda x, shape: x.reshape(shape),
-    _infer_given,
-    family="shape",
-    args="input, shape",
-    public=False,
-    grad_fn="ReshapeAliasBackward0",
-    doc="A reshape without copying of what is not in row-major order.",
-    layout=_view_layout,
-    vjp=_reshape_back,
-    batching=LINEAR,
-    blocking=VIEW,
-    reshapes=True,
-    simplify=shapes.reshape,
+    "_reshape_alias", lambda x, shape: x.reshape(shape), _infer_given, family="shape", args="input, shape",
+    public=False, grad_fn="ReshapeAliasBackward0", doc="A reshape without copying of what is not in row-major order.",
+    layout=_view_layout, vjp=_reshape_back, batching=LINEAR, blocking=VIEW, reshapes=True, simplify=shapes.reshape,
 )
 reshape = composite(
-    "reshape",
-    _reshape,
-    args="input, *shape",
-    family="shape",
-    doc="The elements in another shape; one length may be -1.",
-    text=spelling.reshape,
+    "reshape", _reshape, args="input, *shape", family="shape",
+    doc="The elements in another shape; one length may be -1.", text=spelling.reshape,
     example=("input.reshape(-1)", "input:2"),
 )
 flatten = composite(
@@ -186,19 +166,13 @@ squeeze = primitive(
     "squeeze", lambda x, shape, name: x.reshape(shape), _infer_given, family="shape", args="input, dim=None",
     build=_squeeze, grad_fn=lambda node: (node.params["name"], node.inputs), layout=_view_layout,
     doc="The tensor without its dimensions of length 1, or without the named ones where they have length 1.",
-    vjp=lambda g, out, x, shape, name: (reshape(g, x.shape),),
-    batching=LINEAR, blocking=VIEW,
-    reshapes=True,
-    numpy="squeeze",
-    simplify=shapes.reshape,
+    vjp=lambda g, out, x, shape, name: (reshape(g, x.shape),), batching=LINEAR, blocking=VIEW, reshapes=True,
+    numpy="squeeze", simplify=shapes.reshape,
 )
 unsqueeze = primitive(
     "unsqueeze", lambda x, shape: x.reshape(shape), _infer_given, family="shape", args="input, dim", build=_unsqueeze,
     grad_fn="UnsqueezeBackward0", layout=_view_layout, doc="The tensor with a dimension of length 1 put in.",
-    vjp=_reshape_back,
-    batching=LINEAR, blocking=VIEW,
-    reshapes=True,
-    example=("unsqueeze(input, 0)", "input:1"),
+    vjp=_reshape_back, batching=LINEAR, blocking=VIEW, reshapes=True, example=("unsqueeze(input, 0)", "input:1"),
     simplify=shapes.reshape,
 )
 
@@ -279,10 +253,7 @@ permute = primitive(
     build=_permute, grad_fn=lambda node: (node.params["name"], node.inputs), layout=_permute_layout,
     doc="The dimensions in another order.", vjp=lambda g, out, x, dims, name: (permuted(g, inverse_permutation(dims)),),
     batching=batching.PERMUTED, blocking=Blocking(lambda node, dim: (node.params["dims"][dim],), view=True),
-    formula=reshapes.permuted,
-    example=("permute(input, 1, 0)", "input:2"),
-    numpy=".transpose",
-    simplify=shapes.permute,
+    formula=reshapes.permuted, example=("permute(input, 1, 0)", "input:2"), numpy=".transpose", simplify=shapes.permute,
 )
 transpose = composite(
     "transpose", _transpose, args="input, dim0=None, dim1=None", family="shape", aliases=("swapaxes", "swapdims"),
@@ -290,8 +261,7 @@ transpose = composite(
 )
 movedim = composite(
     "movedim", _movedim, args="input, source, destination", family="shape", aliases=("moveaxis",),
-    doc="Dimensions moved to other places.",
-    example=("movedim(input, 0, 1)", "input:2"),
+    doc="Dimensions moved to other places.", example=("movedim(input, 0, 1)", "input:2"),
 )
 t = composite("t", _t, args="input", family="shape", doc="A matrix transposed; a vector as it is.")
 big_t = composite(
@@ -301,8 +271,7 @@ big_t = composite(
 )
 m_t = composite(
     "mT", _matrix_transpose, args="input", family="shape", torch="Tensor.mT",
-    doc="The last two dimensions exchanged, written x.mT.",
-    latex=lambda w, form, parts: pieces.transposed(parts[0]),
+    doc="The last two dimensions exchanged, written x.mT.", latex=lambda w, form, parts: pieces.transposed(parts[0]),
 )
 
 
@@ -386,26 +355,18 @@ expand = primitive(
     "expand", lambda x, shape: np.broadcast_to(x, shape), _infer_given, family="shape", args="input, *shape",
     build=_expand, grad_fn="ExpandBackward0", layout=_expand_layout, torch="Tensor.expand", aliases=("broadcast_to",),
     doc="Lengths of 1 stretched, without copying; -1 keeps a length.", vjp=lambda g, out, x, shape: (g,),
-    batching=LINEAR, blocking=Blocking(aligned, view=True),
-    formula=reshapes.expanded,
-    repeats=True,
-    latex=typeset.expanded,
-    example=("expand(input, 2, -1)", "input:1"),
-    numpy="broadcast_to",
-    simplify=shapes.expand,
+    batching=LINEAR, blocking=Blocking(aligned, view=True), formula=reshapes.expanded, repeats=True,
+    latex=typeset.expanded, example=("expand(input, 2, -1)", "input:1"), numpy="broadcast_to", simplify=shapes.expand,
 )
 repeat = primitive(
     "repeat", lambda x, repeats: np.tile(x, repeats), _repeat_infer, family="shape", args="input, *repeats",
     build=_repeat, grad_fn="RepeatBackward0", torch="Tensor.repeat", doc="The tensor repeated along each dimension.",
-    vjp=_repeat_vjp,
-    batching=LINEAR, blocking=Blocking(_repeat_follow),
-    text=spelling.tiled,
+    vjp=_repeat_vjp, batching=LINEAR, blocking=Blocking(_repeat_follow), text=spelling.tiled,
     example=("repeat(input, 2)", "input:1"),
 )
 tile = composite(
     "tile", _tile, args="input, *dims: repeats", family="shape",
-    doc="The tensor repeated; dimensions without a count are repeated once.",
-    example=("tile(input, 2)", "input:1"),
+    doc="The tensor repeated; dimensions without a count are repeated once.", example=("tile(input, 2)", "input:1"),
     numpy="tile",
 )
 
@@ -431,19 +392,15 @@ def _roll_kernel(x: Any, shifts: Shape, dims: Shape | None) -> Any:
 flip: Op = primitive(
     "flip", lambda x, dims: np.flip(x, dims), lambda inputs, params: (inputs[0].shape, inputs[0].dtype), family="shape",
     args="input, *dims", build=_flip, grad_fn="FlipBackward0", doc="The order reversed along dimensions.",
-    vjp=lambda g, out, x, dims: (make(flip, (g,), {"dims": dims}),),
-    batching=LINEAR, blocking=Blocking(except_along),
-    example=("flip(input, 0)", "input:1"),
-    numpy="flip",
+    vjp=lambda g, out, x, dims: (make(flip, (g,), {"dims": dims}),), batching=LINEAR, blocking=Blocking(except_along),
+    example=("flip(input, 0)", "input:1"), numpy="flip",
 )
 roll: Op = primitive(
     "roll", _roll_kernel, lambda inputs, params: (inputs[0].shape, inputs[0].dtype), family="shape",
     args="input, shifts, dims=None", build=_roll, grad_fn="RollBackward0",
     doc="Elements shifted along dimensions, those pushed out coming in again; in flattened order without dims.",
     vjp=lambda g, out, x, shifts, dims: (make(roll, (g,), {"shifts": tuple(-s for s in shifts), "dims": dims}),),
-    batching=LINEAR, blocking=Blocking(except_along),
-    example=("roll(input, 1)", "input:1"),
-    numpy="roll",
+    batching=LINEAR, blocking=Blocking(except_along), example=("roll(input, 1)", "input:1"), numpy="roll",
 )
 
 
@@ -517,18 +474,14 @@ def _stack_vjp(g: Node, out: Node, *inputs: Node, dim: int) -> tuple[Node, ...]:
 cat = primitive(
     "cat", lambda *xs, dim: np.concatenate(xs, dim), _cat_infer, family="shape", args="tensors, dim=0", build=_cat,
     grad_fn="CatBackward0", aliases=("concat", "concatenate"), doc="Tensors joined along a dimension.", vjp=_cat_vjp,
-    batching=batching.JOINED, blocking=Blocking(except_along),
-    text=spelling.joined,
-    example=("cat([a, b])", "a:1 b:1"),
+    batching=batching.JOINED, blocking=Blocking(except_along), text=spelling.joined, example=("cat([a, b])", "a:1 b:1"),
     numpy="concatenate",
 )
 stack = primitive(
     "stack", lambda *xs, dim: np.stack(xs, dim), _stack_infer, family="shape", args="tensors, dim=0", build=_stack,
     grad_fn="StackBackward0", doc="Tensors of one shape joined along a new dimension.", vjp=_stack_vjp,
-    batching=batching.JOINED, blocking=Blocking(_stack_follow),
-    text=spelling.joined,
-    example=("stack([a, b])", "a:1 b:1"),
-    numpy="stack",
+    batching=batching.JOINED, blocking=Blocking(_stack_follow), text=spelling.joined,
+    example=("stack([a, b])", "a:1 b:1"), numpy="stack",
 )
 
 
@@ -567,23 +520,12 @@ def narrow(x: Node, dim: int, start: int, stop: int) -> Node:
 slice_ = primitive(
     "_slice", _slice_kernel, _slice_infer, family="index", doc="A range of one dimension.", public=False,
     grad_fn="SliceBackward0", layout=_slice_layout,
-    vjp=lambda g, out, x, **where: (make(embed, (g,), {"shape": x.shape, **where}),),
-    batching=LINEAR, blocking=Blocking(except_along, view=True),
-    formula=places.sliced,
-    text=spelling.sliced,
-    tame=True,
+    vjp=lambda g, out, x, **where: (make(embed, (g,), {"shape": x.shape, **where}),), batching=LINEAR,
+    blocking=Blocking(except_along, view=True), formula=places.sliced, text=spelling.sliced, tame=True,
 )
 embed: Op = primitive(
-    "_embed",
-    _embed_kernel,
-    _infer_given,
-    family="index",
-    doc="Zeros with the tensor put in as a range of one dimension.",
-    public=False,
-    grad_fn="SliceBackwardBackward0",
-    vjp=lambda h, out, g, shape, **where: (make(slice_, (h,), where),),
-    batching=LINEAR,
-    blocking=Blocking(except_along),
-    formula=places.embedded,
-    text=spelling.embedded,
+    "_embed", _embed_kernel, _infer_given, family="index",
+    doc="Zeros with the tensor put in as a range of one dimension.", public=False, grad_fn="SliceBackwardBackward0",
+    vjp=lambda h, out, g, shape, **where: (make(slice_, (h,), where),), batching=LINEAR,
+    blocking=Blocking(except_along), formula=places.embedded, text=spelling.embedded,
 )
