@@ -7,8 +7,14 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+PROJECT = PYPROJECT["project"]
 WORKFLOW = (ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8")
+
+
+def test_every_package_is_installed() -> None:
+    found = {".".join(path.parent.relative_to(ROOT).parts) for path in (ROOT / "gradcli").rglob("__init__.py")}
+    assert sorted({*found, "gradcli.grammar"}) == PYPROJECT["tool"]["setuptools"]["packages"]
 
 
 def test_hooks_before_a_commit_have_the_versions_of_the_extra() -> None:
