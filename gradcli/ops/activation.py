@@ -82,10 +82,6 @@ elu_slope: Op = elementwise(
 )
 
 
-def _elu_textbook(g: Node, out: Node, x: Node, alpha: float, scale: float) -> tuple[Node]:
-    return (g * where(x > 0, scale, alpha * scale * exp(x)),)
-
-
 def _elu_text(writer: Any, call: Any) -> Any:
     """selu by its name."""
     if (call.params["alpha"], call.params["scale"]) == (SELU_ALPHA, SELU_SCALE):
@@ -97,7 +93,8 @@ elu: Op = elementwise(
     "elu", args="input, alpha=1.0", dtype="float", grad_fn="EluBackward0", into=kernels.elu, torch="nn.functional.elu",
     vjp=lambda g, out, x, alpha, scale: (g * apply(elu_slope, x, low=alpha * scale, high=scale, closed=True),),
     build=lambda input, alpha: apply(elu, input, alpha=as_number(alpha, "alpha"), scale=1.0),
-    doc="The input where positive, `alpha*(exp(input) - 1)` elsewhere.", textbook=_elu_textbook, text=_elu_text,
+    doc="The input where positive, `alpha*(exp(input) - 1)` elsewhere.",
+    textbook=lambda g, out, x, alpha, scale: (g * where(x > 0, scale, alpha * scale * exp(x)),), text=_elu_text,
     tame=True, source=numpy_sources.ELU,
 )
 selu = composite(
@@ -142,10 +139,6 @@ silu = elementwise(
 )
 
 
-def _softplus(input: Any, beta: Any, threshold: Any) -> Node:
-    return apply(softplus, input, beta=as_number(beta, "beta"), threshold=as_number(threshold, "threshold"))
-
-
 def _softplus_vjp(g: Node, out: Node, x: Node, beta: float, threshold: float) -> tuple[Node]:
     scaled = x * beta
     # At the threshold itself the slope is that of the curve, and PyTorch takes it for constant.
@@ -159,8 +152,11 @@ def _softplus_textbook(g: Node, out: Node, x: Node, beta: float, threshold: floa
 
 
 softplus = elementwise(
-    "softplus", args="input, beta=1.0, threshold=20.0", dtype="float", build=_softplus, into=kernels.softplus,
-    grad_fn="SoftplusBackward0", torch="nn.functional.softplus", vjp=_softplus_vjp,
+    "softplus", args="input, beta=1.0, threshold=20.0", dtype="float",
+    build=lambda input, beta, threshold: (
+        apply(softplus, input, beta=as_number(beta, "beta"), threshold=as_number(threshold, "threshold"))
+    ),
+    into=kernels.softplus, grad_fn="SoftplusBackward0", torch="nn.functional.softplus", vjp=_softplus_vjp,
     doc="`log(1 + exp(beta*input))/beta`, and the input itself above threshold/beta.", textbook=_softplus_textbook,
     tame=True, source=numpy_sources.SOFTPLUS,
 )
@@ -189,10 +185,6 @@ cdf = elementwise(
 )
 
 
-def _gelu(input: Any, approximate: Any) -> Node:
-    return apply(gelu, input, approximate=as_choice(approximate, "approximate", ("none", "tanh")))
-
-
 def _gelu_vjp(g: Node, out: Node, x: Node, approximate: str) -> tuple[Node]:
     if approximate == "none":
         return (g * (cdf(x) + x * exp(x * x * -0.5) * (1 / math.sqrt(2 * math.pi))),)
@@ -202,8 +194,11 @@ def _gelu_vjp(g: Node, out: Node, x: Node, approximate: str) -> tuple[Node]:
 
 
 gelu = elementwise(
-    "gelu", args="input, *, approximate='none'", dtype="float", build=_gelu, grad_fn="GeluBackward0", into=kernels.gelu,
-    torch="nn.functional.gelu", vjp=_gelu_vjp,
+    "gelu", args="input, *, approximate='none'", dtype="float",
+    build=lambda input, approximate: (
+        apply(gelu, input, approximate=as_choice(approximate, "approximate", ("none", "tanh")))
+    ),
+    grad_fn="GeluBackward0", into=kernels.gelu, torch="nn.functional.gelu", vjp=_gelu_vjp,
     doc="The input times the normal distribution function of it, or the approximation with tanh.", tame=True,
     source=numpy_sources.GELU,
 )
@@ -268,10 +263,6 @@ def _softmax_vjp(g: Node, out: Node, x: Node, dim: int) -> tuple[Node]:
     return (pull - out * _total(pull, dim),)
 
 
-def _log_softmax_vjp(g: Node, out: Node, x: Node, dim: int) -> tuple[Node]:
-    return (g - exp(out) * _total(g, dim),)
-
-
 softmax = primitive(
     "softmax", _softmax_kernel, lambda inputs, params: (inputs[0].shape, inputs[0].dtype), family="activation",
     args="input, dim, dtype=None", build=_along("softmax"), grad_fn="SoftmaxBackward0", vjp=_softmax_vjp,
@@ -281,8 +272,8 @@ softmax = primitive(
 )
 log_softmax = primitive(
     "log_softmax", _log_softmax_kernel, lambda inputs, params: (inputs[0].shape, inputs[0].dtype), family="activation",
-    args="input, dim, dtype=None", build=_along("log_softmax"), grad_fn="LogSoftmaxBackward0", vjp=_log_softmax_vjp,
-    doc="The logarithm of softmax, without overflow.", blocking=Blocking(except_along, lower=_lower_log_softmax),
-    formula=arithmetic.call_or_number(0), text=spelling.real, latex=typeset.along,
-    example=("log_softmax(input, 0)", "input:1"), source=numpy_sources.LOG_SOFTMAX,
+    args="input, dim, dtype=None", build=_along("log_softmax"), grad_fn="LogSoftmaxBackward0",
+    vjp=lambda g, out, x, dim: (g - exp(out) * _total(g, dim),), doc="The logarithm of softmax, without overflow.",
+    blocking=Blocking(except_along, lower=_lower_log_softmax), formula=arithmetic.call_or_number(0), text=spelling.real,
+    latex=typeset.along, example=("log_softmax(input, 0)", "input:1"), source=numpy_sources.LOG_SOFTMAX,
 )

@@ -52,10 +52,6 @@ def _filled(shape: Shape, value: Any, dtype: np.dtype) -> Node:
     return make(filled, (), {"shape": shape, "value": value, "dtype": dtype})
 
 
-def _fill_kernel(shape: Shape, value: Any, dtype: np.dtype) -> Any:
-    return np.full(shape, value, dtype)
-
-
 def _full(size: Any, fill_value: Any, dtype: Any) -> Node:
     if not isinstance(fill_value, bool | int | float):
         raise GradcliError("full() needs a number to fill with", hint="as in full((2, 3), 7.)")
@@ -178,8 +174,9 @@ def _list_in(data: list[Any], target: np.dtype) -> np.ndarray:
 
 
 filled = primitive(
-    "_filled", _fill_kernel, _infer, family="create", args="shape, value, dtype", public=False, doc="A filled tensor.",
-    blocking=Blocking(lambda node, dim: ()), formula=arithmetic.filled,
+    "_filled", lambda shape, value, dtype: np.full(shape, value, dtype), _infer, family="create",
+    args="shape, value, dtype", public=False, doc="A filled tensor.", blocking=Blocking(lambda node, dim: ()),
+    formula=arithmetic.filled,
 )
 drawn = primitive(
     "_drawn", lambda shape, dtype, state: state.numbers().reshape(shape), _infer, family="create",

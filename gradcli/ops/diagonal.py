@@ -45,15 +45,6 @@ def _diagonal_layout(inputs: tuple[Node, ...], params: Params, shape: Shape) -> 
     return layout.normalize(shape, (*rest, strides[dim1] + strides[dim2]))
 
 
-def _diagonal_kernel(x: Any, offset: int, dim1: int, dim2: int, copy: bool) -> Any:
-    # What lies beyond the matrix is empty, however far; NumPy counts in 32 bits here.
-    return np.diagonal(x, max(-x.shape[dim1], min(offset, x.shape[dim2])), dim1, dim2)
-
-
-def _diagonal_vjp(g: Node, out: Node, x: Node, copy: bool, **place: int) -> tuple[Node]:
-    return (make(diagonal_back, (g,), {"shape": x.shape, **place}),)
-
-
 def diagonal_of(x: Node, offset: int = 0, dim1: int = -2, dim2: int = -1, copy: bool = False) -> Node:
     """The diagonal of two dimensions, as a new last dimension."""
     place = {"offset": offset, "dim1": dim1 % x.ndim, "dim2": dim2 % x.ndim}
@@ -120,8 +111,12 @@ def _diag_embed(input: Any, offset: Any, dim1: Any, dim2: Any) -> Node:
 
 
 diagonal = primitive(
-    "diagonal", _diagonal_kernel, _diagonal_infer, family="diagonal", args="input, offset=0, dim1=0, dim2=1",
-    build=_diagonal, batching=LINEAR, layout=_diagonal_layout, vjp=_diagonal_vjp,
+    "diagonal",
+    # What lies beyond the matrix is empty, however far; NumPy counts in 32 bits here.
+    lambda x, offset, dim1, dim2, copy: np.diagonal(x, max(-x.shape[dim1], min(offset, x.shape[dim2])), dim1, dim2),
+    _diagonal_infer, family="diagonal", args="input, offset=0, dim1=0, dim2=1", build=_diagonal, batching=LINEAR,
+    layout=_diagonal_layout,
+    vjp=lambda g, out, x, copy, **place: (make(diagonal_back, (g,), {"shape": x.shape, **place}),),
     grad_fn=lambda node: ("DiagonalBackward0_copy" if node.params["copy"] else "DiagonalBackward0", node.inputs),
     doc="The diagonal of two dimensions, as a new last one; offset moves it to the right, or down if negative.",
     formula=places.diagonal, text=spelling.every("offset", "dim1", "dim2"), latex=typeset.diagonal_of, numpy="diagonal",

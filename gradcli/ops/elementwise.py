@@ -113,10 +113,6 @@ detach = elementwise(
 # Arithmetic -----------------------------------------------------------------------------------------------------------
 
 
-def _add(input: Any, other: Any, alpha: Any) -> Node:
-    return apply(add, input, _times(other, alpha))
-
-
 def _times(value: Any, alpha: Any) -> Any:
     if isinstance(alpha, bool | int | float):
         if alpha == 1:
@@ -163,14 +159,6 @@ def _xlogy_grad_fn(node: Node) -> tuple[str, tuple[Node, ...]]:
     return ("XlogyBackward1", (y,)) if x.weak else ("XlogyBackward2", (x,)) if y.weak else ("XlogyBackward0", (x, y))
 
 
-def _xlogy_vjp(g: Node, out: Node, x: Node, y: Node) -> tuple[Node, Node]:
-    return where(logical_and(eq(x, 0), y <= 0), 0, xlogy(g, y)), g * (x / y)
-
-
-def _xlogy_textbook(g: Node, out: Node, x: Node, y: Node) -> tuple[Node, Node]:
-    return g * log(y), g * (x / y)
-
-
 # The factor of add(alpha=) and sub(alpha=), which PyTorch multiplies with inside the operation.
 scaled = elementwise(
     "_scaled", np.multiply, args=BINARY, doc="Product inside an operation.", public=False, batching=products(0, 1),
@@ -178,7 +166,8 @@ scaled = elementwise(
     cost=1.0,
 )
 add = elementwise(
-    "add", np.add, args="input, other, *, alpha=1", build=_add, grad_fn=_commuted("AddBackward0"),
+    "add", np.add, args="input, other, *, alpha=1",
+    build=lambda input, other, alpha: apply(add, input, _times(other, alpha)), grad_fn=_commuted("AddBackward0"),
     doc="Sum, `input + alpha*other`.", batching=sums(0, 1), vjp=lambda g, out, x, y: (g, g), signs=(1, 1),
     commutative=True, symbol="+", simplify=numbers.total, cost=1.0,
 )
@@ -248,8 +237,9 @@ lerp = elementwise(
 )
 xlogy = elementwise(
     "xlogy", args=BINARY, dtype="float", into=pointwise.xlogy, doc="`input * log(other)`, and 0 where the input is 0.",
-    grad_fn=_xlogy_grad_fn, domain=POSITIVE, vjp=_xlogy_vjp, textbook=_xlogy_textbook, latex=typeset.times_logarithm,
-    source=numpy_sources.XLOGY,
+    grad_fn=_xlogy_grad_fn, domain=POSITIVE,
+    vjp=lambda g, out, x, y: (where(logical_and(eq(x, 0), y <= 0), 0, xlogy(g, y)), g * (x / y)),
+    textbook=lambda g, out, x, y: (g * log(y), g * (x / y)), latex=typeset.times_logarithm, source=numpy_sources.XLOGY,
 )
 hypot = elementwise(
     "hypot", into=pointwise.hypot, args=BINARY, dtype="float", grad_fn="HypotBackward0",

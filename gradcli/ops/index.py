@@ -191,14 +191,6 @@ def _index_add_kernel(g: Any, *indices: Any, shape: Shape, dims: Shape) -> Any:
     return out
 
 
-def _index_vjp(g: Node, out: Node, x: Node, *indices: Node, dims: Shape, name: str) -> tuple[Node | None, ...]:
-    return make(index_add, (g, *indices), {"shape": x.shape, "dims": dims}), *(None for _ in indices)
-
-
-def _index_add_vjp(h: Node, out: Node, g: Node, *indices: Node, shape: Shape, dims: Shape) -> tuple[Node | None, ...]:
-    return make(index_, (h, *indices), {"dims": dims, "name": "IndexBackward0"}), *(None for _ in indices)
-
-
 def _select_infer(inputs: tuple[Node, ...], params: Params) -> tuple[Shape, np.dtype]:
     x, dim = inputs[0], params["dim"]
     return x.shape[:dim] + x.shape[dim + 1 :], x.dtype
@@ -249,13 +241,19 @@ select = primitive(
 )
 index_ = primitive(
     "_index", _index_kernel, _index_infer, family="index", doc="The elements at lists of indices.", public=False,
-    grad_fn=lambda node: (node.params["name"], node.inputs[:1]), vjp=_index_vjp, batching=batching.INDEXED,
-    blocking=Blocking(_index_follow), formula=places.indexed, text=spelling.indexed,
+    grad_fn=lambda node: (node.params["name"], node.inputs[:1]),
+    vjp=lambda g, out, x, *indices, dims, name: (
+        make(index_add, (g, *indices), {"shape": x.shape, "dims": dims}), *(None for _ in indices)
+    ),
+    batching=batching.INDEXED, blocking=Blocking(_index_follow), formula=places.indexed, text=spelling.indexed,
 )
 index_add = primitive(
     "_index_add", _index_add_kernel, lambda inputs, params: (params["shape"], inputs[0].dtype), family="reduction",
-    grad_fn=lambda node: ("IndexPutBackward0", node.inputs[:1]), vjp=_index_add_vjp, public=False,
-    doc="Zeros with elements added at lists of indices.", batching=batching.INDEXED,
+    grad_fn=lambda node: ("IndexPutBackward0", node.inputs[:1]),
+    vjp=lambda h, out, g, *indices, shape, dims: (
+        make(index_, (h, *indices), {"dims": dims, "name": "IndexBackward0"}), *(None for _ in indices)
+    ),
+    public=False, doc="Zeros with elements added at lists of indices.", batching=batching.INDEXED,
     blocking=Blocking(_index_add_follow), formula=places.index_added,
 )
 index_select = composite(

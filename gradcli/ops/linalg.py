@@ -211,15 +211,6 @@ def _spread(x: Node) -> Node:
     return reshape(x, (*x.shape, 1, 1))
 
 
-def _cofactor_vjp(g: Node, out: Node, a: Node) -> tuple[Node]:
-    # The second derivative of a function is symmetric: its transpose is itself.
-    return (make(cofactor_slope, (a, g), {}),)
-
-
-def _cofactor_slope_vjp(g: Node, out: Node, a: Node, h: Node) -> tuple[Node, Node]:
-    return make(cofactor_slopes, (a, h, g), {}), make(cofactor_slope, (a, g), {})
-
-
 def _cofactor_slopes_kernel(a: Any, *directions: Any) -> Any:
     """The derivative of the cofactors in several directions, one after the other."""
     result = np.empty_like(a)
@@ -246,12 +237,15 @@ det: Op = primitive(
 _NO_COFACTORS = arithmetic.none("there is no short formula for this derivative of a determinant")
 cofactor: Op = primitive(
     "_cofactor", in_lapack(_cofactor_kernel), _same, family="linalg", public=False, grad_fn="MulBackward0",
-    vjp=_cofactor_vjp, doc="Cofactors of a square matrix.", blocking=MATRICES, formula=_NO_COFACTORS, cost=_cost,
+    # The second derivative of a function is symmetric: its transpose is itself.
+    vjp=lambda g, out, a: (make(cofactor_slope, (a, g), {}),), doc="Cofactors of a square matrix.", blocking=MATRICES,
+    formula=_NO_COFACTORS, cost=_cost,
 )
 cofactor_slope: Op = primitive(
     "_cofactor_slope", in_lapack(_cofactor_slope_kernel), _same, family="linalg", public=False, args="input, direction",
-    grad_fn="MulBackward0", vjp=_cofactor_slope_vjp, doc="Derivative of the cofactors in a direction.",
-    blocking=MATRICES, formula=_NO_COFACTORS, cost=_cost,
+    grad_fn="MulBackward0",
+    vjp=lambda g, out, a, h: (make(cofactor_slopes, (a, h, g), {}), make(cofactor_slope, (a, g), {})),
+    doc="Derivative of the cofactors in a direction.", blocking=MATRICES, formula=_NO_COFACTORS, cost=_cost,
 )
 cofactor_slopes: Op = primitive(
     "_cofactor_slopes", in_lapack(_cofactor_slopes_kernel), _same, family="linalg", public=False,
@@ -270,15 +264,13 @@ def _slogdet_kernel(a: Any) -> Any:
     return np.where(np.isnan(logarithm), a.dtype.type(0), sign), logarithm
 
 
-def _slogdet_vjp(g: Any, out: Any, a: Node) -> tuple[Node | None]:
-    # The sign has no slope. No zero either: the logarithm's infinite slope would make it NaN.
-    return (None if g.logabsdet is None else _spread(g.logabsdet) * m_t(make(inverse_limit, (a,), {})),)
-
-
 slogdet: Op = primitive(
     "slogdet", _slogdet_kernel, lambda inputs, params: (_batch(inputs, params),) * 2, family="linalg",
     results=("sign", "logabsdet"), build=lambda input: make_results(slogdet, (square(input, "slogdet"),)),
-    grad_fn="LinalgSlogdetBackward0", vjp=_slogdet_vjp, torch="linalg.slogdet", domain=WELL_CONDITIONED,
+    grad_fn="LinalgSlogdetBackward0",
+    # The sign has no slope. No zero either: the logarithm's infinite slope would make it NaN.
+    vjp=lambda g, out, a: (None if g.logabsdet is None else _spread(g.logabsdet) * m_t(make(inverse_limit, (a,), {})),),
+    torch="linalg.slogdet", domain=WELL_CONDITIONED,
     doc="The pair (sign, logabsdet) of the determinant, without its overflow; 0 and -inf for a singular matrix.",
     blocking=MATRICES, latex=typeset.signed_determinant, example=("slogdet(input).logabsdet", "input:2"),
     numpy="linalg.slogdet", cost=_cost,
@@ -352,10 +344,6 @@ def _solve_follow(node: Node, dim: int) -> Dims | None:
     return tuple(d if d >= 0 and x.shape[d] != 1 else None for d, x in zip(own, node.inputs, strict=True))
 
 
-def _solve_layout(inputs: tuple[Node, ...], params: Params, shape: Shape) -> Shape | None:
-    return column_major(shape) if params["left"] else None
-
-
 def _solution(a: Node, b: Node, vector: bool = False, left: bool = True) -> Node:
     return make(solve, (a, b), {"vector": vector, "left": left})
 
@@ -388,8 +376,9 @@ def _solve_vjp(g: Node, out: Node, a: Node, b: Node, vector: bool, left: bool) -
 
 solve: Op = primitive(
     "solve", in_lapack(_solve_kernel, 2), _solve_infer, family="linalg", args="A, B, *, left=True", build=_solve,
-    grad_fn="LinalgSolveExBackward0", layout=_solve_layout, vjp=_solve_vjp, torch="linalg.solve",
-    domain=WELL_CONDITIONED,
+    grad_fn="LinalgSolveExBackward0",
+    layout=lambda inputs, params, shape: column_major(shape) if params["left"] else None, vjp=_solve_vjp,
+    torch="linalg.solve", domain=WELL_CONDITIONED,
     doc="The X for which `A @ X = B` (`X @ A = B` with left=False); B holds vectors or matrices.", batching=SOLUTION,
     blocking=Blocking(_solve_follow), text=spelling.real, latex=typeset.solution, source=numpy_sources.SOLVE,
     cost=_cost,
@@ -420,12 +409,9 @@ def _cholesky_vjp(g: Node, out: Node, a: Node, upper: bool) -> tuple[Node]:
     return (_solution(factor, inner, left=False) * 0.5,)
 
 
-def _cholesky(input: Any, upper: Any) -> Node:
-    return make(cholesky, (square(input, "cholesky"),), {"upper": bool(upper)})
-
-
 cholesky: Op = primitive(
-    "cholesky", in_lapack(_cholesky_kernel), _same, family="linalg", args="input, upper=False", build=_cholesky,
+    "cholesky", in_lapack(_cholesky_kernel), _same, family="linalg", args="input, upper=False",
+    build=lambda input, upper: make(cholesky, (square(input, "cholesky"),), {"upper": bool(upper)}),
     grad_fn="LinalgCholeskyExBackward0", layout=_column_major, vjp=_cholesky_vjp, torch="linalg.cholesky",
     domain=WELL_CONDITIONED,
     doc="The triangular L of a positive definite matrix `L @ L.T`; `U` of `U.T @ U` with upper.", blocking=MATRICES,

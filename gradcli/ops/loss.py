@@ -366,10 +366,6 @@ def _nll_kernel(x: Any, target: Any, *weight: Any, reduction: str, ignore_index:
     return np.asarray(total + 0.0).astype(x.dtype)
 
 
-def _nll_infer(inputs: tuple[Node, ...], params: Params) -> tuple[Shape, np.dtype]:
-    return inputs[1].shape if params["reduction"] == "none" else (), inputs[0].dtype
-
-
 def _nll_vjp(g: Node, out: Node, x: Node, *rest: Node, reduction: str, ignore_index: int) -> tuple[Node | None, ...]:
     factors = _factors(x, rest, ignore_index)
     pull = factors * -(g / sum_(factors) if reduction == "mean" else g)
@@ -412,8 +408,10 @@ def _nll_loss(input: Any, target: Any, weight: Any, ignore_index: Any, reduction
 
 
 nll_loss = primitive(
-    "nll_loss", _nll_kernel, _nll_infer, family="loss", build=_nll_loss, vjp=_nll_vjp,
-    args="input, target, weight=None, ignore_index=-100, reduction='mean'", torch="nn.functional.nll_loss",
+    "nll_loss", _nll_kernel,
+    lambda inputs, params: (inputs[1].shape if params["reduction"] == "none" else (), inputs[0].dtype), family="loss",
+    build=_nll_loss, vjp=_nll_vjp, args="input, target, weight=None, ignore_index=-100, reduction='mean'",
+    torch="nn.functional.nll_loss",
     grad_fn=lambda node: ("NllLossBackward0" if node.inputs[0].ndim <= 2 else "NllLoss2DBackward0", node.inputs[:1]),
     doc="Minus the log-probability (input) of each target class.", blocking=Blocking(_class_follow, lower=_lower_nll),
     text=spelling.classified, example=("nll_loss(input, target)", "input:2 target:1:int64"),

@@ -124,18 +124,6 @@ def _column(x: Node) -> Node:
     return reshape(x, (x.shape[0], 1))
 
 
-def _mm_vjp(g: Node, out: Node, a: Node, b: Node) -> tuple[Node | None, ...]:
-    return _needed((a, b), lambda: mm(g, _flipped(b)), lambda: mm(_flipped(a), g))
-
-
-def _bmm_vjp(g: Node, out: Node, a: Node, b: Node) -> tuple[Node | None, ...]:
-    return _needed((a, b), lambda: bmm(g, _flipped(b)), lambda: bmm(_flipped(a), g))
-
-
-def _mv_vjp(g: Node, out: Node, a: Node, b: Node) -> tuple[Node | None, ...]:
-    return _needed((a, b), lambda: _column(g) * b, lambda: mv(_flipped(a), g))
-
-
 def _dot_vjp(g: Node, out: Node, a: Node, b: Node) -> tuple[Node, Node]:
     return g * b, g * a
 
@@ -143,17 +131,22 @@ def _dot_vjp(g: Node, out: Node, a: Node, b: Node) -> tuple[Node, Node]:
 PRODUCT = accumulators.product(np.matmul)
 
 mm = _primitive(
-    "mm", np.matmul, ("matrix", "matrix"), _mm_vjp, "Product of two matrices.", "input, mat2", PRODUCT,
-    formula=contractions.contraction((1, 0), (0, None), (None, 1)), simplify=matrix_products.product_of_equals,
+    "mm", np.matmul, ("matrix", "matrix"),
+    lambda g, out, a, b: _needed((a, b), lambda: mm(g, _flipped(b)), lambda: mm(_flipped(a), g)),
+    "Product of two matrices.", "input, mat2", PRODUCT, formula=contractions.contraction((1, 0), (0, None), (None, 1)),
+    simplify=matrix_products.product_of_equals,
 )
 mv = _primitive(
-    "mv", np.matmul, ("matrix", "vector"), _mv_vjp, "Product of a matrix and a vector.", "input, vec", PRODUCT,
-    formula=contractions.contraction((1, 0), (0, None)), example=("mv(input, vec)", "input:2 vec:1"),
+    "mv", np.matmul, ("matrix", "vector"),
+    lambda g, out, a, b: _needed((a, b), lambda: _column(g) * b, lambda: mv(_flipped(a), g)),
+    "Product of a matrix and a vector.", "input, vec", PRODUCT, formula=contractions.contraction((1, 0), (0, None)),
+    example=("mv(input, vec)", "input:2 vec:1"),
 )
 bmm = _primitive(
-    "bmm", np.matmul, ("batch of matrices", "batch of matrices"), _bmm_vjp, "Products of two batches of matrices.",
-    "input, mat2", PRODUCT, formula=contractions.batched_product, example=("bmm(input, mat2)", "input:3 mat2:3"),
-    simplify=matrix_products.product_of_equals,
+    "bmm", np.matmul, ("batch of matrices", "batch of matrices"),
+    lambda g, out, a, b: _needed((a, b), lambda: bmm(g, _flipped(b)), lambda: bmm(_flipped(a), g)),
+    "Products of two batches of matrices.", "input, mat2", PRODUCT, formula=contractions.batched_product,
+    example=("bmm(input, mat2)", "input:3 mat2:3"), simplify=matrix_products.product_of_equals,
 )
 dot = _primitive(
     "dot", _dot_kernel, ("vector", "vector"), _dot_vjp, "Sum of the products of two vectors.", "input, tensor",

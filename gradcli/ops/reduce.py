@@ -129,10 +129,6 @@ def _var(x: Any, dim: Any, keepdim: Any, axis_given: bool, correction: float) ->
     return np.true_divide(squares, max(0.0, n - correction)).astype(x.dtype)
 
 
-def _std(x: Any, **params: Any) -> Any:
-    return np.sqrt(_var(x.astype(np.float64), **params)).astype(x.dtype)
-
-
 def _logsumexp(x: Any, dim: Any, keepdim: Any, axis_given: bool) -> Any:
     if not x.size:
         return np.full(reduced_shape(x.shape, dim, keepdim), -np.inf, x.dtype)
@@ -185,11 +181,6 @@ def _var_vjp(g: Node, out: Node, x: Node, dim: Any, keepdim: Any, axis_given: bo
     return (restore(g, x, dim, keepdim) * (centred * scale),)
 
 
-def _std_vjp(g: Node, out: Node, x: Node, **params: Any) -> tuple[Node]:
-    # At zero the root has no slope; PyTorch takes 0 for it.
-    return _var_vjp(where(eq(out, 0), 0, g / (2 * out)), out, x, **params)
-
-
 def _share_extreme(g: Node, out: Node, x: Node, dim: Any, keepdim: Any, axis_given: bool) -> tuple[Node]:
     """All elements equal to the extreme one share the gradient evenly."""
     full = restore(out, x, dim, keepdim)
@@ -238,10 +229,6 @@ def _norm_vjp(g: Node, out: Node, x: Node, dim: Any, keepdim: Any, axis_given: b
     return (slope * where(eq(out, 0), 0, g / out ** (p - 1)),)
 
 
-def _cumsum_vjp(g: Node, out: Node, x: Node, dim: int) -> tuple[Node]:
-    return (flip(cumsum(flip(g, (dim,)), dim), (dim,)) if x.ndim else g,)
-
-
 def _cumprod_vjp(g: Node, out: Node, x: Node, dim: int) -> tuple[Node]:
     """What comes before each factor times what is summed up after it: products only, so that zeros are no exception."""
     if not x.ndim:
@@ -250,10 +237,6 @@ def _cumprod_vjp(g: Node, out: Node, x: Node, dim: int) -> tuple[Node]:
 
 
 # As people write them -------------------------------------------------------------------------------------------------
-
-
-def _prod_textbook(g: Node, out: Node, x: Node, dim: Any, keepdim: Any, axis_given: bool) -> tuple[Node]:
-    return (restore(g, x, dim, keepdim) * (restore(out, x, dim, keepdim) / x),)
 
 
 def _prod_whole(g: Node, out: Node, x: Node, dim: Any, keepdim: Any, axis_given: bool) -> tuple[Node]:
@@ -370,7 +353,10 @@ prod = reduction(
     "prod", _prod, args=TYPED, build=_typed("prod"), result=_whole_result, doc="Product.", vjp=_prod_vjp,
     grad_fn=by_axis("ProdBackward0", "ProdBackward1"),
     accumulate=accumulators.by_ufunc(np.multiply, lambda dtype: np.float64 if dtype.kind == "f" else np.int64),
-    textbook=_prod_textbook, textbook_whole=_prod_whole, latex=typeset.product, numpy="prod",
+    textbook=lambda g, out, x, dim, keepdim, axis_given: (
+        restore(g, x, dim, keepdim) * (restore(out, x, dim, keepdim) / x),
+    ),
+    textbook_whole=_prod_whole, latex=typeset.product, numpy="prod",
 )
 amax = reduction(
     "amax", _extreme(np.maximum), nonempty=True, grad_fn="AmaxBackward0", vjp=_share_extreme,
@@ -423,8 +409,13 @@ def _spread(name: str, kernel: Any, doc: str, vjp: Any, accumulate: Accumulate, 
 
 var = _spread("var", _var, "Variance, with n - correction (1 unless given) in the denominator.", _var_vjp,
               accumulators.VAR)
-std = _spread("std", _std, "Standard deviation, the root of var; its gradient at 0 is 0.", _std_vjp, accumulators.STD,
-              textbook=_std_textbook)
+std = _spread(
+    "std", lambda x, **params: np.sqrt(_var(x.astype(np.float64), **params)).astype(x.dtype),
+    "Standard deviation, the root of var; its gradient at 0 is 0.",
+    # At zero the root has no slope; PyTorch takes 0 for it.
+    lambda g, out, x, **params: _var_vjp(where(eq(out, 0), 0, g / (2 * out)), out, x, **params), accumulators.STD,
+    textbook=_std_textbook,
+)
 
 
 def _norm_build(input: Any, p: Any, dim: Any, keepdim: Any) -> Node:
@@ -637,10 +628,6 @@ def _recur(y: Any, a: Any) -> None:
             y[k] += a[k] * y[k - 1]
 
 
-def _recurrence_follow(node: Node, dim: int) -> Dims | None:
-    return None if dim == node.params["dim"] else aligned(node, dim)
-
-
 def _recurrence_vjp(g: Node, out: Node, b: Node, a: Node, dim: int, reverse: bool) -> tuple[Node, Node]:
     """The same recurrence from the other end."""
     step = -1 if reverse else 1
@@ -656,10 +643,12 @@ def recurrence_of(b: Node, a: Node, dim: int, reverse: bool = False) -> Node:
 recurrence = primitive(
     "_recurrence", _recurrence_kernel, lambda inputs, params: (inputs[0].shape, inputs[0].dtype), family="reduction",
     public=False, args="input, factor", doc="A sum that is multiplied by a factor before each step.",
-    vjp=_recurrence_vjp, grad_fn="CumprodBackwardBackward0", batching=ALONG, blocking=Blocking(_recurrence_follow),
+    vjp=_recurrence_vjp, grad_fn="CumprodBackwardBackward0", batching=ALONG,
+    blocking=Blocking(lambda node, dim: None if dim == node.params["dim"] else aligned(node, dim)),
 )
 cumsum = _running(
-    "cumsum", np.add, _cumsum_vjp, "Running sum along a dimension.", example=("cumsum(input, 0)", "input:1"),
+    "cumsum", np.add, lambda g, out, x, dim: (flip(cumsum(flip(g, (dim,)), dim), (dim,)) if x.ndim else g,),
+    "Running sum along a dimension.", example=("cumsum(input, 0)", "input:1"),
 )
 cumprod = _running(
     "cumprod", np.multiply, _cumprod_vjp, "Running product along a dimension.", textbook=_cumprod_textbook,

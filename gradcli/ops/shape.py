@@ -385,10 +385,6 @@ def _roll(input: Any, shifts: Any, dims: Any) -> Node:
     return make(roll, (x,), {"shifts": tuple(steps), "dims": axes})
 
 
-def _roll_kernel(x: Any, shifts: Shape, dims: Shape | None) -> Any:
-    return np.roll(x, shifts[0]) if dims is None else np.roll(x, shifts, dims) if x.ndim else x
-
-
 flip: Op = primitive(
     "flip", lambda x, dims: np.flip(x, dims), lambda inputs, params: (inputs[0].shape, inputs[0].dtype), family="shape",
     args="input, *dims", build=_flip, grad_fn="FlipBackward0", doc="The order reversed along dimensions.",
@@ -396,8 +392,10 @@ flip: Op = primitive(
     example=("flip(input, 0)", "input:1"), numpy="flip",
 )
 roll: Op = primitive(
-    "roll", _roll_kernel, lambda inputs, params: (inputs[0].shape, inputs[0].dtype), family="shape",
-    args="input, shifts, dims=None", build=_roll, grad_fn="RollBackward0",
+    "roll",
+    lambda x, shifts, dims: np.roll(x, shifts[0]) if dims is None else np.roll(x, shifts, dims) if x.ndim else x,
+    lambda inputs, params: (inputs[0].shape, inputs[0].dtype), family="shape", args="input, shifts, dims=None",
+    build=_roll, grad_fn="RollBackward0",
     doc="Elements shifted along dimensions, those pushed out coming in again; in flattened order without dims.",
     vjp=lambda g, out, x, shifts, dims: (make(roll, (g,), {"shifts": tuple(-s for s in shifts), "dims": dims}),),
     batching=LINEAR, blocking=Blocking(except_along), example=("roll(input, 1)", "input:1"), numpy="roll",
@@ -467,10 +465,6 @@ def _stack_follow(node: Node, dim: int) -> Dims | None:
     return None if dim == axis else (dim - (dim > axis),) * len(node.inputs)
 
 
-def _stack_vjp(g: Node, out: Node, *inputs: Node, dim: int) -> tuple[Node, ...]:
-    return tuple(reshape(narrow(g, dim, k, k + 1), n.shape) for k, n in enumerate(inputs))
-
-
 cat = primitive(
     "cat", lambda *xs, dim: np.concatenate(xs, dim), _cat_infer, family="shape", args="tensors, dim=0", build=_cat,
     grad_fn="CatBackward0", aliases=("concat", "concatenate"), doc="Tensors joined along a dimension.", vjp=_cat_vjp,
@@ -479,7 +473,8 @@ cat = primitive(
 )
 stack = primitive(
     "stack", lambda *xs, dim: np.stack(xs, dim), _stack_infer, family="shape", args="tensors, dim=0", build=_stack,
-    grad_fn="StackBackward0", doc="Tensors of one shape joined along a new dimension.", vjp=_stack_vjp,
+    grad_fn="StackBackward0", doc="Tensors of one shape joined along a new dimension.",
+    vjp=lambda g, out, *inputs, dim: tuple(reshape(narrow(g, dim, k, k + 1), n.shape) for k, n in enumerate(inputs)),
     batching=batching.JOINED, blocking=Blocking(_stack_follow), text=spelling.joined,
     example=("stack([a, b])", "a:1 b:1"), numpy="stack",
 )
@@ -495,10 +490,6 @@ def _slice_layout(inputs: tuple[Node, ...], params: Params, shape: Shape) -> Sha
     strides = list(strides_of(inputs[0]))
     strides[params["dim"]] *= params["step"]
     return layout.normalize(shape, tuple(strides))
-
-
-def _slice_kernel(x: Any, dim: int, start: int, stop: int, step: int) -> Any:
-    return x[(slice(None),) * dim + (slice(start, stop, step),)]
 
 
 def _embed_kernel(g: Any, shape: Shape, dim: int, start: int, stop: int, step: int) -> Any:
@@ -518,8 +509,8 @@ def narrow(x: Node, dim: int, start: int, stop: int) -> Node:
 
 
 slice_ = primitive(
-    "_slice", _slice_kernel, _slice_infer, family="index", doc="A range of one dimension.", public=False,
-    grad_fn="SliceBackward0", layout=_slice_layout,
+    "_slice", lambda x, dim, start, stop, step: x[(slice(None),) * dim + (slice(start, stop, step),)], _slice_infer,
+    family="index", doc="A range of one dimension.", public=False, grad_fn="SliceBackward0", layout=_slice_layout,
     vjp=lambda g, out, x, **where: (make(embed, (g,), {"shape": x.shape, **where}),), batching=LINEAR,
     blocking=Blocking(except_along, view=True), formula=places.sliced, text=spelling.sliced, tame=True,
 )
