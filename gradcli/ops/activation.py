@@ -151,7 +151,7 @@ def _softplus_textbook(g: Node, out: Node, x: Node, beta: float, threshold: floa
     return (slope if threshold >= 20 else where(x * beta > threshold, g, slope),)
 
 
-softplus = elementwise(
+softplus: Op = elementwise(
     "softplus", args="input, beta=1.0, threshold=20.0", dtype="float",
     build=lambda input, beta, threshold: (
         apply(softplus, input, beta=as_number(beta, "beta"), threshold=as_number(threshold, "threshold"))
@@ -193,7 +193,7 @@ def _gelu_vjp(g: Node, out: Node, x: Node, approximate: str) -> tuple[Node]:
     return (g * (0.5 * (1 + t) + 0.5 * x * (1 - t * t) * slope),)
 
 
-gelu = elementwise(
+gelu: Op = elementwise(
     "gelu", args="input, *, approximate='none'", dtype="float",
     build=lambda input, approximate: (
         apply(gelu, input, approximate=as_choice(approximate, "approximate", ("none", "tanh")))

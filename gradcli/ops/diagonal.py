@@ -121,7 +121,7 @@ diagonal = primitive(
     doc="The diagonal of two dimensions, as a new last one; offset moves it to the right, or down if negative.",
     formula=places.diagonal, text=spelling.every("offset", "dim1", "dim2"), latex=typeset.diagonal_of, numpy="diagonal",
 )
-diagonal_back = primitive(
+diagonal_back: Op = primitive(
     "_diagonal_back", _place_kernel, _place_infer, family="diagonal", public=False, batching=LINEAR, vjp=_place_vjp,
     grad_fn="DiagonalBackwardBackward0", doc="Zeros with the tensor put in as a diagonal of a given shape.",
     formula=places.on_diagonal,

@@ -165,7 +165,7 @@ scaled = elementwise(
     vjp=lambda g, out, x, y: (g * y, None), powers=(1, 1), commutative=True, within=True, simplify=numbers.product,
     cost=1.0,
 )
-add = elementwise(
+add: Op = elementwise(
     "add", np.add, args="input, other, *, alpha=1",
     build=lambda input, other, alpha: apply(add, input, _times(other, alpha)), grad_fn=_commuted("AddBackward0"),
     doc="Sum, `input + alpha*other`.", batching=sums(0, 1), vjp=lambda g, out, x, y: (g, g), signs=(1, 1),
@@ -235,7 +235,7 @@ lerp = elementwise(
     grad_fn=weak_aware("LerpBackward1", "LerpBackward0", position=2),
     vjp=lambda g, out, a, b, w: (g * (1 - w), g * w, g * (b - a)), source=numpy_sources.LERP,
 )
-xlogy = elementwise(
+xlogy: Op = elementwise(
     "xlogy", args=BINARY, dtype="float", into=pointwise.xlogy, doc="`input * log(other)`, and 0 where the input is 0.",
     grad_fn=_xlogy_grad_fn, domain=POSITIVE,
     vjp=lambda g, out, x, y: (where(logical_and(eq(x, 0), y <= 0), 0, xlogy(g, y)), g * (x / y)),
@@ -257,7 +257,7 @@ def _comparison(name: str, kernel: Any, symbol: str, *aliases: str, **row: Any) 
     )
 
 
-eq = _comparison("eq", np.equal, "==", opposite="ne")
+eq: Op = _comparison("eq", np.equal, "==", opposite="ne")
 ne = _comparison("ne", np.not_equal, "!=", "not_equal", opposite="eq")
 lt = _comparison("lt", np.less, "<", "less", opposite="ge", mirrored="gt")
 le = _comparison("le", np.less_equal, "<=", "less_equal", opposite="gt", mirrored="ge")
@@ -274,7 +274,7 @@ bitwise_or = elementwise(
 bitwise_not = elementwise(
     "bitwise_not", np.invert, dtype="integral", doc="Not, `~input`; bit by bit for integers.", symbol="~", tame=True,
 )
-logical_and = elementwise(
+logical_and: Op = elementwise(
     "logical_and", np.logical_and, args=BINARY, dtype="logical", doc="True where both are not zero.", commutative=True,
     text=spelling.connective("&"), cost=1.0,
 )
@@ -364,7 +364,7 @@ expm1 = elementwise(
     "expm1", np.expm1, dtype="float", grad_fn="Expm1Backward0", doc="`exp(input) - 1`, exact near 0.",
     vjp=lambda g, out, x: (g * (out + 1),), latex=typeset.exponential_less_one,
 )
-log = elementwise(
+log: Op = elementwise(
     "log", np.log, dtype="float", grad_fn="LogBackward0", doc="Natural logarithm.", domain=POSITIVE,
     vjp=lambda g, out, x: (g / x,), latex=r"\log",
 )

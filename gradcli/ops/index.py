@@ -15,7 +15,7 @@ from gradcli.graph.arguments import as_int, as_node, holds_nodes, list_array, no
 from gradcli.graph.dtypes import INT64
 from gradcli.graph.infer import broadcast_shapes
 from gradcli.graph.node import Node, constant, make
-from gradcli.graph.op import Blocking, Dims, Params, Shape
+from gradcli.graph.op import Blocking, Dims, Op, Params, Shape
 from gradcli.ops import batching
 from gradcli.ops.blocking import aligned
 from gradcli.ops.family import composite, primitive
@@ -247,7 +247,7 @@ index_ = primitive(
     ),
     batching=batching.INDEXED, blocking=Blocking(_index_follow), formula=places.indexed, text=spelling.indexed,
 )
-index_add = primitive(
+index_add: Op = primitive(
     "_index_add", _index_add_kernel, lambda inputs, params: (params["shape"], inputs[0].dtype), family="reduction",
     grad_fn=lambda node: ("IndexPutBackward0", node.inputs[:1]),
     vjp=lambda h, out, g, *indices, shape, dims: (

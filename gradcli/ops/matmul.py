@@ -130,19 +130,19 @@ def _dot_vjp(g: Node, out: Node, a: Node, b: Node) -> tuple[Node, Node]:
 
 PRODUCT = accumulators.product(np.matmul)
 
-mm = _primitive(
+mm: Op = _primitive(
     "mm", np.matmul, ("matrix", "matrix"),
     lambda g, out, a, b: _needed((a, b), lambda: mm(g, _flipped(b)), lambda: mm(_flipped(a), g)),
     "Product of two matrices.", "input, mat2", PRODUCT, formula=contractions.contraction((1, 0), (0, None), (None, 1)),
     simplify=matrix_products.product_of_equals,
 )
-mv = _primitive(
+mv: Op = _primitive(
     "mv", np.matmul, ("matrix", "vector"),
     lambda g, out, a, b: _needed((a, b), lambda: _column(g) * b, lambda: mv(_flipped(a), g)),
     "Product of a matrix and a vector.", "input, vec", PRODUCT, formula=contractions.contraction((1, 0), (0, None)),
     example=("mv(input, vec)", "input:2 vec:1"),
 )
-bmm = _primitive(
+bmm: Op = _primitive(
     "bmm", np.matmul, ("batch of matrices", "batch of matrices"),
     lambda g, out, a, b: _needed((a, b), lambda: bmm(g, _flipped(b)), lambda: bmm(_flipped(a), g)),
     "Products of two batches of matrices.", "input, mat2", PRODUCT, formula=contractions.batched_product,

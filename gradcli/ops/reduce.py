@@ -646,7 +646,7 @@ recurrence = primitive(
     vjp=_recurrence_vjp, grad_fn="CumprodBackwardBackward0", batching=ALONG,
     blocking=Blocking(lambda node, dim: None if dim == node.params["dim"] else aligned(node, dim)),
 )
-cumsum = _running(
+cumsum: Op = _running(
     "cumsum", np.add, lambda g, out, x, dim: (flip(cumsum(flip(g, (dim,)), dim), (dim,)) if x.ndim else g,),
     "Running sum along a dimension.", example=("cumsum(input, 0)", "input:1"),
 )
