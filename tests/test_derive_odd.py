@@ -15,7 +15,7 @@ from gradcli.formula.derivation import Derived, derive
 from gradcli.formula.formats import as_json, formatted
 from gradcli.formula.guess import with_rank
 from gradcli.formula.lengths import Given, Wanted, names_read
-from gradcli.formula.write.as_text import text
+from gradcli.formula.write.naming import text
 from gradcli.graph.dtypes import DTYPES, FLOAT64
 from gradcli.graph.node import Node, make
 from gradcli.graph.op import OPS, Op, Params, Shape

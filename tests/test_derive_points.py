@@ -17,7 +17,7 @@ from gradcli.engine.execute.run import execute
 from gradcli.formula.derivation import Derived, derive
 from gradcli.formula.formats import formatted
 from gradcli.formula.lengths import Given, Wanted
-from gradcli.formula.write.as_text import text
+from gradcli.formula.write.naming import text
 from gradcli.graph.node import input_node
 from gradcli.language.parse import parse
 from tests.command import call

@@ -90,9 +90,9 @@ def test_what_would_take_hours_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_yes_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    from gradcli.engine.execute import time_limit
+    from gradcli.engine.execute import bounds
 
-    monkeypatch.setattr(time_limit, "_SECONDS", 1e6)
+    monkeypatch.setattr(bounds, "_SECONDS", 1e6)
     words = ["eval", "sum(x*x)", "x=ones(3000, 3000)", "--no-grad"]
     assert call(monkeypatch, *words).code == 2
     assert call(monkeypatch, *words, "--yes").out == "tensor(9000000.)\n"

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import gradcli.ops  # noqa: F401
-from gradcli.engine.execute.memory_limit import MEMORY_LIMIT
+from gradcli.engine.execute.bounds import MEMORY_LIMIT
 from gradcli.formula import derivation
 from gradcli.formula.lengths import Given
 from gradcli.graph.op import OPS, Op

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays as drawn_arrays
 
 import gradcli as gc
-from gradcli.autodiff.jacobian import hessians, jacobians
-from gradcli.autodiff.products import curvature, pushed
+from gradcli.autodiff.jacobian import curvature, hessians, jacobians, pushed
 from gradcli.autodiff.vjp import vjp
 from gradcli.engine.execute.run import execute, known_value, op_by_op, run
 from gradcli.engine.plan.planner import plan

@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradcli.autodiff.grad_fn import backward_function, shown
 from gradcli.autodiff.jacobian import jacobians
-from gradcli.autodiff.vjp import vjp
+from gradcli.autodiff.vjp import backward_function, shown, vjp
 from gradcli.engine.execute.run import execute, known_value, op_by_op, run
 from gradcli.engine.plan.planner import plan
 from gradcli.engine.plan.program import Sizes

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import gradcli as gc
-from gradcli.engine.execute.memory_limit import MEMORY_LIMIT
+from gradcli.engine.execute.bounds import MEMORY_LIMIT
 from gradcli.errors import GradcliError
 from gradcli.graph.op import OPS
 from gradcli.tensors.tensor import call as operation

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradcli.autodiff.grad_fn import backward_function, shown
-from gradcli.autodiff.vjp import vjp
+from gradcli.autodiff.vjp import backward_function, shown, vjp
 from gradcli.engine.execute.run import execute
 from gradcli.graph.node import Node, constant
 from tests.cases import Case, all_cases, detached_cases

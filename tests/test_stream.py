@@ -23,9 +23,9 @@ from gradcli.evaluation.values import InputSpec
 from gradcli.language.parse import parse
 from gradcli.render.json import to_json
 from gradcli.stream.fields import FieldReader
-from gradcli.stream.inlet import Inlet, lines
+from gradcli.stream.flow import Inlet, lines
 from gradcli.stream.plan_cache import Plans, RecordJob
-from gradcli.stream.record_inputs import choose_names
+from gradcli.stream.records import choose_names
 from tests.command import Done, call, process
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradcli.stream.outlet import Outlet
+from gradcli.stream.flow import Outlet
 from tests.command import COMMAND, environment, shell
 
 WAIT = 60
@@ -151,7 +151,7 @@ def test_answers_are_not_kept_for_long_while_there_is_more(monkeypatch: pytest.M
             return len(data)
 
     now = [0.0]
-    monkeypatch.setattr("gradcli.stream.outlet.monotonic", lambda: now[0])
+    monkeypatch.setattr("gradcli.stream.flow.monotonic", lambda: now[0])
     sink = Outlet(Pipe())
     sink.add(b"a")
     assert not written

@@ -1,17 +1,19 @@
-"""From graphs to the graphs of their Jacobians."""
+"""From graphs to the graphs of their Jacobians, and of products of Jacobians and Hessians with vectors."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
 from gradcli.autodiff.vjp import vjp
+from gradcli.autodiff.vjp import vjp as pull
 from gradcli.graph.infer import cast
 from gradcli.graph.node import INPUT, Batched, Node, constant, make, toposort
 from gradcli.graph.op import Shape
+from gradcli.ops import create
 from gradcli.ops.batching import batch, dense, unit_vectors
-from gradcli.ops.create import filled
 from gradcli.ops.shape import permuted
 
 # What calling a kernel costs, in elements.
@@ -36,7 +38,7 @@ def jacobians(output: Node, inputs: Sequence[Node]) -> list[Node | None]:
 def _backward(output: Node, inputs: Sequence[Node]) -> list[Node | None]:
     seed = placeholder(output)
     found = vjp([output], [seed], inputs)
-    batches = batch(found.values(), {seed: unit_vectors(output.shape, _ones(output))})
+    batches = batch(found.values(), {seed: unit_vectors(output.shape, filled(output.shape, output.dtype, 1))})
     return [_whole(found.get(x), batches, output.shape, x.shape) for x in inputs]
 
 
@@ -53,7 +55,7 @@ def _forward(output: Node, inputs: Sequence[Node]) -> list[Node | None]:
             continue
         seed = placeholder(x)
         pushed = vjp([gradient], [seed], [vector]).get(vector)
-        batches = {} if pushed is None else batch([pushed], {seed: unit_vectors(x.shape, _ones(x))})
+        batches = {} if pushed is None else batch([pushed], {seed: unit_vectors(x.shape, filled(x.shape, x.dtype, 1))})
         whole = _whole(pushed, batches, x.shape, output.shape)
         order = (*range(x.ndim, x.ndim + output.ndim), *range(x.ndim))
         results.append(None if whole is None else cast(permuted(whole, order), x.dtype))
@@ -90,12 +92,8 @@ def tracked_ones(like: Node) -> Node:
     Which one does not matter, but a rule may look at it: 0*log(0), for one, is taken for 0. What is left of it in a
     result is a constant, for no data will be given for it.
     """
-    ones = _ones(like)
+    ones = filled(like.shape, like.dtype, 1)
     return Node(ones.op, (), ones.params, ones.shape, ones.dtype, True)
-
-
-def _ones(like: Node) -> Node:
-    return make(filled, (), {"shape": like.shape, "value": 1, "dtype": like.dtype})
 
 
 def _whole(node: Node | None, batches: dict[Node, Batched], seed: Shape, own: Shape) -> Node | None:
@@ -112,3 +110,28 @@ def _cost(roots: Iterable[Node | None]) -> float:
         if not node.op.blocking.view:
             total += _CALL + node.size * node.cost
     return total
+
+
+def filled(shape: Shape, dtype: Any, value: int = 0) -> Node:
+    return make(create.filled, (), {"shape": shape, "value": value, "dtype": dtype})
+
+
+def pushed(outputs: Sequence[Node], inputs: Sequence[Node], vectors: Sequence[Node]) -> list[Node | None]:
+    """The product of the Jacobian with vectors, for each output: None where it depends on no input.
+
+    A vector-Jacobian product is linear in its vector; its own product, taken there, comes from the other side.
+    """
+    weights = [tracked_ones(y) for y in outputs]
+    pairs = [(y, w) for y, w in zip(outputs, weights, strict=True) if y.requires_grad]
+    pulled = pull([y for y, _ in pairs], [w for _, w in pairs], inputs)
+    terms = [(pulled[x], v) for x, v in zip(inputs, vectors, strict=True) if x in pulled and pulled[x].requires_grad]
+    found = pull([g for g, _ in terms], [v for _, v in terms], weights) if terms else {}
+    return [found.get(w) for w in weights]
+
+
+def curvature(output: Node, inputs: Sequence[Node], vectors: Sequence[Node]) -> list[Node | None]:
+    """The product of the Hessian of a scalar with vectors, a part for each input; None where there is none."""
+    first = pull([output], [filled(output.shape, output.dtype, 1)], inputs) if output.requires_grad else {}
+    terms = [(first[x], v) for x, v in zip(inputs, vectors, strict=True) if x in first and first[x].requires_grad]
+    found = pull([g for g, _ in terms], [v for _, v in terms], inputs) if terms else {}
+    return [found.get(x) for x in inputs]

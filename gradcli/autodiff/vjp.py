@@ -1,15 +1,14 @@
-"""From the graph of a value to the graphs of its gradients."""
+"""From the graph of a value to the graphs of its gradients, and the chain of backward functions as PyTorch shows it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import gradcli.ops  # noqa: F401  (fills the registry that the rules below refer to)
 from gradcli.graph.dtypes import FLOAT32, is_half
 from gradcli.graph.half_precision import pull
 from gradcli.graph.infer import cast, sum_to
-from gradcli.graph.node import RESULT, Node, SeveralResults, toposort
+from gradcli.graph.node import INPUT, RESULT, Node, SeveralResults, toposort
 
 
 def vjp(outputs: Sequence[Node], grad_outputs: Sequence[Node], wrt: Iterable[Node]) -> dict[Node, Node]:
@@ -64,3 +63,28 @@ def _accumulate(gradients: dict[Node, Node], node: Node, gradient: Node) -> None
     gradient = cast(sum_to(gradient, node.shape), FLOAT32 if is_half(node.dtype) else node.dtype)
     known = gradients.get(node)
     gradients[node] = gradient if known is None else known + gradient
+
+
+#: The node that an edge leads to, None where nothing is tracked, and which of its results it is about.
+Edge = tuple[Node | None, int]
+
+
+def shown(node: Node) -> Edge:
+    """The node that stands for `node` in the chain, and the number of the result that `node` is.
+
+    Steps that PyTorch takes inside an operation, such as a conversion for promotion, are passed over.
+    """
+    number = 0
+    while node.requires_grad and node.op is not INPUT and node.op.grad_fn is None:
+        number = node.params["index"] if node.op is RESULT else number
+        node = next(i for i in node.inputs if i.requires_grad)
+    return (node, number) if node.requires_grad else (None, 0)
+
+
+def backward_function(node: Node) -> tuple[str, list[Edge]]:
+    """PyTorch's name for the backward function of a tracked node, and its edges."""
+    if node.op is INPUT:
+        return "AccumulateGrad", []
+    described = node.op.grad_fn
+    name, inputs = (described, node.inputs) if isinstance(described, str) else described(node)  # type: ignore[misc]
+    return name, [(None, 0) if i is None else shown(i) for i in inputs]

@@ -6,8 +6,8 @@ import math
 from typing import Any, NamedTuple
 
 from gradcli.batch.job import Job
+from gradcli.engine.execute.bounds import check_duration
 from gradcli.engine.execute.threads import get_num_threads
-from gradcli.engine.execute.time_limit import check_duration
 from gradcli.errors import GradcliError
 from gradcli.evaluation.compiled import Compiled
 from gradcli.evaluation.request import Request, prepare, vector_for, vector_form

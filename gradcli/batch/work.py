@@ -13,9 +13,8 @@ from typing import Any
 import numpy as np
 
 from gradcli.batch.job import Job, Outcome, Part, Task
-from gradcli.batch.reader import ItemReader
 from gradcli.batch.results import ItemPlan
-from gradcli.batch.writer import write_new
+from gradcli.batch.small_files import ItemReader, write_new
 from gradcli.errors import GradcliError, WorkError, written_in
 from gradcli.evaluation.compiled import Kept
 from gradcli.evaluation.names import may_draw

@@ -10,7 +10,7 @@ import numpy as np
 from gradcli.autodiff.vjp import vjp
 from gradcli.check.slopes import EDGE, KINK, OK, SYMMETRIC, WRONG, Slope, Tolerance, compare
 from gradcli.check.suspects import Suspect, suspects
-from gradcli.engine.execute.memory_limit import check_free
+from gradcli.engine.execute.bounds import check_free
 from gradcli.engine.execute.run import execute, run
 from gradcli.engine.plan.planner import plan
 from gradcli.errors import GradcliError, written_in

@@ -78,8 +78,7 @@ def graph_command(
     if form == "png" and output == "-" and sys.stdout is not None and sys.stdout.isatty():
         raise GradcliError("standard output is a terminal, and a PNG is not text", hint="name a file: -o FILE.png")
     from gradcli.cli.signals import stopping_cleanly
-    from gradcli.drawing.draw import draw
-    from gradcli.drawing.picture import picture
+    from gradcli.drawing.picture import draw, picture
     from gradcli.storage.document import save_document
 
     request, files = asked.look()

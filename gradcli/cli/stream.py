@@ -141,11 +141,10 @@ def _stream(
 ) -> StreamSummary:
     """Load what all records share, and go through the records; `chosen` are the names of inputs and of results."""
     from gradcli.storage.opening import standard_input
+    from gradcli.stream.flow import Outlet
     from gradcli.stream.loop import run_stream
-    from gradcli.stream.outlet import Outlet
     from gradcli.stream.plan_cache import RecordJob, results_of
-    from gradcli.stream.record_inputs import check_wanted, choose_names
-    from gradcli.stream.records import Inputs
+    from gradcli.stream.records import Inputs, check_wanted, choose_names
 
     asked.settle()
     names, targets = chosen

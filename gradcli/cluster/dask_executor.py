@@ -12,8 +12,7 @@ from typing import Any, NamedTuple
 
 from gradcli.batch.job import Job, Part, Task
 from gradcli.batch.work import Common, Worker
-from gradcli.cluster.futures import answers, cancel
-from gradcli.cluster.scheduler import Cluster
+from gradcli.cluster.scheduler import Cluster, answers, cancel
 from gradcli.cluster.worker import Failed, attempted, hold
 from gradcli.errors import WorkError
 from gradcli.evaluation.input_value import InputValue

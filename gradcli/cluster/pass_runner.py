@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from gradcli.cluster.fingerprint import fingerprint, versions
-from gradcli.cluster.futures import answers, cancel
-from gradcli.cluster.scheduler import Cluster
+from gradcli.cluster.scheduler import Cluster, answers, cancel
 from gradcli.cluster.transfer import piece_of
 from gradcli.cluster.worker import Done, PassPart, Results, Work, compute, hold
 from gradcli.engine.execute.run import threaded

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from gradcli.autodiff.grad_fn import Edge, backward_function, shown
+from gradcli.autodiff.vjp import Edge, backward_function, shown
 from gradcli.drawing.describe import arrow, is_inlined, place, vertex
 from gradcli.drawing.drawing import Drawing, Vertex, short_form
 from gradcli.engine.simplify import simplify

@@ -8,14 +8,13 @@ intermediate results that would have overflowed may stay finite.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
-from gradcli.engine.wanted import wanted_results
 from gradcli.graph.infer import broadcast_shapes
-from gradcli.graph.node import CONSTANT, INPUT, Node, constant, make, toposort
+from gradcli.graph.node import CONSTANT, INPUT, RESULT, Node, constant, make, toposort
 from gradcli.graph.op import OPS, Op, Params, Shape
 from gradcli.ops.blocking import aligned, kept
 from gradcli.ops.create import filled
@@ -186,3 +185,16 @@ def _unstretched(node: Node) -> Node:
         if not op.repeats and (1,) * (node.ndim - base.ndim) + base.shape != node.shape:
             return node
         node = base
+
+
+def wanted_results(order: Iterable[Node]) -> dict[Node, tuple[bool, ...]]:
+    """For each operation that may leave results out and has some that no node of a graph is: which ones are wanted."""
+    found: dict[Node, set[int]] = {}
+    for node in order:
+        if node.op is RESULT and node.inputs[0].op.skips:
+            found.setdefault(node.inputs[0], set()).add(node.params["index"])
+    return {
+        node: tuple([k in used for k in range(len(node.op.results))])
+        for node, used in found.items()
+        if len(used) < len(node.op.results)
+    }

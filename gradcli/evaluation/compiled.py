@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
+from gradcli.engine.execute.bounds import check_memory
 from gradcli.engine.execute.closure import bound
-from gradcli.engine.execute.memory_limit import check_memory
 from gradcli.engine.execute.run import Progress, Runner, run
 from gradcli.engine.plan.planner import plan
 from gradcli.errors import written_in

@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcli.autodiff.jacobian import hessians, jacobians
-from gradcli.autodiff.products import curvature, pushed
+from gradcli.autodiff.jacobian import curvature, hessians, jacobians, pushed
 from gradcli.errors import GradcliError, did_you_mean, written_in
 from gradcli.evaluation.request import Request, leaf_of
 from gradcli.evaluation.values import InputSpec

@@ -15,13 +15,11 @@ from gradcli.formula.algebra.identities import FACTOR_RULES, SUM_RULES
 from gradcli.formula.algebra.jacobian_of_vjp import jacobian_of
 from gradcli.formula.algebra.terms import IN_NUMBERS, NodeTerm, Size
 from gradcli.formula.lengths import SAMPLES, Given, LengthReader, Lengths, Wanted
-from gradcli.formula.read.convert import Converter
-from gradcli.formula.read.textbook import readable
+from gradcli.formula.read.convert import Converter, readable
 from gradcli.formula.verify import Verdict, verify
 from gradcli.formula.write.arrange import Arranger
-from gradcli.formula.write.as_text import text
 from gradcli.formula.write.forms import Form, in_order
-from gradcli.formula.write.naming import Named, named
+from gradcli.formula.write.naming import Named, named, text
 from gradcli.graph.dtypes import FLOAT64
 from gradcli.graph.infer import cast
 from gradcli.graph.node import INPUT, Node, constant, toposort

@@ -6,9 +6,8 @@ from typing import Any
 
 from gradcli.formula.derivation import Derived
 from gradcli.formula.lengths import Wanted, told
-from gradcli.formula.write.as_text import code_of, text
 from gradcli.formula.write.forms import in_order
-from gradcli.formula.write.naming import Named
+from gradcli.formula.write.naming import Named, code_of, text
 from gradcli.language.parse import Script, unparse
 from gradcli.language.unparse import written
 

@@ -19,8 +19,8 @@ from gradcli.ops.blocking import except_along
 from gradcli.ops.elementwise import abs_, exp, log, logical_and, tanh, to, where
 from gradcli.ops.family import apply, call, composite, elementwise, floating, primitive, to_dtype
 from gradcli.ops.formulas import arithmetic
-from gradcli.ops.kernels import activation_kernels as kernels
-from gradcli.ops.kernels.activation_kernels import GELU_CUBE, GELU_SLOPE
+from gradcli.ops.kernels import nn as kernels
+from gradcli.ops.kernels.nn import GELU_CUBE, GELU_SLOPE
 from gradcli.ops.notation import numpy_sources, spelling, typeset
 from gradcli.ops.reduce import amax, sum_
 

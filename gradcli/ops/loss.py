@@ -22,7 +22,7 @@ from gradcli.ops.blocking import aligned
 from gradcli.ops.elementwise import abs_, clamp, eq, mul, neg, rsqrt, where
 from gradcli.ops.family import apply, call, composite, elementwise, floating, primitive
 from gradcli.ops.formulas import places
-from gradcli.ops.kernels import loss_kernels, pointwise
+from gradcli.ops.kernels import nn, pointwise
 from gradcli.ops.notation import numpy_sources, spelling
 from gradcli.ops.reduce import mean, sum_
 from gradcli.ops.rewrites import numbers
@@ -128,15 +128,15 @@ def _difference_loss(
 
 
 mse_loss = _difference_loss(
-    "mse_loss", "MseLossBackward0", "Squared difference.", loss_kernels.square, lambda d: 2 * d
+    "mse_loss", "MseLossBackward0", "Squared difference.", nn.square, lambda d: 2 * d
 )
 huber_loss = _difference_loss(
-    "huber_loss", "HuberLossBackward0", "Half the squared difference up to delta, linear beyond.", loss_kernels.huber,
+    "huber_loss", "HuberLossBackward0", "Half the squared difference up to delta, linear beyond.", nn.huber,
     lambda d, delta: clamp(d, -delta, delta), "delta",
 )
 smooth_l1_loss = _difference_loss(
     "smooth_l1_loss", "SmoothL1LossBackward0", "The Huber loss divided by beta.",
-    loss_kernels.smooth_l1,
+    nn.smooth_l1,
     lambda d, beta: clamp(d / beta, -1.0, 1.0), "beta",
 )
 
@@ -175,13 +175,13 @@ def _bce_parts(extra: tuple[Any, ...], weighted: bool, pos_weighted: bool) -> tu
 
 def _bce_kernel(x: Any, y: Any, *extra: Any, reduction: str, weighted: bool, pos_weighted: bool) -> Any:
     losses = np.empty(np.broadcast_shapes(x.shape, y.shape, *(e.shape for e in extra)), x.dtype)
-    loss_kernels.binary_cross_entropy(losses, x, y, *_bce_parts(extra, weighted, pos_weighted))
+    nn.binary_cross_entropy(losses, x, y, *_bce_parts(extra, weighted, pos_weighted))
     return _reduce_array(losses, reduction)
 
 
 def _bce_into(out: Any, x: Any, y: Any, *extra: Any, reduction: str, weighted: bool, pos_weighted: bool) -> None:
     if reduction == "none":
-        loss_kernels.binary_cross_entropy(out, x, y, *_bce_parts(extra, weighted, pos_weighted))
+        nn.binary_cross_entropy(out, x, y, *_bce_parts(extra, weighted, pos_weighted))
     else:
         np.copyto(out, _bce_kernel(x, y, *extra, reduction=reduction, weighted=weighted, pos_weighted=pos_weighted))
 

@@ -20,7 +20,7 @@ from gradcli.ops import accumulators
 from gradcli.ops.batching import MATRIX_PRODUCT
 from gradcli.ops.elementwise import contiguous, mul
 from gradcli.ops.family import composite, primitive
-from gradcli.ops.formulas import contractions
+from gradcli.ops.formulas import reductions
 from gradcli.ops.notation import latex_pieces as pieces
 from gradcli.ops.reduce import sum_
 from gradcli.ops.rewrites import matrix_products
@@ -133,28 +133,28 @@ PRODUCT = accumulators.product(np.matmul)
 mm: Op = _primitive(
     "mm", np.matmul, ("matrix", "matrix"),
     lambda g, out, a, b: _needed((a, b), lambda: mm(g, _flipped(b)), lambda: mm(_flipped(a), g)),
-    "Product of two matrices.", "input, mat2", PRODUCT, formula=contractions.contraction((1, 0), (0, None), (None, 1)),
+    "Product of two matrices.", "input, mat2", PRODUCT, formula=reductions.contraction((1, 0), (0, None), (None, 1)),
     simplify=matrix_products.product_of_equals,
 )
 mv: Op = _primitive(
     "mv", np.matmul, ("matrix", "vector"),
     lambda g, out, a, b: _needed((a, b), lambda: _column(g) * b, lambda: mv(_flipped(a), g)),
-    "Product of a matrix and a vector.", "input, vec", PRODUCT, formula=contractions.contraction((1, 0), (0, None)),
+    "Product of a matrix and a vector.", "input, vec", PRODUCT, formula=reductions.contraction((1, 0), (0, None)),
     example=("mv(input, vec)", "input:2 vec:1"),
 )
 bmm: Op = _primitive(
     "bmm", np.matmul, ("batch of matrices", "batch of matrices"),
     lambda g, out, a, b: _needed((a, b), lambda: bmm(g, _flipped(b)), lambda: bmm(_flipped(a), g)),
-    "Products of two batches of matrices.", "input, mat2", PRODUCT, formula=contractions.batched_product,
+    "Products of two batches of matrices.", "input, mat2", PRODUCT, formula=reductions.batched_product,
     example=("bmm(input, mat2)", "input:3 mat2:3"), simplify=matrix_products.product_of_equals,
 )
 dot = _primitive(
     "dot", _dot_kernel, ("vector", "vector"), _dot_vjp, "Sum of the products of two vectors.", "input, tensor",
-    accumulators.DOT, formula=contractions.contraction((0, 0)), example=("dot(input, tensor)", "input:1 tensor:1"),
+    accumulators.DOT, formula=reductions.contraction((0, 0)), example=("dot(input, tensor)", "input:1 tensor:1"),
 )
 vdot = _primitive(
     "vdot", _dot_kernel, ("vector", "vector"), _dot_vjp, "Sum of the products of two vectors, as dot for real numbers.",
-    BINARY, accumulators.DOT, formula=contractions.contraction((0, 0)),
+    BINARY, accumulators.DOT, formula=reductions.contraction((0, 0)),
     example=("vdot(input, other)", "input:1 other:1"),
 )
 

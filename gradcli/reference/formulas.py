@@ -7,7 +7,7 @@ from typing import NamedTuple
 from gradcli.errors import GradcliError
 from gradcli.formula.derivation import derive
 from gradcli.formula.lengths import Given, Wanted
-from gradcli.formula.write.as_text import text
+from gradcli.formula.write.naming import text
 from gradcli.graph.dtypes import DTYPES, FLOAT64
 from gradcli.graph.op import Op
 from gradcli.language.parse import parse

@@ -10,7 +10,7 @@ import numpy as np
 from gradcli.errors import GradcliError, WorkError
 from gradcli.render.json import to_json
 from gradcli.stream.fields import Record
-from gradcli.stream.outlet import Outlet
+from gradcli.stream.flow import Outlet
 from gradcli.stream.plan_cache import Plans, RecordJob
 from gradcli.stream.records import STANDARD_INPUT, Inputs, RecordPlace, records
 

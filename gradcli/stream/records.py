@@ -1,11 +1,14 @@
-"""Where records come from: lines of JSON, .npy records, .npz archives, in files or through a pipe."""
+"""Where records come from: lines of JSON, .npy records, .npz archives, in files or through a pipe; and what each gives."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from gradcli.errors import GradcliError, WorkError
+from gradcli.errors import GradcliError, WorkError, did_you_mean
+from gradcli.evaluation.names import free_names
+from gradcli.language.parse import Script
+from gradcli.language.unused import refuse_unused
 from gradcli.render.json import to_json
 from gradcli.storage import RecordReader, load_item
 from gradcli.storage.header import shown
@@ -13,7 +16,7 @@ from gradcli.storage.opening import standard_input
 from gradcli.storage.reading import open_file, reading
 from gradcli.storage.spec import is_url, local_path
 from gradcli.stream.fields import FieldReader, Record
-from gradcli.stream.inlet import Inlet, lines
+from gradcli.stream.flow import Inlet, lines
 
 STANDARD_INPUT = "-"
 _FORMATS = {".npy": "npy", ".npz": "npz"}
@@ -136,3 +139,31 @@ def _arrays(source: Inlet, names: Sequence[str]) -> Iterator[tuple[RecordPlace, 
 def _named(path: str) -> str:
     """The beginning of an answer to what a file holds."""
     return "{" if path == STANDARD_INPUT else f'{{"file": {to_json(path)}, '
+
+
+def check_wanted(wanted: Sequence[str], names: Sequence[str]) -> None:
+    """Refuse to differentiate what is no input."""
+    for name in wanted:
+        if name not in names:
+            known = did_you_mean(name, list(names)) or f"the inputs are {', '.join(names) or 'none'}"
+            raise GradcliError(f"there is no input {name!r} to differentiate", hint=known)
+
+
+def choose_names(script: Script, shared: Sequence[str], asked: Sequence[str] | None) -> list[str]:
+    """The inputs that each record gives: those asked for, or all that are not shared."""
+    needed = free_names(script, [*shared, *(asked or ())])
+    refuse_unused((*shared, *(asked or ())), needed, script)
+    left = [name for name in needed if name not in shared]
+    if asked is not None:
+        both = [name for name in asked if name in shared]
+        if both:
+            raise GradcliError(f"the input {both[0]!r} is given twice", hint="it comes with the records, or with all")
+        missing = [name for name in left if name not in asked]
+        if missing:
+            hint = f"add it to --name, or give it a value, as in {missing[0]}=ones(2,2)"
+            raise GradcliError(f"no record gives the input {missing[0]!r}", hint=hint)
+        return list(asked)
+    if not left:
+        hint = "use a name, as in 'sum(x**2)' for lines like {\"x\": [1, 2]}"
+        raise GradcliError("the expression needs nothing from the records", hint=hint)
+    return left

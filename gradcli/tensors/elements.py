@@ -7,7 +7,7 @@ from typing import Any, overload
 
 import numpy as np
 
-from gradcli.engine.execute.memory_limit import check_free
+from gradcli.engine.execute.bounds import check_free
 from gradcli.engine.execute.run import execute
 from gradcli.errors import GradcliError
 from gradcli.graph.arguments import as_node, kind_of, normalize_axis

@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcli.autodiff.jacobian import hessians, jacobians
-from gradcli.autodiff.products import curvature, filled, pushed
+from gradcli.autodiff.jacobian import curvature, filled, hessians, jacobians, pushed
 from gradcli.autodiff.vjp import vjp as pull
 from gradcli.errors import GradcliError
 from gradcli.graph.arguments import as_choice, as_flag, as_function, as_node, kind_of

@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcli.autodiff.jacobian import jacobians
-from gradcli.autodiff.products import pushed
+from gradcli.autodiff.jacobian import jacobians, pushed
 from gradcli.autodiff.vjp import vjp
 from gradcli.engine.execute.run import execute, run
 from gradcli.engine.plan.planner import plan

@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcli.autodiff.grad_fn import backward_function, shown
-from gradcli.autodiff.vjp import vjp
+from gradcli.autodiff.vjp import backward_function, shown, vjp
 from gradcli.errors import GradcliError, did_you_mean
 from gradcli.graph.arguments import as_flag, kind_of
 from gradcli.graph.dtypes import CATEGORY

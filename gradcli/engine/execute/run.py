@@ -8,14 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from gradcli.engine.execute.bounds import SMALL, check_duration, check_memory, describe
 from gradcli.engine.execute.closure import bound
-from gradcli.engine.execute.memory_limit import SMALL, check_memory, describe
 from gradcli.engine.execute.run_pass import run_pass
 from gradcli.engine.execute.threads import get_num_threads
-from gradcli.engine.execute.time_limit import check_duration
 from gradcli.engine.plan.planner import plan
 from gradcli.engine.plan.program import DEFAULT_SIZES, Pass, Program, Stage
-from gradcli.engine.wanted import wanted_results
+from gradcli.engine.simplify import wanted_results
 from gradcli.errors import GradcliError, WorkError
 from gradcli.graph.half_precision import in_single
 from gradcli.graph.node import CONSTANT, Node, toposort

@@ -7,12 +7,11 @@ from collections.abc import Callable, Sequence
 from gradcli.engine.plan.assemble import assemble
 from gradcli.engine.plan.axes import choose_axes
 from gradcli.engine.plan.flatten import flatten
-from gradcli.engine.plan.lower import lower
 from gradcli.engine.plan.program import DEFAULT_SIZES, Program, Sizes, Stage, WholeStep
 from gradcli.engine.plan.schedule import Schedule, work_of
 from gradcli.engine.simplify import simplify
 from gradcli.graph.half_precision import in_single
-from gradcli.graph.node import CONSTANT, INPUT, Node, toposort
+from gradcli.graph.node import CONSTANT, INPUT, Node, toposort, with_inputs
 from gradcli.ops.rewrites.simplifier import Condition
 
 # Rewriting operations in simpler ones may uncover others to rewrite; deeper nesting does not occur.
@@ -109,3 +108,35 @@ def _direct(
 
 def _is_leaf(node: Node) -> bool:
     return node.op is INPUT or node.op is CONSTANT
+
+
+def lower(roots: Sequence[Node], small: int) -> list[Node] | None:
+    """The roots with large operations written in simpler ones, which can be cut and share work; None without any."""
+    replaced: dict[Node, Node] = {}
+    for node in toposort(roots):
+        rule = node.op.blocking.lower
+        if rule is not None and max((i.size for i in node.inputs), default=0) > small:
+            new = rule(node)
+            if new is not None:
+                operands = set(node.inputs)
+                for step in toposort([new], stop=operands.__contains__):
+                    # An error in it is one of the operation that was written.
+                    if step not in operands and step.span is None:
+                        step.span = node.span
+                replaced[node] = new
+    return simplify(substitute(roots, replaced)) if replaced else None
+
+
+def substitute(roots: Sequence[Node], replaced: dict[Node, Node]) -> list[Node]:
+    """The graphs of `roots` with some nodes replaced."""
+    done: dict[Node, Node] = {}
+    for node in toposort(roots):
+        if node in replaced:
+            # Its own operands may have been replaced as well.
+            new = replaced.pop(node)
+            done[node] = substitute([new], {k: done[k] for k in node.inputs if done.get(k, k) is not k})[0]
+        elif all(done.get(i, i) is i for i in node.inputs):
+            done[node] = node
+        else:
+            done[node] = with_inputs(node, tuple(done.get(i, i) for i in node.inputs))
+    return [done[root] for root in roots]

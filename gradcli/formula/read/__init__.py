@@ -1,5 +1,5 @@
 """From graphs to terms, by the rules of a textbook.
 
-Read `textbook` (derivatives as people write them) and `convert` (operations to terms). How an operation becomes a term,
+Read `convert`: derivatives as people write them, and operations to terms. How an operation becomes a term,
 and what its derivative is in a textbook, says its row.
 """

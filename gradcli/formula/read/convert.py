@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -14,12 +15,13 @@ from gradcli.formula.algebra.algebra import Algebra
 from gradcli.formula.algebra.terms import IN_NUMBERS, ONE, Factor, Labels, NodeTerm, Open, Size, Term, WholeArg
 from gradcli.formula.lengths import LengthReader
 from gradcli.graph.dtypes import is_half
-from gradcli.graph.node import CONSTANT, INPUT, RESULT, Node, SeveralResults, toposort
+from gradcli.graph.node import CONSTANT, INPUT, RESULT, Node, SeveralResults, toposort, with_inputs
 from gradcli.graph.op import Op
 from gradcli.ops.create import arange
 from gradcli.ops.elementwise import log
 from gradcli.ops.formulas.interface import Application, TermMaker
 from gradcli.ops.formulas.reshapes import reshaped
+from gradcli.ops.linalg import logarithm_of_determinant
 from gradcli.ops.shape import reshape
 
 # Numbers that the rules compute once, as a person writes them: a constant times a number, or a function of one.
@@ -305,3 +307,29 @@ def _inner_sums(order: Sequence[Node], roots: Sequence[Node]) -> set[Node]:
         for n in is_sum
         if n not in kept and len(users[n]) == 1 and users[n][0] in is_sum and users[n][0].shape == n.shape
     }
+
+
+def readable(roots: Sequence[Node], whole: bool = False) -> list[Node]:
+    """Graphs with derivative rules for people: where a rule guards single points or avoids overflow, the textbook's.
+
+    The rules of `gradcli.ops` choose a value where a function has a kink or a pole and never divide by zero. A formula
+    to read leaves that out, so it may be undefined (nan) at such points: a norm at 0, a product with a zero in it.
+    Where the derivative exists all the same, as that of a product, there are with `whole` rules without the quotient:
+    longer, for when the short formula turns out to break. Inputs stay as they are.
+    """
+    readable_ops: dict[Op, Op] = {}
+    done: dict[Node, Node] = {}
+    for node in toposort(roots):
+        if not node.inputs:
+            done[node] = node
+            continue
+        inputs = tuple([done[child] for child in node.inputs])
+        found = logarithm_of_determinant(node, inputs)
+        if found is None:
+            op = node.op
+            rule = (whole and op.textbook_whole) or op.textbook
+            if rule is not None:
+                op = readable_ops.setdefault(op, replace(op, vjp=rule))
+            found = with_inputs(node, inputs, op)
+        done[node] = found
+    return [done[root] for root in roots]

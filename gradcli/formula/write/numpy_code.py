@@ -7,9 +7,8 @@ from keyword import iskeyword
 from typing import Any
 
 from gradcli.errors import GradcliError
-from gradcli.formula.write.as_text import code_of
 from gradcli.formula.write.forms import Form, Forms, in_order
-from gradcli.formula.write.naming import Named
+from gradcli.formula.write.naming import Named, code_of
 from gradcli.graph.op import OPS, Op
 from gradcli.language.kinds import NUMBER
 from gradcli.language.unparse import written

@@ -1,5 +1,5 @@
 """Functions on arrays that NumPy lacks, or has slower: they know no graph.
 
 Arrays go in, and the result is written into one that is given, `into(out, *arrays, **params)`. Read `inplace` (what all
-share), then `pointwise`, `division`, `power`, `erf`, `gamma`, `activation_kernels` and `loss_kernels`.
+share), then `pointwise`, `division`, `power`, `erf`, `gamma` and `nn`.
 """

@@ -1,13 +1,15 @@
-"""Bytes as they come: from a pipe, a terminal or a file, and cut into lines."""
+"""Bytes as they come: from a pipe, a terminal or a file, and cut into lines; and where answers go."""
 
 from __future__ import annotations
 
 import select
 from collections.abc import Callable, Iterator
+from time import monotonic
 from typing import Any
 
 from gradcli.errors import GradcliError, WorkError
 from gradcli.storage.header import shown
+from gradcli.storage.pipes import write_all
 from gradcli.storage.reading import reading
 
 # What one system call reads at most; a pipe holds no more.
@@ -133,3 +135,34 @@ def _text(line: bytes) -> str | GradcliError:
 def _too_long(longest: int) -> GradcliError:
     hint = "large arrays come as .npy: --format npy"
     return GradcliError(f"the line is longer than {longest >> 20} MB", hint=hint)
+
+
+_MOST = 1 << 16
+# Nobody has to wait longer than this for an answer that is there, in seconds.
+_LONGEST = 0.05
+
+
+class Outlet:
+    """Writes to an open binary stream, past its buffer."""
+
+    def __init__(self, stream: Any) -> None:
+        self._raw = getattr(stream, "raw", stream)
+        self._parts: list[bytes] = []
+        self._size = 0
+        self._written = monotonic()
+
+    def add(self, data: bytes) -> None:
+        """Take an answer; it is written now or soon, before more input is waited for (see `Source`)."""
+        self._parts.append(data)
+        self._size += len(data)
+        if self._size > _MOST or monotonic() - self._written > _LONGEST:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what has been gathered. OSError when that fails."""
+        if self._parts:
+            data = b"".join(self._parts)
+            self._parts.clear()
+            self._size = 0
+            write_all(self._raw, memoryview(data))
+            self._written = monotonic()
