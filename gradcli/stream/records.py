@@ -1,4 +1,4 @@
-"""Where records come from: lines of JSON, .npy records, .npz archives, in files or through a pipe; and what each gives."""
+"""Where records come from: lines of JSON, .npy records, .npz archives, in files or a pipe; and what each gives."""
 
 from __future__ import annotations
 
