@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 import gradcli as gc
-from gradcli.autodiff import jacobian as by_graph
 from gradcli.autodiff.vjp import vjp
 from gradcli.engine.execute.run import execute, known_value, op_by_op, run
 from gradcli.engine.plan.planner import plan
@@ -29,13 +28,11 @@ from gradcli.render.json import graph_json
 from gradcli.tensors.tensor import tensor_of
 from tests.command import call
 from tests.gradients import build, weighted
-from tests.oracle import torch
-
-pytestmark = pytest.mark.oracle
 
 TINY = [Sizes(0, 24, 1, 1, little=0), Sizes(2, 56, 3, 2, little=0)]
 RNG = np.random.default_rng(11)
 X = RNG.uniform(0.3, 1.5, (7, 5))
+SQUARE = RNG.uniform(-1, 1, (4, 3, 3))
 told: list[Any] = []
 
 
@@ -61,32 +58,40 @@ def _split_infer(inputs: Any, params: Any) -> Any:
 def rows() -> Iterator[None]:
     before = set(OPS)
     primitive(
-        "sincos", lambda x: (np.sin(x), np.cos(x)), lambda inputs, params: ((inputs[0].shape, inputs[0].dtype),) * 2,
-        family="elementwise", results=("sine", "cosine"), vjp=_sincos_vjp, grad_fn="SincosBackward0",
-        doc="Sine and cosine.", blocking=ALIGNED,
-    )  # fmt: skip
+        "sincos",
+        lambda x: (np.sin(x), np.cos(x)),
+        lambda inputs, params: ((inputs[0].shape, inputs[0].dtype),) * 2,
+        family="elementwise",
+        results=("sine", "cosine"),
+        vjp=_sincos_vjp,
+        grad_fn="SincosBackward0",
+        doc="Sine and cosine.",
+        blocking=ALIGNED,
+    )
     primitive(
-        "range_and_place", _split_kernel, _split_infer, args="input, dim", family="reduction", skips=True,
-        results=("range", "place"), doc="Largest minus smallest, and where the largest is.", blocking=Blocking(kept),
+        "range_and_place",
+        _split_kernel,
+        _split_infer,
+        args="input, dim",
+        family="reduction",
+        skips=True,
+        results=("range", "place"),
+        doc="Largest minus smallest, and where the largest is.",
+        blocking=Blocking(kept),
         build=lambda x, dim: make_results(OPS["range_and_place"], (x,), {"dim": (dim,), "keepdim": False}),
-    )  # fmt: skip
+    )
     yield
     for name in set(OPS) - before:
         del OPS[name]
 
 
 USES = {
-    "first": ("sincos(x).sine**2", lambda x: torch.sin(x) ** 2),
-    "second": ("exp(sincos(x)[1])", lambda x: torch.exp(torch.cos(x))),
-    "both": ("s, c = sincos(x); s*c**2 + s", lambda x: torch.sin(x) * torch.cos(x) ** 2 + torch.sin(x)),
-    "twice": ("s, c = sincos(x); t, d = sincos(s*x); c*t + d", lambda x: _twice(x)),
-    "again": ("sincos(x).sine*sincos(x).sine", lambda x: torch.sin(x) ** 2),
+    "first": "sincos(x).sine**2",
+    "second": "exp(sincos(x)[1])",
+    "both": "s, c = sincos(x); s*c**2 + s",
+    "twice": "s, c = sincos(x); t, d = sincos(s*x); c*t + d",
+    "again": "sincos(x).sine*sincos(x).sine",
 }
-
-
-def _twice(x: Any) -> Any:
-    s, c = torch.sin(x), torch.cos(x)
-    return c * torch.sin(s * x) + torch.cos(s * x)
 
 
 def ran(program: Program, threads: int = 1) -> list[Any]:
@@ -101,21 +106,6 @@ def to_second_order(expression: str) -> list[Node]:
     return [value, first, second]
 
 
-@pytest.mark.parametrize("name", USES)
-def test_value_and_gradients_of_two_orders(name: str) -> None:
-    expression, theirs = USES[name]
-    x = torch.tensor(X, requires_grad=True)
-    ours = gc.tensor(X, requires_grad=True)
-    y = theirs(x)
-    z = evaluated(expression, ours)
-    (first,) = torch.autograd.grad(y.sum(), x, create_graph=True)
-    (own,) = gc.grad(z.sum(), ours, create_graph=True)
-    (second,) = torch.autograd.grad((first**2).sum(), x)
-    (own_second,) = gc.grad((own**2).sum(), ours)
-    for got, expected in ((z, y), (own, first), (own_second, second)):
-        np.testing.assert_allclose(got.detach().numpy(), expected.detach().numpy(), rtol=1e-12, atol=1e-13)
-
-
 def evaluated(expression: str, x: Any) -> Any:
     """The expression on a tensor, so that its graph goes on from that."""
     return tensor_of(Interpreter(expression, {"x": x.node}).run(parse(expression)))
@@ -124,25 +114,12 @@ def evaluated(expression: str, x: Any) -> Any:
 @pytest.mark.parametrize("sizes", TINY, ids=str)
 @pytest.mark.parametrize("name", USES)
 def test_blocks_give_what_whole_arrays_do(name: str, sizes: Sizes) -> None:
-    roots = to_second_order(USES[name][0])
+    roots = to_second_order(USES[name])
     program = plan(roots, sizes=sizes)
     assert not any(step.node.op.results for stage in program.stages for step in stage.whole)
     for threads in (1, 3):
         for got, expected in zip(ran(program, threads), op_by_op(roots), strict=True):
             np.testing.assert_allclose(got, expected, rtol=1e-12)
-
-
-@pytest.mark.parametrize("name", USES)
-def test_jacobians(name: str) -> None:
-    expression, theirs = USES[name]
-    value, leaves = build(expression, {"x": X[:2]})
-    (found,) = by_graph.jacobians(value, [leaves["x"]])
-    assert found is not None
-    expected = torch.autograd.functional.jacobian(theirs, torch.tensor(X[:2]))
-    np.testing.assert_allclose(execute([found])[0], expected.numpy(), rtol=1e-12, atol=1e-13)
-    hessian = gc.hessian(lambda x: evaluated(expression, x).sum(), gc.tensor(X[0]))
-    expected = torch.autograd.functional.hessian(lambda x: theirs(x).sum(), torch.tensor(X[0]))
-    np.testing.assert_allclose(hessian.numpy(), expected.numpy(), rtol=1e-12, atol=1e-13)
 
 
 def test_a_row_without_a_rule_for_batches_is_gone_through_one_by_one() -> None:
@@ -182,60 +159,6 @@ def test_what_nobody_uses_is_not_computed() -> None:
                 np.testing.assert_array_equal(array, expected)
 
 
-def test_integers_are_not_tracked_and_pass_no_gradient() -> None:
-    x = gc.tensor(X, requires_grad=True)
-    values, indices = x.max(1)
-    assert values.requires_grad and not indices.requires_grad and indices.grad_fn is None
-    (values * indices).sum().backward()
-    expected = torch.tensor(X, requires_grad=True)
-    v, i = expected.max(1)
-    (v * i).sum().backward()
-    np.testing.assert_array_equal(x.grad.numpy(), expected.grad.numpy())
-
-
-# The operations of the language, by PyTorch --------------------------------------------------------------------------
-
-SQUARE = RNG.uniform(-1, 1, (4, 3, 3))
-MOVED = {
-    "max": lambda m, x: m.max(x, 1)[0].exp(),
-    "max keepdim": lambda m, x: m.max(x, 0, True).values * x,
-    "min": lambda m, x: m.min(x, -1)[0] * m.min(x, 0)[0].sum(),
-    "values and indices": lambda m, x: (lambda p: p.values * p.indices)(m.max(x, 1)),
-    "both of them": lambda m, x: m.max(x, 1).values - m.min(x, 1).values,
-    "logabsdet": lambda m, x: _slogdet(m, x)[1].sin(),
-    "sign and logabsdet": lambda m, x: _slogdet(m, x)[0] * _slogdet(m, x)[1].exp(),
-}
-
-
-def _slogdet(m: Any, x: Any) -> Any:
-    return (torch.linalg if m is torch else gc).slogdet(x)
-
-
-def edges(function: Any) -> Any:
-    """Names and edges with the numbers of the outputs."""
-    if function is None:
-        return None
-    return (
-        function.name().removeprefix("torch::autograd::"),
-        *((edges(behind), number) for behind, number in function.next_functions),
-    )
-
-
-@pytest.mark.parametrize("ties", [False, True])
-@pytest.mark.parametrize("name", MOVED)
-def test_moved_operations_are_pytorchs(name: str, ties: bool) -> None:
-    array = SQUARE if "det" in name else np.round(X * 3) if ties else X
-    x, ours = torch.tensor(array, requires_grad=True), gc.tensor(array, requires_grad=True)
-    y, z = MOVED[name](torch, x), MOVED[name](gc, ours)
-    np.testing.assert_allclose(z.detach().numpy(), y.detach().numpy(), rtol=1e-12)
-    assert edges(z.grad_fn) == edges(y.grad_fn)
-    (first,) = torch.autograd.grad((y**2).sum(), x, create_graph=True)
-    (own,) = gc.grad((z**2).sum(), ours, create_graph=True)
-    np.testing.assert_allclose(own.detach().numpy(), first.detach().numpy(), rtol=1e-10)
-    (second,) = torch.autograd.grad((first**2).sum(), x)
-    np.testing.assert_allclose(gc.grad((own**2).sum(), ours)[0].numpy(), second.numpy(), rtol=1e-9)
-
-
 @pytest.mark.parametrize("sizes", TINY, ids=str)
 @pytest.mark.parametrize("dim", [0, 1])
 def test_extremes_in_blocks(dim: int, sizes: Sizes) -> None:
@@ -245,27 +168,6 @@ def test_extremes_in_blocks(dim: int, sizes: Sizes) -> None:
         np.testing.assert_allclose(got, expected, rtol=1e-12, atol=1e-13)
     found = toposort(simplify(roots))
     assert sorted(node.op.name for node in found if node.op.results) == ["_max", "_min"]
-
-
-ODD = [[0.0, -0.0, -1.0], [-0.0, 0.0, 0.0], [np.nan, 1.0, np.inf], [-np.nan, -np.inf, 2.0], [3.0, 3.0, 3.0]]
-
-
-@pytest.mark.parametrize("name", ["max", "min"])
-@pytest.mark.parametrize("dim", [0, 1])
-def test_values_alone_are_those_that_come_with_their_indices(name: str, dim: int) -> None:
-    """To the bit: of equal ones the first, whatever its sign."""
-    long = np.tile(np.array(ODD), (1, 40))
-    for array in (np.array(ODD), np.array(ODD, np.float32).T, np.array(ODD)[:, ::-1], long, np.ones((3, 90)), long.T):
-        x = input_node(array)
-        pair = OPS[name](x, dim)
-        both = op_by_op(list(pair))
-        theirs = getattr(torch, name)(torch.tensor(array.copy()), dim)
-        np.testing.assert_array_equal(both[1], theirs.indices.numpy())
-        np.testing.assert_array_equal(np.signbit(both[0]), np.signbit(theirs.values.numpy()))
-        for sizes in (Sizes(), *TINY):
-            for roots, expected in (([pair.values], both[:1]), ([pair.indices], both[1:]), (list(pair), both)):
-                for got, wanted in zip(ran(plan(roots, sizes=sizes), 2), expected, strict=True):
-                    assert got.tobytes() == wanted.tobytes() and got.dtype == wanted.dtype
 
 
 def test_edges_in_json_and_pictures(monkeypatch: pytest.MonkeyPatch) -> None:

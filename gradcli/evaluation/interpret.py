@@ -120,7 +120,8 @@ class Interpreter:
             if hasattr(value, "_fields"):
                 hint = f"write {', '.join(value._fields)} = …, and _ for what is not needed"
             raise GradcliError(f"{len(statement.names)} names are assigned {have}", span=place, hint=hint)
-        self.names.update((name, p) for name, p in zip(statement.names, parts, strict=True) if name in statement.bound)
+        bound = set(statement.bound)
+        self.names.update((name, p) for name, p in zip(statement.names, parts, strict=True) if name in bound)
 
     def _final(self, value: Any, dtype: np.dtype | None, span: Span) -> Node:
         if isinstance(value, Node):
