@@ -246,8 +246,8 @@ HOSTILE = [
 
 
 def test_no_name_breaks_out() -> None:
-    vertices = [Vertex("op", text, (text, text), (text, text), place=text) for text in HOSTILE]
-    edges = [Edge(k, (k + 1) % len(HOSTILE), text, k % 2) for k, text in enumerate(HOSTILE)]
+    vertices = [Vertex("op", text, (text, text), (text, text), source=text) for text in HOSTILE]
+    edges = [Edge(k, (k + 1) % len(HOSTILE), k % 2, text) for k, text in enumerate(HOSTILE)]
     drawing = Drawing("forward", vertices, edges, [])
     for direction in ("TB", "LR"):
         read = read_dot(dot(drawing, direction))
@@ -383,7 +383,7 @@ def test_without_graphviz(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
 def test_graphviz_is_told_to_hurry(fake_dot: Any) -> None:
     def fan(count: int) -> Drawing:
         vertices = [Vertex("op", "f")] * count
-        edges = [Edge(k, k + 1, "") for k in range(count - 1)] + [Edge(0, k, "") for k in range(2, count)]
+        edges = [Edge(k, k + 1, 0, "") for k in range(count - 1)] + [Edge(0, k, 0, "") for k in range(2, count)]
         return Drawing("forward", vertices, sorted(edges, key=lambda e: e.target), [])
 
     fake_dot("echo drawn")

@@ -52,11 +52,8 @@ def details(node: Node) -> tuple[str, ...]:
         value = node.params["value"]
         form = short_form(node.dtype, node.shape)
         return (form, _array(value)) if 1 < node.size <= _MOST_SHOWN else (form,)
-    lines = [
-        f"{name}={_number(child)}"
-        for name, child in zip(operand_names(node), node.inputs, strict=True)
-        if is_inlined(child)
-    ]
+    operands = zip(operand_names(node), node.inputs, strict=True)
+    lines = [f"{name}={_number(child)}" for name, child in operands if is_inlined(child)]
     defaults = node.op.signature.defaults
     for name, value in node.params.items():
         shown = f"({value[0]},)" if name == "shape" and len(value) == 1 else _parameter(value)
@@ -89,9 +86,8 @@ def place(node: Node, source: str) -> str:
 
 def vertex(node: Node, source: str, kind: str, family: str) -> Vertex:
     """The box of an operation or a leaf."""
-    return Vertex(
-        kind, title(node), details(node), ports(node), family, place(node, source), node.shape, str(node.dtype)
-    )
+    where, dtype = place(node, source), str(node.dtype)
+    return Vertex(kind, title(node), details(node), ports(node), family, where, node.shape, dtype)
 
 
 def arrow(source: int, target: int, value: Node, operand: int = 0, shape: tuple[int | str, ...] | None = None) -> Edge:
@@ -100,7 +96,7 @@ def arrow(source: int, target: int, value: Node, operand: int = 0, shape: tuple[
     output = value.params["index"] if value.op is RESULT else None
     if output is not None:
         label = f"{value.inputs[0].op.results[output]} {label}"
-    return Edge(source, target, label, operand, value.shape, str(value.dtype), output)
+    return Edge(source, target, operand, label, value.shape, str(value.dtype), output)
 
 
 def _number(node: Node) -> str:

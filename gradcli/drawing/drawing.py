@@ -14,17 +14,17 @@ KINDS = ("input", "data", "constant", "op", "gradient", "function", "output")
 class Vertex(NamedTuple):
     """A box of the picture.
 
-    `details` are the lines below the title, `ports` the names of the operands where their order matters, each empty
-    where no arrow leads to it. `family` is the operation's family, `place` the part of the source that it stands for.
+    `details` are the lines below the name, `operands` the names of the operands where their order matters, each empty
+    where no arrow leads to it. `family` is the operation's family, `source` the part of the source that it stands for.
     `group` counts `Drawing.groups`, whose titles may have several lines.
     """
 
     kind: str
-    title: str
+    name: str
     details: tuple[str, ...] = ()
-    ports: tuple[str, ...] = ()
+    operands: tuple[str, ...] = ()
     family: str = ""
-    place: str = ""
+    source: str = ""
     shape: Shape | None = None
     dtype: str | None = None
     group: int | None = None
@@ -38,8 +38,8 @@ class Edge(NamedTuple):
 
     source: int
     target: int
+    operand: int
     label: str
-    operand: int = 0
     shape: Shape | None = None
     dtype: str | None = None
     output: int | None = None
@@ -54,16 +54,7 @@ class Drawing(NamedTuple):
     groups: list[str]
 
 
-_SHORT = {
-    "float16": "f16",
-    "float32": "f32",
-    "float64": "f64",
-    "int8": "i8",
-    "int16": "i16",
-    "int32": "i32",
-    "int64": "i64",
-    "uint8": "u8",
-}
+_SHORT = {f"{kind}{n}": f"{kind[0]}{n}" for kind in ("float", "int") for n in (8, 16, 32, 64)} | {"uint8": "u8"}
 
 
 def short_form(dtype: Any, shape: tuple[Any, ...]) -> str:

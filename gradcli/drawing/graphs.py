@@ -81,10 +81,8 @@ def backward(request: Request) -> Drawing:
     value = request.roots[0]
     root, _ = shown(value)
     if root is None:
-        raise GradcliError(
-            "the value is not tracked, so it has no chain of backward functions",
-            hint="it must depend on a floating-point input; its forward graph can be drawn",
-        )
+        hint = "it must depend on a floating-point input; its forward graph can be drawn"
+        raise GradcliError("the value is not tracked, so it has no chain of backward functions", hint=hint)
     drawing = Drawing("backward", [], [], [])
     numbers: dict[Node, int] = {}
     for node, name, children in _functions(root):
@@ -95,7 +93,7 @@ def backward(request: Request) -> Drawing:
             drawing.edges.append(arrow(len(drawing.vertices) - 1, len(drawing.vertices), node))
         numbers[node] = len(drawing.vertices)
         where = place(node, request.source)
-        drawing.vertices.append(Vertex("function", name, place=where, shape=node.shape, dtype=str(node.dtype)))
+        drawing.vertices.append(Vertex("function", name, source=where, shape=node.shape, dtype=str(node.dtype)))
         for k, (child, number) in enumerate(children):
             if child is not None:
                 given = child.result(number) if isinstance(child, SeveralResults) else child

@@ -73,20 +73,20 @@ def dot(drawing: Drawing, direction: str = "TB", settings: str = "") -> str:
 
 def _vertex(number: int, vertex: Vertex, direction: str) -> str:
     fill, border = COLORS[color_class(vertex)]
-    label = _label_beside(vertex) if direction == "LR" and vertex.ports else _label(vertex)
+    label = _label_beside(vertex) if direction == "LR" and vertex.operands else _label(vertex)
     words = [f"label=<{label}>", f'fillcolor="{fill}"', f'color="{border}"']
     if vertex.kind == "output":
         words.append("penwidth=2")
     elif vertex.kind == "constant":
         words.append('style="rounded,filled,dashed"')
-    words.append(f"tooltip={quoted(vertex.place or vertex.title)}")
+    words.append(f"tooltip={quoted(vertex.source or vertex.name)}")
     return f"n{number} [{', '.join(words)}];"
 
 
 def _label(vertex: Vertex) -> str:
     """A table: the operands' names where edges arrive, the title, and a line for each detail."""
-    title = f"<B>{escaped(vertex.title)}</B>"
-    cells = [f'<TD PORT="p{k}">&#160;{_small(name)}&#160;</TD>' for k, name in enumerate(vertex.ports) if name]
+    title = f"<B>{escaped(vertex.name)}</B>"
+    cells = [f'<TD PORT="p{k}">&#160;{_small(name)}&#160;</TD>' for k, name in enumerate(vertex.operands) if name]
     span = f' COLSPAN="{len(cells)}"' if len(cells) > 1 else ""
     rows = ["".join(cells)] if cells else []
     rows.append(f"<TD{span}>{title}</TD>")
@@ -96,8 +96,8 @@ def _label(vertex: Vertex) -> str:
 
 def _label_beside(vertex: Vertex) -> str:
     """The same where arrows come from the left: the operands' names below each other, all else beside them."""
-    cells = [f'<TD PORT="p{k}" ALIGN="LEFT">{_small(name)}</TD>' for k, name in enumerate(vertex.ports) if name]
-    text = "<BR/>".join([f"<B>{escaped(vertex.title)}</B>", *(_small(line) for line in vertex.details)])
+    cells = [f'<TD PORT="p{k}" ALIGN="LEFT">{_small(name)}</TD>' for k, name in enumerate(vertex.operands) if name]
+    text = "<BR/>".join([f"<B>{escaped(vertex.name)}</B>", *(_small(line) for line in vertex.details)])
     cells[0] += f'<TD ROWSPAN="{len(cells)}">&#160;{text}</TD>'
     return _table(cells)
 
@@ -112,7 +112,7 @@ def _small(text: str) -> str:
 
 
 def _edge(edge: Edge, target: Vertex, inlet: str) -> str:
-    port = f":p{edge.operand}:{inlet}" if target.ports else ""
+    port = f":p{edge.operand}:{inlet}" if target.operands else ""
     return f"n{edge.source} -> n{edge.target}{port} [label={quoted(' ' + edge.label)}];"
 
 
@@ -132,10 +132,8 @@ def laid_out(drawing: Drawing, form: str, direction: str = "TB") -> bytes:
     """The picture as "svg" or "png"; GradcliError when it is too large, or when Graphviz is not there."""
     length = _length(drawing)
     if length > _MOST_LENGTH or len(drawing.vertices) > _MOST_BOXES:
-        raise GradcliError(
-            f"a picture of {len(drawing.vertices):,} boxes and {len(drawing.edges):,} arrows is too large for {form}",
-            hint="--format dot or json writes a graph of any size",
-        )
+        what = f"a picture of {len(drawing.vertices):,} boxes and {len(drawing.edges):,} arrows"
+        raise GradcliError(f"{what} is too large for {form}", hint="--format dot or json writes a graph of any size")
     try:
         import graphviz
     except ImportError:

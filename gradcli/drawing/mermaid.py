@@ -24,8 +24,8 @@ def mermaid(drawing: Drawing, direction: str = "TB") -> str:
         lines.append("  end")
     lines += [f"  {_vertex(number, drawing.vertices[number])}" for number in members.get(None, [])]
     for edge in drawing.edges:
-        ports = drawing.vertices[edge.target].ports
-        label = f"{ports[edge.operand]}: {edge.label}" if ports else edge.label
+        names = drawing.vertices[edge.target].operands
+        label = f"{names[edge.operand]}: {edge.label}" if names else edge.label
         lines.append(f'  n{edge.source} -->|"{escaped(label)}"| n{edge.target}')
     for name in dict.fromkeys(color_class(vertex) for vertex in drawing.vertices):
         fill, border = COLORS[name]
@@ -34,7 +34,7 @@ def mermaid(drawing: Drawing, direction: str = "TB") -> str:
 
 
 def _vertex(number: int, vertex: Vertex) -> str:
-    text = "<br>".join([f"<b>{escaped(vertex.title)}</b>", *(escaped(line) for line in vertex.details)])
+    text = "<br>".join([f"<b>{escaped(vertex.name)}</b>", *(escaped(line) for line in vertex.details)])
     return f'n{number}("{text}"):::{_class(color_class(vertex))}'
 
 

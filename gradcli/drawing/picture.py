@@ -1,4 +1,4 @@
-"""The picture that is asked for of a request, in any format: which one a file name asks for, and its bytes."""
+"""The picture that is asked for of a request, and its bytes in any format."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from gradcli.render.json import to_json
 
 #: What can be drawn of an expression.
 WHAT = ("forward", "backward", "grad", "plan")
+ENDINGS = {".dot": "dot", ".gv": "dot", ".mmd": "mermaid", ".mermaid": "mermaid"}
+ENDINGS |= {f".{form}": form for form in ("svg", "png", "json")}
 
 
 def draw(request: Request, what: str, simplified: bool | None = None, files: frozenset[Node] = frozenset()) -> Drawing:
@@ -34,56 +36,12 @@ def draw(request: Request, what: str, simplified: bool | None = None, files: fro
         return backward(request) if what == "backward" else gradient(request, simplified is not False)
 
 
-def drawing_json(drawing: Drawing) -> dict[str, Any]:
-    """Vertices, edges and groups as dicts and lists, for `gradcli.render.json.to_json`."""
-    nodes = [
-        {
-            "id": number,
-            "kind": vertex.kind,
-            "name": vertex.title,
-            "details": list(vertex.details),
-            "operands": [name or None for name in vertex.ports],
-            "family": vertex.family or None,
-            "source": vertex.place or None,
-            "shape": None if vertex.shape is None else list(vertex.shape),
-            "dtype": vertex.dtype,
-            "group": vertex.group,
-        }
-        for number, vertex in enumerate(drawing.vertices)
-    ]
-    edges = [
-        {
-            "from": edge.source,
-            "to": edge.target,
-            "operand": edge.operand,
-            "label": edge.label,
-            "shape": None if edge.shape is None else list(edge.shape),
-            "dtype": edge.dtype,
-        }
-        | ({} if edge.output is None else {"output": edge.output})
-        for edge in drawing.edges
-    ]
-    return {"what": drawing.what, "nodes": nodes, "edges": edges, "groups": drawing.groups}
-
-
-ENDINGS = {
-    ".dot": "dot",
-    ".gv": "dot",
-    ".mmd": "mermaid",
-    ".mermaid": "mermaid",
-    ".svg": "svg",
-    ".png": "png",
-    ".json": "json",
-}
-
-
 def format_of(path: str) -> str:
     """The format that the ending of a file asks for; DOT where there is none, GradcliError where it is unknown."""
     ending = os.path.splitext(path)[1].lower()
     if ending and ending not in ENDINGS:
-        raise GradcliError(
-            f"{path!r} tells no format", hint=f"give --format, or an ending such as {', '.join(ENDINGS)}"
-        )
+        hint = f"give --format, or an ending such as {', '.join(ENDINGS)}"
+        raise GradcliError(f"{path!r} tells no format", hint=hint)
     return ENDINGS.get(ending, "dot")
 
 
@@ -94,9 +52,24 @@ def picture(drawing: Drawing, form: str, direction: str = "TB") -> tuple[bytes, 
     if form == "dot":
         return dot(drawing, direction).encode("utf-8"), None
     if form == "json":
-        return (to_json(drawing_json(drawing)) + "\n").encode("utf-8"), None
+        return (to_json(_as_data(drawing)) + "\n").encode("utf-8"), None
     text = mermaid(drawing, direction)
     note = None
     if len(drawing.edges) > USUAL_EDGES or len(text) > USUAL_LENGTH:
         note = "this is more than Mermaid draws unless its maxEdges and maxTextSize are raised; DOT has no limit"
     return text.encode("utf-8"), note
+
+
+def _as_data(drawing: Drawing) -> dict[str, Any]:
+    """Vertices, edges and groups, for programs that draw for themselves."""
+    nodes = [
+        {"id": k, **v._asdict(), "operands": [o or None for o in v.operands]}
+        | {"family": v.family or None, "source": v.source or None}
+        for k, v in enumerate(drawing.vertices)
+    ]
+    names = ("from", "to", "operand", "label", "shape", "dtype")
+    edges = [
+        dict(zip(names, edge, strict=False)) | ({} if edge.output is None else {"output": edge.output})
+        for edge in drawing.edges
+    ]
+    return {"what": drawing.what, "nodes": nodes, "edges": edges, "groups": drawing.groups}

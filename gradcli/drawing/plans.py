@@ -23,8 +23,7 @@ def plan_drawing(program: Program, roots: list[str]) -> Drawing:
             sketch.one_pass(one)
     for number, name in zip(program.roots, roots, strict=True):
         add_output(sketch.drawing, sketch.arrays[number], program.values[number], name)
-    used = {edge.source for edge in sketch.drawing.edges} | {edge.target for edge in sketch.drawing.edges}
-    return _without(sketch.drawing, set(range(len(sketch.drawing.vertices))) - used)
+    return _touched(sketch.drawing)
 
 
 class _Sketch:
@@ -98,10 +97,8 @@ class _Sketch:
             self.drawing.edges.append(arrow(slots[slot], vertex, node, operand, shape))
 
     def _step(self, node: Node, lines: tuple[str, ...], group: int | None) -> int:
-        names = ports(node)
-        return self._add(
-            Vertex("op", name_of(node), lines, names, node.op.family, "", node.shape, str(node.dtype), group)
-        )
+        family, dtype = node.op.family, str(node.dtype)
+        return self._add(Vertex("op", name_of(node), lines, ports(node), family, "", node.shape, dtype, group))
 
     def _add(self, vertex: Vertex) -> int:
         self.drawing.vertices.append(vertex)
@@ -119,9 +116,9 @@ def _where(step: Step) -> str:
     return "a view" if step.node.op.blocking.view else "an array of its own"
 
 
-def _without(drawing: Drawing, unused: set[int]) -> Drawing:
-    """The drawing without vertices that nothing touches, such as numbers that went into kernels as they are."""
-    kept = [k for k in range(len(drawing.vertices)) if k not in unused]
+def _touched(drawing: Drawing) -> Drawing:
+    """The drawing without vertices that no arrow touches, such as numbers that went into kernels as they are."""
+    kept = sorted({end for edge in drawing.edges for end in (edge.source, edge.target)})
     new = {old: k for k, old in enumerate(kept)}
     edges = [e._replace(source=new[e.source], target=new[e.target]) for e in drawing.edges]
     return Drawing(drawing.what, [drawing.vertices[k] for k in kept], edges, drawing.groups)

@@ -57,12 +57,11 @@ def curves(script: Script, inputs: Mapping[str, Any], wrt: str | None = None, de
     x = x[order_of(name, x)]
     with written_in(script.source):
         request, mixed = _graph(script, inputs, name, (), derivatives)
-        if mixed:
-            if x.size > MOST_ONE_BY_ONE:
-                hint = f"at most {MOST_ONE_BY_ONE:,} points"
-                raise GradcliError(f"{x.size:,} points are too many to be computed one by one", hint=hint)
-        else:
+        if not mixed:
             request, _ = _graph(script, inputs, name, x.shape, derivatives)
+        elif x.size > MOST_ONE_BY_ONE:
+            hint = f"at most {MOST_ONE_BY_ONE:,} points"
+            raise GradcliError(f"{x.size:,} points are too many to be computed one by one", hint=hint)
         compiled = Compiled(request)
         compiled.hold({other: np.asarray(array) for other, array in inputs.items() if other != name})
         if mixed:
@@ -96,11 +95,15 @@ def points_of(inputs: Mapping[str, Any], wrt: str | None) -> str:
     if not several:
         raise GradcliError("no input holds points to plot against", hint="as in x=linspace(-3,3,400)")
     if len(several) > 1:
-        raise GradcliError(
-            f"a plot is against one input, and {' and '.join(several[:3])} have more than one element each",
-            hint=f"--wrt {several[0]} plots against {several[0]}, and takes the others as they are",
-        )
+        hint = f"--wrt {several[0]} plots against {several[0]}, and takes the others as they are"
+        raise too_many(several, hint)
     return several[0]
+
+
+def too_many(names: list[str], hint: str) -> GradcliError:
+    """The error for several inputs that could hold the points."""
+    what = f"a plot is against one input, and {' and '.join(names[:3])} have more than one element each"
+    return GradcliError(what, hint=hint)
 
 
 def order_of(name: str, x: np.ndarray) -> np.ndarray:
@@ -138,10 +141,8 @@ def all_together(value: Node, x: Node) -> None:
     """Refuse a value that is not made from the points `x` element by element."""
     if value.shape == x.shape and not _check(value, x, x.shape):
         return
-    raise GradcliError(
-        f"the value is not made from {x.params['name']} element by element",
-        hint="`gradcli plot` also takes other expressions, one point at a time",
-    )
+    hint = "`gradcli plot` also takes other expressions, one point at a time"
+    raise GradcliError(f"the value is not made from {x.params['name']} element by element", hint=hint)
 
 
 def derivatives_of(value: Node, x: Node, count: int) -> list[Node]:
@@ -160,26 +161,21 @@ def derivatives_of(value: Node, x: Node, count: int) -> list[Node]:
 
 def _check(value: Node, x: Node, shape: tuple[int, ...]) -> bool:
     """Refuse a value that is no function of one number; say whether it takes more than elementwise operations."""
-    order = toposort([value])
     depends = {x}
     mixed = False
-    for node in order:
+    for node in toposort([value]):
         if not any(child in depends for child in node.inputs):
             continue
         depends.add(node)
         if node.shape != shape or node.op.family != "elementwise":
             mixed = True
         if not shape and node.op.family not in _ARRANGING and all(not child.shape for child in node.inputs):
-            raise GradcliError(
-                f"{node.op.name.lstrip('_')} takes numbers together, and {x.params['name']} stands for one at a time",
-                span=node.span,
-                hint="a plot is of a function of one number, applied to every point",
-            )
+            what = f"{node.op.name.lstrip('_')} takes numbers together, and {x.params['name']} stands for one at a time"
+            hint = "a plot is of a function of one number, applied to every point"
+            raise GradcliError(what, span=node.span, hint=hint)
     if not shape and value.size != 1:
-        raise GradcliError(
-            f"the value at each point has shape {value.shape}, not a single number",
-            hint="choose one of its elements, or reduce it",
-        )
+        hint = "choose one of its elements, or reduce it"
+        raise GradcliError(f"the value at each point has shape {value.shape}, not a single number", hint=hint)
     return mixed or value not in depends
 
 

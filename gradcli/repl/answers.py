@@ -44,7 +44,7 @@ class Answers:
             return Reply(_written(value))
         node = outcome.node()
         if node.op is INPUT:
-            return Reply(self._value_text(outcome, node))
+            return self._value(outcome, node)
         result = self.evaluate(outcome, node)
         return Reply("".join(answer_text(result, self.style)), result.note)
 
@@ -57,25 +57,26 @@ class Answers:
             raise GradcliError(f":{what} needs an expression, and this has no value", hint="leave the assignment out")
         return outcome
 
-    def value_text(self, outcome: Evaluated) -> str:
+    def value(self, text: str) -> Reply:
         """Only the value of an expression."""
-        return _written(outcome.value) if _is_small_talk(outcome.value) else self._value_text(outcome, outcome.node())
+        outcome = self.expression(text, "value")
+        if _is_small_talk(outcome.value):
+            return Reply(_written(outcome.value))
+        return self._value(outcome, outcome.node())
 
-    def _value_text(self, outcome: Evaluated, node: Node) -> str:
-        array = self.arrays(outcome, [node])[0]
-        return format_tensor(array, style=self.style)
+    def _value(self, outcome: Evaluated, node: Node) -> Reply:
+        return Reply(format_tensor(self.arrays(outcome, [node])[0], style=self.style))
 
-    def gradient_text(self, outcome: Evaluated) -> Reply:
+    def grad(self, text: str) -> Reply:
         """Only the gradients of an expression; of one that is no scalar, with a vector of ones."""
+        outcome = self.expression(text, "grad")
         node = outcome.node()
         result = self.evaluate(outcome, node, ones=True)
         if not result.grads:
             raise GradcliError("there is nothing to differentiate by", hint=self._no_inputs(node))
         note = None if node.size == 1 else f"the value has shape {node.shape}: its gradients are those of its sum"
-        parts = []
-        for name, gradient in result.grads.items():
-            if gradient is not None:
-                parts.append(f"{name}.grad\n{format_tensor(gradient.value(), style=self.style)}")
+        found = {name: gradient.value() for name, gradient in result.grads.items() if gradient is not None}
+        parts = [f"{name}.grad\n{format_tensor(array, style=self.style)}" for name, array in found.items()]
         return Reply("\n\n".join(parts), note)
 
     def _no_inputs(self, node: Node) -> str:

@@ -5,18 +5,16 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gradcli.errors import GradcliError, closest, did_you_mean
 from gradcli.graph.dtypes import DTYPES
 from gradcli.graph.node import INPUT, RESULT, Node
+from gradcli.plotting.curves import Curves, all_together, derivatives_of, drawn, order_of, too_many
+from gradcli.plotting.terminal import plot_text
 from gradcli.repl.answers import Answers, Reply
 from gradcli.repl.workspace import Evaluated, files_below, inputs_below
-
-if TYPE_CHECKING:
-    from gradcli.plotting.curves import Curves
 
 _FILE = re.compile(r"[^()\[\]]*\.[A-Za-z]\w*")
 _PICTURES = {".svg": "svg", ".png": "png"}
@@ -27,9 +25,9 @@ def graph(session: Answers, rest: str) -> Reply:
     from gradcli.drawing.picture import ENDINGS, WHAT, draw, format_of, picture
     from gradcli.storage.document import save_document
 
-    what, text = _first_word(rest, WHAT)
-    if text in WHAT and text not in session.workspace.names:
-        what, text = text, ""
+    word, _, text = rest.partition(" ")
+    what = word if word in WHAT and (text.strip() or word not in session.workspace.names) else None
+    text = text.strip() if what else rest
     path, text = _file(text, tuple(ENDINGS))
     outcome = session.expression(text, f"graph {what}" if what else "graph")
     request = session.request(outcome, outcome.node(), ones=True)
@@ -44,7 +42,6 @@ def graph(session: Answers, rest: str) -> Reply:
 def plot(session: Answers, rest: str) -> Reply:
     """`:plot [FILE] EXPR`: an expression and its derivative against the points it is made from."""
     from gradcli.plotting.figure import figure, title_of
-    from gradcli.plotting.terminal import plot_text
     from gradcli.storage.document import save_document
 
     path, text = _file(rest, tuple(_PICTURES))
@@ -57,8 +54,6 @@ def plot(session: Answers, rest: str) -> Reply:
 
 
 def _curves(session: Answers, outcome: Evaluated) -> Curves:
-    from gradcli.plotting.curves import all_together, derivatives_of, drawn, order_of
-
     value = outcome.node()
     leaf = _points(session, value)
     all_together(value, leaf)
@@ -72,22 +67,14 @@ def _curves(session: Answers, outcome: Evaluated) -> Curves:
 
 def _points(session: Answers, value: Node) -> Node:
     """The input that a value is plotted against."""
-    several = [leaf for leaf in inputs_below(value) if leaf.size != 1]
-    chosen = [leaf for leaf in several if session.wrt is not None and leaf.params["name"] in session.wrt]
-    names = [str(leaf.params["name"]) for leaf in several]
+    several = {str(leaf.params["name"]): leaf for leaf in inputs_below(value) if leaf.size != 1}
+    names = list(several)
+    chosen = [name for name in names if name in (session.wrt or ())]
     if not several:
         raise GradcliError("there are no points to plot against", hint="as in x = linspace(-3,3,400)")
     if len(several) > 1 and len(chosen) != 1:
-        raise GradcliError(
-            f"a plot is against one input, and {' and '.join(names[:3])} have more than one element each",
-            hint=f"`:wrt {names[0]}` plots against {names[0]}",
-        )
-    return chosen[0] if len(chosen) == 1 else several[0]
-
-
-def _first_word(text: str, words: tuple[str, ...]) -> tuple[str | None, str]:
-    word, _, rest = text.partition(" ")
-    return (word, rest.strip()) if word in words and rest.strip() else (None, text)
+        raise too_many(names, f"`:wrt {names[0]}` plots against {names[0]}")
+    return several[chosen[0] if len(chosen) == 1 else names[0]]
 
 
 def _file(text: str, endings: tuple[str, ...]) -> tuple[str | None, str]:
@@ -116,17 +103,16 @@ _COLUMN = 26
 def command(session: Answers, text: str) -> Reply:
     """Carry out a command, given without its colon."""
     word, _, rest = text.partition(" ")
-    rest = rest.strip()
-    if word not in COMMANDS:
-        raise _no_command(word)
-    return COMMANDS[word][2](session, rest)
+    return _known(word)[2](session, rest.strip())
 
 
-def _no_command(word: str) -> GradcliError:
+def _known(word: str) -> _Command:
+    """The command of a name."""
+    if word in COMMANDS:
+        return COMMANDS[word]
     close = closest(word, list(COMMANDS))
-    return GradcliError(
-        f"there is no command :{word}", hint=f"did you mean :{close}?" if close else ":help lists the commands"
-    )
+    hint = f"did you mean :{close}?" if close else ":help lists the commands"
+    raise GradcliError(f"there is no command :{word}", hint=hint)
 
 
 def _help(session: Answers, name: str) -> Reply:
@@ -134,9 +120,7 @@ def _help(session: Answers, name: str) -> Reply:
     from gradcli.reference.listing import entry_text
 
     if name.startswith(":"):
-        if name[1:] not in COMMANDS:
-            raise _no_command(name[1:])
-        arguments, does, _ = COMMANDS[name[1:]]
+        arguments, does, _ = _known(name[1:])
         return Reply(f"{name} {arguments}".rstrip() + f"\n{does}")
     if name:
         return Reply(entry_text(entry(find(name))))
@@ -181,14 +165,6 @@ def _wrt(session: Answers, rest: str) -> Reply:
     else:
         return Reply("all inputs" if session.wrt is None else ", ".join(session.wrt))
     return Reply()
-
-
-def _grad(session: Answers, rest: str) -> Reply:
-    return session.gradient_text(session.expression(rest, "grad"))
-
-
-def _value(session: Answers, rest: str) -> Reply:
-    return Reply(session.value_text(session.expression(rest, "value")))
 
 
 def _plan(session: Answers, rest: str) -> Reply:
@@ -255,10 +231,6 @@ def _precision(session: Answers, rest: str) -> Reply:
     return Reply()
 
 
-def _quit(session: Answers, rest: str) -> Reply:
-    return Reply(over=True)
-
-
 def _number(text: str, what: str, least: int, most: int) -> int:
     try:
         value = int(text)
@@ -269,14 +241,15 @@ def _number(text: str, what: str, least: int, most: int) -> int:
     return value
 
 
+_Command = tuple[str, str, Callable[[Answers, str], Reply]]
 #: Each command with its arguments, what it does, and who does it.
-COMMANDS: dict[str, tuple[str, str, Callable[[Answers, str], Reply]]] = {
+COMMANDS: dict[str, _Command] = {
     "help": ("[NAME]", "this, or an operation: :help softplus", _help),
     "ops": ("[FAMILY]", "the operations, as in :ops activations", _ops),
     "names": ("", "the inputs, values and functions there are", _names),
     "wrt": ("[NAMES]", "differentiate by these inputs only, as in :wrt x,y; by all with :wrt all", _wrt),
-    "grad": ("EXPR", "only the gradients of an expression; of one that is no scalar, those of its sum", _grad),
-    "value": ("EXPR", "only the value of an expression", _value),
+    "grad": ("EXPR", "only the gradients of an expression; of one that is no scalar, those of its sum", Answers.grad),
+    "value": ("EXPR", "only the value of an expression", Answers.value),
     "plan": ("EXPR", "how an expression and its gradients would be computed", _plan),
     "graph": ("[WHAT] [FILE] EXPR", "the forward, backward or grad graph, or the plan, as a.svg or DOT", graph),
     "plot": ("[FILE] EXPR", "a function of the points of an input and its derivative, here or as SVG or PNG", plot),
@@ -285,5 +258,5 @@ COMMANDS: dict[str, tuple[str, str, Callable[[Answers, str], Reply]]] = {
     "dtype": ("[NAME]", "the element type of numbers and lists from here on, as in :dtype float64", _dtype),
     "seed": ("NUMBER", "start the random numbers anew", _seed),
     "precision": ("[DIGITS]", "digits after the point", _precision),
-    "quit": ("", "leave; so does Ctrl-D", _quit),
+    "quit": ("", "leave; so does Ctrl-D", lambda session, rest: Reply(over=True)),
 }
