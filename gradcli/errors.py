@@ -57,6 +57,10 @@ class GradcliError(RuntimeError):
         self.hint = hint
         self.argument = argument
 
+    def report(self) -> dict[str, object]:
+        """The error for programs, as JSON has it."""
+        return {"message": self.message, "span": self.span, "hint": self.hint}
+
     def render(self) -> str:
         """The message, the place in the source with carets under it, and the hint."""
         lines = [_one_line(self.message)]

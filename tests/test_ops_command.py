@@ -13,7 +13,7 @@ import pytest
 from gradcli.graph.op import OPS, Op
 from gradcli.ops import FAMILIES
 from gradcli.reference import formulas
-from gradcli.reference.entries import TITLES, derivative_of, entry, find, gradient_of, tables
+from gradcli.reference.entries import TITLES, entry, find, gradient_of, tables
 from tests.command import call, process
 from tests.terminal import ROOT
 
@@ -121,7 +121,7 @@ def test_the_page_says_what_the_command_says() -> None:
 
 def test_every_gradient_has_its_formula(monkeypatch: pytest.MonkeyPatch) -> None:
     for op in PUBLIC:
-        gradient, formula = gradient_of(op), derivative_of(op)
+        gradient, formula = gradient_of(op), entry(op).derivative
         assert formula == gradient if gradient != "yes" else formula not in (None, "", "yes"), op.name
     known = {
         "exp": "exp(input)",
@@ -131,7 +131,7 @@ def test_every_gradient_has_its_formula(monkeypatch: pytest.MonkeyPatch) -> None
         "softmax": "input: softmax(input, 0)*(g - g@softmax(input, 0))",
         "stack": "a: g[0]\nb: g[1]",
     }
-    assert {name: derivative_of(find(name)) for name in known} == known
+    assert {name: entry(find(name)).derivative for name in known} == known
     assert (entry(find("softmax")).call, entry(find("mm")).call) == ("softmax(input, 0)", None)
     shown = call(monkeypatch, "ops", "stack").out
     assert "derivative  of stack([a, b]), for the gradient g of the result:\n            a: g[0]\n" in shown
@@ -142,6 +142,6 @@ def test_gradients() -> None:
     known = {"exp": "yes", "sign": "0", "eq": None, "mse_loss": "yes", "zeros": None, "det": "yes"}
     for name, gradient in known.items():
         assert gradient_of(find(name)) == gradient, name
-    assert (derivative_of(find("sign")), derivative_of(find("eq"))) == ("0", None)
-    assert derivative_of(find("matmul")) == "input: g@other.T\nother: input.T@g"
-    assert derivative_of(find("log")) == "1/input" and derivative_of(find("logdet")) == "input: g*inv(input).T"
+    assert (entry(find("sign")).derivative, entry(find("eq")).derivative) == ("0", None)
+    assert entry(find("matmul")).derivative == "input: g@other.T\nother: input.T@g"
+    assert entry(find("log")).derivative == "1/input" and entry(find("logdet")).derivative == "input: g*inv(input).T"

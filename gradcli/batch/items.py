@@ -135,8 +135,7 @@ def _by_stem(name: str, paths: Iterable[str], pattern: Pattern) -> dict[str, str
     twice: list[str] = []
     for path in paths:
         stem = stem_of(path)
-        if stem in found:
-            twice.append(stem)
+        twice += [stem] if stem in found else []
         found[stem] = path
     if twice:
         stem = twice[0]
@@ -157,12 +156,10 @@ def stem_of(path: str) -> str:
 
 def _refuse_gaps(found: dict[str, dict[str, str]]) -> None:
     """Refuse items that are not there for every input."""
-    everything: dict[str, None] = {}
-    for paths in found.values():
-        everything.update(dict.fromkeys(paths))
+    everything = set().union(*found.values())
     gaps = []
     for name, paths in found.items():
-        missing = sorted(stem for stem in everything if stem not in paths) if len(paths) < len(everything) else []
+        missing = sorted(everything.difference(paths))
         if missing:
             more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
             gaps.append(f"{name} has no file for {', '.join(missing[:_NAMED])}{more}")

@@ -101,13 +101,18 @@ class Folder:
 
     def sync(self, names: Sequence[str]) -> None:
         """Wait until the contents of finished files, under their temporary names, are on the disk."""
+        syncfs = _syncfs()
         with writing(self.path):
-            _sync_all(self.unfinished, names)
+            if syncfs is None:
+                for name in names:
+                    _synced(os.path.join(self.unfinished, name), os.O_RDWR, sync)
+            else:
+                _synced(self.unfinished, os.O_RDONLY, syncfs)
 
     def sync_names(self) -> None:
         """Wait until the names of the results are on the disk too, where the system knows how to."""
         if os.name == "posix":
-            _sync_one(self.path, os.O_RDONLY)
+            _synced(self.path, os.O_RDONLY, sync)
 
     def settle(self, files: Sequence[tuple[str, str]]) -> None:
         """Give the finished files of an item their names, all of them or none."""
@@ -116,24 +121,11 @@ class Folder:
         give_names(list(zip(own, places, places, strict=True)))
 
 
-def _sync_one(path: str, flags: int) -> None:
+def _synced(path: str, flags: int, wait: Callable[[int], int | None]) -> None:
+    """Let `wait` bring what is behind a path to the disk; it may answer as the system does, -1 for a failure."""
     descriptor = os.open(path, flags)
     try:
-        sync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _sync_all(folder: str, names: Sequence[str]) -> None:
-    """Wait until the files of a folder are on the disk: in one go where the system can."""
-    syncfs = _syncfs()
-    if syncfs is None:
-        for name in names:
-            _sync_one(os.path.join(folder, name), os.O_RDWR)
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        if syncfs(descriptor):
+        if wait(descriptor):
             number = ctypes.get_errno()
             raise OSError(number, os.strerror(number))
     finally:

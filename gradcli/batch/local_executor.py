@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing
+from concurrent.futures import Future
 from contextvars import copy_context
 from dataclasses import dataclass
-from typing import Any, Protocol
+from queue import SimpleQueue
+from typing import Protocol
 
 from gradcli.batch.job import Job, Part, Task
 from gradcli.batch.work import Common, Worker
@@ -42,104 +44,37 @@ class Threads:
     ) -> Generator[Part, None, None]:
         """See `Executor`."""
         ahead = 2 * self.count if job.accumulate else _AHEAD
-        desk = _Desk(chunks, stopped, ahead)
         common = Common(job)
+        waiting: SimpleQueue[tuple[Future[Part], Sequence[Task]] | None] = SimpleQueue()
+        over = threading.Event()
 
         def work() -> None:
-            try:
-                worker = Worker(job, common, self.count, self.count)
-                while (taken := desk.take()) is not None:
-                    desk.give(taken[0], worker.do(taken[1], desk.is_over))
-            except BaseException as error:
-                desk.fail(error)
+            worker = None
+            while (taken := waiting.get()) is not None:
+                try:
+                    worker = worker or Worker(job, common, self.count, self.count)
+                    taken[0].set_result(worker.do(taken[1], lambda: over.is_set() or stopped.is_set()))
+                except BaseException as error:
+                    taken[0].set_exception(error)
 
         # A context of its own for each: settings that were made here hold there too.
-        threads: list[Any] = [
-            threading.Thread(target=copy_context().run, args=(work,), daemon=True) for _ in range(self.count)
-        ]
+        threads = [threading.Thread(target=copy_context().run, args=(work,), daemon=True) for _ in range(self.count)]
+        under_way: deque[Future[Part]] = deque()
         with one_thread():
             started = start_most(threads)
             if not started:
                 raise WorkError("the system allows no more threads")
             try:
-                with closing(desk.collect()) as parts:
-                    yield from parts
+                while True:
+                    while len(under_way) < ahead and not stopped.is_set() and (tasks := next(chunks, None)) is not None:
+                        under_way.append(Future())
+                        waiting.put((under_way[-1], tasks))
+                    if not under_way:
+                        return
+                    yield under_way.popleft().result()
             finally:
-                desk.end()
+                over.set()
+                for _ in started:
+                    waiting.put(None)
                 for thread in started:
                     thread.join()
-
-
-class _Desk:
-    """Where threads take chunks and leave parts."""
-
-    def __init__(self, chunks: Iterator[Sequence[Task]], stopped: threading.Event, ahead: int) -> None:
-        self._chunks = chunks
-        self._stopped = stopped
-        self._ahead = ahead
-        lock = threading.RLock()
-        self._lock = threading.Condition(lock)
-        self._done = threading.Condition(lock)
-        self._taken = 0
-        self._given = 0
-        self._parts: dict[int, Part] = {}
-        self._failure: BaseException | None = None
-        self._empty = False
-        self._ended = False
-
-    def is_over(self) -> bool:
-        """Whether nothing more is wanted."""
-        return self._ended or self._stopped.is_set()
-
-    def take(self) -> tuple[int, Sequence[Task]] | None:
-        """The next chunk and its number; None when there is nothing more to do."""
-        with self._lock:
-            while not self._is_dealt() and self._taken - self._given >= self._ahead:
-                self._lock.wait()
-            chunk = None if self._is_dealt() else next(self._chunks, None)
-            if chunk is None:
-                self._empty = True
-                self._lock.notify_all()
-                self._done.notify_all()
-                return None
-            self._taken += 1
-            return self._taken - 1, chunk
-
-    def give(self, number: int, part: Part) -> None:
-        """Leave what a chunk has come to."""
-        with self._lock:
-            self._parts[number] = part
-            self._done.notify_all()
-
-    def fail(self, error: BaseException) -> None:
-        """Report that a thread cannot go on."""
-        with self._lock:
-            self._failure = self._failure or error
-            self._done.notify_all()
-
-    def end(self) -> None:
-        """Let no chunk be begun any more."""
-        with self._lock:
-            self._ended = True
-            self._lock.notify_all()
-
-    def collect(self) -> Generator[Part, None, None]:
-        """The parts in order, until all are there or a thread fails."""
-        while True:
-            with self._lock:
-                while self._given not in self._parts and not self._is_last() and self._failure is None:
-                    self._done.wait()
-                part = self._parts.pop(self._given, None)
-                if part is None:
-                    if self._failure is not None:
-                        raise self._failure
-                    return
-                self._given += 1
-                self._lock.notify_all()
-            yield part
-
-    def _is_dealt(self) -> bool:
-        return self._empty or self.is_over()
-
-    def _is_last(self) -> bool:
-        return self._is_dealt() and self._given >= self._taken

@@ -22,18 +22,12 @@ from gradcli.storage.target import writing
 
 _NAME = "run.json"
 _LINES = (RESULTS, os.path.join(HIDDEN, "more.jsonl"))
-# What differs, in the words of the command line.
+# What differs, in the words of the command line, where it is not an option of the same name.
 _WORDS = {
     "gradcli": "another version of gradcli",
     "expression": "another expression",
     "inputs": "other shared inputs",
     "varying": "other inputs",
-    "wrt": "another --wrt",
-    "grad_output": "another --grad-output",
-    "dtype": "another --dtype",
-    "seed": "another --seed",
-    "save": "another --save",
-    "accumulate": "another --accumulate",
 }
 
 
@@ -62,8 +56,8 @@ def describe(job: Job) -> dict[str, Any]:
     return {
         "gradcli": __version__,
         "expression": job.source,
-        "varying": list(job.varying),
         "inputs": {name: _identity(value) for name, value in job.shared.items()},
+        "varying": list(job.varying),
         "wrt": None if job.wrt is None else list(job.wrt),
         "grad_output": None if job.grad_output is None else _identity(job.grad_output),
         "dtype": job.dtype,
@@ -169,7 +163,8 @@ def _difference(path: str, job: Job) -> str | None:
         return ""
     if old == new:
         return None
-    return " and ".join(words for key, words in _WORDS.items() if old.get(key) != new[key])
+    different = [key for key in new if old.get(key) != new[key]]
+    return " and ".join(_WORDS.get(key) or f"another --{key.replace('_', '-')}" for key in different)
 
 
 def _described(path: str) -> dict[str, Any] | None:

@@ -110,9 +110,7 @@ _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 _AT_ONCE = 8 << 20
 
 
-@lru_cache(maxsize=256)
-def _header(shape: tuple[int, ...], dtype: np.dtype, fortran_order: bool) -> bytes:
-    return header_bytes(shape, dtype, fortran_order)
+_header = lru_cache(maxsize=256)(header_bytes)
 
 
 def write_new(path: str, array: Any) -> int:
@@ -120,7 +118,7 @@ def write_new(path: str, array: Any) -> int:
     flags = array.flags
     fortran = flags.f_contiguous and not flags.c_contiguous
     header = _header(array.shape, array.dtype, fortran)
-    data = array if flags.c_contiguous else array.T if fortran else np.ascontiguousarray(array)
+    data: Any = array if flags.c_contiguous else array.T if fortran else np.ascontiguousarray(array)
     size = len(header) + data.nbytes
     descriptor = os.open(path, _NEW, 0o666)
     try:
@@ -128,14 +126,9 @@ def write_new(path: str, array: Any) -> int:
         if data.nbytes <= _AT_ONCE and hasattr(os, "writev"):
             written = os.writev(descriptor, (header, data))  # type: ignore[arg-type,unused-ignore]
         if written < size:
-            _write_rest(descriptor, header, data, written)
+            with open(descriptor, "wb", buffering=0, closefd=False) as file:
+                write_all(file, memoryview(header)[written:])
+                write_all(file, memoryview(data.reshape(-1).view(np.uint8))[max(0, written - len(header)) :])
     finally:
         os.close(descriptor)
     return size
-
-
-def _write_rest(descriptor: int, header: bytes, data: Any, written: int) -> None:
-    """What is left after the first `written` bytes."""
-    with open(descriptor, "wb", buffering=0, closefd=False) as file:
-        write_all(file, memoryview(header)[written:])
-        write_all(file, memoryview(data.reshape(-1).view(np.uint8))[max(0, written - len(header)) :])

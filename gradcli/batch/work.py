@@ -35,6 +35,10 @@ _MOST_PLANS = 64
 UNFINISHED = os.path.join(".gradcli", "unfinished")
 
 
+# The roots; the files as (result, name, size) and as (temporary name, name).
+_Results = tuple[list[Any], list[tuple[str, str, int]], tuple[tuple[str, str], ...]]
+
+
 class Common:
     """What all workers of a process have together: the shared inputs, loaded once, and the turn of large items."""
 
@@ -128,18 +132,13 @@ class Worker:
             error.message = error.message.replace(os.path.join(self._base, ""), "")
             raise
 
-    def _results(
-        self, task: Task, prepared: ItemPlan, threads: int
-    ) -> tuple[list[Any], list[tuple[str, str, int]], tuple[tuple[str, str], ...]]:
-        """The roots; the files as (result, name, size) and as (temporary name, name)."""
+    def _results(self, task: Task, prepared: ItemPlan, threads: int) -> _Results:
         names = [f"{task.stem}.{output.name}.npy" for output in prepared.outputs]
         self._refuse_long(names)
         files = tuple([(f"{self._token}-{task.number:x}-{k}", name) for k, name in enumerate(names)])
         place = self._place
-        streamed = {}
-        if prepared.streamed:
-            pairs = zip(prepared.outputs, files, strict=True)
-            streamed = {o.root: os.path.join(place, t) for o, (t, _) in pairs if o.root in prepared.streamed}
+        pairs = zip(prepared.outputs, files, strict=True)
+        streamed = {o.root: os.path.join(place, t) for o, (t, _) in pairs if o.root in prepared.streamed}
         written = []
         try:
             results = prepared.compute(self._arrays, streamed, threads)
@@ -175,19 +174,17 @@ class Worker:
         return self._plans.find(key, self._plan)
 
     def _plan(self) -> ItemPlan:
-        if self.job.seed is not None:
-            self._rewind()
+        job = self.job
+        if job.seed is not None:
+            # The generator stands where it does after the literals, as for `gradcli eval`.
+            settle(job.dtype, job.seed)
+            for value in job.shared.values():
+                if value.text is not None and may_draw(value.text):
+                    value.load(job.dtype)
         with written_in(self._script.source):
-            return ItemPlan(self.job, self._script, self._arrays, self.common.vector)
-
-    def _rewind(self) -> None:
-        """Put the generator where it stands after the literals, as it does for `gradcli eval`."""
-        settle(self.job.dtype, self.job.seed)
-        for value in self.job.shared.values():
-            if value.text is not None and may_draw(value.text):
-                value.load(self.job.dtype)
+            return ItemPlan(job, self._script, self._arrays, self.common.vector)
 
     def _failed(self, task: Task, error: GradcliError | MemoryError) -> Outcome:
         told = error if isinstance(error, GradcliError) else WorkError("not enough memory for this")
-        report = to_json({"message": told.message, "span": told.span, "hint": told.hint})
+        report = to_json(told.report())
         return Outcome(task.number, f'{{"item": {quoted(task.stem)}, "error": {report}}}', (), 0, told)

@@ -175,7 +175,7 @@ class _Line:
         self, outputs: Sequence[Node], leaves: Mapping[str, Node], frozen: Sequence[Node], rng: np.random.Generator
     ) -> None:
         self.weights, gradients = _derived(outputs, list(leaves.values()), rng)
-        self._inputs = {name: leaf.params["data"] for name, leaf in leaves.items()}
+        self.inputs = {name: leaf.params["data"] for name, leaf in leaves.items()}
         wanted = [g for g in gradients if g is not None]
         values = iter(execute([*wanted, *frozen]))
         self.gradients = {
@@ -187,23 +187,14 @@ class _Line:
         own = {leaf: name for name, leaf in leaves.items()}
         self._places = {own[leaf]: k for k, leaf in enumerate(self._program.leaves) if leaf in own}
         self._arrays = [
-            held[leaf]
-            if leaf in held
-            else leaf.params["value"]
-            if leaf.params.get("data") is None
-            else leaf.params["data"]
-            for leaf in self._program.leaves
+            held[x] if x in held else x.params.get("data", x.params.get("value")) for x in self._program.leaves
         ]
-
-    def data(self, name: str) -> np.ndarray:
-        """The values of an input."""
-        return self._inputs[name]
 
     def values(self, name: str, direction: np.ndarray, t: float) -> list[np.ndarray]:
         """The outputs at `input + t*direction`."""
         arrays = list(self._arrays)
         if name in self._places:
-            arrays[self._places[name]] = np.asarray(self._inputs[name] + t * direction)
+            arrays[self._places[name]] = np.asarray(self.inputs[name] + t * direction)
         return [np.asarray(y, np.float64) for y in run(self._program, arrays)]
 
     def compare(self, name: str, direction: np.ndarray, size: float, tol: Tolerance) -> Slope:
@@ -228,7 +219,7 @@ def _row(line: _Line, name: str, tol: Tolerance, rng: np.random.Generator) -> Ro
     if not gradient.size:
         return Row(name, shape, 0, Slope(0.0, 0.0, OK), None, 0.0, 0.0)
     direction = rng.uniform(0.5, 1.5, shape) * rng.choice((-1.0, 1.0), shape)
-    data = line.data(name)
+    data = line.inputs[name]
     whole = line.compare(name, direction, _size(data), tol)
     places = np.arange(gradient.size)
     if gradient.size > _ENTRIES:
@@ -267,7 +258,7 @@ def _is_symmetric(array: np.ndarray) -> bool:
 def _culprits(line: _Line, name: str, direction: np.ndarray, tol: Tolerance) -> np.ndarray:
     """Entries of a large input for which the derivative is off: the direction is halved until few are left."""
     places = np.arange(direction.size)
-    data = line.data(name).reshape(-1)
+    data = line.inputs[name].reshape(-1)
     while len(places) > 1:
         halves = np.array_split(places, 2)
         for half in halves:

@@ -36,26 +36,18 @@ def suspects(outputs: Sequence[Node], known: Mapping[Node, np.ndarray], tol: Tol
     steps = [node for node in toposort(outputs) if node.requires_grad and node.op is not RESULT]
     order = [node for node in steps if node.op.vjp is not None and node.inputs]
     needed = list(dict.fromkeys([child for node in order for child in (node, *node.inputs)]))
-    values = dict(zip(needed, _values(needed, known), strict=True))
+    for leaf, array in known.items():
+        leaf.params["data"] = array
+    values = dict(zip(needed, op_by_op(needed), strict=True))
     rng = np.random.default_rng(seed)
     found = [suspect for node in order for suspect in _check(node, values, tol, rng)]
     for verdict in (WRONG, UNDEFINED, KINK):
         some = [suspect for suspect in found if suspect.slope.verdict == verdict]
         if some:
-            return _distinct(some)
+            # One for each place in the source, and for each operation that has none.
+            unique = {(s.op, s.span): s for s in reversed(some)}
+            return list(reversed(unique.values()))[:_MOST]
     return []
-
-
-def _distinct(found: list[Suspect]) -> list[Suspect]:
-    """One for each place in the source, and for each operation that has none."""
-    unique = {(s.op, s.span): s for s in reversed(found)}
-    return list(reversed(unique.values()))[:_MOST]
-
-
-def _values(nodes: Sequence[Node], known: Mapping[Node, np.ndarray]) -> list[np.ndarray]:
-    for leaf, array in known.items():
-        leaf.params["data"] = array
-    return op_by_op(nodes)
 
 
 def _check(node: Node, values: Mapping[Node, np.ndarray], tol: Tolerance, rng: np.random.Generator) -> list[Suspect]:
@@ -88,10 +80,9 @@ def _check(node: Node, values: Mapping[Node, np.ndarray], tol: Tolerance, rng: n
                 return [value.astype(np.float64) for value in _floating(node, kernel(*operands, **params))]
 
         size = float(np.abs(arrays[k]).max())
+        size = size if np.isfinite(size) else 1.0
         try:
-            slope = compare(
-                moved, [w.astype(np.float64) for w in weights], claimed, size if np.isfinite(size) else 1.0, tol
-            )
+            slope = compare(moved, [w.astype(np.float64) for w in weights], claimed, size, tol)
         except GradcliError:
             # Beside the point the operation may not be defined, such as the Cholesky factor.
             continue

@@ -144,7 +144,7 @@ def _report(error: GradcliError, as_json: bool) -> int:
         # Not gradcli.render.json, which needs NumPy.
         from json import dumps
 
-        text = dumps({"error": {"message": error.message, "span": error.span, "hint": error.hint}})
+        text = dumps({"error": error.report()})
     else:
         text = f"gradcli: {error.render()}"
     stream = sys.stderr

@@ -26,7 +26,7 @@ Examples:
 @click.option("--json", "as_json", is_flag=True, help="One JSON value on one line.")
 def ops_command(name: str | None, as_json: bool) -> None:
     from gradcli.reference.entries import entry, find, table_named, tables
-    from gradcli.reference.listing import entry_json, entry_text, list_json, list_text
+    from gradcli.reference.listing import entry_text, list_json, list_text
     from gradcli.render.json import to_json
 
     table = None if name is None else table_named(name)
@@ -36,7 +36,7 @@ def ops_command(name: str | None, as_json: bool) -> None:
         text = to_json(list_json(chosen)) if as_json else list_text(chosen, _width())
     else:
         found = entry(find(name))
-        text = to_json(entry_json(found)) if as_json else entry_text(found)
+        text = to_json(found._asdict()) if as_json else entry_text(found)
     sys.stdout.write(text + "\n")
 
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from gradcli.batch.job import Job, Part, Task
 from gradcli.batch.work import Common, Worker
 from gradcli.cluster.scheduler import Cluster, answers, cancel
-from gradcli.cluster.worker import Failed, attempted, hold
+from gradcli.cluster.worker import attempted, hold
 from gradcli.errors import WorkError
 from gradcli.evaluation.input_value import InputValue
 from gradcli.machine.blas import always_one_thread
@@ -57,7 +57,7 @@ class Workers(NamedTuple):
             while not stopped.is_set():
                 ahead = max(1, self.cluster.threads()) * _AHEAD
                 while dealt - given < ahead and (tasks := next(chunks, None)) is not None:
-                    under_way[client.submit(do_items, run, tuple(tasks), pure=False)] = dealt
+                    under_way[client.submit(attempted, do_items, run, tuple(tasks), pure=False)] = dealt
                     dealt += 1
                 if not under_way:
                     return
@@ -90,17 +90,17 @@ class _Crew(NamedTuple):
     idle: list[Worker]
 
 
-def do_items(run: Run, tasks: Sequence[Task]) -> Part | Failed:
+def do_items(run: Run, tasks: Sequence[Task]) -> Part:
     """Do a chunk of items, in a process of the cluster."""
-    part: Part | Failed = attempted(_do_items, run, tasks)
-    return part
+    from distributed import get_worker
 
-
-def _do_items(run: Run, tasks: Sequence[Task]) -> Part:
     always_one_thread()
-    _refuse_another_folder(run)
+    # The client has made it: who does not see it is on another file system.
+    if not os.path.isdir(run.job.folder):
+        hint = "workers must see the same files at the same places as the client"
+        raise WorkError(f"a worker does not see the folder {run.job.folder}", hint=hint)
     crew = _crew(run)
-    threads = _threads()
+    threads = int(get_worker().state.nthreads)
     try:
         # One step of the interpreter: no two threads get the same.
         worker = crew.idle.pop()
@@ -115,16 +115,3 @@ def _do_items(run: Run, tasks: Sequence[Task]) -> Part:
 @lru_cache(maxsize=_MOST_KEPT)
 def _crew(run: Run) -> _Crew:
     return _Crew(Common(run.job), [])
-
-
-def _threads() -> int:
-    from distributed import get_worker
-
-    return int(get_worker().state.nthreads)
-
-
-def _refuse_another_folder(run: Run) -> None:
-    """The client has made the folder of results: who does not see it is on another file system."""
-    if not os.path.isdir(run.job.folder):
-        hint = "workers must see the same files at the same places as the client"
-        raise WorkError(f"a worker does not see the folder {run.job.folder}", hint=hint)

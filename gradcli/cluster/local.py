@@ -34,9 +34,8 @@ def started(count: int, threads: int | None) -> Iterator[Any]:
     from distributed import Client, SpecCluster
 
     if not 1 <= count <= _MOST:
-        raise GradcliError(
-            f"there cannot be {count} worker processes", hint="as in --scheduler local:4, for four of them"
-        )
+        hint = "as in --scheduler local:4, for four of them"
+        raise GradcliError(f"there cannot be {count} worker processes", hint=hint)
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     security = _throw_away()
     options = {"host": LOOPBACK, "port": 0, "protocol": "tls://", "security": security, "dashboard": False}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from gradcli.cluster.fingerprint import fingerprint, versions
 from gradcli.cluster.scheduler import Cluster, answers, cancel
 from gradcli.cluster.transfer import piece_of
-from gradcli.cluster.worker import Done, PassPart, Results, Work, compute, hold
+from gradcli.cluster.worker import Done, PassPart, Results, Work, attempted, compute, hold
 from gradcli.engine.execute.run import threaded
 from gradcli.engine.execute.run_pass import finish_sums, group_count, group_rows, wanted_blocks
 from gradcli.engine.execute.threads import get_num_threads
@@ -61,7 +62,7 @@ class Dealer:
         passes = [each for stage in program.stages for each in stage.passes]
         number = next(k for k, each in enumerate(passes) if each is one)
         dealt = _Dealt(one, number, values, sinks, told, self._found(program))
-        futures = {k: self.cluster.client.submit(hold, piece_of(values[k]), pure=False) for k in dealt.large_shared()}
+        futures = {k: self.cluster.client.submit(hold, piece_of(values[k]), pure=False) for k in dealt.large}
         try:
             self._deal(dealt, self._work(program), futures)
         finally:
@@ -95,7 +96,7 @@ class Dealer:
             while True:
                 while len(running) < threads * _AHEAD and (groups := next(ranges, None)) is not None:
                     part = dealt.part(groups)
-                    future = client.submit(compute, work, part, numbers, *held.values(), pure=False)
+                    future = client.submit(attempted, compute, work, part, numbers, *held.values(), pure=False)
                     running[future] = groups
                 if not running:
                     return
@@ -106,27 +107,25 @@ class Dealer:
                 cancel(self.cluster, list(running))
 
 
+@dataclass
 class _Dealt:
     """One pass on its way: what its parts need, and what has come back."""
 
-    def __init__(
-        self, one: Pass, number: int, values: list[Any], sinks: dict[int, Any], told: Told | None, found: set[int]
-    ) -> None:
-        self.one = one
-        self.number = number
-        self.values = values
-        self.sinks = sinks
-        self.told = told
-        self.found = found
+    one: Pass
+    number: int
+    values: list[Any]
+    sinks: dict[int, Any]
+    told: Told | None
+    found: set[int]
+
+    def __post_init__(self) -> None:
+        one, sinks = self.one, self.sinks
         self.states: list[Any] = [None] * group_count(one)
         self.results = {w.value: _results(sinks[w.value], w.axis) for w in one.writes if w.value in sinks}
-
-    def large_shared(self) -> list[int]:
-        """The arrays that every part needs whole and that are sent to each worker once."""
-        return [number for number in self._shared() if self.values[number].nbytes > _INLINE]
-
-    def _shared(self) -> list[int]:
-        return sorted({number for _, number in self.one.shared if number not in self.found})
+        shared = sorted({number for _, number in one.shared if number not in self.found})
+        #: The arrays that every part needs whole: those that are sent with each, and to each worker once.
+        self.small = [number for number in shared if self.values[number].nbytes <= _INLINE]
+        self.large = [number for number in shared if self.values[number].nbytes > _INLINE]
 
     def ranges(self, threads: int) -> Iterator[range]:
         """The groups, in ranges of neighbours that make up a part each."""
@@ -138,8 +137,7 @@ class _Dealt:
     def part(self, groups: range) -> PassPart:
         """What a worker is told of a part; it holds the slices of all arrays that only the client has."""
         begin, end = group_rows(self.one, groups)
-        small = [number for number in self._shared() if self.values[number].nbytes <= _INLINE]
-        pieces = {number: piece_of(self.values[number]) for number in small}
+        pieces = {number: piece_of(self.values[number]) for number in self.small}
         for cut in self.one.cuts:
             if cut.value not in self.found and begin < end:
                 pieces[cut.value] = piece_of(self.values[cut.value], cut.axis, begin, end)

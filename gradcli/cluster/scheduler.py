@@ -51,10 +51,8 @@ class Cluster:
         if counts:
             self._alive = time.monotonic()
         elif time.monotonic() - self._alive > self.patience:
-            raise WorkError(
-                f"all workers of {self.address} are gone",
-                hint="memory that ran out is the usual reason; nothing has been written",
-            )
+            hint = "memory that ran out is the usual reason; nothing has been written"
+            raise WorkError(f"all workers of {self.address} are gone", hint=hint)
         return sum(counts.values())
 
     def lost(self) -> WorkError:

@@ -105,17 +105,12 @@ def attempted(work: Callable[..., Any], *arguments: Any) -> Any:
         return Failed("a worker has not enough memory for its part", "use fewer threads on each worker", None, True)
 
 
-def compute(work: Work, part: PassPart, numbers: tuple[int, ...], *held: Piece) -> Done | Failed:
+def compute(work: Work, part: PassPart, numbers: tuple[int, ...], *held: Piece) -> Done:
     """Do one part; `numbers` says which arrays `held` are."""
-    done: Done | Failed = attempted(_compute, work, part, dict(zip(numbers, held, strict=True)))
-    return done
-
-
-def _compute(work: Work, part: PassPart, held: dict[int, Piece]) -> Done:
     always_one_thread()
     prepared = _prepared(work)
     one = prepared.passes[part.number]
-    values = prepared.values_for(one, {**held, **part.pieces})
+    values = prepared.values_for(one, {**dict(zip(numbers, held, strict=True)), **part.pieces})
     begin, end = group_rows(one, range(part.start, part.stop))
     sinks: dict[int, Any] = {}
     kept: list[tuple[int, int]] = []
@@ -168,9 +163,7 @@ class _Prepared:
         return values
 
 
-@lru_cache(maxsize=_MOST_KEPT)
-def _prepared(work: Work) -> _Prepared:
-    return _Prepared(work)
+_prepared = lru_cache(maxsize=_MOST_KEPT)(_Prepared)
 
 
 def _plan_of(work: Work) -> Program:

@@ -30,18 +30,6 @@ _NUMBERS: dict[str, Callable[[Any, Any], Any]] = {
     "|": operator.or_,
 }
 
-# Where Python would stop at a division by zero or an overflow.
-_UFUNCS = {
-    "+": np.add,
-    "-": np.subtract,
-    "*": np.multiply,
-    "/": np.true_divide,
-    "//": np.floor_divide,
-    "%": np.remainder,
-    "**": np.power,
-}
-
-
 # Whole numbers beyond this many bits are of no use to a tensor and could take forever to compute.
 _MAX_BITS = 2048
 
@@ -61,8 +49,9 @@ def calculated(symbol: str, a: Any, b: Any) -> Any:
     try:
         result = _NUMBERS[symbol](a, b)
     except (ZeroDivisionError, OverflowError):
+        # NumPy goes on where Python stops.
         with np.errstate(all="ignore"):
-            result = _UFUNCS[symbol](_as_float(a), _as_float(b)).item()
+            result = _NUMBERS[symbol](np.float64(_as_float(a)), np.float64(_as_float(b))).item()
     return math.nan if isinstance(result, complex) else result
 
 

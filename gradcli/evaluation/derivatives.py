@@ -71,9 +71,8 @@ def _or_zeros(node: Node | None, shape: Shape, dtype: np.dtype) -> Node:
 
 def _scalar(value: Node, what: str) -> Node:
     if value.size != 1:
-        raise GradcliError(
-            f"the {what} needs a scalar, the value has shape {value.shape}", hint="reduce it, as in sum(...)"
-        )
+        hint = "reduce it, as in sum(...)"
+        raise GradcliError(f"the {what} needs a scalar, the value has shape {value.shape}", hint=hint)
     return value
 
 

@@ -38,11 +38,9 @@ def check_expansion(statements: Sequence[Statement]) -> None:
             spent += _cost(call.arg[0], functions, costs)
             if spent >= TOO_MANY:
                 shown = str(spent) if spent < 10**9 else f"{float(min(spent, _UNCOUNTED)):.3g}"
-                raise GradcliError(
-                    f"with {call.arg[0]}() the expression comes to {shown} operations; 2**20 are too many",
-                    span=(call.start, call.end),
-                    hint="what is called twice can be called once and given a name, as in y = f(x); y + y",
-                )
+                message = f"with {call.arg[0]}() the expression comes to {shown} operations; 2**20 are too many"
+                hint = "what is called twice can be called once and given a name, as in y = f(x); y + y"
+                raise GradcliError(message, span=(call.start, call.end), hint=hint)
 
 
 def _calls(code: Sequence[Instr], functions: Mapping[str, Statement]) -> list[Instr]:

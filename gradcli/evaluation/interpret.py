@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -46,17 +46,12 @@ def _operators(operands: int) -> dict[str, Op]:
     return {op.symbol: op for op in OPS.values() if op.symbol and len(op.signature.required) == operands}
 
 
-class _Frame:
-    """A running piece of code: a statement, or the body of a function of the expression."""
+class _Frame(NamedTuple):
+    """A running piece of code: what is left of a statement, or of the body of a function called at `place`."""
 
-    __slots__ = ("code", "at", "names", "base", "place")
-
-    def __init__(self, code: list[Instr], names: dict[str, Any] | None, base: int, place: Span) -> None:
-        self.code = code
-        self.at = 0
-        self.names = names
-        self.base = base
-        self.place = place
+    steps: Iterator[Instr]
+    names: dict[str, Any] | None
+    place: Span
 
 
 class Interpreter:
@@ -101,11 +96,8 @@ class Interpreter:
 
     def _define(self, statement: Statement) -> None:
         if statement.name in OPS and OPS[statement.name].public:
-            raise GradcliError(
-                f"{statement.name!r} is a function of the language and cannot be defined anew",
-                span=statement.name_spans[0],
-                hint="choose another name",
-            )
+            message = f"{statement.name!r} is a function of the language and cannot be defined anew"
+            raise GradcliError(message, span=statement.name_spans[0], hint="choose another name")
         self.functions[statement.name] = statement
 
     def _assign(self, statement: Statement, value: Any) -> None:
@@ -116,9 +108,8 @@ class Interpreter:
         if parts is None or len(parts) != len(statement.names):
             have = "one value" if parts is None else f"{len(parts)} values"
             place = statement.name_spans[0][0], statement.name_spans[-1][1]
-            hint = None
-            if hasattr(value, "_fields"):
-                hint = f"write {', '.join(value._fields)} = …, and _ for what is not needed"
+            fields = ", ".join(getattr(value, "_fields", ()))
+            hint = f"write {fields} = …, and _ for what is not needed" if fields else None
             raise GradcliError(f"{len(statement.names)} names are assigned {have}", span=place, hint=hint)
         bound = set(statement.bound)
         self.names.update((name, p) for name, p in zip(statement.names, parts, strict=True) if name in bound)
@@ -131,16 +122,16 @@ class Interpreter:
         if isinstance(value, Literal):
             node: Node = as_node(value) if dtype is None else tensor(value, dtype)
             return node
-        hint = None
-        if hasattr(value, "_fields"):
-            hint = "choose one with " + " or ".join(f".{field}" for field in value._fields)
+        fields = " or ".join(f".{field}" for field in getattr(value, "_fields", ()))
+        hint = f"choose one with {fields}" if fields else None
         raise GradcliError(f"the value of the expression is {kind_of(value)}, not a tensor", hint=hint)
 
     def _execute(self, code: list[Instr]) -> Any:
-        frames = [_Frame(code, None, len(self._values), (0, 0))]
+        frames = [_Frame(iter(code), None, (0, 0))]
         while True:
             frame = frames[-1]
-            if frame.at == len(frame.code):
+            step = next(frame.steps, None)
+            if step is None:
                 frames.pop()
                 if not frames:
                     self._places.pop()
@@ -148,8 +139,6 @@ class Interpreter:
                 # The result of a function stands where it was called.
                 self._places[-1] = frame.place
                 continue
-            step = frame.code[frame.at]
-            frame.at += 1
             if step.op == "call" and step.arg[0] in self.functions:
                 frames.append(self._enter(step))
                 continue
@@ -180,7 +169,7 @@ class Interpreter:
         missing = [p for p in function.params if p not in bound]
         if missing:
             raise GradcliError(f"{name}() needs {missing[0]!r}", span=place)
-        return _Frame(function.code, bound, len(self._values), place)
+        return _Frame(iter(function.code), bound, place)
 
     def _pop(self, count: int) -> tuple[list[Any], list[Span]]:
         if not count:
@@ -241,10 +230,10 @@ class Interpreter:
                 return known[name]
         if (name in OPS and OPS[name].public) or name in self.functions:
             raise GradcliError(f"{name!r} is a function", span=place, hint=f"call it, as in {name}(x)")
-        candidates = [*(local or ()), *self.names, *CONSTANTS]
         if name == THROWN_AWAY:
-            hint: str | None = "what is unpacked to _ is thrown away: give it another name"
+            hint = "what is unpacked to _ is thrown away: give it another name"
             raise GradcliError(f"unknown name {quoted(name)}", span=place, hint=hint)
+        candidates = [*(local or ()), *self.names, *CONSTANTS]
         hint = did_you_mean(name, candidates) or f"give it a value{self.where}, as in {name}=ones(2,2)"
         raise UnknownNameError(f"unknown name {quoted(name)}", span=place, hint=hint)
 
@@ -318,9 +307,8 @@ class Interpreter:
                 names = op.signature.names
                 given = [op.signature.canonical(word) for word in words]
                 if error.argument in words:
-                    error.span = _word_place(
-                        self.source, error.argument, places[split + words.index(error.argument)], names
-                    )
+                    value = places[split + words.index(error.argument)]
+                    error.span = _word_place(self.source, error.argument, value, names)
                 elif error.argument in given:
                     error.span = places[split + given.index(error.argument)]
                 elif error.argument in names and names.index(error.argument) < split:

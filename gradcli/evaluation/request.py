@@ -108,29 +108,18 @@ def prepare(
     inputs that the expression does not use, unless there may be some to `spare`. Errors know the expression.
     """
     with written_in(script.source):
-        return _prepare(script, forms, wrt, vector, gradients_needed, spare)
-
-
-def _prepare(
-    script: Script,
-    forms: Sequence[InputSpec],
-    wrt: str | Iterable[str] | None,
-    vector: bool | InputSpec,
-    gradients_needed: bool,
-    spare: bool,
-) -> Request:
-    names = _differentiated(forms, wrt)
-    leaves = {form.name: leaf_of(form, form.name in names) for form in forms}
-    interpreter = Interpreter(script.source, leaves)
-    value = interpreter.run(script)
-    if not spare:
-        refuse_unused(leaves, interpreter.used, script)
-    explicit = wrt is not None and bool(names) and gradients_needed
-    seed, note, given = _seed(value, vector, explicit)
-    gradients = vjp([value], [seed], [leaves[n] for n in names]) if seed is not None else {}
-    wanted = [name for name in names if leaves[name] in gradients]
-    roots = [value, *(gradients[leaves[name]] for name in wanted)]
-    return Request(script.source, leaves, given, roots, names, wanted, note)
+        names = _differentiated(forms, wrt)
+        leaves = {form.name: leaf_of(form, form.name in names) for form in forms}
+        interpreter = Interpreter(script.source, leaves)
+        value = interpreter.run(script)
+        if not spare:
+            refuse_unused(leaves, interpreter.used, script)
+        explicit = wrt is not None and bool(names) and gradients_needed
+        seed, note, given = _seed(value, vector, explicit)
+        gradients = vjp([value], [seed], [leaves[n] for n in names]) if seed is not None else {}
+        wanted = [name for name in names if leaves[name] in gradients]
+        roots = [value, *(gradients[leaves[name]] for name in wanted)]
+        return Request(script.source, leaves, given, roots, names, wanted, note)
 
 
 def leaf_of(form: InputSpec, tracked: bool) -> Node:
@@ -175,10 +164,8 @@ def _differentiated(forms: Sequence[InputSpec], wrt: Iterable[str] | str | None)
             known = did_you_mean(name, list(dtypes)) or f"the inputs are {', '.join(dtypes) or 'none'}"
             raise GradcliError(f"there is no input {quoted(name)} to differentiate", hint=known)
         if dtypes[name].kind != "f":
-            raise GradcliError(
-                f"the input {name!r} is {dtypes[name]} and cannot be differentiated",
-                hint="only floating-point inputs have gradients; convert the file or literal to float32",
-            )
+            hint = "only floating-point inputs have gradients; convert the file or literal to float32"
+            raise GradcliError(f"the input {name!r} is {dtypes[name]} and cannot be differentiated", hint=hint)
     return names
 
 
@@ -199,9 +186,9 @@ def _seed(value: Node, given: bool | InputSpec, explicit: bool) -> tuple[Node | 
     if value.size == 1:
         return constant(np.ones(value.shape, value.dtype)), None, None
     if explicit:
+        hint = "reduce it, as in sum(...), or give --grad-output (a number is broadcast)"
         raise GradcliError(
-            f"the value has shape {value.shape}: its gradient needs a vector to multiply with",
-            hint="reduce it, as in sum(...), or give --grad-output (a number is broadcast)",
+            f"the value has shape {value.shape}: its gradient needs a vector to multiply with", hint=hint
         )
     note = f"the value has shape {value.shape}, so no gradient was computed: reduce it or give --grad-output 1"
     return None, note, None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -21,8 +22,6 @@ class Result:
     command was asked for beyond gradients, under names such as `x.jacobian`.
     """
 
-    __slots__ = ("grads", "note", "derivatives", "_value", "_make")
-
     def __init__(
         self,
         value: Callable[[], Tensor],
@@ -34,14 +33,11 @@ class Result:
         self.note = note
         self.derivatives = derivatives
         self._make = value
-        self._value: Tensor | None = None
 
-    @property
+    @cached_property
     def value(self) -> Tensor:
-        if self._value is None:
-            # Its graph is built when it is first looked at: many only want the numbers.
-            self._value = self._make()
-        return self._value
+        # Its graph is built when it is first looked at: many only want the numbers.
+        return self._make()
 
     @property
     def grad_fn(self) -> GradFn | None:

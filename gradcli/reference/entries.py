@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,9 +12,6 @@ from gradcli.graph.op import OPS, Op
 from gradcli.ops import FAMILIES
 from gradcli.ops.elementwise import zero_vjp
 from gradcli.tensors.callable import torch_name
-
-if TYPE_CHECKING:
-    from gradcli.reference.formulas import Formulas
 
 #: The tables of operations in the order of the reference, by the module that holds their rows.
 TITLES = {
@@ -39,23 +36,23 @@ _DEFINED_FIRST = ("elementwise", "shape", "reduce")
 
 
 class Entry(NamedTuple):
-    """What the reference says of an operation.
+    """What the reference says of an operation, as `gradcli ops --json` gives it; `family` is the table it stands in.
 
-    `gradient` is "yes", "0" or None where nothing is tracked; `derivative` its formula, and `call` the call that it is
-    for, where the operation takes more than tensors; `backward` PyTorch's name for the backward function, where it is
-    always the same.
+    `gradient` is "yes", "0" or None where nothing is tracked; `derivative` its formula (of several tensors a line for
+    each, `g` being the gradient of the result), and `call` the call that it is for, where the operation takes more than
+    tensors; `backward` PyTorch's name for the backward function, where it is always the same.
     """
 
     name: str
     signature: str
     doc: str
-    table: str
+    family: str
     aliases: tuple[str, ...]
     torch: str
     gradient: str | None
     derivative: str | None
-    backward: str | None
     call: str | None
+    backward: str | None
 
 
 def tables() -> dict[str, list[Op]]:
@@ -98,12 +95,17 @@ def entry(op: Op, table: str | None = None) -> Entry:
     table = table or _homes().get(op, op.family)
     backward = op.grad_fn if isinstance(op.grad_fn, str) else None
     signature = f"{op.name}({op.signature.text})"
-    found = _formulas(op)
-    call = found.call if found is not None and not found.is_usual else None
-    derivative = found.text if found is not None else _flat(op)
-    return Entry(
-        op.name, signature, op.doc, table, op.aliases, torch_name(op), gradient_of(op), derivative, backward, call
-    )
+    gradient, derivative, call = gradient_of(op), None, None
+    if gradient == "0":
+        derivative = "0"
+    elif gradient == "yes":
+        # Imported here: only who asks for an operation needs formulas.
+        from gradcli.reference.formulas import formulas
+
+        found = formulas(op)
+        if found is not None:
+            derivative, call = found.text, None if found.is_usual else found.call
+    return Entry(op.name, signature, op.doc, table, op.aliases, torch_name(op), gradient, derivative, call, backward)
 
 
 def find(name: str) -> Op:
@@ -121,27 +123,6 @@ def gradient_of(op: Op) -> str | None:
     if op.vjp is zero_vjp:
         return "0"
     return "yes" if op.vjp is not None or (op.kernel is None and _is_tracked(op)) else None
-
-
-def derivative_of(op: Op) -> str | None:
-    """The formula of an operation's derivative as text, None where there is none.
-
-    Of a function of one tensor, element by element, it is the derivative; otherwise what each tensor's gradient is,
-    `g` being that of the result: a line for each.
-    """
-    found = _formulas(op)
-    return found.text if found is not None else _flat(op)
-
-
-def _flat(op: Op) -> str | None:
-    return "0" if gradient_of(op) == "0" else None
-
-
-def _formulas(op: Op) -> Formulas | None:
-    # Imported here: only who asks for an operation needs formulas.
-    from gradcli.reference.formulas import formulas
-
-    return formulas(op) if gradient_of(op) == "yes" else None
 
 
 def _is_tracked(op: Op) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable
 from typing import Any
 
 from gradcli.graph.op import Op
@@ -35,7 +34,7 @@ def _line(signature: str, doc: str, width: int) -> list[str]:
 
 def entry_text(found: Entry) -> str:
     """All that is known of an operation."""
-    rows = [("family", title_of(found.table))]
+    rows = [("family", title_of(found.family))]
     if found.aliases:
         rows.append(("also", ", ".join(found.aliases)))
     rows.append(("PyTorch", found.torch))
@@ -52,8 +51,8 @@ def entry_text(found: Entry) -> str:
     if first == "input":
         rows.append(("method", f"x.{found.name}({', '.join(others)})"))
     lines = [found.signature, "", found.doc.replace("`", "")]
-    if found.table in NOTES:
-        lines.append(NOTES[found.table].replace("`", ""))
+    if found.family in NOTES:
+        lines.append(NOTES[found.family].replace("`", ""))
     lines.append("")
     lines += [f"{label:<11} {text}" for label, text in rows]
     return "\n".join(lines)
@@ -70,26 +69,6 @@ def _gradient(found: Entry) -> str:
     return "0: the function is flat almost everywhere" if found.gradient == "0" else "yes, to any order"
 
 
-def entry_json(found: Entry) -> dict[str, Any]:
-    """An entry for `gradcli.render.json.to_json`."""
-    return {
-        "name": found.name,
-        "signature": found.signature,
-        "doc": found.doc,
-        "family": found.table,
-        "aliases": list(found.aliases),
-        "torch": found.torch,
-        "gradient": found.gradient,
-        "derivative": found.derivative,
-        "call": found.call,
-        "backward": found.backward,
-    }
-
-
 def list_json(tables: dict[str, list[Op]]) -> list[dict[str, Any]]:
-    """All entries of some tables."""
-    return [entry_json(found) for found in _entries(tables)]
-
-
-def _entries(tables: dict[str, list[Op]]) -> Iterable[Entry]:
-    return (entry(op, table) for table, ops in tables.items() for op in ops)
+    """All entries of some tables, for `gradcli.render.json.to_json`."""
+    return [entry(op, table)._asdict() for table, ops in tables.items() for op in ops]

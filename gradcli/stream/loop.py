@@ -33,10 +33,9 @@ def run_stream(
     `note` is told once why there are no gradients. WorkError where the run cannot go on; OSError where an answer
     cannot be written. All answers are written in any case.
     """
-    summary = StreamSummary()
     try:
         with np.errstate(all="ignore"):
-            _answer_all(job, inputs, sink, strict, note, summary)
+            summary = _answered(job, inputs, sink, strict, note)
     except GradcliError:
         sink.flush()
         raise
@@ -44,11 +43,8 @@ def run_stream(
     return summary
 
 
-def _answer_all(
-    job: RecordJob, inputs: Inputs, sink: Outlet, strict: bool, note: Callable[[str], None], summary: StreamSummary
-) -> None:
-    plans = Plans(job)
-    noted = False
+def _answered(job: RecordJob, inputs: Inputs, sink: Outlet, strict: bool, note: Callable[[str], None]) -> StreamSummary:
+    summary, plans, noted = StreamSummary(), Plans(job), False
     for place, record in records(inputs, sink.flush):
         summary.records += 1
         error = record.error
@@ -71,6 +67,7 @@ def _answer_all(
             summary.first, summary.place = error, place
         summary.failed += 1
         sink.add(_report(place, record, error))
+    return summary
 
 
 def _report(place: RecordPlace, record: Record, error: GradcliError) -> bytes:
@@ -82,5 +79,4 @@ def _report(place: RecordPlace, record: Record, error: GradcliError) -> bytes:
     with_file = place.kind == "line" and place.path != STANDARD_INPUT
     if with_file:
         number = f'"file": {to_json(place.path)}, {number}'
-    report = to_json({"message": error.message, "span": error.span, "hint": error.hint})
-    return f'{record.report_head(with_file)}{number}"error": {report}}}\n'.encode("ascii")
+    return f'{record.report_head(with_file)}{number}"error": {to_json(error.report())}}}\n'.encode("ascii")
