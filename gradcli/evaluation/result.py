@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,8 @@ class Result:
     command was asked for beyond gradients, under names such as `x.jacobian`.
     """
 
+    __slots__ = ("grads", "note", "derivatives", "_value", "_make")
+
     def __init__(
         self,
         value: Callable[[], Tensor],
@@ -33,11 +34,14 @@ class Result:
         self.note = note
         self.derivatives = derivatives
         self._make = value
+        self._value: Tensor | None = None
 
-    @cached_property
+    @property
     def value(self) -> Tensor:
-        # Its graph is built when it is first looked at: many only want the numbers.
-        return self._make()
+        if self._value is None:
+            # Its graph is built when it is first looked at: many only want the numbers.
+            self._value = self._make()
+        return self._value
 
     @property
     def grad_fn(self) -> GradFn | None:
