@@ -134,10 +134,8 @@ def _check(script: Script, givens: Sequence[Given], wanted: Wanted) -> None:
     if names[wanted.wrt].dtype.kind != "f":
         raise GradcliError(f"the input {wanted.wrt!r} is {names[wanted.wrt].dtype} and cannot be differentiated")
     if wanted.vector is not None and wanted.vector in names:
-        raise GradcliError(
-            f"the vector cannot be called {wanted.vector!r}, which is an input",
-            hint="choose another name, as in --grad-output v",
-        )
+        hint = "choose another name, as in --grad-output v"
+        raise GradcliError(f"the vector cannot be called {wanted.vector!r}, which is an input", hint=hint)
 
 
 def _graph(script: Script, lengths: Lengths, sample: dict[str, int], wanted: Wanted, whole: bool) -> _Graph:
@@ -171,10 +169,8 @@ def _seed(node: Node, order: int, last: bool, wanted: Wanted) -> Node:
         return cast(Node(INPUT, (), {"name": wanted.vector}, node.shape, FLOAT64, False), node.dtype)
     if node.size != 1:
         ranks = f"{node.ndim} dimension{'s' if node.ndim != 1 else ''}"
-        raise GradcliError(
-            f"the value has {ranks}: its gradient needs a vector to multiply with",
-            hint="reduce it, as in sum(...), or give --grad-output v for a vector v, or --jacobian",
-        )
+        hint = "reduce it, as in sum(...), or give --grad-output v for a vector v, or --jacobian"
+        raise GradcliError(f"the value has {ranks}: its gradient needs a vector to multiply with", hint=hint)
     return _ones(node)
 
 

@@ -245,10 +245,8 @@ class LengthReader:
                 if all(v == m + n for v, m, n in zip(values, p, q, strict=True)):
                     one = Fraction(1)
                     return self.algebra.add([(one, self._product(a)), (one, self._product(b))]).term
-        raise GradcliError(
-            "a number in the derivative depends on the lengths in a way that has no formula",
-            hint="give shapes in numbers, as in x:3,4",
-        )
+        hint = "give shapes in numbers, as in x:3,4"
+        raise GradcliError("a number in the derivative depends on the lengths in a way that has no formula", hint=hint)
 
     def _product(self, words: tuple[str, ...]) -> Open:
         dims = [Open(self.algebra.intern("dim", word), ()) for word in words]

@@ -126,11 +126,8 @@ def normalize_axis(axis: Any, ndim: int) -> int:
     span = max(ndim, 1)
     if not -span <= axis < span:
         have = f"a tensor of {ndim} dimension{'s' if ndim != 1 else ''}"
-        raise GradcliError(
-            f"dimension {axis} is out of range for {have}",
-            hint=f"it must lie between {-span} and {span - 1}",
-            argument="dim",
-        )
+        hint = f"it must lie between {-span} and {span - 1}"
+        raise GradcliError(f"dimension {axis} is out of range for {have}", hint=hint, argument="dim")
     return axis % span
 
 

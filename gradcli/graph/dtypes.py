@@ -50,9 +50,8 @@ CATEGORY = {"b": 0, "u": 1, "i": 1, "f": 2}
 def check_dtype(dtype: np.dtype) -> None:
     """Refuse what gradcli does not compute with: complex, strings, objects, dates, records."""
     if dtype.kind not in CATEGORY or dtype.itemsize > 8:
-        raise GradcliError(
-            f"dtype {dtype} is not supported", hint="use bool, an integer type, float16, float32 or float64"
-        )
+        hint = "use bool, an integer type, float16, float32 or float64"
+        raise GradcliError(f"dtype {dtype} is not supported", hint=hint)
 
 
 def is_half(dtype: np.dtype) -> bool:

@@ -261,10 +261,8 @@ RESULT = Op(
 def input_node(data: Any, *, requires_grad: bool = False, name: str | None = None) -> Node:
     """A leaf over an array (or anything with shape and dtype that storage can read), tracked if so asked."""
     if requires_grad and data.dtype.kind != "f":
-        raise GradcliError(
-            f"only floating-point tensors can require gradients, not {data.dtype}",
-            hint="convert it first, as in x.float() or x.double()",
-        )
+        hint = "convert it first, as in x.float() or x.double()"
+        raise GradcliError(f"only floating-point tensors can require gradients, not {data.dtype}", hint=hint)
     return Node(INPUT, (), {"data": data, "name": name}, tuple(data.shape), data.dtype, requires_grad)
 
 

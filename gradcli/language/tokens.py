@@ -66,9 +66,8 @@ def tokens(source: str, tables: Tables) -> Iterator[Token]:
             raise _stray(source, token[2])
         elif kind == "SEMICOLON" and opened:
             bracket = source[opened[-1]]
-            raise GradcliError(
-                "unexpected ';'", source=source, span=match.span(), hint=f"close the {bracket!r} before it"
-            )
+            hint = f"close the {bracket!r} before it"
+            raise GradcliError("unexpected ';'", source=source, span=match.span(), hint=hint)
         yield token
     if opened:
         position = opened[-1]
@@ -111,9 +110,8 @@ def _stray(source: str, position: int) -> GradcliError:
     if character in "'\"":
         return GradcliError("the string is never closed", source=source, span=(position, position + 1))
     shown = repr(character) if character.isprintable() else f"U+{ord(character):04X}"
-    return GradcliError(
-        f"unexpected character {shown}", source=source, span=(position, position + 1), hint=_STRAY_HINTS.get(character)
-    )
+    hint = _STRAY_HINTS.get(character)
+    return GradcliError(f"unexpected character {shown}", source=source, span=(position, position + 1), hint=hint)
 
 
 def unexpected(source: str, token: Token, previous: Token | None) -> GradcliError:
@@ -123,12 +121,8 @@ def unexpected(source: str, token: Token, previous: Token | None) -> GradcliErro
     if kind == "$END":
         return GradcliError("the expression ends too early", source=source, span=(end, end))
     if kind == "NEWLINE":
-        return GradcliError(
-            "the line ends too early",
-            source=source,
-            span=(end, end),
-            hint="put brackets around an expression that goes on in the next line",
-        )
+        hint = "put brackets around an expression that goes on in the next line"
+        return GradcliError("the line ends too early", source=source, span=(end, end), hint=hint)
     # A line end that was no token is one inside brackets.
     hint = "is a bracket above it not closed?" if "\n" in source[end:start] else _hint(token, previous)
     if previous and previous[1] == "not" and kind in _BEGINS:

@@ -71,10 +71,8 @@ def _diag(input: Any, diagonal: Any) -> Node:
         return _embedded(x, offset, 0, 1)
     if x.ndim == 2:
         return diagonal_of(x, offset, copy=True)
-    raise SizeError(
-        "diag() takes a vector or a matrix, the tensor has shape {}", x.shape,
-        hint="diagonal(x, 0, -2, -1) and diag_embed(x) take batches" if x.ndim else None,
-    )
+    hint = "diagonal(x, 0, -2, -1) and diag_embed(x) take batches" if x.ndim else None
+    raise SizeError("diag() takes a vector or a matrix, the tensor has shape {}", x.shape, hint=hint)
 
 
 # Putting in -----------------------------------------------------------------------------------------------------------
@@ -168,10 +166,8 @@ triu = _triangle("triu", np.triu, "The upper triangle, from a diagonal on; zeros
 def _trace(input: Any) -> Node:
     x = as_node(input)
     if x.ndim != 2:
-        raise SizeError(
-            "trace() takes a matrix, the tensor has shape {}", x.shape,
-            hint="diagonal(x, 0, -2, -1).sum(-1) takes batches" if x.ndim > 2 else None,
-        )
+        hint = "diagonal(x, 0, -2, -1).sum(-1) takes batches" if x.ndim > 2 else None
+        raise SizeError("trace() takes a matrix, the tensor has shape {}", x.shape, hint=hint)
     if x.dtype == BOOL:
         raise GradcliError("trace() is not defined for booleans", hint="convert them first, as in x.long()")
     return make(trace, (x,), {})

@@ -82,9 +82,8 @@ def coerce(op: Op, nodes: tuple[Node, ...]) -> tuple[Node, ...]:
     elif rule == "number" and dtype == BOOL:
         raise GradcliError(f"{op.name}() is not defined for booleans", hint="use ~, & and |, or convert with .float()")
     elif rule == "integral" and dtype.kind == "f":
-        raise GradcliError(
-            f"{op.name}() is defined for booleans and integers, not for {dtype}", hint="compare first, as in x > 0"
-        )
+        hint = "compare first, as in x > 0"
+        raise GradcliError(f"{op.name}() is defined for booleans and integers, not for {dtype}", hint=hint)
     return _cast_all(nodes, dtype)
 
 
@@ -156,9 +155,8 @@ def float_node(value: Any, name: str) -> Node:
     if node.weak:
         return cast(node, DEFAULT_DTYPE.get())
     if not node.is_floating:
-        raise GradcliError(
-            f"{name}() needs a floating-point tensor, got {node.dtype}", hint="convert it first, as in x.float()"
-        )
+        hint = "convert it first, as in x.float()"
+        raise GradcliError(f"{name}() needs a floating-point tensor, got {node.dtype}", hint=hint)
     return node
 
 

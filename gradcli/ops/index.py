@@ -101,9 +101,8 @@ def _index_node(item: Any) -> Node:
     else:
         node = as_node(item)
     if node.dtype.kind == "b":
-        raise GradcliError(
-            "a boolean index would give a shape that depends on the data", hint="use where(mask, x, 0) instead"
-        )
+        hint = "use where(mask, x, 0) instead"
+        raise GradcliError("a boolean index would give a shape that depends on the data", hint=hint)
     if node.dtype.kind not in "iu":
         raise GradcliError(f"an index must hold integers, not {node.dtype}", hint="convert it, as in i.long()")
     return node

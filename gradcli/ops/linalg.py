@@ -394,9 +394,8 @@ def _cholesky_kernel(a: Any, upper: bool) -> Any:
     except np.linalg.LinAlgError:
         factor = None
     if factor is None or np.isnan(np.diagonal(factor, 0, -2, -1)).any():
-        raise GradcliError(
-            "the matrix is not positive definite", hint="cholesky() needs a symmetric matrix with positive eigenvalues"
-        )
+        hint = "cholesky() needs a symmetric matrix with positive eigenvalues"
+        raise GradcliError("the matrix is not positive definite", hint=hint)
     return factor
 
 

@@ -67,10 +67,8 @@ def _share(g: Node, size: int, reduction: str) -> Node:
 def _refuse_tracked(weight: Any, name: str, function: str) -> None:
     """Weights have no derivative in PyTorch either; leaving their gradient out silently would be a wrong answer."""
     if isinstance(weight, Node) and weight.requires_grad:
-        raise GradcliError(
-            f"{function}() has no derivative with respect to {name}",
-            hint=f"use detach({name}), or name the inputs to differentiate (--wrt)", argument=name,
-        )
+        hint = f"use detach({name}), or name the inputs to differentiate (--wrt)"
+        raise GradcliError(f"{function}() has no derivative with respect to {name}", hint=hint, argument=name)
 
 
 # Losses of a difference -----------------------------------------------------------------------------------------------
@@ -269,9 +267,8 @@ def _class_indices(target: Any, x: Node) -> Node:
         if np.all(values == np.floor(values)):
             node = constant(values.astype(INT64))
     if node.dtype.kind not in "iu":
-        raise GradcliError(
-            f"class indices must be integers, not {node.dtype}", hint="convert them, as in t.long()", argument="target"
-        )
+        hint = "convert them, as in t.long()"
+        raise GradcliError(f"class indices must be integers, not {node.dtype}", hint=hint, argument="target")
     axis = class_axis(x)
     expected = x.shape[:axis] + x.shape[axis + 1 :]
     if node.shape != expected:

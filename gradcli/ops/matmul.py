@@ -89,10 +89,8 @@ def _primitive(
     def infer(inputs: tuple[Node, ...], params: Params) -> tuple[Shape, np.dtype]:
         a, b = inputs
         if (a.ndim, b.ndim) != ndims:
-            raise SizeError(
-                "{}() takes {}, got shapes {} and {}", name, takes, a.shape, b.shape,
-                hint="@ takes vectors, matrices and batches of them alike",
-            )
+            hint = "@ takes vectors, matrices and batches of them alike"
+            raise SizeError("{}() takes {}, got shapes {} and {}", name, takes, a.shape, b.shape, hint=hint)
         if a.shape[-1] != b.shape[max(b.ndim - 2, 0)]:
             raise _do_not_fit(a.shape, b.shape, f"{name}()", a.shape[-1], b.shape[max(b.ndim - 2, 0)])
         if a.shape[:-2] != b.shape[:-2]:
@@ -165,10 +163,8 @@ vdot = _primitive(
 def _matmul(input: Any, other: Any) -> Node:
     a, b = as_node(input), as_node(other)
     if not a.ndim or not b.ndim:
-        raise SizeError(
-            "@ needs at least 1 dimension on both sides, got shapes {} and {}", a.shape, b.shape,
-            hint="write * for a product with a number",
-        )
+        hint = "write * for a product with a number"
+        raise SizeError("@ needs at least 1 dimension on both sides, got shapes {} and {}", a.shape, b.shape, hint=hint)
     inner = b.shape[max(b.ndim - 2, 0)]
     if a.shape[-1] != inner:
         raise _do_not_fit(a.shape, b.shape, "@", a.shape[-1], inner)

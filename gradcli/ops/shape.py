@@ -50,9 +50,8 @@ def resolve_shape(shape: Any, size: int, old: Shape) -> Shape:
     """The lengths of a reshape with -1 filled in; they must hold exactly `size` elements."""
     lengths = sizes(shape, "shape")
     if any(n < -1 for n in lengths):
-        raise SizeError(
-            "a shape has no negative lengths, got {}", tuple(lengths), hint="-1 alone means: what is left"
-        )
+        hint = "-1 alone means: what is left"
+        raise SizeError("a shape has no negative lengths, got {}", tuple(lengths), hint=hint)
     if lengths.count(-1) > 1:
         raise GradcliError("only one length of a shape can be left to -1")
     if -1 in lengths:
@@ -290,9 +289,8 @@ def _expand(input: Any, shape: Any) -> Node:
         if n == -1 and have is None:
             raise GradcliError("expand(): -1 is not possible for a new dimension")
         if n < -1 or (have is not None and have not in (1, n) and n != -1):
-            raise SizeError(
-                "shape {} cannot be expanded to {}", x.shape, tuple(lengths), hint="only lengths of 1 can be stretched"
-            )
+            hint = "only lengths of 1 can be stretched"
+            raise SizeError("shape {} cannot be expanded to {}", x.shape, tuple(lengths), hint=hint)
         target.append(have if n == -1 and have is not None else n)
     return make(expand, (x,), {"shape": tuple(target)})
 
@@ -318,10 +316,8 @@ def _repeat(input: Any, repeats: Any) -> Node:
     x = as_node(input)
     counts = _repeats(x, repeats, "repeats")
     if len(counts) < x.ndim:
-        raise GradcliError(
-            f"repeat() needs a count for each of the {x.ndim} dimensions, got {len(counts)}",
-            hint="tile() fills in ones",
-        )
+        hint = "tile() fills in ones"
+        raise GradcliError(f"repeat() needs a count for each of the {x.ndim} dimensions, got {len(counts)}", hint=hint)
     return make(repeat, (x,), {"repeats": tuple(counts)})
 
 

@@ -39,10 +39,8 @@ def figure(found: Curves, title: str, form: str) -> bytes:
         from matplotlib import rc_context
         from matplotlib.figure import Figure
     except ImportError:
-        raise WorkError(
-            f"a plot as {form} needs matplotlib, which is not installed",
-            hint='pip install "gradcli[plot]"; without -o the plot is shown in the terminal',
-        ) from None
+        hint = 'pip install "gradcli[plot]"; without -o the plot is shown in the terminal'
+        raise WorkError(f"a plot as {form} needs matplotlib, which is not installed", hint=hint) from None
     count = len(found.curves)
     with rc_context(_STYLE):
         sheet = Figure(figsize=(_WIDTH, _HEIGHT * count + 0.4), layout="constrained")

@@ -30,9 +30,8 @@ def receivers_of(root: Node) -> list[tuple[Any, Node]]:
 def seed_of(output: Node, gradient: Any) -> Node:
     """The gradient that a backward pass starts with."""
     if not output.requires_grad:
-        raise GradcliError(
-            "this tensor does not depend on anything that requires grad", hint="make an input with requires_grad=True"
-        )
+        hint = "make an input with requires_grad=True"
+        raise GradcliError("this tensor does not depend on anything that requires grad", hint=hint)
     if gradient is None:
         if output.size != 1:
             raise GradcliError(

@@ -78,10 +78,8 @@ def _entered(value: Any, create_graph: bool) -> Node:
     """An input as the function gets it: tracked, and apart from the caller's tensor unless graphs are wanted."""
     node = _node_of(value)
     if not node.is_floating:
-        raise GradcliError(
-            f"a function is differentiated for floating-point inputs, not for {node.dtype}",
-            hint="convert them first, as in x.float(), or leave them to the function",
-        )
+        hint = "convert them first, as in x.float(), or leave them to the function"
+        raise GradcliError(f"a function is differentiated for floating-point inputs, not for {node.dtype}", hint=hint)
     if create_graph and node.requires_grad:
         return make(OPS["_alias"], (node,))
     return input_node(tensor_of(node).value(), requires_grad=True)

@@ -255,10 +255,8 @@ class Tensor(Elements):
         if new.shape != self.shape:
             raise GradcliError(f"a tensor of shape {self.shape} cannot take values of shape {new.shape} in place")
         if CATEGORY[new.dtype.kind] > CATEGORY[self.dtype.kind]:
-            raise GradcliError(
-                f"a tensor of {self.dtype} cannot take values of {new.dtype} in place",
-                hint="write it out, as in x = x / 2, or convert it first, as in x.float()",
-            )
+            hint = "write it out, as in x = x / 2, or convert it first, as in x.float()"
+            raise GradcliError(f"a tensor of {self.dtype} cannot take values of {new.dtype} in place", hint=hint)
         sharing = [t for ref in self._sharing or () if (t := ref()) is not None and t is not self]
         if any(not other.is_leaf for other in sharing):
             raise GradcliError(

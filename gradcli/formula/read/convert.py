@@ -150,9 +150,8 @@ class Converter(TermMaker):
         if not data.size:
             return self.filled(0, len(shape))
         if any(not np.array_equal(data, n.params["value"], equal_nan=data.dtype.kind == "f") for n in nodes):
-            raise GradcliError(
-                "a constant of the expression depends on the lengths", hint="give shapes in numbers, as in x:3,4"
-            )
+            hint = "give shapes in numbers, as in x:3,4"
+            raise GradcliError("a constant of the expression depends on the lengths", hint=hint)
         if np.all(data == data.flat[0]):
             return self.filled(data.flat[0].item(), len(shape))
         key = (data.dtype.str, data.shape, data.tobytes())
