@@ -121,7 +121,7 @@ def unexpected(source: str, token: Token, previous: Token | None) -> GradcliErro
     if kind == "$END":
         return GradcliError("the expression ends too early", source=source, span=(end, end))
     if kind == "NEWLINE":
-        hint = "put brackets around an expression that goes on in the next line"
+        hint: str | None = "put brackets around an expression that goes on in the next line"
         return GradcliError("the line ends too early", source=source, span=(end, end), hint=hint)
     # A line end that was no token is one inside brackets.
     hint = "is a bracket above it not closed?" if "\n" in source[end:start] else _hint(token, previous)

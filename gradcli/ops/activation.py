@@ -50,9 +50,9 @@ window = _gate("_hardtanh", kernels.window, "gradient, input, low=-1.0, high=1.0
 
 
 sigmoid = elementwise(
-    "sigmoid", dtype="float", grad_fn="SigmoidBackward0", doc="`1/(1 + exp(-input))`.", into=kernels.sigmoid,
-    aliases=("expit",), torch="sigmoid", vjp=lambda g, out, x: (g * (out * (1 - out)),), latex=r"\sigma", letter="s",
-    tame=True, source=numpy_sources.SIGMOID,
+    "sigmoid", dtype="float", doc="`1/(1 + exp(-input))`.", into=kernels.sigmoid, aliases=("expit",), torch="sigmoid",
+    vjp=lambda g, out, x: (g * (out * (1 - out)),), latex=r"\sigma", letter="s", tame=True,
+    source=numpy_sources.SIGMOID,
 )
 logsigmoid = elementwise(
     "logsigmoid", dtype="float", grad_fn="LogSigmoidBackward0", into=kernels.log_sigmoid,
@@ -60,13 +60,13 @@ logsigmoid = elementwise(
     vjp=lambda g, out, x: (g * sigmoid(-x),), tame=True, source=numpy_sources.LOG_SIGMOID,
 )
 relu = elementwise(
-    "relu", into=kernels.relu, dtype="number", grad_fn="ReluBackward0", torch="relu",
-    doc="The input, but not below 0; the gradient at 0 is 0.", vjp=lambda g, out, x: (threshold(g, out),),
-    textbook=lambda g, out, x: (where(x > 0, g, 0),), tame=True, source=numpy_sources.RELU, cost=1.0,
+    "relu", into=kernels.relu, dtype="number", torch="relu", doc="The input, but not below 0; the gradient at 0 is 0.",
+    vjp=lambda g, out, x: (threshold(g, out),), textbook=lambda g, out, x: (where(x > 0, g, 0),), tame=True,
+    source=numpy_sources.RELU, cost=1.0,
 )
 leaky_relu: Op = elementwise(
     "leaky_relu", into=kernels.leaky_relu, dtype="float", args="input, negative_slope=0.01",
-    grad_fn="LeakyReluBackward0", torch="nn.functional.leaky_relu",
+    torch="nn.functional.leaky_relu",
     build=lambda input, slope: apply(leaky_relu, input, negative_slope=as_number(slope, "negative_slope")),
     doc="The input where positive, negative_slope times it elsewhere.",
     vjp=lambda g, out, x, negative_slope: (leak(g, x, negative_slope),),
@@ -90,7 +90,7 @@ def _elu_text(writer: Any, call: Any) -> Any:
 
 
 elu: Op = elementwise(
-    "elu", args="input, alpha=1.0", dtype="float", grad_fn="EluBackward0", into=kernels.elu, torch="nn.functional.elu",
+    "elu", args="input, alpha=1.0", dtype="float", into=kernels.elu, torch="nn.functional.elu",
     vjp=lambda g, out, x, alpha, scale: (g * apply(elu_slope, x, low=alpha * scale, high=scale, closed=True),),
     build=lambda input, alpha: apply(elu, input, alpha=as_number(alpha, "alpha"), scale=1.0),
     doc="The input where positive, `alpha*(exp(input) - 1)` elsewhere.",
@@ -116,8 +116,7 @@ def _hardtanh(input: Any, low: Any, high: Any) -> Node:
 
 hardtanh = elementwise(
     "hardtanh", into=kernels.hardtanh, dtype="number", args="input, min_val=-1.0, max_val=1.0", build=_hardtanh,
-    grad_fn="HardtanhBackward0", torch="nn.functional.hardtanh",
-    doc="The input held between two numbers; the gradient at them is 0.",
+    torch="nn.functional.hardtanh", doc="The input held between two numbers; the gradient at them is 0.",
     vjp=lambda g, out, x, min_val, max_val: (window(g, x, min_val, max_val),),
     textbook=lambda g, out, x, min_val, max_val: (where(logical_and(x > min_val, x < max_val), g, 0),), tame=True,
     source=numpy_sources.HARDTANH,
@@ -134,8 +133,8 @@ def _silu_vjp(g: Node, out: Node, x: Node) -> tuple[Node]:
 
 
 silu = elementwise(
-    "silu", into=kernels.silu, dtype="float", grad_fn="SiluBackward0", torch="nn.functional.silu",
-    doc="`input * sigmoid(input)`.", vjp=_silu_vjp, tame=True, source=numpy_sources.SILU,
+    "silu", into=kernels.silu, dtype="float", torch="nn.functional.silu", doc="`input * sigmoid(input)`.",
+    vjp=_silu_vjp, tame=True, source=numpy_sources.SILU,
 )
 
 
@@ -156,7 +155,7 @@ softplus: Op = elementwise(
     build=lambda input, beta, threshold: (
         apply(softplus, input, beta=as_number(beta, "beta"), threshold=as_number(threshold, "threshold"))
     ),
-    into=kernels.softplus, grad_fn="SoftplusBackward0", torch="nn.functional.softplus", vjp=_softplus_vjp,
+    into=kernels.softplus, torch="nn.functional.softplus", vjp=_softplus_vjp,
     doc="`log(1 + exp(beta*input))/beta`, and the input itself above threshold/beta.", textbook=_softplus_textbook,
     tame=True, source=numpy_sources.SOFTPLUS,
 )
@@ -172,8 +171,8 @@ def _mish_vjp(g: Node, out: Node, x: Node) -> tuple[Node]:
 
 
 mish = elementwise(
-    "mish", into=kernels.mish, dtype="float", grad_fn="MishBackward0", torch="nn.functional.mish",
-    doc="`input * tanh(softplus(input))`.", vjp=_mish_vjp, source=numpy_sources.MISH,
+    "mish", into=kernels.mish, dtype="float", torch="nn.functional.mish", doc="`input * tanh(softplus(input))`.",
+    vjp=_mish_vjp, source=numpy_sources.MISH,
 )
 
 # GELU -----------------------------------------------------------------------------------------------------------------
@@ -198,7 +197,7 @@ gelu: Op = elementwise(
     build=lambda input, approximate: (
         apply(gelu, input, approximate=as_choice(approximate, "approximate", ("none", "tanh")))
     ),
-    grad_fn="GeluBackward0", into=kernels.gelu, torch="nn.functional.gelu", vjp=_gelu_vjp,
+    into=kernels.gelu, torch="nn.functional.gelu", vjp=_gelu_vjp,
     doc="The input times the normal distribution function of it, or the approximation with tanh.", tame=True,
     source=numpy_sources.GELU,
 )
@@ -264,15 +263,13 @@ def _softmax_vjp(g: Node, out: Node, x: Node, dim: int) -> tuple[Node]:
 
 
 softmax = primitive(
-    "softmax", _softmax_kernel, lambda inputs, params: (inputs[0].shape, inputs[0].dtype), family="activation",
-    args="input, dim, dtype=None", build=_along("softmax"), grad_fn="SoftmaxBackward0", vjp=_softmax_vjp,
-    doc="`exp(input)` divided by its sum along a dimension, without overflow.",
+    "softmax", _softmax_kernel, family="activation", args="input, dim, dtype=None", build=_along("softmax"),
+    vjp=_softmax_vjp, doc="`exp(input)` divided by its sum along a dimension, without overflow.",
     blocking=Blocking(except_along, lower=_lower_softmax), formula=arithmetic.call_or_number(1), text=spelling.real,
     latex=typeset.along, letter="p", tame=True, example=("softmax(input, 0)", "input:1"), source=numpy_sources.SOFTMAX,
 )
 log_softmax = primitive(
-    "log_softmax", _log_softmax_kernel, lambda inputs, params: (inputs[0].shape, inputs[0].dtype), family="activation",
-    args="input, dim, dtype=None", build=_along("log_softmax"), grad_fn="LogSoftmaxBackward0",
+    "log_softmax", _log_softmax_kernel, family="activation", args="input, dim, dtype=None", build=_along("log_softmax"),
     vjp=lambda g, out, x, dim: (g - exp(out) * _total(g, dim),), doc="The logarithm of softmax, without overflow.",
     blocking=Blocking(except_along, lower=_lower_log_softmax), formula=arithmetic.call_or_number(0), text=spelling.real,
     latex=typeset.along, example=("log_softmax(input, 0)", "input:1"), source=numpy_sources.LOG_SOFTMAX,

@@ -126,7 +126,7 @@ diagonal_back: Op = primitive(
 )
 diag_embed = primitive(
     "diag_embed", _place_kernel, _place_infer, family="diagonal", args="input, offset=0, dim1=-2, dim2=-1",
-    build=_diag_embed, batching=LINEAR, grad_fn="DiagEmbedBackward0", vjp=_place_vjp,
+    build=_diag_embed, batching=LINEAR, vjp=_place_vjp,
     doc="Matrices of zeros with the last dimension put in as their diagonal.", formula=places.on_diagonal,
     text=spelling.every("offset", "dim1", "dim2"), example=("diag_embed(input)", "input:1"),
     source=numpy_sources.DIAG_EMBED,
@@ -151,7 +151,7 @@ def _triangle(name: str, kernel: Any, doc: str) -> Op:
         return make(op, (x,), {"diagonal": as_int(diagonal, "diagonal")})
 
     op: Op = primitive(
-        name, lambda x, diagonal: kernel(x, diagonal), lambda inputs, params: (inputs[0].shape, inputs[0].dtype),
+        name, lambda x, diagonal: kernel(x, diagonal),
         family="diagonal", args="input, diagonal=0", build=build, grad_fn=f"{name.capitalize()}Backward0", doc=doc,
         vjp=lambda g, out, x, diagonal: (make(op, (g,), {"diagonal": diagonal}),), batching=LINEAR,
         blocking=Blocking(batch(2)), numpy=name,
@@ -186,6 +186,6 @@ def _trace_vjp(g: Node, out: Node, x: Node) -> tuple[Node]:
 
 trace = primitive(
     "trace", _trace_kernel, lambda inputs, params: ((), inputs[0].dtype if inputs[0].is_floating else INT64),
-    family="diagonal", build=_trace, grad_fn="TraceBackward0", vjp=_trace_vjp, doc="Sum of the diagonal of a matrix.",
-    formula=places.trace, latex=typeset.scalar(r"\operatorname{tr}"), numpy="trace",
+    family="diagonal", build=_trace, vjp=_trace_vjp, doc="Sum of the diagonal of a matrix.", formula=places.trace,
+    latex=typeset.scalar(r"\operatorname{tr}"), numpy="trace",
 )

@@ -93,13 +93,13 @@ bool_ = composite(
     doc="The tensor as booleans: true where it is not zero.",
 )
 clone = elementwise(
-    "clone", np.copy, grad_fn="CloneBackward0", doc="A copy of the tensor.", vjp=lambda g, out, x: (g,),
-    into=pointwise.copy, batching=sums(0), same=True,
+    "clone", np.copy, doc="A copy of the tensor.", vjp=lambda g, out, x: (g,), into=pointwise.copy, batching=sums(0),
+    same=True,
 )
 row_major = primitive(
-    "_row_major", lambda x: np.asarray(x, order="C"), lambda inputs, params: (inputs[0].shape, inputs[0].dtype),
-    family="elementwise", grad_fn="CloneBackward0", doc="A copy in row-major order.", vjp=lambda g, out, x: (g,),
-    batching=sums(0), blocking=ALIGNED, into=pointwise.copy, public=False, same=True,
+    "_row_major", lambda x: np.asarray(x, order="C"), family="elementwise", grad_fn="CloneBackward0",
+    doc="A copy in row-major order.", vjp=lambda g, out, x: (g,), batching=sums(0), blocking=ALIGNED,
+    into=pointwise.copy, public=False, same=True,
 )
 contiguous = composite(
     "contiguous", lambda input: as_node(input) if as_node(input).strides is None else row_major(input), args="input",
@@ -172,7 +172,7 @@ add: Op = elementwise(
     commutative=True, symbol="+", simplify=numbers.total, cost=1.0,
 )
 sub = elementwise(
-    "sub", np.subtract, args="input, other, *, alpha=1", dtype="number", build=_sub, grad_fn="SubBackward0",
+    "sub", np.subtract, args="input, other, *, alpha=1", dtype="number", build=_sub,
     doc="Difference, `input - alpha*other`.", aliases=("subtract",), batching=sums(0, 1),
     vjp=lambda g, out, x, y: (g, -g), signs=(1, -1), symbol="-", simplify=numbers.difference, cost=1.0,
 )
@@ -188,9 +188,9 @@ mul = elementwise(
 )
 div = elementwise(
     "div", np.true_divide, args="input, other, *, rounding_mode=None", dtype="float", build=_div, batching=products(0),
-    grad_fn="DivBackward0", doc="Quotient, `input / other`.", aliases=("divide", "true_divide"),
-    domain=((-2.0, 2.0), POSITIVE), vjp=lambda g, out, x, y: (g / y, -g * ((x / y) / y)), powers=(1, -1), symbol="/",
-    simplify=numbers.quotient, cost=1.0,
+    doc="Quotient, `input / other`.", aliases=("divide", "true_divide"), domain=((-2.0, 2.0), POSITIVE),
+    vjp=lambda g, out, x, y: (g / y, -g * ((x / y) / y)), powers=(1, -1), symbol="/", simplify=numbers.quotient,
+    cost=1.0,
 )
 floor_divide = elementwise(
     "floor_divide", args=BINARY, dtype="number", domain=((-2.0, 2.0), POSITIVE), into=division.floor_divide,
@@ -217,17 +217,17 @@ fmod = elementwise(
     vjp=lambda g, out, x, y: (g, -g * trunc(x / y)), numpy="fmod",
 )
 neg = elementwise(
-    "neg", np.negative, dtype="number", grad_fn="NegBackward0", doc="Negation, `-input`.", aliases=("negative",),
-    batching=sums(0), vjp=lambda g, out, x: (-g,), signs=(-1,), symbol="-", simplify=numbers.negation, cost=1.0,
+    "neg", np.negative, dtype="number", doc="Negation, `-input`.", aliases=("negative",), batching=sums(0),
+    vjp=lambda g, out, x: (-g,), signs=(-1,), symbol="-", simplify=numbers.negation, cost=1.0,
 )
 abs_ = elementwise(
-    "abs", np.absolute, dtype="number", grad_fn="AbsBackward0", doc="Absolute value; the gradient at 0 is 0.",
-    aliases=("absolute",), vjp=lambda g, out, x: (g * sign(x),), latex=typeset.surrounded(r"\lvert", r"\rvert"),
-    tame=True, numpy="abs", cost=1.0,
+    "abs", np.absolute, dtype="number", doc="Absolute value; the gradient at 0 is 0.", aliases=("absolute",),
+    vjp=lambda g, out, x: (g * sign(x),), latex=typeset.surrounded(r"\lvert", r"\rvert"), tame=True, numpy="abs",
+    cost=1.0,
 )
 sign: Op = elementwise(
-    "sign", into=pointwise.sign, grad_fn="SignBackward0", doc="-1, 0 or 1 by the sign of the input.", vjp=zero_vjp,
-    tame=True, numpy="sign", cost=1.0,
+    "sign", into=pointwise.sign, doc="-1, 0 or 1 by the sign of the input.", vjp=zero_vjp, tame=True, numpy="sign",
+    cost=1.0,
 )
 lerp = elementwise(
     "lerp", into=pointwise.lerp, args="input, end: tensor, weight", dtype="float",
@@ -242,8 +242,7 @@ xlogy: Op = elementwise(
     textbook=lambda g, out, x, y: (g * log(y), g * (x / y)), latex=typeset.times_logarithm, source=numpy_sources.XLOGY,
 )
 hypot = elementwise(
-    "hypot", into=pointwise.hypot, args=BINARY, dtype="float", grad_fn="HypotBackward0",
-    vjp=lambda g, out, x, y: (g * (x / out), g * (y / out)),
+    "hypot", into=pointwise.hypot, args=BINARY, dtype="float", vjp=lambda g, out, x, y: (g * (x / out), g * (y / out)),
     doc="Hypotenuse, `sqrt(input**2 + other**2)`, without overflow.", commutative=True, numpy="hypot",
 )
 
@@ -341,47 +340,46 @@ square = composite(
     "square", lambda input: pow_(input, 2), args="input", family="elementwise", doc="Square, `input ** 2`."
 )
 sqrt = elementwise(
-    "sqrt", np.sqrt, dtype="float", grad_fn="SqrtBackward0", doc="Square root.", domain=POSITIVE,
-    vjp=lambda g, out, x: (g / (2 * out),), formula=arithmetic.power_of(0.5), latex=typeset.root, cost=1.0,
+    "sqrt", np.sqrt, dtype="float", doc="Square root.", domain=POSITIVE, vjp=lambda g, out, x: (g / (2 * out),),
+    formula=arithmetic.power_of(0.5), latex=typeset.root, cost=1.0,
 )
 rsqrt = elementwise(
-    "rsqrt", into=inverse_root, dtype="float", grad_fn="RsqrtBackward0", domain=POSITIVE,
-    doc="Reciprocal square root, `1/sqrt(input)`.", vjp=lambda g, out, x: (-0.5 * g * out**3,),
-    formula=arithmetic.power_of(-0.5),
+    "rsqrt", into=inverse_root, dtype="float", domain=POSITIVE, doc="Reciprocal square root, `1/sqrt(input)`.",
+    vjp=lambda g, out, x: (-0.5 * g * out**3,), formula=arithmetic.power_of(-0.5),
 )
 reciprocal = elementwise(
-    "reciprocal", np.reciprocal, dtype="float", grad_fn="ReciprocalBackward0", doc="Reciprocal, `1/input`.",
-    domain=POSITIVE, vjp=lambda g, out, x: (-g * (out * out),), powers=(-1,), cost=1.0,
+    "reciprocal", np.reciprocal, dtype="float", doc="Reciprocal, `1/input`.", domain=POSITIVE,
+    vjp=lambda g, out, x: (-g * (out * out),), powers=(-1,), cost=1.0,
 )
 exp = elementwise(
-    "exp", np.exp, dtype="float", grad_fn="ExpBackward0", doc="Exponential.", vjp=lambda g, out, x: (g * out,),
-    latex=typeset.exponential, letter="E", simplify=numbers.softmax,
+    "exp", np.exp, dtype="float", doc="Exponential.", vjp=lambda g, out, x: (g * out,), latex=typeset.exponential,
+    letter="E", simplify=numbers.softmax,
 )
 exp2 = elementwise(
-    "exp2", np.exp2, dtype="float", grad_fn="Exp2Backward0", doc="Power of 2.", vjp=lambda g, out, x: (g * out * LN2,),
+    "exp2", np.exp2, dtype="float", doc="Power of 2.", vjp=lambda g, out, x: (g * out * LN2,),
 )
 expm1 = elementwise(
-    "expm1", np.expm1, dtype="float", grad_fn="Expm1Backward0", doc="`exp(input) - 1`, exact near 0.",
-    vjp=lambda g, out, x: (g * (out + 1),), latex=typeset.exponential_less_one,
+    "expm1", np.expm1, dtype="float", doc="`exp(input) - 1`, exact near 0.", vjp=lambda g, out, x: (g * (out + 1),),
+    latex=typeset.exponential_less_one,
 )
 log: Op = elementwise(
-    "log", np.log, dtype="float", grad_fn="LogBackward0", doc="Natural logarithm.", domain=POSITIVE,
-    vjp=lambda g, out, x: (g / x,), latex=r"\log",
+    "log", np.log, dtype="float", doc="Natural logarithm.", domain=POSITIVE, vjp=lambda g, out, x: (g / x,),
+    latex=r"\log",
 )
 log2 = elementwise(
-    "log2", np.log2, dtype="float", grad_fn="Log2Backward0", doc="Logarithm to base 2.", domain=POSITIVE,
-    vjp=lambda g, out, x: (g / (x * LN2),), latex=r"\log_{2}",
+    "log2", np.log2, dtype="float", doc="Logarithm to base 2.", domain=POSITIVE, vjp=lambda g, out, x: (g / (x * LN2),),
+    latex=r"\log_{2}",
 )
 log10 = elementwise(
-    "log10", np.log10, dtype="float", grad_fn="Log10Backward0", doc="Logarithm to base 10.", domain=POSITIVE,
+    "log10", np.log10, dtype="float", doc="Logarithm to base 10.", domain=POSITIVE,
     vjp=lambda g, out, x: (g / (x * LN10),), latex=r"\log_{10}",
 )
 log1p = elementwise(
-    "log1p", np.log1p, dtype="float", grad_fn="Log1PBackward0", doc="`log(1 + input)`, exact near 0.",
-    domain=(-0.5, 2.0), vjp=lambda g, out, x: (g / (x + 1),), latex=typeset.logarithm_of_one_and,
+    "log1p", np.log1p, dtype="float", doc="`log(1 + input)`, exact near 0.", domain=(-0.5, 2.0),
+    vjp=lambda g, out, x: (g / (x + 1),), latex=typeset.logarithm_of_one_and,
 )
 logaddexp = elementwise(
-    "logaddexp", into=pointwise.logaddexp, args=BINARY, dtype="float", grad_fn="LogaddexpBackward0",
+    "logaddexp", into=pointwise.logaddexp, args=BINARY, dtype="float",
     doc="`log(exp(input) + exp(other))` without overflow.",
     vjp=lambda g, out, x, y: (g * call("sigmoid", x - y), g * call("sigmoid", y - x)), commutative=True,
     numpy="logaddexp",
@@ -398,10 +396,7 @@ def _round(input: Any, decimals: Any) -> Node:
 
 def _rounding(name: str, ufunc: Any, doc: str, *aliases: str, **row: Any) -> Op:
     into = pointwise.unary(ufunc)
-    return elementwise(
-        name, into=into, grad_fn=f"{name.title()}Backward0", doc=doc, vjp=zero_vjp, aliases=aliases, tame=True,
-        numpy=name, **row,
-    )
+    return elementwise(name, into=into, doc=doc, vjp=zero_vjp, aliases=aliases, tame=True, numpy=name, **row)
 
 
 floor = _rounding("floor", np.floor, "Round down.", latex=typeset.surrounded(r"\lfloor", r"\rfloor"))
@@ -413,8 +408,8 @@ round_ = elementwise(
     doc="Round to the nearest, halves to even, at so many decimals.", tame=True, numpy="round",
 )
 frac = elementwise(
-    "frac", dtype="float", grad_fn="FracBackward0", doc="Fractional part.", into=pointwise.fraction,
-    vjp=lambda g, out, x: (g,), source=numpy_sources.FRAC,
+    "frac", dtype="float", doc="Fractional part.", into=pointwise.fraction, vjp=lambda g, out, x: (g,),
+    source=numpy_sources.FRAC,
 )
 
 # Selection ------------------------------------------------------------------------------------------------------------
@@ -481,13 +476,13 @@ def _the_greater(greater: Op, halved: bool = False) -> Any:
 
 
 maximum = elementwise(
-    "maximum", args=BINARY, grad_fn="MaximumBackward0", vjp=_share_ties(gt), into=pointwise.at_least,
+    "maximum", args=BINARY, vjp=_share_ties(gt), into=pointwise.at_least,
     doc="The greater of two, NaN if one is; of two equal ones each gets half of the gradient.",
     textbook=_the_greater(gt), textbook_whole=_the_greater(gt, halved=True), commutative=True,
     latex=typeset.of_all(r"\max"), tame=True, numpy="maximum", cost=1.0,
 )
 minimum = elementwise(
-    "minimum", args=BINARY, grad_fn="MinimumBackward0", vjp=_share_ties(lt), into=pointwise.at_most,
+    "minimum", args=BINARY, vjp=_share_ties(lt), into=pointwise.at_most,
     doc="The smaller of two, NaN if one is; of two equal ones each gets half of the gradient.",
     textbook=_the_greater(lt), textbook_whole=_the_greater(lt, halved=True), commutative=True,
     latex=typeset.of_all(r"\min"), tame=True, numpy="minimum", cost=1.0,
@@ -532,10 +527,8 @@ bounded_above, clamp_max = _one_bound(
 def _unary(
     name: str, kernel: Any, doc: str, vjp: Any, domain: Any = (-2.0, 2.0), alias: str | None = None, **row: Any
 ) -> Op:
-    return elementwise(
-        name, kernel, dtype="float", grad_fn=f"{name.capitalize()}Backward0", doc=doc, vjp=vjp, domain=domain,
-        aliases=(alias,) if alias else (), **row,
-    )
+    aliases = (alias,) if alias else ()
+    return elementwise(name, kernel, dtype="float", doc=doc, vjp=vjp, domain=domain, aliases=aliases, **row)
 
 
 sin = _unary("sin", np.sin, "Sine.", lambda g, out, x: (g * cos(x),), latex=r"\sin", tame=True, parity="odd")
@@ -588,6 +581,6 @@ def _atan2_textbook(g: Node, out: Node, y: Node, x: Node) -> tuple[Node, Node]:
 
 
 atan2 = elementwise(
-    "atan2", np.arctan2, args=BINARY, dtype="float", grad_fn="Atan2Backward0", vjp=_atan2_vjp, aliases=("arctan2",),
+    "atan2", np.arctan2, args=BINARY, dtype="float", vjp=_atan2_vjp, aliases=("arctan2",),
     doc="Angle of the point (other, input).", textbook=_atan2_textbook,
 )

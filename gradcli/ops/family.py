@@ -42,6 +42,7 @@ def elementwise(
     truth = dtype in ("bool", "logical")
     usual: Row = {
         "kernel": kernel or whole(row["into"]),
+        "grad_fn": _backward(name, row),
         "infer": _infer_bool if truth else _infer_elementwise,
         "layout": _elementwise_layout,
         "blocking": ALIGNED,
@@ -52,6 +53,11 @@ def elementwise(
     }
     op: Op = register(Op(name, family="elementwise", args=args, dtype_rule=dtype, **{**usual, **row}))
     return op
+
+
+def _backward(name: str, row: Row) -> str | None:
+    """What PyTorch calls the backward function where it follows its rule: that of leaky_relu is LeakyReluBackward0."""
+    return None if name.startswith("_") or "vjp" not in row else f"{name.title().replace('_', '')}Backward0"
 
 
 def _by_signature(op: Op, values: tuple[Any, ...]) -> Node:
@@ -120,11 +126,19 @@ def composite(name: str, build: Callable[..., Any], **row: Any) -> Op:
     return register(Op(name, build=build, **row))
 
 
+def alike(inputs: tuple[Node, ...], params: Params) -> tuple[Shape, np.dtype]:
+    """A result of the shape and dtype of the first operand."""
+    return inputs[0].shape, inputs[0].dtype
+
+
 def primitive(
-    name: str, kernel: Callable[..., Any], infer: Callable[..., tuple[Any, ...]], *, args: str = "input", **row: Any
+    name: str, kernel: Callable[..., Any], infer: Callable[..., Any] = alike, *, args: str = "input", **row: Any
 ) -> Op:
     """A row with its own shape rule; its `build` makes nodes with `make(op, inputs, params)`, or `make_results`."""
-    usual: Row = {"build": lambda *a: (make_results if op.results else make)(op, tuple(as_node(v) for v in a))}
+    usual: Row = {
+        "build": lambda *a: (make_results if op.results else make)(op, tuple(as_node(v) for v in a)),
+        "grad_fn": _backward(name, row),
+    }
     op: Op = register(Op(name, kernel=kernel, infer=infer, args=args, **{**usual, **row}))
     return op
 

@@ -226,14 +226,14 @@ def _index_select(input: Any, dim: Any, index: Any) -> Node:
 
 
 alias = primitive(
-    "_alias", lambda x: x, lambda inputs, params: (inputs[0].shape, inputs[0].dtype), family="index", public=False,
-    grad_fn="AliasBackward0", doc="The tensor itself, as x[...] gives it.", vjp=lambda g, out, x: (g,),
+    "_alias", lambda x: x, family="index", public=False, grad_fn="AliasBackward0",
+    doc="The tensor itself, as x[...] gives it.", vjp=lambda g, out, x: (g,),
     layout=lambda inputs, params, shape: inputs[0].strides, batching=batching.sums(0),
     blocking=Blocking(aligned, view=True), same=True,
 )
 select = primitive(
     "select", lambda x, dim, index: x[(slice(None),) * dim + (index,)], _select_infer, family="index", build=_select,
-    args="input, dim, index: int", grad_fn="SelectBackward0", layout=_select_layout, vjp=_select_vjp,
+    args="input, dim, index: int", layout=_select_layout, vjp=_select_vjp,
     doc="One place of a dimension, which is dropped.", batching=batching.LINEAR,
     blocking=Blocking(lambda node, dim: (dim + (dim >= node.params["dim"]),), view=True), formula=places.selected,
     text=spelling.select, tame=True, example=("select(input, 0, 1)", "input:2"),

@@ -64,10 +64,6 @@ def in_lapack(kernel: Callable[..., Any], result_ndim: int | None = None) -> Cal
 MATRICES = Blocking(batch(2))
 
 
-def _same(inputs: tuple[Node, ...], params: Params) -> tuple[Shape, np.dtype]:
-    return inputs[0].shape, inputs[0].dtype
-
-
 def _batch(inputs: tuple[Node, ...], params: Params) -> tuple[Shape, np.dtype]:
     return inputs[0].shape[:-2], inputs[0].dtype
 
@@ -125,15 +121,14 @@ def _inverse_vjp(g: Node, out: Node, a: Node) -> tuple[Node]:
 
 
 inv: Op = primitive(
-    "inv", in_lapack(_inv_kernel, 2), _same, family="linalg",
-    build=lambda input: make(inv, (square(input, "inv"),), {}), grad_fn="LinalgInvExBackward0", layout=_column_major,
-    vjp=_inverse_vjp, aliases=("inverse",), torch="linalg.inv", domain=WELL_CONDITIONED,
-    doc="Inverse of a square matrix.", blocking=MATRICES, latex=typeset.inverse, letter="M", numpy="linalg.inv",
-    cost=_cost,
+    "inv", in_lapack(_inv_kernel, 2), family="linalg", build=lambda input: make(inv, (square(input, "inv"),), {}),
+    grad_fn="LinalgInvExBackward0", layout=_column_major, vjp=_inverse_vjp, aliases=("inverse",), torch="linalg.inv",
+    domain=WELL_CONDITIONED, doc="Inverse of a square matrix.", blocking=MATRICES, latex=typeset.inverse, letter="M",
+    numpy="linalg.inv", cost=_cost,
 )
 # What the derivative of log|det| is made of: at a singular matrix it is infinite and no error.
 inverse_limit: Op = primitive(
-    "_inverse_limit", in_lapack(_limit_kernel, 2), _same, family="linalg", public=False, vjp=_inverse_vjp,
+    "_inverse_limit", in_lapack(_limit_kernel, 2), family="linalg", public=False, vjp=_inverse_vjp,
     layout=_column_major, grad_fn="LinalgInvExBackward0", doc="Inverse, infinite where the matrix is singular.",
     blocking=MATRICES, formula=arithmetic.call_named("inv"), cost=_cost,
 )
@@ -236,21 +231,21 @@ det: Op = primitive(
 )
 _NO_COFACTORS = arithmetic.none("there is no short formula for this derivative of a determinant")
 cofactor: Op = primitive(
-    "_cofactor", in_lapack(_cofactor_kernel), _same, family="linalg", public=False, grad_fn="MulBackward0",
+    "_cofactor", in_lapack(_cofactor_kernel), family="linalg", public=False, grad_fn="MulBackward0",
     # The second derivative of a function is symmetric: its transpose is itself.
     vjp=lambda g, out, a: (make(cofactor_slope, (a, g), {}),), doc="Cofactors of a square matrix.", blocking=MATRICES,
     formula=_NO_COFACTORS, cost=_cost,
 )
 cofactor_slope: Op = primitive(
-    "_cofactor_slope", in_lapack(_cofactor_slope_kernel), _same, family="linalg", public=False, args="input, direction",
+    "_cofactor_slope", in_lapack(_cofactor_slope_kernel), family="linalg", public=False, args="input, direction",
     grad_fn="MulBackward0",
     vjp=lambda g, out, a, h: (make(cofactor_slopes, (a, h, g), {}), make(cofactor_slope, (a, g), {})),
     doc="Derivative of the cofactors in a direction.", blocking=MATRICES, formula=_NO_COFACTORS, cost=_cost,
 )
 cofactor_slopes: Op = primitive(
-    "_cofactor_slopes", in_lapack(_cofactor_slopes_kernel), _same, family="linalg", public=False,
-    args="input, *directions", grad_fn="MulBackward0", vjp=_cofactor_slopes_vjp,
-    doc="Derivative of the cofactors in several directions.", blocking=MATRICES, formula=_NO_COFACTORS, cost=_cost,
+    "_cofactor_slopes", in_lapack(_cofactor_slopes_kernel), family="linalg", public=False, args="input, *directions",
+    grad_fn="MulBackward0", vjp=_cofactor_slopes_vjp, doc="Derivative of the cofactors in several directions.",
+    blocking=MATRICES, formula=_NO_COFACTORS, cost=_cost,
 )
 
 
@@ -409,7 +404,7 @@ def _cholesky_vjp(g: Node, out: Node, a: Node, upper: bool) -> tuple[Node]:
 
 
 cholesky: Op = primitive(
-    "cholesky", in_lapack(_cholesky_kernel), _same, family="linalg", args="input, upper=False",
+    "cholesky", in_lapack(_cholesky_kernel), family="linalg", args="input, upper=False",
     build=lambda input, upper: make(cholesky, (square(input, "cholesky"),), {"upper": bool(upper)}),
     grad_fn="LinalgCholeskyExBackward0", layout=_column_major, vjp=_cholesky_vjp, torch="linalg.cholesky",
     domain=WELL_CONDITIONED,

@@ -82,7 +82,7 @@ def _broadcast(input: Any, target: Any) -> tuple[Node, Node]:
 
 
 def _difference_loss(
-    name: str, backward: str, doc: str, losses: Callable[..., None], slope: Callable[..., Node],
+    name: str, doc: str, losses: Callable[..., None], slope: Callable[..., Node],
     parameter: str | None = None, default: float = 1.0,
 ) -> Op:
     """A loss that is a function of input - target, written into an array; `slope` is that function's derivative."""
@@ -119,22 +119,19 @@ def _difference_loss(
     extra = f", {parameter}={default}" if parameter is not None else ""
     op: Op = primitive(
         name, run, _infer_pair, family="loss", args=f"input, target, reduction='mean'{extra}", doc=doc, build=build,
-        grad_fn=backward, torch=f"nn.functional.{name}", vjp=vjp, into=into,
-        blocking=Blocking(aligned, lower=_lower_loss), text=spelling.real,
+        torch=f"nn.functional.{name}", vjp=vjp, into=into, blocking=Blocking(aligned, lower=_lower_loss),
+        text=spelling.real,
     )
     return op
 
 
-mse_loss = _difference_loss(
-    "mse_loss", "MseLossBackward0", "Squared difference.", nn.square, lambda d: 2 * d
-)
+mse_loss = _difference_loss("mse_loss", "Squared difference.", nn.square, lambda d: 2 * d)
 huber_loss = _difference_loss(
-    "huber_loss", "HuberLossBackward0", "Half the squared difference up to delta, linear beyond.", nn.huber,
+    "huber_loss", "Half the squared difference up to delta, linear beyond.", nn.huber,
     lambda d, delta: clamp(d, -delta, delta), "delta",
 )
 smooth_l1_loss = _difference_loss(
-    "smooth_l1_loss", "SmoothL1LossBackward0", "The Huber loss divided by beta.",
-    nn.smooth_l1,
+    "smooth_l1_loss", "The Huber loss divided by beta.", nn.smooth_l1,
     lambda d, beta: clamp(d / beta, -1.0, 1.0), "beta",
 )
 
@@ -540,9 +537,8 @@ def _layer_norm_text(writer: Any, call: Any) -> Any:
 
 
 layer_norm = primitive(
-    "layer_norm", _layer_norm_kernel, lambda inputs, params: (inputs[0].shape, inputs[0].dtype), family="loss",
-    args="input, normalized_shape, weight=None, bias=None, eps=1e-5", build=_layer_norm, vjp=_layer_norm_vjp,
-    grad_fn=_layer_norm_grad_fn, torch="nn.functional.layer_norm",
+    "layer_norm", _layer_norm_kernel, family="loss", args="input, normalized_shape, weight=None, bias=None, eps=1e-5",
+    build=_layer_norm, vjp=_layer_norm_vjp, grad_fn=_layer_norm_grad_fn, torch="nn.functional.layer_norm",
     doc="The last dimensions brought to mean 0 and variance 1, then scaled and shifted.",
     blocking=Blocking(_layer_norm_follow),
     formula=lambda c, s: c.call(s, None, {**s.params, "shape": s.shape[len(s.shape) - s.params["dims"] :]}),

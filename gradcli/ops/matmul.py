@@ -35,10 +35,6 @@ _LONG = 1 << 10
 # Kernels --------------------------------------------------------------------------------------------------------------
 
 
-def _product_into(out: Any, a: Any, b: Any) -> None:
-    np.matmul(a, b, out=out)
-
-
 def _dot_kernel(a: Any, b: Any) -> Any:
     if a.dtype == b.dtype == np.float32 and len(a) > _LONG:
         return np.float32(accumulators.dot_wide(a, b))
@@ -77,8 +73,7 @@ def _contracted_dims(node: Node) -> list[Dims]:
 
 
 def _primitive(
-    name: str, kernel: Any, wanted: tuple[str, str], vjp: Any, doc: str, args: str, accumulate: Accumulate,
-    **row: Any,
+    name: str, kernel: Any, wanted: tuple[str, str], vjp: Any, doc: str, args: str, accumulate: Accumulate, **row: Any
 ) -> Op:
     """A product of operands with fixed numbers of dimensions, contracting the last of one with one of the other."""
     ndims = tuple({"vector": 1, "matrix": 2, "batch of matrices": 3}[w] for w in wanted)
@@ -98,11 +93,10 @@ def _primitive(
         return (*a.shape[:-1], *b.shape[max(b.ndim - 1, 1) :]), a.dtype
 
     op: Op = primitive(
-        name, kernel, infer, family="contraction", args=args, doc=doc, vjp=vjp, grad_fn=f"{name.capitalize()}Backward0",
+        name, kernel, infer, family="contraction", args=args, doc=doc, vjp=vjp, batching=MATRIX_PRODUCT,
         build=lambda a, b: make(op, tuple(common((a, b), f"{name}()")), {}),
-        blocking=Blocking(_product_follow, _contracted_dims, accumulate), batching=MATRIX_PRODUCT,
-        into=_product_into if "matrix" in wanted[0]
-        else None,
+        blocking=Blocking(_product_follow, _contracted_dims, accumulate),
+        into=(lambda out, a, b: np.matmul(a, b, out=out)) if "matrix" in wanted[0] else None,
         cost=lambda node: max(1.0, node.inputs[0].shape[-1] / 8), **row,
     )
     return op
@@ -116,10 +110,6 @@ def _needed(inputs: tuple[Node, Node], left: Any, right: Any) -> tuple[Node | No
     """A product costs as much as the operation itself: build only those that somebody asks for."""
     a, b = inputs
     return left() if a.requires_grad else None, right() if b.requires_grad else None
-
-
-def _column(x: Node) -> Node:
-    return reshape(x, (x.shape[0], 1))
 
 
 def _dot_vjp(g: Node, out: Node, a: Node, b: Node) -> tuple[Node, Node]:
@@ -136,7 +126,7 @@ mm: Op = _primitive(
 )
 mv: Op = _primitive(
     "mv", np.matmul, ("matrix", "vector"),
-    lambda g, out, a, b: _needed((a, b), lambda: _column(g) * b, lambda: mv(_flipped(a), g)),
+    lambda g, out, a, b: _needed((a, b), lambda: reshape(g, (g.shape[0], 1)) * b, lambda: mv(_flipped(a), g)),
     "Product of a matrix and a vector.", "input, vec", PRODUCT, formula=reductions.contraction((1, 0), (0, None)),
     example=("mv(input, vec)", "input:2 vec:1"),
 )
@@ -152,8 +142,7 @@ dot = _primitive(
 )
 vdot = _primitive(
     "vdot", _dot_kernel, ("vector", "vector"), _dot_vjp, "Sum of the products of two vectors, as dot for real numbers.",
-    BINARY, accumulators.DOT, formula=reductions.contraction((0, 0)),
-    example=("vdot(input, other)", "input:1 other:1"),
+    BINARY, accumulators.DOT, formula=reductions.contraction((0, 0)), example=("vdot(input, other)", "input:1 other:1"),
 )
 
 

@@ -56,17 +56,13 @@ def _infer(dtype: Callable[[np.dtype], np.dtype]) -> Any:
     return infer
 
 
-def _same(dtype: np.dtype) -> np.dtype:
-    return dtype
-
-
 def by_axis(whole: str, some: str) -> Any:
     """PyTorch's two names of a reduction: over everything, and with a `dim` argument."""
     return lambda node: (some if node.params["axis_given"] else whole, node.inputs)
 
 
 def reduction(
-    name: str, kernel: Callable[..., Any], *, args: str = ARGS, result: Callable[[np.dtype], np.dtype] = _same,
+    name: str, kernel: Callable[..., Any], *, args: str = ARGS, result: Callable[[np.dtype], np.dtype] = lambda d: d,
     floating: bool = False, nonempty: bool = False, accumulate: Accumulate | None = None, lower: Any = None, **row: Any,
 ) -> Op:
     """A row that reduces `dim`; `floating` refuses integers, `nonempty` refuses to reduce no elements."""
@@ -82,7 +78,7 @@ def reduction(
 
 def check_count(name: str, x: Node, axes: tuple[int, ...]) -> None:
     if not count(x, axes):
-        raise GradcliError(f"{name}() of no elements has no value (the tensor has shape {x.shape})")
+        raise SizeError("{}() of no elements has no value (the tensor has shape {})", name, x.shape)
 
 
 def reduce_node(
@@ -91,8 +87,6 @@ def reduce_node(
     """The node of a reduction row with its dimensions normalized."""
     x = float_node(input, op.name) if floating else as_node(input)
     axes = normalize_axes(dim, x.ndim)
-    if nonempty and not count(x, axes):
-        raise SizeError("{}() of no elements has no value (the tensor has shape {})", op.name, x.shape)
     if nonempty:
         check_count(op.name, x, axes)
     # PyTorch distinguishes x.sum() from x.sum(dim=None) only by how it was called; None is taken as not given.
@@ -358,16 +352,16 @@ prod = reduction(
     ),
     textbook_whole=_prod_whole, latex=typeset.product, numpy="prod",
 )
-amax = reduction(
-    "amax", _extreme(np.maximum), nonempty=True, grad_fn="AmaxBackward0", vjp=_share_extreme,
-    doc="Maximum; equal ones share the gradient evenly.", accumulate=accumulators.by_ufunc(np.maximum),
-    textbook=_extreme_textbook, latex=r"\max", numpy="amax", cost=1.0,
-)
-amin = reduction(
-    "amin", _extreme(np.minimum), nonempty=True, grad_fn="AminBackward0", vjp=_share_extreme,
-    doc="Minimum; equal ones share the gradient evenly.", accumulate=accumulators.by_ufunc(np.minimum),
-    textbook=_extreme_textbook, latex=r"\min", numpy="amin", cost=1.0,
-)
+def _extreme_of(name: str, ufunc: Any, word: str) -> Op:
+    return reduction(
+        name, _extreme(ufunc), nonempty=True, vjp=_share_extreme, accumulate=accumulators.by_ufunc(ufunc),
+        doc=f"{word}; equal ones share the gradient evenly.", textbook=_extreme_textbook, latex=f"\\{name[1:]}",
+        numpy=name, cost=1.0,
+    )
+
+
+amax = _extreme_of("amax", np.maximum, "Maximum")
+amin = _extreme_of("amin", np.minimum, "Minimum")
 
 
 def _lower_logsumexp(node: Node) -> Node | None:
@@ -380,8 +374,7 @@ def _lower_logsumexp(node: Node) -> Node | None:
 
 
 logsumexp: Op = reduction(
-    "logsumexp", _logsumexp, lower=_lower_logsumexp, grad_fn="LogsumexpBackward0",
-    doc="`log(sum(exp(input)))` without overflow.",
+    "logsumexp", _logsumexp, lower=_lower_logsumexp, doc="`log(sum(exp(input)))` without overflow.",
     build=lambda input, dim, keepdim: reduce_node(logsumexp, floating(input), dim, keepdim),
     vjp=lambda g, out, x, dim, keepdim, axis_given: (
         restore(g, x, dim, keepdim) * exp(x - restore(out, x, dim, keepdim)),
@@ -401,8 +394,7 @@ def _spread(name: str, kernel: Any, doc: str, vjp: Any, accumulate: Accumulate, 
 
     op: Op = reduction(
         name, kernel, args="input, dim=None, unbiased=None, keepdim=False, *, correction=None", build=build, doc=doc,
-        vjp=vjp, grad_fn=f"{name.capitalize()}Backward0", accumulate=accumulate, text=spelling.spread, numpy=name,
-        **row,
+        vjp=vjp, accumulate=accumulate, text=spelling.spread, numpy=name, **row,
     )
     return op
 
@@ -433,27 +425,22 @@ norm = reduction(
 )
 
 
-def _truths(op_name: str) -> Any:
-    """all and any over an empty list of dimensions look at each element alone; the other reductions take all."""
-
+def _truth(name: str, ufunc: Any, doc: str) -> Op:
     def build(input: Any, dim: Any, keepdim: Any) -> Node:
+        # Over an empty list of dimensions each element is looked at alone; the other reductions take all.
         if isinstance(dim, list | tuple) and not dim:
             return ne(input, 0)
-        return reduce_node({"all": all_, "any": any_}[op_name], input, dim, keepdim)
+        return reduce_node(op, input, dim, keepdim)
 
-    return build
+    op: Op = reduction(
+        name, lambda x, dim, keepdim, axis_given: ufunc.reduce(x, axis=dim, keepdims=keepdim), build=build, doc=doc,
+        result=lambda d: BOOL, accumulate=accumulators.by_ufunc(ufunc), text=spelling.truth, numpy=name,
+    )
+    return op
 
 
-all_: Op = reduction(
-    "all", lambda x, dim, keepdim, axis_given: np.logical_and.reduce(x, axis=dim, keepdims=keepdim),
-    build=_truths("all"), result=lambda d: BOOL, doc="True where all are not zero.",
-    accumulate=accumulators.by_ufunc(np.logical_and), text=spelling.truth, numpy="all",
-)
-any_: Op = reduction(
-    "any", lambda x, dim, keepdim, axis_given: np.logical_or.reduce(x, axis=dim, keepdims=keepdim),
-    build=_truths("any"), result=lambda d: BOOL, doc="True where one is not zero.",
-    accumulate=accumulators.by_ufunc(np.logical_or), text=spelling.truth, numpy="any",
-)
+all_ = _truth("all", np.logical_and, "True where all are not zero.")
+any_ = _truth("any", np.logical_or, "True where one is not zero.")
 count_nonzero: Op = reduction(
     "count_nonzero",
     lambda x, dim, keepdim, axis_given: np.add.reduce(x != 0, axis=dim, keepdims=keepdim, dtype=np.int64),
@@ -585,8 +572,8 @@ def _running(name: str, ufunc: Any, vjp: Any, doc: str, **row: Any) -> Op:
 
     op: Op = primitive(
         name, kernel, lambda inputs, params: (inputs[0].shape, _whole_result(inputs[0].dtype)), family="reduction",
-        args="input, dim, *, dtype=None", build=build, doc=doc, vjp=vjp, grad_fn=f"{name.capitalize()}Backward0",
-        batching=LINEAR if ufunc is np.add else None, blocking=Blocking(except_along), numpy=name, **row,
+        args="input, dim, *, dtype=None", build=build, doc=doc, vjp=vjp, blocking=Blocking(except_along), numpy=name,
+        batching=LINEAR if ufunc is np.add else None, **row,
     )
     return op
 
@@ -641,9 +628,9 @@ def recurrence_of(b: Node, a: Node, dim: int, reverse: bool = False) -> Node:
 
 
 recurrence = primitive(
-    "_recurrence", _recurrence_kernel, lambda inputs, params: (inputs[0].shape, inputs[0].dtype), family="reduction",
-    public=False, args="input, factor", doc="A sum that is multiplied by a factor before each step.",
-    vjp=_recurrence_vjp, grad_fn="CumprodBackwardBackward0", batching=ALONG,
+    "_recurrence", _recurrence_kernel, family="reduction", public=False, args="input, factor",
+    doc="A sum that is multiplied by a factor before each step.", vjp=_recurrence_vjp,
+    grad_fn="CumprodBackwardBackward0", batching=ALONG,
     blocking=Blocking(lambda node, dim: None if dim == node.params["dim"] else aligned(node, dim)),
 )
 cumsum: Op = _running(

@@ -95,10 +95,6 @@ def _reshape(input: Any, shape: Any) -> Node:
     return make(reshape_alias, (x,), {"shape": target})
 
 
-def _reshape_back(g: Node, out: Node, x: Node, shape: Shape) -> tuple[Node]:
-    return (reshape(g, x.shape),)
-
-
 def _flatten(input: Any, start_dim: Any, end_dim: Any) -> Node:
     x = as_node(input)
     first, last = normalize_axis(start_dim, x.ndim), normalize_axis(end_dim, x.ndim)
@@ -111,21 +107,23 @@ def _flatten(input: Any, start_dim: Any, end_dim: Any) -> Node:
     return reshape(x, (*x.shape[:first], math.prod(x.shape[first : last + 1]), *x.shape[last + 1 :]))
 
 
-view = primitive(
-    "view", lambda x, shape: x.reshape(shape), _infer_given, family="shape", args="input, *shape", build=_view,
-    grad_fn="ViewBackward0", doc="The elements in another shape, without copying; one length may be -1.",
-    torch="Tensor.view", layout=_view_layout, vjp=_reshape_back, batching=LINEAR, blocking=VIEW, reshapes=True,
-    example=("input.view(-1)", "input:2"), simplify=shapes.reshape,
+def _reshaping(name: str, doc: str, args: str = "input, shape", **row: Any) -> Op:
+    """The elements in another shape, `shape`, which `build` makes of the arguments."""
+    return primitive(
+        name, lambda x, shape, **_: x.reshape(shape), _infer_given, family="shape", args=args, doc=doc, reshapes=True,
+        vjp=lambda g, out, x, **_: (reshape(g, x.shape),), batching=LINEAR, blocking=VIEW, simplify=shapes.reshape,
+        **row,
+    )
+
+
+view = _reshaping(
+    "view", "The elements in another shape, without copying; one length may be -1.", "input, *shape", build=_view,
+    torch="Tensor.view", layout=_view_layout, example=("input.view(-1)", "input:2"),
 )
-unsafe_view = primitive(
-    "_unsafe_view", lambda x, shape: x.reshape(shape), _infer_given, family="shape", args="input, shape",
-    grad_fn="UnsafeViewBackward0", doc="A reshape of a fresh result.", vjp=_reshape_back, public=False, batching=LINEAR,
-    blocking=VIEW, reshapes=True, simplify=shapes.reshape,
-)
-reshape_alias = primitive(
-    "_reshape_alias", lambda x, shape: x.reshape(shape), _infer_given, family="shape", args="input, shape",
-    public=False, grad_fn="ReshapeAliasBackward0", doc="A reshape without copying of what is not in row-major order.",
-    layout=_view_layout, vjp=_reshape_back, batching=LINEAR, blocking=VIEW, reshapes=True, simplify=shapes.reshape,
+unsafe_view = _reshaping("_unsafe_view", "A reshape of a fresh result.", grad_fn="UnsafeViewBackward0", public=False)
+reshape_alias = _reshaping(
+    "_reshape_alias", "A reshape without copying of what is not in row-major order.", grad_fn="ReshapeAliasBackward0",
+    public=False, layout=_view_layout,
 )
 reshape = composite(
     "reshape", _reshape, args="input, *shape", family="shape",
@@ -145,14 +143,8 @@ def _squeeze(input: Any, dim: Any) -> Node:
     else:
         axes = () if isinstance(dim, list | tuple) and not dim else normalize_axes(dim, x.ndim)
     keep = tuple(n for k, n in enumerate(x.shape) if k not in axes or n != 1)
-    name = (
-        "SqueezeBackward0"
-        if dim is None
-        else "SqueezeBackward2"
-        if isinstance(dim, list | tuple)
-        else "SqueezeBackward1"
-    )
-    return make(squeeze, (x,), {"shape": keep, "name": name})
+    number = 0 if dim is None else 2 if isinstance(dim, list | tuple) else 1
+    return make(squeeze, (x,), {"shape": keep, "name": f"SqueezeBackward{number}"})
 
 
 def _unsqueeze(input: Any, dim: Any) -> Node:
@@ -161,18 +153,14 @@ def _unsqueeze(input: Any, dim: Any) -> Node:
     return make(unsqueeze, (x,), {"shape": (*x.shape[:axis], 1, *x.shape[axis:])})
 
 
-squeeze = primitive(
-    "squeeze", lambda x, shape, name: x.reshape(shape), _infer_given, family="shape", args="input, dim=None",
-    build=_squeeze, grad_fn=lambda node: (node.params["name"], node.inputs), layout=_view_layout,
-    doc="The tensor without its dimensions of length 1, or without the named ones where they have length 1.",
-    vjp=lambda g, out, x, shape, name: (reshape(g, x.shape),), batching=LINEAR, blocking=VIEW, reshapes=True,
-    numpy="squeeze", simplify=shapes.reshape,
+squeeze = _reshaping(
+    "squeeze", "The tensor without its dimensions of length 1, or without the named ones where they have length 1.",
+    "input, dim=None", build=_squeeze, grad_fn=lambda node: (node.params["name"], node.inputs), layout=_view_layout,
+    numpy="squeeze",
 )
-unsqueeze = primitive(
-    "unsqueeze", lambda x, shape: x.reshape(shape), _infer_given, family="shape", args="input, dim", build=_unsqueeze,
-    grad_fn="UnsqueezeBackward0", layout=_view_layout, doc="The tensor with a dimension of length 1 put in.",
-    vjp=_reshape_back, batching=LINEAR, blocking=VIEW, reshapes=True, example=("unsqueeze(input, 0)", "input:1"),
-    simplify=shapes.reshape,
+unsqueeze = _reshaping(
+    "unsqueeze", "The tensor with a dimension of length 1 put in.", "input, dim", build=_unsqueeze, layout=_view_layout,
+    example=("unsqueeze(input, 0)", "input:1"),
 )
 
 
@@ -349,16 +337,15 @@ def _repeat_vjp(g: Node, out: Node, x: Node, repeats: Shape) -> tuple[Node]:
 
 expand = primitive(
     "expand", lambda x, shape: np.broadcast_to(x, shape), _infer_given, family="shape", args="input, *shape",
-    build=_expand, grad_fn="ExpandBackward0", layout=_expand_layout, torch="Tensor.expand", aliases=("broadcast_to",),
+    build=_expand, layout=_expand_layout, torch="Tensor.expand", aliases=("broadcast_to",),
     doc="Lengths of 1 stretched, without copying; -1 keeps a length.", vjp=lambda g, out, x, shape: (g,),
     batching=LINEAR, blocking=Blocking(aligned, view=True), formula=reshapes.expanded, repeats=True,
     latex=typeset.expanded, example=("expand(input, 2, -1)", "input:1"), numpy="broadcast_to", simplify=shapes.expand,
 )
 repeat = primitive(
     "repeat", lambda x, repeats: np.tile(x, repeats), _repeat_infer, family="shape", args="input, *repeats",
-    build=_repeat, grad_fn="RepeatBackward0", torch="Tensor.repeat", doc="The tensor repeated along each dimension.",
-    vjp=_repeat_vjp, batching=LINEAR, blocking=Blocking(_repeat_follow), text=spelling.tiled,
-    example=("repeat(input, 2)", "input:1"),
+    build=_repeat, torch="Tensor.repeat", doc="The tensor repeated along each dimension.", vjp=_repeat_vjp,
+    batching=LINEAR, blocking=Blocking(_repeat_follow), text=spelling.tiled, example=("repeat(input, 2)", "input:1"),
 )
 tile = composite(
     "tile", _tile, args="input, *dims: repeats", family="shape",
@@ -382,16 +369,14 @@ def _roll(input: Any, shifts: Any, dims: Any) -> Node:
 
 
 flip: Op = primitive(
-    "flip", lambda x, dims: np.flip(x, dims), lambda inputs, params: (inputs[0].shape, inputs[0].dtype), family="shape",
-    args="input, *dims", build=_flip, grad_fn="FlipBackward0", doc="The order reversed along dimensions.",
-    vjp=lambda g, out, x, dims: (make(flip, (g,), {"dims": dims}),), batching=LINEAR, blocking=Blocking(except_along),
-    example=("flip(input, 0)", "input:1"), numpy="flip",
+    "flip", lambda x, dims: np.flip(x, dims), family="shape", args="input, *dims", build=_flip,
+    doc="The order reversed along dimensions.", vjp=lambda g, out, x, dims: (make(flip, (g,), {"dims": dims}),),
+    batching=LINEAR, blocking=Blocking(except_along), example=("flip(input, 0)", "input:1"), numpy="flip",
 )
 roll: Op = primitive(
     "roll",
     lambda x, shifts, dims: np.roll(x, shifts[0]) if dims is None else np.roll(x, shifts, dims) if x.ndim else x,
-    lambda inputs, params: (inputs[0].shape, inputs[0].dtype), family="shape", args="input, shifts, dims=None",
-    build=_roll, grad_fn="RollBackward0",
+    family="shape", args="input, shifts, dims=None", build=_roll,
     doc="Elements shifted along dimensions, those pushed out coming in again; in flattened order without dims.",
     vjp=lambda g, out, x, shifts, dims: (make(roll, (g,), {"shifts": tuple(-s for s in shifts), "dims": dims}),),
     batching=LINEAR, blocking=Blocking(except_along), example=("roll(input, 1)", "input:1"), numpy="roll",
@@ -463,13 +448,12 @@ def _stack_follow(node: Node, dim: int) -> Dims | None:
 
 cat = primitive(
     "cat", lambda *xs, dim: np.concatenate(xs, dim), _cat_infer, family="shape", args="tensors, dim=0", build=_cat,
-    grad_fn="CatBackward0", aliases=("concat", "concatenate"), doc="Tensors joined along a dimension.", vjp=_cat_vjp,
-    batching=batching.JOINED, blocking=Blocking(except_along), text=spelling.joined, example=("cat([a, b])", "a:1 b:1"),
-    numpy="concatenate",
+    aliases=("concat", "concatenate"), doc="Tensors joined along a dimension.", vjp=_cat_vjp, batching=batching.JOINED,
+    blocking=Blocking(except_along), text=spelling.joined, example=("cat([a, b])", "a:1 b:1"), numpy="concatenate",
 )
 stack = primitive(
     "stack", lambda *xs, dim: np.stack(xs, dim), _stack_infer, family="shape", args="tensors, dim=0", build=_stack,
-    grad_fn="StackBackward0", doc="Tensors of one shape joined along a new dimension.",
+    doc="Tensors of one shape joined along a new dimension.",
     vjp=lambda g, out, *inputs, dim: tuple(reshape(narrow(g, dim, k, k + 1), n.shape) for k, n in enumerate(inputs)),
     batching=batching.JOINED, blocking=Blocking(_stack_follow), text=spelling.joined,
     example=("stack([a, b])", "a:1 b:1"), numpy="stack",

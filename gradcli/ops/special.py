@@ -35,25 +35,24 @@ def _polygamma(n: Any, input: Any) -> Node:
 
 
 erf = elementwise(
-    "erf", into=erf_into, dtype="float", grad_fn="ErfBackward0", doc="Error function.",
+    "erf", into=erf_into, dtype="float", doc="Error function.",
     vjp=lambda g, out, x: (g * (exp(-(x * x)) * TWO_OVER_ROOT_PI),), tame=True, parity="odd", source=numpy_sources.ERF,
 )
 erfc = elementwise(
-    "erfc", into=erfc_into, dtype="float", grad_fn="ErfcBackward0",
-    doc="Complementary error function, `1 - erf(input)`.",
+    "erfc", into=erfc_into, dtype="float", doc="Complementary error function, `1 - erf(input)`.",
     vjp=lambda g, out, x: (g * (exp(-(x * x)) * -TWO_OVER_ROOT_PI),), source=numpy_sources.ERFC,
 )
 lgamma = elementwise(
-    "lgamma", into=lgamma_into, dtype="float", grad_fn="LgammaBackward0", domain=(0.5, 3.0),
+    "lgamma", into=lgamma_into, dtype="float", domain=(0.5, 3.0),
     doc="Logarithm of the absolute value of the gamma function.", vjp=lambda g, out, x: (g * digamma(x),),
     latex=r"\log\Gamma", source=numpy_sources.LGAMMA,
 )
 digamma: Op = elementwise(
-    "digamma", into=digamma_into, dtype="float", grad_fn="DigammaBackward0", domain=(0.5, 3.0),
-    doc="Derivative of lgamma.", vjp=lambda g, out, x: (g * polygamma(1, x),), latex=r"\psi",
+    "digamma", into=digamma_into, dtype="float", domain=(0.5, 3.0), doc="Derivative of lgamma.",
+    vjp=lambda g, out, x: (g * polygamma(1, x),), latex=r"\psi",
 )
 polygamma: Op = elementwise(
-    "polygamma", into=polygamma_into, args="n, input", dtype="float", build=_polygamma, grad_fn="PolygammaBackward0",
-    domain=(0.5, 3.0), doc="The n-th derivative of digamma.", vjp=lambda g, out, x, n: (g * polygamma(n + 1, x),),
+    "polygamma", into=polygamma_into, args="n, input", dtype="float", build=_polygamma, domain=(0.5, 3.0),
+    doc="The n-th derivative of digamma.", vjp=lambda g, out, x, n: (g * polygamma(n + 1, x),),
     example=("polygamma(1, input)", "input:0"),
 )
