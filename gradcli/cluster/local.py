@@ -43,13 +43,13 @@ def started(count: int, threads: int | None) -> Iterator[Any]:
         try:
             spec = {"cls": without_http("Scheduler"), "options": options}
             scheduler = SpecCluster(scheduler=spec, workers={}, security=security)
-            stack.callback(_close, scheduler)
+            stack.callback(close, scheduler)
             each = max(1, (threads or processors) // count)
             workers = stack.enter_context(_processes(scheduler.scheduler_address, count, each, security))
             client = Client(scheduler, set_as_default=False)
         except (OSError, RuntimeError, TimeoutError) as error:
             raise WorkError(f"cannot start {count} worker processes: {error}") from None
-        stack.callback(_close, client)
+        stack.callback(close, client)
         _wait(client, workers)
         yield client
 
@@ -121,6 +121,7 @@ def _wait(client: Any, workers: list[subprocess.Popen[bytes]]) -> None:
         time.sleep(_LOOK)
 
 
-def _close(thing: Any) -> None:
+def close(thing: Any, timeout: float = 1.0) -> None:
+    """Close a client or a cluster; where nobody answers it is left alone."""
     with contextlib.suppress(Exception):
-        thing.close(timeout=1.0)
+        thing.close(timeout=timeout)

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from gradcli.cluster.fingerprint import processor, versions
-from gradcli.cluster.local import started
-from gradcli.cluster.worker import Failed, differing, facts
+from gradcli.cluster.local import close, started
+from gradcli.cluster.worker import differing, facts
 from gradcli.errors import GradcliError, WorkError
 
 # Seconds to wait for the scheduler and for its first worker, and for another one when all have gone.
@@ -104,7 +104,10 @@ def connected(address: str, threads: int | None = None, patience: float = _PATIE
         if local is not None:
             client = stack.enter_context(started(int(local[1]), threads))
         else:
-            client = _client(address, stack)
+            _refuse_without_keys(address)
+            _knock(address)
+            client = _greeted(address)
+            stack.callback(close, client, _CLOSE)
             _wait_for_workers(client, address)
         cluster = Cluster(client, address, patience)
         try:
@@ -128,14 +131,6 @@ def _checked(address: str) -> str:
     if not re.fullmatch(r"([a-z]+://)?[^\s/:]+:\d+|([a-z]+://)?\[[0-9a-fA-F:.]+\]:\d+", address):
         raise GradcliError(f"{address!r} is no address of a scheduler", hint=hint)
     return address if "://" in address else f"tcp://{address}"
-
-
-def _client(address: str, stack: contextlib.ExitStack) -> Any:
-    _refuse_without_keys(address)
-    _knock(address)
-    client = _greeted(address)
-    stack.callback(_close, client)
-    return client
 
 
 def _greeted(address: str) -> Any:
@@ -214,12 +209,6 @@ def _wait_for_workers(client: Any, address: str) -> None:
         raise WorkError(f"the scheduler {address} has no workers", hint=hint) from None
 
 
-def _close(client: Any) -> None:
-    """Close a client; where nobody answers it is left alone."""
-    with contextlib.suppress(Exception):
-        client.close(timeout=_CLOSE)
-
-
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Within this block Dask logs nothing: what matters is told by errors of our own."""
@@ -249,8 +238,8 @@ def answers(cluster: Cluster, running: Sequence[Any]) -> Iterator[tuple[Any, Any
     """
     for future in _finished(cluster, running):
         answer = _answer_of(cluster, future)
-        if isinstance(answer, Failed):
-            raise answer.error()
+        if isinstance(answer, GradcliError):
+            raise answer
         if answer is not None:
             yield future, answer
             future.release()

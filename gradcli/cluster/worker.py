@@ -72,19 +72,6 @@ class Done(NamedTuple):
     pieces: list[tuple[int, int, int, Any]]
 
 
-class Failed(NamedTuple):
-    """A failure that running the part again would not mend."""
-
-    message: str
-    hint: str | None
-    span: tuple[int, int] | None
-    worked: bool
-
-    def error(self) -> GradcliError:
-        """The same failure, to be raised at home."""
-        return (WorkError if self.worked else GradcliError)(self.message, span=self.span, hint=self.hint)
-
-
 def hold(thing: Any) -> Any:
     """Keep something on a worker, for the parts that need it; the scheduler can have it made again."""
     return thing
@@ -96,13 +83,17 @@ def facts() -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
 
 
 def attempted(work: Callable[..., Any], *arguments: Any) -> Any:
-    """What a piece of work comes to, or `Failed`; in a context of its own, since the default dtype is set in it."""
+    """What a piece of work comes to, or an error that doing it again would not mend, to be raised at home.
+
+    In a context of its own, since the default dtype is set in it.
+    """
     try:
         return copy_context().run(work, *arguments)
     except GradcliError as error:
-        return Failed(error.message, error.hint, error.span, isinstance(error, WorkError))
+        kind = WorkError if isinstance(error, WorkError) else GradcliError
+        return kind(error.message, span=error.span, hint=error.hint)
     except MemoryError:
-        return Failed("a worker has not enough memory for its part", "use fewer threads on each worker", None, True)
+        return WorkError("a worker has not enough memory for its part", hint="use fewer threads on each worker")
 
 
 def compute(work: Work, part: PassPart, numbers: tuple[int, ...], *held: Piece) -> Done:

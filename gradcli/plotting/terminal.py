@@ -42,14 +42,17 @@ def plot_text(found: Curves, screen: Screen) -> str:
     margin = max((len(text) for values in marks for text in labels(values)), default=1)
     columns = max(_MIN_WIDTH, screen.width - margin - 2)
     across = ticks(float(found.x[0]), float(found.x[-1]), max(2, columns // _TICK_COLUMNS))
+    places = _places(found.x, across, columns)
+    line, tick, corner = ("-", "+", "+") if screen.plain else ("─", "┬", "└")
+    axis = f"{'':{margin}} {corner}{''.join(tick if k in places else line for k in range(columns))}"
     frames = []
     for k, curve in enumerate(found.curves):
         canvas = _Canvas(columns, rows, screen.plain)
         _draw(canvas, found.x, curve, bounds[k])
         color = _COLORS[k % len(_COLORS)] if screen.color else ""
         frames += _frame(curve.title, canvas, bounds[k], marks[k], margin, color)
-        frames.append(_axis(found.x, across, columns, margin, screen.plain))
-    frames.append(_below(found.x, across, columns, margin, found.name))
+        frames.append(axis)
+    frames.append(_below(places, labels(across), columns, margin, found.name))
     return "\n".join(line.rstrip() for line in frames)
 
 
@@ -157,17 +160,10 @@ def _places(x: np.ndarray, across: list[float], columns: int) -> list[int]:
     return [min(max(place, 0), columns - 1) for place in places]
 
 
-def _axis(x: np.ndarray, across: list[float], columns: int, margin: int, plain: bool) -> str:
-    marks = ["-" if plain else "─"] * columns
-    for place in _places(x, across, columns):
-        marks[place] = "+" if plain else "┬"
-    return f"{'':{margin}} {'+' if plain else '└'}{''.join(marks)}"
-
-
-def _below(x: np.ndarray, across: list[float], columns: int, margin: int, name: str) -> str:
+def _below(places: list[int], texts: list[str], columns: int, margin: int, name: str) -> str:
     """The labels of the horizontal axis, and its name where there is room on the right."""
     line = [" "] * (margin + 2 + columns)
-    for place, text in zip(_places(x, across, columns), labels(across), strict=True):
+    for place, text in zip(places, texts, strict=True):
         start = min(max(0, margin + 2 + place - len(text) // 2), len(line) - len(text))
         before = line[max(0, start - 1) : start + len(text) + 1]
         if start >= 0 and all(c == " " for c in before):

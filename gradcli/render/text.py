@@ -185,8 +185,6 @@ def _form_of(parts: Iterable[np.ndarray], precision: int) -> _Form:
 class _Rows:
     """Writes rows of words one after the other, with the brackets, dots and line breaks between them."""
 
-    __slots__ = ("counts", "dots", "breaks", "per_line", "edgeitems", "index")
-
     def __init__(self, shape: tuple[int, ...], counts: tuple[int, ...], width: int, style: Style) -> None:
         last = len(shape) - 1
         self.counts = counts

@@ -71,12 +71,8 @@ class Session(Answers):
         return self._context.run(self._run, line)
 
     def _run(self, line: str) -> Reply:
-        before = self.workspace.state()
-        try:
+        with self.workspace.kept_on_failure():
             return self._answer(line)
-        except BaseException:
-            self.workspace.restore(before)
-            raise
 
     def _answer(self, line: str) -> Reply:
         text = line.strip()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from gradcli.engine.execute.run import run
@@ -37,15 +38,6 @@ class Evaluated(NamedTuple):
         return self.interpreter.final(self.value, self.statement.span)
 
 
-class WorkspaceState(NamedTuple):
-    """What a workspace held at some time, with the names that its inputs had."""
-
-    names: dict[str, Any]
-    plain: dict[str, Any]
-    functions: dict[str, str]
-    inputs: dict[Node, str]
-
-
 class Workspace:
     """The names of a session.
 
@@ -59,16 +51,18 @@ class Workspace:
         self.plain: dict[str, Any] = {}
         self.functions: dict[str, str] = {}
 
-    def state(self) -> WorkspaceState:
-        """What `restore` goes back to."""
+    @contextmanager
+    def kept_on_failure(self) -> Iterator[None]:
+        """Whatever ends this block early changes nothing."""
+        before = dict(self.names), dict(self.plain), dict(self.functions)
         inputs = {node: node.params["name"] for node in self.inputs().values()}
-        return WorkspaceState(dict(self.names), dict(self.plain), dict(self.functions), inputs)
-
-    def restore(self, state: WorkspaceState) -> None:
-        """Be as it was before."""
-        self.names, self.plain, self.functions, inputs = state
-        for node, name in inputs.items():
-            node.params["name"] = name
+        try:
+            yield
+        except BaseException:
+            self.names, self.plain, self.functions = before
+            for node, name in inputs.items():
+                node.params["name"] = name
+            raise
 
     def run(self, line: str) -> Evaluated:
         """Carry a line out and remember what it assigns and defines. Raises GradcliError with its source."""

@@ -34,8 +34,6 @@ class ByteSource(Protocol):
 class Descriptor:
     """An open file, shared by those who read and write it and closed with the last of them."""
 
-    __slots__ = ("number",)
-
     def __init__(self, number: int) -> None:
         self.number = number
 
@@ -72,20 +70,6 @@ class FileArray:
     #: It is read block by block, unlike what is in memory.
     streams = True
 
-    __slots__ = (
-        "path",
-        "shape",
-        "dtype",
-        "ndim",
-        "size",
-        "nbytes",
-        "offset",
-        "c_contiguous",
-        "_source",
-        "_header",
-        "_whole",
-    )
-
     def __init__(self, source: ByteSource, header: Header) -> None:
         self.path = header.path
         self.shape = header.shape
@@ -97,9 +81,8 @@ class FileArray:
         self.c_contiguous = not header.fortran_order or self.size == 0 or sum(n != 1 for n in header.shape) < 2
         self._source = source
         self._header = header
-        self._whole = whole(
-            header.offset, header.shape if self.c_contiguous else header.shape[::-1], header.dtype.itemsize
-        )
+        shape = header.shape if self.c_contiguous else header.shape[::-1]
+        self._whole = whole(header.offset, shape, header.dtype.itemsize)
 
     def __repr__(self) -> str:
         return f"FileArray({self.path!r}, shape={self.shape}, dtype={self.dtype})"

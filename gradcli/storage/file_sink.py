@@ -16,7 +16,7 @@ from gradcli.errors import WorkError
 from gradcli.storage.boxes import cut, merge_box, whole, write_at, write_box
 from gradcli.storage.file_array import Descriptor, FileArray
 from gradcli.storage.header import Array, DType, Header
-from gradcli.storage.ranges import Index, Shape, block_ranges, ranges_of_block
+from gradcli.storage.ranges import Shape, block_ranges, ranges_of_block
 from gradcli.storage.target import UNKNOWN_SYNC, Target, find_array_target, refuse_dtype, sync, writing
 from gradcli.storage.together import Together, together
 from gradcli.storage.writing import header_bytes
@@ -57,7 +57,7 @@ def streaming(targets: Sequence[tuple[str, Shape, DType]], others: Together | No
         for target, (_, shape, dtype) in zip(found, targets, strict=True):
             files.append(_make(others, target, shape, np.dtype(dtype).newbyteorder("=")))
         with _flushing(files):
-            yield [FileSink(file, file.array) for file in files]
+            yield [FileSink(file, file.header) for file in files]
         for file in files:
             file.finish()
     finally:
@@ -68,7 +68,7 @@ def streaming(targets: Sequence[tuple[str, Shape, DType]], others: Together | No
 @contextlib.contextmanager
 def _flushing(files: Sequence[_File]) -> Iterator[None]:
     """Bring large files to the disk while they are being written: at the end there is little left to wait for."""
-    if sum(file.array.nbytes for file in files) < _EARLY or not hasattr(os, "fdatasync"):
+    if sum(file.header.nbytes for file in files) < _EARLY or not hasattr(os, "fdatasync"):
         yield
         return
     over = threading.Event()
@@ -101,7 +101,7 @@ def _make(files: Together, target: Target, shape: Shape, dtype: DType) -> _File:
         header = Header(target.path, shape, dtype, False, len(start))
         _reserve(descriptor.number, len(start) + header.nbytes)
         write_at(descriptor.number, memoryview(start), 0)
-    return _File(descriptor, FileArray(descriptor, header), target.temporary)
+    return _File(descriptor, header, target.temporary)
 
 
 def _reserve(descriptor: int, size: int) -> None:
@@ -159,7 +159,7 @@ class _File:
     """A file that is being written, shared by the sinks that are views of it."""
 
     descriptor: Descriptor
-    array: FileArray
+    header: Header
     temporary: str
     lock: threading.Lock = field(default_factory=threading.Lock)
     finished: bool = False
@@ -180,29 +180,25 @@ class _File:
 
     def finish(self) -> None:
         self.finished = True
-        with writing(self.array.path):
+        with writing(self.header.path):
             if self.failure is not None:
                 raise self.failure
             sync(self.descriptor.number)
 
 
-class FileSink:
+class FileSink(FileArray):
     """An array in a .npy file that is being written; see `streaming`.
 
     What has been written can be read back, also after the file has got its name. Methods may be called from any
     thread; blocks that are written at the same time must be cut along one axis.
     """
 
-    def __init__(self, file: _File, array: FileArray) -> None:
-        self.path = array.path
-        self.shape = array.shape
-        self.dtype = array.dtype
-        self.ndim = array.ndim
-        self.size = array.size
-        self.nbytes = array.nbytes
+    #: It is no input: what is computed goes into it block by block.
+    streams = False
+
+    def __init__(self, file: _File, header: Header) -> None:
+        super().__init__(file.descriptor, header)
         self._file = file
-        self._array = array
-        self._whole = whole(array.offset, array.shape, array.dtype.itemsize)
 
     def __repr__(self) -> str:
         return f"Sink({self.path!r}, shape={self.shape}, dtype={self.dtype})"
@@ -229,17 +225,13 @@ class FileSink:
     @property
     def place(self) -> SharedFile:
         """Where another process finds the file."""
-        size = self._array.offset + self.nbytes
-        return SharedFile(self._file.temporary, size, self._array.offset, self.shape, str(self.dtype))
+        size = self.offset + self.nbytes
+        return SharedFile(self._file.temporary, size, self.offset, self.shape, str(self.dtype))
 
-    def read(self, axis: int, start: int, stop: int, out: Array) -> None:
-        """Read back what has been written; see `FileArray.read`."""
-        self._array.read(axis, start, stop, out)
-
-    def __getitem__(self, key: Index) -> Array:
-        """The part that integers and slices (of step 1) select, read back."""
-        return self._array[key]
+    def view(self, shape: Shape) -> FileSink:
+        """The same file as a sink of another shape."""
+        return FileSink(self._file, self._header._replace(shape=shape))
 
     def flat(self) -> FileSink:
         """The same file as a sink with one dimension."""
-        return FileSink(self._file, self._array.flat())
+        return self.view((self.size,))

@@ -26,6 +26,14 @@ _DTYPE_CODES = {
     for dtype in (np.dtype(name),)
     for spelling in (dtype.str[1:], dtype.char, name)
 }
+# What NumPy also writes, by the first letters of its codes, and what to do about it.
+_FOREIGN_KINDS = (
+    ("O", "Python objects, which are never unpickled", "array.astype('float64') makes numbers"),
+    ("c", "complex numbers", "save array.real and array.imag as two arrays"),
+    ("SUaT", "text", None),
+    ("Mm", "dates or times", "save array.astype('int64')"),
+    ("V", "raw bytes", "for bfloat16, save array.astype('float32')"),
+)
 _MAGIC = b"\x93NUMPY"
 ARCHIVE_MAGICS = (b"PK\x03\x04", b"PK\x05\x06")
 # NumPy writes 128 bytes, and refuses more than 10,000 when it reads.
@@ -137,19 +145,11 @@ def _dtype(code: str, name: str) -> DType:
     order, letters = (code[0], code[1:]) if code[:1] in tuple("<>=|") else ("=", code)
     if letters in _DTYPE_CODES:
         return np.dtype(_DTYPE_CODES[letters]).newbyteorder(order)  # type: ignore[arg-type]
-    kind = letters[:1]
-    if kind == "O":
-        raise _unsupported(name, "Python objects, which are never unpickled", "array.astype('float64') makes numbers")
-    if kind == "c":
-        raise _unsupported(name, "complex numbers", "save array.real and array.imag as two arrays")
     if letters in ("f16", "f12", "g", "longdouble"):
         raise _unsupported(name, "long double numbers", "save array.astype('float64')")
-    if kind in ("S", "U", "a", "T"):
-        raise _unsupported(name, "text", None)
-    if kind in ("M", "m"):
-        raise _unsupported(name, "dates or times", "save array.astype('int64')")
-    if kind == "V":
-        raise _unsupported(name, "raw bytes", "for bfloat16, save array.astype('float32')")
+    for kinds, what, hint in _FOREIGN_KINDS:
+        if letters[:1] and letters[0] in kinds:
+            raise _unsupported(name, what, hint)
     raise _unsupported(name, f"an unknown dtype, {brief(printable(code))}", None)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any
 
 from gradcli.errors import WorkError
 from gradcli.storage.archive import read_members
@@ -14,25 +14,14 @@ from gradcli.storage.reading import open_file, reading
 from gradcli.storage.spec import is_url, local_path
 
 
-class Bytes(Protocol):
-    """Where records are read from: a stream that can tell what it has at hand."""
-
-    path: str
-
-    def at_end(self) -> bool:
-        """Whether nothing more comes."""
-
-    def skip(self, expected: bytes) -> bool:
-        """Go past these bytes if they are at hand and come next; whether it was so."""
-
-    def readinto(self, view: memoryview) -> int:
-        """Fill a part of `view`; 0 at the end."""
-
-
 class RecordReader:
-    """Reads .npy files that stand one after the other, such as many calls of `numpy.save` write into one file."""
+    """Reads .npy files that stand one after the other, such as many calls of `numpy.save` write into one file.
 
-    def __init__(self, stream: Bytes) -> None:
+    The stream is called `path` in messages and tells what it has at hand: `at_end()` whether nothing more comes,
+    `skip(expected)` goes past these bytes if they come next, and `readinto(view)` fills a part of a view.
+    """
+
+    def __init__(self, stream: Any) -> None:
         self._stream = stream
         self._header: Header | None = None
         self._bytes = b""
@@ -49,18 +38,18 @@ class RecordReader:
             header = parse_header(kept, stream.path)  # type: ignore[arg-type]
             self._header, self._bytes = header, bytes(kept.data)
         check_memory(header)
-        return finish(receive(stream, header), header)  # type: ignore[arg-type]
+        return finish(receive(stream, header), header)
 
 
 class _Recorded:
     """A stream that remembers what has been read from it."""
 
-    def __init__(self, stream: Bytes) -> None:
+    def __init__(self, stream: Any) -> None:
         self.stream = stream
         self.data = bytearray()
 
     def readinto(self, view: memoryview) -> int:
-        count = self.stream.readinto(view)
+        count: int = self.stream.readinto(view)
         self.data += view[:count]
         return count
 

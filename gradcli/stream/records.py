@@ -60,7 +60,9 @@ def records(inputs: Inputs, before_waiting: Callable[[], None]) -> Iterator[tupl
         form = inputs.format or _FORMATS.get(path[-4:].lower(), "json")
         if path == STANDARD_INPUT:
             source = Inlet(standard_input(form == "npy"), path, before_waiting)
-            yield from _named_items(source, inputs.names) if form == "npz" else _of(source, form, fields)
+            # Archives cannot be read from a pipe: their paths stand in its lines.
+            items = _lines(source, lambda path: _item(path, inputs.names)) if form == "npz" else None
+            yield from items or _of(source, form, fields)
             continue
         if form == "npz":
             yield RecordPlace("file", 0, path), _item(path, inputs.names)
@@ -79,24 +81,15 @@ def records(inputs: Inputs, before_waiting: Callable[[], None]) -> Iterator[tupl
 
 
 def _of(source: Inlet, form: str, fields: FieldReader) -> Iterator[tuple[RecordPlace, Record]]:
-    return _arrays(source, fields.names) if form == "npy" else _lines(source, fields)
+    return _arrays(source, fields.names) if form == "npy" else _lines(source, fields.read)
 
 
-def _lines(source: Inlet, fields: FieldReader) -> Iterator[tuple[RecordPlace, Record]]:
+def _lines(source: Inlet, read: Callable[[str], Record]) -> Iterator[tuple[RecordPlace, Record]]:
     for number, line in enumerate(lines(source), 1):
         if isinstance(line, GradcliError):
             yield RecordPlace("line", number, source.path), Record("{", {}, line)
         elif line:
-            yield RecordPlace("line", number, source.path), fields.read(line)
-
-
-def _named_items(source: Inlet, names: Sequence[str]) -> Iterator[tuple[RecordPlace, Record]]:
-    """Archives whose paths stand in lines."""
-    for number, path in enumerate(lines(source), 1):
-        if isinstance(path, GradcliError):
-            yield RecordPlace("line", number), Record("{", {}, path)
-        elif path:
-            yield RecordPlace("line", number), _item(path, names)
+            yield RecordPlace("line", number, source.path), read(line)
 
 
 def _item(path: str, names: Sequence[str]) -> Record:
