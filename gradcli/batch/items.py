@@ -130,7 +130,6 @@ def _listed(path: str) -> list[str]:
 
 
 def _by_stem(name: str, paths: Iterable[str], pattern: Pattern) -> dict[str, str]:
-    """The files by the name of their item."""
     found: dict[str, str] = {}
     twice: list[str] = []
     for path in paths:

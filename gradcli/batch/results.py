@@ -27,7 +27,6 @@ class Output(NamedTuple):
 
     root: int
     name: str
-    nbytes: int
 
 
 class ItemPlan:
@@ -49,7 +48,7 @@ class ItemPlan:
             needed.insert(0, 0)
         roots = [request.roots[k] for k in needed]
         at = {names[k]: place for place, k in enumerate(needed)}
-        self.outputs = [Output(at[name], name, roots[at[name]].nbytes) for name in names if name in written]
+        self.outputs = [Output(at[name], name) for name in names if name in written]
         self.sums = [(name, at[f"{name}.grad"]) for name in summed]
         self.value = 0 if 0 in needed and math.prod(value.shape) <= SMALL_VALUE else -1
         shapes = {name: list(root.shape) for name, root in zip(names, request.roots, strict=True)}

@@ -137,7 +137,6 @@ class Batch:
             yield count
 
     def _of_item(self, index: int, error: GradcliError) -> GradcliError:
-        """The error of an item as that of the run."""
         stem = self.items.stems[index]
         if stem not in error.message:
             error.message = f"item {stem!r}: {error.message}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gradcli.check.compare import DERIVATIVES
 from gradcli.errors import quote
@@ -84,30 +84,15 @@ def _verdict(report: Report) -> str:
 
 def check_json(report: Report, source: str) -> str:
     """One line of strict JSON."""
-    rows: list[dict[str, Any]] = []
-    for row in report.rows:
-        rows.append(
-            {
-                "name": row.name,
-                "shape": list(row.shape),
-                "entries": row.entries,
-                "verdict": row.verdict,
-                "max_abs_error": row.largest,
-                "max_rel_error": row.relative,
-                "index": None if row.place is None else list(row.place),
-                "gradient": row.worst.claimed,
-                "difference": row.worst.measured,
-            }
-        )
+    rows = [
+        {"name": row.name, "shape": row.shape, "entries": row.entries, "verdict": row.verdict}
+        | {"max_abs_error": row.largest, "max_rel_error": row.relative, "index": row.place}
+        | {"gradient": row.worst.claimed, "difference": row.worst.measured}
+        for row in report.rows
+    ]
     found = [
-        {
-            "op": s.op,
-            "operand": s.operand,
-            "verdict": s.slope.verdict,
-            "gradient": s.slope.claimed,
-            "difference": s.slope.measured,
-            "span": None if s.span is None else list(s.span),
-        }
+        {"op": s.op, "operand": s.operand, "verdict": s.slope.verdict}
+        | {"gradient": s.slope.claimed, "difference": s.slope.measured, "span": s.span}
         for s in report.suspects
     ]
     return to_json({"ok": report.ok, "order": report.order, "inputs": rows, "operations": found, "notes": report.notes})

@@ -83,11 +83,15 @@ def _run_of(job: Job) -> Run:
     return Run(elsewhere, os.getcwd(), uuid.uuid4().hex)
 
 
-class _Crew(NamedTuple):
+class _Crew:
     """What a worker process keeps for a run: what its threads share, and those who have nothing to do."""
 
-    common: Common
-    idle: list[Worker]
+    def __init__(self, run: Run) -> None:
+        self.common = Common(run.job)
+        self.idle: list[Worker] = []
+
+
+_crew = lru_cache(maxsize=_MOST_KEPT)(_Crew)
 
 
 def do_items(run: Run, tasks: Sequence[Task]) -> Part:
@@ -110,8 +114,3 @@ def do_items(run: Run, tasks: Sequence[Task]) -> Part:
         return worker.do(tasks, lambda: False)
     finally:
         crew.idle.append(worker)
-
-
-@lru_cache(maxsize=_MOST_KEPT)
-def _crew(run: Run) -> _Crew:
-    return _Crew(Common(run.job), [])

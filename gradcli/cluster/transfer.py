@@ -34,13 +34,11 @@ class Piece(NamedTuple):
 
 def piece_of(array: Any, axis: int = 0, start: int = 0, stop: int | None = None) -> Piece:
     """A part of an array, or of one in a file; the whole without `stop`."""
-    if not isinstance(array, np.ndarray):
-        # From a file it is copied into a buffer in any case.
-        part = array[(slice(None),) * axis + (slice(start, stop),)] if stop is not None else array.load()
-        strides = _packed(array.shape, array.dtype.itemsize)
-    else:
-        part = array[(slice(None),) * axis + (slice(start, stop),)] if stop is not None else array
-        strides = array.strides
+    held = isinstance(array, np.ndarray)
+    # From a file it is copied into a buffer in any case.
+    strides = array.strides if held else _packed(array.shape, array.dtype.itemsize)
+    rows = (slice(None),) * axis + (slice(start, stop),)
+    part = array[rows] if stop is not None else array if held else array.load()
     end = array.shape[axis] if stop is None and array.ndim else stop or 0
     data = np.ascontiguousarray(part[_once(strides)]) if part.ndim else np.array(part)
     return Piece(tuple(array.shape), strides, str(array.dtype), axis, start, end, data)

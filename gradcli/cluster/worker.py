@@ -14,7 +14,7 @@ from gradcli.cluster.fingerprint import fingerprint, processor, versions
 from gradcli.cluster.transfer import Piece, blank, placed
 from gradcli.engine.execute.run import values_of
 from gradcli.engine.execute.run_pass import group_rows, run_groups
-from gradcli.engine.plan.program import Pass, Program
+from gradcli.engine.plan.program import Pass
 from gradcli.errors import GradcliError, WorkError
 from gradcli.evaluation.compiled import Compiled
 from gradcli.evaluation.request import Recipe
@@ -126,17 +126,18 @@ class _Prepared:
     def __init__(self, work: Work) -> None:
         if work.versions != versions():
             raise WorkError(differing(dict(work.versions), dict(versions())))
-        self.program = _plan_of(work)
+        request = work.recipe.prepare()
+        read = frozenset(request.leaf(name) for name in work.files)
+        program = Compiled(request, read, streamed=frozenset(work.streamed)).program
+        self.program = program.fallback() if work.fallback and program.fallback is not None else program
         if fingerprint(self.program) != work.fingerprint:
             hint = "install the same version of gradcli everywhere"
             raise WorkError("a worker plans this expression differently from the client", hint=hint)
         self.passes: list[Pass] = [one for stage in self.program.stages for one in stage.passes]
         files = {name: _found(origin) for name, origin in work.origins}
-        leaves = [
-            files.get(leaf.params["name"] or "") if leaf.op is INPUT else leaf.params["value"]
-            for leaf in self.program.leaves
-        ]
-        self._leaves = values_of(self.program, leaves)
+        leaves = [(leaf.op is INPUT, leaf.params) for leaf in self.program.leaves]
+        data = [files.get(params["name"] or "") if given else params["value"] for given, params in leaves]
+        self._leaves = values_of(self.program, data)
         self._whole: dict[int, Any] = {}
         self._lock = threading.Lock()
 
@@ -155,13 +156,6 @@ class _Prepared:
 
 
 _prepared = lru_cache(maxsize=_MOST_KEPT)(_Prepared)
-
-
-def _plan_of(work: Work) -> Program:
-    request = work.recipe.prepare()
-    files = frozenset(request.leaf(name) for name in work.files)
-    program = Compiled(request, files, streamed=frozenset(work.streamed)).program
-    return program.fallback() if work.fallback and program.fallback is not None else program
 
 
 def _found(origin: Origin) -> FileArray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gradcli.drawing.drawing import Drawing, Edge, Vertex
+from gradcli.drawing.drawing import Drawing, Vertex
 from gradcli.errors import GradcliError, WorkError
 
 _FONT = "Helvetica,Arial,sans-serif"
@@ -66,7 +66,9 @@ def dot(drawing: Drawing, direction: str = "TB", settings: str = "") -> str:
         lines.append("  }")
     lines += [f"  {_vertex(number, drawing.vertices[number], direction)}" for number in members.get(None, [])]
     inlet = "n" if direction == "TB" else "w"
-    lines += [f"  {_edge(edge, drawing.vertices[edge.target], inlet)}" for edge in drawing.edges]
+    for edge in drawing.edges:
+        port = f":p{edge.operand}:{inlet}" if drawing.vertices[edge.target].operands else ""
+        lines.append(f"  n{edge.source} -> n{edge.target}{port} [label={quoted(' ' + edge.label)}];")
     lines.append("}")
     return "\n".join(lines) + "\n"
 
@@ -109,11 +111,6 @@ def _table(rows: list[str]) -> str:
 
 def _small(text: str) -> str:
     return f'<FONT POINT-SIZE="9" COLOR="{_FAINT}">{escaped(text)}</FONT>'
-
-
-def _edge(edge: Edge, target: Vertex, inlet: str) -> str:
-    port = f":p{edge.operand}:{inlet}" if target.operands else ""
-    return f"n{edge.source} -> n{edge.target}{port} [label={quoted(' ' + edge.label)}];"
 
 
 def escaped(text: str) -> str:

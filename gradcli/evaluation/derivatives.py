@@ -38,7 +38,6 @@ def derive(
 def _results(
     request: Request, jacobian: bool, hessian: bool, jvp: Mapping[str, Any], hvp: Mapping[str, Any]
 ) -> dict[str, Node]:
-    """The derivatives by name."""
     value = request.roots[0]
     inputs = {name: request.leaves[name] for name in request.names}
     if not inputs:

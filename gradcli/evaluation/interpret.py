@@ -79,7 +79,10 @@ class Interpreter:
     def carry_out(self, statement: Statement) -> Any:
         """Carry one statement out, and give its value: None for a definition."""
         if statement.kind == "define":
-            self._define(statement)
+            if statement.name in OPS and OPS[statement.name].public:
+                message = f"{statement.name!r} is a function of the language and cannot be defined anew"
+                raise GradcliError(message, span=statement.name_spans[0], hint="choose another name")
+            self.functions[statement.name] = statement
             return None
         value = self._execute(statement.code)
         if statement.kind == "assign":
@@ -93,12 +96,6 @@ class Interpreter:
         except GradcliError as error:
             error.span = span if error.span is None else error.span
             raise
-
-    def _define(self, statement: Statement) -> None:
-        if statement.name in OPS and OPS[statement.name].public:
-            message = f"{statement.name!r} is a function of the language and cannot be defined anew"
-            raise GradcliError(message, span=statement.name_spans[0], hint="choose another name")
-        self.functions[statement.name] = statement
 
     def _assign(self, statement: Statement, value: Any) -> None:
         if len(statement.names) == 1:

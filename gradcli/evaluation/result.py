@@ -59,19 +59,15 @@ def answer(request: Request, inputs: Mapping[str, Any], computed: Sequence[Any],
         grads = {n: _leaf(by_name[n]) if n in by_name else None for n in request.leaves}
 
     def value() -> Tensor:
-        graph = _instance(request, inputs) if shared else _filled_in(request, inputs)
-        return _with_value(Tensor(graph), computed[0])
+        if shared:
+            return _with_value(Tensor(_instance(request, inputs)), computed[0])
+        for name, leaf in request.leaves.items():
+            leaf.params["data"] = inputs[name]
+        return _with_value(Tensor(request.roots[0]), computed[0])
 
     further = computed[len(computed) - len(request.derivatives) :]
     derivatives = {name: _leaf(array) for name, array in zip(request.derivatives, further, strict=True)}
     return Result(value, grads, request.note, derivatives)
-
-
-def _filled_in(request: Request, inputs: Mapping[str, Any]) -> Node:
-    """The graph of the value, over the data."""
-    for name, leaf in request.leaves.items():
-        leaf.params["data"] = inputs[name]
-    return request.roots[0]
 
 
 def _instance(request: Request, inputs: Mapping[str, Any]) -> Node:

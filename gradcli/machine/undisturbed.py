@@ -6,16 +6,9 @@ import contextlib
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any
 
 # The signals that people and systems end a process with.
 _ENDING = tuple([getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGINT") if hasattr(signal, name)])
-
-
-def _handlers() -> dict[int, Any]:
-    """What those signals do now; those that are ignored (SIGHUP below nohup) are left out."""
-    found = {number: signal.getsignal(number) for number in _ENDING}
-    return {number: handler for number, handler in found.items() if handler not in (signal.SIG_IGN, None)}
 
 
 @contextlib.contextmanager
@@ -27,7 +20,9 @@ def handled_by(handler: Callable[[int, object], None]) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = _handlers()
+    found = {number: signal.getsignal(number) for number in _ENDING}
+    # Those that are ignored (SIGHUP below nohup) stay so.
+    before = {number: old for number, old in found.items() if old not in (signal.SIG_IGN, None)}
     try:
         for number in before:
             signal.signal(number, handler)

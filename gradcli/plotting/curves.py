@@ -76,7 +76,8 @@ def drawn(name: str, x: np.ndarray, arrays: Sequence[Any], derivatives: int) -> 
     # A rule may give a number where the function has none, as 1/x for log(x) of a negative x.
     heights = [np.where(np.isnan(arrays[0]), np.nan, np.asarray(y, np.float64)) for y in arrays]
     dtypes = [np.asarray(y).dtype for y in arrays]
-    lines = [Curve(_title(k, name), y, dtypes[k]) for k, y in enumerate(heights)]
+    titles = ["value", f"d/d{name}", *(f"d{k}/d{name}{k}" for k in range(2, len(arrays)))]
+    lines = [Curve(titles[k], y, dtypes[k]) for k, y in enumerate(heights)]
     note = None
     if len(lines) <= derivatives:
         why = f"{name} is {x.dtype}" if x.dtype.kind != "f" else f"the value is not differentiable by {name}"
@@ -114,10 +115,6 @@ def order_of(name: str, x: np.ndarray) -> np.ndarray:
     if x.dtype == BOOL or len(order) < 2 or float(x[order[-1]]) / 3 - float(x[order[0]]) / 3 < _NARROWEST:
         raise GradcliError(f"{name} holds no range of points", hint=f"as in {name}=linspace(-3,3,400)")
     return order
-
-
-def _title(order: int, name: str) -> str:
-    return "value" if not order else f"d/d{name}" if order == 1 else f"d{order}/d{name}{order}"
 
 
 def _graph(

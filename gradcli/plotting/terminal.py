@@ -154,7 +154,6 @@ def _frame(
 
 
 def _places(x: np.ndarray, across: list[float], columns: int) -> list[int]:
-    """The column of each tick."""
     first, last = float(x[0]) / 3, float(x[-1]) / 3
     places = [round((tick / 3 - first) / (last - first) * (columns - 1)) for tick in across]
     return [min(max(place, 0), columns - 1) for place in places]

@@ -95,8 +95,6 @@ y = 3*x + 7         a value made from inputs; gradients go through it
 f(t) = t**2         a function
 mean(f(y))          an expression: its value, its chain of backward functions, its gradients
 """
-
-
 _COLUMN = 26
 
 
@@ -107,7 +105,6 @@ def command(session: Answers, text: str) -> Reply:
 
 
 def _known(word: str) -> _Command:
-    """The command of a name."""
     if word in COMMANDS:
         return COMMANDS[word]
     close = closest(word, list(COMMANDS))

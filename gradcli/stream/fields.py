@@ -81,7 +81,10 @@ class FieldReader:
         except GradcliError as error:
             if isinstance(fields.get("error"), str | dict) and not any(name in fields for name in self.names):
                 whole = _head(fields, ()).removesuffix(", ") + "}"
-                return Record("", {}, _earlier(fields["error"]), whole=whole)
+                report = fields["error"]
+                message = report.get("message") if isinstance(report, dict) else report
+                told = f"an earlier command reports: {message if isinstance(message, str) else report}"
+                return Record("", {}, GradcliError(told), whole=whole)
             return Record("", {}, error, fields, self._own)
 
     def _record(self, fields: dict[str, Any]) -> Record:
@@ -166,12 +169,6 @@ def _kind(item: Any) -> str:
         return f"the text {item[:40]!r}"
     names = {dict: "an object", list: "a list", bool: "a truth value", type(None): "null"}
     return names.get(type(item), "a number")
-
-
-def _earlier(report: Any) -> GradcliError:
-    """The error that an earlier command has reported."""
-    message = report.get("message") if isinstance(report, dict) else report
-    return GradcliError(f"an earlier command reports: {message if isinstance(message, str) else report}")
 
 
 def _head(fields: dict[str, Any], without: Sequence[str], strict: bool = False) -> str:
