@@ -140,17 +140,19 @@ def _stream(
     quiet: bool,
 ) -> StreamSummary:
     """Load what all records share, and go through the records; `chosen` are the names of inputs and of results."""
+    from gradcli.evaluation.request import check_wanted
     from gradcli.storage.opening import standard_input
     from gradcli.stream.flow import Outlet
     from gradcli.stream.loop import run_stream
     from gradcli.stream.plan_cache import RecordJob, results_of
-    from gradcli.stream.records import Inputs, check_wanted, choose_names
+    from gradcli.stream.records import Inputs, choose_names
 
     asked.settle()
     names, targets = chosen
     shared = [value.name for value in asked.values]
     names = choose_names(asked.script, shared, names)
-    check_wanted(asked.wanted or (), [*names, *shared])
+    for name in asked.wanted or ():
+        check_wanted(name, [*names, *shared])
     # In float64: the value decides later what it is rounded to.
     vector = None if asked.vector is None else _loaded(asked.vector, "float64")
     given = {value.name: _loaded(value, asked.dtype) for value in asked.values}

@@ -77,16 +77,12 @@ class Request:
         """The leaf of an input, or of the vector where that lies in a file."""
         return self.vector if name == VECTOR and self.vector is not None else self.leaves[name]
 
-    def data(self, inputs: Mapping[str, Any], vector: Any = None) -> dict[Node, Any]:
-        """What is given for each leaf."""
+    def files(self, inputs: Mapping[str, Any], vector: Any = None) -> frozenset[Node]:
+        """The leaves whose data is read block by block."""
         found = {self.leaves[name]: array for name, array in inputs.items()} | self.given
         if self.vector is not None:
             found[self.vector] = vector
-        return found
-
-    def files(self, inputs: Mapping[str, Any], vector: Any = None) -> frozenset[Node]:
-        """The leaves whose data is read block by block."""
-        return frozenset(leaf for leaf, data in self.data(inputs, vector).items() if getattr(data, "streams", False))
+        return frozenset(leaf for leaf, data in found.items() if getattr(data, "streams", False))
 
 
 def _spec_of(name: str, leaf: Node) -> InputSpec:
@@ -129,9 +125,7 @@ def leaf_of(form: InputSpec, tracked: bool) -> Node:
 
 def vector_form(grad_output: Any) -> bool | InputSpec:
     """What `prepare` is told of a vector: the form of one that stays in its file, else whether there is one."""
-    if not getattr(grad_output, "streams", False):
-        return grad_output is not None
-    return InputSpec.of(VECTOR, grad_output)
+    return InputSpec.of(VECTOR, grad_output) if getattr(grad_output, "streams", False) else grad_output is not None
 
 
 def vector_for(request: Request, grad_output: Any) -> Any:
@@ -160,13 +154,18 @@ def _differentiated(forms: Sequence[InputSpec], wrt: Iterable[str] | str | None)
     dtypes = {form.name: form.dtype for form in forms}
     names = [wrt] if isinstance(wrt, str) else list(dict.fromkeys(wrt))
     for name in names:
-        if name not in dtypes:
-            known = did_you_mean(name, list(dtypes)) or f"the inputs are {', '.join(dtypes) or 'none'}"
-            raise GradcliError(f"there is no input {quoted(name)} to differentiate", hint=known)
+        check_wanted(name, list(dtypes))
         if dtypes[name].kind != "f":
             hint = "only floating-point inputs have gradients; convert the file or literal to float32"
             raise GradcliError(f"the input {name!r} is {dtypes[name]} and cannot be differentiated", hint=hint)
     return names
+
+
+def check_wanted(name: str, known: list[str]) -> None:
+    """Refuse to differentiate by what is no input."""
+    if name not in known:
+        hint = did_you_mean(name, known) or f"the inputs are {', '.join(known) or 'none'}"
+        raise GradcliError(f"there is no input {quoted(name)} to differentiate", hint=hint)
 
 
 def _seed(value: Node, given: bool | InputSpec, explicit: bool) -> tuple[Node | None, str | None, Node | None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from gradcli.errors import GradcliError, WorkError, did_you_mean
+from gradcli.errors import GradcliError, WorkError
 from gradcli.evaluation.names import free_names
 from gradcli.language.parse import Script
 from gradcli.language.unused import refuse_unused
@@ -132,14 +132,6 @@ def _arrays(source: Inlet, names: Sequence[str]) -> Iterator[tuple[RecordPlace, 
 def _named(path: str) -> str:
     """The beginning of an answer to what a file holds."""
     return "{" if path == STANDARD_INPUT else f'{{"file": {to_json(path)}, '
-
-
-def check_wanted(wanted: Sequence[str], names: Sequence[str]) -> None:
-    """Refuse to differentiate what is no input."""
-    for name in wanted:
-        if name not in names:
-            known = did_you_mean(name, list(names)) or f"the inputs are {', '.join(names) or 'none'}"
-            raise GradcliError(f"there is no input {name!r} to differentiate", hint=known)
 
 
 def choose_names(script: Script, shared: Sequence[str], asked: Sequence[str] | None) -> list[str]:
