@@ -56,8 +56,6 @@ def simplify(
 class _Simplifier:
     """Rebuilds a graph from the leaves up, by the rules of the rows; equal nodes are found by what they are made of."""
 
-    __slots__ = ("done", "known", "conditions", "skipping")
-
     def __init__(self, conditions: list[Condition] | None) -> None:
         self.conditions = conditions
         #: Whether there is an operation that may leave results out.

@@ -37,32 +37,19 @@ class Instr(NamedTuple):
     end: int
 
 
-class Statement:
+class Statement(NamedTuple):
     """`names = code`, `name(params) = code` or a final `code`, by `kind`: "assign", "define" or "expression".
 
     `name_spans` are the places of `names`, or of `name` and then `params`.
     """
 
-    __slots__ = ("kind", "names", "name", "params", "name_spans", "code", "span")
-
-    def __init__(
-        self,
-        kind: str,
-        code: list[Instr],
-        span: Span,
-        *,
-        names: tuple[str, ...] = (),
-        name: str = "",
-        params: tuple[str, ...] = (),
-        name_spans: tuple[Span, ...] = (),
-    ) -> None:
-        self.kind = kind
-        self.names = names
-        self.name = name
-        self.params = params
-        self.name_spans = name_spans
-        self.code = code
-        self.span = span
+    kind: str
+    code: list[Instr]
+    span: Span
+    names: tuple[str, ...] = ()
+    name: str = ""
+    params: tuple[str, ...] = ()
+    name_spans: tuple[Span, ...] = ()
 
     @property
     def bound(self) -> tuple[str, ...]:
@@ -70,14 +57,11 @@ class Statement:
         return tuple([name for name in self.names if name != THROWN_AWAY or len(self.names) == 1])
 
 
-class Script:
+class Script(NamedTuple):
     """The statements of a source text, the last of them the expression to evaluate."""
 
-    __slots__ = ("source", "statements")
-
-    def __init__(self, source: str, statements: list[Statement]) -> None:
-        self.source = source
-        self.statements = statements
+    source: str
+    statements: list[Statement]
 
 
 def parse(source: str, *, value: bool = True) -> Script:
@@ -305,9 +289,8 @@ class _Builder:
 
     def assignment(self, v: list[Any], at: list[int], end: int) -> None:
         statement: Statement = v[0]
-        statement.code, self.code = self.code, []
-        statement.span = statement.span[0], end
-        self.statements.append(statement)
+        self.statements.append(statement._replace(code=self.code, span=(statement.span[0], end)))
+        self.code = []
 
     def result(self, v: list[Any], at: list[int], end: int) -> None:
         self.statements.append(Statement("expression", self.code, (at[0], end)))

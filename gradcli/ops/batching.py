@@ -50,9 +50,11 @@ def unit_vectors(shape: Shape, ones: Node) -> Batched:
 
 def dense(batched: Batched, seed: Shape) -> Node:
     """All members of a batch whose seed has the given shape, zeros included."""
-    node = _untied(_scaled(batched)).node
-    shape = (*seed, *batched.own)
-    return node if node.shape == shape else make(OPS["expand"], (node,), {"shape": shape})
+    return _expanded(_untied(_scaled(batched)).node, (*seed, *batched.own))
+
+
+def _expanded(x: Node, shape: Shape) -> Node:
+    return x if x.shape == shape else make(OPS["expand"], (x,), {"shape": shape})
 
 
 def _untied(batched: Batched, dims: Iterable[int] | None = None) -> Batched:
@@ -73,9 +75,8 @@ def _untied(batched: Batched, dims: Iterable[int] | None = None) -> Batched:
 
 def _scaled(batched: Batched) -> Batched:
     """The batch with its members multiplied by what they share."""
-    if batched.scale is None:
-        return batched
-    return Batched(make(OPS["mul"], (batched.node, batched.scale)), batched.ties)
+    scale = batched.scale
+    return batched if scale is None else Batched(make(OPS["mul"], (batched.node, scale)), batched.ties)
 
 
 # Rules for elementwise operations -------------------------------------------------------------------------------------
@@ -128,8 +129,7 @@ def _all_scaled(operands: Operands) -> Operands:
 
 def _tied_alike(node: Node, operands: Operands) -> Batched:
     """An elementwise operation that keeps zeros, with the ties that all its batches share."""
-    padded = [None if f is None else (None,) * (node.ndim - len(f.ties)) + f.ties for f in operands]
-    present = [ties for ties in padded if ties is not None]
+    present = [(None,) * (node.ndim - len(f.ties)) + f.ties for f in operands if f is not None]
     kept = tuple(first if all(t[d] == first for t in present) else None for d, first in enumerate(present[0]))
     cut: list[Batched | None] = []
     for f in operands:
@@ -147,17 +147,13 @@ def _applied(node: Node, operands: Sequence[Batched | None], ties: Ties) -> Batc
 
 def _padded(batched: Batched, ndim: int) -> Batched:
     """A batch whose members have at least so many dimensions, new ones of length 1 in front."""
-    missing = ndim - len(batched.ties)
-    if missing <= 0:
-        return batched
+    missing = max(0, ndim - len(batched.ties))
     shape = (*batched.node.shape[: batched.lead], *(1,) * missing, *batched.own)
     return Batched(_view(batched.node, shape), (None,) * missing + batched.ties)
 
 
 def _is_zero(node: Node) -> bool:
-    if node.op is CONSTANT:
-        return not node.params["value"].any()
-    return _is_filled(node, 0)
+    return not node.params["value"].any() if node.op is CONSTANT else _is_filled(node, 0)
 
 
 # Rules for operations that move and add elements ----------------------------------------------------------------------
@@ -181,16 +177,13 @@ def _linear(node: Node, operands: Operands) -> Batched | None:
     if node.op.blocking.follow is aligned or "repeats" in params:
         batched = _padded(batched, node.ndim)
     lead, seed = batched.lead, batched.node.shape[: batched.lead]
-    changed: Params = {}
-    for name, value in params.items():
-        if name == "shape":
-            changed[name] = (*seed, *value)
-        elif name == "repeats":
-            changed[name] = (1,) * lead + value
-        elif name in ("dim", "dims", "dim1", "dim2"):
-            changed[name] = tuple([lead + d for d in value]) if isinstance(value, tuple) else lead + value
-        else:
-            changed[name] = value
+    changed: Params = dict(params)
+    for name in params.keys() & {"dim", "dims", "dim1", "dim2"}:
+        value = params[name]
+        changed[name] = tuple([lead + d for d in value]) if isinstance(value, tuple) else lead + value
+    for name, front in (("shape", seed), ("repeats", (1,) * lead)):
+        if name in params:
+            changed[name] = (*front, *params[name])
     return Batched(make(node.op, (batched.node, *node.inputs[1:]), changed), ties)
 
 
@@ -212,25 +205,21 @@ def _along(node: Node, operands: Operands) -> Batched | None:
     """Operations along `dim` that are linear in their first operand; the others broadcast against it."""
     if all(f is None for f in operands[1:]):
         return _linear(node, operands)
-    present = [f for f in operands if f is not None]
-    seed = broadcast_shapes([f.node.shape[: f.lead] for f in present])
-    batches = [f and _padded(_untied(f), node.ndim) for f in operands]
+    whole, seed = _whole(operands)
+    batches = [f and _padded(f, node.ndim) for f in whole]
     parts = [x if f is None else f.node for x, f in zip(node.inputs, batches, strict=True)]
-    full = (*seed, *node.shape)
-    if parts[0].shape != full:
-        parts[0] = make(OPS["expand"], (parts[0],), {"shape": full})
+    parts[0] = _expanded(parts[0], (*seed, *node.shape))
     params = {**node.params, "dim": len(seed) + node.params["dim"]}
     return Batched(make(node.op, tuple(parts), params), (None,) * node.ndim)
 
 
 def _permuted(node: Node, operands: Operands) -> Batched | None:
     """The dimensions in another order."""
-    batched = operands[0]
+    batched, dims = operands[0], node.params["dims"]
     assert batched is not None
-    dims = node.params["dims"]
     order = (*range(batched.lead), *(batched.lead + d for d in dims))
-    params = {**node.params, "dims": order}
-    return Batched(make(node.op, (batched.node,), params), tuple([batched.ties[d] for d in dims]))
+    permuted = make(node.op, (batched.node,), {**node.params, "dims": order})
+    return Batched(permuted, tuple([batched.ties[d] for d in dims]))
 
 
 def _summed(node: Node, operands: Operands) -> Batched | None:
@@ -252,15 +241,10 @@ def _summed(node: Node, operands: Operands) -> Batched | None:
 
 def _joined(node: Node, operands: Operands) -> Batched:
     """Tensors joined along `dim`."""
-    whole = [f if f is None else _untied(f) for f in operands]
-    lead = next(f.lead for f in whole if f is not None)
-    seed = broadcast_shapes([f.node.shape[:lead] for f in whole if f is not None])
-    parts = []
-    for child, f in zip(node.inputs, whole, strict=True):
-        shape = (*seed, *child.shape)
-        part = child if f is None else f.node
-        parts.append(part if part.shape == shape else make(OPS["expand"], (part,), {"shape": shape}))
-    params = {**node.params, "dim": lead + node.params["dim"]}
+    whole, seed = _whole(operands)
+    pairs = zip(node.inputs, whole, strict=True)
+    parts = [_expanded(child if f is None else f.node, (*seed, *child.shape)) for child, f in pairs]
+    params = {**node.params, "dim": len(seed) + node.params["dim"]}
     return Batched(make(node.op, tuple(parts), params), (None,) * node.ndim)
 
 
@@ -276,9 +260,9 @@ def _indexed(node: Node, operands: Operands) -> Batched | None:
 def _matrix_product(node: Node, operands: Operands) -> Batched | None:
     """Products of matrices, of batches of them, and of matrices and vectors."""
     (a, b), (left, right) = node.inputs, operands
-    if left is not None and right is not None:
-        return None
     if right is not None:
+        if left is not None:
+            return None
         factor, batched = a, right
         if b.ndim == 1:
             batched = Batched(_view(batched.node, (*batched.node.shape, 1)), (*batched.ties, None))
@@ -305,24 +289,21 @@ def _contracted(factor: Node, batched: Batched) -> Batched:
     """`factor @ member` for every member: matrices, or batches of them on both sides."""
     lead, ties, x = batched.lead, batched.ties, batched.node
     seed, (*batch_shape, inner, columns) = x.shape[:lead], batched.own
-    rows = factor.shape[-2]
+    rows, tie = factor.shape[-2], ties[-2]
     result = (*ties[:-2], None, ties[-1])
-    tie = ties[-2]
     if tie is not None:
         # One term for each index of the seed: column s of the factor times row s of the member.
         x = _swap(x, tie, x.ndim - 2)
         spread = [inner if k == tie else 1 for k in range(lead)]
-        order = (factor.ndim - 1, *range(factor.ndim - 1))
-        column = _view(_permute(factor, order), (*spread, *batch_shape, rows, 1))
+        turned = _permute(factor, (factor.ndim - 1, *range(factor.ndim - 1)))
+        column = _view(turned, (*spread, *batch_shape, rows, 1))
         plain = columns == 1 and _is_filled(x, 1)
         return Batched(column if plain else make(OPS["mul"], (column, x)), result)
-    count = math.prod(seed) * columns
-    batches = range(lead, lead + len(batch_shape))
-    order = (*batches, *range(lead), x.ndim - 1, x.ndim - 2)
-    stacked = _view(_permute(x, order), (*batch_shape, count, inner))
+    n = len(batch_shape)
+    turned = _permute(x, (*range(lead, lead + n), *range(lead), x.ndim - 1, x.ndim - 2))
+    stacked = _view(turned, (*batch_shape, math.prod(seed) * columns, inner))
     product = make(OPS["bmm" if batch_shape else "mm"], (stacked, _flip(factor)))
     spread_out = _view(product, (*batch_shape, *seed, columns, rows))
-    n = len(batch_shape)
     back = (*range(n, n + lead), *range(n), n + lead + 1, n + lead)
     return Batched(_permute(spread_out, back), result)
 
@@ -340,43 +321,34 @@ def _solution(node: Node, operands: Operands) -> Batched | None:
     a, batched = node.inputs[0], operands[1]
     if operands[0] is not None or batched is None or a.ndim != 2 or len(batched.ties) > 2:
         return None
-    lead, vector, left = batched.lead, node.params["vector"], node.params["left"]
-    side = 0 if left else 1
-    batched = _untied(batched, [side])
-    x, ties = batched.node, batched.ties
-    if vector:
-        x = _view(x, (*x.shape, 1))
-    if not left:
-        x = _flip(x)
+    lead, left = batched.lead, node.params["left"]
+    batched = _untied(batched, [0 if left else 1])
+    x = _view(batched.node, (*batched.node.shape, 1)) if node.params["vector"] else batched.node
     # The columns of all members side by side; X A = B is A^T X^T = B^T.
-    order = (x.ndim - 2, *range(lead), x.ndim - 1)
-    columns = _permute(x, order)
-    matrix = a if left else _flip(a)
+    columns = _permute(x if left else _flip(x), (x.ndim - 2, *range(lead), x.ndim - 1))
     sides = _view(columns, (a.shape[0], columns.size // max(1, a.shape[0])))
-    found = make(node.op, (matrix, sides), {"vector": False, "left": True})
+    found = make(node.op, (a if left else _flip(a), sides), {"vector": False, "left": True})
     back = _permute(_view(found, columns.shape), (*range(1, lead + 1), 0, lead + 1))
-    if not left:
-        back = _flip(back)
-    return Batched(_view(back, (*back.shape[:lead], *node.shape)), ties)
+    back = back if left else _flip(back)
+    return Batched(_view(back, (*back.shape[:lead], *node.shape)), batched.ties)
 
 
 # One by one -----------------------------------------------------------------------------------------------------------
 
 
+def _whole(operands: Operands) -> tuple[list[Batched | None], Shape]:
+    """The batches with all zeros written out, and the shape of their seed."""
+    whole = [f and _untied(f) for f in operands]
+    return whole, broadcast_shapes([f.node.shape[: f.lead] for f in whole if f is not None])
+
+
 def _one_by_one(node: Node, operands: Operands) -> Batched:
     """Any operation: its kernel runs for each member."""
-    whole = [f if f is None else _untied(f) for f in operands]
-    lead = next(f.lead for f in whole if f is not None)
-    seed = broadcast_shapes([f.node.shape[:lead] for f in whole if f is not None])
-    count = math.prod(seed)
+    whole, seed = _whole(operands)
     parts = []
     for child, f in zip(node.inputs, whole, strict=True):
-        if f is None:
-            parts.append(child)
-            continue
-        full = (*seed, *child.shape)
-        part = f.node if f.node.shape == full else make(OPS["expand"], (f.node,), {"shape": full})
-        parts.append(_view(part, (count, *child.shape)))
+        full = child if f is None else _expanded(f.node, (*seed, *child.shape))
+        parts.append(full if f is None else _view(full, (math.prod(seed), *child.shape)))
     batched = tuple([f is not None for f in whole])
     params = {"op": node.op, "params": node.params, "batched": batched, "seed": seed}
     if isinstance(node, SeveralResults):

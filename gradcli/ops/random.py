@@ -33,8 +33,6 @@ class Generator:
     a seed from the operating system.
     """
 
-    __slots__ = ("_stream", "_last")
-
     def __init__(self, seed: int | None) -> None:
         if seed is None:
             seed = int.from_bytes(os.urandom(4), "little")
@@ -120,8 +118,6 @@ class Draw:
 
 class _Stream:
     """The twister, which all draws of a generator share, and the place it is at."""
-
-    __slots__ = ("_twister", "_key", "_used", "spare")
 
     def __init__(self) -> None:
         self._twister: Any = None

@@ -25,8 +25,6 @@ Function = Callable[..., Any]
 class Call:
     """A function called with tracked copies of its inputs: what went in and what came out, as nodes."""
 
-    __slots__ = ("inputs", "outputs", "one_input", "one_output", "create_graph", "strict")
-
     def __init__(self, func: Function, inputs: Any, create_graph: bool, strict: bool) -> None:
         self.one_input = not isinstance(inputs, list | tuple)
         self.create_graph = as_flag(create_graph, "create_graph")

@@ -121,8 +121,6 @@ def threaded(threads: int) -> Runner:
 class _Told:
     """Adds up what is done."""
 
-    __slots__ = ("progress", "lock", "done", "total")
-
     def __init__(self, program: Program, progress: Progress | None) -> None:
         self.progress = progress
         self.lock = threading.Lock()

@@ -138,8 +138,6 @@ def _merged(sums: list[Sum], a: list[Any], b: list[Any]) -> list[Any]:
 class _Worker:
     """Computes blocks in one thread, with scratch buffers of its own."""
 
-    __slots__ = ("one", "values", "sinks", "scratch", "frames")
-
     def __init__(self, one: Pass, values: list[Any], sinks: dict[int, Any]) -> None:
         self.one = one
         self.values = values

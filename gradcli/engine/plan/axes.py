@@ -21,8 +21,6 @@ Place = tuple[Node, int]
 class _Classes:
     """Union-find over the dimensions of nodes."""
 
-    __slots__ = ("parent",)
-
     def __init__(self) -> None:
         self.parent: dict[Place, Place] = {}
 

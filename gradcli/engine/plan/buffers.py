@@ -16,8 +16,6 @@ BufferForm = tuple[tuple[int, ...], np.dtype]
 class Buffers:
     """Scratch buffers, taken and given back by the slots of values; `sizes` are their bytes for a row."""
 
-    __slots__ = ("sizes", "_free", "_of")
-
     def __init__(self) -> None:
         self.sizes: list[int] = []
         self._free: list[int] = []
@@ -64,8 +62,6 @@ class Lender(NamedTuple):
 
 class Loans:
     """The memory of results, lent to other values of their form until they are written themselves."""
-
-    __slots__ = ("_lenders", "_lent")
 
     def __init__(self, lenders: dict[BufferForm, list[Lender]]) -> None:
         """`lenders` come in the order in which they are written."""

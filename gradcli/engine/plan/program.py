@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from gradcli.graph.node import RESULT, Node
@@ -150,6 +151,7 @@ class Stage(NamedTuple):
     done: list[int]
 
 
+@dataclass(eq=False, repr=False)
 class Program:
     """A plan for computing roots from leaves.
 
@@ -157,46 +159,21 @@ class Program:
     `roots` are the numbers of the results. `borrowed` maps a number to another one in whose memory it may live.
     """
 
-    __slots__ = (
-        "leaves",
-        "values",
-        "stages",
-        "roots",
-        "shapes",
-        "borrowed",
-        "direct",
-        "origin",
-        "conditions",
-        "fallback",
-        "function",
-    )
-
-    def __init__(
-        self,
-        leaves: Sequence[Node],
-        values: list[Node],
-        stages: list[Stage],
-        roots: list[int],
-        shapes: list[tuple[int, ...]],
-        borrowed: dict[int, int],
-        direct: bool,
-        origin: dict[Node, Node],
-    ) -> None:
-        self.leaves = leaves
-        self.values = values
-        self.stages = stages
-        self.roots = roots
-        self.shapes = shapes
-        self.borrowed = borrowed
-        self.direct = direct
-        #: Nodes as they were before the graph was planned over vectors, for whoever describes them.
-        self.origin = origin
-        #: What must hold of arrays, by number, for the results to be right; if it does not, `fallback` gives a program
-        #: that has no conditions.
-        self.conditions: list[tuple[int, Condition]] | None = None
-        self.fallback: Callable[[], Program] | None = None
-        #: Computes the arrays of the roots from those of the leaves; for programs that are only a list of operations.
-        self.function: Callable[[Sequence[Any]], list[Any]] | None = None
+    leaves: Sequence[Node]
+    values: list[Node]
+    stages: list[Stage]
+    roots: list[int]
+    shapes: list[tuple[int, ...]]
+    borrowed: dict[int, int]
+    direct: bool
+    #: Nodes as they were before the graph was planned over vectors, for whoever describes them.
+    origin: dict[Node, Node]
+    #: What must hold of arrays, by number, for the results to be right; if it does not, `fallback` gives a program that
+    #: has no conditions.
+    conditions: list[tuple[int, Condition]] | None = None
+    fallback: Callable[[], Program] | None = None
+    #: Computes the arrays of the roots from those of the leaves; for programs that are only a list of operations.
+    function: Callable[[Sequence[Any]], list[Any]] | None = None
 
     def held(self) -> list[Node]:
         """The nodes whose arrays are made and kept for a while, as they were before planning."""

@@ -27,8 +27,6 @@ _BORROWING = 2
 class Schedule:
     """Kind, axis, level and storage of every node of a graph."""
 
-    __slots__ = ("order", "axes", "roots", "small", "kind", "dims", "along", "level", "held", "stored", "streamed")
-
     def __init__(
         self,
         order: Sequence[Node],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+from gradcli.formula.algebra import polynomials
 from gradcli.formula.algebra.algebra import Algebra
 from gradcli.formula.algebra.functions_of_terms import (
     along,
@@ -13,15 +14,7 @@ from gradcli.formula.algebra.functions_of_terms import (
     is_indicator,
     never,
 )
-from gradcli.formula.algebra.polynomials import (
-    divided,
-    expanded,
-    lengths_lost,
-    on_one_denominator,
-    summed_apart,
-    total_over_itself,
-    unnested,
-)
+from gradcli.formula.algebra.polynomials import lengths_lost
 from gradcli.formula.algebra.terms import ONE, Factor, Open, WholeArg, placed, value_of
 from gradcli.ops.activation import sigmoid, softmax
 from gradcli.ops.elementwise import abs_, exp, expm1, sign
@@ -224,11 +217,11 @@ FACTOR_RULES = (
     inverse_cancels,
     absolute_value,
     root_of_squares,
-    total_over_itself,
-    summed_apart,
-    divided,
-    unnested,
+    polynomials.total_over_itself,
+    polynomials.summed_apart,
+    polynomials.divided,
+    polynomials.unnested,
 )
 
 #: Tried in every sum, until none applies.
-SUM_RULES = (exp_of_expm1, expanded, on_one_denominator)
+SUM_RULES = (exp_of_expm1, polynomials.expanded, polynomials.on_one_denominator)

@@ -9,6 +9,7 @@ need no rules. While terms are put together, labels are arbitrary numbers: an `O
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, NamedTuple
 
@@ -21,6 +22,7 @@ Size = Any
 ZERO, ONE = Fraction(0), Fraction(1)
 
 
+@dataclass(eq=False, repr=False, slots=True)
 class Term:
     """An immutable formula; equal ones are the same object. `serial` counts them, arguments before users.
 
@@ -30,15 +32,12 @@ class Term:
     `tame` terms are finite wherever their inputs are.
     """
 
-    __slots__ = ("head", "data", "args", "sizes", "serial", "tame")
-
-    def __init__(self, head: str, data: Any, args: tuple[Any, ...], sizes: tuple[Size, ...], serial: int, tame: bool):
-        self.head = head
-        self.data = data
-        self.args = args
-        self.sizes = sizes
-        self.serial = serial
-        self.tame = tame
+    head: str
+    data: Any
+    args: tuple[Any, ...]
+    sizes: tuple[Size, ...]
+    serial: int
+    tame: bool
 
     @property
     def rank(self) -> int:

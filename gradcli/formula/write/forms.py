@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
@@ -13,17 +14,15 @@ from gradcli.ops.reduce import mean, sum_
 from gradcli.ops.shape import big_t, m_t, permute, squeeze
 
 
+@dataclass(eq=False, repr=False, slots=True)
 class Form:
     """An operation of the language: `op` and `arg` as in `gradcli.language.parse.Instr`, and its operands."""
 
-    __slots__ = ("op", "arg", "parts", "kind", "serial")
-
-    def __init__(self, op: str, arg: Any, parts: tuple[Form, ...], kind: str, serial: int) -> None:
-        self.op = op
-        self.arg = arg
-        self.parts = parts
-        self.kind = kind
-        self.serial = serial
+    op: str
+    arg: Any
+    parts: tuple[Form, ...]
+    kind: str
+    serial: int
 
     def __repr__(self) -> str:
         return f"Form({self.op}, {self.arg!r}, {len(self.parts)} parts)"

@@ -8,25 +8,8 @@ from gradcli.formula.write.forms import Form, in_order
 from gradcli.formula.write.naming import Named
 from gradcli.graph.op import OPS
 from gradcli.ops.create import arange
-from gradcli.ops.notation.latex_pieces import (
-    ATOM,
-    POWER,
-    PRODUCT,
-    LatexPiece,
-    between_brackets,
-    column,
-    escaped,
-    fraction,
-    in_brackets,
-    infix,
-    matrix_product,
-    negated,
-    number,
-    signed,
-    symbol,
-    times,
-    with_index,
-)
+from gradcli.ops.notation import latex_pieces as pieces
+from gradcli.ops.notation.latex_pieces import ATOM, POWER, PRODUCT, LatexPiece, in_brackets, signed, symbol
 from gradcli.ops.notation.typeset import call
 from gradcli.ops.shape import big_t, m_t
 
@@ -72,16 +55,16 @@ class _LatexWriter:
 
     def _one(self, form: Form, parts: list[LatexPiece]) -> LatexPiece:
         if form.op == "number":
-            return number(form.arg)
+            return pieces.number(form.arg)
         if form.op == "name":
             word = {"inf": r"\infty", "pi": r"\pi", "e": "e"}.get(form.arg)
             return LatexPiece(word or symbol(form.arg), ATOM, self.ranks.get(form.arg, 0))
         if form.op == "string":
-            return LatexPiece(rf"\text{{{escaped(form.arg)}}}", ATOM, 0)
+            return LatexPiece(rf"\text{{{pieces.escaped(form.arg)}}}", ATOM, 0)
         if form.op == "unary":
             if form.arg == "~":
                 return LatexPiece(rf"\lnot {in_brackets(parts[0], ATOM)}", PRODUCT, parts[0].rank)
-            return negated(parts[0])
+            return pieces.negated(parts[0])
         if form.op == "binary":
             return self._binary(form, *parts)
         if form.op in ("call", "method"):
@@ -120,14 +103,14 @@ class _LatexWriter:
             if self.small is not None and any(r"\frac" in piece.text for piece in (a, b)):
                 # A fraction in a fraction has a slash.
                 a, b = (self.small[part] for part in form.parts)
-            return fraction(a, b, self.small is None)
+            return pieces.fraction(a, b, self.small is None)
         if form.arg == "*":
-            return times(a, b)
+            return pieces.times(a, b)
         if form.arg == "@":
-            return matrix_product(a, b)
+            return pieces.matrix_product(a, b)
         rank = max(a.rank, b.rank)
         if form.arg == "//":
-            quotient = fraction(a, b, self.small is None)
+            quotient = pieces.fraction(a, b, self.small is None)
             return LatexPiece(rf"\left\lfloor {signed(quotient)} \right\rfloor", ATOM, rank)
         if form.arg == "**":
             return self._power(form, a)
@@ -135,7 +118,7 @@ class _LatexWriter:
             return LatexPiece(rf"\operatorname{{onehot}}\left({signed(a)}\right)", ATOM, 2)
         if form.arg == "==" and _counts(form.parts[0]) and not b.rank:
             return LatexPiece(rf"\mathbf{{e}}_{{{signed(b)}}}", ATOM, 1)
-        return infix(form.arg, a, b)
+        return pieces.infix(form.arg, a, b)
 
     def _power(self, form: Form, base: LatexPiece) -> LatexPiece:
         exponent = self.exponent(form.parts[1])
@@ -155,11 +138,13 @@ class _LatexWriter:
         if receiver.op == "attribute" and receiver.arg == "shape":
             return LatexPiece(rf"\dim_{{{shown[0]}}}" + inner.text.removeprefix(r"\operatorname{shape}"), ATOM, 0)
         if shown == [":"] and new == 1 and inner.rank == 1 and items[1].op == "name":
-            return column(inner)
+            return pieces.column(inner)
         if all(text == ":" for text in shown):
             return inner._replace(rank=inner.rank + new)
         gone = sum(item.op in ("number", "unary") for item in items)
-        return LatexPiece(with_index(in_brackets(inner, ATOM), ", ".join(shown)), ATOM, max(inner.rank + new - gone, 0))
+        return LatexPiece(
+            pieces.with_index(in_brackets(inner, ATOM), ", ".join(shown)), ATOM, max(inner.rank + new - gone, 0)
+        )
 
 
 def _counts(form: Form) -> bool:
@@ -171,6 +156,6 @@ def _sequence(form: Form, parts: list[LatexPiece]) -> LatexPiece:
     if form.op == "list" and form.parts and all(p.op == "list" and len(p.parts) for p in form.parts):
         rows = [r" & ".join(row.cells) for row in parts]
         if all(0 < len(row.cells) <= _MOST_COLUMNS for row in parts):
-            return LatexPiece(between_brackets("pmatrix", r" \\ ".join(rows)), ATOM, 2)
+            return LatexPiece(pieces.between_brackets("pmatrix", r" \\ ".join(rows)), ATOM, 2)
     text = rf"\left({', '.join(signed(p) for p in parts)}\right)"
     return LatexPiece(text, ATOM, 1 + max((p.rank for p in parts), default=0), cells=tuple([signed(p) for p in parts]))

@@ -11,26 +11,17 @@ from typing import Any
 
 from gradcli.graph.op import OPS
 from gradcli.language.kinds import NUMBER
+from gradcli.ops.notation import latex_pieces as pieces
 from gradcli.ops.notation.latex_pieces import (
     ATOM,
     COMPARISON,
     POWER,
     PRODUCT,
     LatexPiece,
-    between_brackets,
-    column,
-    diagonal,
-    escaped,
     in_brackets,
-    infix,
-    is_word,
     matrix_product,
-    ones,
     signed,
     symbol,
-    times,
-    to_rank,
-    transposed,
     with_index,
 )
 
@@ -61,7 +52,7 @@ def call(
     shown = [_bare(p) for part, p in arguments[1:] if part.kind == NUMBER and not (operands or quiet)]
     rank = max((p.rank for p in tensors), default=0)
     word = op.latex if op is not None and isinstance(op.latex, str) else ""
-    command = command or word or rf"\operatorname{{{escaped(name)}}}"
+    command = command or word or rf"\operatorname{{{pieces.escaped(name)}}}"
     index = f"_{{{', '.join(shown)}}}" if shown else ""
     text = rf"{command}{index}\left({', '.join(map(_bare, tensors))}\right)"
     if whole or (op is not None and op.family == "reduction" and "dim" in op.signature.defaults):
@@ -69,7 +60,9 @@ def call(
         rank = rank - 1 if shown else 0
         return LatexPiece(text, ATOM, rank + kept, column=kept and rank == 1)
     columns = any(p.column for p in tensors) and all(p.column or not p.rank for p in tensors)
-    return LatexPiece(text, ATOM, rank, column=columns, head=command if word and is_word(word) and not index else "")
+    return LatexPiece(
+        text, ATOM, rank, column=columns, head=command if word and pieces.is_word(word) and not index else ""
+    )
 
 
 def _bare(piece: LatexPiece) -> str:
@@ -119,7 +112,7 @@ def exponential(w: Any, form: Any, parts: list[LatexPiece]) -> LatexPiece:
 
 def exponential_less_one(w: Any, form: Any, parts: list[LatexPiece]) -> LatexPiece:
     """e to a power, minus 1."""
-    return infix("-", exponential(w, form, parts), _ONE)
+    return pieces.infix("-", exponential(w, form, parts), _ONE)
 
 
 def root(w: Any, form: Any, parts: list[LatexPiece]) -> LatexPiece:
@@ -133,13 +126,13 @@ def _logarithm(text: str, inner: LatexPiece) -> LatexPiece:
 
 def logarithm_of_one_and(w: Any, form: Any, parts: list[LatexPiece]) -> LatexPiece:
     """log(1 + x)."""
-    total = infix("+", _ONE, parts[0])
+    total = pieces.infix("+", _ONE, parts[0])
     return _logarithm(total.text, total)
 
 
 def times_logarithm(w: Any, form: Any, parts: list[LatexPiece]) -> LatexPiece:
     """x log(y)."""
-    return times(parts[0], _logarithm(signed(parts[1]), parts[1]))
+    return pieces.times(parts[0], _logarithm(signed(parts[1]), parts[1]))
 
 
 def cases(w: Any, form: Any, parts: list[LatexPiece]) -> LatexPiece:
@@ -149,7 +142,7 @@ def cases(w: Any, form: Any, parts: list[LatexPiece]) -> LatexPiece:
     if re.fullmatch(r"\\left\[(?:(?!\\left\[).)*\\right\]", test):
         test = test.removeprefix(r"\left[").removesuffix(r"\right]")
     lines = rf"{signed(a)} & \text{{if }} {test} \\ {signed(b)} & \text{{otherwise}}"
-    return LatexPiece(between_brackets("cases", lines), COMPARISON, max(p.rank for p in parts))
+    return LatexPiece(pieces.between_brackets("cases", lines), COMPARISON, max(p.rank for p in parts))
 
 
 # Reductions -----------------------------------------------------------------------------------------------------------
@@ -162,9 +155,9 @@ def total(w: Any, form: Any, parts: list[LatexPiece]) -> LatexPiece:
     if inner.rank not in (1, 2) or inner.column or any(d not in (0, 1) for d in dims):
         return call(form, parts)
     if not dims:
-        return matrix_product(ones(1), inner if inner.rank == 1 else matrix_product(inner, ones(1)))
-    found = matrix_product(inner if dims == [1] else transposed(inner), ones(1))
-    return column(found) if "keepdim" in form.arg[2] and dims == [1] else found
+        return matrix_product(pieces.ones(1), inner if inner.rank == 1 else matrix_product(inner, pieces.ones(1)))
+    found = matrix_product(inner if dims == [1] else pieces.transposed(inner), pieces.ones(1))
+    return pieces.column(found) if "keepdim" in form.arg[2] and dims == [1] else found
 
 
 def product(w: Any, form: Any, parts: list[LatexPiece]) -> LatexPiece:
@@ -221,7 +214,7 @@ def diagonal_of(w: Any, form: Any, parts: list[LatexPiece]) -> LatexPiece:
 
 def diagonal_matrix(w: Any, form: Any, parts: list[LatexPiece]) -> LatexPiece:
     """diag(vector), as a matrix."""
-    return diagonal(parts[0]) if parts[0].rank == 1 else call(form, parts)
+    return pieces.diagonal(parts[0]) if parts[0].rank == 1 else call(form, parts)
 
 
 def signed_determinant(w: Any, form: Any, parts: list[LatexPiece]) -> LatexPiece:
@@ -246,7 +239,7 @@ def expanded(w: Any, form: Any, parts: list[LatexPiece]) -> LatexPiece:
     """A tensor repeated along new dimensions: times ones."""
     shape = form.parts[1:]
     named = len(shape) == 1 and shape[0].op == "attribute"
-    return to_rank(parts[0], w.ranks.get(shape[0].parts[0].arg, 0) if named else len(shape))
+    return pieces.to_rank(parts[0], w.ranks.get(shape[0].parts[0].arg, 0) if named else len(shape))
 
 
 def identity(w: Any, form: Any, parts: list[LatexPiece]) -> LatexPiece:
