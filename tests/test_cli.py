@@ -1,4 +1,4 @@
-"""What the command does for those who use it well: every form of value, every option, pipes, terminals, completion."""
+"""What the command does for those who use it well: every form of value, every option, pipes, terminals."""
 
 from __future__ import annotations
 
@@ -95,21 +95,6 @@ def test_version_and_help() -> None:
 def test_help_fits_its_terminal(columns: str) -> None:
     done = process("eval", "--help", COLUMNS=columns)
     assert done.code == 0 and "EXPR" in done.out and not done.err
-
-
-@pytest.mark.parametrize("name", ["bash", "zsh", "fish"])
-def test_completion_scripts(name: str) -> None:
-    done = process(_GRADCLI_COMPLETE=f"{name}_source")
-    assert done.code == 0 and "gradcli" in done.out and "_GRADCLI_COMPLETE" in done.out
-
-
-def test_completion_of_commands_and_options() -> None:
-    done = process(_GRADCLI_COMPLETE="bash_complete", COMP_WORDS="gradcli e", COMP_CWORD="1")
-    assert (done.code, done.out) == (0, "plain,eval\nplain,explain\n")
-    done = process(_GRADCLI_COMPLETE="bash_complete", COMP_WORDS="gradcli eval --gr", COMP_CWORD="2")
-    assert (done.code, done.out) == (0, "plain,--grad-output\n")
-    assert process(_GRADCLI_COMPLETE="bash_complete").code == 2
-    assert process(_GRADCLI_COMPLETE="nonsense").code == 1
 
 
 @pytest.mark.parametrize("words", [("--version",), ("eval", "--help"), ("eval", "x +", "x=1"), ("eval", "x", "x=[1,")])

@@ -27,7 +27,12 @@ Examples:
 
 
 @options.command("check", HELP)
-@click.option("--wrt", metavar="NAMES", help="Inputs to check, as in x,y [default: every floating-point one].")
+@click.option(
+    "--wrt",
+    shell_complete=options.completed("names"),
+    metavar="NAMES",
+    help="Inputs to check, as in x,y [default: every floating-point one].",
+)
 @click.option(
     "--order",
     type=click.IntRange(1, 4),

@@ -49,9 +49,16 @@ Examples:
     "--jvp",
     multiple=True,
     metavar="NAME=VALUE",
+    shell_complete=options.completed("inputs"),
     help="The product of the Jacobian with a vector; inputs that are not named do not move.",
 )
-@click.option("--hvp", multiple=True, metavar="NAME=VALUE", help="The product of the Hessian with a vector.")
+@click.option(
+    "--hvp",
+    multiple=True,
+    metavar="NAME=VALUE",
+    shell_complete=options.completed("inputs"),
+    help="The product of the Hessian with a vector.",
+)
 @options.source
 @click.option(
     "-o",
@@ -59,6 +66,7 @@ Examples:
     "outputs",
     multiple=True,
     metavar="TARGET=PATH",
+    shell_complete=options.completed("targets"),
     help="Write value, x.grad or x.jacobian as .npy to PATH (- is standard output), or all results into a folder: "
     "-o DIR/.",
 )

@@ -43,7 +43,14 @@ FORMATS = ["dot", "mermaid", "svg", "png", "json"]
     "--format", "form", type=click.Choice(FORMATS), help="[default: by the ending of the -o file, otherwise dot]"
 )
 @options.json("The same as --format json.")
-@click.option("-o", "--output", metavar="FILE", default="-", help="Write to FILE [default: - for standard output].")
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    type=click.Path(),
+    default="-",
+    help="Write to FILE [default: - for standard output].",
+)
 @click.option(
     "--direction", type=click.Choice(["down", "right"]), default="down", help="Where arrows lead [default: down]."
 )

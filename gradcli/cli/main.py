@@ -12,10 +12,12 @@ import click
 from gradcli import __version__
 from gradcli.cli.batch import batch_command
 from gradcli.cli.check import check_command
+from gradcli.cli.completion import VARIABLE, completion_command
 from gradcli.cli.derive import derive_command
 from gradcli.cli.eval import eval_command
 from gradcli.cli.explain import explain_command
 from gradcli.cli.graph import graph_command
+from gradcli.cli.help import NEVER_EVAL, Commands, help_command
 from gradcli.cli.ops import ops_command
 from gradcli.cli.options import ExpressionCommand
 from gradcli.cli.plot import plot_command
@@ -27,19 +29,26 @@ from gradcli.errors import GradcliError, WorkError
 EXAMPLES = """\b
 Examples:
   gradcli eval 'mean(2*(3*x+7)**2)' 'x=ones(2,2)'
+  gradcli 'mean(2*(3*x+7)**2)' 'x=ones(2,2)'
   gradcli eval 'sum((X@w - y)**2)' X=data.npy y=labels.npy 'w=zeros(3)' --wrt w
   gradcli eval 'softmax(x, 0)[1]' 'x=[1, 2, 3]' --json
 """
 
-_COMPLETE = "_GRADCLI_COMPLETE"
+_EVAL_OPTIONS = frozenset(
+    word
+    for option in eval_command.params
+    if isinstance(option, click.Option)
+    for word in (*option.opts, *option.secondary_opts)
+)
 
 
 @click.group(
+    cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     help=f"Evaluate tensor expressions and differentiate them, with PyTorch's semantics.\n\n{EXAMPLES}",
-    epilog=f'\b\nShell completion, for bash (also zsh, fish):\n  eval "$({_COMPLETE}=bash_source gradcli)"',
+    epilog="What is no command is an expression for eval. `gradcli completion --help` tells how the shell completes.",
 )
-@click.version_option(__version__, message="gradcli %(version)s")
+@click.version_option(__version__, "-V", "--version", message="gradcli %(version)s")
 def cli() -> None:
     """All commands hang here."""
 
@@ -54,6 +63,8 @@ cli.add_command(graph_command)
 cli.add_command(ops_command)
 cli.add_command(plot_command)
 cli.add_command(repl_command)
+cli.add_command(completion_command)
+cli.add_command(help_command)
 
 
 def run(arguments: list[str]) -> int:
@@ -89,14 +100,12 @@ def _flush() -> None:
 
 def _run_click(arguments: list[str]) -> int:
     """Run click without its own main(), which would answer a closed pipe or an interrupt in its own way."""
-    if _COMPLETE in os.environ:
-        from click.shell_completion import shell_complete
+    if VARIABLE in os.environ:
+        from gradcli.cli.complete import answer
 
-        try:
-            return shell_complete(cli, {}, "gradcli", _COMPLETE, os.environ[_COMPLETE])
-        except (KeyError, ValueError):
-            hint = "the shell itself asks for completions"
-            raise GradcliError("the line to complete is missing", hint=hint) from None
+        sys.stdout.write(answer(cli, os.environ, with_command))
+        return 0
+    arguments = with_command(arguments)
     try:
         with cli.make_context("gradcli", list(arguments)) as context:
             cli.invoke(context)
@@ -112,6 +121,16 @@ def _run_click(arguments: list[str]) -> int:
         raise GradcliError(_in_our_style(error.format_message()), hint=hint) from None
     except click.ClickException as error:
         raise GradcliError(_in_our_style(error.format_message())) from None
+
+
+def with_command(arguments: list[str]) -> list[str]:
+    """Arguments that begin with a command: what is none is the expression of `eval`, or an option of it."""
+    first = arguments[0]
+    if first.isidentifier() or first in NEVER_EVAL:
+        return arguments
+    if first.startswith("--") and first != "--" and first.partition("=")[0] not in _EVAL_OPTIONS:
+        return arguments
+    return [eval_command.name or "", *arguments]
 
 
 def _in_our_style(message: str) -> str:

@@ -7,6 +7,8 @@ import sys
 
 import click
 
+from gradcli.cli.options import completed
+
 HELP = """List the operations of the language, or show one in full.
 
 NAME is an operation, an alias of one, or a family such as activation or products. Without it, all operations are
@@ -22,7 +24,7 @@ Examples:
 
 
 @click.command("ops", help=HELP)
-@click.argument("name", metavar="[NAME]", required=False)
+@click.argument("name", metavar="[NAME]", required=False, shell_complete=completed("operations"))
 @click.option("--json", "as_json", is_flag=True, help="One JSON value on one line.")
 def ops_command(name: str | None, as_json: bool) -> None:
     from gradcli.reference.entries import entry, find, table_named, tables

@@ -37,6 +37,9 @@ class ExpressionCommand(click.Command):
                 break
             # A leading space means nothing to the expression and tells click that this is no option.
             words.append(word if _is_option(word, flags, valued) else f" {word}")
+        if ctx.resilient_parsing and words and words[-1].startswith("-"):
+            # An option whose value is being completed: click would leave out all that comes before it.
+            words.pop()
         return super().parse_args(ctx, words)
 
 
@@ -67,22 +70,39 @@ class Size(click.ParamType):  # type: ignore[type-arg,unused-ignore]
         return int(count)
 
 
+def completed(kind: str) -> Callable[[click.Context, click.Parameter, str], Any]:
+    """How a shell completes an option or an argument: by a function of `candidates`, which only then is loaded."""
+
+    def complete(ctx: click.Context, param: click.Parameter, last: str) -> Any:
+        from gradcli.cli import candidates
+
+        return getattr(candidates, kind)(ctx, last)
+
+    return complete
+
+
 def command(name: str, text: str, metavar: str = "EXPR [NAME=VALUE]...") -> Callable[[_F], click.Command]:
     """A command whose words are an expression and inputs; `text` is its help."""
 
     def decorate(function: _F) -> click.Command:
-        taking = click.argument("items", metavar=metavar, nargs=-1)(function)
+        taking = click.argument("items", metavar=metavar, nargs=-1, shell_complete=completed("words"))(function)
         return click.command(name, cls=ExpressionCommand, help=text, no_args_is_help=False)(taking)
 
     return decorate
 
 
 _wrt = click.option(
-    "--wrt", metavar="NAMES", help="Inputs to differentiate, as in x,y [default: every floating-point one]."
+    "--wrt",
+    metavar="NAMES",
+    shell_complete=completed("names"),
+    help="Inputs to differentiate, as in x,y [default: every floating-point one].",
 )
 _no_grad = click.option("--no-grad", is_flag=True, help="Differentiate nothing.")
 _grad_output = click.option(
-    "--grad-output", metavar="VALUE", help="The vector of the vector-Jacobian product, for a value that is no scalar."
+    "--grad-output",
+    metavar="VALUE",
+    shell_complete=completed("vector"),
+    help="The vector of the vector-Jacobian product, for a value that is no scalar.",
 )
 
 

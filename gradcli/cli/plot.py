@@ -34,11 +34,16 @@ _FORMATS = {".svg": "svg", ".png": "png"}
 
 
 @options.command("plot", HELP)
-@click.option("--wrt", metavar="NAME", help="The input to plot against [default: the one with more than one element].")
+@click.option(
+    "--wrt",
+    shell_complete=options.completed("names"),
+    metavar="NAME",
+    help="The input to plot against [default: the one with more than one element].",
+)
 @click.option(
     "--derivatives", type=click.IntRange(0, 4), default=1, metavar="N", help="Derivatives to plot, 0 to 4 [default: 1]."
 )
-@click.option("-o", "--output", metavar="FILE", help="Write FILE.svg or FILE.png instead.")
+@click.option("-o", "--output", metavar="FILE", type=click.Path(), help="Write FILE.svg or FILE.png instead.")
 @click.option("--format", "form", type=click.Choice(["svg", "png"]), help="[default: by the ending of FILE]")
 @click.option("--width", type=click.IntRange(20, 1000), metavar="COLUMNS", help="[default: the terminal's]")
 @click.option("--height", type=click.IntRange(6, 1000), metavar="ROWS", help="[default: the terminal's]")

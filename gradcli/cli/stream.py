@@ -39,6 +39,7 @@ Examples:
     "--name",
     "names",
     metavar="NAMES",
+    shell_complete=options.completed("names"),
     help="Inputs that the records give, arrays in this order [default: every name of EXPR that has no VALUE].",
 )
 @click.option(

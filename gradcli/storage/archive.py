@@ -42,6 +42,12 @@ def read_members(file: IO[bytes], path: str, keys: Sequence[str]) -> list[Array]
         return [_read_member(archive, members[key], f"{path}:{key}") for key in found]
 
 
+def names_of(file: IO[bytes], path: str) -> list[str]:
+    """The keys of the arrays in an .npz archive."""
+    with _opened(file, path) as (_, members):
+        return list(members)
+
+
 @contextlib.contextmanager
 def _opened(file: IO[bytes], path: str) -> Iterator[tuple[Any, dict[str, Any]]]:
     """The archive and its arrays by key; whatever goes wrong within the block is reported as damage to it."""

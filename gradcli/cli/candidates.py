@@ -1,0 +1,186 @@
+"""What the words of a command may become: files and what is in them, functions, names of inputs, targets.
+
+Functions here are asked by click, through `options.completed`, and only where a shell completes a word.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+
+import click
+from click.shell_completion import CompletionItem
+
+from gradcli.errors import GradcliError
+
+_WORD = re.compile(r"([^\W\d]\w*)?$")
+_NUMBER = re.compile(r"(^|[^\w.])\d[\w.]*$")
+
+
+def words(ctx: click.Context, last: str) -> list[CompletionItem]:
+    """The expression, or an input after it."""
+    before = _given(ctx)
+    if not before and ctx.params.get("source") is None:
+        return functions(last)
+    name, equals, value = last.partition("=")
+    if equals and name.strip().isidentifier():
+        return _led(f"{name}=", values(value))
+    found = [CompletionItem(f"{name}=") for name in _undefined(before) if f"{name}=".startswith(last)]
+    takes_files = any("FILE" in (param.metavar or "") for param in ctx.command.params if param.name == "items")
+    return found + (files(last) if takes_files else [])
+
+
+def inputs(ctx: click.Context, last: str) -> list[CompletionItem]:
+    """NAME=VALUE for an input that is given."""
+    name, equals, value = last.partition("=")
+    if equals:
+        return _led(f"{name}=", values(value))
+    return [CompletionItem(f"{name}=") for name in _names(ctx) if name.startswith(last)]
+
+
+def vector(ctx: click.Context, last: str) -> list[CompletionItem]:
+    """A VALUE alone."""
+    return values(last)
+
+
+def names(ctx: click.Context, last: str) -> list[CompletionItem]:
+    """Names of inputs with commas between them."""
+    before, comma, part = last.rpartition(",")
+    taken = {name.strip() for name in before.split(",")}
+    found = [CompletionItem(name) for name in _names(ctx) if name.startswith(part) and name not in taken]
+    return _led(before + comma, found)
+
+
+def targets(ctx: click.Context, last: str) -> list[CompletionItem]:
+    """TARGET=PATH, or a folder."""
+    target, equals, path = last.partition("=")
+    if equals:
+        return _led(f"{target}=", files(path))
+    results = ["value", *(f"{name}.grad" for name in _names(ctx))]
+    if ctx.params.get("jacobian"):
+        results += [f"{name}.jacobian" for name in _names(ctx)]
+    if ctx.params.get("hessian"):
+        results += [f"{name},{other}.hessian" for name in _names(ctx) for other in _names(ctx)]
+    results += ["jvp"] if ctx.params.get("jvp") else []
+    results += [f"{name}.hvp" for name in _names(ctx)] if ctx.params.get("hvp") else []
+    folders = [item for item in files(last) if item.value.endswith("/")]
+    return [CompletionItem(f"{name}=") for name in results if name.startswith(last)] + folders
+
+
+def operations(ctx: click.Context, last: str) -> list[CompletionItem]:
+    """Operations and families of them."""
+    from gradcli.reference.entries import tables
+
+    found = {*tables(), *_functions()}
+    return [CompletionItem(name) for name in sorted(found) if name.startswith(last)]
+
+
+def commands(ctx: click.Context, last: str) -> list[CompletionItem]:
+    """Commands of gradcli."""
+    group = ctx.find_root().command
+    assert isinstance(group, click.Group)
+    return [CompletionItem(name) for name in sorted(group.commands) if name.startswith(last)]
+
+
+def functions(text: str) -> list[CompletionItem]:
+    """An expression whose last word is the beginning of a function's name."""
+    found = _WORD.search(text)
+    word = found[0] if found is not None else ""
+    if not word or _NUMBER.search(text):
+        return []
+    known = _functions()
+    before = text[: len(text) - len(word)]
+    return [CompletionItem(f"{before}{name}(", help=known[name]) for name in sorted(known) if name.startswith(word)]
+
+
+def _functions() -> dict[str, str]:
+    """All functions of the language, with what they are."""
+    import gradcli.ops  # noqa: F401
+    from gradcli.graph.op import OPS
+
+    return {name: op.doc for name, op in OPS.items() if op.public}
+
+
+def values(text: str) -> list[CompletionItem]:
+    """What a VALUE may become: a file, where the rest is not taken for an expression."""
+    lead = "@@" if text.startswith("@@") else "@" if text.startswith("@") else ""
+    path = text[len(lead) :]
+    if lead:
+        return _led(lead, files(path, True))
+    from gradcli.evaluation.input_value import InputValue
+
+    def is_file(path: str) -> bool:
+        if path.endswith("/"):
+            return True
+        try:
+            return InputValue.written("x", path).path is not None
+        except GradcliError:
+            return False
+
+    return [item for item in files(path, True) if is_file(item.value)] or functions(text)
+
+
+def files(path: str, within: bool = False) -> list[CompletionItem]:
+    """Paths that begin so; with `within` also the names of what is in a file, after a colon."""
+    if within and (found := list(_contents(path))):
+        return found
+    folder, slash, name = path.rpartition("/")
+    try:
+        with os.scandir(os.path.expanduser(folder + slash) or ".") as entries:
+            found = [
+                CompletionItem(folder + slash + entry.name + ("/" if entry.is_dir() else ""))
+                for entry in entries
+                if entry.name.startswith(name) and (name.startswith(".") or not entry.name.startswith("."))
+            ]
+    except (OSError, ValueError):
+        return []
+    found.sort(key=lambda item: str(item.value))
+    if within and len(found) == 1 and (below := list(_contents(f"{found[0].value}:"))):
+        return found + below
+    return found
+
+
+def _contents(spec: str) -> Iterator[CompletionItem]:
+    """The names in a file, each after its path and a colon, further ones with commas between them."""
+    from gradcli.storage.contents import names_in
+
+    for place, character in enumerate(spec):
+        if character != ":":
+            continue
+        path, (before, comma, part) = spec[:place], spec[place + 1 :].rpartition(",")
+        for name in names_in(os.path.expanduser(path)):
+            if name.startswith(part) and name not in before.split(","):
+                yield CompletionItem(f"{path}:{before}{comma}{name}")
+
+
+def _led(lead: str, found: Iterable[CompletionItem]) -> list[CompletionItem]:
+    """Candidates with what stands before them in the same word."""
+    return [CompletionItem(lead + item.value, help=item.help) for item in found]
+
+
+def _given(ctx: click.Context) -> list[str]:
+    """The words before, an expression and inputs."""
+    return [word.lstrip(" ") for word in ctx.params.get("items") or ()]
+
+
+def _names(ctx: click.Context) -> list[str]:
+    """The inputs of a command: those that are given, and those that the expression needs."""
+    before = _given(ctx)
+    found = [
+        re.split("[=:]", word, maxsplit=1)[0].strip() for word in before if re.match(r"\s*[^\W\d]\w*\s*[=:]", word)
+    ]
+    return list(dict.fromkeys([*found, *_undefined(before)]))
+
+
+def _undefined(before: list[str]) -> list[str]:
+    """The names that the expression needs and nothing has given yet."""
+    from gradcli.evaluation.names import free_names
+    from gradcli.language.parse import parse
+
+    given = [re.split("[=:]", word, maxsplit=1)[0].strip() for word in before[1:]]
+    try:
+        found = free_names(parse(before[0]), given) if before else []
+    except GradcliError:
+        return []
+    return [name for name in found if name not in given]

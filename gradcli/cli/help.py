@@ -1,0 +1,59 @@
+"""`gradcli help`, and what is said where there is no such command."""
+
+from __future__ import annotations
+
+import shlex
+
+import click
+
+from gradcli.cli.options import completed
+from gradcli.errors import GradcliError, did_you_mean, quoted
+
+#: Options of the command as a whole.
+NEVER_EVAL = ("-h", "--help", "-V", "--version")
+
+HELP = """Show the help of COMMAND, or of gradcli as a whole.
+
+\b
+Examples:
+  gradcli help
+  gradcli help eval
+"""
+
+
+class Commands(click.Group):
+    """The group of all commands, which tells what was meant where one does not exist."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in self.commands and not ctx.resilient_parsing and not args[0].startswith("-"):
+            raise self.unknown(args)
+        return super().resolve_command(ctx, args)
+
+    def unknown(self, args: list[str]) -> GradcliError:
+        """The error for a command that does not exist, with its arguments."""
+        name, *rest = args
+        if any(word.partition("=")[0].strip() == name for word in rest if "=" in word):
+            # A name alone is a command; here it is that of an input.
+            hint = f"as an expression it follows eval: gradcli eval {' '.join(map(shlex.quote, args))}"[:200]
+        else:
+            hint = did_you_mean(name, list(self.commands)) or "`gradcli --help` lists the commands"
+        return GradcliError(f"there is no command {quoted(name)}", hint=hint)
+
+
+@click.command("help", help=HELP)
+@click.argument("command", metavar="[COMMAND]", required=False, shell_complete=completed("commands"))
+@click.pass_context
+def help_command(ctx: click.Context, command: str | None) -> None:
+    above = ctx.find_root()
+    group = above.command
+    assert isinstance(group, Commands)
+    if command is None:
+        click.echo(group.get_help(above))
+        return
+    found = group.get_command(above, command)
+    if found is None:
+        raise group.unknown([command])
+    # As if it were asked itself, so that its help is shown in the same way.
+    found.make_context(command, ["--help"], parent=above)
