@@ -147,7 +147,12 @@ def unable_to(what: str) -> Iterator[None]:
 
 def quoted(text: str) -> str:
     """A text of the user's in quotes, for a message: its beginning, where it is long."""
-    return repr(text if len(text) <= _LONGEST_QUOTED else f"{text[:_LONGEST_QUOTED]}…")
+    return repr(shortened(text))
+
+
+def shortened(text: str) -> str:
+    """A text of the user's for a message or a hint: its beginning, where it is long."""
+    return text if len(text) <= _LONGEST_QUOTED else f"{text[:_LONGEST_QUOTED]}…"
 
 
 def _one_line(text: str) -> str:

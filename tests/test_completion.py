@@ -183,9 +183,8 @@ def test_bad_questions() -> None:
 
 def test_descriptions() -> None:
     assert told("gradcli eval --hess") == ["--hessian\tThe Hessian of a scalar, a block for each pair of inputs."]
-    assert told("gradcli '2*gel") == [
-        "2*gelu(\tx times the normal distribution function; approximate='tanh' for its formula."
-    ]
+    (gelu,) = told("gradcli '2*gel")
+    assert gelu.startswith("2*gelu(\tThe input times")
 
 
 def test_every_command_and_option_is_completed() -> None:

@@ -11,6 +11,7 @@ import click
 from gradcli.cli import options
 from gradcli.cli.asked import expression_of
 from gradcli.cli.inputs import parse_inputs
+from gradcli.cli.options import hint_of_no_option
 from gradcli.cli.printing import note
 from gradcli.errors import GradcliError, did_you_mean, written_in
 from gradcli.language.unused import refuse_unused
@@ -167,9 +168,8 @@ def _givens(words: list[str]) -> list[Given]:
 
 
 def _refuse(word: str) -> NoReturn:
-    raise GradcliError(
-        f"{word!r} is not an input", hint="inputs are written NAME:SHAPE, as in A:2 or A:3,4, or NAME=VALUE"
-    )
+    hint = hint_of_no_option() or "inputs are written NAME:SHAPE, as in A:2 or A:3,4, or NAME=VALUE"
+    raise GradcliError(f"{word.strip()!r} is not an input", hint=hint)
 
 
 def _float64() -> np.dtype:

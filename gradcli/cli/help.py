@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-
 import click
 
 from gradcli.cli.options import completed
@@ -36,10 +34,10 @@ class Commands(click.Group):
         name, *rest = args
         if any(word.partition("=")[0].strip() == name for word in rest if "=" in word):
             # A name alone is a command; here it is that of an input.
-            hint = f"as an expression it follows eval: gradcli eval {' '.join(map(shlex.quote, args))}"[:200]
+            hint = f"as an expression it follows eval: gradcli eval {name} ..."
         else:
             hint = did_you_mean(name, list(self.commands)) or "`gradcli --help` lists the commands"
-        return GradcliError(f"there is no command {quoted(name)}", hint=hint)
+        return GradcliError(f"no such command {quoted(name)}", hint=hint)
 
 
 @click.command("help", help=HELP)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from gradcli.cli.options import hint_of_no_option
 from gradcli.errors import GradcliError
 from gradcli.evaluation.input_value import InputValue
 
@@ -40,7 +41,7 @@ def split_inputs(items: list[str]) -> list[tuple[str, str]]:
             raise GradcliError(
                 # What begins with a minus sign may have been given a space in front: see `ExpressionCommand`.
                 f"{item.strip()!r} is not an input",
-                hint="inputs are written NAME=VALUE, as in x=data.npy or 'x=ones(2,2)'",
+                hint=hint_of_no_option() or "inputs are written NAME=VALUE, as in x=data.npy or 'x=ones(2,2)'",
             )
         name = name.strip()
         if name in ("None", "True", "False"):

@@ -19,12 +19,12 @@ from gradcli.cli.explain import explain_command
 from gradcli.cli.graph import graph_command
 from gradcli.cli.help import NEVER_EVAL, Commands, help_command
 from gradcli.cli.ops import ops_command
-from gradcli.cli.options import ExpressionCommand
+from gradcli.cli.options import ExpressionCommand, hint_of_no_option
 from gradcli.cli.plot import plot_command
 from gradcli.cli.printing import tell
 from gradcli.cli.repl import repl_command
 from gradcli.cli.stream import stream_command
-from gradcli.errors import GradcliError, WorkError
+from gradcli.errors import GradcliError, UnknownNameError, WorkError
 
 EXAMPLES = """\b
 Examples:
@@ -108,7 +108,11 @@ def _run_click(arguments: list[str]) -> int:
     arguments = with_command(arguments)
     try:
         with cli.make_context("gradcli", list(arguments)) as context:
-            cli.invoke(context)
+            try:
+                cli.invoke(context)
+            except UnknownNameError as error:
+                error.hint = hint_of_no_option() or error.hint
+                raise
         return 0
     except click.exceptions.Exit as stop:
         return stop.exit_code

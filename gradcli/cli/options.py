@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from gradcli.errors import GradcliError
+from gradcli.errors import GradcliError, shortened
 from gradcli.machine.limits import HOUR, MEMORY_LIMIT, TIME_LIMIT
 
 DTYPES = ["float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "bool"]
@@ -18,6 +18,8 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 # Where the words of the command line are kept: what was taken for an option may have been meant as the expression.
 _WORDS = "gradcli.words"
+# The first word that begins with a minus sign and is no option.
+_NO_OPTION = "gradcli.no option"
 
 
 class ExpressionCommand(click.Command):
@@ -36,11 +38,27 @@ class ExpressionCommand(click.Command):
                 words += args[k:]
                 break
             # A leading space means nothing to the expression and tells click that this is no option.
-            words.append(word if _is_option(word, flags, valued) else f" {word}")
+            if _is_option(word, flags, valued):
+                words.append(word)
+            else:
+                words.append(f" {word}")
+                ctx.meta.setdefault(_NO_OPTION, (word, ctx.command_path))
         if ctx.resilient_parsing and words and words[-1].startswith("-"):
             # An option whose value is being completed: click would leave out all that comes before it.
             words.pop()
         return super().parse_args(ctx, words)
+
+
+def hint_of_no_option() -> str | None:
+    """A hint where a word that is like an option was taken for the expression, or for an input."""
+    context = click.get_current_context(silent=True)
+    if context is None or _NO_OPTION not in context.meta:
+        return None
+    word, command = context.meta[_NO_OPTION]
+    return (
+        f"{shortened(word)} is no option of `{command}` and was taken for an expression; "
+        "one that begins with a minus sign can follow --"
+    )
 
 
 def _is_option(word: str, flags: set[str], valued: set[str]) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from gradcli.errors import UnknownNameError, told_of
+from gradcli.errors import GradcliError, UnknownNameError, told_of
 from gradcli.language.parse import parse
 
 if TYPE_CHECKING:
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 # No expression begins like this. Also in gradcli.storage.spec, which would load NumPy.
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _HINT = "a value is a number, a list, a call such as ones(2,2), or a file: @PATH, or a name ending in .npy"
+
+# Numbers with commas and parentheses.
+_NUMBERS = re.compile(r"[\s\d.,eE+()-]*")
+_LONGEST_READ, _LONGEST_SHOWN = 10_000, 60
 
 
 class InputValue(NamedTuple):
@@ -32,7 +36,7 @@ class InputValue(NamedTuple):
             return cls(name, value[1:], None)
         if _URL.match(value) or value.endswith((".npy", ".npz")) or ".npz:" in value:
             return cls(name, value, None)
-        with _value_of(name):
+        with _value_of(name, value):
             parse(value)
         return cls(name, None, value)
 
@@ -45,7 +49,7 @@ class InputValue(NamedTuple):
         from gradcli.evaluation.values import literal_array
 
         assert self.text is not None
-        with _value_of(self.name):
+        with _value_of(self.name, self.text):
             return literal_array(self.text, dtype)
 
     def look(self, dtype: str | None) -> Look:
@@ -57,13 +61,13 @@ class InputValue(NamedTuple):
         from gradcli.evaluation.values import literal_node
 
         assert self.text is not None
-        with _value_of(self.name):
+        with _value_of(self.name, self.text):
             node = literal_node(self.text, dtype)
         return Look(node.shape, node.dtype, node.strides is None, False)
 
 
 @contextmanager
-def _value_of(name: str) -> Iterator[None]:
+def _value_of(name: str, text: str) -> Iterator[None]:
     """Within this block errors are about the value of an input."""
     with told_of(f"in the value of {name}"):
         try:
@@ -71,3 +75,33 @@ def _value_of(name: str) -> Iterator[None]:
         except UnknownNameError as error:
             error.hint = _HINT
             raise
+        except GradcliError as error:
+            meant = _as_list(text)
+            if meant is not None:
+                shown = meant if len(meant) <= _LONGEST_SHOWN else "[...]"
+                error.hint = f"a list is written in brackets: {name}{' ' if name.startswith('-') else '='}'{shown}'"
+            raise
+
+
+def _as_list(text: str) -> str | None:
+    """The list that 1,2,3 or (1,2,3) is meant to be; None for a text that is neither.
+
+    >>> _as_list("1, 2"), _as_list("((1, 2), (3, 4))"), _as_list("sum(1, 2)")
+    ('[1, 2]', '[[1, 2], [3, 4]]', None)
+    """
+    if "," not in text or len(text) > _LONGEST_READ or _last(f"({text})") != "tuple":
+        return None
+    inner = text.strip()
+    if _NUMBERS.fullmatch(inner):
+        inner = inner.replace("(", "[").replace(")", "]")
+    elif _last(inner) == "tuple":
+        inner = f"[{inner[1:-1]}]"
+    return inner if _last(inner) == "list" else f"[{inner}]"
+
+
+def _last(text: str) -> str | None:
+    """The last step of an expression, None where a text is none."""
+    try:
+        return parse(text).statements[-1].code[-1].op
+    except GradcliError:
+        return None

@@ -161,6 +161,8 @@ def _missing_operator(kind: str, text: str, before: str, left: str, adjacent: bo
     if before == "NUMBER" and kind == "NAME":
         if left == "0" and adjacent and text[0] in "xXoObB":
             return "write the number in decimal"
+        if text in ("j", "J") and adjacent:
+            return "there are no complex numbers"
         if left.endswith(".") and adjacent:
             return f"put the number in brackets: ({left[:-1]}).{text}"[:80]
         return f"write {left}*{text}" if len(left + text) <= _LONGEST_SHOWN else "use * to multiply"
