@@ -300,7 +300,6 @@ def test_through_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     ("words", "told"),
     [
         (["sum(x"], "'(' is never closed"),
-        (["sum(x*y)"], "there are several inputs: x, y"),
         (["sum(x)", "--wrt", "z"], "there is no input 'z' to differentiate"),
         (["sum(x)", "x:9"], "in 'x:9': 9 is a number of dimensions, at most 6"),
         (["sum(x)", "x:1:int99"], "in 'x:1:int99': unknown dtype 'int99'"),
@@ -329,3 +328,47 @@ def test_long_and_deep_expressions(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_mean_that_turns_out_to_be_zero(monkeypatch: pytest.MonkeyPatch) -> None:
     assert call(monkeypatch, "derive", "sum(layer_norm(x, (3,)))", "x:2,3").out == "zeros_like(x)\n"
+
+
+# All inputs -----------------------------------------------------------------------------------------------------------
+
+
+def test_every_input_is_derived_unless_some_are_named() -> None:
+    words = ("derive", "sum((A@x - b)**2)", "A:2", "x:1", "b:1")
+    formulas = {"A": "2*outer(A@x - b, x)", "x": "2*A.T@(A@x - b)", "b": "2*(b - A@x)"}
+    text = "\n\n".join(f"{name}.grad\n{formula}" for name, formula in formulas.items())
+    assert process(*words) == (0, f"{text}\n", "")
+    assert process(*words, "--wrt", "A,x,b,A") == process(*words)
+    assert process(*words, "--wrt", "x").out == formulas["x"] + "\n"
+    data = json.loads(process(*words, "--format", "json").out)["grads"]
+    assert {name: one["formula"] for name, one in data.items()} == formulas
+    assert data["x"] == json.loads(process(*words, "--wrt", "x", "--format", "json").out)
+    latex = process(*words, "--format", "latex").out
+    assert [line for line in latex.splitlines() if line[:1] == "%"] == ["% A.grad", "% x.grad", "% b.grad"]
+    # Integers have no gradient, and are no reason not to derive the rest.
+    assert process("derive", "cross_entropy(z, t)", "z:2", "t:1:int64") == process(
+        "derive", "cross_entropy(z, t)", "z:2", "t:1:int64", "--wrt", "z"
+    )
+
+
+def test_a_module_for_every_input() -> None:
+    code = process("derive", "sum(softplus(x)*softplus(y))", "x:1", "y:1", "--format", "python").out
+    names: dict[str, Any] = {}
+    exec(code, names)
+    x, y = np.array([1.0, 2.0]), np.array([0.5, -3.0])
+    sigmoid, softplus = lambda t: 1 / (1 + np.exp(-t)), lambda t: np.log1p(np.exp(t))
+    assert np.allclose(names["gradient_x"](x, y), sigmoid(x) * softplus(y))
+    assert np.allclose(names["gradient_y"](x, y), sigmoid(y) * softplus(x))
+    assert code.count("def softplus") == code.count("def sigmoid") == 1
+
+
+def test_headings_and_notes_of_several_inputs() -> None:
+    done = process("derive", "x*y", "x:1", "y:1", "--jacobian")
+    assert done.out == "x.jacobian\ny\n\ny.jacobian\nx\n"
+    diagonal = "the Jacobian is diagonal: this is its diagonal"
+    assert done.err == f"note: x: {diagonal}\nnote: y: {diagonal}\n"
+    done = process("derive", "sum(x**3) + y", "x:1", "y:0", "--order", "2")
+    assert done.out == "x.grad, order 2\n6*x\n\ny.grad, order 2\n0\n"
+    assert done.err == "note: the value does not depend on y in this order\n"
+    assert process("derive", "sum(x*y)", "--wrt", "x,,y").code == 2
+    assert process("derive", "sum(x*y)", "x:1", "y:1", "--wrt", "x,z").err.startswith("gradcli: there is no input 'z'")

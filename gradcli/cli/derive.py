@@ -19,13 +19,12 @@ from gradcli.language.unused import refuse_unused
 if TYPE_CHECKING:
     import numpy as np
 
-    from gradcli.formula.derivation import Derived
-    from gradcli.formula.lengths import Given, Wanted
+    from gradcli.formula.lengths import Given
     from gradcli.language.parse import Script
 
-HELP = """Derive EXPR and print its gradient as a formula.
+HELP = """Derive EXPR and print its gradient as a formula, for every floating-point input or those of --wrt.
 
-The formula is an expression of the same language: what it gives with `gradcli eval` is the gradient. It was compared
+A formula is an expression of the same language: what it gives with `gradcli eval` is the gradient. It was compared
 with it in numbers; a note tells where it has none.
 
 \b
@@ -36,7 +35,7 @@ if their name begins with a capital letter, vectors or numbers otherwise. With N
 \b
 Examples:
   gradcli derive 'mean(2*(3*x+7)**2)'
-  gradcli derive 'sum((A@x - b)**2)' --wrt x
+  gradcli derive 'sum((A@x - b)**2)'
   gradcli derive 'cross_entropy(x, t)' x:2 t:1:int64 --wrt x --format python
   gradcli derive 'x@A@x' --wrt x --order 2 --jacobian
 """
@@ -94,7 +93,9 @@ def _derive(
     script: Script, words: list[str], wrt: str | None, order: int, jacobian: bool, vector: str | None, form: str
 ) -> tuple[str, list[str]]:
     """The formula as text in the wanted format, and remarks for the reader."""
+    from gradcli.formula.algebra.terms import IN_NUMBERS
     from gradcli.formula.derivation import derive
+    from gradcli.formula.formats import formatted_together
     from gradcli.formula.guess import completed
     from gradcli.formula.lengths import Wanted, names_read
 
@@ -107,20 +108,21 @@ def _derive(
     refuse_unused([one.name for one in given], names, script)
     scalar = vector is None and not (jacobian and order == 1)
     givens, remark = completed(script, given, names, scalar)
-    wanted = Wanted(_differentiated(givens, wrt), order, jacobian, vector)
-    derived = derive(script, givens, wanted)
-    notes = [*([remark] if remark else []), *derived.notes]
-    return _formatted(form, script, derived, wanted), notes
-
-
-def _formatted(form: str, script: Script, derived: Derived, wanted: Wanted) -> str:
-    from gradcli.formula.formats import as_json, formatted
-
-    if form == "json":
-        from gradcli.render.json import to_json
-
-        return to_json(as_json(script, derived, wanted))
-    return formatted(form, script, derived, wanted)
+    wanted = [Wanted(name, order, jacobian, vector) for name in _differentiated(givens, wrt)]
+    found = []
+    for one in wanted:
+        try:
+            found.append((derive(script, givens, one), one))
+        except GradcliError as error:
+            if len(wanted) > 1 and error.hint == IN_NUMBERS:
+                error.message = f"for {one.wrt}: {error.message}"
+            raise
+    told = [
+        text if len(wanted) == 1 or one.wrt in text.split() else f"{one.wrt}: {text}"
+        for derived, one in found
+        for text in derived.notes
+    ]
+    return formatted_together(form, script, found), [*([remark] if remark else []), *told]
 
 
 def _check_vector(vector: str) -> None:
@@ -131,19 +133,16 @@ def _check_vector(vector: str) -> None:
         )
 
 
-def _differentiated(givens: list[Given], wrt: str | None) -> str:
-    names = [g.name for g in givens if g.dtype.kind == "f"]
+def _differentiated(givens: list[Given], wrt: str | None) -> list[str]:
     if wrt is not None:
-        if not wrt.strip().isidentifier():
-            raise GradcliError("--wrt takes the name of one input", hint="as in --wrt x")
-        return wrt.strip()
-    if len(names) == 1:
-        return names[0]
+        names = [name.strip() for name in wrt.split(",")]
+        if not all(name.isidentifier() for name in names):
+            raise GradcliError("--wrt takes names of inputs", hint="as in --wrt x or --wrt x,y")
+        return list(dict.fromkeys(names))
+    names = [g.name for g in givens if g.dtype.kind == "f"]
     if not names:
         raise GradcliError("the expression has no input to differentiate")
-    raise GradcliError(
-        f"there are several inputs: {', '.join(names)}", hint=f"name one of them, as in --wrt {names[0]}"
-    )
+    return names
 
 
 def _givens(words: list[str]) -> list[Given]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from gradcli.formula.derivation import Derived
@@ -10,22 +11,54 @@ from gradcli.formula.write.forms import in_order
 from gradcli.formula.write.naming import Named, code_of, text
 from gradcli.language.parse import Script, unparse
 from gradcli.language.unparse import written
+from gradcli.render.json import to_json
 
 
 def formatted(form: str, script: Script, derived: Derived, wanted: Wanted) -> str:
-    """The formula as "text", "latex" or "python"."""
-    if form == "text":
-        return text(derived.formula)
-    if form == "latex":
-        from gradcli.formula.write.latex import latex
+    """A formula as "text", "latex", "python" or "json"."""
+    return formatted_together(form, script, [(derived, wanted)])
 
-        ranks = {g.name: len(g.shape) for g in derived.lengths.givens}
-        return latex(derived.formula, {**ranks, **({wanted.vector: derived.value_rank} if wanted.vector else {})})
+
+def formatted_together(form: str, script: Script, found: Sequence[tuple[Derived, Wanted]]) -> str:
+    """Formulas as "text", "latex", "python" or "json"; where there are several, each with what it is."""
     if form == "python":
-        from gradcli.formula.write.numpy_code import function
+        modules = [_python(script, derived, wanted, len(found) > 1) for derived, wanted in found]
+        # What several functions need stands once.
+        return _BETWEEN.join(dict.fromkeys([part for module in modules for part in module.split(_BETWEEN)]))
+    if form == "json":
+        data = [as_json(script, derived, wanted) for derived, wanted in found]
+        return to_json(data[0] if len(data) == 1 else {"grads": {one["wrt"]: one for one in data}})
+    texts = [(text(derived.formula) if form == "text" else _latex(derived, wanted)) for derived, wanted in found]
+    if len(found) == 1:
+        return texts[0]
+    sign = "" if form == "text" else "% "
+    return "\n\n".join([f"{sign}{_heading(wanted)}\n{shown}" for (_, wanted), shown in zip(found, texts, strict=True)])
 
-        return function(derived.formula, _title(script, wanted), _parameters(derived, wanted))
-    raise ValueError(f"no format {form!r}")
+
+# Between the parts of a module.
+_BETWEEN = "\n\n\n"
+
+
+def _latex(derived: Derived, wanted: Wanted) -> str:
+    from gradcli.formula.write.latex import latex
+
+    ranks = {g.name: len(g.shape) for g in derived.lengths.givens}
+    return latex(derived.formula, {**ranks, **({wanted.vector: derived.value_rank} if wanted.vector else {})})
+
+
+def _python(script: Script, derived: Derived, wanted: Wanted, several: bool) -> str:
+    from gradcli.formula.write.numpy_code import function
+
+    name = f"gradient_{wanted.wrt}" if several else "gradient"
+    return function(derived.formula, _title(script, wanted), _parameters(derived, wanted), name)
+
+
+def _heading(wanted: Wanted) -> str:
+    """What a formula is, as `gradcli eval` calls it."""
+    if wanted.jacobian and wanted.order == 2:
+        return f"{wanted.wrt},{wanted.wrt}.hessian"
+    times = f", order {wanted.order}" if wanted.order > 1 else ""
+    return f"{wanted.wrt}.{'jacobian' if wanted.jacobian else 'grad'}{times}"
 
 
 def _title(script: Script, wanted: Wanted) -> str:

@@ -6,8 +6,8 @@ for it, so that a damaged or malicious file costs one line on standard error.
 
 To read: `spec` (what a name stands for), `pipes` and `header`, `loading`, `archive` and `reading`; `ranges`, `boxes`,
 `file_array` and `remote` for arrays that stay where they are; `opening` puts these together, `npy_records` reads one
-array after the other; `contents` names what is in a file. To write: `target`, `temporary`, `together`, then `writing`, `document` and `file_sink`; `edges`
-keeps what a printed summary shows.
+array after the other, `contents` tells the names in a file. To write: `target`, `temporary`, `together`, then
+`writing`, `document` and `file_sink`; `edges` keeps what a printed summary shows.
 """
 
 from gradcli.storage.edges import Edges as Edges

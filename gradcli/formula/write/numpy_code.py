@@ -17,18 +17,18 @@ from gradcli.language.unparse import written
 _RENAMED = {"dim": "axis", "dims": "axis", "keepdim": "keepdims", "correction": "ddof"}
 
 
-def function(formula: Named, title: str, parameters: Sequence[str]) -> str:
-    """A module with one function, `gradient`, of the inputs that the formula reads."""
+def function(formula: Named, title: str, parameters: Sequence[str], name: str = "gradient") -> str:
+    """A module with one function of the inputs that the formula reads."""
     writer = _CodeWriter()
     translated = writer.translate([*(form for _, form in formula.parts), formula.result])
-    names = {form: _python_name(name) for form, name in zip(translated, (n for n, _ in formula.parts), strict=False)}
+    names = {form: _python_name(part) for form, (part, _) in zip(translated, formula.parts, strict=False)}
     body = [f"    {names[form]} = {written(code_of(form, names))}" for form in translated[:-1]]
     result = written(code_of(translated[-1], names))
-    sources = [op.source for name, op in OPS.items() if op.source and name == op.name and op in writer.helpers]
+    sources = [op.source for key, op in OPS.items() if op.source and key == op.name and op in writer.helpers]
     imports = ["import math"] if any("math." in source for source in sources) else []
     head = "\n".join([*imports, *(["", "import numpy as np"] if imports else ["import numpy as np"])])
     listed = ", ".join(_python_name(p) for p in parameters)
-    main = "\n".join([f"# {title}", f"def gradient({listed}):", *body, f"    return {result}"])
+    main = "\n".join([f"# {title}", f"def {name}({listed}):", *body, f"    return {result}"])
     return "\n\n\n".join([head, *sources, main])
 
 
