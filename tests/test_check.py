@@ -267,3 +267,67 @@ def test_refused(words: tuple[str, ...], message: str, monkeypatch: pytest.Monke
     done = call(monkeypatch, "check", *words)
     assert done.code == 2 and not done.out
     assert message in done.err.lower() or message in done.err
+
+
+# Derivatives that somebody has worked out -----------------------------------------------------------------------------
+
+
+def test_own_derivatives() -> None:
+    done = process("check", "sum((X@w)**2)", "X=randn(5,3)", "w=randn(3)", "--against", "w=2*X.T@X@w", "--seed", "1")
+    assert (done.code, done.err) == (0, "") and done.out.endswith("\n\nformulas agree with gradients\n")
+    done = process("check", "sin(x)", "x=[1,2,3]", "--against", "cos(x) + (x == 2)")
+    shown = "x: the formula gives 0.583853163 at [1], the gradient is -0.416146837"
+    assert (done.code, done.err) == (1, "") and done.out.endswith(f"\n{shown}\n\nformulas differ from gradients: x\n")
+    # One formula for each input; a name on the left is an input's, a comparison is none.
+    assert process("check", "sum(x*y)", "x=[1,2]", "y=[3,4]", "--against", "y").code == 1
+    assert process("check", "sum(x*y)", "x=[1,2]", "y=[3,4]", "--against", "y", "--wrt", "x").code == 0
+    assert process("check", "sum(x*y)", "x=[1,2]", "y=[3,4]", "--against", "y", "--against", "y=x").code == 0
+    assert process("check", "sum(x)", "x=[1,2]", "--against", "x==x").code == 0
+    assert process("check", "sum(x)", "x=[1,2]", "--against", "t = 3; t - 2").code == 0
+    assert process("check", "x**3", "x=[1,2]", "--against", "6*x", "--order", "2").code == 0
+    assert process("check", "x**3", "x=[1,2]", "--against", "6.001*x", "--order", "2", "--rtol", "0.01").code == 0
+    # Infinite in the same way is the same; without a number on one side is not.
+    assert process("check", "log(x)", "x=[0,2]", "--against", "1/x").code == 0
+    assert process("check", "log(x)", "x=[0,2]", "--against", "nan").code == 1
+    assert process("check", "log(x)", "x=[0,2]", "--against", "-1/x").code == 1
+    assert process("check", "sum(x)", "x=ones(0)", "--against", "7").code == 0
+
+
+def test_own_derivatives_as_json() -> None:
+    done = process("check", "sum(x**2)", "x=arange(12.).reshape(3,4)", "--against", "2*x + (x > 3)", "--json")
+    data = json.loads(done.out)
+    (row,) = data.pop("inputs")
+    assert done.code == 1 and data == {"ok": False, "order": 1}
+    assert row.pop("differences")[0] == {"index": [1, 0], "formula": 9.0, "gradient": 8.0}
+    assert row.pop("max_rel_error") == 1 / 9
+    assert row == {"name": "x", "shape": [3, 4], "verdict": "wrong", "wrong": 8, "max_abs_error": 1.0, "index": [1, 0]}
+    text = process("check", "sum(x**2)", "x=arange(12.).reshape(3,4)", "--against", "2*x + (x > 3)").out
+    assert text.count("the formula gives") == 5 and "   … 8 places in all\n" in text
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("sum(x)", "x=[1,2]", "--against", "ones(3)"), "--against for x: the formula has shape (3,), x has (2,)"),
+        (("sum(x)", "x=[1,2]", "--against", "x="), "--against for x: the expression is empty"),
+        (("sum(x)", "x=[1,2]", "--against", "z=1"), "--against: the last statement is an assignment"),
+        (("sum(x)", "x=[1,2]", "--against", "x=q"), "--against for x: unknown name 'q'"),
+        (("sum(x)", "x=[1,2]", "--against", "x=1", "--against", "x=2"), "--against gives two formulas for x"),
+        (("sum(x)", "x=[1,2]", "--against", "1", "--against", "2"), "--against gives two formulas for all inputs"),
+        (("sum(x*y)", "x=1", "y=2", "--against", "x=y", "--wrt", "y"), "the formula for 'x' has no gradient"),
+        (("sum(x*y)", "x=1", "y=2", "--against", "x=y", "--wrt", "x,y"), "there is no formula for 'y'"),
+        (("x > 1", "x=[1,2]", "--against", "1"), "the value is bool and has no gradient"),
+        (("sum(x)", "x=[1,2]", "y=3", "--against", "1"), "the input 'y' is never used"),
+    ],
+)
+def test_own_derivatives_that_cannot_be_compared(words: tuple[str, ...], message: str) -> None:
+    done = process("check", *words)
+    assert (done.code, done.out) == (2, "") and done.err.startswith(f"gradcli: {message}"), done
+
+
+def test_no_formula_for_integers(tmp_path: Path) -> None:
+    np.save(tmp_path / "t.npy", np.arange(2))
+    done = process("check", "sum(x*t)", "x=[1,2]", f"t={tmp_path}/t.npy", "--against", "t=x")
+    report = "gradcli: the formula for 't' has no gradient to be compared with\nhint: it is int64\n"
+    assert done == (2, "", report)
+    assert process("check", "sum(x*t)", "x=[1,2]", f"t={tmp_path}/t.npy", "--against", "t").code == 0

@@ -17,7 +17,7 @@ _HEADINGS = ("input", "shape", "checked", "largest error", "relative", "at", "")
 
 def check_text(report: Report, source: str) -> str:
     """A table with a line for each input, what there is to say of the operations, and the verdict."""
-    lines = _table([_HEADINGS, *(_cells(row) for row in report.rows)])
+    lines = table([_HEADINGS, *(_cells(row) for row in report.rows)])
     lines += [f"note: {note}" for note in report.notes]
     for row in report.rows:
         if row.verdict == "wrong":
@@ -32,7 +32,8 @@ def check_text(report: Report, source: str) -> str:
     return "\n".join(lines)
 
 
-def _table(rows: list[tuple[str, ...]]) -> list[str]:
+def table(rows: list[tuple[str, ...]]) -> list[str]:
+    """Rows of seven cells as lines, in columns."""
     widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
     # Numbers are aligned at the right.
     lines = []
