@@ -24,7 +24,20 @@ DOCS = Path(__file__).resolve().parent
 
 # Every command has a pair of these marks in one page, command.md or its own, with its help between them:
 # <!-- generated: gradcli eval --help --> and <!-- end -->.
-COMMANDS = ("eval", "explain", "batch", "stream", "derive", "check", "graph", "ops", "plot", "repl", "help", "completion")
+COMMANDS = (
+    "eval",
+    "explain",
+    "batch",
+    "stream",
+    "derive",
+    "check",
+    "graph",
+    "ops",
+    "plot",
+    "repl",
+    "help",
+    "completion",
+)
 _MARKS = re.compile(r"(<!-- generated: gradcli ([\w-]+) --help -->\n).*?(<!-- end -->)", re.DOTALL)
 
 HEADER = """<!-- Written by docs/generate.py from the registry of operations. Edit the rows in gradcli/ops/ instead. -->

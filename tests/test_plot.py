@@ -190,6 +190,89 @@ def test_ticks(bounds: tuple[float, float], most: int) -> None:
         assert math.isclose(float(text), tick, rel_tol=1e-6, abs_tol=width * 1e-6)
 
 
+# Ranges and families --------------------------------------------------------------------------------------------------
+
+
+def test_ranges(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert points(monkeypatch, "x", "x=-1:1:3") == points(monkeypatch, "x", "x=linspace(-1,1,3)")
+    assert points(monkeypatch, "x", "x=2*(-1):[0,1][1]: 5") == points(monkeypatch, "x", "x=linspace(-2,1,5)")
+    assert points(monkeypatch, "x", "x=3:1:3")["x"] == [1, 2, 3]
+    found = points(monkeypatch, "sin(x)", "x=-pi:pi", "--dtype", "float64")
+    assert np.allclose(found["x"], np.linspace(-np.pi, np.pi, 400))
+    # A range holds the points, whatever else has several elements.
+    assert points(monkeypatch, "sum(w*x)", "w=[1,10]", "x=1:2:2")["value"] == [11, 22]
+    np.save("a.npy", np.arange(3.0))
+    assert points(monkeypatch, "x", "x=a.npy")["x"] == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("x", "x=-3:3:1"), "in the value of x: '1' is no number of points"),
+        (("x", "x=-3:3:1e9"), "in the value of x: '1e9' is no number of points"),
+        (("x", "x=-3:3:999999999"), "in the value of x: '999999999' is no number of points"),
+        (("x", "x=-3:"), "in the value of x: the expression is empty"),
+        (("x", "x=-3:3+"), "in the value of x: the expression ends too early"),
+        (("x", "x=-3:q"), "in the value of x: unknown name 'q'"),
+        (("x", "x=1:2:3:4"), "in the value of x: unexpected ':'"),
+        (("x", "x=3:3"), "x holds no range of points"),
+        (("x + y", "x=1:2", "y=1:2"), "a plot is against one input, and x and y have more than one element each"),
+        (("x*ones(11)", "x=1:2"), "the value at each point has shape (11,), not a single number"),
+        (("x*ones(0)", "x=1:2"), "the value at each point has shape (0,), not a single number"),
+        (("x*a/sum(x)", "x=1:2", "a=[1,2]"), "sum takes numbers together"),
+    ],
+)
+def test_ranges_and_families_that_are_wrong(words: tuple[str, ...], message: str) -> None:
+    done = process("plot", *words)
+    assert (done.code, done.out) == (2, "") and done.err.startswith(f"gradcli: {message}"), done
+
+
+@pytest.mark.parametrize(
+    ("words", "names", "value", "derivative"),
+    [
+        # Elementwise, all points together; named by the input that the curves are made from.
+        (("a*x**2", "a=[1,2]"), ["a=1", "a=2"], [[1, 0, 1], [2, 0, 2]], [[-2, 0, 2], [-4, 0, 4]]),
+        (("a*x/sum(a)", "a=[1,3]"), ["[0]", "[1]"], [[-0.25, 0, 0.25], [-0.75, 0, 0.75]], [[0.25] * 3, [0.75] * 3]),
+        (("flip(a, 0)*x", "a=[1,2]"), ["[0]", "[1]"], [[-2, 0, 2], [-1, 0, 1]], [[2] * 3, [1] * 3]),
+        # Point by point.
+        (("stack([x, 1])",), ["[0]", "[1]"], [[-1, 0, 1], [1] * 3], [[1] * 3, [0] * 3]),
+        (("cumsum(a*x, 0)", "a=[1,2]"), ["[0]", "[1]"], [[-1, 0, 1], [-3, 0, 3]], [[1] * 3, [3] * 3]),
+        # What the points are made into does not depend on how many there are.
+        (("x*x.numel() + a", "a=[1,2]"), ["a=1", "a=2"], [[0, 1, 2], [1, 2, 3]], [[1] * 3] * 2),
+    ],
+)
+def test_families(
+    words: tuple[str, ...], names: list[str], value: Any, derivative: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = points(monkeypatch, words[0], "x=-1:1:3", *words[1:])
+    assert (found["curves"], found["x"]) == (names, [-1, 0, 1])
+    assert np.allclose(found["value"], value) and np.allclose(found["derivatives"], [derivative])
+
+
+def test_the_shape_of_all_points_is_not_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert points(monkeypatch, "x*x.numel()", "x=0:1:3")["value"] == [0, 0.5, 1]
+    assert points(monkeypatch, "x + x.ndim", "x=0:1:3")["value"] == [0, 0.5, 1]
+    assert points(monkeypatch, "x*ones_like(x)", "x=0:1:3")["value"] == [0, 0.5, 1]
+
+
+def test_a_family_in_the_terminal() -> None:
+    words = ("plot", "a*x", "x=-1:1", "a=[1,2,4]", "--derivatives", "0", "--height", "12", "--width", "60")
+    text = process(*words).out
+    ends = [line.split()[-1] for line in text.splitlines() if "a=" in line]
+    assert ends == ["a=4", "a=2", "a=1"] and max(map(len, text.splitlines())) <= 60
+    assert "a=2" in process(*words, "--ascii").out
+    names = process("plot", "a*x", "x=-1:1", "a=ones(10)", "--height", "9").out
+    assert names.count("a=1") > 1
+
+
+def test_a_family_in_a_file() -> None:
+    words = ("plot", "a*x", "x=-1:1", "a=[1,2,4]", "-o")
+    assert process(*words, "a.svg") == process(*words, "b.svg") == (0, "", "")
+    assert Path("a.svg").read_bytes() == Path("b.svg").read_bytes()
+    one = process("plot", "x", "x=-1:1", "-o", "c.svg")
+    assert one.code == 0 and Path("a.svg").stat().st_size > Path("c.svg").stat().st_size
+
+
 # Characters -----------------------------------------------------------------------------------------------------------
 
 

@@ -161,7 +161,7 @@ def against_text(report: AgainstReport) -> str:
     """A table with a line for each input, the places that differ, and the verdict."""
     from gradcli.check.report import table
 
-    rows = [("input", "shape", "compared", "largest error", "relative", "at", "")]
+    rows: list[tuple[str, ...]] = [("input", "shape", "compared", "largest error", "relative", "at", "")]
     for row in report.rows:
         count = int(np.prod(row.shape, dtype=np.int64))
         many = f"{count} {'entry' if count == 1 else 'entries'}"

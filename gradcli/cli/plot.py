@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 from typing import TYPE_CHECKING
@@ -12,7 +13,8 @@ import click
 from gradcli.cli import options
 from gradcli.cli.asked import Asked
 from gradcli.cli.printing import note, standard_output
-from gradcli.errors import GradcliError
+from gradcli.errors import GradcliError, quoted
+from gradcli.evaluation.input_value import InputValue, is_file, split_at_colons
 
 if TYPE_CHECKING:
     from gradcli.plotting.curves import Curves
@@ -20,16 +22,21 @@ if TYPE_CHECKING:
 
 HELP = """Plot EXPR and its derivative against one input.
 
-The input with more than one element holds the points; in EXPR it stands for one of them at a time. The plot is made of
-characters, or is written to a file: SVG and PNG need pip install "gradcli[plot]".
+The input with more than one element holds the points; in EXPR it stands for one of them at a time. x=-3:3 are 400
+points from -3 to 3, x=-3:3:50 are 50 of them. A vector at each point is a family of curves.
+
+The plot is made of characters, or is written to a file: SVG and PNG need pip install "gradcli[plot]".
 
 \b
 Examples:
-  gradcli plot 'tanh(x)' 'x=linspace(-3,3,400)'
-  gradcli plot 'a*x**3 - x' 'x=linspace(-2,2,400)' a=1 --derivatives 2 -o cubic.svg
-  gradcli plot 'sum(w*sin(x*w))' 'x=linspace(0,6,200)' 'w=[1,2,3]' --wrt x
+  gradcli plot 'tanh(x)' x=-3:3
+  gradcli plot 'a*x**3 - x' x=-2:2 'a=[1,2,3]' --derivatives 2 -o cubics.svg
+  gradcli plot 'sum(w*sin(x*w))' x=0:2*pi:200 'w=[1,2,3]'
 """
 
+# Points of a range that does not tell how many.
+_POINTS = 400
+_MOST_POINTS = 10_000_000
 _FORMATS = {".svg": "svg", ".png": "png"}
 
 
@@ -66,7 +73,13 @@ def plot_command(
     dtype: str | None,
     quiet: bool,
 ) -> None:
-    asked = Asked(items, source, dtype=dtype)
+    first = 1 if source is None else 0
+    ranges = {k: made for k, item in enumerate(items) if k >= first and (made := _range(item)) is not None}
+    asked = Asked(tuple([ranges.get(k, item) for k, item in enumerate(items)]), source, dtype=dtype)
+    if wrt is None and len(ranges) == 1:
+        # What is written as a range is meant as the points, whatever else has several elements.
+        (made,) = ranges.values()
+        wrt = made.partition("=")[0].strip()
     form = _form(output, form, as_json)
     from gradcli.plotting.curves import curves
 
@@ -84,6 +97,25 @@ def plot_command(
         sys.stdout.write(_json(found) if as_json else _text(found, width, height, plain))
     if found.note and not quiet:
         note(found.note)
+
+
+def _range(item: str) -> str | None:
+    """NAME=FROM:TO or NAME=FROM:TO:COUNT in the words of the language; None for any other item."""
+    name, equals, value = item.partition("=")
+    if not equals or not name.strip().isidentifier() or is_file(value):
+        return None
+    parts = split_at_colons(value)
+    if len(parts) not in (2, 3):
+        return None
+    for part in parts:
+        InputValue.written(name.strip(), part)
+    count = parts[2] if len(parts) == 3 else str(_POINTS)
+    if not re.fullmatch(r"\s*\d{1,9}\s*", count) or not 2 <= int(count) <= _MOST_POINTS:
+        raise GradcliError(
+            f"in the value of {name.strip()}: {quoted(count)} is no number of points",
+            hint=f"as in {name.strip()}=-3:3:200; from 2 to {_MOST_POINTS:,}",
+        )
+    return f"{name}=linspace(({parts[0]}), ({parts[1]}), {int(count)})"
 
 
 def _form(output: str | None, form: str | None, as_json: bool) -> str | None:
@@ -108,7 +140,8 @@ def _json(found: Curves) -> str:
     # In the dtype of the computation, which has fewer digits.
     value, *derivatives = [curve.y.astype(curve.dtype) for curve in found.curves]
     x = found.x.astype(found.dtype)
-    return to_json({"input": found.name, "x": x, "value": value, "derivatives": derivatives}) + "\n"
+    named = {"curves": list(found.members)} if found.members else {}
+    return to_json({"input": found.name, "x": x, **named, "value": value, "derivatives": derivatives}) + "\n"
 
 
 def _text(found: Curves, width: int | None, height: int | None, plain: bool) -> str:

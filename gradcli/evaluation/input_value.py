@@ -17,6 +17,28 @@ if TYPE_CHECKING:
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _HINT = "a value is a number, a list, a call such as ones(2,2), or a file: @PATH, or a name ending in .npy"
 
+
+def is_file(value: str) -> bool:
+    """Whether a VALUE names a file, and is no expression."""
+    return value.startswith("@") or bool(_URL.match(value)) or value.endswith((".npy", ".npz")) or ".npz:" in value
+
+
+def split_at_colons(text: str) -> list[str]:
+    """The parts of a text between the colons that stand in no brackets.
+
+    >>> split_at_colons("-1:x[0:2]:3")
+    ['-1', 'x[0:2]', '3']
+    """
+    parts, depth = [""], 0
+    for character in text:
+        depth += {"(": 1, "[": 1, ")": -1, "]": -1}.get(character, 0)
+        if character == ":" and not depth:
+            parts.append("")
+        else:
+            parts[-1] += character
+    return parts
+
+
 # Numbers with commas and parentheses.
 _NUMBERS = re.compile(r"[\s\d.,eE+()-]*")
 _LONGEST_READ, _LONGEST_SHOWN = 10_000, 60
@@ -32,10 +54,8 @@ class InputValue(NamedTuple):
     @classmethod
     def written(cls, name: str, value: str) -> InputValue:
         """What a VALUE stands for; mistakes in it are reported before anything is read or computed."""
-        if value.startswith("@"):
-            return cls(name, value[1:], None)
-        if _URL.match(value) or value.endswith((".npy", ".npz")) or ".npz:" in value:
-            return cls(name, value, None)
+        if is_file(value):
+            return cls(name, value.removeprefix("@"), None)
         with _value_of(name, value):
             parse(value)
         return cls(name, None, value)

@@ -17,9 +17,12 @@ from gradcli.graph.dtypes import BOOL, FLOAT64
 from gradcli.graph.node import Node, constant, toposort
 from gradcli.language.parse import Script
 from gradcli.language.unused import refuse_unused
+from gradcli.ops.index import getitem
 
 #: Points that are computed one by one, where an expression makes a tensor of each of them.
 MOST_ONE_BY_ONE = 20_000
+#: So many curves are drawn in one frame.
+MOST_CURVES = 10
 # Numbers closer than this cannot be told apart in a plot.
 _NARROWEST = 1e-300
 
@@ -28,7 +31,10 @@ _ARRANGING = ("elementwise", "shape", "index", "diagonal", "create", "leaf")
 
 
 class Curve(NamedTuple):
-    """One line of a plot: what it shows, and its height at each point, computed in `dtype`."""
+    """One line of a plot: what it shows, and its height at each point, computed in `dtype`.
+
+    Of a family, `y` has a row for each of its members.
+    """
 
     title: str
     y: np.ndarray
@@ -36,39 +42,46 @@ class Curve(NamedTuple):
 
 
 class Curves(NamedTuple):
-    """The points along `name`, in ascending order, and the lines over them; `note` says what is missing."""
+    """The points along `name`, in ascending order, and the lines over them; `note` says what is missing.
+
+    `members` are the names of the curves of a family.
+    """
 
     name: str
     x: np.ndarray
     curves: list[Curve]
     note: str | None
     dtype: np.dtype = FLOAT64
+    members: tuple[str, ...] = ()
 
 
 def curves(script: Script, inputs: Mapping[str, Any], wrt: str | None = None, derivatives: int = 1) -> Curves:
     """The expression at every point of one input, and its first `derivatives` derivatives.
 
     The input that `wrt` names, or else the only one with more than one element, holds the points; in the expression
-    it stands for one of them at a time. GradcliError when the expression takes the points together, or gives more
-    than one number for each.
+    it stands for one of them at a time. A vector at each point is a family of curves. GradcliError when the expression
+    takes the points together, or gives more than a few numbers for each.
     """
     name = points_of(inputs, wrt)
     x = np.asarray(inputs[name]).reshape(-1)
     x = x[order_of(name, x)]
     with written_in(script.source):
-        request, mixed = _graph(script, inputs, name, (), derivatives)
-        if not mixed:
-            request, _ = _graph(script, inputs, name, x.shape, derivatives)
-        elif x.size > MOST_ONE_BY_ONE:
-            hint = f"at most {MOST_ONE_BY_ONE:,} points"
-            raise GradcliError(f"{x.size:,} points are too many to be computed one by one", hint=hint)
-        compiled = Compiled(request)
-        compiled.hold({other: np.asarray(array) for other, array in inputs.items() if other != name})
-        if mixed:
-            arrays = _one_by_one(compiled, name, x)
+        one = _graph(script, inputs, name, ())
+        members = _members(one, inputs)
+        points = np.repeat(x[:, None], len(members), 1) if members else x
+        together = None if one.mixed else _graph(script, inputs, name, points.shape)
+        held = {other: np.asarray(array) for other, array in inputs.items() if other != name}
+        if together is None or together.mixed or not _alike(one.value, together.value):
+            if x.size > MOST_ONE_BY_ONE:
+                hint = f"at most {MOST_ONE_BY_ONE:,} points"
+                raise GradcliError(f"{x.size:,} points are too many to be computed one by one", hint=hint)
+            arrays = _one_by_one(_compiled(one, derivatives, held, len(members)), name, x)
+            if members:
+                arrays = list(np.reshape(arrays, (len(members), -1, x.size)).swapaxes(0, 1))
         else:
-            arrays = [np.broadcast_to(np.asarray(a), x.shape) for a in compiled.run({name: x})]
-    return drawn(name, x, arrays, derivatives)
+            found = _compiled(together, derivatives, held).run({name: points})
+            arrays = [np.broadcast_to(np.asarray(array), points.shape).T for array in found]
+    return drawn(name, x, arrays, derivatives)._replace(members=members)
 
 
 def drawn(name: str, x: np.ndarray, arrays: Sequence[Any], derivatives: int) -> Curves:
@@ -117,10 +130,17 @@ def order_of(name: str, x: np.ndarray) -> np.ndarray:
     return order
 
 
-def _graph(
-    script: Script, inputs: Mapping[str, Any], name: str, shape: tuple[int, ...], derivatives: int
-) -> tuple[Request, bool]:
-    """Value and derivatives for points of a shape, and whether operations see other shapes than that one."""
+class _Graph(NamedTuple):
+    """The value for points `x` of a shape; `mixed` says whether operations see other shapes than that one."""
+
+    source: str
+    leaves: dict[str, Node]
+    x: Node
+    value: Node
+    mixed: bool
+
+
+def _graph(script: Script, inputs: Mapping[str, Any], name: str, shape: tuple[int, ...]) -> _Graph:
     leaves = {}
     for other, array in inputs.items():
         points = other == name
@@ -129,9 +149,50 @@ def _graph(
     interpreter = Interpreter(script.source, leaves)
     value = interpreter.run(script)
     refuse_unused(leaves, interpreter.used, script)
-    mixed = _check(value, leaves[name], shape)
-    roots = [value, *derivatives_of(value, leaves[name], derivatives)]
-    return Request(script.source, leaves, None, roots, [name], [], None), mixed
+    return _Graph(script.source, leaves, leaves[name], value, _check(value, leaves[name], shape))
+
+
+def _members(graph: _Graph, inputs: Mapping[str, Any]) -> tuple[str, ...]:
+    """The names of the curves of a family: by the elements of an input that they are made from, or by their place."""
+    if graph.value.size == 1:
+        return ()
+    vectors = [leaf for leaf in graph.leaves.values() if leaf is not graph.x and leaf.shape == graph.value.shape]
+    if len(vectors) == 1 and not _check(graph.value, vectors[0], graph.value.shape):
+        name = vectors[0].params["name"]
+        return tuple([f"{name}={float(number):.6g}" for number in np.asarray(inputs[name])])
+    return tuple([f"[{k}]" for k in range(graph.value.size)])
+
+
+def _alike(one: Node, other: Node) -> bool:
+    """Whether two graphs have the same steps: a number that is made of the shape of the points differs between both."""
+    first, second = toposort([one]), toposort([other])
+    return len(first) == len(second) and all(map(_same_step, first, second))
+
+
+def _same_step(one: Node, other: Node) -> bool:
+    if one.op is not other.op or one.params.keys() != other.params.keys():
+        return False
+    return all(_same(value, other.params[key]) for key, value in one.params.items())
+
+
+def _same(one: Any, other: Any) -> bool:
+    if isinstance(one, np.ndarray):
+        # The same number for every point.
+        return bool(np.array_equal(np.broadcast_to(one, other.shape) if not one.shape else one, other, equal_nan=True))
+    return bool(one == other)
+
+
+def _compiled(graph: _Graph, derivatives: int, held: Mapping[str, Any], members: int = 0) -> Compiled:
+    """Value and derivatives, one after the other for each member of a family, with the other inputs in place."""
+    values: list[Node] = [getitem(graph.value, k) for k in range(members)] if members else [graph.value]
+    found = [derivatives_of(value, graph.x, derivatives) for value in values]
+    if any(found):
+        zero = constant(np.zeros(graph.x.shape, graph.x.dtype))
+        found = [some or [zero] * derivatives for some in found]
+    roots = [root for value, some in zip(values, found, strict=True) for root in (value, *some)]
+    compiled = Compiled(Request(graph.source, graph.leaves, None, roots, [graph.x.params["name"]], [], None))
+    compiled.hold(dict(held))
+    return compiled
 
 
 def all_together(value: Node, x: Node) -> None:
@@ -164,14 +225,17 @@ def _check(value: Node, x: Node, shape: tuple[int, ...]) -> bool:
         if not any(child in depends for child in node.inputs):
             continue
         depends.add(node)
-        if node.shape != shape or node.op.family != "elementwise":
+        # Of a family the points may meet its members.
+        if (node.shape != shape and (shape or node.shape != value.shape)) or node.op.family != "elementwise":
             mixed = True
         if not shape and node.op.family not in _ARRANGING and all(not child.shape for child in node.inputs):
             what = f"{node.op.name.lstrip('_')} takes numbers together, and {x.params['name']} stands for one at a time"
             hint = "a plot is of a function of one number, applied to every point"
             raise GradcliError(what, span=node.span, hint=hint)
-    if not shape and value.size != 1:
-        hint = "choose one of its elements, or reduce it"
+    if not shape and value.size != 1 and (value.ndim != 1 or not value.size or value.size > MOST_CURVES):
+        hint = (
+            f"choose one of its elements, or reduce it; up to {MOST_CURVES} numbers in a vector are a family of curves"
+        )
         raise GradcliError(f"the value at each point has shape {value.shape}, not a single number", hint=hint)
     return mixed or value not in depends
 

@@ -36,7 +36,7 @@ def title_of(source: str) -> str:
 def figure(found: Curves, title: str, form: str) -> bytes:
     """The curves one above the other as "svg" or "png"; the same bytes for the same curves."""
     try:
-        from matplotlib import rc_context
+        from matplotlib import colormaps, rc_context
         from matplotlib.figure import Figure
     except ImportError:
         hint = 'pip install "gradcli[plot]"; without -o the plot is shown in the terminal'
@@ -50,7 +50,13 @@ def figure(found: Curves, title: str, form: str) -> bytes:
             shown = curve.y.copy()
             # A line across a pole would be a lie; a little beyond the frame is enough to leave it.
             shown[(shown < low - (high / 2 - low / 2)) | (shown > high + (high / 2 - low / 2))] = float("nan")
-            frame.plot(found.x, shown, color=_COLORS[k % len(_COLORS)], linewidth=1.8)
+            if found.members:
+                # Neighbours of a family differ by as much as its ends allow.
+                shades = colormaps["viridis"].resampled(len(found.members) + 1)
+                for i, (member, line) in enumerate(zip(found.members, shown, strict=True)):
+                    frame.plot(found.x, line, color=shades(i), linewidth=1.8, label=member)
+            else:
+                frame.plot(found.x, shown, color=_COLORS[k % len(_COLORS)], linewidth=1.8)
             frame.set_ylim(low - (high - low) * 0.05, high + (high - low) * 0.05)
             frame.set_ylabel(curve.title)
             frame.grid(color=_GRID, linewidth=0.8)
@@ -58,6 +64,8 @@ def figure(found: Curves, title: str, form: str) -> bytes:
             if low < 0 < high:
                 frame.axhline(0, color=_FAINT, linewidth=0.8)
         frames[0].set_title(title, fontsize=11)
+        if found.members:
+            frames[0].legend(fontsize=8)
         frames[-1].set_xlabel(found.name)
         sheet.align_ylabels()
         target = io.BytesIO()

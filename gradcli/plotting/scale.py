@@ -16,7 +16,13 @@ _LARGEST = 1e300
 
 
 def limits(y: np.ndarray) -> tuple[float, float]:
-    """The lowest and highest number to show of a curve from left to right: all finite ones, but of a pole its feet."""
+    """The lowest and highest number to show of a curve from left to right: all finite ones, but of a pole its feet.
+
+    Of a family, those of all its curves, which are the rows of `y`.
+    """
+    if y.ndim > 1:
+        lows, highs = zip(*[limits(row) for row in y if np.isfinite(row).any()] or [(-1.0, 1.0)], strict=True)
+        return min(lows), max(highs)
     finite = np.clip(y[np.isfinite(y)], -_LARGEST, _LARGEST)
     if not finite.size:
         return -1.0, 1.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import NamedTuple
 
 import numpy as np
@@ -40,7 +41,9 @@ def plot_text(found: Curves, screen: Screen) -> str:
     bounds = [(low, high) for low, high, _ in scales]
     marks = [values for *_, values in scales]
     margin = max((len(text) for values in marks for text in labels(values)), default=1)
-    columns = max(_MIN_WIDTH, screen.width - margin - 2)
+    # The names of a family stand at the right of its curves.
+    beside = max((len(name) + 1 for name in found.members), default=0)
+    columns = max(_MIN_WIDTH, screen.width - margin - 2 - beside)
     across = ticks(float(found.x[0]), float(found.x[-1]), max(2, columns // _TICK_COLUMNS))
     places = _places(found.x, across, columns)
     line, tick, corner = ("-", "+", "+") if screen.plain else ("─", "┬", "└")
@@ -48,9 +51,9 @@ def plot_text(found: Curves, screen: Screen) -> str:
     frames = []
     for k, curve in enumerate(found.curves):
         canvas = _Canvas(columns, rows, screen.plain)
-        _draw(canvas, found.x, curve, bounds[k])
+        named = _Named(found.members, _draw_all(canvas, found, curve, bounds[k]))
         color = _COLORS[k % len(_COLORS)] if screen.color else ""
-        frames += _frame(curve.title, canvas, bounds[k], marks[k], margin, color)
+        frames += _frame(curve.title, canvas, bounds[k], marks[k], margin, color, named)
         frames.append(axis)
     frames.append(_below(places, labels(across), columns, margin, found.name))
     return "\n".join(line.rstrip() for line in frames)
@@ -64,6 +67,15 @@ class _Canvas:
         self.across, self.down = (1, 1) if plain else (2, 4)
         self.dots = np.zeros((rows * self.down, columns * self.across), bool)
         self.zero: int | None = None
+        # Which curve of a family each character is of.
+        self.owner = np.zeros((rows, columns), np.int64)
+
+    def add(self, other: _Canvas, owner: int) -> None:
+        """Draw what another canvas of this size shows over this one."""
+        cells = other.dots.reshape(self.rows, self.down, self.columns, self.across).any((1, 3))
+        self.dots |= other.dots
+        self.owner[cells] = owner
+        self.zero = other.zero
 
     def row(self, part: float) -> int:
         """The row of characters for a part of the height, from 0 at the bottom to 1 at the top."""
@@ -87,14 +99,38 @@ class _Canvas:
         return rows
 
 
-def _draw(canvas: _Canvas, x: np.ndarray, curve: Curve, bounds: tuple[float, float]) -> None:
+def _draw_all(canvas: _Canvas, found: Curves, curve: Curve, bounds: tuple[float, float]) -> dict[int, int]:
+    """Draw a curve, or those of a family; the member whose name belongs at the right of each row."""
+    if not found.members:
+        _draw(canvas, found.x, curve.y, bounds)
+        return {}
+    low, high = bounds
+    ends: list[tuple[float, int]] = []
+    for k, y in enumerate(curve.y):
+        layer = _Canvas(canvas.columns, canvas.rows, canvas.plain)
+        _draw(layer, found.x, y, bounds)
+        canvas.add(layer, k)
+        known = y[np.isfinite(y)]
+        if known.size:
+            ends.append((min(max((known[-1] / 3 - low / 3) / (high / 3 - low / 3), 0.0), 1.0), k))
+    ends.sort(reverse=True)
+    rows: dict[int, int] = {}
+    below = 0
+    for place, (part, k) in enumerate(ends[: canvas.rows]):
+        # Beside its end, or as near as the names above and below leave room.
+        row = min(max(canvas.row(part), below), canvas.rows - min(len(ends), canvas.rows) + place)
+        rows[row], below = k, row + 1
+    return rows
+
+
+def _draw(canvas: _Canvas, x: np.ndarray, y: np.ndarray, bounds: tuple[float, float]) -> None:
     """Set the dots of a curve: a line between neighbouring points, nothing where a number is missing."""
     low, high = bounds
     height, width = canvas.dots.shape
     # Thirds: the difference of two large numbers may be infinite.
     across = (x / 3 - x[0] / 3) / (x[-1] / 3 - x[0] / 3) * (width - 1)
     with np.errstate(all="ignore"):
-        up = (curve.y / 3 - low / 3) / (high / 3 - low / 3) * (height - 1)
+        up = (y / 3 - low / 3) / (high / 3 - low / 3) * (height - 1)
     if low < 0 < high:
         canvas.zero = canvas.row((0 - low / 3) / (high / 3 - low / 3))
     known = np.isfinite(up)
@@ -136,8 +172,15 @@ def _upright(dots: np.ndarray, columns: np.ndarray, heights: np.ndarray, pairs: 
     dots |= np.cumsum(steps, 0)[height - 1 :: -1] > 0
 
 
+class _Named(NamedTuple):
+    """The names of a family, and which of them stands at the right of each row."""
+
+    members: tuple[str, ...]
+    rows: dict[int, int]
+
+
 def _frame(
-    title: str, canvas: _Canvas, bounds: tuple[float, float], marks: list[float], margin: int, color: str
+    title: str, canvas: _Canvas, bounds: tuple[float, float], marks: list[float], margin: int, color: str, named: _Named
 ) -> list[str]:
     """The title, and the rows of a curve with their ticks."""
     low, high = bounds
@@ -148,9 +191,25 @@ def _frame(
     lines = [f"{'':{margin}} {color}{title}{_RESET if color else ''}"]
     for row, text in enumerate(canvas.lines()):
         edge = ("+" if plain else "┤") if row in at else "|" if plain else "│"
-        body = f"{color}{text.rstrip()}{_RESET}" if color and text.strip() else text
+        if named.members:
+            body = _family_row(text, canvas.owner[row], named, named.rows.get(row), bool(color))
+        else:
+            body = f"{color}{text.rstrip()}{_RESET}" if color and text.strip() else text
         lines.append(f"{at.get(row, ''):>{margin}} {edge}{body}")
     return lines
+
+
+def _family_row(text: str, owner: np.ndarray, named: _Named, member: int | None, colored: bool) -> str:
+    """A row of a family, each character in the color of its curve, and the name that stands beside it."""
+    name = "" if member is None else named.members[member]
+    if not colored:
+        return f"{text} {name}"
+    parts: list[str] = []
+    for k, run in itertools.groupby(zip(owner.tolist(), text, strict=True), key=lambda pair: pair[0]):
+        shown = "".join(character for _, character in run)
+        parts.append(f"{_COLORS[k % len(_COLORS)]}{shown}{_RESET}" if shown.strip() else shown)
+    beside = "" if member is None else f" {_COLORS[member % len(_COLORS)]}{name}{_RESET}"
+    return "".join(parts) + beside
 
 
 def _places(x: np.ndarray, across: list[float], columns: int) -> list[int]:
