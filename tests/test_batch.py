@@ -218,6 +218,22 @@ def test_two_runs_are_not_mixed() -> None:
     assert batch("sum(x)", *words[1:], "--resume") == (2, "", told)
 
 
+@pytest.mark.parametrize("left", ["i000.x.grad.npy", "w.grad.npy", "z.value.npy"])
+def test_results_whose_record_is_gone_are_results(left: str) -> None:
+    make("data", 2)
+    os.makedirs("out")
+    Path("out", left).write_bytes(b"an earlier run's")
+    words = ["sum(x)", "x=data/", "-o", "out"]
+    for more in ([], ["--dry-run"], ["--resume"]):
+        done = batch(*words, *more)
+        assert (done.code, done.out) == (2, "") and "--overwrite" in done.err and os.listdir("out") == [left]
+    assert batch(*words, "--overwrite").out == "2 items: 2 done\n"
+    # What is no result is in nobody's way.
+    os.makedirs("other")
+    Path("other", "notes.npy").write_text("mine")
+    assert batch("sum(x)", "x=data/", "-o", "other").out == "2 items: 2 done\n"
+
+
 def test_overwriting_removes_sums_and_only_what_lies_in_the_folder() -> None:
     make("data", 2)
     words = ["x=data/", "w=2", "-o", "out", "--wrt", "w"]

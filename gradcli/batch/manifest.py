@@ -22,6 +22,8 @@ from gradcli.storage.target import writing
 
 _NAME = "run.json"
 _LINES = (RESULTS, os.path.join(HIDDEN, "more.jsonl"))
+# What the names of results end with.
+_ENDINGS = (".value.npy", ".grad.npy")
 # What differs, in the words of the command line, where it is not an option of the same name.
 _WORDS = {
     "gradcli": "another version of gradcli",
@@ -107,11 +109,13 @@ def is_continued(path: str, job: Job, resume: bool, overwrite: bool) -> bool:
 
 
 def _has_results(path: str) -> bool:
-    """Whether an earlier run has recorded anything in a folder."""
+    """Whether an earlier run has recorded anything in a folder, or left results whose record is gone."""
     for name in _LINES:
         with contextlib.suppress(OSError, ValueError):
             if os.lstat(os.path.join(path, name)).st_size:
                 return True
+    with contextlib.suppress(OSError, ValueError), os.scandir(path) as entries:
+        return any(entry.name.endswith(_ENDINGS) and entry.is_file() for entry in entries)
     return False
 
 
@@ -127,7 +131,7 @@ def remove_results(path: str) -> None:
         names += [f"{name}.grad.npy" for name in old["inputs"]]
     for name in names:
         # Whoever wrote these lines: nothing goes but results in this very folder.
-        if name.endswith((".value.npy", ".grad.npy")) and os.path.basename(name) == name:
+        if name.endswith(_ENDINGS) and os.path.basename(name) == name:
             with writing(os.path.join(path, name)), contextlib.suppress(FileNotFoundError):
                 os.unlink(os.path.join(path, name))
 
@@ -204,7 +208,7 @@ def refuse_own_inputs(items: Items, job: Job) -> None:
                 hint = "the next run would take the results for items: choose another folder"
                 raise GradcliError(f"the results cannot go into {job.folder}, where files of {name} are", hint=hint)
     for name, value in job.shared.items():
-        if value.path is None or not value.path.endswith((".grad.npy", ".value.npy")):
+        if value.path is None or not value.path.endswith(_ENDINGS):
             continue
         if os.path.dirname(os.path.realpath(value.path)) == place:
             hint = "choose another folder, or rename the file"

@@ -9,7 +9,7 @@ import numpy as np
 
 from gradcli.autodiff.vjp import vjp
 from gradcli.check.compare import DERIVATIVES
-from gradcli.engine.execute.memory_limit import check_free
+from gradcli.engine.execute.bounds import check_free
 from gradcli.engine.execute.run import execute
 from gradcli.errors import GradcliError, told_of, written_in
 from gradcli.evaluation.interpret import Interpreter
