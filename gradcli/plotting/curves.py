@@ -130,7 +130,7 @@ def order_of(name: str, x: np.ndarray) -> np.ndarray:
     return order
 
 
-class _Graph(NamedTuple):
+class _AtPoints(NamedTuple):
     """The value for points `x` of a shape; `mixed` says whether operations see other shapes than that one."""
 
     source: str
@@ -140,7 +140,7 @@ class _Graph(NamedTuple):
     mixed: bool
 
 
-def _graph(script: Script, inputs: Mapping[str, Any], name: str, shape: tuple[int, ...]) -> _Graph:
+def _graph(script: Script, inputs: Mapping[str, Any], name: str, shape: tuple[int, ...]) -> _AtPoints:
     leaves = {}
     for other, array in inputs.items():
         points = other == name
@@ -149,10 +149,10 @@ def _graph(script: Script, inputs: Mapping[str, Any], name: str, shape: tuple[in
     interpreter = Interpreter(script.source, leaves)
     value = interpreter.run(script)
     refuse_unused(leaves, interpreter.used, script)
-    return _Graph(script.source, leaves, leaves[name], value, _check(value, leaves[name], shape))
+    return _AtPoints(script.source, leaves, leaves[name], value, _check(value, leaves[name], shape))
 
 
-def _members(graph: _Graph, inputs: Mapping[str, Any]) -> tuple[str, ...]:
+def _members(graph: _AtPoints, inputs: Mapping[str, Any]) -> tuple[str, ...]:
     """The names of the curves of a family: by the elements of an input that they are made from, or by their place."""
     if graph.value.size == 1:
         return ()
@@ -182,7 +182,7 @@ def _same(one: Any, other: Any) -> bool:
     return bool(one == other)
 
 
-def _compiled(graph: _Graph, derivatives: int, held: Mapping[str, Any], members: int = 0) -> Compiled:
+def _compiled(graph: _AtPoints, derivatives: int, held: Mapping[str, Any], members: int = 0) -> Compiled:
     """Value and derivatives, one after the other for each member of a family, with the other inputs in place."""
     values: list[Node] = [getitem(graph.value, k) for k in range(members)] if members else [graph.value]
     found = [derivatives_of(value, graph.x, derivatives) for value in values]
