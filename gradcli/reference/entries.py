@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
-
-import numpy as np
+from typing import NamedTuple
 
 from gradcli.errors import GradcliError, did_you_mean
-from gradcli.graph.node import Node, input_node
 from gradcli.graph.op import OPS, Op
 from gradcli.ops import FAMILIES
 from gradcli.ops.elementwise import zero_vjp
@@ -92,6 +89,9 @@ def _homes() -> dict[Op, str]:
 
 def entry(op: Op, table: str | None = None) -> Entry:
     """The entry of an operation."""
+    # Imported here: only who asks for an operation needs formulas.
+    from gradcli.reference.formulas import formulas
+
     table = table or _homes().get(op, op.family)
     backward = op.grad_fn if isinstance(op.grad_fn, str) else None
     signature = f"{op.name}({op.signature.text})"
@@ -99,9 +99,6 @@ def entry(op: Op, table: str | None = None) -> Entry:
     if gradient == "0":
         derivative = "0"
     elif gradient == "yes":
-        # Imported here: only who asks for an operation needs formulas.
-        from gradcli.reference.formulas import formulas
-
         found = formulas(op)
         if found is not None:
             derivative, call = found.text, None if found.is_usual else found.call
@@ -120,44 +117,8 @@ def find(name: str) -> Op:
 
 def gradient_of(op: Op) -> str | None:
     """ "yes" for an operation that has a gradient, "0" for one that is flat almost everywhere, otherwise None."""
+    from gradcli.reference.formulas import is_tracked
+
     if op.vjp is zero_vjp:
         return "0"
-    return "yes" if op.vjp is not None or (op.kernel is None and _is_tracked(op)) else None
-
-
-def _is_tracked(op: Op) -> bool:
-    """Whether an operation that is written with others has a gradient: found by trying it on a tracked tensor."""
-    if op.family == "create":
-        return False
-    names = op.signature.names
-    needed = [n for n in names if n in op.signature.required or f"*{n}" in op.signature.text]
-    refusals = []
-    for data in (np.eye(2) + 1, np.ones(2)):
-        known = _arguments(input_node(data, requires_grad=True))
-        try:
-            result = op(*(known.get(n, known["input"]) for n in needed))
-        except GradcliError as error:
-            refusals.append(str(error))
-            continue
-        parts = result if isinstance(result, tuple) else (result,)
-        return any(isinstance(part, Node) and part.requires_grad for part in parts)
-    raise ValueError(f"{op.name}({op.signature.text}) cannot be tried: {refusals}")
-
-
-def _arguments(x: Node) -> dict[str, Any]:
-    """Something to give for arguments that are not tensors, by their names."""
-    return {
-        "input": x,
-        "tensors": [x, x],
-        "dim": 0,
-        "dims": [0, 1][: x.ndim],
-        "shape": [-1],
-        "source": 0,
-        "destination": x.ndim - 1,
-        "index": [0],
-        "repeats": [2] * x.ndim,
-        "fill_value": 1.0,
-        "equation": "ij,jk->ik",
-        "operands": [x, x],
-        "normalized_shape": [2],
-    }
+    return "yes" if op.vjp is not None or (op.kernel is None and is_tracked(op)) else None

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
+
 from gradcli.errors import GradcliError
+from gradcli.evaluation.interpret import Interpreter
 from gradcli.formula.derivation import derive
 from gradcli.formula.lengths import Given, Wanted
 from gradcli.formula.write.naming import text
 from gradcli.graph.dtypes import DTYPES, FLOAT64
+from gradcli.graph.node import input_node
 from gradcli.graph.op import Op
 from gradcli.language.parse import parse
 
@@ -38,10 +42,7 @@ class Formulas(NamedTuple):
 
 def formulas(op: Op) -> Formulas | None:
     """The formulas of an operation, None where one is not known; for one number of dimensions where it takes any."""
-    names = op.signature.required
-    usual = f"{op.name}({', '.join(names)})", " ".join(f"{name}:{_DIMENSIONS.get(op.family, 2)}" for name in names)
-    call, tensors = op.example or usual
-    givens = [_given(*tensor.split(":")) for tensor in tensors.split()]
+    call, givens, is_usual = _call_of(op)
     tracked = [given.name for given in givens if given.dtype.kind == "f"]
     alone = len(givens) == 1 and not givens[0].shape
     found: dict[str, str] = {}
@@ -51,7 +52,26 @@ def formulas(op: Op) -> Formulas | None:
             found["" if alone else name] = text(derive(parse(call), givens, wanted).formula)
     except GradcliError:
         return None
-    return Formulas(call, found, call == usual[0])
+    return Formulas(call, found, is_usual)
+
+
+def is_tracked(op: Op) -> bool:
+    """Whether an operation that is written with others has a gradient: found by trying a call of it."""
+    if op.family == "create":
+        return False
+    call, givens, _ = _call_of(op)
+    arrays = {given.name: np.ones((2,) * len(given.shape), given.dtype) for given in givens}
+    leaves = {name: input_node(array, requires_grad=array.dtype.kind == "f") for name, array in arrays.items()}
+    result = Interpreter(call, leaves).carry_out(parse(call).statements[-1])
+    return any(part.requires_grad for part in (result if isinstance(result, tuple) else (result,)))
+
+
+def _call_of(op: Op) -> tuple[str, list[Given], bool]:
+    """The call that an operation is explained by, its tensors, and whether it has tensors and nothing else."""
+    names = op.signature.required
+    usual = f"{op.name}({', '.join(names)})", " ".join(f"{name}:{_DIMENSIONS.get(op.family, 2)}" for name in names)
+    call, tensors = op.example or usual
+    return call, [_given(*tensor.split(":")) for tensor in tensors.split()], call == usual[0]
 
 
 def _given(name: str, dimensions: str, dtype: str = "") -> Given:
