@@ -27,17 +27,14 @@ class Saved(NamedTuple):
         words["none"] = cls(False, False)
         if text in words:
             return words[text]
-        value, names = False, []
         known = ["value", *(f"{name}.grad" for name in inputs)]
-        for target in [part.strip() for part in text.split(",")]:
+        targets = list(dict.fromkeys(part.strip() for part in text.split(",")))
+        for target in targets:
             if target not in known:
                 hint = did_you_mean(target, [*known, *words]) or f"there are {', '.join([*words, *known])}"
                 raise GradcliError(f"--save cannot write {target!r}", hint=hint)
-            if target == "value":
-                value = True
-            else:
-                names.append(target.removesuffix(".grad"))
-        return cls(value, False, tuple(dict.fromkeys(names)))
+        names = [target.removesuffix(".grad") for target in targets if target != "value"]
+        return cls("value" in targets, False, tuple(names))
 
     def has_grad(self, name: str) -> bool:
         """Whether the gradient of an input becomes a file."""

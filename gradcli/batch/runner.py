@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -16,7 +17,7 @@ from gradcli.batch.job import Job, Outcome, Part, Task
 from gradcli.batch.journal import Folder, Journal
 from gradcli.batch.local_executor import Executor
 from gradcli.batch.manifest import Finished
-from gradcli.batch.sums import Sums, discard, stored, sum_of_values, write_sums
+from gradcli.batch.sums import SUMS, Sums, stored, sum_of_values, write_sums
 from gradcli.batch.work import Common, Worker
 from gradcli.errors import GradcliError, WorkError
 from gradcli.machine.undisturbed import undisturbed
@@ -185,7 +186,8 @@ class _Run:
                 self.sums = Sums()
         self.journal = Journal(folder, kept.length, kept.places)
         if not kept.total():
-            discard(folder)
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(folder.file(SUMS))
             manifest.record(folder, batch.job)
         return kept
 

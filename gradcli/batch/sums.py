@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
 import os
@@ -15,7 +14,8 @@ from gradcli.batch.journal import HIDDEN, RESULTS, Folder, lines_of
 from gradcli.machine.regular import open_regular
 from gradcli.storage import save_all
 
-_NAME = "sums"
+#: What the file beside the results is called that keeps them.
+SUMS = "sums"
 # A file of sums has a line of JSON and then the numbers.
 _LONGEST_LINE = 1 << 20
 
@@ -47,14 +47,14 @@ class Sums:
         shapes = {name: list(array.shape) for name, array in self.totals.items()}
         head = json.dumps({"items": self.items, "shapes": shapes, "dtypes": self.dtypes}).encode() + b"\n"
         arrays = [np.ascontiguousarray(array).reshape(-1).view(np.uint8).data for array in self.totals.values()]
-        folder.replace(_NAME, [head, *arrays])
+        folder.replace(SUMS, [head, *arrays])
 
 
 def stored(path: str) -> Sums:
     """The sums that an earlier run has kept in the folder `path`; empty ones when there are none to go on with."""
     sums = Sums()
     try:
-        with open(open_regular(os.path.join(path, HIDDEN, _NAME)), "rb") as file:
+        with open(open_regular(os.path.join(path, HIDDEN, SUMS)), "rb") as file:
             head = json.loads(file.readline(_LONGEST_LINE))
             totals = {}
             for name, shape in head["shapes"].items():
@@ -64,12 +64,6 @@ def stored(path: str) -> Sums:
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return Sums()
     return sums
-
-
-def discard(folder: Folder) -> None:
-    """Forget the sums of an earlier run."""
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(folder.file(_NAME))
 
 
 def write_sums(folder: Folder, sums: Sums) -> dict[str, str]:

@@ -104,21 +104,16 @@ def backward(request: Request) -> Drawing:
 
 def _functions(root: Node) -> list[tuple[Node, str, list[Edge]]]:
     """Every tracked step, those behind it first, with its name and its edges."""
-    found: dict[Node, tuple[str, list[Edge]]] = {}
+    found = {root: backward_function(root)}
     order: list[Node] = []
-    stack: list[tuple[Node, int]] = [(root, 0)]
-    found[root] = backward_function(root)
+    stack = [(root, iter(found[root][1]))]
     while stack:
-        node, at = stack.pop()
-        children = found[node][1]
-        while at < len(children) and (children[at][0] is None or children[at][0] in found):
-            at += 1
-        if at == len(children):
+        node, edges = stack[-1]
+        child = next((child for child, _ in edges if child is not None and child not in found), None)
+        if child is None:
             order.append(node)
-            continue
-        stack.append((node, at + 1))
-        child = children[at][0]
-        assert child is not None
-        found[child] = backward_function(child)
-        stack.append((child, 0))
+            stack.pop()
+        else:
+            found[child] = backward_function(child)
+            stack.append((child, iter(found[child][1])))
     return [(node, *found[node]) for node in order]

@@ -42,16 +42,12 @@ class History:
             return []
         lines = [line for line in data.decode("utf-8", "replace").split("\n") if line.strip()]
         if size > _LARGE:
-            self._shorten(lines[-_KEPT:])
+            from gradcli.errors import GradcliError
+            from gradcli.storage.document import save_document
+
+            with contextlib.suppress(OSError, GradcliError):
+                save_document(self.path, "".join(f"{line}\n" for line in lines[-_KEPT:]).encode())
         return ["".join(c if c.isprintable() else " " for c in line) for line in lines[-_KEPT:]]
-
-    def _shorten(self, lines: list[str]) -> None:
-        from gradcli.errors import GradcliError
-        from gradcli.storage.document import save_document
-
-        assert self.path is not None
-        with contextlib.suppress(OSError, GradcliError):
-            save_document(self.path, "".join(f"{line}\n" for line in lines).encode())
 
     def add(self, line: str) -> None:
         """Add a line, unless it is empty or the one before it."""

@@ -122,7 +122,9 @@ class RemoteFile:
     def origin(self, path: str) -> Origin | None:
         """Where others find this object."""
         with reaching(path, "read"):
-            return Origin(path, _stamp(self._system.info(self._path)))
+            info = self._system.info(self._path)
+        marks = [f"{key}={info[key]}" for key in _MARKS if info.get(key) is not None]
+        return Origin(path, (int(info.get("size") or 0), *marks))
 
     def _segment(self, number: int) -> bytes:
         with self._lock:
@@ -145,11 +147,6 @@ class _Segment:
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.data: bytes | None = None
-
-
-def _stamp(info: dict[str, Any]) -> tuple[str | int, ...]:
-    """What changes when an object is written anew."""
-    return (int(info.get("size") or 0), *(f"{key}={info[key]}" for key in _MARKS if info.get(key) is not None))
 
 
 def check_remote(url: str) -> None:
@@ -185,20 +182,17 @@ def sending(items: Sequence[tuple[str, str]]) -> Iterator[Callable[[], None]]:
                 if all(system is not other for _, other in begun):
                     system.start_transaction()
                     begun.append((url, system))
-                _send(path, system.open(inner, "wb"))
+                upload = system.open(inner, "wb")
+                with open(path, "rb") as file:
+                    while piece := file.read(_PIECE):
+                        upload.write(piece)
+                upload.close()
         yield commit
     finally:
         for _, system in begun:
             # What was sent in parts would be kept, and paid for.
             with contextlib.suppress(Exception):
                 system.transaction.complete(commit=False)
-
-
-def _send(path: str, upload: Any) -> None:
-    with open(path, "rb") as file:
-        while piece := file.read(_PIECE):
-            upload.write(piece)
-    upload.close()
 
 
 def _system(url: str) -> tuple[Any, str]:
