@@ -20,7 +20,10 @@ for needed in (
     "gradcli/__init__.pyi",
 ):
     assert needed in in_wheel, f"{needed} is not in the wheel"
-strays = [name for name in in_wheel if name.split("/")[0] not in {"gradcli"} and ".dist-info" not in name]
+man = {name.rpartition("/")[2] for name in in_wheel if ".data/data/share/man/man1/" in name}
+assert man >= {"gradcli.1", "gradcli-eval.1"}, f"the wheel has the man pages {sorted(man)}"
+strays = [name for name in in_wheel if not name.startswith("gradcli/") and ".dist-info" not in name]
+strays = [name for name in strays if ".data/data/share/man/man1/gradcli" not in name]
 assert not strays, f"the wheel holds {strays}"
 for needed in (
     "grammar/expression.lark",

@@ -1,4 +1,5 @@
-"""Write what is generated: the type stub and operations.md from the registry, the help of each command in its page.
+"""Write what is generated: the type stub and operations.md from the registry, the help of each command in its page and
+as a man page.
 
 `python docs/generate.py` writes them, `python docs/generate.py --check` exits with 1 where they have drifted.
 """
@@ -15,6 +16,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from manpages import man_pages
 from stub import stub
 
 from gradcli.cli.main import run
@@ -80,7 +82,7 @@ def main() -> int:
     options.add_argument("--check", action="store_true", help="compare only; exit with 1 on a difference")
     check: bool = options.parse_args().check
     stale = []
-    for page, text, same in (_stub(), _operations_page(), *_command_pages()):
+    for page, text, same in (_stub(), _operations_page(), *_command_pages(), *_man_pages()):
         if not same and check:
             stale.append(page.name)
         elif not same:
@@ -120,6 +122,17 @@ def _command_pages() -> Iterator[tuple[Path, str, bool]]:
             yield page, text, "".join(text.split()) == "".join(old.split())
     if sorted(found) != sorted(COMMANDS):
         raise SystemExit(f"docs/ has the help of {sorted(found)}; each of {sorted(COMMANDS)} has to be there once")
+
+
+def _man_pages() -> Iterator[tuple[Path, str, bool]]:
+    """The man pages."""
+    pages = {DOCS / "man" / name: text for name, text in man_pages()}
+    if strays := [page.name for page in (DOCS / "man").glob("*") if page not in pages]:
+        raise SystemExit(f"docs/man/ has {', '.join(strays)}, of which there is no command")
+    for page, text in pages.items():
+        old = page.read_text(encoding="utf-8") if page.exists() else ""
+        # Versions of click tell a default or a range in other places.
+        yield page, text, "".join(old.split()) == "".join(text.split())
 
 
 def help_text(command: str) -> str:

@@ -109,9 +109,10 @@ def test_a_stale_page_is_found(
 ) -> None:
     """The check fails where a page and the code have drifted apart, and writing brings them together again."""
     docs = tmp_path / "docs"
-    docs.mkdir()
+    (docs / "man").mkdir(parents=True)
     (tmp_path / "gradcli").mkdir()
-    for page in [*(ROOT / "docs").glob("*.py"), *(ROOT / "docs").glob("*.md"), ROOT / "gradcli/__init__.pyi"]:
+    pages = [page for pattern in ("*.py", "*.md", "man/*") for page in (ROOT / "docs").glob(pattern)]
+    for page in [*pages, ROOT / "gradcli/__init__.pyi"]:
         (tmp_path / page.relative_to(ROOT)).write_bytes(page.read_bytes())
     monkeypatch.syspath_prepend(docs)
     script = _generate(docs)
@@ -126,6 +127,7 @@ def test_a_stale_page_is_found(
     for name, old, new in [
         ("docs/operations.md", "sqrt", "sqroot"),
         ("docs/command.md", "--wrt NAMES", "--wrt THINGS"),
+        ("docs/man/gradcli-eval.1", "wrt NAMES", "wrt THINGS"),
         ("gradcli/__init__.pyi", "def sqrt", "def sqroot"),
     ]:
         page = tmp_path / name
