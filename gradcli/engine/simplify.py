@@ -91,9 +91,8 @@ class _Simplifier:
             inputs = _of_one_shape(inputs)
         elif not op.results and "axis_given" in params and params["keepdim"]:
             # One form of each reduction, so that equal ones are found.
-            return self._in_shape(
-                self.build(op, inputs, {**params, "keepdim": False}), shape or _kept_shape(inputs[0], params)
-            )
+            kept_shape = tuple(1 if k in params["dim"] else n for k, n in enumerate(inputs[0].shape))
+            return self._in_shape(self.build(op, inputs, {**params, "keepdim": False}), shape or kept_shape)
         if op.same:
             return self._in_shape(inputs[0], shape)
         if op.simplify is not None:
@@ -141,11 +140,6 @@ class _Simplifier:
             return op, *inputs
         # repr tells -0.0 from 0.0 and True from 1, which compare equal.
         return op, *inputs, *((k, v if type(v) is tuple else repr(v)) for k, v in params.items())
-
-
-def _kept_shape(x: Node, params: Params) -> Shape:
-    """The shape of a reduction that keeps its dimensions."""
-    return tuple(1 if k in params["dim"] else n for k, n in enumerate(x.shape))
 
 
 def _folded(node: Node) -> Node:

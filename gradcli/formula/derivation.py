@@ -88,10 +88,9 @@ def _derived(script: Script, lengths: Lengths, wanted: Wanted, whole: bool = Fal
     reader = LengthReader(algebra, samples)
     gradients = [g.gradient for g in graphs if g.gradient is not None]
     value_shape, x_shape = reader.read([g.value.shape for g in graphs]), reader.read([g.wrt.shape for g in graphs])
-    shapes = {
-        name: reader.read([g.leaves[name].shape for g in graphs])
-        for name in _by_closeness(list(graphs[0].leaves), wanted)
-    }
+    # The input that is differentiated first: lengths are rather told by it.
+    names = sorted(graphs[0].leaves, key=lambda name: name != wanted.wrt)
+    shapes = {name: reader.read([g.leaves[name].shape for g in graphs]) for name in names}
     notes: list[str] = []
     like: str | None = wanted.wrt
     found, shape = NodeTerm(algebra.number(0).term, ((),) * len(x_shape)), x_shape
@@ -100,7 +99,8 @@ def _derived(script: Script, lengths: Lengths, wanted: Wanted, whole: bool = Fal
     else:
         notes.append(f"the value does not depend on {wanted.wrt}" + (" in this order" if wanted.order > 1 else ""))
     if wanted.jacobian:
-        seed_shape = graphs[0].seed_shape(reader, graphs) if gradients else x_shape if wanted.order > 1 else value_shape
+        none = x_shape if wanted.order > 1 else value_shape
+        seed_shape = reader.read([g.seed.shape for g in graphs]) if gradients else none
         found, shape, diagonal = jacobian_of(algebra, found, shape, seed_shape)
         like = wanted.wrt if diagonal else None
         notes += ["the Jacobian is diagonal: this is its diagonal"] if diagonal and shape and gradients else []
@@ -114,10 +114,6 @@ class _Graph(NamedTuple):
     leaves: dict[str, Node]
     gradient: Node | None
     seed: Node
-
-    def seed_shape(self, reader: LengthReader, graphs: Sequence[_Graph]) -> tuple[Size, ...]:
-        shape: tuple[Size, ...] = reader.read([g.seed.shape for g in graphs])
-        return shape
 
 
 # More places where a formula breaks are not told.
@@ -193,11 +189,6 @@ def _make_square(script: Script, lengths: Lengths) -> None:
                 if a != b and isinstance(a, str) and isinstance(b, str):
                     changed = lengths.merge(a, b) or changed
                     break
-
-
-def _by_closeness(names: list[str], wanted: Wanted) -> list[str]:
-    """The input that is differentiated first: lengths are rather told by it."""
-    return sorted(names, key=lambda name: name != wanted.wrt)
 
 
 def _written(

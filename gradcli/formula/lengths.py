@@ -86,9 +86,11 @@ class Lengths:
     def sample(self, number: int) -> dict[str, int]:
         """A prime for each unknown length, in each sample another."""
         unknown = self.unknown()
-        primes = itertools.islice(_primes(), number * len(unknown), (number + 1) * len(unknown))
+        odd = itertools.count(_FIRST_PRIME, 2)
+        primes = (n for n in odd if all(n % d for d in range(3, math.isqrt(n) + 1, 2)))
+        own = itertools.islice(primes, number * len(unknown), (number + 1) * len(unknown))
         # One sample is even: what is rounded when it is halved must not look like a formula.
-        return dict(zip(unknown, [2 * p if number == 1 else p for p in primes], strict=True))
+        return dict(zip(unknown, [2 * p if number == 1 else p for p in own], strict=True))
 
     def build(self, script: Script, sample: dict[str, int], tracked: Sequence[str]) -> tuple[Node, dict[str, Node]]:
         """The graph of a script's value for sample lengths, and its inputs."""
@@ -190,10 +192,6 @@ def _candidates(sizes: Sequence[Any], words: dict[int, str]) -> Iterator[list[tu
     lengths = [n for size in sizes for n in (size if isinstance(size, tuple) else [size])]
     for pair in itertools.combinations(dict.fromkeys(words[n] for n in lengths if n in words), 2):
         yield [pair]
-
-
-def _primes() -> Iterator[int]:
-    return (n for n in itertools.count(_FIRST_PRIME, 2) if all(n % d for d in range(3, math.isqrt(n) + 1, 2)))
 
 
 class LengthReader:

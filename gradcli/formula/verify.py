@@ -132,13 +132,12 @@ class _Compared(NamedTuple):
     close: float = _CLOSE
 
 
-class _Comparison:
+class _Comparison(NamedTuple):
     """A formula beside the gradient that it should be."""
 
-    def __init__(self, script: Script, formula: Script, wanted: Wanted) -> None:
-        self.script = script
-        self.formula = formula
-        self.wanted = wanted
+    script: Script
+    formula: Script
+    wanted: Wanted
 
     def at(self, data: Data) -> _Compared:
         """How they compare at a point; no result where the gradient has no finite element."""
@@ -242,10 +241,6 @@ def _node(script: Script, data: Data) -> Node:
     return node
 
 
-def _value(script: Script, data: Data) -> Any:
-    return execute([_node(script, data)])[0]
-
-
 def _number_of(formula: Node, data: Data, seed: Any, wanted: Wanted) -> Any:
     """The formula's numbers, for a Jacobian multiplied with the vector; None where it cannot be computed."""
     try:
@@ -317,7 +312,7 @@ def _array(form: Form, data: Data) -> Any:
     if form.op in ("tuple", "slice", "string"):
         return None
     try:
-        return _value(parse(_shown(form)), data)
+        return execute([_node(parse(_shown(form)), data)])[0]
     except GradcliError:
         return None
 
@@ -332,7 +327,7 @@ def _is_finite(form: Form, data: Data) -> bool | None:
     if form.op in ("tuple", "slice", "string", "list"):
         return None
     try:
-        return bool(np.isfinite(_value(parse(_shown(form)), data)).all())
+        return bool(np.isfinite(execute([_node(parse(_shown(form)), data)])[0]).all())
     except GradcliError:
         return False if _inverts(form) else None
 

@@ -167,14 +167,10 @@ def all_forms(op: Op) -> list[CallForm]:
             words = [parameter.name]
         else:
             words = [word for word, name in op.signature.synonyms.items() if name == parameter.name]
-        having = [form for form in found if _has(form, parameter.name)]
+        # Those that take something else than None under this name.
+        having = [f for f in found if any(p.name == parameter.name and p.annotation != "None" for p in f.parameters)]
         found += [_by_word(form, parameter.name, word) for word in words for form in having]
     return found
-
-
-def _has(form: CallForm, name: str) -> bool:
-    """Whether a form takes something else than None under a name."""
-    return any(p.name == name and p.annotation != "None" for p in form.parameters)
 
 
 def _by_word(form: CallForm, name: str, word: str) -> CallForm:

@@ -145,10 +145,8 @@ def jvp(func: Function, inputs: Any, v: Any = None, create_graph: bool = False, 
     """
     call = Call(func, inputs, create_graph, strict)
     vectors = _vectors(v, call.inputs, "input", call.one_input)
-    products = [
-        call.zeros(p, y, f"output {k} has no gradient")
-        for k, (p, y) in enumerate(zip(pushed(call.outputs, call.inputs, vectors), call.outputs, strict=True))
-    ]
+    pairs = zip(pushed(call.outputs, call.inputs, vectors), call.outputs, strict=True)
+    products = [call.zeros(p, y, f"output {k} has no gradient") for k, (p, y) in enumerate(pairs)]
     tensors = call.finish([*call.outputs, *products])
     count = len(call.outputs)
     return call.of_outputs(tensors[:count]), call.of_outputs(tensors[count:])

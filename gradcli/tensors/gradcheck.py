@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -155,16 +155,19 @@ def _check_entries(
 def _numerical(subject: _Subject, k: int, eps: float) -> list[np.ndarray]:
     """For each output the Jacobian for an input, of shape (elements of the output, elements of the input)."""
     x = subject.nodes[k]
-    columns: list[list[np.ndarray]] = [[] for _ in subject.outputs]
+    result = [np.zeros((y.size, x.size)) for y in subject.outputs]
+    for place, unit in enumerate(_units(x)):
+        for columns, difference in zip(result, subject.differences(k, unit, eps), strict=True):
+            columns[:, place] = difference.reshape(-1)
+    return result
+
+
+def _units(x: Node) -> Iterator[np.ndarray]:
+    """The unit vectors of the form of a node."""
     for place in range(x.size):
-        unit = np.zeros(x.shape)
+        unit = np.zeros(x.shape, x.dtype)
         unit.reshape(-1)[place] = 1.0
-        for column, difference in zip(columns, subject.differences(k, unit, eps), strict=True):
-            column.append(difference.reshape(-1))
-    return [
-        np.stack(column, 1) if column else np.zeros((y.size, 0))
-        for column, y in zip(columns, subject.outputs, strict=True)
-    ]
+        yield unit
 
 
 def _analytical(output: Node, inputs: Sequence[Node]) -> list[np.ndarray]:
@@ -176,9 +179,7 @@ def _analytical(output: Node, inputs: Sequence[Node]) -> list[np.ndarray]:
     found = vjp([output], [seed], inputs)
     wanted = [k for k, x in enumerate(inputs) if x in found]
     program = plan([found[inputs[k]] for k in wanted])
-    for row in range(output.size):
-        unit = np.zeros(output.shape, output.dtype)
-        unit.reshape(-1)[row] = 1.0
+    for row, unit in enumerate(_units(output)):
         arrays = [unit if leaf is seed else _value(leaf) for leaf in program.leaves]
         for k, array in zip(wanted, run(program, arrays), strict=True):
             result[k][row] = array.reshape(-1)
@@ -204,9 +205,7 @@ def _forward(output: Node, inputs: Sequence[Node]) -> list[np.ndarray]:
     """The Jacobians, a product with each unit vector of the inputs."""
     result = [np.zeros((output.size, x.size)) for x in inputs]
     for x, columns in zip(inputs, result, strict=True):
-        for place in range(x.size):
-            unit = np.zeros(x.shape, x.dtype)
-            unit.reshape(-1)[place] = 1.0
+        for place, unit in enumerate(_units(x)):
             (found,) = pushed([output], [x], [constant(unit)])
             if found is not None:
                 columns[:, place] = execute([found])[0].reshape(-1)

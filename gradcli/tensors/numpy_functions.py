@@ -164,8 +164,8 @@ def _reduction(op: Op) -> Callable[..., Any]:
     return answer
 
 
-def _count_nonzero(a: Any, axis: Any, keepdims: Any) -> Any:
-    return _reduction(sum_)(ne(a, 0), axis, keepdims)
+def _counted(op: Op) -> Callable[..., Any]:
+    return lambda a, axis, keepdims: _reduction(sum_)(ne(a, 0), axis, keepdims)
 
 
 def _arg(op: Op) -> Callable[..., Any]:
@@ -357,7 +357,7 @@ _ROWS: dict[str, _Row] = {
     "max": _Row(_EXTREMES, _reduction(amax)),
     "min": _Row(_EXTREMES, _reduction(amin)),
     **_named(_TESTS, _reduction, all_, any_),
-    **_named("a, axis=None, *, keepdims=False", lambda op: _count_nonzero, count_nonzero),
+    **_named("a, axis=None, *, keepdims=False", _counted, count_nonzero),
     **_named(_ARGS, _arg, argmax, argmin),
     **_named(_RUNNING, _running, cumsum, cumprod),
     **_named("A, reps", _plain, tile),

@@ -49,18 +49,13 @@ def _is_flat(node: Node, size: int) -> bool:
     if op is filled:
         return True
     if op.family == "elementwise":
-        # Stretching a row and a column to a matrix is no matter of one size.
-        return all(i.size in (1, size) and (i.size == 1 or _same(i, node)) for i in node.inputs)
+        # Stretching a row and a column to a matrix is no matter of one size: shapes agree but for 1s in front.
+        return all(i.size == 1 or (1,) * (node.ndim - i.ndim) + i.shape == node.shape for i in node.inputs)
     if op.repeats:
         return node.inputs[0].size == 1 or node.inputs[0].size == node.size
     if op.family == "reduction" and op.blocking.accumulate is not None and op.blocking.follow is kept:
         return node.size == 1
     return op.reshapes
-
-
-def _same(operand: Node, node: Node) -> bool:
-    """Whether the shapes are equal but for lengths of 1 in front."""
-    return (1,) * (node.ndim - operand.ndim) + operand.shape == node.shape
 
 
 def _leaf(node: Node) -> Node:

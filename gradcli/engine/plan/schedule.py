@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-import numpy as np
-
 from gradcli.graph.node import CONSTANT, INPUT, RESULT, Node
 from gradcli.graph.op import Dims
 from gradcli.ops.shape import permute
@@ -61,15 +59,11 @@ class Schedule:
             return
         self.kind[node] = self._kind(node)
         if self.kind[node] == WHOLE:
-            level = 0
-            for child in node.inputs:
-                level = max(level, self._ready(child, None, None))
+            levels = [self._ready(child, None, None) for child in node.inputs]
         else:
-            axis = self.axis(node)
-            level = 0
-            for child, wanted in zip(node.inputs, self.dims[node], strict=True):
-                level = max(level, self._ready(child, axis, wanted))
-        self.level[node] = level
+            axis, pairs = self.axis(node), zip(node.inputs, self.dims[node], strict=True)
+            levels = [self._ready(child, axis, wanted) for child, wanted in pairs]
+        self.level[node] = max(levels, default=0)
 
     def axis(self, node: Node) -> int:
         """The class that a blocked node or a reduction is computed along."""
@@ -128,10 +122,6 @@ class Schedule:
             self.stored.add(child)
         return level + 1
 
-    def in_block(self, node: Node, child: Node, wanted: int | None, axis: int) -> bool:
-        """Whether `child` is there as a block when `node` is computed along `axis`."""
-        return self.kind[child] == BLOCK and self.axes[child] == (axis, wanted)
-
 
 class PassNodes(NamedTuple):
     """What one pass computes: its level and class, reductions, arrays to fill, and all nodes needed for them."""
@@ -175,7 +165,7 @@ def _closure(schedule: Schedule, level: int, axis: int, targets: list[Node]) -> 
     while stack:
         node = stack.pop()
         for child, wanted in zip(node.inputs, schedule.dims[node], strict=True):
-            if child in needed or not schedule.in_block(node, child, wanted, axis):
+            if child in needed or schedule.kind[child] != BLOCK or schedule.axes[child] != (axis, wanted):
                 continue
             if child in schedule.stored and child not in schedule.streamed and schedule.level[child] < level:
                 continue
@@ -197,19 +187,16 @@ def _worth_keeping(schedule: Schedule, found: list[PassNodes]) -> Node | None:
         if node in again:
             below = sum(cost.get(child, 0.0) for child in dict.fromkeys(node.inputs))
             cost[node] = below + node.cost
-    shapes = {(node.shape, node.dtype) for node in schedule.roots if schedule.kind[node] == BLOCK}
+    # Keeping one costs less where it may live in the memory of a result of its form.
+    forms = {(node.shape, node.dtype) for node in schedule.roots if schedule.kind[node] == BLOCK}
+    keeping = {node: _BORROWING if (node.shape, node.dtype) in forms else _STORING for node in again}
     worth = {
         node: saved
         for node in again
         # Of several results each is kept by itself.
-        if not node.op.results and (saved := cost[node] * (met[node] - 1) - _keeping(node, shapes)) > 0
+        if not node.op.results and (saved := cost[node] * (met[node] - 1) - keeping[node]) > 0
     }
     return max(worth, key=lambda node: worth[node], default=None)
-
-
-def _keeping(node: Node, shapes: set[tuple[tuple[int, ...], np.dtype]]) -> float:
-    """The cost of keeping a node; less where it may live in the memory of a result of its form."""
-    return _BORROWING if (node.shape, node.dtype) in shapes else _STORING
 
 
 def work_of(node: Node) -> float:

@@ -80,11 +80,8 @@ class Products:
                         number *= self._flatten(factor, flat)
             if flat == before:
                 break
-        whole = [
-            f
-            for f in flat
-            if value_of(f.term) is not None and f.power.denominator == 1 and (f.term.data or f.power > 0)
-        ]
+        numbers = [f for f in flat if value_of(f.term) is not None and f.power.denominator == 1]
+        whole = [f for f in numbers if f.term.data or f.power > 0]
         for factor in whole:
             number *= factor.term.data ** int(factor.power)
         return self.product(number, [f for f in flat if f not in whole] if whole else flat, free)
@@ -123,9 +120,11 @@ class Products:
     def _flatten_root(self, factor: Factor, into: list[Factor]) -> Fraction:
         """Roots of products: only what is certainly positive comes out."""
         term, labels, power = factor
-        if len(term.args) == 1 and term.data == 1 and _may_nest(term.args[0].power):
+        if len(term.args) == 1 and term.data == 1:
             (inner, own, exponent) = term.args[0]
-            if not any(k >= term.rank for k in own):
+            # (x**inner)**outer is x**(inner*outer) for every outer where no sign is lost.
+            nests = exponent.denominator != 1 or exponent.numerator % 2 == 1
+            if nests and not any(k >= term.rank for k in own):
                 into.append(Factor(inner, tuple([labels[k] for k in own]), exponent * power))
                 return ONE
         root = _exact_root(term.data, power)
@@ -226,11 +225,6 @@ class Products:
 
 def too_long() -> GradcliError:
     return GradcliError("the derivative is too long for a formula", hint=IN_NUMBERS)
-
-
-def _may_nest(inner: Fraction) -> bool:
-    """Whether (x**inner)**outer is x**(inner*outer) for every outer: not where a sign is lost."""
-    return inner.denominator != 1 or inner.numerator % 2 == 1
 
 
 def _exact_root(number: Fraction, power: Fraction) -> Fraction | None:

@@ -10,6 +10,8 @@ from gradcli.formula.algebra.terms import ONE, Factor, Labels, NodeTerm, Open, S
 
 _NONE = "the Jacobian has no short formula"
 _HINT = "--grad-output v gives its product with a vector v"
+# A number, factors, and the labels that the vector had.
+_WithoutVector = tuple[Fraction, list[Factor], Labels]
 
 
 def jacobian_of(
@@ -32,13 +34,11 @@ def jacobian_of(
             names[own] = columns[k]
     rows = [algebra.fresh() for _ in seed_shape]
     addends = _addends(algebra, product.term, tuple(names))
-    parts = [_without_vector(algebra, factor, addend, rows) for factor, addend in addends]
-    if len(rows) == rank and all(_is_diagonal(labels, rows, columns, seed_shape, shape) for _, _, labels in parts):
+    parts = [_without_vector(factor, addend) for factor, addend in addends]
+    if seed_shape == shape and all(labels == tuple(columns) for _, _, labels in parts):
         total = algebra.add([(1, algebra.prod(number, factors, {*columns})) for number, factors, _ in parts])
         return _closed(total, columns), shape, True
-    total = algebra.add(
-        [(1, _full(algebra, number, factors, labels, rows, columns, seed_shape)) for number, factors, labels in parts]
-    )
+    total = algebra.add([(1, _full(algebra, part, rows, columns, seed_shape)) for part in parts])
     return _closed(total, [*rows, *columns]), (*seed_shape, *shape), False
 
 
@@ -107,9 +107,7 @@ def _holds(term: Term) -> bool:
     return False
 
 
-def _without_vector(
-    algebra: Algebra, number: Fraction, factors: list[Factor], rows: list[int]
-) -> tuple[Fraction, list[Factor], Labels]:
+def _without_vector(number: Fraction, factors: list[Factor]) -> _WithoutVector:
     """A product without the vector, and the labels that the vector had."""
     vectors = [f for f in factors if _is_seed(f.term)]
     if len(vectors) != 1 or vectors[0].power != 1 or any(_holds(f.term) for f in factors if f not in vectors):
@@ -117,22 +115,11 @@ def _without_vector(
     return number, [f for f in factors if f is not vectors[0]], vectors[0].labels
 
 
-def _is_diagonal(
-    labels: Labels, rows: list[int], columns: list[int], seed: tuple[Size, ...], shape: tuple[Size, ...]
-) -> bool:
-    return labels == tuple(columns) and seed == shape
-
-
 def _full(
-    algebra: Algebra,
-    number: Fraction,
-    factors: list[Factor],
-    labels: Labels,
-    rows: list[int],
-    columns: list[int],
-    seed_shape: tuple[Size, ...],
+    algebra: Algebra, part: _WithoutVector, rows: list[int], columns: list[int], seed_shape: tuple[Size, ...]
 ) -> Open:
     """A product with the vector's labels as new axes; where one is an axis of the input too, on the diagonal."""
+    number, factors, labels = part
     renamed: dict[int, int] = {}
     eyes = []
     for row, label, n in zip(rows, labels, seed_shape, strict=True):

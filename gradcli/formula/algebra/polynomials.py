@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 
 from gradcli.formula.algebra.algebra import Algebra
@@ -47,11 +47,8 @@ def _merged(a: _Monomial, b: _Monomial, sign: int = 1) -> _Monomial:
     powers = {(term, labels): power for term, labels, power in a}
     for term, labels, power in b:
         powers[term, labels] = powers.get((term, labels), 0) + sign * power
-    return _monomial((term, labels, power) for (term, labels), power in powers.items() if power)
-
-
-def _monomial(entries: Iterable[tuple[Term, Labels, int]]) -> _Monomial:
-    return tuple(sorted(entries, key=lambda entry: (entry[0].serial, entry[1])))
+    merged = [(term, labels, power) for (term, labels), power in powers.items() if power]
+    return tuple(sorted(merged, key=lambda entry: (entry[0].serial, entry[1])))
 
 
 def _sum_of(algebra: Algebra, addends: Sequence[Factor], depth: int = 0) -> _Polynomial:
@@ -92,15 +89,12 @@ def _product_of(algebra: Algebra, term: Term, labels: Labels, depth: int = 0) ->
     return result
 
 
-def _opened(monomial: _Monomial) -> list[Factor]:
-    return [Factor(term, labels, Fraction(power)) for term, labels, power in monomial]
-
-
 def _sum(algebra: Algebra, polynomial: _Polynomial) -> Sum:
-    return [
-        (number, algebra.prod(ONE, _opened(m), {k for _, labels, _ in m for k in labels}))
-        for m, number in polynomial.items()
-    ]
+    result = []
+    for monomial, number in polynomial.items():
+        factors = [Factor(term, labels, Fraction(power)) for term, labels, power in monomial]
+        result.append((number, algebra.prod(ONE, factors, {k for f in factors for k in f.labels})))
+    return result
 
 
 def _quotient(a: _Polynomial, b: _Polynomial) -> _Polynomial | None:
@@ -181,12 +175,8 @@ def unnested(algebra: Algebra, factors: list[Factor], free: set[int]) -> Found:
         for part in addends:
             if part.term.head == "prod":
                 for f in placed(part.term, part.labels, algebra.fresh):
-                    if (
-                        f.power < 0
-                        and f.power.denominator == 1
-                        and f.term.head != "dim"
-                        and set(f.labels) <= {*part.labels}
-                    ):
+                    whole = f.power.denominator == 1 and f.term.head != "dim" and set(f.labels) <= {*part.labels}
+                    if f.power < 0 and whole:
                         lowest[f.term, f.labels] = min(lowest.get((f.term, f.labels), ZERO), f.power)
         if lowest:
             by = [Factor(*key, -power) for key, power in lowest.items()]

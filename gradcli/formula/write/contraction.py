@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from gradcli.formula.algebra.terms import ONE, Labels, Size
 from gradcli.formula.write.dimensions import DimensionWriter
-from gradcli.formula.write.forms import Form
+from gradcli.formula.write.forms import Form, Forms
 from gradcli.language.kinds import NUMBER
 from gradcli.ops.diagonal import trace
 from gradcli.ops.einsum import einsum
@@ -39,30 +39,26 @@ class ItemPower(NamedTuple):
         return frozenset(self.item.natural)
 
 
-class Contraction:
+class Contraction(NamedTuple):
     """A product whose labels that are not `free` are summed over, one after the other, where it costs least.
 
     `multiply` writes a product element by element.
     """
 
-    def __init__(
-        self,
-        known: DimensionWriter,
-        multiply: Callable[[Fraction, list[ItemPower], Labels], Form],
-        free: set[int],
-        sizes: dict[int, Size],
-    ) -> None:
-        self.known = known
-        self.forms = known.forms
-        self._multiply = multiply
-        self._free = free
-        self._sizes = sizes
+    known: DimensionWriter
+    multiply: Callable[[Fraction, list[ItemPower], Labels], Form]
+    free: set[int]
+    sizes: dict[int, Size]
+
+    @property
+    def forms(self) -> Forms:
+        return self.known.forms
 
     def contracted(self, entries: list[ItemPower]) -> list[ItemPower]:
         """Entries without labels that are summed over."""
         entries = list(entries)
         while True:
-            bound = dict.fromkeys(k for e in entries for k in e.item.natural if k not in self._free)
+            bound = dict.fromkeys(k for e in entries for k in e.item.natural if k not in self.free)
             if not bound:
                 return entries
             plans = [p for p in (self._plan(k, entries) for k in bound) if p is not None]
@@ -86,7 +82,7 @@ class Contraction:
             if vectors:
                 return (rank, 2), having, self._times_vector(label, self._group(matrices), self._group(vectors))
             others = {k for e in entries if not any(e is m for m in matrices) for k in e.labels}
-            summed = [k for k in sets[0] if k not in self._free and k not in others]
+            summed = [k for k in sets[0] if k not in self.free and k not in others]
             if len(sets[0]) == 2 and len(summed) == 2 and (found := self._trace(matrices)) is not None:
                 return (0, 2), matrices, found
             return (len(sets[0]) - len(summed), 2), matrices, self._summed(self._group(matrices), summed)
@@ -104,7 +100,7 @@ class Contraction:
         if len(entries) == 1 and entries[0].power == 1:
             return entries[0].item
         longest = max(entries, key=lambda e: len(e.item.natural)).item.natural
-        return Item(longest, lambda order: self._multiply(ONE, entries, order))
+        return Item(longest, lambda order: self.multiply(ONE, entries, order))
 
     def _dot(self, label: int, entries: list[ItemPower]) -> Item:
         """The sum of a product of vectors."""
@@ -123,14 +119,14 @@ class Contraction:
 
         def make(order: Labels, name: str = sum_.name) -> Form:
             form = item.make(item.natural)
-            if all(self._sizes[k] == 1 for k in labels):
+            if all(self.sizes[k] == 1 for k in labels):
                 name = squeeze.name
             elif name == mean.name:
                 form = self.known.as_real(form)
             total = self.forms.total(form, [item.natural.index(k) for k in labels], len(item.natural), name)
             return self.forms.transposed(total, [rest.index(k) for k in order])
 
-        lengths = tuple([self._sizes[k] for k in labels])
+        lengths = tuple([self.sizes[k] for k in labels])
         return Item(rest, make, lengths, lambda order: make(order, mean.name))
 
     def _times_vector(self, label: int, matrix: Item, vector: Item) -> Item:
@@ -184,15 +180,15 @@ class Contraction:
 
     def _einsum(self, entries: list[ItemPower]) -> list[ItemPower]:
         """What is no chain of matrix products, in Einstein's notation."""
-        linked = [e for e in entries if any(k not in self._free for k in e.labels)]
+        linked = [e for e in entries if any(k not in self.free for k in e.labels)]
         names = {k: _LETTERS[i] for i, k in enumerate(dict.fromkeys(k for e in linked for k in e.item.natural))}
-        rest = tuple([k for k in names if k in self._free])
+        rest = tuple([k for k in names if k in self.free])
 
         def make(order: Labels) -> Form:
             f = self.forms
             inputs = ",".join("".join(names[k] for k in e.item.natural) for e in linked)
             equation = f"{inputs}->{''.join(names[k] for k in order)}"
-            parts = [self._multiply(ONE, [e], e.item.natural) for e in linked]
+            parts = [self.multiply(ONE, [e], e.item.natural) for e in linked]
             return f.call(einsum.name, [f.string(equation), *parts])
 
         return [*(e for e in entries if not any(e is x for x in linked)), ItemPower(Item(rest, make), ONE)]

@@ -50,7 +50,7 @@ class Forms:
         if isinstance(value, Fraction):
             if value.denominator == 1:
                 value = int(value)
-            elif _is_short_decimal(value) or is_decimal(value):
+            elif (1000 * value).denominator == 1 or is_decimal(value):
                 value = float(value)
             else:
                 top, bottom = self.number(value.numerator), self.number(value.denominator)
@@ -214,10 +214,6 @@ def is_decimal(value: Fraction) -> bool:
         while rest % prime == 0:
             rest //= prime
     return rest == 1 or value.denominator > 10**6
-
-
-def _is_short_decimal(value: Fraction) -> bool:
-    return (1000 * value).denominator == 1
 
 
 def in_order(roots: Sequence[Form]) -> list[Form]:
