@@ -9,37 +9,16 @@ import numpy as np
 from gradcli.errors import GradcliError
 
 FLOAT32 = np.dtype(np.float32)
-
 FLOAT64 = np.dtype(np.float64)
-
 INT64 = np.dtype(np.int64)
-
 BOOL = np.dtype(np.bool_)
 
+_NAMES = (
+    "bool uint8 uint16 uint32 uint64 int8 int16 short=int16 int32 int=int32 int64 long=int64 "
+    "float16 half=float16 float32 float=float32 float64 double=float64"
+)
 # The names that expressions and Python callers use; numpy's own dtype objects stand behind them.
-DTYPES: dict[str, np.dtype] = {
-    name: np.dtype(numpy_name)
-    for name, numpy_name in {
-        "bool": "bool",
-        "uint8": "uint8",
-        "uint16": "uint16",
-        "uint32": "uint32",
-        "uint64": "uint64",
-        "int8": "int8",
-        "int16": "int16",
-        "short": "int16",
-        "int32": "int32",
-        "int": "int32",
-        "int64": "int64",
-        "long": "int64",
-        "float16": "float16",
-        "half": "float16",
-        "float32": "float32",
-        "float": "float32",
-        "float64": "float64",
-        "double": "float64",
-    }.items()
-}
+DTYPES = {name: np.dtype(other or name) for name, _, other in (word.partition("=") for word in _NAMES.split())}
 
 #: The dtype of literals, of created tensors and of real functions of integers (`--dtype`, `set_default_dtype`).
 DEFAULT_DTYPE: ContextVar[np.dtype] = ContextVar("gradcli_default_dtype", default=FLOAT32)

@@ -31,15 +31,10 @@ def broadcast_shapes(shapes: Iterable[Shape]) -> Shape:
                 if result[-k] != 1:
                     named = list(dict.fromkeys(shapes))
                     listed = " and ".join(["{}"] * len(named))
-                    raise SizeError(
-                        f"shapes {listed} do not fit: {{}} against {{}} in dimension {{}}",
-                        *named,
-                        result[-k],
-                        shape[-k],
-                        -k,
-                        hint="lengths must be equal or 1, aligned at the right",
-                        unequal=(result[-k], shape[-k]),
-                    )
+                    text = f"shapes {listed} do not fit: {{}} against {{}} in dimension {{}}"
+                    hint = "lengths must be equal or 1, aligned at the right"
+                    unequal = (result[-k], shape[-k])
+                    raise SizeError(text, *named, *unequal, -k, hint=hint, unequal=unequal)
                 result[-k] = shape[-k]
     return tuple(result)
 

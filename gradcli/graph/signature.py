@@ -127,7 +127,9 @@ class Signature:
         values = list(self._defaults)
         args = self._gather(args, names)
         if len(args) > self._positional:
-            raise self._error(f"takes {_count(self._positional)}, got {len(args)}")
+            many = f"at most {self._positional} arguments"
+            takes = {0: "no positional argument", 1: "1 argument"}.get(self._positional, many)
+            raise self._error(f"takes {takes}, got {len(args)}")
         values[: len(args)] = args
         given = set(names[: len(args)])
         for word, value in kwargs.items():
@@ -170,10 +172,6 @@ class Signature:
 
     def _error(self, message: str) -> GradcliError:
         return GradcliError(f"{self.function}() {message}", hint=f"write {self.function}({self.text})")
-
-
-def _count(n: int) -> str:
-    return "no positional argument" if n == 0 else f"{n} argument" if n == 1 else f"at most {n} arguments"
 
 
 def _literal(text: str) -> Any:

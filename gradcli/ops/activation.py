@@ -20,6 +20,7 @@ from gradcli.ops.elementwise import abs_, exp, log, logical_and, tanh, to, where
 from gradcli.ops.family import apply, call, composite, elementwise, floating, primitive, to_dtype
 from gradcli.ops.formulas import arithmetic
 from gradcli.ops.kernels import nn as kernels
+from gradcli.ops.kernels.erf import normal_cdf_into
 from gradcli.ops.kernels.nn import GELU_CUBE, GELU_SLOPE
 from gradcli.ops.notation import numpy_sources, spelling, typeset
 from gradcli.ops.reduce import amax, sum_
@@ -178,7 +179,7 @@ mish = elementwise(
 # GELU -----------------------------------------------------------------------------------------------------------------
 
 cdf = elementwise(
-    "_normal_cdf", dtype="float", public=False, grad_fn="NormalCdfBackward0", into=kernels.normal_cdf,
+    "_normal_cdf", dtype="float", public=False, grad_fn="NormalCdfBackward0", into=normal_cdf_into,
     doc="The standard normal distribution function.",
     vjp=lambda g, out, x: (g * (exp(x * x * -0.5) * (1 / math.sqrt(2 * math.pi))),), formula=arithmetic.normal_cdf,
 )

@@ -152,7 +152,7 @@ def _triangle(name: str, kernel: Any, doc: str) -> Op:
 
     op: Op = primitive(
         name, lambda x, diagonal: kernel(x, diagonal),
-        family="diagonal", args="input, diagonal=0", build=build, grad_fn=f"{name.capitalize()}Backward0", doc=doc,
+        family="diagonal", args="input, diagonal=0", build=build, doc=doc,
         vjp=lambda g, out, x, diagonal: (make(op, (g,), {"diagonal": diagonal}),), batching=LINEAR,
         blocking=Blocking(batch(2)), numpy=name,
     )

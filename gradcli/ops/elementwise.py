@@ -177,9 +177,9 @@ sub = elementwise(
     vjp=lambda g, out, x, y: (g, -g), signs=(1, -1), symbol="-", simplify=numbers.difference, cost=1.0,
 )
 rsub = elementwise(
-    "rsub", args=BINARY, dtype="number", doc="Difference, `other - input`.", into=pointwise.reverse_subtract,
-    batching=sums(0, 1), grad_fn=weak_aware("RsubBackward0", "RsubBackward1"), vjp=lambda g, out, x, y: (-g, g),
-    signs=(-1, 1), simplify=numbers.reverse_difference,
+    "rsub", args=BINARY, dtype="number", doc="Difference, `other - input`.", batching=sums(0, 1), signs=(-1, 1),
+    into=lambda out, x, y: np.subtract(y, x, out=out), grad_fn=weak_aware("RsubBackward0", "RsubBackward1"),
+    vjp=lambda g, out, x, y: (-g, g), simplify=numbers.reverse_difference,
 )
 mul = elementwise(
     "mul", np.multiply, args=BINARY, grad_fn=_commuted("MulBackward0"), doc="Product, `input * other`.",

@@ -1,5 +1,8 @@
 """An operation applied to each member of a batch: for those that have no rule for doing them all at once."""
 
+# Rows are laid out by hand.
+# fmt: off
+
 from __future__ import annotations
 
 import math
@@ -71,20 +74,9 @@ def _vjp(
     return tuple(answers)
 
 
-def _cost(node: Node) -> float:
-    """That of a call for each member, in walks over an element of the result."""
-    return 1.0 + _CALL * math.prod(node.params["seed"]) / max(1, node.size)
-
-
 each = primitive(
-    "_each",
-    _kernel,
-    _infer,
-    family="structure",
-    args="input",
-    public=False,
-    grad_fn="EachBackward0",
-    vjp=_vjp,
+    "_each", _kernel, _infer, family="structure", args="input", public=False, grad_fn="EachBackward0", vjp=_vjp,
     doc="An operation applied to each member of a batch.",
-    cost=_cost,
+    # That of a call for each member, in walks over an element of the result.
+    cost=lambda node: 1.0 + _CALL * math.prod(node.params["seed"]) / max(1, node.size),
 )

@@ -13,10 +13,10 @@ import numpy as np
 
 from gradcli.errors import GradcliError, SizeError, quoted
 from gradcli.graph.arguments import as_flag, as_node, as_number, normalize_axes, normalize_axis
-from gradcli.graph.dtypes import BOOL, INT64
+from gradcli.graph.dtypes import BOOL, FLOAT64, INT64
 from gradcli.graph.infer import cast
 from gradcli.graph.node import Node, make, make_results
-from gradcli.graph.op import Accumulate, Blocking, Dims, Op, Params, Shape
+from gradcli.graph.op import Accumulate, Blocking, Op, Params, Shape
 from gradcli.ops import accumulators
 from gradcli.ops.batching import ALONG, LINEAR, SUMMED
 from gradcli.ops.blocking import aligned, except_along, kept, over_dims
@@ -450,14 +450,6 @@ count_nonzero: Op = reduction(
 )
 
 
-def _over_one_dim(node: Node) -> list[Dims]:
-    return [(d,) for d in node.params["dim"]] if node.params["axis_given"] else []
-
-
-def _kept_by_arg(node: Node, dim: int) -> Dims | None:
-    return kept(node, dim) if node.params["axis_given"] else None
-
-
 def _arg_reduction(name: str, function: Any, word: str) -> Op:
     def build(input: Any, dim: Any, keepdim: Any) -> Node:
         x = as_node(input)
@@ -471,7 +463,11 @@ def _arg_reduction(name: str, function: Any, word: str) -> Op:
     op: Op = reduction(
         name, _arg(function), result=lambda d: INT64, build=build, args=ONE_DIM,
         doc=f"Index of the {word}, the first of equal ones; in the flattened tensor without dim.",
-        blocking=Blocking(_kept_by_arg, _over_one_dim, extreme), formula=reductions.reduction(flat=True),
+        blocking=Blocking(
+            lambda node, dim: kept(node, dim) if node.params["axis_given"] else None,
+            lambda node: over_dims(node) if node.params["axis_given"] else [], extreme,
+        ),
+        formula=reductions.reduction(flat=True),
         text=spelling.counted, numpy=name,
     )
     return op
@@ -640,4 +636,32 @@ cumsum: Op = _running(
 cumprod = _running(
     "cumprod", np.multiply, _cumprod_vjp, "Running product along a dimension.", textbook=_cumprod_textbook,
     textbook_whole=_cumprod_whole, example=("cumprod(input, 0)", "input:1"),
+)
+
+
+# Mean and sum of squared deviations, and the sums that follow from them -----------------------------------------------
+# The simplifier puts these in the place of sums of deviations from a mean: the data is not gone through once more.
+
+
+def _moments_kernel(x: Any, dim: tuple[int, ...], keepdim: bool) -> Any:
+    wide = x.astype(np.float64)
+    mean = np.true_divide(np.add.reduce(wide, axis=dim, keepdims=True), math.prod(x.shape[d] for d in dim))
+    return mean.squeeze(dim), np.add.reduce((wide - mean) ** 2, axis=dim)
+
+
+def _about_kernel(mean: Any, point: Any, *squares: Any, count: int) -> Any:
+    step = mean - point
+    return (squares[0] + count * step * step if squares else count * step).astype(point.dtype)
+
+
+moments = primitive(
+    "_moments", _moments_kernel,
+    lambda inputs, params: ((reduced_shape(inputs[0].shape, params["dim"], False), FLOAT64),) * 2, family="reduction",
+    public=False, args="input, dim", doc="The mean and the sum of the squared deviations from it, in float64.",
+    results=("mean", "squares"), blocking=Blocking(kept, over_dims, accumulators.MOMENTS),
+)
+about = primitive(
+    "_about", _about_kernel, lambda inputs, params: (inputs[1].shape, inputs[1].dtype), family="reduction",
+    public=False, args="mean, point, squares=None, count=0",
+    doc="The sum of the deviations from a point, or of their squares where that of those from the mean is given.",
 )

@@ -202,12 +202,12 @@ class _PassFrame:
         if step.kind == CALL:
             return self._caller(step), _picker(step.inputs), step.out
         inputs, out = self._tiled(step) if step.tile else (step.inputs, step.out)
+        kernel, params = step.kernel, step.params
         if step.kind == UFUNC:
             # For these two NumPy wants the place of the result by name.
-            named = step.kernel in (np.maximum, np.minimum)
-            function = _by_name(step.kernel) if named else step.kernel
+            named = kernel in (np.maximum, np.minimum)
+            function = (lambda *arrays: kernel(*arrays[:-1], out=arrays[-1])) if named else kernel
             return function, _picker((*inputs, out)), -1
-        kernel, params = step.kernel, step.params
         return (partial(kernel, **params) if params else kernel), _picker((out, *inputs)), -1
 
     def _reader(self, cut: Cut) -> Any:
@@ -336,10 +336,6 @@ def _picker(places: tuple[int, ...]) -> Any:
         place = places[0]
         return lambda local: (local[place],)
     return itemgetter(*places) if places else lambda local: ()
-
-
-def _by_name(ufunc: Any) -> Any:
-    return lambda *arrays: ufunc(*arrays[:-1], out=arrays[-1])
 
 
 def _dot(a: Any, b: Any) -> Any:

@@ -107,15 +107,5 @@ class _CodeWriter:
         return f"np.{op.numpy}"
 
 
-_WORDS: dict[Any, str] = {
-    "None": "None",
-    "True": "True",
-    "False": "False",
-    "inf": "np.inf",
-    "nan": "np.nan",
-    "pi": "np.pi",
-    "e": "np.e",
-    "float16": "np.float16",
-    "float32": "np.float32",
-    "float64": "np.float64",
-}
+_WORDS: dict[Any, str] = {word: word for word in ("None", "True", "False")}
+_WORDS |= {word: f"np.{word}" for word in ("inf", "nan", "pi", "e", "float16", "float32", "float64")}

@@ -160,10 +160,6 @@ def elu_slope(out: Any, x: Any, low: float, high: float, closed: bool) -> None:
 # GELU -----------------------------------------------------------------------------------------------------------------
 
 
-def normal_cdf(out: Any, x: Any) -> None:
-    normal_cdf_into(out, x)
-
-
 def gelu(out: Any, x: Any, approximate: str) -> None:
     """The input times the normal distribution function of it, or the approximation with tanh."""
     if approximate == "none":

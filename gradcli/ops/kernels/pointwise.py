@@ -66,10 +66,6 @@ def unary(ufunc: Any) -> Into:
     return run
 
 
-def reverse_subtract(out: Any, x: Any, y: Any) -> None:
-    np.subtract(y, x, out=out)
-
-
 def sign(out: Any, x: Any) -> None:
     """-1, 0 or 1; 0 for NaN."""
     if out.dtype.kind == "f":
