@@ -15,6 +15,7 @@ import pytest
 
 from tests.command import COMMAND, Done, call, environment, leftovers, process, shell
 
+NON_FINITE = "`gradcli check` names the operation"
 EXAMPLE = ("eval", "mean(2*(3*x+7)**2)", "x=ones(2,2)")
 ANSWER = """\
 tensor(200., grad_fn=<MeanBackward0>)
@@ -47,9 +48,9 @@ def refuse(constant: str) -> None:
     raise ValueError(f"{constant} is no JSON")
 
 
-def answer(done: Done) -> dict[str, Any]:
-    """The JSON that a command printed: one line, strictly by the standard, and nothing else."""
-    assert (done.code, done.err) == (0, ""), done
+def answer(done: Done, told: str = "") -> dict[str, Any]:
+    """The JSON that a command printed: one line, strictly by the standard, and nothing else; a note may be `told`."""
+    assert done.code == 0 and done.err == (f"note: {told}: {NON_FINITE}\n" if told else ""), done
     assert done.out.count("\n") == 1 and done.out.endswith("\n") and done.out.isascii()
     parsed: dict[str, Any] = json.loads(done.out, parse_constant=refuse)
     return parsed
@@ -175,8 +176,8 @@ def test_names_of_inputs(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_literals_and_dtypes(monkeypatch: pytest.MonkeyPatch) -> None:
-    def value(*words: str) -> tuple[Any, str]:
-        found = answer(call(monkeypatch, "eval", "x", "--json", *words))
+    def value(*words: str, told: str = "") -> tuple[Any, str]:
+        found = answer(call(monkeypatch, "eval", "x", "--json", *words), told)
         return found["value"], found["dtype"]
 
     assert value("x=3") == (3.0, "float32")
@@ -186,8 +187,8 @@ def test_literals_and_dtypes(monkeypatch: pytest.MonkeyPatch) -> None:
     assert value("x=[9007199254740993]", "--dtype", "int64") == ([9007199254740993], "int64")
     assert value("x=2.7", "--dtype", "int8") == (2, "int8")
     assert value("x=[0, 2]", "--dtype", "bool") == ([False, True], "bool")
-    assert value("x=1e300") == ("Infinity", "float32")
-    assert value("x=1e30", "--dtype", "float16") == ("Infinity", "float16")
+    assert value("x=1e300", told="value is infinite") == ("Infinity", "float32")
+    assert value("x=1e30", "--dtype", "float16", told="value is infinite") == ("Infinity", "float16")
     assert value("x=arange(3)") == ([0, 1, 2], "int64")
     assert value("x=True") == (True, "bool")
     np.save("a.npy", np.array(0.5, np.float16))
@@ -234,7 +235,7 @@ def test_grad_output(monkeypatch: pytest.MonkeyPatch) -> None:
     done = call(monkeypatch, "eval", "x*1", "x=2", "--dtype", "float64", "--grad-output", "0.1", "--json")
     assert answer(done)["grads"] == {"x": 0.1}
     done = call(monkeypatch, "eval", "x*1", "x=2", "--grad-output", "1e300", "--json")
-    assert answer(done)["grads"] == {"x": "Infinity"}
+    assert answer(done, "x.grad is infinite")["grads"] == {"x": "Infinity"}
 
 
 def test_a_value_that_is_no_scalar(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -328,7 +329,8 @@ def test_a_large_value_is_summarized_and_json_has_all(monkeypatch: pytest.Monkey
     assert call(monkeypatch, "eval", "x", "x=arange(2000.)", "--no-grad").out == (
         "tensor([0.0000e+00, 1.0000e+00, 2.0000e+00,  ..., 1.9970e+03, 1.9980e+03,\n        1.9990e+03])\n"
     )
-    found = answer(call(monkeypatch, "eval", "x/0", "x=arange(2000.) - 1", "--json", "--no-grad"))
+    done = call(monkeypatch, "eval", "x/0", "x=arange(2000.) - 1", "--json", "--no-grad")
+    found = answer(done, "value holds 1 NaN and 1,999 infinities among 2,000 elements")
     assert found["value"][:3] == ["-Infinity", "NaN", "Infinity"] and len(found["value"]) == 2000
 
 
@@ -343,7 +345,7 @@ def on_a_terminal(*words: str, columns: int = 80) -> tuple[int, str]:
     pid, terminal = pty.fork()
     if not pid:
         fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-        os.execve(sys.executable, [*COMMAND, *words], environment())
+        os.execve(sys.executable, [*COMMAND, *words], environment(NO_COLOR="1"))
     shown = b""
     while True:
         try:

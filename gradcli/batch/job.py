@@ -45,8 +45,8 @@ class Job(NamedTuple):
     """The work on an item. `names` are all inputs in the order given, `varying` those that have a file for each item.
 
     `wrt` is None for every floating-point input; with `accumulate` the gradients of shared inputs are summed over the
-    items instead of written for each. `folder` takes the results, `limit` is the memory that may be used, `time_limit`
-    the seconds that an item may be expected to take.
+    items instead of written for each, with `fail_on_nan` an item fails whose results are not finite. `folder` takes the
+    results, `limit` is the memory that may be used, `time_limit` the seconds that an item may be expected to take.
     """
 
     source: str
@@ -60,6 +60,7 @@ class Job(NamedTuple):
     seed: int | None = None
     saved: Saved = Saved(False, True)
     accumulate: bool = False
+    fail_on_nan: bool = False
     limit: int | None = None
     time_limit: float | None = None
 
@@ -75,7 +76,8 @@ class Task(NamedTuple):
 class Outcome(NamedTuple):
     """What became of an item: its line of results, and its files as (temporary name, name).
 
-    The temporary files lie in the folder's place for what is unfinished. `nbytes` were read and written.
+    The temporary files lie in the folder's place for what is unfinished. `nbytes` were read and written; `remark` says
+    which results hold NaN or infinities, if any do.
     """
 
     number: int
@@ -83,6 +85,7 @@ class Outcome(NamedTuple):
     files: tuple[tuple[str, str], ...]
     nbytes: int
     error: GradcliError | None = None
+    remark: str | None = None
 
 
 class Part(NamedTuple):

@@ -66,6 +66,7 @@ def describe(job: Job) -> dict[str, Any]:
         "seed": job.seed,
         "save": [job.saved.value, job.saved.grads, list(job.saved.names)],
         "accumulate": job.accumulate,
+        "fail_on_nan": job.fail_on_nan,
     }
 
 

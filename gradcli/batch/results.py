@@ -10,6 +10,7 @@ from gradcli.engine.execute.bounds import check_duration
 from gradcli.engine.execute.threads import get_num_threads
 from gradcli.errors import GradcliError
 from gradcli.evaluation.compiled import Compiled
+from gradcli.evaluation.finite import Several, Tally
 from gradcli.evaluation.request import Request, prepare, vector_for, vector_form
 from gradcli.evaluation.values import specs_of
 from gradcli.language.parse import Script
@@ -33,7 +34,7 @@ class ItemPlan:
     """A job on inputs of certain forms: a plan, and what of an item's line of results is known beforehand.
 
     `outputs` become files, `streamed` of them while they are computed; `sums` are the gradients to add up, `value` the
-    root that is recorded (-1 for none). `note` says why there are no gradients.
+    root that is recorded (-1 for none). `names` are those of the roots. `note` says why there are no gradients.
     """
 
     def __init__(self, job: Job, script: Script, arrays: dict[str, Any], vector: Any) -> None:
@@ -48,6 +49,7 @@ class ItemPlan:
             needed.insert(0, 0)
         roots = [request.roots[k] for k in needed]
         at = {names[k]: place for place, k in enumerate(needed)}
+        self.names = list(at)
         self.outputs = [Output(at[name], name) for name in names if name in written]
         self.sums = [(name, at[f"{name}.grad"]) for name in summed]
         self.value = 0 if 0 in needed and math.prod(value.shape) <= SMALL_VALUE else -1
@@ -71,7 +73,8 @@ class ItemPlan:
         forms = {k: (program.shapes[k], program.values[program.roots[k]].dtype) for k in self.streamed}
         with streaming([(path, *forms[k]) for k, path in paths.items()]) as files:
             # What nobody asked for is not kept.
-            sinks = {k: Edges(*form) for k, form in forms.items()} | dict(zip(paths, files, strict=True))
+            sinks: dict[int, Any] = {k: Edges(*form) for k, form in forms.items()}
+            sinks |= {k: Several([file], Tally()) for k, file in zip(paths, files, strict=True)}
             return self._compiled.run(arrays, sinks=sinks, threads=threads)
 
 

@@ -39,7 +39,8 @@ class BatchSummary(NamedTuple):
     """What a batch came to: how many items there are, were done, were finished before, failed.
 
     `total` and `mean` are of the values, where gradients were accumulated and every value is a number; `sums` maps
-    shared inputs to the files with their gradients. `stopped` says that items are left since somebody asked to stop.
+    shared inputs to the files with their gradients. Of items whose results are not all finite there are `remarked`,
+    and `first_remark` tells of the first. `stopped` says that items are left since somebody asked to stop.
     """
 
     items: int
@@ -53,6 +54,8 @@ class BatchSummary(NamedTuple):
     total: float | None = None
     mean: float | None = None
     sums: dict[str, str] | None = None
+    remarked: int = 0
+    first_remark: str | None = None
 
 
 @dataclass
@@ -155,7 +158,8 @@ class _Run:
         self.start = self.recorded = self.stored = time.monotonic()
         self.sums = Sums()
         self.finished: list[Outcome] = []
-        self.pending = self.lines = self.done = self.failed = self.skipped = self.nbytes = 0
+        self.pending = self.lines = self.done = self.failed = self.skipped = self.nbytes = self.remarked = 0
+        self.first_remark: str | None = None
         self.error: GradcliError | None = None
 
     def go(self) -> BatchSummary:
@@ -226,6 +230,10 @@ class _Run:
                 self.failed += 1
             else:
                 self.done += 1
+                if outcome.remark is not None:
+                    self.remarked += 1
+                    stem = batch.items.stems[outcome.number]
+                    self.first_remark = self.first_remark or f"{stem!r}: {outcome.remark}"
             self.finished.append(outcome)
             self.pending += outcome.nbytes
             self.nbytes += outcome.nbytes
@@ -281,4 +289,5 @@ class _Run:
                 more = {"total": found[0], "mean": found[0] / found[1]}
             more["sums"] = write_sums(self.folder, self.sums)
         seconds = time.monotonic() - self.start
+        more |= {"remarked": self.remarked, "first_remark": self.first_remark}
         return BatchSummary(count, self.done, self.skipped, self.failed, self.nbytes, seconds, self.error, left, **more)

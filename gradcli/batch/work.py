@@ -17,12 +17,13 @@ from gradcli.batch.results import ItemPlan
 from gradcli.batch.small_files import ItemReader, write_new
 from gradcli.errors import GradcliError, WorkError, written_in
 from gradcli.evaluation.compiled import Kept
+from gradcli.evaluation.finite import count, listed, refuse
 from gradcli.evaluation.names import may_draw
 from gradcli.evaluation.values import InputSpec, settle
 from gradcli.language.parse import parse
 from gradcli.machine.limits import limited
 from gradcli.render.json import to_json
-from gradcli.storage import FileArray
+from gradcli.storage import Edges, FileArray
 from gradcli.storage.header import shown
 from gradcli.storage.loading import LARGE
 from gradcli.storage.target import UnwritableError
@@ -35,8 +36,8 @@ _MOST_PLANS = 64
 UNFINISHED = os.path.join(".gradcli", "unfinished")
 
 
-# The roots; the files as (result, name, size) and as (temporary name, name).
-_Results = tuple[list[Any], list[tuple[str, str, int]], tuple[tuple[str, str], ...]]
+# The roots; the files as (result, name, size) and as (temporary name, name); what is not finite.
+_Results = tuple[list[Any], list[tuple[str, str, int]], tuple[tuple[str, str], ...], str | None]
 
 
 class Common:
@@ -105,9 +106,9 @@ class Worker:
         prepared = self._prepared()
         if large or prepared.streamed:
             with self.common.gate, limited(self.job.limit):
-                results, written, files = self._results(task, prepared, self.threads)
+                results, written, files, remark = self._results(task, prepared, self.threads)
         else:
-            results, written, files = self._results(task, prepared, 1)
+            results, written, files, remark = self._results(task, prepared, 1)
         for name, root in prepared.sums:
             if name in sums:
                 np.add(sums[name][0], results[root], out=sums[name][0])
@@ -120,7 +121,7 @@ class Worker:
             f'{{"item": {quoted(task.stem)}, "value": {value}, {prepared.head}, "outputs": {{{outputs}}}, '
             f'"inputs": {{{", ".join(described)}}}, "seconds": {time.perf_counter() - start:.6f}}}'
         )
-        return Outcome(task.number, line, files, nbytes)
+        return Outcome(task.number, line, files, nbytes, remark=remark)
 
     def _read(self, reader: ItemReader, path: str) -> tuple[Any, int, int]:
         """The array of a file, found from the folder that its path is relative to."""
@@ -142,6 +143,7 @@ class Worker:
         written = []
         try:
             results = prepared.compute(self._arrays, streamed, threads)
+            remark = self._remark(prepared, results)
             for output, (temporary, name) in zip(prepared.outputs, files, strict=True):
                 path = f"{place}{os.sep}{temporary}"
                 try:
@@ -158,7 +160,16 @@ class Worker:
                 with contextlib.suppress(OSError):
                     os.unlink(path)
             raise
-        return results, written, files
+        return results, written, files, remark
+
+    def _remark(self, prepared: ItemPlan, results: Sequence[Any]) -> str | None:
+        """Which results are not finite; WorkError where they have to be."""
+        # Of those that nobody asked for only the edges were kept.
+        arrays = zip(prepared.names, results, strict=True)
+        found = {name: count(array) for name, array in arrays if not isinstance(array, Edges)}
+        if self.job.fail_on_nan:
+            refuse(found)
+        return listed(found) or None
 
     def _refuse_long(self, names: Sequence[str]) -> None:
         """Refuse names that no file can have, which concerns one item: what cannot be written ends the run."""

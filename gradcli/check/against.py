@@ -18,6 +18,7 @@ from gradcli.evaluation.values import InputSpec, to_array
 from gradcli.graph.dtypes import DEFAULT_DTYPE, FLOAT64
 from gradcli.graph.node import Node, constant
 from gradcli.language.parse import Script
+from gradcli.render.marks import Heading, Marked
 
 # Bytes that are held for each element of an input: both derivatives, errors, what is wrong.
 _HELD = 64
@@ -157,7 +158,7 @@ def _row(name: str, gradient: np.ndarray, formula: np.ndarray, atol: float, rtol
     return Compared(name, gradient.shape, int(np.count_nonzero(wrong)), largest, most, worst, shown)
 
 
-def against_text(report: AgainstReport) -> str:
+def against_text(report: AgainstReport) -> Marked:
     """A table with a line for each input, the places that differ, and the verdict."""
     from gradcli.check.report import table
 
@@ -169,6 +170,7 @@ def against_text(report: AgainstReport) -> str:
         verdict = "wrong" if row.wrong else "ok"
         rows.append((row.name, str(row.shape), many, f"{row.largest:.1e}", f"{row.relative:.1e}", at, verdict))
     lines = table(rows)
+    lines[0] = Heading(lines[0])
     what = DERIVATIVES[report.order]
     for row in report.rows:
         if row.wrong:
@@ -182,7 +184,7 @@ def against_text(report: AgainstReport) -> str:
                 lines.append(f"{' ' * len(row.name)}  … {row.wrong} places in all")
     wrong = ", ".join(row.name for row in report.rows if row.wrong)
     verdict = f"formulas differ from {what}s: {wrong}" if wrong else f"formulas agree with {what}s"
-    return "\n".join([*lines, "", verdict])
+    return Marked.of_lines([*lines, "", verdict])
 
 
 def against_json(report: AgainstReport) -> str:

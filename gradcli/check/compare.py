@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from copy import deepcopy
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from gradcli.autodiff.vjp import vjp
-from gradcli.check.slopes import EDGE, KINK, OK, SYMMETRIC, WRONG, Slope, Tolerance, compare
+from gradcli.check.origin import FirstNonFinite, origin
+from gradcli.check.slopes import EDGE, KINK, OK, SYMMETRIC, UNDEFINED, WRONG, Slope, Tolerance, compare
 from gradcli.check.suspects import Suspect, suspects
 from gradcli.engine.execute.bounds import check_free
 from gradcli.engine.execute.run import execute, run
@@ -16,9 +18,10 @@ from gradcli.engine.plan.planner import plan
 from gradcli.errors import GradcliError, written_in
 from gradcli.evaluation.request import prepare
 from gradcli.evaluation.values import InputSpec, to_array
-from gradcli.graph.dtypes import DEFAULT_DTYPE, FLOAT64
+from gradcli.graph.dtypes import DEFAULT_DTYPE, FLOAT32, FLOAT64
 from gradcli.graph.node import Node, constant, toposort
 from gradcli.language.parse import Script, parse
+from gradcli.ops.create import GENERATOR
 
 # Inputs of up to so many elements are checked entry by entry.
 _ENTRIES = 256
@@ -73,21 +76,52 @@ def check(
     order: int = 1,
     atol: float = 1e-7,
     rtol: float = 1e-5,
+    literals: Collection[str] = (),
 ) -> Report:
     """Compare every gradient of an expression with central differences, in float64.
 
-    A value that is no scalar is weighted at random and added up. `order=2` compares the gradient's gradient. Raises
+    A value that is no scalar is weighted at random and added up. `order=2` compares the gradient's gradient. What is
+    not finite in the inputs' own dtypes is noted, with where it comes from; that of `literals` is float32. Raises
     GradcliError.
     """
     script = parse(expression) if isinstance(expression, str) else expression
+    given = {name: to_array(value) for name, value in inputs.items()}
+    with np.errstate(all="ignore"), written_in(script.source):
+        found = _origin(script, given, wrt, literals)
     token = DEFAULT_DTYPE.set(FLOAT64)
     try:
-        arrays = {name: _wide(to_array(value)) for name, value in inputs.items()}
+        arrays = {name: _wide(array) for name, array in given.items()}
         # Differences of what is not finite are no reason for a warning: their verdict says so.
         with np.errstate(all="ignore"), written_in(script.source):
-            return _check(script, arrays, wrt, order, atol, rtol)
+            report = _check(script, arrays, wrt, order, atol, rtol)
+        if found is None or any(suspect.slope.verdict == UNDEFINED for suspect in report.suspects):
+            return report
+        return report._replace(notes=[found.told(script.source), *report.notes])
+    except NotFiniteError as error:
+        if found is not None:
+            error.span, error.hint = found.span, f"{found.what}; choose other inputs"
+        raise
     finally:
         DEFAULT_DTYPE.reset(token)
+
+
+class NotFiniteError(GradcliError):
+    """A value or derivative at a point where there are no differences."""
+
+
+def _origin(
+    script: Script, given: Mapping[str, np.ndarray], wrt: Iterable[str] | None, literals: Collection[str]
+) -> FirstNonFinite | None:
+    """Where something not finite comes from in the dtypes that `gradcli eval` computes in."""
+    tokens = DEFAULT_DTYPE.set(FLOAT32), GENERATOR.set(deepcopy(GENERATOR.get()))
+    try:
+        arrays = {n: a.astype(np.float32) if n in literals and a.dtype.kind == "f" else a for n, a in given.items()}
+        forms = [InputSpec(name, array.shape, array.dtype) for name, array in arrays.items()]
+        return origin(prepare(script, forms, wrt, gradients_needed=False), arrays)
+    finally:
+        DEFAULT_DTYPE.reset(tokens[0])
+        # The check draws the same numbers.
+        GENERATOR.reset(tokens[1])
 
 
 def _wide(array: np.ndarray) -> np.ndarray:
@@ -143,7 +177,8 @@ def _refuse_infinite(levels: Sequence[Sequence[Node]]) -> None:
     for what, level in zip(DERIVATIVES, levels, strict=False):
         finite = [np.isfinite(next(arrays)).all() for _ in level]
         if not all(finite):
-            raise GradcliError(f"the {what} is not finite here: there are no differences", hint="choose other inputs")
+            message = f"the {what} is not finite here: there are no differences"
+            raise NotFiniteError(message, hint="choose other inputs")
 
 
 def _derived(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from gradcli.check.compare import DERIVATIVES
 from gradcli.errors import quote
 from gradcli.render.json import to_json
+from gradcli.render.marks import Carets, Heading, Marked
 
 if TYPE_CHECKING:
     from gradcli.check.compare import Report, Row
@@ -15,9 +16,10 @@ if TYPE_CHECKING:
 _HEADINGS = ("input", "shape", "checked", "largest error", "relative", "at", "")
 
 
-def check_text(report: Report, source: str) -> str:
+def check_text(report: Report, source: str) -> Marked:
     """A table with a line for each input, what there is to say of the operations, and the verdict."""
     lines = table([_HEADINGS, *(_cells(row) for row in report.rows)])
+    lines[0] = Heading(lines[0])
     lines += [f"note: {note}" for note in report.notes]
     for row in report.rows:
         if row.verdict == "wrong":
@@ -29,7 +31,7 @@ def check_text(report: Report, source: str) -> str:
         lines += _suspect_lines(suspect, source)
     lines.append("")
     lines.append(_verdict(report))
-    return "\n".join(lines)
+    return Marked.of_lines(lines)
 
 
 def table(rows: list[tuple[str, ...]]) -> list[str]:
@@ -64,7 +66,10 @@ def _suspect_lines(suspect: Suspect, source: str) -> list[str]:
     else:
         first = f"suspicious: the derivative of {suspect.op} for operand {suspect.operand + 1} is {slope.claimed:.6g} "
         first += f"along a random direction, differences give {slope.measured:.6g}"
-    return [first, *(quote(source, suspect.span) if suspect.span is not None else [])]
+    if suspect.span is None:
+        return [first]
+    line, carets = quote(source, suspect.span)
+    return [first, line, Carets(carets)]
 
 
 def _verdict(report: Report) -> str:

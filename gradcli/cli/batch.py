@@ -62,6 +62,7 @@ Examples:
     show_default=True,
     help="At an item that fails, stop, or record its error and go on.",
 )
+@options.fail_on_nan
 @click.option("--dry-run", is_flag=True, help="List what would be done, and write nothing.")
 @options.gradients
 @options.source
@@ -87,6 +88,7 @@ def batch_command(
     resume: bool,
     overwrite: bool,
     on_error: str,
+    fail_on_nan: bool,
     dry_run: bool,
     wrt: str | None,
     no_grad: bool,
@@ -117,7 +119,7 @@ def batch_command(
     wanted = _differentiated(wrt, no_grad, grad_output, saved, accumulate, list(shared))
     vector = _shared("--grad-output", grad_output) if grad_output is not None else None
     _refuse_unseeded(text, [*shared.values(), *([vector] if vector else [])], seed)
-    limits = MEMORY_LIMIT.get(), TIME_LIMIT.get()
+    limits = fail_on_nan, MEMORY_LIMIT.get(), TIME_LIMIT.get()
     job = Job(text, names, tuple(patterns), shared, folder, wanted, vector, dtype, seed, saved, accumulate, *limits)
     batch = Batch(job, find_items(patterns), resume, overwrite, on_error == "skip", durable)
     if (told := batch.check()) and not quiet:
@@ -210,6 +212,9 @@ def _run(
     folder = batch.job.folder
     if not quiet or as_json:
         _print(*([_summary_json(summary, folder)] if as_json else _summary_lines(summary)))
+    if summary.remarked and not quiet:
+        held = "item holds" if summary.remarked == 1 else "items hold"
+        note(f"{summary.remarked} {held} NaN or infinities; the first, {summary.first_remark}")
     if came and summary.stopped:
         if not quiet:
             note(f"{summary.skipped + summary.done} of {summary.items} items are finished; --resume goes on")

@@ -82,7 +82,8 @@ def _differences(asked: Asked, order: int, atol: float, rtol: float, against: tu
     from gradcli.check.compare import check
     from gradcli.check.report import check_json, check_text
 
-    report = check(asked.script, asked.arrays(), asked.wanted, order, atol, rtol)
+    literals = [value.name for value in asked.values if value.path is None]
+    report = check(asked.script, asked.arrays(), asked.wanted, order, atol, rtol, literals)
     write_text((check_json if as_json else check_text)(report, asked.script.source))
     return report.ok
 

@@ -6,6 +6,8 @@ import sys
 
 import click
 
+from gradcli.cli.options import HelpfulCommand
+
 #: The variable by which a shell asks for completions instead of running a command.
 VARIABLE = "_GRADCLI_COMPLETE"
 SHELLS = ("bash", "zsh", "fish")
@@ -78,7 +80,7 @@ def script_for(shell: str) -> str:
     return _SCRIPTS[shell]
 
 
-@click.command("completion", help=HELP)
+@click.command("completion", cls=HelpfulCommand, help=HELP)
 @click.argument("shell", metavar="SHELL", type=click.Choice(SHELLS))
 def completion_command(shell: str) -> None:
     sys.stdout.write(script_for(shell))

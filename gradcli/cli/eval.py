@@ -11,10 +11,12 @@ import click
 from gradcli.cli import options
 from gradcli.cli.asked import Asked
 from gradcli.cli.derivative_options import Derivatives
+from gradcli.cli.non_finite import Tallies
 from gradcli.cli.on_cluster import cluster_at
 from gradcli.cli.output_files import Outputs
-from gradcli.cli.printing import note, write_pieces
+from gradcli.cli.printing import note
 from gradcli.cli.progress import ProgressLine, progress_line
+from gradcli.cli.shown import FORMATS, Shown
 from gradcli.errors import GradcliError
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ Examples:
   gradcli eval 'log1p(exp(-y*(X@w)))' X=X.npy y=y.npy 'w=zeros(20)' --wrt w --grad-output 1
   gradcli eval 'x**2' x=@a.npy --grad-output 1 -o x.grad=- | gradcli eval 'sum(g)' g=@-
   gradcli eval 'sum(log(1 + exp(A@x)))' A=A.npy 'x=zeros(3)' --wrt x --hessian
+  gradcli eval 'sum(x**3)' 'x=[1, 2]' --only x.grad --format csv
   gradcli eval -f loss.txt x=@x.npy -o results/
   gradcli eval 'sum(x**2)' x=s3://bucket/x.npy --scheduler tcp://host:8786 -o x.grad=s3://bucket/g.npy
 """
@@ -70,7 +73,13 @@ Examples:
     help="Write value, x.grad or x.jacobian as .npy to PATH (- is standard output), or all results into a folder: "
     "-o DIR/.",
 )
+@options.show("Print only these parts, as in value,grads: value, graph, grads, jacobian, hessian, jvp, hvp.")
+@options.only("Print one tensor and nothing else: value, x.grad, x.jacobian, x.hessian, x,y.hessian, jvp, x.hvp.")
 @options.json()
+@click.option(
+    "--format", "form", type=click.Choice(FORMATS), help="How it is printed; csv and npy with --only [default: text]."
+)
+@options.fail_on_nan
 @options.dtype()
 @options.seed()
 @options.threads()
@@ -78,7 +87,7 @@ Examples:
 @options.limits
 @click.option("--precision", type=click.IntRange(0, 30), default=4, help="Digits after the point in text [default: 4].")
 @options.progress
-@options.quiet("No notes and no progress; with -o, no text either.")
+@options.quiet("No notes, no progress and no tree; with -o, no text either.")
 def eval_command(
     items: tuple[str, ...],
     wrt: str | None,
@@ -90,7 +99,11 @@ def eval_command(
     hvp: tuple[str, ...],
     source: str | None,
     outputs: tuple[str, ...],
+    show: str | None,
+    only: str | None,
     as_json: bool,
+    form: str | None,
+    fail_on_nan: bool,
     dtype: str | None,
     seed: int | None,
     threads: int | None,
@@ -99,6 +112,8 @@ def eval_command(
     progress: bool | None,
     quiet: bool,
 ) -> None:
+    shown = Shown(show, only, form, as_json)
+    jacobian, hessian = jacobian or shown.asks_for("jacobian"), hessian or shown.asks_for("hessian")
     derivatives = Derivatives(jacobian, hessian, jvp, hvp, no_grad)
     if derivatives and scheduler is not None:
         hint = "without --scheduler, all processors of this machine compute"
@@ -107,39 +122,60 @@ def eval_command(
         items, source, wrt, no_grad, grad_output, dtype=dtype, seed=seed, threads=threads, derivatives=derivatives
     )
     names = [value.name for value in asked.values]
-    targets = Outputs(outputs, names, asked.wanted, derivatives.targets(names))
-    if targets.standard_output and as_json:
-        raise GradcliError("--json and an array cannot both go to standard output", hint="write the array to a file")
+    shown.check(names, asked.wanted, derivatives, no_grad)
+    targets = Outputs(shown.outputs(outputs), names, asked.wanted, derivatives.targets(names))
+    if targets.standard_output and shown.is_text_too():
+        option = "--json" if shown.format == "json" else "--only" if only else "--show"
+        raise GradcliError(f"{option} and an array cannot both go to standard output", hint="write the array to a file")
     targets.check()
+    tallies = Tallies(quiet, fail_on_nan, scheduler is not None)
     with progress_line(progress, quiet) as line:
-        result = _evaluate(asked, targets, scheduler, not as_json, line, quiet)
-    if result.note and not quiet and not derivatives:
-        note(result.note)
-    if not targets.standard_output and not (quiet and targets):
-        from gradcli.evaluation.answer import answer_json, answer_text
-        from gradcli.render.text import Style
-
-        write_pieces(answer_json(result) if as_json else answer_text(result, Style(precision=precision)))
+        result, remark = _evaluate(asked, targets, shown, tallies, scheduler, line, quiet)
+    for text in () if quiet else (None if derivatives or shown else result.note, remark):
+        if text:
+            note(text)
+    if not targets.standard_output and not (quiet and targets and not shown):
+        shown.write(result, precision, quiet)
 
 
 def _evaluate(
-    asked: Asked, targets: Outputs, scheduler: str | None, summary: bool, line: ProgressLine | None, quiet: bool
-) -> Result:
-    """Compute what was asked for and write what goes to files; large results that are only shown are not kept."""
-    from gradcli.evaluation.compiled import Compiled
+    asked: Asked,
+    targets: Outputs,
+    shown: Shown,
+    tallies: Tallies,
+    scheduler: str | None,
+    line: ProgressLine | None,
+    quiet: bool,
+) -> tuple[Result, str | None]:
+    """Compute what was asked for and write what goes to files; large results that are only shown are not kept.
+
+    The other thing given is a note on what is not finite.
+    """
     from gradcli.evaluation.request import VECTOR
     from gradcli.evaluation.result import answer
 
     request, inputs, vector = asked.load()
     names = request.targets
-    forms = {name: (root.shape, root.dtype) for name, root in zip(names, request.roots, strict=True)}
-    with targets.opened(forms, summary) as opened:
+    computed: dict[str, Any] = dict.fromkeys(names)
+    if shown and not targets.folders and scheduler is None and targets.targets.keys() <= set(names):
+        wanted = {*shown.chosen(request), *targets.targets}
+        names = [name for name in names if name in wanted]
+    else:
+        shown.chosen(request)
+    roots = [root for root, name in zip(request.roots, request.targets, strict=True) if name in names]
+    forms = {name: (root.shape, root.dtype) for name, root in zip(names, roots, strict=True)}
+    with targets.opened(forms, shown.format == "text", tallies) as opened:
         sinks = {k: opened.sinks[name] for k, name in enumerate(names) if name in opened.sinks}
-        compiled = Compiled(request, request.files(inputs, vector), streamed=frozenset(sinks))
-        with _runner(scheduler, asked, compiled, {**inputs, VECTOR: vector}, frozenset(sinks), quiet) as runner:
-            computed = compiled.run(inputs, vector, sinks=sinks, progress=line, runner=runner)
-        opened.write(dict(zip(names, computed, strict=True)))
-    return answer(request, inputs, computed, shared=False)
+        if names:
+            from gradcli.evaluation.compiled import Compiled
+
+            compiled = Compiled(request, request.files(inputs, vector), roots=roots, streamed=frozenset(sinks))
+            with _runner(scheduler, asked, compiled, {**inputs, VECTOR: vector}, frozenset(sinks), quiet) as runner:
+                found = compiled.run(inputs, vector, sinks=sinks, progress=line, runner=runner)
+            computed.update(zip(names, found, strict=True))
+        remark = tallies.note({name: computed[name] for name in names})
+        opened.write(computed)
+    return answer(request, inputs, list(computed.values()), shared=False), remark
 
 
 @contextmanager

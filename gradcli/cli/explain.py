@@ -5,6 +5,7 @@ from __future__ import annotations
 from gradcli.cli import options
 from gradcli.cli.asked import Asked
 from gradcli.cli.printing import write_text
+from gradcli.render.marks import Heading, Marked
 
 HELP = """Show how EXPR and its gradients would be computed.
 
@@ -43,4 +44,13 @@ def explain_command(
 
     request, files = asked.look()
     told = Compiled(request, files).program, request.targets, get_num_threads()
-    write_text(to_json(plan_json(*told)) if as_json else plan_text(*told))
+    write_text(to_json(plan_json(*told)) if as_json else _headed(plan_text(*told)))
+
+
+def _headed(text: str) -> Marked:
+    """A plan in which the beginning of each pass is a heading."""
+    pieces: list[str] = []
+    for line in text.split("\n"):
+        head, colon, rest = line.partition(":")
+        pieces += ["\n", *((line,) if not colon or head.startswith(" ") else (Heading(f"{head}:"), rest))]
+    return Marked(pieces[1:])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from gradcli.cli.options import completed
+from gradcli.cli.options import HelpfulCommand, completed, help_text
+from gradcli.cli.printing import write_pages
 from gradcli.errors import GradcliError, did_you_mean, quoted
 
 #: Options of the command as a whole.
@@ -19,7 +20,7 @@ Examples:
 """
 
 
-class Commands(click.Group):
+class Commands(HelpfulCommand, click.Group):
     """The group of all commands, which tells what was meant where one does not exist."""
 
     def resolve_command(
@@ -40,7 +41,7 @@ class Commands(click.Group):
         return GradcliError(f"no such command {quoted(name)}", hint=hint)
 
 
-@click.command("help", help=HELP)
+@click.command("help", cls=HelpfulCommand, help=HELP)
 @click.argument("command", metavar="[COMMAND]", required=False, shell_complete=completed("commands"))
 @click.pass_context
 def help_command(ctx: click.Context, command: str | None) -> None:
@@ -48,7 +49,7 @@ def help_command(ctx: click.Context, command: str | None) -> None:
     group = above.command
     assert isinstance(group, Commands)
     if command is None:
-        click.echo(group.get_help(above))
+        write_pages(help_text(above))
         return
     found = group.get_command(above, command)
     if found is None:

@@ -21,7 +21,7 @@ from gradcli.cli.help import NEVER_EVAL, Commands, help_command
 from gradcli.cli.ops import ops_command
 from gradcli.cli.options import ExpressionCommand, hint_of_no_option
 from gradcli.cli.plot import plot_command
-from gradcli.cli.printing import tell
+from gradcli.cli.printing import report, tell
 from gradcli.cli.repl import repl_command
 from gradcli.cli.stream import stream_command
 from gradcli.errors import GradcliError, UnknownNameError, WorkError
@@ -70,13 +70,14 @@ cli.add_command(help_command)
 def run(arguments: list[str]) -> int:
     """Run the command and give its exit code; whatever goes wrong ends as one plain report on standard error."""
     options = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    # In a context of its own: the default dtype, the limits and the seed are this command's alone.
+    context = copy_context()
     try:
         for stream in (sys.stdout, sys.stderr):
             # A terminal that cannot show a character gets a mark for it instead of an exception.
             if hasattr(stream, "reconfigure"):
                 stream.reconfigure(errors="backslashreplace")
-        # In a context of its own: the default dtype, the limits and the seed are this command's alone.
-        code = copy_context().run(_run_click, arguments or ["--help"])
+        code = context.run(_run_click, arguments or ["--help"])
         if sys.stdout is not None:
             sys.stdout.flush()
         return code
@@ -88,7 +89,7 @@ def run(arguments: list[str]) -> int:
         return getattr(stopped, "code", 130)
     except Exception as error:
         _flush()
-        return _report(_as_error(error), "--json" in options)
+        return context.run(_report, _as_error(error), "--json" in options)
 
 
 def _flush() -> None:
@@ -130,6 +131,10 @@ def _run_click(arguments: list[str]) -> int:
 def with_command(arguments: list[str]) -> list[str]:
     """Arguments that begin with a command: what is none is the expression of `eval`, or an option of it."""
     first = arguments[0]
+    if first.partition("=")[0] == "--color":
+        # It may stand before the command, too.
+        count = 1 if "=" in first else 2
+        return arguments[:count] + (with_command(arguments[count:]) if arguments[count:] else [])
     if first.isidentifier() or first in NEVER_EVAL:
         return arguments
     if first.startswith("--") and first != "--" and first.partition("=")[0] not in _EVAL_OPTIONS:
@@ -167,13 +172,7 @@ def _report(error: GradcliError, as_json: bool) -> int:
         # Not gradcli.render.json, which needs NumPy.
         from json import dumps
 
-        text = dumps({"error": error.report()})
+        tell(dumps({"error": error.report()}))
     else:
-        text = f"gradcli: {error.render()}"
-    stream = sys.stderr
-    if stream is not None:
-        if not stream.encoding.lower().startswith("utf"):
-            # One column, like the dots: the carets below must not shift.
-            text = text.replace("…", "~")
-        tell(text)
+        report("gradcli:", error.render())
     return error.exit_code

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import shutil
-import sys
+from typing import TYPE_CHECKING
 
 import click
 
-from gradcli.cli.options import completed
+from gradcli.cli.options import HelpfulCommand, completed
+from gradcli.cli.printing import write_pages, write_text
+from gradcli.errors import GradcliError, did_you_mean, quoted
+
+if TYPE_CHECKING:
+    from gradcli.graph.op import Op
 
 HELP = """List the operations of the language, or show one in full.
 
@@ -19,27 +24,46 @@ Examples:
   gradcli ops
   gradcli ops softplus
   gradcli ops products
+  gradcli ops --search triangular
   gradcli ops --json
 """
 
 
-@click.command("ops", help=HELP)
+@click.command("ops", cls=HelpfulCommand, help=HELP)
 @click.argument("name", metavar="[NAME]", required=False, shell_complete=completed("operations"))
+@click.option("--search", metavar="WORD", help="Those whose name, alias, description or family has WORD in it.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON value on one line.")
-def ops_command(name: str | None, as_json: bool) -> None:
+def ops_command(name: str | None, search: str | None, as_json: bool) -> None:
     from gradcli.reference.entries import entry, find, table_named, tables
     from gradcli.reference.listing import entry_text, list_json, list_text
     from gradcli.render.json import to_json
 
     table = None if name is None else table_named(name)
-    if name is None or table is not None:
-        known = tables()
-        chosen = known if table is None else {table: known[table]}
-        text = to_json(list_json(chosen)) if as_json else list_text(chosen, _width())
-    else:
+    if name is not None and table is None:
+        if search is not None:
+            raise GradcliError("--search goes through all operations or a family", hint=f"leave {name!r} out")
         found = entry(find(name))
         text = to_json(found._asdict()) if as_json else entry_text(found)
-    sys.stdout.write(text + "\n")
+    else:
+        known = tables()
+        chosen = known if table is None else {table: known[table]}
+        chosen = chosen if search is None else _searched(chosen, search)
+        text = to_json(list_json(chosen)) if as_json else list_text(chosen, _width())
+    (write_text if as_json else write_pages)(text)
+
+
+def _searched(chosen: dict[str, list[Op]], word: str) -> dict[str, list[Op]]:
+    """The operations that mention a word; a GradcliError where there are none."""
+    from gradcli.reference.entries import search
+
+    if not word.strip():
+        raise GradcliError("--search needs a word", hint="as in --search matrix")
+    found = search(chosen, word)
+    if not found:
+        names = [name for ops in chosen.values() for op in ops for name in (op.name, *op.aliases)]
+        hint = did_you_mean(word, names) or "`gradcli ops` lists all operations"
+        raise GradcliError(f"no operation mentions {quoted(word)}", hint=hint)
+    return found
 
 
 def _width() -> int:

@@ -8,13 +8,16 @@ from typing import Any, TypeVar
 
 import click
 
+from gradcli.cli.printing import COLOR, write_pages
 from gradcli.errors import GradcliError, shortened
 from gradcli.machine.limits import HOUR, MEMORY_LIMIT, TIME_LIMIT
+from gradcli.render.marks import Heading, Marked
 
 DTYPES = ["float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "bool"]
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 # What decorators are given and give: a function, or what click has made of it.
 _F = TypeVar("_F", bound=Callable[..., Any])
+_HEADINGS = ("Usage", "Options", "Commands", "Example", "Examples")
 
 # Where the words of the command line are kept: what was taken for an option may have been meant as the expression.
 _WORDS = "gradcli.words"
@@ -22,7 +25,48 @@ _WORDS = "gradcli.words"
 _NO_OPTION = "gradcli.no option"
 
 
-class ExpressionCommand(click.Command):
+class HelpfulCommand(click.Command):
+    """A command with --color, whose help has headings and goes through a pager where it is long."""
+
+    def __init__(self, *arguments: Any, **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        self.params.append(_color())
+
+    def get_help_option(self, ctx: click.Context) -> click.Option | None:
+        option = super().get_help_option(ctx)
+        if option is not None:
+            option.callback = _show_help
+        return option
+
+
+def _color() -> click.Option:
+    return click.Option(
+        ["--color"],
+        type=click.Choice(["auto", "always", "never"]),
+        expose_value=False,
+        is_eager=True,
+        callback=lambda context, option, choice: COLOR.set(choice) if choice else None,
+        help="Headings, trees and carets in colours [default: auto, on a terminal].",
+    )
+
+
+def _show_help(context: click.Context, option: click.Parameter, wanted: bool) -> None:
+    if wanted and not context.resilient_parsing:
+        write_pages(help_text(context))
+        context.exit()
+
+
+def help_text(context: click.Context) -> Marked:
+    """The help of a command, its headings being such."""
+    pieces: list[str] = []
+    for line in context.get_help().split("\n"):
+        heading, colon, rest = line.partition(":")
+        is_heading = colon and heading.strip() in _HEADINGS
+        pieces += ["\n", *((Heading(f"{heading}:"), rest) if is_heading else (line,))]
+    return Marked(pieces[1:])
+
+
+class ExpressionCommand(HelpfulCommand):
     """A command whose expression may begin with a minus sign."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -153,6 +197,21 @@ def seed(text: str = "gives PyTorch's numbers") -> Callable[[_F], _F]:
 def json(text: str = "One JSON object on one line.") -> Callable[[_F], _F]:
     """Whether the answer, and an error, is JSON."""
     return click.option("--json", "as_json", is_flag=True, help=text)
+
+
+fail_on_nan = click.option(
+    "--fail-on-nan", is_flag=True, help="Fail where a result holds NaN or an infinity; nothing is written then."
+)
+
+
+def show(text: str) -> Callable[[_F], _F]:
+    """Which parts of an answer are printed."""
+    return click.option("--show", metavar="PARTS", help=text)
+
+
+def only(text: str) -> Callable[[_F], _F]:
+    """Which tensor is printed alone."""
+    return click.option("--only", metavar="RESULT", help=text)
 
 
 def threads(*names: str) -> Callable[[_F], _F]:

@@ -8,11 +8,12 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from gradcli.cli.shown import inputs_of
 from gradcli.errors import GradcliError, WorkError, did_you_mean, unable_to
 from gradcli.machine.limits import MEMORY_LIMIT
 
 if TYPE_CHECKING:
-    from gradcli.storage.header import Array
+    from gradcli.cli.non_finite import Tallies
     from gradcli.storage.together import Together
 
 Shape = tuple[int, ...]
@@ -46,7 +47,7 @@ class Outputs:
                 raise GradcliError(f"there is no result {target!r} to write", hint=hint)
             elif target in self.targets:
                 raise GradcliError(f"{target} is written twice", hint="give each -o target once")
-            elif wrt is not None and not set(_inputs_of(target)) <= set(wrt):
+            elif wrt is not None and not set(inputs_of(target)) <= set(wrt):
                 raise GradcliError(f"{target} is not computed", hint="--wrt names the inputs to differentiate")
             else:
                 self.targets[target] = _STANDARD_OUTPUT if path in _ALSO_STANDARD_OUTPUT else path
@@ -82,10 +83,11 @@ class Outputs:
                         raise WorkError(f"cannot create the folder {folder}: {parent} is not writable")
 
     @contextlib.contextmanager
-    def opened(self, forms: dict[str, tuple[Shape, Any]], summary: bool) -> Iterator[Opened]:
+    def opened(self, forms: dict[str, tuple[Shape, Any]], summary: bool, tallies: Tallies) -> Iterator[Opened]:
         """Places for results of the given shapes and dtypes, written wholly when the block ends well, or not at all.
 
-        With `summary`, large results that go nowhere else are kept only as far as their print shows them.
+        With `summary`, large results that go nowhere else are kept only as far as their print shows them. `tallies`
+        gives what counts the elements of results that are written piece by piece.
         """
         items = self._items(forms)
         most = _most_kept(forms)
@@ -93,6 +95,7 @@ class Outputs:
             yield Opened({}, [], None)
             return
         from gradcli.cli.signals import stopping_cleanly
+        from gradcli.evaluation.finite import Several
         from gradcli.storage import Edges, can_stream, check_writable, streaming
         from gradcli.storage.together import together
 
@@ -103,11 +106,14 @@ class Outputs:
             with streaming([(path, *forms[name]) for name, path in streamed], files) as opened:
                 sinks: dict[str, Any] = {}
                 for (name, _), sink in zip(streamed, opened, strict=True):
-                    sinks[name] = Several([*sinks[name].sinks, sink]) if name in sinks else Several([sink])
+                    sinks[name] = Several([*(sinks[name].sinks if name in sinks else ()), sink], tallies.of(name))
                 if summary:
                     written = {name for name, _ in items}
                     shown = [name for name, form in forms.items() if name not in written and _is_cut(form, most)]
-                    sinks.update({name: Edges(*forms[name]) for name in shown})
+                    for name in shown:
+                        edges = Edges(*forms[name])
+                        # What is not shown is only computed where it is counted.
+                        sinks[name] = Several([edges], tallies.of(name)) if tallies.all else edges
                 yield Opened(sinks, [item for item in items if item not in streamed], files)
 
     def _items(self, forms: dict[str, tuple[Shape, Any]]) -> list[tuple[str, str]]:
@@ -138,37 +144,6 @@ class Outputs:
                 with contextlib.suppress(OSError):
                     os.rmdir(directory)
             raise
-
-
-def _inputs_of(target: str) -> list[str]:
-    """The inputs that a result belongs to: x and y for `x,y.hessian`, none for `value`."""
-    names = target.rpartition(".")[0]
-    return names.split(",") if names else []
-
-
-class Several:
-    """A result that goes to several files."""
-
-    def __init__(self, sinks: list[Any]) -> None:
-        self.sinks = sinks
-
-    @property
-    def shape(self) -> Shape:
-        return self.sinks[0].shape
-
-    @property
-    def dtype(self) -> Any:
-        return self.sinks[0].dtype
-
-    def flat(self) -> Several:
-        return Several([sink.flat() for sink in self.sinks])
-
-    def write(self, axis: int, start: int, block: Array) -> None:
-        for sink in self.sinks:
-            sink.write(axis, start, block)
-
-    def __getitem__(self, index: Any) -> Array:
-        return self.sinks[0][index]
 
 
 class Opened(NamedTuple):

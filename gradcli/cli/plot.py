@@ -12,7 +12,7 @@ import click
 
 from gradcli.cli import options
 from gradcli.cli.asked import Asked
-from gradcli.cli.printing import note, standard_output
+from gradcli.cli.printing import is_colored, note, standard_output
 from gradcli.errors import GradcliError, quoted
 from gradcli.evaluation.input_value import InputValue, is_file, split_at_colons
 
@@ -158,11 +158,10 @@ def screen() -> Screen:
 
     stdout = standard_output()
     size = shutil.get_terminal_size((80, 24))
-    color = stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     try:
         SIGNS.encode(stdout.encoding)
         plain = False
     except UnicodeEncodeError:
         plain = True
     # One column less, so that no terminal wraps; one row less for the prompt.
-    return Screen(max(20, size.columns - 1), max(6, size.lines - 1), color, plain)
+    return Screen(max(20, size.columns - 1), max(6, size.lines - 1), is_colored(stdout), plain)

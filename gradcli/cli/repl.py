@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import click
 
 from gradcli import __version__
+from gradcli.cli.options import HelpfulCommand
 from gradcli.cli.plot import screen
 from gradcli.cli.printing import note, tell, write_text
 from gradcli.errors import GradcliError, WorkError
@@ -36,7 +37,7 @@ _PROMPT, _MORE = "> ", ". "
 _LONGEST_LINE = 64 << 20
 
 
-@click.command("repl", help=HELP)
+@click.command("repl", cls=HelpfulCommand, help=HELP)
 @click.pass_context
 def repl_command(context: click.Context) -> None:
     from gradcli.repl.session import Session

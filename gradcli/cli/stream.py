@@ -10,6 +10,7 @@ from gradcli.cli import options
 from gradcli.cli.asked import Asked
 from gradcli.cli.inputs import STANDARD_INPUT
 from gradcli.cli.printing import note, standard_output
+from gradcli.cli.shown import Shown
 from gradcli.errors import GradcliError, WorkError, did_you_mean
 from gradcli.evaluation.input_value import InputValue
 
@@ -62,6 +63,9 @@ Examples:
     metavar="NAMES",
     help="The arrays of each record of --output-format npy, as in value,x.grad [default: all of them].",
 )
+@options.show("Of each answer, only these parts: value, grads.")
+@options.only("Of each answer, one tensor and nothing else: value, x.grad …")
+@options.fail_on_nan
 @click.option("--strict", is_flag=True, help="Stop at the first record that is wrong.")
 @options.source
 @options.dtype("JSON and literals")
@@ -79,6 +83,9 @@ def stream_command(
     form: str | None,
     output_format: str,
     targets: str | None,
+    show: str | None,
+    only: str | None,
+    fail_on_nan: bool,
     strict: bool,
     source: str | None,
     dtype: str | None,
@@ -97,8 +104,12 @@ def stream_command(
         raise _taken()
     if targets is not None and output_format != "npy":
         raise GradcliError("-o chooses arrays for --output-format npy; lines have all results")
+    if output_format == "npy" and (show is not None or only is not None):
+        option = "--only" if show is None else "--show"
+        raise GradcliError(f"{option} chooses what stands in lines; -o chooses arrays for --output-format npy")
+    shown = Shown(show, only, None, as_json, known=("value", "grads"))
     chosen = _list("--name", names), _list("-o", targets)
-    summary = _stream(asked, paths, chosen, form, output_format == "npy", strict, quiet)
+    summary = _stream(asked, paths, chosen, shown, form, output_format == "npy", strict, quiet, fail_on_nan)
     if summary.failed:
         _fail(asked, summary)
 
@@ -135,10 +146,12 @@ def _stream(
     asked: Asked,
     paths: list[str],
     chosen: tuple[list[str] | None, list[str] | None],
+    shown: Shown,
     form: str | None,
     arrays: bool,
     strict: bool,
     quiet: bool,
+    fail_on_nan: bool,
 ) -> StreamSummary:
     """Load what all records share, and go through the records; `chosen` are the names of inputs and of results."""
     from gradcli.evaluation.request import check_wanted
@@ -157,12 +170,14 @@ def _stream(
     # In float64: the value decides later what it is rounded to.
     vector = None if asked.vector is None else _loaded(asked.vector, "float64")
     given = {value.name: _loaded(value, asked.dtype) for value in asked.values}
-    job = RecordJob(asked.script, given, asked.wanted, vector, (targets or []) if arrays else None)
-    for target in targets or ():
-        known = results_of(job, names)
+    files = (targets or []) if arrays else None
+    parts = shown.parts or ("value", "grads")
+    job = RecordJob(asked.script, given, asked.wanted, vector, files, parts, shown.only, fail_on_nan)
+    known = results_of(job, names)
+    for target in targets or ([shown.only] if shown.only else []):
         if target not in known:
             hint = did_you_mean(target, known) or f"there are {', '.join(known)}"
-            raise GradcliError(f"there is no result {target!r} to write", hint=hint)
+            raise GradcliError(f"there is no result {target!r} to {'write' if arrays else 'show'}", hint=hint)
     if STANDARD_INPUT in paths:
         standard_input(form == "npy")
     _collect_garbage()

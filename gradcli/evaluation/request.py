@@ -185,9 +185,18 @@ def _seed(value: Node, given: bool | InputSpec, explicit: bool) -> tuple[Node | 
     if value.size == 1:
         return constant(np.ones(value.shape, value.dtype)), None, None
     if explicit:
-        hint = "reduce it, as in sum(...), or give --grad-output (a number is broadcast)"
-        raise GradcliError(
-            f"the value has shape {value.shape}: its gradient needs a vector to multiply with", hint=hint
-        )
+        raise _needs_vector(value)
     note = f"the value has shape {value.shape}, so no gradient was computed: reduce it or give --grad-output 1"
     return None, note, None
+
+
+def refuse_no_vector(request: Request) -> None:
+    """Fail where gradients are wanted by name, and there is no vector that they would need."""
+    if request.note is not None:
+        with written_in(request.source):
+            raise _needs_vector(request.roots[0])
+
+
+def _needs_vector(value: Node) -> GradcliError:
+    hint = "reduce it, as in sum(...), or give --grad-output (a number is broadcast)"
+    return GradcliError(f"the value has shape {value.shape}: its gradient needs a vector to multiply with", hint=hint)

@@ -52,11 +52,14 @@ class Result:
 
 
 def answer(request: Request, inputs: Mapping[str, Any], computed: Sequence[Any], shared: bool) -> Result:
-    """The result of a request from the arrays of its roots; `shared` when the request will be used again."""
+    """The result of a request from the arrays of its roots; `shared` when the request will be used again.
+
+    There may be None for roots that nobody will look at.
+    """
     grads: dict[str, Tensor | None] | None = None
     if request.names and request.note is None:
         by_name = dict(zip(request.wanted, computed[1:], strict=False))
-        grads = {n: _leaf(by_name[n]) if n in by_name else None for n in request.leaves}
+        grads = {n: _leaf(by_name[n]) if by_name.get(n) is not None else None for n in request.leaves}
 
     def value() -> Tensor:
         if shared:
@@ -66,7 +69,8 @@ def answer(request: Request, inputs: Mapping[str, Any], computed: Sequence[Any],
         return _with_value(Tensor(request.roots[0]), computed[0])
 
     further = computed[len(computed) - len(request.derivatives) :]
-    derivatives = {name: _leaf(array) for name, array in zip(request.derivatives, further, strict=True)}
+    pairs = zip(request.derivatives, further, strict=True)
+    derivatives = {name: _leaf(array) for name, array in pairs if array is not None}
     return Result(value, grads, request.note, derivatives)
 
 

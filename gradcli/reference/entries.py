@@ -76,6 +76,18 @@ def table_named(name: str) -> str | None:
     return None
 
 
+def search(chosen: dict[str, list[Op]], words: str) -> dict[str, list[Op]]:
+    """Of some tables, the operations whose name, aliases, description or table's title have all of these words."""
+    wanted = words.lower().split()
+    found: dict[str, list[Op]] = {}
+    for table, ops in chosen.items():
+        for op in ops:
+            text = " ".join([op.name, *op.aliases, op.doc, title_of(table)]).lower()
+            if all(word in text for word in wanted):
+                found.setdefault(table, []).append(op)
+    return found
+
+
 def _homes() -> dict[Op, str]:
     """The table that each operation stands in."""
     modules = {module.__name__.rpartition(".")[2]: module for module in FAMILIES}

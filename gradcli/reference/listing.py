@@ -7,20 +7,20 @@ from typing import Any
 
 from gradcli.graph.op import Op
 from gradcli.reference.entries import NOTES, Entry, entry, title_of
+from gradcli.render.marks import Heading, Marked
 
 _NARROWEST = 40
 _SIGNATURES = 44
 
 
-def list_text(tables: dict[str, list[Op]], width: int) -> str:
+def list_text(tables: dict[str, list[Op]], width: int) -> Marked:
     """The operations by table, a line each: signature and the first sentence."""
-    parts = []
+    lines: list[str] = []
     for table, ops in tables.items():
-        lines = [title_of(table)]
+        lines += ["", Heading(title_of(table))] if lines else [Heading(title_of(table))]
         for op in ops:
             lines += _line(f"{op.name}({op.signature.text})", op.doc.replace("`", ""), max(width, _NARROWEST))
-        parts.append("\n".join(lines))
-    return "\n\n".join(parts)
+    return Marked.of_lines(lines)
 
 
 def _line(signature: str, doc: str, width: int) -> list[str]:
@@ -32,7 +32,7 @@ def _line(signature: str, doc: str, width: int) -> list[str]:
     return [f"  {signature:<{column}}  {words[0]}".rstrip(), *(" " * (column + 4) + line for line in words[1:])]
 
 
-def entry_text(found: Entry) -> str:
+def entry_text(found: Entry) -> Marked:
     """All that is known of an operation."""
     rows = [("family", title_of(found.family))]
     if found.aliases:
@@ -50,12 +50,12 @@ def entry_text(found: Entry) -> str:
     first, *others = _arguments(found.signature)
     if first == "input":
         rows.append(("method", f"x.{found.name}({', '.join(others)})"))
-    lines = [found.signature, "", found.doc.replace("`", "")]
+    lines = [Heading(found.signature), "", found.doc.replace("`", "")]
     if found.family in NOTES:
         lines.append(NOTES[found.family].replace("`", ""))
     lines.append("")
     lines += [f"{label:<11} {text}" for label, text in rows]
-    return "\n".join(lines)
+    return Marked.of_lines(lines)
 
 
 def _arguments(signature: str) -> list[str]:

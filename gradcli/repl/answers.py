@@ -14,6 +14,7 @@ from gradcli.evaluation.request import Request
 from gradcli.evaluation.result import Result, answer
 from gradcli.graph.node import INPUT, Node, constant
 from gradcli.plotting.terminal import Screen
+from gradcli.render.marks import Marked
 from gradcli.render.text import Style, format_tensor
 from gradcli.repl.workspace import Evaluated, Workspace, compute, inputs_below
 
@@ -46,7 +47,7 @@ class Answers:
         if node.op is INPUT:
             return self._value(outcome, node)
         result = self.evaluate(outcome, node)
-        return Reply("".join(answer_text(result, self.style)), result.note)
+        return Reply(Marked(answer_text(result, self.style)), result.note)
 
     def expression(self, text: str, what: str) -> Evaluated:
         """The outcome of a command's expression."""

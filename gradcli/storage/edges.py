@@ -28,6 +28,11 @@ class Edges:
         self._ends = [-(-n // 2) if whole or n <= 2 * edgeitems else edgeitems for n in shape]
         self._kept = np.zeros([min(n, 2 * end) for n, end in zip(shape, self._ends, strict=True)], self.dtype)
 
+    @property
+    def kept(self) -> Array:
+        """The elements that are kept."""
+        return self._kept
+
     def indices(self, axis: int) -> Array:
         """The places along `axis` of which anything is kept."""
         n, end = self.shape[axis] if self.shape else 1, self._ends[axis] if self.shape else 1

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from gradcli.evaluation.compiled import Compiled, Kept
+from gradcli.evaluation.finite import count, refuse
 from gradcli.evaluation.names import may_draw
-from gradcli.evaluation.request import prepare, vector_for
+from gradcli.evaluation.request import prepare, refuse_no_vector, vector_for
 from gradcli.evaluation.values import specs_of
 from gradcli.language.parse import Script
-from gradcli.stream.writers import Add, JsonWriter, NpyWriter
+from gradcli.stream.writers import Add, JsonWriter, NpyWriter, TensorWriter
 
 # How many plans are kept: the longer the expression, the fewer, since each holds its graph.
 _MOST_PLANS = 1024
@@ -23,7 +24,8 @@ class RecordJob(NamedTuple):
 
     `shared` are the arrays of inputs that are the same for all records, `wanted` the inputs to differentiate (None:
     every floating-point one), `vector` that of the vector-Jacobian product. `targets` are the results to write as
-    .npy (none: all of them), None for JSON.
+    .npy (none: all of them), None for JSON, which has the `parts` of each answer, or the tensor `only` alone. With
+    `fail_on_nan` results that are not finite are an error.
     """
 
     script: Script
@@ -31,6 +33,9 @@ class RecordJob(NamedTuple):
     wanted: list[str] | None
     vector: Any
     targets: list[str] | None = None
+    parts: Sequence[str] = ("value", "grads")
+    only: str | None = None
+    fail_on_nan: bool = False
 
 
 class RecordPlan:
@@ -38,19 +43,39 @@ class RecordPlan:
 
     def __init__(self, job: RecordJob, arrays: dict[str, Any]) -> None:
         request = prepare(job.script, specs_of({**job.shared, **arrays}), job.wanted, job.vector is not None)
-        self.note = request.note
-        self._compiled = Compiled(request)
+        # Who asks for gradients alone gets them, or an error.
+        self.note = None if job.only == "value" or "grads" not in job.parts else request.note
+        if job.only not in (None, "value"):
+            refuse_no_vector(request)
+        self._names = _needed(job, request.targets)
+        self._places = [request.targets.index(name) for name in self._names]
+        self._count = len(request.roots)
+        self._fail_on_nan = job.fail_on_nan
+        self._compiled = Compiled(request, roots=[request.roots[place] for place in self._places])
         self._compiled.hold(job.shared, None if job.vector is None else vector_for(request, job.vector))
         self._compiled.settle(arrays)
-        self._writer: JsonWriter | NpyWriter
-        if job.targets is None:
-            self._writer = JsonWriter(request)
+        self._writer: JsonWriter | TensorWriter | NpyWriter
+        if job.only is not None:
+            self._writer = TensorWriter(request, job.only)
+        elif job.targets is None:
+            self._writer = JsonWriter(request, job.parts)
         else:
             self._writer = NpyWriter(request.roots, request.targets, job.targets)
 
     def answer(self, head: str, arrays: dict[str, Any], add: Add) -> None:
-        """Compute the answer to a record of this kind, and hand it to `add`; the caller silences NumPy's warnings."""
-        self._writer.write(head, self._compiled.run(arrays), add)
+        """Compute the answer to a record of this kind, and hand it to `add`; the caller silences NumPy's warnings.
+
+        WorkError where results have to be finite and are not.
+        """
+        computed = self._compiled.run(arrays) if self._places else []
+        if self._fail_on_nan:
+            refuse({name: count(array) for name, array in zip(self._names, computed, strict=True)})
+        if len(computed) < self._count:
+            found: list[Any] = [None] * self._count
+            for place, array in zip(self._places, computed, strict=True):
+                found[place] = array
+            computed = found
+        self._writer.write(head, computed, add)
 
 
 class Plans:
@@ -68,6 +93,15 @@ class Plans:
         # Strides, because the order of the elements in memory is part of a plan.
         key = [(array.shape, array.dtype, array.strides) for array in arrays.values()]
         return self._kept.find(key, lambda: RecordPlan(self._job, arrays))
+
+
+def _needed(job: RecordJob, names: Sequence[str]) -> list[str]:
+    """Of the results of a request, those that are written."""
+    if job.only is not None:
+        return [name for name in names if name == job.only]
+    if job.targets:
+        return [name for name in names if name in job.targets]
+    return [name for name in names if ("value" if name == "value" else "grads") in job.parts]
 
 
 def results_of(job: RecordJob, names: Sequence[str]) -> list[str]:

@@ -27,34 +27,63 @@ Add = Callable[[bytes], None]
 
 
 class JsonWriter:
-    """Writes `"value": …, "grads": {…}` for the arrays of a request's roots."""
+    """Writes `"value": …, "grads": {…}` for the arrays of a request's roots, or one of the two."""
 
-    def __init__(self, request: Request) -> None:
-        tracked, wanted = bool(request.names) and request.note is None, request.wanted
-        kinds = [_writer(root) for root in request.roots]
-        self._parts: list[tuple[str, Callable[[Any], str] | None]] = [('"value": ', kinds[0])]
-        between = ', "grads": {' if tracked else ', "grads": null'
-        for k, name in enumerate(request.names if tracked else ()):
+    def __init__(self, request: Request, parts: Sequence[str]) -> None:
+        """`parts` are "value", "grads" or both."""
+        #: What stands before an array, its place among the roots, and how it is written.
+        self._parts: list[tuple[str, int, Callable[[Any], str] | None]] = []
+        between = ""
+        if "value" in parts:
+            self._parts.append(('"value": ', 0, _writer(request.roots[0])))
+            between = ", "
+        if "grads" in parts:
+            between = self._add_gradients(request, between)
+        self._end = f"{between.removesuffix(', ')}}}\n"
+
+    def _add_gradients(self, request: Request, between: str) -> str:
+        """Add the gradients after `between`; what stands after the last one."""
+        if not request.names or request.note is not None:
+            return f'{between}"grads": null'
+        between += '"grads": {'
+        for k, name in enumerate(request.names):
             between += f"{', ' if k else ''}{quoted(name)}: "
-            if name in wanted:
-                self._parts.append((between, kinds[1 + wanted.index(name)]))
+            if name in request.wanted:
+                place = 1 + request.wanted.index(name)
+                self._parts.append((between, place, _writer(request.roots[place])))
                 between = ""
             else:
                 between += "null"
-        self._end = f"{between}}}}}\n" if tracked else f"{between}}}\n"
+        return f"{between}}}"
 
     def write(self, head: str, computed: Sequence[Any], add: Add) -> None:
         """Hand the line of a record to `add`; `head` is its beginning."""
         line = head
-        for (before, text), array in zip(self._parts, computed, strict=True):
+        for before, place, text in self._parts:
             if text is None:
                 add(f"{line}{before}".encode("ascii"))
-                for piece in json_pieces(array):
+                for piece in json_pieces(computed[place]):
                     add(piece.encode("ascii"))
                 line = ""
             else:
-                line += before + text(array)
+                line += before + text(computed[place])
         add(f"{line}{self._end}".encode("ascii"))
+
+
+class TensorWriter:
+    """Writes one tensor of each record on a line of its own, and nothing else."""
+
+    def __init__(self, request: Request, target: str) -> None:
+        self._place = request.targets.index(target) if target in request.targets else None
+
+    def write(self, head: str, computed: Sequence[Any], add: Add) -> None:
+        """Hand the line of a record to `add`; its other fields are left out."""
+        if self._place is None:
+            add(b"null\n")
+            return
+        for piece in json_pieces(computed[self._place]):
+            add(piece.encode("ascii"))
+        add(b"\n")
 
 
 class NpyWriter:

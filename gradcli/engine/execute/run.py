@@ -51,8 +51,9 @@ def run(
     """The arrays of a program's roots.
 
     `leaves` are arrays, or files that are read block by block. `sinks` take the place of roots, by their position:
-    their `write(axis, start, block)` gets each piece, and the root's entry in the answer is the sink itself. `runner`
-    does the passes in place of the threads of this process.
+    their `write(axis, start, block)` gets each piece, and the root's entry in the answer is the sink itself; those
+    that have a `restart()` are told when all pieces come again. `runner` does the passes in place of the threads of
+    this process.
     """
     # Asked for in any case: a bad GRADCLI_THREADS is an error for small inputs too.
     count = threads or get_num_threads()
@@ -74,6 +75,9 @@ def run(
         for stage in program.stages:
             if not _run_stage(program, stage, values, streams, told, conditions, runner or threaded(count)):
                 assert program.fallback is not None
+                for sink in (sinks or {}).values():
+                    if hasattr(sink, "restart"):
+                        sink.restart()
                 other, known = program.fallback(), dict(zip(program.leaves, leaves, strict=True))
                 again = [known[leaf] if leaf in known else leaf.params["value"] for leaf in other.leaves]
                 return run(other, again, sinks=sinks, threads=threads, progress=progress, runner=runner)
