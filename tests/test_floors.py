@@ -41,7 +41,10 @@ ONLY_IN = {
     "graphviz": "drawing",
     "matplotlib": "plotting",
     "prompt_toolkit": "cli",
-    "scipy": "nowhere",
+    "scipy": "storage",
+    "pyarrow": "storage",
+    "h5py": "storage",
+    "PIL": "storage",
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
 from gradcli.errors import GradcliError, WorkError
-from gradcli.storage import FileArray, load, open_array, read_header, save_all, streaming
+from gradcli.storage import FileArray, load, look_at, open_array, read_header, save_all, streaming
 from gradcli.storage.remote import RemoteFile
 from tests.command import call, leftovers, process
 
@@ -53,6 +54,23 @@ def test_archives_are_read(store: Any) -> None:
     assert load("memory://a/z.npz:x").tolist() == [0, 1, 2, 3, 4]
     with pytest.raises(GradcliError, match="holds several arrays: x, y"):
         load("memory://a/z.npz")
+
+
+def test_other_formats_are_read_and_written(store: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """URLs are no different from paths, but that what lies in a safetensors file is fetched as a whole."""
+    array = np.arange(12.0).reshape(4, 3) / 8
+    for name in ("x.csv", "x.json", "x.safetensors", "x.npz"):
+        save_all([(f"memory://a/{name}", array)])
+        assert np.array_equal(load(f"memory://a/{name}"), array)
+        assert look_at(f"memory://a/{name}").shape == (4, 3)
+    assert load("memory://a/x.csv:1").tolist() == array[:, 1].tolist()
+    store.pipe("a/x.csv.gz", gzip.compress(b"u,v\n1,2\n3,4\n"))
+    done = call(monkeypatch, "eval", "sum(x)", "x=memory://a/x.csv.gz:v", "--no-grad")
+    assert (done.code, done.out, done.err) == (0, "tensor(6)\n", "")
+    store.pipe("a/bad.csv", b"1\nx\n")
+    done = call(monkeypatch, "eval", "sum(x)", "x=memory://a/bad.csv")
+    assert done.err == "gradcli: memory://a/bad.csv, line 2, column 1: 'x' is no number\n"
+    assert call(monkeypatch, "eval", "x", "x=memory://a/x.pkl").code == 1
 
 
 def test_large_arrays_stay_where_they_are(store: Any) -> None:

@@ -304,10 +304,12 @@ def test_a_file_that_is_replaced_does_not_run_as_its_owner() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["g.csv", "g.CSV", "g.npz", "g.json", "g.npy.gz", "g.parquet", "g.pt", "g.safetensors", "g.xlsx", "g.png"]
+    "name", ["g.csv.gz", "g.JSONL", "g.txt", "g.npy.gz", "g.feather", "g.pt", "g.h5", "g.mat", "g.xlsx", "g.png"]
 )
 def test_endings_of_other_formats(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    told = f"cannot write {name}: arrays are written as .npy\nhint: name it g.npy"
+    written = ".npy, .npz, .csv, .tsv, .json, .parquet or .safetensors"
+    stem = "g.csv" if name == "g.csv.gz" else "g"
+    told = f"cannot write {name}: arrays are written as {written}\nhint: name it {stem}.npy"
     done = call(monkeypatch, "eval", "sum(x)", "x=ones(3)", "-o", f"x.grad={name}")
     assert done == (2, "", f"gradcli: {told}\n")
     assert failure(lambda: save(name, np.ones(2)), GradcliError) == told

@@ -7,9 +7,11 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from gradcli.errors import GradcliError, WorkError, unable_to
+from gradcli.machine.endings import ending_of, split_key
 from gradcli.storage.spec import is_url
 
-_ENDINGS = (".npy", ".npz")
+# What a folder is searched for first; without any of these, for all that can be read.
+_ARRAYS = (".npy", ".npz")
 _WILD = frozenset("*?[")
 # A message names so many items, and says how many more there are.
 _NAMED = 5
@@ -35,18 +37,15 @@ def pattern_of(value: str) -> Pattern | None:
     if value.startswith("@@"):
         return Pattern("list", value[2:])
     named = value.startswith("@")
-    path, key = _split(value.removeprefix("@"))
+    path, key = split_key(value.removeprefix("@"))
     if path.endswith(("/", os.sep)) or (os.path.isdir(path) and (named or not _is_number(path))):
         return Pattern("folder", path)
-    if (named or path.endswith(_ENDINGS)) and not _WILD.isdisjoint(path) and not os.path.lexists(path):
+    named = named or path.startswith(("/", "./", "../", "~/"))
+    if path.startswith("~/"):
+        path = os.path.expanduser(path)
+    if (named or ending_of(path)) and not _WILD.isdisjoint(path) and not os.path.lexists(path):
         return Pattern("glob", path, key)
     return None
-
-
-def _split(value: str) -> tuple[str, str | None]:
-    """A path or pattern and the key in its archives."""
-    path, colon, key = value.partition(".npz:")
-    return (f"{path}.npz", key) if colon and not os.path.lexists(value) else (value, None)
 
 
 def _is_number(text: str) -> bool:
@@ -101,9 +100,10 @@ def _files(pattern: Pattern) -> list[str]:
         raise GradcliError(f"URLs cannot be searched: {pattern.path}", hint=hint)
     if pattern.kind == "folder":
         with unable_to(f"read the folder {pattern.path}"), os.scandir(pattern.path) as entries:
-            names = [e.name for e in entries if e.name.endswith(_ENDINGS) and not e.name.startswith(".")]
-        if not names:
+            readable = [e.name for e in entries if ending_of(e.name) and not e.name.startswith(".")]
+        if not readable:
             raise WorkError(f"the folder {pattern.path} holds no .npy files")
+        names = [name for name in readable if name.endswith(_ARRAYS)] or readable
         return [os.path.join(pattern.path, name) for name in names]
     # Imported here: only patterns need it.
     from glob import glob
@@ -150,7 +150,9 @@ def stem_of(path: str) -> str:
     >>> stem_of("data/mon.npy"), stem_of("data/mon.npz:x")
     ('mon', 'mon')
     """
-    return os.path.splitext(os.path.basename(_split(path)[0]))[0]
+    name = os.path.basename(split_key(path)[0])
+    ending = ending_of(name)
+    return name[: -len(ending)] if ending else os.path.splitext(name)[0]
 
 
 def _refuse_gaps(found: dict[str, dict[str, str]]) -> None:

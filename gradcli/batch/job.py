@@ -46,7 +46,8 @@ class Job(NamedTuple):
 
     `wrt` is None for every floating-point input; with `accumulate` the gradients of shared inputs are summed over the
     items instead of written for each, with `fail_on_nan` an item fails whose results are not finite. `folder` takes the
-    results, `limit` is the memory that may be used, `time_limit` the seconds that an item may be expected to take.
+    results, `limit` is the memory that may be used, `time_limit` the seconds that an item may be expected to take,
+    `missing` whether missing values are read as NaN.
     """
 
     source: str
@@ -63,6 +64,7 @@ class Job(NamedTuple):
     fail_on_nan: bool = False
     limit: int | None = None
     time_limit: float | None = None
+    missing: bool = False
 
 
 class Task(NamedTuple):

@@ -15,9 +15,10 @@ from gradcli.batch.job import Job
 from gradcli.batch.journal import HIDDEN, RESULTS, Folder, lines_of
 from gradcli.errors import GradcliError
 from gradcli.evaluation.input_value import InputValue
+from gradcli.machine.endings import split_key
 from gradcli.machine.regular import open_regular
 from gradcli.storage.header import shown
-from gradcli.storage.spec import is_url, split_spec
+from gradcli.storage.spec import is_url
 from gradcli.storage.target import writing
 
 _NAME = "run.json"
@@ -67,6 +68,7 @@ def describe(job: Job) -> dict[str, Any]:
         "save": [job.saved.value, job.saved.grads, list(job.saved.names)],
         "accumulate": job.accumulate,
         "fail_on_nan": job.fail_on_nan,
+        "missing": job.missing,
     }
 
 
@@ -78,7 +80,7 @@ def _identity(value: InputValue) -> Any:
 def stat_of(spec: str) -> dict[str, int]:
     """The size and the time of change of a file, -1 when it cannot be told."""
     try:
-        status = os.stat(split_spec(spec)[0])
+        status = os.stat(split_key(spec)[0])
     except (OSError, ValueError):
         return {"size": -1, "mtime_ns": -1}
     return {"size": status.st_size, "mtime_ns": status.st_mtime_ns}
@@ -204,7 +206,7 @@ def refuse_own_inputs(items: Items, job: Job) -> None:
     place = os.path.realpath(job.folder)
     for name, paths in items.inputs.items():
         # Of thousands of files there are few folders.
-        for folder in {os.path.dirname(split_spec(paths[index])[0]) for index in range(len(items.stems))}:
+        for folder in {os.path.dirname(split_key(paths[index])[0]) for index in range(len(items.stems))}:
             if os.path.realpath(folder or ".") == place:
                 hint = "the next run would take the results for items: choose another folder"
                 raise GradcliError(f"the results cannot go into {job.folder}, where files of {name} are", hint=hint)

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 
 from gradcli.errors import WorkError
+from gradcli.machine.endings import split_key
 from gradcli.storage import open_array
 from gradcli.storage.header import ARCHIVE_MAGICS, Header, check_size, parse_header, shown, truncated
 from gradcli.storage.loading import LARGE
 from gradcli.storage.pipes import write_all
-from gradcli.storage.spec import split_spec
+from gradcli.storage.target import promises_other_format
 from gradcli.storage.writing import header_bytes
 
 # The longest header and then some: it is read together with the data.
@@ -42,7 +43,7 @@ class ItemReader:
 
         WorkError when it cannot be read, is damaged, or is no regular file.
         """
-        path, key = split_spec(spec)
+        path, key = split_key(spec)
         try:
             descriptor = os.open(path, _FLAGS)
         except (OSError, ValueError):
@@ -53,7 +54,7 @@ class ItemReader:
             size = status.st_size
             if not stat.S_ISREG(status.st_mode):
                 raise WorkError(f"{shown(path)} is not a regular file")
-            if key is None and size <= LARGE and hasattr(os, "readv"):
+            if key is None and size <= LARGE and not promises_other_format(path) and hasattr(os, "readv"):
                 array = self._read(descriptor, path, size)
                 if array is not None:
                     return array, size, status.st_mtime_ns

@@ -21,6 +21,7 @@ from gradcli.evaluation.finite import count, listed, refuse
 from gradcli.evaluation.names import may_draw
 from gradcli.evaluation.values import InputSpec, settle
 from gradcli.language.parse import parse
+from gradcli.machine.data_options import missing_as_nan
 from gradcli.machine.limits import limited
 from gradcli.render.json import to_json
 from gradcli.storage import Edges, FileArray
@@ -45,7 +46,7 @@ class Common:
 
     def __init__(self, job: Job) -> None:
         settle(job.dtype, job.seed)
-        with limited(job.limit):
+        with limited(job.limit), missing_as_nan(job.missing):
             self.shared = {name: value.load(job.dtype) for name, value in job.shared.items()}
             # In float64: the value decides later what it is rounded to.
             self.vector = job.grad_output.load("float64") if job.grad_output is not None else None
@@ -75,7 +76,7 @@ class Worker:
         """Do neighbouring items; failures are told in their outcomes; results that cannot be written end the part."""
         outcomes: list[Outcome] = []
         sums: dict[str, Any] = {}
-        with np.errstate(all="ignore"), limited(self.limit):
+        with np.errstate(all="ignore"), limited(self.limit), missing_as_nan(self.job.missing):
             for task in tasks:
                 if stopped():
                     return Part(outcomes, sums, False)
@@ -89,7 +90,7 @@ class Worker:
 
     def try_on(self, task: Task) -> str | None:
         """Plan for the form of an item and compute nothing; a note on why there are no gradients, if so."""
-        with np.errstate(all="ignore"), limited(self.limit):
+        with np.errstate(all="ignore"), limited(self.limit), missing_as_nan(self.job.missing):
             for (name, reader), path in zip(self._readers, task.paths, strict=True):
                 self._arrays[name] = self._read(reader, path)[0]
             return self._prepared().note

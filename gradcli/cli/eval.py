@@ -29,13 +29,14 @@ HELP = """Evaluate EXPR and differentiate it.
 Prints the value, the chain of backward functions and the gradient of every floating-point input.
 
 \b
-A VALUE is a file (@PATH, anything ending in .npy, file.npz:KEY; @- is a .npy on standard input),
+A VALUE is a file (@PATH, ./PATH, x.npy, file.npz:KEY, data.csv:age,height, x.json; @- is a .npy on standard input),
 a URL such as s3://bucket/x.npy, or an expression without names: 3, [[1, 2], [3, 4]], ones(2,2), randn(3).
 
 \b
 Examples:
   gradcli eval 'mean(2*(3*x+7)**2)' 'x=ones(2,2)'
   gradcli eval 'log1p(exp(-y*(X@w)))' X=X.npy y=y.npy 'w=zeros(20)' --wrt w --grad-output 1
+  gradcli eval 'mean((X@w - y)**2)' X=data.csv:age,height y=data.csv:y 'w=zeros(2)' --wrt w -o w.grad=g.csv
   gradcli eval 'x**2' x=@a.npy --grad-output 1 -o x.grad=- | gradcli eval 'sum(g)' g=@-
   gradcli eval 'sum(log(1 + exp(A@x)))' A=A.npy 'x=zeros(3)' --wrt x --hessian
   gradcli eval 'sum(x**3)' 'x=[1, 2]' --only x.grad --format csv
@@ -70,8 +71,8 @@ Examples:
     multiple=True,
     metavar="TARGET=PATH",
     shell_complete=options.completed("targets"),
-    help="Write value, x.grad or x.jacobian as .npy to PATH (- is standard output), or all results into a folder: "
-    "-o DIR/.",
+    help="Write value, x.grad or x.jacobian to PATH (- is standard output), in the format that its end tells, else as "
+    ".npy; or all results into a folder: -o DIR/.",
 )
 @options.show("Print only these parts, as in value,grads: value, graph, grads, jacobian, hessian, jvp, hvp.")
 @options.only("Print one tensor and nothing else: value, x.grad, x.jacobian, x.hessian, x,y.hessian, jvp, x.hvp.")

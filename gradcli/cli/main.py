@@ -21,10 +21,11 @@ from gradcli.cli.help import NEVER_EVAL, Commands, help_command
 from gradcli.cli.ops import ops_command
 from gradcli.cli.options import ExpressionCommand, hint_of_no_option
 from gradcli.cli.plot import plot_command
-from gradcli.cli.printing import report, tell
+from gradcli.cli.printing import note, report, tell
 from gradcli.cli.repl import repl_command
 from gradcli.cli.stream import stream_command
 from gradcli.errors import GradcliError, UnknownNameError, WorkError
+from gradcli.machine.data_options import TELL
 
 EXAMPLES = """\b
 Examples:
@@ -101,6 +102,7 @@ def _flush() -> None:
 
 def _run_click(arguments: list[str]) -> int:
     """Run click without its own main(), which would answer a closed pipe or an interrupt in its own way."""
+    TELL.set(note)
     if VARIABLE in os.environ:
         from gradcli.cli.complete import answer
 

@@ -10,6 +10,7 @@ import click
 
 from gradcli.cli.printing import COLOR, write_pages
 from gradcli.errors import GradcliError, shortened
+from gradcli.machine.data_options import MISSING_AS_NAN, TELL
 from gradcli.machine.limits import HOUR, MEMORY_LIMIT, TIME_LIMIT
 from gradcli.render.marks import Heading, Marked
 
@@ -143,11 +144,21 @@ def completed(kind: str) -> Callable[[click.Context, click.Parameter, str], Any]
     return complete
 
 
+_missing = click.option(
+    "--missing",
+    type=click.Choice(["nan"]),
+    expose_value=False,
+    callback=lambda context, option, missing: MISSING_AS_NAN.set(missing == "nan"),
+    help="Read missing values in tables as NaN [default: they are errors].",
+)
+
+
 def command(name: str, text: str, metavar: str = "EXPR [NAME=VALUE]...") -> Callable[[_F], click.Command]:
     """A command whose words are an expression and inputs; `text` is its help."""
 
     def decorate(function: _F) -> click.Command:
-        taking = click.argument("items", metavar=metavar, nargs=-1, shell_complete=completed("words"))(function)
+        words = click.argument("items", metavar=metavar, nargs=-1, shell_complete=completed("words"))
+        taking = words(_missing(function))
         return click.command(name, cls=ExpressionCommand, help=text, no_args_is_help=False)(taking)
 
     return decorate
@@ -261,4 +272,10 @@ progress = click.option(
 
 def quiet(text: str = "No notes.") -> Callable[[_F], _F]:
     """Whether notes are left out."""
-    return click.option("-q", "--quiet", is_flag=True, help=text)
+    return click.option("-q", "--quiet", is_flag=True, callback=_quieted, help=text)
+
+
+def _quieted(context: click.Context, option: click.Parameter, quiet: bool) -> bool:
+    if quiet:
+        TELL.set(None)
+    return quiet

@@ -96,12 +96,14 @@ class Outputs:
             return
         from gradcli.cli.signals import stopping_cleanly
         from gradcli.evaluation.finite import Several
-        from gradcli.storage import Edges, can_stream, check_writable, streaming
+        from gradcli.storage import Edges, can_stream, check_encodable, check_writable, streaming
         from gradcli.storage.together import together
 
         # That nobody reads standard output any more is no reason to leave out the files.
         with stopping_cleanly(), self._created_folders(), together(patient=True) as files:
             check_writable([path for _, path in items])
+            for name, path in items:
+                check_encodable(path, name, *forms[name])
             streamed = [(name, path) for name, path in items if _size(forms[name]) > most and can_stream(path)]
             with streaming([(path, *forms[name]) for name, path in streamed], files) as opened:
                 sinks: dict[str, Any] = {}
@@ -158,7 +160,8 @@ class Opened(NamedTuple):
         if self.items:
             from gradcli.storage import save_all
 
-            save_all([(path, results[name]) for name, path in self.items], self.files)
+            names = [name for name, _ in self.items]
+            save_all([(path, results[name]) for name, path in self.items], self.files, names)
 
 
 def _size(form: tuple[Shape, Any]) -> int:

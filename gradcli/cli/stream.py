@@ -24,12 +24,14 @@ order: {"id": 7, "value": 5.0, "grads": {"x": [2.0, 4.0]}}. Fields that EXPR doe
 never held back while there is nothing to read. A line that is wrong gives a line with "error", and the run goes on.
 
 Inputs given as NAME=VALUE are the same for all records. FILEs that end in .npy hold arrays one after the other, those
-that end in .npz an array for each name. With --format npz, standard input names archives, one a line.
+that end in .npz an array for each name. Of .csv and .tsv, each row is a record, and the columns are its fields; rows
+without a header have a cell for each input. With --format npz, standard input names archives, one a line.
 
 \b
 Examples:
   producer | gradcli stream 'sum(x**2)' --wrt x | jq .grads.x
   gradcli stream 'mean((X@w - y)**2)' w=w.npy days/*.npz
+  tail -f log.csv | gradcli stream 'height/age' --format csv
   gradcli stream 'x/norm(x)' --format npy --output-format npy -o value < in.npy > out.npy
 """
 
@@ -46,7 +48,7 @@ Examples:
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["json", "npy", "npz"]),
+    type=click.Choice(["json", "csv", "tsv", "npy", "npz"]),
     help="What comes in [default: as the file's name ends, else json].",
 )
 @click.option(

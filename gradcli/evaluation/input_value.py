@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,18 +10,21 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gradcli.errors import GradcliError, UnknownNameError, told_of
 from gradcli.language.parse import parse
+from gradcli.machine.endings import is_data
 
 if TYPE_CHECKING:
     from gradcli.storage import Look
 
 # No expression begins like this. Also in gradcli.storage.spec, which would load NumPy.
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+# Nor like these.
+_PATHS = ("@", "/", "./", "../", "~/")
 _HINT = "a value is a number, a list, a call such as ones(2,2), or a file: @PATH, or a name ending in .npy"
 
 
 def is_file(value: str) -> bool:
     """Whether a VALUE names a file, and is no expression."""
-    return value.startswith("@") or bool(_URL.match(value)) or value.endswith((".npy", ".npz")) or ".npz:" in value
+    return value.startswith(_PATHS) or bool(_URL.match(value)) or is_data(value)
 
 
 def split_at_colons(text: str) -> list[str]:
@@ -55,7 +59,9 @@ class InputValue(NamedTuple):
     def written(cls, name: str, value: str) -> InputValue:
         """What a VALUE stands for; mistakes in it are reported before anything is read or computed."""
         if is_file(value):
-            return cls(name, value.removeprefix("@"), None)
+            path = value.removeprefix("@")
+            # Shells do that only where a word begins so.
+            return cls(name, os.path.expanduser(path) if path.startswith("~/") else path, None)
         with _value_of(name, value):
             parse(value)
         return cls(name, None, value)

@@ -1,13 +1,13 @@
-"""Arrays in .npy and .npz files: headers, reading, mapping and all-or-nothing writing; nothing is ever unpickled.
+"""Arrays in files: headers, reading, mapping and all-or-nothing writing; nothing is ever unpickled.
 
 Names of files and URLs go in, arrays come out, or stay in their files and are read and written in blocks:
 `open_array`, `streaming`. A file is checked against its header before any of its data is read or any memory is taken
 for it, so that a damaged or malicious file costs one line on standard error.
 
-To read: `spec` (what a name stands for), `pipes` and `header`, `loading`, `archive` and `reading`; `ranges`, `boxes`,
-`file_array` and `remote` for arrays that stay where they are; `opening` puts these together, `npy_records` reads one
-array after the other, `contents` tells the names in a file. To write: `target`, `temporary`, `together`, then
-`writing`, `document` and `file_sink`; `edges` keeps what a printed summary shows.
+To read: `spec` (what is a URL), `pipes` and `header`, `loading`, `archive` and `reading`; `formats` for all but .npy
+and .npz; `ranges`, `boxes`, `file_array` and `remote` for arrays that stay where they are; `opening` puts all together,
+`npy_records` reads one array after the other, `contents` tells the names in a file. To write: `target`, `temporary`,
+`together`, then `writing`, `document` and `file_sink`; `edges` keeps what a printed summary shows.
 """
 
 from gradcli.storage.edges import Edges as Edges
@@ -15,6 +15,7 @@ from gradcli.storage.file_array import FileArray as FileArray
 from gradcli.storage.file_sink import FileSink as FileSink
 from gradcli.storage.file_sink import can_stream as can_stream
 from gradcli.storage.file_sink import streaming as streaming
+from gradcli.storage.formats.dispatch import check_encodable as check_encodable
 from gradcli.storage.header import Header as Header
 from gradcli.storage.npy_records import RecordReader as RecordReader
 from gradcli.storage.npy_records import load_item as load_item

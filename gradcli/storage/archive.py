@@ -1,4 +1,4 @@
-"""Arrays out of an .npz archive."""
+"""Arrays out of an .npz archive, and one into it."""
 
 from __future__ import annotations
 
@@ -128,3 +128,39 @@ class _Sips:
         data = self._stream.read(min(len(view), _SIP))
         view[: len(data)] = data
         return len(data)
+
+
+def archive_blocks(blocks: Iterator[memoryview], name: str) -> Iterator[memoryview]:
+    """The bytes of an .npz archive with one array, called `name`, of which `blocks` are the bytes as .npy."""
+    import zipfile
+
+    passed = _Passed()
+    with zipfile.ZipFile(passed, "w") as archive:  # type: ignore[call-overload]
+        with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+            for block in blocks:
+                member.write(block)
+                yield from passed.taken()
+        yield from passed.taken()
+    yield from passed.taken()
+
+
+class _Passed:
+    """What zipfile writes into, and what is handed on from there: a stream that cannot go back."""
+
+    __slots__ = ("_parts",)
+
+    def __init__(self) -> None:
+        self._parts: list[memoryview] = []
+
+    def write(self, data: Any) -> int:
+        view = memoryview(data)
+        self._parts.append(view)
+        return view.nbytes
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+    def taken(self) -> list[memoryview]:
+        """What has been written since this was last asked for."""
+        parts, self._parts = self._parts, []
+        return parts

@@ -17,7 +17,15 @@ from gradcli.storage.boxes import cut, merge_box, whole, write_at, write_box
 from gradcli.storage.file_array import Descriptor, FileArray
 from gradcli.storage.header import Array, DType, Header
 from gradcli.storage.ranges import Shape, block_ranges, ranges_of_block
-from gradcli.storage.target import UNKNOWN_SYNC, Target, find_array_target, refuse_dtype, sync, writing
+from gradcli.storage.target import (
+    UNKNOWN_SYNC,
+    Target,
+    find_array_target,
+    promises_other_format,
+    refuse_dtype,
+    sync,
+    writing,
+)
 from gradcli.storage.together import Together, together
 from gradcli.storage.writing import header_bytes
 
@@ -27,12 +35,13 @@ _PAUSE = 1.0
 
 
 def can_stream(path: str) -> bool:
-    """Whether `path` can be written block by block: not standard output, pipes and devices.
+    """Whether `path` can be written block by block: .npy, but not standard output, pipes and devices.
 
     A path that cannot be written at all is an error, as it is for `save`.
     """
     # Windows cannot write at a place without seeking.
-    return find_array_target(path).temporary is not None and hasattr(os, "pwrite") and hasattr(os, "preadv")
+    regular = find_array_target(path).temporary is not None and not promises_other_format(path)
+    return regular and hasattr(os, "pwrite") and hasattr(os, "preadv")
 
 
 @contextlib.contextmanager

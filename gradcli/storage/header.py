@@ -34,7 +34,8 @@ _FOREIGN_KINDS = (
     ("Mm", "dates or times", "save array.astype('int64')"),
     ("V", "raw bytes", "for bfloat16, save array.astype('float32')"),
 )
-_MAGIC = b"\x93NUMPY"
+#: How every .npy file begins.
+MAGIC = b"\x93NUMPY"
 ARCHIVE_MAGICS = (b"PK\x03\x04", b"PK\x05\x06")
 # NumPy writes 128 bytes, and refuses more than 10,000 when it reads.
 _MAX_HEADER = 1 << 16
@@ -80,7 +81,7 @@ def parse_header(stream: IO[bytes], path: str, start: int = 0) -> Header:
     prefix = take(stream, 8)
     if not prefix:
         raise WorkError(f"{name} is empty")
-    if not prefix.startswith(_MAGIC[: len(prefix)]):
+    if not prefix.startswith(MAGIC[: len(prefix)]):
         raise _foreign(prefix, name)
     version = prefix[6:]
     if len(version) == 2 and version not in (b"\x01\x00", b"\x02\x00", b"\x03\x00"):

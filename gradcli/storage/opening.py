@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import re
 import stat
 import sys
 from collections.abc import Callable
@@ -11,16 +13,33 @@ from typing import IO, Any, Literal, NamedTuple, TypeVar
 import numpy as np
 
 from gradcli.errors import GradcliError, WorkError
+from gradcli.machine.endings import format_of, split_key
 from gradcli.storage.archive import archive_header, read_archive
 from gradcli.storage.file_array import Descriptor, FileArray
-from gradcli.storage.header import ARCHIVE_MAGICS, Array, Header, check_size, parse_header, promise, shown, truncated
+from gradcli.storage.formats.dispatch import Codec, codec_of, reader_of
+from gradcli.storage.formats.source import Source
+from gradcli.storage.header import (
+    ARCHIVE_MAGICS,
+    MAGIC,
+    Array,
+    Header,
+    check_size,
+    parse_header,
+    promise,
+    shown,
+    truncated,
+)
 from gradcli.storage.loading import LARGE, check_booleans, check_memory, finish, most_read, receive
 from gradcli.storage.pipes import fill, take
 from gradcli.storage.reading import open_file, reading
-from gradcli.storage.spec import is_url, local_path, split_spec
+from gradcli.storage.spec import is_url, local_path
 
 T = TypeVar("T")
 U = TypeVar("U")
+
+# A first line of numbers, or of names with something between them: neither a .npy nor JSON begins so.
+_REST = rb"[^\x00-\x08\x0e-\x1f\x7f]*"
+_ROW = re.compile(rb"[-+.0-9][-+.,;0-9eEnaifNAIF \t\r]*|[^\x00-\x20{\[\x7f-\xff]" + _REST + rb"[,;\t]" + _REST)
 
 
 def read_header(path: str) -> Header:
@@ -62,7 +81,7 @@ def look_at(spec: str) -> Look:
 
         with reading(spec):
             return _look(*look_at_remote(spec))
-    return _opened(spec, lambda *archived: _look(archive_header(*archived), False), _look_ahead)
+    return _opened(spec, lambda *archived: _look(archive_header(*archived), False), _look_ahead, _look_of)
 
 
 def _look_ahead(stream: IO[bytes], path: str) -> Look:
@@ -70,6 +89,19 @@ def _look_ahead(stream: IO[bytes], path: str) -> Look:
     if regular and path != "-":
         check_size(header, os.fstat(stream.fileno()).st_size)
     return _look(header, regular)
+
+
+def _look_of(codec: Codec, source: Source) -> Look:
+    """What is known of an array in another format; where only reading tells, it is read."""
+    found = codec.look(source)
+    if isinstance(found, Header):
+        return _look(found, _is_regular(source.file))
+    if found is None:
+        if source.size is not None:
+            source.file.seek(0)
+        array = codec.load(source)
+        found = (array.shape, array.dtype)
+    return Look(found[0], found[1].newbyteorder("="), True, False)
 
 
 def _look(header: Header, regular: bool) -> Look:
@@ -98,24 +130,59 @@ def load_unless_large(spec: str, take_large: Callable[[IO[bytes], Header], T | N
 
     It may decline with None. The file is open at the beginning of the data, and is to be left at its end.
     """
-    return _opened(spec, read_archive, lambda stream, path: _read(stream, path, take_large))
+
+    def decoded(codec: Codec, source: Source) -> Array | T:
+        found = codec.load(source)
+        return _taken(source.file, found, take_large) if isinstance(found, Header) else found
+
+    return _opened(spec, read_archive, lambda stream, path: _read(stream, path, take_large), decoded)
 
 
-def _opened(spec: str, archive: Callable[..., U], plain: Callable[[IO[bytes], str], U]) -> U:
-    """What `archive(file, path, key)` or `plain(stream, path)` makes of what `spec` names."""
-    path, key = split_spec(spec)
+def _opened(
+    spec: str, archive: Callable[..., U], plain: Callable[[IO[bytes], str], U], other: Callable[[Codec, Source], U]
+) -> U:
+    """What `archive(file, path, key)`, `plain(stream, path)` or, for another format, `other(codec, source)` makes of
+    what `spec` names."""
+    path, key = split_key(spec)
     with reading(path):
         if path == "-":
             return plain(standard_input(), path)
         with open_file(path) as file:
-            if file.isatty():
-                raise GradcliError(f"{shown(path)} is a terminal, not a file")
-            # Peeking would block on a pipe and needs no answer there: an archive must be seekable.
+            codec = _codec_of(file, path)
+            if codec is not None:
+                size = os.fstat(file.fileno()).st_size if _is_regular(file) else None
+                return other(codec, Source(file, path, key, size))
             if file.seekable() and file.peek(4)[:4] in ARCHIVE_MAGICS:
                 return archive(file, path, key)
             if key is not None:
                 raise WorkError(f"{shown(path)} is not an .npz archive")
             return plain(file, path)
+
+
+def _codec_of(file: io.BufferedReader, path: str) -> Codec | None:
+    """What reads a file that is neither .npy nor .npz: by its name, or by its text where a pipe has none."""
+    if file.isatty():
+        raise GradcliError(f"{shown(path)} is a terminal, not a file")
+    if not file.seekable():
+        row = format_of(path)
+        if row is not None and row.module is not None and not row.text:
+            raise WorkError(f"{shown(path)} is no regular file, which {row.endings[0]} has to be")
+        return reader_of(path) or (_text_codec() if _is_text(file) else None)
+    # What is a .npy may be called whatever one likes.
+    return None if file.peek(len(MAGIC))[: len(MAGIC)] == MAGIC else reader_of(path)
+
+
+def _is_text(file: io.BufferedReader) -> bool:
+    """Whether what comes through a pipe looks like numbers in rows; blocks until something comes."""
+    beginning = file.peek(1)
+    line = beginning.lstrip(b"\r\n").partition(b"\n")[0]
+    return _ROW.fullmatch(line) is not None
+
+
+def _text_codec() -> Codec:
+    row = format_of("rows.txt")
+    assert row is not None
+    return codec_of(row)
 
 
 def standard_input(array: bool = True) -> IO[bytes]:
@@ -136,7 +203,14 @@ def _read(stream: IO[bytes], path: str, take_large: Callable[[IO[bytes], Header]
         if take(stream, 1):
             raise WorkError(f"{shown(path)} goes on after the array: {promise(header)}, and more came")
         return finish(data, header)
-    header = parse_header(stream, path, start=stream.tell())
+    return _taken(stream, parse_header(stream, path, start=stream.tell()), take_large)
+
+
+def _taken(stream: IO[bytes], header: Header, take_large: Callable[[IO[bytes], Header], T | None]) -> Array | T:
+    """The data behind a header, read, or of a regular file as `take_large` gives it."""
+    if not _is_regular(stream):
+        check_memory(header)
+        return finish(receive(stream, header), header)
     check_size(header, os.fstat(stream.fileno()).st_size)
     if header.nbytes > most_read():
         taken = take_large(stream, header)

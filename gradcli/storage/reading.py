@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 
 from gradcli.errors import WorkError, closest
+from gradcli.machine.endings import ending_of
 from gradcli.storage.header import printable, shown
 
 
@@ -41,7 +42,7 @@ def _neighbour(path: str) -> str | None:
         names = [entry.name for entry, _ in zip(entries, range(1000), strict=False)]
         # By the names alone, since all files are alike in their endings; of two the one with the same ending.
         stem, ending = os.path.splitext(name)
-        arrays = sorted((n for n in names if n.endswith((".npy", ".npz"))), key=lambda n: n.endswith(ending))
+        arrays = sorted((n for n in names if ending_of(n)), key=lambda n: n.endswith(ending))
         stems = {os.path.splitext(found)[0]: found for found in arrays}
         close = closest(stem, list(stems))
         return None if close is None else f"did you mean {printable(stems[close])!r}?"

@@ -9,11 +9,23 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from gradcli.errors import GradcliError, WorkError
+from gradcli.machine.endings import split_key
 from gradcli.storage.archive import archive_header, read_archive
 from gradcli.storage.file_array import FileArray, Origin
-from gradcli.storage.header import ARCHIVE_MAGICS, Array, Header, brief, check_size, parse_header, printable, shown
-from gradcli.storage.loading import most_read
-from gradcli.storage.spec import split_spec
+from gradcli.storage.formats.dispatch import Codec, reader_of
+from gradcli.storage.formats.source import Source
+from gradcli.storage.header import (
+    ARCHIVE_MAGICS,
+    MAGIC,
+    Array,
+    Header,
+    brief,
+    check_size,
+    parse_header,
+    printable,
+    shown,
+)
+from gradcli.storage.loading import check_memory, finish, most_read, receive
 
 # A request takes as long as moving a few megabytes: so much is fetched at once and kept for the blocks that follow.
 _SEGMENT = 8 << 20
@@ -53,34 +65,58 @@ def remote_header(url: str) -> Header:
 
 def look_at_remote(spec: str) -> tuple[Header, bool]:
     """The header of what `open_remote` opens, and whether it is a .npy object."""
+
+    def decoded(file: Any, url: str, key: str | None, codec: Codec) -> tuple[Header, bool]:
+        source = Source(file, url, key, getattr(file, "size", None))
+        found = codec.look(source)
+        if isinstance(found, Header):
+            return found, False
+        if found is None:
+            file.seek(0)
+            array = codec.load(source)
+            found = (array.shape, array.dtype)
+        return Header(url, *found, False, 0), False
+
     return _opened(
         spec,
         lambda file, url, key: (archive_header(file, url, key), False),
         lambda file, url, *_: (_header(file, url), True),
+        decoded,
     )
 
 
 def _open(spec: str) -> FileArray | Array:
+    def decoded(file: Any, url: str, key: str | None, codec: Codec) -> Array:
+        found = codec.load(Source(file, url, key, getattr(file, "size", None)))
+        if not isinstance(found, Header):
+            return found
+        check_memory(found)
+        return finish(receive(file, found), found)
+
     def opened(file: Any, url: str, system: Any, path: str) -> FileArray:
         return FileArray(RemoteFile(system, path), _header(file, url))
 
-    found: FileArray | Array = _opened(spec, read_archive, opened)
+    found: FileArray | Array = _opened(spec, read_archive, opened, decoded)
     return found
 
 
-def _opened(spec: str, archive: Callable[..., Any], plain: Callable[..., Any]) -> Any:
-    """What `archive(file, url, key)` or `plain(file, url, system, path)` makes of an object."""
-    url, key = split_spec(spec)
+def _opened(spec: str, archive: Callable[..., Any], plain: Callable[..., Any], other: Callable[..., Any]) -> Any:
+    """What `archive(file, url, key)`, `plain(file, url, system, path)` or, of a format with a module of its own,
+    `other(file, url, key, codec)` makes of an object."""
+    url, key = split_key(spec)
     with reaching(url, "read"):
         system, path = _system(url)
         # The header is in its beginning; the data is fetched in ranges of our own.
         with system.open(path, "rb", block_size=1 << 16) as file:
-            if file.read(4) in ARCHIVE_MAGICS:
-                file.seek(0)
+            beginning = file.read(len(MAGIC))
+            file.seek(0)
+            codec = None if beginning == MAGIC else reader_of(url)
+            if codec is not None:
+                return other(file, url, key, codec)
+            if beginning[:4] in ARCHIVE_MAGICS:
                 return archive(file, url, key)
             if key is not None:
                 raise WorkError(f"{shown(url)} is not an .npz archive")
-            file.seek(0)
             return plain(file, url, system, path)
 
 

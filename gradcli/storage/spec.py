@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 
 # One letter would be a drive.
@@ -31,12 +30,3 @@ def local_path(path: str) -> str:
             # Of hosts only this one can be meant.
             return rest.removeprefix("localhost") if rest.startswith("localhost/") else rest
     return path
-
-
-def split_spec(spec: str) -> tuple[str, str | None]:
-    """The path and the key of "file.npz:key"; a file that really has such a name goes first."""
-    cuts = [found.end() for found in re.finditer(r"\.npz(?=:)", spec, re.IGNORECASE)]
-    if not cuts or os.path.exists(spec):
-        return spec, None
-    cut = next((cut for cut in cuts if os.path.isfile(spec[:cut])), cuts[0])
-    return spec[:cut], spec[cut + 1 :]

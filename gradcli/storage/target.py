@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import re
 import stat
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from gradcli.errors import GradcliError, WorkError
+from gradcli.machine.endings import FORMATS, ending_of, format_of, is_foreign
 from gradcli.storage.header import DTYPE_NAMES, DType, shown
 from gradcli.storage.spec import is_url, local_path
 from gradcli.storage.temporary import temporary_name
@@ -19,13 +19,6 @@ from gradcli.storage.temporary import temporary_name
 UNKNOWN_SYNC = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)
 # What a file that is replaced hands on. That it runs as its owner was said of another owner, and of other contents.
 _PERMISSIONS = 0o777
-# Endings that promise another format. Whatever else a file is called (out, out.grad, /tmp/tmp.Xy1), it gets a .npy.
-_OTHER_FORMATS = re.compile(
-    r"""\. (csv|tsv|txt|md|tex|html?|xml|jsonl?|ndjson|ya?ml|toml|ipynb|py|npz|parquet|feather|arrow|orc|avro
-    |safetensors|mat|h5|hdf5?|nc|zarr|fits|onnx|pth?|pkl|pickle|joblib|rds|rda|tfrecord|sqlite|db|xlsx?|ods|docx?|pdf|png|jpe?g
-    |gif|bmp|tiff?|webp|svg|e?ps|wav|gz|bz2|xz|zst|lz4|zip|tar|tgz|7z|rar)""",
-    re.VERBOSE | re.IGNORECASE,
-)
 
 
 class UnwritableError(WorkError):
@@ -45,16 +38,25 @@ class Target(NamedTuple):
 
 
 def find_array_target(path: str) -> Target:
-    """Find out how `path` can be written as .npy, and refuse what cannot be or is meant to be something else."""
-    if promises_other_format(path):
+    """Find out how `path` can be written as an array, and refuse what cannot be or promises what is not written."""
+    if promises_other_format(path) and not is_written(path):
         name = shown(os.path.splitext(path)[0].removesuffix(".npy"))
-        raise GradcliError(f"cannot write {shown(path)}: arrays are written as .npy", hint=f"name it {name}.npy")
+        *most, last = [ending for row in FORMATS if row.writes for ending in row.endings]
+        written = f"arrays are written as {', '.join(most)} or {last}"
+        raise GradcliError(f"cannot write {shown(path)}: {written}", hint=f"name it {name}.npy")
     return find_target(path)
 
 
+def is_written(path: str) -> bool:
+    """Whether the ending of a name is that of a format which results can have."""
+    row = format_of(path)
+    return row is not None and row.writes and not path.lower().endswith(".gz")
+
+
 def promises_other_format(path: str) -> bool:
-    """Whether the ending of a name is that of a format which is not written here."""
-    return _OTHER_FORMATS.fullmatch(os.path.splitext(path)[1]) is not None
+    """Whether the ending of a name is that of a format other than .npy."""
+    ending = ending_of(path)
+    return ending != ".npy" if ending else is_foreign(path)
 
 
 def find_target(path: str) -> Target:

@@ -1,4 +1,4 @@
-"""Writing .npy files: all of them, whole, or none."""
+"""Writing arrays in the format that the end of a name tells: all of them, whole, or none."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ import errno
 import io
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from gradcli.errors import GradcliError, WorkError
+from gradcli.machine.endings import ending_of
+from gradcli.storage.archive import archive_blocks
+from gradcli.storage.formats.dispatch import check_encodable, encoder_of
 from gradcli.storage.header import Array, DType, shown
 from gradcli.storage.pipes import write_all
 from gradcli.storage.spec import is_url
@@ -21,31 +24,44 @@ from gradcli.storage.together import Together, refuse_duplicates, together
 
 
 def save(path: str, array: Array) -> None:
-    """Write `array` to the .npy file `path` ("-" is standard output), wholly or not at all."""
+    """Write `array` to the file `path` ("-" is standard output, as .npy), wholly or not at all."""
     save_all([(path, array)])
 
 
-def save_all(items: list[tuple[str, Array]], files: Together | None = None) -> None:
+def save_all(items: list[tuple[str, Array]], files: Together | None = None, names: Sequence[str] = ()) -> None:
     """Write every (path, array), or none: all are on the disk under temporary names before the first is renamed.
 
-    Pipes, devices and standard output ("-") cannot be renamed; they are written between the two steps. With `files`
-    the second step is that of others too, and comes at their end. A failure is a WorkError, except that
-    BrokenPipeError is passed on: whoever reads our output has stopped listening.
+    `names` are those of the arrays in formats that give them some; else each is the value. Pipes, devices and standard
+    output ("-") cannot be renamed; they are written between the two steps. With `files` the second step is that of
+    others too, and comes at their end. A failure is a WorkError, except that BrokenPipeError is passed on: whoever
+    reads our output has stopped listening.
     """
     if files is None:
         with together() as files:
-            save_all(items, files)
+            save_all(items, files, names)
         return
     arrays = [np.asarray(array) for _, array in items]
-    for array in arrays:
+    names = names or ["value"] * len(items)
+    for (path, _), array, name in zip(items, arrays, names, strict=True):
         refuse_dtype(array.dtype)
+        check_encodable(path, name, array.shape, array.dtype)
     targets = [find_array_target(path) for path, _ in items]
     files.add(targets)
-    for target, array in zip(targets, arrays, strict=True):
+    for target, array, name in zip(targets, arrays, names, strict=True):
+        blocks = partial(encoded, target.path, array, name)
         if target.temporary is not None:
-            files.write(target, _blocks(array))
+            files.write(target, blocks())
         else:
-            files.at_last(target, partial(_write_directly, target, array))
+            files.at_last(target, partial(_write_directly, target, blocks))
+
+
+def encoded(path: str, array: Array, name: str) -> Iterator[memoryview]:
+    """The bytes of a file that holds an array, in the format that its path tells; .npy unless it tells another."""
+    codec = encoder_of(path)
+    if codec is not None:
+        return codec.encode(array, name, path)
+    blocks = _blocks(array)
+    return archive_blocks(blocks, name) if ending_of(path) == ".npz" else blocks
 
 
 def check_writable(paths: list[str]) -> None:
@@ -68,18 +84,18 @@ def check_writable(paths: list[str]) -> None:
                     raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
-def _write_directly(target: Target, array: Array) -> None:
+def _write_directly(target: Target, blocks: Callable[[], Iterator[memoryview]]) -> None:
     if target.path != "-":
         with open(os.open(target.path, os.O_WRONLY), "wb", buffering=0) as file:
             _refuse_terminal(file, shown(target.path))
-            _write(file, array)
+            _write(file, blocks())
         return
     stdout = standard_output()
     _refuse_terminal(stdout, "standard output")
     stdout.flush()
     # Past the buffer: what is left in it after a failure would fail once more when the interpreter exits.
     stream = stdout.buffer
-    _write(getattr(stream, "raw", stream), array)
+    _write(getattr(stream, "raw", stream), blocks())
     stream.flush()
 
 
@@ -95,8 +111,8 @@ def _refuse_terminal(stream: Any, name: str) -> None:
         raise GradcliError(f"{name} is a terminal, and a .npy is not text", hint="redirect it with >, or pipe it on")
 
 
-def _write(stream: Any, array: Array) -> None:
-    for block in _blocks(array):
+def _write(stream: Any, blocks: Iterator[memoryview]) -> None:
+    for block in blocks:
         write_all(stream, block)
 
 

@@ -17,6 +17,7 @@ from gradcli.graph.arguments import list_array
 from gradcli.graph.dtypes import BOOL, DEFAULT_DTYPE, DTYPES
 from gradcli.graph.node import fitted
 from gradcli.graph.op import OPS
+from gradcli.machine.data_options import MISSING_AS_NAN
 from gradcli.render.json import to_json
 
 # What the answer itself has; a field of an earlier answer gives way.
@@ -74,6 +75,10 @@ class FieldReader:
                 hint = f"a line is an object, as in {{{example}}}"
                 return Record("{", {}, GradcliError(f"this is {_kind(fields)}, not an object", hint=hint))
             fields = {self.names[0]: fields}
+        return self.record(fields)
+
+    def record(self, fields: dict[str, Any]) -> Record:
+        """The record of fields that have been read."""
         try:
             return self._record(fields)
         except MemoryError as error:
@@ -159,6 +164,8 @@ def _number(item: Any) -> Any:
         return item
     if isinstance(item, str) and item in _NON_FINITE:
         return _NON_FINITE[item]
+    if item is None and MISSING_AS_NAN.get():
+        return math.nan
     hint = 'a missing number is written NaN or "NaN"' if item is None else None
     raise GradcliError(f"{_kind(item)} is no number", hint=hint)
 

@@ -81,8 +81,10 @@ class Inlet:
         return count
 
 
-def lines(source: Inlet, longest: int = LONGEST_LINE) -> Iterator[str | GradcliError]:
-    """Each line as text without white space around it, or what is wrong with it. Takes the memory of one line."""
+def lines(
+    source: Inlet, longest: int = LONGEST_LINE, clean: Callable[[str], str] = str.strip
+) -> Iterator[str | GradcliError]:
+    """Each line as text, `clean` of white space around it, or what is wrong with it. Takes the memory of one line."""
     first = True
     begun: list[bytes] = []
     size = 0
@@ -97,13 +99,13 @@ def lines(source: Inlet, longest: int = LONGEST_LINE) -> Iterator[str | GradcliE
         if begun and end >= 0:
             begun.append(data[:end])
             size += end
-            yield _too_long(longest) if size > longest else _text(b"".join(begun))
+            yield _too_long(longest) if size > longest else _text(b"".join(begun), clean)
             begun.clear()
             size = 0
             data = data[end + 1 :]
         end = data.rfind(b"\n")
         if end >= 0:
-            yield from _texts(data[:end])
+            yield from _texts(data[:end], clean)
             data = data[end + 1 :]
         if data:
             size += len(data)
@@ -113,21 +115,21 @@ def lines(source: Inlet, longest: int = LONGEST_LINE) -> Iterator[str | GradcliE
             else:
                 begun.append(data)
     if begun:
-        yield _too_long(longest) if size > longest else _text(b"".join(begun))
+        yield _too_long(longest) if size > longest else _text(b"".join(begun), clean)
 
 
-def _texts(data: bytes) -> Iterator[str | GradcliError]:
+def _texts(data: bytes, clean: Callable[[str], str]) -> Iterator[str | GradcliError]:
     try:
         text = data.decode()
     except UnicodeDecodeError:
-        yield from map(_text, data.split(b"\n"))
+        yield from (_text(line, clean) for line in data.split(b"\n"))
     else:
-        yield from map(str.strip, text.split("\n"))
+        yield from map(clean, text.split("\n"))
 
 
-def _text(line: bytes) -> str | GradcliError:
+def _text(line: bytes, clean: Callable[[str], str]) -> str | GradcliError:
     try:
-        return line.decode().strip()
+        return clean(line.decode())
     except UnicodeDecodeError as error:
         return GradcliError(f"the line is not UTF-8 text (byte {error.start + 1})")
 

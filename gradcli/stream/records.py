@@ -1,4 +1,4 @@
-"""Where records come from: lines of JSON, .npy records, .npz archives, in files or a pipe; and what each gives."""
+"""Where records come from: lines of JSON, rows of tables, .npy records, .npz archives; and what each gives."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ from gradcli.storage.reading import open_file, reading
 from gradcli.storage.spec import is_url, local_path
 from gradcli.stream.fields import FieldReader, Record
 from gradcli.stream.flow import Inlet, lines
+from gradcli.stream.rows import row_records
 
 STANDARD_INPUT = "-"
-_FORMATS = {".npy": "npy", ".npz": "npz"}
+_FORMATS = {".npy": "npy", ".npz": "npz", ".csv": "csv", ".tsv": "tsv"}
 
 
 class RecordPlace(NamedTuple):
@@ -81,6 +82,9 @@ def records(inputs: Inputs, before_waiting: Callable[[], None]) -> Iterator[tupl
 
 
 def _of(source: Inlet, form: str, fields: FieldReader) -> Iterator[tuple[RecordPlace, Record]]:
+    if form in ("csv", "tsv"):
+        rows = row_records(source, fields, f".{form}")
+        return ((RecordPlace("line", number, source.path), record) for number, record in rows)
     return _arrays(source, fields.names) if form == "npy" else _lines(source, fields.read)
 
 

@@ -1,0 +1,254 @@
+"""Rows of text as numbers: at once where all is as expected, else cell by cell, which finds the place of what is wrong.
+
+All ways give the same numbers, each the closest to what is written.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import re
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gradcli.errors import WorkError, quoted
+from gradcli.machine.data_options import MISSING_AS_NAN
+from gradcli.storage.formats.source import Source
+from gradcli.storage.header import Array, printable
+
+#: What is written where a value is missing.
+MISSING = frozenset(["", "NA", "N/A", "n/a", "#N/A", "<NA>", "null", "NULL", "None"])
+# Numbers as Python and C read them both. `float` would take digits of any script, and underscores.
+_NUMBER = re.compile(r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|inf(?:inity)?|nan)", re.IGNORECASE)
+_DECIMAL_COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+")
+# Below this size, loading a library takes longer than doing without.
+_WORTH_ARROW = 1 << 20
+_BLOCK = 1 << 19
+
+
+class Layout(NamedTuple):
+    """How rows are written: `delimiter` is None for white space; `names` are those of the columns."""
+
+    delimiter: str | None
+    names: list[str]
+
+    @property
+    def width(self) -> int:
+        """How many cells a row has."""
+        return len(self.names)
+
+
+def is_number(cell: str) -> bool:
+    """Whether a cell holds a number."""
+    return _NUMBER.fullmatch(cell.strip()) is not None
+
+
+def is_missing(cell: str) -> bool:
+    """Whether a cell says that there is no value."""
+    return cell.strip() in MISSING
+
+
+def rows_of(source: Source, text: str, delimiter: str | None, first: int = 1) -> Iterator[tuple[int, list[str]]]:
+    """Each row with the number of the line that it begins in, `first` being that of the text; blank lines are none."""
+    if delimiter is None:
+        for number, line in enumerate(text.split("\n"), first):
+            if cells := line.split():
+                yield number, cells
+        return
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    before = 0
+    try:
+        for row in reader:
+            number, before = first + before, reader.line_num
+            if len(row) > 1 or (row and row[0].strip()):
+                yield number, row
+    except csv.Error as error:
+        hint = "a quote within a cell is written twice, and the cell in quotes" if '"' in text else None
+        raise WorkError(f"{source.name}, line {first + before}: {error}", hint=hint) from None
+
+
+def decoded(piece: bytes) -> str:
+    """Text of any encoding: what is no UTF-8 stays what it was, as it does in names from the shell."""
+    return piece.decode("utf-8", "surrogateescape")
+
+
+class Reader:
+    """Reads pieces of rows into arrays of the chosen `columns`.
+
+    `dtype` is int64 until some column is found to hold other numbers; then it is float64, for all that follow.
+    """
+
+    __slots__ = ("source", "layout", "columns", "dtype", "_arrow", "line")
+
+    def __init__(self, source: Source, layout: Layout, columns: list[int], line: int) -> None:
+        self.source = source
+        self.layout = layout
+        self.columns = columns
+        self.dtype: Any = np.dtype(np.int64)
+        self._arrow: Any = None
+        #: The number of the next line.
+        self.line = line
+
+    def read(self, piece: bytes) -> Array:
+        """The numbers of a piece, one row each."""
+        found = self._by_arrow(piece) if len(piece) > _WORTH_ARROW else None
+        if found is None:
+            found = self._by_numpy(piece)
+        if found is None:
+            found = self._carefully(piece)
+        # Faster than counting in bytes.
+        codes = np.frombuffer(piece, np.uint8)
+        self.line += int(np.count_nonzero(codes == 10)) or int(np.count_nonzero(codes == 13))
+        return found
+
+    def _by_arrow(self, piece: bytes) -> Array | None:
+        """With pyarrow, where it is installed and sees nothing unusual."""
+        if self._arrow is None:
+            try:
+                import pyarrow
+                import pyarrow.csv
+            except ImportError:
+                self._arrow = False
+            else:
+                self._arrow = pyarrow
+        if not self._arrow or self.layout.delimiter is None:
+            return None
+        # Arrow takes hexadecimal integers and nan(…) for numbers. Single bytes are found fast.
+        if any(mark in piece for mark in ((b"x", b"X") if self.dtype.kind == "i" else (b"(",))):
+            return None
+        names = [f"f{j}" for j in self.columns]
+        kind = self._arrow.int64() if self.dtype.kind == "i" else self._arrow.float64()
+        try:
+            table = self._arrow.csv.read_csv(
+                self._arrow.BufferReader(piece),
+                self._arrow.csv.ReadOptions(autogenerate_column_names=True),
+                self._arrow.csv.ParseOptions(delimiter=self.layout.delimiter, newlines_in_values=b'"' in piece),
+                self._arrow.csv.ConvertOptions(
+                    include_columns=names,
+                    column_types=dict.fromkeys(names, kind),
+                    null_values=[],
+                    strings_can_be_null=False,
+                ),
+            )
+        except self._arrow.ArrowException:
+            return None
+        except (KeyError, ValueError):
+            return None
+        out = np.empty((table.num_rows, len(names)), self.dtype)
+        for place, name in enumerate(names):
+            column = table.column(name)
+            if column.null_count:
+                return None
+            out[:, place] = column.to_numpy()
+        return out if self._has_count(piece) else None
+
+    def _has_count(self, piece: bytes) -> bool:
+        """Whether the first row has as many cells as there are columns: then Arrow has seen that all have."""
+        for _, row in rows_of(self.source, decoded(piece[: piece.find(b"\n") + 1]), self.layout.delimiter):
+            return len(row) == self.layout.width
+        return False
+
+    def _by_numpy(self, piece: bytes) -> Array | None:
+        """With the reader behind numpy.loadtxt, where there are neither quotes nor anything wrong."""
+        layout = self.layout
+        whole = len(self.columns) == layout.width and self.columns == list(range(layout.width))
+        if b'"' in piece or (b"\r" in piece and b"\r" in piece.replace(b"\r\n", b"\n")):
+            return None
+        if not whole and not _is_regular(piece, layout):
+            return None
+        found = []
+        try:
+            with warnings.catch_warnings():
+                # That there are no rows, or that integers are written with points.
+                warnings.simplefilter("error")
+                for lines in _blocks_of_lines(piece):
+                    columns = None if whole else self.columns
+                    options: Any = {"delimiter": layout.delimiter, "comments": None, "usecols": columns, "ndmin": 2}
+                    found.append(np.loadtxt(lines, self.dtype, **options))
+        except (ValueError, OverflowError, Warning):
+            return None
+        # loadtxt sees to it that all rows are as long as the first.
+        return np.concatenate(found) if all(rows.shape[1] == len(self.columns) for rows in found) else None
+
+    def _carefully(self, piece: bytes) -> Array:
+        """Cell by cell; WorkError with the place of what is no number."""
+        layout = self.layout
+        rows: list[list[str]] = []
+        lines: list[int] = []
+        for line, row in rows_of(self.source, decoded(piece), layout.delimiter, self.line):
+            if len(row) != layout.width:
+                cells = f"{len(row)} cell{'s' if len(row) != 1 else ''}"
+                message = f"{self.source.name}, line {line} has {cells}, and the first has {layout.width}"
+                raise WorkError(message)
+            rows.append(row)
+            lines.append(line)
+        columns = list(zip(*rows, strict=True)) if rows else [()] * layout.width
+        if self.dtype.kind == "i":
+            whole = [_integers(columns[j]) for j in self.columns]
+            if all(column is not None for column in whole):
+                return np.stack([np.asarray(column) for column in whole], axis=1)
+        found = [self._floats(columns[j], j, lines) for j in self.columns]
+        self.dtype = np.dtype(np.float64)
+        return np.stack(found, axis=1)
+
+    def _floats(self, cells: Sequence[str], column: int, lines: list[int]) -> Array:
+        text = "".join(cells)
+        if text.isascii() and "_" not in text:
+            try:
+                return np.fromiter(map(float, cells), np.float64, len(cells))
+            except ValueError:
+                pass
+        return np.array([self._float(cell, column, line) for cell, line in zip(cells, lines, strict=True)], np.float64)
+
+    def _float(self, cell: str, column: int, line: int) -> float:
+        stripped = cell.strip()
+        if _NUMBER.fullmatch(stripped):
+            return float(stripped)
+        name = self.layout.names[column]
+        where = f"column {column + 1}" if name == str(column) else f"column {column + 1} ({printable(name)!r})"
+        place = f"{self.source.name}, line {line}, {where}"
+        if is_missing(cell):
+            if MISSING_AS_NAN.get():
+                return math.nan
+            raise WorkError(f"{place}: a value is missing", hint="--missing nan reads missing values as NaN")
+        hint = "numbers are written with a point, as in 0.5" if _DECIMAL_COMMA.fullmatch(stripped) else None
+        raise WorkError(f"{place}: {quoted(cell)} is no number", hint=hint)
+
+
+def _blocks_of_lines(piece: bytes) -> Iterator[list[str]]:
+    """The lines of a piece, so many at a time that they stay in the cache."""
+    start = 0
+    while start < len(piece):
+        end = piece.rfind(b"\n", start, start + _BLOCK) + 1 or piece.find(b"\n", start) + 1 or len(piece)
+        yield piece[start:end].decode("utf-8").split("\n")
+        start = end
+
+
+def _integers(cells: Sequence[str]) -> Array | None:
+    """The integers of cells that hold nothing else; None where one does, or is larger than int64."""
+    text = "".join(cells)
+    if not text.isascii() or "_" in text:
+        return None
+    try:
+        return np.fromiter(map(int, cells), np.int64, len(cells))
+    except (ValueError, OverflowError):
+        return None
+
+
+def _is_regular(piece: bytes, layout: Layout) -> bool:
+    """Whether every line has as many delimiters as there are columns but one; white space is not looked at."""
+    if layout.delimiter is None or layout.width == 1:
+        return False
+    codes = np.frombuffer(piece, np.uint8)
+    marks = codes[np.flatnonzero((codes == ord(layout.delimiter)) | (codes == 10))]
+    if marks.size % layout.width == layout.width - 1:
+        # The last line may lack its end.
+        marks = np.append(marks, np.uint8(10))
+    if marks.size % layout.width:
+        return False
+    grid = marks.reshape(-1, layout.width)
+    return bool((grid[:, -1] == 10).all() and (grid[:, :-1] != 10).all())

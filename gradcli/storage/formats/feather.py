@@ -1,0 +1,40 @@
+"""Feather and Arrow files, with pyarrow: columns of a table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gradcli.storage.formats.arrow import Table
+from gradcli.storage.formats.source import Form, Source, decoding, not_understood, package
+from gradcli.storage.header import Array
+
+
+def look(source: Source) -> Form | None:
+    """None: only reading tells whether values are missing."""
+    return None
+
+
+def load(source: Source) -> Array:
+    """The chosen columns."""
+    ipc = package("pyarrow.ipc", "parquet", source.path)
+    if source.file.read(4) == b"FEA1":
+        not_understood(source, "is a Feather file of version 1", "pandas or pyarrow writes version 2")
+    source.file.seek(0)
+    with decoding(source):
+        file = ipc.open_file(source.file)
+        rows = _rows(file)
+        table = Table(source, file.schema, rows)
+
+        def read(columns: list[int]) -> Any:
+            options = ipc.IpcReadOptions(included_fields=sorted(columns))
+            kept = sorted(columns)
+            source.file.seek(0)
+            found = ipc.open_file(source.file, options=options).read_all()
+            return found.select([kept.index(j) for j in columns])
+
+        return table.read(read)
+
+
+def _rows(file: Any) -> int:
+    """How many rows there are; batches are looked at one after the other."""
+    return sum(file.get_batch(k).num_rows for k in range(file.num_record_batches))

@@ -1,0 +1,56 @@
+"""Parquet, with pyarrow: columns of a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from gradcli.machine.endings import ending_of
+from gradcli.storage.formats.arrow import Table
+from gradcli.storage.formats.source import Form, Source, decoding, package, refuse_dimensions
+from gradcli.storage.header import Array, shown
+
+_EXTRA = "parquet"
+
+
+def look(source: Source) -> Form | None:
+    """By the footer of the file; None where values may be missing, which changes the dtype."""
+    table, _ = _opened(source)
+    return None if any(field.nullable for field in table.schema) else table.form
+
+
+def load(source: Source) -> Array:
+    """The chosen columns."""
+    table, file = _opened(source)
+    names = [file.schema_arrow.names[j] for j in table.chosen.columns]
+    same = len(set(file.schema_arrow.names)) == len(file.schema_arrow.names)
+    if same:
+        return table.read(lambda columns: file.read(columns=names).select(names))
+    return table.read(lambda columns: file.read().select(columns))
+
+
+def _opened(source: Source) -> tuple[Table, Any]:
+    parquet = package("pyarrow.parquet", _EXTRA, source.path)
+    with decoding(source):
+        file = parquet.ParquetFile(source.file)
+        return Table(source, file.schema_arrow, file.metadata.num_rows), file
+
+
+def check(form: Form, name: str, path: str) -> None:
+    """Refuse what is no table, and where pyarrow is missing."""
+    package("pyarrow.parquet", _EXTRA, path)
+    refuse_dimensions(form, f"{name}, which goes to {shown(path)},", ending_of(path))
+
+
+def encode(array: Array, name: str, path: str) -> Iterator[memoryview]:
+    """A column for each of the array, called 0, 1 …; the one of a vector is called `name`."""
+    arrow, parquet = package("pyarrow", _EXTRA, path), package("pyarrow.parquet", _EXTRA, path)
+    table = np.atleast_1d(array)
+    columns = {name: table} if table.ndim == 1 else {str(j): table[:, j] for j in range(table.shape[1])}
+    fields = [arrow.field(key, arrow.from_numpy_dtype(table.dtype), nullable=False) for key in columns]
+    values = [arrow.array(np.ascontiguousarray(column)) for column in columns.values()]
+    sink = arrow.BufferOutputStream()
+    parquet.write_table(arrow.table(values, schema=arrow.schema(fields)), sink)
+    yield memoryview(sink.getvalue())
