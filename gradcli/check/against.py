@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from gradcli.autodiff.vjp import vjp
-from gradcli.check.compare import DERIVATIVES
+from gradcli.check.compare import DERIVATIVES, wide
+from gradcli.check.report import cells, entries_of, table
 from gradcli.engine.execute.bounds import check_free
 from gradcli.engine.execute.run import execute
 from gradcli.errors import GradcliError, told_of, written_in
@@ -18,7 +20,8 @@ from gradcli.evaluation.values import InputSpec, to_array
 from gradcli.graph.dtypes import DEFAULT_DTYPE, FLOAT64
 from gradcli.graph.node import Node, constant
 from gradcli.language.parse import Script
-from gradcli.render.marks import Heading, Marked
+from gradcli.render.json import to_json
+from gradcli.render.marks import Marked
 
 # Bytes that are held for each element of an input: both derivatives, errors, what is wrong.
 _HELD = 64
@@ -74,8 +77,7 @@ def against(
     """
     token = DEFAULT_DTYPE.set(FLOAT64)
     try:
-        arrays = {name: to_array(value) for name, value in inputs.items()}
-        arrays = {name: a.astype(np.float64) if a.dtype.kind == "f" else a for name, a in arrays.items()}
+        arrays = {name: wide(to_array(value)) for name, value in inputs.items()}
         with written_in(script.source):
             forms = [InputSpec(name, array.shape, array.dtype) for name, array in arrays.items()]
             request = prepare(script, forms, wrt, gradients_needed=False)
@@ -88,13 +90,8 @@ def against(
         roots = [_formula(formulas[name if name in formulas else None], request, name) for name in names]
         with np.errstate(all="ignore"):
             found = execute([*derivatives, *roots])
-        return AgainstReport(
-            order,
-            [
-                _row(name, gradient, formula, atol, rtol)
-                for name, gradient, formula in zip(names, found[: len(names)], found[len(names) :], strict=True)
-            ],
-        )
+        both = zip(names, found[: len(names)], found[len(names) :], strict=True)
+        return AgainstReport(order, [_row(name, gradient, formula, atol, rtol) for name, gradient, formula in both])
     finally:
         DEFAULT_DTYPE.reset(token)
 
@@ -160,26 +157,16 @@ def _row(name: str, gradient: np.ndarray, formula: np.ndarray, atol: float, rtol
 
 def against_text(report: AgainstReport) -> Marked:
     """A table with a line for each input, the places that differ, and the verdict."""
-    from gradcli.check.report import table
-
-    rows: list[tuple[str, ...]] = [("input", "shape", "compared", "largest error", "relative", "at", "")]
-    for row in report.rows:
-        count = int(np.prod(row.shape, dtype=np.int64))
-        many = f"{count} {'entry' if count == 1 else 'entries'}"
-        at = str(list(row.place)) if row.place else "-" if row.place is not None else ""
-        verdict = "wrong" if row.wrong else "ok"
-        rows.append((row.name, str(row.shape), many, f"{row.largest:.1e}", f"{row.relative:.1e}", at, verdict))
-    lines = table(rows)
-    lines[0] = Heading(lines[0])
+    rows = [cells(row, entries_of(math.prod(row.shape)), "wrong" if row.wrong else "ok") for row in report.rows]
+    lines = table("compared", rows)
     what = DERIVATIVES[report.order]
     for row in report.rows:
         if row.wrong:
             lines.append("")
             for found in row.differences:
                 at = f" at {list(found.place)}" if found.place else ""
-                lines.append(
-                    f"{row.name}: the formula gives {found.formula:.9g}{at}, the {what} is {found.gradient:.9g}"
-                )
+                given = f"the formula gives {found.formula:.9g}{at}"
+                lines.append(f"{row.name}: {given}, the {what} is {found.gradient:.9g}")
             if row.wrong > len(row.differences):
                 lines.append(f"{' ' * len(row.name)}  … {row.wrong} places in all")
     wrong = ", ".join(row.name for row in report.rows if row.wrong)
@@ -189,22 +176,10 @@ def against_text(report: AgainstReport) -> Marked:
 
 def against_json(report: AgainstReport) -> str:
     """One line of strict JSON."""
-    from gradcli.render.json import to_json
-
     rows = [
-        {
-            "name": row.name,
-            "shape": list(row.shape),
-            "verdict": "wrong" if row.wrong else "ok",
-            "wrong": row.wrong,
-            "max_abs_error": row.largest,
-            "max_rel_error": row.relative,
-            "index": None if row.place is None else list(row.place),
-            "differences": [
-                {"index": list(found.place), "formula": found.formula, "gradient": found.gradient}
-                for found in row.differences
-            ],
-        }
+        {"name": row.name, "shape": row.shape, "verdict": "wrong" if row.wrong else "ok", "wrong": row.wrong}
+        | {"max_abs_error": row.largest, "max_rel_error": row.relative, "index": row.place}
+        | {"differences": [{"index": d.place, "formula": d.formula, "gradient": d.gradient} for d in row.differences]}
         for row in report.rows
     ]
     return to_json({"ok": report.ok, "order": report.order, "inputs": rows})

@@ -90,7 +90,7 @@ def check(
         found = _origin(script, given, wrt, literals)
     token = DEFAULT_DTYPE.set(FLOAT64)
     try:
-        arrays = {name: _wide(array) for name, array in given.items()}
+        arrays = {name: wide(array) for name, array in given.items()}
         # Differences of what is not finite are no reason for a warning: their verdict says so.
         with np.errstate(all="ignore"), written_in(script.source):
             report = _check(script, arrays, wrt, order, atol, rtol)
@@ -124,7 +124,8 @@ def _origin(
         GENERATOR.reset(tokens[1])
 
 
-def _wide(array: np.ndarray) -> np.ndarray:
+def wide(array: np.ndarray) -> np.ndarray:
+    """An array in double precision, where it has floating-point numbers."""
     return array.astype(np.float64) if array.dtype.kind == "f" else array
 
 

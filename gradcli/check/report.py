@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gradcli.check.compare import DERIVATIVES
 from gradcli.errors import quote
@@ -13,13 +13,11 @@ if TYPE_CHECKING:
     from gradcli.check.compare import Report, Row
     from gradcli.check.suspects import Suspect
 
-_HEADINGS = ("input", "shape", "checked", "largest error", "relative", "at", "")
-
 
 def check_text(report: Report, source: str) -> Marked:
     """A table with a line for each input, what there is to say of the operations, and the verdict."""
-    lines = table([_HEADINGS, *(_cells(row) for row in report.rows)])
-    lines[0] = Heading(lines[0])
+    rows = [cells(row, entries_of(row.entries) if row.entries else "a direction", row.verdict) for row in report.rows]
+    lines = table("checked", rows)
     lines += [f"note: {note}" for note in report.notes]
     for row in report.rows:
         if row.verdict == "wrong":
@@ -34,21 +32,27 @@ def check_text(report: Report, source: str) -> Marked:
     return Marked.of_lines(lines)
 
 
-def table(rows: list[tuple[str, ...]]) -> list[str]:
-    """Rows of seven cells as lines, in columns."""
+def table(counted: str, body: list[tuple[str, ...]]) -> list[str]:
+    """Rows of cells as lines in columns, below a heading that says what was done to the entries."""
+    rows = [("input", "shape", counted, "largest error", "relative", "at", ""), *body]
     widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
     # Numbers are aligned at the right.
     lines = []
     for row in rows:
         cells = [w.rjust(n) if k in (3, 4) else w.ljust(n) for k, (w, n) in enumerate(zip(row, widths, strict=True))]
         lines.append("  ".join(cells).rstrip())
-    return lines
+    return [Heading(lines[0]), *lines[1:]]
 
 
-def _cells(row: Row) -> tuple[str, ...]:
-    many = f"{row.entries} {'entry' if row.entries == 1 else 'entries'}" if row.entries else "a direction"
+def entries_of(count: int) -> str:
+    """A number of entries in words."""
+    return f"{count} {'entry' if count == 1 else 'entries'}"
+
+
+def cells(row: Any, many: str, verdict: str) -> tuple[str, ...]:
+    """The cells of a row that has a name, a shape, a place and errors; `many` tells of the entries."""
     at = "" if row.place is None else str(list(row.place)) if row.place else "-"
-    return (row.name, str(row.shape), many, f"{row.largest:.1e}", f"{row.relative:.1e}", at, row.verdict)
+    return (row.name, str(row.shape), many, f"{row.largest:.1e}", f"{row.relative:.1e}", at, verdict)
 
 
 def _where(row: Row) -> str:

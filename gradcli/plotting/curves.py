@@ -233,9 +233,8 @@ def _check(value: Node, x: Node, shape: tuple[int, ...]) -> bool:
             hint = "a plot is of a function of one number, applied to every point"
             raise GradcliError(what, span=node.span, hint=hint)
     if not shape and value.size != 1 and (value.ndim != 1 or not value.size or value.size > MOST_CURVES):
-        hint = (
-            f"choose one of its elements, or reduce it; up to {MOST_CURVES} numbers in a vector are a family of curves"
-        )
+        family = f"up to {MOST_CURVES} numbers in a vector are a family of curves"
+        hint = f"choose one of its elements, or reduce it; {family}"
         raise GradcliError(f"the value at each point has shape {value.shape}, not a single number", hint=hint)
     return mixed or value not in depends
 
