@@ -105,6 +105,21 @@ def test_a_summary_and_json_are_the_same(files: Path, workers: Workers, monkeypa
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    "more", [(), ("--fail-on-nan",), ("-o", "value=v.npy"), ("-o", "value=v.npy", "--fail-on-nan")]
+)
+def test_infinities_are_counted_there_too(
+    more: tuple[str, ...], files: Path, workers: Workers, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ("eval", "x/0", f"x={files / 'x.npy'}", "--no-grad", *more)
+    done = call(monkeypatch, *words, "--scheduler", workers.address)
+    assert done == call(monkeypatch, *words)
+    assert "value holds " in done.err if more else done.code == 0
+    assert Path("v.npy").exists() == (more == ("-o", "value=v.npy"))
+
+
+@pytest.mark.slow
 def test_standard_input_and_processes_of_its_own(files: Path, tmp_path: Path) -> None:
     """What only the client can read is sent; `local:2` needs no cluster."""
     for name, more in (("home", ""), ("away", "--scheduler local:2")):

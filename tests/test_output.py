@@ -320,3 +320,13 @@ def test_in_the_dtype_of_the_file() -> None:
     np.save("wide.npy", np.array([100.0]))
     assert "exp gives an infinity in float32" in process("check", "sum(exp(x))", "x=narrow.npy").out
     assert "gives" not in process("check", "sum(exp(x))", "x=wide.npy").out
+
+
+def test_what_completes_is_taken() -> None:
+    from gradcli.cli import candidates
+    from gradcli.cli.eval import eval_command
+    from gradcli.cli.shown import PARTS
+
+    with eval_command.make_context("eval", ["sum(x**3)", "x=[1, 2]"]) as context:
+        assert {item.value for item in candidates.parts(context, "")} == set(PARTS)
+        assert [item.value for item in candidates.tensors(context, "x.")] == ["x.grad", "x.jacobian", "x.hessian"]

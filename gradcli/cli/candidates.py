@@ -68,6 +68,22 @@ def targets(ctx: click.Context, last: str) -> list[CompletionItem]:
     return [CompletionItem(f"{name}=") for name in results if name.startswith(last)] + folders
 
 
+def tensors(ctx: click.Context, last: str) -> list[CompletionItem]:
+    """Results that may be printed alone."""
+    kinds = ("grad", "jacobian", "hessian") if ctx.info_name == "eval" else ("grad",)
+    found = ["value", *(f"{name}.{kind}" for kind in kinds for name in _names(ctx))]
+    return [CompletionItem(name) for name in found if name.startswith(last)]
+
+
+def parts(ctx: click.Context, last: str) -> list[CompletionItem]:
+    """Parts of an answer with commas between them."""
+    before, comma, part = last.rpartition(",")
+    known = ["value", "grads"]
+    if ctx.info_name == "eval":
+        known += ["graph", "jacobian", "hessian", "jvp", "hvp"]
+    return _led(f"{before}{comma}", [CompletionItem(name) for name in known if name.startswith(part)])
+
+
 def operations(ctx: click.Context, last: str) -> list[CompletionItem]:
     """Operations and families of them."""
     from gradcli.reference.entries import tables

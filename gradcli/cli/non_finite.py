@@ -21,10 +21,12 @@ class Tallies:
         self._wanted = fail or not quiet
         self._dealt = dealt
 
-    def of(self, name: str) -> Tally | None:
-        """What counts a result that comes piece by piece."""
-        if not self._wanted or self._dealt:
-            return None
+    def of_file(self) -> Tally | None:
+        """What counts a result on its way into a file; None where it is counted at the end, or not at all."""
+        return self.of_pieces() if self._wanted and not self._dealt else None
+
+    def of_pieces(self) -> Tally:
+        """What counts a result whose pieces all pass through this process."""
         from gradcli.evaluation.finite import Tally
 
         return Tally()

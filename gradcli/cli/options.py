@@ -217,12 +217,12 @@ fail_on_nan = click.option(
 
 def show(text: str) -> Callable[[_F], _F]:
     """Which parts of an answer are printed."""
-    return click.option("--show", metavar="PARTS", help=text)
+    return click.option("--show", metavar="PARTS", shell_complete=completed("parts"), help=text)
 
 
 def only(text: str) -> Callable[[_F], _F]:
     """Which tensor is printed alone."""
-    return click.option("--only", metavar="RESULT", help=text)
+    return click.option("--only", metavar="RESULT", shell_complete=completed("tensors"), help=text)
 
 
 def threads(*names: str) -> Callable[[_F], _F]:

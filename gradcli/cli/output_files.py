@@ -108,14 +108,14 @@ class Outputs:
             with streaming([(path, *forms[name]) for name, path in streamed], files) as opened:
                 sinks: dict[str, Any] = {}
                 for (name, _), sink in zip(streamed, opened, strict=True):
-                    sinks[name] = Several([*(sinks[name].sinks if name in sinks else ()), sink], tallies.of(name))
+                    sinks[name] = Several([*(sinks[name].sinks if name in sinks else ()), sink], tallies.of_file())
                 if summary:
                     written = {name for name, _ in items}
                     shown = [name for name, form in forms.items() if name not in written and _is_cut(form, most)]
                     for name in shown:
                         edges = Edges(*forms[name])
                         # What is not shown is only computed where it is counted.
-                        sinks[name] = Several([edges], tallies.of(name)) if tallies.all else edges
+                        sinks[name] = Several([edges], tallies.of_pieces()) if tallies.all else edges
                 yield Opened(sinks, [item for item in items if item not in streamed], files)
 
     def _items(self, forms: dict[str, tuple[Shape, Any]]) -> list[tuple[str, str]]:
