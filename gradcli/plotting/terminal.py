@@ -51,9 +51,9 @@ def plot_text(found: Curves, screen: Screen) -> str:
     frames = []
     for k, curve in enumerate(found.curves):
         canvas = _Canvas(columns, rows, screen.plain)
-        named = _Named(found.members, _draw_all(canvas, found, curve, bounds[k]))
+        _draw_all(canvas, found, curve, bounds[k])
         color = _COLORS[k % len(_COLORS)] if screen.color else ""
-        frames += _frame(curve.title, canvas, bounds[k], marks[k], margin, color, named)
+        frames += _frame(curve.title, canvas, bounds[k], marks[k], margin, color)
         frames.append(axis)
     frames.append(_below(places, labels(across), columns, margin, found.name))
     return "\n".join(line.rstrip() for line in frames)
@@ -69,6 +69,8 @@ class _Canvas:
         self.zero: int | None = None
         # Which curve of a family each character is of.
         self.owner = np.zeros((rows, columns), np.int64)
+        # Of a family, the curve whose name stands at the right of a row, and that name.
+        self.names: dict[int, tuple[int, str]] | None = None
 
     def add(self, other: _Canvas, owner: int) -> None:
         """Draw what another canvas of this size shows over this one."""
@@ -99,11 +101,11 @@ class _Canvas:
         return rows
 
 
-def _draw_all(canvas: _Canvas, found: Curves, curve: Curve, bounds: tuple[float, float]) -> dict[int, int]:
-    """Draw a curve, or those of a family; the member whose name belongs at the right of each row."""
+def _draw_all(canvas: _Canvas, found: Curves, curve: Curve, bounds: tuple[float, float]) -> None:
+    """Draw a curve, or those of a family with their names."""
     if not found.members:
         _draw(canvas, found.x, curve.y, bounds)
-        return {}
+        return
     low, high = bounds
     ends: list[tuple[float, int]] = []
     for k, y in enumerate(curve.y):
@@ -114,13 +116,11 @@ def _draw_all(canvas: _Canvas, found: Curves, curve: Curve, bounds: tuple[float,
         if known.size:
             ends.append((min(max((known[-1] / 3 - low / 3) / (high / 3 - low / 3), 0.0), 1.0), k))
     ends.sort(reverse=True)
-    rows: dict[int, int] = {}
-    below = 0
+    canvas.names, below = {}, 0
     for place, (part, k) in enumerate(ends[: canvas.rows]):
         # Beside its end, or as near as the names above and below leave room.
         row = min(max(canvas.row(part), below), canvas.rows - min(len(ends), canvas.rows) + place)
-        rows[row], below = k, row + 1
-    return rows
+        canvas.names[row], below = (k, found.members[k]), row + 1
 
 
 def _draw(canvas: _Canvas, x: np.ndarray, y: np.ndarray, bounds: tuple[float, float]) -> None:
@@ -172,15 +172,8 @@ def _upright(dots: np.ndarray, columns: np.ndarray, heights: np.ndarray, pairs: 
     dots |= np.cumsum(steps, 0)[height - 1 :: -1] > 0
 
 
-class _Named(NamedTuple):
-    """The names of a family, and which of them stands at the right of each row."""
-
-    members: tuple[str, ...]
-    rows: dict[int, int]
-
-
 def _frame(
-    title: str, canvas: _Canvas, bounds: tuple[float, float], marks: list[float], margin: int, color: str, named: _Named
+    title: str, canvas: _Canvas, bounds: tuple[float, float], marks: list[float], margin: int, color: str
 ) -> list[str]:
     """The title, and the rows of a curve with their ticks."""
     low, high = bounds
@@ -191,24 +184,24 @@ def _frame(
     lines = [f"{'':{margin}} {color}{title}{_RESET if color else ''}"]
     for row, text in enumerate(canvas.lines()):
         edge = ("+" if plain else "┤") if row in at else "|" if plain else "│"
-        if named.members:
-            body = _family_row(text, canvas.owner[row], named, named.rows.get(row), bool(color))
+        if canvas.names is not None:
+            body = _family_row(text, canvas.owner[row], canvas.names.get(row), bool(color))
         else:
             body = f"{color}{text.rstrip()}{_RESET}" if color and text.strip() else text
         lines.append(f"{at.get(row, ''):>{margin}} {edge}{body}")
     return lines
 
 
-def _family_row(text: str, owner: np.ndarray, named: _Named, member: int | None, colored: bool) -> str:
+def _family_row(text: str, owner: np.ndarray, named: tuple[int, str] | None, colored: bool) -> str:
     """A row of a family, each character in the color of its curve, and the name that stands beside it."""
-    name = "" if member is None else named.members[member]
+    member, name = named or (0, "")
     if not colored:
         return f"{text} {name}"
     parts: list[str] = []
     for k, run in itertools.groupby(zip(owner.tolist(), text, strict=True), key=lambda pair: pair[0]):
         shown = "".join(character for _, character in run)
         parts.append(f"{_COLORS[k % len(_COLORS)]}{shown}{_RESET}" if shown.strip() else shown)
-    beside = "" if member is None else f" {_COLORS[member % len(_COLORS)]}{name}{_RESET}"
+    beside = "" if named is None else f" {_COLORS[member % len(_COLORS)]}{name}{_RESET}"
     return "".join(parts) + beside
 
 
