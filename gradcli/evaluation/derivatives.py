@@ -29,39 +29,32 @@ def derive(
     `jvp` and `hvp` map names of inputs to vectors of their shapes, in memory or in files; numbers are broadcast, and
     inputs left out do not move. Where nothing depends on an input, there are zeros. Raises GradcliError.
     """
+    results: dict[str, Node] = {}
     with written_in(request.source):
-        results = _results(request, jacobian, hessian, jvp or {}, hvp or {})
+        value = request.roots[0]
+        inputs = {name: request.leaves[name] for name in request.names}
+        if not inputs:
+            raise GradcliError("no input can be differentiated", hint="only floating-point inputs have derivatives")
+        if not value.is_floating:
+            raise GradcliError(f"the value is {value.dtype} and has no derivatives")
+        leaves = list(inputs.values())
+        if jacobian:
+            for (name, x), block in zip(inputs.items(), jacobians(value, leaves), strict=True):
+                results[f"{name}.jacobian"] = _or_zeros(block, (*value.shape, *x.shape), x.dtype)
+        if hessian:
+            rows = hessians(_scalar(value, "Hessian"), leaves)
+            for (name, x), row in zip(inputs.items(), rows, strict=True):
+                for (other, y), block in zip(inputs.items(), row, strict=True):
+                    results[f"{name},{other}.hessian"] = _or_zeros(block, (*x.shape, *y.shape), x.dtype)
+        if jvp:
+            (found,) = pushed([value], leaves, _vectors(request, inputs, jvp, "--jvp"))
+            results["jvp"] = _or_zeros(found, value.shape, value.dtype)
+        if hvp:
+            products = curvature(_scalar(value, "Hessian"), leaves, _vectors(request, inputs, hvp, "--hvp"))
+            for (name, x), product in zip(inputs.items(), products, strict=True):
+                results[f"{name}.hvp"] = _or_zeros(product, x.shape, x.dtype)
     request.derivatives = list(results)
     request.roots += results.values()
-
-
-def _results(
-    request: Request, jacobian: bool, hessian: bool, jvp: Mapping[str, Any], hvp: Mapping[str, Any]
-) -> dict[str, Node]:
-    value = request.roots[0]
-    inputs = {name: request.leaves[name] for name in request.names}
-    if not inputs:
-        raise GradcliError("no input can be differentiated", hint="only floating-point inputs have derivatives")
-    if not value.is_floating:
-        raise GradcliError(f"the value is {value.dtype} and has no derivatives")
-    results: dict[str, Node] = {}
-    leaves = list(inputs.values())
-    if jacobian:
-        for (name, x), block in zip(inputs.items(), jacobians(value, leaves), strict=True):
-            results[f"{name}.jacobian"] = _or_zeros(block, (*value.shape, *x.shape), x.dtype)
-    if hessian:
-        rows = hessians(_scalar(value, "Hessian"), leaves)
-        for (name, x), row in zip(inputs.items(), rows, strict=True):
-            for (other, y), block in zip(inputs.items(), row, strict=True):
-                results[f"{name},{other}.hessian"] = _or_zeros(block, (*x.shape, *y.shape), x.dtype)
-    if jvp:
-        (found,) = pushed([value], leaves, _vectors(request, inputs, jvp, "--jvp"))
-        results["jvp"] = _or_zeros(found, value.shape, value.dtype)
-    if hvp:
-        products = curvature(_scalar(value, "Hessian"), leaves, _vectors(request, inputs, hvp, "--hvp"))
-        for (name, x), product in zip(inputs.items(), products, strict=True):
-            results[f"{name}.hvp"] = _or_zeros(product, x.shape, x.dtype)
-    return results
 
 
 def _or_zeros(node: Node | None, shape: Shape, dtype: np.dtype) -> Node:
