@@ -296,6 +296,13 @@ isfinite = elementwise("isfinite", np.isfinite, dtype="bool", doc="True where th
 # Powers, exponentials, logarithms -------------------------------------------------------------------------------------
 
 
+def _unary(
+    name: str, kernel: Any, doc: str, vjp: Any, domain: Any = (-2.0, 2.0), alias: str | None = None, **row: Any
+) -> Op:
+    aliases = (alias,) if alias else ()
+    return elementwise(name, kernel, dtype="float", doc=doc, vjp=vjp, domain=domain, aliases=aliases, **row)
+
+
 def _pow_grad_fn(node: Node) -> tuple[str, tuple[Node, ...]]:
     x, y = node.inputs
     return ("PowBackward0", (x,)) if y.weak else ("PowBackward2", (y,)) if x.weak else ("PowBackward1", (x, y))
@@ -355,28 +362,19 @@ exp = elementwise(
     "exp", np.exp, dtype="float", doc="Exponential.", vjp=lambda g, out, x: (g * out,), latex=typeset.exponential,
     letter="E", simplify=numbers.softmax,
 )
-exp2 = elementwise(
-    "exp2", np.exp2, dtype="float", doc="Power of 2.", vjp=lambda g, out, x: (g * out * LN2,),
-)
+exp2 = _unary("exp2", np.exp2, "Power of 2.", lambda g, out, x: (g * out * LN2,))
 expm1 = elementwise(
     "expm1", np.expm1, dtype="float", doc="`exp(input) - 1`, exact near 0.", vjp=lambda g, out, x: (g * (out + 1),),
     latex=typeset.exponential_less_one,
 )
-log: Op = elementwise(
-    "log", np.log, dtype="float", doc="Natural logarithm.", domain=POSITIVE, vjp=lambda g, out, x: (g / x,),
-    latex=r"\log",
+log: Op = _unary("log", np.log, "Natural logarithm.", lambda g, out, x: (g / x,), POSITIVE, latex=r"\log")
+log2 = _unary("log2", np.log2, "Logarithm to base 2.", lambda g, out, x: (g / (x * LN2),), POSITIVE, latex=r"\log_{2}")
+log10 = _unary(
+    "log10", np.log10, "Logarithm to base 10.", lambda g, out, x: (g / (x * LN10),), POSITIVE, latex=r"\log_{10}",
 )
-log2 = elementwise(
-    "log2", np.log2, dtype="float", doc="Logarithm to base 2.", domain=POSITIVE, vjp=lambda g, out, x: (g / (x * LN2),),
-    latex=r"\log_{2}",
-)
-log10 = elementwise(
-    "log10", np.log10, dtype="float", doc="Logarithm to base 10.", domain=POSITIVE,
-    vjp=lambda g, out, x: (g / (x * LN10),), latex=r"\log_{10}",
-)
-log1p = elementwise(
-    "log1p", np.log1p, dtype="float", doc="`log(1 + input)`, exact near 0.", domain=(-0.5, 2.0),
-    vjp=lambda g, out, x: (g / (x + 1),), latex=typeset.logarithm_of_one_and,
+log1p = _unary(
+    "log1p", np.log1p, "`log(1 + input)`, exact near 0.", lambda g, out, x: (g / (x + 1),), (-0.5, 2.0),
+    latex=typeset.logarithm_of_one_and,
 )
 logaddexp = elementwise(
     "logaddexp", into=pointwise.logaddexp, args=BINARY, dtype="float",
@@ -522,14 +520,6 @@ bounded_above, clamp_max = _one_bound(
 )
 
 # Trigonometric and hyperbolic -----------------------------------------------------------------------------------------
-
-
-def _unary(
-    name: str, kernel: Any, doc: str, vjp: Any, domain: Any = (-2.0, 2.0), alias: str | None = None, **row: Any
-) -> Op:
-    aliases = (alias,) if alias else ()
-    return elementwise(name, kernel, dtype="float", doc=doc, vjp=vjp, domain=domain, aliases=aliases, **row)
-
 
 sin = _unary("sin", np.sin, "Sine.", lambda g, out, x: (g * cos(x),), latex=r"\sin", tame=True, parity="odd")
 cos: Op = _unary("cos", np.cos, "Cosine.", lambda g, out, x: (-g * sin(x),), latex=r"\cos", tame=True, parity="even")
