@@ -12,6 +12,7 @@ import numpy as np
 
 from gradcli.errors import WorkError
 from gradcli.machine.endings import split_key
+from gradcli.ops.kernels.inplace import aligned
 from gradcli.storage import open_array
 from gradcli.storage.header import ARCHIVE_MAGICS, Header, check_size, parse_header, shown, truncated
 from gradcli.storage.loading import LARGE
@@ -97,9 +98,7 @@ class ItemReader:
 
     def _allocate(self, size: int) -> None:
         """Memory for files of this size, beginning with a cache line."""
-        memory = np.empty(size + _LINE, np.uint8)
-        start = -memory.ctypes.data % _LINE
-        self._memory = memory[start : start + size]
+        self._memory = aligned(size)
         self._view = memoryview(self._memory)
         self._head = b""
         self._size = 0

@@ -14,6 +14,7 @@ import numpy as np
 
 from gradcli.graph.node import Node
 from gradcli.graph.op import Accumulate
+from gradcli.ops.kernels.inplace import aligned
 
 State = tuple[Any, ...]
 
@@ -26,16 +27,8 @@ _LONG = 1 << 10
 # So many rows are laid side by side where columns are added up: long rows are faster, up to some length.
 _FOLD = 64
 _LONG_ROW = 1 << 13
-_LINE = 64
 # Squares may be so many times as large as what remains of them when the mean is taken off.
 _CANCELLED = 2.0**20
-
-
-def _wide(count: int) -> Any:
-    """Memory for so many float64 numbers that begins with a cache line, as vector instructions like it."""
-    memory = np.empty(count * 8 + _LINE, np.uint8)
-    start = -memory.ctypes.data % _LINE
-    return memory[start : start + count * 8].view(np.float64)
 
 
 def sum_wide(x: Any, axes: tuple[int, ...], keepdims: bool = False) -> Any:
@@ -108,9 +101,9 @@ def dot_wide(a: Any, b: Any) -> Any:
 
 
 def _dot_chunks(x: Any, y: Any) -> Any:
-    left = _wide(min(len(x), _CHUNK))
+    left = aligned(8 * min(len(x), _CHUNK)).view(np.float64)
     # A second one would push the first out of the cache, and squares need none.
-    right = left if y is x else _wide(min(len(x), _CHUNK))
+    right = left if y is x else aligned(8 * min(len(x), _CHUNK)).view(np.float64)
     total = 0.0
     for start in range(0, len(x), _CHUNK):
         piece = x[start : start + _CHUNK]
@@ -216,7 +209,7 @@ def _powers_of_rows(matrix: Any, rough: Any) -> tuple[Any, Any]:
         row = None if rough is None else np.tile(rough.astype(np.float64), many)
         step = max(1, min(_CHUNK // width, len(part)))
         ones = np.ones(step)
-        wide = _wide(step * width).reshape(step, width)
+        wide = aligned(8 * step * width).view(np.float64).reshape(step, width)
         sums, powers = np.zeros(width), np.zeros(width)
         for start in range(0, len(part), step):
             piece = part[start : start + step]

@@ -71,16 +71,9 @@ def _expand_ellipses(inputs: list[list[str]], nodes: list[Node]) -> tuple[list[l
     for k, (labels, node) in enumerate(zip(inputs, nodes, strict=True)):
         named = len(labels) - (_ELLIPSIS in labels)
         if named > node.ndim or (named < node.ndim and _ELLIPSIS not in labels):
-            raise _misfit(
-                "{} names {} dimension{}, operand {} has {} (shape {})",
-                quoted("".join(labels)),
-                named,
-                "s" if named != 1 else "",
-                k + 1,
-                node.ndim,
-                node.shape,
-                hint="an ellipsis stands for dimensions without a name" if named < node.ndim else None,
-            )
+            template, many = "{} names {} dimension{}, operand {} has {} (shape {})", "s" if named != 1 else ""
+            hint = "an ellipsis stands for dimensions without a name" if named < node.ndim else None
+            raise _misfit(template, quoted("".join(labels)), named, many, k + 1, node.ndim, node.shape, hint=hint)
         hidden.append(node.ndim - named)
     longest = max((h for h, labels in zip(hidden, inputs, strict=True) if _ELLIPSIS in labels), default=0)
     names = [f"{_ELLIPSIS}{k}" for k in range(longest)]

@@ -16,11 +16,11 @@ from gradcli.errors import GradcliError
 from gradcli.graph.node import Node
 from gradcli.machine.blas import one_thread
 from gradcli.ops.accumulators import dot_wide
+from gradcli.ops.kernels.inplace import aligned
 
 # Neighbouring blocks whose partial results are added up by one thread before they are kept: so few are kept at once.
 _MOST_GROUPS = 256
 _PARTIAL_BYTES = 1 << 26
-_LINE = 64
 # Bytes of a matrix that are brought into another layout at once.
 _STRIP = 1 << 16
 # Larger than any temporary array of a block.
@@ -142,7 +142,7 @@ class _Worker:
         self.one = one
         self.values = values
         self.sinks = sinks
-        self.scratch = [_aligned(size * one.rows) for size in one.buffers]
+        self.scratch = [aligned(size * one.rows) for size in one.buffers]
         self.frames: dict[int, _PassFrame] = {}
 
     def run(self, begin: int, end: int) -> list[Any]:
@@ -321,13 +321,6 @@ def _copy_rows(target: Any, piece: Any) -> None:
     step = max(1, _STRIP // max(1, piece[:1].nbytes))
     for start in range(0, len(piece), step):
         np.copyto(target[start : start + step], piece[start : start + step])
-
-
-def _aligned(size: int) -> Any:
-    """Memory that begins with a cache line: vector instructions across two lines take twice as long."""
-    memory = np.empty(size + _LINE, np.uint8)
-    start = -memory.ctypes.data % _LINE
-    return memory[start : start + size]
 
 
 def _picker(places: tuple[int, ...]) -> Any:

@@ -39,7 +39,7 @@ _KNOWN: dict[float, tuple[str | Op, int]] = {
 
 
 class Converter(TermMaker):
-    """Turns the graphs for all samples into terms, side by side."""
+    """Turns the graphs for all samples into terms, side by side; `TermMaker` says what its methods for rows do."""
 
     def __init__(self, algebra: Algebra, reader: LengthReader) -> None:
         self.algebra = algebra
@@ -183,7 +183,6 @@ class Converter(TermMaker):
     def aligned(
         self, values: Sequence[NodeTerm], shapes: Sequence[Sequence[Size]], rank: int
     ) -> tuple[list[Open], list[Labels]]:
-        """Operands at the labels of their common shape, and those labels for each of its axes."""
         values = self.in_one_structure(values, shapes, rank)
         labels: list[Labels] = []
         for k in range(rank):
@@ -201,7 +200,6 @@ class Converter(TermMaker):
     def in_one_structure(
         self, values: Sequence[NodeTerm], shapes: Sequence[Sequence[Size]], rank: int
     ) -> Sequence[NodeTerm]:
-        """Where an axis is made of several in one operand and of one in another, it becomes one everywhere."""
         for k in range(-rank, 0):
             found = {tuple([v.term.sizes[i] for i in group_of(v, k)]) for v in values if group_of(v, k)}
             if len(found) > 1:
@@ -211,7 +209,6 @@ class Converter(TermMaker):
         return values
 
     def whole(self, value: NodeTerm, shape: Sequence[Size]) -> NodeTerm:
-        """A value with one axis of its own for each axis of the node, by a reshape in the formula."""
         groups = tuple([group for group in value.axes if group])
         full = tuple([n for n, group in zip(shape, value.axes, strict=True) if group])
         argument = WholeArg(value.term, groups, full)
@@ -220,7 +217,6 @@ class Converter(TermMaker):
         return NodeTerm(found.term, tuple([next(axes) if group else () for group in value.axes]))
 
     def closed(self, open_: Open, labels: Sequence[Labels]) -> NodeTerm:
-        """An open term as a value with these labels on its axes."""
         place = {label: k for k, label in enumerate(open_.labels)}
         axes = []
         for group in labels:

@@ -69,6 +69,13 @@ def flattened(arrays: tuple[Any, ...]) -> tuple[Any, ...] | None:
     return None
 
 
+def aligned(size: int) -> Any:
+    """Bytes that begin with a cache line: vector instructions across two lines take twice as long."""
+    memory = np.empty(size + _LINE, np.uint8)
+    start = -memory.ctypes.data % _LINE
+    return memory[start : start + size]
+
+
 def scratch(out: Any) -> Any:
     """An uninitialized array of the shape, dtype and layout of `out`."""
     return scratches(out, 1)[0]
