@@ -39,7 +39,7 @@ def _backward(output: Node, inputs: Sequence[Node]) -> list[Node | None]:
     seed = placeholder(output)
     found = vjp([output], [seed], inputs)
     batches = batch(found.values(), {seed: unit_vectors(output.shape, filled(output.shape, output.dtype, 1))})
-    return [_whole(found.get(x), batches, output.shape, x.shape) for x in inputs]
+    return [_whole(found.get(x), batches, output.shape) for x in inputs]
 
 
 def _forward(output: Node, inputs: Sequence[Node]) -> list[Node | None]:
@@ -56,7 +56,7 @@ def _forward(output: Node, inputs: Sequence[Node]) -> list[Node | None]:
         seed = placeholder(x)
         pushed = vjp([gradient], [seed], [vector]).get(vector)
         batches = {} if pushed is None else batch([pushed], {seed: unit_vectors(x.shape, filled(x.shape, x.dtype, 1))})
-        whole = _whole(pushed, batches, x.shape, output.shape)
+        whole = _whole(pushed, batches, x.shape)
         order = (*range(x.ndim, x.ndim + output.ndim), *range(x.ndim))
         results.append(None if whole is None else cast(permuted(whole, order), x.dtype))
     return results
@@ -76,8 +76,7 @@ def hessians(output: Node, inputs: Sequence[Node]) -> list[list[Node | None]]:
         for j, block in enumerate(jacobians(gradient, inputs[i:]), i):
             blocks[i][j] = block
             if block is not None and j > i:
-                order = (*range(x.ndim, block.ndim), *range(x.ndim))
-                blocks[j][i] = permuted(block, order)
+                blocks[j][i] = permuted(block, (*range(x.ndim, block.ndim), *range(x.ndim)))
     return blocks
 
 
@@ -96,20 +95,15 @@ def tracked_ones(like: Node) -> Node:
     return Node(ones.op, (), ones.params, ones.shape, ones.dtype, True)
 
 
-def _whole(node: Node | None, batches: dict[Node, Batched], seed: Shape, own: Shape) -> Node | None:
+def _whole(node: Node | None, batches: dict[Node, Batched], seed: Shape) -> Node | None:
     """What a vector-Jacobian product became for all unit vectors; None where it does not depend on the vector."""
-    if node is None or node not in batches:
-        return None
-    return dense(batches[node], seed)
+    return dense(batches[node], seed) if node is not None and node in batches else None
 
 
 def _cost(roots: Iterable[Node | None]) -> float:
     """A rough measure of what computing graphs takes."""
-    total = 0.0
-    for node in toposort([root for root in roots if root is not None]):
-        if not node.op.blocking.view:
-            total += _CALL + node.size * node.cost
-    return total
+    order = toposort([root for root in roots if root is not None])
+    return sum(_CALL + node.size * node.cost for node in order if not node.op.blocking.view)
 
 
 def filled(shape: Shape, dtype: Any, value: int = 0) -> Node:

@@ -6,7 +6,7 @@ from gradcli.drawing.describe import arrow, details, is_inlined, name_of, ports
 from gradcli.drawing.drawing import Drawing, Vertex, short_form
 from gradcli.drawing.graphs import add_output
 from gradcli.engine.plan.program import Cut, Pass, Program, Step, Sum, WholeStep
-from gradcli.engine.plan_report import cut_bytes, kernel_name, write_bytes
+from gradcli.engine.plan_report import kernel_name
 from gradcli.graph.node import CONSTANT, INPUT, RESULT, Node
 from gradcli.machine.limits import show_bytes
 
@@ -59,10 +59,10 @@ class _Sketch:
 
     def one_pass(self, one: Pass) -> None:
         group = len(self.drawing.groups)
-        written = write_bytes(one)
+        written = one.written
         self.drawing.groups.append(
             f"pass {group + 1}: {one.length:,} rows in {one.blocks:,} blocks of {one.rows:,}\n"
-            f"reads {show_bytes(cut_bytes(one))}, writes {show_bytes(written) if written else 'no array'}"
+            f"reads {show_bytes(one.read)}, writes {show_bytes(written) if written else 'no array'}"
         )
         slots = {cut.slot: self.arrays[cut.value] for cut in one.cuts}
         slots.update({slot: self.arrays[number] for slot, number in one.shared})

@@ -63,8 +63,8 @@ def plan_text(program: Program, roots: list[str], threads: int, streamed: frozen
     for number, lender in program.borrowed.items():
         lines.append(f"{named.of(number)} is kept where {named.of(lender)} is written later")
     passes = [one for stage in program.stages for one in stage.passes]
-    read = sum(cut_bytes(one) for one in passes)
-    written = sum(write_bytes(one) for one in passes)
+    read = sum(one.read for one in passes)
+    written = sum(one.written for one in passes)
     held = program.memory(threads, streamed)
     lines.append(f"in all: {show_bytes(read)} read, {show_bytes(written)} written, {show_bytes(held)} held at the peak")
     return "\n".join(lines)
@@ -74,7 +74,7 @@ def _pass_lines(named: Labels, one: Pass, number: int, threads: int) -> list[str
     layout = ", rows innermost" if one.transposed else ""
     head = (
         f"pass {number}: {one.length:,} rows in {one.blocks:,} blocks of {one.rows:,}{layout}; "
-        f"reads {show_bytes(cut_bytes(one))}, writes {show_bytes(write_bytes(one))}, "
+        f"reads {show_bytes(one.read)}, writes {show_bytes(one.written)}, "
         f"scratch {show_bytes(one.row_bytes * one.rows)} a thread"
     )
     lines = [head]
@@ -142,16 +142,6 @@ def _constant(node: Node) -> str:
     return f"{value.reshape(()).item():.6g}" if value.size == 1 else f"constant{list(value.shape)}"
 
 
-def cut_bytes(one: Pass) -> int:
-    """Bytes that a pass reads."""
-    return sum(one.slots[cut.slot][0].nbytes for cut in one.cuts)
-
-
-def write_bytes(one: Pass) -> int:
-    """Bytes that a pass writes."""
-    return sum(one.slots[write.slot][0].nbytes for write in one.writes)
-
-
 def plan_json(program: Program, roots: list[str], threads: int, streamed: frozenset[int] = frozenset()) -> Any:
     """The plan as dicts and lists, for `gradcli.render.json.to_json`."""
     named = labels(program, roots)
@@ -172,8 +162,8 @@ def plan_json(program: Program, roots: list[str], threads: int, streamed: frozen
         "stages": stages,
         "threads": threads,
         "held": program.memory(threads, streamed),
-        "read": sum(cut_bytes(one) for stage in program.stages for one in stage.passes),
-        "written": sum(write_bytes(one) for stage in program.stages for one in stage.passes),
+        "read": sum(one.read for stage in program.stages for one in stage.passes),
+        "written": sum(one.written for stage in program.stages for one in stage.passes),
     }
 
 
@@ -199,8 +189,8 @@ def _pass_json(named: Labels, one: Pass) -> dict[str, Any]:
         "rows": one.length,
         "block_rows": one.rows,
         "blocks": one.blocks,
-        "read": cut_bytes(one),
-        "written": write_bytes(one),
+        "read": one.read,
+        "written": one.written,
         "scratch": one.row_bytes * one.rows,
         "steps": steps,
     }

@@ -115,10 +115,18 @@ class Pass(NamedTuple):
     work: float
 
     @property
+    def read(self) -> int:
+        """Bytes read from arrays that are not scratch."""
+        return sum(self.slots[cut.slot][0].nbytes for cut in self.cuts)
+
+    @property
+    def written(self) -> int:
+        """Bytes written to arrays that are not scratch."""
+        return sum(self.slots[write.slot][0].nbytes for write in self.writes)
+
+    @property
     def traffic(self) -> int:
-        """Bytes read from and written to arrays that are not scratch."""
-        read = sum(self.slots[cut.slot][0].nbytes for cut in self.cuts)
-        return read + sum(self.slots[write.slot][0].nbytes for write in self.writes)
+        return self.read + self.written
 
     def threads(self, most: int) -> int:
         """How many threads are worth starting, up to so many."""
