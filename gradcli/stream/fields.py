@@ -19,12 +19,12 @@ from gradcli.graph.node import fitted
 from gradcli.graph.op import OPS
 from gradcli.machine.data_options import MISSING_AS_NAN
 from gradcli.render.json import to_json
+from gradcli.storage.formats.json_data import NON_FINITE, json_kind
 
 # What the answer itself has; a field of an earlier answer gives way.
 _ANSWER = ("value", "grads")
 # And what the report of an error has.
 _REPORT = ("file", "line", "error")
-_NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
 class Record(NamedTuple):
@@ -73,7 +73,7 @@ class FieldReader:
             if len(self.names) != 1 or not isinstance(fields, list | int | float):
                 example = ", ".join([f'"{name}": [1, 2]' for name in self.names])
                 hint = f"a line is an object, as in {{{example}}}"
-                return Record("{", {}, GradcliError(f"this is {_kind(fields)}, not an object", hint=hint))
+                return Record("{", {}, GradcliError(f"this is {json_kind(fields)}, not an object", hint=hint))
             fields = {self.names[0]: fields}
         return self.record(fields)
 
@@ -162,20 +162,12 @@ def _numbers(value: Any) -> tuple[list[Any], tuple[int, ...]]:
 def _number(item: Any) -> Any:
     if isinstance(item, int | float):
         return item
-    if isinstance(item, str) and item in _NON_FINITE:
-        return _NON_FINITE[item]
+    if isinstance(item, str) and item in NON_FINITE:
+        return NON_FINITE[item]
     if item is None and MISSING_AS_NAN.get():
         return math.nan
     hint = 'a missing number is written NaN or "NaN"' if item is None else None
-    raise GradcliError(f"{_kind(item)} is no number", hint=hint)
-
-
-def _kind(item: Any) -> str:
-    """What a value of JSON is, for messages."""
-    if isinstance(item, str):
-        return f"the text {item[:40]!r}"
-    names = {dict: "an object", list: "a list", bool: "a truth value", type(None): "null"}
-    return names.get(type(item), "a number")
+    raise GradcliError(f"{json_kind(item)} is no number", hint=hint)
 
 
 def _head(fields: dict[str, Any], without: Sequence[str], strict: bool = False) -> str:

@@ -19,8 +19,6 @@ _FLOAT = np.dtype(np.float64)
 class Table:
     """A table in a file: its schema and how many rows it has are known, its data is not read yet."""
 
-    __slots__ = ("source", "schema", "rows", "chosen")
-
     def __init__(self, source: Source, schema: Any, rows: int) -> None:
         self.source = source
         self.schema = schema

@@ -19,7 +19,8 @@ from gradcli.storage.formats.source import Form, Source, missing_value, refuse_l
 from gradcli.storage.header import Array, printable
 from gradcli.storage.loading import check_limit
 
-_WORDS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+#: Numbers that JSON has no notation for, as words.
+NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 _PIECE = 1 << 22
 # A number takes about so many times the memory of its characters while it is read.
 _BLOW_UP = 4
@@ -104,7 +105,7 @@ def _field(source: Source, value: Any) -> Any:
     left = key
     while left:
         if type(value) is not dict:
-            raise GradcliError(f"{source.name} has no field {printable(key)!r}: {_kind(value)} has none")
+            raise GradcliError(f"{source.name} has no field {printable(key)!r}: {json_kind(value)} has none")
         # The longest name goes first: a name may have points itself.
         cuts = [len(left), *(k for k in range(len(left) - 1, 0, -1) if left[k] == ".")]
         cut = next((cut for cut in cuts if left[:cut] in value), None)
@@ -127,7 +128,7 @@ def _records(source: Source, records: list[dict[str, Any]], lines: bool) -> Arra
         kinds = [value is None or isinstance(value, int | float) or _is_word(value) for value in firsts]
     else:
         kinds = [not isinstance(value, dict | str) or _is_word(value) for value in firsts]
-    held = [_kind(value) for value in firsts]
+    held = [json_kind(value) for value in firsts]
     columns = chosen(source, names, kinds, held)
     arrays = []
     for j in columns.columns:
@@ -142,7 +143,7 @@ def _records(source: Source, records: list[dict[str, Any]], lines: bool) -> Arra
 
 
 def _is_word(value: Any) -> bool:
-    return isinstance(value, str) and value in _WORDS
+    return isinstance(value, str) and value in NON_FINITE
 
 
 def _array(source: Source, value: Any, prefix: str) -> Array:
@@ -154,7 +155,7 @@ def _array(source: Source, value: Any, prefix: str) -> Array:
         for k, item in enumerate(flat):
             if not isinstance(item, list) or len(item) != size:
                 place = _place(k, shape[:depth], prefix)
-                found = f"a list of {len(item)}" if isinstance(item, list) else _kind(item)
+                found = f"a list of {len(item)}" if isinstance(item, list) else json_kind(item)
                 raise WorkError(f"{source.name} is ragged: {place} is {found}, and the first is a list of {size}")
             level += item
         flat = level
@@ -187,14 +188,14 @@ def _shape(value: Any) -> tuple[int, ...]:
 def _number(source: Source, item: Any, index: int, shape: tuple[int, ...], prefix: str) -> float:
     if isinstance(item, int | float) and not isinstance(item, bool):
         return item
-    if isinstance(item, str) and item in _WORDS:
-        return _WORDS[item]
+    if isinstance(item, str) and item in NON_FINITE:
+        return NON_FINITE[item]
     place = _place(index, shape, prefix)
     if item is None:
         missing_value(source, f"({place})")
         assert MISSING_AS_NAN.get()
         return math.nan
-    raise WorkError(f"{source.name}: {place} is {_kind(item)}, which is no number")
+    raise WorkError(f"{source.name}: {place} is {json_kind(item)}, which is no number")
 
 
 def _place(index: int, shape: tuple[int, ...], prefix: str) -> str:
@@ -206,7 +207,7 @@ def _place(index: int, shape: tuple[int, ...], prefix: str) -> str:
     return f"element [{', '.join(map(str, numbers))}]" if numbers else "the value"
 
 
-def _kind(item: Any) -> str:
+def json_kind(item: Any) -> str:
     """What a value of JSON is, for messages."""
     if isinstance(item, str):
         return f"the text {item[:40]!r}"
