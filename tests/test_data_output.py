@@ -202,7 +202,8 @@ class TestBatch:
         done = process(
             "batch", "sum(x)", "x=days/*.csv:y", "-o", "out2", "--missing", "nan", "--overwrite", "--jobs", "2"
         )
-        assert done == (0, "2 items: 2 done\n", "")
+        told = "note: 2 items hold NaN or infinities; the first, 'mon': value is NaN\n"
+        assert done == (0, "2 items: 2 done\n", told)
         assert np.load("out2/mon.x.grad.npy").tolist() == [1, 1]
 
     def test_a_folder_of_tables_and_a_shared_one(self) -> None:

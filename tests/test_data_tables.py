@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 from gradcli.errors import GradcliError, WorkError
 from gradcli.machine.data_options import TELL, missing_as_nan
 from gradcli.machine.limits import limited
-from gradcli.storage import load, look_at
+from gradcli.storage import load, look_at, save
+from gradcli.storage.contents import names_in
 from gradcli.storage.formats import cells, pieces
 from tests.command import call, process
 from tests.storage_support import failure, own_directory, same
@@ -188,7 +189,7 @@ def test_missing_values_become_nan_when_asked_for() -> None:
     with missing_as_nan(True):
         found = load("data.csv")
     assert np.array_equal(found, [[1, np.nan], [np.nan, 2.5], [3, np.nan]], equal_nan=True)
-    done = process("eval", "x", "x=@data.csv:a", "--missing", "nan", "--no-grad")
+    done = process("eval", "x", "x=@data.csv:a", "--missing", "nan", "--no-grad", "-q")
     assert done == (0, "tensor([1., nan, 3.], dtype=float64)\n", "")
     # What is no number is wrong all the same, and not-a-number is one.
     written("1\nnan\n-inf\n")
@@ -495,3 +496,21 @@ def test_notes_go_to_standard_error_unless_quiet(monkeypatch: pytest.MonkeyPatch
     assert done == (0, "tensor(76.5500, dtype=float64)\n", "note: data.csv: left out 'name', which holds no numbers\n")
     assert process("eval", "sum(x)", "x=data.csv", "--no-grad", "-q").err == ""
     assert call(monkeypatch, "eval", "sum(x)", "x=data.csv", "--no-grad", "-q").err == ""
+
+
+def test_names_are_completed() -> None:
+    written(PEOPLE)
+    assert names_in("data.csv") == ["age", "height", "label"]
+    written(gzip.compress(b"a,b\n1,2\n"), "data.tsv.gz")
+    assert names_in("data.tsv.gz") == []
+    written(gzip.compress(b"a\tb\n1\t2\n"), "data.tsv.gz")
+    assert names_in("data.tsv.gz") == ["a", "b"]
+    written('{"x": [1], "grads": {"x": 1}}', "a.json")
+    assert names_in("a.json") == ["x", "grads"]
+    written('{"x": 1, "y": 2}\n{"z": 2}\n', "a.jsonl")
+    assert names_in("a.jsonl") == ["x", "y"]
+    save("a.safetensors", np.zeros(2))
+    assert names_in("a.safetensors") == ["value"]
+    for name in ("bad.json", "bad.jsonl", "bad.csv", "bad.safetensors", "bad.parquet", "bad.h5", "bad.mat"):
+        written(b"\x93[\0", name)
+        assert names_in(name) == []

@@ -30,6 +30,13 @@ def look(source: Source) -> Form | None:
     return None
 
 
+def names(source: Source) -> list[str]:
+    """The numeric columns, by name."""
+    _, _, layout, sample = layout_of(source, next(pieces(source), b""))
+    found = enumerate(layout.names)
+    return [name for j, name in found if _is_numeric([row[j] for _, row in sample if j < len(row)])]
+
+
 def load(source: Source) -> Array:
     """The chosen columns: a matrix, or a vector where one is named."""
     texts = pieces(source)

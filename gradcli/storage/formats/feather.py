@@ -14,6 +14,13 @@ def look(source: Source) -> Form | None:
     return None
 
 
+def names(source: Source) -> list[str]:
+    """The columns."""
+    ipc = package("pyarrow.ipc", "parquet", source.path)
+    with decoding(source):
+        return list(ipc.open_file(source.file).schema.names)
+
+
 def load(source: Source) -> Array:
     """The chosen columns."""
     ipc = package("pyarrow.ipc", "parquet", source.path)

@@ -21,6 +21,13 @@ def look(source: Source) -> Form | None:
         return form
 
 
+def names(source: Source) -> list[str]:
+    """The paths of the datasets."""
+    h5py = package("h5py", "hdf5", source.path)
+    with decoding(source), h5py.File(source.file, "r") as file:
+        return _names(h5py, file)
+
+
 def load(source: Source) -> Array:
     """The dataset."""
     with _dataset(source) as (data, form):

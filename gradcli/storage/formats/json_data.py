@@ -32,10 +32,23 @@ def look(source: Source) -> Form | None:
     return None
 
 
+def names(source: Source) -> list[str]:
+    """The fields of an object, or of the first of several; none where the file is so large that reading takes long."""
+    if source.size is None or source.size > _PIECE:
+        return []
+    value = _lines(source, _text(source)) if _is_lines(source) else _parse(source, _text(source))
+    first = value[0] if isinstance(value, list) and value else value
+    return list(first) if isinstance(first, dict) else []
+
+
+def _is_lines(source: Source) -> bool:
+    return ending_of(source.path).startswith((".jsonl", ".ndjson"))
+
+
 def load(source: Source) -> Array:
     """The array that the file holds under its key."""
     text = _text(source)
-    lines = ending_of(source.path).startswith((".jsonl", ".ndjson"))
+    lines = _is_lines(source)
     value = _lines(source, text) if lines else _parse(source, text)
     del text
     if isinstance(value, list) and value and all(type(item) is dict for item in value):

@@ -23,6 +23,15 @@ def look(source: Source) -> Form | None:
     return None
 
 
+def names(source: Source) -> list[str]:
+    """The variables."""
+    if _is_hdf5(source):
+        return hdf5.names(source)
+    scipy = package("scipy.io", "mat", source.path)
+    with decoding(source):
+        return [name for name, _, kind in scipy.whosmat(source.file) if kind in _KINDS]
+
+
 def load(source: Source) -> Array:
     """The variable with the key, or the only one."""
     if _is_hdf5(source):

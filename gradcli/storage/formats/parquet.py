@@ -21,6 +21,13 @@ def look(source: Source) -> Form | None:
     return None if any(field.nullable for field in table.schema) else table.form
 
 
+def names(source: Source) -> list[str]:
+    """The columns."""
+    parquet = package("pyarrow.parquet", _EXTRA, source.path)
+    with decoding(source):
+        return list(parquet.read_schema(source.file).names)
+
+
 def load(source: Source) -> Array:
     """The chosen columns."""
     table, file = _opened(source)

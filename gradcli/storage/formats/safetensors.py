@@ -31,6 +31,11 @@ def look(source: Source) -> Form | Header | None:
     return (header.shape, np.dtype(np.float32)) if bfloat else header
 
 
+def names(source: Source) -> list[str]:
+    """The tensors."""
+    return list(_entries_of(source)[0])
+
+
 def load(source: Source) -> Array | Header:
     """The tensor with the key, or the only one; bfloat16 becomes float32, which has all its numbers."""
     header, bfloat = _found(source)
@@ -45,8 +50,8 @@ def load(source: Source) -> Array | Header:
     return (bits.astype(np.uint32) << 16).view(np.float32).reshape(header.shape)
 
 
-def _found(source: Source) -> tuple[Header, bool]:
-    """Where the tensor lies, and whether it is of bfloat16."""
+def _entries_of(source: Source) -> tuple[dict[str, Any], int]:
+    """What the header tells of each tensor, and how long it is."""
     start = take(source.file, 8)
     size = struct.unpack("<Q", start)[0] if len(start) == 8 else None
     if size is None or size > _MAX_HEADER or (source.size is not None and size > source.size - 8):
@@ -61,6 +66,12 @@ def _found(source: Source) -> tuple[Header, bool]:
     if not isinstance(entries, dict):
         not_understood(source, "is corrupt: its header cannot be understood")
     entries.pop("__metadata__", None)
+    return entries, size
+
+
+def _found(source: Source) -> tuple[Header, bool]:
+    """Where the tensor lies, and whether it is of bfloat16."""
+    entries, size = _entries_of(source)
     key = choose(source, list(entries), "tensor")
     code, shape, begin, end = _entry(source, key, entries[key])
     dtype = np.dtype("<u2" if code == _BFLOAT else _CODES[code])
