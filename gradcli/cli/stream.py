@@ -66,7 +66,7 @@ Examples:
     help="The arrays of each record of --output-format npy, as in value,x.grad [default: all of them].",
 )
 @options.show("Of each answer, only these parts: value, grads.")
-@options.only("Of each answer, one tensor and nothing else: value, x.grad …")
+@options.only("Of each answer, one tensor and nothing else: value or x.grad.")
 @options.fail_on_nan
 @click.option("--strict", is_flag=True, help="Stop at the first record that is wrong.")
 @options.source
