@@ -13,7 +13,7 @@ from gradcli.check.origin import FirstNonFinite, origin
 from gradcli.check.slopes import EDGE, KINK, OK, SYMMETRIC, UNDEFINED, WRONG, Slope, Tolerance, compare
 from gradcli.check.suspects import Suspect, suspects
 from gradcli.engine.execute.bounds import check_free
-from gradcli.engine.execute.run import execute, run
+from gradcli.engine.execute.run import execute, known_value, run
 from gradcli.engine.plan.planner import plan
 from gradcli.errors import GradcliError, written_in
 from gradcli.evaluation.request import prepare
@@ -222,9 +222,7 @@ class _Line:
         self._program = plan(outputs, stop=lambda node: node in held)
         own = {leaf: name for name, leaf in leaves.items()}
         self._places = {own[leaf]: k for k, leaf in enumerate(self._program.leaves) if leaf in own}
-        self._arrays = [
-            held[x] if x in held else x.params.get("data", x.params.get("value")) for x in self._program.leaves
-        ]
+        self._arrays = [held[x] if x in held else known_value(x) for x in self._program.leaves]
 
     def values(self, name: str, direction: np.ndarray, t: float) -> list[np.ndarray]:
         """The outputs at `input + t*direction`."""

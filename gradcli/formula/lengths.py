@@ -125,11 +125,8 @@ class Lengths:
             if error.unequal is not None and self.merge(*[words.get(n, n) for n in error.unequal]):
                 return True
         before = dict(self.same)
-        alike = [
-            list(zip(a.shape, b.shape, strict=True))
-            for a, b in itertools.combinations(self.givens, 2)
-            if len(a.shape) == len(b.shape)
-        ]
+        shapes = itertools.combinations([g.shape for g in self.givens], 2)
+        alike = [list(zip(a, b, strict=True)) for a, b in shapes if len(a) == len(b)]
         for pairs in itertools.chain(_candidates(sizes, words), alike):
             changed = [self.merge(a, b) for a, b in pairs if isinstance(a, str) and isinstance(b, str)]
             if any(changed):
@@ -202,12 +199,8 @@ class LengthReader:
         self.samples = samples
         self._known: dict[tuple[Any, ...], Any] = {}
         words = list(samples[0])
-        chosen = (
-            c
-            for k in range(1, _MOST_FACTORS + 1)
-            for c in itertools.combinations_with_replacement(words, k)
-            if k < 3 or len(words) < 12
-        )
+        counts = range(1, (_MOST_FACTORS if len(words) < 12 else 2) + 1)
+        chosen = (c for k in counts for c in itertools.combinations_with_replacement(words, k))
         self._products = [(c, [math.prod(s[w] for w in c) for s in samples]) for c in chosen]
 
     def read(self, values: Sequence[Any]) -> Any:
@@ -263,9 +256,8 @@ def _line(products: Sequence[int], values: Sequence[Fraction]) -> tuple[Fraction
     start = (values[0] - slope * products[0]).limit_denominator(1000)
     if not slope:
         return None
-    close = all(
-        math.isclose(float(slope * p + start), float(v), rel_tol=1e-14) for p, v in zip(products, values, strict=True)
-    )
+    pairs = zip(products, values, strict=True)
+    close = all(math.isclose(float(slope * p + start), float(v), rel_tol=1e-14) for p, v in pairs)
     return (slope, start) if close else None
 
 

@@ -20,6 +20,7 @@ from gradcli.tensors.modes import enable_grad
 from gradcli.tensors.tensor import Tensor, as_leaves, tensor_of
 
 Function = Callable[..., Any]
+_STRATEGIES = ("reverse-mode", "forward-mode")
 
 
 class Call:
@@ -204,7 +205,7 @@ def jacobian(
     tensor([[2., 0.],
             [0., 4.]])
     """
-    _check_strategy(strategy, "strategy")
+    as_choice(strategy, "strategy", _STRATEGIES)
     call = Call(func, inputs, create_graph, strict)
     nodes: list[Node] = []
     for k, output in enumerate(call.outputs):
@@ -235,7 +236,7 @@ def hessian(
     tensor([[ 6.,  0.],
             [ 0., 12.]])
     """
-    _check_strategy(outer_jacobian_strategy, "outer_jacobian_strategy")
+    as_choice(outer_jacobian_strategy, "outer_jacobian_strategy", _STRATEGIES)
     call = Call(func, inputs, create_graph, strict)
     blocks = hessians(call.scalar("hessian"), call.inputs)
     nodes = []
@@ -246,7 +247,3 @@ def hessian(
     tensors = call.finish(nodes)
     count = len(call.inputs)
     return call.of_inputs([call.of_inputs(tensors[k : k + count]) for k in range(0, len(tensors), count)])
-
-
-def _check_strategy(strategy: str, argument: str) -> None:
-    as_choice(strategy, argument, ("reverse-mode", "forward-mode"))

@@ -10,7 +10,7 @@ import numpy as np
 
 from gradcli.autodiff.jacobian import jacobians, pushed
 from gradcli.autodiff.vjp import vjp
-from gradcli.engine.execute.run import execute, run
+from gradcli.engine.execute.run import execute, known_value, run
 from gradcli.engine.plan.planner import plan
 from gradcli.errors import GradcliError
 from gradcli.graph.arguments import as_flag, as_function, as_number
@@ -180,16 +180,10 @@ def _analytical(output: Node, inputs: Sequence[Node]) -> list[np.ndarray]:
     wanted = [k for k, x in enumerate(inputs) if x in found]
     program = plan([found[inputs[k]] for k in wanted])
     for row, unit in enumerate(_units(output)):
-        arrays = [unit if leaf is seed else _value(leaf) for leaf in program.leaves]
+        arrays = [unit if leaf is seed else known_value(leaf) for leaf in program.leaves]
         for k, array in zip(wanted, run(program, arrays), strict=True):
             result[k][row] = array.reshape(-1)
     return result
-
-
-def _value(leaf: Node) -> np.ndarray:
-    data = leaf.params.get("data")
-    value: np.ndarray = leaf.params["value"] if data is None else data
-    return value
 
 
 def _at_once(output: Node, inputs: Sequence[Node]) -> list[np.ndarray]:

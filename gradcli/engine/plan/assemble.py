@@ -105,17 +105,14 @@ def _fits(one: Pass, number: int, root: int, values: list[Node]) -> bool:
     write = next(w for w in one.writes if w.value == root)
     if cuts[0].axis != write.axis:
         return False
-    writers = [
-        k
-        for k, step in enumerate(one.steps)
-        if isinstance(step, Step) and (step.out == write.slot or step.lent == root)
-    ]
+    steps = [(k, step) for k, step in enumerate(one.steps) if isinstance(step, Step)]
+    writers = [k for k, step in steps if step.out == write.slot or step.lent == root]
     if not writers or cuts[0].buffer >= 0:
         return False
     at = writers[0]
     shown = {cuts[0].slot}
-    for step in one.steps:
-        if isinstance(step, Step) and step.node.op.blocking.view and shown.intersection(step.inputs):
+    for _, step in steps:
+        if step.node.op.blocking.view and shown.intersection(step.inputs):
             shown.add(step.out)
     users = [k for k, step in enumerate(one.steps) if not isinstance(step, Cut) and shown.intersection(step.inputs)]
     # A ufunc reads each place before it writes it, other kernels do not.

@@ -70,9 +70,8 @@ def _join_summed(classes: _Classes, node: Node, small: int) -> None:
     if reduced is None or len(node.inputs) < 2 or node.size > small or max(i.size for i in node.inputs) <= small:
         return
     for dims in reduced(node):
-        places = [
-            (child, d) for child, d in zip(node.inputs, dims, strict=True) if d is not None and child.shape[d] != 1
-        ]
+        pairs = zip(node.inputs, dims, strict=True)
+        places = [(child, d) for child, d in pairs if d is not None and child.shape[d] != 1]
         for place in places[1:]:
             classes.join(places[0], place)
 

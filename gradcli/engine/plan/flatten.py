@@ -60,10 +60,8 @@ def _is_flat(node: Node, size: int) -> bool:
 
 def _leaf(node: Node) -> Node:
     shape = (node.size,) if node.size != 1 else ()
-    new = Node(INPUT, (), node.params, shape, node.dtype, False)
-    if node.op is CONSTANT:
-        new = Node(CONSTANT, (), {"value": node.params["value"].reshape(shape)}, shape, node.dtype, False, node.weak)
-    return new
+    params = {"value": node.params["value"].reshape(shape)} if node.op is CONSTANT else node.params
+    return Node(node.op, (), params, shape, node.dtype, False, node.weak)
 
 
 def _flat(node: Node, inputs: tuple[Node, ...], size: int) -> Node:
@@ -76,6 +74,4 @@ def _flat(node: Node, inputs: tuple[Node, ...], size: int) -> Node:
     if op.family == "reduction":
         dims = tuple(range(inputs[0].ndim))
         return make(op, inputs, {**node.params, "dim": dims, "keepdim": False})
-    if inputs[0].shape == shape:
-        return inputs[0]
-    return make(expand, inputs, {"shape": shape})
+    return inputs[0] if inputs[0].shape == shape else make(expand, inputs, {"shape": shape})

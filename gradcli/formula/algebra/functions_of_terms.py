@@ -158,8 +158,7 @@ def sign_rule(algebra: Algebra, u: Open) -> Open | None:
     if number is not None:
         return algebra.number((number > 0) - (number < 0))
     if u.term.head == "prod" and u.term.data not in (1, -1):
-        size = abs(u.term.data)
-        return algebra.fn(sign.name, [algebra.scaled(1 / size, u)])
+        return algebra.fn(sign.name, [algebra.scaled(1 / abs(u.term.data), u)])
     return None
 
 

@@ -203,9 +203,8 @@ class Converter(TermMaker):
         for k in range(-rank, 0):
             found = {tuple([v.term.sizes[i] for i in group_of(v, k)]) for v in values if group_of(v, k)}
             if len(found) > 1:
-                values = [
-                    self.whole(v, s) if len(group_of(v, k)) > 1 else v for v, s in zip(values, shapes, strict=True)
-                ]
+                pairs = zip(values, shapes, strict=True)
+                values = [self.whole(v, s) if len(group_of(v, k)) > 1 else v for v, s in pairs]
         return values
 
     def whole(self, value: NodeTerm, shape: Sequence[Size]) -> NodeTerm:
@@ -295,13 +294,9 @@ def _inner_sums(order: Sequence[Node], roots: Sequence[Node]) -> set[Node]:
     for node in order:
         for child in node.inputs:
             users.setdefault(child, []).append(node)
-    is_sum = {n for n in order if n.op.signs is not None}
-    kept = set(roots)
-    return {
-        n
-        for n in is_sum
-        if n not in kept and len(users[n]) == 1 and users[n][0] in is_sum and users[n][0].shape == n.shape
-    }
+    sums = {n for n in order if n.op.signs is not None}
+    single = {n: users[n][0] for n in sums.difference(roots) if len(users[n]) == 1}
+    return {n for n, user in single.items() if user in sums and user.shape == n.shape}
 
 
 def readable(roots: Sequence[Node], whole: bool = False) -> list[Node]:

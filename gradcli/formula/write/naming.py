@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from itertools import count
 from typing import Any, NamedTuple
 
 from gradcli.formula.write.forms import Form, in_order
@@ -55,20 +56,12 @@ def _name(form: Form, known: Collection[str]) -> str:
     op = OPS.get(form.arg[0]) if form.op == "call" else None
     candidates = ([op.letter] if op is not None and op.letter else []) + _NAMES
     free = [name for name in candidates if name not in known]
-    if free:
-        return free[0]
-    count = 1
-    while f"t{count}" in known:
-        count += 1
-    return f"t{count}"
+    return free[0] if free else next(name for k in count(1) if (name := f"t{k}") not in known)
 
 
-_Code = list[tuple[str, Any, int, int]]
-
-
-def code_of(root: Form, names: dict[Form, str]) -> _Code:
+def code_of(root: Form, names: dict[Form, str]) -> list[tuple[str, Any, int, int]]:
     """The instructions of a form; parts with names are taken by name, the root itself is not."""
-    code: _Code = []
+    code: list[tuple[str, Any, int, int]] = []
     stack: list[tuple[Form, bool]] = [(root, False)]
     while stack:
         form, ready = stack.pop()
