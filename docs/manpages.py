@@ -88,4 +88,6 @@ def _text(text: str) -> str:
     """Text in which nothing is a command of roff: minus signs stay minus signs, so that they can be copied."""
     escaped = text.replace("\\", "\\e").replace("-", "\\-").replace("'", "\\(aq").replace("`", "\\(ga")
     escaped = escaped.replace("^", "\\(ha").replace("~", "\\(ti")
+    # What is not ASCII has a name by its number.
+    escaped = "".join([c if c.isascii() else f"\\[u{ord(c):04X}]" for c in escaped])
     return f"\\&{escaped}" if escaped.startswith(".") else escaped
