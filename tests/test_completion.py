@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import gzip
+import importlib
+import json
 import os
 import shutil
+import struct
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,6 +34,8 @@ TYPED = [
     ("gradcli 'x*y' x=@da", "gradcli 'x*y' x=@days.npy "),
     ("gradcli eval 'x*y' x=@two.npz:he", "gradcli eval 'x*y' x=@two.npz:height "),
     ("gradcli eval 'x*y' x=two.npz:ag", "gradcli eval 'x*y' x=two.npz:age "),
+    ("gradcli eval 'x*y' x=@table.csv:we", "gradcli eval 'x*y' x=@table.csv:weight "),
+    ("gradcli eval 'x*y' x=table.csv:height,we", "gradcli eval 'x*y' x=table.csv:height,weight "),
     ("gradcli eval 'x*y' x=fol", "gradcli eval 'x*y' x=folder/"),
     ("gradcli eval 'x*y' x=folder/", "gradcli eval 'x*y' x=folder/inner.npy "),
     ("gradcli eval 'long*y' long=2 --wrt lo", "gradcli eval 'long*y' long=2 --wrt long "),
@@ -138,6 +145,7 @@ def shell(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     folder = tmp_path_factory.mktemp(request.param)
     np.save(folder / "days.npy", np.ones(3))
     np.savez(folder / "two.npz", age=np.ones(3), height=np.ones(3))
+    (folder / "table.csv").write_text("name,height,weight\na,1,2\nb,3,4\n")
     (folder / "folder").mkdir()
     np.save(folder / "folder" / "inner.npy", np.ones(3))
     np.save(folder / "we ird.npy", np.ones(3))
@@ -224,6 +232,49 @@ def test_nothing_fails(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     (tmp_path / "broken.npz").write_bytes(b"PK\x03\x04 nothing")
     os.mkfifo(tmp_path / "pipe")
     told(line.replace("\0", "\x01"))
+
+
+def test_names_in_files_of_every_format(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    numbers = {"age": np.arange(3.0), "height": np.ones(3)}
+    np.savez("a.npz", **numbers)
+    Path("a.csv").write_text("name,age,height\na,1,2\n")
+    Path("a.tsv").write_text("name\tage\theight\na\t1\t2\n")
+    Path("a.csv.gz").write_bytes(gzip.compress(b"name,age,height\na,1,2\n"))
+    Path("a.json").write_text('{"age": [1, 2], "height": 3}')
+    Path("a.jsonl").write_text('{"age": 1, "height": 3}\n')
+    header = json.dumps({n: {"dtype": "F64", "shape": [1], "data_offsets": [0, 8]} for n in numbers}).encode()
+    Path("a.safetensors").write_bytes(struct.pack("<Q", len(header)) + header + bytes(8))
+    made = ["a.npz", "a.csv", "a.tsv", "a.csv.gz", "a.json", "a.jsonl", "a.safetensors"]
+    if scipy := _found("scipy.io"):
+        scipy.savemat("a.mat", numbers)
+        made.append("a.mat")
+    if h5py := _found("h5py"):
+        with h5py.File("a.h5", "w") as file:
+            for name, array in numbers.items():
+                file[name] = array
+        made.append("a.h5")
+    if arrow := _found("pyarrow"):
+        table = arrow.table(numbers)
+        _found("pyarrow.parquet").write_table(table, "a.parquet")
+        _found("pyarrow.feather").write_feather(table, "a.feather")
+        made += ["a.parquet", "a.feather"]
+    for path in made:
+        assert told(f"gradcli eval x x=@{path}:") == [f"x=@{path}:age", f"x=@{path}:height"], path
+        assert told(f"gradcli eval x x={path}:he") == [f"x={path}:height"], path
+        # Damaged in its middle, it has whatever it has, or nothing.
+        data = Path(path).read_bytes()
+        Path(path).write_bytes(data[: len(data) // 2])
+        told(f"gradcli eval x x=@{path}:")
+    assert told("gradcli eval x x=a.csv.g") == ["x=a.csv.gz"]
+
+
+def _found(module: str) -> Any:
+    """A package that need not be installed."""
+    try:
+        return importlib.import_module(module)
+    except ImportError:
+        return None
 
 
 def test_names_that_hold_anything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
