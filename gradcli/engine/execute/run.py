@@ -66,20 +66,17 @@ def run(
     check_memory(program, leaves, count, frozenset(streams))
     check_duration(program, count, TIME_LIMIT.get())
     values = values_of(program, leaves)
-    for number, sink in streams.items():
-        if sink.shape != program.values[number].shape:
-            streams[number] = sink.flat()
+    forms = program.values
+    streams = {n: sink if sink.shape == forms[n].shape else sink.flat() for n, sink in streams.items()}
     told = _Told(program, progress)
     conditions = list(program.conditions or ())
     with np.errstate(all="ignore"):
         for stage in program.stages:
             if not _run_stage(program, stage, values, streams, told, conditions, runner or threaded(count)):
-                assert program.fallback is not None
                 for sink in (sinks or {}).values():
                     if hasattr(sink, "restart"):
                         sink.restart()
-                other, known = program.fallback(), dict(zip(program.leaves, leaves, strict=True))
-                again = [known[leaf] if leaf in known else leaf.params["value"] for leaf in other.leaves]
+                other, again = _without_conditions(program, leaves)
                 return run(other, again, sinks=sinks, threads=threads, progress=progress, runner=runner)
     for k, sink in (sinks or {}).items():
         array = values[program.roots[k]]
@@ -87,6 +84,13 @@ def run(
             # It was needed as a whole.
             sink.write(0, 0, _held(values, program.roots[k]).reshape(program.shapes[k]))
     return [(sinks or {}).get(k, None) or _result(program, k, values) for k in range(len(program.roots))]
+
+
+def _without_conditions(program: Program, leaves: Sequence[Any]) -> tuple[Program, list[Any]]:
+    """The program to run where a condition does not hold, and the arrays of its leaves."""
+    assert program.fallback is not None
+    other, known = program.fallback(), dict(zip(program.leaves, leaves, strict=True))
+    return other, [known[leaf] if leaf in known else leaf.params["value"] for leaf in other.leaves]
 
 
 def _function(program: Program) -> Callable[[Sequence[Any]], list[Any]] | None:
