@@ -3,7 +3,7 @@
 set -e
 
 # A value that is no scalar has a chain, but no gradient until it is told what to multiply it with.
-gradcli eval 'x + 2' 'x=ones(2,2)' --quiet
+gradcli eval 'x + 2' 'x=ones(2,2)' --show value,graph
 
 echo
 echo '--- y*y*3, averaged'
