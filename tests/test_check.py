@@ -291,6 +291,9 @@ def test_own_derivatives() -> None:
     assert process("check", "log(x)", "x=[0,2]", "--against", "nan").code == 1
     assert process("check", "log(x)", "x=[0,2]", "--against", "-1/x").code == 1
     assert process("check", "sum(x)", "x=ones(0)", "--against", "7").code == 0
+    # Of a number, too.
+    assert process("check", "x**2", "x=3", "--against", "2*x").code == 0
+    assert "x: the formula gives 7, the gradient is 6" in process("check", "x**2", "x=3", "--against", "7").out
 
 
 def test_own_derivatives_as_json() -> None:

@@ -141,7 +141,7 @@ def _row(name: str, gradient: np.ndarray, formula: np.ndarray, atol: float, rtol
         size = np.maximum(np.abs(formula), np.abs(gradient))
         # Infinite of the same sign, and both without a number.
         same = (formula == gradient) | (np.isnan(formula) & np.isnan(gradient))
-        error[same] = 0.0
+        error = np.where(same, 0.0, error)
         relative = np.where(error == 0, 0.0, error / size)
         wrong = ~same & ~(np.isfinite(size) & (error <= atol + rtol * size))
     if not gradient.size:
