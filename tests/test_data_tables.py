@@ -98,6 +98,7 @@ def test_a_file_of_that_very_name_goes_first() -> None:
     ("text", "key", "message"),
     [
         (PEOPLE, ":ag", "data.csv has no column 'ag'; there are name, age, height, label\nhint: did you mean 'age'?"),
+        (PEOPLE, ":", "data.csv has no column ''; there are name, age, height, label"),
         (PEOPLE, ":7", "data.csv has no column '7'; there are name, age, height, label"),
         (PEOPLE, ":name", "data.csv: the column 'name' holds text: 'Ann' in line 2"),
         (PEOPLE, ":age,name", "data.csv: the column 'name' holds text: 'Ann' in line 2"),

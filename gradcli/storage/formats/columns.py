@@ -48,7 +48,7 @@ def _parts(key: str, names: Sequence[str]) -> list[str]:
     if key in names:
         return [key]
     try:
-        return next(csv.reader([key], strict=True), [])
+        return next(csv.reader([key], strict=True), []) or [""]
     except csv.Error:
         return key.split(",")
 
