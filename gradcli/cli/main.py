@@ -4,26 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from contextvars import copy_context
+from importlib import import_module
 
 import click
 
 from gradcli import __version__
-from gradcli.cli.batch import batch_command
-from gradcli.cli.check import check_command
-from gradcli.cli.completion import VARIABLE, completion_command
-from gradcli.cli.derive import derive_command
-from gradcli.cli.eval import eval_command
-from gradcli.cli.explain import explain_command
-from gradcli.cli.graph import graph_command
-from gradcli.cli.help import NEVER_EVAL, Commands, help_command
-from gradcli.cli.ops import ops_command
+from gradcli.cli.completion import VARIABLE
+from gradcli.cli.help import NEVER_EVAL, Commands
 from gradcli.cli.options import ExpressionCommand, hint_of_no_option
-from gradcli.cli.plot import plot_command
 from gradcli.cli.printing import note, report, tell
-from gradcli.cli.repl import repl_command
-from gradcli.cli.stream import stream_command
 from gradcli.errors import GradcliError, UnknownNameError, WorkError
 from gradcli.machine.data_options import TELL
 
@@ -35,16 +27,41 @@ Examples:
   gradcli eval 'softmax(x, 0)[1]' 'x=[1, 2, 3]' --json
 """
 
-_EVAL_OPTIONS = frozenset(
-    word
-    for option in eval_command.params
-    if isinstance(option, click.Option)
-    for word in (*option.opts, *option.secondary_opts)
+_COMMANDS = (
+    "eval",
+    "explain",
+    "batch",
+    "check",
+    "stream",
+    "derive",
+    "graph",
+    "ops",
+    "plot",
+    "repl",
+    "completion",
+    "help",
 )
+
+
+class _Modules(Mapping[str, click.Command]):
+    """The commands, each in the module of its name, which is imported when somebody asks for it."""
+
+    def __getitem__(self, name: str) -> click.Command:
+        if name not in _COMMANDS:
+            raise KeyError(name)
+        command: click.Command = getattr(import_module(f"gradcli.cli.{name}"), f"{name}_command")
+        return command
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_COMMANDS)
+
+    def __len__(self) -> int:
+        return len(_COMMANDS)
 
 
 @click.group(
     cls=Commands,
+    commands=_Modules(),
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     help=f"Evaluate tensor expressions and differentiate them, with PyTorch's semantics.\n\n{EXAMPLES}",
     epilog="What is no command is an expression for eval. `gradcli completion --help` tells how the shell completes.",
@@ -52,20 +69,6 @@ _EVAL_OPTIONS = frozenset(
 @click.version_option(__version__, "-V", "--version", message="gradcli %(version)s")
 def cli() -> None:
     """All commands hang here."""
-
-
-cli.add_command(eval_command)
-cli.add_command(explain_command)
-cli.add_command(batch_command)
-cli.add_command(check_command)
-cli.add_command(stream_command)
-cli.add_command(derive_command)
-cli.add_command(graph_command)
-cli.add_command(ops_command)
-cli.add_command(plot_command)
-cli.add_command(repl_command)
-cli.add_command(completion_command)
-cli.add_command(help_command)
 
 
 def run(arguments: list[str]) -> int:
@@ -139,9 +142,14 @@ def with_command(arguments: list[str]) -> list[str]:
         return arguments[:count] + (with_command(arguments[count:]) if arguments[count:] else [])
     if first.isidentifier() or first in NEVER_EVAL:
         return arguments
-    if first.startswith("--") and first != "--" and first.partition("=")[0] not in _EVAL_OPTIONS:
+    if first.startswith("--") and first != "--" and first.partition("=")[0] not in _options_of("eval"):
         return arguments
-    return [eval_command.name or "", *arguments]
+    return ["eval", *arguments]
+
+
+def _options_of(name: str) -> set[str]:
+    options = [option for option in cli.commands[name].params if isinstance(option, click.Option)]
+    return {word for option in options for word in (*option.opts, *option.secondary_opts)}
 
 
 def _in_our_style(message: str) -> str:
