@@ -213,3 +213,10 @@ class TestBatch:
         Path("w.json").write_text("[1.5, 2]")
         done = process("batch", "sum(x[:, 0]*w)", "x=days/", "w=w.json", "-o", "out", "--wrt", "w", "--accumulate")
         assert (done.code, done.err) == (0, "") and np.load("out/w.grad.npy").tolist() == [2, 4]
+
+
+@pytest.mark.parametrize("path", ["o.npz:key", "o.json:key", "o.csv:key"])
+def test_a_result_is_no_entry_of_a_file(path: str) -> None:
+    done = process("eval", "sum(x)", "x=[1., 2.]", "-o", f"x.grad={path}")
+    assert done.code == 2 and f"cannot write {path}: a result is a file of its own" in done.err
+    assert os.listdir() == []

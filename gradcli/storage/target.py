@@ -39,6 +39,10 @@ class Target(NamedTuple):
 
 def find_array_target(path: str) -> Target:
     """Find out how `path` can be written as an array, and refuse what cannot be or promises what is not written."""
+    file, _, key = path.rpartition(":")
+    if key and promises_other_format(file):
+        message = f"cannot write {shown(path)}: a result is a file of its own, not an entry of one"
+        raise GradcliError(message, hint=f"name it {shown(file)}")
     if promises_other_format(path) and not is_written(path):
         name = shown(os.path.splitext(path)[0].removesuffix(".npy"))
         *most, last = [ending for row in FORMATS if row.writes for ending in row.endings]
