@@ -12,6 +12,7 @@ import numpy as np
 
 from gradcli.errors import WorkError
 from gradcli.machine.endings import ending_of
+from gradcli.render.table import table_pieces
 from gradcli.storage.formats.cells import Layout, Reader, decoded, is_missing, is_number, rows_of
 from gradcli.storage.formats.columns import chosen
 from gradcli.storage.formats.pieces import pieces
@@ -21,8 +22,6 @@ from gradcli.storage.header import Array, shown
 # So many rows tell what the columns hold.
 _LOOKED_AT = 1000
 _FLOAT = np.dtype(np.float64)
-# Rows that are written at once.
-_WRITTEN = 1 << 14
 
 
 def look(source: Source) -> Form | None:
@@ -198,16 +197,5 @@ def check(form: Form, name: str, path: str) -> None:
 
 def encode(array: Array, name: str, path: str) -> Iterator[memoryview]:
     """Rows of numbers, each with the fewest digits that give the same bits; no header."""
-    mark = "\t" if ending_of(path).startswith(".tsv") else ","
-    table = np.atleast_1d(array)
-    if table.ndim == 1:
-        table = table[:, None]
-    if table.dtype.kind == "b":
-        table = table.astype(np.uint8)
-    step = max(1, _WRITTEN // max(1, table.shape[1]))
-    for start in range(0, len(table), step):
-        block = table[start : start + step]
-        # Words of NumPy's: of less than double precision, Python would write digits that are not there.
-        words = block.tolist() if block.dtype.itemsize == 8 or block.dtype.kind != "f" else block.astype("U32").tolist()
-        lines = [mark.join(map(str, row)) for row in words]
-        yield memoryview(("\n".join(lines) + "\n").encode("ascii"))
+    for piece in table_pieces(array, "\t" if ending_of(path).startswith(".tsv") else ","):
+        yield memoryview(piece.encode("ascii"))
