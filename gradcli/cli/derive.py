@@ -45,12 +45,7 @@ _SHAPED = re.compile(r"\s*([^\W\d]\w*)\s*:\s*([^:=]*?)\s*(?::\s*(\w+)\s*)?", re.
 
 
 @options.command("derive", HELP, "EXPR [NAME:SHAPE | NAME=VALUE]...")
-@click.option(
-    "--wrt",
-    shell_complete=options.completed("names"),
-    metavar="NAME",
-    help="The input to differentiate [default: the only one].",
-)
+@options.wrt
 @click.option(
     "--order",
     type=click.IntRange(1, 9),

@@ -164,7 +164,7 @@ def command(name: str, text: str, metavar: str = "EXPR [NAME=VALUE]...") -> Call
     return decorate
 
 
-_wrt = click.option(
+wrt = click.option(
     "--wrt",
     metavar="NAMES",
     shell_complete=completed("names"),
@@ -181,7 +181,7 @@ _grad_output = click.option(
 
 def gradients(function: _F) -> _F:
     """Which gradients are asked for."""
-    return _wrt(_no_grad(_grad_output(function)))
+    return wrt(_no_grad(_grad_output(function)))
 
 
 source = click.option(
