@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import numpy as np
-
-from gradcli.autodiff.vjp import vjp
-from gradcli.autodiff.vjp import vjp as pull
+from gradcli.autodiff.vjp import gradients_of, vjp
 from gradcli.graph.infer import cast
-from gradcli.graph.node import INPUT, Batched, Node, constant, make, toposort
+from gradcli.graph.node import INPUT, Batched, Node, make, toposort
 from gradcli.graph.op import Shape
 from gradcli.ops import create
 from gradcli.ops.batching import batch, dense, unit_vectors
@@ -67,7 +64,7 @@ def hessians(output: Node, inputs: Sequence[Node]) -> list[list[Node | None]]:
 
     Blocks below the diagonal are those above it with their dimensions exchanged.
     """
-    found = vjp([output], [constant(np.ones(output.shape, output.dtype))], inputs) if output.requires_grad else {}
+    found = gradients_of(output, inputs)
     blocks: list[list[Node | None]] = [[None] * len(inputs) for _ in inputs]
     for i, x in enumerate(inputs):
         gradient = found.get(x)
@@ -116,16 +113,19 @@ def pushed(outputs: Sequence[Node], inputs: Sequence[Node], vectors: Sequence[No
     A vector-Jacobian product is linear in its vector; its own product, taken there, comes from the other side.
     """
     weights = [tracked_ones(y) for y in outputs]
-    pairs = [(y, w) for y, w in zip(outputs, weights, strict=True) if y.requires_grad]
-    pulled = pull([y for y, _ in pairs], [w for _, w in pairs], inputs)
-    terms = [(pulled[x], v) for x, v in zip(inputs, vectors, strict=True) if x in pulled and pulled[x].requires_grad]
-    found = pull([g for g, _ in terms], [v for _, v in terms], weights) if terms else {}
-    return [found.get(w) for w in weights]
+    return _along(vjp(outputs, weights, inputs), inputs, vectors, weights)
 
 
 def curvature(output: Node, inputs: Sequence[Node], vectors: Sequence[Node]) -> list[Node | None]:
     """The product of the Hessian of a scalar with vectors, a part for each input; None where there is none."""
-    first = pull([output], [filled(output.shape, output.dtype, 1)], inputs) if output.requires_grad else {}
-    terms = [(first[x], v) for x, v in zip(inputs, vectors, strict=True) if x in first and first[x].requires_grad]
-    found = pull([g for g, _ in terms], [v for _, v in terms], inputs) if terms else {}
-    return [found.get(x) for x in inputs]
+    first = vjp([output], [filled(output.shape, output.dtype, 1)], inputs)
+    return _along(first, inputs, vectors, inputs)
+
+
+def _along(
+    gradients: dict[Node, Node], inputs: Sequence[Node], vectors: Sequence[Node], wrt: Sequence[Node]
+) -> list[Node | None]:
+    """The derivatives, by each of `wrt`, of the gradients of inputs along vectors."""
+    pairs = [(gradients[x], v) for x, v in zip(inputs, vectors, strict=True) if x in gradients]
+    found = vjp([g for g, _ in pairs], [v for _, v in pairs], wrt)
+    return [found.get(x) for x in wrt]

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
+
 from gradcli.graph.dtypes import FLOAT32, is_half
 from gradcli.graph.half_precision import pull
 from gradcli.graph.infer import cast, sum_to
-from gradcli.graph.node import INPUT, RESULT, Node, SeveralResults, toposort
+from gradcli.graph.node import INPUT, RESULT, Node, SeveralResults, constant, toposort
 
 
 def vjp(outputs: Sequence[Node], grad_outputs: Sequence[Node], wrt: Iterable[Node]) -> dict[Node, Node]:
     """The vector-Jacobian product: for each of `wrt` that the outputs depend on, the graph of its gradient.
 
-    `grad_outputs` have the outputs' shapes. Since the rules are written in graph operations, the result can be
-    differentiated again. The walk is iterative, so the depth of the graph does not matter.
+    `grad_outputs` have the outputs' shapes; outputs that are not tracked have no part in it. Since the rules are
+    written in graph operations, the result can be differentiated again. The walk is iterative, so the depth of the
+    graph does not matter.
     """
     targets = set(wrt)
     order = toposort([o for o in outputs if o.requires_grad], stop=lambda n: not n.requires_grad)
@@ -50,6 +53,11 @@ def vjp(outputs: Sequence[Node], grad_outputs: Sequence[Node], wrt: Iterable[Nod
         elif node.op.vjp is not None and any(i in needed for i in node.inputs):
             _pass_on(gradients, node, total, needed)
     return result
+
+
+def gradients_of(value: Node, wrt: Iterable[Node]) -> dict[Node, Node]:
+    """The gradients of the sum of a value's elements; none where it is not tracked."""
+    return vjp([value], [constant(np.ones(value.shape, value.dtype))], wrt)
 
 
 def _pass_on(gradients: dict[Node, Node], node: Node, g: Any, needed: set[Node]) -> None:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gradcli.autodiff.vjp import vjp
+from gradcli.autodiff.vjp import gradients_of
 from gradcli.check.compare import DERIVATIVES, wide
 from gradcli.check.report import cells, entries_of, table
 from gradcli.engine.execute.bounds import check_free
@@ -114,11 +114,9 @@ def _compared(request: Request, formulas: Mapping[str | None, Script], chosen: b
 
 
 def _derivative(request: Request, name: str, order: int) -> Node:
-    leaf = request.leaves[name]
-    last = request.roots[0]
+    leaf, last = request.leaves[name], request.roots[0]
     for _ in range(order):
-        found = vjp([last], [constant(np.ones(last.shape, last.dtype))], [leaf]) if last.requires_grad else {}
-        last = found.get(leaf) or constant(np.zeros(leaf.shape))
+        last = gradients_of(last, [leaf]).get(leaf) or constant(np.zeros(leaf.shape))
     return last
 
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gradcli.autodiff.differences import random_direction, unit_vector
 from gradcli.autodiff.vjp import vjp
 from gradcli.check.origin import FirstNonFinite, origin
 from gradcli.check.slopes import EDGE, KINK, OK, SYMMETRIC, UNDEFINED, WRONG, Slope, Tolerance, compare
@@ -187,8 +188,7 @@ def _derived(
 ) -> tuple[list[np.ndarray], list[Node | None]]:
     """Weights for each output, and the gradients of their weighted sum."""
     weights = [rng.uniform(0.5, 1.5, node.shape) for node in outputs]
-    pairs = [(y, constant(w.astype(y.dtype))) for y, w in zip(outputs, weights, strict=True) if y.requires_grad]
-    found = vjp([y for y, _ in pairs], [w for _, w in pairs], leaves)
+    found = vjp(outputs, [constant(w.astype(y.dtype)) for y, w in zip(outputs, weights, strict=True)], leaves)
     return weights, [found.get(leaf) for leaf in leaves]
 
 
@@ -252,7 +252,7 @@ def _row(line: _Line, name: str, tol: Tolerance, rng: np.random.Generator) -> Ro
     shape = gradient.shape
     if not gradient.size:
         return Row(name, shape, 0, Slope(0.0, 0.0, OK), None, 0.0, 0.0)
-    direction = rng.uniform(0.5, 1.5, shape) * rng.choice((-1.0, 1.0), shape)
+    direction = random_direction(rng, shape)
     data = line.inputs[name]
     whole = line.compare(name, direction, _size(data), tol)
     places = np.arange(gradient.size)
@@ -262,9 +262,7 @@ def _row(line: _Line, name: str, tol: Tolerance, rng: np.random.Generator) -> Ro
         places = _culprits(line, name, direction, tol)
     slopes = []
     for place in places:
-        unit = np.zeros(shape)
-        unit.reshape(-1)[place] = 1.0
-        slopes.append(line.compare(name, unit, abs(float(data.reshape(-1)[place])), tol))
+        slopes.append(line.compare(name, unit_vector(shape, int(place)), abs(float(data.reshape(-1)[place])), tol))
     worst = max(range(len(slopes)), key=lambda k: (_SEVERITY[slopes[k].verdict], _sortable(slopes[k].error)))
     index = tuple(int(k) for k in np.unravel_index(int(places[worst]), shape)) if shape else ()
     finite = [s for s in slopes if s.verdict in (OK, WRONG)] or [slopes[worst]]

@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gradcli.autodiff.vjp import vjp
+from gradcli.autodiff.vjp import gradients_of
 from gradcli.engine.execute.bounds import check_free
 from gradcli.engine.execute.run import execute, op_by_op
 from gradcli.errors import Span
 from gradcli.evaluation.request import Request
-from gradcli.graph.node import RESULT, Node, constant, toposort
+from gradcli.graph.node import RESULT, Node, toposort
 
 
 class FirstNonFinite(NamedTuple):
@@ -38,15 +38,13 @@ def origin(request: Request, arrays: Mapping[str, np.ndarray]) -> FirstNonFinite
     value = request.roots[0]
     if not value.is_floating:
         return None
-    seed = constant(np.ones(value.shape, value.dtype))
-    wanted = [request.leaves[name] for name in request.names]
-    gradients = list(vjp([value], [seed], wanted).values()) if value.requires_grad else []
-    if all(map(_is_finite, execute([value, *gradients]))):
+    gradients = gradients_of(value, [request.leaves[name] for name in request.names])
+    if all(map(_is_finite, execute([value, *gradients.values()]))):
         return None
     for name, array in arrays.items():
         if not _is_finite(array):
             return FirstNonFinite(f"the input {name} holds {_which(array)}", None)
-    return _of_value(value) or _of_gradients(value, seed)
+    return _of_value(value) or _of_gradients(value)
 
 
 def _of_value(value: Node) -> FirstNonFinite | None:
@@ -60,10 +58,10 @@ def _of_value(value: Node) -> FirstNonFinite | None:
     return None
 
 
-def _of_gradients(value: Node, seed: Node) -> FirstNonFinite | None:
+def _of_gradients(value: Node) -> FirstNonFinite | None:
     """The last operation whose result has a finite gradient, and an operand that has none."""
     order = [node for node in toposort([value]) if node.requires_grad and not node.op.results]
-    found = vjp([value], [seed], order)
+    found = gradients_of(value, order)
     arrays = _computed(list(found.values()))
     for node in reversed(order):
         if node not in found or not _is_finite(arrays[found[node]]):

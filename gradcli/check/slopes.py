@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
+
+from gradcli.autodiff.differences import extrapolated, sides
 
 #: How a slope compares: the same; different; not smooth here, with the derivative between the slopes of both sides;
 #: not defined on both sides, so that there is nothing to compare with.
@@ -109,16 +112,14 @@ def compare(values: Values, weights: Sequence[np.ndarray], claimed: float, size:
 def _measure(
     values: Values, base: Sequence[np.ndarray], weights: Sequence[np.ndarray], step: float, tol: Tolerance
 ) -> _Measured:
-    plus, minus, near, far = (values(t) for t in (step, -step, step / 2, -step / 2))
-    whole = _between(plus, minus, weights) / (2 * step)
-    half = _between(near, far, weights) / step
-    right, left = _between(plus, base, weights) / step, _between(base, minus, weights) / step
+    between = partial(_between, weights)
+    whole, half = sides(values, step, between), sides(values, step / 2, between)
+    right, left = between(whole.right, base) / step, between(base, whole.left) / step
     gap = abs(right - left)
-    half_gap = abs(_between(near, base, weights) - _between(base, far, weights)) / (step / 2)
-    noise = _ROUNDINGS * tol.epsilon * _changed(plus, minus, weights) / step
-    jumps = abs(half) > _JUMP * abs(whole) or half_gap > _JUMP * gap
-    # Richardson's extrapolation: the error of the step's square cancels.
-    return _Measured((4 * half - whole) / 3, left, right, jumps, gap, half_gap, noise)
+    half_gap = abs(between(half.right, base) - between(base, half.left)) / (step / 2)
+    noise = _ROUNDINGS * tol.epsilon * _changed(whole.right, whole.left, weights) / step
+    jumps = abs(half.slope) > _JUMP * abs(whole.slope) or half_gap > _JUMP * gap
+    return _Measured(extrapolated(whole, half), left, right, jumps, gap, half_gap, noise)
 
 
 def _is_kink(seen: _Measured, allowed: float) -> bool:
@@ -127,7 +128,7 @@ def _is_kink(seen: _Measured, allowed: float) -> bool:
     return seen.half_gap > _SMOOTH * seen.gap and seen.half_gap > 10 * allowed + _APART * size
 
 
-def _between(a: Sequence[np.ndarray], b: Sequence[np.ndarray], weights: Sequence[np.ndarray]) -> float:
+def _between(weights: Sequence[np.ndarray], a: Sequence[np.ndarray], b: Sequence[np.ndarray]) -> float:
     return math.fsum(float(np.sum(w * (x - y))) for x, y, w in zip(a, b, weights, strict=True))
 
 

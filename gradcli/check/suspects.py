@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gradcli.autodiff.differences import random_direction
 from gradcli.check.slopes import KINK, UNDEFINED, WRONG, Slope, Tolerance, compare
 from gradcli.engine.execute.run import execute, op_by_op
 from gradcli.errors import GradcliError, Span
@@ -68,7 +69,7 @@ def _check(node: Node, values: Mapping[Node, np.ndarray], tol: Tolerance, rng: n
     for k, (child, gradient) in enumerate(zip(leaves, pulled, strict=True)):
         if not child.requires_grad or not child.size:
             continue
-        direction = (rng.uniform(0.5, 1.5, child.shape) * rng.choice((-1.0, 1.0), child.shape)).astype(child.dtype)
+        direction = random_direction(rng, child.shape).astype(child.dtype)
         claimed = 0.0
         if gradient is not None:
             (array,) = execute([cast(sum_to(gradient, child.shape), child.dtype)])

@@ -7,14 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from gradcli.autodiff.jacobian import curvature, hessians, jacobians, pushed
+from gradcli.autodiff.jacobian import curvature, filled, hessians, jacobians, pushed
 from gradcli.errors import GradcliError, did_you_mean, written_in
 from gradcli.evaluation.request import Request, leaf_of
 from gradcli.evaluation.values import InputSpec
 from gradcli.graph.infer import cast
-from gradcli.graph.node import Node, constant, make
+from gradcli.graph.node import Node, constant
 from gradcli.graph.op import Shape
-from gradcli.ops.create import filled
 
 
 def derive(
@@ -58,7 +57,7 @@ def derive(
 
 
 def _or_zeros(node: Node | None, shape: Shape, dtype: np.dtype) -> Node:
-    return make(filled, (), {"shape": shape, "value": 0, "dtype": dtype}) if node is None else node
+    return filled(shape, dtype) if node is None else node
 
 
 def _scalar(value: Node, what: str) -> Node:

@@ -145,7 +145,7 @@ def _graph(script: Script, lengths: Lengths, sample: dict[str, int], wanted: Wan
     for order in range(1, wanted.order + 1):
         (node,) = readable([last], whole)
         seed = _seed(node, order, order == wanted.order, wanted)
-        gradient = vjp([node], [seed], [x]).get(x) if node.requires_grad else None
+        gradient = vjp([node], [seed], [x]).get(x)
         if gradient is None:
             break
         last = gradient

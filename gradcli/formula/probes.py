@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from gradcli.autodiff.vjp import vjp
+from gradcli.autodiff.vjp import gradients_of
 from gradcli.engine.execute.run import execute
 from gradcli.errors import GradcliError
 from gradcli.evaluation.interpret import Interpreter
@@ -178,7 +178,7 @@ def _root(script: Script, data: Data, wrt: str, serial: int) -> np.ndarray | Non
     for _ in range(_STEPS):
         nodes, operations, x = _graph(script, {**data, wrt: at}, wrt)
         part = nodes[serial]
-        slope = vjp([part], [constant(np.ones(part.shape, part.dtype))], [x]).get(x)
+        slope = gradients_of(part, [x]).get(x)
         if slope is None:
             return None
         try:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gradcli.autodiff.vjp import vjp
+from gradcli.autodiff.vjp import gradients_of
 from gradcli.errors import GradcliError, did_you_mean, written_in
 from gradcli.evaluation.compiled import Compiled
 from gradcli.evaluation.interpret import Interpreter
@@ -208,7 +208,7 @@ def derivatives_of(value: Node, x: Node, count: int) -> list[Node]:
     found: list[Node] = []
     last = value
     while len(found) < count:
-        gradients = vjp([last], [constant(np.ones(last.shape, last.dtype))], [x]) if last.requires_grad else {}
+        gradients = gradients_of(last, [x])
         if x not in gradients and not found:
             break
         # A derivative in which x no longer appears is constant.

@@ -109,12 +109,6 @@ def _vectors(given: Any, like: Sequence[Node], of: str, single: bool) -> list[No
     return nodes
 
 
-def _pulled(call: Call, outputs: Sequence[Node], vectors: Sequence[Node], inputs: Sequence[Node]) -> dict[Node, Node]:
-    """The vector-Jacobian product of those outputs that are tracked."""
-    pairs = [(y, v) for y, v in zip(outputs, vectors, strict=True) if y.requires_grad]
-    return pull([y for y, _ in pairs], [v for _, v in pairs], inputs)
-
-
 def vjp(func: Function, inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False) -> Any:
     """The outputs of a function, and the product of the vector `v` with its Jacobian.
 
@@ -127,7 +121,7 @@ def vjp(func: Function, inputs: Any, v: Any = None, create_graph: bool = False, 
     (tensor([1., 4.]), tensor([ 2., 40.]))
     """
     call = Call(func, inputs, create_graph, strict)
-    found = _pulled(call, call.outputs, _vectors(v, call.outputs, "output", call.one_output), call.inputs)
+    found = pull(call.outputs, _vectors(v, call.outputs, "output", call.one_output), call.inputs)
     products = [call.zeros(found.get(x), x, f"input {k} has no gradient") for k, x in enumerate(call.inputs)]
     tensors = call.finish([*call.outputs, *products])
     count = len(call.outputs)

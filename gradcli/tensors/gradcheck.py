@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 
+from gradcli.autodiff.differences import sides, unit_vector
 from gradcli.autodiff.jacobian import jacobians, pushed
 from gradcli.autodiff.vjp import vjp
 from gradcli.engine.execute.run import execute, known_value, run
@@ -30,7 +31,7 @@ class _Subject:
     def __init__(self, func: Callable[..., Any], inputs: Any, atol: float = 0.0, rtol: float = 0.0) -> None:
         self.atol, self.rtol = atol, rtol
         self.func = as_function(func)
-        self.inputs = list(inputs) if isinstance(inputs, list | tuple) else [inputs]
+        self.inputs = _listed(inputs)
         self.tracked = [k for k, x in enumerate(self.inputs) if isinstance(x, Tensor) and x.requires_grad]
         if not self.tracked:
             raise GradcliError("gradcheck() needs an input that requires grad", hint="call x.requires_grad_() on it")
@@ -49,27 +50,26 @@ class _Subject:
         for k, tensor in zip(self.tracked, tracked, strict=True):
             arguments[k] = tensor
         with enable_grad():
-            result = self.func(*arguments)
-        results = list(result) if isinstance(result, list | tuple) else [result]
+            results = _listed(self.func(*arguments))
         if not all(isinstance(y, Tensor) for y in results):
             raise GradcliError("the function must give tensors")
         return results
 
-    def values(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """The floating-point outputs for other inputs; the function is called anew, as it may look at their values."""
+    def differences(self, k: int, direction: np.ndarray, eps: float) -> np.ndarray:
+        """Central differences of the elements of all outputs along a direction of an input."""
+        return sides(partial(self._moved, k, direction), eps, np.subtract).slope
+
+    def by_output(self, rows: np.ndarray) -> list[np.ndarray]:
+        """What there is for each element of all outputs, output by output."""
+        return np.split(rows, np.cumsum([y.size for y in self.outputs], dtype=int)[:-1])
+
+    def _moved(self, k: int, direction: np.ndarray, t: float) -> np.ndarray:
+        """The elements of all floating-point outputs; the function is called anew, as it may look at its inputs."""
+        arrays: list[np.ndarray] = [node.params["data"] for node in self.nodes]
+        arrays[k] = np.asarray((arrays[k] + t * direction).astype(arrays[k].dtype))
         results = self._call([tensor_of(input_node(a, requires_grad=True)) for a in arrays])
         found = execute([y.node for y in results if y.node.is_floating])
-        return [np.asarray(y, np.float64) for y in found]
-
-    def moved(self, k: int, step: np.ndarray) -> list[np.ndarray]:
-        arrays: list[np.ndarray] = [node.params["data"] for node in self.nodes]
-        arrays[k] = np.asarray((arrays[k] + step).astype(arrays[k].dtype))
-        return self.values(arrays)
-
-    def differences(self, k: int, direction: np.ndarray, eps: float) -> list[np.ndarray]:
-        """Central differences of the outputs along a direction of an input."""
-        plus, minus = self.moved(k, eps * direction), self.moved(k, -eps * direction)
-        return [(a - b) / (2 * eps) for a, b in zip(plus, minus, strict=True)]
+        return np.concatenate([np.zeros(0), *(y.reshape(-1) for y in found)])
 
     def agree(
         self, output: int, found: Sequence[np.ndarray], expected: Sequence[np.ndarray], kind: str, first: int = 0
@@ -83,6 +83,11 @@ class _Subject:
                     f"Jacobian mismatch for output {output} with respect to input {self.tracked[k]}: at "
                     f"[{row}, {column}] the numerical one is {n[row, column]:.6g}, the {kind} one {a[row, column]:.6g}"
                 )
+
+
+def _listed(given: Any) -> list[Any]:
+    """One or several of something, as a list."""
+    return list(given) if isinstance(given, list | tuple) else [given]
 
 
 # Differences of what is infinite or NaN are no news: the comparison says so.
@@ -155,31 +160,21 @@ def _check_entries(
 def _numerical(subject: _Subject, k: int, eps: float) -> list[np.ndarray]:
     """For each output the Jacobian for an input, of shape (elements of the output, elements of the input)."""
     x = subject.nodes[k]
-    result = [np.zeros((y.size, x.size)) for y in subject.outputs]
-    for place, unit in enumerate(_units(x)):
-        for columns, difference in zip(result, subject.differences(k, unit, eps), strict=True):
-            columns[:, place] = difference.reshape(-1)
-    return result
-
-
-def _units(x: Node) -> Iterator[np.ndarray]:
-    """The unit vectors of the form of a node."""
+    result = np.zeros((sum(y.size for y in subject.outputs), x.size))
     for place in range(x.size):
-        unit = np.zeros(x.shape, x.dtype)
-        unit.reshape(-1)[place] = 1.0
-        yield unit
+        result[:, place] = subject.differences(k, unit_vector(x.shape, place, x.dtype), eps)
+    return subject.by_output(result)
 
 
 def _analytical(output: Node, inputs: Sequence[Node]) -> list[np.ndarray]:
     """The Jacobians, a vector-Jacobian product for each element of the output; planned once."""
     result = [np.zeros((output.size, x.size)) for x in inputs]
-    if not output.requires_grad:
-        return result
     seed = input_node(np.zeros(output.shape, output.dtype))
     found = vjp([output], [seed], inputs)
     wanted = [k for k, x in enumerate(inputs) if x in found]
     program = plan([found[inputs[k]] for k in wanted])
-    for row, unit in enumerate(_units(output)):
+    for row in range(output.size if wanted else 0):
+        unit = unit_vector(output.shape, row, output.dtype)
         arrays = [unit if leaf is seed else known_value(leaf) for leaf in program.leaves]
         for k, array in zip(wanted, run(program, arrays), strict=True):
             result[k][row] = array.reshape(-1)
@@ -199,8 +194,8 @@ def _forward(output: Node, inputs: Sequence[Node]) -> list[np.ndarray]:
     """The Jacobians, a product with each unit vector of the inputs."""
     result = [np.zeros((output.size, x.size)) for x in inputs]
     for x, columns in zip(inputs, result, strict=True):
-        for place, unit in enumerate(_units(x)):
-            (found,) = pushed([output], [x], [constant(unit)])
+        for place in range(x.size):
+            (found,) = pushed([output], [x], [constant(unit_vector(x.shape, place, x.dtype))])
             if found is not None:
                 columns[:, place] = execute([found])[0].reshape(-1)
     return result
@@ -211,20 +206,23 @@ def _check_products(subject: _Subject, eps: float, backward: bool, forward: bool
     rng = np.random.default_rng(_SEED)
     for k, x in enumerate(subject.nodes):
         direction = rng.standard_normal(x.shape)
-        differences = subject.differences(k, direction, eps)
-        for j, (output, difference) in enumerate(zip(subject.outputs, differences, strict=True)):
+        differences = subject.by_output(subject.differences(k, direction, eps))
+        for j, output in enumerate(subject.outputs):
             weight = rng.standard_normal(output.shape).astype(output.dtype)
-            expected = [np.asarray(np.sum(weight * difference)).reshape(1, 1)]
+            expected = _product(weight, differences[j].reshape(output.shape))
             if backward:
-                found = vjp([output], [constant(weight)], [x]) if output.requires_grad else {}
+                found = vjp([output], [constant(weight)], [x])
                 gradient = execute([found[x]])[0] if x in found else np.zeros(x.shape)
-                product = np.asarray(np.sum(gradient * direction)).reshape(1, 1)
-                subject.agree(j, [product], expected, "analytical", k)
+                subject.agree(j, _product(gradient, direction), expected, "analytical", k)
             if forward:
                 (tangent,) = pushed([output], [x], [constant(direction.astype(x.dtype))])
                 moved = np.zeros(output.shape) if tangent is None else execute([tangent])[0]
-                product = np.asarray(np.sum(weight * moved)).reshape(1, 1)
-                subject.agree(j, [product], expected, "forward", k)
+                subject.agree(j, _product(weight, moved), expected, "forward", k)
+
+
+def _product(a: np.ndarray, b: np.ndarray) -> list[np.ndarray]:
+    """The product of vectors, as the Jacobian of one number by another."""
+    return [np.asarray(np.sum(a * b)).reshape(1, 1)]
 
 
 def gradgradcheck(
@@ -270,7 +268,7 @@ def _vectors(subject: _Subject, given: Any) -> list[Any]:
     if given is None:
         rng = np.random.default_rng(_SEED)
         return [tensor_of(input_node(rng.standard_normal(y.shape), requires_grad=True)) for y in subject.outputs]
-    vectors = list(given) if isinstance(given, list | tuple) else [given]
+    vectors = _listed(given)
     if len(vectors) != len(subject.outputs):
         raise GradcliError(f"{len(subject.outputs)} outputs need as many grad_outputs, got {len(vectors)}")
     return vectors
@@ -278,9 +276,7 @@ def _vectors(subject: _Subject, given: Any) -> list[Any]:
 
 def _gradients(func: Callable[..., Any], count: int, tracked: Sequence[int], *arguments: Any) -> tuple[Tensor, ...]:
     """The gradients of a function of the first `count` arguments by those that are tracked; the others are vectors."""
-    result = func(*arguments[:count])
-    results = list(result) if isinstance(result, list | tuple) else [result]
-    floating = [y for y in results if y.node.is_floating]
+    floating = [y for y in _listed(func(*arguments[:count])) if y.node.is_floating]
     pairs = [(y, v) for y, v in zip(floating, arguments[count:], strict=True) if y.requires_grad]
     if not pairs:
         return ()
