@@ -39,6 +39,7 @@ ONLY_IN = {
     "distributed": "cluster",
     "fsspec": "storage",
     "graphviz": "drawing",
+    "llvmlite": "engine",
     "matplotlib": "plotting",
     "prompt_toolkit": "cli",
     "scipy": "storage",

@@ -1,0 +1,5 @@
+"""From expressions of vectors to machine code: LLVM's language is written here, compiled, and called by its address.
+
+Read `vectors` and `expressions` (what is done lane by lane), `casts`, `builder` (all of it together), then `processor`,
+which makes machine code of the text and is alone in knowing llvmlite.
+"""

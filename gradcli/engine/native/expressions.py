@@ -1,0 +1,288 @@
+"""What is done to vectors lane by lane, written down in LLVM's language.
+
+Every operation is rounded once, in IEEE 754's default way; nothing is reordered or contracted, and no lane looks at
+another one. So an element's bits depend on neither the processor nor the width of its registers nor its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+
+from gradcli.engine.native.vectors import Number, Operand, Vector, element_type, literal
+
+
+class Expressions:
+    """Writes the instructions of one function, each value once, and collects what the module has to have beside it.
+
+    `lines` are the instructions so far, `block` the label of the block that they are in just now (those that rarely
+    take a detour end in another one), `declarations` what stands outside of the function, by name; functions of one
+    module share them. Names that begin with `%t` are the builder's.
+    """
+
+    def __init__(self, lanes: int, declarations: dict[str, str] | None = None, block: str = "entry") -> None:
+        self.lanes, self.block = lanes, block
+        self.lines: list[str] = []
+        self.declarations = {} if declarations is None else declarations
+        self._known: dict[str, Vector] = {}
+        self._count = 0
+
+    # Text.
+
+    def type(self, dtype: np.dtype) -> str:
+        return f"<{self.lanes} x {element_type(dtype)}>"
+
+    def mangled(self, dtype: np.dtype) -> str:
+        """The end of an intrinsic's name: `v16f32`."""
+        return f"v{self.lanes}{'f' if dtype.kind == 'f' else 'i'}{1 if dtype.kind == 'b' else 8 * dtype.itemsize}"
+
+    def fresh(self) -> str:
+        """A name for an IR value."""
+        self._count += 1
+        return f"%t{self._count}"
+
+    def emit(self, text: str, dtype: np.dtype) -> Vector:
+        """The value of a pure instruction; the same text again is the same value."""
+        if (known := self._known.get(text)) is None:
+            known = self._known[text] = self.assign(text, dtype)
+        return known
+
+    def assign(self, text: str, dtype: np.dtype) -> Vector:
+        """The value of an instruction that is written however often it is asked for, such as a load."""
+        name = self.fresh()
+        self.lines.append(f"  {name} = {text}")
+        return Vector(self, name, dtype)
+
+    def start(self, label: str) -> None:
+        """Begin a block; the one before must have ended."""
+        self.lines.append(f"{label}:")
+        self.block = label
+
+    @contextmanager
+    def scope(self) -> Iterator[None]:
+        """Values first computed inside are forgotten after it: for blocks that are not always gone through."""
+        known = dict(self._known)
+        try:
+            yield
+        finally:
+            self._known = known
+
+    def value(self, name: str, dtype: np.dtype) -> Vector:
+        """A vector that the function has already, by its name."""
+        return Vector(self, name, dtype)
+
+    def constant(self, value: Number, dtype: np.dtype) -> Vector:
+        return Vector(self, f"splat ({element_type(dtype)} {literal(value, dtype)})", dtype)
+
+    def spread(self, name: str, dtype: np.dtype) -> Vector:
+        """A scalar of the function in every lane; a boolean is an `i1`."""
+        one = self.emit(f"insertelement {self.type(dtype)} poison, {element_type(dtype)} {name}, i32 0", dtype)
+        return self.emit(f"shufflevector {one.typed}, {one.type} poison, <{self.lanes} x i32> zeroinitializer", dtype)
+
+    def lift(self, value: Operand, dtype: np.dtype) -> Vector:
+        """A number as a vector; a vector must be of this type already."""
+        if not isinstance(value, Vector):
+            return self.constant(value, dtype)
+        if value.dtype != dtype:
+            raise TypeError(f"{value.dtype} where {dtype} belongs: cast it")
+        return value
+
+    def alike(self, *values: Operand) -> list[Vector]:
+        """Vectors of one type, that of the first vector among them."""
+        dtype = next(value.dtype for value in values if isinstance(value, Vector))
+        return [self.lift(value, dtype) for value in values]
+
+    def intrinsic(self, name: str, *operands: Operand) -> Vector:
+        """LLVM's function of vectors of one type that gives another such vector."""
+        vectors = self.alike(*operands)
+        kind = vectors[0].type
+        full = f"@llvm.{name}.{self.mangled(vectors[0].dtype)}"
+        self.declarations[full] = f"declare {kind} {full}({', '.join([kind] * len(vectors))})"
+        return self.emit(f"call {kind} {full}({', '.join(v.typed for v in vectors)})", vectors[0].dtype)
+
+    # Memory. Booleans are bytes there.
+
+    def load(self, pointer: str, dtype: np.dtype) -> Vector:
+        """Neighbouring elements from a pointer's name on."""
+        if dtype.kind == "b":
+            return self.load(pointer, np.dtype(np.uint8)) != 0
+        return self.assign(f"load {self.type(dtype)}, ptr {pointer}, align {dtype.itemsize}", dtype)
+
+    def store(self, vector: Vector, pointer: str) -> None:
+        if vector.dtype.kind == "b":
+            vector = self.emit(f"zext {vector.typed} to <{self.lanes} x i8>", np.dtype(np.uint8))
+        self.lines.append(f"  store {vector.typed}, ptr {pointer}, align {vector.dtype.itemsize}")
+
+    def lookup(self, name: str, values: Sequence[float], index: Vector, dtype: np.dtype) -> Vector:
+        """`values[index]`, each lane its own; the index must be inside whatever the other lanes hold."""
+        kind = element_type(dtype)
+        table = f"@{name}_{kind}"
+        self.declarations[table] = (
+            f"{table} = private unnamed_addr constant [{len(values)} x {kind}] "
+            f"[{', '.join(f'{kind} {literal(value, dtype)}' for value in values)}]"
+        )
+        pointers = f"<{self.lanes} x ptr>"
+        gather = f"@llvm.masked.gather.{self.mangled(dtype)}.v{self.lanes}p0"
+        self.declarations[gather] = (
+            f"declare {self.type(dtype)} {gather}({pointers}, i32, <{self.lanes} x i1>, {self.type(dtype)})"
+        )
+        places = self.emit(f"getelementptr {kind}, ptr {table}, {index.typed}", index.dtype)
+        return self.emit(
+            f"call {self.type(dtype)} {gather}({pointers} {places.name}, i32 {dtype.itemsize}, "
+            f"<{self.lanes} x i1> splat (i1 true), {self.type(dtype)} poison)",
+            dtype,
+        )
+
+    # Lane by lane.
+
+    def select(self, mask: Vector, yes: Operand, no: Operand) -> Vector:
+        """`yes` in the lanes of the mask that are true, `no` in the others; whatever the unchosen one holds."""
+        yes, no = self.alike(yes, no)
+        return self.emit(f"select {mask.typed}, {yes.typed}, {no.typed}", yes.dtype)
+
+    def fma(self, a: Operand, b: Operand, c: Operand) -> Vector:
+        """`a*b + c`, rounded once."""
+        return self.intrinsic("fma", a, b, c)
+
+    def sqrt(self, x: Vector) -> Vector:
+        return self.intrinsic("sqrt", x)
+
+    def floor(self, x: Vector) -> Vector:
+        return self.intrinsic("floor", x)
+
+    def ceil(self, x: Vector) -> Vector:
+        return self.intrinsic("ceil", x)
+
+    def trunc(self, x: Vector) -> Vector:
+        return self.intrinsic("trunc", x)
+
+    def rint(self, x: Vector) -> Vector:
+        """To the nearest whole number, halves to the even one."""
+        return self.intrinsic("rint", x)
+
+    def abs(self, x: Vector) -> Vector:
+        if x.dtype.kind == "f":
+            return self.intrinsic("fabs", x)
+        return self.select(x < 0, -x, x) if x.dtype.kind == "i" else x
+
+    def copysign(self, x: Operand, sign: Operand) -> Vector:
+        return self.intrinsic("copysign", x, sign)
+
+    def isnan(self, x: Vector) -> Vector:
+        return x != x
+
+    def maximum(self, a: Operand, b: Operand) -> Vector:
+        """The larger one, NaN where either is; of two zeros the second, as NumPy has it."""
+        return self._extreme("gt", *self.alike(a, b))
+
+    def minimum(self, a: Operand, b: Operand) -> Vector:
+        return self._extreme("lt", *self.alike(a, b))
+
+    def _extreme(self, predicate: str, a: Vector, b: Vector) -> Vector:
+        chosen = self.select(a.compare(b, predicate), a, b)
+        return self.select(self.isnan(a), a, chosen) if a.dtype.kind == "f" else chosen
+
+    def clamp(self, x: Vector, low: Number, high: Number) -> Vector:
+        """At least `low` and at most `high`; a NaN passes."""
+        return self.at_least(self.at_most(x, high), low)
+
+    def at_most(self, x: Vector, high: Number) -> Vector:
+        bound = self.lift(high, x.dtype)
+        return self.select(bound < x, bound, x)
+
+    def at_least(self, x: Vector, low: Number) -> Vector:
+        bound = self.lift(low, x.dtype)
+        return self.select(bound > x, bound, x)
+
+    # Quotients of whole numbers, and remainders. An integer's quotient by zero is 0, and so is its remainder.
+
+    def floor_divide(self, a: Vector, b: Operand) -> Vector:
+        """The quotient of integers, rounded down."""
+        a, b = self.alike(a, b)
+        if a.dtype.kind not in "iu":
+            raise TypeError(f"no floor_divide of {a.dtype}")
+        zero = b == 0
+        if a.dtype.kind == "u":
+            return self.select(zero, 0, a.binary(self.select(zero, 1, b), "", "", "udiv"))
+        # The smallest number has no quotient by -1 that the processor would not trap at.
+        odd = zero | (b == -1)
+        quotient = a.binary(self.select(odd, 1, b), "", "sdiv")
+        rest = a - quotient * b
+        down = self.select((rest != 0) & ((rest ^ b) < 0), quotient - 1, quotient)
+        return self.select(zero, 0, self.select(odd, -a, down))
+
+    def remainder(self, a: Vector, b: Operand) -> Vector:
+        """What is left of `a`, with the sign of `b`, as Python has it."""
+        a, b = self.alike(a, b)
+        rest = self.fmod(a, b)
+        if a.dtype.kind == "u":
+            return rest
+        if a.dtype.kind == "i":
+            return self.select((rest != 0) & ((rest ^ b) < 0), rest + b, rest)
+        return self.select(rest == 0, self.copysign(rest, b), self.select((rest < 0) ^ (b < 0), rest + b, rest))
+
+    def fmod(self, a: Vector, b: Operand) -> Vector:
+        """What is left of `a`, with the sign of `a`, as C has it; exact."""
+        a, b = self.alike(a, b)
+        if a.dtype.kind == "u":
+            return a.binary(self.select(b == 0, 1, b), "", "", "urem")
+        if a.dtype.kind == "i":
+            return a.binary(self.select((b == 0) | (b == -1), 1, b), "", "srem")
+        # A quotient that was rounded up to a whole number is one too large; those with too many digits are C's.
+        quotient = self.trunc(a / b)
+        rest = self.fma(-quotient, b, a)
+        beyond = (rest != 0) & ((rest < 0) ^ (a < 0))
+        usual = self.copysign(self.select(beyond, rest + self.copysign(b, a), rest), a)
+        certain = (self.abs(quotient) < 2.0 ** np.finfo(a.dtype).nmant) & (self.abs(b) < np.inf)
+        return self.rarely(~certain, usual, "exact_fmod", _exact_fmod, a, b)
+
+    # Types.
+
+    def bits(self, x: Vector, dtype: np.dtype | None = None) -> Vector:
+        """The same bits as another type of the same size, by default the signed integer of it."""
+        dtype = np.dtype(f"i{x.dtype.itemsize}") if dtype is None else dtype
+        return self.emit(f"bitcast {x.typed} to {self.type(dtype)}", dtype)
+
+    # A detour.
+
+    def rarely(self, mask: Vector, usual: Vector, name: str, body: Callable[..., Vector], *operands: Vector) -> Vector:
+        """`usual`, but `body(builder, *operands)` in the lanes of the mask: a function out of line, seldom called."""
+        called = f"@{name}_{self.mangled(operands[0].dtype)}"
+        arguments = [*operands, usual, mask]
+        if called not in self.declarations:
+            self.declarations[called] = ""  # holds its place before those that its body needs
+            self.declarations[called] = self._out_of_line(called, body, [vector.dtype for vector in arguments])
+        call = f"call {usual.type} {called}({', '.join(vector.typed for vector in arguments)})"
+        if call in self._known:
+            return self._known[call]
+        self._count += 1
+        detour, join = f"detour{self._count}", f"join{self._count}"
+        reduce = f"@llvm.vector.reduce.or.v{self.lanes}i1"
+        self.declarations[reduce] = f"declare i1 {reduce}({mask.type})"
+        self.lines += [
+            f"  %any{self._count} = call i1 {reduce}({mask.typed})",
+            f"  br i1 %any{self._count}, label %{detour}, label %{join}, "
+            '!prof !{!"branch_weights", i32 1, i32 100000}',
+            f"{detour}:",
+            f"  %{detour}.y = {call}",
+            f"  br label %{join}",
+        ]
+        before = self.block
+        self.start(join)
+        result = self.assign(f"phi {usual.type} [{usual.name}, %{before}], [%{detour}.y, %{detour}]", usual.dtype)
+        self._known[call] = result
+        return result
+
+    def _out_of_line(self, called: str, body: Callable[..., Vector], dtypes: list[np.dtype]) -> str:
+        inner = type(self)(self.lanes, self.declarations)
+        arguments = [inner.value(f"%a{i}", dtype) for i, dtype in enumerate(dtypes)]
+        *operands, usual, mask = arguments
+        result = inner.select(mask, body(inner, *operands), usual)
+        head = f"define internal {usual.type} {called}({', '.join(vector.typed for vector in arguments)})"
+        return "\n".join([f"{head} noinline cold {{", "entry:", *inner.lines, f"  ret {result.typed}", "}"])
+
+
+def _exact_fmod(v: Expressions, a: Vector, b: Vector) -> Vector:
+    return v.emit(f"frem {a.typed}, {b.name}", a.dtype)

@@ -1,0 +1,107 @@
+"""Machine code: a module of LLVM's language goes in, object code comes out as bytes, and functions of it by address.
+
+Only this file knows llvmlite, an extra. Making object code takes tens of milliseconds, loading it again about one.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any, NamedTuple
+
+from gradcli.errors import WorkError
+
+
+class Processor(NamedTuple):
+    """What code is made for: LLVM's name of a processor and what it can do beyond that, as in `+avx2,+fma`."""
+
+    name: str
+    features: str = ""
+
+
+@cache
+def _llvm() -> Any:
+    """llvmlite, ready to make code; the first call takes about 60 ms, or raises ImportError or OSError."""
+    import llvmlite.binding
+
+    llvmlite.binding.initialize_native_target()
+    llvmlite.binding.initialize_native_asmprinter()
+    return llvmlite.binding
+
+
+@cache
+def missing() -> str | None:
+    """Why no machine code can be made here; None where it can."""
+    try:
+        _llvm()
+    except (ImportError, OSError, RuntimeError, AttributeError) as error:
+        return "llvmlite is not installed" if isinstance(error, ModuleNotFoundError) else f"llvmlite fails: {error}"
+    return None
+
+
+def _loaded_llvm() -> Any:
+    if (reason := missing()) is not None:
+        raise WorkError(f"no machine code: {reason}", hint='pip install "gradcli[jit]"')
+    return _llvm()
+
+
+@cache
+def host() -> Processor:
+    """This machine's."""
+    llvm = _loaded_llvm()
+    return Processor(llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten())
+
+
+@cache
+def compiler_version() -> str:
+    """Of LLVM, whose releases may make other code of the same text."""
+    return ".".join(str(part) for part in _loaded_llvm().llvm_version_info)
+
+
+def _target_machine(processor: Processor, level: int) -> Any:
+    # Position-independent, since the code is loaded wherever there is room.
+    target = _loaded_llvm().Target.from_default_triple()
+    return target.create_target_machine(
+        cpu=processor.name, features=processor.features, opt=level, reloc="pic", codemodel="jitdefault"
+    )
+
+
+def _optimized(text: str, machine: Any, level: int) -> Any:
+    llvm = _loaded_llvm()
+    try:
+        module = llvm.parse_assembly(text)
+        module.verify()
+    except RuntimeError as error:
+        raise ValueError(f"LLVM refuses the code: {error}") from error
+    passes = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=level))
+    passes.getModulePassManager().run(module, passes)
+    return module
+
+
+def object_code(text: str, processor: Processor | None = None, level: int = 2) -> bytes:
+    """Machine code of a module, to be loaded or kept; for this machine unless another is given."""
+    machine = _target_machine(processor or host(), level)
+    return machine.emit_object(_optimized(text, machine, level))
+
+
+def assembly(text: str, processor: Processor | None = None, level: int = 2) -> str:
+    """The same for people."""
+    machine = _target_machine(processor or host(), level)
+    return machine.emit_assembly(_optimized(text, machine, level))
+
+
+class MachineCode:
+    """Loaded object code, which stays in memory as long as this object does."""
+
+    def __init__(self, code: bytes) -> None:
+        """Trusts the code: it must be of `object_code`, on a machine of this kind."""
+        llvm = _loaded_llvm()
+        self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _target_machine(host(), 0))
+        self._engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+        self._engine.finalize_object()
+
+    def address(self, function: str) -> int:
+        """Where a function of the module starts, for `ctypes`."""
+        address = self._engine.get_function_address(function)
+        if not address:
+            raise KeyError(function)
+        return address
