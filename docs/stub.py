@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import ast
 import builtins
+import dataclasses
 import inspect
 import json
 import re
+import sys
 import typing
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -68,7 +70,9 @@ class Writer:
         self.lines: list[str] = []
         self.imports = {_STATED}
         self.pairs: dict[str, type] = {}
-        self.classes: dict[type, str] = {Tensor: "Tensor", GradFn: "_GradFn", gradcli.Result: "Result"}
+        homes = {name: getattr(gradcli, name) for name in gradcli._HOMES}
+        self.classes: dict[type, str] = {v: name for name, v in homes.items() if isinstance(v, type)}
+        self.classes[GradFn] = "_GradFn"
 
     def text(self) -> str:
         """The whole stub."""
@@ -178,12 +182,16 @@ class Writer:
         self.lines.append(f"class {self.classes.get(cls, cls.__name__)}:")
         if cls.__doc__:
             self.lines.append(f'    """{_one_line(cls.__doc__, _WIDTH - 10)}"""')
+        if dataclasses.is_dataclass(cls):
+            scope = vars(sys.modules[cls.__module__])
+            self.lines += [f"    {f.name}: {self.annotation(str(f.type), scope)}" for f in dataclasses.fields(cls)]
         slots = {n for base in cls.__mro__ for n in getattr(base, "__slots__", ())}
         hidden = slots - {"grads", "note", "derivatives"}
         for base in (c for c in cls.__mro__ if c is not object):
             for name, member in vars(base).items():
                 private = name.startswith("_") and not name.startswith("__")
-                if private or name in _SKIPPED | hidden:
+                made = dataclasses.is_dataclass(base) and name.startswith("__") and name != "__repr__"
+                if private or made or name in _SKIPPED | hidden:
                     continue
                 self.member(name, member, cls)
 

@@ -33,6 +33,7 @@ _HOMES = {
     "get_num_threads": "gradcli.engine.execute.threads",
     "evaluate": "gradcli.evaluation.evaluate",
     "Result": "gradcli.evaluation.result",
+    **dict.fromkeys(("minimize", "Minimum"), "gradcli.optimize.minimum"),
     "GradcliError": "gradcli.errors",
 }
 

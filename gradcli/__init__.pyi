@@ -1,7 +1,7 @@
 """The public names of gradcli, with their types: written by docs/generate.py from the registry."""
 
 import builtins
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import EllipsisType
 from typing import Any, Literal, NamedTuple, Self, TypeAlias, TypeVar, overload
 
@@ -10,6 +10,7 @@ import numpy as np
 from gradcli.errors import GradcliError as GradcliError
 from gradcli.graph.node import Node as _Node
 from gradcli.language.parse import Script as _Script
+from gradcli.optimize.iterate import Iterate as _Iterate
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _Bool: TypeAlias = builtins.bool
@@ -1128,6 +1129,45 @@ class Result:
     derivatives: dict[str, Tensor]
     grads: dict[str, Tensor | None] | None
     note: str | None
+
+def minimize(
+    expression: str | _Script,
+    inputs: Mapping[str, Any],
+    wrt: Iterable[str] | str,
+    *,
+    method: str = "lbfgs",
+    bounds: Mapping[str, Any] | None = None,
+    max_iter: builtins.int | None = None,
+    tol: builtins.float | None = None,
+    lr: builtins.float | None = None,
+    betas: Sequence[builtins.float] | None = None,
+    momentum: builtins.float | None = None,
+    alpha: builtins.float | None = None,
+    eps: builtins.float | None = None,
+    weight_decay: builtins.float | None = None,
+    history_size: builtins.int | None = None,
+    steps: builtins.int | None = None,
+    batch_size: builtins.int | None = None,
+    rows: Iterable[str] | str = (),
+    seed: builtins.int = 0,
+    watch: Callable[[_Iterate], Any] | None = None,
+    resume: Mapping[str, Any] | None = None,
+) -> Minimum:
+    """The values of the inputs named in wrt that make an expression smallest, beginning with those given."""
+
+class Minimum:
+    """What minimize answers: the value, the parameters and the gradients there, and how it came to them."""
+
+    value: Tensor
+    parameters: dict[str, Tensor]
+    grads: dict[str, Tensor] | None
+    method: str
+    converged: builtins.bool
+    reason: str
+    steps: builtins.int
+    evaluations: builtins.int
+    gradient_norm: builtins.float | None
+    def __repr__(self) -> str: ...
 
 def to(input: _TensorLike, dtype: _DType) -> Tensor:
     """The tensor in another dtype, such as float64."""

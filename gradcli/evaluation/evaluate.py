@@ -51,9 +51,9 @@ def evaluate(
     """
     if not isinstance(expression, str | Script):
         raise GradcliError(f"the expression must be a string, got {kind_of(expression)}")
-    arrays = {name: to_array(value) for name, value in _named(inputs).items()}
+    arrays = {name: to_array(value) for name, value in named_inputs(inputs).items()}
     source = expression if isinstance(expression, str) else expression.source
-    wanted = wrt if wrt is None or isinstance(wrt, str) else _names(wrt)
+    wanted = wrt if wrt is None or isinstance(wrt, str) else named_wrt(wrt)
     if progress is not None:
         as_function(progress)
     forms = tuple([InputSpec(name, a.shape, a.dtype, a.flags.c_contiguous) for name, a in arrays.items()])
@@ -66,7 +66,7 @@ def evaluate(
     return answer(compiled.request, arrays, computed, shared=kept)
 
 
-def _named(inputs: Any) -> Mapping[str, Any]:
+def named_inputs(inputs: Any) -> Mapping[str, Any]:
     """The inputs of a call, as a mapping from names."""
     if inputs is None:
         return {}
@@ -79,7 +79,7 @@ def _named(inputs: Any) -> Mapping[str, Any]:
     return inputs
 
 
-def _names(wrt: Any) -> tuple[str, ...]:
+def named_wrt(wrt: Any) -> tuple[str, ...]:
     """The names of the inputs to differentiate."""
     names = tuple(wrt) if isinstance(wrt, list | tuple | set | frozenset | Mapping | Iterator) else (wrt,)
     for name in names:

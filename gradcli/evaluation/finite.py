@@ -12,7 +12,8 @@ import numpy as np
 from gradcli.errors import WorkError
 from gradcli.render.parts import MOST, parts_of
 
-_WHO_KNOWS = "`gradcli check` names the operation"
+#: A hint for whoever meets NaN.
+WHO_KNOWS = "`gradcli check` names the operation"
 
 
 class NonFinite(NamedTuple):
@@ -114,14 +115,14 @@ class Several:
 def told(found: Mapping[str, NonFinite]) -> str | None:
     """A note on the results that are not finite; None where all are."""
     text = listed(found)
-    return f"{text}: {_WHO_KNOWS}" if text else None
+    return f"{text}: {WHO_KNOWS}" if text else None
 
 
 def refuse(found: Mapping[str, NonFinite]) -> None:
     """Fail where a result is not finite."""
     text = listed(found)
     if text:
-        raise WorkError(text, hint=_WHO_KNOWS)
+        raise WorkError(text, hint=WHO_KNOWS)
 
 
 def listed(found: Mapping[str, NonFinite]) -> str:

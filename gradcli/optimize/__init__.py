@@ -1,0 +1,8 @@
+"""The parameters that make an expression smallest: a start and a method go in, a minimum comes out.
+
+Read `packing` (several parameters as one vector), `objective` (an expression as a function of that vector, with its
+gradient and Hessian-vector products) and `batches` (the same over some of the rows of its data); then gradcli's own
+methods: `point` (what they have in common), `updates` (steps along the gradient), `line_search` and `lbfgs`; `methods`
+has a row for each, SciPy's too. `iterate` is what is told of a step, `driver` takes one step after the other,
+`scipy_methods` lets SciPy do so, and `minimum` is the call that puts all together.
+"""

@@ -1,0 +1,105 @@
+"""The objective over some of the rows of its data: every epoch deals all rows anew."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from gradcli.engine.execute.bounds import check_free
+from gradcli.errors import GradcliError, did_you_mean, quoted
+from gradcli.evaluation.values import InputSpec
+from gradcli.graph.arguments import shown_value
+from gradcli.language.parse import Script
+from gradcli.optimize.objective import Objective
+
+# Rows of a file that lie no further apart are read in one go, up to so much at once.
+_GAP, _MOST_AT_ONCE = 1 << 14, 1 << 22
+
+
+class Batches:
+    """`size` rows at a time of the inputs named in `rows`, in an order that the seed and the epoch decide.
+
+    The last batch of an epoch has what is left, and a plan of its own. Within a batch, rows keep the order of the data.
+    """
+
+    def __init__(
+        self, script: Script, inputs: Mapping[str, Any], wrt: Sequence[str], rows: Sequence[str], size: int, seed: int
+    ) -> None:
+        self._data = {name: inputs[name] for name in rows}
+        self._count = _length(self._data)
+        self._size = min(size, self._count)
+        self._seed = seed
+        self._of_epoch: tuple[int, np.ndarray] | None = None
+        # A permutation, and what makes it.
+        check_free(16 * self._count, f"the order of {self._count:,} rows")
+        sizes = {self._size, self._count % self._size or self._size}
+        self._plans = {n: Objective(script, inputs, wrt, pieces=self._pieces(n)) for n in sizes}
+
+    def value_and_gradient(self, vector: np.ndarray, number: int) -> tuple[float, np.ndarray]:
+        """The value and the gradient over the batch of this number, counted from the first epoch on."""
+        chosen = self._rows(number)
+        data = {name: gathered(array, chosen) for name, array in self._data.items()}
+        return self._plans[chosen.size].value_and_gradient(vector, data)
+
+    def _pieces(self, size: int) -> dict[str, InputSpec]:
+        return {name: InputSpec(name, (size, *array.shape[1:]), array.dtype) for name, array in self._data.items()}
+
+    def _rows(self, number: int) -> np.ndarray:
+        """The rows of a batch, in ascending order."""
+        epoch, place = divmod(number, -(-self._count // self._size))
+        if self._of_epoch is None or self._of_epoch[0] != epoch:
+            self._of_epoch = epoch, np.random.default_rng([self._seed, epoch]).permutation(self._count)
+        return np.sort(self._of_epoch[1][place * self._size : (place + 1) * self._size])
+
+
+def check_batches(rows: Sequence[str], size: Any, seed: Any, inputs: Mapping[str, Any], wrt: Sequence[str]) -> None:
+    """Refuse what cannot be dealt, and half of what dealing needs."""
+    if size is None:
+        raise GradcliError("rows are dealt in batches: batch_size says how many at a time")
+    if not rows:
+        raise GradcliError("batch_size needs the names of the inputs whose rows are dealt", hint="as in rows X,y")
+    if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+        raise GradcliError(f"batch_size must be a whole number from 1, it is {shown_value(size)}")
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise GradcliError(f"seed must be a whole number from 0, it is {shown_value(seed)}")
+    for name in rows:
+        if name not in inputs:
+            hint = did_you_mean(name, list(inputs)) or f"the inputs are {', '.join(inputs)}"
+            raise GradcliError(f"rows: there is no input {quoted(name)}", hint=hint)
+        if name in wrt:
+            raise GradcliError(f"rows: {name!r} is a parameter, and changes as a whole")
+        if not inputs[name].shape:
+            raise GradcliError(f"rows: {name!r} is a single number and has no rows")
+
+
+def _length(data: Mapping[str, Any]) -> int:
+    """How many rows there are."""
+    (first, array), *others = data.items()
+    count: int = array.shape[0]
+    for name, other in others:
+        if other.shape[0] != count:
+            raise GradcliError(f"{first} has {count:,} rows, {name} {other.shape[0]:,}: they must be equal")
+    if not count:
+        raise GradcliError(f"{first} has no rows")
+    return count
+
+
+def gathered(array: Any, rows: np.ndarray) -> np.ndarray:
+    """Rows of an array in ascending order; of one in a file, these and what lies closely between them are read."""
+    if isinstance(array, np.ndarray):
+        return array.take(rows, axis=0)
+    found = np.empty((rows.size, *array.shape[1:]), array.dtype)
+    row_bytes = max(1, array.nbytes // array.shape[0])
+    start = 0
+    for end in range(1, rows.size + 1):
+        if end < rows.size:
+            together = (rows[end] - rows[start] + 1) * row_bytes <= _MOST_AT_ONCE
+            if together and (rows[end] - rows[end - 1]) * row_bytes <= _GAP:
+                continue
+        first = int(rows[start])
+        block = array[first : int(rows[end - 1]) + 1]
+        found[start:end] = block[rows[start:end] - first]
+        start = end
+    return found

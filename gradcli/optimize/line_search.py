@@ -1,0 +1,103 @@
+"""How far to go along a direction: to where the strong Wolfe conditions hold, as PyTorch's L-BFGS searches."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+# The value falls by this share of what the slope promises, and the slope becomes smaller by this factor.
+_FALL, _FLATTER = 1e-4, 0.9
+_MOST_TRIALS = 25
+# How far from the ends of a bracket to stay, as a share of its length.
+_MARGIN = 0.1
+
+
+class Trial(NamedTuple):
+    """The objective at a distance along the direction; `slope` is its derivative there, along the direction."""
+
+    distance: float
+    value: float
+    slope: float
+    vector: np.ndarray
+    gradient: np.ndarray
+
+    @property
+    def usable(self) -> bool:
+        return math.isfinite(self.value) and math.isfinite(self.slope)
+
+    def is_flat(self, start: Trial) -> bool:
+        """Whether the slope is that much smaller than at the start."""
+        return abs(self.slope) <= -_FLATTER * start.slope
+
+
+def strong_wolfe(start: Trial, first: float, trial: Callable[[float], Trial], eps: float) -> Trial:
+    """A trial that fulfils the conditions, or else the lowest that was found: `start` itself where none is lower.
+
+    Where the objective is not finite, the way was too long.
+    """
+
+    def too_high(at: Trial) -> bool:
+        return not at.usable or at.value > start.value + _FALL * at.distance * start.slope
+
+    before, now, tried = start, trial(first), 0
+    while tried < _MOST_TRIALS:
+        if too_high(now) or (tried > 1 and now.value >= before.value):
+            break
+        if now.is_flat(start):
+            return now
+        if now.slope >= 0:
+            break
+        least = now.distance + 0.01 * (now.distance - before.distance)
+        distance = _interpolated(before, now, least, now.distance * 10)
+        before, now, tried = now, trial(distance), tried + 1
+    low, high = _ordered(before, now)
+    slow = False
+    while tried < _MOST_TRIALS and abs(high.distance - low.distance) > eps * max(high.distance, low.distance):
+        left, right = sorted((low.distance, high.distance))
+        distance, slow = _inside(_interpolated(low, high, left, right), left, right, slow)
+        now, tried = trial(distance), tried + 1
+        if too_high(now) or now.value >= low.value:
+            low, high = _ordered(low, now)
+            continue
+        if now.is_flat(start):
+            return now
+        if now.slope * (high.distance - low.distance) >= 0:
+            high = low
+        low = now
+    return low
+
+
+def _ordered(a: Trial, b: Trial) -> tuple[Trial, Trial]:
+    """The lower one first."""
+    return (a, b) if not b.usable or a.value <= b.value else (b, a)
+
+
+def _inside(distance: float, left: float, right: float, slow: bool) -> tuple[float, bool]:
+    """A distance that makes the bracket shorter; `slow` says that the last was near an end already."""
+    margin = _MARGIN * (right - left)
+    if min(right - distance, distance - left) >= margin:
+        return distance, False
+    if slow or distance >= right or distance <= left:
+        return (right - margin if right - distance < distance - left else left + margin), False
+    return distance, True
+
+
+def _interpolated(a: Trial, b: Trial, least: float, most: float) -> float:
+    """The minimum of the cubic through two trials, within bounds."""
+    a, b = (a, b) if a.distance <= b.distance else (b, a)
+    if not b.usable:
+        # All that is known of the far end is that it is too far.
+        return least + _MARGIN * (most - least)
+    first = a.slope + b.slope - 3 * (a.value - b.value) / (a.distance - b.distance)
+    square = first**2 - a.slope * b.slope
+    if not 0 <= square < math.inf:
+        return (least + most) / 2
+    second = math.sqrt(square)
+    below = b.slope - a.slope + 2 * second
+    if not below:
+        return (least + most) / 2
+    found = b.distance - (b.distance - a.distance) * ((b.slope + second - first) / below)
+    return min(max(found, least), most)

@@ -1,0 +1,213 @@
+"""`gradcli.minimize`: a start is checked, a method is driven, the minimum is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from gradcli.engine.execute.bounds import check_free
+from gradcli.errors import GradcliError, did_you_mean, quoted
+from gradcli.evaluation.evaluate import named_inputs, named_wrt
+from gradcli.evaluation.values import to_array
+from gradcli.graph.arguments import kind_of
+from gradcli.language.parse import Script, parse
+from gradcli.optimize.batches import Batches, check_batches
+from gradcli.optimize.driver import Driver
+from gradcli.optimize.iterate import Iterate, Reached
+from gradcli.optimize.methods import METHODS, Method, chosen
+from gradcli.optimize.objective import Objective
+from gradcli.optimize.packing import Packing
+from gradcli.optimize.point import largest
+from gradcli.optimize.scipy_methods import Bounds, run_scipy
+from gradcli.tensors.functions import from_numpy
+from gradcli.tensors.tensor import Tensor
+
+
+@dataclass(repr=False)
+class Minimum:
+    """What `minimize` answers: the value, the parameters and the gradients there, and how it came to them.
+
+    `converged` says whether the method has arrived by its own measure, and `reason` why it took no further step.
+    `gradient_norm` is the largest element of the gradient, in absolute value; it and the gradients are None where the
+    value has no gradient.
+    """
+
+    value: Tensor
+    parameters: dict[str, Tensor]
+    grads: dict[str, Tensor] | None
+    method: str
+    converged: bool
+    reason: str
+    steps: int
+    evaluations: int
+    gradient_norm: float | None
+
+    def __repr__(self) -> str:
+        rows = [f"  {field.name}={getattr(self, field.name)!r}," for field in fields(self) if field.name != "grads"]
+        return "\n".join(["Minimum(", *rows, ")"])
+
+
+def minimize(
+    expression: str | Script,
+    inputs: Mapping[str, Any],
+    wrt: Iterable[str] | str,
+    *,
+    method: str = "lbfgs",
+    bounds: Mapping[str, Any] | None = None,
+    max_iter: int | None = None,
+    tol: float | None = None,
+    lr: float | None = None,
+    betas: Sequence[float] | None = None,
+    momentum: float | None = None,
+    alpha: float | None = None,
+    eps: float | None = None,
+    weight_decay: float | None = None,
+    history_size: int | None = None,
+    steps: int | None = None,
+    batch_size: int | None = None,
+    rows: Iterable[str] | str = (),
+    seed: int = 0,
+    watch: Callable[[Iterate], Any] | None = None,
+    resume: Mapping[str, Any] | None = None,
+) -> Minimum:
+    """The values of the inputs named in `wrt` that make an expression smallest, beginning with those given.
+
+    `inputs` maps names to arrays, tensors, numbers or lists, numbers and lists becoming float32, as for `evaluate`;
+    the parameters keep their dtypes. The expression is planned once for all steps, random numbers in it are drawn once.
+
+    `method` is "lbfgs", "sgd", "momentum", "adam", "adamw", "rmsprop" or "adagrad", by PyTorch's rules, or with SciPy
+    installed one of its "l-bfgs-b", "bfgs", "newton-cg", "trust-ncg" and "nelder-mead"; `bounds` maps parameters to
+    pairs of the least and the most they may be (None: as they like), for "l-bfgs-b" and "nelder-mead". The options of
+    a method are those of PyTorch under their names there; others are refused. "lbfgs" and SciPy's methods stop after
+    `max_iter` steps at the latest, the others after `steps`. `tol` is the largest element of the gradient that counts
+    as none. Unless given, "lbfgs" takes 1e-7, or that much of the gradient at the start where it is below 1, and stops
+    where the value changes in its last digits only; SciPy's methods have their own measures, and those along the
+    gradient none.
+
+    With `batch_size`, a step sees so many rows of the inputs named in `rows`, along their first dimension; every epoch
+    has an order of its own, which `seed` decides. What is told at the end is computed over all rows.
+
+    `watch(iterate)` is called after every step with an `Iterate`: `number`, `total`, `value`, `gradient_norm`,
+    `evaluations`, `parameters`; and of gradcli's own methods `state()`, from which `resume` goes on to the same bits.
+    Raises GradcliError.
+
+    >>> import gradcli as gc
+    >>> data = {"x": [0, 1, 2, 3], "y": [1.1, 2.9, 5.2, 7.1], "a": 1, "b": 0}
+    >>> found = gc.minimize("mean((a*x + b - y)**2)", data, ["a", "b"])
+    >>> found.converged, found.parameters
+    (True, {'a': tensor(2.0300), 'b': tensor(1.0300)})
+    """
+    given = {
+        "max_iter": max_iter,
+        "tol": tol,
+        "lr": lr,
+        "betas": betas,
+        "momentum": momentum,
+        "alpha": alpha,
+        "eps": eps,
+        "weight_decay": weight_decay,
+        "history_size": history_size,
+        "steps": steps,
+    }
+    row, options = chosen(method, given)
+    if not isinstance(expression, str | Script):
+        raise GradcliError(f"the expression must be a string, got {kind_of(expression)}")
+    script = parse(expression) if isinstance(expression, str) else expression
+    names = list(dict.fromkeys([wrt] if isinstance(wrt, str) else named_wrt(wrt)))
+    dealt = list(dict.fromkeys([rows] if isinstance(rows, str) else named_wrt(rows)))
+    data = {n: _data(value, n in names) for n, value in named_inputs(inputs).items()}
+    if dealt or batch_size is not None:
+        _check_row(row, "batches", "batch_size", "looks at all rows in every step")
+        check_batches(dealt, batch_size, seed, data, names)
+    with np.errstate(all="ignore"):
+        objective = Objective(script, data, names, smooth=row.gradients)
+        start = objective.packing.pack([data[name] for name in names])
+        limits = None if bounds is None else _bounds(row, bounds, objective.packing, start)
+        _check_memory(row, options, start)
+        if row.scipy:
+            if resume is not None:
+                own = ", ".join(name for name, other in METHODS.items() if not other.scipy)
+                raise GradcliError(f"{method} cannot be resumed", hint=f"these can: {own}")
+            reached = run_scipy(row, options, objective, start, limits, watch)
+        else:
+            batches = Batches(script, data, names, dealt, batch_size, seed) if batch_size is not None else None
+            reached = Driver(row, options, objective, batches, watch).run(start, resume)
+            if batches is not None:
+                value, gradient = objective.value_and_gradient(reached.vector)
+                reached = reached._replace(value=value, gradient=gradient)
+        return _minimum(row, objective, reached)
+
+
+def _data(value: Any, parameter: bool) -> Any:
+    """An input as an array; one in a file stays there, unless it is a parameter."""
+    if getattr(value, "streams", False):
+        return value.load() if parameter else value
+    return to_array(value)
+
+
+def _minimum(row: Method, objective: Objective, reached: Reached) -> Minimum:
+    packing = objective.packing
+    gradient = reached.gradient
+    dtype = objective.request.roots[0].dtype
+    return Minimum(
+        from_numpy(np.array(reached.value, dtype)),
+        _tensors(packing, reached.vector),
+        None if gradient is None else _tensors(packing, gradient),
+        row.name,
+        *reached.stop,
+        reached.steps,
+        reached.evaluations,
+        None if gradient is None else largest(gradient),
+    )
+
+
+def _tensors(packing: Packing, vector: np.ndarray) -> dict[str, Tensor]:
+    return {name: from_numpy(array) for name, array in packing.unpack(vector).items()}
+
+
+def _check_row(row: Method, trait: str, option: str, instead: str) -> None:
+    """Refuse an option that only other methods can do something with."""
+    if not getattr(row, trait):
+        able = ", ".join(name for name, other in METHODS.items() if getattr(other, trait))
+        raise GradcliError(f"{option} is not for {row.name}, which {instead}", hint=f"it is for {able}")
+
+
+def _check_memory(row: Method, options: Mapping[str, Any], start: np.ndarray) -> None:
+    """Refuse more parameters than a method has memory for."""
+    size = row.memory(start.size, options) * start.itemsize
+    check_free(size, f"the method {row.name} with {start.size:,} parameters")
+
+
+def _bounds(row: Method, bounds: Any, packing: Packing, start: np.ndarray) -> Bounds:
+    """The least and the most that each element of the vector may be, the start being within."""
+    _check_row(row, "bounds", "bounds", "knows none")
+    least, most = np.full(packing.size, -np.inf), np.full(packing.size, np.inf)
+    for name, pair in named_inputs(bounds).items():
+        if name not in packing.places:
+            hint = did_you_mean(name, list(packing.places)) or f"the parameters are {', '.join(packing.places)}"
+            raise GradcliError(f"bounds: there is no parameter {quoted(name)}", hint=hint)
+        if not isinstance(pair, tuple | list) or len(pair) != 2:
+            raise GradcliError(f"bounds of {name} must be a pair, the least and the most, got {kind_of(pair)}")
+        place = packing.places[name]
+        for limits, limit in zip((least, most), pair, strict=True):
+            if limit is not None:
+                limits[place] = _limit(name, limit, packing.shapes[name])
+        low, high, at = least[place], most[place], start[place]
+        if not (low <= high).all():
+            k = int(np.argmin(low <= high))
+            raise GradcliError(f"bounds of {name}: nothing is from {low[k]:g} to {high[k]:g}")
+        inside = (low <= at) & (at <= high)
+        if not inside.all():
+            k = int(np.argmin(inside))
+            raise GradcliError(f"{name} starts outside its bounds: {at[k]:g} is not from {low[k]:g} to {high[k]:g}")
+    return least, most
+
+
+def _limit(name: str, limit: Any, shape: tuple[int, ...]) -> np.ndarray:
+    array = to_array(limit).astype(np.float64) if not isinstance(limit, int | float) else np.float64(limit)
+    if array.shape not in ((), shape):
+        raise GradcliError(f"bounds of {name} have shape {array.shape}, the parameter {shape}")
+    return np.broadcast_to(array, shape).reshape(-1)

@@ -1,0 +1,110 @@
+"""SciPy's methods, with gradients and Hessian-vector products from the graph."""
+
+from __future__ import annotations
+
+import importlib
+import math
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from gradcli.errors import GradcliError, WorkError
+from gradcli.optimize.iterate import Iterate, Reached, Watch, check_start
+from gradcli.optimize.methods import Method
+from gradcli.optimize.objective import Objective
+from gradcli.optimize.point import Stop
+
+#: The least and the most that each element of the vector may be.
+Bounds = tuple[np.ndarray, np.ndarray]
+
+
+def package(name: str, what: str) -> Any:
+    """A module of SciPy; GradcliError says what needs it, and names the extra that brings it."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        hint = 'pip install "gradcli[fit]"'
+        raise GradcliError(f"{what} needs SciPy, which is not installed", hint=hint) from None
+
+
+class _Evaluated:
+    """The objective as SciPy calls it, with vectors of float64; what was computed last is kept for whoever asks again.
+
+    Where there is no value a search turns back from infinity, as it does not from NaN.
+    """
+
+    def __init__(self, objective: Objective, gradients: bool) -> None:
+        self._objective = objective
+        self._gradients = gradients
+        self._last: tuple[np.ndarray, float, np.ndarray | None] | None = None
+
+    def computed(self, x: np.ndarray) -> tuple[float, np.ndarray | None]:
+        """The value and the gradient, if the method needs one."""
+        if self._last is None or not np.array_equal(self._last[0], x):
+            vector = x.astype(self._objective.packing.dtype)
+            if self._gradients:
+                value, gradient = self._objective.value_and_gradient(vector)
+                self._last = x.copy(), value, gradient.astype(np.float64)
+            else:
+                self._last = x.copy(), self._objective.value(vector), None
+        return self._last[1:]
+
+    def at(self, x: np.ndarray) -> tuple[float, np.ndarray | None]:
+        """The same for a search."""
+        value, gradient = self.computed(x)
+        if value == -math.inf:
+            raise WorkError("the value falls to minus infinity: there is no minimum")
+        return math.inf if math.isnan(value) else value, gradient
+
+    def value(self, x: np.ndarray) -> float:
+        return self.at(x)[0]
+
+    def product(self, x: np.ndarray, direction: np.ndarray) -> np.ndarray:
+        dtype = self._objective.packing.dtype
+        return self._objective.product(x.astype(dtype), direction.astype(dtype)).astype(np.float64)
+
+
+def run_scipy(
+    method: Method,
+    options: Mapping[str, Any],
+    objective: Objective,
+    vector: np.ndarray,
+    bounds: Bounds | None,
+    watch: Watch | None,
+) -> Reached:
+    """Where the method ends, from a vector within the bounds."""
+    scipy = package("scipy.optimize", f"the method {method.name}")
+    evaluated, packing, total, steps = (
+        _Evaluated(objective, method.gradients),
+        objective.packing,
+        options["max_iter"],
+        0,
+    )
+    check_start(*evaluated.computed(vector.astype(np.float64)), packing)
+
+    def callback(x: np.ndarray) -> None:
+        nonlocal steps
+        steps += 1
+        if watch is not None:
+            at = x.astype(packing.dtype)
+            watch(Iterate(steps, total, *evaluated.at(x), objective.evaluations, at, packing))
+
+    with warnings.catch_warnings():
+        # They say what the result says as well.
+        warnings.simplefilter("ignore")
+        found = scipy.minimize(
+            evaluated.at if method.gradients else evaluated.value,
+            vector.astype(np.float64),
+            method=method.name,
+            jac=method.gradients or None,
+            hessp=evaluated.product if method.hvp else None,
+            bounds=None if bounds is None else scipy.Bounds(*bounds),
+            tol=options["tol"],
+            options={} if total is None else {"maxiter": total},
+            callback=callback,
+        )
+    stop = Stop(bool(found.success), f"SciPy says: {' '.join(str(found.message).split()).rstrip('.')}")
+    at = found.x.astype(packing.dtype)
+    return Reached(at, *evaluated.computed(at.astype(np.float64)), stop, steps, objective.evaluations)
