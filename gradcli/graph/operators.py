@@ -2,7 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from collections.abc import Callable
+from typing import Any, Self, TypeVar
+
+S = TypeVar("S", bound="Operators")
+
+
+def _binary(name: str) -> Callable[[S, Any], S]:
+    """The method of an operator between two operands."""
+
+    def operator(self: S, other: Any) -> S:
+        return self._operation(name, self, other)
+
+    return operator
+
+
+def _reflected(name: str) -> Callable[[S, Any], S]:
+    """The method for the right operand, where the left one is a number or an array."""
+
+    def operator(self: S, other: Any) -> S:
+        return self._operation(name, other, self)
+
+    return operator
+
+
+def _unary(name: str) -> Callable[[S], S]:
+    def operator(self: S) -> S:
+        return self._operation(name, self)
+
+    return operator
 
 
 class Operators:
@@ -13,86 +41,18 @@ class Operators:
     def _operation(self, name: str, *operands: Any) -> Any:
         raise NotImplementedError
 
-    def __add__(self, other: Any) -> Self:
-        return self._operation("add", self, other)
-
-    def __radd__(self, other: Any) -> Self:
-        return self._operation("add", other, self)
-
-    def __sub__(self, other: Any) -> Self:
-        return self._operation("sub", self, other)
-
-    def __rsub__(self, other: Any) -> Self:
-        return self._operation("sub", other, self)
-
-    def __mul__(self, other: Any) -> Self:
-        return self._operation("mul", self, other)
-
-    def __rmul__(self, other: Any) -> Self:
-        return self._operation("mul", other, self)
-
-    def __truediv__(self, other: Any) -> Self:
-        return self._operation("div", self, other)
-
-    def __rtruediv__(self, other: Any) -> Self:
-        return self._operation("div", other, self)
-
-    def __floordiv__(self, other: Any) -> Self:
-        return self._operation("floor_divide", self, other)
-
-    def __rfloordiv__(self, other: Any) -> Self:
-        return self._operation("floor_divide", other, self)
-
-    def __mod__(self, other: Any) -> Self:
-        return self._operation("remainder", self, other)
-
-    def __rmod__(self, other: Any) -> Self:
-        return self._operation("remainder", other, self)
-
-    def __pow__(self, other: Any) -> Self:
-        return self._operation("pow", self, other)
-
-    def __rpow__(self, other: Any) -> Self:
-        return self._operation("pow", other, self)
-
-    def __matmul__(self, other: Any) -> Self:
-        return self._operation("matmul", self, other)
-
-    def __rmatmul__(self, other: Any) -> Self:
-        return self._operation("matmul", other, self)
-
-    def __and__(self, other: Any) -> Self:
-        return self._operation("bitwise_and", self, other)
-
-    def __rand__(self, other: Any) -> Self:
-        return self._operation("bitwise_and", other, self)
-
-    def __or__(self, other: Any) -> Self:
-        return self._operation("bitwise_or", self, other)
-
-    def __ror__(self, other: Any) -> Self:
-        return self._operation("bitwise_or", other, self)
-
-    def __lt__(self, other: Any) -> Self:
-        return self._operation("lt", self, other)
-
-    def __le__(self, other: Any) -> Self:
-        return self._operation("le", self, other)
-
-    def __gt__(self, other: Any) -> Self:
-        return self._operation("gt", self, other)
-
-    def __ge__(self, other: Any) -> Self:
-        return self._operation("ge", self, other)
+    __add__, __radd__ = _binary("add"), _reflected("add")
+    __sub__, __rsub__ = _binary("sub"), _reflected("sub")
+    __mul__, __rmul__ = _binary("mul"), _reflected("mul")
+    __truediv__, __rtruediv__ = _binary("div"), _reflected("div")
+    __floordiv__, __rfloordiv__ = _binary("floor_divide"), _reflected("floor_divide")
+    __mod__, __rmod__ = _binary("remainder"), _reflected("remainder")
+    __pow__, __rpow__ = _binary("pow"), _reflected("pow")
+    __matmul__, __rmatmul__ = _binary("matmul"), _reflected("matmul")
+    __and__, __rand__ = _binary("bitwise_and"), _reflected("bitwise_and")
+    __or__, __ror__ = _binary("bitwise_or"), _reflected("bitwise_or")
+    __lt__, __le__, __gt__, __ge__ = _binary("lt"), _binary("le"), _binary("gt"), _binary("ge")
+    __neg__, __abs__, __invert__ = _unary("neg"), _unary("abs"), _unary("bitwise_not")
 
     def __pos__(self) -> Self:
         return self
-
-    def __neg__(self) -> Self:
-        return self._operation("neg", self)
-
-    def __abs__(self) -> Self:
-        return self._operation("abs", self)
-
-    def __invert__(self) -> Self:
-        return self._operation("bitwise_not", self)
