@@ -11,10 +11,11 @@ import pytest
 
 import gradcli as gc
 from gradcli.errors import GradcliError, WorkError
+from gradcli.evaluation.names import free_names
 from gradcli.formula.derivation import Derived, derive
 from gradcli.formula.formats import as_json, formatted
 from gradcli.formula.guess import with_rank
-from gradcli.formula.lengths import Given, Wanted, names_read
+from gradcli.formula.lengths import Given, Wanted
 from gradcli.formula.write.naming import text
 from gradcli.graph.dtypes import DTYPES, FLOAT64
 from gradcli.graph.node import Node, make
@@ -49,7 +50,7 @@ def attempt(expression: str, inputs: dict[str, tuple[int, str]], wanted: Wanted)
     """The formula in all formats, or None where there was a sentence instead."""
     try:
         script = parse(expression)
-        used = [name for name in names_read(script) if name in inputs]
+        used = [name for name in free_names(script) if name in inputs]
         givens = [Given(n, with_rank(n, inputs[n][0]), DTYPES.get(inputs[n][1], FLOAT64)) for n in used]
         derived = derive(script, givens, wanted)
     except GradcliError as error:
@@ -58,7 +59,7 @@ def attempt(expression: str, inputs: dict[str, tuple[int, str]], wanted: Wanted)
     to_json(as_json(script, derived, wanted))
     for form in ("text", "latex", "python"):
         try:
-            shown = formatted(form, script, derived, wanted)
+            shown = formatted(form, script, [(derived, wanted)])
         except GradcliError as error:
             assert form == "python" and error.message.startswith("there is no NumPy code"), error.render()
         else:

@@ -62,7 +62,7 @@ def values(derived: Derived, program: Any, wanted: Wanted, arrays: dict[str, Any
     known = {n: a for n, a in arrays.items() if re.search(rf"\b{n}\b", shown)}
     found = gc.evaluate(shown, known, wrt=()).value.numpy()
     names: dict[str, Any] = {}
-    exec(compile(formatted("python", program, derived, wanted), "formula.py", "exec"), names)
+    exec(compile(formatted("python", program, [(derived, wanted)]), "formula.py", "exec"), names)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
         return [np.asarray(found, np.float64), np.asarray(names["gradient"](**known), np.float64)]

@@ -32,7 +32,7 @@ def scratch() -> Iterator[None]:
 def written(form: str, expression: str, *shape: str) -> str:
     """The formula of a derivative with respect to x."""
     script, givens, wanted = parse(expression), [Given("x", shape, FLOAT64)], Wanted("x")
-    return formatted(form, script, derive(script, givens, wanted), wanted)
+    return formatted(form, script, [(derive(script, givens, wanted), wanted)])
 
 
 def slope(name: str, **row: Any) -> Op:

@@ -216,13 +216,13 @@ def test_its_derivative_as_a_formula(kind: Any) -> None:
     name, expression, _, arrays, _, as_text, as_latex = kind
     script, givens = parse(f"sum({expression})"), [Given(n, a.shape, FLOAT64) for n, a in arrays.items()]
     derived = derive(script, givens, Wanted("x"))
-    assert formatted("text", script, derived, Wanted("x")) == as_text
-    assert formatted("latex", script, derived, Wanted("x")) == as_latex
+    assert formatted("text", script, [(derived, Wanted("x"))]) == as_text
+    assert formatted("latex", script, [(derived, Wanted("x"))]) == as_latex
     # A formula in which the operation itself stands, as code that needs NumPy alone.
     script = parse(f"sum(exp({expression}))")
     derived = derive(script, givens, Wanted("x"))
     names: dict[str, Any] = {}
-    exec(formatted("python", script, derived, Wanted("x")), names)
+    exec(formatted("python", script, [(derived, Wanted("x"))]), names)
     expected = evaluate(f"sum(exp({expression}))", arrays).grads["x"]
     np.testing.assert_allclose(names["gradient"](**arrays), expected.numpy(), rtol=1e-12)
 

@@ -88,18 +88,19 @@ def _derive(
     script: Script, words: list[str], wrt: str | None, order: int, jacobian: bool, vector: str | None, form: str
 ) -> tuple[str, list[str]]:
     """The formula as text in the wanted format, and remarks for the reader."""
+    from gradcli.evaluation.names import free_names
     from gradcli.formula.algebra.terms import IN_NUMBERS
     from gradcli.formula.derivation import derive
-    from gradcli.formula.formats import formatted_together
+    from gradcli.formula.formats import formatted
     from gradcli.formula.guess import completed
-    from gradcli.formula.lengths import Wanted, names_read
+    from gradcli.formula.lengths import Wanted
 
     if vector is not None:
         _check_vector(vector)
         if jacobian and order == 1:
             raise GradcliError("--jacobian and --grad-output contradict each other")
     given = _givens(words)
-    names = names_read(script, [one.name for one in given])
+    names = free_names(script, [one.name for one in given])
     refuse_unused([one.name for one in given], names, script)
     scalar = vector is None and not (jacobian and order == 1)
     givens, remark = completed(script, given, names, scalar)
@@ -117,7 +118,7 @@ def _derive(
         for derived, one in found
         for text in derived.notes
     ]
-    return formatted_together(form, script, found), [*([remark] if remark else []), *told]
+    return formatted(form, script, found), [*([remark] if remark else []), *told]
 
 
 def _check_vector(vector: str) -> None:

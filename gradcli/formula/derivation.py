@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from gradcli.autodiff.vjp import vjp
 from gradcli.errors import GradcliError, did_you_mean
 from gradcli.formula.algebra.algebra import Algebra
@@ -18,7 +16,7 @@ from gradcli.formula.lengths import SAMPLES, Given, LengthReader, Lengths, Wante
 from gradcli.formula.read.convert import Converter, readable
 from gradcli.formula.verify import Verdict, verify
 from gradcli.formula.write.arrange import Arranger
-from gradcli.formula.write.forms import Form, in_order
+from gradcli.formula.write.forms import Form
 from gradcli.formula.write.naming import Named, named, text
 from gradcli.graph.dtypes import FLOAT64
 from gradcli.graph.infer import cast
@@ -205,10 +203,3 @@ def _written(
     if form.kind == BOOLEAN or (form.kind == EXACT and form.op in ("binary", "unary")):
         form = arranger.as_real(form)
     return named(form, {*shapes, "e", "pi", "inf", "nan", "I"})
-
-
-def reads(formula: Named) -> set[str]:
-    """The names that a formula takes from outside."""
-    known = {"None", "True", "False", "pi", "e", "inf", "nan"}
-    words = {str(np.dtype(n)) for n in ("float16", "float32", "float64")}
-    return {f.arg for f in in_order([formula.result]) if f.op == "name"} - known - words

@@ -14,12 +14,7 @@ from gradcli.language.unparse import written
 from gradcli.render.json import to_json
 
 
-def formatted(form: str, script: Script, derived: Derived, wanted: Wanted) -> str:
-    """A formula as "text", "latex", "python" or "json"."""
-    return formatted_together(form, script, [(derived, wanted)])
-
-
-def formatted_together(form: str, script: Script, found: Sequence[tuple[Derived, Wanted]]) -> str:
+def formatted(form: str, script: Script, found: Sequence[tuple[Derived, Wanted]]) -> str:
     """Formulas as "text", "latex", "python" or "json"; where there are several, each with what it is."""
     if form == "python":
         modules = [_python(script, derived, wanted, len(found) > 1) for derived, wanted in found]

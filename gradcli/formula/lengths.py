@@ -18,9 +18,7 @@ from gradcli.errors import GradcliError, SizeError
 from gradcli.evaluation.interpret import Interpreter
 from gradcli.formula.algebra.algebra import Algebra
 from gradcli.formula.algebra.terms import Open, Size
-from gradcli.graph.dtypes import DTYPES
 from gradcli.graph.node import INPUT, Node
-from gradcli.language.constants import CONSTANTS
 from gradcli.language.parse import Script
 from gradcli.language.unused import unused_input
 
@@ -36,20 +34,6 @@ class Given(NamedTuple):
     name: str
     shape: tuple[int | str, ...]
     dtype: np.dtype
-
-
-def names_read(script: Script, given: Sequence[str] = ()) -> list[str]:
-    """The names that a script takes from outside, in the order of the text; constants only where they are given."""
-    found: dict[str, None] = {}
-    known: set[str] = set()
-    for statement in script.statements:
-        inner = known | set(statement.params)
-        for step in statement.code:
-            if step.op == "name" and step.arg not in inner:
-                found.setdefault(step.arg)
-        known.update(statement.bound)
-    words = {*CONSTANTS, *DTYPES, "None", "True", "False"}.difference(given)
-    return [name for name in found if name not in words]
 
 
 class Lengths:

@@ -30,10 +30,6 @@ SELU_ALPHA = 1.6732632423543772
 SELU_SCALE = 1.0507009873554805
 
 
-def _numbers(op_name: str, **values: Any) -> dict[str, float]:
-    return {name: as_number(value, name) for name, value in values.items()}
-
-
 def _gate(name: str, into: Any, args: str) -> Op:
     """A gradient let through or not by where the input lies; the input's own derivative is zero, not None."""
     op: Op = elementwise(

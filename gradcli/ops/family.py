@@ -19,7 +19,6 @@ from gradcli.ops.blocking import ALIGNED
 from gradcli.ops.formulas import arithmetic
 from gradcli.ops.kernels.inplace import whole
 
-Vjp = Callable[..., tuple[Node | None, ...]]
 #: What a row states beside its name and kernel.
 Row = dict[str, Any]
 

@@ -135,21 +135,19 @@ def _index_infer(inputs: tuple[Node, ...], params: Params) -> tuple[Shape, np.dt
     x, dims = inputs[0], params["dims"]
     picked = broadcast_shapes([i.shape for i in inputs[1:]])
     rest = [n for k, n in enumerate(x.shape) if k not in dims]
-    # Neighbouring indices keep their place, separated ones move to the front, as in NumPy.
-    at = dims[0] if dims == tuple(range(dims[0], dims[0] + len(dims))) else 0
+    at = _picked_place(dims)
     return (*rest[:at], *picked, *rest[at:]), x.dtype
 
 
-def _picked_place(ndim: int, dims: Shape, indices: tuple[Node, ...]) -> tuple[int, int]:
-    """Where the dimensions of the indices stand in the result, and how many they are."""
-    picked = max(i.ndim for i in indices)
-    return (dims[0] if dims == tuple(range(dims[0], dims[0] + len(dims))) else 0), picked
+def _picked_place(dims: Shape) -> int:
+    """Where the dimensions of the indices stand: in place if they are neighbours, else in front, as in NumPy."""
+    return dims[0] if dims == tuple(range(dims[0], dims[0] + len(dims))) else 0
 
 
 def _index_follow(node: Node, dim: int) -> Dims | None:
     x, *indices = node.inputs
     dims = node.params["dims"]
-    at, picked = _picked_place(x.ndim, dims, tuple(indices))
+    at, picked = _picked_place(dims), max(i.ndim for i in indices)
     if at <= dim < at + picked:
         own = (dim - at - picked + i.ndim for i in indices)
         return None, *(d if d >= 0 and i.shape[d] != 1 else None for d, i in zip(own, indices, strict=True))
@@ -162,7 +160,7 @@ def _index_add_follow(node: Node, dim: int) -> Dims | None:
     dims = node.params["dims"]
     if dim in dims:
         return None
-    at, picked = _picked_place(node.ndim, dims, tuple(indices))
+    at, picked = _picked_place(dims), max(i.ndim for i in indices)
     place = [k for k in range(node.ndim) if k not in dims].index(dim)
     return (place if place < at else place + picked), *(None for _ in indices)
 

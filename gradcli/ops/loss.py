@@ -83,7 +83,7 @@ def _broadcast(input: Any, target: Any) -> tuple[Node, Node]:
 
 def _difference_loss(
     name: str, doc: str, losses: Callable[..., None], slope: Callable[..., Node],
-    parameter: str | None = None, default: float = 1.0,
+    parameter: str | None = None,
 ) -> Op:
     """A loss that is a function of input - target, written into an array; `slope` is that function's derivative."""
 
@@ -116,7 +116,7 @@ def _difference_loss(
         pull = _share(g, size, reduction) * slope(x - y, **width)
         return pull, -pull
 
-    extra = f", {parameter}={default}" if parameter is not None else ""
+    extra = f", {parameter}=1.0" if parameter is not None else ""
     op: Op = primitive(
         name, run, _infer_pair, family="loss", args=f"input, target, reduction='mean'{extra}", doc=doc, build=build,
         torch=f"nn.functional.{name}", vjp=vjp, into=into, blocking=Blocking(aligned, lower=_lower_loss),

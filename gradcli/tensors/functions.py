@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import operator
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -11,13 +10,12 @@ import numpy as np
 from gradcli.errors import GradcliError, did_you_mean
 from gradcli.graph.arguments import shown_value
 from gradcli.graph.dtypes import DEFAULT_DTYPE, DTYPES
-from gradcli.graph.op import OPS, Op
+from gradcli.graph.op import OPS
 from gradcli.language.constants import CONSTANTS
 from gradcli.ops.create import GENERATOR
 from gradcli.ops.family import to_dtype
 from gradcli.ops.random import Generator
-from gradcli.tensors.callable import Function
-from gradcli.tensors.tensor import Tensor, call
+from gradcli.tensors.tensor import Tensor, call, function_of
 
 
 def names() -> list[str]:
@@ -38,12 +36,7 @@ def lookup(name: str) -> Any:
     if op is None or not op.public:
         hint = did_you_mean(name, names())
         raise AttributeError(f"module 'gradcli' has no attribute {name!r}" + (f"; {hint}" if hint else ""))
-    return _function(op, name)
-
-
-@cache
-def _function(op: Op, name: str) -> Function:
-    return Function(op, name, call)
+    return function_of(op, name)
 
 
 def manual_seed(seed: int) -> None:

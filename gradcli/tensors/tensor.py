@@ -291,7 +291,7 @@ class Tensor(Elements):
                 return MethodType(_in_place(changing, name), self)
             hint = did_you_mean(name, [n for n, o in OPS.items() if o.public])
             raise AttributeError(f"a Tensor has no attribute {name!r}" + (f"; {hint}" if hint else ""))
-        return MethodType(_method(op, name), self)
+        return MethodType(function_of(op, name), self)
 
     def __dir__(self) -> list[str]:
         return [*object.__dir__(self), *(name for name, op in OPS.items() if op.public)]
@@ -347,7 +347,7 @@ def call(op: Op, *args: Any, **kwargs: Any) -> Any:
 
 
 @cache
-def _method(op: Op, name: str) -> Function:
+def function_of(op: Op, name: str) -> Function:
     return Function(op, name, call)
 
 

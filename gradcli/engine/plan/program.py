@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -231,8 +230,3 @@ class Program:
             for number in stage.done:
                 held -= alive.pop(number, 0)
         return most
-
-
-def elements(node: Node) -> int:
-    """The number of elements of a node."""
-    return math.prod(node.shape)

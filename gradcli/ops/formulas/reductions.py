@@ -40,7 +40,11 @@ def reduction(name: str | None = None, flat: bool = False) -> Formula:
             value = c.call(s, name, {"dim": None, **params}, ())
         else:
             value = c.call(s, name, {"dim": dims, **params}, [n for k, n in enumerate(s.shapes[0]) if k not in dims])
-        return _kept(value, dims, len(s.shapes[0])) if s.params["keepdim"] else value
+        if not s.params["keepdim"]:
+            return value
+        # With the axes again that were reduced.
+        rest = iter(value.axes)
+        return value.with_axes([() if k in dims else next(rest) for k in range(len(s.shapes[0]))])
 
     return formula
 
@@ -48,19 +52,7 @@ def reduction(name: str | None = None, flat: bool = False) -> Formula:
 def extreme(values: str, indices: str) -> Formula:
     """The extremes along a dimension and their places, by the operations that give one of both."""
 
-    def formula(c: TermMaker, s: Application) -> Value:
-        dims, shape = s.params["dim"], s.shapes[0]
-        name = values if s.result == "values" else indices
-        value = c.call(s, name, {"dim": dims}, [n for k, n in enumerate(shape) if k not in dims])
-        return _kept(value, dims, len(shape)) if s.params["keepdim"] else value
-
-    return formula
-
-
-def _kept(value: Value, dims: Sequence[int], rank: int) -> Value:
-    """With the axes again that were reduced."""
-    rest = iter(value.axes)
-    return value.with_axes([() if k in dims else next(rest) for k in range(rank)])
+    return lambda c, s: reduction(values if s.result == "values" else indices)(c, s)
 
 
 #: An axis of a product: which one it is in the left operand and in the right one, None where it is in the other alone.

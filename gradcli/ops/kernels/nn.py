@@ -15,16 +15,12 @@ GELU_SLOPE = math.sqrt(2 / math.pi)
 GELU_CUBE = 0.044715
 
 
-def _one_over_one_plus_exp(out: Any) -> None:
-    np.exp(out, out=out)
-    np.add(out, 1, out=out)
-    np.reciprocal(out, out=out)
-
-
 def sigmoid(out: Any, x: Any) -> None:
     """`1/(1 + exp(-x))`; where the exponential overflows the result is 0, as it is in PyTorch."""
     np.negative(x, out=out)
-    _one_over_one_plus_exp(out)
+    np.exp(out, out=out)
+    np.add(out, 1, out=out)
+    np.reciprocal(out, out=out)
 
 
 def log1p_exp_of_negative_size(out: Any, x: Any) -> None:

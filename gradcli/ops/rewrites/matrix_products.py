@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gradcli.graph.node import Node
 from gradcli.graph.op import OPS, Op, Params, Shape
-from gradcli.ops.rewrites.simplifier import Builder, Condition, is_large, is_small, number_of
+from gradcli.ops.rewrites.simplifier import Builder, Condition, is_large, is_small, number_of, unreshaped
 
 
 def summed_product(s: Builder, op: Op, x: Node, params: Params) -> Node | None:
@@ -25,14 +25,14 @@ def summed_product(s: Builder, op: Op, x: Node, params: Params) -> Node | None:
             kept = {**params, "dim": (dim,), "keepdim": True, "axis_given": True}
             operands[k] = s.build(op, (operands[k],), kept, _with_one(operands[k].shape, dim))
             # An infinity in the operand would not have met the same numbers.
-            s.conditions.append(Condition(_kept_array(operands[k]), 0.0))
+            s.conditions.append(Condition(unreshaped(operands[k]), 0.0))
     result = s.build(x.op, tuple(operands), {})
     left = tuple(n for d, n in enumerate(result.shape) if d < row or not over[d - row])
     result = s.call("view", result, shape=left)
     rest = tuple(d for d in params["dim"] if d < row)
     if rest:
         result = s.build(op, (result,), {**params, "dim": rest, "keepdim": False})
-    s.conditions.append(Condition(_kept_array(result), 0.0))
+    s.conditions.append(Condition(unreshaped(result), 0.0))
     return result
 
 
@@ -70,7 +70,7 @@ def _summed_first(s: Builder, base: Node, shape: Shape, other: Node, dim: int) -
         return None
     params = {"dim": (dim,), "keepdim": True, "axis_given": True}
     total = s.build(OPS["sum"], (other,), params, _with_one(other.shape, dim))
-    s.conditions.append(Condition(_kept_array(total), 0.0))
+    s.conditions.append(Condition(unreshaped(total), 0.0))
     if number_of(base) is None:
         s.conditions.append(Condition(base, 0.0))
     return s.call("mul", total, s.call("view", base, shape=shape))
@@ -78,10 +78,3 @@ def _summed_first(s: Builder, base: Node, shape: Shape, other: Node, dim: int) -
 
 def _with_one(shape: Shape, dim: int) -> Shape:
     return (*shape[:dim], 1, *shape[dim + 1 :])
-
-
-def _kept_array(node: Node) -> Node:
-    """What a view shows: that is what is held."""
-    while node.op.reshapes:
-        node = node.inputs[0]
-    return node

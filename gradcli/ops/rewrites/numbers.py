@@ -20,6 +20,7 @@ from gradcli.ops.rewrites.simplifier import (
     is_small,
     number_of,
     split,
+    unreshaped,
 )
 
 # Numbers of this size may change places with other factors.
@@ -144,10 +145,8 @@ def softmax(s: Builder, op: Op, inputs: tuple[Node, ...], params: Params) -> Nod
     x = inputs[0]
     if x.op.name != "sub":
         return None
-    data, total = x.inputs
-    kept = total
-    while total.op.reshapes:
-        total = total.inputs[0]
+    data, kept = x.inputs
+    total = unreshaped(kept)
     if total.op.name != "logsumexp" or total.inputs[0] is not data or not data.size:
         return None
     dim = total.params["dim"]

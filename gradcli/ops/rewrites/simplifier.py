@@ -72,6 +72,13 @@ def is_ordinary(value: float) -> bool:
     return ORDINARY[0] <= abs(value) <= ORDINARY[1]
 
 
+def unreshaped(node: Node) -> Node:
+    """What a view shows: that is what is held."""
+    while node.op.reshapes:
+        node = node.inputs[0]
+    return node
+
+
 def split(node: Node) -> tuple[float | None, Node]:
     """A product as its number and the rest."""
     for k in (1, 0):

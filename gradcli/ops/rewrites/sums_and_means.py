@@ -18,6 +18,7 @@ from gradcli.ops.rewrites.simplifier import (
     is_small,
     number_of,
     split,
+    unreshaped,
 )
 
 # Longer products are left alone.
@@ -104,9 +105,7 @@ def about_mean(s: Builder, op: Op, x: Node, params: Params) -> Node | None:
     if s.conditions is None or op.name != "sum" or deviation.op.name != "sub" or not is_large(x):
         return None
     data, point = deviation.inputs
-    mean = point
-    while mean.op.reshapes:
-        mean = mean.inputs[0]
+    mean = unreshaped(point)
     dims = params["dim"]
     aligned = (1,) * (x.ndim - point.ndim) + point.shape
     if (
