@@ -91,6 +91,7 @@ class Writer:
                     self.apart()
                 self.function(name, value)
         taken = {*gradcli._HOMES, *DTYPES, *CONSTANTS}
+        self.apart()
         self.operations([(name, op) for name, op in OPS.items() if op.public and name not in taken], "")
         dtypes = "\n".join(f'        "{name}",' for name in DTYPES)
         body = "\n".join([*self._named_results(), *self.lines]).rstrip() + "\n"
@@ -184,7 +185,9 @@ class Writer:
             self.lines.append(f'    """{_one_line(cls.__doc__, _WIDTH - 10)}"""')
         if dataclasses.is_dataclass(cls):
             scope = vars(sys.modules[cls.__module__])
-            self.lines += [f"    {f.name}: {self.annotation(str(f.type), scope)}" for f in dataclasses.fields(cls)]
+            fields = [f for f in dataclasses.fields(cls) if not f.name.startswith("_")]
+            self.apart()
+            self.lines += [f"    {f.name}: {self.annotation(str(f.type), scope)}" for f in fields]
         slots = {n for base in cls.__mro__ for n in getattr(base, "__slots__", ())}
         hidden = slots - {"grads", "note", "derivatives"}
         for base in (c for c in cls.__mro__ if c is not object):
@@ -217,7 +220,7 @@ class Writer:
             signature = inspect.signature(way)
             changed = []
             for parameter in signature.parameters.values():
-                text = parameter.annotation
+                text = parameter.empty if parameter.name == "self" else parameter.annotation
                 if text == "Any" and parameter.name in _MEANT:
                     text = _MEANT[parameter.name] + (" | None" if parameter.default is None else "")
                 elif text is not parameter.empty:
@@ -241,6 +244,8 @@ class Writer:
         value = scope.get(name, getattr(builtins, name, None))
         if name == "F":
             return "_F"
+        if name == "S":
+            return "Self"
         if isinstance(value, type) and value in self.classes:
             return self.classes[value]
         if isinstance(value, type) and value.__module__.startswith("gradcli"):

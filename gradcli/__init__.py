@@ -34,6 +34,7 @@ _HOMES = {
     "evaluate": "gradcli.evaluation.evaluate",
     "Result": "gradcli.evaluation.result",
     **dict.fromkeys(("minimize", "Minimum"), "gradcli.optimize.minimum"),
+    **dict.fromkeys(("fit", "Fit"), "gradcli.optimize.fitting"),
     "GradcliError": "gradcli.errors",
 }
 

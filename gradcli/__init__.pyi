@@ -11,6 +11,9 @@ from gradcli.errors import GradcliError as GradcliError
 from gradcli.graph.node import Node as _Node
 from gradcli.language.parse import Script as _Script
 from gradcli.optimize.iterate import Iterate as _Iterate
+from gradcli.optimize.model import Model as _Model
+from gradcli.optimize.statistics import Statistics as _Statistics
+from gradcli.render.marks import Marked as _Marked
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _Bool: TypeAlias = builtins.bool
@@ -228,10 +231,10 @@ class Tensor:
     def __le__(self, other: _TensorLike) -> Self: ...
     def __gt__(self, other: _TensorLike) -> Self: ...
     def __ge__(self, other: _TensorLike) -> Self: ...
-    def __pos__(self) -> Self: ...
     def __neg__(self) -> Self: ...
     def __abs__(self) -> Self: ...
     def __invert__(self) -> Self: ...
+    def __pos__(self) -> Self: ...
     def to(self, dtype: _DType) -> Tensor:
         """The tensor in another dtype, such as float64."""
     def float(self) -> Tensor:
@@ -1167,6 +1170,48 @@ class Minimum:
     steps: builtins.int
     evaluations: builtins.int
     gradient_norm: builtins.float | None
+    def __repr__(self) -> str: ...
+
+def fit(
+    model: str | _Model,
+    inputs: Mapping[str, Any],
+    params: Mapping[str, Any],
+    *,
+    sigma: Any = None,
+    absolute_sigma: builtins.bool = False,
+    loss: str = "linear",
+    f_scale: builtins.float = 1.0,
+    bounds: Mapping[str, tuple[Any, Any]] | None = None,
+    dtype: str = "float64",
+    max_evaluations: builtins.int = 10000,
+) -> Fit:
+    """Fit a model to data: what stands left of its = is observed, what stands right of it follows from parameters."""
+
+class Fit:
+    """What fit has found."""
+
+    model: str
+    params: dict[str, Tensor]
+    errors: dict[str, Tensor]
+    start: dict[str, Tensor]
+    labels: list[str]
+    covariance: Tensor
+    correlation: Tensor
+    residuals: Tensor
+    statistics: _Statistics
+    evaluations: builtins.int
+    reason: str
+    notes: tuple[str, ...]
+    def predict(self, inputs: Mapping[str, Any] | None = None) -> Tensor:
+        """The model with the parameters found, at the data or with other inputs in the place of some of them."""
+    def prediction_errors(self, inputs: Mapping[str, Any] | None = None) -> Tensor:
+        """The standard errors of what predict gives, as far as those of the parameters tell."""
+    def band(self, inputs: Mapping[str, Any] | None = None, level: builtins.float = 0.95) -> tuple[Tensor, Tensor]:
+        """The lowest and highest values of the model that the parameters' errors allow, for this share of cases."""
+    def report(self) -> dict[str, Any]:
+        """All of it as plain data, for JSON."""
+    def text(self) -> _Marked:
+        """What the command prints of it."""
     def __repr__(self) -> str: ...
 
 def to(input: _TensorLike, dtype: _DType) -> Tensor:

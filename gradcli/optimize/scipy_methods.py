@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import math
 import warnings
 from collections.abc import Mapping
@@ -10,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from gradcli.errors import GradcliError, WorkError
+from gradcli.errors import WorkError
+from gradcli.optimize.extra import package
 from gradcli.optimize.iterate import Iterate, Reached, Watch, check_start
 from gradcli.optimize.methods import Method
 from gradcli.optimize.objective import Objective
@@ -18,15 +18,6 @@ from gradcli.optimize.point import Stop
 
 #: The least and the most that each element of the vector may be.
 Bounds = tuple[np.ndarray, np.ndarray]
-
-
-def package(name: str, what: str) -> Any:
-    """A module of SciPy; GradcliError says what needs it, and names the extra that brings it."""
-    try:
-        return importlib.import_module(name)
-    except ImportError:
-        hint = 'pip install "gradcli[fit]"'
-        raise GradcliError(f"{what} needs SciPy, which is not installed", hint=hint) from None
 
 
 class _Evaluated:

@@ -1,0 +1,193 @@
+"""`gradcli.fit`: a model fitted to data in one call, and what comes of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gradcli.errors import GradcliError
+from gradcli.graph.arguments import as_choice, kind_of
+from gradcli.graph.dtypes import DEFAULT_DTYPE
+from gradcli.graph.node import input_node
+from gradcli.optimize import nonlinear
+from gradcli.optimize.fit_report import fit_text
+from gradcli.optimize.model import Model, split_model
+from gradcli.optimize.problem import Arrays, Problem, converted, start_from
+from gradcli.optimize.statistics import Spread, Statistics, quantile, statistics, variance
+from gradcli.render.marks import Marked
+from gradcli.tensors.tensor import Tensor
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Fit:
+    """What `fit` has found.
+
+    `params` and `errors` map the names of parameters to their values and to the standard errors of these. `covariance`
+    and `correlation` are matrices over all elements of all parameters, whose names are `labels`. `residuals` are what
+    is observed less the model; `reason` says why the fit stopped, and `notes` what to beware of.
+    """
+
+    model: str
+    params: dict[str, Tensor]
+    errors: dict[str, Tensor]
+    start: dict[str, Tensor]
+    labels: list[str]
+    covariance: Tensor
+    correlation: Tensor
+    residuals: Tensor
+    statistics: Statistics
+    evaluations: int
+    reason: str
+    notes: tuple[str, ...]
+    _problem: Problem
+    _vector: np.ndarray
+    _spread: Spread
+    _absolute: bool
+
+    def predict(self, inputs: Mapping[str, Any] | None = None) -> Tensor:
+        """The model with the parameters found, at the data or with other `inputs` in the place of some of them."""
+        return _tensor(self._at(inputs)[0])
+
+    def prediction_errors(self, inputs: Mapping[str, Any] | None = None) -> Tensor:
+        """The standard errors of what `predict` gives, as far as those of the parameters tell."""
+        return _tensor(self._at(inputs)[1])
+
+    def band(self, inputs: Mapping[str, Any] | None = None, level: float = 0.95) -> tuple[Tensor, Tensor]:
+        """The lowest and highest values of the model that the parameters' errors allow, for this share of cases."""
+        if not 0 < level < 1:
+            raise GradcliError(f"a level is a share between 0 and 1, got {level}")
+        values, errors = self._at(inputs)
+        width = quantile(self.statistics.degrees_of_freedom, level, self._absolute) * errors
+        return _tensor(values - width), _tensor(values + width)
+
+    def _at(self, inputs: Mapping[str, Any] | None) -> tuple[np.ndarray, np.ndarray]:
+        """The model with other inputs, and its standard errors."""
+        problem = self._problem
+        predictor = problem.predictor if not inputs else problem.predictor_at(inputs)
+        values, slopes = predictor(self._vector)
+        errors = self._spread.of(slopes)
+        shape = predictor.shape
+        if not inputs and problem.shape != shape:
+            # A model of one number is the same for all data.
+            return np.broadcast_to(values, problem.shape), np.broadcast_to(errors, problem.shape)
+        return values.reshape(shape), errors.reshape(shape)
+
+    def report(self) -> dict[str, Any]:
+        """All of it as plain data, for JSON."""
+        return {
+            "model": self.model,
+            "params": {name: tensor.value() for name, tensor in self.params.items()},
+            "errors": {name: tensor.value() for name, tensor in self.errors.items()},
+            "start": {name: tensor.value() for name, tensor in self.start.items()},
+            "labels": self.labels,
+            "covariance": self.covariance.value(),
+            "correlation": self.correlation.value(),
+            **self.statistics._asdict(),
+            "evaluations": self.evaluations,
+            "reason": self.reason,
+            "notes": list(self.notes),
+        }
+
+    def text(self) -> Marked:
+        """What the command prints of it."""
+        values, errors = self._vector.tolist(), self._spread.errors.tolist()
+        return fit_text(self.labels, values, errors, self.correlation.value(), self.statistics)
+
+    def __repr__(self) -> str:
+        return str(self.text())
+
+
+def fit(
+    model: str | Model,
+    inputs: Mapping[str, Any],
+    params: Mapping[str, Any],
+    *,
+    sigma: Any = None,
+    absolute_sigma: bool = False,
+    loss: str = "linear",
+    f_scale: float = 1.0,
+    bounds: Mapping[str, tuple[Any, Any]] | None = None,
+    dtype: str = "float64",
+    max_evaluations: int = nonlinear.MOST_EVALUATIONS,
+) -> Fit:
+    """Fit a model to data: what stands left of its = is observed, what stands right of it follows from parameters.
+
+    `inputs` maps names to data, `params` names to values to start from; all is computed in float64, or in `dtype`.
+    `sigma` is the uncertainty of what is observed: a number, an array or the name of an input. With `absolute_sigma` it
+    is taken as it is for the standard errors, else only in relation, as in SciPy's curve_fit. `loss` is linear (least
+    squares), soft_l1, huber or cauchy: the latter mind outliers less, from residuals of `f_scale` on. `bounds` maps
+    names of parameters to their lowest and highest values, None for none.
+    Raises GradcliError, of which WorkError is one: where the fit finds no end, or parameters cannot be told apart.
+
+    >>> import gradcli as gc
+    >>> found = gc.fit("y = a*x + b", {"x": [0, 1, 2, 3], "y": [1, 3, 5, 8]}, {"a": 1, "b": 0})
+    >>> found.params["a"], found.errors["a"]
+    (tensor(2.3000, dtype=float64), tensor(0.1732, dtype=float64))
+    """
+    if not isinstance(model, str | Model):
+        raise GradcliError(f"the model must be a string, got {kind_of(model)}")
+    for what, given in (("inputs", inputs), ("params", params), ("bounds", bounds or {})):
+        if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
+            raise GradcliError(f"{what} must be a dictionary from names to values, got {kind_of(given)}")
+    split = split_model(model) if isinstance(model, str) else model
+    as_choice(loss, "loss", nonlinear.LOSSES)
+    as_choice(dtype, "dtype", ("float64", "float32"))
+    if not f_scale > 0 or not math.isfinite(f_scale):
+        raise GradcliError(f"f_scale must be a positive number, got {f_scale}")
+    token = DEFAULT_DTYPE.set(np.dtype(dtype))
+    try:
+        start = {name: start_from(value, dtype) for name, value in params.items()}
+        problem = Problem(split, {name: converted(value, dtype) for name, value in inputs.items()}, start, sigma, dtype)
+        problem.bound(bounds or {}, start)
+        solution = problem.solve(start, nonlinear.Loss(loss, float(f_scale)), max_evaluations)
+        return _found(problem, solution, start, absolute_sigma)
+    finally:
+        DEFAULT_DTYPE.reset(token)
+
+
+def _found(problem: Problem, solution: nonlinear.Solution, start: Arrays, absolute: bool) -> Fit:
+    """What there is to tell of a solution. WorkError where the data do not tell the parameters apart."""
+    spread = Spread(solution.slopes, problem.labels, variance(solution, absolute), problem.digits)
+    data, weights = problem.data.reshape(-1), problem.weights.reshape(-1)
+    quality = statistics(solution, data, weights)
+    unpack = problem.packing.views
+    return Fit(
+        problem.model.source,
+        _tensors(unpack(solution.x)),
+        _tensors(unpack(spread.errors)),
+        _tensors(start),
+        problem.labels,
+        _tensor(spread.covariance),
+        _tensor(spread.correlation),
+        _tensor((-solution.residuals / weights).reshape(problem.shape)),
+        quality,
+        solution.evaluations,
+        solution.reason or "",
+        tuple(_notes(problem, solution, absolute)),
+        problem,
+        solution.x,
+        spread,
+        absolute,
+    )
+
+
+def _notes(problem: Problem, solution: nonlinear.Solution, absolute: bool) -> Iterator[str]:
+    for label, at, x in zip(problem.labels, solution.bound, solution.x, strict=True):
+        if at:
+            yield f"{label} stands at its bound {x:g}: its standard error takes no account of that"
+    if not solution.minimum:
+        yield "the gradient is not zero where the fit stopped: this may be no minimum, start somewhere else"
+    if problem.data.size == problem.packing.size and not absolute:
+        yield "there are no more observations than parameters, so nothing tells the standard errors"
+
+
+def _tensor(array: Any) -> Tensor:
+    return Tensor(input_node(np.array(array, np.float64)))
+
+
+def _tensors(arrays: Arrays) -> dict[str, Tensor]:
+    return {name: _tensor(array) for name, array in arrays.items()}

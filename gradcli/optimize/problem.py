@@ -1,0 +1,171 @@
+"""A model with its data: checked, and ready to be fitted."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from gradcli.errors import GradcliError, WorkError, written_in
+from gradcli.evaluation.finite import count
+from gradcli.evaluation.values import to_array
+from gradcli.graph.dtypes import DEFAULT_DTYPE
+from gradcli.language.unused import refuse_unused
+from gradcli.optimize import nonlinear
+from gradcli.optimize.model import Model
+from gradcli.optimize.packing import Packing
+from gradcli.optimize.residuals import Predictor, check_names, labels_of, observed, refuse_strange
+
+Arrays = dict[str, np.ndarray]
+
+
+class Problem:
+    """A model with its data: what is observed as an array, and one plan for the values that the model gives."""
+
+    def __init__(self, model: Model, inputs: Arrays, params: Arrays, sigma: Any, dtype: str) -> None:
+        check_names(inputs, params)
+        self.model = model
+        self.inputs = inputs
+        self.params = params
+        self.dtype = dtype
+        self.digits = float(np.finfo(dtype).eps)
+        self.packing = Packing.of(params)
+        self.labels = labels_of(self.packing)
+        data, used = observed(model, inputs, params)
+        named = {sigma} if isinstance(sigma, str) else set()
+        # Whoever sees NaN wants to know where they come from.
+        _refuse_missing({name: array for name, array in inputs.items() if name not in named})
+        _refuse_missing({model.source[slice(*model.left)]: data})
+        self.predictor = Predictor(model, inputs, params)
+        refuse_unused(inputs, used | self.predictor.used | named, model.predicted)
+        self.shape = self._common(data.shape)
+        self.data = np.broadcast_to(data, self.shape)
+        self.weights = np.broadcast_to(1 / self._sigma(sigma), self.shape)
+        self.bounds = np.full(self.packing.size, -np.inf), np.full(self.packing.size, np.inf)
+        n, p = self.data.size, self.packing.size
+        if n < p:
+            hint = "fewer parameters, or more data; a parameter whose value is known can be an input"
+            raise GradcliError(f"{_some(n, 'observation')} cannot determine {_some(p, 'parameter')}", hint=hint)
+
+    def predictor_at(self, inputs: Mapping[str, Any]) -> Predictor:
+        """The model with other inputs in the place of some of its own."""
+        for name in inputs:
+            if name not in self.inputs or name not in self.predictor.used:
+                there = [name for name in self.inputs if name in self.predictor.used]
+                hint = f"there {'is' if len(there) == 1 else 'are'} {', '.join(there)}" if there else None
+                raise GradcliError(f"the model takes no input {name!r}", hint=hint)
+        token = DEFAULT_DTYPE.set(np.dtype(self.dtype))
+        try:
+            given = {name: converted(value, self.dtype) for name, value in inputs.items()}
+            kept = {name: array for name, array in self.inputs.items() if name in self.predictor.used}
+            return Predictor(self.model, {**kept, **given}, self.params)
+        finally:
+            DEFAULT_DTYPE.reset(token)
+
+    def bound(self, bounds: Mapping[str, tuple[Any, Any]], start: Arrays) -> None:
+        """Let parameters stay between bounds. GradcliError where the start does not."""
+        for name in bounds:
+            refuse_strange(name, list(self.params), "bounds")
+        low, high = self.bounds
+        for name, pair in bounds.items():
+            try:
+                for ends, end in zip((low, high), pair, strict=True):
+                    if end is not None:
+                        self.packing.views(ends)[name][...] = end
+            except (TypeError, ValueError):
+                hint = "as in (0, 10), or (0, None) for a lowest one alone"
+                raise GradcliError(f"the bounds of {name} must be two numbers", hint=hint) from None
+        for label, a, x, b in zip(self.labels, low, self.vector(start), high, strict=True):
+            if not a < b:
+                raise GradcliError(f"the bounds of {label} leave no room: {a:g} is not below {b:g}")
+            if not a <= x <= b:
+                raise GradcliError(f"the start of {label}, {x:g}, lies outside of its bounds, {a:g} and {b:g}")
+
+    def vector(self, params: Arrays) -> np.ndarray:
+        """Parameters as one vector of float64."""
+        return self.packing.pack(list(params.values())).astype(np.float64)
+
+    def solve(self, start: Arrays, loss: nonlinear.Loss, most: int) -> nonlinear.Solution:
+        """The minimum that is reached from a start. WorkError where none is found."""
+        x = self.vector(start)
+        values, slopes = self.predictor(x)
+        bad = np.broadcast_to(~np.isfinite(values.reshape(self.predictor.shape)), self.shape)
+        if bad.any():
+            what = "NaN" if np.isnan(values).any() else "infinite"
+            hint = "choose another start, at which the model can be computed for all data"
+            place = f"at {np.count_nonzero(bad):,} of {bad.size:,} observations" if bad.size > 1 else "at the data"
+            raise GradcliError(f"the model is {what} at the start, {place}", hint=hint)
+        weights = self.weights.reshape(-1)
+        data = self.data.reshape(-1)
+        size = float(np.linalg.norm(weights * data)) or float(np.linalg.norm(weights * values))
+        solution = nonlinear.solve(self._function(), x, self.bounds, loss, size, most, self.digits)
+        if solution.reason is None:
+            hint = "start nearer to the solution, or measure parameters so that they are of similar size"
+            raise WorkError(f"the fit has not converged after {_some(solution.evaluations, 'evaluation')}", hint=hint)
+        return solution
+
+    def _function(self) -> nonlinear.Function:
+        data, weights = self.data.reshape(-1), self.weights.reshape(-1)
+
+        def residuals(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            values, slopes = self.predictor(x)
+            with np.errstate(all="ignore"):
+                return (values - data) * weights, slopes * weights[:, None]
+
+        return residuals
+
+    def _common(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape of the residuals: that of what is observed, and of the model; one may be a single number."""
+        other = self.predictor.shape
+        if other != shape and math.prod(shape) != 1 and math.prod(other) != 1:
+            with written_in(self.model.source):
+                message = f"the model has shape {other}, what is observed {shape}: they must be equal"
+                raise GradcliError(message, span=self.model.right)
+        return shape if math.prod(other) == 1 else other
+
+    def _sigma(self, sigma: Any) -> np.ndarray:
+        """The uncertainty of each observation."""
+        if sigma is None:
+            return np.ones(())
+        if isinstance(sigma, str):
+            if sigma not in self.inputs:
+                raise GradcliError(
+                    f"sigma: there is no input {sigma!r}", hint="the inputs are " + ", ".join(self.inputs)
+                )
+            array = self.inputs[sigma]
+        else:
+            array = converted(sigma, self.dtype)
+        if array.size != 1 and array.shape != self.shape:
+            raise GradcliError(f"sigma has shape {array.shape}, what is observed {self.shape}: they must be equal")
+        _refuse_missing({"sigma": array})
+        found = array.astype(np.float64)
+        if (wrong := int(np.count_nonzero(found <= 0))) > 0:
+            told = "is" if array.size == 1 else f"holds {wrong:,} numbers that are"
+            raise GradcliError(f"sigma {told} not above 0: an uncertainty is positive")
+        return found.reshape(self.shape) if array.size != 1 else found.reshape(())
+
+
+def _some(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def converted(value: Any, dtype: str) -> np.ndarray:
+    """An input as it is computed with: floating-point numbers in `dtype`."""
+    array = to_array(value)
+    return array.astype(dtype) if array.dtype.kind == "f" else array
+
+
+def start_from(value: Any, dtype: str) -> np.ndarray:
+    array = to_array(value).astype(dtype)
+    if not np.isfinite(array).all():
+        raise GradcliError("a parameter starts from finite numbers")
+    return array
+
+
+def _refuse_missing(arrays: Arrays) -> None:
+    """Refuse data with NaN or infinities, telling how many there are."""
+    for name, array in arrays.items():
+        if counted := count(array):
+            raise GradcliError(counted.told(name), hint="leave these observations out: a fit needs finite numbers")

@@ -1,0 +1,121 @@
+"""What a fit computes at every step: a model's values and their Jacobian, for parameters that stand in one vector."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from gradcli.autodiff.jacobian import jacobians
+from gradcli.engine.execute.bounds import check_free
+from gradcli.errors import GradcliError, did_you_mean, written_in
+from gradcli.evaluation.compiled import Compiled
+from gradcli.evaluation.interpret import Interpreter
+from gradcli.evaluation.request import Request, leaf_of
+from gradcli.evaluation.values import InputSpec
+from gradcli.graph.node import Node
+from gradcli.language.unused import unused_input
+from gradcli.optimize.model import Model
+from gradcli.optimize.packing import Packing
+
+# So many matrices of the Jacobian's size are there at once: itself, a scaled copy, factors and their workspace.
+_COPIES = 5
+
+Arrays = Mapping[str, np.ndarray]
+
+
+def labels_of(packing: Packing) -> list[str]:
+    """A name for each element of the parameters: a, or a[0] and a[1]."""
+    return [
+        f"{name}[{','.join(map(str, place))}]" if place else name
+        for name, shape in packing.shapes.items()
+        for place in np.ndindex(*shape)
+    ]
+
+
+class Predictor:
+    """The values of a model and their Jacobian as functions of the vector of parameters: one plan for all steps."""
+
+    def __init__(self, model: Model, inputs: Arrays, params: Arrays) -> None:
+        self.packing = Packing.of(params)
+        leaves = _leaves(inputs, params)
+        interpreter = _interpreter(model, leaves)
+        with written_in(model.source):
+            value = interpreter.run(model.predicted)
+            for name in params:
+                if name not in interpreter.used:
+                    error = unused_input(name, model.predicted)
+                    error.message = f"the parameter {name!r} is never used"
+                    raise error
+            if not value.requires_grad:
+                raise GradcliError("the model has no derivatives for its parameters", span=model.right)
+            check_free(_COPIES * 8 * value.size * self.packing.size, "the Jacobian of the model, with its factors,")
+            blocks = jacobians(value, [leaves[name] for name in params])
+        #: The inputs and parameters that the model reads.
+        self.used = interpreter.used
+        self.shape = value.shape
+        self._present = [block is not None for block in blocks]
+        roots = [value, *(block for block in blocks if block is not None)]
+        self._compiled = Compiled(Request(model.source, leaves, None, roots, list(params), [], None))
+        self._compiled.hold(inputs)
+        self._compiled.settle(params)
+
+    def __call__(self, vector: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The values, one after the other, and the matrix of their derivatives, a row for each value."""
+        params = self.packing.unpack(vector)
+        with np.errstate(all="ignore"):
+            value, *found = self._compiled.run(params)
+        blocks = iter(found)
+        slopes = np.zeros((math.prod(self.shape), self.packing.size))
+        start = 0
+        for array, present in zip(params.values(), self._present, strict=True):
+            if present:
+                slopes[:, start : start + array.size] = np.reshape(next(blocks), (-1, array.size))
+            start += array.size
+        return np.asarray(value, np.float64).reshape(-1), slopes
+
+
+def observed(model: Model, inputs: Arrays, params: Arrays) -> tuple[np.ndarray, set[str]]:
+    """What stands left of =, and the inputs that it is made of. GradcliError where a parameter is among them."""
+    leaves = _leaves(inputs, params)
+    interpreter = _interpreter(model, leaves)
+    with written_in(model.source):
+        node = interpreter.run(model.observed)
+        if node.requires_grad:
+            name = next(name for name in params if name in interpreter.used)
+            hint = "what is observed stands left of =, and the model with its parameters right of it"
+            raise GradcliError(f"what is observed depends on the parameter {name!r}", span=model.left, hint=hint)
+    compiled = Compiled(Request(model.source, leaves, None, [node], [], [], None))
+    (array,) = compiled.run({**inputs, **params})
+    return np.asarray(array, np.float64), interpreter.used
+
+
+def _leaves(inputs: Arrays, params: Arrays) -> dict[str, Node]:
+    return {
+        name: leaf_of(InputSpec.of(name, array), name in params) for name, array in (*inputs.items(), *params.items())
+    }
+
+
+def _interpreter(model: Model, leaves: Mapping[str, Node]) -> Interpreter:
+    interpreter = Interpreter(model.source, leaves)
+    interpreter.where = ", as an input or as a parameter"
+    return interpreter
+
+
+def check_names(inputs: Mapping[str, Any], params: Mapping[str, Any]) -> None:
+    """Refuse parameters that are inputs as well, and models without any."""
+    if not params:
+        raise GradcliError("there is no parameter to fit", hint="parameters have a value to start from, as in a=1,b=1")
+    for name in params:
+        if name in inputs:
+            hint = "an input is given by the data, a parameter is what the fit finds"
+            raise GradcliError(f"{name!r} is both an input and a parameter", hint=hint)
+
+
+def refuse_strange(name: str, known: list[str], what: str) -> None:
+    """Refuse what is said of a parameter that there is not."""
+    if name not in known:
+        hint = did_you_mean(name, known) or f"the parameters are {', '.join(known)}"
+        raise GradcliError(f"{what}: there is no parameter {name!r}", hint=hint)

@@ -1,0 +1,127 @@
+"""What residuals and derivatives at a minimum tell: errors of the parameters, and how good the fit is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from gradcli.errors import WorkError
+from gradcli.optimize.nonlinear import Solution
+
+_EPSILON = float(np.finfo(np.float64).eps)
+# A direction of the parameters counts as one in which the model does not change from so much rounding on.
+_FLAT = 100
+# Parameters with less than this share of such a direction have nothing to do with it.
+_SHARE = 0.05
+_MOST_NAMED = 4
+
+
+class Statistics(NamedTuple):
+    """How good a fit is.
+
+    `chi_square` is the sum of the squares of the residuals in units of sigma, `r_squared` the share of the spread of
+    the data that the model explains, `aic` is n*log(chi_square/n) + 2*p for n observations and p parameters, and
+    `residual_std` the square root of the sum of the squares of the residuals, sigma aside, by the degrees of freedom.
+    """
+
+    observations: int
+    degrees_of_freedom: int
+    chi_square: float
+    reduced_chi_square: float
+    r_squared: float
+    aic: float
+    residual_std: float
+
+
+class Spread:
+    """The covariance of the parameters, and that of what is computed from them.
+
+    The derivatives' columns are brought to one length before they are factored: how parameters are measured costs no
+    digits then.
+    """
+
+    def __init__(self, slopes: np.ndarray, labels: Sequence[str], factor: float, digits: float) -> None:
+        """`factor` is the variance of a residual in the units of the derivatives. WorkError where the model does not
+        change with some parameter or combination of them."""
+        lengths = np.linalg.norm(slopes, axis=0)
+        flat = [label for label, length in zip(labels, lengths, strict=True) if length == 0]
+        if flat:
+            raise WorkError(
+                f"the model does not depend on {_listed(flat)} where the fit ends: every derivative is 0",
+                hint="start somewhere else, or give bounds; what has no effect cannot be fitted",
+            )
+        # Factors of the triangle are those of the whole, in another basis.
+        _, sizes, directions = np.linalg.svd(np.linalg.qr(slopes / lengths, mode="r"))
+        if sizes[-1] <= _FLAT * max(digits, _EPSILON) * sizes[0]:
+            raise _alike(directions[sizes <= _FLAT * max(digits, _EPSILON) * sizes[0]], labels)
+        shape = directions.T / sizes
+        shape /= np.linalg.norm(shape, axis=1)[:, None]
+        self.correlation = shape @ shape.T
+        np.fill_diagonal(self.correlation, 1.0)
+        #: A root of the covariance; infinite where nothing is left over to tell how large the residuals are.
+        self._root = directions.T / sizes / lengths[:, None] * math.sqrt(factor) if factor < math.inf else None
+        self.errors = self.of(np.eye(len(labels)))
+        with np.errstate(all="ignore"):
+            self.covariance = np.full(slopes.shape[1:] * 2, np.inf) if self._root is None else self._root @ self._root.T
+
+    def of(self, slopes: np.ndarray) -> np.ndarray:
+        """The standard errors of values that change with the parameters as `slopes` says."""
+        if self._root is None:
+            return np.full(len(slopes), np.inf)
+        with np.errstate(all="ignore"):
+            errors: np.ndarray = np.linalg.norm(slopes @ self._root, axis=1)
+        return errors
+
+
+def _alike(directions: np.ndarray, labels: Sequence[str]) -> WorkError:
+    """The error for directions of the parameters in which the model does not change."""
+    shares = np.abs(directions).max(axis=0)
+    names = [label for label, share in zip(labels, shares, strict=True) if share > _SHARE]
+    return WorkError(
+        f"{_listed(names)} cannot be told apart: the model stays the same when they change together",
+        hint="leave one of them out, or give it a value as an input",
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = [*names[:_MOST_NAMED], *([f"{len(names) - _MOST_NAMED} more"] if len(names) > _MOST_NAMED else [])]
+    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
+
+
+def variance(solution: Solution, absolute: bool) -> float:
+    """The variance of a residual: 1 in units of a sigma that is absolute, else what is left, by degrees of freedom."""
+    if absolute:
+        return 1.0
+    freedom = solution.residuals.size - solution.x.size
+    return solution.cost / freedom if freedom else math.inf
+
+
+def statistics(solution: Solution, data: np.ndarray, weights: np.ndarray) -> Statistics:
+    """How good a fit is to `data`, a residual being weighted by one over its sigma."""
+    residuals = solution.residuals
+    n, p = residuals.size, solution.x.size
+    with np.errstate(all="ignore"):
+        chi_square = float(residuals @ residuals)
+        squares = np.broadcast_to(weights**2, data.shape)
+        spread = float(np.sum(squares * (data - np.average(data, weights=squares)) ** 2))
+        plain = float(np.sum((residuals / weights) ** 2))
+    return Statistics(
+        observations=n,
+        degrees_of_freedom=n - p,
+        chi_square=chi_square,
+        reduced_chi_square=chi_square / (n - p) if n > p else math.nan,
+        r_squared=1 - chi_square / spread if spread else math.nan,
+        aic=n * math.log(chi_square / n) + 2 * p if chi_square else -math.inf,
+        residual_std=math.sqrt(plain / (n - p)) if n > p else math.nan,
+    )
+
+
+def quantile(freedom: int, level: float, absolute: bool) -> float:
+    """How many standard errors to either side hold a share `level` of Student's distribution, or of the normal one."""
+    from scipy import special
+
+    half = (1 + level) / 2
+    return float(special.ndtri(half) if absolute else special.stdtrit(freedom, half))
