@@ -25,6 +25,7 @@ from hypothesis import strategies as st
 from gradcli.errors import GradcliError
 from gradcli.language import lalr
 from gradcli.language.parse import Script, Statement, parse, unparse
+from gradcli.machine import own_cache
 
 ROOT = Path(__file__).resolve().parent.parent
 HEADLINE = "mean(2*(3*x+7)**2)"
@@ -33,7 +34,7 @@ HEADLINE = "mean(2*(3*x+7)**2)"
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty cache directory of this test's own, on every platform."""
-    monkeypatch.setattr(lalr.sys, "platform", "linux")
+    monkeypatch.setattr(own_cache.sys, "platform", "linux")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     lalr.tables.cache_clear()
     yield tmp_path / "cache" / "gradcli"
@@ -757,7 +758,7 @@ def test_damaged_cache_is_replaced(cache: Path, damage: str) -> None:
     file.write_bytes(_damaged(good)[damage])
     lalr.tables.cache_clear()
     assert len(steps(HEADLINE)) == 10
-    assert lalr._read(str(file), lalr._grammar()) is not None, "the damaged file is still there"
+    assert lalr._read(lalr._grammar()) is not None, "the damaged file is still there"
 
 
 @pytest.mark.parametrize("mode", [0o720, 0o702, 0o777])
@@ -765,9 +766,9 @@ def test_cache_that_others_can_write_is_not_read(cache: Path, mode: int) -> None
     lalr.tables()
     file = _one_file(cache)
     grammar = lalr._grammar()
-    assert lalr._read(str(file), grammar) is not None
+    assert lalr._read(grammar) is not None
     cache.chmod(mode)
-    assert lalr._read(str(file), grammar) is None
+    assert lalr._read(grammar) is None
     file.unlink()
     lalr.tables.cache_clear()
     assert len(steps(HEADLINE)) == 10
@@ -780,14 +781,13 @@ def test_cache_file_that_others_can_write_is_not_read(cache: Path, mode: int) ->
     lalr.tables()
     file = _one_file(cache)
     file.chmod(mode)
-    assert lalr._read(str(file), lalr._grammar()) is None
+    assert lalr._read(lalr._grammar()) is None
 
 
 def test_cache_of_another_user_is_not_read(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lalr.tables()
-    file = _one_file(cache)
-    monkeypatch.setattr(lalr.os, "geteuid", lambda: cache.stat().st_uid + 1)
-    assert lalr._read(str(file), lalr._grammar()) is None
+    monkeypatch.setattr(own_cache.os, "geteuid", lambda: cache.stat().st_uid + 1)
+    assert lalr._read(lalr._grammar()) is None
 
 
 def test_cache_that_cannot_be_written_is_left_alone(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -803,7 +803,7 @@ def test_cache_that_cannot_be_written_is_left_alone(cache: Path, monkeypatch: py
     def refuse(source: str, target: str) -> None:
         raise OSError("read-only")
 
-    monkeypatch.setattr(lalr.os, "replace", refuse)
+    monkeypatch.setattr(own_cache.os, "replace", refuse)
     assert len(steps(HEADLINE)) == 10
     assert list(cache.iterdir()) == [], "a temporary file is left"
 
@@ -813,26 +813,25 @@ def test_read_only_home(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         raise OSError(errno.EROFS, "Read-only file system")
 
     cache.mkdir(parents=True, mode=0o700)
-    monkeypatch.setattr(lalr.os, "open", refuse)
+    monkeypatch.setattr(own_cache.os, "open", refuse)
     assert len(steps(HEADLINE)) == 10
     assert not any(cache.iterdir())
     lalr.tables.cache_clear()
     cache.rmdir()
-    monkeypatch.setattr(lalr.os, "makedirs", refuse)
+    monkeypatch.setattr(own_cache.os, "makedirs", refuse)
     assert len(steps(HEADLINE)) == 10
     assert not cache.exists()
 
 
 def test_cache_place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def directory(platform: str, **variables: str) -> str | None:
-        monkeypatch.setattr(lalr.sys, "platform", platform)
+        monkeypatch.setattr(own_cache.sys, "platform", platform)
         for name in ("XDG_CACHE_HOME", "LOCALAPPDATA"):
             monkeypatch.delenv(name, raising=False)
         monkeypatch.setenv("HOME", str(tmp_path))
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
-        path = lalr._cache_path("grammar")
-        return path and os.path.dirname(path)
+        return own_cache.cache_folder()
 
     assert directory("linux") == str(tmp_path / ".cache" / "gradcli")
     assert directory("linux", XDG_CACHE_HOME="/var/x") == "/var/x/gradcli"
@@ -842,7 +841,7 @@ def test_cache_place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert directory("win32") is None
     assert directory("linux", HOME="nowhere") is None
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert lalr._cache_path("grammar") != lalr._cache_path("grammar 2")
+    assert lalr._name("grammar") != lalr._name("grammar 2")
 
 
 def _python(code: str, **variables: str) -> str:
@@ -903,7 +902,7 @@ def test_unfinished_caches_are_removed(tmp_path: Path) -> None:
     folder = tmp_path / "gradcli"
     folder.mkdir(mode=0o700)
     stem = "expression-0123abcd-1.json"
-    old, new, other = (folder / name for name in (f"{stem}.77", f"{stem}.78", "x"))
+    old, new, other = (folder / name for name in (f"{stem}.{77:012x}.tmp", f"{stem}.{78:012x}.tmp", "x"))
     for path in (old, new, other):
         path.write_text("{")
     for path in (old, other):

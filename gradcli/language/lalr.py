@@ -8,21 +8,16 @@ from __future__ import annotations
 
 import os
 import re
-import sys
-import time
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from gradcli.machine.regular import open_regular
+from gradcli.machine.own_cache import read_cached, write_cached
 
 # Part of the file name: raise it when the meaning of the stored tables changes.
 _FORMAT = 1
 _START = "program"
 # A cache that is longer is none of ours.
 _LONGEST = 1 << 24
-_TEMPORARY = re.compile(r"expression-[0-9a-f]{8}-[0-9]+\.json\.[0-9a-f]+")
-# Writing takes milliseconds; whose file is so old, in seconds, is not at it any more.
-_ABANDONED = 3600
 
 
 class Tables(NamedTuple):
@@ -43,12 +38,10 @@ class Tables(NamedTuple):
 def tables() -> Tables:
     """The tables of `expression.lark`, from the cache or built anew."""
     grammar = _grammar()
-    path = _cache_path(grammar)
-    data = _read(path, grammar) if path else None
+    data = _read(grammar)
     if data is None:
         data = _build(grammar)
-        if path:
-            _write(path, grammar, data)
+        _write(grammar, data)
     pattern = "|".join(f"(?P<{name}>{regexp})" for name, regexp in data["terminals"])
     # The last group takes what is no token, so that every character of the source is in some match.
     return Tables(re.compile(pattern + "|(?P<STRAY>(?s:.))"), frozenset(data["ignored"]), data["states"], data["rules"])
@@ -96,84 +89,29 @@ def _build(grammar: str) -> dict[str, Any]:
     }
 
 
-def _cache_path(grammar: str) -> str | None:
-    """The file for the tables of this grammar, or None where there is no place for one."""
+def _name(grammar: str) -> str:
+    """The file for the tables of this grammar."""
     from zlib import crc32
 
-    if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA", "")
-    elif sys.platform == "darwin":
-        base = os.path.expanduser("~/Library/Caches")
-    else:
-        base = os.environ.get("XDG_CACHE_HOME", "")
-        if not os.path.isabs(base):
-            base = os.path.expanduser("~/.cache")
-    if not os.path.isabs(base):
-        return None
-    return os.path.join(base, "gradcli", f"expression-{crc32(grammar.encode()):08x}-{_FORMAT}.json")
+    return f"expression-{crc32(grammar.encode()):08x}-{_FORMAT}.json"
 
 
-def _is_private(status: os.stat_result) -> bool:
-    """Whether only this user can have written a file or directory. Windows keeps its own watch over a profile."""
-    return sys.platform == "win32" or (status.st_uid == os.geteuid() and not status.st_mode & 0o022)
-
-
-def _read(path: str, grammar: str) -> dict[str, Any] | None:
-    """The tables in the cache, when they are whole, of this grammar and this user's own."""
+def _read(grammar: str) -> dict[str, Any] | None:
+    """The tables in the cache, if they are of this grammar."""
     import json
-    from zlib import crc32
 
+    body = read_cached(_name(grammar), _LONGEST)
+    if body is None:
+        return None
     try:
-        if not _is_private(os.stat(os.path.dirname(path))):
-            return None
-        with open(open_regular(path), encoding="utf-8") as file:
-            # The open file is asked, not its name, which another file may have taken meanwhile.
-            if not _is_private(os.fstat(file.fileno())):
-                return None
-            checksum, body = file.read(_LONGEST).split("\n", 1)
-        if checksum != f"{crc32(body.encode()):08x}":
-            return None
         stored = json.loads(body)
         return stored["tables"] if stored["grammar"] == grammar else None
     # Recursion: JSON nested without end. The cache only saves time, so no damage to it may ever stop the work.
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+    except (ValueError, LookupError, TypeError, RecursionError):
         return None
 
 
-def _write(path: str, grammar: str, data: dict[str, Any]) -> None:
-    """Put the tables into the cache, whole or not at all; a cache that cannot be written is left alone."""
+def _write(grammar: str, data: dict[str, Any]) -> None:
     import json
-    from zlib import crc32
 
-    directory = os.path.dirname(path)
-    temporary = f"{path}.{os.urandom(6).hex()}"
-    body = json.dumps({"grammar": grammar, "tables": data}, separators=(",", ":"))
-    try:
-        os.makedirs(directory, mode=0o700, exist_ok=True)
-        if not _is_private(os.stat(directory)):
-            return
-        _sweep(directory)
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except OSError:
-        return
-    try:
-        with open(descriptor, "w", encoding="utf-8", newline="") as file:
-            file.write(f"{crc32(body.encode()):08x}\n{body}")
-        os.replace(temporary, path)
-    except OSError:
-        _remove(temporary)
-
-
-def _sweep(directory: str) -> None:
-    """Remove what processes that were killed while they wrote have left."""
-    for name in os.listdir(directory):
-        path = os.path.join(directory, name)
-        if _TEMPORARY.fullmatch(name) and time.time() - os.lstat(path).st_mtime > _ABANDONED:
-            _remove(path)
-
-
-def _remove(path: str) -> None:
-    try:
-        os.unlink(path)
-    except OSError:
-        return
+    write_cached(_name(grammar), json.dumps({"grammar": grammar, "tables": data}, separators=(",", ":")).encode())

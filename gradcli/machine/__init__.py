@@ -2,5 +2,5 @@
 
 Knows nothing of arrays or graphs. Read `limits` (how much memory may be used) and `memory` (how much there is), then
 `endings` (what the end of a name promises), `data_options` (how data is read), `regular` (files that cannot hang
-anybody), `undisturbed` (work that no signal cuts in two) and `blas`.
+anybody), `own_cache` (files that save time), `undisturbed` (work that no signal cuts in two) and `blas`.
 """

@@ -1,0 +1,97 @@
+"""The user's own cache directory: files that save time, read only where nobody else can have written them.
+
+Whatever is wrong with a file, or with the directory, it is as if it were not there.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import time
+from zlib import crc32
+
+from gradcli.machine.regular import open_regular
+
+# Beside a file while it is written: its own name and a random one.
+_TEMPORARY = re.compile(r".+\.[0-9a-f]{12}\.tmp")
+# Writing takes milliseconds; whose file is so old, in seconds, is not at it any more.
+_ABANDONED = 3600
+
+
+def cache_folder() -> str | None:
+    """Where the files are, or None where there is no place for them."""
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA", "")
+    elif sys.platform == "darwin":
+        base = os.path.expanduser("~/Library/Caches")
+    else:
+        base = os.environ.get("XDG_CACHE_HOME", "")
+        if not os.path.isabs(base):
+            base = os.path.expanduser("~/.cache")
+    return os.path.join(base, "gradcli") if os.path.isabs(base) else None
+
+
+def read_cached(name: str, longest: int) -> bytes | None:
+    """What is kept under a name, when it is whole, of at most so many bytes, and this user's own."""
+    folder = cache_folder()
+    if folder is None:
+        return None
+    try:
+        if not _is_private(os.stat(folder)):
+            return None
+        with open(open_regular(os.path.join(folder, name)), "rb") as file:
+            # The open file is asked, not its name, which another file may have taken meanwhile.
+            if not _is_private(os.fstat(file.fileno())):
+                return None
+            checksum, _, body = file.read(longest).partition(b"\n")
+    except OSError:
+        return None
+    return body if checksum == _checksum(body) else None
+
+
+def write_cached(name: str, body: bytes) -> None:
+    """Keep it under a name, whole or not at all; a directory that cannot be written is left alone."""
+    folder = cache_folder()
+    if folder is None:
+        return
+    path = os.path.join(folder, name)
+    temporary = f"{path}.{os.urandom(6).hex()}.tmp"
+    try:
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        if not _is_private(os.stat(folder)):
+            return
+        _sweep(folder)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
+    except OSError:
+        return
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(_checksum(body) + b"\n" + body)
+        os.replace(temporary, path)
+    except OSError:
+        _remove(temporary)
+
+
+def _checksum(body: bytes) -> bytes:
+    return f"{crc32(body):08x}".encode()
+
+
+def _is_private(status: os.stat_result) -> bool:
+    """Whether only this user can have written a file or directory. Windows keeps its own watch over a profile."""
+    return sys.platform == "win32" or (status.st_uid == os.geteuid() and not status.st_mode & 0o022)
+
+
+def _sweep(folder: str) -> None:
+    """Remove what processes that were killed while they wrote have left."""
+    for name in os.listdir(folder):
+        path = os.path.join(folder, name)
+        if _TEMPORARY.fullmatch(name) and time.time() - os.lstat(path).st_mtime > _ABANDONED:
+            _remove(path)
+
+
+def _remove(path: str) -> None:
+    try:
+        os.unlink(path)
+    except OSError:
+        return
