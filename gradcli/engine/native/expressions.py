@@ -91,7 +91,9 @@ class Expressions:
 
     def alike(self, *values: Operand) -> list[Vector]:
         """Vectors of one type, that of the first vector among them."""
-        dtype = next(value.dtype for value in values if isinstance(value, Vector))
+        dtype = next((value.dtype for value in values if isinstance(value, Vector)), None)
+        if dtype is None:
+            raise TypeError("numbers alone have no type: one of them must be a vector")
         return [self.lift(value, dtype) for value in values]
 
     def intrinsic(self, name: str, *operands: Operand) -> Vector:

@@ -1,0 +1,111 @@
+"""sinh, cosh, tanh and their inverses, by exponentials and logarithms that are pairs."""
+
+from __future__ import annotations
+
+import math
+
+from gradcli.engine.native.expressions import Expressions
+from gradcli.engine.native.functions.exponential import Reduced, exp_pair, half_expm1, half_expm1_of, reduce
+from gradcli.engine.native.functions.floats import (
+    fast_two_sum,
+    format_of,
+    pair_quotient,
+    pair_sqrt,
+    scale,
+    two_product,
+    two_sum,
+)
+from gradcli.engine.native.functions.logarithmic import log_of_pair
+from gradcli.engine.native.vectors import Vector
+
+# Beyond the first, e**-x is nothing beside e**x; beyond the second, e**x/2 is infinite. By the digits of the format.
+_ONE_SIDED = {24: 10.0, 53: 20.0}
+_LIMIT = {24: 91.0, 53: 712.0}
+
+
+def tanh(v: Expressions, x: Vector) -> Vector:
+    """`E/(E + 1)` with `E = (e**2|x| - 1)/2`."""
+    twice = v.at_most(v.abs(x) * 2, 2 * _ONE_SIDED[format_of(x).digits])
+    high, low = fast_two_sum(*half_expm1(v, twice, exact=False))
+    below = high + 1.0
+    rest = (high - (below - 1.0)) + low  # exact where high > 1 too: a unit of `below` is at most 1
+    inverse = 1 / below
+    result = high * inverse
+    remainder = v.fma(-result, below, high) + v.fma(-result, rest, low)
+    return v.copysign(v.fma(remainder, inverse, result), x)
+
+
+def sinh(v: Expressions, x: Vector) -> Vector:
+    """`E + E/(2E + 1)` with `E = (e**|x| - 1)/2`, or `e**|x|/2` where that is all."""
+    form = format_of(x)
+    size = v.at_most(v.abs(x), _LIMIT[form.digits])
+    reduced = reduce(v, size, "expm1")
+    large = _half_power(v, reduced)
+    high, low = fast_two_sum(*half_expm1_of(v, reduced))
+    below, rest = two_sum(high + high, 1.0)
+    quotient, error = pair_quotient(v, (high, low), (below, rest + (low + low)))
+    total, rest = fast_two_sum(high, quotient)
+    small = total + (rest + (low + error))
+    result = v.select(size > _ONE_SIDED[form.digits], large, small)
+    return v.select(v.abs(x) < form.linear, x, v.copysign(result, x))
+
+
+def cosh(v: Expressions, x: Vector) -> Vector:
+    """`H + 1/(4H)` with `H = e**|x|/2`, or H where that is all."""
+    form = format_of(x)
+    size = v.at_most(v.abs(x), _LIMIT[form.digits])
+    reduced = reduce(v, size)
+    high, low = exp_pair(v, reduced)
+    high, low = fast_two_sum(high, low)
+    large = scale(v, high, reduced.n - 1)
+    low = scale(v, low, reduced.n - 1)
+    inverse = 0.25 / large
+    rest = v.fma(-inverse, large, 0.25) - inverse * low
+    total, error = fast_two_sum(large, inverse)
+    small = total + (error + (low + rest * inverse * 4))
+    return v.select(size > _ONE_SIDED[form.digits], _half_power(v, reduced), small)
+
+
+def _half_power(v: Expressions, reduced: Reduced) -> Vector:
+    """`e**x / 2`."""
+    high, low = exp_pair(v, reduced)
+    return scale(v, high + low, reduced.n - 1)
+
+
+def asinh(v: Expressions, x: Vector) -> Vector:
+    """`log(|x| + sqrt(x**2 + 1))`."""
+    size = v.abs(x)
+    square, error = two_product(v, size, size)
+    square, rest = two_sum(square, 1.0)
+    root, low = pair_sqrt(v, (square, rest + error))
+    result = _log_of_sum(v, root, size, low, size)
+    return v.select(size < format_of(x).linear, x, v.copysign(result, x))
+
+
+def acosh(v: Expressions, x: Vector) -> Vector:
+    """`log(x + sqrt(x**2 - 1))`."""
+    square, error = two_product(v, x, x)
+    square, rest = fast_two_sum(square, -1.0)
+    root, low = pair_sqrt(v, (square, rest + error))
+    result = _log_of_sum(v, x, root, low, x)
+    return v.select(x >= 1.0, result, math.nan)
+
+
+def _log_of_sum(v: Expressions, a: Vector, b: Vector, low: Vector, x: Vector) -> Vector:
+    """`log(a + b + low)` with a >= b, for positive x; `log(2x)` where x is large."""
+    large = x > 2.0 ** (format_of(x).digits // 2 + 2)
+    high, error = fast_two_sum(a, b)
+    high, low = log_of_pair(v, v.select(large, x, high), v.select(large, 0.0, error + low), large)
+    return v.select(x < math.inf, high + low, x)
+
+
+def atanh(v: Expressions, x: Vector) -> Vector:
+    """`log(1 + 2x/(1 - x))/2`."""
+    size = v.abs(x)
+    below, rest = fast_two_sum(v.constant(1.0, x.dtype), -size)
+    quotient, low = pair_quotient(v, (size + size, v.constant(0.0, x.dtype)), (below, rest))
+    above, error = two_sum(quotient, 1.0)
+    high, low = log_of_pair(v, above, error + low)
+    result = v.select(size == 1.0, math.inf, (high + low) * 0.5)
+    result = v.select(size > 1.0, math.nan, result)
+    return v.select(size < format_of(x).linear, x, v.copysign(result, x))
