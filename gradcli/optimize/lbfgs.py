@@ -14,26 +14,27 @@ from gradcli.optimize.point import Evaluate, Point, Stop, dot, flat_enough, larg
 
 # The tolerance unless one is given: for a gradient below 1 at the start, that much of it.
 _TOLERANCE = 1e-7
-# Differences of the value below so many units of its last place are rounding.
+# Differences of the value below so many times its rounding say nothing.
 _UNITS = 4
 # Where no more than this is promised, a search that finds nothing has met rounding; else the slope was wrong.
-_MANY_UNITS = 1 << 14
+_MANY_UNITS = 1 << 12
 
 _SETTLED = Stop(True, "the value changes in its last digits at most")
-_NO_WAY_DOWN = Stop(False, "no step along the slope makes the value smaller: it has a jump or a kink here")
+_NO_WAY_DOWN = Stop(False, "no step along the slope makes the value smaller: there is a jump or a kink, or rounding")
 _NOT_FINITE = Stop(False, "the value is NaN or infinite wherever the next step was tried")
 
 
 class _Pair(NamedTuple):
-    """A step, what it did to the gradient, and their product."""
+    """A step, what it did to the gradient, their product, and how long steps are for their gradients."""
 
     move: np.ndarray
     bend: np.ndarray
     product: float
+    scale: float
 
 
 class LBFGS:
-    """PyTorch's L-BFGS with its strong Wolfe search; `eps` is how exact the value is, relatively.
+    """PyTorch's L-BFGS with its strong Wolfe search; `eps` is how exact the numbers are that the value is made of.
 
     What is small is measured by the value and by the gradient at the start, so that units do not matter.
     """
@@ -42,68 +43,67 @@ class LBFGS:
         self._options = options
         self._eps = eps
         self._pairs: list[_Pair] = []
-        self._fall = math.inf
+        # How far the first step along a gradient goes.
+        self._reach = min(1.0, _length(point.gradient))
+        self._stalled = False
+        self._was_finite = False
         self._tolerance = options["tol"]
         if self._tolerance is None:
             self._tolerance = _TOLERANCE * min(1.0, largest(point.gradient))
 
     def finished(self, point: Point) -> Stop | None:
-        """Where the gradient is small, or the last step has changed the value by rounding only."""
-        if abs(self._fall) <= _UNITS * self._eps * abs(point.value):
-            return _SETTLED
-        return flat_enough(point.gradient, self._tolerance)
+        """Where the gradient is small, or the last step has changed neither it nor the value by more than rounding."""
+        return _SETTLED if self._stalled else flat_enough(point.gradient, self._tolerance)
 
     def step(self, point: Point, evaluate: Evaluate) -> Stop | None:
         """Search along the direction that the history gives; where that leads nowhere, along the gradient."""
-        direction = self._direction(point.gradient)
-        slope = dot(point.gradient, direction)
-        last_digits = self._eps * abs(point.value)
-        promised = -slope
+        rounding = self._rounding(point)
+        promised = math.inf
         if self._pairs:
-            if 0 <= promised <= _UNITS * last_digits:
-                return _SETTLED
-            if slope < 0 and self._search(point, direction, slope, evaluate):
-                return None
-            self._pairs.clear()
-            direction = -point.gradient
+            direction = self._direction(point.gradient)
             slope = dot(point.gradient, direction)
-        else:
-            promised *= self._first(point.gradient)
-        if self._search(point, direction, slope, evaluate):
+            if slope < 0 and self._search(point, direction, slope, 1.0, evaluate):
+                return None
+            promised = abs(slope)
+            self._pairs.clear()
+        direction = point.gradient / -_length(point.gradient)
+        slope = dot(point.gradient, direction)
+        if self._search(point, direction, slope, self._reach, evaluate):
             return None
-        if abs(promised) <= _MANY_UNITS * last_digits:
+        if min(promised, -slope * min(1.0, _length(point.gradient))) <= _MANY_UNITS * rounding:
             return _SETTLED
         return _NO_WAY_DOWN if self._was_finite else _NOT_FINITE
 
     def state(self) -> dict[str, Any]:
-        """The history, a row for each step, the oldest first."""
+        """The history, a row for each step, the oldest first, and how far to go without one."""
         return {
             "moves": np.array([pair.move for pair in self._pairs]),
             "bends": np.array([pair.bend for pair in self._pairs]),
-            "fall": self._fall,
+            "reach": self._reach,
+            "stalled": self._stalled,
             "tolerance": self._tolerance,
         }
 
     def resume(self, state: Mapping[str, Any]) -> None:
-        pairs = zip(state["moves"], state["bends"], strict=True)
-        self._pairs = [_Pair(move, bend, dot(bend, move)) for move, bend in pairs]
-        self._fall, self._tolerance = float(state["fall"]), float(state["tolerance"])
+        self._pairs = []
+        for move, bend in zip(state["moves"], state["bends"], strict=True):
+            self._remember(move, bend)
+        self._reach, self._tolerance = float(state["reach"]), float(state["tolerance"])
+        self._stalled = bool(state["stalled"])
 
     def _direction(self, gradient: np.ndarray) -> np.ndarray:
         """The gradient times what the history says of the inverse Hessian, downward."""
         direction = -gradient
         shares = []
-        for move, bend, product in reversed(self._pairs):
-            shares.append(dot(move, direction) / product)
-            direction -= bend * shares[-1]
-        if self._pairs:
-            last = self._pairs[-1]
-            direction *= last.product / dot(last.bend, last.bend)
-        for (move, bend, product), share in zip(self._pairs, reversed(shares), strict=True):
-            direction += move * (share - dot(bend, direction) / product)
+        for pair in reversed(self._pairs):
+            shares.append(dot(pair.move, direction) / pair.product)
+            direction -= pair.bend * shares[-1]
+        direction *= self._pairs[-1].scale
+        for pair, share in zip(self._pairs, reversed(shares), strict=True):
+            direction += pair.move * (share - dot(pair.bend, direction) / pair.product)
         return direction
 
-    def _search(self, point: Point, direction: np.ndarray, slope: float, evaluate: Evaluate) -> bool:
+    def _search(self, point: Point, direction: np.ndarray, slope: float, first: float, evaluate: Evaluate) -> bool:
         """Move the point along a direction and remember the step; False where nothing lower is found."""
         self._was_finite = False
 
@@ -117,23 +117,31 @@ class LBFGS:
             return found
 
         start = Trial(0.0, point.value, slope, point.vector, point.gradient)
-        first = self._options["lr"] * (1.0 if self._pairs else self._first(point.gradient))
-        found = strong_wolfe(start, first, trial, self._eps)
-        if found is start:
+        slack = _UNITS * self._rounding(point)
+        found, wolfe, still_falls = strong_wolfe(start, self._options["lr"] * first, trial, self._eps, slack)
+        fall = point.value - found.value
+        if found is start or not (wolfe or still_falls or fall > slack):
             return False
         self._remember(direction * found.distance, found.gradient - point.gradient)
-        # A search that gave up says nothing of what there is left to gain.
-        self._fall = point.value - found.value if found.is_flat(start) else math.inf
+        if not self._pairs:
+            # Nothing is known of the curvature yet: the next search begins with as long a step.
+            self._reach = found.distance
+        self._stalled = wolfe and abs(fall) <= slack and largest(found.gradient) > 0.5 * largest(point.gradient)
         point.vector, point.value, point.gradient = found.vector, found.value, found.gradient
         return True
 
-    def _first(self, gradient: np.ndarray) -> float:
-        """How far to go along a gradient whose scale says nothing: a way of length 1 at most."""
-        return min(1.0, 1.0 / float(np.abs(gradient).sum(dtype=np.float64)))
+    def _rounding(self, point: Point) -> float:
+        """How exact the value is: its last digit, and what the last digits of the vector do to it."""
+        return self._eps * (abs(point.value) + dot(np.abs(point.gradient), np.abs(point.vector)))
 
     def _remember(self, move: np.ndarray, bend: np.ndarray) -> None:
-        product = dot(bend, move)
-        # Else the objective is not convex along the step, or the difference is rounding.
-        if product > self._eps * math.sqrt(dot(move, move)) * math.sqrt(dot(bend, bend)):
-            self._pairs.append(_Pair(move, bend, product))
+        """Keep a step in the history, unless the value is not convex along it or the difference is rounding."""
+        product, square = dot(bend, move), dot(bend, bend)
+        if 0 < square < math.inf and product > self._eps * math.sqrt(dot(move, move)) * math.sqrt(square):
+            self._pairs.append(_Pair(move, bend, product, product / square))
             del self._pairs[: -self._options["history_size"]]
+
+
+def _length(vector: np.ndarray) -> float:
+    """The sum of the absolute values."""
+    return float(np.abs(vector).sum(dtype=np.float64))

@@ -11,6 +11,8 @@ import numpy as np
 # The value falls by this share of what the slope promises, and the slope becomes smaller by this factor.
 _FALL, _FLATTER = 1e-4, 0.9
 _MOST_TRIALS = 25
+# How much further than the last trial the next one is at least, as a share of what that one went on, and at most.
+_LITTLE, _FURTHER = 0.01, 10
 # How far from the ends of a bracket to stay, as a share of its length.
 _MARGIN = 0.1
 
@@ -33,25 +35,39 @@ class Trial(NamedTuple):
         return abs(self.slope) <= -_FLATTER * start.slope
 
 
-def strong_wolfe(start: Trial, first: float, trial: Callable[[float], Trial], eps: float) -> Trial:
+class Found(NamedTuple):
+    """The trial that a search ends with; `wolfe` says that it fulfils the conditions, `open` that the value still falls
+    where the last trial was."""
+
+    trial: Trial
+    wolfe: bool
+    open: bool = False
+
+
+def strong_wolfe(start: Trial, first: float, trial: Callable[[float], Trial], eps: float, slack: float) -> Found:
     """A trial that fulfils the conditions, or else the lowest that was found: `start` itself where none is lower.
 
-    Where the objective is not finite, the way was too long.
+    Where the objective is not finite, the way was too long. Values that differ by less than `slack` count as equal:
+    then the slope alone decides.
     """
 
     def too_high(at: Trial) -> bool:
-        return not at.usable or at.value > start.value + _FALL * at.distance * start.slope
+        return not at.usable or at.value > start.value + slack + _FALL * at.distance * start.slope
 
     before, now, tried = start, trial(first), 0
-    while tried < _MOST_TRIALS:
-        if too_high(now) or (tried > 1 and now.value >= before.value):
+    while True:
+        if too_high(now) or (tried > 1 and now.value >= before.value + slack):
             break
         if now.is_flat(start):
-            return now
+            return Found(now, True)
         if now.slope >= 0:
             break
-        least = now.distance + 0.01 * (now.distance - before.distance)
-        distance = _interpolated(before, now, least, now.distance * 10)
+        distance = now.distance * _FURTHER
+        if abs(now.value - before.value) > slack:
+            least = now.distance + _LITTLE * (now.distance - before.distance)
+            distance = _interpolated(before, now, least, distance)
+        if tried == _MOST_TRIALS or not distance > now.distance:
+            return Found(now, False, True)
         before, now, tried = now, trial(distance), tried + 1
     low, high = _ordered(before, now)
     slow = False
@@ -59,15 +75,15 @@ def strong_wolfe(start: Trial, first: float, trial: Callable[[float], Trial], ep
         left, right = sorted((low.distance, high.distance))
         distance, slow = _inside(_interpolated(low, high, left, right), left, right, slow)
         now, tried = trial(distance), tried + 1
-        if too_high(now) or now.value >= low.value:
+        if too_high(now) or now.value >= low.value + slack:
             low, high = _ordered(low, now)
             continue
         if now.is_flat(start):
-            return now
+            return Found(now, True)
         if now.slope * (high.distance - low.distance) >= 0:
             high = low
         low = now
-    return low
+    return Found(low, False)
 
 
 def _ordered(a: Trial, b: Trial) -> tuple[Trial, Trial]:
@@ -92,7 +108,7 @@ def _interpolated(a: Trial, b: Trial, least: float, most: float) -> float:
         # All that is known of the far end is that it is too far.
         return least + _MARGIN * (most - least)
     first = a.slope + b.slope - 3 * (a.value - b.value) / (a.distance - b.distance)
-    square = first**2 - a.slope * b.slope
+    square = first * first - a.slope * b.slope
     if not 0 <= square < math.inf:
         return (least + most) / 2
     second = math.sqrt(square)

@@ -184,7 +184,8 @@ def _check_memory(row: Method, options: Mapping[str, Any], start: np.ndarray) ->
 def _bounds(row: Method, bounds: Any, packing: Packing, start: np.ndarray) -> Bounds:
     """The least and the most that each element of the vector may be, the start being within."""
     _check_row(row, "bounds", "bounds", "knows none")
-    least, most = np.full(packing.size, -np.inf), np.full(packing.size, np.inf)
+    # In the dtype of the vector, which a start on its bound is rounded to as well.
+    least, most = (np.full(packing.size, limit, packing.dtype) for limit in (-np.inf, np.inf))
     for name, pair in named_inputs(bounds).items():
         if name not in packing.places:
             hint = did_you_mean(name, list(packing.places)) or f"the parameters are {', '.join(packing.places)}"

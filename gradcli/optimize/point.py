@@ -49,9 +49,10 @@ class Stepper(Protocol):
 
 def flat_enough(gradient: np.ndarray, tolerance: float) -> Stop | None:
     """The end of every method that knows when it has arrived."""
-    if largest(gradient) <= tolerance:
-        return Stop(True, f"no element of the gradient is larger than {tolerance:.3g}")
-    return None
+    norm = largest(gradient)
+    if not norm <= tolerance:
+        return None
+    return Stop(True, f"no element of the gradient is larger than {tolerance:.3g}" if norm else "the gradient is zero")
 
 
 def dot(a: np.ndarray, b: np.ndarray) -> float:

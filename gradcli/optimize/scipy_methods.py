@@ -14,7 +14,7 @@ from gradcli.optimize.extra import package
 from gradcli.optimize.iterate import Iterate, Reached, Watch, check_start
 from gradcli.optimize.methods import Method
 from gradcli.optimize.objective import Objective
-from gradcli.optimize.point import Stop
+from gradcli.optimize.point import Stop, largest
 
 #: The least and the most that each element of the vector may be.
 Bounds = tuple[np.ndarray, np.ndarray]
@@ -73,7 +73,9 @@ def run_scipy(
         options["max_iter"],
         0,
     )
-    check_start(*evaluated.computed(vector.astype(np.float64)), packing)
+    value, gradient = evaluated.computed(vector.astype(np.float64))
+    check_start(value, gradient, packing)
+    steepness = 0.0 if gradient is None else _steepness(gradient, vector, bounds)
 
     def callback(x: np.ndarray) -> None:
         nonlocal steps
@@ -85,17 +87,42 @@ def run_scipy(
     with warnings.catch_warnings():
         # They say what the result says as well.
         warnings.simplefilter("ignore")
-        found = scipy.minimize(
-            evaluated.at if method.gradients else evaluated.value,
-            vector.astype(np.float64),
-            method=method.name,
-            jac=method.gradients or None,
-            hessp=evaluated.product if method.hvp else None,
-            bounds=None if bounds is None else scipy.Bounds(*bounds),
-            tol=options["tol"],
-            options={} if total is None else {"maxiter": total},
-            callback=callback,
-        )
-    stop = Stop(bool(found.success), f"SciPy says: {' '.join(str(found.message).split()).rstrip('.')}")
+        try:
+            found = scipy.minimize(
+                evaluated.at if method.gradients else evaluated.value,
+                vector.astype(np.float64),
+                method=method.name,
+                jac=method.gradients or None,
+                hessp=evaluated.product if method.hvp else None,
+                bounds=None if bounds is None else scipy.Bounds(*bounds),
+                tol=options["tol"],
+                options={} if total is None else {"maxiter": total},
+                callback=callback,
+            )
+        except (ValueError, ArithmeticError) as error:
+            # Of what it meets on its way, NaN and infinities among derivatives.
+            raise _gone_wrong(method, f"after {steps:,} steps: {_one_line(error)}") from None
     at = found.x.astype(packing.dtype)
-    return Reached(at, *evaluated.computed(at.astype(np.float64)), stop, steps, objective.evaluations)
+    value, gradient = evaluated.computed(at.astype(np.float64))
+    if not math.isfinite(value):
+        raise _gone_wrong(method, "where the value is not finite")
+    stop = Stop(bool(found.success), f"SciPy says: {_one_line(found.message)}")
+    if stop.converged and steps and gradient is not None and _steepness(gradient, at, bounds) >= steepness > 0:
+        stop = Stop(False, f"{stop.reason}; but the gradient is no smaller than at the start")
+    return Reached(at, value, gradient, stop, steps, objective.evaluations)
+
+
+def _gone_wrong(method: Method, how: str) -> WorkError:
+    return WorkError(f"SciPy's {method.name} ended {how}", hint="choose another start, or another method")
+
+
+def _one_line(message: object) -> str:
+    return " ".join(str(message).split()).rstrip(".")
+
+
+def _steepness(gradient: np.ndarray, at: np.ndarray, bounds: Bounds | None) -> float:
+    """The largest element of the gradient, without those that lead out of the bounds."""
+    if bounds is None:
+        return largest(gradient)
+    stuck = ((at <= bounds[0]) & (gradient > 0)) | ((at >= bounds[1]) & (gradient < 0))
+    return largest(np.where(stuck, 0, gradient))
