@@ -21,7 +21,8 @@ import pytest
 
 from gradcli.batch.items import Pattern, find_items, pattern_of
 from gradcli.errors import GradcliError
-from tests.command import COMMAND, Done, ended_by, environment, leftovers, process, shell
+from tests.command import COMMAND, Done, ended_by, environment, leftovers, process
+from tests.peak import measured
 
 HEADLINE = "mean(2*(3*x+7)**2)"
 
@@ -531,7 +532,6 @@ def test_patterns() -> None:
 @pytest.mark.slow
 def test_memory_does_not_grow_with_the_items() -> None:
     make("data", 1)
-    report = "import resource, sys; print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
     peaks = []
     for count in (200, 4000):
         Path("list").write_text("".join(f"links/{k:05}.npy\n" for k in range(count)))
@@ -539,9 +539,9 @@ def test_memory_does_not_grow_with_the_items() -> None:
         for k in range(count):
             if not os.path.lexists(f"links/{k:05}.npy"):
                 os.link("data/i000.npy", f"links/{k:05}.npy")
-        line = f"$PYTHON -c 'import subprocess, sys; subprocess.run(sys.argv[1:], check=True); {report}' "
-        done = shell(f"{line} $PYTHON -m gradcli batch 'sum(x)' x=@@list -o out{count} -q --save none")
+        words = ["batch", "sum(x)", "x=@@list", "-o", f"out{count}", "-q", "--save", "none"]
+        done = measured([*COMMAND, *words], environment())
         assert done.code == 0, done.err
-        peaks.append(int(done.out))
-    # In kilobytes: names and paths are kept, results are not.
-    assert peaks[1] - peaks[0] < 8_000
+        peaks.append(done.peak)
+    # Names and paths are kept, results are not.
+    assert peaks[1] - peaks[0] < 8_000_000

@@ -8,8 +8,6 @@ import re
 import resource
 import signal
 import subprocess
-import sys
-import textwrap
 import time
 from pathlib import Path
 
@@ -19,6 +17,7 @@ import pytest
 import gradcli as gc
 from gradcli.storage import FileSink, opening
 from tests.command import COMMAND, call, ended_by, environment, leftovers, shell
+from tests.peak import measured
 from tests.test_engine_blocks import agree
 from tests.test_explain import sparse
 
@@ -140,21 +139,9 @@ def test_what_is_printed_of_a_large_result(everything_is_large: None, monkeypatc
 
 
 def peak(*words: str) -> tuple[int, str, int]:
-    """Exit code, standard output and the most resident memory of the command in a process of its own."""
-    code = f"""
-        import resource, subprocess, sys
-        done = subprocess.run({[*COMMAND, *words]!r}, stdin=subprocess.DEVNULL, capture_output=True, text=True)
-        sys.stdout.write(done.stdout + done.stderr)
-        print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
-        sys.exit(done.returncode)
-    """
-    # In between, so that nothing of this process counts, whose memory is the child's until it begins.
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=120, env=environment()
-    )
-    *lines, last = done.stdout.splitlines()
-    unit = 1 if sys.platform == "darwin" else 1024
-    return done.returncode, "\n".join(lines), int(last) * unit
+    """Exit code, all output and the most resident memory of the command in a process of its own."""
+    done = measured([*COMMAND, *words], environment())
+    return done.code, (done.out + done.err).removesuffix("\n"), done.peak
 
 
 @pytest.fixture(scope="module")

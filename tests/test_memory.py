@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +10,7 @@ import numpy as np
 import pytest
 
 from tests.command import COMMAND, environment
+from tests.peak import measured
 
 
 class Spent(NamedTuple):
@@ -25,24 +24,11 @@ class Spent(NamedTuple):
 
 Spend = Callable[..., Spent]
 
-# A process begins with the peak of the one that it was forked from: of a small one, and not of the tests.
-_MEASURE = """
-import os, sys
-process = os.posix_spawnp(sys.argv[1], sys.argv[1:], os.environ)
-_, status, usage = os.wait4(process, 0)
-sys.stderr.write("\\n%d" % (usage.ru_maxrss >> 10))
-sys.exit(os.waitstatus_to_exitcode(status))
-"""
-
 
 def _peak(*words: str, out: Path) -> tuple[int, str, int]:
-    measure = [sys.executable, "-S", "-c", _MEASURE]
     with open(out, "wb") as stdout:
-        done = subprocess.run(
-            [*measure, *COMMAND, *words], stdout=stdout, stderr=subprocess.PIPE, env=environment(), check=False
-        )
-    err, _, peak = done.stderr.decode("utf-8").rpartition("\n")
-    return done.returncode, err, int(peak)
+        done = measured([*COMMAND, *words], environment(), stdout)
+    return done.code, done.err, done.peak >> 20
 
 
 @pytest.fixture(scope="module")

@@ -122,11 +122,12 @@ def test_a_lying_pipe_takes_no_memory(count: int) -> None:
     done = run(
         """
         import resource
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        from tests.peak import own_peak
+        before = own_peak()
         resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
         try: load("-")
         except Exception as error: print(type(error).__name__, error)
-        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 20_000)
+        print(own_peak() - before < 20_000_000)
         """,
         input=data,
     )
@@ -140,11 +141,11 @@ def test_a_pipe_that_ends_early_has_cost_what_it_held() -> None:
     data = with_header("{'descr': '|u1', 'fortran_order': False, 'shape': (2000000000,)}", bytes(received))
     done = run(
         """
-        import resource
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        from tests.peak import own_peak
+        before = own_peak()
         try: load("-")
         except Exception as error: print(type(error).__name__, error)
-        print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024)
+        print(own_peak() - before)
         """,
         input=data,
     )
@@ -159,10 +160,10 @@ def test_an_honest_pipe_is_held_once() -> None:
     with subprocess.Popen([sys.executable, "-u", "-c", producer], stdout=subprocess.PIPE) as process:
         done = run(
             """
-            import resource
-            before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+            from tests.peak import own_peak
+            before = own_peak()
             a = load("-")
-            print(int(a.sum()), (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024)
+            print(int(a.sum()), own_peak() - before)
             """,
             stdin=process.stdout,
         )
