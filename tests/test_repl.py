@@ -224,6 +224,21 @@ def test_a_script_goes_on_after_mistakes() -> None:
     )
 
 
+def test_colors_of_a_script() -> None:
+    lines, plain = b"x = 2.\n:grad x*3\n\nx + yy\n", process("repl", stdin=b"x = 2.\n:grad x*3\n\nx + yy\n")
+    colored = process("repl", "--color", "always", stdin=lines)
+    assert colored == (
+        1,
+        "\x1b[1mx.grad\x1b[0m\ntensor(3.)\n",
+        "\x1b[1;31mgradcli:\x1b[0m line 4: unknown name 'yy'\n  x + yy\n\x1b[1;31m      ^^\x1b[0m\n"
+        "\x1b[1;36mhint:\x1b[0m give it a value, as in yy=ones(2,2)\n",
+    )
+    assert process("repl", stdin=lines, FORCE_COLOR="1") == colored
+    assert plain.out == "x.grad\ntensor(3.)\n" and "\x1b" not in plain.err
+    assert process("repl", "--color", "never", stdin=lines, FORCE_COLOR="1") == plain
+    assert process("repl", stdin=lines, FORCE_COLOR="1", NO_COLOR="1") == plain
+
+
 def test_ends_of_scripts() -> None:
     assert process("repl", stdin=b"") == (0, "", "")
     assert process("repl", stdin=b"\xef\xbb\xbf:value 1") == (0, "tensor(1.)\n", "")
@@ -309,8 +324,8 @@ def typing(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Talk]:
 
 
 @contextmanager
-def typed(tmp_path: Path, reader: str) -> Iterator[Talk]:
-    with talk("repl", **_variables(tmp_path, reader)) as session:
+def typed(tmp_path: Path, reader: str, **variables: str) -> Iterator[Talk]:
+    with talk("repl", **_variables(tmp_path, reader), **variables) as session:
         session.prompt = PROMPT if reader == "prompt_toolkit" else READLINE
         session.wait_for(HELLO)
         session.wait_for(session.prompt)
@@ -337,10 +352,10 @@ def test_typing(typing: Talk) -> None:
     typing.wait_for("tensor(200., grad_fn=<MeanBackward0>)")
     typing.wait_for("[30., 30.]])")
     typing.wait_for(typing.prompt)
-    # A mistake, with its place.
+    # A mistake, with its place, in colours.
     typing.type("x + yy\r")
     assert "unknown name 'yy'" in typing.wait_for("hint: give it a value, as in yy=ones(2,2)")
-    assert re.search(r"\n  x \+ yy\s*\n      \^\^", typing.everything.replace("\r", ""))
+    assert re.search(r"\n  x \+ yy\s*\n\x1b\[1;31m      \^\^\x1b\[0m", typing.everything.replace("\r", ""))
     typing.wait_for(typing.prompt)
     # A bracket is open: the prompt asks for more.
     typing.type("sum(\r")
@@ -350,6 +365,16 @@ def test_typing(typing: Talk) -> None:
     typing.wait_for(typing.prompt)
     typing.type("\x04")
     assert typing.end()[0] == 0
+
+
+@needs_terminals
+@pytest.mark.parametrize("reader", ["prompt_toolkit", "readline"])
+@pytest.mark.parametrize("variables", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
+def test_errors_without_colors(reader: str, variables: dict[str, str], tmp_path: Path) -> None:
+    with typed(tmp_path, reader, **variables) as typing:
+        typing.type("1 + yy\r")
+        typing.wait_for("as in yy=ones(2,2)")
+        assert "\n  1 + yy\n      ^^\nhint: give it" in typing.everything.replace("\r", "")
 
 
 @needs_terminals

@@ -12,7 +12,7 @@ import click
 from gradcli import __version__
 from gradcli.cli.options import HelpfulCommand
 from gradcli.cli.plot import screen
-from gradcli.cli.printing import note, tell, write_text
+from gradcli.cli.printing import note, report, tell, write_text
 from gradcli.errors import GradcliError, WorkError
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def _carry_out(session: Session, text: str, place: str = "") -> tuple[bool, bool
         told = error.render()
     except MemoryError:
         told = "not enough memory for this"
-    tell(f"gradcli: {place}{told}" if place else told)
+    report("gradcli:" if place else "", f"{place}{told}")
     return False, True
 
 

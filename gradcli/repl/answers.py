@@ -14,7 +14,7 @@ from gradcli.evaluation.request import Request
 from gradcli.evaluation.result import Result, answer
 from gradcli.graph.node import INPUT, Node, constant
 from gradcli.plotting.terminal import Screen
-from gradcli.render.marks import Marked
+from gradcli.render.marks import Heading, Marked
 from gradcli.render.text import Style, format_tensor
 from gradcli.repl.workspace import Evaluated, Workspace, compute, inputs_below
 
@@ -77,8 +77,10 @@ class Answers:
             raise GradcliError("there is nothing to differentiate by", hint=self._no_inputs(node))
         note = None if node.size == 1 else f"the value has shape {node.shape}: its gradients are those of its sum"
         found = {name: gradient.value() for name, gradient in result.grads.items() if gradient is not None}
-        parts = [f"{name}.grad\n{format_tensor(array, style=self.style)}" for name, array in found.items()]
-        return Reply("\n\n".join(parts), note)
+        lines: list[str] = []
+        for name, array in found.items():
+            lines += ["", Heading(f"{name}.grad"), format_tensor(array, style=self.style)]
+        return Reply(Marked.of_lines(lines[1:]), note)
 
     def _no_inputs(self, node: Node) -> str:
         names = [leaf.params["name"] for leaf in inputs_below(node)]
