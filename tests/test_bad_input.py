@@ -14,10 +14,12 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+import click
 import numpy as np
 import pytest
 
 import gradcli as gc
+from gradcli.cli.main import cli
 from gradcli.engine.execute import run
 from gradcli.errors import GradcliError
 from gradcli.graph import node
@@ -135,6 +137,20 @@ def test_errors_as_json() -> None:
 def test_options_that_click_refuses(words: list[str], message: str, monkeypatch: pytest.MonkeyPatch) -> None:
     lines = failed(call(monkeypatch, *words)).splitlines()
     assert lines[0].startswith(message) and lines[1].startswith("hint: `gradcli") and len(lines) == 2
+
+
+VALUED = [
+    (name, option.opts[-1])
+    for name, command in cli.commands.items()
+    for option in command.params
+    if isinstance(option, click.Option) and not option.is_flag
+]
+
+
+@pytest.mark.parametrize(("name", "option"), VALUED)
+def test_options_without_their_value(name: str, option: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = f"option '{option}' requires an argument\nhint: `gradcli {name} --help` shows what it takes"
+    assert failed(call(monkeypatch, name, option)) == told
 
 
 # Text that is meant to do harm ----------------------------------------------------------------------------------------

@@ -368,10 +368,12 @@ def test_typing(typing: Talk) -> None:
 
 
 @needs_terminals
-@pytest.mark.parametrize("reader", ["prompt_toolkit", "readline"])
-@pytest.mark.parametrize("variables", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
-def test_errors_without_colors(reader: str, variables: dict[str, str], tmp_path: Path) -> None:
-    with typed(tmp_path, reader, **variables) as typing:
+@pytest.mark.parametrize(
+    ("reader", "variable"), [("prompt_toolkit", "NO_COLOR=1"), ("readline", "NO_COLOR=1"), ("readline", "TERM=dumb")]
+)
+def test_errors_without_colors(reader: str, variable: str, tmp_path: Path) -> None:
+    name, _, setting = variable.partition("=")
+    with typed(tmp_path, reader, **{name: setting}) as typing:
         typing.type("1 + yy\r")
         typing.wait_for("as in yy=ones(2,2)")
         assert "\n  1 + yy\n      ^^\nhint: give it" in typing.everything.replace("\r", "")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gradcli.cli.derivative_options import Derivatives
-from gradcli.cli.inputs import STANDARD_INPUT, load_all, parse_inputs
+from gradcli.cli.inputs import STANDARD_INPUT, Written, load_all, parse_inputs
 from gradcli.cli.options import _WORDS
 from gradcli.errors import GradcliError, WorkError
 from gradcli.evaluation.input_value import InputValue
@@ -42,10 +42,11 @@ class Asked:
         seed: int | None = None,
         threads: int | None = None,
         derivatives: Derivatives | None = None,
+        written: Written = InputValue.written,
     ) -> None:
         words = list(items)
         script = expression_of(words, None) if source is None else None
-        self.values = parse_inputs(words)
+        self.values = parse_inputs(words, written)
         self.vector = InputValue.written("--grad-output", grad_output) if grad_output is not None else None
         self.derivatives = derivatives
         given = [*self.values, *self._vectors()]

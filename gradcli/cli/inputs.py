@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from gradcli.cli.options import hint_of_no_option
@@ -9,6 +10,9 @@ from gradcli.errors import GradcliError
 from gradcli.evaluation.input_value import InputValue
 
 STANDARD_INPUT = "-"
+
+#: What the value of a named input stands for.
+Written = Callable[[str, str], InputValue]
 
 
 def load_all(values: list[tuple[InputValue, str | None]]) -> list[Any]:
@@ -27,9 +31,9 @@ def load_all(values: list[tuple[InputValue, str | None]]) -> list[Any]:
     return found
 
 
-def parse_inputs(items: list[str]) -> list[InputValue]:
-    """The inputs of a command line, each name once."""
-    return [InputValue.written(name, value) for name, value in split_inputs(items)]
+def parse_inputs(items: list[str], written: Written = InputValue.written) -> list[InputValue]:
+    """The inputs of a command line, each name once; `written` says what a VALUE stands for."""
+    return [written(name, value) for name, value in split_inputs(items)]
 
 
 def split_inputs(items: list[str]) -> list[tuple[str, str]]:

@@ -123,7 +123,7 @@ def _run_click(arguments: list[str]) -> int:
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except click.UsageError as error:
-        command = error.ctx.command_path if error.ctx else "gradcli eval" if "eval" in arguments[:1] else "gradcli"
+        command = error.ctx.command_path if error.ctx else "gradcli"
         hint = f"`{command} --help` shows what it takes"
         takes_expression = error.ctx is not None and isinstance(error.ctx.command, ExpressionCommand)
         if isinstance(error, click.NoSuchOption) and takes_expression:
@@ -154,7 +154,7 @@ def _options_of(name: str) -> set[str]:
 
 def _in_our_style(message: str) -> str:
     """click's sentences as the lines that all other errors are."""
-    return message[:1].lower() + message[1:].rstrip(".")
+    return (message[:1].lower() + message[1:].rstrip(".")).replace("\n\t", " ")
 
 
 def _as_error(error: Exception) -> GradcliError:

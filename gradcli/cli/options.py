@@ -33,6 +33,14 @@ class HelpfulCommand(click.Command):
         super().__init__(*arguments, **more)
         self.params.append(_color())
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            # click does not say whose option it is that lacks its value.
+            error.ctx = error.ctx or ctx
+            raise
+
     def get_help_option(self, ctx: click.Context) -> click.Option | None:
         option = super().get_help_option(ctx)
         if option is not None:

@@ -6,7 +6,9 @@ import os
 import re
 import shutil
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -73,13 +75,11 @@ def plot_command(
     dtype: str | None,
     quiet: bool,
 ) -> None:
-    first = 1 if source is None else 0
-    ranges = {k: made for k, item in enumerate(items) if k >= first and (made := _range(item)) is not None}
-    asked = Asked(tuple([ranges.get(k, item) for k, item in enumerate(items)]), source, dtype=dtype)
+    asked = Asked(items, source, dtype=dtype, written=_Range.written)
+    ranges = [value.name for value in asked.values if isinstance(value, _Range)]
     if wrt is None and len(ranges) == 1:
         # What is written as a range is meant as the points, whatever else has several elements.
-        (made,) = ranges.values()
-        wrt = made.partition("=")[0].strip()
+        (wrt,) = ranges
     form = _form(output, form, as_json)
     from gradcli.plotting.curves import curves
 
@@ -99,23 +99,64 @@ def plot_command(
         note(found.note)
 
 
-def _range(item: str) -> str | None:
-    """NAME=FROM:TO or NAME=FROM:TO:COUNT in the words of the language; None for any other item."""
-    name, equals, value = item.partition("=")
-    if not equals or not name.strip().isidentifier() or is_file(value):
-        return None
-    parts = split_at_colons(value)
-    if len(parts) not in (2, 3):
-        return None
-    for part in parts:
-        InputValue.written(name.strip(), part)
-    count = parts[2] if len(parts) == 3 else str(_POINTS)
-    if not re.fullmatch(r"\s*\d{1,9}\s*", count) or not 2 <= int(count) <= _MOST_POINTS:
-        raise GradcliError(
-            f"in the value of {name.strip()}: {quoted(count)} is no number of points",
-            hint=f"as in {name.strip()}=-3:3:200; from 2 to {_MOST_POINTS:,}",
+class _Range(InputValue):
+    """FROM:TO or FROM:TO:COUNT, and the points that it stands for."""
+
+    __slots__ = ()
+
+    @classmethod
+    def written(cls, name: str, value: str) -> InputValue:
+        """The range, or what any other VALUE stands for."""
+        parts = [] if is_file(value) else split_at_colons(value)
+        if len(parts) not in (2, 3):
+            return InputValue.written(name, value)
+        start = 0
+        for part in parts:
+            with _as_typed(value, (_Moved(0, start, len(part)),)):
+                InputValue.written(name, part)
+            start += len(part) + 1
+        count = parts[2] if len(parts) == 3 else str(_POINTS)
+        if not re.fullmatch(r"\s*\d{1,9}\s*", count) or not 2 <= int(count) <= _MOST_POINTS:
+            raise GradcliError(
+                f"in the value of {name}: {quoted(count)} is no number of points",
+                hint=f"as in {name}=-3:3:200; from 2 to {_MOST_POINTS:,}",
+            )
+        return cls(name, None, value)
+
+    def load(self, dtype: str | None) -> Any:
+        """The points."""
+        assert self.text is not None
+        first, last, *counts = split_at_colons(self.text)
+        front, between = "linspace((", "), ("
+        made = f"{front}{first}{between}{last}), {int(counts[0]) if counts else _POINTS})"
+        ends = (
+            _Moved(len(front), 0, len(first)),
+            _Moved(len(front) + len(first) + len(between), len(first) + 1, len(last)),
         )
-    return f"{name}=linspace(({parts[0]}), ({parts[1]}), {int(count)})"
+        with _as_typed(self.text, ends):
+            return InputValue(self.name, None, made).load(dtype)
+
+
+class _Moved(NamedTuple):
+    """Where a piece of a text begins, where it was typed, and how long it is."""
+
+    begin: int
+    typed: int
+    length: int
+
+
+@contextmanager
+def _as_typed(text: str, pieces: Sequence[_Moved]) -> Iterator[None]:
+    """Within this block errors point into what was typed: those in no one of the pieces to all of it."""
+    try:
+        yield
+    except GradcliError as error:
+        if error.span is not None:
+            begin, end = error.span
+            within = [piece for piece in pieces if piece.begin <= begin and end <= piece.begin + piece.length + 1]
+            moved = [(begin - piece.begin + piece.typed, end - piece.begin + piece.typed) for piece in within]
+            error.source, error.span = text, (moved or [(0, len(text))])[0]
+        raise
 
 
 def _form(output: str | None, form: str | None, as_json: bool) -> str | None:
