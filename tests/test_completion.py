@@ -6,6 +6,7 @@ import gzip
 import importlib
 import json
 import os
+import shlex
 import shutil
 import struct
 import subprocess
@@ -48,11 +49,26 @@ TYPED = [
     ("gradcli eval -f two", "gradcli eval -f two.npz "),
     ("ls | gradcli batc", "ls | gradcli batch "),
 ]
-# Within quotes the shells differ in when they close them, not in the word.
+# Within quotes, too, but for the space after a word, which bash leaves out.
 QUOTED = [
     ("gradcli eval 'mean(softm", "gradcli eval 'mean(softmax("),
-    ("gradcli eval x 'x=days", "gradcli eval x 'x=days.npy"),
+    ('gradcli eval "mean(softm', 'gradcli eval "mean(softmax('),
+    ("gradcli eval x 'x=days", "gradcli eval x 'x=days.npy'"),
+    ("gradcli eval 'mean(x)' \"x=@da", "gradcli eval 'mean(x)' \"x=@days.npy\""),
+    ("gradcli eval 'mean(x)' 'x=@da", "gradcli eval 'mean(x)' 'x=@days.npy'"),
+    ('gradcli "mean(x)" "x=@two.npz:he', 'gradcli "mean(x)" "x=@two.npz:height"'),
+    ("gradcli eval x 'x=@two.npz:he", "gradcli eval x 'x=@two.npz:height'"),
+    ('gradcli eval x "x=table.csv:height,we', 'gradcli eval x "x=table.csv:height,weight"'),
+    ('gradcli eval x "x=@folder/', 'gradcli eval x "x=@folder/inner.npy"'),
+    ("gradcli eval x 'x=@we", "gradcli eval x 'x=@we ird.npy'"),
+    ('gradcli eval x "x=@we ir', 'gradcli eval x "x=@we ird.npy"'),
+    ('gradcli eval x x=1 -o "value=da', 'gradcli eval x x=1 -o "value=days.npy"'),
+    ('gradcli eval x x=1 --dtype "float3', 'gradcli eval x x=1 --dtype "float32"'),
+    ("gradcli eval 'long*y' long=2 --wrt 'lo", "gradcli eval 'long*y' long=2 --wrt 'long'"),
+    ('gradcli eval x "x=@no', 'gradcli eval x "x=@no'),
 ]
+# Of quotes that begin within a word zsh keeps none.
+BEGUN_WITHIN = [('gradcli eval x x="@da', "x=@days.npy"), ("gradcli eval x x=@'we", "x=@we ird.npy")]
 # How each shell begins, reads what makes it complete, and writes its line to a file on Ctrl-G.
 STARTS = {
     "bash": (
@@ -156,8 +172,8 @@ def shell(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 def test_tab_in_a_real_shell(shell: Shell) -> None:
     assert [(typed, shell.complete(typed)) for typed, _ in TYPED] == TYPED
-    for typed, begun in QUOTED:
-        assert shell.complete(typed).startswith(begun)
+    assert [(typed, shell.complete(typed).rstrip()) for typed, _ in QUOTED] == QUOTED
+    assert [shlex.split(shell.complete(typed))[-1] for typed, _ in BEGUN_WITHIN] == [word for _, word in BEGUN_WITHIN]
     assert shell.complete("gradcli eval x x=we").rstrip() in (
         "gradcli eval x x=we\\ ird.npy",
         "gradcli eval x 'x=we ird.npy'",
@@ -194,8 +210,8 @@ def test_bad_questions() -> None:
 
 def test_descriptions() -> None:
     assert told("gradcli eval --hess") == ["--hessian\tThe Hessian of a scalar, a block for each pair of inputs."]
-    (gelu,) = told("gradcli '2*gel")
-    assert gelu.startswith("2*gelu(\tThe input times")
+    gelu, other = told("gradcli '2*gel")
+    assert gelu.startswith("2*gelu(\tThe input times") and other == "2*gelu(…"
 
 
 def test_every_command_and_option_is_completed() -> None:

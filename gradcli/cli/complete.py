@@ -53,6 +53,9 @@ def answer(cli: click.Group, environ: Mapping[str, str], with_command: Callable[
     found = find(line.last)
     if shell == "bash":
         return "".join([f"{word}\n" for word in _for_bash([item.value for item in found], line, find)])
+    if shell == "fish" and len(found) == 1 and found[0].value.endswith("("):
+        # After a single word fish would close the quote, but for some signs at its end.
+        found.append(CompletionItem(_more(found[0].value)))
     return "".join([f"{item.value}\t{item.help}\n" if item.help else f"{item.value}\n" for item in found])
 
 
@@ -114,8 +117,13 @@ def _for_bash(found: list[str], line: Line, find: Callable[[str], list[Completio
         # readline would close the quote after a single word: it gets those that follow, or several.
         found = [item.value for item in find(found[0])] or found
         if found[0].endswith(_OPEN) and len(found) == 1:
-            found = [found[0], f"{found[0]}…"]
+            found = [found[0], _more(found[0])]
     return [_quoted(word[line.broken :], line.quote) + _after(word, line.quote) for word in found]
+
+
+def _more(word: str) -> str:
+    """A second candidate, beside which the shell takes a word for one that goes on."""
+    return f"{word}…"
 
 
 def _quoted(word: str, quote: str) -> str:
