@@ -16,10 +16,11 @@ from gradcli.engine.execute.run import execute
 from gradcli.errors import GradcliError, told_of, written_in
 from gradcli.evaluation.interpret import Interpreter
 from gradcli.evaluation.request import Request, prepare
-from gradcli.evaluation.values import InputSpec, to_array
+from gradcli.evaluation.values import specs_of, to_array
 from gradcli.graph.dtypes import DEFAULT_DTYPE, FLOAT64
 from gradcli.graph.node import Node, constant
 from gradcli.language.parse import Script
+from gradcli.machine.limits import having
 from gradcli.render.json import to_json
 from gradcli.render.marks import Marked
 
@@ -75,12 +76,10 @@ def against(
     All is computed in float64. Of a value that is no scalar it is the gradient of its sum, of a higher order the
     gradient of the sum of the one before. GradcliError where a formula does not fit the input.
     """
-    token = DEFAULT_DTYPE.set(FLOAT64)
-    try:
+    with having(DEFAULT_DTYPE, FLOAT64):
         arrays = {name: wide(to_array(value)) for name, value in inputs.items()}
         with written_in(script.source):
-            forms = [InputSpec(name, array.shape, array.dtype) for name, array in arrays.items()]
-            request = prepare(script, forms, wrt, gradients_needed=False)
+            request = prepare(script, specs_of(arrays), wrt, gradients_needed=False)
             names = _compared(request, formulas, wrt is not None)
             largest = max(request.leaves[name].size for name in names)
             check_free(largest * _HELD, f"comparing {largest:,} elements")
@@ -90,10 +89,8 @@ def against(
         roots = [_formula(formulas[name if name in formulas else None], request, name) for name in names]
         with np.errstate(all="ignore"):
             found = execute([*derivatives, *roots])
-        both = zip(names, found[: len(names)], found[len(names) :], strict=True)
-        return AgainstReport(order, [_row(name, gradient, formula, atol, rtol) for name, gradient, formula in both])
-    finally:
-        DEFAULT_DTYPE.reset(token)
+    both = zip(names, found[: len(names)], found[len(names) :], strict=True)
+    return AgainstReport(order, [_row(name, gradient, formula, atol, rtol) for name, gradient, formula in both])
 
 
 def _compared(request: Request, formulas: Mapping[str | None, Script], chosen: bool) -> list[str]:

@@ -18,10 +18,11 @@ from gradcli.engine.execute.run import execute, known_value, run
 from gradcli.engine.plan.planner import plan
 from gradcli.errors import GradcliError, written_in
 from gradcli.evaluation.request import prepare
-from gradcli.evaluation.values import InputSpec, to_array
+from gradcli.evaluation.values import specs_of, to_array
 from gradcli.graph.dtypes import DEFAULT_DTYPE, FLOAT32, FLOAT64
 from gradcli.graph.node import Node, constant, toposort
 from gradcli.language.parse import Script, parse
+from gradcli.machine.limits import having
 from gradcli.ops.create import GENERATOR
 
 # Inputs of up to so many elements are checked entry by entry.
@@ -89,21 +90,18 @@ def check(
     given = {name: to_array(value) for name, value in inputs.items()}
     with np.errstate(all="ignore"), written_in(script.source):
         found = _origin(script, given, wrt, literals)
-    token = DEFAULT_DTYPE.set(FLOAT64)
+    arrays = {name: wide(array) for name, array in given.items()}
     try:
-        arrays = {name: wide(array) for name, array in given.items()}
         # Differences of what is not finite are no reason for a warning: their verdict says so.
-        with np.errstate(all="ignore"), written_in(script.source):
+        with having(DEFAULT_DTYPE, FLOAT64), np.errstate(all="ignore"), written_in(script.source):
             report = _check(script, arrays, wrt, order, atol, rtol)
-        if found is None or any(suspect.slope.verdict == UNDEFINED for suspect in report.suspects):
-            return report
-        return report._replace(notes=[found.told(script.source), *report.notes])
     except NotFiniteError as error:
         if found is not None:
             error.span, error.hint = found.span, f"{found.what}; choose other inputs"
         raise
-    finally:
-        DEFAULT_DTYPE.reset(token)
+    if found is None or any(suspect.slope.verdict == UNDEFINED for suspect in report.suspects):
+        return report
+    return report._replace(notes=[found.told(script.source), *report.notes])
 
 
 class NotFiniteError(GradcliError):
@@ -114,15 +112,10 @@ def _origin(
     script: Script, given: Mapping[str, np.ndarray], wrt: Iterable[str] | None, literals: Collection[str]
 ) -> FirstNonFinite | None:
     """Where something not finite comes from in the dtypes that `gradcli eval` computes in."""
-    tokens = DEFAULT_DTYPE.set(FLOAT32), GENERATOR.set(deepcopy(GENERATOR.get()))
-    try:
-        arrays = {n: a.astype(np.float32) if n in literals and a.dtype.kind == "f" else a for n, a in given.items()}
-        forms = [InputSpec(name, array.shape, array.dtype) for name, array in arrays.items()]
-        return origin(prepare(script, forms, wrt, gradients_needed=False), arrays)
-    finally:
-        DEFAULT_DTYPE.reset(tokens[0])
-        # The check draws the same numbers.
-        GENERATOR.reset(tokens[1])
+    arrays = {n: a.astype(np.float32) if n in literals and a.dtype.kind == "f" else a for n, a in given.items()}
+    # The check draws the same numbers.
+    with having(DEFAULT_DTYPE, FLOAT32), having(GENERATOR, deepcopy(GENERATOR.get())):
+        return origin(prepare(script, specs_of(arrays), wrt, gradients_needed=False), arrays)
 
 
 def wide(array: np.ndarray) -> np.ndarray:
@@ -133,8 +126,7 @@ def wide(array: np.ndarray) -> np.ndarray:
 def _check(
     script: Script, arrays: dict[str, np.ndarray], wrt: Iterable[str] | None, order: int, atol: float, rtol: float
 ) -> Report:
-    forms = [InputSpec(name, array.shape, array.dtype) for name, array in arrays.items()]
-    request = prepare(script, forms, wrt, gradients_needed=False)
+    request = prepare(script, specs_of(arrays), wrt, gradients_needed=False)
     largest = max(arrays.values(), key=lambda array: array.size, default=None)
     if largest is not None:
         check_free(largest.size * _HELD, f"checking an input of {largest.size:,} elements")

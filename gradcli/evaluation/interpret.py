@@ -19,6 +19,7 @@ from gradcli.graph.node import INPUT, Node, Number, constant, fitted
 from gradcli.graph.op import OPS, Op
 from gradcli.language.constants import CONSTANTS
 from gradcli.language.parse import THROWN_AWAY, Instr, Script, Statement
+from gradcli.machine.limits import having
 from gradcli.ops.create import tensor
 from gradcli.ops.index import getitem
 from gradcli.ops.shape import big_t, m_t
@@ -314,11 +315,8 @@ class Interpreter:
 
     def _fold(self, op: Op, values: list[Any], keywords: dict[str, Any]) -> Any:
         """A function of numbers is a number, computed in double precision."""
-        token = DEFAULT_DTYPE.set(FLOAT64)
-        try:
+        with having(DEFAULT_DTYPE, FLOAT64):
             return execute([op(*values, **keywords)])[0].item()
-        finally:
-            DEFAULT_DTYPE.reset(token)
 
     def _attribute(self, value: Any, name: str, place: Span) -> Any:
         if isinstance(value, tuple) and name in getattr(value, "_fields", ()):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
+
+from gradcli.machine.limits import having
 
 #: Whether missing values become NaN; else they are errors. `--missing nan` sets it.
 MISSING_AS_NAN: ContextVar[bool] = ContextVar("gradcli_missing_as_nan", default=False)
@@ -13,14 +15,9 @@ MISSING_AS_NAN: ContextVar[bool] = ContextVar("gradcli_missing_as_nan", default=
 TELL: ContextVar[Callable[[str], None] | None] = ContextVar("gradcli_tell", default=None)
 
 
-@contextmanager
-def missing_as_nan(wanted: bool) -> Iterator[None]:
-    """Within this block missing values become NaN, or are errors."""
-    token = MISSING_AS_NAN.set(wanted)
-    try:
-        yield
-    finally:
-        MISSING_AS_NAN.reset(token)
+def missing_as_nan(wanted: bool) -> AbstractContextManager[None]:
+    """Within a block of this missing values become NaN, or are errors."""
+    return having(MISSING_AS_NAN, wanted)
 
 
 def tell(text: str) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
+from typing import TypeVar
+
+T = TypeVar("T")
 
 #: How many bytes may be used, inputs included; None for most of what is free. `--memory-limit` sets it.
 MEMORY_LIMIT: ContextVar[int | None] = ContextVar("gradcli_memory_limit", default=None)
@@ -18,13 +21,18 @@ HINT = "write large results to files with -o; --memory-limit sets another limit"
 
 
 @contextmanager
-def limited(limit: int | None) -> Iterator[None]:
-    """Within this block so many bytes may be used."""
-    token = MEMORY_LIMIT.set(limit)
+def having(variable: ContextVar[T], value: T) -> Iterator[None]:
+    """Within this block a variable of the context has a value of its own."""
+    token = variable.set(value)
     try:
         yield
     finally:
-        MEMORY_LIMIT.reset(token)
+        variable.reset(token)
+
+
+def limited(limit: int | None) -> AbstractContextManager[None]:
+    """Within a block of this so many bytes may be used."""
+    return having(MEMORY_LIMIT, limit)
 
 
 def show_bytes(count: int) -> str:

@@ -18,6 +18,7 @@ from gradcli.graph.dtypes import BOOL, DEFAULT_DTYPE, FLOAT64, INT64
 from gradcli.graph.infer import cast
 from gradcli.graph.node import Node, constant, fitted, make
 from gradcli.graph.op import Blocking, Params, Shape
+from gradcli.machine.limits import having
 from gradcli.ops.family import composite, primitive, to_dtype
 from gradcli.ops.formulas import arithmetic, places
 from gradcli.ops.notation import latex_pieces as pieces
@@ -161,11 +162,8 @@ def _tensor(data: Any, dtype: Any) -> Node:
 
 def _list_in(data: list[Any], target: np.dtype) -> np.ndarray:
     """A nested list of numbers in a dtype, without a detour through a narrower one."""
-    token = DEFAULT_DTYPE.set(FLOAT64)
-    try:
+    with having(DEFAULT_DTYPE, FLOAT64):
         wide = list_array(data)
-    finally:
-        DEFAULT_DTYPE.reset(token)
     with np.errstate(all="ignore"):
         array = wide.astype(target)
         if target.kind in "iu" and not (np.trunc(wide) == array).all():
