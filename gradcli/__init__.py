@@ -21,7 +21,7 @@ _HOMES = {
     "no_grad": "gradcli.tensors.modes",
     "enable_grad": "gradcli.tensors.modes",
     "is_grad_enabled": "gradcli.tensors.modes",
-    "grad": "gradcli.tensors.gradients",
+    "grad": "gradcli.tensors.functions",
     **dict.fromkeys(("jacobian", "hessian", "vjp", "jvp", "hvp", "vhp"), "gradcli.tensors.functional"),
     **dict.fromkeys(("gradcheck", "gradgradcheck"), "gradcli.tensors.gradcheck"),
     "manual_seed": "gradcli.tensors.functions",

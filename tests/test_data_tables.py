@@ -21,8 +21,8 @@ from gradcli.errors import GradcliError, WorkError
 from gradcli.machine.data_options import TELL, missing_as_nan
 from gradcli.machine.limits import limited
 from gradcli.storage import load, look_at, save
-from gradcli.storage.contents import names_in
 from gradcli.storage.formats import cells, pieces
+from gradcli.storage.opening import names_in
 from tests.command import call, process
 from tests.storage_support import failure, own_directory, same
 

@@ -15,8 +15,8 @@ from gradcli.autodiff.vjp import vjp
 from gradcli.engine.execute.run import execute
 from gradcli.formula.derivation import Derived, derive
 from gradcli.formula.lengths import Given, Wanted
+from gradcli.formula.write.forms import text
 from gradcli.formula.write.latex import latex
-from gradcli.formula.write.naming import text
 from gradcli.graph.node import input_node
 from gradcli.language.parse import parse
 from tests.cases import Case, all_cases

@@ -14,9 +14,8 @@ from gradcli.errors import GradcliError, WorkError
 from gradcli.evaluation.names import free_names
 from gradcli.formula.derivation import Derived, derive
 from gradcli.formula.formats import as_json, formatted
-from gradcli.formula.guess import with_rank
-from gradcli.formula.lengths import Given, Wanted
-from gradcli.formula.write.naming import text
+from gradcli.formula.lengths import Given, Wanted, with_rank
+from gradcli.formula.write.forms import text
 from gradcli.graph.dtypes import DTYPES, FLOAT64
 from gradcli.graph.node import Node, make
 from gradcli.graph.op import OPS, Op, Params, Shape

@@ -17,7 +17,7 @@ from gradcli.engine.execute.run import execute
 from gradcli.formula.derivation import Derived, derive
 from gradcli.formula.formats import formatted
 from gradcli.formula.lengths import Given, Wanted
-from gradcli.formula.write.naming import text
+from gradcli.formula.write.forms import text
 from gradcli.graph.node import input_node
 from gradcli.language.parse import parse
 from tests.command import call
@@ -208,8 +208,7 @@ def test_a_formula_that_is_refused_is_wrong() -> None:
     """Not one that has no value: mean() takes no booleans, whatever they are."""
     from gradcli.formula.lengths import Lengths
     from gradcli.formula.verify import verify
-    from gradcli.formula.write.forms import Forms
-    from gradcli.formula.write.naming import Named
+    from gradcli.formula.write.forms import Forms, Named
 
     forms = Forms()
     condition = forms.binary(">", forms.name("x"), forms.number(0))
@@ -221,8 +220,7 @@ def test_another_value_at_kinks_is_told() -> None:
     """A formula that is 0 where |x| has the slope 0, and one that is 1."""
     from gradcli.formula.lengths import Lengths
     from gradcli.formula.verify import verify
-    from gradcli.formula.write.forms import Forms
-    from gradcli.formula.write.naming import Named
+    from gradcli.formula.write.forms import Forms, Named
 
     forms = Forms()
     x, lengths = forms.name("x"), Lengths([Given("x", (), np.dtype(float))])

@@ -10,9 +10,8 @@ import numpy as np
 
 from gradcli.autodiff.differences import random_direction, unit_vector
 from gradcli.autodiff.vjp import vjp
-from gradcli.check.origin import FirstNonFinite, origin
 from gradcli.check.slopes import EDGE, KINK, OK, SYMMETRIC, UNDEFINED, WRONG, Slope, Tolerance, compare
-from gradcli.check.suspects import Suspect, suspects
+from gradcli.check.suspects import FirstNonFinite, Suspect, origin, suspects
 from gradcli.engine.execute.bounds import check_free
 from gradcli.engine.execute.run import execute, known_value, run
 from gradcli.engine.plan.planner import plan

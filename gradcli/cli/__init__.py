@@ -2,7 +2,7 @@
 
 Arguments go in; text, files and an exit code come out. Read `main`, then one command: `eval`, `explain`, `batch`,
 `check`, `stream`, `derive`, `graph`, `ops`, `plot`, `repl`, `help` or `completion`. They share `options`,
-`derivative_options`, `on_cluster`, `inputs` and `asked` (what is asked for), `shown`, `output_files`, `non_finite`,
-`printing` and `progress` (what comes out), and `signals`. Where a shell completes a line, `complete` takes it apart and
+`derivative_options`, `inputs` and `asked` (what is asked for), `shown`, `output_files`, `printing` and `progress` (what
+comes out), and `signals`. Where a shell completes a line, `complete` takes it apart and
 `candidates` knows what may stand there.
 """

@@ -13,9 +13,8 @@ import click
 from gradcli.cli import options
 from gradcli.cli.asked import expression_of, wanted_names
 from gradcli.cli.inputs import STANDARD_INPUT, split_inputs
-from gradcli.cli.on_cluster import cluster_at
 from gradcli.cli.printing import note, standard_output
-from gradcli.cli.progress import progress_line
+from gradcli.cli.progress import cluster_at, progress_line
 from gradcli.cli.signals import Stopped, stopping_later
 from gradcli.errors import GradcliError, WorkError, escaped
 from gradcli.evaluation.input_value import InputValue

@@ -159,7 +159,7 @@ def files(path: str, within: bool = False) -> list[CompletionItem]:
 
 def _contents(spec: str) -> Iterator[CompletionItem]:
     """The names in a file, each after its path and a colon, further ones with commas between them."""
-    from gradcli.storage.contents import names_in
+    from gradcli.storage.opening import names_in
 
     for place, character in enumerate(spec):
         if character != ":":

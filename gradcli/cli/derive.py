@@ -14,7 +14,7 @@ from gradcli.cli.inputs import parse_inputs
 from gradcli.cli.options import hint_of_no_option
 from gradcli.cli.printing import note
 from gradcli.errors import GradcliError, did_you_mean, written_in
-from gradcli.language.unused import refuse_unused
+from gradcli.language.parse import refuse_unused
 
 if TYPE_CHECKING:
     import numpy as np
@@ -92,8 +92,7 @@ def _derive(
     from gradcli.formula.algebra.terms import IN_NUMBERS
     from gradcli.formula.derivation import derive
     from gradcli.formula.formats import formatted
-    from gradcli.formula.guess import completed
-    from gradcli.formula.lengths import Wanted
+    from gradcli.formula.lengths import Wanted, completed
 
     if vector is not None:
         _check_vector(vector)
@@ -175,8 +174,7 @@ def _float64() -> np.dtype:
 
 def _shaped(word: str, name: str, shape: str, dtype: str | None) -> Given:
 
-    from gradcli.formula.guess import with_rank
-    from gradcli.formula.lengths import Given
+    from gradcli.formula.lengths import Given, with_rank
     from gradcli.graph.dtypes import DTYPES, FLOAT64
 
     if name in ("None", "True", "False"):

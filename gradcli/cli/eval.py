@@ -11,11 +11,9 @@ import click
 from gradcli.cli import options
 from gradcli.cli.asked import Asked
 from gradcli.cli.derivative_options import Derivatives
-from gradcli.cli.non_finite import Tallies
-from gradcli.cli.on_cluster import cluster_at
-from gradcli.cli.output_files import Outputs
+from gradcli.cli.output_files import Outputs, Tallies
 from gradcli.cli.printing import note
-from gradcli.cli.progress import ProgressLine, progress_line
+from gradcli.cli.progress import ProgressLine, cluster_at, progress_line
 from gradcli.cli.shown import FORMATS, Shown
 from gradcli.errors import GradcliError
 

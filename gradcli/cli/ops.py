@@ -34,8 +34,7 @@ Examples:
 @click.option("--search", metavar="WORD", help="Those whose name, alias, description or family has WORD in it.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON value on one line.")
 def ops_command(name: str | None, search: str | None, as_json: bool) -> None:
-    from gradcli.reference.entries import entry, find, table_named, tables
-    from gradcli.reference.listing import entry_text, list_json, list_text
+    from gradcli.reference.entries import entry, entry_text, find, list_json, list_text, table_named, tables
     from gradcli.render.json import to_json
 
     table = None if name is None else table_named(name)

@@ -7,7 +7,12 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from typing import IO
+from typing import IO, TYPE_CHECKING
+
+from gradcli.cli.printing import note
+
+if TYPE_CHECKING:
+    from gradcli.cluster import Cluster
 
 # Nobody needs a progress line for what is over in a moment.
 _DELAY = 1.0
@@ -82,3 +87,14 @@ def progress_line(progress: bool | None, quiet: bool) -> Iterator[ProgressLine |
         yield line
     finally:
         line.close()
+
+
+@contextlib.contextmanager
+def cluster_at(address: str, threads: int | None, quiet: bool) -> Iterator[Cluster]:
+    """The cluster that was asked for, within this block; notes tell what there is to know of its workers."""
+    from gradcli.cluster import connected
+
+    with connected(address, threads) as cluster:
+        for text in cluster.notes if not quiet else ():
+            note(text)
+        yield cluster

@@ -15,8 +15,7 @@ from gradcli.evaluation.values import InputSpec, to_array
 from gradcli.graph.dtypes import DEFAULT_DTYPE
 from gradcli.graph.infer import cast
 from gradcli.graph.node import INPUT, Node, constant
-from gradcli.language.parse import Script, parse
-from gradcli.language.unused import refuse_unused
+from gradcli.language.parse import Script, parse, refuse_unused
 
 #: What the vector of the vector-Jacobian product is called.
 VECTOR = "--grad-output"

@@ -16,8 +16,7 @@ from gradcli.formula.lengths import SAMPLES, Given, LengthReader, Lengths, Wante
 from gradcli.formula.read.convert import Converter, readable
 from gradcli.formula.verify import Verdict, verify
 from gradcli.formula.write.arrange import Arranger
-from gradcli.formula.write.forms import Form
-from gradcli.formula.write.naming import Named, named, text
+from gradcli.formula.write.forms import Form, Named, named, text
 from gradcli.graph.dtypes import FLOAT64
 from gradcli.graph.infer import cast
 from gradcli.graph.node import INPUT, Node, constant, toposort

@@ -7,8 +7,7 @@ from typing import Any
 
 from gradcli.formula.derivation import Derived
 from gradcli.formula.lengths import Wanted, told
-from gradcli.formula.write.forms import in_order
-from gradcli.formula.write.naming import Named, code_of, text
+from gradcli.formula.write.forms import Named, code_of, in_order, text
 from gradcli.language.parse import Script, unparse
 from gradcli.language.unparse import written
 from gradcli.render.json import to_json

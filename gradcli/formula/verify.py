@@ -15,8 +15,7 @@ from gradcli.evaluation.interpret import Interpreter
 from gradcli.formula import probes
 from gradcli.formula.algebra.factors import too_long
 from gradcli.formula.probes import Data
-from gradcli.formula.write.forms import Form, in_order
-from gradcli.formula.write.naming import Named, code_of, text
+from gradcli.formula.write.forms import Form, Named, code_of, in_order, text
 from gradcli.graph.dtypes import FLOAT64
 from gradcli.graph.node import Node, input_node, toposort
 from gradcli.graph.op import OPS

@@ -10,7 +10,7 @@ from gradcli.errors import GradcliError
 from gradcli.evaluation.interpret import Interpreter
 from gradcli.formula.derivation import derive
 from gradcli.formula.lengths import Given, Wanted
-from gradcli.formula.write.naming import text
+from gradcli.formula.write.forms import text
 from gradcli.graph.dtypes import DTYPES, FLOAT64
 from gradcli.graph.node import input_node
 from gradcli.graph.op import Op

@@ -113,8 +113,7 @@ def _known(word: str) -> _Command:
 
 
 def _help(session: Answers, name: str) -> Reply:
-    from gradcli.reference.entries import entry, find
-    from gradcli.reference.listing import entry_text
+    from gradcli.reference.entries import entry, entry_text, find
 
     if name.startswith(":"):
         arguments, does, _ = _known(name[1:])
@@ -126,8 +125,7 @@ def _help(session: Answers, name: str) -> Reply:
 
 
 def _ops(session: Answers, name: str) -> Reply:
-    from gradcli.reference.entries import table_named, tables
-    from gradcli.reference.listing import list_text
+    from gradcli.reference.entries import list_text, table_named, tables
 
     table = table_named(name) if name else None
     if name and table is None:

@@ -14,7 +14,7 @@ import numpy as np
 
 from gradcli.errors import GradcliError, WorkError
 from gradcli.machine.endings import format_of, split_key
-from gradcli.storage.archive import archive_header, read_archive
+from gradcli.storage.archive import archive_header, names_of, read_archive
 from gradcli.storage.file_array import Descriptor, FileArray
 from gradcli.storage.formats.dispatch import Codec, codec_of, reader_of
 from gradcli.storage.formats.source import Source
@@ -272,3 +272,23 @@ def _open_large(file: IO[bytes], header: Header) -> FileArray:
     # The next array on a redirected standard input starts here.
     file.seek(header.offset + header.nbytes)
     return opened
+
+
+_MOST = 1000
+
+
+def names_in(path: str) -> list[str]:
+    """What can follow the path of a file and a colon, at most a thousand names; none where it cannot be told."""
+    row = None if is_url(path) else format_of(path)
+    # Nothing else than a file: a pipe would wait for its writer.
+    if row is None or not row.keys or not os.path.isfile(path):
+        return []
+    try:
+        with open(path, "rb") as file:
+            if row.module is None:
+                found = names_of(file, path)
+            else:
+                found = codec_of(row).names(Source(file, path, None, os.fstat(file.fileno()).st_size))
+            return found[:_MOST]
+    except (OSError, ValueError, GradcliError):
+        return []

@@ -7,8 +7,7 @@ from typing import NamedTuple
 
 from gradcli.errors import GradcliError, WorkError
 from gradcli.evaluation.names import free_names
-from gradcli.language.parse import Script
-from gradcli.language.unused import refuse_unused
+from gradcli.language.parse import Script, refuse_unused
 from gradcli.render.json import to_json
 from gradcli.storage import RecordReader, load_item
 from gradcli.storage.header import shown

@@ -17,7 +17,7 @@ from gradcli.errors import GradcliError
 from gradcli.graph.arguments import as_flag, as_function, as_number
 from gradcli.graph.dtypes import FLOAT64
 from gradcli.graph.node import Node, constant, input_node
-from gradcli.tensors.gradients import grad
+from gradcli.tensors.functions import grad
 from gradcli.tensors.modes import enable_grad
 from gradcli.tensors.tensor import Tensor, tensor_of
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from gradcli.formula.write.forms import Form, in_order
-from gradcli.formula.write.naming import Named
+from gradcli.formula.write.forms import Form, Named, in_order
 from gradcli.graph.op import OPS
 from gradcli.ops.create import arange
 from gradcli.ops.notation import latex_pieces as pieces

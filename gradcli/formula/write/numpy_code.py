@@ -7,8 +7,7 @@ from keyword import iskeyword
 from typing import Any
 
 from gradcli.errors import GradcliError
-from gradcli.formula.write.forms import Form, Forms, in_order
-from gradcli.formula.write.naming import Named, code_of
+from gradcli.formula.write.forms import Form, Forms, Named, code_of, in_order
 from gradcli.graph.op import OPS, Op
 from gradcli.language.kinds import NUMBER
 from gradcli.language.unparse import written
