@@ -18,7 +18,7 @@ import gradcli
 from gradcli.graph.dtypes import DTYPES
 from gradcli.graph.op import OPS, Op
 from gradcli.language.constants import CONSTANTS
-from gradcli.tensors.callable import Annotation, CallForm, all_forms, forms, kinds_of
+from gradcli.tensors.callable import Annotation, CallForm, forms, kinds_of
 from gradcli.tensors.tensor import GradFn, Tensor
 
 HEADER = '''"""The public names of gradcli, with their types: written by docs/generate.py from the registry."""
@@ -258,6 +258,40 @@ class Writer:
             text = repr(value).replace("collections.abc.", "").replace("typing.", "").replace("NoneType", "None")
             return self.annotation(text, {})
         return name
+
+
+def all_forms(op: Op) -> list[CallForm]:
+    """The ways to call an operation: also with NumPy's words, and with a list under the name of a starred argument."""
+    found = forms(op)
+    for parameter in op.signature.parameters:
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            words = [parameter.name]
+        else:
+            words = [word for word, name in op.signature.synonyms.items() if name == parameter.name]
+        # Those that take something else than None under this name.
+        having = [f for f in found if any(p.name == parameter.name and p.annotation != "None" for p in f.parameters)]
+        found += [_by_word(form, parameter.name, word) for word in words for form in having]
+    return found
+
+
+def _by_word(form: CallForm, name: str, word: str) -> CallForm:
+    """A form in which an argument has to be given by a word; those behind it can be given in no other way either."""
+    before = True
+    found = []
+    for parameter in form.parameters:
+        if parameter.name == name:
+            before = False
+            starred = parameter.kind is parameter.VAR_POSITIONAL
+            kind = parameter.annotation
+            if starred:
+                kind = "_Ints" if "_Ints" in kind else "_Tensors"
+            parameter = parameter.replace(
+                name=word, kind=parameter.KEYWORD_ONLY, default=parameter.empty, annotation=Annotation(kind)
+            )
+        elif not before:
+            parameter = parameter.replace(kind=parameter.KEYWORD_ONLY)
+        found.append(parameter)
+    return CallForm(found, form.result)
 
 
 def _imported(module: str, names: tuple[str, ...], text: str) -> str:

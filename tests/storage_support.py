@@ -16,6 +16,8 @@ import numpy as np
 import pytest
 
 from gradcli.errors import GradcliError, WorkError
+from gradcli.storage.header import Header, check_size, parse_header
+from gradcli.storage.reading import open_file, reading
 
 ROOT = Path(__file__).resolve().parents[1]
 DTYPES = ["bool"] + [f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)]
@@ -50,6 +52,14 @@ def environment() -> dict[str, str]:
     # A test may not depend on how this one's output is buffered.
     inherited = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     return {**inherited, "PYTHONPATH": str(ROOT)}
+
+
+def read_header(path: str) -> Header:
+    """The header of a .npy file, checked against the file's size."""
+    with reading(path), open_file(path) as file:
+        header = parse_header(file, path)
+        check_size(header, os.fstat(file.fileno()).st_size)
+        return header
 
 
 def npy(array: np.ndarray) -> bytes:

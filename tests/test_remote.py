@@ -14,7 +14,7 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
 from gradcli.errors import GradcliError, WorkError
-from gradcli.storage import FileArray, load, look_at, open_array, read_header, save_all, streaming
+from gradcli.storage import FileArray, load, look_at, open_array, save_all, streaming
 from gradcli.storage.remote import RemoteFile
 from tests.command import call, leftovers, process
 
@@ -45,7 +45,7 @@ def test_arrays_are_read(store: Any, dtype: str, order: Any) -> None:
     _put(store, "a/x.npy", array)
     read = load("memory://a/x.npy")
     assert np.array_equal(read, array) and read.dtype == array.dtype.newbyteorder("=")
-    assert read_header("memory://a/x.npy").shape == (4, 15)
+    assert look_at("memory://a/x.npy").shape == (4, 15)
 
 
 def test_archives_are_read(store: Any) -> None:

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from gradcli.errors import GradcliError
-from gradcli.storage import load, read_header
-from tests.storage_support import SHAPES, failure, npy, numbers, run, same, with_header
+from gradcli.storage import load
+from tests.storage_support import SHAPES, failure, npy, numbers, read_header, run, same, with_header
 from tests.storage_support import own_directory as own_directory
 
 

@@ -12,7 +12,7 @@ from gradcli.errors import GradcliError, WorkError, written_in
 from gradcli.evaluation.finite import count
 from gradcli.evaluation.values import to_array
 from gradcli.graph.dtypes import DEFAULT_DTYPE
-from gradcli.language.unused import refuse_unused
+from gradcli.language.parse import refuse_unused
 from gradcli.optimize import nonlinear
 from gradcli.optimize.model import Model
 from gradcli.optimize.packing import Packing

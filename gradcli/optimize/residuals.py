@@ -16,7 +16,7 @@ from gradcli.evaluation.interpret import Interpreter
 from gradcli.evaluation.request import Request, leaf_of
 from gradcli.evaluation.values import InputSpec
 from gradcli.graph.node import Node
-from gradcli.language.unused import unused_input
+from gradcli.language.parse import unused_input
 from gradcli.optimize.model import Model
 from gradcli.optimize.packing import Packing
 

@@ -23,7 +23,6 @@ from gradcli.storage.opening import Look as Look
 from gradcli.storage.opening import load as load
 from gradcli.storage.opening import look_at as look_at
 from gradcli.storage.opening import open_array as open_array
-from gradcli.storage.opening import read_header as read_header
 from gradcli.storage.writing import check_writable as check_writable
 from gradcli.storage.writing import save as save
 from gradcli.storage.writing import save_all as save_all

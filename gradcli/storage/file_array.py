@@ -80,7 +80,7 @@ class FileArray:
         self.offset = header.offset
         self.c_contiguous = not header.fortran_order or self.size == 0 or sum(n != 1 for n in header.shape) < 2
         self._source = source
-        self._header = header
+        self.header = header
         shape = header.shape if self.c_contiguous else header.shape[::-1]
         self._whole = whole(header.offset, shape, header.dtype.itemsize)
 
@@ -108,7 +108,7 @@ class FileArray:
 
     def load(self) -> Array:
         """The whole array, in memory and in the order of the file; WorkError when it does not fit."""
-        check_memory(self._header)
+        check_memory(self.header)
         with reading(self.path):
             out = np.empty(self.shape, self.dtype, order="C" if self.c_contiguous else "F")
         self._read([(0, n) for n in self.shape], out)
@@ -126,14 +126,14 @@ class FileArray:
         """The same data as an array of another shape; ValueError unless it is in C order."""
         if not self.c_contiguous or math.prod(shape) != self.size:
             raise ValueError(f"{self} has no view of shape {shape}")
-        return FileArray(self._source, self._header._replace(shape=shape, fortran_order=False))
+        return FileArray(self._source, self.header._replace(shape=shape, fortran_order=False))
 
     def _read(self, ranges: Ranges, out: Array) -> None:
         if not out.size:
             return
         box = cut(self._whole, ranges if self.c_contiguous else ranges[::-1])
         data = out if self.c_contiguous else out.T
-        header = self._header
+        header = self.header
         try:
             with reading(self.path):
                 read_box(self._source.read, box, header.dtype, data if self.ndim else data.reshape(1))

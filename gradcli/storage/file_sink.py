@@ -239,7 +239,7 @@ class FileSink(FileArray):
 
     def view(self, shape: Shape) -> FileSink:
         """The same file as a sink of another shape."""
-        return FileSink(self._file, self._header._replace(shape=shape))
+        return FileSink(self._file, self.header._replace(shape=shape))
 
     def flat(self) -> FileSink:
         """The same file as a sink with one dimension."""

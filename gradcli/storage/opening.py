@@ -42,28 +42,6 @@ _REST = rb"[^\x00-\x08\x0e-\x1f\x7f]*"
 _ROW = re.compile(rb"[-+.0-9][-+.,;0-9eEnaifNAIF \t\r]*|[^\x00-\x20{\[\x7f-\xff]" + _REST + rb"[,;\t]" + _REST)
 
 
-def read_header(path: str) -> Header:
-    """The header of a .npy file, checked against the size of the file; no data is read.
-
-    Only a regular file can be looked at before it is read: WorkError for anything else and for a file that is damaged
-    or holds something other than numbers.
-    """
-    if path == "-":
-        raise GradcliError("standard input cannot be looked at before it is read")
-    path = local_path(path)
-    if is_url(path):
-        from gradcli.storage.remote import remote_header
-
-        return remote_header(path)
-    with reading(path), open_file(path) as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise WorkError(f"{shown(path)} is not a regular file: it can be read only once, as a whole")
-        header = parse_header(file, path)
-        check_size(header, status.st_size)
-        return header
-
-
 class Look(NamedTuple):
     """What is known of an array before it is read; `streams` says that it is read block by block."""
 
@@ -75,13 +53,8 @@ class Look(NamedTuple):
 
 def look_at(spec: str) -> Look:
     """What `open_array` would give for the same `spec`, by its header alone; raises the same errors."""
-    spec = local_path(spec)
-    if is_url(spec):
-        from gradcli.storage.remote import look_at_remote
-
-        with reading(spec):
-            return _look(*look_at_remote(spec))
-    return _opened(spec, lambda *archived: _look(archive_header(*archived), False), _look_ahead, _look_of)
+    found = _opened(spec, lambda *archived: _look(archive_header(*archived), False), _look_ahead, _look_of)
+    return _look(found.header, True) if isinstance(found, FileArray) else found
 
 
 def _look_ahead(stream: IO[bytes], path: str) -> Look:
@@ -97,7 +70,7 @@ def _look_of(codec: Codec, source: Source) -> Look:
     if isinstance(found, Header):
         return _look(found, _is_regular(source.file))
     if found is None:
-        if source.size is not None:
+        if source.file.seekable():
             source.file.seek(0)
         array = codec.load(source)
         found = (array.shape, array.dtype)
@@ -117,18 +90,15 @@ def load(spec: str) -> Array:
     A file that cannot be read is a WorkError; a key that an archive does not have is a GradcliError. URLs such as
     s3://bucket/a.npy are read through fsspec.
     """
-    spec = local_path(spec)
-    if is_url(spec):
-        from gradcli.storage.remote import load_remote
-
-        return load_remote(spec)
-    return load_unless_large(spec, _map)
+    found = load_unless_large(spec, _map)
+    return found.load() if isinstance(found, FileArray) else found
 
 
-def load_unless_large(spec: str, take_large: Callable[[IO[bytes], Header], T | None]) -> Array | T:
+def load_unless_large(spec: str, take_large: Callable[[IO[bytes], Header], T | None]) -> Array | T | FileArray:
     """The array that `spec` names, or what `take_large` makes of a regular file over `LARGE`, given with its header.
 
-    It may decline with None. The file is open at the beginning of the data, and is to be left at its end.
+    It may decline with None. The file is open at the beginning of the data, and is to be left at its end. Of a .npy
+    behind a URL it is the array that stays there, however small.
     """
 
     def decoded(codec: Codec, source: Source) -> Array | T:
@@ -140,11 +110,15 @@ def load_unless_large(spec: str, take_large: Callable[[IO[bytes], Header], T | N
 
 def _opened(
     spec: str, archive: Callable[..., U], plain: Callable[[IO[bytes], str], U], other: Callable[[Codec, Source], U]
-) -> U:
+) -> U | FileArray:
     """What `archive(file, path, key)`, `plain(stream, path)` or, for another format, `other(codec, source)` makes of
-    what `spec` names."""
-    path, key = split_key(spec)
+    what `spec` names; a .npy behind a URL stays there."""
+    path, key = split_key(local_path(spec))
     with reading(path):
+        if is_url(path):
+            from gradcli.storage.remote import opened
+
+            return opened(path, key, archive, other)
         if path == "-":
             return plain(standard_input(), path)
         with open_file(path) as file:
@@ -258,13 +232,9 @@ def open_array(spec: str) -> FileArray | Array:
 
     Byte order and alignment of the file do not matter. Raises the errors of `load`.
     """
-    spec = local_path(spec)
-    if is_url(spec):
-        from gradcli.storage.remote import open_remote
-
-        return open_remote(spec)
     # Windows cannot read at a place without seeking.
-    return load_unless_large(spec, _open_large) if hasattr(os, "preadv") else load(spec)
+    found = load_unless_large(spec, _open_large) if hasattr(os, "preadv") else load_unless_large(spec, _map)
+    return found.load() if isinstance(found, FileArray) and found.nbytes <= most_read() else found
 
 
 def _open_large(file: IO[bytes], header: Header) -> FileArray:

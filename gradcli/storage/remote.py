@@ -9,23 +9,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from gradcli.errors import GradcliError, WorkError
-from gradcli.machine.endings import split_key
-from gradcli.storage.archive import archive_header, read_archive
 from gradcli.storage.file_array import FileArray, Origin
 from gradcli.storage.formats.dispatch import Codec, reader_of
 from gradcli.storage.formats.source import Source
-from gradcli.storage.header import (
-    ARCHIVE_MAGICS,
-    MAGIC,
-    Array,
-    Header,
-    brief,
-    check_size,
-    parse_header,
-    printable,
-    shown,
-)
-from gradcli.storage.loading import check_memory, finish, most_read, receive
+from gradcli.storage.header import ARCHIVE_MAGICS, MAGIC, brief, check_size, parse_header, printable, shown
 
 # A request takes as long as moving a few megabytes: so much is fetched at once and kept for the blocks that follow.
 _SEGMENT = 8 << 20
@@ -43,89 +30,28 @@ _BUCKETS = ("s3", "s3a", "gs", "gcs", "abfs", "az")
 _MARKS = ["ETag", "etag", "md5Hash", "generation", "content_md5", "LastModified", "last_modified", "mtime", "created"]
 
 
-def open_remote(spec: str) -> FileArray | Array:
-    """What `load_remote` gives, except that a large .npy object stays where it is and is read by ranges."""
-    opened = _open(spec)
-    return opened.load() if isinstance(opened, FileArray) and opened.nbytes <= most_read() else opened
-
-
-def load_remote(spec: str) -> Array:
-    """The array in a .npy object or in "s3://bucket/file.npz:key"; errors as those of `load`."""
-    opened = _open(spec)
-    return opened.load() if isinstance(opened, FileArray) else opened
-
-
-def remote_header(url: str) -> Header:
-    """The header of a .npy object, checked against its size."""
-    with reaching(url, "read"):
-        system, path = _system(url)
-        with system.open(path, "rb", block_size=1 << 16) as file:
-            return _header(file, url)
-
-
-def look_at_remote(spec: str) -> tuple[Header, bool]:
-    """The header of what `open_remote` opens, and whether it is a .npy object."""
-
-    def decoded(file: Any, url: str, key: str | None, codec: Codec) -> tuple[Header, bool]:
-        source = Source(file, url, key, getattr(file, "size", None))
-        found = codec.look(source)
-        if isinstance(found, Header):
-            return found, False
-        if found is None:
-            file.seek(0)
-            array = codec.load(source)
-            found = (array.shape, array.dtype)
-        return Header(url, *found, False, 0), False
-
-    return _opened(
-        spec,
-        lambda file, url, key: (archive_header(file, url, key), False),
-        lambda file, url, *_: (_header(file, url), True),
-        decoded,
-    )
-
-
-def _open(spec: str) -> FileArray | Array:
-    def decoded(file: Any, url: str, key: str | None, codec: Codec) -> Array:
-        found = codec.load(Source(file, url, key, getattr(file, "size", None)))
-        if not isinstance(found, Header):
-            return found
-        check_memory(found)
-        return finish(receive(file, found), found)
-
-    def opened(file: Any, url: str, system: Any, path: str) -> FileArray:
-        return FileArray(RemoteFile(system, path), _header(file, url))
-
-    found: FileArray | Array = _opened(spec, read_archive, opened, decoded)
-    return found
-
-
-def _opened(spec: str, archive: Callable[..., Any], plain: Callable[..., Any], other: Callable[..., Any]) -> Any:
-    """What `archive(file, url, key)`, `plain(file, url, system, path)` or, of a format with a module of its own,
-    `other(file, url, key, codec)` makes of an object."""
-    url, key = split_key(spec)
+def opened(url: str, key: str | None, archive: Callable[..., Any], other: Callable[[Codec, Source], Any]) -> Any:
+    """What `archive(file, url, key)` or, of a format with a module of its own, `other(codec, source)` makes of an
+    object; a .npy object is opened, to be read by ranges."""
     with reaching(url, "read"):
         system, path = _system(url)
         # The header is in its beginning; the data is fetched in ranges of our own.
         with system.open(path, "rb", block_size=1 << 16) as file:
+            size = getattr(file, "size", None)
             beginning = file.read(len(MAGIC))
             file.seek(0)
             codec = None if beginning == MAGIC else reader_of(url)
             if codec is not None:
-                return other(file, url, key, codec)
+                return other(codec, Source(file, url, key, size))
             if beginning[:4] in ARCHIVE_MAGICS:
                 return archive(file, url, key)
             if key is not None:
                 raise WorkError(f"{shown(url)} is not an .npz archive")
-            return plain(file, url, system, path)
-
-
-def _header(file: Any, url: str) -> Header:
-    header = parse_header(file, url)
-    if getattr(file, "size", None) is None:
-        raise WorkError(f"{shown(url)} does not say how large it is", hint="fetch it to a file first")
-    check_size(header, file.size)
-    return header
+            header = parse_header(file, url)
+            if size is None:
+                raise WorkError(f"{shown(url)} does not say how large it is", hint="fetch it to a file first")
+            check_size(header, size)
+            return FileArray(RemoteFile(system, path), header)
 
 
 class RemoteFile:

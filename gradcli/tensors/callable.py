@@ -159,40 +159,6 @@ def forms(op: Op) -> list[CallForm]:
     return [CallForm(base, usual)]
 
 
-def all_forms(op: Op) -> list[CallForm]:
-    """The ways to call an operation: also with NumPy's words, and with a list under the name of a starred argument."""
-    found = forms(op)
-    for parameter in op.signature.parameters:
-        if parameter.kind is parameter.VAR_POSITIONAL:
-            words = [parameter.name]
-        else:
-            words = [word for word, name in op.signature.synonyms.items() if name == parameter.name]
-        # Those that take something else than None under this name.
-        having = [f for f in found if any(p.name == parameter.name and p.annotation != "None" for p in f.parameters)]
-        found += [_by_word(form, parameter.name, word) for word in words for form in having]
-    return found
-
-
-def _by_word(form: CallForm, name: str, word: str) -> CallForm:
-    """A form in which an argument has to be given by a word; those behind it can be given in no other way either."""
-    before = True
-    found = []
-    for parameter in form.parameters:
-        if parameter.name == name:
-            before = False
-            starred = parameter.kind is parameter.VAR_POSITIONAL
-            kind = parameter.annotation
-            if starred:
-                kind = "_Ints" if "_Ints" in kind else "_Tensors"
-            parameter = parameter.replace(
-                name=word, kind=parameter.KEYWORD_ONLY, default=parameter.empty, annotation=Annotation(kind)
-            )
-        elif not before:
-            parameter = parameter.replace(kind=parameter.KEYWORD_ONLY)
-        found.append(parameter)
-    return CallForm(found, form.result)
-
-
 def result_of(op: Op, name: str | None = None, kind: str | None = None) -> str:
     """What a call gives, with one argument more than what is needed: Tensor, or several with their names."""
     for values, more in _tries(op, name):
