@@ -28,14 +28,19 @@ class Batches:
         self, script: Script, inputs: Mapping[str, Any], wrt: Sequence[str], rows: Sequence[str], size: int, seed: int
     ) -> None:
         self._data = {name: inputs[name] for name in rows}
-        self._count = _length(self._data)
+        self._count: int = inputs[rows[0]].shape[0]
         self._size = min(size, self._count)
         self._seed = seed
         self._of_epoch: tuple[int, np.ndarray] | None = None
         # A permutation, and what makes it.
         check_free(16 * self._count, f"the order of {self._count:,} rows")
         sizes = {self._size, self._count % self._size or self._size}
-        self._plans = {n: Objective(script, inputs, wrt, pieces=self._pieces(n)) for n in sizes}
+        try:
+            self._plans = {n: Objective(script, inputs, wrt, pieces=self._pieces(n)) for n in sizes}
+        except GradcliError as error:
+            # With all rows it was right.
+            error.hint = f"this is over {self._size} rows at a time: whatever has rows as {rows[0]} has belongs to rows"
+            raise
 
     def value_and_gradient(self, vector: np.ndarray, number: int) -> tuple[float, np.ndarray]:
         """The value and the gradient over the batch of this number, counted from the first epoch on."""
@@ -72,18 +77,11 @@ def check_batches(rows: Sequence[str], size: Any, seed: Any, inputs: Mapping[str
             raise GradcliError(f"rows: {name!r} is a parameter, and changes as a whole")
         if not inputs[name].shape:
             raise GradcliError(f"rows: {name!r} is a single number and has no rows")
-
-
-def _length(data: Mapping[str, Any]) -> int:
-    """How many rows there are."""
-    (first, array), *others = data.items()
-    count: int = array.shape[0]
-    for name, other in others:
-        if other.shape[0] != count:
-            raise GradcliError(f"{first} has {count:,} rows, {name} {other.shape[0]:,}: they must be equal")
-    if not count:
-        raise GradcliError(f"{first} has no rows")
-    return count
+        count, other = inputs[rows[0]].shape[0], inputs[name].shape[0]
+        if other != count:
+            raise GradcliError(f"rows: {rows[0]} has {count:,} of them, {name} {other:,}: they must be equal")
+    if not inputs[rows[0]].shape[0]:
+        raise GradcliError(f"rows: {rows[0]} has none")
 
 
 def gathered(array: Any, rows: np.ndarray) -> np.ndarray:

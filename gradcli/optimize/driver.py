@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from gradcli.optimize.batches import Batches
-from gradcli.optimize.iterate import Iterate, Reached, Watch, check_start, check_step, state_of
+from gradcli.optimize.iterate import Iterate, Reached, Watch, check_start, check_step, resumed, state_of
 from gradcli.optimize.methods import Method
 from gradcli.optimize.objective import Objective
 from gradcli.optimize.point import Point, Stepper, Stop
@@ -39,15 +39,14 @@ class Driver:
         """Where the method ends, from a vector or from the state of another run."""
         kept = None if resume is None else state_of(resume, self._method.name, vector)
         if kept is not None:
-            vector = np.array(kept["vector"], vector.dtype)
-            self._steps = int(kept["step"])
+            vector, self._steps = np.array(kept["vector"], vector.dtype), kept["step"]
         point = Point(vector, *self._evaluate(vector))
         check_start(point.value, point.gradient, self._objective.packing)
         assert self._method.start is not None
         stepper = self._method.start(self._options, point, self._objective.eps)
         if kept is not None:
-            stepper.resume(kept["memory"])
-            self._evaluations = int(kept["evaluations"])
+            resumed(stepper, kept)
+            self._evaluations = kept["evaluations"]
         stop = self._go(point, stepper)
         return Reached(point.vector, point.value, point.gradient, stop, self._steps, self._evaluations)
 

@@ -11,7 +11,7 @@ import numpy as np
 from gradcli.errors import GradcliError, WorkError
 from gradcli.evaluation.finite import WHO_KNOWS
 from gradcli.optimize.packing import Packing
-from gradcli.optimize.point import Stop, largest
+from gradcli.optimize.point import Stepper, Stop, largest
 
 
 class Iterate:
@@ -107,11 +107,26 @@ def _where(gradient: np.ndarray, packing: Packing) -> str:
 
 def state_of(state: Any, method: str, vector: np.ndarray) -> Mapping[str, Any]:
     """A state to resume from, checked to be one of this method and of such parameters."""
-    if not isinstance(state, Mapping) or not {"method", "step", "evaluations", "vector", "memory"} <= state.keys():
-        raise GradcliError("this is no state to resume from", hint="Iterate.state() gives one")
+    counts = ("step", "evaluations")
+    if not isinstance(state, Mapping) or not {"method", "vector", "memory", *counts} <= state.keys():
+        raise _no_state()
+    if not all(isinstance(state[name], int) for name in counts):
+        raise _no_state()
     if state["method"] != method:
         raise GradcliError(f"the state to resume from is of {state['method']}, not of {method}")
     if np.shape(state["vector"]) != vector.shape:
         count = np.size(state["vector"])
-        raise GradcliError(f"the state to resume from has {count:,} parameters, there are {vector.size:,} here")
+        raise GradcliError(f"the state to resume from has {count:,} numbers, the parameters have {vector.size:,}")
     return state
+
+
+def resumed(stepper: Stepper, state: Mapping[str, Any]) -> None:
+    """Let a method go on from what it remembered."""
+    try:
+        stepper.resume(state["memory"])
+    except (KeyError, TypeError, ValueError):
+        raise _no_state() from None
+
+
+def _no_state() -> GradcliError:
+    return GradcliError("this is no state to resume from", hint="Iterate.state() gives one")

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from gradcli.errors import GradcliError, did_you_mean, quoted
 from gradcli.graph.arguments import shown_value
 from gradcli.optimize import updates
@@ -129,9 +131,15 @@ def chosen(name: str, given: Mapping[str, Any]) -> tuple[Method, dict[str, Any]]
     for option, value in given.items():
         if value is None:
             continue
+        value = value.item() if isinstance(value, np.generic) else value
         if option not in options:
             raise GradcliError(f"{name} has no option {option}", hint=f"its options are {', '.join(options)}")
         if not OPTIONS[option].allows(value):
-            raise GradcliError(f"{option} must be {OPTIONS[option].wanted}, it is {shown_value(value)}")
+            raise GradcliError(f"{option} must be {OPTIONS[option].wanted}, it is {_shown(value)}")
         options[option] = value
     return method, options
+
+
+def _shown(value: Any) -> str:
+    """A value that an option cannot have; the numbers of a pair one by one."""
+    return ", ".join(map(shown_value, value)) if isinstance(value, tuple | list) else shown_value(value)

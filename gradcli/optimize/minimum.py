@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from gradcli.engine.execute.bounds import check_free
-from gradcli.errors import GradcliError, did_you_mean, quoted
+from gradcli.errors import GradcliError, did_you_mean, quoted, told_of
 from gradcli.evaluation.evaluate import named_inputs, named_wrt
 from gradcli.evaluation.values import to_array
-from gradcli.graph.arguments import kind_of
+from gradcli.graph.arguments import as_function, kind_of
 from gradcli.language.parse import Script, parse
 from gradcli.optimize.batches import Batches, check_batches
 from gradcli.optimize.driver import Driver
@@ -119,9 +119,13 @@ def minimize(
     names = list(dict.fromkeys([wrt] if isinstance(wrt, str) else named_wrt(wrt)))
     dealt = list(dict.fromkeys([rows] if isinstance(rows, str) else named_wrt(rows)))
     data = {n: _data(value, n in names) for n, value in named_inputs(inputs).items()}
+    if watch is not None:
+        as_function(watch)
     if dealt or batch_size is not None:
         _check_row(row, "batches", "batch_size", "looks at all rows in every step")
         check_batches(dealt, batch_size, seed, data, names)
+        if tol is not None:
+            raise GradcliError("tol is for the gradient over all rows, not over batches", hint="steps ends a run")
     with np.errstate(all="ignore"):
         objective = Objective(script, data, names, smooth=row.gradients)
         start = objective.packing.pack([data[name] for name in names])
@@ -186,10 +190,12 @@ def _bounds(row: Method, bounds: Any, packing: Packing, start: np.ndarray) -> Bo
     _check_row(row, "bounds", "bounds", "knows none")
     # In the dtype of the vector, which a start on its bound is rounded to as well.
     least, most = (np.full(packing.size, limit, packing.dtype) for limit in (-np.inf, np.inf))
-    for name, pair in named_inputs(bounds).items():
+    if not isinstance(bounds, Mapping):
+        raise GradcliError(f"bounds must be a dictionary from parameters to pairs, got {kind_of(bounds)}")
+    for name, pair in bounds.items():
         if name not in packing.places:
-            hint = did_you_mean(name, list(packing.places)) or f"the parameters are {', '.join(packing.places)}"
-            raise GradcliError(f"bounds: there is no parameter {quoted(name)}", hint=hint)
+            hint = did_you_mean(str(name), list(packing.places)) or f"the parameters are {', '.join(packing.places)}"
+            raise GradcliError(f"bounds: there is no parameter {quoted(str(name))}", hint=hint)
         if not isinstance(pair, tuple | list) or len(pair) != 2:
             raise GradcliError(f"bounds of {name} must be a pair, the least and the most, got {kind_of(pair)}")
         place = packing.places[name]
@@ -208,7 +214,8 @@ def _bounds(row: Method, bounds: Any, packing: Packing, start: np.ndarray) -> Bo
 
 
 def _limit(name: str, limit: Any, shape: tuple[int, ...]) -> np.ndarray:
-    array = to_array(limit).astype(np.float64) if not isinstance(limit, int | float) else np.float64(limit)
+    with told_of(f"bounds of {name}"):
+        array = np.float64(limit) if isinstance(limit, int | float) else to_array(limit).astype(np.float64)
     if array.shape not in ((), shape):
         raise GradcliError(f"bounds of {name} have shape {array.shape}, the parameter {shape}")
     return np.broadcast_to(array, shape).reshape(-1)

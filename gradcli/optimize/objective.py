@@ -9,13 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from gradcli.autodiff.jacobian import curvature, filled
+from gradcli.autodiff.jacobian import curvature
+from gradcli.autodiff.jacobian import filled as zeros
+from gradcli.engine.simplify import simplify
 from gradcli.errors import GradcliError, written_in
 from gradcli.evaluation.compiled import Compiled
 from gradcli.evaluation.request import Request, leaf_of, prepare
 from gradcli.evaluation.values import InputSpec
 from gradcli.graph.node import Node
 from gradcli.language.parse import Script
+from gradcli.ops.create import filled
 from gradcli.optimize.packing import Packing
 
 # No input has such a name.
@@ -92,11 +95,17 @@ class Objective:
         }
         with written_in(request.source):
             found = curvature(request.roots[0], leaves, list(given.values()))
-        roots = [filled(x.shape, x.dtype) if node is None else node for x, node in zip(leaves, found, strict=True)]
+        roots = [zeros(x.shape, x.dtype) if node is None else node for x, node in zip(leaves, found, strict=True)]
         return self._compiled(replace(request, leaves=request.leaves | given), roots)
 
     def _compiled(self, request: Request, roots: Sequence[Node]) -> Compiled:
         compiled = Compiled(request, request.files(self._held), roots=roots)
+        program, needed = compiled.program, compiled.program.whole_leaves()
+        whole = {leaf for k, leaf in enumerate(program.leaves) if program.direct or k in needed}
+        for name, array in self._held.items():
+            if request.leaves[name] in whole and not isinstance(array, np.ndarray):
+                # Else it would be read at every step.
+                self._held[name] = array.load()
         compiled.hold(self._held)
         forms = {n: leaf for n, leaf in request.leaves.items() if n not in self._held}
         compiled.settle({n: np.broadcast_to(np.zeros((), leaf.dtype), leaf.shape) for n, leaf in forms.items()})
@@ -114,7 +123,9 @@ def _check(request: Request, names: Sequence[str], smooth: bool) -> None:
         return
     if not value.is_floating:
         raise GradcliError(f"the value is {value.dtype} and has no gradient to follow", span=value.span)
+    slopes = dict(zip(request.wanted, simplify(request.roots[1:]), strict=True))
     for name in names:
-        if name not in request.wanted:
+        slope = slopes.get(name)
+        if slope is None or (slope.op is filled and slope.params["value"] == 0):
             hint = "its gradient is zero everywhere: leave it out, or choose nelder-mead"
             raise GradcliError(f"the value does not depend smoothly on the parameter {name!r}", hint=hint)
