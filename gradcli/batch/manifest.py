@@ -14,7 +14,7 @@ from gradcli.batch.items import Items
 from gradcli.batch.job import Job
 from gradcli.batch.journal import HIDDEN, RESULTS, Folder, lines_of
 from gradcli.errors import GradcliError
-from gradcli.evaluation.input_value import InputValue
+from gradcli.evaluation.identity import Earlier, identity, stat_of
 from gradcli.machine.endings import split_key
 from gradcli.machine.regular import open_regular
 from gradcli.storage.header import shown
@@ -25,13 +25,6 @@ _NAME = "run.json"
 _LINES = (RESULTS, os.path.join(HIDDEN, "more.jsonl"))
 # What the names of results end with.
 _ENDINGS = (".value.npy", ".grad.npy")
-# What differs, in the words of the command line, where it is not an option of the same name.
-_WORDS = {
-    "gradcli": "another version of gradcli",
-    "expression": "another expression",
-    "inputs": "other shared inputs",
-    "varying": "other inputs",
-}
 
 
 class Finished(NamedTuple):
@@ -59,10 +52,10 @@ def describe(job: Job) -> dict[str, Any]:
     return {
         "gradcli": __version__,
         "expression": job.source,
-        "inputs": {name: _identity(value) for name, value in job.shared.items()},
+        "inputs": {name: identity(value) for name, value in job.shared.items()},
         "varying": list(job.varying),
         "wrt": None if job.wrt is None else list(job.wrt),
-        "grad_output": None if job.grad_output is None else _identity(job.grad_output),
+        "grad_output": None if job.grad_output is None else identity(job.grad_output),
         "dtype": job.dtype,
         "seed": job.seed,
         "save": [job.saved.value, job.saved.grads, list(job.saved.names)],
@@ -70,20 +63,6 @@ def describe(job: Job) -> dict[str, Any]:
         "fail_on_nan": job.fail_on_nan,
         "missing": job.missing,
     }
-
-
-def _identity(value: InputValue) -> Any:
-    """A literal is its text, a file its path, size and time of change."""
-    return value.text if value.path is None else {"path": value.path, **stat_of(value.path)}
-
-
-def stat_of(spec: str) -> dict[str, int]:
-    """The size and the time of change of a file, -1 when it cannot be told."""
-    try:
-        status = os.stat(split_key(spec)[0])
-    except (OSError, ValueError):
-        return {"size": -1, "mtime_ns": -1}
-    return {"size": status.st_size, "mtime_ns": status.st_mtime_ns}
 
 
 def record(folder: Folder, job: Job) -> None:
@@ -96,19 +75,9 @@ def is_continued(path: str, job: Job, resume: bool, overwrite: bool) -> bool:
 
     GradcliError where the results of two runs would be mixed, unless `overwrite` says that the old ones go.
     """
-    difference = _difference(path, job) if resume else ""
-    if difference is None:
-        return True
-    if overwrite or not _has_results(path):
-        return False
-    name = shown(path)
-    if not resume:
-        hint = "--resume goes on with it, --overwrite removes its results first; or choose another folder"
-        raise GradcliError(f"{name} holds the results of another run", hint=hint)
-    hint = "--overwrite removes its results first; or choose another folder"
-    if not difference:
-        raise GradcliError(f"{name} holds results, and nothing tells what run they are of", hint=hint)
-    raise GradcliError(f"the run in {name} had {difference}", hint=hint)
+    way_out = "--overwrite removes its results first; or choose another folder"
+    earlier = Earlier(shown(path), "the results", way_out, described(path), _has_results(path))
+    return earlier.goes_on(describe(job), resume, overwrite)
 
 
 def _has_results(path: str) -> bool:
@@ -129,7 +98,7 @@ def remove_results(path: str) -> None:
         for _, _, line in lines_of(os.path.join(path, name)):
             outputs = line.get("outputs")
             names += [f"{line['item']}.{result}.npy" for result in outputs] if isinstance(outputs, dict) else []
-    old = _described(path)
+    old = described(path)
     if old is not None and old.get("accumulate") and isinstance(old.get("inputs"), dict):
         names += [f"{name}.grad.npy" for name in old["inputs"]]
     for name in names:
@@ -163,18 +132,7 @@ def length_of(path: str, items: int) -> int:
     return next(islice(ends, items - 1, None), 0)
 
 
-def _difference(path: str, job: Job) -> str | None:
-    """What was different in the run in a folder, in words; None for nothing, "" when there is no telling."""
-    old, new = _described(path), json.loads(json.dumps(describe(job)))
-    if old is None:
-        return ""
-    if old == new:
-        return None
-    different = [key for key in new if old.get(key) != new[key]]
-    return " and ".join(_WORDS.get(key) or f"another --{key.replace('_', '-')}" for key in different)
-
-
-def _described(path: str) -> dict[str, Any] | None:
+def described(path: str) -> dict[str, Any] | None:
     """What the run in a folder says of itself; None when it says nothing."""
     try:
         with open(open_regular(os.path.join(path, HIDDEN, _NAME)), "rb") as file:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import IO, Any
 
 from gradcli.errors import GradcliError, WorkError, did_you_mean
@@ -130,17 +130,18 @@ class _Sips:
         return len(data)
 
 
-def archive_blocks(blocks: Iterator[memoryview], name: str) -> Iterator[memoryview]:
-    """The bytes of an .npz archive with one array, called `name`, of which `blocks` are the bytes as .npy."""
+def archive_blocks(members: Iterable[tuple[str, Iterable[memoryview]]]) -> Iterator[memoryview]:
+    """The bytes of an .npz archive of arrays by name, each of them the blocks of its bytes as .npy."""
     import zipfile
 
     passed = _Passed()
     with zipfile.ZipFile(passed, "w") as archive:  # type: ignore[call-overload]
-        with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-            for block in blocks:
-                member.write(block)
-                yield from passed.taken()
-        yield from passed.taken()
+        for name, blocks in members:
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                for block in blocks:
+                    member.write(block)
+                    yield from passed.taken()
+            yield from passed.taken()
     yield from passed.taken()
 
 

@@ -61,7 +61,7 @@ def encoded(path: str, array: Array, name: str) -> Iterator[memoryview]:
     if codec is not None:
         return codec.encode(array, name, path)
     blocks = _blocks(array)
-    return archive_blocks(blocks, name) if ending_of(path) == ".npz" else blocks
+    return archive_blocks([(name, blocks)]) if ending_of(path) == ".npz" else blocks
 
 
 def check_writable(paths: list[str]) -> None:
