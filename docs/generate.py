@@ -36,6 +36,7 @@ COMMANDS = (
     "graph",
     "ops",
     "plot",
+    "minimize",
     "repl",
     "help",
     "completion",

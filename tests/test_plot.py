@@ -414,6 +414,6 @@ def test_without_matplotlib(tmp_path: Path) -> None:
         1,
         "",
         "gradcli: a plot as svg needs matplotlib, which is not installed\n"
-        'hint: pip install "gradcli[plot]"; without -o the plot is shown in the terminal\n',
+        'hint: pip install "gradcli[plot]"; without a file the plot is shown in the terminal\n',
     )
     assert process(*TANH, PYTHONPATH=path).code == 0

@@ -132,10 +132,15 @@ def length_of(path: str, items: int) -> int:
     return next(islice(ends, items - 1, None), 0)
 
 
+def place_of(path: str) -> str:
+    """The file in a folder that says what run its results are of."""
+    return os.path.join(path, HIDDEN, _NAME)
+
+
 def described(path: str) -> dict[str, Any] | None:
     """What the run in a folder says of itself; None when it says nothing."""
     try:
-        with open(open_regular(os.path.join(path, HIDDEN, _NAME)), "rb") as file:
+        with open(open_regular(place_of(path)), "rb") as file:
             found = json.loads(file.read())
     except (OSError, ValueError, RecursionError):
         return None

@@ -87,14 +87,18 @@ class Asked:
             self.derivatives.add_to(request, vectors)
         return request, inputs, None if given is None else vector_for(request, given)
 
+    def opened(self) -> dict[str, Any]:
+        """The inputs as arrays, or as files that are opened where they are large."""
+        self.settle()
+        opened = load_all([(value, self.dtype) for value in self.values])
+        return {value.name: array for value, array in zip(self.values, opened, strict=True)}
+
     def arrays(self) -> dict[str, Any]:
         """The inputs as arrays, wholly read."""
         import numpy as np
 
-        self.settle()
-        opened = load_all([(value, self.dtype) for value in self.values])
-        arrays = [array if isinstance(array, np.ndarray) else array.load() for array in opened]
-        return {value.name: array for value, array in zip(self.values, arrays, strict=True)}
+        found = self.opened().items()
+        return {name: array if isinstance(array, np.ndarray) else array.load() for name, array in found}
 
     def settle(self) -> None:
         """Set what all is computed with in this context, the values of inputs as well."""
@@ -149,6 +153,15 @@ def wanted_names(wrt: str | None, no_grad: bool, grad_output: str | None) -> lis
     if not all(names):
         raise GradcliError("--wrt takes names of inputs", hint="as in --wrt x,y; --no-grad differentiates nothing")
     return names
+
+
+def refuse_unseeded(text: str, values: list[InputValue], seed: int | None) -> None:
+    """Refuse random numbers that a resumed run could not draw again."""
+    from gradcli.evaluation.names import draws
+
+    sources = [text, *(value.text for value in values if value.text is not None)]
+    if seed is None and any(draws(source) for source in sources):
+        raise GradcliError("random numbers need --seed here", hint="a run that is resumed has to draw them again")
 
 
 def read_source(path: str) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gradcli.cli import options
-from gradcli.cli.asked import expression_of, wanted_names
+from gradcli.cli.asked import expression_of, refuse_unseeded, wanted_names
 from gradcli.cli.inputs import STANDARD_INPUT, split_inputs
 from gradcli.cli.printing import note, standard_output
 from gradcli.cli.progress import cluster_at, progress_line
@@ -118,7 +118,7 @@ def batch_command(
     saved = Saved.parse(save.strip(), names)
     wanted = _differentiated(wrt, no_grad, grad_output, saved, accumulate, list(shared))
     vector = _shared("--grad-output", grad_output) if grad_output is not None else None
-    _refuse_unseeded(text, [*shared.values(), *([vector] if vector else [])], seed)
+    refuse_unseeded(text, [*shared.values(), *([vector] if vector else [])], seed)
     limits = fail_on_nan, MEMORY_LIMIT.get(), TIME_LIMIT.get(), MISSING_AS_NAN.get()
     job = Job(text, names, tuple(patterns), shared, folder, wanted, vector, dtype, seed, saved, accumulate, *limits)
     batch = Batch(job, find_items(patterns), resume, overwrite, on_error == "skip", durable)
@@ -187,15 +187,6 @@ def _differentiated(
     if not saved.grads and not saved.names and not accumulate and wrt is None:
         return ()
     return None if wanted is None else tuple(wanted)
-
-
-def _refuse_unseeded(text: str, values: list[InputValue], seed: int | None) -> None:
-    """Refuse random numbers that a resumed run could not draw again."""
-    from gradcli.evaluation.names import draws
-
-    sources = [text, *(value.text for value in values if value.text is not None)]
-    if seed is None and any(draws(source) for source in sources):
-        raise GradcliError("random numbers need --seed here", hint="a run that is resumed has to draw them again")
 
 
 def _run(

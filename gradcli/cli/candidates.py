@@ -52,12 +52,25 @@ def names(ctx: click.Context, last: str) -> list[CompletionItem]:
     return _led(before + comma, found)
 
 
+def methods(ctx: click.Context, last: str) -> list[CompletionItem]:
+    """Ways to a minimum."""
+    from gradcli.optimize.methods import METHODS
+
+    return [CompletionItem(name, help=row.doc) for name, row in METHODS.items() if name.startswith(last)]
+
+
+def bounds(ctx: click.Context, last: str) -> list[CompletionItem]:
+    """NAME= for an input whose bounds follow."""
+    return [CompletionItem(f"{name}=") for name in _names(ctx) if name.startswith(last)] if "=" not in last else []
+
+
 def targets(ctx: click.Context, last: str) -> list[CompletionItem]:
     """TARGET=PATH, or a folder."""
     target, equals, path = last.partition("=")
     if equals:
         return _led(f"{target}=", files(path))
-    results = ["value", *(f"{name}.grad" for name in _names(ctx))]
+    kind = "" if ctx.info_name == "minimize" else ".grad"
+    results = ["value", *(f"{name}{kind}" for name in _names(ctx))]
     if ctx.params.get("jacobian"):
         results += [f"{name}.jacobian" for name in _names(ctx)]
     if ctx.params.get("hessian"):

@@ -84,7 +84,7 @@ Examples:
 @options.threads()
 @options.scheduler
 @options.limits
-@click.option("--precision", type=click.IntRange(0, 30), default=4, help="Digits after the point in text [default: 4].")
+@options.precision
 @options.progress
 @options.quiet("No notes, no progress and no tree; with -o, no text either.")
 def eval_command(

@@ -37,6 +37,7 @@ _COMMANDS = (
     "graph",
     "ops",
     "plot",
+    "minimize",
     "repl",
     "completion",
     "help",

@@ -22,6 +22,8 @@ _HEADINGS = ("Usage", "Options", "Commands", "Example", "Examples")
 
 # Where the words of the command line are kept: what was taken for an option may have been meant as the expression.
 _WORDS = "gradcli.words"
+# What follows an option for a picture, and is neither an expression nor an input.
+_IS_FILE = re.compile(r"[^\s=()*-][^\s=()*]*\.\w{3,4}")
 # The first word that begins with a minus sign and is no option.
 _NO_OPTION = "gradcli.no option"
 
@@ -85,11 +87,14 @@ class ExpressionCommand(HelpfulCommand):
         for param in self.params:
             letters = {o[1] for o in param.opts if o.startswith("-") and len(o) == 2}
             (flags if getattr(param, "is_flag", False) else valued).update(letters)
+        pictures = {word for param in self.params if isinstance(param, Picture) for word in param.opts}
         words = []
         for k, word in enumerate(args):
             if word == "--":
                 words += args[k:]
                 break
+            if word in pictures and not _IS_FILE.fullmatch(" ".join(args[k + 1 : k + 2])):
+                word = f"{word}="
             # A leading space means nothing to the expression and tells click that this is no option.
             if _is_option(word, flags, valued):
                 words.append(word)
@@ -100,6 +105,10 @@ class ExpressionCommand(HelpfulCommand):
             # An option whose value is being completed: click would leave out all that comes before it.
             words.pop()
         return super().parse_args(ctx, words)
+
+
+class Picture(click.Option):
+    """A picture: in the terminal where the option is given alone, and then "", else the file after it."""
 
 
 def hint_of_no_option() -> str | None:
@@ -161,13 +170,19 @@ _missing = click.option(
 )
 
 
-def command(name: str, text: str, metavar: str = "EXPR [NAME=VALUE]...") -> Callable[[_F], click.Command]:
+def command(
+    name: str,
+    text: str,
+    metavar: str = "EXPR [NAME=VALUE]...",
+    cls: type[ExpressionCommand] = ExpressionCommand,
+    short_help: str | None = None,
+) -> Callable[[_F], click.Command]:
     """A command whose words are an expression and inputs; `text` is its help."""
 
     def decorate(function: _F) -> click.Command:
         words = click.argument("items", metavar=metavar, nargs=-1, shell_complete=completed("words"))
         taking = words(_missing(function))
-        return click.command(name, cls=ExpressionCommand, help=text, no_args_is_help=False)(taking)
+        return click.command(name, cls=cls, help=text, short_help=short_help, no_args_is_help=False)(taking)
 
     return decorate
 
@@ -273,6 +288,14 @@ def limits(function: _F) -> _F:
     return _memory_limit(yes(function))
 
 
+def picture(name: str, text: str) -> Callable[[_F], _F]:
+    """What is drawn: None for nothing, "" for the terminal, or a file."""
+    return click.option(name, cls=Picture, metavar="[FILE]", help=text)
+
+
+precision = click.option(
+    "--precision", type=click.IntRange(0, 30), default=4, help="Digits after the point in text [default: 4]."
+)
 progress = click.option(
     "--progress/--no-progress", default=None, help="Progress on standard error [default: on a terminal]."
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gradcli.cli.shown import inputs_of
@@ -40,7 +40,7 @@ class Outputs:
             if not equals and (option.endswith(("/", os.sep)) or os.path.isdir(option)):
                 self.folders.append(_in_full(option))
             elif not equals or not path:
-                hint = "write -o x.grad=FILE, -o value=FILE or -o FOLDER/"
+                hint = f"write -o {(known[1:] or ['x.grad'])[0]}=FILE, -o value=FILE or -o FOLDER/"
                 raise GradcliError(f"cannot understand -o {option}", hint=hint)
             elif target not in known:
                 hint = did_you_mean(target, known) or f"there are {', '.join(known)}"
@@ -94,16 +94,10 @@ class Outputs:
         if not items and all(_size(form) <= most for form in forms.values()):
             yield Opened({}, [], None)
             return
-        from gradcli.cli.signals import stopping_cleanly
         from gradcli.evaluation.finite import Several
-        from gradcli.storage import Edges, can_stream, check_encodable, check_writable, streaming
-        from gradcli.storage.together import together
+        from gradcli.storage import Edges, can_stream, streaming
 
-        # That nobody reads standard output any more is no reason to leave out the files.
-        with stopping_cleanly(), self._created_folders(), together(patient=True) as files:
-            check_writable([path for _, path in items])
-            for name, path in items:
-                check_encodable(path, name, *forms[name])
+        with self._writing(items, forms) as files:
             streamed = [(name, path) for name, path in items if _size(forms[name]) > most and can_stream(path)]
             with streaming([(path, *forms[name]) for name, path in streamed], files) as opened:
                 sinks: dict[str, Any] = {}
@@ -118,6 +112,47 @@ class Outputs:
                         sinks[name] = Several([edges], tallies.of_pieces()) if tallies.all else edges
                 yield Opened(sinks, [item for item in items if item not in streamed], files)
 
+    def check_forms(self, forms: dict[str, tuple[Shape, Any]]) -> None:
+        """Refuse results of these shapes and dtypes that cannot be written as they are asked for."""
+        from gradcli.storage import check_encodable
+
+        for name, path in self._items(forms):
+            check_encodable(path, name, *forms[name])
+
+    def save(self, results: dict[str, Any], documents: dict[str, bytes], stale: Sequence[str]) -> None:
+        """Write results that are in memory, and documents by path: all of them, or none; files that are stale go."""
+        from gradcli.storage import save_all
+        from gradcli.storage.target import find_target
+
+        forms = {name: (array.shape, array.dtype) for name, array in results.items()}
+        items = self._items(forms)
+        folders = [os.path.dirname(path) for path in documents]
+        with self._writing(items, forms, folders) as files:
+            save_all([(path, results[name]) for name, path in items], files, [name for name, _ in items])
+            for path, data in documents.items():
+                target = find_target(path)
+                files.add([target])
+                files.write(target, [memoryview(data)])
+        for path in stale:
+            with contextlib.suppress(FileNotFoundError), unable_to(f"remove {path}"):
+                os.unlink(path)
+
+    @contextlib.contextmanager
+    def _writing(
+        self, items: list[tuple[str, str]], forms: dict[str, tuple[Shape, Any]], folders: Sequence[str] = ()
+    ) -> Iterator[Together]:
+        """Files that get their names when the block ends well; the folders are made for them, and further ones."""
+        from gradcli.cli.signals import stopping_cleanly
+        from gradcli.storage import check_encodable, check_writable
+        from gradcli.storage.together import together
+
+        # That nobody reads standard output any more is no reason to leave out the files.
+        with stopping_cleanly(), _created([*self.folders, *folders]), together(patient=True) as files:
+            check_writable([path for _, path in items])
+            for name, path in items:
+                check_encodable(path, name, *forms[name])
+            yield files
+
     def _items(self, forms: dict[str, tuple[Shape, Any]]) -> list[tuple[str, str]]:
         """What to write where; asking by name for a result that there is not is an error."""
         for target in self.targets:
@@ -127,25 +162,6 @@ class Outputs:
                 raise GradcliError(f"{target} is None: there is no gradient to write", hint=_no_gradient(forms))
         folders = [(name, os.path.join(folder, f"{name}.npy")) for folder in self.folders for name in forms]
         return [*self.targets.items(), *folders]
-
-    @contextlib.contextmanager
-    def _created_folders(self) -> Iterator[None]:
-        """Make the folders that do not exist, and take them away again when the block fails."""
-        from gradcli.machine.undisturbed import undisturbed
-
-        created: list[str] = []
-        try:
-            for folder in self.folders:
-                for directory in _missing(folder):
-                    with unable_to(f"create the folder {folder}"), undisturbed():
-                        os.mkdir(directory)
-                        created.append(directory)
-            yield
-        except BaseException:
-            for directory in reversed(created):
-                with contextlib.suppress(OSError):
-                    os.rmdir(directory)
-            raise
 
 
 class Opened(NamedTuple):
@@ -162,6 +178,26 @@ class Opened(NamedTuple):
 
             names = [name for name, _ in self.items]
             save_all([(path, results[name]) for name, path in self.items], self.files, names)
+
+
+@contextlib.contextmanager
+def _created(folders: Sequence[str]) -> Iterator[None]:
+    """Make the folders that do not exist, and take them away again when the block fails."""
+    from gradcli.machine.undisturbed import undisturbed
+
+    created: list[str] = []
+    try:
+        for folder in folders:
+            for directory in _missing(folder):
+                with unable_to(f"create the folder {folder}"), undisturbed():
+                    os.mkdir(directory)
+                    created.append(directory)
+        yield
+    except BaseException:
+        for directory in reversed(created):
+            with contextlib.suppress(OSError):
+                os.rmdir(directory)
+        raise
 
 
 def _size(form: tuple[Shape, Any]) -> int:

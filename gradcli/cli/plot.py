@@ -94,7 +94,7 @@ def plot_command(
         with stopping_cleanly():
             save_document(output or "-", picture, text=form == "svg")
     else:
-        sys.stdout.write(_json(found) if as_json else _text(found, width, height, plain))
+        sys.stdout.write(_json(found) if as_json else plot_of(found, width, height, plain) + "\n")
     if found.note and not quiet:
         note(found.note)
 
@@ -167,11 +167,14 @@ def _form(output: str | None, form: str | None, as_json: bool) -> str | None:
         return None
     if output is None or form is not None:
         return form
-    found = _FORMATS.get(os.path.splitext(output)[1].lower())
+    return form_of(output, "name it FILE.svg or FILE.png, or give --format svg or --format png")
+
+
+def form_of(path: str, hint: str) -> str:
+    """The kind of picture that the end of a name tells."""
+    found = _FORMATS.get(os.path.splitext(path)[1].lower())
     if found is None:
-        raise GradcliError(
-            f"{output!r} tells no format", hint="name it FILE.svg or FILE.png, or give --format svg or --format png"
-        )
+        raise GradcliError(f"{path!r} tells no format", hint=hint)
     return found
 
 
@@ -185,12 +188,14 @@ def _json(found: Curves) -> str:
     return to_json({"input": found.name, "x": x, **named, "value": value, "derivatives": derivatives}) + "\n"
 
 
-def _text(found: Curves, width: int | None, height: int | None, plain: bool) -> str:
+def plot_of(found: Curves, width: int | None = None, height: int | None = None, plain: bool = False) -> str:
+    """Curves in characters, as large as the terminal unless told otherwise."""
     from gradcli.plotting.terminal import plot_text
 
     best = screen()
-    chosen = best._replace(width=width or best.width, height=height or best.height, plain=plain or best.plain)
-    return plot_text(found, chosen) + "\n"
+    return plot_text(
+        found, best._replace(width=width or best.width, height=height or best.height, plain=plain or best.plain)
+    )
 
 
 def screen() -> Screen:

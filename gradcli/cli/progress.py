@@ -55,6 +55,19 @@ class ProgressLine:
         text = f"[{bar:.<{_BAR}}] {finished}/{total}  {rate:.0f} items/s  {nbytes / elapsed / 1e9:.2f} GB/s"
         self._show(f"{text}  {left:.0f} s left")
 
+    def steps(self, done: int, total: int | None, value: float, norm: float | None) -> None:
+        """Told how many steps are done, of how many where that is known, and where the last has led to."""
+        now = time.monotonic()
+        if not self._shown:
+            self._shown, self._before = now, done
+        elapsed = now - self._start
+        if elapsed < _DELAY or now - self._shown < _INTERVAL:
+            return
+        self._shown = now
+        left = "" if total is None else f"  {elapsed * (total - done) / max(done - self._before, 1):.0f} s left"
+        slope = "" if norm is None else f"  gradient {norm:.3g}"
+        self._show(f"step {done}{'' if total is None else f'/{total}'}  value {value:.6g}{slope}{left}")
+
     def close(self) -> None:
         """Wipe the line."""
         if self._length:

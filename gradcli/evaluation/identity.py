@@ -17,6 +17,8 @@ _WORDS = {
     "expression": "another expression",
     "inputs": "other shared inputs",
     "varying": "other inputs",
+    "data": "other inputs",
+    "command": "another command",
 }
 
 

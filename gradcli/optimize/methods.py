@@ -121,8 +121,13 @@ METHODS = {method.name: method for method in (
 )}
 
 
-def chosen(name: str, given: Mapping[str, Any]) -> tuple[Method, dict[str, Any]]:
-    """The method of this name, and all its options; `given` are those that are set, None for those that are not."""
+def chosen(
+    name: str, given: Mapping[str, Any], spelled: Callable[[str], str] = str
+) -> tuple[Method, dict[str, Any]]:
+    """The method of this name, and all its options; `given` are those that are set, None for those that are not.
+
+    `spelled` is how whoever has set them writes an option.
+    """
     if not isinstance(name, str) or name not in METHODS:
         hint = isinstance(name, str) and did_you_mean(name.lower(), list(METHODS)) or f"there are {', '.join(METHODS)}"
         raise GradcliError(f"there is no method {quoted(str(name))}", hint=hint)
@@ -133,9 +138,10 @@ def chosen(name: str, given: Mapping[str, Any]) -> tuple[Method, dict[str, Any]]
             continue
         value = value.item() if isinstance(value, np.generic) else value
         if option not in options:
-            raise GradcliError(f"{name} has no option {option}", hint=f"its options are {', '.join(options)}")
+            hint = f"its options are {', '.join(map(spelled, method.options))}"
+            raise GradcliError(f"{name} has no option {spelled(option)}", hint=hint)
         if not OPTIONS[option].allows(value):
-            raise GradcliError(f"{option} must be {OPTIONS[option].wanted}, it is {_shown(value)}")
+            raise GradcliError(f"{spelled(option)} must be {OPTIONS[option].wanted}, it is {_shown(value)}")
         options[option] = value
     return method, options
 

@@ -33,14 +33,21 @@ def title_of(source: str) -> str:
     return text if len(text) <= _LONGEST_TITLE else text[: _LONGEST_TITLE - 1] + "…"
 
 
+def require(form: str) -> None:
+    """Refuse a picture where nothing can draw it."""
+    try:
+        from matplotlib import figure as _  # noqa: F401
+    except ImportError:
+        hint = 'pip install "gradcli[plot]"; without a file the plot is shown in the terminal'
+        raise WorkError(f"a plot as {form} needs matplotlib, which is not installed", hint=hint) from None
+
+
 def figure(found: Curves, title: str, form: str) -> bytes:
     """The curves one above the other as "svg" or "png"; the same bytes for the same curves."""
-    try:
-        from matplotlib import colormaps, rc_context
-        from matplotlib.figure import Figure
-    except ImportError:
-        hint = 'pip install "gradcli[plot]"; without -o the plot is shown in the terminal'
-        raise WorkError(f"a plot as {form} needs matplotlib, which is not installed", hint=hint) from None
+    require(form)
+    from matplotlib import colormaps, rc_context
+    from matplotlib.figure import Figure
+
     count = len(found.curves)
     with rc_context(_STYLE):
         sheet = Figure(figsize=(_WIDTH, _HEIGHT * count + 0.4), layout="constrained")

@@ -6,8 +6,8 @@ for it, so that a damaged or malicious file costs one line on standard error.
 
 To read: `spec` (what is a URL), `pipes` and `header`, `loading`, `archive` and `reading`; `formats` for all but .npy
 and .npz; `ranges`, `boxes`, `file_array` and `remote` for arrays that stay where they are; `opening` puts all together,
-`npy_records` reads one array after the other. To write: `target`, `temporary`,
-`together`, then `writing`, `document` and `file_sink`; `edges` keeps what a printed summary shows.
+`npy_records` reads one array after the other. To write: `target`, `temporary`, `together`, then `writing`, `document`,
+`bundle` and `file_sink`; `edges` keeps what a printed summary shows.
 """
 
 from gradcli.storage.edges import Edges as Edges

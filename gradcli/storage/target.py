@@ -109,6 +109,16 @@ def _status(path: str) -> os.stat_result | None:
         raise WorkError(f"cannot write {shown(path)}: no file can have this name") from None
 
 
+def check_folder(target: Target) -> None:
+    """Refuse a file that cannot be made since its folder is missing or not writable."""
+    with writing(target.path):
+        parent = os.path.dirname(target.real)
+        # Listing is not asked for, only whether a file can be made there.
+        os.stat(os.path.join(parent, ""))
+        if not os.access(parent, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+
 def refuse_dtype(dtype: DType) -> None:
     """Refuse what no file of ours can hold."""
     if dtype.newbyteorder("=").name not in DTYPE_NAMES:

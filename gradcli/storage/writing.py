@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import io
 import os
 import sys
@@ -19,7 +18,7 @@ from gradcli.storage.formats.dispatch import check_encodable, encoder_of
 from gradcli.storage.header import Array, DType, shown
 from gradcli.storage.pipes import write_all
 from gradcli.storage.spec import is_url
-from gradcli.storage.target import Target, find_array_target, refuse_dtype, writing
+from gradcli.storage.target import Target, check_folder, find_array_target, refuse_dtype
 from gradcli.storage.together import Together, refuse_duplicates, together
 
 
@@ -60,7 +59,7 @@ def encoded(path: str, array: Array, name: str) -> Iterator[memoryview]:
     codec = encoder_of(path)
     if codec is not None:
         return codec.encode(array, name, path)
-    blocks = _blocks(array)
+    blocks = npy_blocks(array)
     return archive_blocks([(name, blocks)]) if ending_of(path) == ".npz" else blocks
 
 
@@ -76,12 +75,7 @@ def check_writable(paths: list[str]) -> None:
 
             check_remote(target.real)
         elif target.temporary is not None:
-            with writing(target.path):
-                parent = os.path.dirname(target.real)
-                # Listing is not asked for, only whether a file can be made there.
-                os.stat(os.path.join(parent, ""))
-                if not os.access(parent, os.W_OK | os.X_OK):
-                    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+            check_folder(target)
 
 
 def _write_directly(target: Target, blocks: Callable[[], Iterator[memoryview]]) -> None:
@@ -124,7 +118,7 @@ def header_bytes(shape: tuple[int, ...], dtype: DType, fortran_order: bool = Fal
     return header.getvalue()
 
 
-def _blocks(array: Array) -> Iterator[memoryview]:
+def npy_blocks(array: Array) -> Iterator[memoryview]:
     """The bytes of the .npy file, without a second copy of the array in memory."""
     fortran_order = array.flags.f_contiguous and not array.flags.c_contiguous
     yield memoryview(header_bytes(array.shape, array.dtype, fortran_order))

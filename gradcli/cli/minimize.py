@@ -1,0 +1,428 @@
+"""`gradcli minimize`: an expression and a start in, the parameters that make it smallest out."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+from gradcli.cli import options
+from gradcli.cli.asked import Asked, refuse_unseeded, wanted_names
+from gradcli.cli.method_options import METHODS_HERE, MethodCommand, dashed
+from gradcli.cli.output_files import Outputs
+from gradcli.cli.plot import form_of, plot_of
+from gradcli.cli.printing import note, write_pieces
+from gradcli.cli.progress import ProgressLine, progress_line
+from gradcli.cli.signals import Stopped, stopping_cleanly
+from gradcli.errors import GradcliError, quoted, told_of
+from gradcli.evaluation.input_value import InputValue, split_at_colons
+
+if TYPE_CHECKING:
+    from gradcli.optimize.iterate import Iterate
+    from gradcli.optimize.logbook import Logbook
+    from gradcli.optimize.methods import Method
+    from gradcli.optimize.minimum import Minimum
+    from gradcli.plotting.curves import Curves
+
+HELP = f"""Find the parameters that make EXPR smallest.
+
+EXPR is a single number, and the inputs named in --wrt are its parameters: what they are given as is where the search
+begins. The other inputs stay as they are. Prints the value, the parameters, and why the search came to its end; that it
+did not converge within its limits is no failure.
+
+{METHODS_HERE}
+
+With --checkpoint, a run that was killed goes on with --resume, to the same bytes as if it had not been.
+
+\b
+Examples:
+  gradcli minimize '(1 - x)**2 + 100*(y - x**2)**2' x=-1.2 y=1 --wrt x,y
+  gradcli minimize 'mean(log1p(exp(-y*(X@w))))' X=X.npy y=y.npy 'w=zeros(20)' --wrt w -o w=w.npy
+  gradcli minimize 'sum((a*exp(-b*t) - y)**2)' t=d.csv:t y=d.csv:y a=1 b=1 --wrt a,b --method l-bfgs-b --bounds b=0:
+  gradcli minimize -f net.txt X=X.npy y=y.npy W=@W.npy v=@v.npy --wrt W,v --method adam --lr 0.01 --steps 5000 \\
+    --batch-size 256 --rows X,y --checkpoint net.ck --resume --trace net.jsonl -o net/
+"""
+
+
+@options.command("minimize", HELP, cls=MethodCommand, short_help="Find the parameters that make EXPR smallest.")
+@click.option(
+    "--wrt",
+    metavar="NAMES",
+    shell_complete=options.completed("names"),
+    help="The parameters, as in a,b [default: the floating-point input, where there is only one].",
+)
+@click.option(
+    "--method",
+    default="lbfgs",
+    metavar="METHOD",
+    show_default=True,
+    shell_complete=options.completed("methods"),
+    help="How to get there: one of those above.",
+)
+@click.option(
+    "--bounds",
+    "limits",
+    multiple=True,
+    metavar="NAME=LOW:HIGH",
+    shell_complete=options.completed("bounds"),
+    help="Keep a parameter between two numbers, each of which may be left out; may be given several times.",
+)
+@click.option("--batch-size", type=click.IntRange(min=1), metavar="N", help="Look at so many rows in each step.")
+@click.option(
+    "--rows",
+    metavar="NAMES",
+    shell_complete=options.completed("names"),
+    help="The inputs whose rows are dealt in batches, as in X,y; their order follows --seed.",
+)
+@options.source
+@click.option(
+    "-o",
+    "--output",
+    "outputs",
+    multiple=True,
+    metavar="NAME=PATH",
+    shell_complete=options.completed("targets"),
+    help="Write a parameter, or value, to PATH (- is standard output), in the format that its end tells, else as .npy; "
+    "or all of them into a folder: -o DIR/.",
+)
+@click.option("--trace", metavar="FILE", type=click.Path(), help="Write a line of JSON for each step.")
+@options.picture("--plot", "Plot the course of the value and its gradient, in the terminal or into FILE.svg or .png.")
+@click.option(
+    "--checkpoint", metavar="FILE", type=click.Path(), help="Keep in FILE, every second or so, what it takes to go on."
+)
+@click.option("--resume", is_flag=True, help="Go on from the checkpoint of an earlier run of the same kind, if any.")
+@click.option("--overwrite", is_flag=True, help="Replace the checkpoint of another run, and its results in DIR.")
+@options.json()
+@options.dtype()
+@options.seed("also of the order of rows")
+@options.threads()
+@options.limits
+@options.precision
+@options.progress
+@options.quiet("No notes, no progress, and not why it ended; with -o, no text either.")
+def minimize_command(
+    items: tuple[str, ...],
+    wrt: str | None,
+    method: str,
+    limits: tuple[str, ...],
+    batch_size: int | None,
+    rows: str | None,
+    source: str | None,
+    outputs: tuple[str, ...],
+    trace: str | None,
+    plot: str | None,
+    checkpoint: str | None,
+    resume: bool,
+    overwrite: bool,
+    as_json: bool,
+    dtype: str | None,
+    seed: int | None,
+    threads: int | None,
+    precision: int,
+    progress: bool | None,
+    quiet: bool,
+    **given: Any,
+) -> None:
+    from gradcli.optimize.methods import chosen
+
+    if (batch_size is None) != (rows is None):
+        raise GradcliError("--batch-size and --rows belong together", hint="as in --batch-size 100 --rows X,y")
+    asked = Asked(items, source, wrt, dtype=dtype, seed=seed, threads=threads)
+    row, settings = chosen(method, given, dashed)
+    kept = _Kept(trace, checkpoint, plot, resume, overwrite)
+    kept.check(row, asked)
+    inputs = asked.opened()
+    parameters = _parameters(asked, inputs)
+    more = {"bounds": _bounds(limits), "batch_size": batch_size, "rows": wanted_names(rows, False, None), "seed": seed}
+    search = _Search(asked, inputs, parameters, row, settings, {k: v for k, v in more.items() if v is not None}, limits)
+    targets = Outputs(outputs, [], None, parameters)
+    _refuse_both(targets, as_json, plot)
+    _check_places(search, targets, kept)
+    silent = targets.standard_output or (quiet and targets and not as_json)
+    shown = None if silent else _Shown(as_json, precision, quiet)
+    with progress_line(progress, quiet) as line:
+        found, curves = _found(search, kept.logbook(search), line, shown)
+    _save(search, targets, plot, found, curves)
+    if shown is not None:
+        shown.write(found)
+    if plot == "" and curves is not None:
+        write_pieces(["\n", plot_of(curves)])
+    if plot is not None and curves is None and not quiet:
+        note("fewer than two steps were taken: there is no course to plot")
+
+
+class _Search(NamedTuple):
+    """What is searched for, and how: `more` are options beside those of the method."""
+
+    asked: Asked
+    inputs: dict[str, Any]
+    parameters: list[str]
+    method: Method
+    settings: dict[str, Any]
+    more: dict[str, Any]
+    limits: tuple[str, ...]
+
+    def run(self, watch: Any, resume: Any) -> Minimum:
+        """Do it."""
+        from gradcli.optimize.minimum import minimize
+
+        script, settings = self.asked.script, {**self.settings, **self.more}
+        return minimize(
+            script, self.inputs, self.parameters, method=self.method.name, **settings, watch=watch, resume=resume
+        )
+
+    def described(self) -> dict[str, Any]:
+        """What it is, but for how long it may take: equal descriptions lead the same way."""
+        from gradcli import __version__
+        from gradcli.machine.data_options import MISSING_AS_NAN
+
+        settings = {name: value for name, value in self.settings.items() if name != self.method.steps}
+        return {
+            "gradcli": __version__,
+            "command": "minimize",
+            "expression": self.asked.script.source,
+            "data": {value.name: _identity(value, self.inputs[value.name]) for value in self.asked.values},
+            "wrt": self.parameters,
+            "method": self.method.name,
+            **settings,
+            **self.more,
+            "bounds": sorted(self.limits),
+            "missing": MISSING_AS_NAN.get(),
+        }
+
+
+def _identity(value: InputValue, array: Any) -> dict[str, Any]:
+    """What tells an input from others: what does not lie in a file is known by its contents."""
+    from gradcli.evaluation.identity import identity
+    from gradcli.machine.endings import split_key
+    from gradcli.storage.spec import is_url
+
+    form = {"shape": list(array.shape), "dtype": str(array.dtype)}
+    if value.path is None or is_url(value.path) or os.path.isfile(split_key(value.path)[0]):
+        return {"is": identity(value), **form}
+    from hashlib import sha256
+
+    import numpy as np
+
+    return {"sha256": sha256(np.ascontiguousarray(array).data).hexdigest(), **form}
+
+
+def _parameters(asked: Asked, inputs: dict[str, Any]) -> list[str]:
+    """The names of the parameters."""
+    if asked.wanted is not None:
+        from gradcli.evaluation.request import check_wanted
+
+        for name in asked.wanted:
+            check_wanted(name, list(inputs))
+        return list(dict.fromkeys(asked.wanted))
+    found = [name for name, array in inputs.items() if array.dtype.kind == "f"]
+    if len(found) > 1:
+        literal = next((v.name for v in asked.values if v.path is None and v.name in found), found[0])
+        hint = f"the others stay as they are, as in --wrt {literal}"
+        raise GradcliError(f"which of {', '.join(found)} are the parameters? --wrt names them", hint=hint)
+    if not found:
+        raise GradcliError("no input is a floating-point number: there is nothing to change", hint="as in a=1.0")
+    return found
+
+
+def _bounds(limits: tuple[str, ...]) -> dict[str, Any] | None:
+    """The least and the most of parameters by name."""
+    found: dict[str, Any] = {}
+    for limit in limits:
+        name, equals, text = (part.strip() for part in limit.partition("="))
+        pair = split_at_colons(text)
+        if not equals or not name.isidentifier() or len(pair) != 2 or not any(part.strip() for part in pair):
+            hint = "as in --bounds a=0:10, or a=0: and a=:10 for one side"
+            raise GradcliError(f"{quoted(limit)} is not the bounds of a parameter", hint=hint)
+        if name in found:
+            raise GradcliError(f"{name} has bounds twice", hint="give --bounds once for each parameter")
+        with told_of("--bounds"):
+            found[name] = tuple([_limit(name, part) if part.strip() else None for part in pair])
+    return found or None
+
+
+def _limit(name: str, text: str) -> Any:
+    array = InputValue(name, None, text).load("float64")
+    return array if array.shape else float(array)
+
+
+class _Kept(NamedTuple):
+    """What is kept of the steps, and what becomes of what earlier runs have kept."""
+
+    trace: str | None
+    checkpoint: str | None
+    plot: str | None
+    resume: bool
+    overwrite: bool
+
+    def check(self, method: Method, asked: Asked) -> None:
+        """Refuse a checkpoint of what cannot be resumed."""
+        from gradcli.optimize.methods import METHODS
+
+        if self.checkpoint is None:
+            if self.resume:
+                hint = "it names the file that an earlier run has kept"
+                raise GradcliError("--resume needs --checkpoint", hint=hint)
+            return
+        if method.scipy:
+            own = ", ".join([name for name, other in METHODS.items() if not other.scipy])
+            raise GradcliError(f"--checkpoint is not for {method.name}, which is SciPy's", hint=f"it is for {own}")
+        refuse_unseeded(asked.script.source, asked.values, asked.seed)
+
+    def logbook(self, search: _Search) -> Logbook:
+        """What the steps are told to, with what an earlier run of the same kind has left there."""
+        from gradcli.optimize.checkpoint import Checkpoint
+        from gradcli.optimize.course import Course
+        from gradcli.optimize.logbook import Logbook
+        from gradcli.optimize.trace import Trace
+
+        trace, checkpoint = Trace(self.trace) if self.trace is not None else None, None
+        if self.checkpoint is not None:
+            if trace is not None and not trace.is_file:
+                hint = "as in --trace steps.jsonl"
+                raise GradcliError("a trace that a resumed run goes on with must be a file", hint=hint)
+            described = {**search.described(), "trace": trace is not None, "plot": self.plot is not None}
+            checkpoint = Checkpoint(self.checkpoint, described, search.settings[search.method.steps])
+        logbook = Logbook(trace, checkpoint, Course() if self.plot is not None else None)
+        logbook.look_back(self.resume, self.overwrite)
+        return logbook
+
+
+class _Shown(NamedTuple):
+    """How results are printed."""
+
+    as_json: bool
+    precision: int
+    quiet: bool
+
+    def write(self, found: Minimum) -> None:
+        """Print a result."""
+        from gradcli.optimize.minimum_report import minimum_json, minimum_text
+        from gradcli.render.text import Style
+
+        style = Style(precision=self.precision)
+        write_pieces(minimum_json(found) if self.as_json else minimum_text(found, style, not self.quiet))
+
+
+def _refuse_both(targets: Outputs, as_json: bool, plot: str | None) -> None:
+    """Refuse two things that cannot both go to standard output."""
+    if plot == "" and as_json:
+        raise GradcliError("--json and a plot contradict each other", hint="write it to a file: --plot course.svg")
+    if targets.standard_output and (as_json or plot == ""):
+        what = "--json" if as_json else "a plot"
+        raise GradcliError(f"{what} and an array cannot both go to standard output", hint="write the array to a file")
+
+
+def _check_places(search: _Search, targets: Outputs, kept: _Kept) -> None:
+    """Refuse, before anything is computed, what cannot be written, or is in the place of another run's results."""
+    from gradcli.batch.manifest import described
+    from gradcli.evaluation.identity import Earlier
+    from gradcli.storage.header import shown
+    from gradcli.storage.target import check_folder, find_target
+
+    targets.check()
+    arrays = {name: search.inputs[name] for name in search.parameters}
+    targets.check_forms({name: (array.shape, array.dtype) for name, array in arrays.items()})
+    way_out = "--overwrite removes its results first; or choose another folder"
+    for folder in targets.folders:
+        old = described(folder)
+        there = old is not None or any(os.path.lexists(os.path.join(folder, name)) for name in _names(search))
+        earlier = Earlier(shown(folder.rstrip("/" + os.sep) or folder), "the results", way_out, old, there)
+        earlier.goes_on(search.described(), kept.resume, kept.overwrite)
+    if kept.plot:
+        from gradcli.plotting.figure import require
+
+        require(form_of(kept.plot, "name it FILE.svg or FILE.png"))
+        check_folder(find_target(kept.plot))
+
+
+def _save(search: _Search, targets: Outputs, plot: str | None, found: Minimum, curves: Curves | None) -> None:
+    """Write all results, or none."""
+    from gradcli.batch.manifest import place_of
+    from gradcli.storage.spec import is_url
+
+    documents = {}
+    if plot and curves is not None:
+        from gradcli.plotting.figure import figure, title_of
+
+        documents[plot] = figure(curves, title_of(search.asked.script.source), form_of(plot, ""))
+    local = [folder for folder in targets.folders if not is_url(folder)]
+    documents |= {place_of(folder): f"{json.dumps(search.described(), indent=1)}\n".encode() for folder in local}
+    if targets or documents:
+        arrays = {name: tensor.value() for name, tensor in found.parameters.items()}
+        stale = [path for folder in local for path in _stale(folder, search)]
+        targets.save({"value": found.value.value(), **arrays}, documents, stale)
+
+
+def _names(search: _Search) -> list[str]:
+    """The files of the results in a folder."""
+    return [f"{name}.npy" for name in ("value", *search.parameters)]
+
+
+def _stale(folder: str, search: _Search) -> list[str]:
+    """The results of another run in a folder which this one has none of."""
+    from gradcli.batch.manifest import described
+
+    old = described(folder)
+    names = old.get("wrt") if old is not None and old.get("command") == "minimize" else None
+    found = [f"{name}.npy" for name in names if str(name).isidentifier()] if isinstance(names, list) else []
+    return [os.path.join(folder, name) for name in found if name not in _names(search)]
+
+
+def _found(
+    search: _Search, logbook: Logbook, line: ProgressLine | None, shown: _Shown | None
+) -> tuple[Minimum, Curves | None]:
+    """Where the search has come to, and its course; when it is interrupted, the best so far is shown."""
+    watch = _Watch(logbook, line, "batch_size" in search.more, search.method.steps == "steps")
+    try:
+        with stopping_cleanly():
+            try:
+                found = logbook.minimum or search.run(watch, logbook.resumed)
+                logbook.finish(found)
+            finally:
+                logbook.close()
+        return found, logbook.course.curves() if logbook.course is not None else None
+    except Stopped:
+        if line is not None:
+            line.close()
+        if watch.best is not None and shown is not None:
+            shown.write(_so_far(search, watch.best))
+        if logbook.kept is not None and (shown is None or not shown.quiet):
+            note(f"--resume goes on from step {logbook.kept:,}")
+        raise
+
+
+class _Watch:
+    """Told of each step, it passes it on to those who want to know, and remembers the best."""
+
+    def __init__(self, logbook: Logbook, line: ProgressLine | None, batches: bool, counted: bool) -> None:
+        """Of `batches` the last step counts as the best, since each has other rows; `counted`: all steps are taken."""
+        self.best: Iterate | None = None
+        self._record = logbook
+        self._line = line
+        self._batches = batches
+        self._counted = counted
+
+    def __call__(self, step: Iterate) -> None:
+        if self._batches or self.best is None or step.value <= self.best.value:
+            self.best = step
+        self._record.add(step)
+        if self._line is not None:
+            self._line.steps(step.number, step.total if self._counted else None, step.value, step.gradient_norm)
+
+
+def _so_far(search: _Search, step: Iterate) -> Minimum:
+    """A step as a result."""
+    import numpy as np
+
+    from gradcli.evaluation.request import prepare
+    from gradcli.evaluation.values import specs_of
+    from gradcli.optimize.minimum import Minimum
+    from gradcli.tensors.functions import from_numpy
+
+    dtype = prepare(search.asked.script, specs_of(search.inputs), []).roots[0].dtype
+    parameters = {name: from_numpy(array) for name, array in step.parameters.items()}
+    more = (search.method.name, False, "interrupted; this is the best so far", step.number, step.evaluations)
+    return Minimum(from_numpy(np.array(step.value, dtype)), parameters, None, *more, step.gradient_norm)

@@ -1,0 +1,103 @@
+"""What a run keeps on the disk, so that another one goes on with it to the same bits after it was killed."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from gradcli.errors import GradcliError, WorkError
+from gradcli.evaluation.identity import Earlier
+from gradcli.optimize.iterate import Iterate
+from gradcli.optimize.minimum import Minimum
+from gradcli.storage.bundle import find_bundle_target, load_bundle, save_bundle
+from gradcli.storage.header import shown
+from gradcli.storage.target import check_folder
+from gradcli.tensors.functions import from_numpy
+
+# A checkpoint is written at most so often, in seconds, and takes no more than this share of the time.
+_SECONDS = 1.0
+_SHARE = 0.05
+_KEYS = {"state", "limit", "trace", "course", "minimum"}
+
+
+class Checkpoint:
+    """A file with the state of a run after one of its steps, and the description of that run.
+
+    `limit` is the most steps it may take, which is no part of the description: more may follow later.
+    """
+
+    def __init__(self, path: str, described: Mapping[str, Any], limit: int) -> None:
+        self._path = path
+        self._described = dict(described)
+        self._limit = limit
+        self._begun = time.monotonic()
+        self._due = self._begun + _SECONDS
+
+    def earlier(self, resume: bool, overwrite: bool) -> dict[str, Any] | None:
+        """What the same run has kept before, where this one goes on with it.
+
+        GradcliError where another run's would be lost, WorkError for a file that is damaged or no checkpoint.
+        """
+        check_folder(find_bundle_target(self._path))
+        there = os.path.lexists(self._path)
+        if there and overwrite and not resume:
+            return None
+        found = self._read() if there else None
+        way_out = "--overwrite starts anew; or name another file"
+        earlier = Earlier(shown(self._path), "the checkpoint", way_out, found and found["run"], there)
+        if found is None or not earlier.goes_on(self._described, resume, overwrite):
+            return None
+        kept: dict[str, Any] = found["kept"]
+        state, minimum = kept["state"], kept["minimum"]
+        steps = minimum["steps"] if state is None else state["step"]
+        if steps > self._limit:
+            hint = "allow as many; or --overwrite starts anew"
+            raise GradcliError(f"{shown(self._path)} is {steps:,} steps on, and {self._limit:,} are allowed", hint=hint)
+        if self._limit != kept["limit"] and minimum is not None and minimum["steps"] == kept["limit"]:
+            # Where the old limit has ended it, there is more to do now.
+            kept["minimum"] = None
+        return kept if state is not None or kept["minimum"] is not None else None
+
+    def _read(self) -> dict[str, Any]:
+        found = load_bundle(self._path)
+        try:
+            if isinstance(found["run"], dict) and found["kept"].keys() == _KEYS:
+                return found
+        except (TypeError, KeyError, AttributeError):
+            pass
+        raise WorkError(f"{shown(self._path)} is no checkpoint of a run", hint="name another file")
+
+    def is_due(self, step: Iterate) -> bool:
+        """Whether a step is to be kept: it is time, or no other comes."""
+        self._begun = time.monotonic()
+        return step.number == step.total or self._begun >= self._due
+
+    def write(self, **kept: Any) -> None:
+        """Keep what there is to keep, in the place of what was kept before."""
+        save_bundle(self._path, {"run": self._described, "kept": {**kept, "limit": self._limit}})
+        now = time.monotonic()
+        self._due = now + max(_SECONDS, (now - self._begun) / _SHARE)
+
+
+def packed(found: Minimum) -> dict[str, Any]:
+    """A minimum as numbers and arrays."""
+    grads = found.grads
+    return {
+        **vars(found),
+        "value": found.value.value(),
+        "parameters": {name: tensor.value() for name, tensor in found.parameters.items()},
+        "grads": None if grads is None else {name: tensor.value() for name, tensor in grads.items()},
+    }
+
+
+def unpacked(kept: Mapping[str, Any]) -> Minimum:
+    """The minimum that `packed` has made numbers and arrays of."""
+    grads = kept["grads"]
+    tensors = {
+        "value": from_numpy(kept["value"]),
+        "parameters": {name: from_numpy(array) for name, array in kept["parameters"].items()},
+        "grads": None if grads is None else {name: from_numpy(array) for name, array in grads.items()},
+    }
+    return Minimum(**{**kept, **tensors})
