@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from gradcli.errors import GradcliError
+from gradcli.ops.kernels.inplace import numbers
 
 # From this many numbers on, PyTorch makes normal ones in groups of 16: eight radii, then eight angles.
 _GROUP = 16
@@ -235,17 +237,10 @@ def _box_muller(uniform: np.ndarray) -> np.ndarray:
 # In single precision PyTorch has vectorized functions of its own: the polynomials of the Cephes library, evaluated with
 # fused multiply-adds. To get the same bits the same roundings are made here.
 
-_LOG = [
-    7.0376836292e-2,
-    -1.1514610310e-1,
-    1.1676998740e-1,
-    -1.2420140846e-1,
-    1.4249322787e-1,
-    -1.6668057665e-1,
-    2.0000714765e-1,
-    -2.4999993993e-1,
-    3.3333331174e-1,
-]
+_LOG = numbers("""
+    0.070376836292 -0.1151461031 0.1167699874 -0.12420140846 0.14249322787 -0.16668057665 0.20000714765 -0.24999993993
+    0.33333331174
+""")
 _LN2 = (-2.12194440e-4, 0.693359375)
 _QUARTER_PI = (-0.78515625, -2.4187564849853515625e-4, -3.77489497744594108e-8)
 _SIN = [-1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1]
@@ -268,7 +263,7 @@ def _fused(a: np.ndarray, b: float | np.ndarray, c: float | np.ndarray) -> np.nd
     return wide.astype(np.float32)
 
 
-def _polynomial(x: np.ndarray, coefficients: list[float]) -> np.ndarray:
+def _polynomial(x: np.ndarray, coefficients: Sequence[float]) -> np.ndarray:
     value, wide = np.full_like(x, coefficients[0]), x.astype(np.float64)
     for coefficient in coefficients[1:]:
         value = _fused(value, wide, coefficient)

@@ -112,6 +112,11 @@ def in_double(function: Callable[..., Any]) -> Into:
     return run
 
 
+def numbers(text: str) -> tuple[float, ...]:
+    """The coefficients that a text lists."""
+    return tuple(map(float, text.split()))
+
+
 # Choosing by bits -----------------------------------------------------------------------------------------------------
 
 
