@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import uuid
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from gradcli.batch.job import Job, Part, Task
 from gradcli.batch.work import Common, Worker
-from gradcli.cluster.scheduler import Cluster, answers, cancel
-from gradcli.cluster.worker import attempted, hold
+from gradcli.cluster.scheduler import Cluster, dealt
+from gradcli.cluster.worker import hold
 from gradcli.errors import WorkError
 from gradcli.evaluation.input_value import InputValue
 from gradcli.machine.blas import always_one_thread
@@ -50,25 +51,18 @@ class Workers(NamedTuple):
         """The part of every chunk, in order."""
         client = self.cluster.client
         run = client.submit(hold, _run_of(job), pure=False)
-        under_way: dict[Any, int] = {}
+        work = enumerate((do_items, run, tuple(tasks)) for tasks in chunks)
         done: dict[int, Part] = {}
-        dealt = given = 0
+        given = 0
+        parts = dealt(self.cluster, work, lambda: max(1, self.cluster.threads()) * _AHEAD - len(done), stopped.is_set)
         try:
-            while not stopped.is_set():
-                ahead = max(1, self.cluster.threads()) * _AHEAD
-                while dealt - given < ahead and (tasks := next(chunks, None)) is not None:
-                    under_way[client.submit(attempted, do_items, run, tuple(tasks), pure=False)] = dealt
-                    dealt += 1
-                if not under_way:
-                    return
-                for future, part in answers(self.cluster, list(under_way)):
-                    done[under_way.pop(future)] = part
-                while given in done:
-                    given += 1
-                    yield done.pop(given - 1)
+            with contextlib.closing(parts):
+                for number, part in parts:
+                    done[number] = part
+                    while given in done:
+                        given += 1
+                        yield done.pop(given - 1)
         finally:
-            if under_way:
-                cancel(self.cluster, list(under_way))
             run.release()
 
 

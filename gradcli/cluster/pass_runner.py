@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from gradcli.cluster.fingerprint import fingerprint, versions
-from gradcli.cluster.scheduler import Cluster, answers, cancel
+from gradcli.cluster.scheduler import Cluster, dealt
 from gradcli.cluster.transfer import piece_of
-from gradcli.cluster.worker import Done, PassPart, Results, Work, attempted, compute, hold
+from gradcli.cluster.worker import Done, PassPart, Results, Work, compute, hold
 from gradcli.engine.execute.run import threaded
 from gradcli.engine.execute.run_pass import finish_sums, group_count, group_rows, wanted_blocks
 from gradcli.engine.execute.threads import get_num_threads
@@ -61,14 +61,14 @@ class Dealer:
             return
         passes = [each for stage in program.stages for each in stage.passes]
         number = next(k for k, each in enumerate(passes) if each is one)
-        dealt = _Dealt(one, number, values, sinks, told, self._found(program))
-        futures = {k: self.cluster.client.submit(hold, piece_of(values[k]), pure=False) for k in dealt.large}
+        pieces = _Dealt(one, number, values, sinks, told, self._found(program))
+        futures = {k: self.cluster.client.submit(hold, piece_of(values[k]), pure=False) for k in pieces.large}
         try:
-            self._deal(dealt, self._work(program), futures)
+            self._deal(pieces, self._work(program), futures)
         finally:
             for future in futures.values():
                 future.release()
-        finish_sums(one, values, dealt.states)
+        finish_sums(one, values, pieces.states)
 
     def _found(self, program: Program) -> set[int]:
         """The arrays that workers have by themselves: constants, and inputs in files that they can read."""
@@ -85,26 +85,12 @@ class Dealer:
             self._works[fallback] = self.cluster.client.submit(hold, work, pure=False)
         return self._works[fallback]
 
-    def _deal(self, dealt: _Dealt, work: Any, held: dict[int, Any]) -> None:
+    def _deal(self, one: _Dealt, work: Any, held: dict[int, Any]) -> None:
         """Keep the workers busy until all parts are done; whatever ends this early ends the parts too."""
-        client = self.cluster.client
-        threads = max(1, self.cluster.threads())
-        ranges = dealt.ranges(threads)
-        running: dict[Any, range] = {}
-        numbers = tuple(held)
-        try:
-            while True:
-                while len(running) < threads * _AHEAD and (groups := next(ranges, None)) is not None:
-                    part = dealt.part(groups)
-                    future = client.submit(attempted, compute, work, part, numbers, *held.values(), pure=False)
-                    running[future] = groups
-                if not running:
-                    return
-                for future, done in answers(self.cluster, list(running)):
-                    dealt.take(running.pop(future), done)
-        finally:
-            if running:
-                cancel(self.cluster, list(running))
+        threads, numbers = max(1, self.cluster.threads()), tuple(held)
+        parts = ((groups, (compute, work, one.part(groups), numbers, *held.values())) for groups in one.ranges(threads))
+        for groups, done in dealt(self.cluster, parts, lambda: threads * _AHEAD, lambda: False):
+            one.take(groups, done)
 
 
 @dataclass

@@ -7,12 +7,13 @@ import queue
 import re
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Generator, Iterator, Sequence
+from itertools import islice
+from typing import Any, TypeVar
 
 from gradcli.cluster.fingerprint import processor, versions
 from gradcli.cluster.local import close, started
-from gradcli.cluster.worker import differing, facts
+from gradcli.cluster.worker import attempted, differing, facts
 from gradcli.errors import GradcliError, WorkError
 
 # Seconds to wait for the scheduler and for its first worker, and for another one when all have gone.
@@ -25,6 +26,8 @@ _CERTIFICATES = (
     "set DASK_DISTRIBUTED__COMM__TLS__CA_FILE, DASK_DISTRIBUTED__COMM__TLS__CLIENT__CERT and "
     "DASK_DISTRIBUTED__COMM__TLS__CLIENT__KEY to the files of the cluster"
 )
+K = TypeVar("K")
+
 # Those of Dask and of what it is built on.
 _TALKERS = ("distributed", "tornado", "asyncio")
 
@@ -230,18 +233,33 @@ def _quiet() -> Iterator[None]:
 _LOOK = 1.0
 
 
-def answers(cluster: Cluster, running: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
-    """The futures that have ended, each with what it has come to; a failure is raised.
+def dealt(
+    cluster: Cluster, work: Iterator[tuple[K, tuple[Any, ...]]], most: Callable[[], int], over: Callable[[], bool]
+) -> Generator[tuple[K, Any], None, None]:
+    """What pieces of work come to, each with its name, as they end; `most` says how many may be under way.
 
-    Waits a while for one if there is none. One that was lost with its worker is being done again.
+    A piece is a function and its arguments; one that was lost with its worker is done again, a failure is raised.
+    Whatever ends this early, `over` or the caller, takes back what is under way.
     """
-    for future in _finished(cluster, running):
-        answer = _answer_of(cluster, future)
-        if isinstance(answer, GradcliError):
-            raise answer
-        if answer is not None:
-            yield future, answer
-            future.release()
+    running: dict[Any, K] = {}
+    try:
+        while not over():
+            free = most() - len(running)
+            for name, (function, *arguments) in islice(work, max(0, free)):
+                running[cluster.client.submit(attempted, function, *arguments, pure=False)] = name
+            if not running:
+                return
+            for future in _finished(cluster, list(running)):
+                answer = _answer_of(cluster, future)
+                if isinstance(answer, GradcliError):
+                    raise answer
+                if answer is not None:
+                    yield running.pop(future), answer
+                    future.release()
+    finally:
+        if running:
+            with contextlib.suppress(Exception):
+                cluster.client.cancel(list(running), force=True)
 
 
 def _finished(cluster: Cluster, running: Sequence[Any]) -> list[Any]:
@@ -278,9 +296,3 @@ def _answer_of(cluster: Cluster, future: Any) -> Any:
         reason = f"{type(error).__name__}: {error}".partition("\n")[0]
         hint = "install the same version of gradcli where the workers run"
         raise WorkError(f"a worker cannot do its part: {reason}", hint=hint) from None
-
-
-def cancel(cluster: Cluster, futures: Sequence[Any]) -> None:
-    """Take back what is under way."""
-    with contextlib.suppress(Exception):
-        cluster.client.cancel(list(futures), force=True)

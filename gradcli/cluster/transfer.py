@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gradcli.graph.layout import contiguous
+
 # Pages that are never touched take no memory; without this flag the system may refuse to promise so many.
 _FLAGS = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | getattr(mmap, "MAP_NORESERVE", 0x4000)
 
@@ -70,11 +72,7 @@ def _blank(shape: tuple[int, ...], strides: tuple[int, ...], dtype: Any) -> Any:
 
 
 def _packed(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
-    strides = []
-    for n in reversed(shape):
-        strides.append(itemsize)
-        itemsize *= max(1, n)
-    return tuple(reversed(strides))
+    return tuple([itemsize * stride for stride in contiguous(shape)])
 
 
 def _once(strides: tuple[int, ...]) -> tuple[slice, ...]:

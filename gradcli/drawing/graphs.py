@@ -52,7 +52,7 @@ def _operations(
             continue
         numbers[node] = len(drawing.vertices)
         family = families[node]
-        drawing.vertices.append(vertex(node, source, _kind(node, family), "" if family == "gradient" else family))
+        drawing.vertices.append(vertex(node, source, kind_of(node, family), "" if family == "gradient" else family))
         for k, child in enumerate(node.inputs):
             if child in numbers and not is_inlined(child):
                 drawing.edges.append(arrow(numbers[child], numbers[node], child, k))
@@ -61,7 +61,8 @@ def _operations(
     return drawing
 
 
-def _kind(node: Node, family: str) -> str:
+def kind_of(node: Node, family: str = "") -> str:
+    """What the box of an operation or a leaf stands for."""
     if node.op is INPUT:
         return "input" if node.requires_grad else "data"
     if node.op is CONSTANT:

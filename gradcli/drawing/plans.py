@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from gradcli.drawing.describe import arrow, details, is_inlined, name_of, ports
+from gradcli.drawing.describe import arrow, details, is_inlined, name_of, ports, title
 from gradcli.drawing.drawing import Drawing, Vertex, short_form
-from gradcli.drawing.graphs import add_output
+from gradcli.drawing.graphs import add_output, kind_of
 from gradcli.engine.plan.program import Cut, Pass, Program, Step, Sum, WholeStep
-from gradcli.engine.plan_report import kernel_name
-from gradcli.graph.node import CONSTANT, INPUT, RESULT, Node
+from gradcli.engine.plan_report import kernel_name, place_of
+from gradcli.graph.node import RESULT, Node
 from gradcli.machine.limits import show_bytes
 
 
@@ -36,13 +36,8 @@ class _Sketch:
 
     def leaf(self, number: int, leaf: Node) -> None:
         form = short_form(leaf.dtype, leaf.shape)
-        if leaf.op is INPUT:
-            kind, name = ("input" if leaf.requires_grad else "data"), str(leaf.params.get("name") or "grad-output")
-        else:
-            value = leaf.params["value"] if leaf.op is CONSTANT else None
-            kind = "constant"
-            name = f"{value.reshape(()).item():.6g}" if value is not None and value.size == 1 else "constant"
-        self.arrays[number] = self._add(Vertex(kind, name, (form,), shape=leaf.shape, dtype=str(leaf.dtype)))
+        shown = Vertex(kind_of(leaf), title(leaf), (form,), shape=leaf.shape, dtype=str(leaf.dtype))
+        self.arrays[number] = self._add(shown)
 
     def whole(self, step: WholeStep) -> None:
         if step.node.op is RESULT:
@@ -77,7 +72,7 @@ class _Sketch:
                 self._operands(one, slots, step, vertex)
                 self.arrays[step.value] = vertex
             else:
-                how = f"{kernel_name(step.node)}, {_where(step)}"
+                how = f"{kernel_name(step.node)}, {place_of(step, 'a result')}"
                 vertex = self._step(step.node, (*details(step.node), how), group)
                 self._operands(one, slots, step, vertex)
                 slots[step.out] = vertex
@@ -103,17 +98,6 @@ class _Sketch:
     def _add(self, vertex: Vertex) -> int:
         self.drawing.vertices.append(vertex)
         return len(self.drawing.vertices) - 1
-
-
-def _where(step: Step) -> str:
-    """Where the result of a step in a block lies."""
-    if step.target >= 0:
-        return "in place"
-    if step.lent >= 0:
-        return "within a result"
-    if step.buffer >= 0:
-        return f"buffer {step.buffer}"
-    return "a view" if step.node.op.blocking.view else "an array of its own"
 
 
 def _touched(drawing: Drawing) -> Drawing:

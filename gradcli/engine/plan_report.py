@@ -93,18 +93,22 @@ def _step_line(named: Labels, one: Pass, step: Step | Sum | Cut) -> str:
     if isinstance(step, Sum):
         fused = " of products" if step.params.get("fused") else ""
         return f"{named.of(step.value)} += {step.node.op.name}({inputs})  (partial results{fused}, combined in order)"
-    if step.target >= 0:
-        place = "in place"
-    elif step.lent >= 0:
-        place = f"within {named.of(step.lent)}[i:j]"
-    elif step.buffer >= 0:
-        place = f"buffer {step.buffer}"
-    else:
-        place = "a view" if step.node.op.blocking.view else "an array of its own"
+    place = place_of(step, f"{named.of(step.lent)}[i:j]" if step.lent >= 0 else "")
     tiles = f", {step.tile} rows side by side" if step.tile else ""
     if step.node.op is RESULT:
         return f"{_result(named, one, step)} = {inputs}.{_field(step.node)}  ({place})"
     return f"{_result(named, one, step)} = {step.node.op.name}({inputs})  ({kernel_name(step.node)}, {place}{tiles})"
+
+
+def place_of(step: Step, lender: str) -> str:
+    """Where the result of a step in a block lies; `lender` is the result whose memory it may have."""
+    if step.target >= 0:
+        return "in place"
+    if step.lent >= 0:
+        return f"within {lender}"
+    if step.buffer >= 0:
+        return f"buffer {step.buffer}"
+    return "a view" if step.node.op.blocking.view else "an array of its own"
 
 
 def _field(node: Node) -> str:

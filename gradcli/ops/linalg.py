@@ -29,6 +29,9 @@ from gradcli.ops.shape import m_t, reshape, unsqueeze
 
 WELL_CONDITIONED = (-1.0, 1.0)
 
+_DIVERGED = GradcliError("the decomposition of a matrix did not converge")
+_SINGULAR = GradcliError("the matrix is singular", hint="its determinant is 0, so that it has no inverse")
+
 
 def square(value: Any, name: str) -> Node:
     """A tensor argument that holds square matrices of floating-point numbers."""
@@ -38,8 +41,10 @@ def square(value: Any, name: str) -> Node:
     return x
 
 
-def in_lapack(kernel: Callable[..., Any], result_ndim: int | None = None) -> Callable[..., Any]:
-    """A decomposition that does not converge is an error.
+def in_lapack(
+    kernel: Callable[..., Any], result_ndim: int | None = None, failure: GradcliError = _DIVERGED
+) -> Callable[..., Any]:
+    """What LAPACK refuses is an error: a decomposition that does not converge, unless it is another `failure`.
 
     With `result_ndim`, the number of dimensions of the result for one matrix, a matrix that holds NaN gives NaN;
     LAPACK may take it for a singular one.
@@ -54,7 +59,7 @@ def in_lapack(kernel: Callable[..., Any], result_ndim: int | None = None) -> Cal
             some = np.where(undefined[..., None, None], np.eye(arrays[0].shape[-1], dtype=arrays[0].dtype), arrays[0])
             result = kernel(some, *arrays[1:], **params).astype(dtype, copy=False)
         except np.linalg.LinAlgError:
-            raise GradcliError("the decomposition of a matrix did not converge") from None
+            raise GradcliError(failure.message, hint=failure.hint) from None
         ndim = 1 if params.get("vector") else result_ndim or 0
         return np.where(undefined.reshape((*undefined.shape, *(1,) * ndim)), dtype.type(np.nan), result)
 
@@ -89,17 +94,6 @@ def _cost(node: Node) -> float:
 # Inverse --------------------------------------------------------------------------------------------------------------
 
 
-def _singular() -> GradcliError:
-    return GradcliError("the matrix is singular", hint="its determinant is 0, so that it has no inverse")
-
-
-def _inv_kernel(a: Any) -> Any:
-    try:
-        return np.linalg.inv(a)
-    except np.linalg.LinAlgError:
-        raise _singular() from None
-
-
 def _limit_kernel(a: Any) -> Any:
     """Inverses, with the infinities (and 0/0) that cofactors over a zero determinant give for singular matrices."""
     try:
@@ -121,10 +115,10 @@ def _inverse_vjp(g: Node, out: Node, a: Node) -> tuple[Node]:
 
 
 inv: Op = primitive(
-    "inv", in_lapack(_inv_kernel, 2), family="linalg", build=lambda input: make(inv, (square(input, "inv"),), {}),
-    grad_fn="LinalgInvExBackward0", layout=_column_major, vjp=_inverse_vjp, aliases=("inverse",), torch="linalg.inv",
-    domain=WELL_CONDITIONED, doc="Inverse of a square matrix.", blocking=MATRICES, latex=typeset.inverse, letter="M",
-    numpy="linalg.inv", cost=_cost,
+    "inv", in_lapack(np.linalg.inv, 2, _SINGULAR), family="linalg", aliases=("inverse",), torch="linalg.inv",
+    build=lambda input: make(inv, (square(input, "inv"),), {}), grad_fn="LinalgInvExBackward0", layout=_column_major,
+    vjp=_inverse_vjp, domain=WELL_CONDITIONED, doc="Inverse of a square matrix.", blocking=MATRICES,
+    latex=typeset.inverse, letter="M", numpy="linalg.inv", cost=_cost,
 )
 # What the derivative of log|det| is made of: at a singular matrix it is infinite and no error.
 inverse_limit: Op = primitive(
@@ -312,14 +306,11 @@ logdet = composite(
 
 
 def _solve_kernel(a: Any, b: Any, vector: bool, left: bool) -> Any:
-    try:
-        if vector:
-            return np.linalg.solve(a, b[..., None])[..., 0]
-        if left:
-            return np.linalg.solve(a, b)
-        return np.swapaxes(np.linalg.solve(np.swapaxes(a, -1, -2), np.swapaxes(b, -1, -2)), -1, -2)
-    except np.linalg.LinAlgError:
-        raise _singular() from None
+    if vector:
+        return np.linalg.solve(a, b[..., None])[..., 0]
+    if left:
+        return np.linalg.solve(a, b)
+    return np.swapaxes(np.linalg.solve(np.swapaxes(a, -1, -2), np.swapaxes(b, -1, -2)), -1, -2)
 
 
 def _solve_infer(inputs: tuple[Node, ...], params: Params) -> tuple[Shape, np.dtype]:
@@ -370,8 +361,8 @@ def _solve_vjp(g: Node, out: Node, a: Node, b: Node, vector: bool, left: bool) -
 
 
 solve: Op = primitive(
-    "solve", in_lapack(_solve_kernel, 2), _solve_infer, family="linalg", args="A, B, *, left=True", build=_solve,
-    grad_fn="LinalgSolveExBackward0",
+    "solve", in_lapack(_solve_kernel, 2, _SINGULAR), _solve_infer, family="linalg", args="A, B, *, left=True",
+    build=_solve, grad_fn="LinalgSolveExBackward0",
     layout=lambda inputs, params, shape: column_major(shape) if params["left"] else None, vjp=_solve_vjp,
     torch="linalg.solve", domain=WELL_CONDITIONED,
     doc="The X for which `A @ X = B` (`X @ A = B` with left=False); B holds vectors or matrices.", batching=SOLUTION,

@@ -66,6 +66,11 @@ class Call:
         tensors = [tensor_of(node) for node in nodes]
         return tensors if self.create_graph else as_leaves(tensors)
 
+    def rows(self, nodes: Sequence[Node]) -> list[Any]:
+        """Results for each input in turn, again and again."""
+        tensors, count = self.finish(nodes), len(self.inputs)
+        return [self.of_inputs(tensors[k : k + count]) for k in range(0, len(tensors), count)]
+
     def of_outputs(self, tensors: Sequence[Tensor]) -> Any:
         return tensors[0] if self.one_output else tuple(tensors)
 
@@ -206,9 +211,7 @@ def jacobian(
         for j, (found, x) in enumerate(zip(jacobians(output, call.inputs), call.inputs, strict=True)):
             like = filled((*output.shape, *x.shape), x.dtype)
             nodes.append(call.zeros(found, like, f"output {k} does not depend on input {j}"))
-    tensors = call.finish(nodes)
-    count = len(call.inputs)
-    rows = [call.of_inputs(tensors[k : k + count]) for k in range(0, len(tensors), count)]
+    rows = call.rows(nodes)
     return rows[0] if call.one_output else tuple(rows)
 
 
@@ -238,6 +241,4 @@ def hessian(
         for j, y in enumerate(call.inputs):
             like = filled((*x.shape, *y.shape), x.dtype)
             nodes.append(call.zeros(blocks[i][j], like, f"the gradient of input {i} does not depend on input {j}"))
-    tensors = call.finish(nodes)
-    count = len(call.inputs)
-    return call.of_inputs([call.of_inputs(tensors[k : k + count]) for k in range(0, len(tensors), count)])
+    return call.of_inputs(call.rows(nodes))

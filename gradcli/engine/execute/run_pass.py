@@ -39,7 +39,8 @@ def run_pass(one: Pass, values: list[Any], sinks: dict[int, Any], threads: int, 
     wanted = wanted_blocks(one, sinks)
     if wanted is not None:
         # Nobody looks at the rest.
-        _deal_blocks(one, values, sinks, threads, wanted)
+        rows = [(block * one.rows, min(one.length, (block + 1) * one.rows)) for block in wanted]
+        _deal(one, values, sinks, threads, len(rows), lambda worker, k: worker.run(*rows[k]))
         return
     states = run_groups(one, values, sinks, threads, range(group_count(one)), progress)
     finish_sums(one, values, states)
@@ -52,29 +53,31 @@ def run_groups(
     blocks, per_group = one.blocks, _group_size(one)
     states: list[Any] = [None] * len(groups)
 
-    def start() -> Callable[[int], None]:
-        worker = _Worker(one, values, sinks)
-
-        def do(k: int) -> None:
-            state: list[Any] | None = None
-            for block in range(groups[k] * per_group, min(blocks, (groups[k] + 1) * per_group)):
-                begin = block * one.rows
-                end = min(one.length, begin + one.rows)
-                part = worker.run(begin, end)
-                state = part if state is None else _merged(one.sums, state, part)
-                if progress is not None:
-                    progress(end - begin)
-            states[k] = state
-
-        return do
+    def do(worker: _Worker, k: int) -> None:
+        state: list[Any] | None = None
+        for block in range(groups[k] * per_group, min(blocks, (groups[k] + 1) * per_group)):
+            begin = block * one.rows
+            end = min(one.length, begin + one.rows)
+            part = worker.run(begin, end)
+            state = part if state is None else _merged(one.sums, state, part)
+            if progress is not None:
+                progress(end - begin)
+        states[k] = state
 
     # The C library gives large freed memory back to the system, and takes page after page anew for the next temporary
     # array, unless it has once seen a larger one come and go: then it keeps what is smaller.
     np.empty(_WARM, np.uint8)
+    _deal(one, values, sinks, threads, len(groups), do)
+    return states
+
+
+def _deal(
+    one: Pass, values: list[Any], sinks: dict[int, Any], threads: int, count: int, do: Callable[[_Worker, int], Any]
+) -> None:
+    """Do so many pieces of a pass, each thread with a worker of its own."""
     # Threads inherit what is set here.
     with one_thread(), np.errstate(all="ignore"):
-        deal(len(groups), threads, start)
-    return states
+        deal(count, threads, lambda: partial(do, _Worker(one, values, sinks)))
 
 
 def finish_sums(one: Pass, values: list[Any], states: list[Any]) -> None:
@@ -97,19 +100,6 @@ def wanted_blocks(one: Pass, sinks: dict[int, Any]) -> list[int] | None:
     if one.sums or not all(hasattr(sink, "indices") for sink, _ in kept):
         return None
     return sorted({int(index) // one.rows for sink, axis in kept if sink is not None for index in sink.indices(axis)})
-
-
-def _deal_blocks(one: Pass, values: list[Any], sinks: dict[int, Any], threads: int, blocks: list[int]) -> None:
-    def start() -> Callable[[int], None]:
-        worker = _Worker(one, values, sinks)
-
-        def do(k: int) -> None:
-            worker.run(blocks[k] * one.rows, min(one.length, (blocks[k] + 1) * one.rows))
-
-        return do
-
-    with one_thread(), np.errstate(all="ignore"):
-        deal(len(blocks), threads, start)
 
 
 def group_count(one: Pass) -> int:
