@@ -75,7 +75,7 @@ def fits() -> dict[str, Fit]:
         ),
         # log(1 + f) = f + f^2 p(f) = f - f^2/2 + f^3 p(f)
         "log": Fit(
-            _near_zero(lambda f: (mp.log1p(f) - f) / f**2, -0.5), low, high, lambda f: abs(f) + 0.03, {32: 8, 64: 19}
+            _near_zero(lambda f: (mp.log1p(f) - f) / f**2, -0.5), low, high, lambda f: abs(f) + 0.03, {32: 9, 64: 20}
         ),
         "log_cubic": Fit(
             _near_zero(lambda f: (mp.log1p(f) - f + f * f / 2) / f**3, mp.mpf(1) / 3),

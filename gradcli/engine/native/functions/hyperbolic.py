@@ -27,8 +27,8 @@ def tanh(v: Expressions, x: Vector) -> Vector:
     """`E/(E + 1)` with `E = (e**2|x| - 1)/2`."""
     twice = v.at_most(v.abs(x) * 2, 2 * _ONE_SIDED[format_of(x).digits])
     high, low = fast_two_sum(*half_expm1(v, twice, exact=False))
-    below = high + 1.0
-    rest = (high - (below - 1.0)) + low  # exact where high > 1 too: a unit of `below` is at most 1
+    below, rest = two_sum(high, 1.0)
+    rest = rest + low
     inverse = 1 / below
     result = high * inverse
     remainder = v.fma(-result, below, high) + v.fma(-result, rest, low)

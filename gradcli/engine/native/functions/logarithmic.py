@@ -56,11 +56,15 @@ def _log_pair(v: Expressions, f: Vector, k: Vector, extra: Vector | None = None)
     return high, low if extra is None else low + extra
 
 
-def log_of_pair(v: Expressions, high: Vector, low: Vector, double: Vector | None = None) -> Pair:
-    """The logarithm of `high + low`, normal numbers; twice that number where the mask `double` says so."""
+def log_of_pair(
+    v: Expressions, high: Vector, low: Vector, double: Vector | None = None, lowest: Vector | None = None
+) -> Pair:
+    """The logarithm of `high + low + lowest`, normal numbers; of twice that where the mask `double` says so."""
     m, k = parts(v, high)
-    half = (low * 0.5) * power_of_two(v, 1 - k)  # 2**-k alone may be subnormal
-    f, error = fast_two_sum(m - 1.0, half)
+    power = power_of_two(v, 1 - k)  # 2**-k alone may be subnormal
+    f, error = fast_two_sum(m - 1.0, (low * 0.5) * power)
+    if lowest is not None:
+        error = v.fma(lowest * 0.5, power, error)
     if double is not None:
         k = v.select(double, k + 1, k)
     return _log_pair(v, f, k, v.fma(-f, error, error))
@@ -140,7 +144,7 @@ def log1p(v: Expressions, x: Vector) -> Vector:
 def _log1p(v: Expressions, x: Vector) -> tuple[Vector, Vector]:
     above, error = two_sum(x, 1.0)
     high, low = log_of_pair(v, above, error)
-    return above, v.select(v.abs(x) < 2.0 ** -format_of(x).digits, x, high + low)  # keeps -0 and subnormals
+    return above, v.select(v.abs(x) < 0.25 ** format_of(x).digits, x, high + low)  # keeps -0 and subnormals
 
 
 def _odd_log1p(v: Expressions, x: Vector) -> Vector:
@@ -150,13 +154,13 @@ def _odd_log1p(v: Expressions, x: Vector) -> Vector:
 def softplus(v: Expressions, x: Vector) -> Vector:
     """`log(1 + e**x)`, as `max(x, 0) + log(1 + e**-|x|)`."""
     form = format_of(x)
-    reduced = reduce(v, -v.at_most(v.abs(x), 110.0 if form.bits == 32 else 750.0))
+    reduced = reduce(v, -v.at_most(v.abs(x), 110.0 if form.bits == 32 else 750.0), "expm1")
     high, low = exp_pair(v, reduced)
     rounded = high + low
     power, error = scale(v, rounded, reduced.n), scale(v, (high - rounded) + low, reduced.n)
     above, rest = fast_two_sum(v.constant(1.0, x.dtype), power)
-    high, low = log_of_pair(v, above, rest + error)
-    vanishing = power < 2.0**-form.digits
+    high, low = log_of_pair(v, above, rest, lowest=error)
+    vanishing = power < 0.25**form.digits
     high, low = v.select(vanishing, power, high), v.select(vanishing, 0.0, low)
     positive = v.at_least(x, 0.0)
     total, error = two_sum(positive, high)
