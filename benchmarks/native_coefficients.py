@@ -15,6 +15,8 @@ import numpy as np
 
 HOME = Path(__file__).parents[1] / "gradcli/engine/native/functions/coefficients.py"
 BITS = 200
+#: Instead of 64, for float64 numbers whose result is rounded to float32.
+SHORT = 48
 #: Below this, what would cancel is replaced by the value at 0.
 NOTHING = 1e-15
 
@@ -84,6 +86,15 @@ def fits() -> dict[str, Fit]:
             lambda f: f * f + 0.003,
             {32: 7, 64: 18},
         ),
+        # For float32 in float64: log2(1 + f) = f p(f), and 2**r
+        "log2": Fit(
+            _near_zero(lambda f: mp.log1p(f) / f / mp.log(2), 1 / mp.log(2)),
+            low,
+            high,
+            _near_zero(lambda f: f / mp.log1p(f), 1),
+            {SHORT: 13},
+        ),
+        "exp2": Fit(lambda r: mp.mpf(2) ** r, -0.5, 0.5, lambda r: mp.mpf(2) ** -r, {SHORT: 6}),
         # atanh(s) = s (1 + s^2/3 + s^4 p(s^2))
         "atanh": Fit(
             lambda s: ((mp.atanh(s) / s - 1) / s**2 - mp.mpf(1) / 3) / s**2,
@@ -102,6 +113,9 @@ def fits() -> dict[str, Fit]:
             {32: 2, 64: 5},
             _square,
         ),
+        "tanh": Fit(
+            lambda x: (mp.tanh(x) - x) / x**3, tiny, TANH_POLYNOMIAL, lambda x: x * x + 0.001, {32: 6, 64: 12}, _square
+        ),
         "asin": Fit(
             lambda r: (mp.asin(r) - r) / r**3, tiny, mp.mpf(1) / 2, lambda r: r * r + 0.001, {32: 4, 64: 12}, _square
         ),
@@ -111,6 +125,9 @@ def fits() -> dict[str, Fit]:
         # erf(x) = x + x p(x^2) up to 1
         "erf": Fit(lambda x: mp.erf(x) / x - 1, tiny, 1, lambda x: x / mp.erf(x), {32: 6, 64: 12}, _square, carried=3),
         "erfc": Fit(mp.erfc, 1, 4, lambda x: 1, {32: 15}, lambda x: x - 2.25),
+        "erfcx_short": Fit(
+            _erfcx_times, mp.mpf("0.49"), 11, lambda x: 1, {SHORT: 10}, lambda x: (x - ERFCX_SHIFT) / (x + ERFCX_SHIFT)
+        ),
         "erfcx": Fit(
             _erfcx_times,
             mp.mpf("0.49"),
@@ -120,11 +137,13 @@ def fits() -> dict[str, Fit]:
             lambda x: (x - ERFCX_SHIFT) / (x + ERFCX_SHIFT),
             paired=True,
         ),
-        "rcbrt": Fit(lambda m: mp.cbrt(1 / m), 1, 8, mp.cbrt, {64: 6}),
+        "rcbrt": Fit(lambda m: mp.cbrt(1 / m), 1, 8, mp.cbrt, {32: 6, 64: 6}),
     }
 
 
 ERFCX_SHIFT = 3.75
+#: Up to here tanh is a polynomial.
+TANH_POLYNOMIAL = 0.8125
 
 
 def fit(wanted: Fit, degree: int, rounds: int = 6) -> tuple[list[Real], Real]:
@@ -254,7 +273,7 @@ def source() -> str:
         f"TABLES = {{\n{''.join(long)}}}\n"
         f"#: Times 2**240, rounded down.\nNUMBERS = {{\n{''.join(digits)}}}\n"
         f"#: 2 / pi times 2**1400, rounded down: hexadecimal digits.\nTWO_OVER_PI = (\n{split}\n)\n"
-        f"ERFCX_SHIFT = {ERFCX_SHIFT}\n"
+        f"ERFCX_SHIFT = {ERFCX_SHIFT}\nTANH_POLYNOMIAL = {TANH_POLYNOMIAL}\n"
     )
 
 

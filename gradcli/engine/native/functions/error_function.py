@@ -9,16 +9,19 @@ from gradcli.engine.native.expressions import Expressions
 from gradcli.engine.native.functions.coefficients import ERFCX_SHIFT
 from gradcli.engine.native.functions.exponential import exp_pair, reduce
 from gradcli.engine.native.functions.floats import (
+    SHORT,
     Pair,
+    cast_float,
     coefficients_of,
     fast_two_sum,
     format_of,
     horner,
-    in_double,
     pair_product,
     pair_quotient,
     polynomial,
+    round_product,
     scale,
+    split,
     table,
     two_product,
     two_sum,
@@ -64,20 +67,36 @@ def _slopes() -> Sequence[tuple[float, ...]]:
     return [tuple(value / (k + 1) for value in term[k % 2 :: 2]) for k, term in enumerate(terms)]
 
 
-@in_double
 def erfc(v: Expressions, x: Vector) -> Vector:
     """`1 - erf(x)` near 0; for larger x, `exp(-x**2)` times a polynomial of `(x - k)/(x + k)` over `1 + 2x`."""
+    if format_of(x).bits == 32:
+        return cast_float(v, _short_erfc(v, cast_float(v, x, FLOAT64)), x.dtype)
     size = v.at_most(v.abs(x), 28.0)
     square, square_error = two_product(v, size, size)
-    small = size < 0.5
     near = 1 - x
     rest = ((1 - near) - x) - x * polynomial(v, "erf", square)
     reduced = reduce(v, -square)
     high, low = _scaled_erfc(v, size, exp_pair(v, reduced, -square_error))
     right = scale(v, high + low, reduced.n)
-    sum_, error = fast_two_sum(v.constant(2.0, FLOAT64), -right)
-    left = sum_ + (error - scale(v, (high - (high + low)) + low, reduced.n))
-    return v.select(small, near + rest, v.select(x < 0, left, right))
+    total, error = fast_two_sum(v.constant(2.0, FLOAT64), -right)
+    left = total + (error - scale(v, (high - (high + low)) + low, reduced.n))
+    return v.select(size < 0.5, near + rest, v.select(x < 0, left, right))
+
+
+def _short_erfc(v: Expressions, x: Vector) -> Vector:
+    """Of float32 in float64, to 2**-29."""
+    size = v.at_most(v.abs(x), 10.5)
+    square = size * size
+    near = 1 - v.fma(x, polynomial(v, "erf", square, 32), x)
+    whole, n = round_product(v, square, -split("one_over_log2", 53)[0])
+    power = polynomial(v, "exp2", v.fma(square, -split("one_over_log2", 53)[0], -whole), SHORT)
+    form = format_of(x)
+    power = power * v.bits((n - form.bias) << (form.digits - 1), FLOAT64)
+    below = size + size + 1
+    inverse = 1 / ((size + ERFCX_SHIFT) * below)
+    values = polynomial(v, "erfcx_short", (size - ERFCX_SHIFT) * below * inverse, SHORT)
+    right = power * values * ((size + ERFCX_SHIFT) * inverse)
+    return v.select(size < 0.5, near, v.select(x < 0, 2 - right, right))
 
 
 def _scaled_erfc(v: Expressions, x: Vector, power: Pair) -> Pair:

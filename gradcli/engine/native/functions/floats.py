@@ -5,8 +5,8 @@ A pair stands for the sum of both, the second one being what the first was round
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import cache, wraps
+from collections.abc import Sequence
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +15,8 @@ from gradcli.engine.native.expressions import Expressions
 from gradcli.engine.native.functions import coefficients
 from gradcli.engine.native.vectors import FLOAT32, FLOAT64, Operand, Vector
 
+#: Polynomials of float64 numbers for results that are rounded to float32.
+SHORT = 48
 Pair = tuple[Vector, Vector]
 _NUMBER_BITS = 240
 
@@ -72,18 +74,6 @@ def format_of(x: Vector) -> FloatFormat:
     return _FORMATS[x.dtype]
 
 
-def in_double(function: Callable[..., Vector]) -> Callable[..., Vector]:
-    """The function with float32 operands computed in float64, which leaves errors of little more than 0.5."""
-
-    @wraps(function)
-    def either(v: Expressions, *operands: Vector) -> Vector:
-        dtype = format_of(operands[0]).dtype
-        wide = [cast_float(v, x, FLOAT64) for x in operands]
-        return cast_float(v, function(v, *wide), dtype)
-
-    return either
-
-
 def cast_float(v: Expressions, x: Vector, dtype: np.dtype) -> Vector:
     if x.dtype == dtype:
         return x
@@ -129,8 +119,9 @@ def horner(v: Expressions, x: Vector, values: Sequence[float]) -> Vector:
     return result
 
 
-def polynomial(v: Expressions, name: str, x: Vector) -> Vector:
-    return horner(v, x, coefficients_of(name, format_of(x).bits))
+def polynomial(v: Expressions, name: str, x: Vector, bits: int | None = None) -> Vector:
+    """One of `coefficients`: that for the size of x, or for so many bits."""
+    return horner(v, x, coefficients_of(name, bits or format_of(x).bits))
 
 
 # Pairs.

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 
 from gradcli.engine.native.expressions import Expressions
-from gradcli.engine.native.functions.exponential import Reduced, exp_pair, half_expm1, half_expm1_of, reduce
+from gradcli.engine.native.functions.coefficients import TANH_POLYNOMIAL
+from gradcli.engine.native.functions.exponential import Reduced, exp_pair, half_expm1_of, reduce
 from gradcli.engine.native.functions.floats import (
     fast_two_sum,
     format_of,
     pair_quotient,
     pair_sqrt,
+    polynomial,
     scale,
     two_product,
     two_sum,
@@ -24,15 +26,15 @@ _LIMIT = {24: 91.0, 53: 712.0}
 
 
 def tanh(v: Expressions, x: Vector) -> Vector:
-    """`E/(E + 1)` with `E = (e**2|x| - 1)/2`."""
-    twice = v.at_most(v.abs(x) * 2, 2 * _ONE_SIDED[format_of(x).digits])
-    high, low = fast_two_sum(*half_expm1(v, twice, exact=False))
-    below, rest = two_sum(high, 1.0)
-    rest = rest + low
-    inverse = 1 / below
-    result = high * inverse
-    remainder = v.fma(-result, below, high) + v.fma(-result, rest, low)
-    return v.copysign(v.fma(remainder, inverse, result), x)
+    """A polynomial near 0, otherwise `1 - 2/(e**2|x| + 1)`."""
+    form = format_of(x)
+    size, square = v.abs(x), x * x
+    small = v.fma(x * square, polynomial(v, "tanh", square), x)
+    reduced = reduce(v, v.at_most(size, _ONE_SIDED[form.digits]) * 2)
+    tail = v.fma(reduced.r * reduced.r, reduced.q, reduced.low)
+    power = v.bits((reduced.n - form.bias) << (form.digits - 1), form.dtype)
+    large = 1 - 2 / v.fma(reduced.high + tail, power, power + 1)
+    return v.select(size < TANH_POLYNOMIAL, v.copysign(small, x), v.copysign(large, x))
 
 
 def sinh(v: Expressions, x: Vector) -> Vector:

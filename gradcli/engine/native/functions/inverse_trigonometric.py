@@ -7,9 +7,9 @@ import math
 from gradcli.engine.native.expressions import Expressions
 from gradcli.engine.native.functions.floats import (
     Pair,
+    cast_float,
     fast_two_sum,
     format_of,
-    in_double,
     pair_sqrt,
     polynomial,
     split,
@@ -58,8 +58,8 @@ _CENTRES = ((0.5, 0.4375, "atan_half"), (1.0, 0.6875, "atan_one"), (1.5, 1.1875,
 _STEEP = 2.4375
 
 
-def _atan_pair(v: Expressions, a: Vector, b: Vector) -> Pair:
-    """The arc tangent of `a/b` for `a, b >= 0`, not both 0."""
+def _atan_pair(v: Expressions, a: Vector, b: Vector, short: bool = False) -> Pair:
+    """The arc tangent of `a/b` for `a, b >= 0`, not both 0; `short` is enough for float32."""
     digits = format_of(a).digits
     steep = a >= _STEEP * b
     centre, high, low = (v.constant(0.0, a.dtype) for _ in range(3))
@@ -72,13 +72,15 @@ def _atan_pair(v: Expressions, a: Vector, b: Vector) -> Pair:
     above = v.select(steep, -b, v.fma(-centre, b, a))
     below = v.select(steep, a, v.fma(centre, a, b))
     quotient = above / below
+    square = quotient * quotient
+    tail = polynomial(v, "atan", square, 32 if short else None)
+    if short:
+        return high + quotient, quotient * square * tail
     # Matters where the quotient is nearly all of the result; infinities leave no error to correct.
     error = v.fma(-quotient, below, above) / below
     low = low + v.select(v.abs(error) < 1.0, error, 0.0)
-    square = quotient * quotient
-    tail = v.fma(quotient * square, polynomial(v, "atan", square), low)
     high, error = fast_two_sum(high, quotient)
-    return high, error + tail
+    return high, error + v.fma(quotient * square, tail, low)
 
 
 def atan(v: Expressions, x: Vector) -> Vector:
@@ -86,20 +88,24 @@ def atan(v: Expressions, x: Vector) -> Vector:
     return v.select(v.abs(x) < format_of(x).linear, x, v.copysign(high + low, x))
 
 
-@in_double
 def atan2(v: Expressions, y: Vector, x: Vector) -> Vector:
-    """The angle of the point (x, y)."""
+    """The angle of the point (x, y); of float32 in float64, where nothing overflows."""
+    dtype, short = x.dtype, format_of(x).bits == 32
+    y, x = cast_float(v, y, FLOAT64), cast_float(v, x, FLOAT64)
     a, b = v.abs(y), v.abs(x)
     # An infinity points along its axis, two of them between both.
     infinite = (a == math.inf) | (b == math.inf)
     a, b = (v.select(infinite, v.select(each == math.inf, v.constant(1.0, FLOAT64), 0.0), each) for each in (a, b))
-    # Sums of very large numbers overflow, and products of very small ones lose digits.
     larger = v.maximum(a, b)
-    factor = v.select(larger > 2.0**1000, 2.0**-100, v.select(larger < 2.0**-900, v.constant(2.0**150, FLOAT64), 1.0))
     nothing = larger == 0
-    high, low = _atan_pair(v, a * factor, v.select(nothing, 1.0, b * factor))
+    if not short:
+        # Sums of very large numbers overflow, and products of very small ones lose digits.
+        little = v.select(larger < 2.0**-900, v.constant(2.0**150, FLOAT64), 1.0)
+        factor = v.select(larger > 2.0**1000, 2.0**-100, little)
+        a, b = a * factor, b * factor
+    high, low = _atan_pair(v, a, v.select(nothing, 1.0, b), short)
     straight, rest = split("pi", 53, 53)
     left, error = fast_two_sum(v.constant(straight, FLOAT64), -high)
-    opposite = v.bits(x) < 0
-    total = v.select(opposite, left + (error + (rest - low)), high + low)
-    return v.copysign(v.select(v.isnan(x) | v.isnan(y), math.nan, total), y)
+    total = v.select(v.bits(x) < 0, left + (error + (rest - low)), high + low)
+    total = v.select(v.isnan(x) | v.isnan(y), math.nan, total)
+    return cast_float(v, v.copysign(total, y), dtype)

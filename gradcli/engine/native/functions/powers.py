@@ -5,41 +5,39 @@ from __future__ import annotations
 import math
 
 from gradcli.engine.native.expressions import Expressions
-from gradcli.engine.native.functions.exponential import exp2, exp_pair, reduce2
+from gradcli.engine.native.functions.exponential import exp_pair, reduce2
 from gradcli.engine.native.functions.floats import (
+    SHORT,
     Pair,
     cast_float,
     fast_two_sum,
     format_of,
-    in_double,
     pair_product,
     pair_quotient,
     pair_sqrt,
     polynomial,
     power_of_two,
+    round_product,
     scale,
     split,
     two_product,
     two_sum,
 )
-from gradcli.engine.native.functions.logarithmic import all_parts, log2_of_parts, parts, whole_number
-from gradcli.engine.native.vectors import FLOAT64, INT64, Vector
+from gradcli.engine.native.functions.logarithmic import all_parts, parts, whole_number
+from gradcli.engine.native.vectors import FLOAT64, Vector
 
 # Beyond it 2**t is infinite or 0.
 _EXPONENTS = 1200.0
+_SHORT_EXPONENTS = 160.0
+#: Subnormal numbers times 8 to this power are normal.
+_SUBNORMAL_THIRDS = 18
 
 
 def pow(v: Expressions, x: Vector, y: Vector) -> Vector:
     """`2**(y log2 |x|)`, and C's special cases."""
     form = format_of(x)
     size = v.abs(x)
-    if form.bits == 32:
-        wide = cast_float(v, size, FLOAT64)
-        logarithm = v.select(wide > 0, log2_of_parts(v, *parts(v, wide)), -math.inf)
-        logarithm = v.select(wide < math.inf, logarithm, wide)
-        power = cast_float(v, exp2(v, cast_float(v, y, FLOAT64) * logarithm), form.dtype)
-    else:
-        power = _power(v, size, y)
+    power = _short_power(v, size, y) if form.bits == 32 else _power(v, size, y)
     power = v.select(size == 1.0, 1.0, power)
     whole, half = v.rint(y), y * 0.5
     odd = (whole == y) & (v.rint(half) != half)
@@ -48,18 +46,35 @@ def pow(v: Expressions, x: Vector, y: Vector) -> Vector:
     return v.select((y == 0) | (x == 1.0), 1.0, power)
 
 
+def _short_power(v: Expressions, x: Vector, y: Vector) -> Vector:
+    """`x**y` of float32, in float64 to 2**-34."""
+    wide, exponent = cast_float(v, x, FLOAT64), cast_float(v, y, FLOAT64)
+    m, k = parts(v, wide)
+    f = m - 1.0
+    logarithm = v.fma(f, polynomial(v, "log2", f, SHORT), whole_number(v, k, m))
+    product = v.clamp(exponent * _logarithm_of_any(v, wide, logarithm), -_SHORT_EXPONENTS, _SHORT_EXPONENTS)
+    whole, n = round_product(v, product, 1.0)
+    power = polynomial(v, "exp2", product - whole, SHORT)
+    form = format_of(power)
+    scaled = v.bits(v.bits(power) + ((n - 2 * form.bias) << (form.digits - 1)), FLOAT64)
+    return cast_float(v, v.select(v.isnan(product), product, scaled), x.dtype)
+
+
 def _power(v: Expressions, x: Vector, y: Vector) -> Vector:
     """`x**y` in float64 for x >= 0, but for 1 to infinite powers."""
     m, k = all_parts(v, x)
     high, low = _log2_pair(v, m, k)
-    finite = (x > 0) & (x < math.inf)
-    high = v.select(finite, high, v.select(x == 0, -math.inf, x))
-    product, error = two_product(v, y, high)
+    product, error = two_product(v, y, _logarithm_of_any(v, x, high))
     error = v.fma(y, low, error)
     error = v.select(v.abs(product) < _EXPONENTS, error, 0.0)
     reduced = reduce2(v, v.clamp(product, -_EXPONENTS, _EXPONENTS), error)
     head, tail = exp_pair(v, reduced)
     return scale(v, head + tail, reduced.n)
+
+
+def _logarithm_of_any(v: Expressions, x: Vector, usual: Vector) -> Vector:
+    """What the logarithm of x >= 0 is where it is not the usual one: at 0, inf and NaN."""
+    return v.select((x > 0) & (x < math.inf), usual, v.select(x == 0, -math.inf, x))
 
 
 def _log2_pair(v: Expressions, m: Vector, k: Vector) -> Pair:
@@ -97,16 +112,17 @@ def _hypot(v: Expressions, larger: Vector, smaller: Vector) -> Vector:
     return (root + rest) * v.select(huge, up, v.select(little, down, 1.0))
 
 
-@in_double
 def cbrt(v: Expressions, x: Vector) -> Vector:
     """The cube root of m in [1, 8), from one over it, times a power of two."""
     form = format_of(x)
     size = v.abs(x)
     small = size < form.tiny
-    bits = v.bits(v.select(small, size * 2.0**54, size))
-    exponent = bits >> 52
+    bits = v.bits(v.select(small, size * 8.0**_SUBNORMAL_THIRDS, size))
+    # The exponent in thirds, counted from one that is three times a whole number.
+    extra = -form.bias % 3
+    exponent = (bits >> (form.digits - 1)) + extra
     third = (exponent * 43691) >> 17
-    m = v.bits((bits & (form.one - 1)) | ((exponent - third * 3 + form.bias) << 52), FLOAT64)
+    m = v.bits((bits & (form.one - 1)) | ((exponent - third * 3 + form.bias) << (form.digits - 1)), form.dtype)
     guess = polynomial(v, "rcbrt", m)
     error = v.fma(-m * guess, guess * guess, 1.0)
     inverse = v.fma(guess * error, v.fma(error, v.fma(error, 14 / 81, 2 / 9), 1 / 3), guess)
@@ -115,6 +131,6 @@ def cbrt(v: Expressions, x: Vector) -> Vector:
     product, low = two_product(v, root, root)
     rest = v.fma(-product, root, m) - low * root
     root = v.fma(rest * square, 1 / 3, root)
-    shift = third - form.bias // 3 - v.select(small, v.constant(18, INT64), 0)
+    shift = third - (form.bias + extra) // 3 - v.select(small, v.constant(_SUBNORMAL_THIRDS, form.integer), 0)
     result = v.copysign(root * power_of_two(v, shift), x)
     return v.select((size > 0) & (size < math.inf), result, x)
