@@ -202,6 +202,7 @@ def test_unpacking() -> None:
     np.testing.assert_allclose(det.detach().numpy(), np.linalg.det(SQUARE[0]))
     for expression in ("v, _ = max(x, 1); v.sum()", "(v, i) = x.max(1); v.sum()", "max(x, 1)[0].sum()"):
         assert gc.evaluate(expression, {"x": X}).value.item() == pytest.approx(X.max(1).sum())
+    assert gc.evaluate("_, _ = max(x, 1); x.sum()", {"x": X}).value.item() == pytest.approx(X.sum())
     assert gc.evaluate("f(t) = max(t, 0); _, i = f(x); i", {"x": X}).value.tolist() == X.argmax(0).tolist()
 
 

@@ -499,6 +499,7 @@ def test_unparse(source: str, text: str) -> None:
         ("True = 3; x", "True cannot be assigned to", "True", None),
         ("a, False = x; x", "False cannot be assigned to", "False", None),
         ("f(t, None) = t; x", "None cannot be assigned to", "None", None),
+        ("a, b, a = f(x); a", "the name 'a' is assigned twice", 6, "_"),
         ("f(t, t) = t; 1", "the parameter 't' appears twice", 5, None),
         ("f(t=1) = t; 1", "the parameters of a function are plain names", "f(t=1)", "f(t) ="),
         ("f(t+1) = t; 1", "the parameters of a function are plain names", "f(t+1)", "f(t) ="),

@@ -266,8 +266,14 @@ class _Builder:
             code.pop()
         if not all(step.op == "name" for step in code):
             raise self.error("only a name can be assigned to", span, "use == to compare")
+        seen = set()
         for step in code:
-            self._check_assignable(step.arg, (step.start, step.end))
+            place = step.start, step.end
+            self._check_assignable(step.arg, place)
+            if step.arg in seen and step.arg != THROWN_AWAY:
+                hint = f"what is not needed is unpacked to {THROWN_AWAY}"
+                raise self.error(f"the name {step.arg!r} is assigned twice", place, hint)
+            seen.add(step.arg)
         spans = tuple((step.start, step.end) for step in code)
         return Statement("assign", [], span, names=tuple(step.arg for step in code), name_spans=spans)
 
