@@ -16,8 +16,10 @@ from gradcli.engine.plan.planner import plan
 from gradcli.engine.plan.program import Program, Sizes
 from gradcli.engine.simplify import simplify
 from gradcli.errors import GradcliError
-from gradcli.graph.node import Node, constant, toposort
+from gradcli.evaluation.interpret import Interpreter
+from gradcli.graph.node import Node, constant, input_node, toposort
 from gradcli.graph.op import OPS
+from gradcli.language.parse import parse
 from gradcli.ops.rewrites import simplifier
 from gradcli.ops.rewrites.simplifier import Condition, holds
 from tests.gradients import build
@@ -400,11 +402,42 @@ def names(expression: str, **shapes: tuple[int, ...]) -> list[str]:
         ("1e-300*(1e-300*x)", ["mul", "mul"]),
         ("x*(1/0)*0", ["mul", "mul"]),
         ("x*y - y*x", ["mul", "sub"]),
+        # Results of one operation are folded like any other constant.
+        ("s, l = slogdet([[2., 1], [1, 3]]); s*l*x", ["mul"]),
+        ("v, i = max([[1, 2], [3, 0]], 1); x*sum(v*i)", ["mul"]),
+        ("argmax([1, 2, 3])*x", ["mul"]),
+        # One search finds the largest elements and their places.
+        ("argmax(x, 0) + max(x, 0).indices", ["_max", "_result", "add"]),
+        ("v, _ = min(x, 1); v*argmin(x, -1)", ["_min", "_result", "_result", "_cast", "mul"]),
+        ("argmax(x)", ["argmax"]),
     ],
 )
 def test_what_is_left(expression: str, left: list[str]) -> None:
     shapes = {"x": (2, 3), "y": (2, 3)} if "y" in expression else {"x": (2, 3)}
     assert names(expression, **shapes) == left
+
+
+_SEARCHES = [f"{f}(x, {d}, {k})" for f in ("argmax", "argmin") for d in (0, 1) for k in (False, True)]
+
+
+@pytest.mark.parametrize(
+    "expression", [*_SEARCHES, "argmax(x[0], 0)", "argmin(x[0, 0])", "max(x, 0)[1] - argmax(x, 0)"]
+)
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "int64", "bool"])
+def test_places_of_extremes(expression: str, dtype: str) -> None:
+    """Of constants, and of inputs in blocks: the first of equal elements, and NaN before all others."""
+    x = np.random.default_rng(0).integers(-2, 3, (5, 7)).astype(dtype)
+    if dtype.startswith("float"):
+        x[[1, 3, 3], [2, 2, 4]] = np.nan
+        x[2, 5:] = 0.0, -0.0
+    leaf = input_node(x)
+    value, folded = (Interpreter(expression, {"x": node}).run(parse(expression)) for node in (leaf, constant(x)))
+    (expected,) = op_by_op([value])
+    for roots in ([value], [folded]):
+        (got,) = planned(roots).arrays
+        np.testing.assert_array_equal(got, expected)
+        assert got.dtype == expected.dtype == np.int64
+    assert simplify([folded])[0].op.name == "constant"
 
 
 def test_minus_zero_and_zero_are_different_numbers() -> None:

@@ -109,7 +109,9 @@ class _Simplifier:
             known.requires_grad = False
             # A number that is repeated stays one number.
             foldable = known.size <= _FOLDED and not op.repeats and not op.results
-            if inputs and foldable and all(i.op is CONSTANT for i in inputs):
+            # Of an operation with several results each is folded alone.
+            operands = inputs[0].inputs if op is RESULT else inputs
+            if operands and foldable and all(i.op is CONSTANT for i in operands):
                 known = _folded(known)
             self.known[key] = known
         return self._in_shape(known, shape)
@@ -143,10 +145,12 @@ class _Simplifier:
 
 
 def _folded(node: Node) -> Node:
-    assert node.op.kernel is not None
+    computed = node.inputs[0] if node.op is RESULT else node
+    assert computed.op.kernel is not None
     with np.errstate(all="ignore"):
         try:
-            value = np.asarray(node.op.kernel(*(i.params["value"] for i in node.inputs), **node.params))
+            found = computed.op.kernel(*(i.params["value"] for i in computed.inputs), **computed.params)
+            value = np.asarray(found[node.params["index"]] if node.op is RESULT else found)
         except Exception:
             # It is reported where it is computed, with its place in the source.
             return node

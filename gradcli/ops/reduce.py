@@ -467,7 +467,7 @@ def _arg_reduction(name: str, function: Any, word: str) -> Op:
             lambda node, dim: kept(node, dim) if node.params["axis_given"] else None,
             lambda node: over_dims(node) if node.params["axis_given"] else [], extreme,
         ),
-        formula=reductions.reduction(flat=True),
+        formula=reductions.reduction(flat=True), simplify=sums_and_means.place_of_extreme,
         text=spelling.counted, numpy=name,
     )
     return op

@@ -1,4 +1,7 @@
-"""Sums and means: factors taken out of them, sums of deviations from a mean had from the moments that give it."""
+"""Sums and means: factors taken out of them, sums of deviations from a mean had from the moments that give it.
+
+And of other reductions, that two of them are one.
+"""
 
 from __future__ import annotations
 
@@ -162,3 +165,11 @@ def _factors(x: Node) -> tuple[float, list[Node], list[Node]] | None:
         else:
             (below if under else above).append(node)
     return (number, above, below) if steps else None
+
+
+def place_of_extreme(s: Builder, op: Op, inputs: tuple[Node, ...], params: Params) -> Node | None:
+    """Of argmax, the place that max finds along a dimension: who asks for both gets them of one search."""
+    if not params["axis_given"] or not inputs[0].ndim:
+        return None
+    both = s.call(op.name.replace("arg", "_"), *inputs, dim=params["dim"], keepdim=False)
+    return s.build(RESULT, (both,), {"index": 1})
