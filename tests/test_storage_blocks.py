@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from gradcli.errors import GradcliError, WorkError
 from gradcli.storage import Edges, FileArray, can_stream, load, open_array, save, streaming
 from gradcli.storage import boxes as boxes_module
+from gradcli.storage import file_array as file_array_module
 from gradcli.storage import file_sink as sink_module
 from gradcli.storage.file_array import Descriptor
 from gradcli.storage.header import parse_header
@@ -57,8 +58,10 @@ def cuts(draw: st.DrawFn, length: int) -> list[tuple[int, int]]:
 @pytest.fixture
 def small_stage(monkeypatch: pytest.MonkeyPatch) -> None:
     """Transfers so small that every way of moving data is taken by tensors of a few elements."""
-    for name, size in {"_CHUNK": 64, "_STAGE": 48, "_NEAR": 16, "_PACKED": 96, "_FEW": 2}.items():
+    for name, size in {"_CHUNK": 64, "_STAGE": 48, "NEAR": 16, "_PACKED": 96, "_FEW": 2}.items():
         monkeypatch.setattr(boxes_module, name, size)
+    for name, size in {"NEAR": 16, "_MOST_AT_ONCE": 48}.items():
+        monkeypatch.setattr(file_array_module, name, size)
 
 
 # FileArray ------------------------------------------------------------------------------------------------------------
@@ -98,6 +101,33 @@ def test_blocks_along_any_axis(small_stage: None, form: tuple, data: st.DataObje
         for out in layouts:
             file.read(axis, start, stop, out)
             assert same(out, expected)
+
+
+@ANY
+@given(FORMS, st.data())
+def test_rows_here_and_there(small_stage: None, form: tuple, data: st.DataObject) -> None:
+    array, file = stored(*form)
+    if array.ndim:
+        most = array.shape[0]
+        chosen = np.array(sorted(data.draw(st.sets(st.integers(0, most - 1)) if most else st.just(set()))), np.int64)
+        assert same(file.rows(chosen), array[chosen])
+
+
+def test_of_a_large_file_only_the_rows_that_are_asked_for_are_read() -> None:
+    array, file = stored((4096, 1024), "float32")
+    read: list[int] = []
+
+    class Counting(Descriptor):
+        def read(self, data: memoryview, position: int) -> None:
+            read.append(data.nbytes)
+            super().read(data, position)
+
+    with open("a.npy", "rb") as source:
+        file._source = Counting(os.dup(source.fileno()))
+    chosen = np.array([0, 1, 2000, 2002, 4095])
+    assert same(file.rows(chosen), array[chosen])
+    # Row 2001 comes along with its neighbours.
+    assert read == [2 * 4096, 3 * 4096, 4096]
 
 
 @ANY

@@ -7,29 +7,37 @@ from typing import Any
 
 import numpy as np
 
-from gradcli.engine.execute.bounds import check_free
+from gradcli.engine.execute.bounds import check_free, usable_memory
 from gradcli.errors import GradcliError, did_you_mean, quoted
 from gradcli.evaluation.values import InputSpec
 from gradcli.graph.arguments import shown_value
 from gradcli.language.parse import Script
 from gradcli.optimize.objective import Objective
 
-# Rows of a file that lie no further apart are read in one go, up to so much at once.
-_GAP, _MOST_AT_ONCE = 1 << 14, 1 << 22
+# How much of the memory data from files may take to be held.
+_SHARE = 0.25
 
 
 class Batches:
     """`size` rows at a time of the inputs named in `rows`, in an order that the seed and the epoch decide.
 
     The last batch of an epoch has what is left, and a plan of its own. Within a batch, rows keep the order of the data.
+    `steps` is how many batches there will be.
     """
 
     def __init__(
-        self, script: Script, inputs: Mapping[str, Any], wrt: Sequence[str], rows: Sequence[str], size: int, seed: int
+        self,
+        script: Script,
+        inputs: Mapping[str, Any],
+        wrt: Sequence[str],
+        rows: Sequence[str],
+        size: int,
+        seed: int,
+        steps: int,
     ) -> None:
-        self._data = {name: inputs[name] for name in rows}
         self._count: int = inputs[rows[0]].shape[0]
         self._size = min(size, self._count)
+        self._data = _at_hand({name: inputs[name] for name in rows}, steps * self._size / self._count)
         self._seed = seed
         self._of_epoch: tuple[int, np.ndarray] | None = None
         # A permutation, and what makes it.
@@ -45,7 +53,7 @@ class Batches:
     def value_and_gradient(self, vector: np.ndarray, number: int) -> tuple[float, np.ndarray]:
         """The value and the gradient over the batch of this number, counted from the first epoch on."""
         chosen = self._rows(number)
-        data = {name: gathered(array, chosen) for name, array in self._data.items()}
+        data = {name: _rows_of(array, chosen) for name, array in self._data.items()}
         return self._plans[chosen.size].value_and_gradient(vector, data)
 
     def _pieces(self, size: int) -> dict[str, InputSpec]:
@@ -84,20 +92,16 @@ def check_batches(rows: Sequence[str], size: Any, seed: Any, inputs: Mapping[str
         raise GradcliError(f"rows: {rows[0]} has none")
 
 
-def gathered(array: Any, rows: np.ndarray) -> np.ndarray:
-    """Rows of an array in ascending order; of one in a file, these and what lies closely between them are read."""
-    if isinstance(array, np.ndarray):
-        return array.take(rows, axis=0)
-    found = np.empty((rows.size, *array.shape[1:]), array.dtype)
-    row_bytes = max(1, array.nbytes // array.shape[0])
-    start = 0
-    for end in range(1, rows.size + 1):
-        if end < rows.size:
-            together = (rows[end] - rows[start] + 1) * row_bytes <= _MOST_AT_ONCE
-            if together and (rows[end] - rows[end - 1]) * row_bytes <= _GAP:
-                continue
-        first = int(rows[start])
-        block = array[first : int(rows[end - 1]) + 1]
-        found[start:end] = block[rows[start:end] - first]
-        start = end
-    return found
+def _at_hand(data: dict[str, Any], epochs: float) -> dict[str, Any]:
+    """The data, read once and for all from files that are gone through as a whole and take little of the memory."""
+    files = {name: array for name, array in data.items() if not isinstance(array, np.ndarray)}
+    limit = usable_memory() if files else None
+    if epochs < 1 or limit is None or sum(array.nbytes for array in files.values()) > _SHARE * limit:
+        return data
+    return data | {name: array.load() for name, array in files.items()}
+
+
+def _rows_of(array: Any, chosen: np.ndarray) -> np.ndarray:
+    """Rows of an array in memory or in a file."""
+    rows: np.ndarray = array.take(chosen, axis=0) if isinstance(array, np.ndarray) else array.rows(chosen)
+    return rows

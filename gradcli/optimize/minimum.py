@@ -137,7 +137,9 @@ def minimize(
                 raise GradcliError(f"{method} cannot be resumed", hint=f"these can: {own}")
             reached = run_scipy(row, options, objective, start, limits, watch)
         else:
-            batches = Batches(script, data, names, dealt, batch_size, seed) if batch_size is not None else None
+            batches = None
+            if batch_size is not None:
+                batches = Batches(script, data, names, dealt, batch_size, seed, options[row.steps])
             reached = Driver(row, options, objective, batches, watch).run(start, resume)
             if batches is not None:
                 value, gradient = objective.value_and_gradient(reached.vector)

@@ -23,8 +23,8 @@ Read = Callable[[memoryview, int], None]
 _CHUNK = 8 << 20
 # What is not moved straight to or from the caller's memory goes through this much; it stays in the cache.
 _STAGE = 1 << 19
-# Runs closer to each other than this are moved together with what lies between them: a system call takes as long.
-_NEAR = 16 << 10
+#: Runs closer to each other than this are moved together with what lies between them: a system call takes as long.
+NEAR = 16 << 10
 # Blocks of up to this size are transposed at once when they come in more runs than a few.
 _PACKED = 4 << 20
 _FEW = 4
@@ -124,7 +124,7 @@ def _joined(box: Box) -> int:
     """The first dimension from which on everything is moved together, gaps and all."""
     counts, strides = box.counts, box.strides
     level = len(counts) - 1
-    while level and (counts[level - 1] == 1 or strides[level - 1] <= _NEAR or strides[level - 1] == box.span(level)):
+    while level and (counts[level - 1] == 1 or strides[level - 1] <= NEAR or strides[level - 1] == box.span(level)):
         level -= 1
     return level
 

@@ -8,11 +8,15 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from gradcli.storage.boxes import cut, read_at, read_box, whole
+from gradcli.errors import WorkError
+from gradcli.storage.boxes import NEAR, cut, read_at, read_box, whole
 from gradcli.storage.header import Array, DType, Header, truncated
 from gradcli.storage.loading import check_booleans, check_memory
 from gradcli.storage.ranges import Index, Ranges, block_ranges, lengths, parse_index
 from gradcli.storage.reading import reading
+
+# Rows of a file are picked from blocks of at most so much.
+_MOST_AT_ONCE = 4 << 20
 
 
 class Origin(NamedTuple):
@@ -106,6 +110,37 @@ class FileArray:
         self._read(ranges, out)
         return out.reshape(shape)
 
+    def rows(self, chosen: Array) -> Array:
+        """The rows of these numbers, in ascending order; rows that are near are read with what lies between them."""
+        with reading(self.path):
+            out = np.empty((chosen.size, *self.shape[1:]), self.dtype)
+        row = self.nbytes // max(1, self.shape[0])
+        apart = (np.diff(chosen) * row > NEAR) | (np.diff(chosen * row // _MOST_AT_ONCE) > 0)
+        ends = [*(np.flatnonzero(apart) + 1).tolist(), chosen.size]
+        numbers, start = chosen.tolist(), 0
+        for end in ends if out.size else ():
+            first, count = numbers[start], numbers[end - 1] - numbers[start] + 1
+            if count == end - start:
+                self._read_rows(first, out[start:end])
+            else:
+                between = np.empty((count, *self.shape[1:]), self.dtype)
+                self._read_rows(first, between)
+                out[start:end] = between[chosen[start:end] - first]
+            start = end
+        return out
+
+    def _read_rows(self, first: int, out: Array) -> None:
+        """Read rows that follow each other, from number `first` on."""
+        if not (self.c_contiguous and self.header.dtype.isnative) or out.dtype.kind == "b":
+            self.read(0, first, first + len(out), out)
+            return
+        position = self.offset + first * (out.nbytes // len(out))
+        try:
+            with reading(self.path):
+                self._source.read(out.reshape(-1).view(np.uint8).data, position)
+        except EOFError:
+            raise self._truncated() from None
+
     def load(self) -> Array:
         """The whole array, in memory and in the order of the file; WorkError when it does not fit."""
         check_memory(self.header)
@@ -138,6 +173,9 @@ class FileArray:
             with reading(self.path):
                 read_box(self._source.read, box, header.dtype, data if self.ndim else data.reshape(1))
         except EOFError:
-            # It may end far before the place that was read.
-            raise truncated(header, max(0, self._source.size() - header.offset)) from None
+            raise self._truncated() from None
         check_booleans(out, header)
+
+    def _truncated(self) -> WorkError:
+        """The error where the file ends too early: it may do so far before the place that was read."""
+        return truncated(self.header, max(0, self._source.size() - self.offset))

@@ -27,7 +27,7 @@ def check_memory(program: Program, leaves: Sequence[Any], threads: int, streamed
     needed = program.memory(threads, streamed) + sum(size for size, _ in inputs)
     if needed < SMALL and (limit is None or needed <= limit):
         return
-    limit = _most()
+    limit = usable_memory()
     if limit is None or needed <= limit:
         return
     # What an operation gives in one piece is held, even where it goes to a file.
@@ -41,13 +41,13 @@ def check_free(size: int, name: str) -> None:
     """Refuse what takes about so many bytes beside arrays, if that is more than may be used."""
     if size < SMALL and MEMORY_LIMIT.get() is None:
         return
-    limit = _most()
+    limit = usable_memory()
     if limit is not None and size > limit:
         raise GradcliError(f"{name} needs about {show_bytes(size)}, {show_bytes(limit)} of memory may be used")
 
 
-def _most() -> int | None:
-    """How many bytes may be used: as set, or most of what is free."""
+def usable_memory() -> int | None:
+    """How many bytes may be used: as set, or most of what is free; None where nobody knows."""
     limit = MEMORY_LIMIT.get()
     if limit is not None:
         return limit
