@@ -214,6 +214,15 @@ def test_descriptions() -> None:
     assert gelu.startswith("2*gelu(\tThe input times") and other == "2*gelu(…"
 
 
+def test_methods_and_parameters() -> None:
+    line = "gradcli minimize 'sum((long - y)**2)' long=2 y=@y.npy "
+    assert [found.partition("\t")[0] for found in told(f"{line}--method ne")] == ["newton-cg", "nelder-mead"]
+    assert told(f"{line}--weight") == ["--weight-decay\tHow much of itself each parameter is drawn to zero by."]
+    assert told(f"{line}--wrt lo") == ["long"] and told(f"{line}--rows lo") == ["long"]
+    assert told(f"{line}--bounds lo") == ["long="] and told(f"{line}--bounds long=0") == []
+    assert told(f"{line}-o ") == ["value=", "long=", "y="]
+
+
 def test_every_command_and_option_is_completed() -> None:
     from gradcli.cli.main import cli
 

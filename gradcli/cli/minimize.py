@@ -125,12 +125,15 @@ def minimize_command(
     quiet: bool,
     **given: Any,
 ) -> None:
-    from gradcli.optimize.methods import chosen
+    from gradcli.optimize.methods import chosen, refuse_unable
 
     if (batch_size is None) != (rows is None):
         raise GradcliError("--batch-size and --rows belong together", hint="as in --batch-size 100 --rows X,y")
     asked = Asked(items, source, wrt, dtype=dtype, seed=seed, threads=threads)
     row, settings = chosen(method, given, dashed)
+    for option, wanted, trait in (("--batch-size", batch_size, "batches"), ("--bounds", limits, "bounds")):
+        if wanted:
+            refuse_unable(row, trait, option)
     kept = _Kept(trace, checkpoint, plot, resume, overwrite)
     kept.check(row, asked)
     inputs = asked.opened()
@@ -283,7 +286,11 @@ class _Kept(NamedTuple):
             if trace is not None and not trace.is_file:
                 hint = "as in --trace steps.jsonl"
                 raise GradcliError("a trace that a resumed run goes on with must be a file", hint=hint)
-            described = {**search.described(), "trace": trace is not None, "plot": self.plot is not None}
+            from gradcli.machine.limits import MEMORY_LIMIT
+
+            # How much memory there is decides in which blocks a file is read.
+            more = {"trace": trace is not None, "plot": self.plot is not None, "memory_limit": MEMORY_LIMIT.get()}
+            described = {**search.described(), **more}
             checkpoint = Checkpoint(self.checkpoint, described, search.settings[search.method.steps])
         logbook = Logbook(trace, checkpoint, Course() if self.plot is not None else None)
         logbook.look_back(self.resume, self.overwrite)
@@ -319,12 +326,16 @@ def _check_places(search: _Search, targets: Outputs, kept: _Kept) -> None:
     """Refuse, before anything is computed, what cannot be written, or is in the place of another run's results."""
     from gradcli.batch.manifest import described
     from gradcli.evaluation.identity import Earlier
+    from gradcli.graph.dtypes import FLOAT64
     from gradcli.storage.header import shown
     from gradcli.storage.target import check_folder, find_target
 
     targets.check()
+    _refuse_same([*targets.targets.values(), *filter(None, (kept.trace, kept.checkpoint, kept.plot))])
     arrays = {name: search.inputs[name] for name in search.parameters}
-    targets.check_forms({name: (array.shape, array.dtype) for name, array in arrays.items()})
+    forms = {name: (array.shape, array.dtype) for name, array in arrays.items()}
+    # Whatever its dtype, the value is a number.
+    targets.check_forms({"value": ((), FLOAT64), **forms})
     way_out = "--overwrite removes its results first; or choose another folder"
     for folder in targets.folders:
         old = described(folder)
@@ -336,6 +347,16 @@ def _check_places(search: _Search, targets: Outputs, kept: _Kept) -> None:
 
         require(form_of(kept.plot, "name it FILE.svg or FILE.png"))
         check_folder(find_target(kept.plot))
+
+
+def _refuse_same(paths: list[str]) -> None:
+    """Refuse a file that would be written as two things."""
+    seen: set[str] = set()
+    for path in paths:
+        real = os.path.realpath(path)
+        if real in seen and path != "-":
+            raise GradcliError(f"{path} is named for two things", hint="give each a file of its own")
+        seen.add(real)
 
 
 def _save(search: _Search, targets: Outputs, plot: str | None, found: Minimum, curves: Curves | None) -> None:

@@ -121,6 +121,17 @@ METHODS = {method.name: method for method in (
 )}
 
 
+# What a method does that cannot do something.
+_INSTEAD = {"batches": "looks at all rows in every step", "bounds": "knows none"}
+
+
+def refuse_unable(row: Method, trait: str, option: str) -> None:
+    """Refuse an option that only other methods can do something with."""
+    if not getattr(row, trait):
+        able = ", ".join(name for name, other in METHODS.items() if getattr(other, trait))
+        raise GradcliError(f"{option} is not for {row.name}, which {_INSTEAD[trait]}", hint=f"it is for {able}")
+
+
 def chosen(
     name: str, given: Mapping[str, Any], spelled: Callable[[str], str] = str
 ) -> tuple[Method, dict[str, Any]]:

@@ -17,7 +17,7 @@ from gradcli.language.parse import Script, parse
 from gradcli.optimize.batches import Batches, check_batches
 from gradcli.optimize.driver import Driver
 from gradcli.optimize.iterate import Iterate, Reached
-from gradcli.optimize.methods import METHODS, Method, chosen
+from gradcli.optimize.methods import METHODS, Method, chosen, refuse_unable
 from gradcli.optimize.objective import Objective
 from gradcli.optimize.packing import Packing
 from gradcli.optimize.point import largest
@@ -122,7 +122,7 @@ def minimize(
     if watch is not None:
         as_function(watch)
     if dealt or batch_size is not None:
-        _check_row(row, "batches", "batch_size", "looks at all rows in every step")
+        refuse_unable(row, "batches", "batch_size")
         check_batches(dealt, batch_size, seed, data, names)
         if tol is not None:
             raise GradcliError("tol is for the gradient over all rows, not over batches", hint="steps ends a run")
@@ -174,13 +174,6 @@ def _tensors(packing: Packing, vector: np.ndarray) -> dict[str, Tensor]:
     return {name: from_numpy(array) for name, array in packing.unpack(vector).items()}
 
 
-def _check_row(row: Method, trait: str, option: str, instead: str) -> None:
-    """Refuse an option that only other methods can do something with."""
-    if not getattr(row, trait):
-        able = ", ".join(name for name, other in METHODS.items() if getattr(other, trait))
-        raise GradcliError(f"{option} is not for {row.name}, which {instead}", hint=f"it is for {able}")
-
-
 def _check_memory(row: Method, options: Mapping[str, Any], start: np.ndarray) -> None:
     """Refuse more parameters than a method has memory for."""
     size = row.memory(start.size, options) * start.itemsize
@@ -189,7 +182,7 @@ def _check_memory(row: Method, options: Mapping[str, Any], start: np.ndarray) ->
 
 def _bounds(row: Method, bounds: Any, packing: Packing, start: np.ndarray) -> Bounds:
     """The least and the most that each element of the vector may be, the start being within."""
-    _check_row(row, "bounds", "bounds", "knows none")
+    refuse_unable(row, "bounds", "bounds")
     # In the dtype of the vector, which a start on its bound is rounded to as well.
     least, most = (np.full(packing.size, limit, packing.dtype) for limit in (-np.inf, np.inf))
     if not isinstance(bounds, Mapping):

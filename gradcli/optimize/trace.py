@@ -60,40 +60,39 @@ class Trace:
                 self._file = open(os.open(self._target.path, os.O_WRONLY), "wb", buffering=0)  # noqa: SIM115
             return
         with writing(self._target.path):
-            old = self._locked()
+            self._file = self._opened(os.O_RDWR, 0)
             if kept is None:
                 # A new file, not a shorter one: somebody may be reading the old one, this very run included.
                 mode = 0o666 if self._target.mode is None else self._target.mode
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(self._target.real)
-                self._file = self._opened(os.O_RDWR | os.O_CREAT | os.O_EXCL, mode)
-                if old is not None:
-                    old.close()
-                return
-            self._file = old
-            if old is None or not self._has(kept):
+                new = self._opened(os.O_RDWR | os.O_CREAT | os.O_EXCL, mode)
+                self.close()
+                self._file = new
+            elif self._file is None or not self._has(kept):
+                self.close()
                 message = f"{self._name} does not hold the first {step} steps of this run, which the checkpoint goes on"
                 raise WorkError(message, hint="--overwrite starts anew")
-            old.truncate(kept.length)
-
-    def _locked(self) -> Any:
-        """The file as it is, locked; None where there is none."""
-        try:
-            return self._opened(os.O_RDWR, 0)
-        except FileNotFoundError:
-            return None
+            else:
+                self._file.truncate(kept.length)
 
     def _opened(self, flags: int, mode: int) -> Any:
-        """The file with its lock, where the system has such; WorkError when another run has it."""
-        file = open(open_regular(self._target.real, flags, mode), "r+b", buffering=0)  # noqa: SIM115
+        """The file with its lock, where the system has such; None where there is none to open.
+
+        WorkError when another run has it.
+        """
+        try:
+            file = open(open_regular(self._target.real, flags, mode), "r+b", buffering=0)  # noqa: SIM115
+        except FileNotFoundError:
+            return None
         try:
             import fcntl
 
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise WorkError(
-                f"another run is writing to {self._name}", hint="wait for it, or name another file"
-            ) from None
+            file.close()
+            hint = "wait for it, or name another file"
+            raise WorkError(f"another run is writing to {self._name}", hint=hint) from None
         except (ImportError, OSError):
             # Windows has no such locks, nor have some network file systems.
             pass
