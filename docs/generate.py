@@ -37,6 +37,7 @@ COMMANDS = (
     "ops",
     "plot",
     "minimize",
+    "fit",
     "repl",
     "help",
     "completion",

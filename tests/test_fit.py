@@ -41,7 +41,7 @@ def digits(found: Any, certified: Any) -> float:
 def test_certified_values(name: str, start: int) -> None:
     problem = nist.problem(name)
     found = gc.fit(problem.model, problem.data, problem.starts[start])
-    assert digits(numbers(found.params), list(problem.params.values())) > 9
+    assert digits(numbers(found.parameters), list(problem.params.values())) > 9
     # What is left of Lanczos1 is the rounding of its data, 1e-13 of them, of which float64 has three digits.
     least = 2 if name == "Lanczos1" else 9
     assert digits(numbers(found.errors), list(problem.errors.values())) > least
@@ -71,7 +71,7 @@ def test_as_curve_fit(loss: str, absolute: bool, sigma: Any) -> None:
     params, covariance = curve_fit(
         decay, T, y, [1, 1, 0], each, absolute, method="trf", loss=loss, jac=_decay_slopes, **tight
     )
-    assert np.allclose(numbers(found.params), params, rtol=1e-7)
+    assert np.allclose(numbers(found.parameters), params, rtol=1e-7)
     assert np.allclose(found.covariance.numpy(), covariance, rtol=1e-6)
     assert np.allclose(numbers(found.errors), np.sqrt(np.diag(covariance)), rtol=1e-6)
 
@@ -87,8 +87,8 @@ def test_bounds_as_curve_fit() -> None:
     params, covariance = curve_fit(
         decay, T, Y, [1, 1, 0], bounds=(low, high), jac=_decay_slopes, ftol=1e-14, xtol=1e-14, gtol=1e-14
     )
-    assert found.params["b"].item() == 1.2
-    assert np.allclose(numbers(found.params), params, rtol=1e-6)
+    assert found.parameters["b"].item() == 1.2
+    assert np.allclose(numbers(found.parameters), params, rtol=1e-6)
     assert np.allclose(found.covariance.numpy(), covariance, rtol=1e-5)
     assert found.notes == ("b stands at its bound 1.2: its standard error takes no account of that",)
 
@@ -96,7 +96,7 @@ def test_bounds_as_curve_fit() -> None:
 def test_sigma_may_be_the_name_of_an_input() -> None:
     named = gc.fit(MODEL, {"y": Y, "t": T, "s": SIGMA}, START, sigma="s")
     given = gc.fit(MODEL, {"y": Y, "t": T}, START, sigma=SIGMA)
-    assert np.array_equal(numbers(named.params), numbers(given.params))
+    assert np.array_equal(numbers(named.parameters), numbers(given.parameters))
 
 
 # What a fit tells -----------------------------------------------------------------------------------------------------
@@ -110,7 +110,7 @@ def test_statistics_of_a_line() -> None:
     m, n = np.polyfit(x, y, 1)
     left = y - m * x - n
     rss = left @ left
-    assert np.allclose([found.params["m"].item(), found.params["n"].item()], [m, n], rtol=1e-12)
+    assert np.allclose([found.parameters["m"].item(), found.parameters["n"].item()], [m, n], rtol=1e-12)
     assert np.allclose(found.residuals.numpy(), left)
     quality = found.statistics
     assert (quality.observations, quality.degrees_of_freedom) == (10, 8)
@@ -132,7 +132,7 @@ def test_statistics_of_a_line() -> None:
 def test_predictions_at_other_inputs() -> None:
     found = gc.fit(MODEL, {"y": Y, "t": T}, START)
     t = np.array([[0.0, 10.0], [2.5, 4.0]])
-    assert np.allclose(found.predict({"t": t}).numpy(), decay(t, *numbers(found.params)))
+    assert np.allclose(found.predict({"t": t}).numpy(), decay(t, *numbers(found.parameters)))
     assert found.predict({"t": 1}).shape == ()
     with pytest.raises(GradcliError, match="the model takes no input 'y'"):
         found.predict({"y": 3})
@@ -143,46 +143,48 @@ def test_predictions_at_other_inputs() -> None:
 def test_parameters_of_any_shape() -> None:
     data = {"y": 1 + 2 * T - 3 * T**2, "X": np.stack([T**0, T, T**2], 1)}
     found = gc.fit("y = X@w", data, {"w": [0, 0, 0]})
-    assert np.allclose(found.params["w"].numpy(), [1, 2, -3]) and found.labels == ["w[0]", "w[1]", "w[2]"]
+    assert np.allclose(found.parameters["w"].numpy(), [1, 2, -3]) and found.labels == ["w[0]", "w[1]", "w[2]"]
     found = gc.fit("y = w[0,0] + w[0,1]*t + w[1,0]*t**2 + w[1,1]*sin(t)", {"y": Y, "t": T}, {"w": np.ones((2, 2))})
     assert found.labels == ["w[0,0]", "w[0,1]", "w[1,0]", "w[1,1]"] and found.errors["w"].shape == (2, 2)
     # As many parameters as observations, which the Jacobian comes from the other side for.
     exact = gc.fit("y = w*t", {"y": [1, 2, 3], "t": [1, 2, 4]}, {"w": [1, 1, 1]})
-    assert exact.params["w"].tolist() == [1, 1, 0.75] and exact.notes[0].startswith("there are no more observations")
+    assert exact.parameters["w"].tolist() == [1, 1, 0.75] and exact.notes[0].startswith(
+        "there are no more observations"
+    )
     assert np.isinf(numbers(exact.errors)).all() and np.isinf(exact.covariance.numpy()).all()
 
 
 def test_what_is_observed_may_be_computed() -> None:
     y = np.exp(1 - 2 * T)
     found = gc.fit("log(y) = p + q*t", {"y": y, "t": T}, {"p": 0, "q": 0})
-    assert np.allclose(numbers(found.params), [1, -2], rtol=1e-12)
+    assert np.allclose(numbers(found.parameters), [1, -2], rtol=1e-12)
     # Statements before belong to both sides.
     found = gc.fit("s = 2; f(z) = s*z\nf(y) = f(p + q*t)", {"y": 1 - T, "t": T}, {"p": 0, "q": 0})
-    assert np.allclose(numbers(found.params), [1, -1], rtol=1e-12)
+    assert np.allclose(numbers(found.parameters), [1, -1], rtol=1e-12)
     # A circle: nothing is observed but that the distances are all the same.
     angle = np.linspace(0, 6, 20)
     data = {"x": 3 + 2 * np.cos(angle), "z": 1 + 2 * np.sin(angle)}
     found = gc.fit("0 = sqrt((x - p)**2 + (z - q)**2) - r", data, {"p": 0, "q": 0, "r": 1})
-    assert np.allclose(numbers(found.params), [3, 1, 2])
+    assert np.allclose(numbers(found.parameters), [3, 1, 2])
 
 
 def test_a_model_of_one_number_is_the_same_for_all_data() -> None:
     found = gc.fit("y = m", {"y": [1, 2, 6]}, {"m": 0})
-    assert math.isclose(found.params["m"].item(), 3) and found.predict().shape == (3,)
+    assert math.isclose(found.parameters["m"].item(), 3) and found.predict().shape == (3,)
     assert math.isclose(found.errors["m"].item(), math.sqrt(14 / 2 / 3))
 
 
 def test_float32_where_it_is_asked_for() -> None:
     found = gc.fit(MODEL, {"y": Y, "t": T}, START, dtype="float32")
     precise = gc.fit(MODEL, {"y": Y, "t": T}, START)
-    assert np.allclose(numbers(found.params), numbers(precise.params), rtol=1e-4)
-    assert not np.array_equal(numbers(found.params), numbers(precise.params))
+    assert np.allclose(numbers(found.parameters), numbers(precise.parameters), rtol=1e-4)
+    assert not np.array_equal(numbers(found.parameters), numbers(precise.parameters))
 
 
 def test_integers_and_the_default_dtype_stay_what_they_are() -> None:
     counts = {"k": np.arange(5), "y": np.exp(np.arange(5) / 3)}
     found = gc.fit("y = exp(k/d)", counts, {"d": 2})
-    assert math.isclose(found.params["d"].item(), 3, rel_tol=1e-12)
+    assert math.isclose(found.parameters["d"].item(), 3, rel_tol=1e-12)
     assert gc.ones(1).dtype == np.float32
 
 
@@ -190,7 +192,7 @@ def test_many_observations() -> None:
     t = np.linspace(0, 4, 200_000)
     y = decay(t, 2, 1, 0.5) + np.random.default_rng(0).normal(0, 0.1, t.size)
     found = gc.fit(MODEL, {"y": y, "t": t}, START)
-    assert np.all(np.abs(numbers(found.params) - [2, 1, 0.5]) < 5 * numbers(found.errors))
+    assert np.all(np.abs(numbers(found.parameters) - [2, 1, 0.5]) < 5 * numbers(found.errors))
 
 
 def test_the_text_of_a_fit() -> None:

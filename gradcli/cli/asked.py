@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from gradcli.graph.node import Node
     from gradcli.language.parse import Script
 
+
+_T = TypeVar("_T")
 
 # A file larger than this is no expression, but data or /dev/zero.
 _LONGEST_SOURCE = 64 << 20
@@ -111,13 +113,18 @@ class Asked:
 
 def expression_of(words: list[str], source: str | None) -> Script:
     """The expression of a command: from the file `source`, or else the first of `words`, which is taken off them."""
+    return first_of(words, source, parse)
+
+
+def first_of(words: list[str], source: str | None, read: Callable[[str], _T]) -> _T:
+    """What `read` makes of the text that a command begins with: that of a file, or the first word."""
     if source is None and not words:
         hint = _negated_name()
         if hint is not None:
             raise GradcliError("missing argument 'EXPR'", hint=hint)
         raise click.UsageError("Missing argument 'EXPR'.")
     try:
-        return parse(words.pop(0).lstrip(" ") if source is None else read_source(source))
+        return read(words.pop(0).lstrip(" ") if source is None else read_source(source))
     except GradcliError as error:
         error.hint = _negated_name() or error.hint
         raise

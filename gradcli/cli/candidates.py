@@ -7,14 +7,20 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import click
 from click.shell_completion import CompletionItem
 
 from gradcli.errors import GradcliError
 
+if TYPE_CHECKING:
+    from gradcli.language.parse import Script
+
 _WORD = re.compile(r"([^\W\d]\w*)?$")
+# Results that commands have beside those named after inputs, where it is not the value.
+_FIRST = {"fit": ["covariance", "correlation", "residuals", "prediction", "band"]}
 _NUMBER = re.compile(r"(^|[^\w.])\d[\w.]*$")
 
 
@@ -64,13 +70,21 @@ def bounds(ctx: click.Context, last: str) -> list[CompletionItem]:
     return [CompletionItem(f"{name}=") for name in _names(ctx) if name.startswith(last)] if "=" not in last else []
 
 
+def params(ctx: click.Context, last: str) -> list[CompletionItem]:
+    """NAME= for what the model needs and is no input, with commas between them."""
+    before, comma, part = last.rpartition(",")
+    taken = {name.partition("=")[0].strip() for name in before.split(",")}
+    found = [f"{name}=" for name in _undefined(_given(ctx)) if name not in taken]
+    return _led(before + comma, [CompletionItem(name) for name in found if name.startswith(part)])
+
+
 def targets(ctx: click.Context, last: str) -> list[CompletionItem]:
     """TARGET=PATH, or a folder."""
     target, equals, path = last.partition("=")
     if equals:
         return _led(f"{target}=", files(path))
-    kind = "" if ctx.info_name == "minimize" else ".grad"
-    results = ["value", *(f"{name}{kind}" for name in _names(ctx))]
+    kind = "" if ctx.info_name in ("minimize", "fit") else ".grad"
+    results = [*_FIRST.get(ctx.info_name or "", ["value"]), *(f"{name}{kind}" for name in _names(ctx))]
     if ctx.params.get("jacobian"):
         results += [f"{name}.jacobian" for name in _names(ctx)]
     if ctx.params.get("hessian"):
@@ -205,11 +219,22 @@ def _names(ctx: click.Context) -> list[str]:
 def _undefined(before: list[str]) -> list[str]:
     """The names that the expression needs and nothing has given yet."""
     from gradcli.evaluation.names import free_names
-    from gradcli.language.parse import parse
 
     given = [re.split("[=:]", word, maxsplit=1)[0].strip() for word in before[1:]]
     try:
-        found = free_names(parse(before[0]), given) if before else []
+        found = [name for script in _scripts(before[0]) for name in free_names(script, given)] if before else []
     except GradcliError:
         return []
-    return [name for name in found if name not in given]
+    return [name for name in dict.fromkeys(found) if name not in given]
+
+
+def _scripts(text: str) -> Sequence[Script]:
+    """An expression, or the two sides of a model."""
+    from gradcli.language.parse import parse
+    from gradcli.optimize.model import split_model
+
+    try:
+        return [parse(text)]
+    except GradcliError:
+        model = split_model(text)
+        return [model.observed, model.predicted]

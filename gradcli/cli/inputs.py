@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from gradcli.cli.options import hint_of_no_option
-from gradcli.errors import GradcliError
-from gradcli.evaluation.input_value import InputValue
+from gradcli.errors import GradcliError, quoted, told_of
+from gradcli.evaluation.input_value import InputValue, split_at_colons
 
 STANDARD_INPUT = "-"
 
@@ -57,3 +57,24 @@ def split_inputs(items: list[str]) -> list[tuple[str, str]]:
             raise GradcliError(f"the input {name!r} has no value", hint=f"as in {name}=3 or {name}=@{name}.npy")
         values[name] = value
     return list(values.items())
+
+
+def bounds_of(limits: tuple[str, ...]) -> dict[str, Any] | None:
+    """The least and the most of parameters by name, None for a side that is open; None where there are no bounds."""
+    found: dict[str, Any] = {}
+    for limit in limits:
+        name, equals, text = (part.strip() for part in limit.partition("="))
+        pair = split_at_colons(text)
+        if not equals or not name.isidentifier() or len(pair) != 2 or not any(part.strip() for part in pair):
+            hint = "as in --bounds a=0:10, or a=0: and a=:10 for one side"
+            raise GradcliError(f"{quoted(limit)} is not the bounds of a parameter", hint=hint)
+        if name in found:
+            raise GradcliError(f"{name} has bounds twice", hint="give --bounds once for each parameter")
+        with told_of("--bounds"):
+            found[name] = tuple([_limit(name, part) if part.strip() else None for part in pair])
+    return found or None
+
+
+def _limit(name: str, text: str) -> Any:
+    array = InputValue(name, None, text).load("float64")
+    return array if array.shape else float(array)

@@ -38,6 +38,7 @@ _COMMANDS = (
     "ops",
     "plot",
     "minimize",
+    "fit",
     "repl",
     "completion",
     "help",

@@ -10,14 +10,15 @@ import click
 
 from gradcli.cli import options
 from gradcli.cli.asked import Asked, refuse_unseeded, wanted_names
+from gradcli.cli.inputs import bounds_of
 from gradcli.cli.method_options import METHODS_HERE, MethodCommand, dashed
 from gradcli.cli.output_files import Outputs
 from gradcli.cli.plot import form_of, plot_of
 from gradcli.cli.printing import note, write_pieces
 from gradcli.cli.progress import ProgressLine, progress_line
 from gradcli.cli.signals import Stopped, stopping_cleanly
-from gradcli.errors import GradcliError, quoted, told_of
-from gradcli.evaluation.input_value import InputValue, split_at_colons
+from gradcli.errors import GradcliError
+from gradcli.evaluation.input_value import InputValue
 
 if TYPE_CHECKING:
     from gradcli.optimize.iterate import Iterate
@@ -138,7 +139,12 @@ def minimize_command(
     kept.check(row, asked)
     inputs = asked.opened()
     parameters = _parameters(asked, inputs)
-    more = {"bounds": _bounds(limits), "batch_size": batch_size, "rows": wanted_names(rows, False, None), "seed": seed}
+    more = {
+        "bounds": bounds_of(limits),
+        "batch_size": batch_size,
+        "rows": wanted_names(rows, False, None),
+        "seed": seed,
+    }
     search = _Search(asked, inputs, parameters, row, settings, {k: v for k, v in more.items() if v is not None}, limits)
     targets = Outputs(outputs, [], None, parameters)
     _refuse_both(targets, as_json, plot)
@@ -228,27 +234,6 @@ def _parameters(asked: Asked, inputs: dict[str, Any]) -> list[str]:
     if not found:
         raise GradcliError("no input is a floating-point number: there is nothing to change", hint="as in a=1.0")
     return found
-
-
-def _bounds(limits: tuple[str, ...]) -> dict[str, Any] | None:
-    """The least and the most of parameters by name."""
-    found: dict[str, Any] = {}
-    for limit in limits:
-        name, equals, text = (part.strip() for part in limit.partition("="))
-        pair = split_at_colons(text)
-        if not equals or not name.isidentifier() or len(pair) != 2 or not any(part.strip() for part in pair):
-            hint = "as in --bounds a=0:10, or a=0: and a=:10 for one side"
-            raise GradcliError(f"{quoted(limit)} is not the bounds of a parameter", hint=hint)
-        if name in found:
-            raise GradcliError(f"{name} has bounds twice", hint="give --bounds once for each parameter")
-        with told_of("--bounds"):
-            found[name] = tuple([_limit(name, part) if part.strip() else None for part in pair])
-    return found or None
-
-
-def _limit(name: str, text: str) -> Any:
-    array = InputValue(name, None, text).load("float64")
-    return array if array.shape else float(array)
 
 
 class _Kept(NamedTuple):

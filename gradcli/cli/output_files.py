@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gradcli.cli.shown import inputs_of
@@ -29,18 +29,20 @@ _ALSO_STANDARD_OUTPUT = ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 class Outputs:
     """Single targets with their paths, and folders that take all results."""
 
-    def __init__(self, options: tuple[str, ...], names: list[str], wrt: list[str] | None, more: list[str]) -> None:
+    def __init__(
+        self, options: tuple[str, ...], names: list[str], wrt: list[str] | None, more: list[str], value: bool = True
+    ) -> None:
         """`names` are the inputs, `wrt` those to differentiate (None: not known before their dtypes are), `more` what
-        can be written besides the value and gradients."""
+        can be written besides the gradients, and the value where there is one."""
         self.targets: dict[str, str] = {}
         self.folders: list[str] = []
-        known = ["value", *(f"{name}.grad" for name in names), *more]
+        known = [*(["value"] if value else []), *(f"{name}.grad" for name in names), *more]
         for option in options:
             target, equals, path = option.partition("=")
             if not equals and (option.endswith(("/", os.sep)) or os.path.isdir(option)):
                 self.folders.append(_in_full(option))
             elif not equals or not path:
-                hint = f"write -o {(known[1:] or ['x.grad'])[0]}=FILE, -o value=FILE or -o FOLDER/"
+                hint = f"write {', '.join(f'-o {name}=FILE' for name in (*known[1:2], known[0]))} or -o FOLDER/"
                 raise GradcliError(f"cannot understand -o {option}", hint=hint)
             elif target not in known:
                 hint = did_you_mean(target, known) or f"there are {', '.join(known)}"
@@ -119,13 +121,22 @@ class Outputs:
         for name, path in self._items(forms):
             check_encodable(path, name, *forms[name])
 
-    def save(self, results: dict[str, Any], documents: dict[str, bytes], stale: Sequence[str]) -> None:
-        """Write results that are in memory, and documents by path: all of them, or none; files that are stale go."""
+    def save(
+        self,
+        results: dict[str, Any],
+        documents: dict[str, bytes],
+        stale: Sequence[str] = (),
+        apart: Collection[str] = (),
+    ) -> None:
+        """Write results that are in memory, and documents by path: all of them, or none; files that are stale go.
+
+        Folders do without what is `apart`.
+        """
         from gradcli.storage import save_all
         from gradcli.storage.target import find_target
 
         forms = {name: (array.shape, array.dtype) for name, array in results.items()}
-        items = self._items(forms)
+        items = self._items(forms, apart)
         folders = [os.path.dirname(path) for path in documents]
         with self._writing(items, forms, folders) as files:
             save_all([(path, results[name]) for name, path in items], files, [name for name, _ in items])
@@ -153,14 +164,19 @@ class Outputs:
                 check_encodable(path, name, *forms[name])
             yield files
 
-    def _items(self, forms: dict[str, tuple[Shape, Any]]) -> list[tuple[str, str]]:
+    def _items(self, forms: dict[str, tuple[Shape, Any]], apart: Collection[str] = ()) -> list[tuple[str, str]]:
         """What to write where; asking by name for a result that there is not is an error."""
         for target in self.targets:
             if target not in forms:
                 if not target.endswith(".grad"):
                     raise GradcliError(f"{target} is not computed", hint="the input is not differentiated")
                 raise GradcliError(f"{target} is None: there is no gradient to write", hint=_no_gradient(forms))
-        folders = [(name, os.path.join(folder, f"{name}.npy")) for folder in self.folders for name in forms]
+        folders = [
+            (name, os.path.join(folder, f"{name}.npy"))
+            for folder in self.folders
+            for name in forms
+            if name not in apart
+        ]
         return [*self.targets.items(), *folders]
 
 

@@ -75,8 +75,8 @@ def plot_command(
     dtype: str | None,
     quiet: bool,
 ) -> None:
-    asked = Asked(items, source, dtype=dtype, written=_Range.written)
-    ranges = [value.name for value in asked.values if isinstance(value, _Range)]
+    asked = Asked(items, source, dtype=dtype, written=Range.written)
+    ranges = [value.name for value in asked.values if isinstance(value, Range)]
     if wrt is None and len(ranges) == 1:
         # What is written as a range is meant as the points, whatever else has several elements.
         (wrt,) = ranges
@@ -99,7 +99,7 @@ def plot_command(
         note(found.note)
 
 
-class _Range(InputValue):
+class Range(InputValue):
     """FROM:TO or FROM:TO:COUNT, and the points that it stands for."""
 
     __slots__ = ()

@@ -10,5 +10,5 @@ leaves while it goes: `trace`, `checkpoint` and `course` (to plot), which `logbo
 
 A model fitted to data is one of many residuals: `model` takes its text apart, `residuals` computes it with its Jacobian
 in one plan, `problem` has the data with it, checked; `nonlinear` takes the steps, `statistics` tells the errors of the
-parameters, `fitting` is the call that puts all together, and `fit_report` its text.
+parameters, `fitting` is the call that puts all together; `fit_report` is its text, `fit_curves` what is drawn of it.
 """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,18 +21,21 @@ from gradcli.optimize.statistics import Spread, Statistics, quantile, statistics
 from gradcli.render.marks import Marked
 from gradcli.tensors.tensor import Tensor
 
+if TYPE_CHECKING:
+    from gradcli.plotting.curves import Curves
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Fit:
     """What `fit` has found.
 
-    `params` and `errors` map the names of parameters to their values and to the standard errors of these. `covariance`
-    and `correlation` are matrices over all elements of all parameters, whose names are `labels`. `residuals` are what
-    is observed less the model; `reason` says why the fit stopped, and `notes` what to beware of.
+    `parameters` and `errors` map names to values and to the standard errors of these. `covariance` and `correlation`
+    are matrices over all elements of all parameters, whose names are `labels`. `residuals` are what is observed less
+    the model; `reason` says why the fit stopped, and `notes` what to beware of.
     """
 
     model: str
-    params: dict[str, Tensor]
+    parameters: dict[str, Tensor]
     errors: dict[str, Tensor]
     start: dict[str, Tensor]
     labels: list[str]
@@ -60,9 +63,19 @@ class Fit:
         """The lowest and highest values of the model that the parameters' errors allow, for this share of cases."""
         if not 0 < level < 1:
             raise GradcliError(f"a level is a share between 0 and 1, got {level}")
-        values, errors = self._at(inputs)
-        width = quantile(self.statistics.degrees_of_freedom, level, self._absolute) * errors
+        values, width = self._band(inputs, level)
         return _tensor(values - width), _tensor(values + width)
+
+    def curves(self) -> Curves:
+        """The data, the model and its band of 95 %, and the residuals, as `gradcli.plotting` draws them."""
+        # Imported here: most fits are not drawn.
+        from gradcli.optimize.fit_curves import curves_of
+
+        return curves_of(self._problem, self.residuals.value(), self._band)
+
+    def _band(self, inputs: Mapping[str, Any] | None, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
+        values, errors = self._at(inputs)
+        return values, quantile(self.statistics.degrees_of_freedom, level, self._absolute) * errors
 
     def _at(self, inputs: Mapping[str, Any] | None) -> tuple[np.ndarray, np.ndarray]:
         """The model with other inputs, and its standard errors."""
@@ -80,7 +93,7 @@ class Fit:
         """All of it as plain data, for JSON."""
         return {
             "model": self.model,
-            "params": {name: tensor.value() for name, tensor in self.params.items()},
+            "parameters": {name: tensor.value() for name, tensor in self.parameters.items()},
             "errors": {name: tensor.value() for name, tensor in self.errors.items()},
             "start": {name: tensor.value() for name, tensor in self.start.items()},
             "labels": self.labels,
@@ -125,7 +138,7 @@ def fit(
 
     >>> import gradcli as gc
     >>> found = gc.fit("y = a*x + b", {"x": [0, 1, 2, 3], "y": [1, 3, 5, 8]}, {"a": 1, "b": 0})
-    >>> found.params["a"], found.errors["a"]
+    >>> found.parameters["a"], found.errors["a"]
     (tensor(2.3000, dtype=float64), tensor(0.1732, dtype=float64))
     """
     if not isinstance(model, str | Model):

@@ -33,15 +33,18 @@ class Problem:
         self.digits = float(np.finfo(dtype).eps)
         self.packing = Packing.of(params)
         self.labels = labels_of(self.packing)
+        #: What is observed, as it is written.
+        self.title = model.source[slice(*model.left)]
         data, used = observed(model, inputs, params)
         named = {sigma} if isinstance(sigma, str) else set()
         # Whoever sees NaN wants to know where they come from.
         _refuse_missing({name: array for name, array in inputs.items() if name not in named})
-        _refuse_missing({model.source[slice(*model.left)]: data})
+        _refuse_missing({self.title: data})
         self.predictor = Predictor(model, inputs, params)
         refuse_unused(inputs, used | self.predictor.used | named, model.predicted)
         self.shape = self._common(data.shape)
         self.data = np.broadcast_to(data, self.shape)
+        self.weighted = sigma is not None
         self.weights = np.broadcast_to(1 / self._sigma(sigma), self.shape)
         self.bounds = np.full(self.packing.size, -np.inf), np.full(self.packing.size, np.inf)
         n, p = self.data.size, self.packing.size

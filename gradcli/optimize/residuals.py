@@ -55,7 +55,7 @@ class Predictor:
             blocks = jacobians(value, [leaves[name] for name in params])
         #: The inputs and parameters that the model reads.
         self.used = interpreter.used
-        self.shape = value.shape
+        self.value, self.leaves, self.shape = value, leaves, value.shape
         self._present = [block is not None for block in blocks]
         roots = [value, *(block for block in blocks if block is not None)]
         self._compiled = Compiled(Request(model.source, leaves, None, roots, list(params), [], None))

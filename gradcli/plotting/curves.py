@@ -32,12 +32,24 @@ _ARRANGING = ("elementwise", "shape", "index", "diagonal", "create", "leaf")
 class Curve(NamedTuple):
     """One line of a plot: what it shows, and its height at each point, computed in `dtype`.
 
-    Of a family, `y` has a row for each of its members.
+    Of a family, `y` has a row for each of its members. `marks` are points beside the line, in rows for their places,
+    heights and, where these are known, their uncertainties; `band` has the heights below and above the line between
+    which it may as well lie.
     """
 
     title: str
     y: np.ndarray
     dtype: np.dtype = FLOAT64
+    marks: np.ndarray | None = None
+    band: np.ndarray | None = None
+
+    def heights(self) -> np.ndarray:
+        """What has to be seen. Where there are marks, their lowest and highest, and those of the line and its band."""
+        if self.marks is None:
+            return self.y
+        parts = [self.y, self.marks[1], *(() if self.band is None else self.band)]
+        known = np.concatenate([part[np.isfinite(part)] for part in parts])
+        return np.array([known.min(), known.max()]) if known.size else known
 
 
 class Curves(NamedTuple):

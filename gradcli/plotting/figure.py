@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 from gradcli.errors import WorkError
-from gradcli.plotting.curves import Curves
+from gradcli.plotting.curves import Curve, Curves
 from gradcli.plotting.scale import limits
 
 _INK, _FAINT, _GRID = "#0f172a", "#64748b", "#e2e8f0"
 _COLORS = ("#2563eb", "#e11d48", "#d97706", "#7c3aed", "#16a34a")
 _LONGEST_TITLE = 60
 _WIDTH, _HEIGHT = 6.4, 2.4
+# Points that are too many to be seen one by one.
+_MANY = 500
 _STYLE = {
     "font.family": "sans-serif",
     "font.size": 10,
@@ -53,7 +56,7 @@ def figure(found: Curves, title: str, form: str) -> bytes:
         sheet = Figure(figsize=(_WIDTH, _HEIGHT * count + 0.4), layout="constrained")
         frames = sheet.subplots(count, 1, sharex=True, squeeze=False)[:, 0]
         for k, (frame, curve) in enumerate(zip(frames, found.curves, strict=True)):
-            low, high = limits(curve.y)
+            low, high = limits(curve.heights())
             shown = curve.y.copy()
             # A line across a pole would be a lie; a little beyond the frame is enough to leave it.
             shown[(shown < low - (high / 2 - low / 2)) | (shown > high + (high / 2 - low / 2))] = float("nan")
@@ -64,6 +67,7 @@ def figure(found: Curves, title: str, form: str) -> bytes:
                     frame.plot(found.x, line, color=shades(i), linewidth=1.8, label=member)
             else:
                 frame.plot(found.x, shown, color=_COLORS[k % len(_COLORS)], linewidth=1.8)
+            _beside(frame, found, curve, _COLORS[k % len(_COLORS)])
             frame.set_ylim(low - (high - low) * 0.05, high + (high - low) * 0.05)
             frame.set_ylabel(curve.title)
             frame.grid(color=_GRID, linewidth=0.8)
@@ -79,3 +83,14 @@ def figure(found: Curves, title: str, form: str) -> bytes:
         metadata = {"Date": None} if form == "svg" else {"Software": None}
         sheet.savefig(target, format=form, dpi=144, metadata=metadata)
     return target.getvalue()
+
+
+def _beside(frame: Any, found: Curves, curve: Curve, color: str) -> None:
+    """The band around a line, and the points beside it."""
+    if curve.band is not None:
+        frame.fill_between(found.x, *curve.band, color=color, alpha=0.2, linewidth=0)
+    if curve.marks is not None:
+        x, y, *bars = curve.marks
+        many = x.size > _MANY
+        look = {"linestyle": "none", "marker": "." if many else "o", "markersize": 3, "color": _INK, "zorder": 3}
+        frame.errorbar(x, y, *bars, elinewidth=0.8, alpha=0.3 if many else 1, **look)

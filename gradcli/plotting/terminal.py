@@ -19,6 +19,9 @@ _COLORS = (_CYAN, _YELLOW, _GREEN, _MAGENTA)
 #: All that a plot is made of beyond ASCII, but for names.
 SIGNS = "\u2800\u28ff│┤└─┬┈"
 
+# A point beside a line, and every how many dots of a dotted line is one.
+_MARK, _DOTTED = "o", 5
+
 # The bits of a braille character by row and column of its dots.
 _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 
@@ -37,7 +40,7 @@ def plot_text(found: Curves, screen: Screen) -> str:
     count = len(found.curves)
     # A title and the axis for each, and the labels below the last.
     rows = max(_MIN_HEIGHT, (screen.height - 2 * count - 1) // count)
-    scales = [rounded(*limits(curve.y), rows, max(2, rows // _TICK_ROWS)) for curve in found.curves]
+    scales = [rounded(*limits(curve.heights()), rows, max(2, rows // _TICK_ROWS)) for curve in found.curves]
     bounds = [(low, high) for low, high, _ in scales]
     marks = [values for *_, values in scales]
     margin = max((len(text) for values in marks for text in labels(values)), default=1)
@@ -69,6 +72,8 @@ class _Canvas:
         self.zero: int | None = None
         # Which curve of a family each character is of.
         self.owner = np.zeros((rows, columns), np.int64)
+        # Characters with a mark.
+        self.marked = np.zeros((rows, columns), bool)
         # Of a family, the curve whose name stands at the right of a row, and that name.
         self.names: dict[int, tuple[int, str]] | None = None
 
@@ -98,13 +103,25 @@ class _Canvas:
             line = ("-" if self.plain else "┈") * self.columns
             row = rows[self.zero]
             rows[self.zero] = "".join(z if c == " " else c for c, z in zip(row, line, strict=True))
+        for k in np.flatnonzero(self.marked.any(1)):
+            rows[k] = "".join(_MARK if mark else c for c, mark in zip(rows[k], self.marked[k], strict=True))
         return rows
 
 
 def _draw_all(canvas: _Canvas, found: Curves, curve: Curve, bounds: tuple[float, float]) -> None:
     """Draw a curve, or those of a family with their names."""
     if not found.members:
-        _draw(canvas, found.x, curve.y, bounds)
+        for edge in () if curve.band is None else curve.band:
+            layer = _Canvas(canvas.columns, canvas.rows, canvas.plain)
+            _draw(layer, found.x, edge, bounds)
+            # A dotted line.
+            layer.dots[:, np.arange(layer.dots.shape[1]) % _DOTTED > 0] = False
+            canvas.add(layer, 0)
+        layer = _Canvas(canvas.columns, canvas.rows, canvas.plain)
+        _draw(layer, found.x, curve.y, bounds)
+        canvas.add(layer, 0)
+        if curve.marks is not None:
+            _mark(canvas, found.x, curve.marks, bounds)
         return
     low, high = bounds
     ends: list[tuple[float, int]] = []
@@ -149,6 +166,19 @@ def _draw(canvas: _Canvas, x: np.ndarray, y: np.ndarray, bounds: tuple[float, fl
     canvas.dots[height - 1 - heights[alone], columns[alone]] = True
 
 
+def _mark(canvas: _Canvas, x: np.ndarray, marks: np.ndarray, bounds: tuple[float, float]) -> None:
+    """Set the marks of those points that are numbers."""
+    low, high = bounds
+    with np.errstate(all="ignore"):
+        across = (marks[0] / 3 - x[0] / 3) / (x[-1] / 3 - x[0] / 3)
+        up = (marks[1] / 3 - low / 3) / (high / 3 - low / 3)
+    inside = (across >= 0) & (across <= 1) & (up >= 0) & (up <= 1)
+    height, width = canvas.dots.shape
+    columns = np.rint(across[inside] * (width - 1)).astype(int) // canvas.across
+    rows = (height - 1 - np.rint(up[inside] * (height - 1)).astype(int)) // canvas.down
+    canvas.marked[rows, columns] = True
+
+
 def _line(dots: np.ndarray, x0: int, y0: int, x1: int, y1: int) -> None:
     """The dots between two places, of which the frame shows those inside it."""
     height, width = dots.shape
@@ -188,6 +218,8 @@ def _frame(
             body = _family_row(text, canvas.owner[row], canvas.names.get(row), bool(color))
         else:
             body = f"{color}{text.rstrip()}{_RESET}" if color and text.strip() else text
+            if color and canvas.marked[row].any():
+                body = body.replace(_MARK, f"{_RESET}{_MARK}{color}")
         lines.append(f"{at.get(row, ''):>{margin}} {edge}{body}")
     return lines
 

@@ -1,0 +1,334 @@
+"""`gradcli fit`: a model, data and values to start from in; parameters with their errors out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+from gradcli.cli import options
+from gradcli.cli.asked import first_of
+from gradcli.cli.inputs import STANDARD_INPUT, bounds_of, load_all, parse_inputs
+from gradcli.cli.output_files import Outputs
+from gradcli.cli.plot import Range, form_of, plot_of
+from gradcli.cli.printing import note, write_pieces, write_text
+from gradcli.errors import GradcliError, quoted, told_of
+from gradcli.evaluation.input_value import InputValue
+from gradcli.optimize.model import split_model
+
+if TYPE_CHECKING:
+    from gradcli.optimize.fitting import Fit
+
+HELP = """Fit a model to data, by least squares.
+
+What stands left of = in MODEL is observed, what stands right of it is the model. Its inputs are data, its parameters
+have a value in --params to start from. Prints each parameter with its standard error, their correlations, and how good
+the fit is; AIC is n*log(χ²/n) + 2*p for n observations and p parameters.
+
+All is computed in float64 with exact derivatives, by SciPy: pip install "gradcli[fit]". A fit that does not converge,
+or whose parameters the data do not tell apart, ends with exit code 1 and writes nothing.
+
+\b
+Examples:
+  gradcli fit 'y = a*exp(-b*t) + c' y=@data.csv:y t=@data.csv:t --params a=1,b=1,c=0
+  gradcli fit 'log(y) = p + q*x' y=@d.csv:y x=@d.csv:x --params p=0,q=0 --plot fit.png
+  gradcli fit 'y = X@w' X=X.npy y=y.npy --params 'w=[0,0,0]' --sigma 0.1 --absolute-sigma -o w=w.npy
+  gradcli fit 'y = a*t/(b + t)' y=y.npy t=t.npy --params a=1,b=1 --bounds b=0: --at t=0:10:200 --predict curve.csv
+"""
+
+_LOSSES = ("linear", "soft_l1", "huber", "cauchy")
+# What can be written beside the parameters.
+_MORE = ("covariance", "correlation", "residuals", "prediction", "band")
+# Where a parameter begins among several: after a comma, with its name.
+_NEXT = re.compile(r",(?=\s*[^\W\d]\w*\s*=(?!=))")
+
+
+@options.command("fit", HELP, "MODEL NAME=VALUE...")
+@click.option(
+    "--params",
+    "starts",
+    multiple=True,
+    metavar="NAME=VALUE,...",
+    shell_complete=options.completed("params"),
+    help="Parameters and where they start: a=1,b=0 or 'w=[1,2]'; may be given several times.",
+)
+@click.option(
+    "--sigma",
+    metavar="VALUE",
+    help="The uncertainty of what is observed: a number, the name of an input, or a VALUE such as a file.",
+)
+@click.option(
+    "--absolute-sigma",
+    is_flag=True,
+    help="Take sigma as it is for the standard errors [default: only one observation in relation to another].",
+)
+@click.option(
+    "--loss",
+    type=click.Choice(_LOSSES),
+    default="linear",
+    show_default=True,
+    help="How residuals count: as squares, or less than that where they are large.",
+)
+@click.option(
+    "--f-scale",
+    type=click.FloatRange(min=0, min_open=True),
+    default=1.0,
+    help="From which residual on, in units of sigma, it counts less [default: 1].",
+)
+@click.option(
+    "--bounds",
+    "limits",
+    multiple=True,
+    metavar="NAME=LOW:HIGH",
+    shell_complete=options.completed("params"),
+    help="Keep a parameter between two numbers, each of which may be left out; may be given several times.",
+)
+@click.option(
+    "--max-evaluations", type=click.IntRange(min=1), default=10_000, show_default=True, help="Give up after so many."
+)
+@click.option(
+    "--at",
+    multiple=True,
+    metavar="NAME=VALUE",
+    shell_complete=options.completed("inputs"),
+    help="Predict with this input, also as t=0:10:200 [default: at the data]; may be given several times.",
+)
+@click.option("--predict", metavar="PATH", type=click.Path(), help="Write what the fitted model gives, as -o does.")
+@options.picture(
+    "--plot", "Plot data, model, its band of 95 % and residuals, in the terminal or into FILE.svg or .png."
+)
+@options.source
+@click.option(
+    "-o",
+    "--output",
+    "outputs",
+    multiple=True,
+    metavar="NAME=PATH",
+    shell_complete=options.completed("targets"),
+    help="Write a parameter, covariance, correlation, residuals, prediction or band to PATH (- is standard output), in "
+    "the format that its end tells, else as .npy; or parameters and covariance into a folder: -o DIR/.",
+)
+@options.json()
+@click.option("--dtype", type=click.Choice(["float32", "float64"]), default="float64", help="[default: float64]")
+@options.seed()
+@options.threads()
+@options.limits
+@options.quiet("No notes; with -o, no text either.")
+def fit_command(
+    items: tuple[str, ...],
+    starts: tuple[str, ...],
+    sigma: str | None,
+    absolute_sigma: bool,
+    loss: str,
+    f_scale: float,
+    limits: tuple[str, ...],
+    max_evaluations: int,
+    at: tuple[str, ...],
+    predict: str | None,
+    plot: str | None,
+    source: str | None,
+    outputs: tuple[str, ...],
+    as_json: bool,
+    dtype: str,
+    seed: int | None,
+    threads: int | None,
+    quiet: bool,
+) -> None:
+    words = list(items)
+    model = first_of(words, None, split_model) if source is None else None
+    given = _Given(parse_inputs(words), _params(starts), _sigma(sigma, words), _at(at))
+    given.check_standard_input(source)
+    model = model or first_of(words, source, split_model)
+    places = _Destinations(outputs, predict, plot, [value.name for value in given.params])
+    places.check(as_json)
+    bounds = bounds_of(limits)
+    data = given.load(dtype, seed, threads)
+    from gradcli.optimize.fitting import fit
+
+    found = fit(
+        model,
+        data.inputs,
+        data.params,
+        sigma=data.sigma,
+        absolute_sigma=absolute_sigma,
+        loss=loss,
+        f_scale=f_scale,
+        bounds=bounds,
+        dtype=dtype,
+        max_evaluations=max_evaluations,
+    )
+    prediction = _Prediction.of(found, data.at) if at or places.predicts else None
+    places.save(found, prediction)
+    for text in () if quiet else found.notes:
+        note(text)
+    if not places.targets.standard_output and not (quiet and places.targets and not as_json):
+        _show(found, prediction, as_json)
+        if plot == "":
+            write_pieces(["\n", plot_of(found.curves())])
+
+
+def _show(found: Fit, prediction: _Prediction | None, as_json: bool) -> None:
+    """Print what was found."""
+    if as_json:
+        from gradcli.render.json import json_pieces
+
+        more = {} if prediction is None else {"prediction": prediction._asdict()}
+        write_pieces(json_pieces({**found.report(), **more}))
+        return
+    write_text(found.text())
+    if prediction is not None and prediction.at:
+        write_pieces(["\n", *prediction.pieces()])
+
+
+# What is given --------------------------------------------------------------------------------------------------------
+
+
+class _Data(NamedTuple):
+    """The same as arrays; sigma may be the name of an input."""
+
+    inputs: dict[str, Any]
+    params: dict[str, Any]
+    sigma: Any
+    at: dict[str, Any]
+
+
+class _Given(NamedTuple):
+    """What the command line gives beside the model: data, parameters, sigma, and inputs to predict with."""
+
+    inputs: list[InputValue]
+    params: list[InputValue]
+    sigma: InputValue | str | None
+    at: list[InputValue]
+
+    def values(self) -> list[InputValue]:
+        return [*self.inputs, *self.params, *([self.sigma] if isinstance(self.sigma, InputValue) else []), *self.at]
+
+    def check_standard_input(self, source: str | None) -> None:
+        """Refuse to read it twice."""
+        if [source, *(value.path for value in self.values())].count(STANDARD_INPUT) > 1:
+            raise GradcliError("only one thing can be read from standard input")
+
+    def load(self, dtype: str, seed: int | None, threads: int | None) -> _Data:
+        """All of it as arrays, in a context that computes in `dtype`."""
+        import numpy as np
+
+        from gradcli.engine.execute.threads import get_num_threads, set_num_threads
+        from gradcli.evaluation.values import settle
+
+        set_num_threads(threads or get_num_threads())
+        settle(dtype, seed)
+        opened = load_all([(value, dtype) for value in self.values()])
+        arrays = iter([array if isinstance(array, np.ndarray) else array.load() for array in opened])
+        inputs = {value.name: next(arrays) for value in self.inputs}
+        params = {value.name: next(arrays) for value in self.params}
+        sigma = next(arrays) if isinstance(self.sigma, InputValue) else self.sigma
+        return _Data(inputs, params, sigma, {value.name: next(arrays) for value in self.at})
+
+
+def _params(starts: tuple[str, ...]) -> list[InputValue]:
+    """The parameters of all --params options."""
+    if not starts:
+        raise GradcliError(
+            "no parameter is given", hint="parameters have a value to start from, as in --params a=1,b=1"
+        )
+    words = [word for start in starts for word in _NEXT.split(start)]
+    for word in words:
+        if "=" not in word:
+            hint = "each has a value to start from, as in --params a=1,b=0"
+            raise GradcliError(f"--params: {quoted(word.strip())} is no parameter with its start", hint=hint)
+    with told_of("--params"):
+        return parse_inputs(words)
+
+
+def _sigma(sigma: str | None, words: list[str]) -> InputValue | str | None:
+    """What --sigma stands for: the name of an input, or a value."""
+    if sigma is None or sigma.strip() in [word.partition("=")[0].strip() for word in words]:
+        return None if sigma is None else sigma.strip()
+    return InputValue.written("--sigma", sigma)
+
+
+def _at(options: tuple[str, ...]) -> list[InputValue]:
+    """The inputs of the --at options, ranges among them."""
+    with told_of("--at"):
+        return parse_inputs(list(options), Range.written)
+
+
+# Where it goes --------------------------------------------------------------------------------------------------------
+
+
+class _Prediction(NamedTuple):
+    """What the model gives with the parameters found, its standard errors, and the band of 95 %."""
+
+    at: dict[str, Any]
+    value: Any
+    error: Any
+    low: Any
+    high: Any
+
+    @classmethod
+    def of(cls, found: Fit, at: dict[str, Any]) -> _Prediction:
+        tensors = found.predict(at), found.prediction_errors(at), *found.band(at)
+        return cls(at, *[tensor.value() for tensor in tensors])
+
+    def pieces(self) -> Iterator[str]:
+        """The values, and the standard errors below them."""
+        from gradcli.render.marks import Heading
+        from gradcli.render.text import tensor_pieces
+
+        for title, array in (("prediction", self.value), ("standard error", self.error)):
+            yield from ("" if title == "prediction" else "\n\n", Heading(title), "\n")
+            yield from tensor_pieces(array)
+
+
+class _Destinations:
+    """Where results go: files, a folder, a picture."""
+
+    def __init__(self, outputs: tuple[str, ...], predict: str | None, plot: str | None, names: list[str]) -> None:
+        options = outputs if predict is None else (*outputs, f"prediction={predict}")
+        twice = [name for name in names if name in _MORE]
+        if twice and options:
+            hint = "choose another name for the parameter"
+            raise GradcliError(f"{twice[0]} is a parameter, and one of the results that can be written", hint=hint)
+        self.targets = Outputs(options, [], None, [*names, *_MORE], value=False)
+        self.plot = plot
+
+    @property
+    def predicts(self) -> bool:
+        """Whether predictions are asked for."""
+        return "prediction" in self.targets.targets or "band" in self.targets.targets
+
+    def check(self, as_json: bool) -> None:
+        """Refuse, before anything is computed, what can already be seen not to be writable."""
+        self.targets.check()
+        if self.plot == "" and as_json:
+            raise GradcliError("--json and a plot contradict each other", hint="write it to a file: --plot fit.svg")
+        if self.targets.standard_output and (as_json or self.plot == ""):
+            what, hint = "--json" if as_json else "a plot", "write the array to a file"
+            raise GradcliError(f"{what} and an array cannot both go to standard output", hint=hint)
+        if self.plot:
+            from gradcli.plotting.figure import require
+            from gradcli.storage.target import check_folder, find_target
+
+            require(form_of(self.plot, "name it FILE.svg or FILE.png"))
+            check_folder(find_target(self.plot))
+
+    def save(self, found: Fit, prediction: _Prediction | None) -> None:
+        """Write all results, or none."""
+        documents = {}
+        if self.plot:
+            from gradcli.plotting.figure import figure, title_of
+
+            documents[self.plot] = figure(found.curves(), title_of(found.model), form_of(self.plot, ""))
+        if not self.targets and not documents:
+            return
+        results = {name: tensor.value() for name, tensor in found.parameters.items()}
+        kept = [*results, "covariance"]
+        for name in ("covariance", "correlation", "residuals"):
+            results[name] = getattr(found, name).value()
+        if prediction is not None:
+            import numpy as np
+
+            results |= {"prediction": prediction.value, "band": np.stack([prediction.low, prediction.high])}
+        self.targets.save(results, documents, apart=[name for name in results if name not in kept])
