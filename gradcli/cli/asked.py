@@ -120,9 +120,11 @@ def first_of(words: list[str], source: str | None, read: Callable[[str], _T]) ->
     """What `read` makes of the text that a command begins with: that of a file, or the first word."""
     if source is None and not words:
         hint = _negated_name()
+        metavar = next(param.metavar for param in click.get_current_context().command.params if param.name == "items")
+        missing = f"missing argument '{(metavar or '').split()[0]}'"
         if hint is not None:
-            raise GradcliError("missing argument 'EXPR'", hint=hint)
-        raise click.UsageError("Missing argument 'EXPR'.")
+            raise GradcliError(missing, hint=hint)
+        raise click.UsageError(missing)
     try:
         return read(words.pop(0).lstrip(" ") if source is None else read_source(source))
     except GradcliError as error:

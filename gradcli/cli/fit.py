@@ -239,7 +239,7 @@ def _params(starts: tuple[str, ...]) -> list[InputValue]:
             hint = "each has a value to start from, as in --params a=1,b=0"
             raise GradcliError(f"--params: {quoted(word.strip())} is no parameter with its start", hint=hint)
     with told_of("--params"):
-        return parse_inputs(words)
+        return parse_inputs(words, what="parameter")
 
 
 def _sigma(sigma: str | None, words: list[str]) -> InputValue | str | None:

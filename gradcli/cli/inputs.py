@@ -31,12 +31,13 @@ def load_all(values: list[tuple[InputValue, str | None]]) -> list[Any]:
     return found
 
 
-def parse_inputs(items: list[str], written: Written = InputValue.written) -> list[InputValue]:
-    """The inputs of a command line, each name once; `written` says what a VALUE stands for."""
-    return [written(name, value) for name, value in split_inputs(items)]
+def parse_inputs(items: list[str], written: Written = InputValue.written, what: str = "input") -> list[InputValue]:
+    """The inputs of a command line, or `what` is written like them, each name once; `written` says what a VALUE stands
+    for."""
+    return [written(name, value) for name, value in split_inputs(items, what)]
 
 
-def split_inputs(items: list[str]) -> list[tuple[str, str]]:
+def split_inputs(items: list[str], what: str = "input") -> list[tuple[str, str]]:
     """The names and values of a command line, each name once."""
     values: dict[str, str] = {}
     for item in items:
@@ -52,9 +53,9 @@ def split_inputs(items: list[str]) -> list[tuple[str, str]]:
             hint = "choose another name"
             raise GradcliError(f"{name} is a constant of the language and cannot be an input", hint=hint)
         if name in values:
-            raise GradcliError(f"the input {name!r} is given twice")
+            raise GradcliError(f"the {what} {name!r} is given twice")
         if not value.strip():
-            raise GradcliError(f"the input {name!r} has no value", hint=f"as in {name}=3 or {name}=@{name}.npy")
+            raise GradcliError(f"the {what} {name!r} has no value", hint=f"as in {name}=3 or {name}=@{name}.npy")
         values[name] = value
     return list(values.items())
 

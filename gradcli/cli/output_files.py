@@ -42,7 +42,8 @@ class Outputs:
             if not equals and (option.endswith(("/", os.sep)) or os.path.isdir(option)):
                 self.folders.append(_in_full(option))
             elif not equals or not path:
-                hint = f"write {', '.join(f'-o {name}=FILE' for name in (*known[1:2], known[0]))} or -o FOLDER/"
+                first = known[1::-1] if value else known[:2]
+                hint = f"write {', '.join(f'-o {name}=FILE' for name in first)} or -o FOLDER/"
                 raise GradcliError(f"cannot understand -o {option}", hint=hint)
             elif target not in known:
                 hint = did_you_mean(target, known) or f"there are {', '.join(known)}"

@@ -15,7 +15,7 @@ from gradcli.render.marks import Carets, Heading, Marked, Tree
 COLOR: ContextVar[str] = ContextVar("COLOR", default="auto")
 
 # For terminals and pipes that know no more than ASCII.
-_PLAIN = str.maketrans({"└": "`", "├": "|", "│": "|", "─": "-", "↑": "^", "…": "..."})
+_PLAIN = str.maketrans({"└": "`", "├": "|", "│": "|", "─": "-", "↑": "^", "…": "...", "±": "+-", "χ": "chi", "²": "^2"})
 # What terminals are told to show: bold and six colours, which every theme has chosen to be readable.
 _BOLD, _RED, _CYAN, _STRONG_CYAN = "1", "1;31", "36", "1;36"
 _STYLES: dict[type[str], str] = {Heading: _BOLD, Tree: _CYAN, Carets: _RED}
