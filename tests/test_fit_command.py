@@ -191,7 +191,7 @@ def test_pictures() -> None:
 def test_a_plot_in_the_terminal() -> None:
     done = process(*FIT, "--plot", COLUMNS="61", LINES="21", PYTHONIOENCODING="ascii")
     text, plot = done.out.split("\n\n     y\n")
-    assert text.endswith("AIC                          -221.983") and "a  2.489 +- 0.039" in text
+    assert "a  2.489 +- 0.039" in text and "\nreduced chi^2 " in text and text.isascii()
     rows = plot.split("\n")
     assert [line.strip() for line in rows if "residuals" in line] == ["residuals"]
     # Forty points, some of them in the same place.
@@ -298,11 +298,11 @@ def test_an_interrupt_leaves_nothing() -> None:
 
 def test_completion() -> None:
     def told(line: str) -> list[str]:
-        return process(_GRADCLI_COMPLETE="bash_complete", COMP_LINE=line, COMP_POINT=str(len(line))).out.splitlines()
+        return process(_GRADCLI_COMPLETE="bash_complete", COMP_LINE=line, COMP_POINT=str(len(line))).out.split()
 
     model = "gradcli fit 'y = a*exp(-b*t) + c' y=data.csv:y t=data.csv:t"
     assert told("gradcli fi") == ["fit"]
-    assert told(f"{model.rpartition(' ')[0]} ") == ["t=", "a=", "b=", "c="]
+    assert told(f"{model.rpartition(' ')[0]} ") == ["a=", "b=", "t=", "c="]
     assert told(f"{model} --params ") == ["a=", "b=", "c="]
     assert told(f"{model} --params a=1,") == ["a=1,b=", "a=1,c="]
     assert told(f"{model} --loss hu") == ["huber"]

@@ -17,7 +17,7 @@ from gradcli.optimize import nonlinear
 from gradcli.optimize.fit_report import fit_text
 from gradcli.optimize.model import Model, split_model
 from gradcli.optimize.problem import Arrays, Problem, converted, start_from
-from gradcli.optimize.statistics import Spread, Statistics, quantile, statistics, variance
+from gradcli.optimize.statistics import Spread, Statistics, quantile, statistics, variance_of
 from gradcli.render.marks import Marked
 from gradcli.tensors.tensor import Tensor
 
@@ -164,7 +164,7 @@ def fit(
 
 def _found(problem: Problem, solution: nonlinear.Solution, start: Arrays, absolute: bool) -> Fit:
     """What there is to tell of a solution. WorkError where the data do not tell the parameters apart."""
-    spread = Spread(solution.slopes, problem.labels, variance(solution, absolute), problem.digits)
+    spread = Spread(solution.factors, problem.labels, variance_of(solution, absolute))
     data, weights = problem.data.reshape(-1), problem.weights.reshape(-1)
     quality = statistics(solution, data, weights)
     unpack = problem.packing.views

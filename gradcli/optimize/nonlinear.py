@@ -22,8 +22,10 @@ _TOLERANCE = 1e-15
 _EXPLAINED = 1e-4
 # ... or what is left is nothing but rounding, by the size of the data.
 _ROUNDING = 1e-10
-# So small a share of it is none, however the steps ended.
+# So much more of it may be left after one of the last steps: there its own rounding is all that it still tells.
 _STILL = 1e-8
+# A direction of the parameters counts as one in which the model does not change from so much rounding on.
+_FLAT = 100
 
 #: Residuals and their Jacobian at a vector of parameters.
 Function = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
@@ -63,20 +65,43 @@ class Loss(NamedTuple):
         return z, np.ones_like(z), np.zeros_like(z)
 
 
+class Factors(NamedTuple):
+    """Derivatives of a model as factors: columns of these `lengths`, and once these are 1, how much (`sizes`) the model
+    changes in `directions` of the parameters; `flat` are those in which it does not, but for rounding."""
+
+    lengths: np.ndarray
+    sizes: np.ndarray
+    directions: np.ndarray
+    flat: np.ndarray
+
+    @classmethod
+    def of(cls, slopes: np.ndarray, digits: float) -> Factors:
+        lengths = np.linalg.norm(slopes, axis=0)
+        # The triangle has the factors of the whole, in another basis.
+        triangle = np.linalg.qr(slopes / np.where(lengths == 0, 1, lengths), mode="r")
+        _, sizes, directions = np.linalg.svd(triangle)
+        return cls(lengths, sizes, directions, sizes <= _FLAT * digits * sizes[0])
+
+
 class Solution(NamedTuple):
-    """Where a fit has ended: residuals, and residuals and Jacobian as the loss scales them; `bound` says which
-    elements stand at a bound, `reason` why it stopped (None: it did not come to an end) and `minimum` whether the
-    gradient vanishes there."""
+    """Where a fit has ended: residuals, and the same as the loss scales them; `bound` says which
+    elements stand at a bound, `reason` why it stopped (None: it did not come to an end), `minimum` whether the gradient
+    vanishes there, and `factors` how the model changes with the parameters."""
 
     x: np.ndarray
     residuals: np.ndarray
     scaled: np.ndarray
-    slopes: np.ndarray
     cost: float
     evaluations: int
     bound: np.ndarray
     reason: str | None
     minimum: bool
+    factors: Factors
+
+    @property
+    def doubts(self) -> int:
+        """How little it is like a minimum that stands alone."""
+        return 4 * bool(self.factors.flat.any()) + 2 * (not self.minimum) + (self.reason is None)
 
 
 class _Counted:
@@ -121,22 +146,23 @@ def solve(
 ) -> Solution:
     """The parameters nearest to `start` at which the loss of the residuals has a minimum.
 
-    `size` is that of the data, whose `digits` are the relative rounding of what is computed. Should the steps from the
-    start end at no minimum, others are tried that measure the parameters in another way.
+    `size` is that of the data, whose `digits` are the relative rounding of what is computed. The steps are those of
+    SciPy's curve_fit. Should they end at no minimum, or where the model is flat, others are tried from the start, which
+    measure the parameters in other units.
     """
     counted = _Counted(function)
     found: list[Solution] = []
-    for scaling in ("jac", np.where(start == 0, 1.0, np.abs(start)), 1.0):
-        solution = _attempt(counted, start, bounds, loss, size, most, digits, scaling)
+    for units in (1.0, "jac", np.where(start == 0, 1.0, np.abs(start))):
+        solution = _attempt(counted, start, bounds, loss, size, most, digits, units)
         if solution is not None:
             found.append(solution)
-            if solution.minimum and solution.reason is not None:
+            if solution.doubts == 0:
                 break
         if counted.count >= most:
             break
     if not found:
         raise WorkError("the fit cannot leave its start: the model has no finite derivatives there")
-    return min(found, key=lambda s: (not s.minimum, s.reason is None, s.cost))
+    return min(found, key=lambda s: (s.doubts, s.cost))
 
 
 def _attempt(
@@ -147,9 +173,9 @@ def _attempt(
     size: float,
     most: int,
     digits: float,
-    scaling: Any,
+    units: Any,
 ) -> Solution | None:
-    """Steps from the start, in units of `scaling`, and to the last digits; None where there is no first step."""
+    """Steps from the start, in these units, and to the last digits; None where there is no first step."""
     tolerance = max(_TOLERANCE, 4 * digits)
     with np.errstate(all="ignore"):
         try:
@@ -160,7 +186,7 @@ def _attempt(
                 bounds,
                 loss=loss.name,
                 f_scale=loss.scale,
-                x_scale=scaling,
+                x_scale=units,
                 ftol=tolerance,
                 xtol=tolerance,
                 gtol=_TOLERANCE,
@@ -170,14 +196,15 @@ def _attempt(
             return None
         bound = found.active_mask != 0
         x = np.where(bound, np.where(found.active_mask < 0, *bounds), found.x)
-        x = _polished(counted, x, ~bound, bounds, loss, size * digits)
+        if found.status > 0:
+            x = _polished(counted, x, ~bound, bounds, loss, size * digits)
         residuals, slopes = counted(x)
         scaled, slopes = loss.scaled(residuals, slopes)
         left = float(np.linalg.norm(_explained(scaled, slopes[:, ~bound])[0]))
         minimum = left <= max(_EXPLAINED**0.5 * float(np.linalg.norm(scaled)), _ROUNDING * size, 100 * digits * size)
-        still = left <= _STILL * float(np.linalg.norm(scaled))
-    reason = _REASONS.get(found.status) or (_REASONS[1] if still else None)
-    return Solution(x, residuals, scaled, slopes, loss.cost(residuals), counted.count, bound, reason, minimum)
+    reason = _REASONS.get(found.status)
+    factors = Factors.of(slopes, digits)
+    return Solution(x, residuals, scaled, loss.cost(residuals), counted.count, bound, reason, minimum, factors)
 
 
 def _explained(residuals: np.ndarray, slopes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -9,11 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from gradcli.errors import WorkError
-from gradcli.optimize.nonlinear import Solution
+from gradcli.optimize.nonlinear import Factors, Solution
 
-_EPSILON = float(np.finfo(np.float64).eps)
-# A direction of the parameters counts as one in which the model does not change from so much rounding on.
-_FLAT = 100
 # Parameters with less than this share of such a direction have nothing to do with it.
 _SHARE = 0.05
 _MOST_NAMED = 4
@@ -43,29 +40,27 @@ class Spread:
     digits then.
     """
 
-    def __init__(self, slopes: np.ndarray, labels: Sequence[str], factor: float, digits: float) -> None:
-        """`factor` is the variance of a residual in the units of the derivatives. WorkError where the model does not
-        change with some parameter or combination of them."""
-        lengths = np.linalg.norm(slopes, axis=0)
-        flat = [label for label, length in zip(labels, lengths, strict=True) if length == 0]
-        if flat:
+    def __init__(self, factors: Factors, labels: Sequence[str], variance: float) -> None:
+        """`variance` is that of a residual. WorkError where the model does not change with some parameter, or with some
+        combination of them."""
+        lengths, sizes, directions, flat = factors
+        none = [label for label, length in zip(labels, lengths, strict=True) if length == 0]
+        if none:
             raise WorkError(
-                f"the model does not depend on {_listed(flat)} where the fit ends: every derivative is 0",
+                f"the model does not depend on {_listed(none)} where the fit ends: every derivative is 0",
                 hint="start somewhere else, or give bounds; what has no effect cannot be fitted",
             )
-        # Factors of the triangle are those of the whole, in another basis.
-        _, sizes, directions = np.linalg.svd(np.linalg.qr(slopes / lengths, mode="r"))
-        if sizes[-1] <= _FLAT * max(digits, _EPSILON) * sizes[0]:
-            raise _alike(directions[sizes <= _FLAT * max(digits, _EPSILON) * sizes[0]], labels)
+        if flat.any():
+            raise _alike(directions[flat], labels)
         shape = directions.T / sizes
         shape /= np.linalg.norm(shape, axis=1)[:, None]
         self.correlation = shape @ shape.T
         np.fill_diagonal(self.correlation, 1.0)
         #: A root of the covariance; infinite where nothing is left over to tell how large the residuals are.
-        self._root = directions.T / sizes / lengths[:, None] * math.sqrt(factor) if factor < math.inf else None
+        self._root = directions.T / sizes / lengths[:, None] * math.sqrt(variance) if variance < math.inf else None
         self.errors = self.of(np.eye(len(labels)))
         with np.errstate(all="ignore"):
-            self.covariance = np.full(slopes.shape[1:] * 2, np.inf) if self._root is None else self._root @ self._root.T
+            self.covariance = np.full((len(labels),) * 2, np.inf) if self._root is None else self._root @ self._root.T
 
     def of(self, slopes: np.ndarray) -> np.ndarray:
         """The standard errors of values that change with the parameters as `slopes` says."""
@@ -82,7 +77,7 @@ def _alike(directions: np.ndarray, labels: Sequence[str]) -> WorkError:
     names = [label for label, share in zip(labels, shares, strict=True) if share > _SHARE]
     return WorkError(
         f"{_listed(names)} cannot be told apart: the model stays the same when they change together",
-        hint="leave one of them out, or give it a value as an input",
+        hint="leave one of them out, give it a value as an input, or start somewhere else",
     )
 
 
@@ -91,7 +86,7 @@ def _listed(names: Sequence[str]) -> str:
     return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
 
 
-def variance(solution: Solution, absolute: bool) -> float:
+def variance_of(solution: Solution, absolute: bool) -> float:
     """The variance of a residual: 1 in units of a sigma that is absolute, else what is left, by degrees of freedom."""
     if absolute:
         return 1.0
