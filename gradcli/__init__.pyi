@@ -1191,7 +1191,7 @@ class Fit:
     """What fit has found."""
 
     model: str
-    params: dict[str, Tensor]
+    parameters: dict[str, Tensor]
     errors: dict[str, Tensor]
     start: dict[str, Tensor]
     labels: list[str]
@@ -1208,6 +1208,8 @@ class Fit:
         """The standard errors of what predict gives, as far as those of the parameters tell."""
     def band(self, inputs: Mapping[str, Any] | None = None, level: builtins.float = 0.95) -> tuple[Tensor, Tensor]:
         """The lowest and highest values of the model that the parameters' errors allow, for this share of cases."""
+    def curves(self) -> Curves:
+        """The data, the model and its band of 95 %, and the residuals, as gradcli.plotting draws them."""
     def report(self) -> dict[str, Any]:
         """All of it as plain data, for JSON."""
     def text(self) -> _Marked:
