@@ -13,6 +13,7 @@ from gradcli.language.parse import Script as _Script
 from gradcli.optimize.iterate import Iterate as _Iterate
 from gradcli.optimize.model import Model as _Model
 from gradcli.optimize.statistics import Statistics as _Statistics
+from gradcli.plotting.curves import Curves as _Curves
 from gradcli.render.marks import Marked as _Marked
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -1208,7 +1209,7 @@ class Fit:
         """The standard errors of what predict gives, as far as those of the parameters tell."""
     def band(self, inputs: Mapping[str, Any] | None = None, level: builtins.float = 0.95) -> tuple[Tensor, Tensor]:
         """The lowest and highest values of the model that the parameters' errors allow, for this share of cases."""
-    def curves(self) -> Curves:
+    def curves(self) -> _Curves:
         """The data, the model and its band of 95 %, and the residuals, as gradcli.plotting draws them."""
     def report(self) -> dict[str, Any]:
         """All of it as plain data, for JSON."""

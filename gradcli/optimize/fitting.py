@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -14,15 +14,14 @@ from gradcli.graph.arguments import as_choice, kind_of
 from gradcli.graph.dtypes import DEFAULT_DTYPE
 from gradcli.graph.node import input_node
 from gradcli.optimize import nonlinear
+from gradcli.optimize.fit_curves import curves_of
 from gradcli.optimize.fit_report import fit_text
 from gradcli.optimize.model import Model, split_model
 from gradcli.optimize.problem import Arrays, Problem, converted, start_from
 from gradcli.optimize.statistics import Spread, Statistics, quantile, statistics, variance_of
+from gradcli.plotting.curves import Curves
 from gradcli.render.marks import Marked
 from gradcli.tensors.tensor import Tensor
-
-if TYPE_CHECKING:
-    from gradcli.plotting.curves import Curves
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -68,9 +67,6 @@ class Fit:
 
     def curves(self) -> Curves:
         """The data, the model and its band of 95 %, and the residuals, as `gradcli.plotting` draws them."""
-        # Imported here: most fits are not drawn.
-        from gradcli.optimize.fit_curves import curves_of
-
         return curves_of(self._problem, self.residuals.value(), self._band)
 
     def _band(self, inputs: Mapping[str, Any] | None, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
