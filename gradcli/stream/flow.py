@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from time import monotonic
 from typing import Any
 
-from gradcli.errors import GradcliError, WorkError
+from gradcli.errors import GradcliError
+from gradcli.storage.formats.pieces import refuse_foreign
 from gradcli.storage.header import shown
 from gradcli.storage.pipes import write_all
 from gradcli.storage.reading import reading
@@ -16,10 +17,8 @@ from gradcli.storage.reading import reading
 _CHUNK = 1 << 16
 #: Characters of JSON take several times their size in memory once they are read.
 LONGEST_LINE = 64 << 20
-# How files begin that hold no lines of UTF-8, what they are, and what to do.
-_FOREIGN = {
-    b"\xff\xfe": ("UTF-16 text", "convert it, as in iconv -f UTF-16 -t UTF-8"),
-    b"\xfe\xff": ("UTF-16 text", "convert it, as in iconv -f UTF-16 -t UTF-8"),
+# How files begin that are read in other ways than as lines.
+_ELSEWHERE = {
     b"\x93NUMPY": (".npy data", "--format npy reads it"),
     b"PK\x03\x04": ("an archive", "name .npz files as words, or in lines for --format npz"),
     b"\x1f\x8b": ("compressed", "unpack it on the way, as in zcat"),
@@ -91,9 +90,7 @@ def lines(
     while data := source.chunk():
         if first:
             first = False
-            for beginning, (kind, hint) in _FOREIGN.items():
-                if data.startswith(beginning):
-                    raise WorkError(f"{shown(source.path)} is {kind}, not lines of UTF-8 text", hint=hint)
+            refuse_foreign(shown(source.path), data, _ELSEWHERE)
             data = data.removeprefix(b"\xef\xbb\xbf")
         end = data.find(b"\n")
         if begun and end >= 0:

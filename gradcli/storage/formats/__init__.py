@@ -6,7 +6,7 @@ A module reads with `load(source)`, which gives the array, or the `Header` of ra
 computed what the format cannot hold, and `encode(array, name, path)`, the bytes of the file. Packages that need not be
 installed are imported where needed.
 
-Read `source` (what a module is given) and `columns` (which of a table are meant), `pieces`, `cells` and `delimited`,
-then `json_data`; `arrow`, which `parquet` and `feather` share; `safetensors`, `hdf5` and `matlab`, `image`, each alone;
-and `dispatch`, from the name of a file to its module.
+Read `source` (what a module is given) and `columns` (which of a table are meant), `pieces`, `tokenizer`, `cells` and
+`delimited`, then `json_data`; `arrow`, which `parquet` and `feather` share; `safetensors`, `hdf5` and `matlab`,
+`image`, each alone; and `dispatch`, from the name of a file to its module.
 """

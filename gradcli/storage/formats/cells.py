@@ -11,14 +11,17 @@ import math
 import re
 import warnings
 from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from gradcli.errors import WorkError, quoted
 from gradcli.machine.data_options import MISSING_AS_NAN
+from gradcli.storage.formats.pieces import IN_CACHE
 from gradcli.storage.formats.source import Source
-from gradcli.storage.header import Array, printable
+from gradcli.storage.formats.tokenizer import tokenized
+from gradcli.storage.header import Array, DType, printable
 
 #: What is written where a value is missing.
 MISSING = frozenset(["", "NA", "N/A", "n/a", "#N/A", "<NA>", "null", "NULL", "None"])
@@ -27,7 +30,10 @@ _NUMBER = re.compile(r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|inf
 _DECIMAL_COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+")
 # Below this size, loading a library takes longer than doing without.
 _WORTH_ARROW = 1 << 20
-_BLOCK = 1 << 19
+# pyarrow deals pieces out to threads.
+_FOR_ARROW = 1 << 23
+_MOST = np.iinfo(np.int64).max
+_INT, _FLOAT = np.dtype(np.int64), np.dtype(np.float64)
 
 
 class Layout(NamedTuple):
@@ -88,10 +94,14 @@ class Reader:
         self.source = source
         self.layout = layout
         self.columns = columns
-        self.dtype: Any = np.dtype(np.int64)
+        self.dtype: DType = _INT
         self._arrow: Any = None
         #: The number of the next line.
         self.line = line
+
+    def at_once(self) -> int:
+        """How many bytes are best read at once."""
+        return IN_CACHE if self.layout.delimiter is None or find_spec("pyarrow") is None else _FOR_ARROW
 
     def read(self, piece: bytes) -> Array:
         """The numbers of a piece, one row each."""
@@ -153,26 +163,21 @@ class Reader:
         return False
 
     def _by_numpy(self, piece: bytes) -> Array | None:
-        """With the reader behind numpy.loadtxt, where there are neither quotes nor anything wrong."""
-        layout = self.layout
-        whole = len(self.columns) == layout.width and self.columns == list(range(layout.width))
+        """With the readers of NumPy, where there are neither quotes nor anything wrong."""
         if b'"' in piece or (b"\r" in piece and b"\r" in piece.replace(b"\r\n", b"\n")):
             return None
-        if not whole and not _is_regular(piece, layout):
-            return None
-        found = []
-        try:
-            with warnings.catch_warnings():
-                # That there are no rows, or that integers are written with points.
-                warnings.simplefilter("error")
-                for lines in _blocks_of_lines(piece):
-                    columns = None if whole else self.columns
-                    options: Any = {"delimiter": layout.delimiter, "comments": None, "usecols": columns, "ndmin": 2}
-                    found.append(np.loadtxt(lines, self.dtype, **options))
-        except (ValueError, OverflowError, Warning):
-            return None
-        # loadtxt sees to it that all rows are as long as the first.
-        return np.concatenate(found) if all(rows.shape[1] == len(self.columns) for rows in found) else None
+        layout = self.layout
+        whole = self.columns == list(range(layout.width))
+        # NumPy sees to it that all rows are as long as the first, unless columns are chosen.
+        regular = whole or _regular_rows(piece, layout) > 0
+        for dtype in (_INT, _FLOAT) if self.dtype == _INT else (_FLOAT,):
+            found = _integers_of(piece, layout) if dtype == _INT and whole else None
+            if found is None and regular:
+                found = _tokenized(piece, dtype, layout.delimiter, None if whole else self.columns)
+            if found is not None and found.shape[1] == len(self.columns):
+                self.dtype = dtype
+                return found
+        return None
 
     def _carefully(self, piece: bytes) -> Array:
         """Cell by cell; WorkError with the place of what is no number."""
@@ -192,7 +197,7 @@ class Reader:
             if all(column is not None for column in whole):
                 return np.stack([np.asarray(column) for column in whole], axis=1)
         found = [self._floats(columns[j], j, lines) for j in self.columns]
-        self.dtype = np.dtype(np.float64)
+        self.dtype = _FLOAT
         return np.stack(found, axis=1)
 
     def _floats(self, cells: Sequence[str], column: int, lines: list[int]) -> Array:
@@ -219,13 +224,36 @@ class Reader:
         raise WorkError(f"{place}: {quoted(cell)} is no number", hint=hint)
 
 
-def _blocks_of_lines(piece: bytes) -> Iterator[list[str]]:
-    """The lines of a piece, so many at a time that they stay in the cache."""
-    start = 0
-    while start < len(piece):
-        end = piece.rfind(b"\n", start, start + _BLOCK) + 1 or piece.find(b"\n", start) + 1 or len(piece)
-        yield piece[start:end].decode("utf-8").split("\n")
-        start = end
+def _tokenized(piece: bytes, dtype: DType, delimiter: str | None, columns: list[int] | None) -> Array | None:
+    try:
+        with warnings.catch_warnings():
+            # That there are no rows, or that integers are written with points.
+            warnings.simplefilter("error")
+            return tokenized(piece, dtype, delimiter, columns)
+    except (ValueError, OverflowError, Warning):
+        return None
+
+
+def _integers_of(piece: bytes, layout: Layout) -> Array | None:
+    """The integers of rows that hold nothing else; None where anything is unusual."""
+    mark = layout.delimiter
+    if mark is None or any(blank in piece for blank in (b" ", b"\t", b"\v", b"\f") if blank != mark.encode()):
+        # A sign may be followed by blanks.
+        return None
+    rows = _regular_rows(piece, layout)
+    if not rows:
+        return None
+    text = piece.removesuffix(b"\n").replace(b"\n", mark.encode())
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            found = np.fromstring(text, np.int64, sep=mark)
+    except (ValueError, Warning):
+        return None
+    # To NumPy an empty cell between tabs is none, and what is too large becomes the largest that there is.
+    if found.size != rows * layout.width or found.max() == _MOST or found.min() == -_MOST - 1:
+        return None
+    return found.reshape(rows, layout.width)
 
 
 def _integers(cells: Sequence[str]) -> Array | None:
@@ -239,16 +267,20 @@ def _integers(cells: Sequence[str]) -> Array | None:
         return None
 
 
-def _is_regular(piece: bytes, layout: Layout) -> bool:
-    """Whether every line has as many delimiters as there are columns but one; white space is not looked at."""
-    if layout.delimiter is None or layout.width == 1:
-        return False
+def _regular_rows(piece: bytes, layout: Layout) -> int:
+    """How many lines there are, if each has as many delimiters as there are columns but one; else 0.
+
+    White space is not looked at.
+    """
+    if layout.delimiter is None or (layout.width == 1 and layout.delimiter.encode() in piece):
+        return 0
     codes = np.frombuffer(piece, np.uint8)
-    marks = codes[np.flatnonzero((codes == ord(layout.delimiter)) | (codes == 10))]
-    if marks.size % layout.width == layout.width - 1:
-        # The last line may lack its end.
-        marks = np.append(marks, np.uint8(10))
-    if marks.size % layout.width:
-        return False
-    grid = marks.reshape(-1, layout.width)
-    return bool((grid[:, -1] == 10).all() and (grid[:, :-1] != 10).all())
+    breaks = codes == 10
+    # The last line may lack its end.
+    unfinished = not piece.endswith(b"\n")
+    rows = int(np.count_nonzero(breaks)) + unfinished
+    if layout.width == 1:
+        return rows
+    marks = np.flatnonzero(breaks | (codes == ord(layout.delimiter)))
+    regular = marks.size + unfinished == rows * layout.width and breaks[marks[layout.width - 1 :: layout.width]].all()
+    return rows if regular else 0

@@ -6,7 +6,7 @@ A header is a first line with something that is no number. Integers stay integer
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -15,13 +15,15 @@ from gradcli.machine.endings import ending_of
 from gradcli.render.table import table_pieces
 from gradcli.storage.formats.cells import Layout, Reader, decoded, is_missing, is_number, rows_of
 from gradcli.storage.formats.columns import chosen
-from gradcli.storage.formats.pieces import pieces
+from gradcli.storage.formats.pieces import Pieces
 from gradcli.storage.formats.source import Form, Source, not_understood, refuse_dimensions, refuse_large
-from gradcli.storage.header import Array, shown
+from gradcli.storage.header import Array, DType, shown
 
 # So many rows tell what the columns hold.
 _LOOKED_AT = 1000
 _FLOAT = np.dtype(np.float64)
+# Numbers that are taken without another look at the memory.
+_UNCHECKED = 1 << 20
 
 
 def look(source: Source) -> Form | None:
@@ -31,14 +33,14 @@ def look(source: Source) -> Form | None:
 
 def names(source: Source) -> list[str]:
     """The numeric columns, by name."""
-    _, _, layout, sample = layout_of(source, next(pieces(source), b""))
+    _, _, layout, sample = layout_of(source, next(Pieces(source), b""))
     found = enumerate(layout.names)
-    return [name for j, name in found if _is_numeric([row[j] for _, row in sample if j < len(row)])]
+    return [name for j, name in found if _is_numeric(row[j] for _, row in sample if j < len(row))]
 
 
 def load(source: Source) -> Array:
     """The chosen columns: a matrix, or a vector where one is named."""
-    texts = pieces(source)
+    texts = Pieces(source)
     first = next(texts, b"")
     if not first.strip():
         raise WorkError(f"{source.name} is empty")
@@ -50,12 +52,13 @@ def load(source: Source) -> Array:
             raise WorkError(f"{source.name} has a header and no rows")
         first += following
         start, line, layout, sample = layout_of(source, first)
-    kinds = [_is_numeric([row[j] for _, row in sample if j < len(row)]) for j in range(layout.width)]
+    kinds = [_is_numeric(row[j] for _, row in sample if j < len(row)) for j in range(layout.width)]
     held = [_held(sample, j) for j in range(layout.width)]
     columns = chosen(source, layout.names, kinds, held)
     reader = Reader(source, layout, columns.columns, line)
     table = _Growing(source, len(columns.columns))
     table.add(reader.read(first[start:]))
+    texts.size = reader.at_once()
     for piece in texts:
         table.add(reader.read(piece))
     found = table.finished()
@@ -65,26 +68,43 @@ def load(source: Source) -> Array:
 class _Growing:
     """A matrix to which rows are added; it is refused as soon as it is too large."""
 
-    __slots__ = ("_source", "_array", "_rows")
+    __slots__ = ("_source", "_array", "_rows", "_checked")
 
     def __init__(self, source: Source, columns: int) -> None:
         self._source = source
         self._array: Array = np.empty((0, columns), np.int64)
-        self._rows = 0
+        self._rows = self._checked = 0
 
     def add(self, rows: Array) -> None:
         end = self._rows + len(rows)
-        width = self._array.shape[1]
-        refuse_large(self._source, ((end, width), _FLOAT))
-        if rows.dtype.kind == "f" and self._array.dtype.kind == "i":
-            self._array = self._array[: self._rows].astype(_FLOAT)
-        if end > len(self._array):
-            # In steps of an eighth: reallocation moves pages instead of copying them.
-            self._array.resize((max(end, end + end // 8 if self._rows else end), width), refcheck=False)
+        if end >= self._checked:
+            self._check(end)
+            # To ask how much memory is free takes as long as to read some rows.
+            self._checked = end + _UNCHECKED // self._array.shape[1]
+        floats = rows.dtype.kind == "f" and self._array.dtype.kind == "i"
+        if floats or end > len(self._array):
+            self._grow(end, _FLOAT if floats else self._array.dtype)
         self._array[self._rows : end] = rows
         self._rows = end
 
+    def _grow(self, end: int, dtype: DType) -> None:
+        """Make room for all rows that there may be: so many, as far as can be told from the part that has been read."""
+        size = self._source.size
+        read = self._source.file.tell() if size else 0
+        expected = int(end * max(1.0, size / read) * 1.125) if size and read else end + end // 8
+        old, width = self._array[: self._rows], self._array.shape[1]
+        try:
+            # Memory that nothing is written to is none.
+            self._array = np.empty((max(len(self._array), expected), width), dtype)
+        except MemoryError:
+            self._array = np.empty((max(len(self._array), end), width), dtype)
+        self._array[: self._rows] = old
+
+    def _check(self, rows: int) -> None:
+        refuse_large(self._source, ((rows, self._array.shape[1]), _FLOAT))
+
     def finished(self) -> Array:
+        self._check(self._rows)
         self._array.resize((self._rows, self._array.shape[1]), refcheck=False)
         return self._array
 
@@ -173,7 +193,7 @@ def delimiter_of(ending: str, text: bytes) -> str | None:
 _PROBED = 1 << 16
 
 
-def _is_numeric(cells: list[str]) -> bool:
+def _is_numeric(cells: Iterable[str]) -> bool:
     """Whether a column holds numbers: its first value does, or it has none."""
     for cell in cells:
         if not is_missing(cell):

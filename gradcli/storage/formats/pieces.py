@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import IO, Any
 
 import numpy as np
@@ -13,38 +13,75 @@ from gradcli.errors import WorkError
 from gradcli.storage.formats.source import Source, not_understood
 
 _GZIP = b"\x1f\x8b"
+# To zlib: the largest window, in a file of gzip.
+_GZIP_WINDOW = 31
+_PACKED = 1 << 16
 _BOM = b"\xef\xbb\xbf"
-# The first piece tells what the others are like: it is small.
 _FIRST = 1 << 16
-_PIECE = 1 << 23
+#: So much at once stays in the cache of a processor.
+IN_CACHE = 1 << 19
 # A row of more bytes is none. zlib makes a thousand bytes of one.
 LONGEST_ROW = 64 << 20
+# How files begin that hold no text in UTF-8, what they are, and what to do.
 _FOREIGN = {
-    b"\xff\xfe": ("is UTF-16 text", "convert it, as in iconv -f UTF-16 -t UTF-8"),
-    b"\xfe\xff": ("is UTF-16 text", "convert it, as in iconv -f UTF-16 -t UTF-8"),
-    b"PK\x03\x04": ("is an archive, not text", "unpack it first; a spreadsheet is saved as CSV"),
-    b"\xd0\xcf\x11\xe0": ("is an old spreadsheet, not text", "save it as CSV"),
-    b"BZh": ("is compressed with bzip2", "unpack it on the way, as in x=<(bzcat FILE)"),
-    b"\xfd7zXZ": ("is compressed with xz", "unpack it first, with unxz"),
-    b"\x28\xb5\x2f\xfd": ("is compressed with zstd", "unpack it first, with unzstd"),
+    b"\xff\xfe": ("UTF-16 text", "convert it, as in iconv -f UTF-16 -t UTF-8"),
+    b"\xfe\xff": ("UTF-16 text", "convert it, as in iconv -f UTF-16 -t UTF-8"),
+    b"PK\x03\x04": ("an archive", "unpack it first; a spreadsheet is saved as CSV"),
+    b"\xd0\xcf\x11\xe0": ("an old spreadsheet", "save it as CSV"),
+    b"BZh": ("compressed with bzip2", "unpack it on the way, as in x=<(bzcat FILE)"),
+    b"\xfd7zXZ": ("compressed with xz", "unpack it first, with unxz"),
+    b"\x28\xb5\x2f\xfd": ("compressed with zstd", "unpack it first, with unzstd"),
 }
+
+
+def refuse_foreign(name: str, data: bytes, others: Mapping[bytes, tuple[str, str]] | None = None) -> None:
+    """Refuse a file that begins with `data` where that is the beginning of something else than text.
+
+    `others` are asked first: beginnings that mean something else to the caller.
+    """
+    for beginning, (kind, hint) in (*(others or {}).items(), *_FOREIGN.items()):
+        if data.startswith(beginning):
+            raise WorkError(f"{name} is {kind}, not lines of UTF-8 text", hint=hint)
 
 
 def text_of(source: Source) -> Any:
     """The text of a file, to be read, inflated where it is compressed with gzip, whatever its name."""
     file: Any = source.file
     buffered = file if hasattr(file, "peek") else io.BufferedReader(file)
-    if buffered.peek(2)[:2] != _GZIP:
-        return buffered
-    import gzip
+    return _Inflated(buffered) if buffered.peek(2)[:2] == _GZIP else buffered
 
-    return gzip.GzipFile(fileobj=buffered)
+
+class _Inflated:
+    """What a file of gzip holds. Python's own reader inflates a few thousand bytes at a time, and takes longer."""
+
+    __slots__ = ("_file", "_inflater", "_rest")
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._inflater = zlib.decompressobj(_GZIP_WINDOW)
+        self._rest = b""
+
+    def read(self, size: int) -> bytes:
+        """Up to `size` bytes, none at the end; EOFError where that comes too early."""
+        while True:
+            if self._inflater.eof:
+                # Another one may follow, and zeros may fill up the file.
+                self._rest = self._inflater.unused_data.lstrip(b"\0")
+                while not self._rest:
+                    if not (data := self._file.read(_PACKED)):
+                        return b""
+                    self._rest = data.lstrip(b"\0")
+                self._inflater = zlib.decompressobj(_GZIP_WINDOW)
+            if not (data := self._rest or self._file.read(_PACKED)):
+                raise EOFError
+            found = self._inflater.decompress(data, size)
+            self._rest = self._inflater.unconsumed_tail
+            if found:
+                return found
 
 
 def read_some(source: Source, file: IO[bytes], size: int) -> bytes:
     """Up to `size` bytes of text, fewer only at its end; WorkError where what is compressed is damaged."""
-    import gzip
-
     parts: list[bytes] = []
     left = size
     try:
@@ -53,35 +90,50 @@ def read_some(source: Source, file: IO[bytes], size: int) -> bytes:
             left -= len(data)
     except EOFError:
         raise WorkError(f"{source.name} is truncated: it ends inside what is compressed") from None
-    except (gzip.BadGzipFile, zlib.error) as error:
-        raise WorkError(f"{source.name} is corrupt: {error}") from None
+    except zlib.error as error:
+        raise WorkError(f"{source.name} is corrupt: {str(error).rpartition(': ')[2]}") from None
     return b"".join(parts)
 
 
-def pieces(source: Source) -> Iterator[bytes]:
-    """The text, in pieces of whole rows; the last one may lack its line break."""
-    file = text_of(source)
-    rest = b""
-    size = _FIRST
-    first = True
-    while data := read_some(source, file, size):
-        if first:
-            first = False
-            for beginning, (reason, what) in _FOREIGN.items():
-                if data.startswith(beginning):
-                    not_understood(source, reason, what)
-            data = data.removeprefix(_BOM)
-        data = rest + data
-        end = _end_of_rows(data)
-        if not end and len(data) > LONGEST_ROW:
-            hint = "a quote may not be closed" if b'"' in data else None
-            not_understood(source, f"has a row of more than {LONGEST_ROW >> 20} MB", hint)
-        if end:
-            yield data[:end]
-        rest = data[end:]
-        size = max(_PIECE, len(rest)) if end else max(_FIRST, len(rest))
-    if rest:
-        yield rest
+class Pieces(Iterator[bytes]):
+    """The text, in pieces of whole rows; the last one may lack its line break.
+
+    The first piece is small: it tells what the others are like. They have about `size` bytes.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self.size = IN_CACHE
+        self._source = source
+        self._file: Any = None
+        self._rest = b""
+        self._next = _FIRST
+
+    def __next__(self) -> bytes:
+        while data := self._read():
+            whole = self._rest + data
+            end = _end_of_rows(whole)
+            if end:
+                self._rest = whole[end:]
+                self._next = max(self.size, len(self._rest))
+                return whole[:end]
+            if len(whole) > LONGEST_ROW:
+                hint = "a quote may not be closed" if b'"' in whole else None
+                not_understood(self._source, f"has a row of more than {LONGEST_ROW >> 20} MB", hint)
+            self._rest = whole
+            self._next = max(_FIRST, len(whole))
+        rest, self._rest = self._rest, b""
+        if not rest:
+            raise StopIteration
+        return rest
+
+    def _read(self) -> bytes:
+        """What comes next, whatever it is."""
+        if self._file is not None:
+            return read_some(self._source, self._file, self._next)
+        self._file = text_of(self._source)
+        data = read_some(self._source, self._file, self._next)
+        refuse_foreign(self._source.name, data)
+        return data.removeprefix(_BOM)
 
 
 def _end_of_rows(data: bytes) -> int:
