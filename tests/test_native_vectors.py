@@ -4,15 +4,27 @@ from __future__ import annotations
 
 import math
 import operator
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from gradcli.engine.native.builder import VectorBuilder
-from gradcli.engine.native.processor import MachineCode, Processor, compiler_version, host, missing, object_code
+from gradcli.engine.native.processor import (
+    MachineCode,
+    Processor,
+    assembly,
+    compiler_version,
+    host,
+    missing,
+    object_code,
+)
 from tests.native_support import AVX2, BASELINE, ArrayFunction, module_text, same_bits
 
 FLOATS = [np.float32, np.float64]
@@ -77,6 +89,15 @@ def test_arithmetic_and_comparisons(dtype: Any) -> None:
     check(lambda v, a: -a, lambda a: np.negative(a), x)
 
 
+def floor_quotient(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """NumPy's where it is large; below that NumPy may be 1 off."""
+    result = np.where(y == 0, x / y, np.floor_divide(x, y))
+    for i in np.flatnonzero(np.isfinite(x) & (np.abs(x / y) < 2.0 ** np.finfo(x.dtype).nmant) & (result != 0)):
+        if np.isfinite(y[i]):
+            result[i] = math.floor(Fraction(float(x[i])) / Fraction(float(y[i])))
+    return result
+
+
 @pytest.mark.parametrize("dtype", FLOATS)
 def test_quotients_of_floats(dtype: Any) -> None:
     x, y = numbers(dtype, 20_003), numbers(dtype, 20_003, seed=1)
@@ -84,9 +105,11 @@ def test_quotients_of_floats(dtype: Any) -> None:
     check(lambda v, a: 2 / a, lambda a: 2 / a, x)
     check(lambda v, a, b: v.fmod(a, b), np.fmod, x, y)
     check(lambda v, a, b: a % b, np.remainder, x, y)
+    check(lambda v, a, b: a // b, floor_quotient, x, y)
     y = np.nan_to_num(y / 2048, posinf=1, neginf=-3)
     near = (y * np.random.default_rng(2).integers(-999, 999, 20_003)).astype(dtype)
     check(lambda v, a, b: a % b, np.remainder, near, y)
+    check(lambda v, a, b: a // b, floor_quotient, near, y)
 
 
 @pytest.mark.parametrize("dtype", INTEGERS)
@@ -206,13 +229,7 @@ def test_a_value_is_written_once() -> None:
 def test_types_do_not_mix_without_a_cast() -> None:
     v = VectorBuilder(8)
     x, n = v.value("%x", np.dtype(np.float32)), v.value("%n", np.dtype(np.int32))
-    for wrong in (
-        lambda: x + n,
-        lambda: x & x,
-        lambda: n / n,
-        lambda: v.value("%b", np.dtype(bool)) + 1,
-        lambda: x // x,
-    ):
+    for wrong in (lambda: x + n, lambda: x & x, lambda: n / n, lambda: v.value("%b", np.dtype(bool)) + 1):
         with pytest.raises(TypeError):
             wrong()
     with pytest.raises(ValueError, match=r"1\.5 is no int32"):
@@ -230,8 +247,33 @@ def test_machine_code_is_bytes_that_can_be_loaded_again() -> None:
     assert code == object_code(text)
     first, again = MachineCode(code), MachineCode(bytes(code))
     assert first.address("loop") != again.address("loop")
+    for damaged in (b"", code[:-1], code[:40], bytes(99), code[:99] + bytes([code[99] ^ 1]) + code[100:]):
+        with pytest.raises(RuntimeError, match="damaged"):
+            MachineCode(damaged)
     with pytest.raises(KeyError):
         first.address("nothing")
     with pytest.raises(ValueError, match="LLVM refuses the code"):
         object_code("define void @loop() {")
+    assert "vmul" in assembly(text, Processor("haswell", "+avx2"), optimize=False)
     assert object_code(text, Processor("haswell", "+avx2")) != object_code(text, BASELINE)
+
+
+@pytest.mark.parametrize(
+    ("package", "reason"),
+    [
+        ("raise OSError('libLLVM is broken')", "llvmlite fails: libLLVM is broken"),
+        ("raise ModuleNotFoundError('no llvmlite')", "llvmlite is not installed"),
+        ("__version__ = '0.44.0'", "llvmlite fails: version 0.44.0 is too old, 0.45 is needed"),
+    ],
+)
+def test_what_is_wrong_with_llvmlite_is_said(tmp_path: Path, package: str, reason: str) -> None:
+    (tmp_path / "llvmlite").mkdir()
+    (tmp_path / "llvmlite/__init__.py").write_text(package)
+    (tmp_path / "llvmlite/binding.py").write_text("llvm_version_info = (15, 0, 7)")
+    script = "from gradcli.engine.native.processor import host, missing\nprint(missing())\nhost()"
+    path = f"{tmp_path}{os.pathsep}{Path(__file__).parents[1]}"
+    done = subprocess.run(
+        [sys.executable, "-c", script], env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True
+    )
+    assert done.stdout == f"{reason}\n"
+    assert f"WorkError: no machine code: {reason}\nhint: pip install" in done.stderr

@@ -201,10 +201,10 @@ class Expressions:
     # Quotients of whole numbers, and remainders. An integer's quotient by zero is 0, and so is its remainder.
 
     def floor_divide(self, a: Vector, b: Operand) -> Vector:
-        """The quotient of integers, rounded down."""
+        """The quotient rounded down; of floats, what the exact quotient is rounded down to."""
         a, b = self.alike(a, b)
-        if a.dtype.kind not in "iu":
-            raise TypeError(f"no floor_divide of {a.dtype}")
+        if a.dtype.kind == "f":
+            return self._floor_divide(a, b)
         zero = b == 0
         if a.dtype.kind == "u":
             return self.select(zero, 0, a.binary(self.select(zero, 1, b), "", "", "udiv"))
@@ -214,6 +214,15 @@ class Expressions:
         rest = a - quotient * b
         down = self.select((rest != 0) & ((rest ^ b) < 0), quotient - 1, quotient)
         return self.select(zero, 0, self.select(odd, -a, down))
+
+    def _floor_divide(self, a: Vector, b: Vector) -> Vector:
+        # Rounding never passes a whole number, but may lead to the next one.
+        quotient = a / b
+        down = self.floor(quotient)
+        rest = self.fma(-down, b, a)
+        usual = self.select((rest != 0) & ((rest < 0) ^ (b < 0)), down - 1, down)
+        certain = (self.abs(quotient) < 2.0 ** np.finfo(a.dtype).nmant) & (self.abs(b) < np.inf)
+        return self.rarely(~certain, usual, "odd_floor_divide", _odd_floor_divide, a, b)
 
     def remainder(self, a: Vector, b: Operand) -> Vector:
         """What is left of `a`, with the sign of `b`, as Python has it."""
@@ -288,3 +297,13 @@ class Expressions:
 
 def _exact_fmod(v: Expressions, a: Vector, b: Vector) -> Vector:
     return v.emit(f"frem {a.typed}, {b.name}", a.dtype)
+
+
+def _odd_floor_divide(v: Expressions, a: Vector, b: Vector) -> Vector:
+    """NumPy's, also of numbers that are large or infinite; by zero the plain quotient."""
+    rest = _exact_fmod(v, a, b)
+    whole = (a - rest) / b
+    whole = v.select((rest != 0) & ((rest < 0) ^ (b < 0)), whole - 1, whole)
+    down = v.floor(whole)
+    down = v.select(whole - down > 0.5, down + 1, down)
+    return v.select(b == 0, a / b, v.select(whole == 0, v.copysign(0.0, a / b), down))

@@ -6,9 +6,15 @@ Only this file knows llvmlite, an extra. Making object code takes tens of millis
 from __future__ import annotations
 
 from functools import cache
+from hashlib import sha256
 from typing import Any, NamedTuple
 
 from gradcli.errors import WorkError
+
+#: The first LLVM that knows what is written here, pointers without a type and `splat`.
+_LLVM = 20
+#: Bytes before object code that tell whether it is whole.
+_SEAL = 32
 
 
 class Processor(NamedTuple):
@@ -23,6 +29,8 @@ def _llvm() -> Any:
     """llvmlite, ready to make code; the first call takes about 60 ms, or raises ImportError or OSError."""
     import llvmlite.binding
 
+    if llvmlite.binding.llvm_version_info[0] < _LLVM:
+        raise ImportError(f"version {llvmlite.__version__} is too old, 0.45 is needed")
     llvmlite.binding.initialize_native_target()
     llvmlite.binding.initialize_native_asmprinter()
     return llvmlite.binding
@@ -57,46 +65,54 @@ def compiler_version() -> str:
     return ".".join(str(part) for part in _loaded_llvm().llvm_version_info)
 
 
-def _target_machine(processor: Processor, level: int) -> Any:
+def _target_machine(processor: Processor) -> Any:
     # Position-independent, since the code is loaded wherever there is room.
     target = _loaded_llvm().Target.from_default_triple()
     return target.create_target_machine(
-        cpu=processor.name, features=processor.features, opt=level, reloc="pic", codemodel="jitdefault"
+        cpu=processor.name, features=processor.features, opt=2, reloc="pic", codemodel="jitdefault"
     )
 
 
-def _optimized(text: str, machine: Any, level: int) -> Any:
+def _optimized(text: str, machine: Any, optimize: bool) -> Any:
     llvm = _loaded_llvm()
     try:
         module = llvm.parse_assembly(text)
         module.verify()
     except RuntimeError as error:
         raise ValueError(f"LLVM refuses the code: {error}") from error
-    passes = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=level))
-    passes.getModulePassManager().run(module, passes)
+    if optimize:
+        passes = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=2))
+        passes.getModulePassManager().run(module, passes)
     return module
 
 
-def object_code(text: str, processor: Processor | None = None, level: int = 2) -> bytes:
-    """Machine code of a module, to be loaded or kept; for this machine unless another is given."""
-    machine = _target_machine(processor or host(), level)
-    return machine.emit_object(_optimized(text, machine, level))
+def object_code(text: str, processor: Processor | None = None, optimize: bool = True) -> bytes:
+    """Machine code of a module, to be loaded or kept; for this machine unless another is given.
+
+    Expressions of vectors gain nothing by `optimize`, a third of the time; loops and addresses around them may.
+    """
+    machine = _target_machine(processor or host())
+    made = machine.emit_object(_optimized(text, machine, optimize))
+    return sha256(made).digest() + made
 
 
-def assembly(text: str, processor: Processor | None = None, level: int = 2) -> str:
+def assembly(text: str, processor: Processor | None = None, optimize: bool = True) -> str:
     """The same for people."""
-    machine = _target_machine(processor or host(), level)
-    return machine.emit_assembly(_optimized(text, machine, level))
+    machine = _target_machine(processor or host())
+    return machine.emit_assembly(_optimized(text, machine, optimize))
 
 
 class MachineCode:
     """Loaded object code, which stays in memory as long as this object does."""
 
     def __init__(self, code: bytes) -> None:
-        """Trusts the code: it must be of `object_code`, on a machine of this kind."""
-        llvm = _loaded_llvm()
-        self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _target_machine(host(), 0))
-        self._engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+        """Trusts the code, but for damage: it must be of `object_code`, on a machine of this kind."""
+        llvm, seal, made = _loaded_llvm(), code[:_SEAL], code[_SEAL:]
+        # LLVM would end the process.
+        if sha256(made).digest() != seal:
+            raise RuntimeError("the machine code is damaged")
+        self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _target_machine(host()))
+        self._engine.add_object_file(llvm.ObjectFileRef.from_data(made))
         self._engine.finalize_object()
 
     def address(self, function: str) -> int:
