@@ -16,8 +16,12 @@ from gradcli.optimize.point import Evaluate, Point, Stop, dot, flat_enough, larg
 _TOLERANCE = 1e-7
 # Differences of the value below so many times its rounding say nothing.
 _UNITS = 4
-# Where no more than this is promised, a search that finds nothing has met rounding; else the slope was wrong.
+# A search that gives up with less than this has found nothing; if no more was promised it has met rounding, else the
+# slope was wrong.
 _MANY_UNITS = 1 << 12
+
+# So many steps in a row that change nothing are the end.
+_PATIENCE = 3
 
 _SETTLED = Stop(True, "the value changes in its last digits at most")
 _NO_WAY_DOWN = Stop(False, "no step along the slope makes the value smaller: there is a jump or a kink, or rounding")
@@ -45,15 +49,15 @@ class LBFGS:
         self._pairs: list[_Pair] = []
         # How far the first step along a gradient goes.
         self._reach = min(1.0, _length(point.gradient))
-        self._stalled = False
+        self._stalls = 0
         self._was_finite = False
         self._tolerance = options["tol"]
         if self._tolerance is None:
             self._tolerance = _TOLERANCE * min(1.0, largest(point.gradient))
 
     def finished(self, point: Point) -> Stop | None:
-        """Where the gradient is small, or the last step has changed neither it nor the value by more than rounding."""
-        return _SETTLED if self._stalled else flat_enough(point.gradient, self._tolerance)
+        """Where the gradient is small, or the last steps have changed the value by rounding and the gradient little."""
+        return _SETTLED if self._stalls == _PATIENCE else flat_enough(point.gradient, self._tolerance)
 
     def step(self, point: Point, evaluate: Evaluate) -> Stop | None:
         """Search along the direction that the history gives; where that leads nowhere, along the gradient."""
@@ -80,7 +84,7 @@ class LBFGS:
             "moves": np.array([pair.move for pair in self._pairs]),
             "bends": np.array([pair.bend for pair in self._pairs]),
             "reach": self._reach,
-            "stalled": self._stalled,
+            "stalls": self._stalls,
             "tolerance": self._tolerance,
         }
 
@@ -89,7 +93,7 @@ class LBFGS:
         for move, bend in zip(state["moves"], state["bends"], strict=True):
             self._remember(move, bend)
         self._reach, self._tolerance = float(state["reach"]), float(state["tolerance"])
-        self._stalled = bool(state["stalled"])
+        self._stalls = int(state["stalls"])
 
     def _direction(self, gradient: np.ndarray) -> np.ndarray:
         """The gradient times what the history says of the inverse Hessian, downward."""
@@ -117,16 +121,18 @@ class LBFGS:
             return found
 
         start = Trial(0.0, point.value, slope, point.vector, point.gradient)
-        slack = _UNITS * self._rounding(point)
+        rounding = self._rounding(point)
+        slack = _UNITS * rounding
         found, wolfe, still_falls = strong_wolfe(start, self._options["lr"] * first, trial, self._eps, slack)
         fall = point.value - found.value
-        if found is start or not (wolfe or still_falls or fall > slack):
+        if not (wolfe or still_falls or fall > _MANY_UNITS * rounding):
             return False
         self._remember(direction * found.distance, found.gradient - point.gradient)
         if not self._pairs:
             # Nothing is known of the curvature yet: the next search begins with as long a step.
             self._reach = found.distance
-        self._stalled = wolfe and abs(fall) <= slack and largest(found.gradient) > 0.5 * largest(point.gradient)
+        stalls = wolfe and abs(fall) <= slack and largest(found.gradient) > 0.5 * largest(point.gradient)
+        self._stalls = self._stalls + 1 if stalls else 0
         point.vector, point.value, point.gradient = found.vector, found.value, found.gradient
         return True
 
