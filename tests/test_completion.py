@@ -220,7 +220,7 @@ def test_methods_and_parameters() -> None:
     assert told(f"{line}--weight") == ["--weight-decay\tHow much of itself each parameter is drawn to zero by."]
     assert told(f"{line}--wrt lo") == ["long"] and told(f"{line}--rows lo") == ["long"]
     assert told(f"{line}--bounds lo") == ["long="] and told(f"{line}--bounds long=0") == []
-    assert told(f"{line}-o ") == ["value=", "long=", "y="]
+    assert told(f"{line}-o v") == ["value="] and told(f"{line}-o lo") == ["long="]
 
 
 def test_every_command_and_option_is_completed() -> None:

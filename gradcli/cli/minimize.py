@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import json
-import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from gradcli.cli import options
-from gradcli.cli.asked import Asked, refuse_unseeded, wanted_names
+from gradcli.cli.asked import Asked, wanted_names
 from gradcli.cli.inputs import bounds_of
 from gradcli.cli.method_options import METHODS_HERE, MethodCommand, dashed
 from gradcli.cli.output_files import Outputs
-from gradcli.cli.plot import form_of, plot_of
+from gradcli.cli.plot import plot_of
 from gradcli.cli.printing import note, write_pieces
 from gradcli.cli.progress import ProgressLine, progress_line
+from gradcli.cli.search import Recording, Search, check_places, save
 from gradcli.cli.signals import Stopped, stopping_cleanly
 from gradcli.errors import GradcliError
-from gradcli.evaluation.input_value import InputValue
 
 if TYPE_CHECKING:
     from gradcli.optimize.iterate import Iterate
     from gradcli.optimize.logbook import Logbook
-    from gradcli.optimize.methods import Method
     from gradcli.optimize.minimum import Minimum
     from gradcli.plotting.curves import Curves
 
@@ -135,7 +132,7 @@ def minimize_command(
     for option, wanted, trait in (("--batch-size", batch_size, "batches"), ("--bounds", limits, "bounds")):
         if wanted:
             refuse_unable(row, trait, option)
-    kept = _Kept(trace, checkpoint, plot, resume, overwrite)
+    kept = Recording(trace, checkpoint, plot, resume, overwrite)
     kept.check(row, asked)
     inputs = asked.opened()
     parameters = _parameters(asked, inputs)
@@ -145,77 +142,21 @@ def minimize_command(
         "rows": wanted_names(rows, False, None),
         "seed": seed,
     }
-    search = _Search(asked, inputs, parameters, row, settings, {k: v for k, v in more.items() if v is not None}, limits)
+    search = Search(asked, inputs, parameters, row, settings, more, limits)
     targets = Outputs(outputs, [], None, parameters)
     _refuse_both(targets, as_json, plot)
-    _check_places(search, targets, kept)
+    check_places(search, targets, kept)
     silent = targets.standard_output or (quiet and targets and not as_json)
     shown = None if silent else _Shown(as_json, precision, quiet)
     with progress_line(progress, quiet) as line:
         found, curves = _found(search, kept.logbook(search), line, shown)
-    _save(search, targets, plot, found, curves)
+    save(search, targets, plot, found, curves)
     if shown is not None:
         shown.write(found)
     if plot == "" and curves is not None:
         write_pieces(["\n", plot_of(curves)])
     if plot is not None and curves is None and not quiet:
         note("fewer than two steps were taken: there is no course to plot")
-
-
-class _Search(NamedTuple):
-    """What is searched for, and how: `more` are options beside those of the method."""
-
-    asked: Asked
-    inputs: dict[str, Any]
-    parameters: list[str]
-    method: Method
-    settings: dict[str, Any]
-    more: dict[str, Any]
-    limits: tuple[str, ...]
-
-    def run(self, watch: Any, resume: Any) -> Minimum:
-        """Do it."""
-        from gradcli.optimize.minimum import minimize
-
-        script, settings = self.asked.script, {**self.settings, **self.more}
-        return minimize(
-            script, self.inputs, self.parameters, method=self.method.name, **settings, watch=watch, resume=resume
-        )
-
-    def described(self) -> dict[str, Any]:
-        """What it is, but for how long it may take: equal descriptions lead the same way."""
-        from gradcli import __version__
-        from gradcli.machine.data_options import MISSING_AS_NAN
-
-        settings = {name: value for name, value in self.settings.items() if name != self.method.steps}
-        return {
-            "gradcli": __version__,
-            "command": "minimize",
-            "expression": self.asked.script.source,
-            "data": {value.name: _identity(value, self.inputs[value.name]) for value in self.asked.values},
-            "wrt": self.parameters,
-            "method": self.method.name,
-            **settings,
-            **self.more,
-            "bounds": sorted(self.limits),
-            "missing": MISSING_AS_NAN.get(),
-        }
-
-
-def _identity(value: InputValue, array: Any) -> dict[str, Any]:
-    """What tells an input from others: what does not lie in a file is known by its contents."""
-    from gradcli.evaluation.identity import identity
-    from gradcli.machine.endings import split_key
-    from gradcli.storage.spec import is_url
-
-    form = {"shape": list(array.shape), "dtype": str(array.dtype)}
-    if value.path is None or is_url(value.path) or os.path.isfile(split_key(value.path)[0]):
-        return {"is": identity(value), **form}
-    from hashlib import sha256
-
-    import numpy as np
-
-    return {"sha256": sha256(np.ascontiguousarray(array).data).hexdigest(), **form}
 
 
 def _parameters(asked: Asked, inputs: dict[str, Any]) -> list[str]:
@@ -234,52 +175,6 @@ def _parameters(asked: Asked, inputs: dict[str, Any]) -> list[str]:
     if not found:
         raise GradcliError("no input is a floating-point number: there is nothing to change", hint="as in a=1.0")
     return found
-
-
-class _Kept(NamedTuple):
-    """What is kept of the steps, and what becomes of what earlier runs have kept."""
-
-    trace: str | None
-    checkpoint: str | None
-    plot: str | None
-    resume: bool
-    overwrite: bool
-
-    def check(self, method: Method, asked: Asked) -> None:
-        """Refuse a checkpoint of what cannot be resumed."""
-        from gradcli.optimize.methods import METHODS
-
-        if self.checkpoint is None:
-            if self.resume:
-                hint = "it names the file that an earlier run has kept"
-                raise GradcliError("--resume needs --checkpoint", hint=hint)
-            return
-        if method.scipy:
-            own = ", ".join([name for name, other in METHODS.items() if not other.scipy])
-            raise GradcliError(f"--checkpoint is not for {method.name}, which is SciPy's", hint=f"it is for {own}")
-        refuse_unseeded(asked.script.source, asked.values, asked.seed)
-
-    def logbook(self, search: _Search) -> Logbook:
-        """What the steps are told to, with what an earlier run of the same kind has left there."""
-        from gradcli.optimize.checkpoint import Checkpoint
-        from gradcli.optimize.course import Course
-        from gradcli.optimize.logbook import Logbook
-        from gradcli.optimize.trace import Trace
-
-        trace, checkpoint = Trace(self.trace) if self.trace is not None else None, None
-        if self.checkpoint is not None:
-            if trace is not None and not trace.is_file:
-                hint = "as in --trace steps.jsonl"
-                raise GradcliError("a trace that a resumed run goes on with must be a file", hint=hint)
-            from gradcli.machine.limits import MEMORY_LIMIT
-
-            # How much memory there is decides in which blocks a file is read.
-            more = {"trace": trace is not None, "plot": self.plot is not None, "memory_limit": MEMORY_LIMIT.get()}
-            described = {**search.described(), **more}
-            checkpoint = Checkpoint(self.checkpoint, described, search.settings[search.method.steps])
-        logbook = Logbook(trace, checkpoint, Course() if self.plot is not None else None)
-        logbook.look_back(self.resume, self.overwrite)
-        return logbook
 
 
 class _Shown(NamedTuple):
@@ -307,81 +202,11 @@ def _refuse_both(targets: Outputs, as_json: bool, plot: str | None) -> None:
         raise GradcliError(f"{what} and an array cannot both go to standard output", hint="write the array to a file")
 
 
-def _check_places(search: _Search, targets: Outputs, kept: _Kept) -> None:
-    """Refuse, before anything is computed, what cannot be written, or is in the place of another run's results."""
-    from gradcli.batch.manifest import described
-    from gradcli.evaluation.identity import Earlier
-    from gradcli.graph.dtypes import FLOAT64
-    from gradcli.storage.header import shown
-    from gradcli.storage.target import check_folder, find_target
-
-    targets.check()
-    _refuse_same([*targets.targets.values(), *filter(None, (kept.trace, kept.checkpoint, kept.plot))])
-    arrays = {name: search.inputs[name] for name in search.parameters}
-    forms = {name: (array.shape, array.dtype) for name, array in arrays.items()}
-    # Whatever its dtype, the value is a number.
-    targets.check_forms({"value": ((), FLOAT64), **forms})
-    way_out = "--overwrite removes its results first; or choose another folder"
-    for folder in targets.folders:
-        old = described(folder)
-        there = old is not None or any(os.path.lexists(os.path.join(folder, name)) for name in _names(search))
-        earlier = Earlier(shown(folder.rstrip("/" + os.sep) or folder), "the results", way_out, old, there)
-        earlier.goes_on(search.described(), kept.resume, kept.overwrite)
-    if kept.plot:
-        from gradcli.plotting.figure import require
-
-        require(form_of(kept.plot, "name it FILE.svg or FILE.png"))
-        check_folder(find_target(kept.plot))
-
-
-def _refuse_same(paths: list[str]) -> None:
-    """Refuse a file that would be written as two things."""
-    seen: set[str] = set()
-    for path in paths:
-        real = os.path.realpath(path)
-        if real in seen and path != "-":
-            raise GradcliError(f"{path} is named for two things", hint="give each a file of its own")
-        seen.add(real)
-
-
-def _save(search: _Search, targets: Outputs, plot: str | None, found: Minimum, curves: Curves | None) -> None:
-    """Write all results, or none."""
-    from gradcli.batch.manifest import place_of
-    from gradcli.storage.spec import is_url
-
-    documents = {}
-    if plot and curves is not None:
-        from gradcli.plotting.figure import figure, title_of
-
-        documents[plot] = figure(curves, title_of(search.asked.script.source), form_of(plot, ""))
-    local = [folder for folder in targets.folders if not is_url(folder)]
-    documents |= {place_of(folder): f"{json.dumps(search.described(), indent=1)}\n".encode() for folder in local}
-    if targets or documents:
-        arrays = {name: tensor.value() for name, tensor in found.parameters.items()}
-        stale = [path for folder in local for path in _stale(folder, search)]
-        targets.save({"value": found.value.value(), **arrays}, documents, stale)
-
-
-def _names(search: _Search) -> list[str]:
-    """The files of the results in a folder."""
-    return [f"{name}.npy" for name in ("value", *search.parameters)]
-
-
-def _stale(folder: str, search: _Search) -> list[str]:
-    """The results of another run in a folder which this one has none of."""
-    from gradcli.batch.manifest import described
-
-    old = described(folder)
-    names = old.get("wrt") if old is not None and old.get("command") == "minimize" else None
-    found = [f"{name}.npy" for name in names if str(name).isidentifier()] if isinstance(names, list) else []
-    return [os.path.join(folder, name) for name in found if name not in _names(search)]
-
-
 def _found(
-    search: _Search, logbook: Logbook, line: ProgressLine | None, shown: _Shown | None
+    search: Search, logbook: Logbook, line: ProgressLine | None, shown: _Shown | None
 ) -> tuple[Minimum, Curves | None]:
     """Where the search has come to, and its course; when it is interrupted, the best so far is shown."""
-    watch = _Watch(logbook, line, "batch_size" in search.more, search.method.steps == "steps")
+    watch = _Watch(logbook, line, search.more["batch_size"] is not None, search.method.steps == "steps")
     try:
         with stopping_cleanly():
             try:
@@ -419,7 +244,7 @@ class _Watch:
             self._line.steps(step.number, step.total if self._counted else None, step.value, step.gradient_norm)
 
 
-def _so_far(search: _Search, step: Iterate) -> Minimum:
+def _so_far(search: Search, step: Iterate) -> Minimum:
     """A step as a result."""
     import numpy as np
 

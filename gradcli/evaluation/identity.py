@@ -74,5 +74,5 @@ def _difference(old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> str | 
         return ""
     if old == new:
         return None
-    different = [key for key in new if old.get(key) != new[key]]
+    different = [key for key in new if old.get(key) != new[key]] or [key for key in old if key not in new]
     return " and ".join(_WORDS.get(key) or f"another --{key.replace('_', '-')}" for key in different)
