@@ -181,6 +181,35 @@ def test_float32_where_it_is_asked_for() -> None:
     assert not np.array_equal(numbers(found.parameters), numbers(precise.parameters))
 
 
+@pytest.mark.parametrize("size", [1e-30, 1e-19, 1e-9, 1e9, 1e19, 1e30])
+def test_nothing_depends_on_how_large_the_data_are(size: float) -> None:
+    found = gc.fit(MODEL, {"y": size * Y, "t": T}, {"a": size, "b": 1, "c": 0})
+    usual = gc.fit(MODEL, {"y": Y, "t": T}, START)
+    factors = np.array([size, 1, size])
+    assert np.allclose(numbers(found.parameters), factors * numbers(usual.parameters), rtol=1e-10, atol=0)
+    assert np.allclose(numbers(found.errors), factors * numbers(usual.errors), rtol=1e-10, atol=0)
+    assert math.isclose(found.statistics.chi_square, size**2 * usual.statistics.chi_square)
+    assert math.isclose(found.statistics.residual_std, size * usual.statistics.residual_std)
+    assert math.isclose(found.statistics.r_squared, usual.statistics.r_squared)
+    assert math.isclose(found.statistics.aic, T.size * math.log(found.statistics.chi_square / T.size) + 6)
+    assert np.allclose(found.residuals.numpy(), size * usual.residuals.numpy(), rtol=1e-9, atol=1e-9 * size)
+    robust = gc.fit(MODEL, {"y": size * Y, "t": T}, {"a": size, "b": 1, "c": 0}, loss="huber", f_scale=0.03 * size)
+    other = gc.fit(MODEL, {"y": Y, "t": T}, START, loss="huber", f_scale=0.03)
+    assert np.allclose(numbers(robust.errors), factors * numbers(other.errors), rtol=1e-8, atol=0)
+    absolute = gc.fit(MODEL, {"y": Y, "t": T}, START, sigma=size, absolute_sigma=True)
+    unit = gc.fit(MODEL, {"y": Y, "t": T}, START, sigma=1, absolute_sigma=True)
+    assert np.allclose(numbers(absolute.errors), size * numbers(unit.errors), rtol=1e-10, atol=0)
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e-200, 1e200, 1e300])
+def test_numbers_whose_squares_are_none(size: float) -> None:
+    found = gc.fit("y = a*x", {"y": [size, 2 * size, 4 * size], "x": [1, 2, 3]}, {"a": size})
+    assert math.isclose(found.parameters["a"].item(), size * 17 / 14)
+    assert math.isclose(found.errors["a"].item(), size * math.sqrt((21 - 17**2 / 14) / 2 / 14), rel_tol=1e-12)
+    found = gc.fit("y = a*x", {"y": [1, 2, 4], "x": np.array([1, 2, 3]) * size}, {"a": 1 / size})
+    assert math.isclose(found.parameters["a"].item() * size, 17 / 14)
+
+
 def test_integers_and_the_default_dtype_stay_what_they_are() -> None:
     counts = {"k": np.arange(5), "y": np.exp(np.arange(5) / 3)}
     found = gc.fit("y = exp(k/d)", counts, {"d": 2})
@@ -276,6 +305,7 @@ def test_places_are_those_in_the_model() -> None:
         ("y = a*exp(-b*t + d) + c", {"a": 1, "b": 1, "c": 0, "d": 0}, "a and d cannot be told apart"),
         ("y = w[0]*t + w[1]*t + c", {"w": [1, 2], "c": 0}, "w[0] and w[1] cannot be told apart"),
         ("y = (a + b + c)*t + d", {"a": 1, "b": 1, "c": 0, "d": 0}, "a, b and c cannot be told apart"),
+        ("y = exp(-a*t)/exp(-a*t) + 0*b", {"a": 1, "b": 1}, "the model does not depend on b where the fit ends"),
         ("y = a*t + 0*b", {"a": 1, "b": 1}, "the model does not depend on b where the fit ends"),
         ("y = a*t + floor(b)", {"a": 1, "b": 1}, "the model does not depend on b where the fit ends"),
     ],

@@ -46,8 +46,12 @@ def _parameters(labels: Sequence[str], values: Sequence[float], errors: Sequence
     name = max(map(len, labels))
     left, right = (max(map(len, column)) for column in zip(*texts, strict=True))
     for label, (value, error), x, e in zip(labels, texts, values, errors, strict=True):
-        share = f"  ({100 * e / abs(x):.2g} %)" if 0 < e < _LARGEST_SHARE * abs(x) else ""
+        share = f"  ({_percent(e / abs(x))})" if 0 < e < _LARGEST_SHARE * abs(x) else ""
         yield f"{label:{name}}  {value:>{left}} ± {error:{right}}{share}".rstrip()
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %" if share >= 1 else f"{100 * share:.2g} %"
 
 
 def _with_error(value: float, error: float) -> tuple[str, str]:

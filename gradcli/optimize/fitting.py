@@ -18,7 +18,7 @@ from gradcli.optimize.fit_curves import curves_of
 from gradcli.optimize.fit_report import fit_text
 from gradcli.optimize.model import Model, split_model
 from gradcli.optimize.problem import Arrays, Problem, converted, start_from
-from gradcli.optimize.statistics import Spread, Statistics, quantile, statistics, variance_of
+from gradcli.optimize.statistics import Spread, Statistics, deviation_of, quantile, statistics
 from gradcli.plotting.curves import Curves
 from gradcli.render.marks import Marked
 from gradcli.tensors.tensor import Tensor
@@ -160,9 +160,11 @@ def fit(
 
 def _found(problem: Problem, solution: nonlinear.Solution, start: Arrays, absolute: bool) -> Fit:
     """What there is to tell of a solution. WorkError where the data do not tell the parameters apart."""
-    spread = Spread(solution.factors, problem.labels, variance_of(solution, absolute))
+    spread = Spread(solution.factors, problem.labels, deviation_of(solution, problem.exponent, absolute))
     data, weights = problem.data.reshape(-1), problem.weights.reshape(-1)
-    quality = statistics(solution, data, weights)
+    quality = statistics(solution, problem.exponent, data, weights)
+    with np.errstate(all="ignore"):
+        residuals = np.ldexp(-solution.residuals, problem.exponent) / weights
     unpack = problem.packing.views
     return Fit(
         problem.model.source,
@@ -172,7 +174,7 @@ def _found(problem: Problem, solution: nonlinear.Solution, start: Arrays, absolu
         problem.labels,
         _tensor(spread.covariance),
         _tensor(spread.correlation),
-        _tensor((-solution.residuals / weights).reshape(problem.shape)),
+        _tensor(residuals.reshape(problem.shape)),
         quality,
         solution.evaluations,
         solution.reason or "",

@@ -39,7 +39,9 @@ class Loss(NamedTuple):
 
     def cost(self, residuals: np.ndarray) -> float:
         """What a fit makes as small as it can."""
-        return float(self.scale**2 * np.sum(self._rho(residuals)[0]))
+        if self.name == "linear":
+            return float(residuals @ residuals)
+        return float(self.scale * self.scale * np.sum(self._rho(residuals)[0]))
 
     def scaled(self, residuals: np.ndarray, slopes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Residuals and derivatives whose least squares have the same gradient, and nearly the same curvature."""
@@ -57,12 +59,11 @@ class Loss(NamedTuple):
             return 2 * (np.sqrt(t) - 1), t**-0.5, -0.5 * t**-1.5
         if self.name == "cauchy":
             return np.log1p(z), 1 / (1 + z), -1 / (1 + z) ** 2
-        if self.name == "huber":
-            far = np.maximum(z, 1)
-            inner = z <= 1
-            rho = np.where(inner, z, 2 * np.sqrt(far) - 1)
-            return rho, far**-0.5, np.where(inner, 0, -0.5 * far**-1.5)
-        return z, np.ones_like(z), np.zeros_like(z)
+        # Huber's.
+        far = np.maximum(z, 1)
+        inner = z <= 1
+        rho = np.where(inner, z, 2 * np.sqrt(far) - 1)
+        return rho, far**-0.5, np.where(inner, 0, -0.5 * far**-1.5)
 
 
 class Factors(NamedTuple):
@@ -76,9 +77,9 @@ class Factors(NamedTuple):
 
     @classmethod
     def of(cls, slopes: np.ndarray, digits: float) -> Factors:
-        lengths = np.linalg.norm(slopes, axis=0)
+        columns, lengths = _of_length_one(slopes)
         # The triangle has the factors of the whole, in another basis.
-        triangle = np.linalg.qr(slopes / np.where(lengths == 0, 1, lengths), mode="r")
+        triangle = np.linalg.qr(columns, mode="r")
         _, sizes, directions = np.linalg.svd(triangle)
         return cls(lengths, sizes, directions, sizes <= _FLAT * digits * sizes[0])
 
@@ -202,9 +203,9 @@ def _attempt(
         scaled, slopes = loss.scaled(residuals, slopes)
         left = float(np.linalg.norm(_explained(scaled, slopes[:, ~bound])[0]))
         minimum = left <= max(_EXPLAINED**0.5 * float(np.linalg.norm(scaled)), _ROUNDING * size, 100 * digits * size)
+        cost, factors = loss.cost(residuals), Factors.of(slopes, digits)
     reason = _REASONS.get(found.status)
-    factors = Factors.of(slopes, digits)
-    return Solution(x, residuals, scaled, loss.cost(residuals), counted.count, bound, reason, minimum, factors)
+    return Solution(x, residuals, scaled, cost, counted.count, bound, reason, minimum, factors)
 
 
 def _explained(residuals: np.ndarray, slopes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -212,15 +213,23 @@ def _explained(residuals: np.ndarray, slopes: np.ndarray) -> tuple[np.ndarray, n
 
     The columns are brought to one length first, so that it does not matter how parameters are measured.
     """
-    lengths = np.linalg.norm(slopes, axis=0)
-    lengths[lengths == 0] = 1
-    basis, triangle = np.linalg.qr(slopes / lengths)
+    columns, lengths = _of_length_one(slopes)
+    basis, triangle = np.linalg.qr(columns)
     part = basis.T @ residuals
     try:
         step = -np.linalg.solve(triangle, part) / lengths
     except np.linalg.LinAlgError:
         step = np.full(len(lengths), np.nan)
     return part, step
+
+
+def _of_length_one(slopes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The columns of a matrix, brought to length 1, and how long they were: zeros stay zeros."""
+    largest = np.abs(slopes).max(axis=0)
+    # In two steps, since squares of large numbers are infinite, and those of small ones zero.
+    columns = slopes / np.where(largest == 0, 1, largest)
+    lengths = np.linalg.norm(columns, axis=0)
+    return columns / np.where(lengths == 0, 1, lengths), lengths * largest
 
 
 def _polished(

@@ -19,6 +19,10 @@ from gradcli.optimize.packing import Packing
 from gradcli.optimize.residuals import Predictor, check_names, labels_of, observed, refuse_strange
 
 Arrays = dict[str, np.ndarray]
+# Powers of two that are numbers, and one over which are.
+_LARGEST = 1000
+# Beyond so many times the size of the data no residual is.
+_FAR = 1e100
 
 
 class Problem:
@@ -46,6 +50,7 @@ class Problem:
         self.data = np.broadcast_to(data, self.shape)
         self.weighted = sigma is not None
         self.weights = np.broadcast_to(1 / self._sigma(sigma), self.shape)
+        self.exponent = _exponent(data, self.weights)
         self.bounds = np.full(self.packing.size, -np.inf), np.full(self.packing.size, np.inf)
         n, p = self.data.size, self.packing.size
         if n < p:
@@ -91,7 +96,8 @@ class Problem:
         return self.packing.pack(list(params.values())).astype(np.float64)
 
     def solve(self, start: Arrays, loss: nonlinear.Loss, most: int) -> nonlinear.Solution:
-        """The minimum that is reached from a start. WorkError where none is found."""
+        """The minimum that is reached from a start, with residuals in units of 2 to the power of `exponent`: nothing
+        depends on how large the data are then. WorkError where none is found."""
         x = self.vector(start)
         values, slopes = self.predictor(x)
         bad = np.broadcast_to(~np.isfinite(values.reshape(self.predictor.shape)), self.shape)
@@ -100,17 +106,19 @@ class Problem:
             hint = "choose another start, at which the model can be computed for all data"
             place = f"at {np.count_nonzero(bad):,} of {bad.size:,} observations" if bad.size > 1 else "at the data"
             raise GradcliError(f"the model is {what} at the start, {place}", hint=hint)
-        weights = self.weights.reshape(-1)
-        data = self.data.reshape(-1)
-        size = float(np.linalg.norm(weights * data)) or float(np.linalg.norm(weights * values))
-        solution = nonlinear.solve(self._function(), x, self.bounds, loss, size, most, self.digits)
+        with np.errstate(all="ignore"):
+            unit = 2.0**-self.exponent
+            size = float(np.linalg.norm(self.weights * unit * (self.data if self.data.any() else values)))
+        # A residual that is never so large counts as its square.
+        loss = loss._replace(scale=loss.scale * unit) if loss.scale * unit < _FAR else nonlinear.Loss()
+        solution = nonlinear.solve(self._function(unit), x, self.bounds, loss, size, most, self.digits)
         if solution.reason is None:
             hint = "start nearer to the solution, or measure parameters so that they are of similar size"
             raise WorkError(f"the fit has not converged after {_some(solution.evaluations, 'evaluation')}", hint=hint)
         return solution
 
-    def _function(self) -> nonlinear.Function:
-        data, weights = self.data.reshape(-1), self.weights.reshape(-1)
+    def _function(self, unit: float) -> nonlinear.Function:
+        data, weights = self.data.reshape(-1), self.weights.reshape(-1) * unit
 
         def residuals(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             values, slopes = self.predictor(x)
@@ -148,6 +156,13 @@ class Problem:
             told = "is" if array.size == 1 else f"holds {wrong:,} numbers that are"
             raise GradcliError(f"sigma {told} not above 0: an uncertainty is positive")
         return found.reshape(self.shape) if array.size != 1 else found.reshape(())
+
+
+def _exponent(data: np.ndarray, weights: np.ndarray) -> int:
+    """The power of two that is about as large as the data, over their uncertainties; whatever can be a number."""
+    with np.errstate(all="ignore"):
+        largest = float(np.max(np.abs(data * weights), initial=0))
+    return min(max(math.frexp(largest)[1], -_LARGEST), _LARGEST) if math.isfinite(largest) else _LARGEST
 
 
 def _some(number: int, what: str) -> str:

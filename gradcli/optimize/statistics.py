@@ -40,9 +40,9 @@ class Spread:
     digits then.
     """
 
-    def __init__(self, factors: Factors, labels: Sequence[str], variance: float) -> None:
-        """`variance` is that of a residual. WorkError where the model does not change with some parameter, or with some
-        combination of them."""
+    def __init__(self, factors: Factors, labels: Sequence[str], deviation: float) -> None:
+        """`deviation` is the standard deviation of a residual. WorkError where the model does not change with some
+        parameter, or with some combination of them."""
         lengths, sizes, directions, flat = factors
         none = [label for label, length in zip(labels, lengths, strict=True) if length == 0]
         if none:
@@ -52,14 +52,15 @@ class Spread:
             )
         if flat.any():
             raise _alike(directions[flat], labels)
-        shape = directions.T / sizes
-        shape /= np.linalg.norm(shape, axis=1)[:, None]
+        root = directions.T / sizes
+        widths = np.linalg.norm(root, axis=1)
+        shape = root / widths[:, None]
         self.correlation = shape @ shape.T
         np.fill_diagonal(self.correlation, 1.0)
-        #: A root of the covariance; infinite where nothing is left over to tell how large the residuals are.
-        self._root = directions.T / sizes / lengths[:, None] * math.sqrt(variance) if variance < math.inf else None
-        self.errors = self.of(np.eye(len(labels)))
         with np.errstate(all="ignore"):
+            self.errors = widths / lengths * deviation
+            #: A root of the covariance; infinite where nothing is left over to tell how large the residuals are.
+            self._root = root / lengths[:, None] * deviation if deviation < math.inf else None
             self.covariance = np.full((len(labels),) * 2, np.inf) if self._root is None else self._root @ self._root.T
 
     def of(self, slopes: np.ndarray) -> np.ndarray:
@@ -75,6 +76,8 @@ def _alike(directions: np.ndarray, labels: Sequence[str]) -> WorkError:
     """The error for directions of the parameters in which the model does not change."""
     shares = np.abs(directions).max(axis=0)
     names = [label for label, share in zip(labels, shares, strict=True) if share > _SHARE]
+    if len(names) == 1:
+        return WorkError(f"the model does not change with {names[0]} where the fit ends", hint="start somewhere else")
     return WorkError(
         f"{_listed(names)} cannot be told apart: the model stays the same when they change together",
         hint="leave one of them out, give it a value as an input, or start somewhere else",
@@ -86,32 +89,46 @@ def _listed(names: Sequence[str]) -> str:
     return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
 
 
-def variance_of(solution: Solution, absolute: bool) -> float:
-    """The variance of a residual: 1 in units of a sigma that is absolute, else what is left, by degrees of freedom."""
+def deviation_of(solution: Solution, exponent: int, absolute: bool) -> float:
+    """The standard deviation of a residual, in units of 2 to the power of `exponent` as the residuals of the solution
+    are: 1 by a sigma that is absolute, else by what is left and the degrees of freedom."""
     if absolute:
-        return 1.0
+        return float(2.0**-exponent)
     freedom = solution.residuals.size - solution.x.size
-    return solution.cost / freedom if freedom else math.inf
+    return math.sqrt(solution.cost / freedom) if freedom else math.inf
 
 
-def statistics(solution: Solution, data: np.ndarray, weights: np.ndarray) -> Statistics:
-    """How good a fit is to `data`, a residual being weighted by one over its sigma."""
+def statistics(solution: Solution, exponent: int, data: np.ndarray, weights: np.ndarray) -> Statistics:
+    """How good a fit is to `data`, a residual being weighted by one over its sigma.
+
+    The residuals of the solution are in units of 2 to the power of `exponent`: in others their squares may be no
+    numbers.
+    """
     residuals = solution.residuals
     n, p = residuals.size, solution.x.size
+    freedom = n - p or math.nan
     with np.errstate(all="ignore"):
-        chi_square = float(residuals @ residuals)
-        squares = np.broadcast_to(weights**2, data.shape)
-        spread = float(np.sum(squares * (data - np.average(data, weights=squares)) ** 2))
-        plain = float(np.sum((residuals / weights) ** 2))
+        left = float(residuals @ residuals)
+        mean = np.average(data, weights=(weights / weights.max()) ** 2)
+        spread = np.ldexp((data - mean) * weights, -exponent)
+        chi_square = float(np.ldexp(left, 2 * exponent))
+        plain = float(np.ldexp(_length(residuals / weights), exponent))
+        r_squared = 1 - left / float(spread @ spread) if spread.any() else math.nan
     return Statistics(
         observations=n,
         degrees_of_freedom=n - p,
         chi_square=chi_square,
-        reduced_chi_square=chi_square / (n - p) if n > p else math.nan,
-        r_squared=1 - chi_square / spread if spread else math.nan,
-        aic=n * math.log(chi_square / n) + 2 * p if chi_square else -math.inf,
-        residual_std=math.sqrt(plain / (n - p)) if n > p else math.nan,
+        reduced_chi_square=chi_square / freedom,
+        r_squared=r_squared,
+        aic=n * (math.log(left / n) + 2 * exponent * math.log(2)) + 2 * p if left else -math.inf,
+        residual_std=plain / math.sqrt(freedom),
     )
+
+
+def _length(vector: np.ndarray) -> float:
+    """The root of the sum of squares, even where these are no numbers."""
+    largest = float(np.max(np.abs(vector))) or 1.0
+    return largest * float(np.linalg.norm(vector / largest))
 
 
 def quantile(freedom: int, level: float, absolute: bool) -> float:
