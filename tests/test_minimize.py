@@ -260,6 +260,18 @@ def test_rows_of_files_are_those_of_arrays(tmp_path: Path, monkeypatch: pytest.M
             assert found.parameters[name].numpy().tobytes() == other.parameters[name].numpy().tobytes()
 
 
+def test_a_lack_of_memory_is_told_of_before_the_first_step() -> None:
+    loss, data, wrt = _network()
+    more = {
+        "method": "adam",
+        "rows": ["X", "y"],
+        "batch_size": 4,
+        "watch": lambda step: pytest.fail("a step was taken"),
+    }
+    with limited(20_000), pytest.raises(GradcliError, match="of memory may be used"):
+        gc.minimize(loss, data, wrt, **more)
+
+
 # Going on -------------------------------------------------------------------------------------------------------------
 
 

@@ -132,19 +132,23 @@ def minimize(
         limits = None if bounds is None else _bounds(row, bounds, objective.packing, start)
         _check_memory(row, options, start)
         if row.scipy:
-            if resume is not None:
-                own = ", ".join(name for name, other in METHODS.items() if not other.scipy)
-                raise GradcliError(f"{method} cannot be resumed", hint=f"these can: {own}")
-            reached = run_scipy(row, options, objective, start, limits, watch)
-        else:
-            batches = None
-            if batch_size is not None:
-                batches = Batches(script, data, names, dealt, batch_size, seed, options[row.steps])
-            reached = Driver(row, options, objective, batches, watch).run(start, resume)
-            if batches is not None:
-                value, gradient = objective.value_and_gradient(reached.vector)
-                reached = reached._replace(value=value, gradient=gradient)
-        return _minimum(row, objective, reached)
+            _refuse_resumed(row, resume)
+            return _minimum(row, objective, run_scipy(row, options, objective, start, limits, watch))
+        if batch_size is None:
+            return _minimum(row, objective, Driver(row, options, objective, None, watch).run(start, resume))
+        # What is told at the end is over all rows.
+        objective.plan()
+        batches = Batches(script, data, names, dealt, batch_size, seed, options[row.steps])
+        reached = Driver(row, options, objective, batches, watch).run(start, resume)
+        value, gradient = objective.value_and_gradient(reached.vector)
+        return _minimum(row, objective, reached._replace(value=value, gradient=gradient))
+
+
+def _refuse_resumed(row: Method, resume: Mapping[str, Any] | None) -> None:
+    """SciPy's methods do not tell what they remember."""
+    if resume is not None:
+        own = ", ".join([name for name, other in METHODS.items() if not other.scipy])
+        raise GradcliError(f"{row.name} cannot be resumed", hint=f"these can: {own}")
 
 
 def _data(value: Any, parameter: bool) -> Any:

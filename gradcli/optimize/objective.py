@@ -11,6 +11,8 @@ import numpy as np
 
 from gradcli.autodiff.jacobian import curvature
 from gradcli.autodiff.jacobian import filled as zeros
+from gradcli.engine.execute.bounds import check_memory
+from gradcli.engine.execute.threads import get_num_threads
 from gradcli.engine.simplify import simplify
 from gradcli.errors import GradcliError, written_in
 from gradcli.evaluation.compiled import Compiled
@@ -74,6 +76,10 @@ class Objective:
         given = {f"{_VECTOR}{n}": part for n, part in self.packing.unpack(direction).items()}
         return self.packing.pack(self._products.run({**self._given(vector, None), **given}))
 
+    def plan(self) -> None:
+        """Plan what a step computes, so that a lack of memory is told of before the first one."""
+        assert self._both
+
     def _given(self, vector: np.ndarray, data: Mapping[str, Any] | None) -> Mapping[str, Any]:
         given = self._read(vector)
         return given if data is None else {**given, **data}
@@ -107,8 +113,11 @@ class Objective:
                 # Else it would be read at every step.
                 self._held[name] = array.load()
         compiled.hold(self._held)
-        forms = {n: leaf for n, leaf in request.leaves.items() if n not in self._held}
-        compiled.settle({n: np.broadcast_to(np.zeros((), leaf.dtype), leaf.shape) for n, leaf in forms.items()})
+        others = {n: leaf for n, leaf in request.leaves.items() if n not in self._held}
+        forms = {n: np.broadcast_to(np.zeros((), leaf.dtype), leaf.shape) for n, leaf in others.items()}
+        with written_in(request.source):
+            check_memory(program, compiled.leaves(forms), get_num_threads(), frozenset())
+        compiled.settle(forms)
         return compiled
 
 
