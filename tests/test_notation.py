@@ -11,6 +11,8 @@ import pytest
 from gradcli.formula.derivation import derive
 from gradcli.formula.formats import formatted
 from gradcli.formula.lengths import Given, Wanted
+from gradcli.formula.write.forms import Forms, named
+from gradcli.formula.write.latex import latex
 from gradcli.graph.arguments import as_node
 from gradcli.graph.dtypes import FLOAT64
 from gradcli.graph.node import make
@@ -112,3 +114,42 @@ def test_rows_as_they_are_written(expression: str, formula: str) -> None:
 def test_operators_stand_for_one_row_each() -> None:
     symbols = [(op.symbol, len(op.signature.required)) for name, op in OPS.items() if op.symbol and name == op.name]
     assert len(set(symbols)) == len(symbols) == 18
+
+
+ALL_OPERANDS = [
+    (name, place)
+    for name, op in OPS.items()
+    if op.public and op.family == "elementwise" and op.name == name and "dtype" not in op.signature.names
+    for place in range(len(op.signature.required) if len(op.signature.required) > 1 else 0)
+]
+
+
+@pytest.mark.parametrize(("name", "place"), ALL_OPERANDS)
+def test_numbers_among_operands_are_arguments(name: str, place: int) -> None:
+    """Element by element: an index is for settings, and a number in the place of a tensor is none."""
+    forms = Forms()
+    operands = [forms.name(word) for word in "abc"[: len(OPS[name].signature.required)]]
+    operands[place] = forms.number(7)
+    written = latex(named(forms.call(name, operands), set()), {})
+    assert "7" in written and "_" not in written.replace(r"\_", "")
+    if OPS[name].latex is None:
+        arguments = ", ".join("7" if k == place else "abc"[k] for k in range(len(operands)))
+        assert written.endswith(rf"\left({arguments}\right)")
+
+
+def test_settings_are_told() -> None:
+    """Those that are words as well: without them it would be another function."""
+    forms = Forms()
+    a, b, (zero, one, two, three) = forms.name("a"), forms.name("b"), map(forms.number, range(4))
+    for made, expected in [
+        (forms.call("softplus", [a], beta=two), r"{softplus}_{\text{beta} = 2}\left(a\right)"),
+        (forms.call("hardtanh", [a], min_val=one), r"{hardtanh}_{\text{min\_val} = 1}\left(a\right)"),
+        (forms.call("clamp", [a, zero, b]), r"{clamp}\left(a, 0, b\right)"),
+        (forms.call("cumsum", [a, one]), r"{cumsum}_{1}\left(a\right)"),
+        (
+            forms.call("var", [a, zero], correction=three, keepdim=forms.name("True")),
+            r"{var}_{0, \text{correction} = 3}\left(a\right)",
+        ),
+        (forms.call("linspace", [zero, one, three]), r"{linspace}\left(0, 1, 3\right)"),
+    ]:
+        assert latex(named(made, set()), {"a": 2}) == rf"\operatorname{expected}"

@@ -223,6 +223,7 @@ arange = primitive(
 linspace = primitive(
     "linspace", _linspace_kernel, _infer, family="create", args="start, end, steps, *, dtype=None", build=_linspace,
     doc="Evenly spaced numbers, both ends included.", text=spelling.of_length("start", "end"), numpy="linspace",
+    latex=typeset.of_all(),
 )
 rand = composite(
     "rand", _draw("rand"), args="*size, dtype=None", family="create",

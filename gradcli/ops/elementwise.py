@@ -488,7 +488,8 @@ minimum = elementwise(
 clamp = elementwise(
     "clamp", into=pointwise.clamp, args="input, min=None, max=None", grad_fn=_clamp_grad_fn(1, 2), build=_clamp,
     doc="The input held between two bounds, either of which may be left out.", aliases=("clip",), vjp=_clamp_vjp,
-    tame=True, example=("clamp(input, min, max)", "input:0 min:0 max:0"), source=numpy_sources.CLAMP, cost=1.0,
+    latex=typeset.of_all(), tame=True, cost=1.0, source=numpy_sources.CLAMP,
+    example=("clamp(input, min, max)", "input:0 min:0 max:0"),
 )
 
 

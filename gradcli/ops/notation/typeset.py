@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from gradcli.graph.op import OPS
+from gradcli.graph.op import OPS, Op
 from gradcli.language.kinds import NUMBER
 from gradcli.ops.notation import latex_pieces as pieces
 from gradcli.ops.notation.latex_pieces import (
@@ -27,6 +27,8 @@ from gradcli.ops.notation.latex_pieces import (
 
 _LONGEST_EXPONENT = 60
 _ONE = LatexPiece("1", ATOM, 0)
+# Settings that change what the result is kept in, and not what it is.
+_OF_THE_FORM = ("keepdim", "dtype")
 
 Latex = Callable[[Any, Any, list[LatexPiece]], LatexPiece]
 
@@ -40,20 +42,24 @@ def call(
     operands: bool = False,
     quiet: bool = False,
 ) -> LatexPiece:
-    """command(tensors), its settings as an index.
+    """command(operands), its settings as an index.
 
     With `whole` it gives a number, with `operands` all its arguments are operands, with `quiet` no setting is told.
     """
     name, count, keywords = form.arg
     op = OPS.get(name)
-    arguments = list(zip(form.parts, parts, strict=True))[: count + (form.op == "method")]
-    # What follows the tensors are settings: which dimension, and so on.
-    tensors = [p for k, (part, p) in enumerate(arguments) if k == 0 or part.kind != NUMBER or operands]
-    shown = [_bare(p) for part, p in arguments[1:] if part.kind == NUMBER and not (operands or quiet)]
+    count += form.op == "method"
+    # What follows the operands are settings: which dimension, and so on. Operands may be numbers, too.
+    first = _operands_of(op)
+    is_operand = [operands or k < first or part.kind != NUMBER for k, part in enumerate(form.parts[:count])]
+    tensors = [p for p, among in zip(parts, is_operand, strict=False) if among]
+    shown = [_bare(p) for p, among in zip(parts, is_operand, strict=False) if not (among or quiet)]
+    named = dict(zip(keywords, parts[count:], strict=True)) if not quiet else {}
+    words = [rf"\text{{{pieces.escaped(k)}}} = {_bare(p)}" for k, p in named.items() if k not in _OF_THE_FORM]
     rank = max((p.rank for p in tensors), default=0)
     word = op.latex if op is not None and isinstance(op.latex, str) else ""
     command = command or word or rf"\operatorname{{{pieces.escaped(name)}}}"
-    index = f"_{{{', '.join(shown)}}}" if shown else ""
+    index = f"_{{{', '.join([*shown, *words])}}}" if shown or words else ""
     text = rf"{command}{index}\left({', '.join(map(_bare, tensors))}\right)"
     if whole or (op is not None and op.family == "reduction" and "dim" in op.signature.defaults):
         kept = "keepdim" in keywords and shown == [str(rank - 1)]
@@ -63,6 +69,13 @@ def call(
     return LatexPiece(
         text, ATOM, rank, column=columns, head=command if word and pieces.is_word(word) and not index else ""
     )
+
+
+def _operands_of(op: Op | None) -> int:
+    """How many of the first arguments are operands whatever they are: element by element all that have no default."""
+    if op is None or op.family != "elementwise":
+        return 1
+    return len(op.signature.required)
 
 
 def _bare(piece: LatexPiece) -> str:
