@@ -172,6 +172,23 @@ def test_symmetric_matrices_are_compared_as_such() -> None:
     assert _verdicts(check("cholesky(x@x.T)", {"x": [[2.0, 1.0], [1.0, 3.0]]}, order=2)) == {"x": "ok"}
 
 
+@pytest.mark.parametrize("words", [("k=1",), ("k=k.npy",), ("k=1", "--against", "x=x")])
+def test_dtypes_that_are_told_are_those_of_the_check(
+    words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    np.save("k.npy", np.float16(1))
+    told = process("check", "x[k]", "x=[1, 2]", *words).err.splitlines()
+    assert told[:3] == ["gradcli: an index must hold integers, not float64", "  x[k]", "   ^^^"]
+    # 0.1 as a literal is not what it is in float32.
+    assert process("check", "x", "x=0.1", "--against", "where(x == 0.1, 1, 0)*x/x").code == 0
+
+
+def test_drawn_numbers_are_those_of_the_note() -> None:
+    report = check("sum(log(x*rand(2)))", {"x": np.array([1e-60, 1.0])}, literals=["x"])
+    assert report.ok and report.notes == ["log gives an infinity in float32: log(x*rand(2))"]
+
+
 def test_float32_inputs_are_widened_and_casts_within_are_noted() -> None:
     report = check("sum(x**3)", {"x": np.array([0.1, 0.7], np.float32)})
     assert report.ok and not report.notes and report.rows[0].largest < 1e-8

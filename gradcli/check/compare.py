@@ -16,7 +16,7 @@ from gradcli.engine.execute.bounds import check_free
 from gradcli.engine.execute.run import execute, known_value, run
 from gradcli.engine.plan.planner import plan
 from gradcli.errors import GradcliError, written_in
-from gradcli.evaluation.request import prepare
+from gradcli.evaluation.request import Request, prepare
 from gradcli.evaluation.values import specs_of, to_array
 from gradcli.graph.dtypes import DEFAULT_DTYPE, FLOAT32, FLOAT64
 from gradcli.graph.node import Node, constant, toposort
@@ -87,13 +87,17 @@ def check(
     """
     script = parse(expression) if isinstance(expression, str) else expression
     given = {name: to_array(value) for name, value in inputs.items()}
-    with np.errstate(all="ignore"), written_in(script.source):
-        found = _origin(script, given, wrt, literals)
     arrays = {name: wide(array) for name, array in given.items()}
+    drawn_from = deepcopy(GENERATOR.get())
+    # First of all, so that mistakes are told in terms of what is checked.
+    with having(DEFAULT_DTYPE, FLOAT64), written_in(script.source):
+        request = prepare(script, specs_of(arrays), wrt, gradients_needed=False)
+    with np.errstate(all="ignore"), written_in(script.source):
+        found = _origin(script, given, wrt, literals, drawn_from)
     try:
         # Differences of what is not finite are no reason for a warning: their verdict says so.
         with having(DEFAULT_DTYPE, FLOAT64), np.errstate(all="ignore"), written_in(script.source):
-            report = _check(script, arrays, wrt, order, atol, rtol)
+            report = _check(request, arrays, order, atol, rtol)
     except NotFiniteError as error:
         if found is not None:
             error.span, error.hint = found.span, f"{found.what}; choose other inputs"
@@ -108,12 +112,16 @@ class NotFiniteError(GradcliError):
 
 
 def _origin(
-    script: Script, given: Mapping[str, np.ndarray], wrt: Iterable[str] | None, literals: Collection[str]
+    script: Script,
+    given: Mapping[str, np.ndarray],
+    wrt: Iterable[str] | None,
+    literals: Collection[str],
+    drawn_from: Any,
 ) -> FirstNonFinite | None:
     """Where something not finite comes from in the dtypes that `gradcli eval` computes in."""
     arrays = {n: a.astype(np.float32) if n in literals and a.dtype.kind == "f" else a for n, a in given.items()}
-    # The check draws the same numbers.
-    with having(DEFAULT_DTYPE, FLOAT32), having(GENERATOR, deepcopy(GENERATOR.get())):
+    # The same numbers are drawn as for the check.
+    with having(DEFAULT_DTYPE, FLOAT32), having(GENERATOR, drawn_from):
         return origin(prepare(script, specs_of(arrays), wrt, gradients_needed=False), arrays)
 
 
@@ -122,10 +130,7 @@ def wide(array: np.ndarray) -> np.ndarray:
     return array.astype(np.float64) if array.dtype.kind == "f" else array
 
 
-def _check(
-    script: Script, arrays: dict[str, np.ndarray], wrt: Iterable[str] | None, order: int, atol: float, rtol: float
-) -> Report:
-    request = prepare(script, specs_of(arrays), wrt, gradients_needed=False)
+def _check(request: Request, arrays: dict[str, np.ndarray], order: int, atol: float, rtol: float) -> Report:
     largest = max(arrays.values(), key=lambda array: array.size, default=None)
     if largest is not None:
         check_free(largest.size * _HELD, f"checking an input of {largest.size:,} elements")

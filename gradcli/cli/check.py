@@ -14,8 +14,9 @@ from gradcli.language.parse import Script, parse
 
 HELP = """Compare the gradients of EXPR with central differences.
 
-Everything is computed in float64; inputs of other floating-point types are converted. A value that is no scalar is
-weighted at random and added up. Each input is moved along one random direction, and small ones entry by entry. Where
+Everything is computed in float64: literals are read as such, and files of other floating-point types converted; a note
+tells where something is not finite in the types that eval computes in. A value that is no scalar is weighted at random
+and added up. Each input is moved along one random direction, and small ones entry by entry. Where
 a gradient differs, each operation is checked on its own, and the suspicious one is named. A point on a kink, such as
 abs(x) at 0, is no failure: it is reported as one.
 
