@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from gradcli.errors import GradcliError
-from gradcli.graph.node import Number
+from gradcli.graph.dtypes import FLOAT64
+from gradcli.graph.node import fitted
 
 _NUMBERS: dict[str, Callable[[Any, Any], Any]] = {
     "+": operator.add,
@@ -45,18 +46,11 @@ def calculated(symbol: str, a: Any, b: Any) -> Any:
         if symbol == "**" and abs(a) > 1:
             bits = max(bits, a.bit_length() * max(b, 0))
         if bits > _MAX_BITS:
-            a, b = _as_float(a), _as_float(b)
+            a, b = float(fitted(a, FLOAT64)), float(fitted(b, FLOAT64))
     try:
         result = _NUMBERS[symbol](a, b)
     except (ZeroDivisionError, OverflowError):
         # NumPy goes on where Python stops.
         with np.errstate(all="ignore"):
-            result = _NUMBERS[symbol](np.float64(_as_float(a)), np.float64(_as_float(b))).item()
+            result = _NUMBERS[symbol](np.float64(fitted(a, FLOAT64)), np.float64(fitted(b, FLOAT64))).item()
     return math.nan if isinstance(result, complex) else result
-
-
-def _as_float(value: Number) -> float:
-    try:
-        return float(value)
-    except OverflowError:
-        return math.inf if value > 0 else -math.inf

@@ -325,10 +325,10 @@ def _is_finite(form: Form, data: Data) -> bool | None:
     """None for what is no tensor."""
     if form.op in ("tuple", "slice", "string", "list"):
         return None
-    try:
-        return bool(np.isfinite(execute([_node(parse(_shown(form)), data)])[0]).all())
-    except GradcliError:
+    array = _array(form, data)
+    if array is None:
         return False if _inverts(form) else None
+    return bool(np.isfinite(array).all())
 
 
 def _inverts(form: Form) -> bool:
