@@ -7,8 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from gradcli.errors import GradcliError, WorkError, unable_to
-from gradcli.machine.endings import ending_of, split_key
-from gradcli.storage.spec import is_url
+from gradcli.machine.endings import ending_of, is_url, split_key
 
 # What a folder is searched for first; without any of these, for all that can be read.
 _ARRAYS = (".npy", ".npz")

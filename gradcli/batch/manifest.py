@@ -15,10 +15,9 @@ from gradcli.batch.job import Job
 from gradcli.batch.journal import HIDDEN, RESULTS, Folder, lines_of
 from gradcli.errors import GradcliError
 from gradcli.evaluation.identity import Earlier, identity, stat_of
-from gradcli.machine.endings import split_key
+from gradcli.machine.endings import is_url, split_key
 from gradcli.machine.regular import open_regular
 from gradcli.storage.header import shown
-from gradcli.storage.spec import is_url
 from gradcli.storage.target import writing
 
 _NAME = "run.json"

@@ -86,7 +86,7 @@ def graph_command(
         raise GradcliError("standard output is a terminal, and a PNG is not text", hint="name a file: -o FILE.png")
     from gradcli.cli.signals import stopping_cleanly
     from gradcli.drawing.picture import draw, picture
-    from gradcli.storage.document import save_document
+    from gradcli.storage.writing import save_document
 
     request, files = asked.look()
     drawing = draw(request, what, simplified, files)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gradcli.cli.shown import inputs_of
 from gradcli.errors import GradcliError, WorkError, did_you_mean, unable_to
+from gradcli.machine.endings import is_url, local_path
 from gradcli.machine.limits import MEMORY_LIMIT
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class Outputs:
         for option in options:
             target, equals, path = option.partition("=")
             if not equals and (option.endswith(("/", os.sep)) or os.path.isdir(option)):
-                self.folders.append(_in_full(option))
+                self.folders.append(local_path(option))
             elif not equals or not path:
                 first = known[1::-1] if value else known[:2]
                 hint = f"write {', '.join(f'-o {name}=FILE' for name in first)} or -o FOLDER/"
@@ -73,7 +74,7 @@ class Outputs:
             check_writable(list(self.targets.values()))
         for folder in self.folders:
             with unable_to(f"create the folder {folder}"):
-                if _is_elsewhere(folder):
+                if is_url(folder):
                     from gradcli.storage.remote import check_remote
 
                     check_remote(folder)
@@ -134,7 +135,7 @@ class Outputs:
         Folders do without what is `apart`.
         """
         from gradcli.storage import save_all
-        from gradcli.storage.target import find_target
+        from gradcli.storage.writing import save_document
 
         forms = {name: (array.shape, array.dtype) for name, array in results.items()}
         items = self._items(forms, apart)
@@ -142,9 +143,7 @@ class Outputs:
         with self._writing(items, forms, folders) as files:
             save_all([(path, results[name]) for name, path in items], files, [name for name, _ in items])
             for path, data in documents.items():
-                target = find_target(path)
-                files.add([target])
-                files.write(target, [memoryview(data)])
+                save_document(path, data, files)
         for path in stale:
             with contextlib.suppress(FileNotFoundError), unable_to(f"remove {path}"):
                 os.unlink(path)
@@ -240,25 +239,10 @@ def _no_gradient(forms: dict[str, tuple[Shape, Any]]) -> str:
     return "the value does not depend on it, or it is no floating-point input"
 
 
-def _in_full(folder: str) -> str:
-    """A folder that may be given as a file:// URL."""
-    if "://" not in folder:
-        return folder
-    from gradcli.storage.spec import local_path
-
-    return local_path(folder)
-
-
-def _is_elsewhere(folder: str) -> bool:
-    from gradcli.storage.spec import is_url
-
-    return is_url(folder)
-
-
 def _missing(folder: str) -> list[str]:
     """The directories to create for `folder`, outermost first."""
     missing: list[str] = []
-    if _is_elsewhere(folder):
+    if is_url(folder):
         # An object store has no folders.
         return missing
     path = folder.rstrip("/" + os.sep)

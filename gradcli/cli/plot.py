@@ -88,7 +88,7 @@ def plot_command(
     if form is not None:
         from gradcli.cli.signals import stopping_cleanly
         from gradcli.plotting.figure import figure, title_of
-        from gradcli.storage.document import save_document
+        from gradcli.storage.writing import save_document
 
         picture = figure(found, title_of(asked.script.source), form)
         with stopping_cleanly():

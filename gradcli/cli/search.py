@@ -13,6 +13,7 @@ from gradcli.cli.output_files import Outputs
 from gradcli.cli.plot import form_of
 from gradcli.errors import GradcliError
 from gradcli.evaluation.input_value import InputValue
+from gradcli.machine.endings import is_url, split_key
 
 if TYPE_CHECKING:
     from gradcli.optimize.logbook import Logbook
@@ -68,8 +69,6 @@ class Search:
 def _identity(value: InputValue, array: Any) -> dict[str, Any]:
     """What tells an input from others: what does not lie in a file is known by its contents."""
     from gradcli.evaluation.identity import identity
-    from gradcli.machine.endings import split_key
-    from gradcli.storage.spec import is_url
 
     form = {"shape": list(array.shape), "dtype": str(array.dtype)}
     if value.path is None or is_url(value.path) or os.path.isfile(split_key(value.path)[0]):
@@ -167,7 +166,6 @@ def _refuse_same(paths: list[str]) -> None:
 def save(search: Search, targets: Outputs, plot: str | None, found: Minimum, curves: Curves | None) -> None:
     """Write all results, or none."""
     from gradcli.batch.manifest import place_of
-    from gradcli.storage.spec import is_url
 
     documents = {}
     if plot and curves is not None:

@@ -10,21 +10,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gradcli.errors import GradcliError, UnknownNameError, told_of
 from gradcli.language.parse import parse
-from gradcli.machine.endings import is_data
+from gradcli.machine.endings import is_data, is_url
 
 if TYPE_CHECKING:
     from gradcli.storage import Look
 
-# No expression begins like this. Also in gradcli.storage.spec, which would load NumPy.
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
-# Nor like these.
+# No expression begins like these.
 _PATHS = ("@", "/", "./", "../", "~/")
 _HINT = "a value is a number, a list, a call such as ones(2,2), or a file: @PATH, or a name ending in .npy"
 
 
 def is_file(value: str) -> bool:
     """Whether a VALUE names a file, and is no expression."""
-    return value.startswith(_PATHS) or bool(_URL.match(value)) or is_data(value)
+    return value.startswith(_PATHS) or is_url(value) or is_data(value)
 
 
 def split_at_colons(text: str) -> list[str]:

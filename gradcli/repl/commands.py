@@ -23,7 +23,7 @@ _PICTURES = {".svg": "svg", ".png": "png"}
 def graph(session: Answers, rest: str) -> Reply:
     """`:graph [WHAT] [FILE] EXPR`: the picture in a file, or as DOT."""
     from gradcli.drawing.picture import ENDINGS, WHAT, draw, format_of, picture
-    from gradcli.storage.document import save_document
+    from gradcli.storage.writing import save_document
 
     word, _, text = rest.partition(" ")
     what = word if word in WHAT and (text.strip() or word not in session.workspace.names) else None
@@ -42,7 +42,7 @@ def graph(session: Answers, rest: str) -> Reply:
 def plot(session: Answers, rest: str) -> Reply:
     """`:plot [FILE] EXPR`: an expression and its derivative against the points it is made from."""
     from gradcli.plotting.figure import figure, title_of
-    from gradcli.storage.document import save_document
+    from gradcli.storage.writing import save_document
 
     path, text = _file(rest, tuple(_PICTURES))
     found = _curves(session, session.expression(text, "plot"))

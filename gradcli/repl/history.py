@@ -43,7 +43,7 @@ class History:
         lines = [line for line in data.decode("utf-8", "replace").split("\n") if line.strip()]
         if size > _LARGE:
             from gradcli.errors import GradcliError
-            from gradcli.storage.document import save_document
+            from gradcli.storage.writing import save_document
 
             with contextlib.suppress(OSError, GradcliError):
                 save_document(self.path, "".join(f"{line}\n" for line in lines[-_KEPT:]).encode())

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from gradcli.errors import GradcliError, WorkError, quoted
+from gradcli.machine.endings import is_url
 from gradcli.machine.regular import open_regular
 from gradcli.storage.archive import archive_blocks, names_of, read_members
 from gradcli.storage.header import shown
-from gradcli.storage.spec import is_url
 from gradcli.storage.target import Target, find_target
 from gradcli.storage.together import together
 from gradcli.storage.writing import npy_blocks

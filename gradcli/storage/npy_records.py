@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from gradcli.errors import WorkError
+from gradcli.machine.endings import is_url, local_path
 from gradcli.storage.archive import read_members
 from gradcli.storage.header import ARCHIVE_MAGICS, Array, Header, parse_header, shown
 from gradcli.storage.loading import check_memory, finish, receive
 from gradcli.storage.opening import load
 from gradcli.storage.reading import open_file, reading
-from gradcli.storage.spec import is_url, local_path
 
 
 class RecordReader:

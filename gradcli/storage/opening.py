@@ -13,7 +13,7 @@ from typing import IO, Any, Literal, NamedTuple, TypeVar
 import numpy as np
 
 from gradcli.errors import GradcliError, WorkError
-from gradcli.machine.endings import format_of, split_key
+from gradcli.machine.endings import format_of, is_url, local_path, split_key
 from gradcli.storage.archive import archive_header, names_of, read_archive
 from gradcli.storage.file_array import Descriptor, FileArray
 from gradcli.storage.formats.dispatch import Codec, codec_of, reader_of
@@ -32,7 +32,6 @@ from gradcli.storage.header import (
 from gradcli.storage.loading import LARGE, check_booleans, check_memory, finish, most_read, receive
 from gradcli.storage.pipes import fill, take
 from gradcli.storage.reading import open_file, reading
-from gradcli.storage.spec import is_url, local_path
 
 T = TypeVar("T")
 U = TypeVar("U")

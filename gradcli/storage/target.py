@@ -10,9 +10,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from gradcli.errors import GradcliError, WorkError
-from gradcli.machine.endings import FORMATS, ending_of, format_of, is_foreign
+from gradcli.machine.endings import FORMATS, ending_of, format_of, is_foreign, is_url, local_path
 from gradcli.storage.header import DTYPE_NAMES, DType, shown
-from gradcli.storage.spec import is_url, local_path
 from gradcli.storage.temporary import temporary_name
 
 #: What network file systems answer that do not know `fsync`.

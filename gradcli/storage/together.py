@@ -7,11 +7,11 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from gradcli.errors import GradcliError
+from gradcli.machine.endings import is_url
 from gradcli.machine.undisturbed import undisturbed
 from gradcli.storage.file_array import Descriptor
 from gradcli.storage.header import shown
 from gradcli.storage.pipes import write_all
-from gradcli.storage.spec import is_url
 from gradcli.storage.target import Target, sync, writing
 from gradcli.storage.temporary import allow_open, create_temporary, sweep, temporary_name
 
@@ -24,7 +24,7 @@ class Together:
 
     def __init__(self, patient: bool = False) -> None:
         self._files: list[tuple[Target, str]] = []
-        self._last: list[tuple[Target, Callable[[], None]]] = []
+        self._last: list[tuple[Target, Callable[[], object]]] = []
         self._open: list[Descriptor] = []
         self._patient = patient
 
@@ -53,7 +53,7 @@ class Together:
                     write_all(file, block)
             sync(descriptor.number)
 
-    def at_last(self, target: Target, write: Callable[[], None]) -> None:
+    def at_last(self, target: Target, write: Callable[[], object]) -> None:
         """Write what is no file when all files are on the disk."""
         self._last.append((target, write))
 

@@ -12,13 +12,12 @@ from typing import Any
 import numpy as np
 
 from gradcli.errors import GradcliError, WorkError
-from gradcli.machine.endings import ending_of
+from gradcli.machine.endings import ending_of, is_url
 from gradcli.storage.archive import archive_blocks
 from gradcli.storage.formats.dispatch import check_encodable, encoder_of
 from gradcli.storage.header import Array, DType, shown
 from gradcli.storage.pipes import write_all
-from gradcli.storage.spec import is_url
-from gradcli.storage.target import Target, check_folder, find_array_target, refuse_dtype
+from gradcli.storage.target import Target, check_folder, find_array_target, find_target, refuse_dtype
 from gradcli.storage.together import Together, refuse_duplicates, together
 
 
@@ -47,11 +46,24 @@ def save_all(items: list[tuple[str, Array]], files: Together | None = None, name
     targets = [find_array_target(path) for path, _ in items]
     files.add(targets)
     for target, array, name in zip(targets, arrays, names, strict=True):
-        blocks = partial(encoded, target.path, array, name)
-        if target.temporary is not None:
-            files.write(target, blocks())
-        else:
-            files.at_last(target, partial(_write_directly, target, blocks))
+        _write(files, target, partial(encoded, target.path, array, name))
+
+
+def save_document(path: str, data: bytes, files: Together | None = None, *, text: bool = True) -> None:
+    """Write text or a picture as `save_all` writes arrays; what is no `text` is not written to a terminal."""
+    if files is None:
+        with together() as files:
+            save_document(path, data, files, text=text)
+        return
+    target = find_target(path)
+    files.add([target])
+    if target.path == "-" and (stdout := standard_output()).isatty():
+        if not text:
+            raise GradcliError("standard output is a terminal, and this is not text", hint="name a file: -o FILE")
+        # A terminal may know fewer characters than UTF-8 has.
+        files.at_last(target, partial(stdout.write, data.decode("utf-8")))
+    else:
+        _write(files, target, lambda: iter([memoryview(data)]), terminals=True)
 
 
 def encoded(path: str, array: Array, name: str) -> Iterator[memoryview]:
@@ -78,18 +90,32 @@ def check_writable(paths: list[str]) -> None:
             check_folder(target)
 
 
-def _write_directly(target: Target, blocks: Callable[[], Iterator[memoryview]]) -> None:
+def _write(
+    files: Together, target: Target, blocks: Callable[[], Iterator[memoryview]], terminals: bool = False
+) -> None:
+    """Write a file, or what is none when all files are written; `terminals` may be among these."""
+    if target.temporary is not None:
+        files.write(target, blocks())
+    else:
+        files.at_last(target, partial(_write_directly, target, blocks, terminals))
+
+
+def _write_directly(target: Target, blocks: Callable[[], Iterator[memoryview]], terminals: bool) -> None:
     if target.path != "-":
         with open(os.open(target.path, os.O_WRONLY), "wb", buffering=0) as file:
-            _refuse_terminal(file, shown(target.path))
-            _write(file, blocks())
+            if not terminals:
+                _refuse_terminal(file, shown(target.path))
+            for block in blocks():
+                write_all(file, block)
         return
     stdout = standard_output()
-    _refuse_terminal(stdout, "standard output")
+    if not terminals:
+        _refuse_terminal(stdout, "standard output")
     stdout.flush()
     # Past the buffer: what is left in it after a failure would fail once more when the interpreter exits.
     stream = stdout.buffer
-    _write(getattr(stream, "raw", stream), blocks())
+    for block in blocks():
+        write_all(getattr(stream, "raw", stream), block)
     stream.flush()
 
 
@@ -103,11 +129,6 @@ def standard_output() -> Any:
 def _refuse_terminal(stream: Any, name: str) -> None:
     if stream.isatty():
         raise GradcliError(f"{name} is a terminal, and a .npy is not text", hint="redirect it with >, or pipe it on")
-
-
-def _write(stream: Any, blocks: Iterator[memoryview]) -> None:
-    for block in blocks:
-        write_all(stream, block)
 
 
 def header_bytes(shape: tuple[int, ...], dtype: DType, fortran_order: bool = False) -> bytes:
