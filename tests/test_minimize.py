@@ -77,6 +77,12 @@ def test_the_parameters_keep_their_shapes_and_dtypes(method: str) -> None:
     np.testing.assert_allclose(found.parameters["b"].numpy(), [[1, 1]], atol=2e-3)
 
 
+def test_a_value_that_is_a_whole_number_can_be_searched_without_a_gradient() -> None:
+    found = gc.minimize("round(10*(a - 1)**2).to(int64)", {"a": 3.0}, "a", method="nelder-mead")
+    assert (found.value.item(), found.grads, found.gradient_norm) == (0, None, None)
+    assert found.value.dtype == gc.int64
+
+
 def test_what_is_told_is_what_is_computed_at_the_parameters() -> None:
     loss, data = _logistic()
     found = gc.minimize(loss, data, ["w", "b"], max_iter=3)
@@ -406,6 +412,17 @@ REFUSED: list[tuple[tuple[Any, Any, Any], dict[str, Any], str]] = [
     (("sum(X*w)", {"X": np.ones((3, 2)), "w": np.zeros(2), "y": np.ones(4)}, "w"), {}, "the input 'y' is never used"),
     (MODEL, {"resume": {}}, "this is no state to resume from"),
     (MODEL, {"resume": STATE}, "this is no state to resume from"),
+    (
+        MODEL,
+        {
+            "resume": STATE
+            | {
+                "memory": {"reach": 1.0, "stalls": 0, "tolerance": 0.1}
+                | dict.fromkeys(("moves", "bends"), np.ones((2, 3)))
+            }
+        },
+        "this is no state",
+    ),
     (MODEL, {"resume": STATE | {"method": "adam"}}, "the state to resume from is of adam, not of lbfgs"),
     (MODEL, {"resume": STATE | {"vector": np.zeros(3)}}, "has 3 numbers, the parameters have 2"),
     (MODEL, {"resume": STATE, "method": "bfgs"}, "bfgs cannot be resumed"),

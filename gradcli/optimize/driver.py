@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -76,7 +75,7 @@ class Driver:
 
     def _iterate(self, point: Point, stepper: Stepper) -> Iterate:
         def state() -> dict[str, Any]:
-            return {"method": self._method.name, "memory": deepcopy(stepper.state())}
+            return {"method": self._method.name, "memory": stepper.state()}
 
         return Iterate(
             self._steps,

@@ -46,6 +46,7 @@ class LBFGS:
     def __init__(self, options: Mapping[str, Any], point: Point, eps: float) -> None:
         self._options = options
         self._eps = eps
+        self._size, self._dtype = point.vector.size, point.vector.dtype
         self._pairs: list[_Pair] = []
         # How far the first step along a gradient goes.
         self._reach = min(1.0, _length(point.gradient))
@@ -89,8 +90,11 @@ class LBFGS:
         }
 
     def resume(self, state: Mapping[str, Any]) -> None:
-        self._pairs = []
-        for move, bend in zip(state["moves"], state["bends"], strict=True):
+        self._pairs.clear()
+        moves, bends = (np.asarray(state[name], self._dtype) for name in ("moves", "bends"))
+        if moves.size and moves.shape[1:] != (self._size,):
+            raise ValueError("steps of another length")
+        for move, bend in zip(moves, bends, strict=True):
             self._remember(move, bend)
         self._reach, self._tolerance = float(state["reach"]), float(state["tolerance"])
         self._stalls = int(state["stalls"])

@@ -57,7 +57,9 @@ class Objective:
         with written_in(script.source):
             _check(self.request, self.names, smooth)
         self._smooth = smooth
-        self.eps = max(float(np.finfo(d).eps) for d in (self.request.roots[0].dtype, *self.packing.dtypes.values()))
+        dtypes = (self.request.roots[0].dtype, *self.packing.dtypes.values())
+        #: How exact the numbers are that the value is made of.
+        self.eps = max(float(np.finfo(dtype).eps) for dtype in dtypes if dtype.kind == "f")
 
     def value(self, vector: np.ndarray, data: Mapping[str, Any] | None = None) -> float:
         """The value alone."""

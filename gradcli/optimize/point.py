@@ -41,7 +41,7 @@ class Stepper(Protocol):
         """Move the point; where it cannot be moved, say why."""
 
     def state(self) -> dict[str, Any]:
-        """Numbers and arrays of its own: all that it remembers from one step to the next."""
+        """All that it remembers from one step to the next: numbers, and copies of arrays."""
 
     def resume(self, state: Mapping[str, Any]) -> None:
         """Go on from such a state to the same bits."""

@@ -138,12 +138,8 @@ class RMSprop(Update):
     moments = ("square", "velocity")
 
     def change(self, x: np.ndarray, g: np.ndarray) -> None:
-        alpha, momentum, square, s = (
-            self.options["alpha"],
-            self.options["momentum"],
-            self.moment["square"],
-            self._scratch,
-        )
+        alpha, momentum = self.options["alpha"], self.options["momentum"]
+        square, s = self.moment["square"], self._scratch
         g = self._with_decay(x, g)
         np.multiply(square, alpha, out=square)
         self._add_square(square, g, 1 - alpha)
