@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import ctypes
+import platform
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from gradcli.engine.native.builder import VectorBuilder
-from gradcli.engine.native.processor import MachineCode, Processor, object_code
+from gradcli.engine.native.processor import MachineCode, Processor, host, object_code
 from gradcli.engine.native.vectors import Vector
 
 Body = Callable[..., Vector]
 AVX2 = Processor("haswell", "+avx2,+fma")
 AVX512 = Processor("skylake-avx512", "+avx512f,+avx512vl,+avx512dq,+avx512bw,+avx512cd,+fma")
 BASELINE = Processor("x86-64-v2")
+
+
+def other_processors() -> list[Processor]:
+    """Those whose code runs on this machine too."""
+    if platform.machine() not in ("x86_64", "AMD64"):
+        return [Processor("generic")]
+    features = set(host().features.split(","))
+    wanted = {AVX2: {"+avx2", "+fma"}, AVX512: {"+avx512vl", "+avx512dq", "+avx512bw"}}
+    return [BASELINE, *(processor for processor, needed in wanted.items() if needed <= features)]
 
 
 def module_text(body: Body, operands: Sequence[Any], lanes: int) -> tuple[str, np.dtype]:

@@ -13,7 +13,7 @@ from gradcli.engine.native.builder import VectorBuilder
 from gradcli.engine.native.functions import coefficients
 from gradcli.engine.native.processor import host
 from tests.native_reference import REFERENCES, exact_values, points, ulps
-from tests.native_support import AVX2, AVX512, BASELINE, ArrayFunction, same_bits
+from tests.native_support import ArrayFunction, other_processors, same_bits
 
 FLOATS = [np.float32, np.float64]
 FUNCTIONS = sorted({name for name in vars(VectorBuilder) if not name.startswith("_")} - {"cast"})
@@ -67,10 +67,7 @@ def test_bits_are_the_same_everywhere(name: str, dtype: Any) -> None:
         np.concatenate(pair) for pair in zip(points(name, dtype, 1000), special_operands(name, dtype), strict=True)
     ]
     wanted = function(name, dtype)(*operands)
-    elsewhere = [(AVX2, 16), (BASELINE, 16), (host(), 4)]
-    if "+avx512vl" in host().features.split(",") and "+avx512dq" in host().features.split(","):
-        elsewhere.append((AVX512, 8))
-    for processor, lanes in elsewhere:
+    for processor, lanes in [(host(), 4), *((other, 16) for other in other_processors())]:
         assert same_bits(function(name, dtype, lanes=lanes, processor=processor)(*operands), wanted), processor
     # Another lane, other neighbours.
     moved = function(name, dtype)(*(np.roll(x, 3)[::-1] for x in operands))

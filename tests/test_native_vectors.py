@@ -16,16 +16,8 @@ import numpy as np
 import pytest
 
 from gradcli.engine.native.builder import VectorBuilder
-from gradcli.engine.native.processor import (
-    MachineCode,
-    Processor,
-    assembly,
-    compiler_version,
-    host,
-    missing,
-    object_code,
-)
-from tests.native_support import AVX2, BASELINE, ArrayFunction, module_text, same_bits
+from gradcli.engine.native.processor import MachineCode, assembly, compiler_version, host, missing, object_code
+from tests.native_support import ArrayFunction, module_text, other_processors, same_bits
 
 FLOATS = [np.float32, np.float64]
 INTEGERS = [np.int8, np.int16, np.int32, np.int64, np.uint8]
@@ -209,7 +201,7 @@ def test_numbers_of_lanes_and_processors(lanes: int) -> None:
         return v.select(v.cast(b, np.dtype(np.int8)) > 3, wide % 1.7, v.fma(wide, b, 0.1))
 
     wanted = ArrayFunction(body, np.float32, np.float64, lanes=16)(x, y)
-    for processor in (None, AVX2, BASELINE):
+    for processor in (None, *other_processors()):
         got = ArrayFunction(body, np.float32, np.float64, lanes=lanes, processor=processor)(x, y)
         assert same_bits(got, wanted)
 
@@ -254,8 +246,7 @@ def test_machine_code_is_bytes_that_can_be_loaded_again() -> None:
         first.address("nothing")
     with pytest.raises(ValueError, match="LLVM refuses the code"):
         object_code("define void @loop() {")
-    assert "vmul" in assembly(text, Processor("haswell", "+avx2"), optimize=False)
-    assert object_code(text, Processor("haswell", "+avx2")) != object_code(text, BASELINE)
+    assert "mul" in assembly(text, optimize=False)
 
 
 @pytest.mark.parametrize(

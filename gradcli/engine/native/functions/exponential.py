@@ -27,8 +27,9 @@ class Reduced(NamedTuple):
     q: Vector
 
 
-# Beyond these, by the digits of the format, e**x is infinite or 0; 2**x likewise.
+# Beyond these, by the digits of the format, e**x is infinite or 0, and e**-x no normal number; 2**x likewise.
 _EXP_LIMITS = {24: (-110.0, 89.0), 53: (-750.0, 710.0)}
+_NORMAL = {24: 87.0, 53: 708.0}
 _EXP2_LIMITS = {24: (-152.0, 129.0), 53: (-1077.0, 1025.0)}
 
 
@@ -106,13 +107,19 @@ def expm1(v: Expressions, x: Vector) -> Vector:
 
 def sigmoid(v: Expressions, x: Vector) -> Vector:
     """`1 / (1 + e**-x)`, as `e**-|x|` or 1 over `1 + e**-|x|`."""
-    reduced = reduce(v, -v.at_most(v.abs(x), -_EXP_LIMITS[format_of(x).digits][0]))
-    high, low = exp_pair(v, reduced)
-    rounded = high + low
-    power, error = scale(v, rounded, reduced.n), scale(v, (high - rounded) + low, reduced.n)
-    below, rest = fast_two_sum(v.constant(1.0, x.dtype), power)
-    inverse, negative = 1 / below, x < 0
-    above = v.select(negative, power, 1.0)
+    form = format_of(x)
+    size, negative = v.abs(x), x < 0
+    reduced = reduce(v, -v.at_most(size, -_EXP_LIMITS[form.digits][0]))
+    tail = v.fma(reduced.r * reduced.r, reduced.q, reduced.low)
+    high, low = fast_two_sum(v.constant(1.0, x.dtype), reduced.high + tail)
+    # Where it is no normal number it does not matter beside 1.
+    power = v.bits((reduced.n - form.bias) << (form.digits - 1), form.dtype)
+    power = v.select(size < _NORMAL[form.digits], power, 0.0)
+    below, rest = fast_two_sum(v.constant(1.0, x.dtype), high * power)
+    rest = v.fma(low, power, rest)
+    above, error = v.select(negative, high, 1.0), v.select(negative, low, 0.0)
+    inverse = 1 / below
     result = above * inverse
-    remainder = v.fma(-result, below, above) + v.fma(-result, rest + error, v.select(negative, error, 0.0))
-    return v.fma(remainder, inverse, result)
+    remainder = v.fma(-result, below, above) + v.fma(-result, rest, error)
+    result = v.fma(remainder, inverse, result)
+    return v.select(negative, scale(v, result, reduced.n), result)

@@ -19,6 +19,8 @@ from gradcli.engine.native.vectors import FLOAT32, FLOAT64, Operand, Vector
 SHORT = 48
 Pair = tuple[Vector, Vector]
 _NUMBER_BITS = 240
+#: So many coefficients of float64 are not added one after the other.
+_LONG = 10
 
 
 class FloatFormat(NamedTuple):
@@ -113,10 +115,23 @@ def table(name: str, bits: int) -> tuple[float, ...]:
 
 def horner(v: Expressions, x: Vector, values: Sequence[float]) -> Vector:
     """The polynomial with these coefficients, lowest first."""
-    result = v.constant(values[-1], x.dtype)
-    for value in values[-2::-1]:
-        result = v.fma(result, x, value)
+    steps = [v.constant(value, x.dtype) for value in values]
+    if x.dtype == FLOAT64 and len(steps) >= _LONG:
+        # The first coefficients matter most; for the others the processor need not wait for one after the other.
+        steps[2:] = [_estrin(v, x, steps[2:])]
+    result = steps[-1]
+    for step in steps[-2::-1]:
+        result = v.fma(result, x, step)
     return result
+
+
+def _estrin(v: Expressions, x: Vector, steps: list[Vector]) -> Vector:
+    """A polynomial by neighbouring coefficients, then by neighbours of these, and so on."""
+    while len(steps) > 1:
+        pairs = [v.fma(steps[i + 1], x, steps[i]) for i in range(0, len(steps) - 1, 2)]
+        steps = pairs + steps[2 * len(pairs) :]
+        x = x * x
+    return steps[0]
 
 
 def polynomial(v: Expressions, name: str, x: Vector, bits: int | None = None) -> Vector:
