@@ -18,8 +18,8 @@ _MOST_POLISHING = 100
 _EPSILON = float(np.finfo(np.float64).eps)
 # Stop where nothing changes any more. SciPy takes nothing smaller than the rounding of a number.
 _TOLERANCE = 1e-15
-# At a minimum, a linear fit of what is left with the model's derivatives would explain no more than this of it ...
-_EXPLAINED = 1e-4
+# At a minimum, the derivatives of the model explain no larger part of what is left than this ...
+_EXPLAINED = 1e-2
 # ... or what is left is nothing but rounding, by the size of the data.
 _ROUNDING = 1e-10
 # So much more of it may be left after one of the last steps: there its own rounding is all that it still tells.
@@ -85,13 +85,12 @@ class Factors(NamedTuple):
 
 
 class Solution(NamedTuple):
-    """Where a fit has ended: residuals, and the same as the loss scales them; `bound` says which
-    elements stand at a bound, `reason` why it stopped (None: it did not come to an end), `minimum` whether the gradient
-    vanishes there, and `factors` how the model changes with the parameters."""
+    """Where a fit has ended. `bound` says which elements stand at a bound, `reason` why it stopped (None: it did not
+    come to an end), `minimum` whether the gradient vanishes there, `factors` how the model changes with the
+    parameters, as the loss scales its derivatives."""
 
     x: np.ndarray
     residuals: np.ndarray
-    scaled: np.ndarray
     cost: float
     evaluations: int
     bound: np.ndarray
@@ -105,19 +104,67 @@ class Solution(NamedTuple):
         return 4 * bool(self.factors.flat.any()) + 2 * (not self.minimum) + (self.reason is None)
 
 
-class _Counted:
-    """The function, counted, and what it gave last: SciPy asks for residuals and Jacobian one after the other."""
+# Why SciPy's steps end, by its number for it.
+_REASONS = {
+    1: "the gradient is zero",
+    2: "the sum of squares changes no more",
+    3: "the parameters change no more",
+    4: "the sum of squares and the parameters change no more",
+}
 
-    def __init__(self, function: Function) -> None:
+
+class Fitter:
+    """Residuals as a function of parameters, and what is asked of their minimum.
+
+    `size` is that of the data, whose `digits` are the relative rounding of what is computed; `most` is how many
+    evaluations the steps may take.
+    """
+
+    def __init__(
+        self,
+        function: Function,
+        bounds: tuple[np.ndarray, np.ndarray],
+        loss: Loss,
+        size: float,
+        most: int = MOST_EVALUATIONS,
+        digits: float = _EPSILON,
+    ) -> None:
         self._function = function
+        self._low, self._high = bounds
+        self._loss = loss
+        self._size = size
+        self._most = most
+        self._digits = digits
+        self._evaluations = 0
+        # SciPy asks for residuals and Jacobian one after the other.
         self._at: bytes | None = None
         self._found: tuple[np.ndarray, np.ndarray]
-        self.count = 0
 
-    def __call__(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def solve(self, start: np.ndarray) -> Solution:
+        """The parameters nearest to `start` at which the loss of the residuals has a minimum.
+
+        The steps are those of SciPy's curve_fit. Should they end at no minimum, or where the model is flat, others are
+        tried from the start, which measure the parameters in other units.
+        """
+        found: list[Solution] = []
+        for units in (1.0, "jac", np.where(start == 0, 1.0, np.abs(start))):
+            with np.errstate(all="ignore"):
+                solution = self._attempt(start, units)
+            if solution is not None:
+                found.append(solution)
+                if solution.doubts == 0:
+                    break
+            if self._evaluations >= self._most:
+                break
+        if not found:
+            raise WorkError("the fit cannot leave its start: the model has no finite derivatives there")
+        return min(found, key=lambda s: (s.doubts, s.cost))
+
+    def _evaluate(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Residuals and derivatives."""
         at = x.tobytes()
         if at != self._at:
-            self.count += 1
+            self._evaluations += 1
             residuals, slopes = self._function(x)
             if not np.isfinite(slopes).all():
                 # There is no step from there.
@@ -125,87 +172,63 @@ class _Counted:
             self._at, self._found = at, (residuals, slopes)
         return self._found
 
-    def residuals(self, x: np.ndarray) -> np.ndarray:
-        return self(x)[0]
-
-    def jacobian(self, x: np.ndarray) -> np.ndarray:
-        return self(x)[1]
-
-
-_REASONS = {1: "the gradient is zero", 2: "the sum of squares changes no more", 3: "the parameters change no more"}
-_REASONS[4] = _REASONS[2]
-
-
-def solve(
-    function: Function,
-    start: np.ndarray,
-    bounds: tuple[np.ndarray, np.ndarray],
-    loss: Loss,
-    size: float,
-    most: int = MOST_EVALUATIONS,
-    digits: float = _EPSILON,
-) -> Solution:
-    """The parameters nearest to `start` at which the loss of the residuals has a minimum.
-
-    `size` is that of the data, whose `digits` are the relative rounding of what is computed. The steps are those of
-    SciPy's curve_fit. Should they end at no minimum, or where the model is flat, others are tried from the start, which
-    measure the parameters in other units.
-    """
-    counted = _Counted(function)
-    found: list[Solution] = []
-    for units in (1.0, "jac", np.where(start == 0, 1.0, np.abs(start))):
-        solution = _attempt(counted, start, bounds, loss, size, most, digits, units)
-        if solution is not None:
-            found.append(solution)
-            if solution.doubts == 0:
-                break
-        if counted.count >= most:
-            break
-    if not found:
-        raise WorkError("the fit cannot leave its start: the model has no finite derivatives there")
-    return min(found, key=lambda s: (s.doubts, s.cost))
-
-
-def _attempt(
-    counted: _Counted,
-    start: np.ndarray,
-    bounds: tuple[np.ndarray, np.ndarray],
-    loss: Loss,
-    size: float,
-    most: int,
-    digits: float,
-    units: Any,
-) -> Solution | None:
-    """Steps from the start, in these units, and to the last digits; None where there is no first step."""
-    tolerance = max(_TOLERANCE, 4 * digits)
-    with np.errstate(all="ignore"):
+    def _attempt(self, start: np.ndarray, units: Any) -> Solution | None:
+        """Steps from the start, in these units, and to the last digits; None where there is no first step."""
+        tolerance = max(_TOLERANCE, 4 * self._digits)
         try:
             found = package("scipy.optimize", "a fit").least_squares(
-                counted.residuals,
+                lambda x: self._evaluate(x)[0],
                 start,
-                counted.jacobian,
-                bounds,
-                loss=loss.name,
-                f_scale=loss.scale,
+                lambda x: self._evaluate(x)[1],
+                (self._low, self._high),
+                loss=self._loss.name,
+                f_scale=self._loss.scale,
                 x_scale=units,
                 ftol=tolerance,
                 xtol=tolerance,
                 gtol=_TOLERANCE,
-                max_nfev=max(1, most - counted.count),
+                max_nfev=max(1, self._most - self._evaluations),
             )
         except (ValueError, np.linalg.LinAlgError):
             return None
-        bound = found.active_mask != 0
-        x = np.where(bound, np.where(found.active_mask < 0, *bounds), found.x)
+        at = found.active_mask
+        x = np.where(at < 0, self._low, np.where(at > 0, self._high, found.x))
         if found.status > 0:
-            x = _polished(counted, x, ~bound, bounds, loss, size * digits)
-        residuals, slopes = counted(x)
-        scaled, slopes = loss.scaled(residuals, slopes)
-        left = float(np.linalg.norm(_explained(scaled, slopes[:, ~bound])[0]))
-        minimum = left <= max(_EXPLAINED**0.5 * float(np.linalg.norm(scaled)), _ROUNDING * size, 100 * digits * size)
-        cost, factors = loss.cost(residuals), Factors.of(slopes, digits)
-    reason = _REASONS.get(found.status)
-    return Solution(x, residuals, scaled, cost, counted.count, bound, reason, minimum, factors)
+            x = self._polished(x, at == 0)
+        residuals, slopes = self._evaluate(x)
+        scaled, slopes = self._loss.scaled(residuals, slopes)
+        left = float(np.linalg.norm(_explained(scaled, slopes[:, at == 0])[0]))
+        rounding = max(_ROUNDING, 100 * self._digits) * self._size
+        minimum = left <= max(_EXPLAINED * float(np.linalg.norm(scaled)), rounding)
+        reason, factors = _REASONS.get(found.status), Factors.of(slopes, self._digits)
+        cost = self._loss.cost(residuals)
+        return Solution(x, residuals, cost, self._evaluations, at != 0, reason, minimum, factors)
+
+    def _polished(self, x: np.ndarray, free: np.ndarray) -> np.ndarray:
+        """Gauss-Newton steps of what is free, as long as they bring the gradient closer to zero.
+
+        Near a minimum the sum of squares says nothing any more about the second half of the digits; the gradient does.
+        """
+        best, least, highest = x, np.inf, np.inf
+        for _ in range(_MOST_POLISHING if free.any() else 0):
+            residuals, slopes = self._evaluate(x)
+            height = self._loss.cost(residuals) ** 0.5
+            if not (height <= highest and np.isfinite(slopes).all()):
+                break
+            scaled, slopes = self._loss.scaled(residuals, slopes)
+            part, step = _explained(scaled, slopes[:, free])
+            left = float(np.linalg.norm(part))
+            if not left < least:
+                break
+            best, least = x, left
+            # Else a step might lead to quite another place, where the model is flat.
+            highest = min(highest, height * (1 + _STILL) + 10 * self._digits * self._size)
+            x = best.copy()
+            x[free] += step
+            inside = (x > self._low) & (x < self._high)
+            if not inside[free].all() or np.array_equal(x, best):
+                break
+        return best
 
 
 def _explained(residuals: np.ndarray, slopes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -230,37 +253,3 @@ def _of_length_one(slopes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     columns = slopes / np.where(largest == 0, 1, largest)
     lengths = np.linalg.norm(columns, axis=0)
     return columns / np.where(lengths == 0, 1, lengths), lengths * largest
-
-
-def _polished(
-    counted: _Counted,
-    x: np.ndarray,
-    free: np.ndarray,
-    bounds: tuple[np.ndarray, np.ndarray],
-    loss: Loss,
-    rounding: float,
-) -> np.ndarray:
-    """Gauss-Newton steps of what is free, as long as they bring the gradient closer to zero.
-
-    Near a minimum the sum of squares says nothing any more about the second half of the digits; the gradient does.
-    """
-    best, least, highest = x, np.inf, np.inf
-    for _ in range(_MOST_POLISHING if free.any() else 0):
-        residuals, slopes = counted(x)
-        height = loss.cost(residuals) ** 0.5
-        if not (height <= highest and np.isfinite(slopes).all()):
-            break
-        scaled, slopes = loss.scaled(residuals, slopes)
-        part, step = _explained(scaled, slopes[:, free])
-        left = float(np.linalg.norm(part))
-        if not left < least:
-            break
-        best, least = x, left
-        # Else a step might lead to quite another place, where the model is flat.
-        highest = min(highest, height * (1 + _STILL) + 10 * rounding)
-        x = best.copy()
-        x[free] += step
-        inside = (x > bounds[0]) & (x < bounds[1])
-        if not inside[free].all() or np.array_equal(x, best):
-            break
-    return best

@@ -111,7 +111,8 @@ class Problem:
             size = float(np.linalg.norm(self.weights * unit * (self.data if self.data.any() else values)))
         # A residual that is never so large counts as its square.
         loss = loss._replace(scale=loss.scale * unit) if loss.scale * unit < _FAR else nonlinear.Loss()
-        solution = nonlinear.solve(self._function(unit), x, self.bounds, loss, size, most, self.digits)
+        fitter = nonlinear.Fitter(self._function(unit), self.bounds, loss, size, most, self.digits)
+        solution = fitter.solve(x)
         if solution.reason is None:
             hint = "start nearer to the solution, or measure parameters so that they are of similar size"
             raise WorkError(f"the fit has not converged after {_some(solution.evaluations, 'evaluation')}", hint=hint)
