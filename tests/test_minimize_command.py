@@ -249,6 +249,16 @@ def test_a_folder_with_results_of_another_run() -> None:
     fails(process("minimize", "(z - 1)**2", "z=3", "-o", "batch/"), 2, "batch holds the results of another run")
 
 
+def test_a_folder_for_everything() -> None:
+    words = ("-o", "run/", "--trace", "run/t.jsonl", "--checkpoint", "run/c", "--plot", "run/course.svg", "-q")
+    fails(process("minimize", "log(x)", "x=-1", *words), 1, "the value at the start is NaN")
+    assert leftovers() == []
+    assert process(*ROSENBROCK, *words) == Done(0, "", "")
+    everything = [".gradcli", ".gradcli/run.json", "c", "course.svg", "t.jsonl", "value.npy", "x.npy", "y.npy"]
+    assert leftovers("run") == everything
+    assert process(*ROSENBROCK, *words, "--resume") == Done(0, "", "") and leftovers("run") == everything
+
+
 # Trace and plot ------------------------------------------------------------------------------------------------------
 
 

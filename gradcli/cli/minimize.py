@@ -10,7 +10,7 @@ from gradcli.cli import options
 from gradcli.cli.asked import Asked, wanted_names
 from gradcli.cli.inputs import bounds_of
 from gradcli.cli.method_options import METHODS_HERE, MethodCommand, dashed
-from gradcli.cli.output_files import Outputs
+from gradcli.cli.output_files import Outputs, created
 from gradcli.cli.plot import plot_of
 from gradcli.cli.printing import note, write_pieces
 from gradcli.cli.progress import ProgressLine, progress_line
@@ -148,7 +148,8 @@ def minimize_command(
     check_places(search, targets, kept)
     silent = targets.standard_output or (quiet and targets and not as_json)
     shown = None if silent else _Shown(as_json, precision, quiet)
-    with progress_line(progress, quiet) as line:
+    # What is kept of the steps may lie beside the results.
+    with progress_line(progress, quiet) as line, created(kept.folders(targets)):
         found, curves = _found(search, kept.logbook(search), line, shown)
     save(search, targets, plot, found, curves)
     if shown is not None:

@@ -158,7 +158,7 @@ class Outputs:
         from gradcli.storage.together import together
 
         # That nobody reads standard output any more is no reason to leave out the files.
-        with stopping_cleanly(), _created([*self.folders, *folders]), together(patient=True) as files:
+        with stopping_cleanly(), created([*self.folders, *folders]), together(patient=True) as files:
             check_writable([path for _, path in items])
             for name, path in items:
                 check_encodable(path, name, *forms[name])
@@ -197,20 +197,20 @@ class Opened(NamedTuple):
 
 
 @contextlib.contextmanager
-def _created(folders: Sequence[str]) -> Iterator[None]:
+def created(folders: Sequence[str]) -> Iterator[None]:
     """Make the folders that do not exist, and take them away again when the block fails."""
     from gradcli.machine.undisturbed import undisturbed
 
-    created: list[str] = []
+    made: list[str] = []
     try:
         for folder in folders:
             for directory in _missing(folder):
                 with unable_to(f"create the folder {folder}"), undisturbed():
                     os.mkdir(directory)
-                    created.append(directory)
+                    made.append(directory)
         yield
     except BaseException:
-        for directory in reversed(created):
+        for directory in reversed(made):
             with contextlib.suppress(OSError):
                 os.rmdir(directory)
         raise

@@ -103,6 +103,11 @@ class Recording(NamedTuple):
             raise GradcliError(f"--checkpoint is not for {method.name}, which is SciPy's", hint=f"it is for {own}")
         refuse_unseeded(asked.script.source, asked.values, asked.seed)
 
+    def folders(self, targets: Outputs) -> list[str]:
+        """The folders for results that something lies in before there are any."""
+        own = {_folder(path) for path in (self.trace, self.checkpoint) if path is not None}
+        return [folder for folder in targets.folders if os.path.realpath(folder) in own]
+
     def logbook(self, search: Search) -> Logbook:
         """What the steps are told to, with what an earlier run of the same kind has left there."""
         from gradcli.optimize.checkpoint import Checkpoint
@@ -150,7 +155,13 @@ def check_places(search: Search, targets: Outputs, kept: Recording) -> None:
         from gradcli.plotting.figure import require
 
         require(form_of(kept.plot, "name it FILE.svg or FILE.png"))
-        check_folder(find_target(kept.plot))
+        if _folder(kept.plot) not in map(os.path.realpath, targets.folders):
+            check_folder(find_target(kept.plot))
+
+
+def _folder(path: str) -> str:
+    """The folder that a file lies in."""
+    return os.path.realpath(os.path.dirname(path) or ".")
 
 
 def _refuse_same(paths: list[str]) -> None:
