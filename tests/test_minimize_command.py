@@ -394,6 +394,18 @@ def test_killed_at_any_moment(words: tuple[str, ...]) -> None:
         assert results(out) == expected, number
 
 
+def test_a_run_that_begins_anew_and_is_killed() -> None:
+    """What the run before it has kept is gone, as its trace is."""
+    data()
+    words = (*BATCHES, "--steps", "9")
+    whole = process(*words, *keeping("out"))
+    expected = results("out")
+    command = [sys.executable, "-c", textwrap.dedent(KILLED), "os.rename", "1", *words, *keeping("out")[:-1]]
+    done = subprocess.run([*command, "--overwrite"], env=environment(), check=False)
+    assert done.returncode == -signal.SIGKILL and not os.path.exists("out.ck")
+    assert process(*words, *keeping("out")) == whole and results("out") == expected
+
+
 def test_more_steps_afterwards() -> None:
     pytest.importorskip("matplotlib")
     data()

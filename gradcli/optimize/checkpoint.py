@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Mapping
@@ -13,7 +14,7 @@ from gradcli.optimize.iterate import Iterate
 from gradcli.optimize.minimum import Minimum
 from gradcli.storage.bundle import find_bundle_target, load_bundle, save_bundle
 from gradcli.storage.header import shown
-from gradcli.storage.target import check_folder
+from gradcli.storage.target import check_folder, writing
 from gradcli.tensors.functions import from_numpy
 
 # A checkpoint is written at most so often, in seconds, and takes no more than this share of the time.
@@ -68,6 +69,11 @@ class Checkpoint:
         except (TypeError, KeyError, AttributeError):
             pass
         raise WorkError(f"{shown(self._path)} is no checkpoint of a run", hint="name another file")
+
+    def discard(self) -> None:
+        """Remove what another run has kept: what it tells of is about to go."""
+        with writing(self._path), contextlib.suppress(FileNotFoundError):
+            os.unlink(find_bundle_target(self._path).real)
 
     def is_due(self, step: Iterate) -> bool:
         """Whether a step is to be kept: it is time, or no other comes."""

@@ -46,6 +46,8 @@ class Logbook:
 
     def _begin(self, kept: Beginning | None = None, step: int = 0) -> None:
         self._opened = True
+        if self._checkpoint is not None and self.resumed is None and self.minimum is None:
+            self._checkpoint.discard()
         if self._trace is not None:
             self._trace.open(kept, step)
 
