@@ -202,7 +202,10 @@ class TestBatch:
         done = process(
             "batch", "sum(x)", "x=days/*.csv:y", "-o", "out2", "--missing", "nan", "--overwrite", "--jobs", "2"
         )
-        told = "note: 2 items hold NaN or infinities; the first, 'mon': value is NaN\n"
+        told = (
+            "note: 2 of 2 items hold NaN or infinities; the first, 'mon': value is NaN: `gradcli check` names the "
+            "operation\n"
+        )
         assert done == (0, "2 items: 2 done\n", told)
         assert np.load("out2/mon.x.grad.npy").tolist() == [1, 1]
 

@@ -235,8 +235,8 @@ def test_an_item_fails() -> None:
     words = ("batch", "sum(log(x))", "x=data/", "--save", "both")
     done = process(*words, "-o", "all")
     assert done.code == 0 and done.err == (
-        "note: 2 items hold NaN or infinities; the first, 'b': value is infinite; x.grad holds 1 infinity among "
-        "2 elements\n"
+        "note: 2 of 3 items hold NaN or infinities; the first, 'b': value is infinite; x.grad holds 1 infinity among "
+        "2 elements: `gradcli check` names the operation\n"
     )
     done = process(*words, "-o", "some", "--fail-on-nan", "--on-error", "skip")
     assert done.code == 1 and "2 of 3 items failed; the first: item 'b': value is infinite" in done.err
@@ -265,7 +265,28 @@ STREAMED = [
 
 @pytest.mark.parametrize(("words", "out"), STREAMED)
 def test_parts_of_records(words: tuple[str, ...], out: str) -> None:
-    assert process("stream", "sum(log(x))", *words, stdin=RECORDS) == (0, out, "")
+    assert process("stream", "sum(log(x))", *words, "-q", stdin=RECORDS) == (0, out, "")
+
+
+def test_a_note_at_the_end_of_a_stream() -> None:
+    done = process("stream", "sum(log(x))", stdin=RECORDS * 3)
+    told = (
+        "note: 3 of 6 records hold NaN or infinities; the first, line 2: value is infinite; x.grad holds 1 infinity "
+        "among 2 elements: `gradcli check` names the operation\n"
+    )
+    assert (done.code, len(done.out.splitlines()), done.err) == (0, 6, told)
+    Path("a.jsonl").write_bytes(RECORDS)
+    done = process("stream", "sum(x/x)", "--only", "value", "a.jsonl")
+    assert done.err == (
+        "note: 1 of 2 records holds NaN or infinities; the first, line 2 of a.jsonl: value is NaN: `gradcli check` "
+        "names the operation\n"
+    )
+    # What is not shown is not told of, and what is large is counted.
+    assert process("stream", "sum(sqrt(x))", "--show", "value", stdin=RECORDS).err == ""
+    done = process("stream", "x*ones(5000)/zeros(5000)", "--no-grad", stdin=b"1\n2\n")
+    assert "2 of 2 records hold NaN or infinities; the first, line 1: value holds 5,000 infinities among" in done.err
+    assert process("stream", "x*ones(5000)", "--no-grad", stdin=b"1\n").err == ""
+    assert process("stream", "x*ones(5000, dtype=int64)", "--no-grad", "--dtype", "int64", stdin=b"1\n").err == ""
 
 
 def test_a_record_fails() -> None:

@@ -73,7 +73,7 @@ def test_answers_are_those_of_evaluate(source: str, dtype: str, stream: Any) -> 
     """The same digits, for numbers of all sizes."""
     numbers = random.Random(source)
     values = [[numbers.gauss(0, 1) * 10.0 ** numbers.randint(-9, 9) for _ in range(4)] for _ in range(60)]
-    done = stream(source, "--dtype", dtype, stdin=text(*({"x": v} for v in values)))
+    done = stream(source, "--dtype", dtype, "-q", stdin=text(*({"x": v} for v in values)))
     expected = []
     for value in values:
         with np.errstate(over="ignore"):

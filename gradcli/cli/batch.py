@@ -204,8 +204,9 @@ def _run(
     if not quiet or as_json:
         _print(*([_summary_json(summary, folder)] if as_json else _summary_lines(summary)))
     if summary.remarked and not quiet:
-        held = "item holds" if summary.remarked == 1 else "items hold"
-        note(f"{summary.remarked} {held} NaN or infinities; the first, {summary.first_remark}")
+        from gradcli.evaluation.finite import told_of_several
+
+        note(told_of_several(summary.remarked, summary.done, "item", summary.first_remark or ""))
     if came and summary.stopped:
         if not quiet:
             note(f"{summary.skipped + summary.done} of {summary.items} items are finished; --resume goes on")

@@ -156,6 +156,7 @@ def _stream(
     fail_on_nan: bool,
 ) -> StreamSummary:
     """Load what all records share, and go through the records; `chosen` are the names of inputs and of results."""
+    from gradcli.evaluation.finite import told_of_several
     from gradcli.evaluation.request import check_wanted
     from gradcli.storage.opening import standard_input
     from gradcli.stream.flow import Outlet
@@ -174,7 +175,7 @@ def _stream(
     given = {value.name: _loaded(value, asked.dtype) for value in asked.values}
     files = (targets or []) if arrays else None
     parts = shown.parts or ("value", "grads")
-    job = RecordJob(asked.script, given, asked.wanted, vector, files, parts, shown.only, fail_on_nan)
+    job = RecordJob(asked.script, given, asked.wanted, vector, files, parts, shown.only, fail_on_nan, not quiet)
     known = results_of(job, names)
     for target in targets or ([shown.only] if shown.only else []):
         if target not in known:
@@ -185,7 +186,10 @@ def _stream(
     _collect_garbage()
     sink, tell = Outlet(_binary_output(arrays)), (lambda text: None) if quiet else note
     # Without a place for a report, the order of what goes out would be lost at the first failure.
-    return run_stream(job, Inputs(paths, names, form, asked.dtype), sink, strict or arrays, tell)
+    summary = run_stream(job, Inputs(paths, names, form, asked.dtype), sink, strict or arrays, tell)
+    if summary.remarked:
+        tell(told_of_several(summary.remarked, summary.records, "record", summary.first_remark or ""))
+    return summary
 
 
 def _loaded(value: InputValue, dtype: str | None) -> Any:

@@ -118,6 +118,12 @@ def told(found: Mapping[str, NonFinite]) -> str | None:
     return f"{text}: {WHO_KNOWS}" if text else None
 
 
+def told_of_several(holding: int, count: int, what: str, first: str) -> str:
+    """A note on those among several whose results are not finite; `first` tells of the first."""
+    counted = f"{holding} of {count} {what}{'s' if count != 1 else ''} {'holds' if holding == 1 else 'hold'}"
+    return f"{counted} NaN or infinities; the first, {first}: {WHO_KNOWS}"
+
+
 def refuse(found: Mapping[str, NonFinite]) -> None:
     """Fail where a result is not finite."""
     text = listed(found)

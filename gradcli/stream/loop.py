@@ -17,12 +17,15 @@ from gradcli.stream.records import STANDARD_INPUT, Inputs, RecordPlace, records
 
 @dataclass
 class StreamSummary:
-    """How many records there were, how many of them failed, and the first that did."""
+    """How many records there were, how many of them failed, and the first that did; of how many the results are not
+    finite, and what the first of them is."""
 
     records: int = 0
     failed: int = 0
     first: GradcliError | None = None
     place: RecordPlace | None = None
+    remarked: int = 0
+    first_remark: str | None = None
 
 
 def run_stream(
@@ -51,7 +54,10 @@ def _answered(job: RecordJob, inputs: Inputs, sink: Outlet, strict: bool, note: 
         if error is None:
             try:
                 prepared = plans.find(record.arrays)
-                prepared.answer(record.head, record.arrays, sink.add)
+                remark = prepared.answer(record.head, record.arrays, sink.add)
+                if remark:
+                    summary.remarked += 1
+                    summary.first_remark = summary.first_remark or place.told_at(remark)
                 if prepared.note is not None and not noted:
                     noted = True
                     note(prepared.note)

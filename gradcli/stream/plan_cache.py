@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from gradcli.evaluation.compiled import Compiled, Kept
-from gradcli.evaluation.finite import count, refuse
+from gradcli.evaluation.finite import count, listed, refuse
 from gradcli.evaluation.names import may_draw
 from gradcli.evaluation.request import prepare, refuse_no_vector, vector_for
 from gradcli.evaluation.values import specs_of
@@ -17,6 +20,8 @@ from gradcli.stream.writers import Add, JsonWriter, NpyWriter, TensorWriter
 _MOST_PLANS = 1024
 _LEAST_PLANS = 4
 _MOST_CHARACTERS = 100_000
+# Elements that are looked at as a whole.
+_FEW = 1000
 
 
 class RecordJob(NamedTuple):
@@ -25,7 +30,7 @@ class RecordJob(NamedTuple):
     `shared` are the arrays of inputs that are the same for all records, `wanted` the inputs to differentiate (None:
     every floating-point one), `vector` that of the vector-Jacobian product. `targets` are the results to write as
     .npy (none: all of them), None for JSON, which has the `parts` of each answer, or the tensor `only` alone. With
-    `fail_on_nan` results that are not finite are an error.
+    `fail_on_nan` results that are not finite are an error, with `remark` they are told of.
     """
 
     script: Script
@@ -36,6 +41,7 @@ class RecordJob(NamedTuple):
     parts: Sequence[str] = ("value", "grads")
     only: str | None = None
     fail_on_nan: bool = False
+    remark: bool = False
 
 
 class RecordPlan:
@@ -51,6 +57,8 @@ class RecordPlan:
         self._places = [request.targets.index(name) for name in self._names]
         self._count = len(request.roots)
         self._fail_on_nan = job.fail_on_nan
+        floats = [k for k, place in enumerate(self._places) if request.roots[place].dtype.kind == "f"]
+        self._looked_at = floats if job.fail_on_nan or job.remark else []
         self._compiled = Compiled(request, roots=[request.roots[place] for place in self._places])
         self._compiled.hold(job.shared, None if job.vector is None else vector_for(request, job.vector))
         self._compiled.settle(arrays)
@@ -62,20 +70,25 @@ class RecordPlan:
         else:
             self._writer = NpyWriter(request.roots, request.targets, job.targets)
 
-    def answer(self, head: str, arrays: dict[str, Any], add: Add) -> None:
+    def answer(self, head: str, arrays: dict[str, Any], add: Add) -> str | None:
         """Compute the answer to a record of this kind, and hand it to `add`; the caller silences NumPy's warnings.
 
-        WorkError where results have to be finite and are not.
+        What is given tells which results are not finite; WorkError where they have to be.
         """
         computed = self._compiled.run(arrays) if self._places else []
-        if self._fail_on_nan:
-            refuse({name: count(array) for name, array in zip(self._names, computed, strict=True)})
+        remark = None
+        if not all(map(_is_finite, [computed[k] for k in self._looked_at])):
+            counted = {name: count(array) for name, array in zip(self._names, computed, strict=True)}
+            if self._fail_on_nan:
+                refuse(counted)
+            remark = listed(counted)
         if len(computed) < self._count:
             found: list[Any] = [None] * self._count
             for place, array in zip(self._places, computed, strict=True):
                 found[place] = array
             computed = found
         self._writer.write(head, computed, add)
+        return remark
 
 
 class Plans:
@@ -93,6 +106,14 @@ class Plans:
         # Strides, because the order of the elements in memory is part of a plan.
         key = [(array.shape, array.dtype, array.strides) for array in arrays.values()]
         return self._kept.find(key, lambda: RecordPlan(self._job, arrays))
+
+
+def _is_finite(array: Any) -> bool:
+    """Whether all elements are finite; of many it is to be counted."""
+    if not array.ndim:
+        return math.isfinite(array)
+    # A call of `all` takes three times as long.
+    return array.size <= _FEW and b"\0" not in np.isfinite(array).tobytes()
 
 
 def _needed(job: RecordJob, names: Sequence[str]) -> list[str]:

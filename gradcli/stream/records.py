@@ -31,14 +31,14 @@ class RecordPlace(NamedTuple):
 
     def told(self, error: GradcliError) -> str:
         """What went wrong, and where."""
+        return error.message if not self.number and shown(self.path) in error.message else self.told_at(error.message)
+
+    def told_at(self, message: str) -> str:
+        """A message, and where it belongs."""
         where = shown(self.path)
-        if self.number and self.path == STANDARD_INPUT:
-            where = f"{self.kind} {self.number}"
-        elif self.number:
-            where = f"{self.kind} {self.number} of {where}"
-        elif where in error.message:
-            return error.message
-        return f"{where}: {error.message}"
+        if self.number:
+            where = f"{self.kind} {self.number}" + ("" if self.path == STANDARD_INPUT else f" of {where}")
+        return f"{where}: {message}"
 
 
 class Inputs(NamedTuple):
