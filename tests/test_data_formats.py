@@ -156,7 +156,7 @@ class TestParquet:
     def test_missing_values(self, ending: str) -> None:
         name = self.make({"x": [1, 2, None, 4], "b": [True, None, False, True]}, ending)
         message = failure(lambda: load(f"{name}:x"), WorkError)
-        assert message.startswith(f"{name} has a missing value in row 3, column 'x'\nhint: --missing nan")
+        assert message.startswith(f"{name}, row 3, column 'x': a value is missing\nhint: --missing nan")
         with missing_as_nan(True):
             assert np.array_equal(load(f"{name}:x"), [1, 2, np.nan, 4], equal_nan=True)
             assert np.array_equal(load(f"{name}:b"), [1, np.nan, 0, 1], equal_nan=True)

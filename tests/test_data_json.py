@@ -103,12 +103,12 @@ def test_lines_of_numbers_and_lists() -> None:
 
 def test_missing_values() -> None:
     written([{"x": 1}, {"x": None}, {}])
-    message = "a.json has a missing value (x, record 2)\nhint: --missing nan reads missing values as NaN"
+    message = "a.json, x, record 2: a value is missing\nhint: --missing nan reads missing values as NaN"
     assert failure(lambda: load("a.json:x"), WorkError) == message
     with missing_as_nan(True):
         assert np.array_equal(load("a.json:x"), [1, np.nan, np.nan], equal_nan=True)
     written([[1, 2], [3, None]])
-    assert failure(lambda: load("a.json"), WorkError).startswith("a.json has a missing value (element [1, 1])")
+    assert failure(lambda: load("a.json"), WorkError).startswith("a.json, element [1, 1]: a value is missing")
     assert process("eval", "sum(x)", "x=a.json", "--missing", "nan", "--no-grad").out == "tensor(nan, dtype=float64)\n"
 
 
@@ -119,7 +119,8 @@ def test_missing_values() -> None:
         ("[1, 2", "a.json is not JSON: expecting ',' delimiter (line 1, column 6)"),
         ("[1,\n2,\n,3]", "a.json is not JSON: expecting value (line 3, column 1)"),
         ("[1] 2", "a.json is not JSON: extra data (line 1, column 5)"),
-        ("[" * 200_000, "a.json is nested too deeply"),
+        ("[" * 65 + "1" + "]" * 65, "a.json is nested too deeply: lists in lists are read to 64 levels"),
+        ("[" * 200_000, "a.json is nested too deeply: lists in lists are read to 64 levels"),
         ("[[1, 2], [3]]", "a.json is ragged: element [1] is a list of 1, and the first is a list of 2"),
         ("[[1, 2], 3]", "a.json is ragged: element [1] is a number, and the first is a list of 2"),
         ('[1, "two"]', "a.json: element [1] is the text 'two', which is no number"),
@@ -146,6 +147,18 @@ def test_wrong_fields() -> None:
     message = failure(lambda: load("a.json:weight"), GradcliError)
     assert message == "a.json has no field 'weight'; it has weights, bias\nhint: did you mean 'weights'?"
     assert failure(lambda: load("a.json:bias.x"), GradcliError) == "a.json has no field 'bias.x': a number has none"
+    written({"grads": {"x": 1, "y": 2}, "": 3})
+    message = failure(lambda: load("a.json:grads.z"), GradcliError)
+    assert message.startswith("a.json has no field 'grads.z'; it has grads.x, grads.y\nhint: did you mean 'grads.")
+    # An empty name is one where there is such a field.
+    assert load("a.json:") == 3
+    written({"x": 1})
+    missing = "a.json: a key is missing behind the colon"
+    done = process("eval", "x", "x=@a.json:")
+    assert done == (2, "", f"gradcli: {missing}; it has x\nhint: as in a.json:x\n")
+    written([1, 2])
+    hint = "without the colon, the whole of it is meant"
+    assert failure(lambda: load("a.json:"), GradcliError) == f"{missing}\nhint: {hint}"
     written("1\n{}\n", "a.jsonl")
     assert failure(lambda: load("a.jsonl"), WorkError) == "a.jsonl: record 2 is of another kind than the first"
     written('{"x": 1}\n{"x": 2\n', "a.jsonl")

@@ -51,6 +51,18 @@ def test_there_and_back(ending: str, dtype: str) -> None:
             assert same(found, array)
 
 
+@pytest.mark.parametrize("shape", [(0,), (0, 2), (2, 0)])
+@pytest.mark.parametrize("ending", [".csv", ".tsv"])
+def test_a_table_of_nothing_is_empty_and_says_so(shape: tuple[int, ...], ending: str) -> None:
+    """As numpy.savetxt writes it; how many columns it had cannot be told."""
+    np.save("x.npy", np.zeros(shape))
+    assert process("eval", "x", "x=x.npy", "-q", "-o", f"value=a{ending}") == (0, "", "")
+    np.savetxt("numpy", np.zeros(shape))
+    assert Path(f"a{ending}").read_bytes() == Path("numpy").read_bytes()
+    done = process("eval", "x", f"x=a{ending}")
+    assert (done.code, done.out) == (1, "") and done.err.startswith(f"gradcli: a{ending} is empty\n")
+
+
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
 @pytest.mark.parametrize("ending", [".csv", ".tsv", ".json"])
 def test_every_bit_comes_back(dtype: str, ending: str) -> None:

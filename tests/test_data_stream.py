@@ -51,7 +51,7 @@ def test_rows_that_are_wrong_are_answered_in_their_place() -> None:
     assert told == [
         (None, 2.0),
         (3, "in the field x: the text 'q' is no number"),
-        (4, "in the field x: null is no number"),
+        (4, "in the field x: a value is missing"),
         (5, "the row has 1 cell, and the first has 2"),
         (6, "the row has 3 cells, and the first has 2"),
         (7, "the line is not UTF-8 text (byte 1)"),
@@ -65,6 +65,17 @@ def test_rows_that_are_wrong_are_answered_in_their_place() -> None:
 def test_null_is_nan_when_asked_for() -> None:
     done = process("stream", "x*2", "--no-grad", "--missing", "nan", stdin=b'{"x": null}\n{"x": [1, null]}\n')
     assert [answer["value"] for answer in answers(done)] == ["NaN", [2, "NaN"]]
+
+
+def test_columns_that_an_answer_has_itself_are_told_of_once() -> None:
+    rows = b"x,value,grads\n1,2,3\n4,5,6\n"
+    done = process("stream", "x*2", "--format", "csv", "--no-grad", stdin=rows)
+    reason = "answers have a field of their own that is called so"
+    told = [f"note: standard input: left out {name!r}: {reason}\n" for name in ("value", "grads")]
+    assert done == (0, '{"value": 2.0, "grads": null}\n{"value": 8.0, "grads": null}\n', "".join(told))
+    assert process("stream", "x*2", "--format", "csv", "--no-grad", "-q", stdin=rows).err == ""
+    # What is an input is not left out.
+    assert process("stream", "value*2", "--format", "csv", "--no-grad", stdin=b"value\n2\n").err == ""
 
 
 def test_columns_that_are_not_there() -> None:

@@ -99,7 +99,12 @@ def test_a_file_of_that_very_name_goes_first() -> None:
     ("text", "key", "message"),
     [
         (PEOPLE, ":ag", "data.csv has no column 'ag'; there are name, age, height, label\nhint: did you mean 'age'?"),
-        (PEOPLE, ":", "data.csv has no column ''; there are name, age, height, label"),
+        (
+            PEOPLE,
+            ":",
+            "data.csv: a key is missing behind the colon; there are name, age, height, label\n"
+            "hint: as in data.csv:name",
+        ),
         (PEOPLE, ":7", "data.csv has no column '7'; there are name, age, height, label"),
         (PEOPLE, ":name", "data.csv: the column 'name' holds text: 'Ann' in line 2"),
         (PEOPLE, ":age,name", "data.csv: the column 'name' holds text: 'Ann' in line 2"),
@@ -138,7 +143,7 @@ def test_wrong_columns_are_wrong_requests(text: bytes, key: str, message: str) -
             "a;b\n1;2\n1,5;2\n",
             "data.csv, line 3, column 1 ('a'): '1,5' is no number\nhint: numbers are written with a point, as in 0.5",
         ),
-        ("", "data.csv is empty"),
+        ("", "data.csv is empty\nhint: a matrix without rows is a table without anything; .npy keeps its shape"),
         ("\n \n", "data.csv is empty"),
         ("a,b\n", "data.csv has a header and no rows"),
         ("a,b", "data.csv has a header and no rows"),

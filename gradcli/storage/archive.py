@@ -7,8 +7,19 @@ import errno
 from collections.abc import Iterable, Iterator, Sequence
 from typing import IO, Any
 
-from gradcli.errors import GradcliError, WorkError, did_you_mean
-from gradcli.storage.header import Array, Header, brief, check_size, parse_header, printable, promise, shown
+from gradcli.errors import GradcliError, WorkError
+from gradcli.storage.header import (
+    Array,
+    Header,
+    brief,
+    check_size,
+    listed,
+    parse_header,
+    printable,
+    promise,
+    shown,
+    unknown_key,
+)
 from gradcli.storage.loading import check_memory, finish, receive
 
 # How the members are compressed that are inflated only as far as they are read: not at all, and with deflate.
@@ -75,18 +86,15 @@ def _member_key(keys: list[str], path: str, key: str | None) -> str:
     name = shown(path)
     if not keys:
         raise WorkError(f"{name} holds no arrays")
-    names = [printable(known) for known in keys]
-    listed = ", ".join(names[:20]) + (f" … ({len(keys)} in all)" if len(keys) > 20 else "")
     if key is None:
         if len(keys) > 1:
-            raise GradcliError(f"{name} holds several arrays: {listed}", hint=f"name one of them: {name}:{names[0]}")
+            hint = f"name one of them: {name}:{printable(keys[0])}"
+            raise GradcliError(f"{name} holds several arrays: {listed(keys)}", hint=hint)
         return keys[0]
     for candidate in (key, key.removesuffix(".npy")):
         if candidate in keys:
             return candidate
-    raise GradcliError(
-        f"{name} has no array {printable(key)!r}; it holds {listed}", hint=did_you_mean(key, names[:1000])
-    )
+    raise unknown_key(name, "array", key, keys)
 
 
 def _read_member(archive: Any, info: Any, path: str) -> Array:

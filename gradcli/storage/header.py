@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 import re
 import struct
+from collections.abc import Sequence
 from typing import IO, Any, NamedTuple
 
 import numpy as np
 
-from gradcli.errors import WorkError
+from gradcli.errors import GradcliError, WorkError, did_you_mean, quoted
 from gradcli.storage.pipes import take
 
 DType = np.dtype[Any]
@@ -68,6 +69,20 @@ class Header(NamedTuple):
 def shown(path: str) -> str:
     """A path that is read, as it may appear in a message; never empty."""
     return "standard input" if path == "-" else printable(path) or "''"
+
+
+def listed(names: Sequence[str]) -> str:
+    """What a file holds, for messages: of many the first."""
+    return ", ".join(map(printable, names[:20])) + (f" … ({len(names)} in all)" if len(names) > 20 else "")
+
+
+def unknown_key(name: str, what: str, key: str, names: Sequence[str], holds: str = "it holds") -> GradcliError:
+    """The error for a key that none of the `names` in a file is, in all formats."""
+    if not key:
+        hint = f"as in {name}:{printable(names[0])}" if names else None
+        return GradcliError(f"{name}: a key is missing behind the colon; {holds} {listed(names)}", hint=hint)
+    hint = did_you_mean(key, [printable(known) for known in names[:1000]])
+    return GradcliError(f"{name} has no {what} {quoted(printable(key))}; {holds} {listed(names)}", hint=hint)
 
 
 def printable(text: str) -> str:

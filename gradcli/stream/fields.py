@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from functools import lru_cache
 from json import JSONDecodeError, JSONDecoder, dumps
@@ -17,9 +16,9 @@ from gradcli.graph.arguments import list_array
 from gradcli.graph.dtypes import BOOL, DEFAULT_DTYPE, DTYPES
 from gradcli.graph.node import fitted
 from gradcli.graph.op import OPS
-from gradcli.machine.data_options import MISSING_AS_NAN
 from gradcli.render.json import to_json
 from gradcli.storage.formats.json_data import NON_FINITE, json_kind
+from gradcli.storage.formats.source import missing_value
 
 # What the answer itself has; a field of an earlier answer gives way.
 _ANSWER = ("value", "grads")
@@ -58,6 +57,10 @@ class FieldReader:
         # What plain numbers become at once where it is a floating-point type; the others look at each.
         self._float = self.dtype if self.dtype is not None else DEFAULT_DTYPE.get()
         self._decode = JSONDecoder().raw_decode
+
+    def replaced(self, names: Sequence[str]) -> list[str]:
+        """Of names that are no inputs, those whose place the answer's own fields take."""
+        return [name for name in names if name in _ANSWER and name not in self.names]
 
     def read(self, text: str) -> Record:
         """The record of a line that is not blank; the caller silences NumPy's warnings."""
@@ -164,10 +167,9 @@ def _number(item: Any) -> Any:
         return item
     if isinstance(item, str) and item in NON_FINITE:
         return NON_FINITE[item]
-    if item is None and MISSING_AS_NAN.get():
-        return math.nan
-    hint = 'a missing number is written NaN or "NaN"' if item is None else None
-    raise GradcliError(f"{json_kind(item)} is no number", hint=hint)
+    if item is None:
+        return missing_value()
+    raise GradcliError(f"{json_kind(item)} is no number")
 
 
 def _head(fields: dict[str, Any], without: Sequence[str], strict: bool = False) -> str:

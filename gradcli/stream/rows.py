@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import csv
-import math
 import re
 from collections.abc import Iterator
 from typing import Any
 
 from gradcli.errors import GradcliError, did_you_mean
-from gradcli.machine.data_options import MISSING_AS_NAN
+from gradcli.machine.data_options import tell
 from gradcli.storage.formats.cells import is_missing, is_number
 from gradcli.storage.formats.delimited import delimiter_of
 from gradcli.storage.header import printable, shown
@@ -80,7 +79,7 @@ def _without_end(line: str) -> str:
 
 
 def _named_columns(source: Inlet, fields: FieldReader, columns: list[str]) -> list[str]:
-    """The names in the header, among which all inputs are, each once."""
+    """The names in the header, among which all inputs are, each once; a note on columns that do not pass through."""
     for name in fields.names:
         if columns.count(name) > 1:
             raise GradcliError(f"{shown(source.path)} has {columns.count(name)} columns called {name!r}")
@@ -89,6 +88,8 @@ def _named_columns(source: Inlet, fields: FieldReader, columns: list[str]) -> li
             listed = ", ".join(told[:20])
             message = f"{shown(source.path)} has no column {name!r}; there are {listed}"
             raise GradcliError(message, hint=did_you_mean(name, told[:100]))
+    for name in fields.replaced(columns):
+        tell(f"{shown(source.path)}: left out {name!r}: answers have a field of their own that is called so")
     return columns
 
 
@@ -116,9 +117,7 @@ def _input(cell: str) -> Any:
     """What a cell gives an input: a number, or what is said to be none."""
     if is_number(cell):
         return float(cell)
-    if is_missing(cell):
-        return math.nan if MISSING_AS_NAN.get() else None
-    return cell
+    return None if is_missing(cell) else cell
 
 
 def _passed(cell: str) -> Any:

@@ -59,7 +59,7 @@ class Table:
             return False
         if not MISSING_AS_NAN.get():
             row = next(k for k, chunk in _numbered(column) if chunk)
-            missing_value(self.source, f"in row {row + 1}, column {printable(self.schema.names[j])!r}")
+            missing_value(f"{self.source.name}, row {row + 1}, column {printable(self.schema.names[j])!r}")
         return True
 
 

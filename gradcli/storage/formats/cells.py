@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 import re
 import warnings
 from collections.abc import Iterator, Sequence
@@ -17,9 +16,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gradcli.errors import WorkError, quoted
-from gradcli.machine.data_options import MISSING_AS_NAN
 from gradcli.storage.formats.pieces import IN_CACHE
-from gradcli.storage.formats.source import Source
+from gradcli.storage.formats.source import Source, missing_value
 from gradcli.storage.formats.tokenizer import tokenized
 from gradcli.storage.header import Array, DType, printable
 
@@ -217,9 +215,7 @@ class Reader:
         where = f"column {column + 1}" if name == str(column) else f"column {column + 1} ({printable(name)!r})"
         place = f"{self.source.name}, line {line}, {where}"
         if is_missing(cell):
-            if MISSING_AS_NAN.get():
-                return math.nan
-            raise WorkError(f"{place}: a value is missing", hint="--missing nan reads missing values as NaN")
+            return missing_value(place)
         hint = "numbers are written with a point, as in 0.5" if _DECIMAL_COMMA.fullmatch(stripped) else None
         raise WorkError(f"{place}: {quoted(cell)} is no number", hint=hint)
 

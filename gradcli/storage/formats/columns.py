@@ -6,10 +6,10 @@ import csv
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from gradcli.errors import GradcliError, WorkError, did_you_mean, quoted
+from gradcli.errors import GradcliError, WorkError
 from gradcli.machine.data_options import tell
 from gradcli.storage.formats.source import Source
-from gradcli.storage.header import printable
+from gradcli.storage.header import printable, unknown_key
 
 
 class Chosen(NamedTuple):
@@ -55,7 +55,6 @@ def _parts(key: str, names: Sequence[str]) -> list[str]:
 
 def _find(source: Source, name: str, names: Sequence[str]) -> int:
     """The number of a column; a name goes before a number."""
-    told = [printable(known) for known in names]
     count = names.count(name)
     if count > 1:
         hint = f"choose one by its number, as in {source.name}:{names.index(name)}"
@@ -67,6 +66,4 @@ def _find(source: Source, name: str, names: Sequence[str]) -> int:
     stripped = name.strip()
     if stripped != name:
         return _find(source, stripped, names)
-    listed = ", ".join(told[:20]) + (f" … ({len(told)} in all)" if len(told) > 20 else "")
-    message = f"{source.name} has no column {quoted(printable(name))}; there are {listed}"
-    raise GradcliError(message, hint=did_you_mean(name, told[:1000]))
+    raise unknown_key(source.name, "column", name, names, "there are")

@@ -43,7 +43,8 @@ def load(source: Source) -> Array:
     texts = Pieces(source)
     first = next(texts, b"")
     if not first.strip():
-        raise WorkError(f"{source.name} is empty")
+        hint = "a matrix without rows is a table without anything; .npy keeps its shape"
+        raise WorkError(f"{source.name} is empty", hint=hint if source.size == 0 else None)
     start, line, layout, sample = layout_of(source, first)
     while not sample:
         # The names of many columns take more than the first piece.

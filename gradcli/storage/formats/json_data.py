@@ -9,14 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from gradcli.errors import GradcliError, WorkError, did_you_mean
-from gradcli.machine.data_options import MISSING_AS_NAN
+from gradcli.errors import GradcliError, WorkError
 from gradcli.machine.endings import ending_of
 from gradcli.render.json import json_pieces
 from gradcli.storage.formats.columns import chosen
 from gradcli.storage.formats.pieces import LONGEST_ROW, read_some, text_of
 from gradcli.storage.formats.source import Form, Source, missing_value, refuse_large
-from gradcli.storage.header import Array, printable
+from gradcli.storage.header import MAX_DIMENSIONS, Array, printable, unknown_key
 from gradcli.storage.loading import check_limit
 
 #: Numbers that JSON has no notation for, as words.
@@ -24,7 +23,6 @@ NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 _PIECE = 1 << 22
 # A number takes about so many times the memory of its characters while it is read.
 _BLOW_UP = 4
-_DEEPEST = 64
 
 
 def look(source: Source) -> Form | None:
@@ -93,9 +91,13 @@ def _parse(source: Source, text: str, line: int | None = None) -> Any:
         place = f"line {error.lineno if line is None else line}, column {error.colno}"
         raise WorkError(f"{source.name} is not JSON: {told} ({place})") from None
     except RecursionError:
-        raise WorkError(f"{source.name} is nested too deeply") from None
+        raise _too_deep(source) from None
     except ValueError:
         raise WorkError(f"{source.name}: a whole number has more digits than can be read") from None
+
+
+def _too_deep(source: Source) -> WorkError:
+    return WorkError(f"{source.name} is nested too deeply: lists in lists are read to {MAX_DIMENSIONS} levels")
 
 
 def _lines(source: Source, text: str) -> list[Any]:
@@ -114,8 +116,14 @@ def _lines(source: Source, text: str) -> list[Any]:
 
 def _field(source: Source, value: Any) -> Any:
     """What an object holds under the key, or under its parts: grads.x is x in grads."""
-    key = source.key or ""
-    left = key
+    key = left = source.key or ""
+    if not key:
+        if type(value) is not dict:
+            hint = "without the colon, the whole of it is meant"
+            raise GradcliError(f"{source.name}: a key is missing behind the colon", hint=hint)
+        if "" not in value:
+            raise unknown_key(source.name, "field", key, list(value), "it has")
+        return value[""]
     while left:
         if type(value) is not dict:
             raise GradcliError(f"{source.name} has no field {printable(key)!r}: {json_kind(value)} has none")
@@ -123,11 +131,8 @@ def _field(source: Source, value: Any) -> Any:
         cuts = [len(left), *(k for k in range(len(left) - 1, 0, -1) if left[k] == ".")]
         cut = next((cut for cut in cuts if left[:cut] in value), None)
         if cut is None:
-            names = [printable(str(name)) for name in value]
-            hint = did_you_mean(left, names[:1000])
-            raise GradcliError(
-                f"{source.name} has no field {printable(key)!r}; it has {', '.join(names[:20])}", hint=hint
-            )
+            names = [f"{key.removesuffix(left)}{name}" for name in value]
+            raise unknown_key(source.name, "field", key, names, "it has")
         value = value[left[:cut]]
         left = left[cut + 1 :]
     return value
@@ -161,7 +166,7 @@ def _is_word(value: Any) -> bool:
 
 def _array(source: Source, value: Any, prefix: str) -> Array:
     """Nested lists of numbers as an array: whole numbers as int64, truth values as bool, the rest as float64."""
-    shape = _shape(value)
+    shape = _shape(source, value)
     flat: list[Any] = [value]
     for depth, size in enumerate(shape):
         level = []
@@ -188,9 +193,11 @@ def _array(source: Source, value: Any, prefix: str) -> Array:
         raise WorkError(f"{source.name} holds a whole number that is larger than any float64") from None
 
 
-def _shape(value: Any) -> tuple[int, ...]:
+def _shape(source: Source, value: Any) -> tuple[int, ...]:
     shape: list[int] = []
-    while isinstance(value, list) and len(shape) < _DEEPEST:
+    while isinstance(value, list):
+        if len(shape) == MAX_DIMENSIONS:
+            raise _too_deep(source)
         shape.append(len(value))
         if not value:
             break
@@ -205,9 +212,7 @@ def _number(source: Source, item: Any, index: int, shape: tuple[int, ...], prefi
         return NON_FINITE[item]
     place = _place(index, shape, prefix)
     if item is None:
-        missing_value(source, f"({place})")
-        assert MISSING_AS_NAN.get()
-        return math.nan
+        return missing_value(f"{source.name}, {place}")
     raise WorkError(f"{source.name}: {place} is {json_kind(item)}, which is no number")
 
 

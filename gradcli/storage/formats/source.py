@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import math
 from collections.abc import Iterator, Sequence
 from typing import IO, Any, NamedTuple, NoReturn
 
 import numpy as np
 
-from gradcli.errors import GradcliError, WorkError, did_you_mean
+from gradcli.errors import GradcliError, WorkError
 from gradcli.machine.data_options import MISSING_AS_NAN
-from gradcli.storage.header import DTYPE_NAMES, Array, DType, Header, brief, printable, shown
+from gradcli.storage.header import DTYPE_NAMES, Array, DType, Header, brief, listed, printable, shown, unknown_key
 from gradcli.storage.loading import check_memory
 
 #: Shape and dtype.
@@ -67,17 +68,13 @@ def choose(source: Source, names: Sequence[str], what: str = "array") -> str:
     """The one of `names` that the key means, or the only one there is."""
     if not names:
         raise WorkError(f"{source.name} holds no {what}s")
-    told = [printable(name) for name in names]
-    listed = ", ".join(told[:20]) + (f" … ({len(told)} in all)" if len(told) > 20 else "")
-    hint: str | None
     if source.key is None:
         if len(names) > 1:
-            hint = f"name one of them: {source.name}:{told[0]}"
-            raise GradcliError(f"{source.name} holds several {what}s: {listed}", hint=hint)
+            hint = f"name one of them: {source.name}:{printable(names[0])}"
+            raise GradcliError(f"{source.name} holds several {what}s: {listed(names)}", hint=hint)
         return names[0]
     if source.key not in names:
-        hint = did_you_mean(source.key, told[:1000])
-        raise GradcliError(f"{source.name} has no {what} {printable(source.key)!r}; it holds {listed}", hint=hint)
+        raise unknown_key(source.name, what, source.key, names)
     return source.key
 
 
@@ -98,11 +95,12 @@ def as_array(source: Source, array: Any) -> Array:
     return np.asarray(found, numeric(source, found.dtype), order="C")
 
 
-def missing_value(source: Source, where: str) -> None:
-    """A value is missing: an error unless it becomes NaN."""
-    if not MISSING_AS_NAN.get():
-        hint = "--missing nan reads missing values as NaN"
-        raise WorkError(f"{source.name} has a missing value {where}", hint=hint)
+def missing_value(place: str = "") -> float:
+    """NaN for a value that is missing at this place; WorkError unless that is what missing values become."""
+    if MISSING_AS_NAN.get():
+        return math.nan
+    hint = "--missing nan reads missing values as NaN"
+    raise WorkError(f"{place}: a value is missing" if place else "a value is missing", hint=hint)
 
 
 def refuse_dimensions(form: Form, name: str, ending: str) -> None:
