@@ -218,6 +218,36 @@ def test_a_value_is_written_once() -> None:
     assert inside is not (x - y)
 
 
+def test_integers_of_both_signs_are_the_same_value() -> None:
+    signed, unsigned = np.dtype(np.int8), np.dtype(np.uint8)
+
+    def body(v: VectorBuilder, a: Any, b: Any) -> Any:
+        low = (a + b) < 0
+        high = (v.cast(a, unsigned) + v.cast(b, unsigned)) > 200
+        return v.select(low, v.cast(high, signed), 5)
+
+    x, y = numbers(np.int8), numbers(np.int8, seed=1)
+    check(body, lambda a, b: np.where(a + b < 0, ((a + b).view(np.uint8) > 200).astype(np.int8), np.int8(5)), x, y)
+
+
+def test_lanes_without_a_number_do_no_harm() -> None:
+    """Those beyond the end of the data, of a load that leaves them out, may be anything."""
+
+    def body(v: VectorBuilder, a: Any, n: Any) -> Any:
+        def half(x: Any) -> Any:
+            lanes = ", ".join(f"i1 {'true' if i < 8 else 'false'}" for i in range(16))
+            return v.emit(f"select <16 x i1> <{lanes}>, {x.typed}, {x.type} poison", x.dtype)
+
+        whole = half(n)
+        return v.log(half(a)) + v.erf(half(a)) + v.cast(whole % whole + whole // whole, np.dtype(np.float64))
+
+    x, n = np.linspace(1, 2, 32), np.arange(1, 33, dtype=np.int64)
+    got = ArrayFunction(body, np.float64, np.int64)(x, n)
+    wanted = ArrayFunction(lambda v, a: v.log(a) + v.erf(a) + 1, np.float64)(x)
+    for start in (0, 16):
+        assert np.array_equal(got[start : start + 8], wanted[start : start + 8])
+
+
 def test_types_do_not_mix_without_a_cast() -> None:
     v = VectorBuilder(8)
     x, n = v.value("%x", np.dtype(np.float32)), v.value("%n", np.dtype(np.int32))

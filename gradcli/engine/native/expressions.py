@@ -47,7 +47,8 @@ class Expressions:
         """The value of a pure instruction; the same text again is the same value."""
         if (known := self._known.get(text)) is None:
             known = self._known[text] = self.assign(text, dtype)
-        return known
+        # LLVM's integers have no sign: the same value may be meant as two types.
+        return known if known.dtype == dtype else self.value(known.name, dtype)
 
     def assign(self, text: str, dtype: np.dtype) -> Vector:
         """The value of an instruction that is written however often it is asked for, such as a load."""
@@ -80,6 +81,13 @@ class Expressions:
         """A scalar of the function in every lane; a boolean is an `i1`."""
         one = self.emit(f"insertelement {self.type(dtype)} poison, {element_type(dtype)} {name}, i32 0", dtype)
         return self.emit(f"shufflevector {one.typed}, {one.type} poison, <{self.lanes} x i32> zeroinitializer", dtype)
+
+    def settled(self, x: Vector) -> Vector:
+        """The same, but some number in lanes that hold none, such as those beyond the end of the data.
+
+        What depends on such a lane may be anything, even a branch or a trap.
+        """
+        return self.emit(f"freeze {x.typed}", x.dtype)
 
     def lift(self, value: Operand, dtype: np.dtype) -> Vector:
         """A number as a vector; a vector must be of this type already."""
@@ -130,7 +138,7 @@ class Expressions:
         self.declarations[gather] = (
             f"declare {self.type(dtype)} {gather}({pointers}, i32, <{self.lanes} x i1>, {self.type(dtype)})"
         )
-        places = self.emit(f"getelementptr {kind}, ptr {table}, {index.typed}", index.dtype)
+        places = self.emit(f"getelementptr {kind}, ptr {table}, {self.settled(index).typed}", index.dtype)
         return self.emit(
             f"call {self.type(dtype)} {gather}({pointers} {places.name}, i32 {dtype.itemsize}, "
             f"<{self.lanes} x i1> splat (i1 true), {self.type(dtype)} poison)",
@@ -205,6 +213,7 @@ class Expressions:
         a, b = self.alike(a, b)
         if a.dtype.kind == "f":
             return self._floor_divide(a, b)
+        a, b = self.settled(a), self.settled(b)
         zero = b == 0
         if a.dtype.kind == "u":
             return self.select(zero, 0, a.binary(self.select(zero, 1, b), "", "", "udiv"))
@@ -238,8 +247,10 @@ class Expressions:
         """What is left of `a`, with the sign of `a`, as C has it; exact."""
         a, b = self.alike(a, b)
         if a.dtype.kind == "u":
+            b = self.settled(b)
             return a.binary(self.select(b == 0, 1, b), "", "", "urem")
         if a.dtype.kind == "i":
+            b = self.settled(b)
             return a.binary(self.select((b == 0) | (b == -1), 1, b), "", "srem")
         # A quotient that was rounded up to a whole number is one too large; those with too many digits are C's.
         quotient = self.trunc(a / b)
@@ -260,6 +271,7 @@ class Expressions:
 
     def rarely(self, mask: Vector, usual: Vector, name: str, body: Callable[..., Vector], *operands: Vector) -> Vector:
         """`usual`, but `body(builder, *operands)` in the lanes of the mask: a function out of line, seldom called."""
+        mask = self.settled(mask)
         called = f"@{name}_{self.mangled(operands[0].dtype)}"
         arguments = [*operands, usual, mask]
         if called not in self.declarations:
