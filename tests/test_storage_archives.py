@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import struct
 import zipfile
@@ -14,6 +15,7 @@ import pytest
 
 from gradcli.errors import GradcliError
 from gradcli.storage import load
+from gradcli.storage.bundle import load_bundle, save_bundle
 from tests.storage_support import SHAPES, failure, npy, numbers, read_header, run, same, with_header
 from tests.storage_support import own_directory as own_directory
 
@@ -164,3 +166,29 @@ def test_archive_that_lies_about_its_size_takes_no_memory() -> None:
     assert alone.startswith("WorkError a.npz:x is truncated: its header promises (3221225472,)"), done
     assert int(peak) < 1 << 30
     assert limited.startswith("WorkError a.npz:x does not fit into memory: its header promises (3221225472,)"), done
+
+
+def test_numbers_and_arrays_in_one_file(tmp_path: Path) -> None:
+    path = str(tmp_path / "bundle")
+    arrays = {"a": np.arange(6.0).reshape(2, 3).T, "none": np.zeros((0, 2), np.float32), "n": np.array(3)}
+    plain = {
+        "large": 2**100,
+        "tiny": 5e-324,
+        "inf": -math.inf,
+        "yes": True,
+        "nothing": None,
+        "text": "ü\n",
+        "list": [1, [2.5]],
+    }
+    save_bundle(path, {"arrays": arrays, "plain": plain, "half": np.float16(0.1)})
+    found = load_bundle(path)
+    assert found["plain"] == plain and type(found["half"]) is np.float16 and found["half"] == np.float16(0.1)
+    for name, array in arrays.items():
+        assert np.array_equal(found["arrays"][name], array) and found["arrays"][name].dtype == array.dtype
+    # Others read it too.
+    assert set(np.load(path)) == {"contents", "0", "1", "2", "3"}
+    with pytest.raises(FileNotFoundError):
+        load_bundle(f"{path}2")
+    os.symlink("nowhere", f"{path}3")
+    with pytest.raises(FileNotFoundError):
+        load_bundle(f"{path}3")

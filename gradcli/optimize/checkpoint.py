@@ -41,8 +41,9 @@ class Checkpoint:
 
         GradcliError where another run's would be lost, WorkError for a file that is damaged or no checkpoint.
         """
-        check_folder(find_bundle_target(self._path))
-        there = os.path.lexists(self._path)
+        target = find_bundle_target(self._path)
+        check_folder(target)
+        there = os.path.exists(target.real)
         if there and overwrite and not resume:
             return None
         found = self._read() if there else None
@@ -59,14 +60,16 @@ class Checkpoint:
         if self._limit != kept["limit"] and minimum is not None and minimum["steps"] == kept["limit"]:
             # Where the old limit has ended it, there is more to do now.
             kept["minimum"] = None
-        return kept if state is not None or kept["minimum"] is not None else None
+        return None if state is None and kept["minimum"] is None else kept
 
     def _read(self) -> dict[str, Any]:
         found = load_bundle(self._path)
         try:
-            if isinstance(found["run"], dict) and found["kept"].keys() == _KEYS:
+            run, kept = found["run"], found["kept"]
+            steps = [int(kept[name][key]) for name, key in (("state", "step"), ("minimum", "steps")) if kept[name]]
+            if isinstance(run, dict) and kept.keys() == _KEYS and steps:
                 return found
-        except (TypeError, KeyError, AttributeError):
+        except (TypeError, KeyError, AttributeError, ValueError):
             pass
         raise WorkError(f"{shown(self._path)} is no checkpoint of a run", hint="name another file")
 

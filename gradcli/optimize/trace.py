@@ -33,10 +33,10 @@ class Trace:
 
     def __init__(self, path: str) -> None:
         """Refuse what cannot be written, before anything is; the file is made by `open`."""
-        if path == "-":
+        self._target = find_target(path)
+        if self._target.path == "-":
             hint = "name a file; /dev/stderr shows the lines as they come"
             raise GradcliError("--trace cannot go to standard output, where the result goes", hint=hint)
-        self._target = find_target(path)
         if is_url(self._target.real):
             raise GradcliError(f"{quoted(path)} is no file of this machine", hint="name a file")
         if self.is_file:
