@@ -210,11 +210,29 @@ def test_one_plan_serves_all_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     planned = []
     monkeypatch.setattr(compiled, "plan", lambda *a, **k: planned.append(1) or plan(*a, **k))
     loss, data = _logistic()
-    gc.minimize(loss, data, ["w", "b"], method="adam", steps=50)
-    assert len(planned) == 1
-    gc.minimize(loss, data, ["w", "b"], method="adam", steps=50, rows=["X", "y"], batch_size=30)
-    # Whole batches, what is left of an epoch, and all rows at the end.
-    assert len(planned) == 4
+    for more, plans in (({}, 2), ({"rows": ["X", "y"], "batch_size": 30}, 4)):
+        for steps in (4, 50):
+            planned.clear()
+            gc.minimize(loss, data, ["w", "b"], method="adam", steps=steps, **more)
+            # What the data alone gives, and a step; with batches also whole ones, and what is left of an epoch.
+            assert len(planned) == plans
+
+
+@pytest.mark.parametrize("rows", [100, 100_000])
+def test_what_depends_on_data_alone_is_computed_once(rows: int) -> None:
+    rng = np.random.default_rng(0)
+    data = {"X": rng.standard_normal((rows, 3)) * [1, 10, 100] + 5, "y": rng.standard_normal(rows), "w": np.zeros(3)}
+    loss = "mean(((X - mean(X, 0))/std(X, 0)@w*2 - (y - mean(y))/std(y))**2)"
+    program = Objective(parse(loss), data, ["w"])._both.program
+    nodes = [step.node for stage in program.stages for step in stage.whole]
+    nodes += [
+        step.node for stage in program.stages for one in stage.passes for step in one.steps if hasattr(step, "node")
+    ]
+    assert nodes
+    assert not [node for node in nodes if node.op.name in ("std", "var", "sqrt")]
+    standard = {name: (data[name] - data[name].mean(0)) / data[name].std(0, ddof=1) for name in "Xy"}
+    exact = np.linalg.lstsq(2 * standard["X"], standard["y"])[0]
+    np.testing.assert_allclose(gc.minimize(loss, data, "w").parameters["w"].numpy(), exact, rtol=1e-6, atol=1e-9)
 
 
 # Batches --------------------------------------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ from gradcli.graph.node import Node
 from gradcli.language.parse import Script
 from gradcli.ops.create import filled
 from gradcli.optimize.packing import Packing
+from gradcli.optimize.unchanging import computed_once
 
 # No input has such a name.
 _VECTOR = "--vector "
@@ -107,6 +108,7 @@ class Objective:
         return self._compiled(replace(request, leaves=request.leaves | given), roots)
 
     def _compiled(self, request: Request, roots: Sequence[Node]) -> Compiled:
+        request, roots = computed_once(request, roots, self._held)
         compiled = Compiled(request, request.files(self._held), roots=roots)
         program, needed = compiled.program, compiled.program.whole_leaves()
         whole = {leaf for k, leaf in enumerate(program.leaves) if program.direct or k in needed}
