@@ -168,6 +168,20 @@ def test_what_is_observed_may_be_computed() -> None:
     assert np.allclose(numbers(found.parameters), [3, 1, 2])
 
 
+def test_what_is_drawn() -> None:
+    found = gc.fit(MODEL, {"y": Y, "t": T}, START, sigma=SIGMA)
+    curves = found.curves()
+    assert curves.name == "t" and [curve.title for curve in curves.curves] == ["y", "residuals"]
+    fitted, left = curves.curves
+    assert (curves.x[0], curves.x[-1]) == (0, 4) and np.allclose(fitted.y, decay(curves.x, *numbers(found.parameters)))
+    assert fitted.marks is not None and np.array_equal(fitted.marks[:2], [T, Y]) and np.allclose(fitted.marks[2], SIGMA)
+    low, high = found.band({"t": curves.x})
+    assert fitted.band is not None and np.array_equal(fitted.band, [low.numpy(), high.numpy()])
+    assert left.marks is not None and np.array_equal(left.marks[1], found.residuals.numpy()) and not left.y.any()
+    single = gc.fit("0 = exp(b) - 2", {}, {"b": 1}).curves()
+    assert single.name == "observation" and single.x.tolist() == [0.5, 1.5] and single.curves[0].band is None
+
+
 def test_a_model_of_one_number_is_the_same_for_all_data() -> None:
     found = gc.fit("y = m", {"y": [1, 2, 6]}, {"m": 0})
     assert math.isclose(found.parameters["m"].item(), 3) and found.predict().shape == (3,)
@@ -344,6 +358,8 @@ def test_a_minimum_that_is_none_is_noted() -> None:
         ({"bounds": {"a": (1, 2, 3)}}, "the bounds of a must be two numbers"),
         ({"loss": "l1"}, "unknown loss 'l1'"),
         ({"f_scale": 0}, "f_scale must be a positive number"),
+        ({"f_scale": 1e-200, "loss": "huber"}, "f_scale, 1e-200, is too small beside the data"),
+        ({"sigma": 5e-324}, "sigma is too small, 4.94066e-324, to divide by"),
         ({"dtype": "int8"}, "unknown dtype 'int8'"),
     ],
 )

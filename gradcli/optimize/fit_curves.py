@@ -23,6 +23,9 @@ def curves_of(problem: Problem, residuals: np.ndarray, band: Band) -> Curves:
     if name is None:
         x = along = np.arange(1.0, problem.data.size + 1)
         line, width = (part.reshape(-1) for part in band(None))
+        if x.size == 1:
+            # A line needs two points.
+            along, line, width = np.array([0.5, 1.5]), np.repeat(line, 2), np.repeat(width, 2)
     else:
         x = problem.inputs[name].astype(np.float64).reshape(-1)
         along = np.linspace(x.min(), x.max(), _POINTS)

@@ -149,7 +149,10 @@ class Fitter:
         found: list[Solution] = []
         for units in (1.0, "jac", np.where(start == 0, 1.0, np.abs(start))):
             with np.errstate(all="ignore"):
-                solution = self._attempt(start, units)
+                try:
+                    solution = self._attempt(start, units)
+                except np.linalg.LinAlgError:
+                    solution = None
             if solution is not None:
                 found.append(solution)
                 if solution.doubts == 0:
@@ -189,7 +192,7 @@ class Fitter:
                 gtol=_TOLERANCE,
                 max_nfev=max(1, self._most - self._evaluations),
             )
-        except (ValueError, np.linalg.LinAlgError):
+        except ValueError:
             return None
         at = found.active_mask
         x = np.where(at < 0, self._low, np.where(at > 0, self._high, found.x))

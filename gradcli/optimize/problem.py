@@ -21,6 +21,8 @@ from gradcli.optimize.residuals import Predictor, check_names, labels_of, observ
 Arrays = dict[str, np.ndarray]
 # Powers of two that are numbers, and one over which are.
 _LARGEST = 1000
+# One over less than this may be infinite.
+_LEAST = 1e-300
 # Beyond so many times the size of the data no residual is.
 _FAR = 1e100
 
@@ -108,7 +110,10 @@ class Problem:
             raise GradcliError(f"the model is {what} at the start, {place}", hint=hint)
         with np.errstate(all="ignore"):
             unit = 2.0**-self.exponent
-            size = float(np.linalg.norm(self.weights * unit * (self.data if self.data.any() else values)))
+            larger = self.data if self.data.any() else np.broadcast_to(values.reshape(self.predictor.shape), self.shape)
+            size = float(np.linalg.norm(self.weights * unit * larger))
+        if loss.scale * unit < 1 / _FAR:
+            raise GradcliError(f"f_scale, {loss.scale:g}, is too small beside the data")
         # A residual that is never so large counts as its square.
         loss = loss._replace(scale=loss.scale * unit) if loss.scale * unit < _FAR else nonlinear.Loss()
         fitter = nonlinear.Fitter(self._function(unit), self.bounds, loss, size, most, self.digits)
@@ -156,6 +161,8 @@ class Problem:
         if (wrong := int(np.count_nonzero(found <= 0))) > 0:
             told = "is" if array.size == 1 else f"holds {wrong:,} numbers that are"
             raise GradcliError(f"sigma {told} not above 0: an uncertainty is positive")
+        if (found < _LEAST).any():
+            raise GradcliError(f"sigma is too small, {found.min():g}, to divide by")
         return found.reshape(self.shape) if array.size != 1 else found.reshape(())
 
 
