@@ -101,27 +101,27 @@ class Problem:
         """The minimum that is reached from a start, with residuals in units of 2 to the power of `exponent`: nothing
         depends on how large the data are then. WorkError where none is found."""
         x = self.vector(start)
-        values, slopes = self.predictor(x)
-        bad = np.broadcast_to(~np.isfinite(values.reshape(self.predictor.shape)), self.shape)
+        values = self.predictor(x)[0].reshape(self.predictor.shape)
+        self._refuse_start(values)
+        unit = 2.0**-self.exponent
+        with np.errstate(all="ignore"):
+            larger = self.data if self.data.any() else np.broadcast_to(values, self.shape)
+            size = float(np.linalg.norm(self.weights * unit * larger))
+        search = self._function(unit), self.bounds, _in_units(loss, unit), size, most, self.digits
+        solution = nonlinear.Fitter(*search).solve(x)
+        if solution.reason is None:
+            hint = "start nearer to the solution, or measure parameters so that they are of similar size"
+            raise WorkError(f"the fit has not converged after {_some(solution.evaluations, 'evaluation')}", hint=hint)
+        return solution
+
+    def _refuse_start(self, values: np.ndarray) -> None:
+        """Refuse a start at which the model has no values."""
+        bad = np.broadcast_to(~np.isfinite(values), self.shape)
         if bad.any():
             what = "NaN" if np.isnan(values).any() else "infinite"
             hint = "choose another start, at which the model can be computed for all data"
             place = f"at {np.count_nonzero(bad):,} of {bad.size:,} observations" if bad.size > 1 else "at the data"
             raise GradcliError(f"the model is {what} at the start, {place}", hint=hint)
-        with np.errstate(all="ignore"):
-            unit = 2.0**-self.exponent
-            larger = self.data if self.data.any() else np.broadcast_to(values.reshape(self.predictor.shape), self.shape)
-            size = float(np.linalg.norm(self.weights * unit * larger))
-        if loss.scale * unit < 1 / _FAR:
-            raise GradcliError(f"f_scale, {loss.scale:g}, is too small beside the data")
-        # A residual that is never so large counts as its square.
-        loss = loss._replace(scale=loss.scale * unit) if loss.scale * unit < _FAR else nonlinear.Loss()
-        fitter = nonlinear.Fitter(self._function(unit), self.bounds, loss, size, most, self.digits)
-        solution = fitter.solve(x)
-        if solution.reason is None:
-            hint = "start nearer to the solution, or measure parameters so that they are of similar size"
-            raise WorkError(f"the fit has not converged after {_some(solution.evaluations, 'evaluation')}", hint=hint)
-        return solution
 
     def _function(self, unit: float) -> nonlinear.Function:
         data, weights = self.data.reshape(-1), self.weights.reshape(-1) * unit
@@ -171,6 +171,17 @@ def _exponent(data: np.ndarray, weights: np.ndarray) -> int:
     with np.errstate(all="ignore"):
         largest = float(np.max(np.abs(data * weights), initial=0))
     return min(max(math.frexp(largest)[1], -_LARGEST), _LARGEST) if math.isfinite(largest) else _LARGEST
+
+
+def _in_units(loss: nonlinear.Loss, unit: float) -> nonlinear.Loss:
+    """A loss of residuals that are measured in other units."""
+    scale = loss.scale * unit
+    # A residual that is never so large counts as its square.
+    if loss.name == "linear" or scale > _FAR:
+        return nonlinear.Loss()
+    if scale < 1 / _FAR:
+        raise GradcliError(f"f_scale, {loss.scale:g}, is too small beside the data")
+    return loss._replace(scale=scale)
 
 
 def _some(number: int, what: str) -> str:
