@@ -22,7 +22,7 @@ from gradcli.graph.node import Node
 from gradcli.language.parse import Script
 from gradcli.ops.create import filled
 from gradcli.optimize.packing import Packing
-from gradcli.optimize.unchanging import computed_once
+from gradcli.optimize.unchanging import computed_once, hold
 
 # No input has such a name.
 _VECTOR = "--vector "
@@ -110,17 +110,11 @@ class Objective:
     def _compiled(self, request: Request, roots: Sequence[Node]) -> Compiled:
         request, roots = computed_once(request, roots, self._held)
         compiled = Compiled(request, request.files(self._held), roots=roots)
-        program, needed = compiled.program, compiled.program.whole_leaves()
-        whole = {leaf for k, leaf in enumerate(program.leaves) if program.direct or k in needed}
-        for name, array in self._held.items():
-            if request.leaves[name] in whole and not isinstance(array, np.ndarray):
-                # Else it would be read at every step.
-                self._held[name] = array.load()
-        compiled.hold(self._held)
+        hold(compiled, self._held)
         others = {n: leaf for n, leaf in request.leaves.items() if n not in self._held}
         forms = {n: np.broadcast_to(np.zeros((), leaf.dtype), leaf.shape) for n, leaf in others.items()}
         with written_in(request.source):
-            check_memory(program, compiled.leaves(forms), get_num_threads(), frozenset())
+            check_memory(compiled.program, compiled.leaves(forms), get_num_threads(), frozenset())
         compiled.settle(forms)
         return compiled
 
