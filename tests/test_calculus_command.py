@@ -75,6 +75,10 @@ def test_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (done.code, done.out, done.err) == (0, "", "")
     np.testing.assert_array_equal(np.load("h.npy"), [[2, 0], [0, 4]])
     assert np.load("p.npy") == 16
+    # The block of an input with itself has its name alone, as for --only.
+    assert _eval(monkeypatch, *words, "-o", "x.hessian=x.npy").code == 0
+    np.testing.assert_array_equal(np.load("x.npy"), [[6, 0], [0, 8]])
+    assert "is written twice" in _eval(monkeypatch, *words, "-o", "x.hessian=x.npy", "-o", "x,x.hessian=y.npy").err
     assert _eval(monkeypatch, *words, "--jacobian", "-o", "all/").code == 0
     names = {"value", "x.grad", "y.grad", "x.jacobian", "y.jacobian", "jvp"}
     names |= {f"{a},{b}.hessian" for a in "xy" for b in "xy"}

@@ -363,6 +363,7 @@ class Trap:
 def test_pickles_are_refused_with_the_line_that_converts_them(name: str) -> None:
     Path(name).write_bytes(pickle.dumps(Trap()))
     done = process("eval", "sum(x)", f"x=@{name}")
+    assert process("eval", "sum(x)", f"x={name}") == done
     ending = os.path.splitext(name)[1].lower()
     assert done.code == 1
     first, hint = done.err.splitlines()

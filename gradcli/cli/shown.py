@@ -32,7 +32,7 @@ class Shown:
             hint = "name it, as in --only x.grad; -o writes several results to files"
             raise GradcliError(f"--format {form} is for one tensor", hint=hint)
         self.parts = None if show is None else _named_parts(show, known)
-        self.only = None if only is None else _in_full(only.strip())
+        self.only = None if only is None else result_in_full(only.strip())
         self.format = form or ("json" if as_json else "text")
 
     def __bool__(self) -> bool:
@@ -142,7 +142,7 @@ def _named_parts(text: str, known: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def _in_full(target: str) -> str:
+def result_in_full(target: str) -> str:
     """The name of a result: `x.hessian` is the block of x with itself."""
     name, dot, kind = target.rpartition(".")
     return f"{name},{name}.hessian" if dot and kind == "hessian" and "," not in name else target
