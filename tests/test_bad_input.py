@@ -139,11 +139,30 @@ def test_options_that_click_refuses(words: list[str], message: str, monkeypatch:
     assert lines[0].startswith(message) and lines[1].startswith("hint: `gradcli") and len(lines) == 2
 
 
+def test_paths_that_are_taken_for_expressions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("data", "sum"):
+        Path(name).write_text("1")
+    os.mkdir("folder")
+    usual = "hint: a value is a number, a list, a call such as ones(2,2), or a file: @PATH, or a name ending in .npy"
+    for words, hint in [
+        (["x", "x=data"], "hint: a file is written with an @: x=@data"),
+        (["x", "x=sum"], "hint: a file is written with an @: x=@sum"),
+        (["x", "x=folder"], usual),
+        (["x", "x=-"], "hint: a .npy on standard input is written x=@-"),
+        (["x", "x=[1, 2]", "--grad-output", "-"], "hint: a .npy on standard input is written --grad-output @-"),
+        (["x", "x=[1, 2]", "--grad-output", "data"], "hint: a file is written with an @: --grad-output @data"),
+        (["x", "x=1,2"], "hint: a list is written in brackets: x='[1,2]'"),
+    ]:
+        assert failed(call(monkeypatch, "eval", *words)).splitlines()[-1] == hint, words
+
+
+# Those whose help has their value in brackets mean something without one.
 VALUED = [
     (name, option.opts[-1])
     for name, command in cli.commands.items()
     for option in command.params
-    if isinstance(option, click.Option) and not option.is_flag
+    if isinstance(option, click.Option) and not (option.is_flag or (option.metavar or "").startswith("["))
 ]
 
 

@@ -97,14 +97,30 @@ def _value_of(name: str, text: str) -> Iterator[None]:
         try:
             yield
         except UnknownNameError as error:
-            error.hint = _HINT
+            error.hint = _meant_as_path(name, text) or _HINT
             raise
         except GradcliError as error:
             meant = _as_list(text)
             if meant is not None:
                 shown = meant if len(meant) <= _LONGEST_SHOWN else "[...]"
-                error.hint = f"a list is written in brackets: {name}{' ' if name.startswith('-') else '='}'{shown}'"
+                error.hint = f"a list is written in brackets: {_given(name)}'{shown}'"
+            else:
+                error.hint = _meant_as_path(name, text) or error.hint
             raise
+
+
+def _given(name: str) -> str:
+    """What stands before a value: the name of an input, or an option."""
+    return f"{name}{' ' if name.startswith('-') else '='}"
+
+
+def _meant_as_path(name: str, text: str) -> str | None:
+    """A hint where what is no expression is the name of a file, or of standard input."""
+    if text.strip() == "-":
+        return f"a .npy on standard input is written {_given(name)}@-"
+    if len(text) <= _LONGEST_SHOWN and "\0" not in text and os.path.isfile(text):
+        return f"a file is written with an @: {_given(name)}@{text}"
+    return None
 
 
 def _as_list(text: str) -> str | None:

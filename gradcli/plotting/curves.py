@@ -106,6 +106,8 @@ def drawn(name: str, x: np.ndarray, arrays: Sequence[Any], derivatives: int) -> 
     if len(lines) <= derivatives:
         why = f"{name} is {x.dtype}" if x.dtype.kind != "f" else f"the value is not differentiable by {name}"
         note = f"{why}, so there is no derivative to plot"
+    if not np.isfinite(heights[0]).any():
+        note = "the value is finite at none of the points"
     return Curves(name, np.asarray(x, np.float64), lines, note, x.dtype)
 
 
