@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from gradcli.errors import GradcliError, WorkError, quoted
 from gradcli.machine.endings import is_url
 from gradcli.machine.regular import open_regular
+from gradcli.machine.undisturbed import undisturbed
 from gradcli.render.json import to_json
 from gradcli.storage.header import shown
 from gradcli.storage.pipes import write_all
@@ -121,15 +122,16 @@ class Trace:
         self._waiting, self._size, self._written = [], 0, time.monotonic()
         if self._file is None or not data:
             return
-        with writing(self._target.path):
+        # No line is torn by Ctrl-C, but that a reader takes nothing is no reason to wait.
+        with undisturbed() if self.is_file else contextlib.nullcontext(), writing(self._target.path):
             try:
                 write_all(self._file, memoryview(data))
             except BrokenPipeError:
                 # Nobody follows it any more.
                 self._file = None
                 return
-        self._digest.update(data)
-        self._length += len(data)
+            self._digest.update(data)
+            self._length += len(data)
 
     def kept(self) -> Beginning:
         """What is there now, on the disk."""
