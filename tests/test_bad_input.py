@@ -20,6 +20,7 @@ import pytest
 
 import gradcli as gc
 from gradcli.cli.main import cli
+from gradcli.cli.options import Picture
 from gradcli.engine.execute import run
 from gradcli.errors import GradcliError
 from gradcli.graph import node
@@ -161,8 +162,9 @@ def test_paths_that_are_taken_for_expressions(tmp_path: Path, monkeypatch: pytes
 VALUED = [
     (name, option.opts[-1])
     for name, command in cli.commands.items()
-    for option in command.params
-    if isinstance(option, click.Option) and not (option.is_flag or (option.metavar or "").startswith("["))
+    for option in command.get_params(click.Context(command))
+    # A picture is shown in the terminal where no file follows.
+    if isinstance(option, click.Option) and not option.is_flag and not isinstance(option, Picture)
 ]
 
 
