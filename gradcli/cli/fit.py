@@ -57,6 +57,7 @@ _NEXT = re.compile(r",(?=\s*[^\W\d]\w*\s*=(?!=))")
 @click.option(
     "--sigma",
     metavar="VALUE",
+    shell_complete=options.completed("vector"),
     help="The uncertainty of what is observed: a number, the name of an input, or a VALUE such as a file.",
 )
 @click.option(
@@ -75,6 +76,7 @@ _NEXT = re.compile(r",(?=\s*[^\W\d]\w*\s*=(?!=))")
     "--f-scale",
     type=click.FloatRange(min=0, min_open=True),
     default=1.0,
+    metavar="X",
     help="From which residual on, in units of sigma, it counts less [default: 1].",
 )
 @click.option(
@@ -86,7 +88,11 @@ _NEXT = re.compile(r",(?=\s*[^\W\d]\w*\s*=(?!=))")
     help="Keep a parameter between two numbers, each of which may be left out; may be given several times.",
 )
 @click.option(
-    "--max-evaluations", type=click.IntRange(min=1), default=10_000, show_default=True, help="Give up after so many."
+    "--max-evaluations",
+    type=click.IntRange(min=1),
+    default=10_000,
+    metavar="N",
+    help="Give up after so many evaluations of the model [default: 10,000].",
 )
 @click.option(
     "--at",
@@ -111,7 +117,12 @@ _NEXT = re.compile(r",(?=\s*[^\W\d]\w*\s*=(?!=))")
     "the format that its end tells, else as .npy; or parameters and covariance into a folder: -o DIR/.",
 )
 @options.json()
-@click.option("--dtype", type=click.Choice(["float32", "float64"]), default="float64", help="[default: float64]")
+@click.option(
+    "--dtype",
+    type=click.Choice(["float32", "float64"]),
+    default="float64",
+    help="What all is computed in [default: float64].",
+)
 @options.seed()
 @options.threads()
 @options.limits

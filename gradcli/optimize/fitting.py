@@ -13,6 +13,7 @@ from gradcli.errors import GradcliError
 from gradcli.graph.arguments import as_choice, kind_of
 from gradcli.graph.dtypes import DEFAULT_DTYPE
 from gradcli.graph.node import input_node
+from gradcli.machine.limits import having
 from gradcli.optimize import nonlinear
 from gradcli.optimize.fit_curves import curves_of
 from gradcli.optimize.fit_report import fit_text
@@ -147,15 +148,13 @@ def fit(
     as_choice(dtype, "dtype", ("float64", "float32"))
     if not f_scale > 0 or not math.isfinite(f_scale):
         raise GradcliError(f"f_scale must be a positive number, got {f_scale}")
-    token = DEFAULT_DTYPE.set(np.dtype(dtype))
-    try:
+    with having(DEFAULT_DTYPE, np.dtype(dtype)):
         start = {name: start_from(value, dtype) for name, value in params.items()}
-        problem = Problem(split, {name: converted(value, dtype) for name, value in inputs.items()}, start, sigma, dtype)
+        data = {name: converted(value, dtype) for name, value in inputs.items()}
+        problem = Problem(split, data, start, sigma, dtype)
         problem.bound(bounds or {}, start)
         solution = problem.solve(start, nonlinear.Loss(loss, float(f_scale)), max_evaluations)
         return _found(problem, solution, start, absolute_sigma)
-    finally:
-        DEFAULT_DTYPE.reset(token)
 
 
 def _found(problem: Problem, solution: nonlinear.Solution, start: Arrays, absolute: bool) -> Fit:

@@ -13,6 +13,7 @@ from gradcli.evaluation.finite import count
 from gradcli.evaluation.values import to_array
 from gradcli.graph.dtypes import DEFAULT_DTYPE
 from gradcli.language.parse import refuse_unused
+from gradcli.machine.limits import having
 from gradcli.optimize import nonlinear
 from gradcli.optimize.model import Model
 from gradcli.optimize.packing import Packing
@@ -66,13 +67,10 @@ class Problem:
                 there = [name for name in self.inputs if name in self.predictor.used]
                 hint = f"there {'is' if len(there) == 1 else 'are'} {', '.join(there)}" if there else None
                 raise GradcliError(f"the model takes no input {name!r}", hint=hint)
-        token = DEFAULT_DTYPE.set(np.dtype(self.dtype))
-        try:
+        with having(DEFAULT_DTYPE, np.dtype(self.dtype)):
             given = {name: converted(value, self.dtype) for name, value in inputs.items()}
             kept = {name: array for name, array in self.inputs.items() if name in self.predictor.used}
             return Predictor(self.model, {**kept, **given}, self.params)
-        finally:
-            DEFAULT_DTYPE.reset(token)
 
     def bound(self, bounds: Mapping[str, tuple[Any, Any]], start: Arrays) -> None:
         """Let parameters stay between bounds. GradcliError where the start does not."""

@@ -47,7 +47,9 @@ class Curve(NamedTuple):
         """What has to be seen. Where there are marks, their lowest and highest, and those of the line and its band."""
         if self.marks is None:
             return self.y
-        parts = [self.y, self.marks[1], *(() if self.band is None else self.band)]
+        _, heights, *bars = self.marks
+        ends = [end for bar in bars for end in (heights - bar, heights + bar)]
+        parts = [self.y, heights, *ends, *(() if self.band is None else self.band)]
         known = np.concatenate([part[np.isfinite(part)] for part in parts])
         return np.array([known.min(), known.max()]) if known.size else known
 
