@@ -158,7 +158,6 @@ def test_paths_that_are_taken_for_expressions(tmp_path: Path, monkeypatch: pytes
         assert failed(call(monkeypatch, "eval", *words)).splitlines()[-1] == hint, words
 
 
-# Those whose help has their value in brackets mean something without one.
 VALUED = [
     (name, option.opts[-1])
     for name, command in cli.commands.items()
