@@ -116,6 +116,9 @@ def fits() -> dict[str, Fit]:
         "tanh": Fit(
             lambda x: (mp.tanh(x) - x) / x**3, tiny, TANH_POLYNOMIAL, lambda x: x * x + 0.001, {32: 6, 64: 12}, _square
         ),
+        "sinh": Fit(
+            lambda x: (mp.sinh(x) - x) / x**3, tiny, SINH_POLYNOMIAL, lambda x: x * x + 0.001, {32: 3, 64: 6}, _square
+        ),
         "asin": Fit(
             lambda r: (mp.asin(r) - r) / r**3, tiny, mp.mpf(1) / 2, lambda r: r * r + 0.001, {32: 4, 64: 12}, _square
         ),
@@ -142,8 +145,9 @@ def fits() -> dict[str, Fit]:
 
 
 ERFCX_SHIFT = 3.75
-#: Up to here tanh is a polynomial.
+#: Up to here they are polynomials.
 TANH_POLYNOMIAL = 0.8125
+SINH_POLYNOMIAL = 1.0
 
 
 def fit(wanted: Fit, degree: int, rounds: int = 6) -> tuple[list[Real], Real]:
@@ -273,7 +277,7 @@ def source() -> str:
         f"TABLES = {{\n{''.join(long)}}}\n"
         f"#: Times 2**240, rounded down.\nNUMBERS = {{\n{''.join(digits)}}}\n"
         f"#: 2 / pi times 2**1400, rounded down: hexadecimal digits.\nTWO_OVER_PI = (\n{split}\n)\n"
-        f"ERFCX_SHIFT = {ERFCX_SHIFT}\nTANH_POLYNOMIAL = {TANH_POLYNOMIAL}\n"
+        f"ERFCX_SHIFT = {ERFCX_SHIFT}\nTANH_POLYNOMIAL = {TANH_POLYNOMIAL}\nSINH_POLYNOMIAL = {SINH_POLYNOMIAL}\n"
     )
 
 

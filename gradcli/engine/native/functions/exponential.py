@@ -79,29 +79,24 @@ def reduce2(v: Expressions, x: Vector, error: Vector | None = None) -> Reduced:
     return Reduced(n, high, low, r, polynomial(v, "exp", r))
 
 
-def half_expm1(v: Expressions, x: Vector, exact: bool = True) -> Pair:
-    """`(e**x - 1)/2`, which overflows later; `exact` matters where `e**x` has digits beyond those of 1."""
-    return half_expm1_of(v, reduce(v, x, "expm1"), exact)
-
-
-def half_expm1_of(v: Expressions, reduced: Reduced, exact: bool = True) -> Pair:
-    n, high, low, r, q = reduced
+def _half_expm1(v: Expressions, x: Vector) -> Pair:
+    """`(e**x - 1)/2`, which overflows later."""
+    n, high, low, r, q = reduce(v, x, "expm1")
     form = format_of(r)
     power = v.bits((n - (form.bias + 1)) << (form.digits - 1), form.dtype)
     less = power - 0.5
     result = v.fma(power, high, less)
-    error = v.fma(power, high, -(result - less))
-    if exact:
-        error = error + ((power - less) - 0.5)
-        if form.bits == 64:
-            low = v.fma((high - r) + low, r, low)  # what rounding r took from r**2 q
+    # The last term matters where e**x has digits beyond those of 1.
+    error = v.fma(power, high, -(result - less)) + ((power - less) - 0.5)
+    if form.bits == 64:
+        low = v.fma((high - r) + low, r, low)  # what rounding r took from r**2 q
     return result, v.fma(power, v.fma(r * r, q, low), error)
 
 
 def expm1(v: Expressions, x: Vector) -> Vector:
     form = format_of(x)
     lowest = -20.0 if form.bits == 32 else -40.0
-    high, low = half_expm1(v, v.clamp(x, lowest, _EXP_LIMITS[form.digits][1]))
+    high, low = _half_expm1(v, v.clamp(x, lowest, _EXP_LIMITS[form.digits][1]))
     return v.select(v.abs(x) < 2.0**-form.digits, x, (high + low) * 2)
 
 

@@ -5,24 +5,23 @@ from __future__ import annotations
 import math
 
 from gradcli.engine.native.expressions import Expressions
-from gradcli.engine.native.functions.coefficients import TANH_POLYNOMIAL
-from gradcli.engine.native.functions.exponential import Reduced, exp_pair, half_expm1_of, reduce
+from gradcli.engine.native.functions.coefficients import SINH_POLYNOMIAL, TANH_POLYNOMIAL
+from gradcli.engine.native.functions.exponential import reduce
 from gradcli.engine.native.functions.floats import (
     fast_two_sum,
     format_of,
     pair_quotient,
     pair_sqrt,
     polynomial,
-    scale,
     two_product,
     two_sum,
 )
 from gradcli.engine.native.functions.logarithmic import log_of_pair
 from gradcli.engine.native.vectors import Vector
 
-# Beyond the first, e**-x is nothing beside e**x; beyond the second, e**x/2 is infinite. By the digits of the format.
+# Beyond the first, e**-2x is nothing beside 1; beyond the second, e**x/2 is infinite. By the digits of the format.
 _ONE_SIDED = {24: 10.0, 53: 20.0}
-_LIMIT = {24: 91.0, 53: 712.0}
+_LIMIT = {24: 89.5, 53: 710.5}
 
 
 def tanh(v: Expressions, x: Vector) -> Vector:
@@ -38,40 +37,26 @@ def tanh(v: Expressions, x: Vector) -> Vector:
 
 
 def sinh(v: Expressions, x: Vector) -> Vector:
-    """`E + E/(2E + 1)` with `E = (e**|x| - 1)/2`, or `e**|x|/2` where that is all."""
-    form = format_of(x)
-    size = v.at_most(v.abs(x), _LIMIT[form.digits])
-    reduced = reduce(v, size, "expm1")
-    large = _half_power(v, reduced)
-    high, low = fast_two_sum(*half_expm1_of(v, reduced))
-    below, rest = two_sum(high + high, 1.0)
-    quotient, error = pair_quotient(v, (high, low), (below, rest + (low + low)))
-    total, rest = fast_two_sum(high, quotient)
-    small = total + (rest + (low + error))
-    result = v.select(size > _ONE_SIDED[form.digits], large, small)
-    return v.select(v.abs(x) < form.linear, x, v.copysign(result, x))
+    """A polynomial near 0, otherwise `(e**|x| - e**-|x|)/2`."""
+    size, square = v.abs(x), x * x
+    small = v.fma(x * square, polynomial(v, "sinh", square), x)
+    large = _half_sum(v, size, -1.0)
+    return v.select(size < SINH_POLYNOMIAL, v.copysign(small, x), v.copysign(large, x))
 
 
 def cosh(v: Expressions, x: Vector) -> Vector:
-    """`H + 1/(4H)` with `H = e**|x|/2`, or H where that is all."""
+    """`(e**|x| + e**-|x|)/2`."""
+    return _half_sum(v, v.abs(x), 1.0)
+
+
+def _half_sum(v: Expressions, x: Vector, sign: float) -> Vector:
+    """`(e**x + sign e**-x)/2`, as twice a quarter, which is finite where the half may not be."""
     form = format_of(x)
-    size = v.at_most(v.abs(x), _LIMIT[form.digits])
-    reduced = reduce(v, size)
-    high, low = exp_pair(v, reduced)
-    high, low = fast_two_sum(high, low)
-    large = scale(v, high, reduced.n - 1)
-    low = scale(v, low, reduced.n - 1)
-    inverse = 0.25 / large
-    rest = v.fma(-inverse, large, 0.25) - inverse * low
-    total, error = fast_two_sum(large, inverse)
-    small = total + (error + (low + rest * inverse * 4))
-    return v.select(size > _ONE_SIDED[form.digits], _half_power(v, reduced), small)
-
-
-def _half_power(v: Expressions, reduced: Reduced) -> Vector:
-    """`e**x / 2`."""
-    high, low = exp_pair(v, reduced)
-    return scale(v, high + low, reduced.n - 1)
+    reduced = reduce(v, v.at_most(x, _LIMIT[form.digits]))
+    tail = reduced.high + v.fma(reduced.r * reduced.r, reduced.q, reduced.low)
+    quarter = v.bits((reduced.n - (form.bias + 2)) << (form.digits - 1), form.dtype)
+    total, rest = fast_two_sum(quarter, sign / 16 / v.fma(tail, quarter, quarter))
+    return (total + v.fma(tail, quarter, rest)) * 2
 
 
 def asinh(v: Expressions, x: Vector) -> Vector:

@@ -58,8 +58,8 @@ _CENTRES = ((0.5, 0.4375, "atan_half"), (1.0, 0.6875, "atan_one"), (1.5, 1.1875,
 _STEEP = 2.4375
 
 
-def _atan_pair(v: Expressions, a: Vector, b: Vector, short: bool = False) -> Pair:
-    """The arc tangent of `a/b` for `a, b >= 0`, not both 0; `short` is enough for float32."""
+def _atan_pair(v: Expressions, a: Vector, b: Vector, short: bool = False, exact: bool = False) -> Pair:
+    """The arc tangent of `a/b` for `a, b >= 0`, not both 0; `short` is enough for float32, `exact` where b is 1."""
     digits = format_of(a).digits
     steep = a >= _STEEP * b
     centre, high, low = (v.constant(0.0, a.dtype) for _ in range(3))
@@ -76,15 +76,16 @@ def _atan_pair(v: Expressions, a: Vector, b: Vector, short: bool = False) -> Pai
     tail = polynomial(v, "atan", square, 32 if short else None)
     if short:
         return high + quotient, quotient * square * tail
-    # Matters where the quotient is nearly all of the result; infinities leave no error to correct.
-    error = v.fma(-quotient, below, above) / below
-    low = low + v.select(v.abs(error) < 1.0, error, 0.0)
+    if not exact:
+        # Matters where the quotient is nearly all of the result; infinities leave no error to correct.
+        error = v.fma(-quotient, below, above) / below
+        low = low + v.select(v.abs(error) < 1.0, error, 0.0)
     high, error = fast_two_sum(high, quotient)
     return high, error + v.fma(quotient * square, tail, low)
 
 
 def atan(v: Expressions, x: Vector) -> Vector:
-    high, low = _atan_pair(v, v.abs(x), v.constant(1.0, x.dtype))
+    high, low = _atan_pair(v, v.abs(x), v.constant(1.0, x.dtype), exact=True)
     return v.select(v.abs(x) < format_of(x).linear, x, v.copysign(high + low, x))
 
 
