@@ -13,7 +13,7 @@ import pytest
 
 from gradcli.errors import GradcliError
 from gradcli.machine.endings import FORMATS
-from gradcli.storage import load, save
+from gradcli.storage import load, save, save_all, spooling
 from tests.command import COMMAND, call, environment, leftovers, process
 from tests.storage_support import DTYPES, SHAPES, failure, numbers, own_directory, same
 
@@ -119,12 +119,12 @@ def test_all_of_the_files_or_none() -> None:
     assert (code, out) == (1, "") and "File too large" in err and os.listdir() == ["taken.csv"]
 
 
-def test_large_results_in_other_formats_are_kept_in_memory_until_written() -> None:
+def test_large_results_in_other_formats_with_and_without_a_limit() -> None:
     np.save("x.npy", np.arange(20_000_000, dtype=np.float32))
     assert process("eval", "2*x", "x=x.npy", "--no-grad", "-q", "-o", "value=v.safetensors").code == 0
     assert np.array_equal(load("v.safetensors"), 2 * np.load("x.npy"))
     done = process("eval", "2*x", "x=x.npy", "--no-grad", "-q", "-o", "value=v.npz", "--memory-limit", "20MB")
-    assert done.code == 2 and not os.path.exists("v.npz")
+    assert done.code == 0 and np.array_equal(load("v.npz"), 2 * np.load("x.npy"))
 
 
 def test_an_ending_that_promises_nothing_is_npy() -> None:
@@ -235,3 +235,55 @@ def test_a_result_is_no_entry_of_a_file(path: str) -> None:
     done = process("eval", "sum(x)", "x=[1., 2.]", "-o", f"x.grad={path}")
     assert done.code == 2 and f"cannot write {path}: a result is a file of its own" in done.err
     assert os.listdir() == []
+
+
+# Larger than memory ---------------------------------------------------------------------------------------------------
+
+ENDINGS = [".csv", ".tsv", ".json", ".npz", ".safetensors", ".parquet"]
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_results_larger_than_memory_are_written_in_all_formats(ending: str) -> None:
+    if ending == ".parquet":
+        pytest.importorskip("pyarrow")
+    array = np.random.default_rng(0).standard_normal((150_000, 4))
+    np.save("x.npy", array)
+    words = ("eval", "x*2", "x=x.npy", "--no-grad", "-q", "--memory-limit", "4MB")
+    assert process(*words, "-o", f"value=a{ending}") == (0, "", "")
+    assert leftovers() == sorted([f"a{ending}", "x.npy"]) and same(load(f"a{ending}"), array * 2)
+    # Into a folder, too, where the .npy is read for the other.
+    assert process(*words, "-o", f"value=a{ending}", "-o", "out/") == (0, "", "")
+    assert same(np.load("out/value.npy"), array * 2) and same(load(f"a{ending}"), array * 2)
+    assert leftovers() == sorted([f"a{ending}", "out", "out/value.npy", "x.npy"])
+
+
+def test_of_results_larger_than_memory_that_fail_nothing_remains() -> None:
+    np.save("x.npy", np.r_[np.ones(800_000), 0.0])
+    words = ("eval", "1/x", "x=x.npy", "--no-grad", "--memory-limit", "4MB")
+    done = process(*words, "-o", "value=a.csv", "--fail-on-nan")
+    assert (done.code, done.out) == (1, "") and "value holds 1 infinity among 800,001 elements" in done.err
+    assert leftovers() == ["x.npy"]
+    # What cannot be gone back to is held, or refused before anything is computed.
+    done = process(*words, "-o", "value=-")
+    assert (done.code, done.out) == (2, "") and "of memory may be used" in done.err
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_arrays_in_files_are_written_as_those_in_memory(ending: str, dtype: str) -> None:
+    if ending == ".parquet":
+        pytest.importorskip("pyarrow")
+    for shape in SHAPES:
+        if len(shape) > 2 and ending in (".csv", ".tsv", ".parquet"):
+            continue
+        array = numbers(shape, dtype)
+        save(f"a{ending}", array)
+        with spooling([("spool", shape, np.dtype(dtype))]) as (sink,):
+            sink.write(0, 0, np.asarray(array))
+            save_all([(f"b{ending}", sink)])
+        if ending == ".npz":
+            # The archive has the time in it.
+            assert same(load("a.npz"), load("b.npz"))
+        else:
+            assert Path(f"a{ending}").read_bytes() == Path(f"b{ending}").read_bytes()
+    assert leftovers() == [f"a{ending}", f"b{ending}"]

@@ -15,6 +15,7 @@ from gradcli.machine.limits import MEMORY_LIMIT
 
 if TYPE_CHECKING:
     from gradcli.evaluation.finite import Tally
+    from gradcli.storage.file_array import FileArray
     from gradcli.storage.together import Together
 
 Shape = tuple[int, ...]
@@ -97,16 +98,22 @@ class Outputs:
         items = self._items(forms)
         most = _most_kept(forms)
         if not items and all(_size(form) <= most for form in forms.values()):
-            yield Opened({}, [], None)
+            yield Opened({}, [], None, {})
             return
         from gradcli.evaluation.finite import Several
-        from gradcli.storage import Edges, can_stream, streaming
+        from gradcli.storage import Edges, can_stream, spooling, streaming
 
         with self._writing(items, forms) as files:
             streamed = [(name, path) for name, path in items if _size(forms[name]) > most and can_stream(path)]
-            with streaming([(path, *forms[name]) for name, path in streamed], files) as opened:
+            spooled = _spooled(items, streamed, forms, most)
+            with (
+                streaming([(path, *forms[name]) for name, path in streamed], files) as opened,
+                spooling([(path, *forms[name]) for name, path in spooled.items()]) as spools,
+            ):
                 sinks: dict[str, Any] = {}
-                for (name, _), sink in zip(streamed, opened, strict=True):
+                held: dict[str, FileArray] = {}
+                for name, sink in zip([*(name for name, _ in streamed), *spooled], [*opened, *spools], strict=True):
+                    held[name] = sink
                     sinks[name] = Several([*(sinks[name].sinks if name in sinks else ()), sink], tallies.of_file())
                 if summary:
                     written = {name for name, _ in items}
@@ -115,7 +122,7 @@ class Outputs:
                         edges = Edges(*forms[name])
                         # What is not shown is only computed where it is counted.
                         sinks[name] = Several([edges], tallies.of_pieces()) if tallies.all else edges
-                yield Opened(sinks, [item for item in items if item not in streamed], files)
+                yield Opened(sinks, [item for item in items if item not in streamed], files, held)
 
     def check_forms(self, forms: dict[str, tuple[Shape, Any]]) -> None:
         """Refuse results of these shapes and dtypes that cannot be written as they are asked for."""
@@ -182,19 +189,22 @@ class Outputs:
 
 
 class Opened(NamedTuple):
-    """The places that are ready: `sinks` takes large results piece by piece, the others are written at the end."""
+    """The places that are ready: `sinks` takes large results piece by piece; `items` are written at the end, from the
+    files of those results that are `held` in some, else from memory."""
 
     sinks: dict[str, Any]
     items: list[tuple[str, str]]
     files: Together | None
+    held: dict[str, FileArray]
 
     def write(self, results: dict[str, Any]) -> None:
-        """Write the results that were kept in memory; they get their names together with the large ones."""
+        """Write what was not written piece by piece; all files get their names together."""
         if self.items:
             from gradcli.storage import save_all
 
             names = [name for name, _ in self.items]
-            save_all([(path, results[name]) for name, path in self.items], self.files, names)
+            found = {**results, **self.held}
+            save_all([(path, found[name]) for name, path in self.items], self.files, names)
 
 
 @contextlib.contextmanager
@@ -231,6 +241,21 @@ def _most_kept(forms: dict[str, tuple[Shape, Any]]) -> int:
     limit = MEMORY_LIMIT.get()
     # Where little memory may be used, large ones stream as long as there are some.
     return _LARGE if limit is None or sum(map(_size, forms.values())) <= limit // 2 else min(_LARGE, limit // 16)
+
+
+def _spooled(
+    items: list[tuple[str, str]], streamed: list[tuple[str, str]], forms: dict[str, tuple[Shape, Any]], most: int
+) -> dict[str, str]:
+    """The results that are too large for memory and go to other formats only, with a path of each."""
+    from gradcli.machine.memory import available_memory
+    from gradcli.storage import can_spool
+
+    room = MEMORY_LIMIT.get() or available_memory()
+    if room is None or sum(map(_size, forms.values())) <= room // 2:
+        return {}
+    written = {name for name, _ in streamed}
+    found = [(name, path) for name, path in items if name not in written and _size(forms[name]) > most]
+    return {name: path for name, path in found if can_spool(path)}
 
 
 def _no_gradient(forms: dict[str, tuple[Shape, Any]]) -> str:

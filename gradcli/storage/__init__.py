@@ -13,7 +13,9 @@ reads one array after the other. To write: `target`, `temporary`, `together`, th
 from gradcli.storage.edges import Edges as Edges
 from gradcli.storage.file_array import FileArray as FileArray
 from gradcli.storage.file_sink import FileSink as FileSink
+from gradcli.storage.file_sink import can_spool as can_spool
 from gradcli.storage.file_sink import can_stream as can_stream
+from gradcli.storage.file_sink import spooling as spooling
 from gradcli.storage.file_sink import streaming as streaming
 from gradcli.storage.formats.dispatch import check_encodable as check_encodable
 from gradcli.storage.header import Header as Header

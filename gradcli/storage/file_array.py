@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Iterator
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -17,6 +18,9 @@ from gradcli.storage.reading import reading
 
 # Rows of a file are picked from blocks of at most so much.
 _MOST_AT_ONCE = 4 << 20
+
+# What is gone through piece by piece is read so many bytes at a time.
+_BLOCK = 1 << 22
 
 
 class Origin(NamedTuple):
@@ -148,6 +152,13 @@ class FileArray:
             out = np.empty(self.shape, self.dtype, order="C" if self.c_contiguous else "F")
         self._read([(0, n) for n in self.shape], out)
         return out
+
+    def blocks(self) -> Iterator[Array]:
+        """The elements in C order, some at a time; ValueError unless the file has them so."""
+        flat = self.flat()
+        step = _BLOCK // self.dtype.itemsize
+        for start in range(0, self.size, step):
+            yield flat[start : min(self.size, start + step)]
 
     def origin(self) -> Origin | None:
         """Where other processes find this array; None where they cannot."""

@@ -1,4 +1,7 @@
-"""Results larger than memory: .npy files written block by block, by any number of threads; all of them or none."""
+"""Results larger than memory: .npy files written block by block, by any number of threads; all of them or none.
+
+Other formats are written in one go, from a file of that kind of which nothing remains.
+"""
 
 from __future__ import annotations
 
@@ -26,6 +29,7 @@ from gradcli.storage.target import (
     sync,
     writing,
 )
+from gradcli.storage.temporary import create_temporary, temporary_name
 from gradcli.storage.together import Together, together
 from gradcli.storage.writing import header_bytes
 
@@ -74,6 +78,35 @@ def streaming(targets: Sequence[tuple[str, Shape, DType]], others: Together | No
             file.finished = True
 
 
+def can_spool(path: str) -> bool:
+    """Whether what goes to `path` can be written block by block into a file beside it, and from there in any format."""
+    return find_array_target(path).temporary is not None and hasattr(os, "pwrite") and hasattr(os, "preadv")
+
+
+@contextlib.contextmanager
+def spooling(targets: Sequence[tuple[str, Shape, DType]]) -> Iterator[list[FileSink]]:
+    """A sink for each (path, shape, dtype), in a file beside the path of which nothing remains after the block.
+
+    Every `can_spool(path)` must hold.
+    """
+    names: list[str] = []
+    files: list[_File] = []
+    try:
+        for path, shape, dtype in targets:
+            folder = os.path.dirname(find_array_target(path).temporary or "")
+            with writing(path):
+                names.append(temporary_name(folder))
+                descriptor = Descriptor(create_temporary(names[-1], 0o600))
+                files.append(_reserved(descriptor, path, names[-1], shape, np.dtype(dtype).newbyteorder("=")))
+        yield [FileSink(file, file.header) for file in files]
+    finally:
+        for file in files:
+            file.finished = True
+        for name in names:
+            with contextlib.suppress(OSError):
+                os.unlink(name)
+
+
 @contextlib.contextmanager
 def _flushing(files: Sequence[_File]) -> Iterator[None]:
     """Bring large files to the disk while they are being written: at the end there is little left to wait for."""
@@ -105,12 +138,16 @@ def _make(files: Together, target: Target, shape: Shape, dtype: DType) -> _File:
     if target.temporary is None:
         raise WorkError(f"cannot write {target.path} in blocks: it is no regular file")
     with writing(target.path):
-        descriptor = files.create(target)
-        start = header_bytes(shape, dtype)
-        header = Header(target.path, shape, dtype, False, len(start))
-        _reserve(descriptor.number, len(start) + header.nbytes)
-        write_at(descriptor.number, memoryview(start), 0)
-    return _File(descriptor, header, target.temporary)
+        return _reserved(files.create(target), target.path, target.temporary, shape, dtype)
+
+
+def _reserved(descriptor: Descriptor, path: str, temporary: str, shape: Shape, dtype: DType) -> _File:
+    """A new file with its header and room for the data."""
+    start = header_bytes(shape, dtype)
+    header = Header(path, shape, dtype, False, len(start))
+    _reserve(descriptor.number, len(start) + header.nbytes)
+    write_at(descriptor.number, memoryview(start), 0)
+    return _File(descriptor, header, temporary)
 
 
 def _reserve(descriptor: int, size: int) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 from gradcli.errors import GradcliError, WorkError
 from gradcli.machine.endings import ending_of, is_url
 from gradcli.storage.archive import archive_blocks
+from gradcli.storage.file_array import FileArray
 from gradcli.storage.formats.dispatch import check_encodable, encoder_of
 from gradcli.storage.header import Array, DType, shown
 from gradcli.storage.pipes import write_all
@@ -26,19 +27,21 @@ def save(path: str, array: Array) -> None:
     save_all([(path, array)])
 
 
-def save_all(items: list[tuple[str, Array]], files: Together | None = None, names: Sequence[str] = ()) -> None:
+def save_all(
+    items: Sequence[tuple[str, Array | FileArray]], files: Together | None = None, names: Sequence[str] = ()
+) -> None:
     """Write every (path, array), or none: all are on the disk under temporary names before the first is renamed.
 
-    `names` are those of the arrays in formats that give them some; else each is the value. Pipes, devices and standard
-    output ("-") cannot be renamed; they are written between the two steps. With `files` the second step is that of
-    others too, and comes at their end. A failure is a WorkError, except that BrokenPipeError is passed on: whoever
-    reads our output has stopped listening.
+    Arrays in files are gone through piece by piece. `names` are those of the arrays in formats that give them some;
+    else each is the value. Pipes, devices and standard output ("-") cannot be renamed; they are written between the two
+    steps. With `files` the second step is that of others too, and comes at their end. A failure is a WorkError, except
+    that BrokenPipeError is passed on: whoever reads our output has stopped listening.
     """
     if files is None:
         with together() as files:
             save_all(items, files, names)
         return
-    arrays = [np.asarray(array) for _, array in items]
+    arrays = [array if isinstance(array, FileArray) else np.asarray(array) for _, array in items]
     names = names or ["value"] * len(items)
     for (path, _), array, name in zip(items, arrays, names, strict=True):
         refuse_dtype(array.dtype)
@@ -66,7 +69,7 @@ def save_document(path: str, data: bytes, files: Together | None = None, *, text
         _write(files, target, lambda: iter([memoryview(data)]), terminals=True)
 
 
-def encoded(path: str, array: Array, name: str) -> Iterator[memoryview]:
+def encoded(path: str, array: Array | FileArray, name: str) -> Iterator[memoryview]:
     """The bytes of a file that holds an array, in the format that its path tells; .npy unless it tells another."""
     codec = encoder_of(path)
     if codec is not None:
@@ -139,8 +142,12 @@ def header_bytes(shape: tuple[int, ...], dtype: DType, fortran_order: bool = Fal
     return header.getvalue()
 
 
-def npy_blocks(array: Array) -> Iterator[memoryview]:
+def npy_blocks(array: Array | FileArray) -> Iterator[memoryview]:
     """The bytes of the .npy file, without a second copy of the array in memory."""
+    if isinstance(array, FileArray):
+        yield memoryview(header_bytes(array.shape, array.dtype))
+        yield from (block.view(np.uint8).data for block in array.blocks())
+        return
     fortran_order = array.flags.f_contiguous and not array.flags.c_contiguous
     yield memoryview(header_bytes(array.shape, array.dtype, fortran_order))
     if array.flags.c_contiguous:

@@ -13,6 +13,7 @@ import numpy as np
 from gradcli.errors import WorkError
 from gradcli.machine.endings import ending_of
 from gradcli.render.table import table_pieces
+from gradcli.storage.file_array import FileArray
 from gradcli.storage.formats.cells import Layout, Reader, decoded, is_missing, is_number, rows_of
 from gradcli.storage.formats.columns import chosen
 from gradcli.storage.formats.pieces import Pieces
@@ -216,7 +217,7 @@ def check(form: Form, name: str, path: str) -> None:
     refuse_dimensions(form, f"{name}, which goes to {shown(path)},", ending_of(path))
 
 
-def encode(array: Array, name: str, path: str) -> Iterator[memoryview]:
+def encode(array: Array | FileArray, name: str, path: str) -> Iterator[memoryview]:
     """Rows of numbers, each with the fewest digits that give the same bits; no header."""
     for piece in table_pieces(array, "\t" if ending_of(path).startswith(".tsv") else ","):
         yield memoryview(piece.encode("ascii"))

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from gradcli.errors import GradcliError, WorkError
 from gradcli.machine.endings import PICKLES, Format, foreign_ending, format_of
+from gradcli.storage.file_array import FileArray
 from gradcli.storage.formats.source import Form, Source
 from gradcli.storage.header import Array, DType, Header, shown
 
@@ -21,7 +22,7 @@ class Codec(Protocol):
     def look(self, source: Source) -> Form | Header | None: ...
     def names(self, source: Source) -> list[str]: ...
     def check(self, form: Form, name: str, path: str) -> None: ...
-    def encode(self, array: Array, name: str, path: str) -> Iterator[memoryview]: ...
+    def encode(self, array: Array | FileArray, name: str, path: str) -> Iterator[memoryview]: ...
 
 
 def codec_of(row: Format) -> Codec:

@@ -12,6 +12,7 @@ import numpy as np
 from gradcli.errors import GradcliError, WorkError
 from gradcli.machine.endings import ending_of
 from gradcli.render.json import json_pieces
+from gradcli.storage.file_array import FileArray
 from gradcli.storage.formats.columns import chosen
 from gradcli.storage.formats.pieces import LONGEST_ROW, read_some, text_of
 from gradcli.storage.formats.source import Form, Source, missing_value, refuse_large
@@ -237,8 +238,8 @@ def check(form: Form, name: str, path: str) -> None:
     """JSON holds everything."""
 
 
-def encode(array: Array, name: str, path: str) -> Iterator[memoryview]:
+def encode(array: Array | FileArray, name: str, path: str) -> Iterator[memoryview]:
     """Nested lists, on one line."""
-    for piece in json_pieces(np.asarray(array)):
+    for piece in json_pieces(array):
         yield memoryview(piece.encode("ascii"))
     yield memoryview(b"\n")

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from gradcli.machine.endings import ending_of
+from gradcli.storage.file_array import FileArray
 from gradcli.storage.formats.arrow import Table
 from gradcli.storage.formats.source import Form, Source, decoding, package, refuse_dimensions
 from gradcli.storage.header import Array, shown
 
 _EXTRA = "parquet"
+# What a group has at most.
+_ROWS, _NUMBERS = 1 << 20, 1 << 23
 
 
 def look(source: Source) -> Form | None:
@@ -51,13 +55,45 @@ def check(form: Form, name: str, path: str) -> None:
     refuse_dimensions(form, f"{name}, which goes to {shown(path)},", ending_of(path))
 
 
-def encode(array: Array, name: str, path: str) -> Iterator[memoryview]:
-    """A column for each of the array, called 0, 1 …; the one of a vector is called `name`."""
+def encode(array: Array | FileArray, name: str, path: str) -> Iterator[memoryview]:
+    """A column for each of the array, called 0, 1 …; the one of a vector is called `name`. In groups of rows."""
     arrow, parquet = package("pyarrow", _EXTRA, path), package("pyarrow.parquet", _EXTRA, path)
-    table = np.atleast_1d(array)
-    columns = {name: table} if table.ndim == 1 else {str(j): table[:, j] for j in range(table.shape[1])}
-    fields = [arrow.field(key, arrow.from_numpy_dtype(table.dtype), nullable=False) for key in columns]
-    values = [arrow.array(np.ascontiguousarray(column)) for column in columns.values()]
-    sink = arrow.BufferOutputStream()
-    parquet.write_table(arrow.table(values, schema=arrow.schema(fields)), sink)
-    yield memoryview(sink.getvalue())
+    table = array if array.shape else np.atleast_1d(array[()])
+    names = [str(j) for j in range(table.shape[1])] if len(table.shape) == 2 else [name]
+    kind = arrow.from_numpy_dtype(table.dtype)
+    schema = arrow.schema([arrow.field(key, kind, nullable=False) for key in names])
+    passed = _Passed()
+    step = max(1, min(_ROWS, _NUMBERS // max(1, len(names))))
+    with parquet.ParquetWriter(passed, schema) as writer:
+        for start in range(0, table.shape[0], step):
+            rows = table[start : min(table.shape[0], start + step)].reshape(-1, len(names))
+            columns = [arrow.array(np.ascontiguousarray(rows[:, j])) for j in range(len(names))]
+            writer.write_table(arrow.table(columns, schema=schema), step)
+            yield from passed.taken()
+    yield from passed.taken()
+
+
+class _Passed(io.RawIOBase):
+    """What pyarrow writes into, and what is handed on from there."""
+
+    def __init__(self) -> None:
+        self._parts: list[memoryview] = []
+        self._size = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        # pyarrow uses its memory again.
+        part = memoryview(bytes(data))
+        self._parts.append(part)
+        self._size += len(part)
+        return len(part)
+
+    def tell(self) -> int:
+        return self._size
+
+    def taken(self) -> list[memoryview]:
+        """What has been written since this was last asked for."""
+        parts, self._parts = self._parts, []
+        return parts

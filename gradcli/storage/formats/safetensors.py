@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from gradcli.errors import WorkError
+from gradcli.storage.file_array import FileArray
 from gradcli.storage.formats.source import Form, Source, choose, not_understood, refuse_large
 from gradcli.storage.header import MAX_DIMENSIONS, Array, DType, Header, brief, printable
 from gradcli.storage.loading import finish, receive
@@ -105,14 +106,14 @@ def check(form: Form, name: str, path: str) -> None:
     """Safetensors holds everything."""
 
 
-def encode(array: Array, name: str, path: str) -> Iterator[memoryview]:
+def encode(array: Array | FileArray, name: str, path: str) -> Iterator[memoryview]:
     """One tensor, called `name`."""
-    packed = np.asarray(array, order="C")
-    dtype: DType = packed.dtype.newbyteorder("<")
+    dtype: DType = array.dtype.newbyteorder("<")
     code = next(code for code, known in _CODES.items() if np.dtype(known) == dtype)
-    entry = {"dtype": code, "shape": list(packed.shape), "data_offsets": [0, packed.nbytes]}
+    entry = {"dtype": code, "shape": list(array.shape), "data_offsets": [0, array.nbytes]}
     text = json.dumps({name: entry}).encode()
     # Data begins at a multiple of eight.
     text += b" " * (-len(text) % 8)
     yield memoryview(struct.pack("<Q", len(text)) + text)
-    yield packed.astype(dtype, copy=False).reshape(-1).view(np.uint8).data
+    for block in array.blocks() if isinstance(array, FileArray) else [np.asarray(array, order="C").reshape(-1)]:
+        yield block.astype(dtype, copy=False).view(np.uint8).data
