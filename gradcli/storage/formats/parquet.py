@@ -62,7 +62,7 @@ def encode(array: Array | FileArray, name: str, path: str) -> Iterator[memoryvie
     names = [str(j) for j in range(table.shape[1])] if len(table.shape) == 2 else [name]
     kind = arrow.from_numpy_dtype(table.dtype)
     schema = arrow.schema([arrow.field(key, kind, nullable=False) for key in names])
-    passed = _Passed()
+    passed = _Groups()
     step = max(1, min(_ROWS, _NUMBERS // max(1, len(names))))
     with parquet.ParquetWriter(passed, schema) as writer:
         for start in range(0, table.shape[0], step):
@@ -73,7 +73,7 @@ def encode(array: Array | FileArray, name: str, path: str) -> Iterator[memoryvie
     yield from passed.taken()
 
 
-class _Passed(io.RawIOBase):
+class _Groups(io.RawIOBase):
     """What pyarrow writes into, and what is handed on from there."""
 
     def __init__(self) -> None:
