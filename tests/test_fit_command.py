@@ -109,6 +109,14 @@ def test_parameters_in_lists_and_files() -> None:
     assert np.allclose(told["parameters"]["w"], np.polyfit(T, Y, 1)[::-1])
     assert np.allclose(told["parameters"]["w"], other["parameters"]["w"], rtol=1e-12)
     assert told["labels"] == ["w[0]", "w[1]"]
+    made = found(
+        process("fit", "y = w[0] + w[1]*t + v", *DATA, "v=0", "--params", "w=zeros(2, dtype=float64)", "--json")
+    )
+    assert made["parameters"]["w"] == other["parameters"]["w"]
+    both = found(
+        process("fit", "y = w[0] + w[1]*t + v[0]*t**2", *DATA, "--params", "w=zeros(2, dtype=float64), v=[0]", "--json")
+    )
+    assert both["labels"] == ["w[0]", "w[1]", "v[0]"]
     told = found(process("fit", "y = p*t + w[0] + w[1]", *DATA, "w=[0,0]", "--params", "p=1", "--json"))
     assert list(told["parameters"]) == ["p"]
 
@@ -281,6 +289,7 @@ def test_without_scipy(monkeypatch: pytest.MonkeyPatch) -> None:
     assert done.err == 'gradcli: a fit needs SciPy, which is not installed\nhint: pip install "gradcli[fit]"\n'
 
 
+@pytest.mark.skipif(not os.path.exists("/proc/self/maps"), reason="needs /proc")
 def test_an_interrupt_leaves_nothing() -> None:
     """While the steps are taken, over many observations and through a narrow valley."""
     words = ["fit", "y = p*(q + x)**(-1/r)", "y=-40 + linspace(0, 10, 2_000_000)", "x=linspace(7, 24, 2_000_000)"]
@@ -288,7 +297,11 @@ def test_an_interrupt_leaves_nothing() -> None:
     work = subprocess.Popen(
         [*COMMAND, *words, *more], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()
     )
-    time.sleep(3)
+    deadline = time.monotonic() + 60
+    while "_lsq" not in Path(f"/proc/{work.pid}/maps").read_text(encoding="utf-8"):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    time.sleep(1)
     assert work.poll() is None
     work.send_signal(signal.SIGINT)
     out, err = work.communicate(timeout=60)

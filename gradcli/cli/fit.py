@@ -42,7 +42,7 @@ _LOSSES = ("linear", "soft_l1", "huber", "cauchy")
 # What can be written beside the parameters.
 _MORE = ("covariance", "correlation", "residuals", "prediction", "band")
 # Where a parameter begins among several: after a comma, with its name.
-_NEXT = re.compile(r",(?=\s*[^\W\d]\w*\s*=(?!=))")
+_NEXT = re.compile(r",\s*[^\W\d]\w*\s*=(?!=)")
 
 
 @options.command("fit", HELP, "MODEL NAME=VALUE...")
@@ -244,13 +244,24 @@ def _params(starts: tuple[str, ...]) -> list[InputValue]:
         raise GradcliError(
             "no parameter is given", hint="parameters have a value to start from, as in --params a=1,b=1"
         )
-    words = [word for start in starts for word in _NEXT.split(start)]
+    words = [word for start in starts for word in _parted(start)]
     for word in words:
         if "=" not in word:
             hint = "each has a value to start from, as in --params a=1,b=0"
             raise GradcliError(f"--params: {quoted(word.strip())} is no parameter with its start", hint=hint)
     with told_of("--params"):
         return parse_inputs(words, what="parameter")
+
+
+def _parted(text: str) -> Iterator[str]:
+    """The parameters of one option, parted by the commas before a name that stand in no brackets."""
+    depth = begin = 0
+    for k, character in enumerate(text):
+        depth += {"(": 1, "[": 1, ")": -1, "]": -1}.get(character, 0)
+        if not depth and _NEXT.match(text, k):
+            yield text[begin:k]
+            begin = k + 1
+    yield text[begin:]
 
 
 def _sigma(sigma: str | None, words: list[str]) -> InputValue | str | None:
