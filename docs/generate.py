@@ -39,6 +39,7 @@ COMMANDS = (
     "minimize",
     "fit",
     "repl",
+    "cache",
     "help",
     "completion",
 )

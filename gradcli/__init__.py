@@ -31,6 +31,7 @@ _HOMES = {
     "is_tensor": "gradcli.tensors.functions",
     "set_num_threads": "gradcli.engine.execute.threads",
     "get_num_threads": "gradcli.engine.execute.threads",
+    **dict.fromkeys(("set_engine", "get_engine"), "gradcli.engine.native.choice"),
     "evaluate": "gradcli.evaluation.evaluate",
     "Result": "gradcli.evaluation.result",
     **dict.fromkeys(("minimize", "Minimum"), "gradcli.optimize.minimum"),

@@ -1106,6 +1106,12 @@ def set_num_threads(number: builtins.int) -> None:
 def get_num_threads() -> builtins.int:
     """How many threads compute: as set, or as GRADCLI_THREADS says, or one for each processor."""
 
+def set_engine(name: str) -> None:
+    """Compute large tensors with "numpy" (block by block), "native" (compiled loops) or "auto" (native if it is …"""
+
+def get_engine() -> str:
+    """The engine as set, or as GRADCLI_ENGINE says, or else "auto"."""
+
 def evaluate(
     expression: str | _Script,
     inputs: Mapping[str, Any] | None = None,

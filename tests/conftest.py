@@ -16,6 +16,7 @@ from hypothesis import settings
 
 import gradcli.engine.plan.planner
 from gradcli.engine.execute.threads import THREADS
+from gradcli.engine.native.choice import ENGINE
 from gradcli.engine.plan.program import Sizes
 from gradcli.evaluation.evaluate import _kept
 from gradcli.graph.dtypes import DEFAULT_DTYPE, FLOAT32
@@ -29,9 +30,13 @@ WITH_PYTORCH = os.environ.get("GRADCLI_ORACLE") == "1" or find_spec("torch") is 
 # Modules, too, are collected: for their doctests.
 collect_ignore_glob = ["typing/*", *([] if WITH_PYTORCH else ["oracle.py", "torch_side.py", "test_oracle*.py"])]
 
+# Figures and plans in tests and docs are those of NumPy's engine, with llvmlite or without; native code is asked for.
+os.environ.setdefault("GRADCLI_ENGINE", "numpy")
+
 # What programs set for themselves, as it is in the beginning.
 _SETTINGS: list[tuple[ContextVar[Any], Any]] = [
     (THREADS, None),
+    (ENGINE, None),
     (MEMORY_LIMIT, None),
     (GENERATOR, None),
     (DEFAULT_DTYPE, FLOAT32),

@@ -61,6 +61,7 @@ def describe(job: Job) -> dict[str, Any]:
         "accumulate": job.accumulate,
         "fail_on_nan": job.fail_on_nan,
         "missing": job.missing,
+        "engine": job.engine,
     }
 
 

@@ -6,7 +6,7 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Any
 
@@ -15,6 +15,7 @@ import numpy as np
 from gradcli.batch.job import Job, Outcome, Part, Task
 from gradcli.batch.results import ItemPlan
 from gradcli.batch.small_files import ItemReader, write_new
+from gradcli.engine.native.choice import using
 from gradcli.errors import GradcliError, WorkError, written_in
 from gradcli.evaluation.compiled import Kept
 from gradcli.evaluation.finite import count, listed, refuse
@@ -76,7 +77,7 @@ class Worker:
         """Do neighbouring items; failures are told in their outcomes; results that cannot be written end the part."""
         outcomes: list[Outcome] = []
         sums: dict[str, Any] = {}
-        with np.errstate(all="ignore"), limited(self.limit), missing_as_nan(self.job.missing):
+        with self._settings():
             for task in tasks:
                 if stopped():
                     return Part(outcomes, sums, False)
@@ -88,9 +89,16 @@ class Worker:
                     outcomes.append(self._failed(task, error))
         return Part(outcomes, sums)
 
+    @contextlib.contextmanager
+    def _settings(self) -> Iterator[None]:
+        """What holds while items are done."""
+        job = self.job
+        with np.errstate(all="ignore"), limited(self.limit), missing_as_nan(job.missing), using(job.engine):
+            yield
+
     def try_on(self, task: Task) -> str | None:
         """Plan for the form of an item and compute nothing; a note on why there are no gradients, if so."""
-        with np.errstate(all="ignore"), limited(self.limit), missing_as_nan(self.job.missing):
+        with self._settings():
             for (name, reader), path in zip(self._readers, task.paths, strict=True):
                 self._arrays[name] = self._read(reader, path)[0]
             return self._prepared().note

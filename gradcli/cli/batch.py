@@ -111,6 +111,7 @@ def batch_command(
     from gradcli.batch.items import find_items
     from gradcli.batch.job import Job, Saved
     from gradcli.batch.runner import Batch
+    from gradcli.engine.native.choice import engine_in_use
     from gradcli.machine.data_options import MISSING_AS_NAN
     from gradcli.machine.limits import MEMORY_LIMIT, TIME_LIMIT
 
@@ -119,7 +120,7 @@ def batch_command(
     wanted = _differentiated(wrt, no_grad, grad_output, saved, accumulate, list(shared))
     vector = _shared("--grad-output", grad_output) if grad_output is not None else None
     refuse_unseeded(text, [*shared.values(), *([vector] if vector else [])], seed)
-    limits = fail_on_nan, MEMORY_LIMIT.get(), TIME_LIMIT.get(), MISSING_AS_NAN.get()
+    limits = fail_on_nan, MEMORY_LIMIT.get(), TIME_LIMIT.get(), MISSING_AS_NAN.get(), engine_in_use()
     job = Job(text, names, tuple(patterns), shared, folder, wanted, vector, dtype, seed, saved, accumulate, *limits)
     batch = Batch(job, find_items(patterns), resume, overwrite, on_error == "skip", durable)
     if (told := batch.check()) and not quiet:

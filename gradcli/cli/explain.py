@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import click
+
 from gradcli.cli import options
 from gradcli.cli.asked import Asked
 from gradcli.cli.printing import write_text
@@ -17,6 +19,7 @@ read, and nothing is computed.
 Examples:
   gradcli explain 'mean(2*(3*x+7)**2)' 'x=zeros(1000000)'
   gradcli explain 'mean(log1p(exp(-y*(X@w))))' X=X.npy y=y.npy 'w=zeros(20)' --wrt w --json
+  gradcli explain 'sum(exp(x))' 'x=zeros(1000000)' --engine native --ir
 """
 
 
@@ -24,6 +27,7 @@ Examples:
 @options.gradients
 @options.source
 @options.json()
+@click.option("--ir", is_flag=True, help="The code of native passes too, in LLVM's language.")
 @options.dtype()
 @options.threads()
 def explain_command(
@@ -33,18 +37,23 @@ def explain_command(
     grad_output: str | None,
     source: str | None,
     as_json: bool,
+    ir: bool,
     dtype: str | None,
     threads: int | None,
 ) -> None:
     asked = Asked(items, source, wrt, no_grad, grad_output, dtype=dtype, threads=threads)
     from gradcli.engine.execute.threads import get_num_threads
-    from gradcli.engine.plan_report import plan_json, plan_text
+    from gradcli.engine.plan_report import native_code, plan_json, plan_text
     from gradcli.evaluation.compiled import Compiled
     from gradcli.render.json import to_json
 
     request, files = asked.look()
     told = Compiled(request, files).program, request.targets, get_num_threads()
-    write_text(to_json(plan_json(*told)) if as_json else _headed(plan_text(*told)))
+    code = native_code(told[0]) if ir else []
+    if as_json:
+        write_text(to_json(plan_json(*told) | ({"ir": code} if ir else {})))
+    else:
+        write_text(_headed("\n".join([plan_text(*told), *code])))
 
 
 def _headed(text: str) -> Marked:

@@ -41,6 +41,7 @@ _COMMANDS = (
     "fit",
     "repl",
     "completion",
+    "cache",
     "help",
 )
 

@@ -10,7 +10,7 @@ import click
 
 from gradcli.cli.printing import COLOR, write_pages
 from gradcli.errors import GradcliError, shortened
-from gradcli.machine.data_options import MISSING_AS_NAN, TELL
+from gradcli.machine.data_options import MISSING_AS_NAN, TELL, tell
 from gradcli.machine.limits import HOUR, MEMORY_LIMIT, TIME_LIMIT
 from gradcli.render.marks import Heading, Marked
 
@@ -249,8 +249,8 @@ def only(text: str) -> Callable[[_F], _F]:
 
 
 def threads(*names: str) -> Callable[[_F], _F]:
-    """How many threads compute; `names` are others for it."""
-    return click.option(
+    """How many threads compute, and with which engine; `names` are others for the threads."""
+    option = click.option(
         *names,
         "--threads",
         "threads",
@@ -258,6 +258,25 @@ def threads(*names: str) -> Callable[[_F], _F]:
         metavar="N",
         help="Threads to compute with [default: $GRADCLI_THREADS, or all processors]; any number gives the same bits.",
     )
+    return lambda function: option(_engine(function))
+
+
+def _choose_engine(context: click.Context, option: click.Parameter, name: str | None) -> None:
+    if name is not None:
+        from gradcli.engine.native.choice import ENGINE, why_not
+
+        ENGINE.set(name)
+        if name == "native" and (reason := why_not()) is not None:
+            tell(f'{reason}: NumPy computes instead; pip install "gradcli[jit]"')
+
+
+_engine = click.option(
+    "--engine",
+    type=click.Choice(["auto", "numpy", "native"]),
+    expose_value=False,
+    callback=_choose_engine,
+    help="What computes large tensors [default: $GRADCLI_ENGINE, or auto: native code where llvmlite is installed].",
+)
 
 
 scheduler = click.option(

@@ -15,6 +15,7 @@ from gradcli.cluster.worker import Done, PassPart, Results, Work, compute, hold
 from gradcli.engine.execute.run import threaded
 from gradcli.engine.execute.run_pass import finish_sums, group_count, group_rows, wanted_blocks
 from gradcli.engine.execute.threads import get_num_threads
+from gradcli.engine.native.choice import engine_in_use
 from gradcli.engine.plan.program import Pass, Program
 from gradcli.evaluation.request import Recipe
 from gradcli.graph.node import INPUT
@@ -81,7 +82,9 @@ class Dealer:
         if fallback not in self._works:
             files, origins = tuple(self.inputs), tuple(self.origins.items())
             streamed = tuple(sorted(self.streamed))
-            work = Work(self.recipe, files, origins, streamed, fallback, versions(), fingerprint(program))
+            work = Work(
+                self.recipe, files, origins, streamed, fallback, versions(), fingerprint(program), engine_in_use()
+            )
             self._works[fallback] = self.cluster.client.submit(hold, work, pure=False)
         return self._works[fallback]
 

@@ -11,9 +11,9 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from itertools import islice
 from typing import Any, TypeVar
 
-from gradcli.cluster.fingerprint import processor, versions
 from gradcli.cluster.local import close, started
 from gradcli.cluster.worker import attempted, differing, facts
+from gradcli.engine.native.choice import engine_in_use
 from gradcli.errors import GradcliError, WorkError
 
 # Seconds to wait for the scheduler and for its first worker, and for another one when all have gone.
@@ -64,8 +64,9 @@ class Cluster:
 
     def check(self) -> None:
         """Refuse workers that would not give the same results, and note what might change the last bits."""
-        ours, machine = versions(), processor()
-        answers: dict[str, Any] = self.client.run(facts, on_error="return")
+        engine = engine_in_use()
+        ours, machine = facts(engine)
+        answers: dict[str, Any] = self.client.run(facts, engine, on_error="return")
         for address, answer in answers.items():
             if isinstance(answer, BaseException):
                 reason = f"{type(answer).__name__}: {answer}"

@@ -12,8 +12,9 @@ import numpy as np
 
 from gradcli.cluster.fingerprint import fingerprint, processor, versions
 from gradcli.cluster.transfer import Piece, blank, placed
-from gradcli.engine.execute.run import values_of
+from gradcli.engine.execute.run import chosen, values_of
 from gradcli.engine.execute.run_pass import group_rows, run_groups
+from gradcli.engine.native.choice import engine_in_use, using
 from gradcli.engine.plan.program import Pass
 from gradcli.errors import GradcliError, WorkError
 from gradcli.evaluation.compiled import Compiled
@@ -43,6 +44,7 @@ class Work(NamedTuple):
     fallback: bool
     versions: tuple[tuple[str, str], ...]
     fingerprint: str
+    engine: str
 
 
 class Results(NamedTuple):
@@ -77,9 +79,10 @@ def hold(thing: Any) -> Any:
     return thing
 
 
-def facts() -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
-    """What this process would compute with."""
-    return versions(), processor()
+def facts(engine: str) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
+    """What this process would compute with, asked for that engine."""
+    with using(engine):
+        return (*versions(), ("the engine", engine_in_use())), processor()
 
 
 def attempted(work: Callable[..., Any], *arguments: Any) -> Any:
@@ -100,7 +103,8 @@ def compute(work: Work, part: PassPart, numbers: tuple[int, ...], *held: Piece) 
     """Do one part; `numbers` says which arrays `held` are."""
     always_one_thread()
     prepared = _prepared(work)
-    one = prepared.passes[part.number]
+    with using(work.engine):
+        one = chosen(prepared.program, prepared.passes[part.number])
     values = prepared.values_for(one, {**dict(zip(numbers, held, strict=True)), **part.pieces})
     begin, end = group_rows(one, range(part.start, part.stop))
     sinks: dict[int, Any] = {}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from gradcli.engine.execute.run import chosen
+from gradcli.engine.native.step import NativeStep
 from gradcli.engine.plan.program import Cut, Pass, Program, Step, Sum, WholeStep
 from gradcli.graph.node import CONSTANT, INPUT, RESULT, Node, SeveralResults
 from gradcli.machine.limits import show_bytes
@@ -59,7 +61,7 @@ def plan_text(program: Program, roots: list[str], threads: int, streamed: frozen
             lines.append(_whole_line(named, step))
         for one in stage.passes:
             number += 1
-            lines += _pass_lines(named, one, number, threads)
+            lines += _pass_lines(named, chosen(program, one), number)
     for number, lender in program.borrowed.items():
         lines.append(f"{named.of(number)} is kept where {named.of(lender)} is written later")
     passes = [one for stage in program.stages for one in stage.passes]
@@ -70,8 +72,8 @@ def plan_text(program: Program, roots: list[str], threads: int, streamed: frozen
     return "\n".join(lines)
 
 
-def _pass_lines(named: Labels, one: Pass, number: int, threads: int) -> list[str]:
-    layout = ", rows innermost" if one.transposed else ""
+def _pass_lines(named: Labels, one: Pass, number: int) -> list[str]:
+    layout = ", rows innermost" if one.transposed else ", native" if one.fused else ""
     head = (
         f"pass {number}: {one.length:,} rows in {one.blocks:,} blocks of {one.rows:,}{layout}; "
         f"reads {show_bytes(one.read)}, writes {show_bytes(one.written)}, "
@@ -79,20 +81,26 @@ def _pass_lines(named: Labels, one: Pass, number: int, threads: int) -> list[str
     )
     lines = [head]
     for step in one.steps:
-        lines.append("  " + _step_line(named, one, step))
+        if isinstance(step, NativeStep):
+            lines += ["  " + _step_line(named, one, covered, step) for covered in step.covers]
+        else:
+            lines.append("  " + _step_line(named, one, step))
+    inside = {slot for step in one.steps if isinstance(step, NativeStep) for slot in step.outs}
     for write in one.writes:
-        if write.copied:
+        if write.copied and write.slot not in inside:
             lines.append(f"  {named.of(write.value)}[i:j] = b{write.slot}  (written)")
     return lines
 
 
-def _step_line(named: Labels, one: Pass, step: Step | Sum | Cut) -> str:
+def _step_line(named: Labels, one: Pass, step: Step | Sum | Cut, native: NativeStep | None = None) -> str:
     if isinstance(step, Cut):
         return f"b{step.slot} = {named.of(step.value)}[i:j]  (read into buffer {step.buffer})"
     inputs = ", ".join(named.inside(one, slot) for slot in step.inputs)
     if isinstance(step, Sum):
-        fused = " of products" if step.params.get("fused") else ""
+        fused = " of products" if step.params.get("fused") else ", native" if native else ""
         return f"{named.of(step.value)} += {step.node.op.name}({inputs})  (partial results{fused}, combined in order)"
+    if native is not None:
+        return f"{named.inside(one, step.out)} = {step.node.op.name}({inputs})  (native)"
     place = place_of(step, f"{named.of(step.lent)}[i:j]" if step.lent >= 0 else "")
     tiles = f", {step.tile} rows side by side" if step.tile else ""
     if step.node.op is RESULT:
@@ -161,7 +169,7 @@ def plan_json(program: Program, roots: list[str], threads: int, streamed: frozen
             }
             for s in stage.whole
         ]
-        stages.append({"whole": whole, "passes": [_pass_json(named, one) for one in stage.passes]})
+        stages.append({"whole": whole, "passes": [_pass_json(named, chosen(program, one)) for one in stage.passes]})
     return {
         "stages": stages,
         "threads": threads,
@@ -173,20 +181,22 @@ def plan_json(program: Program, roots: list[str], threads: int, streamed: frozen
 
 def _pass_json(named: Labels, one: Pass) -> dict[str, Any]:
     steps = []
-    for step in one.steps:
+    native = {id(covered) for step in one.steps if isinstance(step, NativeStep) for covered in step.covers}
+    covered = [s for step in one.steps for s in (step.covers if isinstance(step, NativeStep) else (step,))]
+    for step in covered:
         row: dict[str, Any] = {}
         if isinstance(step, Cut):
             row = {"read": named.of(step.value), "out": f"b{step.slot}", "buffer": step.buffer}
         else:
             row = {"op": _name(step.node), "inputs": [named.inside(one, k) for k in step.inputs]}
-            row["kernel"] = kernel_name(step.node)
+            row["kernel"] = "native" if id(step) in native else kernel_name(step.node)
             if isinstance(step, Sum):
                 row |= {"out": named.of(step.value), "accumulates": True}
             else:
                 row |= {
                     "out": _result(named, one, step),
-                    "buffer": step.buffer if step.buffer >= 0 else None,
-                    "within": f"{named.of(step.lent)}[i:j]" if step.lent >= 0 else None,
+                    "buffer": step.buffer if step.buffer >= 0 and id(step) not in native else None,
+                    "within": f"{named.of(step.lent)}[i:j]" if step.lent >= 0 and id(step) not in native else None,
                 }
         steps.append(row)
     return {
@@ -198,3 +208,9 @@ def _pass_json(named: Labels, one: Pass) -> dict[str, Any]:
         "scratch": one.row_bytes * one.rows,
         "steps": steps,
     }
+
+
+def native_code(program: Program) -> list[str]:
+    """The modules of the native passes, in order."""
+    passes = [chosen(program, one) for stage in program.stages for one in stage.passes]
+    return [step.text for one in passes for step in one.steps if isinstance(step, NativeStep)]

@@ -21,17 +21,91 @@ Params = dict[str, Any]
 GradFn = str | Callable[[Any], tuple[str, tuple[Any, ...]]]
 
 
+class Lanes(NamedTuple):
+    """How a reduction goes in native code, each lane of a vector having a state of its own: a list of vectors.
+
+    With `v`, the builder of vector expressions: `start(v, dtype)` is the state of no elements; `add(v, state, x)` takes
+    one in; `settle(v, state)` makes of it what `merge(v, a, b)` can join; `result(v, state, count, node)` is the result
+    of so many elements. `partial(parts, count, node, start)` makes what `Accumulate.partial` gives, of arrays that hold
+    a settled state in the shape of the node; `start` is the block's place along the reduced dimension. States are in
+    memory while they are made, and hold no booleans.
+
+    With `indexed`, `add(v, state, x, index)` is told the places along the reduced dimension, counted in the block where
+    that is cut.
+    """
+
+    start: Callable[[Any, Any], list[Any]]
+    add: Callable[..., list[Any]]
+    merge: Callable[[Any, list[Any], list[Any]], list[Any]]
+    result: Callable[[Any, list[Any], int, Any], Any]
+    settle: Callable[[Any, list[Any]], list[Any]] = lambda v, state: state
+    partial: Callable[[list[Any], int, Any, int], tuple[Any, ...]] = lambda parts, count, node, start: tuple(parts)
+    indexed: bool = False
+
+
+class NativeSteps(NamedTuple):
+    """The native form of an operation that is several steps: `rule(node)` writes it with operations that have one, or
+    gives None."""
+
+    rule: Callable[[Any], Any]
+
+
+class NativePlaces(NamedTuple):
+    """The native form of an operation that looks at the places along a dimension.
+
+    `form(v, *vectors, place, **params)` is the value at a place; `dim(node)` the dimension and how long it is. With
+    `picks` the values are added up along it, all but one being 0. Operands that lack the dimension are the same all
+    along it, a shared vector lies along it. `check(node)` gives the number of an operand and a function of its array
+    that raises what the kernel would, or None.
+    """
+
+    form: Callable[..., Any]
+    dim: Callable[[Any], tuple[int, int]]
+    picks: bool = False
+    check: Callable[[Any], tuple[int, Callable[[Any], Any]] | None] = lambda node: None
+
+
+class NativeView(NamedTuple):
+    """The native form of an operation that shows elements of its operand.
+
+    `rule(node)` gives, for each dimension of the result, the operand's, the place in it to start at, and the step; and
+    the places in other dimensions of the operand.
+    """
+
+    rule: Callable[[Any], tuple[list[tuple[int, int, int]], list[tuple[int, int]]]]
+
+
+class NativeParts(NamedTuple):
+    """The native form of an operation that puts elements of its operands beside each other.
+
+    `rule(node)` gives the dimension, and for each place along it the number of an operand and the place there, None for
+    zeros; or None altogether.
+    """
+
+    rule: Callable[[Any], tuple[int, list[tuple[int, int] | None]] | None]
+
+
+class NativeRunning(NamedTuple):
+    """The native form of a reduction along `dim` of the parameters that shows what it has after each place."""
+
+    lanes: Lanes
+
+
 class Accumulate(NamedTuple):
     """How a reduction is computed from blocks.
 
     `partial(arrays, params, start)` gives the state of one block, a tuple of arrays (`start` is the block's place
     along the reduced dimension); `merge(a, b)` the state of two neighbouring blocks, and may reuse `a`;
-    `finish(state, node)` the result.
+    `finish(state, node)` the result. `lanes` is its native form, or a function of the node that gives it.
     """
 
     partial: Callable[[list[Any], dict[str, Any], int], tuple[Any, ...]]
     merge: Callable[[tuple[Any, ...], tuple[Any, ...]], tuple[Any, ...]]
     finish: Callable[[tuple[Any, ...], Any], Any]
+    lanes: Lanes | Callable[[Any], Lanes | None] | None = None
+
+    def lanes_for(self, node: Any) -> Lanes | None:
+        return self.lanes(node) if callable(self.lanes) else self.lanes
 
 
 class Blocking(NamedTuple):
@@ -93,6 +167,10 @@ class Op:
     behind its edges; None shows no step at all. Of several results `out` are the nodes and `g` the gradients, each by
     its name, None for one that nothing depends on; integers have none.
 
+    `native(v, *vectors, **params)` is the kernel of an elementwise row in native code, `v` the builder of vector
+    expressions. A product of matrices has there the dimensions of its result that those of each operand are, -1 for the
+    one that is summed over; others have one of the classes `Native...`.
+
     How it is executed: `blocking` says how the result can be computed in pieces, `batching` what becomes of it when
     there are many operands at once, `cost` what an element of the result costs, in walks over a block, or a function
     that says so for a node, and `simplify(builder, op, inputs, params)` gives a simpler node of the same values, or
@@ -132,6 +210,7 @@ class Op:
     infer: Callable[[tuple[Any, ...], Params], tuple[Any, ...]] | None = None
     dtype_rule: str = "promote"
     layout: Callable[[tuple[Any, ...], Params, Shape], Shape | None] | None = None
+    native: Any = None
     results: tuple[str, ...] = ()
     skips: bool = False
 

@@ -15,6 +15,8 @@ from gradcli.machine.regular import open_regular
 
 # Beside a file while it is written: its own name and a random one.
 _TEMPORARY = re.compile(r".+\.[0-9a-f]{12}\.tmp")
+# What gradcli puts there.
+_OURS = re.compile(r"(expression|native)-[0-9a-f]")
 # Writing takes milliseconds; whose file is so old, in seconds, is not at it any more.
 _ABANDONED = 3600
 
@@ -71,6 +73,29 @@ def write_cached(name: str, body: bytes) -> None:
         os.replace(temporary, path)
     except OSError:
         _remove(temporary)
+
+
+def kept_files(prefix: str = "") -> list[os.DirEntry[str]]:
+    """The files of the cache whose names begin so, the latest first."""
+    folder = cache_folder()
+    try:
+        with os.scandir(folder or os.devnull) as entries:
+            found = [entry for entry in entries if _OURS.match(entry.name) and entry.name.startswith(prefix)]
+            return sorted(found, key=lambda entry: -entry.stat(follow_symlinks=False).st_mtime)
+    except OSError:
+        return []
+
+
+def keep_newest(prefix: str, most: int) -> None:
+    """Of the files whose names begin so, remove all but so many."""
+    for entry in kept_files(prefix)[most:]:
+        _remove(entry.path)
+
+
+def clear() -> None:
+    """Remove all that gradcli has put there."""
+    for entry in kept_files():
+        _remove(entry.path)
 
 
 def _checksum(body: bytes) -> bytes:

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from gradcli.graph.node import Node
-from gradcli.graph.op import Accumulate
+from gradcli.graph.op import Accumulate, Lanes
+from gradcli.ops.kernels import native
 from gradcli.ops.kernels.inplace import aligned
 
 State = tuple[Any, ...]
@@ -135,11 +136,38 @@ def unsigned_zero(total: Any) -> Any:
     return total + 0.0 if total.dtype.kind == "f" else total
 
 
-SUM = Accumulate(_sum_partial, _add, lambda state, node: np.asarray(unsigned_zero(state[0])).astype(node.dtype))
+_BYTE = np.dtype(np.uint8)
+
+
+def _wide(dtype: Any) -> np.dtype:
+    return np.dtype(np.float64 if dtype.kind == "f" else np.int64)
+
+
+def _add_lanes(v: Any, a: list[Any], b: list[Any]) -> list[Any]:
+    return [x + y for x, y in zip(a, b, strict=True)]
+
+
+SUM_LANES = Lanes(
+    start=lambda v, dtype: [v.constant(0, _wide(dtype))],
+    add=lambda v, state, x: [state[0] + v.cast(x, state[0].dtype)],
+    merge=_add_lanes,
+    result=lambda v, state, count, node: v.cast(state[0], node.dtype),
+)
+_COUNT_LANES = SUM_LANES._replace(
+    start=lambda v, dtype: [v.constant(0, np.dtype(np.int64))],
+    add=lambda v, state, x: [state[0] + v.cast(x != 0, state[0].dtype)],
+)
+
+SUM = Accumulate(
+    _sum_partial, _add, lambda state, node: np.asarray(unsigned_zero(state[0])).astype(node.dtype), SUM_LANES
+)
 MEAN = Accumulate(
     _sum_partial,
     _add,
     lambda state, node: np.asarray(np.true_divide(unsigned_zero(state[0]), count_of(node))).astype(node.dtype),
+    SUM_LANES._replace(
+        result=lambda v, state, count, node: v.cast(v.cast(state[0], np.dtype(np.float64)) / float(count), node.dtype)
+    ),
 )
 COUNT = Accumulate(
     lambda arrays, params, start: (
@@ -147,10 +175,11 @@ COUNT = Accumulate(
     ),
     _add,
     lambda state, node: np.asarray(state[0]),
+    _COUNT_LANES,
 )
 
 
-def by_ufunc(reduce: Any, wide: Any = None) -> Accumulate:
+def by_ufunc(reduce: Any, wide: Any = None, lanes: Lanes | None = None) -> Accumulate:
     """Reductions by an operation that may be applied in any order, such as a maximum."""
 
     def partial(arrays: list[Any], params: dict[str, Any], start: int) -> State:
@@ -158,8 +187,46 @@ def by_ufunc(reduce: Any, wide: Any = None) -> Accumulate:
         return (reduce.reduce(arrays[0], axis=params["dim"], keepdims=params["keepdim"], dtype=dtype),)
 
     return Accumulate(
-        partial, lambda a, b: (reduce(a[0], b[0]),), lambda state, node: np.asarray(state[0]).astype(node.dtype)
+        partial, lambda a, b: (reduce(a[0], b[0]),), lambda state, node: np.asarray(state[0]).astype(node.dtype), lanes
     )
+
+
+def lanes_of(
+    start: Callable[[Any, Any], Any], join: Callable[[Any, Any, Any], Any], of: Callable[[Any, Any], Any] | None = None
+) -> Lanes:
+    """The native form where elements, or what `of(v, x)` makes of them, are joined like states.
+
+    `start(v, dtype)` is what any of them wins against.
+    """
+    return Lanes(
+        start=lambda v, dtype: [start(v, dtype)],
+        add=lambda v, state, x: [join(v, state[0], v.cast(of(v, x) if of else x, state[0].dtype))],
+        merge=lambda v, a, b: [join(v, a[0], b[0])],
+        result=lambda v, state, count, node: v.cast(state[0], node.dtype),
+    )
+
+
+PRODUCT_LANES = lanes_of(lambda v, dtype: v.constant(1, _wide(dtype)), lambda v, a, b: a * b)
+ALL_LANES = lanes_of(lambda v, dtype: v.constant(1, _BYTE), lambda v, a, b: a & b, lambda v, x: x != 0)
+ANY_LANES = lanes_of(lambda v, dtype: v.constant(0, _BYTE), lambda v, a, b: a | b, lambda v, x: x != 0)
+
+
+def lowest(v: Any, dtype: Any) -> Any:
+    """What no element is below."""
+    if dtype.kind == "b":
+        return v.constant(0, _BYTE)
+    return v.constant(-math.inf if dtype.kind == "f" else np.iinfo(dtype).min, dtype)
+
+
+def highest(v: Any, dtype: Any) -> Any:
+    """What no element is above."""
+    if dtype.kind == "b":
+        return v.constant(1, _BYTE)
+    return v.constant(math.inf if dtype.kind == "f" else np.iinfo(dtype).max, dtype)
+
+
+MAXIMUM = by_ufunc(np.maximum, lanes=lanes_of(lowest, lambda v, a, b: v.maximum(a, b)))
+MINIMUM = by_ufunc(np.minimum, lanes=lanes_of(highest, lambda v, a, b: v.minimum(a, b)))
 
 
 def _moments(arrays: list[Any], params: dict[str, Any], start: int) -> State:
@@ -243,15 +310,86 @@ def _variance(state: State, node: Node) -> Any:
     return result.reshape(node.shape)
 
 
-VAR = Accumulate(_moments, _merge_moments, lambda state, node: _variance(state, node).astype(node.dtype))
+_F64 = np.dtype(np.float64)
+
+
+def _add_moment(v: Any, state: list[Any], x: Any) -> list[Any]:
+    """Count, shift, sum and sum of squares of the deviations from the shift, which is the first finite element.
+
+    It is one of the elements, so squares are at most as many times as large as what remains of them as there are.
+    """
+    n, shift, total, squares = state
+    wide = v.cast(x, _F64)
+    shift = v.select((n == 0) & (v.abs(wide) < math.inf), wide, shift)
+    step = wide - shift
+    return [n + 1.0, shift, total + step, v.fma(step, step, squares)]
+
+
+def _settle_moments(v: Any, state: list[Any]) -> list[Any]:
+    """Count, mean, sum of squared deviations from it."""
+    n, shift, total, squares = state
+    mean = total / v.select(n == 0, 1.0, n)
+    return [n, shift + mean, squares - total * mean]
+
+
+def _join_moments(v: Any, a: list[Any], b: list[Any]) -> list[Any]:
+    """As `_merge_moments`."""
+    n = a[0] + b[0]
+    many = v.select(n == 0, 1.0, n)
+    step = b[1] - a[1]
+    mean = v.select(v.abs(step) < math.inf, a[1] + step * (b[0] / many), a[1] + b[1])
+    joined = [n, mean, a[2] + b[2] + step * step * (a[0] * b[0] / many)]
+    return [v.select(b[0] == 0, x, v.select(a[0] == 0, y, z)) for x, y, z in zip(a, b, joined, strict=True)]
+
+
+def _variance_lanes(root: bool) -> Lanes:
+    def result(v: Any, state: list[Any], count: int, node: Node) -> Any:
+        _, mean, squares = state
+        spread = v.select(squares < 0.0, 0.0, squares) / max(0.0, count - float(node.params["correction"]))
+        spread = v.select(v.abs(mean) < math.inf, spread, math.nan)
+        return v.cast(v.sqrt(spread) if root else spread, node.dtype)
+
+    def partial(parts: list[Any], count: int, node: Node, start: int) -> State:
+        shape = tuple([1 if k in node.params["dim"] else length for k, length in enumerate(node.inputs[0].shape)])
+        return count, parts[1].reshape(shape), parts[2].reshape(shape)
+
+    return Lanes(
+        start=lambda v, dtype: [v.constant(0.0, _F64)] * 4,
+        add=_add_moment,
+        merge=_join_moments,
+        settle=_settle_moments,
+        result=result,
+        partial=partial,
+    )
+
+
+def _moments_lanes(node: Node) -> Lanes:
+    """The mean or the squares, by the number of the result."""
+    part = 1 + node.params.get("index", 0)
+    return VAR_LANES._replace(result=lambda v, state, count, node: v.cast(state[part], node.dtype))
+
+
+VAR_LANES = _variance_lanes(root=False)
+VAR = Accumulate(_moments, _merge_moments, lambda state, node: _variance(state, node).astype(node.dtype), VAR_LANES)
 #: The mean where the moments are needed anyway.
 MEAN_OF_MOMENTS = Accumulate(
-    _moments, _merge_moments, lambda state, node: unsigned_zero(state[1]).reshape(node.shape).astype(node.dtype)
+    _moments,
+    _merge_moments,
+    lambda state, node: unsigned_zero(state[1]).reshape(node.shape).astype(node.dtype),
+    _moments_lanes,
 )
 MOMENTS = Accumulate(
-    _moments, _merge_moments, lambda state, node: (state[1].reshape(node.shape), state[2].reshape(node.shape))
+    _moments,
+    _merge_moments,
+    lambda state, node: (state[1].reshape(node.shape), state[2].reshape(node.shape)),
+    _moments_lanes,
 )
-STD = Accumulate(_moments, _merge_moments, lambda state, node: np.sqrt(_variance(state, node)).astype(node.dtype))
+STD = Accumulate(
+    _moments,
+    _merge_moments,
+    lambda state, node: np.sqrt(_variance(state, node)).astype(node.dtype),
+    _variance_lanes(root=True),
+)
 
 
 def _powers(arrays: list[Any], params: dict[str, Any], start: int) -> State:
@@ -281,7 +419,34 @@ def _root(state: State, node: Node) -> Any:
     return np.asarray(total).astype(node.dtype)
 
 
-NORM = Accumulate(_powers, _merge_powers, _root)
+def _norm_lanes(node: Node) -> Lanes:
+    p = node.params["p"]
+
+    def add(v: Any, state: list[Any], x: Any) -> list[Any]:
+        size = v.abs(v.cast(x, _F64))
+        if math.isinf(p):
+            return join(v, state, [size])
+        if p == 0:
+            return [state[0] + v.cast(size != 0, _F64)]
+        return [v.fma(size, size, state[0]) if p == 2 else state[0] + native.power(v, size, v.constant(p, _F64))]
+
+    def join(v: Any, a: list[Any], b: list[Any]) -> list[Any]:
+        return [v.maximum(a[0], b[0]) if p == math.inf else v.minimum(a[0], b[0]) if p == -math.inf else a[0] + b[0]]
+
+    def result(v: Any, state: list[Any], count: int, node: Node) -> Any:
+        whole = p in (0, 1) or math.isinf(p)
+        return v.cast(state[0] if whole else native.power(v, state[0], v.constant(1 / p, _F64)), node.dtype)
+
+    return Lanes(
+        start=lambda v, dtype: [v.constant(math.inf if p == -math.inf else 0.0, _F64)],
+        add=add,
+        merge=join,
+        result=result,
+        partial=lambda parts, count, node, start: (parts[0], p),
+    )
+
+
+NORM = Accumulate(_powers, _merge_powers, _root, _norm_lanes)
 
 
 def first_extreme(extreme: Any, arg: Any) -> Accumulate:
@@ -292,7 +457,8 @@ def first_extreme(extreme: Any, arg: Any) -> Accumulate:
         index = arg(x, axis=dim, keepdims=True)
         return np.take_along_axis(x, index, dim), index + start
 
-    return Accumulate(partial, _first_of(extreme), lambda state, node: state[1].reshape(node.shape))
+    lanes = _place_lanes(extreme, lambda parts, node, start: (parts[0], parts[1] + start))
+    return Accumulate(partial, _first_of(extreme), lambda state, node: state[1].reshape(node.shape), lanes)
 
 
 def extreme_and_place(extreme: Any, kernel: Any) -> Accumulate:
@@ -306,7 +472,39 @@ def extreme_and_place(extreme: Any, kernel: Any) -> Accumulate:
     def finish(state: State, node: Any) -> State:
         return tuple([part if part is None else part.reshape(node.shape) for part in state])
 
-    return Accumulate(partial, _first_of(extreme), finish)
+    def settled(parts: list[Any], node: Node, start: int) -> State:
+        wanted = node.params.get("wanted", (True, True))
+        return parts[0].astype(node.inputs[0].dtype), parts[1] + start if wanted[1] else None
+
+    def lanes(node: Node) -> Lanes:
+        part = node.params.get("index", 0)
+        return _place_lanes(extreme, settled)._replace(
+            result=lambda v, state, count, node: v.cast(state[part], node.dtype)
+        )
+
+    return Accumulate(partial, _first_of(extreme), finish, lanes)
+
+
+def _place_lanes(extreme: Any, partial: Callable[[list[Any], Node, int], State]) -> Lanes:
+    """The native form of both: the extreme so far and its place, which is -1 as long as there is none."""
+
+    def join(v: Any, a: list[Any], b: list[Any]) -> list[Any]:
+        (x, i), (y, k) = a, b
+        better, same = y > x if extreme is np.maximum else y < x, x == y
+        if x.dtype.kind == "f":
+            better, same = better | (v.isnan(y) & ~v.isnan(x)), same | (v.isnan(x) & v.isnan(y))
+        better = (i < 0) | ((better | (same & (k < i))) & (k >= 0))
+        return [v.select(better, y, x), v.select(better, k, i)]
+
+    bound = lowest if extreme is np.maximum else highest
+    return Lanes(
+        start=lambda v, dtype: [bound(v, dtype), v.constant(-1, np.dtype(np.int64))],
+        add=lambda v, state, x, index: join(v, state, [v.cast(x, state[0].dtype), index]),
+        merge=join,
+        result=lambda v, state, count, node: state[1],
+        partial=lambda parts, count, node, start: partial(parts, node, start),
+        indexed=True,
+    )
 
 
 def _first_of(extreme: Any) -> Callable[[State, State], State]:
@@ -329,7 +527,7 @@ def product(kernel: Any) -> Accumulate:
         result = np.asarray(kernel(*arrays))
         return (result.astype(np.float64) if result.dtype.kind == "f" else result,)
 
-    return Accumulate(partial, _add, lambda state, node: state[0].astype(node.dtype))
+    return Accumulate(partial, _add, lambda state, node: state[0].astype(node.dtype), SUM_LANES)
 
 
 def _dot_partial(arrays: list[Any], params: dict[str, Any], start: int) -> State:
@@ -339,4 +537,4 @@ def _dot_partial(arrays: list[Any], params: dict[str, Any], start: int) -> State
     return (np.asarray(dot_wide(a, b)),)
 
 
-DOT = Accumulate(_dot_partial, _add, lambda state, node: state[0].astype(node.dtype))
+DOT = Accumulate(_dot_partial, _add, lambda state, node: state[0].astype(node.dtype), SUM_LANES)

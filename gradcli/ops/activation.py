@@ -19,6 +19,7 @@ from gradcli.ops.blocking import except_along
 from gradcli.ops.elementwise import abs_, exp, log, logical_and, tanh, to, where
 from gradcli.ops.family import apply, call, composite, elementwise, floating, primitive, to_dtype
 from gradcli.ops.formulas import arithmetic
+from gradcli.ops.kernels import native
 from gradcli.ops.kernels import nn as kernels
 from gradcli.ops.kernels.erf import normal_cdf_into
 from gradcli.ops.kernels.nn import GELU_CUBE, GELU_SLOPE
@@ -30,10 +31,10 @@ SELU_ALPHA = 1.6732632423543772
 SELU_SCALE = 1.0507009873554805
 
 
-def _gate(name: str, into: Any, args: str) -> Op:
+def _gate(name: str, into: Any, form: Any, args: str) -> Op:
     """A gradient let through or not by where the input lies; the input's own derivative is zero, not None."""
     op: Op = elementwise(
-        name, into=into, args=args, public=False, batching=products(0),
+        name, into=into, args=args, public=False, batching=products(0), native=form,
         grad_fn=f"{name[1:].title().replace('_', '')}BackwardBackward0",
         doc="The gradient of a piecewise linear function.",
         vjp=lambda h, out, g, x, **params: (apply(op, h, x, **params), call("zeros_like", h)),
@@ -41,9 +42,9 @@ def _gate(name: str, into: Any, args: str) -> Op:
     return op
 
 
-threshold = _gate("_threshold", kernels.threshold, "gradient, input")
-leak = _gate("_leaky_relu", kernels.leak, "gradient, input, negative_slope=0.01")
-window = _gate("_hardtanh", kernels.window, "gradient, input, low=-1.0, high=1.0")
+threshold = _gate("_threshold", kernels.threshold, native.threshold, "gradient, input")
+leak = _gate("_leaky_relu", kernels.leak, native.leak, "gradient, input, negative_slope=0.01")
+window = _gate("_hardtanh", kernels.window, native.window, "gradient, input, low=-1.0, high=1.0")
 
 
 sigmoid = elementwise(
@@ -55,11 +56,12 @@ logsigmoid = elementwise(
     "logsigmoid", dtype="float", grad_fn="LogSigmoidBackward0", into=kernels.log_sigmoid,
     torch="nn.functional.logsigmoid", doc="`log(sigmoid(input))` without overflow.",
     vjp=lambda g, out, x: (g * sigmoid(-x),), tame=True, source=numpy_sources.LOG_SIGMOID,
+    native=native.log_sigmoid,
 )
 relu = elementwise(
     "relu", into=kernels.relu, dtype="number", torch="relu", doc="The input, but not below 0; the gradient at 0 is 0.",
     vjp=lambda g, out, x: (threshold(g, out),), textbook=lambda g, out, x: (where(x > 0, g, 0),), tame=True,
-    source=numpy_sources.RELU, cost=1.0,
+    source=numpy_sources.RELU, cost=1.0, native=native.relu,
 )
 leaky_relu: Op = elementwise(
     "leaky_relu", into=kernels.leaky_relu, dtype="float", args="input, negative_slope=0.01",
@@ -68,7 +70,7 @@ leaky_relu: Op = elementwise(
     doc="The input where positive, negative_slope times it elsewhere.",
     vjp=lambda g, out, x, negative_slope: (leak(g, x, negative_slope),),
     textbook=lambda g, out, x, negative_slope: (g * where(x > 0, 1.0, negative_slope),), tame=True,
-    source=numpy_sources.LEAKY_RELU,
+    source=numpy_sources.LEAKY_RELU, native=native.leaky_relu,
 )
 
 
@@ -76,6 +78,7 @@ elu_slope: Op = elementwise(
     "_elu_slope", args="input, low=1.0, high=0.0, closed=False", dtype="float", public=False, into=kernels.elu_slope,
     grad_fn="EluBackwardBackward0", doc="A multiple of the exponential below 0, a constant above.",
     vjp=lambda g, out, x, low, high, closed: (g * apply(elu_slope, x, low=low, high=0.0, closed=False),),
+    native=native.elu_slope,
 )
 
 
@@ -92,7 +95,7 @@ elu: Op = elementwise(
     build=lambda input, alpha: apply(elu, input, alpha=as_number(alpha, "alpha"), scale=1.0),
     doc="The input where positive, `alpha*(exp(input) - 1)` elsewhere.",
     textbook=lambda g, out, x, alpha, scale: (g * where(x > 0, scale, alpha * scale * exp(x)),), text=_elu_text,
-    tame=True, source=numpy_sources.ELU,
+    tame=True, source=numpy_sources.ELU, native=native.elu,
 )
 selu = composite(
     "selu", lambda input: apply(elu, input, alpha=SELU_ALPHA, scale=SELU_SCALE), args="input", family="elementwise",
@@ -116,7 +119,7 @@ hardtanh = elementwise(
     torch="nn.functional.hardtanh", doc="The input held between two numbers; the gradient at them is 0.",
     vjp=lambda g, out, x, min_val, max_val: (window(g, x, min_val, max_val),),
     textbook=lambda g, out, x, min_val, max_val: (where(logical_and(x > min_val, x < max_val), g, 0),), tame=True,
-    source=numpy_sources.HARDTANH,
+    source=numpy_sources.HARDTANH, native=native.hardtanh,
 )
 relu6 = composite(
     "relu6", lambda input: _hardtanh(input, 0.0, 6.0), args="input", family="elementwise",
@@ -131,7 +134,7 @@ def _silu_vjp(g: Node, out: Node, x: Node) -> tuple[Node]:
 
 silu = elementwise(
     "silu", into=kernels.silu, dtype="float", torch="nn.functional.silu", doc="`input * sigmoid(input)`.",
-    vjp=_silu_vjp, tame=True, source=numpy_sources.SILU,
+    vjp=_silu_vjp, tame=True, source=numpy_sources.SILU, native=native.silu,
 )
 
 
@@ -154,7 +157,7 @@ softplus: Op = elementwise(
     ),
     into=kernels.softplus, torch="nn.functional.softplus", vjp=_softplus_vjp,
     doc="`log(1 + exp(beta*input))/beta`, and the input itself above threshold/beta.", textbook=_softplus_textbook,
-    tame=True, source=numpy_sources.SOFTPLUS,
+    tame=True, source=numpy_sources.SOFTPLUS, native=native.softplus,
 )
 softsign = composite(
     "softsign", lambda input: floating(input) / (abs_(floating(input)) + 1), args="input", family="elementwise",
@@ -169,7 +172,7 @@ def _mish_vjp(g: Node, out: Node, x: Node) -> tuple[Node]:
 
 mish = elementwise(
     "mish", into=kernels.mish, dtype="float", torch="nn.functional.mish", doc="`input * tanh(softplus(input))`.",
-    vjp=_mish_vjp, source=numpy_sources.MISH,
+    vjp=_mish_vjp, source=numpy_sources.MISH, native=native.mish,
 )
 
 # GELU -----------------------------------------------------------------------------------------------------------------
@@ -178,6 +181,7 @@ cdf = elementwise(
     "_normal_cdf", dtype="float", public=False, grad_fn="NormalCdfBackward0", into=normal_cdf_into,
     doc="The standard normal distribution function.",
     vjp=lambda g, out, x: (g * (exp(x * x * -0.5) * (1 / math.sqrt(2 * math.pi))),), formula=arithmetic.normal_cdf,
+    native=native.normal_cdf,
 )
 
 
@@ -196,7 +200,7 @@ gelu: Op = elementwise(
     ),
     into=kernels.gelu, torch="nn.functional.gelu", vjp=_gelu_vjp,
     doc="The input times the normal distribution function of it, or the approximation with tanh.", tame=True,
-    source=numpy_sources.GELU,
+    source=numpy_sources.GELU, native=native.gelu,
 )
 
 # Softmax --------------------------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from gradcli.ops.batching import products, sums
 from gradcli.ops.blocking import ALIGNED, aligned
 from gradcli.ops.family import apply, call, composite, elementwise, primitive, to_dtype, weak_aware
 from gradcli.ops.formulas import arithmetic
-from gradcli.ops.kernels import division, pointwise
+from gradcli.ops.kernels import division, native, pointwise
 from gradcli.ops.kernels.inplace import select
 from gradcli.ops.kernels.power import inverse_root, power
 from gradcli.ops.notation import numpy_sources, spelling, typeset
@@ -60,7 +60,7 @@ def _implicit(name: str, doc: str, within: bool = False) -> Op:
         name, pointwise.converted, _cast_infer, family="elementwise", args="input, dtype", public=False, doc=doc,
         layout=_keep_layout, vjp=lambda g, out, x, dtype: (cast(g, x.dtype),), batching=sums(0), blocking=ALIGNED,
         into=pointwise.convert, formula=arithmetic.function_named("to"), recast=True, within=within,
-        simplify=shapes.cast, cost=1.0,
+        simplify=shapes.cast, cost=1.0, native=lambda v, x, dtype: v.cast(x, dtype),
     )
 
 
@@ -72,7 +72,7 @@ to = primitive(
     layout=_keep_layout, vjp=lambda g, out, x, dtype: (cast(g, x.dtype),), batching=sums(0), blocking=ALIGNED,
     into=pointwise.convert, recast=True, formula=arithmetic.function_named("to"), text=spelling.conversion,
     latex=typeset.first, tame=True, example=("input.to(float16)", "input:0"), numpy=".astype", simplify=shapes.cast,
-    cost=1.0,
+    cost=1.0, native=lambda v, x, dtype: v.cast(x, dtype),
 )
 
 
@@ -94,12 +94,12 @@ bool_ = composite(
 )
 clone = elementwise(
     "clone", np.copy, doc="A copy of the tensor.", vjp=lambda g, out, x: (g,), into=pointwise.copy, batching=sums(0),
-    same=True,
+    same=True, native=lambda v, x: x,
 )
 row_major = primitive(
     "_row_major", lambda x: np.asarray(x, order="C"), family="elementwise", grad_fn="CloneBackward0",
     doc="A copy in row-major order.", vjp=lambda g, out, x: (g,), batching=sums(0), blocking=ALIGNED,
-    into=pointwise.copy, public=False, same=True,
+    into=pointwise.copy, public=False, same=True, native=lambda v, x: x,
 )
 contiguous = composite(
     "contiguous", lambda input: as_node(input) if as_node(input).strides is None else row_major(input), args="input",
@@ -107,7 +107,7 @@ contiguous = composite(
 )
 detach = elementwise(
     "detach", lambda x: x, doc="The same values, no longer tracked: no gradient flows through.", aliases=("no_grad",),
-    batching=sums(0), blocking=Blocking(aligned, view=True), same=True, tame=True,
+    batching=sums(0), blocking=Blocking(aligned, view=True), same=True, tame=True, native=lambda v, x: x,
 )
 
 # Arithmetic -----------------------------------------------------------------------------------------------------------
@@ -163,62 +163,65 @@ def _xlogy_grad_fn(node: Node) -> tuple[str, tuple[Node, ...]]:
 scaled = elementwise(
     "_scaled", np.multiply, args=BINARY, doc="Product inside an operation.", public=False, batching=products(0, 1),
     vjp=lambda g, out, x, y: (g * y, None), powers=(1, 1), commutative=True, within=True, simplify=numbers.product,
-    cost=1.0,
+    cost=1.0, native=native.product,
 )
 add: Op = elementwise(
     "add", np.add, args="input, other, *, alpha=1",
     build=lambda input, other, alpha: apply(add, input, _times(other, alpha)), grad_fn=_commuted("AddBackward0"),
     doc="Sum, `input + alpha*other`.", batching=sums(0, 1), vjp=lambda g, out, x, y: (g, g), signs=(1, 1),
-    commutative=True, symbol="+", simplify=numbers.total, cost=1.0,
+    commutative=True, symbol="+", simplify=numbers.total, cost=1.0, native=native.total,
 )
 sub = elementwise(
     "sub", np.subtract, args="input, other, *, alpha=1", dtype="number", build=_sub,
     doc="Difference, `input - alpha*other`.", aliases=("subtract",), batching=sums(0, 1),
     vjp=lambda g, out, x, y: (g, -g), signs=(1, -1), symbol="-", simplify=numbers.difference, cost=1.0,
+    native=lambda v, x, y: x - y,
 )
 rsub = elementwise(
     "rsub", args=BINARY, dtype="number", doc="Difference, `other - input`.", batching=sums(0, 1), signs=(-1, 1),
     into=lambda out, x, y: np.subtract(y, x, out=out), grad_fn=weak_aware("RsubBackward0", "RsubBackward1"),
-    vjp=lambda g, out, x, y: (-g, g), simplify=numbers.reverse_difference,
+    vjp=lambda g, out, x, y: (-g, g), simplify=numbers.reverse_difference, native=lambda v, x, y: y - x,
 )
 mul = elementwise(
     "mul", np.multiply, args=BINARY, grad_fn=_commuted("MulBackward0"), doc="Product, `input * other`.",
     aliases=("multiply",), batching=products(0, 1), vjp=lambda g, out, x, y: (g * y, g * x), powers=(1, 1),
-    commutative=True, symbol="*", simplify=numbers.product, cost=1.0,
+    commutative=True, symbol="*", simplify=numbers.product, cost=1.0, native=native.product,
 )
 div = elementwise(
     "div", np.true_divide, args="input, other, *, rounding_mode=None", dtype="float", build=_div, batching=products(0),
     doc="Quotient, `input / other`.", aliases=("divide", "true_divide"), domain=((-2.0, 2.0), POSITIVE),
     vjp=lambda g, out, x, y: (g / y, -g * ((x / y) / y)), powers=(1, -1), symbol="/", simplify=numbers.quotient,
-    cost=1.0,
+    cost=1.0, native=lambda v, x, y: x / y,
 )
 floor_divide = elementwise(
     "floor_divide", args=BINARY, dtype="number", domain=((-2.0, 2.0), POSITIVE), into=division.floor_divide,
     vjp=zero_vjp, grad_fn=weak_aware("FloorDivideBackward0", "FloorDivideBackward0"),
-    doc="Quotient rounded down, `input // other`.", symbol="//",
+    doc="Quotient rounded down, `input // other`.", symbol="//", native=native.floor_divide,
 )
 div_floor = elementwise(
     "_div_floor", args=BINARY, dtype="number", grad_fn="DivBackward2", into=division.floor_divide,
     doc="div rounding down.", vjp=zero_vjp, public=False, formula=arithmetic.function_named("floor_divide"),
+    native=native.floor_divide,
 )
 div_trunc = elementwise(
     "_div_trunc", args=BINARY, dtype="number", grad_fn="DivBackward2",
     into=division.trunc_divide, doc="div rounding towards zero.", vjp=zero_vjp, public=False,
+    native=native.trunc_divide,
 )
 remainder = elementwise(
     "remainder", into=division.remainder, args=BINARY, dtype="number",
     doc="Remainder with the sign of the divisor, `input % other`.",
     grad_fn=weak_aware("RemainderBackward1", "RemainderBackward0"), domain=((-2.0, 2.0), (0.6, 0.9)),
-    vjp=lambda g, out, x, y: (g, -g * floor_divide(x, y)), symbol="%",
+    vjp=lambda g, out, x, y: (g, -g * floor_divide(x, y)), symbol="%", native=native.remainder,
 )
 fmod = elementwise(
     "fmod", args=BINARY, dtype="number", doc="Remainder with the sign of the dividend.", into=division.fmod,
     grad_fn=weak_aware("FmodBackward1", "FmodBackward0"), domain=((-2.0, 2.0), (0.6, 0.9)),
-    vjp=lambda g, out, x, y: (g, -g * trunc(x / y)), numpy="fmod",
+    vjp=lambda g, out, x, y: (g, -g * trunc(x / y)), numpy="fmod", native=native.fmod,
 )
 neg = elementwise(
     "neg", np.negative, dtype="number", doc="Negation, `-input`.", aliases=("negative",), batching=sums(0),
-    vjp=lambda g, out, x: (-g,), signs=(-1,), symbol="-", simplify=numbers.negation, cost=1.0,
+    vjp=lambda g, out, x: (-g,), signs=(-1,), symbol="-", simplify=numbers.negation, cost=1.0, native=lambda v, x: -x,
 )
 abs_ = elementwise(
     "abs", np.absolute, dtype="number", doc="Absolute value; the gradient at 0 is 0.", aliases=("absolute",),
@@ -227,19 +230,20 @@ abs_ = elementwise(
 )
 sign: Op = elementwise(
     "sign", into=pointwise.sign, doc="-1, 0 or 1 by the sign of the input.", vjp=zero_vjp, tame=True, numpy="sign",
-    cost=1.0,
+    cost=1.0, native=native.sign,
 )
 lerp = elementwise(
     "lerp", into=pointwise.lerp, args="input, end: tensor, weight", dtype="float",
     doc="Linear interpolation, `input + weight*(end - input)`.",
     grad_fn=weak_aware("LerpBackward1", "LerpBackward0", position=2),
-    vjp=lambda g, out, a, b, w: (g * (1 - w), g * w, g * (b - a)), source=numpy_sources.LERP,
+    vjp=lambda g, out, a, b, w: (g * (1 - w), g * w, g * (b - a)), source=numpy_sources.LERP, native=native.lerp,
 )
 xlogy: Op = elementwise(
     "xlogy", args=BINARY, dtype="float", into=pointwise.xlogy, doc="`input * log(other)`, and 0 where the input is 0.",
     grad_fn=_xlogy_grad_fn, domain=POSITIVE,
     vjp=lambda g, out, x, y: (where(logical_and(eq(x, 0), y <= 0), 0, xlogy(g, y)), g * (x / y)),
     textbook=lambda g, out, x, y: (g * log(y), g * (x / y)), latex=typeset.times_logarithm, source=numpy_sources.XLOGY,
+    native=native.xlogy,
 )
 hypot = elementwise(
     "hypot", into=pointwise.hypot, args=BINARY, dtype="float", vjp=lambda g, out, x, y: (g * (x / out), g * (y / out)),
@@ -256,42 +260,64 @@ def _comparison(name: str, kernel: Any, symbol: str, *aliases: str, **row: Any) 
     )
 
 
-eq: Op = _comparison("eq", np.equal, "==", opposite="ne")
-ne = _comparison("ne", np.not_equal, "!=", "not_equal", opposite="eq")
-lt = _comparison("lt", np.less, "<", "less", opposite="ge", mirrored="gt")
-le = _comparison("le", np.less_equal, "<=", "less_equal", opposite="gt", mirrored="ge")
-gt = _comparison("gt", np.greater, ">", "greater", opposite="le", mirrored="lt")
-ge = _comparison("ge", np.greater_equal, ">=", "greater_equal", opposite="lt", mirrored="le")
+eq: Op = _comparison(
+    "eq", np.equal, "==", opposite="ne", native=lambda v, x, y: x == y,
+)
+ne = _comparison(
+    "ne", np.not_equal, "!=", "not_equal", opposite="eq", native=lambda v, x, y: x != y,
+)
+lt = _comparison(
+    "lt", np.less, "<", "less", opposite="ge", mirrored="gt", native=lambda v, x, y: x < y,
+)
+le = _comparison(
+    "le", np.less_equal, "<=", "less_equal", opposite="gt", mirrored="ge", native=lambda v, x, y: x <= y,
+)
+gt = _comparison(
+    "gt", np.greater, ">", "greater", opposite="le", mirrored="lt", native=lambda v, x, y: x > y,
+)
+ge = _comparison(
+    "ge", np.greater_equal, ">=", "greater_equal", opposite="lt", mirrored="le", native=lambda v, x, y: x >= y,
+)
 bitwise_and = elementwise(
     "bitwise_and", np.bitwise_and, args=BINARY, dtype="integral", doc="Both, `input & other`; bit by bit for integers.",
-    commutative=True, symbol="&", tame=True,
+    commutative=True, symbol="&", tame=True, native=lambda v, x, y: x & y,
 )
 bitwise_or = elementwise(
     "bitwise_or", np.bitwise_or, args=BINARY, dtype="integral", doc="Either, `input | other`; bit by bit for integers.",
-    commutative=True, symbol="|", tame=True,
+    commutative=True, symbol="|", tame=True, native=lambda v, x, y: x | y,
 )
 bitwise_not = elementwise(
     "bitwise_not", np.invert, dtype="integral", doc="Not, `~input`; bit by bit for integers.", symbol="~", tame=True,
+    native=lambda v, x: ~x,
 )
 logical_and: Op = elementwise(
     "logical_and", np.logical_and, args=BINARY, dtype="logical", doc="True where both are not zero.", commutative=True,
-    text=spelling.connective("&"), cost=1.0,
+    text=spelling.connective("&"), cost=1.0, native=lambda v, x, y: x & y,
 )
 logical_or = elementwise(
     "logical_or", np.logical_or, args=BINARY, dtype="logical", doc="True where one is not zero.", commutative=True,
-    text=spelling.connective("|"), cost=1.0,
+    text=spelling.connective("|"), cost=1.0, native=lambda v, x, y: x | y,
 )
 logical_xor = elementwise(
     "logical_xor", np.logical_xor, args=BINARY, dtype="logical", doc="True where exactly one is not zero.",
-    commutative=True,
+    commutative=True, native=lambda v, x, y: x ^ y,
 )
 logical_not = elementwise(
     "logical_not", np.logical_not, dtype="logical", doc="True where the input is zero.", text=spelling.connective("~"),
-    cost=1.0,
+    cost=1.0, native=lambda v, x: ~x,
 )
-isnan = elementwise("isnan", np.isnan, dtype="bool", doc="True where the input is not a number.")
-isinf = elementwise("isinf", np.isinf, dtype="bool", doc="True where the input is infinite.")
-isfinite = elementwise("isfinite", np.isfinite, dtype="bool", doc="True where the input is neither infinite nor NaN.")
+isnan = elementwise(
+    "isnan", np.isnan, dtype="bool", doc="True where the input is not a number.",
+    native=native.of_float(lambda v, x: v.isnan(x), False),
+)
+isinf = elementwise(
+    "isinf", np.isinf, dtype="bool", doc="True where the input is infinite.",
+    native=native.of_float(lambda v, x: v.abs(x) == math.inf, False),
+)
+isfinite = elementwise(
+    "isfinite", np.isfinite, dtype="bool", doc="True where the input is neither infinite nor NaN.",
+    native=native.of_float(lambda v, x: v.abs(x) < math.inf, True),
+)
 
 # Powers, exponentials, logarithms -------------------------------------------------------------------------------------
 
@@ -341,7 +367,7 @@ def _pow_whole(g: Node, out: Node, x: Node, y: Node) -> tuple[Node | None, Node 
 pow_ = elementwise(
     "pow", into=power, args="input, exponent", dtype="number", grad_fn=_pow_grad_fn, doc="Power, `input ** exponent`.",
     domain=(POSITIVE, (-2.0, 2.0)), vjp=_pow_vjp, formula=arithmetic.power, textbook=_pow_textbook,
-    textbook_whole=_pow_whole, symbol="**", simplify=numbers.square, numpy="power",
+    textbook_whole=_pow_whole, symbol="**", simplify=numbers.square, numpy="power", native=native.power,
 )
 square = composite(
     "square", lambda input: pow_(input, 2), args="input", family="elementwise", doc="Square, `input ** 2`."
@@ -352,11 +378,11 @@ sqrt = elementwise(
 )
 rsqrt = elementwise(
     "rsqrt", into=inverse_root, dtype="float", domain=POSITIVE, doc="Reciprocal square root, `1/sqrt(input)`.",
-    vjp=lambda g, out, x: (-0.5 * g * out**3,), formula=arithmetic.power_of(-0.5),
+    vjp=lambda g, out, x: (-0.5 * g * out**3,), formula=arithmetic.power_of(-0.5), native=native.inverse_root,
 )
 reciprocal = elementwise(
     "reciprocal", np.reciprocal, dtype="float", doc="Reciprocal, `1/input`.", domain=POSITIVE,
-    vjp=lambda g, out, x: (-g * (out * out),), powers=(-1,), cost=1.0,
+    vjp=lambda g, out, x: (-g * (out * out),), powers=(-1,), cost=1.0, native=lambda v, x: 1.0 / x,
 )
 exp = elementwise(
     "exp", np.exp, dtype="float", doc="Exponential.", vjp=lambda g, out, x: (g * out,), latex=typeset.exponential,
@@ -367,8 +393,12 @@ expm1 = elementwise(
     "expm1", np.expm1, dtype="float", doc="`exp(input) - 1`, exact near 0.", vjp=lambda g, out, x: (g * (out + 1),),
     latex=typeset.exponential_less_one,
 )
-log: Op = _unary("log", np.log, "Natural logarithm.", lambda g, out, x: (g / x,), POSITIVE, latex=r"\log")
-log2 = _unary("log2", np.log2, "Logarithm to base 2.", lambda g, out, x: (g / (x * LN2),), POSITIVE, latex=r"\log_{2}")
+log: Op = _unary(
+    "log", np.log, "Natural logarithm.", lambda g, out, x: (g / x,), POSITIVE, latex=r"\log",
+)
+log2 = _unary(
+    "log2", np.log2, "Logarithm to base 2.", lambda g, out, x: (g / (x * LN2),), POSITIVE, latex=r"\log_{2}",
+)
 log10 = _unary(
     "log10", np.log10, "Logarithm to base 10.", lambda g, out, x: (g / (x * LN10),), POSITIVE, latex=r"\log_{10}",
 )
@@ -380,7 +410,7 @@ logaddexp = elementwise(
     "logaddexp", into=pointwise.logaddexp, args=BINARY, dtype="float",
     doc="`log(exp(input) + exp(other))` without overflow.",
     vjp=lambda g, out, x, y: (g * call("sigmoid", x - y), g * call("sigmoid", y - x)), commutative=True,
-    numpy="logaddexp",
+    numpy="logaddexp", native=native.logaddexp,
 )
 
 # Rounding -------------------------------------------------------------------------------------------------------------
@@ -394,7 +424,10 @@ def _round(input: Any, decimals: Any) -> Node:
 
 def _rounding(name: str, ufunc: Any, doc: str, *aliases: str, **row: Any) -> Op:
     into = pointwise.unary(ufunc)
-    return elementwise(name, into=into, doc=doc, vjp=zero_vjp, aliases=aliases, tame=True, numpy=name, **row)
+    return elementwise(
+        name, into=into, doc=doc, vjp=zero_vjp, aliases=aliases, tame=True, numpy=name, native=native.rounded(name),
+        **row,
+    )
 
 
 floor = _rounding("floor", np.floor, "Round down.", latex=typeset.surrounded(r"\lfloor", r"\rfloor"))
@@ -404,10 +437,11 @@ round_ = elementwise(
     "round", args="input, *, decimals=0", build=_round, vjp=zero_vjp, into=pointwise.round_half_even,
     grad_fn=lambda node: (f"RoundBackward{int(node.params['decimals'] != 0)}", node.inputs),
     doc="Round to the nearest, halves to even, at so many decimals.", tame=True, numpy="round",
+    native=native.round_half_even,
 )
 frac = elementwise(
     "frac", dtype="float", doc="Fractional part.", into=pointwise.fraction, vjp=lambda g, out, x: (g,),
-    source=numpy_sources.FRAC,
+    source=numpy_sources.FRAC, native=lambda v, x: x - v.trunc(x),
 )
 
 # Selection ------------------------------------------------------------------------------------------------------------
@@ -457,6 +491,7 @@ where: Op = elementwise(
     doc="`input` where the condition holds, else `other`.", grad_fn=lambda node: ("WhereBackward0", node.inputs[1:]),
     vjp=lambda g, out, c, x, y: (None, where(c, g, 0), where(c, 0, g)), text=spelling.where, latex=typeset.cases,
     tame=True, example=("where(condition, input, other)", "condition:0:bool input:0 other:0"), numpy="where", cost=1.0,
+    native=lambda v, mask, x, y: v.select(mask, x, y),
 )
 def _the_greater(greater: Op, halved: bool = False) -> Any:
     """The gradient goes to the greater operand; between two that vary, half of it at ties: (1 + sign(x - y))/2.
@@ -477,19 +512,20 @@ maximum = elementwise(
     "maximum", args=BINARY, vjp=_share_ties(gt), into=pointwise.at_least,
     doc="The greater of two, NaN if one is; of two equal ones each gets half of the gradient.",
     textbook=_the_greater(gt), textbook_whole=_the_greater(gt, halved=True), commutative=True,
-    latex=typeset.of_all(r"\max"), tame=True, numpy="maximum", cost=1.0,
+    latex=typeset.of_all(r"\max"), tame=True, numpy="maximum", cost=1.0, native=native.at_least,
 )
 minimum = elementwise(
     "minimum", args=BINARY, vjp=_share_ties(lt), into=pointwise.at_most,
     doc="The smaller of two, NaN if one is; of two equal ones each gets half of the gradient.",
     textbook=_the_greater(lt), textbook_whole=_the_greater(lt, halved=True), commutative=True,
-    latex=typeset.of_all(r"\min"), tame=True, numpy="minimum", cost=1.0,
+    latex=typeset.of_all(r"\min"), tame=True, numpy="minimum", cost=1.0, native=native.at_most,
 )
 clamp = elementwise(
     "clamp", into=pointwise.clamp, args="input, min=None, max=None", grad_fn=_clamp_grad_fn(1, 2), build=_clamp,
     doc="The input held between two bounds, either of which may be left out.", aliases=("clip",), vjp=_clamp_vjp,
     latex=typeset.of_all(), tame=True, cost=1.0, source=numpy_sources.CLAMP,
     example=("clamp(input, min, max)", "input:0 min:0 max:0"),
+    native=native.clamp,
 )
 
 
@@ -501,15 +537,15 @@ def _one_bound(low: bool, names: tuple[str, GradFn, str]) -> tuple[Op, Op]:
         return where(inside, g, 0), where(inside, 0, g)
 
     name, grad_fn, doc = names
-    into = pointwise.at_least if low else pointwise.at_most
+    into, form = (pointwise.at_least, native.at_least) if low else (pointwise.at_most, native.at_most)
     args = "input, min" if low else "input, max"
     backward = name.title().replace("_", "") + "Backward"
     weak = weak_aware(f"{backward}1", f"{backward}0")
     return (
-        elementwise(f"_{name}", into=into, args=args, grad_fn=grad_fn, doc=doc, vjp=vjp, public=False),
+        elementwise(f"_{name}", into=into, args=args, grad_fn=grad_fn, doc=doc, vjp=vjp, public=False, native=form),
         elementwise(
             name, into=into, args=args, grad_fn=weak, doc=doc, vjp=vjp,
-            latex=typeset.of_all(), tame=True,
+            latex=typeset.of_all(), tame=True, native=form,
             source=numpy_sources.CLAMP_MIN if low else numpy_sources.CLAMP_MAX,
         ),
     )
@@ -522,9 +558,15 @@ bounded_above, clamp_max = _one_bound(
 
 # Trigonometric and hyperbolic -----------------------------------------------------------------------------------------
 
-sin = _unary("sin", np.sin, "Sine.", lambda g, out, x: (g * cos(x),), latex=r"\sin", tame=True, parity="odd")
-cos: Op = _unary("cos", np.cos, "Cosine.", lambda g, out, x: (-g * sin(x),), latex=r"\cos", tame=True, parity="even")
-tan = _unary("tan", np.tan, "Tangent.", lambda g, out, x: (g * (1 + out**2),), (-1.2, 1.2), latex=r"\tan", parity="odd")
+sin = _unary(
+    "sin", np.sin, "Sine.", lambda g, out, x: (g * cos(x),), latex=r"\sin", tame=True, parity="odd",
+)
+cos: Op = _unary(
+    "cos", np.cos, "Cosine.", lambda g, out, x: (-g * sin(x),), latex=r"\cos", tame=True, parity="even",
+)
+tan = _unary(
+    "tan", np.tan, "Tangent.", lambda g, out, x: (g * (1 + out**2),), (-1.2, 1.2), latex=r"\tan", parity="odd",
+)
 asin = _unary(
     "asin", np.arcsin, "Inverse sine.", lambda g, out, x: (g * rsqrt(1 - x**2),), (-0.8, 0.8), "arcsin",
     latex=r"\arcsin", parity="odd",
@@ -537,7 +579,9 @@ atan = _unary(
     "atan", np.arctan, "Inverse tangent.", lambda g, out, x: (g / (x**2 + 1),), alias="arctan", latex=r"\arctan",
     tame=True, parity="odd",
 )
-sinh = _unary("sinh", np.sinh, "Hyperbolic sine.", lambda g, out, x: (g * cosh(x),), latex=r"\sinh", parity="odd")
+sinh = _unary(
+    "sinh", np.sinh, "Hyperbolic sine.", lambda g, out, x: (g * cosh(x),), latex=r"\sinh", parity="odd",
+)
 cosh: Op = _unary(
     "cosh", np.cosh, "Hyperbolic cosine.", lambda g, out, x: (g * sinh(x),), latex=r"\cosh", parity="even",
 )
@@ -550,7 +594,7 @@ asinh = _unary(
     parity="odd",
 )
 acosh = _unary(
-    "acosh", np.arccosh, "Inverse hyperbolic cosine.", lambda g, out, x: (g * rsqrt(x**2 - 1),), (1.2, 3.0), "arccosh"
+    "acosh", np.arccosh, "Inverse hyperbolic cosine.", lambda g, out, x: (g * rsqrt(x**2 - 1),), (1.2, 3.0), "arccosh",
 )
 atanh = _unary(
     "atanh", np.arctanh, "Inverse hyperbolic tangent.", lambda g, out, x: (g / (1 - x**2),), (-0.8, 0.8), "arctanh",

@@ -17,6 +17,7 @@ from gradcli.graph.op import OPS, GradFn, Op, Params, Shape, register
 from gradcli.ops import batching
 from gradcli.ops.blocking import ALIGNED
 from gradcli.ops.formulas import arithmetic
+from gradcli.ops.kernels import native
 from gradcli.ops.kernels.inplace import whole
 
 #: What a row states beside its name and kernel.
@@ -36,7 +37,8 @@ def elementwise(
     Arguments without a default are tensors, the others parameters of the kernel; where a row has `into`, that alone
     makes one. `dtype` says what the kernel computes in and returns: "promote" the common dtype; "number" the same
     without booleans, "integral" without floats; "float" with integers as float32; "bool" takes the common dtype and
-    returns booleans; "logical" takes and returns booleans; "select" is promote with a boolean first.
+    returns booleans; "logical" takes and returns booleans; "select" is promote with a boolean first. A row that states
+    no native form has the builder's function of its name, if there is one.
     """
     truth = dtype in ("bool", "logical")
     usual: Row = {
@@ -48,6 +50,7 @@ def elementwise(
         "batching": batching.BY_PLACE,
         "formula": arithmetic.function,
         "indicator": truth,
+        "native": native.named(name),
         "build": lambda *a: _by_signature(op, a),
     }
     op: Op = register(Op(name, family="elementwise", args=args, dtype_rule=dtype, **{**usual, **row}))

@@ -15,7 +15,7 @@ from gradcli.graph.arguments import as_int, as_node, holds_nodes, list_array, no
 from gradcli.graph.dtypes import INT64
 from gradcli.graph.infer import broadcast_shapes
 from gradcli.graph.node import Node, constant, make
-from gradcli.graph.op import Blocking, Dims, Op, Params, Shape
+from gradcli.graph.op import Blocking, Dims, NativeParts, NativeView, Op, Params, Shape
 from gradcli.ops import batching
 from gradcli.ops.blocking import aligned
 from gradcli.ops.family import composite, primitive
@@ -227,14 +227,28 @@ alias = primitive(
     "_alias", lambda x: x, family="index", public=False, grad_fn="AliasBackward0",
     doc="The tensor itself, as x[...] gives it.", vjp=lambda g, out, x: (g,),
     layout=lambda inputs, params, shape: inputs[0].strides, batching=batching.sums(0),
-    blocking=Blocking(aligned, view=True), same=True,
+    blocking=Blocking(aligned, view=True), same=True, native=lambda v, x: x,
 )
+def _selected(node: Node) -> Any:
+    dim = node.params["dim"]
+    return [(k + (k >= dim), 0, 1) for k in range(node.ndim)], [(dim, node.params["index"])]
+
+
+def _taken(node: Node) -> Any:
+    """Places along one dimension that are known."""
+    x, *indices = node.inputs
+    (index, *more), (dim, *_) = indices, node.params["dims"]
+    if more or index.ndim != 1 or index.inputs or "value" not in index.params:
+        return None
+    return dim, [(0, int(place) % x.shape[dim]) for place in index.params["value"]]
+
+
 select = primitive(
     "select", lambda x, dim, index: x[(slice(None),) * dim + (index,)], _select_infer, family="index", build=_select,
     args="input, dim, index: int", layout=_select_layout, vjp=_select_vjp,
     doc="One place of a dimension, which is dropped.", batching=batching.LINEAR,
     blocking=Blocking(lambda node, dim: (dim + (dim >= node.params["dim"]),), view=True), formula=places.selected,
-    text=spelling.select, tame=True, example=("select(input, 0, 1)", "input:2"),
+    text=spelling.select, tame=True, example=("select(input, 0, 1)", "input:2"), native=NativeView(_selected),
 )
 index_ = primitive(
     "_index", _index_kernel, _index_infer, family="index", doc="The elements at lists of indices.", public=False,
@@ -243,6 +257,7 @@ index_ = primitive(
         make(index_add, (g, *indices), {"shape": x.shape, "dims": dims}), *(None for _ in indices)
     ),
     batching=batching.INDEXED, blocking=Blocking(_index_follow), formula=places.indexed, text=spelling.indexed,
+    native=NativeParts(_taken),
 )
 index_add: Op = primitive(
     "_index_add", _index_add_kernel, lambda inputs, params: (params["shape"], inputs[0].dtype), family="reduction",

@@ -13,16 +13,16 @@ import numpy as np
 
 from gradcli.errors import GradcliError, SizeError
 from gradcli.graph.arguments import Literal, as_choice, as_int, as_node, as_number
-from gradcli.graph.dtypes import INT64, to_float
+from gradcli.graph.dtypes import FLOAT64, INT64, to_float
 from gradcli.graph.infer import broadcast_shapes, cast, promote
 from gradcli.graph.node import Node, constant, fitted, make
-from gradcli.graph.op import Blocking, Dims, Op, Params, Shape
+from gradcli.graph.op import Blocking, Dims, NativePlaces, NativeSteps, Op, Params, Shape
 from gradcli.ops.batching import products, sums
 from gradcli.ops.blocking import aligned
 from gradcli.ops.elementwise import abs_, clamp, eq, mul, neg, rsqrt, where
 from gradcli.ops.family import apply, call, composite, elementwise, floating, primitive
 from gradcli.ops.formulas import places
-from gradcli.ops.kernels import nn, pointwise
+from gradcli.ops.kernels import native, nn, pointwise
 from gradcli.ops.notation import numpy_sources, spelling
 from gradcli.ops.reduce import mean, sum_
 from gradcli.ops.rewrites import numbers
@@ -59,6 +59,17 @@ def _lower_loss(node: Node) -> Node | None:
     return _reduce_node(make(node.op, node.inputs, {**node.params, "reduction": "none"}), how)
 
 
+def _unreduced(losses: Callable[..., Any]) -> Callable[..., Any]:
+    """The native form of the losses of each element."""
+
+    def form(v: Any, *vectors: Any, reduction: str, **params: Any) -> Any:
+        if reduction != "none":
+            raise NotImplementedError
+        return losses(v, *vectors, **params)
+
+    return form
+
+
 def _share(g: Node, size: int, reduction: str) -> Node:
     """The part of the loss's gradient that each element gets."""
     return g / max(1, size) if reduction == "mean" else g
@@ -82,10 +93,11 @@ def _broadcast(input: Any, target: Any) -> tuple[Node, Node]:
 
 
 def _difference_loss(
-    name: str, doc: str, losses: Callable[..., None], slope: Callable[..., Node],
+    name: str, doc: str, losses: Callable[..., None], form: Callable[..., Any], slope: Callable[..., Node],
     parameter: str | None = None,
 ) -> Op:
-    """A loss that is a function of input - target, written into an array; `slope` is that function's derivative."""
+    """A loss that is a function of input - target, written into an array; `form` is its native form, `slope` that
+    function's derivative."""
 
     def build(input: Any, target: Any, reduction: Any, width: Any = None) -> Node:
         a, b = _broadcast(input, target)
@@ -120,18 +132,18 @@ def _difference_loss(
     op: Op = primitive(
         name, run, _infer_pair, family="loss", args=f"input, target, reduction='mean'{extra}", doc=doc, build=build,
         torch=f"nn.functional.{name}", vjp=vjp, into=into, blocking=Blocking(aligned, lower=_lower_loss),
-        text=spelling.real,
+        text=spelling.real, native=_unreduced(lambda v, x, y, **width: form(v, x - y, **width)),
     )
     return op
 
 
-mse_loss = _difference_loss("mse_loss", "Squared difference.", nn.square, lambda d: 2 * d)
+mse_loss = _difference_loss("mse_loss", "Squared difference.", nn.square, lambda v, d: d * d, lambda d: 2 * d)
 huber_loss = _difference_loss(
-    "huber_loss", "Half the squared difference up to delta, linear beyond.", nn.huber,
+    "huber_loss", "Half the squared difference up to delta, linear beyond.", nn.huber, native.huber,
     lambda d, delta: clamp(d, -delta, delta), "delta",
 )
 smooth_l1_loss = _difference_loss(
-    "smooth_l1_loss", "The Huber loss divided by beta.", nn.smooth_l1,
+    "smooth_l1_loss", "The Huber loss divided by beta.", nn.smooth_l1, native.smooth_l1,
     lambda d, beta: clamp(d / beta, -1.0, 1.0), "beta",
 )
 
@@ -204,6 +216,9 @@ bce = primitive(
     doc="Cross-entropy of probabilities (target) and the sigmoid of the input.", into=_bce_into,
     blocking=Blocking(aligned, lower=_lower_loss),
     text=spelling.flagged(2, weighted="weight", pos_weighted="pos_weight"),
+    native=_unreduced(
+        lambda v, x, y, *extra, **flags: native.binary_cross_entropy(v, x, y, *_bce_parts(extra, **flags))
+    ),
 )
 
 
@@ -214,18 +229,18 @@ _times = elementwise(
     "_times", np.multiply, args="input, other", batching=products(0, 1),
     grad_fn=lambda node: ("MulBackward1", node.inputs[:1]), public=False,
     doc="Product with a number inside an operation.", vjp=lambda g, out, x, y: (g * y, None), powers=(1, 1),
-    commutative=True, simplify=numbers.product, cost=1.0,
+    commutative=True, simplify=numbers.product, cost=1.0, native=native.product,
 )
 _plus = elementwise(
     "_plus", np.add, args="input, other", batching=sums(0, 1), grad_fn=lambda node: ("AddBackward1", node.inputs[:1]),
     public=False, doc="Sum with a number inside an operation.", vjp=lambda g, out, x, y: (g, None), signs=(1, 1),
-    commutative=True, simplify=numbers.total, cost=1.0,
+    commutative=True, simplify=numbers.total, cost=1.0, native=native.total,
 )
 _over = elementwise(
     "_over", np.true_divide, args="input, other", batching=products(0),
     grad_fn=lambda node: ("DivBackward1", node.inputs[:1]), public=False,
     doc="Quotient by a number inside an operation.", vjp=lambda g, out, x, y: (g / y, None), powers=(1, -1),
-    simplify=numbers.quotient,
+    simplify=numbers.quotient, native=lambda v, x, y: x / y,
 )
 
 
@@ -246,7 +261,7 @@ masked_fill = elementwise(
     grad_fn=lambda node: ("MaskedFillBackward0", node.inputs[1:]), torch="masked_fill",
     doc="The input with a number where the mask is true.", vjp=lambda g, out, m, x, value: (None, where(m, 0, g)),
     text=_masked_fill_text, example=("masked_fill(input, mask, 0)", "input:0 mask:0:bool"),
-    source=numpy_sources.MASKED_FILL,
+    source=numpy_sources.MASKED_FILL, native=native.masked_fill,
 )
 
 
@@ -316,6 +331,37 @@ def _factors_kernel(target: Any, *weight: Any, classes: int, dtype: np.dtype, ig
     return factors if ignored is None else np.where(ignored, dtype.type(0), factors)
 
 
+def _class_check(number: int) -> Any:
+    """What complains about classes out of range, of the operand of that number."""
+
+    def check(node: Node) -> tuple[int, Callable[[Any], Any]]:
+        classes, ignore_index = _classes(node)[1], node.params["ignore_index"]
+        return number, lambda target: _checked(target, classes, ignore_index)
+
+    return check
+
+
+def _classes(node: Node) -> tuple[int, int]:
+    """The dimension of the classes, and how many there are."""
+    if "classes" in node.params:
+        return 1, node.params["classes"]
+    shape = node.params["shape"] if "shape" in node.params else node.inputs[0].shape
+    axis = min(1, len(shape) - 1)
+    return axis, shape[axis]
+
+
+def _at_class(v: Any, x: Any, target: Any, place: Any, ignore_index: int, **params: Any) -> Any:
+    """The value where the place is that of the class, 0 elsewhere and for ignored targets."""
+    target = v.cast(target, place.dtype)
+    chosen = target == place
+    return v.select(chosen & (target != ignore_index) if ignore_index >= 0 else chosen, x, 0)
+
+
+def _factor_at_class(v: Any, target: Any, *rest: Any, dtype: np.dtype, ignore_index: int, **params: Any) -> Any:
+    *weight, place = rest
+    return _at_class(v, weight[0] if weight else v.constant(1, dtype), target, place, ignore_index)
+
+
 class_pick = primitive(
     "_class_pick", _pick_kernel, lambda inputs, params: (inputs[1].shape, inputs[0].dtype), family="loss", public=False,
     args="input, target", doc="The element of each target class, 0 for ignored ones.",
@@ -324,6 +370,7 @@ class_pick = primitive(
         make(class_put, (g, t), {"shape": x.shape, "ignore_index": ignore_index}), None
     ),
     blocking=Blocking(_class_follow), formula=places.class_pick,
+    native=NativePlaces(_at_class, _classes, picks=True, check=_class_check(1)),
 )
 class_put: Op = primitive(
     "_class_put", _put_kernel, lambda inputs, params: (params["shape"], inputs[0].dtype), family="loss", public=False,
@@ -331,11 +378,13 @@ class_put: Op = primitive(
     grad_fn=lambda node: ("NllLossBackwardBackward0", node.inputs[:1]),
     vjp=lambda h, out, v, t, shape, ignore_index: (make(class_pick, (h, t), {"ignore_index": ignore_index}), None),
     blocking=Blocking(_class_follow), formula=places.class_put,
+    native=NativePlaces(_at_class, _classes, check=_class_check(1)),
 )
 class_factors = primitive(
     "_class_factors", _factors_kernel, lambda inputs, params: (inputs[0].shape, params["dtype"]), family="loss",
     public=False, args="target", doc="Each target's weight: 1 unless given, 0 for ignored ones.",
     blocking=Blocking(lambda node, dim: (dim, *(None for _ in node.inputs[1:]))), formula=places.class_factors,
+    native=NativePlaces(_factor_at_class, _classes, picks=True, check=_class_check(0)),
 )
 
 
@@ -364,6 +413,16 @@ def _nll_vjp(g: Node, out: Node, x: Node, *rest: Node, reduction: str, ignore_in
     factors = _factors(x, rest, ignore_index)
     pull = factors * -(g / sum_(factors) if reduction == "mean" else g)
     return make(class_put, (pull, rest[0]), {"shape": x.shape, "ignore_index": ignore_index}), *(None for _ in rest)
+
+
+def _nll_steps(node: Node) -> Node | None:
+    """The losses of each target, 0 for ignored ones."""
+    if node.params["reduction"] != "none":
+        return None
+    x, *rest = node.inputs
+    ignore_index = node.params["ignore_index"]
+    losses = -make(class_pick, (x, rest[0]), {"ignore_index": ignore_index})
+    return (losses * _factors(x, tuple(rest), ignore_index) if len(rest) > 1 else losses) + 0.0
 
 
 def _lower_nll(node: Node) -> Node | None:
@@ -409,6 +468,7 @@ nll_loss = primitive(
     grad_fn=lambda node: ("NllLossBackward0" if node.inputs[0].ndim <= 2 else "NllLoss2DBackward0", node.inputs[:1]),
     doc="Minus the log-probability (input) of each target class.", blocking=Blocking(_class_follow, lower=_lower_nll),
     text=spelling.classified, example=("nll_loss(input, target)", "input:2 target:1:int64"),
+    native=NativeSteps(_nll_steps),
 )
 
 
@@ -507,6 +567,18 @@ def _layer_norm_kernel(x: Any, *extra: Any, dims: int, eps: float, scaled: bool,
     return wide.astype(x.dtype, copy=False)
 
 
+def _layer_norm_steps(node: Node) -> Node:
+    """The steps of the kernel as operations, the factor of a row being the same for all of it."""
+    x, extra, params = node.inputs[0], node.inputs[1:], node.params
+    axes = tuple(range(x.ndim - params["dims"], x.ndim))
+    wide, *given = (cast(part if part is x else expand(part, x.shape), FLOAT64) for part in (x, *extra))
+    centred = wide - mean(wide, axes, True)
+    result = centred * rsqrt(mean(centred * centred, axes, True) + params["eps"])
+    if params["scaled"]:
+        result = result * given[0]
+    return cast(result + given[-1] if params["shifted"] else result, x.dtype)
+
+
 def _layer_norm_vjp(
     g: Node, out: Node, x: Node, *extra: Node, dims: int, eps: float, scaled: bool, shifted: bool
 ) -> tuple[Node | None, ...]:
@@ -540,7 +612,7 @@ layer_norm = primitive(
     "layer_norm", _layer_norm_kernel, family="loss", args="input, normalized_shape, weight=None, bias=None, eps=1e-5",
     build=_layer_norm, vjp=_layer_norm_vjp, grad_fn=_layer_norm_grad_fn, torch="nn.functional.layer_norm",
     doc="The last dimensions brought to mean 0 and variance 1, then scaled and shifted.",
-    blocking=Blocking(_layer_norm_follow),
+    blocking=Blocking(_layer_norm_follow), native=NativeSteps(_layer_norm_steps),
     formula=lambda c, s: c.call(s, None, {**s.params, "shape": s.shape[len(s.shape) - s.params["dims"] :]}),
     text=_layer_norm_text, example=("layer_norm(input, input.shape)", "input:1"),
 )

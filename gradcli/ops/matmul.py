@@ -122,27 +122,32 @@ mm: Op = _primitive(
     "mm", np.matmul, ("matrix", "matrix"),
     lambda g, out, a, b: _needed((a, b), lambda: mm(g, _flipped(b)), lambda: mm(_flipped(a), g)),
     "Product of two matrices.", "input, mat2", PRODUCT, formula=reductions.contraction((1, 0), (0, None), (None, 1)),
+    native=((0, -1), (-1, 1)),
     simplify=matrix_products.product_of_equals,
 )
 mv: Op = _primitive(
     "mv", np.matmul, ("matrix", "vector"),
     lambda g, out, a, b: _needed((a, b), lambda: reshape(g, (g.shape[0], 1)) * b, lambda: mv(_flipped(a), g)),
     "Product of a matrix and a vector.", "input, vec", PRODUCT, formula=reductions.contraction((1, 0), (0, None)),
+    native=((0, -1), (-1,)),
     example=("mv(input, vec)", "input:2 vec:1"),
 )
 bmm: Op = _primitive(
     "bmm", np.matmul, ("batch of matrices", "batch of matrices"),
     lambda g, out, a, b: _needed((a, b), lambda: bmm(g, _flipped(b)), lambda: bmm(_flipped(a), g)),
     "Products of two batches of matrices.", "input, mat2", PRODUCT, formula=reductions.batched_product,
+    native=((0, 1, -1), (0, -1, 2)),
     example=("bmm(input, mat2)", "input:3 mat2:3"), simplify=matrix_products.product_of_equals,
 )
 dot = _primitive(
     "dot", _dot_kernel, ("vector", "vector"), _dot_vjp, "Sum of the products of two vectors.", "input, tensor",
-    accumulators.DOT, formula=reductions.contraction((0, 0)), example=("dot(input, tensor)", "input:1 tensor:1"),
+    accumulators.DOT, formula=reductions.contraction((0, 0)),
+    native=((-1,), (-1,)), example=("dot(input, tensor)", "input:1 tensor:1"),
 )
 vdot = _primitive(
     "vdot", _dot_kernel, ("vector", "vector"), _dot_vjp, "Sum of the products of two vectors, as dot for real numbers.",
-    BINARY, accumulators.DOT, formula=reductions.contraction((0, 0)), example=("vdot(input, other)", "input:1 other:1"),
+    BINARY, accumulators.DOT, formula=reductions.contraction((0, 0)),
+    native=((-1,), (-1,)), example=("vdot(input, other)", "input:1 other:1"),
 )
 
 

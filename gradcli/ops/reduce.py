@@ -16,7 +16,7 @@ from gradcli.graph.arguments import as_flag, as_node, as_number, normalize_axes,
 from gradcli.graph.dtypes import BOOL, FLOAT64, INT64
 from gradcli.graph.infer import cast
 from gradcli.graph.node import Node, make, make_results
-from gradcli.graph.op import Accumulate, Blocking, Op, Params, Shape
+from gradcli.graph.op import Accumulate, Blocking, Lanes, NativeRunning, Op, Params, Shape
 from gradcli.ops import accumulators
 from gradcli.ops.batching import ALONG, LINEAR, SUMMED
 from gradcli.ops.blocking import aligned, except_along, kept, over_dims
@@ -346,22 +346,24 @@ mean = reduction(
 prod = reduction(
     "prod", _prod, args=TYPED, build=_typed("prod"), result=_whole_result, doc="Product.", vjp=_prod_vjp,
     grad_fn=by_axis("ProdBackward0", "ProdBackward1"),
-    accumulate=accumulators.by_ufunc(np.multiply, lambda dtype: np.float64 if dtype.kind == "f" else np.int64),
+    accumulate=accumulators.by_ufunc(
+        np.multiply, lambda dtype: np.float64 if dtype.kind == "f" else np.int64, accumulators.PRODUCT_LANES
+    ),
     textbook=lambda g, out, x, dim, keepdim, axis_given: (
         restore(g, x, dim, keepdim) * (restore(out, x, dim, keepdim) / x),
     ),
     textbook_whole=_prod_whole, latex=typeset.product, numpy="prod",
 )
-def _extreme_of(name: str, ufunc: Any, word: str) -> Op:
+def _extreme_of(name: str, accumulate: Accumulate, ufunc: Any, word: str) -> Op:
     return reduction(
-        name, _extreme(ufunc), nonempty=True, vjp=_share_extreme, accumulate=accumulators.by_ufunc(ufunc),
+        name, _extreme(ufunc), nonempty=True, vjp=_share_extreme, accumulate=accumulate,
         doc=f"{word}; equal ones share the gradient evenly.", textbook=_extreme_textbook, latex=f"\\{name[1:]}",
         numpy=name, cost=1.0,
     )
 
 
-amax = _extreme_of("amax", np.maximum, "Maximum")
-amin = _extreme_of("amin", np.minimum, "Minimum")
+amax = _extreme_of("amax", accumulators.MAXIMUM, np.maximum, "Maximum")
+amin = _extreme_of("amin", accumulators.MINIMUM, np.minimum, "Minimum")
 
 
 def _lower_logsumexp(node: Node) -> Node | None:
@@ -425,7 +427,7 @@ norm = reduction(
 )
 
 
-def _truth(name: str, ufunc: Any, doc: str) -> Op:
+def _truth(name: str, ufunc: Any, doc: str, lanes: Lanes) -> Op:
     def build(input: Any, dim: Any, keepdim: Any) -> Node:
         # Over an empty list of dimensions each element is looked at alone; the other reductions take all.
         if isinstance(dim, list | tuple) and not dim:
@@ -434,13 +436,14 @@ def _truth(name: str, ufunc: Any, doc: str) -> Op:
 
     op: Op = reduction(
         name, lambda x, dim, keepdim, axis_given: ufunc.reduce(x, axis=dim, keepdims=keepdim), build=build, doc=doc,
-        result=lambda d: BOOL, accumulate=accumulators.by_ufunc(ufunc), text=spelling.truth, numpy=name,
+        result=lambda d: BOOL, accumulate=accumulators.by_ufunc(ufunc, lanes=lanes), text=spelling.truth,
+        numpy=name,
     )
     return op
 
 
-all_ = _truth("all", np.logical_and, "True where all are not zero.")
-any_ = _truth("any", np.logical_or, "True where one is not zero.")
+all_ = _truth("all", np.logical_and, "True where all are not zero.", accumulators.ALL_LANES)
+any_ = _truth("any", np.logical_or, "True where one is not zero.", accumulators.ANY_LANES)
 count_nonzero: Op = reduction(
     "count_nonzero",
     lambda x, dim, keepdim, axis_given: np.add.reduce(x != 0, axis=dim, keepdims=keepdim, dtype=np.int64),
@@ -543,7 +546,8 @@ def _extreme_row(name: str, ufunc: Any, pairwise: Op, arg: Any, word: str) -> Op
         grad_fn=f"{name.capitalize()}Backward1", nonempty=True,
         doc=f"The {word} of all (equal ones share the gradient evenly); with dim, the pair (values, indices); "
         f"with a tensor in second place, the elementwise {word}.",
-        accumulate=accumulators.by_ufunc(ufunc), formula=reductions.reduction(f"a{name}"), textbook=_extreme_textbook,
+        accumulate=accumulators.MAXIMUM if ufunc is np.maximum else accumulators.MINIMUM,
+        formula=reductions.reduction(f"a{name}"), textbook=_extreme_textbook,
     )
     return op
 
@@ -569,7 +573,8 @@ def _running(name: str, ufunc: Any, vjp: Any, doc: str, **row: Any) -> Op:
     op: Op = primitive(
         name, kernel, lambda inputs, params: (inputs[0].shape, _whole_result(inputs[0].dtype)), family="reduction",
         args="input, dim, *, dtype=None", build=build, doc=doc, vjp=vjp, blocking=Blocking(except_along), numpy=name,
-        batching=LINEAR if ufunc is np.add else None, **row,
+        batching=LINEAR if ufunc is np.add else None,
+        native=NativeRunning(accumulators.SUM_LANES if ufunc is np.add else accumulators.PRODUCT_LANES), **row,
     )
     return op
 

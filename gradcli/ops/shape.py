@@ -16,7 +16,7 @@ from gradcli.graph import layout
 from gradcli.graph.arguments import as_int, as_node, normalize_axes, normalize_axis
 from gradcli.graph.infer import cast, promote
 from gradcli.graph.node import Node, make
-from gradcli.graph.op import Blocking, Dims, Op, Params, Shape
+from gradcli.graph.op import Blocking, Dims, NativeParts, NativeView, Op, Params, Shape
 from gradcli.ops import batching
 from gradcli.ops.batching import LINEAR
 from gradcli.ops.blocking import VIEW, aligned, except_along
@@ -240,6 +240,7 @@ permute = primitive(
     build=_permute, grad_fn=lambda node: (node.params["name"], node.inputs), layout=_permute_layout,
     doc="The dimensions in another order.", vjp=lambda g, out, x, dims, name: (permuted(g, inverse_permutation(dims)),),
     batching=batching.PERMUTED, blocking=Blocking(lambda node, dim: (node.params["dims"][dim],), view=True),
+    native=NativeView(lambda node: ([(dim, 0, 1) for dim in node.params["dims"]], [])),
     formula=reshapes.permuted, example=("permute(input, 1, 0)", "input:2"), numpy=".transpose", simplify=shapes.permute,
 )
 transpose = composite(
@@ -341,6 +342,7 @@ expand = primitive(
     doc="Lengths of 1 stretched, without copying; -1 keeps a length.", vjp=lambda g, out, x, shape: (g,),
     batching=LINEAR, blocking=Blocking(aligned, view=True), formula=reshapes.expanded, repeats=True,
     latex=typeset.expanded, example=("expand(input, 2, -1)", "input:1"), numpy="broadcast_to", simplify=shapes.expand,
+    native=lambda v, x: x,
 )
 repeat = primitive(
     "repeat", lambda x, repeats: np.tile(x, repeats), _repeat_infer, family="shape", args="input, *repeats",
@@ -368,10 +370,25 @@ def _roll(input: Any, shifts: Any, dims: Any) -> Node:
     return make(roll, (x,), {"shifts": tuple(steps), "dims": axes})
 
 
+def _flipped(node: Node) -> Any:
+    turned = [k in node.params["dims"] for k in range(node.ndim)]
+    return [(k, n - 1, -1) if t else (k, 0, 1) for k, (n, t) in enumerate(zip(node.shape, turned, strict=True))], []
+
+
+def _rolled(node: Node) -> Any:
+    """Along one dimension."""
+    dims, shifts = node.params["dims"], node.params["shifts"]
+    if dims is None or len(dims) != 1:
+        return None
+    length = node.shape[dims[0]]
+    return dims[0], [(0, (place - shifts[0]) % length) for place in range(length)]
+
+
 flip: Op = primitive(
     "flip", lambda x, dims: np.flip(x, dims), family="shape", args="input, *dims", build=_flip,
     doc="The order reversed along dimensions.", vjp=lambda g, out, x, dims: (make(flip, (g,), {"dims": dims}),),
     batching=LINEAR, blocking=Blocking(except_along), example=("flip(input, 0)", "input:1"), numpy="flip",
+    native=NativeView(_flipped),
 )
 roll: Op = primitive(
     "roll",
@@ -380,6 +397,7 @@ roll: Op = primitive(
     doc="Elements shifted along dimensions, those pushed out coming in again; in flattened order without dims.",
     vjp=lambda g, out, x, shifts, dims: (make(roll, (g,), {"shifts": tuple(-s for s in shifts), "dims": dims}),),
     batching=LINEAR, blocking=Blocking(except_along), example=("roll(input, 1)", "input:1"), numpy="roll",
+    native=NativeParts(_rolled),
 )
 
 
@@ -446,10 +464,16 @@ def _stack_follow(node: Node, dim: int) -> Dims | None:
     return None if dim == axis else (dim - (dim > axis),) * len(node.inputs)
 
 
+def _joined(node: Node) -> Any:
+    dim = node.params["dim"]
+    return dim, [(number, place) for number, x in enumerate(node.inputs) for place in range(x.shape[dim])]
+
+
 cat = primitive(
     "cat", lambda *xs, dim: np.concatenate(xs, dim), _cat_infer, family="shape", args="tensors, dim=0", build=_cat,
     aliases=("concat", "concatenate"), doc="Tensors joined along a dimension.", vjp=_cat_vjp, batching=batching.JOINED,
     blocking=Blocking(except_along), text=spelling.joined, example=("cat([a, b])", "a:1 b:1"), numpy="concatenate",
+    native=NativeParts(_joined),
 )
 stack = primitive(
     "stack", lambda *xs, dim: np.stack(xs, dim), _stack_infer, family="shape", args="tensors, dim=0", build=_stack,
@@ -457,6 +481,7 @@ stack = primitive(
     vjp=lambda g, out, *inputs, dim: tuple(reshape(narrow(g, dim, k, k + 1), n.shape) for k, n in enumerate(inputs)),
     batching=batching.JOINED, blocking=Blocking(_stack_follow), text=spelling.joined,
     example=("stack([a, b])", "a:1 b:1"), numpy="stack",
+    native=NativeParts(lambda node: (node.params["dim"], [(k, 0) for k in range(len(node.inputs))])),
 )
 
 
@@ -488,15 +513,28 @@ def narrow(x: Node, dim: int, start: int, stop: int) -> Node:
     return x if start == 0 and stop == x.shape[dim] else cut(x, dim, start, stop)
 
 
+def _sliced(node: Node) -> Any:
+    dim, start, step = (node.params[name] for name in ("dim", "start", "step"))
+    return [(k, start, step) if k == dim else (k, 0, 1) for k in range(node.ndim)], []
+
+
+def _embedded(node: Node) -> Any:
+    dim, start, stop, step = (node.params[name] for name in ("dim", "start", "stop", "step"))
+    there = range(start, stop, step)
+    return dim, [(0, there.index(place)) if place in there else None for place in range(node.shape[dim])]
+
+
 slice_ = primitive(
     "_slice", lambda x, dim, start, stop, step: x[(slice(None),) * dim + (slice(start, stop, step),)], _slice_infer,
     family="index", doc="A range of one dimension.", public=False, grad_fn="SliceBackward0", layout=_slice_layout,
     vjp=lambda g, out, x, **where: (make(embed, (g,), {"shape": x.shape, **where}),), batching=LINEAR,
     blocking=Blocking(except_along, view=True), formula=places.sliced, text=spelling.sliced, tame=True,
+    native=NativeView(_sliced),
 )
 embed: Op = primitive(
     "_embed", _embed_kernel, _infer_given, family="index",
     doc="Zeros with the tensor put in as a range of one dimension.", public=False, grad_fn="SliceBackwardBackward0",
     vjp=lambda h, out, g, shape, **where: (make(slice_, (h,), where),), batching=LINEAR,
     blocking=Blocking(except_along), formula=places.embedded, text=spelling.embedded,
+    native=NativeParts(_embedded),
 )

@@ -12,6 +12,7 @@ from gradcli.engine.execute.bounds import SMALL, check_duration, check_memory, d
 from gradcli.engine.execute.closure import bound
 from gradcli.engine.execute.run_pass import run_pass
 from gradcli.engine.execute.threads import get_num_threads
+from gradcli.engine.native.choice import is_native
 from gradcli.engine.plan.planner import plan
 from gradcli.engine.plan.program import DEFAULT_SIZES, Pass, Program, Stage
 from gradcli.engine.simplify import wanted_results
@@ -110,6 +111,18 @@ def values_of(program: Program, leaves: Sequence[Any]) -> list[Any]:
     return values
 
 
+def chosen(program: Program, one: Pass) -> Pass:
+    """The pass as the chosen engine runs it: with native steps for all that has a native form, or as it is."""
+    if not is_native():
+        return one
+    known = program.native.get(id(one))
+    if known is None:
+        from gradcli.engine.native.fuse import fused
+
+        known = program.native[id(one)] = fused(one) or one
+    return known
+
+
 def threaded(threads: int) -> Runner:
     """What runs a pass in so many threads of this process."""
 
@@ -121,7 +134,7 @@ def threaded(threads: int) -> Runner:
         for cut in one.cuts:
             if cut.buffer < 0:
                 _held(values, cut.value)
-        run_pass(one, values, sinks, threads, told)
+        run_pass(chosen(program, one), values, sinks, threads, told)
 
     return runner
 

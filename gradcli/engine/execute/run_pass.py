@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from gradcli.engine.execute.threads import deal
+from gradcli.engine.native.step import NativeStep
 from gradcli.engine.plan.program import CALL, UFUNC, Cut, Pass, Step, Sum
 from gradcli.errors import GradcliError
 from gradcli.graph.node import Node
@@ -78,6 +79,15 @@ def _deal(
     # Threads inherit what is set here.
     with one_thread(), np.errstate(all="ignore"):
         deal(count, threads, lambda: partial(do, _Worker(one, values, sinks)))
+
+
+def _compile(one: Pass) -> None:
+    """Make the machine code of native steps, before threads would all do it at once."""
+    from gradcli.engine.native.call import loaded
+
+    for step in one.steps:
+        if isinstance(step, NativeStep):
+            loaded(step.text)
 
 
 def finish_sums(one: Pass, values: list[Any], states: list[Any]) -> None:
@@ -150,7 +160,7 @@ class _PassFrame:
     here, so that only a few instructions are left for each step of each block.
     """
 
-    __slots__ = ("one", "values", "sinks", "rows", "local", "cuts", "pieces", "calls", "tiles")
+    __slots__ = ("one", "values", "sinks", "rows", "local", "cuts", "pieces", "calls", "tiles", "direct")
 
     def __init__(self, one: Pass, values: list[Any], sinks: dict[int, Any], scratch: list[Any], rows: int) -> None:
         self.one = one
@@ -168,8 +178,11 @@ class _PassFrame:
         for cut in one.cuts:
             if cut.buffer >= 0:
                 self.local[cut.slot] = self._view(scratch, cut.slot, cut.buffer)
+        self.direct: set[int] = set()
         for step in one.steps:
-            if isinstance(step, Step) and step.buffer >= 0:
+            if isinstance(step, NativeStep):
+                self._place_results(step, scratch)
+            elif isinstance(step, Step) and step.buffer >= 0:
                 self.local[step.out] = self._view(scratch, step.out, step.buffer)
             elif isinstance(step, Step) and (step.target >= 0 or step.lent >= 0):
                 axis = one.slots[step.out][1]
@@ -181,8 +194,34 @@ class _PassFrame:
         node, axis = self.one.slots[slot]
         return _shaped(scratch[buffer], node, axis, self.rows, self.one.transposed)
 
-    def _bound(self, step: Step | Sum | Cut) -> tuple[Any, Any, int]:
-        """A step as (function, what picks its arguments, where the result goes: -1 nowhere, -2 and -3 to the sums)."""
+    def _place_results(self, step: NativeStep, scratch: list[Any]) -> None:
+        """Where a native step writes: into the results themselves, or into buffers."""
+        for slot, buffer in zip(step.outs, step.buffers, strict=True):
+            write = next((w for w in self.one.writes if w.slot == slot), None)
+            if write is not None and write.axis == 0 and write.value not in self.sinks:
+                array = self.values[write.value]
+                if array.flags.c_contiguous:
+                    self.direct.add(slot)
+                    self.pieces.append((slot, array, ()))
+                    continue
+            self.local[slot] = self._view(scratch, slot, buffer)
+
+    def _array(self, slot: int) -> tuple[Any, bool] | None:
+        """The array of a place, and whether it is cut for each block; None where a step makes it."""
+        for other, array, lead in (*self.cuts, *self.pieces):
+            if other == slot:
+                return (array, True) if not lead and array.flags.c_contiguous else None
+        array = self.local[slot]
+        if array is None:
+            return None
+        return np.ascontiguousarray(array), False
+
+    def _bound(self, step: Any) -> tuple[Any, Any, int]:
+        """A step as (function, what picks its arguments, where the result goes: -1 nowhere, -2 to -4 to the sums)."""
+        if isinstance(step, NativeStep):
+            from gradcli.engine.native.call import Bound
+
+            return Bound(step, self._array).run, None, -4
         if isinstance(step, Cut):
             return self._reader(step), None, -1
         if isinstance(step, Sum) and step.like >= 0:
@@ -285,6 +324,8 @@ class _PassFrame:
                     partials.append(function(begin, *pick(local)))
                 elif out == -3:
                     partials.append(function(partials))
+                elif out == -4:
+                    partials += function(begin, end, local, partials)
                 else:
                     local[out] = function(*pick(local))
                 at += 1
@@ -294,7 +335,7 @@ class _PassFrame:
                 error.span = step.node.span
             raise
         for write in self.one.writes:
-            if write.copied:
+            if write.copied and write.slot not in self.direct:
                 self._write(write.value, write.axis, begin, end, local[write.slot])
         return partials
 

@@ -75,7 +75,7 @@ class Expressions:
         return Vector(self, name, dtype)
 
     def constant(self, value: Number, dtype: np.dtype) -> Vector:
-        return Vector(self, f"splat ({element_type(dtype)} {literal(value, dtype)})", dtype)
+        return Vector(self, f"splat ({element_type(dtype)} {literal(value, dtype)})", dtype, value)
 
     def spread(self, name: str, dtype: np.dtype) -> Vector:
         """A scalar of the function in every lane; a boolean is an `i1`."""

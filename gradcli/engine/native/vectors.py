@@ -50,12 +50,19 @@ class Writer(Protocol):
 
 
 class Vector:
-    """A value of the function: as many elements of one type as its builder has lanes."""
+    """A value of the function: as many elements of one type as its builder has lanes.
 
-    __slots__ = ("builder", "dtype", "name")
+    `number` is what all lanes hold, where the code is written for that number alone.
+    """
 
-    def __init__(self, builder: Writer, name: str, dtype: np.dtype) -> None:
-        self.builder, self.name, self.dtype = builder, name, dtype
+    __slots__ = ("builder", "dtype", "name", "number")
+
+    def __init__(self, builder: Writer, name: str, dtype: np.dtype, number: Number | None = None) -> None:
+        self.builder, self.name, self.dtype, self.number = builder, name, dtype, number
+
+    def known(self, number: Number) -> Vector:
+        """The same vector, known to hold this number."""
+        return Vector(self.builder, self.name, self.dtype, number)
 
     @property
     def type(self) -> str:

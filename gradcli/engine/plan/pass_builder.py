@@ -103,7 +103,7 @@ class PassBuilder:
         wide = self.transposed and child.size > self.length and node.op.family in ("elementwise", "reduction")
         if child in self.files or wide:
             buffer = self.buffers.take(slot, self._row_bytes(child))
-        cut = Cut(value, wanted, slot, buffer)
+        cut = Cut(value, wanted, slot, buffer, child in self.files)
         self.cuts.append(cut)
         if buffer >= 0:
             # Right before it is needed: until then the buffer holds other values.

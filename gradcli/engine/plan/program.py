@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from gradcli.graph.node import RESULT, Node
@@ -61,13 +61,14 @@ class Step(NamedTuple):
 class Cut(NamedTuple):
     """An array that each block sees a piece of: `value` in the program's list, cut along `axis`.
 
-    `buffer` is the scratch buffer that it is read into from a file, or brought into another layout; -1 for a view.
+    `buffer` is the scratch buffer that it is read into from a `file`, or brought into another layout; -1 for a view.
     """
 
     value: int
     axis: int
     slot: int
     buffer: int = -1
+    file: bool = False
 
 
 class Sum(NamedTuple):
@@ -97,14 +98,15 @@ class Pass(NamedTuple):
     """One walk over a dimension in blocks.
 
     `buffers` are the bytes that each scratch buffer has for a row, `loose` those that kernels take on their own. `work`
-    is what there is to compute, in elements of the cheapest operations.
+    is what there is to compute, in elements of the cheapest operations. `steps` are of the kinds Step, Sum and Cut;
+    where some are native instead, it is `fused`.
     """
 
     length: int
     rows: int
     cuts: list[Cut]
     shared: list[tuple[int, int]]
-    steps: list[Step | Sum | Cut]
+    steps: list[Any]
     sums: list[Sum]
     writes: list[Write]
     buffers: list[int]
@@ -112,6 +114,7 @@ class Pass(NamedTuple):
     transposed: bool
     loose: int
     work: float
+    fused: bool = False
 
     @property
     def read(self) -> int:
@@ -181,6 +184,8 @@ class Program:
     fallback: Callable[[], Program] | None = None
     #: Computes the arrays of the roots from those of the leaves; for programs that are only a list of operations.
     function: Callable[[Sequence[Any]], list[Any]] | None = None
+    #: The passes with native steps, by the passes that they were; made when they are first run so.
+    native: dict[int, Pass] = field(default_factory=dict)
 
     def held(self) -> list[Node]:
         """The nodes whose arrays are made and kept for a while, as they were before planning."""

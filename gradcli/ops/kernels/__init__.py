@@ -1,5 +1,6 @@
 """Functions on arrays that NumPy lacks, or has slower: they know no graph.
 
 Arrays go in, and the result is written into one that is given, `into(out, *arrays, **params)`. Read `inplace` (what all
-share), then `pointwise`, `division`, `power`, `erf`, `gamma` and `nn`.
+share), then `pointwise`, `division`, `power`, `erf`, `gamma` and `nn`. `native` has the same functions of vectors, for
+machine code.
 """

@@ -32,7 +32,7 @@ class _Tail(NamedTuple):
     mask: int
 
 
-_TAILS = {
+TAILS = {
     4: _Tail(
         0.398946915196682,
         0.0007401725684703142,
@@ -86,7 +86,7 @@ def _ratio(out: Any, a: Any, both: Any, table: _Tail) -> None:
 
 def _erfc_of_size(size: Any) -> Any:
     """erfc of numbers that are not negative."""
-    table = _TAILS[8]
+    table = TAILS[8]
     size = np.minimum(size, _LAST)
     result = np.empty_like(size)
     _ratio(result, np.minimum(size * math.sqrt(2), table.last), np.empty((2, *size.shape)), table)
@@ -150,7 +150,7 @@ def _tail(out: Any, a: Any, scratch: Any, table: _Tail) -> None:
 
 def _cdf(out: Any, x: Any) -> None:
     """The function of a vector."""
-    table = _TAILS[out.dtype.itemsize]
+    table = TAILS[out.dtype.itemsize]
     scratch = rows(out.size, out.dtype, 4)
     size = scratch[3]
     np.absolute(x, out=size)

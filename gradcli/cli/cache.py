@@ -1,0 +1,39 @@
+"""`gradcli cache`: what is kept from run to run, in the user's own cache directory."""
+
+from __future__ import annotations
+
+import click
+
+from gradcli.cli import options
+from gradcli.cli.printing import write_text
+from gradcli.render.json import to_json
+
+HELP = """Show what gradcli keeps from run to run, or remove it.
+
+The tables of the parser, and the machine code of native passes, are kept in your own cache directory: they save time,
+and are made again when they are missing or damaged. Files that another user can have written are never read.
+
+\b
+Examples:
+  gradcli cache
+  gradcli cache --clear
+"""
+
+
+@click.command("cache", help=HELP, short_help="Show or clear what is kept from run to run.")
+@click.option("--clear", is_flag=True, help="Remove all of it.")
+@options.json()
+def cache_command(clear: bool, as_json: bool) -> None:
+    from gradcli.machine import own_cache
+    from gradcli.machine.limits import show_bytes
+
+    folder = own_cache.cache_folder()
+    if clear:
+        own_cache.clear()
+    sizes = [entry.stat(follow_symlinks=False).st_size for entry in own_cache.kept_files()]
+    if as_json:
+        write_text(to_json({"folder": folder, "files": len(sizes), "bytes": sum(sizes)}))
+    elif folder is None:
+        write_text("there is no place for a cache: neither HOME nor XDG_CACHE_HOME names one")
+    else:
+        write_text(f"{folder}: {len(sizes)} files, {show_bytes(sum(sizes))}")

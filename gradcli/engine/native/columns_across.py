@@ -1,0 +1,315 @@
+"""A group as a native function, neighbouring elements of a row across the lanes: for long rows, one after the other."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gradcli.engine.native.builder import VectorBuilder
+from gradcli.engine.native.group import Group
+from gradcli.engine.native.loops import loop, loops
+from gradcli.engine.native.lowering import LoopStep, Shape, dense
+from gradcli.engine.native.phases import Phase
+from gradcli.engine.native.states import States, count_of, merged, place_in_row, taken_in, with_one_more
+from gradcli.engine.native.transpose import masked_load, masked_store
+from gradcli.engine.native.vectors import INT64, Vector, element_type
+
+UINT8 = np.dtype(np.uint8)
+
+
+class ColumnsAcross:
+    """Goes through each phase of a row in vectors of its last dimension; what a later phase needs is kept in memory."""
+
+    def __init__(self, group: Group) -> None:
+        self.group = group
+        self.lanes = group.lanes
+        self.states = States(group, self.lanes, [any(item.strides) for item in group.sums])
+        self.v = VectorBuilder(self.lanes, block="row")
+        self.head: list[str] = []
+        self.tail: list[str] = []
+        #: What is the same for all places of a row, and the base of what differs.
+        self.same: dict[int, Vector] = {}
+        self.base: dict[int, str] = {}
+
+    def module(self) -> str:
+        """The whole module: `@k(pointers, rows, states)`."""
+        v = self.v
+        self._arrays()
+        self._kept()
+        self._accumulators()
+        for phase in self.group.phases:
+            self._phase(phase)
+        function = [
+            "define void @k(ptr %p, i64 %n, ptr %s) {",
+            "entry:",
+            *self.head,
+            "  br label %row",
+            "row:",
+            f"  %i = phi i64 [0, %entry], [%next, %{v.block}]",
+            *v.lines,
+            "  %next = add i64 %i, 1",
+            "  %more = icmp ult i64 %next, %n",
+            "  br i1 %more, label %row, label %done",
+            "done:",
+            *self._finish(),
+            "  ret void",
+            "}",
+        ]
+        return "\n\n".join([*sorted(filter(None, v.declarations.values())), "\n".join(function)])
+
+    # Memory -----------------------------------------------------------------------------------------------------------
+
+    def _arrays(self) -> None:
+        group, v = self.group, self.v
+        for k, slot in enumerate([*group.inputs, *group.outs]):
+            self.head += [f"  %q{k} = getelementptr ptr, ptr %p, i64 {k}", f"  %a{k} = load ptr, ptr %q{k}, align 8"]
+            dtype, width = group.dtype(slot), group.width(slot)
+            if slot in group.shared:
+                if width == 1:
+                    lines, v.lines = v.lines, self.head
+                    self.same[slot] = self._spread(f"%a{k}", dtype)
+                    self.head, v.lines = v.lines, lines
+                self.base[slot] = f"%a{k}"
+                continue
+            v.lines += [
+                f"  %o{k} = mul i64 %i, {width * dtype.itemsize}",
+                f"  %r{k} = getelementptr i8, ptr %a{k}, i64 %o{k}",
+            ]
+            self.base[slot] = f"%r{k}"
+            if width == 1 and k < len(group.inputs):
+                self.same[slot] = self._spread(f"%r{k}", dtype)
+
+    def _kept(self) -> None:
+        """Memory for what one phase makes and another one uses."""
+        group = self.group
+        made = {item.out: (phase, item) for phase in group.phases for item in phase.items}
+        for phase in group.phases:
+            for item in phase.items:
+                for slot, _ in item.operands:
+                    if slot not in made or slot in self.base:
+                        continue
+                    maker, source = made[slot]
+                    if maker is not phase and source.lanes is None and group.width(slot) > 1:
+                        padded = -(-group.width(slot) // self.lanes) * self.lanes
+                        name = f"%kept{slot}"
+                        kind = self._stored(group.dtype(slot))
+                        self.head.append(f"  {name} = alloca [{padded} x {kind}], align 64")
+                        self.base[slot] = name
+
+    def _stored(self, dtype: np.dtype) -> str:
+        return "i8" if dtype.kind == "b" else element_type(dtype)
+
+    def _spread(self, pointer: str, dtype: np.dtype) -> Vector:
+        """One element in all lanes."""
+        v, stored = self.v, UINT8 if dtype.kind == "b" else dtype
+        name = v.fresh()
+        v.lines.append(f"  {name} = load {element_type(stored)}, ptr {pointer}, align {stored.itemsize}")
+        value = v.spread(name, stored)
+        return value != 0 if dtype.kind == "b" else value
+
+    # Phases -----------------------------------------------------------------------------------------------------------
+
+    def _phase(self, phase: Phase) -> None:
+        """The loops of a phase; the last dimension goes in vectors, what is left over under a mask."""
+        v = self.v
+        reductions = [item for item in phase.items if item.lanes is not None and item.out >= 0]
+        for item in reductions:
+            self._begin(item)
+        if not phase.space:
+            self._places(phase, [], 1)
+        else:
+            *outer, last = phase.space
+            with loops(v, outer) as indices:
+                whole = last // self.lanes * self.lanes
+                if whole:
+                    with loop(v, whole, self.lanes) as index:
+                        self._places(phase, [*indices, index], self.lanes)
+                if last > whole:
+                    with v.scope():
+                        self._places(phase, [*indices, str(whole)], last - whole)
+        for item in reductions:
+            self._end(item, phase)
+
+    def _places(self, phase: Phase, indices: list[str], valid: int) -> None:
+        """All items at neighbouring places, of which so many are there."""
+        here: dict[int, Vector] = {}
+        for item in phase.items:
+            values = [self._operand(item, *read, here, indices, valid) for read in item.reads]
+            if item.along >= 0:
+                values.append(place_in_row(self.v, item, item.along, indices, across=True))
+            assert item.form is not None
+            value = item.form(self.v, *values)
+            if item.lanes is not None:
+                self._take_in(item, value, indices, valid)
+                continue
+            here[item.out] = value
+            if not item.space:
+                self.same[item.out] = value
+            if item.out in self.base:
+                kept = item.out not in self.group.outs
+                self._write(item.out, value, indices, item.strides, self.lanes if kept else valid)
+
+    def _operand(
+        self,
+        item: LoopStep,
+        slot: int,
+        strides: Shape,
+        shift: int,
+        here: dict[int, Vector],
+        indices: list[str],
+        valid: int,
+    ) -> Vector:
+        if slot in here and strides == dense(item.space):
+            return here[slot]
+        if slot in self.same:
+            return self.same[slot]
+        dtype = self.group.dtype(slot)
+        pointer = self._pointer(slot, indices, strides, shift)
+        if not strides or not strides[-1]:
+            return self._spread(pointer, dtype)
+        inside = self.lanes if slot not in self.group.inputs and slot not in self.group.outs else valid
+        stored = UINT8 if dtype.kind == "b" else dtype
+        value = masked_load(self.v, pointer, stored, inside)
+        return value != 0 if dtype.kind == "b" else value
+
+    def _pointer(self, slot: int, indices: list[str], strides: Shape, shift: int = 0) -> str:
+        v, at = self.v, self.base[slot]
+        if shift:
+            name, by = v.fresh(), shift * self.group.dtype(slot).itemsize
+            v.lines.append(f"  {name} = getelementptr i8, ptr {at}, i64 {by}")
+            at = name
+        for index, stride in zip(indices, strides, strict=True):
+            if stride:
+                step, name = v.fresh(), v.fresh()
+                v.lines.append(f"  {step} = mul i64 {index}, {stride * self.group.dtype(slot).itemsize}")
+                v.lines.append(f"  {name} = getelementptr i8, ptr {at}, i64 {step}")
+                at = name
+        return at
+
+    def _write(self, slot: int, value: Vector, indices: list[str], strides: Shape, valid: int) -> None:
+        v = self.v
+        pointer = self._pointer(slot, indices, strides)
+        if value.dtype.kind == "b":
+            value = v.emit(f"zext {value.typed} to <{v.lanes} x i8>", UINT8)
+        masked_store(v, value, pointer, 1 if not strides else valid)
+
+    # Reductions -------------------------------------------------------------------------------------------------------
+
+    def _variables(self, name: str, state: list[Vector]) -> list[str]:
+        names = [f"{name}.{part}" for part in range(len(state))]
+        self.head += [f"  {one} = alloca {x.type}, align 64" for one, x in zip(names, state, strict=True)]
+        return names
+
+    def _begin(self, item: LoopStep) -> None:
+        assert item.lanes is not None
+        state = item.lanes.start(self.v, taken_in(self.group, item))
+        for name, part in zip(self._variables(f"%red{item.out}", state), state, strict=True):
+            self.v.store(part, name)
+
+    def _end(self, item: LoopStep, phase: Phase) -> None:
+        v = self.v
+        assert item.lanes is not None
+        start = item.lanes.start(v, taken_in(self.group, item))
+        state = [v.load(f"%red{item.out}.{k}", part.dtype) for k, part in enumerate(start)]
+        first = item.lanes.result(v, merged(v, item, state), count_of(item), item.step.node)
+        order = f"<{v.lanes} x i32> zeroinitializer"
+        value = v.emit(f"shufflevector {first.typed}, {first.type} poison, {order}", first.dtype)
+        self.same[item.out] = value
+        if item.out in self.group.outs:
+            self._write(item.out, value, [], (), 1)
+
+    def _take_in(self, item: LoopStep, value: Vector, indices: list[str], valid: int) -> None:
+        v = self.v
+        assert item.lanes is not None
+        start = item.lanes.start(v, taken_in(self.group, item))
+        if item.out >= 0:
+            names = [f"%red{item.out}.{part}" for part in range(len(start))]
+        else:
+            names = self._sum_places(item, indices)
+        before = [v.load(name, part.dtype) for name, part in zip(names, start, strict=True)]
+        after = with_one_more(v, item, before, value, self._index(item, indices) if item.lanes.indexed else None)
+        if valid < self.lanes:
+            mask = v.value(f"<{', '.join('i1 ' + str(k < valid).lower() for k in range(v.lanes))}>", np.dtype(bool))
+            after = [v.select(mask, new, old) for new, old in zip(after, before, strict=True)]
+        for name, part in zip(names, after, strict=True):
+            v.store(part, name)
+
+    def _index(self, item: LoopStep, indices: list[str]) -> Vector:
+        """The places along the reduced dimension: those of rows, or those in a row."""
+        if item.out < 0:
+            return self.v.spread("%i", INT64)
+        if not item.reduced:
+            return self.v.constant(0, INT64)
+        return place_in_row(self.v, item, item.reduced[0], indices, across=True)
+
+    def _sum_places(self, item: LoopStep, indices: list[str]) -> list[str]:
+        number = self.group.sums.index(item)
+        parts = range(len(self.states.parts[number]))
+        if not self.states.beside[number]:
+            return [f"%sum{number}.{part}" for part in parts]
+        names = []
+        for part in parts:
+            at = f"%sum{number}.{part}"
+            for index, stride in zip(indices, item.strides, strict=True):
+                step, name = self.v.fresh(), self.v.fresh()
+                self.v.lines.append(f"  {step} = mul i64 {index}, {stride * self.states.step(number, part)}")
+                self.v.lines.append(f"  {name} = getelementptr i8, ptr {at}, i64 {step}")
+                at = name
+            names.append(at)
+        return names
+
+    def _accumulators(self) -> None:
+        """Start the sums over the rows: variables, or numbers in the memory of the states."""
+        v = self.v
+        lines, v.lines = v.lines, self.head
+        for number, item in enumerate(self.group.sums):
+            assert item.lanes is not None
+            for part, value in enumerate(item.lanes.start(v, taken_in(self.group, item))):
+                name, at = f"%sum{number}.{part}", self.states.place(number, part, 0)
+                if self.states.beside[number]:
+                    v.lines.append(f"  {name} = getelementptr i8, ptr %s, i64 {at}")
+                    for k in range(0, self.states.sizes[number], self.lanes):
+                        v.lines.append(f"  {name}.{k} = getelementptr i8, ptr {name}, i64 {k * value.dtype.itemsize}")
+                        v.store(value, f"{name}.{k}")
+                    continue
+                v.lines.append(f"  {name} = alloca {value.type}, align 64")
+                v.store(value, name)
+        self.head, v.lines = v.lines, lines
+
+    def _finish(self) -> list[str]:
+        v = self.v
+        v.lines = []
+        for number, item in enumerate(self.group.sums):
+            if self.states.beside[number]:
+                self._settle(number, item)
+                continue
+            dtypes = self.states.parts[number]
+            names = [f"%sum{number}.{part}" for part in range(len(dtypes))]
+            state = merged(v, item, [v.load(name, dtype) for name, dtype in zip(names, dtypes, strict=True)])
+            for part, value in enumerate(state):
+                at = self.states.place(number, part, 0)
+                v.lines.append(f"  %end{number}.{part} = getelementptr i8, ptr %s, i64 {at}")
+                v.store(value, f"%end{number}.{part}")
+        return v.lines
+
+    def _settle(self, number: int, item: LoopStep) -> None:
+        """Settle the states of neighbouring places, a vector of them at a time."""
+        v, dtypes = self.v, self.states.parts[number]
+        assert item.lanes is not None
+        for k in range(0, self.states.sizes[number], self.lanes):
+            names = [f"%sum{number}.{part}.{k}" for part in range(len(dtypes))]
+            state = [v.load(name, dtype) for name, dtype in zip(names, dtypes, strict=True)]
+            # A settled state may have fewer parts.
+            for name, part in zip(names, item.lanes.settle(v, state), strict=False):
+                v.store(part, name)
+
+
+def suits(item: LoopStep) -> bool:
+    """Whether an item can go along its last dimension: a reduction has to take in all of the row."""
+    strides = [*(strides for _, strides in item.operands), item.strides]
+    if item.running:
+        return False
+    if item.lanes is not None and item.out >= 0 and len(item.reduced) != len(item.space):
+        return False
+    if item.out < 0 and any(item.strides) and item.strides[-1:] == (0,):
+        return False
+    return all(not one or one[-1] in (0, 1) for one in strides)

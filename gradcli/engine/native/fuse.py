@@ -1,0 +1,268 @@
+"""A pass with its steps gathered into groups, each of which one native function computes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+from gradcli.engine.native.builder import VectorBuilder
+from gradcli.engine.native.columns_across import ColumnsAcross, suits
+from gradcli.engine.native.group import group_of
+from gradcli.engine.native.lowering import Check, LoopStep, Lowering
+from gradcli.engine.native.rows_across import RowsAcross
+from gradcli.engine.native.rows_looped import RowsLooped
+from gradcli.engine.native.states import kept_size
+from gradcli.engine.native.step import NativeStep
+from gradcli.engine.native.vectors import INT64
+from gradcli.engine.plan.buffers import Buffers
+from gradcli.engine.plan.program import UFUNC, Cut, Pass, Step, Sum
+
+#: Rows of more elements are not written out place by place.
+_MOST_PLACES = 32
+#: Nor are those of which more elements are kept.
+_MOST_KEPT = 1024
+
+
+def fused(one: Pass) -> Pass | None:
+    """The same pass with native steps, or None where nothing of it is native."""
+    best: tuple[int, _Rebuilt] | None = None
+    for function, takes in _FUNCTIONS:
+        reader = Lowering(one)
+        runs = list(_runs(one, reader, takes))
+        native = sum(len(run.items) for run in runs if isinstance(run, _Stretch))
+        if native and (best is None or native > best[0]):
+            best = native, _Rebuilt(one, reader, runs, function)
+    if best is None or (one.transposed and not _is_whole(one, best[1].runs)):
+        return None
+    return best[1].result()
+
+
+class _Stretch:
+    """Neighbouring steps that are native, and the views between them."""
+
+    def __init__(self) -> None:
+        self.items: list[LoopStep] = []
+        self.sums: list[Sum] = []
+        self.views: list[Step] = []
+        self.covers: list[Step | Sum] = []
+        self.checks: list[Check] = []
+
+
+def _runs(one: Pass, reader: Lowering, takes: Callable[[Lowering, LoopStep], bool]) -> Iterator[_Stretch | Step | Sum]:
+    """The steps in order, runs of native ones together."""
+    run = _Stretch()
+    for step in one.steps:
+        if isinstance(step, Cut):
+            continue
+        if reader.is_view(step):
+            assert isinstance(step, Step)
+            run.views.append(step)
+            continue
+        if isinstance(step, Sum) and step.like >= 0:
+            run.sums.append(step)
+            run.covers.append(step)
+            continue
+        items = reader.items(step)
+        if items is None or not all(takes(reader, item) and _can(item, reader) for item in items):
+            yield from _ended(run)
+            yield step
+            run, reader.checks = _Stretch(), []
+            continue
+        run.covers.append(step)
+        if isinstance(step, Step) and step.node.op.results:
+            reader.apart[step.out] = step
+            continue
+        run.items += items
+        run.checks += reader.checks
+        reader.checks = []
+        if isinstance(step, Sum):
+            run.sums.append(step)
+    yield from _ended(run)
+
+
+def _ended(run: _Stretch) -> Iterator[_Stretch | Step | Sum]:
+    if run.items:
+        yield run
+    else:
+        plain: list[Step | Sum] = [*run.views, *run.sums]
+        yield from plain
+
+
+def _is_short(reader: Lowering, item: LoopStep) -> bool:
+    """Whether a row's places can be written one after the other in the code."""
+    return math.prod(item.space) <= _MOST_PLACES and _widest(reader, item) <= _MOST_PLACES
+
+
+def _is_looped(reader: Lowering, item: LoopStep) -> bool:
+    """Whether vectors for all of a row's places fit the cache."""
+    return _widest(reader, item) <= _MOST_KEPT and (item.out >= 0 or kept_size(item) <= _MOST_KEPT)
+
+
+def _widest(reader: Lowering, item: LoopStep) -> int:
+    slots = [slot for slot, _ in item.operands] + ([item.out] if item.out >= 0 else [])
+    return max(1 if reader.shared(slot) else math.prod(reader.rest(slot)) for slot in slots)
+
+
+#: The ways to write a function, and which items each takes; what takes as many as another one comes first.
+_FUNCTIONS: tuple[tuple[Any, Callable[[Lowering, LoopStep], bool]], ...] = (
+    (RowsAcross, _is_short),
+    (ColumnsAcross, lambda reader, item: suits(item)),
+    (RowsLooped, _is_looped),
+)
+
+
+def _can(item: LoopStep, reader: Lowering) -> bool:
+    """Whether the row's form takes values of these dtypes."""
+    v = VectorBuilder(16)
+    values = [v.value(f"%x{k}", reader.one.slots[slot][0].dtype) for k, (slot, _) in enumerate(item.operands)]
+    if item.along >= 0:
+        values.append(v.value("%place", INT64))
+    try:
+        assert item.form is not None
+        made = item.form(v, *values)
+        if item.lanes is not None and item.out >= 0:
+            made = item.lanes.result(v, item.lanes.settle(v, item.lanes.start(v, made.dtype)), 1, item.step.node)
+    except (TypeError, AttributeError, NotImplementedError):
+        return False
+    return bool(made.dtype == item.step.node.dtype or item.out < 0)
+
+
+def _is_whole(one: Pass, runs: list[Any]) -> bool:
+    return len(runs) == 1 and isinstance(runs[0], _Stretch)
+
+
+class _Rebuilt:
+    """The pass anew: what its steps hand on to each other has buffers."""
+
+    def __init__(self, one: Pass, reader: Lowering, runs: list[_Stretch | Step | Sum], function: Any) -> None:
+        self.one = one
+        self.function = function
+        self.reader = reader
+        self.runs = runs
+        self.written = {write.slot for write in one.writes}
+        self.targets = {step.out: step.target for step in one.steps if isinstance(step, Step) and step.target >= 0}
+
+    def result(self) -> Pass | None:
+        self._rename()
+        wanted = self._wanted()
+        # Native code takes arrays in memory as they are.
+        cuts = [cut if cut.file else cut._replace(buffer=-1) for cut in self.one.cuts]
+        steps: list[Any] = [cut for cut in cuts if cut.buffer >= 0]
+        for run in self.runs:
+            if isinstance(run, Step | Sum):
+                steps.append(run)
+                continue
+            native = self._native(run, wanted)
+            if native is None:
+                return None
+            steps.append(native)
+            steps += [view for view in run.views if view.out in wanted]
+        steps, buffers = self._placed(steps)
+        own = {step.slot: step for step in steps if isinstance(step, Cut)}
+        cuts = [own.get(cut.slot, cut) for cut in cuts]
+        return self.one._replace(cuts=cuts, steps=steps, buffers=buffers, transposed=False, fused=True)
+
+    def _rename(self) -> None:
+        """Results that are views of what a native step makes are made by it: the elements have the same order."""
+        made = {item.out for run in self.runs if isinstance(run, _Stretch) for item in run.items}
+        plain = {slot for run in self.runs if not isinstance(run, _Stretch) for slot in run.inputs}
+        views = {self.reader.source[slot]: slot for slot in sorted(self.written) if slot in self.reader.source}
+        names = {
+            source: slot
+            for source, slot in views.items()
+            if source in made
+            and source not in self.written
+            and not {source, slot} & plain
+            and self.one.slots[slot][1] == 0
+        }
+
+        def named(item: LoopStep) -> LoopStep:
+            operands = tuple([(names.get(slot, slot), strides) for slot, strides in item.operands])
+            return replace(item, operands=operands, out=names.get(item.out, item.out))
+
+        for run in self.runs:
+            if isinstance(run, _Stretch):
+                run.items = [named(item) for item in run.items]
+                run.views = [view for view in run.views if view.out not in names.values()]
+
+    def _wanted(self) -> set[int]:
+        """The places that somebody looks at who is no native step, or is in another run, and what they are views of."""
+        wanted = set(self.written)
+        for run in self.runs:
+            if not isinstance(run, _Stretch):
+                wanted.update(run.inputs)
+        views = [run for run in self.runs if isinstance(run, Step)]
+        views += [view for run in self.runs if isinstance(run, _Stretch) for view in run.views]
+        for step in sorted(views, key=lambda step: -step.out):
+            if step.node.op.blocking.view and step.out in wanted:
+                wanted.update(step.inputs)
+        made_in = {item.out: k for k, run in enumerate(self.runs) if isinstance(run, _Stretch) for item in run.items}
+        for k, run in enumerate(self.runs):
+            if isinstance(run, _Stretch):
+                used = {slot for item in run.items for slot, _ in item.operands}
+                wanted.update(slot for slot in used if made_in.get(slot, k) != k)
+                wanted.update(check.slot for check in run.checks)
+        return wanted
+
+    def _native(self, run: _Stretch, wanted: set[int]) -> NativeStep | None:
+        group = group_of(self.reader, run.items, wanted)
+        function = self.function(group)
+        text = function.module()
+        buffers = tuple([-1] * len(group.outs))
+        return NativeStep(
+            group,
+            function.states,
+            text,
+            tuple(group.inputs),
+            tuple(group.outs),
+            buffers,
+            tuple(run.sums),
+            tuple(run.covers),
+            tuple(run.checks),
+        )
+
+    def _placed(self, steps: list[Any]) -> tuple[list[Any], list[int]]:
+        """The steps with scratch buffers, each free again after the last step that looks at it."""
+        last = self._last_uses(steps)
+        buffers = Buffers()
+        placed = []
+        for at, step in enumerate(steps):
+            ending = [slot for slot, end in last.items() if end == at]
+            if isinstance(step, Step) and step.kind == UFUNC:
+                # NumPy's functions write over their own operands.
+                over = [slot for slot in ending if slot in step.inputs and self._alike(slot, step.out)]
+                for slot in over:
+                    buffers.release(slot)
+            placed.append(self._with_buffer(step, buffers))
+            for slot in ending:
+                buffers.release(slot)
+        return placed, buffers.sizes
+
+    def _alike(self, a: int, b: int) -> bool:
+        left, right = self.one.slots[a][0], self.one.slots[b][0]
+        return left.shape == right.shape and left.dtype == right.dtype
+
+    def _last_uses(self, steps: list[Any]) -> dict[int, int]:
+        last = dict.fromkeys(self.written, len(steps))
+        for at, step in reversed(list(enumerate(steps))):
+            if isinstance(step, Cut):
+                continue
+            for slot in step.inputs:
+                end = last.get(step.out, at) if isinstance(step, Step) and step.node.op.blocking.view else at
+                last[slot] = max(last.get(slot, -1), end, at)
+        return last
+
+    def _with_buffer(self, step: Any, buffers: Buffers) -> Any:
+        if isinstance(step, Cut):
+            return step._replace(buffer=self._take(step.slot, buffers))
+        if isinstance(step, NativeStep):
+            own = [-1 if slot in self.targets else self._take(slot, buffers) for slot in step.outs]
+            return step._replace(buffers=tuple(own))
+        if isinstance(step, Step) and (step.buffer >= 0 or step.lent >= 0):
+            return step._replace(buffer=self._take(step.out, buffers), lent=-1)
+        return step
+
+    def _take(self, slot: int, buffers: Buffers) -> int:
+        return buffers.take(slot, max(1, self.one.slots[slot][0].nbytes // self.one.length))

@@ -1,0 +1,37 @@
+"""Loops in LLVM's language, written around what is emitted inside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from gradcli.engine.native.expressions import Expressions
+
+
+@contextmanager
+def loop(v: Expressions, length: int, step: int) -> Iterator[str]:
+    """A loop that is gone through at least once; gives the name of its counter."""
+    before, label, index = v.block, f"loop{v.fresh()[2:]}", v.fresh()
+    v.lines.append(f"  br label %{label}")
+    v.start(label)
+    at = len(v.lines)
+    with v.scope():
+        yield index
+    following, more = v.fresh(), v.fresh()
+    v.lines.insert(at, f"  {index} = phi i64 [0, %{before}], [{following}, %{v.block}]")
+    v.lines += [
+        f"  {following} = add i64 {index}, {step}",
+        f"  {more} = icmp ult i64 {following}, {length}",
+        f"  br i1 {more}, label %{label}, label %{label}.end",
+    ]
+    v.start(f"{label}.end")
+
+
+@contextmanager
+def loops(v: Expressions, lengths: Sequence[int]) -> Iterator[list[str]]:
+    """Loops within each other, one for each length; gives the names of their counters."""
+    if not lengths:
+        yield []
+        return
+    with loop(v, lengths[0], 1) as index, loops(v, lengths[1:]) as rest:
+        yield [index, *rest]

@@ -1,0 +1,408 @@
+"""What a step of a pass does, in terms of loops: a row's native form over the places of a block."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gradcli.engine.native.vectors import FLOAT64, INT64
+from gradcli.engine.plan.program import CALL, Pass, Step, Sum
+from gradcli.graph.node import RESULT, Node, toposort
+from gradcli.graph.op import Lanes, NativeParts, NativePlaces, NativeRunning, NativeSteps, NativeView
+from gradcli.ops.blocking import aligned
+
+Shape = tuple[int, ...]
+
+#: Places that are put together of parts: where there is a loop, each part is looked at for each place.
+_MOST_PARTS = 32
+
+#: The element types that native code computes with; float16 and bfloat16 are only stored.
+DTYPES = frozenset(map(np.dtype, ("f4", "f8", "i1", "i2", "i4", "i8", "u1", "?")))
+
+
+@dataclass(eq=False)
+class LoopStep:
+    """A step over a space: each row of the block has one, of the lengths `space`.
+
+    `operands` are places among the block's values, each with the elements between neighbours along every dimension of
+    the space; `out` is the place of the result (-1 for a sum over the rows) and `strides` the same for it. `reduced`
+    are the dimensions that the result lacks. `form` computes a value from those of the operands, `lanes` takes it in.
+    It is told the places along a dimension, after the operands, where `along` is one (-1: none). `shifts` are the
+    elements that operands begin at, if not at the first. A `running` reduction gives what it has after each place.
+    """
+
+    step: Step | Sum
+    space: Shape
+    operands: tuple[tuple[int, Shape], ...]
+    out: int
+    strides: Shape
+    form: Callable[..., Any] | None
+    lanes: Lanes | None = None
+    reduced: tuple[int, ...] = ()
+    along: int = -1
+    shifts: tuple[int, ...] = ()
+    running: bool = False
+
+    @property
+    def reads(self) -> Iterable[tuple[int, Shape, int]]:
+        """Place, strides and first element of each operand."""
+        shifts = self.shifts or (0,) * len(self.operands)
+        return [(slot, strides, shift) for (slot, strides), shift in zip(self.operands, shifts, strict=True)]
+
+
+class Check(NamedTuple):
+    """A function of the array at a place, which raises what the kernel of `node` would."""
+
+    slot: int
+    function: Callable[[Any], Any]
+    node: Node
+
+
+class Lowering:
+    """Reads the steps of one pass. `source` tells of the places that show another one's elements, in the same order."""
+
+    def __init__(self, one: Pass) -> None:
+        self.one = one._replace(slots=list(one.slots))
+        self.source: dict[int, int] = {}
+        #: Steps with several results, each of which is computed where it is asked for, by the place of the step's own.
+        self.apart: dict[int, Step] = {}
+        #: What has to be looked at for the items that are made.
+        self.checks: list[Check] = []
+
+    def rest(self, slot: int) -> Shape:
+        """The lengths of what a row has of a value; those of the whole for what all blocks share."""
+        node, axis = self.one.slots[slot]
+        return node.shape if axis < 0 else node.shape[:axis] + node.shape[axis + 1 :]
+
+    def shared(self, slot: int) -> bool:
+        """Whether all blocks see the same value."""
+        return self.one.slots[slot][1] < 0
+
+    def items(self, step: Step | Sum) -> list[LoopStep] | None:
+        """The step as items, or None where it has no native form."""
+        if isinstance(step, Step) and isinstance(step.node.op.native, NativeSteps):
+            return self._several(step, step.node.op.native.rule(step.node))
+        item = self.item(step)
+        return None if item is None else [item]
+
+    def _several(self, step: Step, root: Node | None) -> list[LoopStep] | None:
+        """The items of the graph that a step is written with; what they hand on has places of its own."""
+        if root is None or root.op.blocking.view:
+            return None
+        places = dict(zip(step.node.inputs, step.inputs, strict=True))
+        items: list[LoopStep] = []
+        for node in toposort([root], stop=set(places).__contains__):
+            if node in places:
+                continue
+            places[node] = step.out
+            if node is not root:
+                places[node] = len(self.one.slots)
+                self.one.slots.append((node, 0))
+            inner = Step(CALL, node, None, tuple([places[child] for child in node.inputs]), places[node], node.params)
+            if node.inputs and self.is_view(inner):
+                continue
+            item = _constant(inner) if node.weak else self.item(inner)
+            if item is None:
+                return None
+            items.append(item)
+        return items
+
+    def item(self, step: Step | Sum) -> LoopStep | None:
+        """The same of a single item."""
+        item = self._item(step)
+        if item is None or not math.prod(item.space):
+            return None
+        item = self._resolved(item)
+        if any(self.one.slots[slot][1] > 0 for slot, _ in item.operands):
+            return None
+        return _squeezed(item)
+
+    def _resolved(self, item: LoopStep) -> LoopStep:
+        """The same, with what views show in their place."""
+        operands = tuple([(self.source.get(slot, slot), strides) for slot, strides in item.operands])
+        return replace(item, operands=operands)
+
+    def _item(self, step: Step | Sum) -> LoopStep | None:
+        node = step.node
+        slots = (*step.inputs, *((step.out,) if isinstance(step, Step) else ()))
+        if any(self.one.slots[slot][0].dtype not in DTYPES for slot in slots):
+            return None
+        if isinstance(step, Step) and self.one.slots[step.out][1] != 0:
+            return None
+        if isinstance(step, Step) and (made := self._of_kind(step, node.op.native)) is not None:
+            return made
+        if node.op.native is not None and node.op.family == "contraction":
+            return self._contraction(step)
+        if isinstance(step, Sum):
+            return self._sum(step)
+        if node.op.family == "reduction" or any(slot in self.apart for slot in step.inputs):
+            return self._reduction(step)
+        if node.op.native is not None and (node.op.blocking.follow is aligned or not node.inputs):
+            return self._map(step, step.params)
+        return None
+
+    def is_view(self, step: Step | Sum) -> bool:
+        """Whether a step only shows its operand's elements in their order; from then on its place stands for that."""
+        if isinstance(step, Sum) or not step.node.op.blocking.view or step.node.op is RESULT:
+            return False
+        (slot,) = step.inputs[:1]
+        if self.shared(slot) or self.shared(step.out) or step.node.inputs[0].op.results:
+            return False
+        here, there = self.rest(step.out), self.rest(slot)
+        if math.prod(here) != math.prod(there) or not self._in_order(step, slot):
+            return False
+        self.source[step.out] = self.source.get(slot, slot)
+        return True
+
+    def _in_order(self, step: Step, slot: int) -> bool:
+        node, op = step.node, step.node.op
+        axis, before = self.one.slots[step.out][1], self.one.slots[slot][1]
+        if op.reshapes or op.same or op.repeats:
+            return axis == before == 0
+        # A permutation: the dimensions beside the blocked one keep their order.
+        found = [op.blocking.follow(node, dim) for dim in range(node.ndim) if dim != axis]
+        places = [one[0] for one in found if one is not None]
+        return len(places) == len(found) and None not in places and places == sorted(places, key=lambda k: k or 0)
+
+    def _map(self, step: Step, params: dict[str, Any]) -> LoopStep | None:
+        if any(self.one.slots[slot][1] > 0 for slot in (*step.inputs, step.out)):
+            return None
+        space = self.rest(step.out)
+        operands = tuple([(slot, self._along(slot, space)) for slot in step.inputs])
+        return LoopStep(step, space, operands, step.out, dense(space), _form(step.node.op.native, step.node, params))
+
+    def _of_kind(self, step: Step, native: Any) -> LoopStep | None:
+        """The item of a row that has one of the classes for its native form."""
+        if isinstance(native, NativePlaces):
+            return self._placed(step, native)
+        if isinstance(native, NativeView):
+            return self._viewed(step, native)
+        if isinstance(native, NativeParts):
+            return self._parted(step, native)
+        return self._running(step, native) if isinstance(native, NativeRunning) else None
+
+    def _viewed(self, step: Step, native: NativeView) -> LoopStep | None:
+        (slot,) = step.inputs[:1]
+        (first, *dims), fixed = native.rule(step.node)
+        if self.one.slots[slot][1] != 0 or first != (0, 0, 1) or any(dim == 0 for dim, _ in fixed):
+            return None
+        own, space = dense(self.rest(slot)), self.rest(step.out)
+        shift = sum(own[dim - 1] * start for dim, start in [*[(dim, start) for dim, start, _ in dims], *fixed])
+        strides = tuple([own[dim - 1] * by for dim, _, by in dims])
+        return LoopStep(step, space, ((slot, strides),), step.out, dense(space), _first, shifts=(shift,))
+
+    def _parted(self, step: Step, native: NativeParts) -> LoopStep | None:
+        found = native.rule(step.node)
+        if found is None or found[0] < 1 or sum(part is not None for part in found[1]) > _MOST_PARTS:
+            return None
+        at, order = found[0] - 1, found[1]
+        space = self.rest(step.out)
+        parts = list(dict.fromkeys(part for part in order if part is not None))
+        operands, shifts = [], []
+        for number, place in parts:
+            slot = step.inputs[number]
+            if self.one.slots[slot][1] != 0:
+                return None
+            own = self.rest(slot)
+            steps = dense(own) if len(own) == len(space) else (*dense(own)[:at], 0, *dense(own)[at:])
+            operands.append((slot, (*steps[:at], 0, *steps[at + 1 :])))
+            shifts.append(place * steps[at])
+        chosen = [None if part is None else parts.index(part) for part in order]
+        form = _chosen(chosen, step.node.dtype)
+        return LoopStep(step, space, tuple(operands), step.out, dense(space), form, along=at, shifts=tuple(shifts))
+
+    def _running(self, step: Step, native: NativeRunning) -> LoopStep | None:
+        (slot,) = step.inputs
+        dim = step.node.params["dim"]
+        if self.one.slots[slot][1] != 0 or dim < 1:
+            return None
+        space = self.rest(slot)
+        operands = ((slot, dense(space)),)
+        return LoopStep(step, space, operands, step.out, dense(space), _first, native.lanes, (dim - 1,), running=True)
+
+    def _placed(self, step: Step, native: NativePlaces) -> LoopStep | None:
+        dim, length = native.dim(step.node)
+        if dim < 1 or any(self.one.slots[slot][1] > 0 for slot in step.inputs):
+            return None
+        rest = self.rest(step.out)
+        at = dim - 1
+        space = (*rest[:at], length, *rest[at:]) if native.picks else rest
+        lacking = (*space[:at], 1, *space[at + 1 :])
+
+        def strides(slot: int) -> Shape:
+            own = self.rest(slot)
+            if self.shared(slot):
+                return tuple([int(k == at) for k in range(len(space))])
+            return broadcast(own if len(own) == len(space) else lacking, space)
+
+        operands = tuple([(slot, strides(slot)) for slot in step.inputs])
+        if (check := native.check(step.node)) is not None:
+            self._look(self.source.get(step.inputs[check[0]], step.inputs[check[0]]), check[1], step.node)
+        form = _form(native.form, step.node, step.params)
+        if not native.picks:
+            return LoopStep(step, space, operands, step.out, dense(space), form, along=at)
+        lanes, reduced = _picked(step.node.dtype), (at,)
+        return LoopStep(step, space, operands, step.out, kept(space, reduced), form, lanes, reduced, at)
+
+    def _look(self, slot: int, function: Callable[[Any], Any], node: Node) -> None:
+        if all(known.slot != slot or known.node.params != node.params for known in self.checks):
+            self.checks.append(Check(slot, function, node))
+
+    def _along(self, slot: int, space: Shape) -> Shape:
+        """The strides of a value along a space that it is broadcast to."""
+        rest = self.rest(slot)
+        if self.shared(slot) and len(rest) > len(space):
+            # What all rows share is 1 long along them.
+            rest = rest[1:]
+        return broadcast(rest, space)
+
+    def _reduction(self, step: Step) -> LoopStep | None:
+        source = self.apart.get(step.inputs[0], step)
+        accumulate, slot = source.node.op.blocking.accumulate, source.inputs[0]
+        axis = self.one.slots[slot][1]
+        lanes = None if accumulate is None else accumulate.lanes_for(step.node)
+        if lanes is None or axis != 0 or self.one.slots[step.out][1] != 0:
+            return None
+        space = self.rest(slot)
+        reduced = tuple([dim - 1 for dim in source.node.params["dim"]])
+        strides = kept(space, reduced)
+        return LoopStep(step, space, ((slot, dense(space)),), step.out, strides, _first, lanes, reduced)
+
+    def _sum(self, step: Sum) -> LoopStep | None:
+        lanes, slot = step.accumulate.lanes_for(step.node), step.inputs[0]
+        if lanes is None or any(self.one.slots[slot][1] != 0 for slot in step.inputs):
+            return None
+        space = self.rest(slot)
+        reduced = tuple([dim - 1 for dim in step.node.params["dim"] if dim])
+        fused = step.params.get("fused")
+        operands = tuple([(slot, self._along(slot, space)) for slot in step.inputs])
+        return LoopStep(step, space, operands, -1, kept(space, reduced), _product if fused else _first, lanes, reduced)
+
+    def _contraction(self, step: Step | Sum) -> LoopStep | None:
+        """A product: every dimension of an operand is one of the result's, or the one that is summed over."""
+        dims = step.node.op.native
+        axes = [self.one.slots[slot][1] for slot in step.inputs]
+        inner = step.node.inputs[0].shape[-1]
+        lengths = (*step.node.shape, inner)
+        blocked = {of[axis] for of, axis in zip(dims, axes, strict=True) if axis >= 0}
+        if len(blocked) != 1 or (isinstance(step, Sum) != (blocked == {-1})):
+            return None
+        (rows,) = blocked
+        if any(rows in of and axis < 0 for of, axis in zip(dims, axes, strict=True)):
+            return None
+        order = [dim for dim in (*range(step.node.ndim), -1) if dim != rows]
+        space = tuple([lengths[dim] for dim in order])
+        operands = []
+        for slot, of in zip(step.inputs, dims, strict=True):
+            own = [dim for dim in of if dim != rows]
+            steps = dict(zip(own, dense(tuple([lengths[dim] for dim in own])), strict=True))
+            operands.append((slot, tuple([steps.get(dim, 0) for dim in order])))
+        accumulate = step.node.op.blocking.accumulate
+        lanes = None if accumulate is None else accumulate.lanes_for(step.node)
+        if lanes is None:
+            return None
+        reduced = () if rows == -1 else (len(order) - 1,)
+        out = -1 if isinstance(step, Sum) else step.out
+        return LoopStep(step, space, tuple(operands), out, kept(space, reduced), _product, lanes, reduced)
+
+
+def _squeezed(item: LoopStep) -> LoopStep:
+    """The same, without the dimensions that are 1 long."""
+    stay = [dim for dim, length in enumerate(item.space) if length != 1]
+    if len(stay) == len(item.space):
+        return item
+
+    def of(values: Shape) -> Shape:
+        return tuple([values[dim] for dim in stay])
+
+    operands = tuple([(slot, of(strides)) for slot, strides in item.operands])
+    reduced = tuple([stay.index(dim) for dim in item.reduced if dim in stay])
+    if item.along >= 0 and item.along not in stay:
+        # Its only place.
+        form = item.form
+        assert form is not None
+        item = replace(item, form=lambda v, *values: form(v, *values, v.constant(0, INT64)), along=-1)
+    elif item.along >= 0:
+        item = replace(item, along=stay.index(item.along))
+    return replace(item, space=of(item.space), operands=operands, strides=of(item.strides), reduced=reduced)
+
+
+def _constant(step: Step) -> LoopStep:
+    number, dtype = step.node.params["value"].item(), step.node.dtype
+    return LoopStep(step, (), (), step.out, (), lambda v: v.constant(number, dtype))
+
+
+def _chosen(order: list[int | None], dtype: np.dtype) -> Callable[..., Any]:
+    """The operand of that number at each place."""
+
+    def form(v: Any, *values: Any) -> Any:
+        *parts, place = values
+        zero = v.constant(0, dtype)
+        if place.number is not None:
+            number = order[place.number]
+            return zero if number is None else parts[number]
+        result = zero
+        for at, number in enumerate(order):
+            if number is not None:
+                result = v.select(place == at, parts[number], result)
+        return result
+
+    return form
+
+
+def _picked(dtype: np.dtype) -> Lanes:
+    """A sum of which all terms but one are 0."""
+    return Lanes(
+        start=lambda v, _: [v.constant(0, dtype)],
+        add=lambda v, state, x: [state[0] + x],
+        merge=lambda v, a, b: [a[0] + b[0]],
+        result=lambda v, state, count, node: state[0],
+    )
+
+
+def _first(v: Any, x: Any) -> Any:
+    return x
+
+
+def _product(v: Any, x: Any, y: Any) -> Any:
+    """A product as exact as the sum that takes it in."""
+    wide = FLOAT64 if x.dtype.kind == "f" else INT64
+    return v.cast(x, wide) * v.cast(y, wide)
+
+
+def _form(native: Any, node: Node, params: dict[str, Any]) -> Callable[..., Any]:
+    """A row's native form with its parameters, but those that only shapes are made of, and told which operands are
+    numbers of the expression."""
+    plain = {name: value for name, value in params.items() if name != "shape"}
+    numbers = {k: child.params["value"].item() for k, child in enumerate(node.inputs) if child.weak}
+
+    def form(v: Any, *values: Any) -> Any:
+        return native(v, *[x.known(numbers[k]) if k in numbers else x for k, x in enumerate(values)], **plain)
+
+    return form
+
+
+def dense(shape: Shape) -> Shape:
+    """The strides, in elements, of an array in row-major order."""
+    strides, step = [], 1
+    for length in reversed(shape):
+        strides.append(step)
+        step *= length
+    return tuple(reversed(strides))
+
+
+def broadcast(shape: Shape, space: Shape) -> Shape:
+    """The strides of such an array along a space that it is broadcast to."""
+    lead = len(space) - len(shape)
+    own = zip(shape, dense(shape), strict=True)
+    return (0,) * lead + tuple([0 if length == 1 else step for length, step in own])
+
+
+def kept(space: Shape, reduced: Sequence[int]) -> Shape:
+    """The strides of what remains of a space without some of its dimensions."""
+    rest = tuple([1 if dim in reduced else length for dim, length in enumerate(space)])
+    return tuple([0 if dim in reduced else step for dim, step in enumerate(dense(rest))])

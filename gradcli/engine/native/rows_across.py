@@ -1,0 +1,277 @@
+"""A group as a native function, rows across the lanes: for rows of a few elements."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+import numpy as np
+
+from gradcli.engine.native.builder import VectorBuilder
+from gradcli.engine.native.group import Group
+from gradcli.engine.native.lowering import LoopStep, Shape, kept
+from gradcli.engine.native.states import States, count_of, merged, places_from, taken_in, with_one_more
+from gradcli.engine.native.transpose import pack, unpack
+from gradcli.engine.native.vectors import BOOL, INT64, Vector, element_type
+
+#: A value of one place: (slot, offset in the row).
+Place = tuple[int, int]
+
+
+class RowsAcross:
+    """Rows lie across the lanes, and a row's places one after the other in the code: for rows of a few elements."""
+
+    def __init__(self, group: Group) -> None:
+        self.group = group
+        self.lanes = group.lanes
+        self.states = States(group, self.lanes, [False] * len(group.sums))
+        self.v = VectorBuilder(self.lanes, block="loop")
+        self.found: dict[Place, Vector] = {}
+        self.head: list[str] = []
+        self.tail: list[str] = []
+
+    def body(self) -> str:
+        """The function that goes through a whole number of vectors of rows."""
+        v, group = self.v, self.group
+        arrays = [*group.inputs, *group.outs]
+        for k in range(len(arrays)):
+            self.head += [f"  %q{k} = getelementptr ptr, ptr %p, i64 {k}", f"  %a{k} = load ptr, ptr %q{k}, align 8"]
+        self._accumulators()
+        for k, slot in enumerate(group.inputs):
+            self._read(k, slot)
+        for phase in group.phases:
+            for item in phase.items:
+                self._item(item)
+        for k, slot in enumerate(group.outs):
+            self._write(len(group.inputs) + k, slot)
+        return Padded(group, self.states, v.declarations).body(self.head, v, self.tail)
+
+    # Sums over the rows -----------------------------------------------------------------------------------------------
+
+    def _accumulators(self) -> None:
+        """Each vector of the states is a variable while the loop runs."""
+        for number, dtypes in enumerate(self.states.parts):
+            for part, index in itertools.product(range(len(dtypes)), range(self.states.sizes[number])):
+                name, kind = f"%s{number}.{part}.{index}", self.v.type(dtypes[part])
+                at = self.states.place(number, part, index)
+                self.head += [
+                    f"  {name} = alloca {kind}, align 64",
+                    f"  {name}.p = getelementptr i8, ptr %s, i64 {at}",
+                    f"  {name}.v = load {kind}, ptr {name}.p, align 8",
+                    f"  store {kind} {name}.v, ptr {name}, align 64",
+                ]
+                self.tail += [
+                    f"  {name}.e = load {kind}, ptr {name}, align 64",
+                    f"  store {kind} {name}.e, ptr {name}.p, align 8",
+                ]
+
+    def _take_in(self, item: LoopStep, offset: int, value: Vector) -> None:
+        number, v = self.group.sums.index(item), self.v
+        assert item.lanes is not None
+        dtypes = self.states.parts[number]
+        names = [f"%s{number}.{part}.{offset}" for part in range(len(dtypes))]
+        old = [v.load(name, dtype) for name, dtype in zip(names, dtypes, strict=True)]
+        new = with_one_more(v, item, old, value, places_from(v, "%place") if item.lanes.indexed else None)
+        mask = v.value("%mask", BOOL)
+        for name, before, after in zip(names, old, new, strict=True):
+            v.store(v.select(mask, after, before), name)
+
+    # Memory -----------------------------------------------------------------------------------------------------------
+
+    def _read(self, k: int, slot: int) -> None:
+        dtype, width, v = self.group.dtype(slot), self.group.width(slot), self.v
+        if slot in self.group.shared:
+            kind = "i8" if dtype.kind == "b" else element_type(dtype)
+            for place in range(width):
+                name = f"%c{k}.{place}"
+                self.head += [
+                    f"  {name}.p = getelementptr {kind}, ptr %a{k}, i64 {place}",
+                    f"  {name} = load {kind}, ptr {name}.p, align 1",
+                ]
+                stored = np.dtype(np.uint8) if dtype.kind == "b" else dtype
+                value = v.spread(name, stored)
+                self.found[slot, place] = value != 0 if dtype.kind == "b" else value
+            return
+        for place, value in enumerate(pack(v, f"%a{k}", "%i", dtype, width)):
+            self.found[slot, place] = value
+
+    def _write(self, k: int, slot: int) -> None:
+        width = self.group.width(slot)
+        unpack(self.v, f"%a{k}", "%i", [self.found[slot, place] for place in range(width)])
+
+    # Items ------------------------------------------------------------------------------------------------------------
+
+    def _item(self, item: LoopStep) -> None:
+        v = self.v
+        states: dict[int, list[Vector]] = {}
+        for index in itertools.product(*map(range, item.space)):
+            values = [self.found[slot, _offset(index, strides) + shift] for slot, strides, shift in item.reads]
+            if item.along >= 0:
+                values.append(v.constant(index[item.along], INT64))
+            assert item.form is not None
+            value = item.form(v, *values)
+            offset = _offset(index, item.strides)
+            if item.running:
+                self._run_on(item, states, index, value)
+                continue
+            if item.lanes is None:
+                self.found[item.out, offset] = value
+            elif item.out < 0:
+                self._take_in(item, offset, value)
+            else:
+                state = states.get(offset) or item.lanes.start(v, value.dtype)
+                at = v.constant(index[item.reduced[0]] if item.reduced else 0, INT64)
+                states[offset] = with_one_more(v, item, state, value, at)
+        if states and not item.running:
+            assert item.lanes is not None
+            for offset, state in states.items():
+                settled = item.lanes.settle(v, state)
+                self.found[item.out, offset] = item.lanes.result(v, settled, count_of(item), item.step.node)
+
+    def _run_on(self, item: LoopStep, states: dict[int, list[Vector]], index: tuple[int, ...], value: Vector) -> None:
+        """Take in another element of a running reduction, and show what it has now."""
+        v, line = self.v, _offset(index, kept(item.space, item.reduced))
+        assert item.lanes is not None
+        states[line] = item.lanes.add(v, states.get(line) or item.lanes.start(v, value.dtype), value)
+        shown = item.lanes.result(v, item.lanes.settle(v, states[line]), count_of(item), item.step.node)
+        self.found[item.out, _offset(index, item.strides)] = shown
+
+    # The rest ---------------------------------------------------------------------------------------------------------
+
+    def module(self) -> str:
+        """The whole module: `@k(pointers, rows, states)` leaves the states of all lanes merged."""
+        body = self.body()
+        declarations = self.v.declarations
+        outer = Padded(self.group, self.states, declarations).function()
+        return "\n\n".join([*sorted(filter(None, declarations.values())), body, outer])
+
+
+def _offset(index: tuple[int, ...], strides: Shape) -> int:
+    return sum(k * step for k, step in zip(index, strides, strict=True))
+
+
+class Padded:
+    """The function that is called: whole vectors of rows where they lie, the last few rows in a padded copy."""
+
+    def __init__(self, group: Group, states: States, declarations: dict[str, str]) -> None:
+        self.group = group
+        self.states = states
+        self.v = VectorBuilder(states.lanes, declarations)
+
+    def body(self, head: list[str], v: VectorBuilder, tail: list[str]) -> str:
+        """The function that goes through a whole number of vectors of rows: `v` has what is done with each."""
+        lanes = self.states.lanes
+        mask = f"<{lanes} x i32> <{', '.join(f'i32 {k}' for k in range(lanes))}>"
+        return "\n".join(
+            [
+                "define internal void @body(ptr %p, i64 %n, i32 %valid, i64 %first, ptr %s) noinline {",
+                "entry:",
+                *head,
+                f"  %v0 = insertelement <{lanes} x i32> poison, i32 %valid, i32 0",
+                f"  %v1 = shufflevector <{lanes} x i32> %v0, <{lanes} x i32> poison, <{lanes} x i32> zeroinitializer",
+                f"  %mask = icmp ult {mask}, %v1",
+                "  br label %loop",
+                "loop:",
+                f"  %i = phi i64 [0, %entry], [%next, %{v.block}]",
+                "  %place = add i64 %i, %first",
+                *v.lines,
+                f"  %next = add i64 %i, {lanes}",
+                "  %more = icmp ult i64 %next, %n",
+                "  br i1 %more, label %loop, label %done",
+                "done:",
+                *tail,
+                "  ret void",
+                "}",
+            ]
+        )
+
+    def function(self) -> str:
+        """The function around it."""
+        v, lanes = self.v, self.states.lanes
+        arrays = [*self.group.inputs, *self.group.outs]
+        count = len(arrays)
+        lines = ["define void @k(ptr %p, i64 %n, ptr %s) {", "entry:", f"  %t = alloca [{max(1, count)} x ptr]"]
+        copies: list[str] = []
+        back: list[str] = []
+        for k, slot in enumerate(arrays):
+            size = self.group.width(slot) * self.group.dtype(slot).itemsize
+            copies += [
+                f"  %f{k} = getelementptr ptr, ptr %p, i64 {k}",
+                f"  %g{k} = load ptr, ptr %f{k}, align 8",
+                f"  %h{k} = getelementptr ptr, ptr %t, i64 {k}",
+            ]
+            if slot in self.group.shared:
+                copies += [f"  store ptr %g{k}, ptr %h{k}, align 8"]
+                continue
+            lines.append(f"  %b{k} = alloca [{lanes * size} x i8], align 64")
+            copies += [
+                f"  store ptr %b{k}, ptr %h{k}, align 8",
+                f"  %o{k} = mul i64 %whole, {size}",
+                f"  %r{k} = getelementptr i8, ptr %g{k}, i64 %o{k}",
+                f"  %m{k} = mul i64 %rest, {size}",
+            ]
+            if k < len(self.group.inputs):
+                copies += [
+                    f"  call void @llvm.memset.p0.i64(ptr %b{k}, i8 0, i64 {lanes * size}, i1 false)",
+                    f"  call void @llvm.memcpy.p0.p0.i64(ptr %b{k}, ptr %r{k}, i64 %m{k}, i1 false)",
+                ]
+            else:
+                back += [f"  call void @llvm.memcpy.p0.p0.i64(ptr %r{k}, ptr %b{k}, i64 %m{k}, i1 false)"]
+        v.declarations["@llvm.memset"] = "declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)"
+        v.declarations["@llvm.memcpy"] = "declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)"
+        self._start()
+        begun, v.lines = v.lines, []
+        v.start("finish")
+        self._finish()
+        return "\n".join(
+            [
+                *lines,
+                f"  %rest = and i64 %n, {lanes - 1}",
+                "  %whole = sub i64 %n, %rest",
+                *begun,
+                "  %any = icmp ne i64 %whole, 0",
+                "  br i1 %any, label %main, label %left",
+                "main:",
+                f"  call void @body(ptr %p, i64 %whole, i32 {lanes}, i64 0, ptr %s)",
+                "  br label %left",
+                "left:",
+                "  %some = icmp ne i64 %rest, 0",
+                "  br i1 %some, label %last, label %finish",
+                "last:",
+                *copies,
+                "  %few = trunc i64 %rest to i32",
+                f"  call void @body(ptr %t, i64 {lanes}, i32 %few, i64 %whole, ptr %s)",
+                *back,
+                "  br label %finish",
+                *v.lines,
+                "  ret void",
+                "}",
+            ]
+        )
+
+    def _places(self) -> Iterator[tuple[int, int, LoopStep, list[str]]]:
+        for number, item in enumerate(self.group.sums):
+            for index in range(self.states.sizes[number]):
+                names = []
+                for part in range(len(self.states.parts[number])):
+                    name = f"%z{number}.{part}.{index}.{self.v.fresh()[2:]}"
+                    at = self.states.place(number, part, index)
+                    self.v.lines.append(f"  {name} = getelementptr i8, ptr %s, i64 {at}")
+                    names.append(name)
+                yield number, index, item, names
+
+    def _start(self) -> None:
+        for _, _, item, names in self._places():
+            assert item.lanes is not None
+            for name, value in zip(names, item.lanes.start(self.v, taken_in(self.group, item)), strict=True):
+                self.v.store(value, name)
+
+    def _finish(self) -> None:
+        """Merge the lanes, halves with halves: the result is in the first lane, and is written where its vector was."""
+        v = self.v
+        for number, _, item, names in self._places():
+            dtypes = self.states.parts[number]
+            state = merged(v, item, [v.load(name, dtype) for name, dtype in zip(names, dtypes, strict=True)])
+            # A settled state may have fewer parts.
+            for name, part in zip(names, state, strict=False):
+                v.store(part, name)

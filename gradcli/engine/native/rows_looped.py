@@ -1,0 +1,209 @@
+"""A group as a native function, rows across the lanes and loops over a row's places: for rows of several dimensions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from gradcli.engine.native.builder import VectorBuilder
+from gradcli.engine.native.group import Group
+from gradcli.engine.native.loops import loops
+from gradcli.engine.native.lowering import LoopStep, Shape, dense
+from gradcli.engine.native.phases import Phase
+from gradcli.engine.native.rows_across import Padded
+from gradcli.engine.native.states import States, count_of, place_in_row, places_from, taken_in, with_one_more
+from gradcli.engine.native.transpose import pack, pack_to, unpack, unpack_from
+from gradcli.engine.native.vectors import BOOL, INT64, Vector, element_type
+
+UINT8 = np.dtype(np.uint8)
+
+
+class RowsLooped:
+    """Keeps a vector for each place of a row in memory, and goes through each phase of a row in loops."""
+
+    def __init__(self, group: Group) -> None:
+        self.group = group
+        self.lanes = group.lanes
+        self.states = States(group, self.lanes, [False] * len(group.sums))
+        self.v = VectorBuilder(self.lanes, block="loop")
+        self.head: list[str] = []
+        #: Vectors that hold for the whole row, and the memory of those that differ from place to place.
+        self.same: dict[int, Vector] = {}
+        self.base: dict[int, str] = {}
+
+    def module(self) -> str:
+        """The whole module: `@k(pointers, rows, states)` leaves the states of all lanes merged."""
+        v, group = self.v, self.group
+        arrays = [*group.inputs, *group.outs]
+        for k in range(len(arrays)):
+            self.head += [f"  %q{k} = getelementptr ptr, ptr %p, i64 {k}", f"  %a{k} = load ptr, ptr %q{k}, align 8"]
+        self._memory()
+        for k, slot in enumerate(group.inputs):
+            self._read(k, slot)
+        for phase in group.phases:
+            self._phase(phase)
+        for k, slot in enumerate(group.outs):
+            self._write(len(group.inputs) + k, slot)
+        outer = Padded(group, self.states, v.declarations)
+        text = outer.body([*self.head], v, [])
+        function = outer.function()
+        return "\n\n".join([*sorted(filter(None, v.declarations.values())), text, function])
+
+    # Memory -----------------------------------------------------------------------------------------------------------
+
+    def _memory(self) -> None:
+        """A vector for each place of what is read, written, or made by one phase for another."""
+        group = self.group
+        slots = [slot for slot in (*group.inputs, *group.outs) if slot not in group.shared]
+        made = {item.out: (phase, item) for phase in group.phases for item in phase.items if item.out >= 0}
+        for phase in group.phases:
+            for item in phase.items:
+                slots += [slot for slot, _ in item.operands if slot in made and made[slot][0] is not phase]
+        for slot in dict.fromkeys(slots):
+            if group.width(slot) > 1:
+                self.base[slot] = f"%kept{slot}"
+                kind = "i8" if group.dtype(slot).kind == "b" else element_type(group.dtype(slot))
+                self.head.append(f"  %kept{slot} = alloca [{group.width(slot) * self.lanes} x {kind}], align 64")
+
+    def _read(self, k: int, slot: int) -> None:
+        dtype, width, v = self.group.dtype(slot), self.group.width(slot), self.v
+        if slot in self.group.shared:
+            self.base[slot] = f"%a{k}"
+            if width == 1:
+                self.same[slot] = self._spread(f"%a{k}", dtype)
+            return
+        if width == 1:
+            (self.same[slot],) = pack(v, f"%a{k}", "%i", dtype, width)
+        else:
+            pack_to(v, f"%a{k}", "%i", dtype, width, self.base[slot])
+
+    def _write(self, k: int, slot: int) -> None:
+        dtype, width = self.group.dtype(slot), self.group.width(slot)
+        if width == 1:
+            unpack(self.v, f"%a{k}", "%i", [self.same[slot]])
+        else:
+            unpack_from(self.v, f"%a{k}", "%i", dtype, width, self.base[slot])
+
+    def _at(self, base: str, offset: str) -> str:
+        name = self.v.fresh()
+        self.v.lines.append(f"  {name} = getelementptr i8, ptr {base}, i64 {offset}")
+        return name
+
+    def _spread(self, pointer: str, dtype: np.dtype) -> Vector:
+        v, stored = self.v, UINT8 if dtype.kind == "b" else dtype
+        name = v.fresh()
+        v.lines.append(f"  {name} = load {element_type(stored)}, ptr {pointer}, align {stored.itemsize}")
+        value = v.spread(name, stored)
+        return value != 0 if dtype.kind == "b" else value
+
+    # Phases -----------------------------------------------------------------------------------------------------------
+
+    def _phase(self, phase: Phase) -> None:
+        """The dimensions that a result keeps are the outer loops, those that are taken in the inner ones."""
+        reductions = [item for item in phase.items if item.lanes is not None and item.out >= 0]
+        inner = list(phase.reduced or ())
+        outer = [dim for dim in range(len(phase.space)) if dim not in inner]
+        with loops(self.v, [phase.space[dim] for dim in outer]) as around:
+            for item in reductions:
+                self._begin(item)
+            with loops(self.v, [phase.space[dim] for dim in inner]) as within:
+                names = dict(zip([*outer, *inner], [*around, *within], strict=True))
+                self._places(phase, [names[dim] for dim in range(len(phase.space))])
+            names = dict(zip(outer, around, strict=True))
+            for item in [item for item in reductions if not item.running]:
+                self._end(item, [names.get(dim, "0") for dim in range(len(phase.space))])
+
+    def _places(self, phase: Phase, indices: Sequence[str]) -> None:
+        here: dict[int, Vector] = {}
+        for item in phase.items:
+            values = [self._operand(item, *read, here, indices) for read in item.reads]
+            if item.along >= 0:
+                values.append(place_in_row(self.v, item, item.along, indices))
+            assert item.form is not None
+            value = item.form(self.v, *values)
+            if item.lanes is not None:
+                self._take_in(item, value, indices)
+                if item.running:
+                    self._end(item, indices)
+                continue
+            here[item.out] = value
+            self._keep(item, value, indices)
+
+    def _keep(self, item: LoopStep, value: Vector, indices: Sequence[str]) -> None:
+        if self.group.width(item.out) == 1:
+            self.same[item.out] = value
+        elif item.out in self.base:
+            self.v.store(value, self._pointer(item.out, indices, item.strides, self.lanes))
+
+    def _operand(
+        self, item: LoopStep, slot: int, strides: Shape, shift: int, here: dict[int, Vector], indices: Sequence[str]
+    ) -> Vector:
+        if slot in here and strides == dense(item.space):
+            return here[slot]
+        if slot in self.same:
+            return self.same[slot]
+        dtype = self.group.dtype(slot)
+        if slot in self.group.shared:
+            return self._spread(self._pointer(slot, indices, strides, 1), dtype)
+        return self.v.load(self._pointer(slot, indices, strides, self.lanes, shift), dtype)
+
+    def _pointer(self, slot: int, indices: Sequence[str], strides: Shape, lanes: int, shift: int = 0) -> str:
+        v, at = self.v, self.base[slot]
+        if shift:
+            at = self._at(at, str(shift * lanes * self.group.dtype(slot).itemsize))
+        for index, stride in zip(indices, strides, strict=True):
+            if stride:
+                step = v.fresh()
+                v.lines.append(f"  {step} = mul i64 {index}, {stride * lanes * self.group.dtype(slot).itemsize}")
+                at = self._at(at, step)
+        return at
+
+    # Reductions -------------------------------------------------------------------------------------------------------
+
+    def _begin(self, item: LoopStep) -> None:
+        assert item.lanes is not None
+        for part, value in enumerate(item.lanes.start(self.v, taken_in(self.group, item))):
+            name = f"%red{item.out}.{part}"
+            self.head.append(f"  {name} = alloca {value.type}, align 64")
+            self.v.store(value, name)
+
+    def _end(self, item: LoopStep, indices: Sequence[str]) -> None:
+        v = self.v
+        assert item.lanes is not None
+        start = item.lanes.start(v, taken_in(self.group, item))
+        state = [v.load(f"%red{item.out}.{k}", part.dtype) for k, part in enumerate(start)]
+        value = item.lanes.result(v, item.lanes.settle(v, state), count_of(item), item.step.node)
+        self._keep(item, value, indices)
+
+    def _take_in(self, item: LoopStep, value: Vector, indices: Sequence[str]) -> None:
+        v = self.v
+        assert item.lanes is not None
+        start = item.lanes.start(v, taken_in(self.group, item))
+        if item.out >= 0:
+            names = [f"%red{item.out}.{part}" for part in range(len(start))]
+        else:
+            number = self.group.sums.index(item)
+            names = [self._state(number, part, indices, item.strides) for part in range(len(start))]
+        before = [v.load(name, part.dtype) for name, part in zip(names, start, strict=True)]
+        after = with_one_more(v, item, before, value, self._index(item, indices) if item.lanes.indexed else None)
+        if item.out < 0:
+            mask = v.value("%mask", BOOL)
+            after = [v.select(mask, new, old) for new, old in zip(after, before, strict=True)]
+        for name, part in zip(names, after, strict=True):
+            v.store(part, name)
+
+    def _index(self, item: LoopStep, indices: Sequence[str]) -> Vector:
+        """The places along the reduced dimension: those of rows, or those in a row."""
+        if item.out < 0:
+            return places_from(self.v, "%place")
+        return place_in_row(self.v, item, item.reduced[0], indices) if item.reduced else self.v.constant(0, INT64)
+
+    def _state(self, number: int, part: int, indices: Sequence[str], strides: Shape) -> str:
+        at = self._at("%s", str(self.states.place(number, part, 0)))
+        for index, stride in zip(indices, strides, strict=True):
+            if stride:
+                step = self.v.fresh()
+                self.v.lines.append(f"  {step} = mul i64 {index}, {stride * self.states.step(number, part)}")
+                at = self._at(at, step)
+        return at

@@ -1,0 +1,101 @@
+"""What the sums of a group have taken in, while a block is gone through: vectors in memory."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from gradcli.engine.native.builder import VectorBuilder
+from gradcli.engine.native.group import Group
+from gradcli.engine.native.lowering import LoopStep
+from gradcli.engine.native.vectors import INT64, Vector
+
+
+class States:
+    """Where the states of the sums lie, in bytes from the start of their memory.
+
+    A sum has as many states as its result has places in a row, and a state some parts. Usually each lane has a state of
+    its own: a vector for each place. Where lanes are neighbouring places themselves (`beside`), there is one number.
+    """
+
+    def __init__(self, group: Group, lanes: int, beside: Sequence[bool]) -> None:
+        self.lanes = lanes
+        self.beside = list(beside)
+        self.parts: list[list[np.dtype]] = []
+        self.sizes: list[int] = []
+        self.offsets: list[list[int]] = []
+        self.bytes = 0
+        probe = VectorBuilder(lanes)
+        for item, together in zip(group.sums, beside, strict=True):
+            assert item.lanes is not None
+            dtypes = [part.dtype for part in item.lanes.start(probe, taken_in(group, item))]
+            size = kept_size(item)
+            self.parts.append(dtypes)
+            self.sizes.append(size)
+            self.offsets.append([])
+            for dtype in dtypes:
+                self.offsets[-1].append(self.bytes)
+                vectors = -(-size // lanes) if together else size
+                self.bytes += vectors * lanes * dtype.itemsize
+
+    def step(self, number: int, part: int) -> int:
+        """From the state of a place to that of the next one, in bytes."""
+        return self.parts[number][part].itemsize * (1 if self.beside[number] else self.lanes)
+
+    def place(self, number: int, part: int, index: int) -> int:
+        """Where the state of a place lies."""
+        return self.offsets[number][part] + index * self.step(number, part)
+
+
+def taken_in(group: Group, item: LoopStep) -> np.dtype:
+    """The dtype of what a reduction takes in."""
+    return group.dtype(item.operands[0][0])
+
+
+def kept_size(item: LoopStep) -> int:
+    """How many places of the space a result has."""
+    return 1 + sum((length - 1) * stride for length, stride in zip(item.space, item.strides, strict=True))
+
+
+def count_of(item: LoopStep) -> int:
+    """How many elements of a row go into one place of a result."""
+    return math.prod(item.space[dim] for dim in item.reduced)
+
+
+def with_one_more(
+    v: VectorBuilder, item: LoopStep, state: list[Vector], value: Vector, index: Vector | None
+) -> list[Vector]:
+    """The state after another element, at this place along the reduced dimension."""
+    assert item.lanes is not None
+    return item.lanes.add(v, state, value, index) if item.lanes.indexed else item.lanes.add(v, state, value)
+
+
+def places_from(v: VectorBuilder, start: str) -> Vector:
+    """So many places from a number on, one a lane."""
+    return v.spread(start, INT64) + v.value(f"<{', '.join(f'i64 {k}' for k in range(v.lanes))}>", INT64)
+
+
+def place_in_row(v: VectorBuilder, item: LoopStep, dim: int, indices: Sequence[str], across: bool = False) -> Vector:
+    """The place along a dimension of a row; `across` says that lanes are neighbouring places of the last one."""
+    if across and dim == len(item.space) - 1:
+        return places_from(v, indices[dim])
+    return v.spread(indices[dim], INT64)
+
+
+def merged(v: VectorBuilder, item: LoopStep, state: list[Vector]) -> list[Vector]:
+    """The settled state of all lanes, in the first one: halves are joined with halves."""
+    assert item.lanes is not None
+    state = item.lanes.settle(v, state)
+    half = v.lanes // 2
+    while half:
+        state = item.lanes.merge(v, state, [_rotated(v, part, half) for part in state])
+        half //= 2
+    return state
+
+
+def _rotated(v: VectorBuilder, x: Vector, by: int) -> Vector:
+    """The lanes moved on by so many places."""
+    order = ", ".join(f"i32 {(k + by) % v.lanes}" for k in range(v.lanes))
+    return v.emit(f"shufflevector {x.typed}, {x.type} poison, <{v.lanes} x i32> <{order}>", x.dtype)

@@ -1,0 +1,204 @@
+"""Rows of a few elements in memory, their columns as vectors."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gradcli.engine.native.expressions import Expressions
+from gradcli.engine.native.loops import loop
+from gradcli.engine.native.vectors import Vector, element_type
+
+UINT8 = np.dtype(np.uint8)
+
+
+def pack(v: Expressions, base: str, row: str, dtype: np.dtype, width: int) -> list[Vector]:
+    """The columns of the next rows, of so many elements each: a vector a column."""
+    stored = UINT8 if dtype.kind == "b" else dtype
+    kind = element_type(stored)
+    if width == 1:
+        pointer = _pointer(v, kind, base, row)
+        return [v.load(pointer, dtype)]
+    first = _times(v, row, width)
+    start = _pointer(v, kind, base, first)
+    if width <= NARROW:
+        columns = _interleaved(v, start, stored, width)
+    else:
+        columns = []
+        for left in range(0, width, v.lanes):
+            columns += _square(v, start, stored, width, left)
+    return [column != 0 for column in columns] if dtype.kind == "b" else columns
+
+
+def unpack(v: Expressions, base: str, row: str, columns: list[Vector]) -> None:
+    """Write the columns of rows back."""
+    width = len(columns)
+    dtype = columns[0].dtype
+    if dtype.kind == "b":
+        columns = [v.emit(f"zext {x.typed} to <{v.lanes} x i8>", UINT8) for x in columns]
+        dtype = UINT8
+    kind = element_type(dtype)
+    if width == 1:
+        v.store(columns[0], _pointer(v, kind, base, row))
+        return
+    start = _pointer(v, kind, base, _times(v, row, width))
+    if width <= NARROW:
+        _interleave(v, start, columns)
+        return
+    for left in range(0, width, v.lanes):
+        _store_square(v, start, columns, left)
+
+
+#: Rows of so few elements are taken apart by picking lanes of whole vectors.
+NARROW = 16
+
+
+def _pointer(v: Expressions, kind: str, base: str, index: str | int) -> str:
+    name = v.fresh()
+    v.lines.append(f"  {name} = getelementptr {kind}, ptr {base}, i64 {index}")
+    return name
+
+
+def _times(v: Expressions, row: str, width: int) -> str:
+    name = v.fresh()
+    v.lines.append(f"  {name} = mul i64 {row}, {width}")
+    return name
+
+
+def _interleaved(v: Expressions, start: str, dtype: np.dtype, width: int) -> list[Vector]:
+    count, kind = v.lanes * width, element_type(dtype)
+    whole = v.fresh()
+    v.lines.append(f"  {whole} = load <{count} x {kind}>, ptr {start}, align {dtype.itemsize}")
+    columns = []
+    for column in range(width):
+        order = ", ".join(f"i32 {k * width + column}" for k in range(v.lanes))
+        text = f"shufflevector <{count} x {kind}> {whole}, <{count} x {kind}> poison, <{v.lanes} x i32> <{order}>"
+        columns.append(v.assign(text, dtype))
+    return columns
+
+
+def _interleave(v: Expressions, start: str, columns: list[Vector]) -> None:
+    """Join the columns pairwise to one long vector, bring it into the order of the rows, and store that."""
+    width, dtype = len(columns), columns[0].dtype
+    kind = element_type(dtype)
+    names, length = [x.name for x in columns], v.lanes
+    while len(names) > 1:
+        if len(names) % 2:
+            names.append("poison")
+        order = ", ".join(f"i32 {k}" for k in range(2 * length))
+        joined = []
+        for a, b in zip(names[::2], names[1::2], strict=True):
+            name = v.fresh()
+            one = f"<{length} x {kind}>"
+            v.lines.append(f"  {name} = shufflevector {one} {a}, {one} {b}, <{2 * length} x i32> <{order}>")
+            joined.append(name)
+        names, length = joined, 2 * length
+    count = v.lanes * width
+    order = ", ".join(f"i32 {(k % width) * v.lanes + k // width}" for k in range(count))
+    name = v.fresh()
+    one = f"<{length} x {kind}>"
+    v.lines.append(f"  {name} = shufflevector {one} {names[0]}, {one} poison, <{count} x i32> <{order}>")
+    v.lines.append(f"  store <{count} x {kind}> {name}, ptr {start}, align {dtype.itemsize}")
+
+
+def pack_to(v: Expressions, base: str, row: str, dtype: np.dtype, width: int, kept: str) -> None:
+    """The columns of the next rows, written to memory one vector after the other, squares of them in a loop."""
+    stored = UINT8 if dtype.kind == "b" else dtype
+    kind, size = element_type(stored), v.lanes * stored.itemsize
+    start = _pointer(v, kind, base, _times(v, row, width))
+    whole = width // v.lanes * v.lanes
+
+    def square(left: str | int, columns: int) -> None:
+        corner = _pointer(v, kind, start, left)
+        places = [_pointer(v, kind, corner, k * width) for k in range(v.lanes)]
+        found = transposed(v, [masked_load(v, place, stored, columns) for place in places])
+        target = _pointer(v, f"[{size} x i8]", kept, left)
+        for k, column in enumerate(found[:columns]):
+            v.store(column, _pointer(v, f"[{size} x i8]", target, k))
+
+    if whole:
+        with loop(v, whole, v.lanes) as index:
+            square(index, v.lanes)
+    if width > whole:
+        square(whole, width - whole)
+
+
+def unpack_from(v: Expressions, base: str, row: str, dtype: np.dtype, width: int, kept: str) -> None:
+    """Write back the columns of rows that lie in memory so."""
+    stored = UINT8 if dtype.kind == "b" else dtype
+    kind, size = element_type(stored), v.lanes * stored.itemsize
+    start = _pointer(v, kind, base, _times(v, row, width))
+    whole = width // v.lanes * v.lanes
+
+    def square(left: str | int, columns: int) -> None:
+        source = _pointer(v, f"[{size} x i8]", kept, left)
+        found = [v.load(_pointer(v, f"[{size} x i8]", source, k), stored) for k in range(columns)]
+        corner = _pointer(v, kind, start, left)
+        for k, line in enumerate(transposed(v, [*found, *[Vector(v, "poison", stored)] * (v.lanes - columns)])):
+            masked_store(v, line, _pointer(v, kind, corner, k * width), columns)
+
+    if whole:
+        with loop(v, whole, v.lanes) as index:
+            square(index, v.lanes)
+    if width > whole:
+        square(whole, width - whole)
+
+
+def _square(v: Expressions, start: str, dtype: np.dtype, width: int, left: int) -> list[Vector]:
+    """Up to so many columns as there are lanes: a square of that many rows, transposed."""
+    columns = min(v.lanes, width - left)
+    rows = [
+        masked_load(v, _pointer(v, element_type(dtype), start, k * width + left), dtype, columns)
+        for k in range(v.lanes)
+    ]
+    return transposed(v, rows)[:columns]
+
+
+def _store_square(v: Expressions, start: str, columns: list[Vector], left: int) -> None:
+    width, dtype = len(columns), columns[0].dtype
+    part = columns[left : left + v.lanes]
+    empty = Vector(v, "poison", dtype)
+    for k, row in enumerate(transposed(v, [*part, *[empty] * (v.lanes - len(part))])):
+        masked_store(v, row, _pointer(v, element_type(dtype), start, k * width + left), len(part))
+
+
+def _mask(v: Expressions, count: int) -> str:
+    return f"<{v.lanes} x i1> <{', '.join('i1 ' + ('true' if k < count else 'false') for k in range(v.lanes))}>"
+
+
+def masked_load(v: Expressions, pointer: str, dtype: np.dtype, count: int) -> Vector:
+    """The first elements from a pointer on; nothing beyond them is touched."""
+    if count == v.lanes:
+        return v.load(pointer, dtype)
+    kind, name = v.type(dtype), f"@llvm.masked.load.{v.mangled(dtype)}.p0"
+    v.declarations[name] = f"declare {kind} {name}(ptr, i32, <{v.lanes} x i1>, {kind})"
+    return v.assign(f"call {kind} {name}(ptr {pointer}, i32 {dtype.itemsize}, {_mask(v, count)}, {kind} poison)", dtype)
+
+
+def masked_store(v: Expressions, x: Vector, pointer: str, count: int) -> None:
+    if count == v.lanes:
+        v.store(x, pointer)
+        return
+    name = f"@llvm.masked.store.{v.mangled(x.dtype)}.p0"
+    v.declarations[name] = f"declare void {name}({x.type}, ptr, i32, <{v.lanes} x i1>)"
+    v.lines.append(f"  call void {name}({x.typed}, ptr {pointer}, i32 {x.dtype.itemsize}, {_mask(v, count)})")
+
+
+def transposed(v: Expressions, rows: list[Vector]) -> list[Vector]:
+    """A square of vectors, rows as columns: in each round pairs of vectors exchange halves, quarters and so on."""
+    size = len(rows)
+    half = size // 2
+    while half:
+        swapped = list(rows)
+        low = [k if not k & half else size + k - half for k in range(size)]
+        high = [k + half if not k & half else size + k for k in range(size)]
+        for k in range(size):
+            if not k & half:
+                swapped[k] = _shuffled(v, rows[k], rows[k + half], low)
+                swapped[k + half] = _shuffled(v, rows[k], rows[k + half], high)
+        rows, half = swapped, half // 2
+    return rows
+
+
+def _shuffled(v: Expressions, a: Vector, b: Vector, order: list[int]) -> Vector:
+    text = ", ".join(f"i32 {k}" for k in order)
+    return v.emit(f"shufflevector {a.typed}, {b.typed}, <{v.lanes} x i32> <{text}>", a.dtype)

@@ -1,0 +1,279 @@
+"""What is native and what is left to NumPy: of whole expressions, and of rows in the shapes that passes have."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gradcli.engine.execute.run import chosen, known_value, run
+from gradcli.engine.native.choice import ENGINE
+from gradcli.engine.native.step import NativeStep
+from gradcli.engine.plan.planner import plan
+from gradcli.engine.plan.program import Cut, Program, Sizes
+from gradcli.errors import GradcliError
+from gradcli.graph.node import Node, constant, make
+from gradcli.graph.op import OPS
+from tests.gradients import build
+from tests.native_support import same_bits
+from tests.test_engine_blocks import agree, with_gradients
+
+#: Small enough for tests; there are several blocks all the same, and rows that are no whole number of vectors.
+SMALL = 700
+BLOCKS = Sizes(small=SMALL, block_bytes=1 << 12, least=1 << 6, elements=1 << 9, little=0)
+ROWS = 1201
+WIDTHS = (3, 10, 64, 100, 300)
+
+
+def left(program: Program) -> list[str]:
+    """What NumPy computes of large operands, in the blocks of a native pass or in passes that are not native."""
+    found = [
+        step.node.op.name
+        for stage in program.stages
+        for step in stage.whole
+        if max(node.size for node in (step.node, *step.node.inputs)) > SMALL and not step.node.op.blocking.view
+    ]
+    for one in [chosen(program, one) for stage in program.stages for one in stage.passes]:
+        steps = [step for step in one.steps if not isinstance(step, Cut | NativeStep)]
+        found += [step.node.op.name for step in steps if not (one.fused and step.node.op.blocking.view)]
+    return found
+
+
+def both(roots: Sequence[Node], leaves: list[Any] | None = None) -> tuple[list[Any], list[Any], list[str]]:
+    """The arrays of NumPy's engine and of the native one, and what is left of the latter."""
+    program = plan(list(roots), sizes=BLOCKS)
+    arrays = [known_value(leaf) for leaf in program.leaves]
+    ENGINE.set("numpy")
+    expected = run(program, arrays, threads=1)
+    ENGINE.set("native")
+    return run(program, arrays, threads=2), expected, left(program)
+
+
+@cache
+def drawn(shape: tuple[int, ...], dtype: str, seed: int = 0) -> np.ndarray:
+    values = np.random.default_rng(seed).normal(0.1, 1, shape)
+    return values > 0.2 if dtype == "bool" else (values * (1 if dtype[0] == "f" else 20)).astype(dtype)
+
+
+# Expressions of which nothing is left, value and gradients ------------------------------------------------------------
+
+FORMS = {
+    "x": (9001,), "y": (9001,), "X": (ROWS, 20), "Y": (ROWS, 20), "C": (ROWS, 3), "c": (3,), "w": (20,), "u": (ROWS, 1),
+    "r": (1, 20), "H": (ROWS, 256), "D": (300, 1, 32), "m": (9, 32), "t": (ROWS,), "W": (20, 7), "T": (ROWS, 4, 5),
+}  # fmt: skip
+NOTHING_LEFT = [
+    # The benchmark's, and those of the same kind.
+    "mean(2*(3*x + 7)**2)",
+    "sum(sigmoid(x)*tanh(y))",
+    "mean(log1p(exp(-t*(X @ w))))",
+    "mean(logsumexp(X, 1) - sum(X*Y, 1))",
+    "sum(x/sum(exp(x)))",
+    "sum(((X - mean(X, 0))/std(X, 0))**2)",
+    "sum(where(x > 0, x*exp(-x), sin(x)/2) * y)",
+    "sum(sqrt(sum((C - c)**2, 1) + 0.01))",
+    "var(x*y) + mean(abs(x - y))",
+    "gelu(x)",
+    "gelu(x, approximate='tanh')",
+    "layer_norm(H, (256,))",
+    "layer_norm(X, (20,), w, w).sum()",
+    "layer_norm(T, (4, 5))",
+    "huber_loss(x, y)",
+    "sum(logsumexp(-sum((D - m)**2, 2), 1))",
+    # Activations and losses.
+    *[f"sum({name}(x)*y)" for name in ("sigmoid", "logsigmoid", "relu", "leaky_relu", "elu", "selu", "hardtanh")],
+    *[f"sum({name}(x)*y)" for name in ("relu6", "silu", "softplus", "softsign", "mish", "erf", "erfc", "tanh")],
+    *["sum(abs(x)*y)", "sum(log1p(x)*y)"],
+    "sum(softplus(x, 2.0, 5.0))",
+    "mse_loss(x, y)",
+    "smooth_l1_loss(x, y, beta=0.5)",
+    "l1_loss(x, y)",
+    "binary_cross_entropy_with_logits(x, sigmoid(y))",
+    "cross_entropy(X, argmax(Y, 1))",
+    "cross_entropy(X, argmax(Y, 1), weight=exp(w).detach(), ignore_index=3)",
+    "cross_entropy(X, argmax(Y, 1), label_smoothing=0.1)",
+    "cross_entropy(X, softmax(Y, 1))",
+    "cross_entropy(T, argmax(T, 1))",
+    "nll_loss(X, argmax(Y, 1), reduction='none')",
+    # Softmax and its kin, over rows and over columns.
+    "sum(softmax(X, 1)*Y)",
+    "sum(log_softmax(H, -1)*H)",
+    "sum(softmax(X, 0)*Y)",
+    "sum(logsumexp(X, 0)*w)",
+    "logsumexp(x, 0)",
+    # Reductions.
+    *[f"sum({name}(X, {dim})**2)" for name in ("sum", "mean", "amax", "std", "var") for dim in (0, 1)],
+    "sum(prod(X, 1)**2)",
+    *[f"sum(norm(X, {p}, {dim}))" for p in (1, 2, 3, "inf") for dim in (0, 1)],
+    "sum(max(X, 1).values*t)",
+    # Powers, rounding, selection, quotients.
+    "sum(x**3 + abs(x)**0.5 + 2**x + abs(x)**y)",
+    "sum(x % y + x // y + fmod(x, y) + div(x, y, rounding_mode='trunc'))",
+    "sum(clamp(x, 0, 1) + clamp(x, y, 1) + maximum(x, 0.5)*minimum(x, y))",
+    "sum(lerp(x, y, 0.3) + xlogy(x, exp(y)) + logaddexp(x, y) + atan2(x, y) + hypot(x, y))",
+    "sum(masked_fill(x, y > 0, 2.0) + where(y > 0, x, 1.0))",
+    "sum((floor(x) + round(y, decimals=2) + sign(x))*y)",
+    "sum((x > y).to('float32')*x + (x < 0.5).to('int32'))",
+    # Broadcasting.
+    "sum(X*r + w + u)",
+    "sum(w.expand(1201, 20)*X)",
+    # Places of a row.
+    "sum(X[:, 3]*t)",
+    "sum(X[:, 2:9:3]**2)",
+    "sum(flip(X, 1)*Y)",
+    "sum(cumsum(X, 1)**2)",
+    "sum(roll(X, 3, 1)*Y)",
+    "sum(cat([C, C*2], 1)**2)",
+    "sum(stack([t, t*2], 1)**2)",
+    "sum(T.permute(0, 2, 1)**2)",
+]  # fmt: skip
+
+
+def inputs_of(expression: str, dtype: str) -> dict[str, np.ndarray]:
+    return {name: drawn(FORMS[name], dtype, ord(name)) for name in arrays_named(expression)}
+
+
+def arrays_named(expression: str) -> list[str]:
+    return [name for name in FORMS if re.search(rf"(?<![.\w']){name}\b(?!\w)", expression)]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("expression", NOTHING_LEFT)
+def test_nothing_is_left(expression: str, dtype: str) -> None:
+    got, expected, rest = both(with_gradients(expression, inputs_of(expression, dtype)))
+    assert rest == []
+    agree(got, expected, 1e-4 if dtype == "float32" else 1e-11)
+
+
+def test_integers_and_booleans_too() -> None:
+    x, y = drawn((9001,), "int32"), drawn((9001,), "int32", 1)
+    for expression in (
+        "sum(x*y - x)",
+        "sum((x & y) | ~x)",
+        "any((x > y) & (y != 3))",
+        "x // 3 + x % -7",
+        "amax(x + y)",
+    ):
+        value, _ = build(expression, {"x": x, "y": y})
+        (got,), (expected,), rest = both([value])
+        assert rest == [] and np.array_equal(got, expected), expression
+
+
+# Reductions -----------------------------------------------------------------------------------------------------------
+
+REDUCTIONS = [
+    *("sum(X{})", "prod(X{})", "amax(X{})", "amin(X{})", "any(X{})", "all(X{})", "count_nonzero(X{})"),
+    *("mean(X{})", "var(X{})", "std(X{})", "norm(X, 1{})", "norm(X, 2{})", "norm(X, inf{})", "norm(X, -inf{})"),
+    *("norm(X, 0{})", "norm(X, 4{})", "norm(X, 2.5{})", "argmax(X{})", "argmin(X{})", "max(X{}).values"),
+    "min(X{}).indices",
+]
+FLOATS_ONLY = ("mean", "var", "std", "norm")
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("form", REDUCTIONS)
+def test_reductions(form: str, width: int) -> None:
+    integers = [] if form.startswith(FLOATS_ONLY) else ["int8", "int64", "uint8", "bool"]
+    for dtype in ("float32", "float64", *integers[:: 3 if width > 10 else 1]):
+        for dim in (", 0", ", 1", "") if not form.startswith(("arg", "max", "min")) else (", 0", ", 1"):
+            for array in _trial_arrays(width, dtype):
+                value, _ = build(form.format(dim), {"X": array})
+                (got,), (expected,), rest = both([value])
+                assert rest == [] and got.dtype == expected.dtype and got.shape == expected.shape, (dtype, dim)
+                if got.dtype.kind == "f":
+                    # What cancels counts by its size.
+                    rtol = 2e-7 if dtype == "float32" else 1e-13
+                    np.testing.assert_allclose(got, expected, rtol=rtol, atol=1e-13 * ("sum" in form or "mean" in form))
+                else:
+                    assert np.array_equal(got, expected), (dtype, dim)
+
+
+def _trial_arrays(width: int, dtype: str) -> list[np.ndarray]:
+    array = drawn((ROWS, width), dtype, width)
+    if array.dtype.kind != "f":
+        return [array]
+    special = np.round(array)
+    special[7, 1], special[900, 0], special[900, 2], special[1200, 1] = np.nan, -np.inf, np.inf, np.nan
+    return [array, np.round(array), special]
+
+
+def test_the_first_of_equal_ones_in_any_block() -> None:
+    """Also where it is in the rows that are left after whole vectors."""
+    for seed in range(20):
+        x = np.round(drawn((1301, 10), "float32", seed))
+        for expression in ("argmax(x, 0)", "argmin(x, 0)", "argmax(x, 1)"):
+            value, _ = build(expression, {"x": x})
+            (got,), _, rest = both([value])
+            function = np.argmin if "min" in expression else np.argmax
+            assert rest == [] and np.array_equal(got, function(x, int(expression[-2])))
+
+
+# Rows in all shapes ---------------------------------------------------------------------------------------------------
+
+TWO = ["add", "div", "maximum", "lt", "atan2", "pow", "remainder", "xlogy"]
+SHAPED = [(ROWS, None), (ROWS, 1), (1, None), (None,), ()]
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("name", TWO)
+def test_broadcasting(name: str, width: int) -> None:
+    for dtype in ("float32", "float64"):
+        for shape in SHAPED:
+            other = tuple([width if n is None else n for n in shape])
+            x, y = np.abs(drawn((ROWS, width), dtype)) + 0.5, np.abs(drawn(other, dtype, 1)) + 0.5
+            for inputs in ((x, y), (y, x)):
+                roots = [make(OPS[name], tuple([constant(np.asarray(a)) for a in inputs]))]
+                (got,), (expected,), rest = both(roots)
+                assert rest == [], (dtype, shape)
+                agree([got], [expected], 1e-6 if dtype == "float32" else 1e-14)
+
+
+@pytest.mark.parametrize("width", [1, 3, 20, 100])
+def test_elements_anywhere_in_memory(width: int) -> None:
+    """What a number is does not depend on how its array lies."""
+    wide = drawn((2 * ROWS, 3 * width), "float32")
+    plain = np.ascontiguousarray(wide[::2, ::3])
+    value = None
+    for array in (plain, np.asfortranarray(plain), wide[::2, ::3], plain[::-1].copy()[::-1]):
+        x = constant(array)
+        roots = [OPS["gelu"](x), OPS["sum"](x * x, 1), OPS["amax"](x, 0)]
+        got, _, rest = both(roots)
+        assert rest == []
+        value = value or got
+        assert all(same_bits(a, b) for a, b in zip(got, value, strict=True))
+
+
+# What kernels refuse --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("expression", ["nll_loss(X, i)", "cross_entropy(X, i)", "nll_loss(X, i, reduction='none')"])
+def test_classes_out_of_range(expression: str) -> None:
+    """The kernel's own words, wherever the wrong one is."""
+    for place, wrong in ((0, 20), (700, -1), (1200, 99)):
+        i = np.arange(ROWS) % 20
+        i[place] = wrong
+        value, _ = build(expression, {"X": drawn((ROWS, 20), "float32"), "i": i})
+        with pytest.raises(GradcliError, match=f"class {wrong} is out of range: there are 20 classes") as error:
+            both([value])
+        assert error.value.span is not None
+    ENGINE.set("native")
+    i = np.arange(ROWS) % 20
+    i[5] = -100
+    value, _ = build(expression, {"X": drawn((ROWS, 20), "float32"), "i": i})
+    got, expected, rest = both([value])
+    assert rest == []
+    agree(got, expected, 1e-6)
+
+
+def test_integers_by_zero_and_to_negative_powers() -> None:
+    x, y = drawn((9001,), "int32"), drawn((9001,), "int32", 1)
+    for expression in ("x // y", "x % y", "fmod(x, y)", "x**y"):
+        value, _ = build(expression, {"x": x, "y": y})
+        program = plan([value], sizes=BLOCKS)
+        ENGINE.set("native")
+        assert left(program) != []
+        with pytest.raises(GradcliError, match="zero|negative"):
+            run(program, [known_value(leaf) for leaf in program.leaves])

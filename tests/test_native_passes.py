@@ -1,0 +1,338 @@
+"""Passes as native functions: the numbers of NumPy's engine, and the same bits on every path and every processor."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import random
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import gradcli as gc
+from gradcli.engine.execute.run import chosen, run
+from gradcli.engine.native import call, choice, processor
+from gradcli.engine.native.processor import Processor
+from gradcli.engine.native.step import NativeStep
+from gradcli.engine.plan.planner import plan
+from gradcli.engine.plan.program import Program, Sizes
+from gradcli.errors import GradcliError, WorkError
+from gradcli.evaluation.evaluate import _kept
+from gradcli.evaluation.request import Request, prepare
+from gradcli.evaluation.values import InputSpec
+from gradcli.language.parse import parse
+from gradcli.machine import own_cache
+from tests.native_support import AVX2, AVX512
+from tests.test_engine_buffers import MATRICES, ONE, SHAPES, TINY, TWO
+
+pytestmark = pytest.mark.usefixtures("in_blocks")
+
+ROWS = 70_001
+TYPES = ("float32", "float64")
+
+#: Every way in which a function is written: flat, rows across the lanes, columns across them, loops over the places.
+EXPRESSIONS = [
+    ("mean(2*(3*x + 7)**2)", {"x": (ROWS,)}),
+    ("sum(x*y)/sum(y*y) + amax(x) - amin(y)", {"x": (ROWS,), "y": (ROWS,)}),
+    ("var(x*y) + mean(abs(x - y)) + std(x)", {"x": (ROWS,), "y": (ROWS,)}),
+    ("sum(sqrt(sum((X - c)**2, 1) + 0.01))", {"X": (ROWS, 3), "c": (3,)}),
+    ("mean((t - X@w)**2)", {"X": (ROWS, 7), "w": (7,), "t": (ROWS,)}),
+    ("sum(sqrt(sum(X*X, 1))*t)", {"X": (ROWS, 16), "t": (ROWS,)}),
+    ("sum(X*t*r)", {"X": (ROWS, 20), "t": (ROWS, 1), "r": (20,)}),
+    ("sum((X - mean(X, 1, keepdim=True))**2/(var(X, 1, keepdim=True) + 1))", {"X": (ROWS, 33)}),
+    ("sum(amax(X*r, 1)*t)", {"X": (9001, 100), "r": (100,), "t": (9001,)}),
+    ("mean((t - X@w)**2)", {"X": (9001, 301), "w": (301,), "t": (9001,)}),
+    ("sum(sqrt(sum((X - c)**2, 2)))", {"X": (3001, 1, 6), "c": (25, 6)}),
+    ("sum(sum(X*X, 1)**2) + sum(sum(X, 2)**2)", {"X": (3001, 5, 30)}),
+    ("sum((X > 0)*X) + sum((X > 1).to('int64'))", {"X": (ROWS, 3)}),
+]
+
+
+@pytest.fixture(autouse=True)
+def code_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What is compiled is kept for this test alone."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    yield
+
+
+def data(shapes: dict[str, tuple[int, ...]], dtype: str) -> dict[str, Any]:
+    rng = np.random.default_rng(3)
+    return {name: rng.standard_normal(shape).astype(dtype) for name, shape in shapes.items()}
+
+
+def results(expression: str, inputs: dict[str, Any], engine: str) -> list[Any]:
+    gc.set_engine(engine)
+    found = gc.evaluate(expression, inputs)
+    arrays = [found.value, *found.grads.values()]
+    return [array.detach().numpy().copy() for array in arrays if array is not None]
+
+
+def planned(expression: str, inputs: dict[str, Any], sizes: Sizes | None = None) -> tuple[Request, Program]:
+    specs = tuple(InputSpec(name, array.shape, array.dtype, True) for name, array in inputs.items())
+    request = prepare(parse(expression), specs, None, False)
+    return request, plan(request.roots, sizes=sizes or Sizes(little=0))
+
+
+def native_steps(program: Program) -> list[Any]:
+    passes = [chosen(program, one) for stage in program.stages for one in stage.passes]
+    return [step for one in passes for step in one.steps]
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize(("expression", "shapes"), EXPRESSIONS, ids=[e for e, _ in EXPRESSIONS])
+def test_engines_agree(expression: str, shapes: dict[str, tuple[int, ...]], dtype: str) -> None:
+    inputs = data(shapes, dtype)
+    gc.set_engine("native")
+    steps = native_steps(planned(expression, inputs)[1])
+    assert steps and all(isinstance(step, NativeStep) for step in steps)
+    tolerance = 2e-5 if dtype == "float32" else 1e-12
+    for ours, theirs in zip(results(expression, inputs, "native"), results(expression, inputs, "numpy"), strict=True):
+        assert ours.dtype == theirs.dtype and ours.shape == theirs.shape
+        np.testing.assert_allclose(ours, theirs, rtol=tolerance, atol=tolerance * float(np.abs(theirs).max()))
+
+
+@pytest.mark.parametrize(("expression", "shapes"), EXPRESSIONS, ids=[e for e, _ in EXPRESSIONS])
+def test_the_same_bits_for_any_threads_and_from_files(
+    expression: str, shapes: dict[str, tuple[int, ...]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inputs = data(shapes, "float32")
+    several = []
+    for threads in (1, 2, 5):
+        gc.set_num_threads(threads)
+        several.append([one.tobytes() for one in results(expression, inputs, "native")])
+    assert several[0] == several[1] == several[2]
+    # Rows that lie elsewhere in memory, and in another order.
+    other = {name: np.asfortranarray(array) for name, array in inputs.items()}
+    assert [one.tobytes() for one in results(expression, other, "native")] == several[0]
+    from gradcli.cli import main
+    from gradcli.storage import loading
+
+    monkeypatch.setattr(loading, "LARGE", 1 << 12)
+    words = []
+    for name, array in inputs.items():
+        np.save(tmp_path / f"{name}.npy", array)
+        words.append(f"{name}={tmp_path / name}.npy")
+    out = tmp_path / "out"
+    assert main.run(["eval", expression, *words, "-o", f"{out}/", "-q", "--engine", "native"]) == 0
+    files = ["value.npy", *(f"{name}.grad.npy" for name in inputs)]
+    assert [np.load(out / file).tobytes() for file in files if (out / file).exists()] == several[0]
+
+
+@pytest.mark.parametrize("other", [AVX2, AVX512, Processor("x86-64-v3")], ids=lambda one: one.name)
+@pytest.mark.parametrize(("expression", "shapes"), EXPRESSIONS, ids=[e for e, _ in EXPRESSIONS])
+def test_the_same_bits_on_every_processor(
+    expression: str, shapes: dict[str, tuple[int, ...]], other: Processor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if other is AVX512 and "avx512f" not in processor.host().features.replace("-avx512f", ""):
+        pytest.skip("this processor cannot run it")
+    inputs = data({name: (min(shape[0], 5_001), *shape[1:]) for name, shape in shapes.items()}, "float32")
+    here = [one.tobytes() for one in results(expression, inputs, "native")]
+    monkeypatch.setattr(processor, "host", lambda: other)
+    monkeypatch.setattr(call, "host", lambda: other)
+    call.loaded.cache_clear()
+    assert [one.tobytes() for one in results(expression, inputs, "native")] == here
+    call.loaded.cache_clear()
+
+
+@pytest.mark.parametrize("sizes", TINY)
+@pytest.mark.parametrize("seed", range(0, 240, 8))
+def test_random_programs(seed: int, sizes: Sizes) -> None:
+    """Expressions of everything, in blocks of a few rows: tails, native and other steps by turns."""
+    for number in range(seed, seed + 8):
+        rng = random.Random(number)
+        terms = ["X", "Y", "(X*r)", "(c*Y)"]
+        for _ in range(rng.randrange(2, 7)):
+            form = rng.choice(MATRICES if rng.random() < 0.6 else ONE if rng.random() < 0.5 else TWO)
+            picked = [rng.choice(terms) for _ in range(form.count("{}"))] or [rng.choice(terms)]
+            terms.append(f"({form.format(*picked)})")
+        expression = f"sum({terms[-1]}*{rng.choice(terms)})/41"
+        arrays = data(
+            {name: shape for name, shape in SHAPES.items() if re.search(rf"\b{name}\b", expression)}, "float64"
+        )
+        request, program = planned(expression, arrays, sizes)
+        leaves = leaves_of(program, request, arrays)
+        gc.set_engine("numpy")
+        expected = [one.copy() for one in run(program, leaves)]
+        gc.set_engine("native")
+        for ours, theirs in zip(run(program, leaves), expected, strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-8, atol=1e-8, err_msg=expression)
+
+
+@pytest.mark.parametrize("width", [1, 2, 3, 5, 8, 15, 16, 17, 31, 32, 33, 47, 48, 100])
+@pytest.mark.parametrize("rows", [1, 2, 15, 16, 17, 31, 32, 33, 100])
+def test_rows_and_widths(rows: int, width: int) -> None:
+    """Every number of rows and of columns that is left over beside whole vectors."""
+    rng = np.random.default_rng(0)
+    sizes = Sizes(small=0, block_bytes=width * 4 * 20, least=1, elements=width * 20, little=0)
+    for dtype in ("float32", "float64", "int32"):
+        arrays = {
+            "X": (rng.standard_normal((rows, width)) * 10).astype(dtype),
+            "t": (rng.standard_normal((rows, 1)) * 10).astype(dtype),
+        }
+        for expression in ("X*t + X", "sum(X*t, 1)", "sum(X, 0)", "amax(X - t)"):
+            inputs = {name: array for name, array in arrays.items() if re.search(rf"\b{name}\b", expression)}
+            request, program = planned(expression, inputs, sizes)
+            found = {}
+            for engine in ("native", "numpy"):
+                gc.set_engine(engine)
+                found[engine] = [one.copy() for one in run(program, leaves_of(program, request, inputs))]
+            for ours, theirs in zip(found["native"], found["numpy"], strict=True):
+                np.testing.assert_allclose(ours, theirs, rtol=1e-5 if dtype == "float32" else 1e-12, atol=1e-4)
+
+
+def leaves_of(program: Program, request: Request, arrays: dict[str, Any]) -> list[Any]:
+    names = {leaf: name for name, leaf in request.leaves.items()}
+    return [arrays[names[leaf]] if leaf in names else leaf.params["value"] for leaf in program.leaves]
+
+
+# The code that is kept ------------------------------------------------------------------------------------------------
+
+
+def compiled_files() -> list[Path]:
+    return [Path(entry.path) for entry in own_cache.kept_files("native-")]
+
+
+def evaluated_anew() -> float:
+    call.loaded.cache_clear()
+    _kept.cache_clear()
+    gc.set_engine("native")
+    return gc.evaluate("sum(exp(x))", {"x": np.zeros(300_000, np.float32)}).value.item()
+
+
+def test_code_is_kept_and_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert evaluated_anew() == 300_000
+    (file,) = compiled_files()
+    assert file.stat().st_mode & 0o077 == 0
+
+    def refuse(*arguments: Any) -> bytes:
+        raise AssertionError("compiled again")
+
+    monkeypatch.setattr(call, "object_code", refuse)
+    assert evaluated_anew() == 300_000
+
+
+@pytest.mark.parametrize("damage", ["empty", "cut", "a bit", "no code", "other code", "code of another"])
+def test_damaged_code_is_compiled_again(damage: str) -> None:
+    evaluated_anew()
+    (file,) = compiled_files()
+    whole = file.read_bytes()
+    checksum = own_cache._checksum
+    bodies = {
+        "empty": b"",
+        "cut": whole[: len(whole) // 2],
+        "a bit": whole[:-9] + bytes([whole[-9] ^ 1]) + whole[-8:],
+        "no code": checksum(b"x" * 100) + b"\n" + b"x" * 100,
+    }
+    if damage == "other code":
+        other = processor.object_code("define void @other() {\n  ret void\n}")
+        bodies[damage] = checksum(other) + b"\n" + other
+    if damage == "code of another":
+        gc.evaluate("sum(tanh(x))", {"x": np.zeros(300_000, np.float32)})
+        (stranger,) = (one for one in compiled_files() if one != file)
+        bodies[damage] = stranger.read_bytes()
+        stranger.unlink()
+    file.write_bytes(bodies[damage])
+    assert evaluated_anew() == 300_000
+    assert compiled_files() == [file] and file.read_bytes() == whole
+
+
+@pytest.mark.parametrize("mode", [0o720, 0o702])
+def test_code_that_others_can_write_is_not_loaded(mode: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    evaluated_anew()
+    (file,) = compiled_files()
+    compiled = []
+    monkeypatch.setattr(call, "object_code", lambda text: compiled.append(text) or processor.object_code(text))
+    os.chmod(file.parent, mode)
+    try:
+        assert evaluated_anew() == 300_000
+    finally:
+        os.chmod(file.parent, 0o700)
+    assert len(compiled) == 1
+
+
+def test_the_cache_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(call, "_MOST_KEPT", 3)
+    gc.set_engine("native")
+    for k in range(5):
+        gc.evaluate(f"sum(x*{k + 2} + {k})", {"x": np.zeros(300_000)})
+    assert len(compiled_files()) <= 3
+
+
+# The choice -----------------------------------------------------------------------------------------------------------
+
+
+def test_choosing() -> None:
+    assert choice.get_engine() in choice.ENGINES
+    gc.set_engine("native")
+    assert gc.get_engine() == "native" and choice.engine_in_use().startswith("native (LLVM ")
+    gc.set_engine("numpy")
+    assert choice.engine_in_use() == "numpy"
+    with pytest.raises(GradcliError, match="there is no engine 'jit'"):
+        gc.set_engine("jit")
+    with pytest.raises(GradcliError) as raised:
+        gc.set_engine("nativ")
+    assert "native" in str(raised.value.hint)
+
+
+def test_a_wrong_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRADCLI_ENGINE", "fast")
+    with pytest.raises(GradcliError, match="GRADCLI_ENGINE must be auto, numpy or native, it is 'fast'"):
+        gc.evaluate("sum(x)", {"x": np.zeros(300_000)})
+
+
+def test_without_llvmlite(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processor, "missing", lambda: "llvmlite is not installed")
+    with pytest.raises(WorkError, match="llvmlite is not installed"):
+        gc.set_engine("native")
+    gc.set_engine("auto")
+    assert choice.engine_in_use() == "numpy"
+    assert gc.evaluate("sum(exp(x))", {"x": np.zeros(300_000)}).value.item() == 300_000
+
+
+@pytest.mark.parametrize("broken", ["raise ImportError('gone')", "raise OSError('libz.so.9: cannot open')", "x = 1"])
+def test_llvmlite_that_fails_to_load(broken: str, tmp_path: Path) -> None:
+    """The command says so once and computes with NumPy; unasked, it says nothing."""
+    (tmp_path / "llvmlite").mkdir()
+    (tmp_path / "llvmlite" / "__init__.py").write_text("")
+    (tmp_path / "llvmlite" / "binding.py").write_text(broken)
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "GRADCLI_ENGINE": ""}
+    command = [sys.executable, "-m", "gradcli", "eval", "sum(exp(x))", "x=zeros(3000000)", "--only", "value"]
+    quiet = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert quiet.stderr == ""
+    told = subprocess.run([*command, "--engine", "native"], env=environment, capture_output=True, text=True, check=True)
+    assert told.stdout == quiet.stdout == "tensor(3000000., grad_fn=<SumBackward0>)\n"
+    assert told.stderr.count("NumPy computes instead") == 1 and "Traceback" not in told.stderr
+
+
+def test_explain_shows_what_is_native() -> None:
+    command = [sys.executable, "-m", "gradcli", "explain", "sum(exp(x))", "x=zeros(3000000)", "--engine"]
+    native, plain = (
+        subprocess.run([*command, engine], capture_output=True, text=True, check=True).stdout
+        for engine in ("native", "numpy")
+    )
+    assert "native" not in plain
+    assert "x.grad[i:j] = exp(x[i:j])  (native)" in native and ", native; reads" in native
+    shown = subprocess.run([*command, "native", "--ir"], capture_output=True, text=True, check=True).stdout
+    assert "define void @k(ptr %p, i64 %n, ptr %s)" in shown and "@llvm.fma" in shown
+
+
+def test_every_way_of_writing_is_met() -> None:
+    """The expressions above are not all written in one way."""
+    from gradcli.engine.native.fuse import _FUNCTIONS
+
+    gc.set_engine("native")
+    texts = [
+        step.text
+        for (expression, shapes), dtype in itertools.product(EXPRESSIONS, TYPES)
+        for step in native_steps(planned(expression, data(shapes, dtype))[1])
+    ]
+    assert any("row:" in text for text in texts), "columns across the lanes"
+    assert any("%kept" in text and "@body" in text for text in texts), "loops over places"
+    assert any("%kept" not in text and "@body" in text for text in texts), "rows across the lanes"
+    assert len(_FUNCTIONS) == 3
