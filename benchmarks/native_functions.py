@@ -3,7 +3,7 @@
 `python benchmarks/native_functions.py [NAME ...] [--quick]` prints a Markdown table. Errors are in units of the last
 place, over points of every exponent and hard ones (tests/native_reference.py): those of float32 against the function
 in float64, those of float64 against mpmath. Times are of 65,536 numbers of ordinary size, contenders in turn, the least
-of many rounds, on one thread. PyTorch and glibc's libmvec are left out where they are not installed.
+of many rounds, on one thread. PyTorch is left out where it is not installed, glibc's libmvec without AVX-512 too.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from engine_measure import print_table
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from gradcli.engine.native.builder import VectorBuilder  # noqa: E402
+from gradcli.engine.native.processor import host  # noqa: E402
 from tests.native_reference import REFERENCES, exact_values, points, ulps  # noqa: E402
 from tests.native_support import AVX2, ArrayFunction  # noqa: E402
 
@@ -65,11 +66,10 @@ def _torch(name: str) -> Contender | None:
 def _libmvec(name: str, dtype: Any) -> ArrayFunction | None:
     """The function of glibc that takes vectors of 512 bits."""
     try:
-        ctypes.CDLL(LIBMVEC, ctypes.RTLD_GLOBAL)
-        known = name in REFERENCES and hasattr(ctypes.CDLL(LIBMVEC), _symbol(name, dtype))
+        known = hasattr(ctypes.CDLL(LIBMVEC, ctypes.RTLD_GLOBAL), _symbol(name, dtype))
     except OSError:
         return None
-    if not known:
+    if not known or "+avx512f" not in host().features.split(","):
         return None
     symbol = "@" + _symbol(name, dtype)
 
