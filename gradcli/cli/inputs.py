@@ -11,6 +11,9 @@ from gradcli.evaluation.input_value import InputValue, split_at_colons
 
 STANDARD_INPUT = "-"
 
+_WRITTEN = "inputs are written NAME=VALUE, as in x=data.npy or 'x=ones(2,2)'"
+_LATE = "what follows -- is the expression and its inputs: options stand before it"
+
 #: What the value of a named input stands for.
 Written = Callable[[str, str], InputValue]
 
@@ -46,7 +49,7 @@ def split_inputs(items: list[str], what: str = "input") -> list[tuple[str, str]]
             raise GradcliError(
                 # What begins with a minus sign may have been given a space in front: see `ExpressionCommand`.
                 f"{item.strip()!r} is not an input",
-                hint=hint_of_no_option() or "inputs are written NAME=VALUE, as in x=data.npy or 'x=ones(2,2)'",
+                hint=hint_of_no_option() or (_LATE if item.startswith("-") else _WRITTEN),
             )
         name = name.strip()
         if name in ("None", "True", "False"):
