@@ -59,16 +59,17 @@ def _with_error(value: float, error: float) -> tuple[str, str]:
 
     >>> _with_error(2.50166, 0.01234), _with_error(238.94212918, 2.7070075241), _with_error(0.00055015, 7.2668688e-06)
     (('2.502', '0.012'), ('238.9', '2.7'), ('0.0005502', '0.0000073'))
-    >>> _with_error(1.5e9, 1234.0), _with_error(2.0, 0.0)
-    (('1.5000000e+09', '1.2e+03'), ('2', '0'))
+    >>> _with_error(-1812.3, 246.0), _with_error(1.5e9, 1234.0), _with_error(2.0, 0.0)
+    (('-1810', '250'), ('1.5000000e+09', '1.2e+03'), ('2', '0'))
     """
     if not (math.isfinite(error) and error > 0 and math.isfinite(value)):
         return f"{value:.{_DIGITS}g}", f"{error:g}"
     # What rounds up to a power of ten has its last digit one place higher.
     place = int(f"{error:.{_ERROR_DIGITS - 1}e}".partition("e")[2]) - (_ERROR_DIGITS - 1)
     largest = math.floor(math.log10(max(abs(value), error)))
-    if -_DIGITS < largest <= _DIGITS and place <= 0 and place >= -2 * _DIGITS:
-        return f"{value:.{-place}f}", f"{error:.{-place}f}"
+    if -_DIGITS < largest <= _DIGITS and place >= -2 * _DIGITS:
+        value, error = round(value, -place) + 0, round(error, -place)
+        return f"{value:.{max(-place, 0)}f}", f"{error:.{max(-place, 0)}f}"
     digits = min(max(largest - place, 0), 16)
     return f"{value:.{digits}e}", f"{error:.{_ERROR_DIGITS - 1}e}"
 
@@ -79,7 +80,7 @@ def _correlation(labels: Sequence[str], matrix: list[list[float]]) -> Iterator[s
     width = max(6, *map(len, labels[:-1]))
     yield f"{'':{name}}  {'  '.join(f'{label:>{width}}' for label in labels[:-1])}"
     for k, label in enumerate(labels[1:], 1):
-        yield f"{label:{name}}  {'  '.join(f'{x + 0:>{width}.3f}' for x in matrix[k][:k])}"
+        yield f"{label:{name}}  {'  '.join(f'{round(x, 3) + 0:>{width}.3f}' for x in matrix[k][:k])}"
 
 
 def _number(value: float) -> str:

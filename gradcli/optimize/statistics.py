@@ -11,7 +11,7 @@ import numpy as np
 from gradcli.errors import WorkError
 from gradcli.optimize.nonlinear import Factors, Solution
 
-# Parameters with less than this share of such a direction have nothing to do with it.
+# Parameters with less than this share of a direction in which the model does not change have nothing to do with it.
 _SHARE = 0.05
 _MOST_NAMED = 4
 
