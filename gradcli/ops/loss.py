@@ -20,7 +20,7 @@ from gradcli.graph.op import Blocking, Dims, NativePlaces, NativeSteps, Op, Para
 from gradcli.ops.batching import products, sums
 from gradcli.ops.blocking import aligned
 from gradcli.ops.elementwise import abs_, clamp, eq, mul, neg, rsqrt, where
-from gradcli.ops.family import apply, call, composite, elementwise, floating, primitive
+from gradcli.ops.family import Row, apply, call, composite, elementwise, floating, primitive
 from gradcli.ops.formulas import places
 from gradcli.ops.kernels import native, nn, pointwise
 from gradcli.ops.notation import numpy_sources, spelling
@@ -40,6 +40,23 @@ def _reduce_array(values: Any, reduction: str) -> Any:
         return values
     total = np.add.reduce(values, axis=None, dtype=np.float64)
     return np.true_divide(total, values.size if reduction == "mean" else 1).astype(values.dtype)
+
+
+def _kernels(losses: Callable[..., None]) -> Row:
+    """The kernels of a loss, of which `losses` writes those of all elements into an array."""
+
+    def kernel(*arrays: Any, reduction: str, **more: Any) -> Any:
+        values = np.empty(np.broadcast_shapes(*(array.shape for array in arrays)), arrays[0].dtype)
+        losses(values, *arrays, **more)
+        return _reduce_array(values, reduction)
+
+    def into(out: Any, *arrays: Any, reduction: str, **more: Any) -> None:
+        if reduction == "none":
+            losses(out, *arrays, **more)
+        else:
+            np.copyto(out, kernel(*arrays, reduction=reduction, **more))
+
+    return {"kernel": kernel, "into": into}
 
 
 def _reduce_node(values: Node, reduction: str) -> Node:
@@ -111,17 +128,9 @@ def _difference_loss(
                 raise GradcliError(f"{parameter} must be positive, got {width}", argument=parameter)
         return make(op, (cast(a, dtype), cast(b, dtype)), params)
 
-    def run(x: Any, y: Any, reduction: str, **width: float) -> Any:
-        values = np.asarray(x - y)
-        losses(values, values, **width)
-        return _reduce_array(values, reduction)
-
-    def into(out: Any, x: Any, y: Any, reduction: str, **width: float) -> None:
-        if reduction == "none":
-            np.subtract(x, y, out=out)
-            losses(out, out, **width)
-        else:
-            np.copyto(out, run(x, y, reduction, **width))
+    def of_both(out: Any, x: Any, y: Any, **width: float) -> None:
+        np.subtract(x, y, out=out)
+        losses(out, out, **width)
 
     def vjp(g: Node, out: Node, x: Node, y: Node, reduction: str, **width: float) -> tuple[Node, Node]:
         size = math.prod(broadcast_shapes([x.shape, y.shape]))
@@ -130,9 +139,9 @@ def _difference_loss(
 
     extra = f", {parameter}=1.0" if parameter is not None else ""
     op: Op = primitive(
-        name, run, _infer_pair, family="loss", args=f"input, target, reduction='mean'{extra}", doc=doc, build=build,
-        torch=f"nn.functional.{name}", vjp=vjp, into=into, blocking=Blocking(aligned, lower=_lower_loss),
-        text=spelling.real, native=_unreduced(lambda v, x, y, **width: form(v, x - y, **width)),
+        name, infer=_infer_pair, family="loss", args=f"input, target, reduction='mean'{extra}", doc=doc, build=build,
+        torch=f"nn.functional.{name}", vjp=vjp, blocking=Blocking(aligned, lower=_lower_loss), text=spelling.real,
+        native=_unreduced(lambda v, x, y, **width: form(v, x - y, **width)), **_kernels(of_both),
     )
     return op
 
@@ -180,17 +189,8 @@ def _bce_parts(extra: tuple[Any, ...], weighted: bool, pos_weighted: bool) -> tu
     return extra[0] if weighted else None, extra[-1] if pos_weighted else None
 
 
-def _bce_kernel(x: Any, y: Any, *extra: Any, reduction: str, weighted: bool, pos_weighted: bool) -> Any:
-    losses = np.empty(np.broadcast_shapes(x.shape, y.shape, *(e.shape for e in extra)), x.dtype)
-    nn.binary_cross_entropy(losses, x, y, *_bce_parts(extra, weighted, pos_weighted))
-    return _reduce_array(losses, reduction)
-
-
-def _bce_into(out: Any, x: Any, y: Any, *extra: Any, reduction: str, weighted: bool, pos_weighted: bool) -> None:
-    if reduction == "none":
-        nn.binary_cross_entropy(out, x, y, *_bce_parts(extra, weighted, pos_weighted))
-    else:
-        np.copyto(out, _bce_kernel(x, y, *extra, reduction=reduction, weighted=weighted, pos_weighted=pos_weighted))
+def _bce_losses(out: Any, x: Any, y: Any, *extra: Any, weighted: bool, pos_weighted: bool) -> None:
+    nn.binary_cross_entropy(out, x, y, *_bce_parts(extra, weighted, pos_weighted))
 
 
 def _bce_vjp(
@@ -209,12 +209,12 @@ def _bce_vjp(
 
 
 bce = primitive(
-    "binary_cross_entropy_with_logits", _bce_kernel, _infer_pair, family="loss", build=_bce, vjp=_bce_vjp,
+    "binary_cross_entropy_with_logits", infer=_infer_pair, family="loss", build=_bce, vjp=_bce_vjp,
     args="input, target, weight=None, pos_weight=None, reduction='mean'",
     grad_fn=lambda node: ("BinaryCrossEntropyWithLogitsBackward0", node.inputs[:2]),
     torch="nn.functional.binary_cross_entropy_with_logits",
-    doc="Cross-entropy of probabilities (target) and the sigmoid of the input.", into=_bce_into,
-    blocking=Blocking(aligned, lower=_lower_loss),
+    doc="Cross-entropy of probabilities (target) and the sigmoid of the input.",
+    blocking=Blocking(aligned, lower=_lower_loss), **_kernels(_bce_losses),
     text=spelling.flagged(2, weighted="weight", pos_weighted="pos_weight"),
     native=_unreduced(
         lambda v, x, y, *extra, **flags: native.binary_cross_entropy(v, x, y, *_bce_parts(extra, **flags))
