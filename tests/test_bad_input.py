@@ -161,7 +161,7 @@ def test_paths_that_are_taken_for_expressions(tmp_path: Path, monkeypatch: pytes
 VALUED = [
     (name, option.opts[-1])
     for name, command in cli.commands.items()
-    for option in command.get_params(click.Context(command))
+    for option in command.get_params(click.Context(command, help_option_names=["-h", "--help"]))
     # A picture is shown in the terminal where no file follows.
     if isinstance(option, click.Option) and not option.is_flag and not isinstance(option, Picture)
 ]

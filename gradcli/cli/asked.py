@@ -11,7 +11,7 @@ import click
 
 from gradcli.cli.derivative_options import Derivatives
 from gradcli.cli.inputs import STANDARD_INPUT, Written, load_all, parse_inputs
-from gradcli.cli.options import _WORDS
+from gradcli.cli.options import _WORDS, CommonOptions
 from gradcli.errors import GradcliError, WorkError
 from gradcli.evaluation.input_value import InputValue
 from gradcli.language.parse import parse
@@ -33,32 +33,20 @@ class Asked:
     """The words of a command line: the expression, its inputs, what to differentiate."""
 
     def __init__(
-        self,
-        items: tuple[str, ...],
-        source: str | None,
-        wrt: str | None = None,
-        no_grad: bool = False,
-        grad_output: str | None = None,
-        *,
-        dtype: str | None,
-        seed: int | None = None,
-        threads: int | None = None,
-        derivatives: Derivatives | None = None,
-        written: Written = InputValue.written,
+        self, common: CommonOptions, derivatives: Derivatives | None = None, written: Written = InputValue.written
     ) -> None:
-        words = list(items)
+        words, source = list(common.items), common.source
         script = expression_of(words, None) if source is None else None
         self.values = parse_inputs(words, written)
-        self.vector = InputValue.written("--grad-output", grad_output) if grad_output is not None else None
+        vector = common.grad_output
+        self.vector = None if vector is None else InputValue.written("--grad-output", vector)
         self.derivatives = derivatives
         given = [*self.values, *self._vectors()]
         if [source, *(value.path for value in given)].count(STANDARD_INPUT) > 1:
             raise GradcliError("only one thing can be read from standard input")
         self.script: Script = expression_of(words, source) if script is None else script
-        self.wanted = wanted_names(wrt, no_grad, grad_output)
-        self.dtype = dtype
-        self.seed = seed
-        self.threads = threads
+        self.wanted = wanted_names(common.wrt, common.no_grad, common.grad_output)
+        self.common = common
 
     def _vectors(self) -> list[InputValue]:
         """The vector of the vector-Jacobian product, and those of other products."""
@@ -78,9 +66,9 @@ class Asked:
         from gradcli.evaluation.request import prepare, vector_for, vector_form
         from gradcli.evaluation.values import specs_of
 
-        self.settle()
+        settle(self.common)
         # Vectors in float64: the value decides later what they are rounded to.
-        loaded = load([*((v, self.dtype) for v in self.values), *((v, "float64") for v in self._vectors())])
+        loaded = load([*((v, self.common.dtype) for v in self.values), *((v, "float64") for v in self._vectors())])
         inputs = {value.name: array for value, array in zip(self.values, loaded, strict=False)}
         vectors = loaded[len(inputs) :]
         given = vectors.pop(0) if self.vector is not None else None
@@ -91,8 +79,8 @@ class Asked:
 
     def opened(self) -> dict[str, Any]:
         """The inputs as arrays, or as files that are opened where they are large."""
-        self.settle()
-        opened = load_all([(value, self.dtype) for value in self.values])
+        settle(self.common)
+        opened = load_all([(value, self.common.dtype) for value in self.values])
         return {value.name: array for value, array in zip(self.values, opened, strict=True)}
 
     def arrays(self) -> dict[str, Any]:
@@ -102,13 +90,14 @@ class Asked:
         found = self.opened().items()
         return {name: array if isinstance(array, np.ndarray) else array.load() for name, array in found}
 
-    def settle(self) -> None:
-        """Set what all is computed with in this context, the values of inputs as well."""
-        from gradcli.engine.execute.threads import get_num_threads, set_num_threads
-        from gradcli.evaluation.values import settle
 
-        set_num_threads(self.threads or get_num_threads())
-        settle(self.dtype, self.seed)
+def settle(common: CommonOptions) -> None:
+    """Set what all is computed with in this context, the values of inputs as well."""
+    from gradcli.engine.execute.threads import get_num_threads, set_num_threads
+    from gradcli.evaluation import values
+
+    set_num_threads(common.threads or get_num_threads())
+    values.settle(common.dtype, common.seed)
 
 
 def expression_of(words: list[str], source: str | None) -> Script:

@@ -13,6 +13,7 @@ import click
 from gradcli.cli import options
 from gradcli.cli.asked import expression_of, refuse_unseeded, wanted_names
 from gradcli.cli.inputs import STANDARD_INPUT, split_inputs
+from gradcli.cli.options import CommonOptions
 from gradcli.cli.printing import note, standard_output
 from gradcli.cli.progress import cluster_at, progress_line
 from gradcli.cli.signals import Stopped, stopping_later
@@ -79,33 +80,22 @@ Examples:
 )
 @options.progress
 @options.quiet("No notes, no progress and no summary.")
+@options.gathered
 def batch_command(
-    items: tuple[str, ...],
+    common: CommonOptions,
     folder: str | None,
     save: str,
     accumulate: bool,
     resume: bool,
     overwrite: bool,
     on_error: str,
-    fail_on_nan: bool,
     dry_run: bool,
-    wrt: str | None,
-    no_grad: bool,
-    grad_output: str | None,
-    source: str | None,
-    as_json: bool,
-    dtype: str | None,
-    seed: int | None,
-    threads: int | None,
-    scheduler: str | None,
     durable: bool,
-    progress: bool | None,
-    quiet: bool,
 ) -> None:
     if not folder:
         raise GradcliError("no folder for the results is given", hint="as in -o results")
-    words = list(items)
-    text = expression_of(words, source).source
+    words, grad_output = list(common.items), common.grad_output
+    text = expression_of(words, common.source).source
     _refuse_file(folder)
     patterns, shared = _inputs(words)
     from gradcli.batch.items import find_items
@@ -117,18 +107,19 @@ def batch_command(
 
     names = tuple(name for name, _ in split_inputs(words))
     saved = Saved.parse(save.strip(), names)
-    wanted = _differentiated(wrt, no_grad, grad_output, saved, accumulate, list(shared))
+    wanted = _differentiated(common, saved, accumulate, list(shared))
     vector = _shared("--grad-output", grad_output) if grad_output is not None else None
-    refuse_unseeded(text, [*shared.values(), *([vector] if vector else [])], seed)
-    limits = fail_on_nan, MEMORY_LIMIT.get(), TIME_LIMIT.get(), MISSING_AS_NAN.get(), engine_in_use()
-    job = Job(text, names, tuple(patterns), shared, folder, wanted, vector, dtype, seed, saved, accumulate, *limits)
+    refuse_unseeded(text, [*shared.values(), *([vector] if vector else [])], common.seed)
+    limits = common.fail_on_nan, MEMORY_LIMIT.get(), TIME_LIMIT.get(), MISSING_AS_NAN.get(), engine_in_use()
+    given = wanted, vector, common.dtype, common.seed, saved, accumulate
+    job = Job(text, names, tuple(patterns), shared, folder, *given, *limits)
     batch = Batch(job, find_items(patterns), resume, overwrite, on_error == "skip", durable)
-    if (told := batch.check()) and not quiet:
+    if (told := batch.check()) and not common.quiet:
         note(told)
     if dry_run:
-        _list(batch, as_json)
-        return
-    _run(batch, scheduler, threads, as_json, progress, quiet)
+        _list(batch, common.as_json)
+    else:
+        _run(batch, common)
 
 
 def _refuse_file(folder: str) -> None:
@@ -170,12 +161,10 @@ def _shared(name: str, value: str) -> InputValue:
     return found
 
 
-def _differentiated(
-    wrt: str | None, no_grad: bool, grad_output: str | None, saved: Saved, accumulate: bool, shared: list[str]
-) -> tuple[str, ...] | None:
+def _differentiated(common: CommonOptions, saved: Saved, accumulate: bool, shared: list[str]) -> tuple[str, ...] | None:
     """The inputs to differentiate: None for every floating-point one; none where no gradient goes anywhere."""
-    wanted = wanted_names(wrt, no_grad, grad_output)
-    if accumulate and no_grad:
+    wanted = wanted_names(common.wrt, common.no_grad, common.grad_output)
+    if accumulate and common.no_grad:
         raise GradcliError("--accumulate and --no-grad contradict each other")
     if accumulate and not any(wanted is None or name in wanted for name in shared):
         hint = "give an input as a plain file or a literal, and name it in --wrt"
@@ -185,31 +174,29 @@ def _differentiated(
             if name not in wanted:
                 hint = "--wrt names the inputs to differentiate"
                 raise GradcliError(f"{name}.grad is not computed", hint=hint)
-    if not saved.grads and not saved.names and not accumulate and wrt is None:
+    if not saved.grads and not saved.names and not accumulate and common.wrt is None:
         return ()
     return None if wanted is None else tuple(wanted)
 
 
-def _run(
-    batch: Batch, scheduler: str | None, threads: int | None, as_json: bool, progress: bool | None, quiet: bool
-) -> None:
+def _run(batch: Batch, common: CommonOptions) -> None:
     """Do the items and print the summary."""
     stop = threading.Event()
     with (
-        progress_line(progress, quiet) as line,
+        progress_line(common.progress, common.quiet) as line,
         stopping_later(stop.set) as came,
-        _executor(scheduler, threads, quiet) as executor,
+        _executor(common) as executor,
     ):
         summary = batch.run(executor, stop, None if line is None else line.items)
     folder = batch.job.folder
-    if not quiet or as_json:
-        _print(*([_summary_json(summary, folder)] if as_json else _summary_lines(summary)))
-    if summary.remarked and not quiet:
+    if not common.quiet or common.as_json:
+        _print(*([_summary_json(summary, folder)] if common.as_json else _summary_lines(summary)))
+    if summary.remarked and not common.quiet:
         from gradcli.evaluation.finite import told_of_several
 
         note(told_of_several(summary.remarked, summary.done, "item", summary.first_remark or ""))
     if came and summary.stopped:
-        if not quiet:
+        if not common.quiet:
             note(f"{summary.skipped + summary.done} of {summary.items} items are finished; --resume goes on")
         raise Stopped(came[0])
     if summary.failed:
@@ -219,17 +206,17 @@ def _run(
 
 
 @contextlib.contextmanager
-def _executor(scheduler: str | None, threads: int | None, quiet: bool) -> Iterator[Executor]:
+def _executor(common: CommonOptions) -> Iterator[Executor]:
     """Whoever does the items: threads of this process, or the workers of a cluster."""
-    if scheduler is None:
+    if common.scheduler is None:
         from gradcli.batch.local_executor import Threads
         from gradcli.engine.execute.threads import get_num_threads
 
-        yield Threads(threads or get_num_threads())
+        yield Threads(common.threads or get_num_threads())
         return
     from gradcli.cluster.dask_executor import Workers
 
-    with cluster_at(scheduler, threads, quiet) as cluster:
+    with cluster_at(common) as cluster:
         yield Workers(cluster)
 
 

@@ -8,6 +8,7 @@ import click
 
 from gradcli.cli import options
 from gradcli.cli.asked import Asked
+from gradcli.cli.options import CommonOptions
 from gradcli.cli.printing import write_text
 from gradcli.errors import GradcliError, told_of
 from gradcli.language.parse import Script, parse
@@ -34,12 +35,7 @@ Examples:
 
 
 @options.command("check", HELP)
-@click.option(
-    "--wrt",
-    shell_complete=options.completed("names"),
-    metavar="NAMES",
-    help="Inputs to check, as in x,y [default: every floating-point one].",
-)
+@options.wrt("Inputs to check, as in x,y [default: every floating-point one].")
 @click.option(
     "--order",
     type=click.IntRange(1, 4),
@@ -60,19 +56,10 @@ Examples:
 @options.json()
 @options.seed()
 @options.yes
-def check_command(
-    items: tuple[str, ...],
-    wrt: str | None,
-    order: int,
-    atol: float,
-    rtol: float,
-    against: tuple[str, ...],
-    source: str | None,
-    as_json: bool,
-    seed: int | None,
-) -> None:
-    asked = Asked(items, source, wrt, dtype="float64", seed=seed)
-    ok = (_against if against else _differences)(asked, order, atol, rtol, against, as_json)
+@options.gathered
+def check_command(common: CommonOptions, order: int, atol: float, rtol: float, against: tuple[str, ...]) -> None:
+    asked = Asked(common._replace(dtype="float64"))
+    ok = (_against if against else _differences)(asked, order, atol, rtol, against, common.as_json)
     if not ok:
         sys.stdout.flush()
         raise click.exceptions.Exit(1)

@@ -11,7 +11,7 @@ import click
 from gradcli.cli import options
 from gradcli.cli.asked import expression_of
 from gradcli.cli.inputs import parse_inputs
-from gradcli.cli.options import hint_of_no_option
+from gradcli.cli.options import CommonOptions, hint_of_no_option
 from gradcli.cli.printing import note
 from gradcli.errors import GradcliError, did_you_mean, written_in
 from gradcli.language.parse import refuse_unused
@@ -45,7 +45,7 @@ _SHAPED = re.compile(r"\s*([^\W\d]\w*)\s*:\s*([^:=]*?)\s*(?::\s*(\w+)\s*)?", re.
 
 
 @options.command("derive", HELP, "EXPR [NAME:SHAPE | NAME=VALUE]...")
-@options.wrt
+@options.wrt()
 @click.option(
     "--order",
     type=click.IntRange(1, 9),
@@ -65,21 +65,13 @@ _SHAPED = re.compile(r"\s*([^\W\d]\w*)\s*:\s*([^:=]*?)\s*(?::\s*(\w+)\s*)?", re.
 @click.option("--format", "form", type=click.Choice(FORMATS), default="text", help="[default: text]")
 @options.source
 @options.quiet()
-def derive_command(
-    items: tuple[str, ...],
-    wrt: str | None,
-    order: int,
-    jacobian: bool,
-    vector: str | None,
-    form: str,
-    source: str | None,
-    quiet: bool,
-) -> None:
-    words = list(items)
-    script = expression_of(words, source)
+@options.gathered
+def derive_command(common: CommonOptions, order: int, jacobian: bool, vector: str | None, form: str) -> None:
+    words = list(common.items)
+    script = expression_of(words, common.source)
     with written_in(script.source):
-        text, notes = _derive(script, words, wrt, order, jacobian, vector, form)
-    for remark in () if quiet else notes:
+        text, notes = _derive(script, words, common.wrt, order, jacobian, vector, form)
+    for remark in () if common.quiet else notes:
         note(remark)
     sys.stdout.write(text + "\n")
 

@@ -11,6 +11,7 @@ import click
 from gradcli.cli import options
 from gradcli.cli.asked import Asked
 from gradcli.cli.derivative_options import Derivatives
+from gradcli.cli.options import CommonOptions
 from gradcli.cli.output_files import Outputs, Tallies
 from gradcli.cli.printing import note
 from gradcli.cli.progress import ProgressLine, cluster_at, progress_line
@@ -87,64 +88,44 @@ Examples:
 @options.precision
 @options.progress
 @options.quiet("No notes, no progress and no tree; with -o, no text either.")
+@options.gathered
 def eval_command(
-    items: tuple[str, ...],
-    wrt: str | None,
-    no_grad: bool,
-    grad_output: str | None,
+    common: CommonOptions,
     jacobian: bool,
     hessian: bool,
     jvp: tuple[str, ...],
     hvp: tuple[str, ...],
-    source: str | None,
     outputs: tuple[str, ...],
     show: str | None,
     only: str | None,
-    as_json: bool,
     form: str | None,
-    fail_on_nan: bool,
-    dtype: str | None,
-    seed: int | None,
-    threads: int | None,
-    scheduler: str | None,
-    precision: int,
-    progress: bool | None,
-    quiet: bool,
 ) -> None:
-    shown = Shown(show, only, form, as_json)
+    shown = Shown(show, only, form, common.as_json)
     jacobian, hessian = jacobian or shown.asks_for("jacobian"), hessian or shown.asks_for("hessian")
-    derivatives = Derivatives(jacobian, hessian, jvp, hvp, no_grad)
-    if derivatives and scheduler is not None:
+    derivatives = Derivatives(jacobian, hessian, jvp, hvp, common.no_grad)
+    if derivatives and common.scheduler is not None:
         hint = "without --scheduler, all processors of this machine compute"
         raise GradcliError("--scheduler deals out values and gradients, no other derivatives", hint=hint)
-    asked = Asked(
-        items, source, wrt, no_grad, grad_output, dtype=dtype, seed=seed, threads=threads, derivatives=derivatives
-    )
+    asked = Asked(common, derivatives)
     names = [value.name for value in asked.values]
-    shown.check(names, asked.wanted, derivatives, no_grad)
+    shown.check(names, asked.wanted, derivatives, common.no_grad)
     targets = Outputs(shown.outputs(outputs), names, asked.wanted, derivatives.targets(names))
     if targets.standard_output and shown.is_text_too():
         option = "--json" if shown.format == "json" else "--only" if only else "--show"
         raise GradcliError(f"{option} and an array cannot both go to standard output", hint="write the array to a file")
     targets.check()
-    tallies = Tallies(quiet, fail_on_nan, scheduler is not None)
-    with progress_line(progress, quiet) as line:
-        result, remark = _evaluate(asked, targets, shown, tallies, scheduler, line, quiet)
-    for text in () if quiet else (None if derivatives or shown else result.note, remark):
+    tallies = Tallies(common.quiet, common.fail_on_nan, common.scheduler is not None)
+    with progress_line(common.progress, common.quiet) as line:
+        result, remark = _evaluate(asked, targets, shown, tallies, line)
+    for text in () if common.quiet else (None if derivatives or shown else result.note, remark):
         if text:
             note(text)
-    if not targets.standard_output and not (quiet and targets and not shown):
-        shown.write(result, precision, quiet)
+    if not targets.standard_output and not (common.quiet and targets and not shown):
+        shown.write(result, common.precision, common.quiet)
 
 
 def _evaluate(
-    asked: Asked,
-    targets: Outputs,
-    shown: Shown,
-    tallies: Tallies,
-    scheduler: str | None,
-    line: ProgressLine | None,
-    quiet: bool,
+    asked: Asked, targets: Outputs, shown: Shown, tallies: Tallies, line: ProgressLine | None
 ) -> tuple[Result, str | None]:
     """Compute what was asked for and write what goes to files; large results that are only shown are not kept.
 
@@ -156,7 +137,7 @@ def _evaluate(
     request, inputs, vector = asked.load()
     names = request.targets
     computed: dict[str, Any] = dict.fromkeys(names)
-    if shown and not targets.folders and scheduler is None and targets.targets.keys() <= set(names):
+    if shown and not targets.folders and asked.common.scheduler is None and targets.targets.keys() <= set(names):
         wanted = {*shown.chosen(request), *targets.targets}
         names = [name for name in names if name in wanted]
     else:
@@ -169,7 +150,7 @@ def _evaluate(
             from gradcli.evaluation.compiled import Compiled
 
             compiled = Compiled(request, request.files(inputs, vector), roots=roots, streamed=frozenset(sinks))
-            with _runner(scheduler, asked, compiled, {**inputs, VECTOR: vector}, frozenset(sinks), quiet) as runner:
+            with _runner(asked, compiled, {**inputs, VECTOR: vector}, frozenset(sinks)) as runner:
                 found = compiled.run(inputs, vector, sinks=sinks, progress=line, runner=runner)
             computed.update(zip(names, found, strict=True))
         remark = tallies.note({name: computed[name] for name in names})
@@ -179,15 +160,15 @@ def _evaluate(
 
 @contextmanager
 def _runner(
-    scheduler: str | None, asked: Asked, compiled: Compiled, data: dict[str, Any], streamed: frozenset[int], quiet: bool
+    asked: Asked, compiled: Compiled, data: dict[str, Any], streamed: frozenset[int]
 ) -> Iterator[Dealer | None]:
     """What runs the passes of the program elsewhere, within this block; None for the threads of this process."""
-    if scheduler is None:
+    if asked.common.scheduler is None:
         yield None
         return
     from gradcli.cli.signals import stopping_cleanly
     from gradcli.cluster import Dealer
 
     # Workers that were started here end with the command, and what was dealt is taken back.
-    with stopping_cleanly(), cluster_at(scheduler, asked.threads, quiet) as cluster:
+    with stopping_cleanly(), cluster_at(asked.common) as cluster:
         yield Dealer(cluster, compiled.request.recipe(asked.wanted), compiled.program, data, streamed)

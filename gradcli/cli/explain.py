@@ -6,6 +6,7 @@ import click
 
 from gradcli.cli import options
 from gradcli.cli.asked import Asked
+from gradcli.cli.options import CommonOptions
 from gradcli.cli.printing import write_text
 from gradcli.render.marks import Heading, Marked
 
@@ -30,18 +31,9 @@ Examples:
 @click.option("--ir", is_flag=True, help="The code of native passes too, in LLVM's language.")
 @options.dtype()
 @options.threads()
-def explain_command(
-    items: tuple[str, ...],
-    wrt: str | None,
-    no_grad: bool,
-    grad_output: str | None,
-    source: str | None,
-    as_json: bool,
-    ir: bool,
-    dtype: str | None,
-    threads: int | None,
-) -> None:
-    asked = Asked(items, source, wrt, no_grad, grad_output, dtype=dtype, threads=threads)
+@options.gathered
+def explain_command(common: CommonOptions, ir: bool) -> None:
+    asked = Asked(common)
     from gradcli.engine.execute.threads import get_num_threads
     from gradcli.engine.plan_report import native_code, plan_json, plan_text
     from gradcli.evaluation.compiled import Compiled
@@ -50,7 +42,7 @@ def explain_command(
     request, files = asked.look()
     told = Compiled(request, files).program, request.targets, get_num_threads()
     code = native_code(told[0]) if ir else []
-    if as_json:
+    if common.as_json:
         write_text(to_json(plan_json(*told) | ({"ir": code} if ir else {})))
     else:
         write_text(_headed("\n".join([plan_text(*told), *code])))

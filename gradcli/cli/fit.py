@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from gradcli.cli import options
-from gradcli.cli.asked import first_of
+from gradcli.cli.asked import first_of, settle
 from gradcli.cli.inputs import STANDARD_INPUT, bounds_of, load_all, parse_inputs
+from gradcli.cli.options import CommonOptions
 from gradcli.cli.output_files import Outputs
 from gradcli.cli.plot import Range, form_of, plot_of
 from gradcli.cli.printing import note, write_pieces, write_text
@@ -127,8 +128,9 @@ _NEXT = re.compile(r",\s*[^\W\d]\w*\s*=(?!=)")
 @options.threads()
 @options.limits
 @options.quiet("No notes; with -o, no text either.")
+@options.gathered
 def fit_command(
-    items: tuple[str, ...],
+    common: CommonOptions,
     starts: tuple[str, ...],
     sigma: str | None,
     absolute_sigma: bool,
@@ -139,23 +141,17 @@ def fit_command(
     at: tuple[str, ...],
     predict: str | None,
     plot: str | None,
-    source: str | None,
     outputs: tuple[str, ...],
-    as_json: bool,
-    dtype: str,
-    seed: int | None,
-    threads: int | None,
-    quiet: bool,
 ) -> None:
-    words = list(items)
+    words, source = list(common.items), common.source
     model = first_of(words, None, split_model) if source is None else None
     given = _Given(parse_inputs(words), _params(starts), _sigma(sigma, words), _at(at))
     given.check_standard_input(source)
     model = model or first_of(words, source, split_model)
     places = _Destinations(outputs, predict, plot, [value.name for value in given.params])
-    places.check(as_json)
+    places.check(common.as_json)
     bounds = bounds_of(limits)
-    data = given.load(dtype, seed, threads)
+    data = given.load(common)
     from gradcli.optimize.fitting import fit
 
     found = fit(
@@ -167,15 +163,15 @@ def fit_command(
         loss=loss,
         f_scale=f_scale,
         bounds=bounds,
-        dtype=dtype,
+        dtype=common.dtype or "float64",
         max_evaluations=max_evaluations,
     )
     prediction = _Prediction.of(found, data.at) if at or places.predicts else None
     places.save(found, prediction)
-    for text in () if quiet else found.notes:
+    for text in () if common.quiet else found.notes:
         note(text)
-    if not places.targets.standard_output and not (quiet and places.targets and not as_json):
-        _show(found, prediction, as_json)
+    if not places.targets.standard_output and not (common.quiet and places.targets and not common.as_json):
+        _show(found, prediction, common.as_json)
         if plot == "":
             write_pieces(["\n", plot_of(found.curves())])
 
@@ -221,16 +217,12 @@ class _Given(NamedTuple):
         if [source, *(value.path for value in self.values())].count(STANDARD_INPUT) > 1:
             raise GradcliError("only one thing can be read from standard input")
 
-    def load(self, dtype: str, seed: int | None, threads: int | None) -> _Data:
-        """All of it as arrays, in a context that computes in `dtype`."""
+    def load(self, common: CommonOptions) -> _Data:
+        """All of it as arrays, in a context that computes in the dtype that was asked for."""
         import numpy as np
 
-        from gradcli.engine.execute.threads import get_num_threads, set_num_threads
-        from gradcli.evaluation.values import settle
-
-        set_num_threads(threads or get_num_threads())
-        settle(dtype, seed)
-        opened = load_all([(value, dtype) for value in self.values()])
+        settle(common)
+        opened = load_all([(value, common.dtype) for value in self.values()])
         arrays = iter([array if isinstance(array, np.ndarray) else array.load() for array in opened])
         inputs = {value.name: next(arrays) for value in self.inputs}
         params = {value.name: next(arrays) for value in self.params}

@@ -8,6 +8,7 @@ import click
 
 from gradcli.cli import options
 from gradcli.cli.asked import Asked
+from gradcli.cli.options import CommonOptions
 from gradcli.cli.printing import note
 from gradcli.errors import GradcliError
 
@@ -64,24 +65,13 @@ FORMATS = ["dot", "mermaid", "svg", "png", "json"]
 @options.source
 @options.dtype()
 @options.quiet()
+@options.gathered
 def graph_command(
-    items: tuple[str, ...],
-    what: str,
-    form: str | None,
-    as_json: bool,
-    output: str,
-    direction: str,
-    simplified: bool | None,
-    wrt: str | None,
-    no_grad: bool,
-    grad_output: str | None,
-    source: str | None,
-    dtype: str | None,
-    quiet: bool,
+    common: CommonOptions, what: str, form: str | None, output: str, direction: str, simplified: bool | None
 ) -> None:
-    asked = Asked(items, source, wrt, no_grad, grad_output, dtype=dtype)
+    asked = Asked(common)
     _check_simplified(what, simplified)
-    form = _form(form, as_json, output)
+    form = _form(form, common.as_json, output)
     if form == "png" and output == "-" and sys.stdout is not None and sys.stdout.isatty():
         raise GradcliError("standard output is a terminal, and a PNG is not text", hint="name a file: -o FILE.png")
     from gradcli.cli.signals import stopping_cleanly
@@ -93,7 +83,7 @@ def graph_command(
     data, remark = picture(drawing, form, "TB" if direction == "down" else "LR")
     with stopping_cleanly():
         save_document(output, data, text=form != "png")
-    if remark and not quiet:
+    if remark and not common.quiet:
         note(remark)
 
 

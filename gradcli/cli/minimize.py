@@ -10,6 +10,7 @@ from gradcli.cli import options
 from gradcli.cli.asked import Asked, wanted_names
 from gradcli.cli.inputs import bounds_of
 from gradcli.cli.method_options import METHODS_HERE, MethodCommand, dashed
+from gradcli.cli.options import CommonOptions
 from gradcli.cli.output_files import Outputs, created
 from gradcli.cli.plot import plot_of
 from gradcli.cli.printing import note, write_pieces
@@ -45,12 +46,7 @@ Examples:
 
 
 @options.command("minimize", HELP, cls=MethodCommand, short_help="Find the parameters that make EXPR smallest.")
-@click.option(
-    "--wrt",
-    metavar="NAMES",
-    shell_complete=options.completed("names"),
-    help="The parameters, as in a,b [default: the floating-point input, where there is only one].",
-)
+@options.wrt("The parameters, as in a,b [default: the floating-point input, where there is only one].")
 @click.option(
     "--method",
     default="lbfgs",
@@ -100,34 +96,26 @@ Examples:
 @options.precision
 @options.progress
 @options.quiet("No notes, no progress, and not why it ended; with -o, no text either.")
+@options.gathered
 def minimize_command(
-    items: tuple[str, ...],
-    wrt: str | None,
+    common: CommonOptions,
     method: str,
     limits: tuple[str, ...],
     batch_size: int | None,
     rows: str | None,
-    source: str | None,
     outputs: tuple[str, ...],
     trace: str | None,
     plot: str | None,
     checkpoint: str | None,
     resume: bool,
     overwrite: bool,
-    as_json: bool,
-    dtype: str | None,
-    seed: int | None,
-    threads: int | None,
-    precision: int,
-    progress: bool | None,
-    quiet: bool,
     **given: Any,
 ) -> None:
     from gradcli.optimize.methods import chosen, refuse_unable
 
     if (batch_size is None) != (rows is None):
         raise GradcliError("--batch-size and --rows belong together", hint="as in --batch-size 100 --rows X,y")
-    asked = Asked(items, source, wrt, dtype=dtype, seed=seed, threads=threads)
+    asked = Asked(common)
     row, settings = chosen(method, given, dashed)
     for option, wanted, trait in (("--batch-size", batch_size, "batches"), ("--bounds", limits, "bounds")):
         if wanted:
@@ -136,27 +124,23 @@ def minimize_command(
     kept.check(row, asked)
     inputs = asked.opened()
     parameters = _parameters(asked, inputs)
-    more = {
-        "bounds": bounds_of(limits),
-        "batch_size": batch_size,
-        "rows": wanted_names(rows, False, None),
-        "seed": seed,
-    }
+    batches = {"batch_size": batch_size, "rows": wanted_names(rows, False, None)}
+    more = {"bounds": bounds_of(limits), **batches, "seed": common.seed}
     search = Search(asked, inputs, parameters, row, settings, more, limits)
     targets = Outputs(outputs, [], None, parameters)
-    _refuse_both(targets, as_json, plot)
+    _refuse_both(targets, common.as_json, plot)
     check_places(search, targets, kept)
-    silent = targets.standard_output or (quiet and targets and not as_json)
-    shown = None if silent else _Shown(as_json, precision, quiet)
+    silent = targets.standard_output or (common.quiet and targets and not common.as_json)
+    shown = None if silent else _Shown(common.as_json, common.precision, common.quiet)
     # What is kept of the steps may lie beside the results.
-    with progress_line(progress, quiet) as line, created(kept.folders(targets)):
+    with progress_line(common.progress, common.quiet) as line, created(kept.folders(targets)):
         found, curves = _found(search, kept.logbook(search), line, shown)
     save(search, targets, plot, found, curves)
     if shown is not None:
         shown.write(found)
     if plot == "" and curves is not None:
         write_pieces(["\n", plot_of(curves)])
-    if plot is not None and curves is None and not quiet:
+    if plot is not None and curves is None and not common.quiet:
         note("fewer than two steps were taken: there is no course to plot")
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any, TypeVar
+from functools import wraps
+from typing import Any, NamedTuple, TypeVar
 
 import click
 
@@ -161,6 +162,36 @@ def completed(kind: str) -> Callable[[click.Context, click.Parameter, str], Any]
     return complete
 
 
+class CommonOptions(NamedTuple):
+    """What the arguments and options that commands share say; those that a command does not have are not given."""
+
+    items: tuple[str, ...] = ()
+    source: str | None = None
+    wrt: str | None = None
+    no_grad: bool = False
+    grad_output: str | None = None
+    dtype: str | None = None
+    seed: int | None = None
+    threads: int | None = None
+    scheduler: str | None = None
+    as_json: bool = False
+    fail_on_nan: bool = False
+    precision: int = 4
+    progress: bool | None = None
+    quiet: bool = False
+
+
+def gathered(function: Callable[..., None]) -> Callable[..., None]:
+    """A command that takes `CommonOptions` in place of the arguments and options in it, and its own options."""
+
+    @wraps(function)
+    def command(**given: Any) -> None:
+        common = CommonOptions(**{name: given.pop(name) for name in CommonOptions._fields if name in given})
+        function(common, **given)
+
+    return command
+
+
 _missing = click.option(
     "--missing",
     type=click.Choice(["nan"]),
@@ -187,12 +218,14 @@ def command(
     return decorate
 
 
-wrt = click.option(
-    "--wrt",
-    metavar="NAMES",
-    shell_complete=completed("names"),
-    help="Inputs to differentiate, as in x,y [default: every floating-point one].",
-)
+_DIFFERENTIATED = "Inputs to differentiate, as in x,y [default: every floating-point one]."
+
+
+def wrt(text: str = _DIFFERENTIATED, metavar: str = "NAMES") -> Callable[[_F], _F]:
+    """Which inputs are differentiated, or what else a command does with some of them."""
+    return click.option("--wrt", metavar=metavar, shell_complete=completed("names"), help=text)
+
+
 _no_grad = click.option("--no-grad", is_flag=True, help="Differentiate nothing.")
 _grad_output = click.option(
     "--grad-output",
@@ -204,7 +237,7 @@ _grad_output = click.option(
 
 def gradients(function: _F) -> _F:
     """Which gradients are asked for."""
-    return wrt(_no_grad(_grad_output(function)))
+    return wrt()(_no_grad(_grad_output(function)))
 
 
 source = click.option(

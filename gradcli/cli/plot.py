@@ -14,6 +14,7 @@ import click
 
 from gradcli.cli import options
 from gradcli.cli.asked import Asked
+from gradcli.cli.options import CommonOptions
 from gradcli.cli.printing import is_colored, note, standard_output
 from gradcli.errors import GradcliError, quoted
 from gradcli.evaluation.input_value import InputValue, is_file, split_at_colons
@@ -43,12 +44,7 @@ _FORMATS = {".svg": "svg", ".png": "png"}
 
 
 @options.command("plot", HELP)
-@click.option(
-    "--wrt",
-    shell_complete=options.completed("names"),
-    metavar="NAME",
-    help="The input to plot against [default: the one with more than one element].",
-)
+@options.wrt("The input to plot against [default: the one with more than one element].", "NAME")
 @click.option(
     "--derivatives", type=click.IntRange(0, 4), default=1, metavar="N", help="Derivatives to plot, 0 to 4 [default: 1]."
 )
@@ -61,26 +57,22 @@ _FORMATS = {".svg": "svg", ".png": "png"}
 @options.source
 @options.dtype()
 @options.quiet()
+@options.gathered
 def plot_command(
-    items: tuple[str, ...],
-    wrt: str | None,
+    common: CommonOptions,
     derivatives: int,
     output: str | None,
     form: str | None,
     width: int | None,
     height: int | None,
     plain: bool,
-    as_json: bool,
-    source: str | None,
-    dtype: str | None,
-    quiet: bool,
 ) -> None:
-    asked = Asked(items, source, dtype=dtype, written=Range.written)
-    ranges = [value.name for value in asked.values if isinstance(value, Range)]
+    asked = Asked(common._replace(wrt=None), written=Range.written)
+    wrt, ranges = common.wrt, [value.name for value in asked.values if isinstance(value, Range)]
     if wrt is None and len(ranges) == 1:
         # What is written as a range is meant as the points, whatever else has several elements.
         (wrt,) = ranges
-    form = _form(output, form, as_json)
+    form = _form(output, form, common.as_json)
     from gradcli.plotting.curves import curves
 
     # Points of a large file are read: whoever plots them wants to see them all.
@@ -94,8 +86,8 @@ def plot_command(
         with stopping_cleanly():
             save_document(output or "-", picture, text=form == "svg")
     else:
-        sys.stdout.write(_json(found) if as_json else plot_of(found, width, height, plain) + "\n")
-    if found.note and not quiet:
+        sys.stdout.write(_json(found) if common.as_json else plot_of(found, width, height, plain) + "\n")
+    if found.note and not common.quiet:
         note(found.note)
 
 

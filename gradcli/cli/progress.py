@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from typing import IO, TYPE_CHECKING
 
+from gradcli.cli.options import CommonOptions
 from gradcli.cli.printing import note
 
 if TYPE_CHECKING:
@@ -103,11 +104,12 @@ def progress_line(progress: bool | None, quiet: bool) -> Iterator[ProgressLine |
 
 
 @contextlib.contextmanager
-def cluster_at(address: str, threads: int | None, quiet: bool) -> Iterator[Cluster]:
+def cluster_at(common: CommonOptions) -> Iterator[Cluster]:
     """The cluster that was asked for, within this block; notes tell what there is to know of its workers."""
     from gradcli.cluster import connected
 
-    with connected(address, threads) as cluster:
-        for text in cluster.notes if not quiet else ():
+    assert common.scheduler is not None
+    with connected(common.scheduler, common.threads) as cluster:
+        for text in cluster.notes if not common.quiet else ():
             note(text)
         yield cluster

@@ -101,7 +101,7 @@ class Recording(NamedTuple):
         if method.scipy:
             own = ", ".join([name for name, other in METHODS.items() if not other.scipy])
             raise GradcliError(f"--checkpoint is not for {method.name}, which is SciPy's", hint=f"it is for {own}")
-        refuse_unseeded(asked.script.source, asked.values, asked.seed)
+        refuse_unseeded(asked.script.source, asked.values, asked.common.seed)
 
     def folders(self, targets: Outputs) -> list[str]:
         """The folders for results that something lies in before there are any."""

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gradcli.cli import options
-from gradcli.cli.asked import Asked
+from gradcli.cli.asked import Asked, settle
 from gradcli.cli.inputs import STANDARD_INPUT
+from gradcli.cli.options import CommonOptions
 from gradcli.cli.printing import note, standard_output
 from gradcli.cli.shown import Shown
 from gradcli.errors import GradcliError, WorkError, did_you_mean
@@ -76,31 +77,22 @@ Examples:
 @options.limits
 @options.json("The last report on standard error as JSON, too.")
 @options.quiet()
+@options.gathered
 def stream_command(
-    items: tuple[str, ...],
-    wrt: str | None,
-    no_grad: bool,
-    grad_output: str | None,
+    common: CommonOptions,
     names: str | None,
     form: str | None,
     output_format: str,
     targets: str | None,
     show: str | None,
     only: str | None,
-    fail_on_nan: bool,
     strict: bool,
-    source: str | None,
-    dtype: str | None,
-    seed: int | None,
-    threads: int | None,
-    as_json: bool,
-    quiet: bool,
 ) -> None:
-    words, paths = _sorted(items, source is None)
+    words, paths = _sorted(common.items, common.source is None)
     reserved = STANDARD_INPUT in paths
-    if source == STANDARD_INPUT and reserved:
+    if common.source == STANDARD_INPUT and reserved:
         raise _taken()
-    asked = Asked(words, source, wrt, no_grad, grad_output, dtype=dtype, seed=seed, threads=threads)
+    asked = Asked(common._replace(items=words))
     given = [value.path for value in (*asked.values, asked.vector) if value is not None]
     if reserved and (STANDARD_INPUT in given or paths.count(STANDARD_INPUT) > 1):
         raise _taken()
@@ -109,9 +101,9 @@ def stream_command(
     if output_format == "npy" and (show is not None or only is not None):
         option = "--only" if show is None else "--show"
         raise GradcliError(f"{option} chooses what stands in lines; -o chooses arrays for --output-format npy")
-    shown = Shown(show, only, None, as_json, known=("value", "grads"))
+    shown = Shown(show, only, None, common.as_json, known=("value", "grads"))
     chosen = _list("--name", names), _list("-o", targets)
-    summary = _stream(asked, paths, chosen, shown, form, output_format == "npy", strict, quiet, fail_on_nan)
+    summary = _stream(asked, paths, chosen, shown, form, output_format == "npy", strict)
     if summary.failed:
         _fail(asked, summary)
 
@@ -152,8 +144,6 @@ def _stream(
     form: str | None,
     arrays: bool,
     strict: bool,
-    quiet: bool,
-    fail_on_nan: bool,
 ) -> StreamSummary:
     """Load what all records share, and go through the records; `chosen` are the names of inputs and of results."""
     from gradcli.evaluation.finite import told_of_several
@@ -164,7 +154,8 @@ def _stream(
     from gradcli.stream.plan_cache import RecordJob, results_of
     from gradcli.stream.records import Inputs, choose_names
 
-    asked.settle()
+    common = asked.common
+    settle(common)
     names, targets = chosen
     shared = [value.name for value in asked.values]
     names = choose_names(asked.script, shared, names)
@@ -172,10 +163,11 @@ def _stream(
         check_wanted(name, [*names, *shared])
     # In float64: the value decides later what it is rounded to.
     vector = None if asked.vector is None else _loaded(asked.vector, "float64")
-    given = {value.name: _loaded(value, asked.dtype) for value in asked.values}
+    given = {value.name: _loaded(value, common.dtype) for value in asked.values}
     files = (targets or []) if arrays else None
     parts = shown.parts or ("value", "grads")
-    job = RecordJob(asked.script, given, asked.wanted, vector, files, parts, shown.only, fail_on_nan, not quiet)
+    more = common.fail_on_nan, not common.quiet
+    job = RecordJob(asked.script, given, asked.wanted, vector, files, parts, shown.only, *more)
     known = results_of(job, names)
     for target in targets or ([shown.only] if shown.only else []):
         if target not in known:
@@ -184,9 +176,9 @@ def _stream(
     if STANDARD_INPUT in paths:
         standard_input(form == "npy")
     _collect_garbage()
-    sink, tell = Outlet(_binary_output(arrays)), (lambda text: None) if quiet else note
+    sink, tell = Outlet(_binary_output(arrays)), (lambda text: None) if common.quiet else note
     # Without a place for a report, the order of what goes out would be lost at the first failure.
-    summary = run_stream(job, Inputs(paths, names, form, asked.dtype), sink, strict or arrays, tell)
+    summary = run_stream(job, Inputs(paths, names, form, common.dtype), sink, strict or arrays, tell)
     if summary.remarked:
         tell(told_of_several(summary.remarked, summary.records, "record", summary.first_remark or ""))
     return summary
