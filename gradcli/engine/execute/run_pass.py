@@ -331,7 +331,7 @@ class _PassFrame:
                 at += 1
         except GradcliError as error:
             step = self.one.steps[at]
-            if error.span is None and not isinstance(step, Cut):
+            if error.span is None and isinstance(step, Step | Sum):
                 error.span = step.node.span
             raise
         for write in self.one.writes:

@@ -105,7 +105,10 @@ class Bound:
             try:
                 check.function(local[check.slot])
             except GradcliError as error:
-                error.span = check.node.span if error.span is None else error.span
+                if error.span is None:
+                    # A step that another one was lowered to has no place in the source of its own.
+                    nodes = (check.node, *(covered.node for covered in self.step.covers))
+                    error.span = next((node.span for node in nodes if node.span is not None), None)
                 raise
         rows = end - begin
         partials: list[Any] = []
