@@ -17,7 +17,7 @@ import pytest
 
 from gradcli.errors import GradcliError, WorkError
 from gradcli.storage.header import Header, check_size, parse_header
-from gradcli.storage.reading import open_file, reading
+from gradcli.storage.loading import open_file, reading
 
 ROOT = Path(__file__).resolve().parents[1]
 DTYPES = ["bool"] + [f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)]

@@ -15,8 +15,7 @@ import numpy as np
 import pytest
 
 from gradcli.errors import GradcliError, WorkError
-from gradcli.machine.data_options import TELL, missing_as_nan
-from gradcli.machine.limits import limited
+from gradcli.machine.limits import TELL, limited, missing_as_nan
 from gradcli.storage import FileArray, load, look_at, open_array, save
 from tests.command import process
 from tests.storage_support import DTYPES, SHAPES, failure, numbers, own_directory, same

@@ -12,8 +12,7 @@ import numpy as np
 import pytest
 
 from gradcli.errors import GradcliError, WorkError
-from gradcli.machine.data_options import missing_as_nan
-from gradcli.machine.limits import limited
+from gradcli.machine.limits import limited, missing_as_nan
 from gradcli.storage import load, look_at
 from tests.command import process
 from tests.storage_support import failure, own_directory, same

@@ -19,8 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gradcli.errors import GradcliError, WorkError
-from gradcli.machine.data_options import TELL, missing_as_nan
-from gradcli.machine.limits import limited
+from gradcli.machine.limits import TELL, limited, missing_as_nan
 from gradcli.storage import load, look_at, save
 from gradcli.storage.formats import cells, pieces, tokenizer
 from gradcli.storage.opening import names_in

@@ -116,7 +116,7 @@ def _files(pattern: Pattern) -> list[str]:
 def _listed(path: str) -> list[str]:
     """The paths in a file, one a line; blank lines are left out."""
     from gradcli.storage.header import shown
-    from gradcli.storage.reading import open_file, reading
+    from gradcli.storage.loading import open_file, reading
 
     with reading(path), open_file(path) as file:
         data = file.read(_LONGEST_LIST)

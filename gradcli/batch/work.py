@@ -22,8 +22,7 @@ from gradcli.evaluation.finite import count, listed, refuse
 from gradcli.evaluation.names import may_draw
 from gradcli.evaluation.values import InputSpec, settle
 from gradcli.language.parse import parse
-from gradcli.machine.data_options import missing_as_nan
-from gradcli.machine.limits import limited
+from gradcli.machine.limits import limited, missing_as_nan
 from gradcli.render.json import to_json
 from gradcli.storage import Edges, FileArray
 from gradcli.storage.header import shown

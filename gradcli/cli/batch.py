@@ -102,8 +102,7 @@ def batch_command(
     from gradcli.batch.job import Job, Saved
     from gradcli.batch.runner import Batch
     from gradcli.engine.native.choice import engine_in_use
-    from gradcli.machine.data_options import MISSING_AS_NAN
-    from gradcli.machine.limits import MEMORY_LIMIT, TIME_LIMIT
+    from gradcli.machine.limits import MEMORY_LIMIT, MISSING_AS_NAN, TIME_LIMIT
 
     names = tuple(name for name, _ in split_inputs(words))
     saved = Saved.parse(save.strip(), names)

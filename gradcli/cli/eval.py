@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gradcli.cli import options
-from gradcli.cli.asked import Asked
-from gradcli.cli.derivative_options import Derivatives
+from gradcli.cli.asked import Asked, Derivatives
 from gradcli.cli.options import CommonOptions
 from gradcli.cli.output_files import Outputs, Tallies
 from gradcli.cli.printing import note

@@ -17,7 +17,7 @@ from gradcli.cli.help import NEVER_EVAL, Commands
 from gradcli.cli.options import ExpressionCommand, hint_of_no_option
 from gradcli.cli.printing import note, report, tell
 from gradcli.errors import GradcliError, UnknownNameError, WorkError
-from gradcli.machine.data_options import TELL
+from gradcli.machine.limits import TELL
 
 EXAMPLES = """\b
 Examples:

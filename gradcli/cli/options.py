@@ -11,8 +11,7 @@ import click
 
 from gradcli.cli.printing import COLOR, write_pages
 from gradcli.errors import GradcliError, shortened
-from gradcli.machine.data_options import MISSING_AS_NAN, TELL, tell
-from gradcli.machine.limits import HOUR, MEMORY_LIMIT, TIME_LIMIT
+from gradcli.machine.limits import HOUR, MEMORY_LIMIT, MISSING_AS_NAN, TELL, TIME_LIMIT, tell
 from gradcli.render.marks import Heading, Marked
 
 DTYPES = ["float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "bool"]

@@ -49,7 +49,7 @@ class Search:
         Files are described as they are when this is first looked at, before the search begins.
         """
         from gradcli import __version__
-        from gradcli.machine.data_options import MISSING_AS_NAN
+        from gradcli.machine.limits import MISSING_AS_NAN
 
         settings = {name: value for name, value in self.settings.items() if name != self.method.steps}
         return {

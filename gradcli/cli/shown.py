@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from gradcli.cli.derivative_options import Derivatives
+from gradcli.cli.asked import Derivatives
 from gradcli.cli.printing import standard_output, write_pieces
 from gradcli.errors import GradcliError, did_you_mean, quoted
 

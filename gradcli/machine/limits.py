@@ -1,8 +1,8 @@
-"""How much memory and time may be used, and how sizes are told."""
+"""What holds for the context that a command runs in: how much memory and time may be used, and how data is read."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from typing import TypeVar
@@ -15,6 +15,12 @@ MEMORY_LIMIT: ContextVar[int | None] = ContextVar("gradcli_memory_limit", defaul
 #: Seconds that a program may be expected to take; None for any number. The command sets an hour, `--yes` none.
 TIME_LIMIT: ContextVar[float | None] = ContextVar("gradcli_time_limit", default=None)
 HOUR = 3600.0
+
+#: Whether missing values become NaN; else they are errors. `--missing nan` sets it.
+MISSING_AS_NAN: ContextVar[bool] = ContextVar("gradcli_missing_as_nan", default=False)
+
+#: What is told of what was read, such as columns that were left out; None where nobody wants to know.
+TELL: ContextVar[Callable[[str], None] | None] = ContextVar("gradcli_tell", default=None)
 
 #: What may be done about it where too much is needed.
 HINT = "write large results to files with -o; --memory-limit sets another limit"
@@ -47,3 +53,15 @@ def show_bytes(count: int) -> str:
             return f"{size:.3g} {unit}"
         size /= 1000
     raise AssertionError
+
+
+def missing_as_nan(wanted: bool) -> AbstractContextManager[None]:
+    """Within a block of this missing values become NaN, or are errors."""
+    return having(MISSING_AS_NAN, wanted)
+
+
+def tell(text: str) -> None:
+    """Tell something of what was read."""
+    told = TELL.get()
+    if told is not None:
+        told(text)

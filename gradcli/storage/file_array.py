@@ -12,9 +12,8 @@ import numpy as np
 from gradcli.errors import WorkError
 from gradcli.storage.boxes import NEAR, cut, read_at, read_box, whole
 from gradcli.storage.header import Array, DType, Header, truncated
-from gradcli.storage.loading import check_booleans, check_memory
+from gradcli.storage.loading import check_booleans, check_memory, reading
 from gradcli.storage.ranges import Index, Ranges, block_ranges, lengths, parse_index
-from gradcli.storage.reading import reading
 
 # Rows of a file are picked from blocks of at most so much.
 _MOST_AT_ONCE = 4 << 20

@@ -9,9 +9,8 @@ from gradcli.errors import WorkError
 from gradcli.machine.endings import is_url, local_path
 from gradcli.storage.archive import read_members
 from gradcli.storage.header import ARCHIVE_MAGICS, Array, Header, parse_header, shown
-from gradcli.storage.loading import check_memory, finish, receive
+from gradcli.storage.loading import check_memory, finish, open_file, reading, receive
 from gradcli.storage.opening import load
-from gradcli.storage.reading import open_file, reading
 
 
 class RecordReader:

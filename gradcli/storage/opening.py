@@ -29,9 +29,8 @@ from gradcli.storage.header import (
     shown,
     truncated,
 )
-from gradcli.storage.loading import LARGE, check_booleans, check_memory, finish, most_read, receive
+from gradcli.storage.loading import LARGE, check_booleans, check_memory, finish, most_read, open_file, reading, receive
 from gradcli.storage.pipes import fill, take
-from gradcli.storage.reading import open_file, reading
 
 T = TypeVar("T")
 U = TypeVar("U")

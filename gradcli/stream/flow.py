@@ -10,8 +10,8 @@ from typing import Any
 from gradcli.errors import GradcliError
 from gradcli.storage.formats.pieces import refuse_foreign
 from gradcli.storage.header import shown
+from gradcli.storage.loading import reading
 from gradcli.storage.pipes import write_all
-from gradcli.storage.reading import reading
 
 # What one system call reads at most; a pipe holds no more.
 _CHUNK = 1 << 16

@@ -12,8 +12,8 @@ from gradcli.machine.endings import is_url, local_path
 from gradcli.render.json import to_json
 from gradcli.storage import RecordReader, load_item
 from gradcli.storage.header import shown
+from gradcli.storage.loading import open_file, reading
 from gradcli.storage.opening import standard_input
-from gradcli.storage.reading import open_file, reading
 from gradcli.stream.fields import FieldReader, Record
 from gradcli.stream.flow import Inlet, lines
 from gradcli.stream.rows import row_records

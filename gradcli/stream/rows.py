@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from gradcli.errors import GradcliError, did_you_mean
-from gradcli.machine.data_options import tell
+from gradcli.machine.limits import tell
 from gradcli.storage.formats.cells import is_missing, is_number
 from gradcli.storage.formats.delimited import delimiter_of
 from gradcli.storage.header import printable, shown

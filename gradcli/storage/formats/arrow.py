@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from gradcli.errors import WorkError
-from gradcli.machine.data_options import MISSING_AS_NAN
+from gradcli.machine.limits import MISSING_AS_NAN
 from gradcli.storage.formats.columns import Chosen, chosen
 from gradcli.storage.formats.source import Form, Source, decoding, missing_value, refuse_large
 from gradcli.storage.header import DTYPE_NAMES, Array, DType, printable

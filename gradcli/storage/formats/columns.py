@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from gradcli.errors import GradcliError, WorkError
-from gradcli.machine.data_options import tell
+from gradcli.machine.limits import tell
 from gradcli.storage.formats.source import Source
 from gradcli.storage.header import printable, unknown_key
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from gradcli.errors import WorkError
-from gradcli.machine.data_options import tell
+from gradcli.machine.limits import tell
 from gradcli.storage.formats.source import Form, Source, as_array, decoding, package, refuse_large
 from gradcli.storage.header import Array
 

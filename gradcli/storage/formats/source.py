@@ -11,7 +11,7 @@ from typing import IO, Any, NamedTuple, NoReturn
 import numpy as np
 
 from gradcli.errors import GradcliError, WorkError
-from gradcli.machine.data_options import MISSING_AS_NAN
+from gradcli.machine.limits import MISSING_AS_NAN
 from gradcli.storage.header import DTYPE_NAMES, Array, DType, Header, brief, listed, printable, shown, unknown_key
 from gradcli.storage.loading import check_memory
 
