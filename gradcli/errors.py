@@ -155,6 +155,15 @@ def shortened(text: str) -> str:
     return text if len(text) <= _LONGEST_QUOTED else f"{text[:_LONGEST_QUOTED]}…"
 
 
+def counted(count: int, what: str) -> str:
+    """So many of something.
+
+    >>> counted(1, "step"), counted(1200, "step")
+    ('1 step', '1,200 steps')
+    """
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
 def _one_line(text: str) -> str:
     """A text that fits on a line and can be shown: what it quotes may hold anything."""
     if len(text) > _LONGEST:

@@ -198,11 +198,11 @@ def compiled_files() -> list[Path]:
     return [Path(entry.path) for entry in own_cache.kept_files("native-")]
 
 
-def evaluated_anew() -> float:
+def evaluated_anew(size: int = 300_000) -> float:
     call.loaded.cache_clear()
     _kept.cache_clear()
     gc.set_engine("native")
-    return gc.evaluate("sum(exp(x))", {"x": np.zeros(300_000, np.float32)}).value.item()
+    return gc.evaluate("sum(exp(x))", {"x": np.zeros(size, np.float32)}).value.item()
 
 
 def test_code_is_kept_and_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -215,6 +215,18 @@ def test_code_is_kept_and_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(call, "object_code", refuse)
     assert evaluated_anew() == 300_000
+
+
+def test_a_pass_is_compiled_once_for_all_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled = []
+    monkeypatch.setattr(call, "object_code", lambda text: compiled.append(text) or processor.object_code(text))
+    threads = gc.get_num_threads()
+    gc.set_num_threads(4)
+    try:
+        assert evaluated_anew(4_000_000) == 4_000_000
+    finally:
+        gc.set_num_threads(threads)
+    assert len(compiled) == 1
 
 
 @pytest.mark.parametrize("damage", ["empty", "cut", "a bit", "no code", "other code", "code of another"])

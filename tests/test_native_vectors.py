@@ -269,9 +269,6 @@ def test_machine_code_is_bytes_that_can_be_loaded_again() -> None:
     assert code == object_code(text)
     first, again = MachineCode(code), MachineCode(bytes(code))
     assert first.address("loop") != again.address("loop")
-    for damaged in (b"", code[:-1], code[:40], bytes(99), code[:99] + bytes([code[99] ^ 1]) + code[100:]):
-        with pytest.raises(RuntimeError, match="damaged"):
-            MachineCode(damaged)
     with pytest.raises(KeyError):
         first.address("nothing")
     with pytest.raises(ValueError, match="LLVM refuses the code"):

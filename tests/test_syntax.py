@@ -26,6 +26,7 @@ from gradcli.errors import GradcliError
 from gradcli.language import lalr
 from gradcli.language.parse import Script, Statement, parse, unparse
 from gradcli.machine import own_cache
+from tests.command import call
 
 ROOT = Path(__file__).resolve().parent.parent
 HEADLINE = "mean(2*(3*x+7)**2)"
@@ -789,6 +790,26 @@ def test_cache_of_another_user_is_not_read(cache: Path, monkeypatch: pytest.Monk
     lalr.tables()
     monkeypatch.setattr(own_cache.os, "geteuid", lambda: cache.stat().st_uid + 1)
     assert lalr._read(lalr._grammar()) is None
+
+
+def test_cache_command(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert call(monkeypatch, "cache") == (0, f"{cache}: 0 files, 0 bytes\n", "")
+    lalr.tables()
+    file = _one_file(cache)
+    size = file.stat().st_size
+    mine = cache / "of somebody else"
+    mine.write_text("stays")
+    code, out, _ = call(monkeypatch, "cache", "--json")
+    assert (code, json.loads(out)) == (0, {"folder": str(cache), "files": 1, "bytes": size})
+    assert call(monkeypatch, "cache").out.startswith(f"{cache}: 1 file, ")
+    assert call(monkeypatch, "cache", "--clear") == (0, f"{cache}: 0 files, 0 bytes\n", "")
+    assert list(cache.iterdir()) == [mine]
+
+
+def test_cache_without_a_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(own_cache, "cache_folder", lambda: None)
+    assert call(monkeypatch, "cache", "--json") == (0, '{"folder": null, "files": 0, "bytes": 0}\n', "")
+    assert call(monkeypatch, "cache").out.startswith("there is no place for a cache: ")
 
 
 def test_cache_that_cannot_be_written_is_left_alone(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ import click
 
 from gradcli.cli import options
 from gradcli.cli.printing import write_text
+from gradcli.errors import counted
 from gradcli.render.json import to_json
 
 HELP = """Show what gradcli keeps from run to run, or remove it.
@@ -36,4 +37,4 @@ def cache_command(clear: bool, as_json: bool) -> None:
     elif folder is None:
         write_text("there is no place for a cache: neither HOME nor XDG_CACHE_HOME names one")
     else:
-        write_text(f"{folder}: {len(sizes)} files, {show_bytes(sum(sizes))}")
+        write_text(f"{folder}: {counted(len(sizes), 'file')}, {show_bytes(sum(sizes))}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gradcli.errors import counted
 from gradcli.optimize.minimum import Minimum
 from gradcli.render.json import json_pieces
 from gradcli.render.marks import Heading
@@ -24,12 +25,8 @@ def minimum_text(found: Minimum, style: Style, ending: bool = True) -> Iterator[
 
 def _ending(found: Minimum) -> str:
     how = "converged" if found.converged else "stopped"
-    counts = f"{_counted(found.steps, 'step')} and {_counted(found.evaluations, 'evaluation')}"
+    counts = f"{counted(found.steps, 'step')} and {counted(found.evaluations, 'evaluation')}"
     return f"{found.method} {how} after {counts}: {found.reason}"
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def minimum_json(found: Minimum) -> Iterator[str]:

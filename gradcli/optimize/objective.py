@@ -81,7 +81,7 @@ class Objective:
 
     def plan(self) -> None:
         """Plan what a step computes, so that a lack of memory is told of before the first one."""
-        assert self._both
+        _ = self._both
 
     def _given(self, vector: np.ndarray, data: Mapping[str, Any] | None) -> Mapping[str, Any]:
         given = self._read(vector)

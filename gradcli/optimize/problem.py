@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcli.errors import GradcliError, WorkError, written_in
+from gradcli.errors import GradcliError, WorkError, counted, written_in
 from gradcli.evaluation.finite import count
 from gradcli.evaluation.values import to_array
 from gradcli.graph.dtypes import DEFAULT_DTYPE
@@ -58,7 +58,7 @@ class Problem:
         n, p = self.data.size, self.packing.size
         if n < p:
             hint = "fewer parameters, or more data; a parameter whose value is known can be an input"
-            raise GradcliError(f"{_some(n, 'observation')} cannot determine {_some(p, 'parameter')}", hint=hint)
+            raise GradcliError(f"{counted(n, 'observation')} cannot determine {counted(p, 'parameter')}", hint=hint)
 
     def predictor_at(self, inputs: Mapping[str, Any]) -> Predictor:
         """The model with other inputs in the place of some of its own."""
@@ -109,7 +109,7 @@ class Problem:
         solution = nonlinear.Fitter(*search).solve(x)
         if solution.reason is None:
             hint = "start nearer to the solution, or measure parameters so that they are of similar size"
-            raise WorkError(f"the fit has not converged after {_some(solution.evaluations, 'evaluation')}", hint=hint)
+            raise WorkError(f"the fit has not converged after {counted(solution.evaluations, 'evaluation')}", hint=hint)
         return solution
 
     def _refuse_start(self, values: np.ndarray) -> None:
@@ -182,10 +182,6 @@ def _in_units(loss: nonlinear.Loss, unit: float) -> nonlinear.Loss:
     return loss._replace(scale=scale)
 
 
-def _some(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
-
-
 def converted(value: Any, dtype: str) -> np.ndarray:
     """An input as it is computed with: floating-point numbers in `dtype`."""
     array = to_array(value)
@@ -202,5 +198,5 @@ def start_from(value: Any, dtype: str) -> np.ndarray:
 def _refuse_missing(arrays: Arrays) -> None:
     """Refuse data with NaN or infinities, telling how many there are."""
     for name, array in arrays.items():
-        if counted := count(array):
-            raise GradcliError(counted.told(name), hint="leave these observations out: a fit needs finite numbers")
+        if found := count(array):
+            raise GradcliError(found.told(name), hint="leave these observations out: a fit needs finite numbers")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
-from gradcli.errors import WorkError
+from gradcli.errors import WorkError, counted
 from gradcli.optimize.extra import package
 from gradcli.optimize.iterate import Iterate, Reached, Watch, check_start
 from gradcli.optimize.methods import Method
@@ -67,41 +67,24 @@ def run_scipy(
 ) -> Reached:
     """Where the method ends, from a vector within the bounds."""
     scipy = package("scipy.optimize", f"the method {method.name}")
-    evaluated, packing, total, steps = (
-        _Evaluated(objective, method.gradients),
-        objective.packing,
-        options["max_iter"],
-        0,
-    )
+    evaluated, packing = _Evaluated(objective, method.gradients), objective.packing
     value, gradient = evaluated.computed(vector.astype(np.float64))
     check_start(value, gradient, packing)
     steepness = 0.0 if gradient is None else _steepness(gradient, vector, bounds)
+    steps = 0
 
     def callback(x: np.ndarray) -> None:
         nonlocal steps
         steps += 1
         if watch is not None:
             at = x.astype(packing.dtype)
-            watch(Iterate(steps, total, *evaluated.at(x), objective.evaluations, at, packing))
+            watch(Iterate(steps, options["max_iter"], *evaluated.at(x), objective.evaluations, at, packing))
 
-    with warnings.catch_warnings():
-        # They say what the result says as well.
-        warnings.simplefilter("ignore")
-        try:
-            found = scipy.minimize(
-                evaluated.at if method.gradients else evaluated.value,
-                vector.astype(np.float64),
-                method=method.name,
-                jac=method.gradients or None,
-                hessp=evaluated.product if method.hvp else None,
-                bounds=None if bounds is None else scipy.Bounds(*bounds),
-                tol=options["tol"],
-                options={} if total is None else {"maxiter": total},
-                callback=callback,
-            )
-        except (ValueError, ArithmeticError) as error:
-            # Of what it meets on its way, NaN and infinities among derivatives.
-            raise _gone_wrong(method, f"after {steps:,} steps: {_one_line(error)}") from None
+    try:
+        found = _call(scipy, method, options, evaluated, vector.astype(np.float64), bounds, callback)
+    except (ValueError, ArithmeticError) as error:
+        # Of what it meets on its way, NaN and infinities among derivatives.
+        raise _gone_wrong(method, f"after {counted(steps, 'step')}: {_one_line(error)}") from None
     at = found.x.astype(packing.dtype)
     value, gradient = evaluated.computed(at.astype(np.float64))
     if not math.isfinite(value):
@@ -110,6 +93,33 @@ def run_scipy(
     if stop.converged and steps and gradient is not None and _steepness(gradient, at, bounds) >= steepness > 0:
         stop = Stop(False, f"{stop.reason}; but the gradient is no smaller than at the start")
     return Reached(at, value, gradient, stop, steps, objective.evaluations)
+
+
+def _call(
+    scipy: Any,
+    method: Method,
+    options: Mapping[str, Any],
+    evaluated: _Evaluated,
+    start: np.ndarray,
+    bounds: Bounds | None,
+    callback: Callable[[np.ndarray], None],
+) -> Any:
+    """What SciPy finds."""
+    total = options["max_iter"]
+    with warnings.catch_warnings():
+        # They say what the result says as well.
+        warnings.simplefilter("ignore")
+        return scipy.minimize(
+            evaluated.at if method.gradients else evaluated.value,
+            start,
+            method=method.name,
+            jac=method.gradients or None,
+            hessp=evaluated.product if method.hvp else None,
+            bounds=None if bounds is None else scipy.Bounds(*bounds),
+            tol=options["tol"],
+            options={} if total is None else {"maxiter": total},
+            callback=callback,
+        )
 
 
 def _gone_wrong(method: Method, how: str) -> WorkError:

@@ -128,7 +128,7 @@ class Trace:
                 write_all(self._file, memoryview(data))
             except BrokenPipeError:
                 # Nobody follows it any more.
-                self._file = None
+                self._release()
                 return
             self._digest.update(data)
             self._length += len(data)
@@ -142,6 +142,12 @@ class Trace:
 
     def close(self) -> None:
         """Write what is left, and let others in."""
-        self._write()
+        try:
+            self._write()
+        finally:
+            self._release()
+
+    def _release(self) -> None:
         if self._file is not None:
             self._file.close()
+            self._file = None

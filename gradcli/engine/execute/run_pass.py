@@ -76,6 +76,7 @@ def _deal(
     one: Pass, values: list[Any], sinks: dict[int, Any], threads: int, count: int, do: Callable[[_Worker, int], Any]
 ) -> None:
     """Do so many pieces of a pass, each thread with a worker of its own."""
+    _compile(one)
     # Threads inherit what is set here.
     with one_thread(), np.errstate(all="ignore"):
         deal(count, threads, lambda: partial(do, _Worker(one, values, sinks)))
@@ -83,6 +84,8 @@ def _deal(
 
 def _compile(one: Pass) -> None:
     """Make the machine code of native steps, before threads would all do it at once."""
+    if not one.fused:
+        return
     from gradcli.engine.native.call import loaded
 
     for step in one.steps:

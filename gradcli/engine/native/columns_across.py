@@ -127,7 +127,7 @@ class ColumnsAcross:
                     with v.scope():
                         self._places(phase, [*indices, str(whole)], last - whole)
         for item in reductions:
-            self._end(item, phase)
+            self._end(item)
 
     def _places(self, phase: Phase, indices: list[str], valid: int) -> None:
         """All items at neighbouring places, of which so many are there."""
@@ -205,7 +205,7 @@ class ColumnsAcross:
         for name, part in zip(self._variables(f"%red{item.out}", state), state, strict=True):
             self.v.store(part, name)
 
-    def _end(self, item: LoopStep, phase: Phase) -> None:
+    def _end(self, item: LoopStep) -> None:
         v = self.v
         assert item.lanes is not None
         start = item.lanes.start(v, taken_in(self.group, item))

@@ -34,7 +34,7 @@ def fused(one: Pass) -> Pass | None:
         native = sum(len(run.items) for run in runs if isinstance(run, _Stretch))
         if native and (best is None or native > best[0]):
             best = native, _Rebuilt(one, reader, runs, function)
-    if best is None or (one.transposed and not _is_whole(one, best[1].runs)):
+    if best is None or (one.transposed and not _is_whole(best[1].runs)):
         return None
     return best[1].result()
 
@@ -129,7 +129,7 @@ def _can(item: LoopStep, reader: Lowering) -> bool:
     return bool(made.dtype == item.step.node.dtype or item.out < 0)
 
 
-def _is_whole(one: Pass, runs: list[Any]) -> bool:
+def _is_whole(runs: list[Any]) -> bool:
     return len(runs) == 1 and isinstance(runs[0], _Stretch)
 
 

@@ -6,15 +6,12 @@ Only this file knows llvmlite, an extra. Making object code takes tens of millis
 from __future__ import annotations
 
 from functools import cache
-from hashlib import sha256
 from typing import Any, NamedTuple
 
 from gradcli.errors import WorkError
 
 #: The first LLVM that knows what is written here, pointers without a type and `splat`.
 _LLVM = 20
-#: Bytes before object code that tell whether it is whole.
-_SEAL = 32
 
 
 class Processor(NamedTuple):
@@ -92,8 +89,7 @@ def object_code(text: str, processor: Processor | None = None, optimize: bool = 
     Expressions of vectors gain nothing by `optimize`, a third of the time; loops and addresses around them may.
     """
     machine = _target_machine(processor or host())
-    made = machine.emit_object(_optimized(text, machine, optimize))
-    return sha256(made).digest() + made
+    return bytes(machine.emit_object(_optimized(text, machine, optimize)))
 
 
 def assembly(text: str, processor: Processor | None = None, optimize: bool = True) -> str:
@@ -106,13 +102,11 @@ class MachineCode:
     """Loaded object code, which stays in memory as long as this object does."""
 
     def __init__(self, code: bytes) -> None:
-        """Trusts the code, but for damage: it must be of `object_code`, on a machine of this kind."""
-        llvm, seal, made = _loaded_llvm(), code[:_SEAL], code[_SEAL:]
-        # LLVM would end the process.
-        if sha256(made).digest() != seal:
-            raise RuntimeError("the machine code is damaged")
+        """Trusts the code: it must be what `object_code` gave, on a machine of this kind. LLVM ends the process where
+        it is damaged."""
+        llvm = _loaded_llvm()
         self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _target_machine(host()))
-        self._engine.add_object_file(llvm.ObjectFileRef.from_data(made))
+        self._engine.add_object_file(llvm.ObjectFileRef.from_data(code))
         self._engine.finalize_object()
 
     def address(self, function: str) -> int:
