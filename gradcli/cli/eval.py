@@ -47,30 +47,13 @@ Examples:
 @options.gradients
 @click.option("--jacobian", is_flag=True, help="The Jacobian of the value for each input.")
 @click.option("--hessian", is_flag=True, help="The Hessian of a scalar, a block for each pair of inputs.")
-@click.option(
-    "--jvp",
-    multiple=True,
-    metavar="NAME=VALUE",
-    shell_complete=options.completed("inputs"),
-    help="The product of the Jacobian with a vector; inputs that are not named do not move.",
-)
-@click.option(
-    "--hvp",
-    multiple=True,
-    metavar="NAME=VALUE",
-    shell_complete=options.completed("inputs"),
-    help="The product of the Hessian with a vector.",
-)
+@options.values("--jvp", "The product of the Jacobian with a vector; inputs that are not named do not move.")
+@options.values("--hvp", "The product of the Hessian with a vector.")
 @options.source
-@click.option(
-    "-o",
-    "--output",
-    "outputs",
-    multiple=True,
-    metavar="TARGET=PATH",
-    shell_complete=options.completed("targets"),
-    help="Write value, x.grad or x.jacobian to PATH (- is standard output), in the format that its end tells, else as "
+@options.outputs(
+    "Write value, x.grad or x.jacobian to PATH (- is standard output), in the format that its end tells, else as "
     ".npy; or all results into a folder: -o DIR/.",
+    "TARGET=PATH",
 )
 @options.show("Print only these parts, as in value,grads: value, graph, grads, jacobian, hessian, jvp, hvp.")
 @options.only("Print one tensor and nothing else: value, x.grad, x.jacobian, x.hessian, x,y.hessian, jvp, x.hvp.")

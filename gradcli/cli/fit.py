@@ -80,14 +80,7 @@ _NEXT = re.compile(r",\s*[^\W\d]\w*\s*=(?!=)")
     metavar="X",
     help="From which residual on, in units of sigma, it counts less [default: 1].",
 )
-@click.option(
-    "--bounds",
-    "limits",
-    multiple=True,
-    metavar="NAME=LOW:HIGH",
-    shell_complete=options.completed("params"),
-    help="Keep a parameter between two numbers, each of which may be left out; may be given several times.",
-)
+@options.bounds("params")
 @click.option(
     "--max-evaluations",
     type=click.IntRange(min=1),
@@ -95,27 +88,17 @@ _NEXT = re.compile(r",\s*[^\W\d]\w*\s*=(?!=)")
     metavar="N",
     help="Give up after so many evaluations of the model [default: 10,000].",
 )
-@click.option(
-    "--at",
-    multiple=True,
-    metavar="NAME=VALUE",
-    shell_complete=options.completed("inputs"),
-    help="Predict with this input, also as t=0:10:200 [default: at the data]; may be given several times.",
+@options.values(
+    "--at", "Predict with this input, also as t=0:10:200 [default: at the data]; may be given several times."
 )
 @click.option("--predict", metavar="PATH", type=click.Path(), help="Write what the fitted model gives, as -o does.")
 @options.picture(
     "--plot", "Plot data, model, its band of 95 % and residuals, in the terminal or into FILE.svg or .png."
 )
 @options.source
-@click.option(
-    "-o",
-    "--output",
-    "outputs",
-    multiple=True,
-    metavar="NAME=PATH",
-    shell_complete=options.completed("targets"),
-    help="Write a parameter, covariance, correlation, residuals, prediction or band to PATH (- is standard output), in "
-    "the format that its end tells, else as .npy; or parameters and covariance into a folder: -o DIR/.",
+@options.outputs(
+    "Write a parameter, covariance, correlation, residuals, prediction or band to PATH (- is standard output), in "
+    "the format that its end tells, else as .npy; or parameters and covariance into a folder: -o DIR/."
 )
 @options.json()
 @click.option(

@@ -55,14 +55,7 @@ Examples:
     shell_complete=options.completed("methods"),
     help="How to get there: one of those above.",
 )
-@click.option(
-    "--bounds",
-    "limits",
-    multiple=True,
-    metavar="NAME=LOW:HIGH",
-    shell_complete=options.completed("bounds"),
-    help="Keep a parameter between two numbers, each of which may be left out; may be given several times.",
-)
+@options.bounds("bounds")
 @click.option("--batch-size", type=click.IntRange(min=1), metavar="N", help="Look at so many rows in each step.")
 @click.option(
     "--rows",
@@ -71,15 +64,9 @@ Examples:
     help="The inputs whose rows are dealt in batches, as in X,y; their order follows --seed.",
 )
 @options.source
-@click.option(
-    "-o",
-    "--output",
-    "outputs",
-    multiple=True,
-    metavar="NAME=PATH",
-    shell_complete=options.completed("targets"),
-    help="Write a parameter, or value, to PATH (- is standard output), in the format that its end tells, else as .npy; "
-    "or all of them into a folder: -o DIR/.",
+@options.outputs(
+    "Write a parameter, or value, to PATH (- is standard output), in the format that its end tells, else as .npy; "
+    "or all of them into a folder: -o DIR/."
 )
 @click.option("--trace", metavar="FILE", type=click.Path(), help="Write a line of JSON for each step.")
 @options.picture("--plot", "Plot the course of the value and its gradient, in the terminal or into FILE.svg or .png.")

@@ -280,6 +280,26 @@ def only(text: str) -> Callable[[_F], _F]:
     return click.option("--only", metavar="RESULT", shell_complete=completed("tensors"), help=text)
 
 
+def _several(*names: str, metavar: str, kind: str, text: str) -> Callable[[_F], _F]:
+    return click.option(*names, multiple=True, metavar=metavar, shell_complete=completed(kind), help=text)
+
+
+def outputs(text: str, metavar: str = "NAME=PATH") -> Callable[[_F], _F]:
+    """Where results are written."""
+    return _several("-o", "--output", "outputs", metavar=metavar, kind="targets", text=text)
+
+
+def values(name: str, text: str) -> Callable[[_F], _F]:
+    """Values for inputs, beside those that they have."""
+    return _several(name, metavar="NAME=VALUE", kind="inputs", text=text)
+
+
+def bounds(kind: str) -> Callable[[_F], _F]:
+    """Between which numbers parameters are kept; `kind` is how they are completed."""
+    text = "Keep a parameter between two numbers, each of which may be left out; may be given several times."
+    return _several("--bounds", "limits", metavar="NAME=LOW:HIGH", kind=kind, text=text)
+
+
 def threads(*names: str) -> Callable[[_F], _F]:
     """How many threads compute, and with which engine; `names` are others for the threads."""
     option = click.option(

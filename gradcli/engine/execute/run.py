@@ -27,17 +27,14 @@ Progress = Callable[[int, int], None]
 Runner = Callable[[Program, Pass, list[Any], dict[int, Any], Callable[[int], None] | None], None]
 
 
-def execute(roots: Sequence[Node], progress: Progress | None = None) -> list[np.ndarray]:
-    """The arrays of `roots`. Work that several of them need is done once; no NumPy warning escapes.
-
-    `progress` is told how many bytes of the work are done, and how many there are in all.
-    """
+def execute(roots: Sequence[Node]) -> list[np.ndarray]:
+    """The arrays of `roots`. Work that several of them need is done once; no NumPy warning escapes."""
     order = toposort(roots, stop=_is_known)
     if all(node.size <= DEFAULT_SIZES.small for node in order):
         # Planning would cost more than it saves.
         return op_by_op(roots, order)
     program = plan(roots, stop=_is_known)
-    return run(program, [known_value(leaf) for leaf in program.leaves], progress=progress)
+    return run(program, [known_value(leaf) for leaf in program.leaves])
 
 
 def run(
@@ -53,8 +50,8 @@ def run(
 
     `leaves` are arrays, or files that are read block by block. `sinks` take the place of roots, by their position:
     their `write(axis, start, block)` gets each piece, and the root's entry in the answer is the sink itself; those
-    that have a `restart()` are told when all pieces come again. `runner` does the passes in place of the threads of
-    this process.
+    that have a `restart()` are told when all pieces come again. `progress` is told how many bytes of the work are done,
+    and how many there are in all. `runner` does the passes in place of the threads of this process.
     """
     # Asked for in any case: a bad GRADCLI_THREADS is an error for small inputs too.
     count = threads or get_num_threads()
