@@ -7,6 +7,7 @@ import re
 import select
 import sys
 import time
+from codecs import getincrementaldecoder
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -15,7 +16,9 @@ from tests.command import COMMAND, environment
 #: What is shown where a line is asked for: by readline, and by prompt_toolkit.
 READLINE, PROMPT = "> ", "\x05"
 _WHERE = "\x1b[6n"
-_PATIENCE = 60.0
+_PATIENCE = 120.0
+# What would change what is shown, unless a test sets it.
+_TASTES = ("NO_COLOR", "FORCE_COLOR", "PAGER", "GRADCLI_PAGER", "LESS", "LINES")
 _CODES = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]|\x1b[=>]|\r")
 
 
@@ -31,6 +34,7 @@ class Talk:
         #: Every byte, and what is left of them to wait for.
         self.everything = ""
         self._shown = ""
+        self._decoder = getincrementaldecoder("utf-8")("replace")
 
     def wait_for(self, text: str) -> str:
         """Everything shown until `text` is; what comes after is kept for the next time."""
@@ -72,7 +76,7 @@ class Talk:
             data = b""
         if not data:
             self.ended = True
-        text = data.decode("utf-8", "replace")
+        text = self._decoder.decode(data)
         self.everything += text
         if _WHERE in text:
             # Where the cursor is, prompt_toolkit asks once for each prompt.
@@ -81,8 +85,8 @@ class Talk:
 
 
 @contextmanager
-def talk(*words: str, **variables: str) -> Iterator[Talk]:
-    """A conversation with a command on a terminal of 24 lines and 80 columns."""
+def talk(*words: str, rows: int = 24, columns: int = 80, **variables: str) -> Iterator[Talk]:
+    """A conversation with a command on a terminal."""
     import fcntl
     import pty
     import signal
@@ -91,8 +95,10 @@ def talk(*words: str, **variables: str) -> Iterator[Talk]:
 
     pid, terminal = pty.fork()
     if not pid:
-        fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-        os.execve(sys.executable, [*COMMAND, *words], environment(**{"TERM": "xterm", **variables}))
+        fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        inherited = environment(**{"TERM": "xterm", **variables}).items()
+        env = {name: value for name, value in inherited if name in variables or name not in _TASTES}
+        os.execve(sys.executable, [*COMMAND, *words], env)
     conversation = Talk(terminal, pid)
     try:
         yield conversation
@@ -103,3 +109,10 @@ def talk(*words: str, **variables: str) -> Iterator[Talk]:
             os.waitpid(pid, 0)
         except (ProcessLookupError, ChildProcessError):
             pass
+
+
+def watch(*words: str, rows: int = 24, columns: int = 80, **variables: str) -> tuple[int, str]:
+    """The exit code of a command on a terminal that nobody types to, and all that it shows there."""
+    with talk(*words, rows=rows, columns=columns, **variables) as command:
+        code, _ = command.end()
+    return code, command.everything.replace("\r\n", "\n")

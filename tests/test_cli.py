@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.command import COMMAND, Done, call, environment, leftovers, process, shell
+from tests.command import Done, call, leftovers, process, shell
+from tests.talking import watch
 
 NON_FINITE = "`gradcli check` names the operation"
 EXAMPLE = ("eval", "mean(2*(3*x+7)**2)", "x=ones(2,2)")
@@ -339,41 +340,21 @@ def test_a_large_value_is_summarized_and_json_has_all(monkeypatch: pytest.Monkey
 LONG = "+".join(f"sin(x*{k})" for k in range(1, 120))
 
 
-def on_a_terminal(*words: str, columns: int = 80) -> tuple[int, str]:
-    """The exit code and all that the command shows on a pseudo-terminal."""
-    pty, fcntl, termios, struct = (__import__(name) for name in ("pty", "fcntl", "termios", "struct"))
-    pid, terminal = pty.fork()
-    if not pid:
-        fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-        os.execve(sys.executable, [*COMMAND, *words], environment(NO_COLOR="1"))
-    shown = b""
-    while True:
-        try:
-            data = os.read(terminal, 65536)
-        except OSError:
-            data = b""
-        if not data:
-            break
-        shown += data
-    os.close(terminal)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), shown.decode().replace("\r\n", "\n")
-
-
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals")
 def test_on_a_terminal() -> None:
-    code, shown = on_a_terminal(*EXAMPLE)
+    code, shown = watch(*EXAMPLE, NO_COLOR="1")
     # On a busy machine it may take a second, after which a line tells how far it is, and is wiped.
     assert (code, re.sub(r"(\r *\d+%[^\r\n]*)+\r +\r", "", shown)) == (0, ANSWER)
-    code, shown = on_a_terminal("eval", "x", "x=@-")
+    code, shown = watch("eval", "x", "x=@-", NO_COLOR="1")
     assert code == 2 and shown.startswith("gradcli: standard input is a terminal")
-    code, shown = on_a_terminal("eval", "x", "x=1", "-o", "value=-")
+    code, shown = watch("eval", "x", "x=1", "-o", "value=-", NO_COLOR="1")
     assert code == 2 and shown.startswith("gradcli: standard output is a terminal")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals")
 def test_progress_on_a_terminal() -> None:
     work = ("eval", f"sum({LONG})", "x=ones(3000000)", "--no-grad", "--dtype", "float64")
-    code, shown = on_a_terminal(*work)
+    code, shown = watch(*work, NO_COLOR="1")
     lines = shown.split("\r")
     assert code == 0 and len(lines) > 2, shown
     assert all(re.fullmatch(r" *\d+%  \d+\.\d\d GB/s  \d+ s left *", line) for line in lines[1:-2])

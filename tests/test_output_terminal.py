@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.command import COMMAND, environment, process
+from tests.command import process
+from tests.talking import watch
 
 CUBE = ("eval", "sum(x**3)", "x=[1, 2]", "--no-progress")
 PLAIN = "tensor(9., grad_fn=<SumBackward0>)\n\nSumBackward0\n└─ PowBackward0\n   └─ AccumulateGrad x\n\nx.grad\n"
@@ -25,40 +25,16 @@ PAGER = "sed s/^/|/"
 needs_terminals = pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals")
 
 
-def terminal(*words: str, rows: int = 24, **variables: str) -> tuple[int, str]:
-    """The exit code and all that the command shows on a pseudo-terminal, whose name is xterm."""
-    pty, fcntl, termios, struct = (__import__(name) for name in ("pty", "fcntl", "termios", "struct"))
-    env = environment(**{"TERM": "xterm", **variables})
-    for name in ("NO_COLOR", "FORCE_COLOR", "PAGER", "GRADCLI_PAGER", "LESS", "LINES"):
-        if name not in variables:
-            env.pop(name, None)
-    pid, number = pty.fork()
-    if not pid:
-        fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", rows, 80, 0, 0))
-        os.execve(sys.executable, [*COMMAND, *words], env)
-    shown = b""
-    while True:
-        try:
-            data = os.read(number, 65536)
-        except OSError:
-            data = b""
-        if not data:
-            break
-        shown += data
-    os.close(number)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), shown.decode().replace("\r\n", "\n")
-
-
 @needs_terminals
 def test_colors_on_a_terminal() -> None:
-    assert terminal(*CUBE) == (0, COLORED)
-    assert terminal(*CUBE, NO_COLOR="1") == (0, PLAIN)
-    assert terminal(*CUBE, NO_COLOR="") == (0, COLORED)
-    assert terminal(*CUBE, TERM="dumb") == (0, PLAIN)
-    assert terminal(*CUBE, "--color", "never") == (0, PLAIN)
-    assert terminal("--color", "never", *CUBE) == (0, PLAIN)
-    assert terminal(*CUBE, "--color", "always", NO_COLOR="1") == (0, COLORED)
-    assert "\x1b" not in terminal(*CUBE, "--json")[1]
+    assert watch(*CUBE) == (0, COLORED)
+    assert watch(*CUBE, NO_COLOR="1") == (0, PLAIN)
+    assert watch(*CUBE, NO_COLOR="") == (0, COLORED)
+    assert watch(*CUBE, TERM="dumb") == (0, PLAIN)
+    assert watch(*CUBE, "--color", "never") == (0, PLAIN)
+    assert watch("--color", "never", *CUBE) == (0, PLAIN)
+    assert watch(*CUBE, "--color", "always", NO_COLOR="1") == (0, COLORED)
+    assert "\x1b" not in watch(*CUBE, "--json")[1]
 
 
 def test_colors_in_a_pipe() -> None:
@@ -110,30 +86,30 @@ def test_headings(words: tuple[str, ...], headings: list[str]) -> None:
 @needs_terminals
 def test_long_texts_are_paged(tmp_path: Path) -> None:
     words = ("ops", "--color", "never")
-    plain = terminal(*words, PAGER="cat")[1]
-    assert plain.startswith("Arithmetic") and plain == terminal(*words, PAGER="")[1]
+    plain = watch(*words, PAGER="cat")[1]
+    assert plain.startswith("Arithmetic") and plain == watch(*words, PAGER="")[1]
     paged = "".join(f"|{line}\n" for line in plain.splitlines())
-    assert terminal(*words, PAGER=PAGER) == (0, paged)
-    assert terminal(*words, PAGER="false", GRADCLI_PAGER=PAGER) == (0, paged)
-    assert terminal(*words, PAGER=PAGER, GRADCLI_PAGER="cat") == (0, plain)
+    assert watch(*words, PAGER=PAGER) == (0, paged)
+    assert watch(*words, PAGER="false", GRADCLI_PAGER=PAGER) == (0, paged)
+    assert watch(*words, PAGER=PAGER, GRADCLI_PAGER="cat") == (0, plain)
     # What fits, and what programs read, is not.
-    assert "|" not in terminal("ops", "products", "--color", "never", PAGER=PAGER)[1]
-    assert terminal("ops", "--json", PAGER=PAGER)[1].startswith("[{")
+    assert "|" not in watch("ops", "products", "--color", "never", PAGER=PAGER)[1]
+    assert watch("ops", "--json", PAGER=PAGER)[1].startswith("[{")
     # A program that is not there, and quotes that do not match.
-    assert terminal(*words, PAGER="/no/such/pager") == (0, plain)
-    assert terminal(*words, PAGER="'") == (0, plain)
+    assert watch(*words, PAGER="/no/such/pager") == (0, plain)
+    assert watch(*words, PAGER="'") == (0, plain)
     # One that ends before it has read anything.
-    assert terminal(*words, PAGER="true") == (0, "")
-    assert terminal("eval", "--help", PAGER=PAGER, NO_COLOR="1")[1].startswith("|Usage: gradcli eval")
-    assert terminal("eval", "--help", rows=500, PAGER=PAGER, NO_COLOR="1")[1].startswith("Usage: gradcli eval")
+    assert watch(*words, PAGER="true") == (0, "")
+    assert watch("eval", "--help", PAGER=PAGER, NO_COLOR="1")[1].startswith("|Usage: gradcli eval")
+    assert watch("eval", "--help", rows=500, PAGER=PAGER, NO_COLOR="1")[1].startswith("Usage: gradcli eval")
 
 
 @needs_terminals
 def test_colors_through_the_pager() -> None:
-    code, shown = terminal("ops", PAGER=PAGER)
+    code, shown = watch("ops", PAGER=PAGER)
     assert code == 0 and shown.startswith("|\x1b[1mArithmetic")
-    assert "LESS=FRX" in terminal("ops", PAGER="sh -c 'echo LESS=$LESS; cat >/dev/null'")[1]
-    assert "LESS=S" in terminal("ops", PAGER="sh -c 'echo LESS=$LESS; cat >/dev/null'", LESS="S")[1]
+    assert "LESS=FRX" in watch("ops", PAGER="sh -c 'echo LESS=$LESS; cat >/dev/null'")[1]
+    assert "LESS=S" in watch("ops", PAGER="sh -c 'echo LESS=$LESS; cat >/dev/null'", LESS="S")[1]
 
 
 def test_a_pipe_is_never_paged() -> None:
