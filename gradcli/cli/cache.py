@@ -26,6 +26,7 @@ Examples:
 def cache_command(clear: bool, as_json: bool) -> None:
     from gradcli.machine import own_cache
     from gradcli.machine.limits import show_bytes
+    from gradcli.render.json import to_json
 
     folder = own_cache.cache_folder()
     if clear:
