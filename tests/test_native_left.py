@@ -17,7 +17,7 @@ from gradcli.engine.plan.planner import plan
 from gradcli.engine.plan.program import Cut, Program, Sizes
 from gradcli.errors import GradcliError
 from gradcli.graph.node import Node, constant, make
-from gradcli.graph.op import OPS
+from gradcli.graph.op import OPS, WHOLE
 from tests.gradients import build
 from tests.native_support import same_bits
 from tests.test_engine_blocks import agree, with_gradients
@@ -62,9 +62,22 @@ def drawn(shape: tuple[int, ...], dtype: str, seed: int = 0) -> np.ndarray:
 # Expressions of which nothing is left, value and gradients ------------------------------------------------------------
 
 FORMS = {
-    "x": (9001,), "y": (9001,), "X": (ROWS, 20), "Y": (ROWS, 20), "C": (ROWS, 3), "c": (3,), "w": (20,), "u": (ROWS, 1),
-    "r": (1, 20), "H": (ROWS, 256), "D": (300, 1, 32), "m": (9, 32), "t": (ROWS,), "W": (20, 7), "T": (ROWS, 4, 5),
-}  # fmt: skip
+    "x": (9001,),
+    "y": (9001,),
+    "X": (ROWS, 20),
+    "Y": (ROWS, 20),
+    "C": (ROWS, 3),
+    "c": (3,),
+    "w": (20,),
+    "u": (ROWS, 1),
+    "r": (1, 20),
+    "H": (ROWS, 256),
+    "D": (300, 1, 32),
+    "m": (9, 32),
+    "t": (ROWS,),
+    "W": (20, 7),
+    "T": (ROWS, 4, 5),
+}
 NOTHING_LEFT = [
     # The benchmark's, and those of the same kind.
     "mean(2*(3*x + 7)**2)",
@@ -129,7 +142,10 @@ NOTHING_LEFT = [
     "sum(cat([C, C*2], 1)**2)",
     "sum(stack([t, t*2], 1)**2)",
     "sum(T.permute(0, 2, 1)**2)",
-]  # fmt: skip
+    "sum(cumprod(X, 1)**2)",
+    "sum(X[:, [3, 1, 1, -2]]**2)",
+    "sum(repeat(C, 1, 2)**2)",
+]
 
 
 def inputs_of(expression: str, dtype: str) -> dict[str, np.ndarray]:
@@ -277,3 +293,24 @@ def test_integers_by_zero_and_to_negative_powers() -> None:
         assert left(program) != []
         with pytest.raises(GradcliError, match="zero|negative"):
             run(program, [known_value(leaf) for leaf in program.leaves])
+
+
+# Which rows there are -------------------------------------------------------------------------------------------------
+
+#: Rows that run in blocks and have no native form, with the reason.
+NOT_NATIVE = {
+    **dict.fromkeys(("det", "inv", "slogdet", "solve", "cholesky"), "LAPACK's"),
+    **dict.fromkeys(("_cofactor", "_cofactor_slope", "_cofactor_slopes", "_inverse_limit"), "LAPACK's"),
+    **dict.fromkeys(("tril", "triu"), "depends on places along two dimensions"),
+    **dict.fromkeys(("view", "_unsafe_view", "_reshape_alias", "squeeze", "unsqueeze"), "nothing is computed"),
+}
+
+
+def test_every_row_that_runs_in_blocks_is_native_or_has_a_reason() -> None:
+    without = set()
+    for op in OPS.values():
+        accumulate = op.blocking.accumulate
+        reduces = accumulate is not None and accumulate.lanes is not None
+        if op.kernel is not None and op.blocking is not WHOLE and not (op.native or reduces or op.blocking.lower):
+            without.add(op.name)
+    assert without == set(NOT_NATIVE)

@@ -15,10 +15,10 @@ from gradcli.graph.arguments import as_int, as_node, holds_nodes, list_array, no
 from gradcli.graph.dtypes import INT64
 from gradcli.graph.infer import broadcast_shapes
 from gradcli.graph.node import Node, constant, make
-from gradcli.graph.op import Blocking, Dims, NativeParts, NativeView, Op, Params, Shape
+from gradcli.graph.op import Blocking, Dims, NativeParts, NativeSteps, NativeView, Op, Params, Shape
 from gradcli.ops import batching
 from gradcli.ops.blocking import aligned
-from gradcli.ops.family import composite, primitive
+from gradcli.ops.family import call, composite, primitive
 from gradcli.ops.formulas import places
 from gradcli.ops.notation import spelling
 from gradcli.ops.shape import cut, embed, strides_of, unsqueeze
@@ -67,6 +67,9 @@ def _expand_ellipsis(items: list[Any], x: Node) -> list[Any]:
     at = next(k for k, item in enumerate(items) if item is Ellipsis)
     return items[:at] + missing + items[at + 1 :]
 
+
+# Native code writes lines of so few elements out place by place.
+_SHORT = 32
 
 #: A dimension that an ellipsis passes over: not even PyTorch's `:` leaves no trace.
 _SKIP = slice(None, None, 0)
@@ -236,11 +239,17 @@ def _selected(node: Node) -> Any:
 
 def _taken(node: Node) -> Any:
     """Places along one dimension that are known."""
-    x, *indices = node.inputs
-    (index, *more), (dim, *_) = indices, node.params["dims"]
+    dim = node.params["dims"][0]
+    found = _known_places(node, node.inputs[0].shape[dim])
+    return None if found is None else (dim, [(0, place) for place in found])
+
+
+def _known_places(node: Node, length: int) -> list[int] | None:
+    """What a single index holds, if it is a vector that is part of the expression."""
+    index, *more = node.inputs[1:]
     if more or index.ndim != 1 or index.inputs or "value" not in index.params:
         return None
-    return dim, [(0, int(place) % x.shape[dim]) for place in index.params["value"]]
+    return [int(place) % length for place in index.params["value"]]
 
 
 select = primitive(
@@ -259,6 +268,21 @@ index_ = primitive(
     batching=batching.INDEXED, blocking=Blocking(_index_follow), formula=places.indexed, text=spelling.indexed,
     native=NativeParts(_taken),
 )
+def _added(node: Node) -> Node | None:
+    """At each place of a dimension the sum of what goes there."""
+    g, *indices = node.inputs
+    dim, length = node.params["dims"][0], node.shape[node.params["dims"][0]]
+    found = _known_places(node, length)
+    if found is None or max(length, len(found)) > _SHORT:
+        return None
+    parts: list[Node | None] = [None] * length
+    for k, place in enumerate(found):
+        part, known = make(select, (g,), {"dim": dim, "index": k}), parts[place]
+        parts[place] = part if known is None else known + part
+    some = next((part for part in parts if part is not None), None)
+    return None if some is None else call("stack", [call("zeros_like", some) if p is None else p for p in parts], dim)
+
+
 index_add: Op = primitive(
     "_index_add", _index_add_kernel, lambda inputs, params: (params["shape"], inputs[0].dtype), family="reduction",
     grad_fn=lambda node: ("IndexPutBackward0", node.inputs[:1]),
@@ -266,7 +290,7 @@ index_add: Op = primitive(
         make(index_, (h, *indices), {"dims": dims, "name": "IndexBackward0"}), *(None for _ in indices)
     ),
     public=False, doc="Zeros with elements added at lists of indices.", batching=batching.INDEXED,
-    blocking=Blocking(_index_add_follow), formula=places.index_added,
+    blocking=Blocking(_index_add_follow), formula=places.index_added, native=NativeSteps(_added),
 )
 index_select = composite(
     "index_select", _index_select, args="input, dim, index", family="index", doc="Places of a dimension by a list.",

@@ -16,7 +16,7 @@ from gradcli.graph.arguments import as_flag, as_node, as_number, normalize_axes,
 from gradcli.graph.dtypes import BOOL, FLOAT64, INT64
 from gradcli.graph.infer import cast
 from gradcli.graph.node import Node, make, make_results
-from gradcli.graph.op import Accumulate, Blocking, Lanes, NativeRunning, Op, Params, Shape
+from gradcli.graph.op import Accumulate, Blocking, Lanes, NativeRunning, NativeSteps, Op, Params, Shape
 from gradcli.ops import accumulators
 from gradcli.ops.batching import ALONG, LINEAR, SUMMED
 from gradcli.ops.blocking import aligned, except_along, kept, over_dims
@@ -583,6 +583,8 @@ def _running(name: str, ufunc: Any, vjp: Any, doc: str, **row: Any) -> Op:
 
 # Steps that are taken one by one; longer lines are cut into pieces of so many that take them side by side.
 _PIECE = 64
+# Native code writes lines of so few elements out step by step.
+_SHORT = 32
 
 
 def _recurrence_kernel(b: Any, a: Any, dim: int, reverse: bool) -> Any:
@@ -628,11 +630,27 @@ def recurrence_of(b: Node, a: Node, dim: int, reverse: bool = False) -> Node:
     return make(recurrence, (b, a), {"dim": dim, "reverse": reverse})
 
 
+def _recurrence_steps(node: Node) -> Node | None:
+    """Each place of a short line from the one before."""
+    (b, a), dim = node.inputs, node.params["dim"]
+    length = node.shape[dim]
+    if length > _SHORT:
+        return None
+    terms, factors = cast(b, FLOAT64), cast(expand(a, b.shape), FLOAT64)
+    found: dict[int, Node] = {}
+    for place in reversed(range(length)) if node.params["reverse"] else range(length):
+        term = call("select", terms, dim, place)
+        before = next(reversed(found.values()), None)
+        found[place] = term if before is None else term + call("select", factors, dim, place) * before
+    return cast(call("stack", [found[place] for place in range(length)], dim), b.dtype)
+
+
 recurrence = primitive(
     "_recurrence", _recurrence_kernel, family="reduction", public=False, args="input, factor",
     doc="A sum that is multiplied by a factor before each step.", vjp=_recurrence_vjp,
     grad_fn="CumprodBackwardBackward0", batching=ALONG,
     blocking=Blocking(lambda node, dim: None if dim == node.params["dim"] else aligned(node, dim)),
+    native=NativeSteps(_recurrence_steps),
 )
 cumsum: Op = _running(
     "cumsum", np.add, lambda g, out, x, dim: (flip(cumsum(flip(g, (dim,)), dim), (dim,)) if x.ndim else g,),

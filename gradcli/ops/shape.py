@@ -344,10 +344,20 @@ expand = primitive(
     latex=typeset.expanded, example=("expand(input, 2, -1)", "input:1"), numpy="broadcast_to", simplify=shapes.expand,
     native=lambda v, x: x,
 )
+def _repeated(node: Node) -> Any:
+    """Along one dimension."""
+    x = node.inputs[0]
+    dims = [k for k in range(node.ndim) if x.ndim != node.ndim or x.shape[k] != node.shape[k]]
+    if x.ndim != node.ndim or len(dims) != 1:
+        return None
+    return dims[0], [(0, place % x.shape[dims[0]]) for place in range(node.shape[dims[0]])]
+
+
 repeat = primitive(
     "repeat", lambda x, repeats: np.tile(x, repeats), _repeat_infer, family="shape", args="input, *repeats",
     build=_repeat, torch="Tensor.repeat", doc="The tensor repeated along each dimension.", vjp=_repeat_vjp,
     batching=LINEAR, blocking=Blocking(_repeat_follow), text=spelling.tiled, example=("repeat(input, 2)", "input:1"),
+    native=NativeParts(_repeated),
 )
 tile = composite(
     "tile", _tile, args="input, *dims: repeats", family="shape",
