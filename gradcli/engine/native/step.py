@@ -12,8 +12,8 @@ class NativeStep(NamedTuple):
 
     `group` and `states` say what it computes, `text` is its module. `inputs` and `outs` are places among the block's
     values, with the scratch buffers of the latter (-1 where there is a result to write into); `sums` are those whose
-    states it gives, and `covers` the steps that it stands for, both in their order. `checks` are the `items.Check` that
-    go with these.
+    states it gives, and `covers` the steps that it stands for, both in their order. `checks` are the `Check` of
+    `lowering` that go with these.
     """
 
     group: Any
