@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradcli.engine.execute.run import chosen, known_value, run
+from gradcli.engine.execute.run import chosen, known_value, op_by_op, run
 from gradcli.engine.native.choice import ENGINE
 from gradcli.engine.native.step import NativeStep
 from gradcli.engine.plan.planner import plan
@@ -21,6 +21,7 @@ from gradcli.graph.op import OPS, WHOLE
 from tests.gradients import build
 from tests.native_support import same_bits
 from tests.test_engine_blocks import agree, with_gradients
+from tests.test_every_operation import INPUTS, NAMES, sound
 
 #: Small enough for tests; there are several blocks all the same, and rows that are no whole number of vectors.
 SMALL = 700
@@ -43,9 +44,9 @@ def left(program: Program) -> list[str]:
     return found
 
 
-def both(roots: Sequence[Node], leaves: list[Any] | None = None) -> tuple[list[Any], list[Any], list[str]]:
+def both(roots: Sequence[Node], sizes: Sizes = BLOCKS) -> tuple[list[Any], list[Any], list[str]]:
     """The arrays of NumPy's engine and of the native one, and what is left of the latter."""
-    program = plan(list(roots), sizes=BLOCKS)
+    program = plan(list(roots), sizes=sizes)
     arrays = [known_value(leaf) for leaf in program.leaves]
     ENGINE.set("numpy")
     expected = run(program, arrays, threads=1)
@@ -314,3 +315,27 @@ def test_every_row_that_runs_in_blocks_is_native_or_has_a_reason() -> None:
         if op.kernel is not None and op.blocking is not WHOLE and not (op.native or reduces or op.blocking.lower):
             without.add(op.name)
     assert without == set(NOT_NATIVE)
+
+
+# Every operation of the registry --------------------------------------------------------------------------------------
+
+#: Blocks of a row or two, and one block.
+TINY = [Sizes(small=1, block_bytes=64, least=1, elements=1, matrix_rows=1, little=0), Sizes(small=1, little=0)]
+
+
+@cache
+def usual_inputs() -> dict[str, np.ndarray]:
+    return {name: op_by_op([build(text, {})[0]])[0] for name, text in INPUTS.items()}
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if not OPS[name].draws])
+def test_every_operation(name: str) -> None:
+    """Value and gradients, whatever of it is native."""
+    for text in sound(name):
+        words = set(re.findall(r"\w+", text))
+        for dtype in ("float32", "float64"):
+            given = {k: a.astype(dtype) if a.dtype.kind == "f" else a for k, a in usual_inputs().items() if k in words}
+            roots = with_gradients(text, given)
+            for sizes in TINY:
+                got, expected, _ = both(roots, sizes)
+                agree(got, expected, 1e-5 if dtype == "float32" else 1e-12)
