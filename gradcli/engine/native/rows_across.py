@@ -9,6 +9,7 @@ import numpy as np
 
 from gradcli.engine.native.builder import VectorBuilder
 from gradcli.engine.native.group import Group
+from gradcli.engine.native.loops import loops
 from gradcli.engine.native.lowering import LoopStep, Shape, kept
 from gradcli.engine.native.states import States, count_of, merged, places_from, taken_in, with_one_more
 from gradcli.engine.native.transpose import pack, unpack
@@ -249,19 +250,25 @@ class Padded:
             ]
         )
 
-    def _places(self) -> Iterator[tuple[int, int, LoopStep, list[str]]]:
+    def _places(self) -> Iterator[tuple[int, LoopStep, list[str]]]:
+        """Each sum with the names of its state's parts, in a loop over its places, which are treated alike."""
+        v = self.v
         for number, item in enumerate(self.group.sums):
-            for index in range(self.states.sizes[number]):
+            size = self.states.sizes[number]
+            with loops(v, [size] if size > 1 else []) as indices:
                 names = []
                 for part in range(len(self.states.parts[number])):
-                    name = f"%z{number}.{part}.{index}.{self.v.fresh()[2:]}"
-                    at = self.states.place(number, part, index)
-                    self.v.lines.append(f"  {name} = getelementptr i8, ptr %s, i64 {at}")
-                    names.append(name)
-                yield number, index, item, names
+                    names.append(v.fresh())
+                    at = str(self.states.place(number, part, 0))
+                    if indices:
+                        step, start, at = v.fresh(), at, v.fresh()
+                        v.lines.append(f"  {step} = mul i64 {indices[0]}, {self.states.step(number, part)}")
+                        v.lines.append(f"  {at} = add i64 {step}, {start}")
+                    v.lines.append(f"  {names[-1]} = getelementptr i8, ptr %s, i64 {at}")
+                yield number, item, names
 
     def _start(self) -> None:
-        for _, _, item, names in self._places():
+        for _, item, names in self._places():
             assert item.lanes is not None
             for name, value in zip(names, item.lanes.start(self.v, taken_in(self.group, item)), strict=True):
                 self.v.store(value, name)
@@ -269,7 +276,7 @@ class Padded:
     def _finish(self) -> None:
         """Merge the lanes, halves with halves: the result is in the first lane, and is written where its vector was."""
         v = self.v
-        for number, _, item, names in self._places():
+        for number, item, names in self._places():
             dtypes = self.states.parts[number]
             state = merged(v, item, [v.load(name, dtype) for name, dtype in zip(names, dtypes, strict=True)])
             # A settled state may have fewer parts.
