@@ -7,9 +7,10 @@ import numpy as np
 from gradcli.engine.native.builder import VectorBuilder
 from gradcli.engine.native.group import Group
 from gradcli.engine.native.loops import loop, loops
-from gradcli.engine.native.lowering import LoopStep, Shape, dense
+from gradcli.engine.native.lowering import LoopStep
 from gradcli.engine.native.phases import Phase
 from gradcli.engine.native.states import States, count_of, merged, place_in_row, taken_in, with_one_more
+from gradcli.engine.native.strides import Shape, dense
 from gradcli.engine.native.transpose import masked_load, masked_store
 from gradcli.engine.native.vectors import INT64, Vector, element_type
 

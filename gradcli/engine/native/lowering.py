@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from gradcli.engine.native.strides import Shape, broadcast, dense, kept
 from gradcli.engine.native.vectors import FLOAT64, INT64
 from gradcli.engine.plan.program import CALL, Pass, Step, Sum
 from gradcli.graph.node import RESULT, Node, toposort
 from gradcli.graph.op import Lanes, NativeParts, NativePlaces, NativeRunning, NativeSteps, NativeView
 from gradcli.ops.blocking import aligned
-
-Shape = tuple[int, ...]
 
 #: Places that are put together of parts: where there is a loop, each part is looked at for each place.
 _MOST_PARTS = 32
@@ -384,25 +383,3 @@ def _form(native: Any, node: Node, params: dict[str, Any]) -> Callable[..., Any]
         return native(v, *[x.known(numbers[k]) if k in numbers else x for k, x in enumerate(values)], **plain)
 
     return form
-
-
-def dense(shape: Shape) -> Shape:
-    """The strides, in elements, of an array in row-major order."""
-    strides, step = [], 1
-    for length in reversed(shape):
-        strides.append(step)
-        step *= length
-    return tuple(reversed(strides))
-
-
-def broadcast(shape: Shape, space: Shape) -> Shape:
-    """The strides of such an array along a space that it is broadcast to."""
-    lead = len(space) - len(shape)
-    own = zip(shape, dense(shape), strict=True)
-    return (0,) * lead + tuple([0 if length == 1 else step for length, step in own])
-
-
-def kept(space: Shape, reduced: Sequence[int]) -> Shape:
-    """The strides of what remains of a space without some of its dimensions."""
-    rest = tuple([1 if dim in reduced else length for dim, length in enumerate(space)])
-    return tuple([0 if dim in reduced else step for dim, step in enumerate(dense(rest))])

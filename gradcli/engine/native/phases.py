@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
-from gradcli.engine.native.lowering import LoopStep, Shape, dense
+from gradcli.engine.native.lowering import LoopStep
+from gradcli.engine.native.strides import Shape, dense
 
 
 @dataclass(eq=False)

@@ -10,8 +10,9 @@ import numpy as np
 from gradcli.engine.native.builder import VectorBuilder
 from gradcli.engine.native.group import Group
 from gradcli.engine.native.loops import loops
-from gradcli.engine.native.lowering import LoopStep, Shape, kept
+from gradcli.engine.native.lowering import LoopStep
 from gradcli.engine.native.states import States, count_of, merged, places_from, taken_in, with_one_more
+from gradcli.engine.native.strides import Shape, kept
 from gradcli.engine.native.transpose import pack, unpack
 from gradcli.engine.native.vectors import BOOL, INT64, Vector, element_type
 

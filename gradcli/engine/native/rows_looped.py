@@ -9,10 +9,11 @@ import numpy as np
 from gradcli.engine.native.builder import VectorBuilder
 from gradcli.engine.native.group import Group
 from gradcli.engine.native.loops import loops
-from gradcli.engine.native.lowering import LoopStep, Shape, dense
+from gradcli.engine.native.lowering import LoopStep
 from gradcli.engine.native.phases import Phase
 from gradcli.engine.native.rows_across import Padded
 from gradcli.engine.native.states import States, count_of, place_in_row, places_from, taken_in, with_one_more
+from gradcli.engine.native.strides import Shape, dense
 from gradcli.engine.native.transpose import pack, pack_to, unpack, unpack_from
 from gradcli.engine.native.vectors import BOOL, INT64, Vector, element_type
 
