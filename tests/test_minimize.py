@@ -175,6 +175,21 @@ def test_a_kink_is_no_minimum() -> None:
     assert found.reason == "no step along the slope makes the value smaller: there is a jump or a kink, or rounding"
 
 
+@pytest.mark.parametrize("case", range(24))
+def test_a_simplex_leaves_bounds_that_have_made_it_flat(case: int) -> None:
+    """From corners and sides of a box to a minimum within it, where SciPy's alone stays on the side in two of three."""
+    random, n = np.random.default_rng(case), 2 + case % 3
+    factor = random.standard_normal((n, n))
+    data = {"c": random.uniform(-1, 1, n), "H": factor @ factor.T + 0.05 * np.eye(n)}
+    start = random.choice([-1, 1, 0, 0.98, -0.98], n)
+    bounds = {"x": (-1, 1)}
+    found = gc.minimize("d = x - c; d @ H @ d", {**data, "x": start}, "x", method="nelder-mead", bounds=bounds)
+    assert found.converged and found.value.item() < 1e-4
+    # Where the minimum is on a side, it stays there.
+    found = gc.minimize("sum((x - 2*sign(c))**2)", {**data, "x": start}, "x", method="nelder-mead", bounds=bounds)
+    assert found.converged and np.allclose(found.parameters["x"].numpy(), np.sign(data["c"]), atol=1e-3)
+
+
 @pytest.mark.parametrize("method", ["l-bfgs-b", "nelder-mead"])
 def test_bounds(method: str) -> None:
     start = {"a": np.float64(5), "b": np.array([1.0, 2.0])}

@@ -208,6 +208,18 @@ def test_places_that_cannot_be_written(words: tuple[str, ...], code: int, messag
     assert leftovers() == before
 
 
+def test_no_file_that_is_read_is_written_over_by_what_is_kept_of_the_steps() -> None:
+    np.save("c.npy", np.ones(2))
+    Path("e.txt").write_text("sum((x - c)**2)")
+    os.symlink("c.npy", "link")
+    words = ("minimize", "-f", "e.txt", "x=zeros(2)", "c=c.npy", "--wrt", "x", "--overwrite")
+    before = leftovers()
+    for option, path in [("--trace", "c.npy"), ("--trace", "link"), ("--checkpoint", "c.npy"), ("--trace", "e.txt")]:
+        fails(process(*words, option, path), 2, f"{path} is read by this command: it would be lost")
+    assert leftovers() == before and np.array_equal(np.load("c.npy"), np.ones(2))
+    assert Path("e.txt").read_text() == "sum((x - c)**2)"
+
+
 def test_all_results_or_none(monkeypatch: pytest.MonkeyPatch) -> None:
     code = """
         import os, sys
@@ -276,12 +288,13 @@ def test_trace() -> None:
         assert [json.loads(line)["step"] for line in done.err.splitlines()] == [1, 2]
 
 
-def test_a_trace_that_replaces_the_data_of_the_run() -> None:
-    """The old file goes on to be there for those who read it."""
+def test_a_trace_in_the_place_of_another_file() -> None:
+    """The old file goes on to be there for those who read it, this very run included."""
     data()
     expected = found(*LBFGS)
-    assert found(*LBFGS, "--trace", "X.npy") == expected
-    assert len(steps("X.npy")) == expected["steps"]
+    os.link("X.npy", "t.jsonl")
+    assert found(*LBFGS, "--trace", "t.jsonl") == expected
+    assert len(steps("t.jsonl")) == expected["steps"] and found(*LBFGS) == expected
 
 
 def test_two_runs_with_one_trace() -> None:

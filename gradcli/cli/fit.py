@@ -76,7 +76,6 @@ _NEXT = re.compile(r",\s*[^\W\d]\w*\s*=(?!=)")
 @click.option(
     "--f-scale",
     type=click.FloatRange(min=0, min_open=True),
-    default=1.0,
     metavar="X",
     help="From which residual on, in units of sigma, it counts less [default: 1].",
 )
@@ -118,7 +117,7 @@ def fit_command(
     sigma: str | None,
     absolute_sigma: bool,
     loss: str,
-    f_scale: float,
+    f_scale: float | None,
     limits: tuple[str, ...],
     max_evaluations: int,
     at: tuple[str, ...],
@@ -126,6 +125,9 @@ def fit_command(
     plot: str | None,
     outputs: tuple[str, ...],
 ) -> None:
+    if f_scale is not None and loss == _LOSSES[0]:
+        others = ", ".join(_LOSSES[1:])
+        raise GradcliError(f"--f-scale is not for --loss {loss}, which has no scale", hint=f"it is for {others}")
     words, source = list(common.items), common.source
     model = first_of(words, None, split_model) if source is None else None
     given = _Given(parse_inputs(words), _params(starts), _sigma(sigma, words), _at(at))
@@ -144,7 +146,7 @@ def fit_command(
         sigma=data.sigma,
         absolute_sigma=absolute_sigma,
         loss=loss,
-        f_scale=f_scale,
+        f_scale=1.0 if f_scale is None else f_scale,
         bounds=bounds,
         dtype=common.dtype or "float64",
         max_evaluations=max_evaluations,

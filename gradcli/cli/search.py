@@ -140,7 +140,9 @@ def check_places(search: Search, targets: Outputs, kept: Recording) -> None:
     from gradcli.storage.target import check_folder, find_target
 
     targets.check()
-    _refuse_same([*targets.targets.values(), *filter(None, (kept.trace, kept.checkpoint, kept.plot))])
+    own = list(filter(None, (kept.trace, kept.checkpoint, kept.plot)))
+    _refuse_same([*targets.targets.values(), *own])
+    _refuse_read(own, search.asked)
     arrays = {name: search.inputs[name] for name in search.parameters}
     forms = {name: (array.shape, array.dtype) for name, array in arrays.items()}
     # Whatever its dtype, the value is a number.
@@ -172,6 +174,15 @@ def _refuse_same(paths: list[str]) -> None:
         if real in seen and path != "-":
             raise GradcliError(f"{path} is named for two things", hint="give each a file of its own")
         seen.add(real)
+
+
+def _refuse_read(paths: list[str], asked: Asked) -> None:
+    """Refuse what is kept of the steps in the place of a file that is read: nobody wants that in place of data."""
+    sources = [asked.common.source, *(value.path for value in asked.values)]
+    read = {os.path.realpath(split_key(path)[0]) for path in sources if path is not None and not is_url(path)}
+    for path in paths:
+        if path != "-" and os.path.isfile(path) and os.path.realpath(path) in read:
+            raise GradcliError(f"{path} is read by this command: it would be lost", hint="name another file")
 
 
 def save(search: Search, targets: Outputs, plot: str | None, found: Minimum, curves: Curves | None) -> None:

@@ -69,7 +69,8 @@ def _last_statement(source: str) -> tuple[int, list[int], Span | None]:
 
 def _trimmed(source: str, start: int, end: int) -> Span:
     text = source[start:end]
-    return start + len(text) - len(text.lstrip()), max(start, end - len(text) + len(text.rstrip()))
+    begin = start + len(text) - len(text.lstrip())
+    return begin, max(begin, start + len(text.rstrip()))
 
 
 @contextmanager

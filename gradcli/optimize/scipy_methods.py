@@ -15,6 +15,7 @@ from gradcli.optimize.iterate import Iterate, Reached, Watch, check_start
 from gradcli.optimize.methods import Method
 from gradcli.optimize.objective import Objective
 from gradcli.optimize.point import Stop, largest
+from gradcli.optimize.simplex import searched
 
 #: The least and the most that each element of the vector may be.
 Bounds = tuple[np.ndarray, np.ndarray]
@@ -81,7 +82,7 @@ def run_scipy(
             watch(Iterate(steps, options["max_iter"], *evaluated.at(x), objective.evaluations, at, packing))
 
     try:
-        found = _call(scipy, method, options, evaluated, vector.astype(np.float64), bounds, callback)
+        found, well = _searched(scipy, method, options, evaluated, vector.astype(np.float64), bounds, callback)
     except (ValueError, ArithmeticError) as error:
         # Of what it meets on its way, NaN and infinities among derivatives.
         raise _gone_wrong(method, f"after {counted(steps, 'step')}: {_one_line(error)}") from None
@@ -92,10 +93,12 @@ def run_scipy(
     stop = Stop(bool(found.success), f"SciPy says: {_one_line(found.message)}")
     if stop.converged and steps and gradient is not None and _steepness(gradient, at, bounds) >= steepness > 0:
         stop = Stop(False, f"{stop.reason}; but the gradient is no smaller than at the start")
+    if stop.converged and not well:
+        stop = Stop(False, f"{stop.reason}; but bounds have made its simplex flat, and the value may fall further")
     return Reached(at, value, gradient, stop, steps, objective.evaluations)
 
 
-def _call(
+def _searched(
     scipy: Any,
     method: Method,
     options: Mapping[str, Any],
@@ -103,23 +106,31 @@ def _call(
     start: np.ndarray,
     bounds: Bounds | None,
     callback: Callable[[np.ndarray], None],
-) -> Any:
-    """What SciPy finds."""
-    total = options["max_iter"]
-    with warnings.catch_warnings():
-        # They say what the result says as well.
-        warnings.simplefilter("ignore")
+) -> tuple[Any, bool]:
+    """What SciPy finds, and whether it can be believed."""
+
+    def search(x: np.ndarray, most: int | None, **more: Any) -> Any:
         return scipy.minimize(
             evaluated.at if method.gradients else evaluated.value,
-            start,
+            x,
             method=method.name,
             jac=method.gradients or None,
             hessp=evaluated.product if method.hvp else None,
             bounds=None if bounds is None else scipy.Bounds(*bounds),
             tol=options["tol"],
-            options={} if total is None else {"maxiter": total},
+            options=more if most is None else {"maxiter": most, **more},
             callback=callback,
         )
+
+    def from_corners(corners: np.ndarray, most: int | None) -> Any:
+        return search(corners[0], most, initial_simplex=corners)
+
+    with warnings.catch_warnings():
+        # They say what the result says as well.
+        warnings.simplefilter("ignore")
+        if bounds is None or method.gradients:
+            return search(start, options["max_iter"]), True
+        return searched(from_corners, evaluated.value, start, bounds, options["max_iter"], options["tol"])
 
 
 def _gone_wrong(method: Method, how: str) -> WorkError:
