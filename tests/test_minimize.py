@@ -186,7 +186,8 @@ def test_a_simplex_leaves_bounds_that_have_made_it_flat(case: int) -> None:
     found = gc.minimize("d = x - c; d @ H @ d", {**data, "x": start}, "x", method="nelder-mead", bounds=bounds)
     assert found.converged and found.value.item() < 1e-4
     # Where the minimum is on a side, it stays there.
-    found = gc.minimize("sum((x - 2*sign(c))**2)", {**data, "x": start}, "x", method="nelder-mead", bounds=bounds)
+    sides = {"c": data["c"], "x": start}
+    found = gc.minimize("sum((x - 2*sign(c))**2)", sides, "x", method="nelder-mead", bounds=bounds)
     assert found.converged and np.allclose(found.parameters["x"].numpy(), np.sign(data["c"]), atol=1e-3)
 
 
