@@ -93,6 +93,13 @@ def test_bounds_as_curve_fit() -> None:
     assert found.notes == ("b stands at its bound 1.2: its standard error takes no account of that",)
 
 
+def test_a_start_on_its_bound_in_float32() -> None:
+    """The bound is rounded as the start is."""
+    bounds = {"b": (0.1, None)}
+    found = gc.fit(MODEL, {"y": Y, "t": T}, {**START, "b": 0.1}, bounds=bounds, dtype="float32")
+    assert found.parameters["b"].item() > 1
+
+
 def test_sigma_may_be_the_name_of_an_input() -> None:
     named = gc.fit(MODEL, {"y": Y, "t": T, "s": SIGMA}, START, sigma="s")
     given = gc.fit(MODEL, {"y": Y, "t": T}, START, sigma=SIGMA)
@@ -352,10 +359,10 @@ def test_a_minimum_that_is_none_is_noted() -> None:
         ({"sigma": "s"}, "sigma: there is no input 's'"),
         ({"sigma": math.nan}, "sigma is NaN"),
         ({"bounds": {"q": (0, 1)}}, "bounds: there is no parameter 'q'"),
-        ({"bounds": {"a": (2, 3)}}, "the start of a, 1, lies outside of its bounds, 2 and 3"),
-        ({"bounds": {"a": (1, 1)}}, "the bounds of a leave no room"),
-        ({"bounds": {"a": 3}}, "the bounds of a must be two numbers"),
-        ({"bounds": {"a": (1, 2, 3)}}, "the bounds of a must be two numbers"),
+        ({"bounds": {"a": (2, 3)}}, "a starts outside its bounds: 1 is not from 2 to 3"),
+        ({"bounds": {"a": (1, 1)}}, "bounds of a: nothing is between 1 and 1"),
+        ({"bounds": {"a": 3}}, "bounds of a must be a pair"),
+        ({"bounds": {"a": (1, 2, 3)}}, "bounds of a must be a pair"),
         ({"loss": "l1"}, "unknown loss 'l1'"),
         ({"f_scale": 0}, "f_scale must be a positive number"),
         ({"f_scale": 1e-200, "loss": "huber"}, "f_scale, 1e-200, is too small beside the data"),

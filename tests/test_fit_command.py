@@ -254,7 +254,7 @@ START = ("--params", "a=1,b=1,c=0")
         ((MODEL, *DATA, *START, "--f-scale", "2"), 2, "--f-scale is not for --loss linear, which has no scale"),
         ((MODEL, *DATA, *START, "--bounds", "a"), 2, "'a' is not the bounds of a parameter"),
         ((MODEL, *DATA, *START, "--bounds", "d=0:1"), 2, "bounds: there is no parameter 'd'"),
-        ((MODEL, *DATA, *START, "--bounds", "a=2:"), 2, "the start of a, 1, lies outside of its bounds"),
+        ((MODEL, *DATA, *START, "--bounds", "a=2:"), 2, "a starts outside its bounds: 1 is not from 2 to inf"),
         ((MODEL, *DATA, *START, "--at", "u=1"), 2, "the model takes no input 'u'"),
         ((MODEL, *DATA, *START, "-o", "d=d.npy"), 2, "there is no result 'd' to write"),
         ((MODEL, *DATA, *START, "-o", "value=d.npy"), 2, "there is no result 'value' to write"),

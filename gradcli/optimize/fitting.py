@@ -140,7 +140,7 @@ def fit(
     """
     if not isinstance(model, str | Model):
         raise GradcliError(f"the model must be a string, got {kind_of(model)}")
-    for what, given in (("inputs", inputs), ("params", params), ("bounds", bounds or {})):
+    for what, given in (("inputs", inputs), ("params", params)):
         if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
             raise GradcliError(f"{what} must be a dictionary from names to values, got {kind_of(given)}")
     split = split_model(model) if isinstance(model, str) else model
@@ -152,7 +152,7 @@ def fit(
         start = {name: start_from(value, dtype) for name, value in params.items()}
         data = {name: converted(value, dtype) for name, value in inputs.items()}
         problem = Problem(split, data, start, sigma, dtype)
-        problem.bound(bounds or {}, start)
+        problem.bound({} if bounds is None else bounds, start)
         solution = problem.solve(start, nonlinear.Loss(loss, float(f_scale)), max_evaluations)
         return _found(problem, solution, start, absolute_sigma)
 

@@ -9,19 +9,20 @@ from typing import Any
 import numpy as np
 
 from gradcli.engine.execute.bounds import check_free
-from gradcli.errors import GradcliError, did_you_mean, quoted, told_of
+from gradcli.errors import GradcliError
 from gradcli.evaluation.evaluate import named_inputs, named_wrt
 from gradcli.evaluation.values import to_array
 from gradcli.graph.arguments import as_function, kind_of
 from gradcli.language.parse import Script, parse
 from gradcli.optimize.batches import Batches, check_batches
+from gradcli.optimize.bounds import bounds_of
 from gradcli.optimize.driver import Driver
 from gradcli.optimize.iterate import Iterate, Reached
 from gradcli.optimize.methods import METHODS, Method, chosen, refuse_unable
 from gradcli.optimize.objective import Objective
 from gradcli.optimize.packing import Packing
 from gradcli.optimize.point import largest
-from gradcli.optimize.scipy_methods import Bounds, run_scipy
+from gradcli.optimize.scipy_methods import run_scipy
 from gradcli.tensors.functions import from_numpy
 from gradcli.tensors.tensor import Tensor
 
@@ -121,6 +122,8 @@ def minimize(
     data = {n: _data(value, n in names) for n, value in named_inputs(inputs).items()}
     if watch is not None:
         as_function(watch)
+    if bounds is not None:
+        refuse_unable(row, "bounds", "bounds")
     if dealt or batch_size is not None:
         refuse_unable(row, "batches", "batch_size")
         check_batches(dealt, batch_size, seed, data, names)
@@ -129,7 +132,7 @@ def minimize(
     with np.errstate(all="ignore"):
         objective = Objective(script, data, names, smooth=row.gradients)
         start = objective.packing.pack([data[name] for name in names])
-        limits = None if bounds is None else _bounds(row, bounds, objective.packing, start)
+        limits = None if bounds is None else bounds_of(bounds, objective.packing, start)
         _check_memory(row, options, start)
         if row.scipy:
             _refuse_resumed(row, resume)
@@ -182,39 +185,3 @@ def _check_memory(row: Method, options: Mapping[str, Any], start: np.ndarray) ->
     """Refuse more parameters than a method has memory for."""
     size = row.memory(start.size, options) * start.itemsize
     check_free(size, f"the method {row.name} with {start.size:,} parameters")
-
-
-def _bounds(row: Method, bounds: Any, packing: Packing, start: np.ndarray) -> Bounds:
-    """The least and the most that each element of the vector may be, the start being within."""
-    refuse_unable(row, "bounds", "bounds")
-    # In the dtype of the vector, which a start on its bound is rounded to as well.
-    least, most = (np.full(packing.size, limit, packing.dtype) for limit in (-np.inf, np.inf))
-    if not isinstance(bounds, Mapping):
-        raise GradcliError(f"bounds must be a dictionary from parameters to pairs, got {kind_of(bounds)}")
-    for name, pair in bounds.items():
-        if name not in packing.places:
-            hint = did_you_mean(str(name), list(packing.places)) or f"the parameters are {', '.join(packing.places)}"
-            raise GradcliError(f"bounds: there is no parameter {quoted(str(name))}", hint=hint)
-        if not isinstance(pair, tuple | list) or len(pair) != 2:
-            raise GradcliError(f"bounds of {name} must be a pair, the least and the most, got {kind_of(pair)}")
-        place = packing.places[name]
-        for limits, limit in zip((least, most), pair, strict=True):
-            if limit is not None:
-                limits[place] = _limit(name, limit, packing.shapes[name])
-        low, high, at = least[place], most[place], start[place]
-        if not (low <= high).all():
-            k = int(np.argmin(low <= high))
-            raise GradcliError(f"bounds of {name}: nothing is from {low[k]:g} to {high[k]:g}")
-        inside = (low <= at) & (at <= high)
-        if not inside.all():
-            k = int(np.argmin(inside))
-            raise GradcliError(f"{name} starts outside its bounds: {at[k]:g} is not from {low[k]:g} to {high[k]:g}")
-    return least, most
-
-
-def _limit(name: str, limit: Any, shape: tuple[int, ...]) -> np.ndarray:
-    with told_of(f"bounds of {name}"):
-        array = np.float64(limit) if isinstance(limit, int | float) else to_array(limit).astype(np.float64)
-    if array.shape not in ((), shape):
-        raise GradcliError(f"bounds of {name} have shape {array.shape}, the parameter {shape}")
-    return np.broadcast_to(array, shape).reshape(-1)

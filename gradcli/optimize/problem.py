@@ -15,9 +15,10 @@ from gradcli.graph.dtypes import DEFAULT_DTYPE
 from gradcli.language.parse import refuse_unused
 from gradcli.machine.limits import having
 from gradcli.optimize import nonlinear
+from gradcli.optimize.bounds import bounds_of
 from gradcli.optimize.model import Model
 from gradcli.optimize.packing import Packing
-from gradcli.optimize.residuals import Predictor, check_names, labels_of, observed, refuse_strange
+from gradcli.optimize.residuals import Predictor, check_names, labels_of, observed
 
 Arrays = dict[str, np.ndarray]
 # Powers of two that are numbers, and one over which are.
@@ -72,24 +73,11 @@ class Problem:
             kept = {name: array for name, array in self.inputs.items() if name in self.predictor.used}
             return Predictor(self.model, {**kept, **given}, self.params)
 
-    def bound(self, bounds: Mapping[str, tuple[Any, Any]], start: Arrays) -> None:
+    def bound(self, bounds: Any, start: Arrays) -> None:
         """Let parameters stay between bounds. GradcliError where the start does not."""
-        for name in bounds:
-            refuse_strange(name, list(self.params), "bounds")
-        low, high = self.bounds
-        for name, pair in bounds.items():
-            try:
-                for ends, end in zip((low, high), pair, strict=True):
-                    if end is not None:
-                        self.packing.views(ends)[name][...] = end
-            except (TypeError, ValueError):
-                hint = "as in (0, 10), or (0, None) for a lowest one alone"
-                raise GradcliError(f"the bounds of {name} must be two numbers", hint=hint) from None
-        for label, a, x, b in zip(self.labels, low, self.vector(start), high, strict=True):
-            if not a < b:
-                raise GradcliError(f"the bounds of {label} leave no room: {a:g} is not below {b:g}")
-            if not a <= x <= b:
-                raise GradcliError(f"the start of {label}, {x:g}, lies outside of its bounds, {a:g} and {b:g}")
+        packed = self.packing.pack(list(start.values()))
+        low, high = bounds_of(bounds, self.packing, packed, room=True)
+        self.bounds = low.astype(np.float64), high.astype(np.float64)
 
     def vector(self, params: Arrays) -> np.ndarray:
         """Parameters as one vector of float64."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from gradcli.autodiff.jacobian import jacobians
 from gradcli.engine.execute.bounds import check_free
-from gradcli.errors import GradcliError, did_you_mean, written_in
+from gradcli.errors import GradcliError, written_in
 from gradcli.evaluation.compiled import Compiled
 from gradcli.evaluation.interpret import Interpreter
 from gradcli.evaluation.request import Request, leaf_of
@@ -112,10 +112,3 @@ def check_names(inputs: Mapping[str, Any], params: Mapping[str, Any]) -> None:
         if name in inputs:
             hint = "an input is given by the data, a parameter is what the fit finds"
             raise GradcliError(f"{name!r} is both an input and a parameter", hint=hint)
-
-
-def refuse_strange(name: str, known: list[str], what: str) -> None:
-    """Refuse what is said of a parameter that there is not."""
-    if name not in known:
-        hint = did_you_mean(name, known) or f"the parameters are {', '.join(known)}"
-        raise GradcliError(f"{what}: there is no parameter {name!r}", hint=hint)

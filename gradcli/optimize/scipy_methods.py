@@ -10,15 +10,13 @@ from typing import Any
 import numpy as np
 
 from gradcli.errors import WorkError, counted
+from gradcli.optimize.bounds import Bounds
 from gradcli.optimize.extra import package
 from gradcli.optimize.iterate import Iterate, Reached, Watch, check_start
 from gradcli.optimize.methods import Method
 from gradcli.optimize.objective import Objective
 from gradcli.optimize.point import Stop, largest
 from gradcli.optimize.simplex import searched
-
-#: The least and the most that each element of the vector may be.
-Bounds = tuple[np.ndarray, np.ndarray]
 
 
 class _Evaluated:
