@@ -15,12 +15,12 @@ from gradcli.evaluation.values import to_array
 from gradcli.graph.arguments import as_function, kind_of
 from gradcli.language.parse import Script, parse
 from gradcli.optimize.batches import Batches, check_batches
-from gradcli.optimize.bounds import bounds_of
 from gradcli.optimize.driver import Driver
 from gradcli.optimize.iterate import Iterate, Reached
 from gradcli.optimize.methods import METHODS, Method, chosen, refuse_unable
 from gradcli.optimize.objective import Objective
 from gradcli.optimize.packing import Packing
+from gradcli.optimize.parameter_bounds import bounds_of
 from gradcli.optimize.point import largest
 from gradcli.optimize.scipy_methods import run_scipy
 from gradcli.tensors.functions import from_numpy

@@ -15,9 +15,9 @@ from gradcli.graph.dtypes import DEFAULT_DTYPE
 from gradcli.language.parse import refuse_unused
 from gradcli.machine.limits import having
 from gradcli.optimize import nonlinear
-from gradcli.optimize.bounds import bounds_of
 from gradcli.optimize.model import Model
 from gradcli.optimize.packing import Packing
+from gradcli.optimize.parameter_bounds import bounds_of
 from gradcli.optimize.residuals import Predictor, check_names, labels_of, observed
 
 Arrays = dict[str, np.ndarray]

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from gradcli.errors import WorkError, counted
-from gradcli.optimize.bounds import Bounds
 from gradcli.optimize.extra import package
 from gradcli.optimize.iterate import Iterate, Reached, Watch, check_start
 from gradcli.optimize.methods import Method
 from gradcli.optimize.objective import Objective
+from gradcli.optimize.parameter_bounds import Bounds
 from gradcli.optimize.point import Stop, largest
 from gradcli.optimize.simplex import searched
 
