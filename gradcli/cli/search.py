@@ -142,6 +142,7 @@ def check_places(search: Search, targets: Outputs, kept: Recording) -> None:
     targets.check()
     own = list(filter(None, (kept.trace, kept.checkpoint, kept.plot)))
     _refuse_same([*targets.targets.values(), *own])
+    _refuse_taken(own, targets.folders, search)
     _refuse_read(own, search.asked)
     arrays = {name: search.inputs[name] for name in search.parameters}
     forms = {name: (array.shape, array.dtype) for name, array in arrays.items()}
@@ -174,6 +175,20 @@ def _refuse_same(paths: list[str]) -> None:
         if real in seen and path != "-":
             raise GradcliError(f"{path} is named for two things", hint="give each a file of its own")
         seen.add(real)
+
+
+def _refuse_taken(paths: list[str], folders: list[str], search: Search) -> None:
+    """Refuse what is kept of the steps in the place of results in a folder, or of that folder."""
+    from gradcli.batch.manifest import place_of
+
+    for folder in folders:
+        about = place_of(folder)
+        inside = [os.path.join(folder, name) for name in _names(search)]
+        taken = {os.path.realpath(place) for place in (folder, os.path.dirname(about), about, *inside)}
+        for path in paths:
+            if os.path.realpath(path) in taken:
+                hint = "give it a name of its own"
+                raise GradcliError(f"{path} is in the place of what -o {folder} writes", hint=hint)
 
 
 def _refuse_read(paths: list[str], asked: Asked) -> None:
