@@ -71,7 +71,7 @@ def strong_wolfe(start: Trial, first: float, trial: Callable[[float], Trial], ep
         before, now, tried = now, trial(distance), tried + 1
     low, high = _ordered(before, now)
     slow = False
-    while tried < _MOST_TRIALS and abs(high.distance - low.distance) > eps * max(high.distance, low.distance):
+    while tried < _MOST_TRIALS and _apart(low, high, eps):
         left, right = sorted((low.distance, high.distance))
         distance, slow = _inside(_interpolated(low, high, left, right), left, right, slow)
         now, tried = trial(distance), tried + 1
@@ -84,6 +84,13 @@ def strong_wolfe(start: Trial, first: float, trial: Callable[[float], Trial], ep
             high = low
         low = now
     return Found(low, False)
+
+
+def _apart(a: Trial, b: Trial, eps: float) -> bool:
+    """Whether there are vectors between two trials, but for such as differ from both in last digits only."""
+    if abs(a.distance - b.distance) <= eps * max(a.distance, b.distance):
+        return False
+    return bool((np.abs(a.vector - b.vector) > np.spacing(np.maximum(np.abs(a.vector), np.abs(b.vector)))).any())
 
 
 def _ordered(a: Trial, b: Trial) -> tuple[Trial, Trial]:
