@@ -1,4 +1,7 @@
-"""What several commands share: the kind of command that takes an expression, and options, each as a decorator."""
+"""What several commands share: the kind of command that takes an expression, and options, each as a decorator.
+
+`gathered`, the last decorator, hands what they say to the command as one value.
+"""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from gradcli.errors import GradcliError, SizeError, quoted
+from gradcli.errors import GradcliError, SizeError, counted, quoted
 from gradcli.graph.arguments import as_node
 from gradcli.graph.infer import cast, promote
 from gradcli.graph.node import Node, make
@@ -49,7 +49,8 @@ def _parse(equation: Any, operands: int) -> tuple[list[list[str]], list[str] | N
     left, arrow, right = equation.partition("->")
     inputs = [_labels(part) for part in left.split(",")]
     if len(inputs) != operands:
-        raise _refused(f"the equation {quoted(equation)} is for {_tensors(len(inputs))}, got {_tensors(operands)}")
+        named = counted(len(inputs), "tensor")
+        raise _refused(f"the equation {quoted(equation)} is for {named}, got {counted(operands, 'tensor')}")
     output = _labels(right) if arrow else None
     known = {label for labels in inputs for label in labels}
     for label in output or ():
@@ -59,10 +60,6 @@ def _parse(equation: Any, operands: int) -> tuple[list[list[str]], list[str] | N
         if label not in known and label != _ELLIPSIS:
             raise _refused(f"{label!r} in the output is not in any operand")
     return inputs, output
-
-
-def _tensors(count: int) -> str:
-    return "1 tensor" if count == 1 else f"{count} tensors"
 
 
 def _expand_ellipses(inputs: list[list[str]], nodes: list[Node]) -> tuple[list[list[str]], list[str]]:
