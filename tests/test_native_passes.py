@@ -331,7 +331,7 @@ def test_explain_shows_what_is_native() -> None:
     assert "native" not in plain
     assert "x.grad[i:j] = exp(x[i:j])  (native)" in native and ", native; reads" in native
     shown = subprocess.run([*command, "native", "--ir"], capture_output=True, text=True, check=True).stdout
-    assert "define void @k(ptr %p, i64 %n, ptr %s)" in shown and "@llvm.fma" in shown
+    assert "define void @k(ptr %p, i64 %n, ptr noalias %s)" in shown and "@llvm.fma" in shown
 
 
 def test_every_way_of_writing_is_met() -> None:

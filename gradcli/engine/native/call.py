@@ -15,6 +15,7 @@ from gradcli.engine.native.states import count_of
 from gradcli.engine.native.step import NativeStep
 from gradcli.errors import GradcliError
 from gradcli.machine.own_cache import keep_newest, read_cached, write_cached
+from gradcli.ops.kernels.inplace import aligned
 
 _SIGNATURE = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p)
 _MOST_LOADED = 512
@@ -73,7 +74,7 @@ class Bound:
             self.bases[k] = array.ctypes.data
             if moves:
                 self.strides[k] = array.strides[0]
-        self.memory = np.zeros(max(1, step.states.bytes), np.uint8)
+        self.memory = aligned(max(1, step.states.bytes))
         self.address, self.state = self.pointers.ctypes.data, self.memory.ctypes.data
         self.readers = [self._reader(number) for number in range(len(step.group.sums))]
 

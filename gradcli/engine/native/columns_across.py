@@ -40,7 +40,7 @@ class ColumnsAcross:
         for phase in self.group.phases:
             self._phase(phase)
         function = [
-            "define void @k(ptr %p, i64 %n, ptr %s) {",
+            "define void @k(ptr %p, i64 %n, ptr noalias %s) {",
             "entry:",
             *self.head,
             "  br label %row",
@@ -92,12 +92,8 @@ class ColumnsAcross:
                     if maker is not phase and source.lanes is None and group.width(slot) > 1:
                         padded = -(-group.width(slot) // self.lanes) * self.lanes
                         name = f"%kept{slot}"
-                        kind = self._stored(group.dtype(slot))
-                        self.head.append(f"  {name} = alloca [{padded} x {kind}], align 64")
+                        self.head.append(self.states.reserve(name, padded * group.dtype(slot).itemsize))
                         self.base[slot] = name
-
-    def _stored(self, dtype: np.dtype) -> str:
-        return "i8" if dtype.kind == "b" else element_type(dtype)
 
     def _spread(self, pointer: str, dtype: np.dtype) -> Vector:
         """One element in all lanes."""

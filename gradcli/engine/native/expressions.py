@@ -129,10 +129,11 @@ class Expressions:
         """`values[index]`, each lane its own; the index must be inside whatever the other lanes hold."""
         kind = element_type(dtype)
         table = f"@{name}_{kind}"
-        self.declarations[table] = (
-            f"{table} = private unnamed_addr constant [{len(values)} x {kind}] "
-            f"[{', '.join(f'{kind} {literal(value, dtype)}' for value in values)}]"
-        )
+        if table not in self.declarations:
+            self.declarations[table] = (
+                f"{table} = private unnamed_addr constant [{len(values)} x {kind}] "
+                f"[{', '.join(f'{kind} {literal(value, dtype)}' for value in values)}]"
+            )
         pointers = f"<{self.lanes} x ptr>"
         gather = f"@llvm.masked.gather.{self.mangled(dtype)}.v{self.lanes}p0"
         self.declarations[gather] = (

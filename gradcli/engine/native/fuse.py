@@ -23,20 +23,34 @@ from gradcli.engine.plan.program import UFUNC, Cut, Pass, Step, Sum
 _MOST_PLACES = 32
 #: Nor are those of which more elements are kept.
 _MOST_KEPT = 1024
+#: Instructions of one function: its parts are looked at together, and the registers of all are dealt out at once.
+_LONGEST = 4_000
+#: Those of a pass, each of which takes about 0.1 ms to make: always so many, more if there is enough to compute with
+#: them (work in elements, as a pass counts it), but never more than the last.
+_FEW, _WORK_OF_ONE, _MOST = 4_000, 100_000, 20_000
 
 
 def fused(one: Pass) -> Pass | None:
     """The same pass with native steps, or None where nothing of it is native."""
-    best: tuple[int, _Rebuilt] | None = None
+    room = max(_FEW, min(_MOST, int(one.work / _WORK_OF_ONE)))
+    found: list[tuple[int, _Rebuilt]] = []
     for function, takes in _FUNCTIONS:
         reader = Lowering(one)
-        runs = list(_runs(one, reader, takes))
+        runs = list(_runs(one, reader, takes, _Code(reader, room, function is RowsAcross)))
         native = sum(len(run.items) for run in runs if isinstance(run, _Stretch))
-        if native and (best is None or native > best[0]):
-            best = native, _Rebuilt(one, reader, runs, function)
-    if best is None or (one.transposed and not _is_whole(best[1].runs)):
-        return None
-    return best[1].result()
+        if native and not (one.transposed and not _is_whole(runs)):
+            found.append((native, _Rebuilt(one, reader, runs, function)))
+    # What takes as many steps as another one comes first, unless reading and writing its arrays is too much code.
+    for _, rebuilt in sorted(found, key=lambda item: -item[0]):
+        made = rebuilt.result()
+        if made is not None and _length(made) <= 2 * room:
+            return made
+    return None
+
+
+def _length(one: Pass) -> int:
+    """Lines of code."""
+    return sum(step.text.count("\n") for step in one.steps if isinstance(step, NativeStep))
 
 
 class _Stretch:
@@ -48,10 +62,14 @@ class _Stretch:
         self.views: list[Step] = []
         self.covers: list[Step | Sum] = []
         self.checks: list[Check] = []
+        #: Instructions.
+        self.length = 0
 
 
-def _runs(one: Pass, reader: Lowering, takes: Callable[[Lowering, LoopStep], bool]) -> Iterator[_Stretch | Step | Sum]:
-    """The steps in order, runs of native ones together."""
+def _runs(
+    one: Pass, reader: Lowering, takes: Callable[[Lowering, LoopStep], bool], code: _Code
+) -> Iterator[_Stretch | Step | Sum]:
+    """The steps in order, runs of native ones together, until there is too much code."""
     run = _Stretch()
     for step in one.steps:
         if isinstance(step, Cut):
@@ -65,11 +83,17 @@ def _runs(one: Pass, reader: Lowering, takes: Callable[[Lowering, LoopStep], boo
             run.covers.append(step)
             continue
         items = reader.items(step)
-        if items is None or not all(takes(reader, item) and _can(item, reader) for item in items):
+        length = code.of(items) if items is not None and all(takes(reader, item) for item in items) else None
+        if items is None or length is None or length > code.room:
             yield from _ended(run)
             yield step
             run, reader.checks = _Stretch(), []
             continue
+        if run.items and run.length + length > _LONGEST:
+            yield from _ended(run)
+            run = _Stretch()
+        code.room -= length
+        run.length += length
         run.covers.append(step)
         if isinstance(step, Step) and step.node.op.results:
             reader.apart[step.out] = step
@@ -113,20 +137,45 @@ _FUNCTIONS: tuple[tuple[Any, Callable[[Lowering, LoopStep], bool]], ...] = (
 )
 
 
-def _can(item: LoopStep, reader: Lowering) -> bool:
-    """Whether the row's form takes values of these dtypes."""
-    v = VectorBuilder(16)
-    values = [v.value(f"%x{k}", reader.one.slots[slot][0].dtype) for k, (slot, _) in enumerate(item.operands)]
-    if item.along >= 0:
-        values.append(v.value("%place", INT64))
-    try:
-        assert item.form is not None
-        made = item.form(v, *values)
-        if item.lanes is not None and item.out >= 0:
-            made = item.lanes.result(v, item.lanes.settle(v, item.lanes.start(v, made.dtype)), 1, item.step.node)
-    except (TypeError, AttributeError, NotImplementedError):
-        return False
-    return bool(made.dtype == item.step.node.dtype or item.out < 0)
+class _Code:
+    """How much code items make, and how much more there may be. Functions out of line are written once for all."""
+
+    def __init__(self, reader: Lowering, room: int, unrolled: bool) -> None:
+        self.reader = reader
+        self.room = room
+        self.unrolled = unrolled
+        self.declarations: dict[str, str] = {}
+
+    def of(self, items: list[LoopStep]) -> int | None:
+        """Instructions of these items, None where a row's form does not take values of these dtypes."""
+        length = 0
+        for item in items:
+            known = len(self.declarations)
+            lines = self._lines(item)
+            if lines is None:
+                return None
+            length += lines * (math.prod(item.space) if self.unrolled else 1)
+            length += sum(text.count("\n") for text in list(self.declarations.values())[known:])
+        return length
+
+    def _lines(self, item: LoopStep) -> int | None:
+        v = VectorBuilder(16, self.declarations)
+        slots = self.reader.one.slots
+        values = [v.value(f"%x{k}", slots[slot][0].dtype) for k, (slot, _) in enumerate(item.operands)]
+        if item.along >= 0:
+            values.append(v.value("%place", INT64))
+        try:
+            assert item.form is not None
+            made = item.form(v, *values)
+            if item.lanes is not None:
+                state = item.lanes.start(v, made.dtype)
+                if item.out >= 0:
+                    made = item.lanes.result(v, item.lanes.settle(v, state), 1, item.step.node)
+                index = [v.constant(0, INT64)] if item.lanes.indexed else []
+                item.lanes.add(v, state, item.form(v, *values), *index)
+        except (TypeError, AttributeError, NotImplementedError):
+            return None
+        return 1 + len(v.lines) if made.dtype == item.step.node.dtype or item.out < 0 else None
 
 
 def _is_whole(runs: list[Any]) -> bool:

@@ -166,7 +166,7 @@ class Padded:
         mask = f"<{lanes} x i32> <{', '.join(f'i32 {k}' for k in range(lanes))}>"
         return "\n".join(
             [
-                "define internal void @body(ptr %p, i64 %n, i32 %valid, i64 %first, ptr %s) noinline {",
+                "define internal void @body(ptr %p, i64 %n, i32 %valid, i64 %first, ptr noalias %s) noinline {",
                 "entry:",
                 *head,
                 f"  %v0 = insertelement <{lanes} x i32> poison, i32 %valid, i32 0",
@@ -192,7 +192,7 @@ class Padded:
         v, lanes = self.v, self.states.lanes
         arrays = [*self.group.inputs, *self.group.outs]
         count = len(arrays)
-        lines = ["define void @k(ptr %p, i64 %n, ptr %s) {", "entry:", f"  %t = alloca [{max(1, count)} x ptr]"]
+        lines = ["define void @k(ptr %p, i64 %n, ptr noalias %s) {", "entry:", f"  %t = alloca [{max(1, count)} x ptr]"]
         copies: list[str] = []
         back: list[str] = []
         for k, slot in enumerate(arrays):
@@ -205,7 +205,7 @@ class Padded:
             if slot in self.group.shared:
                 copies += [f"  store ptr %g{k}, ptr %h{k}, align 8"]
                 continue
-            lines.append(f"  %b{k} = alloca [{lanes * size} x i8], align 64")
+            lines.append(self.states.reserve(f"%b{k}", lanes * size))
             copies += [
                 f"  store ptr %b{k}, ptr %h{k}, align 8",
                 f"  %o{k} = mul i64 %whole, {size}",

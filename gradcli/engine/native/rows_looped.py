@@ -64,8 +64,8 @@ class RowsLooped:
         for slot in dict.fromkeys(slots):
             if group.width(slot) > 1:
                 self.base[slot] = f"%kept{slot}"
-                kind = "i8" if group.dtype(slot).kind == "b" else element_type(group.dtype(slot))
-                self.head.append(f"  %kept{slot} = alloca [{group.width(slot) * self.lanes} x {kind}], align 64")
+                size = group.width(slot) * self.lanes * group.dtype(slot).itemsize
+                self.head.append(self.states.reserve(f"%kept{slot}", size))
 
     def _read(self, k: int, slot: int) -> None:
         dtype, width, v = self.group.dtype(slot), self.group.width(slot), self.v

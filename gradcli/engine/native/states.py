@@ -1,4 +1,5 @@
-"""What the sums of a group have taken in, while a block is gone through: vectors in memory."""
+"""What the sums of a group have taken in, while a block is gone through: vectors in memory, and what else a function
+keeps beside them."""
 
 from __future__ import annotations
 
@@ -11,6 +12,9 @@ from gradcli.engine.native.builder import VectorBuilder
 from gradcli.engine.native.group import Group
 from gradcli.engine.native.lowering import LoopStep
 from gradcli.engine.native.vectors import INT64, Vector
+
+#: Bytes of a line of the cache.
+_LINE = 64
 
 
 class States:
@@ -39,6 +43,12 @@ class States:
                 self.offsets[-1].append(self.bytes)
                 vectors = -(-size // lanes) if together else size
                 self.bytes += vectors * lanes * dtype.itemsize
+
+    def reserve(self, name: str, size: int) -> str:
+        """The line that names so many bytes of the same memory: a thread's stack has no room for whole rows."""
+        start = -(-self.bytes // _LINE) * _LINE
+        self.bytes = start + size
+        return f"  {name} = getelementptr i8, ptr %s, i64 {start}"
 
     def step(self, number: int, part: int) -> int:
         """From the state of a place to that of the next one, in bytes."""

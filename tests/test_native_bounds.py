@@ -1,0 +1,85 @@
+"""What native code may cost: its length, and so the time to make it, and the stack that it takes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import gradcli as gc
+from gradcli.engine.execute.run import chosen, run
+from gradcli.engine.native import fuse
+from gradcli.engine.native.step import NativeStep
+from gradcli.engine.plan.program import Program, Sizes
+from tests.test_native_passes import leaves_of, planned
+
+pytestmark = pytest.mark.usefixtures("in_blocks")
+
+SMOOTH = ("tanh({0}) + X", "sigmoid({0})*1.5", "sin({0})")
+ROWWISE = ("{0} - mean({0}, 1, keepdim=True)", "softmax({0}, 1) + X")
+SIMPLE = ("{0}*1.01 + 0.1", "{0} - X")
+SMALL = Sizes(small=0, little=0)
+
+
+def chain(forms: tuple[str, ...], count: int) -> str:
+    steps = [f"t{k} = {forms[k % len(forms)].format(f't{k - 1}')}" for k in range(1, count)]
+    return "; ".join(["t0 = X", *steps, f"mean(t{count - 1})"])
+
+
+def modules(program: Program) -> list[str]:
+    gc.set_engine("native")
+    passes = [chosen(program, one) for stage in program.stages for one in stage.passes]
+    return [step.text for one in passes for step in one.steps if isinstance(step, NativeStep)]
+
+
+def lines(texts: list[str]) -> int:
+    return sum(text.count("\n") for text in texts)
+
+
+@pytest.mark.parametrize(
+    ("forms", "count", "shape"),
+    [(SMOOTH, 150, (3_000,)), (SMOOTH, 60, (200, 32)), (ROWWISE, 40, (200, 32)), (SIMPLE, 2_000, (3_000,))],
+)
+def test_long_expressions(forms: tuple[str, ...], count: int, shape: tuple[int, ...]) -> None:
+    """Steps for which there is no room stay with NumPy, and the numbers are the same."""
+    inputs = {"X": np.random.default_rng(0).standard_normal(shape)}
+    request, program = planned(chain(forms, count), inputs, SMALL)
+    texts = modules(program)
+    assert texts and lines(texts) <= 2 * fuse._FEW * sum(len(stage.passes) for stage in program.stages)
+    gc.set_engine("numpy")
+    expected = [one.copy() for one in run(program, leaves_of(program, request, inputs))]
+    gc.set_engine("native")
+    for ours, theirs in zip(run(program, leaves_of(program, request, inputs)), expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-9 * float(np.abs(theirs).max()))
+
+
+def test_large_data_have_room() -> None:
+    """With enough to compute the same expression is native as a whole, in functions of a bounded length."""
+    few = modules(planned(chain(SMOOTH, 150), {"X": np.zeros(3_000)}, SMALL)[1])
+    many = modules(planned(chain(SMOOTH, 150), {"X": np.zeros(3_000_000)})[1])
+    assert lines(many) > lines(few)
+    assert len(many) > 1 and max(map(lines, ([one] for one in many))) < 2 * fuse._LONGEST
+
+
+STACK = """
+import threading
+import numpy as np
+import gradcli as gc
+gc.set_engine("native")
+threading.stack_size(1 << 18)
+gc.set_num_threads(2)
+steps = "; ".join(f"t{k} = cumsum(t{k - 1}, 1)*0.01 + sin(t{k - 1})" for k in range(1, 5))
+inputs = {"X": np.ones((2_000, 30, 30), np.float32), "Y": np.ones((30, 30), np.float32)}
+thread = threading.Thread(target=lambda: print(gc.evaluate(f"t0 = X + Y; {steps}; sum(t4*t1)", inputs).value.item()))
+thread.start()
+thread.join()
+"""
+
+
+def test_little_stack() -> None:
+    """Rows that are kept between loops lie elsewhere: a thread may have little of it."""
+    done = subprocess.run([sys.executable, "-c", STACK], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert np.isfinite(float(done.stdout))
