@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from gradcli.errors import GradcliError
-from gradcli.graph.arguments import as_choice, kind_of
+from gradcli.graph.arguments import as_choice, as_flag, as_int, as_number, kind_of
 from gradcli.graph.dtypes import DEFAULT_DTYPE
 from gradcli.graph.node import input_node
 from gradcli.machine.limits import having
@@ -27,11 +27,12 @@ from gradcli.tensors.tensor import Tensor
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Fit:
-    """What `fit` has found.
+    """What `fit` has found; all tensors are float64.
 
-    `parameters` and `errors` map names to values and to the standard errors of these. `covariance` and `correlation`
-    are matrices over all elements of all parameters, whose names are `labels`. `residuals` are what is observed less
-    the model; `reason` says why the fit stopped, and `notes` what to beware of.
+    `parameters` and `errors` map names to values and to the standard errors of these, in the shapes of the parameters.
+    `covariance` and `correlation` are p × p matrices over all p elements of all parameters, whose names are `labels`.
+    `residuals` are what is observed less the model, in the shape of what is observed; `reason` says why the fit
+    stopped, and `notes` what to beware of.
     """
 
     model: str
@@ -52,18 +53,33 @@ class Fit:
     _absolute: bool
 
     def predict(self, inputs: Mapping[str, Any] | None = None) -> Tensor:
-        """The model with the parameters found, at the data or with other `inputs` in the place of some of them."""
+        """The model with the parameters found, at the data or with other `inputs` in the place of some of them.
+
+        The shape is the model's with these inputs. GradcliError for an input that the model does not take.
+
+        >>> import gradcli as gc
+        >>> found = gc.fit("y = a*x", {"x": [1, 2, 3], "y": [2, 4, 7]}, {"a": 1})
+        >>> found.predict({"x": [10, 20]}), found.prediction_errors({"x": [10, 20]})
+        (tensor([22.1429, 44.2857], dtype=float64), tensor([1.1294, 2.2588], dtype=float64))
+        """
         return _tensor(self._at(inputs)[0])
 
     def prediction_errors(self, inputs: Mapping[str, Any] | None = None) -> Tensor:
-        """The standard errors of what `predict` gives, as far as those of the parameters tell."""
+        """The standard errors of what `predict` gives, in its shape, as far as those of the parameters tell."""
         return _tensor(self._at(inputs)[1])
 
     def band(self, inputs: Mapping[str, Any] | None = None, level: float = 0.95) -> tuple[Tensor, Tensor]:
-        """The lowest and highest values of the model that the parameters' errors allow, for this share of cases."""
-        if not 0 < level < 1:
-            raise GradcliError(f"a level is a share between 0 and 1, got {level}")
-        values, width = self._band(inputs, level)
+        """The lowest and highest values of the model that the parameters' errors allow, for this share of cases: by
+        Student's distribution, or by the normal one with `absolute_sigma`. Both have the shape of what `predict` gives.
+
+        >>> import gradcli as gc
+        >>> gc.fit("y = a*x", {"x": [1, 2, 3], "y": [2, 4, 7]}, {"a": 1}).band({"x": 10}, level=0.5)
+        (tensor(21.2207, dtype=float64), tensor(23.0650, dtype=float64))
+        """
+        share = as_number(level, "level")
+        if not 0 < share < 1:
+            raise GradcliError(f"a level is a share between 0 and 1, got {share:g}")
+        values, width = self._band(inputs, share)
         return _tensor(values - width), _tensor(values + width)
 
     def curves(self) -> Curves:
@@ -77,6 +93,8 @@ class Fit:
     def _at(self, inputs: Mapping[str, Any] | None) -> tuple[np.ndarray, np.ndarray]:
         """The model with other inputs, and its standard errors."""
         problem = self._problem
+        if inputs is not None and not isinstance(inputs, Mapping):
+            raise GradcliError(f"inputs must be a dictionary from names to values, got {kind_of(inputs)}")
         predictor = problem.predictor if not inputs else problem.predictor_at(inputs)
         values, slopes = predictor(self._vector)
         errors = self._spread.of(slopes)
@@ -130,7 +148,8 @@ def fit(
     `sigma` is the uncertainty of what is observed: a number, an array or the name of an input. With `absolute_sigma` it
     is taken as it is for the standard errors, else only in relation, as in SciPy's curve_fit. `loss` is linear (least
     squares), soft_l1, huber or cauchy: the latter mind outliers less, from residuals of `f_scale` on. `bounds` maps
-    names of parameters to their lowest and highest values, None for none.
+    names of parameters to their lowest and highest values, None for none. Of the model and what is observed one may be
+    a single number, else both have the same shape, which is also that of `sigma` unless that is one number.
     Raises GradcliError, of which WorkError is one: where the fit finds no end, or parameters cannot be told apart.
 
     >>> import gradcli as gc
@@ -146,15 +165,19 @@ def fit(
     split = split_model(model) if isinstance(model, str) else model
     as_choice(loss, "loss", nonlinear.LOSSES)
     as_choice(dtype, "dtype", ("float64", "float32"))
-    if not f_scale > 0 or not math.isfinite(f_scale):
-        raise GradcliError(f"f_scale must be a positive number, got {f_scale}")
+    scale, most = as_number(f_scale, "f_scale"), as_int(max_evaluations, "max_evaluations")
+    if not 0 < scale < math.inf:
+        raise GradcliError(f"f_scale must be a positive number, got {scale:g}")
+    if most < 1:
+        raise GradcliError(f"max_evaluations must be 1 at least, got {most}")
+    absolute = as_flag(absolute_sigma, "absolute_sigma")
     with having(DEFAULT_DTYPE, np.dtype(dtype)):
         start = {name: start_from(value, dtype) for name, value in params.items()}
         data = {name: converted(value, dtype) for name, value in inputs.items()}
         problem = Problem(split, data, start, sigma, dtype)
         problem.bound({} if bounds is None else bounds, start)
-        solution = problem.solve(start, nonlinear.Loss(loss, float(f_scale)), max_evaluations)
-        return _found(problem, solution, start, absolute_sigma)
+        solution = problem.solve(start, nonlinear.Loss(loss, scale), most)
+        return _found(problem, solution, start, absolute)
 
 
 def _found(problem: Problem, solution: nonlinear.Solution, start: Arrays, absolute: bool) -> Fit:

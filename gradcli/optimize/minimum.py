@@ -31,6 +31,7 @@ from gradcli.tensors.tensor import Tensor
 class Minimum:
     """What `minimize` answers: the value, the parameters and the gradients there, and how it came to them.
 
+    The value has no dimensions and the dtype of the expression, parameters and gradients those of the parameters.
     `converged` says whether the method has arrived by its own measure, and `reason` why it took no further step.
     `gradient_norm` is the largest element of the gradient, in absolute value; it and the gradients are None where the
     value has no gradient.
@@ -93,7 +94,8 @@ def minimize(
 
     `watch(iterate)` is called after every step with an `Iterate`: `number`, `total`, `value`, `gradient_norm`,
     `evaluations`, `parameters`; and of gradcli's own methods `state()`, from which `resume` goes on to the same bits.
-    Raises GradcliError.
+    Raises GradcliError, of which WorkError is one: where the value or its gradient is not finite at the start, or
+    becomes so on the way.
 
     >>> import gradcli as gc
     >>> data = {"x": [0, 1, 2, 3], "y": [1.1, 2.9, 5.2, 7.1], "a": 1, "b": 0}
