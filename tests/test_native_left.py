@@ -208,12 +208,19 @@ def test_reductions(form: str, width: int) -> None:
                     assert np.array_equal(got, expected), (dtype, dim)
 
 
+def rows_for(width: int) -> int:
+    """Many blocks of narrow rows, some tens of wide ones."""
+    return ROWS if width < 100 else 241
+
+
 def _trial_arrays(width: int, dtype: str) -> list[np.ndarray]:
-    array = drawn((ROWS, width), dtype, width)
+    rows = rows_for(width)
+    array = drawn((rows, width), dtype, width)
     if array.dtype.kind != "f":
         return [array]
     special = np.round(array)
-    special[7, 1], special[900, 0], special[900, 2], special[1200, 1] = np.nan, -np.inf, np.inf, np.nan
+    middle = rows * 3 // 4
+    special[7, 1], special[middle, 0], special[middle, 2], special[rows - 1, 1] = np.nan, -np.inf, np.inf, np.nan
     return [array, np.round(array), special]
 
 
@@ -231,16 +238,17 @@ def test_the_first_of_equal_ones_in_any_block() -> None:
 # Rows in all shapes ---------------------------------------------------------------------------------------------------
 
 TWO = ["add", "div", "maximum", "lt", "atan2", "pow", "remainder", "xlogy"]
-SHAPED = [(ROWS, None), (ROWS, 1), (1, None), (None,), ()]
+SHAPED = [("rows", "width"), ("rows", 1), (1, "width"), ("width",), ()]
 
 
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("name", TWO)
 def test_broadcasting(name: str, width: int) -> None:
+    lengths = {"rows": rows_for(width), "width": width, 1: 1}
     for dtype in ("float32", "float64"):
         for shape in SHAPED:
-            other = tuple([width if n is None else n for n in shape])
-            x, y = np.abs(drawn((ROWS, width), dtype)) + 0.5, np.abs(drawn(other, dtype, 1)) + 0.5
+            other = tuple([lengths[n] for n in shape])
+            x, y = np.abs(drawn((lengths["rows"], width), dtype)) + 0.5, np.abs(drawn(other, dtype, 1)) + 0.5
             for inputs in ((x, y), (y, x)):
                 roots = [make(OPS[name], tuple([constant(np.asarray(a)) for a in inputs]))]
                 (got,), (expected,), rest = both(roots)

@@ -87,9 +87,18 @@ def kept_files(prefix: str = "") -> list[os.DirEntry[str]]:
 
 
 def keep_newest(prefix: str, most: int) -> None:
-    """Of the files whose names begin so, remove all but so many."""
-    for entry in kept_files(prefix)[most:]:
-        _remove(entry.path)
+    """Where there are more than so many files whose names begin so, remove the oldest: a quarter more than need be.
+
+    To sort them takes as long as what they save, so it is done seldom.
+    """
+    folder = cache_folder()
+    try:
+        count = sum(name.startswith(prefix) for name in os.listdir(folder or os.devnull))
+    except OSError:
+        return
+    if count > most:
+        for entry in kept_files(prefix)[most - most // 4 :]:
+            _remove(entry.path)
 
 
 def clear() -> None:
