@@ -150,6 +150,14 @@ TANH_POLYNOMIAL = 0.8125
 SINH_POLYNOMIAL = 1.0
 
 
+def _polynomial(coefficients: list[Real], t: Real) -> Real:
+    """Its value; the constant comes first."""
+    total = mp.mpf(0)
+    for coefficient in reversed(coefficients):
+        total = total * t + coefficient
+    return total
+
+
 def fit(wanted: Fit, degree: int, rounds: int = 6) -> tuple[list[Real], Real]:
     """Remez's algorithm on a grid: the coefficients, lowest first, and the largest weighted error."""
     function, low, high, weight, variable = (wanted.function, wanted.low, wanted.high, wanted.weight, wanted.variable)
@@ -174,7 +182,7 @@ def fit(wanted: Fit, degree: int, rounds: int = 6) -> tuple[list[Real], Real]:
                 matrix[row, column] = t**column
         solution = mp.lu_solve(matrix, right)
         coefficients = [solution[j] for j in range(degree + 1)]
-        errors = [(mp.polyval(coefficients[::-1], t) - value) * scale for value, scale, t in known]
+        errors = [(_polynomial(coefficients, t) - value) * scale for value, scale, t in known]
         largest = max(map(abs, errors))
         if best is None or largest < best[0]:
             best = (largest, coefficients)
