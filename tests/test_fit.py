@@ -238,6 +238,26 @@ def test_integers_and_the_default_dtype_stay_what_they_are() -> None:
     assert gc.ones(1).dtype == np.float32
 
 
+@pytest.mark.parametrize("dtype", ["u1", "i2", "i8", "f4"])
+def test_integers_are_computed_with_in_float64(dtype: str) -> None:
+    """As all else is: nothing wraps around, and negative powers are numbers."""
+    x = np.array([1, 21, 41, 61, 101, 201]).astype(dtype)
+    exact = x.astype("f8")
+    for power in (-1, 1, 2, 20):
+        found = gc.fit(f"y*3 = a*x**{power}", {"x": x, "y": exact**power}, {"a": 1})
+        assert math.isclose(found.parameters["a"].item(), 3, rel_tol=1e-12)
+        assert math.isclose(found.predict({"x": 300}).item(), 3 * 300.0**power, rel_tol=1e-12)
+    found = gc.fit("y*3 = a*x", {"x": exact, "y": x}, {"a": 1})
+    assert math.isclose(found.parameters["a"].item(), 3, rel_tol=1e-12)
+
+
+def test_an_integer_that_is_an_index_stays_one() -> None:
+    data = {"k": np.array([0, 1, 2, 0, 1, 2], "i8"), "n": np.array([200, 100, 250, 200, 100, 250], "u1")}
+    found = gc.fit("y = a[k]*(n*2)", {**data, "y": data["n"] * [2.0, 4, 6, 2, 4, 6]}, {"a": [1, 1, 1]})
+    np.testing.assert_allclose(found.parameters["a"].numpy(), [1, 2, 3])
+    np.testing.assert_allclose(found.predict({"k": np.full(6, 2)}).numpy(), 6.0 * data["n"])
+
+
 def test_many_observations() -> None:
     t = np.linspace(0, 4, 200_000)
     y = decay(t, 2, 1, 0.5) + np.random.default_rng(0).normal(0, 0.1, t.size)

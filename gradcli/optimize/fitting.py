@@ -19,6 +19,7 @@ from gradcli.optimize.fit_curves import curves_of
 from gradcli.optimize.fit_report import fit_text
 from gradcli.optimize.model import Model, split_model
 from gradcli.optimize.problem import Arrays, Problem, converted, start_from
+from gradcli.optimize.residuals import in_floats
 from gradcli.optimize.statistics import Spread, Statistics, deviation_of, quantile, statistics
 from gradcli.plotting.curves import Curves
 from gradcli.render.marks import Marked
@@ -174,7 +175,7 @@ def fit(
     with having(DEFAULT_DTYPE, np.dtype(dtype)):
         start = {name: start_from(value, dtype) for name, value in params.items()}
         data = {name: converted(value, dtype) for name, value in inputs.items()}
-        problem = Problem(split, data, start, sigma, dtype)
+        problem = Problem(split, in_floats(split, data, start, dtype), start, sigma, dtype)
         problem.bound({} if bounds is None else bounds, start)
         solution = problem.solve(start, nonlinear.Loss(loss, scale), most)
         return _found(problem, solution, start, absolute)

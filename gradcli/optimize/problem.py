@@ -71,6 +71,7 @@ class Problem:
         with having(DEFAULT_DTYPE, np.dtype(self.dtype)):
             given = {name: converted(value, self.dtype) for name, value in inputs.items()}
             kept = {name: array for name, array in self.inputs.items() if name in self.predictor.used}
+            given = {n: array.astype(np.result_type(array, kept[n])) for n, array in given.items()}
             return Predictor(self.model, {**kept, **given}, self.params)
 
     def bound(self, bounds: Any, start: Arrays) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -90,6 +91,21 @@ def observed(model: Model, inputs: Arrays, params: Arrays) -> tuple[np.ndarray, 
     compiled = Compiled(Request(model.source, leaves, None, [node], [], [], None))
     (array,) = compiled.run({**inputs, **params})
     return np.asarray(array, np.float64), interpreter.used
+
+
+def in_floats(model: Model, inputs: Arrays, params: Arrays, dtype: str) -> dict[str, np.ndarray]:
+    """The inputs with integers as floating-point numbers, which do not wrap around: but for those that the model can
+    only take as they are, as an index."""
+    found = dict(inputs)
+    for name, array in inputs.items():
+        if array.dtype.kind in "iu":
+            tried = {**found, name: array.astype(dtype)}
+            with suppress(GradcliError):
+                interpreter = _interpreter(model, _leaves(tried, params))
+                interpreter.run(model.observed)
+                interpreter.run(model.predicted)
+                found = tried
+    return found
 
 
 def _leaves(inputs: Arrays, params: Arrays) -> dict[str, Node]:
