@@ -1195,7 +1195,7 @@ def fit(
     """Fit a model to data: what stands left of its = is observed, what stands right of it follows from parameters."""
 
 class Fit:
-    """What fit has found."""
+    """What fit has found; all tensors are float64."""
 
     model: str
     parameters: dict[str, Tensor]
@@ -1212,9 +1212,9 @@ class Fit:
     def predict(self, inputs: Mapping[str, Any] | None = None) -> Tensor:
         """The model with the parameters found, at the data or with other inputs in the place of some of them."""
     def prediction_errors(self, inputs: Mapping[str, Any] | None = None) -> Tensor:
-        """The standard errors of what predict gives, as far as those of the parameters tell."""
+        """The standard errors of what predict gives, in its shape, as far as those of the parameters tell."""
     def band(self, inputs: Mapping[str, Any] | None = None, level: builtins.float = 0.95) -> tuple[Tensor, Tensor]:
-        """The lowest and highest values of the model that the parameters' errors allow, for this share of cases."""
+        """The lowest and highest values of the model that the parameters' errors allow, for this share of cases: …"""
     def curves(self) -> _Curves:
         """The data, the model and its band of 95 %, and the residuals, as gradcli.plotting draws them."""
     def report(self) -> dict[str, Any]:
