@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from gradcli.engine.native.builder import VectorBuilder
 from gradcli.engine.native.group import Group
 from gradcli.engine.native.loops import loop, loops
@@ -11,10 +9,8 @@ from gradcli.engine.native.lowering import LoopStep
 from gradcli.engine.native.phases import Phase
 from gradcli.engine.native.states import States, count_of, merged, place_in_row, taken_in, with_one_more
 from gradcli.engine.native.strides import Shape, dense
-from gradcli.engine.native.transpose import masked_load, masked_store
-from gradcli.engine.native.vectors import INT64, Vector, element_type
-
-UINT8 = np.dtype(np.uint8)
+from gradcli.engine.native.transpose import UINT8, masked_load, masked_store, spread_from, stored
+from gradcli.engine.native.vectors import BOOL, INT64, Vector
 
 
 class ColumnsAcross:
@@ -67,7 +63,7 @@ class ColumnsAcross:
             if slot in group.shared:
                 if width == 1:
                     lines, v.lines = v.lines, self.head
-                    self.same[slot] = self._spread(f"%a{k}", dtype)
+                    self.same[slot] = spread_from(self.v, f"%a{k}", dtype)
                     self.head, v.lines = v.lines, lines
                 self.base[slot] = f"%a{k}"
                 continue
@@ -77,7 +73,7 @@ class ColumnsAcross:
             ]
             self.base[slot] = f"%r{k}"
             if width == 1 and k < len(group.inputs):
-                self.same[slot] = self._spread(f"%r{k}", dtype)
+                self.same[slot] = spread_from(self.v, f"%r{k}", dtype)
 
     def _kept(self) -> None:
         """Memory for what one phase makes and another one uses."""
@@ -94,14 +90,6 @@ class ColumnsAcross:
                         name = f"%kept{slot}"
                         self.head.append(self.states.reserve(name, padded * group.dtype(slot).itemsize))
                         self.base[slot] = name
-
-    def _spread(self, pointer: str, dtype: np.dtype) -> Vector:
-        """One element in all lanes."""
-        v, stored = self.v, UINT8 if dtype.kind == "b" else dtype
-        name = v.fresh()
-        v.lines.append(f"  {name} = load {element_type(stored)}, ptr {pointer}, align {stored.itemsize}")
-        value = v.spread(name, stored)
-        return value != 0 if dtype.kind == "b" else value
 
     # Phases -----------------------------------------------------------------------------------------------------------
 
@@ -162,10 +150,9 @@ class ColumnsAcross:
         dtype = self.group.dtype(slot)
         pointer = self._pointer(slot, indices, strides, shift)
         if not strides or not strides[-1]:
-            return self._spread(pointer, dtype)
+            return spread_from(self.v, pointer, dtype)
         inside = self.lanes if slot not in self.group.inputs and slot not in self.group.outs else valid
-        stored = UINT8 if dtype.kind == "b" else dtype
-        value = masked_load(self.v, pointer, stored, inside)
+        value = masked_load(self.v, pointer, stored(dtype), inside)
         return value != 0 if dtype.kind == "b" else value
 
     def _pointer(self, slot: int, indices: list[str], strides: Shape, shift: int = 0) -> str:
@@ -225,7 +212,7 @@ class ColumnsAcross:
         before = [v.load(name, part.dtype) for name, part in zip(names, start, strict=True)]
         after = with_one_more(v, item, before, value, self._index(item, indices) if item.lanes.indexed else None)
         if valid < self.lanes:
-            mask = v.value(f"<{', '.join('i1 ' + str(k < valid).lower() for k in range(v.lanes))}>", np.dtype(bool))
+            mask = v.value(f"<{', '.join('i1 ' + str(k < valid).lower() for k in range(v.lanes))}>", BOOL)
             after = [v.select(mask, new, old) for new, old in zip(after, before, strict=True)]
         for name, part in zip(names, after, strict=True):
             v.store(part, name)

@@ -190,44 +190,16 @@ class Padded:
     def function(self) -> str:
         """The function around it."""
         v, lanes = self.v, self.states.lanes
-        arrays = [*self.group.inputs, *self.group.outs]
-        count = len(arrays)
-        lines = ["define void @k(ptr %p, i64 %n, ptr noalias %s) {", "entry:", f"  %t = alloca [{max(1, count)} x ptr]"]
-        copies: list[str] = []
-        back: list[str] = []
-        for k, slot in enumerate(arrays):
-            size = self.group.width(slot) * self.group.dtype(slot).itemsize
-            copies += [
-                f"  %f{k} = getelementptr ptr, ptr %p, i64 {k}",
-                f"  %g{k} = load ptr, ptr %f{k}, align 8",
-                f"  %h{k} = getelementptr ptr, ptr %t, i64 {k}",
-            ]
-            if slot in self.group.shared:
-                copies += [f"  store ptr %g{k}, ptr %h{k}, align 8"]
-                continue
-            lines.append(self.states.reserve(f"%b{k}", lanes * size))
-            copies += [
-                f"  store ptr %b{k}, ptr %h{k}, align 8",
-                f"  %o{k} = mul i64 %whole, {size}",
-                f"  %r{k} = getelementptr i8, ptr %g{k}, i64 %o{k}",
-                f"  %m{k} = mul i64 %rest, {size}",
-            ]
-            if k < len(self.group.inputs):
-                copies += [
-                    f"  call void @llvm.memset.p0.i64(ptr %b{k}, i8 0, i64 {lanes * size}, i1 false)",
-                    f"  call void @llvm.memcpy.p0.p0.i64(ptr %b{k}, ptr %r{k}, i64 %m{k}, i1 false)",
-                ]
-            else:
-                back += [f"  call void @llvm.memcpy.p0.p0.i64(ptr %r{k}, ptr %b{k}, i64 %m{k}, i1 false)"]
-        v.declarations["@llvm.memset"] = "declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)"
-        v.declarations["@llvm.memcpy"] = "declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)"
+        reserved, copies, back = self._padding()
         self._start()
         begun, v.lines = v.lines, []
         v.start("finish")
         self._finish()
         return "\n".join(
             [
-                *lines,
+                "define void @k(ptr %p, i64 %n, ptr noalias %s) {",
+                "entry:",
+                *reserved,
                 f"  %rest = and i64 %n, {lanes - 1}",
                 "  %whole = sub i64 %n, %rest",
                 *begun,
@@ -250,6 +222,41 @@ class Padded:
                 "}",
             ]
         )
+
+    def _padding(self) -> tuple[list[str], list[str], list[str]]:
+        """Memory for copies of the last rows, what fills them, and what brings results back from there."""
+        v, lanes = self.v, self.states.lanes
+        arrays = [*self.group.inputs, *self.group.outs]
+        reserved = [f"  %t = alloca [{max(1, len(arrays))} x ptr]"]
+        copies: list[str] = []
+        back: list[str] = []
+        for k, slot in enumerate(arrays):
+            size = self.group.width(slot) * self.group.dtype(slot).itemsize
+            copies += [
+                f"  %f{k} = getelementptr ptr, ptr %p, i64 {k}",
+                f"  %g{k} = load ptr, ptr %f{k}, align 8",
+                f"  %h{k} = getelementptr ptr, ptr %t, i64 {k}",
+            ]
+            if slot in self.group.shared:
+                copies += [f"  store ptr %g{k}, ptr %h{k}, align 8"]
+                continue
+            reserved.append(self.states.reserve(f"%b{k}", lanes * size))
+            copies += [
+                f"  store ptr %b{k}, ptr %h{k}, align 8",
+                f"  %o{k} = mul i64 %whole, {size}",
+                f"  %r{k} = getelementptr i8, ptr %g{k}, i64 %o{k}",
+                f"  %m{k} = mul i64 %rest, {size}",
+            ]
+            if k < len(self.group.inputs):
+                copies += [
+                    f"  call void @llvm.memset.p0.i64(ptr %b{k}, i8 0, i64 {lanes * size}, i1 false)",
+                    f"  call void @llvm.memcpy.p0.p0.i64(ptr %b{k}, ptr %r{k}, i64 %m{k}, i1 false)",
+                ]
+            else:
+                back += [f"  call void @llvm.memcpy.p0.p0.i64(ptr %r{k}, ptr %b{k}, i64 %m{k}, i1 false)"]
+        v.declarations["@llvm.memset"] = "declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)"
+        v.declarations["@llvm.memcpy"] = "declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)"
+        return reserved, copies, back
 
     def _places(self) -> Iterator[tuple[int, LoopStep, list[str]]]:
         """Each sum with the names of its state's parts, in a loop over its places, which are treated alike."""

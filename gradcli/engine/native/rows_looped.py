@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from gradcli.engine.native.builder import VectorBuilder
 from gradcli.engine.native.group import Group
 from gradcli.engine.native.loops import loops
@@ -14,10 +12,8 @@ from gradcli.engine.native.phases import Phase
 from gradcli.engine.native.rows_across import Padded
 from gradcli.engine.native.states import States, count_of, place_in_row, places_from, taken_in, with_one_more
 from gradcli.engine.native.strides import Shape, dense
-from gradcli.engine.native.transpose import pack, pack_to, unpack, unpack_from
-from gradcli.engine.native.vectors import BOOL, INT64, Vector, element_type
-
-UINT8 = np.dtype(np.uint8)
+from gradcli.engine.native.transpose import pack, pack_to, spread_from, unpack, unpack_from
+from gradcli.engine.native.vectors import BOOL, INT64, Vector
 
 
 class RowsLooped:
@@ -72,7 +68,7 @@ class RowsLooped:
         if slot in self.group.shared:
             self.base[slot] = f"%a{k}"
             if width == 1:
-                self.same[slot] = self._spread(f"%a{k}", dtype)
+                self.same[slot] = spread_from(self.v, f"%a{k}", dtype)
             return
         if width == 1:
             (self.same[slot],) = pack(v, f"%a{k}", "%i", dtype, width)
@@ -90,13 +86,6 @@ class RowsLooped:
         name = self.v.fresh()
         self.v.lines.append(f"  {name} = getelementptr i8, ptr {base}, i64 {offset}")
         return name
-
-    def _spread(self, pointer: str, dtype: np.dtype) -> Vector:
-        v, stored = self.v, UINT8 if dtype.kind == "b" else dtype
-        name = v.fresh()
-        v.lines.append(f"  {name} = load {element_type(stored)}, ptr {pointer}, align {stored.itemsize}")
-        value = v.spread(name, stored)
-        return value != 0 if dtype.kind == "b" else value
 
     # Phases -----------------------------------------------------------------------------------------------------------
 
@@ -146,7 +135,7 @@ class RowsLooped:
             return self.same[slot]
         dtype = self.group.dtype(slot)
         if slot in self.group.shared:
-            return self._spread(self._pointer(slot, indices, strides, 1), dtype)
+            return spread_from(self.v, self._pointer(slot, indices, strides, 1), dtype)
         return self.v.load(self._pointer(slot, indices, strides, self.lanes, shift), dtype)
 
     def _pointer(self, slot: int, indices: Sequence[str], strides: Shape, lanes: int, shift: int = 0) -> str:

@@ -11,21 +11,33 @@ from gradcli.engine.native.vectors import Vector, element_type
 UINT8 = np.dtype(np.uint8)
 
 
+def stored(dtype: np.dtype) -> np.dtype:
+    """What elements of a type are in memory: a boolean is a byte."""
+    return UINT8 if dtype.kind == "b" else dtype
+
+
+def spread_from(v: Expressions, pointer: str, dtype: np.dtype) -> Vector:
+    """The element at a pointer, in all lanes."""
+    kept, name = stored(dtype), v.fresh()
+    v.lines.append(f"  {name} = load {element_type(kept)}, ptr {pointer}, align {kept.itemsize}")
+    value = v.spread(name, kept)
+    return value != 0 if dtype.kind == "b" else value
+
+
 def pack(v: Expressions, base: str, row: str, dtype: np.dtype, width: int) -> list[Vector]:
     """The columns of the next rows, of so many elements each: a vector a column."""
-    stored = UINT8 if dtype.kind == "b" else dtype
-    kind = element_type(stored)
+    kind = element_type(stored(dtype))
     if width == 1:
         pointer = _pointer(v, kind, base, row)
         return [v.load(pointer, dtype)]
     first = _times(v, row, width)
     start = _pointer(v, kind, base, first)
     if width <= NARROW:
-        columns = _interleaved(v, start, stored, width)
+        columns = _interleaved(v, start, stored(dtype), width)
     else:
         columns = []
         for left in range(0, width, v.lanes):
-            columns += _square(v, start, stored, width, left)
+            columns += _square(v, start, stored(dtype), width, left)
     return [column != 0 for column in columns] if dtype.kind == "b" else columns
 
 
@@ -102,15 +114,15 @@ def _interleave(v: Expressions, start: str, columns: list[Vector]) -> None:
 
 def pack_to(v: Expressions, base: str, row: str, dtype: np.dtype, width: int, kept: str) -> None:
     """The columns of the next rows, written to memory one vector after the other, squares of them in a loop."""
-    stored = UINT8 if dtype.kind == "b" else dtype
-    kind, size = element_type(stored), v.lanes * stored.itemsize
+    element = stored(dtype)
+    kind, size = element_type(element), v.lanes * element.itemsize
     start = _pointer(v, kind, base, _times(v, row, width))
     whole = width // v.lanes * v.lanes
 
     def square(left: str | int, columns: int) -> None:
         corner = _pointer(v, kind, start, left)
         places = [_pointer(v, kind, corner, k * width) for k in range(v.lanes)]
-        found = transposed(v, [masked_load(v, place, stored, columns) for place in places])
+        found = transposed(v, [masked_load(v, place, element, columns) for place in places])
         target = _pointer(v, f"[{size} x i8]", kept, left)
         for k, column in enumerate(found[:columns]):
             v.store(column, _pointer(v, f"[{size} x i8]", target, k))
@@ -124,16 +136,16 @@ def pack_to(v: Expressions, base: str, row: str, dtype: np.dtype, width: int, ke
 
 def unpack_from(v: Expressions, base: str, row: str, dtype: np.dtype, width: int, kept: str) -> None:
     """Write back the columns of rows that lie in memory so."""
-    stored = UINT8 if dtype.kind == "b" else dtype
-    kind, size = element_type(stored), v.lanes * stored.itemsize
+    element = stored(dtype)
+    kind, size = element_type(element), v.lanes * element.itemsize
     start = _pointer(v, kind, base, _times(v, row, width))
     whole = width // v.lanes * v.lanes
 
     def square(left: str | int, columns: int) -> None:
         source = _pointer(v, f"[{size} x i8]", kept, left)
-        found = [v.load(_pointer(v, f"[{size} x i8]", source, k), stored) for k in range(columns)]
+        found = [v.load(_pointer(v, f"[{size} x i8]", source, k), element) for k in range(columns)]
         corner = _pointer(v, kind, start, left)
-        for k, line in enumerate(transposed(v, [*found, *[Vector(v, "poison", stored)] * (v.lanes - columns)])):
+        for k, line in enumerate(transposed(v, [*found, *[Vector(v, "poison", element)] * (v.lanes - columns)])):
             masked_store(v, line, _pointer(v, kind, corner, k * width), columns)
 
     if whole:
