@@ -296,6 +296,14 @@ def test_choosing() -> None:
     assert "native" in str(raised.value.hint)
 
 
+@pytest.mark.parametrize(("length", "native"), [(300_000, False), (100_000_000, True)])
+def test_auto_compiles_where_it_is_worth_it(length: int, native: bool) -> None:
+    request = prepare(parse("sum(exp(x)*x)"), (InputSpec("x", (length,), np.dtype(np.float32), True),), None, False)
+    program = plan(request.roots, sizes=Sizes(little=0))
+    gc.set_engine("auto")
+    assert any(isinstance(step, NativeStep) for step in native_steps(program)) == native
+
+
 def test_a_wrong_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GRADCLI_ENGINE", "fast")
     with pytest.raises(GradcliError, match="GRADCLI_ENGINE must be auto, numpy or native, it is 'fast'"):

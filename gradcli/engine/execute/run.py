@@ -110,7 +110,7 @@ def values_of(program: Program, leaves: Sequence[Any]) -> list[Any]:
 
 def chosen(program: Program, one: Pass) -> Pass:
     """The pass as the chosen engine runs it: with native steps for all that has a native form, or as it is."""
-    if not is_native():
+    if not is_native(one.work):
         return one
     known = program.native.get(id(one))
     if known is None:

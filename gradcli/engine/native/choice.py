@@ -12,6 +12,9 @@ from gradcli.errors import GradcliError, WorkError, did_you_mean, quoted
 #: "auto" is native code where llvmlite is installed; None is what GRADCLI_ENGINE says, or else "auto".
 ENGINE: ContextVar[str | None] = ContextVar("gradcli_engine", default=None)
 ENGINES = ("auto", "numpy", "native")
+#: What a pass has to compute, in elements of the cheapest operations, to be compiled unasked: NumPy takes about as long
+#: for it as it takes to load LLVM and to make the code.
+WORTH_COMPILING = 1 << 26
 
 
 def get_engine() -> str:
@@ -49,18 +52,23 @@ def why_not() -> str | None:
     return missing()
 
 
-def is_native() -> bool:
-    """Whether passes are computed natively. Without llvmlite NumPy computes them, whatever is asked for."""
-    return get_engine() != "numpy" and why_not() is None
+def is_native(work: float) -> bool:
+    """Whether a pass is computed natively that has so much to compute, in elements of the cheapest operations.
+
+    Without llvmlite NumPy computes all, whatever is asked for.
+    """
+    engine = get_engine()
+    return engine != "numpy" and (engine == "native" or work >= WORTH_COMPILING) and why_not() is None
 
 
 def engine_in_use() -> str:
-    """What computes passes here: "numpy", or "native" with the compiler that it depends on."""
-    if not is_native():
+    """What computes passes here: "numpy", or "native" or "auto" with the compiler that they depend on."""
+    engine = get_engine()
+    if engine == "numpy" or why_not() is not None:
         return "numpy"
     from gradcli.engine.native.processor import compiler_version
 
-    return f"native (LLVM {compiler_version()})"
+    return f"{engine} (LLVM {compiler_version()})"
 
 
 @contextmanager
