@@ -322,3 +322,11 @@ def test_completion() -> None:
     assert told(f"{model} --params a=1,") == ["a=1,b=", "a=1,c="]
     assert told(f"{model} --loss hu") == ["huber"]
     assert told(f"{model} -o pred") == ["prediction="]
+
+
+def test_the_losses_of_the_option_are_those_of_the_fit() -> None:
+    """The command has a list of its own, so that its help loads no NumPy."""
+    from gradcli.cli import fit
+    from gradcli.optimize import nonlinear
+
+    assert fit._LOSSES == nonlinear.LOSSES

@@ -301,11 +301,7 @@ class _Destinations:
     def check(self, as_json: bool) -> None:
         """Refuse, before anything is computed, what can already be seen not to be writable."""
         self.targets.check()
-        if self.plot == "" and as_json:
-            raise GradcliError("--json and a plot contradict each other", hint="write it to a file: --plot fit.svg")
-        if self.targets.standard_output and (as_json or self.plot == ""):
-            what, hint = "--json" if as_json else "a plot", "write the array to a file"
-            raise GradcliError(f"{what} and an array cannot both go to standard output", hint=hint)
+        self.targets.refuse_beside(as_json, self.plot, "fit.svg")
         if self.plot:
             from gradcli.plotting.figure import require
             from gradcli.storage.target import check_folder, find_target

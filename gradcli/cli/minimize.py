@@ -115,7 +115,7 @@ def minimize_command(
     more = {"bounds": bounds_of(limits), **batches, "seed": common.seed}
     search = Search(asked, inputs, parameters, row, settings, more, limits)
     targets = Outputs(outputs, [], None, parameters)
-    _refuse_both(targets, common.as_json, plot)
+    targets.refuse_beside(common.as_json, plot, "course.svg")
     check_places(search, targets, kept)
     silent = targets.standard_output or (common.quiet and targets and not common.as_json)
     shown = None if silent else _Shown(common.as_json, common.precision, common.quiet)
@@ -163,15 +163,6 @@ class _Shown(NamedTuple):
 
         style = Style(precision=self.precision)
         write_pieces(minimum_json(found) if self.as_json else minimum_text(found, style, not self.quiet))
-
-
-def _refuse_both(targets: Outputs, as_json: bool, plot: str | None) -> None:
-    """Refuse two things that cannot both go to standard output."""
-    if plot == "" and as_json:
-        raise GradcliError("--json and a plot contradict each other", hint="write it to a file: --plot course.svg")
-    if targets.standard_output and (as_json or plot == ""):
-        what = "--json" if as_json else "a plot"
-        raise GradcliError(f"{what} and an array cannot both go to standard output", hint="write the array to a file")
 
 
 def _found(

@@ -68,6 +68,14 @@ class Outputs:
     def __bool__(self) -> bool:
         return bool(self.targets or self.folders)
 
+    def refuse_beside(self, as_json: bool, plot: str | None, picture: str) -> None:
+        """Refuse two things that cannot both go to standard output; `plot` is empty where it is drawn there."""
+        if plot == "" and as_json:
+            raise GradcliError("--json and a plot contradict each other", hint=f"write it to a file: --plot {picture}")
+        if self.standard_output and (as_json or plot == ""):
+            what, hint = "--json" if as_json else "a plot", "write the array to a file"
+            raise GradcliError(f"{what} and an array cannot both go to standard output", hint=hint)
+
     def check(self) -> None:
         """Refuse, before anything is computed, what can already be seen not to be writable."""
         if self.targets:
