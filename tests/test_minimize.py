@@ -188,6 +188,14 @@ def test_no_search_goes_on_where_numbers_have_no_digits_left(seed: int, dtype: s
     np.testing.assert_allclose(found.parameters["w"].numpy(), exact, rtol=3e-6, atol=3e-6)
 
 
+@pytest.mark.parametrize("method", ["bfgs", "l-bfgs-b", "trust-ncg"])
+def test_scipy_takes_a_small_gradient_for_none_and_says_so(method: str) -> None:
+    found = gc.minimize("1e-30*(a - 3)**2", {"a": 1.0}, "a", method=method)
+    assert found.steps == 0 and found.reason.endswith("; its tolerance is larger than the gradient at the start, 4e-30")
+    found = gc.minimize("(a - 3)**2", {"a": 3.0}, "a", method=method)
+    assert found.converged and "tolerance" not in found.reason
+
+
 @pytest.mark.parametrize("case", range(24))
 def test_a_simplex_leaves_bounds_that_have_made_it_flat(case: int) -> None:
     """From corners and sides of a box to a minimum within it, where SciPy's alone stays on the side in two of three."""

@@ -91,6 +91,9 @@ def run_scipy(
     stop = Stop(bool(found.success), f"SciPy says: {_one_line(found.message)}")
     if stop.converged and steps and gradient is not None and _steepness(gradient, at, bounds) >= steepness > 0:
         stop = Stop(False, f"{stop.reason}; but the gradient is no smaller than at the start")
+    if stop.converged and not steps and steepness:
+        # By its own measure, which knows nothing of units.
+        stop = Stop(True, f"{stop.reason}; its tolerance is larger than the gradient at the start, {steepness:.3g}")
     if stop.converged and not well:
         stop = Stop(False, f"{stop.reason}; but bounds have made its simplex flat, and the value may fall further")
     return Reached(at, value, gradient, stop, steps, objective.evaluations)
@@ -136,7 +139,7 @@ def _gone_wrong(method: Method, how: str) -> WorkError:
 
 
 def _one_line(message: object) -> str:
-    return " ".join(str(message).split()).rstrip(".")
+    return " ".join(str(message).split()).rstrip(".: ")
 
 
 def _steepness(gradient: np.ndarray, at: np.ndarray, bounds: Bounds | None) -> float:
