@@ -1,6 +1,6 @@
 """Random expressions in native code beside blocks of NumPy: how many are slower, and which.
 
-    python benchmarks/native_random.py [--count 300] [--seed 0] [--largest 1e7] [--rounds 9] [--threads 1]
+    python benchmarks/native_random.py [--count 300] [--seed 0] [--smallest 1] [--largest 1e7] [--rounds 9]
 
 Each expression has its value and all gradients computed by both engines in turn, warm; a ratio is NumPy's median
 divided by that of native code, so above 1 native code is ahead. Requests that both compute alike, operation by
@@ -114,10 +114,10 @@ class Timing(NamedTuple):
         return self.numpy / self.native
 
 
-def drawn(seed: int, largest: float) -> Case:
+def drawn(seed: int, smallest: float, largest: float) -> Case:
     """The expression of a seed."""
     draw = random.Random(seed)
-    elements = int(10 ** draw.uniform(0, math.log10(largest)))
+    elements = int(10 ** draw.uniform(math.log10(smallest), math.log10(largest)))
     wide = draw.random() < 0.5
     width = min(draw.choice(WIDTHS), elements) if wide else 1
     rows = max(1, elements // width)
@@ -131,6 +131,9 @@ def drawn(seed: int, largest: float) -> Case:
         # A product with a matrix of many columns is the BLAS's alone, and ends what can be combined with the rest.
         form = form.replace("{} @ W", "sum({} @ W, 1, keepdim=True)")
         a, b = draw.choice([*terms[:2], *terms[-3:]]), draw.choice(terms)
+        if form in ROWS or "@" in form:
+            # What was made may be a row or a column.
+            a = f"({a} + x)"
         terms.append(f"({form.format(a, b)})")
     expression = draw.choice([*WHOLE, "{}*1.5"]).format(f"({terms[-1]}*x)")
     dtype = draw.choice(["float32", "float64"])
@@ -206,6 +209,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Random expressions: native code beside blocks of NumPy.")
     parser.add_argument("--count", type=int, default=300)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--smallest", type=float, default=1)
     parser.add_argument("--largest", type=float, default=1e7)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--threads", type=int, default=0)
@@ -214,7 +218,7 @@ def main() -> None:
     if options.threads:
         gc.set_num_threads(options.threads)
     seeds = range(options.seed, options.seed + options.count)
-    report([timed(drawn(seed, options.largest), options.rounds) for seed in seeds], options.worst)
+    report([timed(drawn(seed, options.smallest, options.largest), options.rounds) for seed in seeds], options.worst)
 
 
 if __name__ == "__main__":

@@ -83,3 +83,14 @@ def test_little_stack() -> None:
     done = subprocess.run([sys.executable, "-c", STACK], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert np.isfinite(float(done.stdout))
+
+
+@pytest.mark.parametrize("width", [17, 18, 33, 49, 300, 305])
+@pytest.mark.parametrize(("source", "target"), [("int16", "uint8"), ("int32", "int8"), ("int64", "int32")])
+def test_narrowed_numbers_end_with_their_row(source: str, target: str, width: int) -> None:
+    """What is left over of a row is written, and nothing behind it: the next row, or the end of the array."""
+    x = np.random.default_rng(0).integers(-(2**15), 2**15, (33, width)).astype(source)
+    request, program = planned(f"x.to({target})", {"x": x}, SMALL)
+    assert modules(program)
+    (found,) = run(program, leaves_of(program, request, {"x": x}))
+    np.testing.assert_array_equal(found, x.astype(target))

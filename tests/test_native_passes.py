@@ -304,10 +304,11 @@ def test_auto_compiles_where_it_is_worth_it(length: int, native: bool) -> None:
     assert any(isinstance(step, NativeStep) for step in native_steps(program)) == native
 
 
-def test_a_wrong_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("count", [3, 300_000])
+def test_a_wrong_variable(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GRADCLI_ENGINE", "fast")
     with pytest.raises(GradcliError, match="GRADCLI_ENGINE must be auto, numpy or native, it is 'fast'"):
-        gc.evaluate("sum(x)", {"x": np.zeros(300_000)})
+        gc.evaluate("sum(x)", {"x": np.zeros(count)})
 
 
 def test_without_llvmlite(monkeypatch: pytest.MonkeyPatch) -> None:

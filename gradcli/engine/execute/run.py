@@ -12,7 +12,7 @@ from gradcli.engine.execute.bounds import SMALL, check_duration, check_memory, d
 from gradcli.engine.execute.closure import bound
 from gradcli.engine.execute.run_pass import run_pass
 from gradcli.engine.execute.threads import get_num_threads
-from gradcli.engine.native.choice import is_native
+from gradcli.engine.native.choice import get_engine, is_native
 from gradcli.engine.plan.planner import plan
 from gradcli.engine.plan.program import DEFAULT_SIZES, Pass, Program, Stage
 from gradcli.engine.simplify import wanted_results
@@ -53,8 +53,9 @@ def run(
     that have a `restart()` are told when all pieces come again. `progress` is told how many bytes of the work are done,
     and how many there are in all. `runner` does the passes in place of the threads of this process.
     """
-    # Asked for in any case: a bad GRADCLI_THREADS is an error for small inputs too.
+    # Asked for in any case: a bad GRADCLI_THREADS or GRADCLI_ENGINE is an error for small inputs too.
     count = threads or get_num_threads()
+    get_engine()
     if program.direct and not sinks and progress is None and MEMORY_LIMIT.get() is None:
         function = program.function or _function(program)
         if function is not None:

@@ -84,7 +84,9 @@ def _runs(
             continue
         items = reader.items(step)
         length = code.of(items) if items is not None and all(takes(reader, item) for item in items) else None
-        if items is None or length is None or length > code.room:
+        # What is computed where it is asked for is computed nowhere else.
+        enough = length is not None and (length <= code.room or any(slot in reader.apart for slot in step.inputs))
+        if items is None or length is None or not enough:
             yield from _ended(run)
             yield step
             run, reader.checks = _Stretch(), []

@@ -181,6 +181,10 @@ def masked_load(v: Expressions, pointer: str, dtype: np.dtype, count: int) -> Ve
     """The first elements from a pointer on; nothing beyond them is touched."""
     if count == v.lanes:
         return v.load(pointer, dtype)
+    if count == 1:
+        one, kind = v.fresh(), element_type(dtype)
+        v.lines.append(f"  {one} = load {kind}, ptr {pointer}, align {dtype.itemsize}")
+        return v.assign(f"insertelement {v.type(dtype)} poison, {kind} {one}, i32 0", dtype)
     kind, name = v.type(dtype), f"@llvm.masked.load.{v.mangled(dtype)}.p0"
     v.declarations[name] = f"declare {kind} {name}(ptr, i32, <{v.lanes} x i1>, {kind})"
     return v.assign(f"call {kind} {name}(ptr {pointer}, i32 {dtype.itemsize}, {_mask(v, count)}, {kind} poison)", dtype)
@@ -189,6 +193,12 @@ def masked_load(v: Expressions, pointer: str, dtype: np.dtype, count: int) -> Ve
 def masked_store(v: Expressions, x: Vector, pointer: str, count: int) -> None:
     if count == v.lanes:
         v.store(x, pointer)
+        return
+    if count == 1:
+        # A store under a mask of one lane is where LLVM 20 writes a number that was just narrowed in its former width.
+        one = v.fresh()
+        v.lines.append(f"  {one} = extractelement {x.typed}, i32 0")
+        v.lines.append(f"  store {element_type(x.dtype)} {one}, ptr {pointer}, align {x.dtype.itemsize}")
         return
     name = f"@llvm.masked.store.{v.mangled(x.dtype)}.p0"
     v.declarations[name] = f"declare void {name}({x.type}, ptr, i32, <{v.lanes} x i1>)"
