@@ -293,6 +293,10 @@ def test_trace() -> None:
         assert [json.loads(line)["step"] for line in done.err.splitlines()] == [1, 2]
 
 
+def test_a_trace_where_no_file_can_be_made() -> None:
+    fails(process(*ROSENBROCK, "--trace", "/proc/trace"), 1, "cannot write /proc/trace: No such file or directory")
+
+
 def test_a_trace_in_the_place_of_another_file() -> None:
     """The old file goes on to be there for those who read it, this very run included."""
     data()

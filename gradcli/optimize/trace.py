@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import time
 from hashlib import sha256
@@ -68,6 +69,8 @@ class Trace:
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(self._target.real)
                 new = self._opened(os.O_RDWR | os.O_CREAT | os.O_EXCL, mode)
+                if new is None:
+                    raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
                 self.close()
                 self._file = new
             elif self._file is None or not self._has(kept):
