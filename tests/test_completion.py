@@ -170,6 +170,7 @@ def shell(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     found.close()
 
 
+@pytest.mark.slow
 def test_tab_in_a_real_shell(shell: Shell) -> None:
     assert [(typed, shell.complete(typed)) for typed, _ in TYPED] == TYPED
     assert [(typed, shell.complete(typed).rstrip()) for typed, _ in QUOTED] == QUOTED

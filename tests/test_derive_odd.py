@@ -70,6 +70,7 @@ def written(name: str, args: list[str], tail: str) -> str:
     return f"{name}({', '.join(args)}){tail}" if name else args[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("op", [op for _, op in PUBLIC], ids=lambda op: op.name)
 def test_every_operation(op: Op) -> None:
     name, args, tail, inputs = usual(op)

@@ -345,6 +345,7 @@ def test_sound_arguments(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
         assert ends[0].code == 0, (expression, ends[0].err)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("derived_once")
 @pytest.mark.parametrize("name", NAMES)
 def test_odd_arguments(name: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -61,6 +61,7 @@ def test_special_values(name: str, dtype: Any) -> None:
             assert abs(value / expected - 1) < 1e-6, place
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "dtype"), EACH)
 def test_bits_are_the_same_everywhere(name: str, dtype: Any) -> None:
     operands = [

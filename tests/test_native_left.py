@@ -190,6 +190,7 @@ REDUCTIONS = [
 FLOATS_ONLY = ("mean", "var", "std", "norm")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("form", REDUCTIONS)
 def test_reductions(form: str, width: int) -> None:
@@ -241,6 +242,7 @@ TWO = ["add", "div", "maximum", "lt", "atan2", "pow", "remainder", "xlogy"]
 SHAPED = [("rows", "width"), ("rows", 1), (1, "width"), ("width",), ()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("name", TWO)
 def test_broadcasting(name: str, width: int) -> None:
@@ -336,6 +338,7 @@ def usual_inputs() -> dict[str, np.ndarray]:
     return {name: op_by_op([build(text, {})[0]])[0] for name, text in INPUTS.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in NAMES if not OPS[name].draws])
 def test_every_operation(name: str) -> None:
     """Value and gradients, whatever of it is native."""

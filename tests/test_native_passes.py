@@ -140,6 +140,7 @@ def test_the_same_bits_on_every_processor(
     call.loaded.cache_clear()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sizes", TINY)
 @pytest.mark.parametrize("seed", range(0, 240, 8))
 def test_random_programs(seed: int, sizes: Sizes) -> None:
@@ -164,6 +165,7 @@ def test_random_programs(seed: int, sizes: Sizes) -> None:
             np.testing.assert_allclose(ours, theirs, rtol=1e-8, atol=1e-8, err_msg=expression)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [1, 2, 3, 5, 8, 15, 16, 17, 31, 32, 33, 47, 48, 100])
 @pytest.mark.parametrize("rows", [1, 2, 15, 16, 17, 31, 32, 33, 100])
 def test_rows_and_widths(rows: int, width: int) -> None:
