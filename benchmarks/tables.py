@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcli.storage.loading import load
+from gradcli.storage import load
 
 ROUNDS = 5
 
