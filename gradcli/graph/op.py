@@ -43,11 +43,12 @@ class Lanes(NamedTuple):
     indexed: bool = False
 
 
-class NativeSteps(NamedTuple):
+class NativeSteps:
     """The native form of an operation that is several steps: `rule(node)` writes it with operations that have one, or
     gives None."""
 
-    rule: Callable[[Any], Any]
+    def __init__(self, rule: Callable[[Any], Any]) -> None:
+        self.rule = rule
 
 
 class NativePlaces(NamedTuple):
@@ -65,30 +66,33 @@ class NativePlaces(NamedTuple):
     check: Callable[[Any], tuple[int, Callable[[Any], Any]] | None] = lambda node: None
 
 
-class NativeView(NamedTuple):
+class NativeView:
     """The native form of an operation that shows elements of its operand.
 
     `rule(node)` gives, for each dimension of the result, the operand's, the place in it to start at, and the step; and
     the places in other dimensions of the operand.
     """
 
-    rule: Callable[[Any], tuple[list[tuple[int, int, int]], list[tuple[int, int]]]]
+    def __init__(self, rule: Callable[[Any], tuple[list[tuple[int, int, int]], list[tuple[int, int]]]]) -> None:
+        self.rule = rule
 
 
-class NativeParts(NamedTuple):
+class NativeParts:
     """The native form of an operation that puts elements of its operands beside each other.
 
     `rule(node)` gives the dimension, and for each place along it the number of an operand and the place there, None for
     zeros; or None altogether.
     """
 
-    rule: Callable[[Any], tuple[int, list[tuple[int, int] | None]] | None]
+    def __init__(self, rule: Callable[[Any], tuple[int, list[tuple[int, int] | None]] | None]) -> None:
+        self.rule = rule
 
 
-class NativeRunning(NamedTuple):
+class NativeRunning:
     """The native form of a reduction along `dim` of the parameters that shows what it has after each place."""
 
-    lanes: Lanes
+    def __init__(self, lanes: Lanes) -> None:
+        self.lanes = lanes
 
 
 class Accumulate(NamedTuple):

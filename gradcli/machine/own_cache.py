@@ -14,9 +14,9 @@ from zlib import crc32
 from gradcli.machine.regular import open_regular
 
 # Beside a file while it is written: its own name and a random one.
-_TEMPORARY = re.compile(r".+\.[0-9a-f]{12}\.tmp")
+_TEMPORARY = r".+\.[0-9a-f]{12}\.tmp"
 # What gradcli puts there.
-_OURS = re.compile(r"(expression|native)-[0-9a-f]")
+_OURS = r"(expression|native)-[0-9a-f]"
 # Writing takes milliseconds; whose file is so old, in seconds, is not at it any more.
 _ABANDONED = 3600
 
@@ -80,7 +80,7 @@ def kept_files(prefix: str = "") -> list[os.DirEntry[str]]:
     folder = cache_folder()
     try:
         with os.scandir(folder or os.devnull) as entries:
-            found = [entry for entry in entries if _OURS.match(entry.name) and entry.name.startswith(prefix)]
+            found = [entry for entry in entries if re.match(_OURS, entry.name) and entry.name.startswith(prefix)]
             return sorted(found, key=lambda entry: -entry.stat(follow_symlinks=False).st_mtime)
     except OSError:
         return []
@@ -120,7 +120,7 @@ def _sweep(folder: str) -> None:
     """Remove what processes that were killed while they wrote have left."""
     for name in os.listdir(folder):
         path = os.path.join(folder, name)
-        if _TEMPORARY.fullmatch(name) and time.time() - os.lstat(path).st_mtime > _ABANDONED:
+        if re.fullmatch(_TEMPORARY, name) and time.time() - os.lstat(path).st_mtime > _ABANDONED:
             _remove(path)
 
 

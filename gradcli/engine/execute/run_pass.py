@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from gradcli.engine.execute.threads import deal
-from gradcli.engine.native.step import NativeStep
 from gradcli.engine.plan.program import CALL, UFUNC, Cut, Pass, Step, Sum
 from gradcli.errors import GradcliError
 from gradcli.graph.node import Node
@@ -89,7 +88,7 @@ def _compile(one: Pass) -> None:
     from gradcli.engine.native.call import loaded
 
     for step in one.steps:
-        if isinstance(step, NativeStep):
+        if not isinstance(step, Step | Sum | Cut):
             loaded(step.text)
 
 
@@ -183,7 +182,7 @@ class _PassFrame:
                 self.local[cut.slot] = self._view(scratch, cut.slot, cut.buffer)
         self.direct: set[int] = set()
         for step in one.steps:
-            if isinstance(step, NativeStep):
+            if not isinstance(step, Step | Sum | Cut):
                 self._place_results(step, scratch)
             elif isinstance(step, Step) and step.buffer >= 0:
                 self.local[step.out] = self._view(scratch, step.out, step.buffer)
@@ -197,7 +196,7 @@ class _PassFrame:
         node, axis = self.one.slots[slot]
         return _shaped(scratch[buffer], node, axis, self.rows, self.one.transposed)
 
-    def _place_results(self, step: NativeStep, scratch: list[Any]) -> None:
+    def _place_results(self, step: Any, scratch: list[Any]) -> None:
         """Where a native step writes: into the results themselves, or into buffers."""
         for slot, buffer in zip(step.outs, step.buffers, strict=True):
             write = next((w for w in self.one.writes if w.slot == slot), None)
@@ -221,7 +220,7 @@ class _PassFrame:
 
     def _bound(self, step: Any) -> tuple[Any, Any, int]:
         """A step as (function, what picks its arguments, where the result goes: -1 nowhere, -2 to -4 to the sums)."""
-        if isinstance(step, NativeStep):
+        if not isinstance(step, Step | Sum | Cut):
             from gradcli.engine.native.call import Bound
 
             return Bound(step, self._array).run, None, -4
