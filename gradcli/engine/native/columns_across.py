@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from gradcli.engine.native.builder import VectorBuilder
 from gradcli.engine.native.group import Group
-from gradcli.engine.native.loops import loop, loops
+from gradcli.engine.native.loops import address, address_of, loop, loops
 from gradcli.engine.native.lowering import LoopStep
 from gradcli.engine.native.phases import Phase
 from gradcli.engine.native.states import States, count_of, merged, place_in_row, taken_in, with_one_more
 from gradcli.engine.native.strides import Shape, dense
-from gradcli.engine.native.transpose import UINT8, masked_load, masked_store, spread_from, stored
-from gradcli.engine.native.vectors import BOOL, INT64, Vector
+from gradcli.engine.native.transpose import UINT8, first_lanes, masked_load, masked_store, spread_from, stored
+from gradcli.engine.native.vectors import INT64, Vector
 
 
 class ColumnsAcross:
@@ -21,8 +24,7 @@ class ColumnsAcross:
         self.lanes = group.lanes
         self.states = States(group, self.lanes, [any(item.strides) for item in group.sums])
         self.v = VectorBuilder(self.lanes, block="row")
-        self.head: list[str] = []
-        self.tail: list[str] = []
+        self.head = group.addresses()
         #: What is the same for all places of a row, and the base of what differs.
         self.same: dict[int, Vector] = {}
         self.base: dict[int, str] = {}
@@ -57,14 +59,12 @@ class ColumnsAcross:
 
     def _arrays(self) -> None:
         group, v = self.group, self.v
-        for k, slot in enumerate([*group.inputs, *group.outs]):
-            self.head += [f"  %q{k} = getelementptr ptr, ptr %p, i64 {k}", f"  %a{k} = load ptr, ptr %q{k}, align 8"]
+        for k, slot in enumerate(group.arrays):
             dtype, width = group.dtype(slot), group.width(slot)
             if slot in group.shared:
                 if width == 1:
-                    lines, v.lines = v.lines, self.head
-                    self.same[slot] = spread_from(self.v, f"%a{k}", dtype)
-                    self.head, v.lines = v.lines, lines
+                    with self._in_head():
+                        self.same[slot] = spread_from(v, f"%a{k}", dtype)
                 self.base[slot] = f"%a{k}"
                 continue
             v.lines += [
@@ -73,7 +73,17 @@ class ColumnsAcross:
             ]
             self.base[slot] = f"%r{k}"
             if width == 1 and k < len(group.inputs):
-                self.same[slot] = spread_from(self.v, f"%r{k}", dtype)
+                self.same[slot] = spread_from(v, f"%r{k}", dtype)
+
+    @contextmanager
+    def _in_head(self) -> Iterator[None]:
+        """Within this block what is emitted stands before the rows."""
+        v = self.v
+        lines, v.lines = v.lines, self.head
+        try:
+            yield
+        finally:
+            v.lines = lines
 
     def _kept(self) -> None:
         """Memory for what one phase makes and another one uses."""
@@ -156,18 +166,10 @@ class ColumnsAcross:
         return value != 0 if dtype.kind == "b" else value
 
     def _pointer(self, slot: int, indices: list[str], strides: Shape, shift: int = 0) -> str:
-        v, at = self.v, self.base[slot]
+        size, at = self.group.dtype(slot).itemsize, self.base[slot]
         if shift:
-            name, by = v.fresh(), shift * self.group.dtype(slot).itemsize
-            v.lines.append(f"  {name} = getelementptr i8, ptr {at}, i64 {by}")
-            at = name
-        for index, stride in zip(indices, strides, strict=True):
-            if stride:
-                step, name = v.fresh(), v.fresh()
-                v.lines.append(f"  {step} = mul i64 {index}, {stride * self.group.dtype(slot).itemsize}")
-                v.lines.append(f"  {name} = getelementptr i8, ptr {at}, i64 {step}")
-                at = name
-        return at
+            at = address(self.v, at, shift * size)
+        return address_of(self.v, at, indices, strides, size)
 
     def _write(self, slot: int, value: Vector, indices: list[str], strides: Shape, valid: int) -> None:
         v = self.v
@@ -212,7 +214,7 @@ class ColumnsAcross:
         before = [v.load(name, part.dtype) for name, part in zip(names, start, strict=True)]
         after = with_one_more(v, item, before, value, self._index(item, indices) if item.lanes.indexed else None)
         if valid < self.lanes:
-            mask = v.value(f"<{', '.join('i1 ' + str(k < valid).lower() for k in range(v.lanes))}>", BOOL)
+            mask = first_lanes(v, valid)
             after = [v.select(mask, new, old) for new, old in zip(after, before, strict=True)]
         for name, part in zip(names, after, strict=True):
             v.store(part, name)
@@ -230,34 +232,31 @@ class ColumnsAcross:
         parts = range(len(self.states.parts[number]))
         if not self.states.beside[number]:
             return [f"%sum{number}.{part}" for part in parts]
-        names = []
-        for part in parts:
-            at = f"%sum{number}.{part}"
-            for index, stride in zip(indices, item.strides, strict=True):
-                step, name = self.v.fresh(), self.v.fresh()
-                self.v.lines.append(f"  {step} = mul i64 {index}, {stride * self.states.step(number, part)}")
-                self.v.lines.append(f"  {name} = getelementptr i8, ptr {at}, i64 {step}")
-                at = name
-            names.append(at)
-        return names
+        states = self.states
+        return [
+            address_of(self.v, f"%sum{number}.{part}", indices, item.strides, states.step(number, part))
+            for part in parts
+        ]
 
     def _accumulators(self) -> None:
         """Start the sums over the rows: variables, or numbers in the memory of the states."""
+        with self._in_head():
+            for number, item in enumerate(self.group.sums):
+                self._start(number, item)
+
+    def _start(self, number: int, item: LoopStep) -> None:
         v = self.v
-        lines, v.lines = v.lines, self.head
-        for number, item in enumerate(self.group.sums):
-            assert item.lanes is not None
-            for part, value in enumerate(item.lanes.start(v, taken_in(self.group, item))):
-                name, at = f"%sum{number}.{part}", self.states.place(number, part, 0)
-                if self.states.beside[number]:
-                    v.lines.append(f"  {name} = getelementptr i8, ptr %s, i64 {at}")
-                    for k in range(0, self.states.sizes[number], self.lanes):
-                        v.lines.append(f"  {name}.{k} = getelementptr i8, ptr {name}, i64 {k * value.dtype.itemsize}")
-                        v.store(value, f"{name}.{k}")
-                    continue
-                v.lines.append(f"  {name} = alloca {value.type}, align 64")
-                v.store(value, name)
-        self.head, v.lines = v.lines, lines
+        assert item.lanes is not None
+        for part, value in enumerate(item.lanes.start(v, taken_in(self.group, item))):
+            name, at = f"%sum{number}.{part}", self.states.place(number, part, 0)
+            if self.states.beside[number]:
+                v.lines.append(f"  {name} = getelementptr i8, ptr %s, i64 {at}")
+                for k in range(0, self.states.sizes[number], self.lanes):
+                    v.lines.append(f"  {name}.{k} = getelementptr i8, ptr {name}, i64 {k * value.dtype.itemsize}")
+                    v.store(value, f"{name}.{k}")
+                continue
+            v.lines.append(f"  {name} = alloca {value.type}, align 64")
+            v.store(value, name)
 
     def _finish(self) -> list[str]:
         v = self.v

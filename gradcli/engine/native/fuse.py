@@ -43,7 +43,7 @@ def fused(one: Pass) -> Pass | None:
     # What takes as many steps as another one comes first, unless reading and writing its arrays is too much code.
     for _, rebuilt in sorted(found, key=lambda item: -item[0]):
         made = rebuilt.result()
-        if made is not None and _length(made) <= 2 * room:
+        if _length(made) <= 2 * room:
             return made
     return None
 
@@ -195,7 +195,7 @@ class _Rebuilt:
         self.written = {write.slot for write in one.writes}
         self.targets = {step.out: step.target for step in one.steps if isinstance(step, Step) and step.target >= 0}
 
-    def result(self) -> Pass | None:
+    def result(self) -> Pass:
         self._rename()
         wanted = self._wanted()
         # Native code takes arrays in memory as they are.
@@ -205,10 +205,7 @@ class _Rebuilt:
             if isinstance(run, Step | Sum):
                 steps.append(run)
                 continue
-            native = self._native(run, wanted)
-            if native is None:
-                return None
-            steps.append(native)
+            steps.append(self._native(run, wanted))
             steps += [view for view in run.views if view.out in wanted]
         steps, buffers = self._placed(steps)
         own = {step.slot: step for step in steps if isinstance(step, Cut)}
@@ -257,7 +254,7 @@ class _Rebuilt:
                 wanted.update(check.slot for check in run.checks)
         return wanted
 
-    def _native(self, run: _Stretch, wanted: set[int]) -> NativeStep | None:
+    def _native(self, run: _Stretch, wanted: set[int]) -> NativeStep:
         group = group_of(self.reader, run.items, wanted)
         function = self.function(group)
         text = function.module()

@@ -33,14 +33,24 @@ class Group:
         return self.forms[slot][1]
 
     @property
-    def items(self) -> list[LoopStep]:
-        return [item for phase in self.phases for item in phase.items]
+    def arrays(self) -> list[int]:
+        """The places whose addresses the function is given, in their order."""
+        return [*self.inputs, *self.outs]
 
     @property
     def lanes(self) -> int:
         """Wholly double precision has half as many lanes: a vector has the same size."""
         wide = all(self.dtype(slot).itemsize == 8 for slot in self.forms if self.dtype(slot).kind == "f")
         return 8 if wide and any(dtype.kind == "f" for dtype, _ in self.forms.values()) else 16
+
+    def addresses(self) -> list[str]:
+        """The beginning of a function: the addresses of its arrays, as `%a0` and so on."""
+        places = range(len(self.arrays))
+        return [
+            line
+            for k in places
+            for line in (f"  %q{k} = getelementptr ptr, ptr %p, i64 {k}", f"  %a{k} = load ptr, ptr %q{k}, align 8")
+        ]
 
 
 def group_of(reader: Lowering, items: Sequence[LoopStep], wanted: set[int]) -> Group:

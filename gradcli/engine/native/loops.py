@@ -1,4 +1,4 @@
-"""Loops in LLVM's language, written around what is emitted inside."""
+"""Loops and addresses in LLVM's language: loops are written around what is emitted inside."""
 
 from __future__ import annotations
 
@@ -35,3 +35,20 @@ def loops(v: Expressions, lengths: Sequence[int]) -> Iterator[list[str]]:
         return
     with loop(v, lengths[0], 1) as index, loops(v, lengths[1:]) as rest:
         yield [index, *rest]
+
+
+def address(v: Expressions, base: str, by: str | int, kind: str = "i8") -> str:
+    """The name of an address so many elements, bytes unless told otherwise, behind another one."""
+    name = v.fresh()
+    v.lines.append(f"  {name} = getelementptr {kind}, ptr {base}, i64 {by}")
+    return name
+
+
+def address_of(v: Expressions, base: str, indices: Sequence[str], strides: Sequence[int], size: int) -> str:
+    """The address of a place in loops with these counters, of elements of so many bytes."""
+    for index, stride in zip(indices, strides, strict=True):
+        if stride:
+            step = v.fresh()
+            v.lines.append(f"  {step} = mul i64 {index}, {stride * size}")
+            base = address(v, base, step)
+    return base

@@ -5,15 +5,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 
-import numpy as np
-
 from gradcli.engine.native.builder import VectorBuilder
 from gradcli.engine.native.group import Group
 from gradcli.engine.native.loops import loops
 from gradcli.engine.native.lowering import LoopStep
 from gradcli.engine.native.states import States, count_of, merged, places_from, taken_in, with_one_more
 from gradcli.engine.native.strides import Shape, kept
-from gradcli.engine.native.transpose import pack, unpack
+from gradcli.engine.native.transpose import pack, stored, unpack
 from gradcli.engine.native.vectors import BOOL, INT64, Vector, element_type
 
 #: A value of one place: (slot, offset in the row).
@@ -29,15 +27,12 @@ class RowsAcross:
         self.states = States(group, self.lanes, [False] * len(group.sums))
         self.v = VectorBuilder(self.lanes, block="loop")
         self.found: dict[Place, Vector] = {}
-        self.head: list[str] = []
+        self.head = group.addresses()
         self.tail: list[str] = []
 
-    def body(self) -> str:
-        """The function that goes through a whole number of vectors of rows."""
+    def module(self) -> str:
+        """The whole module: `@k(pointers, rows, states)` leaves the states of all lanes merged."""
         v, group = self.v, self.group
-        arrays = [*group.inputs, *group.outs]
-        for k in range(len(arrays)):
-            self.head += [f"  %q{k} = getelementptr ptr, ptr %p, i64 {k}", f"  %a{k} = load ptr, ptr %q{k}, align 8"]
         self._accumulators()
         for k, slot in enumerate(group.inputs):
             self._read(k, slot)
@@ -46,7 +41,7 @@ class RowsAcross:
                 self._item(item)
         for k, slot in enumerate(group.outs):
             self._write(len(group.inputs) + k, slot)
-        return Padded(group, self.states, v.declarations).body(self.head, v, self.tail)
+        return Padded(group, self.states, v.declarations).module(self.head, v, self.tail)
 
     # Sums over the rows -----------------------------------------------------------------------------------------------
 
@@ -83,15 +78,14 @@ class RowsAcross:
     def _read(self, k: int, slot: int) -> None:
         dtype, width, v = self.group.dtype(slot), self.group.width(slot), self.v
         if slot in self.group.shared:
-            kind = "i8" if dtype.kind == "b" else element_type(dtype)
+            kind = element_type(stored(dtype))
             for place in range(width):
                 name = f"%c{k}.{place}"
                 self.head += [
                     f"  {name}.p = getelementptr {kind}, ptr %a{k}, i64 {place}",
                     f"  {name} = load {kind}, ptr {name}.p, align 1",
                 ]
-                stored = np.dtype(np.uint8) if dtype.kind == "b" else dtype
-                value = v.spread(name, stored)
+                value = v.spread(name, stored(dtype))
                 self.found[slot, place] = value != 0 if dtype.kind == "b" else value
             return
         for place, value in enumerate(pack(v, f"%a{k}", "%i", dtype, width)):
@@ -138,15 +132,6 @@ class RowsAcross:
         shown = item.lanes.result(v, item.lanes.settle(v, states[line]), count_of(item), item.step.node)
         self.found[item.out, _offset(index, item.strides)] = shown
 
-    # The rest ---------------------------------------------------------------------------------------------------------
-
-    def module(self) -> str:
-        """The whole module: `@k(pointers, rows, states)` leaves the states of all lanes merged."""
-        body = self.body()
-        declarations = self.v.declarations
-        outer = Padded(self.group, self.states, declarations).function()
-        return "\n\n".join([*sorted(filter(None, declarations.values())), body, outer])
-
 
 def _offset(index: tuple[int, ...], strides: Shape) -> int:
     return sum(k * step for k, step in zip(index, strides, strict=True))
@@ -160,8 +145,13 @@ class Padded:
         self.states = states
         self.v = VectorBuilder(states.lanes, declarations)
 
-    def body(self, head: list[str], v: VectorBuilder, tail: list[str]) -> str:
-        """The function that goes through a whole number of vectors of rows: `v` has what is done with each."""
+    def module(self, head: list[str], v: VectorBuilder, tail: list[str]) -> str:
+        """The whole module: `v` has what is done with each vector of rows, between `head` and `tail`."""
+        body, outer = self._body(head, v, tail), self._function()
+        return "\n\n".join([*sorted(filter(None, v.declarations.values())), body, outer])
+
+    def _body(self, head: list[str], v: VectorBuilder, tail: list[str]) -> str:
+        """The function that goes through a whole number of vectors of rows."""
         lanes = self.states.lanes
         mask = f"<{lanes} x i32> <{', '.join(f'i32 {k}' for k in range(lanes))}>"
         return "\n".join(
@@ -187,7 +177,7 @@ class Padded:
             ]
         )
 
-    def function(self) -> str:
+    def _function(self) -> str:
         """The function around it."""
         v, lanes = self.v, self.states.lanes
         reserved, copies, back = self._padding()
@@ -226,7 +216,7 @@ class Padded:
     def _padding(self) -> tuple[list[str], list[str], list[str]]:
         """Memory for copies of the last rows, what fills them, and what brings results back from there."""
         v, lanes = self.v, self.states.lanes
-        arrays = [*self.group.inputs, *self.group.outs]
+        arrays = self.group.arrays
         reserved = [f"  %t = alloca [{max(1, len(arrays))} x ptr]"]
         copies: list[str] = []
         back: list[str] = []

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from gradcli.engine.native.builder import VectorBuilder
 from gradcli.engine.native.group import Group
-from gradcli.engine.native.loops import loops
+from gradcli.engine.native.loops import address, address_of, loops
 from gradcli.engine.native.lowering import LoopStep
 from gradcli.engine.native.phases import Phase
 from gradcli.engine.native.rows_across import Padded
@@ -24,7 +24,7 @@ class RowsLooped:
         self.lanes = group.lanes
         self.states = States(group, self.lanes, [False] * len(group.sums))
         self.v = VectorBuilder(self.lanes, block="loop")
-        self.head: list[str] = []
+        self.head = group.addresses()
         #: Vectors that hold for the whole row, and the memory of those that differ from place to place.
         self.same: dict[int, Vector] = {}
         self.base: dict[int, str] = {}
@@ -32,9 +32,6 @@ class RowsLooped:
     def module(self) -> str:
         """The whole module: `@k(pointers, rows, states)` leaves the states of all lanes merged."""
         v, group = self.v, self.group
-        arrays = [*group.inputs, *group.outs]
-        for k in range(len(arrays)):
-            self.head += [f"  %q{k} = getelementptr ptr, ptr %p, i64 {k}", f"  %a{k} = load ptr, ptr %q{k}, align 8"]
         self._memory()
         for k, slot in enumerate(group.inputs):
             self._read(k, slot)
@@ -42,10 +39,7 @@ class RowsLooped:
             self._phase(phase)
         for k, slot in enumerate(group.outs):
             self._write(len(group.inputs) + k, slot)
-        outer = Padded(group, self.states, v.declarations)
-        text = outer.body([*self.head], v, [])
-        function = outer.function()
-        return "\n\n".join([*sorted(filter(None, v.declarations.values())), text, function])
+        return Padded(group, self.states, v.declarations).module(self.head, v, [])
 
     # Memory -----------------------------------------------------------------------------------------------------------
 
@@ -81,11 +75,6 @@ class RowsLooped:
             unpack(self.v, f"%a{k}", "%i", [self.same[slot]])
         else:
             unpack_from(self.v, f"%a{k}", "%i", dtype, width, self.base[slot])
-
-    def _at(self, base: str, offset: str) -> str:
-        name = self.v.fresh()
-        self.v.lines.append(f"  {name} = getelementptr i8, ptr {base}, i64 {offset}")
-        return name
 
     # Phases -----------------------------------------------------------------------------------------------------------
 
@@ -139,15 +128,10 @@ class RowsLooped:
         return self.v.load(self._pointer(slot, indices, strides, self.lanes, shift), dtype)
 
     def _pointer(self, slot: int, indices: Sequence[str], strides: Shape, lanes: int, shift: int = 0) -> str:
-        v, at = self.v, self.base[slot]
+        size, at = lanes * self.group.dtype(slot).itemsize, self.base[slot]
         if shift:
-            at = self._at(at, str(shift * lanes * self.group.dtype(slot).itemsize))
-        for index, stride in zip(indices, strides, strict=True):
-            if stride:
-                step = v.fresh()
-                v.lines.append(f"  {step} = mul i64 {index}, {stride * lanes * self.group.dtype(slot).itemsize}")
-                at = self._at(at, step)
-        return at
+            at = address(self.v, at, shift * size)
+        return address_of(self.v, at, indices, strides, size)
 
     # Reductions -------------------------------------------------------------------------------------------------------
 
@@ -190,10 +174,5 @@ class RowsLooped:
         return place_in_row(self.v, item, item.reduced[0], indices) if item.reduced else self.v.constant(0, INT64)
 
     def _state(self, number: int, part: int, indices: Sequence[str], strides: Shape) -> str:
-        at = self._at("%s", str(self.states.place(number, part, 0)))
-        for index, stride in zip(indices, strides, strict=True):
-            if stride:
-                step = self.v.fresh()
-                self.v.lines.append(f"  {step} = mul i64 {index}, {stride * self.states.step(number, part)}")
-                at = self._at(at, step)
-        return at
+        at = address(self.v, "%s", self.states.place(number, part, 0))
+        return address_of(self.v, at, indices, strides, self.states.step(number, part))

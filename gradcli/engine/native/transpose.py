@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from gradcli.engine.native.expressions import Expressions
-from gradcli.engine.native.loops import loop
-from gradcli.engine.native.vectors import Vector, element_type
+from gradcli.engine.native.loops import address, loop
+from gradcli.engine.native.vectors import BOOL, Vector, element_type
 
 UINT8 = np.dtype(np.uint8)
 
@@ -28,10 +30,10 @@ def pack(v: Expressions, base: str, row: str, dtype: np.dtype, width: int) -> li
     """The columns of the next rows, of so many elements each: a vector a column."""
     kind = element_type(stored(dtype))
     if width == 1:
-        pointer = _pointer(v, kind, base, row)
+        pointer = address(v, base, row, kind)
         return [v.load(pointer, dtype)]
     first = _times(v, row, width)
-    start = _pointer(v, kind, base, first)
+    start = address(v, base, first, kind)
     if width <= NARROW:
         columns = _interleaved(v, start, stored(dtype), width)
     else:
@@ -50,9 +52,9 @@ def unpack(v: Expressions, base: str, row: str, columns: list[Vector]) -> None:
         dtype = UINT8
     kind = element_type(dtype)
     if width == 1:
-        v.store(columns[0], _pointer(v, kind, base, row))
+        v.store(columns[0], address(v, base, row, kind))
         return
-    start = _pointer(v, kind, base, _times(v, row, width))
+    start = address(v, base, _times(v, row, width), kind)
     if width <= NARROW:
         _interleave(v, start, columns)
         return
@@ -62,12 +64,6 @@ def unpack(v: Expressions, base: str, row: str, columns: list[Vector]) -> None:
 
 #: Rows of so few elements are taken apart by picking lanes of whole vectors.
 NARROW = 16
-
-
-def _pointer(v: Expressions, kind: str, base: str, index: str | int) -> str:
-    name = v.fresh()
-    v.lines.append(f"  {name} = getelementptr {kind}, ptr {base}, i64 {index}")
-    return name
 
 
 def _times(v: Expressions, row: str, width: int) -> str:
@@ -116,38 +112,38 @@ def pack_to(v: Expressions, base: str, row: str, dtype: np.dtype, width: int, ke
     """The columns of the next rows, written to memory one vector after the other, squares of them in a loop."""
     element = stored(dtype)
     kind, size = element_type(element), v.lanes * element.itemsize
-    start = _pointer(v, kind, base, _times(v, row, width))
-    whole = width // v.lanes * v.lanes
+    start = address(v, base, _times(v, row, width), kind)
 
     def square(left: str | int, columns: int) -> None:
-        corner = _pointer(v, kind, start, left)
-        places = [_pointer(v, kind, corner, k * width) for k in range(v.lanes)]
+        corner = address(v, start, left, kind)
+        places = [address(v, corner, k * width, kind) for k in range(v.lanes)]
         found = transposed(v, [masked_load(v, place, element, columns) for place in places])
-        target = _pointer(v, f"[{size} x i8]", kept, left)
+        target = address(v, kept, left, f"[{size} x i8]")
         for k, column in enumerate(found[:columns]):
-            v.store(column, _pointer(v, f"[{size} x i8]", target, k))
+            v.store(column, address(v, target, k, f"[{size} x i8]"))
 
-    if whole:
-        with loop(v, whole, v.lanes) as index:
-            square(index, v.lanes)
-    if width > whole:
-        square(whole, width - whole)
+    _in_squares(v, width, square)
 
 
 def unpack_from(v: Expressions, base: str, row: str, dtype: np.dtype, width: int, kept: str) -> None:
     """Write back the columns of rows that lie in memory so."""
     element = stored(dtype)
     kind, size = element_type(element), v.lanes * element.itemsize
-    start = _pointer(v, kind, base, _times(v, row, width))
-    whole = width // v.lanes * v.lanes
+    start = address(v, base, _times(v, row, width), kind)
 
     def square(left: str | int, columns: int) -> None:
-        source = _pointer(v, f"[{size} x i8]", kept, left)
-        found = [v.load(_pointer(v, f"[{size} x i8]", source, k), element) for k in range(columns)]
-        corner = _pointer(v, kind, start, left)
+        source = address(v, kept, left, f"[{size} x i8]")
+        found = [v.load(address(v, source, k, f"[{size} x i8]"), element) for k in range(columns)]
+        corner = address(v, start, left, kind)
         for k, line in enumerate(transposed(v, [*found, *[Vector(v, "poison", element)] * (v.lanes - columns)])):
-            masked_store(v, line, _pointer(v, kind, corner, k * width), columns)
+            masked_store(v, line, address(v, corner, k * width, kind), columns)
 
+    _in_squares(v, width, square)
+
+
+def _in_squares(v: Expressions, width: int, square: Callable[[str | int, int], None]) -> None:
+    """`square(left, columns)` for all columns of a row: as many at a time as there are lanes, and what is left over."""
+    whole = width // v.lanes * v.lanes
     if whole:
         with loop(v, whole, v.lanes) as index:
             square(index, v.lanes)
@@ -159,8 +155,7 @@ def _square(v: Expressions, start: str, dtype: np.dtype, width: int, left: int) 
     """Up to so many columns as there are lanes: a square of that many rows, transposed."""
     columns = min(v.lanes, width - left)
     rows = [
-        masked_load(v, _pointer(v, element_type(dtype), start, k * width + left), dtype, columns)
-        for k in range(v.lanes)
+        masked_load(v, address(v, start, k * width + left, element_type(dtype)), dtype, columns) for k in range(v.lanes)
     ]
     return transposed(v, rows)[:columns]
 
@@ -170,11 +165,12 @@ def _store_square(v: Expressions, start: str, columns: list[Vector], left: int) 
     part = columns[left : left + v.lanes]
     empty = Vector(v, "poison", dtype)
     for k, row in enumerate(transposed(v, [*part, *[empty] * (v.lanes - len(part))])):
-        masked_store(v, row, _pointer(v, element_type(dtype), start, k * width + left), len(part))
+        masked_store(v, row, address(v, start, k * width + left, element_type(dtype)), len(part))
 
 
-def _mask(v: Expressions, count: int) -> str:
-    return f"<{v.lanes} x i1> <{', '.join('i1 ' + ('true' if k < count else 'false') for k in range(v.lanes))}>"
+def first_lanes(v: Expressions, count: int) -> Vector:
+    """A mask that is true in the first lanes."""
+    return v.value(f"<{', '.join('i1 ' + ('true' if k < count else 'false') for k in range(v.lanes))}>", BOOL)
 
 
 def masked_load(v: Expressions, pointer: str, dtype: np.dtype, count: int) -> Vector:
@@ -187,7 +183,9 @@ def masked_load(v: Expressions, pointer: str, dtype: np.dtype, count: int) -> Ve
         return v.assign(f"insertelement {v.type(dtype)} poison, {kind} {one}, i32 0", dtype)
     kind, name = v.type(dtype), f"@llvm.masked.load.{v.mangled(dtype)}.p0"
     v.declarations[name] = f"declare {kind} {name}(ptr, i32, <{v.lanes} x i1>, {kind})"
-    return v.assign(f"call {kind} {name}(ptr {pointer}, i32 {dtype.itemsize}, {_mask(v, count)}, {kind} poison)", dtype)
+    return v.assign(
+        f"call {kind} {name}(ptr {pointer}, i32 {dtype.itemsize}, {first_lanes(v, count).typed}, {kind} poison)", dtype
+    )
 
 
 def masked_store(v: Expressions, x: Vector, pointer: str, count: int) -> None:
@@ -202,7 +200,9 @@ def masked_store(v: Expressions, x: Vector, pointer: str, count: int) -> None:
         return
     name = f"@llvm.masked.store.{v.mangled(x.dtype)}.p0"
     v.declarations[name] = f"declare void {name}({x.type}, ptr, i32, <{v.lanes} x i1>)"
-    v.lines.append(f"  call void {name}({x.typed}, ptr {pointer}, i32 {x.dtype.itemsize}, {_mask(v, count)})")
+    v.lines.append(
+        f"  call void {name}({x.typed}, ptr {pointer}, i32 {x.dtype.itemsize}, {first_lanes(v, count).typed})"
+    )
 
 
 def transposed(v: Expressions, rows: list[Vector]) -> list[Vector]:
