@@ -19,30 +19,14 @@ from pathlib import Path
 from manpages import man_pages
 from stub import stub
 
-from gradcli.cli.main import run
+from gradcli.cli.main import cli, run
 from gradcli.reference.entries import NOTES, Entry, entry, tables, title_of
 
 DOCS = Path(__file__).resolve().parent
 
 # Every command has a pair of these marks in one page, command.md or its own, with its help between them:
 # <!-- generated: gradcli eval --help --> and <!-- end -->.
-COMMANDS = (
-    "eval",
-    "explain",
-    "batch",
-    "stream",
-    "derive",
-    "check",
-    "graph",
-    "ops",
-    "plot",
-    "minimize",
-    "fit",
-    "repl",
-    "cache",
-    "help",
-    "completion",
-)
+COMMANDS = tuple(cli.commands)
 _MARKS = re.compile(r"(<!-- generated: gradcli ([\w-]+) --help -->\n).*?(<!-- end -->)", re.DOTALL)
 
 HEADER = """<!-- Written by docs/generate.py from the registry of operations. Edit the rows in gradcli/ops/ instead. -->

@@ -17,6 +17,7 @@ from gradcli.cli.plot import Range, form_of, plot_of
 from gradcli.cli.printing import note, write_pieces, write_text
 from gradcli.errors import GradcliError, quoted, told_of
 from gradcli.evaluation.input_value import InputValue
+from gradcli.optimize.extra import LOSSES
 from gradcli.optimize.model import split_model
 
 if TYPE_CHECKING:
@@ -39,7 +40,6 @@ Examples:
   gradcli fit 'y = a*t/(b + t)' y=y.npy t=t.npy --params a=1,b=1 --bounds b=0: --at t=0:10:200 --predict curve.csv
 """
 
-_LOSSES = ("linear", "soft_l1", "huber", "cauchy")
 # What can be written beside the parameters.
 _MORE = ("covariance", "correlation", "residuals", "prediction", "band")
 # Where a parameter begins among several: after a comma, with its name.
@@ -68,7 +68,7 @@ _NEXT = re.compile(r",\s*[^\W\d]\w*\s*=(?!=)")
 )
 @click.option(
     "--loss",
-    type=click.Choice(_LOSSES),
+    type=click.Choice(LOSSES),
     default="linear",
     show_default=True,
     help="How residuals count: as squares, or less than that where they are large.",
@@ -125,8 +125,8 @@ def fit_command(
     plot: str | None,
     outputs: tuple[str, ...],
 ) -> None:
-    if f_scale is not None and loss == _LOSSES[0]:
-        others = ", ".join(_LOSSES[1:])
+    if f_scale is not None and loss == LOSSES[0]:
+        others = ", ".join(LOSSES[1:])
         raise GradcliError(f"--f-scale is not for --loss {loss}, which has no scale", hint=f"it is for {others}")
     words, source = list(common.items), common.source
     model = first_of(words, None, split_model) if source is None else None

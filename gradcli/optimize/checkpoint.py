@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gradcli.errors import GradcliError, WorkError
@@ -33,8 +33,7 @@ class Checkpoint:
         self._path = path
         self._described = dict(described)
         self._limit = limit
-        self._begun = time.monotonic()
-        self._due = self._begun + _SECONDS
+        self._due = time.monotonic() + _SECONDS
 
     def earlier(self, resume: bool, overwrite: bool) -> dict[str, Any] | None:
         """What the same run has kept before, where this one goes on with it.
@@ -80,14 +79,19 @@ class Checkpoint:
 
     def is_due(self, step: Iterate) -> bool:
         """Whether a step is to be kept: it is time, or no other comes."""
-        self._begun = time.monotonic()
-        return step.number == step.total or self._begun >= self._due
+        return step.number == step.total or time.monotonic() >= self._due
+
+    @contextlib.contextmanager
+    def paced(self) -> Iterator[None]:
+        """The longer it takes to keep a step within this block, the later the next one is due."""
+        begun = time.monotonic()
+        yield
+        now = time.monotonic()
+        self._due = now + max(_SECONDS, (now - begun) / _SHARE)
 
     def write(self, **kept: Any) -> None:
         """Keep what there is to keep, in the place of what was kept before."""
         save_bundle(self._path, {"run": self._described, "kept": {**kept, "limit": self._limit}})
-        now = time.monotonic()
-        self._due = now + max(_SECONDS, (now - self._begun) / _SHARE)
 
 
 def packed(found: Minimum) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from gradcli.graph.dtypes import DEFAULT_DTYPE
 from gradcli.graph.node import input_node
 from gradcli.machine.limits import having
 from gradcli.optimize import nonlinear
+from gradcli.optimize.extra import LOSSES
 from gradcli.optimize.fit_curves import curves_of
 from gradcli.optimize.fit_report import fit_text
 from gradcli.optimize.model import Model, split_model
@@ -164,7 +165,7 @@ def fit(
         if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
             raise GradcliError(f"{what} must be a dictionary from names to values, got {kind_of(given)}")
     split = split_model(model) if isinstance(model, str) else model
-    as_choice(loss, "loss", nonlinear.LOSSES)
+    as_choice(loss, "loss", LOSSES)
     as_choice(dtype, "dtype", ("float64", "float32"))
     scale, most = as_number(f_scale, "f_scale"), as_int(max_evaluations, "max_evaluations")
     if not 0 < scale < math.inf:

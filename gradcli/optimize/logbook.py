@@ -60,8 +60,9 @@ class Logbook:
         if self._trace is not None:
             self._trace.add({"step": step.number, "value": step.value, "gradient_norm": step.gradient_norm})
         if self._checkpoint is not None and self._checkpoint.is_due(step):
-            self._state = step.state()
-            self._keep(None)
+            with self._checkpoint.paced():
+                self._state = step.state()
+                self._keep(None)
 
     def finish(self, found: Minimum) -> None:
         """Keep what the run has come to."""

@@ -10,8 +10,6 @@ import numpy as np
 from gradcli.errors import WorkError
 from gradcli.optimize.extra import package
 
-#: What becomes of a residual: its square, or something that grows more slowly.
-LOSSES = ("linear", "soft_l1", "huber", "cauchy")
 #: Evaluations that a fit may take.
 MOST_EVALUATIONS = 10_000
 _MOST_POLISHING = 100
