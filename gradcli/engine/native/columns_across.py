@@ -10,7 +10,7 @@ from gradcli.engine.native.group import Group
 from gradcli.engine.native.loops import address, address_of, loop, loops
 from gradcli.engine.native.lowering import LoopStep
 from gradcli.engine.native.phases import Phase
-from gradcli.engine.native.states import States, count_of, merged, place_in_row, taken_in, with_one_more
+from gradcli.engine.native.states import States, begin, count_of, merged, place_in_row, reached, taken_in, with_one_more
 from gradcli.engine.native.strides import Shape, dense
 from gradcli.engine.native.transpose import UINT8, first_lanes, masked_load, masked_store, spread_from, stored
 from gradcli.engine.native.vectors import INT64, Vector
@@ -108,7 +108,7 @@ class ColumnsAcross:
         v = self.v
         reductions = [item for item in phase.items if item.lanes is not None and item.out >= 0]
         for item in reductions:
-            self._begin(item)
+            begin(v, self.head, self.group, item)
         if not phase.space:
             self._places(phase, [], 1)
         else:
@@ -180,23 +180,10 @@ class ColumnsAcross:
 
     # Reductions -------------------------------------------------------------------------------------------------------
 
-    def _variables(self, name: str, state: list[Vector]) -> list[str]:
-        names = [f"{name}.{part}" for part in range(len(state))]
-        self.head += [f"  {one} = alloca {x.type}, align 64" for one, x in zip(names, state, strict=True)]
-        return names
-
-    def _begin(self, item: LoopStep) -> None:
-        assert item.lanes is not None
-        state = item.lanes.start(self.v, taken_in(self.group, item))
-        for name, part in zip(self._variables(f"%red{item.out}", state), state, strict=True):
-            self.v.store(part, name)
-
     def _end(self, item: LoopStep) -> None:
         v = self.v
         assert item.lanes is not None
-        start = item.lanes.start(v, taken_in(self.group, item))
-        state = [v.load(f"%red{item.out}.{k}", part.dtype) for k, part in enumerate(start)]
-        first = item.lanes.result(v, merged(v, item, state), count_of(item), item.step.node)
+        first = item.lanes.result(v, merged(v, item, reached(v, self.group, item)), count_of(item), item.step.node)
         order = f"<{v.lanes} x i32> zeroinitializer"
         value = v.emit(f"shufflevector {first.typed}, {first.type} poison, {order}", first.dtype)
         self.same[item.out] = value

@@ -273,11 +273,13 @@ class _Rebuilt:
 
     def _placed(self, steps: list[Any]) -> tuple[list[Any], list[int]]:
         """The steps with scratch buffers, each free again after the last step that looks at it."""
-        last = self._last_uses(steps)
+        ends: dict[int, list[int]] = {}
+        for slot, end in self._last_uses(steps).items():
+            ends.setdefault(end, []).append(slot)
         buffers = Buffers()
         placed = []
         for at, step in enumerate(steps):
-            ending = [slot for slot, end in last.items() if end == at]
+            ending = ends.get(at, [])
             if isinstance(step, Step) and step.kind == UFUNC:
                 # NumPy's functions write over their own operands.
                 over = [slot for slot in ending if slot in step.inputs and self._alike(slot, step.out)]

@@ -10,7 +10,16 @@ from gradcli.engine.native.loops import address, address_of, loops
 from gradcli.engine.native.lowering import LoopStep
 from gradcli.engine.native.phases import Phase
 from gradcli.engine.native.rows_across import Padded
-from gradcli.engine.native.states import States, count_of, place_in_row, places_from, taken_in, with_one_more
+from gradcli.engine.native.states import (
+    States,
+    begin,
+    count_of,
+    place_in_row,
+    places_from,
+    reached,
+    taken_in,
+    with_one_more,
+)
 from gradcli.engine.native.strides import Shape, dense
 from gradcli.engine.native.transpose import pack, pack_to, spread_from, unpack, unpack_from
 from gradcli.engine.native.vectors import BOOL, INT64, Vector
@@ -85,7 +94,7 @@ class RowsLooped:
         outer = [dim for dim in range(len(phase.space)) if dim not in inner]
         with loops(self.v, [phase.space[dim] for dim in outer]) as around:
             for item in reductions:
-                self._begin(item)
+                begin(self.v, self.head, self.group, item)
             with loops(self.v, [phase.space[dim] for dim in inner]) as within:
                 names = dict(zip([*outer, *inner], [*around, *within], strict=True))
                 self._places(phase, [names[dim] for dim in range(len(phase.space))])
@@ -135,19 +144,11 @@ class RowsLooped:
 
     # Reductions -------------------------------------------------------------------------------------------------------
 
-    def _begin(self, item: LoopStep) -> None:
-        assert item.lanes is not None
-        for part, value in enumerate(item.lanes.start(self.v, taken_in(self.group, item))):
-            name = f"%red{item.out}.{part}"
-            self.head.append(f"  {name} = alloca {value.type}, align 64")
-            self.v.store(value, name)
-
     def _end(self, item: LoopStep, indices: Sequence[str]) -> None:
         v = self.v
         assert item.lanes is not None
-        start = item.lanes.start(v, taken_in(self.group, item))
-        state = [v.load(f"%red{item.out}.{k}", part.dtype) for k, part in enumerate(start)]
-        value = item.lanes.result(v, item.lanes.settle(v, state), count_of(item), item.step.node)
+        state = item.lanes.settle(v, reached(v, self.group, item))
+        value = item.lanes.result(v, state, count_of(item), item.step.node)
         self._keep(item, value, indices)
 
     def _take_in(self, item: LoopStep, value: Vector, indices: Sequence[str]) -> None:

@@ -109,3 +109,18 @@ def _rotated(v: VectorBuilder, x: Vector, by: int) -> Vector:
     """The lanes moved on by so many places."""
     order = ", ".join(f"i32 {(k + by) % v.lanes}" for k in range(v.lanes))
     return v.emit(f"shufflevector {x.typed}, {x.type} poison, <{v.lanes} x i32> <{order}>", x.dtype)
+
+
+def begin(v: VectorBuilder, head: list[str], group: Group, item: LoopStep) -> None:
+    """Variables for the state of a reduction within rows, which are begun anew wherever this is emitted."""
+    assert item.lanes is not None
+    for part, value in enumerate(item.lanes.start(v, taken_in(group, item))):
+        head.append(f"  %red{item.out}.{part} = alloca {value.type}, align 64")
+        v.store(value, f"%red{item.out}.{part}")
+
+
+def reached(v: VectorBuilder, group: Group, item: LoopStep) -> list[Vector]:
+    """What these variables hold."""
+    assert item.lanes is not None
+    start = item.lanes.start(v, taken_in(group, item))
+    return [v.load(f"%red{item.out}.{part}", value.dtype) for part, value in enumerate(start)]
