@@ -469,6 +469,44 @@ class Tensor:
     def flip(self, *, dims: _Ints) -> Tensor: ...
     def roll(self, shifts: _Int | _Ints, dims: _Int | _Ints | None = None) -> Tensor:
         """Elements shifted along dimensions, those pushed out coming in again; in flattened order without dims."""
+    def erf(self) -> Tensor:
+        """Error function."""
+    def erfc(self) -> Tensor:
+        """Complementary error function, 1 - erf(input)."""
+    def lgamma(self) -> Tensor:
+        """Logarithm of the absolute value of the gamma function."""
+    def digamma(self) -> Tensor:
+        """Derivative of lgamma."""
+    def ones_like(self, *, dtype: _DType | None = None, requires_grad: _Bool = False) -> Tensor:
+        """Ones in the shape of a tensor."""
+    def zeros_like(self, *, dtype: _DType | None = None, requires_grad: _Bool = False) -> Tensor:
+        """Zeros in the shape of a tensor."""
+    def full_like(self, fill_value: _Number, *, dtype: _DType | None = None, requires_grad: _Bool = False) -> Tensor:
+        """One number in the shape of a tensor."""
+    def diagonal(self, offset: _Int = 0, dim1: _Int = 0, dim2: _Int = 1) -> Tensor:
+        """The diagonal of two dimensions, as a new last one; offset moves it to the right, or down if negative."""
+    def diag_embed(self, offset: _Int = 0, dim1: _Int = -2, dim2: _Int = -1) -> Tensor:
+        """Matrices of zeros with the last dimension put in as their diagonal."""
+    def diag(self, diagonal: _Int = 0) -> Tensor:
+        """The diagonal of a matrix, or a matrix with the vector as its diagonal."""
+    def tril(self, diagonal: _Int = 0) -> Tensor:
+        """The lower triangle, up to a diagonal; zeros above."""
+    def triu(self, diagonal: _Int = 0) -> Tensor:
+        """The upper triangle, from a diagonal on; zeros below."""
+    def trace(self) -> Tensor:
+        """Sum of the diagonal of a matrix."""
+    @overload
+    def select(self, dim: _Int, index: _Int) -> Tensor:
+        """One place of a dimension, which is dropped."""
+    @overload
+    def select(self, *, axis: _Int, index: _Int) -> Tensor: ...
+    @overload
+    def index_select(self, dim: _Int, index: _TensorLike) -> Tensor:
+        """Places of a dimension by a list."""
+    @overload
+    def index_select(self, *, axis: _Int, index: _TensorLike) -> Tensor: ...
+    def getitem(self, index: _Index) -> Tensor:
+        """Indexing, written x[...]: integers, slices, ..., None, lists of integers and integer tensors."""
     @overload
     def sum(self, dim: _Int | _Ints | None = None, keepdim: _Bool = False, *, dtype: _DType | None = None) -> Tensor:
         """Sum."""
@@ -736,68 +774,6 @@ class Tensor:
         """The logarithm of softmax, without overflow."""
     @overload
     def log_softmax(self, *, axis: _Int, dtype: _DType | None = None) -> Tensor: ...
-    def ones_like(self, *, dtype: _DType | None = None, requires_grad: _Bool = False) -> Tensor:
-        """Ones in the shape of a tensor."""
-    def zeros_like(self, *, dtype: _DType | None = None, requires_grad: _Bool = False) -> Tensor:
-        """Zeros in the shape of a tensor."""
-    def full_like(self, fill_value: _Number, *, dtype: _DType | None = None, requires_grad: _Bool = False) -> Tensor:
-        """One number in the shape of a tensor."""
-    def diagonal(self, offset: _Int = 0, dim1: _Int = 0, dim2: _Int = 1) -> Tensor:
-        """The diagonal of two dimensions, as a new last one; offset moves it to the right, or down if negative."""
-    def diag_embed(self, offset: _Int = 0, dim1: _Int = -2, dim2: _Int = -1) -> Tensor:
-        """Matrices of zeros with the last dimension put in as their diagonal."""
-    def diag(self, diagonal: _Int = 0) -> Tensor:
-        """The diagonal of a matrix, or a matrix with the vector as its diagonal."""
-    def tril(self, diagonal: _Int = 0) -> Tensor:
-        """The lower triangle, up to a diagonal; zeros above."""
-    def triu(self, diagonal: _Int = 0) -> Tensor:
-        """The upper triangle, from a diagonal on; zeros below."""
-    def trace(self) -> Tensor:
-        """Sum of the diagonal of a matrix."""
-    def mm(self, mat2: _TensorLike) -> Tensor:
-        """Product of two matrices."""
-    def mv(self, vec: _TensorLike) -> Tensor:
-        """Product of a matrix and a vector."""
-    def bmm(self, mat2: _TensorLike) -> Tensor:
-        """Products of two batches of matrices."""
-    def dot(self, tensor: _TensorLike) -> Tensor:
-        """Sum of the products of two vectors."""
-    def vdot(self, other: _TensorLike) -> Tensor:
-        """Sum of the products of two vectors, as dot for real numbers."""
-    def matmul(self, other: _TensorLike) -> Tensor:
-        """Matrix product, input @ other, of vectors, matrices and batches of matrices, whose batches broadcast."""
-    def outer(self, vec2: _TensorLike) -> Tensor:
-        """Every product of an element of one vector with one of another."""
-    ger = outer
-    def inner(self, other: _TensorLike) -> Tensor:
-        """Sum of products over the last dimensions of both tensors."""
-    def tensordot(self, b: _TensorLike, dims: _Int | list[Any] | tuple[Any, Any] = 2) -> Tensor:
-        """Sum of products over pairs of dimensions: the last ones of a with the first ones of b, or as listed."""
-    @overload
-    def select(self, dim: _Int, index: _Int) -> Tensor:
-        """One place of a dimension, which is dropped."""
-    @overload
-    def select(self, *, axis: _Int, index: _Int) -> Tensor: ...
-    @overload
-    def index_select(self, dim: _Int, index: _TensorLike) -> Tensor:
-        """Places of a dimension by a list."""
-    @overload
-    def index_select(self, *, axis: _Int, index: _TensorLike) -> Tensor: ...
-    def getitem(self, index: _Index) -> Tensor:
-        """Indexing, written x[...]: integers, slices, ..., None, lists of integers and integer tensors."""
-    def inv(self) -> Tensor:
-        """Inverse of a square matrix."""
-    inverse = inv
-    def det(self) -> Tensor:
-        """Determinant of a square matrix."""
-    def slogdet(self) -> _slogdet:
-        """The pair (sign, logabsdet) of the determinant, without its overflow; 0 and -inf for a singular matrix."""
-    def logdet(self) -> Tensor:
-        """Logarithm of the determinant: -inf for a singular matrix, NaN where the determinant is negative."""
-    def solve(self, B: _TensorLike, *, left: _Bool = True) -> Tensor:
-        """The X for which A @ X = B (X @ A = B with left=False); B holds vectors or matrices."""
-    def cholesky(self, upper: _Bool = False) -> Tensor:
-        """The triangular L of a positive definite matrix L @ L.T; U of U.T @ U with upper."""
     def mse_loss(self, target: _TensorLike, reduction: Literal["mean", "sum", "none"] = "mean") -> Tensor:
         """Squared difference."""
     def huber_loss(
@@ -845,14 +821,38 @@ class Tensor:
         eps: _Number = 1e-05,
     ) -> Tensor:
         """The last dimensions brought to mean 0 and variance 1, then scaled and shifted."""
-    def erf(self) -> Tensor:
-        """Error function."""
-    def erfc(self) -> Tensor:
-        """Complementary error function, 1 - erf(input)."""
-    def lgamma(self) -> Tensor:
-        """Logarithm of the absolute value of the gamma function."""
-    def digamma(self) -> Tensor:
-        """Derivative of lgamma."""
+    def mm(self, mat2: _TensorLike) -> Tensor:
+        """Product of two matrices."""
+    def mv(self, vec: _TensorLike) -> Tensor:
+        """Product of a matrix and a vector."""
+    def bmm(self, mat2: _TensorLike) -> Tensor:
+        """Products of two batches of matrices."""
+    def dot(self, tensor: _TensorLike) -> Tensor:
+        """Sum of the products of two vectors."""
+    def vdot(self, other: _TensorLike) -> Tensor:
+        """Sum of the products of two vectors, as dot for real numbers."""
+    def matmul(self, other: _TensorLike) -> Tensor:
+        """Matrix product, input @ other, of vectors, matrices and batches of matrices, whose batches broadcast."""
+    def outer(self, vec2: _TensorLike) -> Tensor:
+        """Every product of an element of one vector with one of another."""
+    ger = outer
+    def inner(self, other: _TensorLike) -> Tensor:
+        """Sum of products over the last dimensions of both tensors."""
+    def tensordot(self, b: _TensorLike, dims: _Int | list[Any] | tuple[Any, Any] = 2) -> Tensor:
+        """Sum of products over pairs of dimensions: the last ones of a with the first ones of b, or as listed."""
+    def inv(self) -> Tensor:
+        """Inverse of a square matrix."""
+    inverse = inv
+    def det(self) -> Tensor:
+        """Determinant of a square matrix."""
+    def slogdet(self) -> _slogdet:
+        """The pair (sign, logabsdet) of the determinant, without its overflow; 0 and -inf for a singular matrix."""
+    def logdet(self) -> Tensor:
+        """Logarithm of the determinant: -inf for a singular matrix, NaN where the determinant is negative."""
+    def solve(self, B: _TensorLike, *, left: _Bool = True) -> Tensor:
+        """The X for which A @ X = B (X @ A = B with left=False); B holds vectors or matrices."""
+    def cholesky(self, upper: _Bool = False) -> Tensor:
+        """The triangular L of a positive definite matrix L @ L.T; U of U.T @ U with upper."""
     def to_(self, dtype: _DType) -> Tensor: ...
     def float_(self) -> Tensor: ...
     def double_(self) -> Tensor: ...
@@ -950,6 +950,10 @@ class Tensor:
     arctanh_ = atanh_
     def atan2_(self, other: _TensorLike) -> Tensor: ...
     arctan2_ = atan2_
+    def erf_(self) -> Tensor: ...
+    def erfc_(self) -> Tensor: ...
+    def lgamma_(self) -> Tensor: ...
+    def digamma_(self) -> Tensor: ...
     def sigmoid_(self) -> Tensor: ...
     expit_ = sigmoid_
     def logsigmoid_(self) -> Tensor: ...
@@ -965,10 +969,6 @@ class Tensor:
     def mish_(self) -> Tensor: ...
     def gelu_(self, *, approximate: Literal["none", "tanh"] = "none") -> Tensor: ...
     def masked_fill_(self, mask: _TensorLike, value: _Number) -> Tensor: ...
-    def erf_(self) -> Tensor: ...
-    def erfc_(self) -> Tensor: ...
-    def lgamma_(self) -> Tensor: ...
-    def digamma_(self) -> Tensor: ...
 
 class no_grad:
     """Within its block nothing is tracked; results have requires_grad=False."""
@@ -1574,6 +1574,115 @@ def stack(tensors: _Tensors, dim: _Int = 0) -> Tensor:
 
 @overload
 def stack(tensors: _Tensors, *, axis: _Int) -> Tensor: ...
+def erf(input: _TensorLike) -> Tensor:
+    """Error function."""
+
+def erfc(input: _TensorLike) -> Tensor:
+    """Complementary error function, 1 - erf(input)."""
+
+def lgamma(input: _TensorLike) -> Tensor:
+    """Logarithm of the absolute value of the gamma function."""
+
+def digamma(input: _TensorLike) -> Tensor:
+    """Derivative of lgamma."""
+
+def polygamma(n: _Int, input: _TensorLike) -> Tensor:
+    """The n-th derivative of digamma."""
+
+def tensor(data: _TensorLike, dtype: _DType | None = None, *, requires_grad: _Bool = False) -> Tensor:
+    """A tensor from a list or a number."""
+
+@overload
+def ones(*size: _Int | _Ints, dtype: _DType | None = None, requires_grad: _Bool = False) -> Tensor:
+    """Ones."""
+
+@overload
+def ones(*, size: _Ints, dtype: _DType | None = None, requires_grad: _Bool = False) -> Tensor: ...
+@overload
+def zeros(*size: _Int | _Ints, dtype: _DType | None = None, requires_grad: _Bool = False) -> Tensor:
+    """Zeros."""
+
+@overload
+def zeros(*, size: _Ints, dtype: _DType | None = None, requires_grad: _Bool = False) -> Tensor: ...
+def full(
+    size: _Int | _Ints, fill_value: _Number, *, dtype: _DType | None = None, requires_grad: _Bool = False
+) -> Tensor:
+    """One number everywhere."""
+
+def ones_like(input: _TensorLike, *, dtype: _DType | None = None, requires_grad: _Bool = False) -> Tensor:
+    """Ones in the shape of a tensor."""
+
+def zeros_like(input: _TensorLike, *, dtype: _DType | None = None, requires_grad: _Bool = False) -> Tensor:
+    """Zeros in the shape of a tensor."""
+
+def full_like(
+    input: _TensorLike, fill_value: _Number, *, dtype: _DType | None = None, requires_grad: _Bool = False
+) -> Tensor:
+    """One number in the shape of a tensor."""
+
+def eye(n: _Int, m: _Int | None = None, *, dtype: _DType | None = None, requires_grad: _Bool = False) -> Tensor:
+    """Ones on the diagonal."""
+
+def arange(
+    start: _Number,
+    end: _Number | None = None,
+    step: _Number = 1,
+    *,
+    dtype: _DType | None = None,
+    requires_grad: _Bool = False,
+) -> Tensor:
+    """Numbers from start up to, not including, end; from 0 when one number is given. Whole ones are int64."""
+
+def linspace(
+    start: _Number, end: _Number, steps: _Int, *, dtype: _DType | None = None, requires_grad: _Bool = False
+) -> Tensor:
+    """Evenly spaced numbers, both ends included."""
+
+@overload
+def rand(*size: _Int | _Ints, dtype: _DType | None = None, requires_grad: _Bool = False) -> Tensor:
+    """Uniform numbers in [0, 1), for a seed the same as PyTorch's."""
+
+@overload
+def rand(*, size: _Ints, dtype: _DType | None = None, requires_grad: _Bool = False) -> Tensor: ...
+@overload
+def randn(*size: _Int | _Ints, dtype: _DType | None = None, requires_grad: _Bool = False) -> Tensor:
+    """Standard normal numbers, for a seed the same as PyTorch's."""
+
+@overload
+def randn(*, size: _Ints, dtype: _DType | None = None, requires_grad: _Bool = False) -> Tensor: ...
+def diagonal(input: _TensorLike, offset: _Int = 0, dim1: _Int = 0, dim2: _Int = 1) -> Tensor:
+    """The diagonal of two dimensions, as a new last one; offset moves it to the right, or down if negative."""
+
+def diag_embed(input: _TensorLike, offset: _Int = 0, dim1: _Int = -2, dim2: _Int = -1) -> Tensor:
+    """Matrices of zeros with the last dimension put in as their diagonal."""
+
+def diag(input: _TensorLike, diagonal: _Int = 0) -> Tensor:
+    """The diagonal of a matrix, or a matrix with the vector as its diagonal."""
+
+def tril(input: _TensorLike, diagonal: _Int = 0) -> Tensor:
+    """The lower triangle, up to a diagonal; zeros above."""
+
+def triu(input: _TensorLike, diagonal: _Int = 0) -> Tensor:
+    """The upper triangle, from a diagonal on; zeros below."""
+
+def trace(input: _TensorLike) -> Tensor:
+    """Sum of the diagonal of a matrix."""
+
+@overload
+def select(input: _TensorLike, dim: _Int, index: _Int) -> Tensor:
+    """One place of a dimension, which is dropped."""
+
+@overload
+def select(input: _TensorLike, *, axis: _Int, index: _Int) -> Tensor: ...
+@overload
+def index_select(input: _TensorLike, dim: _Int, index: _TensorLike) -> Tensor:
+    """Places of a dimension by a list."""
+
+@overload
+def index_select(input: _TensorLike, *, axis: _Int, index: _TensorLike) -> Tensor: ...
+def getitem(input: _TensorLike, index: _Index) -> Tensor:
+    """Indexing, written x[...]: integers, slices, ..., None, lists of integers and integer tensors."""
+
 @overload
 def sum(
     input: _TensorLike, dim: _Int | _Ints | None = None, keepdim: _Bool = False, *, dtype: _DType | None = None
@@ -1901,155 +2010,6 @@ def log_softmax(input: _TensorLike, dim: _Int, dtype: _DType | None = None) -> T
 
 @overload
 def log_softmax(input: _TensorLike, *, axis: _Int, dtype: _DType | None = None) -> Tensor: ...
-def tensor(data: _TensorLike, dtype: _DType | None = None, *, requires_grad: _Bool = False) -> Tensor:
-    """A tensor from a list or a number."""
-
-@overload
-def ones(*size: _Int | _Ints, dtype: _DType | None = None, requires_grad: _Bool = False) -> Tensor:
-    """Ones."""
-
-@overload
-def ones(*, size: _Ints, dtype: _DType | None = None, requires_grad: _Bool = False) -> Tensor: ...
-@overload
-def zeros(*size: _Int | _Ints, dtype: _DType | None = None, requires_grad: _Bool = False) -> Tensor:
-    """Zeros."""
-
-@overload
-def zeros(*, size: _Ints, dtype: _DType | None = None, requires_grad: _Bool = False) -> Tensor: ...
-def full(
-    size: _Int | _Ints, fill_value: _Number, *, dtype: _DType | None = None, requires_grad: _Bool = False
-) -> Tensor:
-    """One number everywhere."""
-
-def ones_like(input: _TensorLike, *, dtype: _DType | None = None, requires_grad: _Bool = False) -> Tensor:
-    """Ones in the shape of a tensor."""
-
-def zeros_like(input: _TensorLike, *, dtype: _DType | None = None, requires_grad: _Bool = False) -> Tensor:
-    """Zeros in the shape of a tensor."""
-
-def full_like(
-    input: _TensorLike, fill_value: _Number, *, dtype: _DType | None = None, requires_grad: _Bool = False
-) -> Tensor:
-    """One number in the shape of a tensor."""
-
-def eye(n: _Int, m: _Int | None = None, *, dtype: _DType | None = None, requires_grad: _Bool = False) -> Tensor:
-    """Ones on the diagonal."""
-
-def arange(
-    start: _Number,
-    end: _Number | None = None,
-    step: _Number = 1,
-    *,
-    dtype: _DType | None = None,
-    requires_grad: _Bool = False,
-) -> Tensor:
-    """Numbers from start up to, not including, end; from 0 when one number is given. Whole ones are int64."""
-
-def linspace(
-    start: _Number, end: _Number, steps: _Int, *, dtype: _DType | None = None, requires_grad: _Bool = False
-) -> Tensor:
-    """Evenly spaced numbers, both ends included."""
-
-@overload
-def rand(*size: _Int | _Ints, dtype: _DType | None = None, requires_grad: _Bool = False) -> Tensor:
-    """Uniform numbers in [0, 1), for a seed the same as PyTorch's."""
-
-@overload
-def rand(*, size: _Ints, dtype: _DType | None = None, requires_grad: _Bool = False) -> Tensor: ...
-@overload
-def randn(*size: _Int | _Ints, dtype: _DType | None = None, requires_grad: _Bool = False) -> Tensor:
-    """Standard normal numbers, for a seed the same as PyTorch's."""
-
-@overload
-def randn(*, size: _Ints, dtype: _DType | None = None, requires_grad: _Bool = False) -> Tensor: ...
-def diagonal(input: _TensorLike, offset: _Int = 0, dim1: _Int = 0, dim2: _Int = 1) -> Tensor:
-    """The diagonal of two dimensions, as a new last one; offset moves it to the right, or down if negative."""
-
-def diag_embed(input: _TensorLike, offset: _Int = 0, dim1: _Int = -2, dim2: _Int = -1) -> Tensor:
-    """Matrices of zeros with the last dimension put in as their diagonal."""
-
-def diag(input: _TensorLike, diagonal: _Int = 0) -> Tensor:
-    """The diagonal of a matrix, or a matrix with the vector as its diagonal."""
-
-def tril(input: _TensorLike, diagonal: _Int = 0) -> Tensor:
-    """The lower triangle, up to a diagonal; zeros above."""
-
-def triu(input: _TensorLike, diagonal: _Int = 0) -> Tensor:
-    """The upper triangle, from a diagonal on; zeros below."""
-
-def trace(input: _TensorLike) -> Tensor:
-    """Sum of the diagonal of a matrix."""
-
-def mm(input: _TensorLike, mat2: _TensorLike) -> Tensor:
-    """Product of two matrices."""
-
-def mv(input: _TensorLike, vec: _TensorLike) -> Tensor:
-    """Product of a matrix and a vector."""
-
-def bmm(input: _TensorLike, mat2: _TensorLike) -> Tensor:
-    """Products of two batches of matrices."""
-
-def dot(input: _TensorLike, tensor: _TensorLike) -> Tensor:
-    """Sum of the products of two vectors."""
-
-def vdot(input: _TensorLike, other: _TensorLike) -> Tensor:
-    """Sum of the products of two vectors, as dot for real numbers."""
-
-def matmul(input: _TensorLike, other: _TensorLike) -> Tensor:
-    """Matrix product, input @ other, of vectors, matrices and batches of matrices, whose batches broadcast."""
-
-def outer(input: _TensorLike, vec2: _TensorLike) -> Tensor:
-    """Every product of an element of one vector with one of another."""
-
-ger = outer
-
-def inner(input: _TensorLike, other: _TensorLike) -> Tensor:
-    """Sum of products over the last dimensions of both tensors."""
-
-def tensordot(a: _TensorLike, b: _TensorLike, dims: _Int | list[Any] | tuple[Any, Any] = 2) -> Tensor:
-    """Sum of products over pairs of dimensions: the last ones of a with the first ones of b, or as listed."""
-
-@overload
-def einsum(equation: str, *operands: _TensorLike) -> Tensor:
-    """Sums of products over the dimensions named by letters, as in 'ij,jk->ik'; ... stands for any dimensions."""
-
-@overload
-def einsum(equation: str, *, operands: _Tensors) -> Tensor: ...
-@overload
-def select(input: _TensorLike, dim: _Int, index: _Int) -> Tensor:
-    """One place of a dimension, which is dropped."""
-
-@overload
-def select(input: _TensorLike, *, axis: _Int, index: _Int) -> Tensor: ...
-@overload
-def index_select(input: _TensorLike, dim: _Int, index: _TensorLike) -> Tensor:
-    """Places of a dimension by a list."""
-
-@overload
-def index_select(input: _TensorLike, *, axis: _Int, index: _TensorLike) -> Tensor: ...
-def getitem(input: _TensorLike, index: _Index) -> Tensor:
-    """Indexing, written x[...]: integers, slices, ..., None, lists of integers and integer tensors."""
-
-def inv(input: _TensorLike) -> Tensor:
-    """Inverse of a square matrix."""
-
-inverse = inv
-
-def det(input: _TensorLike) -> Tensor:
-    """Determinant of a square matrix."""
-
-def slogdet(input: _TensorLike) -> _slogdet:
-    """The pair (sign, logabsdet) of the determinant, without its overflow; 0 and -inf for a singular matrix."""
-
-def logdet(input: _TensorLike) -> Tensor:
-    """Logarithm of the determinant: -inf for a singular matrix, NaN where the determinant is negative."""
-
-def solve(A: _TensorLike, B: _TensorLike, *, left: _Bool = True) -> Tensor:
-    """The X for which A @ X = B (X @ A = B with left=False); B holds vectors or matrices."""
-
-def cholesky(input: _TensorLike, upper: _Bool = False) -> Tensor:
-    """The triangular L of a positive definite matrix L @ L.T; U of U.T @ U with upper."""
-
 def mse_loss(input: _TensorLike, target: _TensorLike, reduction: Literal["mean", "sum", "none"] = "mean") -> Tensor:
     """Squared difference."""
 
@@ -2106,17 +2066,57 @@ def layer_norm(
 ) -> Tensor:
     """The last dimensions brought to mean 0 and variance 1, then scaled and shifted."""
 
-def erf(input: _TensorLike) -> Tensor:
-    """Error function."""
+def mm(input: _TensorLike, mat2: _TensorLike) -> Tensor:
+    """Product of two matrices."""
 
-def erfc(input: _TensorLike) -> Tensor:
-    """Complementary error function, 1 - erf(input)."""
+def mv(input: _TensorLike, vec: _TensorLike) -> Tensor:
+    """Product of a matrix and a vector."""
 
-def lgamma(input: _TensorLike) -> Tensor:
-    """Logarithm of the absolute value of the gamma function."""
+def bmm(input: _TensorLike, mat2: _TensorLike) -> Tensor:
+    """Products of two batches of matrices."""
 
-def digamma(input: _TensorLike) -> Tensor:
-    """Derivative of lgamma."""
+def dot(input: _TensorLike, tensor: _TensorLike) -> Tensor:
+    """Sum of the products of two vectors."""
 
-def polygamma(n: _Int, input: _TensorLike) -> Tensor:
-    """The n-th derivative of digamma."""
+def vdot(input: _TensorLike, other: _TensorLike) -> Tensor:
+    """Sum of the products of two vectors, as dot for real numbers."""
+
+def matmul(input: _TensorLike, other: _TensorLike) -> Tensor:
+    """Matrix product, input @ other, of vectors, matrices and batches of matrices, whose batches broadcast."""
+
+def outer(input: _TensorLike, vec2: _TensorLike) -> Tensor:
+    """Every product of an element of one vector with one of another."""
+
+ger = outer
+
+def inner(input: _TensorLike, other: _TensorLike) -> Tensor:
+    """Sum of products over the last dimensions of both tensors."""
+
+def tensordot(a: _TensorLike, b: _TensorLike, dims: _Int | list[Any] | tuple[Any, Any] = 2) -> Tensor:
+    """Sum of products over pairs of dimensions: the last ones of a with the first ones of b, or as listed."""
+
+@overload
+def einsum(equation: str, *operands: _TensorLike) -> Tensor:
+    """Sums of products over the dimensions named by letters, as in 'ij,jk->ik'; ... stands for any dimensions."""
+
+@overload
+def einsum(equation: str, *, operands: _Tensors) -> Tensor: ...
+def inv(input: _TensorLike) -> Tensor:
+    """Inverse of a square matrix."""
+
+inverse = inv
+
+def det(input: _TensorLike) -> Tensor:
+    """Determinant of a square matrix."""
+
+def slogdet(input: _TensorLike) -> _slogdet:
+    """The pair (sign, logabsdet) of the determinant, without its overflow; 0 and -inf for a singular matrix."""
+
+def logdet(input: _TensorLike) -> Tensor:
+    """Logarithm of the determinant: -inf for a singular matrix, NaN where the determinant is negative."""
+
+def solve(A: _TensorLike, B: _TensorLike, *, left: _Bool = True) -> Tensor:
+    """The X for which A @ X = B (X @ A = B with left=False); B holds vectors or matrices."""
+
+def cholesky(input: _TensorLike, upper: _Bool = False) -> Tensor:
+    """The triangular L of a positive definite matrix L @ L.T; U of U.T @ U with upper."""

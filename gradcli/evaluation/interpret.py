@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,6 +20,7 @@ from gradcli.language.constants import CONSTANTS
 from gradcli.language.parse import THROWN_AWAY, Instr, Script, Statement
 from gradcli.machine.limits import having
 from gradcli.ops.create import tensor
+from gradcli.ops.homes import OPERATORS
 from gradcli.ops.index import getitem
 from gradcli.ops.shape import big_t, m_t
 
@@ -39,12 +39,6 @@ _QUERIES: dict[str, Callable[..., Any]] = {
     "dim": lambda x: x.ndim,
     "size": lambda x, dim=None: x.shape if dim is None else x.shape[normalize_axis(dim, x.ndim)],
 }
-
-
-@cache
-def _operators(operands: int) -> dict[str, Op]:
-    """The operations that have an operator, for so many operands."""
-    return {op.symbol: op for op in OPS.values() if op.symbol and len(op.signature.required) == operands}
 
 
 class _Frame(NamedTuple):
@@ -242,7 +236,7 @@ class Interpreter:
             return calculated(symbol, a, b)
         if symbol in ("==", "!=") and not (isinstance(a, Node | Literal) or isinstance(b, Node | Literal)):
             return calculated(symbol, a, b)
-        return self._placed(_operators(2)[symbol](a, b), place)
+        return self._placed(OPS[OPERATORS[symbol, 2]](a, b), place)
 
     def _unary(self, symbol: str, a: Any, place: Span) -> Any:
         if symbol == "+":
@@ -250,8 +244,8 @@ class Interpreter:
         if isinstance(a, bool) and symbol == "~":
             return not a
         if isinstance(a, Number):
-            return -a if symbol == "-" else ~a if isinstance(a, int) else self._fold(_operators(1)[symbol], [a], {})
-        return self._placed(_operators(1)[symbol](a), place)
+            return -a if symbol == "-" else ~a if isinstance(a, int) else self._fold(OPS[OPERATORS[symbol, 1]], [a], {})
+        return self._placed(OPS[OPERATORS[symbol, 1]](a), place)
 
     def _placed(self, result: Any, place: Span) -> Any:
         """Note the place in the source on the nodes that a step has made."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from functools import cache
 
 from gradcli.errors import written_in
 from gradcli.evaluation.interpret import unknown_function
@@ -18,17 +17,16 @@ _KNOWN = frozenset({"None", "True", "False", *CONSTANTS, *DTYPES})
 
 def may_draw(text: str) -> bool:
     """Whether a text may draw random numbers: it has the name of an operation that does."""
-    return any(word in text for word in _drawing())
+    return any(_draws(word) for word in set(re.findall(r"[^\W\d]\w*", text)))
 
 
 def draws(text: str) -> bool:
     """Whether a text calls an operation that draws random numbers."""
-    return re.search(rf"\b({'|'.join(_drawing())})\s*\(", text) is not None
+    return any(_draws(word) for word in re.findall(r"\b(\w+)\s*\(", text))
 
 
-@cache
-def _drawing() -> tuple[str, ...]:
-    return tuple([name for name, op in OPS.items() if op.draws and op.public])
+def _draws(name: str) -> bool:
+    return name in OPS and OPS[name].draws and OPS[name].public
 
 
 def free_names(script: Script, given: Sequence[str] = ()) -> list[str]:

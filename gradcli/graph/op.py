@@ -1,11 +1,12 @@
-"""A row of the registry: everything that is known about an operation."""
+"""A row, which is everything that is known about an operation, and the registry of all rows."""
 
 from __future__ import annotations
 
 from collections import namedtuple
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from dataclasses import KW_ONLY, dataclass, field
 from functools import cache
+from importlib import import_module
 from typing import Any, NamedTuple
 
 from numpy import ufunc
@@ -277,14 +278,65 @@ def _named_tuple(name: str, fields: tuple[str, ...]) -> Any:
     return namedtuple(name, fields)
 
 
-#: Every operation by name and alias. Filled by the rows of `gradcli.ops` while they are imported, read-only after.
-OPS: dict[str, Op] = {}
+class Registry(MutableMapping[str, Op]):
+    """Every operation by name and alias; a module with rows is imported when a name of them is first asked for."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, Op] = {}
+        # The module of each name in the order in which all are gone through, and of those that are not imported yet.
+        self._modules: dict[str, str] = {}
+        self._waiting: dict[str, str] = {}
+
+    def find_in(self, modules: dict[str, str]) -> None:
+        """Tell which module has the row of each name."""
+        self._modules.update(modules)
+        self._waiting.update((name, module) for name, module in modules.items() if name not in self._rows)
+
+    def __getitem__(self, name: str) -> Op:
+        row = self._rows.get(name)
+        return self._imported(name) if row is None else row
+
+    def __setitem__(self, name: str, row: Op) -> None:
+        self._waiting.pop(name, None)
+        self._rows[name] = row
+
+    def __delitem__(self, name: str) -> None:
+        del self._rows[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._rows or name in self._waiting
+
+    def __iter__(self) -> Iterator[str]:
+        for name in list(self._waiting):
+            self._imported(name)
+        places = {name: place for place, name in enumerate(self._modules)}
+        return iter(sorted(self._rows, key=lambda name: places.get(name, len(places))))
+
+    def __len__(self) -> int:
+        return len(self._rows) + len(self._waiting)
+
+    def awaits(self, name: str) -> bool:
+        """Whether the module of a name has not been imported yet."""
+        return name in self._waiting
+
+    def imported(self) -> dict[str, Op]:
+        """The rows whose modules have been imported, in that order."""
+        return dict(self._rows)
+
+    def _imported(self, name: str) -> Op:
+        if name in self._waiting:
+            import_module(self._waiting[name])
+        return self._rows[name]
+
+
+#: The registry. Filled by the rows of `gradcli.ops` while they are imported, read-only after.
+OPS = Registry()
 
 
 def register(op: Op) -> Op:
     """Enter a row into the registry; a name or alias taken twice is a mistake in the tables."""
     for name in (op.name, *op.aliases):
-        if name in OPS:
+        if name in OPS and not OPS.awaits(name):
             raise ValueError(f"operation {name!r} is defined twice")
         OPS[name] = op
     return op

@@ -1,4 +1,5 @@
-"""The operations: one row each. Importing this package fills the registry.
+"""The operations: one row each. A module of rows is imported when one of them is first asked for, by the table in
+`homes`.
 
 A row holds all that is known about an operation; the families in `gradcli.ops.family` carry what many rows share
 (shape and dtype rules, how arguments become nodes). Derivative rules are written with graph operations, so that a
@@ -11,34 +12,7 @@ nothing), `random` PyTorch's generator, `kernels` the functions on arrays, `rewr
 the functions that give an operation as a term, and `notation` those that write it as text and LaTeX.
 """
 
-from gradcli.ops import (
-    activation,
-    create,
-    diagonal,
-    einsum,
-    elementwise,
-    index,
-    linalg,
-    loss,
-    matmul,
-    one_by_one,
-    reduce,
-    shape,
-    special,
-)
+from gradcli.graph.op import OPS
+from gradcli.ops.homes import HOMES
 
-FAMILIES = (
-    elementwise,
-    special,
-    activation,
-    reduce,
-    shape,
-    index,
-    matmul,
-    einsum,
-    diagonal,
-    linalg,
-    loss,
-    create,
-    one_by_one,
-)
+OPS.find_in({name: f"{__name__}.{module}" for module, names in HOMES.items() for name in names.split()})

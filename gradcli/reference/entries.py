@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 from gradcli.errors import GradcliError, did_you_mean
 from gradcli.graph.op import OPS, Op
-from gradcli.ops import FAMILIES
 from gradcli.ops.elementwise import zero_vjp
+from gradcli.ops.homes import HOMES
 from gradcli.render.marks import Heading, Marked
 from gradcli.tensors.callable import torch_name
 
@@ -29,9 +29,6 @@ TITLES = {
 }
 
 NOTES = {"create": "In Python they also take `requires_grad=True`."}
-
-# A module that uses another's rows by their names comes after it.
-_DEFINED_FIRST = ("elementwise", "shape", "reduce")
 
 
 class Entry(NamedTuple):
@@ -60,7 +57,7 @@ def tables() -> dict[str, list[Op]]:
     found: dict[str, list[Op]] = {table: [] for table in TITLES}
     for name, op in OPS.items():
         if op.public and name == op.name:
-            found.setdefault(homes.get(op, op.family), []).append(op)
+            found.setdefault(homes.get(name, op.family), []).append(op)
     return found
 
 
@@ -90,15 +87,9 @@ def search(chosen: dict[str, list[Op]], words: str) -> dict[str, list[Op]]:
     return found
 
 
-def _homes() -> dict[Op, str]:
-    """The table that each operation stands in."""
-    modules = {module.__name__.rpartition(".")[2]: module for module in FAMILIES}
-    homes: dict[Op, str] = {}
-    for name in (*_DEFINED_FIRST, *(name for name in modules if name not in _DEFINED_FIRST)):
-        for value in vars(modules[name]).values():
-            if isinstance(value, Op):
-                homes.setdefault(value, name)
-    return homes
+def _homes() -> dict[str, str]:
+    """The table that each operation stands in, by its name."""
+    return {name: module for module, names in HOMES.items() for name in names.split()}
 
 
 def entry(op: Op, table: str | None = None) -> Entry:
@@ -106,7 +97,7 @@ def entry(op: Op, table: str | None = None) -> Entry:
     # Imported here: only who asks for an operation needs formulas.
     from gradcli.reference.formulas import formulas
 
-    table = table or _homes().get(op, op.family)
+    table = table or _homes().get(op.name, op.family)
     backward = op.grad_fn if isinstance(op.grad_fn, str) else None
     signature = f"{op.name}({op.signature.text})"
     gradient, derivative, call = gradient_of(op), None, None

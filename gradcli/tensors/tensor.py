@@ -21,7 +21,6 @@ from gradcli.tensors.backward_pass import receivers_of, seed_of
 from gradcli.tensors.callable import Function
 from gradcli.tensors.elements import Elements, compute_values, lower, tensors_of
 from gradcli.tensors.modes import is_grad_enabled
-from gradcli.tensors.numpy_functions import numpy_function, numpy_ufunc
 
 
 class GradFn:
@@ -148,9 +147,14 @@ class Tensor(Elements):
             self._share(new)
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        # NumPy's functions name operations of all kinds; they are imported by those who call one.
+        from gradcli.tensors.numpy_functions import numpy_ufunc
+
         return _raise(numpy_ufunc(ufunc, method, tuple(lower(a) for a in inputs), kwargs))
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        from gradcli.tensors.numpy_functions import numpy_function
+
         lowered = {word: lower(value) for word, value in kwargs.items()}
         return _raise(numpy_function(function, tuple(lower(a) for a in args), lowered))
 

@@ -1,0 +1,80 @@
+"""Which module has the rows of which operations, so that it can be imported when they are asked for.
+
+Written by docs/generate.py from the rows.
+"""
+
+HOMES = {
+    "elementwise": """
+        _cast _operand to float double half long int bool clone _row_major contiguous detach no_grad _scaled add
+        sub subtract rsub mul multiply div divide true_divide floor_divide _div_floor _div_trunc remainder fmod
+        neg negative abs absolute sign lerp xlogy hypot eq ne not_equal lt less le less_equal gt greater ge
+        greater_equal bitwise_and bitwise_or bitwise_not logical_and logical_or logical_xor logical_not isnan
+        isinf isfinite pow square sqrt rsqrt reciprocal exp exp2 expm1 log log2 log10 log1p logaddexp floor ceil
+        trunc fix round frac where maximum minimum clamp clip _clamp_min clamp_min _clamp_max clamp_max sin cos
+        tan asin arcsin acos arccos atan arctan sinh cosh tanh asinh arcsinh acosh arccosh atanh arctanh atan2
+        arctan2
+    """,
+    "shape": """
+        view _unsafe_view _reshape_alias reshape flatten squeeze unsqueeze permute transpose swapaxes swapdims
+        movedim moveaxis t T mT expand broadcast_to repeat tile flip roll cat concat concatenate stack _slice
+        _embed
+    """,
+    "special": """
+        erf erfc lgamma digamma polygamma
+    """,
+    "create": """
+        _filled _drawn tensor ones zeros full ones_like zeros_like full_like eye arange linspace rand randn
+    """,
+    "diagonal": """
+        diagonal _diagonal_back diag_embed diag tril triu trace
+    """,
+    "index": """
+        _alias select _index _index_add index_select getitem
+    """,
+    "reduce": """
+        sum mean prod amax amin logsumexp var std norm all any count_nonzero argmax argmin _max max _min min
+        _recurrence cumsum cumprod _moments _about
+    """,
+    "activation": """
+        _threshold _leaky_relu _hardtanh sigmoid expit logsigmoid relu leaky_relu _elu_slope elu selu hardtanh
+        relu6 silu softplus softsign mish _normal_cdf gelu softmax log_softmax
+    """,
+    "loss": """
+        mse_loss huber_loss smooth_l1_loss l1_loss binary_cross_entropy_with_logits _times _plus _over
+        masked_fill _class_pick _class_put _class_factors nll_loss cross_entropy layer_norm
+    """,
+    "matmul": """
+        mm mv bmm dot vdot matmul outer ger inner tensordot
+    """,
+    "one_by_one": """
+        _each
+    """,
+    "einsum": """
+        einsum
+    """,
+    "linalg": """
+        inv inverse _inverse_limit det _cofactor _cofactor_slope _cofactor_slopes slogdet logdet solve cholesky
+    """,
+}
+
+#: The operation that each operator is, by its number of operands.
+OPERATORS = {
+    ("+", 2): "add",
+    ("-", 2): "sub",
+    ("*", 2): "mul",
+    ("/", 2): "div",
+    ("//", 2): "floor_divide",
+    ("%", 2): "remainder",
+    ("-", 1): "neg",
+    ("==", 2): "eq",
+    ("!=", 2): "ne",
+    ("<", 2): "lt",
+    ("<=", 2): "le",
+    (">", 2): "gt",
+    (">=", 2): "ge",
+    ("&", 2): "bitwise_and",
+    ("|", 2): "bitwise_or",
+    ("~", 1): "bitwise_not",
+    ("**", 2): "pow",
+    ("@", 2): "matmul",
+}
