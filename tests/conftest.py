@@ -28,7 +28,7 @@ settings.load_profile("repeatable")
 
 WITH_PYTORCH = os.environ.get("GRADCLI_ORACLE") == "1" or find_spec("torch") is not None
 # Modules, too, are collected: for their doctests.
-collect_ignore_glob = ["typing/*", *([] if WITH_PYTORCH else ["oracle.py", "torch_side.py", "test_oracle*.py"])]
+collect_ignore_glob = ["typing/*", *([] if WITH_PYTORCH else ["oracle", "torch_side.py", "test_oracle*.py"])]
 
 # Figures and plans in tests and docs are those of NumPy's engine, with llvmlite or without; native code is asked for.
 os.environ.setdefault("GRADCLI_ENGINE", "numpy")
@@ -46,6 +46,24 @@ _SETTINGS: list[tuple[ContextVar[Any], Any]] = [
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if not WITH_PYTORCH and item.get_closest_marker("oracle") is not None:
         pytest.skip("needs the extra `oracle`")
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """How many entries of PyTorch's operator table hold: see tests/oracle."""
+    counts = {
+        outcome: sum(
+            "oracle/test_operators.py::test_entry[" in r.nodeid for r in terminalreporter.stats.get(outcome, ())
+        )
+        for outcome in ("passed", "failed")
+    }
+    if any(counts.values()):
+        from tests.oracle.entries import NAMES, PRESENT
+
+        absent = len(NAMES) - len(PRESENT)
+        terminalreporter.write_line(
+            f"of {len(NAMES)} entries of PyTorch's operator table {counts['passed']} pass, {counts['failed']} fail, "
+            f"{absent} are absent" + f", {len(PRESENT) - sum(counts.values())} were not run"
+        )
 
 
 @pytest.fixture(autouse=True)
