@@ -17,9 +17,10 @@ import numpy as np
 import pytest
 
 from gradcli.errors import GradcliError
+from gradcli.machine import temporary
+from gradcli.machine.temporary import create_temporary, sweep, temporary_name
 from gradcli.machine.undisturbed import undisturbed
-from gradcli.storage import save, save_all, streaming, temporary
-from gradcli.storage.temporary import create_temporary, sweep, temporary_name
+from gradcli.storage import save, save_all, streaming
 from tests.command import COMMAND, call, ended_by, environment, leftovers, process, shell
 from tests.storage_support import failure, run, same
 from tests.storage_support import own_directory as own_directory

@@ -26,6 +26,7 @@ from gradcli.errors import GradcliError
 from gradcli.language import lalr
 from gradcli.language.parse import Script, Statement, parse, unparse
 from gradcli.machine import own_cache
+from gradcli.machine.temporary import create_temporary, temporary_name
 from tests.command import call
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -923,12 +924,14 @@ def test_whatever_stands_in_the_place_of_the_cache(kind: str, tmp_path: Path) ->
 def test_unfinished_caches_are_removed(tmp_path: Path) -> None:
     folder = tmp_path / "gradcli"
     folder.mkdir(mode=0o700)
-    stem = "expression-0123abcd-1.json"
-    old, new, other = (folder / name for name in (f"{stem}.{77:012x}.tmp", f"{stem}.{78:012x}.tmp", "x"))
-    for path in (old, new, other):
-        path.write_text("{")
+    old, new, other = temporary_name(str(folder)), temporary_name(str(folder)), str(folder / "x")
     for path in (old, other):
-        os.utime(path, (1, 1))
-    code = f"import gradcli.language.parse as s; s.parse({HEADLINE!r})"
-    _python(code, HOME=str(tmp_path), XDG_CACHE_HOME=str(tmp_path))
-    assert not old.exists() and new.exists() and other.exists() and len(list(folder.iterdir())) == 3
+        Path(path).write_text("{")
+    held = create_temporary(new, 0o600)
+    try:
+        code = f"import gradcli.language.parse as s; s.parse({HEADLINE!r})"
+        _python(code, HOME=str(tmp_path), XDG_CACHE_HOME=str(tmp_path))
+    finally:
+        os.close(held)
+    left = {str(path) for path in folder.iterdir()}
+    assert old not in left and {new, other} < left and len(left) == 3

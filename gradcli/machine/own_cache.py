@@ -8,17 +8,13 @@ from __future__ import annotations
 import os
 import re
 import sys
-import time
 from zlib import crc32
 
 from gradcli.machine.regular import open_regular
+from gradcli.machine.temporary import create_temporary, sweep, temporary_name
 
-# Beside a file while it is written: its own name and a random one.
-_TEMPORARY = r".+\.[0-9a-f]{12}\.tmp"
 # What gradcli puts there.
 _OURS = r"(expression|native)-[0-9a-f]"
-# Writing takes milliseconds; whose file is so old, in seconds, is not at it any more.
-_ABANDONED = 3600
 
 
 def cache_folder() -> str | None:
@@ -57,20 +53,15 @@ def write_cached(name: str, body: bytes) -> None:
     folder = cache_folder()
     if folder is None:
         return
-    path = os.path.join(folder, name)
-    temporary = f"{path}.{os.urandom(6).hex()}.tmp"
+    temporary = temporary_name(folder)
     try:
         os.makedirs(folder, mode=0o700, exist_ok=True)
         if not _is_private(os.stat(folder)):
             return
-        _sweep(folder)
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
-    except OSError:
-        return
-    try:
-        with open(descriptor, "wb") as file:
+        sweep(folder)
+        with open(create_temporary(temporary, 0o600), "wb") as file:
             file.write(_checksum(body) + b"\n" + body)
-        os.replace(temporary, path)
+        os.replace(temporary, os.path.join(folder, name))
     except OSError:
         _remove(temporary)
 
@@ -114,14 +105,6 @@ def _checksum(body: bytes) -> bytes:
 def _is_private(status: os.stat_result) -> bool:
     """Whether only this user can have written a file or directory. Windows keeps its own watch over a profile."""
     return sys.platform == "win32" or (status.st_uid == os.geteuid() and not status.st_mode & 0o022)
-
-
-def _sweep(folder: str) -> None:
-    """Remove what processes that were killed while they wrote have left."""
-    for name in os.listdir(folder):
-        path = os.path.join(folder, name)
-        if re.fullmatch(_TEMPORARY, name) and time.time() - os.lstat(path).st_mtime > _ABANDONED:
-            _remove(path)
 
 
 def _remove(path: str) -> None:

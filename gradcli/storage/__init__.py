@@ -6,7 +6,7 @@ for it, so that a damaged or malicious file costs one line on standard error.
 
 To read: `pipes` and `header`, `loading` and `archive`; `formats` for all but .npy and .npz; `ranges`,
 `boxes`, `file_array` and `remote` for arrays that stay where they are; `opening` puts all together, `npy_records`
-reads one array after the other. To write: `target`, `temporary`, `together`, then `writing`, `bundle` and `file_sink`;
+reads one array after the other. To write: `target`, `together`, then `writing`, `bundle` and `file_sink`;
 `edges` keeps what a printed summary shows.
 """
 

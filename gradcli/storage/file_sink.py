@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gradcli.errors import WorkError
+from gradcli.machine.temporary import create_temporary, temporary_name
 from gradcli.storage.boxes import cut, merge_box, whole, write_at, write_box
 from gradcli.storage.file_array import Descriptor, FileArray
 from gradcli.storage.header import Array, DType, Header
@@ -29,7 +30,6 @@ from gradcli.storage.target import (
     sync,
     writing,
 )
-from gradcli.storage.temporary import create_temporary, temporary_name
 from gradcli.storage.together import Together, together
 from gradcli.storage.writing import header_bytes
 

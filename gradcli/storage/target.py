@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from gradcli.errors import GradcliError, WorkError
 from gradcli.machine.endings import FORMATS, ending_of, format_of, is_foreign, is_url, local_path
+from gradcli.machine.temporary import temporary_name
 from gradcli.storage.header import DTYPE_NAMES, DType, shown
-from gradcli.storage.temporary import temporary_name
 
 #: What network file systems answer that do not know `fsync`.
 UNKNOWN_SYNC = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from gradcli.errors import GradcliError
 from gradcli.machine.endings import is_url
+from gradcli.machine.temporary import allow_open, create_temporary, sweep, temporary_name
 from gradcli.machine.undisturbed import undisturbed
 from gradcli.storage.file_array import Descriptor
 from gradcli.storage.header import shown
 from gradcli.storage.pipes import write_all
 from gradcli.storage.target import Target, sync, writing
-from gradcli.storage.temporary import allow_open, create_temporary, sweep, temporary_name
 
 
 class Together:
