@@ -38,6 +38,7 @@ _DType: TypeAlias = (
     ]
 )
 _TensorLike: TypeAlias = Tensor | np.ndarray | np.generic | builtins.float | list[Any] | tuple[Any, ...]
+_Format: TypeAlias = Literal["preserve_format", "contiguous_format", "channels_last", "channels_last_3d"]
 _Tensors: TypeAlias = list[Any] | tuple[_TensorLike, ...]
 _Index: TypeAlias = Tensor | np.ndarray | _Int | slice | EllipsisType | list[Any] | tuple[Any, ...] | None
 

@@ -46,6 +46,7 @@ _DType: TypeAlias = (
     ]
 )
 _TensorLike: TypeAlias = Tensor | np.ndarray | np.generic | builtins.float | list[Any] | tuple[Any, ...]
+_Format: TypeAlias = Literal["preserve_format", "contiguous_format", "channels_last", "channels_last_3d"]
 _Tensors: TypeAlias = list[Any] | tuple[_TensorLike, ...]
 _Index: TypeAlias = Tensor | np.ndarray | _Int | slice | EllipsisType | list[Any] | tuple[Any, ...] | None
 
@@ -236,23 +237,45 @@ class Tensor:
     def __abs__(self) -> Self: ...
     def __invert__(self) -> Self: ...
     def __pos__(self) -> Self: ...
-    def to(self, dtype: _DType) -> Tensor:
-        """The tensor in another dtype, such as float64."""
-    def float(self) -> Tensor:
+    @overload
+    def to(
+        self,
+        *kind: _DType | Tensor | _Bool,
+        dtype: _DType | None = None,
+        device: Literal["cpu"] | None = None,
+        other: Tensor | np.ndarray | None = None,
+        non_blocking: _Bool = False,
+        copy: _Bool = False,
+        memory_format: _Format | None = None,
+    ) -> Tensor:
+        """The tensor in another dtype, such as float64, or in that of another tensor; the only device is 'cpu'."""
+    @overload
+    def to(
+        self,
+        *,
+        kind: _Tensors,
+        dtype: _DType | None = None,
+        device: Literal["cpu"] | None = None,
+        other: Tensor | np.ndarray | None = None,
+        non_blocking: _Bool = False,
+        copy: _Bool = False,
+        memory_format: _Format | None = None,
+    ) -> Tensor: ...
+    def float(self, *, memory_format: _Format | None = None) -> Tensor:
         """The tensor as float32."""
-    def double(self) -> Tensor:
+    def double(self, *, memory_format: _Format | None = None) -> Tensor:
         """The tensor as float64."""
-    def half(self) -> Tensor:
+    def half(self, *, memory_format: _Format | None = None) -> Tensor:
         """The tensor as float16."""
-    def long(self) -> Tensor:
+    def long(self, *, memory_format: _Format | None = None) -> Tensor:
         """The tensor as int64."""
-    def int(self) -> Tensor:
+    def int(self, *, memory_format: _Format | None = None) -> Tensor:
         """The tensor as int32."""
     def bool(self) -> Tensor:
         """The tensor as booleans: true where it is not zero."""
     def clone(self) -> Tensor:
         """A copy of the tensor."""
-    def contiguous(self) -> Tensor:
+    def contiguous(self, *, memory_format: _Format = "contiguous_format") -> Tensor:
         """The tensor in row-major order: itself when it already is."""
     def no_grad(self) -> Tensor:
         """The same values, no longer tracked: no gradient flows through."""
@@ -261,8 +284,8 @@ class Tensor:
     def sub(self, other: _TensorLike, *, alpha: _Number = 1) -> Tensor:
         """Difference, input - alpha*other."""
     subtract = sub
-    def rsub(self, other: _TensorLike) -> Tensor:
-        """Difference, other - input."""
+    def rsub(self, other: _TensorLike, *, alpha: _Number = 1) -> Tensor:
+        """Difference, other - alpha*input."""
     def mul(self, other: _TensorLike) -> Tensor:
         """Product, input * other."""
     multiply = mul
@@ -794,7 +817,7 @@ class Tensor:
         reduction: Literal["mean", "sum", "none"] = "mean",
     ) -> Tensor:
         """Cross-entropy of probabilities (target) and the sigmoid of the input."""
-    def masked_fill(self, mask: _TensorLike, value: _Number) -> Tensor:
+    def masked_fill(self, mask: _TensorLike, value: _Number | Tensor | np.ndarray) -> Tensor:
         """The input with a number where the mask is true."""
     def nll_loss(
         self,
@@ -853,20 +876,29 @@ class Tensor:
         """The X for which A @ X = B (X @ A = B with left=False); B holds vectors or matrices."""
     def cholesky(self, upper: _Bool = False) -> Tensor:
         """The triangular L of a positive definite matrix L @ L.T; U of U.T @ U with upper."""
-    def to_(self, dtype: _DType) -> Tensor: ...
-    def float_(self) -> Tensor: ...
-    def double_(self) -> Tensor: ...
-    def half_(self) -> Tensor: ...
-    def long_(self) -> Tensor: ...
-    def int_(self) -> Tensor: ...
+    def to_(
+        self,
+        *kind: _DType | Tensor | _Bool,
+        dtype: _DType | None = None,
+        device: Literal["cpu"] | None = None,
+        other: Tensor | np.ndarray | None = None,
+        non_blocking: _Bool = False,
+        copy: _Bool = False,
+        memory_format: _Format | None = None,
+    ) -> Tensor: ...
+    def float_(self, *, memory_format: _Format | None = None) -> Tensor: ...
+    def double_(self, *, memory_format: _Format | None = None) -> Tensor: ...
+    def half_(self, *, memory_format: _Format | None = None) -> Tensor: ...
+    def long_(self, *, memory_format: _Format | None = None) -> Tensor: ...
+    def int_(self, *, memory_format: _Format | None = None) -> Tensor: ...
     def bool_(self) -> Tensor: ...
     def clone_(self) -> Tensor: ...
-    def contiguous_(self) -> Tensor: ...
+    def contiguous_(self, *, memory_format: _Format = "contiguous_format") -> Tensor: ...
     def no_grad_(self) -> Tensor: ...
     def add_(self, other: _TensorLike, *, alpha: _Number = 1) -> Tensor: ...
     def sub_(self, other: _TensorLike, *, alpha: _Number = 1) -> Tensor: ...
     subtract_ = sub_
-    def rsub_(self, other: _TensorLike) -> Tensor: ...
+    def rsub_(self, other: _TensorLike, *, alpha: _Number = 1) -> Tensor: ...
     def mul_(self, other: _TensorLike) -> Tensor: ...
     multiply_ = mul_
     def div_(self, other: _TensorLike, *, rounding_mode: Literal["floor", "trunc"] | None = None) -> Tensor: ...
@@ -968,7 +1000,7 @@ class Tensor:
     def softsign_(self) -> Tensor: ...
     def mish_(self) -> Tensor: ...
     def gelu_(self, *, approximate: Literal["none", "tanh"] = "none") -> Tensor: ...
-    def masked_fill_(self, mask: _TensorLike, value: _Number) -> Tensor: ...
+    def masked_fill_(self, mask: _TensorLike, value: _Number | Tensor | np.ndarray) -> Tensor: ...
 
 class no_grad:
     """Within its block nothing is tracked; results have requires_grad=False."""
@@ -1223,13 +1255,35 @@ class Fit:
         """What the command prints of it."""
     def __repr__(self) -> str: ...
 
-def to(input: _TensorLike, dtype: _DType) -> Tensor:
-    """The tensor in another dtype, such as float64."""
+@overload
+def to(
+    input: _TensorLike,
+    *kind: _DType | Tensor | _Bool,
+    dtype: _DType | None = None,
+    device: Literal["cpu"] | None = None,
+    other: Tensor | np.ndarray | None = None,
+    non_blocking: _Bool = False,
+    copy: _Bool = False,
+    memory_format: _Format | None = None,
+) -> Tensor:
+    """The tensor in another dtype, such as float64, or in that of another tensor; the only device is 'cpu'."""
 
+@overload
+def to(
+    input: _TensorLike,
+    *,
+    kind: _Tensors,
+    dtype: _DType | None = None,
+    device: Literal["cpu"] | None = None,
+    other: Tensor | np.ndarray | None = None,
+    non_blocking: _Bool = False,
+    copy: _Bool = False,
+    memory_format: _Format | None = None,
+) -> Tensor: ...
 def clone(input: _TensorLike) -> Tensor:
     """A copy of the tensor."""
 
-def contiguous(input: _TensorLike) -> Tensor:
+def contiguous(input: _TensorLike, *, memory_format: _Format = "contiguous_format") -> Tensor:
     """The tensor in row-major order: itself when it already is."""
 
 def detach(input: _TensorLike) -> Tensor:
@@ -1243,8 +1297,8 @@ def sub(input: _TensorLike, other: _TensorLike, *, alpha: _Number = 1) -> Tensor
 
 subtract = sub
 
-def rsub(input: _TensorLike, other: _TensorLike) -> Tensor:
-    """Difference, other - input."""
+def rsub(input: _TensorLike, other: _TensorLike, *, alpha: _Number = 1) -> Tensor:
+    """Difference, other - alpha*input."""
 
 def mul(input: _TensorLike, other: _TensorLike) -> Tensor:
     """Product, input * other."""
@@ -2035,7 +2089,7 @@ def binary_cross_entropy_with_logits(
 ) -> Tensor:
     """Cross-entropy of probabilities (target) and the sigmoid of the input."""
 
-def masked_fill(input: _TensorLike, mask: _TensorLike, value: _Number) -> Tensor:
+def masked_fill(input: _TensorLike, mask: _TensorLike, value: _Number | Tensor | np.ndarray) -> Tensor:
     """The input with a number where the mask is true."""
 
 def nll_loss(

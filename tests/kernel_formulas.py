@@ -226,6 +226,7 @@ FORMULAS: dict[str, Formula] = {
     "clone": Formula(lambda x: x),
     "_row_major": Formula(lambda x: x),
     "where": Formula(np.where),
+    "_masked_fill_tensor": Formula(np.where),
     "masked_fill": Formula(lambda m, x, value: np.where(m, x.dtype.type(value), x)),
     "maximum": Formula(_maximum, signed=False),
     "minimum": Formula(_minimum, signed=False),

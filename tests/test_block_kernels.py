@@ -35,6 +35,7 @@ ARITY = {
     "clamp": 3,
     "_hardtanh": 2,
     "masked_fill": 2,
+    "rsub": 2,
     "mse_loss": 2,
     "huber_loss": 2,
     "smooth_l1_loss": 2,

@@ -114,6 +114,11 @@ USUAL = {
     "ignore_index": "-1",
     "label_smoothing": "0.1",
     "normalized_shape": "(3,)",
+    "memory_format": "'contiguous_format'",
+    "device": "'cpu'",
+    "kind": "float64",
+    "non_blocking": "False",
+    "copy": "True",
 }
 SPECIAL = {
     "lerp": {"end": "y", "weight": "z"},

@@ -5,7 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from gradcli.errors import GradcliError
+
 Shape = tuple[int, ...]
+
+#: PyTorch's names of orders in memory. In the last two the channels, which are dimension 1, change fastest.
+FORMATS = ("preserve_format", "contiguous_format", "channels_last", "channels_last_3d")
 
 
 def contiguous(shape: Shape) -> Shape:
@@ -33,6 +38,28 @@ def normalize(shape: Shape, strides: Shape) -> Shape | None:
                 return strides
             expected *= length
     return None
+
+
+def in_format(memory_format: str, shape: Shape, strides: Shape | None) -> Shape | None:
+    """The strides of a copy in an order of `FORMATS`.
+
+    >>> in_format("channels_last", (2, 3, 4, 5), None)
+    (60, 1, 15, 3)
+    """
+    if memory_format in FORMATS[:2]:
+        return strides if memory_format == "preserve_format" else None
+    rank = 4 if memory_format == "channels_last" else 5
+    if len(shape) != rank:
+        message = f"{memory_format} is an order of {rank} dimensions, the tensor has {len(shape)}"
+        raise GradcliError(message, argument="memory_format")
+    n, *rest = contiguous((shape[0], *shape[2:], shape[1]))
+    return normalize(shape, (n, rest[-1], *rest[:-1]))
+
+
+def format_of(shape: Shape, strides: Shape | None) -> str:
+    """Which of `FORMATS` strides are taken for."""
+    last = {4: "channels_last", 5: "channels_last_3d"}.get(len(shape))
+    return last if last and strides and strides == in_format(last, shape, None) else "contiguous_format"
 
 
 def view(shape: Shape, strides: Shape, new_shape: Shape) -> Shape | None:

@@ -6,13 +6,15 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from gradcli.errors import GradcliError
-from gradcli.graph.arguments import as_choice, as_int, as_node, as_number, kind_of
+from gradcli.errors import GradcliError, quoted
+from gradcli.graph import layout
+from gradcli.graph.arguments import as_choice, as_flag, as_int, as_node, as_number, kind_of
 from gradcli.graph.dtypes import BOOL
 from gradcli.graph.infer import cast
 from gradcli.graph.node import Node, make
@@ -31,6 +33,8 @@ LN2 = math.log(2.0)
 LN10 = math.log(10.0)
 BINARY = "input, other"
 POSITIVE = (0.5, 2.0)
+# What PyTorch calls devices.
+_DEVICE = re.compile(r"(cpu|cuda|mps|xpu|meta)(:\d+)?")
 
 
 def zero_vjp(g: Node, out: Node, *inputs: Node, **params: Any) -> tuple[Node | None, ...]:
@@ -45,9 +49,40 @@ def _cast_infer(inputs: tuple[Node, ...], params: Params) -> tuple[Shape, np.dty
     return inputs[0].shape, params["dtype"]
 
 
-def _to(input: Any, dtype: Any) -> Node:
-    node, target = as_node(input), to_dtype(dtype)
-    return node if target is None or target == node.dtype else make(to, (node,), {"dtype": target})
+def _converted(input: Any, dtype: Any, copied: bool = False, memory_format: Any = None) -> Node:
+    node, target = as_node(input), to_dtype(dtype) or as_node(input).dtype
+    wanted = as_choice("preserve_format" if memory_format is None else memory_format, "memory_format", layout.FORMATS)
+    known = ("preserve_format", layout.format_of(node.shape, node.strides))
+    if not copied and target == node.dtype and wanted in known:
+        return node
+    result = make(to, (node,), {"dtype": target})
+    result.strides = layout.in_format(wanted, node.shape, node.strides)
+    return result
+
+
+def _to(
+    input: Any, kind: tuple[Any, ...], dtype: Any, device: Any, other: Any, non_blocking: Any, copy: Any,
+    memory_format: Any,
+) -> Node:
+    """PyTorch's three forms: a dtype, a device and a dtype, or a tensor whose dtype is taken; each with flags after."""
+    rest, named = list(kind), dtype is not None or other is not None
+    if rest and isinstance(rest[0], Node | np.ndarray):
+        other = rest.pop(0)
+    elif rest and isinstance(rest[0], str) and _DEVICE.fullmatch(rest[0]):
+        device, named = rest.pop(0), named and bool(rest) and not isinstance(rest[0], bool)
+        dtype = rest.pop(0) if rest and not isinstance(rest[0], bool) else dtype
+    elif rest:
+        dtype = rest.pop(0)
+    if kind and named:
+        raise GradcliError("to() got its dtype twice", argument="dtype")
+    flags = [as_flag(value, name) for value, name in zip(rest, ("non_blocking", "copy"), strict=False)]
+    if len(rest) > len(flags) or (dtype is other is device is memory_format is None and not copy):
+        raise GradcliError("to() takes a dtype, a device or a tensor", hint="as in to(x, float64)")
+    if device not in (None, "cpu", "cpu:0"):
+        shown = quoted(device) if isinstance(device, str) else kind_of(device)
+        raise GradcliError(f"gradcli computes on processors: there is no device {shown}", argument="device")
+    copied = copy or flags[1:] == [True]
+    return _converted(input, dtype if other is None else as_node(other).dtype, copied, memory_format)
 
 
 def _keep_layout(inputs: tuple[Node, ...], params: Params, shape: Shape) -> Shape | None:
@@ -67,8 +102,11 @@ def _implicit(name: str, doc: str, within: bool = False) -> Op:
 cast_ = _implicit("_cast", "Implicit conversion between dtypes.")
 operand_ = _implicit("_operand", "What an operation takes for float16, though it computes in float32.", within=True)
 to = primitive(
-    "to", pointwise.converted, _cast_infer, family="elementwise", args="input, dtype", build=_to,
-    doc="The tensor in another dtype, such as float64.", torch="Tensor.to", grad_fn="ToCopyBackward0",
+    "to", pointwise.converted, _cast_infer, family="elementwise", build=_to,
+    args="input, *kind, dtype=None, device=None, other: operand=None, non_blocking=False, copy=False, "
+    "memory_format=None",
+    doc="The tensor in another dtype, such as float64, or in that of another tensor; the only device is 'cpu'.",
+    torch="Tensor.to", grad_fn="ToCopyBackward0",
     layout=_keep_layout, vjp=lambda g, out, x, dtype: (cast(g, x.dtype),), batching=sums(0), blocking=ALIGNED,
     into=pointwise.convert, recast=True, formula=arithmetic.function_named("to"), text=spelling.conversion,
     latex=typeset.first, tame=True, example=("input.to(float16)", "input:0"), numpy=".astype", simplify=shapes.cast,
@@ -78,8 +116,8 @@ to = primitive(
 
 def _conversion(name: str, dtype: str) -> Op:
     return composite(
-        name, lambda input: _to(input, dtype), args="input", family="elementwise", torch=f"Tensor.{name}",
-        doc=f"The tensor as {dtype}.",
+        name, lambda input, memory_format: _converted(input, dtype, memory_format=memory_format), family="elementwise",
+        args="input, *, memory_format=None", torch=f"Tensor.{name}", doc=f"The tensor as {dtype}.",
     )
 
 
@@ -101,9 +139,19 @@ row_major = primitive(
     doc="A copy in row-major order.", vjp=lambda g, out, x: (g,), batching=sums(0), blocking=ALIGNED,
     into=pointwise.copy, public=False, same=True, native=lambda v, x: x,
 )
+def _contiguous(input: Any, memory_format: Any) -> Node:
+    node = as_node(input)
+    strides = layout.in_format(as_choice(memory_format, "memory_format", layout.FORMATS), node.shape, node.strides)
+    if strides == node.strides:
+        return node
+    result = row_major(node)
+    result.strides = strides
+    return result
+
+
 contiguous = composite(
-    "contiguous", lambda input: as_node(input) if as_node(input).strides is None else row_major(input), args="input",
-    family="elementwise", torch="Tensor.contiguous", doc="The tensor in row-major order: itself when it already is.",
+    "contiguous", _contiguous, args="input, *, memory_format='contiguous_format'", family="elementwise",
+    torch="Tensor.contiguous", doc="The tensor in row-major order: itself when it already is.",
 )
 detach = elementwise(
     "detach", lambda x: x, doc="The same values, no longer tracked: no gradient flows through.", aliases=("no_grad",),
@@ -127,12 +175,22 @@ def _times(value: Any, alpha: Any) -> Any:
     raise GradcliError(f"alpha must be a number, got {kind_of(alpha)}", argument="alpha")
 
 
+def _refuse_booleans(*nodes: Node) -> None:
+    if any(n.dtype == BOOL and not n.weak for n in nodes):
+        raise GradcliError("subtraction is not defined for booleans", hint="convert them first, as in x.float()")
+
+
 def _sub(input: Any, other: Any, alpha: Any) -> Node:
     a, b = as_node(input), as_node(_times(other, alpha))
-    if (a.dtype == BOOL and not a.weak) or (b.dtype == BOOL and not b.weak):
-        raise GradcliError("subtraction is not defined for booleans", hint="convert them first, as in x.float()")
+    _refuse_booleans(a, b)
     # PyTorch has an operation of its own for a number minus a tensor.
     return apply(rsub, b, a) if a.weak and not b.weak else apply(sub, a, b)
+
+
+def _rsub(input: Any, other: Any, alpha: Any) -> Node:
+    a, b = as_node(_times(input, alpha)), as_node(other)
+    _refuse_booleans(a, b)
+    return apply(rsub, a, b)
 
 
 def _div(input: Any, other: Any, rounding_mode: str | None) -> Node:
@@ -178,7 +236,8 @@ sub = elementwise(
     native=lambda v, x, y: x - y,
 )
 rsub = elementwise(
-    "rsub", args=BINARY, dtype="number", doc="Difference, `other - input`.", batching=sums(0, 1), signs=(-1, 1),
+    "rsub", args="input, other, *, alpha=1", dtype="number", build=_rsub, doc="Difference, `other - alpha*input`.",
+    batching=sums(0, 1), signs=(-1, 1),
     into=lambda out, x, y: np.subtract(y, x, out=out), grad_fn=weak_aware("RsubBackward0", "RsubBackward1"),
     vjp=lambda g, out, x, y: (-g, g), simplify=numbers.reverse_difference, native=lambda v, x, y: y - x,
 )

@@ -41,7 +41,7 @@ HOMES = {
     """,
     "loss": """
         mse_loss huber_loss smooth_l1_loss l1_loss binary_cross_entropy_with_logits _times _plus _over
-        masked_fill _class_pick _class_put _class_factors nll_loss cross_entropy layer_norm
+        masked_fill _masked_fill_tensor _class_pick _class_put _class_factors nll_loss cross_entropy layer_norm
     """,
     "matmul": """
         mm mv bmm dot vdot matmul outer ger inner tensordot

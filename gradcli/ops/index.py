@@ -21,7 +21,7 @@ from gradcli.ops.blocking import aligned
 from gradcli.ops.family import call, composite, primitive
 from gradcli.ops.formulas import places
 from gradcli.ops.notation import spelling
-from gradcli.ops.shape import cut, embed, strides_of, unsqueeze
+from gradcli.ops.shape import cut, embed, reshape, strides_of, unsqueeze
 
 
 def _getitem(input: Any, index: Any) -> Node:
@@ -215,15 +215,17 @@ def _select(input: Any, dim: Any, index: Any) -> Node:
 
 def _index_select(input: Any, dim: Any, index: Any) -> Node:
     x = as_node(input)
-    if not x.ndim:
-        raise GradcliError("index_select() needs at least one dimension, the tensor has none")
     # A single index is a list of one: the dimension stays.
     node = _index_node([index] if isinstance(index, int) else index)
     if node.ndim > 1:
         raise SizeError("index_select() takes a vector of indices, got shape {}", node.shape, argument="index")
-    return _gather(
-        x, {normalize_axis(dim, x.ndim): node if node.ndim else unsqueeze(node, 0)}, "IndexSelectBackward0"
-    )
+    places = node if node.ndim else unsqueeze(node, 0)
+    axis = normalize_axis(dim, x.ndim)
+    if x.ndim:
+        return _gather(x, {axis: places}, "IndexSelectBackward0")
+    if places.shape != (1,):
+        raise SizeError("index_select() of no dimensions takes one index, got shape {}", places.shape, argument="index")
+    return _gather(reshape(x, (1,)), {0: reshape(places, ())}, "IndexSelectBackward0")
 
 
 alias = primitive(

@@ -13,7 +13,7 @@ import numpy as np
 
 from gradcli.errors import GradcliError, SizeError
 from gradcli.graph.arguments import Literal, as_choice, as_int, as_node, as_number
-from gradcli.graph.dtypes import FLOAT64, INT64, to_float
+from gradcli.graph.dtypes import CATEGORY, FLOAT64, INT64, to_float
 from gradcli.graph.infer import broadcast_shapes, cast, promote
 from gradcli.graph.node import Node, constant, fitted, make
 from gradcli.graph.op import Blocking, Dims, NativePlaces, NativeSteps, Op, Params, Shape
@@ -21,8 +21,9 @@ from gradcli.ops.batching import products, sums
 from gradcli.ops.blocking import aligned
 from gradcli.ops.elementwise import abs_, clamp, eq, mul, neg, rsqrt, where
 from gradcli.ops.family import Row, apply, call, composite, elementwise, floating, primitive
-from gradcli.ops.formulas import places
+from gradcli.ops.formulas import arithmetic, places
 from gradcli.ops.kernels import native, nn, pointwise
+from gradcli.ops.kernels.inplace import select
 from gradcli.ops.notation import numpy_sources, spelling
 from gradcli.ops.reduce import mean, sum_
 from gradcli.ops.rewrites import numbers
@@ -245,7 +246,15 @@ _over = elementwise(
 
 
 def _masked_fill(input: Any, mask: Any, value: Any) -> Node:
-    x, number = as_node(input), as_number(value, "value")
+    x = as_node(input)
+    if isinstance(value, Node | np.ndarray):
+        filling = as_node(value)
+        if filling.ndim:
+            raise SizeError("masked_fill() takes a 0-dim tensor, got shape {}", filling.shape, argument="value")
+        if CATEGORY[filling.dtype.kind] > CATEGORY[x.dtype.kind]:
+            raise GradcliError(f"{filling.dtype} does not fit into {x.dtype}", argument="value")
+        return apply(masked_fill_tensor, mask, cast(filling, x.dtype), x)
+    number = as_number(value, "value")
     # Refuses what an integer dtype cannot hold.
     fitted(number, x.dtype)
     return apply(masked_fill, mask, x, value=number)
@@ -257,11 +266,21 @@ def _masked_fill_text(writer: Any, call: Any) -> Any:
 
 
 masked_fill = elementwise(
-    "masked_fill", into=pointwise.masked_fill, dtype="select", args="input, mask, value: number", build=_masked_fill,
+    "masked_fill", into=pointwise.masked_fill, dtype="select", args="input, mask, value: scalar",
+    build=_masked_fill,
     grad_fn=lambda node: ("MaskedFillBackward0", node.inputs[1:]), torch="masked_fill",
     doc="The input with a number where the mask is true.", vjp=lambda g, out, m, x, value: (None, where(m, 0, g)),
     text=_masked_fill_text, example=("masked_fill(input, mask, 0)", "input:0 mask:0:bool"),
     source=numpy_sources.MASKED_FILL, native=native.masked_fill,
+)
+
+
+masked_fill_tensor: Op = elementwise(
+    "_masked_fill_tensor", into=select, args="mask, value, input", dtype="select", batching=sums(1, 2), public=False,
+    doc="The input with a 0-dim tensor where the mask is true.", tame=True, formula=arithmetic.function_named("where"),
+    grad_fn=lambda node: ("MaskedFillBackward1", node.inputs[:0:-1]),
+    vjp=lambda g, out, m, value, x: (None, where(m, g, 0), where(m, 0, g)), cost=1.0,
+    native=lambda v, mask, value, x: v.select(mask, value, x),
 )
 
 

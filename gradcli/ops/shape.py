@@ -424,12 +424,15 @@ def _tensors(tensors: Any, name: str) -> list[Node]:
 
 def _cat(tensors: Any, dim: Any) -> Node:
     nodes = _tensors(tensors, "cat")
-    # PyTorch's relic: empty vectors are left out whatever the shape of the others.
-    kept = [n for n in nodes if n.shape != (0,)] or nodes[:1]
-    first = kept[0]
+    first = next((n for n in nodes if n.shape != (0,)), nodes[0])
     if not first.ndim:
         raise GradcliError("cat() cannot join 0-dim tensors", hint="use stack()")
     axis = normalize_axis(dim, first.ndim)
+    # PyTorch's relic: empty vectors fit to all others; one that is tracked has a gradient.
+    nothing = (*first.shape[:axis], 0, *first.shape[axis + 1 :])
+    kept = [
+        reshape(n, nothing) if n.shape == (0,) else n for n in nodes if n is first or n.shape != (0,) or n.requires_grad
+    ]
     for node in kept[1:]:
         if node.ndim != first.ndim or any(
             a != b for k, (a, b) in enumerate(zip(node.shape, first.shape, strict=True)) if k != axis

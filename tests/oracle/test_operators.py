@@ -118,7 +118,10 @@ def _compare_gradients(
         right = torch.autograd.grad(
             [y for _, y in pairs], their_leaves, [torch.tensor(a) for a in again], allow_unused=True
         )
-    found = gc.grad([x for x, _ in pairs], our_leaves, again, allow_unused=True)
+    tracked = [(x, seed) for (x, _), seed in zip(pairs, again, strict=True) if x.requires_grad]
+    found = (None,) * len(our_leaves)
+    if tracked:
+        found = gc.grad([x for x, _ in tracked], our_leaves, [seed for _, seed in tracked], allow_unused=True)
     scale = _largest(right)
     for k, (x, y) in enumerate(zip(found, right, strict=True)):
         if x is not None or y is not None:
