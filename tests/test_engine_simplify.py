@@ -321,6 +321,11 @@ def test_sums_that_are_not_finite_are_computed_again(value: float, everything_is
             same_specials(got, expected)
 
 
+def test_what_has_no_conditions_is_planned_once(everything_is_large: None) -> None:
+    program = plan(roots_of("sum(x/s)", {"x": np.ones((ROWS, COLUMNS)), "s": np.array(1e3)}), sizes=TINY)
+    assert program.fallback is not None and program.fallback() is program.fallback()
+
+
 def test_what_would_be_known_too_late_is_left_alone(everything_is_large: None) -> None:
     """A factor for each row, and a sum for each row: both are there in blocks only."""
     x = np.random.default_rng(0).normal(size=(60, COLUMNS))

@@ -78,6 +78,14 @@ FORMS = {
     "t": (ROWS,),
     "W": (20, 7),
     "T": (ROWS, 4, 5),
+    "Z": (10, ROWS),
+    "Q": (3, ROWS, 4),
+    "P": (3, ROWS),
+    "V": (40, ROWS),
+    "G": (300, ROWS),
+    "J": (2, ROWS, 50),
+    "K": (2, 3, ROWS, 2, 3),
+    "q": (4,),
 }
 NOTHING_LEFT = [
     # The benchmark's, and those of the same kind.
@@ -146,6 +154,21 @@ NOTHING_LEFT = [
     "sum(cumprod(X, 1)**2)",
     "sum(X[:, [3, 1, 1, -2]]**2)",
     "sum(repeat(C.detach(), 1, 2)*cat([C, C], 1))",
+    # Cut along another dimension than the first.
+    "Z*3",
+    "sum(Z*t)",
+    "sum(Q*q)",
+    "Q*t.unsqueeze(1)",
+    *["sum(softmax(Z, 0)*Z)", "sum(softmax(Q, 2)*Q)", "sum(softmax(Q, 0)*t.unsqueeze(1))", "sum(softmax(V, 0)*V)"],
+    *["sum(softmax(G, 0)*G)", "sum(softmax(J, 2)*J)", "layer_norm(J, (50,)).sum()"],
+    *["sum(std(Z, 1)**2)", "sum(mean(Q, 1)*q)", "sum(amax(Q, 1)*q)", "sum(norm(V, 2, 0)*t)", "sum(max(Z, 0).values*t)"],
+    *["sum(sum(Q*Q, (0, 2))**2)", "sum(K.sum((0, 3))**2)", "argmax(Z, 1)", "argmax(V, 0)"],
+    *["sum(cumsum(Z, 0)**2)", "sum(cumsum(Q, 2)**2)", "sum(flip(Z, 0)*Z)", "sum(roll(Z, 3, 0)*Z)"],
+    *["sum(Z[[1, 1, 3]]**2)", "sum(V[3:9:2]**2)", "sum(V[3]*t)", "sum(Q[:, :, 1]*t)", "sum(J[1]**2)"],
+    *["cat([P, P*2, Z], 0).sum()", "sum(stack([t, t*2], 0)**2)", "sum(K.permute(2, 0, 1, 3, 4)**2)"],
+    "sum((K*2).permute(2, 0, 1, 3, 4).reshape(1201, 36)**2)",
+    "sum(cross_entropy(Q.permute(1, 2, 0), argmax(Q.permute(1, 2, 0)*2, 1)))",
+    "sum((Z > 0).to('float32')*Z)",
 ]
 
 

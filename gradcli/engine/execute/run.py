@@ -117,7 +117,7 @@ def chosen(program: Program, one: Pass) -> Pass:
     if known is None:
         from gradcli.engine.native.fuse import fused
 
-        known = program.native[id(one)] = fused(one) or one
+        known = program.native[id(one)] = fused(one, program.borrowed) or one
     return known
 
 

@@ -200,19 +200,19 @@ class _PassFrame:
         """Where a native step writes: into the results themselves, or into buffers."""
         for slot, buffer in zip(step.outs, step.buffers, strict=True):
             write = next((w for w in self.one.writes if w.slot == slot), None)
-            if write is not None and write.axis == 0 and write.value not in self.sinks:
+            if write is not None and write.value not in self.sinks:
                 array = self.values[write.value]
                 if array.flags.c_contiguous:
                     self.direct.add(slot)
-                    self.pieces.append((slot, array, ()))
+                    self.pieces.append((slot, array, (slice(None),) * write.axis))
                     continue
             self.local[slot] = self._view(scratch, slot, buffer)
 
     def _array(self, slot: int) -> tuple[Any, bool] | None:
         """The array of a place, and whether it is cut for each block; None where a step makes it."""
-        for other, array, lead in (*self.cuts, *self.pieces):
+        for other, array, _ in (*self.cuts, *self.pieces):
             if other == slot:
-                return (array, True) if not lead and array.flags.c_contiguous else None
+                return (array, True) if array.flags.c_contiguous else None
         array = self.local[slot]
         if array is None:
             return None

@@ -59,9 +59,11 @@ class Bound:
         self.step = step
         self.code, self.function = loaded(step.text)
         slots = (*step.inputs, *step.outs)
-        self.pointers = np.zeros(max(1, len(slots)), np.int64)
+        # Addresses, and behind them the bytes between leading places.
+        self.pointers = np.zeros(max(1, 2 * len(slots)), np.int64)
         self.bases = np.zeros_like(self.pointers)
         self.strides = np.zeros_like(self.pointers)
+        self.leads = [step.group.lead(slot) for slot in slots]
         self.made: list[tuple[int, int]] = []
         self.held: list[Any] = []
         for k, slot in enumerate(slots):
@@ -72,8 +74,9 @@ class Bound:
             array, moves = found
             self.held.append(array)
             self.bases[k] = array.ctypes.data
+            self.bases[len(slots) + k] = array.nbytes // self.leads[k]
             if moves:
-                self.strides[k] = array.strides[0]
+                self.strides[k] = step.group.trail(slot) * array.itemsize
         self.memory = aligned(max(1, step.states.bytes))
         self.address, self.state = self.pointers.ctypes.data, self.memory.ctypes.data
         self.readers = [self._reader(number) for number in range(len(step.group.sums))]
@@ -101,6 +104,7 @@ class Bound:
             array = np.ascontiguousarray(local[slot])
             kept.append(array)
             self.pointers[k] = array.ctypes.data
+            self.pointers[len(self.leads) + k] = array.nbytes // self.leads[k]
         self.function(self.address, end - begin, self.state)
         for check in self.step.checks:
             try:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from gradcli.engine.native.builder import VectorBuilder
 from gradcli.engine.native.group import Group
-from gradcli.engine.native.loops import address, address_of, loop, loops
-from gradcli.engine.native.lowering import LoopStep
+from gradcli.engine.native.loops import address, address_around, address_of, loop, loops
+from gradcli.engine.native.lowering import LoopStep, Lowering
 from gradcli.engine.native.phases import Phase
 from gradcli.engine.native.states import States, begin, count_of, merged, place_in_row, reached, taken_in, with_one_more
 from gradcli.engine.native.strides import Shape, dense
@@ -28,6 +29,8 @@ class ColumnsAcross:
         #: What is the same for all places of a row, and the base of what differs.
         self.same: dict[int, Vector] = {}
         self.base: dict[int, str] = {}
+        #: From one leading place to the next, in bytes, where there are several.
+        self.leads: dict[int, str] = {}
 
     def module(self) -> str:
         """The whole module: `@k(pointers, rows, states)`."""
@@ -68,10 +71,12 @@ class ColumnsAcross:
                 self.base[slot] = f"%a{k}"
                 continue
             v.lines += [
-                f"  %o{k} = mul i64 %i, {width * dtype.itemsize}",
+                f"  %o{k} = mul i64 %i, {group.trail(slot) * dtype.itemsize}",
                 f"  %r{k} = getelementptr i8, ptr %a{k}, i64 %o{k}",
             ]
             self.base[slot] = f"%r{k}"
+            if group.lead(slot) > 1:
+                self.leads[slot] = f"%l{k}"
             if width == 1 and k < len(group.inputs):
                 self.same[slot] = spread_from(v, f"%r{k}", dtype)
 
@@ -167,6 +172,9 @@ class ColumnsAcross:
 
     def _pointer(self, slot: int, indices: list[str], strides: Shape, shift: int = 0) -> str:
         size, at = self.group.dtype(slot).itemsize, self.base[slot]
+        if slot in self.leads:
+            step = self.leads[slot]
+            return address_around(self.v, at, indices, strides, self.group.trail(slot), step, shift, size)
         if shift:
             at = address(self.v, at, shift * size)
         return address_of(self.v, at, indices, strides, size)
@@ -273,8 +281,13 @@ class ColumnsAcross:
                 v.store(part, name)
 
 
-def suits(item: LoopStep) -> bool:
+def suits(reader: Lowering, item: LoopStep) -> bool:
     """Whether an item can go along its last dimension: a reduction has to take in all of the row."""
+    own = [*item.operands, *([(item.out, item.strides)] if item.out >= 0 else [])]
+    for slot, one in own:
+        # Neighbours in a row are no neighbours in memory where the rows lie between them.
+        if one[-1:] not in ((), (0,)) and math.prod(reader.rest(slot)) == reader.leading(slot) > 1:
+            return False
     strides = [*(strides for _, strides in item.operands), item.strides]
     if item.running:
         return False

@@ -30,8 +30,8 @@ _LONGEST = 4_000
 _FEW, _WORK_OF_ONE, _MOST = 4_000, 100_000, 20_000
 
 
-def fused(one: Pass) -> Pass | None:
-    """The same pass with native steps, or None where nothing of it is native."""
+def fused(one: Pass, borrowed: dict[int, int]) -> Pass | None:
+    """The same pass with native steps, or None where nothing of it is native. `borrowed` is the program's."""
     room = max(_FEW, min(_MOST, int(one.work / _WORK_OF_ONE)))
     found: list[tuple[int, _Rebuilt]] = []
     for function, takes in _FUNCTIONS:
@@ -39,7 +39,7 @@ def fused(one: Pass) -> Pass | None:
         runs = list(_runs(one, reader, takes, _Code(reader, room, function is RowsAcross)))
         native = sum(len(run.items) for run in runs if isinstance(run, _Stretch))
         if native and not (one.transposed and not _is_whole(runs)):
-            found.append((native, _Rebuilt(one, reader, runs, function)))
+            found.append((native, _Rebuilt(one, reader, runs, function, borrowed)))
     # What takes as many steps as another one comes first, unless reading and writing its arrays is too much code.
     for _, rebuilt in sorted(found, key=lambda item: -item[0]):
         made = rebuilt.result()
@@ -134,7 +134,7 @@ def _widest(reader: Lowering, item: LoopStep) -> int:
 #: The ways to write a function, and which items each takes; what takes as many as another one comes first.
 _FUNCTIONS: tuple[tuple[Any, Callable[[Lowering, LoopStep], bool]], ...] = (
     (RowsAcross, _is_short),
-    (ColumnsAcross, lambda reader, item: suits(item)),
+    (ColumnsAcross, suits),
     (RowsLooped, _is_looped),
 )
 
@@ -187,12 +187,17 @@ def _is_whole(runs: list[Any]) -> bool:
 class _Rebuilt:
     """The pass anew: what its steps hand on to each other has buffers."""
 
-    def __init__(self, one: Pass, reader: Lowering, runs: list[_Stretch | Step | Sum], function: Any) -> None:
+    def __init__(
+        self, one: Pass, reader: Lowering, runs: list[_Stretch | Step | Sum], function: Any, borrowed: dict[int, int]
+    ) -> None:
         self.one = one
         self.function = function
         self.reader = reader
         self.runs = runs
         self.written = {write.slot for write in one.writes}
+        lent = {borrowed[cut.value]: cut.slot for cut in one.cuts if cut.value in borrowed}
+        #: Of results that are written over an array that is read: the place of the latter.
+        self.over = {write.slot: lent[write.value] for write in one.writes if write.value in lent}
         self.targets = {step.out: step.target for step in one.steps if isinstance(step, Step) and step.target >= 0}
 
     def result(self) -> Pass:
@@ -220,10 +225,7 @@ class _Rebuilt:
         names = {
             source: slot
             for source, slot in views.items()
-            if source in made
-            and source not in self.written
-            and not {source, slot} & plain
-            and self.one.slots[slot][1] == 0
+            if source in made and source not in self.written and not {source, slot} & plain
         }
 
         def named(item: LoopStep) -> LoopStep:
@@ -255,7 +257,7 @@ class _Rebuilt:
         return wanted
 
     def _native(self, run: _Stretch, wanted: set[int]) -> NativeStep:
-        group = group_of(self.reader, run.items, wanted)
+        group = group_of(self.reader, run.items, wanted, self.over)
         function = self.function(group)
         text = function.module()
         buffers = tuple([-1] * len(group.outs))

@@ -16,7 +16,9 @@ from gradcli.engine.native.phases import Phase, phases_of
 class Group:
     """`inputs` and `outs` are places among the block's values, `sums` the items whose results are states.
 
-    `width(slot)` is how many elements a row has of a value, or the whole of a shared one.
+    `width(slot)` is how many elements a row has of a value, or the whole of a shared one. Where some of its places
+    stand before the blocked dimension, `lead(slot)` of them, a row is in as many pieces of `trail(slot)` elements, and
+    between two of these are those of all other rows: how many bytes is known when there is an array.
     """
 
     phases: list[Phase]
@@ -24,6 +26,7 @@ class Group:
     outs: list[int]
     sums: list[LoopStep]
     forms: dict[int, tuple[np.dtype, int]]
+    leads: dict[int, int]
     shared: frozenset[int]
 
     def dtype(self, slot: int) -> np.dtype:
@@ -31,6 +34,12 @@ class Group:
 
     def width(self, slot: int) -> int:
         return self.forms[slot][1]
+
+    def lead(self, slot: int) -> int:
+        return self.leads.get(slot, 1)
+
+    def trail(self, slot: int) -> int:
+        return self.width(slot) // self.lead(slot)
 
     @property
     def arrays(self) -> list[int]:
@@ -44,17 +53,20 @@ class Group:
         return 8 if wide and any(dtype.kind == "f" for dtype, _ in self.forms.values()) else 16
 
     def addresses(self) -> list[str]:
-        """The beginning of a function: the addresses of its arrays, as `%a0` and so on."""
-        places = range(len(self.arrays))
-        return [
-            line
-            for k in places
-            for line in (f"  %q{k} = getelementptr ptr, ptr %p, i64 {k}", f"  %a{k} = load ptr, ptr %q{k}, align 8")
-        ]
+        """The beginning of a function: the addresses of its arrays, as `%a0` and so on, and behind all of these the
+        bytes between leading places of an array that has several, as `%l0`."""
+        lines = []
+        for k, slot in enumerate(self.arrays):
+            lines += [f"  %q{k} = getelementptr ptr, ptr %p, i64 {k}", f"  %a{k} = load ptr, ptr %q{k}, align 8"]
+            if self.lead(slot) > 1:
+                lines.append(f"  %ql{k} = getelementptr i64, ptr %p, i64 {len(self.arrays) + k}")
+                lines.append(f"  %l{k} = load i64, ptr %ql{k}, align 8")
+        return lines
 
 
-def group_of(reader: Lowering, items: Sequence[LoopStep], wanted: set[int]) -> Group:
-    """The group of these items; `wanted` are the places that others look at."""
+def group_of(reader: Lowering, items: Sequence[LoopStep], wanted: set[int], over: dict[int, int]) -> Group:
+    """The group of these items; `wanted` are the places that others look at, `over` says which ones are written over
+    another one."""
     made = {item.out for item in items}
     outs = [item.out for item in items if item.out in wanted]
     used = dict.fromkeys(slot for item in items for slot, _ in item.operands)
@@ -62,4 +74,6 @@ def group_of(reader: Lowering, items: Sequence[LoopStep], wanted: set[int]) -> G
     slots = [slot for slot in (*used, *made) if slot >= 0]
     forms = {slot: (reader.one.slots[slot][0].dtype, math.prod(reader.rest(slot))) for slot in slots}
     shared = frozenset(slot for slot in inputs if reader.shared(slot))
-    return Group(phases_of(items, outs), inputs, outs, [item for item in items if item.out < 0], forms, shared)
+    leads = {slot: lead for slot in (*inputs, *outs) if (lead := reader.leading(slot)) > 1 and slot not in shared}
+    phases, sums = phases_of(items, outs, over), [item for item in items if item.out < 0]
+    return Group(phases, inputs, outs, sums, forms, leads, shared)

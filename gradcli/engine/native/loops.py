@@ -44,6 +44,37 @@ def address(v: Expressions, base: str, by: str | int, kind: str = "i8") -> str:
     return name
 
 
+def lead_address(v: Expressions, base: str, step: str, lead: str | int) -> str:
+    """The address so many leading places behind another one, with so many bytes from each to the next."""
+    by = v.fresh()
+    v.lines.append(f"  {by} = mul i64 {step}, {lead}")
+    return address(v, base, by)
+
+
+def address_around(
+    v: Expressions,
+    base: str,
+    indices: Sequence[str],
+    strides: Sequence[int],
+    trail: int,
+    step: str,
+    shift: int,
+    size: int,
+) -> str:
+    """The same where rows lie between places: `trail` of these are neighbours, and `step` names the bytes from there to
+    the next ones. Each dimension has its places on one side of the rows; `shift` is the first place."""
+    for index, stride in zip(indices, strides, strict=True):
+        if stride and stride % trail == 0:
+            by = v.fresh()
+            v.lines.append(f"  {by} = mul i64 {index}, {stride // trail}")
+            base = lead_address(v, base, step, by)
+    if shift >= trail:
+        base = lead_address(v, base, step, shift // trail)
+    if shift % trail:
+        base = address(v, base, shift % trail * size)
+    return address_of(v, base, indices, [stride if stride % trail else 0 for stride in strides], size)
+
+
 def address_of(v: Expressions, base: str, indices: Sequence[str], strides: Sequence[int], size: int) -> str:
     """The address of a place in loops with these counters, of elements of so many bytes."""
     for index, stride in zip(indices, strides, strict=True):

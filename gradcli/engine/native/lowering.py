@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gradcli.engine.native import lane_forms
 from gradcli.engine.native.strides import Shape, broadcast, dense, kept
-from gradcli.engine.native.vectors import FLOAT64, INT64
+from gradcli.engine.native.vectors import INT64
 from gradcli.engine.plan.program import CALL, Pass, Step, Sum
 from gradcli.graph.node import RESULT, Node, toposort
 from gradcli.graph.op import Lanes, NativeParts, NativePlaces, NativeRunning, NativeSteps, NativeView
@@ -81,6 +82,11 @@ class Lowering:
         """Whether all blocks see the same value."""
         return self.one.slots[slot][1] < 0
 
+    def leading(self, slot: int) -> int:
+        """How many of a row's places stand before the blocked dimension, which lies between them and the others."""
+        node, axis = self.one.slots[slot]
+        return math.prod(node.shape[: max(axis, 0)])
+
     def items(self, step: Step | Sum) -> list[LoopStep] | None:
         """The step as items, or None where it has no native form."""
         if isinstance(step, Step) and isinstance(step.node.op.native, NativeSteps):
@@ -93,6 +99,9 @@ class Lowering:
         if root is None or root.op.blocking.view:
             return None
         places = dict(zip(step.node.inputs, step.inputs, strict=True))
+        axes = self._axes_within(root, step, set(places))
+        if axes is None:
+            return None
         items: list[LoopStep] = []
         for node in toposort([root], stop=set(places).__contains__):
             if node in places:
@@ -100,7 +109,7 @@ class Lowering:
             places[node] = step.out
             if node is not root:
                 places[node] = len(self.one.slots)
-                self.one.slots.append((node, 0))
+                self.one.slots.append((node, axes.get(node, 0)))
             inner = Step(CALL, node, None, tuple([places[child] for child in node.inputs]), places[node], node.params)
             if node.inputs and self.is_view(inner):
                 continue
@@ -110,15 +119,27 @@ class Lowering:
             items.append(item)
         return items
 
+    def _axes_within(self, root: Node, step: Step, leaves: set[Node]) -> dict[Node, int] | None:
+        """The blocked dimension of each node that a step is written with; None where one cannot be cut so."""
+        axes = {root: self.one.slots[step.out][1]}
+        for node in reversed(toposort([root], stop=leaves.__contains__)):
+            if node in leaves or node not in axes or not node.inputs:
+                continue
+            wanted = node.op.blocking.follow(node, axes[node])
+            if wanted is None:
+                return None
+            for child, dim in zip(node.inputs, wanted, strict=True):
+                if dim is not None and axes.setdefault(child, dim) != dim:
+                    return None
+        own = zip(step.node.inputs, step.inputs, strict=True)
+        return axes if all(axes.get(child, -1) in (-1, self.one.slots[slot][1]) for child, slot in own) else None
+
     def item(self, step: Step | Sum) -> LoopStep | None:
         """The same of a single item."""
         item = self._item(step)
         if item is None or not math.prod(item.space):
             return None
-        item = self._resolved(item)
-        if any(self.one.slots[slot][1] > 0 for slot, _ in item.operands):
-            return None
-        return _squeezed(item)
+        return _squeezed(self._resolved(item))
 
     def _resolved(self, item: LoopStep) -> LoopStep:
         """The same, with what views show in their place."""
@@ -129,8 +150,6 @@ class Lowering:
         node = step.node
         slots = (*step.inputs, *((step.out,) if isinstance(step, Step) else ()))
         if any(self.one.slots[slot][0].dtype not in DTYPES for slot in slots):
-            return None
-        if isinstance(step, Step) and self.one.slots[step.out][1] != 0:
             return None
         if isinstance(step, Step) and (made := self._of_kind(step, node.op.native)) is not None:
             return made
@@ -159,20 +178,22 @@ class Lowering:
 
     def _in_order(self, step: Step, slot: int) -> bool:
         node, op = step.node, step.node.op
-        axis, before = self.one.slots[step.out][1], self.one.slots[slot][1]
+        axis = self.one.slots[step.out][1]
         if op.reshapes or op.same or op.repeats:
-            return axis == before == 0
+            # Between two places of the memory that is shown there may be rows of the block.
+            lead = self.leading(self.source.get(slot, slot))
+            return self.leading(slot) == self.leading(step.out) and _has_border(self.rest(step.out), lead)
         # A permutation: the dimensions beside the blocked one keep their order.
         found = [op.blocking.follow(node, dim) for dim in range(node.ndim) if dim != axis]
         places = [one[0] for one in found if one is not None]
         return len(places) == len(found) and None not in places and places == sorted(places, key=lambda k: k or 0)
 
     def _map(self, step: Step, params: dict[str, Any]) -> LoopStep | None:
-        if any(self.one.slots[slot][1] > 0 for slot in (*step.inputs, step.out)):
-            return None
         space = self.rest(step.out)
-        operands = tuple([(slot, self._along(slot, space)) for slot in step.inputs])
-        return LoopStep(step, space, operands, step.out, dense(space), _form(step.node.op.native, step.node, params))
+        operands = tuple([(slot, self._along(slot, step.out)) for slot in step.inputs])
+        return LoopStep(
+            step, space, operands, step.out, dense(space), lane_forms.of_row(step.node.op.native, step.node, params)
+        )
 
     def _of_kind(self, step: Step, native: Any) -> LoopStep | None:
         """The item of a row that has one of the classes for its native form."""
@@ -186,49 +207,56 @@ class Lowering:
 
     def _viewed(self, step: Step, native: NativeView) -> LoopStep | None:
         (slot,) = step.inputs[:1]
-        (first, *dims), fixed = native.rule(step.node)
-        if self.one.slots[slot][1] != 0 or first != (0, 0, 1) or any(dim == 0 for dim, _ in fixed):
+        dims, fixed = native.rule(step.node)
+        axis, rows = self.one.slots[slot][1], dims.pop(self.one.slots[step.out][1])
+        if rows != (axis, 0, 1):
             return None
         own, space = dense(self.rest(slot)), self.rest(step.out)
-        shift = sum(own[dim - 1] * start for dim, start in [*[(dim, start) for dim, start, _ in dims], *fixed])
-        strides = tuple([own[dim - 1] * by for dim, _, by in dims])
-        return LoopStep(step, space, ((slot, strides),), step.out, dense(space), _first, shifts=(shift,))
+        starts = [*[(dim, start) for dim, start, _ in dims], *fixed]
+        shift = sum(own[_beside(dim, axis)] * start for dim, start in starts)
+        strides = tuple([own[_beside(dim, axis)] * by for dim, _, by in dims])
+        return LoopStep(step, space, ((slot, strides),), step.out, dense(space), lane_forms.first, shifts=(shift,))
 
     def _parted(self, step: Step, native: NativeParts) -> LoopStep | None:
-        found = native.rule(step.node)
-        if found is None or found[0] < 1 or sum(part is not None for part in found[1]) > _MOST_PARTS:
+        found, axis = native.rule(step.node), self.one.slots[step.out][1]
+        if found is None or found[0] == axis or sum(part is not None for part in found[1]) > _MOST_PARTS:
             return None
-        at, order = found[0] - 1, found[1]
+        at, order = _beside(found[0], axis), found[1]
         space = self.rest(step.out)
         parts = list(dict.fromkeys(part for part in order if part is not None))
         operands, shifts = [], []
         for number, place in parts:
             slot = step.inputs[number]
-            if self.one.slots[slot][1] != 0:
+            if self.shared(slot):
                 return None
             own = self.rest(slot)
             steps = dense(own) if len(own) == len(space) else (*dense(own)[:at], 0, *dense(own)[at:])
             operands.append((slot, (*steps[:at], 0, *steps[at + 1 :])))
             shifts.append(place * steps[at])
         chosen = [None if part is None else parts.index(part) for part in order]
-        form = _chosen(chosen, step.node.dtype)
+        form = lane_forms.chosen(chosen, step.node.dtype)
         return LoopStep(step, space, tuple(operands), step.out, dense(space), form, along=at, shifts=tuple(shifts))
 
     def _running(self, step: Step, native: NativeRunning) -> LoopStep | None:
         (slot,) = step.inputs
-        dim = step.node.params["dim"]
-        if self.one.slots[slot][1] != 0 or dim < 1:
+        axis, dim = self.one.slots[slot][1], step.node.params["dim"]
+        if dim == axis:
             return None
-        space = self.rest(slot)
+        space, reduced = self.rest(slot), (_beside(dim, axis),)
         operands = ((slot, dense(space)),)
-        return LoopStep(step, space, operands, step.out, dense(space), _first, native.lanes, (dim - 1,), running=True)
+        return LoopStep(
+            step, space, operands, step.out, dense(space), lane_forms.first, native.lanes, reduced, running=True
+        )
 
     def _placed(self, step: Step, native: NativePlaces) -> LoopStep | None:
         dim, length = native.dim(step.node)
-        if dim < 1 or any(self.one.slots[slot][1] > 0 for slot in step.inputs):
+        axis = self.one.slots[step.out][1]
+        if native.picks:
+            axis += axis >= dim
+        if dim == axis:
             return None
         rest = self.rest(step.out)
-        at = dim - 1
+        at = _beside(dim, axis)
         space = (*rest[:at], length, *rest[at:]) if native.picks else rest
         lacking = (*space[:at], 1, *space[at + 1 :])
 
@@ -241,45 +269,44 @@ class Lowering:
         operands = tuple([(slot, strides(slot)) for slot in step.inputs])
         if (check := native.check(step.node)) is not None:
             self._look(self.source.get(step.inputs[check[0]], step.inputs[check[0]]), check[1], step.node)
-        form = _form(native.form, step.node, step.params)
+        form = lane_forms.of_row(native.form, step.node, step.params)
         if not native.picks:
             return LoopStep(step, space, operands, step.out, dense(space), form, along=at)
-        lanes, reduced = _picked(step.node.dtype), (at,)
+        lanes, reduced = lane_forms.picked(step.node.dtype), (at,)
         return LoopStep(step, space, operands, step.out, kept(space, reduced), form, lanes, reduced, at)
 
     def _look(self, slot: int, function: Callable[[Any], Any], node: Node) -> None:
         if all(known.slot != slot or known.node.params != node.params for known in self.checks):
             self.checks.append(Check(slot, function, node))
 
-    def _along(self, slot: int, space: Shape) -> Shape:
-        """The strides of a value along a space that it is broadcast to."""
-        rest = self.rest(slot)
-        if self.shared(slot) and len(rest) > len(space):
-            # What all rows share is 1 long along them.
-            rest = rest[1:]
-        return broadcast(rest, space)
+    def _along(self, slot: int, out: int) -> Shape:
+        """The strides of a value along the rows of another one that it is broadcast to."""
+        shape, (node, axis) = self.one.slots[slot][0].shape, self.one.slots[out]
+        # What all rows share is 1 long along them.
+        shape = (1,) * (node.ndim - len(shape)) + shape
+        return broadcast(shape[:axis] + shape[axis + 1 :], self.rest(out))
 
     def _reduction(self, step: Step) -> LoopStep | None:
         source = self.apart.get(step.inputs[0], step)
         accumulate, slot = source.node.op.blocking.accumulate, source.inputs[0]
         axis = self.one.slots[slot][1]
         lanes = None if accumulate is None else accumulate.lanes_for(step.node)
-        if lanes is None or axis != 0 or self.one.slots[step.out][1] != 0:
+        if lanes is None or axis < 0:
             return None
         space = self.rest(slot)
-        reduced = tuple([dim - 1 for dim in source.node.params["dim"]])
+        reduced = tuple([_beside(dim, axis) for dim in source.node.params["dim"]])
         strides = kept(space, reduced)
-        return LoopStep(step, space, ((slot, dense(space)),), step.out, strides, _first, lanes, reduced)
+        return LoopStep(step, space, ((slot, dense(space)),), step.out, strides, lane_forms.first, lanes, reduced)
 
     def _sum(self, step: Sum) -> LoopStep | None:
         lanes, slot = step.accumulate.lanes_for(step.node), step.inputs[0]
-        if lanes is None or any(self.one.slots[slot][1] != 0 for slot in step.inputs):
+        if lanes is None or any(map(self.shared, step.inputs)):
             return None
-        space = self.rest(slot)
-        reduced = tuple([dim - 1 for dim in step.node.params["dim"] if dim])
-        fused = step.params.get("fused")
-        operands = tuple([(slot, self._along(slot, space)) for slot in step.inputs])
-        return LoopStep(step, space, operands, -1, kept(space, reduced), _product if fused else _first, lanes, reduced)
+        space, axis = self.rest(slot), self.one.slots[slot][1]
+        reduced = tuple([_beside(dim, axis) for dim in step.node.params["dim"] if dim != axis])
+        form = lane_forms.product if step.params.get("fused") else lane_forms.first
+        operands = tuple([(slot, self._along(slot, step.inputs[0])) for slot in step.inputs])
+        return LoopStep(step, space, operands, -1, kept(space, reduced), form, lanes, reduced)
 
     def _contraction(self, step: Step | Sum) -> LoopStep | None:
         """A product: every dimension of an operand is one of the result's, or the one that is summed over."""
@@ -306,7 +333,17 @@ class Lowering:
             return None
         reduced = () if rows == -1 else (len(order) - 1,)
         out = -1 if isinstance(step, Sum) else step.out
-        return LoopStep(step, space, tuple(operands), out, kept(space, reduced), _product, lanes, reduced)
+        return LoopStep(step, space, tuple(operands), out, kept(space, reduced), lane_forms.product, lanes, reduced)
+
+
+def _beside(dim: int, axis: int) -> int:
+    """The place of a dimension among those beside the blocked one."""
+    return dim - (dim > axis)
+
+
+def _has_border(rest: Shape, lead: int) -> bool:
+    """Whether the places of a row that stand before the blocked dimension are so many steps along whole dimensions."""
+    return any(math.prod(rest[:k]) == lead for k in range(len(rest) + 1))
 
 
 def _squeezed(item: LoopStep) -> LoopStep:
@@ -333,53 +370,3 @@ def _squeezed(item: LoopStep) -> LoopStep:
 def _constant(step: Step) -> LoopStep:
     number, dtype = step.node.params["value"].item(), step.node.dtype
     return LoopStep(step, (), (), step.out, (), lambda v: v.constant(number, dtype))
-
-
-def _chosen(order: list[int | None], dtype: np.dtype) -> Callable[..., Any]:
-    """The operand of that number at each place."""
-
-    def form(v: Any, *values: Any) -> Any:
-        *parts, place = values
-        zero = v.constant(0, dtype)
-        if place.number is not None:
-            number = order[place.number]
-            return zero if number is None else parts[number]
-        result = zero
-        for at, number in enumerate(order):
-            if number is not None:
-                result = v.select(place == at, parts[number], result)
-        return result
-
-    return form
-
-
-def _picked(dtype: np.dtype) -> Lanes:
-    """A sum of which all terms but one are 0."""
-    return Lanes(
-        start=lambda v, _: [v.constant(0, dtype)],
-        add=lambda v, state, x: [state[0] + x],
-        merge=lambda v, a, b: [a[0] + b[0]],
-        result=lambda v, state, count, node: state[0],
-    )
-
-
-def _first(v: Any, x: Any) -> Any:
-    return x
-
-
-def _product(v: Any, x: Any, y: Any) -> Any:
-    """A product as exact as the sum that takes it in."""
-    wide = FLOAT64 if x.dtype.kind == "f" else INT64
-    return v.cast(x, wide) * v.cast(y, wide)
-
-
-def _form(native: Any, node: Node, params: dict[str, Any]) -> Callable[..., Any]:
-    """A row's native form with its parameters, but those that only shapes are made of, and told which operands are
-    numbers of the expression."""
-    plain = {name: value for name, value in params.items() if name != "shape"}
-    numbers = {k: child.params["value"].item() for k, child in enumerate(node.inputs) if child.weak}
-
-    def form(v: Any, *values: Any) -> Any:
-        return native(v, *[x.known(numbers[k]) if k in numbers else x for k, x in enumerate(values)], **plain)
-
-    return form

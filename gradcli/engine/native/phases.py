@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gradcli.engine.native.lowering import LoopStep
@@ -30,10 +30,11 @@ class Phase:
             self.reduced = item.reduced
 
 
-def phases_of(items: Sequence[LoopStep], wanted: Collection[int]) -> list[Phase]:
-    """The phases of a group, each item as late as it can be had; `wanted` are the places that others look at."""
-    where = _earliest(items)
-    where = _latest(items, where, wanted)
+def phases_of(items: Sequence[LoopStep], wanted: Collection[int], over: Mapping[int, int]) -> list[Phase]:
+    """The phases of a group, each item as late as it can be had; `wanted` are the places that others look at, `over`
+    has those that are written into the memory of another one, which nobody looks at in a later phase."""
+    where = _earliest(items, over)
+    where = _latest(items, where, wanted, set(over.values()))
     found: list[Phase] = []
     for number in sorted(set(where.values())):
         phase = Phase(next(item.space for item in items if where[item] == number))
@@ -44,18 +45,20 @@ def phases_of(items: Sequence[LoopStep], wanted: Collection[int]) -> list[Phase]
     return found
 
 
-def _earliest(items: Sequence[LoopStep]) -> dict[LoopStep, int]:
+def _earliest(items: Sequence[LoopStep], over: Mapping[int, int]) -> dict[LoopStep, int]:
     """The first phase that each item can be in, given those that there are before it."""
     phases: list[Phase] = []
     where: dict[LoopStep, int] = {}
     made: dict[int, LoopStep] = {}
+    read: dict[int, int] = {}
     for item in items:
-        first = _first_phase(item, where, made)
+        first = max(_first_phase(item, where, made), read.get(over.get(item.out, -1), 0))
         place = next((k for k in range(first, len(phases)) if phases[k].takes(item)), len(phases))
         if place == len(phases):
             phases.append(Phase(item.space))
         phases[place].add(item)
         where[item] = place
+        read |= {slot: max(place, read.get(slot, 0)) for slot, _ in item.operands}
         if item.out >= 0:
             made[item.out] = item
     return where
@@ -76,8 +79,11 @@ def in_step(maker: LoopStep, item: LoopStep, strides: Shape) -> bool:
     return maker.lanes is None and maker.space == item.space and strides == dense(item.space)
 
 
-def _latest(items: Sequence[LoopStep], where: dict[LoopStep, int], wanted: Collection[int]) -> dict[LoopStep, int]:
-    """Items that only later phases look at move there, if that takes no value along: fewer values are kept."""
+def _latest(
+    items: Sequence[LoopStep], where: dict[LoopStep, int], wanted: Collection[int], lost: Collection[int]
+) -> dict[LoopStep, int]:
+    """Items that only later phases look at move there, if that takes no value along: fewer values are kept. What is in
+    `lost` is not there for ever."""
     where = dict(where)
     users: dict[int, list[LoopStep]] = {}
     for item in items:
@@ -87,6 +93,8 @@ def _latest(items: Sequence[LoopStep], where: dict[LoopStep, int], wanted: Colle
     spaces: dict[int, Shape] = {place: item.space for item, place in where.items()}
     for item in reversed(items):
         if item.lanes is not None or item.out in wanted or item.out not in users:
+            continue
+        if any(slot in lost for slot, _ in item.operands):
             continue
         target = min(where[user] for user in users[item.out])
         if target == where[item] or spaces[target] != item.space:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from gradcli.engine.native.builder import VectorBuilder
 from gradcli.engine.native.group import Group
-from gradcli.engine.native.loops import loops
+from gradcli.engine.native.loops import lead_address, loop, loops
 from gradcli.engine.native.lowering import LoopStep
 from gradcli.engine.native.states import States, count_of, merged, places_from, taken_in, with_one_more
 from gradcli.engine.native.strides import Shape, kept
@@ -88,12 +88,20 @@ class RowsAcross:
                 value = v.spread(name, stored(dtype))
                 self.found[slot, place] = value != 0 if dtype.kind == "b" else value
             return
-        for place, value in enumerate(pack(v, f"%a{k}", "%i", dtype, width)):
-            self.found[slot, place] = value
+        for at, base in self._pieces(k, slot):
+            for place, value in enumerate(pack(v, base, "%i", dtype, self.group.trail(slot)), at):
+                self.found[slot, place] = value
 
     def _write(self, k: int, slot: int) -> None:
-        width = self.group.width(slot)
-        unpack(self.v, f"%a{k}", "%i", [self.found[slot, place] for place in range(width)])
+        trail = self.group.trail(slot)
+        for at, base in self._pieces(k, slot):
+            unpack(self.v, base, "%i", [self.found[slot, place] for place in range(at, at + trail)])
+
+    def _pieces(self, k: int, slot: int) -> Iterator[tuple[int, str]]:
+        """The first place of each piece of a row, and the address that it has in the first row."""
+        yield 0, f"%a{k}"
+        for lead in range(1, self.group.lead(slot)):
+            yield lead * self.group.trail(slot), lead_address(self.v, f"%a{k}", f"%l{k}", lead)
 
     # Items ------------------------------------------------------------------------------------------------------------
 
@@ -180,9 +188,11 @@ class Padded:
     def _function(self) -> str:
         """The function around it."""
         v, lanes = self.v, self.states.lanes
-        reserved, copies, back = self._padding()
         self._start()
         begun, v.lines = v.lines, []
+        v.start("last")
+        reserved = self._padding()
+        v.lines.append("  br label %finish")
         v.start("finish")
         self._finish()
         return "\n".join(
@@ -201,52 +211,64 @@ class Padded:
                 "left:",
                 "  %some = icmp ne i64 %rest, 0",
                 "  br i1 %some, label %last, label %finish",
-                "last:",
-                *copies,
-                "  %few = trunc i64 %rest to i32",
-                f"  call void @body(ptr %t, i64 {lanes}, i32 %few, i64 %whole, ptr %s)",
-                *back,
-                "  br label %finish",
                 *v.lines,
                 "  ret void",
                 "}",
             ]
         )
 
-    def _padding(self) -> tuple[list[str], list[str], list[str]]:
-        """Memory for copies of the last rows, what fills them, and what brings results back from there."""
-        v, lanes = self.v, self.states.lanes
-        arrays = self.group.arrays
-        reserved = [f"  %t = alloca [{max(1, len(arrays))} x ptr]"]
-        copies: list[str] = []
-        back: list[str] = []
+    def _padding(self) -> list[str]:
+        """Write what copies the last rows, goes through them, and brings results back; gives what reserves memory."""
+        v, lanes, arrays, count = self.v, self.states.lanes, self.group.arrays, len(self.group.inputs)
+        reserved = [f"  %t = alloca [{max(1, 2 * len(arrays))} x ptr]"]
         for k, slot in enumerate(arrays):
-            size = self.group.width(slot) * self.group.dtype(slot).itemsize
-            copies += [
+            v.lines += [
                 f"  %f{k} = getelementptr ptr, ptr %p, i64 {k}",
                 f"  %g{k} = load ptr, ptr %f{k}, align 8",
                 f"  %h{k} = getelementptr ptr, ptr %t, i64 {k}",
             ]
             if slot in self.group.shared:
-                copies += [f"  store ptr %g{k}, ptr %h{k}, align 8"]
+                v.lines.append(f"  store ptr %g{k}, ptr %h{k}, align 8")
                 continue
+            size = self.group.width(slot) * self.group.dtype(slot).itemsize
+            piece = size // self.group.lead(slot)
             reserved.append(self.states.reserve(f"%b{k}", lanes * size))
-            copies += [
+            v.lines += [
                 f"  store ptr %b{k}, ptr %h{k}, align 8",
-                f"  %o{k} = mul i64 %whole, {size}",
+                f"  %o{k} = mul i64 %whole, {piece}",
                 f"  %r{k} = getelementptr i8, ptr %g{k}, i64 %o{k}",
-                f"  %m{k} = mul i64 %rest, {size}",
+                f"  %m{k} = mul i64 %rest, {piece}",
             ]
-            if k < len(self.group.inputs):
-                copies += [
-                    f"  call void @llvm.memset.p0.i64(ptr %b{k}, i8 0, i64 {lanes * size}, i1 false)",
-                    f"  call void @llvm.memcpy.p0.p0.i64(ptr %b{k}, ptr %r{k}, i64 %m{k}, i1 false)",
+            if self.group.lead(slot) > 1:
+                v.lines += [
+                    f"  %fl{k} = getelementptr i64, ptr %p, i64 {len(arrays) + k}",
+                    f"  %gl{k} = load i64, ptr %fl{k}, align 8",
+                    f"  %hl{k} = getelementptr i64, ptr %t, i64 {len(arrays) + k}",
+                    f"  store i64 {lanes * piece}, ptr %hl{k}, align 8",
                 ]
-            else:
-                back += [f"  call void @llvm.memcpy.p0.p0.i64(ptr %r{k}, ptr %b{k}, i64 %m{k}, i1 false)"]
+            if k < count:
+                v.lines.append(f"  call void @llvm.memset.p0.i64(ptr %b{k}, i8 0, i64 {lanes * size}, i1 false)")
+                self._copy(k, piece, f"%b{k}", f"%r{k}")
+        v.lines += [
+            "  %few = trunc i64 %rest to i32",
+            f"  call void @body(ptr %t, i64 {lanes}, i32 %few, i64 %whole, ptr %s)",
+        ]
+        for k, slot in enumerate(arrays[count:], count):
+            self._copy(k, self.group.trail(slot) * self.group.dtype(slot).itemsize, f"%r{k}", f"%b{k}")
         v.declarations["@llvm.memset"] = "declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)"
         v.declarations["@llvm.memcpy"] = "declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)"
-        return reserved, copies, back
+        return reserved
+
+    def _copy(self, k: int, piece: int, to: str, of: str) -> None:
+        """Copy the last rows of an array, or them back; each piece of a row has so many bytes."""
+        v, pieces = self.v, self.group.lead(self.group.arrays[k])
+        if pieces == 1:
+            v.lines.append(f"  call void @llvm.memcpy.p0.p0.i64(ptr {to}, ptr {of}, i64 %m{k}, i1 false)")
+            return
+        steps = {f"%b{k}": str(self.states.lanes * piece), f"%r{k}": f"%gl{k}"}
+        with loop(v, pieces, 1) as lead:
+            there, here = (lead_address(v, one, steps[one], lead) for one in (to, of))
+            v.lines.append(f"  call void @llvm.memcpy.p0.p0.i64(ptr {there}, ptr {here}, i64 %m{k}, i1 false)")
 
     def _places(self) -> Iterator[tuple[int, LoopStep, list[str]]]:
         """Each sum with the names of its state's parts, in a loop over its places, which are treated alike."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from gradcli.engine.native.builder import VectorBuilder
 from gradcli.engine.native.group import Group
-from gradcli.engine.native.loops import address, address_of, loops
+from gradcli.engine.native.loops import address, address_around, address_of, lead_address, loop, loops
 from gradcli.engine.native.lowering import LoopStep
 from gradcli.engine.native.phases import Phase
 from gradcli.engine.native.rows_across import Padded
@@ -21,8 +22,8 @@ from gradcli.engine.native.states import (
     with_one_more,
 )
 from gradcli.engine.native.strides import Shape, dense
-from gradcli.engine.native.transpose import pack, pack_to, spread_from, unpack, unpack_from
-from gradcli.engine.native.vectors import BOOL, INT64, Vector
+from gradcli.engine.native.transpose import pack, pack_to, spread_from, stored, unpack, unpack_from
+from gradcli.engine.native.vectors import BOOL, INT64, Vector, element_type
 
 
 class RowsLooped:
@@ -37,6 +38,8 @@ class RowsLooped:
         #: Vectors that hold for the whole row, and the memory of those that differ from place to place.
         self.same: dict[int, Vector] = {}
         self.base: dict[int, str] = {}
+        #: From one place to the next, in bytes, of what is used where it lies.
+        self.step: dict[int, str] = {}
 
     def module(self) -> str:
         """The whole module: `@k(pointers, rows, states)` leaves the states of all lanes merged."""
@@ -61,7 +64,11 @@ class RowsLooped:
             for item in phase.items:
                 slots += [slot for slot, _ in item.operands if slot in made and made[slot][0] is not phase]
         for slot in dict.fromkeys(slots):
-            if group.width(slot) > 1:
+            if slot in group.inputs and group.lead(slot) == group.width(slot) > 1:
+                # Neighbouring rows are neighbours in memory.
+                k = group.inputs.index(slot)
+                self.base[slot], self.step[slot] = f"%r{k}", f"%l{k}"
+            elif group.width(slot) > 1:
                 self.base[slot] = f"%kept{slot}"
                 size = group.width(slot) * self.lanes * group.dtype(slot).itemsize
                 self.head.append(self.states.reserve(f"%kept{slot}", size))
@@ -75,15 +82,34 @@ class RowsLooped:
             return
         if width == 1:
             (self.same[slot],) = pack(v, f"%a{k}", "%i", dtype, width)
+        elif slot in self.step:
+            v.lines.append(f"  %r{k} = getelementptr {element_type(stored(dtype))}, ptr %a{k}, i64 %i")
         else:
-            pack_to(v, f"%a{k}", "%i", dtype, width, self.base[slot])
+            with self._pieces(k, slot) as (base, kept):
+                pack_to(v, base, "%i", dtype, self.group.trail(slot), kept)
 
     def _write(self, k: int, slot: int) -> None:
         dtype, width = self.group.dtype(slot), self.group.width(slot)
         if width == 1:
             unpack(self.v, f"%a{k}", "%i", [self.same[slot]])
-        else:
-            unpack_from(self.v, f"%a{k}", "%i", dtype, width, self.base[slot])
+            return
+        with self._pieces(k, slot) as (base, kept):
+            if (trail := self.group.trail(slot)) == 1:
+                unpack(self.v, base, "%i", [self.v.load(kept, dtype)])
+            else:
+                unpack_from(self.v, base, "%i", dtype, trail, kept)
+
+    @contextmanager
+    def _pieces(self, k: int, slot: int) -> Iterator[tuple[str, str]]:
+        """A loop over the pieces of a row where there are several; gives the address of one in the first row, and that
+        of its vectors."""
+        if self.group.lead(slot) == 1:
+            yield f"%a{k}", self.base[slot]
+            return
+        size = self.group.trail(slot) * self.lanes * stored(self.group.dtype(slot)).itemsize
+        with loop(self.v, self.group.lead(slot), 1) as lead:
+            kept = lead_address(self.v, self.base[slot], str(size), lead)
+            yield lead_address(self.v, f"%a{k}", f"%l{k}", lead), kept
 
     # Phases -----------------------------------------------------------------------------------------------------------
 
@@ -138,6 +164,8 @@ class RowsLooped:
 
     def _pointer(self, slot: int, indices: Sequence[str], strides: Shape, lanes: int, shift: int = 0) -> str:
         size, at = lanes * self.group.dtype(slot).itemsize, self.base[slot]
+        if slot in self.step:
+            return address_around(self.v, at, indices, strides, 1, self.step[slot], shift, size)
         if shift:
             at = address(self.v, at, shift * size)
         return address_of(self.v, at, indices, strides, size)

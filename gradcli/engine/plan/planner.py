@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 
 from gradcli.engine.plan.assemble import assemble
 from gradcli.engine.plan.axes import choose_axes
@@ -39,7 +40,8 @@ def plan(
         # Some condition would be known too late.
         return _planned(roots, stop, files, streamed, sizes, None)
     if conditions:
-        program.fallback = lambda: _planned(roots, stop, files, streamed, sizes, None)
+        # Made once: data for which a condition does not hold may come again and again.
+        program.fallback = cache(lambda: _planned(roots, stop, files, streamed, sizes, None))
     return program
 
 
