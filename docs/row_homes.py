@@ -48,7 +48,9 @@ def _in_order() -> list[str]:
     uses: dict[str, list[str]] = {}
     for module, path in modules.items():
         found = [n for n in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(n, ast.ImportFrom)]
-        named = [n.module.rpartition(".")[2] for n in found if n.module and n.module.startswith("gradcli.ops.")]
+        named = [
+            n.module.removeprefix("gradcli.ops.") for n in found if n.module and n.module.startswith("gradcli.ops.")
+        ]
         named += [alias.name for n in found if n.module == "gradcli.ops" for alias in n.names]
         uses[module] = [name for name in named if name in modules]
     return list(TopologicalSorter(uses).static_order())

@@ -797,6 +797,69 @@ class Tensor:
         """The logarithm of softmax, without overflow."""
     @overload
     def log_softmax(self, *, axis: _Int, dtype: _DType | None = None) -> Tensor: ...
+    def conv1d(
+        self,
+        weight: _TensorLike,
+        bias: _TensorLike | None = None,
+        stride: _Int | _Ints = 1,
+        padding: _Int | _Ints | Literal["same", "valid"] = 0,
+        dilation: _Int | _Ints = 1,
+        groups: _Int = 1,
+    ) -> Tensor:
+        """Sum of the products of a kernel and each window of the input, (batch, channels, length)."""
+    def conv2d(
+        self,
+        weight: _TensorLike,
+        bias: _TensorLike | None = None,
+        stride: _Int | _Ints = 1,
+        padding: _Int | _Ints | Literal["same", "valid"] = 0,
+        dilation: _Int | _Ints = 1,
+        groups: _Int = 1,
+    ) -> Tensor:
+        """Sum of the products of a kernel and each window of the input, (batch, channels, height, width)."""
+    def conv3d(
+        self,
+        weight: _TensorLike,
+        bias: _TensorLike | None = None,
+        stride: _Int | _Ints = 1,
+        padding: _Int | _Ints | Literal["same", "valid"] = 0,
+        dilation: _Int | _Ints = 1,
+        groups: _Int = 1,
+    ) -> Tensor:
+        """Sum of the products of a kernel and each window of the input, (batch, channels, depth, height, width)."""
+    def conv_transpose1d(
+        self,
+        weight: _TensorLike,
+        bias: _TensorLike | None = None,
+        stride: _Int | _Ints = 1,
+        padding: _Int | _Ints = 0,
+        output_padding: _Int | _Ints = 0,
+        groups: _Int = 1,
+        dilation: _Int | _Ints = 1,
+    ) -> Tensor:
+        """The adjoint of conv1d: each element of the input, (batch, channels, length) spread out."""
+    def conv_transpose2d(
+        self,
+        weight: _TensorLike,
+        bias: _TensorLike | None = None,
+        stride: _Int | _Ints = 1,
+        padding: _Int | _Ints = 0,
+        output_padding: _Int | _Ints = 0,
+        groups: _Int = 1,
+        dilation: _Int | _Ints = 1,
+    ) -> Tensor:
+        """The adjoint of conv2d: each element of the input, (batch, channels, height, width) spread out."""
+    def conv_transpose3d(
+        self,
+        weight: _TensorLike,
+        bias: _TensorLike | None = None,
+        stride: _Int | _Ints = 1,
+        padding: _Int | _Ints = 0,
+        output_padding: _Int | _Ints = 0,
+        groups: _Int = 1,
+        dilation: _Int | _Ints = 1,
+    ) -> Tensor:
+        """The adjoint of conv3d: each element of the input, (batch, channels, depth, height, width) spread out."""
     def mse_loss(self, target: _TensorLike, reduction: Literal["mean", "sum", "none"] = "mean") -> Tensor:
         """Squared difference."""
     def huber_loss(
@@ -2064,6 +2127,75 @@ def log_softmax(input: _TensorLike, dim: _Int, dtype: _DType | None = None) -> T
 
 @overload
 def log_softmax(input: _TensorLike, *, axis: _Int, dtype: _DType | None = None) -> Tensor: ...
+def conv1d(
+    input: _TensorLike,
+    weight: _TensorLike,
+    bias: _TensorLike | None = None,
+    stride: _Int | _Ints = 1,
+    padding: _Int | _Ints | Literal["same", "valid"] = 0,
+    dilation: _Int | _Ints = 1,
+    groups: _Int = 1,
+) -> Tensor:
+    """Sum of the products of a kernel and each window of the input, (batch, channels, length)."""
+
+def conv2d(
+    input: _TensorLike,
+    weight: _TensorLike,
+    bias: _TensorLike | None = None,
+    stride: _Int | _Ints = 1,
+    padding: _Int | _Ints | Literal["same", "valid"] = 0,
+    dilation: _Int | _Ints = 1,
+    groups: _Int = 1,
+) -> Tensor:
+    """Sum of the products of a kernel and each window of the input, (batch, channels, height, width)."""
+
+def conv3d(
+    input: _TensorLike,
+    weight: _TensorLike,
+    bias: _TensorLike | None = None,
+    stride: _Int | _Ints = 1,
+    padding: _Int | _Ints | Literal["same", "valid"] = 0,
+    dilation: _Int | _Ints = 1,
+    groups: _Int = 1,
+) -> Tensor:
+    """Sum of the products of a kernel and each window of the input, (batch, channels, depth, height, width)."""
+
+def conv_transpose1d(
+    input: _TensorLike,
+    weight: _TensorLike,
+    bias: _TensorLike | None = None,
+    stride: _Int | _Ints = 1,
+    padding: _Int | _Ints = 0,
+    output_padding: _Int | _Ints = 0,
+    groups: _Int = 1,
+    dilation: _Int | _Ints = 1,
+) -> Tensor:
+    """The adjoint of conv1d: each element of the input, (batch, channels, length) spread out."""
+
+def conv_transpose2d(
+    input: _TensorLike,
+    weight: _TensorLike,
+    bias: _TensorLike | None = None,
+    stride: _Int | _Ints = 1,
+    padding: _Int | _Ints = 0,
+    output_padding: _Int | _Ints = 0,
+    groups: _Int = 1,
+    dilation: _Int | _Ints = 1,
+) -> Tensor:
+    """The adjoint of conv2d: each element of the input, (batch, channels, height, width) spread out."""
+
+def conv_transpose3d(
+    input: _TensorLike,
+    weight: _TensorLike,
+    bias: _TensorLike | None = None,
+    stride: _Int | _Ints = 1,
+    padding: _Int | _Ints = 0,
+    output_padding: _Int | _Ints = 0,
+    groups: _Int = 1,
+    dilation: _Int | _Ints = 1,
+) -> Tensor:
+    """The adjoint of conv3d: each element of the input, (batch, channels, depth, height, width) spread out."""
+
 def mse_loss(input: _TensorLike, target: _TensorLike, reduction: Literal["mean", "sum", "none"] = "mean") -> Tensor:
     """Squared difference."""
 

@@ -198,6 +198,16 @@ NN = [
     _x("nll_loss(log_softmax(x, 1), t)", t=((2,), "class3")),
 ]
 
+NETWORKS = [
+    _x("conv1d(x, w, b, padding=1)", (2, 2, 4), w=((3, 2, 2), D), b=((3,), D)),
+    _x("conv2d(x, w, stride=2, padding=1, groups=2)", (1, 2, 4, 5), w=((2, 1, 2, 3), D)),
+    _x("conv2d(x, w, padding='same')", (2, 3, 3), w=((2, 2, 1, 3), D)),
+    _x("conv3d(x, w, dilation=2)", (1, 1, 3, 3, 4), w=((2, 1, 2, 2, 2), D)),
+    _x("conv_transpose1d(x, w, b, stride=2, output_padding=1)", (2, 2, 3), w=((2, 2, 2), D), b=((2,), D)),
+    _x("conv_transpose2d(x, w, stride=(2, 1), padding=1, dilation=2)", (1, 2, 3, 3), w=((2, 2, 2, 2), D)),
+    _x("conv_transpose3d(x, w, groups=2)", (2, 2, 1, 2), w=((2, 1, 1, 2, 2), D)),
+]
+
 
 def _covered_by_hand(cases: list[Case]) -> set[str]:
     return {word for case in cases for word in re.findall(r"[A-Za-z_]\w*", case.expression)}
@@ -205,7 +215,7 @@ def _covered_by_hand(cases: list[Case]) -> set[str]:
 
 def all_cases() -> list[Case]:
     """Every case: the listed ones, and those that elementwise rows generate."""
-    cases = [*_listed(), *LINEAR, *NN]
+    cases = [*_listed(), *LINEAR, *NN, *NETWORKS]
     for name, op in OPS.items():
         if (
             op.public

@@ -34,6 +34,7 @@ INPUTS = {
     "p": "[[1.5,0.2],[0.4,1.1],[0.6,0.9]]",
     "m": "[[2.5,0.3,0.1],[0.3,2.1,0.2],[0.1,0.2,1.9]]",
     "r": "[[[1.5,0.2],[0.4,1.1]],[[0.6,0.9],[1.2,0.7]]]",
+    "w": "[[[[0.5,1.2],[0.7,1.1]],[[0.6,0.9],[1.4,0.3]]]]",
     "v": "[0.7,1.2,0.9]",
     "s": "0.8",
     "o": "zeros(0,3)",
@@ -119,6 +120,11 @@ USUAL = {
     "kind": "float64",
     "non_blocking": "False",
     "copy": "True",
+    "stride": "1",
+    "padding": "1",
+    "dilation": "1",
+    "groups": "1",
+    "output_padding": "0",
 }
 SPECIAL = {
     "lerp": {"end": "y", "weight": "z"},
@@ -151,6 +157,12 @@ SPECIAL = {
     "bitwise_and": {"input": "i", "other": "b"},
     "bitwise_or": {"input": "i", "other": "b"},
     "bitwise_not": {"input": "i"},
+    "conv1d": {"input": "x", "weight": "r", "bias": "v[:2]"},
+    "conv2d": {"input": "r", "weight": "w", "bias": "v[:1]"},
+    "conv3d": {"input": "w", "weight": "ones(2, 1, 1, 2, 1)", "bias": "v[:2]"},
+    "conv_transpose1d": {"input": "x", "weight": "r", "bias": "v[:2]"},
+    "conv_transpose2d": {"input": "r", "weight": "w.transpose(0, 1)", "bias": "v[:1]"},
+    "conv_transpose3d": {"input": "w", "weight": "ones(1, 2, 2, 2, 2)", "bias": "v[:2]"},
 }
 # Where one argument more than what is required is no sound call.
 SOUND = {

@@ -52,6 +52,7 @@ GIVEN: dict[str, list[Any]] = {
     "reduction": ["mean", "sum", "none"],
     "rounding": ["floor", "trunc"],
     "approximation": ["none", "tanh"],
+    "padding": [1, (0,), [np.int64(1)], "same", "valid"],
     "operand": [constant(np.ones(2)), np.ones(2)],
     "tensors": [[np.ones(2), [1.0, 2.0]], (constant(np.ones(2)),)],
 }
@@ -185,6 +186,7 @@ MORE: list[dict[str, Any]] = [
     {"shifts": [1, 2]},
     {"start": 0},
     {"dims": 0},
+    {"stride": 3},
 ]
 
 

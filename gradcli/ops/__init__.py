@@ -10,6 +10,8 @@ Read `family`, then `elementwise` and `reduce`, which show all there is to a row
 `accumulators` and `batching` have what rows say of blocks and of many tensors at once (`one_by_one` where they say
 nothing), `random` PyTorch's generator, `kernels` the functions on arrays, `rewrites` the simplifier's rules, `formulas`
 the functions that give an operation as a term, and `notation` those that write it as text and LaTeX.
+
+Networks have `convolution`.
 """
 
 from gradcli.graph.op import OPS

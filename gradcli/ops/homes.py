@@ -39,6 +39,10 @@ HOMES = {
         _threshold _leaky_relu _hardtanh sigmoid expit logsigmoid relu leaky_relu _elu_slope elu selu hardtanh
         relu6 silu softplus softsign mish _normal_cdf gelu softmax log_softmax
     """,
+    "convolution": """
+        _convolution _convolution_back _convolution_kernel conv1d conv2d conv3d conv_transpose1d
+        conv_transpose2d conv_transpose3d
+    """,
     "loss": """
         mse_loss huber_loss smooth_l1_loss l1_loss binary_cross_entropy_with_logits _times _plus _over
         masked_fill _masked_fill_tensor _class_pick _class_put _class_factors nll_loss cross_entropy layer_norm

@@ -24,6 +24,7 @@ TITLES = {
     "diagonal": "Diagonals and triangles",
     "shape": "Shape",
     "index": "Indexing",
+    "convolution": "Convolutions",
     "loss": "Losses and normalization",
     "create": "Creation",
 }

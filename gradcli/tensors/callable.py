@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import copy_context
 from types import MethodType
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
 
 from gradcli.errors import GradcliError
 from gradcli.graph.arguments import list_node
@@ -60,6 +63,7 @@ KINDS = {
     "equation": Kind("str", "the letters of the dimensions", "ij,jk->ik"),
     "reduction": Kind('Literal["mean", "sum", "none"]', "'mean', 'sum' or 'none'", "mean"),
     "rounding": Kind('Literal["floor", "trunc"]', "'floor' or 'trunc'", "floor"),
+    "padding": Kind('_Int | _Ints | Literal["same", "valid"]', "lengths, 'same' or 'valid'", 0),
     "approximation": Kind('Literal["none", "tanh"]', "'none' or 'tanh'", "tanh"),
 }
 
@@ -203,6 +207,16 @@ def _samples(op: Op) -> Iterator[list[Any]]:
     yield [_MATRICES[0], _VECTORS[1]]
     yield [_MATRICES[0], [1, 0]]
     yield [[_MATRICES[0], _MATRICES[1]], [_MATRICES[1], _MATRICES[2]]]
+    if op.example is not None:
+        yield [_of_rank(k, *word.split(":")[1:]) for k, word in enumerate(op.example[1].split())]
+
+
+def _of_rank(number: int, rank: str, dtype: str = "") -> Any:
+    """The values of a tensor of so many dimensions; from three on the first two are batch and channels, of length 1."""
+    count, length = int(rank), 3 if number == 0 else 2
+    shape = (1, 1, *(length,) * (count - 2)) if count > 2 else (length,) * count
+    values = (np.arange(math.prod(shape)) * 3 + number) % 5
+    return values.reshape(shape).astype(dtype or "float64").tolist()
 
 
 def _tries(op: Op, name: str | None) -> Iterator[tuple[list[Any], str | None]]:

@@ -3,4 +3,6 @@
 Arrays go in, and the result is written into one that is given, `into(out, *arrays, **params)`. Read `inplace` (what all
 share), then `pointwise`, `division`, `power`, `erf`, `gamma` and `nn`. `native` has the same functions of vectors, for
 machine code.
+
+Those of networks give new arrays: `windows`.
 """

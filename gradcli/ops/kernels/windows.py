@@ -1,0 +1,206 @@
+"""Convolutions of arrays: with a kernel, and their adjoints with respect to input and kernel.
+
+Windows of the input are laid out as the rows of matrices, as many at once as stay in the cache, and multiplied by the
+kernel as a matrix. Rows of windows that are neighbours along the first spatial dimension share most of their elements:
+where a line of results is long, the windows are laid out along the other dimensions only, and matrices for neighbours
+overlap in memory. That copies an element as often as the kernel is wide, not as often as it has elements.
+
+Arrays are (batch, channels, *space), kernels (channels of the result, channels of a group, *space).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from itertools import product
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+
+Shape = tuple[int, ...]
+#: Elements put before and after, for each dimension.
+Pads = tuple[tuple[int, int], ...]
+
+# Bytes of windows that are laid out at once.
+_AT_ONCE = 1 << 21
+# Lines of results that are this long make matrices that are worth a product of their own.
+_LONG_LINE = 64
+
+
+class Meeting(NamedTuple):
+    """How a kernel meets an input: steps between windows, padding, steps within a window, and groups of channels."""
+
+    stride: Shape
+    padding: Pads
+    dilation: Shape
+    groups: int
+
+
+def out_lengths(space: Shape, kernel: Shape, form: Meeting) -> Shape:
+    """How many windows fit, for each dimension; none or less where the kernel is larger than the input."""
+    rows = zip(space, kernel, form.stride, form.padding, form.dilation, strict=True)
+    return tuple((n + before + after - d * (k - 1) - 1) // s + 1 for n, k, s, (before, after), d in rows)
+
+
+def _padded(x: Any, pads: Pads) -> Any:
+    """Zeros around the space of an array; where there are less than none at the end, elements are left out."""
+    if not any(before or after for before, after in pads):
+        return x
+    out = np.zeros((*x.shape[:2], *_around(x.shape[2:], pads)), x.dtype)
+    inside, own = _inner(x.shape[2:], pads)
+    out[inside] = x[own]
+    return out
+
+
+def _around(space: Shape, pads: Pads) -> Shape:
+    return tuple(n + before + after for n, (before, after) in zip(space, pads, strict=True))
+
+
+def _inner(space: Shape, pads: Pads) -> tuple[Any, Any]:
+    """Where the elements of an array lie in the padded one, and which these are."""
+    rows = [(before, n + min(0, after)) for n, (before, after) in zip(space, pads, strict=True)]
+    return (..., *(slice(at, at + n) for at, n in rows)), (..., *(slice(n) for _, n in rows))
+
+
+class _Windows(NamedTuple):
+    """The layout of windows: `lines` of results, each of `length` elements, from `per_line` lines of the input each.
+
+    With `overlap` the matrices of neighbouring lines lie `stride` lines of the input apart and share the others.
+    """
+
+    form: Meeting
+    kernel: Shape
+    out: Shape
+    overlap: bool
+    channels: int
+
+    @property
+    def length(self) -> int:
+        return math.prod(self.out[1:])
+
+    @property
+    def height(self) -> int:
+        """The rows of a matrix of windows: channels times the elements of a kernel."""
+        return self.channels * math.prod(self.kernel)
+
+    def pieces(self, itemsize: int) -> Iterator[tuple[int, int]]:
+        """Neighbouring lines of results whose windows are laid out together."""
+        share = self.height // self.kernel[0] * self.form.stride[0] if self.overlap else self.height
+        rows = max(1, _AT_ONCE // max(1, itemsize * self.form.groups * share * self.length))
+        for start in range(0, self.out[0], rows):
+            yield start, min(self.out[0], start + rows)
+
+    def matrices(self, x: Any, start: int, stop: int) -> Any:
+        """Windows of one padded input, (channels, *space), as (groups, products, height, places)."""
+        stride, dilation, groups = self.form.stride, self.form.dilation, self.form.groups
+        steps = (x.strides[0] * self.channels, *x.strides)
+        within = [s * d for s, d in zip(steps[2:], dilation, strict=True)]
+        between = [s * d for s, d in zip(steps[2:], stride, strict=True)]
+        first, count = x[:, start * stride[0] :], stop - start
+        if not self.overlap:
+            shape = (groups, self.kernel[0], self.channels, *self.kernel[1:], count, *self.out[1:])
+            strides = (steps[0], within[0], steps[1], *within[1:], *between)
+            return np.ascontiguousarray(as_strided(first, shape, strides)).reshape(groups, 1, self.height, -1)
+        lines = (count - 1) * stride[0] + self.kernel[0]
+        shape = (groups, lines, self.channels, *self.kernel[1:], *self.out[1:])
+        strides = (steps[0], steps[2], steps[1], *within[1:], *between[1:])
+        laid = np.ascontiguousarray(as_strided(first, shape, strides))
+        row = self.length * x.itemsize
+        line = self.height // self.kernel[0] * row
+        shape = (groups, count, self.height, self.length)
+        return as_strided(laid, shape, (line * lines, line * stride[0], row, x.itemsize))
+
+    def results(self, a: Any, start: int, stop: int) -> Any:
+        """Results of one input, (channels, *space), in the order of the products of `matrices`: a view."""
+        groups = self.form.groups
+        lines = a.reshape(groups, a.shape[0] // groups, self.out[0], self.length)[:, :, start:stop]
+        return lines.swapaxes(1, 2) if self.overlap else lines.reshape(groups, 1, lines.shape[1], -1)
+
+    def add_back(self, x: Any, matrices: Any, start: int, stop: int) -> None:
+        """Add matrices of windows to one padded input, each element to the one that it would be laid out from."""
+        (stride, *_), (dilation, *_), groups = self.form.stride, self.form.dilation, self.form.groups
+        k, rest, span = self.kernel[0], (*self.kernel[1:], *self.out[1:]), (stop - start - 1) * stride + 1
+        grouped = x.reshape(groups, self.channels, *x.shape[1:])[:, :, start * stride :]
+        if self.overlap:
+            parts = matrices.reshape(groups, stop - start, k, self.channels, *rest)
+            lines = np.zeros((groups, span + k - 1, self.channels, *rest), x.dtype)
+            for at in range(k):
+                lines[:, at : at + span : stride] += parts[:, :, at]
+            self._add_lines(grouped[:, :, : span + k - 1], lines.swapaxes(1, 2))
+            return
+        parts = matrices.reshape(groups, k, self.channels, *self.kernel[1:], stop - start, *self.out[1:])
+        for at in range(k):
+            lines = np.moveaxis(parts[:, at], len(self.kernel) + 1, 2)
+            self._add_lines(grouped[:, :, at * dilation : at * dilation + span : stride], lines)
+
+    def _add_lines(self, x: Any, lines: Any) -> None:
+        """Add lines of windows, (groups, channels, lines, *kernel, *out), to lines of the input."""
+        rows = list(zip(self.form.dilation[1:], self.form.stride[1:], self.out[1:], strict=True))
+        for place in product(*map(range, self.kernel[1:])):
+            where = (slice(k * d, k * d + (n - 1) * s + 1, s) for k, (d, s, n) in zip(place, rows, strict=True))
+            x[(..., *where)] += lines[(slice(None),) * 3 + place]
+
+
+def _windows(space: Shape, kernel: Shape, form: Meeting, channels: int) -> tuple[_Windows, Meeting, Shape]:
+    """The layout for an input with this space; a line is put before the only dimension of a vector."""
+    if len(kernel) == 1:
+        form = Meeting((1, *form.stride), ((0, 0), *form.padding), (1, *form.dilation), form.groups)
+        space, kernel = (1, *space), (1, *kernel)
+    out = out_lengths(space, kernel, form)
+    shared = form.dilation[0] == 1 and form.stride[0] < kernel[0]
+    return _Windows(form, kernel, out, shared and math.prod(out[1:]) >= _LONG_LINE, channels), form, space
+
+
+def _as_matrix(w: Any, groups: int) -> Any:
+    """A kernel as (groups, 1, channels of the result, rows of a matrix of windows)."""
+    w = w.reshape(groups, w.shape[0] // groups, w.shape[1], *(w.shape[2:] if w.ndim > 3 else (1, w.shape[2])))
+    return np.ascontiguousarray(np.moveaxis(w, 3, 2)).reshape(groups, 1, w.shape[1], -1)
+
+
+def convolved(x: Any, w: Any, form: Meeting, out: Any = None) -> Any:
+    """The sum of the products of a kernel and each window of the input."""
+    lengths = out_lengths(x.shape[2:], w.shape[2:], form)
+    if out is None:
+        out = np.empty((x.shape[0], w.shape[0], *lengths), x.dtype)
+    if not out.size or not w.size:
+        out[...] = 0
+        return out
+    windows, form, space = _windows(x.shape[2:], w.shape[2:], form, w.shape[1])
+    x, matrix = _padded(x.reshape(*x.shape[:2], *space), form.padding), _as_matrix(w, form.groups)
+    for one, result in zip(x, out, strict=True):
+        for start, stop in windows.pieces(x.itemsize):
+            np.matmul(matrix, windows.matrices(one, start, stop), out=windows.results(result, start, stop))
+    return out
+
+
+def convolved_back(g: Any, w: Any, space: Shape, form: Meeting) -> Any:
+    """The adjoint with respect to the input: each result spread over its window, times the kernel."""
+    channels = w.shape[1] * form.groups
+    windows, form, shape = _windows(space, w.shape[2:], form, w.shape[1])
+    x = np.zeros((g.shape[0], channels, *_around(shape, form.padding)), g.dtype)
+    if g.size and w.size:
+        matrix = np.ascontiguousarray(_as_matrix(w, form.groups).swapaxes(2, 3))
+        for one, result in zip(x, g, strict=True):
+            for start, stop in windows.pieces(g.itemsize):
+                windows.add_back(one, np.matmul(matrix, windows.results(result, start, stop)), start, stop)
+    result = np.zeros((g.shape[0], channels, *shape), g.dtype)
+    inside, own = _inner(shape, form.padding)
+    result[own] = x[inside]
+    return result.reshape(g.shape[0], channels, *space)
+
+
+def kernel_gradient(x: Any, g: Any, kernel: Shape, form: Meeting, dtype: Any = None) -> Any:
+    """The adjoint with respect to the kernel: the sum of the products of each result and its window."""
+    groups, channels = form.groups, x.shape[1] // form.groups
+    windows, form, space = _windows(x.shape[2:], kernel, form, channels)
+    rows = g.shape[1] // groups
+    total = np.zeros((groups, rows, windows.height), np.float64)
+    if x.size and g.size:
+        x = _padded(x.reshape(*x.shape[:2], *space), form.padding)
+        for one, result in zip(x, g, strict=True):
+            for start, stop in windows.pieces(x.itemsize):
+                matrices = windows.matrices(one, start, stop).swapaxes(2, 3)
+                total += np.add.reduce(np.matmul(windows.results(result, start, stop), matrices), axis=1)
+    laid = total.reshape(groups * rows, windows.kernel[0], channels, *windows.kernel[1:])
+    return np.moveaxis(laid, 1, 2).reshape(groups * rows, channels, *kernel).astype(dtype or x.dtype)
