@@ -131,6 +131,12 @@ class Tensor:
     def mT(self) -> Tensor:
         """The last two dimensions exchanged."""
     @property
+    def H(self) -> Tensor:
+        """The dimensions of a matrix exchanged."""
+    @property
+    def mH(self) -> Tensor:
+        """The last two dimensions exchanged."""
+    @property
     def data(self) -> Tensor:
         """The same values, untracked; a change of it in place changes this tensor too."""
     @data.setter
@@ -530,6 +536,15 @@ class Tensor:
     def index_select(self, *, axis: _Int, index: _TensorLike) -> Tensor: ...
     def getitem(self, index: _Index) -> Tensor:
         """Indexing, written x[...]: integers, slices, ..., None, lists of integers and integer tensors."""
+    def constant_pad_nd(self, pad: _Int | _Ints, value: _Number = 0) -> Tensor:
+        """A number around the tensor, for each dimension from the last one on so often before and after it; …"""
+    def pad(
+        self,
+        pad: _Int | _Ints,
+        mode: Literal["constant", "reflect", "replicate", "circular"] = "constant",
+        value: _Number | None = None,
+    ) -> Tensor:
+        """A number around the tensor, or in the modes 'reflect', 'replicate' and 'circular' its own elements; pad …"""
     @overload
     def sum(self, dim: _Int | _Ints | None = None, keepdim: _Bool = False, *, dtype: _DType | None = None) -> Tensor:
         """Sum."""
@@ -760,6 +775,49 @@ class Tensor:
         """Running product along a dimension."""
     @overload
     def cumprod(self, *, axis: _Int, dtype: _DType | None = None) -> Tensor: ...
+    def fill(self, value: _Number | Tensor | np.ndarray) -> Tensor:
+        """One number in the shape and dtype of a tensor."""
+    @overload
+    def split(self, split_size_or_sections: _Int | _Ints, dim: _Int = 0) -> tuple[Tensor, ...]:
+        """Pieces of a length, the last one perhaps shorter, or of the lengths of a list."""
+    @overload
+    def split(self, split_size_or_sections: _Int | _Ints, *, axis: _Int) -> tuple[Tensor, ...]: ...
+    @overload
+    def unsafe_split(self, split_size: _Int | _Ints, dim: _Int = 0) -> tuple[Tensor, ...]:
+        """split, by PyTorch's name for pieces that may be changed in place."""
+    @overload
+    def unsafe_split(self, split_size: _Int | _Ints, *, axis: _Int) -> tuple[Tensor, ...]: ...
+    @overload
+    def split_with_sizes(self, split_sizes: _Int | _Ints, dim: _Int = 0) -> tuple[Tensor, ...]:
+        """Pieces of the given lengths, which have to add up to the length of the dimension."""
+    @overload
+    def split_with_sizes(self, split_sizes: _Int | _Ints, *, axis: _Int) -> tuple[Tensor, ...]: ...
+    @overload
+    def chunk(self, chunks: _Int, dim: _Int = 0) -> tuple[Tensor, ...]:
+        """So many pieces of one length, the last one perhaps shorter; or fewer."""
+    @overload
+    def chunk(self, chunks: _Int, *, axis: _Int) -> tuple[Tensor, ...]: ...
+    @overload
+    def unsafe_chunk(self, chunks: _Int, dim: _Int = 0) -> tuple[Tensor, ...]:
+        """chunk, by PyTorch's name for pieces that may be changed in place."""
+    @overload
+    def unsafe_chunk(self, chunks: _Int, *, axis: _Int) -> tuple[Tensor, ...]: ...
+    @overload
+    def tensor_split(self, indices_or_sections: _Int | _Ints, dim: _Int = 0) -> tuple[Tensor, ...]:
+        """So many pieces whose lengths differ by one at most, or the pieces between the places of a list."""
+    @overload
+    def tensor_split(self, indices_or_sections: _Int | _Ints, *, axis: _Int) -> tuple[Tensor, ...]: ...
+    def hsplit(self, indices_or_sections: _Int | _Ints) -> tuple[Tensor, ...]:
+        """Equal pieces, so many of them or between the places of a list, side by side: along dimension 1, or 0 of …"""
+    def vsplit(self, indices_or_sections: _Int | _Ints) -> tuple[Tensor, ...]:
+        """Equal pieces, so many of them or between the places of a list, one below the other: along dimension 0."""
+    def dsplit(self, indices_or_sections: _Int | _Ints) -> tuple[Tensor, ...]:
+        """Equal pieces, so many of them or between the places of a list, one behind the other: along dimension 2."""
+    @overload
+    def unbind(self, dim: _Int = 0) -> tuple[Tensor, ...]:
+        """The tensors along a dimension, one by one."""
+    @overload
+    def unbind(self, *, axis: _Int) -> tuple[Tensor, ...]: ...
     def sigmoid(self) -> Tensor:
         """1/(1 + exp(-input))."""
     expit = sigmoid
@@ -926,6 +984,44 @@ class Tensor:
         """Sum of products over the last dimensions of both tensors."""
     def tensordot(self, b: _TensorLike, dims: _Int | list[Any] | tuple[Any, Any] = 2) -> Tensor:
         """Sum of products over pairs of dimensions: the last ones of a with the first ones of b, or as listed."""
+    def expand_as(self, other: _TensorLike) -> Tensor:
+        """The tensor stretched to the shape of another, without copying."""
+    def reshape_as(self, other: _TensorLike) -> Tensor:
+        """The elements in the shape of another tensor."""
+    def view_as(self, other: _TensorLike) -> Tensor:
+        """The elements in the shape of another tensor, without copying."""
+    @overload
+    def unflatten(self, dim: _Int, sizes: _Int | _Ints) -> Tensor:
+        """A dimension taken apart into several; one length may be -1."""
+    @overload
+    def unflatten(self, *, axis: _Int, sizes: _Int | _Ints) -> Tensor: ...
+    def ravel(self) -> Tensor:
+        """The elements in one dimension."""
+    @overload
+    def sum_to_size(self, *size: _Int | _Ints) -> Tensor:
+        """Sums over the dimensions in which the given shape would be stretched to that of the tensor."""
+    @overload
+    def sum_to_size(self, *, size: _Ints) -> Tensor: ...
+    def adjoint(self) -> Tensor:
+        """The last two dimensions exchanged; numbers here are real."""
+    def real(self) -> Tensor:
+        """The tensor itself: numbers here are real."""
+    def resolve_neg(self) -> Tensor:
+        """The tensor itself, in PyTorch one whose negation waited until now."""
+    def flipud(self) -> Tensor:
+        """The rows in reverse order."""
+    def fliplr(self) -> Tensor:
+        """The columns in reverse order."""
+    def rot90(self, k: _Int = 1, dims: _Ints | None = None) -> Tensor:
+        """A quarter turn in the plane of two dimensions, of the first two unless given, k times."""
+    def diagflat(self, offset: _Int = 0) -> Tensor:
+        """A matrix of zeros with the elements as its diagonal."""
+    def unfold(self, dimension: _Int, size: _Int, step: _Int) -> Tensor:
+        """Windows along a dimension, their elements along a new last one."""
+    def as_strided(self, size: _Int | _Ints, stride: _Int | _Ints, storage_offset: _Int | None = None) -> Tensor:
+        """The elements that steps of given widths through a tensor in row-major order meet."""
+    def combinations(self, r: _Int = 2, with_replacement: _Bool = False) -> Tensor:
+        """All ways to take r elements of a vector in their order, a row each, without or with repetition."""
     def inv(self) -> Tensor:
         """Inverse of a square matrix."""
     inverse = inv
@@ -1800,6 +1896,17 @@ def index_select(input: _TensorLike, *, axis: _Int, index: _TensorLike) -> Tenso
 def getitem(input: _TensorLike, index: _Index) -> Tensor:
     """Indexing, written x[...]: integers, slices, ..., None, lists of integers and integer tensors."""
 
+def constant_pad_nd(input: _TensorLike, pad: _Int | _Ints, value: _Number = 0) -> Tensor:
+    """A number around the tensor, for each dimension from the last one on so often before and after it; negative …"""
+
+def pad(
+    input: _TensorLike,
+    pad: _Int | _Ints,
+    mode: Literal["constant", "reflect", "replicate", "circular"] = "constant",
+    value: _Number | None = None,
+) -> Tensor:
+    """A number around the tensor, or in the modes 'reflect', 'replicate' and 'circular' its own elements; pad has …"""
+
 @overload
 def sum(
     input: _TensorLike, dim: _Int | _Ints | None = None, keepdim: _Bool = False, *, dtype: _DType | None = None
@@ -2074,6 +2181,60 @@ def cumprod(input: _TensorLike, dim: _Int, *, dtype: _DType | None = None) -> Te
 
 @overload
 def cumprod(input: _TensorLike, *, axis: _Int, dtype: _DType | None = None) -> Tensor: ...
+def fill(input: _TensorLike, value: _Number | Tensor | np.ndarray) -> Tensor:
+    """One number in the shape and dtype of a tensor."""
+
+@overload
+def split(tensor: _TensorLike, split_size_or_sections: _Int | _Ints, dim: _Int = 0) -> tuple[Tensor, ...]:
+    """Pieces of a length, the last one perhaps shorter, or of the lengths of a list."""
+
+@overload
+def split(tensor: _TensorLike, split_size_or_sections: _Int | _Ints, *, axis: _Int) -> tuple[Tensor, ...]: ...
+@overload
+def unsafe_split(tensor: _TensorLike, split_size: _Int | _Ints, dim: _Int = 0) -> tuple[Tensor, ...]:
+    """split, by PyTorch's name for pieces that may be changed in place."""
+
+@overload
+def unsafe_split(tensor: _TensorLike, split_size: _Int | _Ints, *, axis: _Int) -> tuple[Tensor, ...]: ...
+@overload
+def split_with_sizes(input: _TensorLike, split_sizes: _Int | _Ints, dim: _Int = 0) -> tuple[Tensor, ...]:
+    """Pieces of the given lengths, which have to add up to the length of the dimension."""
+
+@overload
+def split_with_sizes(input: _TensorLike, split_sizes: _Int | _Ints, *, axis: _Int) -> tuple[Tensor, ...]: ...
+@overload
+def chunk(input: _TensorLike, chunks: _Int, dim: _Int = 0) -> tuple[Tensor, ...]:
+    """So many pieces of one length, the last one perhaps shorter; or fewer."""
+
+@overload
+def chunk(input: _TensorLike, chunks: _Int, *, axis: _Int) -> tuple[Tensor, ...]: ...
+@overload
+def unsafe_chunk(input: _TensorLike, chunks: _Int, dim: _Int = 0) -> tuple[Tensor, ...]:
+    """chunk, by PyTorch's name for pieces that may be changed in place."""
+
+@overload
+def unsafe_chunk(input: _TensorLike, chunks: _Int, *, axis: _Int) -> tuple[Tensor, ...]: ...
+@overload
+def tensor_split(input: _TensorLike, indices_or_sections: _Int | _Ints, dim: _Int = 0) -> tuple[Tensor, ...]:
+    """So many pieces whose lengths differ by one at most, or the pieces between the places of a list."""
+
+@overload
+def tensor_split(input: _TensorLike, indices_or_sections: _Int | _Ints, *, axis: _Int) -> tuple[Tensor, ...]: ...
+def hsplit(input: _TensorLike, indices_or_sections: _Int | _Ints) -> tuple[Tensor, ...]:
+    """Equal pieces, so many of them or between the places of a list, side by side: along dimension 1, or 0 of a …"""
+
+def vsplit(input: _TensorLike, indices_or_sections: _Int | _Ints) -> tuple[Tensor, ...]:
+    """Equal pieces, so many of them or between the places of a list, one below the other: along dimension 0."""
+
+def dsplit(input: _TensorLike, indices_or_sections: _Int | _Ints) -> tuple[Tensor, ...]:
+    """Equal pieces, so many of them or between the places of a list, one behind the other: along dimension 2."""
+
+@overload
+def unbind(input: _TensorLike, dim: _Int = 0) -> tuple[Tensor, ...]:
+    """The tensors along a dimension, one by one."""
+
+@overload
+def unbind(input: _TensorLike, *, axis: _Int) -> tuple[Tensor, ...]: ...
 def sigmoid(input: _TensorLike) -> Tensor:
     """1/(1 + exp(-input))."""
 
@@ -2280,6 +2441,124 @@ def inner(input: _TensorLike, other: _TensorLike) -> Tensor:
 
 def tensordot(a: _TensorLike, b: _TensorLike, dims: _Int | list[Any] | tuple[Any, Any] = 2) -> Tensor:
     """Sum of products over pairs of dimensions: the last ones of a with the first ones of b, or as listed."""
+
+def expand_as(input: _TensorLike, other: _TensorLike) -> Tensor:
+    """The tensor stretched to the shape of another, without copying."""
+
+def reshape_as(input: _TensorLike, other: _TensorLike) -> Tensor:
+    """The elements in the shape of another tensor."""
+
+def view_as(input: _TensorLike, other: _TensorLike) -> Tensor:
+    """The elements in the shape of another tensor, without copying."""
+
+@overload
+def unflatten(input: _TensorLike, dim: _Int, sizes: _Int | _Ints) -> Tensor:
+    """A dimension taken apart into several; one length may be -1."""
+
+@overload
+def unflatten(input: _TensorLike, *, axis: _Int, sizes: _Int | _Ints) -> Tensor: ...
+def ravel(input: _TensorLike) -> Tensor:
+    """The elements in one dimension."""
+
+@overload
+def sum_to_size(input: _TensorLike, *size: _Int | _Ints) -> Tensor:
+    """Sums over the dimensions in which the given shape would be stretched to that of the tensor."""
+
+@overload
+def sum_to_size(input: _TensorLike, *, size: _Ints) -> Tensor: ...
+def H(input: _TensorLike) -> Tensor:
+    """A matrix transposed, written x.H; numbers here are real."""
+
+def mH(input: _TensorLike) -> Tensor:
+    """The last two dimensions exchanged, written x.mH; numbers here are real."""
+
+def adjoint(input: _TensorLike) -> Tensor:
+    """The last two dimensions exchanged; numbers here are real."""
+
+def real(input: _TensorLike) -> Tensor:
+    """The tensor itself: numbers here are real."""
+
+def resolve_neg(input: _TensorLike) -> Tensor:
+    """The tensor itself, in PyTorch one whose negation waited until now."""
+
+def flipud(input: _TensorLike) -> Tensor:
+    """The rows in reverse order."""
+
+def fliplr(input: _TensorLike) -> Tensor:
+    """The columns in reverse order."""
+
+def rot90(input: _TensorLike, k: _Int = 1, dims: _Ints | None = None) -> Tensor:
+    """A quarter turn in the plane of two dimensions, of the first two unless given, k times."""
+
+def diagflat(input: _TensorLike, offset: _Int = 0) -> Tensor:
+    """A matrix of zeros with the elements as its diagonal."""
+
+def unfold(input: _TensorLike, dimension: _Int, size: _Int, step: _Int) -> Tensor:
+    """Windows along a dimension, their elements along a new last one."""
+
+def as_strided(
+    input: _TensorLike, size: _Int | _Ints, stride: _Int | _Ints, storage_offset: _Int | None = None
+) -> Tensor:
+    """The elements that steps of given widths through a tensor in row-major order meet."""
+
+@overload
+def atleast_1d(*tensors: _TensorLike) -> tuple[Tensor, ...]:
+    """With dimensions of length 1, so that there are at least 1; of several tensors as many."""
+
+@overload
+def atleast_1d(*, tensors: _Tensors) -> tuple[Tensor, ...]: ...
+@overload
+def atleast_2d(*tensors: _TensorLike) -> tuple[Tensor, ...]:
+    """With dimensions of length 1, so that there are at least 2; of several tensors as many."""
+
+@overload
+def atleast_2d(*, tensors: _Tensors) -> tuple[Tensor, ...]: ...
+@overload
+def atleast_3d(*tensors: _TensorLike) -> tuple[Tensor, ...]:
+    """With dimensions of length 1, so that there are at least 3; of several tensors as many."""
+
+@overload
+def atleast_3d(*, tensors: _Tensors) -> tuple[Tensor, ...]: ...
+def hstack(tensors: _Tensors) -> Tensor:
+    """Side by side: along dimension 1, or 0 of vectors."""
+
+def vstack(tensors: _Tensors) -> Tensor:
+    """One below the other: along dimension 0, vectors as rows."""
+
+row_stack = vstack
+
+def dstack(tensors: _Tensors) -> Tensor:
+    """One behind the other: along dimension 2."""
+
+def column_stack(tensors: _Tensors) -> Tensor:
+    """Side by side, vectors as columns."""
+
+@overload
+def block_diag(*tensors: _TensorLike) -> Tensor:
+    """A matrix of zeros with matrices along its diagonal; vectors are rows."""
+
+@overload
+def block_diag(*, tensors: _Tensors) -> Tensor: ...
+@overload
+def broadcast_tensors(*tensors: _TensorLike) -> tuple[Tensor, ...]:
+    """The tensors stretched to their common shape, without copying."""
+
+@overload
+def broadcast_tensors(*, tensors: _Tensors) -> tuple[Tensor, ...]: ...
+@overload
+def meshgrid(*tensors: _TensorLike, indexing: Literal["ij", "xy"] = "ij") -> tuple[Tensor, ...]:
+    """Grids of vectors, each along a dimension of its own; 'xy' exchanges the first two dimensions."""
+
+@overload
+def meshgrid(*, tensors: _Tensors, indexing: Literal["ij", "xy"] = "ij") -> tuple[Tensor, ...]: ...
+@overload
+def cartesian_prod(*tensors: _TensorLike) -> Tensor:
+    """All ways to take an element of each vector, a row each."""
+
+@overload
+def cartesian_prod(*, tensors: _Tensors) -> Tensor: ...
+def combinations(input: _TensorLike, r: _Int = 2, with_replacement: _Bool = False) -> Tensor:
+    """All ways to take r elements of a vector in their order, a row each, without or with repetition."""
 
 @overload
 def einsum(equation: str, *operands: _TensorLike) -> Tensor:

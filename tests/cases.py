@@ -209,13 +209,41 @@ NETWORKS = [
 ]
 
 
+MOVING = [
+    *(_x(e) for e in (
+        "split(x, 2, 1)[1]", "sum(split(x, 2, 1)[0]) * split(x, 2, 1)[1]", "split(x, [1, 2], dim=1)[1]", "unsafe_split(x, 1)[0]",
+        "split_with_sizes(x, [2, 1], 1)[0]", "chunk(x, 2, 1)[1]", "unsafe_chunk(x, 2)[0]",
+        "tensor_split(x, 2, 1)[0]", "tensor_split(x, (1, 2), -1)[2]", "hsplit(x, [1])[1]", "vsplit(x, 2)[0]", "unbind(x)[1]",
+        "unbind(x, 1)[0] * unbind(x, 1)[2]", "hstack((x, x))", "vstack((x, x[0]))", "dstack((x, x))", "column_stack((x, x[:, 0]))",
+        "block_diag(x, x[0])", "broadcast_tensors(x, x[0])[1]", "meshgrid(x[0], x[1], indexing='ij')[1]", "meshgrid(x[0], x[1], indexing='xy')[0]",
+        "cartesian_prod(x[0], x[1])", "combinations(x[0])", "combinations(x[1], 2, with_replacement=True)", "x.view_as(x.T)",
+        "x.expand_as(ones(2, 2, 3))", "x.reshape_as(ones(3, 2))", "x.unflatten(1, (-1, 1))", "x.ravel()", "x.T.ravel()",
+        "x.sum_to_size(1, 3)", "fliplr(x)", "flipud(x)", "rot90(x)", "rot90(x, 2).ravel()", "rot90(x, -1)", "x.unfold(1, 2, 1)",
+        "x.unfold(0, 1, 2)", "atleast_1d(x[0, 0])", "atleast_2d(x[0])", "atleast_3d(x)", "x.H", "x.mH", "adjoint(x)", "real(x)",
+        "resolve_neg(x)", "diagflat(x[0], 1)", "as_strided(x, (2, 2), (1, 2), 1)", "fill(x, 2)", "fill(x, x[0, 0])",
+        "pad(x, (1, 2))", "pad(x, (-1, 1, 1, 0), value=2.5)", "pad(x, (1, 2), mode='reflect')", "pad(x, (2, -1), mode='replicate')",
+        "constant_pad_nd(x, (1, 0, 0, 2), 1.5)",
+    )),
+    _x("dsplit(x, 2)[1]", (2, 1, 2)), _x("pad(x, (1, 1, 0, 1), mode='replicate')", (2, 2, 2)),
+]
+#: Cases in which PyTorch's chain tells of copies in place, or of steps that are one operation here.
+OTHER_CHAIN = [_x("pad(x, (2, 1), mode='circular')")]
+
+
 def _covered_by_hand(cases: list[Case]) -> set[str]:
     return {word for case in cases for word in re.findall(r"[A-Za-z_]\w*", case.expression)}
 
 
 def all_cases() -> list[Case]:
     """Every case: the listed ones, and those that elementwise rows generate."""
-    cases = [*_listed(), *LINEAR, *NN, *NETWORKS]
+    cases = [
+        *_listed(),
+        *LINEAR,
+        *NN,
+        *NETWORKS,
+        *MOVING,
+        *OTHER_CHAIN,
+    ]
     for name, op in OPS.items():
         if (
             op.public

@@ -95,7 +95,7 @@ def arrow(source: int, target: int, value: Node, operand: int = 0, shape: tuple[
     label = short_form(value.dtype, value.shape if shape is None else shape)
     output = value.params["index"] if value.op is RESULT else None
     if output is not None:
-        label = f"{value.inputs[0].op.results[output]} {label}"
+        label = f"{value.inputs[0].op.name_of_result(output)} {label}"
     return Edge(source, target, operand, label, value.shape, str(value.dtype), output)
 
 

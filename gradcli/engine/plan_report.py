@@ -121,7 +121,7 @@ def place_of(step: Step, lender: str) -> str:
 
 def _field(node: Node) -> str:
     """The name of one of several results."""
-    name: str = node.inputs[0].op.results[node.params["index"]]
+    name: str = node.inputs[0].op.name_of_result(node.params["index"])
     return name
 
 

@@ -22,7 +22,6 @@ from gradcli.machine.limits import having
 from gradcli.ops.create import tensor
 from gradcli.ops.homes import OPERATORS
 from gradcli.ops.index import getitem
-from gradcli.ops.shape import big_t, m_t
 
 _WORDS: dict[str, Any] = {"None": None, "True": True, "False": False}
 
@@ -30,8 +29,6 @@ _ATTRIBUTES: dict[str, Callable[[Node], Any]] = {
     "shape": lambda x: x.shape,
     "ndim": lambda x: x.ndim,
     "dtype": lambda x: x.dtype,
-    "T": big_t,
-    "mT": m_t,
 }
 
 _QUERIES: dict[str, Callable[..., Any]] = {
@@ -115,6 +112,8 @@ class Interpreter:
             node: Node = as_node(value) if dtype is None else tensor(value, dtype)
             return node
         fields = " or ".join(f".{field}" for field in getattr(value, "_fields", ()))
+        if not fields and isinstance(value, tuple) and any(isinstance(part, Node) for part in value):
+            fields = f"[0] to [{len(value) - 1}]" if len(value) > 1 else "[0]"
         hint = f"choose one with {fields}" if fields else None
         raise GradcliError(f"the value of the expression is {kind_of(value)}, not a tensor", hint=hint)
 
@@ -320,8 +319,11 @@ class Interpreter:
         if not isinstance(value, Node):
             raise GradcliError(f"only tensors have attributes, this is {kind_of(value)}", span=place)
         if name in _ATTRIBUTES:
-            return self._placed(_ATTRIBUTES[name](value), place)
-        if (name in OPS and OPS[name].public) or name in _QUERIES:
+            return _ATTRIBUTES[name](value)
+        op = OPS.get(name)
+        if op is not None and op.attribute:
+            return self._placed(op(value), place)
+        if (op is not None and op.public) or name in _QUERIES:
             raise GradcliError(f"{name!r} is a method", span=place, hint=f"call it, as in x.{name}()")
         hint = did_you_mean(name, [*_ATTRIBUTES, *(n for n, op in OPS.items() if op.public)])
         raise GradcliError(f"a tensor has no attribute {name!r}", span=place, hint=hint)

@@ -237,6 +237,11 @@ def _result_of_batch(node: Any, operands: Operands) -> Batched:
     return Batched(batched.node.result(node.params["index"]), (None,) * node.ndim)
 
 
+def _by_its_part(builder: Any, op: Op, inputs: tuple[Any, ...], params: Params) -> Any:
+    part = part_of(inputs[0], params["index"])
+    return part and builder.build(part.op, part.inputs, part.params, part.shape)
+
+
 def _passed_on(g: Any, out: Any, several: Any, index: int) -> tuple[Any, ...]:
     raise AssertionError("the gradients of all results go to the rule of their operation together")
 
@@ -255,7 +260,14 @@ RESULT = Op(
     # The array is there; nothing is copied.
     blocking=Blocking(_follow_result, view=True),
     batching=Batching(_result_of_batch),
+    simplify=_by_its_part,
 )
+
+
+def part_of(several: Node, index: int) -> Node | None:
+    """One of several results by an operation that gives it alone; None where there is none."""
+    part = several.op.part
+    return None if part is None else part(several, index)
 
 
 def input_node(data: Any, *, requires_grad: bool = False, name: str | None = None) -> Node:

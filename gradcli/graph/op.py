@@ -21,6 +21,9 @@ Shape = tuple[int, ...]
 Params = dict[str, Any]
 GradFn = str | Callable[[Any], tuple[str, tuple[Any, ...]]]
 
+#: The results of a row whose arguments decide how many there are.
+MANY = ("*",)
+
 
 class Lanes(NamedTuple):
     """How a reduction goes in native code, each lane of a vector having a state of its own: a list of vectors.
@@ -154,8 +157,8 @@ class Op:
     What it is: `name` and `aliases`, `family`, `args` (its signature as text), `doc`, `domain` (where its tensors are
     sampled), `torch` (where PyTorch has it, if not under that name), `public`, `example` (a usual call, where it takes
     more than tensors of its family's dimensions: the call, and each tensor with its number of dimensions), `draws` (it
-    takes random numbers). `build` turns a caller's arguments into nodes; an op without a kernel is only a `build` over
-    other ops.
+    takes random numbers), `attribute` (it is written x.T). `build` turns a caller's arguments into nodes; an op without
+    a kernel is only a `build` over other ops.
 
     What it computes: `kernel` computes arrays; `into(out, *arrays, **params)` writes the same into an array of the
     result's shape and dtype that overlaps no operand, and goes before a ufunc's own `out`. `infer` gives (shape, dtype)
@@ -166,6 +169,9 @@ class Op:
     a tuple of arrays, `infer` a (shape, dtype) for each, `finish` of its `accumulate` such a tuple; `layout` is asked
     for each by its shape. A dimension along which it can be cut has the same place in all of them. With `skips` the
     kernel and `partial` take `wanted`, a truth for each result (without it all are wanted), and give None for others.
+    Where the arguments decide how many there are, `results` is `MANY`, and callers get a tuple. `part(node, index)`
+    gives one of them by an operation of its own on the same operands, which takes its place wherever values are
+    computed or written: the row itself is what the chain shows.
 
     What its derivative is: `vjp(g, out, *inputs, **params)` gives the gradient graph of each input (None where there is
     none), `grad_fn` PyTorch's name for the backward function, or a function of the node giving the name and the nodes
@@ -209,6 +215,7 @@ class Op:
     public: bool = True
     example: tuple[str, str] | None = None
     draws: bool = False
+    attribute: bool = False
 
     kernel: Callable[..., Any] | None = None
     into: Callable[..., None] | None = None
@@ -217,6 +224,7 @@ class Op:
     layout: Callable[[tuple[Any, ...], Params, Shape], Shape | None] | None = None
     native: Any = None
     results: tuple[str, ...] = ()
+    part: Callable[[Any, int], Any] | None = None
     skips: bool = False
 
     vjp: Callable[..., tuple[Any, ...]] | None = None
@@ -266,7 +274,11 @@ class Op:
 
     def named(self, values: Iterable[Any]) -> Any:
         """Something for each of its results, under their names."""
-        return _named_tuple(self.name.lstrip("_"), self.results)(*values)
+        return tuple(values) if self.results is MANY else _named_tuple(self.name.lstrip("_"), self.results)(*values)
+
+    def name_of_result(self, index: int) -> str:
+        """What one of its results is called."""
+        return str(index) if self.results is MANY else self.results[index]
 
     def __repr__(self) -> str:
         return f"Op({self.name})"

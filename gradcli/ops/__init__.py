@@ -6,7 +6,9 @@ A row holds all that is known about an operation; the families in `gradcli.ops.f
 derivative can be differentiated again, and never undo broadcasting: `gradcli.autodiff` does, in one place.
 
 Read `family`, then `elementwise` and `reduce`, which show all there is to a row; `special`, `activation`, `shape`,
-`index`, `matmul`, `einsum`, `diagonal`, `minors`, `linalg`, `loss` and `create` are more of them. `blocking`,
+`index`, `matmul`, `einsum`, `diagonal`, `minors`, `linalg`, `loss` and `create` are more of them. `one_step` shows
+several operations as one, and has `fill`; `splitting`, `joining`, `arranging` and `padding` have further rows that move
+elements. `blocking`,
 `accumulators` and `batching` have what rows say of blocks and of many tensors at once (`one_by_one` where they say
 nothing), `random` PyTorch's generator, `kernels` the functions on arrays, `rewrites` the simplifier's rules, `formulas`
 the functions that give an operation as a term, and `notation` those that write it as text and LaTeX.

@@ -22,7 +22,19 @@ from dataclasses import replace
 import numpy as np
 
 from gradcli.graph.infer import broadcast_shapes
-from gradcli.graph.node import CONSTANT, Batched, Node, Operands, SeveralResults, Ties, constant, make, toposort
+from gradcli.graph.node import (
+    CONSTANT,
+    RESULT,
+    Batched,
+    Node,
+    Operands,
+    SeveralResults,
+    Ties,
+    constant,
+    make,
+    part_of,
+    toposort,
+)
 from gradcli.graph.op import OPS, Batching, Params, Shape
 from gradcli.ops.blocking import aligned
 
@@ -31,14 +43,16 @@ def batch(roots: Iterable[Node], given: Mapping[Node, Batched]) -> dict[Node, Ba
     """The batches that nodes become when those in `given` do; a node that depends on none of them has no entry."""
     found = dict(given)
     for node in toposort(roots, stop=given.__contains__):
-        operands = tuple([found.get(child) for child in node.inputs])
-        if node in found or all(f is None for f in operands):
+        # Where results have operations of their own, these are applied.
+        done = part_of(node.inputs[0], node.params["index"]) or node if node.op is RESULT else node
+        operands = tuple([found.get(child) for child in done.inputs])
+        if node in found or node.op.part is not None or all(f is None for f in operands):
             continue
-        how = node.op.batching
+        how = done.op.batching
         if how is None or not how.scales:
             operands = _all_scaled(operands)
-        result = how.rule(node, operands) if how is not None else None
-        found[node] = _one_by_one(node, operands) if result is None else result
+        result = how.rule(done, operands) if how is not None else None
+        found[node] = _one_by_one(done, operands) if result is None else result
     return found
 
 

@@ -31,9 +31,18 @@ HOMES = {
     "index": """
         _alias select _index _index_add index_select getitem
     """,
+    "padding": """
+        constant_pad_nd _pad_with_own _pad_with_own_back pad
+    """,
     "reduce": """
         sum mean prod amax amin logsumexp var std norm all any count_nonzero argmax argmin _max max _min min
         _recurrence cumsum cumprod _moments _about
+    """,
+    "one_step": """
+        _one_step fill _zero
+    """,
+    "splitting": """
+        _split split unsafe_split split_with_sizes chunk unsafe_chunk tensor_split hsplit vsplit dsplit unbind
     """,
     "activation": """
         _threshold _leaky_relu _hardtanh sigmoid expit logsigmoid relu leaky_relu _elu_slope elu selu hardtanh
@@ -52,6 +61,14 @@ HOMES = {
     """,
     "one_by_one": """
         _each
+    """,
+    "arranging": """
+        expand_as reshape_as view_as unflatten ravel sum_to_size H mH adjoint real resolve_neg flipud fliplr
+        rot90 diagflat unfold _fold as_strided
+    """,
+    "joining": """
+        atleast_1d atleast_2d atleast_3d hstack vstack row_stack dstack column_stack block_diag
+        broadcast_tensors meshgrid cartesian_prod combinations
     """,
     "einsum": """
         einsum

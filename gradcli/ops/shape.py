@@ -254,11 +254,11 @@ movedim = composite(
 t = composite("t", _t, args="input", family="shape", doc="A matrix transposed; a vector as it is.")
 big_t = composite(
     "T", lambda input: permuted(as_node(input), tuple(reversed(range(as_node(input).ndim)))), args="input",
-    family="shape", torch="Tensor.T", doc="All dimensions in reverse order, written x.T.",
+    family="shape", torch="Tensor.T", attribute=True, doc="All dimensions in reverse order, written x.T.",
     latex=lambda w, form, parts: pieces.transposed(parts[0]),
 )
 m_t = composite(
-    "mT", _matrix_transpose, args="input", family="shape", torch="Tensor.mT",
+    "mT", _matrix_transpose, args="input", family="shape", torch="Tensor.mT", attribute=True,
     doc="The last two dimensions exchanged, written x.mT.", latex=lambda w, form, parts: pieces.transposed(parts[0]),
 )
 

@@ -23,10 +23,15 @@ TITLES = {
     "linalg": "Linear algebra",
     "diagonal": "Diagonals and triangles",
     "shape": "Shape",
+    "splitting": "Splitting: one tensor into several",
+    "joining": "Joining: several tensors into one, and grids",
+    "arranging": "More shapes: like another, turned, in windows",
+    "padding": "Padding",
     "index": "Indexing",
     "convolution": "Convolutions",
     "loss": "Losses and normalization",
     "create": "Creation",
+    "one_step": "Filling",
 }
 
 NOTES = {"create": "In Python they also take `requires_grad=True`."}

@@ -50,6 +50,16 @@ KINDS = {
     "lengths": Kind("_Int | _Ints", "lengths, one by one or as a list", (2,)),
     "number": Kind("_Number", "a number", 1),
     "scalar": Kind("_Number | Tensor | np.ndarray", "a number or a 0-dim tensor", 1),
+    "pieces": Kind("_Int | _Ints", "a length, or a list of lengths", 2),
+    "sections": Kind("_Int | _Ints", "a number of pieces, or a list of places", [1]),
+    "ends": Kind("_Int | _Ints", "lengths before and after each dimension, from the last one on", (1, 1)),
+    "plane": Kind("_Ints", "two dimensions", (0, 1)),
+    "indexing": Kind('Literal["ij", "xy"]', "'ij' or 'xy'", "ij"),
+    "mode": Kind(
+        'Literal["constant", "reflect", "replicate", "circular"]',
+        "'constant', 'reflect', 'replicate' or 'circular'",
+        "constant",
+    ),
     "norm": Kind('_Number | Literal["fro"]', "a number, inf and -inf among them", 2),
     "flag": Kind("_Bool", "True or False", True),
     "dtype": Kind("_DType", "a dtype or its name", "float64"),
@@ -183,7 +193,7 @@ def result_of(op: Op, name: str | None = None, kind: str | None = None) -> str:
         if not isinstance(answer, tuple):
             return "Tensor"
         named = hasattr(answer, "_fields")
-        return f"_{type(answer).__name__}" if named else f"tuple[{', '.join(['Tensor'] * len(answer))}]"
+        return f"_{type(answer).__name__}" if named else "tuple[Tensor, ...]"
     return "Any"
 
 

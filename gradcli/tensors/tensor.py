@@ -130,6 +130,16 @@ class Tensor(Elements):
         return call(OPS["mT"], self)
 
     @property
+    def H(self) -> Tensor:  # noqa: N802  (PyTorch's name)
+        """The dimensions of a matrix exchanged."""
+        return call(OPS["H"], self)
+
+    @property
+    def mH(self) -> Tensor:  # noqa: N802  (PyTorch's name)
+        """The last two dimensions exchanged."""
+        return call(OPS["mH"], self)
+
+    @property
     def data(self) -> Tensor:
         """The same values, untracked; a change of it in place changes this tensor too."""
         return self.detach()
@@ -243,7 +253,7 @@ class Tensor(Elements):
 
     def zero_(self) -> Tensor:
         """Set every element to 0, as in `x.grad.zero_()`; gives the tensor itself."""
-        return self._update(Tensor(OPS["zeros_like"](self.node)))
+        return self._update(call(OPS["_zero"], self))
 
     def fill_(self, value: Any) -> Tensor:
         """Set every element to a number; gives the tensor itself."""
@@ -373,8 +383,11 @@ def _raise(result: Any) -> Any:
         if result.requires_grad and not is_grad_enabled():
             result = _detached(result)
         return tensor_of(result)
-    # Several results with names, such as (values, indices).
-    return result._make(_raise(r) for r in result) if hasattr(result, "_make") else result
+    if not isinstance(result, tuple):
+        return result
+    # Several results, with names such as (values, indices) or without.
+    raised = map(_raise, result)
+    return result._make(raised) if hasattr(result, "_make") else tuple(raised)
 
 
 def _restored(array: np.ndarray, requires_grad: bool) -> Tensor:

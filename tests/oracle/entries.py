@@ -37,6 +37,9 @@ SPELLINGS: dict[str, Callable[..., Any]] = {
     "zero_": lambda f, x: x.clone().zero_(),
 }
 
+#: Samples about memory that a tensor is only a part of: tensors here have no other elements than their own.
+_BEYOND = {"as_strided/partial_views"}
+
 #: What PyTorch has as methods only.
 _METHODS = {
     "bfloat16",
@@ -65,6 +68,8 @@ def function(entry: str) -> Callable[..., Any] | None:
     name = entry.split("/")[0]
     found = _found(name)
     spelling = SPELLINGS.get(entry) or SPELLINGS.get(name)
+    if entry in _BEYOND:
+        return None
     if found is None or spelling is None:
         return found
     return lambda *args, **words: spelling(found, *args, **words)
@@ -77,7 +82,10 @@ def _found(name: str) -> Callable[..., Any] | None:
         return _of_tensor(name) if name in OPS or hasattr(gc.Tensor, name) else None
     short = name.rpartition(".")[2]
     op = _BY_TORCH.get(name) or OPS.get(name.replace(".", "_")) or OPS.get(short)
-    return getattr(gc, op.name) if op is not None and op.public else None
+    # A method of PyTorch's tensors may have the name of another function of it.
+    if op is None or not op.public or ("." in name and (op.torch or "").startswith("Tensor.")):
+        return None
+    return getattr(gc, op.name)
 
 
 _BY_TORCH = {op.torch: op for op in OPS.values() if op.torch is not None}

@@ -15,7 +15,7 @@ from gradcli.formula.algebra.algebra import Algebra
 from gradcli.formula.algebra.terms import IN_NUMBERS, ONE, Factor, Labels, NodeTerm, Open, Size, Term, WholeArg
 from gradcli.formula.lengths import LengthReader
 from gradcli.graph.dtypes import is_half
-from gradcli.graph.node import CONSTANT, INPUT, RESULT, Node, SeveralResults, toposort, with_inputs
+from gradcli.graph.node import CONSTANT, INPUT, RESULT, Node, SeveralResults, part_of, toposort, with_inputs
 from gradcli.graph.op import Op
 from gradcli.ops.create import arange
 from gradcli.ops.elementwise import log
@@ -74,9 +74,8 @@ class Converter(TermMaker):
             return self._sum(node, values, shapes)
         shape, dtype, name = shapes[node], node.dtype, None
         if node.op is RESULT:
-            # Of the operation that it is a result of.
-            nodes = tuple([n.inputs[0] for n in nodes])
-            node, name = nodes[0], nodes[0].op.results[node.params["index"]]
+            nodes, name = _made_by(nodes)
+            node = nodes[0]
         params = {key: self.reader.read([n.params[key] for n in nodes]) for key in node.params}
         inputs = tuple([values[i] for i in node.inputs])
         given = tuple([shapes[i] for i in node.inputs])
@@ -269,6 +268,16 @@ class Converter(TermMaker):
         settings = tuple((step.params if params is None else params).items())
         sizes = step.shape if shape is None else tuple(shape)
         return self.own(self.algebra.intern("call", (name or step.op.name, settings), args, sizes))
+
+
+def _made_by(results: tuple[Node, ...]) -> tuple[tuple[Node, ...], str | None]:
+    """The operation that makes one of its several results, for each sample, and the name of that result, if it needs
+    one."""
+    parts = [part_of(n.inputs[0], n.params["index"]) for n in results]
+    if parts[0] is not None:
+        return tuple(filter(None, parts)), None
+    made = tuple([n.inputs[0] for n in results])
+    return made, made[0].op.name_of_result(results[0].params["index"])
 
 
 def depends_on_lengths() -> GradcliError:

@@ -170,6 +170,60 @@ def _never_negative(term: Any) -> bool:
     return term.head == "call" and term.data[0] in ("argmax", "argmin")
 
 
+# Windows --------------------------------------------------------------------------------------------------------------
+
+
+def folded(c: TermMaker, s: Application) -> Value:
+    """Windows put where they were taken, and added up: a sum over a one-hot matrix."""
+    (value,), (shape,), dim = s.inputs, s.shapes, s.params["dim"]
+    if len(value.axes[dim]) > 1 or len(value.axes[-1]) > 1:
+        value = c.whole(value, shape)
+    labels = c.fresh(value.rank)
+    axes = list(value.named(labels))
+    (window,), (inside,) = axes[dim] or c.fresh(1), axes[-1] or c.fresh(1)
+    (place,) = c.fresh(1)
+    there = c.add((s.params["step"], c.arange(shape[dim], window)), (1, c.arange(shape[-1], inside)))
+    axes[dim] = (place,)
+    return c.product([value.at(labels), _one_hot(c, there, s.shape[dim], place)], axes[:-1])
+
+
+# Padding --------------------------------------------------------------------------------------------------------------
+
+
+def padded(c: TermMaker, s: Application) -> Value:
+    return c.call(s, "pad")
+
+
+def padded_back(c: TermMaker, s: Application) -> Value:
+    """What lies around a tensor added to where it was taken from: a sum over one-hot matrices."""
+    (value,), (shape,), dims, mode = s.inputs, s.shapes, s.params["dims"], s.params["mode"]
+    if any(len(value.axes[d]) > 1 for d in dims):
+        value = c.whole(value, shape)
+    labels = c.fresh(value.rank)
+    axes = list(value.named(labels))
+    factors = [value.at(labels)]
+    for dim, (left, right) in zip(dims, s.params["pads"], strict=True):
+        (outside,), (place,), length = axes[dim] or c.fresh(1), c.fresh(1), s.shape[dim]
+        there = c.add((1, c.arange(shape[dim], outside)), (-1, c.number(left)))
+        factors.append(_one_hot(c, _taken_from(c, mode, there, length, left, right), length, place))
+        axes[dim] = (place,)
+    return c.product(factors, axes)
+
+
+def _taken_from(c: TermMaker, mode: str, there: Labelled, length: Size, left: int, right: int) -> Labelled:
+    """Which element stands in a place that is counted from the first of them."""
+    last = c.add((1, c.length(length)), (-1, c.number(1)))
+    if mode == "replicate":
+        return c.fn("minimum", c.fn("maximum", there, c.number(0)), last)
+    if mode == "reflect":
+        inside = c.fn("abs", c.add((1, last), (-1, c.fn("abs", there))))
+        return c.add((1, last), (-1, inside))
+    first = max(0, -left)
+    rest = c.add((1, c.length(length)), (-1, c.number(first + max(0, -right))))
+    turned = c.fn("remainder", c.add((1, there), (-1, c.number(first))), rest)
+    return c.add((1, c.number(first)), (1, turned))
+
+
 # Classes --------------------------------------------------------------------------------------------------------------
 
 

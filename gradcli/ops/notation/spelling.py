@@ -208,6 +208,14 @@ def indexed(w: Any, c: Any) -> Any:
     return w.forms.index(c.args[0], items)
 
 
+def padded(w: Any, c: Any) -> Any:
+    """name(x, lengths before and after each dimension from the last one on, mode or value)."""
+    ends = dict(zip(c.params["dims"], c.params["pads"], strict=True))
+    lengths = [n for dim in range(len(c.shapes[0]) - 1, min(ends) - 1, -1) for n in ends.get(dim, (0, 0))]
+    more = {k: w.literal(c.params[k]) for k in ("mode", "value") if c.params.get(k, 0) != 0}
+    return w.forms.call(c.name, [c.args[0], w.literal(tuple(lengths))], REAL, **more)
+
+
 def joined(w: Any, c: Any) -> Any:
     """name([tensors], dim)."""
     return real(w, c._replace(args=[w.forms.sequence(c.args)]))

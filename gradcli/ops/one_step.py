@@ -1,0 +1,67 @@
+"""What is written with several operations where PyTorch has one: the chain shows one backward function."""
+
+# Rows are laid out by hand.
+# fmt: off
+
+from __future__ import annotations
+
+from typing import Any
+
+from gradcli.errors import SizeError
+from gradcli.graph.arguments import as_node
+from gradcli.graph.infer import cast
+from gradcli.graph.node import Batched, Node, Operands, make
+from gradcli.graph.op import Batching, Blocking, Dims
+from gradcli.ops.blocking import aligned
+from gradcli.ops.create import zeros_like
+from gradcli.ops.family import composite, primitive
+from gradcli.ops.shape import expand
+
+
+def one_step(name: str, value: Node, *operands: Node, flat: bool = False) -> Node:
+    """A value whose step in the chain has this name, and an edge for each operand; how it was made is not shown.
+
+    With `flat` the operands have gradients, which are zero as far as the value does not depend on them.
+    """
+    return make(step, (value, *operands), {"name": name, "flat": flat})
+
+
+def _follow(node: Node, dim: int) -> Dims:
+    return (*aligned(node, dim)[:1], *(None for _ in node.inputs[1:]))
+
+
+def _of_value(node: Node, operands: Operands) -> Batched | None:
+    return operands[0]
+
+
+def _vjp(g: Node, out: Node, x: Node, *operands: Node, name: str, flat: bool) -> tuple[Node | None, ...]:
+    return (g, *(zeros_like(y) if flat else None for y in operands))
+
+
+step = primitive(
+    "_one_step", lambda x, *operands, name, flat: x, family="index", args="input, *operands", public=False, same=True,
+    doc="The tensor itself, shown as the only step between it and the operands.", blocking=Blocking(_follow, view=True),
+    vjp=_vjp, batching=Batching(_of_value, scales=True), grad_fn=lambda node: (node.params["name"], node.inputs[1:]),
+    layout=lambda inputs, params, shape: None if params["flat"] else inputs[0].strides,
+)
+
+
+def _fill(input: Any, value: Any) -> Node:
+    x, number = as_node(input), as_node(value)
+    if number.ndim:
+        raise SizeError("fill() takes a number or a 0-dim tensor, got shape {}", number.shape, argument="value")
+    filled = expand(cast(number, x.dtype), x.shape)
+    if number.weak:
+        return one_step("FillBackward0", filled, x, flat=True)
+    return one_step("FillBackward1", filled, x, number, flat=True)
+
+
+fill = composite(
+    "fill", _fill, args="input, value: scalar", family="shape",
+    doc="One number in the shape and dtype of a tensor.",
+    example=("fill(input, value)", "input:1 value:0"),
+)
+zero = composite(
+    "_zero", lambda input: one_step("ZeroBackward0", zeros_like(input), as_node(input), flat=True), args="input",
+    family="shape", public=False, doc="Zeros in the place of a tensor.",
+)
