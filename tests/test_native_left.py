@@ -86,7 +86,20 @@ FORMS = {
     "J": (2, ROWS, 50),
     "K": (2, 3, ROWS, 2, 3),
     "q": (4,),
+    "E": (30, 4),
+    "F": (50, 12),
+    "B": (5, 50, 3),
+    "L": (70,),
+    "S": (5, 100),
+    "N": (ROWS, 100),
+    # Places to look at: so many of them.
+    "i": (ROWS,),
+    "j": (ROWS, 3),
+    "k": (7,),
+    "l": (9001,),
 }
+#: How many places there are to choose from.
+PLACES = {"i": 30, "j": 30, "k": 20, "l": 70}
 NOTHING_LEFT = [
     # The benchmark's, and those of the same kind.
     "mean(2*(3*x + 7)**2)",
@@ -154,6 +167,11 @@ NOTHING_LEFT = [
     "sum(cumprod(X, 1)**2)",
     "sum(X[:, [3, 1, 1, -2]]**2)",
     "sum(repeat(C.detach(), 1, 2)*cat([C, C], 1))",
+    # Elements at places that are data, and sums there.
+    *["sum(L[l]*x)", "sum(exp(L)[l]**2)", "L[l]", "sum(E[i]**2)", "sum(F[i]*F[i])", "sum(B[:, i]**2)"],
+    *["sum(index_select(F, 0, i)*t.unsqueeze(1))", "sum(E[j]**3)", "sum((L*2)[l] > 0)", "mean((L[l] - y)**2)"],
+    *["sum(X.detach()[:, k]*Y[:, :7])", "sum(N.detach()[:, k]**2)", "sum(softmax(X, 1).detach()[:, k])"],
+    "sum(S[i % 5]**2)",
     # Cut along another dimension than the first.
     "Z*3",
     "sum(Z*t)",
@@ -173,7 +191,15 @@ NOTHING_LEFT = [
 
 
 def inputs_of(expression: str, dtype: str) -> dict[str, np.ndarray]:
-    return {name: drawn(FORMS[name], dtype, ord(name)) for name in arrays_named(expression)}
+    return {
+        name: chosen_places(name) if name in PLACES else drawn(FORMS[name], dtype, ord(name))
+        for name in arrays_named(expression)
+    }
+
+
+def chosen_places(name: str) -> np.ndarray:
+    """Places, some of them counted from the end."""
+    return np.random.default_rng(ord(name)).integers(-PLACES[name], PLACES[name], FORMS[name])
 
 
 def arrays_named(expression: str) -> list[str]:
@@ -316,6 +342,35 @@ def test_classes_out_of_range(expression: str) -> None:
     got, expected, rest = both([value])
     assert rest == []
     agree(got, expected, 1e-6)
+
+
+@pytest.mark.parametrize("expression", ["sum(L[l])", "sum(F[i]**2)", "sum(B[:, i])", "sum(exp(L)[l])", "F[i]"])
+def test_places_out_of_range(expression: str) -> None:
+    """Complained of in the same words as by NumPy's engine, before anything is made of what is not there."""
+    name = "l" if "l" in expression else "i"
+    for at, wrong in ((0, 71), (700, -72), (1200, 10**12)):
+        inputs = inputs_of(expression, "float32")
+        inputs[name][at] = wrong
+        roots = with_gradients(expression, inputs)
+        words = []
+        for engine in ("numpy", "native"):
+            ENGINE.set(engine)
+            program = plan(roots, sizes=BLOCKS)
+            with pytest.raises(GradcliError, match=f"index {wrong} is out of bounds") as error:
+                run(program, [known_value(leaf) for leaf in program.leaves])
+            words.append((str(error.value), error.value.span))
+        assert words[0] == words[1] and words[0][1] is not None
+
+
+@pytest.mark.parametrize("expression", ["sum(L[l]*x)", "sum(F[i]**2)", "sum(B[:, i]**2)", "sum(E[j]**3)"])
+def test_sums_at_places_have_the_same_bits_for_any_threads(expression: str) -> None:
+    ENGINE.set("native")
+    program = plan(with_gradients(expression, inputs_of(expression, "float32")), sizes=BLOCKS)
+    leaves = [known_value(leaf) for leaf in program.leaves]
+    first = [array.copy() for array in run(program, leaves, threads=1)]
+    for threads in (2, 5):
+        again = run(program, leaves, threads=threads)
+        assert all(same_bits(a, b) for a, b in zip(first, again, strict=True))
 
 
 def test_integers_by_zero_and_to_negative_powers() -> None:

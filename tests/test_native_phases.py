@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from gradcli.engine.native.lowering import LoopStep
+from gradcli.engine.native.loop_steps import LoopStep
 from gradcli.engine.native.phases import phases_of
 from gradcli.graph.op import Lanes
 

@@ -92,6 +92,30 @@ class NativeParts:
         self.rule = rule
 
 
+class NativeLookup(NamedTuple):
+    """The native form of an operation that takes elements of a table, its first operand, from places that the second
+    one holds.
+
+    `rule(node)` gives the dimension of the result that goes along with each one of the table, -1 for the one that is
+    looked up, and with each one of the places; or None. `parts` is its form where the places are known, `check(node)`
+    the same as that of `NativePlaces`.
+    """
+
+    rule: Callable[[Any], tuple[Dims, Dims] | None]
+    parts: NativeParts
+    check: Callable[[Any], tuple[int, Callable[[Any], Any]] | None]
+
+
+class NativeScatter(NamedTuple):
+    """The native form of the reverse, which adds elements of its first operand up at such places: `rule(node)` gives
+    the dimensions of the operand instead of those of the result, of which it has a table. `steps` is its form where
+    the places are known."""
+
+    rule: Callable[[Any], tuple[Dims, Dims] | None]
+    steps: NativeSteps
+    check: Callable[[Any], tuple[int, Callable[[Any], Any]] | None]
+
+
 class NativeRunning:
     """The native form of a reduction along `dim` of the parameters that shows what it has after each place."""
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,19 @@ from gradcli.graph.arguments import as_int, as_node, holds_nodes, list_array, no
 from gradcli.graph.dtypes import INT64
 from gradcli.graph.infer import broadcast_shapes
 from gradcli.graph.node import Node, constant, make
-from gradcli.graph.op import Blocking, Dims, NativeParts, NativeSteps, NativeView, Op, Params, Shape
-from gradcli.ops import batching
+from gradcli.graph.op import (
+    Blocking,
+    Dims,
+    NativeLookup,
+    NativeParts,
+    NativeScatter,
+    NativeSteps,
+    NativeView,
+    Op,
+    Params,
+    Shape,
+)
+from gradcli.ops import accumulators, batching
 from gradcli.ops.blocking import aligned
 from gradcli.ops.family import call, composite, primitive
 from gradcli.ops.formulas import places
@@ -70,6 +82,10 @@ def _expand_ellipsis(items: list[Any], x: Node) -> list[Any]:
 
 # Native code writes lines of so few elements out place by place.
 _SHORT = 32
+#: Sums at places are added up block by block where there are up to so many, and so many times as many terms.
+_MOST_SUMS, _LEAST = 1 << 16, 4
+#: Elements whose places are computed at once.
+_FEW = 1 << 16
 
 #: A dimension that an ellipsis passes over: not even PyTorch's `:` leaves no trace.
 _SKIP = slice(None, None, 0)
@@ -158,6 +174,25 @@ def _index_follow(node: Node, dim: int) -> Dims | None:
     return rest[dim if dim < at else dim - picked], *(None for _ in indices)
 
 
+def _index_places(node: Node) -> tuple[Dims, Dims] | None:
+    """Of a single index: what goes along with the dimensions of what it is taken from or added to, and with its own."""
+    table = node if "shape" in node.params else node.inputs[0]
+    index, *more = node.inputs[1:]
+    if more:
+        return None
+    (dim,), picked = node.params["dims"], index.ndim
+    own = (*range(dim), -1, *range(dim + picked, table.ndim - 1 + picked))
+    return own, tuple(range(dim, dim + picked))
+
+
+def _index_add_reduced(node: Node) -> list[Dims]:
+    """Along the places elements are added up block by block, if there are many times as many as sums."""
+    g, index, *more = node.inputs
+    if more or g.dtype.kind != "f" or not _LEAST * node.size <= g.size or node.size > _MOST_SUMS:
+        return []
+    return [(node.params["dims"][0] + k, k) for k in range(index.ndim)]
+
+
 def _index_add_follow(node: Node, dim: int) -> Dims | None:
     g, *indices = node.inputs
     dims = node.params["dims"]
@@ -182,13 +217,49 @@ def _index_kernel(x: Any, *indices: Any, dims: Shape, name: str) -> Any:
         raise GradcliError(f"{error}") from None
 
 
+def _add_lines(g: Any, index: Any, shape: Shape, dim: int) -> Any:
+    """The same of a single index, a few lines at a time: `add.at` is fast where everything is a vector."""
+    _check_places(index, shape[dim], dim)
+    rest = (*shape[:dim], *shape[dim + 1 :])
+    inner, places = math.prod(rest), index.reshape(-1, 1) % shape[dim]
+    lines = np.moveaxis(g, range(dim, dim + index.ndim), range(index.ndim)).reshape(-1, inner)
+    out, step = np.zeros(shape[dim] * inner, g.dtype), max(1, _FEW // inner)
+    for start in range(0, len(lines), step):
+        own = slice(start, start + step)
+        np.add.at(out, (places[own] * inner + np.arange(inner)).ravel(), lines[own].ravel())
+    return np.moveaxis(out.reshape(shape[dim], *rest), 0, dim)
+
+
 def _index_add_kernel(g: Any, *indices: Any, shape: Shape, dims: Shape) -> Any:
+    if len(indices) == 1 and g.size > indices[0].size > 0:
+        return _add_lines(g, indices[0], shape, dims[0])
     out = np.zeros(shape, g.dtype)
     try:
         np.add.at(out, _full_index(dims, indices), g)
     except IndexError as error:
         raise GradcliError(f"{error}") from None
     return out
+
+
+def _sums_at_places(arrays: list[Any], params: Params, start: int) -> tuple[Any, ...]:
+    """The sums of a block in float64."""
+    (g, index), shape, (dim,) = arrays, params["shape"], params["dims"]
+    _check_places(index, shape[dim], dim)
+    length, picked = shape[dim], range(dim, dim + index.ndim)
+    places = index.ravel()
+    lines = np.moveaxis(g, tuple(picked), tuple(k - dim - index.ndim for k in picked)).reshape(-1, places.size)
+    sums = np.zeros((len(lines), length))
+    for line, total in zip(lines, sums, strict=True):
+        # Of vectors of one dtype `add.at` is fast.
+        np.add.at(total, places, line.astype(np.float64))
+    return (np.moveaxis(sums.reshape((*shape[:dim], *shape[dim + 1 :], length)), -1, dim),)
+
+
+def _check_places(index: Any, length: int, dim: int) -> None:
+    """Complain about the first place that there is not, in NumPy's words."""
+    if index.size and not (-length <= index.min() and index.max() < length):
+        wrong = index[(index < -length) | (index >= length)].ravel()[0]
+        raise GradcliError(f"index {wrong} is out of bounds for axis {dim} with size {length}")
 
 
 def _select_infer(inputs: tuple[Node, ...], params: Params) -> tuple[Shape, np.dtype]:
@@ -254,6 +325,15 @@ def _known_places(node: Node, length: int) -> list[int] | None:
     return [int(place) % length for place in index.params["value"]]
 
 
+def _looked_at(node: Node) -> Any:
+    """What complains about places out of range, which those of the expression itself are not."""
+    table, index = node if "shape" in node.params else node.inputs[0], node.inputs[1]
+    if not index.inputs and "value" in index.params:
+        return None
+    (dim,) = node.params["dims"]
+    return 1, lambda places: _check_places(places, table.shape[dim], dim)
+
+
 select = primitive(
     "select", lambda x, dim, index: x[(slice(None),) * dim + (index,)], _select_infer, family="index", build=_select,
     args="input, dim, index: int", layout=_select_layout, vjp=_select_vjp,
@@ -268,7 +348,7 @@ index_ = primitive(
         make(index_add, (g, *indices), {"shape": x.shape, "dims": dims}), *(None for _ in indices)
     ),
     batching=batching.INDEXED, blocking=Blocking(_index_follow), formula=places.indexed, text=spelling.indexed,
-    native=NativeParts(_taken),
+    native=NativeLookup(_index_places, NativeParts(_taken), _looked_at),
 )
 def _added(node: Node) -> Node | None:
     """At each place of a dimension the sum of what goes there."""
@@ -285,6 +365,7 @@ def _added(node: Node) -> Node | None:
     return None if some is None else call("stack", [call("zeros_like", some) if p is None else p for p in parts], dim)
 
 
+_SUMS = accumulators.SUM._replace(partial=_sums_at_places)
 index_add: Op = primitive(
     "_index_add", _index_add_kernel, lambda inputs, params: (params["shape"], inputs[0].dtype), family="reduction",
     grad_fn=lambda node: ("IndexPutBackward0", node.inputs[:1]),
@@ -292,7 +373,8 @@ index_add: Op = primitive(
         make(index_, (h, *indices), {"dims": dims, "name": "IndexBackward0"}), *(None for _ in indices)
     ),
     public=False, doc="Zeros with elements added at lists of indices.", batching=batching.INDEXED,
-    blocking=Blocking(_index_add_follow), formula=places.index_added, native=NativeSteps(_added),
+    blocking=Blocking(_index_add_follow, _index_add_reduced, _SUMS), formula=places.index_added,
+    native=NativeScatter(_index_places, NativeSteps(_added), _looked_at),
 )
 index_select = composite(
     "index_select", _index_select, args="input, dim, index", family="index", doc="Places of a dimension by a list.",

@@ -2,9 +2,10 @@
 
 Read `choice` (which engine computes), then what is written: `vectors` and `expressions` (what is done lane by lane, in
 LLVM's language), `casts`, `functions` (exp, sin and so on), `builder` (all of it together) and `loops`. Then how a pass
-is taken: `strides`, `lowering` (a step as an item over the places of a row), `lane_forms` (what it computes at a
-place), `phases` (items that share a loop), `group` (neighbouring items, and what goes in and out), `states` (sums over
-the rows), `transpose` (rows to vectors and back), the three ways to write a function, `rows_across`, `columns_across`
-and `rows_looped`, and `fuse`, which chooses among them. `step` is what the runner of blocks meets; `call` binds it to
-arrays, keeps machine code and calls it; `processor` makes machine code and is alone in knowing llvmlite.
+is taken: `strides`, `loop_steps` (an item over the places of a row), `lowering` (which item a step of a pass is),
+`lane_forms` (what it computes at a place), `lookups` (elements at places that are data), `phases` (items that share a
+loop), `group` (neighbouring items, and what goes in and out), `states` (sums over the rows), `transpose` (rows to
+vectors and back), the three ways to write a function, `rows_across`, `columns_across` and `rows_looped`, and `fuse`,
+which chooses among them. `step` is what the runner of blocks meets; `call` binds it to arrays, keeps machine code and
+calls it; `processor` makes machine code and is alone in knowing llvmlite.
 """

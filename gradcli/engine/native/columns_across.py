@@ -8,8 +8,10 @@ from contextlib import contextmanager
 
 from gradcli.engine.native.builder import VectorBuilder
 from gradcli.engine.native.group import Group
-from gradcli.engine.native.loops import address, address_around, address_of, loop, loops
-from gradcli.engine.native.lowering import LoopStep, Lowering
+from gradcli.engine.native.lookups import gathered, lane_offsets, place_within, scalar
+from gradcli.engine.native.loop_steps import LookupTable, LoopStep
+from gradcli.engine.native.loops import address, address_around, address_of, lead_address, loop, loops
+from gradcli.engine.native.lowering import Lowering
 from gradcli.engine.native.phases import Phase
 from gradcli.engine.native.states import States, begin, count_of, merged, place_in_row, reached, taken_in, with_one_more
 from gradcli.engine.native.strides import Shape, dense
@@ -133,6 +135,13 @@ class ColumnsAcross:
         """All items at neighbouring places, of which so many are there."""
         here: dict[int, Vector] = {}
         for item in phase.items:
+            if item.scatters:
+                self._scatter(item, here, indices, valid)
+                continue
+            if item.table is not None:
+                value = self._taken(item, item.table, here, indices, valid)
+                self._made(item, value, here, indices, valid)
+                continue
             values = [self._operand(item, *read, here, indices, valid) for read in item.reads]
             if item.along >= 0:
                 values.append(place_in_row(self.v, item, item.along, indices, across=True))
@@ -140,13 +149,55 @@ class ColumnsAcross:
             value = item.form(self.v, *values)
             if item.lanes is not None:
                 self._take_in(item, value, indices, valid)
-                continue
-            here[item.out] = value
-            if not item.space:
-                self.same[item.out] = value
-            if item.out in self.base:
-                kept = item.out not in self.group.outs
-                self._write(item.out, value, indices, item.strides, self.lanes if kept else valid)
+            else:
+                self._made(item, value, here, indices, valid)
+
+    def _made(self, item: LoopStep, value: Vector, here: dict[int, Vector], indices: list[str], valid: int) -> None:
+        here[item.out] = value
+        if not item.space:
+            self.same[item.out] = value
+        if item.out in self.base:
+            kept = item.out not in self.group.outs
+            self._write(item.out, value, indices, item.strides, self.lanes if kept else valid)
+
+    def _taken(
+        self, item: LoopStep, table: LookupTable, here: dict[int, Vector], indices: list[str], valid: int
+    ) -> Vector:
+        """An element from a place that is data; of neighbours at the same place, neighbouring elements."""
+        v, ((slot, strides, shift), places) = self.v, item.reads
+        place = place_within(v, self._operand(item, *places, here, indices, valid), table)
+        if slot in self.same:
+            return self.same[slot]
+        dtype, apart = self.group.dtype(slot), bool(places[1] and places[1][-1])
+        trail = self.group.trail(slot) if slot in self.leads else 0
+        step: str | int = table.step * stored(dtype).itemsize
+        if trail and table.step % trail == 0:
+            step = v.fresh()
+            v.lines.append(f"  {step} = mul i64 {self.leads[slot]}, {table.step // trail}")
+        pointer = self._pointer(slot, indices, strides, shift)
+        beside = bool(strides and strides[-1])
+        if apart:
+            offset = place * (v.spread(step, INT64) if isinstance(step, str) else step)
+            offset = offset + lane_offsets(v, stored(dtype).itemsize) if beside else offset
+            return gathered(v, pointer, offset, dtype, valid)
+        pointer = lead_address(v, pointer, str(step), scalar(v, place))
+        if not beside:
+            return spread_from(v, pointer, dtype)
+        value = masked_load(v, pointer, stored(dtype), valid)
+        return value != 0 if dtype.kind == "b" else value
+
+    def _scatter(self, item: LoopStep, here: dict[int, Vector], indices: list[str], valid: int) -> None:
+        """Add neighbouring elements up at a place that is data."""
+        v, (first, places), table = self.v, item.reads, item.table
+        assert table is not None
+        number, valid = self.group.sums.index(item), valid if item.space else 1
+        (dtype,) = self.states.parts[number]
+        place = place_within(v, self._operand(item, *places, here, indices, valid), table)
+        value = v.cast(self._operand(item, *first, here, indices, valid), dtype)
+        start = address(v, "%s", self.states.place(number, 0, 0))
+        at = lead_address(v, start, str(table.step * dtype.itemsize), scalar(v, place))
+        at = address_of(v, at, indices, item.strides, dtype.itemsize)
+        masked_store(v, masked_load(v, at, dtype, valid) + value, at, valid)
 
     def _operand(
         self,
@@ -241,6 +292,9 @@ class ColumnsAcross:
 
     def _start(self, number: int, item: LoopStep) -> None:
         v = self.v
+        if item.scatters:
+            self.states.clear(v, number)
+            return
         assert item.lanes is not None
         for part, value in enumerate(item.lanes.start(v, taken_in(self.group, item))):
             name, at = f"%sum{number}.{part}", self.states.place(number, part, 0)
@@ -257,6 +311,8 @@ class ColumnsAcross:
         v = self.v
         v.lines = []
         for number, item in enumerate(self.group.sums):
+            if item.scatters:
+                continue
             if self.states.beside[number]:
                 self._settle(number, item)
                 continue
@@ -289,7 +345,9 @@ def suits(reader: Lowering, item: LoopStep) -> bool:
         if one[-1:] not in ((), (0,)) and math.prod(reader.rest(slot)) == reader.leading(slot) > 1:
             return False
     strides = [*(strides for _, strides in item.operands), item.strides]
-    if item.running:
+    if item.running or (item.scatters and any(item.operands[1][1][-1:])):
+        return False
+    if item.scatters and item.strides[-1:] == (0,):
         return False
     if item.lanes is not None and item.out >= 0 and len(item.reduced) != len(item.space):
         return False

@@ -10,7 +10,9 @@ from typing import Any
 from gradcli.engine.native.builder import VectorBuilder
 from gradcli.engine.native.columns_across import ColumnsAcross, suits
 from gradcli.engine.native.group import group_of
-from gradcli.engine.native.lowering import Check, LoopStep, Lowering
+from gradcli.engine.native.lookups import place_within
+from gradcli.engine.native.loop_steps import Check, LoopStep
+from gradcli.engine.native.lowering import Lowering
 from gradcli.engine.native.rows_across import RowsAcross
 from gradcli.engine.native.rows_looped import RowsLooped
 from gradcli.engine.native.states import kept_size
@@ -21,8 +23,12 @@ from gradcli.engine.plan.program import UFUNC, Cut, Pass, Step, Sum
 
 #: Rows of more elements are not written out place by place.
 _MOST_PLACES = 32
+#: Nor are sums of so many at places that are data: a line for each lane.
+_MOST_SCATTERED = 4
 #: Nor are those of which more elements are kept.
 _MOST_KEPT = 1024
+#: Instructions that take an element from a place that is data, about.
+_GATHERED = 8
 #: Instructions of one function: its parts are looked at together, and the registers of all are dealt out at once.
 _LONGEST = 4_000
 #: Those of a pass, each of which takes about 0.1 ms to make: always so many, more if there is enough to compute with
@@ -118,16 +124,21 @@ def _ended(run: _Stretch) -> Iterator[_Stretch | Step | Sum]:
 
 def _is_short(reader: Lowering, item: LoopStep) -> bool:
     """Whether a row's places can be written one after the other in the code."""
+    if item.scatters and math.prod(item.space) > _MOST_SCATTERED:
+        return False
+    if item.looks_up and not reader.shared(item.operands[0][0]):
+        # Vectors in registers have no places.
+        return False
     return math.prod(item.space) <= _MOST_PLACES and _widest(reader, item) <= _MOST_PLACES
 
 
 def _is_looped(reader: Lowering, item: LoopStep) -> bool:
     """Whether vectors for all of a row's places fit the cache."""
-    return _widest(reader, item) <= _MOST_KEPT and (item.out >= 0 or kept_size(item) <= _MOST_KEPT)
+    return _widest(reader, item) <= _MOST_KEPT and (item.out >= 0 or item.scatters or kept_size(item) <= _MOST_KEPT)
 
 
 def _widest(reader: Lowering, item: LoopStep) -> int:
-    slots = [slot for slot, _ in item.operands] + ([item.out] if item.out >= 0 else [])
+    slots = [slot for slot, _ in item.operands[item.looks_up :]] + ([item.out] if item.out >= 0 else [])
     return max(1 if reader.shared(slot) else math.prod(reader.rest(slot)) for slot in slots)
 
 
@@ -168,6 +179,10 @@ class _Code:
             values.append(v.value("%place", INT64))
         try:
             assert item.form is not None
+            if item.table is not None:
+                place_within(v, values.pop(), item.table)
+                v.lines += [""] * (_GATHERED if item.out >= 0 else 6 * v.lanes)
+                return 1 + len(v.lines)
             made = item.form(v, *values)
             if item.lanes is not None:
                 state = item.lanes.start(v, made.dtype)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradcli.engine.native.lowering import LoopStep, Lowering
+from gradcli.engine.native.loop_steps import LoopStep
+from gradcli.engine.native.lowering import Lowering
 from gradcli.engine.native.phases import Phase, phases_of
 
 
@@ -40,6 +41,13 @@ class Group:
 
     def trail(self, slot: int) -> int:
         return self.width(slot) // self.lead(slot)
+
+    @property
+    def tables(self) -> set[int]:
+        """The shared values of which only elements at places that are data are used."""
+        items = [item for phase in self.phases for item in phase.items]
+        read = {slot for item in items for slot, _ in item.operands[item.looks_up :]}
+        return {item.operands[0][0] for item in items if item.looks_up} & self.shared - read
 
     @property
     def arrays(self) -> list[int]:

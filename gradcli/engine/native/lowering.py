@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from gradcli.engine.native import lane_forms
+from gradcli.engine.native import lane_forms, lookups
+from gradcli.engine.native.loop_steps import Check, LoopStep, rest_of
 from gradcli.engine.native.strides import Shape, broadcast, dense, kept
 from gradcli.engine.native.vectors import INT64
 from gradcli.engine.plan.program import CALL, Pass, Step, Sum
 from gradcli.graph.node import RESULT, Node, toposort
-from gradcli.graph.op import Lanes, NativeParts, NativePlaces, NativeRunning, NativeSteps, NativeView
+from gradcli.graph.op import (
+    NativeLookup,
+    NativeParts,
+    NativePlaces,
+    NativeRunning,
+    NativeScatter,
+    NativeSteps,
+    NativeView,
+)
 from gradcli.ops.blocking import aligned
 
 #: Places that are put together of parts: where there is a loop, each part is looked at for each place.
@@ -22,44 +30,6 @@ _MOST_PARTS = 32
 
 #: The element types that native code computes with; float16 and bfloat16 are only stored.
 DTYPES = frozenset(map(np.dtype, ("f4", "f8", "i1", "i2", "i4", "i8", "u1", "?")))
-
-
-@dataclass(eq=False)
-class LoopStep:
-    """A step over a space: each row of the block has one, of the lengths `space`.
-
-    `operands` are places among the block's values, each with the elements between neighbours along every dimension of
-    the space; `out` is the place of the result (-1 for a sum over the rows) and `strides` the same for it. `reduced`
-    are the dimensions that the result lacks. `form` computes a value from those of the operands, `lanes` takes it in.
-    It is told the places along a dimension, after the operands, where `along` is one (-1: none). `shifts` are the
-    elements that operands begin at, if not at the first. A `running` reduction gives what it has after each place.
-    """
-
-    step: Step | Sum
-    space: Shape
-    operands: tuple[tuple[int, Shape], ...]
-    out: int
-    strides: Shape
-    form: Callable[..., Any] | None
-    lanes: Lanes | None = None
-    reduced: tuple[int, ...] = ()
-    along: int = -1
-    shifts: tuple[int, ...] = ()
-    running: bool = False
-
-    @property
-    def reads(self) -> Iterable[tuple[int, Shape, int]]:
-        """Place, strides and first element of each operand."""
-        shifts = self.shifts or (0,) * len(self.operands)
-        return [(slot, strides, shift) for (slot, strides), shift in zip(self.operands, shifts, strict=True)]
-
-
-class Check(NamedTuple):
-    """A function of the array at a place, which raises what the kernel of `node` would."""
-
-    slot: int
-    function: Callable[[Any], Any]
-    node: Node
 
 
 class Lowering:
@@ -75,8 +45,7 @@ class Lowering:
 
     def rest(self, slot: int) -> Shape:
         """The lengths of what a row has of a value; those of the whole for what all blocks share."""
-        node, axis = self.one.slots[slot]
-        return node.shape if axis < 0 else node.shape[:axis] + node.shape[axis + 1 :]
+        return rest_of(self.one, slot)
 
     def shared(self, slot: int) -> bool:
         """Whether all blocks see the same value."""
@@ -89,8 +58,10 @@ class Lowering:
 
     def items(self, step: Step | Sum) -> list[LoopStep] | None:
         """The step as items, or None where it has no native form."""
-        if isinstance(step, Step) and isinstance(step.node.op.native, NativeSteps):
-            return self._several(step, step.node.op.native.rule(step.node))
+        native = step.node.op.native
+        native = native.steps if isinstance(native, NativeScatter) else native
+        if isinstance(step, Step) and isinstance(native, NativeSteps):
+            return self._several(step, native.rule(step.node))
         item = self.item(step)
         return None if item is None else [item]
 
@@ -156,6 +127,8 @@ class Lowering:
         if node.op.native is not None and node.op.family == "contraction":
             return self._contraction(step)
         if isinstance(step, Sum):
+            if isinstance(node.op.native, NativeScatter):
+                return self._checked(lookups.scattered(self.one, step, node.op.native), node.op.native)
             return self._sum(step)
         if node.op.family == "reduction" or any(slot in self.apart for slot in step.inputs):
             return self._reduction(step)
@@ -203,6 +176,8 @@ class Lowering:
             return self._viewed(step, native)
         if isinstance(native, NativeParts):
             return self._parted(step, native)
+        if isinstance(native, NativeLookup):
+            return self._parted(step, native.parts) or self._checked(lookups.looked_up(self.one, step, native), native)
         return self._running(step, native) if isinstance(native, NativeRunning) else None
 
     def _viewed(self, step: Step, native: NativeView) -> LoopStep | None:
@@ -267,17 +242,21 @@ class Lowering:
             return broadcast(own if len(own) == len(space) else lacking, space)
 
         operands = tuple([(slot, strides(slot)) for slot in step.inputs])
-        if (check := native.check(step.node)) is not None:
-            self._look(self.source.get(step.inputs[check[0]], step.inputs[check[0]]), check[1], step.node)
         form = lane_forms.of_row(native.form, step.node, step.params)
         if not native.picks:
-            return LoopStep(step, space, operands, step.out, dense(space), form, along=at)
+            return self._checked(LoopStep(step, space, operands, step.out, dense(space), form, along=at), native)
         lanes, reduced = lane_forms.picked(step.node.dtype), (at,)
-        return LoopStep(step, space, operands, step.out, kept(space, reduced), form, lanes, reduced, at)
+        item = LoopStep(step, space, operands, step.out, kept(space, reduced), form, lanes, reduced, at)
+        return self._checked(item, native)
 
-    def _look(self, slot: int, function: Callable[[Any], Any], node: Node) -> None:
-        if all(known.slot != slot or known.node.params != node.params for known in self.checks):
-            self.checks.append(Check(slot, function, node))
+    def _checked(self, item: LoopStep | None, native: Any) -> LoopStep | None:
+        """The item, noting what has to be looked at for it."""
+        if item is not None and (found := native.check(item.step.node)) is not None:
+            number, function = found
+            slot, node = self.source.get(item.step.inputs[number], item.step.inputs[number]), item.step.node
+            if all(known.slot != slot or known.node.params != node.params for known in self.checks):
+                self.checks.append(Check(slot, function, node))
+        return item
 
     def _along(self, slot: int, out: int) -> Shape:
         """The strides of a value along the rows of another one that it is broadcast to."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from gradcli.engine.native.lowering import LoopStep
+from gradcli.engine.native.loop_steps import LoopStep
 from gradcli.engine.native.strides import Shape, dense
 
 
@@ -67,10 +67,11 @@ def _earliest(items: Sequence[LoopStep], over: Mapping[int, int]) -> dict[LoopSt
 def _first_phase(item: LoopStep, where: dict[LoopStep, int], made: dict[int, LoopStep]) -> int:
     """Where all operands are there: in the loop that makes them, if they are used place by place, or after it."""
     first = 0
-    for slot, strides in item.operands:
+    for number, (slot, strides) in enumerate(item.operands):
         if slot in made:
             maker = made[slot]
-            first = max(first, where[maker] + (not in_step(maker, item, strides)))
+            there = in_step(maker, item, strides) and not (item.looks_up and number == 0)
+            first = max(first, where[maker] + (not there))
     return first
 
 
@@ -107,6 +108,8 @@ def _latest(
 
 
 def _uses_in_step(maker: LoopStep, user: LoopStep) -> bool:
+    if user.looks_up and user.operands[0][0] == maker.out:
+        return False
     return all(in_step(maker, user, strides) for slot, strides in user.operands if slot == maker.out)
 
 

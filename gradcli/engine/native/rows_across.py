@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 from gradcli.engine.native.builder import VectorBuilder
 from gradcli.engine.native.group import Group
-from gradcli.engine.native.loops import lead_address, loop, loops
-from gradcli.engine.native.lowering import LoopStep
+from gradcli.engine.native.lookups import add_each, gathered, place_within
+from gradcli.engine.native.loop_steps import LookupTable, LoopStep
+from gradcli.engine.native.loops import address, lead_address, loop, loops
 from gradcli.engine.native.states import States, count_of, merged, places_from, taken_in, with_one_more
 from gradcli.engine.native.strides import Shape, kept
 from gradcli.engine.native.transpose import pack, stored, unpack
@@ -48,6 +49,8 @@ class RowsAcross:
     def _accumulators(self) -> None:
         """Each vector of the states is a variable while the loop runs."""
         for number, dtypes in enumerate(self.states.parts):
+            if self.group.sums[number].scatters:
+                continue
             for part, index in itertools.product(range(len(dtypes)), range(self.states.sizes[number])):
                 name, kind = f"%s{number}.{part}.{index}", self.v.type(dtypes[part])
                 at = self.states.place(number, part, index)
@@ -77,6 +80,8 @@ class RowsAcross:
 
     def _read(self, k: int, slot: int) -> None:
         dtype, width, v = self.group.dtype(slot), self.group.width(slot), self.v
+        if slot in self.group.tables:
+            return
         if slot in self.group.shared:
             kind = element_type(stored(dtype))
             for place in range(width):
@@ -109,6 +114,9 @@ class RowsAcross:
         v = self.v
         states: dict[int, list[Vector]] = {}
         for index in itertools.product(*map(range, item.space)):
+            if item.table is not None:
+                self._at_place(item, item.table, index)
+                continue
             values = [self.found[slot, _offset(index, strides) + shift] for slot, strides, shift in item.reads]
             if item.along >= 0:
                 values.append(v.constant(index[item.along], INT64))
@@ -131,6 +139,25 @@ class RowsAcross:
             for offset, state in states.items():
                 settled = item.lanes.settle(v, state)
                 self.found[item.out, offset] = item.lanes.result(v, settled, count_of(item), item.step.node)
+
+    def _at_place(self, item: LoopStep, table: LookupTable, index: tuple[int, ...]) -> None:
+        """Take an element from a place that is data, or add one up there."""
+        v, ((first, strides), (places, along)) = self.v, item.operands
+        place = place_within(v, self.found[places, _offset(index, along)], table)
+        if item.out >= 0:
+            dtype = self.group.dtype(first)
+            at = address(v, f"%a{self.group.inputs.index(first)}", _offset(index, strides) * stored(dtype).itemsize)
+            value = gathered(v, at, place * (table.step * stored(dtype).itemsize), dtype, self.lanes)
+            self.found[item.out, _offset(index, item.strides)] = value
+            return
+        self._scatter(item, table, place, self.found[first, _offset(index, strides)], _offset(index, item.strides))
+
+    def _scatter(self, item: LoopStep, table: LookupTable, place: Vector, value: Vector, offset: int) -> None:
+        v, number = self.v, self.group.sums.index(item)
+        (dtype,) = self.states.parts[number]
+        value = v.select(v.value("%mask", BOOL), v.cast(value, dtype), 0)
+        at = address(v, "%s", self.states.place(number, 0, offset))
+        add_each(v, at, place * (table.step * dtype.itemsize), value)
 
     def _run_on(self, item: LoopStep, states: dict[int, list[Vector]], index: tuple[int, ...], value: Vector) -> None:
         """Take in another element of a running reduction, and show what it has now."""
@@ -274,6 +301,8 @@ class Padded:
         """Each sum with the names of its state's parts, in a loop over its places, which are treated alike."""
         v = self.v
         for number, item in enumerate(self.group.sums):
+            if item.scatters:
+                continue
             size = self.states.sizes[number]
             with loops(v, [size] if size > 1 else []) as indices:
                 names = []
@@ -288,6 +317,9 @@ class Padded:
                 yield number, item, names
 
     def _start(self) -> None:
+        for number, item in enumerate(self.group.sums):
+            if item.scatters:
+                self.states.clear(self.v, number)
         for _, item, names in self._places():
             assert item.lanes is not None
             for name, value in zip(names, item.lanes.start(self.v, taken_in(self.group, item)), strict=True):

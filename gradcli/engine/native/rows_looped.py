@@ -7,8 +7,9 @@ from contextlib import contextmanager
 
 from gradcli.engine.native.builder import VectorBuilder
 from gradcli.engine.native.group import Group
+from gradcli.engine.native.lookups import add_each, gathered, lane_offsets, place_within
+from gradcli.engine.native.loop_steps import LookupTable, LoopStep
 from gradcli.engine.native.loops import address, address_around, address_of, lead_address, loop, loops
-from gradcli.engine.native.lowering import LoopStep
 from gradcli.engine.native.phases import Phase
 from gradcli.engine.native.rows_across import Padded
 from gradcli.engine.native.states import (
@@ -131,6 +132,9 @@ class RowsLooped:
     def _places(self, phase: Phase, indices: Sequence[str]) -> None:
         here: dict[int, Vector] = {}
         for item in phase.items:
+            if item.table is not None:
+                self._at_place(item, item.table, here, indices)
+                continue
             values = [self._operand(item, *read, here, indices) for read in item.reads]
             if item.along >= 0:
                 values.append(place_in_row(self.v, item, item.along, indices))
@@ -143,6 +147,34 @@ class RowsLooped:
                 continue
             here[item.out] = value
             self._keep(item, value, indices)
+
+    def _at_place(self, item: LoopStep, table: LookupTable, here: dict[int, Vector], indices: Sequence[str]) -> None:
+        """Take an element from a place that is data, or add one up there."""
+        v, (first, second) = self.v, item.reads
+        place = place_within(v, self._operand(item, *second, here, indices), table)
+        if item.out >= 0:
+            value = here[item.out] = self._taken(first[0], first[1], table, place, indices)
+            self._keep(item, value, indices)
+            return
+        number = self.group.sums.index(item)
+        (dtype,) = self.states.parts[number]
+        value = v.cast(self._operand(item, *first, here, indices), dtype)
+        value = v.select(v.value("%mask", BOOL), value, 0)
+        add_each(v, self._state(number, 0, indices, item.strides), place * (table.step * dtype.itemsize), value)
+
+    def _taken(self, slot: int, strides: Shape, table: LookupTable, place: Vector, indices: Sequence[str]) -> Vector:
+        v, dtype = self.v, self.group.dtype(slot)
+        if slot in self.same:
+            return self.same[slot]
+        size = stored(dtype).itemsize
+        if slot in self.group.shared:
+            return gathered(v, self._pointer(slot, indices, strides, 1), place * (table.step * size), dtype, self.lanes)
+        # Of a row's own values each lane has those of its row.
+        at = self._pointer(slot, indices, strides, self.lanes)
+        step = (
+            table.step * size * self.lanes if slot not in self.step else v.spread(self.step[slot], INT64) * table.step
+        )
+        return gathered(v, at, place * step + lane_offsets(v, size), dtype, self.lanes)
 
     def _keep(self, item: LoopStep, value: Vector, indices: Sequence[str]) -> None:
         if self.group.width(item.out) == 1:

@@ -10,7 +10,8 @@ import numpy as np
 
 from gradcli.engine.native.builder import VectorBuilder
 from gradcli.engine.native.group import Group
-from gradcli.engine.native.lowering import LoopStep
+from gradcli.engine.native.loop_steps import LoopStep
+from gradcli.engine.native.loops import address
 from gradcli.engine.native.vectors import INT64, Vector
 
 #: Bytes of a line of the cache.
@@ -21,21 +22,22 @@ class States:
     """Where the states of the sums lie, in bytes from the start of their memory.
 
     A sum has as many states as its result has places in a row, and a state some parts. Usually each lane has a state of
-    its own: a vector for each place. Where lanes are neighbouring places themselves (`beside`), there is one number.
+    its own: a vector for each place. Where lanes are neighbouring places themselves (`beside`), there is one number, as
+    there is for each element of a table.
     """
 
     def __init__(self, group: Group, lanes: int, beside: Sequence[bool]) -> None:
         self.lanes = lanes
-        self.beside = list(beside)
+        self.beside = [together or item.scatters for item, together in zip(group.sums, beside, strict=True)]
         self.parts: list[list[np.dtype]] = []
         self.sizes: list[int] = []
         self.offsets: list[list[int]] = []
         self.bytes = 0
         probe = VectorBuilder(lanes)
-        for item, together in zip(group.sums, beside, strict=True):
+        for item, together in zip(group.sums, self.beside, strict=True):
             assert item.lanes is not None
             dtypes = [part.dtype for part in item.lanes.start(probe, taken_in(group, item))]
-            size = kept_size(item)
+            size = item.step.node.size if item.scatters else kept_size(item)
             self.parts.append(dtypes)
             self.sizes.append(size)
             self.offsets.append([])
@@ -43,6 +45,13 @@ class States:
                 self.offsets[-1].append(self.bytes)
                 vectors = -(-size // lanes) if together else size
                 self.bytes += vectors * lanes * dtype.itemsize
+
+    def clear(self, v: VectorBuilder, number: int) -> None:
+        """Start a table: sums of nothing have no bits."""
+        v.declarations["@llvm.memset"] = "declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)"
+        size = sum(self.sizes[number] * dtype.itemsize for dtype in self.parts[number])
+        at = address(v, "%s", self.place(number, 0, 0))
+        v.lines.append(f"  call void @llvm.memset.p0.i64(ptr {at}, i8 0, i64 {size}, i1 false)")
 
     def reserve(self, name: str, size: int) -> str:
         """The line that names so many bytes of the same memory: a thread's stack has no room for whole rows."""

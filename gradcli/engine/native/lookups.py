@@ -1,0 +1,119 @@
+"""Elements of a table, at places that are data: taken from there, or added up there."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gradcli.engine.native import lane_forms
+from gradcli.engine.native.builder import VectorBuilder
+from gradcli.engine.native.loop_steps import LookupTable, LoopStep, rest_of
+from gradcli.engine.native.strides import Shape, dense
+from gradcli.engine.native.transpose import first_lanes, stored
+from gradcli.engine.native.vectors import INT64, Vector, element_type
+from gradcli.engine.plan.program import Pass, Step, Sum
+from gradcli.graph.op import Dims, NativeLookup, NativeScatter
+
+
+def looked_up(one: Pass, step: Step, native: NativeLookup) -> LoopStep | None:
+    """The item of a step that takes elements from a table, which is the same for all rows or is in each row."""
+    found, axis = native.rule(step.node), one.slots[step.out][1]
+    if found is None:
+        return None
+    table, places = (_ways(one, slot, own, axis) for slot, own in zip(step.inputs, found, strict=True))
+    if table is None or places is None:
+        return None
+    dims = [dim for dim in range(step.node.ndim) if dim != axis]
+    operands = tuple([(slot, _along(way, dims)) for slot, way in zip(step.inputs, (table, places), strict=True)])
+    length = step.node.inputs[0].shape[found[0].index(-1)]
+    space = rest_of(one, step.out)
+    return LoopStep(
+        step, space, operands, step.out, dense(space), lane_forms.first, table=LookupTable(table.get(-1, 0), length)
+    )
+
+
+def scattered(one: Pass, step: Sum, native: NativeScatter) -> LoopStep | None:
+    """The item of a sum that adds the elements of each row up in a table."""
+    found, axis = native.rule(step.node), one.slots[step.inputs[0]][1]
+    places = None if found is None else _ways(one, step.inputs[1], found[1], axis)
+    if found is None or places is None or axis < 0:
+        return None
+    table = dict(zip(found[0], dense(step.node.shape), strict=True))
+    own = dict(enumerate(step.node.inputs[0].shape))
+    dims = [dim for dim in own if dim != axis]
+    space = rest_of(one, step.inputs[0])
+    operands = ((step.inputs[0], dense(space)), (step.inputs[1], _along(places, dims)))
+    lanes, length = step.accumulate.lanes_for(step.node), step.node.shape[found[0].index(-1)]
+    return LoopStep(
+        step, space, operands, -1, _along(table, dims), lane_forms.first, lanes, table=LookupTable(table[-1], length)
+    )
+
+
+def _ways(one: Pass, slot: int, own: Dims, axis: int) -> dict[int | None, int] | None:
+    """The elements between neighbours of an operand, along the dimensions that its own ones go along with; None where
+    the blocked one is not cut in it."""
+    node, cut = one.slots[slot]
+    if cut < 0:
+        if any(dim == axis and length > 1 for dim, length in zip(own, node.shape, strict=True)):
+            return None
+    elif own[cut] != axis:
+        return None
+    rest = rest_of(one, slot)
+    dims = [dim for k, dim in enumerate(own) if k != cut]
+    # What is 1 long is the same all along.
+    return {dim: step for dim, step, length in zip(dims, dense(rest), rest, strict=True) if length > 1}
+
+
+def _along(ways: dict[int | None, int], dims: list[int]) -> Shape:
+    return tuple([ways.get(dim, 0) for dim in dims])
+
+
+# In code --------------------------------------------------------------------------------------------------------------
+
+
+def place_within(v: VectorBuilder, place: Vector, table: LookupTable) -> Vector:
+    """A place counted from the beginning: negative ones count from the end, and what is out of range, of which the
+    caller complains later, is the first."""
+    place = v.settled(v.cast(place, INT64))
+    place = v.select(place < 0, place + table.length, place)
+    return v.select((place >= 0) & (place < table.length), place, 0)
+
+
+def scalar(v: VectorBuilder, x: Vector) -> str:
+    """The number in the first lane."""
+    name = v.fresh()
+    v.lines.append(f"  {name} = extractelement {x.typed}, i32 0")
+    return name
+
+
+def lane_offsets(v: VectorBuilder, size: int) -> Vector:
+    """So many bytes from each lane to the next."""
+    return v.value(f"<{', '.join(f'i64 {k * size}' for k in range(v.lanes))}>", INT64)
+
+
+def gathered(v: VectorBuilder, pointer: str, offset: Vector, dtype: np.dtype, valid: int) -> Vector:
+    """The elements so many bytes behind an address, each lane its own; the first lanes only."""
+    kept, pointers = stored(dtype), f"<{v.lanes} x ptr>"
+    name = f"@llvm.masked.gather.{v.mangled(kept)}.v{v.lanes}p0"
+    v.declarations[name] = f"declare {v.type(kept)} {name}({pointers}, i32, <{v.lanes} x i1>, {v.type(kept)})"
+    places = v.assign(f"getelementptr i8, ptr {pointer}, {offset.typed}", INT64)
+    value = v.assign(
+        f"call {v.type(kept)} {name}({pointers} {places.name}, i32 {kept.itemsize}, {first_lanes(v, valid).typed}, "
+        f"{v.type(kept)} zeroinitializer)",
+        kept,
+    )
+    return value != 0 if dtype.kind == "b" else value
+
+
+def add_each(v: VectorBuilder, pointer: str, offset: Vector, value: Vector) -> None:
+    """Add each lane to the number so many bytes behind an address, one after the other: places may be the same."""
+    kind, size = element_type(value.dtype), value.dtype.itemsize
+    for k in range(v.lanes):
+        by, one, at, before, after = (v.fresh() for _ in range(5))
+        v.lines += [
+            f"  {by} = extractelement {offset.typed}, i32 {k}",
+            f"  {one} = extractelement {value.typed}, i32 {k}",
+            f"  {at} = getelementptr i8, ptr {pointer}, i64 {by}",
+            f"  {before} = load {kind}, ptr {at}, align {size}",
+            f"  {after} = {'fadd' if value.dtype.kind == 'f' else 'add'} {kind} {before}, {one}",
+            f"  store {kind} {after}, ptr {at}, align {size}",
+        ]

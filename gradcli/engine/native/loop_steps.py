@@ -1,0 +1,76 @@
+"""A step of a pass as an item of loops over the places of a row, and what has to be looked at beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from gradcli.engine.native.strides import Shape
+from gradcli.engine.plan.program import Pass, Step, Sum
+from gradcli.graph.node import Node
+from gradcli.graph.op import Lanes
+
+
+class LookupTable(NamedTuple):
+    """How many elements of the first operand, or of the result of a sum, lie between two places that the last operand
+    tells, and how many places there are."""
+
+    step: int
+    length: int
+
+
+@dataclass(eq=False)
+class LoopStep:
+    """A step over a space: each row of the block has one, of the lengths `space`.
+
+    `operands` are places among the block's values, each with the elements between neighbours along every dimension of
+    the space; `out` is the place of the result (-1 for a sum over the rows) and `strides` the same for it. `reduced`
+    are the dimensions that the result lacks. `form` computes a value from those of the operands, `lanes` takes it in.
+    It is told the places along a dimension, after the operands, where `along` is one (-1: none). `shifts` are the
+    elements that operands begin at, if not at the first. A `running` reduction gives what it has after each place.
+    With a `table` the first operand is one, or the result, a sum, and the last operand tells the place in it.
+    """
+
+    step: Step | Sum
+    space: Shape
+    operands: tuple[tuple[int, Shape], ...]
+    out: int
+    strides: Shape
+    form: Callable[..., Any] | None
+    lanes: Lanes | None = None
+    reduced: tuple[int, ...] = ()
+    along: int = -1
+    shifts: tuple[int, ...] = ()
+    running: bool = False
+    table: LookupTable | None = None
+
+    @property
+    def looks_up(self) -> bool:
+        """Whether its first operand is a table."""
+        return self.table is not None and self.out >= 0
+
+    @property
+    def scatters(self) -> bool:
+        """Whether its result is a table of sums."""
+        return self.table is not None and self.out < 0
+
+    @property
+    def reads(self) -> Iterable[tuple[int, Shape, int]]:
+        """Place, strides and first element of each operand."""
+        shifts = self.shifts or (0,) * len(self.operands)
+        return [(slot, strides, shift) for (slot, strides), shift in zip(self.operands, shifts, strict=True)]
+
+
+class Check(NamedTuple):
+    """A function of the array at a place, which raises what the kernel of `node` would."""
+
+    slot: int
+    function: Callable[[Any], Any]
+    node: Node
+
+
+def rest_of(one: Pass, slot: int) -> Shape:
+    """The lengths of what a row has of a value; those of the whole for what all blocks share."""
+    node, axis = one.slots[slot]
+    return node.shape if axis < 0 else node.shape[:axis] + node.shape[axis + 1 :]
