@@ -74,6 +74,7 @@ def hips(work: Workload) -> Run:
         sigmoid=expit,
         logsumexp=logsumexp,
         relu=lambda x: np.maximum(x, 0),
+        softmax=lambda x, dim: np.exp(x - logsumexp(x, dim, keepdims=True)),
         std=lambda x: np.std(x, 0, ddof=1),
         mT=lambda x: np.swapaxes(x, -1, -2),
     )
@@ -101,6 +102,7 @@ def torch_eager(work: Workload, compiled: bool = False) -> Run:
         sigmoid=torch.sigmoid,
         logsumexp=torch.logsumexp,
         relu=torch.relu,
+        softmax=torch.softmax,
         std=lambda x: torch.std(x, 0),
         mT=lambda x: x.mT,
     )
@@ -141,6 +143,7 @@ def jax_jit(work: Workload) -> Run:
         sigmoid=jax.nn.sigmoid,
         logsumexp=jax.nn.logsumexp,
         relu=jax.nn.relu,
+        softmax=jax.nn.softmax,
         std=lambda x: jnp.std(x, 0, ddof=1),
         mT=lambda x: x.mT,
     )

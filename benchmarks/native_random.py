@@ -24,7 +24,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import numpy as np
 
 import gradcli as gc
-from gradcli.engine.execute.run import chosen, run
+from gradcli.engine.execute.run import run
+from gradcli.engine.native.choice import chosen
 from gradcli.engine.native.step import NativeStep
 from gradcli.engine.plan.planner import plan
 from gradcli.engine.plan.program import Program

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 import gradcli as gc
-from gradcli.engine.execute.run import chosen, run
+from gradcli.engine.execute.run import run
 from gradcli.engine.native import fuse
+from gradcli.engine.native.choice import chosen
 from gradcli.engine.native.step import NativeStep
 from gradcli.engine.plan.program import Program, Sizes
 from tests.test_native_passes import leaves_of, planned

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradcli.engine.execute.run import chosen, known_value, op_by_op, run
-from gradcli.engine.native.choice import ENGINE
+from gradcli.engine.execute.run import known_value, op_by_op, run
+from gradcli.engine.native.choice import ENGINE, chosen
 from gradcli.engine.native.step import NativeStep
 from gradcli.engine.plan.planner import plan
 from gradcli.engine.plan.program import Cut, Program, Sizes

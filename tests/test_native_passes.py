@@ -16,8 +16,9 @@ import numpy as np
 import pytest
 
 import gradcli as gc
-from gradcli.engine.execute.run import chosen, run
+from gradcli.engine.execute.run import run
 from gradcli.engine.native import call, choice, processor
+from gradcli.engine.native.choice import chosen
 from gradcli.engine.native.processor import Processor
 from gradcli.engine.native.step import NativeStep
 from gradcli.engine.plan.planner import plan

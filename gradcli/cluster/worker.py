@@ -12,9 +12,9 @@ import numpy as np
 
 from gradcli.cluster.fingerprint import fingerprint, processor, versions
 from gradcli.cluster.transfer import Piece, blank, placed
-from gradcli.engine.execute.run import chosen, values_of
+from gradcli.engine.execute.run import values_of
 from gradcli.engine.execute.run_pass import group_rows, run_groups
-from gradcli.engine.native.choice import engine_in_use, using
+from gradcli.engine.native.choice import chosen, engine_in_use, using
 from gradcli.engine.plan.program import Pass
 from gradcli.errors import GradcliError, WorkError
 from gradcli.evaluation.compiled import Compiled
@@ -117,7 +117,8 @@ def compute(work: Work, part: PassPart, numbers: tuple[int, ...], *held: Piece) 
             node = prepared.program.values[write.value]
             values[write.value] = blank(node.shape, node.dtype)
             kept.append((write.value, write.axis))
-    states = run_groups(one, values, sinks, 1, range(part.start, part.stop), None)
+    states: list[Any] = [None] * (part.stop - part.start)
+    run_groups(one, values, sinks, 1, range(part.start, part.stop), None, states.__setitem__)
     for number, axis in kept:
         rows = (slice(None),) * axis + (slice(begin, end),)
         sent.append((number, axis, begin, np.ascontiguousarray(values[number][rows])))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, NamedTuple
 
-from gradcli.engine.execute.run import chosen
+from gradcli.engine.native.choice import chosen
 from gradcli.engine.native.step import NativeStep
 from gradcli.engine.plan.program import Cut, Pass, Program, Step, Sum, WholeStep
 from gradcli.graph.node import CONSTANT, INPUT, RESULT, Node, SeveralResults
@@ -67,7 +68,7 @@ def plan_text(program: Program, roots: list[str], threads: int, streamed: frozen
     passes = [one for stage in program.stages for one in stage.passes]
     read = sum(one.read for one in passes)
     written = sum(one.written for one in passes)
-    held = program.memory(threads, streamed)
+    held = program.memory(threads, streamed, partial(chosen, program))
     lines.append(f"in all: {show_bytes(read)} read, {show_bytes(written)} written, {show_bytes(held)} held at the peak")
     return "\n".join(lines)
 
@@ -173,7 +174,7 @@ def plan_json(program: Program, roots: list[str], threads: int, streamed: frozen
     return {
         "stages": stages,
         "threads": threads,
-        "held": program.memory(threads, streamed),
+        "held": program.memory(threads, streamed, partial(chosen, program)),
         "read": sum(one.read for stage in program.stages for one in stage.passes),
         "written": sum(one.written for stage in program.stages for one in stage.passes),
     }

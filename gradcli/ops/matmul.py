@@ -96,7 +96,7 @@ def _primitive(
         name, kernel, infer, family="contraction", args=args, doc=doc, vjp=vjp, batching=MATRIX_PRODUCT,
         build=lambda a, b: make(op, tuple(common((a, b), f"{name}()")), {}),
         blocking=Blocking(_product_follow, _contracted_dims, accumulate),
-        into=(lambda out, a, b: np.matmul(a, b, out=out)) if "matrix" in wanted[0] else None,
+        into=(lambda out, a, b: np.matmul(a, b, out=out)) if ndims[0] > 1 else None,
         cost=lambda node: max(1.0, node.inputs[0].shape[-1] / 8), **row,
     )
     return op

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from gradcli.engine.native.choice import chosen
 from gradcli.engine.plan.program import Cut, Program
 from gradcli.engine.plan.schedule import work_of
 from gradcli.errors import GradcliError
@@ -24,7 +26,7 @@ def check_memory(program: Program, leaves: Sequence[Any], threads: int, streamed
     """Refuse a program that needs more than `MEMORY_LIMIT`, or than most of what the machine has left."""
     limit = MEMORY_LIMIT.get()
     inputs = _held_inputs(program, leaves, limit is not None)
-    needed = program.memory(threads, streamed) + sum(size for size, _ in inputs)
+    needed = program.memory(threads, streamed, partial(chosen, program)) + sum(size for size, _ in inputs)
     if needed < SMALL and (limit is None or needed <= limit):
         return
     limit = usable_memory()
@@ -59,8 +61,8 @@ def usable_memory() -> int | None:
 
 
 def _buffers(program: Program, threads: int) -> tuple[int, str]:
-    passes = [one for stage in program.stages for one in stage.passes]
-    size = max((one.row_bytes * one.rows * min(threads, one.blocks) for one in passes), default=0)
+    passes = [chosen(program, one) for stage in program.stages for one in stage.passes]
+    size = max((one.scratch(threads) for one in passes), default=0)
     return size, f"the buffers of {threads} threads" if threads > 1 else "the buffers of a thread"
 
 

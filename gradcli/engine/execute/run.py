@@ -12,7 +12,7 @@ from gradcli.engine.execute.bounds import SMALL, check_duration, check_memory, d
 from gradcli.engine.execute.closure import bound
 from gradcli.engine.execute.run_pass import run_pass
 from gradcli.engine.execute.threads import get_num_threads
-from gradcli.engine.native.choice import get_engine, is_native
+from gradcli.engine.native.choice import chosen, get_engine
 from gradcli.engine.plan.planner import plan
 from gradcli.engine.plan.program import DEFAULT_SIZES, Pass, Program, Stage
 from gradcli.engine.simplify import wanted_results
@@ -107,18 +107,6 @@ def values_of(program: Program, leaves: Sequence[Any]) -> list[Any]:
         if leaf is not None and leaf.shape != shape:
             values[k] = leaf.reshape(shape) if isinstance(leaf, np.ndarray) else leaf.view(shape)
     return values
-
-
-def chosen(program: Program, one: Pass) -> Pass:
-    """The pass as the chosen engine runs it: with native steps for all that has a native form, or as it is."""
-    if not is_native(one.work):
-        return one
-    known = program.native.get(id(one))
-    if known is None:
-        from gradcli.engine.native.fuse import fused
-
-        known = program.native[id(one)] = fused(one, program.borrowed) or one
-    return known
 
 
 def threaded(threads: int) -> Runner:

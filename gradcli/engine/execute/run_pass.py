@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 from operator import itemgetter
@@ -42,16 +43,43 @@ def run_pass(one: Pass, values: list[Any], sinks: dict[int, Any], threads: int, 
         rows = [(block * one.rows, min(one.length, (block + 1) * one.rows)) for block in wanted]
         _deal(one, values, sinks, threads, len(rows), lambda worker, k: worker.run(*rows[k]))
         return
-    states = run_groups(one, values, sinks, threads, range(group_count(one)), progress)
-    finish_sums(one, values, states)
+    total = _Joined(one.sums)
+    run_groups(one, values, sinks, threads, range(group_count(one)), progress, total.add)
+    finish_sums(one, values, [total.state])
+
+
+class _Joined:
+    """The partial results of groups, joined in their order as soon as all before them are there: few are kept."""
+
+    def __init__(self, sums: list[Sum]) -> None:
+        self.sums = sums
+        self.state: Any = None
+        self.waiting: dict[int, Any] = {}
+        self.reached = 0
+        self.lock = threading.Lock()
+
+    def add(self, k: int, state: Any) -> None:
+        with self.lock:
+            self.waiting[k] = state
+            while self.reached in self.waiting:
+                following = self.waiting.pop(self.reached)
+                if following is not None:
+                    self.state = following if self.state is None else _merged(self.sums, self.state, following)
+                self.reached += 1
 
 
 def run_groups(
-    one: Pass, values: list[Any], sinks: dict[int, Any], threads: int, groups: range, progress: Progress | None
-) -> list[Any]:
-    """Do some neighbouring groups of the blocks of a pass; gives the partial results of each (None: no blocks)."""
+    one: Pass,
+    values: list[Any],
+    sinks: dict[int, Any],
+    threads: int,
+    groups: range,
+    progress: Progress | None,
+    take: Callable[[int, Any], None],
+) -> None:
+    """Do some neighbouring groups of the blocks of a pass; `take(k, state)` is given the partial results of each, by
+    its place among them (None: no blocks), in whatever order they come."""
     blocks, per_group = one.blocks, _group_size(one)
-    states: list[Any] = [None] * len(groups)
 
     def do(worker: _Worker, k: int) -> None:
         state: list[Any] | None = None
@@ -62,13 +90,12 @@ def run_groups(
             state = part if state is None else _merged(one.sums, state, part)
             if progress is not None:
                 progress(end - begin)
-        states[k] = state
+        take(k, state)
 
     # The C library gives large freed memory back to the system, and takes page after page anew for the next temporary
     # array, unless it has once seen a larger one come and go: then it keeps what is smaller.
     np.empty(_WARM, np.uint8)
     _deal(one, values, sinks, threads, len(groups), do)
-    return states
 
 
 def _deal(

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+from gradcli.engine.plan.program import Pass, Program
 from gradcli.errors import GradcliError, WorkError, did_you_mean, quoted
 
 #: "auto" is native code where llvmlite is installed; None is what GRADCLI_ENGINE says, or else "auto".
@@ -59,6 +60,18 @@ def is_native(work: float) -> bool:
     """
     engine = get_engine()
     return engine != "numpy" and (engine == "native" or work >= WORTH_COMPILING) and why_not() is None
+
+
+def chosen(program: Program, one: Pass) -> Pass:
+    """The pass as the chosen engine runs it: with native steps for all that has a native form, or as it is."""
+    if not is_native(one.work):
+        return one
+    known = program.native.get(id(one))
+    if known is None:
+        from gradcli.engine.native.fuse import fused
+
+        known = program.native[id(one)] = fused(one, program.borrowed) or one
+    return known
 
 
 def engine_in_use() -> str:

@@ -230,7 +230,9 @@ class _Rebuilt:
         steps, buffers = self._placed(steps)
         own = {step.slot: step for step in steps if isinstance(step, Cut)}
         cuts = [own.get(cut.slot, cut) for cut in cuts]
-        return self.one._replace(cuts=cuts, steps=steps, buffers=buffers, transposed=False, fused=True)
+        # Blocks of two lengths, the usual one and that of the last, are bound apart.
+        private = 2 * sum(step.states.bytes for step in steps if isinstance(step, NativeStep))
+        return self.one._replace(cuts=cuts, steps=steps, buffers=buffers, transposed=False, fused=True, own=private)
 
     def _rename(self) -> None:
         """Results that are views of what a native step makes are made by it: the elements have the same order."""
@@ -250,6 +252,7 @@ class _Rebuilt:
         for run in self.runs:
             if isinstance(run, _Stretch):
                 run.items = [named(item) for item in run.items]
+                run.checks = [check._replace(slot=names.get(check.slot, check.slot)) for check in run.checks]
                 run.views = [view for view in run.views if view.out not in names.values()]
 
     def _wanted(self) -> set[int]:

@@ -14,6 +14,8 @@ from gradcli.graph.node import INPUT, Node
 _MAX_DOMAINS = 8
 # A dimension is good to block from this length on: a few blocks for each of many processors.
 _LONG = 512
+# Tensors that are not much larger than small ones have fewer blocks anyway; but some there have to be.
+_FEW = 64
 
 Place = tuple[Node, int]
 
@@ -54,14 +56,23 @@ def choose_axes(order: Sequence[Node], small: int) -> dict[Node, tuple[int, int]
     chosen: dict[Node, tuple[int, int]] = {}
     left = [node for node in order if node.size > small]
     for number in range(_MAX_DOMAINS):
-        best = _best_class(left, places)
+        best = _best_class(left, places, small)
         if best is None:
             break
         for node in order:
             if node not in chosen and best in places[node]:
-                chosen[node] = number, places[node].index(best)
+                chosen[node] = number, _best_dim(node, [d for d, p in enumerate(places[node]) if p == best], chosen)
         left = [node for node in left if node not in chosen]
     return chosen
+
+
+def _best_dim(node: Node, dims: Sequence[int], chosen: dict[Node, tuple[int, int]]) -> int:
+    """Of several dimensions that belong together, as those of `x @ x.T` do, the one that operands are cut along."""
+    for dim in dims if len(dims) > 1 and node.inputs else ():
+        pairs = zip(node.inputs, node.op.blocking.follow(node, dim) or (), strict=False)
+        if all(d is None or child not in chosen or chosen[child][1] == d for child, d in pairs):
+            return dim
+    return dims[0]
 
 
 def _join_summed(classes: _Classes, node: Node, small: int) -> None:
@@ -76,16 +87,17 @@ def _join_summed(classes: _Classes, node: Node, small: int) -> None:
             classes.join(places[0], place)
 
 
-def _best_class(nodes: Sequence[Node], places: dict[Node, list[Place | None]]) -> Place | None:
+def _best_class(nodes: Sequence[Node], places: dict[Node, list[Place | None]], small: int) -> Place | None:
     """The class that the most data has; of two the one that is long enough, then the outer one."""
     weight: dict[Place, float] = {}
     depth: dict[Place, float] = {}
     for node in nodes:
         size = node.size
+        long = max(_FEW, min(_LONG, 4 * size // max(1, small)))
         for d, (place, length) in enumerate(zip(places[node], node.shape, strict=True)):
             if place is not None and places[node].index(place) == d:
                 # Leaves alone do not make work, but reading them along their rows is best.
-                share = size * min(1.0, length / _LONG)
+                share = size * min(1.0, length / long)
                 weight[place] = weight.get(place, 0.0) + share
                 depth[place] = depth.get(place, 0.0) + size * d * (2.0 if node.op is INPUT else 1.0)
     if not weight:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gradcli.engine.plan.program import Sizes
-from gradcli.engine.plan.schedule import PassNodes, Schedule
+from gradcli.engine.plan.schedule import BLOCK, PassNodes, Schedule
 from gradcli.graph.node import Node
 from gradcli.ops.shape import permute
 
@@ -41,7 +41,7 @@ def block_rows(schedule: Schedule, order: Sequence[Node], inside: set[Node], len
     matrix = False
     for node in order:
         product = node.op.family == "contraction"
-        matrix = matrix or (product and node.ndim > 1)
+        matrix = matrix or (product and node.ndim > 1 and not _of_batches(schedule, node))
         if node.op is permute:
             # Its operand in another order, element by element, as no other view: whoever uses it counts.
             continue
@@ -68,6 +68,11 @@ def block_rows(schedule: Schedule, order: Sequence[Node], inside: set[Node], len
     if rows > MOST_TILES:
         rows -= rows % MOST_TILES
     return max(1, min(rows, length))
+
+
+def _of_batches(schedule: Schedule, node: Node) -> bool:
+    """Whether it is the batches of a product that are cut: each matrix is whole."""
+    return schedule.kind[node] == BLOCK and schedule.axes[node][1] < node.ndim - 2
 
 
 def is_transposed(schedule: Schedule, order: Sequence[Node], inside: set[Node], length: int) -> bool:

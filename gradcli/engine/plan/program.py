@@ -99,7 +99,7 @@ class Pass(NamedTuple):
 
     `buffers` are the bytes that each scratch buffer has for a row, `loose` those that kernels take on their own. `work`
     is what there is to compute, in elements of the cheapest operations. `steps` are of the kinds Step, Sum and Cut;
-    where some are native instead, it is `fused`.
+    where some are native instead, it is `fused`, and these have `own` bytes in each thread.
     """
 
     length: int
@@ -115,6 +115,7 @@ class Pass(NamedTuple):
     loose: int
     work: float
     fused: bool = False
+    own: int = 0
 
     @property
     def read(self) -> int:
@@ -143,6 +144,12 @@ class Pass(NamedTuple):
     def blocks(self) -> int:
         """How many blocks there are."""
         return -(-self.length // self.rows)
+
+    def scratch(self, threads: int) -> int:
+        """Bytes of memory that the blocks of so many threads take."""
+        # A thread has the sums of its group and those of a block, and the sums of a few groups wait for others.
+        sums = 3 * 8 * sum(total.node.size for total in self.sums) if self.blocks > 1 else 0
+        return (self.row_bytes * self.rows + self.own + sums) * min(threads, self.blocks)
 
 
 class WholeStep(NamedTuple):
@@ -209,8 +216,13 @@ class Program:
                 numbers.update(cut.value for cut in one.cuts if cut.buffer < 0)
         return {number for number in numbers if number < len(self.leaves)}
 
-    def memory(self, threads: int, streamed: frozenset[int] = frozenset()) -> int:
-        """The most bytes held at once, beside the leaves: results, what is kept between stages, scratch buffers."""
+    def memory(
+        self, threads: int, streamed: frozenset[int] = frozenset(), chosen: Callable[[Pass], Pass] = lambda one: one
+    ) -> int:
+        """The most bytes held at once, beside the leaves: results, what is kept between stages, scratch buffers.
+
+        `chosen` gives a pass as it is run.
+        """
         held = most = 0
         alive: dict[int, int] = {}
         for stage in self.stages:
@@ -221,7 +233,7 @@ class Program:
                     # It is a part of what its operation gave, and may outlive the rest.
                     alive[step.inputs[0]] -= step.node.nbytes
                     held -= step.node.nbytes
-            for one in stage.passes:
+            for one in map(chosen, stage.passes):
                 for write in one.writes:
                     if write.value not in alive and write.value not in self.borrowed and write.value not in streamed:
                         alive[write.value] = self.values[write.value].nbytes
@@ -229,8 +241,7 @@ class Program:
                 for total in one.sums:
                     alive[total.value] = 2 * total.node.size * 8
                     held += alive[total.value]
-                scratch = one.row_bytes * one.rows * min(threads, one.blocks)
-                most = max(most, held + scratch)
+                most = max(most, held + one.scratch(threads))
             most = max(most, held)
             for number in stage.done:
                 held -= alive.pop(number, 0)

@@ -20,6 +20,10 @@ LEAF, BLOCK, REDUCE, WHOLE = range(4)
 _STORING = 5
 # The same where it can live in the memory of a result that is written later anyway.
 _BORROWING = 2
+# An operand so many times as large as a result is rather taken in block by block than kept.
+_MUCH = 4
+# So many users of what is computed again are looked at in a pass.
+_MOST_USERS = 16
 
 
 class Schedule:
@@ -78,25 +82,44 @@ class Schedule:
                 return WHOLE
             self.axes[node], self.dims[node] = self.axes[several], (self.axes[several][1],)
             return BLOCK
-        if node in self.axes:
-            wanted = blocking.follow(node, self.axes[node][1])
-            if wanted is not None and not self._is_view_of_kept(node) and not self._is_repetition(node):
-                self.dims[node] = wanted
-                return BLOCK
-        if blocking.reduced is None:
+        follows = blocking.follow(node, self.axes[node][1]) if node in self.axes else None
+        if follows is not None and (self._is_view_of_kept(node) or self._is_repetition(node)):
+            follows = None
+        along, summed = self._summed(node)
+        if follows is not None and (summed is None or not self._rather_summed(node, follows, along, summed)):
+            self.dims[node] = follows
+            return BLOCK
+        if summed is None:
             return WHOLE
-        for dims in blocking.reduced(node):
+        # The other operands are there before and are cut in the same way.
+        self.dims[node], self.along[node] = summed, along
+        return REDUCE
+
+    def _summed(self, node: Node) -> tuple[int, Dims | None]:
+        """The class of a dimension that the node takes in and large operands are blocked along, and how all are cut."""
+        blocking = node.op.blocking
+        for dims in blocking.reduced(node) if blocking.reduced is not None else ():
             along = [
                 child
                 for child, d in zip(node.inputs, dims, strict=True)
                 if d is not None and child in self.axes and self.axes[child][1] == d and child.size > self.small
             ]
             if along:
-                # The other operands are there before and are cut in the same way.
-                self.dims[node] = dims
-                self.along[node] = self.axes[max(along, key=lambda child: child.size)][0]
-                return REDUCE
-        return WHOLE
+                return self.axes[max(along, key=lambda child: child.size)][0], dims
+        return -1, None
+
+    def _rather_summed(self, node: Node, follows: Dims, along: int, summed: Dims) -> bool:
+        """Whether following a dimension would mean to keep what is much larger and can be taken in block by block."""
+        kept = self._to_keep(node, self.axes[node][0], follows)
+        return kept > _MUCH * node.size and not self._to_keep(node, along, summed)
+
+    def _to_keep(self, node: Node, axis: int, dims: Dims) -> int:
+        """How many elements of the operands are computed in blocks, but not in such as these."""
+        return sum(
+            child.size
+            for child, d in zip(node.inputs, dims, strict=True)
+            if self.kind[child] == BLOCK and self.axes[child] != (axis, d) and child not in self.held
+        )
 
     def _is_view_of_kept(self, node: Node) -> bool:
         """Whether the node is another look at an array that is held anyway: it costs nothing to make at once."""
@@ -158,7 +181,7 @@ def _passes(schedule: Schedule) -> list[PassNodes]:
     return result
 
 
-def _closure(schedule: Schedule, level: int, axis: int, targets: list[Node]) -> set[Node]:
+def _closure(schedule: Schedule, level: int, axis: int, targets: list[Node], kept: Node | None = None) -> set[Node]:
     """The nodes that are computed in a pass: its targets and what they need that is not kept from before."""
     needed = set(targets)
     stack = list(targets)
@@ -167,7 +190,8 @@ def _closure(schedule: Schedule, level: int, axis: int, targets: list[Node]) -> 
         for child, wanted in zip(node.inputs, schedule.dims[node], strict=True):
             if child in needed or schedule.kind[child] != BLOCK or schedule.axes[child] != (axis, wanted):
                 continue
-            if child in schedule.stored and child not in schedule.streamed and schedule.level[child] < level:
+            stored = child is kept or (child in schedule.stored and child not in schedule.streamed)
+            if stored and schedule.level[child] < level:
                 continue
             needed.add(child)
             stack.append(child)
@@ -186,17 +210,35 @@ def _worth_keeping(schedule: Schedule, found: list[PassNodes]) -> Node | None:
     for node in schedule.order:
         if node in again:
             below = sum(cost.get(child, 0.0) for child in dict.fromkeys(node.inputs))
-            cost[node] = below + node.cost
+            cost[node] = below + node.cost * _walked(node)
+    saved = {node: cost[node] * (met[node] - 1) for node in again}
+    for one in found:
+        saved.update(_saved_by_users(schedule, one, again, cost))
     # Keeping one costs less where it may live in the memory of a result of its form.
     forms = {(node.shape, node.dtype) for node in schedule.roots if schedule.kind[node] == BLOCK}
-    keeping = {node: _BORROWING if (node.shape, node.dtype) in forms else _STORING for node in again}
     worth = {
-        node: saved
-        for node in again
+        node: gain
+        for node, much in saved.items()
         # Of several results each is kept by itself.
-        if not node.op.results and (saved := cost[node] * (met[node] - 1) - keeping[node]) > 0
+        if not node.op.results
+        and (gain := much - node.size * (_BORROWING if (node.shape, node.dtype) in forms else _STORING)) > 0
     }
     return max(worth, key=lambda node: worth[node], default=None)
+
+
+def _saved_by_users(schedule: Schedule, one: PassNodes, again: set[Node], cost: dict[Node, float]) -> dict[Node, float]:
+    """What is saved where it is not kept itself what earlier passes compute as well, but what is made of it here and
+    could be made there."""
+    users = [
+        node
+        for node in one.blocks
+        if schedule.level[node] < one.level and node not in again and not again.isdisjoint(node.inputs)
+    ]
+    saved = {}
+    for node in users[:_MOST_USERS]:
+        rest = _closure(schedule, one.level, one.axis, [*one.reductions, *one.filled], node)
+        saved[node] = sum(cost[child] for child in again.intersection(node.inputs) - rest)
+    return saved
 
 
 def work_of(node: Node) -> float:
@@ -204,4 +246,9 @@ def work_of(node: Node) -> float:
     if node.op is INPUT or node.op is CONSTANT or node.op.blocking.view:
         return 0.0
     largest = max([node.size, *(child.size for child in node.inputs)])
-    return max(node.cost * (node.size if node.op.family == "contraction" else largest), largest)
+    return max(node.cost * _walked(node), largest)
+
+
+def _walked(node: Node) -> int:
+    """Of how many elements the cost is: those of a product, or else the largest operand's."""
+    return node.size if node.op.family == "contraction" else max([node.size, *(child.size for child in node.inputs)])

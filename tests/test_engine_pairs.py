@@ -1,0 +1,80 @@
+"""Everything with everything: of n × n elements that are only added up no more than some rows are ever there."""
+
+from __future__ import annotations
+
+import tracemalloc
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pytest
+
+import gradcli as gc
+from gradcli.engine.execute import run_pass
+from gradcli.engine.execute.run import known_value, op_by_op, run
+from gradcli.engine.native.choice import chosen
+from gradcli.engine.plan.planner import plan
+from gradcli.engine.plan.program import Program
+from tests.test_engine_blocks import agree, with_gradients
+
+N, M, K = 3000, 2500, 6
+FORMS = {"x": (N, K), "y": (M, K), "v": (M, K), "u": (N,), "w": (M,)}
+PAIRS = [
+    "sum(x@x.T)",
+    "mean(exp(x@x.T))",
+    "sum((x@x.T)**2)",
+    "sum((x@y.T)**2)",
+    "mean(exp(-sum((x[:, None, :] - x[None, :, :])**2, 2)))",
+    "mean(exp(-sum((x[:, None, :] - y[None, :, :])**2, 2)))",
+    "sum(softmax(x@y.T, 1)@v)",
+    "mean(logsumexp(x@x.T, 1))",
+    "sum(abs(u[:, None] - w))",
+    "sum(relu(u[:, None] - u[None, :])*0.5)",
+    "sum(amax(x@y.T, 1))",
+    "sum(sigmoid(x@x.T)@x)",
+]
+
+
+def _inputs(expression: str, dtype: str) -> dict[str, Any]:
+    rng = np.random.default_rng(0)
+    return {
+        name: rng.normal(size=shape).astype(dtype) / 3
+        for name, shape in FORMS.items()
+        if f"{name}[" in expression or f"{name}@" in expression or f"@{name}" in expression or f" {name})" in expression
+    }
+
+
+def _planned(expression: str, dtype: str) -> tuple[Program, list[Any]]:
+    program = plan(with_gradients(expression, _inputs(expression, dtype)))
+    return program, [known_value(leaf) for leaf in program.leaves]
+
+
+@pytest.mark.parametrize("engine", ["numpy", "native"])
+@pytest.mark.parametrize("expression", PAIRS)
+def test_the_pairs_are_never_all_there(expression: str, engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is taken is what is told, far less than one array of all pairs."""
+    # It is given back at once.
+    monkeypatch.setattr(run_pass, "_WARM", 1)
+    gc.set_engine(engine)
+    program, arrays = _planned(expression, "float64")
+    run(program, arrays, threads=2)
+    told = program.memory(2, chosen=partial(chosen, program))
+    assert told < 0.7 * N * M * 8
+    tracemalloc.start()
+    try:
+        run(program, arrays, threads=2)
+        assert tracemalloc.get_traced_memory()[1] < 1.05 * told + 2_000_000
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("expression", PAIRS)
+def test_pairs_agree_and_have_the_same_bits(expression: str, dtype: str) -> None:
+    program, arrays = _planned(expression, dtype)
+    wide = op_by_op(with_gradients(expression, _inputs(expression, "float64")))
+    for engine in ("numpy", "native"):
+        gc.set_engine(engine)
+        one, three = (run(program, arrays, threads=count) for count in (1, 3))
+        assert all(a.tobytes() == b.tobytes() for a, b in zip(one, three, strict=True))
+        agree([array.astype(np.float64) for array in one], wide, 2e-5 if dtype == "float32" else 1e-11)
