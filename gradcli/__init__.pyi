@@ -1022,6 +1022,86 @@ class Tensor:
         """The elements that steps of given widths through a tensor in row-major order meet."""
     def combinations(self, r: _Int = 2, with_replacement: _Bool = False) -> Tensor:
         """All ways to take r elements of a vector in their order, a row each, without or with repetition."""
+    def avg_pool1d(
+        self,
+        kernel_size: _Int | _Ints,
+        stride: _Int | _Ints | None = None,
+        padding: _Int | _Ints = 0,
+        ceil_mode: _Bool = False,
+        count_include_pad: _Bool = True,
+    ) -> Tensor:
+        """The mean of each window, along length."""
+    def adaptive_avg_pool1d(self, output_size: _Int | _Ints) -> Tensor:
+        """The means of as many windows of about equal length as are wanted, along length."""
+    def lp_pool1d(
+        self,
+        norm_type: _Number,
+        kernel_size: _Int | _Ints,
+        stride: _Int | _Ints | None = None,
+        ceil_mode: _Bool = False,
+    ) -> Tensor:
+        """The norm of each window, along length."""
+    def avg_pool2d(
+        self,
+        kernel_size: _Int | _Ints,
+        stride: _Int | _Ints | None = None,
+        padding: _Int | _Ints = 0,
+        ceil_mode: _Bool = False,
+        count_include_pad: _Bool = True,
+        divisor_override: _Int | None = None,
+    ) -> Tensor:
+        """The mean of each window, along height, width."""
+    def adaptive_avg_pool2d(self, output_size: _Int | _Ints) -> Tensor:
+        """The means of as many windows of about equal length as are wanted, along height, width."""
+    def lp_pool2d(
+        self,
+        norm_type: _Number,
+        kernel_size: _Int | _Ints,
+        stride: _Int | _Ints | None = None,
+        ceil_mode: _Bool = False,
+    ) -> Tensor:
+        """The norm of each window, along height, width."""
+    def avg_pool3d(
+        self,
+        kernel_size: _Int | _Ints,
+        stride: _Int | _Ints | None = None,
+        padding: _Int | _Ints = 0,
+        ceil_mode: _Bool = False,
+        count_include_pad: _Bool = True,
+        divisor_override: _Int | None = None,
+    ) -> Tensor:
+        """The mean of each window, along depth, height, width."""
+    def adaptive_avg_pool3d(self, output_size: _Int | _Ints) -> Tensor:
+        """The means of as many windows of about equal length as are wanted, along depth, height, width."""
+    def lp_pool3d(
+        self,
+        norm_type: _Number,
+        kernel_size: _Int | _Ints,
+        stride: _Int | _Ints | None = None,
+        ceil_mode: _Bool = False,
+    ) -> Tensor:
+        """The norm of each window, along depth, height, width."""
+    def interpolate(
+        self,
+        size: _Int | _Ints | None = None,
+        scale_factor: _Number | list[_Number] | tuple[_Number, ...] | None = None,
+        mode: Literal["nearest", "nearest-exact", "linear", "bilinear", "bicubic", "trilinear", "area"] = "nearest",
+        align_corners: _Bool | None = None,
+        recompute_scale_factor: _Bool | None = None,
+    ) -> Tensor:
+        """Made longer or shorter along all dimensions but batch and channels: nearest, linear, bilinear, bicubic, …"""
+    def upsample_nearest(
+        self,
+        size: _Int | _Ints | None = None,
+        scale_factor: _Number | list[_Number] | tuple[_Number, ...] | None = None,
+    ) -> Tensor:
+        """Each element of the result is the nearest one."""
+    def upsample_bilinear(
+        self,
+        size: _Int | _Ints | None = None,
+        scale_factor: _Number | list[_Number] | tuple[_Number, ...] | None = None,
+    ) -> Tensor:
+        """Linear in both dimensions, corners upon corners."""
     def inv(self) -> Tensor:
         """Inverse of a square matrix."""
     inverse = inv
@@ -1035,6 +1115,82 @@ class Tensor:
         """The X for which A @ X = B (X @ A = B with left=False); B holds vectors or matrices."""
     def cholesky(self, upper: _Bool = False) -> Tensor:
         """The triangular L of a positive definite matrix L @ L.T; U of U.T @ U with upper."""
+    def max_pool1d(
+        self,
+        kernel_size: _Int | _Ints,
+        stride: _Int | _Ints | None = None,
+        padding: _Int | _Ints = 0,
+        dilation: _Int | _Ints = 1,
+        ceil_mode: _Bool = False,
+        return_indices: _Bool = False,
+    ) -> Tensor:
+        """The largest element of each window, along length, and its place in the flat input if asked for."""
+    def adaptive_max_pool1d(self, output_size: _Int | _Ints, return_indices: _Bool = False) -> Tensor:
+        """The largest elements of as many windows of about equal length as are wanted, along length."""
+    def max_unpool1d(
+        self,
+        indices: _TensorLike,
+        kernel_size: _Int | _Ints,
+        stride: _Int | _Ints | None = None,
+        padding: _Int | _Ints = 0,
+        output_size: _Int | _Ints | None = None,
+    ) -> Tensor:
+        """The largest elements put back to where max_pool1d found them, zeros elsewhere."""
+    def max_pool2d(
+        self,
+        kernel_size: _Int | _Ints,
+        stride: _Int | _Ints | None = None,
+        padding: _Int | _Ints = 0,
+        dilation: _Int | _Ints = 1,
+        ceil_mode: _Bool = False,
+        return_indices: _Bool = False,
+    ) -> Tensor:
+        """The largest element of each window, along height, width, and its place in the flat input if asked for."""
+    def adaptive_max_pool2d(self, output_size: _Int | _Ints, return_indices: _Bool = False) -> Tensor:
+        """The largest elements of as many windows of about equal length as are wanted, along height, width."""
+    def max_unpool2d(
+        self,
+        indices: _TensorLike,
+        kernel_size: _Int | _Ints,
+        stride: _Int | _Ints | None = None,
+        padding: _Int | _Ints = 0,
+        output_size: _Int | _Ints | None = None,
+    ) -> Tensor:
+        """The largest elements put back to where max_pool2d found them, zeros elsewhere."""
+    def max_pool3d(
+        self,
+        kernel_size: _Int | _Ints,
+        stride: _Int | _Ints | None = None,
+        padding: _Int | _Ints = 0,
+        dilation: _Int | _Ints = 1,
+        ceil_mode: _Bool = False,
+        return_indices: _Bool = False,
+    ) -> Tensor:
+        """The largest element of each window, along depth, height, width, and its place in the flat input if …"""
+    def adaptive_max_pool3d(self, output_size: _Int | _Ints, return_indices: _Bool = False) -> Tensor:
+        """The largest elements of as many windows of about equal length as are wanted, along depth, height, width."""
+    def max_unpool3d(
+        self,
+        indices: _TensorLike,
+        kernel_size: _Int | _Ints,
+        stride: _Int | _Ints | None = None,
+        padding: _Int | _Ints = 0,
+        output_size: _Int | _Ints | None = None,
+    ) -> Tensor:
+        """The largest elements put back to where max_pool3d found them, zeros elsewhere."""
+    def im2col(
+        self, kernel_size: _Int | _Ints, dilation: _Int | _Ints = 1, padding: _Int | _Ints = 0, stride: _Int | _Ints = 1
+    ) -> Tensor:
+        """The windows of pictures as columns; what PyTorch has as nn.functional.unfold."""
+    def fold(
+        self,
+        output_size: _Int | _Ints,
+        kernel_size: _Int | _Ints,
+        dilation: _Int | _Ints = 1,
+        padding: _Int | _Ints = 0,
+        stride: _Int | _Ints = 1,
+    ) -> Tensor:
+        """Columns added up to pictures: the adjoint of im2col."""
     def to_(
         self,
         *kind: _DType | Tensor | _Bool,
@@ -2560,6 +2716,98 @@ def cartesian_prod(*, tensors: _Tensors) -> Tensor: ...
 def combinations(input: _TensorLike, r: _Int = 2, with_replacement: _Bool = False) -> Tensor:
     """All ways to take r elements of a vector in their order, a row each, without or with repetition."""
 
+def avg_pool1d(
+    input: _TensorLike,
+    kernel_size: _Int | _Ints,
+    stride: _Int | _Ints | None = None,
+    padding: _Int | _Ints = 0,
+    ceil_mode: _Bool = False,
+    count_include_pad: _Bool = True,
+) -> Tensor:
+    """The mean of each window, along length."""
+
+def adaptive_avg_pool1d(input: _TensorLike, output_size: _Int | _Ints) -> Tensor:
+    """The means of as many windows of about equal length as are wanted, along length."""
+
+def lp_pool1d(
+    input: _TensorLike,
+    norm_type: _Number,
+    kernel_size: _Int | _Ints,
+    stride: _Int | _Ints | None = None,
+    ceil_mode: _Bool = False,
+) -> Tensor:
+    """The norm of each window, along length."""
+
+def avg_pool2d(
+    input: _TensorLike,
+    kernel_size: _Int | _Ints,
+    stride: _Int | _Ints | None = None,
+    padding: _Int | _Ints = 0,
+    ceil_mode: _Bool = False,
+    count_include_pad: _Bool = True,
+    divisor_override: _Int | None = None,
+) -> Tensor:
+    """The mean of each window, along height, width."""
+
+def adaptive_avg_pool2d(input: _TensorLike, output_size: _Int | _Ints) -> Tensor:
+    """The means of as many windows of about equal length as are wanted, along height, width."""
+
+def lp_pool2d(
+    input: _TensorLike,
+    norm_type: _Number,
+    kernel_size: _Int | _Ints,
+    stride: _Int | _Ints | None = None,
+    ceil_mode: _Bool = False,
+) -> Tensor:
+    """The norm of each window, along height, width."""
+
+def avg_pool3d(
+    input: _TensorLike,
+    kernel_size: _Int | _Ints,
+    stride: _Int | _Ints | None = None,
+    padding: _Int | _Ints = 0,
+    ceil_mode: _Bool = False,
+    count_include_pad: _Bool = True,
+    divisor_override: _Int | None = None,
+) -> Tensor:
+    """The mean of each window, along depth, height, width."""
+
+def adaptive_avg_pool3d(input: _TensorLike, output_size: _Int | _Ints) -> Tensor:
+    """The means of as many windows of about equal length as are wanted, along depth, height, width."""
+
+def lp_pool3d(
+    input: _TensorLike,
+    norm_type: _Number,
+    kernel_size: _Int | _Ints,
+    stride: _Int | _Ints | None = None,
+    ceil_mode: _Bool = False,
+) -> Tensor:
+    """The norm of each window, along depth, height, width."""
+
+def interpolate(
+    input: _TensorLike,
+    size: _Int | _Ints | None = None,
+    scale_factor: _Number | list[_Number] | tuple[_Number, ...] | None = None,
+    mode: Literal["nearest", "nearest-exact", "linear", "bilinear", "bicubic", "trilinear", "area"] = "nearest",
+    align_corners: _Bool | None = None,
+    recompute_scale_factor: _Bool | None = None,
+) -> Tensor:
+    """Made longer or shorter along all dimensions but batch and channels: nearest, linear, bilinear, bicubic, …"""
+
+def upsample_nearest(
+    input: _TensorLike,
+    size: _Int | _Ints | None = None,
+    scale_factor: _Number | list[_Number] | tuple[_Number, ...] | None = None,
+) -> Tensor:
+    """Each element of the result is the nearest one."""
+
+def upsample_bilinear(
+    input: _TensorLike,
+    size: _Int | _Ints | None = None,
+    scale_factor: _Number | list[_Number] | tuple[_Number, ...] | None = None,
+) -> Tensor:
+    """Linear in both dimensions, corners upon corners."""
+
 @overload
 def einsum(equation: str, *operands: _TensorLike) -> Tensor:
     """Sums of products over the dimensions named by letters, as in 'ij,jk->ik'; ... stands for any dimensions."""
@@ -2585,3 +2833,94 @@ def solve(A: _TensorLike, B: _TensorLike, *, left: _Bool = True) -> Tensor:
 
 def cholesky(input: _TensorLike, upper: _Bool = False) -> Tensor:
     """The triangular L of a positive definite matrix L @ L.T; U of U.T @ U with upper."""
+
+def max_pool1d(
+    input: _TensorLike,
+    kernel_size: _Int | _Ints,
+    stride: _Int | _Ints | None = None,
+    padding: _Int | _Ints = 0,
+    dilation: _Int | _Ints = 1,
+    ceil_mode: _Bool = False,
+    return_indices: _Bool = False,
+) -> Tensor:
+    """The largest element of each window, along length, and its place in the flat input if asked for."""
+
+def adaptive_max_pool1d(input: _TensorLike, output_size: _Int | _Ints, return_indices: _Bool = False) -> Tensor:
+    """The largest elements of as many windows of about equal length as are wanted, along length."""
+
+def max_unpool1d(
+    input: _TensorLike,
+    indices: _TensorLike,
+    kernel_size: _Int | _Ints,
+    stride: _Int | _Ints | None = None,
+    padding: _Int | _Ints = 0,
+    output_size: _Int | _Ints | None = None,
+) -> Tensor:
+    """The largest elements put back to where max_pool1d found them, zeros elsewhere."""
+
+def max_pool2d(
+    input: _TensorLike,
+    kernel_size: _Int | _Ints,
+    stride: _Int | _Ints | None = None,
+    padding: _Int | _Ints = 0,
+    dilation: _Int | _Ints = 1,
+    ceil_mode: _Bool = False,
+    return_indices: _Bool = False,
+) -> Tensor:
+    """The largest element of each window, along height, width, and its place in the flat input if asked for."""
+
+def adaptive_max_pool2d(input: _TensorLike, output_size: _Int | _Ints, return_indices: _Bool = False) -> Tensor:
+    """The largest elements of as many windows of about equal length as are wanted, along height, width."""
+
+def max_unpool2d(
+    input: _TensorLike,
+    indices: _TensorLike,
+    kernel_size: _Int | _Ints,
+    stride: _Int | _Ints | None = None,
+    padding: _Int | _Ints = 0,
+    output_size: _Int | _Ints | None = None,
+) -> Tensor:
+    """The largest elements put back to where max_pool2d found them, zeros elsewhere."""
+
+def max_pool3d(
+    input: _TensorLike,
+    kernel_size: _Int | _Ints,
+    stride: _Int | _Ints | None = None,
+    padding: _Int | _Ints = 0,
+    dilation: _Int | _Ints = 1,
+    ceil_mode: _Bool = False,
+    return_indices: _Bool = False,
+) -> Tensor:
+    """The largest element of each window, along depth, height, width, and its place in the flat input if asked for."""
+
+def adaptive_max_pool3d(input: _TensorLike, output_size: _Int | _Ints, return_indices: _Bool = False) -> Tensor:
+    """The largest elements of as many windows of about equal length as are wanted, along depth, height, width."""
+
+def max_unpool3d(
+    input: _TensorLike,
+    indices: _TensorLike,
+    kernel_size: _Int | _Ints,
+    stride: _Int | _Ints | None = None,
+    padding: _Int | _Ints = 0,
+    output_size: _Int | _Ints | None = None,
+) -> Tensor:
+    """The largest elements put back to where max_pool3d found them, zeros elsewhere."""
+
+def im2col(
+    input: _TensorLike,
+    kernel_size: _Int | _Ints,
+    dilation: _Int | _Ints = 1,
+    padding: _Int | _Ints = 0,
+    stride: _Int | _Ints = 1,
+) -> Tensor:
+    """The windows of pictures as columns; what PyTorch has as nn.functional.unfold."""
+
+def fold(
+    input: _TensorLike,
+    output_size: _Int | _Ints,
+    kernel_size: _Int | _Ints,
+    dilation: _Int | _Ints = 1,
+    padding: _Int | _Ints = 0,
+    stride: _Int | _Ints = 1,
+) -> Tensor:
+    """Columns added up to pictures: the adjoint of im2col."""

@@ -206,6 +206,20 @@ NETWORKS = [
     _x("conv_transpose1d(x, w, b, stride=2, output_padding=1)", (2, 2, 3), w=((2, 2, 2), D), b=((2,), D)),
     _x("conv_transpose2d(x, w, stride=(2, 1), padding=1, dilation=2)", (1, 2, 3, 3), w=((2, 2, 2, 2), D)),
     _x("conv_transpose3d(x, w, groups=2)", (2, 2, 1, 2), w=((2, 1, 1, 2, 2), D)),
+    _x("avg_pool1d(x, 2, padding=1)", (2, 1, 5)), _x("avg_pool2d(x, (2, 3), 2, 1, ceil_mode=True, count_include_pad=False)", (1, 2, 3, 4)),
+    _x("avg_pool3d(x, 2, 1, divisor_override=3)", (1, 2, 2, 3)), _x("adaptive_avg_pool1d(x, 2)", (1, 2, 3)),
+    _x("adaptive_avg_pool2d(x, (None, 3))", (2, 2, 5)), _x("adaptive_avg_pool2d(x, 1)", (2, 1, 2, 2)), _x("adaptive_avg_pool3d(x, 2)", (1, 2, 3, 2)),
+    _x("lp_pool1d(x, 2, 2)", (1, 2, 4), P), _x("lp_pool2d(x, 3, 2)", (1, 1, 2, 4), P), _x("lp_pool3d(x, 1, 2)", (1, 1, 2, 2, 2), P),
+    _x("max_pool1d(x, 3, 2, padding=1)", (2, 1, 5)), _x("max_pool2d(x, 2, 1, dilation=(1, 2))", (1, 2, 3, 3)),
+    _x("max_pool2d(x, 2, return_indices=True)[0]", (1, 1, 3, 4)), _x("max_pool3d(x, 2, ceil_mode=True)", (1, 2, 3, 2)),
+    _x("adaptive_max_pool1d(x, 2)", (1, 2, 3)), _x("adaptive_max_pool2d(x, (2, None))", (1, 1, 3, 2)), _x("adaptive_max_pool3d(x, 1)", (1, 1, 2, 2, 2)),
+    _x("max_unpool1d(x, t, 2)", (1, 1, 2), t=((1, 1, 2), "class2")), _x("max_unpool2d(x, t, 2, output_size=(2, 3))", (1, 1, 1), t=((1, 1, 1), "class6")),
+    _x("max_unpool3d(x, t, (1, 2, 1))", (1, 1, 1, 1), t=((1, 1, 1, 1), "class2")),
+    _x("interpolate(x, size=5)", (1, 2, 3)), _x("interpolate(x, scale_factor=(1.5, 0.7), mode='nearest-exact')", (1, 1, 2, 3)),
+    _x("interpolate(x, size=4, mode='linear')", (1, 2, 3)), _x("interpolate(x, size=(3, 2), mode='bilinear', align_corners=True)", (1, 1, 2, 3)),
+    _x("interpolate(x, scale_factor=1.6, mode='bicubic')", (1, 1, 2, 2)), _x("interpolate(x, size=2, mode='trilinear')", (1, 1, 1, 2, 3)),
+    _x("interpolate(x, size=2, mode='area')", (1, 1, 3, 3)), _x("upsample_nearest(x, 3)", (1, 1, 2)), _x("upsample_bilinear(x, scale_factor=2)", (1, 1, 2, 2)),
+    _x("im2col(x, 2, padding=1, stride=2)", (1, 2, 2, 3)), _x("fold(x, (2, 3), 2, padding=(0, 1))", (1, 4, 4)),
 ]
 
 

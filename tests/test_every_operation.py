@@ -19,6 +19,7 @@ from gradcli.formula import derivation
 from gradcli.formula.lengths import Given
 from gradcli.graph.op import OPS, Op
 from gradcli.language.parse import Script
+from tests import network_arguments
 from tests.command import Done, call
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -120,6 +121,11 @@ USUAL = {
     "kind": "float64",
     "non_blocking": "False",
     "copy": "True",
+    "kernel_size": "1",
+    "output_size": "2",
+    "ceil_mode": "True",
+    "norm_type": "2",
+    "scale_factor": "2",
     "stride": "1",
     "padding": "1",
     "dilation": "1",
@@ -172,15 +178,11 @@ SPECIAL = {
     "bitwise_and": {"input": "i", "other": "b"},
     "bitwise_or": {"input": "i", "other": "b"},
     "bitwise_not": {"input": "i"},
-    "conv1d": {"input": "x", "weight": "r", "bias": "v[:2]"},
-    "conv2d": {"input": "r", "weight": "w", "bias": "v[:1]"},
-    "conv3d": {"input": "w", "weight": "ones(2, 1, 1, 2, 1)", "bias": "v[:2]"},
-    "conv_transpose1d": {"input": "x", "weight": "r", "bias": "v[:2]"},
-    "conv_transpose2d": {"input": "r", "weight": "w.transpose(0, 1)", "bias": "v[:1]"},
-    "conv_transpose3d": {"input": "w", "weight": "ones(1, 2, 2, 2, 2)", "bias": "v[:2]"},
+    **network_arguments.SPECIAL,
 }
 # Where one argument more than what is required is no sound call.
 SOUND = {
+    **network_arguments.SOUND,
     "clamp": ["clamp(x, 0.8)", "clamp(x, max=1.3)", "clamp(x, 0.8, 1.3)"],
     "transpose": ["transpose(x, 0, 1)"],
     "tensordot": ["tensordot(x, p, 1)", "tensordot(x, y)"],

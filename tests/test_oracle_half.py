@@ -19,7 +19,11 @@ from tests.test_oracle import BINARY, SPECIAL, WITHOUT_DERIVATIVE, elementwise_n
 from tests.test_oracle_nn import ACTIVATIONS, EXTREME, EXTREME_LOSSES, INPUTS, MIXED, NORMS, REDUCED, ROWS
 from tests.torch_side import chain, evaluate, tensors
 
-pytestmark = [pytest.mark.oracle, pytest.mark.filterwarnings("ignore:Using a target size")]
+pytestmark = [
+    pytest.mark.oracle,
+    pytest.mark.filterwarnings("ignore:Using a target size"),
+    pytest.mark.filterwarnings("ignore:`nn.functional.upsample"),
+]
 
 # One unit in the last place, and the digits of float32.
 BOUND = 1.0 + 1e-3

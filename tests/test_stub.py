@@ -196,6 +196,9 @@ MORE: list[dict[str, Any]] = [
     {"start": 0},
     {"dims": 0},
     {"stride": 3},
+    {"kernel_size": 4, "padding": 2},
+    {"size": 2, "mode": "bilinear"},
+    {"scale_factor": 2},
 ]
 
 

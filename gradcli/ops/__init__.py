@@ -13,7 +13,7 @@ elements. `blocking`,
 nothing), `random` PyTorch's generator, `kernels` the functions on arrays, `rewrites` the simplifier's rules, `formulas`
 the functions that give an operation as a term, and `notation` those that write it as text and LaTeX.
 
-Networks have `convolution`.
+Networks have `convolution`, `resampling` and `pooling`.
 """
 
 from gradcli.graph.op import OPS

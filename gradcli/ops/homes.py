@@ -70,11 +70,20 @@ HOMES = {
         atleast_1d atleast_2d atleast_3d hstack vstack row_stack dstack column_stack block_diag
         broadcast_tensors meshgrid cartesian_prod combinations
     """,
+    "resampling": """
+        _resample avg_pool1d adaptive_avg_pool1d lp_pool1d avg_pool2d adaptive_avg_pool2d lp_pool2d avg_pool3d
+        adaptive_avg_pool3d lp_pool3d interpolate upsample_nearest upsample_bilinear
+    """,
     "einsum": """
         einsum
     """,
     "linalg": """
         inv inverse _inverse_limit det _cofactor _cofactor_slope _cofactor_slopes slogdet logdet solve cholesky
+    """,
+    "pooling": """
+        _pool_picked _pool_added _max_pool _max_unpool max_pool1d adaptive_max_pool1d max_unpool1d max_pool2d
+        adaptive_max_pool2d max_unpool2d max_pool3d adaptive_max_pool3d max_unpool3d _columns _from_columns
+        im2col fold
     """,
 }
 

@@ -29,6 +29,8 @@ TITLES = {
     "padding": "Padding",
     "index": "Indexing",
     "convolution": "Convolutions",
+    "resampling": "Means of windows, and interpolation",
+    "pooling": "Maxima of windows, and windows as columns",
     "loss": "Losses and normalization",
     "create": "Creation",
     "one_step": "Filling",

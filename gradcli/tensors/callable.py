@@ -74,6 +74,14 @@ KINDS = {
     "reduction": Kind('Literal["mean", "sum", "none"]', "'mean', 'sum' or 'none'", "mean"),
     "rounding": Kind('Literal["floor", "trunc"]', "'floor' or 'trunc'", "floor"),
     "padding": Kind('_Int | _Ints | Literal["same", "valid"]', "lengths, 'same' or 'valid'", 0),
+    "sides": Kind("_Int | _Ints", "a length, or one for each side", 1),
+    "picture": Kind("_Int | _Ints", "height and width", (1, 3)),
+    "scale": Kind("_Number | list[_Number] | tuple[_Number, ...]", "a factor, or one for each dimension", 2),
+    "interpolation": Kind(
+        'Literal["nearest", "nearest-exact", "linear", "bilinear", "bicubic", "trilinear", "area"]',
+        "'nearest', 'nearest-exact', 'linear', 'bilinear', 'bicubic', 'trilinear' or 'area'",
+        "nearest",
+    ),
     "approximation": Kind('Literal["none", "tanh"]', "'none' or 'tanh'", "tanh"),
 }
 
@@ -223,7 +231,7 @@ def _samples(op: Op) -> Iterator[list[Any]]:
 
 def _of_rank(number: int, rank: str, dtype: str = "") -> Any:
     """The values of a tensor of so many dimensions; from three on the first two are batch and channels, of length 1."""
-    count, length = int(rank), 3 if number == 0 else 2
+    count, length = int(rank), 3 if number == 0 or dtype else 2
     shape = (1, 1, *(length,) * (count - 2)) if count > 2 else (length,) * count
     values = (np.arange(math.prod(shape)) * 3 + number) % 5
     return values.reshape(shape).astype(dtype or "float64").tolist()

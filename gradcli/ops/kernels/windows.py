@@ -204,3 +204,25 @@ def kernel_gradient(x: Any, g: Any, kernel: Shape, form: Meeting, dtype: Any = N
                 total += np.add.reduce(np.matmul(windows.results(result, start, stop), matrices), axis=1)
     laid = total.reshape(groups * rows, windows.kernel[0], channels, *windows.kernel[1:])
     return np.moveaxis(laid, 1, 2).reshape(groups * rows, channels, *kernel).astype(dtype or x.dtype)
+
+
+def unfolded(x: Any, kernel: Shape, form: Meeting) -> Any:
+    """The windows of an input as columns: (batch, channels times elements of a window, windows)."""
+    out = out_lengths(x.shape[2:], kernel, form)
+    x = _padded(x, form.padding)
+    within = (s * d for s, d in zip(x.strides[2:], form.dilation, strict=True))
+    between = (s * d for s, d in zip(x.strides[2:], form.stride, strict=True))
+    windows = as_strided(x, (*x.shape[:2], *kernel, *out), (*x.strides[:2], *within, *between))
+    return np.ascontiguousarray(windows).reshape(x.shape[0], x.shape[1] * math.prod(kernel), math.prod(out))
+
+
+def folded(columns: Any, space: Shape, kernel: Shape, form: Meeting) -> Any:
+    """The adjoint of `unfolded`: columns added to the elements that they were taken from."""
+    out, channels = out_lengths(space, kernel, form), columns.shape[1] // math.prod(kernel)
+    x: Any = np.zeros((columns.shape[0], channels, *_around(space, form.padding)), columns.dtype)
+    parts = columns.reshape(columns.shape[0], channels, *kernel, *out)
+    rows = list(zip(form.dilation, form.stride, out, strict=True))
+    for place in product(*map(range, kernel)):
+        where = (slice(k * d, k * d + (n - 1) * s + 1, s) for k, (d, s, n) in zip(place, rows, strict=True))
+        x[(..., *where)] += parts[(slice(None), slice(None), *place)]
+    return np.ascontiguousarray(x[_inner(space, form.padding)[0]])

@@ -1,0 +1,223 @@
+"""Linear maps along dimensions, in which each element of a result is made of few elements of the input.
+
+Pooling by means and interpolation are such maps, one for each dimension. A map is told by a tuple, from which its
+table follows: for each element of the result the places that it looks at, and their weights.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from itertools import product
+from typing import Any, NamedTuple
+
+import numpy as np
+
+#: The name of a row of `_TABLES`, how many elements go in and come out, and what else it needs.
+Map = tuple[Any, ...]
+
+# Keys' cubic convolution, with PyTorch's constant.
+_CUBIC = -0.75
+
+
+class Taps(NamedTuple):
+    """For each element of a result: how many places, which ones, their weights, and what the sum is divided by.
+
+    Weights are None where all are 1, divisors where there are none.
+    """
+
+    counts: Any
+    places: Any
+    weights: Any = None
+    divisors: Any = None
+
+
+def _windows(starts: Any, ends: Any, divisors: Any) -> Taps:
+    counts = np.maximum(ends - starts, 0)
+    places = starts[:, None] + np.arange(max(1, int(counts.max(initial=0))))
+    return Taps(counts, places, None, divisors)
+
+
+def _pooled(n: int, m: int, size: int, step: int, pad: int, with_pad: bool) -> Taps:
+    """Windows of one length at equal distances; with `with_pad` padding counts in their means."""
+    starts = np.arange(m) * step - pad
+    ends = np.minimum(starts + size, n + pad)
+    inside = np.maximum(starts, 0), np.minimum(ends, n)
+    lengths = ends - starts if with_pad else inside[1] - inside[0]
+    return _windows(*inside, np.maximum(lengths, 1))
+
+
+def _spread(n: int, m: int, size: int, step: int, pad: int, dilation: int) -> Taps:
+    """Windows of elements that are `dilation` apart, those in the padding left out."""
+    starts = np.arange(m) * step - pad
+    skipped = -(np.minimum(starts, 0) // dilation)
+    first = starts + skipped * dilation
+    counts = np.minimum(size - skipped, -((first - n) // dilation))
+    places = first[:, None] + dilation * np.arange(max(1, int(counts.max(initial=0))))
+    return Taps(np.maximum(counts, 0), places)
+
+
+def _adaptive(n: int, m: int) -> Taps:
+    """As many windows as wanted, of about equal length."""
+    at = np.arange(m)
+    starts, ends = at * n // m, -(-(at + 1) * n // m)
+    return _windows(starts, ends, ends - starts)
+
+
+def _one_each(places: Any, n: int) -> Taps:
+    return Taps(np.ones(len(places), int), np.clip(places, 0, n - 1)[:, None])
+
+
+def _nearest(n: int, m: int, scale: float) -> Taps:
+    # PyTorch computes places in float32.
+    return _one_each(np.floor(np.arange(m, dtype=np.float32) * np.float32(scale)).astype(int), n)
+
+
+def _nearest_exact(n: int, m: int, scale: float) -> Taps:
+    at = np.arange(m, dtype=np.float32) + np.float32(0.5)
+    return _one_each(np.floor(at * np.float32(scale)).astype(int), n)
+
+
+def _linear(n: int, m: int, scale: float, corners: bool) -> Taps:
+    at = np.arange(m) * scale if corners else np.maximum((np.arange(m) + 0.5) * scale - 0.5, 0)
+    first = np.minimum(at.astype(int), n - 1)
+    part = np.clip(at - first, 0, 1)
+    places = np.stack([first, np.minimum(first + 1, n - 1)], 1)
+    return Taps(np.full(m, 2), places, np.stack([1 - part, part], 1))
+
+
+def _cubic(n: int, m: int, scale: float, corners: bool) -> Taps:
+    at = np.arange(m) * scale if corners else (np.arange(m) + 0.5) * scale - 0.5
+    first = np.floor(at).astype(int)
+    places = np.clip(first[:, None] + np.arange(-1, 3), 0, n - 1)
+    return Taps(np.full(m, 4), places, cubic_weights(at - first))
+
+
+def cubic_weights(part: Any) -> Any:
+    """The weights of the four neighbours of a place that lies by this part between the second and the third."""
+    a = _CUBIC
+    near, far = np.stack([part, 1 - part], -1), np.stack([part + 1, 2 - part], -1)
+    inner = ((a + 2) * near - (a + 3)) * near * near + 1
+    outer = ((a * far - 5 * a) * far + 8 * a) * far - 4 * a
+    return np.stack([outer[..., 0], inner[..., 0], inner[..., 1], outer[..., 1]], -1)
+
+
+_TABLES: dict[str, Callable[..., Taps]] = {
+    "window": _pooled,
+    "spread": _spread,
+    "adaptive": _adaptive,
+    "nearest": _nearest,
+    "nearest-exact": _nearest_exact,
+    "linear": _linear,
+    "cubic": _cubic,
+}
+
+
+@lru_cache(maxsize=64)
+def _table(one: Map) -> Taps:
+    name, *rest = one
+    return _TABLES[name](*rest)
+
+
+@lru_cache(maxsize=64)
+def _turned(one: Map) -> Taps:
+    """The adjoint of a map: for each element of the input, the elements of the result that look at it."""
+    taps, n, m = _table(one), one[1], one[2]
+    width = taps.places.shape[1]
+    there = np.arange(width) < taps.counts[:, None]
+    places, sources = taps.places[there], np.repeat(np.arange(m), taps.counts)
+    order = np.argsort(places, kind="stable")
+    counts = np.bincount(places, minlength=n)
+    within = np.arange(len(places)) - np.repeat(np.cumsum(counts) - counts, counts)
+    turned = np.zeros((n, max(1, int(counts.max(initial=0)))), int)
+    turned[places[order], within] = sources[order]
+    weights = None
+    if taps.weights is not None:
+        weights = np.zeros(turned.shape)
+        weights[places[order], within] = taps.weights[there][order]
+    return Taps(counts, turned, weights)
+
+
+def _as_slice(places: Any) -> Any:
+    """Places as a slice where they lie at equal distances."""
+    if len(places) == 1:
+        return slice(int(places[0]), int(places[0]) + 1)
+    step = int(places[1] - places[0]) if len(places) else 1
+    if step < 1 or (np.diff(places) != step).any():
+        return places
+    return slice(int(places[0]), int(places[-1]) + 1, step)
+
+
+def _along(x: Any, axis: int, taps: Taps) -> Any:
+    lead, tail = (slice(None),) * axis, (1,) * (x.ndim - axis - 1)
+    shape = (*x.shape[:axis], len(taps.counts), *x.shape[axis + 1 :])
+    width = taps.places.shape[1]
+    if taps.weights is None and len(taps.counts) < width:
+        # Few long sums.
+        out: Any = np.empty(shape, x.dtype)
+        for k, (count, places) in enumerate(zip(taps.counts, taps.places, strict=True)):
+            np.add.reduce(x[(*lead, _as_slice(places[:count]))], axis=axis, out=out[(*lead, k)])
+        return out
+    out = np.zeros(shape, x.dtype)
+    for k in range(width):
+        rows = np.flatnonzero(taps.counts > k)
+        part = x[(*lead, _as_slice(taps.places[rows, k]))]
+        if taps.weights is not None:
+            part = part * taps.weights[rows, k].astype(x.dtype).reshape(-1, *tail)
+        out[(*lead, _as_slice(rows))] += part
+    return out
+
+
+def _divisor(maps: Sequence[Map], divisor: int | None, dtype: Any) -> Any:
+    """What sums are divided by, as an array along the dimensions of the maps; None for nothing."""
+    if divisor is not None:
+        return np.asarray(divisor, dtype)
+    tables = [_table(one) for one in maps]
+    if tables[0].divisors is None:
+        return None
+    count = len(tables)
+    parts = [t.divisors.reshape(-1, *(1,) * (count - k - 1)) for k, t in enumerate(tables)]
+    return math.prod(parts[1:], start=parts[0]).astype(dtype)
+
+
+def mapped(x: Any, maps: Sequence[Map], turned: bool, divisor: int | None) -> Any:
+    """Maps along the last dimensions, one after the other, or their adjoints; what is divided is divided at once."""
+    over = _divisor(maps, divisor, x.dtype)
+    if turned and over is not None:
+        x = x / over
+    for k, one in enumerate(maps):
+        x = _along(x, x.ndim - len(maps) + k, (_turned if turned else _table)(one))
+    return x if turned or over is None else x / over
+
+
+def maxima(x: Any, maps: Sequence[Map]) -> tuple[Any, Any]:
+    """The largest element of each window, the first of equals or the last NaN, and its place in the flat input."""
+    tables, count = [_table(one) for one in maps], len(maps)
+    lengths = tuple(len(t.counts) for t in tables)
+    steps = [math.prod(x.shape[x.ndim - count + k + 1 :]) for k in range(count)]
+    best = np.full((*x.shape[: x.ndim - count], *lengths), -np.inf, x.dtype)
+    at = np.zeros(best.shape, np.int64)
+    at += _flat([t.places[:, 0] for t in tables], steps)
+    for taps in product(*(range(t.places.shape[1]) for t in tables)):
+        rows = [np.flatnonzero(t.counts > k) for t, k in zip(tables, taps, strict=True)]
+        places = [t.places[r, k] for t, r, k in zip(tables, rows, taps, strict=True)]
+        part, (into, mine) = x[_block(places)], (_block(rows), _flat(places, steps))
+        known, known_at = best[into], at[into]
+        better = (part > known) | (part != part)
+        best[into] = np.where(better, part, known)
+        at[into] = np.where(better, mine, known_at)
+    return best, at
+
+
+def _flat(places: Sequence[Any], steps: Sequence[int]) -> Any:
+    """Places along several dimensions as places in the flat array."""
+    count = len(places)
+    parts = [p.reshape(-1, *(1,) * (count - k - 1)) * s for k, (p, s) in enumerate(zip(places, steps, strict=True))]
+    return sum(parts[1:], start=parts[0])
+
+
+def _block(places: Sequence[Any]) -> tuple[Any, ...]:
+    """An index of all combinations of places along the last dimensions."""
+    slices = [_as_slice(p) for p in places]
+    return (..., *(slices if all(isinstance(s, slice) for s in slices) else np.ix_(*places)))

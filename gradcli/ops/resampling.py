@@ -1,0 +1,281 @@
+"""Means of windows and interpolation: linear maps along dimensions, each element of a result made of a few."""
+
+# Rows are laid out by hand.
+# fmt: off
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from gradcli.errors import GradcliError, SizeError
+from gradcli.graph.arguments import as_choice, as_flag, as_int, as_number
+from gradcli.graph.node import Node, make
+from gradcli.graph.op import Blocking, Dims, Op, Params, Shape
+from gradcli.ops.batching import LINEAR
+from gradcli.ops.convolution import batched, per_dimension
+from gradcli.ops.elementwise import abs_, sign
+from gradcli.ops.family import call, composite, floating, primitive
+from gradcli.ops.formulas import arithmetic
+from gradcli.ops.kernels.taps import Map, mapped
+from gradcli.ops.reduce import mean
+from gradcli.ops.shape import squeeze, unsqueeze
+
+# The operation --------------------------------------------------------------------------------------------------------
+
+
+def _infer(inputs: tuple[Node, ...], params: Params) -> tuple[Shape, np.dtype]:
+    x, maps = inputs[0], params["maps"]
+    lengths = tuple(one[1] if params["turned"] else one[2] for one in maps)
+    return (*x.shape[: x.ndim - len(maps)], *lengths), x.dtype
+
+
+def _follow(node: Node, dim: int) -> Dims | None:
+    return (dim,) if dim < node.ndim - len(node.params["maps"]) else None
+
+
+def _vjp(g: Node, out: Node, x: Node, turned: bool, **params: Any) -> tuple[Node]:
+    return (make(resample, (g,), {**params, "turned": not turned}),)
+
+
+def _grad_fn(node: Node) -> tuple[str, tuple[Node, ...]]:
+    name = node.params["name"]
+    return f"{name}BackwardBackward0" if node.params["turned"] else f"{name}Backward0", node.inputs
+
+
+resample: Op = primitive(
+    "_resample", lambda x, maps, turned, divisor, name: mapped(x, maps, turned, divisor), _infer, family="network",
+    public=False, doc="Maps along the last dimensions, or their adjoints.", grad_fn=_grad_fn, vjp=_vjp, batching=LINEAR,
+    blocking=Blocking(_follow), formula=arithmetic.none("means of windows and interpolation have no short formula"),
+)
+
+
+def resampled(x: Node, maps: Sequence[Map], name: str, divisor: int | None = None) -> Node:
+    """The maps applied to the last dimensions, under PyTorch's name for the backward function."""
+    return make(resample, (x,), {"maps": tuple(maps), "turned": False, "divisor": divisor, "name": name})
+
+
+def as_plane(x: Node, count: int, function: Any) -> Node:
+    """What PyTorch does with a single dimension: a row is made a picture of one line for a while."""
+    return squeeze(function(unsqueeze(x, -2)), -2) if count == 1 else function(x)
+
+
+# Means of windows -----------------------------------------------------------------------------------------------------
+
+
+def pooled_length(n: int, size: int, step: int, pad: int, dilation: int, ceil: bool) -> int:
+    """How many windows there are; with `ceil` also one that starts within the input and ends beyond it."""
+    rest = n + 2 * pad - dilation * (size - 1) - 1
+    count = (rest + (step - 1 if ceil else 0)) // step + 1
+    return count - 1 if ceil and (count - 1) * step >= n + pad else count
+
+
+def window(
+    name: str, x: Node, count: int, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool
+) -> tuple[Shape, Shape, Shape, Shape, Shape]:
+    """The lengths of windows, steps, padding, steps within windows and how many there are, for each dimension."""
+    size = per_dimension(kernel_size, "kernel_size", count, 1)
+    given = stride is None or (isinstance(stride, list | tuple) and not stride)
+    step = size if given else per_dimension(stride, "stride", count, 1)
+    pad, within = per_dimension(padding, "padding", count), per_dimension(dilation, "dilation", count, 1)
+    if any(2 * p > k for p, k in zip(pad, size, strict=True)):
+        raise GradcliError(f"padding {pad} is more than half of the windows {size}", argument="padding")
+    rows = zip(x.shape[-count:], size, step, pad, within, strict=True)
+    lengths = tuple(pooled_length(n, k, s, p, d, ceil_mode) for n, k, s, p, d in rows)
+    if any(m < 1 for m in lengths):
+        raise SizeError("{}(): windows of {} are larger than the padded input {}", name, size, x.shape[-count:])
+    return size, step, pad, within, lengths
+
+
+def _spatial(input: Any, count: int, name: str) -> Node:
+    x = floating(input)
+    batched(x, count, name)
+    if not all(x.shape[-count:]):
+        raise SizeError("{}() has no elements to take a window of in shape {}", name, x.shape)
+    return x
+
+
+def _avg_pool(count: int) -> Any:
+    name = f"avg_pool{count}d"
+
+    def build(
+        input: Any, kernel_size: Any, stride: Any, padding: Any, ceil_mode: bool, count_include_pad: bool,
+        divisor_override: Any = None,
+    ) -> Node:
+        x = _spatial(input, count, name)
+        size, step, pad, _, lengths = window(name, x, count, kernel_size, stride, padding, 1, ceil_mode)
+        divisor = None if divisor_override is None else as_int(divisor_override, "divisor_override")
+        if divisor == 0:
+            raise GradcliError("divisor_override must not be 0", argument="divisor_override")
+        rows = zip(x.shape[-count:], lengths, size, step, pad, strict=True)
+        maps = [("window", n, m, k, s, p, count_include_pad) for n, m, k, s, p in rows]
+        label = "AvgPool3D" if count == 3 else "AvgPool2D"
+        if count == 1:
+            maps.insert(0, ("window", 1, 1, 1, 1, 0, count_include_pad))
+        return as_plane(x, count, lambda plane: resampled(plane, maps, label, divisor))
+
+    return build
+
+
+def _adaptive_avg_pool(count: int) -> Any:
+    name = f"adaptive_avg_pool{count}d"
+
+    def build(input: Any, output_size: Any) -> Node:
+        x = _spatial(input, count, name)
+        lengths = wanted_lengths(output_size, x.shape[-count:])
+        if all(m == 1 for m in lengths):
+            return as_plane(x, count, lambda plane: mean(plane, [*range(-max(count, 2), 0)], True))
+        maps = [("adaptive", n, m) for n, m in zip(x.shape[-count:], lengths, strict=True)]
+        if count == 1:
+            maps.insert(0, ("adaptive", 1, 1))
+        return as_plane(x, count, lambda plane: resampled(plane, maps, f"AdaptiveAvgPool{max(count, 2)}D"))
+
+    return build
+
+
+def wanted_lengths(output_size: Any, lengths: Shape) -> Shape:
+    """One number for each dimension, None for the length that it has."""
+    values = list(output_size) if isinstance(output_size, list | tuple) else [output_size] * len(lengths)
+    if len(values) == 1:
+        values *= len(lengths)
+    if len(values) != len(lengths):
+        raise GradcliError(f"output_size needs {len(lengths)} numbers, got {len(values)}", argument="output_size")
+    found = tuple(n if v is None else as_int(v, "output_size") for n, v in zip(lengths, values, strict=True))
+    if min(found) < 0:
+        raise GradcliError(f"output_size cannot be negative, got {found}", argument="output_size")
+    return found
+
+
+def _lp_pool(count: int) -> Any:
+    average = _avg_pool(count)
+
+    def build(input: Any, norm_type: Any, kernel_size: Any, stride: Any, ceil_mode: bool) -> Node:
+        order, size = as_number(norm_type, "norm_type"), per_dimension(kernel_size, "kernel_size", count, 1)
+        means = average(floating(input) ** order, size, stride, 0, ceil_mode, True)
+        return (sign(means) * call("relu", abs_(means)) * math.prod(size)) ** (1.0 / order)
+
+    return build
+
+
+_SPACES = {1: "length", 2: "height, width", 3: "depth, height, width"}
+_WINDOWS = "kernel_size: lengths, stride: lengths=None, padding: lengths=0, ceil_mode=False"
+
+
+def _poolings(count: int) -> tuple[Op, Op, Op]:
+    words, dims, divided = _SPACES[count], 2 + count, ", divisor_override: int=None" if count > 1 else ""
+    return (
+        composite(
+            f"avg_pool{count}d", _avg_pool(count), family="network", torch=f"nn.functional.avg_pool{count}d",
+            args=f"input, {_WINDOWS}, count_include_pad=True{divided}",
+            doc=f"The mean of each window, along {words}.",
+            example=(f"avg_pool{count}d(input, 2)", f"input:{dims}"),
+        ),
+        composite(
+            f"adaptive_avg_pool{count}d", _adaptive_avg_pool(count), family="network",
+            torch=f"nn.functional.adaptive_avg_pool{count}d", args="input, output_size: lengths",
+            doc=f"The means of as many windows of about equal length as are wanted, along {words}.",
+            example=(f"adaptive_avg_pool{count}d(input, 2)", f"input:{dims}"),
+        ),
+        composite(
+            f"lp_pool{count}d", _lp_pool(count), family="network", torch=f"nn.functional.lp_pool{count}d",
+            args="input, norm_type: number, kernel_size: lengths, stride: lengths=None, ceil_mode=False",
+            doc=f"The norm of each window, along {words}.",
+            example=(f"lp_pool{count}d(input, 2, 2)", f"input:{dims}"),
+        ),
+    )
+
+
+avg_pool1d, adaptive_avg_pool1d, lp_pool1d = _poolings(1)
+avg_pool2d, adaptive_avg_pool2d, lp_pool2d = _poolings(2)
+avg_pool3d, adaptive_avg_pool3d, lp_pool3d = _poolings(3)
+
+
+# Interpolation --------------------------------------------------------------------------------------------------------
+
+# By the mode: the map, how many dimensions, and PyTorch's word for it.
+_MODES = {
+    "nearest": ("nearest", (1, 2, 3), "UpsampleNearest"),
+    "nearest-exact": ("nearest-exact", (1, 2, 3), "UpsampleNearestExact"),
+    "linear": ("linear", (1,), "UpsampleLinear"),
+    "bilinear": ("linear", (2,), "UpsampleBilinear"),
+    "bicubic": ("cubic", (2,), "UpsampleBicubic"),
+    "trilinear": ("linear", (3,), "UpsampleTrilinear"),
+    "area": ("adaptive", (1, 2, 3), "AdaptiveAvgPool"),
+}
+
+
+def _interpolate(
+    input: Any, size: Any, scale_factor: Any, mode: Any, align_corners: Any, recompute_scale_factor: Any
+) -> Node:
+    kind = as_choice(mode, "mode", tuple(_MODES))
+    x = floating(input)
+    count = x.ndim - 2
+    table, dims, word = _MODES[kind]
+    if count not in (1, 2, 3):
+        raise SizeError("interpolate() takes (batch, channels, …) with 1 to 3 more dimensions, got shape {}", x.shape)
+    if count not in dims:
+        raise SizeError("mode {} goes with {} dimensions, got shape {}", repr(kind), dims[0] + 2, x.shape)
+    if not all(x.shape[2:]):
+        raise SizeError("interpolate() has nothing to look at in shape {}", x.shape)
+    corners = align_corners is not None and as_flag(align_corners, "align_corners")
+    if align_corners is not None and table not in ("linear", "cubic"):
+        raise GradcliError(f"align_corners does not go with mode {kind!r}", argument="align_corners")
+    lengths, factors = _target(x, count, size, scale_factor, recompute_scale_factor)
+    if kind == "area":
+        return _adaptive_avg_pool(count)(x, lengths)
+    scales = [_scale(n, m, f, corners) for n, m, f in zip(x.shape[2:], lengths, factors, strict=True)]
+    more = (corners,) if table in ("linear", "cubic") else ()
+    maps = [(table, n, m, s, *more) for n, m, s in zip(x.shape[2:], lengths, scales, strict=True)]
+    return resampled(x, maps, f"{word}{count}D")
+
+
+def _target(
+    x: Node, count: int, size: Any, scale_factor: Any, recompute: Any
+) -> tuple[Shape, Sequence[float | None]]:
+    """The lengths of the result, and the factors that places are computed with, None for those of the lengths."""
+    again = recompute is not None and as_flag(recompute, "recompute_scale_factor")
+    if (size is None) == (scale_factor is None):
+        raise GradcliError("interpolate() needs size or scale_factor, and not both", argument="size")
+    if size is not None:
+        return per_dimension(size, "size", count, 1), [None] * count
+    values = list(scale_factor) if isinstance(scale_factor, list | tuple) else [scale_factor] * count
+    factors = [as_number(v, "scale_factor") for v in values]
+    if len(factors) != count:
+        raise GradcliError(f"scale_factor needs {count} numbers, got {len(factors)}", argument="scale_factor")
+    if not all(0 < f < math.inf for f in factors):
+        raise GradcliError("scale_factor must be positive", argument="scale_factor")
+    lengths = tuple(math.floor(n * f) for n, f in zip(x.shape[2:], factors, strict=True))
+    if min(lengths) < 1:
+        raise SizeError("nothing is left of shape {} at this scale", x.shape, argument="scale_factor")
+    return lengths, [None] * count if again else factors
+
+
+def _scale(n: int, m: int, factor: float | None, corners: bool) -> float:
+    """How far places in the input are apart."""
+    if corners:
+        return (n - 1) / (m - 1) if m > 1 else 0.0
+    return n / m if factor is None else 1.0 / factor
+
+
+interpolate = composite(
+    "interpolate", _interpolate, family="network", torch="nn.functional.interpolate",
+    args="input, size: lengths=None, scale_factor: scale=None, mode: interpolation='nearest', align_corners: flag=None,"
+    " recompute_scale_factor: flag=None",
+    doc="Made longer or shorter along all dimensions but batch and channels: nearest, linear, bilinear, bicubic, …",
+    example=("interpolate(input, scale_factor=2)", "input:4"),
+)
+upsample_nearest = composite(
+    "upsample_nearest", lambda input, size, scale: _interpolate(input, size, scale, "nearest", None, None),
+    family="network", torch="nn.functional.upsample_nearest",
+    args="input, size: lengths=None, scale_factor: scale=None",
+    doc="Each element of the result is the nearest one.", example=("upsample_nearest(input, 4)", "input:4"),
+)
+upsample_bilinear = composite(
+    "upsample_bilinear", lambda input, size, scale: _interpolate(input, size, scale, "bilinear", True, None),
+    family="network", torch="nn.functional.upsample_bilinear",
+    args="input, size: lengths=None, scale_factor: scale=None", doc="Linear in both dimensions, corners upon corners.",
+    example=("upsample_bilinear(input, 4)", "input:4"),
+)
