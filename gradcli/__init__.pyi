@@ -60,6 +60,26 @@ class _min(NamedTuple):
     values: Tensor
     indices: Tensor
 
+class _cummax(NamedTuple):
+    values: Tensor
+    indices: Tensor
+
+class _cummin(NamedTuple):
+    values: Tensor
+    indices: Tensor
+
+class _aminmax(NamedTuple):
+    min: Tensor
+    max: Tensor
+
+class _var_mean(NamedTuple):
+    var: Tensor
+    mean: Tensor
+
+class _std_mean(NamedTuple):
+    std: Tensor
+    mean: Tensor
+
 class _slogdet(NamedTuple):
     sign: Tensor
     logabsdet: Tensor
@@ -918,6 +938,62 @@ class Tensor:
         dilation: _Int | _Ints = 1,
     ) -> Tensor:
         """The adjoint of conv3d: each element of the input, (batch, channels, depth, height, width) spread out."""
+    @overload
+    def cummax(self, dim: _Int) -> _cummax:
+        """The maximum up to each place, and the index of the last of equal ones."""
+    @overload
+    def cummax(self, *, axis: _Int) -> _cummax: ...
+    @overload
+    def cummin(self, dim: _Int) -> _cummin:
+        """The minimum up to each place, and the index of the last of equal ones."""
+    @overload
+    def cummin(self, *, axis: _Int) -> _cummin: ...
+    @overload
+    def logcumsumexp(self, dim: _Int) -> Tensor:
+        """log(cumsum(exp(input))) without overflow."""
+    @overload
+    def logcumsumexp(self, *, axis: _Int) -> Tensor: ...
+    @overload
+    def diff(
+        self, n: _Int = 1, dim: _Int = -1, prepend: _TensorLike | None = None, append: _TensorLike | None = None
+    ) -> Tensor:
+        """Differences of neighbours along a dimension, n times; prepend and append are joined to its ends first."""
+    @overload
+    def diff(
+        self, n: _Int = 1, *, axis: _Int, prepend: _TensorLike | None = None, append: _TensorLike | None = None
+    ) -> Tensor: ...
+    @overload
+    def gradient(
+        self,
+        *,
+        spacing: _Number | list[Any] | tuple[Any, ...] | None = None,
+        dim: _Int | _Ints | None = None,
+        edge_order: _Int = 1,
+    ) -> tuple[Tensor, ...]:
+        """Slopes along each dimension by differences of neighbours: at even steps, or at given places, a vector …"""
+    @overload
+    def gradient(
+        self,
+        *,
+        spacing: _Number | list[Any] | tuple[Any, ...] | None = None,
+        axis: _Int | _Ints | None,
+        edge_order: _Int = 1,
+    ) -> tuple[Tensor, ...]: ...
+    @overload
+    def trapezoid(self, x: Tensor | np.ndarray | None = None, *, dx: _Number | None = None, dim: _Int = -1) -> Tensor:
+        """The area under a line through points along a dimension, at places x or with steps dx between them."""
+    @overload
+    def trapezoid(self, x: Tensor | np.ndarray | None = None, *, dx: _Number | None = None, axis: _Int) -> Tensor: ...
+    trapz = trapezoid
+    @overload
+    def cumulative_trapezoid(
+        self, x: Tensor | np.ndarray | None = None, *, dx: _Number | None = None, dim: _Int = -1
+    ) -> Tensor:
+        """The area under a line through points up to each of them after the first."""
+    @overload
+    def cumulative_trapezoid(
+        self, x: Tensor | np.ndarray | None = None, *, dx: _Number | None = None, axis: _Int
+    ) -> Tensor: ...
     def mse_loss(self, target: _TensorLike, reduction: Literal["mean", "sum", "none"] = "mean") -> Tensor:
         """Squared difference."""
     def huber_loss(
@@ -1102,6 +1178,119 @@ class Tensor:
         scale_factor: _Number | list[_Number] | tuple[_Number, ...] | None = None,
     ) -> Tensor:
         """Linear in both dimensions, corners upon corners."""
+    @overload
+    def nansum(self, dim: _Int | _Ints | None = None, keepdim: _Bool = False, *, dtype: _DType | None = None) -> Tensor:
+        """Sum of those that are not NaN."""
+    @overload
+    def nansum(self, *, axis: _Int | _Ints | None, keepdim: _Bool = False, dtype: _DType | None = None) -> Tensor: ...
+    @overload
+    def nansum(self, dim: _Int | _Ints | None = None, *, keepdims: _Bool, dtype: _DType | None = None) -> Tensor: ...
+    @overload
+    def nansum(self, *, axis: _Int | _Ints | None, keepdims: _Bool, dtype: _DType | None = None) -> Tensor: ...
+    @overload
+    def nanmean(
+        self, dim: _Int | _Ints | None = None, keepdim: _Bool = False, *, dtype: _DType | None = None
+    ) -> Tensor:
+        """Mean of those that are not NaN."""
+    @overload
+    def nanmean(self, *, axis: _Int | _Ints | None, keepdim: _Bool = False, dtype: _DType | None = None) -> Tensor: ...
+    @overload
+    def nanmean(self, dim: _Int | _Ints | None = None, *, keepdims: _Bool, dtype: _DType | None = None) -> Tensor: ...
+    @overload
+    def nanmean(self, *, axis: _Int | _Ints | None, keepdims: _Bool, dtype: _DType | None = None) -> Tensor: ...
+    @overload
+    def aminmax(self, *, dim: _Int | None = None, keepdim: _Bool = False) -> _aminmax:
+        """Minimum and maximum; equal ones share the gradient evenly."""
+    @overload
+    def aminmax(self, *, axis: _Int | None, keepdim: _Bool = False) -> _aminmax: ...
+    @overload
+    def aminmax(self, *, dim: _Int | None = None, keepdims: _Bool) -> _aminmax: ...
+    @overload
+    def aminmax(self, *, axis: _Int | None, keepdims: _Bool) -> _aminmax: ...
+    @overload
+    def var_mean(
+        self,
+        dim: _Int | _Ints | None = None,
+        unbiased: _Bool | None = None,
+        keepdim: _Bool = False,
+        *,
+        correction: _Number | None = None,
+    ) -> _var_mean:
+        """Variance and mean."""
+    @overload
+    def var_mean(
+        self,
+        *,
+        axis: _Int | _Ints | None,
+        unbiased: _Bool | None = None,
+        keepdim: _Bool = False,
+        correction: _Number | None = None,
+    ) -> _var_mean: ...
+    @overload
+    def var_mean(
+        self,
+        dim: _Int | _Ints | None = None,
+        unbiased: _Bool | None = None,
+        *,
+        keepdims: _Bool,
+        correction: _Number | None = None,
+    ) -> _var_mean: ...
+    @overload
+    def var_mean(
+        self,
+        *,
+        axis: _Int | _Ints | None,
+        unbiased: _Bool | None = None,
+        keepdims: _Bool,
+        correction: _Number | None = None,
+    ) -> _var_mean: ...
+    @overload
+    def std_mean(
+        self,
+        dim: _Int | _Ints | None = None,
+        unbiased: _Bool | None = None,
+        keepdim: _Bool = False,
+        *,
+        correction: _Number | None = None,
+    ) -> _std_mean:
+        """Standard deviation and mean."""
+    @overload
+    def std_mean(
+        self,
+        *,
+        axis: _Int | _Ints | None,
+        unbiased: _Bool | None = None,
+        keepdim: _Bool = False,
+        correction: _Number | None = None,
+    ) -> _std_mean: ...
+    @overload
+    def std_mean(
+        self,
+        dim: _Int | _Ints | None = None,
+        unbiased: _Bool | None = None,
+        *,
+        keepdims: _Bool,
+        correction: _Number | None = None,
+    ) -> _std_mean: ...
+    @overload
+    def std_mean(
+        self,
+        *,
+        axis: _Int | _Ints | None,
+        unbiased: _Bool | None = None,
+        keepdims: _Bool,
+        correction: _Number | None = None,
+    ) -> _std_mean: ...
+    def cov(
+        self,
+        *,
+        correction: _Int = 1,
+        fweights: Tensor | np.ndarray | list[builtins.int] | None = None,
+        aweights: Tensor | np.ndarray | None = None,
+    ) -> Tensor:
+        """Covariances of the rows, each a variable; observations may count often (fweights) or have weights …"""
+    def corrcoef(self) -> Tensor:
+        """Correlations of the rows, each a variable."""
     def inv(self) -> Tensor:
         """Inverse of a square matrix."""
     inverse = inv
@@ -2513,6 +2702,84 @@ def conv_transpose3d(
 ) -> Tensor:
     """The adjoint of conv3d: each element of the input, (batch, channels, depth, height, width) spread out."""
 
+@overload
+def cummax(input: _TensorLike, dim: _Int) -> _cummax:
+    """The maximum up to each place, and the index of the last of equal ones."""
+
+@overload
+def cummax(input: _TensorLike, *, axis: _Int) -> _cummax: ...
+@overload
+def cummin(input: _TensorLike, dim: _Int) -> _cummin:
+    """The minimum up to each place, and the index of the last of equal ones."""
+
+@overload
+def cummin(input: _TensorLike, *, axis: _Int) -> _cummin: ...
+@overload
+def logcumsumexp(input: _TensorLike, dim: _Int) -> Tensor:
+    """log(cumsum(exp(input))) without overflow."""
+
+@overload
+def logcumsumexp(input: _TensorLike, *, axis: _Int) -> Tensor: ...
+@overload
+def diff(
+    input: _TensorLike,
+    n: _Int = 1,
+    dim: _Int = -1,
+    prepend: _TensorLike | None = None,
+    append: _TensorLike | None = None,
+) -> Tensor:
+    """Differences of neighbours along a dimension, n times; prepend and append are joined to its ends first."""
+
+@overload
+def diff(
+    input: _TensorLike,
+    n: _Int = 1,
+    *,
+    axis: _Int,
+    prepend: _TensorLike | None = None,
+    append: _TensorLike | None = None,
+) -> Tensor: ...
+@overload
+def gradient(
+    input: _TensorLike,
+    *,
+    spacing: _Number | list[Any] | tuple[Any, ...] | None = None,
+    dim: _Int | _Ints | None = None,
+    edge_order: _Int = 1,
+) -> tuple[Tensor, ...]:
+    """Slopes along each dimension by differences of neighbours: at even steps, or at given places, a vector for …"""
+
+@overload
+def gradient(
+    input: _TensorLike,
+    *,
+    spacing: _Number | list[Any] | tuple[Any, ...] | None = None,
+    axis: _Int | _Ints | None,
+    edge_order: _Int = 1,
+) -> tuple[Tensor, ...]: ...
+@overload
+def trapezoid(
+    y: _TensorLike, x: Tensor | np.ndarray | None = None, *, dx: _Number | None = None, dim: _Int = -1
+) -> Tensor:
+    """The area under a line through points along a dimension, at places x or with steps dx between them."""
+
+@overload
+def trapezoid(
+    y: _TensorLike, x: Tensor | np.ndarray | None = None, *, dx: _Number | None = None, axis: _Int
+) -> Tensor: ...
+
+trapz = trapezoid
+
+@overload
+def cumulative_trapezoid(
+    y: _TensorLike, x: Tensor | np.ndarray | None = None, *, dx: _Number | None = None, dim: _Int = -1
+) -> Tensor:
+    """The area under a line through points up to each of them after the first."""
+
+@overload
+def cumulative_trapezoid(
+    y: _TensorLike, x: Tensor | np.ndarray | None = None, *, dx: _Number | None = None, axis: _Int
+) -> Tensor: ...
 def mse_loss(input: _TensorLike, target: _TensorLike, reduction: Literal["mean", "sum", "none"] = "mean") -> Tensor:
     """Squared difference."""
 
@@ -2807,6 +3074,140 @@ def upsample_bilinear(
     scale_factor: _Number | list[_Number] | tuple[_Number, ...] | None = None,
 ) -> Tensor:
     """Linear in both dimensions, corners upon corners."""
+
+@overload
+def nansum(
+    input: _TensorLike, dim: _Int | _Ints | None = None, keepdim: _Bool = False, *, dtype: _DType | None = None
+) -> Tensor:
+    """Sum of those that are not NaN."""
+
+@overload
+def nansum(
+    input: _TensorLike, *, axis: _Int | _Ints | None, keepdim: _Bool = False, dtype: _DType | None = None
+) -> Tensor: ...
+@overload
+def nansum(
+    input: _TensorLike, dim: _Int | _Ints | None = None, *, keepdims: _Bool, dtype: _DType | None = None
+) -> Tensor: ...
+@overload
+def nansum(
+    input: _TensorLike, *, axis: _Int | _Ints | None, keepdims: _Bool, dtype: _DType | None = None
+) -> Tensor: ...
+@overload
+def nanmean(
+    input: _TensorLike, dim: _Int | _Ints | None = None, keepdim: _Bool = False, *, dtype: _DType | None = None
+) -> Tensor:
+    """Mean of those that are not NaN."""
+
+@overload
+def nanmean(
+    input: _TensorLike, *, axis: _Int | _Ints | None, keepdim: _Bool = False, dtype: _DType | None = None
+) -> Tensor: ...
+@overload
+def nanmean(
+    input: _TensorLike, dim: _Int | _Ints | None = None, *, keepdims: _Bool, dtype: _DType | None = None
+) -> Tensor: ...
+@overload
+def nanmean(
+    input: _TensorLike, *, axis: _Int | _Ints | None, keepdims: _Bool, dtype: _DType | None = None
+) -> Tensor: ...
+@overload
+def aminmax(input: _TensorLike, *, dim: _Int | None = None, keepdim: _Bool = False) -> _aminmax:
+    """Minimum and maximum; equal ones share the gradient evenly."""
+
+@overload
+def aminmax(input: _TensorLike, *, axis: _Int | None, keepdim: _Bool = False) -> _aminmax: ...
+@overload
+def aminmax(input: _TensorLike, *, dim: _Int | None = None, keepdims: _Bool) -> _aminmax: ...
+@overload
+def aminmax(input: _TensorLike, *, axis: _Int | None, keepdims: _Bool) -> _aminmax: ...
+@overload
+def var_mean(
+    input: _TensorLike,
+    dim: _Int | _Ints | None = None,
+    unbiased: _Bool | None = None,
+    keepdim: _Bool = False,
+    *,
+    correction: _Number | None = None,
+) -> _var_mean:
+    """Variance and mean."""
+
+@overload
+def var_mean(
+    input: _TensorLike,
+    *,
+    axis: _Int | _Ints | None,
+    unbiased: _Bool | None = None,
+    keepdim: _Bool = False,
+    correction: _Number | None = None,
+) -> _var_mean: ...
+@overload
+def var_mean(
+    input: _TensorLike,
+    dim: _Int | _Ints | None = None,
+    unbiased: _Bool | None = None,
+    *,
+    keepdims: _Bool,
+    correction: _Number | None = None,
+) -> _var_mean: ...
+@overload
+def var_mean(
+    input: _TensorLike,
+    *,
+    axis: _Int | _Ints | None,
+    unbiased: _Bool | None = None,
+    keepdims: _Bool,
+    correction: _Number | None = None,
+) -> _var_mean: ...
+@overload
+def std_mean(
+    input: _TensorLike,
+    dim: _Int | _Ints | None = None,
+    unbiased: _Bool | None = None,
+    keepdim: _Bool = False,
+    *,
+    correction: _Number | None = None,
+) -> _std_mean:
+    """Standard deviation and mean."""
+
+@overload
+def std_mean(
+    input: _TensorLike,
+    *,
+    axis: _Int | _Ints | None,
+    unbiased: _Bool | None = None,
+    keepdim: _Bool = False,
+    correction: _Number | None = None,
+) -> _std_mean: ...
+@overload
+def std_mean(
+    input: _TensorLike,
+    dim: _Int | _Ints | None = None,
+    unbiased: _Bool | None = None,
+    *,
+    keepdims: _Bool,
+    correction: _Number | None = None,
+) -> _std_mean: ...
+@overload
+def std_mean(
+    input: _TensorLike,
+    *,
+    axis: _Int | _Ints | None,
+    unbiased: _Bool | None = None,
+    keepdims: _Bool,
+    correction: _Number | None = None,
+) -> _std_mean: ...
+def cov(
+    input: _TensorLike,
+    *,
+    correction: _Int = 1,
+    fweights: Tensor | np.ndarray | list[builtins.int] | None = None,
+    aweights: Tensor | np.ndarray | None = None,
+) -> Tensor:
+    """Covariances of the rows, each a variable; observations may count often (fweights) or have weights (aweights)."""
+
+def corrcoef(input: _TensorLike) -> Tensor:
+    """Correlations of the rows, each a variable."""
 
 @overload
 def einsum(equation: str, *operands: _TensorLike) -> Tensor:

@@ -240,6 +240,20 @@ MOVING = [
     )),
     _x("dsplit(x, 2)[1]", (2, 1, 2)), _x("pad(x, (1, 1, 0, 1), mode='replicate')", (2, 2, 2)),
 ]
+DESCRIPTIVE = [
+    *(_x(e) for e in (
+        "nansum(x)", "nansum(where(x > 0, nan, x), 1)", "nanmean(where(x > 1, nan, x))", "nanmean(x)", "aminmax(x).min",
+        "aminmax(x, dim=1).max", "aminmax(x, dim=0, keepdim=True).min", "var_mean(x)[0]", "var_mean(x, 1)[1]",
+        "var_mean(x, (0, 1), correction=0)[0]", "std_mean(x, 1, False)[0]", "std_mean(x, 0, keepdim=True)[1]", "cov(x)", "cov(x[0])",
+        "cov(x, correction=0, fweights=arange(3) + 1)", "corrcoef(x)", "cummax(x, 1).values", "cummin(x, 0).values", "cummax(x, 1).indices",
+        "logcumsumexp(x, 0)", "logcumsumexp(x, -1)", "diff(x)", "diff(x, 2, 1)", "diff(x, 1, 0, x, x)", "gradient(x[0])[0]",
+        "gradient(x, spacing=2., dim=(0, 1))[1]", "gradient(x, spacing=0.5, dim=1, edge_order=2)[0]", "trapezoid(x)",
+        "trapz(x, dx=0.5, dim=0)", "cumulative_trapezoid(x, dx=2)",
+    )),
+    _x("cov(x, aweights=tensor([0.5, 1., 2.]))"), _x("gradient(x, spacing=(tensor([0., 1., 2.]),), dim=1, edge_order=2)[0]"),
+    _x("trapezoid(x, w)", w=((3,), P)), _x("cumulative_trapezoid(x, y)", y=((2, 3), D)), _x("logcumsumexp(x, 0)", ()),
+    _x("cummin(x, 0).values", ()),
+]
 #: Cases in which PyTorch's chain tells of copies in place, or of steps that are one operation here.
 OTHER_CHAIN = [_x("pad(x, (2, 1), mode='circular')")]
 
@@ -256,6 +270,7 @@ def all_cases() -> list[Case]:
         *NN,
         *NETWORKS,
         *MOVING,
+        *DESCRIPTIVE,
         *OTHER_CHAIN,
     ]
     for name, op in OPS.items():

@@ -57,6 +57,7 @@ GIVEN: dict[str, list[Any]] = {
     "pieces": [1, [2], (2,), np.int64(2)],
     "sections": [1, [1], (0, 1), np.int64(1)],
     "ends": [[1, 1], (0, np.int64(2))],
+    "spacing": [1, 0.5, [2.0], ([0.0, 1.0],)],
     "plane": [[0, 1], (1, np.int64(0))],
     "indexing": ["ij", "xy"],
     "mode": ["constant"],

@@ -52,6 +52,9 @@ HOMES = {
         _convolution _convolution_back _convolution_kernel conv1d conv2d conv3d conv_transpose1d
         conv_transpose2d conv_transpose3d
     """,
+    "cumulative": """
+        cummax cummin logcumsumexp diff gradient trapezoid trapz cumulative_trapezoid
+    """,
     "loss": """
         mse_loss huber_loss smooth_l1_loss l1_loss binary_cross_entropy_with_logits _times _plus _over
         masked_fill _masked_fill_tensor _class_pick _class_put _class_factors nll_loss cross_entropy layer_norm
@@ -73,6 +76,9 @@ HOMES = {
     "resampling": """
         _resample avg_pool1d adaptive_avg_pool1d lp_pool1d avg_pool2d adaptive_avg_pool2d lp_pool2d avg_pool3d
         adaptive_avg_pool3d lp_pool3d interpolate upsample_nearest upsample_bilinear
+    """,
+    "descriptive": """
+        nansum nanmean aminmax var_mean std_mean cov corrcoef
     """,
     "einsum": """
         einsum

@@ -18,6 +18,8 @@ TITLES = {
     "special": "Special functions",
     "activation": "Activations",
     "reduce": "Reductions and running totals",
+    "descriptive": "Descriptive statistics",
+    "cumulative": "Along a line: running extremes, differences, slopes, areas",
     "matmul": "Products",
     "einsum": "Einstein's notation",
     "linalg": "Linear algebra",

@@ -53,6 +53,10 @@ KINDS = {
     "pieces": Kind("_Int | _Ints", "a length, or a list of lengths", 2),
     "sections": Kind("_Int | _Ints", "a number of pieces, or a list of places", [1]),
     "ends": Kind("_Int | _Ints", "lengths before and after each dimension, from the last one on", (1, 1)),
+    "counts": Kind("Tensor | np.ndarray | list[builtins.int]", "whole numbers, one for each observation", [1, 2]),
+    "spacing": Kind(
+        "_Number | list[Any] | tuple[Any, ...]", "a step, or for each dimension a step or a vector of places", 1.0
+    ),
     "plane": Kind("_Ints", "two dimensions", (0, 1)),
     "indexing": Kind('Literal["ij", "xy"]', "'ij' or 'xy'", "ij"),
     "mode": Kind(
@@ -266,7 +270,7 @@ def _arguments(op: Op, tensors: Sequence[Any], name: str | None, kind: str | Non
         if value is None:
             many = starred or word == "tensors"
             value = [next(rest, None), next(rest, None)] if many else next(rest, None)
-        if left_out:
+        if left_out or parameter.kind is parameter.KEYWORD_ONLY:
             words[parameter.name] = value
         else:
             args += value if starred and isinstance(value, list | tuple) else [value]

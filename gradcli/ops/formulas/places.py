@@ -93,7 +93,8 @@ def embedded(c: TermMaker, s: Application) -> Value:
     dim, start, stop, step = (s.params[k] for k in ("dim", "start", "stop", "step"))
     one, length = shape[dim] == 1, s.shape[dim]
     if value.axes[dim] and not one and step == 1:
-        return c.call(s, "embed", {"dim": dim, "start": start, "stop": stop, "length": length})
+        after = c.add((1, c.length(length)), (-1, c.length(stop))).term
+        return c.call(s, "embed", {"dim": dim, "start": start, "after": after})
     if len(value.axes[dim]) > 1 and not one:
         value = c.whole(value, shape)
     labels = c.fresh(value.rank)

@@ -184,7 +184,8 @@ def sliced(w: Any, c: Any) -> Any:
 
 def embedded(w: Any, c: Any) -> Any:
     """Zeros before and after, joined to a tensor."""
-    f, dim, start, stop, length = w.forms, *(c.params[k] for k in ("dim", "start", "stop", "length"))
+    f, dim, start = w.forms, c.params["dim"], c.params["start"]
+    after = w.literal(c.params["after"])
     sizes = [w.size(n) for n in c.shapes[0]]
 
     def zeros(count: Any) -> Any:
@@ -193,8 +194,8 @@ def embedded(w: Any, c: Any) -> Any:
     pieces = [c.args[0]]
     if start != 0:
         pieces.insert(0, zeros(w.literal(start)))
-    if stop != length:
-        pieces.append(zeros(f.binary("-", w.literal(length), w.literal(stop), NUMBER)))
+    if not (after.op == "number" and after.arg == 0):
+        pieces.append(zeros(after))
     if len(pieces) == 1:
         return c.args[0]
     return f.call("cat", [f.sequence(pieces), *([f.number(dim)] if dim else [])], c.kind)
