@@ -46,7 +46,9 @@ def __getattr__(name: str) -> Any:
     from importlib import import_module
 
     if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
+        # The next one who asks finds it at once.
+        found = globals()[name] = getattr(import_module(_HOMES[name]), name)
+        return found
     if name.startswith("_"):
         raise AttributeError(f"module 'gradcli' has no attribute {name!r}")
     from gradcli.tensors.functions import lookup

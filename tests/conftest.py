@@ -79,6 +79,6 @@ def settings_of_its_own() -> Iterator[None]:
 def in_blocks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """What is too large to be small goes through in blocks, however little there is to compute."""
     monkeypatch.setattr(gradcli.engine.plan.planner, "DEFAULT_SIZES", Sizes(little=0))
-    _kept.cache_clear()
+    _kept.clear()
     yield
-    _kept.cache_clear()
+    _kept.clear()

@@ -47,7 +47,7 @@ class Job(NamedTuple):
     `wrt` is None for every floating-point input; with `accumulate` the gradients of shared inputs are summed over the
     items instead of written for each, with `fail_on_nan` an item fails whose results are not finite. `folder` takes the
     results, `limit` is the memory that may be used, `time_limit` the seconds that an item may be expected to take,
-    `missing` whether missing values are read as NaN, `engine` what computes large items.
+    `missing` whether missing values are read as NaN, `engine` what computes, small items as if there were `repeats`.
     """
 
     source: str
@@ -66,6 +66,7 @@ class Job(NamedTuple):
     time_limit: float | None = None
     missing: bool = False
     engine: str = "numpy"
+    repeats: int = 0
 
 
 class Task(NamedTuple):

@@ -62,7 +62,15 @@ def describe(job: Job) -> dict[str, Any]:
         "fail_on_nan": job.fail_on_nan,
         "missing": job.missing,
         "engine": job.engine,
+        "repeats": job.repeats,
     }
+
+
+def repeats_of(path: str, items: Items, resume: bool) -> int:
+    """How many items decide what computes small ones: all of them, or as many as there were when a run was begun that
+    goes on."""
+    before = (described(path) or {}).get("repeats") if resume else None
+    return before if isinstance(before, int) else len(items.stems)
 
 
 def record(folder: Folder, job: Job) -> None:

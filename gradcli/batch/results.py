@@ -63,7 +63,7 @@ class ItemPlan:
         self._compiled.hold({name: arrays[name] for name in job.shared}, vector)
         check_duration(self._compiled.program, get_num_threads(), job.time_limit)
         if not files and not self.streamed:
-            self._compiled.settle(arrays)
+            self._compiled.settle(arrays, job.repeats)
 
     def compute(self, arrays: dict[str, Any], paths: dict[int, str], threads: int) -> list[Any]:
         """The roots for an item; `paths` says where the streamed ones are written, by root."""

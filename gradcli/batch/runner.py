@@ -76,6 +76,7 @@ class Batch:
 
     def __post_init__(self) -> None:
         manifest.refuse_own_inputs(self.items, self.job)
+        self.job = self.job._replace(repeats=manifest.repeats_of(self.job.folder, self.items, self.resume))
 
     def kept(self) -> Finished:
         """What an earlier run has finished. GradcliError where its results would be mixed with those of this one."""

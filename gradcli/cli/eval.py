@@ -114,7 +114,7 @@ def _evaluate(
     The other thing given is a note on what is not finite.
     """
     from gradcli.evaluation.request import VECTOR
-    from gradcli.evaluation.result import answer
+    from gradcli.evaluation.result import Result
 
     request, inputs, vector = asked.load()
     names = request.targets
@@ -137,7 +137,7 @@ def _evaluate(
             computed.update(zip(names, found, strict=True))
         remark = tallies.note({name: computed[name] for name in names})
         opened.write(computed)
-    return answer(request, inputs, list(computed.values()), shared=False), remark
+    return Result(request, inputs, list(computed.values()), shared=False), remark
 
 
 @contextmanager

@@ -65,8 +65,8 @@ class Cluster:
     def check(self) -> None:
         """Refuse workers that would not give the same results, and note what might change the last bits."""
         engine = engine_in_use()
-        ours, machine = facts(engine)
-        answers: dict[str, Any] = self.client.run(facts, engine, on_error="return")
+        ours, machine = facts(engine, False)
+        answers: dict[str, Any] = self.client.run(facts, engine, True, on_error="return")
         for address, answer in answers.items():
             if isinstance(answer, BaseException):
                 reason = f"{type(answer).__name__}: {answer}"

@@ -79,10 +79,10 @@ def hold(thing: Any) -> Any:
     return thing
 
 
-def facts(engine: str) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
-    """What this process would compute with, asked for that engine."""
+def facts(engine: str, tried: bool) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
+    """What this process would compute with, asked for that engine; whoever will do so has `tried` it."""
     with using(engine):
-        return (*versions(), ("the engine", engine_in_use())), processor()
+        return (*versions(), ("the engine", engine_in_use(tried))), processor()
 
 
 def attempted(work: Callable[..., Any], *arguments: Any) -> Any:

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 from gradcli.engine.execute.bounds import check_memory
-from gradcli.engine.execute.closure import bound
+from gradcli.engine.execute.closure import Computing
 from gradcli.engine.execute.run import Progress, Runner, run
+from gradcli.engine.execute.small import computing
 from gradcli.engine.plan.planner import plan
 from gradcli.errors import written_in
 from gradcli.evaluation.request import Request
@@ -40,7 +41,7 @@ class Compiled:
         names = {leaf: name for name, leaf in request.leaves.items()}
         self._places = [(k, names[leaf]) for k, leaf in enumerate(leaves) if leaf in names]
         self._vector = next((k for k, leaf in enumerate(leaves) if leaf is request.vector), None)
-        self._direct: Callable[[Sequence[Any]], list[Any]] | None = None
+        self._direct: Computing | None = None
 
     def hold(self, inputs: Mapping[str, Any], vector: Any = None) -> None:
         """Use this data at every run from here on: it need not be given any more."""
@@ -51,12 +52,15 @@ class Compiled:
         if self._vector is not None:
             self._leaves[self._vector] = vector
 
-    def settle(self, inputs: Mapping[str, Any]) -> None:
-        """Check once that there is memory enough, on inputs like those to come: a small program asks no more then.
+    def settle(self, inputs: Mapping[str, Any], repeats: float) -> None:
+        """Check once that there is memory enough, on inputs like those to come, of which there are so many as far as is
+        known: a small program asks no more then.
 
-        The caller silences NumPy's warnings from here on.
+        What is held stays the same, and the caller silences NumPy's warnings from here on.
         """
-        direct = bound(self.program)
+        given = {place for place, _ in self._places}
+        fixed = {k: array for k, array in enumerate(self._leaves) if k not in given and array is not None}
+        direct = computing(self.program, fixed, repeats)
         if direct is not None:
             with written_in(self.request.source):
                 check_memory(self.program, self.leaves(inputs), 1, frozenset())
@@ -76,8 +80,19 @@ class Compiled:
         leaves = self.leaves(inputs, vector)
         with written_in(self.request.source):
             if self._direct is not None:
-                return self._direct(leaves)
+                return self._direct.once(leaves)
             return run(self.program, leaves, sinks=sinks, threads=threads, progress=progress, runner=runner)
+
+    @property
+    def takes_many(self) -> bool:
+        """Whether `many` computes many at once."""
+        return self._direct is not None and self._direct.many is not None
+
+    def many(self, inputs: Mapping[str, Any], count: int) -> list[Any]:
+        """The same as `run`, for so many inputs at once: arrays have a dimension in front, and so have the results."""
+        assert self._direct is not None and self._direct.many is not None
+        with written_in(self.request.source):
+            return self._direct.many(self.leaves(inputs), count)
 
     def leaves(self, inputs: Mapping[str, Any], vector: Any = None) -> list[Any]:
         """The data of the program's leaves."""
@@ -90,24 +105,31 @@ class Compiled:
 
 
 class Kept(Generic[T]):
-    """What was compiled last, by the kinds of inputs that it is for: at most so many."""
+    """What was compiled last, by the kinds of inputs that it is for: at most so many. Any number of threads may ask."""
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._found: dict[tuple[Any, ...], T] = {}
-        self._key: list[Any] | None = None
-        self._last: T | None = None
+        #: What was found last, and for which kind: most look for the same again.
+        self._last: tuple[list[Any], T] | None = None
 
     def find(self, key: list[Any], make: Callable[[], T]) -> T:
         """What is kept for this kind, or else made now."""
-        if self._last is not None and key == self._key:
-            return self._last
+        last = self._last
+        if last is not None and key == last[0]:
+            return last[1]
         kind = tuple(key)
         found = self._found.pop(kind, None) or make()
         if self._most:
             if len(self._found) >= self._most:
-                del self._found[next(iter(self._found))]
+                # Another thread may be at it.
+                self._found.pop(next(iter(self._found)), None)
             # The latest stands last.
             self._found[kind] = found
-            self._key, self._last = key, found
+            self._last = key, found
         return found
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._found.clear()
+        self._last = None

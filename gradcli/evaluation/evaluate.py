@@ -6,15 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
-import numpy as np
-
 from gradcli.engine.execute.run import Progress
 from gradcli.errors import GradcliError
-from gradcli.evaluation.compiled import Compiled
+from gradcli.evaluation.compiled import Compiled, Kept
 from gradcli.evaluation.names import may_draw
 from gradcli.evaluation.request import prepare, vector_for
-from gradcli.evaluation.result import Result, answer
-from gradcli.evaluation.values import InputSpec, to_array
+from gradcli.evaluation.result import Result
+from gradcli.evaluation.values import specs_of, to_array
 from gradcli.graph.arguments import as_function, kind_of
 from gradcli.graph.dtypes import DEFAULT_DTYPE
 from gradcli.language.parse import Script, parse
@@ -52,18 +50,25 @@ def evaluate(
     if not isinstance(expression, str | Script):
         raise GradcliError(f"the expression must be a string, got {kind_of(expression)}")
     arrays = {name: to_array(value) for name, value in named_inputs(inputs).items()}
-    source = expression if isinstance(expression, str) else expression.source
     wanted = wrt if wrt is None or isinstance(wrt, str) else named_wrt(wrt)
     if progress is not None:
         as_function(progress)
-    forms = tuple([InputSpec(name, a.shape, a.dtype, a.flags.c_contiguous) for name, a in arrays.items()])
+    explicit = grad_output is not None
     # Random numbers are drawn anew each time.
-    kept = isinstance(expression, str) and len(source) <= _LONGEST_KEPT and not may_draw(source)
-    make = _kept if kept else _compiled
-    compiled = make(expression, forms, wanted, grad_output is not None, DEFAULT_DTYPE.get())
+    kept = isinstance(expression, str) and len(expression) <= _LONGEST_KEPT and not _draws(expression)
+    if kept:
+        key: list[Any] = [expression, wanted, explicit, DEFAULT_DTYPE.get()]
+        for name, array in arrays.items():
+            key += name, array.shape, array.dtype, array.flags.c_contiguous
+        compiled = _kept.find(key, lambda: _compiled(expression, arrays, wanted, explicit))
+    else:
+        compiled = _compiled(expression, arrays, wanted, explicit)
     vector = None if compiled.request.vector is None else vector_for(compiled.request, grad_output)
     computed = compiled.run(arrays, vector, progress=progress)
-    return answer(compiled.request, arrays, computed, shared=kept)
+    return Result(compiled.request, arrays, computed, shared=kept)
+
+
+_draws = lru_cache(maxsize=_MOST_KEPT)(may_draw)
 
 
 def named_inputs(inputs: Any) -> Mapping[str, Any]:
@@ -89,15 +94,11 @@ def named_wrt(wrt: Any) -> tuple[str, ...]:
 
 
 def _compiled(
-    expression: str | Script,
-    forms: tuple[InputSpec, ...],
-    wrt: str | tuple[str, ...] | None,
-    explicit: bool,
-    default: np.dtype,
+    expression: str | Script, arrays: Mapping[str, Any], wrt: str | tuple[str, ...] | None, explicit: bool
 ) -> Compiled:
-    """The request in a context with this default dtype."""
     script = parse(expression) if isinstance(expression, str) else expression
-    return Compiled(prepare(script, forms, wrt, explicit, spare=True))
+    return Compiled(prepare(script, specs_of(arrays), wrt, explicit, spare=True))
 
 
-_kept = lru_cache(maxsize=_MOST_KEPT)(_compiled)
+#: The plans that are kept, in all threads.
+_kept: Kept[Compiled] = Kept(_MOST_KEPT)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,29 +19,55 @@ class Result:
     does not depend on it or it was not asked for; it is None itself when no gradient was possible, and `note` then
     says why. `grad_fn` is the backward function of the value, None when nothing was tracked. `derivatives` has what the
     command was asked for beyond gradients, under names such as `x.jacobian`.
+
+    It is made of the arrays of a request's roots, None for those that nobody will look at; `shared` when the request
+    will be used again.
     """
 
-    __slots__ = ("grads", "note", "derivatives", "_value", "_make")
+    __slots__ = ("_request", "_inputs", "_computed", "_shared", "_value", "_grads", "_derivatives")
 
-    def __init__(
-        self,
-        value: Callable[[], Tensor],
-        grads: dict[str, Tensor | None] | None,
-        note: str | None,
-        derivatives: dict[str, Tensor],
-    ) -> None:
-        self.grads = grads
-        self.note = note
-        self.derivatives = derivatives
-        self._make = value
+    def __init__(self, request: Request, inputs: Mapping[str, Any], computed: Sequence[Any], shared: bool) -> None:
+        # Tensors are made when they are first looked at: many only want one of them.
+        self._request, self._inputs, self._computed, self._shared = request, inputs, computed, shared
         self._value: Tensor | None = None
+        self._grads: dict[str, Tensor | None] | None = None
+        self._derivatives: dict[str, Tensor] | None = None
 
     @property
     def value(self) -> Tensor:
         if self._value is None:
-            # Its graph is built when it is first looked at: many only want the numbers.
-            self._value = self._make()
+            request, inputs = self._request, self._inputs
+            if self._shared:
+                root = _instance(request, inputs)
+            else:
+                for name, leaf in request.leaves.items():
+                    leaf.params["data"] = inputs[name]
+                root = request.roots[0]
+            self._value = _with_value(Tensor(root), self._computed[0])
         return self._value
+
+    @property
+    def grads(self) -> dict[str, Tensor | None] | None:
+        request = self._request
+        if not request.names or request.note is not None:
+            return None
+        if self._grads is None:
+            found = dict(zip(request.wanted, self._computed[1:], strict=False))
+            arrays = [(name, found.get(name)) for name in request.leaves]
+            self._grads = {name: None if array is None else _leaf(array) for name, array in arrays}
+        return self._grads
+
+    @property
+    def note(self) -> str | None:
+        return self._request.note
+
+    @property
+    def derivatives(self) -> dict[str, Tensor]:
+        if self._derivatives is None:
+            names = self._request.derivatives
+            pairs = zip(names, self._computed[len(self._computed) - len(names) :], strict=True)
+            self._derivatives = {name: _leaf(array) for name, array in pairs if array is not None}
+        return self._derivatives
 
     @property
     def grad_fn(self) -> GradFn | None:
@@ -49,29 +75,6 @@ class Result:
 
     def __repr__(self) -> str:
         return f"Result(value={self.value!r}, grads={self.grads!r})"
-
-
-def answer(request: Request, inputs: Mapping[str, Any], computed: Sequence[Any], shared: bool) -> Result:
-    """The result of a request from the arrays of its roots; `shared` when the request will be used again.
-
-    There may be None for roots that nobody will look at.
-    """
-    grads: dict[str, Tensor | None] | None = None
-    if request.names and request.note is None:
-        by_name = dict(zip(request.wanted, computed[1:], strict=False))
-        grads = {n: _leaf(by_name[n]) if by_name.get(n) is not None else None for n in request.leaves}
-
-    def value() -> Tensor:
-        if shared:
-            return _with_value(Tensor(_instance(request, inputs)), computed[0])
-        for name, leaf in request.leaves.items():
-            leaf.params["data"] = inputs[name]
-        return _with_value(Tensor(request.roots[0]), computed[0])
-
-    further = computed[len(computed) - len(request.derivatives) :]
-    pairs = zip(request.derivatives, further, strict=True)
-    derivatives = {name: _leaf(array) for name, array in pairs if array is not None}
-    return Result(value, grads, request.note, derivatives)
 
 
 def _instance(request: Request, inputs: Mapping[str, Any]) -> Node:

@@ -11,7 +11,7 @@ from gradcli.engine.execute.run import execute
 from gradcli.errors import GradcliError, written_in
 from gradcli.evaluation.interpret import Interpreter
 from gradcli.graph.arguments import as_node, kind_of, list_array
-from gradcli.graph.dtypes import DEFAULT_DTYPE, DTYPES
+from gradcli.graph.dtypes import DEFAULT_DTYPE, DTYPES, check_dtype
 from gradcli.graph.node import Node, fitted
 from gradcli.language.parse import parse
 from gradcli.tensors.functions import manual_seed, set_default_dtype
@@ -64,6 +64,9 @@ def settle(dtype: str | None, seed: int | None) -> None:
 
 def to_array(value: Any) -> np.ndarray:
     """An input as an array: arrays and tensors as they are, numbers and lists as float32."""
+    if type(value) is np.ndarray:
+        check_dtype(value.dtype)
+        return value
     if isinstance(value, Tensor):
         return value.value()
     if isinstance(value, np.ndarray | np.generic):

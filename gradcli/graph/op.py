@@ -30,9 +30,9 @@ class Lanes(NamedTuple):
 
     With `v`, the builder of vector expressions: `start(v, dtype)` is the state of no elements; `add(v, state, x)` takes
     one in; `settle(v, state)` makes of it what `merge(v, a, b)` can join; `result(v, state, count, node)` is the result
-    of so many elements. `partial(parts, count, node, start)` makes what `Accumulate.partial` gives, of arrays that hold
-    a settled state in the shape of the node; `start` is the block's place along the reduced dimension. States are in
-    memory while they are made, and hold no booleans.
+    of so many elements, a number or a vector of float64. `partial(parts, count, node, start)` makes what
+    `Accumulate.partial` gives, of arrays that hold a settled state in the shape of the node; `start` is the block's
+    place along the reduced dimension. States are in memory while they are made, and hold no booleans.
 
     With `indexed`, `add(v, state, x, index)` is told the places along the reduced dimension, counted in the block where
     that is cut.
@@ -41,7 +41,7 @@ class Lanes(NamedTuple):
     start: Callable[[Any, Any], list[Any]]
     add: Callable[..., list[Any]]
     merge: Callable[[Any, list[Any], list[Any]], list[Any]]
-    result: Callable[[Any, list[Any], int, Any], Any]
+    result: Callable[[Any, list[Any], Any, Any], Any]
     settle: Callable[[Any, list[Any]], list[Any]] = lambda v, state: state
     partial: Callable[[list[Any], int, Any, int], tuple[Any, ...]] = lambda parts, count, node, start: tuple(parts)
     indexed: bool = False

@@ -166,7 +166,7 @@ MEAN = Accumulate(
     _add,
     lambda state, node: np.asarray(np.true_divide(unsigned_zero(state[0]), count_of(node))).astype(node.dtype),
     SUM_LANES._replace(
-        result=lambda v, state, count, node: v.cast(v.cast(state[0], np.dtype(np.float64)) / float(count), node.dtype)
+        result=lambda v, state, count, node: v.cast(v.cast(state[0], np.dtype(np.float64)) / count, node.dtype)
     ),
 )
 COUNT = Accumulate(
@@ -345,7 +345,10 @@ def _join_moments(v: Any, a: list[Any], b: list[Any]) -> list[Any]:
 def _variance_lanes(root: bool) -> Lanes:
     def result(v: Any, state: list[Any], count: int, node: Node) -> Any:
         _, mean, squares = state
-        spread = v.select(squares < 0.0, 0.0, squares) / max(0.0, count - float(node.params["correction"]))
+        # The larger one of two numbers, or of vectors that hold the same in all lanes.
+        rest = count - float(node.params["correction"])
+        rest = max(0.0, rest) if isinstance(rest, float) else v.select(rest < 0.0, 0.0, rest)
+        spread = v.select(squares < 0.0, 0.0, squares) / rest
         spread = v.select(v.abs(mean) < math.inf, spread, math.nan)
         return v.cast(v.sqrt(spread) if root else spread, node.dtype)
 

@@ -44,7 +44,7 @@ class Batches:
         check_free(16 * self._count, f"the order of {self._count:,} rows")
         sizes = {self._size, self._count % self._size or self._size}
         try:
-            self._plans = {n: Objective(script, inputs, wrt, pieces=self._pieces(n)) for n in sizes}
+            self._plans = {n: Objective(script, inputs, wrt, pieces=self._pieces(n), steps=steps) for n in sizes}
         except GradcliError as error:
             # With all rows it was right.
             error.hint = f"this is over {self._size} rows at a time: whatever has rows as {rows[0]} has belongs to rows"

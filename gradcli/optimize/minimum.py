@@ -132,7 +132,9 @@ def minimize(
         if tol is not None:
             raise GradcliError("tol is for the gradient over all rows, not over batches", hint="steps ends a run")
     with np.errstate(all="ignore"):
-        objective = Objective(script, data, names, smooth=row.gradients)
+        # The others end when they have arrived.
+        steps = options[row.steps] if row.steps == "steps" and batch_size is None else 0
+        objective = Objective(script, data, names, smooth=row.gradients, steps=steps)
         start = objective.packing.pack([data[name] for name in names])
         limits = None if bounds is None else bounds_of(bounds, objective.packing, start)
         _check_memory(row, options, start)

@@ -34,6 +34,7 @@ class Objective:
     `inputs` are arrays in memory or in files, those of the parameters `wrt` among them; `pieces` are the forms of
     inputs of which another piece is given at every evaluation. What is computed is in the dtypes of the expression;
     vectors are in that of the packing. Without `smooth`, gradients need not exist. Random numbers are drawn once.
+    `steps` is how often it is asked, as far as that is known.
     The caller silences NumPy's warnings.
     """
 
@@ -45,6 +46,7 @@ class Objective:
         *,
         pieces: Mapping[str, InputSpec] | None = None,
         smooth: bool = True,
+        steps: int = 0,
     ) -> None:
         forms = [(pieces or {}).get(name) or InputSpec.of(name, array) for name, array in inputs.items()]
         self.names = list(dict.fromkeys(wrt))
@@ -57,7 +59,7 @@ class Objective:
         self._read = self.packing.reader().of
         with written_in(script.source):
             _check(self.request, self.names, smooth)
-        self._smooth = smooth
+        self._smooth, self._steps = smooth, steps
         dtypes = (self.request.roots[0].dtype, *self.packing.dtypes.values())
         #: How exact the numbers are that the value is made of.
         self.eps = max(float(np.finfo(dtype).eps) for dtype in dtypes if dtype.kind == "f")
@@ -115,7 +117,7 @@ class Objective:
         forms = {n: np.broadcast_to(np.zeros((), leaf.dtype), leaf.shape) for n, leaf in others.items()}
         with written_in(request.source):
             check_memory(compiled.program, compiled.leaves(forms), get_num_threads(), frozenset())
-        compiled.settle(forms)
+        compiled.settle(forms, self._steps)
         return compiled
 
 

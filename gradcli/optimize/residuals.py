@@ -61,7 +61,7 @@ class Predictor:
         roots = [value, *(block for block in blocks if block is not None)]
         self._compiled = Compiled(Request(model.source, leaves, None, roots, list(params), [], None))
         self._compiled.hold(inputs)
-        self._compiled.settle(params)
+        self._compiled.settle(params, 0)
 
     def __call__(self, vector: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The values, one after the other, and the matrix of their derivatives, a row for each value."""

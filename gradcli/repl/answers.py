@@ -11,7 +11,7 @@ from gradcli.autodiff.vjp import vjp
 from gradcli.errors import GradcliError, did_you_mean, written_in
 from gradcli.evaluation.answer import answer_text
 from gradcli.evaluation.request import Request
-from gradcli.evaluation.result import Result, answer
+from gradcli.evaluation.result import Result
 from gradcli.graph.node import INPUT, Node, constant
 from gradcli.plotting.terminal import Screen
 from gradcli.render.marks import Heading, Marked
@@ -115,7 +115,7 @@ class Answers:
         request = self.request(outcome, node, ones)
         computed = self.arrays(outcome, request.roots)
         inputs = {name: leaf.params["data"] for name, leaf in request.leaves.items()}
-        return answer(request, inputs, computed, shared=False)
+        return Result(request, inputs, computed, shared=False)
 
     def arrays(self, outcome: Evaluated, roots: Sequence[Node]) -> list[Any]:
         """The arrays of some roots."""

@@ -61,7 +61,7 @@ class RecordPlan:
         self._looked_at = floats if job.fail_on_nan or job.remark else []
         self._compiled = Compiled(request, roots=[request.roots[place] for place in self._places])
         self._compiled.hold(job.shared, None if job.vector is None else vector_for(request, job.vector))
-        self._compiled.settle(arrays)
+        self._compiled.settle(arrays, math.inf)
         self._writer: JsonWriter | TensorWriter | NpyWriter
         if job.only is not None:
             self._writer = TensorWriter(request, job.only)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,11 +13,23 @@ from gradcli.engine.plan.program import Program, WholeStep
 from gradcli.errors import GradcliError, WorkError
 from gradcli.graph.node import RESULT
 
+#: From the arrays of a program's leaves to those of its roots.
+Compute = Callable[[Sequence[Any]], list[Any]]
+
+
+class Computing(NamedTuple):
+    """What computes a small program: `once` from the arrays of the leaves those of the roots; `many`, where there is
+    such a function, from arrays of so many of each (None for leaves that are the same for all) as many of each."""
+
+    once: Compute
+    many: Callable[[Sequence[Any], int], list[Any]] | None = None
+
+
 # In place of the first operand: what the kernel gives is a tuple, and stays one.
 _SEVERAL = -2
 
 
-def bound(program: Program) -> Callable[[Sequence[Any]], list[Any]] | None:
+def bound(program: Program) -> Compute | None:
     """A function from the arrays of the leaves to those of the roots, or None where a program needs more than that.
 
     It computes what `run` does. The caller has checked the memory, and silences NumPy's warnings.
@@ -59,14 +71,26 @@ def bound(program: Program) -> Callable[[Sequence[Any]], list[Any]] | None:
 
 def _bound(step: WholeStep) -> tuple[Any, int, int, tuple[int, ...]]:
     """The kernel of a step, its first and second operand (negative for none or any number), and all of them."""
-    op, params = step.node.op, step.node.params
-    assert op.kernel is not None
-    kernel = partial(op.kernel, **params) if params else op.kernel
+    op, kernel = step.node.op, _kernel(step)
     if op.results:
         return kernel, _SEVERAL, -1, step.inputs
     if op is RESULT:
-        return itemgetter(params["index"]), step.inputs[0], -1, step.inputs
+        return kernel, step.inputs[0], -1, step.inputs
     # A ufunc gives an array, unless it is a single number.
     if isinstance(kernel, np.ufunc) and step.node.ndim and 0 < len(step.inputs) <= 2:
         return kernel, step.inputs[0], step.inputs[1] if len(step.inputs) == 2 else -1, step.inputs
     return kernel, -1, -1, step.inputs
+
+
+def _kernel(step: WholeStep) -> Any:
+    op, params = step.node.op, step.node.params
+    if op is RESULT:
+        return itemgetter(params["index"])
+    assert op.kernel is not None
+    return partial(op.kernel, **params) if params else op.kernel
+
+
+def caller(step: WholeStep) -> Callable[..., Any]:
+    """A function from the arrays of an operation to its result."""
+    kernel = _kernel(step)
+    return kernel if step.node.op.results else lambda *arrays: np.asarray(kernel(*arrays))

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from gradcli.engine.execute.bounds import SMALL, check_duration, check_memory, describe
-from gradcli.engine.execute.closure import bound
+from gradcli.engine.execute.closure import Compute
 from gradcli.engine.execute.run_pass import run_pass
-from gradcli.engine.execute.threads import get_num_threads
+from gradcli.engine.execute.small import computing
+from gradcli.engine.execute.threads import check_num_threads, get_num_threads
 from gradcli.engine.native.choice import chosen, get_engine
 from gradcli.engine.plan.planner import plan
 from gradcli.engine.plan.program import DEFAULT_SIZES, Pass, Program, Stage
@@ -54,13 +55,14 @@ def run(
     and how many there are in all. `runner` does the passes in place of the threads of this process.
     """
     # Asked for in any case: a bad GRADCLI_THREADS or GRADCLI_ENGINE is an error for small inputs too.
-    count = threads or get_num_threads()
-    get_engine()
+    engine = get_engine()
     if program.direct and not sinks and progress is None and MEMORY_LIMIT.get() is None:
-        function = program.function or _function(program)
+        check_num_threads()
+        function = program.functions[engine] if engine in program.functions else _function(program, engine)
         if function is not None:
             with np.errstate(all="ignore"):
                 return function(leaves)
+    count = threads or get_num_threads()
     streams = {program.roots[k]: sink for k, sink in (sinks or {}).items()}
     check_memory(program, leaves, count, frozenset(streams))
     check_duration(program, count, TIME_LIMIT.get())
@@ -92,11 +94,14 @@ def _without_conditions(program: Program, leaves: Sequence[Any]) -> tuple[Progra
     return other, [known[leaf] if leaf in known else leaf.params["value"] for leaf in other.leaves]
 
 
-def _function(program: Program) -> Callable[[Sequence[Any]], list[Any]] | None:
-    """What computes a list of operations that cannot run out of memory."""
+def _function(program: Program, engine: str) -> Compute | None:
+    """What computes a list of operations that cannot run out of memory, by the engine of this name."""
+    found = None
     if program.memory(1) < SMALL:
-        program.function = bound(program)
-    return program.function
+        fixed = {k: leaf.params["value"] for k, leaf in enumerate(program.leaves) if leaf.op is CONSTANT}
+        found = computing(program, fixed, 0)
+    program.functions[engine] = None if found is None else found.once
+    return program.functions[engine]
 
 
 def values_of(program: Program, leaves: Sequence[Any]) -> list[Any]:

@@ -29,6 +29,12 @@ def get_num_threads() -> int:
     return int(given)
 
 
+def check_num_threads() -> None:
+    """Refuse a bad GRADCLI_THREADS, where nobody needs to know the number."""
+    if THREADS.get() is None and "GRADCLI_THREADS" in os.environ:
+        get_num_threads()
+
+
 def set_num_threads(number: int) -> None:
     """Compute with so many threads; results are the same bits for any number.
 

@@ -7,5 +7,6 @@ is taken: `strides`, `loop_steps` (an item over the places of a row), `lowering`
 loop), `group` (neighbouring items, and what goes in and out), `states` (sums over the rows), `transpose` (rows to
 vectors and back), the three ways to write a function, `rows_across`, `columns_across` and `rows_looped`, and `fuse`,
 which chooses among them. `step` is what the runner of blocks meets; `call` binds it to arrays, keeps machine code and
-calls it; `processor` makes machine code and is alone in knowing llvmlite.
+calls it; `whole_lowering`, `whole_function` and `whole` do all this for a small request as a whole. `processor` makes
+machine code and is alone in knowing llvmlite.
 """

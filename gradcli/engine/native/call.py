@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
 import numpy as np
 
+from gradcli.engine.native.loop_steps import Check
 from gradcli.engine.native.processor import MachineCode, compiler_version, host, object_code
 from gradcli.engine.native.states import count_of
 from gradcli.engine.native.step import NativeStep
 from gradcli.errors import GradcliError
+from gradcli.graph.node import Node
 from gradcli.machine.own_cache import keep_newest, read_cached, write_cached
 from gradcli.ops.kernels.inplace import aligned
 
@@ -49,6 +51,17 @@ def _checked(kept: bytes | None, key: bytes) -> bytes | None:
     if kept is None or kept[:32] != _digest(key, kept[32:]):
         return None
     return kept[32:]
+
+
+def look(check: Check, array: Any, covered: Sequence[Node]) -> None:
+    """Look at what a kernel would look at, among those of these nodes that are computed natively."""
+    try:
+        check.function(array)
+    except GradcliError as error:
+        if error.span is None:
+            # A step that another one was lowered to has no place in the source of its own.
+            error.span = next((node.span for node in (check.node, *covered) if node.span is not None), None)
+        raise
 
 
 class Bound:
@@ -107,14 +120,7 @@ class Bound:
             self.pointers[len(self.leads) + k] = array.nbytes // self.leads[k]
         self.function(self.address, end - begin, self.state)
         for check in self.step.checks:
-            try:
-                check.function(local[check.slot])
-            except GradcliError as error:
-                if error.span is None:
-                    # A step that another one was lowered to has no place in the source of its own.
-                    nodes = (check.node, *(covered.node for covered in self.step.covers))
-                    error.span = next((node.span for node in nodes if node.span is not None), None)
-                raise
+            look(check, local[check.slot], [covered.node for covered in self.step.covers])
         rows = end - begin
         partials: list[Any] = []
         number = 0

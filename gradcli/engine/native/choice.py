@@ -16,6 +16,8 @@ ENGINES = ("auto", "numpy", "native")
 #: What a pass has to compute, in elements of the cheapest operations, to be compiled unasked: NumPy takes about as long
 #: for it as it takes to load LLVM and to make the code.
 WORTH_COMPILING = 1 << 26
+#: The same for small requests: so many operations, over all runs that are to come, take NumPy as long to be called.
+WORTH_CALLS = 1 << 18
 
 
 def get_engine() -> str:
@@ -74,14 +76,27 @@ def chosen(program: Program, one: Pass) -> Pass:
     return known
 
 
-def engine_in_use() -> str:
-    """What computes passes here: "numpy", or "native" or "auto" with the compiler that they depend on."""
+def is_small_native(operations: int, repeats: float) -> bool:
+    """Whether a small request of so many operations is computed natively that will be run so often, as far as its
+    caller can say: 0 where nobody knows of more than one time.
+    """
     engine = get_engine()
-    if engine == "numpy" or why_not() is not None:
-        return "numpy"
-    from gradcli.engine.native.processor import compiler_version
+    worth = engine == "native" or (engine == "auto" and operations * repeats >= WORTH_CALLS)
+    return worth and why_not() is None
 
-    return f"{engine} (LLVM {compiler_version()})"
+
+def engine_in_use(tried: bool = False) -> str:
+    """What computes here: "numpy", or "native" or "auto" with the compiler that they depend on.
+
+    Loading it takes longer than many small requests: unless it is to be `tried`, it counts as there if it is installed.
+    """
+    engine = get_engine()
+    if engine == "numpy" or (tried and why_not() is not None):
+        return "numpy"
+    from gradcli.engine.native.processor import installed
+
+    compiler = installed()
+    return "numpy" if compiler is None else f"{engine} ({compiler})"
 
 
 @contextmanager

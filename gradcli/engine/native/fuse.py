@@ -42,7 +42,7 @@ def fused(one: Pass, borrowed: dict[int, int]) -> Pass | None:
     found: list[tuple[int, _Rebuilt]] = []
     for function, takes in _FUNCTIONS:
         reader = Lowering(one)
-        runs = list(_runs(one, reader, takes, _Code(reader, room, function is RowsAcross)))
+        runs = list(_runs(one, reader, takes, Code(reader, room, function is RowsAcross)))
         native = sum(len(run.items) for run in runs if isinstance(run, _Stretch))
         if native and not (one.transposed and not _is_whole(runs)):
             found.append((native, _Rebuilt(one, reader, runs, function, borrowed)))
@@ -73,7 +73,7 @@ class _Stretch:
 
 
 def _runs(
-    one: Pass, reader: Lowering, takes: Callable[[Lowering, LoopStep], bool], code: _Code
+    one: Pass, reader: Lowering, takes: Callable[[Lowering, LoopStep], bool], code: Code
 ) -> Iterator[_Stretch | Step | Sum]:
     """The steps in order, runs of native ones together, until there is too much code."""
     run = _Stretch()
@@ -150,7 +150,7 @@ _FUNCTIONS: tuple[tuple[Any, Callable[[Lowering, LoopStep], bool]], ...] = (
 )
 
 
-class _Code:
+class Code:
     """How much code items make, and how much more there may be. Functions out of line are written once for all."""
 
     def __init__(self, reader: Lowering, room: int, unrolled: bool) -> None:

@@ -9,7 +9,7 @@ from gradcli.engine.native.expressions import Expressions
 
 
 @contextmanager
-def loop(v: Expressions, length: int, step: int) -> Iterator[str]:
+def loop(v: Expressions, length: int | str, step: int) -> Iterator[str]:
     """A loop that is gone through at least once; gives the name of its counter."""
     before, label, index = v.block, f"loop{v.fresh()[2:]}", v.fresh()
     v.lines.append(f"  br label %{label}")

@@ -33,7 +33,12 @@ DTYPES = frozenset(map(np.dtype, ("f4", "f8", "i1", "i2", "i4", "i8", "u1", "?")
 
 
 class Lowering:
-    """Reads the steps of one pass. `source` tells of the places that show another one's elements, in the same order."""
+    """Reads the steps of one pass. `source` tells of the places that show another one's elements, in the same order.
+
+    `shows_views` says whether what a step is written with may end in a view.
+    """
+
+    shows_views = False
 
     def __init__(self, one: Pass) -> None:
         self.one = one._replace(slots=list(one.slots))
@@ -61,16 +66,16 @@ class Lowering:
         native = step.node.op.native
         native = native.steps if isinstance(native, NativeScatter) else native
         if isinstance(step, Step) and isinstance(native, NativeSteps):
-            return self._several(step, native.rule(step.node))
+            return self.written(step, native.rule(step.node))
         item = self.item(step)
         return None if item is None else [item]
 
-    def _several(self, step: Step, root: Node | None) -> list[LoopStep] | None:
+    def written(self, step: Step, root: Node | None) -> list[LoopStep] | None:
         """The items of the graph that a step is written with; what they hand on has places of its own."""
-        if root is None or root.op.blocking.view:
+        if root is None or (root.op.blocking.view and not self.shows_views):
             return None
         places = dict(zip(step.node.inputs, step.inputs, strict=True))
-        axes = self._axes_within(root, step, set(places))
+        axes = self.axes_within(root, step, set(places))
         if axes is None:
             return None
         items: list[LoopStep] = []
@@ -78,19 +83,22 @@ class Lowering:
             if node in places:
                 continue
             places[node] = step.out
+            if node.span is None:
+                # An error in it is one of the operation that was written.
+                node.span = step.node.span
             if node is not root:
                 places[node] = len(self.one.slots)
                 self.one.slots.append((node, axes.get(node, 0)))
             inner = Step(CALL, node, None, tuple([places[child] for child in node.inputs]), places[node], node.params)
             if node.inputs and self.is_view(inner):
                 continue
-            item = _constant(inner) if node.weak else self.item(inner)
-            if item is None:
+            found = [_constant(inner)] if node.weak else self.items(inner)
+            if found is None:
                 return None
-            items.append(item)
+            items += found
         return items
 
-    def _axes_within(self, root: Node, step: Step, leaves: set[Node]) -> dict[Node, int] | None:
+    def axes_within(self, root: Node, step: Step, leaves: set[Node]) -> dict[Node, int] | None:
         """The blocked dimension of each node that a step is written with; None where one cannot be cut so."""
         axes = {root: self.one.slots[step.out][1]}
         for node in reversed(toposort([root], stop=leaves.__contains__)):
@@ -107,7 +115,7 @@ class Lowering:
 
     def item(self, step: Step | Sum) -> LoopStep | None:
         """The same of a single item."""
-        item = self._item(step)
+        item = self.plain_item(step)
         if item is None or not math.prod(item.space):
             return None
         return _squeezed(self._resolved(item))
@@ -117,15 +125,15 @@ class Lowering:
         operands = tuple([(self.source.get(slot, slot), strides) for slot, strides in item.operands])
         return replace(item, operands=operands)
 
-    def _item(self, step: Step | Sum) -> LoopStep | None:
+    def plain_item(self, step: Step | Sum) -> LoopStep | None:
         node = step.node
         slots = (*step.inputs, *((step.out,) if isinstance(step, Step) else ()))
         if any(self.one.slots[slot][0].dtype not in DTYPES for slot in slots):
             return None
-        if isinstance(step, Step) and (made := self._of_kind(step, node.op.native)) is not None:
+        if isinstance(step, Step) and (made := self.of_kind(step, node.op.native)) is not None:
             return made
         if node.op.native is not None and node.op.family == "contraction":
-            return self._contraction(step)
+            return self.contraction(step)
         if isinstance(step, Sum):
             if isinstance(node.op.native, NativeScatter):
                 return self._checked(lookups.scattered(self.one, step, node.op.native), node.op.native)
@@ -168,31 +176,32 @@ class Lowering:
             step, space, operands, step.out, dense(space), lane_forms.of_row(step.node.op.native, step.node, params)
         )
 
-    def _of_kind(self, step: Step, native: Any) -> LoopStep | None:
+    def of_kind(self, step: Step, native: Any) -> LoopStep | None:
         """The item of a row that has one of the classes for its native form."""
         if isinstance(native, NativePlaces):
             return self._placed(step, native)
         if isinstance(native, NativeView):
             return self._viewed(step, native)
         if isinstance(native, NativeParts):
-            return self._parted(step, native)
+            return self.parted(step, native)
         if isinstance(native, NativeLookup):
-            return self._parted(step, native.parts) or self._checked(lookups.looked_up(self.one, step, native), native)
+            return self.parted(step, native.parts) or self._checked(lookups.looked_up(self.one, step, native), native)
         return self._running(step, native) if isinstance(native, NativeRunning) else None
 
     def _viewed(self, step: Step, native: NativeView) -> LoopStep | None:
         (slot,) = step.inputs[:1]
         dims, fixed = native.rule(step.node)
-        axis, rows = self.one.slots[slot][1], dims.pop(self.one.slots[step.out][1])
-        if rows != (axis, 0, 1):
+        axis, here = self.one.slots[slot][1], self.one.slots[step.out][1]
+        if any(rows != (axis, 0, 1) for rows in dims[here : here + 1]):
             return None
+        dims = dims[:here] + dims[here + 1 :]
         own, space = dense(self.rest(slot)), self.rest(step.out)
         starts = [*[(dim, start) for dim, start, _ in dims], *fixed]
         shift = sum(own[_beside(dim, axis)] * start for dim, start in starts)
         strides = tuple([own[_beside(dim, axis)] * by for dim, _, by in dims])
         return LoopStep(step, space, ((slot, strides),), step.out, dense(space), lane_forms.first, shifts=(shift,))
 
-    def _parted(self, step: Step, native: NativeParts) -> LoopStep | None:
+    def parted(self, step: Step, native: NativeParts) -> LoopStep | None:
         found, axis = native.rule(step.node), self.one.slots[step.out][1]
         if found is None or found[0] == axis or sum(part is not None for part in found[1]) > _MOST_PARTS:
             return None
@@ -231,23 +240,27 @@ class Lowering:
         if dim == axis:
             return None
         rest = self.rest(step.out)
-        at = _beside(dim, axis)
+        at = min(_beside(dim, axis), len(rest))
         space = (*rest[:at], length, *rest[at:]) if native.picks else rest
         lacking = (*space[:at], 1, *space[at + 1 :])
 
-        def strides(slot: int) -> Shape:
+        def strides(number: int, slot: int) -> Shape:
             own = self.rest(slot)
-            if self.shared(slot):
+            if self.lies_along(step.node, number, slot):
                 return tuple([int(k == at) for k in range(len(space))])
             return broadcast(own if len(own) == len(space) else lacking, space)
 
-        operands = tuple([(slot, strides(slot)) for slot in step.inputs])
+        operands = tuple([(slot, strides(number, slot)) for number, slot in enumerate(step.inputs)])
         form = lane_forms.of_row(native.form, step.node, step.params)
         if not native.picks:
             return self._checked(LoopStep(step, space, operands, step.out, dense(space), form, along=at), native)
         lanes, reduced = lane_forms.picked(step.node.dtype), (at,)
         item = LoopStep(step, space, operands, step.out, kept(space, reduced), form, lanes, reduced, at)
         return self._checked(item, native)
+
+    def lies_along(self, node: Node, number: int, slot: int) -> bool:
+        """Whether an operand is a vector along the dimension whose places are looked at."""
+        return self.shared(slot)
 
     def _checked(self, item: LoopStep | None, native: Any) -> LoopStep | None:
         """The item, noting what has to be looked at for it."""
@@ -287,7 +300,7 @@ class Lowering:
         operands = tuple([(slot, self._along(slot, step.inputs[0])) for slot in step.inputs])
         return LoopStep(step, space, operands, -1, kept(space, reduced), form, lanes, reduced)
 
-    def _contraction(self, step: Step | Sum) -> LoopStep | None:
+    def contraction(self, step: Step | Sum) -> LoopStep | None:
         """A product: every dimension of an operand is one of the result's, or the one that is summed over."""
         dims = step.node.op.native
         axes = [self.one.slots[slot][1] for slot in step.inputs]

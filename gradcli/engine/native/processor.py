@@ -34,6 +34,16 @@ def _llvm() -> Any:
 
 
 @cache
+def installed() -> str | None:
+    """The compiler that is installed, as in `llvmlite 0.50.0`, without loading it; None without one."""
+    try:
+        import llvmlite
+    except (ImportError, OSError):
+        return None
+    return f"llvmlite {llvmlite.__version__}" if hasattr(llvmlite, "__version__") else None
+
+
+@cache
 def missing() -> str | None:
     """Why no machine code can be made here; None where it can."""
     try:

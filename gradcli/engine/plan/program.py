@@ -189,8 +189,9 @@ class Program:
     #: has no conditions.
     conditions: list[tuple[int, Condition]] | None = None
     fallback: Callable[[], Program] | None = None
-    #: Computes the arrays of the roots from those of the leaves; for programs that are only a list of operations.
-    function: Callable[[Sequence[Any]], list[Any]] | None = None
+    #: What computes the arrays of the roots from those of the leaves, by engine, None where more is needed; for
+    #: programs that are only a list of operations.
+    functions: dict[str, Callable[[Sequence[Any]], list[Any]] | None] = field(default_factory=dict)
     #: The passes with native steps, by the passes that they were; made when they are first run so.
     native: dict[int, Pass] = field(default_factory=dict)
 

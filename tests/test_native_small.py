@@ -1,0 +1,333 @@
+"""Small requests as one native function each: against NumPy, against native passes, run again and again."""
+
+from __future__ import annotations
+
+import json
+import math
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+import gradcli as gc
+from gradcli.engine.execute.closure import Computing, bound
+from gradcli.engine.execute.native_small import natively
+from gradcli.engine.execute.run import known_value, run
+from gradcli.engine.native import call, processor
+from gradcli.engine.native.choice import ENGINE, WORTH_CALLS, is_small_native
+from gradcli.engine.native.processor import Processor
+from gradcli.engine.native.whole import NativePart, whole_request
+from gradcli.engine.plan.planner import plan
+from gradcli.engine.plan.program import Program, Sizes, WholeStep
+from gradcli.errors import GradcliError
+from gradcli.graph.node import CONSTANT
+from tests.cases import Case, all_cases
+from tests.command import process
+from tests.native_support import AVX2, BASELINE, same_bits
+from tests.test_engine_blocks import agree, with_gradients
+from tests.test_engine_buffers import inputs_of, random_program
+
+pytestmark = pytest.mark.skipif(processor.missing() is not None, reason="llvmlite is not installed")
+
+#: Of computed numbers, relative to the largest one.
+CLOSE = {"float32": 2e-5, "float64": 1e-12}
+
+
+def programs(expression: str, arrays: dict[str, np.ndarray]) -> tuple[Program, list[Any]]:
+    """The program of a value and its gradients, and the arrays of its leaves."""
+    program = plan(with_gradients(expression, arrays))
+    assert program.direct
+    return program, [known_value(leaf) for leaf in program.leaves]
+
+
+def fixed(program: Program) -> dict[int, Any]:
+    return {k: leaf.params["value"] for k, leaf in enumerate(program.leaves) if leaf.op is CONSTANT}
+
+
+def native(program: Program) -> Computing:
+    found = natively(program, fixed(program))
+    assert found is not None
+    return found
+
+
+def numpy(program: Program, leaves: Sequence[Any]) -> list[Any]:
+    function = bound(program)
+    assert function is not None
+    with np.errstate(all="ignore"):
+        return function(leaves)
+
+
+def drawn(shape: tuple[int, ...], dtype: str = "float32", seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(0.2, 1, shape).astype(dtype)
+
+
+# Against NumPy --------------------------------------------------------------------------------------------------------
+
+CASES = all_cases()
+
+
+@pytest.mark.parametrize("part", range(12))
+def test_every_operation(part: int) -> None:
+    """The cases of the registry, value and gradients, float32 and float64 by turns; most of them are native."""
+    count = 0
+    for number, case in enumerate(CASES[part::12]):
+        dtype = ("float32", "float64")[number % 2]
+        program, leaves = _of_case(case, dtype)
+        if program is None or (made := natively(program, fixed(program))) is None:
+            continue
+        count += 1
+        expected = numpy(program, leaves)
+        for _ in range(2):
+            agree(made.once(leaves), expected, CLOSE[dtype])
+    assert count > 20
+
+
+def _of_case(case: Case, dtype: str) -> tuple[Program | None, list[Any]]:
+    if not any(name in case.expression for name in case.inputs):
+        return None, []
+    program, leaves = programs(case.expression, case.arrays(dtype))
+    return program, leaves
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_random_programs(seed: int) -> None:
+    expression = random_program(1000 + seed)
+    program, leaves = programs(expression, inputs_of(expression, seed))
+    made = natively(program, fixed(program))
+    if made is not None:
+        agree(made.once(leaves), numpy(program, leaves), 1e-9)
+
+
+@pytest.mark.parametrize(
+    "shape", [(1,), (3,), (16,), (17,), (64,), (1, 5), (5, 1), (2, 2), (3, 17), (33, 3), (2, 3, 4)], ids=str
+)
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "mean(2*(3*x + 7)**2)",
+        "sum(exp(x)*tanh(x), 0)*2 + 1",
+        "cumsum(x*2, 0)*sin(x)",
+        "(x.flip(0)*x - x.mean(0)).sum()*3",
+        "var(x*2, 0) + max(x, 0).values*amin(x*x, 0)",
+        "where(x > 0, x, -x*2)*argmax(x, 0)",
+    ],
+)
+def test_lengths(expression: str, shape: tuple[int, ...]) -> None:
+    """Whole vectors and what is left over, rows of all lengths; places beyond the end change nothing."""
+    arrays = {"x": drawn(shape)}
+    program, leaves = programs(expression, arrays)
+    agree(native(program).once(leaves), numpy(program, leaves), CLOSE["float32"])
+
+
+def test_elements_in_any_order_in_memory() -> None:
+    program, leaves = programs("sum(x*x.T*2 + exp(x))", {"x": drawn((7, 7))})
+    made = native(program)
+    expected = [array.tobytes() for array in made.once(leaves)]
+    turned = [np.asfortranarray(leaf) for leaf in leaves]
+    assert [array.tobytes() for array in made.once(turned)] == expected
+    repeated = [np.broadcast_to(leaf.ravel()[0], leaf.shape) for leaf in leaves]
+    agree(made.once(repeated), numpy(program, repeated), CLOSE["float32"])
+
+
+def test_special_numbers_stay_what_they_are() -> None:
+    special = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 1e-45, 3e38, -1.0], np.float32)
+    for expression in ("exp(x)*2 + x", "sum(x*2 + 1)", "amax(x*2, 0) + x", "sqrt(abs(x))*x"):
+        program, leaves = programs(expression, {"x": special})
+        for mine, theirs in zip(native(program).once(leaves), numpy(program, leaves), strict=True):
+            np.testing.assert_allclose(mine, theirs, rtol=1e-6)
+            assert np.array_equal(np.signbit(mine) | np.isnan(mine), np.signbit(theirs) | np.isnan(theirs))
+
+
+# Against native passes ------------------------------------------------------------------------------------------------
+
+#: Each row of a block on its own, so that there are passes for small tensors.
+PASSES = Sizes(small=0, block_bytes=1 << 12, least=1, elements=1 << 9, little=0)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    ("expression", "shapes"),
+    [
+        ("exp(x)*sin(x) + 2", {"x": (50,)}),
+        ("sum(sigmoid(x)*tanh(x))*2", {"x": (50,)}),
+        ("amax(X*2, 1)*3", {"X": (20, 7)}),
+        ("tanh(X@W)*2", {"X": (20, 7), "W": (7, 5)}),
+        ("var(x*2)*3", {"x": (50,)}),
+    ],
+)
+def test_the_bits_of_passes(expression: str, shapes: dict[str, tuple[int, ...]], dtype: str) -> None:
+    """Elements are computed by the same code; a vector is added up in the same order, a product along its sums."""
+    arrays = {name: drawn(shape, dtype, k) for k, (name, shape) in enumerate(shapes.items())}
+    roots = with_gradients(expression, arrays)[:1]
+    program = plan(roots)
+    whole = native(program).once([known_value(leaf) for leaf in program.leaves])
+    blocked = plan(roots, sizes=PASSES)
+    assert not blocked.direct
+    ENGINE.set("native")
+    (in_passes,) = run(blocked, [known_value(leaf) for leaf in blocked.leaves])
+    assert same_bits(whole[0], in_passes)
+
+
+@pytest.mark.parametrize("other", [AVX2, BASELINE, Processor("x86-64-v3")], ids=lambda one: one.name)
+def test_the_same_bits_on_every_processor(other: Processor, monkeypatch: pytest.MonkeyPatch) -> None:
+    from gradcli.engine.execute import native_small
+
+    program, leaves = programs("mean(log1p(exp(-y*(X@w))))", {"X": drawn((9, 3)), "w": drawn((3,)), "y": drawn((9,))})
+    here = [array.tobytes() for array in native(program).once(leaves)]
+    monkeypatch.setattr(processor, "host", lambda: other)
+    monkeypatch.setattr(call, "host", lambda: other)
+    for cache in (call.loaded, native_small._functions):
+        cache.cache_clear()
+    assert [array.tobytes() for array in native(program).once(leaves)] == here
+    for cache in (call.loaded, native_small._functions):
+        cache.cache_clear()
+
+
+# What becomes of a request --------------------------------------------------------------------------------------------
+
+WHOLE: dict[str, dict[str, tuple[int, ...]]] = {
+    "mean(2*(3*x + 7)**2)": {"x": (2, 2)},
+    "sum(sigmoid(x)*tanh(y))": {"x": (30,), "y": (30,)},
+    "mean(log1p(exp(-y*(X@w))))": {"X": (9, 4), "w": (4,), "y": (9,)},
+    "mean((relu(X@A)@B - Y)**2)": {"X": (8, 6), "A": (6, 5), "B": (5, 2), "Y": (8, 2)},
+    "mean(logsumexp(X, 1) - sum(X*Y, 1))": {"X": (8, 3), "Y": (8, 3)},
+    "sum(((X - mean(X, 0))/std(X, 0))**2)": {"X": (8, 3)},
+    "sum(softmax(X@A, 1)*gelu(X@A))": {"X": (8, 6), "A": (6, 5)},
+    "sum(layer_norm(X, (6,)) * X[:, 1:2] + cat([X.T[0], X.T[1]], 0).sum())": {"X": (8, 6)},
+    "(huber_loss(x, y) + mse_loss(x, y))*sqrt(x*x + y*y).sum()": {"x": (9,), "y": (9,)},
+    "sum(cumsum(X, 1)*cumprod(X, 0)) + norm(X)": {"X": (4, 3)},
+    "max(X, 1).values.sum() * 2 + sum(X.T @ X)": {"X": (4, 3)},
+}
+
+
+def parts(program: Program) -> list[Any]:
+    found = whole_request(program)
+    assert found is not None
+    return [part for part in found.parts if not isinstance(part, NativePart) or part.items]
+
+
+@pytest.mark.parametrize("expression", WHOLE)
+def test_one_function(expression: str) -> None:
+    program, leaves = programs(expression, {n: drawn(shape) for n, shape in WHOLE[expression].items()})
+    assert [type(part) for part in parts(program) if not isinstance(part, WholeStep) or part.inputs] == [NativePart]
+    agree(native(program).once(leaves), numpy(program, leaves), CLOSE["float32"])
+
+
+def test_what_is_left_to_numpy_splits_the_function() -> None:
+    program, leaves = programs("sum(exp(inv(X*2 + 5*eye(3))@X)*2) + trace(X*3)", {"X": drawn((3, 3), "float64")})
+    kinds = [type(part) for part in parts(program)]
+    assert kinds.count(NativePart) in (2, 3) and len(kinds) > 3
+    made = native(program)
+    first = made.once(leaves)
+    kept = [array.copy() for array in first]
+    agree(first, numpy(program, leaves), CLOSE["float64"])
+    # What was given is nobody's scratch memory.
+    made.once([leaf * 2 for leaf in leaves])
+    assert all(same_bits(a, b) for a, b in zip(first, kept, strict=True))
+
+
+def test_code_does_not_know_lengths_and_numbers() -> None:
+    def text(expression: str, count: int) -> str:
+        (part,) = parts(programs(expression, {"x": drawn((count,))})[0])
+        return str(part.text)
+
+    assert text("mean(2*(3*x + 7)**2)", 3) == text("mean(2*(3*x + 7)**2)", 900)
+    assert text("mean(2*(3*x + 7)**2)", 30) == text("mean(4*(5*x + 8)**2)", 30)
+    assert text("var(x*2)*3", 3) == text("var(x*5)*4", 40)
+    # The exponent is part of the code: a square is no call of pow.
+    assert text("mean((3*x + 7)**3)", 3) != text("mean((3*x + 7)**2)", 3)
+
+
+def test_large_ones_and_single_operations_are_left() -> None:
+    assert whole_request(programs("sum(x)", {"x": drawn((4,))})[0]) is None
+    assert whole_request(programs("sum(exp(x)*x)", {"x": drawn((20_000,))})[0]) is None
+    assert whole_request(programs("sum(tanh(A@B))", {"A": drawn((80, 80)), "B": drawn((80, 80))})[0]) is None
+
+
+def test_many_at_once_are_what_each_is() -> None:
+    program, leaves = programs("sum(exp(x)*w)*2 + x.mean()", {"x": drawn((5,)), "w": drawn((5,))})
+    made = native(program)
+    assert made.many is not None
+    places = [k for k, leaf in enumerate(program.leaves) if leaf.op is not CONSTANT]
+    several = [drawn((7, 5), "float32", k) if k in places else leaf for k, leaf in enumerate(leaves)]
+    together = made.many(several, 7)
+    for number in range(7):
+        one = made.once([x[number] if k in places else x for k, x in enumerate(several)])
+        assert all(same_bits(a, b[number]) for a, b in zip(one, together, strict=True))
+
+
+def test_threads_do_not_share_memory() -> None:
+    program, leaves = programs("sum(exp(x)*x) + var(x*2)", {"x": drawn((300,))})
+    made = native(program)
+    inputs = [[leaf if leaf.ndim == 0 else leaf + k for leaf in leaves] for k in range(4)]
+    expected = [[array.tobytes() for array in made.once(one)] for one in inputs]
+    wrong: list[int] = []
+
+    def work(k: int) -> None:
+        for _ in range(300):
+            if [array.tobytes() for array in made.once(inputs[k])] != expected[k]:
+                wrong.append(k)
+
+    threads = [threading.Thread(target=work, args=(k,)) for k in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+# Errors ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("engine", ["numpy", "native"])
+def test_errors_of_kernels_keep_their_place(engine: str) -> None:
+    gc.set_engine(engine)
+    inputs = {"x": drawn((2, 3)), "t": np.array([0, 7])}
+    with pytest.raises(GradcliError, match="class 7 is out of range: there are 3 classes") as raised:
+        gc.evaluate("2*cross_entropy(x*2, t)*3", inputs)
+    assert raised.value.span is not None and raised.value.span[0] == 2
+    with pytest.raises(GradcliError) as raised:
+        gc.evaluate("sum(exp(x)*2 + cholesky(x*x - 9)*3)", {"x": np.ones((2, 2))})
+    assert raised.value.span is not None
+    inputs["t"] = np.array([0, 2])
+    assert math.isfinite(gc.evaluate("2*cross_entropy(x*2, t)*3", inputs).value.item())
+
+
+# Which engine computes ------------------------------------------------------------------------------------------------
+
+
+def test_choosing() -> None:
+    gc.set_engine("auto")
+    assert not is_small_native(10, 0) and is_small_native(10, math.inf) and is_small_native(1, WORTH_CALLS)
+    assert not is_small_native(10, 100)
+    gc.set_engine("numpy")
+    assert not is_small_native(10, math.inf)
+    gc.set_engine("native")
+    assert is_small_native(10, 0)
+
+
+def test_every_call_asks_for_the_engine_anew() -> None:
+    """A plan is kept for all engines, and each has results of its own."""
+    x = drawn((40,))
+    found: dict[str, set[bytes]] = {}
+    for engine in ("numpy", "native", "auto", "numpy", "native"):
+        gc.set_engine(engine)
+        result = gc.evaluate("sum(sin(x)*exp(x)*tanh(x))", {"x": x})
+        assert result.grads is not None and result.grads["x"] is not None
+        found.setdefault(engine, set()).add(result.grads["x"].numpy().tobytes())
+    assert all(len(bits) == 1 for bits in found.values())
+    assert found["auto"] == found["numpy"] != found["native"]
+
+
+def test_loops_say_that_they_repeat() -> None:
+    lines = "".join(f'{{"x": {drawn((9,), "float32", k).tolist()}}}\n' for k in range(3))
+    answers = {}
+    for engine in ("auto", "native", "numpy"):
+        done = process("stream", "sum(sin(x)*exp(x)*tanh(x))", "--engine", engine, stdin=lines.encode())
+        answers[engine] = done.out
+    assert answers["auto"] == answers["native"] != answers["numpy"]
+    for mine, theirs in zip(answers["native"].splitlines(), answers["numpy"].splitlines(), strict=True):
+        a, b = json.loads(mine), json.loads(theirs)
+        np.testing.assert_allclose([a["value"], *a["grads"]["x"]], [b["value"], *b["grads"]["x"]], rtol=1e-4)
