@@ -1,13 +1,16 @@
-"""Records a second through `gradcli stream`, beside the same loop written in PyTorch and in HIPS autograd.
+"""Records a second through `gradcli stream`, beside the same loop written in PyTorch and in HIPS autograd, and beside
+loops that only read and write the same JSON.
 
     python benchmarks/stream.py [--records 50000] [--repeat 5]
 
 Each contender is a process of its own that reads JSON Lines from a file and writes JSON Lines to a pipe: read a line,
 compute, go backward, write a line, on one thread. They run in turn. The clock runs from the first answer to the last,
-so that no start-up counts, and the answers are compared. Needs torch and autograd beside gradcli.
+so that no start-up counts, and the answers are compared. `json` and `orjson` are bare loops of `loads` and `dumps`;
+gradcli uses orjson in the runs of that name only. Whoever is not installed is left out.
 """
 
 import argparse
+import importlib.util
 import json
 import math
 import os
@@ -41,6 +44,15 @@ for line in sys.stdin:
     record["value"], record["grads"] = float(value), {{"x": gradient.tolist()}}
     sys.stdout.write(json.dumps(record) + "\\n")
 """
+BARE = {
+    "json": "import json, sys\nfor line in sys.stdin: sys.stdout.write(json.dumps(json.loads(line)) + '\\n')",
+    "orjson": (
+        "import orjson, sys\nwrite = sys.stdout.buffer.write\n"
+        "for line in sys.stdin.buffer: write(orjson.dumps(orjson.loads(line)) + b'\\n')"
+    ),
+}
+#: In front of the command, so that it finds no orjson.
+WITHOUT = "import sys; sys.modules['orjson'] = None; from gradcli.__main__ import main; main()"
 FUNCTIONS = {
     "PyTorch": ("f = lambda x: (2*(3*x + 7)**2).mean()", "f = lambda x: (torch.sigmoid(x)*torch.tanh(x)).sum()"),
     "autograd": ("f = lambda x: np.mean(2*(3*x + 7)**2)", "f = lambda x: np.sum(1/(1 + np.exp(-x))*np.tanh(x))"),
@@ -62,25 +74,42 @@ def main() -> None:
                 for name, command in contenders(k).items():
                     rate, answers[name] = run(command, path)
                     rates.setdefault((k, name), []).append(rate)
-                compare(answers, given.records)
+                compare({name: text for name, text in answers.items() if name not in BARE}, given.records)
     print(f"{given.records} records of 4 numbers, {given.repeat} interleaved repetitions; records a second")
-    print(f"{'':26s} {'':10s} {'best':>8s} {'median':>8s}   gradcli's rate over it: best, median")
+    ours = [name for name in contenders(0) if name.startswith("gradcli")]
+    heads = "".join(f"{name:>24s}" for name in ours)
+    print(f"{'':26s} {'':24s} {'best':>8s} {'median':>8s}   over it, best and median:\n{'':77s}{heads}")
     for k, expression in enumerate(EXPRESSIONS):
-        ours = sorted(rates[k, "gradcli"])
         for name in contenders(k):
             theirs = sorted(rates[k, name])
             middle = len(theirs) // 2
-            ratios = f"{ours[-1] / theirs[-1]:10.2f} {ours[middle] / theirs[middle]:6.2f}"
-            print(f"{expression:26s} {name:10s} {theirs[-1]:8.0f} {theirs[middle]:8.0f} {ratios}")
+            ratios = ""
+            for one in ours:
+                own = sorted(rates[k, one])
+                ratios += f"{own[-1] / theirs[-1]:17.2f} {own[middle] / theirs[middle]:6.2f}"
+            print(f"{expression:26s} {name:24s} {theirs[-1]:8.0f} {theirs[middle]:8.0f}          {ratios}")
 
 
 def contenders(k: int) -> dict[str, list[str]]:
     """The commands for an expression."""
-    code = {"PyTorch": PYTORCH, "autograd": AUTOGRAD}
-    return {
-        "gradcli": [sys.executable, "-m", "gradcli", "stream", EXPRESSIONS[k]],
-        **{name: [sys.executable, "-c", text.format(function=FUNCTIONS[name][k])] for name, text in code.items()},
-    }
+    found = {}
+    for engine in ("numpy", "native"):
+        words = ["stream", EXPRESSIONS[k], "--engine", engine]
+        if engine == "numpy" or is_there("llvmlite"):
+            found[f"gradcli {engine}"] = [sys.executable, "-c", WITHOUT, *words]
+            if is_there("orjson"):
+                found[f"gradcli {engine}, orjson"] = [sys.executable, "-m", "gradcli", *words]
+    for name, text in BARE.items():
+        if is_there(name):
+            found[name] = [sys.executable, "-c", text]
+    for name, text, package in (("PyTorch", PYTORCH, "torch"), ("autograd", AUTOGRAD, "autograd")):
+        if is_there(package):
+            found[name] = [sys.executable, "-c", text.format(function=FUNCTIONS[name][k])]
+    return found
+
+
+def is_there(package: str) -> bool:
+    return importlib.util.find_spec(package) is not None
 
 
 def write_records(path: str, count: int) -> None:

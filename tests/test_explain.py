@@ -62,7 +62,7 @@ def check_form(plan: Any) -> None:
     for stage in plan["stages"]:
         assert sorted(stage) == ["passes", "whole"]
         for step in stage["whole"]:
-            assert sorted(step) == ["dtype", "inputs", "op", "out", "shape"]
+            assert sorted(step) == ["dtype", "inputs", "kernel", "op", "out", "shape"]
             np.dtype(step["dtype"])
     for one in all_passes(plan):
         fields = ["block_rows", "blocks", "read", "rows", "scratch", "steps", "written"]
@@ -152,7 +152,19 @@ def test_small_tensors(monkeypatch: pytest.MonkeyPatch) -> None:
     plan = strict(call(monkeypatch, "explain", "x*y", "x=2", "y=[1, 2]", "--no-grad", "--json").out)
     check_form(plan)
     assert plan["stages"] == [
-        {"whole": [{"op": "mul", "inputs": ["x", "y"], "out": "value", "shape": [2], "dtype": "float32"}], "passes": []}
+        {
+            "whole": [
+                {
+                    "op": "mul",
+                    "inputs": ["x", "y"],
+                    "out": "value",
+                    "shape": [2],
+                    "dtype": "float32",
+                    "kernel": "numpy.multiply",
+                }
+            ],
+            "passes": [],
+        }
     ]
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from gradcli.engine.native.choice import chosen
+from gradcli.engine.native.choice import chosen, is_small_native
 from gradcli.engine.native.step import NativeStep
 from gradcli.engine.plan.program import Cut, Pass, Program, Step, Sum, WholeStep
 from gradcli.graph.node import CONSTANT, INPUT, RESULT, Node, SeveralResults
 from gradcli.machine.limits import show_bytes
+
+if TYPE_CHECKING:
+    from gradcli.engine.native.whole import NativePart
 
 
 class Labels(NamedTuple):
@@ -54,12 +57,17 @@ def plan_text(program: Program, roots: list[str], threads: int, streamed: frozen
     """The plan, a line a step."""
     named = labels(program, roots)
     lines = []
-    if program.direct:
+    parts = native_parts(program)
+    native = {step.out for part in parts for step in part.covers}
+    if parts:
+        several = f"{len(parts)} native functions" if len(parts) > 1 else "one native function"
+        lines.append(f"little to compute: {several}" + ("" if len(native) == _steps(program) else ", and NumPy"))
+    elif program.direct:
         lines.append("little to compute: one operation after the other, no blocks")
     number = 0
     for stage in program.stages:
         for step in stage.whole:
-            lines.append(_whole_line(named, step))
+            lines.append(_whole_line(named, step, step.out in native))
         for one in stage.passes:
             number += 1
             lines += _pass_lines(named, chosen(program, one), number)
@@ -134,13 +142,26 @@ def _name(node: Node) -> str:
     return _field(node) if node.op is RESULT else node.op.name
 
 
-def _whole_line(named: Labels, step: WholeStep) -> str:
+def _steps(program: Program) -> int:
+    return sum(len(stage.whole) for stage in program.stages)
+
+
+def native_parts(program: Program) -> list[NativePart]:
+    """The functions of a small program, where it is asked for by the native engine."""
+    if not program.direct or not is_small_native(_steps(program), 0):
+        return []
+    from gradcli.engine.native.whole import functions_of
+
+    return functions_of(program)
+
+
+def _whole_line(named: Labels, step: WholeStep, native: bool) -> str:
     inputs = ", ".join(named.of(number) for number in step.inputs)
     node = step.node
     made = f"{inputs}.{_field(node)}" if node.op is RESULT else f"{node.op.name}({inputs})"
     forms = node.forms if isinstance(node, SeveralResults) else ((node.shape, node.dtype),)
     shown = ", ".join(f"{dtype} {'x'.join(map(str, shape)) or '0-dim'}" for shape, dtype in forms)
-    return f"whole: {named.of(step.out)} = {made}  ({shown})"
+    return f"whole: {named.of(step.out)} = {made}  ({shown}{', native' if native else ''})"
 
 
 def kernel_name(node: Node) -> str:
@@ -158,6 +179,7 @@ def _constant(node: Node) -> str:
 def plan_json(program: Program, roots: list[str], threads: int, streamed: frozenset[int] = frozenset()) -> Any:
     """The plan as dicts and lists, for `gradcli.render.json.to_json`."""
     named = labels(program, roots)
+    native = {step.out for part in native_parts(program) for step in part.covers}
     stages: list[dict[str, Any]] = []
     for stage in program.stages:
         whole = [
@@ -167,6 +189,7 @@ def plan_json(program: Program, roots: list[str], threads: int, streamed: frozen
                 "out": named.of(s.out),
                 "shape": list(s.node.shape),
                 "dtype": str(s.node.dtype),
+                "kernel": "native" if s.out in native else kernel_name(s.node),
             }
             for s in stage.whole
         ]
@@ -212,6 +235,8 @@ def _pass_json(named: Labels, one: Pass) -> dict[str, Any]:
 
 
 def native_code(program: Program) -> list[str]:
-    """The modules of the native passes, in order."""
+    """The modules of the native passes, in order, or those of a small program."""
+    if parts := native_parts(program):
+        return [part.text for part in parts]
     passes = [chosen(program, one) for stage in program.stages for one in stage.passes]
     return [step.text for one in passes for step in one.steps if isinstance(step, NativeStep)]

@@ -52,10 +52,11 @@ class FieldReader:
 
     def __init__(self, names: Sequence[str], dtype: str | None) -> None:
         self.names = list(names)
-        self._own = (*names, *_ANSWER)
+        #: The fields that do not pass through.
+        self.own = (*names, *_ANSWER)
         self.dtype = None if dtype is None else DTYPES[dtype]
-        # What plain numbers become at once where it is a floating-point type; the others look at each.
-        self._float = self.dtype if self.dtype is not None else DEFAULT_DTYPE.get()
+        #: What plain numbers become at once where it is a floating-point type; the others look at each.
+        self.floats = self.dtype if self.dtype is not None else DEFAULT_DTYPE.get()
         self._decode = JSONDecoder().raw_decode
 
     def replaced(self, names: Sequence[str]) -> list[str]:
@@ -93,7 +94,7 @@ class FieldReader:
                 message = report.get("message") if isinstance(report, dict) else report
                 told = f"an earlier command reports: {message if isinstance(message, str) else report}"
                 return Record("", {}, GradcliError(told), whole=whole)
-            return Record("", {}, error, fields, self._own)
+            return Record("", {}, error, fields, self.own)
 
     def _record(self, fields: dict[str, Any]) -> Record:
         arrays = {}
@@ -106,15 +107,15 @@ class FieldReader:
             except (ValueError, TypeError, OverflowError, RecursionError):
                 array = self._carefully(value, name)
             else:
-                if self._float.kind == "f" and array.dtype.kind in "fiu":
-                    if array.dtype is not self._float:
-                        array = array.astype(self._float)
+                if self.floats.kind == "f" and array.dtype.kind in "fiu":
+                    if array.dtype is not self.floats:
+                        array = array.astype(self.floats)
                 elif array.dtype is not BOOL or self.dtype is not None:
                     array = self._carefully(value, name)
             arrays[name] = array
         if len(fields) == len(arrays):
             return Record("{", arrays)
-        return Record(_head(fields, self._own, strict=True), arrays, None, fields, self._own)
+        return Record(_head(fields, self.own, strict=True), arrays, None, fields, self.own)
 
     def _carefully(self, value: Any, name: str) -> Any:
         """The array of a value with anything unusual in it: words for numbers that are not finite, huge integers."""
@@ -126,7 +127,7 @@ class FieldReader:
                 return execute([OPS["tensor"](numbers, self.dtype)])[0].reshape(shape)
             if numbers and all(type(item) is bool for item in numbers):
                 return np.array(numbers, BOOL).reshape(shape)
-            return np.array([fitted(item, self._float) for item in numbers], self._float).reshape(shape)
+            return np.array([fitted(item, self.floats) for item in numbers], self.floats).reshape(shape)
 
 
 @lru_cache(maxsize=16)
@@ -178,9 +179,8 @@ def _head(fields: dict[str, Any], without: Sequence[str], strict: bool = False) 
     for key, item in fields.items():
         if key in without:
             continue
-        kind = type(item)
         try:
-            text = quoted(item) if kind is str else repr(item) if kind is int else _text(item)
+            text = passed_on(item)
         except RecursionError:
             if strict:
                 raise GradcliError(f"the field {key!r} is nested too deeply") from None
@@ -189,7 +189,13 @@ def _head(fields: dict[str, Any], without: Sequence[str], strict: bool = False) 
     return "".join(parts)
 
 
-def _text(item: Any) -> str:
+def passed_on(item: Any) -> str:
+    """The text of a field that passes through."""
+    kind = type(item)
+    if kind is str:
+        return quoted(item)
+    if kind is int:
+        return repr(item)
     try:
         return dumps(item, allow_nan=False)
     except ValueError:

@@ -84,6 +84,15 @@ def lines(
     source: Inlet, longest: int = LONGEST_LINE, clean: Callable[[str], str] = str.strip
 ) -> Iterator[str | GradcliError]:
     """Each line as text, `clean` of white space around it, or what is wrong with it. Takes the memory of one line."""
+    for found in whole_lines(source, longest):
+        if isinstance(found, GradcliError):
+            yield found
+        else:
+            yield from texts(found, clean)
+
+
+def whole_lines(source: Inlet, longest: int = LONGEST_LINE) -> Iterator[bytes | GradcliError]:
+    """The lines that are there, without the last line break, or what is wrong with one."""
     first = True
     begun: list[bytes] = []
     size = 0
@@ -96,13 +105,13 @@ def lines(
         if begun and end >= 0:
             begun.append(data[:end])
             size += end
-            yield _too_long(longest) if size > longest else _text(b"".join(begun), clean)
+            yield _too_long(longest) if size > longest else b"".join(begun)
             begun.clear()
             size = 0
             data = data[end + 1 :]
         end = data.rfind(b"\n")
         if end >= 0:
-            yield from _texts(data[:end], clean)
+            yield data[:end]
             data = data[end + 1 :]
         if data:
             size += len(data)
@@ -112,10 +121,11 @@ def lines(
             else:
                 begun.append(data)
     if begun:
-        yield _too_long(longest) if size > longest else _text(b"".join(begun), clean)
+        yield _too_long(longest) if size > longest else b"".join(begun)
 
 
-def _texts(data: bytes, clean: Callable[[str], str]) -> Iterator[str | GradcliError]:
+def texts(data: bytes, clean: Callable[[str], str] = str.strip) -> Iterator[str | GradcliError]:
+    """Lines as text, or what is wrong with one."""
     try:
         text = data.decode()
     except UnicodeDecodeError:

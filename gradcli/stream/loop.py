@@ -9,7 +9,9 @@ import numpy as np
 
 from gradcli.errors import GradcliError, WorkError
 from gradcli.render.json import to_json
-from gradcli.stream.fields import Record
+from gradcli.stream.block_answers import BlockAnswers
+from gradcli.stream.blocks import Block
+from gradcli.stream.fields import FieldReader, Record
 from gradcli.stream.flow import Outlet
 from gradcli.stream.plan_cache import Plans, RecordJob
 from gradcli.stream.records import STANDARD_INPUT, Inputs, RecordPlace, records
@@ -38,42 +40,70 @@ def run_stream(
     """
     try:
         with np.errstate(all="ignore"):
-            summary = _answered(job, inputs, sink, strict, note)
+            answering = _Answering(job, inputs, sink, strict, note)
+            for place, found in records(inputs, answering.fields, sink.flush, answering.blocks is not None):
+                if isinstance(found, Block):
+                    answering.block(place, found)
+                else:
+                    answering.one(place, found)
     except GradcliError:
         sink.flush()
         raise
     sink.flush()
-    return summary
+    return answering.summary
 
 
-def _answered(job: RecordJob, inputs: Inputs, sink: Outlet, strict: bool, note: Callable[[str], None]) -> StreamSummary:
-    summary, plans, noted = StreamSummary(), Plans(job), False
-    for place, record in records(inputs, sink.flush):
+class _Answering:
+    """Answers records one by one, or those of a block together."""
+
+    def __init__(self, job: RecordJob, inputs: Inputs, sink: Outlet, strict: bool, note: Callable[[str], None]) -> None:
+        self.job, self.sink, self.strict, self.note = job, sink, strict, note
+        self.summary, self.plans = StreamSummary(), Plans(job)
+        self.fields = FieldReader(inputs.names, inputs.dtype)
+        self.blocks = BlockAnswers(self.fields, self.plans) if job.answers_json else None
+        self.noted = False
+
+    def block(self, place: RecordPlace, block: Block) -> None:
+        assert self.blocks is not None
+        for some, answered in self.blocks.pieces(block):
+            if answered is not None:
+                plan, answers = answered
+                self.summary.records += some.stop - some.start
+                self.sink.add(answers)
+                self._tell(plan.note)
+                continue
+            for number, line in enumerate(block.lines(some), place.number + some.start):
+                self.one(place._replace(number=number), self.fields.read(line))
+
+    def one(self, place: RecordPlace, record: Record) -> None:
+        summary = self.summary
         summary.records += 1
         error = record.error
         if error is None:
             try:
-                prepared = plans.find(record.arrays)
-                remark = prepared.answer(record.head, record.arrays, sink.add)
+                prepared = self.plans.find(record.arrays)
+                remark = prepared.answer(record.head, record.arrays, self.sink.add)
                 if remark:
                     summary.remarked += 1
                     summary.first_remark = summary.first_remark or place.told_at(remark)
-                if prepared.note is not None and not noted:
-                    noted = True
-                    note(prepared.note)
-                continue
+                self._tell(prepared.note)
+                return
             except GradcliError as failure:
                 error = failure
             except MemoryError:
                 error = WorkError("not enough memory for this")
-        if strict:
-            source = error.source or job.script.source
+        if self.strict:
+            source = error.source or self.job.script.source
             raise WorkError(place.told(error), source=source, span=error.span, hint=error.hint)
         if summary.first is None:
             summary.first, summary.place = error, place
         summary.failed += 1
-        sink.add(_report(place, record, error))
-    return summary
+        self.sink.add(_report(place, record, error))
+
+    def _tell(self, text: str | None) -> None:
+        if text is not None and not self.noted:
+            self.noted = True
+            self.note(text)
 
 
 def _report(place: RecordPlace, record: Record, error: GradcliError) -> bytes:

@@ -22,6 +22,8 @@ _LEAST_PLANS = 4
 _MOST_CHARACTERS = 100_000
 # Elements that are looked at as a whole.
 _FEW = 1000
+# Of records that are answered together, how many there are, and the elements of what is computed for all of them.
+_MOST_AT_ONCE, _WORK_AT_ONCE = 4096, 1 << 20
 
 
 class RecordJob(NamedTuple):
@@ -43,6 +45,11 @@ class RecordJob(NamedTuple):
     fail_on_nan: bool = False
     remark: bool = False
 
+    @property
+    def answers_json(self) -> bool:
+        """Whether each answer is an object on a line of its own."""
+        return self.targets is None and self.only is None
+
 
 class RecordPlan:
     """A job on inputs of certain shapes and dtypes; `note` says why there are no gradients, if so."""
@@ -62,6 +69,7 @@ class RecordPlan:
         self._compiled = Compiled(request, roots=[request.roots[place] for place in self._places])
         self._compiled.hold(job.shared, None if job.vector is None else vector_for(request, job.vector))
         self._compiled.settle(arrays, math.inf)
+        self._work = sum(step.node.size for stage in self._compiled.program.stages for step in stage.whole)
         self._writer: JsonWriter | TensorWriter | NpyWriter
         if job.only is not None:
             self._writer = TensorWriter(request, job.only)
@@ -69,6 +77,24 @@ class RecordPlan:
             self._writer = JsonWriter(request, job.parts)
         else:
             self._writer = NpyWriter(request.roots, request.targets, job.targets)
+
+    @property
+    def at_once(self) -> int:
+        """How many records are answered together: whoever waits for one does not wait long for the others."""
+        return max(1, min(_MOST_AT_ONCE, _WORK_AT_ONCE // max(1, self._work)))
+
+    def answers(self, heads: Sequence[str | list[str]], arrays: dict[str, Any], count: int) -> bytes | None:
+        """The answers to so many records of this kind, whose arrays lie one after the other, or None where some are
+        unusual; heads are what all have in common and what they have not, by turns."""
+        if not isinstance(self._writer, JsonWriter) or not self._writer.takes_many or not self._compiled.takes_many:
+            return None
+        computed = self._compiled.many(arrays, count)
+        if not all(np.isfinite(computed[k]).all() for k in self._looked_at):
+            return None
+        found: list[Any] = [None] * self._count
+        for place, array in zip(self._places, computed, strict=True):
+            found[place] = array
+        return self._writer.lines(heads, found, count)
 
     def answer(self, head: str, arrays: dict[str, Any], add: Add) -> str | None:
         """Compute the answer to a record of this kind, and hand it to `add`; the caller silences NumPy's warnings.

@@ -14,8 +14,9 @@ from gradcli.storage import RecordReader, load_item
 from gradcli.storage.header import shown
 from gradcli.storage.loading import open_file, reading
 from gradcli.storage.opening import standard_input
+from gradcli.stream.blocks import Block, block_of
 from gradcli.stream.fields import FieldReader, Record
-from gradcli.stream.flow import Inlet, lines
+from gradcli.stream.flow import Inlet, texts, whole_lines
 from gradcli.stream.rows import row_records
 
 STANDARD_INPUT = "-"
@@ -50,19 +51,21 @@ class Inputs(NamedTuple):
     dtype: str | None
 
 
-def records(inputs: Inputs, before_waiting: Callable[[], None]) -> Iterator[tuple[RecordPlace, Record]]:
+def records(
+    inputs: Inputs, fields: FieldReader, before_waiting: Callable[[], None], together: bool = False
+) -> Iterator[tuple[RecordPlace, Record | Block]]:
     """Each record with its place; `before_waiting` is called before there may be none for a while.
 
-    A file that cannot be read counts as a record that failed; a WorkError when standard input cannot be.
+    With `together` there are blocks of lines, too, each with the place of the first. A file that cannot be read counts
+    as a record that failed; a WorkError when standard input cannot be.
     """
-    fields = FieldReader(inputs.names, inputs.dtype)
     for path in map(local_path, inputs.paths):
         form = inputs.format or _FORMATS.get(path[-4:].lower(), "json")
         if path == STANDARD_INPUT:
             source = Inlet(standard_input(form == "npy"), path, before_waiting)
             # Archives cannot be read from a pipe: their paths stand in its lines.
-            items = _lines(source, lambda path: _item(path, inputs.names)) if form == "npz" else None
-            yield from items or _of(source, form, fields)
+            items = _lines(source, lambda path: _item(path, inputs.names), False) if form == "npz" else None
+            yield from items or _of(source, form, fields, together)
             continue
         if form == "npz":
             yield RecordPlace("file", 0, path), _item(path, inputs.names)
@@ -75,24 +78,34 @@ def records(inputs: Inputs, before_waiting: Callable[[], None]) -> Iterator[tupl
             with reading(path):
                 file = open_file(path)
             with file:
-                yield from _of(Inlet(file, path, before_waiting), form, fields)
+                yield from _of(Inlet(file, path, before_waiting), form, fields, together)
         except GradcliError as error:
             yield RecordPlace("file", 0, path), Record(_named(path), {}, error)
 
 
-def _of(source: Inlet, form: str, fields: FieldReader) -> Iterator[tuple[RecordPlace, Record]]:
+def _of(source: Inlet, form: str, fields: FieldReader, together: bool) -> Iterator[tuple[RecordPlace, Record | Block]]:
     if form in ("csv", "tsv"):
         rows = row_records(source, fields, f".{form}")
         return ((RecordPlace("line", number, source.path), record) for number, record in rows)
-    return _arrays(source, fields.names) if form == "npy" else _lines(source, fields.read)
+    return _arrays(source, fields.names) if form == "npy" else _lines(source, fields.read, together)
 
 
-def _lines(source: Inlet, read: Callable[[str], Record]) -> Iterator[tuple[RecordPlace, Record]]:
-    for number, line in enumerate(lines(source), 1):
-        if isinstance(line, GradcliError):
-            yield RecordPlace("line", number, source.path), Record("{", {}, line)
-        elif line:
-            yield RecordPlace("line", number, source.path), read(line)
+def _lines(
+    source: Inlet, read: Callable[[str], Record], together: bool
+) -> Iterator[tuple[RecordPlace, Record | Block]]:
+    number = 1
+    for found in whole_lines(source):
+        block = block_of(found) if together and isinstance(found, bytes) else None
+        if block is not None:
+            yield RecordPlace("line", number, source.path), block
+            number += len(block.fields)
+            continue
+        for line in texts(found) if isinstance(found, bytes) else (found,):
+            if isinstance(line, GradcliError):
+                yield RecordPlace("line", number, source.path), Record("{", {}, line)
+            elif line:
+                yield RecordPlace("line", number, source.path), read(line)
+            number += 1
 
 
 def _item(path: str, names: Sequence[str]) -> Record:

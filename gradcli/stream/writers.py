@@ -11,6 +11,7 @@ import numpy as np
 from gradcli.errors import GradcliError
 from gradcli.evaluation.request import Request
 from gradcli.graph.node import Node
+from gradcli.render.fast_json import fast_text
 from gradcli.render.json import json_pieces, to_json
 from gradcli.render.parts import parts_of
 from gradcli.storage.writing import header_bytes
@@ -55,6 +56,29 @@ class JsonWriter:
             else:
                 between += "null"
         return f"{between}}}"
+
+    @property
+    def takes_many(self) -> bool:
+        """Whether `lines` writes these: none is written in pieces."""
+        return all(text is not None for _, _, text in self._parts)
+
+    def lines(self, heads: Sequence[str | list[str]], computed: Sequence[Any], count: int) -> bytes | None:
+        """The lines of so many records whose arrays lie one after the other, the same as `write` hands out; None where
+        it cannot be told at once. `heads` are what all begin with and what each does, by turns."""
+        pieces = list(heads)
+        for before, place, text in self._parts:
+            array = computed[place]
+            assert text is not None
+            column = _column(array) if text in (_short_number, _short_numbers, _numbers) else list(map(text, array))
+            if column is None:
+                return None
+            brackets = ("[", "]") if array.ndim > 1 and text is not to_json else ("", "")
+            pieces += [before + brackets[0], column, brackets[1]]
+        pieces.append(self._end)
+        parts: list[str] = [""] * (len(pieces) * count)
+        for k, piece in enumerate(pieces):
+            parts[k :: len(pieces)] = [piece] * count if isinstance(piece, str) else piece
+        return "".join(parts).encode("ascii")
 
     def write(self, head: str, computed: Sequence[Any], add: Add) -> None:
         """Hand the line of a record to `add`; `head` is its beginning."""
@@ -121,6 +145,22 @@ def _writer(root: Node) -> Callable[[Any], str] | None:
     return _numbers
 
 
+def _column(array: Any) -> list[str] | None:
+    """The texts of numbers, or of rows of them without their brackets; None for those in other notations."""
+    rows = array.ndim > 1
+    fast = fast_text(array)
+    if fast is not None:
+        return fast[2:-2].replace(",", ", ").split("], [") if rows else fast[1:-1].split(",")
+    if array.dtype.kind != "f" or array.dtype.itemsize == 8:
+        text = repr(array.tolist())
+        if "n" in text:
+            return None
+        return text[2:-2].split("], [") if rows else text[1:-1].split(", ")
+    words = array.astype(_WORD).tolist()
+    text = b"\n".join([b", ".join(row) for row in words] if rows else words).decode("ascii")
+    return None if _differs(text) else text.split("\n")
+
+
 def _numbers(array: Any) -> str:
     """Integers or doubles, as Python writes them."""
     text = repr(array.tolist())
@@ -131,10 +171,16 @@ def _numbers(array: Any) -> str:
 def _short_number(array: Any) -> str:
     """A number of less than double precision, in the fewest digits."""
     text = str(array[()])
-    return to_json(array) if "n" in text or "e+" in text else text
+    return to_json(array) if _differs(text) else text
 
 
 def _short_numbers(array: Any) -> str:
-    """A vector of them. NumPy's notation of large numbers is not Python's."""
+    """A vector of them."""
     text = b", ".join(array.astype(_WORD).tolist()).decode("ascii")
-    return to_json(array) if "n" in text or "e+" in text else f"[{text}]"
+    return to_json(array) if _differs(text) else f"[{text}]"
+
+
+def _differs(text: str) -> bool:
+    """Whether JSON writes otherwise what NumPy writes so: words, large numbers, and 0.0001, which float32 is just below
+    of."""
+    return "n" in text or "e+" in text or "e-04" in text

@@ -68,6 +68,12 @@ def whole_request(program: Program) -> WholeRequest | None:
     return WholeRequest(parts, [node for node, _ in reader.one.slots], reader.source, wanted)
 
 
+def functions_of(program: Program) -> list[NativePart]:
+    """The functions of a small program, none where NumPy computes it all."""
+    found = whole_request(program)
+    return [] if found is None else [part for part in found.parts if isinstance(part, NativePart) and part.items]
+
+
 def _natives(program: Program, reader: WholeLowering) -> dict[int, tuple[list[LoopStep], list[Check]]]:
     """What the native operations do, by their numbers, until there is too much code."""
     code = Code(reader, _LONGEST, False)
