@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple, Self, TypeAlias, TypeVar, overload
 import numpy as np
 
 from gradcli.errors import GradcliError as GradcliError
+from gradcli.evaluation.request import Request as _Request
 from gradcli.graph.node import Node as _Node
 from gradcli.language.parse import Script as _Script
 from gradcli.optimize.iterate import Iterate as _Iterate
@@ -65,6 +66,30 @@ class _cummax(NamedTuple):
     indices: Tensor
 
 class _cummin(NamedTuple):
+    values: Tensor
+    indices: Tensor
+
+class _sort(NamedTuple):
+    values: Tensor
+    indices: Tensor
+
+class _topk(NamedTuple):
+    values: Tensor
+    indices: Tensor
+
+class _kthvalue(NamedTuple):
+    values: Tensor
+    indices: Tensor
+
+class _median(NamedTuple):
+    values: Tensor
+    indices: Tensor
+
+class _nanmedian(NamedTuple):
+    values: Tensor
+    indices: Tensor
+
+class _mode(NamedTuple):
     values: Tensor
     indices: Tensor
 
@@ -555,7 +580,7 @@ class Tensor:
     @overload
     def index_select(self, *, axis: _Int, index: _TensorLike) -> Tensor: ...
     def getitem(self, index: _Index) -> Tensor:
-        """Indexing, written x[...]: integers, slices, ..., None, lists of integers and integer tensors."""
+        """Indexing, written x[...]: integers, slices, ..., None, lists and tensors of integers, and masks."""
     def constant_pad_nd(self, pad: _Int | _Ints, value: _Number = 0) -> Tensor:
         """A number around the tensor, for each dimension from the last one on so often before and after it; …"""
     def pad(
@@ -797,6 +822,42 @@ class Tensor:
     def cumprod(self, *, axis: _Int, dtype: _DType | None = None) -> Tensor: ...
     def fill(self, value: _Number | Tensor | np.ndarray) -> Tensor:
         """One number in the shape and dtype of a tensor."""
+    @overload
+    def gather(self, dim: _Int, index: _TensorLike, *, sparse_grad: _Bool = False) -> Tensor:
+        """The element at each index along a dimension, at its own place along the others."""
+    @overload
+    def gather(self, *, axis: _Int, index: _TensorLike, sparse_grad: _Bool = False) -> Tensor: ...
+    @overload
+    def take_along_dim(self, indices: _TensorLike, dim: _Int | None = None) -> Tensor:
+        """gather, with the other dimensions broadcast; without dim from the flattened tensor."""
+    @overload
+    def take_along_dim(self, indices: _TensorLike, *, axis: _Int | None) -> Tensor: ...
+    def take(self, index: _TensorLike) -> Tensor:
+        """The elements at indices into the flattened tensor."""
+    @overload
+    def repeat_interleave(
+        self, repeats: _Int | _TensorLike, dim: _Int | None = None, *, output_size: _Int | None = None
+    ) -> Tensor:
+        """Each place of a dimension so many times, or by a count for each; without dim of the flattened tensor."""
+    @overload
+    def repeat_interleave(
+        self, repeats: _Int | _TensorLike, *, axis: _Int | None, output_size: _Int | None = None
+    ) -> Tensor: ...
+    def masked_select(self, mask: _TensorLike) -> Tensor:
+        """The elements where a mask is true, as a vector: a constant choice for derivatives."""
+    def nonzero(self, *, as_tuple: _Bool = False) -> Tensor:
+        """The indices of what is not zero, a row for each; with as_tuple a vector for each dimension."""
+    def argwhere(self) -> Tensor:
+        """The indices of what is not zero, a row for each."""
+    @overload
+    def unique(
+        self, sorted: _Bool = True, return_inverse: _Bool = False, return_counts: _Bool = False, dim: _Int | None = None
+    ) -> Tensor:
+        """Each element once, in order, or with dim each place along it; with return_inverse also where each has …"""
+    @overload
+    def unique(
+        self, sorted: _Bool = True, return_inverse: _Bool = False, return_counts: _Bool = False, *, axis: _Int | None
+    ) -> Tensor: ...
     @overload
     def split(self, split_size_or_sections: _Int | _Ints, dim: _Int = 0) -> tuple[Tensor, ...]:
         """Pieces of a length, the last one perhaps shorter, or of the lengths of a list."""
@@ -1098,6 +1159,164 @@ class Tensor:
         """The elements that steps of given widths through a tensor in row-major order meet."""
     def combinations(self, r: _Int = 2, with_replacement: _Bool = False) -> Tensor:
         """All ways to take r elements of a vector in their order, a row each, without or with repetition."""
+    @overload
+    def scatter(
+        self,
+        dim: _Int,
+        index: _TensorLike,
+        src: _TensorLike | None = None,
+        value: _Number | None = None,
+        *,
+        reduce: Literal["add", "multiply"] | None = None,
+    ) -> Tensor:
+        """The tensor with a source or a value put at each index along a dimension; of equal indices the last one …"""
+    @overload
+    def scatter(
+        self,
+        *,
+        axis: _Int,
+        index: _TensorLike,
+        src: _TensorLike | None = None,
+        value: _Number | None = None,
+        reduce: Literal["add", "multiply"] | None = None,
+    ) -> Tensor: ...
+    @overload
+    def scatter_add(self, dim: _Int, index: _TensorLike, src: _TensorLike) -> Tensor:
+        """The tensor with a source added at each index along a dimension, one after the other."""
+    @overload
+    def scatter_add(self, *, axis: _Int, index: _TensorLike, src: _TensorLike) -> Tensor: ...
+    @overload
+    def index_add(self, dim: _Int, index: _TensorLike, source: _TensorLike, *, alpha: _Number = 1) -> Tensor:
+        """The tensor with alpha times the places of a source added at a list of places of a dimension."""
+    @overload
+    def index_add(self, *, axis: _Int, index: _TensorLike, source: _TensorLike, alpha: _Number = 1) -> Tensor: ...
+    @overload
+    def index_copy(self, dim: _Int, index: _TensorLike, source: _TensorLike) -> Tensor:
+        """The tensor with the places of a source at a list of places of a dimension."""
+    @overload
+    def index_copy(self, *, axis: _Int, index: _TensorLike, source: _TensorLike) -> Tensor: ...
+    @overload
+    def index_fill(self, dim: _Int, index: _TensorLike, value: _Number | _TensorLike) -> Tensor:
+        """The tensor with a number at a list of places of a dimension."""
+    @overload
+    def index_fill(self, *, axis: _Int, index: _TensorLike, value: _Number | _TensorLike) -> Tensor: ...
+    @overload
+    def scatter_reduce(
+        self,
+        dim: _Int,
+        index: _TensorLike,
+        src: _TensorLike,
+        reduce: Literal["sum", "prod", "mean", "amax", "amin"],
+        *,
+        include_self: _Bool = True,
+    ) -> Tensor:
+        """The tensor with elements of a source taken together at each index along a dimension: their sum, prod, …"""
+    @overload
+    def scatter_reduce(
+        self,
+        *,
+        axis: _Int,
+        index: _TensorLike,
+        src: _TensorLike,
+        reduce: Literal["sum", "prod", "mean", "amax", "amin"],
+        include_self: _Bool = True,
+    ) -> Tensor: ...
+    @overload
+    def index_reduce(
+        self,
+        dim: _Int,
+        index: _TensorLike,
+        source: _TensorLike,
+        reduce: Literal["sum", "prod", "mean", "amax", "amin"],
+        *,
+        include_self: _Bool = True,
+    ) -> Tensor:
+        """The tensor with the places of a source taken together at a list of places of a dimension: their sum, …"""
+    @overload
+    def index_reduce(
+        self,
+        *,
+        axis: _Int,
+        index: _TensorLike,
+        source: _TensorLike,
+        reduce: Literal["sum", "prod", "mean", "amax", "amin"],
+        include_self: _Bool = True,
+    ) -> Tensor: ...
+    @overload
+    def sort(self, dim: _Int = -1, descending: _Bool = False, stable: _Bool | None = None) -> _sort:
+        """The pair (values, indices) of the elements in order along a dimension. Equal ones stay in their order, …"""
+    @overload
+    def sort(self, *, axis: _Int, descending: _Bool = False, stable: _Bool | None = None) -> _sort: ...
+    @overload
+    def topk(self, k: _Int, dim: _Int = -1, largest: _Bool = True, sorted: _Bool = True) -> _topk:
+        """The pair (values, indices) of the k largest elements along a dimension, or the smallest."""
+    @overload
+    def topk(self, k: _Int, *, axis: _Int, largest: _Bool = True, sorted: _Bool = True) -> _topk: ...
+    def msort(self) -> Tensor:
+        """The elements in order along the first dimension."""
+    @overload
+    def argsort(self, dim: _Int = -1, descending: _Bool = False, stable: _Bool | None = None) -> Tensor:
+        """The indices that put the elements in order along a dimension."""
+    @overload
+    def argsort(self, *, axis: _Int, descending: _Bool = False, stable: _Bool | None = None) -> Tensor: ...
+    @overload
+    def kthvalue(self, k: _Int, dim: _Int = -1, keepdim: _Bool = False) -> _kthvalue:
+        """The pair (values, indices) of the k-th smallest elements along a dimension, counted from 1; of equal …"""
+    @overload
+    def kthvalue(self, k: _Int, *, axis: _Int, keepdim: _Bool = False) -> _kthvalue: ...
+    @overload
+    def kthvalue(self, k: _Int, dim: _Int = -1, *, keepdims: _Bool) -> _kthvalue: ...
+    @overload
+    def kthvalue(self, k: _Int, *, axis: _Int, keepdims: _Bool) -> _kthvalue: ...
+    @overload
+    def median(self, dim: None = None, keepdim: _Bool = False) -> Tensor:
+        """The median, the lower one of two in the middle; equal ones share the gradient evenly. With dim the pair …"""
+    @overload
+    def median(self, dim: _Int, keepdim: _Bool = False) -> _median: ...
+    @overload
+    def median(self, *, axis: _Int, keepdim: _Bool = False) -> _median: ...
+    @overload
+    def median(self, dim: None = None, *, keepdims: _Bool) -> Tensor: ...
+    @overload
+    def median(self, dim: _Int, *, keepdims: _Bool) -> _median: ...
+    @overload
+    def median(self, *, axis: _Int, keepdims: _Bool) -> _median: ...
+    @overload
+    def nanmedian(self, dim: None = None, keepdim: _Bool = False) -> Tensor:
+        """The median of what is not NaN; with dim the pair (values, indices)."""
+    @overload
+    def nanmedian(self, dim: _Int, keepdim: _Bool = False) -> _nanmedian: ...
+    @overload
+    def nanmedian(self, *, axis: _Int, keepdim: _Bool = False) -> _nanmedian: ...
+    @overload
+    def nanmedian(self, dim: None = None, *, keepdims: _Bool) -> Tensor: ...
+    @overload
+    def nanmedian(self, dim: _Int, *, keepdims: _Bool) -> _nanmedian: ...
+    @overload
+    def nanmedian(self, *, axis: _Int, keepdims: _Bool) -> _nanmedian: ...
+    @overload
+    def mode(self, dim: _Int = -1, keepdim: _Bool = False) -> _mode:
+        """The pair (values, indices) of the most frequent elements along a dimension, the smallest of those that …"""
+    @overload
+    def mode(self, *, axis: _Int, keepdim: _Bool = False) -> _mode: ...
+    @overload
+    def mode(self, dim: _Int = -1, *, keepdims: _Bool) -> _mode: ...
+    @overload
+    def mode(self, *, axis: _Int, keepdims: _Bool) -> _mode: ...
+    def searchsorted(
+        self,
+        values: _TensorLike,
+        *,
+        out_int32: _Bool = False,
+        right: _Bool = False,
+        side: Literal["left", "right"] | None = None,
+        sorter: _TensorLike | None = None,
+    ) -> Tensor:
+        """Where values belong in a sorted sequence, or in one for each row: the index of the first element that …"""
+    def bucketize(self, boundaries: _TensorLike, *, out_int32: _Bool = False, right: _Bool = False) -> Tensor:
+        """The bucket of each element between sorted boundaries."""
+    def histc(self, bins: _Int = 100, min: _Number = 0, max: _Number = 0) -> Tensor:
+        """How many elements lie in each of so many bins between min and max, or between the smallest and the …"""
     def avg_pool1d(
         self,
         kernel_size: _Int | _Ints,
@@ -1304,6 +1523,33 @@ class Tensor:
         """The X for which A @ X = B (X @ A = B with left=False); B holds vectors or matrices."""
     def cholesky(self, upper: _Bool = False) -> Tensor:
         """The triangular L of a positive definite matrix L @ L.T; U of U.T @ U with upper."""
+    def index_put(self, indices: list[Any] | tuple[Any, ...], values: _TensorLike, accumulate: _Bool = False) -> Tensor:
+        """The tensor with values put at indices, a tuple of them as in x[indices], or with accumulate added there."""
+    def put(self, index: _TensorLike, source: _TensorLike, accumulate: _Bool = False) -> Tensor:
+        """The tensor with a source put at indices into the flattened tensor, or with accumulate added there."""
+    @overload
+    def slice_scatter(
+        self, src: _TensorLike, dim: _Int = 0, start: _Int | None = None, end: _Int | None = None, step: _Int = 1
+    ) -> Tensor:
+        """The tensor with a source in the place of a range of a dimension."""
+    @overload
+    def slice_scatter(
+        self, src: _TensorLike, *, axis: _Int, start: _Int | None = None, end: _Int | None = None, step: _Int = 1
+    ) -> Tensor: ...
+    @overload
+    def select_scatter(self, src: _TensorLike, dim: _Int, index: _Int) -> Tensor:
+        """The tensor with a source in one place of a dimension."""
+    @overload
+    def select_scatter(self, src: _TensorLike, *, axis: _Int, index: _Int) -> Tensor: ...
+    def diagonal_scatter(self, src: _TensorLike, offset: _Int = 0, dim1: _Int = 0, dim2: _Int = 1) -> Tensor:
+        """The tensor with a source on the diagonal of two dimensions."""
+    @overload
+    def narrow(self, dim: _Int, start: _Int | _TensorLike, length: _Int) -> Tensor:
+        """So many places of a dimension from a start on."""
+    @overload
+    def narrow(self, *, axis: _Int, start: _Int | _TensorLike, length: _Int) -> Tensor: ...
+    def masked_scatter(self, mask: _TensorLike, source: _TensorLike) -> Tensor:
+        """The tensor with the elements of a source, one after the other, where a mask is true."""
     def max_pool1d(
         self,
         kernel_size: _Int | _Ints,
@@ -1661,20 +1907,19 @@ def evaluate(
 class Result:
     """What evaluate answers."""
     def __init__(
-        self,
-        value: Callable[[], Tensor],
-        grads: dict[str, Tensor | None] | None,
-        note: str | None,
-        derivatives: dict[str, Tensor],
+        self, request: _Request, inputs: Mapping[str, Any], computed: Sequence[Any], shared: builtins.bool
     ) -> None: ...
     @property
     def value(self) -> Tensor: ...
     @property
+    def grads(self) -> dict[str, Tensor | None] | None: ...
+    @property
+    def note(self) -> str | None: ...
+    @property
+    def derivatives(self) -> dict[str, Tensor]: ...
+    @property
     def grad_fn(self) -> _GradFn | None: ...
     def __repr__(self) -> str: ...
-    derivatives: dict[str, Tensor]
-    grads: dict[str, Tensor | None] | None
-    note: str | None
 
 def minimize(
     expression: str | _Script,
@@ -2239,7 +2484,7 @@ def index_select(input: _TensorLike, dim: _Int, index: _TensorLike) -> Tensor:
 @overload
 def index_select(input: _TensorLike, *, axis: _Int, index: _TensorLike) -> Tensor: ...
 def getitem(input: _TensorLike, index: _Index) -> Tensor:
-    """Indexing, written x[...]: integers, slices, ..., None, lists of integers and integer tensors."""
+    """Indexing, written x[...]: integers, slices, ..., None, lists and tensors of integers, and masks."""
 
 def constant_pad_nd(input: _TensorLike, pad: _Int | _Ints, value: _Number = 0) -> Tensor:
     """A number around the tensor, for each dimension from the last one on so often before and after it; negative …"""
@@ -2529,6 +2774,73 @@ def cumprod(input: _TensorLike, *, axis: _Int, dtype: _DType | None = None) -> T
 def fill(input: _TensorLike, value: _Number | Tensor | np.ndarray) -> Tensor:
     """One number in the shape and dtype of a tensor."""
 
+@overload
+def gather(input: _TensorLike, dim: _Int, index: _TensorLike, *, sparse_grad: _Bool = False) -> Tensor:
+    """The element at each index along a dimension, at its own place along the others."""
+
+@overload
+def gather(input: _TensorLike, *, axis: _Int, index: _TensorLike, sparse_grad: _Bool = False) -> Tensor: ...
+@overload
+def take_along_dim(input: _TensorLike, indices: _TensorLike, dim: _Int | None = None) -> Tensor:
+    """gather, with the other dimensions broadcast; without dim from the flattened tensor."""
+
+@overload
+def take_along_dim(input: _TensorLike, indices: _TensorLike, *, axis: _Int | None) -> Tensor: ...
+def take(input: _TensorLike, index: _TensorLike) -> Tensor:
+    """The elements at indices into the flattened tensor."""
+
+def embedding(
+    input: _TensorLike,
+    weight: _TensorLike,
+    padding_idx: _Int | None = None,
+    max_norm: _Number | None = None,
+    norm_type: _Number = 2.0,
+    scale_grad_by_freq: _Bool = False,
+    sparse: _Bool = False,
+) -> Tensor:
+    """The rows of a table, weight, at indices."""
+
+def one_hot(tensor: _TensorLike, num_classes: _Int = -1) -> Tensor:
+    """1 at each index along a new last dimension, 0 elsewhere; num_classes is its length, the largest index and …"""
+
+@overload
+def repeat_interleave(
+    input: _TensorLike, repeats: _Int | _TensorLike, dim: _Int | None = None, *, output_size: _Int | None = None
+) -> Tensor:
+    """Each place of a dimension so many times, or by a count for each; without dim of the flattened tensor."""
+
+@overload
+def repeat_interleave(
+    input: _TensorLike, repeats: _Int | _TensorLike, *, axis: _Int | None, output_size: _Int | None = None
+) -> Tensor: ...
+def masked_select(input: _TensorLike, mask: _TensorLike) -> Tensor:
+    """The elements where a mask is true, as a vector: a constant choice for derivatives."""
+
+def nonzero(input: _TensorLike, *, as_tuple: _Bool = False) -> Tensor:
+    """The indices of what is not zero, a row for each; with as_tuple a vector for each dimension."""
+
+def argwhere(input: _TensorLike) -> Tensor:
+    """The indices of what is not zero, a row for each."""
+
+@overload
+def unique(
+    input: _TensorLike,
+    sorted: _Bool = True,
+    return_inverse: _Bool = False,
+    return_counts: _Bool = False,
+    dim: _Int | None = None,
+) -> Tensor:
+    """Each element once, in order, or with dim each place along it; with return_inverse also where each has gone, …"""
+
+@overload
+def unique(
+    input: _TensorLike,
+    sorted: _Bool = True,
+    return_inverse: _Bool = False,
+    return_counts: _Bool = False,
+    *,
+    axis: _Int | None,
+) -> Tensor: ...
 @overload
 def split(tensor: _TensorLike, split_size_or_sections: _Int | _Ints, dim: _Int = 0) -> tuple[Tensor, ...]:
     """Pieces of a length, the last one perhaps shorter, or of the lengths of a list."""
@@ -2983,6 +3295,184 @@ def cartesian_prod(*, tensors: _Tensors) -> Tensor: ...
 def combinations(input: _TensorLike, r: _Int = 2, with_replacement: _Bool = False) -> Tensor:
     """All ways to take r elements of a vector in their order, a row each, without or with repetition."""
 
+@overload
+def scatter(
+    input: _TensorLike,
+    dim: _Int,
+    index: _TensorLike,
+    src: _TensorLike | None = None,
+    value: _Number | None = None,
+    *,
+    reduce: Literal["add", "multiply"] | None = None,
+) -> Tensor:
+    """The tensor with a source or a value put at each index along a dimension; of equal indices the last one …"""
+
+@overload
+def scatter(
+    input: _TensorLike,
+    *,
+    axis: _Int,
+    index: _TensorLike,
+    src: _TensorLike | None = None,
+    value: _Number | None = None,
+    reduce: Literal["add", "multiply"] | None = None,
+) -> Tensor: ...
+@overload
+def scatter_add(input: _TensorLike, dim: _Int, index: _TensorLike, src: _TensorLike) -> Tensor:
+    """The tensor with a source added at each index along a dimension, one after the other."""
+
+@overload
+def scatter_add(input: _TensorLike, *, axis: _Int, index: _TensorLike, src: _TensorLike) -> Tensor: ...
+@overload
+def index_add(input: _TensorLike, dim: _Int, index: _TensorLike, source: _TensorLike, *, alpha: _Number = 1) -> Tensor:
+    """The tensor with alpha times the places of a source added at a list of places of a dimension."""
+
+@overload
+def index_add(
+    input: _TensorLike, *, axis: _Int, index: _TensorLike, source: _TensorLike, alpha: _Number = 1
+) -> Tensor: ...
+@overload
+def index_copy(input: _TensorLike, dim: _Int, index: _TensorLike, source: _TensorLike) -> Tensor:
+    """The tensor with the places of a source at a list of places of a dimension."""
+
+@overload
+def index_copy(input: _TensorLike, *, axis: _Int, index: _TensorLike, source: _TensorLike) -> Tensor: ...
+@overload
+def index_fill(input: _TensorLike, dim: _Int, index: _TensorLike, value: _Number | _TensorLike) -> Tensor:
+    """The tensor with a number at a list of places of a dimension."""
+
+@overload
+def index_fill(input: _TensorLike, *, axis: _Int, index: _TensorLike, value: _Number | _TensorLike) -> Tensor: ...
+@overload
+def scatter_reduce(
+    input: _TensorLike,
+    dim: _Int,
+    index: _TensorLike,
+    src: _TensorLike,
+    reduce: Literal["sum", "prod", "mean", "amax", "amin"],
+    *,
+    include_self: _Bool = True,
+) -> Tensor:
+    """The tensor with elements of a source taken together at each index along a dimension: their sum, prod, mean, …"""
+
+@overload
+def scatter_reduce(
+    input: _TensorLike,
+    *,
+    axis: _Int,
+    index: _TensorLike,
+    src: _TensorLike,
+    reduce: Literal["sum", "prod", "mean", "amax", "amin"],
+    include_self: _Bool = True,
+) -> Tensor: ...
+@overload
+def index_reduce(
+    input: _TensorLike,
+    dim: _Int,
+    index: _TensorLike,
+    source: _TensorLike,
+    reduce: Literal["sum", "prod", "mean", "amax", "amin"],
+    *,
+    include_self: _Bool = True,
+) -> Tensor:
+    """The tensor with the places of a source taken together at a list of places of a dimension: their sum, prod, …"""
+
+@overload
+def index_reduce(
+    input: _TensorLike,
+    *,
+    axis: _Int,
+    index: _TensorLike,
+    source: _TensorLike,
+    reduce: Literal["sum", "prod", "mean", "amax", "amin"],
+    include_self: _Bool = True,
+) -> Tensor: ...
+@overload
+def sort(input: _TensorLike, dim: _Int = -1, descending: _Bool = False, stable: _Bool | None = None) -> _sort:
+    """The pair (values, indices) of the elements in order along a dimension. Equal ones stay in their order, NaN …"""
+
+@overload
+def sort(input: _TensorLike, *, axis: _Int, descending: _Bool = False, stable: _Bool | None = None) -> _sort: ...
+@overload
+def topk(input: _TensorLike, k: _Int, dim: _Int = -1, largest: _Bool = True, sorted: _Bool = True) -> _topk:
+    """The pair (values, indices) of the k largest elements along a dimension, or the smallest."""
+
+@overload
+def topk(input: _TensorLike, k: _Int, *, axis: _Int, largest: _Bool = True, sorted: _Bool = True) -> _topk: ...
+def msort(input: _TensorLike) -> Tensor:
+    """The elements in order along the first dimension."""
+
+@overload
+def argsort(input: _TensorLike, dim: _Int = -1, descending: _Bool = False, stable: _Bool | None = None) -> Tensor:
+    """The indices that put the elements in order along a dimension."""
+
+@overload
+def argsort(input: _TensorLike, *, axis: _Int, descending: _Bool = False, stable: _Bool | None = None) -> Tensor: ...
+@overload
+def kthvalue(input: _TensorLike, k: _Int, dim: _Int = -1, keepdim: _Bool = False) -> _kthvalue:
+    """The pair (values, indices) of the k-th smallest elements along a dimension, counted from 1; of equal ones …"""
+
+@overload
+def kthvalue(input: _TensorLike, k: _Int, *, axis: _Int, keepdim: _Bool = False) -> _kthvalue: ...
+@overload
+def kthvalue(input: _TensorLike, k: _Int, dim: _Int = -1, *, keepdims: _Bool) -> _kthvalue: ...
+@overload
+def kthvalue(input: _TensorLike, k: _Int, *, axis: _Int, keepdims: _Bool) -> _kthvalue: ...
+@overload
+def median(input: _TensorLike, dim: None = None, keepdim: _Bool = False) -> Tensor:
+    """The median, the lower one of two in the middle; equal ones share the gradient evenly. With dim the pair …"""
+
+@overload
+def median(input: _TensorLike, dim: _Int, keepdim: _Bool = False) -> _median: ...
+@overload
+def median(input: _TensorLike, *, axis: _Int, keepdim: _Bool = False) -> _median: ...
+@overload
+def median(input: _TensorLike, dim: None = None, *, keepdims: _Bool) -> Tensor: ...
+@overload
+def median(input: _TensorLike, dim: _Int, *, keepdims: _Bool) -> _median: ...
+@overload
+def median(input: _TensorLike, *, axis: _Int, keepdims: _Bool) -> _median: ...
+@overload
+def nanmedian(input: _TensorLike, dim: None = None, keepdim: _Bool = False) -> Tensor:
+    """The median of what is not NaN; with dim the pair (values, indices)."""
+
+@overload
+def nanmedian(input: _TensorLike, dim: _Int, keepdim: _Bool = False) -> _nanmedian: ...
+@overload
+def nanmedian(input: _TensorLike, *, axis: _Int, keepdim: _Bool = False) -> _nanmedian: ...
+@overload
+def nanmedian(input: _TensorLike, dim: None = None, *, keepdims: _Bool) -> Tensor: ...
+@overload
+def nanmedian(input: _TensorLike, dim: _Int, *, keepdims: _Bool) -> _nanmedian: ...
+@overload
+def nanmedian(input: _TensorLike, *, axis: _Int, keepdims: _Bool) -> _nanmedian: ...
+@overload
+def mode(input: _TensorLike, dim: _Int = -1, keepdim: _Bool = False) -> _mode:
+    """The pair (values, indices) of the most frequent elements along a dimension, the smallest of those that are …"""
+
+@overload
+def mode(input: _TensorLike, *, axis: _Int, keepdim: _Bool = False) -> _mode: ...
+@overload
+def mode(input: _TensorLike, dim: _Int = -1, *, keepdims: _Bool) -> _mode: ...
+@overload
+def mode(input: _TensorLike, *, axis: _Int, keepdims: _Bool) -> _mode: ...
+def searchsorted(
+    sorted_sequence: _TensorLike,
+    values: _TensorLike,
+    *,
+    out_int32: _Bool = False,
+    right: _Bool = False,
+    side: Literal["left", "right"] | None = None,
+    sorter: _TensorLike | None = None,
+) -> Tensor:
+    """Where values belong in a sorted sequence, or in one for each row: the index of the first element that is …"""
+
+def bucketize(input: _TensorLike, boundaries: _TensorLike, *, out_int32: _Bool = False, right: _Bool = False) -> Tensor:
+    """The bucket of each element between sorted boundaries."""
+
+def histc(input: _TensorLike, bins: _Int = 100, min: _Number = 0, max: _Number = 0) -> Tensor:
+    """How many elements lie in each of so many bins between min and max, or between the smallest and the largest."""
+
 def avg_pool1d(
     input: _TensorLike,
     kernel_size: _Int | _Ints,
@@ -3234,6 +3724,53 @@ def solve(A: _TensorLike, B: _TensorLike, *, left: _Bool = True) -> Tensor:
 
 def cholesky(input: _TensorLike, upper: _Bool = False) -> Tensor:
     """The triangular L of a positive definite matrix L @ L.T; U of U.T @ U with upper."""
+
+def index_put(
+    input: _TensorLike, indices: list[Any] | tuple[Any, ...], values: _TensorLike, accumulate: _Bool = False
+) -> Tensor:
+    """The tensor with values put at indices, a tuple of them as in x[indices], or with accumulate added there."""
+
+def put(input: _TensorLike, index: _TensorLike, source: _TensorLike, accumulate: _Bool = False) -> Tensor:
+    """The tensor with a source put at indices into the flattened tensor, or with accumulate added there."""
+
+@overload
+def slice_scatter(
+    input: _TensorLike,
+    src: _TensorLike,
+    dim: _Int = 0,
+    start: _Int | None = None,
+    end: _Int | None = None,
+    step: _Int = 1,
+) -> Tensor:
+    """The tensor with a source in the place of a range of a dimension."""
+
+@overload
+def slice_scatter(
+    input: _TensorLike,
+    src: _TensorLike,
+    *,
+    axis: _Int,
+    start: _Int | None = None,
+    end: _Int | None = None,
+    step: _Int = 1,
+) -> Tensor: ...
+@overload
+def select_scatter(input: _TensorLike, src: _TensorLike, dim: _Int, index: _Int) -> Tensor:
+    """The tensor with a source in one place of a dimension."""
+
+@overload
+def select_scatter(input: _TensorLike, src: _TensorLike, *, axis: _Int, index: _Int) -> Tensor: ...
+def diagonal_scatter(input: _TensorLike, src: _TensorLike, offset: _Int = 0, dim1: _Int = 0, dim2: _Int = 1) -> Tensor:
+    """The tensor with a source on the diagonal of two dimensions."""
+
+@overload
+def narrow(input: _TensorLike, dim: _Int, start: _Int | _TensorLike, length: _Int) -> Tensor:
+    """So many places of a dimension from a start on."""
+
+@overload
+def narrow(input: _TensorLike, *, axis: _Int, start: _Int | _TensorLike, length: _Int) -> Tensor: ...
+def masked_scatter(input: _TensorLike, mask: _TensorLike, source: _TensorLike) -> Tensor:
+    """The tensor with the elements of a source, one after the other, where a mask is true."""
 
 def max_pool1d(
     input: _TensorLike,

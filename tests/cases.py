@@ -258,6 +258,35 @@ DESCRIPTIVE = [
 OTHER_CHAIN = [_x("pad(x, (2, 1), mode='circular')")]
 
 
+PLACES = [
+    *(_x(e, i=((2, 3), "class2")) for e in ("gather(x, 0, i)", "take(x, i)", "x[i]", "x[:, i]", "x[i, i]", "x[None, i[0], 1]")),
+    _x("gather(x, -1, i)", i=((2, 2), "class3")), _x("take_along_dim(x, i, 1)", i=((1, 2), "class3")),
+    _x("embedding(i, x)", i=((3, 2), "class2")),
+    _x("one_hot(i, 3)*x[0]", i=((2,), "class3")), _x("repeat_interleave(x, 2)"), _x("repeat_interleave(x, 2, 1)"),
+    _x("scatter(x, 0, i, y)", i=((2, 3), "class2"), y=((2, 3), D)), _x("scatter(x, 1, i, 2.5)", i=((2, 1), "class3")),
+    _x("scatter_add(x, 0, i, y)", i=((2, 3), "class2"), y=((2, 3), D)),
+    *(_x(f"scatter_reduce(x, 0, i, y, '{how}')", i=((3, 3), "class2"), y=((3, 3), D)) for how in ("mean", "prod", "amax")),
+    _x("scatter_reduce(x, 0, i, y, 'prod', include_self=False)", i=((3, 3), "class2"), y=((3, 3), D)),
+    _x("index_add(x, 1, i, y, alpha=2)", i=((2,), "class3"), y=((2, 2), D)),
+    _x("index_copy(x, 1, i, y)", i=((1,), "class3"), y=((2, 1), D)), _x("index_fill(x, 1, i, 2)", i=((2,), "class3")),
+    _x("index_fill(x, 0, i, y)", i=((1,), "class2"), y=((), D)),
+    _x("index_reduce(x, 1, i, y, 'amin')", i=((3,), "class3"), y=((2, 3), D)),
+    _x("index_put(x, (i, i), y)", i=((1,), "class2"), y=((1,), D)),
+    _x("index_put(x, (i,), y, accumulate=True)", i=((2,), "class2"), y=((3,), D)), _x("put(x, i, y)", i=((2,), "class3"), y=((2,), D)),
+    _x("slice_scatter(x, y, 1, 0, 3, 2)", y=((2, 2), D)), _x("select_scatter(x, y, 1, -1)", y=((2,), D)),
+    _x("diagonal_scatter(x, y, 1)", y=((2,), D)), _x("narrow(x, 1, 1, 2)"), _x("narrow(x, 1, i, 2)", i=((), "class2")),
+    _x("masked_scatter(x, m, y)", m=((2, 3), "mask"), y=((2, 3), D)),
+]
+ORDER = [
+    _x("sort(x, 0).values"), _x("sort(x, descending=True)[0]"), _x("sort(x, stable=True)[0]", (4,)), _x("msort(x)"),
+    _x("topk(x, 2).values"), _x("topk(x, 1, 0, largest=False)[0]"), _x("kthvalue(x, 2).values"), _x("kthvalue(x, 1, 0, True)[0]"),
+    _x("median(x)"), _x("median(x, 1).values"), _x("nanmedian(x)"), _x("nanmedian(x, 0, True)[0]"), _x("mode(x).values"),
+    *(_x(e) for e in ("argsort(x)", "sort(x, 0).indices", "histc(x, 4, -2, 2)", "searchsorted(arange(3)*0.5, x)", "bucketize(x, arange(3)*0.5, right=True)")),
+]
+#: What is chosen by a mask, for those who have data while the graph is built.
+CHOSEN = [_x(e) for e in ("x[x > 0]", "masked_select(x, x < 1)", "x[x[:, 0] > -2, 1:]", "x[nonzero(x[0] > -2)[:, 0] % 2]", "argwhere(x > 0)", "unique(x)", "x[:, [True, False, True]]")]
+
+
 def _covered_by_hand(cases: list[Case]) -> set[str]:
     return {word for case in cases for word in re.findall(r"[A-Za-z_]\w*", case.expression)}
 
@@ -272,6 +301,8 @@ def all_cases() -> list[Case]:
         *MOVING,
         *DESCRIPTIVE,
         *OTHER_CHAIN,
+        *PLACES,
+        *ORDER,
     ]
     for name, op in OPS.items():
         if (
@@ -300,7 +331,7 @@ WEIGHTED = [
 def detached_cases() -> list[Case]:
     """Values cut off from their inputs: no central difference agrees with their gradient, PyTorch's does."""
     return [_x("log(x)*x.detach()", domain=P), _x("detach(x)*x"), _x("detach(x)"), _x("x.half()"), _x("x.float()"),
-            *WEIGHTED]
+            _x("embedding(i, x, padding_idx=0)", i=((4,), "class2")), *WEIGHTED]
 
 
 # Functions whose results are no figure to compare: drawn at random, or only another way to write indexing.
@@ -309,7 +340,7 @@ NOT_COMPARED = {"rand", "randn", "getitem"}
 
 def uncovered() -> set[str]:
     """The public operations that no case mentions by any of their names."""
-    words = _covered_by_hand([*all_cases(), *detached_cases()])
+    words = _covered_by_hand([*all_cases(), *detached_cases(), *CHOSEN])
     symbols = {
         "add",
         "sub",

@@ -178,8 +178,8 @@ def test_dtypes_that_are_told_are_those_of_the_check(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     np.save("k.npy", np.float16(1))
-    told = process("check", "x[k]", "x=[1, 2]", *words).err.splitlines()
-    assert told[:3] == ["gradcli: an index must hold integers, not float64", "  x[k]", "   ^^^"]
+    told = process("check", "x[2*k]", "x=[1, 2]", *words).err.splitlines()
+    assert told[:3] == ["gradcli: an index must hold integers, not float64", "  x[2*k]", "   ^^^^^"]
     # 0.1 as a literal is not what it is in float32.
     assert process("check", "x", "x=0.1", "--against", "where(x == 0.1, 1, 0)*x/x").code == 0
 

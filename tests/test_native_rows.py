@@ -21,6 +21,7 @@ pytestmark = pytest.mark.skipif(missing() is not None, reason="llvmlite is not i
 #: Rows that are not native, with the reason.
 NOT_NATIVE = {
     "_operand": "float16 is converted by NumPy",
+    "_whole_numbers": "refuses what is no whole number",
     "lgamma": "not within 2 ulp beside its zeros",
     "digamma": "not within 2 ulp beside its zeros",
     "polygamma": "not within 2 ulp beside its zeros",

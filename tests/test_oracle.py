@@ -18,7 +18,7 @@ from tests.gradients import build, weighted
 from tests.oracle import torch
 from tests.torch_side import chain, evaluate, tensors
 
-pytestmark = pytest.mark.oracle
+pytestmark = [pytest.mark.oracle, pytest.mark.filterwarnings("ignore:index_reduce")]
 
 CASES = [*all_cases(), *detached_cases()]
 # PyTorch has no derivative for these; here it is zero, as that of any function flat almost everywhere.

@@ -21,6 +21,7 @@ from tests.torch_side import chain, evaluate, tensors
 
 pytestmark = [
     pytest.mark.oracle,
+    pytest.mark.filterwarnings("ignore:index_reduce"),
     pytest.mark.filterwarnings("ignore:Using a target size"),
     pytest.mark.filterwarnings("ignore:`nn.functional.upsample"),
 ]

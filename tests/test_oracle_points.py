@@ -18,7 +18,11 @@ from tests.test_oracle import WITHOUT_DERIVATIVE
 from tests.test_special_points import CASES, FILLINGS, filled
 from tests.torch_side import evaluate, tensors
 
-pytestmark = [pytest.mark.oracle, pytest.mark.filterwarnings("ignore:.*degrees of freedom")]
+pytestmark = [pytest.mark.oracle, pytest.mark.filterwarnings("ignore:.*degrees of freedom", "ignore:index_reduce")]
+
+
+# Which of equal elements PyTorch names is another in each row.
+UNSETTLED = ("kthvalue",)
 
 
 def _ours(case: Case, arrays: dict[str, np.ndarray]) -> list[list[np.ndarray]]:
@@ -47,7 +51,12 @@ def _theirs(case: Case, arrays: dict[str, np.ndarray]) -> list[list[np.ndarray]]
     levels, outputs = [], [value]
     for seed in (1, 2):
         sums = [_weighted(y, seed) for y in outputs if y.requires_grad]
-        found = torch.autograd.grad(sum(sums), tracked, create_graph=True, allow_unused=True) if sums else tracked
+        try:
+            found = torch.autograd.grad(sum(sums), tracked, create_graph=True, allow_unused=True) if sums else tracked
+        except RuntimeError as error:
+            # Of products of several zeros PyTorch has no second derivative.
+            assert "Double backward is unsupported" in str(error)
+            break
         outputs = [torch.zeros_like(t) if g is None or not sums else g for t, g in zip(tracked, found, strict=True)]
         levels.append([y.numpy(force=True) for y in outputs])
     return levels
@@ -56,7 +65,7 @@ def _theirs(case: Case, arrays: dict[str, np.ndarray]) -> list[list[np.ndarray]]
 @pytest.mark.parametrize("point", FILLINGS)
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_derivatives(case: Case, point: str) -> None:
-    if any(mark in case.expression for mark in WITHOUT_DERIVATIVE):
+    if any(mark in case.expression for mark in (*WITHOUT_DERIVATIVE, *UNSETTLED)):
         return
     arrays = filled(case, point)
     try:

@@ -43,6 +43,8 @@ CASES = list(_differentiable())
 # Where a function has a corner at the very point, PyTorch's derivatives are NaN: at order 1 of `hypot` and `xlogy`,
 # at order 2 of the others. What it gives is compared in tests/test_oracle_points.py.
 UNDEFINED = {("hypot", 1), ("xlogy", 1), ("atan2", 2), ("norm", 2)}
+# Which of equal elements comes first is a choice, and where one of them goes when it is moved depends on it.
+ORDERED = {"sort", "msort", "topk", "kthvalue", "median", "nanmedian", "mode"}
 # The function or a derivative of it is not finite there, or the matrix has no inverse or no factor.
 REFUSED = ("not finite here", "the matrix is singular", "not positive definite")
 
@@ -56,7 +58,10 @@ def test_derivatives(case: Case, order: int) -> None:
         except GradcliError as error:
             assert any(words in str(error) for words in REFUSED), error
             continue
-        if (case.expression.split("(")[0], order) in UNDEFINED and point in ("zeros", "gaps"):
+        name = case.expression.split("(")[0]
+        if name in ORDERED and order == 1:
+            assert all(row.verdict != "wrong" or row.worst.claimed != 0 for row in report.rows)
+        elif (name, order) in UNDEFINED and point in ("zeros", "gaps"):
             assert all(row.verdict != "wrong" or np.isnan(row.worst.claimed) for row in report.rows)
         else:
             assert report.ok, (point, report)

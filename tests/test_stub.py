@@ -19,10 +19,13 @@ import pytest
 
 import gradcli as gc
 from gradcli.errors import GradcliError
+from gradcli.graph.measured import WAY
 from gradcli.graph.node import Node, constant
 from gradcli.graph.op import OPS, Op
 from gradcli.graph.signature import Signature
+from gradcli.machine.limits import having
 from gradcli.tensors import callable as described
+from gradcli.tensors.elements import measured_now
 
 TREE = ast.parse((Path(__file__).parents[1] / "gradcli/__init__.pyi").read_text(encoding="utf-8"))
 FUNCTIONS = [name for name, op in OPS.items() if op.public and callable(getattr(gc, name)) and name != "no_grad"]
@@ -200,6 +203,7 @@ MORE: list[dict[str, Any]] = [
     {"kernel_size": 4, "padding": 2},
     {"size": 2, "mode": "bilinear"},
     {"scale_factor": 2},
+    {"src": [0.5, 1.5]},
 ]
 
 
@@ -214,7 +218,8 @@ def answers(op: Op, word: str, kind: str, value: Any) -> bool:
         for more in MORE:
             known = {word: value for word, value in more.items() if word in names}
             try:
-                result = op(**{**given, **known, word: value})
+                with having(WAY, measured_now):
+                    result = op(**{**given, **known, word: value})
             except GradcliError:
                 continue
             assert isinstance(result, Node | tuple)

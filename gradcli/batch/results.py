@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from gradcli.batch.job import Job
@@ -65,7 +66,7 @@ class ItemPlan:
         if not files and not self.streamed:
             self._compiled.settle(arrays, job.repeats)
 
-    def compute(self, arrays: dict[str, Any], paths: dict[int, str], threads: int) -> list[Any]:
+    def compute(self, arrays: Mapping[str, Any], paths: dict[int, str], threads: int) -> list[Any]:
         """The roots for an item; `paths` says where the streamed ones are written, by root."""
         if not self.streamed:
             return self._compiled.run(arrays, threads=threads)

@@ -6,7 +6,7 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Any
 
@@ -19,6 +19,7 @@ from gradcli.engine.native.choice import using
 from gradcli.errors import GradcliError, WorkError, written_in
 from gradcli.evaluation.compiled import Kept
 from gradcli.evaluation.finite import count, listed, refuse
+from gradcli.evaluation.measuring import Preliminary, Shapes, built, settled
 from gradcli.evaluation.names import may_draw
 from gradcli.evaluation.values import InputSpec, settle
 from gradcli.language.parse import parse
@@ -68,7 +69,7 @@ class Worker:
         self._script = parse(job.source)
         self._readers = [(name, ItemReader()) for name in job.varying]
         self._arrays: dict[str, Any] = {name: common.shared.get(name) for name in job.names}
-        self._plans: Kept[ItemPlan] = Kept(_MOST_PLANS)
+        self._plans: Kept[ItemPlan | Preliminary] = Kept(_MOST_PLANS)
         self._place = os.path.join(job.folder, UNFINISHED)
         self._token = f"{os.getpid():x}-{os.urandom(4).hex()}"
 
@@ -100,7 +101,7 @@ class Worker:
         with self._settings():
             for (name, reader), path in zip(self._readers, task.paths, strict=True):
                 self._arrays[name] = self._read(reader, path)[0]
-            return self._prepared().note
+            return self._prepared()[0].note
 
     def _item(self, task: Task, sums: dict[str, Any]) -> Outcome:
         start = time.perf_counter()
@@ -111,12 +112,12 @@ class Worker:
             large = large or (size > LARGE and isinstance(array, FileArray))
             nbytes += size
             described.append(f'"{name}": {{"path": {quoted(path)}, "size": {size}, "mtime_ns": {changed}}}')
-        prepared = self._prepared()
+        prepared, given = self._prepared()
         if large or prepared.streamed:
             with self.common.gate, limited(self.job.limit):
-                results, written, files, remark = self._results(task, prepared, self.threads)
+                results, written, files, remark = self._results(task, prepared, given, self.threads)
         else:
-            results, written, files, remark = self._results(task, prepared, 1)
+            results, written, files, remark = self._results(task, prepared, given, 1)
         for name, root in prepared.sums:
             if name in sums:
                 np.add(sums[name][0], results[root], out=sums[name][0])
@@ -141,7 +142,7 @@ class Worker:
             error.message = error.message.replace(os.path.join(self._base, ""), "")
             raise
 
-    def _results(self, task: Task, prepared: ItemPlan, threads: int) -> _Results:
+    def _results(self, task: Task, prepared: ItemPlan, given: Mapping[str, Any], threads: int) -> _Results:
         names = [f"{task.stem}.{output.name}.npy" for output in prepared.outputs]
         self._refuse_long(names)
         files = tuple([(f"{self._token}-{task.number:x}-{k}", name) for k, name in enumerate(names)])
@@ -150,7 +151,7 @@ class Worker:
         streamed = {o.root: os.path.join(place, t) for o, (t, _) in pairs if o.root in prepared.streamed}
         written = []
         try:
-            results = prepared.compute(self._arrays, streamed, threads)
+            results = prepared.compute(given, streamed, threads)
             remark = self._remark(prepared, results)
             for output, (temporary, name) in zip(prepared.outputs, files, strict=True):
                 path = f"{place}{os.sep}{temporary}"
@@ -186,11 +187,17 @@ class Worker:
                 path = shown(os.path.join(self.job.folder, name))
                 raise WorkError(f"cannot write {path}: the name is longer than {_LONGEST_NAME} bytes")
 
-    def _prepared(self) -> ItemPlan:
-        """The plan for the arrays at hand, an earlier one where they are of the same kind."""
+    def _prepared(self) -> tuple[ItemPlan, Mapping[str, Any]]:
+        """The plan for the arrays at hand, an earlier one where they are of the same kind, and what it is given."""
         arrays = [self._arrays[name] for name in self.job.varying]
         key = [(InputSpec.of("", array), isinstance(array, FileArray)) for array in arrays]
-        return self._plans.find(key, self._plan)
+
+        def find(shapes: Shapes) -> ItemPlan | Preliminary:
+            source = self._script.source
+            return self._plans.find([*key, *shapes], lambda: built(source, self._arrays, self._plan, shapes))
+
+        found = find(())
+        return settled(find, self._arrays) if isinstance(found, Preliminary) else (found, self._arrays)
 
     def _plan(self) -> ItemPlan:
         job = self.job

@@ -15,6 +15,7 @@ from gradcli.engine.execute.bounds import check_free
 from gradcli.engine.execute.run import execute
 from gradcli.errors import GradcliError, told_of, written_in
 from gradcli.evaluation.interpret import Interpreter
+from gradcli.evaluation.measuring import at_hand
 from gradcli.evaluation.request import Request, prepare
 from gradcli.evaluation.values import specs_of, to_array
 from gradcli.graph.dtypes import DEFAULT_DTYPE, FLOAT64
@@ -78,7 +79,7 @@ def against(
     """
     with having(DEFAULT_DTYPE, FLOAT64):
         arrays = {name: wide(to_array(value)) for name, value in inputs.items()}
-        with written_in(script.source):
+        with written_in(script.source), at_hand(script.source, arrays):
             request = prepare(script, specs_of(arrays), wrt, gradients_needed=False)
             names = _compared(request, formulas, wrt is not None)
             largest = max(request.leaves[name].size for name in names)

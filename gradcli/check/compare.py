@@ -16,6 +16,7 @@ from gradcli.engine.execute.bounds import check_free
 from gradcli.engine.execute.run import execute, known_value, run
 from gradcli.engine.plan.planner import plan
 from gradcli.errors import GradcliError, written_in
+from gradcli.evaluation.measuring import at_hand
 from gradcli.evaluation.request import Request, prepare
 from gradcli.evaluation.values import specs_of, to_array
 from gradcli.graph.dtypes import DEFAULT_DTYPE, FLOAT32, FLOAT64
@@ -90,7 +91,7 @@ def check(
     arrays = {name: wide(array) for name, array in given.items()}
     drawn_from = deepcopy(GENERATOR.get())
     # First of all, so that mistakes are told in terms of what is checked.
-    with having(DEFAULT_DTYPE, FLOAT64), written_in(script.source):
+    with having(DEFAULT_DTYPE, FLOAT64), written_in(script.source), at_hand(script.source, arrays):
         request = prepare(script, specs_of(arrays), wrt, gradients_needed=False)
     with np.errstate(all="ignore"), written_in(script.source):
         found = _origin(script, given, wrt, literals, drawn_from)
@@ -121,7 +122,7 @@ def _origin(
     """Where something not finite comes from in the dtypes that `gradcli eval` computes in."""
     arrays = {n: a.astype(np.float32) if n in literals and a.dtype.kind == "f" else a for n, a in given.items()}
     # The same numbers are drawn as for the check.
-    with having(DEFAULT_DTYPE, FLOAT32), having(GENERATOR, drawn_from):
+    with having(DEFAULT_DTYPE, FLOAT32), having(GENERATOR, drawn_from), at_hand(script.source, arrays):
         return origin(prepare(script, specs_of(arrays), wrt, gradients_needed=False), arrays)
 
 
@@ -151,8 +152,8 @@ def _check(request: Request, arrays: dict[str, np.ndarray], order: int, atol: fl
     _refuse_infinite(levels)
     outputs = levels[-1]
     tol, notes = _tolerance(outputs, atol, rtol)
-    # What the expression detaches has no slope: it stays what it is while the inputs move.
-    frozen = [node for node in toposort([value]) if node.op.same and node.op.vjp is None]
+    # What the expression detaches, or takes for an index, has no slope: it stays what it is while the inputs move.
+    frozen = [node for node in toposort([value]) if (node.op.same or node.op.recast) and node.op.vjp is None]
     line = _Line(outputs, leaves, frozen, rng)
     rows = [_row(line, name, tol, rng) for name in leaves]
     found: list[Suspect] = []

@@ -56,11 +56,17 @@ class Asked:
 
     def look(self) -> tuple[Request, frozenset[Node]]:
         """The request built from what is known of its inputs without reading them, and the leaves of large files."""
-        request, inputs, vector = self._requested(lambda values: [value.look(dtype) for value, dtype in values])
+        from gradcli.graph.measured import UnmeasuredError
+
+        try:
+            request, inputs, vector = self._requested(lambda values: [value.look(dtype) for value, dtype in values])
+        except UnmeasuredError:
+            request, inputs, vector = self._requested(load_all)
         return request, request.files(inputs, vector)
 
     def _requested(self, load: Callable[[Any], list[Any]]) -> tuple[Request, dict[str, Any], Any]:
         """The request, its inputs as `load` gives them, and the vector."""
+        from gradcli.evaluation.measuring import at_hand
         from gradcli.evaluation.request import prepare, vector_for, vector_form
         from gradcli.evaluation.values import specs_of
 
@@ -70,7 +76,9 @@ class Asked:
         inputs = {value.name: array for value, array in zip(self.values, loaded, strict=False)}
         vectors = loaded[len(inputs) :]
         given = vectors.pop(0) if self.vector is not None else None
-        request = prepare(self.script, specs_of(inputs), self.wanted, vector_form(given), not self.derivatives)
+        with at_hand(self.script.source, inputs) as measured:
+            request = prepare(self.script, specs_of(inputs), self.wanted, vector_form(given), not self.derivatives)
+        request.measured = bool(measured)
         if self.derivatives is not None:
             self.derivatives.add_to(request, vectors)
         return request, inputs, None if given is None else vector_for(request, given)

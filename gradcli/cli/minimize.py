@@ -211,12 +211,14 @@ def _so_far(search: Search, step: Iterate) -> Minimum:
     """A step as a result."""
     import numpy as np
 
+    from gradcli.evaluation.measuring import at_hand
     from gradcli.evaluation.request import prepare
     from gradcli.evaluation.values import specs_of
     from gradcli.optimize.minimum import Minimum
     from gradcli.tensors.functions import from_numpy
 
-    dtype = prepare(search.asked.script, specs_of(search.inputs), []).roots[0].dtype
+    with at_hand(search.asked.script.source, search.inputs):
+        dtype = prepare(search.asked.script, specs_of(search.inputs), []).roots[0].dtype
     parameters = {name: from_numpy(array) for name, array in step.parameters.items()}
     more = (search.method.name, False, "interrupted; this is the best so far", step.number, step.evaluations)
     return Minimum(from_numpy(np.array(step.value, dtype)), parameters, None, *more, step.gradient_norm)

@@ -14,6 +14,7 @@ from gradcli.engine.execute.small import computing
 from gradcli.engine.plan.planner import plan
 from gradcli.errors import written_in
 from gradcli.evaluation.request import Request
+from gradcli.graph.measured import is_measured
 from gradcli.graph.node import Node
 
 T = TypeVar("T")
@@ -41,6 +42,11 @@ class Compiled:
         #: What is the same at every run: constants, and what is held.
         self._leaves = [request.given[leaf] if leaf in request.given else leaf.params.get("value") for leaf in leaves]
         names = {leaf: name for name, leaf in request.leaves.items()}
+        measured = {leaf: leaf.params["name"] for leaf in leaves if is_measured(leaf)}
+        names |= measured
+        self._measured = {
+            name: np.broadcast_to(np.zeros((), leaf.dtype), leaf.shape) for leaf, name in measured.items()
+        }
         self._places = [(k, names[leaf]) for k, leaf in enumerate(leaves) if leaf in names]
         self._vector = next((k for k, leaf in enumerate(leaves) if leaf is request.vector), None)
         self._direct: Computing | None = None
@@ -65,7 +71,7 @@ class Compiled:
         direct = computing(self.program, fixed, repeats)
         if direct is not None:
             with written_in(self.request.source):
-                check_memory(self.program, self.leaves(inputs), 1, frozenset())
+                check_memory(self.program, self.leaves({**self._measured, **inputs}), 1, frozenset())
             self._direct = direct
 
     def run(

@@ -9,6 +9,7 @@ from typing import Any
 from gradcli.engine.execute.run import Progress
 from gradcli.errors import GradcliError
 from gradcli.evaluation.compiled import Compiled, Kept
+from gradcli.evaluation.measuring import Preliminary, Shapes, at_hand, built, settled
 from gradcli.evaluation.names import may_draw
 from gradcli.evaluation.request import prepare, vector_for
 from gradcli.evaluation.result import Result
@@ -56,16 +57,27 @@ def evaluate(
     explicit = grad_output is not None
     # Random numbers are drawn anew each time.
     kept = isinstance(expression, str) and len(expression) <= _LONGEST_KEPT and not _draws(expression)
+    given: Mapping[str, Any] = arrays
     if kept:
         key: list[Any] = [expression, wanted, explicit, DEFAULT_DTYPE.get()]
         for name, array in arrays.items():
             key += name, array.shape, array.dtype, array.flags.c_contiguous
-        compiled = _kept.find(key, lambda: _compiled(expression, arrays, wanted, explicit))
+        found = _kept.find(key, lambda: _built(expression, arrays, wanted, explicit, ()))
+        if isinstance(found, Compiled):
+            compiled = found
+        else:
+            compiled, given = settled(
+                lambda shapes: _kept.find(
+                    [*key, *shapes], lambda: _built(expression, arrays, wanted, explicit, shapes)
+                ),
+                arrays,
+            )
     else:
-        compiled = _compiled(expression, arrays, wanted, explicit)
+        with at_hand(expression if isinstance(expression, str) else expression.source, arrays):
+            compiled = _compiled(expression, arrays, wanted, explicit)
     vector = None if compiled.request.vector is None else vector_for(compiled.request, grad_output)
-    computed = compiled.run(arrays, vector, progress=progress)
-    return Result(compiled.request, arrays, computed, shared=kept)
+    computed = compiled.run(given, vector, progress=progress)
+    return Result(compiled.request, given, computed, shared=kept)
 
 
 _draws = lru_cache(maxsize=_MOST_KEPT)(may_draw)
@@ -100,5 +112,17 @@ def _compiled(
     return Compiled(prepare(script, specs_of(arrays), wrt, explicit, spare=True))
 
 
+def _built(
+    expression: str | Script,
+    arrays: Mapping[str, Any],
+    wrt: str | tuple[str, ...] | None,
+    explicit: bool,
+    shapes: Shapes,
+) -> Compiled | Preliminary:
+    """The plan for what is measured of the data, if anything is, or what is computed before it."""
+    source = expression if isinstance(expression, str) else expression.source
+    return built(source, {}, lambda: _compiled(expression, arrays, wrt, explicit), shapes)
+
+
 #: The plans that are kept, in all threads.
-_kept: Kept[Compiled] = Kept(_MOST_KEPT)
+_kept: Kept[Compiled | Preliminary] = Kept(_MOST_KEPT)

@@ -46,7 +46,7 @@ class Request:
     `roots` are the value and the gradients of the inputs named in `wanted`; `names` are those that were asked for,
     `vector` the leaf for the vector of the vector-Jacobian product, and `note` says why there are no gradients.
     `derivatives` names the roots that come after these: see `gradcli.evaluation.derivatives`; `given` has the data of
-    leaves that came with it.
+    leaves that came with it; `measured` says that shapes were measured of the data, so that it is for no other.
     """
 
     source: str
@@ -58,6 +58,7 @@ class Request:
     note: str | None
     derivatives: list[str] = field(default_factory=list)
     given: dict[Node, Any] = field(default_factory=dict)
+    measured: bool = False
 
     @property
     def targets(self) -> list[str]:
@@ -66,6 +67,9 @@ class Request:
 
     def recipe(self, wrt: Iterable[str] | None) -> Recipe:
         """What this request was built from, `wrt` being what was asked for."""
+        if self.measured:
+            hint = "where(mask, x, 0) has the shape of x, with 0 for what the mask leaves out"
+            raise GradcliError("what is dealt to a cluster has shapes that do not depend on the data", hint=hint)
         forms = tuple([_spec_of(name, leaf) for name, leaf in self.leaves.items()])
         vector = self.vector
         filed = vector is not None and vector.params["name"] is not None

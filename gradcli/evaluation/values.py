@@ -12,8 +12,10 @@ from gradcli.errors import GradcliError, written_in
 from gradcli.evaluation.interpret import Interpreter
 from gradcli.graph.arguments import as_node, kind_of, list_array
 from gradcli.graph.dtypes import DEFAULT_DTYPE, DTYPES, check_dtype
-from gradcli.graph.node import Node, fitted
+from gradcli.graph.measured import WAY, Measure
+from gradcli.graph.node import Node, constant, fitted
 from gradcli.language.parse import parse
+from gradcli.machine.limits import having
 from gradcli.tensors.functions import manual_seed, set_default_dtype
 from gradcli.tensors.tensor import Tensor
 
@@ -50,8 +52,12 @@ def literal_array(text: str, dtype: str | None = None) -> np.ndarray:
 
 def literal_node(text: str, dtype: str | None = None) -> Node:
     """What `literal_array` gives, not yet computed."""
-    with written_in(text):
+    with written_in(text), having(WAY, _of_constants):
         return Interpreter(text, {}).run(parse(text), None if dtype is None else DTYPES[dtype])
+
+
+def _of_constants(node: Node, measure: Measure) -> Node:
+    return constant(measure(execute([node])[0]))
 
 
 def settle(dtype: str | None, seed: int | None) -> None:

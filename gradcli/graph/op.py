@@ -240,6 +240,7 @@ class Op:
     example: tuple[str, str] | None = None
     draws: bool = False
     attribute: bool = False
+    measures: bool = False
 
     kernel: Callable[..., Any] | None = None
     into: Callable[..., None] | None = None

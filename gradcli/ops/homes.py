@@ -29,7 +29,7 @@ HOMES = {
         diagonal _diagonal_back diag_embed diag tril triu trace
     """,
     "index": """
-        _alias select _index _index_add index_select getitem
+        _whole_numbers _alias select _index _index_add index_select getitem
     """,
     "padding": """
         constant_pad_nd _pad_with_own _pad_with_own_back pad
@@ -40,6 +40,12 @@ HOMES = {
     """,
     "one_step": """
         _one_step fill _zero
+    """,
+    "gather": """
+        gather _placed take_along_dim take _embedding embedding _one_hot one_hot repeat_interleave
+    """,
+    "masks": """
+        masked_select nonzero argwhere unique
     """,
     "splitting": """
         _split split unsafe_split split_with_sizes chunk unsafe_chunk tensor_split hsplit vsplit dsplit unbind
@@ -73,6 +79,14 @@ HOMES = {
         atleast_1d atleast_2d atleast_3d hstack vstack row_stack dstack column_stack block_diag
         broadcast_tensors meshgrid cartesian_prod combinations
     """,
+    "scatter": """
+        _last _put_along scatter scatter_add index_add index_copy index_fill _scatter_reduced scatter_reduce
+        index_reduce
+    """,
+    "sorting": """
+        sort topk msort argsort kthvalue _median median _nanmedian nanmedian mode _searched searchsorted
+        bucketize histc
+    """,
     "resampling": """
         _resample avg_pool1d adaptive_avg_pool1d lp_pool1d avg_pool2d adaptive_avg_pool2d lp_pool2d avg_pool3d
         adaptive_avg_pool3d lp_pool3d interpolate upsample_nearest upsample_bilinear
@@ -85,6 +99,10 @@ HOMES = {
     """,
     "linalg": """
         inv inverse _inverse_limit det _cofactor _cofactor_slope _cofactor_slopes slogdet logdet solve cholesky
+    """,
+    "overlay": """
+        index_put put _slice_scatter _select_scatter _diagonal_scatter slice_scatter select_scatter
+        diagonal_scatter narrow _masked_scatter masked_scatter
     """,
     "pooling": """
         _pool_picked _pool_added _max_pool _max_unpool max_pool1d adaptive_max_pool1d max_unpool1d max_pool2d

@@ -15,7 +15,8 @@ from gradcli.graph import layout
 from gradcli.graph.arguments import as_int, as_node, holds_nodes, list_array, normalize_axis
 from gradcli.graph.dtypes import INT64
 from gradcli.graph.infer import broadcast_shapes
-from gradcli.graph.node import Node, constant, make
+from gradcli.graph.measured import measured
+from gradcli.graph.node import CONSTANT, INPUT, Node, constant, make
 from gradcli.graph.op import (
     Blocking,
     Dims,
@@ -29,7 +30,7 @@ from gradcli.graph.op import (
     Shape,
 )
 from gradcli.ops import accumulators, batching
-from gradcli.ops.blocking import aligned
+from gradcli.ops.blocking import ALIGNED, aligned
 from gradcli.ops.family import call, composite, primitive
 from gradcli.ops.formulas import places
 from gradcli.ops.notation import spelling
@@ -41,7 +42,8 @@ def _getitem(input: Any, index: Any) -> Node:
     x = as_node(input)
     # A lone slice leaves a step even where it takes everything, as in x[:]; within a tuple it does not.
     lone = not isinstance(index, tuple) or len(index) == 1
-    items = _expand_ellipsis(list(index) if isinstance(index, tuple) else [index], x)
+    given = list(index) if isinstance(index, tuple) else [index]
+    items = _expand_ellipsis([item if _is_basic(item) else _index_node(item) for item in given], x)
     gathered: dict[int, Node] = {}
     result, dim = x, 0
     for item in items:
@@ -53,12 +55,52 @@ def _getitem(input: Any, index: Any) -> Node:
             dim += 1
         elif _is_integer(item):
             result = _take_one(result, dim, as_int(item, "an index"))
+        elif item.dtype.kind == "b":
+            if not item.ndim:
+                # True or False for all there is: a dimension of one place or none.
+                result = unsqueeze(result, dim)
+            places = _true_places(item, result.shape[dim : dim + item.ndim], dim)
+            gathered.update(zip(range(dim, dim + len(places)), places, strict=True))
+            dim += len(places)
+        elif not item.ndim:
+            # One place, as an integer is.
+            result = gather_at(result, {dim: item}, "SelectBackward0")
         else:
-            gathered[dim] = _index_node(item)
+            gathered[dim] = item
             dim += 1
     if gathered:
-        return _gather(result, gathered)
+        return gather_at(result, gathered)
     return alias(result) if result is x else result
+
+
+def _is_basic(item: Any) -> bool:
+    return item is None or item is Ellipsis or isinstance(item, slice) or _is_integer(item)
+
+
+def _true_places(mask: Node, shape: Shape, dim: int) -> list[Node]:
+    """Where a mask is true: a list of indices for each of its dimensions."""
+    if mask.ndim and mask.shape != shape:
+        message = "a mask of shape {} does not fit dimensions of shape {}, from dimension {} on"
+        raise SizeError(message, mask.shape, shape, dim)
+    return where_true(mask, "x[mask]")
+
+
+def where_true(mask: Node, name: str) -> list[Node]:
+    """A list of indices for each dimension of a mask, or for what has none; `name` is what asks for them."""
+    hint = "where(mask, x, 0) has the shape of x, with 0 for what the mask leaves out"
+    found = measured(mask, name, true_places, hint)
+    if not mask.ndim:
+        return [constant(np.zeros(found.shape[1], INT64))]
+    if found.op is CONSTANT:
+        return [constant(row) for row in found.params["value"]]
+    return [select(found, 0, k) for k in range(mask.ndim)]
+
+
+def true_places(mask: Any) -> np.ndarray:
+    """Where an array is not zero: a row of indices for each dimension."""
+    if not mask.ndim:
+        return np.zeros((0, int(mask != 0)), INT64)
+    return np.array(np.nonzero(mask), INT64).reshape(mask.ndim, -1)
 
 
 def _is_integer(item: Any) -> bool:
@@ -67,7 +109,7 @@ def _is_integer(item: Any) -> bool:
 
 def _expand_ellipsis(items: list[Any], x: Node) -> list[Any]:
     """Replace `...` by as many full slices as it stands for; as many are understood at the end."""
-    used = sum(1 for item in items if item is not None and item is not Ellipsis)
+    used = sum(_dims_of(item) for item in items)
     if sum(1 for item in items if item is Ellipsis) > 1:
         raise GradcliError("an index can hold only one ellipsis (...)")
     if used > x.ndim:
@@ -78,6 +120,13 @@ def _expand_ellipsis(items: list[Any], x: Node) -> list[Any]:
         return items
     at = next(k for k, item in enumerate(items) if item is Ellipsis)
     return items[:at] + missing + items[at + 1 :]
+
+
+def _dims_of(item: Any) -> int:
+    """How many dimensions an item of an index is about."""
+    if item is None or item is Ellipsis:
+        return 0
+    return item.ndim if isinstance(item, Node) and item.dtype.kind == "b" else 1
 
 
 # Native code writes lines of so few elements out place by place.
@@ -115,16 +164,32 @@ def _take_one(x: Node, dim: int, index: int) -> Node:
 
 
 def _index_node(item: Any) -> Node:
-    if isinstance(item, list | tuple) and not hasattr(item, "_fields"):
-        node = as_node(item) if holds_nodes(item) else constant(_index_array(item))
-    else:
-        node = as_node(item)
-    if node.dtype.kind == "b":
-        hint = "use where(mask, x, 0) instead"
-        raise GradcliError("a boolean index would give a shape that depends on the data", hint=hint)
-    if node.dtype.kind not in "iu":
-        raise GradcliError(f"an index must hold integers, not {node.dtype}", hint="convert it, as in i.long()")
-    return node
+    node = listed_index(item)
+    return integral(node, "an index") if node.dtype.kind != "b" else node
+
+
+def listed_index(item: Any) -> Node:
+    """A tensor, or a list in which numbers are integers."""
+    if isinstance(item, list | tuple) and not hasattr(item, "_fields") and not holds_nodes(item):
+        return constant(_index_array(item))
+    return as_node(item)
+
+
+def integral(node: Node, name: str) -> Node:
+    """A node of integers; an input whose data comes later may hold them, since lists of numbers are floating-point."""
+    if node.dtype.kind in "iu":
+        return node
+    if node.dtype.kind != "f" or node.op is not INPUT or node.params["data"] is not None:
+        hint = "convert it, as in i.long()"
+        raise GradcliError(f"{name} must hold integers, not {node.dtype}", hint=hint)
+    return make(whole_numbers, (node,))
+
+
+def _whole_kernel(x: Any) -> Any:
+    found = x.astype(INT64)
+    if (found != x).any():
+        raise GradcliError(f"an index must hold whole numbers, this one has {x[found != x].flat[0]:g}")
+    return found
 
 
 def _index_array(items: Any) -> np.ndarray:
@@ -137,7 +202,8 @@ def _index_array(items: Any) -> np.ndarray:
     return array
 
 
-def _gather(x: Node, gathered: dict[int, Node], name: str = "IndexBackward0") -> Node:
+def gather_at(x: Node, gathered: dict[int, Node], name: str = "IndexBackward0") -> Node:
+    """The elements at lists of indices, by the dimensions that they are for."""
     dims = tuple(sorted(gathered))
     indices = tuple(gathered[d] for d in dims)
     for dim, index in zip(dims, indices, strict=True):
@@ -213,8 +279,14 @@ def _full_index(dims: Shape, indices: tuple[Any, ...]) -> tuple[Any, ...]:
 def _index_kernel(x: Any, *indices: Any, dims: Shape, name: str) -> Any:
     try:
         return x[_full_index(dims, indices)]
-    except IndexError as error:
-        raise GradcliError(f"{error}") from None
+    except IndexError:
+        _check_all(x.shape, dims, indices)
+        raise
+
+
+def _check_all(shape: Shape, dims: Shape, indices: tuple[Any, ...]) -> None:
+    for dim, index in zip(dims, indices, strict=True):
+        _check_places(index, shape[dim], dim)
 
 
 def _add_lines(g: Any, index: Any, shape: Shape, dim: int) -> Any:
@@ -236,8 +308,9 @@ def _index_add_kernel(g: Any, *indices: Any, shape: Shape, dims: Shape) -> Any:
     out = np.zeros(shape, g.dtype)
     try:
         np.add.at(out, _full_index(dims, indices), g)
-    except IndexError as error:
-        raise GradcliError(f"{error}") from None
+    except IndexError:
+        _check_all(shape, dims, indices)
+        raise
     return out
 
 
@@ -256,10 +329,10 @@ def _sums_at_places(arrays: list[Any], params: Params, start: int) -> tuple[Any,
 
 
 def _check_places(index: Any, length: int, dim: int) -> None:
-    """Complain about the first place that there is not, in NumPy's words."""
+    """Complain about the first place that there is not."""
     if index.size and not (-length <= index.min() and index.max() < length):
         wrong = index[(index < -length) | (index >= length)].ravel()[0]
-        raise GradcliError(f"index {wrong} is out of bounds for axis {dim} with size {length}")
+        raise SizeError("index {} is out of range for dimension {} of length {}", int(wrong), dim, length)
 
 
 def _select_infer(inputs: tuple[Node, ...], params: Params) -> tuple[Shape, np.dtype]:
@@ -288,17 +361,24 @@ def _index_select(input: Any, dim: Any, index: Any) -> Node:
     x = as_node(input)
     # A single index is a list of one: the dimension stays.
     node = _index_node([index] if isinstance(index, int) else index)
+    if node.dtype.kind == "b":
+        raise GradcliError("index_select() takes integers, not booleans", hint="x[mask] takes a mask", argument="index")
     if node.ndim > 1:
         raise SizeError("index_select() takes a vector of indices, got shape {}", node.shape, argument="index")
     places = node if node.ndim else unsqueeze(node, 0)
     axis = normalize_axis(dim, x.ndim)
     if x.ndim:
-        return _gather(x, {axis: places}, "IndexSelectBackward0")
+        return gather_at(x, {axis: places}, "IndexSelectBackward0")
     if places.shape != (1,):
         raise SizeError("index_select() of no dimensions takes one index, got shape {}", places.shape, argument="index")
-    return _gather(reshape(x, (1,)), {0: reshape(places, ())}, "IndexSelectBackward0")
+    return gather_at(reshape(x, (1,)), {0: reshape(places, ())}, "IndexSelectBackward0")
 
 
+whole_numbers = primitive(
+    "_whole_numbers", _whole_kernel, lambda inputs, params: (inputs[0].shape, INT64), family="index", public=False,
+    doc="Floating-point numbers that are whole, as integers.", blocking=ALIGNED, recast=True,
+    formula=lambda c, s: s.inputs[0],
+)
 alias = primitive(
     "_alias", lambda x: x, family="index", public=False, grad_fn="AliasBackward0",
     doc="The tensor itself, as x[...] gives it.", vjp=lambda g, out, x: (g,),
@@ -382,6 +462,7 @@ index_select = composite(
 )
 getitem = composite(
     "getitem", _getitem, args="input, index: index", family="index", torch="Tensor.__getitem__",
-    doc="Indexing, written x[...]: integers, slices, ..., None, lists of integers and integer tensors.",
+    doc="Indexing, written x[...]: integers, slices, ..., None, lists and tensors of integers, and masks.",
     example=("input[0]", "input:2"),
+    measures=True,
 )

@@ -16,6 +16,7 @@ from gradcli.engine.execute.threads import get_num_threads
 from gradcli.engine.simplify import simplify
 from gradcli.errors import GradcliError, written_in
 from gradcli.evaluation.compiled import Compiled
+from gradcli.evaluation.measuring import at_hand
 from gradcli.evaluation.request import Request, leaf_of, prepare
 from gradcli.evaluation.values import InputSpec
 from gradcli.graph.node import Node
@@ -50,12 +51,14 @@ class Objective:
     ) -> None:
         forms = [(pieces or {}).get(name) or InputSpec.of(name, array) for name, array in inputs.items()]
         self.names = list(dict.fromkeys(wrt))
-        self.request = prepare(script, forms, self.names, gradients_needed=False)
+        fixed = {n: array for n, array in inputs.items() if n not in self.names and n not in (pieces or {})}
+        with at_hand(script.source, fixed, "{}, which is another at every step"):
+            self.request = prepare(script, forms, self.names, gradients_needed=False)
         if not self.names:
             raise GradcliError("there is nothing to change: no parameter is named", source=script.source)
         self.packing = Packing.of({name: inputs[name] for name in self.names})
         self.evaluations = 0
-        self._held = {n: a for n, a in inputs.items() if n not in self.names and n not in (pieces or {})}
+        self._held = fixed
         self._read = self.packing.reader().of
         with written_in(script.source):
             _check(self.request, self.names, smooth)

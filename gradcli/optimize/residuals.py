@@ -14,6 +14,7 @@ from gradcli.engine.execute.bounds import check_free
 from gradcli.errors import GradcliError, written_in
 from gradcli.evaluation.compiled import Compiled
 from gradcli.evaluation.interpret import Interpreter
+from gradcli.evaluation.measuring import at_hand
 from gradcli.evaluation.request import Request, leaf_of
 from gradcli.evaluation.values import InputSpec
 from gradcli.graph.node import Node
@@ -36,6 +37,10 @@ def labels_of(packing: Packing) -> list[str]:
     ]
 
 
+# What is said of a parameter that decides on a shape.
+_OF_STEPS = "{}, which is another at every step"
+
+
 class Predictor:
     """The values of a model and their Jacobian as functions of the vector of parameters: one plan for all steps."""
 
@@ -43,7 +48,7 @@ class Predictor:
         self.packing = Packing.of(params)
         leaves = _leaves(inputs, params)
         interpreter = _interpreter(model, leaves)
-        with written_in(model.source):
+        with written_in(model.source), at_hand(model.source, inputs, _OF_STEPS):
             value = interpreter.run(model.predicted)
             for name in params:
                 if name not in interpreter.used:
@@ -82,7 +87,7 @@ def observed(model: Model, inputs: Arrays, params: Arrays) -> tuple[np.ndarray, 
     """What stands left of =, and the inputs that it is made of. GradcliError where a parameter is among them."""
     leaves = _leaves(inputs, params)
     interpreter = _interpreter(model, leaves)
-    with written_in(model.source):
+    with written_in(model.source), at_hand(model.source, inputs, _OF_STEPS):
         node = interpreter.run(model.observed)
         if node.requires_grad:
             name = next(name for name in params if name in interpreter.used)
@@ -100,7 +105,7 @@ def in_floats(model: Model, inputs: Arrays, params: Arrays, dtype: str) -> dict[
     for name, array in inputs.items():
         if array.dtype.kind in "iu":
             tried = {**found, name: array.astype(dtype)}
-            with suppress(GradcliError):
+            with suppress(GradcliError), at_hand(model.source, tried, _OF_STEPS):
                 interpreter = _interpreter(model, _leaves(tried, params))
                 interpreter.run(model.observed)
                 interpreter.run(model.predicted)

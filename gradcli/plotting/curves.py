@@ -11,6 +11,7 @@ from gradcli.autodiff.vjp import gradients_of
 from gradcli.errors import GradcliError, did_you_mean, written_in
 from gradcli.evaluation.compiled import Compiled
 from gradcli.evaluation.interpret import Interpreter
+from gradcli.evaluation.measuring import at_hand
 from gradcli.evaluation.request import Request, leaf_of
 from gradcli.evaluation.values import InputSpec
 from gradcli.graph.dtypes import BOOL, FLOAT64
@@ -162,7 +163,9 @@ def _graph(script: Script, inputs: Mapping[str, Any], name: str, shape: tuple[in
         form = InputSpec(other, shape if points else array.shape, array.dtype)
         leaves[other] = leaf_of(form, points and array.dtype.kind == "f")
     interpreter = Interpreter(script.source, leaves)
-    value = interpreter.run(script)
+    fixed = {other: array for other, array in inputs.items() if other != name}
+    with at_hand(script.source, fixed, "{}, which is another at every point"):
+        value = interpreter.run(script)
     refuse_unused(leaves, interpreter.used, script)
     return _AtPoints(script.source, leaves, leaves[name], value, _check(value, leaves[name], shape))
 

@@ -8,10 +8,12 @@ import numpy as np
 
 from gradcli.errors import GradcliError
 from gradcli.evaluation.interpret import Interpreter
+from gradcli.evaluation.measuring import at_hand
 from gradcli.formula.derivation import derive
 from gradcli.formula.lengths import Given, Wanted
 from gradcli.formula.write.forms import text
 from gradcli.graph.dtypes import DTYPES, FLOAT64
+from gradcli.graph.measured import UnmeasuredError
 from gradcli.graph.node import input_node
 from gradcli.graph.op import Op
 from gradcli.language.parse import parse
@@ -50,6 +52,8 @@ def formulas(op: Op) -> Formulas | None:
         for name in tracked:
             wanted = Wanted(name) if alone else Wanted(name, vector=GRADIENT)
             found["" if alone else name] = text(derive(parse(call), givens, wanted).formula)
+    except UnmeasuredError:
+        found = {"": "no formula: its shape depends on the data"}
     except GradcliError:
         return None
     return Formulas(call, found, is_usual)
@@ -60,9 +64,11 @@ def is_tracked(op: Op) -> bool:
     if op.family == "create":
         return False
     call, givens, _ = _call_of(op)
-    arrays = {given.name: np.ones((2,) * len(given.shape), given.dtype) for given in givens}
+    shapes = {given.name: tuple(n if isinstance(n, int) else 2 for n in given.shape) for given in givens}
+    arrays = {given.name: np.ones(shapes[given.name], given.dtype) for given in givens}
     leaves = {name: input_node(array, requires_grad=array.dtype.kind == "f") for name, array in arrays.items()}
-    result = Interpreter(call, leaves).carry_out(parse(call).statements[-1])
+    with at_hand(call, {}):
+        result = Interpreter(call, leaves).carry_out(parse(call).statements[-1])
     return any(part.requires_grad for part in (result if isinstance(result, tuple) else (result,)))
 
 
@@ -75,5 +81,8 @@ def _call_of(op: Op) -> tuple[str, list[Given], bool]:
 
 
 def _given(name: str, dimensions: str, dtype: str = "") -> Given:
-    shape = tuple([f"{name}{k}" for k in range(int(dimensions))])
+    # A number of dimensions of any length, or lengths as in 2x3.
+    lengths = [int(n) for n in dimensions.split("x")]
+    open_ones = [f"{name}{k}" for k in range(lengths[0])]
+    shape: tuple[int | str, ...] = tuple(lengths) if len(lengths) > 1 else tuple(open_ones)
     return Given(name, shape, DTYPES[dtype] if dtype else FLOAT64)

@@ -12,6 +12,7 @@ from gradcli.engine.plan.planner import plan
 from gradcli.errors import GradcliError, Place, Span, written_in
 from gradcli.evaluation.expansion import check_expansion
 from gradcli.evaluation.interpret import Interpreter
+from gradcli.evaluation.measuring import at_hand
 from gradcli.evaluation.names import may_draw
 from gradcli.graph.arguments import Literal
 from gradcli.graph.node import CONSTANT, INPUT, Node, Number, input_node, toposort
@@ -179,6 +180,10 @@ class _Attempt:
         self.interpreter.names.update({name: self.plain[name] for name in substituted if name in self.plain})
 
     def run(self) -> Evaluated:
+        with at_hand(self.source, {}):
+            return self._carried_out()
+
+    def _carried_out(self) -> Evaluated:
         check_expansion(self.script.statements)
         value: Any = None
         for number, statement in enumerate(self.script.statements):

@@ -53,7 +53,11 @@ class BlockAnswers:
         if heads is None or any(array is None for array in arrays.values()):
             return None
         try:
-            plan = self._plans.find({name: array[0, ...] for name, array in arrays.items()})
+            first = {name: array[0, ...] for name, array in arrays.items()}
+            plan, given = self._plans.find(first)
+            if given is not first:
+                # The next records may have other masks.
+                return None
             self._at_once = plan.at_once
             answers = plan.answers(heads, arrays, len(records))
         except (GradcliError, MemoryError):

@@ -81,8 +81,8 @@ class _Answering:
         error = record.error
         if error is None:
             try:
-                prepared = self.plans.find(record.arrays)
-                remark = prepared.answer(record.head, record.arrays, self.sink.add)
+                prepared, given = self.plans.find(record.arrays)
+                remark = prepared.answer(record.head, given, self.sink.add)
                 if remark:
                     summary.remarked += 1
                     summary.first_remark = summary.first_remark or place.told_at(remark)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from gradcli.evaluation.compiled import Compiled, Kept
 from gradcli.evaluation.finite import count, listed, refuse
+from gradcli.evaluation.measuring import Preliminary, Shapes, built, settled
 from gradcli.evaluation.names import may_draw
 from gradcli.evaluation.request import prepare, refuse_no_vector, vector_for
 from gradcli.evaluation.values import specs_of
@@ -96,7 +97,7 @@ class RecordPlan:
             found[place] = array
         return self._writer.lines(heads, found, count)
 
-    def answer(self, head: str, arrays: dict[str, Any], add: Add) -> str | None:
+    def answer(self, head: str, arrays: Mapping[str, Any], add: Add) -> str | None:
         """Compute the answer to a record of this kind, and hand it to `add`; the caller silences NumPy's warnings.
 
         What is given tells which results are not finite; WorkError where they have to be.
@@ -125,13 +126,22 @@ class Plans:
         source = job.script.source
         # Random numbers are drawn when a plan is made, so it is for one record.
         most = max(_LEAST_PLANS, min(_MOST_PLANS, _MOST_CHARACTERS // max(1, len(source))))
-        self._kept: Kept[RecordPlan] = Kept(0 if may_draw(source) else most)
+        self._kept: Kept[RecordPlan | Preliminary] = Kept(0 if may_draw(source) else most)
 
-    def find(self, arrays: dict[str, Any]) -> RecordPlan:
-        """The plan for a record's arrays. GradcliError where the expression cannot take them."""
+    def find(self, arrays: dict[str, Any]) -> tuple[RecordPlan, Mapping[str, Any]]:
+        """The plan for a record's arrays, and what it is given. GradcliError where the expression cannot take them."""
         # Strides, because the order of the elements in memory is part of a plan.
         key = [(array.shape, array.dtype, array.strides) for array in arrays.values()]
-        return self._kept.find(key, lambda: RecordPlan(self._job, arrays))
+        source, inputs = self._job.script.source, {**self._job.shared, **arrays} if self._job.shared else arrays
+
+        def find(shapes: Shapes) -> RecordPlan | Preliminary:
+            return self._kept.find([*key, *shapes], lambda: built(source, inputs, make, shapes))
+
+        def make() -> RecordPlan:
+            return RecordPlan(self._job, arrays)
+
+        found = find(())
+        return settled(find, inputs) if isinstance(found, Preliminary) else (found, arrays)
 
 
 def _is_finite(array: Any) -> bool:

@@ -13,10 +13,13 @@ import numpy as np
 from gradcli.errors import GradcliError
 from gradcli.graph.arguments import list_node
 from gradcli.graph.dtypes import DEFAULT_DTYPE, DTYPES, FLOAT32
+from gradcli.graph.measured import WAY
 from gradcli.graph.node import Node, constant, input_node
 from gradcli.graph.op import Op
+from gradcli.machine.limits import having
 from gradcli.ops.create import GENERATOR
 from gradcli.ops.random import Generator
+from gradcli.tensors.elements import measured_now
 
 if TYPE_CHECKING:
     from inspect import Parameter, Signature
@@ -45,6 +48,13 @@ KINDS = {
     "order": Kind("_Int | _Ints", "dimensions, one by one or as a list", (1, 0)),
     "pairs": Kind("_Int | list[Any] | tuple[Any, Any]", "a number of dimensions, or a pair of lists of them", 1),
     "int": Kind("_Int", "a whole number", 1),
+    "place": Kind("_Int", "a whole number", 0),
+    "behind": Kind("_Int", "the place behind the last one", 2),
+    "classes": Kind("_Int", "a whole number", 3),
+    "low": Kind("_Number", "a number", -1),
+    "places": Kind("_TensorLike", "a tensor or a list of integers", [1, 0]),
+    "each": Kind("list[Any] | tuple[Any, ...]", "a tuple with a tensor or a list of integers for each", ([1, 0],)),
+    "mask": Kind("_TensorLike", "a tensor or a list of booleans", [True, False]),
     "repeats": Kind("_Int | _Ints", "how often, for each dimension", 2),
     "shape": Kind("_Int | _Ints", "lengths, one by one or as a list; -1 for what remains", (-1,)),
     "lengths": Kind("_Int | _Ints", "lengths, one by one or as a list", (2,)),
@@ -76,6 +86,11 @@ KINDS = {
     ),
     "equation": Kind("str", "the letters of the dimensions", "ij,jk->ik"),
     "reduction": Kind('Literal["mean", "sum", "none"]', "'mean', 'sum' or 'none'", "mean"),
+    "side": Kind('Literal["left", "right"]', "'left' or 'right'", "right"),
+    "scattering": Kind('Literal["add", "multiply"]', "'add' or 'multiply'", "add"),
+    "scattered": Kind(
+        'Literal["sum", "prod", "mean", "amax", "amin"]', "'sum', 'prod', 'mean', 'amax' or 'amin'", "sum"
+    ),
     "rounding": Kind('Literal["floor", "trunc"]', "'floor' or 'trunc'", "floor"),
     "padding": Kind('_Int | _Ints | Literal["same", "valid"]', "lengths, 'same' or 'valid'", 0),
     "sides": Kind("_Int | _Ints", "a length, or one for each side", 1),
@@ -199,7 +214,8 @@ def result_of(op: Op, name: str | None = None, kind: str | None = None) -> str:
     for values, more in _tries(op, name):
         args, words = _arguments(op, [_tensor(value) for value in values], more, kind)
         try:
-            answer = op(*args, **words)
+            with having(WAY, measured_now):
+                answer = op(*args, **words)
         except GradcliError:
             continue
         if not isinstance(answer, tuple):
@@ -234,9 +250,12 @@ def _samples(op: Op) -> Iterator[list[Any]]:
 
 
 def _of_rank(number: int, rank: str, dtype: str = "") -> Any:
-    """The values of a tensor of so many dimensions; from three on the first two are batch and channels, of length 1."""
-    count, length = int(rank), 3 if number == 0 or dtype else 2
-    shape = (1, 1, *(length,) * (count - 2)) if count > 2 else (length,) * count
+    """The values of a tensor of so many dimensions, from three on the first two being batch and channels, of length 1;
+    or of lengths, as in 2x3."""
+    first, *others = [int(n) for n in rank.split("x")]
+    length = 3 if number == 0 or dtype else 2
+    shape: tuple[int, ...] = (1, 1, *(length,) * (first - 2)) if first > 2 else (length,) * first
+    shape = (first, *others) if others else shape
     values = (np.arange(math.prod(shape)) * 3 + number) % 5
     return values.reshape(shape).astype(dtype or "float64").tolist()
 

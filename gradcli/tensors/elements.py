@@ -11,7 +11,8 @@ from gradcli.engine.execute.bounds import check_free
 from gradcli.engine.execute.run import execute
 from gradcli.errors import GradcliError
 from gradcli.graph.arguments import as_node, kind_of, normalize_axis
-from gradcli.graph.node import Node
+from gradcli.graph.measured import Measure
+from gradcli.graph.node import Node, constant
 from gradcli.graph.operators import Operators
 
 # Bytes of a number in a list of Python's, and of its place there.
@@ -132,6 +133,12 @@ class Elements(Operators):
     def __format__(self, spec: str) -> str:
         # As in PyTorch, a tensor without dimensions is formatted as its number.
         return object.__format__(self, spec) if self.ndim else format(self.item(), spec)
+
+
+def measured_now(node: Node, measure: Measure) -> Node:
+    """What has a shape that depends on values, where all data is there."""
+    live: Any = node.tensor() if node.tensor is not None else None
+    return constant(measure(execute([node])[0] if live is None else live.value()))
 
 
 def compute_values(tensors: Sequence[Elements]) -> None:

@@ -15,11 +15,13 @@ from gradcli.errors import GradcliError, did_you_mean
 from gradcli.graph.arguments import as_flag, kind_of
 from gradcli.graph.dtypes import CATEGORY
 from gradcli.graph.infer import cast
+from gradcli.graph.measured import WAY
 from gradcli.graph.node import INPUT, Node, input_node
 from gradcli.graph.op import OPS, Op
+from gradcli.machine.limits import having
 from gradcli.tensors.backward_pass import receivers_of, seed_of
 from gradcli.tensors.callable import Function
-from gradcli.tensors.elements import Elements, compute_values, lower, tensors_of
+from gradcli.tensors.elements import Elements, compute_values, lower, measured_now, tensors_of
 from gradcli.tensors.modes import is_grad_enabled
 
 
@@ -354,7 +356,11 @@ def call(op: Op, *args: Any, **kwargs: Any) -> Any:
     if "requires_grad" in kwargs and op.family == "create":
         flag = kwargs.pop("requires_grad")
         return call(op, *args, **kwargs).requires_grad_(as_flag(flag, "requires_grad"))
-    result = _raise(op(*(lower(a) for a in args), **{k: lower(v) for k, v in kwargs.items()}))
+    if op.measures:
+        with having(WAY, measured_now):
+            result = _raise(op(*(lower(a) for a in args), **{k: lower(v) for k, v in kwargs.items()}))
+    else:
+        result = _raise(op(*(lower(a) for a in args), **{k: lower(v) for k, v in kwargs.items()}))
     if op is OPS["detach"] and args and isinstance(args[0], Tensor):
         result._share(args[0])
     return result

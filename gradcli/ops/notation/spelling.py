@@ -217,6 +217,35 @@ def padded(w: Any, c: Any) -> Any:
     return w.forms.call(c.name, [c.args[0], w.literal(tuple(lengths))], REAL, **more)
 
 
+def placed(w: Any, c: Any) -> Any:
+    """scatter_add(zeros, dim, index, x)."""
+    zeros = w.forms.call("zeros", [w.size(n) for n in c.shape], dtype=w.dtype())
+    x, index = c.args
+    return w.forms.call("scatter_add", [zeros, w.literal(c.params["dim"]), index, x], c.kind)
+
+
+def put(w: Any, c: Any) -> Any:
+    """scatter(x, dim, index, source), or put(x, index, source) without a dimension."""
+    x, index, source = c.args
+    if c.params["dim"] is None:
+        words = {"accumulate": w.literal(True)} if c.params["add"] else {}
+        return w.forms.call("put", [x, index, source], c.kind, **words)
+    name = "scatter_add" if c.params["add"] else "scatter"
+    return w.forms.call(name, [x, w.literal(c.params["dim"]), index, source], c.kind)
+
+
+def last(w: Any, c: Any) -> Any:
+    """Whether a number that is put at each index stays there: gather(scatter(0, dim, index, 0, 1, …), dim, index)."""
+    f, dim, (index,) = w.forms, c.params["dim"], c.args
+    own = f.call("arange", [f.method(index, "numel", [])], EXACT)
+    own = own if len(c.shape) == 1 else f.method(own, "reshape", w.shape(c.shape), EXACT)
+    zeros = f.call("zeros", [w.literal(n) for n in c.params["shape"]], EXACT, dtype=f.name("int64", NUMBER))
+    there = [] if dim is None else [w.literal(dim)]
+    put = f.call("put" if dim is None else "scatter", [zeros, *there, index, own], EXACT)
+    back = f.call("take" if dim is None else "gather", [put, *there, index], EXACT)
+    return f.binary("==", back, own, BOOLEAN)
+
+
 def joined(w: Any, c: Any) -> Any:
     """name([tensors], dim)."""
     return real(w, c._replace(args=[w.forms.sequence(c.args)]))

@@ -1,0 +1,129 @@
+"""Orders of elements along the last dimension: NaN is larger than all numbers, equal ones stay as they stand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+# Numbers of so many bytes are sorted together with their places, packed into one integer.
+_PACKED = 4
+
+
+def order(x: Any, descending: bool = False) -> Any:
+    """The places of the elements in sorted order, of equal ones the first first."""
+    if descending:
+        # The last of equal ones first, from behind.
+        return x.shape[-1] - 1 - _ascending(x[..., ::-1])[..., ::-1]
+    return _ascending(x)
+
+
+def _ascending(x: Any) -> Any:
+    if x.dtype.kind == "f" and x.dtype.itemsize < _PACKED:
+        x = x.astype(np.float32)
+    if x.dtype.itemsize == _PACKED and x.shape[-1] < 2**32:
+        return _by_packing(x)
+    if x.dtype.itemsize < _PACKED:
+        # A radix sort, as fast as any.
+        return np.argsort(x, axis=-1, kind="stable")
+    found = np.argsort(x, axis=-1)
+    _order_ties(x, found)
+    return found
+
+
+def _by_packing(x: Any) -> Any:
+    """A sort of integers is several times as fast as one that moves places along, and no two are equal."""
+    keys = _keys(x)
+    keys <<= np.uint64(32)
+    keys |= np.arange(x.shape[-1], dtype=np.uint64)
+    keys.sort(axis=-1)
+    keys &= np.uint64(2**32 - 1)
+    return keys.view(np.int64)
+
+
+def _keys(x: Any) -> Any:
+    """Unsigned integers of 32 bits, in 64, in the order of the elements."""
+    if x.dtype.kind != "f":
+        return (x.astype(np.int64) - np.iinfo(x.dtype).min).view(np.uint64)
+    # Both zeros are one number, all NaN are one that is larger than the others.
+    bits = (x + np.float32(0)).view(np.int32)
+    bits = np.where(x != x, np.int32(2**31 - 1), np.where(bits < 0, bits ^ np.int32(2**31 - 1), bits))
+    return (bits.astype(np.int64) + 2**31).view(np.uint64)
+
+
+def _order_ties(x: Any, found: Any) -> None:
+    """Put the places of equal elements into their order."""
+    values = np.take_along_axis(x, found, -1)
+    same = _equal(values[..., 1:], values[..., :-1])
+    if not same.any():
+        return
+    tied = np.zeros(values.shape, bool)
+    tied[..., 1:] = same
+    number = np.cumsum(~tied)
+    tied[..., :-1] |= same
+    there = np.flatnonzero(tied)
+    places = found.reshape(-1)[there]
+    found.reshape(-1)[there] = places[np.lexsort((places, number[there]))]
+
+
+def _equal(a: Any, b: Any) -> Any:
+    return a == b if a.dtype.kind != "f" else (a == b) | ((a != a) & (b != b))
+
+
+def sorted_values(x: Any, descending: bool = False) -> Any:
+    """The elements in sorted order, without their places; None where these decide which zero comes first."""
+    values = np.sort(x, axis=-1)
+    if x.dtype.kind == "f":
+        zero = values == 0
+        if zero.any() and np.signbit(values[zero]).any():
+            return None
+    return values[..., ::-1] if descending else values
+
+
+def largest(x: Any, count: int, in_order: bool = True) -> Any:
+    """The places of the largest elements, the first of equal ones first; without `in_order` in that of the places."""
+    if x.dtype.kind not in "fiu" or count * 8 > x.shape[-1] or (x.dtype.kind == "f" and np.isnan(x).any()):
+        found = order(x, True)[..., :count]
+        return found if in_order else np.sort(found, -1)
+    if not count:
+        return np.zeros((*x.shape[:-1], 0), np.int64)
+    least = np.partition(x, x.shape[-1] - count, -1)[..., -count, None]
+    chosen = x > least
+    missing = count - np.count_nonzero(chosen, -1, keepdims=True)
+    ties = x == least
+    ties &= np.cumsum(ties, -1) <= missing
+    chosen |= ties
+    places = np.nonzero(chosen)[-1].reshape(*x.shape[:-1], count)
+    return np.take_along_axis(places, order(np.take_along_axis(x, places, -1), True), -1) if in_order else places
+
+
+def at_rank(x: Any, rank: Any) -> Any:
+    """Where the element is that comes at a place of the sorted order: a place for all rows, or one for each."""
+    if isinstance(rank, int):
+        value = np.partition(x, rank, -1)[..., rank, None]
+    else:
+        rank = rank[..., None]
+        value = np.take_along_axis(np.sort(x, -1), rank, -1)
+    numbers = np.count_nonzero(x == x, -1, keepdims=True)
+    before = np.where(value == value, np.count_nonzero(x < value, -1, keepdims=True), numbers)
+    return np.argmax(np.cumsum(_equal(x, value), -1) > rank - before, -1)
+
+
+def commonest(x: Any) -> Any:
+    """Where the element is that occurs most often, the smallest of such, in its last occurrence.
+
+    As in PyTorch no NaN is equal to another, and all are smaller than the numbers.
+    """
+    found = order(x)
+    values = np.take_along_axis(x, found, -1)
+    place = np.arange(x.shape[-1])
+    first = np.ones(x.shape, bool)
+    first[..., 1:] = values[..., 1:] != values[..., :-1]
+    counts = place - np.maximum.accumulate(np.where(first, place, 0), -1)
+    best = np.argmax(counts, -1)[..., None]
+    if x.dtype.kind == "f":
+        alone = np.take_along_axis(counts, best, -1) == 0
+        best = np.where(
+            alone & (values[..., -1:] != values[..., -1:]), np.argmax(values != values, -1)[..., None], best
+        )
+    return np.take_along_axis(found, best, -1)[..., 0]

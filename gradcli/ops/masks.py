@@ -1,0 +1,98 @@
+"""What a mask chooses, and what is there once: how many elements there are depends on the data."""
+
+# Rows are laid out by hand.
+# fmt: off
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from gradcli.errors import GradcliError
+from gradcli.graph.arguments import as_flag, as_node, normalize_axis
+from gradcli.graph.dtypes import BOOL, INT64
+from gradcli.graph.infer import broadcast_shapes
+from gradcli.graph.measured import measured
+from gradcli.graph.node import Node
+from gradcli.ops.elementwise import detach, ne
+from gradcli.ops.family import call, composite
+from gradcli.ops.index import gather_at, index_select, select, true_places, where_true
+from gradcli.ops.shape import expand, permuted, reshape
+
+
+def _masked_select(input: Any, mask: Any) -> Node:
+    x, chosen = as_node(input), as_node(mask)
+    if chosen.dtype != BOOL:
+        raise GradcliError(f"a mask holds booleans, not {chosen.dtype}", hint="compare, as in x > 0", argument="mask")
+    shape = broadcast_shapes([x.shape, chosen.shape]) or (1,)
+    x, chosen = (n if n.shape == shape else expand(n, shape) for n in (x, chosen))
+    return gather_at(x, dict(enumerate(where_true(chosen, "masked_select(x, mask)"))), "MaskedSelectBackward0")
+
+
+def _places(input: Any, name: str) -> Node:
+    """Where an input is not zero, a row of indices for each dimension."""
+    x = as_node(input)
+    return measured(x if x.dtype == BOOL else ne(x, 0), name, true_places, "where(mask, x, 0) chooses without places")
+
+
+def _nonzero(input: Any, as_tuple: Any) -> Any:
+    found = _places(input, "nonzero(x)")
+    if not as_flag(as_tuple, "as_tuple"):
+        return permuted(found, (1, 0))
+    if not found.shape[0]:
+        # One element is looked at as a vector of one.
+        return (call("zeros", found.shape[1], dtype=INT64),)
+    return tuple(select(found, 0, k) for k in range(found.shape[0]))
+
+
+masked_select = composite(
+    "masked_select", _masked_select, args="input, mask: mask", family="masks",
+    doc="The elements where a mask is true, as a vector: a constant choice for derivatives.",
+    example=("masked_select(input, mask)", "input:1 mask:1:bool"),
+    measures=True,
+)
+nonzero = composite(
+    "nonzero", _nonzero, args="input, *, as_tuple=False", family="masks", example=("nonzero(input)", "input:1"),
+    doc="The indices of what is not zero, a row for each; with as_tuple a vector for each dimension.",
+    measures=True,
+)
+argwhere = composite(
+    "argwhere", lambda input: permuted(_places(input, "argwhere(x)"), (1, 0)), args="input", family="masks",
+    doc="The indices of what is not zero, a row for each.", example=("argwhere(input)", "input:1"), numpy="argwhere",
+    measures=True,
+)
+
+
+def _unique(input: Any, sorted: Any, return_inverse: Any, return_counts: Any, dim: Any) -> Any:
+    x = as_node(input)
+    as_flag(sorted, "sorted")
+    axis = None if dim is None else normalize_axis(dim, x.ndim)
+    if axis is not None and not x.ndim:
+        raise GradcliError("unique() along a dimension needs one, the tensor has none", argument="dim")
+
+    def found(array: Any, part: int) -> Any:
+        several = np.unique(array, True, True, True, axis=axis, equal_nan=False)
+        return np.asarray(several[part], INT64)
+
+    def part(number: int) -> Node:
+        return measured(x, "unique(x)", partial(found, part=number), "sort(x).values has the shape of x")
+
+    # No gradient tells which of equal ones it would go to.
+    flat = x if axis is not None else reshape(x, (-1,))
+    results = [detach(index_select(flat, axis or 0, part(1)))]
+    if as_flag(return_inverse, "return_inverse"):
+        results.append(reshape(part(2), x.shape if axis is None else (-1,)))
+    if as_flag(return_counts, "return_counts"):
+        results.append(part(3))
+    return results[0] if len(results) == 1 else tuple(results)
+
+
+unique = composite(
+    "unique", _unique, family="masks",
+    args="input, sorted=True, return_inverse=False, return_counts=False, dim: dim=None",
+    doc="Each element once, in order, or with dim each place along it; with return_inverse also where each has gone, "
+    "with return_counts how often it is there. Without a gradient.",
+    measures=True,
+)
