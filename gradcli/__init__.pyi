@@ -10,7 +10,7 @@ import numpy as np
 from gradcli.errors import GradcliError as GradcliError
 from gradcli.evaluation.request import Request as _Request
 from gradcli.graph.node import Node as _Node
-from gradcli.language.parse import Script as _Script
+from gradcli.language.instructions import Script as _Script
 from gradcli.optimize.iterate import Iterate as _Iterate
 from gradcli.optimize.model import Model as _Model
 from gradcli.optimize.statistics import Statistics as _Statistics
@@ -110,6 +110,7 @@ class _slogdet(NamedTuple):
     logabsdet: Tensor
 
 pi: builtins.float
+π: builtins.float
 e: builtins.float
 inf: builtins.float
 nan: builtins.float

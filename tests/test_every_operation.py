@@ -18,7 +18,7 @@ from gradcli.engine.execute.bounds import MEMORY_LIMIT
 from gradcli.formula import derivation
 from gradcli.formula.lengths import Given
 from gradcli.graph.op import OPS, Op
-from gradcli.language.parse import Script
+from gradcli.language.instructions import Script
 from tests import network_arguments
 from tests.command import Done, call
 

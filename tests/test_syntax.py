@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import errno
 import functools
+import itertools
 import json
 import logging
 import operator
@@ -24,7 +25,8 @@ from hypothesis import strategies as st
 
 from gradcli.errors import GradcliError
 from gradcli.language import lalr
-from gradcli.language.parse import Script, Statement, parse, unparse
+from gradcli.language.instructions import Script, Statement
+from gradcli.language.parse import parse, unparse
 from gradcli.machine import own_cache
 from gradcli.machine.temporary import create_temporary, temporary_name
 from tests.command import call
@@ -54,7 +56,8 @@ def places(source: str) -> list[tuple[str, str]]:
 def meaning(script: Script) -> list[Any]:
     """Everything in a program except places."""
     return [
-        (s.kind, s.names, s.name, s.params, [(step.op, repr(step.arg)) for step in s.code]) for s in script.statements
+        (s.kind, s.names, s.name, s.params, [[(step.op, repr(step.arg)) for step in c] for c in (s.code, *s.defaults)])
+        for s in script.statements
     ]
 
 
@@ -135,6 +138,22 @@ def meaning(script: Script) -> list[Any]:
                 ("binary", "<"),
             ],
         ),
+        ("a < b <= c == d", [*(("name", name) for name in "abcd"), ("compare", ("<", "<=", "=="))]),
+        ("(a < b) < c", [("name", "a"), ("name", "b"), ("binary", "<"), ("name", "c"), ("binary", "<")]),
+        (
+            "a if b < 1 else c if d else 2",
+            [
+                ("name", "a"),
+                ("name", "b"),
+                ("number", 1),
+                ("binary", "<"),
+                *(("name", name) for name in "cd"),
+                ("number", 2),
+                ("conditional", None),
+                ("conditional", None),
+            ],
+        ),
+        ("if_ + elsewhere", [("name", "if_"), ("name", "elsewhere"), ("binary", "+")]),
         ("f(  # one\n  x,\n\n  # two\n  y)  # three", [("name", "x"), ("name", "y"), ("call", ("f", 2, ()))]),
         ("x \\\n + 1", [("name", "x"), ("number", 1), ("binary", "+")]),
         ("\ufeffμ_1 + Δ\r\n", [("name", "μ_1"), ("name", "Δ"), ("binary", "+")]),
@@ -158,6 +177,11 @@ def test_instructions(source: str, expected: list[tuple[str, Any]]) -> None:
         ("1_0.2_5E+1_0", 10.25e10),
         ("0", 0),
         ("1e999", float("inf")),
+        ("0x1F", 31),
+        ("0Xdead_beef", 0xDEADBEEF),
+        ("0b1_01", 5),
+        ("0o17", 15),
+        ("007", 7),
         ("9" * 4300, 10**4300 - 1),
         ("0.1", 0.1),
         ("1" * 30, int("1" * 30)),
@@ -217,6 +241,21 @@ def test_statements() -> None:
     assert texts(last) == ["f(y, a)"] and last.names == () and last.name == ""
 
 
+def test_functions_with_defaults_and_statements_of_their_own() -> None:
+    source = "f(x, n=2*k, m=(1, 2)) = {\n  y, _ = max(x, 0)\n\n  w = y*n;\n  w + m[0]\n}\nf(1)"
+    define, last = parse(source).statements
+    assert (define.name, define.params) == ("f", ("x", "n", "m"))
+    assert [source[slice(*span)] for span in define.name_spans] == ["f", "x", "n", "m"]
+    assert [[(step.op, step.arg) for step in code] for code in define.defaults] == [
+        [("number", 2), ("name", "k"), ("binary", "*")],
+        [("number", 1), ("number", 2), ("tuple", 2)],
+    ]
+    stores = [step for step in define.code if step.op == "store"]
+    assert [(step.arg, source[step.start : step.end]) for step in stores] == [(("y", "_"), "y, _"), (("w",), "w")]
+    assert [step.arg for step in last.code] == [1, ("f", 1, ())]
+    assert unparse(parse(source)) == "f(x, n=2*k, m=(1, 2)) = {y, _ = max(x, 0); w = y*n; w + m[0]}; f(1)"
+
+
 # Precedence, against Python's own parser
 
 _BINARY = {
@@ -271,6 +310,13 @@ def tree(source: str) -> Any:
             stack.append((arg, left, right))
         elif op == "unary":
             stack.append((arg, stack.pop()))
+        elif op == "compare":
+            values = stack[-len(arg) - 1 :]
+            del stack[-len(arg) - 1 :]
+            stack.append(("compare", arg, *values))
+        elif op == "conditional":
+            right, condition, left = stack.pop(), stack.pop(), stack.pop()
+            stack.append(("if", left, condition, right))
         else:
             stack.append(arg)
     (result,) = stack
@@ -281,8 +327,13 @@ def python_tree(node: ast.expr) -> Any:
     """The same for Python's own parse."""
     if isinstance(node, ast.BinOp):
         return _PYTHON[type(node.op)], python_tree(node.left), python_tree(node.right)
-    if isinstance(node, ast.Compare):
+    if isinstance(node, ast.Compare) and len(node.ops) == 1:
         return _PYTHON[type(node.ops[0])], python_tree(node.left), python_tree(node.comparators[0])
+    if isinstance(node, ast.Compare):
+        operators = tuple(_PYTHON[type(op)] for op in node.ops)
+        return "compare", operators, *(python_tree(part) for part in (node.left, *node.comparators))
+    if isinstance(node, ast.IfExp):
+        return "if", python_tree(node.body), python_tree(node.test), python_tree(node.orelse)
     if isinstance(node, ast.UnaryOp):
         return _PYTHON[type(node.op)], python_tree(node.operand)
     return node.id if isinstance(node, ast.Name) else node.value  # type: ignore[attr-defined]
@@ -292,7 +343,14 @@ def value(nested: Any) -> Any:
     """A number, or the kind of error that computing it raises."""
     if not isinstance(nested, tuple):
         return _NAMES.get(nested, nested)
+    if nested[0] == "compare":
+        parts = [value(operand) for operand in nested[2:]]
+        if str in map(type, parts):
+            return "error"
+        return all(_BINARY[symbol](*pair) for symbol, pair in zip(nested[1], itertools.pairwise(parts), strict=True))
     operands = [value(operand) for operand in nested[1:]]
+    if nested[0] == "if":
+        return operands[0] if operands[1] else operands[2]
     if str in map(type, operands):
         return "error"
     if nested[0] == "**" and max(map(abs, operands)) > 50:
@@ -303,21 +361,20 @@ def value(nested: Any) -> Any:
         return type(error).__name__
 
 
-_ARITHMETIC = sorted(set(_BINARY) - {"<", "<=", ">", ">=", "==", "!="})
-
-
 @st.composite
 def arithmetic(draw: st.DrawFn, depth: int = 3) -> str:
     """Random operators between random operands, some of them in parentheses, with no regard to precedence."""
     parts: list[str] = []
     for i in range(draw(st.integers(1, 5))):
         if i:
-            parts.append(draw(st.sampled_from(_ARITHMETIC)))
+            parts.append(draw(st.sampled_from(sorted(_BINARY))))
         parts += draw(st.lists(st.sampled_from(sorted(_UNARY)), max_size=2))
         if depth and draw(st.integers(0, 3)) == 0:
             parts.append(f"({draw(arithmetic(depth - 1))})")
         else:
             parts.append(draw(st.sampled_from([*_NAMES, "1", "2", "0.25"])))
+    if depth and draw(st.integers(0, 5)) == 0:
+        parts += [" if ", draw(arithmetic(0)), " else ", draw(arithmetic(depth - 1))]
     return draw(st.sampled_from(["", " "])).join(parts)
 
 
@@ -349,7 +406,7 @@ _leaves = st.one_of(
 
 def _grown(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     """Every construct around smaller expressions; operands sometimes in parentheses, sometimes bare."""
-    operand = st.one_of(inner.map(lambda s: f"({s})"), inner.filter(lambda s: not any(c in s for c in "<>=!")), _names)
+    operand = st.one_of(inner.map(lambda s: f"({s})"), inner, _names)
     argument = st.one_of(inner, operand)
     words = st.lists(st.sampled_from(["dim", "keepdim", "k"]), unique=True, max_size=2)
 
@@ -364,6 +421,7 @@ def _grown(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     several = st.lists(argument, min_size=1, max_size=3).map(", ".join)
     return st.one_of(
         st.tuples(operand, st.sampled_from(sorted(_BINARY)), operand).map(" ".join),
+        st.tuples(operand, operand, operand).map(lambda t: f"{t[0]} if {t[1]} else {t[2]}"),
         st.tuples(st.sampled_from(sorted(_UNARY)), operand).map("".join),
         several.map(lambda s: f"[{s}]"),
         several.map(lambda s: f"({s},)"),
@@ -377,22 +435,13 @@ def _grown(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
 expressions = st.recursive(_leaves, _grown, max_leaves=12)
 
 
-def _parsed(source: str) -> Script | None:
-    try:
-        return parse(source)
-    except GradcliError as error:
-        # Dropping parentheses at random can only make comparisons chain.
-        assert error.hint is not None and "chain" in error.hint, source
-        return None
-
-
-@given(st.lists(st.sampled_from(["y = ", "a, b = ", "f(t, u) = ", "g() = "]), max_size=2), st.data())
+@given(
+    st.lists(st.sampled_from(["y = ", "a, b = ", "f(t, u) = ", "g() = ", "h(t, k=(1, -2)) = "]), max_size=2), st.data()
+)
 @settings(max_examples=400, deadline=None)
 def test_unparse_gives_the_same_program(heads: list[str], data: st.DataObject) -> None:
     source = "; ".join([head + data.draw(expressions) for head in heads] + [data.draw(expressions)])
-    program = _parsed(source)
-    if program is None:
-        return
+    program = parse(source)
     text = unparse(program)
     assert meaning(parse(text)) == meaning(program)
     assert unparse(parse(text)) == text
@@ -466,15 +515,30 @@ def test_unparse(source: str, text: str) -> None:
         ("(x) y", "unexpected 'y'", "y", "use * to multiply"),
         ("x y", "unexpected 'y'", "y", "missing"),
         ("2.pow(3)", "unexpected 'pow'", "pow", "(2).pow"),
-        ("0x1F", "unexpected 'x1F'", "x1F", "decimal"),
+        ("0x1G", "unexpected 'G'", "G", None),
+        ("0b12", "unexpected '2'", "2", None),
         ("lambda t: t", "unexpected 't'", 7, None),
-        ("x if y else z", "unexpected 'if'", "if", None),
+        ("x if y", "the expression ends too early", 6, None),
+        ("if x", "unexpected 'if'", "if", "a if condition else b"),
+        ("x else y", "unexpected 'else'", "else", "a if condition else b"),
+        ("{x}", "unexpected '{'", "{", "( ) to group"),
+        ("y = {a = x; a}; y", "braces hold the statements of a function", "{", "f(x) = {"),
+        ("f(t) = {}; 1", "the braces end without a value", "}", "at last the value"),
+        ("f(t) = {y = t}; 1", "the braces end without a value", "}", "at last the value"),
+        ("f(t) = {t; t}; 1", "the value of this expression is not used", 8, None),
+        ("f(t) = {t; y = t}; 1", "the value of this expression is not used", 8, None),
+        ("f(t) = {g(u) = u; g(t)}; 1", "a function is defined outside of others", "g(u)", "before"),
+        ("f(t) = {y = (t; y}; 1", "unexpected ';'", 14, "close the '('"),
+        ("f(t) = {y = t; y", "'{' is never closed", "{", None),
+        ("f(t) = {y = t; y)", "')' does not match '{'", 16, None),
+        ("f(t, n=2, m) = t; 1", "a positional argument follows a keyword argument", "m", "last"),
+        ("f(n, n=2) = n; 1", "the parameter 'n' appears twice", 5, None),
+        ("f(2*t, n=2) = n; 1", "the parameters of a function are plain names", "f(2*t, n=2)", "f(t) ="),
         ("x and y", "unexpected 'and'", "and", "use &"),
         ("x or y", "unexpected 'or'", "or", "use |"),
         ("not x", "unexpected 'not'", "not", "use ~"),
         ("a && b", "unexpected '&'", 3, "single &"),
         ("a || b", "unexpected '|'", 3, "single |"),
-        ("a < b < c", "unexpected '<'", 6, "(a < b) & (b < c)"),
         ("(x = 3)", "unexpected '='", "=", "=="),
         ("x = y = 3", "unexpected '='", 6, "=="),
         ("x += 1; x", "unexpected '='", "=", "x = x + 1"),
@@ -503,7 +567,7 @@ def test_unparse(source: str, text: str) -> None:
         ("f(t, None) = t; x", "None cannot be assigned to", "None", None),
         ("a, b, a = f(x); a", "the name 'a' is assigned twice", 6, "_"),
         ("f(t, t) = t; 1", "the parameter 't' appears twice", 5, None),
-        ("f(t=1) = t; 1", "the parameters of a function are plain names", "f(t=1)", "f(t) ="),
+        ("f(t+1=2) = t; 1", "unexpected '='", 5, "=="),
         ("f(t+1) = t; 1", "the parameters of a function are plain names", "f(t+1)", "f(t) ="),
         ("x + 1 = 3; x", "only a name can be assigned to", "x + 1", "=="),
         ("(f(x)) = 3; x", "only a name can be assigned to", "(f(x))", "=="),
@@ -693,6 +757,20 @@ def lark_tree(node: Any) -> Any:
     if node.data == "unary":
         sign, operand = node.children
         return str(sign), lark_tree(operand)
+    if node.data == "comparison":
+        operands, symbols = [], []
+        (chain,) = node.children
+        while chain.data == "chain_next":
+            chain, symbol, last = chain.children
+            operands.append(lark_tree(last))
+            symbols.append(str(symbol))
+        left, symbol, right = chain.children
+        operands = [lark_tree(left), lark_tree(right), *reversed(operands)]
+        symbols = [str(symbol), *reversed(symbols)]
+        return (symbols[0], *operands) if len(symbols) == 1 else ("compare", tuple(symbols), *operands)
+    if node.data == "conditional":
+        left, _, condition, _, right = node.children
+        return "if", lark_tree(left), lark_tree(condition), lark_tree(right)
     (text,) = node.children
     return str(text) if node.data == "name" else float(text)
 

@@ -14,7 +14,7 @@ from gradcli.evaluation.compiled import Compiled
 from gradcli.evaluation.finite import Several, Tally
 from gradcli.evaluation.request import Request, prepare, vector_for, vector_form
 from gradcli.evaluation.values import specs_of
-from gradcli.language.parse import Script
+from gradcli.language.instructions import Script
 from gradcli.render.json import to_json
 from gradcli.storage import Edges, streaming
 

@@ -20,7 +20,7 @@ from gradcli.evaluation.request import Request, prepare
 from gradcli.evaluation.values import specs_of, to_array
 from gradcli.graph.dtypes import DEFAULT_DTYPE, FLOAT64
 from gradcli.graph.node import Node, constant
-from gradcli.language.parse import Script
+from gradcli.language.instructions import Script
 from gradcli.machine.limits import having
 from gradcli.render.json import to_json
 from gradcli.render.marks import Marked

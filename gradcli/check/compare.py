@@ -21,7 +21,8 @@ from gradcli.evaluation.request import Request, prepare
 from gradcli.evaluation.values import specs_of, to_array
 from gradcli.graph.dtypes import DEFAULT_DTYPE, FLOAT32, FLOAT64
 from gradcli.graph.node import Node, constant, toposort
-from gradcli.language.parse import Script, parse
+from gradcli.language.instructions import Script
+from gradcli.language.parse import parse
 from gradcli.machine.limits import having
 from gradcli.ops.create import GENERATOR
 

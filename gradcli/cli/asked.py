@@ -18,7 +18,7 @@ from gradcli.language.parse import parse
 if TYPE_CHECKING:
     from gradcli.evaluation.request import Request
     from gradcli.graph.node import Node
-    from gradcli.language.parse import Script
+    from gradcli.language.instructions import Script
 
 _T = TypeVar("_T")
 

@@ -16,7 +16,7 @@ from click.shell_completion import CompletionItem
 from gradcli.errors import GradcliError
 
 if TYPE_CHECKING:
-    from gradcli.language.parse import Script
+    from gradcli.language.instructions import Script
 
 _WORD = re.compile(r"([^\W\d]\w*)?$")
 # Results that commands have beside those named after inputs, where it is not the value.

@@ -11,7 +11,8 @@ from gradcli.cli.asked import Asked
 from gradcli.cli.options import CommonOptions
 from gradcli.cli.printing import write_text
 from gradcli.errors import GradcliError, told_of
-from gradcli.language.parse import Script, parse
+from gradcli.language.instructions import Script
+from gradcli.language.parse import parse
 
 HELP = """Compare the gradients of EXPR with central differences.
 

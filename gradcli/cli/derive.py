@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from gradcli.formula.lengths import Given
-    from gradcli.language.parse import Script
+    from gradcli.language.instructions import Script
 
 HELP = """Derive EXPR and print its gradient as a formula, for every floating-point input or those of --wrt.
 

@@ -16,7 +16,8 @@ from gradcli.evaluation.result import Result
 from gradcli.evaluation.values import specs_of, to_array
 from gradcli.graph.arguments import as_function, kind_of
 from gradcli.graph.dtypes import DEFAULT_DTYPE
-from gradcli.language.parse import Script, parse
+from gradcli.language.instructions import Script
+from gradcli.language.parse import parse
 
 # Longer expressions are planned anew each time: keeping them would cost more memory than it saves time.
 _LONGEST_KEPT = 20_000

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from gradcli.errors import GradcliError
 from gradcli.graph.op import OPS
-from gradcli.language.parse import Instr, Statement
+from gradcli.language.instructions import Instr, Statement
 
 #: So many are not carried out: what twenty functions come to that each call the one before twice.
 TOO_MANY = 2**20
@@ -14,7 +14,7 @@ TOO_MANY = 2**20
 _UNCOUNTED = 10**300
 
 # Steps that make no node.
-_FREE = frozenset({"number", "name", "string", "ellipsis", "slice", "list", "tuple"})
+_FREE = frozenset({"number", "name", "string", "ellipsis", "slice", "list", "tuple", "store"})
 
 
 def check_expansion(statements: Sequence[Statement]) -> None:
@@ -33,8 +33,7 @@ def check_expansion(statements: Sequence[Statement]) -> None:
             if statement.name in functions:
                 costs.clear()
             functions[statement.name] = statement
-            continue
-        for call in _calls(statement.code, functions):
+        for call in _calls(statement.at_once, functions):
             spent += _cost(call.arg[0], functions, costs)
             if spent >= TOO_MANY:
                 shown = str(spent) if spent < 10**9 else f"{float(min(spent, _UNCOUNTED)):.3g}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,15 +11,17 @@ from gradcli.engine.execute.run import execute
 from gradcli.errors import GradcliError, Span, UnknownNameError, did_you_mean, quoted
 from gradcli.evaluation.calculate import calculated
 from gradcli.evaluation.expansion import check_expansion
+from gradcli.evaluation.names import unknown_function
 from gradcli.graph.arguments import Literal, as_node, kind_of, normalize_axis
 from gradcli.graph.dtypes import BOOL, DEFAULT_DTYPE, DTYPES, FLOAT64
 from gradcli.graph.infer import cast
 from gradcli.graph.node import INPUT, Node, Number, constant, fitted
 from gradcli.graph.op import OPS, Op
 from gradcli.language.constants import CONSTANTS
-from gradcli.language.parse import THROWN_AWAY, Instr, Script, Statement
+from gradcli.language.instructions import THROWN_AWAY, Instr, Script, Statement
 from gradcli.machine.limits import having
 from gradcli.ops.create import tensor
+from gradcli.ops.elementwise import where
 from gradcli.ops.homes import OPERATORS
 from gradcli.ops.index import getitem
 
@@ -46,6 +48,14 @@ class _Frame(NamedTuple):
     place: Span
 
 
+class _Function(NamedTuple):
+    """A function of the expression's own; `defaults` is what its last parameters are unless they are given."""
+
+    params: tuple[str, ...]
+    defaults: dict[str, Any]
+    code: list[Instr]
+
+
 class Interpreter:
     """Carries a script out on a stack of values; nothing recurses, so no nesting is too deep."""
 
@@ -53,7 +63,7 @@ class Interpreter:
         self.source = source
         self.names: dict[str, Any] = dict(inputs)
         self.inputs = inputs
-        self.functions: dict[str, Statement] = {}
+        self.functions: dict[str, _Function] = {}
         self.used: set[str] = set()
         #: Where names are given values, for those who ask.
         self.where = " on the command line"
@@ -74,11 +84,16 @@ class Interpreter:
             if statement.name in OPS and OPS[statement.name].public:
                 message = f"{statement.name!r} is a function of the language and cannot be defined anew"
                 raise GradcliError(message, span=statement.name_spans[0], hint="choose another name")
-            self.functions[statement.name] = statement
+            values = [self._execute(code) for code in statement.defaults]
+            given = statement.params[len(statement.params) - len(values) :]
+            self.functions[statement.name] = _Function(
+                statement.params, dict(zip(given, values, strict=True)), statement.code
+            )
             return None
         value = self._execute(statement.code)
         if statement.kind == "assign":
-            self._assign(statement, value)
+            place = statement.name_spans[0][0], statement.name_spans[-1][1]
+            self.names.update(_unpacked(statement.names, value, place))
         return value
 
     def final(self, value: Any, span: Span, dtype: np.dtype | None = None) -> Node:
@@ -88,20 +103,6 @@ class Interpreter:
         except GradcliError as error:
             error.span = span if error.span is None else error.span
             raise
-
-    def _assign(self, statement: Statement, value: Any) -> None:
-        if len(statement.names) == 1:
-            self.names[statement.names[0]] = value
-            return
-        parts = list(value) if isinstance(value, tuple | list) else None
-        if parts is None or len(parts) != len(statement.names):
-            have = "one value" if parts is None else f"{len(parts)} values"
-            place = statement.name_spans[0][0], statement.name_spans[-1][1]
-            fields = ", ".join(getattr(value, "_fields", ()))
-            hint = f"write {fields} = …, and _ for what is not needed" if fields else None
-            raise GradcliError(f"{len(statement.names)} names are assigned {have}", span=place, hint=hint)
-        bound = set(statement.bound)
-        self.names.update((name, p) for name, p in zip(statement.names, parts, strict=True) if name in bound)
 
     def _final(self, value: Any, dtype: np.dtype | None, span: Span) -> Node:
         if isinstance(value, Node):
@@ -157,6 +158,7 @@ class Interpreter:
             if word not in left:
                 raise GradcliError(f"{name}() has no argument {word!r} to give here", span=place)
             bound[word] = value
+        bound = {**function.defaults, **bound}
         missing = [p for p in function.params if p not in bound]
         if missing:
             raise GradcliError(f"{name}() needs {missing[0]!r}", span=place)
@@ -196,6 +198,14 @@ class Interpreter:
             items, _ = self._pop(arg)
             (a,), (place,) = self._pop(1)
             self._push(self._index(a, items, (start, end)), (place[0], end))
+        elif op == "compare":
+            self._push(self._chain(arg), (start, end))
+        elif op == "conditional":
+            self._push(self._choice((start, end)), (start, end))
+        elif op == "store":
+            (value,), _ = self._pop(1)
+            assert frame.names is not None
+            frame.names.update(_unpacked(arg, value, (start, end)))
         elif op == "ellipsis":
             self._push(Ellipsis, (start, end))
         elif op == "slice":
@@ -236,6 +246,28 @@ class Interpreter:
         if symbol in ("==", "!=") and not (isinstance(a, Node | Literal) or isinstance(b, Node | Literal)):
             return calculated(symbol, a, b)
         return self._placed(OPS[OPERATORS[symbol, 2]](a, b), place)
+
+    def _chain(self, operators: tuple[str, ...]) -> Any:
+        """Comparisons of neighbours, all of which hold."""
+        values, places = self._pop(len(operators) + 1)
+        result: Any = None
+        for k, symbol in enumerate(operators):
+            start = self.source.find(symbol, places[k][1])
+            place = start, start + len(symbol)
+            try:
+                held = self._binary(symbol, values[k], values[k + 1], place)
+                result = held if k == 0 else self._binary("&", result, held, place)
+            except GradcliError as error:
+                error.span = error.span or place
+                raise
+        return result
+
+    def _choice(self, place: Span) -> Any:
+        """`a if c else b`: element by element where the condition is a tensor; both values have been computed."""
+        (value, condition, other), places = self._pop(3)
+        if isinstance(condition, Number):
+            return value if condition else other
+        return self._apply(where, [condition, value, other], [places[1], places[0], places[2]], (), place)
 
     def _unary(self, symbol: str, a: Any, place: Span) -> Any:
         if symbol == "+":
@@ -348,17 +380,20 @@ class Interpreter:
         raise GradcliError("only tensors, lists and tuples can be indexed", span=place)
 
 
+def _unpacked(names: tuple[str, ...], value: Any, place: Span) -> dict[str, Any]:
+    """What names stand for that are given a value, or each a part of it, at `place`; nothing that is thrown away."""
+    if len(names) == 1:
+        return {names[0]: value}
+    parts = list(value) if isinstance(value, tuple | list) else None
+    if parts is None or len(parts) != len(names):
+        have = "one value" if parts is None else f"{len(parts)} values"
+        fields = ", ".join(getattr(value, "_fields", ()))
+        hint = f"write {fields} = …, and _ for what is not needed" if fields else None
+        raise GradcliError(f"{len(names)} names are assigned {have}", span=place, hint=hint)
+    return {name: part for name, part in zip(names, parts, strict=True) if name != THROWN_AWAY}
+
+
 def _word_place(source: str, word: str, value: Span, known: list[str]) -> Span:
     """The place of a keyword argument's value, or of the keyword where that is what is wrong."""
     start = source.rfind(word, 0, value[0])
     return value if word in known or start < 0 else (start, start + len(word))
-
-
-def unknown_function(name: str, start: int, names: Iterable[str], defined: Iterable[str]) -> GradcliError:
-    """The error for a call to what is no function, at `start`; `names` are what has values, `defined` functions."""
-    place = (start, start + len(name))
-    if name in names or name in CONSTANTS:
-        return GradcliError(f"{name!r} is not a function", span=place, hint=f"write {name}*(...) to multiply")
-    close = did_you_mean(name, [*(n for n, o in OPS.items() if o.public), *defined])
-    hint = close or "functions have PyTorch's names, such as exp or sum"
-    return GradcliError(f"unknown function {quoted(name)}", span=place, hint=hint)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from gradcli.errors import written_in
-from gradcli.evaluation.interpret import unknown_function
+from gradcli.errors import GradcliError, did_you_mean, quoted, written_in
 from gradcli.graph.dtypes import DTYPES
 from gradcli.graph.op import OPS
 from gradcli.language.constants import CONSTANTS
-from gradcli.language.parse import Instr, Script, Statement
+from gradcli.language.instructions import Instr, Script, Statement
 
 _KNOWN = frozenset({"None", "True", "False", *CONSTANTS, *DTYPES})
 
@@ -44,14 +43,14 @@ def free_names(script: Script, given: Sequence[str] = ()) -> list[str]:
     bound: set[str] = set()
     entered: set[str] = set()
     for statement in script.statements:
-        if statement.kind == "define":
-            continue
         # What a function reads beside its parameters is looked up when it is called.
-        waiting: list[tuple[list[Instr], set[str]]] = [(statement.code, bound)]
+        waiting: list[tuple[list[Instr], set[str]]] = [(statement.at_once, bound)]
         while waiting:
             code, local = waiting.pop()
             for step in code:
-                if step.op == "name" and step.arg not in local and step.arg not in known:
+                if step.op == "store":
+                    local.update(step.arg)
+                elif step.op == "name" and step.arg not in local and step.arg not in known:
                     found.setdefault(step.arg)
                 elif step.op == "call":
                     name = step.arg[0]
@@ -63,3 +62,13 @@ def free_names(script: Script, given: Sequence[str] = ()) -> list[str]:
                             raise unknown_function(name, step.start, [*found, *assigned, *given], list(functions))
         bound.update(statement.bound)
     return list(found)
+
+
+def unknown_function(name: str, start: int, names: Iterable[str], defined: Iterable[str]) -> GradcliError:
+    """The error for a call to what is no function, at `start`; `names` are what has values, `defined` functions."""
+    place = (start, start + len(name))
+    if name in names or name in CONSTANTS:
+        return GradcliError(f"{name!r} is not a function", span=place, hint=f"write {name}*(...) to multiply")
+    close = did_you_mean(name, [*(n for n, o in OPS.items() if o.public), *defined])
+    hint = close or "functions have PyTorch's names, such as exp or sum"
+    return GradcliError(f"unknown function {quoted(name)}", span=place, hint=hint)

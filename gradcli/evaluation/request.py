@@ -15,7 +15,8 @@ from gradcli.evaluation.values import InputSpec, to_array
 from gradcli.graph.dtypes import DEFAULT_DTYPE
 from gradcli.graph.infer import cast
 from gradcli.graph.node import INPUT, Node, constant
-from gradcli.language.parse import Script, parse, refuse_unused
+from gradcli.language.instructions import Script
+from gradcli.language.parse import parse, refuse_unused
 
 #: What the vector of the vector-Jacobian product is called.
 VECTOR = "--grad-output"

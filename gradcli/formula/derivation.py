@@ -20,8 +20,8 @@ from gradcli.formula.write.forms import Form, Named, named, text
 from gradcli.graph.dtypes import FLOAT64
 from gradcli.graph.infer import cast
 from gradcli.graph.node import INPUT, Node, constant, toposort
+from gradcli.language.instructions import Script
 from gradcli.language.kinds import BOOLEAN, EXACT
-from gradcli.language.parse import Script
 from gradcli.ops.create import ones_like
 from gradcli.ops.diagonal import diagonal, trace
 

@@ -8,7 +8,8 @@ from typing import Any
 from gradcli.formula.derivation import Derived
 from gradcli.formula.lengths import Wanted, told
 from gradcli.formula.write.forms import Named, code_of, in_order, text
-from gradcli.language.parse import Script, unparse
+from gradcli.language.instructions import Script
+from gradcli.language.parse import unparse
 from gradcli.language.unparse import written
 from gradcli.render.json import to_json
 

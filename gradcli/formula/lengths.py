@@ -20,7 +20,8 @@ from gradcli.formula.algebra.algebra import Algebra
 from gradcli.formula.algebra.terms import Open, Size
 from gradcli.graph.dtypes import FLOAT64
 from gradcli.graph.node import INPUT, Node
-from gradcli.language.parse import Script, unused_input
+from gradcli.language.instructions import Script
+from gradcli.language.parse import unused_input
 
 SAMPLES = 3
 _FIRST_PRIME = 1009

@@ -16,7 +16,7 @@ from gradcli.engine.execute.run import execute
 from gradcli.errors import GradcliError
 from gradcli.evaluation.interpret import Interpreter
 from gradcli.graph.node import INPUT, Node, constant, input_node, toposort
-from gradcli.language.parse import Script
+from gradcli.language.instructions import Script
 from gradcli.ops.elementwise import zero_vjp
 
 if TYPE_CHECKING:

@@ -19,8 +19,9 @@ from gradcli.formula.write.forms import Form, Named, code_of, in_order, text
 from gradcli.graph.dtypes import FLOAT64
 from gradcli.graph.node import Node, input_node, toposort
 from gradcli.graph.op import OPS
+from gradcli.language.instructions import Script
 from gradcli.language.kinds import NUMBER
-from gradcli.language.parse import Script, parse
+from gradcli.language.parse import parse
 from gradcli.language.unparse import written
 from gradcli.ops.elementwise import to
 from gradcli.ops.linalg import inv, solve

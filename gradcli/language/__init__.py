@@ -1,6 +1,6 @@
 """The language of expressions: text goes in, a script of flat postfix code comes out, and the way back.
 
 Knows no graph, and loads neither NumPy nor, once its tables are made, Lark. The grammar is `grammar/expression.lark`.
-Read `lalr` (its tables), `tokens`, `parse`, then `unparse`; `constants` has the numbers with names, and `kinds`
-says what parts of a formula evaluate to.
+Read `instructions` (what comes out), `lalr` (the tables of the grammar), `tokens`, `script_builder` and `parse`, then
+`unparse`; `constants` has the numbers with names, and `kinds` says what parts of a formula evaluate to.
 """

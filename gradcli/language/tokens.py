@@ -10,20 +10,28 @@ from gradcli.language.lalr import Tables
 # Kind, text, and where it starts.
 Token = tuple[str, str, int]
 
-_CLOSES = {"RPAR": "(", "RSQB": "["}
+_OPENS = frozenset({"LPAR", "LSQB", "LBRACE"})
+_CLOSES = {"RPAR": "(", "RSQB": "[", "RBRACE": "{"}
 # Tokens that end an operand and those that begin one: side by side, something between them is missing.
 _ENDS = frozenset({"NAME", "NUMBER", "STRING", "ELLIPSIS", "RPAR", "RSQB"})
 _BEGINS = frozenset({"NAME", "NUMBER", "STRING", "ELLIPSIS", "LPAR", "LSQB", "TILDE"})
 _OPERATORS = frozenset({"SIGN", "PRODUCT", "POWER", "AMPERSAND", "PIPE"})
 _BEFORE_STARS = frozenset({"COMMA", "LPAR", "SEMICOLON", "NEWLINE"})
-_WORDS = {"and": "use & for 'and'", "or": "use | for 'or'", "not": "use ~ for 'not'"}
+_CONDITION = "write a if condition else b"
+_WORDS = {
+    "and": "use & for 'and'",
+    "or": "use | for 'or'",
+    "not": "use ~ for 'not'",
+    "if": _CONDITION,
+    "else": _CONDITION,
+    "elif": _CONDITION,
+}
 _STRAY_HINTS = {
     **dict.fromkeys("×·∙⋅∗✕✖", "use * to multiply"),
     **dict.fromkeys("÷∕⁄", "use / to divide"),
     **dict.fromkeys("−–—‐‑‒", "use the minus sign of the keyboard: -"),
     **dict.fromkeys("^⁰¹²³⁴⁵⁶⁷⁸⁹ⁿ⁻⁺", "use ** for powers"),
     **dict.fromkeys("“”„‘’‚«»`´", "use plain quotes: ' or \""),
-    **dict.fromkeys("{}", "use ( ) to group and [ ] for lists"),
     **dict.fromkeys("\u00a0\u2007\u2009\u200a\u200b\u202f\u3000", "use a plain space"),
     "≤": "use <=",
     "≥": "use >=",
@@ -52,19 +60,19 @@ def tokens(source: str, tables: Tables) -> Iterator[Token]:
         if kind in ignored:
             continue
         token = kind, match.group(), match.start()
-        if kind == "LPAR" or kind == "LSQB":
+        if kind in _OPENS:
             opened.append(token[2])
         elif kind in _CLOSES:
             _close(source, token, opened)
         elif kind == "NEWLINE":
-            if opened:
+            if opened and source[opened[-1]] != "{":
                 continue
         elif kind == "NAME":
             if not plain:
                 _check_name(source, token)
         elif kind == "STRAY":
             raise _stray(source, token[2])
-        elif kind == "SEMICOLON" and opened:
+        elif kind == "SEMICOLON" and opened and source[opened[-1]] != "{":
             bracket = source[opened[-1]]
             hint = f"close the {bracket!r} before it"
             raise GradcliError("unexpected ';'", source=source, span=match.span(), hint=hint)
@@ -81,7 +89,7 @@ def open_brackets(line: str, tables: Tables, depth: int = 0) -> int:
     None are where there is a mistake: more lines would not mend it.
     """
     for match in tables.pattern.finditer(line):
-        depth += {"LPAR": 1, "LSQB": 1, "RPAR": -1, "RSQB": -1}.get(match.lastgroup or "", 0)
+        depth += (match.lastgroup in _OPENS) - (match.lastgroup in _CLOSES)
         if depth < 0 or match.lastgroup == "STRAY":
             return 0
     return depth
@@ -139,6 +147,8 @@ def _hint(token: Token, previous: Token | None) -> str | None:
     kind, text, start = token
     if text in _WORDS:
         return _WORDS[text]
+    if kind in ("LBRACE", "RBRACE"):
+        return "braces hold the statements of a function; use ( ) to group and [ ] for lists"
     if text == "*" and (previous is None or previous[0] in _BEFORE_STARS):
         return "there is no star for what is left: give each value a name, or _ where it is not needed"
     if previous is None:
@@ -147,8 +157,6 @@ def _hint(token: Token, previous: Token | None) -> str | None:
     adjacent = left_start + len(left) == start
     if kind == "EQUAL":
         return "write it in full: x = x + 1" if before in _OPERATORS and adjacent else "use == to compare"
-    if kind == "COMPARE" and before in _ENDS:
-        return "comparisons do not chain: write (a < b) & (b < c)"
     if text in "&|" and left == text:
         return f"use a single {text}"
     if before in _ENDS and kind in _BEGINS:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 # How tightly each construct binds. A number is put in parentheses before a dot: `2.x` would begin with `2.`.
-_COMPARISON, _SUM, _PRODUCT, _UNARY, _POWER, _NUMBER, _POSTFIX = 1, 4, 5, 6, 7, 8, 9
+_CONDITIONAL, _COMPARISON, _SUM, _PRODUCT, _UNARY, _POWER, _NUMBER, _POSTFIX = 0, 1, 4, 5, 6, 7, 8, 9
 _BINDING = {
     **dict.fromkeys(["<", "<=", ">", ">=", "==", "!="], _COMPARISON),
     "|": 2,
@@ -91,13 +91,29 @@ class _TextWriter:
     def binary(self, operator: str) -> None:
         left, right = self._pop(2)
         binding = _BINDING[operator]
-        # Comparisons do not chain, powers bind a sign on their right, everything else groups to the left.
+        # A comparison within another is no chain, powers bind a sign on their right, all else groups to the left.
         left_needed = binding + (binding in (_COMPARISON, _POWER))
         right_needed = _UNARY if binding == _POWER else binding + 1
         self._enclose(left, right[0], left_needed)
         self._enclose(right, len(self.leaves), right_needed)
         self.before[right[0]].append(operator if binding >= _PRODUCT else f" {operator} ")
         self.operands.append((left[0], binding))
+
+    def compare(self, operators: tuple[str, ...]) -> None:
+        items = self._pop(len(operators) + 1)
+        for item, following in zip(items, [*items[1:], (len(self.leaves), 0)], strict=True):
+            self._enclose(item, following[0], _COMPARISON + 1)
+        for (first, _), symbol in zip(items[1:], operators, strict=True):
+            self.before[first].append(f" {symbol} ")
+        self.operands.append((items[0][0], _COMPARISON))
+
+    def conditional(self, _: None) -> None:
+        value, condition, other = self._pop(3)
+        self._enclose(value, condition[0], _COMPARISON)
+        self._enclose(condition, other[0], _COMPARISON)
+        self.before[condition[0]].append(" if ")
+        self.before[other[0]].append(" else ")
+        self.operands.append((value[0], _CONDITIONAL))
 
     def _separate(self, items: Sequence[_Operand], opening: str, closing: str, keywords: Sequence[str] = ()) -> None:
         """Write items (at least one) with commas in between and brackets around, the last of them by keyword."""

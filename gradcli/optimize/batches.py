@@ -11,7 +11,7 @@ from gradcli.engine.execute.bounds import check_free, usable_memory
 from gradcli.errors import GradcliError, did_you_mean, quoted
 from gradcli.evaluation.values import InputSpec
 from gradcli.graph.arguments import shown_value
-from gradcli.language.parse import Script
+from gradcli.language.instructions import Script
 from gradcli.optimize.objective import Objective
 
 # How much of the memory data from files may take to be held.

@@ -13,7 +13,8 @@ from gradcli.errors import GradcliError
 from gradcli.evaluation.evaluate import named_inputs, named_wrt
 from gradcli.evaluation.values import to_array
 from gradcli.graph.arguments import as_function, kind_of
-from gradcli.language.parse import Script, parse
+from gradcli.language.instructions import Script
+from gradcli.language.parse import parse
 from gradcli.optimize.batches import Batches, check_batches
 from gradcli.optimize.driver import Driver
 from gradcli.optimize.iterate import Iterate, Reached

@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from gradcli.errors import GradcliError, Span
+from gradcli.language.instructions import Script
 from gradcli.language.lalr import tables
-from gradcli.language.parse import Script, parse
+from gradcli.language.parse import parse
 from gradcli.language.tokens import tokens
 
 _HINT = "what is observed stands left of = and the model right of it, as in y = a*exp(-b*t) + c"

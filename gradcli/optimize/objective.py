@@ -20,7 +20,7 @@ from gradcli.evaluation.measuring import at_hand
 from gradcli.evaluation.request import Request, leaf_of, prepare
 from gradcli.evaluation.values import InputSpec
 from gradcli.graph.node import Node
-from gradcli.language.parse import Script
+from gradcli.language.instructions import Script
 from gradcli.ops.create import filled
 from gradcli.optimize.packing import Packing
 from gradcli.optimize.unchanging import computed_once, hold

@@ -16,7 +16,8 @@ from gradcli.evaluation.request import Request, leaf_of
 from gradcli.evaluation.values import InputSpec
 from gradcli.graph.dtypes import BOOL, FLOAT64
 from gradcli.graph.node import Node, constant, toposort
-from gradcli.language.parse import Script, refuse_unused
+from gradcli.language.instructions import Script
+from gradcli.language.parse import refuse_unused
 from gradcli.ops.index import getitem
 
 #: Points that are computed one by one, where an expression makes a tensor of each of them.

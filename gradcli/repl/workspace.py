@@ -16,7 +16,8 @@ from gradcli.evaluation.measuring import at_hand
 from gradcli.evaluation.names import may_draw
 from gradcli.graph.arguments import Literal
 from gradcli.graph.node import CONSTANT, INPUT, Node, Number, input_node, toposort
-from gradcli.language.parse import Script, Statement, parse
+from gradcli.language.instructions import Script, Statement
+from gradcli.language.parse import parse
 from gradcli.storage import FileArray
 
 _WORD = re.compile(r"[^\W\d]\w*")

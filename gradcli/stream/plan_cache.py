@@ -14,7 +14,7 @@ from gradcli.evaluation.measuring import Preliminary, Shapes, built, settled
 from gradcli.evaluation.names import may_draw
 from gradcli.evaluation.request import prepare, refuse_no_vector, vector_for
 from gradcli.evaluation.values import specs_of
-from gradcli.language.parse import Script
+from gradcli.language.instructions import Script
 from gradcli.stream.writers import Add, JsonWriter, NpyWriter, TensorWriter
 
 # How many plans are kept: the longer the expression, the fewer, since each holds its graph.

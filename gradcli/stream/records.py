@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from gradcli.errors import GradcliError, WorkError
 from gradcli.evaluation.names import free_names
-from gradcli.language.parse import Script, refuse_unused
+from gradcli.language.instructions import Script
+from gradcli.language.parse import refuse_unused
 from gradcli.machine.endings import is_url, local_path
 from gradcli.render.json import to_json
 from gradcli.storage import RecordReader, load_item

@@ -1,0 +1,289 @@
+"""The instructions of each alternative of the grammar, put one behind the other while a text is read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gradcli.errors import GradcliError, Span
+from gradcli.language.instructions import THROWN_AWAY, Instr, Statement
+
+_MAX_DIGITS = 4300
+_CONSTANTS = frozenset({"None", "True", "False"})
+_BODY = "write f(x) = {y = 2*x; y + 1}: statements, and at last the value"
+# Steps whose values are never tuples.
+_NO_TUPLES = frozenset({"number", "string", "ellipsis", "unary", "binary", "compare", "list", "slice"})
+
+
+class _Arguments:
+    """The arguments of a call while they are read: keywords with where they start, and how much code ends each."""
+
+    __slots__ = ("positional", "keywords", "ends")
+
+    def __init__(self) -> None:
+        self.positional = 0
+        self.ends: list[int] = []
+        self.keywords: dict[str, int] = {}
+
+    def packed(self, name: str) -> tuple[str, int, tuple[str, ...]]:
+        return name, self.positional, tuple(self.keywords)
+
+
+class ScriptBuilder:
+    """One method an aliased alternative of the grammar, which emits its instruction.
+
+    `v` holds the values of its symbols: the text of a terminal, or what the symbol's own method returned; `at` holds
+    where they start, and the last of them ends at `end`.
+    """
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self.code: list[Instr] = []
+        self.statements: list[Statement] = []
+        # Of the body that is being read: the code of its statements, and the last of them if that is an expression.
+        self.body_code: list[Instr] = []
+        self.body_value: Statement | None = None
+        # Those of the last call.
+        self.arguments = _Arguments()
+
+    def error(self, message: str, span: Span, hint: str | None = None) -> GradcliError:
+        return GradcliError(message, source=self.source, span=span, hint=hint)
+
+    def name(self, v: list[Any], at: list[int], end: int) -> None:
+        self.code.append(Instr("name", v[0], at[0], end))
+
+    def number(self, v: list[Any], at: list[int], end: int) -> None:
+        text = v[0].replace("_", "")
+        if text[1:2] in ("x", "X", "b", "B", "o", "O"):
+            value: int | float = int(text, 0)
+        elif not text.isdigit():
+            value = float(text)
+        elif len(text) <= _MAX_DIGITS:
+            value = int(text)
+        else:
+            raise self.error(
+                f"the number has {len(text)} digits; an integer can have {_MAX_DIGITS}",
+                (at[0], end),
+                "write it with an exponent: 1e100",
+            )
+        self.code.append(Instr("number", value, at[0], end))
+
+    def string(self, v: list[Any], at: list[int], end: int) -> None:
+        self.code.append(Instr("string", v[0][1:-1], at[0], end))
+
+    def ellipsis(self, v: list[Any], at: list[int], end: int) -> None:
+        self.code.append(Instr("ellipsis", None, at[0], end))
+
+    def binary(self, v: list[Any], at: list[int], end: int) -> None:
+        self.code.append(Instr("binary", v[1], at[1], at[1] + len(v[1])))
+
+    def chain_first(self, v: list[Any], at: list[int], end: int) -> list[tuple[str, int]]:
+        return [(v[1], at[1])]
+
+    def chain_next(self, v: list[Any], at: list[int], end: int) -> list[tuple[str, int]]:
+        operators: list[tuple[str, int]] = v[0]
+        operators.append((v[1], at[1]))
+        return operators
+
+    def comparison(self, v: list[Any], at: list[int], end: int) -> None:
+        operators: list[tuple[str, int]] = v[0]
+        if len(operators) == 1:
+            ((symbol, start),) = operators
+            self.code.append(Instr("binary", symbol, start, start + len(symbol)))
+        else:
+            self.code.append(Instr("compare", tuple(symbol for symbol, _ in operators), at[0], end))
+
+    def conditional(self, v: list[Any], at: list[int], end: int) -> None:
+        self.code.append(Instr("conditional", None, at[0], end))
+
+    def unary(self, v: list[Any], at: list[int], end: int) -> None:
+        self.code.append(Instr("unary", v[0], at[0], end))
+
+    def group(self, v: list[Any], at: list[int], end: int) -> None:
+        """Parentheses leave nothing but the place where they start."""
+
+    def call(self, v: list[Any], at: list[int], end: int) -> None:
+        self.arguments = v[2]
+        self.code.append(Instr("call", v[2].packed(v[0]), at[0], end))
+
+    def method(self, v: list[Any], at: list[int], end: int) -> None:
+        self.code.append(Instr("method", v[4].packed(v[2]), at[2], end))
+
+    def attribute(self, v: list[Any], at: list[int], end: int) -> None:
+        self.code.append(Instr("attribute", v[2], at[2], end))
+
+    def index(self, v: list[Any], at: list[int], end: int) -> None:
+        self.code.append(Instr("index", v[2], at[1], end))
+
+    def index_comma(self, v: list[Any], at: list[int], end: int) -> None:
+        """An index with a comma at its end: x[i,] is x[(i,)], which matters where i is a tuple."""
+        if v[2] == 1 and self.code[-1].op not in _NO_TUPLES:
+            self.code.append(Instr("tuple", 1, self.code[-1].start, end))
+        self.index(v, at, end)
+
+    def bound(self, v: list[Any], at: list[int], end: int) -> bool:
+        return True
+
+    def slice(self, v: list[Any], at: list[int], end: int) -> None:
+        has_start, has_stop, has_step = (bool(bound) for bound in [*v[::2], None][:3])
+        self.code.append(Instr("slice", (has_start, has_stop, has_step), at[0] if has_start else at[1], end))
+
+    def count_first(self, v: list[Any], at: list[int], end: int) -> int:
+        return 1
+
+    def count_next(self, v: list[Any], at: list[int], end: int) -> int:
+        count: int = v[0]
+        return count + 1
+
+    def tuple_empty(self, v: list[Any], at: list[int], end: int) -> None:
+        self.code.append(Instr("tuple", 0, at[0], end))
+
+    def tuple_one(self, v: list[Any], at: list[int], end: int) -> None:
+        self.code.append(Instr("tuple", 1, at[0], end))
+
+    def tuple_more(self, v: list[Any], at: list[int], end: int) -> None:
+        self.code.append(Instr("tuple", 1 + v[3], at[0], end))
+
+    def list_empty(self, v: list[Any], at: list[int], end: int) -> None:
+        self.code.append(Instr("list", 0, at[0], end))
+
+    def list_more(self, v: list[Any], at: list[int], end: int) -> None:
+        self.code.append(Instr("list", v[1], at[0], end))
+
+    def arguments_none(self, v: list[Any], at: list[int], end: int) -> _Arguments:
+        return _Arguments()
+
+    def argument_first(self, v: list[Any], at: list[int], end: int) -> _Arguments:
+        return self._argument(_Arguments(), v[0], at[0], end)
+
+    def argument_next(self, v: list[Any], at: list[int], end: int) -> _Arguments:
+        return self._argument(v[0], v[2], at[2], end)
+
+    def keyword(self, v: list[Any], at: list[int], end: int) -> str:
+        name: str = v[0]
+        self._check_assignable(name, (at[0], at[0] + len(name)))
+        return name
+
+    def _argument(self, arguments: _Arguments, keyword: str | None, start: int, end: int) -> _Arguments:
+        if keyword is not None:
+            if keyword in arguments.keywords:
+                raise self.error(f"the keyword {keyword!r} appears twice", (start, start + len(keyword)))
+            arguments.keywords[keyword] = start
+        elif arguments.keywords:
+            raise self.error(
+                "a positional argument follows a keyword argument", (start, end), "put the keyword arguments last"
+            )
+        else:
+            arguments.positional += 1
+        arguments.ends.append(len(self.code))
+        return arguments
+
+    def _check_assignable(self, name: str, span: Span) -> None:
+        if name in _CONSTANTS:
+            raise self.error(f"{name} cannot be assigned to", span)
+
+    def head(self, v: list[Any], at: list[int], end: int) -> Statement:
+        """The statement that begins with the code read so far and "="; its own code is still to come."""
+        code, self.code = self.code, []
+        start = at[0]
+        span = start, start + len(self.source[start : at[1]].rstrip())
+        last = code[-1]
+        if last.op == "call" and last.start == start:
+            return self._definition(code, span)
+        if last.op == "tuple" and last.start == start and last.arg:
+            code.pop()
+        if not all(step.op == "name" for step in code):
+            raise self.error("only a name can be assigned to", span, "use == to compare")
+        seen = set()
+        for step in code:
+            place = step.start, step.end
+            self._check_assignable(step.arg, place)
+            if step.arg in seen and step.arg != THROWN_AWAY:
+                hint = f"what is not needed is unpacked to {THROWN_AWAY}"
+                raise self.error(f"the name {step.arg!r} is assigned twice", place, hint)
+            seen.add(step.arg)
+        spans = tuple((step.start, step.end) for step in code)
+        return Statement("assign", [], span, names=tuple(step.arg for step in code), name_spans=spans)
+
+    def _definition(self, code: list[Instr], span: Span) -> Statement:
+        name, positional, keywords = code.pop().arg
+        ends = self.arguments.ends
+        given = [code[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+        if not all(len(one) == 1 and one[0].op == "name" for one in given[:positional]):
+            raise self.error(
+                "the parameters of a function are plain names", span, "write f(t) = t**2, or == to compare"
+            )
+        spans = [(span[0], span[0] + len(name)), *((one[0].start, one[0].end) for one in given[:positional])]
+        spans += [(start, start + len(word)) for word, start in self.arguments.keywords.items()]
+        params = (*(one[0].arg for one in given[:positional]), *keywords)
+        seen: set[str] = set()
+        for i, (param, place) in enumerate(zip((name, *params), spans, strict=True)):
+            self._check_assignable(param, place)
+            if param in seen:
+                raise self.error(f"the parameter {param!r} appears twice", place)
+            if i:
+                seen.add(param)
+        defaults = tuple(given[positional:])
+        return Statement("define", [], span, name=name, params=params, name_spans=tuple(spans), defaults=defaults)
+
+    def assignment(self, v: list[Any], at: list[int], end: int) -> None:
+        statement: Statement = v[0]
+        self.statements.append(statement._replace(code=self.code, span=(statement.span[0], end)))
+        self.code = []
+
+    def definition(self, v: list[Any], at: list[int], end: int) -> None:
+        if v[0].kind != "define":
+            raise self.error("braces hold the statements of a function", (at[1], at[1] + 1), _BODY)
+        self.assignment(v, at, end)
+
+    def opening(self, v: list[Any], at: list[int], end: int) -> None:
+        self.body_code, self.body_value = [], None
+
+    def local_result(self, v: list[Any], at: list[int], end: int) -> None:
+        self._check_vain()
+        self.body_value = Statement("expression", self.code, (at[0], end))
+        self.code = []
+
+    def local_assignment(self, v: list[Any], at: list[int], end: int) -> None:
+        self._check_vain()
+        statement: Statement = v[0]
+        if statement.kind == "define":
+            raise self.error("a function is defined outside of others", statement.span, "put it before this one")
+        self.body_code += [*self.code, Instr("store", statement.names, *statement.span)]
+        self.code = []
+
+    def body(self, v: list[Any], at: list[int], end: int) -> None:
+        """The code of all the statements between braces, the value at its end."""
+        if self.body_value is None:
+            raise self.error("the braces end without a value", (end - 1, end), _BODY)
+        self.code = [*self.body_code, *self.body_value.code]
+
+    def _check_vain(self) -> None:
+        if self.body_value is not None:
+            raise self._in_vain(self.body_value)
+
+    def _in_vain(self, statement: Statement) -> GradcliError:
+        return self.error(
+            "the value of this expression is not used",
+            statement.span,
+            "assign it to a name, or put brackets around an expression that goes on in the next line",
+        )
+
+    def result(self, v: list[Any], at: list[int], end: int) -> None:
+        self.statements.append(Statement("expression", self.code, (at[0], end)))
+        self.code = []
+
+    def bare_tuple(self, v: list[Any], at: list[int], end: int) -> None:
+        raise self.error("a tuple is written in parentheses", (at[0], end), "write (a, b)")
+
+    def finished(self, value: bool) -> list[Statement]:
+        """All statements, once no expression but the last is known to be in vain, and that one to be there."""
+        if not self.statements:
+            raise GradcliError("the expression is empty")
+        *before, last = self.statements
+        for statement in before:
+            if statement.kind == "expression":
+                raise self._in_vain(statement)
+        if value and last.kind != "expression":
+            what = "an assignment" if last.kind == "assign" else "a definition"
+            raise self.error(f"the last statement is {what}; end with the expression to evaluate", last.span)
+        return self.statements
