@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 
-from gradcli.errors import GradcliError
-from gradcli.graph.op import OPS
+from gradcli.errors import GradcliError, Span
 from gradcli.language.instructions import Instr, Statement
 
 #: So many are not carried out: what twenty functions come to that each call the one before twice.
@@ -13,40 +13,55 @@ TOO_MANY = 2**20
 # Larger counts are not told apart: their digits would take more memory than the functions.
 _UNCOUNTED = 10**300
 
+_NAMED = "what is called twice can be called once and given a name, as in y = f(x); y + y"
+
 # Steps that make no node.
-_FREE = frozenset({"number", "name", "string", "ellipsis", "slice", "list", "tuple", "store"})
+_FREE = frozenset({"number", "name", "string", "ellipsis", "slice", "list", "tuple", "store", "function"})
+
+
+class _Coded(Protocol):
+    """A function as it is written, or as it is called."""
+
+    @property
+    def code(self) -> list[Instr]: ...
 
 
 def check_expansion(statements: Sequence[Statement]) -> None:
     """Refuse statements whose calls never end or go too far; GradcliError names the function.
 
-    There are no conditions in the language, so a count of what is written is exact, and a circle never ends.
+    Nothing is left out for a condition, so a count of what is written is exact but for loops, and a circle never ends.
     """
     functions: dict[str, Statement] = {}
     costs: dict[str, int] = {}
     spent = 0
     for statement in statements:
         if statement.kind == "define":
-            if statement.name in OPS:
-                # Carrying it out will say more.
-                return
             if statement.name in functions:
                 costs.clear()
             functions[statement.name] = statement
         for call in _calls(statement.at_once, functions):
             spent += _cost(call.arg[0], functions, costs)
-            if spent >= TOO_MANY:
-                shown = str(spent) if spent < 10**9 else f"{float(min(spent, _UNCOUNTED)):.3g}"
-                message = f"with {call.arg[0]}() the expression comes to {shown} operations; 2**20 are too many"
-                hint = "what is called twice can be called once and given a name, as in y = f(x); y + y"
-                raise GradcliError(message, span=(call.start, call.end), hint=hint)
+            check_count(spent, call.arg[0], (call.start, call.end))
 
 
-def _calls(code: Sequence[Instr], functions: Mapping[str, Statement]) -> list[Instr]:
-    return [step for step in code if step.op == "call" and step.arg[0] in functions]
+def check_count(count: int, name: str, place: Span, hint: str = _NAMED) -> None:
+    """Refuse so many operations, to which the calls of a function come."""
+    if count >= TOO_MANY:
+        shown = str(count) if count < 10**9 else f"{float(min(count, _UNCOUNTED)):.3g}"
+        message = f"with {name}() the expression comes to {shown} operations; 2**20 are too many"
+        raise GradcliError(message, span=place, hint=hint)
 
 
-def _cost(name: str, functions: Mapping[str, Statement], costs: dict[str, int]) -> int:
+def cost_of(name: str, functions: Mapping[str, _Coded]) -> int:
+    """How many operations a call comes to, without what loops in it do."""
+    return _cost(name, functions, {}) if name in functions else 1
+
+
+def _calls(code: Sequence[Instr], functions: Mapping[str, _Coded]) -> list[Instr]:
+    return [step for step in code if step.op in ("call", "function") and step.arg[0] in functions]
+
+
+def _cost(name: str, functions: Mapping[str, _Coded], costs: dict[str, int]) -> int:
     """What a call comes to; `costs` has what is known of other functions."""
     waiting, entered = [name], set()
     while waiting:
@@ -65,7 +80,7 @@ def _cost(name: str, functions: Mapping[str, Statement], costs: dict[str, int]) 
             waiting += dict.fromkeys(call.arg[0] for call in unknown)
             continue
         # A function that only calls others takes its time, too.
-        own = max(1, sum(1 for step in code if step.op not in _FREE) - len(calls))
+        own = max(1, sum(step.op not in _FREE for step in code) - sum(call.op == "call" for call in calls))
         costs[top] = min(own + sum(costs[call.arg[0]] for call in calls), _UNCOUNTED)
         entered.discard(top)
     return costs[name]

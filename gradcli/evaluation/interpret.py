@@ -1,75 +1,46 @@
-"""From source text to graphs: names resolved, the script's steps carried out on nodes, places kept for errors."""
+"""From source text to graphs: statements and functions carried out on a stack, places kept for errors."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from gradcli.engine.execute.run import execute
-from gradcli.errors import GradcliError, Span, UnknownNameError, did_you_mean, quoted
-from gradcli.evaluation.calculate import calculated
-from gradcli.evaluation.expansion import check_expansion
-from gradcli.evaluation.names import unknown_function
-from gradcli.graph.arguments import Literal, as_node, kind_of, normalize_axis
-from gradcli.graph.dtypes import BOOL, DEFAULT_DTYPE, DTYPES, FLOAT64
+from gradcli.errors import GradcliError, Span
+from gradcli.evaluation.expansion import check_count, check_expansion, cost_of
+from gradcli.evaluation.stack_machine import OwnFunction, StackMachine, unpacked
+from gradcli.graph.arguments import Literal, as_node, kind_of
+from gradcli.graph.dtypes import BOOL, DEFAULT_DTYPE
 from gradcli.graph.infer import cast
-from gradcli.graph.node import INPUT, Node, Number, constant, fitted
-from gradcli.graph.op import OPS, Op
-from gradcli.language.constants import CONSTANTS
-from gradcli.language.instructions import THROWN_AWAY, Instr, Script, Statement
-from gradcli.machine.limits import having
+from gradcli.graph.node import Node, Number, constant, fitted
+from gradcli.graph.op import Op
+from gradcli.language.constants import LOOPS
+from gradcli.language.instructions import Instr, Script, Statement
 from gradcli.ops.create import tensor
-from gradcli.ops.elementwise import where
-from gradcli.ops.homes import OPERATORS
-from gradcli.ops.index import getitem
 
-_WORDS: dict[str, Any] = {"None": None, "True": True, "False": False}
-
-_ATTRIBUTES: dict[str, Callable[[Node], Any]] = {
-    "shape": lambda x: x.shape,
-    "ndim": lambda x: x.ndim,
-    "dtype": lambda x: x.dtype,
-}
-
-_QUERIES: dict[str, Callable[..., Any]] = {
-    "numel": lambda x: x.size,
-    "dim": lambda x: x.ndim,
-    "size": lambda x, dim=None: x.shape if dim is None else x.shape[normalize_axis(dim, x.ndim)],
-}
+if TYPE_CHECKING:
+    from gradcli.evaluation.unrolling import Turns
 
 
 class _Frame(NamedTuple):
-    """A running piece of code: what is left of a statement, or of the body of a function called at `place`."""
+    """A running piece of code: what is left of a statement, or of the body of a function called at `place`.
+
+    Of a loop there is the function that it calls, and its `turns`.
+    """
 
     steps: Iterator[Instr]
     names: dict[str, Any] | None
     place: Span
+    function: Op | OwnFunction | None = None
+    turns: Turns | None = None
 
 
-class _Function(NamedTuple):
-    """A function of the expression's own; `defaults` is what its last parameters are unless they are given."""
+class Interpreter(StackMachine):
+    """Carries a script out; nothing recurses, so no nesting is too deep."""
 
-    params: tuple[str, ...]
-    defaults: dict[str, Any]
-    code: list[Instr]
-
-
-class Interpreter:
-    """Carries a script out on a stack of values; nothing recurses, so no nesting is too deep."""
-
-    def __init__(self, source: str, inputs: Mapping[str, Node]) -> None:
-        self.source = source
-        self.names: dict[str, Any] = dict(inputs)
-        self.inputs = inputs
-        self.functions: dict[str, _Function] = {}
-        self.used: set[str] = set()
-        #: Where names are given values, for those who ask.
-        self.where = " on the command line"
-        self._values: list[Any] = []
-        # The place of each value on the stack, from its first character to its last.
-        self._places: list[Span] = []
+    # How many operations loops have come to.
+    _unrolled = 0
 
     def run(self, script: Script, dtype: np.dtype | None = None) -> Node:
         """The node of the last statement's value, in `dtype` if one is given."""
@@ -81,19 +52,15 @@ class Interpreter:
     def carry_out(self, statement: Statement) -> Any:
         """Carry one statement out, and give its value: None for a definition."""
         if statement.kind == "define":
-            if statement.name in OPS and OPS[statement.name].public:
-                message = f"{statement.name!r} is a function of the language and cannot be defined anew"
-                raise GradcliError(message, span=statement.name_spans[0], hint="choose another name")
             values = [self._execute(code) for code in statement.defaults]
             given = statement.params[len(statement.params) - len(values) :]
-            self.functions[statement.name] = _Function(
-                statement.params, dict(zip(given, values, strict=True)), statement.code
-            )
+            defaults = dict(zip(given, values, strict=True))
+            self.functions[statement.name] = OwnFunction(statement.name, statement.params, defaults, statement.code)
             return None
         value = self._execute(statement.code)
         if statement.kind == "assign":
             place = statement.name_spans[0][0], statement.name_spans[-1][1]
-            self.names.update(_unpacked(statement.names, value, place))
+            self.names.update(unpacked(statement.names, value, place))
         return value
 
     def final(self, value: Any, span: Span, dtype: np.dtype | None = None) -> Node:
@@ -130,12 +97,17 @@ class Interpreter:
                     return self._values.pop()
                 # The result of a function stands where it was called.
                 self._places[-1] = frame.place
-                continue
-            if step.op == "call" and step.arg[0] in self.functions:
-                frames.append(self._enter(step))
+                if frames[-1].turns is not None:
+                    self._turn(frames)
                 continue
             try:
-                self._step(step, frame)
+                if step.op == "call" and step.arg[0] in self.functions:
+                    frames.append(self._enter(step))
+                elif step.op == "call" and step.arg[0] in LOOPS:
+                    frames.append(self._loop(step))
+                    self._turn(frames)
+                else:
+                    self._step(step, frame.names)
             except GradcliError as error:
                 if error.span is None:
                     error.span = (step.start, step.end)
@@ -145,255 +117,71 @@ class Interpreter:
 
     def _enter(self, step: Instr) -> _Frame:
         """The frame of a call to a function that the expression defines."""
-        name, positional, keywords = step.arg
-        function = self.functions[name]
-        place = (step.start, step.end)
-        arguments, _ = self._pop(positional + len(keywords))
-        if positional > len(function.params):
-            expected = f"{len(function.params)} argument" + ("s" if len(function.params) != 1 else "")
-            raise GradcliError(f"{name}() takes {expected}, got {positional}", span=place)
-        bound = dict(zip(function.params, arguments[:positional], strict=False))
-        left = set(function.params[positional:]) if keywords else ()
-        for word, value in zip(keywords, arguments[positional:], strict=True):
-            if word not in left:
-                raise GradcliError(f"{name}() has no argument {word!r} to give here", span=place)
-            bound[word] = value
-        bound = {**function.defaults, **bound}
-        missing = [p for p in function.params if p not in bound]
-        if missing:
-            raise GradcliError(f"{name}() needs {missing[0]!r}", span=place)
-        return _Frame(iter(function.code), bound, place)
+        name, positional, words = step.arg
+        arguments, _ = self._pop(positional + len(words))
+        keywords = dict(zip(words, arguments[positional:], strict=True))
+        return _frame(self.functions[name], arguments[:positional], keywords, (step.start, step.end))
 
-    def _pop(self, count: int) -> tuple[list[Any], list[Span]]:
-        if not count:
-            return [], []
-        values, places = self._values[-count:], self._places[-count:]
-        del self._values[-count:], self._places[-count:]
-        return values, places
+    def _loop(self, step: Instr) -> _Frame:
+        """The frame of a loop; what it begins with, the function aside, is on the stack as if a call had given it."""
+        # Imported here: few expressions have one.
+        from gradcli.evaluation.unrolling import loop_named
 
-    def _push(self, value: Any, place: Span) -> None:
-        self._values.append(value)
-        self._places.append(place)
-
-    def _step(self, step: Instr, frame: _Frame) -> None:
-        op, arg, start, end = step
-        if op == "name":
-            self._push(self._look_up(arg, frame.names, (start, end)), (start, end))
-        elif op == "binary":
-            (a, b), (left, right) = self._pop(2)
-            self._push(self._binary(arg, a, b, (start, end)), (left[0], right[1]))
-        elif op == "number" or op == "string":
-            self._push(arg, (start, end))
-        elif op == "unary":
-            (a,), (place,) = self._pop(1)
-            self._push(self._unary(arg, a, (start, end)), (start, place[1]))
-        elif op == "call":
-            self._call_function(arg, (start, end))
-        elif op == "method":
-            self._call_method(arg, (start, end))
-        elif op == "attribute":
-            (a,), (place,) = self._pop(1)
-            self._push(self._attribute(a, arg, (start, end)), (place[0], end))
-        elif op == "index":
-            items, _ = self._pop(arg)
-            (a,), (place,) = self._pop(1)
-            self._push(self._index(a, items, (start, end)), (place[0], end))
-        elif op == "compare":
-            self._push(self._chain(arg), (start, end))
-        elif op == "conditional":
-            self._push(self._choice((start, end)), (start, end))
-        elif op == "store":
-            (value,), _ = self._pop(1)
-            assert frame.names is not None
-            frame.names.update(_unpacked(arg, value, (start, end)))
-        elif op == "ellipsis":
-            self._push(Ellipsis, (start, end))
-        elif op == "slice":
-            parts, _ = self._pop(sum(arg))
-            given = iter(parts)
-            self._push(slice(*(next(given) if present else None for present in arg)), (start, end))
-        else:
-            items, _ = self._pop(arg)
-            self._push(Literal(items) if op == "list" else tuple(items), (start, end))
-
-    # Names ------------------------------------------------------------------------------------------------------------
-
-    def _look_up(self, name: str, local: dict[str, Any] | None, place: Span) -> Any:
-        if local is not None and name in local:
-            return local[name]
-        if name in self.names:
-            value = self.names[name]
-            if value is self.inputs.get(name):
-                self.used.add(name)
-            return value
-        for known in (CONSTANTS, DTYPES, _WORDS):
-            if name in known:
-                return known[name]
-        if (name in OPS and OPS[name].public) or name in self.functions:
-            raise GradcliError(f"{name!r} is a function", span=place, hint=f"call it, as in {name}(x)")
-        if name == THROWN_AWAY:
-            hint = "what is unpacked to _ is thrown away: give it another name"
-            raise GradcliError(f"unknown name {quoted(name)}", span=place, hint=hint)
-        candidates = [*(local or ()), *self.names, *CONSTANTS]
-        hint = did_you_mean(name, candidates) or f"give it a value{self.where}, as in {name}=ones(2,2)"
-        raise UnknownNameError(f"unknown name {quoted(name)}", span=place, hint=hint)
-
-    # Operations -------------------------------------------------------------------------------------------------------
-
-    def _binary(self, symbol: str, a: Any, b: Any, place: Span) -> Any:
-        if isinstance(a, Number) and isinstance(b, Number):
-            return calculated(symbol, a, b)
-        if symbol in ("==", "!=") and not (isinstance(a, Node | Literal) or isinstance(b, Node | Literal)):
-            return calculated(symbol, a, b)
-        return self._placed(OPS[OPERATORS[symbol, 2]](a, b), place)
-
-    def _chain(self, operators: tuple[str, ...]) -> Any:
-        """Comparisons of neighbours, all of which hold."""
-        values, places = self._pop(len(operators) + 1)
-        result: Any = None
-        for k, symbol in enumerate(operators):
-            start = self.source.find(symbol, places[k][1])
-            place = start, start + len(symbol)
-            try:
-                held = self._binary(symbol, values[k], values[k + 1], place)
-                result = held if k == 0 else self._binary("&", result, held, place)
-            except GradcliError as error:
-                error.span = error.span or place
-                raise
-        return result
-
-    def _choice(self, place: Span) -> Any:
-        """`a if c else b`: element by element where the condition is a tensor; both values have been computed."""
-        (value, condition, other), places = self._pop(3)
-        if isinstance(condition, Number):
-            return value if condition else other
-        return self._apply(where, [condition, value, other], [places[1], places[0], places[2]], (), place)
-
-    def _unary(self, symbol: str, a: Any, place: Span) -> Any:
-        if symbol == "+":
-            return a
-        if isinstance(a, bool) and symbol == "~":
-            return not a
-        if isinstance(a, Number):
-            return -a if symbol == "-" else ~a if isinstance(a, int) else self._fold(OPS[OPERATORS[symbol, 1]], [a], {})
-        return self._placed(OPS[OPERATORS[symbol, 1]](a), place)
-
-    def _placed(self, result: Any, place: Span) -> Any:
-        """Note the place in the source on the nodes that a step has made."""
-        waiting = list(result) if isinstance(result, tuple) else [result]
-        while waiting:
-            node = waiting.pop()
-            if isinstance(node, Node) and node.span is None and node.op is not INPUT:
-                node.span = place
-                waiting.extend(node.inputs)
-        return result
-
-    def _call_function(self, arg: tuple[str, int, tuple[str, ...]], place: Span) -> None:
-        name, positional, words = arg
-        op = OPS.get(name)
-        if op is None or not op.public:
-            raise unknown_function(name, place[0], self.names, self.functions)
+        name, positional, words = step.arg
+        place = step.start, step.end
+        loop = loop_named(name)
         values, places = self._pop(positional + len(words))
-        self._push(self._apply(op, values, places, words, place), place)
-
-    def _call_method(self, arg: tuple[str, int, tuple[str, ...]], place: Span) -> None:
-        name, positional, words = arg
-        values, places = self._pop(1 + positional + len(words))
-        whole = (places[0][0], place[1])
-        receiver = values[0]
-        where = (place[0], place[0] + len(name))
-        if name in _QUERIES and isinstance(receiver, Node | Literal):
-            try:
-                query = _QUERIES[name](as_node(receiver), *values[1:])
-            except (TypeError, IndexError):
-                raise GradcliError(f"{name}() cannot be asked that way", span=place) from None
-            self._push(query, whole)
-            return
-        if not isinstance(receiver, Node | Literal | Number):
-            raise GradcliError(f"only tensors have methods, this is {kind_of(receiver)}", span=where)
-        op = OPS.get(name)
-        if op is None or not op.public:
-            hint = did_you_mean(name, [*(n for n, o in OPS.items() if o.public), *_QUERIES])
-            raise GradcliError(f"a tensor has no method {name!r}", span=where, hint=hint)
-        self._push(self._apply(op, values, places, words, place), whole)
-
-    def _apply(self, op: Op, values: list[Any], places: list[Span], words: tuple[str, ...], place: Span) -> Any:
-        """An operation on values; an error in one argument is reported at that argument."""
-        split = len(values) - len(words)
-        keywords = dict(zip(words, values[split:], strict=True))
         try:
-            if op.family == "elementwise" and values and all(isinstance(v, Number) for v in values):
-                return self._fold(op, values[:split], keywords)
-            return self._placed(op(*values[:split], **keywords), place)
+            function, *rest = loop.signature.bind(
+                tuple(values[:positional]), dict(zip(words, values[positional:], strict=True))
+            )
+            if not isinstance(function, OwnFunction | Op):
+                hint = f"as in f(y) = y/2 + 1/y; {name}(f, …)"
+                raise GradcliError(f"{name}() takes the name of a function first", hint=hint, argument="f")
+            called = function.name if isinstance(function, OwnFunction) else ""
+            self._unrolled += loop.count(*rest) * cost_of(called, self.functions)
         except GradcliError as error:
-            if error.span is None and error.argument is not None:
-                names = op.signature.names
-                given = [op.signature.canonical(word) for word in words]
-                if error.argument in words:
-                    value = places[split + words.index(error.argument)]
-                    error.span = _word_place(self.source, error.argument, value, names)
-                elif error.argument in given:
-                    error.span = places[split + given.index(error.argument)]
-                elif error.argument in names and names.index(error.argument) < split:
-                    error.span = places[names.index(error.argument)]
+            error.span = error.span or self._argument_place(error, loop.signature, places, words)
             raise
+        check_count(self._unrolled, called or name, place, "let it take fewer turns")
+        self._push(None, place)
+        return _Frame(iter(()), None, place, function, loop.turns(*rest))
 
-    def _fold(self, op: Op, values: list[Any], keywords: dict[str, Any]) -> Any:
-        """A function of numbers is a number, computed in double precision."""
-        with having(DEFAULT_DTYPE, FLOAT64):
-            return execute([op(*values, **keywords)])[0].item()
-
-    def _attribute(self, value: Any, name: str, place: Span) -> Any:
-        if isinstance(value, tuple) and name in getattr(value, "_fields", ()):
-            return getattr(value, name)
-        if isinstance(value, Literal | Number) and not isinstance(value, bool):
-            value = as_node(value)
-        if not isinstance(value, Node):
-            raise GradcliError(f"only tensors have attributes, this is {kind_of(value)}", span=place)
-        if name in _ATTRIBUTES:
-            return _ATTRIBUTES[name](value)
-        op = OPS.get(name)
-        if op is not None and op.attribute:
-            return self._placed(op(value), place)
-        if (op is not None and op.public) or name in _QUERIES:
-            raise GradcliError(f"{name!r} is a method", span=place, hint=f"call it, as in x.{name}()")
-        hint = did_you_mean(name, [*_ATTRIBUTES, *(n for n, op in OPS.items() if op.public)])
-        raise GradcliError(f"a tensor has no attribute {name!r}", span=place, hint=hint)
-
-    def _index(self, value: Any, items: list[Any], place: Span) -> Any:
-        # As in Python, x[(0, 1)] is x[0, 1]: only what stands beside a comma is an item of its own.
-        index = items[0] if len(items) == 1 and isinstance(items[0], tuple) else tuple(items)
-        if isinstance(value, Node):
-            return self._placed(getitem(value, index), place)
-        if isinstance(value, list | tuple) and len(items) == 1 and isinstance(items[0], int | slice):
+    def _turn(self, frames: list[_Frame]) -> None:
+        """Go on with the loop on top, with what its function gave last, until it calls one of the expression's own."""
+        loop = frames[-1]
+        assert loop.turns is not None
+        while True:
+            (given,), _ = self._pop(1)
             try:
-                picked = value[items[0]]
-            except IndexError:
-                raise GradcliError(f"index {items[0]} is out of range for length {len(value)}", span=place) from None
-            except (TypeError, ValueError):
-                raise GradcliError("the bounds of a slice must be integers, its step not 0", span=place) from None
-            return Literal(picked) if isinstance(value, Literal) and isinstance(items[0], slice) else picked
-        if isinstance(value, Literal):
-            return self._placed(getitem(as_node(value), index), place)
-        if isinstance(value, tuple):
-            raise GradcliError("a tuple is indexed by one integer or one slice", span=place)
-        raise GradcliError("only tensors, lists and tuples can be indexed", span=place)
+                arguments = loop.turns.send(given)
+            except StopIteration as end:
+                frames.pop()
+                self._push(end.value, loop.place)
+                return
+            except GradcliError as error:
+                error.span = error.span or loop.place
+                raise
+            if isinstance(loop.function, OwnFunction):
+                frames.append(_frame(loop.function, arguments, {}, loop.place))
+                return
+            assert loop.function is not None
+            places = [loop.place] * len(arguments)
+            self._push(self._apply(loop.function, list(arguments), places, (), loop.place), loop.place)
 
 
-def _unpacked(names: tuple[str, ...], value: Any, place: Span) -> dict[str, Any]:
-    """What names stand for that are given a value, or each a part of it, at `place`; nothing that is thrown away."""
-    if len(names) == 1:
-        return {names[0]: value}
-    parts = list(value) if isinstance(value, tuple | list) else None
-    if parts is None or len(parts) != len(names):
-        have = "one value" if parts is None else f"{len(parts)} values"
-        fields = ", ".join(getattr(value, "_fields", ()))
-        hint = f"write {fields} = …, and _ for what is not needed" if fields else None
-        raise GradcliError(f"{len(names)} names are assigned {have}", span=place, hint=hint)
-    return {name: part for name, part in zip(names, parts, strict=True) if name != THROWN_AWAY}
-
-
-def _word_place(source: str, word: str, value: Span, known: list[str]) -> Span:
-    """The place of a keyword argument's value, or of the keyword where that is what is wrong."""
-    start = source.rfind(word, 0, value[0])
-    return value if word in known or start < 0 else (start, start + len(word))
+def _frame(function: OwnFunction, arguments: Sequence[Any], keywords: Mapping[str, Any], place: Span) -> _Frame:
+    """The body of a function, with what its names stand for."""
+    name, params = function.name, function.params
+    if len(arguments) > len(params):
+        expected = f"{len(params)} argument" + ("s" if len(params) != 1 else "")
+        raise GradcliError(f"{name}() takes {expected}, got {len(arguments)}", span=place)
+    left = params[len(arguments) :]
+    for word in keywords:
+        if word not in left:
+            raise GradcliError(f"{name}() has no argument {word!r} to give here", span=place)
+    bound = {**function.defaults, **dict(zip(params, arguments, strict=False)), **keywords}
+    missing = [param for param in left if param not in bound]
+    if missing:
+        raise GradcliError(f"{name}() needs {missing[0]!r}", span=place)
+    return _Frame(iter(function.code), bound, place)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from gradcli.errors import GradcliError, did_you_mean, quoted, written_in
 from gradcli.graph.dtypes import DTYPES
 from gradcli.graph.op import OPS
-from gradcli.language.constants import CONSTANTS
+from gradcli.language.constants import CONSTANTS, LOOPS
 from gradcli.language.instructions import Instr, Script, Statement
 
 _KNOWN = frozenset({"None", "True", "False", *CONSTANTS, *DTYPES})
@@ -52,12 +52,12 @@ def free_names(script: Script, given: Sequence[str] = ()) -> list[str]:
                     local.update(step.arg)
                 elif step.op == "name" and step.arg not in local and step.arg not in known:
                     found.setdefault(step.arg)
-                elif step.op == "call":
+                elif step.op in ("call", "function") and step.arg[0] not in LOOPS:
                     name = step.arg[0]
                     if name in functions and name not in entered:
                         entered.add(name)
                         waiting += [(body.code, assigned | set(body.params)) for body in functions[name]]
-                    elif name not in functions and (name not in OPS or not OPS[name].public):
+                    elif step.op == "call" and name not in functions and (name not in OPS or not OPS[name].public):
                         with written_in(script.source):
                             raise unknown_function(name, step.start, [*found, *assigned, *given], list(functions))
         bound.update(statement.bound)
@@ -69,6 +69,6 @@ def unknown_function(name: str, start: int, names: Iterable[str], defined: Itera
     place = (start, start + len(name))
     if name in names or name in CONSTANTS:
         return GradcliError(f"{name!r} is not a function", span=place, hint=f"write {name}*(...) to multiply")
-    close = did_you_mean(name, [*(n for n, o in OPS.items() if o.public), *defined])
+    close = did_you_mean(name, [*(n for n, o in OPS.items() if o.public), *LOOPS, *defined])
     hint = close or "functions have PyTorch's names, such as exp or sum"
     return GradcliError(f"unknown function {quoted(name)}", span=place, hint=hint)

@@ -14,7 +14,8 @@ class Instr(NamedTuple):
     """One step of a stack machine; `start` and `end` are its place in the source.
 
     op, arg and what it pops, before it pushes one value:
-    number (int or float), name (str), string (str), ellipsis (None): nothing;
+    number (int or float), name (str), string (str), ellipsis (None), function (a name, alone in a tuple), which stands
+    as the first argument of a loop: nothing;
     unary (operator): 1; binary (operator): 2, the place being the operator; attribute (name): 1;
     compare (the operators of a chain, two or more): one more than these; conditional (None): the value where the
     condition holds, the condition, the value elsewhere;

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gradcli.errors import GradcliError, Span
+from gradcli.language.constants import LOOPS
 from gradcli.language.instructions import THROWN_AWAY, Instr, Statement
 
 _MAX_DIGITS = 4300
@@ -15,13 +16,17 @@ _NO_TUPLES = frozenset({"number", "string", "ellipsis", "unary", "binary", "comp
 
 
 class _Arguments:
-    """The arguments of a call while they are read: keywords with where they start, and how much code ends each."""
+    """The arguments of a call while they are read.
 
-    __slots__ = ("positional", "keywords", "ends")
+    Keywords with where they start, how much code there is after each argument, and the place of the first.
+    """
+
+    __slots__ = ("positional", "keywords", "ends", "first")
 
     def __init__(self) -> None:
         self.positional = 0
         self.ends: list[int] = []
+        self.first: Span = (0, 0)
         self.keywords: dict[str, int] = {}
 
     def packed(self, name: str) -> tuple[str, int, tuple[str, ...]]:
@@ -42,6 +47,7 @@ class ScriptBuilder:
         # Of the body that is being read: the code of its statements, and the last of them if that is an expression.
         self.body_code: list[Instr] = []
         self.body_value: Statement | None = None
+        self.defined: set[str] = set()
         # Those of the last call.
         self.arguments = _Arguments()
 
@@ -103,7 +109,16 @@ class ScriptBuilder:
 
     def call(self, v: list[Any], at: list[int], end: int) -> None:
         self.arguments = v[2]
+        if v[0] in LOOPS and v[2].positional and v[0] not in self.defined:
+            self._name_function(v[2])
         self.code.append(Instr("call", v[2].packed(v[0]), at[0], end))
+
+    def _name_function(self, arguments: _Arguments) -> None:
+        """The first argument of a loop is a function, if it is a name."""
+        place = arguments.ends[0] - 1
+        step = self.code[place]
+        if step.op == "name" and (step.start, step.end) == arguments.first:
+            self.code[place] = Instr("function", (step.arg,), step.start, step.end)
 
     def method(self, v: list[Any], at: list[int], end: int) -> None:
         self.code.append(Instr("method", v[4].packed(v[2]), at[2], end))
@@ -174,6 +189,8 @@ class ScriptBuilder:
             )
         else:
             arguments.positional += 1
+        if not arguments.ends:
+            arguments.first = start, end
         arguments.ends.append(len(self.code))
         return arguments
 
@@ -207,6 +224,9 @@ class ScriptBuilder:
     def _definition(self, code: list[Instr], span: Span) -> Statement:
         name, positional, keywords = code.pop().arg
         ends = self.arguments.ends
+        if code and code[0].op == "function":
+            # What is being defined is called like a loop.
+            code[0] = Instr("name", code[0].arg[0], code[0].start, code[0].end)
         given = [code[start:end] for start, end in zip([0, *ends], ends, strict=False)]
         if not all(len(one) == 1 and one[0].op == "name" for one in given[:positional]):
             raise self.error(
@@ -223,6 +243,7 @@ class ScriptBuilder:
             if i:
                 seen.add(param)
         defaults = tuple(given[positional:])
+        self.defined.add(name)
         return Statement("define", [], span, name=name, params=params, name_spans=tuple(spans), defaults=defaults)
 
     def assignment(self, v: list[Any], at: list[int], end: int) -> None:

@@ -76,6 +76,9 @@ class _TextWriter:
     def name(self, name: str) -> None:
         self._leaf(name)
 
+    def function(self, named: tuple[str]) -> None:
+        self._leaf(named[0])
+
     def string(self, text: str) -> None:
         self._leaf(f'"{text}"' if "'" in text else f"'{text}'")
 

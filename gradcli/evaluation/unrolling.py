@@ -1,13 +1,13 @@
 """Loops, which unroll into the graph: a function is called again and again, on what it gave before.
 
-Each is a generator: it yields the arguments of a call and is sent what the call gives, so that whoever carries the
-calls out need not recurse.
+`iterate(f, x, n)` calls f n times, first on x; `fold(f, init, xs)` calls it for each row of xs, on what it gave before
+and that row, and `scan` keeps what it gives at each. Each is a generator: it yields the arguments of a call and is sent
+what the call gives, so that whoever carries the calls out need not recurse.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from itertools import repeat
 from typing import Any, NamedTuple
 
 from gradcli.errors import GradcliError, SizeError
@@ -20,17 +20,16 @@ Turns = Generator[tuple[Any, ...], Any, Any]
 
 
 class Loop(NamedTuple):
-    """A loop of the language: its arguments, `turns(*arguments without the function)`, and how many these are."""
+    """A loop of the language: its arguments, and what those beside the function give: the calls, and their number."""
 
     signature: Signature
-    doc: str
     turns: Callable[..., Turns]
     count: Callable[..., int]
 
 
-def _iterate(x: Any, n: int) -> Turns:
+def _iterate(x: Any, n: Any) -> Turns:
     carried, several = _carried(x)
-    for _ in range(n):
+    for _ in range(_times(x, n)):
         carried = _next(several, carried, (yield carried))
     return carried if several else carried[0]
 
@@ -98,8 +97,11 @@ def _length(xs: Any) -> int:
 
 def _rows(xs: Any) -> Any:
     """The rows, each as a tuple of the arguments that it is."""
-    parts = xs if isinstance(xs, tuple) else (xs,)
-    return zip(*(x if isinstance(x, Literal) else OPS["unbind"](x, 0) for x in parts), strict=True)
+    return zip(*(_parts(x) for x in (xs if isinstance(xs, tuple) else (xs,))), strict=True)
+
+
+def _parts(x: Any) -> Any:
+    return x if isinstance(x, Literal) else OPS["unbind"](x, 0)
 
 
 def _times(x: Any, n: Any) -> int:
@@ -109,11 +111,9 @@ def _times(x: Any, n: Any) -> int:
     return count
 
 
-LOOPS = {
-    name: Loop(Signature(name, arguments), doc, turns, count)
-    for name, arguments, doc, turns, count in (
-        ("iterate", "f, x, n", "What `f(f(…f(x)))` gives with n calls.", _iterate, _times),
-        ("fold", "f, init, xs", "`c = f(c, row)` for each row of xs, c being init at first.", _fold, lambda i, xs: _length(xs)),
-        ("scan", "f, init, xs", "As fold, with what f gives at each row stacked.", _scan, lambda i, xs: _length(xs)),
-    )
-}
+def loop_named(name: str) -> Loop:
+    """The loop of a name of `gradcli.language.constants.LOOPS`."""
+    if name == "iterate":
+        return Loop(Signature(name, "f, x, n"), _iterate, _times)
+    turns = _fold if name == "fold" else _scan
+    return Loop(Signature(name, "f, init, xs"), turns, lambda init, xs: _length(xs))

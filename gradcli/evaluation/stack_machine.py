@@ -1,0 +1,314 @@
+"""The steps of a script on a stack of values: names looked up, operators, calls, attributes and indices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from gradcli.engine.execute.run import execute
+from gradcli.errors import GradcliError, Span, UnknownNameError, did_you_mean, quoted
+from gradcli.evaluation.calculate import calculated
+from gradcli.evaluation.names import unknown_function
+from gradcli.graph.arguments import Literal, as_node, kind_of, normalize_axis
+from gradcli.graph.dtypes import DEFAULT_DTYPE, DTYPES, FLOAT64
+from gradcli.graph.node import INPUT, Node, Number
+from gradcli.graph.op import OPS, Op
+from gradcli.graph.signature import Signature
+from gradcli.language.constants import CONSTANTS, LOOPS
+from gradcli.language.instructions import THROWN_AWAY, Instr
+from gradcli.machine.limits import having
+from gradcli.ops.elementwise import where
+from gradcli.ops.homes import OPERATORS
+from gradcli.ops.index import getitem
+
+_WORDS: dict[str, Any] = {"None": None, "True": True, "False": False}
+
+_ATTRIBUTES: dict[str, Callable[[Node], Any]] = {
+    "shape": lambda x: x.shape,
+    "ndim": lambda x: x.ndim,
+    "dtype": lambda x: x.dtype,
+}
+
+_QUERIES: dict[str, Callable[..., Any]] = {
+    "numel": lambda x: x.size,
+    "dim": lambda x: x.ndim,
+    "size": lambda x, dim=None: x.shape if dim is None else x.shape[normalize_axis(dim, x.ndim)],
+}
+
+
+class OwnFunction(NamedTuple):
+    """A function of the expression's own; `defaults` is what its last parameters are unless they are given."""
+
+    name: str
+    params: tuple[str, ...]
+    defaults: dict[str, Any]
+    code: list[Instr]
+
+
+class StackMachine:
+    """Carries single steps out on a stack of values, each of which has a place in the source."""
+
+    def __init__(self, source: str, inputs: Mapping[str, Node]) -> None:
+        self.source = source
+        self.names: dict[str, Any] = dict(inputs)
+        self.inputs = inputs
+        self.functions: dict[str, OwnFunction] = {}
+        self.used: set[str] = set()
+        #: Where names are given values, for those who ask.
+        self.where = " on the command line"
+        self._values: list[Any] = []
+        # The place of each value on the stack, from its first character to its last.
+        self._places: list[Span] = []
+
+    def _pop(self, count: int) -> tuple[list[Any], list[Span]]:
+        if not count:
+            return [], []
+        values, places = self._values[-count:], self._places[-count:]
+        del self._values[-count:], self._places[-count:]
+        return values, places
+
+    def _push(self, value: Any, place: Span) -> None:
+        self._values.append(value)
+        self._places.append(place)
+
+    def _step(self, step: Instr, local: dict[str, Any] | None) -> None:
+        op, arg, start, end = step
+        if op == "name":
+            self._push(self._look_up(arg, local, (start, end)), (start, end))
+        elif op == "binary":
+            (a, b), (left, right) = self._pop(2)
+            self._push(self._binary(arg, a, b, (start, end)), (left[0], right[1]))
+        elif op == "number" or op == "string":
+            self._push(arg, (start, end))
+        elif op == "unary":
+            (a,), (place,) = self._pop(1)
+            self._push(self._unary(arg, a, (start, end)), (start, place[1]))
+        elif op == "call":
+            self._call_function(arg, (start, end))
+        elif op == "method":
+            self._call_method(arg, (start, end))
+        elif op == "attribute":
+            (a,), (place,) = self._pop(1)
+            self._push(self._attribute(a, arg, (start, end)), (place[0], end))
+        elif op == "index":
+            items, _ = self._pop(arg)
+            (a,), (place,) = self._pop(1)
+            self._push(self._index(a, items, (start, end)), (place[0], end))
+        elif op == "function":
+            self._push(self._function(arg[0], start), (start, end))
+        elif op == "compare":
+            self._push(self._chain(arg), (start, end))
+        elif op == "conditional":
+            self._push(self._choice((start, end)), (start, end))
+        elif op == "store":
+            (value,), _ = self._pop(1)
+            assert local is not None
+            local.update(unpacked(arg, value, (start, end)))
+        elif op == "ellipsis":
+            self._push(Ellipsis, (start, end))
+        elif op == "slice":
+            parts, _ = self._pop(sum(arg))
+            given = iter(parts)
+            self._push(slice(*(next(given) if present else None for present in arg)), (start, end))
+        else:
+            items, _ = self._pop(arg)
+            self._push(Literal(items) if op == "list" else tuple(items), (start, end))
+
+    # Names ------------------------------------------------------------------------------------------------------------
+
+    def _look_up(self, name: str, local: dict[str, Any] | None, place: Span) -> Any:
+        if local is not None and name in local:
+            return local[name]
+        if name in self.names:
+            value = self.names[name]
+            if value is self.inputs.get(name):
+                self.used.add(name)
+            return value
+        for known in (CONSTANTS, DTYPES, _WORDS):
+            if name in known:
+                return known[name]
+        if (name in OPS and OPS[name].public) or name in self.functions or name in LOOPS:
+            raise GradcliError(f"{name!r} is a function", span=place, hint=f"call it, as in {name}(x)")
+        if name == THROWN_AWAY:
+            hint = "what is unpacked to _ is thrown away: give it another name"
+            raise GradcliError(f"unknown name {quoted(name)}", span=place, hint=hint)
+        candidates = [*(local or ()), *self.names, *CONSTANTS]
+        hint = did_you_mean(name, candidates) or f"give it a value{self.where}, as in {name}=ones(2,2)"
+        raise UnknownNameError(f"unknown name {quoted(name)}", span=place, hint=hint)
+
+    def _function(self, name: str, start: int) -> Op | OwnFunction:
+        """What a loop is to call."""
+        if name in self.functions:
+            return self.functions[name]
+        if name in OPS and OPS[name].public:
+            return OPS[name]
+        if name in self.names or name in CONSTANTS:
+            hint = f"a function is written f({name}) = …"
+            raise GradcliError(f"{name!r} is not a function", span=(start, start + len(name)), hint=hint)
+        raise unknown_function(name, start, (), self.functions)
+
+    # Operations -------------------------------------------------------------------------------------------------------
+
+    def _binary(self, symbol: str, a: Any, b: Any, place: Span) -> Any:
+        if isinstance(a, Number) and isinstance(b, Number):
+            return calculated(symbol, a, b)
+        if symbol in ("==", "!=") and not (isinstance(a, Node | Literal) or isinstance(b, Node | Literal)):
+            return calculated(symbol, a, b)
+        return self._placed(OPS[OPERATORS[symbol, 2]](a, b), place)
+
+    def _chain(self, operators: tuple[str, ...]) -> Any:
+        """Comparisons of neighbours, all of which hold."""
+        values, places = self._pop(len(operators) + 1)
+        result: Any = None
+        for k, symbol in enumerate(operators):
+            start = self.source.find(symbol, places[k][1])
+            place = start, start + len(symbol)
+            try:
+                held = self._binary(symbol, values[k], values[k + 1], place)
+                result = held if k == 0 else self._binary("&", result, held, place)
+            except GradcliError as error:
+                error.span = error.span or place
+                raise
+        return result
+
+    def _choice(self, place: Span) -> Any:
+        """`a if c else b`: element by element where the condition is a tensor; both values have been computed."""
+        (value, condition, other), places = self._pop(3)
+        if isinstance(condition, Number):
+            return value if condition else other
+        return self._apply(where, [condition, value, other], [places[1], places[0], places[2]], (), place)
+
+    def _unary(self, symbol: str, a: Any, place: Span) -> Any:
+        if symbol == "+":
+            return a
+        if isinstance(a, bool) and symbol == "~":
+            return not a
+        if isinstance(a, Number):
+            return -a if symbol == "-" else ~a if isinstance(a, int) else self._fold(OPS[OPERATORS[symbol, 1]], [a], {})
+        return self._placed(OPS[OPERATORS[symbol, 1]](a), place)
+
+    def _placed(self, result: Any, place: Span) -> Any:
+        """Note the place in the source on the nodes that a step has made."""
+        waiting = list(result) if isinstance(result, tuple) else [result]
+        while waiting:
+            node = waiting.pop()
+            if isinstance(node, Node) and node.span is None and node.op is not INPUT:
+                node.span = place
+                waiting.extend(node.inputs)
+        return result
+
+    def _call_function(self, arg: tuple[str, int, tuple[str, ...]], place: Span) -> None:
+        name, positional, words = arg
+        op = OPS.get(name)
+        if op is None or not op.public:
+            raise unknown_function(name, place[0], self.names, self.functions)
+        values, places = self._pop(positional + len(words))
+        self._push(self._apply(op, values, places, words, place), place)
+
+    def _call_method(self, arg: tuple[str, int, tuple[str, ...]], place: Span) -> None:
+        name, positional, words = arg
+        values, places = self._pop(1 + positional + len(words))
+        whole = (places[0][0], place[1])
+        receiver = values[0]
+        where = (place[0], place[0] + len(name))
+        if name in _QUERIES and isinstance(receiver, Node | Literal):
+            try:
+                query = _QUERIES[name](as_node(receiver), *values[1:])
+            except (TypeError, IndexError):
+                raise GradcliError(f"{name}() cannot be asked that way", span=place) from None
+            self._push(query, whole)
+            return
+        if not isinstance(receiver, Node | Literal | Number):
+            raise GradcliError(f"only tensors have methods, this is {kind_of(receiver)}", span=where)
+        op = OPS.get(name)
+        if op is None or not op.public:
+            hint = did_you_mean(name, [*(n for n, o in OPS.items() if o.public), *_QUERIES])
+            raise GradcliError(f"a tensor has no method {name!r}", span=where, hint=hint)
+        self._push(self._apply(op, values, places, words, place), whole)
+
+    def _apply(self, op: Op, values: list[Any], places: list[Span], words: tuple[str, ...], place: Span) -> Any:
+        """An operation on values; an error in one argument is reported at that argument."""
+        split = len(values) - len(words)
+        keywords = dict(zip(words, values[split:], strict=True))
+        try:
+            if op.family == "elementwise" and values and all(isinstance(v, Number) for v in values):
+                return self._fold(op, values[:split], keywords)
+            return self._placed(op(*values[:split], **keywords), place)
+        except GradcliError as error:
+            error.span = error.span or self._argument_place(error, op.signature, places, words)
+            raise
+
+    def _argument_place(
+        self, error: GradcliError, signature: Signature, places: list[Span], words: tuple[str, ...]
+    ) -> Span | None:
+        """The place of the argument that an error is about, of a call whose last arguments are given by `words`."""
+        split = len(places) - len(words)
+        names = signature.names
+        given = [signature.canonical(word) for word in words]
+        if error.argument in words:
+            return _word_place(self.source, error.argument, places[split + words.index(error.argument)], names)
+        if error.argument in given:
+            return places[split + given.index(error.argument)]
+        if error.argument in names and names.index(error.argument) < split:
+            return places[names.index(error.argument)]
+        return None
+
+    def _fold(self, op: Op, values: list[Any], keywords: dict[str, Any]) -> Any:
+        """A function of numbers is a number, computed in double precision."""
+        with having(DEFAULT_DTYPE, FLOAT64):
+            return execute([op(*values, **keywords)])[0].item()
+
+    def _attribute(self, value: Any, name: str, place: Span) -> Any:
+        if isinstance(value, tuple) and name in getattr(value, "_fields", ()):
+            return getattr(value, name)
+        if isinstance(value, Literal | Number) and not isinstance(value, bool):
+            value = as_node(value)
+        if not isinstance(value, Node):
+            raise GradcliError(f"only tensors have attributes, this is {kind_of(value)}", span=place)
+        if name in _ATTRIBUTES:
+            return _ATTRIBUTES[name](value)
+        op = OPS.get(name)
+        if op is not None and op.attribute:
+            return self._placed(op(value), place)
+        if (op is not None and op.public) or name in _QUERIES:
+            raise GradcliError(f"{name!r} is a method", span=place, hint=f"call it, as in x.{name}()")
+        hint = did_you_mean(name, [*_ATTRIBUTES, *(n for n, op in OPS.items() if op.public)])
+        raise GradcliError(f"a tensor has no attribute {name!r}", span=place, hint=hint)
+
+    def _index(self, value: Any, items: list[Any], place: Span) -> Any:
+        # As in Python, x[(0, 1)] is x[0, 1]: only what stands beside a comma is an item of its own.
+        index = items[0] if len(items) == 1 and isinstance(items[0], tuple) else tuple(items)
+        if isinstance(value, Node):
+            return self._placed(getitem(value, index), place)
+        if isinstance(value, list | tuple) and len(items) == 1 and isinstance(items[0], int | slice):
+            try:
+                picked = value[items[0]]
+            except IndexError:
+                raise GradcliError(f"index {items[0]} is out of range for length {len(value)}", span=place) from None
+            except (TypeError, ValueError):
+                raise GradcliError("the bounds of a slice must be integers, its step not 0", span=place) from None
+            return Literal(picked) if isinstance(value, Literal) and isinstance(items[0], slice) else picked
+        if isinstance(value, Literal):
+            return self._placed(getitem(as_node(value), index), place)
+        if isinstance(value, tuple):
+            raise GradcliError("a tuple is indexed by one integer or one slice", span=place)
+        raise GradcliError("only tensors, lists and tuples can be indexed", span=place)
+
+
+def unpacked(names: tuple[str, ...], value: Any, place: Span) -> dict[str, Any]:
+    """What names stand for that are given a value, or each a part of it, at `place`; nothing that is thrown away."""
+    if len(names) == 1:
+        return {names[0]: value}
+    parts = list(value) if isinstance(value, tuple | list) else None
+    if parts is None or len(parts) != len(names):
+        have = "one value" if parts is None else f"{len(parts)} values"
+        fields = ", ".join(getattr(value, "_fields", ()))
+        hint = f"write {fields} = …, and _ for what is not needed" if fields else None
+        raise GradcliError(f"{len(names)} names are assigned {have}", span=place, hint=hint)
+    return {name: part for name, part in zip(names, parts, strict=True) if name != THROWN_AWAY}
+
+
+def _word_place(source: str, word: str, value: Span, known: list[str]) -> Span:
+    """The place of a keyword argument's value, or of the keyword where that is what is wrong."""
+    start = source.rfind(word, 0, value[0])
+    return value if word in known or start < 0 else (start, start + len(word))
