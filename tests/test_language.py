@@ -139,6 +139,13 @@ def test_fold_and_scan() -> None:
     assert value(text + "y").tolist() == [(A[0] - 1).tolist(), (A.sum(0) - A[0]).tolist()]
 
 
+def test_the_operation_that_is_called_like_a_loop() -> None:
+    columns = np.arange(8.0).reshape(1, 4, 2)
+    assert value("fold(x, (3, 2), (2, 2))", x=columns).shape == (1, 1, 3, 2)
+    assert value("x = 2*y; fold(x, (3, 2), (2, 2))", y=columns).sum().item() == 2 * columns.sum()
+    assert value("f(t) = fold(t, (3, 2), (2, 2)); f(x)", x=columns).shape == (1, 1, 3, 2)
+
+
 def test_loops_within_loops() -> None:
     assert value("f(y) = 2*y; g(y) = iterate(f, y, 2); iterate(g, A, 2)").tolist() == (16 * A).tolist()
 
@@ -150,7 +157,7 @@ def test_loops_within_loops() -> None:
         ("iterate()", "iterate() needs 'f'", "iterate()"),
         ("iterate(2, A, 3)", "iterate() takes the name of a function first", "2"),
         ("fold(f=add, init=0, xs=A)", "'add' is a function", "add"),
-        ("iterate(A, A, 2)", "'A' is not a function", "A"),
+        ("iterate(A, A, 2)", "iterate() takes the name of a function first", "A"),
         ("iterate(foo, A, 3)", "unknown function 'foo'", "foo"),
         ("iterate(cos, A, -3)", "iterate() goes through a loop 0 times or more, not -3", "-3"),
         ("iterate(cos, A, 1.5)", "n must be an integer, got 1.5", "1.5"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import errno
 import functools
 import itertools
@@ -986,8 +987,9 @@ def test_whatever_stands_in_the_place_of_the_cache(kind: str, tmp_path: Path) ->
     elif kind == "folder":
         cache.mkdir()
     elif kind == "socket":
-        with socket.socket(socket.AF_UNIX) as one:
-            one.bind(str(cache))
+        # By a short name: there is little room for one.
+        with contextlib.chdir(cache.parent), socket.socket(socket.AF_UNIX) as one:
+            one.bind(cache.name)
     else:
         (tmp_path / "there").write_bytes(whole)
         cache.symlink_to({"device": "/dev/zero", "link": tmp_path / "there", "dangling": "nowhere"}[kind])

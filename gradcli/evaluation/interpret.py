@@ -14,7 +14,7 @@ from gradcli.graph.arguments import Literal, as_node, kind_of
 from gradcli.graph.dtypes import BOOL, DEFAULT_DTYPE
 from gradcli.graph.infer import cast
 from gradcli.graph.node import Node, Number, constant, fitted
-from gradcli.graph.op import Op
+from gradcli.graph.op import OPS, Op
 from gradcli.language.constants import LOOPS
 from gradcli.language.instructions import Instr, Script, Statement
 from gradcli.ops.create import tensor
@@ -103,7 +103,7 @@ class Interpreter(StackMachine):
             try:
                 if step.op == "call" and step.arg[0] in self.functions:
                     frames.append(self._enter(step))
-                elif step.op == "call" and step.arg[0] in LOOPS:
+                elif step.op == "call" and step.arg[0] in LOOPS and self._is_loop(*step.arg):
                     frames.append(self._loop(step))
                     self._turn(frames)
                 else:
@@ -121,6 +121,11 @@ class Interpreter(StackMachine):
         arguments, _ = self._pop(positional + len(words))
         keywords = dict(zip(words, arguments[positional:], strict=True))
         return _frame(self.functions[name], arguments[:positional], keywords, (step.start, step.end))
+
+    def _is_loop(self, name: str, positional: int, words: tuple[str, ...]) -> bool:
+        """Whether a call of a loop's name is one: an operation may have the name too, and takes no function."""
+        given = positional + len(words)
+        return name not in OPS or (given > 0 and isinstance(self._values[-given], OwnFunction | Op))
 
     def _loop(self, step: Instr) -> _Frame:
         """The frame of a loop; what it begins with, the function aside, is on the stack as if a call had given it."""

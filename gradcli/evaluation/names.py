@@ -54,10 +54,14 @@ def free_names(script: Script, given: Sequence[str] = ()) -> list[str]:
                     found.setdefault(step.arg)
                 elif step.op in ("call", "function") and step.arg[0] not in LOOPS:
                     name = step.arg[0]
+                    if step.op == "function" and name not in functions and name not in OPS:
+                        if name not in local and name not in known:
+                            found.setdefault(name)
+                        continue
                     if name in functions and name not in entered:
                         entered.add(name)
                         waiting += [(body.code, assigned | set(body.params)) for body in functions[name]]
-                    elif step.op == "call" and name not in functions and (name not in OPS or not OPS[name].public):
+                    elif name not in functions and (name not in OPS or not OPS[name].public):
                         with written_in(script.source):
                             raise unknown_function(name, step.start, [*found, *assigned, *given], list(functions))
         bound.update(statement.bound)

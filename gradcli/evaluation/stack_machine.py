@@ -95,7 +95,7 @@ class StackMachine:
             (a,), (place,) = self._pop(1)
             self._push(self._index(a, items, (start, end)), (place[0], end))
         elif op == "function":
-            self._push(self._function(arg[0], start), (start, end))
+            self._push(self._function(arg[0], local, (start, end)), (start, end))
         elif op == "compare":
             self._push(self._chain(arg), (start, end))
         elif op == "conditional":
@@ -136,16 +136,15 @@ class StackMachine:
         hint = did_you_mean(name, candidates) or f"give it a value{self.where}, as in {name}=ones(2,2)"
         raise UnknownNameError(f"unknown name {quoted(name)}", span=place, hint=hint)
 
-    def _function(self, name: str, start: int) -> Op | OwnFunction:
-        """What a loop is to call."""
+    def _function(self, name: str, local: dict[str, Any] | None, place: Span) -> Any:
+        """What a loop is to call, or else the first argument of the operation that has the name of the loop."""
         if name in self.functions:
             return self.functions[name]
+        if name in (local or ()) or name in self.names:
+            return self._look_up(name, local, place)
         if name in OPS and OPS[name].public:
             return OPS[name]
-        if name in self.names or name in CONSTANTS:
-            hint = f"a function is written f({name}) = …"
-            raise GradcliError(f"{name!r} is not a function", span=(start, start + len(name)), hint=hint)
-        raise unknown_function(name, start, (), self.functions)
+        raise unknown_function(name, place[0], (), self.functions)
 
     # Operations -------------------------------------------------------------------------------------------------------
 
