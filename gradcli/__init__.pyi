@@ -109,6 +109,69 @@ class _slogdet(NamedTuple):
     sign: Tensor
     logabsdet: Tensor
 
+class _triangular_solve(NamedTuple):
+    solution: Tensor
+    cloned_coefficient: Tensor
+
+class _inv_ex(NamedTuple):
+    inverse: Tensor
+    info: Tensor
+
+class _solve_ex(NamedTuple):
+    result: Tensor
+    info: Tensor
+
+class _cholesky_ex(NamedTuple):
+    L: Tensor
+    info: Tensor
+
+class _linalg_svd(NamedTuple):
+    U: Tensor
+    S: Tensor
+    Vh: Tensor
+
+class _svd(NamedTuple):
+    U: Tensor
+    S: Tensor
+    V: Tensor
+
+class _eigh(NamedTuple):
+    eigenvalues: Tensor
+    eigenvectors: Tensor
+
+class _linalg_qr(NamedTuple):
+    Q: Tensor
+    R: Tensor
+
+class _qr(NamedTuple):
+    Q: Tensor
+    R: Tensor
+
+class _lu_factor_ex(NamedTuple):
+    LU: Tensor
+    pivots: Tensor
+    info: Tensor
+
+class _lu_factor(NamedTuple):
+    LU: Tensor
+    pivots: Tensor
+
+class _linalg_lu(NamedTuple):
+    P: Tensor
+    L: Tensor
+    U: Tensor
+
+class _lu_unpack(NamedTuple):
+    P: Tensor
+    L: Tensor
+    U: Tensor
+
+class _lstsq(NamedTuple):
+    solution: Tensor
+    residuals: Tensor
+    rank: Tensor
+    singular_values: Tensor
+
 pi: builtins.float
 π: builtins.float
 e: builtins.float
@@ -720,14 +783,20 @@ class Tensor:
         correction: _Number | None = None,
     ) -> Tensor: ...
     @overload
-    def norm(self, p: _Number | Literal["fro"] = 2, dim: _Int | _Ints | None = None, keepdim: _Bool = False) -> Tensor:
+    def norm(
+        self, p: _Number | Literal["fro", "nuc"] = 2, dim: _Int | _Ints | None = None, keepdim: _Bool = False
+    ) -> Tensor:
         """Vector p-norm; p may be inf, -inf or 0."""
     @overload
-    def norm(self, p: _Number | Literal["fro"] = 2, *, axis: _Int | _Ints | None, keepdim: _Bool = False) -> Tensor: ...
+    def norm(
+        self, p: _Number | Literal["fro", "nuc"] = 2, *, axis: _Int | _Ints | None, keepdim: _Bool = False
+    ) -> Tensor: ...
     @overload
-    def norm(self, p: _Number | Literal["fro"] = 2, dim: _Int | _Ints | None = None, *, keepdims: _Bool) -> Tensor: ...
+    def norm(
+        self, p: _Number | Literal["fro", "nuc"] = 2, dim: _Int | _Ints | None = None, *, keepdims: _Bool
+    ) -> Tensor: ...
     @overload
-    def norm(self, p: _Number | Literal["fro"] = 2, *, axis: _Int | _Ints | None, keepdims: _Bool) -> Tensor: ...
+    def norm(self, p: _Number | Literal["fro", "nuc"] = 2, *, axis: _Int | _Ints | None, keepdims: _Bool) -> Tensor: ...
     @overload
     def all(self, dim: _Int | _Ints | None = None, keepdim: _Bool = False) -> Tensor:
         """True where all are not zero."""
@@ -1056,6 +1125,14 @@ class Tensor:
     def cumulative_trapezoid(
         self, x: Tensor | np.ndarray | None = None, *, dx: _Number | None = None, axis: _Int
     ) -> Tensor: ...
+    def dist(self, other: _TensorLike, p: _Number = 2) -> Tensor:
+        """Norm of the difference of two tensors."""
+    def cdist(
+        self, x2: _TensorLike, p: _Number = 2, compute_mode: str = "use_mm_for_euclid_dist_if_necessary"
+    ) -> Tensor:
+        """Distance of each row of x1 to each row of x2."""
+    def pdist(self, p: _Number = 2) -> Tensor:
+        """Distances of all pairs of rows."""
     def mse_loss(self, target: _TensorLike, reduction: Literal["mean", "sum", "none"] = "mean") -> Tensor:
         """Squared difference."""
     def huber_loss(
@@ -1627,6 +1704,222 @@ class Tensor:
         stride: _Int | _Ints = 1,
     ) -> Tensor:
         """Columns added up to pictures: the adjoint of im2col."""
+    def addmm(self, mat1: _TensorLike, mat2: _TensorLike, *, beta: _Number = 1, alpha: _Number = 1) -> Tensor:
+        """beta*input + alpha*(mat1 @ mat2), of matrices."""
+    def addmv(self, mat: _TensorLike, vec: _TensorLike, *, beta: _Number = 1, alpha: _Number = 1) -> Tensor:
+        """beta*input + alpha*(mat @ vec), of a matrix and a vector."""
+    def addr(self, vec1: _TensorLike, vec2: _TensorLike, *, beta: _Number = 1, alpha: _Number = 1) -> Tensor:
+        """beta*input + alpha*outer(vec1, vec2)."""
+    def baddbmm(self, batch1: _TensorLike, batch2: _TensorLike, *, beta: _Number = 1, alpha: _Number = 1) -> Tensor:
+        """beta*input + alpha*(batch1 @ batch2), of batches of matrices."""
+    def addbmm(self, batch1: _TensorLike, batch2: _TensorLike, *, beta: _Number = 1, alpha: _Number = 1) -> Tensor:
+        """beta*input + alpha*sum(batch1 @ batch2, 0), of batches of matrices."""
+    @overload
+    def linalg_cross(self, other: _TensorLike, *, dim: _Int = -1) -> Tensor:
+        """Cross product of vectors of 3 elements along a dimension."""
+    @overload
+    def linalg_cross(self, other: _TensorLike, *, axis: _Int) -> Tensor: ...
+    @overload
+    def cross(self, other: _TensorLike, dim: _Int | None = None) -> Tensor:
+        """Cross product of vectors of 3 elements, along the first dimension that has so many without dim."""
+    @overload
+    def cross(self, other: _TensorLike, *, axis: _Int | None) -> Tensor: ...
+    @overload
+    def vecdot(self, y: _TensorLike, *, dim: _Int = -1) -> Tensor:
+        """Dot products of the vectors along a dimension."""
+    @overload
+    def vecdot(self, y: _TensorLike, *, axis: _Int) -> Tensor: ...
+    def kron(self, other: _TensorLike) -> Tensor:
+        """Kronecker product: the second tensor times each element of the first, side by side."""
+    def matrix_power(self, n: _Int) -> Tensor:
+        """A matrix to a whole power; negative ones are those of its inverse."""
+    def linalg_vander(self, *, N: _Int | None = None) -> Tensor:
+        """The powers of each number, from 0 on, along a new last dimension."""
+    def vander(self, N: _Int | None = None, increasing: _Bool = False) -> Tensor:
+        """The powers of the numbers of a vector, the largest first unless increasing."""
+    def solve_triangular(
+        self, B: _TensorLike, *, upper: _Bool, left: _Bool = True, unitriangular: _Bool = False
+    ) -> Tensor:
+        """The X for which A @ X = B (X @ A = B with left=False), where A is a triangle; the other one is not read."""
+    def triangular_solve(
+        self, A: _TensorLike, upper: _Bool = True, transpose: _Bool = False, unitriangular: _Bool = False
+    ) -> _triangular_solve:
+        """The X for which A @ X = b, where A is a triangle, or its transpose; and A (solution, cloned_coefficient)."""
+    def cholesky_solve(self, L: _TensorLike, upper: _Bool = False) -> Tensor:
+        """The X for which L @ L.T @ X = B (L.T @ L @ X = B with upper), where L is a triangle."""
+    def cholesky_inverse(self, upper: _Bool = False) -> Tensor:
+        """Inverse of L @ L.T (of L.T @ L with upper), where L is a triangle."""
+    def inv_ex(self, *, check_errors: _Bool = False) -> _inv_ex:
+        """Inverse, and 0 or, for a singular matrix, the place of the first zero pivot (inverse, info)."""
+    def solve_ex(self, B: _TensorLike, *, left: _Bool = True, check_errors: _Bool = False) -> _solve_ex:
+        """The X for which A @ X = B, and 0 or the place of the first zero pivot of a singular matrix (result, info)."""
+    def cholesky_ex(self, *, upper: _Bool = False, check_errors: _Bool = False) -> _cholesky_ex:
+        """The triangular L of L @ L.T, and 0 or the order of the first minor that is not positive (L, info)."""
+    def linalg_svd(self, full_matrices: _Bool = True) -> _linalg_svd:
+        """The singular value decomposition A = U @ diag(S) @ Vh (U, S, Vh)."""
+    def svd(self, some: _Bool = True, compute_uv: _Bool = True) -> _svd:
+        """The singular value decomposition input = U @ diag(S) @ V.mT (U, S, V); linalg_svd gives the transpose …"""
+    def svdvals(self) -> Tensor:
+        """The singular values, the largest first."""
+    def eigh(self, UPLO: Literal["L", "U"] = "L") -> _eigh:
+        """Eigenvalues, the smallest first, and eigenvectors of a symmetric matrix, of which one triangle is read."""
+    def eigvalsh(self, UPLO: Literal["L", "U"] = "L") -> Tensor:
+        """Eigenvalues of a symmetric matrix, the smallest first; one triangle is read."""
+    def linalg_qr(self, mode: Literal["reduced", "complete", "r"] = "reduced") -> _linalg_qr:
+        """The decomposition A = Q @ R into orthonormal columns and an upper triangle (Q, R)."""
+    def qr(self, some: _Bool = True) -> _qr:
+        """The decomposition input = Q @ R into orthonormal columns and an upper triangle (Q, R)."""
+    def lu_factor_ex(self, *, pivot: _Bool = True, check_errors: _Bool = False) -> _lu_factor_ex:
+        """Both triangles of an LU decomposition in one matrix, rows exchanged, the place of a zero (LU, pivots, …"""
+    def lu_factor(self, *, pivot: _Bool = True) -> _lu_factor:
+        """Both triangles of an LU decomposition in one matrix, and the rows exchanged (LU, pivots)."""
+    def lu(self, pivot: _Bool = True, get_infos: _Bool = False) -> _lu_factor:
+        """As lu_factor, for singular matrices too, with where they are with get_infos; linalg_lu gives (P, L, U)."""
+    def linalg_lu(self, *, pivot: _Bool = True) -> _linalg_lu:
+        """The decomposition A = P @ L @ U into exchanged rows, a lower and an upper triangle (P, L, U)."""
+    def lu_unpack(self, LU_pivots: _TensorLike, unpack_data: _Bool = True, unpack_pivots: _Bool = True) -> _lu_unpack:
+        """The P, L and U of what lu_factor gives (P, L, U)."""
+    def linalg_lu_solve(
+        self, pivots: _TensorLike, B: _TensorLike, *, left: _Bool = True, adjoint: _Bool = False
+    ) -> Tensor:
+        """The X for which A @ X = B by the LU decomposition of A (X @ A with left=False, A.T with adjoint)."""
+    def lu_solve(self, LU_data: _TensorLike, LU_pivots: _TensorLike) -> Tensor:
+        """The X for which A @ X = b by the LU decomposition of A."""
+    def matrix_exp(self) -> Tensor:
+        """Exponential of a square matrix."""
+    def pinv(
+        self,
+        *,
+        atol: _Number | Tensor | np.ndarray | None = None,
+        rtol: _Number | Tensor | np.ndarray | None = None,
+        hermitian: _Bool = False,
+    ) -> Tensor:
+        """Pseudo-inverse: singular values up to max(atol, rtol*the largest) count as 0."""
+    def pinverse(self, rcond: _Number = 1e-15) -> Tensor:
+        """Pseudo-inverse: singular values up to rcond times the largest count as 0."""
+    def lstsq(
+        self,
+        B: _TensorLike,
+        rcond: _Number | None = None,
+        *,
+        driver: Literal["gelsy", "gels", "gelsd", "gelss"] = "gelsy",
+    ) -> _lstsq:
+        """The shortest X for which A @ X is nearest to B (solution, residuals, rank, singular_values)."""
+    def householder_product(self, tau: _TensorLike) -> Tensor:
+        """The first columns of a product of reflections, given by what is below the diagonal and their factors."""
+    orgqr = householder_product
+    def ormqr(self, tau: _TensorLike, other: _TensorLike, left: _Bool = True, transpose: _Bool = False) -> Tensor:
+        """A product of reflections, given as for householder_product, times a matrix."""
+    def tensorsolve(self, B: _TensorLike, dims: _Int | _Ints | None = None) -> Tensor:
+        """The X for which tensordot(A, X, X.ndim) is B."""
+    def tensorinv(self, ind: _Int = 2) -> Tensor:
+        """The inverse for tensordot: its first dimensions are the last ones of A, from ind on."""
+    @overload
+    def vector_norm(
+        self, ord: _Number = 2, dim: _Int | _Ints | None = None, keepdim: _Bool = False, *, dtype: _DType | None = None
+    ) -> Tensor:
+        """Norm of all elements, or of those along dimensions, as of one vector."""
+    @overload
+    def vector_norm(
+        self, ord: _Number = 2, *, axis: _Int | _Ints | None, keepdim: _Bool = False, dtype: _DType | None = None
+    ) -> Tensor: ...
+    @overload
+    def vector_norm(
+        self, ord: _Number = 2, dim: _Int | _Ints | None = None, *, keepdims: _Bool, dtype: _DType | None = None
+    ) -> Tensor: ...
+    @overload
+    def vector_norm(
+        self, ord: _Number = 2, *, axis: _Int | _Ints | None, keepdims: _Bool, dtype: _DType | None = None
+    ) -> Tensor: ...
+    @overload
+    def matrix_norm(
+        self,
+        ord: _Number | Literal["fro", "nuc"] = "fro",
+        dim: _Ints | None = None,
+        keepdim: _Bool = False,
+        *,
+        dtype: _DType | None = None,
+    ) -> Tensor:
+        """Norm of the matrices along two dimensions, the last ones without dim."""
+    @overload
+    def matrix_norm(
+        self,
+        ord: _Number | Literal["fro", "nuc"] = "fro",
+        *,
+        axis: _Ints | None,
+        keepdim: _Bool = False,
+        dtype: _DType | None = None,
+    ) -> Tensor: ...
+    @overload
+    def matrix_norm(
+        self,
+        ord: _Number | Literal["fro", "nuc"] = "fro",
+        dim: _Ints | None = None,
+        *,
+        keepdims: _Bool,
+        dtype: _DType | None = None,
+    ) -> Tensor: ...
+    @overload
+    def matrix_norm(
+        self,
+        ord: _Number | Literal["fro", "nuc"] = "fro",
+        *,
+        axis: _Ints | None,
+        keepdims: _Bool,
+        dtype: _DType | None = None,
+    ) -> Tensor: ...
+    @overload
+    def linalg_norm(
+        self,
+        ord: _Number | Literal["fro", "nuc"] | None = None,
+        dim: _Int | _Ints | None = None,
+        keepdim: _Bool = False,
+        *,
+        dtype: _DType | None = None,
+    ) -> Tensor:
+        """Norm of a vector, or of a matrix where there is an order and there are two dimensions."""
+    @overload
+    def linalg_norm(
+        self,
+        ord: _Number | Literal["fro", "nuc"] | None = None,
+        *,
+        axis: _Int | _Ints | None,
+        keepdim: _Bool = False,
+        dtype: _DType | None = None,
+    ) -> Tensor: ...
+    @overload
+    def linalg_norm(
+        self,
+        ord: _Number | Literal["fro", "nuc"] | None = None,
+        dim: _Int | _Ints | None = None,
+        *,
+        keepdims: _Bool,
+        dtype: _DType | None = None,
+    ) -> Tensor: ...
+    @overload
+    def linalg_norm(
+        self,
+        ord: _Number | Literal["fro", "nuc"] | None = None,
+        *,
+        axis: _Int | _Ints | None,
+        keepdims: _Bool,
+        dtype: _DType | None = None,
+    ) -> Tensor: ...
+    def cond(self, p: _Number | Literal["fro", "nuc"] | None = None) -> Tensor:
+        """Condition number: the norm of a matrix times that of its inverse; by singular values without p."""
+    def matrix_rank(
+        self,
+        *,
+        atol: _Number | Tensor | np.ndarray | None = None,
+        rtol: _Number | Tensor | np.ndarray | None = None,
+        hermitian: _Bool = False,
+    ) -> Tensor:
+        """How many singular values exceed max(atol, rtol*the largest)."""
+    @overload
+    def renorm(self, p: _Number, dim: _Int, maxnorm: _Number) -> Tensor:
+        """The slices along a dimension, those with a norm above maxnorm scaled down to it."""
+    @overload
+    def renorm(self, p: _Number, *, axis: _Int, maxnorm: _Number) -> Tensor: ...
     def to_(
         self,
         *kind: _DType | Tensor | _Bool,
@@ -2654,21 +2947,21 @@ def std(
 ) -> Tensor: ...
 @overload
 def norm(
-    input: _TensorLike, p: _Number | Literal["fro"] = 2, dim: _Int | _Ints | None = None, keepdim: _Bool = False
+    input: _TensorLike, p: _Number | Literal["fro", "nuc"] = 2, dim: _Int | _Ints | None = None, keepdim: _Bool = False
 ) -> Tensor:
     """Vector p-norm; p may be inf, -inf or 0."""
 
 @overload
 def norm(
-    input: _TensorLike, p: _Number | Literal["fro"] = 2, *, axis: _Int | _Ints | None, keepdim: _Bool = False
+    input: _TensorLike, p: _Number | Literal["fro", "nuc"] = 2, *, axis: _Int | _Ints | None, keepdim: _Bool = False
 ) -> Tensor: ...
 @overload
 def norm(
-    input: _TensorLike, p: _Number | Literal["fro"] = 2, dim: _Int | _Ints | None = None, *, keepdims: _Bool
+    input: _TensorLike, p: _Number | Literal["fro", "nuc"] = 2, dim: _Int | _Ints | None = None, *, keepdims: _Bool
 ) -> Tensor: ...
 @overload
 def norm(
-    input: _TensorLike, p: _Number | Literal["fro"] = 2, *, axis: _Int | _Ints | None, keepdims: _Bool
+    input: _TensorLike, p: _Number | Literal["fro", "nuc"] = 2, *, axis: _Int | _Ints | None, keepdims: _Bool
 ) -> Tensor: ...
 @overload
 def all(input: _TensorLike, dim: _Int | _Ints | None = None, keepdim: _Bool = False) -> Tensor:
@@ -3093,6 +3386,17 @@ def cumulative_trapezoid(
 def cumulative_trapezoid(
     y: _TensorLike, x: Tensor | np.ndarray | None = None, *, dx: _Number | None = None, axis: _Int
 ) -> Tensor: ...
+def dist(input: _TensorLike, other: _TensorLike, p: _Number = 2) -> Tensor:
+    """Norm of the difference of two tensors."""
+
+def cdist(
+    x1: _TensorLike, x2: _TensorLike, p: _Number = 2, compute_mode: str = "use_mm_for_euclid_dist_if_necessary"
+) -> Tensor:
+    """Distance of each row of x1 to each row of x2."""
+
+def pdist(input: _TensorLike, p: _Number = 2) -> Tensor:
+    """Distances of all pairs of rows."""
+
 def mse_loss(input: _TensorLike, target: _TensorLike, reduction: Literal["mean", "sum", "none"] = "mean") -> Tensor:
     """Squared difference."""
 
@@ -3863,3 +4167,290 @@ def fold(
     stride: _Int | _Ints = 1,
 ) -> Tensor:
     """Columns added up to pictures: the adjoint of im2col."""
+
+def addmm(input: _TensorLike, mat1: _TensorLike, mat2: _TensorLike, *, beta: _Number = 1, alpha: _Number = 1) -> Tensor:
+    """beta*input + alpha*(mat1 @ mat2), of matrices."""
+
+def addmv(input: _TensorLike, mat: _TensorLike, vec: _TensorLike, *, beta: _Number = 1, alpha: _Number = 1) -> Tensor:
+    """beta*input + alpha*(mat @ vec), of a matrix and a vector."""
+
+def addr(input: _TensorLike, vec1: _TensorLike, vec2: _TensorLike, *, beta: _Number = 1, alpha: _Number = 1) -> Tensor:
+    """beta*input + alpha*outer(vec1, vec2)."""
+
+def baddbmm(
+    input: _TensorLike, batch1: _TensorLike, batch2: _TensorLike, *, beta: _Number = 1, alpha: _Number = 1
+) -> Tensor:
+    """beta*input + alpha*(batch1 @ batch2), of batches of matrices."""
+
+def addbmm(
+    input: _TensorLike, batch1: _TensorLike, batch2: _TensorLike, *, beta: _Number = 1, alpha: _Number = 1
+) -> Tensor:
+    """beta*input + alpha*sum(batch1 @ batch2, 0), of batches of matrices."""
+
+@overload
+def linalg_cross(input: _TensorLike, other: _TensorLike, *, dim: _Int = -1) -> Tensor:
+    """Cross product of vectors of 3 elements along a dimension."""
+
+@overload
+def linalg_cross(input: _TensorLike, other: _TensorLike, *, axis: _Int) -> Tensor: ...
+@overload
+def cross(input: _TensorLike, other: _TensorLike, dim: _Int | None = None) -> Tensor:
+    """Cross product of vectors of 3 elements, along the first dimension that has so many without dim."""
+
+@overload
+def cross(input: _TensorLike, other: _TensorLike, *, axis: _Int | None) -> Tensor: ...
+@overload
+def vecdot(x: _TensorLike, y: _TensorLike, *, dim: _Int = -1) -> Tensor:
+    """Dot products of the vectors along a dimension."""
+
+@overload
+def vecdot(x: _TensorLike, y: _TensorLike, *, axis: _Int) -> Tensor: ...
+def kron(input: _TensorLike, other: _TensorLike) -> Tensor:
+    """Kronecker product: the second tensor times each element of the first, side by side."""
+
+def multi_dot(tensors: _Tensors) -> Tensor:
+    """Product of several matrices, in the order that takes the fewest multiplications; vectors may be at its ends."""
+
+@overload
+def chain_matmul(*matrices: _TensorLike) -> Tensor:
+    """Product of several matrices, in the order that takes the fewest multiplications."""
+
+@overload
+def chain_matmul(*, matrices: _Tensors) -> Tensor: ...
+def matrix_power(input: _TensorLike, n: _Int) -> Tensor:
+    """A matrix to a whole power; negative ones are those of its inverse."""
+
+def linalg_vander(x: _TensorLike, *, N: _Int | None = None) -> Tensor:
+    """The powers of each number, from 0 on, along a new last dimension."""
+
+def vander(x: _TensorLike, N: _Int | None = None, increasing: _Bool = False) -> Tensor:
+    """The powers of the numbers of a vector, the largest first unless increasing."""
+
+def solve_triangular(
+    A: _TensorLike, B: _TensorLike, *, upper: _Bool, left: _Bool = True, unitriangular: _Bool = False
+) -> Tensor:
+    """The X for which A @ X = B (X @ A = B with left=False), where A is a triangle; the other one is not read."""
+
+def triangular_solve(
+    b: _TensorLike, A: _TensorLike, upper: _Bool = True, transpose: _Bool = False, unitriangular: _Bool = False
+) -> _triangular_solve:
+    """The X for which A @ X = b, where A is a triangle, or its transpose; and A (solution, cloned_coefficient)."""
+
+def cholesky_solve(B: _TensorLike, L: _TensorLike, upper: _Bool = False) -> Tensor:
+    """The X for which L @ L.T @ X = B (L.T @ L @ X = B with upper), where L is a triangle."""
+
+def cholesky_inverse(L: _TensorLike, upper: _Bool = False) -> Tensor:
+    """Inverse of L @ L.T (of L.T @ L with upper), where L is a triangle."""
+
+def inv_ex(A: _TensorLike, *, check_errors: _Bool = False) -> _inv_ex:
+    """Inverse, and 0 or, for a singular matrix, the place of the first zero pivot (inverse, info)."""
+
+def solve_ex(A: _TensorLike, B: _TensorLike, *, left: _Bool = True, check_errors: _Bool = False) -> _solve_ex:
+    """The X for which A @ X = B, and 0 or the place of the first zero pivot of a singular matrix (result, info)."""
+
+def cholesky_ex(A: _TensorLike, *, upper: _Bool = False, check_errors: _Bool = False) -> _cholesky_ex:
+    """The triangular L of L @ L.T, and 0 or the order of the first minor that is not positive (L, info)."""
+
+def linalg_svd(A: _TensorLike, full_matrices: _Bool = True) -> _linalg_svd:
+    """The singular value decomposition A = U @ diag(S) @ Vh (U, S, Vh)."""
+
+def svd(input: _TensorLike, some: _Bool = True, compute_uv: _Bool = True) -> _svd:
+    """The singular value decomposition input = U @ diag(S) @ V.mT (U, S, V); linalg_svd gives the transpose of V."""
+
+def svdvals(A: _TensorLike) -> Tensor:
+    """The singular values, the largest first."""
+
+def eigh(A: _TensorLike, UPLO: Literal["L", "U"] = "L") -> _eigh:
+    """Eigenvalues, the smallest first, and eigenvectors of a symmetric matrix, of which one triangle is read."""
+
+def eigvalsh(A: _TensorLike, UPLO: Literal["L", "U"] = "L") -> Tensor:
+    """Eigenvalues of a symmetric matrix, the smallest first; one triangle is read."""
+
+def linalg_qr(A: _TensorLike, mode: Literal["reduced", "complete", "r"] = "reduced") -> _linalg_qr:
+    """The decomposition A = Q @ R into orthonormal columns and an upper triangle (Q, R)."""
+
+def qr(input: _TensorLike, some: _Bool = True) -> _qr:
+    """The decomposition input = Q @ R into orthonormal columns and an upper triangle (Q, R)."""
+
+def lu_factor_ex(A: _TensorLike, *, pivot: _Bool = True, check_errors: _Bool = False) -> _lu_factor_ex:
+    """Both triangles of an LU decomposition in one matrix, rows exchanged, the place of a zero (LU, pivots, info)."""
+
+def lu_factor(A: _TensorLike, *, pivot: _Bool = True) -> _lu_factor:
+    """Both triangles of an LU decomposition in one matrix, and the rows exchanged (LU, pivots)."""
+
+def lu(A: _TensorLike, pivot: _Bool = True, get_infos: _Bool = False) -> _lu_factor:
+    """As lu_factor, for singular matrices too, with where they are with get_infos; linalg_lu gives (P, L, U)."""
+
+def linalg_lu(A: _TensorLike, *, pivot: _Bool = True) -> _linalg_lu:
+    """The decomposition A = P @ L @ U into exchanged rows, a lower and an upper triangle (P, L, U)."""
+
+def lu_unpack(
+    LU_data: _TensorLike, LU_pivots: _TensorLike, unpack_data: _Bool = True, unpack_pivots: _Bool = True
+) -> _lu_unpack:
+    """The P, L and U of what lu_factor gives (P, L, U)."""
+
+def linalg_lu_solve(
+    LU: _TensorLike, pivots: _TensorLike, B: _TensorLike, *, left: _Bool = True, adjoint: _Bool = False
+) -> Tensor:
+    """The X for which A @ X = B by the LU decomposition of A (X @ A with left=False, A.T with adjoint)."""
+
+def lu_solve(b: _TensorLike, LU_data: _TensorLike, LU_pivots: _TensorLike) -> Tensor:
+    """The X for which A @ X = b by the LU decomposition of A."""
+
+def matrix_exp(input: _TensorLike) -> Tensor:
+    """Exponential of a square matrix."""
+
+def pinv(
+    A: _TensorLike,
+    *,
+    atol: _Number | Tensor | np.ndarray | None = None,
+    rtol: _Number | Tensor | np.ndarray | None = None,
+    hermitian: _Bool = False,
+) -> Tensor:
+    """Pseudo-inverse: singular values up to max(atol, rtol*the largest) count as 0."""
+
+def pinverse(input: _TensorLike, rcond: _Number = 1e-15) -> Tensor:
+    """Pseudo-inverse: singular values up to rcond times the largest count as 0."""
+
+def lstsq(
+    A: _TensorLike,
+    B: _TensorLike,
+    rcond: _Number | None = None,
+    *,
+    driver: Literal["gelsy", "gels", "gelsd", "gelss"] = "gelsy",
+) -> _lstsq:
+    """The shortest X for which A @ X is nearest to B (solution, residuals, rank, singular_values)."""
+
+def householder_product(A: _TensorLike, tau: _TensorLike) -> Tensor:
+    """The first columns of a product of reflections, given by what is below the diagonal and their factors."""
+
+orgqr = householder_product
+
+def ormqr(
+    input: _TensorLike, tau: _TensorLike, other: _TensorLike, left: _Bool = True, transpose: _Bool = False
+) -> Tensor:
+    """A product of reflections, given as for householder_product, times a matrix."""
+
+def tensorsolve(A: _TensorLike, B: _TensorLike, dims: _Int | _Ints | None = None) -> Tensor:
+    """The X for which tensordot(A, X, X.ndim) is B."""
+
+def tensorinv(A: _TensorLike, ind: _Int = 2) -> Tensor:
+    """The inverse for tensordot: its first dimensions are the last ones of A, from ind on."""
+
+@overload
+def vector_norm(
+    x: _TensorLike,
+    ord: _Number = 2,
+    dim: _Int | _Ints | None = None,
+    keepdim: _Bool = False,
+    *,
+    dtype: _DType | None = None,
+) -> Tensor:
+    """Norm of all elements, or of those along dimensions, as of one vector."""
+
+@overload
+def vector_norm(
+    x: _TensorLike, ord: _Number = 2, *, axis: _Int | _Ints | None, keepdim: _Bool = False, dtype: _DType | None = None
+) -> Tensor: ...
+@overload
+def vector_norm(
+    x: _TensorLike, ord: _Number = 2, dim: _Int | _Ints | None = None, *, keepdims: _Bool, dtype: _DType | None = None
+) -> Tensor: ...
+@overload
+def vector_norm(
+    x: _TensorLike, ord: _Number = 2, *, axis: _Int | _Ints | None, keepdims: _Bool, dtype: _DType | None = None
+) -> Tensor: ...
+@overload
+def matrix_norm(
+    A: _TensorLike,
+    ord: _Number | Literal["fro", "nuc"] = "fro",
+    dim: _Ints | None = None,
+    keepdim: _Bool = False,
+    *,
+    dtype: _DType | None = None,
+) -> Tensor:
+    """Norm of the matrices along two dimensions, the last ones without dim."""
+
+@overload
+def matrix_norm(
+    A: _TensorLike,
+    ord: _Number | Literal["fro", "nuc"] = "fro",
+    *,
+    axis: _Ints | None,
+    keepdim: _Bool = False,
+    dtype: _DType | None = None,
+) -> Tensor: ...
+@overload
+def matrix_norm(
+    A: _TensorLike,
+    ord: _Number | Literal["fro", "nuc"] = "fro",
+    dim: _Ints | None = None,
+    *,
+    keepdims: _Bool,
+    dtype: _DType | None = None,
+) -> Tensor: ...
+@overload
+def matrix_norm(
+    A: _TensorLike,
+    ord: _Number | Literal["fro", "nuc"] = "fro",
+    *,
+    axis: _Ints | None,
+    keepdims: _Bool,
+    dtype: _DType | None = None,
+) -> Tensor: ...
+@overload
+def linalg_norm(
+    A: _TensorLike,
+    ord: _Number | Literal["fro", "nuc"] | None = None,
+    dim: _Int | _Ints | None = None,
+    keepdim: _Bool = False,
+    *,
+    dtype: _DType | None = None,
+) -> Tensor:
+    """Norm of a vector, or of a matrix where there is an order and there are two dimensions."""
+
+@overload
+def linalg_norm(
+    A: _TensorLike,
+    ord: _Number | Literal["fro", "nuc"] | None = None,
+    *,
+    axis: _Int | _Ints | None,
+    keepdim: _Bool = False,
+    dtype: _DType | None = None,
+) -> Tensor: ...
+@overload
+def linalg_norm(
+    A: _TensorLike,
+    ord: _Number | Literal["fro", "nuc"] | None = None,
+    dim: _Int | _Ints | None = None,
+    *,
+    keepdims: _Bool,
+    dtype: _DType | None = None,
+) -> Tensor: ...
+@overload
+def linalg_norm(
+    A: _TensorLike,
+    ord: _Number | Literal["fro", "nuc"] | None = None,
+    *,
+    axis: _Int | _Ints | None,
+    keepdims: _Bool,
+    dtype: _DType | None = None,
+) -> Tensor: ...
+def cond(A: _TensorLike, p: _Number | Literal["fro", "nuc"] | None = None) -> Tensor:
+    """Condition number: the norm of a matrix times that of its inverse; by singular values without p."""
+
+def matrix_rank(
+    A: _TensorLike,
+    *,
+    atol: _Number | Tensor | np.ndarray | None = None,
+    rtol: _Number | Tensor | np.ndarray | None = None,
+    hermitian: _Bool = False,
+) -> Tensor:
+    """How many singular values exceed max(atol, rtol*the largest)."""
+
+@overload
+def renorm(input: _TensorLike, p: _Number, dim: _Int, maxnorm: _Number) -> Tensor:
+    """The slices along a dimension, those with a norm above maxnorm scaled down to it."""
+
+@overload
+def renorm(input: _TensorLike, p: _Number, *, axis: _Int, maxnorm: _Number) -> Tensor: ...

@@ -176,6 +176,44 @@ LINEAR = [
     Case("einsum('ii', x)", SQUARE),
 ]
 
+SYMMETRIC = {"x": ((3, 3), "positive")}
+PAIR = {**SQUARE, "y": ((3, 2), D)}
+TALL, WIDE = {"x": ((3, 2), D)}, {"x": ((2, 3), D)}
+THREE = {"x": ((2, 2), D), "y": ((2, 3), D), "z": ((3, 2), D)}
+DECOMPOSITIONS = [
+    Case("addmm(x, y, z, beta=0.5, alpha=2)", THREE), Case("addmm(x, y, z)", {**THREE, "x": ((2,), D)}),
+    Case("addmv(x, y, z, alpha=3)", {"x": ((2,), D), "y": ((2, 3), D), "z": ((3,), D)}),
+    Case("addr(x, y, z, beta=2)", {"x": ((2, 3), D), "y": ((2,), D), "z": ((3,), D)}),
+    Case("addbmm(x, y, z)", {"x": ((2, 2), D), "y": ((2, 2, 3), D), "z": ((2, 3, 2), D)}),
+    Case("baddbmm(x, y, z, beta=0.5)", {"x": ((2, 1, 2), D), "y": ((2, 2, 3), D), "z": ((2, 3, 2), D)}),
+    Case("cross(x, y, 1)", {"x": ((2, 3), D), "y": ((2, 3), D)}), Case("linalg_cross(x, y, dim=0)", {"x": ((3, 2), D), "y": ((3, 1), D)}),
+    Case("vecdot(x, y)", {"x": ((2, 3), D), "y": ((3,), D)}), Case("vecdot(x, y, dim=0)", {"x": ((3,), D), "y": ((3,), D)}),
+    Case("kron(x, y)", {"x": ((2, 3), D), "y": ((2,), D)}), Case("multi_dot([x, y, z])", THREE),
+    Case("multi_dot([x, y, z])", {**THREE, "x": ((2,), D), "z": ((3,), D)}), Case("chain_matmul(x, y)", {"x": ((2, 3), D), "y": ((3, 2), D)}),
+    Case("matrix_power(x, 3)", SQUARE), Case("matrix_power(x, -2)", SQUARE), Case("matrix_power(x, 1)", SQUARE),
+    Case("linalg_vander(x)", {"x": ((3,), D)}), Case("linalg_vander(x, N=4)", {"x": ((2, 2), D)}),
+    Case("matrix_exp(x)", SQUARE), Case("matrix_exp(x)", {"x": ((2, 2, 2), D)}),
+    Case("solve_triangular(x, y, upper=True)", PAIR), Case("solve_triangular(x, y.T, upper=False, left=False, unitriangular=True)", PAIR),
+    Case("triangular_solve(y, x).solution", PAIR), Case("triangular_solve(y, x, transpose=True).solution", PAIR),
+    Case("cholesky_solve(y, tril(x))", PAIR), Case("cholesky_solve(y, triu(x), upper=True)", PAIR), Case("cholesky_inverse(tril(x))", SQUARE),
+    Case("cholesky_ex(x + x.T).L", SYMMETRIC), Case("inv_ex(x).inverse", SQUARE), Case("solve_ex(x, y).result", PAIR),
+    Case("linalg_svd(x).S", WIDE), Case("abs(linalg_svd(x, full_matrices=False).Vh)", WIDE), Case("abs(svd(x).U)", TALL),
+    Case("svdvals(x)", {"x": ((2, 2, 3), D)}), Case("eigh(x + x.T).eigenvalues", SYMMETRIC), Case("abs(eigh(x + x.T).eigenvectors)", SYMMETRIC),
+    Case("eigvalsh(x + x.T, UPLO='U')", SYMMETRIC), Case("abs(linalg_qr(x).Q)", TALL), Case("abs(linalg_qr(x).R)", WIDE), Case("abs(qr(x).R)", SQUARE),
+    Case("lu_factor(x).LU", SQUARE), Case("lu_factor_ex(x).LU", TALL), Case("lu(x)[0]", SQUARE), Case("linalg_lu(x).U", WIDE), Case("linalg_lu(x).L", TALL),
+    Case("linalg_lu(x).P", SQUARE), Case("lu_unpack(lu_factor(x).LU, lu_factor(x).pivots).L", SQUARE), Case("linalg_lu_solve(x, lu_factor(x).pivots, y)", PAIR),
+    Case("lu_solve(y, x, lu_factor(x).pivots)", PAIR), Case("pinv(x)", TALL), Case("pinv(x + x.T, hermitian=True)", SYMMETRIC), Case("pinverse(x)", WIDE),
+    Case("lstsq(x, y).solution", {**TALL, "y": ((3,), D)}), Case("lstsq(x, y, driver='gels').residuals", {**TALL, "y": ((3, 2), D)}),
+    Case("householder_product(x, y)", {**TALL, "y": ((2,), D)}), Case("ormqr(x, y, z)", {**TALL, "y": ((2,), D), "z": ((3, 2), D)}),
+    Case("ormqr(x, y, z, False, True)", {**TALL, "y": ((2,), D), "z": ((2, 3), D)}),
+    Case("tensorsolve(x, y)", {"x": ((2, 1, 2), D), "y": ((2, 1), D)}), Case("tensorinv(x, ind=1)", {"x": ((2, 2, 1), D)}),
+    Case("vector_norm(x, 4, 1)", WIDE), Case("matrix_norm(x)", WIDE), Case("matrix_norm(x, 2, (0, 1), True)", WIDE), Case("matrix_norm(x, 1)", WIDE),
+    Case("linalg_norm(x, 'nuc')", TALL), Case("linalg_norm(x, -inf)", WIDE), Case("norm(x, 'nuc')", WIDE),
+    Case("cond(x)", SQUARE), Case("cond(x, 'nuc')", SQUARE), Case("matrix_rank(x)", TALL), Case("renorm(x, 2, 0, 1.5)", WIDE), Case("renorm(x, 1, 1, 0.5)", TALL),
+    Case("cdist(x, y)", {**TALL, "y": ((2, 2), D)}), Case("cdist(x, y, 1)", {**TALL, "y": ((2, 2), D)}), Case("pdist(x, 4)", TALL),
+    Case("dist(x, y + 4)", {**TALL, "y": ((2,), D)}), Case("dist(x, y, inf)", {**TALL, "y": ((2,), D)}),
+]
+
 NN = [
     *(_x(f"{name}(x)") for name in ("relu", "leaky_relu", "elu", "selu", "gelu", "silu", "mish", "softplus", "softsign", "hardtanh")),
     _x("leaky_relu(x, 0.2)"), _x("elu(x, 0.7)"), _x("gelu(x, approximate='tanh')"), _x("softplus(x, 2., 1.)"),
@@ -296,6 +334,7 @@ def all_cases() -> list[Case]:
     cases = [
         *_listed(),
         *LINEAR,
+        *DECOMPOSITIONS,
         *NN,
         *NETWORKS,
         *MOVING,
@@ -331,7 +370,7 @@ WEIGHTED = [
 def detached_cases() -> list[Case]:
     """Values cut off from their inputs: no central difference agrees with their gradient, PyTorch's does."""
     return [_x("log(x)*x.detach()", domain=P), _x("detach(x)*x"), _x("detach(x)"), _x("x.half()"), _x("x.float()"),
-            _x("embedding(i, x, padding_idx=0)", i=((4,), "class2")), *WEIGHTED]
+            _x("embedding(i, x, padding_idx=0)", i=((4,), "class2")), _x("vander(x.detach(), 3)", (3,)), *WEIGHTED]
 
 
 # Functions whose results are no figure to compare: drawn at random, or only another way to write indexing.

@@ -19,7 +19,7 @@ from gradcli.formula import derivation
 from gradcli.formula.lengths import Given
 from gradcli.graph.op import OPS, Op
 from gradcli.language.instructions import Script
-from tests import network_arguments
+from tests import linalg_arguments, network_arguments
 from tests.command import Done, call
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -229,10 +229,12 @@ SPECIAL = {
     "bitwise_or": {"input": "i", "other": "b"},
     "bitwise_not": {"input": "i"},
     **network_arguments.SPECIAL,
+    **linalg_arguments.SPECIAL,
 }
 # Where one argument more than what is required is no sound call.
 SOUND = {
     **network_arguments.SOUND,
+    **linalg_arguments.SOUND,
     "clamp": ["clamp(x, 0.8)", "clamp(x, max=1.3)", "clamp(x, 0.8, 1.3)"],
     "transpose": ["transpose(x, 0, 1)"],
     "tensordot": ["tensordot(x, p, 1)", "tensordot(x, y)"],

@@ -389,6 +389,15 @@ def test_integers_by_zero_and_to_negative_powers() -> None:
 #: Rows that run in blocks and have no native form, with the reason.
 NOT_NATIVE = {
     **dict.fromkeys(("det", "inv", "slogdet", "solve", "cholesky"), "LAPACK's"),
+    **dict.fromkeys(
+        ("linalg_svd", "_svdvals", "eigh", "_eigvalsh", "linalg_qr", "inv_ex", "cholesky_ex", "pinv"), "LAPACK's"
+    ),
+    **dict.fromkeys(
+        ("solve_triangular", "triangular_solve", "cholesky_solve", "cholesky_inverse"), "one row after the other"
+    ),
+    **dict.fromkeys(("lu_factor_ex", "linalg_lu", "linalg_lu_solve"), "one row after the other"),
+    **dict.fromkeys(("matrix_exp", "householder_product", "ormqr"), "products of matrices and systems"),
+    "cdist": "as many steps for an element as rows are long",
     **dict.fromkeys(("_cofactor", "_cofactor_slope", "_cofactor_slopes", "_inverse_limit"), "LAPACK's"),
     **dict.fromkeys(("tril", "triu"), "depends on places along two dimensions"),
     **dict.fromkeys(("sort", "topk", "kthvalue", "_median", "_nanmedian", "mode", "_searched"), "NumPy's sorting"),

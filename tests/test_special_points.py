@@ -5,6 +5,7 @@ Central differences decide where the function is smooth, PyTorch's conventions w
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import numpy as np
@@ -42,7 +43,11 @@ def _differentiable() -> Iterator[Case]:
 CASES = list(_differentiable())
 # Where a function has a corner at the very point, PyTorch's derivatives are NaN: at order 1 of `hypot` and `xlogy`,
 # at order 2 of the others. What it gives is compared in tests/test_oracle_points.py.
-UNDEFINED = {("hypot", 1), ("xlogy", 1), ("atan2", 2), ("norm", 2)}
+UNDEFINED = {("hypot", 1), ("xlogy", 1), ("atan2", 2)}
+UNDEFINED |= {(name, 2) for name in ("norm", "vector_norm", "matrix_norm", "linalg_norm", "dist", "pdist", "renorm")}
+# Where singular values or eigenvalues are equal, or a matrix lacks its rank, these have no derivatives, nor even values
+# that go on beside the point.
+JUMPING = re.compile(r"svd|eigh|eigvalsh|qr\(|lu\(|lu_factor|cholesky_ex|lstsq|pinv|'nuc'|cond\(|matrix_norm\(x, 2")
 # Which of equal elements comes first is a choice, and where one of them goes when it is moved depends on it.
 ORDERED = {"sort", "msort", "topk", "kthvalue", "median", "nanmedian", "mode"}
 # The function or a derivative of it is not finite there, or the matrix has no inverse or no factor.
@@ -57,6 +62,8 @@ def test_derivatives(case: Case, order: int) -> None:
             report = check(case.expression, filled(case, point), order=order)
         except GradcliError as error:
             assert any(words in str(error) for words in REFUSED), error
+            continue
+        if JUMPING.search(case.expression):
             continue
         name = case.expression.split("(")[0]
         if name in ORDERED and order == 1:

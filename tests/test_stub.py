@@ -39,6 +39,13 @@ GIVEN: dict[str, list[Any]] = {
     "int": [1, np.int64(1)],
     "number": [1, 0.5, np.float64(0.5)],
     "norm": [1, 0.5, "fro", float("inf")],
+    "matrix_order": [1, -2.0, "fro", "nuc", float("inf")],
+    "columns": [2, np.int64(3)],
+    "triangle": ["L", "U"],
+    "qr_mode": ["reduced", "complete", "r"],
+    "driver": ["gels", "gelsd"],
+    "distance": ["use_mm_for_euclid_dist"],
+    "bound": [0, 0.5, np.float64(0.5), gc.tensor(0.5).node, np.array(0.5)],
     "flag": [True, False],
     "repeats": [[2], (2, 1), [2, np.int64(1)]],
     "shape": [[-1], (-1,), (np.int64(-1),)],
@@ -79,6 +86,9 @@ REFUSED: dict[str, list[Any]] = {
     "mode": ["mirror", 1, None],
     "plane": [0, [0], [0, 0]],
     "approximation": ["exact", 1],
+    "triangle": ["lower", 1, None],
+    "qr_mode": ["full", 1, None],
+    "driver": ["gesv", 1],
 }
 
 

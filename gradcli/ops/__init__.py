@@ -14,6 +14,9 @@ that look at places and at order. `blocking`,
 nothing), `random` PyTorch's generator, `kernels` the functions on arrays, `rewrites` the simplifier's rules, `formulas`
 the functions that give an operation as a term, and `notation` those that write it as text and LaTeX.
 
+Linear algebra goes on in `combined_products`, `triangular`, `checked_systems`, `decompositions`, `lu_factors`,
+`matrix_functions`, `norms` and `distances`.
+
 Networks have `convolution`, `resampling` and `pooling`.
 """
 

@@ -61,6 +61,9 @@ HOMES = {
     "cumulative": """
         cummax cummin logcumsumexp diff gradient trapezoid trapz cumulative_trapezoid
     """,
+    "distances": """
+        dist cdist pdist
+    """,
     "loss": """
         mse_loss huber_loss smooth_l1_loss l1_loss binary_cross_entropy_with_logits _times _plus _over
         masked_fill _masked_fill_tensor _class_pick _class_put _class_factors nll_loss cross_entropy layer_norm
@@ -108,6 +111,28 @@ HOMES = {
         _pool_picked _pool_added _max_pool _max_unpool max_pool1d adaptive_max_pool1d max_unpool1d max_pool2d
         adaptive_max_pool2d max_unpool2d max_pool3d adaptive_max_pool3d max_unpool3d _columns _from_columns
         im2col fold
+    """,
+    "combined_products": """
+        addmm addmv addr baddbmm addbmm linalg_cross cross vecdot kron multi_dot chain_matmul matrix_power
+        linalg_vander vander
+    """,
+    "triangular": """
+        solve_triangular triangular_solve cholesky_solve cholesky_inverse
+    """,
+    "checked_systems": """
+        inv_ex solve_ex cholesky_ex
+    """,
+    "decompositions": """
+        linalg_svd _svdvals svd svdvals eigh _eigvalsh eigvalsh linalg_qr qr
+    """,
+    "lu_factors": """
+        lu_factor_ex lu_factor lu linalg_lu lu_unpack linalg_lu_solve lu_solve
+    """,
+    "matrix_functions": """
+        matrix_exp pinv _pinv_within pinverse lstsq householder_product orgqr ormqr tensorsolve tensorinv
+    """,
+    "norms": """
+        vector_norm matrix_norm linalg_norm cond matrix_rank renorm
     """,
 }
 

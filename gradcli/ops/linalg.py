@@ -30,7 +30,7 @@ from gradcli.ops.shape import m_t, reshape, unsqueeze
 WELL_CONDITIONED = (-1.0, 1.0)
 
 _DIVERGED = GradcliError("the decomposition of a matrix did not converge")
-_SINGULAR = GradcliError("the matrix is singular", hint="its determinant is 0, so that it has no inverse")
+SINGULAR = GradcliError("the matrix is singular", hint="its determinant is 0, so that it has no inverse")
 
 
 def square(value: Any, name: str) -> Node:
@@ -109,20 +109,20 @@ def _limit_kernel(a: Any) -> Any:
     return result
 
 
-def _inverse_vjp(g: Node, out: Node, a: Node) -> tuple[Node]:
+def inverse_vjp(g: Node, out: Node, a: Node) -> tuple[Node]:
     back = m_t(out)
     return (-matmul(back, matmul(g, back)),)
 
 
 inv: Op = primitive(
-    "inv", in_lapack(np.linalg.inv, 2, _SINGULAR), family="linalg", aliases=("inverse",), torch="linalg.inv",
+    "inv", in_lapack(np.linalg.inv, 2, SINGULAR), family="linalg", aliases=("inverse",), torch="linalg.inv",
     build=lambda input: make(inv, (square(input, "inv"),), {}), grad_fn="LinalgInvExBackward0", layout=_column_major,
-    vjp=_inverse_vjp, domain=WELL_CONDITIONED, doc="Inverse of a square matrix.", blocking=MATRICES,
+    vjp=inverse_vjp, domain=WELL_CONDITIONED, doc="Inverse of a square matrix.", blocking=MATRICES,
     latex=typeset.inverse, letter="M", numpy="linalg.inv", cost=_cost,
 )
 # What the derivative of log|det| is made of: at a singular matrix it is infinite and no error.
 inverse_limit: Op = primitive(
-    "_inverse_limit", in_lapack(_limit_kernel, 2), family="linalg", public=False, vjp=_inverse_vjp,
+    "_inverse_limit", in_lapack(_limit_kernel, 2), family="linalg", public=False, vjp=inverse_vjp,
     layout=_column_major, grad_fn="LinalgInvExBackward0", doc="Inverse, infinite where the matrix is singular.",
     blocking=MATRICES, formula=arithmetic.call_named("inv"), cost=_cost,
 )
@@ -305,7 +305,7 @@ logdet = composite(
 # Linear systems -------------------------------------------------------------------------------------------------------
 
 
-def _solve_kernel(a: Any, b: Any, vector: bool, left: bool) -> Any:
+def solve_kernel(a: Any, b: Any, vector: bool, left: bool) -> Any:
     if vector:
         return np.linalg.solve(a, b[..., None])[..., 0]
     if left:
@@ -313,14 +313,14 @@ def _solve_kernel(a: Any, b: Any, vector: bool, left: bool) -> Any:
     return np.swapaxes(np.linalg.solve(np.swapaxes(a, -1, -2), np.swapaxes(b, -1, -2)), -1, -2)
 
 
-def _solve_infer(inputs: tuple[Node, ...], params: Params) -> tuple[Shape, np.dtype]:
+def solve_infer(inputs: tuple[Node, ...], params: Params) -> tuple[Shape, np.dtype]:
     a, b = inputs
     if params["vector"]:
         return (*broadcast_shapes([a.shape[:-2], b.shape[:-1]]), b.shape[-1]), b.dtype
     return (*broadcast_shapes([a.shape[:-2], b.shape[:-2]]), *b.shape[-2:]), b.dtype
 
 
-def _solve_follow(node: Node, dim: int) -> Dims | None:
+def solve_follow(node: Node, dim: int) -> Dims | None:
     a, b = node.inputs
     last = 1 if node.params["vector"] else 2
     lead = node.ndim - last
@@ -334,8 +334,9 @@ def _solution(a: Node, b: Node, vector: bool = False, left: bool = True) -> Node
     return make(solve, (a, b), {"vector": vector, "left": left})
 
 
-def _solve(A: Any, B: Any, left: Any) -> Node:  # noqa: N803
-    a, b = square(A, "solve"), float_node(B, "solve")
+def solve_operands(A: Any, B: Any, left: bool, name: str) -> tuple[Node, Node, bool]:  # noqa: N803
+    """The matrices and right-hand sides of linear systems, and whether the latter are vectors."""
+    a, b = square(A, name), float_node(B, name)
     dtype = promote((a, b))
     a, b = cast(a, dtype), cast(b, dtype)
     # PyTorch's rule: a batch of vectors is one whose shape is that of the matrices without their last dimension.
@@ -344,16 +345,21 @@ def _solve(A: Any, B: Any, left: Any) -> Node:  # noqa: N803
     if not b.ndim or b.shape[side] != a.shape[-1]:
         found = b.shape[side] if b.ndim else "a number"
         raise SizeError(
-            "shapes {} and {} do not fit for solve(): {} against {}", a.shape, b.shape, a.shape[-1], found,
+            "shapes {} and {} do not fit for {}(): {} against {}", a.shape, b.shape, name, a.shape[-1], found,
             unequal=(a.shape[-1], b.shape[side]) if b.ndim else None,
             hint="it finds the X for which A @ X = B" if left else "it finds the X for which X @ A = B",
         )
     if vector and not left:
-        raise GradcliError("solve() with left=False needs matrices on the right-hand side")
+        raise GradcliError(f"{name}() with left=False needs matrices on the right-hand side")
+    return a, b, vector
+
+
+def _solve(A: Any, B: Any, left: Any) -> Node:  # noqa: N803
+    a, b, vector = solve_operands(A, B, bool(left), "solve")
     return _solution(a, b, vector, bool(left))
 
 
-def _solve_vjp(g: Node, out: Node, a: Node, b: Node, vector: bool, left: bool) -> tuple[Node, Node]:
+def solve_vjp(g: Node, out: Node, a: Node, b: Node, vector: bool, left: bool) -> tuple[Node, Node]:
     to_b = _solution(m_t(a), g, vector, left)
     if vector:
         return -(unsqueeze(to_b, -1) * unsqueeze(out, -2)), to_b
@@ -361,12 +367,12 @@ def _solve_vjp(g: Node, out: Node, a: Node, b: Node, vector: bool, left: bool) -
 
 
 solve: Op = primitive(
-    "solve", in_lapack(_solve_kernel, 2, _SINGULAR), _solve_infer, family="linalg", args="A, B, *, left=True",
+    "solve", in_lapack(solve_kernel, 2, SINGULAR), solve_infer, family="linalg", args="A, B, *, left=True",
     build=_solve, grad_fn="LinalgSolveExBackward0",
-    layout=lambda inputs, params, shape: column_major(shape) if params["left"] else None, vjp=_solve_vjp,
+    layout=lambda inputs, params, shape: column_major(shape) if params["left"] else None, vjp=solve_vjp,
     torch="linalg.solve", domain=WELL_CONDITIONED,
     doc="The X for which `A @ X = B` (`X @ A = B` with left=False); B holds vectors or matrices.", batching=SOLUTION,
-    blocking=Blocking(_solve_follow), text=spelling.real, latex=typeset.solution, source=numpy_sources.SOLVE,
+    blocking=Blocking(solve_follow), text=spelling.real, latex=typeset.solution, source=numpy_sources.SOLVE,
     cost=_cost,
 )
 
@@ -385,7 +391,7 @@ def _cholesky_kernel(a: Any, upper: bool) -> Any:
     return factor
 
 
-def _cholesky_vjp(g: Node, out: Node, a: Node, upper: bool) -> tuple[Node]:
+def cholesky_vjp(g: Node, out: Node, a: Node, upper: bool) -> tuple[Node]:
     """By the lower factor L: L^-T P L^-1, where P is L^T g without what lies above the diagonal, made symmetric."""
     factor, g = (m_t(out), m_t(g)) if upper else (out, g)
     product = tril(matmul(m_t(factor), tril(g)), 0)
@@ -397,7 +403,7 @@ def _cholesky_vjp(g: Node, out: Node, a: Node, upper: bool) -> tuple[Node]:
 cholesky: Op = primitive(
     "cholesky", in_lapack(_cholesky_kernel), family="linalg", args="input, upper=False",
     build=lambda input, upper: make(cholesky, (square(input, "cholesky"),), {"upper": bool(upper)}),
-    grad_fn="LinalgCholeskyExBackward0", layout=_column_major, vjp=_cholesky_vjp, torch="linalg.cholesky",
+    grad_fn="LinalgCholeskyExBackward0", layout=_column_major, vjp=cholesky_vjp, torch="linalg.cholesky",
     domain=WELL_CONDITIONED,
     doc="The triangular L of a positive definite matrix `L @ L.T`; `U` of `U.T @ U` with upper.", blocking=MATRICES,
     text=spelling.real, letter="L", source=numpy_sources.CHOLESKY, cost=_cost,

@@ -207,7 +207,7 @@ def _shifted(x: Node, axis: int, step: int, fill: float = 0.0) -> Node:
     return cat([rest, end] if step > 0 else [end, rest], axis)
 
 
-def _norm_vjp(g: Node, out: Node, x: Node, dim: Any, keepdim: Any, axis_given: bool, p: float) -> tuple[Node | None]:
+def norm_vjp(g: Node, out: Node, x: Node, dim: Any, keepdim: Any, axis_given: bool, p: float) -> tuple[Node | None]:
     g, out = restore(g, x, dim, keepdim), restore(out, x, dim, keepdim)
     if p == 0:
         return (None,)
@@ -412,16 +412,25 @@ std = _spread(
 )
 
 
+def nuclear_norm(x: Any, dim: Any, keepdim: bool) -> Node:
+    """The sum of the singular values of the matrices along two dimensions."""
+    found: Node = call("matrix_norm", x, "nuc", (-2, -1) if dim is None else dim, keepdim)
+    return found
+
+
 def _norm_build(input: Any, p: Any, dim: Any, keepdim: Any) -> Node:
     if isinstance(p, str):
+        if p == "nuc":
+            return nuclear_norm(input, dim, keepdim)
         if p != "fro":
-            raise GradcliError(f"norm() knows no order {quoted(p)}", hint="use a number, inf, -inf or 'fro'")
+            raise GradcliError(f"norm() knows no order {quoted(p)}", hint="use a number, inf, -inf, 'fro' or 'nuc'")
         p = 2
+    p = 2 if p is None else p
     return reduce_node(norm, input, dim, keepdim, floating=True, p=as_number(p, "p"))
 
 
 norm = reduction(
-    "norm", _norm, args="input, p=2, dim=None, keepdim=False", build=_norm_build, vjp=_norm_vjp,
+    "norm", _norm, args="input, p=2, dim=None, keepdim=False", build=_norm_build, vjp=norm_vjp,
     doc="Vector p-norm; p may be inf, -inf or 0.", grad_fn="LinalgVectorNormBackward0", accumulate=accumulators.NORM,
     textbook=_norm_textbook, text=spelling.norm, latex=typeset.norm, source=numpy_sources.NORM,
 )

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gradcli.errors import GradcliError
+from gradcli.errors import GradcliError, SizeError
 from gradcli.evaluation.interpret import Interpreter
 from gradcli.evaluation.measuring import at_hand
 from gradcli.formula.derivation import derive
@@ -54,8 +54,10 @@ def formulas(op: Op) -> Formulas | None:
             found["" if alone else name] = text(derive(parse(call), givens, wanted).formula)
     except UnmeasuredError:
         found = {"": "no formula: its shape depends on the data"}
-    except GradcliError:
+    except SizeError:
         return None
+    except GradcliError as error:
+        found = {"": error.message if error.message.startswith("no formula") else f"no formula: {error.message}"}
     return Formulas(call, found, is_usual)
 
 
@@ -81,8 +83,8 @@ def _call_of(op: Op) -> tuple[str, list[Given], bool]:
 
 
 def _given(name: str, dimensions: str, dtype: str = "") -> Given:
-    # A number of dimensions of any length, or lengths as in 2x3.
-    lengths = [int(n) for n in dimensions.split("x")]
-    open_ones = [f"{name}{k}" for k in range(lengths[0])]
-    shape: tuple[int | str, ...] = tuple(lengths) if len(lengths) > 1 else tuple(open_ones)
+    # A number of dimensions of any length, or lengths as in 2x3 and 2x.
+    shape: tuple[int | str, ...] = tuple([int(n) for n in dimensions.split("x") if n])
+    if "x" not in dimensions:
+        shape = tuple([f"{name}{k}" for k in range(int(dimensions))])
     return Given(name, shape, DTYPES[dtype] if dtype else FLOAT64)

@@ -74,7 +74,14 @@ KINDS = {
         "'constant', 'reflect', 'replicate' or 'circular'",
         "constant",
     ),
-    "norm": Kind('_Number | Literal["fro"]', "a number, inf and -inf among them", 2),
+    "norm": Kind('_Number | Literal["fro", "nuc"]', "a number, inf and -inf among them, 'fro' or 'nuc'", 2),
+    "matrix_order": Kind('_Number | Literal["fro", "nuc"]', "1, 2, inf, their negatives, 'fro' or 'nuc'", 2),
+    "columns": Kind("_Int", "a whole number from 2 on", 2),
+    "triangle": Kind('Literal["L", "U"]', "'L' or 'U', the triangle that is read", "L"),
+    "qr_mode": Kind('Literal["reduced", "complete", "r"]', "'reduced', 'complete' or 'r'", "reduced"),
+    "driver": Kind('Literal["gelsy", "gels", "gelsd", "gelss"]', "LAPACK's function: 'gels' for full rank", "gelsy"),
+    "distance": Kind("str", "how PyTorch would compute it; taken and not needed", "donot_use_mm_for_euclid_dist"),
+    "bound": Kind("_Number | Tensor | np.ndarray", "a number, or a tensor with one for each matrix", 0.1),
     "flag": Kind("_Bool", "True or False", True),
     "dtype": Kind("_DType", "a dtype or its name", "float64"),
     "data": Kind("_TensorLike", "a number, a nested list of numbers, an array or a tensor", [1.0, 2.0]),
@@ -127,6 +134,7 @@ _NAMES = {
     "shape": "shape",
     "kind": "kind",
     "tensors": "tensors",
+    "triangle": "UPLO",
     "flag": "unbiased",
 }
 BY_NAME = {name: kind for kind, names in _NAMES.items() for name in names.split()}
@@ -245,17 +253,24 @@ def _samples(op: Op) -> Iterator[list[Any]]:
     yield [_MATRICES[0], _VECTORS[1]]
     yield [_MATRICES[0], [1, 0]]
     yield [[_MATRICES[0], _MATRICES[1]], [_MATRICES[1], _MATRICES[2]]]
+    yield [_MATRICES[0], [_MATRICES[0], _MATRICES[1]], [_MATRICES[1], _MATRICES[2]]]
+    yield [[1.0, 2.0, 3.0], [3.0, -1.0, 0.5]]
+    yield [_MATRICES[0], [1, 2], _MATRICES[1]]
+    yield [_MATRICES[0], _MATRICES[1], [1, 2]]
     if op.example is not None:
-        yield [_of_rank(k, *word.split(":")[1:]) for k, word in enumerate(op.example[1].split())]
+        for first in (3, 2):
+            yield [_of_rank(k, first, *word.split(":")[1:]) for k, word in enumerate(op.example[1].split())]
 
 
-def _of_rank(number: int, rank: str, dtype: str = "") -> Any:
-    """The values of a tensor of so many dimensions, from three on the first two being batch and channels, of length 1;
-    or of lengths, as in 2x3."""
-    first, *others = [int(n) for n in rank.split("x")]
-    length = 3 if number == 0 or dtype else 2
-    shape: tuple[int, ...] = (1, 1, *(length,) * (first - 2)) if first > 2 else (length,) * first
-    shape = (first, *others) if others else shape
+def _of_rank(number: int, first: int, rank: str, dtype: str = "") -> Any:
+    """The values of a tensor of so many dimensions, of length 2 or, those of the first tensor, of another.
+
+    From three on the first two are batch and channels, of length 1. Lengths may be given, as in 2x3 and 2x.
+    """
+    lengths = [int(n) for n in rank.split("x") if n]
+    count, length = lengths[0], first if number == 0 or dtype else 2
+    shape = (1, 1, *(length,) * (count - 2)) if count > 2 else (length,) * count
+    shape = tuple(lengths) if "x" in rank else shape
     values = (np.arange(math.prod(shape)) * 3 + number) % 5
     return values.reshape(shape).astype(dtype or "float64").tolist()
 
@@ -264,7 +279,7 @@ def _tries(op: Op, name: str | None) -> Iterator[tuple[list[Any], str | None]]:
     """Values for the tensors, with the argument to give beside what is needed; if that does not do, with any other."""
     yield from ((values, name) for values in _samples(op))
     if name is None:
-        optional = [p.name for p in op.signature.parameters if p.default is None]
+        optional = [p.name for p in op.signature.parameters if p.default is not p.empty]
         yield from ((values, other) for other in optional for values in _samples(op))
 
 
@@ -316,8 +331,8 @@ def _example(op: Op, call: Call) -> list[str]:
         lines = [">>> gc.manual_seed(0)"] if printed != again else []
         used = [k for k, tensor in enumerate(tensors) if any(tensor is a for a in _flat([*args, *words.values()]))]
         for k in used:
-            first = answer[0] if isinstance(answer, tuple) else answer
-            flag = ", requires_grad=True" if k == 0 and first.requires_grad else ""
+            tracked = any(x.requires_grad for x in (answer if isinstance(answer, tuple) else (answer,)))
+            flag = ", requires_grad=True" if k == 0 and tracked else ""
             lines.append(f">>> {names[id(tensors[k])]} = gc.tensor({values[k]}{flag})")
         texts = [_written(value, names) for value in args]
         texts += [f"{word}={_written(value, names)}" for word, value in words.items()]

@@ -100,8 +100,8 @@ def _best_class(nodes: Sequence[Node], places: dict[Node, list[Place | None]], s
                 share = size * min(1.0, length / long)
                 weight[place] = weight.get(place, 0.0) + share
                 depth[place] = depth.get(place, 0.0) + size * d * (2.0 if node.op is INPUT else 1.0)
-    if not weight:
+    most = max(weight.values(), default=0.0)
+    if not most:
         return None
-    most = max(weight.values())
     close = [place for place, w in weight.items() if w > 0.7 * most]
     return min(close, key=lambda place: (depth[place] / weight[place], -weight[place]))

@@ -4,5 +4,6 @@ Arrays go in, and the result is written into one that is given, `into(out, *arra
 share), then `pointwise`, `division`, `power`, `erf`, `gamma` and `nn`. `native` has the same functions of vectors, for
 machine code.
 
-Those of networks give new arrays: `windows`, `taps`; so do `picking` and `orders`, of places and of sorting.
+Those of networks give new arrays: `windows`, `taps`; so do `picking` and `orders`, of places and of sorting, and
+`substitution` and `matrix_kernels`, of matrices.
 """

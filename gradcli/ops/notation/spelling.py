@@ -41,6 +41,8 @@ def arguments(w: Any, c: Any) -> tuple[list[Any], dict[str, Any]]:
             operand = next(rest, None)
             complete = complete and operand is not None
             front += [operand] if operand is not None else []
+        elif name not in defaults and name in by_word:
+            words[name] = w.literal(c.params[name])
         elif name not in defaults:
             front.append(w.literal(c.params[name]))
         elif c.params[name] == defaults[name]:
