@@ -82,7 +82,11 @@ def _to(
         shown = quoted(device) if isinstance(device, str) else kind_of(device)
         raise GradcliError(f"gradcli computes on processors: there is no device {shown}", argument="device")
     copied = copy or flags[1:] == [True]
-    return _converted(input, dtype if other is None else as_node(other).dtype, copied, memory_format)
+    try:
+        return _converted(input, dtype if other is None else as_node(other).dtype, copied, memory_format)
+    except GradcliError as error:
+        error.argument = "kind" if kind and error.argument == "dtype" else error.argument
+        raise
 
 
 def _keep_layout(inputs: tuple[Node, ...], params: Params, shape: Shape) -> Shape | None:

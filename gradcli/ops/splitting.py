@@ -11,7 +11,7 @@ from typing import Any
 
 from gradcli.errors import GradcliError, SizeError
 from gradcli.graph import layout
-from gradcli.graph.arguments import as_int, as_node, normalize_axis
+from gradcli.graph.arguments import as_int, as_node, normalize_axis, shown_value
 from gradcli.graph.node import CONSTANT, Node, make, make_results
 from gradcli.graph.op import MANY, Blocking, Op, Params, Shape
 from gradcli.ops.blocking import except_along
@@ -221,8 +221,8 @@ def _splitting_along(called: str, word: str, dim: int, least: int) -> Op:
         known = _known(indices_or_sections, "indices_or_sections")
         if isinstance(known, int) and not isinstance(known, bool) and (known < 1 or x.shape[axis] % known):
             raise SizeError(
-                "{}() makes {} equal pieces: {} elements of dimension {} do not divide into them", called, known,
-                x.shape[axis], axis, hint="tensor_split() makes unequal ones",
+                "{}() makes {} equal pieces: {} elements of dimension {} do not divide into them", called,
+                shown_value(known), x.shape[axis], axis, hint="tensor_split() makes unequal ones",
             )
         return _at_places(x, known, axis, called)
 
