@@ -29,6 +29,7 @@ from gradcli.engine.native.choice import chosen
 from gradcli.engine.native.step import NativeStep
 from gradcli.engine.plan.planner import plan
 from gradcli.engine.plan.program import Program
+from gradcli.errors import GradcliError
 from gradcli.evaluation.request import prepare
 from gradcli.evaluation.values import InputSpec
 from gradcli.language.parse import parse
@@ -219,7 +220,14 @@ def main() -> None:
     if options.threads:
         gc.set_num_threads(options.threads)
     seeds = range(options.seed, options.seed + options.count)
-    report([timed(drawn(seed, options.smallest, options.largest), options.rounds) for seed in seeds], options.worst)
+    timings = []
+    for seed in seeds:
+        try:
+            timings.append(timed(drawn(seed, options.smallest, options.largest), options.rounds))
+        except GradcliError as refused:
+            # Such as the difference of booleans.
+            print(f"seed {seed}: {str(refused).splitlines()[0]}")
+    report(timings, options.worst)
 
 
 if __name__ == "__main__":
