@@ -405,6 +405,12 @@ NOT_NATIVE = {
     **dict.fromkeys(("_placed", "_put_along", "_scatter_reduced"), "the places are data"),
     **dict.fromkeys(("_slice_scatter", "_select_scatter"), "a copy, and one more of a part"),
     "_whole_numbers": "refuses what is no whole number",
+    **dict.fromkeys(("_convolution", "_convolution_back", "_convolution_kernel"), "products of matrices"),
+    **dict.fromkeys(("_columns", "_from_columns", "unfold", "_fold", "_resample"), "windows of neighbouring places"),
+    **dict.fromkeys(("_max_pool", "_max_unpool", "_pool_added", "_pool_picked"), "windows of neighbouring places"),
+    "_pad_with_own_back": "places come several times",
+    **dict.fromkeys(("cummax", "cummin", "aminmax", "var_mean", "std_mean", "_split"), "several results at once"),
+    "_one_step": "an operation on places, one after the other",
     **dict.fromkeys(("view", "_unsafe_view", "_reshape_alias", "squeeze", "unsqueeze"), "nothing is computed"),
 }
 

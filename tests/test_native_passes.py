@@ -16,8 +16,9 @@ import numpy as np
 import pytest
 
 import gradcli as gc
+from gradcli.engine.execute import run as engine_run
 from gradcli.engine.execute.run import run
-from gradcli.engine.native import call, choice, processor
+from gradcli.engine.native import call, choice, fuse, processor
 from gradcli.engine.native.choice import chosen
 from gradcli.engine.native.processor import Processor
 from gradcli.engine.native.step import NativeStep
@@ -143,6 +144,37 @@ def test_the_same_bits_on_every_processor(
     call.loaded.cache_clear()
     assert [one.tobytes() for one in results(expression, inputs, "native")] == here
     call.loaded.cache_clear()
+
+
+@pytest.mark.parametrize("lines", [True, False], ids=["on lines", "elsewhere"])
+@pytest.mark.parametrize(
+    ("expression", "shapes"),
+    [
+        ("exp(x)*y", {"x": (ROWS,), "y": (ROWS,)}),
+        ("exp(X*2)", {"X": (ROWS, 3)}),
+        ("exp(X - mean(X, 1, keepdim=True))", {"X": (9001, 128)}),
+        ("exp(X - mean(X, 1, keepdim=True))", {"X": (9001, 100)}),
+        ("exp(X)*c", {"X": (3, 9001), "c": (3, 1)}),
+    ],
+)
+def test_results_past_the_cache(
+    expression: str, shapes: dict[str, tuple[int, ...]], lines: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same bits, also where memory does not begin with a line."""
+    for dtype in TYPES:
+        inputs = data(shapes, dtype)
+        _kept.clear()
+        plain = [one.tobytes() for one in results(f"sum({expression})", inputs, "native")]
+        _kept.clear()
+        with monkeypatch.context() as patch:
+            patch.setattr(fuse, "_LARGE", 1 << 10)
+            if not lines:
+                patch.setattr(engine_run, "aligned", lambda size: np.empty(size + 72, np.uint8)[8 : 8 + size])
+            steps = native_steps(planned(f"sum({expression})", inputs)[1])
+            assert any("nontemporal" in step.text for step in steps) == (
+                "c" not in shapes and 100 not in shapes.get("X", ())
+            )
+            assert [one.tobytes() for one in results(f"sum({expression})", inputs, "native")] == plain
 
 
 @pytest.mark.slow

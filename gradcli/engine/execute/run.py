@@ -21,6 +21,7 @@ from gradcli.errors import GradcliError, WorkError
 from gradcli.graph.half_precision import in_single
 from gradcli.graph.node import CONSTANT, Node, toposort
 from gradcli.machine.limits import MEMORY_LIMIT, TIME_LIMIT, show_bytes
+from gradcli.ops.kernels.inplace import aligned
 from gradcli.ops.rewrites.simplifier import Condition, holds
 
 Progress = Callable[[int, int], None]
@@ -205,7 +206,8 @@ def _new(program: Program, number: int, values: list[Any]) -> Any:
         return values[lender]
     node = program.values[number]
     try:
-        return np.empty(node.shape, node.dtype)
+        # Native code writes whole lines of the cache.
+        return aligned(node.nbytes).view(node.dtype).reshape(node.shape)
     except MemoryError:
         raise WorkError(f"not enough memory for {describe(node)} ({show_bytes(node.nbytes)})", span=node.span) from None
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from gradcli.engine.native.expressions import LINE, PAST
 from gradcli.engine.native.loop_steps import Check
 from gradcli.engine.native.processor import MachineCode, compiler_version, host, object_code
 from gradcli.engine.native.states import count_of
@@ -70,7 +71,6 @@ class Bound:
 
     def __init__(self, step: NativeStep, place: Callable[[int], tuple[Any, bool] | None]) -> None:
         self.step = step
-        self.code, self.function = loaded(step.text)
         slots = (*step.inputs, *step.outs)
         # Addresses, and behind them the bytes between leading places.
         self.pointers = np.zeros(max(1, 2 * len(slots)), np.int64)
@@ -90,6 +90,9 @@ class Bound:
             self.bases[len(slots) + k] = array.nbytes // self.leads[k]
             if moves:
                 self.strides[k] = step.group.trail(slot) * array.itemsize
+        past = [k for k, slot in enumerate(slots) if slot in step.group.past]
+        on_lines = all(self.strides[k] and self.bases[k] % LINE == 0 for k in past)
+        self.code, self.function = loaded(step.text if on_lines else step.text.replace(PAST, "align 1"))
         self.memory = aligned(max(1, step.states.bytes))
         self.address, self.state = self.pointers.ctypes.data, self.memory.ctypes.data
         self.readers = [self._reader(number) for number in range(len(step.group.sums))]

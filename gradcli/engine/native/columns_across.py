@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from gradcli.engine.native.builder import VectorBuilder
+from gradcli.engine.native.expressions import LINE
 from gradcli.engine.native.group import Group
 from gradcli.engine.native.lookups import gathered, lane_offsets, place_within, scalar
 from gradcli.engine.native.loop_steps import LookupTable, LoopStep
@@ -55,7 +56,7 @@ class ColumnsAcross:
             "  br i1 %more, label %row, label %done",
             "done:",
             *self._finish(),
-            "  ret void",
+            *self.group.end,
             "}",
         ]
         return "\n\n".join([*sorted(filter(None, v.declarations.values())), "\n".join(function)])
@@ -158,7 +159,7 @@ class ColumnsAcross:
             self.same[item.out] = value
         if item.out in self.base:
             kept = item.out not in self.group.outs
-            self._write(item.out, value, indices, item.strides, self.lanes if kept else valid)
+            self._write(item.out, value, indices, item.strides, self.lanes if kept else valid, self._goes_past(item))
 
     def _taken(
         self, item: LoopStep, table: LookupTable, here: dict[int, Vector], indices: list[str], valid: int
@@ -230,12 +231,24 @@ class ColumnsAcross:
             at = address(self.v, at, shift * size)
         return address_of(self.v, at, indices, strides, size)
 
-    def _write(self, slot: int, value: Vector, indices: list[str], strides: Shape, valid: int) -> None:
+    def _goes_past(self, item: LoopStep) -> bool:
+        """Whether a result is written past the cache: nothing else needs it, and lines of it begin with rows."""
+        group, used = (
+            self.group,
+            [slot for phase in self.group.phases for one in phase.items for slot, _ in one.operands],
+        )
+        if item.out not in group.past or item.out in used or item.strides != dense(item.space):
+            return False
+        return item.space[-1] * group.dtype(item.out).itemsize % LINE == 0
+
+    def _write(
+        self, slot: int, value: Vector, indices: list[str], strides: Shape, valid: int, past: bool = False
+    ) -> None:
         v = self.v
         pointer = self._pointer(slot, indices, strides)
         if value.dtype.kind == "b":
             value = v.emit(f"zext {value.typed} to <{v.lanes} x i8>", UINT8)
-        masked_store(v, value, pointer, 1 if not strides else valid)
+        masked_store(v, value, pointer, 1 if not strides else valid, past)
 
     # Reductions -------------------------------------------------------------------------------------------------------
 

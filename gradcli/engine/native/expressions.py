@@ -13,6 +13,10 @@ import numpy as np
 
 from gradcli.engine.native.vectors import Number, Operand, Vector, element_type, literal
 
+#: Bytes of a line of the cache, and how a store of whole ones passes it by.
+LINE = 64
+PAST = f"align {LINE}, !nontemporal !{{i32 1}}"
+
 
 class Expressions:
     """Writes the instructions of one function, each value once, and collects what the module has to have beside it.
@@ -120,10 +124,13 @@ class Expressions:
             return self.load(pointer, np.dtype(np.uint8)) != 0
         return self.assign(f"load {self.type(dtype)}, ptr {pointer}, align {dtype.itemsize}", dtype)
 
-    def store(self, vector: Vector, pointer: str) -> None:
+    def store(self, vector: Vector, pointer: str, past: bool = False) -> None:
+        """With `past` the cache is passed by: for what nobody looks at soon, on whole lines of it."""
         if vector.dtype.kind == "b":
             vector = self.emit(f"zext {vector.typed} to <{self.lanes} x i8>", np.dtype(np.uint8))
-        self.lines.append(f"  store {vector.typed}, ptr {pointer}, align {vector.dtype.itemsize}")
+        self.lines.append(
+            f"  store {vector.typed}, ptr {pointer}, {PAST if past else f'align {vector.dtype.itemsize}'}"
+        )
 
     def lookup(self, name: str, values: Sequence[float], index: Vector, dtype: np.dtype) -> Vector:
         """`values[index]`, each lane its own; the index must be inside whatever the other lanes hold."""

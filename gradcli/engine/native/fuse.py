@@ -9,6 +9,7 @@ from typing import Any
 
 from gradcli.engine.native.builder import VectorBuilder
 from gradcli.engine.native.columns_across import ColumnsAcross, suits
+from gradcli.engine.native.expressions import LINE
 from gradcli.engine.native.group import group_of
 from gradcli.engine.native.lookups import place_within
 from gradcli.engine.native.loop_steps import Check, LoopStep
@@ -29,6 +30,8 @@ _MOST_SCATTERED = 4
 _MOST_KEPT = 1024
 #: Instructions that take an element from a place that is data, about.
 _GATHERED = 8
+#: Bytes of results of which no cache holds anything when they are looked at.
+_LARGE = 1 << 25
 #: Instructions of one function: its parts are looked at together, and the registers of all are dealt out at once.
 _LONGEST = 4_000
 #: Those of a pass, each of which takes about 0.1 ms to make: always so many, more if there is enough to compute with
@@ -211,6 +214,13 @@ class _Rebuilt:
         self.runs = runs
         self.written = {write.slot for write in one.writes}
         lent = {borrowed[cut.value]: cut.slot for cut in one.cuts if cut.value in borrowed}
+        row = {slot: math.prod(reader.rest(slot)) * one.slots[slot][0].dtype.itemsize for slot in self.written}
+        #: Results that are larger than a cache, and of which each block begins with a line of it.
+        self.large = {
+            slot
+            for slot in self.written
+            if one.slots[slot][0].nbytes >= _LARGE and (one.blocks == 1 or row[slot] * one.rows % LINE == 0)
+        }
         #: Of results that are written over an array that is read: the place of the latter.
         self.over = {write.slot: lent[write.value] for write in one.writes if write.value in lent}
         self.targets = {step.out: step.target for step in one.steps if isinstance(step, Step) and step.target >= 0}
@@ -275,7 +285,7 @@ class _Rebuilt:
         return wanted
 
     def _native(self, run: _Stretch, wanted: set[int]) -> NativeStep:
-        group = group_of(self.reader, run.items, wanted, self.over)
+        group = group_of(self.reader, run.items, wanted, self.over, self.large)
         function = self.function(group)
         text = function.module()
         buffers = tuple([-1] * len(group.outs))

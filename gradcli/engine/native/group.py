@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from gradcli.engine.native.expressions import LINE
 from gradcli.engine.native.loop_steps import LoopStep
 from gradcli.engine.native.lowering import Lowering
 from gradcli.engine.native.phases import Phase, phases_of
@@ -29,6 +30,8 @@ class Group:
     forms: dict[int, tuple[np.dtype, int]]
     leads: dict[int, int]
     shared: frozenset[int]
+    #: The results that are written past the cache.
+    past: frozenset[int] = frozenset()
 
     def dtype(self, slot: int) -> np.dtype:
         return self.forms[slot][0]
@@ -60,6 +63,11 @@ class Group:
         wide = all(self.dtype(slot).itemsize == 8 for slot in self.forms if self.dtype(slot).kind == "f")
         return 8 if wide and any(dtype.kind == "f" for dtype, _ in self.forms.values()) else 16
 
+    @property
+    def end(self) -> list[str]:
+        """How a function ends: what was written past the cache is there for other threads."""
+        return [*(["  fence seq_cst"] if self.past else []), "  ret void"]
+
     def addresses(self) -> list[str]:
         """The beginning of a function: the addresses of its arrays, as `%a0` and so on, and behind all of these the
         bytes between leading places of an array that has several, as `%l0`."""
@@ -72,9 +80,11 @@ class Group:
         return lines
 
 
-def group_of(reader: Lowering, items: Sequence[LoopStep], wanted: set[int], over: dict[int, int]) -> Group:
+def group_of(
+    reader: Lowering, items: Sequence[LoopStep], wanted: set[int], over: dict[int, int], large: Collection[int] = ()
+) -> Group:
     """The group of these items; `wanted` are the places that others look at, `over` says which ones are written over
-    another one."""
+    another one, `large` which ones into arrays that no cache holds."""
     made = {item.out for item in items}
     outs = [item.out for item in items if item.out in wanted]
     used = dict.fromkeys(slot for item in items for slot, _ in item.operands)
@@ -84,4 +94,7 @@ def group_of(reader: Lowering, items: Sequence[LoopStep], wanted: set[int], over
     shared = frozenset(slot for slot in inputs if reader.shared(slot))
     leads = {slot: lead for slot in (*inputs, *outs) if (lead := reader.leading(slot)) > 1 and slot not in shared}
     phases, sums = phases_of(items, outs, over), [item for item in items if item.out < 0]
-    return Group(phases, inputs, outs, sums, forms, leads, shared)
+    group = Group(phases, inputs, outs, sums, forms, leads, shared)
+    past = [slot for slot in outs if slot in large and slot not in leads and slot not in over]
+    group.past = frozenset(slot for slot in past if group.lanes * group.dtype(slot).itemsize % LINE == 0)
+    return group

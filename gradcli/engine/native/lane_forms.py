@@ -56,7 +56,12 @@ def of_row(native: Any, node: Node, params: dict[str, Any]) -> Callable[..., Any
     plain = {name: value for name, value in params.items() if name != "shape"}
     numbers = {k: child.params["value"].item() for k, child in enumerate(node.inputs) if child.weak}
 
+    def number(v: Any, x: Any, value: Any) -> Any:
+        # A half stands in exp(-x*x/2), and in the functions that have this for a derivative: as part of the code, what
+        # both need is computed once. Other numbers are data, so that the same code is kept for all of them.
+        return v.constant(value, x.dtype) if abs(value) == 0.5 else x.known(value)
+
     def with_numbers(v: Any, *values: Any) -> Any:
-        return native(v, *[x.known(numbers[k]) if k in numbers else x for k, x in enumerate(values)], **plain)
+        return native(v, *[number(v, x, numbers[k]) if k in numbers else x for k, x in enumerate(values)], **plain)
 
     return with_numbers

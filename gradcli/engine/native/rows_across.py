@@ -100,7 +100,8 @@ class RowsAcross:
     def _write(self, k: int, slot: int) -> None:
         trail = self.group.trail(slot)
         for at, base in self._pieces(k, slot):
-            unpack(self.v, base, "%i", [self.found[slot, place] for place in range(at, at + trail)])
+            columns = [self.found[slot, place] for place in range(at, at + trail)]
+            unpack(self.v, base, "%i", columns, slot in self.group.past)
 
     def _pieces(self, k: int, slot: int) -> Iterator[tuple[int, str]]:
         """The first place of each piece of a row, and the address that it has in the first row."""
@@ -239,7 +240,7 @@ class Padded:
                 "  %some = icmp ne i64 %rest, 0",
                 "  br i1 %some, label %last, label %finish",
                 *v.lines,
-                "  ret void",
+                *self.group.end,
                 "}",
             ]
         )

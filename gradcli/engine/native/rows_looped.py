@@ -92,7 +92,7 @@ class RowsLooped:
     def _write(self, k: int, slot: int) -> None:
         dtype, width = self.group.dtype(slot), self.group.width(slot)
         if width == 1:
-            unpack(self.v, f"%a{k}", "%i", [self.same[slot]])
+            unpack(self.v, f"%a{k}", "%i", [self.same[slot]], slot in self.group.past)
             return
         with self._pieces(k, slot) as (base, kept):
             if (trail := self.group.trail(slot)) == 1:

@@ -9,13 +9,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from gradcli.engine.native.builder import VectorBuilder
+from gradcli.engine.native.expressions import LINE
 from gradcli.engine.native.group import Group
 from gradcli.engine.native.loop_steps import LoopStep
 from gradcli.engine.native.loops import address
 from gradcli.engine.native.vectors import INT64, Vector
-
-#: Bytes of a line of the cache.
-_LINE = 64
 
 
 class States:
@@ -55,7 +53,7 @@ class States:
 
     def reserve(self, name: str, size: int) -> str:
         """The line that names so many bytes of the same memory: a thread's stack has no room for whole rows."""
-        start = -(-self.bytes // _LINE) * _LINE
+        start = -(-self.bytes // LINE) * LINE
         self.bytes = start + size
         return f"  {name} = getelementptr i8, ptr %s, i64 {start}"
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from gradcli.engine.native.expressions import Expressions
+from gradcli.engine.native.expressions import PAST, Expressions
 from gradcli.engine.native.loops import address, loop
 from gradcli.engine.native.vectors import BOOL, Vector, element_type
 
@@ -43,8 +43,8 @@ def pack(v: Expressions, base: str, row: str, dtype: np.dtype, width: int) -> li
     return [column != 0 for column in columns] if dtype.kind == "b" else columns
 
 
-def unpack(v: Expressions, base: str, row: str, columns: list[Vector]) -> None:
-    """Write the columns of rows back."""
+def unpack(v: Expressions, base: str, row: str, columns: list[Vector], past: bool = False) -> None:
+    """Write the columns of rows back, past the cache if they are few and it is wanted."""
     width = len(columns)
     dtype = columns[0].dtype
     if dtype.kind == "b":
@@ -52,11 +52,11 @@ def unpack(v: Expressions, base: str, row: str, columns: list[Vector]) -> None:
         dtype = UINT8
     kind = element_type(dtype)
     if width == 1:
-        v.store(columns[0], address(v, base, row, kind))
+        v.store(columns[0], address(v, base, row, kind), past)
         return
     start = address(v, base, _times(v, row, width), kind)
     if width <= NARROW:
-        _interleave(v, start, columns)
+        _interleave(v, start, columns, past)
         return
     for left in range(0, width, v.lanes):
         _store_square(v, start, columns, left)
@@ -84,7 +84,7 @@ def _interleaved(v: Expressions, start: str, dtype: np.dtype, width: int) -> lis
     return columns
 
 
-def _interleave(v: Expressions, start: str, columns: list[Vector]) -> None:
+def _interleave(v: Expressions, start: str, columns: list[Vector], past: bool) -> None:
     """Join the columns pairwise to one long vector, bring it into the order of the rows, and store that."""
     width, dtype = len(columns), columns[0].dtype
     kind = element_type(dtype)
@@ -105,7 +105,7 @@ def _interleave(v: Expressions, start: str, columns: list[Vector]) -> None:
     name = v.fresh()
     one = f"<{length} x {kind}>"
     v.lines.append(f"  {name} = shufflevector {one} {names[0]}, {one} poison, <{count} x i32> <{order}>")
-    v.lines.append(f"  store <{count} x {kind}> {name}, ptr {start}, align {dtype.itemsize}")
+    v.lines.append(f"  store <{count} x {kind}> {name}, ptr {start}, {PAST if past else f'align {dtype.itemsize}'}")
 
 
 def pack_to(v: Expressions, base: str, row: str, dtype: np.dtype, width: int, kept: str) -> None:
@@ -188,9 +188,9 @@ def masked_load(v: Expressions, pointer: str, dtype: np.dtype, count: int) -> Ve
     )
 
 
-def masked_store(v: Expressions, x: Vector, pointer: str, count: int) -> None:
+def masked_store(v: Expressions, x: Vector, pointer: str, count: int, past: bool = False) -> None:
     if count == v.lanes:
-        v.store(x, pointer)
+        v.store(x, pointer, past)
         return
     if count == 1:
         # A store under a mask of one lane is where LLVM 20 writes a number that was just narrowed in its former width.

@@ -247,10 +247,10 @@ def normal_cdf(v: Any, x: Vector) -> Vector:
     p, q = v.constant(table.p[0], x.dtype), a + table.q[0]
     for upper, lower in zip(table.p[1:], table.q[1:], strict=True):
         p, q = v.fma(p, a, upper), v.fma(q, a, lower)
-    square = a * a
-    # The exponential would blow up the rounding error of the square.
-    error = v.fma(a, a, -square)
-    tail = table.k / (p / q + table.b + a) * v.exp(square * -0.5)
+    # The exponential would blow up the rounding error of the square. It is that of the density, of any size: both are 0
+    # where it is too large.
+    error = v.fma(a, a, -(a * a))
+    tail = table.k / (p / q + table.b + a) * v.exp(x * x * -0.5)
     tail = v.fma(error * -0.5, tail, tail)
     return v.select(x > 0, 1 - tail, tail)
 
