@@ -1069,62 +1069,6 @@ class Tensor:
         dilation: _Int | _Ints = 1,
     ) -> Tensor:
         """The adjoint of conv3d: each element of the input, (batch, channels, depth, height, width) spread out."""
-    @overload
-    def cummax(self, dim: _Int) -> _cummax:
-        """The maximum up to each place, and the index of the last of equal ones."""
-    @overload
-    def cummax(self, *, axis: _Int) -> _cummax: ...
-    @overload
-    def cummin(self, dim: _Int) -> _cummin:
-        """The minimum up to each place, and the index of the last of equal ones."""
-    @overload
-    def cummin(self, *, axis: _Int) -> _cummin: ...
-    @overload
-    def logcumsumexp(self, dim: _Int) -> Tensor:
-        """log(cumsum(exp(input))) without overflow."""
-    @overload
-    def logcumsumexp(self, *, axis: _Int) -> Tensor: ...
-    @overload
-    def diff(
-        self, n: _Int = 1, dim: _Int = -1, prepend: _TensorLike | None = None, append: _TensorLike | None = None
-    ) -> Tensor:
-        """Differences of neighbours along a dimension, n times; prepend and append are joined to its ends first."""
-    @overload
-    def diff(
-        self, n: _Int = 1, *, axis: _Int, prepend: _TensorLike | None = None, append: _TensorLike | None = None
-    ) -> Tensor: ...
-    @overload
-    def gradient(
-        self,
-        *,
-        spacing: _Number | list[Any] | tuple[Any, ...] | None = None,
-        dim: _Int | _Ints | None = None,
-        edge_order: _Int = 1,
-    ) -> tuple[Tensor, ...]:
-        """Slopes along each dimension by differences of neighbours: at even steps, or at given places, a vector …"""
-    @overload
-    def gradient(
-        self,
-        *,
-        spacing: _Number | list[Any] | tuple[Any, ...] | None = None,
-        axis: _Int | _Ints | None,
-        edge_order: _Int = 1,
-    ) -> tuple[Tensor, ...]: ...
-    @overload
-    def trapezoid(self, x: Tensor | np.ndarray | None = None, *, dx: _Number | None = None, dim: _Int = -1) -> Tensor:
-        """The area under a line through points along a dimension, at places x or with steps dx between them."""
-    @overload
-    def trapezoid(self, x: Tensor | np.ndarray | None = None, *, dx: _Number | None = None, axis: _Int) -> Tensor: ...
-    trapz = trapezoid
-    @overload
-    def cumulative_trapezoid(
-        self, x: Tensor | np.ndarray | None = None, *, dx: _Number | None = None, dim: _Int = -1
-    ) -> Tensor:
-        """The area under a line through points up to each of them after the first."""
-    @overload
-    def cumulative_trapezoid(
-        self, x: Tensor | np.ndarray | None = None, *, dx: _Number | None = None, axis: _Int
-    ) -> Tensor: ...
     def dist(self, other: _TensorLike, p: _Number = 2) -> Tensor:
         """Norm of the difference of two tensors."""
     def cdist(
@@ -1237,6 +1181,62 @@ class Tensor:
         """The elements that steps of given widths through a tensor in row-major order meet."""
     def combinations(self, r: _Int = 2, with_replacement: _Bool = False) -> Tensor:
         """All ways to take r elements of a vector in their order, a row each, without or with repetition."""
+    @overload
+    def cummax(self, dim: _Int) -> _cummax:
+        """The maximum up to each place, and the index of the last of equal ones."""
+    @overload
+    def cummax(self, *, axis: _Int) -> _cummax: ...
+    @overload
+    def cummin(self, dim: _Int) -> _cummin:
+        """The minimum up to each place, and the index of the last of equal ones."""
+    @overload
+    def cummin(self, *, axis: _Int) -> _cummin: ...
+    @overload
+    def logcumsumexp(self, dim: _Int) -> Tensor:
+        """log(cumsum(exp(input))) without overflow."""
+    @overload
+    def logcumsumexp(self, *, axis: _Int) -> Tensor: ...
+    @overload
+    def diff(
+        self, n: _Int = 1, dim: _Int = -1, prepend: _TensorLike | None = None, append: _TensorLike | None = None
+    ) -> Tensor:
+        """Differences of neighbours along a dimension, n times; prepend and append are joined to its ends first."""
+    @overload
+    def diff(
+        self, n: _Int = 1, *, axis: _Int, prepend: _TensorLike | None = None, append: _TensorLike | None = None
+    ) -> Tensor: ...
+    @overload
+    def gradient(
+        self,
+        *,
+        spacing: _Number | list[Any] | tuple[Any, ...] | None = None,
+        dim: _Int | _Ints | None = None,
+        edge_order: _Int = 1,
+    ) -> tuple[Tensor, ...]:
+        """Slopes along each dimension by differences of neighbours: at even steps, or at given places, a vector …"""
+    @overload
+    def gradient(
+        self,
+        *,
+        spacing: _Number | list[Any] | tuple[Any, ...] | None = None,
+        axis: _Int | _Ints | None,
+        edge_order: _Int = 1,
+    ) -> tuple[Tensor, ...]: ...
+    @overload
+    def trapezoid(self, x: Tensor | np.ndarray | None = None, *, dx: _Number | None = None, dim: _Int = -1) -> Tensor:
+        """The area under a line through points along a dimension, at places x or with steps dx between them."""
+    @overload
+    def trapezoid(self, x: Tensor | np.ndarray | None = None, *, dx: _Number | None = None, axis: _Int) -> Tensor: ...
+    trapz = trapezoid
+    @overload
+    def cumulative_trapezoid(
+        self, x: Tensor | np.ndarray | None = None, *, dx: _Number | None = None, dim: _Int = -1
+    ) -> Tensor:
+        """The area under a line through points up to each of them after the first."""
+    @overload
+    def cumulative_trapezoid(
+        self, x: Tensor | np.ndarray | None = None, *, dx: _Number | None = None, axis: _Int
+    ) -> Tensor: ...
     @overload
     def scatter(
         self,
@@ -1628,6 +1628,80 @@ class Tensor:
     def narrow(self, *, axis: _Int, start: _Int | _TensorLike, length: _Int) -> Tensor: ...
     def masked_scatter(self, mask: _TensorLike, source: _TensorLike) -> Tensor:
         """The tensor with the elements of a source, one after the other, where a mask is true."""
+    @overload
+    def quantile(
+        self,
+        q: _Number | Tensor | np.ndarray | list[builtins.float],
+        dim: _Int | None = None,
+        keepdim: _Bool = False,
+        *,
+        interpolation: Literal["linear", "lower", "higher", "midpoint", "nearest"] = "linear",
+    ) -> Tensor:
+        """The number below which a part q of all lies, between neighbours as interpolation says; NaN where there …"""
+    @overload
+    def quantile(
+        self,
+        q: _Number | Tensor | np.ndarray | list[builtins.float],
+        *,
+        axis: _Int | None,
+        keepdim: _Bool = False,
+        interpolation: Literal["linear", "lower", "higher", "midpoint", "nearest"] = "linear",
+    ) -> Tensor: ...
+    @overload
+    def quantile(
+        self,
+        q: _Number | Tensor | np.ndarray | list[builtins.float],
+        dim: _Int | None = None,
+        *,
+        keepdims: _Bool,
+        interpolation: Literal["linear", "lower", "higher", "midpoint", "nearest"] = "linear",
+    ) -> Tensor: ...
+    @overload
+    def quantile(
+        self,
+        q: _Number | Tensor | np.ndarray | list[builtins.float],
+        *,
+        axis: _Int | None,
+        keepdims: _Bool,
+        interpolation: Literal["linear", "lower", "higher", "midpoint", "nearest"] = "linear",
+    ) -> Tensor: ...
+    @overload
+    def nanquantile(
+        self,
+        q: _Number | Tensor | np.ndarray | list[builtins.float],
+        dim: _Int | None = None,
+        keepdim: _Bool = False,
+        *,
+        interpolation: Literal["linear", "lower", "higher", "midpoint", "nearest"] = "linear",
+    ) -> Tensor:
+        """The same of those that are not NaN."""
+    @overload
+    def nanquantile(
+        self,
+        q: _Number | Tensor | np.ndarray | list[builtins.float],
+        *,
+        axis: _Int | None,
+        keepdim: _Bool = False,
+        interpolation: Literal["linear", "lower", "higher", "midpoint", "nearest"] = "linear",
+    ) -> Tensor: ...
+    @overload
+    def nanquantile(
+        self,
+        q: _Number | Tensor | np.ndarray | list[builtins.float],
+        dim: _Int | None = None,
+        *,
+        keepdims: _Bool,
+        interpolation: Literal["linear", "lower", "higher", "midpoint", "nearest"] = "linear",
+    ) -> Tensor: ...
+    @overload
+    def nanquantile(
+        self,
+        q: _Number | Tensor | np.ndarray | list[builtins.float],
+        *,
+        axis: _Int | None,
+        keepdims: _Bool,
+        interpolation: Literal["linear", "lower", "higher", "midpoint", "nearest"] = "linear",
+    ) -> Tensor: ...
     def max_pool1d(
         self,
         kernel_size: _Int | _Ints,
@@ -3308,84 +3382,6 @@ def conv_transpose3d(
 ) -> Tensor:
     """The adjoint of conv3d: each element of the input, (batch, channels, depth, height, width) spread out."""
 
-@overload
-def cummax(input: _TensorLike, dim: _Int) -> _cummax:
-    """The maximum up to each place, and the index of the last of equal ones."""
-
-@overload
-def cummax(input: _TensorLike, *, axis: _Int) -> _cummax: ...
-@overload
-def cummin(input: _TensorLike, dim: _Int) -> _cummin:
-    """The minimum up to each place, and the index of the last of equal ones."""
-
-@overload
-def cummin(input: _TensorLike, *, axis: _Int) -> _cummin: ...
-@overload
-def logcumsumexp(input: _TensorLike, dim: _Int) -> Tensor:
-    """log(cumsum(exp(input))) without overflow."""
-
-@overload
-def logcumsumexp(input: _TensorLike, *, axis: _Int) -> Tensor: ...
-@overload
-def diff(
-    input: _TensorLike,
-    n: _Int = 1,
-    dim: _Int = -1,
-    prepend: _TensorLike | None = None,
-    append: _TensorLike | None = None,
-) -> Tensor:
-    """Differences of neighbours along a dimension, n times; prepend and append are joined to its ends first."""
-
-@overload
-def diff(
-    input: _TensorLike,
-    n: _Int = 1,
-    *,
-    axis: _Int,
-    prepend: _TensorLike | None = None,
-    append: _TensorLike | None = None,
-) -> Tensor: ...
-@overload
-def gradient(
-    input: _TensorLike,
-    *,
-    spacing: _Number | list[Any] | tuple[Any, ...] | None = None,
-    dim: _Int | _Ints | None = None,
-    edge_order: _Int = 1,
-) -> tuple[Tensor, ...]:
-    """Slopes along each dimension by differences of neighbours: at even steps, or at given places, a vector for …"""
-
-@overload
-def gradient(
-    input: _TensorLike,
-    *,
-    spacing: _Number | list[Any] | tuple[Any, ...] | None = None,
-    axis: _Int | _Ints | None,
-    edge_order: _Int = 1,
-) -> tuple[Tensor, ...]: ...
-@overload
-def trapezoid(
-    y: _TensorLike, x: Tensor | np.ndarray | None = None, *, dx: _Number | None = None, dim: _Int = -1
-) -> Tensor:
-    """The area under a line through points along a dimension, at places x or with steps dx between them."""
-
-@overload
-def trapezoid(
-    y: _TensorLike, x: Tensor | np.ndarray | None = None, *, dx: _Number | None = None, axis: _Int
-) -> Tensor: ...
-
-trapz = trapezoid
-
-@overload
-def cumulative_trapezoid(
-    y: _TensorLike, x: Tensor | np.ndarray | None = None, *, dx: _Number | None = None, dim: _Int = -1
-) -> Tensor:
-    """The area under a line through points up to each of them after the first."""
-
-@overload
-def cumulative_trapezoid(
-    y: _TensorLike, x: Tensor | np.ndarray | None = None, *, dx: _Number | None = None, axis: _Int
-) -> Tensor: ...
 def dist(input: _TensorLike, other: _TensorLike, p: _Number = 2) -> Tensor:
     """Norm of the difference of two tensors."""
 
@@ -3600,6 +3596,84 @@ def cartesian_prod(*, tensors: _Tensors) -> Tensor: ...
 def combinations(input: _TensorLike, r: _Int = 2, with_replacement: _Bool = False) -> Tensor:
     """All ways to take r elements of a vector in their order, a row each, without or with repetition."""
 
+@overload
+def cummax(input: _TensorLike, dim: _Int) -> _cummax:
+    """The maximum up to each place, and the index of the last of equal ones."""
+
+@overload
+def cummax(input: _TensorLike, *, axis: _Int) -> _cummax: ...
+@overload
+def cummin(input: _TensorLike, dim: _Int) -> _cummin:
+    """The minimum up to each place, and the index of the last of equal ones."""
+
+@overload
+def cummin(input: _TensorLike, *, axis: _Int) -> _cummin: ...
+@overload
+def logcumsumexp(input: _TensorLike, dim: _Int) -> Tensor:
+    """log(cumsum(exp(input))) without overflow."""
+
+@overload
+def logcumsumexp(input: _TensorLike, *, axis: _Int) -> Tensor: ...
+@overload
+def diff(
+    input: _TensorLike,
+    n: _Int = 1,
+    dim: _Int = -1,
+    prepend: _TensorLike | None = None,
+    append: _TensorLike | None = None,
+) -> Tensor:
+    """Differences of neighbours along a dimension, n times; prepend and append are joined to its ends first."""
+
+@overload
+def diff(
+    input: _TensorLike,
+    n: _Int = 1,
+    *,
+    axis: _Int,
+    prepend: _TensorLike | None = None,
+    append: _TensorLike | None = None,
+) -> Tensor: ...
+@overload
+def gradient(
+    input: _TensorLike,
+    *,
+    spacing: _Number | list[Any] | tuple[Any, ...] | None = None,
+    dim: _Int | _Ints | None = None,
+    edge_order: _Int = 1,
+) -> tuple[Tensor, ...]:
+    """Slopes along each dimension by differences of neighbours: at even steps, or at given places, a vector for …"""
+
+@overload
+def gradient(
+    input: _TensorLike,
+    *,
+    spacing: _Number | list[Any] | tuple[Any, ...] | None = None,
+    axis: _Int | _Ints | None,
+    edge_order: _Int = 1,
+) -> tuple[Tensor, ...]: ...
+@overload
+def trapezoid(
+    y: _TensorLike, x: Tensor | np.ndarray | None = None, *, dx: _Number | None = None, dim: _Int = -1
+) -> Tensor:
+    """The area under a line through points along a dimension, at places x or with steps dx between them."""
+
+@overload
+def trapezoid(
+    y: _TensorLike, x: Tensor | np.ndarray | None = None, *, dx: _Number | None = None, axis: _Int
+) -> Tensor: ...
+
+trapz = trapezoid
+
+@overload
+def cumulative_trapezoid(
+    y: _TensorLike, x: Tensor | np.ndarray | None = None, *, dx: _Number | None = None, dim: _Int = -1
+) -> Tensor:
+    """The area under a line through points up to each of them after the first."""
+
+@overload
+def cumulative_trapezoid(
+    y: _TensorLike, x: Tensor | np.ndarray | None = None, *, dx: _Number | None = None, axis: _Int
+) -> Tensor: ...
 @overload
 def scatter(
     input: _TensorLike,
@@ -4077,6 +4151,82 @@ def narrow(input: _TensorLike, *, axis: _Int, start: _Int | _TensorLike, length:
 def masked_scatter(input: _TensorLike, mask: _TensorLike, source: _TensorLike) -> Tensor:
     """The tensor with the elements of a source, one after the other, where a mask is true."""
 
+@overload
+def quantile(
+    input: _TensorLike,
+    q: _Number | Tensor | np.ndarray | list[builtins.float],
+    dim: _Int | None = None,
+    keepdim: _Bool = False,
+    *,
+    interpolation: Literal["linear", "lower", "higher", "midpoint", "nearest"] = "linear",
+) -> Tensor:
+    """The number below which a part q of all lies, between neighbours as interpolation says; NaN where there is one."""
+
+@overload
+def quantile(
+    input: _TensorLike,
+    q: _Number | Tensor | np.ndarray | list[builtins.float],
+    *,
+    axis: _Int | None,
+    keepdim: _Bool = False,
+    interpolation: Literal["linear", "lower", "higher", "midpoint", "nearest"] = "linear",
+) -> Tensor: ...
+@overload
+def quantile(
+    input: _TensorLike,
+    q: _Number | Tensor | np.ndarray | list[builtins.float],
+    dim: _Int | None = None,
+    *,
+    keepdims: _Bool,
+    interpolation: Literal["linear", "lower", "higher", "midpoint", "nearest"] = "linear",
+) -> Tensor: ...
+@overload
+def quantile(
+    input: _TensorLike,
+    q: _Number | Tensor | np.ndarray | list[builtins.float],
+    *,
+    axis: _Int | None,
+    keepdims: _Bool,
+    interpolation: Literal["linear", "lower", "higher", "midpoint", "nearest"] = "linear",
+) -> Tensor: ...
+@overload
+def nanquantile(
+    input: _TensorLike,
+    q: _Number | Tensor | np.ndarray | list[builtins.float],
+    dim: _Int | None = None,
+    keepdim: _Bool = False,
+    *,
+    interpolation: Literal["linear", "lower", "higher", "midpoint", "nearest"] = "linear",
+) -> Tensor:
+    """The same of those that are not NaN."""
+
+@overload
+def nanquantile(
+    input: _TensorLike,
+    q: _Number | Tensor | np.ndarray | list[builtins.float],
+    *,
+    axis: _Int | None,
+    keepdim: _Bool = False,
+    interpolation: Literal["linear", "lower", "higher", "midpoint", "nearest"] = "linear",
+) -> Tensor: ...
+@overload
+def nanquantile(
+    input: _TensorLike,
+    q: _Number | Tensor | np.ndarray | list[builtins.float],
+    dim: _Int | None = None,
+    *,
+    keepdims: _Bool,
+    interpolation: Literal["linear", "lower", "higher", "midpoint", "nearest"] = "linear",
+) -> Tensor: ...
+@overload
+def nanquantile(
+    input: _TensorLike,
+    q: _Number | Tensor | np.ndarray | list[builtins.float],
+    *,
+    axis: _Int | None,
+    keepdims: _Bool,
+    interpolation: Literal["linear", "lower", "higher", "midpoint", "nearest"] = "linear",
+) -> Tensor: ...
 def max_pool1d(
     input: _TensorLike,
     kernel_size: _Int | _Ints,

@@ -293,7 +293,11 @@ DESCRIPTIVE = [
     _x("cummin(x, 0).values", ()),
 ]
 #: Cases in which PyTorch's chain tells of copies in place, or of steps that are one operation here.
-OTHER_CHAIN = [_x("pad(x, (2, 1), mode='circular')")]
+OTHER_CHAIN = [
+    _x("quantile(x, 0.3, 1)"), _x("quantile(x, ones_like(x[0])*0.3, 0, True, interpolation='midpoint')"),
+    _x("nanquantile(where(x > 1, nan, x), 0.6)"),
+    _x("pad(x, (2, 1), mode='circular')"),
+]
 
 
 PLACES = [

@@ -151,6 +151,8 @@ USUAL = {
     "fweights": "arange(3) + 1",
     "aweights": "v.detach()",
     "dx": "0.5",
+    "q": "0.3",
+    "interpolation": "'midpoint'",
     "y": "x",
     "sizes": "(3, 1)",
 }

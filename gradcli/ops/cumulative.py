@@ -18,10 +18,10 @@ from gradcli.graph.node import Node, make, make_results
 from gradcli.graph.op import Blocking, NativeRunning, Op
 from gradcli.ops import accumulators
 from gradcli.ops.blocking import except_along
-from gradcli.ops.create import arange, filled
+from gradcli.ops.create import filled
 from gradcli.ops.elementwise import clone, eq, exp, ne, where
 from gradcli.ops.family import call, composite, floating, primitive
-from gradcli.ops.index import index_add
+from gradcli.ops.gather import placed
 from gradcli.ops.kernels import native
 from gradcli.ops.reduce import cumsum, recurrence_of, sum_
 from gradcli.ops.shape import cat, cut, flip, narrow, reshape, view
@@ -30,14 +30,21 @@ from gradcli.ops.shape import cat, cut, flip, narrow, reshape, view
 
 
 def _running_extreme(extreme: Any) -> Any:
-    def kernel(x: Any, dim: int) -> Any:
+    def kernel(x: Any, dim: int, wanted: tuple[bool, ...] = (True, True)) -> Any:
         if not x.ndim:
             return x, np.zeros((), np.int64)
+        values = extreme.accumulate(x, axis=dim)
+        # Which zero comes last shows in its sign.
+        signed = x.dtype.kind == "f" and not values.all()
+        if not (wanted[1] or signed):
+            return values, None
         # Of equal ones the last, and of the NaN too: nothing but another NaN comes after them.
-        hit = (x == extreme.accumulate(x, axis=dim)) | (x != x)
+        hit = x == values
+        if x.dtype.kind == "f":
+            hit |= x != x
         place = np.arange(x.shape[dim]).reshape([-1 if k == dim else 1 for k in range(x.ndim)])
-        indices = np.maximum.accumulate(np.where(hit, place, 0), axis=dim)
-        return np.take_along_axis(x, indices, dim), indices
+        indices = np.maximum.accumulate(hit * place, axis=dim)
+        return np.take_along_axis(x, indices, dim) if signed else values, indices
 
     return kernel
 
@@ -45,10 +52,7 @@ def _running_extreme(extreme: Any) -> Any:
 def _running_extreme_vjp(g: Any, out: Any, x: Node, dim: int) -> tuple[Node]:
     if not x.ndim:
         return (g.values,)
-    # The places of all elements but along the line, so that each gradient goes to where its value came from.
-    places = [reshape(arange(n), [-1 if k == d else 1 for k in range(x.ndim)]) for d, n in enumerate(x.shape)]
-    places[dim] = out.indices
-    return (make(index_add, (g.values, *places), {"shape": x.shape, "dims": tuple(range(x.ndim))}),)
+    return (placed(g.values, out.indices, x.shape, dim),)
 
 
 def _running(name: str, extreme: Any, word: str) -> Op:
@@ -59,7 +63,7 @@ def _running(name: str, extreme: Any, word: str) -> Op:
     op: Op = primitive(
         name, _running_extreme(extreme),
         lambda inputs, params: ((inputs[0].shape, inputs[0].dtype), (inputs[0].shape, INT64)), family="reduction",
-        args="input, dim", build=build, results=("values", "indices"), vjp=_running_extreme_vjp,
+        args="input, dim", build=build, results=("values", "indices"), skips=True, vjp=_running_extreme_vjp,
         blocking=Blocking(except_along), doc=f"The {word} up to each place, and the index of the last of equal ones.",
         example=(f"{name}(input, 0).values", "input:1"),
     )

@@ -58,9 +58,6 @@ HOMES = {
         _convolution _convolution_back _convolution_kernel conv1d conv2d conv3d conv_transpose1d
         conv_transpose2d conv_transpose3d
     """,
-    "cumulative": """
-        cummax cummin logcumsumexp diff gradient trapezoid trapz cumulative_trapezoid
-    """,
     "distances": """
         dist cdist pdist
     """,
@@ -81,6 +78,9 @@ HOMES = {
     "joining": """
         atleast_1d atleast_2d atleast_3d hstack vstack row_stack dstack column_stack block_diag
         broadcast_tensors meshgrid cartesian_prod combinations
+    """,
+    "cumulative": """
+        cummax cummin logcumsumexp diff gradient trapezoid trapz cumulative_trapezoid
     """,
     "scatter": """
         _last _put_along scatter scatter_add index_add index_copy index_fill _scatter_reduced scatter_reduce
@@ -106,6 +106,9 @@ HOMES = {
     "overlay": """
         index_put put _slice_scatter _select_scatter _diagonal_scatter slice_scatter select_scatter
         diagonal_scatter narrow _masked_scatter masked_scatter
+    """,
+    "quantiles": """
+        quantile nanquantile
     """,
     "pooling": """
         _pool_picked _pool_added _max_pool _max_unpool max_pool1d adaptive_max_pool1d max_unpool1d max_pool2d

@@ -19,6 +19,7 @@ TITLES = {
     "activation": "Activations",
     "reduce": "Reductions and running totals",
     "descriptive": "Descriptive statistics",
+    "quantiles": "Quantiles",
     "cumulative": "Along a line: running extremes, differences, slopes, areas",
     "matmul": "Products",
     "einsum": "Einstein's notation",

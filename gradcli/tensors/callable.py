@@ -67,6 +67,12 @@ KINDS = {
     "spacing": Kind(
         "_Number | list[Any] | tuple[Any, ...]", "a step, or for each dimension a step or a vector of places", 1.0
     ),
+    "between": Kind(
+        'Literal["linear", "lower", "higher", "midpoint", "nearest"]',
+        "'linear', 'lower', 'higher', 'midpoint' or 'nearest'",
+        "linear",
+    ),
+    "levels": Kind("_Number | Tensor | np.ndarray | list[builtins.float]", "a number from 0 to 1, or several", 0.5),
     "plane": Kind("_Ints", "two dimensions", (0, 1)),
     "indexing": Kind('Literal["ij", "xy"]', "'ij' or 'xy'", "ij"),
     "mode": Kind(
