@@ -39,6 +39,7 @@ class Folder:
         Where there are no locks, others may be at work on what is unfinished: it stays.
         """
         self.path = path
+        self._beginning = os.path.join(path, "")
         self.hidden = os.path.join(path, HIDDEN)
         self.unfinished = os.path.join(self.hidden, "unfinished")
         self._lock = -1
@@ -116,9 +117,11 @@ class Folder:
 
     def settle(self, files: Sequence[tuple[str, str]]) -> None:
         """Give the finished files of an item their names, all of them or none."""
-        places = [os.path.join(self.path, name) for _, name in files]
-        own = [os.path.join(self.unfinished, temporary) for temporary, _ in files]
-        give_names(list(zip(own, places, places, strict=True)))
+        found = []
+        for temporary, name in files:
+            place = self._beginning + name
+            found.append((f"{self.unfinished}{os.sep}{temporary}", place, place))
+        give_names(found)
 
 
 def _synced(path: str, flags: int, wait: Callable[[int], int | None]) -> None:

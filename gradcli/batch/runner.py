@@ -20,7 +20,7 @@ from gradcli.batch.manifest import Finished
 from gradcli.batch.sums import SUMS, Sums, stored, sum_of_values, write_sums
 from gradcli.batch.work import Common, Worker
 from gradcli.errors import GradcliError, WorkError
-from gradcli.evaluation.identity import stat_of
+from gradcli.evaluation.identity import size_of
 from gradcli.machine.undisturbed import undisturbed
 
 # Items are dealt in chunks of so many, or of fewer where their files hold more bytes than that together.
@@ -134,7 +134,7 @@ class Batch:
         count = len(self.items.stems)
         size = 0
         for index in range(start, count):
-            own = sum(max(0, stat_of(path)["size"]) for path in self.items.paths(index))
+            own = sum(map(size_of, self.items.paths(index)))
             if index - start == _CHUNK or (index > start and size + own > _CHUNK_BYTES):
                 yield index
                 start, size = index, 0

@@ -106,6 +106,7 @@ class ItemReader:
 
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+_GATHERS = hasattr(os, "writev")
 # Larger arrays are written piece by piece.
 _AT_ONCE = 8 << 20
 
@@ -123,7 +124,7 @@ def write_new(path: str, array: Any) -> int:
     descriptor = os.open(path, _NEW, 0o666)
     try:
         written = 0
-        if data.nbytes <= _AT_ONCE and hasattr(os, "writev"):
+        if _GATHERS and size <= _AT_ONCE:
             written = os.writev(descriptor, (header, data))  # type: ignore[arg-type,unused-ignore]
         if written < size:
             with open(descriptor, "wb", buffering=0, closefd=False) as file:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import operator
 import os
 import threading
 import time
@@ -18,7 +19,7 @@ from gradcli.batch.small_files import ItemReader, write_new
 from gradcli.engine.native.choice import using
 from gradcli.errors import GradcliError, WorkError, written_in
 from gradcli.evaluation.compiled import Kept
-from gradcli.evaluation.finite import count, listed, refuse
+from gradcli.evaluation.finite import all_finite, count, listed, refuse
 from gradcli.evaluation.measuring import Preliminary, Shapes, built, settled
 from gradcli.evaluation.names import may_draw
 from gradcli.evaluation.values import InputSpec, settle
@@ -70,6 +71,7 @@ class Worker:
         self._readers = [(name, ItemReader()) for name in job.varying]
         self._arrays: dict[str, Any] = {name: common.shared.get(name) for name in job.names}
         self._plans: Kept[ItemPlan | Preliminary] = Kept(_MOST_PLANS)
+        self._last: tuple[list[Any], ItemPlan] | None = None
         self._place = os.path.join(job.folder, UNFINISHED)
         self._token = f"{os.getpid():x}-{os.urandom(4).hex()}"
 
@@ -173,6 +175,8 @@ class Worker:
 
     def _remark(self, prepared: ItemPlan, results: Sequence[Any]) -> str | None:
         """Which results are not finite; WorkError where they have to be."""
+        if not prepared.streamed and all(map(all_finite, results)):
+            return None
         # Of those that nobody asked for only the edges were kept.
         arrays = zip(prepared.names, results, strict=True)
         found = {name: count(array) for name, array in arrays if not isinstance(array, Edges)}
@@ -190,6 +194,10 @@ class Worker:
     def _prepared(self) -> tuple[ItemPlan, Mapping[str, Any]]:
         """The plan for the arrays at hand, an earlier one where they are of the same kind, and what it is given."""
         arrays = [self._arrays[name] for name in self.job.varying]
+        last = self._last
+        # Files that are alike are read into the same array.
+        if last is not None and all(map(operator.is_, arrays, last[0])):
+            return last[1], self._arrays
         key = [(InputSpec.of("", array), isinstance(array, FileArray)) for array in arrays]
 
         def find(shapes: Shapes) -> ItemPlan | Preliminary:
@@ -197,7 +205,10 @@ class Worker:
             return self._plans.find([*key, *shapes], lambda: built(source, self._arrays, self._plan, shapes))
 
         found = find(())
-        return settled(find, self._arrays) if isinstance(found, Preliminary) else (found, self._arrays)
+        if isinstance(found, Preliminary):
+            return settled(find, self._arrays)
+        self._last = arrays, found
+        return found, self._arrays
 
     def _plan(self) -> ItemPlan:
         job = self.job

@@ -12,6 +12,9 @@ import numpy as np
 from gradcli.errors import WorkError
 from gradcli.render.parts import MOST, parts_of
 
+# Elements that are looked at as a whole.
+_FEW = 1 << 12
+
 #: A hint for whoever meets NaN.
 WHO_KNOWS = "`gradcli check` names the operation"
 
@@ -47,6 +50,14 @@ def count(array: Any) -> NonFinite:
             tally.add(part)
     found: NonFinite = tally.of(array)
     return found
+
+
+def all_finite(array: Any) -> bool:
+    """Whether all elements of an array in memory are finite, as far as it can be told at once: of many it cannot."""
+    if not array.ndim:
+        return math.isfinite(array)
+    # A call of `all` takes three times as long.
+    return array.size <= _FEW and b"\0" not in np.isfinite(array).tobytes()
 
 
 class Tally:

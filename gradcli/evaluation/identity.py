@@ -58,6 +58,14 @@ def identity(value: InputValue) -> Any:
     return value.text if value.path is None else {"path": value.path, **stat_of(value.path)}
 
 
+def size_of(spec: str) -> int:
+    """The size of a file, 0 when it cannot be told."""
+    try:
+        return os.stat(split_key(spec)[0]).st_size
+    except (OSError, ValueError):
+        return 0
+
+
 def stat_of(spec: str) -> dict[str, int]:
     """The size and the time of change of a file, -1 when it cannot be told."""
     try:

@@ -113,7 +113,7 @@ def split_key(spec: str) -> tuple[str, str | None]:
     >>> split_key("no/data.csv:a:b"), split_key("no/x.npy:a")
     (('no/data.csv', 'a:b'), ('no/x.npy:a', None))
     """
-    cuts = _cuts(spec)
+    cuts = _cuts(spec) if ":" in spec else None
     if not cuts or os.path.exists(spec):
         return spec, None
     cut = next((cut for cut in cuts if os.path.isfile(spec[:cut])), cuts[0])

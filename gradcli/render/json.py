@@ -31,6 +31,8 @@ def to_json(value: Any) -> str:
     >>> to_json({"value": np.array([0.1, 30, np.nan], np.float32), "shape": (3,)})
     '{"value": [0.1, 30.0, "NaN"], "shape": [3]}'
     """
+    if type(value) is np.ndarray and not value.ndim:
+        return _number_json(value[()])
     return "".join(json_pieces(value))
 
 

@@ -58,6 +58,8 @@ def is_written(path: str) -> bool:
 
 def promises_other_format(path: str) -> bool:
     """Whether the ending of a name is that of a format other than .npy."""
+    if path.endswith(".npy"):
+        return False
     ending = ending_of(path)
     return ending != ".npy" if ending else is_foreign(path)
 
@@ -136,8 +138,12 @@ def writing(path: str) -> Iterator[None]:
     except BrokenPipeError:
         raise
     except OSError as error:
-        message = f"cannot write {_named(path)}: {error.strerror or error}"
-        raise UnwritableError(message, hint=_write_hint(path, error)) from None
+        raise unwritable(path, error) from None
+
+
+def unwritable(path: str, error: OSError) -> UnwritableError:
+    """What is told of a failure of the system to write `path`."""
+    return UnwritableError(f"cannot write {_named(path)}: {error.strerror or error}", hint=_write_hint(path, error))
 
 
 def _write_hint(path: str, error: OSError) -> str | None:

@@ -13,7 +13,7 @@ from gradcli.machine.undisturbed import undisturbed
 from gradcli.storage.file_array import Descriptor
 from gradcli.storage.header import shown
 from gradcli.storage.pipes import write_all
-from gradcli.storage.target import Target, sync, writing
+from gradcli.storage.target import Target, sync, unwritable, writing
 
 
 class Together:
@@ -126,26 +126,30 @@ def refuse_duplicates(targets: Sequence[Target]) -> None:
 def give_names(files: Sequence[tuple[str, str, str]]) -> None:
     """Rename (temporary, new, as users call it) files; when one of them cannot be, those before it are taken back."""
     backups: list[str | None] = []
+    at_work = ""
     try:
         for temporary, new, path in files:
-            with writing(path):
-                backup = _backup(new) if len(files) > 1 else None
-                try:
-                    os.replace(temporary, new)
-                except OSError:
-                    _remove(backup)
-                    raise
+            at_work = path
+            backup = _backup(new) if len(files) > 1 else None
+            try:
+                os.replace(temporary, new)
+            except OSError:
+                _remove(backup)
+                raise
             backups.append(backup)
-    except BaseException:
+    except BaseException as error:
         for (_, new, _), backup in zip(files, backups, strict=False):
             with contextlib.suppress(OSError):
                 if backup == "":
                     os.unlink(new)
                 elif backup is not None:
                     os.replace(backup, new)
+        if isinstance(error, OSError):
+            raise unwritable(at_work, error) from None
         raise
     for backup in backups:
-        _remove(backup)
+        if backup:
+            _remove(backup)
 
 
 def _backup(path: str) -> str | None:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gradcli.evaluation.compiled import Compiled, Kept
-from gradcli.evaluation.finite import count, listed, refuse
+from gradcli.evaluation.finite import all_finite, count, listed, refuse
 from gradcli.evaluation.measuring import Preliminary, Shapes, built, settled
 from gradcli.evaluation.names import may_draw
 from gradcli.evaluation.request import prepare, refuse_no_vector, vector_for
@@ -21,8 +21,6 @@ from gradcli.stream.writers import Add, JsonWriter, NpyWriter, TensorWriter
 _MOST_PLANS = 1024
 _LEAST_PLANS = 4
 _MOST_CHARACTERS = 100_000
-# Elements that are looked at as a whole.
-_FEW = 1000
 # Of records that are answered together, how many there are, and the elements of what is computed for all of them.
 _MOST_AT_ONCE, _WORK_AT_ONCE = 4096, 1 << 20
 
@@ -104,7 +102,7 @@ class RecordPlan:
         """
         computed = self._compiled.run(arrays) if self._places else []
         remark = None
-        if not all(map(_is_finite, [computed[k] for k in self._looked_at])):
+        if not all(map(all_finite, [computed[k] for k in self._looked_at])):
             counted = {name: count(array) for name, array in zip(self._names, computed, strict=True)}
             if self._fail_on_nan:
                 refuse(counted)
@@ -142,14 +140,6 @@ class Plans:
 
         found = find(())
         return settled(find, inputs) if isinstance(found, Preliminary) else (found, arrays)
-
-
-def _is_finite(array: Any) -> bool:
-    """Whether all elements are finite; of many it is to be counted."""
-    if not array.ndim:
-        return math.isfinite(array)
-    # A call of `all` takes three times as long.
-    return array.size <= _FEW and b"\0" not in np.isfinite(array).tobytes()
 
 
 def _needed(job: RecordJob, names: Sequence[str]) -> list[str]:
