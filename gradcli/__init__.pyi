@@ -4104,6 +4104,21 @@ def solve(A: _TensorLike, B: _TensorLike, *, left: _Bool = True) -> Tensor:
 def cholesky(input: _TensorLike, upper: _Bool = False) -> Tensor:
     """The triangular L of a positive definite matrix L @ L.T; U of U.T @ U with upper."""
 
+def embedding_bag(
+    input: _TensorLike,
+    weight: _TensorLike,
+    offsets: _TensorLike | None = None,
+    max_norm: _Number | None = None,
+    norm_type: _Number = 2.0,
+    scale_grad_by_freq: _Bool = False,
+    mode: Literal["mean", "sum", "max"] = "mean",
+    sparse: _Bool = False,
+    per_sample_weights: _TensorLike | None = None,
+    include_last_offset: _Bool = False,
+    padding_idx: _Int | None = None,
+) -> Tensor:
+    """The mean, sum or max of the rows of a table in each bag: a row of indices is one, or what comes after each …"""
+
 def index_put(
     input: _TensorLike, indices: list[Any] | tuple[Any, ...], values: _TensorLike, accumulate: _Bool = False
 ) -> Tensor:

@@ -303,7 +303,8 @@ OTHER_CHAIN = [
 PLACES = [
     *(_x(e, i=((2, 3), "class2")) for e in ("gather(x, 0, i)", "take(x, i)", "x[i]", "x[:, i]", "x[i, i]", "x[None, i[0], 1]")),
     _x("gather(x, -1, i)", i=((2, 2), "class3")), _x("take_along_dim(x, i, 1)", i=((1, 2), "class3")),
-    _x("embedding(i, x)", i=((3, 2), "class2")),
+    _x("embedding(i, x)", i=((3, 2), "class2")), _x("embedding_bag(i, x)", i=((2, 2), "class2")),
+    _x("embedding_bag(i, x, t, mode='sum')", i=((3,), "class2"), t=((1,), "class1")),
     _x("one_hot(i, 3)*x[0]", i=((2,), "class3")), _x("repeat_interleave(x, 2)"), _x("repeat_interleave(x, 2, 1)"),
     _x("scatter(x, 0, i, y)", i=((2, 3), "class2"), y=((2, 3), D)), _x("scatter(x, 1, i, 2.5)", i=((2, 1), "class3")),
     _x("scatter_add(x, 0, i, y)", i=((2, 3), "class2"), y=((2, 3), D)),

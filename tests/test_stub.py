@@ -218,6 +218,7 @@ MORE: list[dict[str, Any]] = [
     {"size": 2, "mode": "bilinear"},
     {"scale_factor": 2},
     {"src": [0.5, 1.5]},
+    {"offsets": [0, 1]},
 ]
 
 

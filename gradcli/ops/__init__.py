@@ -8,11 +8,11 @@ derivative can be differentiated again, and never undo broadcasting: `gradcli.au
 Read `family`, then `elementwise` and `reduce`, which show all there is to a row; `special`, `activation`, `shape`,
 `index`, `matmul`, `einsum`, `diagonal`, `minors`, `linalg`, `loss` and `create` are more of them. `one_step` shows
 several operations as one, and has `fill`; `splitting`, `joining`, `arranging` and `padding` have further rows that move
-elements, `descriptive`, `quantiles` and `cumulative` further reductions, `gather`, `scatter`, `overlay`, `masks` and
-`sorting` those that look at places and at order. `blocking`, `accumulators` and `batching` have what rows say of blocks
-and of many tensors at once (`one_by_one` where they say nothing), `random` PyTorch's generator, `kernels` the functions
-on arrays, `rewrites` the simplifier's rules, `formulas` the functions that give an operation as a term, and `notation`
-those that write it as text and LaTeX.
+elements, `descriptive`, `quantiles` and `cumulative` further reductions, `gather`, `bags`, `scatter`, `overlay`,
+`masks` and `sorting` those that look at places and at order. `blocking`, `accumulators` and `batching` have what rows
+say of blocks and of many tensors at once (`one_by_one` where they say nothing), `random` PyTorch's generator, `kernels`
+the functions on arrays, `rewrites` the simplifier's rules, `formulas` the functions that give an operation as a term,
+and `notation` those that write it as text and LaTeX.
 
 Linear algebra goes on in `combined_products`, `triangular`, `checked_systems`, `decompositions`, `lu_factors`,
 `matrix_functions`, `norms` and `distances`.

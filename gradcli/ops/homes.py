@@ -103,6 +103,9 @@ HOMES = {
     "linalg": """
         inv inverse _inverse_limit det _cofactor _cofactor_slope _cofactor_slopes slogdet logdet solve cholesky
     """,
+    "bags": """
+        embedding_bag
+    """,
     "overlay": """
         index_put put _slice_scatter _select_scatter _diagonal_scatter slice_scatter select_scatter
         diagonal_scatter narrow _masked_scatter masked_scatter

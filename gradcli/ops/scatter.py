@@ -216,10 +216,10 @@ def _by_vector(input: Any, dim: Any, index: Any, source: Any, name: str) -> tupl
     rest = (*x.shape[:axis], vector.size, *x.shape[axis + 1 :])
     if values.shape != rest:
         raise SizeError("{}() needs a source of shape {}, got {}", name, rest, values.shape, argument="source")
-    return x, axis, _spread(vector, axis, rest), values
+    return x, axis, spread(vector, axis, rest), values
 
 
-def _spread(vector: Node, axis: int, shape: Shape) -> Node:
+def spread(vector: Node, axis: int, shape: Shape) -> Node:
     """A vector of indices, the same along all other dimensions."""
     return expand(reshape(vector, tuple(vector.size if d == axis else 1 for d in range(len(shape)))), shape)
 
@@ -243,7 +243,7 @@ def _index_fill(input: Any, dim: Any, index: Any, value: Any) -> Node:
     number, name = _value(given, x, "index_fill"), f"IndexFillBackward{0 if given.weak else 1}"
     vector = reshape(wrapped(vector, x.shape[axis] if x.ndim else 1), (vector.size,))
     shape = (*x.shape[:axis], vector.size, *x.shape[axis + 1 :]) if x.ndim else vector.shape
-    return put_along(x, axis, _spread(vector, axis, shape), number, name=name)
+    return put_along(x, axis, spread(vector, axis, shape), number, name=name)
 
 
 index_add = composite(

@@ -35,6 +35,7 @@ TITLES = {
     "resampling": "Means of windows, and interpolation",
     "pooling": "Maxima of windows, and windows as columns",
     "gather": "Elements at places",
+    "bags": "Rows of tables taken together",
     "scatter": "Elements put at places",
     "overlay": "Parts replaced",
     "masks": "What a mask chooses",

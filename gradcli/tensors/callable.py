@@ -99,6 +99,7 @@ KINDS = {
     ),
     "equation": Kind("str", "the letters of the dimensions", "ij,jk->ik"),
     "reduction": Kind('Literal["mean", "sum", "none"]', "'mean', 'sum' or 'none'", "mean"),
+    "bag": Kind('Literal["mean", "sum", "max"]', "'mean', 'sum' or 'max'", "sum"),
     "side": Kind('Literal["left", "right"]', "'left' or 'right'", "right"),
     "scattering": Kind('Literal["add", "multiply"]', "'add' or 'multiply'", "add"),
     "scattered": Kind(
