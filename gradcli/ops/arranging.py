@@ -80,18 +80,6 @@ sum_to_size = composite(
     doc="Sums over the dimensions in which the given shape would be stretched to that of the tensor.",
     example=("sum_to_size(input, 1)", "input:1"),
 )
-h = composite(
-    "H", lambda input: _of_matrix(input), args="input", family="shape", torch="Tensor.H", attribute=True,
-    doc="A matrix transposed, written x.H; numbers here are real.",
-)
-m_h = composite(
-    "mH", lambda input: m_t(input), args="input", family="shape", torch="Tensor.mH", attribute=True,
-    doc="The last two dimensions exchanged, written x.mH; numbers here are real.",
-)
-adjoint = composite(
-    "adjoint", lambda input: m_t(input), args="input", family="shape",
-    doc="The last two dimensions exchanged; numbers here are real.",
-)
 
 
 def _of_matrix(input: Any) -> Node:
@@ -99,6 +87,25 @@ def _of_matrix(input: Any) -> Node:
     if x.ndim not in (0, 2):
         raise SizeError("H takes a matrix, the tensor has shape {}", x.shape, hint="use mH for batches")
     return transpose(x, 0, 1) if x.ndim else x
+
+
+def _of_matrices(input: Any) -> Node:
+    x = as_node(input)
+    return m_t(x) if x.ndim else x
+
+
+h = composite(
+    "H", _of_matrix, args="input", family="shape", torch="Tensor.H", attribute=True,
+    doc="A matrix transposed, written x.H; numbers here are real.",
+)
+m_h = composite(
+    "mH", _of_matrices, args="input", family="shape", torch="Tensor.mH", attribute=True,
+    doc="The last two dimensions exchanged, written x.mH; numbers here are real.",
+)
+adjoint = composite(
+    "adjoint", _of_matrices, args="input", family="shape",
+    doc="The last two dimensions exchanged; numbers here are real.",
+)
 
 
 def _itself(name: str, doc: str) -> Op:

@@ -271,7 +271,11 @@ def _even_area(y: Node, step: float, dim: int) -> Node:
 
 
 def _uneven_area(y: Node, widths: Node, dim: int) -> Node:
-    return call("_over", sum_(_both_ends(y, dim) * widths, dim), 2)
+    return _half(sum_(_both_ends(y, dim) * widths, dim))
+
+
+def _half(x: Node) -> Node:
+    return call("_over", floating(x), 2)
 
 
 _AREA = "y, x: operand=None, *, dx: number=None, dim: dim=-1"
@@ -283,7 +287,7 @@ trapezoid = composite(
 cumulative_trapezoid = composite(
     "cumulative_trapezoid", _area(
         "cumulative_trapezoid", lambda y, step, dim: cumsum(call("_times", _both_ends(y, dim), step / 2), dim),
-        lambda y, widths, dim: call("_over", cumsum(_both_ends(y, dim) * widths, dim), 2),
+        lambda y, widths, dim: _half(cumsum(_both_ends(y, dim) * widths, dim)),
     ),
     args=_AREA, family="reduction", doc="The area under a line through points up to each of them after the first.",
     example=("cumulative_trapezoid(y)", "y:1"),

@@ -35,8 +35,9 @@ def _pairs(x: Node, pad: Any, name: str) -> tuple[tuple[int, ...], Pads]:
         )
     found = {x.ndim - 1 - k: (given[2 * k], given[2 * k + 1]) for k in range(len(given) // 2)}
     for dim, (left, right) in found.items():
-        if x.shape[dim] + left + right < 0:
-            raise SizeError("{}() would take {} elements off a dimension of {}", name, -left - right, x.shape[dim])
+        taken = max(-left, 0) + max(-right, 0)
+        if taken > x.shape[dim]:
+            raise SizeError("{}() would take {} elements off a dimension of {}", name, taken, x.shape[dim])
     dims = tuple(sorted(found))
     return dims, tuple([found[d] for d in dims])
 
