@@ -5,8 +5,8 @@
     python benchmarks/engine.py cases --hugepages       # one section, and its second table
     python benchmarks/engine.py cases mlp --scale 0.1   # a quick look at two
 
-Sections: cases shapes chain mlp inv tiny random accuracy files big. `--only ab` takes some of the six cases. `files`
-and `big` write to a folder of their own in `--tmp`; `big` needs 20 GB there and takes some minutes.
+Sections: cases shapes chain mlp products inv tiny random accuracy files big. `--only ab` takes some of the six cases.
+`files` and `big` write to a folder of their own in `--tmp`; `big` needs 20 GB there and takes some minutes.
 
 A figure is the time of a contender over that of gradcli, so above 1 gradcli is the faster one: first the ratio of the
 minima, then that of the medians. Contenders run in one process, in turn, and give the value and all gradients in
@@ -29,6 +29,7 @@ from engine_cases import CASES, cases, headline, headline_tape
 from engine_files import print_big, print_files
 from engine_measure import Options, interleave, milliseconds, print_table, ratio, repeated
 from engine_peers import PEERS, Workload, contenders, gradcli_run, installed_peers
+from engine_products import products
 from engine_random import print_random
 from engine_workloads import chain, inverses, perceptron
 
@@ -88,6 +89,11 @@ def print_perceptron(options: Options) -> None:
     print_workloads(perceptron(options), options, ["op by op", *LIBRARIES])
 
 
+def print_products(options: Options) -> None:
+    works = (work for dtype in (np.float32, np.float64) for work in products(options, dtype))
+    print_workloads(works, options, ["op by op", *LIBRARIES])
+
+
 def print_inverses(options: Options) -> None:
     # jax waits for itself forever here: its inverse needs both of two processors while something else has one.
     print_workloads(inverses(options), options, ["op by op", *(name for name in LIBRARIES if name != "jax.jit")])
@@ -104,6 +110,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Options], None]]] = {
     "shapes": ("Shapes of (a): at most 1.5 wanted", print_shapes),
     "chain": ("A chain of 200 elementwise operations", print_chain),
     "mlp": ("A perceptron of three layers", print_perceptron),
+    "products": ("Small products, attention, a mixture, all pairs", print_products),
     "inv": ("Inverses", print_inverses),
     "tiny": ("1,000 tiny evaluations: HIPS autograd / gradcli of 0.67 wanted", print_tiny),
     "random": ("Random expressions: op by op / engine, above 0.9 wanted", print_random),

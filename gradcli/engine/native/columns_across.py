@@ -259,7 +259,7 @@ class ColumnsAcross:
         order = f"<{v.lanes} x i32> zeroinitializer"
         value = v.emit(f"shufflevector {first.typed}, {first.type} poison, {order}", first.dtype)
         self.same[item.out] = value
-        if item.out in self.group.outs:
+        if item.out in self.base:
             self._write(item.out, value, [], (), 1)
 
     def _take_in(self, item: LoopStep, value: Vector, indices: list[str], valid: int) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
+from gradcli.engine.native import panels
 from gradcli.engine.native.builder import VectorBuilder
 from gradcli.engine.native.columns_across import ColumnsAcross, suits
 from gradcli.engine.native.expressions import LINE
@@ -14,6 +15,7 @@ from gradcli.engine.native.group import group_of
 from gradcli.engine.native.lookups import place_within
 from gradcli.engine.native.loop_steps import Check, LoopStep
 from gradcli.engine.native.lowering import Lowering
+from gradcli.engine.native.panels import Panels
 from gradcli.engine.native.rows_across import RowsAcross
 from gradcli.engine.native.rows_looped import RowsLooped
 from gradcli.engine.native.states import kept_size
@@ -46,7 +48,10 @@ def fused(one: Pass, borrowed: dict[int, int]) -> Pass | None:
     for function, takes in _FUNCTIONS:
         reader = Lowering(one)
         runs = list(_runs(one, reader, takes, Code(reader, room, function is RowsAcross)))
-        native = sum(len(run.items) for run in runs if isinstance(run, _Stretch))
+        items = [item for run in runs if isinstance(run, _Stretch) for item in run.items]
+        native = len(items)
+        if function is Panels and not panels.worth_it(items):
+            continue
         if native and not (one.transposed and not _is_whole(runs)):
             found.append((native, _Rebuilt(one, reader, runs, function, borrowed)))
     # What takes as many steps as another one comes first, unless reading and writing its arrays is too much code.
@@ -147,6 +152,7 @@ def _widest(reader: Lowering, item: LoopStep) -> int:
 
 #: The ways to write a function, and which items each takes; what takes as many as another one comes first.
 _FUNCTIONS: tuple[tuple[Any, Callable[[Lowering, LoopStep], bool]], ...] = (
+    (Panels, panels.takes),
     (RowsAcross, _is_short),
     (ColumnsAcross, suits),
     (RowsLooped, _is_looped),

@@ -28,6 +28,24 @@ def loop(v: Expressions, length: int | str, step: int) -> Iterator[str]:
 
 
 @contextmanager
+def loop_to(v: Expressions, start: str, stop: str, step: int) -> Iterator[str]:
+    """A loop from one number to another, both known when it is run, which may be the same."""
+    before, label, index = v.block, f"while{v.fresh()[2:]}", v.fresh()
+    following, more = v.fresh(), v.fresh()
+    v.lines.append(f"  br label %{label}")
+    v.start(label)
+    at = len(v.lines)
+    v.lines.append(f"  {more} = icmp ult i64 {index}, {stop}")
+    v.lines.append(f"  br i1 {more}, label %{label}.body, label %{label}.end")
+    v.start(f"{label}.body")
+    with v.scope():
+        yield index
+    v.lines.insert(at, f"  {index} = phi i64 [{start}, %{before}], [{following}, %{v.block}]")
+    v.lines += [f"  {following} = add i64 {index}, {step}", f"  br label %{label}"]
+    v.start(f"{label}.end")
+
+
+@contextmanager
 def loops(v: Expressions, lengths: Sequence[int]) -> Iterator[list[str]]:
     """Loops within each other, one for each length; gives the names of their counters."""
     if not lengths:

@@ -66,6 +66,11 @@ def host() -> Processor:
     return Processor(llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten())
 
 
+def vectors_for_results() -> int:
+    """How many vectors of 64 bytes this machine's registers have room for, beside what these are computed of."""
+    return 24 if "+avx512f" in host().features.split(",") else 6
+
+
 @cache
 def compiler_version() -> str:
     """Of LLVM, whose releases may make other code of the same text."""

@@ -181,11 +181,16 @@ def masked_load(v: Expressions, pointer: str, dtype: np.dtype, count: int) -> Ve
         one, kind = v.fresh(), element_type(dtype)
         v.lines.append(f"  {one} = load {kind}, ptr {pointer}, align {dtype.itemsize}")
         return v.assign(f"insertelement {v.type(dtype)} poison, {kind} {one}, i32 0", dtype)
+    return load_under(v, first_lanes(v, count), pointer, dtype)
+
+
+def load_under(v: Expressions, mask: Vector | None, pointer: str, dtype: np.dtype) -> Vector:
+    """The elements from a pointer on in the lanes of a mask, or in all of them."""
+    if mask is None:
+        return v.load(pointer, dtype)
     kind, name = v.type(dtype), f"@llvm.masked.load.{v.mangled(dtype)}.p0"
     v.declarations[name] = f"declare {kind} {name}(ptr, i32, <{v.lanes} x i1>, {kind})"
-    return v.assign(
-        f"call {kind} {name}(ptr {pointer}, i32 {dtype.itemsize}, {first_lanes(v, count).typed}, {kind} poison)", dtype
-    )
+    return v.assign(f"call {kind} {name}(ptr {pointer}, i32 {dtype.itemsize}, {mask.typed}, {kind} poison)", dtype)
 
 
 def masked_store(v: Expressions, x: Vector, pointer: str, count: int, past: bool = False) -> None:
@@ -198,11 +203,19 @@ def masked_store(v: Expressions, x: Vector, pointer: str, count: int, past: bool
         v.lines.append(f"  {one} = extractelement {x.typed}, i32 0")
         v.lines.append(f"  store {element_type(x.dtype)} {one}, ptr {pointer}, align {x.dtype.itemsize}")
         return
+    store_under(v, first_lanes(v, count), x, pointer)
+
+
+def store_under(v: Expressions, mask: Vector | None, x: Vector, pointer: str) -> None:
+    """Write the lanes of a mask, or all of them."""
+    if x.dtype.kind == "b":
+        x = v.emit(f"zext {x.typed} to <{v.lanes} x i8>", UINT8)
+    if mask is None:
+        v.store(x, pointer)
+        return
     name = f"@llvm.masked.store.{v.mangled(x.dtype)}.p0"
     v.declarations[name] = f"declare void {name}({x.type}, ptr, i32, <{v.lanes} x i1>)"
-    v.lines.append(
-        f"  call void {name}({x.typed}, ptr {pointer}, i32 {x.dtype.itemsize}, {first_lanes(v, count).typed})"
-    )
+    v.lines.append(f"  call void {name}({x.typed}, ptr {pointer}, i32 {x.dtype.itemsize}, {mask.typed})")
 
 
 def transposed(v: Expressions, rows: list[Vector]) -> list[Vector]:
@@ -215,12 +228,12 @@ def transposed(v: Expressions, rows: list[Vector]) -> list[Vector]:
         high = [k + half if not k & half else size + k for k in range(size)]
         for k in range(size):
             if not k & half:
-                swapped[k] = _shuffled(v, rows[k], rows[k + half], low)
-                swapped[k + half] = _shuffled(v, rows[k], rows[k + half], high)
+                swapped[k] = shuffled(v, rows[k], rows[k + half], low)
+                swapped[k + half] = shuffled(v, rows[k], rows[k + half], high)
         rows, half = swapped, half // 2
     return rows
 
 
-def _shuffled(v: Expressions, a: Vector, b: Vector, order: list[int]) -> Vector:
+def shuffled(v: Expressions, a: Vector, b: Vector, order: list[int]) -> Vector:
     text = ", ".join(f"i32 {k}" for k in order)
     return v.emit(f"shufflevector {a.typed}, {b.typed}, <{v.lanes} x i32> <{text}>", a.dtype)

@@ -1,0 +1,248 @@
+"""Products of matrices of a few rows at a time: each number of the result is in a register until it is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from gradcli.engine.native.builder import VectorBuilder
+from gradcli.engine.native.loops import address, loop, loop_to
+from gradcli.engine.native.transpose import first_lanes, masked_load, masked_store, shuffled
+from gradcli.engine.native.vectors import FLOAT64, Vector, element_type
+
+#: Vectors of a result at once, whose columns are neighbours.
+_BESIDE = 4
+#: Bytes of a line of the cache.
+_LINE = 64
+#: Sums that are added to in turn, so that none waits for its own last sum; a power of two.
+_AT_ONCE = 8
+
+
+class PanelRows(NamedTuple):
+    """Rows in memory: the name of the first one's address, the elements from one row to the next, and how many there
+    are to each. `padded` says that vectors may be read and written beyond these, `ahead` how many rows further on the
+    memory is asked for what will be read soon (0: not at all)."""
+
+    base: str
+    step: int
+    width: int
+    dtype: np.dtype
+    padded: bool
+    ahead: int = 0
+
+    def at(self, v: VectorBuilder, row: str | int, column: str | int = 0) -> str:
+        """The address of an element."""
+        size = self.dtype.itemsize
+        base = self.base
+        for place, step in ((row, self.step), (column, 1)):
+            if isinstance(place, int):
+                base = address(v, base, place * step * size) if place else base
+            else:
+                by = v.fresh()
+                v.lines.append(f"  {by} = mul i64 {place}, {step * size}")
+                base = address(v, base, by)
+        return base
+
+    def load(self, v: VectorBuilder, row: str | int, column: str | int, valid: int) -> Vector:
+        return masked_load(v, self.at(v, row, column), self.dtype, v.lanes if self.padded else valid)
+
+    def ask(self, v: VectorBuilder, row: str | int, count: int) -> None:
+        """Ask for so many rows that will be wanted after these."""
+        size = self.dtype.itemsize
+        if not self.ahead:
+            return
+        v.declarations["@llvm.prefetch"] = "declare void @llvm.prefetch.p0(ptr, i32, i32, i32)"
+        first = address(v, self.at(v, row), self.ahead * self.step * size)
+        for line in range(0, count * self.step * size, _LINE):
+            v.lines.append(f"  call void @llvm.prefetch.p0(ptr {address(v, first, line)}, i32 0, i32 3, i32 1)")
+
+
+class Tile(NamedTuple):
+    """The registers that hold a piece of a result: so many rows of so many vectors."""
+
+    names: list[list[str]]
+    dtype: np.dtype
+
+    def load(self, v: VectorBuilder) -> list[list[Vector]]:
+        return [[v.load(name, self.dtype) for name in row] for row in self.names]
+
+
+class PanelProducts:
+    """Writes products with a builder; `head` is the beginning of its function, `registers` says how many vectors of
+    this length the processor has for a result. Not a bit depends on that."""
+
+    def __init__(self, v: VectorBuilder, head: list[str], registers: int) -> None:
+        self.v = v
+        self.head = head
+        self.registers = registers
+        self.made: dict[tuple[int, int, np.dtype], Tile] = {}
+
+    def _tile(self, rows: int, vectors: int, dtype: np.dtype) -> Tile:
+        """Such a piece, all 0."""
+        v, key = self.v, (rows, vectors, dtype)
+        if key not in self.made:
+            names = [[v.fresh() for _ in range(vectors)] for _ in range(rows)]
+            self.head += [f"  {name} = alloca {v.type(dtype)}, align 64" for row in names for name in row]
+            self.made[key] = Tile(names, dtype)
+        for name in [name for row in self.made[key].names for name in row]:
+            v.store(v.constant(0, dtype), name)
+        return self.made[key]
+
+    def _columns(self, count: int) -> Iterator[tuple[str | int, list[int]]]:
+        """The columns of a row a few vectors at a time: where they begin, and how many elements are in each."""
+        v = self.v
+        wide = _BESIDE * v.lanes
+        if count >= 2 * wide:
+            with loop(v, count // wide * wide, wide) as begin:
+                yield begin, [v.lanes] * _BESIDE
+        else:
+            for start in range(0, count // wide * wide, wide):
+                yield start, [v.lanes] * _BESIDE
+        rest = count % wide
+        if rest:
+            yield count - rest, [min(v.lanes, rest - k) for k in range(0, rest, v.lanes)]
+
+    def _add(self, tile: Tile, scalars: list[str], row: list[Vector]) -> None:
+        """Add the product of a column of numbers, at these addresses, and a row."""
+        v = self.v
+        for names, pointer in zip(tile.names, scalars, strict=True):
+            one = v.fresh()
+            v.lines.append(f"  {one} = load {element_type(tile.dtype)}, ptr {pointer}, align {tile.dtype.itemsize}")
+            factor = v.spread(one, tile.dtype)
+            for name, vector in zip(names, row, strict=True):
+                v.store(v.fma(factor, vector, v.load(name, tile.dtype)), name)
+
+    def of_rows(self, a: PanelRows, b: PanelRows, out: PanelRows, rows: str) -> None:
+        """`out = a @ b` for so many rows."""
+        v = self.v
+        for begin, valid in self._columns(out.width):
+            many = max(1, self.registers // len(valid))
+            whole, rest = v.fresh(), v.fresh()
+            v.lines.append(f"  {rest} = urem i64 {rows}, {many}")
+            v.lines.append(f"  {whole} = sub i64 {rows}, {rest}")
+            for start, stop, count in (("0", whole, many), (whole, rows, 1)) if many > 1 else (("0", rows, 1),):
+                with loop_to(v, start, stop, count) as row:
+                    if begin == 0:
+                        a.ask(v, row, count)
+                    self._some_rows(a, b, out, row, begin, valid, count)
+
+    def _some_rows(
+        self, a: PanelRows, b: PanelRows, out: PanelRows, row: str, begin: str | int, valid: list[int], count: int
+    ) -> None:
+        v = self.v
+        tile = self._tile(count, len(valid), a.dtype)
+        left, target = a._replace(base=a.at(v, row)), out._replace(base=out.at(v, row, begin))
+        right = b._replace(base=b.at(v, 0, begin))
+        with loop(v, a.width, 1) as inner:
+            vectors = [right.load(v, inner, k * v.lanes, some) for k, some in enumerate(valid)]
+            self._add(tile, [left.at(v, r, inner) for r in range(count)], vectors)
+        for r, line in enumerate(tile.load(v)):
+            for k, (vector, some) in enumerate(zip(line, valid, strict=True)):
+                masked_store(v, vector, target.at(v, r, k * v.lanes), v.lanes if out.padded else some)
+
+    def over_rows(self, a: PanelRows, b: PanelRows, sums: PanelRows, rows: str) -> None:
+        """`sums += a.T @ b`, where these are padded and in double precision."""
+        v = self.v
+        for begin, valid in self._columns(b.width):
+            many = max(1, min(self.registers // len(valid), a.width))
+            whole = a.width // many * many
+            if whole:
+                with loop(v, whole, many) as first:
+                    self._some_sums(a, b, sums, rows, (first, many), (begin, valid))
+            if a.width > whole:
+                self._some_sums(a, b, sums, rows, (whole, a.width - whole), (begin, valid))
+
+    def _some_sums(
+        self,
+        a: PanelRows,
+        b: PanelRows,
+        sums: PanelRows,
+        rows: str,
+        places: tuple[str | int, int],
+        columns: tuple[str | int, list[int]],
+    ) -> None:
+        v, (first, count), (begin, valid) = self.v, places, columns
+        # A sum waits for itself: where there are few of them, whatever the processor, rows take turns.
+        chains = 1
+        while 2 * chains * a.width * -(-b.width // v.lanes) <= _AT_ONCE:
+            chains *= 2
+        tile = self._tile(chains * count, len(valid), a.dtype)
+        parts = [Tile(tile.names[k * count : (k + 1) * count], a.dtype) for k in range(chains)]
+        left, right = a._replace(base=a.at(v, 0, first)), b._replace(base=b.at(v, 0, begin))
+        whole, rest = v.fresh(), v.fresh()
+        v.lines += [f"  {rest} = urem i64 {rows}, {chains}", f"  {whole} = sub i64 {rows}, {rest}"]
+        turns = (("0", whole, parts), (whole, rows, parts[:1])) if chains > 1 else (("0", rows, parts),)
+        for start, stop, some in turns:
+            with loop_to(v, start, stop, len(some)) as row:
+                b.ask(v, row, len(some))
+                above, here = left.at(v, row), right._replace(base=right.at(v, row))
+                for k, part in enumerate(some):
+                    vectors = [here.load(v, k, j * v.lanes, many) for j, many in enumerate(valid)]
+                    scalars = [address(v, above, (k * a.step + m) * a.dtype.itemsize) for m in range(count)]
+                    self._add(part, scalars, vectors)
+        while chains > 1:
+            chains //= 2
+            for low, high in zip(parts[:chains], parts[chains:], strict=False):
+                for names, others in zip(low.names, high.names, strict=True):
+                    for name, other in zip(names, others, strict=True):
+                        v.store(v.load(name, a.dtype) + v.load(other, a.dtype), name)
+        tile = parts[0]
+        target = sums._replace(base=sums.at(v, first, begin))
+        for m, line in enumerate(tile.load(v)):
+            for k, vector in enumerate(line):
+                place = target.at(v, m, k * v.lanes)
+                v.store(v.load(place, FLOAT64) + v.cast(vector, FLOAT64), place)
+
+    def with_vector(self, a: PanelRows, b: PanelRows, out: PanelRows, rows: str) -> None:
+        """`out = a @ b` where `b` is one vector, a row in memory, and `out` has room for whole vectors of rows."""
+        v = self.v
+        whole, rest = v.fresh(), v.fresh()
+        v.lines.append(f"  {rest} = and i64 {rows}, {v.lanes - 1}")
+        v.lines.append(f"  {whole} = sub i64 {rows}, {rest}")
+        with loop_to(v, "0", whole, v.lanes) as row:
+            a.ask(v, row, v.lanes)
+            lines = [a._replace(base=a.at(v, row)).at(v, k) for k in range(v.lanes)]
+            v.store(self._dots(a, b, lines), out.at(v, row))
+        # Those of the last rows that are not there are the last one again.
+        last = v.fresh()
+        v.lines.append(f"  {last} = sub i64 {rows}, 1")
+        with loop_to(v, whole, rows, v.lanes) as row:
+            lines = []
+            for k in range(v.lanes):
+                place, beyond, inside = v.fresh(), v.fresh(), v.fresh()
+                v.lines.append(f"  {place} = add i64 {row}, {k}")
+                v.lines.append(f"  {beyond} = icmp ugt i64 {place}, {last}")
+                v.lines.append(f"  {inside} = select i1 {beyond}, i64 {last}, i64 {place}")
+                lines.append(a.at(v, inside))
+            v.store(self._dots(a, b, lines), out.at(v, row))
+
+    def _dots(self, a: PanelRows, b: PanelRows, lines: list[str]) -> Vector:
+        """The products of rows, at these addresses, with a vector: one a lane."""
+        v = self.v
+        tile = self._tile(v.lanes, 1, a.dtype)
+        whole = a.width // v.lanes * v.lanes
+
+        def add(begin: str | int, valid: int) -> None:
+            factor = b.load(v, 0, begin, valid)
+            for (name,), line in zip(tile.names, lines, strict=True):
+                part = a._replace(base=line).load(v, 0, begin, valid)
+                if valid < v.lanes:
+                    part = v.select(first_lanes(v, valid), part, 0)
+                v.store(v.fma(part, factor, v.load(name, a.dtype)), name)
+
+        if whole:
+            with loop(v, whole, v.lanes) as begin:
+                add(begin, v.lanes)
+        if a.width > whole:
+            add(whole, a.width - whole)
+        parts = [line[0] for line in tile.load(v)]
+        half = v.lanes // 2
+        while half:
+            low = [k if not k & half else v.lanes + k - half for k in range(v.lanes)]
+            high = [k + half if not k & half else v.lanes + k for k in range(v.lanes)]
+            pairs = zip(parts[:half], parts[half:], strict=True)
+            parts = [shuffled(v, x, y, low) + shuffled(v, x, y, high) for x, y in pairs]
+            half //= 2
+        return parts[0]

@@ -1,0 +1,130 @@
+"""Products of matrices in native passes: a panel of rows at a time, sums in registers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import gradcli as gc
+from gradcli.engine.execute.run import known_value, run
+from gradcli.engine.native import call, panels, processor
+from gradcli.engine.native.choice import chosen
+from gradcli.engine.native.processor import Processor
+from gradcli.engine.native.step import NativeStep
+from gradcli.engine.plan.planner import plan
+from gradcli.engine.plan.program import Program, Sizes
+from gradcli.graph.node import Node
+from tests.gradients import build
+from tests.native_support import AVX2, AVX512
+from tests.test_engine_blocks import with_gradients
+
+#: Panels and blocks that end anywhere.
+SIZES = Sizes(small=300, block_bytes=1 << 14, least=1 << 7, elements=1 << 10, matrix_rows=200, little=0)
+ROWS = 1403
+
+#: Widths below, at and beyond a vector, several of them, and more than are taken at once.
+WIDTHS = [(64, 32, 4), (13, 2, 17), (20, 16, 2), (12, 33, 31), (130, 70, 8), (40, 3, 65)]
+NETWORK = "mean((relu(X@A)@B - Y)**2)"
+EXPRESSIONS = [
+    ("mean(log1p(exp(-t*(X@w))))", {"X": (ROWS, 20), "w": (20,), "t": (ROWS,)}),
+    ("mean((t - X@w)**2) + sum((X@w)*t)", {"X": (ROWS, 301), "w": (301,), "t": (ROWS,)}),
+    ("sum(softmax(X@A, 1)*Y)", {"X": (ROWS, 40), "A": (40, 10), "Y": (ROWS, 10)}),
+    ("cross_entropy(X@A + b, argmax(Y, 1))", {"X": (ROWS, 40), "A": (40, 10), "b": (10,), "Y": (ROWS, 10)}),
+    ("sum(tanh(tanh(X@A)@B)**2 * t[:, None])", {"X": (ROWS, 30), "A": (30, 24), "B": (24, 24), "t": (ROWS,)}),
+    ("sum((X.T@Z)**2)", {"X": (ROWS, 20), "Z": (ROWS, 34)}),
+    ("sum((X.T@t)**2)", {"X": (ROWS, 45), "t": (ROWS,)}),
+    ("sum((X.T@X)**2)", {"X": (ROWS, 18)}),
+    ("sum(layer_norm(X@A, (48,))@w)", {"X": (ROWS, 16), "A": (16, 48), "w": (48,)}),
+    ("sum((X@A > 0)*(X@B))", {"X": (ROWS, 16), "A": (16, 20), "B": (16, 20)}),
+    ("sum(amax(X@A.T, 1)*t)", {"X": (ROWS, 24), "A": (50, 24), "t": (ROWS,)}),
+    ("sum(argmax(X@A, 0)*w)", {"X": (ROWS, 24), "A": (24, 24), "w": (24,)}),
+]
+CASES = [*[(NETWORK, {"X": (ROWS, k), "A": (k, m), "B": (m, n), "Y": (ROWS, n)}) for k, m, n in WIDTHS], *EXPRESSIONS]
+
+
+def _planned(expression: str, shapes: dict[str, tuple[int, ...]], dtype: str) -> tuple[Program, list[Any]]:
+    rng = np.random.default_rng(5)
+    inputs = {name: rng.normal(size=shape).astype(dtype) / 2 for name, shape in shapes.items()}
+    program = plan(with_gradients(expression, inputs), sizes=SIZES)
+    return program, [known_value(leaf) for leaf in program.leaves]
+
+
+def _with(engine: str, program: Program, arrays: list[Any], threads: int = 2) -> list[np.ndarray]:
+    gc.set_engine(engine)
+    return run(program, arrays, threads=threads)
+
+
+def _steps(program: Program) -> list[Any]:
+    gc.set_engine("native")
+    return [step for stage in program.stages for one in stage.passes for step in chosen(program, one).steps]
+
+
+def _is_in_panels(step: Any) -> bool:
+    return isinstance(step, NativeStep) and "%packed" in step.text or "%total" in getattr(step, "text", "")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("expression", "shapes"), CASES, ids=str)
+def test_products_agree(expression: str, shapes: dict[str, tuple[int, ...]], dtype: str) -> None:
+    program, arrays = _planned(expression, shapes, dtype)
+    assert any(map(_is_in_panels, _steps(program)))
+    tolerance = 2e-5 if dtype == "float32" else 1e-12
+    got, expected = _with("native", program, arrays), _with("numpy", program, arrays)
+    for ours, theirs in zip(got, expected, strict=True):
+        assert ours.dtype == theirs.dtype and ours.shape == theirs.shape
+        np.testing.assert_allclose(ours, theirs, rtol=tolerance, atol=tolerance * max(1, np.abs(theirs).max()))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("expression", "shapes"), CASES, ids=str)
+def test_bits(expression: str, shapes: dict[str, tuple[int, ...]], dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same for any number of threads, and on processors with fewer registers, whose code is another one."""
+    program, arrays = _planned(expression, shapes, dtype)
+    expected = [one.tobytes() for one in _with("native", program, arrays, 1)]
+    assert [one.tobytes() for one in _with("native", program, arrays, 3)] == expected
+    for other in (AVX2, AVX512, Processor("x86-64-v3", "+avx2,+fma")):
+        if other is AVX512 and "+avx512f" not in processor.host().features.split(","):
+            continue
+        monkeypatch.setattr(processor, "host", lambda other=other: other)
+        monkeypatch.setattr(call, "host", lambda other=other: other)
+        call.loaded.cache_clear()
+        program.native.clear()
+        assert [one.tobytes() for one in _with("native", program, arrays)] == expected
+        monkeypatch.undo()
+    call.loaded.cache_clear()
+
+
+def test_rows_do_not_depend_on_where_they_stand() -> None:
+    """Neither on their place in the panel nor on how many there are."""
+    rng = np.random.default_rng(0)
+    x, a, w = (rng.normal(size=shape).astype("f4") for shape in ((ROWS, 37), (37, 21), (37,)))
+    for expression, other in (("tanh(X@A)", {"A": a}), ("tanh(X@w)", {"w": w})):
+        whole = _value(expression, {"X": x, **other})
+        for begin, end in ((1, ROWS), (5, 900), (400, 1399)):
+            part = _value(expression, {"X": x[begin:end].copy(), **other})
+            assert part.tobytes() == whole[begin:end].tobytes()
+
+
+def _value(expression: str, inputs: dict[str, Any]) -> np.ndarray:
+    program = plan([build(expression, inputs)[0]], sizes=SIZES)
+    assert any(map(_is_in_panels, _steps(program)))
+    return _with("native", program, [known_value(leaf) for leaf in program.leaves])[0]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_what_is_no_number_stays_where_it_is(dtype: str) -> None:
+    rng = np.random.default_rng(0)
+    x, a = rng.normal(size=(ROWS, 19)).astype(dtype), rng.normal(size=(19, 18)).astype(dtype)
+    x[3, 18], x[700, 0], x[ROWS - 1, 5] = np.nan, np.inf, -np.inf
+    for inputs, expression in (({"X": x, "A": a}, "X@A*2"), ({"X": x, "w": a[:, 0].copy()}, "X@w*2")):
+        got = _value(expression, inputs)
+        wrong = ~np.isfinite(got).reshape(ROWS, -1).all(1)
+        assert np.flatnonzero(wrong).tolist() == [3, 700, ROWS - 1]
+
+
+def test_large_matrices_are_left_to_the_blas() -> None:
+    nodes: list[Node] = [build("relu(X@A)*2", {"X": np.ones((900, 300), "f4"), "A": np.ones((300, 300), "f4")})[0]]
+    assert panels._LARGEST < 300 * 300
+    assert not any(map(_is_in_panels, _steps(plan(nodes, sizes=SIZES))))
