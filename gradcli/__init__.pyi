@@ -1884,6 +1884,8 @@ class Tensor:
     orgqr = householder_product
     def ormqr(self, tau: _TensorLike, other: _TensorLike, left: _Bool = True, transpose: _Bool = False) -> Tensor:
         """A product of reflections, given as for householder_product, times a matrix."""
+    def linalg_diagonal(self, *, offset: _Int = 0, dim1: _Int = -2, dim2: _Int = -1) -> Tensor:
+        """The diagonals of the matrices along two dimensions, the last ones unless given."""
     def tensorsolve(self, B: _TensorLike, dims: _Int | _Ints | None = None) -> Tensor:
         """The X for which tensordot(A, X, X.ndim) is B."""
     def tensorinv(self, ind: _Int = 2) -> Tensor:
@@ -4495,6 +4497,9 @@ def ormqr(
     input: _TensorLike, tau: _TensorLike, other: _TensorLike, left: _Bool = True, transpose: _Bool = False
 ) -> Tensor:
     """A product of reflections, given as for householder_product, times a matrix."""
+
+def linalg_diagonal(A: _TensorLike, *, offset: _Int = 0, dim1: _Int = -2, dim2: _Int = -1) -> Tensor:
+    """The diagonals of the matrices along two dimensions, the last ones unless given."""
 
 def tensorsolve(A: _TensorLike, B: _TensorLike, dims: _Int | _Ints | None = None) -> Tensor:
     """The X for which tensordot(A, X, X.ndim) is B."""

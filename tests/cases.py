@@ -192,7 +192,7 @@ DECOMPOSITIONS = [
     Case("multi_dot([x, y, z])", {**THREE, "x": ((2,), D), "z": ((3,), D)}), Case("chain_matmul(x, y)", {"x": ((2, 3), D), "y": ((3, 2), D)}),
     Case("matrix_power(x, 3)", SQUARE), Case("matrix_power(x, -2)", SQUARE), Case("matrix_power(x, 1)", SQUARE),
     Case("linalg_vander(x)", {"x": ((3,), D)}), Case("linalg_vander(x, N=4)", {"x": ((2, 2), D)}),
-    Case("matrix_exp(x)", SQUARE), Case("matrix_exp(x)", {"x": ((2, 2, 2), D)}),
+    Case("linalg_diagonal(x, offset=1)", {"x": ((2, 3, 3), D)}), Case("matrix_exp(x)", SQUARE), Case("matrix_exp(x)", {"x": ((2, 2, 2), D)}),
     Case("solve_triangular(x, y, upper=True)", PAIR), Case("solve_triangular(x, y.T, upper=False, left=False, unitriangular=True)", PAIR),
     Case("triangular_solve(y, x).solution", PAIR), Case("triangular_solve(y, x, transpose=True).solution", PAIR),
     Case("cholesky_solve(y, tril(x))", PAIR), Case("cholesky_solve(y, triu(x), upper=True)", PAIR), Case("cholesky_inverse(tril(x))", SQUARE),

@@ -28,6 +28,7 @@ SPECIAL = {
     "householder_product": {"A": "p", "tau": "y[0, :2]"},
     "ormqr": {"input": "p", "tau": "y[0, :2]", "other": "p", "left": "True", "transpose": "True"},
     "tensorsolve": {"B": "v"},
+    "linalg_diagonal": {"A": "r"},
     "matrix_norm": {"A": "x", "ord": "'nuc'", "dim": "(0, 1)"},
     "linalg_norm": {"A": "x", "ord": "2", "dim": "(0, 1)"},
     "vector_norm": {"x": "x", "ord": "3"},
@@ -41,6 +42,7 @@ SPECIAL = {
     "linalg_lu_solve": {"LU": "m", "pivots": "lu_factor(m).pivots", "B": "p", "adjoint": "True"},
 }
 SOUND = {
+    "linalg_diagonal": ["linalg_diagonal(r)", "linalg_diagonal(x, offset=1)"],
     "triangular_solve": ["triangular_solve(p, m).solution", "triangular_solve(p, m, transpose=True)[0]"],
     "inv_ex": ["inv_ex(m).inverse", "inv_ex(m, check_errors=True).info"],
     "solve_ex": ["solve_ex(m, p).result", "solve_ex(m, p).info"],

@@ -58,7 +58,7 @@ def _added(
         if not fits or (name != "addr" and a.shape[-1] != b.shape[max(b.ndim - 2, 0)]):
             raise SizeError("shapes {} and {} do not fit for the product in {}()", a.shape, b.shape, name)
         result = shape(a.shape, b.shape)
-        if x.ndim > len(result) or broadcast_shapes([x.shape, result]) != result:
+        if x.ndim > len(result) or any(m not in (1, n) for m, n in zip(x.shape[::-1], result[::-1], strict=False)):
             raise SizeError("{}() adds a product of shape {} to a tensor of shape {}", name, result, x.shape)
         return result, a.dtype
 

@@ -135,7 +135,8 @@ HOMES = {
         lu_factor_ex lu_factor lu linalg_lu lu_unpack linalg_lu_solve lu_solve
     """,
     "matrix_functions": """
-        matrix_exp pinv _pinv_within pinverse lstsq householder_product orgqr ormqr tensorsolve tensorinv
+        matrix_exp pinv _pinv_within pinverse lstsq householder_product orgqr ormqr linalg_diagonal tensorsolve
+        tensorinv
     """,
     "norms": """
         vector_norm matrix_norm linalg_norm cond matrix_rank renorm

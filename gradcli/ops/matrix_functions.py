@@ -17,7 +17,7 @@ from gradcli.graph.infer import broadcast_shapes, cast, promote
 from gradcli.graph.node import Node, make, make_results
 from gradcli.graph.op import Blocking, Op, Params, Shape
 from gradcli.ops.decompositions import decomposition_cost, finite_only, matrices
-from gradcli.ops.diagonal import tril
+from gradcli.ops.diagonal import diagonal, tril
 from gradcli.ops.elementwise import detach
 from gradcli.ops.family import call, composite, float_node, primitive
 from gradcli.ops.formulas import arithmetic
@@ -101,7 +101,7 @@ def check_bound(bound: Node, a: Node, name: str) -> None:
 
 def _pinv(A: Any, atol: Any, rtol: Any, hermitian: bool, name: str = "pinv") -> Node:  # noqa: N803
     a = square(A, name) if hermitian else matrices(A, name)
-    if isinstance(atol, Node | np.ndarray) or isinstance(rtol, Node | np.ndarray):
+    if any(isinstance(b, Node | np.ndarray | list | tuple) for b in (atol, rtol)):
         bounds = [cast(as_node(0.0 if b is None else b), a.dtype) for b in (atol, rtol)]
         if rtol is None:
             usual = max(a.shape[-2:]) * float(np.finfo(a.dtype).eps)
@@ -343,6 +343,16 @@ def _tensorinv(A: Any, ind: Any) -> Node:  # noqa: N803
     return found
 
 
+def _linalg_diagonal(A: Any, offset: Any, dim1: Any, dim2: Any) -> Node:  # noqa: N803
+    found: Node = diagonal(A, offset, dim1, dim2)
+    return found
+
+
+linalg_diagonal = composite(
+    "linalg_diagonal", _linalg_diagonal, family="diagonal", args="A, *, offset=0, dim1=-2, dim2=-1",
+    torch="linalg.diagonal", doc="The diagonals of the matrices along two dimensions, the last ones unless given.",
+    example=("linalg_diagonal(A)", "A:2"),
+)
 tensorsolve = composite(
     "tensorsolve", _tensorsolve, family="linalg", args="A, B, dims: dims=None", torch="linalg.tensorsolve",
     domain=WELL_CONDITIONED, doc="The X for which `tensordot(A, X, X.ndim)` is B.",
