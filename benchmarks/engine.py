@@ -33,6 +33,8 @@ from engine_products import products
 from engine_random import print_random
 from engine_workloads import chain, inverses, perceptron
 
+import gradcli as gc
+
 HEADLINE = "mean(2*(3*x+7)**2)"
 HUGE_PAGES = "glibc.malloc.hugetlb=1"
 LIBRARIES = tuple(PEERS)
@@ -103,6 +105,42 @@ def print_tiny(options: Options) -> None:
     x = np.ones((2, 2), np.float32)
     work = Workload("1,000 × (a) on 2 × 2", HEADLINE, {"x": x}, ("x",), headline, headline_tape)
     print_workloads([work], options, ["op by op", "HIPS autograd", "torch eager"], calls=1000)
+    print()
+    print_small(options)
+
+
+#: Small requests: an expression and the shapes of its inputs.
+SMALL = {
+    HEADLINE: {"x": (2, 2)},
+    "sum(sigmoid(x)*tanh(x))": {"x": (100,)},
+    "mean(log1p(exp(-y*(X@w))))": {"X": (50, 4), "y": (50,), "w": (4,)},
+    "mean((relu(X@A)@B - Y)**2)": {"X": (16, 8), "A": (8, 8), "B": (8, 2), "Y": (16, 2)},
+    "mean(logsumexp(X, 1) - sum(X*Y, 1))": {"X": (20, 5), "Y": (20, 5)},
+    "sum(((X - mean(X, 0))/std(X, 0))**2)": {"X": (500, 4)},
+}
+
+
+def print_small(options: Options) -> None:
+    """1,000 evaluations by each engine: the time of native code over that of NumPy."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for expression, shapes in SMALL.items():
+        inputs = {name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
+        contenders = {engine: by_engine(engine, expression, inputs) for engine in ("numpy", "native")}
+        for run in contenders.values():
+            run()
+        times = interleave(contenders, options.repeat)
+        rows.append([expression, milliseconds(times["numpy"]), ratio(times, "native", "numpy")])
+    print_table(["1,000 evaluations", "NumPy, ms", "native / NumPy"], rows)
+
+
+def by_engine(engine: str, expression: str, inputs: dict[str, np.ndarray]) -> Callable[[], None]:
+    def run() -> None:
+        gc.set_engine(engine)
+        for _ in range(1000):
+            gc.evaluate(expression, inputs)
+
+    return run
 
 
 SECTIONS: dict[str, tuple[str, Callable[[Options], None]]] = {

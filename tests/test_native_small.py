@@ -6,6 +6,7 @@ import json
 import math
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,8 @@ from gradcli.engine.plan.planner import plan
 from gradcli.engine.plan.program import Program, Sizes, WholeStep
 from gradcli.errors import GradcliError
 from gradcli.graph.node import CONSTANT
+from gradcli.language.parse import parse
+from gradcli.optimize.objective import Objective
 from tests.cases import Case, all_cases
 from tests.command import process
 from tests.native_support import AVX2, BASELINE, same_bits
@@ -331,3 +334,27 @@ def test_loops_say_that_they_repeat() -> None:
     for mine, theirs in zip(answers["native"].splitlines(), answers["numpy"].splitlines(), strict=True):
         a, b = json.loads(mine), json.loads(theirs)
         np.testing.assert_allclose([a["value"], *a["grads"]["x"]], [b["value"], *b["grads"]["x"]], rtol=1e-4)
+
+
+def test_a_minimizer_says_how_many_steps_it_takes() -> None:
+    gc.set_engine("auto")
+    for steps, native_code in ((0, False), (1000, False), (WORTH_CALLS, True)):
+        objective = Objective(parse("sum((w - x)**2)*2"), {"w": np.ones(3), "x": np.ones(3)}, ["w"], steps=steps)
+        value, gradient = objective.value_and_gradient(np.array([1.0, 2.0, 3.0]))
+        assert value == 10.0 and gradient.tolist() == [0.0, 4.0, 8.0]
+        direct = objective._both._direct
+        assert direct is not None and (direct.many is not None) == native_code
+
+
+def test_a_batch_that_goes_on_computes_as_it_began(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More items come later: those decide nothing any more."""
+    monkeypatch.chdir(tmp_path)
+    words = ("batch", "sum(exp(x)*sin(x)*tanh(x))", "x=in/", "-o", "out")
+    (tmp_path / "in").mkdir()
+    for number in range(5):
+        np.save(tmp_path / "in" / f"{number}.npy", drawn((20,), "float32", number))
+        if number in (2, 4):
+            assert process(*words, *(("--resume",) if number == 4 else ())).code == 0
+    described = json.loads((tmp_path / "out" / ".gradcli" / "run.json").read_text())
+    assert described["repeats"] == 3
+    assert len((tmp_path / "out" / "results.jsonl").read_text().splitlines()) == 5
