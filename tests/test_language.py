@@ -202,3 +202,11 @@ def test_derivatives_of_loops_are_formulas_where_they_are_short(monkeypatch: pyt
     assert call(monkeypatch, "derive", "f(y) = y*x; iterate(f, x, 3)", "x:0").out == "4*x**3\n"
     done = call(monkeypatch, "derive", "f(y) = sin(y*x) + x/y; sum(iterate(f, x, 100))", "x:n")
     assert done.code == 2 and "too long for a formula" in done.err
+
+
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [("ln(A)", "log"), ("LN(A)", "log"), ("A.average()", "mean"), ("pow2(A)", "square"), ("mmul(A, A)", "mm")],
+)
+def test_words_of_others_are_understood_in_hints(call: str, name: str) -> None:
+    assert failure(call)[2] == f"it is called {name!r} here"

@@ -73,6 +73,12 @@ def unknown_function(name: str, start: int, names: Iterable[str], defined: Itera
     place = (start, start + len(name))
     if name in names or name in CONSTANTS:
         return GradcliError(f"{name!r} is not a function", span=place, hint=f"write {name}*(...) to multiply")
-    close = did_you_mean(name, [*(n for n, o in OPS.items() if o.public), *LOOPS, *defined])
-    hint = close or "functions have PyTorch's names, such as exp or sum"
+    hint = function_meant(name, [*LOOPS, *defined]) or "functions have PyTorch's names, such as exp or sum"
     return GradcliError(f"unknown function {quoted(name)}", span=place, hint=hint)
+
+
+def function_meant(name: str, others: Iterable[str] = ()) -> str | None:
+    """A hint to the function that may be meant by a word that is none: by its meaning, or else by its letters."""
+    public = {n: op for n, op in OPS.items() if op.public}
+    meant = next((op.name for op in public.values() if name.lower() in op.words), None)
+    return f"it is called {meant!r} here" if meant else did_you_mean(name, [*public, *others])

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from gradcli.engine.execute.run import execute
 from gradcli.errors import GradcliError, Span, UnknownNameError, did_you_mean, quoted
 from gradcli.evaluation.calculate import calculated
-from gradcli.evaluation.names import unknown_function
+from gradcli.evaluation.names import function_meant, unknown_function
 from gradcli.graph.arguments import Literal, as_node, kind_of, normalize_axis
 from gradcli.graph.dtypes import DEFAULT_DTYPE, DTYPES, FLOAT64
 from gradcli.graph.node import INPUT, Node, Number
@@ -221,7 +221,7 @@ class StackMachine:
             raise GradcliError(f"only tensors have methods, this is {kind_of(receiver)}", span=where)
         op = OPS.get(name)
         if op is None or not op.public:
-            hint = did_you_mean(name, [*(n for n, o in OPS.items() if o.public), *_QUERIES])
+            hint = function_meant(name, _QUERIES)
             raise GradcliError(f"a tensor has no method {name!r}", span=where, hint=hint)
         self._push(self._apply(op, values, places, words, place), whole)
 

@@ -178,11 +178,11 @@ class Batching(NamedTuple):
 class Op:
     """One operation. Each family of `gradcli.ops` makes its rows in one way, and a row states only what is special.
 
-    What it is: `name` and `aliases`, `family`, `args` (its signature as text), `doc`, `domain` (where its tensors are
-    sampled), `torch` (where PyTorch has it, if not under that name), `public`, `example` (a usual call, where it takes
-    more than tensors of its family's dimensions: the call, and each tensor with its number of dimensions), `draws` (it
-    takes random numbers), `attribute` (it is written x.T). `build` turns a caller's arguments into nodes; an op without
-    a kernel is only a `build` over other ops.
+    What it is: `name` and `aliases`, the `words` of others for it, `family`, `args` (its signature as text), `doc`,
+    `domain` (where its tensors are sampled), `torch` (where PyTorch has it, if not under that name), `public`,
+    `example` (a usual call, where it takes more than tensors of its family's dimensions: the call, and each tensor with
+    its number of dimensions), `draws` (it takes random numbers), `attribute` (it is written x.T). `build` turns a
+    caller's arguments into nodes; an op without a kernel is only a `build` over other ops.
 
     What it computes: `kernel` computes arrays; `into(out, *arrays, **params)` writes the same into an array of the
     result's shape and dtype that overlaps no operand, and goes before a ufunc's own `out`. `infer` gives (shape, dtype)
@@ -235,6 +235,7 @@ class Op:
     build: Callable[..., Any]
     domain: Any = (-2.0, 2.0)
     aliases: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
     torch: str | None = None
     public: bool = True
     example: tuple[str, str] | None = None

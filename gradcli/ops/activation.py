@@ -48,7 +48,9 @@ window = _gate("_hardtanh", kernels.window, native.window, "gradient, input, low
 
 
 sigmoid = elementwise(
-    "sigmoid", dtype="float", doc="`1/(1 + exp(-input))`.", into=kernels.sigmoid, aliases=("expit",), torch="sigmoid",
+    "sigmoid", dtype="float",
+    words=("logistic",),
+    doc="`1/(1 + exp(-input))`.", into=kernels.sigmoid, aliases=("expit",), torch="sigmoid",
     vjp=lambda g, out, x: (g * (out * (1 - out)),), latex=r"\sigma", letter="s", tame=True,
     source=numpy_sources.SIGMOID,
 )
@@ -133,7 +135,9 @@ def _silu_vjp(g: Node, out: Node, x: Node) -> tuple[Node]:
 
 
 silu = elementwise(
-    "silu", into=kernels.silu, dtype="float", torch="nn.functional.silu", doc="`input * sigmoid(input)`.",
+    "silu", into=kernels.silu, dtype="float", torch="nn.functional.silu",
+    words=("swish",),
+    doc="`input * sigmoid(input)`.",
     vjp=_silu_vjp, tame=True, source=numpy_sources.SILU, native=native.silu,
 )
 
@@ -265,7 +269,7 @@ def _softmax_vjp(g: Node, out: Node, x: Node, dim: int) -> tuple[Node]:
 
 softmax = primitive(
     "softmax", _softmax_kernel, family="activation", args="input, dim, dtype=None", build=_along("softmax"),
-    vjp=_softmax_vjp, doc="`exp(input)` divided by its sum along a dimension, without overflow.",
+    vjp=_softmax_vjp, words=("softargmax",), doc="`exp(input)` divided by its sum along a dimension, without overflow.",
     blocking=Blocking(except_along, lower=_lower_softmax), formula=arithmetic.call_or_number(1), text=spelling.real,
     latex=typeset.along, letter="p", tame=True, example=("softmax(input, 0)", "input:1"), source=numpy_sources.SOFTMAX,
 )

@@ -215,7 +215,7 @@ vecdot = composite(
 )
 kron = composite(
     "kron", _kron, family="contraction", args="input, other", numpy="kron",
-    doc="Kronecker product: the second tensor times each element of the first, side by side.",
+    words=("kronecker",), doc="Kronecker product: the second tensor times each element of the first, side by side.",
 )
 
 

@@ -212,11 +212,14 @@ full_like = composite(
 )
 eye = primitive(
     "eye", lambda shape, dtype: np.eye(*shape, dtype=dtype), _infer, family="create", args="n, m=None, *, dtype=None",
-    build=_eye, doc="Ones on the diagonal.", formula=places.eye, text=spelling.of_lengths, latex=typeset.identity,
+    build=_eye,
+    words=("identity",),
+    doc="Ones on the diagonal.", formula=places.eye, text=spelling.of_lengths, latex=typeset.identity,
     numpy="eye",
 )
 arange = primitive(
     "arange", _arange_kernel, _infer, family="create", args="start, end=None, step=1, *, dtype=None", build=_arange,
+    words=("range",),
     doc="Numbers from start up to, not including, end; from 0 when one number is given. Whole ones are int64.",
     formula=arithmetic.arange, text=spelling.of_length(), numpy="arange",
 )

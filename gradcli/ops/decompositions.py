@@ -154,6 +154,7 @@ def _svd(input: Any, some: Any, compute_uv: Any) -> Any:
 
 svd: Op = composite(
     "svd", _svd, family="linalg", args="input, some=True, compute_uv=True", results=("U", "S", "V"),
+    words=("singular_values",),
     doc="The singular value decomposition `input = U @ diag(S) @ V.mT` (U, S, V); linalg_svd gives the transpose of V.",
     domain=WELL_CONDITIONED, example=("svd(input).S", "input:2"),
 )

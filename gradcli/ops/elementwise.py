@@ -273,7 +273,7 @@ div_trunc = elementwise(
 )
 remainder = elementwise(
     "remainder", into=division.remainder, args=BINARY, dtype="number",
-    doc="Remainder with the sign of the divisor, `input % other`.",
+    words=("mod",), doc="Remainder with the sign of the divisor, `input % other`.",
     grad_fn=weak_aware("RemainderBackward1", "RemainderBackward0"), domain=((-2.0, 2.0), (0.6, 0.9)),
     vjp=lambda g, out, x, y: (g, -g * floor_divide(x, y)), symbol="%", native=native.remainder,
 )
@@ -287,7 +287,9 @@ neg = elementwise(
     vjp=lambda g, out, x: (-g,), signs=(-1,), symbol="-", simplify=numbers.negation, cost=1.0, native=lambda v, x: -x,
 )
 abs_ = elementwise(
-    "abs", np.absolute, dtype="number", doc="Absolute value; the gradient at 0 is 0.", aliases=("absolute",),
+    "abs", np.absolute, dtype="number",
+    words=("fabs", "magnitude"),
+    doc="Absolute value; the gradient at 0 is 0.", aliases=("absolute",),
     vjp=lambda g, out, x: (g * sign(x),), latex=typeset.surrounded(r"\lvert", r"\rvert"), tame=True, numpy="abs",
     cost=1.0,
 )
@@ -428,12 +430,16 @@ def _pow_whole(g: Node, out: Node, x: Node, y: Node) -> tuple[Node | None, Node 
 
 
 pow_ = elementwise(
-    "pow", into=power, args="input, exponent", dtype="number", grad_fn=_pow_grad_fn, doc="Power, `input ** exponent`.",
+    "pow", into=power, args="input, exponent", dtype="number", grad_fn=_pow_grad_fn,
+    words=("power",),
+    doc="Power, `input ** exponent`.",
     domain=(POSITIVE, (-2.0, 2.0)), vjp=_pow_vjp, formula=arithmetic.power, textbook=_pow_textbook,
     textbook_whole=_pow_whole, symbol="**", simplify=numbers.square, numpy="power", native=native.power,
 )
 square = composite(
-    "square", lambda input: pow_(input, 2), args="input", family="elementwise", doc="Square, `input ** 2`."
+    "square", lambda input: pow_(input, 2), args="input", family="elementwise",
+    words=("pow2", "sqr"),
+    doc="Square, `input ** 2`."
 )
 sqrt = elementwise(
     "sqrt", np.sqrt, dtype="float", doc="Square root.", domain=POSITIVE, vjp=lambda g, out, x: (g / (2 * out),),
@@ -457,13 +463,14 @@ expm1 = elementwise(
     latex=typeset.exponential_less_one,
 )
 log: Op = _unary(
-    "log", np.log, "Natural logarithm.", lambda g, out, x: (g / x,), POSITIVE, latex=r"\log",
+    "log", np.log, "Natural logarithm.", lambda g, out, x: (g / x,), POSITIVE, latex=r"\log", words=("ln",),
 )
 log2 = _unary(
     "log2", np.log2, "Logarithm to base 2.", lambda g, out, x: (g / (x * LN2),), POSITIVE, latex=r"\log_{2}",
 )
 log10 = _unary(
-    "log10", np.log10, "Logarithm to base 10.", lambda g, out, x: (g / (x * LN10),), POSITIVE, latex=r"\log_{10}",
+    "log10", np.log10, "Logarithm to base 10.", lambda g, out, x: (g / (x * LN10),), POSITIVE,
+    words=("lg",), latex=r"\log_{10}",
 )
 log1p = _unary(
     "log1p", np.log1p, "`log(1 + input)`, exact near 0.", lambda g, out, x: (g / (x + 1),), (-0.5, 2.0),
@@ -499,7 +506,7 @@ trunc: Op = _rounding("trunc", np.trunc, "Round towards zero.", "fix")
 round_ = elementwise(
     "round", args="input, *, decimals=0", build=_round, vjp=zero_vjp, into=pointwise.round_half_even,
     grad_fn=lambda node: (f"RoundBackward{int(node.params['decimals'] != 0)}", node.inputs),
-    doc="Round to the nearest, halves to even, at so many decimals.", tame=True, numpy="round",
+    words=("around",), doc="Round to the nearest, halves to even, at so many decimals.", tame=True, numpy="round",
     native=native.round_half_even,
 )
 frac = elementwise(
@@ -551,6 +558,7 @@ def _share_ties(better: Op) -> Any:
 
 where: Op = elementwise(
     "where", into=select, args="condition, input, other", dtype="select", batching=sums(1, 2),
+    words=("ifelse", "iif"),
     doc="`input` where the condition holds, else `other`.", grad_fn=lambda node: ("WhereBackward0", node.inputs[1:]),
     vjp=lambda g, out, c, x, y: (None, where(c, g, 0), where(c, 0, g)), text=spelling.where, latex=typeset.cases,
     tame=True, example=("where(condition, input, other)", "condition:0:bool input:0 other:0"), numpy="where", cost=1.0,

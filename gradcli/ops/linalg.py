@@ -219,7 +219,9 @@ def _cofactor_slopes_vjp(g: Node, out: Node, a: Node, *directions: Node) -> tupl
 det: Op = primitive(
     "det", in_lapack(np.linalg.det, 0), _batch, family="linalg", grad_fn="LinalgDetBackward0", torch="linalg.det",
     build=lambda input: make(det, (square(input, "det"),), {}), domain=WELL_CONDITIONED,
-    vjp=lambda g, out, a: (_spread(g) * make(cofactor, (a,), {}),), doc="Determinant of a square matrix.",
+    vjp=lambda g, out, a: (_spread(g) * make(cofactor, (a,), {}),),
+    words=("determinant",),
+    doc="Determinant of a square matrix.",
     blocking=MATRICES, textbook=lambda g, out, a: (_spread(g * out) * m_t(inv(a)),), latex=typeset.scalar(r"\det"),
     numpy="linalg.det", cost=_cost,
 )

@@ -165,7 +165,7 @@ def _l1_loss(input: Any, target: Any, reduction: Any) -> Node:
 
 l1_loss = composite(
     "l1_loss", _l1_loss, args="input, target, reduction='mean'", family="loss", torch="nn.functional.l1_loss",
-    doc="Absolute difference.",
+    words=("mae",), doc="Absolute difference.",
 )
 
 
@@ -269,6 +269,7 @@ masked_fill = elementwise(
     "masked_fill", into=pointwise.masked_fill, dtype="select", args="input, mask, value: scalar",
     build=_masked_fill,
     grad_fn=lambda node: ("MaskedFillBackward0", node.inputs[1:]), torch="masked_fill",
+    words=("fill_where",),
     doc="The input with a number where the mask is true.", vjp=lambda g, out, m, x, value: (None, where(m, 0, g)),
     text=_masked_fill_text, example=("masked_fill(input, mask, 0)", "input:0 mask:0:bool"),
     source=numpy_sources.MASKED_FILL, native=native.masked_fill,

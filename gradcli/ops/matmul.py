@@ -122,7 +122,7 @@ mm: Op = _primitive(
     "mm", np.matmul, ("matrix", "matrix"),
     lambda g, out, a, b: _needed((a, b), lambda: mm(g, _flipped(b)), lambda: mm(_flipped(a), g)),
     "Product of two matrices.", "input, mat2", PRODUCT, formula=reductions.contraction((1, 0), (0, None), (None, 1)),
-    native=((0, -1), (-1, 1)),
+    native=((0, -1), (-1, 1)), words=("mmul", "gemm"),
     simplify=matrix_products.product_of_equals,
 )
 mv: Op = _primitive(

@@ -336,7 +336,9 @@ sum_ = reduction(
     simplify=sums_and_means.total, cost=1.0,
 )
 mean = reduction(
-    "mean", _mean, args=TYPED, build=_typed("mean"), grad_fn=by_axis("MeanBackward0", "MeanBackward1"), doc="Mean.",
+    "mean", _mean, args=TYPED, build=_typed("mean"), grad_fn=by_axis("MeanBackward0", "MeanBackward1"),
+    words=("average", "avg"),
+    doc="Mean.",
     vjp=lambda g, out, x, dim, keepdim, axis_given: (
         expand(restore(g, x, dim, keepdim), x.shape) / max(1, count(x, dim)),
     ),
@@ -344,7 +346,9 @@ mean = reduction(
     cost=1.0,
 )
 prod = reduction(
-    "prod", _prod, args=TYPED, build=_typed("prod"), result=_whole_result, doc="Product.", vjp=_prod_vjp,
+    "prod", _prod, args=TYPED, build=_typed("prod"), result=_whole_result,
+    words=("product",),
+    doc="Product.", vjp=_prod_vjp,
     grad_fn=by_axis("ProdBackward0", "ProdBackward1"),
     accumulate=accumulators.by_ufunc(
         np.multiply, lambda dtype: np.float64 if dtype.kind == "f" else np.int64, accumulators.PRODUCT_LANES
@@ -376,7 +380,7 @@ def _lower_logsumexp(node: Node) -> Node | None:
 
 
 logsumexp: Op = reduction(
-    "logsumexp", _logsumexp, lower=_lower_logsumexp, doc="`log(sum(exp(input)))` without overflow.",
+    "logsumexp", _logsumexp, lower=_lower_logsumexp, words=("lse",), doc="`log(sum(exp(input)))` without overflow.",
     build=lambda input, dim, keepdim: reduce_node(logsumexp, floating(input), dim, keepdim),
     vjp=lambda g, out, x, dim, keepdim, axis_given: (
         restore(g, x, dim, keepdim) * exp(x - restore(out, x, dim, keepdim)),
@@ -402,18 +406,20 @@ def _spread(name: str, kernel: Any, doc: str, vjp: Any, accumulate: Accumulate, 
 
 
 var = _spread("var", _var, "Variance, with n - correction (1 unless given) in the denominator.", _var_vjp,
-              accumulators.VAR)
+              accumulators.VAR, words=("variance",))
 std = _spread(
     "std", lambda x, **params: np.sqrt(_var(x.astype(np.float64), **params)).astype(x.dtype),
     "Standard deviation, the root of var; its gradient at 0 is 0.",
     # At zero the root has no slope; PyTorch takes 0 for it.
     lambda g, out, x, **params: _var_vjp(where(eq(out, 0), 0, g / (2 * out)), out, x, **params), accumulators.STD,
-    textbook=_std_textbook,
+    textbook=_std_textbook, words=("stdev", "stddev"),
 )
 
 
 def nuclear_norm(x: Any, dim: Any, keepdim: bool) -> Node:
     """The sum of the singular values of the matrices along two dimensions."""
+    if as_node(x).ndim < 2:
+        raise SizeError("the nuclear norm is one of matrices, the tensor has shape {}", as_node(x).shape)
     found: Node = call("matrix_norm", x, "nuc", (-2, -1) if dim is None else dim, keepdim)
     return found
 

@@ -159,7 +159,8 @@ squeeze = _reshaping(
     numpy="squeeze",
 )
 unsqueeze = _reshaping(
-    "unsqueeze", "The tensor with a dimension of length 1 put in.", "input, dim", build=_unsqueeze, layout=_view_layout,
+    "unsqueeze", "The tensor with a dimension of length 1 put in.", "input, dim", build=_unsqueeze,
+    words=("expand_dims",), layout=_view_layout,
     example=("unsqueeze(input, 0)", "input:1"),
 )
 
@@ -396,6 +397,7 @@ def _rolled(node: Node) -> Any:
 
 flip: Op = primitive(
     "flip", lambda x, dims: np.flip(x, dims), family="shape", args="input, *dims", build=_flip,
+    words=("reverse",),
     doc="The order reversed along dimensions.", vjp=lambda g, out, x, dims: (make(flip, (g,), {"dims": dims}),),
     batching=LINEAR, blocking=Blocking(except_along), example=("flip(input, 0)", "input:1"), numpy="flip",
     native=NativeView(_flipped),
@@ -484,7 +486,9 @@ def _joined(node: Node) -> Any:
 
 cat = primitive(
     "cat", lambda *xs, dim: np.concatenate(xs, dim), _cat_infer, family="shape", args="tensors, dim=0", build=_cat,
-    aliases=("concat", "concatenate"), doc="Tensors joined along a dimension.", vjp=_cat_vjp, batching=batching.JOINED,
+    aliases=("concat", "concatenate"),
+    words=("join", "append"),
+    doc="Tensors joined along a dimension.", vjp=_cat_vjp, batching=batching.JOINED,
     blocking=Blocking(except_along), text=spelling.joined, example=("cat([a, b])", "a:1 b:1"), numpy="concatenate",
     native=NativeParts(_joined),
 )

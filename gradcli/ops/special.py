@@ -44,11 +44,12 @@ erfc = elementwise(
 )
 lgamma = elementwise(
     "lgamma", into=lgamma_into, dtype="float", domain=(0.5, 3.0),
+    words=("gammaln",),
     doc="Logarithm of the absolute value of the gamma function.", vjp=lambda g, out, x: (g * digamma(x),),
     latex=r"\log\Gamma", source=numpy_sources.LGAMMA,
 )
 digamma: Op = elementwise(
-    "digamma", into=digamma_into, dtype="float", domain=(0.5, 3.0), doc="Derivative of lgamma.",
+    "digamma", into=digamma_into, dtype="float", domain=(0.5, 3.0), words=("psi",), doc="Derivative of lgamma.",
     vjp=lambda g, out, x: (g * polygamma(1, x),), latex=r"\psi",
 )
 polygamma: Op = elementwise(

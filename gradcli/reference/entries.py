@@ -101,12 +101,12 @@ def table_named(name: str) -> str | None:
 
 
 def search(chosen: dict[str, list[Op]], words: str) -> dict[str, list[Op]]:
-    """Of some tables, the operations whose name, aliases, description or table's title have all of these words."""
+    """Of some tables, the operations with all of these words in their names, description or the table's title."""
     wanted = words.lower().split()
     found: dict[str, list[Op]] = {}
     for table, ops in chosen.items():
         for op in ops:
-            text = " ".join([op.name, *op.aliases, op.doc, title_of(table)]).lower()
+            text = " ".join([op.name, *op.aliases, *op.words, op.doc, title_of(table)]).lower()
             if all(word in text for word in wanted):
                 found.setdefault(table, []).append(op)
     return found
