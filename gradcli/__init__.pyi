@@ -1475,6 +1475,196 @@ class Tensor:
         scale_factor: _Number | list[_Number] | tuple[_Number, ...] | None = None,
     ) -> Tensor:
         """Linear in both dimensions, corners upon corners."""
+    def grid_sample(
+        self,
+        grid: _TensorLike,
+        mode: Literal["bilinear", "nearest", "bicubic"] = "bilinear",
+        padding_mode: Literal["zeros", "border", "reflection"] = "zeros",
+        align_corners: _Bool | None = None,
+    ) -> Tensor:
+        """Pictures at the places that a grid names, from -1 to 1 along each dimension, the last one first."""
+    def affine_grid(self, size: _Ints, align_corners: _Bool | None = None) -> Tensor:
+        """The grid for grid_sample that affine maps, a matrix for each member of the batch, make of the usual one."""
+    def pixel_shuffle(self, upscale_factor: _Int) -> Tensor:
+        """Groups of channels made into squares of elements."""
+    def pixel_unshuffle(self, downscale_factor: _Int) -> Tensor:
+        """Squares of elements made into groups of channels."""
+    def channel_shuffle(self, groups: _Int) -> Tensor:
+        """Channels in groups, the groups taken in turn."""
+    def binary_cross_entropy(
+        self, target: _TensorLike, weight: _TensorLike | None = None, reduction: Literal["mean", "sum", "none"] = "mean"
+    ) -> Tensor:
+        """Cross-entropy of probabilities: minus the logarithm of the input where the target is 1."""
+    def kl_div(
+        self,
+        target: _TensorLike,
+        reduction: Literal["mean", "sum", "none", "batchmean"] = "mean",
+        log_target: _Bool = False,
+    ) -> Tensor:
+        """Kullback-Leibler divergence of the target from the input, which are logarithms of probabilities."""
+    def poisson_nll_loss(
+        self,
+        target: _TensorLike,
+        log_input: _Bool = True,
+        full: _Bool = False,
+        eps: _Number = 1e-08,
+        reduction: Literal["mean", "sum", "none"] = "mean",
+    ) -> Tensor:
+        """Minus the logarithm of the probability of a count (target), of whose mean the input is the logarithm."""
+    def gaussian_nll_loss(
+        self,
+        target: _TensorLike,
+        var: _TensorLike,
+        full: _Bool = False,
+        eps: _Number = 1e-06,
+        reduction: Literal["mean", "sum", "none"] = "mean",
+    ) -> Tensor:
+        """Minus the logarithm of the density of a normal variable (target) with mean input and variance var."""
+    @overload
+    def pairwise_distance(
+        self, x2: _TensorLike, p: _Number = 2.0, eps: _Number = 1e-06, keepdim: _Bool = False
+    ) -> Tensor:
+        """The norm of the differences of two lists of vectors."""
+    @overload
+    def pairwise_distance(
+        self, x2: _TensorLike, p: _Number = 2.0, eps: _Number = 1e-06, *, keepdims: _Bool
+    ) -> Tensor: ...
+    @overload
+    def cosine_similarity(self, x2: _TensorLike, dim: _Int = 1, eps: _Number = 1e-08) -> Tensor:
+        """The cosines of the angles between vectors along a dimension."""
+    @overload
+    def cosine_similarity(self, x2: _TensorLike, *, axis: _Int, eps: _Number = 1e-08) -> Tensor: ...
+    @overload
+    def normalize(self, p: _Number = 2.0, dim: _Int | _Ints = 1, eps: _Number = 1e-12) -> Tensor:
+        """Vectors along a dimension divided by their norm."""
+    @overload
+    def normalize(self, p: _Number = 2.0, *, axis: _Int | _Ints, eps: _Number = 1e-12) -> Tensor: ...
+    def hinge_embedding_loss(
+        self, target: _TensorLike, margin: _Number = 1.0, reduction: Literal["mean", "sum", "none"] = "mean"
+    ) -> Tensor:
+        """The input, a distance, where the target is 1, and what it lacks of margin where that is -1."""
+    def cosine_embedding_loss(
+        self,
+        input2: _TensorLike,
+        target: _TensorLike,
+        margin: _Number = 0.0,
+        reduction: Literal["mean", "sum", "none"] = "mean",
+    ) -> Tensor:
+        """1 less the cosine of two vectors where the target is 1, the cosine beyond margin where that is -1."""
+    def margin_ranking_loss(
+        self,
+        input2: _TensorLike,
+        target: _TensorLike,
+        margin: _Number = 0.0,
+        reduction: Literal["mean", "sum", "none"] = "mean",
+    ) -> Tensor:
+        """By how much the input that the target (1 or -1) wants to be larger is not, plus margin."""
+    def multi_margin_loss(
+        self,
+        target: _TensorLike,
+        p: _Int = 1,
+        margin: _Number = 1.0,
+        weight: _TensorLike | None = None,
+        reduction: Literal["mean", "sum", "none"] = "mean",
+    ) -> Tensor:
+        """By how much the other classes come closer than margin to that of the target, a class index."""
+    def multilabel_margin_loss(self, target: _TensorLike, reduction: Literal["mean", "sum", "none"] = "mean") -> Tensor:
+        """By how much other classes come closer than 1 to those of the target, a list that a negative index ends."""
+    def multilabel_soft_margin_loss(
+        self, target: _TensorLike, weight: _TensorLike | None = None, reduction: Literal["mean", "sum", "none"] = "mean"
+    ) -> Tensor:
+        """The mean over the classes of the cross-entropy of the target and the sigmoid of the input."""
+    def soft_margin_loss(self, target: _TensorLike, reduction: Literal["mean", "sum", "none"] = "mean") -> Tensor:
+        """log(1 + exp(-target*input)) for a target of 1 or -1."""
+    def triplet_margin_loss(
+        self,
+        positive: _TensorLike,
+        negative: _TensorLike,
+        margin: _Number = 1.0,
+        p: _Number = 2,
+        eps: _Number = 1e-06,
+        swap: _Bool = False,
+        reduction: Literal["mean", "sum", "none"] = "mean",
+    ) -> Tensor:
+        """By how much an anchor is not nearer to a positive example than to a negative one, plus margin."""
+    def triplet_margin_with_distance_loss(
+        self,
+        positive: _TensorLike,
+        negative: _TensorLike,
+        *,
+        distance_function: Callable[[Tensor, Tensor], Tensor] | None = None,
+        margin: _Number = 1.0,
+        swap: _Bool = False,
+        reduction: Literal["mean", "sum", "none"] = "mean",
+    ) -> Tensor:
+        """triplet_margin_loss with a distance of one's own, in Python a function of two tensors."""
+    def batch_norm(
+        self,
+        running_mean: _TensorLike,
+        running_var: _TensorLike,
+        weight: _TensorLike | None = None,
+        bias: _TensorLike | None = None,
+        training: _Bool = False,
+        momentum: _Number = 0.1,
+        eps: _Number = 1e-05,
+    ) -> Tensor:
+        """Each channel brought to mean 0 and variance 1, by the running ones unless training; these stay as they …"""
+    def group_norm(
+        self, num_groups: _Int, weight: _TensorLike | None = None, bias: _TensorLike | None = None, eps: _Number = 1e-05
+    ) -> Tensor:
+        """Each group of neighbouring channels brought to mean 0 and variance 1, for each member of the batch."""
+    def instance_norm(
+        self,
+        running_mean: _TensorLike | None = None,
+        running_var: _TensorLike | None = None,
+        weight: _TensorLike | None = None,
+        bias: _TensorLike | None = None,
+        use_input_stats: _Bool = True,
+        momentum: _Number = 0.1,
+        eps: _Number = 1e-05,
+    ) -> Tensor:
+        """Each channel of each member of the batch brought to mean 0 and variance 1."""
+    def rms_norm(
+        self, normalized_shape: _Int | _Ints, weight: _TensorLike | None = None, eps: _Number | None = None
+    ) -> Tensor:
+        """The last dimensions divided by the root of their mean square, then scaled."""
+    def local_response_norm(
+        self, size: _Int, alpha: _Number = 0.0001, beta: _Number = 0.75, k: _Number = 1.0
+    ) -> Tensor:
+        """Each element divided by a power of the mean square of its neighbours in nearby channels."""
+    def linear(self, weight: _TensorLike, bias: _TensorLike | None = None) -> Tensor:
+        """input @ weight.T + bias."""
+    def bilinear(self, input2: _TensorLike, weight: _TensorLike, bias: _TensorLike | None = None) -> Tensor:
+        """The products of all elements of two vectors, weighted: input1 @ weight[k] @ input2 + bias[k]."""
+    def scaled_dot_product_attention(
+        self,
+        key: _TensorLike,
+        value: _TensorLike,
+        attn_mask: _TensorLike | None = None,
+        dropout_p: _Number = 0.0,
+        is_causal: _Bool = False,
+        scale: _Number | None = None,
+        enable_gqa: _Bool = False,
+    ) -> Tensor:
+        """softmax(query @ key.mT * scale + attn_mask) @ value; rows that are wholly masked give zeros."""
+    def linear_cross_entropy(
+        self,
+        linear_weight: _TensorLike,
+        target: _TensorLike,
+        *,
+        linear_bias: _TensorLike | None = None,
+        weight: _TensorLike | None = None,
+        reduction: Literal["mean", "sum", "none"] = "mean",
+        ignore_index: _Int | None = None,
+        label_smoothing: _Number = 0.0,
+        options: _TensorLike | None = None,
+    ) -> Tensor:
+        """Cross-entropy of a linear map of the input and target classes; options is PyTorch's and changes nothing."""
+    @overload
+    def softmin(self, dim: _Int, dtype: _DType | None = None) -> Tensor:
+        """softmax of minus the input."""
+    @overload
+    def softmin(self, *, axis: _Int, dtype: _DType | None = None) -> Tensor: ...
     @overload
     def nansum(self, dim: _Int | _Ints | None = None, keepdim: _Bool = False, *, dtype: _DType | None = None) -> Tensor:
         """Sum of those that are not NaN."""
@@ -1778,6 +1968,44 @@ class Tensor:
         stride: _Int | _Ints = 1,
     ) -> Tensor:
         """Columns added up to pictures: the adjoint of im2col."""
+    def ctc_loss(
+        self,
+        targets: _TensorLike,
+        input_lengths: _TensorLike | _Ints,
+        target_lengths: _TensorLike | _Ints,
+        blank: _Int = 0,
+        reduction: Literal["mean", "sum", "none"] = "mean",
+        zero_infinity: _Bool = False,
+    ) -> Tensor:
+        """Minus the log-probability that a sequence of (time, batch, classes) spells the targets; the gradient is …"""
+    def multi_head_attention_forward(
+        self,
+        key: _TensorLike,
+        value: _TensorLike,
+        embed_dim_to_check: _Int,
+        num_heads: _Int,
+        in_proj_weight: _TensorLike,
+        in_proj_bias: _TensorLike,
+        bias_k: _TensorLike,
+        bias_v: _TensorLike,
+        add_zero_attn: _Bool,
+        dropout_p: _Number,
+        out_proj_weight: _TensorLike,
+        out_proj_bias: _TensorLike,
+        training: _Bool = True,
+        key_padding_mask: _TensorLike | None = None,
+        need_weights: _Bool = True,
+        attn_mask: _TensorLike | None = None,
+        use_separate_proj_weight: _Bool = False,
+        q_proj_weight: _TensorLike | None = None,
+        k_proj_weight: _TensorLike | None = None,
+        v_proj_weight: _TensorLike | None = None,
+        static_k: _TensorLike | None = None,
+        static_v: _TensorLike | None = None,
+        average_attn_weights: _Bool = True,
+        is_causal: _Bool = False,
+    ) -> tuple[Tensor, ...]:
+        """Attention with many heads of (length, batch, size), with its projections; the mean weights beside the …"""
     def addmm(self, mat1: _TensorLike, mat2: _TensorLike, *, beta: _Number = 1, alpha: _Number = 1) -> Tensor:
         """beta*input + alpha*(mat1 @ mat2), of matrices."""
     def addmv(self, mat: _TensorLike, vec: _TensorLike, *, beta: _Number = 1, alpha: _Number = 1) -> Tensor:
@@ -3946,6 +4174,241 @@ def upsample_bilinear(
 ) -> Tensor:
     """Linear in both dimensions, corners upon corners."""
 
+def grid_sample(
+    input: _TensorLike,
+    grid: _TensorLike,
+    mode: Literal["bilinear", "nearest", "bicubic"] = "bilinear",
+    padding_mode: Literal["zeros", "border", "reflection"] = "zeros",
+    align_corners: _Bool | None = None,
+) -> Tensor:
+    """Pictures at the places that a grid names, from -1 to 1 along each dimension, the last one first."""
+
+def affine_grid(theta: _TensorLike, size: _Ints, align_corners: _Bool | None = None) -> Tensor:
+    """The grid for grid_sample that affine maps, a matrix for each member of the batch, make of the usual one."""
+
+def pixel_shuffle(input: _TensorLike, upscale_factor: _Int) -> Tensor:
+    """Groups of channels made into squares of elements."""
+
+def pixel_unshuffle(input: _TensorLike, downscale_factor: _Int) -> Tensor:
+    """Squares of elements made into groups of channels."""
+
+def channel_shuffle(input: _TensorLike, groups: _Int) -> Tensor:
+    """Channels in groups, the groups taken in turn."""
+
+def binary_cross_entropy(
+    input: _TensorLike,
+    target: _TensorLike,
+    weight: _TensorLike | None = None,
+    reduction: Literal["mean", "sum", "none"] = "mean",
+) -> Tensor:
+    """Cross-entropy of probabilities: minus the logarithm of the input where the target is 1."""
+
+def kl_div(
+    input: _TensorLike,
+    target: _TensorLike,
+    reduction: Literal["mean", "sum", "none", "batchmean"] = "mean",
+    log_target: _Bool = False,
+) -> Tensor:
+    """Kullback-Leibler divergence of the target from the input, which are logarithms of probabilities."""
+
+def poisson_nll_loss(
+    input: _TensorLike,
+    target: _TensorLike,
+    log_input: _Bool = True,
+    full: _Bool = False,
+    eps: _Number = 1e-08,
+    reduction: Literal["mean", "sum", "none"] = "mean",
+) -> Tensor:
+    """Minus the logarithm of the probability of a count (target), of whose mean the input is the logarithm."""
+
+def gaussian_nll_loss(
+    input: _TensorLike,
+    target: _TensorLike,
+    var: _TensorLike,
+    full: _Bool = False,
+    eps: _Number = 1e-06,
+    reduction: Literal["mean", "sum", "none"] = "mean",
+) -> Tensor:
+    """Minus the logarithm of the density of a normal variable (target) with mean input and variance var."""
+
+@overload
+def pairwise_distance(
+    x1: _TensorLike, x2: _TensorLike, p: _Number = 2.0, eps: _Number = 1e-06, keepdim: _Bool = False
+) -> Tensor:
+    """The norm of the differences of two lists of vectors."""
+
+@overload
+def pairwise_distance(
+    x1: _TensorLike, x2: _TensorLike, p: _Number = 2.0, eps: _Number = 1e-06, *, keepdims: _Bool
+) -> Tensor: ...
+@overload
+def cosine_similarity(x1: _TensorLike, x2: _TensorLike, dim: _Int = 1, eps: _Number = 1e-08) -> Tensor:
+    """The cosines of the angles between vectors along a dimension."""
+
+@overload
+def cosine_similarity(x1: _TensorLike, x2: _TensorLike, *, axis: _Int, eps: _Number = 1e-08) -> Tensor: ...
+@overload
+def normalize(input: _TensorLike, p: _Number = 2.0, dim: _Int | _Ints = 1, eps: _Number = 1e-12) -> Tensor:
+    """Vectors along a dimension divided by their norm."""
+
+@overload
+def normalize(input: _TensorLike, p: _Number = 2.0, *, axis: _Int | _Ints, eps: _Number = 1e-12) -> Tensor: ...
+def hinge_embedding_loss(
+    input: _TensorLike, target: _TensorLike, margin: _Number = 1.0, reduction: Literal["mean", "sum", "none"] = "mean"
+) -> Tensor:
+    """The input, a distance, where the target is 1, and what it lacks of margin where that is -1."""
+
+def cosine_embedding_loss(
+    input1: _TensorLike,
+    input2: _TensorLike,
+    target: _TensorLike,
+    margin: _Number = 0.0,
+    reduction: Literal["mean", "sum", "none"] = "mean",
+) -> Tensor:
+    """1 less the cosine of two vectors where the target is 1, the cosine beyond margin where that is -1."""
+
+def margin_ranking_loss(
+    input1: _TensorLike,
+    input2: _TensorLike,
+    target: _TensorLike,
+    margin: _Number = 0.0,
+    reduction: Literal["mean", "sum", "none"] = "mean",
+) -> Tensor:
+    """By how much the input that the target (1 or -1) wants to be larger is not, plus margin."""
+
+def multi_margin_loss(
+    input: _TensorLike,
+    target: _TensorLike,
+    p: _Int = 1,
+    margin: _Number = 1.0,
+    weight: _TensorLike | None = None,
+    reduction: Literal["mean", "sum", "none"] = "mean",
+) -> Tensor:
+    """By how much the other classes come closer than margin to that of the target, a class index."""
+
+def multilabel_margin_loss(
+    input: _TensorLike, target: _TensorLike, reduction: Literal["mean", "sum", "none"] = "mean"
+) -> Tensor:
+    """By how much other classes come closer than 1 to those of the target, a list that a negative index ends."""
+
+def multilabel_soft_margin_loss(
+    input: _TensorLike,
+    target: _TensorLike,
+    weight: _TensorLike | None = None,
+    reduction: Literal["mean", "sum", "none"] = "mean",
+) -> Tensor:
+    """The mean over the classes of the cross-entropy of the target and the sigmoid of the input."""
+
+def soft_margin_loss(
+    input: _TensorLike, target: _TensorLike, reduction: Literal["mean", "sum", "none"] = "mean"
+) -> Tensor:
+    """log(1 + exp(-target*input)) for a target of 1 or -1."""
+
+def triplet_margin_loss(
+    anchor: _TensorLike,
+    positive: _TensorLike,
+    negative: _TensorLike,
+    margin: _Number = 1.0,
+    p: _Number = 2,
+    eps: _Number = 1e-06,
+    swap: _Bool = False,
+    reduction: Literal["mean", "sum", "none"] = "mean",
+) -> Tensor:
+    """By how much an anchor is not nearer to a positive example than to a negative one, plus margin."""
+
+def triplet_margin_with_distance_loss(
+    anchor: _TensorLike,
+    positive: _TensorLike,
+    negative: _TensorLike,
+    *,
+    distance_function: Callable[[Tensor, Tensor], Tensor] | None = None,
+    margin: _Number = 1.0,
+    swap: _Bool = False,
+    reduction: Literal["mean", "sum", "none"] = "mean",
+) -> Tensor:
+    """triplet_margin_loss with a distance of one's own, in Python a function of two tensors."""
+
+def batch_norm(
+    input: _TensorLike,
+    running_mean: _TensorLike,
+    running_var: _TensorLike,
+    weight: _TensorLike | None = None,
+    bias: _TensorLike | None = None,
+    training: _Bool = False,
+    momentum: _Number = 0.1,
+    eps: _Number = 1e-05,
+) -> Tensor:
+    """Each channel brought to mean 0 and variance 1, by the running ones unless training; these stay as they are."""
+
+def group_norm(
+    input: _TensorLike,
+    num_groups: _Int,
+    weight: _TensorLike | None = None,
+    bias: _TensorLike | None = None,
+    eps: _Number = 1e-05,
+) -> Tensor:
+    """Each group of neighbouring channels brought to mean 0 and variance 1, for each member of the batch."""
+
+def instance_norm(
+    input: _TensorLike,
+    running_mean: _TensorLike | None = None,
+    running_var: _TensorLike | None = None,
+    weight: _TensorLike | None = None,
+    bias: _TensorLike | None = None,
+    use_input_stats: _Bool = True,
+    momentum: _Number = 0.1,
+    eps: _Number = 1e-05,
+) -> Tensor:
+    """Each channel of each member of the batch brought to mean 0 and variance 1."""
+
+def rms_norm(
+    input: _TensorLike, normalized_shape: _Int | _Ints, weight: _TensorLike | None = None, eps: _Number | None = None
+) -> Tensor:
+    """The last dimensions divided by the root of their mean square, then scaled."""
+
+def local_response_norm(
+    input: _TensorLike, size: _Int, alpha: _Number = 0.0001, beta: _Number = 0.75, k: _Number = 1.0
+) -> Tensor:
+    """Each element divided by a power of the mean square of its neighbours in nearby channels."""
+
+def linear(input: _TensorLike, weight: _TensorLike, bias: _TensorLike | None = None) -> Tensor:
+    """input @ weight.T + bias."""
+
+def bilinear(input1: _TensorLike, input2: _TensorLike, weight: _TensorLike, bias: _TensorLike | None = None) -> Tensor:
+    """The products of all elements of two vectors, weighted: input1 @ weight[k] @ input2 + bias[k]."""
+
+def scaled_dot_product_attention(
+    query: _TensorLike,
+    key: _TensorLike,
+    value: _TensorLike,
+    attn_mask: _TensorLike | None = None,
+    dropout_p: _Number = 0.0,
+    is_causal: _Bool = False,
+    scale: _Number | None = None,
+    enable_gqa: _Bool = False,
+) -> Tensor:
+    """softmax(query @ key.mT * scale + attn_mask) @ value; rows that are wholly masked give zeros."""
+
+def linear_cross_entropy(
+    input: _TensorLike,
+    linear_weight: _TensorLike,
+    target: _TensorLike,
+    *,
+    linear_bias: _TensorLike | None = None,
+    weight: _TensorLike | None = None,
+    reduction: Literal["mean", "sum", "none"] = "mean",
+    ignore_index: _Int | None = None,
+    label_smoothing: _Number = 0.0,
+    options: _TensorLike | None = None,
+) -> Tensor:
+    """Cross-entropy of a linear map of the input and target classes; options is PyTorch's and changes nothing."""
+
+@overload
+def softmin(input: _TensorLike, dim: _Int, dtype: _DType | None = None) -> Tensor:
+    """softmax of minus the input."""
+
+@overload
+def softmin(input: _TensorLike, *, axis: _Int, dtype: _DType | None = None) -> Tensor: ...
 @overload
 def nansum(
     input: _TensorLike, dim: _Int | _Ints | None = None, keepdim: _Bool = False, *, dtype: _DType | None = None
@@ -4334,6 +4797,46 @@ def fold(
     stride: _Int | _Ints = 1,
 ) -> Tensor:
     """Columns added up to pictures: the adjoint of im2col."""
+
+def ctc_loss(
+    log_probs: _TensorLike,
+    targets: _TensorLike,
+    input_lengths: _TensorLike | _Ints,
+    target_lengths: _TensorLike | _Ints,
+    blank: _Int = 0,
+    reduction: Literal["mean", "sum", "none"] = "mean",
+    zero_infinity: _Bool = False,
+) -> Tensor:
+    """Minus the log-probability that a sequence of (time, batch, classes) spells the targets; the gradient is …"""
+
+def multi_head_attention_forward(
+    query: _TensorLike,
+    key: _TensorLike,
+    value: _TensorLike,
+    embed_dim_to_check: _Int,
+    num_heads: _Int,
+    in_proj_weight: _TensorLike,
+    in_proj_bias: _TensorLike,
+    bias_k: _TensorLike,
+    bias_v: _TensorLike,
+    add_zero_attn: _Bool,
+    dropout_p: _Number,
+    out_proj_weight: _TensorLike,
+    out_proj_bias: _TensorLike,
+    training: _Bool = True,
+    key_padding_mask: _TensorLike | None = None,
+    need_weights: _Bool = True,
+    attn_mask: _TensorLike | None = None,
+    use_separate_proj_weight: _Bool = False,
+    q_proj_weight: _TensorLike | None = None,
+    k_proj_weight: _TensorLike | None = None,
+    v_proj_weight: _TensorLike | None = None,
+    static_k: _TensorLike | None = None,
+    static_v: _TensorLike | None = None,
+    average_attn_weights: _Bool = True,
+    is_causal: _Bool = False,
+) -> tuple[Tensor, ...]:
+    """Attention with many heads of (length, batch, size), with its projections; the mean weights beside the result."""
 
 def addmm(input: _TensorLike, mat1: _TensorLike, mat2: _TensorLike, *, beta: _Number = 1, alpha: _Number = 1) -> Tensor:
     """beta*input + alpha*(mat1 @ mat2), of matrices."""

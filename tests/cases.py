@@ -258,6 +258,29 @@ NETWORKS = [
     _x("interpolate(x, scale_factor=1.6, mode='bicubic')", (1, 1, 2, 2)), _x("interpolate(x, size=2, mode='trilinear')", (1, 1, 1, 2, 3)),
     _x("interpolate(x, size=2, mode='area')", (1, 1, 3, 3)), _x("upsample_nearest(x, 3)", (1, 1, 2)), _x("upsample_bilinear(x, scale_factor=2)", (1, 1, 2, 2)),
     _x("im2col(x, 2, padding=1, stride=2)", (1, 2, 2, 3)), _x("fold(x, (2, 3), 2, padding=(0, 1))", (1, 4, 4)),
+    _x("batch_norm(x, None, None, w, b, True)", (3, 2), w=((2,), D), b=((2,), D)), _x("group_norm(x, 2, w)", (1, 4, 2), w=((4,), D)),
+    _x("instance_norm(x, weight=w, bias=b)", (2, 2, 3), w=((2,), D), b=((2,), D)), _x("rms_norm(x, (3,), w)", w=((3,), D)),
+    _x("rms_norm(x, (2, 3))"), _x("local_response_norm(x, 2, 0.5)", (1, 3, 2)), _x("local_response_norm(x, 3)", (1, 2, 2, 1)),
+    _x("linear(x, w, b)", w=((2, 3), D), b=((2,), D)), _x("linear(x, w)", (3,), w=((2, 3), D)),
+    _x("bilinear(x, y, w, b)", (2, 2), y=((2, 3), D), w=((1, 2, 3), D), b=((1,), D)),
+    _x("scaled_dot_product_attention(x, y, z)", (1, 1, 2, 2), y=((1, 1, 3, 2), D), z=((1, 1, 3, 2), D)),
+    _x("scaled_dot_product_attention(x, y, z, is_causal=True)", (1, 2, 2), y=((1, 2, 2), D), z=((1, 2, 3), D)),
+    _x("multi_head_attention_forward(x, x, x, 2, 2, w, b, None, None, False, 0., y, None)[0]", (2, 1, 2), w=((6, 2), D), b=((6,), D), y=((2, 2), D)),
+    _x("linear_cross_entropy(x, w, t)", w=((4, 3), D), t=((2,), "class4")), _x("softmin(x, 0)"),
+    _x("grid_sample(x, y)", (1, 1, 2, 3), y=((1, 1, 2, 2), (-0.8, -0.4))),
+    _x("grid_sample(x, y, 'bicubic', 'reflection', align_corners=True)", (1, 1, 2, 2), y=((1, 1, 1, 2), (0.2, 0.7))),
+    _x("affine_grid(x, (1, 1, 2, 2))", (1, 2, 3)), _x("pixel_shuffle(x, 2)", (1, 4, 1, 2)), _x("pixel_unshuffle(x, 2)", (1, 1, 2, 4)),
+    _x("channel_shuffle(x, 2)", (1, 4, 1)),
+    _x("ctc_loss(log_softmax(x, 2), t + 1, (3, 3), (2, 1))", (3, 2, 3), t=((2, 2), "class2")),
+    _x("binary_cross_entropy(x, y)", domain=(0.1, 0.9), y=((2, 3), (0.1, 0.9))), _x("kl_div(x, y, reduction='batchmean')", y=((2, 3), P)),
+    _x("kl_div(x, y, log_target=True)", y=((2, 3), D)), _x("poisson_nll_loss(x, y, full=True)", y=((2, 3), (1.2, 2.5))),
+    _x("poisson_nll_loss(x, y, log_input=False)", domain=P, y=((2, 3), P)),
+    _x("gaussian_nll_loss(x, y, w, full=True)", y=((2, 3), D), w=((2, 3), P)), _x("hinge_embedding_loss(x, t, 0.5)", t=((2, 3), "class2")),
+    _x("cosine_embedding_loss(x, y, t)", y=((2, 3), D), t=((2,), "class2")), _x("margin_ranking_loss(x, y, z, 0.1)", y=((2, 3), D), z=((2, 3), P)),
+    _x("multi_margin_loss(x, t)", t=((2,), "class3")), _x("multi_margin_loss(x, t, p=2, reduction='none')", t=((2,), "class3")),
+    _x("multilabel_margin_loss(x, t)", t=((2, 3), "class3")), _x("multilabel_soft_margin_loss(x, y)", y=((2, 3), (0.1, 0.9))),
+    _x("triplet_margin_loss(x, y, z, swap=True)", y=((2, 3), D), z=((2, 3), D)), _x("triplet_margin_with_distance_loss(x, y, z)", y=((2, 3), D), z=((2, 3), D)),
+    _x("pairwise_distance(x, y)", y=((2, 3), D)), _x("cosine_similarity(x, y)", y=((2, 3), D)), _x("normalize(x)"),
 ]
 
 
@@ -369,6 +392,9 @@ WEIGHTED = [
     _x("nll_loss(x, t, w.detach(), reduction='none')", t=((2,), "class3"), w=((3,), P)),
     _x("binary_cross_entropy_with_logits(x, y, pos_weight=w.detach())", y=((2, 3), (0.1, 0.9)), w=((3,), P)),
     _x("binary_cross_entropy_with_logits(x, y, w.detach())", y=((2, 3), (0.1, 0.9)), w=((3,), P)),
+    _x("binary_cross_entropy(x, y, w.detach())", domain=(0.1, 0.9), y=((2, 3), (0.1, 0.9)), w=((3,), P)),
+    _x("soft_margin_loss(x, y.detach())", y=((2, 3), D)), _x("multi_margin_loss(x, t, weight=w.detach())", t=((2,), "class3"), w=((3,), P)),
+    _x("batch_norm(x, y.detach(), w.detach())", (3, 2), y=((2,), D), w=((2,), P)),
 ]
 
 

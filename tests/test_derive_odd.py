@@ -38,7 +38,8 @@ def usual(op: Op) -> tuple[str, list[str], str, dict[str, tuple[int, str]]]:
     inputs = {}
     for word in tensors.split():
         name, rank, *dtype = word.split(":")
-        inputs[name] = int(rank), (dtype or ["float64"])[0]
+        count = len(rank.strip("x").split("x")) if "x" in rank else int(rank)
+        inputs[name] = count, (dtype or ["float64"])[0]
     match = re.fullmatch(rf"{op.name}\((.*)\)(.*)", line)
     if match is None:
         return "", [line], "", inputs

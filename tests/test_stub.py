@@ -217,6 +217,10 @@ MORE: list[dict[str, Any]] = [
     {"kernel_size": 4, "padding": 2},
     {"size": 2, "mode": "bilinear"},
     {"scale_factor": 2},
+    {"running_mean": np.ones(2), "running_var": np.ones(2), "weight": None, "bias": None},
+    {"running_mean": np.ones(3), "running_var": np.ones(3), "weight": None, "bias": None},
+    {"attn_mask": np.zeros((2, 2)), "dropout_p": 0.0},
+    {f"{letter}_proj_weight": np.ones((1, 1)) for letter in "qkv"},
     {"src": [0.5, 1.5]},
     {"offsets": [0, 1]},
 ]

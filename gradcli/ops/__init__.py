@@ -17,7 +17,8 @@ and `notation` those that write it as text and LaTeX.
 Linear algebra goes on in `combined_products`, `triangular`, `checked_systems`, `decompositions`, `lu_factors`,
 `matrix_functions`, `norms` and `distances`.
 
-Networks have `convolution`, `resampling` and `pooling`.
+Networks have `convolution`, `resampling`, `pooling`, `sampling`, `normalization`, `attention`, `many_heads`,
+`more_losses` and `sequence_loss`.
 """
 
 from gradcli.graph.op import OPS

@@ -94,6 +94,21 @@ HOMES = {
         _resample avg_pool1d adaptive_avg_pool1d lp_pool1d avg_pool2d adaptive_avg_pool2d lp_pool2d avg_pool3d
         adaptive_avg_pool3d lp_pool3d interpolate upsample_nearest upsample_bilinear
     """,
+    "sampling": """
+        grid_sample affine_grid pixel_shuffle pixel_unshuffle channel_shuffle
+    """,
+    "more_losses": """
+        _minus _cross_entropies binary_cross_entropy kl_div poisson_nll_loss _floored gaussian_nll_loss
+        pairwise_distance cosine_similarity normalize hinge_embedding_loss cosine_embedding_loss
+        margin_ranking_loss multi_margin_loss multilabel_margin_loss multilabel_soft_margin_loss
+        soft_margin_loss triplet_margin_loss triplet_margin_with_distance_loss
+    """,
+    "normalization": """
+        batch_norm group_norm instance_norm rms_norm local_response_norm
+    """,
+    "attention": """
+        linear bilinear scaled_dot_product_attention linear_cross_entropy softmin
+    """,
     "descriptive": """
         nansum nanmean aminmax var_mean std_mean cov corrcoef
     """,
@@ -117,6 +132,12 @@ HOMES = {
         _pool_picked _pool_added _max_pool _max_unpool max_pool1d adaptive_max_pool1d max_unpool1d max_pool2d
         adaptive_max_pool2d max_unpool2d max_pool3d adaptive_max_pool3d max_unpool3d _columns _from_columns
         im2col fold
+    """,
+    "sequence_loss": """
+        ctc_loss
+    """,
+    "many_heads": """
+        multi_head_attention_forward
     """,
     "combined_products": """
         addmm addmv addr baddbmm addbmm linalg_cross cross vecdot kron multi_dot chain_matmul matrix_power

@@ -93,7 +93,7 @@ def _share(g: Node, size: int, reduction: str) -> Node:
     return g / max(1, size) if reduction == "mean" else g
 
 
-def _refuse_tracked(weight: Any, name: str, function: str) -> None:
+def refuse_tracked(weight: Any, name: str, function: str) -> None:
     """Weights have no derivative in PyTorch either; leaving their gradient out silently would be a wrong answer."""
     if isinstance(weight, Node) and weight.requires_grad:
         hint = f"use detach({name}), or name the inputs to differentiate (--wrt)"
@@ -174,8 +174,8 @@ l1_loss = composite(
 
 def _bce(input: Any, target: Any, weight: Any, pos_weight: Any, reduction: Any) -> Node:
     given = [as_node(input), as_node(target), *(as_node(v) for v in (weight, pos_weight) if v is not None)]
-    _refuse_tracked(weight, "weight", "binary_cross_entropy_with_logits")
-    _refuse_tracked(pos_weight, "pos_weight", "binary_cross_entropy_with_logits")
+    refuse_tracked(weight, "weight", "binary_cross_entropy_with_logits")
+    refuse_tracked(pos_weight, "pos_weight", "binary_cross_entropy_with_logits")
     dtype = to_float(promote(given))
     if given[0].shape != given[1].shape:
         raise SizeError(
@@ -460,7 +460,7 @@ def _nll_loss(input: Any, target: Any, weight: Any, ignore_index: Any, reduction
     indices = _class_indices(target, x)
     rest = [indices]
     if weight is not None:
-        _refuse_tracked(weight, "weight", "nll_loss")
+        refuse_tracked(weight, "weight", "nll_loss")
         w = cast(as_node(weight), x.dtype)
         if w.shape != (x.shape[class_axis(x)],):
             raise SizeError(

@@ -107,6 +107,15 @@ KINDS = {
     ),
     "rounding": Kind('Literal["floor", "trunc"]', "'floor' or 'trunc'", "floor"),
     "padding": Kind('_Int | _Ints | Literal["same", "valid"]', "lengths, 'same' or 'valid'", 0),
+    "durations": Kind("_TensorLike | _Ints", "whole numbers, or a tensor of them", (1,)),
+    "function": Kind("Callable[[Tensor, Tensor], Tensor]", "a function of two tensors"),
+    "kl_reduction": Kind(
+        'Literal["mean", "sum", "none", "batchmean"]', "'mean', 'sum', 'none' or 'batchmean'", "batchmean"
+    ),
+    "sampling": Kind('Literal["bilinear", "nearest", "bicubic"]', "'bilinear', 'nearest' or 'bicubic'", "bicubic"),
+    "beyond": Kind('Literal["zeros", "border", "reflection"]', "'zeros', 'border' or 'reflection'", "border"),
+    "canvas": Kind("_Ints", "the lengths of batch, channels and space", (1, 1, 2, 2)),
+    "width": Kind("_Int", "a whole number", 1),
     "sides": Kind("_Int | _Ints", "a length, or one for each side", 1),
     "picture": Kind("_Int | _Ints", "height and width", (1, 3)),
     "scale": Kind("_Number | list[_Number] | tuple[_Number, ...]", "a factor, or one for each dimension", 2),
@@ -248,6 +257,9 @@ _VECTORS = ([1.0, 2.0], [3.0, -1.0], [0.5, 1.5])
 
 def _samples(op: Op) -> Iterator[list[Any]]:
     """Values for the tensors of an operation, of the kinds that it may take."""
+    if op.domain != Op.domain:
+        low, high = op.domain if isinstance(op.domain[0], float) else op.domain[0]
+        yield [[low + (high - low) * (1 + (k + j) % 3) / 4 for k in range(3)] for j in range(3)]
     if op.family == "elementwise":
         domains = op.domain if isinstance(op.domain[0], tuple) else (op.domain,) * 3
         floats = [[a + (b - a) * (1 + (k + j) % 3) / 4 for k in range(3)] for j, (a, b) in enumerate(domains)]
@@ -279,7 +291,8 @@ def _of_rank(number: int, first: int, rank: str, dtype: str = "") -> Any:
     shape = (1, 1, *(length,) * (count - 2)) if count > 2 else (length,) * count
     shape = tuple(lengths) if "x" in rank else shape
     values = (np.arange(math.prod(shape)) * 3 + number) % 5
-    return values.reshape(shape).astype(dtype or "float64").tolist()
+    # Whole numbers may be places.
+    return (values % 2 if dtype else values).reshape(shape).astype(dtype or "float64").tolist()
 
 
 def _tries(op: Op, name: str | None) -> Iterator[tuple[list[Any], str | None]]:
@@ -334,7 +347,7 @@ def _example(op: Op, call: Call) -> list[str]:
             printed, again = repr(answer), repr(call(op, *args, **words))
         except GradcliError:
             continue
-        names = {id(tensor): letter for tensor, letter in zip(tensors, "xyz", strict=False)}
+        names = {id(tensor): letter for tensor, letter in zip(tensors, "xyzuvwabc", strict=False)}
         lines = [">>> gc.manual_seed(0)"] if printed != again else []
         used = [k for k, tensor in enumerate(tensors) if any(tensor is a for a in _flat([*args, *words.values()]))]
         for k in used:

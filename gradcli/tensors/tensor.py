@@ -358,12 +358,19 @@ def call(op: Op, *args: Any, **kwargs: Any) -> Any:
         return call(op, *args, **kwargs).requires_grad_(as_flag(flag, "requires_grad"))
     if op.measures:
         with having(WAY, measured_now):
-            result = _raise(op(*(lower(a) for a in args), **{k: lower(v) for k, v in kwargs.items()}))
+            result = _raise(op(*map(_lowered, args), **{k: _lowered(v) for k, v in kwargs.items()}))
     else:
-        result = _raise(op(*(lower(a) for a in args), **{k: lower(v) for k, v in kwargs.items()}))
+        result = _raise(op(*map(_lowered, args), **{k: _lowered(v) for k, v in kwargs.items()}))
     if op is OPS["detach"] and args and isinstance(args[0], Tensor):
         result._share(args[0])
     return result
+
+
+def _lowered(value: Any) -> Any:
+    """An argument as `lower` has it; a function of tensors becomes one of nodes."""
+    if callable(value) and not isinstance(value, type | Tensor):
+        return lambda *nodes: lower(value(*map(_raise, nodes)))
+    return lower(value)
 
 
 @cache

@@ -31,6 +31,10 @@ SPELLINGS: dict[str, Callable[..., Any]] = {
     "linalg.pinv/singular": lambda f, a, b: f(a @ b.mT),
     "nn.functional.embedding": lambda f, weight, indices, **words: f(indices, weight, **words),
     "nn.functional.embedding_bag": lambda f, weight, indices, **words: f(indices, weight, **words),
+    # PyTorch's own function takes PyTorch's tensors.
+    "nn.functional.triplet_margin_with_distance_loss": lambda f, *tensors, distance_function, **words: f(
+        *tensors, distance_function=gc.pairwise_distance, **words
+    ),
     "polygamma": lambda f, x, n: f(n, x),
     "special.polygamma": lambda f, x, n: f(n, x),
     "where": lambda f, x, condition, other: f(condition, x, other),

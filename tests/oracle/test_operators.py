@@ -30,6 +30,9 @@ pytestmark = pytest.mark.oracle
 #: gradcli has at least so many of the entries. Raised with every one that comes.
 AT_LEAST = 165
 
+#: PyTorch's documentation says of these that their second derivatives are none.
+FIRST_ORDER = ("chunked", "chunked_none")
+
 LARGE = 10_000
 VALUE, FIRST, SECOND = 1e-11, 1e-9, 1e-8
 
@@ -86,7 +89,7 @@ def _compare(entry: Any, function: Any, sample: Any, number: int) -> None:
         leaves,
         [ours[id(t)] for t in leaves],
         random,
-        entry.supports_gradgrad,
+        entry.supports_gradgrad and entry.variant_test_name not in FIRST_ORDER,
     )
 
 
@@ -118,9 +121,15 @@ def _compare_gradients(
     their_leaves, our_leaves = [*their_leaves, *their_seeds], [*our_leaves, *our_seeds]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        right = torch.autograd.grad(
-            [y for _, y in pairs], their_leaves, [torch.tensor(a) for a in again], allow_unused=True
-        )
+        try:
+            right = torch.autograd.grad(
+                [y for _, y in pairs], their_leaves, [torch.tensor(a) for a in again], allow_unused=True
+            )
+        except RuntimeError as error:
+            # Of some samples it has none, whatever its table says.
+            if "is not implemented" not in str(error):
+                raise
+            return
     tracked = [(x, seed) for (x, _), seed in zip(pairs, again, strict=True) if x.requires_grad]
     found = (None,) * len(our_leaves)
     if tracked:
