@@ -80,6 +80,7 @@ def test_quantiles_of_several_levels() -> None:
         "cov(x, fweights=[1, 2])",
         "cov(x, aweights=arange(4))",
         "diff(x, -1)",
+        "diff(arange(20_000), 15_000)",
         "gradient(x[:, :1])",
         "gradient(x, edge_order=3)",
         "gradient(x, spacing=[1, 2, 3])",

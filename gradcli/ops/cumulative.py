@@ -26,6 +26,9 @@ from gradcli.ops.kernels import native
 from gradcli.ops.reduce import cumsum, recurrence_of, sum_
 from gradcli.ops.shape import cat, cut, flip, narrow, reshape, view
 
+# Each is three nodes of the graph.
+_MOST_TIMES = 10_000
+
 # Running extremes -----------------------------------------------------------------------------------------------------
 
 
@@ -142,7 +145,10 @@ def _diff(input: Any, n: Any, dim: Any, prepend: Any, append: Any) -> Node:
         return clone(x)
     if any(end is not None for end in ends):
         x = cat([part for part in (ends[0], x, ends[1]) if part is not None], axis)
-    for _ in range(min(times, x.shape[axis])):
+    times = min(times, x.shape[axis])
+    if times > _MOST_TIMES:
+        raise GradcliError(f"diff() takes differences at most {_MOST_TIMES:,} times, got {times:,}", argument="n")
+    for _ in range(times):
         after, before = _part(x, axis, 1), _part(x, axis, 0, -1)
         x = ne(after, before) if x.dtype == BOOL else after - before
     return x
