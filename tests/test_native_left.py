@@ -401,7 +401,7 @@ NOT_NATIVE = {
     **dict.fromkeys(("_cofactor", "_cofactor_slope", "_cofactor_slopes", "_inverse_limit"), "LAPACK's"),
     **dict.fromkeys(("tril", "triu"), "depends on places along two dimensions"),
     **dict.fromkeys(("sort", "topk", "kthvalue", "_median", "_nanmedian", "mode", "_searched"), "NumPy's sorting"),
-    **dict.fromkeys(("gather", "take", "_embedding", "_one_hot"), "the places are data"),
+    **dict.fromkeys(("take", "_one_hot"), "the places are data"),
     **dict.fromkeys(("_placed", "_put_along", "_scatter_reduced"), "the places are data"),
     **dict.fromkeys(("_slice_scatter", "_select_scatter"), "a copy, and one more of a part"),
     "_whole_numbers": "refuses what is no whole number",

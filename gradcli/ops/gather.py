@@ -15,7 +15,7 @@ from gradcli.graph.dtypes import INT64
 from gradcli.graph.infer import broadcast_shapes
 from gradcli.graph.measured import measured
 from gradcli.graph.node import CONSTANT, Node, constant, make
-from gradcli.graph.op import Blocking, Dims, Op, Params, Shape
+from gradcli.graph.op import Blocking, Dims, NativeLookup, NativeParts, Op, Params, Shape
 from gradcli.ops.batching import LINEAR
 from gradcli.ops.elementwise import clone, eq, where
 from gradcli.ops.family import call, composite, primitive
@@ -87,13 +87,37 @@ def placed(g: Node, index: Node, shape: Shape, dim: int) -> Node:
     return make(placed_, (g, index), {"shape": shape, "dim": dim})
 
 
+def _lookup(node: Node) -> tuple[Dims, Dims] | None:
+    """What goes along with the dimensions of the table, and with those of the index."""
+    x, index = node.inputs
+    if not x.ndim or not index.ndim:
+        return None
+    own = tuple(-1 if d == node.params["dim"] else d for d in range(x.ndim))
+    return own, tuple(range(x.ndim - index.ndim, x.ndim))
+
+
+def _looked_at(node: Node) -> Any:
+    """What complains about places out of range, which those of the expression itself are not."""
+    x, index = node.inputs
+    dim = node.params.get("dim", 0)
+    length = x.shape[dim] if x.ndim else 1
+    return None if index.op is CONSTANT else (1, lambda places: picking.check_places(places, length, dim))
+
+
+def _rows_of_table(node: Node) -> tuple[Dims, Dims] | None:
+    return ((-1, node.ndim - 1), tuple(range(node.ndim - 1))) if node.ndim > 1 else None
+
+
+#: Places that are part of the expression are not looked at one by one here.
+_NO_PARTS = NativeParts(lambda node: None)
+
 gather: Op = primitive(
     "gather", lambda x, index, dim: picking.picked(x, index, dim), _gather_infer, family="gather",
     args="input, dim, index: places, *, sparse_grad=False", build=_gather,
     grad_fn=lambda node: ("GatherBackward0", node.inputs[:1]),
     vjp=lambda g, out, x, index, dim: (placed(g, index, x.shape, dim), None),
     doc="The element at each index along a dimension, at its own place along the others.",
-    batching=LINEAR, blocking=Blocking(_gather_follow),
+    batching=LINEAR, blocking=Blocking(_gather_follow), native=NativeLookup(_lookup, _NO_PARTS, _looked_at), cost=18.0,
     example=("gather(input, 0, index)", "input:1 index:1:int64"),
 )
 placed_: Op = primitive(
@@ -196,7 +220,7 @@ def _embedding_vjp(
 embedding_: Op = primitive(
     "_embedding", _embedding_kernel, lambda inputs, params: ((*inputs[1].shape, inputs[0].shape[1]), inputs[0].dtype),
     family="gather", public=False, grad_fn=lambda node: ("EmbeddingBackward0", node.inputs[:1]), vjp=_embedding_vjp,
-    doc="Rows of a table.",
+    doc="Rows of a table.", native=NativeLookup(_rows_of_table, _NO_PARTS, _looked_at),
     blocking=Blocking(lambda node, dim: (None, dim) if dim < node.ndim - 1 else (1, None)),
     formula=lambda c, s: c.call(s, "index", {"dims": (0,), "rank": 2}), text=spelling.indexed,
 )

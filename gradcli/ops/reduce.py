@@ -578,7 +578,7 @@ def _running(name: str, ufunc: Any, vjp: Any, doc: str, **row: Any) -> Op:
     def kernel(x: Any, dim: int) -> Any:
         wide = np.float64 if x.dtype.kind == "f" else np.int64
         result = ufunc.accumulate(x, axis=dim, dtype=wide) if x.ndim else x
-        return result.astype(x.dtype if x.dtype.kind == "f" else np.int64)
+        return result.astype(x.dtype if x.dtype.kind == "f" else np.int64, copy=False)
 
     def build(input: Any, dim: Any, dtype: Any) -> Node:
         target = to_dtype(dtype)
@@ -588,7 +588,7 @@ def _running(name: str, ufunc: Any, vjp: Any, doc: str, **row: Any) -> Op:
     op: Op = primitive(
         name, kernel, lambda inputs, params: (inputs[0].shape, _whole_result(inputs[0].dtype)), family="reduction",
         args="input, dim, *, dtype=None", build=build, doc=doc, vjp=vjp, blocking=Blocking(except_along), numpy=name,
-        batching=LINEAR if ufunc is np.add else None,
+        batching=LINEAR if ufunc is np.add else None, cost=20.0,
         native=NativeRunning(accumulators.SUM_LANES if ufunc is np.add else accumulators.PRODUCT_LANES), **row,
     )
     return op
