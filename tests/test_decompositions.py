@@ -129,7 +129,7 @@ def test_chains_are_multiplied_in_the_cheapest_order() -> None:
     # From the right only vectors arise; a chain of any length has an answer.
     tall = ", ".join(["ones(30, 30)/30"] * 130)
     np.testing.assert_allclose(value(f"multi_dot([{tall}, ones(30)])"), np.ones(30), rtol=1e-5)
-    chain = gc.multi_dot([gc.ones(9, 1, requires_grad=True), gc.ones(1, 9), gc.ones(9, 2)]).grad_fn
+    chain = gc.multi_dot([gc.ones(9, 1), gc.ones(1, 9), gc.ones(9, 2, requires_grad=True)]).grad_fn
     assert chain is not None and chain.next_functions[0][0].next_functions[1][0].name() == "MmBackward0"
 
 
