@@ -224,6 +224,12 @@ def _lu_unpack(LU_data: Any, LU_pivots: Any, unpack_data: bool, unpack_pivots: b
     return _without_slope(lu_unpack, make_results(lu_unpack, inputs, params))
 
 
+def _lu_unpack_follow(node: Node, dim: int) -> Dims | None:
+    # What is not unpacked is empty and has no batch.
+    both = node.params["unpack_data"] and node.params["unpack_pivots"]
+    return (dim, dim) if both and dim < node.ndim - 2 else None
+
+
 def _first_operand(node: Node) -> tuple[str, tuple[Node, ...]]:
     return "LuUnpackBackward0", node.inputs[:1]
 
@@ -234,6 +240,7 @@ lu_unpack: Op = primitive(
     args="LU_data, LU_pivots, unpack_data=True, unpack_pivots=True", build=_lu_unpack, results=("P", "L", "U"),
     vjp=lambda g, out, factors, pivots, unpack_data, unpack_pivots: (_packed(g.L, g.U, factors.shape), None),
     grad_fn=_first_operand, domain=WELL_CONDITIONED, doc="The P, L and U of what lu_factor gives (P, L, U).",
+    blocking=Blocking(_lu_unpack_follow),
     example=("lu_unpack(LU_data, LU_pivots).U", "LU_data:2 LU_pivots:1:int64"), cost=system_cost,
 )
 

@@ -59,7 +59,10 @@ TITLES = {
     "one_step": "Filling",
 }
 
-NOTES = {"create": "In Python they also take `requires_grad=True`."}
+NOTES = {
+    "create": "In Python they also take `requires_grad=True`.",
+    "decompositions": "Where values are equal, the gradients of their vectors are infinite or NaN, as in PyTorch.",
+}
 
 
 class Entry(NamedTuple):
