@@ -51,6 +51,8 @@ EXPRESSIONS = [
     ("sum(amax(X*r, 1)*t)", {"X": (9001, 100), "r": (100,), "t": (9001,)}),
     ("mean((t - X@w)**2)", {"X": (9001, 301), "w": (301,), "t": (9001,)}),
     ("sum(sqrt(sum((X - c)**2, 2)))", {"X": (3001, 1, 6), "c": (25, 6)}),
+    ("sum(softmax(S, -1)*S*m)", {"S": (301, 40, 70), "m": (301, 40, 1)}),
+    ("sum((S - mean(S, 2, keepdim=True))**2*r) + amax(S)", {"S": (301, 7, 301), "r": (301,)}),
     ("mean((relu(X@A)@B)**2)", {"X": (9001, 33), "A": (33, 20), "B": (20, 3)}),
     ("sum(sum(X*X, 1)**2) + sum(sum(X, 2)**2)", {"X": (3001, 5, 30)}),
     ("sum(softmax(Z, 0)*Z*t)", {"Z": (10, 9001), "t": (9001,)}),
@@ -401,4 +403,5 @@ def test_every_way_of_writing_is_met() -> None:
     assert any("%kept" in text and "@body" in text for text in texts), "loops over places"
     assert any("%kept" not in text and "@body" in text for text in texts), "rows across the lanes"
     assert any("%packed" in text for text in texts), "panels of rows"
-    assert len(_FUNCTIONS) == 4
+    assert any("%matrices" in text for text in texts), "lines of matrices as rows"
+    assert len(_FUNCTIONS) == 5

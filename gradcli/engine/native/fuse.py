@@ -11,6 +11,7 @@ from gradcli.engine.native import panels
 from gradcli.engine.native.builder import VectorBuilder
 from gradcli.engine.native.columns_across import ColumnsAcross, suits
 from gradcli.engine.native.expressions import LINE
+from gradcli.engine.native.folded_columns import FoldedColumns, takes_folded
 from gradcli.engine.native.group import group_of
 from gradcli.engine.native.lookups import place_within
 from gradcli.engine.native.loop_steps import Check, LoopStep
@@ -156,6 +157,7 @@ _FUNCTIONS: tuple[tuple[Any, Callable[[Lowering, LoopStep], bool]], ...] = (
     (RowsAcross, _is_short),
     (ColumnsAcross, suits),
     (RowsLooped, _is_looped),
+    (FoldedColumns, takes_folded),
 )
 
 
