@@ -53,6 +53,10 @@ _Index: TypeAlias = Tensor | np.ndarray | _Int | slice | EllipsisType | list[Any
 
 __version__: str
 
+class _frexp(NamedTuple):
+    mantissa: Tensor
+    exponent: Tensor
+
 class _max(NamedTuple):
     values: Tensor
     indices: Tensor
@@ -274,7 +278,7 @@ class Tensor:
     def zero_(self) -> Tensor:
         """Set every element to 0, as in x.grad.zero_(); gives the tensor itself."""
     def fill_(self, value: Any) -> Tensor:
-        """Set every element to a number; gives the tensor itself."""
+        """Set every element to a number or a 0-dim tensor; gives the tensor itself."""
     def copy_(self, source: Any) -> Tensor:
         """Take over the elements of another tensor, broadcast and converted; gives the tensor itself."""
     def __getitem__(self, index: _Index) -> Tensor: ...
@@ -344,6 +348,12 @@ class Tensor:
     def __rand__(self, other: _TensorLike) -> Self: ...
     def __or__(self, other: _TensorLike) -> Self: ...
     def __ror__(self, other: _TensorLike) -> Self: ...
+    def __xor__(self, other: _TensorLike) -> Self: ...
+    def __rxor__(self, other: _TensorLike) -> Self: ...
+    def __lshift__(self, other: _TensorLike) -> Self: ...
+    def __rlshift__(self, other: _TensorLike) -> Self: ...
+    def __rshift__(self, other: _TensorLike) -> Self: ...
+    def __rrshift__(self, other: _TensorLike) -> Self: ...
     def __lt__(self, other: _TensorLike) -> Self: ...
     def __le__(self, other: _TensorLike) -> Self: ...
     def __gt__(self, other: _TensorLike) -> Self: ...
@@ -548,6 +558,71 @@ class Tensor:
     def atan2(self, other: _TensorLike) -> Tensor:
         """Angle of the point (other, input)."""
     arctan2 = atan2
+    def i0(self) -> Tensor:
+        """Modified Bessel function of the first kind, of order 0."""
+    def i0e(self) -> Tensor:
+        """exp(-abs(input))*i0(input), without overflow."""
+    def i1(self) -> Tensor:
+        """Modified Bessel function of the first kind, of order 1."""
+    def i1e(self) -> Tensor:
+        """exp(-abs(input))*i1(input), without overflow."""
+    def positive(self) -> Tensor:
+        """The input, +input."""
+    def conj(self) -> Tensor:
+        """The conjugate: the tensor itself, as there are only real numbers."""
+    conj_physical = conj
+    def resolve_conj(self) -> Tensor:
+        """The tensor itself; in PyTorch, a conjugate that is written out."""
+    def sgn(self) -> Tensor:
+        """-1, 0 or 1 by the sign of the input."""
+    def copysign(self, other: _TensorLike) -> Tensor:
+        """The size of input with the sign of other; the gradient at 0 is 0."""
+    def angle(self) -> Tensor:
+        """The angle of a number: 0, and pi for a negative one."""
+    def heaviside(self, values: _TensorLike) -> Tensor:
+        """0 below 0, 1 above, values at 0."""
+    def deg2rad(self) -> Tensor:
+        """Degrees as radians."""
+    def rad2deg(self) -> Tensor:
+        """Radians as degrees."""
+    def float_power(self, exponent: _TensorLike) -> Tensor:
+        """A power in float64."""
+    def ldexp(self, other: _TensorLike) -> Tensor:
+        """input * 2**other."""
+    def frexp(self) -> _frexp:
+        """The mantissa, at least 1/2 and below 1, and the exponent."""
+    def logaddexp2(self, other: _TensorLike) -> Tensor:
+        """log2(2**input + 2**other) without overflow."""
+    def fmax(self, other: _TensorLike) -> Tensor:
+        """The greater of two, the other one where one is NaN; of two equal ones the first."""
+    def fmin(self, other: _TensorLike) -> Tensor:
+        """The smaller of two, the other one where one is NaN; of two equal ones the first."""
+    def nextafter(self, other: _TensorLike) -> Tensor:
+        """The number next to input on the way to other."""
+    def nan_to_num(
+        self, nan: _Number | None = None, posinf: _Number | None = None, neginf: _Number | None = None
+    ) -> Tensor:
+        """NaN as 0 or another number, infinities as the largest numbers of the dtype or others."""
+    def isclose(
+        self, other: _TensorLike, rtol: _Number = 1e-05, atol: _Number = 1e-08, equal_nan: _Bool = False
+    ) -> Tensor:
+        """True where abs(input - other) <= atol + rtol*abs(other)."""
+    def allclose(
+        self, other: _TensorLike, rtol: _Number = 1e-05, atol: _Number = 1e-08, equal_nan: _Bool = False
+    ) -> Tensor:
+        """Whether isclose is true everywhere."""
+    def addcmul(self, tensor1: _TensorLike, tensor2: _TensorLike, *, value: _Number = 1) -> Tensor:
+        """input + value*tensor1*tensor2."""
+    def addcdiv(self, tensor1: _TensorLike, tensor2: _TensorLike, *, value: _Number = 1) -> Tensor:
+        """input + value*tensor1/tensor2."""
+    def bitwise_xor(self, other: _TensorLike) -> Tensor:
+        """Either but not both, input ^ other; bit by bit for integers."""
+    def bitwise_left_shift(self, other: _TensorLike) -> Tensor:
+        """The bits moved up by other places, input << other."""
+    def bitwise_right_shift(self, other: _TensorLike) -> Tensor:
+        """The bits moved down by other places, input >> other."""
+    def sinc(self) -> Tensor:
+        """sin(pi*input)/(pi*input), and 1 at 0."""
     @overload
     def view(self, *shape: _Int | _Ints) -> Tensor:
         """The elements in another shape, without copying; one length may be -1."""
@@ -890,6 +965,18 @@ class Tensor:
         """Running product along a dimension."""
     @overload
     def cumprod(self, *, axis: _Int, dtype: _DType | None = None) -> Tensor: ...
+    def dropout(self, p: _Number = 0.5, training: _Bool = True) -> Tensor:
+        """Elements set to 0 with probability p, the others divided by 1 - p."""
+    def alpha_dropout(self, p: _Number = 0.5, training: _Bool = False) -> Tensor:
+        """Dropout for selu: mean and variance stay what they are."""
+    def feature_alpha_dropout(self, p: _Number = 0.5, training: _Bool = False) -> Tensor:
+        """alpha_dropout of whole channels."""
+    def dropout1d(self, p: _Number = 0.5, training: _Bool = True) -> Tensor:
+        """Whole channels set to 0 with probability p, the others divided by 1 - p."""
+    def dropout2d(self, p: _Number = 0.5, training: _Bool = True) -> Tensor:
+        """Whole channels set to 0 with probability p, the others divided by 1 - p."""
+    def dropout3d(self, p: _Number = 0.5, training: _Bool = True) -> Tensor:
+        """Whole channels set to 0 with probability p, the others divided by 1 - p."""
     def fill(self, value: _Number | Tensor | np.ndarray) -> Tensor:
         """One number in the shape and dtype of a tensor."""
     @overload
@@ -1395,6 +1482,29 @@ class Tensor:
         """The bucket of each element between sorted boundaries."""
     def histc(self, bins: _Int = 100, min: _Number = 0, max: _Number = 0) -> Tensor:
         """How many elements lie in each of so many bins between min and max, or between the smallest and the …"""
+    def hardsigmoid(self) -> Tensor:
+        """relu6(input + 3)/6; the gradient at the corners is 0."""
+    def hardswish(self) -> Tensor:
+        """input*relu6(input + 3)/6."""
+    def celu(self, alpha: _Number = 1.0) -> Tensor:
+        """The input where positive, alpha*(exp(input/alpha) - 1) elsewhere."""
+    def softshrink(self, lambd: _Number = 0.5) -> Tensor:
+        """The input moved towards 0 by lambd, and 0 where it is smaller."""
+    def hardshrink(self, lambd: _Number = 0.5) -> Tensor:
+        """The input, and 0 where it is no larger than lambd."""
+    def tanhshrink(self) -> Tensor:
+        """input - tanh(input)."""
+    def threshold(self, threshold: _Number, value: _Number) -> Tensor:
+        """The input where it is greater than the threshold, value elsewhere."""
+    def prelu(self, weight: _TensorLike) -> Tensor:
+        """The input where positive, a weight times it elsewhere: one, or one for each channel, which is dimension 1."""
+    def rrelu(self, lower: _Number = 0.125, upper: _Number = 0.3333333333333333) -> Tensor:
+        """leaky_relu with the slope in the middle between two; PyTorch's training, with slopes at random, is not …"""
+    @overload
+    def glu(self, dim: _Int = -1) -> Tensor:
+        """The first half along a dimension times the sigmoid of the second."""
+    @overload
+    def glu(self, *, axis: _Int) -> Tensor: ...
     def avg_pool1d(
         self,
         kernel_size: _Int | _Ints,
@@ -1632,6 +1742,25 @@ class Tensor:
         self, size: _Int, alpha: _Number = 0.0001, beta: _Number = 0.75, k: _Number = 1.0
     ) -> Tensor:
         """Each element divided by a power of the mean square of its neighbours in nearby channels."""
+    def erfcx(self) -> Tensor:
+        """exp(input**2)*erfc(input), without overflow for large numbers."""
+    def ndtr(self) -> Tensor:
+        """The probability that a standard normal number is at most the input."""
+    def log_ndtr(self) -> Tensor:
+        """The logarithm of ndtr, exact also where that is next to 0 or 1."""
+    def ndtri(self) -> Tensor:
+        """The inverse of ndtr."""
+    def erfinv(self) -> Tensor:
+        """The inverse of erf."""
+    def entr(self) -> Tensor:
+        """-input*log(input), 0 at 0 and -inf below."""
+    def xlog1py(self, other: _TensorLike) -> Tensor:
+        """input*log(1 + other), and 0 where the input is 0."""
+    def logit(self, eps: _Number | None = None) -> Tensor:
+        """log(input/(1 - input)), of the input held between eps and 1 - eps where that is given."""
+    def mvlgamma(self, p: _Int) -> Tensor:
+        """The logarithm of the gamma function of matrices with p rows."""
+    multigammaln = mvlgamma
     def linear(self, weight: _TensorLike, bias: _TensorLike | None = None) -> Tensor:
         """input @ weight.T + bias."""
     def bilinear(self, input2: _TensorLike, weight: _TensorLike, bias: _TensorLike | None = None) -> Tensor:
@@ -2330,6 +2459,42 @@ class Tensor:
     arctanh_ = atanh_
     def atan2_(self, other: _TensorLike) -> Tensor: ...
     arctan2_ = atan2_
+    def i0_(self) -> Tensor: ...
+    def i0e_(self) -> Tensor: ...
+    def i1_(self) -> Tensor: ...
+    def i1e_(self) -> Tensor: ...
+    def positive_(self) -> Tensor: ...
+    def conj_(self) -> Tensor: ...
+    conj_physical_ = conj_
+    def resolve_conj_(self) -> Tensor: ...
+    def sgn_(self) -> Tensor: ...
+    def copysign_(self, other: _TensorLike) -> Tensor: ...
+    def angle_(self) -> Tensor: ...
+    def heaviside_(self, values: _TensorLike) -> Tensor: ...
+    def deg2rad_(self) -> Tensor: ...
+    def rad2deg_(self) -> Tensor: ...
+    def float_power_(self, exponent: _TensorLike) -> Tensor: ...
+    def ldexp_(self, other: _TensorLike) -> Tensor: ...
+    def frexp_(self) -> Tensor: ...
+    def logaddexp2_(self, other: _TensorLike) -> Tensor: ...
+    def fmax_(self, other: _TensorLike) -> Tensor: ...
+    def fmin_(self, other: _TensorLike) -> Tensor: ...
+    def nextafter_(self, other: _TensorLike) -> Tensor: ...
+    def nan_to_num_(
+        self, nan: _Number | None = None, posinf: _Number | None = None, neginf: _Number | None = None
+    ) -> Tensor: ...
+    def isclose_(
+        self, other: _TensorLike, rtol: _Number = 1e-05, atol: _Number = 1e-08, equal_nan: _Bool = False
+    ) -> Tensor: ...
+    def allclose_(
+        self, other: _TensorLike, rtol: _Number = 1e-05, atol: _Number = 1e-08, equal_nan: _Bool = False
+    ) -> Tensor: ...
+    def addcmul_(self, tensor1: _TensorLike, tensor2: _TensorLike, *, value: _Number = 1) -> Tensor: ...
+    def addcdiv_(self, tensor1: _TensorLike, tensor2: _TensorLike, *, value: _Number = 1) -> Tensor: ...
+    def bitwise_xor_(self, other: _TensorLike) -> Tensor: ...
+    def bitwise_left_shift_(self, other: _TensorLike) -> Tensor: ...
+    def bitwise_right_shift_(self, other: _TensorLike) -> Tensor: ...
+    def sinc_(self) -> Tensor: ...
     def erf_(self) -> Tensor: ...
     def erfc_(self) -> Tensor: ...
     def lgamma_(self) -> Tensor: ...
@@ -2349,6 +2514,24 @@ class Tensor:
     def mish_(self) -> Tensor: ...
     def gelu_(self, *, approximate: Literal["none", "tanh"] = "none") -> Tensor: ...
     def masked_fill_(self, mask: _TensorLike, value: _Number | Tensor | np.ndarray) -> Tensor: ...
+    def hardsigmoid_(self) -> Tensor: ...
+    def hardswish_(self) -> Tensor: ...
+    def celu_(self, alpha: _Number = 1.0) -> Tensor: ...
+    def softshrink_(self, lambd: _Number = 0.5) -> Tensor: ...
+    def hardshrink_(self, lambd: _Number = 0.5) -> Tensor: ...
+    def tanhshrink_(self) -> Tensor: ...
+    def threshold_(self, threshold: _Number, value: _Number) -> Tensor: ...
+    def rrelu_(self, lower: _Number = 0.125, upper: _Number = 0.3333333333333333) -> Tensor: ...
+    def erfcx_(self) -> Tensor: ...
+    def ndtr_(self) -> Tensor: ...
+    def log_ndtr_(self) -> Tensor: ...
+    def ndtri_(self) -> Tensor: ...
+    def erfinv_(self) -> Tensor: ...
+    def entr_(self) -> Tensor: ...
+    def xlog1py_(self, other: _TensorLike) -> Tensor: ...
+    def logit_(self, eps: _Number | None = None) -> Tensor: ...
+    def mvlgamma_(self, p: _Int) -> Tensor: ...
+    multigammaln_ = mvlgamma_
 
 class no_grad:
     """Within its block nothing is tracked; results have requires_grad=False."""
@@ -2876,6 +3059,101 @@ def atan2(input: _TensorLike, other: _TensorLike) -> Tensor:
 
 arctan2 = atan2
 
+def i0(input: _TensorLike) -> Tensor:
+    """Modified Bessel function of the first kind, of order 0."""
+
+def i0e(input: _TensorLike) -> Tensor:
+    """exp(-abs(input))*i0(input), without overflow."""
+
+def i1(input: _TensorLike) -> Tensor:
+    """Modified Bessel function of the first kind, of order 1."""
+
+def i1e(input: _TensorLike) -> Tensor:
+    """exp(-abs(input))*i1(input), without overflow."""
+
+def positive(input: _TensorLike) -> Tensor:
+    """The input, +input."""
+
+def conj(input: _TensorLike) -> Tensor:
+    """The conjugate: the tensor itself, as there are only real numbers."""
+
+conj_physical = conj
+
+def resolve_conj(input: _TensorLike) -> Tensor:
+    """The tensor itself; in PyTorch, a conjugate that is written out."""
+
+def sgn(input: _TensorLike) -> Tensor:
+    """-1, 0 or 1 by the sign of the input."""
+
+def copysign(input: _TensorLike, other: _TensorLike) -> Tensor:
+    """The size of input with the sign of other; the gradient at 0 is 0."""
+
+def angle(input: _TensorLike) -> Tensor:
+    """The angle of a number: 0, and pi for a negative one."""
+
+def heaviside(input: _TensorLike, values: _TensorLike) -> Tensor:
+    """0 below 0, 1 above, values at 0."""
+
+def deg2rad(input: _TensorLike) -> Tensor:
+    """Degrees as radians."""
+
+def rad2deg(input: _TensorLike) -> Tensor:
+    """Radians as degrees."""
+
+def float_power(input: _TensorLike, exponent: _TensorLike) -> Tensor:
+    """A power in float64."""
+
+def ldexp(input: _TensorLike, other: _TensorLike) -> Tensor:
+    """input * 2**other."""
+
+def frexp(input: _TensorLike) -> _frexp:
+    """The mantissa, at least 1/2 and below 1, and the exponent."""
+
+def logaddexp2(input: _TensorLike, other: _TensorLike) -> Tensor:
+    """log2(2**input + 2**other) without overflow."""
+
+def fmax(input: _TensorLike, other: _TensorLike) -> Tensor:
+    """The greater of two, the other one where one is NaN; of two equal ones the first."""
+
+def fmin(input: _TensorLike, other: _TensorLike) -> Tensor:
+    """The smaller of two, the other one where one is NaN; of two equal ones the first."""
+
+def nextafter(input: _TensorLike, other: _TensorLike) -> Tensor:
+    """The number next to input on the way to other."""
+
+def nan_to_num(
+    input: _TensorLike, nan: _Number | None = None, posinf: _Number | None = None, neginf: _Number | None = None
+) -> Tensor:
+    """NaN as 0 or another number, infinities as the largest numbers of the dtype or others."""
+
+def isclose(
+    input: _TensorLike, other: _TensorLike, rtol: _Number = 1e-05, atol: _Number = 1e-08, equal_nan: _Bool = False
+) -> Tensor:
+    """True where abs(input - other) <= atol + rtol*abs(other)."""
+
+def allclose(
+    input: _TensorLike, other: _TensorLike, rtol: _Number = 1e-05, atol: _Number = 1e-08, equal_nan: _Bool = False
+) -> Tensor:
+    """Whether isclose is true everywhere."""
+
+def addcmul(input: _TensorLike, tensor1: _TensorLike, tensor2: _TensorLike, *, value: _Number = 1) -> Tensor:
+    """input + value*tensor1*tensor2."""
+
+def addcdiv(input: _TensorLike, tensor1: _TensorLike, tensor2: _TensorLike, *, value: _Number = 1) -> Tensor:
+    """input + value*tensor1/tensor2."""
+
+def bitwise_xor(input: _TensorLike, other: _TensorLike) -> Tensor:
+    """Either but not both, input ^ other; bit by bit for integers."""
+
+def bitwise_left_shift(input: _TensorLike, other: _TensorLike) -> Tensor:
+    """The bits moved up by other places, input << other."""
+
+def bitwise_right_shift(input: _TensorLike, other: _TensorLike) -> Tensor:
+    """The bits moved down by other places, input >> other."""
+
+def sinc(input: _TensorLike) -> Tensor:
+    """sin(pi*input)/(pi*input), and 1 at 0."""
+
 @overload
 def view(input: _TensorLike, *shape: _Int | _Ints) -> Tensor:
     """The elements in another shape, without copying; one length may be -1."""
@@ -3369,6 +3647,24 @@ def cumprod(input: _TensorLike, dim: _Int, *, dtype: _DType | None = None) -> Te
 
 @overload
 def cumprod(input: _TensorLike, *, axis: _Int, dtype: _DType | None = None) -> Tensor: ...
+def dropout(input: _TensorLike, p: _Number = 0.5, training: _Bool = True) -> Tensor:
+    """Elements set to 0 with probability p, the others divided by 1 - p."""
+
+def alpha_dropout(input: _TensorLike, p: _Number = 0.5, training: _Bool = False) -> Tensor:
+    """Dropout for selu: mean and variance stay what they are."""
+
+def feature_alpha_dropout(input: _TensorLike, p: _Number = 0.5, training: _Bool = False) -> Tensor:
+    """alpha_dropout of whole channels."""
+
+def dropout1d(input: _TensorLike, p: _Number = 0.5, training: _Bool = True) -> Tensor:
+    """Whole channels set to 0 with probability p, the others divided by 1 - p."""
+
+def dropout2d(input: _TensorLike, p: _Number = 0.5, training: _Bool = True) -> Tensor:
+    """Whole channels set to 0 with probability p, the others divided by 1 - p."""
+
+def dropout3d(input: _TensorLike, p: _Number = 0.5, training: _Bool = True) -> Tensor:
+    """Whole channels set to 0 with probability p, the others divided by 1 - p."""
+
 def fill(input: _TensorLike, value: _Number | Tensor | np.ndarray) -> Tensor:
     """One number in the shape and dtype of a tensor."""
 
@@ -4082,6 +4378,39 @@ def bucketize(input: _TensorLike, boundaries: _TensorLike, *, out_int32: _Bool =
 def histc(input: _TensorLike, bins: _Int = 100, min: _Number = 0, max: _Number = 0) -> Tensor:
     """How many elements lie in each of so many bins between min and max, or between the smallest and the largest."""
 
+def hardsigmoid(input: _TensorLike) -> Tensor:
+    """relu6(input + 3)/6; the gradient at the corners is 0."""
+
+def hardswish(input: _TensorLike) -> Tensor:
+    """input*relu6(input + 3)/6."""
+
+def celu(input: _TensorLike, alpha: _Number = 1.0) -> Tensor:
+    """The input where positive, alpha*(exp(input/alpha) - 1) elsewhere."""
+
+def softshrink(input: _TensorLike, lambd: _Number = 0.5) -> Tensor:
+    """The input moved towards 0 by lambd, and 0 where it is smaller."""
+
+def hardshrink(input: _TensorLike, lambd: _Number = 0.5) -> Tensor:
+    """The input, and 0 where it is no larger than lambd."""
+
+def tanhshrink(input: _TensorLike) -> Tensor:
+    """input - tanh(input)."""
+
+def threshold(input: _TensorLike, threshold: _Number, value: _Number) -> Tensor:
+    """The input where it is greater than the threshold, value elsewhere."""
+
+def prelu(input: _TensorLike, weight: _TensorLike) -> Tensor:
+    """The input where positive, a weight times it elsewhere: one, or one for each channel, which is dimension 1."""
+
+def rrelu(input: _TensorLike, lower: _Number = 0.125, upper: _Number = 0.3333333333333333) -> Tensor:
+    """leaky_relu with the slope in the middle between two; PyTorch's training, with slopes at random, is not there."""
+
+@overload
+def glu(input: _TensorLike, dim: _Int = -1) -> Tensor:
+    """The first half along a dimension times the sigmoid of the second."""
+
+@overload
+def glu(input: _TensorLike, *, axis: _Int) -> Tensor: ...
 def avg_pool1d(
     input: _TensorLike,
     kernel_size: _Int | _Ints,
@@ -4370,6 +4699,35 @@ def local_response_norm(
     input: _TensorLike, size: _Int, alpha: _Number = 0.0001, beta: _Number = 0.75, k: _Number = 1.0
 ) -> Tensor:
     """Each element divided by a power of the mean square of its neighbours in nearby channels."""
+
+def erfcx(input: _TensorLike) -> Tensor:
+    """exp(input**2)*erfc(input), without overflow for large numbers."""
+
+def ndtr(input: _TensorLike) -> Tensor:
+    """The probability that a standard normal number is at most the input."""
+
+def log_ndtr(input: _TensorLike) -> Tensor:
+    """The logarithm of ndtr, exact also where that is next to 0 or 1."""
+
+def ndtri(input: _TensorLike) -> Tensor:
+    """The inverse of ndtr."""
+
+def erfinv(input: _TensorLike) -> Tensor:
+    """The inverse of erf."""
+
+def entr(input: _TensorLike) -> Tensor:
+    """-input*log(input), 0 at 0 and -inf below."""
+
+def xlog1py(input: _TensorLike, other: _TensorLike) -> Tensor:
+    """input*log(1 + other), and 0 where the input is 0."""
+
+def logit(input: _TensorLike, eps: _Number | None = None) -> Tensor:
+    """log(input/(1 - input)), of the input held between eps and 1 - eps where that is given."""
+
+def mvlgamma(input: _TensorLike, p: _Int) -> Tensor:
+    """The logarithm of the gamma function of matrices with p rows."""
+
+multigammaln = mvlgamma
 
 def linear(input: _TensorLike, weight: _TensorLike, bias: _TensorLike | None = None) -> Tensor:
     """input @ weight.T + bias."""

@@ -17,6 +17,7 @@ import numpy as np
 
 import gradcli.ops  # noqa: F401
 from gradcli.graph.op import OPS, Op
+from gradcli.ops.homes import HOMES
 
 Domain = tuple[float, float]
 
@@ -73,13 +74,22 @@ def _elementwise(name: str, op: Op) -> list[Case]:
         2: [((2, 3), (3,)), ((2, 1), (1, 3)), ((), (2, 3)), ((3,), ()), ((0, 3), (1, 3))],
         3: [((2, 3), (3,), (2, 1)), ((), (2, 3), (3,))],
     }[len(tensors)]
+    if name not in EVERY_SHAPE:
+        # The rules of shapes are the same for all.
+        shapes = shapes[:1]
     return [
         Case(call, {letter: (s, d) for letter, s, d in zip(letters, shape, domains, strict=True)}) for shape in shapes
     ]
 
 
+#: Those that are tried with every combination of shapes.
+EVERY_SHAPE = {*HOMES["elementwise"].split(), *HOMES["special"].split()}
 #: Elementwise rows whose operands are no plain floats, or whose values central differences cannot follow.
-BY_HAND = {"detach", "clamp", "where", "bitwise_and", "bitwise_or", "bitwise_not", "polygamma", "masked_fill", "to"}
+BY_HAND = {
+    "detach", "clamp", "where", "bitwise_and", "bitwise_or", "bitwise_not", "polygamma", "masked_fill", "to",
+    "bitwise_xor", "bitwise_left_shift", "bitwise_right_shift", "frexp", "mvlgamma", "threshold",
+    "heaviside", "hardsigmoid", "rrelu", "nextafter",
+}
 
 
 def _listed() -> list[Case]:
@@ -315,6 +325,18 @@ DESCRIPTIVE = [
     _x("trapezoid(x, w)", w=((3,), P)), _x("cumulative_trapezoid(x, y)", y=((2, 3), D)), _x("logcumsumexp(x, 0)", ()),
     _x("cummin(x, 0).values", ()),
 ]
+POINTWISE = [
+    _x("float_power(x, 2)", domain=P), _x("float_power(x, y)", domain=P, y=((3,), P)), _x("frexp(x).mantissa"),
+    _x("frexp(x).exponent"), _x("positive(x)"), _x("conj(x)*x"), _x("resolve_conj(x)"), _x("copysign(x, -2)"),
+    _x("nan_to_num(x, 1., 2., 3.)"), _x("isclose(x, x + 1e-9)"), _x("addcmul(x, x, x, value=0.3)"),
+    _x("addcdiv(x, 2*x, x, value=3)", domain=P), _x("(x > 0) ^ (x > 1)"), _x("arange(6) ^ 3"), _x("arange(6) << 2"),
+    _x("arange(60) >> 2"), _x("2*arange(3) << arange(3) & 7 | 1 ^ 9"), _x("threshold(x, 0.3, 2)"), _x("celu(x, 0.5)"),
+    _x("softshrink(x, 0.2)"), _x("hardshrink(x, 0.2)"), _x("tanhshrink(x)"), _x("prelu(x, y)", y=((3,), P)),
+    _x("prelu(x, y)", y=((), P)), _x("glu(x, 0)"), _x("glu(x, 1)", (2, 4)), _x("softmin(x, 1)"),
+    _x("mvlgamma(x, 3)", domain=(2.5, 4.0)), _x("logit(x, 0.3)", domain=(0.1, 0.9)), _x("xlog1py(x, 2.)"),
+    _x("xlog1py(2., x)", domain=P), _x("rsub(x, x, alpha=3)"), _x("masked_fill(x, x > 0, y)", y=((), D)),
+    _x("index_select(x, 0, t)", (), t=((1,), "class1")),
+]
 #: Cases in which PyTorch's chain tells of copies in place, or of steps that are one operation here.
 OTHER_CHAIN = [
     _x("quantile(x, 0.3, 1)"), _x("quantile(x, ones_like(x[0])*0.3, 0, True, interpolation='midpoint')"),
@@ -367,6 +389,7 @@ def all_cases() -> list[Case]:
         *NETWORKS,
         *MOVING,
         *DESCRIPTIVE,
+        *POINTWISE,
         *OTHER_CHAIN,
         *PLACES,
         *ORDER,
@@ -405,7 +428,11 @@ def detached_cases() -> list[Case]:
 
 
 # Functions whose results are no figure to compare: drawn at random, or only another way to write indexing.
-NOT_COMPARED = {"rand", "randn", "getitem"}
+NOT_COMPARED = {
+    *("rand", "randn", "getitem", "dropout", "alpha_dropout", "feature_alpha_dropout", "dropout1d", "dropout2d", "dropout3d"),
+    # PyTorch gives no tensor, no derivative, or one in float32: tests/test_pointwise.py has these.
+    *("allclose", "heaviside", "hardsigmoid", "rrelu", "nextafter"),
+}
 
 
 def uncovered() -> set[str]:
@@ -426,6 +453,9 @@ def uncovered() -> set[str]:
         "bitwise_and",
         "bitwise_or",
         "bitwise_not",
+        "bitwise_xor",
+        "bitwise_left_shift",
+        "bitwise_right_shift",
         "polygamma",
         "masked_fill",
     }

@@ -276,6 +276,6 @@ FORMULAS: dict[str, Formula] = {
     "lgamma": Formula(_by_c(math.lgamma), 9, scale=lambda x: np.fmax(_reflected(x), 1), signed=False),
     "digamma": Formula(_digamma, 5, scale=_reflected),
     "polygamma": Formula(_polygamma, 4, scale=_reflected_powers, signed=False),
-    "_normal_cdf": Formula(_cdf, 5, vanishing=1),
+    **dict.fromkeys(("_normal_cdf", "ndtr"), Formula(_cdf, 5, vanishing=1)),
     "gelu": Formula(_gelu, _gelu_ulps, vanishing=50),
 }

@@ -43,7 +43,7 @@ def record() -> dict[str, Any]:
 
 def _plain(tensor: Any) -> Any:
     """Numbers as text, so that the last bits of two builds of PyTorch do not change the file."""
-    flat = tensor.detach().double().reshape(-1).tolist()
+    flat = tensor.numpy(force=True).astype("float64").ravel().tolist()
     return [float(f"{number:.12g}") for number in flat]
 
 

@@ -118,7 +118,7 @@ INDICES = [
     "1:0",
     "[[0,1],[1,0]]",
 ]
-OPERATORS = ["+", "-", "*", "/", "//", "%", "**", "@", "<", "<=", ">", ">=", "==", "!=", "&", "|"]
+OPERATORS = ["+", "-", "*", "/", "//", "%", "**", "@", "<", "<=", ">", ">=", "==", "!=", "&", "|", "^", "<<", ">>"]
 ATTRIBUTES = ["shape", "ndim", "dtype", "T", "mT", "values", "indices", "__class__"]
 NAMES = [name for name, op in OPS.items() if op.public]
 

@@ -12,6 +12,7 @@ from gradcli.engine.native.lowering import DTYPES
 from gradcli.engine.native.processor import missing
 from gradcli.graph.op import OPS, Op
 from gradcli.ops.blocking import aligned
+from gradcli.ops.kernels.one_text import FormKernel
 from tests.kernel_formulas import FORMULAS, WIDE
 from tests.native_support import ArrayFunction, same_bits
 from tests.test_block_kernels import EXPONENTS, TRIALS, Trial, combined, distance, judge, shown, special
@@ -25,6 +26,13 @@ NOT_NATIVE = {
     "lgamma": "not within 2 ulp beside its zeros",
     "digamma": "not within 2 ulp beside its zeros",
     "polygamma": "not within 2 ulp beside its zeros",
+    "mvlgamma": "that of lgamma",
+    **dict.fromkeys(("sinc", "_sinc_slope"), "one of two expansions, by size"),
+    **dict.fromkeys(("i0", "i0e", "i1", "i1e", "_bessel_i"), "one of two series, with a hundred terms"),
+    **dict.fromkeys(("erfcx", "_erfcx", "log_ndtr"), "a continued fraction of a hundred steps"),
+    **dict.fromkeys(("ndtri", "erfinv"), "one of three quotients of polynomials"),
+    "nextafter": "the bits as whole numbers",
+    "frexp": "two results of different types",
 }
 #: What integers need a known number for: a kernel may have something to say about others.
 NUMBERS = {"pow", "floor_divide", "_div_floor", "_div_trunc", "remainder", "fmod"}
@@ -67,7 +75,8 @@ def test_formula(trial: Trial) -> None:
 EXACT = [
     *("_scaled", "_times", "add", "_plus", "sub", "mul", "div", "_over", "neg", "abs", "sqrt", "reciprocal"),
     *("detach", "_alias", "eq", "ne", "lt", "le", "gt", "ge", "isnan", "isinf", "isfinite"),
-    *("bitwise_and", "bitwise_or", "bitwise_not", "logical_and", "logical_or", "logical_xor", "logical_not"),
+    *("bitwise_and", "bitwise_or", "bitwise_xor", "bitwise_not", "bitwise_left_shift", "bitwise_right_shift"),
+    *("logical_and", "logical_or", "logical_xor", "logical_not"),
 ]
 #: Within so many units in the last place of the exact function.
 ELEMENTARY = {
@@ -82,6 +91,8 @@ def dtypes_of(op: Op) -> list[str]:
     whole = op.name != "_over" and op.dtype_rule in ("promote", "number", "integral", "bool")
     integers = ["int8", "uint8", "int16", "int32", "int64"] if whole else []
     booleans = ["bool"] if whole and op.dtype_rule != "number" or op.dtype_rule == "logical" else []
+    if op.symbol in ("<<", ">>"):
+        booleans = []
     return floats + integers + booleans
 
 
@@ -117,6 +128,38 @@ def test_elementary(name: str, dtype: str) -> None:
     with np.errstate(all="ignore"):
         off = distance(got, op.kernel(*[x.astype(WIDE[dtype]) for x in arrays]))
     assert np.max(off) <= ELEMENTARY[name] + 0.01, shown(off > ELEMENTARY[name] + 0.01, got, arrays)
+
+
+# Rows with one text for both ------------------------------------------------------------------------------------------
+
+#: What those with parameters are tried with.
+TRIED: dict[str, dict[str, Any]] = {
+    "nan_to_num": {"nan": 1.0, "posinf": 2.0, "neginf": 3.0},
+    "isclose": {"rtol": 1e-5, "atol": 1e-8, "equal_nan": True},
+    **dict.fromkeys(("addcmul", "addcdiv"), {"value": 3}),
+    "celu": {"alpha": 0.7},
+    **dict.fromkeys(("softshrink", "hardshrink"), {"lambd": 0.5}),
+    "threshold": {"threshold": 1, "value": 2},
+    "rrelu": {"slope": 0.2},
+    "logit": {"eps": 0.1},
+}
+ONE_TEXT = sorted(op.name for op in {*OPS.values()} if isinstance(op.kernel, FormKernel))
+
+
+@pytest.mark.parametrize("name,dtype", [(name, dtype) for name in ONE_TEXT for dtype in dtypes_of(OPS[name])])
+def test_one_text_for_both(name: str, dtype: str) -> None:
+    op, params = OPS[name], TRIED.get(name, {})
+    arrays = pairs(op, dtype)
+    arrays = arrays[: len(op.signature.required) - (name == "threshold") * 2]
+    with np.errstate(all="ignore"):
+        got = ArrayFunction(form_of(op, params), *[dtype] * len(arrays))(*arrays)
+        expected = op.kernel(*arrays, **params)
+    assert got.dtype == expected.dtype
+    if expected.dtype.kind != "f":
+        assert np.array_equal(got, expected), shown(got != expected, got, arrays)
+    else:
+        eps = float(np.finfo(expected.dtype).eps)
+        np.testing.assert_allclose(got, expected, rtol=8 * eps, atol=2 * eps)
 
 
 # Numbers of the expression --------------------------------------------------------------------------------------------
@@ -169,7 +212,7 @@ def test_zeros_keep_their_sign_beside_a_number(name: str) -> None:
 
 
 def test_every_elementwise_row_is_native_or_has_a_reason() -> None:
-    tried = {trial.op.name for trial in native_trials()} | set(EXACT) | set(ELEMENTARY) | NUMBERS
+    tried = {trial.op.name for trial in native_trials()} | {*EXACT, *ELEMENTARY, *NUMBERS, *ONE_TEXT}
     rows = {op.name for op in OPS.values() if op.kernel is not None and op.blocking.follow is aligned}
     assert rows - {"expand"} == tried | set(NOT_NATIVE)
     assert not tried & set(NOT_NATIVE)

@@ -324,23 +324,6 @@ def test_every_call_asks_for_the_engine_anew() -> None:
     assert found["auto"] == found["numpy"] != found["native"]
 
 
-def test_who_is_told_of_it_changes_no_bits(tmp_path: Path) -> None:
-    """Progress on a terminal, a limit of memory, and files for results: what computes stays the same."""
-    gc.set_engine("native")
-    x, told = drawn((40,)), []
-    alone = gc.evaluate("sum(sin(x)*exp(x)*tanh(x))", {"x": x})
-    watched = gc.evaluate(
-        "sum(sin(x)*exp(x)*tanh(x))", {"x": x}, progress=lambda done, total: told.append((done, total))
-    )
-    assert alone.grads is not None and watched.grads is not None and told[-1][0] == told[-1][1] > 0
-    assert watched.grads["x"].numpy().tobytes() == alone.grads["x"].numpy().tobytes()
-    np.save(tmp_path / "x.npy", x)
-    words = ("eval", "sum(sin(x)*exp(x)*tanh(x))", f"x={tmp_path}/x.npy", "--engine", "native", "-q")
-    for k, more in enumerate(((), ("--memory-limit", "1GB"))):
-        assert process(*words, *more, "-o", f"{tmp_path}/{k}/").code == 0
-        assert np.load(tmp_path / str(k) / "x.grad.npy").tobytes() == alone.grads["x"].numpy().tobytes()
-
-
 def test_loops_say_that_they_repeat() -> None:
     lines = "".join(f'{{"x": {drawn((9,), "float32", k).tolist()}}}\n' for k in range(3))
     answers = {}

@@ -126,6 +126,9 @@ SPECIAL = [
 ]
 
 
+# PyTorch loses digits of these, takes numbers in float32, or signs of zeros depend on places: tests/test_pointwise.py
+# has the true figures.
+INEXACT = ("i0e", "i1", "i1e", "sinc", "erfcx", "log_ndtr", "logit", "rrelu", "hardsigmoid", "softshrink")
 # Where PyTorch's own figures are this far from the true ones (checked against mpmath).
 LESS_EXACT = {("gelu", "float32"): 2e-4, ("digamma", "float64"): 1e-8}
 
@@ -142,7 +145,8 @@ def elementwise_names() -> list[str]:
         and op.family in families
         and op.kernel is not None
         and op.signature.required == ["input"]
-        and name not in ("detach", "bitwise_not", "clamp", "to")
+        and not op.results
+        and name not in ("detach", "bitwise_not", "clamp", "to", "glu", *INEXACT)
     ]
 
 
@@ -169,7 +173,9 @@ def test_special_values(name: str, dtype: str) -> None:
     if expected.requires_grad:
         expected.backward(torch.ones_like(expected))
         got.backward(gradcli.ones_like(got))
-        np.testing.assert_allclose(ours.grad.value(), theirs["x"].grad.numpy(), **tolerance, err_msg="gradient")
+        np.testing.assert_allclose(
+            ours.grad.value(), theirs["x"].grad.numpy(force=True), **tolerance, err_msg="gradient"
+        )
 
 
 BINARY = [

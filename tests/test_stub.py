@@ -211,6 +211,7 @@ MORE: list[dict[str, Any]] = [
     {"dim1": 1},
     {"dim2": 0},
     {"shifts": [1, 2]},
+    {"upper": 2},
     {"start": 0},
     {"dims": 0},
     {"stride": 3},

@@ -106,7 +106,7 @@ class Signature:
         for at, (name, default) in enumerate(zip(self.names, self._defaults, strict=True)):
             by_word = Parameter.KEYWORD_ONLY if at >= self._positional else Parameter.POSITIONAL_OR_KEYWORD
             kind = Parameter.VAR_POSITIONAL if name == self._star else by_word
-            value = Parameter.empty if default is _REQUIRED else default
+            value = Parameter.empty if default is _REQUIRED or name == self._star else default
             found.append(Parameter(name, kind, default=value, annotation=self._kinds.get(name, Parameter.empty)))
         return found
 

@@ -15,7 +15,7 @@ _CLOSES = {"RPAR": "(", "RSQB": "[", "RBRACE": "{"}
 # Tokens that end an operand and those that begin one: side by side, something between them is missing.
 _ENDS = frozenset({"NAME", "NUMBER", "STRING", "ELLIPSIS", "RPAR", "RSQB"})
 _BEGINS = frozenset({"NAME", "NUMBER", "STRING", "ELLIPSIS", "LPAR", "LSQB", "TILDE"})
-_OPERATORS = frozenset({"SIGN", "PRODUCT", "POWER", "AMPERSAND", "PIPE"})
+_OPERATORS = frozenset({"SIGN", "PRODUCT", "POWER", "AMPERSAND", "PIPE", "CARET", "SHIFT"})
 _BEFORE_STARS = frozenset({"COMMA", "LPAR", "SEMICOLON", "NEWLINE"})
 _CONDITION = "write a if condition else b"
 _WORDS = {
@@ -30,7 +30,7 @@ _STRAY_HINTS = {
     **dict.fromkeys("×·∙⋅∗✕✖", "use * to multiply"),
     **dict.fromkeys("÷∕⁄", "use / to divide"),
     **dict.fromkeys("−–—‐‑‒", "use the minus sign of the keyboard: -"),
-    **dict.fromkeys("^⁰¹²³⁴⁵⁶⁷⁸⁹ⁿ⁻⁺", "use ** for powers"),
+    **dict.fromkeys("⁰¹²³⁴⁵⁶⁷⁸⁹ⁿ⁻⁺", "use ** for powers"),
     **dict.fromkeys("“”„‘’‚«»`´", "use plain quotes: ' or \""),
     **dict.fromkeys("\u00a0\u2007\u2009\u200a\u200b\u202f\u3000", "use a plain space"),
     "≤": "use <=",

@@ -7,11 +7,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 # How tightly each construct binds. A number is put in parentheses before a dot: `2.x` would begin with `2.`.
-_CONDITIONAL, _COMPARISON, _SUM, _PRODUCT, _UNARY, _POWER, _NUMBER, _POSTFIX = 0, 1, 4, 5, 6, 7, 8, 9
+_CONDITIONAL, _COMPARISON, _SUM, _PRODUCT, _UNARY, _POWER, _NUMBER, _POSTFIX = 0, 1, 6, 7, 8, 9, 10, 11
 _BINDING = {
     **dict.fromkeys(["<", "<=", ">", ">=", "==", "!="], _COMPARISON),
     "|": 2,
-    "&": 3,
+    "^": 3,
+    "&": 4,
+    **dict.fromkeys(["<<", ">>"], 5),
     **dict.fromkeys(["+", "-"], _SUM),
     **dict.fromkeys(["*", "/", "//", "%", "@"], _PRODUCT),
     "**": _POWER,

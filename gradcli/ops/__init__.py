@@ -19,6 +19,9 @@ Linear algebra goes on in `combined_products`, `triangular`, `checked_systems`, 
 
 Networks have `convolution`, `resampling`, `pooling`, `sampling`, `normalization`, `attention`, `many_heads`,
 `more_losses` and `sequence_loss`.
+
+Element by element there are also `more_elementwise`, `gates` (activation functions), `dropout`, `bessel` and
+`probability`.
 """
 
 from gradcli.graph.op import OPS

@@ -107,7 +107,7 @@ cast_ = _implicit("_cast", "Implicit conversion between dtypes.")
 operand_ = _implicit("_operand", "What an operation takes for float16, though it computes in float32.", within=True)
 to = primitive(
     "to", pointwise.converted, _cast_infer, family="elementwise", build=_to,
-    args="input, *kind, dtype=None, device=None, other: operand=None, non_blocking=False, copy=False, "
+    args="input, *kind=(), dtype=None, device=None, other: operand=None, non_blocking=False, copy=False, "
     "memory_format=None",
     doc="The tensor in another dtype, such as float64, or in that of another tensor; the only device is 'cpu'.",
     torch="Tensor.to", grad_fn="ToCopyBackward0",

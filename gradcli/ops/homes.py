@@ -14,6 +14,14 @@ HOMES = {
         tan asin arcsin acos arccos atan arctan sinh cosh tanh asinh arcsinh acosh arccosh atanh arctanh atan2
         arctan2
     """,
+    "bessel": """
+        _bessel_i i0 i0e i1 i1e
+    """,
+    "more_elementwise": """
+        positive conj conj_physical resolve_conj sgn copysign angle heaviside deg2rad rad2deg float_power ldexp
+        frexp logaddexp2 fmax fmin nextafter nan_to_num isclose allclose addcmul addcdiv bitwise_xor
+        bitwise_left_shift bitwise_right_shift _sinc_slope sinc
+    """,
     "shape": """
         view _unsafe_view _reshape_alias reshape flatten squeeze unsqueeze permute transpose swapaxes swapdims
         movedim moveaxis t T mT expand broadcast_to repeat tile flip roll cat concat concatenate stack _slice
@@ -37,6 +45,9 @@ HOMES = {
     "reduce": """
         sum mean prod amax amin logsumexp var std norm all any count_nonzero argmax argmin _max max _min min
         _recurrence cumsum cumprod _moments _about
+    """,
+    "dropout": """
+        dropout alpha_dropout feature_alpha_dropout dropout1d dropout2d dropout3d
     """,
     "one_step": """
         _one_step fill _zero
@@ -90,6 +101,9 @@ HOMES = {
         sort topk msort argsort kthvalue _median median _nanmedian nanmedian mode _searched searchsorted
         bucketize histc
     """,
+    "gates": """
+        hardsigmoid hardswish celu softshrink hardshrink tanhshrink threshold _prelu prelu rrelu glu
+    """,
     "resampling": """
         _resample avg_pool1d adaptive_avg_pool1d lp_pool1d avg_pool2d adaptive_avg_pool2d lp_pool2d avg_pool3d
         adaptive_avg_pool3d lp_pool3d interpolate upsample_nearest upsample_bilinear
@@ -105,6 +119,9 @@ HOMES = {
     """,
     "normalization": """
         batch_norm group_norm instance_norm rms_norm local_response_norm
+    """,
+    "probability": """
+        _erfcx erfcx ndtr log_ndtr ndtri erfinv entr xlog1py logit mvlgamma multigammaln
     """,
     "attention": """
         linear bilinear scaled_dot_product_attention linear_cross_entropy softmin
@@ -183,5 +200,8 @@ OPERATORS = {
     ("|", 2): "bitwise_or",
     ("~", 1): "bitwise_not",
     ("**", 2): "pow",
+    ("^", 2): "bitwise_xor",
+    ("<<", 2): "bitwise_left_shift",
+    (">>", 2): "bitwise_right_shift",
     ("@", 2): "matmul",
 }

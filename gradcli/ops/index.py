@@ -18,6 +18,7 @@ from gradcli.graph.infer import broadcast_shapes
 from gradcli.graph.measured import measured
 from gradcli.graph.node import CONSTANT, INPUT, Node, constant, make
 from gradcli.graph.op import (
+    OPS,
     Blocking,
     Dims,
     NativeLookup,
@@ -371,7 +372,9 @@ def _index_select(input: Any, dim: Any, index: Any) -> Node:
         return gather_at(x, {axis: places}, "IndexSelectBackward0")
     if places.shape != (1,):
         raise SizeError("index_select() of no dimensions takes one index, got shape {}", places.shape, argument="index")
-    return gather_at(reshape(x, (1,)), {0: reshape(places, ())}, "IndexSelectBackward0")
+    chosen = gather_at(reshape(x, (1,)), {0: reshape(places, ())}, "IndexSelectBackward0")
+    step = {"name": "IndexSelectBackward0", "flat": False}
+    return make(OPS["_one_step"], (chosen, x), step) if x.requires_grad else chosen
 
 
 whole_numbers = primitive(

@@ -21,9 +21,11 @@ from gradcli.ops.shape import expand
 def one_step(name: str, value: Node, *operands: Node, flat: bool = False) -> Node:
     """A value whose step in the chain has this name, and an edge for each operand; how it was made is not shown.
 
-    With `flat` the operands have gradients, which are zero as far as the value does not depend on them.
+    With `flat` the operands have gradients, which are zero as far as the value does not depend on them. Where nothing
+    is tracked there is no chain, and no reason to keep the operands.
     """
-    return make(step, (value, *operands), {"name": name, "flat": flat})
+    tracked = any(operand.requires_grad for operand in operands)
+    return make(step, (value, *operands), {"name": name, "flat": flat}) if tracked else value
 
 
 def _follow(node: Node, dim: int) -> Dims:

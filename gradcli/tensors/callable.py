@@ -348,7 +348,7 @@ def _example(op: Op, call: Call) -> list[str]:
         except GradcliError:
             continue
         names = {id(tensor): letter for tensor, letter in zip(tensors, "xyzuvwabc", strict=False)}
-        lines = [">>> gc.manual_seed(0)"] if printed != again else []
+        lines = [">>> gc.manual_seed(0)"] if op.draws or printed != again else []
         used = [k for k, tensor in enumerate(tensors) if any(tensor is a for a in _flat([*args, *words.values()]))]
         for k in used:
             tracked = any(x.requires_grad for x in (answer if isinstance(answer, tuple) else (answer,)))

@@ -258,8 +258,8 @@ class Tensor(Elements):
         return self._update(call(OPS["_zero"], self))
 
     def fill_(self, value: Any) -> Tensor:
-        """Set every element to a number; gives the tensor itself."""
-        return self._update(call(OPS["full_like"], self.detach(), value))
+        """Set every element to a number or a 0-dim tensor; gives the tensor itself."""
+        return self._update(call(OPS["fill"], self, value))
 
     def copy_(self, source: Any) -> Tensor:
         """Take over the elements of another tensor, broadcast and converted; gives the tensor itself."""

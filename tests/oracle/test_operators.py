@@ -35,6 +35,8 @@ FIRST_ORDER = ("chunked", "chunked_none")
 
 LARGE = 10_000
 VALUE, FIRST, SECOND = 1e-11, 1e-9, 1e-8
+#: Where PyTorch's own gradients are so far from the true ones: it takes 1/6 in float32.
+LESS_EXACT = {"nn.functional.hardsigmoid": 3e-8}
 
 
 @cache
@@ -83,23 +85,17 @@ def _compare(entry: Any, function: Any, sample: Any, number: int) -> None:
         assert x.requires_grad == y.requires_grad, f"result {k} has requires_grad={x.requires_grad}"
     random = np.random.default_rng(number)
     leaves = [t for t in theirs if t.requires_grad]
-    _compare_gradients(
-        [y for y in expected if y.requires_grad],
-        [x for x in results if x.requires_grad],
-        leaves,
-        [ours[id(t)] for t in leaves],
-        random,
-        entry.supports_gradgrad and entry.variant_test_name not in FIRST_ORDER,
-    )
+    right, found = [y for y in expected if y.requires_grad], [x for x in results if x.requires_grad]
+    if right and leaves:
+        _compare_gradients(entry, right, found, leaves, [ours[id(t)] for t in leaves], random)
 
 
 def _compare_gradients(
-    expected: list[Any], results: list[Any], their_leaves: list[Any], our_leaves: list[Any], random: Any, twice: bool
+    entry: Any, expected: list[Any], results: list[Any], their_leaves: list[Any], our_leaves: list[Any], random: Any
 ) -> None:
     seeds = [np.asarray(random.normal(size=tuple(y.shape))).astype(_dtype(y)) for y in expected]
-    if not expected or not their_leaves:
-        return
-    second = twice and max(t.numel() for t in (*their_leaves, *expected)) <= LARGE
+    small = max(t.numel() for t in (*their_leaves, *expected)) <= LARGE
+    second = small and entry.supports_gradgrad and entry.variant_test_name not in FIRST_ORDER
     their_seeds = [torch.tensor(seed, requires_grad=second) for seed in seeds]
     our_seeds = [gc.tensor(seed, requires_grad=second) for seed in seeds]
     with warnings.catch_warnings():
@@ -108,17 +104,24 @@ def _compare_gradients(
     found = gc.grad(results, our_leaves, our_seeds, create_graph=second, allow_unused=True)
     # All is rounded to the coarsest dtype that takes part; what cancels altogether leaves roundings of what went in.
     coarse = 16 * max(float(np.finfo(_dtype(t)).eps) for t in (*their_leaves, *expected))
-    first, second_ = max(FIRST, coarse), max(SECOND, coarse)
-    scale = max(_largest(right), 1e-5 * _largest(their_seeds))
+    tolerance = max(LESS_EXACT.get(entry.name, FIRST), coarse)
+    floor = 1e-5 * _largest(their_seeds)
+    scale = max(_largest(right), floor)
     for k, (x, y) in enumerate(zip(found, right, strict=True)):
         assert (x is None) == (y is None), f"the gradient of tensor {k} is {x}, not {y}"
         if y is not None:
-            _check(f"gradient of tensor {k}", x, y, first, scale)
+            _check(f"gradient of tensor {k}", x, y, tolerance, scale)
     pairs = [(x, y) for x, y in zip(found, right, strict=True) if y is not None and y.requires_grad]
-    if not second or not pairs:
-        return
+    if second and pairs:
+        leaves = [*their_leaves, *their_seeds], [*our_leaves, *our_seeds]
+        _compare_second(pairs, *leaves, random, max(SECOND, coarse), floor)
+
+
+def _compare_second(
+    pairs: list[Any], their_leaves: list[Any], our_leaves: list[Any], random: Any, tolerance: float, floor: float
+) -> None:
+    """The derivatives of gradients, in pairs of ours and theirs."""
     again = [np.asarray(random.normal(size=x.shape)) for x, _ in pairs]
-    their_leaves, our_leaves = [*their_leaves, *their_seeds], [*our_leaves, *our_seeds]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -131,15 +134,15 @@ def _compare_gradients(
                 raise
             return
     tracked = [(x, seed) for (x, _), seed in zip(pairs, again, strict=True) if x.requires_grad]
-    found = (None,) * len(our_leaves)
+    found: Any = (None,) * len(our_leaves)
     if tracked:
         found = gc.grad([x for x, _ in tracked], our_leaves, [seed for _, seed in tracked], allow_unused=True)
-    scale = max(_largest(right), 1e-5 * _largest(their_seeds))
+    scale = max(_largest(right), floor)
     for k, (x, y) in enumerate(zip(found, right, strict=True)):
         if x is not None or y is not None:
             there = next(t for t in (x, y) if t is not None)
             ours, theirs = (np.zeros(tuple(there.shape)) if t is None else _array(t) for t in (x, y))
-            _check_values(f"second derivative of tensor {k}", ours, theirs, second_, scale)
+            _check_values(f"second derivative of tensor {k}", ours, theirs, tolerance, scale)
 
 
 def _check(what: str, x: Any, y: Any, tolerance: float, scale: float) -> None:

@@ -56,20 +56,17 @@ def run(
     and how many there are in all. `runner` does the passes in place of the threads of this process.
     """
     # Asked for in any case: a bad GRADCLI_THREADS or GRADCLI_ENGINE is an error for small inputs too.
-    engine, function = get_engine(), None
-    nobody_waits = not sinks and progress is None and MEMORY_LIMIT.get() is None
-    if program.direct and (nobody_waits or engine == "native"):
+    engine = get_engine()
+    if program.direct and not sinks and progress is None and MEMORY_LIMIT.get() is None:
         check_num_threads()
         function = program.functions[engine] if engine in program.functions else _function(program, engine)
-        if function is not None and nobody_waits:
+        if function is not None:
             with np.errstate(all="ignore"):
                 return function(leaves)
     count = threads or get_num_threads()
     streams = {program.roots[k]: sink for k, sink in (sinks or {}).items()}
     check_memory(program, leaves, count, frozenset(streams))
     check_duration(program, count, TIME_LIMIT.get())
-    if function is not None and all(isinstance(leaf, np.ndarray) for leaf in leaves):
-        return _whole(function, leaves, sinks or {}, _Told(program, progress))
     values = values_of(program, leaves)
     forms = program.values
     streams = {n: sink if sink.shape == forms[n].shape else sink.flat() for n, sink in streams.items()}
@@ -96,17 +93,6 @@ def _without_conditions(program: Program, leaves: Sequence[Any]) -> tuple[Progra
     assert program.fallback is not None
     other, known = program.fallback(), dict(zip(program.leaves, leaves, strict=True))
     return other, [known[leaf] if leaf in known else leaf.params["value"] for leaf in other.leaves]
-
-
-def _whole(function: Compute, leaves: Sequence[Any], sinks: dict[int, Any], told: _Told) -> list[Any]:
-    """The same of a small program that the native engine takes as a whole, whoever is told of it."""
-    with np.errstate(all="ignore"):
-        results = function(leaves)
-    for k, sink in sinks.items():
-        sink.write(0, 0, results[k])
-        results[k] = sink
-    told.add(told.total)
-    return results
 
 
 def _function(program: Program, engine: str) -> Compute | None:

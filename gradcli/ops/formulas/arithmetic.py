@@ -65,3 +65,25 @@ def arange(c: TermMaker, s: Application) -> Value:
     (place,) = c.fresh(1)
     count = c.times(c.number(s.params["step"]), c.arange(s.shape[0], place))
     return c.closed(c.add((1, c.number(s.params["start"])), (1, count)), [(place,)])
+
+
+def multiple(factor: float) -> Formula:
+    """A number times the operand."""
+
+    def formula(c: TermMaker, s: Application) -> Value:
+        (x,) = s.inputs
+        labels = c.fresh(x.rank)
+        return c.closed(c.add((factor, x.at(labels))), x.named(labels))
+
+    return formula
+
+
+def plus_product(power: int) -> Formula:
+    """The first operand plus the `value` of the parameters times the second times a power of the third."""
+
+    def formula(c: TermMaker, s: Application) -> Value:
+        (a, x, y), axes = c.aligned(s.inputs, s.shapes, len(s.shape))
+        product = c.times(x, y if power == 1 else c.raised(y, power))
+        return c.closed(c.add((1, a), (s.params["value"], product)), axes)
+
+    return formula

@@ -84,6 +84,20 @@ def _ratio(out: Any, a: Any, both: Any, table: _Tail) -> None:
     np.divide(table.k, out, out=out)
 
 
+def erfc_of_size_scaled(size: Any) -> Any:
+    """exp(size**2)*erfc(size) of numbers that are not negative."""
+    a = size * math.sqrt(2)
+    near = a <= TAILS[8].last
+    result = np.empty_like(size)
+    _ratio(result, np.where(near, a, 0), np.empty((2, *size.shape)), TAILS[8])
+    # Beyond the table the first steps of the continued fraction are exact.
+    far = np.where(near, 1, a)
+    fraction = far
+    for k in range(12, 0, -1):
+        fraction = far + k / fraction
+    return np.where(near, 2 * result, math.sqrt(2 / math.pi) / fraction)
+
+
 def _erfc_of_size(size: Any) -> Any:
     """erfc of numbers that are not negative."""
     table = TAILS[8]

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 # How tightly a piece binds. A product of matrices or with numbers needs no brackets beside the sign of a product
 # element by element.
-COMPARISON, SUM, HADAMARD, PRODUCT, FRACTION, POWER, ATOM = 1, 4, 5, 6, 7, 8, 9
+COMPARISON, SUM, HADAMARD, PRODUCT, FRACTION, POWER, ATOM = 1, 6, 7, 8, 9, 10, 11
 
 _NAMES = (
     "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi chi psi "
@@ -19,8 +19,19 @@ _LETTERS = dict(zip("αβγδεζηθικλμνξπρστυφχψωΓΔΘΛΞΠ�
 _LETTERS |= {"ε": "varepsilon", "φ": "varphi"}
 
 # The operators of the language, and how tightly they bind: comparisons unless said otherwise.
-_OPERATORS = {"==": "=", "!=": r"\neq", "<=": r"\leq", ">=": r"\geq", "&": r"\land", "|": r"\lor", "%": r"\bmod"}
-_LEVEL = {"+": SUM, "-": SUM, "&": 3, "|": 2, "%": PRODUCT}
+_OPERATORS = {
+    "==": "=",
+    "!=": r"\neq",
+    "<=": r"\leq",
+    ">=": r"\geq",
+    "&": r"\land",
+    "|": r"\lor",
+    "%": r"\bmod",
+    "^": r"\oplus",
+    "<<": r"\ll",
+    ">>": r"\gg",
+}
+_LEVEL = {"+": SUM, "-": SUM, "<<": 5, ">>": 5, "&": 4, "^": 3, "|": 2, "%": PRODUCT}
 
 
 class Matrix(NamedTuple):
