@@ -181,7 +181,8 @@ def _line(signature: str, doc: str, width: int) -> list[str]:
     """A signature with its doc beside it, or below it where there is no room."""
     column = min(_SIGNATURES, width // 2)
     if len(signature) > column:
-        return [f"  {signature}", *(f"      {line}" for line in textwrap.wrap(doc, width - 6))]
+        own = textwrap.wrap(signature, width - 2, subsequent_indent="    ", break_long_words=False)
+        return [*(f"  {line}" for line in own), *(f"      {line}" for line in textwrap.wrap(doc, width - 6))]
     words = textwrap.wrap(doc, max(20, width - column - 4)) or [""]
     return [f"  {signature:<{column}}  {words[0]}".rstrip(), *(" " * (column + 4) + line for line in words[1:])]
 
