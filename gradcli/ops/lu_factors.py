@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from gradcli.errors import GradcliError, SizeError
-from gradcli.graph.arguments import as_node
+from gradcli.graph.arguments import as_int, as_node
 from gradcli.graph.infer import broadcast_shapes
 from gradcli.graph.node import Node, constant, make, make_results
 from gradcli.graph.op import Blocking, Dims, Op, Params, Shape
@@ -207,7 +207,7 @@ def _lu_unpack_kernel(factors: Any, pivots: Any, unpack_data: bool, unpack_pivot
 
 def _whole_pivots(pivots: Any, factors: Node, name: str) -> Node:
     whole = isinstance(pivots, list | tuple) and all(isinstance(n, int) for n in pivots)
-    node = constant(np.array(pivots, np.int64)) if whole else as_node(pivots)
+    node = constant(np.array([as_int(n, "pivots") for n in pivots], np.int64)) if whole else as_node(pivots)
     few = min(factors.shape[-2:])
     if node.dtype.kind not in "iu" or node.shape != (*factors.shape[:-2], few):
         raise SizeError(
