@@ -20,6 +20,12 @@ def _sliced(x: Any, dim: int = 0, start: Any = None, end: Any = None, step: int 
     return x[(slice(None),) * (dim % x.ndim) + (slice(start, end, step),)]
 
 
+def _seeded(f: Callable[..., Any], *args: Any, **words: Any) -> Any:
+    # PyTorch's table does so before it calls what draws random numbers.
+    gc.manual_seed(42)
+    return f(*args, **words)
+
+
 #: How PyTorch's documentation spells what its table writes in another way, with gradcli's function as `f`.
 SPELLINGS: dict[str, Callable[..., Any]] = {
     "T": lambda f, x: x.T,
@@ -35,6 +41,8 @@ SPELLINGS: dict[str, Callable[..., Any]] = {
     "nn.functional.triplet_margin_with_distance_loss": lambda f, *tensors, distance_function, **words: f(
         *tensors, distance_function=gc.pairwise_distance, **words
     ),
+    "nn.functional.multi_head_attention_forward": _seeded,
+    "nn.functional.scaled_dot_product_attention": _seeded,
     "polygamma": lambda f, x, n: f(n, x),
     "special.polygamma": lambda f, x, n: f(n, x),
     "where": lambda f, x, condition, other: f(condition, x, other),
