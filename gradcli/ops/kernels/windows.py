@@ -5,6 +5,8 @@ kernel as a matrix. Rows of windows that are neighbours along the first spatial 
 where a line of results is long, the windows are laid out along the other dimensions only, and matrices for neighbours
 overlap in memory. That copies an element as often as the kernel is wide, not as often as it has elements.
 
+The products are small: sharing each between threads would cost more than it gains, so BLAS computes in one.
+
 Arrays are (batch, channels, *space), kernels (channels of the result, channels of a group, *space).
 """
 
@@ -17,6 +19,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
+
+from gradcli.machine.blas import one_thread
 
 Shape = tuple[int, ...]
 #: Elements put before and after, for each dimension.
@@ -158,6 +162,7 @@ def _as_matrix(w: Any, groups: int) -> Any:
     return np.ascontiguousarray(np.moveaxis(w, 3, 2)).reshape(groups, 1, w.shape[1], -1)
 
 
+@one_thread()
 def convolved(x: Any, w: Any, form: Meeting, out: Any = None) -> Any:
     """The sum of the products of a kernel and each window of the input."""
     lengths = out_lengths(x.shape[2:], w.shape[2:], form)
@@ -174,6 +179,7 @@ def convolved(x: Any, w: Any, form: Meeting, out: Any = None) -> Any:
     return out
 
 
+@one_thread()
 def convolved_back(g: Any, w: Any, space: Shape, form: Meeting) -> Any:
     """The adjoint with respect to the input: each result spread over its window, times the kernel."""
     channels = w.shape[1] * form.groups
@@ -190,6 +196,7 @@ def convolved_back(g: Any, w: Any, space: Shape, form: Meeting) -> Any:
     return result.reshape(g.shape[0], channels, *space)
 
 
+@one_thread()
 def kernel_gradient(x: Any, g: Any, kernel: Shape, form: Meeting, dtype: Any = None) -> Any:
     """The adjoint with respect to the kernel: the sum of the products of each result and its window."""
     groups, channels = form.groups, x.shape[1] // form.groups
