@@ -260,7 +260,10 @@ class _Rebuilt:
         names = {
             source: slot
             for source, slot in views.items()
-            if source in made and source not in self.written and not {source, slot} & plain
+            if source in made
+            and source not in self.written
+            and not {source, slot} & plain
+            and self._alone(source, slot)
         }
 
         def named(item: LoopStep) -> LoopStep:
@@ -272,6 +275,16 @@ class _Rebuilt:
                 run.items = [named(item) for item in run.items]
                 run.checks = [check._replace(slot=names.get(check.slot, check.slot)) for check in run.checks]
                 run.views = [view for view in run.views if view.out not in names.values()]
+
+    def _alone(self, source: int, slot: int) -> bool:
+        """Whether no other view needs what lies between a place and the one that it shows."""
+        views = {view.out: view.inputs[0] for run in self.runs if isinstance(run, _Stretch) for view in run.views}
+        chain = [slot]
+        while chain[-1] != source:
+            if chain[-1] not in views:
+                return False
+            chain.append(views[chain[-1]])
+        return all(view in chain for view, shown in views.items() if shown in chain[1:])
 
     def _wanted(self) -> set[int]:
         """The places that somebody looks at who is no native step, or is in another run, and what they are views of."""
