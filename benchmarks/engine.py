@@ -5,14 +5,16 @@
     python benchmarks/engine.py cases --hugepages       # one section, and its second table
     python benchmarks/engine.py cases mlp --scale 0.1   # a quick look at two
 
-Sections: cases shapes chain mlp products inv tiny random accuracy files big. `--only ab` takes some of the six cases.
-`files` and `big` write to a folder of their own in `--tmp`; `big` needs 20 GB there and takes some minutes.
+Sections: cases more shapes chain mlp products inv tiny random accuracy files big. `--only ab` takes some of the six
+cases and the nine more. `files` and `big` write to a folder of their own in `--tmp`; `big` needs 20 GB there and takes
+some minutes.
 
 A figure is the time of a contender over that of gradcli, so above 1 gradcli is the faster one: first the ratio of the
-minima, then that of the medians. Contenders run in one process, in turn, and give the value and all gradients in
-fresh memory. Results are compared first; that first call is not timed. gradcli goes through its public API, from text
-to arrays, but has kept the plan from then; torch.compile (which needs a C++ compiler) and jax.jit their code. Nothing
-is asserted, and only ratios mean anything on a machine that does other work as well.
+minima, then that of the medians. Contenders run in one process, in turn, and give the value and all gradients in fresh
+memory. Results are compared first; that first call is not timed. gradcli goes through its public API, from text to
+arrays, but has kept the plan from then; torch.compile (which needs a C++ compiler) and jax.jit their code. `over
+memcpy` is the time of gradcli over that of copying memory: as many bytes read and written as inputs and gradients have.
+Nothing is asserted, and only ratios mean anything on a machine that does other work as well.
 """
 
 from __future__ import annotations
@@ -28,7 +30,8 @@ from engine_accuracy import print_accuracy
 from engine_cases import CASES, cases, headline, headline_tape
 from engine_files import print_big, print_files
 from engine_measure import Options, interleave, milliseconds, print_table, ratio, repeated
-from engine_peers import PEERS, Workload, contenders, gradcli_run, installed_peers
+from engine_more import MORE, more
+from engine_peers import PEERS, Workload, contenders, copied, gradcli_run, installed_peers
 from engine_products import products
 from engine_random import print_random
 from engine_workloads import chain, inverses, perceptron
@@ -51,14 +54,17 @@ def print_workloads(works: Iterable[Workload], options: Options, names: Iterable
         found = contenders(work, peers)
         size = sum(array.nbytes for array in work.inputs.values())
         runs = {name: repeated(run, calls) for name, run in found.runs.items()}
+        if calls == 1:
+            runs["memcpy"] = copied(work)
         times = interleave(runs, options.repeat, memory=8 * size)
         for name, seconds in found.first.items():
             first.setdefault(name, []).append(seconds)
-        rows.append([work.name, dtype, milliseconds(times["gradcli"]), *(ratio(times, name) for name in names)])
+        over = [ratio(times, "gradcli", "memcpy")] if calls == 1 else []
+        rows.append([work.name, dtype, milliseconds(times["gradcli"]), *over, *(ratio(times, name) for name in names)])
         ahead = {name: min(times[name]) / min(times["gradcli"]) for name in names if name in times}
         behind += [f"{work.name} {dtype}: {name} {value:.2f}" for name, value in ahead.items() if value < 1]
     print()
-    print_table(["", "dtype", "gradcli, ms", *names], rows)
+    print_table(["", "dtype", "gradcli, ms", *(["over memcpy"] if calls == 1 else []), *names], rows)
     print("Below 1 (minima):", "; ".join(behind) or "nothing")
     slowest = ", ".join(f"{name} {max(seconds):.2g}" for name, seconds in first.items())
     print(f"Slowest first call, in seconds: {slowest}", flush=True)
@@ -67,6 +73,11 @@ def print_workloads(works: Iterable[Workload], options: Options, names: Iterable
 def print_cases(options: Options) -> None:
     works = (work for dtype in (np.float32, np.float64) for work in cases(options, dtype))
     print_workloads(works, options, ["hand-blocked", "op by op", *LIBRARIES])
+
+
+def print_more(options: Options) -> None:
+    works = (work for dtype in (np.float32, np.float64) for work in more(options, dtype))
+    print_workloads(works, options, LIBRARIES)
 
 
 def print_shapes(options: Options) -> None:
@@ -145,6 +156,7 @@ def by_engine(engine: str, expression: str, inputs: dict[str, np.ndarray]) -> Ca
 
 SECTIONS: dict[str, tuple[str, Callable[[Options], None]]] = {
     "cases": ("The six cases in memory", print_cases),
+    "more": ("Nine more", print_more),
     "shapes": ("Shapes of (a): at most 1.5 wanted", print_shapes),
     "chain": ("A chain of 200 elementwise operations", print_chain),
     "mlp": ("A perceptron of three layers", print_perceptron),
@@ -165,11 +177,13 @@ def main() -> None:
     parser.add_argument("sections", nargs="*", metavar="section", help="default: all")
     parser.add_argument("--scale", type=float, default=1.0, help="a factor for all sizes")
     parser.add_argument("--repeat", type=int, default=9, help="rounds of each comparison")
-    parser.add_argument("--only", default=CASES, help="letters of the cases")
+    parser.add_argument("--only", default=CASES + MORE, help="letters of the cases and the nine more")
     parser.add_argument("--count", type=int, default=300, help="random expressions")
     parser.add_argument("--seed", type=int, default=0, help="of the random expressions")
     parser.add_argument("--tmp", help="folder for files")
-    parser.add_argument("--hugepages", action="store_true", help=f"the cases once more with {HUGE_PAGES} for everyone")
+    parser.add_argument(
+        "--hugepages", action="store_true", help=f"cases, more and chain once more with {HUGE_PAGES} for everyone"
+    )
     given = parser.parse_args()
     unknown = set(given.sections) - set(SECTIONS)
     if unknown:
@@ -181,7 +195,8 @@ def main() -> None:
         print(f"\n### {title}{f' ({tunables})' if tunables else ''}\n", flush=True)
         show(options)
     if given.hugepages:
-        again = [sys.executable, __file__, "cases", f"--scale={given.scale}", f"--repeat={given.repeat}"]
+        sections = [name for name in ("cases", "more", "chain") if name in (given.sections or SECTIONS)]
+        again = [sys.executable, __file__, *sections, f"--scale={given.scale}", f"--repeat={given.repeat}"]
         subprocess.run([*again, f"--only={given.only}"], env={**os.environ, "GLIBC_TUNABLES": HUGE_PAGES}, check=True)
 
 

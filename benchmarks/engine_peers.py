@@ -9,6 +9,7 @@ import importlib.util
 import time
 import warnings
 from collections.abc import Callable, Mapping
+from threading import Thread
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -61,7 +62,7 @@ def by_hand(function: Callable[..., Answer], inputs: Inputs) -> Run:
 def hips(work: Workload) -> Run:
     import autograd.numpy as np
     from autograd import value_and_grad
-    from autograd.scipy.special import expit, logsumexp
+    from autograd.scipy.special import erf, expit, logsumexp
 
     words = SimpleNamespace(
         exp=np.exp,
@@ -74,6 +75,14 @@ def hips(work: Workload) -> Run:
         sigmoid=expit,
         logsumexp=logsumexp,
         relu=lambda x: np.maximum(x, 0),
+        where=np.where,
+        abs=np.abs,
+        sqrt=np.sqrt,
+        var=lambda x: np.var(x, ddof=1),
+        gelu=lambda x: x * 0.5 * (1 + erf(x * 0.5**0.5)),
+        layer_norm=lambda x, w, b: (
+            (x - np.mean(x, 1, keepdims=True)) / np.sqrt(np.var(x, 1, keepdims=True) + 1e-5) * w + b
+        ),
         softmax=lambda x, dim: np.exp(x - logsumexp(x, dim, keepdims=True)),
         std=lambda x: np.std(x, 0, ddof=1),
         mT=lambda x: np.swapaxes(x, -1, -2),
@@ -102,6 +111,12 @@ def torch_eager(work: Workload, compiled: bool = False) -> Run:
         sigmoid=torch.sigmoid,
         logsumexp=torch.logsumexp,
         relu=torch.relu,
+        where=torch.where,
+        abs=torch.abs,
+        sqrt=torch.sqrt,
+        var=torch.var,
+        gelu=torch.nn.functional.gelu,
+        layer_norm=lambda x, w, b: torch.nn.functional.layer_norm(x, w.shape, w, b),
         softmax=torch.softmax,
         std=lambda x: torch.std(x, 0),
         mT=lambda x: x.mT,
@@ -143,6 +158,14 @@ def jax_jit(work: Workload) -> Run:
         sigmoid=jax.nn.sigmoid,
         logsumexp=jax.nn.logsumexp,
         relu=jax.nn.relu,
+        where=jnp.where,
+        abs=jnp.abs,
+        sqrt=jnp.sqrt,
+        var=lambda x: jnp.var(x, ddof=1),
+        gelu=lambda x: jax.nn.gelu(x, approximate=False),
+        layer_norm=lambda x, w, b: (
+            (x - jnp.mean(x, 1, keepdims=True)) * jax.lax.rsqrt(jnp.var(x, 1, keepdims=True) + 1e-5) * w + b
+        ),
         softmax=jax.nn.softmax,
         std=lambda x: jnp.std(x, 0, ddof=1),
         mT=lambda x: x.mT,
@@ -220,6 +243,27 @@ def contenders(work: Workload, peers: Mapping[str, Prepare]) -> Contenders:
             print(f"{name} differs on {work.name}: {error}", flush=True)
         found.runs[name] = run
     return found
+
+
+def copied(work: Workload) -> Run:
+    """What moves as many bytes as the inputs and the gradients have, half of them read and half written, on as many
+    threads."""
+    sizes = [array.nbytes for array in work.inputs.values()] + [work.inputs[name].nbytes for name in work.wrt]
+    source, threads = np.ones(sum(sizes) // 2, np.uint8), gc.get_num_threads()
+    step = -(-source.size // threads)
+    pieces = [slice(start, start + step) for start in range(0, source.size, step)]
+
+    def run() -> Answer:
+        target = np.empty_like(source)
+        started = [Thread(target=np.copyto, args=(target[one], source[one])) for one in pieces[1:]]
+        for thread in started:
+            thread.start()
+        np.copyto(target[pieces[0]], source[pieces[0]])
+        for thread in started:
+            thread.join()
+        return (target,)
+
+    return run
 
 
 def disagreement(work: Workload, reference: Answer, answer: Answer) -> str:
