@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 
 import numpy as np
 
@@ -137,10 +138,7 @@ class Expressions:
         kind = element_type(dtype)
         table = f"@{name}_{kind}"
         if table not in self.declarations:
-            self.declarations[table] = (
-                f"{table} = private unnamed_addr constant [{len(values)} x {kind}] "
-                f"[{', '.join(f'{kind} {literal(value, dtype)}' for value in values)}]"
-            )
+            self.declarations[table] = _table(table, tuple(values), dtype)
         pointers = f"<{self.lanes} x ptr>"
         gather = f"@llvm.masked.gather.{self.mangled(dtype)}.v{self.lanes}p0"
         self.declarations[gather] = (
@@ -313,6 +311,13 @@ class Expressions:
         result = inner.select(mask, body(inner, *operands), usual)
         head = f"define internal {usual.type} {called}({', '.join(vector.typed for vector in arguments)})"
         return "\n".join([f"{head} noinline cold {{", "entry:", *inner.lines, f"  ret {result.typed}", "}"])
+
+
+@lru_cache(maxsize=64)
+def _table(name: str, values: tuple[float, ...], dtype: np.dtype) -> str:
+    kind = element_type(dtype)
+    numbers = ", ".join([f"{kind} {literal(value, dtype)}" for value in values])
+    return f"{name} = private unnamed_addr constant [{len(values)} x {kind}] [{numbers}]"
 
 
 def _exact_fmod(v: Expressions, a: Vector, b: Vector) -> Vector:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from gradcli.engine.native import panels
 from gradcli.engine.native.builder import VectorBuilder
@@ -46,9 +48,10 @@ def fused(one: Pass, borrowed: dict[int, int]) -> Pass | None:
     """The same pass with native steps, or None where nothing of it is native. `borrowed` is the program's."""
     room = max(_FEW, min(_MOST, int(one.work / _WORK_OF_ONE)))
     found: list[tuple[int, _Rebuilt]] = []
+    known: dict[Any, _Written] = {}
     for function, takes in _FUNCTIONS:
         reader = Lowering(one)
-        runs = list(_runs(one, reader, takes, Code(reader, room, function is RowsAcross)))
+        runs = list(_runs(one, reader, takes, Code(reader, room, function is RowsAcross, known)))
         items = [item for run in runs if isinstance(run, _Stretch) for item in run.items]
         native = len(items)
         if function is Panels and not panels.worth_it(items):
@@ -161,31 +164,54 @@ _FUNCTIONS: tuple[tuple[Any, Callable[[Lowering, LoopStep], bool]], ...] = (
 )
 
 
+class _Written(NamedTuple):
+    """The instructions of an item, None where a row's form does not take values of these dtypes, and what stands
+    outside of the function for it."""
+
+    lines: int | None
+    declarations: dict[str, str]
+
+
 class Code:
     """How much code items make, and how much more there may be. Functions out of line are written once for all."""
 
-    def __init__(self, reader: Lowering, room: int, unrolled: bool) -> None:
+    def __init__(self, reader: Lowering, room: int, unrolled: bool, known: dict[Any, _Written] | None = None) -> None:
+        """`known` has what items like others make, for several ways to write a function."""
         self.reader = reader
         self.room = room
         self.unrolled = unrolled
+        self.known = {} if known is None else known
         self.declarations: dict[str, str] = {}
 
     def of(self, items: list[LoopStep]) -> int | None:
         """Instructions of these items, None where a row's form does not take values of these dtypes."""
         length = 0
         for item in items:
-            known = len(self.declarations)
-            lines = self._lines(item)
-            if lines is None:
+            written = self._written(item)
+            if written.lines is None:
                 return None
-            length += lines * (math.prod(item.space) if self.unrolled else 1)
-            length += sum(text.count("\n") for text in list(self.declarations.values())[known:])
+            length += written.lines * (math.prod(item.space) if self.unrolled else 1)
+            new = [name for name in written.declarations if name not in self.declarations]
+            length += sum(written.declarations[name].count("\n") for name in new)
+            self.declarations |= written.declarations
         return length
 
-    def _lines(self, item: LoopStep) -> int | None:
-        v = VectorBuilder(16, self.declarations)
-        slots = self.reader.one.slots
-        values = [v.value(f"%x{k}", slots[slot][0].dtype) for k, (slot, _) in enumerate(item.operands)]
+    def _written(self, item: LoopStep) -> _Written:
+        node = item.step.node
+        dtypes = [self.reader.one.slots[slot][0].dtype for slot, _ in item.operands]
+        numbers = [child.params["value"].item() if child.weak else None for child in node.inputs]
+        params = {name: value for name, value in item.step.params.items() if name != "shape"}
+        along = item.space[item.along] if item.along >= 0 else 0
+        looks = (along, item.lanes is not None, item.out >= 0, item.table is not None)
+        key = (node.op.name, repr(params), str((node.dtype, *dtypes)), repr(numbers), looks)
+        if key not in self.known:
+            declarations: dict[str, str] = {}
+            self.known[key] = _Written(self._lines(item, dtypes, declarations), declarations)
+        return self.known[key]
+
+    def _lines(self, item: LoopStep, dtypes: list[np.dtype], declarations: dict[str, str]) -> int | None:
+        v = VectorBuilder(16, declarations)
+        values = [v.value(f"%x{k}", dtype) for k, dtype in enumerate(dtypes)]
         if item.along >= 0:
             values.append(v.value("%place", INT64))
         try:
