@@ -100,12 +100,13 @@ def test_a_stale_page_is_found(tmp_path: Path) -> None:
     env = environment(tmp_path / "commands")
     docs = tmp_path / "docs"
     (docs / "man").mkdir(parents=True)
-    (tmp_path / "gradcli").mkdir()
+    (tmp_path / "gradcli" / "ops").mkdir(parents=True)
     pages = [page for pattern in ("*.py", "*.md", "man/*") for page in (ROOT / "docs").glob(pattern)]
-    for page in [*pages, ROOT / "gradcli/__init__.pyi"]:
+    for page in [*pages, ROOT / "gradcli/__init__.pyi", ROOT / "gradcli/ops/homes.py"]:
         (tmp_path / page.relative_to(ROOT)).write_bytes(page.read_bytes())
     assert _generate(tmp_path, env, "--check") == (0, "")
     changes = [
+        ("gradcli/ops/homes.py", "relu", "relux"),
         ("gradcli/__init__.pyi", "def sqrt", "def sqroot"),
         ("docs/operations.md", "sqrt", "sqroot"),
         ("docs/command.md", "--wrt NAMES", "--wrt THINGS"),

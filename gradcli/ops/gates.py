@@ -208,6 +208,6 @@ def _glu_vjp(g: Node, out: Node, x: Node, dim: int) -> tuple[Node]:
 glu: Op = primitive(
     "glu", _glu_kernel, _glu_infer, family="activation", args="input, dim=-1", build=_glu, vjp=_glu_vjp, tame=True,
     torch="nn.functional.glu", doc="The first half along a dimension times the sigmoid of the second.",
-    blocking=Blocking(except_along, lower=_lower_glu), example=("glu(input, 0)", "input:1"),
+    blocking=Blocking(except_along, lower=_lower_glu), example=("glu(input, 0)", "input:4x"),
     formula=lambda c, s: c.call(s),
 )

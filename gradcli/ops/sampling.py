@@ -139,7 +139,7 @@ grid_sample = composite(
     "grid_sample", _grid_sample, family="network", torch="nn.functional.grid_sample",
     args="input, grid, mode: sampling='bilinear', padding_mode: beyond='zeros', align_corners: flag=None",
     doc="Pictures at the places that a grid names, from -1 to 1 along each dimension, the last one first.",
-    example=("grid_sample(input, grid)", "input:4 grid:4"),
+    example=("grid_sample(input, grid)", "input:1x1x2x2 grid:1x1x2x2"),
 )
 
 
@@ -227,9 +227,9 @@ pixel_shuffle = composite(
 )
 pixel_unshuffle = composite(
     "pixel_unshuffle", _pixel_unshuffle, family="network", torch="pixel_unshuffle", args="input, downscale_factor: int",
-    doc="Squares of elements made into groups of channels.", example=("pixel_unshuffle(input, 2)", "input:3"),
+    doc="Squares of elements made into groups of channels.", example=("pixel_unshuffle(input, 2)", "input:1x2x2"),
 )
 channel_shuffle = composite(
     "channel_shuffle", _channel_shuffle, family="network", torch="channel_shuffle", args="input, groups: int",
-    doc="Channels in groups, the groups taken in turn.", example=("channel_shuffle(input, 2)", "input:3"),
+    doc="Channels in groups, the groups taken in turn.", example=("channel_shuffle(input, 2)", "input:1x2x3"),
 )
