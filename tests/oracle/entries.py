@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import gradcli as gc
+import gradcli.ops  # noqa: F401
 from gradcli.graph.op import OPS
 
 NAMES = Path(__file__).with_name("operators.txt").read_text(encoding="utf-8").splitlines()[1:]
