@@ -410,6 +410,7 @@ NOT_NATIVE = {
     **dict.fromkeys(("_max_pool", "_max_unpool", "_pool_added", "_pool_picked"), "windows of neighbouring places"),
     "_pad_with_own_back": "places come several times",
     **dict.fromkeys(("cummax", "cummin", "aminmax", "var_mean", "std_mean", "_split"), "several results at once"),
+    "frexp": "two results of different types",
     "_one_step": "an operation on places, one after the other",
     **dict.fromkeys(("view", "_unsafe_view", "_reshape_alias", "squeeze", "unsqueeze"), "nothing is computed"),
 }

@@ -283,14 +283,7 @@ class _Rebuilt:
         made = {item.out for run in self.runs if isinstance(run, _Stretch) for item in run.items}
         plain = {slot for run in self.runs if not isinstance(run, _Stretch) for slot in run.inputs}
         views = {self.reader.source[slot]: slot for slot in sorted(self.written) if slot in self.reader.source}
-        names = {
-            source: slot
-            for source, slot in views.items()
-            if source in made
-            and source not in self.written
-            and not {source, slot} & plain
-            and self._alone(source, slot)
-        }
+        names = {source: slot for source, slot in views.items() if source in made and self._alone(source, slot, plain)}
 
         def named(item: LoopStep) -> LoopStep:
             operands = tuple([(names.get(slot, slot), strides) for slot, strides in item.operands])
@@ -302,15 +295,16 @@ class _Rebuilt:
                 run.checks = [check._replace(slot=names.get(check.slot, check.slot)) for check in run.checks]
                 run.views = [view for view in run.views if view.out not in names.values()]
 
-    def _alone(self, source: int, slot: int) -> bool:
-        """Whether no other view needs what lies between a place and the one that it shows."""
+    def _alone(self, source: int, slot: int, plain: set[int]) -> bool:
+        """Whether nobody else, no step, view or result, needs what lies between a place and the one that it shows."""
         views = {view.out: view.inputs[0] for run in self.runs if isinstance(run, _Stretch) for view in run.views}
         chain = [slot]
         while chain[-1] != source:
             if chain[-1] not in views:
                 return False
             chain.append(views[chain[-1]])
-        return all(view in chain for view, shown in views.items() if shown in chain[1:])
+        others = {shown for view, shown in views.items() if view not in chain} | self.written
+        return plain.isdisjoint(chain) and others.isdisjoint(chain[1:])
 
     def _wanted(self) -> set[int]:
         """The places that somebody looks at who is no native step, or is in another run, and what they are views of."""
