@@ -243,6 +243,7 @@ FORMULAS: dict[str, Formula] = {
     "round": Formula(_round),
     "frac": Formula(lambda x: x - np.trunc(x)),
     "lerp": Formula(_lerp),
+    "neg": Formula(lambda x: np.negative(np.ascontiguousarray(x))),
     "relu": Formula(lambda x: np.where(x < 0, x.dtype.type(0), x)),
     "leaky_relu": Formula(lambda x, negative_slope: np.where(x > 0, x, x * x.dtype.type(negative_slope))),
     "hardtanh": Formula(_hardtanh),

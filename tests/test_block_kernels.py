@@ -476,3 +476,15 @@ def test_a_wrong_result_is_seen() -> None:
         assert judge(FORMULAS["rsqrt"], trial, wrong, [x]).tolist() == [j == k for j in range(5)]
     assert not np.any(judge(FORMULAS["rsqrt"], trial, right, [x]))
     assert same_bits(np.array([0.0, np.nan, 1]), np.array([-0.0, np.nan, 1])).tolist() == [False, True, True]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int32", "int64"])
+def test_columns_are_negated_into_columns(dtype: str) -> None:
+    """NumPy 2.4 steps through a column wrongly, where what it writes is one too."""
+    for width in (2, 3, 4, 8, 16):
+        x = np.arange(1, 9 * width + 1).astype(dtype).reshape(9, width)
+        out = np.zeros_like(x)
+        for k in range(width):
+            assert OPS["neg"].into is not None
+            OPS["neg"].into(out[:, k : k + 1], x[:, k : k + 1])
+        assert (out == 0 - x).all()

@@ -284,6 +284,7 @@ fmod = elementwise(
 )
 neg = elementwise(
     "neg", np.negative, dtype="number", doc="Negation, `-input`.", aliases=("negative",), batching=sums(0),
+    into=pointwise.negate,
     vjp=lambda g, out, x: (-g,), signs=(-1,), symbol="-", simplify=numbers.negation, cost=1.0, native=lambda v, x: -x,
 )
 abs_ = elementwise(

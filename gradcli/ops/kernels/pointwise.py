@@ -19,6 +19,15 @@ def copy(out: Any, x: Any) -> None:
     np.copyto(out, x)
 
 
+def negate(out: Any, x: Any) -> None:
+    """The elements with the other sign."""
+    if x.flags.c_contiguous or out.flags.c_contiguous:
+        np.negative(x, out=out)
+    else:
+        # From columns to columns NumPy 2.4 steps through its operand wrongly, at strides of 16 and 64 bytes for one.
+        out[...] = np.negative(x)
+
+
 def convert(out: Any, x: Any, dtype: Any) -> None:
     """The elements in the dtype of `out`."""
     if is_half(out.dtype) and x.dtype.itemsize > 2 and x.dtype.kind == "f":
