@@ -25,8 +25,8 @@ def weights(shape: tuple[int, ...], seed: int) -> np.ndarray:
     return np.asarray(np.random.default_rng(seed).uniform(0.5, 1.5, shape).astype(np.float16))
 
 
-def units_off(got: np.ndarray, exact: np.ndarray) -> float:
-    """The largest error, in units of the last place of the largest exact element.
+def units_off(got: np.ndarray, exact: np.ndarray, terms: float = 0.0) -> float:
+    """The largest error, in units of the last place of the largest exact element, or of terms that may cancel.
 
     Exact numbers that float16 cannot hold are infinite; a NaN in the place of a number, or the other way round, is
     infinitely far off.
@@ -37,7 +37,7 @@ def units_off(got: np.ndarray, exact: np.ndarray) -> float:
     with np.errstate(all="ignore"):
         # Rounding to float16 and back leaves a number as it is, except for what becomes infinite.
         exact = np.where(np.isinf(exact.astype(np.float16)), np.sign(exact) * np.inf, exact)
-        largest = np.max(np.abs(exact), initial=0.0, where=np.isfinite(exact))
+        largest = np.max(np.abs(exact), initial=terms if np.isfinite(terms) else 0.0, where=np.isfinite(exact))
         same = (got == exact) | (np.isnan(got) & np.isnan(exact))
         off = np.where(same, 0.0, np.abs(got - exact) / float(np.spacing(np.float16(largest))))
     return float(np.max(np.where(np.isnan(off), np.inf, off)))

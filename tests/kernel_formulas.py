@@ -196,6 +196,10 @@ def _bce_scale(*arrays: Any, **params: Any) -> Any:
     return np.abs(a) + np.abs(b) if params["reduction"] == "none" else np.mean(np.abs(a) + np.abs(b))
 
 
+def _entropies(x: Any, y: Any) -> tuple[Any, Any]:
+    return w(1 - y) * np.maximum(np.log1p(-w(x)), -100), w(y) * np.maximum(np.log(w(x)), -100)
+
+
 def _mse(x: Any, y: Any, reduction: str) -> Any:
     squares = (x - y) * (x - y)
     return squares if reduction == "none" else np.sum(w(squares))
@@ -259,6 +263,10 @@ FORMULAS: dict[str, Formula] = {
     "huber_loss": Formula(_huber, 2),
     "smooth_l1_loss": Formula(_smooth_l1, 3),
     "binary_cross_entropy_with_logits": Formula(_bce, 5, scale=_bce_scale, signed=False),
+    "_cross_entropies": Formula(
+        lambda x, y: -sum(_entropies(x, y)), 5, scale=lambda x, y: sum(map(np.abs, _entropies(x, y))), signed=False
+    ),
+    "_floored": Formula(lambda x, least, variance: np.maximum(x, x.dtype.type(least))),
     "rsqrt": Formula(lambda x: 1 / np.sqrt(w(x)), 1.5),
     "pow": Formula(lambda x, y: np.power(w(x), w(y)) if x.dtype.kind == "f" else np.power(x, y), 2.5),
     "hypot": Formula(lambda x, y: np.hypot(w(x), w(y)), 1.5),

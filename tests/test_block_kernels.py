@@ -59,6 +59,7 @@ PARAMS: dict[str, list[dict[str, Any]]] = {
     "gelu": [{"approximate": "none"}, {"approximate": "tanh"}],
     "polygamma": [{"n": 1}, {"n": 2}],
     "mse_loss": [NONE, {"reduction": "sum"}],
+    "_floored": [{"least": least, "variance": variance} for least in (1e-6, 0.5) for variance in (True, False)],
     "huber_loss": [{**NONE, "delta": d} for d in (1.0, 0.3, math.inf)],
     "smooth_l1_loss": [{**NONE, "beta": b} for b in (1.0, 0.3)],
     "binary_cross_entropy_with_logits": [
@@ -178,6 +179,11 @@ def _valid(trial: Trial, arrays: list[np.ndarray]) -> list[np.ndarray]:
     if "weighted" in trial.params:
         # The formula's products do not overflow or vanish on the way.
         arrays = [np.where(np.abs(a) < 0.1, 0, np.clip(a, -5, 5)).astype(a.dtype) for a in arrays]
+    if name == "_cross_entropies":
+        arrays[0] = np.clip(np.nan_to_num(np.abs(arrays[0])), 0, 1)
+        arrays[1] = np.clip(arrays[1], -5, 5)
+    if trial.params.get("variance"):
+        arrays[0] = np.abs(arrays[0])
     if name in CONVERSIONS and trial.params["dtype"].kind in "biu":
         # What does not fit is up to the processor.
         arrays[0] = np.clip(np.nan_to_num(arrays[0].astype(np.float64)), 0, 100).astype(arrays[0].dtype)

@@ -120,10 +120,10 @@ def test_the_chain_shows_no_conversion() -> None:
 def _rows() -> list[Case]:
     """Cases of one operation, element by element."""
     found = []
-    for case in all_cases():
+    for case in (*all_cases(), Case("heaviside(x, y)", {"x": ((2, 3), (-1.0, 1.0)), "y": ((3,), (-1.0, 1.0))})):
         node, _ = build(case.expression, halves(case.arrays()))
-        steps = [n for n in _below(node) if n.inputs]
-        if len(steps) == 1 and node.op.family in ("elementwise", "special") and node.dtype == F16:
+        steps = [n.op for n in _below(node) if n.inputs and n.op.name != "_result"]
+        if len(steps) == 1 and steps[0].family in ("elementwise", "special") and node.dtype == F16:
             found.append(case)
     return found
 
@@ -136,7 +136,7 @@ ROWS = _rows()
 
 
 def test_all_rows_are_there() -> None:
-    tried = {build(case.expression, halves(case.arrays()))[0].op.name for case in ROWS}
+    tried = {n.op.name for case in ROWS for n in _below(build(case.expression, halves(case.arrays()))[0])}
     rules = ("float", "number", "promote")
     for name, op in OPS.items():
         if op.public and op.name == name and op.family == "elementwise" and op.kernel and op.dtype_rule in rules:
@@ -197,8 +197,12 @@ def test_jacobians_and_products_are_as_exact_as_float16(case: Case) -> None:
     got, exact = _derivatives(case.expression, arrays), _derivatives(case.expression, doubles(arrays))
     assert got.keys() == exact.keys()
     for name, right in exact.items():
-        # Several roundings may add up where terms cancel.
-        assert units_off(got[name], right) <= 8, name
+        # Several roundings may add up where terms cancel. The terms of a product are as large as the Jacobian's
+        # elements, and so are those that leave nothing: what is normalized has the same sum for all inputs.
+        cancel = name.startswith("jvp") or np.max(np.abs(right), initial=0.0) < 1e-12
+        terms = [exact[other] for other in exact if cancel and other.startswith("jacobian")]
+        largest = max([float(np.max(np.abs(term), initial=0.0)) for term in terms], default=0.0)
+        assert units_off(got[name], right, largest) <= 8, name
 
 
 UNARY = [

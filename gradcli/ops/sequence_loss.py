@@ -12,7 +12,7 @@ import numpy as np
 
 from gradcli.errors import GradcliError, SizeError
 from gradcli.graph.arguments import as_int, as_node
-from gradcli.graph.dtypes import INT64
+from gradcli.graph.dtypes import FLOAT32, INT64
 from gradcli.graph.infer import cast
 from gradcli.graph.node import CONSTANT, Node, constant
 from gradcli.ops.elementwise import detach, eq, exp, logical_and, logical_or, ne, neg, where
@@ -42,10 +42,11 @@ def _ctc(
     times = _lengths(input_lengths, "input_lengths", batch, x.shape[0])
     counts = _lengths(target_lengths, "target_lengths", batch)
     labels = _labels(as_node(targets), counts, batch, alone)
-    total = _total(x, labels, times, counts, empty)
+    # float16 has no number for what cannot be.
+    total = _total(cast(x, FLOAT32) if x.dtype.itemsize == 2 else x, labels, times, counts, empty)
     never = total < _NEVER / 2
     # The gradient of what cannot be is no number, unless it is asked for as 0.
-    losses = where(never, where(never, total, 0.0) * -math.inf, neg(total)) + _as_logits(x, times)
+    losses = cast(where(never, where(never, total, 0.0) * -math.inf, neg(total)), x.dtype) + _as_logits(x, times)
     losses = one_step("CtcLossBackward0", losses, x)
     if zero_infinity:
         losses = where(never, 0.0, losses)
