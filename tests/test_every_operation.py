@@ -243,7 +243,7 @@ SPECIAL = {
     "index_fill": {"index": "i"},
     "index_reduce": {"index": "i", "source": "y", "reduce": "'prod'", "include_self": "False"},
     "index_put": {"indices": "(i,)", "values": "y", "accumulate": "True"},
-    "put": {"index": "i", "source": "tensor([0.5, 0.25])", "accumulate": "True"},
+    "put": {"index": "i", "source": "v[:2]", "accumulate": "True"},
     "slice_scatter": {"src": "y", "start": "0", "end": "2", "step": "1"},
     "select_scatter": {"src": "v"},
     "diagonal_scatter": {"src": "x[:, 0]", "dim1": "0"},

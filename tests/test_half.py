@@ -97,6 +97,13 @@ def test_derivatives_of_every_kind() -> None:
     assert gc.hvp(lambda t: (t**3 / 9).sum(), x, gc.ones(3, dtype=F16))[1].tolist() == third
 
 
+def test_the_next_number_is_that_of_float16() -> None:
+    x = gc.tensor(half(1, -2, 0), requires_grad=True)
+    following = gc.nextafter(x, gc.tensor(half(9, -2, -1)))
+    assert following.tolist() == [1 + 2**-10, -2, -(2.0**-24)]
+    assert gc.grad(following.sum(), x)[0].tolist() == [1, 0, 1]
+
+
 def test_in_place_and_mixed() -> None:
     x = gc.tensor(half(1, 2))
     x += gc.tensor([0.1, 0.2])
@@ -120,7 +127,10 @@ def test_the_chain_shows_no_conversion() -> None:
 def _rows() -> list[Case]:
     """Cases of one operation, element by element."""
     found = []
-    for case in (*all_cases(), Case("heaviside(x, y)", {"x": ((2, 3), (-1.0, 1.0)), "y": ((3,), (-1.0, 1.0))})):
+    about_zero = ((2, 3), (-1.0, 1.0))
+    more = [Case(f"{name}(x)", {"x": about_zero}) for name in ("hardsigmoid", "rrelu")]
+    more.append(Case("heaviside(x, y)", {"x": about_zero, "y": about_zero}))
+    for case in (*all_cases(), *more):
         node, _ = build(case.expression, halves(case.arrays()))
         steps = [n.op for n in _below(node) if n.inputs and n.op.name != "_result"]
         if len(steps) == 1 and steps[0].family in ("elementwise", "special") and node.dtype == F16:
@@ -140,7 +150,7 @@ def test_all_rows_are_there() -> None:
     rules = ("float", "number", "promote")
     for name, op in OPS.items():
         if op.public and op.name == name and op.family == "elementwise" and op.kernel and op.dtype_rule in rules:
-            assert name in tried or name in ("to", "detach"), name
+            assert name in tried or name in ("to", "detach", "nextafter"), name
 
 
 def _in_blocks(roots: list[Node], sizes: Sizes) -> list[np.ndarray]:

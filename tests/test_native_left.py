@@ -16,6 +16,7 @@ from gradcli.engine.native.step import NativeStep
 from gradcli.engine.plan.planner import plan
 from gradcli.engine.plan.program import Cut, Program, Sizes
 from gradcli.errors import GradcliError
+from gradcli.graph.measured import UnmeasuredError
 from gradcli.graph.node import Node, constant, make
 from gradcli.graph.op import OPS, WHOLE
 from tests.gradients import build
@@ -445,7 +446,11 @@ def test_every_operation(name: str) -> None:
         words = set(re.findall(r"\w+", text))
         for dtype in ("float32", "float64"):
             given = {k: a.astype(dtype) if a.dtype.kind == "f" else a for k, a in usual_inputs().items() if k in words}
-            roots = with_gradients(text, given)
+            try:
+                roots = with_gradients(text, given)
+            except UnmeasuredError:
+                # What has the shape of data is computed before there is a graph.
+                continue
             for sizes in TINY:
                 got, expected, _ = both(roots, sizes)
                 agree(got, expected, 1e-5 if dtype == "float32" else 1e-12)

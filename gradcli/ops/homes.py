@@ -19,7 +19,7 @@ HOMES = {
     """,
     "more_elementwise": """
         positive conj conj_physical resolve_conj sgn copysign angle heaviside deg2rad rad2deg float_power ldexp
-        frexp logaddexp2 fmax fmin nextafter nan_to_num isclose allclose addcmul addcdiv bitwise_xor
+        frexp logaddexp2 fmax fmin nextafter _next_half nan_to_num isclose allclose addcmul addcdiv bitwise_xor
         bitwise_left_shift bitwise_right_shift _sinc_slope sinc
     """,
     "shape": """

@@ -12,8 +12,8 @@ import numpy as np
 
 from gradcli.errors import GradcliError
 from gradcli.graph.arguments import as_flag, as_node, as_number
-from gradcli.graph.dtypes import BOOL, FLOAT64
-from gradcli.graph.infer import cast
+from gradcli.graph.dtypes import BOOL, FLOAT64, is_half
+from gradcli.graph.infer import cast, promote
 from gradcli.graph.node import Node, make_results
 from gradcli.graph.op import Op, Params, Shape
 from gradcli.ops.batching import products, sums
@@ -168,9 +168,25 @@ fmin = elementwise(
     textbook=lambda g, out, x, y: (where(x < y, g, 0), where(y < x, g, 0)),
     **both(lambda v, x, y: v.select((x <= y) | v.isnan(y), x, y)),
 )
+
+
+def _next_vjp(g: Node, out: Node, x: Node, y: Node) -> tuple[Node, Node]:
+    return where(ne(x, y), g, 0), call("zeros_like", g)
+
+
+def _next(input: Any, other: Any) -> Node:
+    x, y = as_node(input), as_node(other)
+    return apply(_next_half if is_half(promote((x, y))) else nextafter, x, y)
+
+
 nextafter = elementwise(
-    "nextafter", np.nextafter, args=BINARY, dtype="float", doc="The number next to `input` on the way to `other`.",
-    vjp=lambda g, out, x, y: (where(ne(x, y), g, 0), call("zeros_like", g)),
+    "nextafter", np.nextafter, args=BINARY, dtype="float", build=_next, vjp=_next_vjp,
+    doc="The number next to `input` on the way to `other`.",
+)
+_next_half = elementwise(
+    "_next_half", lambda x, y: np.nextafter(x.astype(np.float16), y.astype(np.float16)).astype(x.dtype), args=BINARY,
+    dtype="float", public=False, grad_fn="NextafterBackward0", vjp=_next_vjp,
+    doc="The next number of float16, whatever the numbers are computed in.",
 )
 
 
