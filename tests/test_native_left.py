@@ -396,7 +396,7 @@ NOT_NATIVE = {
     **dict.fromkeys(
         ("solve_triangular", "triangular_solve", "cholesky_solve", "cholesky_inverse"), "one row after the other"
     ),
-    **dict.fromkeys(("lu_factor_ex", "linalg_lu", "linalg_lu_solve", "lu_unpack"), "one row after the other"),
+    **dict.fromkeys(("lu_factor_ex", "linalg_lu", "linalg_lu_solve"), "one row after the other"),
     **dict.fromkeys(("matrix_exp", "householder_product", "ormqr"), "products of matrices and systems"),
     "cdist": "as many steps for an element as rows are long",
     **dict.fromkeys(("_cofactor", "_cofactor_slope", "_cofactor_slopes", "_inverse_limit"), "LAPACK's"),
@@ -411,6 +411,7 @@ NOT_NATIVE = {
     **dict.fromkeys(("_max_pool", "_max_unpool", "_pool_added", "_pool_picked"), "windows of neighbouring places"),
     "_pad_with_own_back": "places come several times",
     **dict.fromkeys(("cummax", "cummin", "aminmax", "var_mean", "std_mean", "_split"), "several results at once"),
+    "lu_unpack": "several results at once",
     "frexp": "two results of different types",
     "_one_step": "an operation on places, one after the other",
     **dict.fromkeys(("view", "_unsafe_view", "_reshape_alias", "squeeze", "unsqueeze"), "nothing is computed"),
