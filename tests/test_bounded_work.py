@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc as garbage
 import time
+import tracemalloc
 from collections.abc import Callable
 
 import numpy as np
@@ -229,3 +230,44 @@ def test_formulas_of_long_chains_are_found_or_refused(text: str, order: int, has
         found = False
     assert has_formula in (None, found)
     assert time.perf_counter() - started < 60
+
+
+# Memory ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "shape", "told"),
+    [
+        ("combinations(x, 10**9)", (3,), "combinations() takes up to 64 elements at a time, got 1000000000"),
+        ("combinations(x, 65, True)", (1,), "combinations() takes up to 64 elements at a time, got 65"),
+        ("combinations(x, 60)", (100_000,), "combinations() has"),
+        ("repeat_interleave(x, [2**62, 2**62])", (2,), "the repeats make 9.22337e+18 places"),
+        ("repeat_interleave(x, [10**12, 10**12])", (2,), "int64 tensor of shape (2000000000000,) needs 16 TB"),
+        ("affine_grid(x, [1, 1, 10**6, 10**6])", (1, 2, 3), "tensor of shape (1000000, 1000000, 3) needs 24 TB"),
+        ("sum(pdist(x))", (2_000_000, 0), "tensor of shape (1999999000000,) needs 16 TB"),
+        ("ctc_loss(x, zeros(1, 3, dtype=int64), [10001], [3])", (10_001, 1, 2), "goes through at most 10000 moments"),
+        ("max_pool1d(x, 50000, 1)", (1, 1, 100_000), "50001 elements, each made of 50000, look at more than 67108864"),
+        ("avg_pool1d(x, 50000, 1)", (1, 1, 100_000), "50001 elements, each made of 50000, look at more than 67108864"),
+    ],
+)
+def test_what_would_take_too_much_is_refused_before(text: str, shape: tuple[int, ...], told: str) -> None:
+    started = time.perf_counter()
+    with pytest.raises(GradcliError) as met:
+        gc.evaluate(text, {"x": np.ones(shape)})
+    assert told in met.value.message
+    assert time.perf_counter() - started < 30
+
+
+def test_windows_of_long_lines_are_laid_out_in_strips() -> None:
+    """All of them at once would take 400 MB here."""
+    tracemalloc.start()
+    x = gc.ones(1, 1, 50_000, requires_grad=True)
+    w = gc.ones(1, 1, 2000, requires_grad=True)
+    y = gc.conv1d(x, w)
+    y.sum().backward()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 100_000_000
+    assert y.value().min() == y.value().max() == 2000
+    assert x.grad is not None and w.grad is not None
+    assert x.grad[0, 0, 1].item() == 2 and x.grad[0, 0, 25_000].item() == 2000 and w.grad[0, 0, 7].item() == 48_001

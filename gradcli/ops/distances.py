@@ -13,9 +13,9 @@ import numpy as np
 from gradcli.errors import GradcliError, SizeError
 from gradcli.graph.arguments import as_choice, as_number
 from gradcli.graph.infer import broadcast_shapes, cast, promote
-from gradcli.graph.node import Node, constant, make
+from gradcli.graph.node import Node, make
 from gradcli.graph.op import WHOLE, Blocking, Dims, Op, Params, Shape
-from gradcli.ops.elementwise import abs_, eq, sign, sub, where
+from gradcli.ops.elementwise import abs_, eq, ne, sign, sub, where
 from gradcli.ops.family import call, float_node, primitive
 from gradcli.ops.reduce import norm, norm_vjp, reduce_node, sum_
 from gradcli.ops.shape import unsqueeze
@@ -163,11 +163,13 @@ def _pdist_kernel(x: Any, p: float) -> Any:
 def _pdist_vjp(g: Node, out: Node, x: Node, p: float) -> tuple[Node]:
     """By the square of all distances, each pair twice; the diagonal has no slope."""
     count = x.shape[0]
-    place = np.zeros((count, count), np.int64)
-    place[_pairs(count)] = np.arange(g.size)
-    index = constant(place + place.T)
-    beside = constant(~np.eye(count, dtype=bool))
-    weights, distances = (where(beside, call("getitem", v, index), 0) for v in (g, out))
+    column = call("arange", count)
+    row = unsqueeze(column, 1)
+    low, high = call("minimum", row, column), call("maximum", row, column)
+    # Where the pair stands among all of them, which are told row by row.
+    place = call("floor_divide", low * (2 * count - 1 - low), 2) + high - low - 1
+    index = call("clamp_min", place, 0)
+    weights, distances = (where(ne(row, column), call("getitem", v, index), 0) for v in (g, out))
     slopes = unsqueeze(weights, -1) * _slopes(unsqueeze(x, -2) - unsqueeze(x, -3), unsqueeze(distances, -1), p)
     return (sum_(slopes, -2),)
 

@@ -271,6 +271,10 @@ one_hot = composite(
 )
 
 
+# What np.int64 holds, with room for the roundings of a sum.
+_MOST_PLACES = 1 << 62
+
+
 def _repeat_interleave(input: Any, repeats: Any, dim: Any, output_size: Any) -> Node:
     x = as_node(input)
     if dim is None:
@@ -288,16 +292,21 @@ def _repeat_interleave(input: Any, repeats: Any, dim: Any, output_size: Any) -> 
         raise SizeError(message, x.shape[axis], counts.shape, argument="repeats")
     counts = expand(counts, (x.shape[axis],)) if counts.shape != (x.shape[axis],) else counts
     hint = "write the repeats as a list of numbers"
-    index = measured(counts, "repeat_interleave(x, repeats)", _repeated_places, hint)
-    if output_size is not None and output_size != index.size:
-        raise GradcliError(f"the repeats make {index.size} places, not {output_size}", argument="output_size")
-    return index_select(x, axis, index)
+    total = int(measured(counts, "repeat_interleave(x, repeats)", _sum_of_repeats, hint).params["value"])
+    if output_size is not None and output_size != total:
+        raise GradcliError(f"the repeats make {total} places, not {output_size}", argument="output_size")
+    # Only their number is known here, so that the places themselves are planned for as any other tensor.
+    ends, order = call("cumsum", counts, 0), call("arange", total)
+    return index_select(x, axis, call("searchsorted", ends, order, right=True))
 
 
-def _repeated_places(counts: Any) -> Any:
+def _sum_of_repeats(counts: Any) -> Any:
     if (counts < 0).any():
         raise GradcliError(f"repeats cannot be negative, got {int(counts.min())}", argument="repeats")
-    return np.repeat(np.arange(len(counts)), counts)
+    total = counts.sum(dtype=np.float64)
+    if total > _MOST_PLACES:
+        raise SizeError("the repeats make {} places", f"{total:.6g}", argument="repeats")
+    return counts.sum(dtype=np.int64)
 
 
 def _each_repeated(x: Node, times: int, axis: int) -> Node:

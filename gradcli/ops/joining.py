@@ -27,6 +27,8 @@ from gradcli.ops.shape import cat, expand, reshape, stack, unsqueeze
 
 # Indices that are written into a graph take 8 bytes each.
 _MOST_INDICES = 1 << 24
+# PyTorch picks combinations out of a grid with so many dimensions, and has tensors of so many.
+_MOST_AT_A_TIME = 64
 
 
 def _given(tensors: Any, name: str) -> list[Node]:
@@ -179,11 +181,14 @@ def _combinations(input: Any, r: Any, with_replacement: Any) -> Node:
         raise GradcliError(f"combinations() takes so many elements at a time, got {count}", argument="r")
     if not count:
         return make(filled, (), {"shape": (0,), "value": 0, "dtype": x.dtype})
+    if count > _MOST_AT_A_TIME:
+        message = f"combinations() takes up to {_MOST_AT_A_TIME} elements at a time, got {count}"
+        raise GradcliError(message, argument="r")
     repeated = as_flag(with_replacement, "with_replacement")
     length = x.shape[0]
     rows = math.comb(length + count - 1, count) if repeated and length else 0 if repeated else math.comb(length, count)
     if rows * count > _MOST_INDICES:
-        raise GradcliError(f"combinations() has {rows} rows of {count}, more than {_MOST_INDICES:,} elements")
+        raise GradcliError(f"combinations() has {rows:.6g} rows of {count}, more than {_MOST_INDICES:,} elements")
     found = (combinations_with_replacement if repeated else choices)(range(length), count)
     places = np.fromiter(found, np.dtype((INT64, count)), rows)
     columns = [make(index_, (x, constant(column)), {"dims": (0,), "name": "IndexBackward0"}) for column in places.T]

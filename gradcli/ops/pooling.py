@@ -18,9 +18,9 @@ from gradcli.graph.op import Blocking, Dims, Op, Params, Shape
 from gradcli.ops.convolution import batched, per_dimension
 from gradcli.ops.family import composite, floating, primitive
 from gradcli.ops.formulas import arithmetic
-from gradcli.ops.kernels.taps import maxima
+from gradcli.ops.kernels.taps import maxima, width_of
 from gradcli.ops.kernels.windows import Meeting, folded, out_lengths, unfolded
-from gradcli.ops.resampling import as_plane, wanted_lengths, window
+from gradcli.ops.resampling import as_plane, check_tables, wanted_lengths, window
 from gradcli.ops.shape import squeeze, unsqueeze
 
 # Elements at places ---------------------------------------------------------------------------------------------------
@@ -91,6 +91,7 @@ added: Op = primitive(
 
 def _pool_infer(inputs: tuple[Node, ...], params: Params) -> tuple[Any, ...]:
     x, maps = inputs[0], params["maps"]
+    check_tables(maps)
     shape = (*x.shape[: x.ndim - len(maps)], *(one[2] for one in maps))
     return (shape, x.dtype), (shape, INT64)
 
@@ -104,6 +105,7 @@ max_pool = primitive(
     results=("values", "indices"), vjp=_pool_vjp, formula=_NO_FORMULA,
     grad_fn=lambda node: (f"{node.params['name']}Backward0", node.inputs),
     doc="The largest element of each window, and its place.",
+    cost=lambda node: max(1.0, 4.0 * math.prod(width_of(one) for one in node.params["maps"])),
     blocking=Blocking(lambda node, dim: (dim,) if dim < node.ndim - len(node.params["maps"]) else None),
 )
 

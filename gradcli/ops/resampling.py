@@ -20,17 +20,34 @@ from gradcli.ops.convolution import batched, per_dimension
 from gradcli.ops.elementwise import abs_, sign
 from gradcli.ops.family import call, composite, floating, primitive
 from gradcli.ops.formulas import arithmetic
-from gradcli.ops.kernels.taps import Map, mapped
+from gradcli.ops.kernels.taps import Map, mapped, width_of
 from gradcli.ops.reduce import mean
 from gradcli.ops.shape import squeeze, unsqueeze
 
 # The operation --------------------------------------------------------------------------------------------------------
 
 
+# The places that a map looks at are a table, which takes 8 bytes for each of them.
+_MOST_PLACES = 1 << 26
+
+
+def check_tables(maps: Sequence[Map]) -> None:
+    for one in maps:
+        if one[2] * width_of(one) > _MOST_PLACES:
+            message = "{} elements, each made of {}, look at more than {} places of one dimension"
+            raise SizeError(message, one[2], width_of(one), _MOST_PLACES)
+
+
 def _infer(inputs: tuple[Node, ...], params: Params) -> tuple[Shape, np.dtype]:
     x, maps = inputs[0], params["maps"]
+    check_tables(maps)
     lengths = tuple(one[1] if params["turned"] else one[2] for one in maps)
     return (*x.shape[: x.ndim - len(maps)], *lengths), x.dtype
+
+
+def _cost(node: Node) -> float:
+    at = 1 if node.params["turned"] else 2
+    return max(1.0, sum(one[2] * width_of(one) / max(1, one[at]) for one in node.params["maps"]))
 
 
 def _follow(node: Node, dim: int) -> Dims | None:
@@ -49,7 +66,8 @@ def _grad_fn(node: Node) -> tuple[str, tuple[Node, ...]]:
 resample: Op = primitive(
     "_resample", lambda x, maps, turned, divisor, name: mapped(x, maps, turned, divisor), _infer, family="network",
     public=False, doc="Maps along the last dimensions, or their adjoints.", grad_fn=_grad_fn, vjp=_vjp, batching=LINEAR,
-    blocking=Blocking(_follow), formula=arithmetic.none("means of windows and interpolation have no short formula"),
+    blocking=Blocking(_follow), cost=_cost,
+    formula=arithmetic.none("means of windows and interpolation have no short formula"),
 )
 
 

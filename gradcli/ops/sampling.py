@@ -10,16 +10,14 @@ from collections.abc import Sequence
 from itertools import product
 from typing import Any
 
-import numpy as np
-
 from gradcli.errors import GradcliError, SizeError
 from gradcli.graph.arguments import as_choice, as_flag, as_int, as_node
-from gradcli.graph.node import Node, constant
+from gradcli.graph.node import Node
 from gradcli.ops.convolution import floats
 from gradcli.ops.elementwise import clamp, detach, eq, floor, logical_and, round_, where
 from gradcli.ops.family import call, composite
 from gradcli.ops.one_step import one_step
-from gradcli.ops.shape import permuted, reshape, sizes, unsqueeze
+from gradcli.ops.shape import permuted, reshape, sizes, stack, unsqueeze
 
 # Grids ----------------------------------------------------------------------------------------------------------------
 
@@ -153,14 +151,13 @@ def _affine_grid(theta: Any, size: Any, align_corners: Any) -> Node:
     if matrices.shape != (shape[0], count, count + 1):
         raise SizeError("theta has shape {}, it needs {}", matrices.shape, (shape[0], count, count + 1),
                         argument="theta")
-    axes = []
-    for n in reversed(shape[2:]):
-        line = np.linspace(-1, 1, n) if n > 1 else np.zeros(1)
-        axes.append(line if corners or n == 1 else line * ((n - 1) / n))
-    # The places of the last dimension come first, a 1 at the end.
-    places = np.meshgrid(*reversed(axes), indexing="ij")[::-1]
-    base = np.stack([*places, np.ones(shape[2:])], -1).reshape(-1, count + 1)
-    grid = call("matmul", constant(base.astype(matrices.dtype)), call("transpose", matrices, 1, 2))
+    # The places at both ends, which are those of corners or of the middle of the first and the last element.
+    ends = [0.0 if n == 1 else 1.0 if corners else (n - 1) / n for n in shape[2:]]
+    lines = [call("linspace", -end, end, n, dtype=matrices.dtype) for end, n in zip(ends, shape[2:], strict=True)]
+    # Those of the last dimension come first, a 1 at the end.
+    places = reversed(call("meshgrid", *lines))
+    base = reshape(stack([*places, call("ones", shape[2:], dtype=matrices.dtype)], -1), (-1, count + 1))
+    grid = call("matmul", base, call("transpose", matrices, 1, 2))
     return one_step("AffineGridGeneratorBackward0", reshape(grid, (shape[0], *shape[2:], count)), matrices)
 
 

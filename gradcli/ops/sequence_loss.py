@@ -24,6 +24,8 @@ from gradcli.ops.shape import cat, cut, expand, reshape, stack, unsqueeze
 
 # The logarithm of a probability of 0: a number that stays one in sums and differences.
 _NEVER = -1e30
+# Each moment is a part of the graph.
+_MOST_MOMENTS = 10_000
 
 
 def _ctc(
@@ -36,6 +38,8 @@ def _ctc(
         x = unsqueeze(x, 1)
     if x.ndim != 3 or not x.shape[0] or not x.shape[2]:
         raise SizeError("ctc_loss() takes (time, batch, classes) or (time, classes), got shape {}", x.shape)
+    if x.shape[0] > _MOST_MOMENTS:
+        raise SizeError("ctc_loss() goes through at most {} moments, got {}", _MOST_MOMENTS, x.shape[0])
     empty, batch = as_int(blank, "blank"), x.shape[1]
     if not 0 <= empty < x.shape[2]:
         raise GradcliError(f"blank is {empty}, there are {x.shape[2]} classes", argument="blank")

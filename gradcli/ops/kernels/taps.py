@@ -114,6 +114,14 @@ _TABLES: dict[str, Callable[..., Taps]] = {
 }
 
 
+def width_of(one: Map) -> int:
+    """How many places an element of the result looks at, at most."""
+    name, n, m, *rest = one
+    if name in ("window", "spread"):
+        return min(rest[0], n)
+    return n // max(1, m) + 2 if name == "adaptive" else {"linear": 2, "cubic": 4}.get(name, 1)
+
+
 @lru_cache(maxsize=64)
 def _table(one: Map) -> Taps:
     name, *rest = one

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from itertools import product
+from itertools import pairwise, product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,6 +28,8 @@ Pads = tuple[tuple[int, int], ...]
 
 # Bytes of windows that are laid out at once.
 _AT_ONCE = 1 << 21
+# A line of results whose windows take more is cut.
+_STRIP = 8 * _AT_ONCE
 # Lines of results that are this long make matrices that are worth a product of their own.
 _LONG_LINE = 64
 
@@ -87,6 +89,15 @@ class _Windows(NamedTuple):
     def height(self) -> int:
         """The rows of a matrix of windows: channels times the elements of a kernel."""
         return self.channels * math.prod(self.kernel)
+
+    def strips(self, itemsize: int) -> Iterator[tuple[_Windows, slice, slice]]:
+        """Layouts of strips of lines, about equally wide, with what each takes of the lines of input and results."""
+        width = max(1, _STRIP // max(1, itemsize * self.form.groups * self.height * math.prod(self.out[2:])))
+        count = max(1, -(-self.out[1] // width))
+        bounds = [self.out[1] * k // count for k in range(count + 1)]
+        for first, last in pairwise(bounds):
+            strip = self._replace(out=(self.out[0], last - first, *self.out[2:]))
+            yield strip, slice(first * self.form.stride[1], None), slice(first, last)
 
     def pieces(self, itemsize: int) -> Iterator[tuple[int, int]]:
         """Neighbouring lines of results whose windows are laid out together."""
@@ -173,9 +184,11 @@ def convolved(x: Any, w: Any, form: Meeting, out: Any = None) -> Any:
         return out
     windows, form, space = _windows(x.shape[2:], w.shape[2:], form, w.shape[1])
     x, matrix = _padded(x.reshape(*x.shape[:2], *space), form.padding), _as_matrix(w, form.groups)
-    for one, result in zip(x, out, strict=True):
-        for start, stop in windows.pieces(x.itemsize):
-            np.matmul(matrix, windows.matrices(one, start, stop), out=windows.results(result, start, stop))
+    for one, result in zip(x, out.reshape(*out.shape[:2], *windows.out), strict=True):
+        for strip, read, written in windows.strips(x.itemsize):
+            there, here = one[:, :, read], result[:, :, written]
+            for start, stop in strip.pieces(x.itemsize):
+                np.matmul(matrix, strip.matrices(there, start, stop), out=strip.results(here, start, stop))
     return out
 
 
@@ -187,9 +200,11 @@ def convolved_back(g: Any, w: Any, space: Shape, form: Meeting) -> Any:
     x = np.zeros((g.shape[0], channels, *_around(shape, form.padding)), g.dtype)
     if g.size and w.size:
         matrix = np.ascontiguousarray(_as_matrix(w, form.groups).swapaxes(2, 3))
-        for one, result in zip(x, g, strict=True):
-            for start, stop in windows.pieces(g.itemsize):
-                windows.add_back(one, np.matmul(matrix, windows.results(result, start, stop)), start, stop)
+        for one, result in zip(x, g.reshape(*g.shape[:2], *windows.out), strict=True):
+            for strip, written, read in windows.strips(g.itemsize):
+                there, here = one[:, :, written], result[:, :, read]
+                for start, stop in strip.pieces(g.itemsize):
+                    strip.add_back(there, np.matmul(matrix, strip.results(here, start, stop)), start, stop)
     result = np.zeros((g.shape[0], channels, *shape), g.dtype)
     inside, own = _inner(shape, form.padding)
     result[own] = x[inside]
@@ -205,10 +220,12 @@ def kernel_gradient(x: Any, g: Any, kernel: Shape, form: Meeting, dtype: Any = N
     total = np.zeros((groups, rows, windows.height), np.float64)
     if x.size and g.size:
         x = _padded(x.reshape(*x.shape[:2], *space), form.padding)
-        for one, result in zip(x, g, strict=True):
-            for start, stop in windows.pieces(x.itemsize):
-                matrices = windows.matrices(one, start, stop).swapaxes(2, 3)
-                total += np.add.reduce(np.matmul(windows.results(result, start, stop), matrices), axis=1)
+        for one, result in zip(x, g.reshape(*g.shape[:2], *windows.out), strict=True):
+            for strip, read, also_read in windows.strips(x.itemsize):
+                there, here = one[:, :, read], result[:, :, also_read]
+                for start, stop in strip.pieces(x.itemsize):
+                    matrices = strip.matrices(there, start, stop).swapaxes(2, 3)
+                    total += np.add.reduce(np.matmul(strip.results(here, start, stop), matrices), axis=1)
     laid = total.reshape(groups * rows, windows.kernel[0], channels, *windows.kernel[1:])
     return np.moveaxis(laid, 1, 2).reshape(groups * rows, channels, *kernel).astype(dtype or x.dtype)
 
