@@ -105,6 +105,8 @@ def test_odd_arguments(op: Op) -> None:
         (["sum(x**0*y)", "x:1", "y:1", "--wrt", "y"], 0, "ones_like(y)"),
         (["sum(masked_fill(x, True, 0))", "x:0"], 0, "0"),
         (["sum(clamp(x, [], m))", "x:0", "m:0", "--wrt", "x"], 0, "0"),
+        (["sum(x[i])", "x:1", "i:1"], 2, "an index must hold integers, not float64"),
+        (["sum(repeat_interleave(x, i))", "x:1", "i:1"], 2, "repeats must hold integers, not float64"),
         (["sum(x*y.shape)", "x:1", "y:1", "--wrt", "x"], 2, "a constant of the expression depends on the lengths"),
     ],
 )

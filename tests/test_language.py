@@ -167,6 +167,7 @@ def test_loops_within_loops() -> None:
         ("fold(add, 0, 2)", "there are no rows to go through in an int", "2"),
         ("f(c, a, b) = c; fold(f, 0, (A, [1, 2, 3]))", "the numbers of rows differ: 2, 3", "(A, [1, 2, 3])"),
         ("f(x) = iterate(f, x, 2); f(A)", "f() calls itself without end", "f"),
+        ("iterate(scan, A, 2)", "scan() is a loop: none can go through it", "scan"),
         ("f(x) = (x, x); iterate(f, A, 2)", "the function gives 2 values and is called with one", "iterate(f, A, 2)"),
         ("f(x) = x; iterate(f, (A, A), 2)", "f() takes 1 argument, got 2", "iterate(f, (A, A), 2)"),
         (

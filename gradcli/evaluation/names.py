@@ -73,6 +73,9 @@ def unknown_function(name: str, start: int, names: Iterable[str], defined: Itera
     place = (start, start + len(name))
     if name in names or name in CONSTANTS:
         return GradcliError(f"{name!r} is not a function", span=place, hint=f"write {name}*(...) to multiply")
+    if name in LOOPS:
+        hint = f"define a function that calls it, as in f(y) = {name}(…)"
+        return GradcliError(f"{name}() is a loop: none can go through it", span=place, hint=hint)
     hint = function_meant(name, [*LOOPS, *defined]) or "functions have PyTorch's names, such as exp or sum"
     return GradcliError(f"unknown function {quoted(name)}", span=place, hint=hint)
 

@@ -180,7 +180,7 @@ def integral(node: Node, name: str) -> Node:
     """A node of integers; an input whose data comes later may hold them, since lists of numbers are floating-point."""
     if node.dtype.kind in "iu":
         return node
-    if node.dtype.kind != "f" or node.op is not INPUT or node.params["data"] is not None:
+    if node.dtype.kind != "f" or node.op is not INPUT or node.params.get("data", node) is not None:
         hint = "convert it, as in i.long()"
         raise GradcliError(f"{name} must hold integers, not {node.dtype}", hint=hint)
     return make(whole_numbers, (node,))
