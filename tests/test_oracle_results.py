@@ -132,3 +132,34 @@ def test_values_alone_are_those_that_come_with_their_indices(name: str, dim: int
             for roots, expected in (([pair.values], both[:1]), ([pair.indices], both[1:]), (list(pair), both)):
                 for got, wanted in zip(ran(plan(roots, sizes=sizes), 2), expected, strict=True):
                     assert got.tobytes() == wanted.tobytes() and got.dtype == wanted.dtype
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "bool", "float16"])
+@pytest.mark.parametrize("name", ["sum", "prod", "nansum", "cumsum", "cumprod"])
+def test_sums_and_products_are_of_the_dtype_that_is_asked_for(name: str, dtype: str) -> None:
+    if dtype == "bool" and name.startswith("cum"):
+        pytest.raises(RuntimeError, getattr(torch, name), torch.ones(2), 0, dtype=torch.bool)
+        return
+    for given in ([1.5, 2.0, 250.0], [0.0, 0.0, 0.0]):
+        x = torch.tensor(given)
+        expected = getattr(torch, name)(x, 0, dtype=getattr(torch, dtype)).numpy()
+        found = getattr(gc, name)(gc.tensor(given), 0, dtype=dtype).value()
+        assert found.dtype == expected.dtype
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_rms_norm_of_float16_squares_in_float32() -> None:
+    for given in ([[1.0, 500.0]], [[5e-4, 2.5e-7]], [[3.0, -4.0]]):
+        x, w = np.array(given, np.float16), np.array([2, 3], np.float16)
+        for weight in (None, w):
+            expected = torch.nn.functional.rms_norm(torch.tensor(x), [2], None if weight is None else torch.tensor(w))
+            found = gc.rms_norm(gc.tensor(x), [2], weight).value()
+            np.testing.assert_allclose(found, expected.numpy(), rtol=1e-3)
+
+
+def test_a_product_over_all_dimensions_keeps_a_dtype_of_integers() -> None:
+    a, b = np.full((2, 2, 1), 9, np.uint8), np.full((2, 1, 2), 9, np.uint8)
+    dims = [[0, 1], [2, 0]]
+    expected = torch.tensordot(torch.tensor(a), torch.tensor(b), dims).numpy()
+    found = gc.tensordot(gc.tensor(a), gc.tensor(b), dims).value()
+    assert found.dtype == expected.dtype == np.uint8 and found == expected

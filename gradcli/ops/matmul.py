@@ -292,9 +292,9 @@ def _contracted(a: Node, b: Node, first: list[int], second: list[int], name: str
     length = 1
     for d1, d2 in zip(first, second, strict=True):
         if right.shape[d2] == 1:
-            left = sum_(left, [d1], True)
+            left = cast(sum_(left, [d1], True), left.dtype)
         elif left.shape[d1] == 1:
-            right = sum_(right, [d2], True)
+            right = cast(sum_(right, [d2], True), right.dtype)
         elif left.shape[d1] != right.shape[d2]:
             raise _do_not_fit(a.shape, b.shape, name, left.shape[d1], right.shape[d2])
         length *= left.shape[d1]
@@ -308,7 +308,7 @@ def _contracted(a: Node, b: Node, first: list[int], second: list[int], name: str
     elif left.strides is None and right.strides is None:
         product = dot(flatten(left), flatten(right))
     else:
-        product = sum_(mul(squeeze(left), squeeze(right)))
+        product = cast(sum_(mul(squeeze(left), squeeze(right))), left.dtype)
     return reshape(product, shape)
 
 

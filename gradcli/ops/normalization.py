@@ -12,6 +12,7 @@ import numpy as np
 
 from gradcli.errors import GradcliError, SizeError
 from gradcli.graph.arguments import as_int, as_node, as_number
+from gradcli.graph.dtypes import FLOAT32
 from gradcli.graph.infer import cast
 from gradcli.graph.node import Node
 from gradcli.ops.elementwise import mul, rsqrt
@@ -141,7 +142,9 @@ instance_norm = composite(
 
 
 def _rms_norm(input: Any, normalized_shape: Any, weight: Any, eps: Any) -> Node:
-    x = floating(input)
+    given = floating(input)
+    # Squares of what float16 holds are beyond it.
+    x = cast(given, FLOAT32) if given.dtype.itemsize == 2 else given
     shape = tuple(sizes(normalized_shape, "normalized_shape"))
     if not shape or x.shape[-len(shape) :] != shape:
         raise SizeError(
@@ -151,11 +154,11 @@ def _rms_norm(input: Any, normalized_shape: Any, weight: Any, eps: Any) -> Node:
     squares = mean(x**2, [*range(-len(shape), 0)], True)
     normal = mul(x, rsqrt(call("_plus", squares, small)))
     if weight is None:
-        return normal
+        return cast(normal, given.dtype)
     w = cast(as_node(weight), x.dtype)
     if w.shape != shape:
         raise SizeError("weight has shape {}, it needs {}", w.shape, shape, argument="weight")
-    return mul(normal, w)
+    return cast(mul(normal, w), given.dtype)
 
 
 rms_norm = composite(

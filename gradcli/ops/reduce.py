@@ -307,10 +307,12 @@ def _logsumexp_textbook(g: Node, out: Node, x: Node, dim: Any, keepdim: Any, axi
 
 
 def _typed(op_name: str) -> Any:
-    """`dtype=` converts before summing."""
+    """`dtype=` converts before summing; whole numbers are summed as int64, and are that dtype again."""
 
     def build(input: Any, dim: Any, keepdim: Any, dtype: Any) -> Node:
         target = to_dtype(dtype)
+        if target is not None and target.kind != "f" and target != INT64:
+            return cast(build(cast(as_node(input), target), dim, keepdim, None), target)
         x = as_node(input) if target is None else cast(as_node(input), target)
         if op_name == "prod" and isinstance(dim, list | tuple) and not dim:
             hint = "without dim, all elements are multiplied"
@@ -583,7 +585,8 @@ def _running(name: str, ufunc: Any, vjp: Any, doc: str, **row: Any) -> Op:
     def build(input: Any, dim: Any, dtype: Any) -> Node:
         target = to_dtype(dtype)
         x = as_node(input) if target is None else cast(as_node(input), target)
-        return make(op, (x,), {"dim": normalize_axis(dim, x.ndim)})
+        result = make(op, (x,), {"dim": normalize_axis(dim, x.ndim)})
+        return result if target is None else cast(result, target)
 
     op: Op = primitive(
         name, kernel, lambda inputs, params: (inputs[0].shape, _whole_result(inputs[0].dtype)), family="reduction",
