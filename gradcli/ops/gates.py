@@ -18,7 +18,7 @@ from gradcli.ops.activation import sigmoid
 from gradcli.ops.batching import products
 from gradcli.ops.blocking import except_along
 from gradcli.ops.elementwise import exp, logical_and, logical_or, tanh, where
-from gradcli.ops.family import apply, composite, elementwise, float_node, floating, primitive
+from gradcli.ops.family import apply, call, composite, elementwise, float_node, floating, primitive
 from gradcli.ops.kernels import nn
 from gradcli.ops.kernels.one_text import both
 from gradcli.ops.shape import cat, narrow, reshape
@@ -124,7 +124,8 @@ threshold: Op = elementwise(
 _prelu_kernel = elementwise(
     "_prelu", args="input, weight", dtype="float", public=False, grad_fn="PreluKernelBackward0", tame=True,
     doc="The input where positive, the weight times it elsewhere.",
-    vjp=lambda g, out, x, w: (where(x > 0, g, g * w), where(x > 0, 0, g * x)),
+    # As in PyTorch the slope at 0 is the weight, and does not change with it.
+    vjp=lambda g, out, x, w: (where(x > 0, g, g * where(x < 0, w, call("detach", w))), where(x >= 0, 0, g * x)),
     **both(lambda v, x, w: v.select(x > 0, x, x * w)),
 )
 
