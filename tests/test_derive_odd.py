@@ -180,11 +180,11 @@ def nanmean(request: pytest.FixtureRequest) -> Iterator[bool]:
     public = request.param
     row: dict[str, Any] = {"args": "input, dim", "family": "reduction", "doc": "Mean of what is a number."}
     build = {"build": lambda x, dim: make(op, (x,), {"dim": dim})}
-    op = primitive("numbers_mean" if public else "_numbers_mean", kernel, infer, public=public, vjp=vjp, **row, **build)
+    op = primitive("numbersmean" if public else "_numbersmean", kernel, infer, public=public, vjp=vjp, **row, **build)
     if not public:
-        composite("numbers_mean", **row, **build)
+        composite("numbersmean", **row, **build)
     yield public
-    for name in ("numbers_mean", "_numbers_mean"):
+    for name in ("numbersmean", "_numbersmean"):
         OPS.pop(name, None)
 
 
@@ -192,16 +192,16 @@ def nanmean(request: pytest.FixtureRequest) -> Iterator[bool]:
 @pytest.mark.parametrize("order", ["1", "2"])
 def test_an_operation_without_a_formula(monkeypatch: pytest.MonkeyPatch, nanmean: bool, form: str, order: str) -> None:
     """A public one is a call, of which there is no NumPy code; a private one stands in no formula."""
-    done = call(monkeypatch, "derive", "sum(log(numbers_mean(x, 0)))", "x:5,3", "--format", form, "--order", order)
+    done = call(monkeypatch, "derive", "sum(log(numbersmean(x, 0)))", "x:5,3", "--format", form, "--order", order)
     if nanmean and form != "python":
-        assert done.code == 0 and "numbers_mean" in done.out and not done.err
+        assert done.code == 0 and "numbersmean" in done.out and not done.err
         return
     told, advice = done.err.splitlines()
     assert (done.code, done.out) == (2, "")
     if nanmean:
-        assert told == "gradcli: there is no NumPy code for numbers_mean()" and "--format text" in advice
+        assert told == "gradcli: there is no NumPy code for numbersmean()" and "--format text" in advice
     else:
-        assert told == "gradcli: there is no formula for the operation numbers_mean"
+        assert told == "gradcli: there is no formula for the operation numbersmean"
         assert "`gradcli eval`" in advice and "in numbers" in advice
 
 

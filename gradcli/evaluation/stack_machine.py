@@ -255,7 +255,11 @@ class StackMachine:
     def _fold(self, op: Op, values: list[Any], keywords: dict[str, Any]) -> Any:
         """A function of numbers is a number, computed in double precision."""
         with having(DEFAULT_DTYPE, FLOAT64):
-            return execute([op(*values, **keywords)])[0].item()
+            node = op(*values, **keywords)
+            if isinstance(node, Node):
+                return execute([node])[0].item()
+        # Several results are tensors.
+        return op(*values, **keywords)
 
     def _attribute(self, value: Any, name: str, place: Span) -> Any:
         if isinstance(value, tuple) and name in getattr(value, "_fields", ()):

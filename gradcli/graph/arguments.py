@@ -184,7 +184,7 @@ def as_choice(value: Any, name: str, choices: Sequence[str]) -> str:
 
 def as_function(value: Any) -> Any:
     """An argument that is called."""
-    if callable(value):
+    if callable(value) and not isinstance(value, type):
         return value
     raise GradcliError(f"a function is needed, got {shown_value(value)}")
 

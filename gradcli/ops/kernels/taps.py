@@ -149,9 +149,9 @@ def _turned(one: Map) -> Taps:
 
 def _as_slice(places: Any) -> Any:
     """Places as a slice where they lie at equal distances."""
-    if len(places) == 1:
-        return slice(int(places[0]), int(places[0]) + 1)
-    step = int(places[1] - places[0]) if len(places) else 1
+    if len(places) < 2:
+        return slice(int(places[0]), int(places[0]) + 1) if len(places) else slice(0)
+    step = int(places[1] - places[0])
     if step < 1 or (np.diff(places) != step).any():
         return places
     return slice(int(places[0]), int(places[-1]) + 1, step)
