@@ -163,6 +163,6 @@ def test_what_is_kept_stays_until_nobody_looks(expression: str) -> None:
     assert check(expression, 0) > 0
 
 
-@pytest.mark.parametrize("first", range(0, 160, 10))
+@pytest.mark.parametrize("first", range(0, 192, 12))
 def test_random_programs(first: int) -> None:
-    assert sum(check(random_program(seed), seed) for seed in range(first, first + 10)) > 100
+    assert sum(check(random_program(seed), seed) for seed in range(first, first + 12)) > 100

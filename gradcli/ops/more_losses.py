@@ -396,7 +396,10 @@ def _triplet_with_distance(
     anchor: Any, positive: Any, negative: Any, distance_function: Any, margin: Any, swap: bool, reduction: Any
 ) -> Node:
     given = pairwise_distance if distance_function is None else as_function(distance_function)
-    near, far = _triplet_distances(anchor, positive, negative, given, as_flag(swap, "swap"))
+    try:
+        near, far = _triplet_distances(anchor, positive, negative, given, as_flag(swap, "swap"))
+    except TypeError as error:
+        raise GradcliError(f"distance_function does not take two tensors: {error}") from error
     return reduced(clamp_min(sub(near + as_number(margin, "margin"), far), 0), reduction)
 
 
