@@ -51,7 +51,14 @@ JUMPING = re.compile(r"svd|eigh|eigvalsh|qr\(|lu\(|lu_factor|cholesky_ex|lstsq|p
 # Which of equal elements comes first is a choice, and where one of them goes when it is moved depends on it.
 ORDERED = {"sort", "msort", "topk", "kthvalue", "median", "nanmedian", "mode"}
 # The function or a derivative of it is not finite there, or the matrix has no inverse or no factor.
-REFUSED = ("not finite here", "the matrix is singular", "not positive definite")
+REFUSED = ("not finite here", "the matrix is singular", "not positive definite", "takes probabilities")
+# Corners at the very point, by order, and lengths so small beside eps that no difference resolves what they do;
+# tests/test_oracle_points.py and tests/oracle compare these with PyTorch.
+CORNERS = {
+    1: ("lp_pool3d", "poisson_nll_loss", "quantile", "nanquantile", "binary_cross_entropy"),
+    2: ("triplet_margin", "pairwise_distance", "cosine_similarity", "normalize", "corrcoef", "binary_cross_entropy"),
+    3: ("triplet_margin", "multi_head_attention", "binary_cross_entropy"),
+}
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
@@ -63,7 +70,7 @@ def test_derivatives(case: Case, order: int) -> None:
         except GradcliError as error:
             assert any(words in str(error) for words in REFUSED), error
             continue
-        if JUMPING.search(case.expression):
+        if JUMPING.search(case.expression) or case.expression.startswith(CORNERS[order]):
             continue
         name = case.expression.split("(")[0]
         if name in ORDERED and order == 1:

@@ -134,7 +134,7 @@ frexp: Op = primitive(
 
 def _logaddexp2(v: Any, x: Any, y: Any) -> Any:
     apart = x - y
-    return v.log1p(v.exp2(-v.abs(v.select(v.isnan(apart), apart * 0, apart)))) * (1 / LN2) + v.maximum(x, y)
+    return v.log1p(v.exp2(-v.abs(v.select(v.isnan(apart), 0, apart)))) * (1 / LN2) + v.maximum(x, y)
 
 
 logaddexp2 = elementwise(
@@ -251,7 +251,7 @@ allclose = composite(
 def _fused(op_name: str) -> Any:
     def build(input: Any, tensor1: Any, tensor2: Any, value: Any) -> Node:
         op = {"addcmul": addcmul, "addcdiv": addcdiv}[op_name]
-        number = value if isinstance(value, int) else as_number(value, "value")
+        number = value if isinstance(value, int) and abs(value) < 2**63 else as_number(value, "value")
         return apply(op, input, tensor1, tensor2, value=number)
 
     return build

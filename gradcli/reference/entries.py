@@ -15,8 +15,13 @@ from gradcli.tensors.callable import torch_name
 #: The tables of operations in the order of the reference, by the module that holds their rows.
 TITLES = {
     "elementwise": "Arithmetic, powers, trigonometry: element by element",
+    "more_elementwise": "More of it: signs, steps, extremes without NaN",
     "special": "Special functions",
+    "bessel": "Bessel functions",
+    "probability": "Normal distribution, logits, entropy",
     "activation": "Activations",
+    "gates": "More activations: gates, hard and shrinking ones",
+    "dropout": "Dropout",
     "reduce": "Reductions and running totals",
     "descriptive": "Descriptive statistics",
     "quantiles": "Quantiles",
@@ -104,7 +109,7 @@ def table_named(name: str) -> str | None:
     """The table that a word means: its name, unless an operation has the same, or the first word of its title."""
     word = name.lower()
     for table, title in TITLES.items():
-        if word == title.split()[0].strip(":,").lower() or (word == table and name not in OPS):
+        if word in (title.split()[0].strip(":,").lower(), table) and name not in OPS:
             return table
     return None
 

@@ -25,6 +25,7 @@ from gradcli.ops.einsum import einsum
 from gradcli.ops.elementwise import abs_, clamp, clone, isnan, mul, ne, reciprocal, round_, sign, where
 from gradcli.ops.linalg import det, inv
 from gradcli.ops.matmul import matmul, outer, tensordot
+from gradcli.ops.more_elementwise import heaviside
 from gradcli.ops.reduce import all_, amax, amin, any_, argmax, argmin, count_nonzero, cumprod, cumsum, mean, prod, sum_
 from gradcli.ops.shape import (
     cat,
@@ -329,8 +330,17 @@ def _reciprocal(x: Any) -> Any:
     return reciprocal(node)
 
 
+def _heaviside(x: Any, values: Any) -> Any:
+    """Unlike PyTorch's, which is 0 there, NumPy's step at NaN is NaN."""
+    node = as_node(x)
+    return where(isnan(node), node, heaviside(node, values))
+
+
 #: Ufuncs that mean something else than the row.
-_OWN_UFUNCS: dict[str, Callable[..., Any]] = {str(op.numpy): f for op, f in ((sign, _sign), (reciprocal, _reciprocal))}
+_OWN_UFUNCS: dict[str, Callable[..., Any]] = {
+    **{str(op.numpy): f for op, f in ((sign, _sign), (reciprocal, _reciprocal))},
+    heaviside.name: _heaviside,
+}
 
 _SUMS = "a, axis=None, dtype=None, out=None, keepdims=False, initial=None, where=None"
 _EXTREMES = "a, axis=None, out=None, keepdims=False, initial=None, where=None"
