@@ -2095,7 +2095,7 @@ class Tensor:
         dilation: _Int | _Ints = 1,
         padding: _Int | _Ints = 0,
         stride: _Int | _Ints = 1,
-    ) -> Any:
+    ) -> Tensor:
         """Columns added up to pictures: the adjoint of im2col."""
     def ctc_loss(
         self,
@@ -5153,7 +5153,7 @@ def fold(
     dilation: _Int | _Ints = 1,
     padding: _Int | _Ints = 0,
     stride: _Int | _Ints = 1,
-) -> Any:
+) -> Tensor:
     """Columns added up to pictures: the adjoint of im2col."""
 
 def ctc_loss(

@@ -298,5 +298,5 @@ im2col = composite(
 fold = composite(
     "fold", _fold, family="network", torch="nn.functional.fold",
     args="input, output_size: picture, kernel_size: sides, dilation: sides=1, padding: sides=0, stride: sides=1",
-    doc="Columns added up to pictures: the adjoint of im2col.", example=("fold(input, (1, 2), 1)", "input:1x1x2"),
+    doc="Columns added up to pictures: the adjoint of im2col.", example=("fold(input, (1, 3), 1)", "input:1x1x3"),
 )
