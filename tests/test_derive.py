@@ -140,7 +140,7 @@ def test_what_has_no_formula_is_told(case: Case) -> None:
     assert sentences == {_refusal(case)}
 
 
-@pytest.mark.parametrize("order", [1, 2])
+@pytest.mark.parametrize("order", [1, pytest.param(2, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("case", [c for c in all_cases() if _differentiable(c) and _refusal(c) is None], ids=str)
 def test_formulas_give_the_gradient(case: Case, order: int) -> None:
     arrays = used(case)

@@ -527,7 +527,9 @@ def derived_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("derived_once")
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[pytest.mark.slow] if k % 4 else []) for k, n in enumerate(NAMES)]
+)
 def test_sound_arguments(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for expression in sound(name) if name == OPS[name].name else sound(name)[:1]:
         ends = [answered(monkeypatch, words) for words in commands(expression)]

@@ -77,6 +77,7 @@ def test_products_agree(expression: str, shapes: dict[str, tuple[int, ...]], dty
         np.testing.assert_allclose(ours, theirs, rtol=tolerance, atol=tolerance * max(1, np.abs(theirs).max()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize(("expression", "shapes"), CASES, ids=str)
 def test_bits(expression: str, shapes: dict[str, tuple[int, ...]], dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -71,6 +71,7 @@ def drawn(shape: tuple[int, ...], dtype: str = "float32", seed: int = 0) -> np.n
 CASES = all_cases()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", range(12))
 def test_every_operation(part: int) -> None:
     """The cases of the registry, value and gradients, float32 and float64 by turns; most of them are native."""

@@ -32,7 +32,14 @@ CASES = [*all_cases(), *detached_cases()]
 # PyTorch shows how it converts float16 within these, or how it copies piece by piece.
 OTHER_STEPS = ("rms_norm", "scaled_dot_product", "circular")
 # Several operations here, each of which rounds, where PyTorch has one; the units that may come to.
-SEVERAL = {"batch_norm": 1.0, "instance_norm": 2.0, "multi_head": 2.0, "grid_sample": 3.0, "addcdiv": 1.0, "multi_margin": 1.0}
+SEVERAL = {
+    "batch_norm": 1.0,
+    "instance_norm": 2.0,
+    "multi_head": 2.0,
+    "grid_sample": 3.0,
+    "addcdiv": 1.0,
+    "multi_margin": 1.0,
+}
 
 
 def _theirs(expression: str, arrays: dict[str, np.ndarray], orders: int) -> dict[str, Any]:

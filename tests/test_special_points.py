@@ -62,7 +62,7 @@ CORNERS = {
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-@pytest.mark.parametrize("order", [1, 2, 3])
+@pytest.mark.parametrize("order", [1, 2, pytest.param(3, marks=pytest.mark.slow)])
 def test_derivatives(case: Case, order: int) -> None:
     for point in FILLINGS:
         try:
