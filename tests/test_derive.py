@@ -117,7 +117,7 @@ NO_FORMULA = {
         "means of windows and interpolation have no short formula"
     ),
     r"max_(un)?pool": "where the largest elements of windows are has no short formula",
-    r"^frexp": "frexp() has no formula",
+    r"^frexp\(x\)\.mantissa": "frexp() has no formula",
     r"^scatter_reduce.*'prod'": "there is no formula for the operation recurrence",
     r"^im2col|^fold": "windows as columns have no short formula",
 }
@@ -158,7 +158,9 @@ def test_formulas_give_the_gradient(case: Case, order: int) -> None:
         finite = np.isfinite(expected)
         assert got.shape == expected.shape, formula
         scale = np.abs(expected[finite]).max(initial=1.0)
-        np.testing.assert_allclose(got[finite], expected[finite], rtol=1e-9, atol=1e-9 * scale, err_msg=formula)
+        # The formula of this one divides ones of float32, which are what its conditions become.
+        rtol = 1e-7 if case.expression.startswith("multilabel_margin") else 1e-9
+        np.testing.assert_allclose(got[finite], expected[finite], rtol=rtol, atol=rtol * scale, err_msg=formula)
 
 
 @pytest.mark.parametrize(("expression", "inputs", "wrt", "formula"), TEXTBOOK)

@@ -18,6 +18,8 @@ from tests.command import call
 from tests.oracle import torch
 from tests.torch_side import chain, evaluate, tensors
 
+pytestmark = pytest.mark.oracle
+
 ARRAY = np.arange(24.0).reshape(2, 3, 4)
 INDEX = np.array([[1, 0], [-1, 1]])
 MASKS = [ARRAY[0] > 3, ARRAY[:, :, 0] > 3]
