@@ -204,11 +204,11 @@ class Worker:
             source = self._script.source
             return self._plans.find([*key, *shapes], lambda: built(source, self._arrays, self._plan, shapes))
 
-        found = find(())
-        if isinstance(found, Preliminary):
-            return settled(find, self._arrays)
-        self._last = arrays, found
-        return found, self._arrays
+        plan, measured = settled(find, self._arrays)
+        if measured:
+            return plan, {**self._arrays, **measured}
+        self._last = arrays, plan
+        return plan, self._arrays
 
     def _plan(self) -> ItemPlan:
         job = self.job

@@ -142,7 +142,7 @@ def _functions() -> dict[str, str]:
     import gradcli.ops  # noqa: F401
     from gradcli.graph.op import OPS
 
-    return {name: op.doc for name, op in OPS.items() if op.public}
+    return {name: op.doc for name, op in OPS.functions().items()}
 
 
 def values(text: str) -> list[CompletionItem]:

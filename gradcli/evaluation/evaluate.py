@@ -58,24 +58,20 @@ def evaluate(
     explicit = grad_output is not None
     # Random numbers are drawn anew each time.
     kept = isinstance(expression, str) and len(expression) <= _LONGEST_KEPT and not _draws(expression)
-    given: Mapping[str, Any] = arrays
+    measured: Mapping[str, Any] = {}
     if kept:
         key: list[Any] = [expression, wanted, explicit, DEFAULT_DTYPE.get()]
         for name, array in arrays.items():
             key += name, array.shape, array.dtype, array.flags.c_contiguous
-        found = _kept.find(key, lambda: _built(expression, arrays, wanted, explicit, ()))
-        if isinstance(found, Compiled):
-            compiled = found
-        else:
-            compiled, given = settled(
-                lambda shapes: _kept.find(
-                    [*key, *shapes], lambda: _built(expression, arrays, wanted, explicit, shapes)
-                ),
-                arrays,
-            )
+
+        def find(shapes: Shapes) -> Compiled | Preliminary:
+            return _kept.find([*key, *shapes], lambda: _built(expression, arrays, wanted, explicit, shapes))
+
+        compiled, measured = settled(find, arrays)
     else:
         with at_hand(expression if isinstance(expression, str) else expression.source, arrays):
             compiled = _compiled(expression, arrays, wanted, explicit)
+    given = {**arrays, **measured} if measured else arrays
     vector = None if compiled.request.vector is None else vector_for(compiled.request, grad_output)
     computed = compiled.run(given, vector, progress=progress)
     return Result(compiled.request, given, computed, shared=kept)

@@ -130,27 +130,21 @@ class Interpreter(StackMachine):
     def _loop(self, step: Instr) -> _Frame:
         """The frame of a loop; what it begins with, the function aside, is on the stack as if a call had given it."""
         # Imported here: few expressions have one.
-        from gradcli.evaluation.unrolling import loop_named
+        from gradcli.evaluation.unrolling import loop_of, signature_of
 
         name, positional, words = step.arg
         place = step.start, step.end
-        loop = loop_named(name)
         values, places = self._pop(positional + len(words))
         try:
-            function, *rest = loop.signature.bind(
-                tuple(values[:positional]), dict(zip(words, values[positional:], strict=True))
-            )
-            if not isinstance(function, OwnFunction | Op):
-                hint = f"as in f(y) = y/2 + 1/y; {name}(f, …)"
-                raise GradcliError(f"{name}() takes the name of a function first", hint=hint, argument="f")
-            called = function.name if isinstance(function, OwnFunction) else ""
-            self._unrolled += loop.count(*rest) * cost_of(called, self.functions)
+            loop = loop_of(name, tuple(values[:positional]), dict(zip(words, values[positional:], strict=True)))
         except GradcliError as error:
-            error.span = error.span or self._argument_place(error, loop.signature, places, words)
+            error.span = error.span or self._argument_place(error, signature_of(name), places, words)
             raise
+        called = loop.function.name if isinstance(loop.function, OwnFunction) else ""
+        self._unrolled += loop.number * cost_of(called, self.functions)
         check_count(self._unrolled, called or name, place, "let it take fewer turns")
         self._push(None, place)
-        return _Frame(iter(()), None, place, function, loop.turns(*rest))
+        return _Frame(iter(()), None, place, loop.function, loop.turns)
 
     def _turn(self, frames: list[_Frame]) -> None:
         """Go on with the loop on top, with what its function gave last, until it calls one of the expression's own."""

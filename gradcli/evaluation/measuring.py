@@ -113,13 +113,12 @@ def built(source: str, inputs: Mapping[str, Any], build: Callable[[], T], shapes
         return Preliminary(Compiled(request, files), waiting.measure)
 
 
-def settled(find: Callable[[Shapes], T | Preliminary], inputs: Mapping[str, Any]) -> tuple[T, Mapping[str, Any]]:
-    """The plan that `find` has for what is measured of the inputs, and these with the values of it."""
+def settled(find: Callable[[Shapes], T | Preliminary], inputs: Mapping[str, Any]) -> tuple[T, dict[str, np.ndarray]]:
+    """The plan that `find` has for what is measured of the inputs, and the values of that: it takes them, too."""
     shapes: Shapes = ()
-    found = find(shapes)
-    while isinstance(found, Preliminary):
-        values = _measured(found.program, inputs, found.measure)
-        inputs = {**inputs, f"{MEASURED}{len(shapes)}": values}
-        shapes = (*shapes, values.shape)
-        found = find(shapes)
-    return found, inputs
+    values: dict[str, np.ndarray] = {}
+    while isinstance(found := find(shapes), Preliminary):
+        array = _measured(found.program, {**inputs, **values}, found.measure)
+        values[f"{MEASURED}{len(shapes)}"] = array
+        shapes = (*shapes, array.shape)
+    return found, values

@@ -25,7 +25,8 @@ def draws(text: str) -> bool:
 
 
 def _draws(name: str) -> bool:
-    return name in OPS and OPS[name].draws and OPS[name].public
+    op = OPS.function(name)
+    return op is not None and op.draws
 
 
 def free_names(script: Script, given: Sequence[str] = ()) -> list[str]:
@@ -50,20 +51,20 @@ def free_names(script: Script, given: Sequence[str] = ()) -> list[str]:
             for step in code:
                 if step.op == "store":
                     local.update(step.arg)
-                elif step.op == "name" and step.arg not in local and step.arg not in known:
-                    found.setdefault(step.arg)
-                elif step.op in ("call", "function") and step.arg[0] not in LOOPS:
-                    name = step.arg[0]
-                    if step.op == "function" and name not in functions and name not in OPS:
-                        if name not in local and name not in known:
-                            found.setdefault(name)
-                        continue
-                    if name in functions and name not in entered:
+                if step.op not in ("name", "call", "function"):
+                    continue
+                name = step.arg if step.op == "name" else step.arg[0]
+                if step.op != "name" and name in functions:
+                    if name not in entered:
                         entered.add(name)
                         waiting += [(body.code, assigned | set(body.params)) for body in functions[name]]
-                    elif name not in functions and (name not in OPS or not OPS[name].public):
-                        with written_in(script.source):
-                            raise unknown_function(name, step.start, [*found, *assigned, *given], list(functions))
+                elif step.op == "name" or (step.op == "function" and name not in OPS and name not in LOOPS):
+                    # What stands first in `fold(x, …)` is an input where that is PyTorch's operation.
+                    if name not in local and name not in known:
+                        found.setdefault(name)
+                elif name not in LOOPS and OPS.function(name) is None:
+                    with written_in(script.source):
+                        raise unknown_function(name, step.start, [*found, *assigned, *given], list(functions))
         bound.update(statement.bound)
     return list(found)
 
@@ -82,6 +83,6 @@ def unknown_function(name: str, start: int, names: Iterable[str], defined: Itera
 
 def function_meant(name: str, others: Iterable[str] = ()) -> str | None:
     """A hint to the function that may be meant by a word that is none: by its meaning, or else by its letters."""
-    public = {n: op for n, op in OPS.items() if op.public}
-    meant = next((op.name for op in public.values() if name.lower() in op.words), None)
-    return f"it is called {meant!r} here" if meant else did_you_mean(name, [*public, *others])
+    functions = OPS.functions()
+    meant = next((op.name for op in functions.values() if name.lower() in op.words), None)
+    return f"it is called {meant!r} here" if meant else did_you_mean(name, [*functions, *others])

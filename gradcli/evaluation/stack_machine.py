@@ -127,7 +127,7 @@ class StackMachine:
         for known in (CONSTANTS, DTYPES, _WORDS):
             if name in known:
                 return known[name]
-        if (name in OPS and OPS[name].public) or name in self.functions or name in LOOPS:
+        if name in self.functions or name in LOOPS or OPS.function(name) is not None:
             raise GradcliError(f"{name!r} is a function", span=place, hint=f"call it, as in {name}(x)")
         if name == THROWN_AWAY:
             hint = "what is unpacked to _ is thrown away: give it another name"
@@ -142,9 +142,10 @@ class StackMachine:
             return self.functions[name]
         if name in (local or ()) or name in self.names:
             return self._look_up(name, local, place)
-        if name in OPS and OPS[name].public:
-            return OPS[name]
-        raise unknown_function(name, place[0], (), self.functions)
+        op = OPS.function(name)
+        if op is None:
+            raise unknown_function(name, place[0], (), self.functions)
+        return op
 
     # Operations -------------------------------------------------------------------------------------------------------
 
@@ -198,8 +199,8 @@ class StackMachine:
 
     def _call_function(self, arg: tuple[str, int, tuple[str, ...]], place: Span) -> None:
         name, positional, words = arg
-        op = OPS.get(name)
-        if op is None or not op.public:
+        op = OPS.function(name)
+        if op is None:
             raise unknown_function(name, place[0], self.names, self.functions)
         values, places = self._pop(positional + len(words))
         self._push(self._apply(op, values, places, words, place), place)
@@ -219,8 +220,8 @@ class StackMachine:
             return
         if not isinstance(receiver, Node | Literal | Number):
             raise GradcliError(f"only tensors have methods, this is {kind_of(receiver)}", span=where)
-        op = OPS.get(name)
-        if op is None or not op.public:
+        op = OPS.function(name)
+        if op is None:
             hint = function_meant(name, _QUERIES)
             raise GradcliError(f"a tensor has no method {name!r}", span=where, hint=hint)
         self._push(self._apply(op, values, places, words, place), whole)
@@ -270,12 +271,12 @@ class StackMachine:
             raise GradcliError(f"only tensors have attributes, this is {kind_of(value)}", span=place)
         if name in _ATTRIBUTES:
             return _ATTRIBUTES[name](value)
-        op = OPS.get(name)
+        op = OPS.function(name)
         if op is not None and op.attribute:
             return self._placed(op(value), place)
-        if (op is not None and op.public) or name in _QUERIES:
+        if op is not None or name in _QUERIES:
             raise GradcliError(f"{name!r} is a method", span=place, hint=f"call it, as in x.{name}()")
-        hint = did_you_mean(name, [*_ATTRIBUTES, *(n for n, op in OPS.items() if op.public)])
+        hint = did_you_mean(name, [*_ATTRIBUTES, *OPS.functions()])
         raise GradcliError(f"a tensor has no attribute {name!r}", span=place, hint=hint)
 
     def _index(self, value: Any, items: list[Any], place: Span) -> Any:

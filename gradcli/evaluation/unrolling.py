@@ -7,36 +7,56 @@ what the call gives, so that whoever carries the calls out need not recurse.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator, Iterable, Iterator
+from itertools import repeat
 from typing import Any, NamedTuple
 
 from gradcli.errors import GradcliError, SizeError
+from gradcli.evaluation.stack_machine import OwnFunction
 from gradcli.graph.arguments import Literal, as_int, kind_of
 from gradcli.graph.node import Node
-from gradcli.graph.op import OPS
+from gradcli.graph.op import OPS, Op
 from gradcli.graph.signature import Signature
 
 Turns = Generator[tuple[Any, ...], Any, Any]
 
 
+_SIGNATURES = {
+    "iterate": Signature("iterate", "f, x, n"),
+    "fold": Signature("fold", "f, init, xs"),
+    "scan": Signature("scan", "f, init, xs"),
+}
+
+
 class Loop(NamedTuple):
-    """A loop of the language: its arguments, and what those beside the function give: the calls, and their number."""
+    """A loop of the language: the function that it calls, how often, and the calls."""
 
-    signature: Signature
-    turns: Callable[..., Turns]
-    count: Callable[..., int]
-
-
-def _iterate(x: Any, n: Any) -> Turns:
-    carried, several = _carried(x)
-    for _ in range(_times(x, n)):
-        carried = _next(several, carried, (yield carried))
-    return carried if several else carried[0]
+    function: Op | OwnFunction
+    number: int
+    turns: Turns
 
 
-def _fold(init: Any, xs: Any) -> Turns:
+def signature_of(name: str) -> Signature:
+    """What a loop of `gradcli.language.constants.LOOPS` takes."""
+    return _SIGNATURES[name]
+
+
+def loop_of(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Loop:
+    """The loop of this name with these arguments; nothing has been called yet."""
+    function, init, through = _SIGNATURES[name].bind(args, kwargs)
+    if not isinstance(function, OwnFunction | Op):
+        hint = f"as in f(y) = y/2 + 1/y; {name}(f, …)"
+        raise GradcliError(f"{name}() takes the name of a function first", hint=hint, argument="f")
+    if name == "iterate":
+        count = _times(through)
+        return Loop(function, count, _fold(init, repeat((), count)))
+    turns = _fold(init, _rows(through)) if name == "fold" else _scan(init, through)
+    return Loop(function, _length(through), turns)
+
+
+def _fold(init: Any, rows: Iterable[tuple[Any, ...]]) -> Turns:
     carried, several = _carried(init)
-    for row in _rows(xs):
+    for row in rows:
         carried = _next(several, carried, (yield (*carried, *row)))
     return carried if several else carried[0]
 
@@ -95,25 +115,14 @@ def _length(xs: Any) -> int:
     return lengths[0]
 
 
-def _rows(xs: Any) -> Any:
-    """The rows, each as a tuple of the arguments that it is."""
-    return zip(*(_parts(x) for x in (xs if isinstance(xs, tuple) else (xs,))), strict=True)
+def _rows(xs: Any) -> Iterator[tuple[Any, ...]]:
+    """The rows, each as a tuple of the arguments that it is; taken apart when the first one is asked for."""
+    parts = xs if isinstance(xs, tuple) else (xs,)
+    yield from zip(*(x if isinstance(x, Literal) else OPS["unbind"](x, 0) for x in parts), strict=True)
 
 
-def _parts(x: Any) -> Any:
-    return x if isinstance(x, Literal) else OPS["unbind"](x, 0)
-
-
-def _times(x: Any, n: Any) -> int:
+def _times(n: Any) -> int:
     count = as_int(n, "n")
     if count < 0:
         raise GradcliError(f"iterate() goes through a loop 0 times or more, not {count}", argument="n")
     return count
-
-
-def loop_named(name: str) -> Loop:
-    """The loop of a name of `gradcli.language.constants.LOOPS`."""
-    if name == "iterate":
-        return Loop(Signature(name, "f, x, n"), _iterate, _times)
-    turns = _fold if name == "fold" else _scan
-    return Loop(Signature(name, "f, init, xs"), turns, lambda init, xs: _length(xs))

@@ -347,11 +347,19 @@ class Registry(MutableMapping[str, Op]):
     def __iter__(self) -> Iterator[str]:
         for name in list(self._waiting):
             self._imported(name)
-        places = {name: place for place, name in enumerate(self._modules)}
-        return iter(sorted(self._rows, key=lambda name: places.get(name, len(places))))
+        return iter(dict.fromkeys([*(name for name in self._modules if name in self._rows), *self._rows]))
 
     def __len__(self) -> int:
         return len(self._rows) + len(self._waiting)
+
+    def function(self, name: str) -> Op | None:
+        """The row of a function of the language, None where there is none of this name."""
+        row = self.get(name)
+        return row if row is not None and row.public else None
+
+    def functions(self) -> dict[str, Op]:
+        """The rows of all functions of the language, by their names and aliases."""
+        return {name: row for name, row in self.items() if row.public}
 
     def awaits(self, name: str) -> bool:
         """Whether the module of a name has not been imported yet."""

@@ -22,7 +22,7 @@ from gradcli.evaluation.values import InputSpec
 from gradcli.graph.node import Node
 from gradcli.language.instructions import Script
 from gradcli.ops.create import filled
-from gradcli.optimize.packing import Packing
+from gradcli.optimize.packing import OF_STEPS, Packing
 from gradcli.optimize.unchanging import computed_once, hold
 
 # No input has such a name.
@@ -52,7 +52,7 @@ class Objective:
         forms = [(pieces or {}).get(name) or InputSpec.of(name, array) for name, array in inputs.items()]
         self.names = list(dict.fromkeys(wrt))
         fixed = {n: array for n, array in inputs.items() if n not in self.names and n not in (pieces or {})}
-        with at_hand(script.source, fixed, "{}, which is another at every step"):
+        with at_hand(script.source, fixed, OF_STEPS):
             self.request = prepare(script, forms, self.names, gradients_needed=False)
         if not self.names:
             raise GradcliError("there is nothing to change: no parameter is named", source=script.source)

@@ -10,6 +10,9 @@ import numpy as np
 
 from gradcli.errors import GradcliError
 
+#: What is said of a parameter that decides on a shape.
+OF_STEPS = "{}, which is another at every step"
+
 
 class Packing:
     """Where each parameter lies in the vector of all.

@@ -20,7 +20,7 @@ from gradcli.evaluation.values import InputSpec
 from gradcli.graph.node import Node
 from gradcli.language.parse import unused_input
 from gradcli.optimize.model import Model
-from gradcli.optimize.packing import Packing
+from gradcli.optimize.packing import OF_STEPS, Packing
 
 # So many matrices of the Jacobian's size are there at once: itself, a scaled copy, factors and their workspace.
 _COPIES = 5
@@ -37,10 +37,6 @@ def labels_of(packing: Packing) -> list[str]:
     ]
 
 
-# What is said of a parameter that decides on a shape.
-_OF_STEPS = "{}, which is another at every step"
-
-
 class Predictor:
     """The values of a model and their Jacobian as functions of the vector of parameters: one plan for all steps."""
 
@@ -48,7 +44,7 @@ class Predictor:
         self.packing = Packing.of(params)
         leaves = _leaves(inputs, params)
         interpreter = _interpreter(model, leaves)
-        with written_in(model.source), at_hand(model.source, inputs, _OF_STEPS):
+        with written_in(model.source), at_hand(model.source, inputs, OF_STEPS):
             value = interpreter.run(model.predicted)
             for name in params:
                 if name not in interpreter.used:
@@ -87,7 +83,7 @@ def observed(model: Model, inputs: Arrays, params: Arrays) -> tuple[np.ndarray, 
     """What stands left of =, and the inputs that it is made of. GradcliError where a parameter is among them."""
     leaves = _leaves(inputs, params)
     interpreter = _interpreter(model, leaves)
-    with written_in(model.source), at_hand(model.source, inputs, _OF_STEPS):
+    with written_in(model.source), at_hand(model.source, inputs, OF_STEPS):
         node = interpreter.run(model.observed)
         if node.requires_grad:
             name = next(name for name in params if name in interpreter.used)
@@ -105,7 +101,7 @@ def in_floats(model: Model, inputs: Arrays, params: Arrays, dtype: str) -> dict[
     for name, array in inputs.items():
         if array.dtype.kind in "iu":
             tried = {**found, name: array.astype(dtype)}
-            with suppress(GradcliError), at_hand(model.source, tried, _OF_STEPS):
+            with suppress(GradcliError), at_hand(model.source, tried, OF_STEPS):
                 interpreter = _interpreter(model, _leaves(tried, params))
                 interpreter.run(model.observed)
                 interpreter.run(model.predicted)

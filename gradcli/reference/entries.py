@@ -94,8 +94,8 @@ def tables() -> dict[str, list[Op]]:
     """The public operations by table, in the order of the reference."""
     homes = _homes()
     found: dict[str, list[Op]] = {table: [] for table in TITLES}
-    for name, op in OPS.items():
-        if op.public and name == op.name:
+    for name, op in OPS.functions().items():
+        if name == op.name:
             found.setdefault(homes.get(name, op.family), []).append(op)
     return found
 
@@ -151,10 +151,10 @@ def entry(op: Op, table: str | None = None) -> Entry:
 
 def find(name: str) -> Op:
     """The public operation of a name or alias; a GradcliError with the closest one where there is none."""
-    op = OPS.get(name)
-    if op is not None and op.public:
+    op = OPS.function(name)
+    if op is not None:
         return op
-    known = [*(n for n, o in OPS.items() if o.public), *TITLES]
+    known = [*OPS.functions(), *TITLES]
     hint = did_you_mean(name, known) or "`gradcli ops` lists them all"
     raise GradcliError(f"there is no operation {name!r}", hint=hint)
 

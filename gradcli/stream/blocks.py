@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from functools import cached_property
 from json import JSONDecoder
-from typing import Any, NamedTuple
+from typing import Any
 
 from gradcli.errors import GradcliError
 from gradcli.render.fast_json import fast_json
@@ -18,25 +19,27 @@ _LONG = re.compile(rb"\d{19}")
 _DECODE = JSONDecoder().decode
 
 
-class Block(NamedTuple):
-    """The objects of neighbouring lines, one each, and the lines themselves."""
+class Block:
+    """The objects of neighbouring lines, one each, and the lines themselves. What holds for all is found out once."""
 
-    fields: list[dict[str, Any]]
-    data: bytes
+    def __init__(self, fields: list[dict[str, Any]], data: bytes) -> None:
+        self.fields = fields
+        self._data = data
 
-    def lines(self, some: slice) -> list[str]:
-        """Some of the lines as text."""
-        return [line.decode().strip() for line in self.data.split(b"\n")[some]]
+    @cached_property
+    def lines(self) -> list[str]:
+        """The lines as text."""
+        return [line.strip() for line in self._data.decode().split("\n")]
 
-    @property
+    @cached_property
     def truths(self) -> bool:
         """Whether there may be truth values."""
-        return b"true" in self.data or b"false" in self.data
+        return b"true" in self._data or b"false" in self._data
 
-    @property
+    @cached_property
     def exact(self) -> bool:
         """Whether whole numbers are surely what they were, of any length."""
-        return fast_json() is None or not _LONG.search(self.data)
+        return fast_json() is None or not _LONG.search(self._data)
 
 
 def block_of(data: bytes) -> Block | None:

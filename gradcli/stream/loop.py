@@ -72,7 +72,7 @@ class _Answering:
                 self.sink.add(answers)
                 self._tell(plan.note)
                 continue
-            for number, line in enumerate(block.lines(some), place.number + some.start):
+            for number, line in enumerate(block.lines[some], place.number + some.start):
                 self.one(place._replace(number=number), self.fields.read(line))
 
     def one(self, place: RecordPlace, record: Record) -> None:

@@ -138,8 +138,8 @@ class Plans:
         def make() -> RecordPlan:
             return RecordPlan(self._job, arrays)
 
-        found = find(())
-        return settled(find, inputs) if isinstance(found, Preliminary) else (found, arrays)
+        plan, measured = settled(find, inputs)
+        return plan, {**arrays, **measured} if measured else arrays
 
 
 def _needed(job: RecordJob, names: Sequence[str]) -> list[str]:

@@ -24,7 +24,7 @@ from gradcli.tensors.tensor import Tensor, as_leaves, call, function_of, tensor_
 
 def names() -> list[str]:
     """Every function, dtype and constant of the language."""
-    return [*(name for name, op in OPS.items() if op.public), *DTYPES, *CONSTANTS]
+    return [*OPS.functions(), *DTYPES, *CONSTANTS]
 
 
 def lookup(name: str) -> Any:
@@ -36,8 +36,8 @@ def lookup(name: str) -> Any:
         return DTYPES[name]
     if name in CONSTANTS:
         return CONSTANTS[name]
-    op = OPS.get(name)
-    if op is None or not op.public:
+    op = OPS.function(name)
+    if op is None:
         hint = did_you_mean(name, names())
         raise AttributeError(f"module 'gradcli' has no attribute {name!r}" + (f"; {hint}" if hint else ""))
     return function_of(op, name)

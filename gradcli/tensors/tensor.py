@@ -300,17 +300,17 @@ class Tensor(Elements):
     # Operations -------------------------------------------------------------------------------------------------------
 
     def __getattr__(self, name: str) -> Any:
-        op = OPS.get(name)
-        if op is None or not op.public:
-            changing = OPS.get(name[:-1]) if name.endswith("_") else None
-            if changing is not None and changing.public and changing.family == "elementwise":
+        op = OPS.function(name)
+        if op is None:
+            changing = OPS.function(name[:-1]) if name.endswith("_") else None
+            if changing is not None and changing.family == "elementwise":
                 return MethodType(_in_place(changing, name), self)
-            hint = did_you_mean(name, [n for n, o in OPS.items() if o.public])
+            hint = did_you_mean(name, list(OPS.functions()))
             raise AttributeError(f"a Tensor has no attribute {name!r}" + (f"; {hint}" if hint else ""))
         return MethodType(function_of(op, name), self)
 
     def __dir__(self) -> list[str]:
-        return [*object.__dir__(self), *(name for name, op in OPS.items() if op.public)]
+        return [*object.__dir__(self), *OPS.functions()]
 
     def __getitem__(self, index: Any) -> Tensor:
         return call(OPS["getitem"], self, index)

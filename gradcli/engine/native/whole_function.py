@@ -85,7 +85,7 @@ class WholeFunction:
                 self._phase(phase)
         function = ["define void @k(ptr %m, ptr %table) {", "entry:", *self.head, "  br label %start", "start:"]
         text = "\n".join([*function, *v.lines, "  ret void", "}"])
-        return "\n\n".join([*sorted(filter(None, v.declarations.values())), text, _MANY])
+        return "\n\n".join([*sorted(filter(None, v.declarations.values())), text, _many()])
 
     def _number(self, value: int) -> str:
         """The name of a number of the table."""
@@ -298,7 +298,7 @@ class WholeFunction:
 
 
 # A move is the address of pieces, how long one is, and where it belongs in memory.
-_MANY = """declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)
+_BEFORE = """declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)
 
 define internal {ptr, ptr, i64} @piece(ptr %m, ptr %moves, i64 %k, i64 %number) {
   %move = getelementptr [3 x i64], ptr %moves, i64 %k
@@ -322,35 +322,24 @@ entry:
   br label %one
 one:
   %number = phi i64 [0, %entry], [%following, %next]
-  br label %fill
-fill:
-  %i = phi i64 [0, %one], [%i.next, %filled]
-  %i.more = icmp ult i64 %i, %inputs
-  br i1 %i.more, label %filled, label %compute
-filled:
-  %in = call {ptr, ptr, i64} @piece(ptr %m, ptr %moves, i64 %i, i64 %number)
-  %in.here = extractvalue {ptr, ptr, i64} %in, 0
-  %in.there = extractvalue {ptr, ptr, i64} %in, 1
-  %in.length = extractvalue {ptr, ptr, i64} %in, 2
-  call void @llvm.memcpy.p0.p0.i64(ptr %in.here, ptr %in.there, i64 %in.length, i1 false)
-  %i.next = add i64 %i, 1
-  br label %fill
-compute:
-  call void @k(ptr %m, ptr %table)
-  br label %copy
-copy:
-  %o = phi i64 [%inputs, %compute], [%o.next, %copied]
-  %o.more = icmp ult i64 %o, %all
-  br i1 %o.more, label %copied, label %next
-copied:
-  %out = call {ptr, ptr, i64} @piece(ptr %m, ptr %moves, i64 %o, i64 %number)
-  %out.here = extractvalue {ptr, ptr, i64} %out, 0
-  %out.there = extractvalue {ptr, ptr, i64} %out, 1
-  %out.length = extractvalue {ptr, ptr, i64} %out, 2
-  call void @llvm.memcpy.p0.p0.i64(ptr %out.there, ptr %out.here, i64 %out.length, i1 false)
-  %o.next = add i64 %o, 1
-  br label %copy
-next:
+  br label %in
+"""
+
+_COPIES = """{name}:
+  %{name}.k = phi i64 [{first}, %{before}], [%{name}.next, %{name}.one]
+  %{name}.more = icmp ult i64 %{name}.k, {end}
+  br i1 %{name}.more, label %{name}.one, label %{after}
+{name}.one:
+  %{name}.piece = call {{ptr, ptr, i64}} @piece(ptr %m, ptr %moves, i64 %{name}.k, i64 %number)
+  %{name}.here = extractvalue {{ptr, ptr, i64}} %{name}.piece, 0
+  %{name}.there = extractvalue {{ptr, ptr, i64}} %{name}.piece, 1
+  %{name}.length = extractvalue {{ptr, ptr, i64}} %{name}.piece, 2
+  call void @llvm.memcpy.p0.p0.i64(ptr %{name}.{to}, ptr %{name}.{source}, i64 %{name}.length, i1 false)
+  %{name}.next = add i64 %{name}.k, 1
+  br label %{name}
+"""
+
+_AFTER = """next:
   %following = add i64 %number, 1
   %more = icmp ult i64 %following, %count
   br i1 %more, label %one, label %done
@@ -367,3 +356,14 @@ def _read(name: str, k: int) -> list[str]:
 def work_of(group: Group) -> int:
     """How many places all loops go through, about."""
     return sum(math.prod(phase.space) for phase in group.phases)
+
+
+def _many() -> str:
+    """The function that computes many at once: pieces in, the kernel, pieces out, for each."""
+    pieces_in = _COPIES.format(
+        name="in", first="0", before="one", end="%inputs", after="compute", to="here", source="there"
+    )
+    pieces_out = _COPIES.format(
+        name="out", first="%inputs", before="compute", end="%all", after="next", to="there", source="here"
+    )
+    return f"{_BEFORE}{pieces_in}compute:\n  call void @k(ptr %m, ptr %table)\n  br label %out\n{pieces_out}{_AFTER}"
