@@ -28,7 +28,7 @@ TYPED = [
     ("gradcli comp", "gradcli completion "),
     ("gradcli eval --gr", "gradcli eval --grad-output "),
     ("gradcli eval x x=3 --dtype=float3", "gradcli eval x x=3 --dtype=float32 "),
-    ("gradcli ops softm", "gradcli ops softmax "),
+    ("gradcli ops softma", "gradcli ops softmax "),
     ("gradcli help ev", "gradcli help eval "),
     ("gradcli eval 'x*y' y=2 ", "gradcli eval 'x*y' y=2 x="),
     ("gradcli eval 'x*y' x=da", "gradcli eval 'x*y' x=days.npy "),
@@ -51,8 +51,8 @@ TYPED = [
 ]
 # Within quotes, too, but for the space after a word, which bash leaves out.
 QUOTED = [
-    ("gradcli eval 'mean(softm", "gradcli eval 'mean(softmax("),
-    ('gradcli eval "mean(softm', 'gradcli eval "mean(softmax('),
+    ("gradcli eval 'mean(softma", "gradcli eval 'mean(softmax("),
+    ('gradcli eval "mean(softma', 'gradcli eval "mean(softmax('),
     ("gradcli eval x 'x=days", "gradcli eval x 'x=days.npy'"),
     ("gradcli eval 'mean(x)' \"x=@da", "gradcli eval 'mean(x)' \"x=@days.npy\""),
     ("gradcli eval 'mean(x)' 'x=@da", "gradcli eval 'mean(x)' 'x=@days.npy'"),

@@ -127,6 +127,8 @@ REDUCED = [
     "mean(x@({0}).T, 1, keepdim=True)",
     "sum(({0}).T@y, 0)",
     "sum(({0})@({0}).T)*({0})",
+    "sum(expand({}, 7, 12, 4), (0, 2))",
+    "mean(expand(sum({}, 0, keepdim=True), 12, 4))",
 ]
 EXPRESSIONS = st.recursive(
     st.sampled_from(["x", "y", *LEAVES]),
@@ -170,6 +172,7 @@ def used(expression: str, values: dict[str, np.ndarray]) -> dict[str, np.ndarray
         "norm",
         "log",
         "keepdim",
+        "expand",
         "True",
     ):
         words = words.replace(word, "")
@@ -338,6 +341,12 @@ def test_what_would_be_known_too_late_is_left_alone(everything_is_large: None) -
             close(got, expected, 1e-12)
 
 
+def test_a_sum_of_products_is_never_minus_zero(everything_is_large: None) -> None:
+    roots = roots_of("relu(sum(x@y.T))", {"x": np.ones((12, 1)), "y": -np.ones((12, 1))})
+    for got, expected in zip(planned(roots).arrays, op_by_op(roots), strict=True):
+        same_specials(got, expected)
+
+
 def test_real_sizes_too() -> None:
     x = np.arange(1.0, 70_002)
     for s, falls in {2.0: False, 0.0: True, np.inf: True, np.nan: True, 1e-200: True}.items():
@@ -399,6 +408,9 @@ def names(expression: str, **shapes: tuple[int, ...]) -> list[str]:
         ("exp(x) + exp(x)", ["exp", "add"]),
         ("sum(2*x)", ["sum", "mul"]),
         ("sum(x.T)", ["sum"]),
+        ("sum(expand(x, 1000000, 2, 3))", ["sum", "mul"]),
+        ("mean(expand(x, 1000000, 2, 3), (0, 1))", ["view", "mean"]),
+        ("sum(1.5*repeat_interleave(x, 1000000))", ["sum", "mul"]),
         ("tensor(2).expand(2, 3).T + x.T", ["permute", "add"]),
         ("x*0", ["mul"]),
         ("x + 0", ["add"]),

@@ -197,7 +197,8 @@ class _Comparison(NamedTuple):
         with np.errstate(all="ignore"):
             off = [np.abs(self.at({**data, wrt: x}).gradient - there.gradient) for x in nearby]
             differs = np.abs(there.formula - there.gradient)
-            return 0 < np.nanmax(differs, initial=0.0) <= _ROUNDINGS * np.nanmax(off, initial=0.0)
+            # Where it is no number, it says nothing.
+            return 0 < np.fmax.reduce(differs, None, initial=0.0) <= _ROUNDINGS * np.fmax.reduce(off, None, initial=0.0)
 
 
 def _is_steady(there: Any, beside: Any, change: float) -> bool:

@@ -75,6 +75,8 @@ def gathered(x: Node, dim: int, index: Node) -> Node:
     """The elements of `x` at the places that `index` has along a dimension."""
     if index.size:
         check_index(x, dim, index, "gather")
+    elif x.ndim not in (0, index.ndim):
+        return reshape(gathered(x, dim, reshape(index, (0,) * x.ndim)), index.shape)
     if index.op is CONSTANT:
         picking.check_places(index.params["value"], x.shape[dim] if x.ndim else 1, dim)
     if x.ndim and not index.ndim:
@@ -145,6 +147,8 @@ def _take_along_dim(input: Any, indices: Any, dim: Any) -> Node:
     if x.ndim != index.ndim:
         raise SizeError("take_along_dim() needs as many dimensions in both: shapes {} and {}", x.shape, index.shape)
     axis = normalize_axis(dim, x.ndim)
+    if not x.ndim:
+        return reshape(_take_along_dim(reshape(x, (1,)), reshape(index, (1,)), 0), ())
     index = wrapped(index, x.shape[axis])
     rest = broadcast_shapes([(*n.shape[:axis], 1, *n.shape[axis + 1 :]) for n in (x, index)])
     whole, there = ((*rest[:axis], n.shape[axis], *rest[axis + 1 :]) for n in (x, index))
@@ -243,7 +247,7 @@ _MOST_CLASSES = 1 << 40
 
 def _classes(index: Any) -> Any:
     # As many elements as there are classes.
-    count = int(index.max()) + 1 if index.size else 0
+    count = max(0, int(index.max()) + 1) if index.size else 0
     if count > _MOST_CLASSES:
         raise GradcliError(f"{count:,} classes are too many", hint="num_classes says how many there are")
     return np.broadcast_to(np.int64(0), count)

@@ -119,7 +119,10 @@ def _projected(given: _Settings, q: Node, k: Node, v: Node) -> tuple[Node, ...]:
 
 def _projected_at_once(given: _Settings, x: Node) -> tuple[Node, ...]:
     """All three projections of one tensor, as PyTorch takes them apart."""
-    both = linear(x, given.in_proj_weight, given.in_proj_bias)
+    weight = as_node(given.in_proj_weight)
+    if weight.ndim != 2:
+        raise SizeError("in_proj_weight has shape {}, it needs two dimensions", weight.shape, argument="in_proj_weight")
+    both = linear(x, weight, given.in_proj_bias)
     if both.shape[2] != 3 * x.shape[2]:
         raise SizeError("in_proj_weight has {} rows, it needs {}", both.shape[2], 3 * x.shape[2],
                         argument="in_proj_weight")

@@ -14,7 +14,7 @@ from gradcli.errors import GradcliError, SizeError
 from gradcli.graph.arguments import as_choice, as_flag, as_function, as_int, as_node, as_number, normalize_axis
 from gradcli.graph.dtypes import to_float
 from gradcli.graph.infer import broadcast_shapes, cast, promote
-from gradcli.graph.node import Node, constant, make
+from gradcli.graph.node import Node, constant, fitted, make
 from gradcli.ops.batching import sums
 from gradcli.ops.elementwise import clamp_min, eq, exp, log, logical_and, minimum, mul, ne, neg, sqrt, sub, where, xlogy
 from gradcli.ops.family import apply, call, composite, elementwise, floating
@@ -231,7 +231,7 @@ def _zeros(x: Node) -> Node:
 
 def _hinge_embedding(input: Any, target: Any, margin: Any, reduction: Any) -> Node:
     x, t = _floats(input, target)
-    least = constant(np.asarray(as_number(margin, "margin"), x.dtype))
+    least = constant(fitted(as_number(margin, "margin"), x.dtype))
     beyond = clamp_min(sub(least, x), 0)
     return reduced(where(ne(t, 1), beyond, _zeros(beyond)) + where(ne(t, -1), x, _zeros(x)), reduction)
 

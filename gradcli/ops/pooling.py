@@ -46,7 +46,7 @@ def _add_kernel(g: Any, indices: Any, lengths: Shape) -> Any:
     """Zeros with elements added at places; the sums are float64."""
     count, lead = len(lengths), g.shape[: g.ndim - len(lengths)]
     size, rows = math.prod(lengths), math.prod(lead)
-    places = _rows(indices, count).reshape(rows, -1) + np.arange(rows)[:, None] * size
+    places = _rows(indices, count).reshape(rows, math.prod(indices.shape[-count:])) + np.arange(rows)[:, None] * size
     total = np.bincount(places.ravel(), _rows(g, count).ravel(), rows * size)
     return total.reshape(*lead, *lengths).astype(g.dtype)
 

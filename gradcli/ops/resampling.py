@@ -172,6 +172,8 @@ def _lp_pool(count: int) -> Any:
 
     def build(input: Any, norm_type: Any, kernel_size: Any, stride: Any, ceil_mode: bool) -> Node:
         order, size = as_number(norm_type, "norm_type"), per_dimension(kernel_size, "kernel_size", count, 1)
+        if order == 0:
+            raise GradcliError("norm_type must not be 0", argument="norm_type")
         means = average(floating(input) ** order, size, stride, 0, ceil_mode, True)
         return (sign(means) * call("relu", abs_(means)) * math.prod(size)) ** (1.0 / order)
 

@@ -292,7 +292,10 @@ def _searchsorted(sorted_sequence: Any, values: Any, out_int32: Any, right: Any,
         hint = "one sequence for all values, or one for each row of them"
         raise SizeError("sequences of shape {} do not fit values of shape {}", sequence.shape, wanted.shape, hint=hint)
     if sorter is not None:
-        sequence = gathered(sequence, sequence.ndim - 1, index_node(sorter, "sorter"))
+        order = index_node(sorter, "sorter")
+        if order.shape != sequence.shape:
+            raise SizeError("sorter has shape {}, the sequence {}", order.shape, sequence.shape, argument="sorter")
+        sequence = gathered(sequence, sequence.ndim - 1, order)
     dtype = promote((sequence, wanted))
     number = INT32 if as_flag(out_int32, "out_int32") else INT64
     return make(searched, (cast(sequence, dtype), cast(wanted, dtype)), {"right": flag, "dtype": number})
@@ -336,8 +339,11 @@ def _histc_kernel(x: Any, bins: int, min: float, max: float) -> Any:
         if not (np.isfinite(min) and np.isfinite(max)):
             raise GradcliError(f"the range of histc() is not finite: [{min:g}, {max:g}]", hint="give min and max")
         if min == max:
-            min, max = min - 1, max + 1
-    return np.histogram(x, bins, (min, max))[0].astype(x.dtype)
+            # All are the same, and a neighbour on each side may not be another number.
+            x, min, max = x - x.dtype.type(min), -1.0, 1.0
+    if not np.spacing(np.fmax(abs(min), abs(max))) < (max - min) / bins < np.inf:
+        raise GradcliError(f"{bins} bins between {min:g} and {max:g} have no width", hint="give other ends")
+    return np.histogram(x.astype(np.float64), bins, (min, max))[0].astype(x.dtype)
 
 
 histc: Op = primitive(

@@ -73,7 +73,9 @@ def _summed_first(s: Builder, base: Node, shape: Shape, other: Node, dim: int) -
     s.conditions.append(Condition(unreshaped(total), 0.0))
     if number_of(base) is None:
         s.conditions.append(Condition(base, 0.0))
-    return s.call("mul", total, s.call("view", base, shape=shape))
+    product = s.call("mul", total, s.call("view", base, shape=shape))
+    # A sum of products that are all -0 begins with 0.
+    return s.call("add", product, s.number(0.0, product))
 
 
 def _with_one(shape: Shape, dim: int) -> Shape:

@@ -41,6 +41,8 @@ def total(s: Builder, op: Op, inputs: tuple[Node, ...], params: Params) -> Node 
         return s.build(op, x.inputs, {**params, "dim": tuple(range(x.inputs[0].ndim))})
     if x.op.family == "contraction" and x.ndim > 1 and x.size:
         return summed_product(s, op, x, params)
+    if x.op.name == "expand":
+        return _of_equals(s, op, x, params)
     if x.op.name not in ("mul", "div", "neg", "sub") or not x.size or x.dtype.kind != "f":
         return None
     out = about_mean(s, op, x, params) or hoisted(s, op, x, params)
@@ -51,6 +53,21 @@ def total(s: Builder, op: Op, inputs: tuple[Node, ...], params: Params) -> Node 
         return None
     result = s.build(op, (rest,), params)
     return s.call("mul", result, s.number(factor, result))
+
+
+def _of_equals(s: Builder, op: Op, x: Node, params: Params) -> Node | None:
+    """A sum or mean along dimensions in which all elements are the same: how many there are is known."""
+    y = x.inputs[0]
+    lead = x.ndim - y.ndim
+    equal = [d for d in params["dim"] if d < lead or y.shape[d - lead] == 1]
+    count = math.prod(x.shape[d] for d in equal)
+    if not is_large(x) or not are_few(1, count) or count > ORDINARY[1] or x.dtype.kind != "f":
+        return None
+    once, shape = y, tuple(1 if d in equal else n for d, n in enumerate(x.shape))
+    if lead:
+        once = s.call("view", y, shape=(*(1,) * lead, *y.shape))
+    result = s.build(op, (once if once.shape == shape else s.call("expand", once, shape=shape),), params)
+    return result if op.name == "mean" else s.call("mul", result, s.number(count, result))
 
 
 def hoisted(s: Builder, op: Op, x: Node, params: Params) -> Node | None:
