@@ -39,6 +39,10 @@ SHAPES: dict[str, tuple[int, ...]] = {
     "T": (30, 40, 200),
     "M": (3000, 5, 5),
     "L": (4, 40_000),
+    "P": (64, 3, 40, 40),
+    "K": (4, 3, 5, 5),
+    "Q": (20, 5, 30, 30),
+    "S": (100, 30, 30),
 }
 
 # Of none of these, value and gradients, is anything large computed whole; views of leaves are.
@@ -114,10 +118,40 @@ IN_BLOCKS = [
     "sum(flip(X, 1)*Y)",
     "sum(cumsum(X, 1)**2)",
     "sum(det(M) + inv(M).sum((1, 2)))",
+    # Over the members of a batch: what cannot be cut along a picture, and all that goes along with it.
+    "sum(conv2d(P, K)**2)",
+    "sum(max_pool2d(relu(conv2d(pad(P, (1, 1)), K, stride=2)), 2))",
+    "sum(conv_transpose2d(P, K.transpose(0, 1), stride=2)**2)",
+    "sum(conv1d(T, K.flatten()[:240].reshape(2, 40, 3))**2)",
+    "sum(avg_pool2d(P, 3, 2)*adaptive_max_pool2d(P, 19))",
+    "sum(lp_pool2d(P, 2., 2) + adaptive_avg_pool2d(P, 20)**2)",
+    "sum(interpolate(P, scale_factor=2., mode='bilinear')**2)",
+    "sum(interpolate(P, size=(9, 9), mode='area')**2)",
+    "sum(fold(im2col(P, 3), (40, 40), 3)**2)",
+    "sum(scaled_dot_product_attention(S, 2*S, S)**2)",
+    "sum(scaled_dot_product_attention(Q, 2*Q, Q, is_causal=True)**2)",
+    "sum((Q @ Q)**2)",
+    # Rows of their own: in order, along a line, and at places that are data.
+    "sum(sort(X, 1).values*Y)",
+    "sum(topk(X, 3, 1).values**2) + sum(median(X, 1).values**2)",
+    "sum(cummax(X, 1).values*logcumsumexp(Y, 1))",
+    "sum(gather(Y, 1, argsort(X, 1))*X)",
+    "sum(scatter(X, 1, argsort(Y, 1), Y)**2)",
+    "sum(W[(x > 0).long()]*x[:, None])",
+    "sum(embedding((x > 0).long(), W)*x[:, None])",
+    "sum(cross_entropy(X, (x > 0).long(), reduction='none')*x)",
 ]
 
 # Values only: these have no gradients.
-VALUES_IN_BLOCKS = ["argmax(x)", "argmin(X, 0)", "any(x > 3)", "all(X > -9, 0)", "count_nonzero(x > 0)", "x > y"]
+VALUES_IN_BLOCKS = [
+    "searchsorted(w, x)",
+    "argmax(x)",
+    "argmin(X, 0)",
+    "any(x > 3)",
+    "all(X > -9, 0)",
+    "count_nonzero(x > 0)",
+    "x > y",
+]
 
 # What is computed whole for each of these, without gradients.
 WHOLE = {
@@ -129,7 +163,15 @@ WHOLE = {
     "sum(cat([X, Y], 0)**2)": {"cat"},
     "sum(tril(A)**2)": {"tril"},
     "slogdet(A[:, :300] + 20*eye(300))[1]": {"slogdet", "eye"},
+    "sort(x, 0).values": {"sort", "_result"},
+    "topk(x, 9).values": {"topk"},
+    "median(x)": {"median"},
+    "gather(x, 0, argsort(y))": {"sort", "_result"},
+    "scatter(x, 0, argsort(y), y)": {"sort", "_result", "_put_along"},
+    "sum(instance_norm(P)**2)": {"view"},
 }
+# Along the batch everything goes in one pass, and nothing of the size of a result is ever there.
+ONE_PASS = [e for e in IN_BLOCKS if re.match(r"sum\((conv|max_pool|fold|scaled)", e)]
 
 
 @cache
@@ -194,6 +236,15 @@ def test_nothing_runs_whole_in_double_precision(expression: str) -> None:
     program = plan(roots, sizes=BLOCKS)
     assert whole_steps(program) == set()
     agree(run(program, [known_value(leaf) for leaf in program.leaves], threads=2), op_by_op(roots), 1e-11)
+
+
+@pytest.mark.parametrize("expression", ONE_PASS)
+def test_batches_go_through_in_one_pass_with_the_same_bits(expression: str) -> None:
+    roots = with_gradients(expression, arrays_of(expression, "float32"))
+    program = plan(roots, sizes=BLOCKS)
+    assert [len(stage.passes) for stage in program.stages if stage.passes] == [1]
+    one, three = (run(program, [known_value(leaf) for leaf in program.leaves], threads=count) for count in (1, 3))
+    assert all(a.tobytes() == b.tobytes() for a, b in zip(one, three, strict=True))
 
 
 @pytest.mark.parametrize("expression", WHOLE)

@@ -77,7 +77,7 @@ HOMES = {
         masked_fill _masked_fill_tensor _class_pick _class_put _class_factors nll_loss cross_entropy layer_norm
     """,
     "matmul": """
-        mm mv bmm dot vdot matmul outer ger inner tensordot
+        mm mv bmm _gmm dot vdot matmul outer ger inner tensordot
     """,
     "one_by_one": """
         _each

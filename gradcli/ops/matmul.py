@@ -24,7 +24,20 @@ from gradcli.ops.formulas import reductions
 from gradcli.ops.notation import latex_pieces as pieces
 from gradcli.ops.reduce import sum_
 from gradcli.ops.rewrites import matrix_products
-from gradcli.ops.shape import expand, flatten, m_t, permuted, reshape, squeeze, strides_of, t, unsafe_view, unsqueeze
+from gradcli.ops.shape import (
+    expand,
+    flatten,
+    m_t,
+    permute,
+    permuted,
+    reshape,
+    squeeze,
+    strides_of,
+    t,
+    unsafe_view,
+    unsqueeze,
+    view,
+)
 
 BINARY = "input, other"
 
@@ -73,12 +86,16 @@ def _contracted_dims(node: Node) -> list[Dims]:
 
 
 def _primitive(
-    name: str, kernel: Any, wanted: tuple[str, str], vjp: Any, doc: str, args: str, accumulate: Accumulate, **row: Any
+    name: str, kernel: Any, wanted: tuple[str, str], vjp: Any, doc: str, args: str, accumulate: Accumulate,
+    lower: Any = None, **row: Any,
 ) -> Op:
     """A product of operands with fixed numbers of dimensions, contracting the last of one with one of the other."""
-    ndims = tuple({"vector": 1, "matrix": 2, "batch of matrices": 3}[w] for w in wanted)
+    ndims = tuple({"vector": 1, "matrix": 2, "batch of matrices": 3, "grid of matrices": 4}[w] for w in wanted)
 
-    plural = {"vector": "two vectors", "matrix": "two matrices", "batch of matrices": "two batches of matrices"}
+    plural = {
+        "vector": "two vectors", "matrix": "two matrices", "batch of matrices": "two batches of matrices",
+        "grid of matrices": "two grids of matrices",
+    }
     takes = plural[wanted[0]] if wanted[0] == wanted[1] else f"a {wanted[0]} and a {wanted[1]}"
 
     def infer(inputs: tuple[Node, ...], params: Params) -> tuple[Shape, np.dtype]:
@@ -95,7 +112,7 @@ def _primitive(
     op: Op = primitive(
         name, kernel, infer, family="contraction", args=args, doc=doc, vjp=vjp, batching=MATRIX_PRODUCT,
         build=lambda a, b: make(op, tuple(common((a, b), f"{name}()")), {}),
-        blocking=Blocking(_product_follow, _contracted_dims, accumulate),
+        blocking=Blocking(_product_follow, _contracted_dims, accumulate, lower),
         into=(lambda out, a, b: np.matmul(a, b, out=out)) if ndims[0] > 1 else None,
         cost=lambda node: max(1.0, node.inputs[0].shape[-1] / 8), **row,
     )
@@ -132,12 +149,45 @@ mv: Op = _primitive(
     native=((0, -1), (-1,)),
     example=("mv(input, vec)", "input:2 vec:1"),
 )
+def _as_grid(node: Node) -> Node | None:
+    """A product of batches that were grids, such as heads of members of a batch, as one of these: a member of it is a
+    piece of the grid, but none of the batch."""
+    leads = [base.shape[:2] for base in map(_grid_below, node.inputs) if base is not None]
+    if not leads or any(lead != leads[0] for lead in leads):
+        return None
+    product = make(gmm, tuple(_grid(x, leads[0]) for x in node.inputs), {})
+    return make(view, (product,), {"shape": node.shape})
+
+
+def _grid_below(x: Node) -> Node | None:
+    """What a batch of matrices, transposed perhaps, is a view of, if that has one dimension more."""
+    shown = x.inputs[0] if _is_flipped(x) else x
+    base = shown.inputs[0] if shown.op.reshapes else shown
+    return base if base.ndim == 4 and base.shape[2:] == shown.shape[1:] else None
+
+
+def _is_flipped(x: Node) -> bool:
+    return x.op is permute and x.params["dims"] == (0, 2, 1)
+
+
+def _grid(x: Node, lead: Shape) -> Node:
+    shown = x.inputs[0] if _is_flipped(x) else x
+    grid = make(view, (shown,), {"shape": (*lead, *shown.shape[1:])})
+    return grid if shown is x else _flipped(grid)
+
+
 bmm: Op = _primitive(
     "bmm", np.matmul, ("batch of matrices", "batch of matrices"),
     lambda g, out, a, b: _needed((a, b), lambda: bmm(g, _flipped(b)), lambda: bmm(_flipped(a), g)),
     "Products of two batches of matrices.", "input, mat2", PRODUCT, formula=reductions.batched_product,
     native=((0, 1, -1), (0, -1, 2)),
-    example=("bmm(input, mat2)", "input:3 mat2:3"), simplify=matrix_products.product_of_equals,
+    example=("bmm(input, mat2)", "input:3 mat2:3"), simplify=matrix_products.product_of_equals, lower=_as_grid,
+)
+gmm: Op = _primitive(
+    "_gmm", np.matmul, ("grid of matrices", "grid of matrices"),
+    lambda g, out, a, b: _needed((a, b), lambda: gmm(g, _flipped(b)), lambda: gmm(_flipped(a), g)),
+    "Products of two grids of matrices.", "input, mat2", PRODUCT, native=((0, 1, 2, -1), (0, 1, -1, 3)), public=False,
+    simplify=matrix_products.product_of_equals,
 )
 dot = _primitive(
     "dot", _dot_kernel, ("vector", "vector"), _dot_vjp, "Sum of the products of two vectors.", "input, tensor",

@@ -89,8 +89,16 @@ def _last_kernel(index: Any, shape: Shape, dim: int | None) -> Any:
     return (there[flat.reshape(-1)] == own).reshape(index.shape)
 
 
+def _last_follow(node: Node, dim: int) -> Dims | None:
+    index, shape = node.inputs[0], node.params["shape"]
+    if node.params["dim"] in (None, dim) or index.ndim != len(shape) or index.shape[dim] != shape[dim]:
+        return None
+    return (dim,)
+
+
 last = primitive(
     "_last", _last_kernel, lambda inputs, params: (inputs[0].shape, BOOL), family="scatter", public=False, args="index",
+    blocking=Blocking(_last_follow),
     doc="True for each index that is not followed by an equal one: what is put there stays.",
     text=spelling.last, formula=lambda c, s: c.call(s, "last", _own(s, "dim", "shape")),
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gradcli.graph.node import INPUT, Node
+from gradcli.graph.op import Dims
 
 # So many classes are tried: expressions of many unrelated large tensors are rare.
 _MAX_DOMAINS = 8
@@ -16,6 +17,8 @@ _MAX_DOMAINS = 8
 _LONG = 512
 # Tensors that are not much larger than small ones have fewer blocks anyway; but some there have to be.
 _FEW = 64
+# A dimension that some step has to be cut along, or runs whole, is good from this length on.
+_HELD = 16
 
 Place = tuple[Node, int]
 
@@ -42,26 +45,30 @@ class _Classes:
 def choose_axes(order: Sequence[Node], small: int) -> dict[Node, tuple[int, int]]:
     """For each node that has one, the number of the class it is blocked along and the dimension that has this class."""
     classes = _Classes()
+    held: dict[Node, list[int]] = {}
     for node in order:
         _join_summed(classes, node, small)
         follow = node.op.blocking.follow
-        for dim, length in enumerate(node.shape):
-            if length == 1:
-                continue
-            wanted = follow(node, dim) if node.inputs else None
+        ways = {dim: follow(node, dim) if node.inputs else None for dim, n in enumerate(node.shape) if n != 1}
+        for dim, wanted in ways.items():
             for child, d in zip(node.inputs, wanted or (), strict=False):
                 if d is not None:
                     classes.join((node, dim), (child, d))
+        if node.size > small and node.inputs and not node.op.blocking.view and (dims := _held_to(node, ways)):
+            held[node] = dims
     places = {node: [classes.find((node, d)) if n != 1 else None for d, n in enumerate(node.shape)] for node in order}
     chosen: dict[Node, tuple[int, int]] = {}
     left = [node for node in order if node.size > small]
     for number in range(_MAX_DOMAINS):
-        best = _best_class(left, places, small)
+        best = _best_class(left, places, held, small)
         if best is None:
             break
         for node in order:
-            if node not in chosen and best in places[node]:
-                chosen[node] = number, _best_dim(node, [d for d, p in enumerate(places[node]) if p == best], chosen)
+            if node in chosen or best not in places[node]:
+                continue
+            dims = [d for d, place in enumerate(places[node]) if place == best]
+            if node not in held or node.op.blocking.follow(node, dims[0]) is not None:
+                chosen[node] = number, _best_dim(node, dims, chosen)
         left = [node for node in left if node not in chosen]
     return chosen
 
@@ -87,17 +94,33 @@ def _join_summed(classes: _Classes, node: Node, small: int) -> None:
             classes.join(places[0], place)
 
 
-def _best_class(nodes: Sequence[Node], places: dict[Node, list[Place | None]], small: int) -> Place | None:
+def _held_to(node: Node, ways: dict[int, Dims | None]) -> list[int]:
+    """The dimensions that a step should be cut along, if these are not all and the outermost is among them; or none.
+
+    Along the others it would run whole, as a convolution would along a picture. Of a batch of products these would
+    need one operand whole in each block, and the gradient of that one is a sum over all blocks.
+    """
+    product = node.op.family == "contraction"
+    free = [k for k, dims in ways.items() if dims is not None and not (product and None in dims)]
+    return free if len(free) < len(ways) and free[:1] == list(ways)[:1] else []
+
+
+def _best_class(
+    nodes: Sequence[Node], places: dict[Node, list[Place | None]], held: dict[Node, list[int]], small: int
+) -> Place | None:
     """The class that the most data has; of two the one that is long enough, then the outer one."""
+    needed = {places[node][d] for node in nodes for d in held.get(node, ())}
     weight: dict[Place, float] = {}
     depth: dict[Place, float] = {}
     for node in nodes:
         size = node.size
         long = max(_FEW, min(_LONG, 4 * size // max(1, small)))
-        for d, (place, length) in enumerate(zip(places[node], node.shape, strict=True)):
+        times = max(1.0, node.cost / 4) if node in held else 1.0
+        for d in held.get(node, range(node.ndim)):
+            place, length = places[node][d], node.shape[d]
             if place is not None and places[node].index(place) == d:
                 # Leaves alone do not make work, but reading them along their rows is best.
-                share = size * min(1.0, length / long)
+                share = times * size * min(1.0, length / (_HELD if place in needed else long))
                 weight[place] = weight.get(place, 0.0) + share
                 depth[place] = depth.get(place, 0.0) + size * d * (2.0 if node.op is INPUT else 1.0)
     most = max(weight.values(), default=0.0)
