@@ -22,7 +22,7 @@ _HOMES = {
     "enable_grad": "gradcli.tensors.modes",
     "is_grad_enabled": "gradcli.tensors.modes",
     "grad": "gradcli.tensors.functions",
-    **dict.fromkeys(("jacobian", "hessian", "vjp", "jvp", "hvp", "vhp"), "gradcli.tensors.functional"),
+    **dict.fromkeys(("jacobian", "hessian", "vjp", "jvp", "hvp", "vhp", "each"), "gradcli.tensors.functional"),
     **dict.fromkeys(("gradcheck", "gradgradcheck"), "gradcli.tensors.gradcheck"),
     "manual_seed": "gradcli.tensors.functions",
     "set_default_dtype": "gradcli.tensors.functions",

@@ -2616,6 +2616,9 @@ def vhp(
 ) -> Any:
     """The value of a scalar function, and the product of the vector v with its Hessian, which is symmetric."""
 
+def each(func: Callable[..., Any], *xs: Any) -> Any:
+    """A function applied to every row of its arguments, the results stacked: one tensor, or a tuple of several."""
+
 def gradcheck(
     func: Callable[..., Any],
     inputs: Any,

@@ -16,7 +16,8 @@ from gradcli.engine.execute.run import execute
 from gradcli.errors import GradcliError
 from gradcli.graph.node import Node, constant, make, toposort
 from gradcli.graph.op import OPS
-from gradcli.ops.batching import batch, dense, unit_vectors
+from gradcli.ops.batching import dense, unit_vectors
+from gradcli.ops.lifting import batch
 from tests.calculus_cases import FUNCTIONS, SCALARS, Function
 from tests.cases import Case, all_cases
 from tests.gradients import build, weighted

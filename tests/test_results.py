@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,11 +20,12 @@ from gradcli.errors import GradcliError
 from gradcli.evaluation.interpret import Interpreter
 from gradcli.graph.dtypes import INT64
 from gradcli.graph.node import Node, SeveralResults, constant, input_node, make_results, toposort
-from gradcli.graph.op import OPS, Blocking
+from gradcli.graph.op import OPS, WHOLE, Blocking
 from gradcli.language.parse import parse
-from gradcli.ops.batching import batch, dense, unit_vectors
+from gradcli.ops.batching import dense, unit_vectors
 from gradcli.ops.blocking import ALIGNED, kept
 from gradcli.ops.family import primitive
+from gradcli.ops.lifting import batch
 from gradcli.render.json import graph_json
 from gradcli.tensors.tensor import tensor_of
 from tests.command import call
@@ -122,15 +124,16 @@ def test_blocks_give_what_whole_arrays_do(name: str, sizes: Sizes) -> None:
             np.testing.assert_allclose(got, expected, rtol=1e-12)
 
 
-def test_a_row_without_a_rule_for_batches_is_gone_through_one_by_one() -> None:
+@pytest.mark.parametrize(("blocking", "count"), [(ALIGNED, 0), (WHOLE, 1)], ids=["at-once", "one-by-one"])
+def test_a_row_without_a_rule_for_batches(blocking: Blocking, count: int) -> None:
     seed = input_node(X[:3])
-    sine, cosine = OPS["sincos"](seed * 2)
+    sine, cosine = make_results(replace(OPS["sincos"], blocking=blocking), (seed * 2,))
     product = sine * cosine
     batches = batch([product], {seed: unit_vectors(seed.shape, constant(np.ones(seed.shape)))})
     (members,) = execute([dense(batches[product], seed.shape)])
     units = np.eye(seed.size).reshape(*seed.shape, *seed.shape)
     np.testing.assert_allclose(members, np.sin(2 * units) * np.cos(2 * units), atol=1e-15)
-    assert sum(node.op.name == "_each" for node in toposort([batches[product].node])) == 1
+    assert sum(node.op.name == "_each" for node in toposort([batches[product].node])) == count
 
 
 def test_all_results_come_from_one_node_and_are_the_same_nodes_as_long_as_anybody_has_them() -> None:

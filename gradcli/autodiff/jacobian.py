@@ -10,7 +10,8 @@ from gradcli.graph.infer import cast
 from gradcli.graph.node import INPUT, Batched, Node, make, toposort
 from gradcli.graph.op import Shape
 from gradcli.ops import create
-from gradcli.ops.batching import batch, dense, unit_vectors
+from gradcli.ops.batching import dense, unit_vectors
+from gradcli.ops.lifting import batch
 from gradcli.ops.shape import permuted
 
 # What calling a kernel costs, in elements.

@@ -138,7 +138,7 @@ class Interpreter(StackMachine):
         try:
             loop = loop_of(name, tuple(values[:positional]), dict(zip(words, values[positional:], strict=True)))
         except GradcliError as error:
-            error.span = error.span or self._argument_place(error, signature_of(name), places, words)
+            error.span = error.span or self._argument_place(error, signature_of(name, len(values)), places, words)
             raise
         called = loop.function.name if isinstance(loop.function, OwnFunction) else ""
         self._unrolled += loop.number * cost_of(called, self.functions)

@@ -1,8 +1,9 @@
-"""Loops, which unroll into the graph: a function is called again and again, on what it gave before.
+"""Loops: a function is called again and again, on what it gave before, and all calls unroll into the graph.
 
 `iterate(f, x, n)` calls f n times, first on x; `fold(f, init, xs)` calls it for each row of xs, on what it gave before
-and that row, and `scan` keeps what it gives at each. Each is a generator: it yields the arguments of a call and is sent
-what the call gives, so that whoever carries the calls out need not recurse.
+and that row, and `scan` keeps what it gives at each. `each(f, xs)` is no loop in the graph: f is called once, on a
+stand-in for a row, and its operations are those of all rows together. Each is a generator: it yields the arguments of a
+call and is sent what the call gives, so that whoever carries the calls out need not recurse.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from gradcli.graph.arguments import Literal, as_int, kind_of
 from gradcli.graph.node import Node
 from gradcli.graph.op import OPS, Op
 from gradcli.graph.signature import Signature
+from gradcli.ops.each import Rows, argument_name
 
 Turns = Generator[tuple[Any, ...], Any, Any]
 
@@ -36,17 +38,22 @@ class Loop(NamedTuple):
     turns: Turns
 
 
-def signature_of(name: str) -> Signature:
-    """What a loop of `gradcli.language.constants.LOOPS` takes."""
+def signature_of(name: str, given: int = 0) -> Signature:
+    """What a loop of `gradcli.language.constants.LOOPS` takes, of which so many arguments are given."""
+    if name == "each":
+        return Signature(name, ", ".join(["f", *(argument_name(k) for k in range(max(1, given - 1)))]))
     return _SIGNATURES[name]
 
 
 def loop_of(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Loop:
     """The loop of this name with these arguments; nothing has been called yet."""
-    function, init, through = _SIGNATURES[name].bind(args, kwargs)
+    function, *rest = signature_of(name, len(args) + len(kwargs)).bind(args, kwargs)
     if not isinstance(function, OwnFunction | Op):
         hint = f"as in f(y) = y/2 + 1/y; {name}(f, …)"
         raise GradcliError(f"{name}() takes the name of a function first", hint=hint, argument="f")
+    if name == "each":
+        return Loop(function, 1, _each(Rows(_spread(rest))))
+    init, through = rest
     if name == "iterate":
         count = _times(through)
         return Loop(function, count, _fold(init, repeat((), count)))
@@ -77,6 +84,18 @@ def _scan(init: Any, xs: Any) -> Turns:
     if len({len(parts) for parts in kept}) > 1:
         raise GradcliError("the function gives now more values, now less")
     return (*carried, *(OPS["stack"](Literal(column)) for column in zip(*kept, strict=True)))
+
+
+def _each(rows: Rows) -> Turns:
+    return rows.stacked((yield tuple(rows.arguments)))
+
+
+def _spread(xs: list[Any]) -> list[Any]:
+    """The arguments, those that are results of an operation, or another tuple of tensors, one by one."""
+    found: list[Any] = []
+    for x in xs:
+        found += x if isinstance(x, tuple) and all(isinstance(part, Node) for part in x) else [x]
+    return found
 
 
 def _carried(value: Any) -> tuple[tuple[Any, ...], bool]:

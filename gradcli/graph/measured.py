@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from gradcli.errors import GradcliError
-from gradcli.graph.node import CONSTANT, INPUT, Node, constant
+from gradcli.graph.node import CONSTANT, INPUT, Node, constant, toposort
 
 #: What makes a tensor of integers of the values of a node.
 Measure = Callable[[Any], np.ndarray]
@@ -41,6 +41,8 @@ def measured(node: Node, name: str, measure: Measure, instead: str) -> Node:
     """The node of `measure` of a node's values; `name` is what has such a shape, `instead` says what has another."""
     if node.op is CONSTANT:
         return constant(measure(node.params["value"]))
+    if any("row" in below.params for below in toposort([node]) if below.op is INPUT):
+        raise UnmeasuredError(f"the shape of {name} depends on the row, and all rows have one shape", hint=instead)
     try:
         return WAY.get()(node, measure)
     except UnmeasuredError as error:

@@ -166,12 +166,15 @@ class Batching(NamedTuple):
     """How an operation treats batches of tensors.
 
     `rule(node, operands)` gives the batch of the results. An operand is None where all members share that of `node`;
-    None as the answer means that the members are to be gone through one by one. `scales` says that the rule takes
-    batches with a scale.
+    None as the answer means that there is none. With `front` dimensions that the operation can be cut along may then be
+    put in front of all others; `steps(node)` writes it with others, which are applied; else the members are gone
+    through one by one. `scales` says that the rule takes batches with a scale.
     """
 
     rule: Callable[[Any, Any], Any]
     scales: bool = False
+    steps: Callable[[Any], Any] | None = None
+    front: bool = True
 
 
 @dataclass(init=False, eq=False, repr=False)

@@ -7,4 +7,4 @@ import math
 CONSTANTS: dict[str, float] = {"pi": math.pi, "π": math.pi, "e": math.e, "inf": math.inf, "nan": math.nan}
 
 #: Functions whose first argument is a function.
-LOOPS = ("iterate", "fold", "scan")
+LOOPS = ("iterate", "fold", "scan", "each")

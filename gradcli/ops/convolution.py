@@ -22,6 +22,7 @@ from gradcli.graph.infer import cast, promote
 from gradcli.graph.node import Node, make
 from gradcli.graph.op import Accumulate, Blocking, Dims, Op, Params, Shape
 from gradcli.ops.accumulators import SUM as SUMS
+from gradcli.ops.batching import MERGED
 from gradcli.ops.family import composite, primitive
 from gradcli.ops.kernels.windows import Meeting, convolved, convolved_back, kernel_gradient, out_lengths
 from gradcli.ops.reduce import sum_
@@ -194,14 +195,14 @@ forward: Op = primitive(
     "_convolution", lambda x, w, *bias, **params: _plus_bias(convolved(x, w, _form(params)), bias), _infer_forward,
     family="network", args="input, weight", public=False, grad_fn=_edges, vjp=_forward_vjp,
     doc="The sum of the products of a kernel and each window of the input.", cost=_window,
-    blocking=Blocking(_follow_batch), formula=_call, text=_text_forward,
+    blocking=Blocking(_follow_batch), batching=MERGED, formula=_call, text=_text_forward,
 )
 back: Op = primitive(
     "_convolution_back",
     lambda g, w, *bias, space, **params: _plus_bias(convolved_back(g, w, space, _form(params)), bias), _infer_back,
     family="network", args="gradient, weight", public=False, grad_fn=_edges, vjp=_back_vjp,
     doc="Each element spread over a window, times a kernel.", cost=_window, blocking=Blocking(_follow_batch),
-    formula=_call, text=_text_back,
+    batching=MERGED, formula=_call, text=_text_back,
 )
 kernel: Op = primitive(
     "_convolution_kernel", lambda x, g, kernel, **params: kernel_gradient(x, g, kernel, _form(params)), _infer_kernel,

@@ -15,9 +15,9 @@ from gradcli.graph.arguments import as_int, as_node, normalize_axis
 from gradcli.graph.dtypes import BOOL, INT64
 from gradcli.graph.node import Node, make
 from gradcli.graph.op import Blocking, Op, Params, Shape
-from gradcli.ops.batching import LINEAR
+from gradcli.ops.batching import LINEAR, written
 from gradcli.ops.blocking import batch
-from gradcli.ops.family import composite, primitive
+from gradcli.ops.family import call, composite, primitive
 from gradcli.ops.formulas import places
 from gradcli.ops.notation import numpy_sources, spelling, typeset
 from gradcli.ops.shape import expand, strides_of
@@ -188,4 +188,5 @@ trace = primitive(
     "trace", _trace_kernel, lambda inputs, params: ((), inputs[0].dtype if inputs[0].is_floating else INT64),
     family="diagonal", build=_trace, vjp=_trace_vjp, doc="Sum of the diagonal of a matrix.", formula=places.trace,
     latex=typeset.scalar(r"\operatorname{tr}"), numpy="trace",
+    batching=written(lambda node: call("sum", call("diagonal", node.inputs[0]))),
 )

@@ -16,10 +16,10 @@ from gradcli.graph.infer import broadcast_shapes
 from gradcli.graph.measured import measured
 from gradcli.graph.node import CONSTANT, Node, constant, make
 from gradcli.graph.op import Blocking, Dims, NativeLookup, NativeParts, Op, Params, Shape
-from gradcli.ops.batching import LINEAR
+from gradcli.ops.batching import LINEAR, written
 from gradcli.ops.elementwise import clone, eq, where
 from gradcli.ops.family import call, composite, primitive
-from gradcli.ops.index import index_add, index_select, integral, listed_index
+from gradcli.ops.index import gather_at, index_add, index_select, integral, listed_index
 from gradcli.ops.kernels import picking
 from gradcli.ops.notation import spelling
 from gradcli.ops.shape import expand, reshape, unsqueeze
@@ -175,6 +175,7 @@ take: Op = primitive(
     args="input, index: places", vjp=_take_vjp,
     build=lambda input, index: make(take, (as_node(input), index_node(index))),
     grad_fn=lambda node: ("TakeBackward0", node.inputs[:1]), doc="The elements at indices into the flattened tensor.",
+    batching=written(lambda node: gather_at(reshape(node.inputs[0], (-1,)), {0: node.inputs[1]})),
     blocking=Blocking(lambda node, dim: (None, dim)), example=("take(input, index)", "input:1 index:1:int64"),
     numpy="take",
 )
@@ -226,6 +227,7 @@ embedding_: Op = primitive(
     family="gather", public=False, grad_fn=lambda node: ("EmbeddingBackward0", node.inputs[:1]), vjp=_embedding_vjp,
     doc="Rows of a table.", native=NativeLookup(_rows_of_table, _NO_PARTS, _looked_at),
     blocking=Blocking(lambda node, dim: (None, dim) if dim < node.ndim - 1 else (1, None)),
+    batching=written(lambda node: gather_at(node.inputs[0], {0: node.inputs[1]})),
     formula=lambda c, s: c.call(s, "index", {"dims": (0,), "rank": 2}), text=spelling.indexed,
 )
 embedding = composite(

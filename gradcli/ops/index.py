@@ -31,6 +31,7 @@ from gradcli.graph.op import (
     Shape,
 )
 from gradcli.ops import accumulators, batching
+from gradcli.ops.batched_places import INDEXED, picked_place
 from gradcli.ops.blocking import ALIGNED, aligned
 from gradcli.ops.family import call, composite, primitive
 from gradcli.ops.formulas import places
@@ -221,19 +222,14 @@ def _index_infer(inputs: tuple[Node, ...], params: Params) -> tuple[Shape, np.dt
     x, dims = inputs[0], params["dims"]
     picked = broadcast_shapes([i.shape for i in inputs[1:]])
     rest = [n for k, n in enumerate(x.shape) if k not in dims]
-    at = _picked_place(dims)
+    at = picked_place(dims)
     return (*rest[:at], *picked, *rest[at:]), x.dtype
-
-
-def _picked_place(dims: Shape) -> int:
-    """Where the dimensions of the indices stand: in place if they are neighbours, else in front, as in NumPy."""
-    return dims[0] if dims == tuple(range(dims[0], dims[0] + len(dims))) else 0
 
 
 def _index_follow(node: Node, dim: int) -> Dims | None:
     x, *indices = node.inputs
     dims = node.params["dims"]
-    at, picked = _picked_place(dims), max(i.ndim for i in indices)
+    at, picked = picked_place(dims), max(i.ndim for i in indices)
     if at <= dim < at + picked:
         own = (dim - at - picked + i.ndim for i in indices)
         return None, *(d if d >= 0 and i.shape[d] != 1 else None for d, i in zip(own, indices, strict=True))
@@ -265,7 +261,7 @@ def _index_add_follow(node: Node, dim: int) -> Dims | None:
     dims = node.params["dims"]
     if dim in dims:
         return None
-    at, picked = _picked_place(dims), max(i.ndim for i in indices)
+    at, picked = picked_place(dims), max(i.ndim for i in indices)
     place = [k for k in range(node.ndim) if k not in dims].index(dim)
     return (place if place < at else place + picked), *(None for _ in indices)
 
@@ -430,7 +426,7 @@ index_ = primitive(
     vjp=lambda g, out, x, *indices, dims, name: (
         make(index_add, (g, *indices), {"shape": x.shape, "dims": dims}), *(None for _ in indices)
     ),
-    batching=batching.INDEXED, blocking=Blocking(_index_follow), formula=places.indexed, text=spelling.indexed,
+    batching=INDEXED, blocking=Blocking(_index_follow), formula=places.indexed, text=spelling.indexed,
     native=NativeLookup(_index_places, NativeParts(_taken), _looked_at),
 )
 def _added(node: Node) -> Node | None:
@@ -455,7 +451,7 @@ index_add: Op = primitive(
     vjp=lambda h, out, g, *indices, shape, dims: (
         make(index_, (h, *indices), {"dims": dims, "name": "IndexBackward0"}), *(None for _ in indices)
     ),
-    public=False, doc="Zeros with elements added at lists of indices.", batching=batching.INDEXED,
+    public=False, doc="Zeros with elements added at lists of indices.", batching=INDEXED,
     blocking=Blocking(_index_add_follow, _index_add_reduced, _SUMS), formula=places.index_added,
     native=NativeScatter(_index_places, NativeSteps(_added), _looked_at),
 )

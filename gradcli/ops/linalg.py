@@ -17,7 +17,7 @@ from gradcli.graph.infer import broadcast_shapes, cast, promote
 from gradcli.graph.node import CONSTANT, RESULT, Node, make, make_results
 from gradcli.graph.op import Blocking, Dims, Op, Params, Shape
 from gradcli.ops import minors
-from gradcli.ops.batching import SOLUTION
+from gradcli.ops.batched_products import SOLUTION
 from gradcli.ops.blocking import batch
 from gradcli.ops.diagonal import tril
 from gradcli.ops.elementwise import eq, where

@@ -17,7 +17,7 @@ from gradcli.graph.dtypes import CATEGORY, FLOAT64, INT64, to_float
 from gradcli.graph.infer import broadcast_shapes, cast, promote
 from gradcli.graph.node import Node, constant, fitted, make
 from gradcli.graph.op import Blocking, Dims, NativePlaces, NativeSteps, Op, Params, Shape
-from gradcli.ops.batching import products, sums
+from gradcli.ops.batching import CLASSES, products, sums
 from gradcli.ops.blocking import aligned
 from gradcli.ops.elementwise import abs_, clamp, eq, mul, neg, rsqrt, where
 from gradcli.ops.family import Row, apply, call, composite, elementwise, floating, primitive
@@ -389,7 +389,7 @@ class_pick = primitive(
     vjp=lambda g, out, x, t, ignore_index: (
         make(class_put, (g, t), {"shape": x.shape, "ignore_index": ignore_index}), None
     ),
-    blocking=Blocking(_class_follow), formula=places.class_pick,
+    blocking=Blocking(_class_follow), batching=CLASSES, formula=places.class_pick,
     native=NativePlaces(_at_class, _classes, picks=True, check=_class_check(1)),
 )
 class_put: Op = primitive(
@@ -397,7 +397,7 @@ class_put: Op = primitive(
     args="values, target", doc="Zeros with the values at the target classes.",
     grad_fn=lambda node: ("NllLossBackwardBackward0", node.inputs[:1]),
     vjp=lambda h, out, v, t, shape, ignore_index: (make(class_pick, (h, t), {"ignore_index": ignore_index}), None),
-    blocking=Blocking(_class_follow), formula=places.class_put,
+    blocking=Blocking(_class_follow), batching=CLASSES, formula=places.class_put,
     native=NativePlaces(_at_class, _classes, check=_class_check(1)),
 )
 class_factors = primitive(
@@ -487,6 +487,7 @@ nll_loss = primitive(
     torch="nn.functional.nll_loss",
     grad_fn=lambda node: ("NllLossBackward0" if node.inputs[0].ndim <= 2 else "NllLoss2DBackward0", node.inputs[:1]),
     doc="Minus the log-probability (input) of each target class.", blocking=Blocking(_class_follow, lower=_lower_nll),
+    batching=CLASSES,
     text=spelling.classified, example=("nll_loss(input, target)", "input:2 target:1:int64"),
     native=NativeSteps(_nll_steps),
 )

@@ -17,7 +17,7 @@ from gradcli.graph.infer import broadcast_shapes, cast, promote
 from gradcli.graph.node import Node, make
 from gradcli.graph.op import Accumulate, Blocking, Dims, Op, Params, Shape
 from gradcli.ops import accumulators
-from gradcli.ops.batching import MATRIX_PRODUCT
+from gradcli.ops.batched_products import MATRIX_PRODUCT
 from gradcli.ops.elementwise import contiguous, mul
 from gradcli.ops.family import composite, primitive
 from gradcli.ops.formulas import reductions

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from gradcli.graph.infer import cast, sum_to
-from gradcli.graph.node import INPUT, Batched, Forms, Node
-from gradcli.graph.op import Op, Params, Shape
-from gradcli.ops.batching import batch, dense
+from gradcli.graph.node import Forms, Node
+from gradcli.graph.op import Blocking, Dims, Op, Params, Shape
 from gradcli.ops.family import primitive
+from gradcli.ops.lifting import over_rows, row_of
 from gradcli.ops.reduce import sum_
 from gradcli.ops.shape import reshape
 
@@ -29,13 +29,14 @@ def _infer(inputs: tuple[Node, ...], params: Params) -> tuple[Any, ...]:
 
 def _kernel(*arrays: Any, op: Op, params: Params, batched: tuple[bool, ...], seed: Shape, forms: Forms) -> Any:
     assert op.kernel is not None
-    count = math.prod(seed)
+    # A single dimension may have been cut.
+    count = next(len(x) for x, b in zip(arrays, batched, strict=True) if b)
     out = [np.empty((count, *shape), dtype) for shape, dtype in forms]
     for k in range(count):
         result = op.kernel(*(x[k] if b else x for x, b in zip(arrays, batched, strict=True)), **params)
         for all_of_them, one in zip(out, result if op.results else (result,), strict=True):
             all_of_them[k] = one
-    shaped = tuple([x.reshape((*seed, *x.shape[1:])) for x in out])
+    shaped = tuple([x if len(seed) == 1 else x.reshape((*seed, *x.shape[1:])) for x in out])
     return shaped if op.results else shaped[0]
 
 
@@ -48,9 +49,9 @@ def _vjp(
 
     def member(stacked: Node) -> Node:
         """A stand-in for one of what has all members along its first dimension."""
-        leaf = Node(INPUT, (), {"data": None, "name": None}, stacked.shape[1:], stacked.dtype, stacked.is_floating)
-        given[leaf] = stacked
-        return leaf
+        row = row_of(stacked, stacked.is_floating)
+        given[row] = stacked
+        return row
 
     def of_result(x: Node | None, k: int) -> Node | None:
         return x and member(reshape(x, (math.prod(seed), *forms[k][0])))
@@ -63,20 +64,19 @@ def _vjp(
         gradient, result = of_result(g, 0), of_result(out, 0)
     pulled = op.vjp(gradient, result, *own, **params)
     parts = [p and cast(sum_to(p, x.shape), x.dtype) for p, x in zip(pulled, own, strict=True)]
-    batches = {leaf: Batched(x, (None,) * leaf.ndim) for leaf, x in given.items()}
-    found = batch([p for p in parts if p is not None], batches)
-    answers: list[Node | None] = []
-    for part, b in zip(parts, batched, strict=True):
-        if part is not None:
-            stacked = found.get(part) or Batched(reshape(part, (1, *part.shape)), (None,) * part.ndim)
-            part = dense(stacked, (math.prod(seed),))
-        answers.append(part if part is None or b else sum_(part, [0]))
-    return tuple(answers)
+    found = iter(over_rows([p for p in parts if p is not None], given, math.prod(seed)))
+    answers = [None if p is None else next(found) for p in parts]
+    return tuple([p if p is None or b else sum_(p, [0]) for p, b in zip(answers, batched, strict=True)])
+
+
+def _follow(node: Node, dim: int) -> Dims | None:
+    along = dim == 0 and len(node.params["seed"]) == 1
+    return tuple([0 if b else None for b in node.params["batched"]]) if along else None
 
 
 each = primitive(
     "_each", _kernel, _infer, family="structure", args="input", public=False, grad_fn="EachBackward0", vjp=_vjp,
-    doc="An operation applied to each member of a batch.",
+    doc="An operation applied to each member of a batch.", blocking=Blocking(_follow),
     # That of a call for each member, in walks over an element of the result.
     cost=lambda node: 1.0 + _CALL * math.prod(node.params["seed"]) / max(1, node.size),
 )

@@ -15,6 +15,7 @@ from gradcli.graph.arguments import as_node
 from gradcli.graph.dtypes import INT64
 from gradcli.graph.node import Node, make, make_results
 from gradcli.graph.op import Blocking, Dims, Op, Params, Shape
+from gradcli.ops.batching import MERGED
 from gradcli.ops.convolution import batched, per_dimension
 from gradcli.ops.family import composite, floating, primitive
 from gradcli.ops.formulas import arithmetic
@@ -248,12 +249,12 @@ _BATCH = Blocking(lambda node, dim: (0,) if dim == 0 else None)
 columns = primitive(
     "_columns", lambda x, kernel, space, **params: unfolded(x, kernel, _meeting(params)), _columns_infer,
     family="network", public=False, doc="Windows as columns.", grad_fn="Im2ColBackward0", formula=_COLUMNS,
-    vjp=lambda g, out, x, **params: (make(from_columns, (g,), params),), blocking=_BATCH,
+    vjp=lambda g, out, x, **params: (make(from_columns, (g,), params),), blocking=_BATCH, batching=MERGED,
 )
 from_columns: Op = primitive(
     "_from_columns", lambda x, kernel, space, **params: folded(x, space, kernel, _meeting(params)), _folded_infer,
     family="network", public=False, doc="Columns added to where windows are.", grad_fn="Col2ImBackward0",
-    formula=_COLUMNS, vjp=lambda g, out, x, **params: (make(columns, (g,), params),), blocking=_BATCH,
+    formula=_COLUMNS, vjp=lambda g, out, x, **params: (make(columns, (g,), params),), blocking=_BATCH, batching=MERGED,
 )
 
 

@@ -42,12 +42,13 @@ class Generator:
             shown = f"the seed {seed}" if abs(seed) < 10**30 else "the seed"
             raise GradcliError(f"{shown} is out of range", hint="it must lie between -2**63 and 2**64 - 1")
         self._stream = _Stream()
-        self._last: Draw | int = seed & 0xFFFFFFFF
+        #: What was drawn last, or the seed.
+        self.last: Draw | int = seed & 0xFFFFFFFF
 
     def reserve(self, kind: str, count: int, dtype: np.dtype) -> Draw:
         """Take the next `count` numbers of the stream; `kind` is "rand" (uniform in [0, 1)) or "randn" (normal)."""
-        draw = Draw(self._stream, kind, count, dtype, self._last)
-        self._last = draw
+        draw = Draw(self._stream, kind, count, dtype, self.last)
+        self.last = draw
         return draw
 
 

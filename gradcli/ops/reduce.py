@@ -18,7 +18,7 @@ from gradcli.graph.infer import cast
 from gradcli.graph.node import Node, make, make_results
 from gradcli.graph.op import Accumulate, Blocking, Lanes, NativeRunning, NativeSteps, Op, Params, Shape
 from gradcli.ops import accumulators
-from gradcli.ops.batching import ALONG, LINEAR, SUMMED
+from gradcli.ops.batching import ALONG, LINEAR, SUMMED, written
 from gradcli.ops.blocking import aligned, except_along, kept, over_dims
 from gradcli.ops.elementwise import abs_, eq, exp, isnan, log, maximum, minimum, ne, sign, to, where
 from gradcli.ops.family import Row, call, float_node, floating, primitive, to_dtype
@@ -479,6 +479,12 @@ def _arg_reduction(name: str, function: Any, word: str) -> Op:
         axis = None if dim is None else normalize_axis(dim, x.ndim)
         return reduce_node(op, x, axis, keepdim, nonempty=True)
 
+    def flat(node: Node) -> Node | None:
+        if node.params["axis_given"]:
+            return None
+        found = build(reshape(node.inputs[0], (-1,)), 0, False)
+        return reshape(found, node.shape)
+
     extreme = accumulators.first_extreme(np.maximum if word == "maximum" else np.minimum, function)
     op: Op = reduction(
         name, _arg(function), result=lambda d: INT64, build=build, args=ONE_DIM,
@@ -487,7 +493,7 @@ def _arg_reduction(name: str, function: Any, word: str) -> Op:
             lambda node, dim: kept(node, dim) if node.params["axis_given"] else None,
             lambda node: over_dims(node) if node.params["axis_given"] else [], extreme,
         ),
-        formula=reductions.reduction(flat=True), simplify=sums_and_means.place_of_extreme,
+        batching=written(flat), formula=reductions.reduction(flat=True), simplify=sums_and_means.place_of_extreme,
         text=spelling.counted, numpy=name,
     )
     return op

@@ -15,6 +15,7 @@ from gradcli.graph.arguments import as_choice, as_flag, as_function, as_node, ki
 from gradcli.graph.infer import cast
 from gradcli.graph.node import Node, constant, input_node, make
 from gradcli.graph.op import OPS
+from gradcli.ops.each import Rows
 from gradcli.tensors.elements import lower
 from gradcli.tensors.modes import enable_grad
 from gradcli.tensors.tensor import Tensor, as_leaves, tensor_of
@@ -112,6 +113,25 @@ def _vectors(given: Any, like: Sequence[Node], of: str, single: bool) -> list[No
             raise GradcliError(f"v[{k}] has shape {entry.shape}, the {of} {node.shape}: they must be equal")
         nodes.append(cast(entry, node.dtype))
     return nodes
+
+
+def each(func: Function, *xs: Any) -> Any:
+    """A function applied to every row of its arguments, the results stacked: one tensor, or a tuple of several.
+
+    The first dimension of tensors and arrays is gone through, which must be as long in all of them; whatever else is
+    given, and what the function names, is the same for every row. The function is called once, on stand-ins whose
+    values are not known; then each of its operations is applied to all rows together. Raises GradcliError.
+
+    >>> import gradcli as gc
+    >>> gc.each(lambda row, y: (row @ row) * y, gc.tensor([[1.0, 2.0], [3.0, 4.0]]), gc.tensor([1.0, 10.0]))
+    tensor([  5., 250.])
+    """
+    rows = Rows([lower(x) for x in xs])
+    result = as_function(func)(*(tensor_of(x) if isinstance(x, Node) else x for x in rows.arguments))
+    if not isinstance(result, list | tuple):
+        return tensor_of(rows.stacked(lower(result)))
+    found = [tensor_of(node) for node in rows.stacked(tuple([lower(part) for part in result]))]
+    return type(result)(*found) if hasattr(result, "_fields") else tuple(found)
 
 
 def vjp(func: Function, inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False) -> Any:

@@ -19,7 +19,7 @@ from gradcli.engine.plan.program import DEFAULT_SIZES, Pass, Program, Stage
 from gradcli.engine.simplify import wanted_results
 from gradcli.errors import GradcliError, WorkError
 from gradcli.graph.half_precision import in_single
-from gradcli.graph.node import CONSTANT, Node, toposort
+from gradcli.graph.node import CONSTANT, INPUT, Node, toposort
 from gradcli.machine.limits import MEMORY_LIMIT, TIME_LIMIT, show_bytes
 from gradcli.ops.kernels.inplace import aligned
 from gradcli.ops.rewrites.simplifier import Condition, holds
@@ -32,6 +32,9 @@ Runner = Callable[[Program, Pass, list[Any], dict[int, Any], Callable[[int], Non
 def execute(roots: Sequence[Node]) -> list[np.ndarray]:
     """The arrays of `roots`. Work that several of them need is done once; no NumPy warning escapes."""
     order = toposort(roots, stop=_is_known)
+    if any(node.op is INPUT and not _is_known(node) for node in order):
+        hint = "the function is called once for all rows, on what stands for each: where() takes the place of if"
+        raise GradcliError("a row that each() gives to its function has no value of its own", hint=hint)
     if all(node.size <= DEFAULT_SIZES.small for node in order):
         # Planning would cost more than it saves.
         return op_by_op(roots, order)
