@@ -15,6 +15,7 @@ with tarfile.open(sdist) as tar:
 for needed in (
     "gradcli/__main__.py",
     "gradcli/grammar/expression.lark",
+    "gradcli/language/std.grad",
     "gradcli/ops/elementwise.py",
     "gradcli/py.typed",
     "gradcli/__init__.pyi",

@@ -48,6 +48,7 @@ __version__: str
 _WIDTH = 120
 _FROM = {
     "collections.abc": ("Callable", "Iterable", "Iterator", "Mapping", "Sequence"),
+    "os": ("PathLike",),
     "types": ("EllipsisType",),
     "typing": ("Any", "Literal", "NamedTuple", "Self", "TypeAlias", "TypeVar", "overload"),
 }

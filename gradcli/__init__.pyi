@@ -2,6 +2,7 @@
 
 import builtins
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from os import PathLike
 from types import EllipsisType
 from typing import Any, Literal, NamedTuple, Self, TypeAlias, TypeVar, overload
 
@@ -2684,6 +2685,7 @@ def evaluate(
     wrt: Iterable[str] | str | None = None,
     grad_output: _TensorLike | None = None,
     *,
+    imports: str | PathLike[str] | None = None,
     progress: Callable[[builtins.int, builtins.int], None] | None = None,
 ) -> Result:
     """The value of an expression and the gradients of its inputs, computed together."""
@@ -2727,6 +2729,7 @@ def minimize(
     seed: builtins.int = 0,
     watch: Callable[[_Iterate], Any] | None = None,
     resume: Mapping[str, Any] | None = None,
+    imports: str | PathLike[str] | None = None,
 ) -> Minimum:
     """The values of the inputs named in wrt that make an expression smallest, beginning with those given."""
 
@@ -2756,6 +2759,7 @@ def fit(
     bounds: Mapping[str, tuple[Any, Any]] | None = None,
     dtype: str = "float64",
     max_evaluations: builtins.int = 10000,
+    imports: str | PathLike[str] | None = None,
 ) -> Fit:
     """Fit a model to data: what stands left of its = is observed, what stands right of it follows from parameters."""
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import accumulate
+from typing import NamedTuple
 
 Span = tuple[int, int]
 
@@ -23,6 +26,44 @@ class Place(tuple[int, int]):
         place = super().__new__(cls, span)
         place.source = source
         return place
+
+
+class TextPart(NamedTuple):
+    """One of several texts in one: where it starts, the name of its file (an expression has none), and which of the
+    parts each of its imports means."""
+
+    start: int
+    name: str
+    imports: tuple[int, ...] = ()
+
+
+class Texts(str):
+    """A text and those of the files that it imports, one behind the other: a place in it is a place in one of them."""
+
+    parts: tuple[TextPart, ...]
+
+    @classmethod
+    def of(cls, texts: Sequence[str], names: Sequence[str], imports: Sequence[tuple[int, ...]]) -> Texts:
+        """The texts together; the first is the expression."""
+        made = cls("\n".join(texts))
+        starts = accumulate((len(text) + 1 for text in texts[:-1]), initial=0)
+        made.parts = tuple(map(TextPart, starts, names, imports))
+        return made
+
+    def with_first(self, text: str) -> Texts:
+        """The same with another expression of the same length."""
+        made = Texts(text + self[len(text) :])
+        made.parts = self.parts
+        return made
+
+    def text(self, number: int) -> str:
+        """The text of one of the parts."""
+        later = self.parts[number + 1 :]
+        return str(self[self.parts[number].start : later[0].start - 1 if later else len(self)])
+
+    def part_at(self, place: int) -> int:
+        """The number of the part in which a place lies."""
+        return bisect_right(self.parts, place, key=lambda part: part.start) - 1
 
 
 class GradcliError(RuntimeError):
@@ -59,14 +100,21 @@ class GradcliError(RuntimeError):
 
     def report(self) -> dict[str, object]:
         """The error for programs, as JSON has it."""
-        return {"message": self.message, "span": self.span, "hint": self.hint}
+        found: dict[str, object] = {"message": self.message, "span": self.span, "hint": self.hint}
+        if self.span is not None and isinstance(self._source, Texts):
+            file, _, span = located(self._source, self.span)
+            found |= {"span": span, "file": file} if file else {}
+        return found
+
+    @property
+    def _source(self) -> str | None:
+        return self.span.source if isinstance(self.span, Place) else self.source
 
     def render(self) -> str:
         """The message, the place in the source with carets under it, and the hint."""
         lines = [_one_line(self.message)]
-        source = self.span.source if isinstance(self.span, Place) else self.source
-        if source is not None and self.span is not None:
-            lines += quote(source, self.span)
+        if self._source is not None and self.span is not None:
+            lines += quote(self._source, self.span)
         if self.hint:
             lines.append(f"hint: {_one_line(self.hint)}")
         return "\n".join(lines)
@@ -201,7 +249,11 @@ def _columns(text: str) -> int:
 
 
 def quote(source: str, span: Span) -> list[str]:
-    """The source line that holds the start of `span`, and carets under the part of the span on that line."""
+    """The source line that holds the start of `span`, and carets under the part of the span on that line.
+
+    In a file that is imported, a line before says where that is.
+    """
+    file, source, span = located(source, span)
     start = max(0, min(span[0], len(source)))
     line_start = source.rfind("\n", 0, start) + 1
     line_end = source.find("\n", start)
@@ -216,7 +268,31 @@ def quote(source: str, span: Span) -> list[str]:
     under = under[: right - start]
     after += "…" if right < line_end else ""
     carets = " " * _columns(before) + "^" * max(1, _columns(under))
-    return [f"  {before}{under}{after}".rstrip(), f"  {carets}"]
+    where = [f"  {_printable(file)}, {line_and_column(source, start)}:"] if file else []
+    return [*where, f"  {before}{under}{after}".rstrip(), f"  {carets}"]
+
+
+def located(source: str, span: Span) -> tuple[str, str, Span]:
+    """The imported file in which a place is, "" for the expression itself, with the text there and the place in it."""
+    if not isinstance(source, Texts):
+        return "", source, span
+    number = source.part_at(span[0])
+    part = source.parts[number]
+    return part.name, source.text(number), (span[0] - part.start, span[1] - part.start)
+
+
+def own_text(source: str) -> str:
+    """The text of an expression without those of the files that it imports."""
+    return source.text(0) if isinstance(source, Texts) else source
+
+
+def line_and_column(source: str, place: int) -> str:
+    """Where a place is in the text of a file.
+
+    >>> line_and_column("x = 1\\ny = z", 10)
+    'line 2, column 5'
+    """
+    return f"line {source.count(chr(10), 0, place) + 1}, column {place - source.rfind(chr(10), 0, place)}"
 
 
 def did_you_mean(name: str, known: list[str]) -> str | None:

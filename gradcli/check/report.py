@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gradcli.check.compare import DERIVATIVES
-from gradcli.errors import quote
+from gradcli.errors import Span, located, quote
 from gradcli.render.json import to_json
 from gradcli.render.marks import Carets, Heading, Marked
 
@@ -72,8 +72,8 @@ def _suspect_lines(suspect: Suspect, source: str) -> list[str]:
         first += f"along a random direction, differences give {slope.measured:.6g}"
     if suspect.span is None:
         return [first]
-    line, carets = quote(source, suspect.span)
-    return [first, line, Carets(carets)]
+    *lines, carets = quote(source, suspect.span)
+    return [first, *lines, Carets(carets)]
 
 
 def _verdict(report: Report) -> str:
@@ -102,7 +102,14 @@ def check_json(report: Report, source: str) -> str:
     ]
     found = [
         {"op": s.op, "operand": s.operand, "verdict": s.slope.verdict}
-        | {"gradient": s.slope.claimed, "difference": s.slope.measured, "span": s.span}
+        | {"gradient": s.slope.claimed, "difference": s.slope.measured, **_place(s.span, source)}
         for s in report.suspects
     ]
     return to_json({"ok": report.ok, "order": report.order, "inputs": rows, "operations": found, "notes": report.notes})
+
+
+def _place(span: Span | None, source: str) -> dict[str, object]:
+    if span is None:
+        return {"span": None}
+    file, _, place = located(source, span)
+    return {"span": place, "file": file} if file else {"span": place}

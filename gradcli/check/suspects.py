@@ -13,7 +13,7 @@ from gradcli.autodiff.vjp import gradients_of
 from gradcli.check.slopes import KINK, UNDEFINED, WRONG, Slope, Tolerance, compare
 from gradcli.engine.execute.bounds import check_free
 from gradcli.engine.execute.run import execute, op_by_op
-from gradcli.errors import GradcliError, Span
+from gradcli.errors import GradcliError, Span, located
 from gradcli.evaluation.request import Request
 from gradcli.graph.half_precision import pull, rounds, unrounded, widened
 from gradcli.graph.infer import cast, sum_to
@@ -129,7 +129,10 @@ class FirstNonFinite(NamedTuple):
         text = source[slice(*self.span)]
         # Of an operator between two operands, the place is more telling than its sign.
         shown = len(text) > 2 and text.isprintable()
-        return f"{self.what}: {text}" if shown else f"{self.what}, at character {self.span[0] + 1}"
+        if shown:
+            return f"{self.what}: {text}"
+        file, _, place = located(source, self.span)
+        return f"{self.what}, at character {place[0] + 1}{f' of {file}' if file else ''}"
 
 
 def origin(request: Request, arrays: Mapping[str, np.ndarray]) -> FirstNonFinite | None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -31,10 +33,14 @@ class Asked:
     """The words of a command line: the expression, its inputs, what to differentiate."""
 
     def __init__(
-        self, common: CommonOptions, derivatives: Derivatives | None = None, written: Written = InputValue.written
+        self,
+        common: CommonOptions,
+        derivatives: Derivatives | None = None,
+        written: Written = InputValue.written,
+        nearby: bool = True,
     ) -> None:
         words, source = list(common.items), common.source
-        script = expression_of(words, None) if source is None else None
+        script = expression_of(words, common, nearby) if source is None else None
         self.values = parse_inputs(words, written)
         vector = common.grad_output
         self.vector = None if vector is None else InputValue.written("--grad-output", vector)
@@ -42,7 +48,7 @@ class Asked:
         given = [*self.values, *self._vectors()]
         if [source, *(value.path for value in given)].count(STANDARD_INPUT) > 1:
             raise GradcliError("only one thing can be read from standard input")
-        self.script: Script = expression_of(words, source) if script is None else script
+        self.script: Script = expression_of(words, common, nearby) if script is None else script
         self.wanted = wanted_names(common.wrt, common.no_grad, common.grad_output)
         self.common = common
 
@@ -106,13 +112,17 @@ def settle(common: CommonOptions) -> None:
     values.settle(common.dtype, common.seed)
 
 
-def expression_of(words: list[str], source: str | None) -> Script:
-    """The expression of a command: from the file `source`, or else the first of `words`, which is taken off them."""
-    return first_of(words, source, parse)
+def expression_of(words: list[str], common: CommonOptions, nearby: bool = True) -> Script:
+    """The expression of a command: from its file, or else the first of `words`, which is taken off them.
+
+    `nearby` says that it may import files from its own folder.
+    """
+    return first_of(words, common, parse, nearby)
 
 
-def first_of(words: list[str], source: str | None, read: Callable[[str], _T]) -> _T:
+def first_of(words: list[str], common: CommonOptions, read: Callable[[str], _T], nearby: bool = True) -> _T:
     """What `read` makes of the text that a command begins with: that of a file, or the first word."""
+    source = common.source
     if source is None and not words:
         hint = _negated_name()
         metavar = next(param.metavar for param in click.get_current_context().command.params if param.name == "items")
@@ -121,10 +131,23 @@ def first_of(words: list[str], source: str | None, read: Callable[[str], _T]) ->
             raise GradcliError(missing, hint=hint)
         raise click.UsageError(missing)
     try:
-        return read(words.pop(0).lstrip(" ") if source is None else read_source(source))
+        text = words.pop(0).lstrip(" ") if source is None else read_source(source)
+        with _importing(common, nearby) if "import" in text else nullcontext():
+            return read(text)
     except GradcliError as error:
         error.hint = _negated_name() or error.hint
         raise
+
+
+def _importing(common: CommonOptions, nearby: bool) -> AbstractContextManager[None]:
+    """Within a block of this the command's own expression imports files: beside its own, or in the current folder."""
+    from gradcli.language.importing import importing
+
+    folder = shown = ""
+    # A pipe lies nowhere.
+    if common.source is not None and os.path.isfile(common.source):
+        folder, shown = os.path.dirname(os.path.realpath(common.source)), os.path.dirname(common.source)
+    return importing(folder, common.allow_import, shown=shown, nearby=nearby)
 
 
 def _negated_name() -> str | None:

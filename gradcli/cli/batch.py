@@ -95,7 +95,7 @@ def batch_command(
     if not folder:
         raise GradcliError("no folder for the results is given", hint="as in -o results")
     words, grad_output = list(common.items), common.grad_output
-    text = expression_of(words, common.source).source
+    text = expression_of(words, common).source
     _refuse_file(folder)
     patterns, shared = _inputs(words)
     from gradcli.batch.items import find_items

@@ -230,11 +230,13 @@ def _undefined(before: list[str]) -> list[str]:
 
 def _scripts(text: str) -> Sequence[Script]:
     """An expression, or the two sides of a model."""
+    from gradcli.language.importing import importing
     from gradcli.language.parse import parse
     from gradcli.optimize.model import split_model
 
-    try:
-        return [parse(text)]
-    except GradcliError:
-        model = split_model(text)
-        return [model.observed, model.predicted]
+    with importing(""):
+        try:
+            return [parse(text)]
+        except GradcliError:
+            model = split_model(text)
+            return [model.observed, model.predicted]

@@ -68,7 +68,7 @@ _SHAPED = re.compile(r"\s*([^\W\d]\w*)\s*:\s*([^:=]*?)\s*(?::\s*(\w+)\s*)?", re.
 @options.gathered
 def derive_command(common: CommonOptions, order: int, jacobian: bool, vector: str | None, form: str) -> None:
     words = list(common.items)
-    script = expression_of(words, common.source)
+    script = expression_of(words, common)
     with written_in(script.source):
         text, notes = _derive(script, words, common.wrt, order, jacobian, vector, form)
     for remark in () if common.quiet else notes:

@@ -129,10 +129,10 @@ def fit_command(
         others = ", ".join(LOSSES[1:])
         raise GradcliError(f"--f-scale is not for --loss {loss}, which has no scale", hint=f"it is for {others}")
     words, source = list(common.items), common.source
-    model = first_of(words, None, split_model) if source is None else None
+    model = first_of(words, common, split_model) if source is None else None
     given = _Given(parse_inputs(words), _params(starts), _sigma(sigma, words), _at(at))
     given.check_standard_input(source)
-    model = model or first_of(words, source, split_model)
+    model = model or first_of(words, common, split_model)
     places = _Destinations(outputs, predict, plot, [value.name for value in given.params])
     places.check(common.as_json)
     bounds = bounds_of(limits)

@@ -169,6 +169,7 @@ class CommonOptions(NamedTuple):
 
     items: tuple[str, ...] = ()
     source: str | None = None
+    allow_import: tuple[str, ...] = ()
     wrt: str | None = None
     no_grad: bool = False
     grad_output: str | None = None
@@ -242,7 +243,7 @@ def gradients(function: _F) -> _F:
     return wrt()(_no_grad(_grad_output(function)))
 
 
-source = click.option(
+_source = click.option(
     "-f",
     "--file",
     "source",
@@ -250,6 +251,18 @@ source = click.option(
     type=click.Path(),
     help="Read the expression from FILE (- is standard input); leave EXPR out.",
 )
+allow_import = click.option(
+    "--allow-import",
+    metavar="DIR",
+    type=click.Path(exists=True, file_okay=False),
+    multiple=True,
+    help="Let the expression import files below DIR, too; may be given several times.",
+)
+
+
+def source(function: _F) -> _F:
+    """Where the expression stands, and from where it may import definitions."""
+    return _source(allow_import(function))
 
 
 def dtype(of: str = "literals") -> Callable[[_F], _F]:

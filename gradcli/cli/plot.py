@@ -16,7 +16,7 @@ from gradcli.cli import options
 from gradcli.cli.asked import Asked
 from gradcli.cli.options import CommonOptions
 from gradcli.cli.printing import is_colored, note, standard_output
-from gradcli.errors import GradcliError, quoted
+from gradcli.errors import GradcliError, own_text, quoted
 from gradcli.evaluation.input_value import InputValue, is_file, split_at_colons
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def plot_command(
         from gradcli.plotting.figure import figure, title_of
         from gradcli.storage.writing import save_document
 
-        picture = figure(found, title_of(asked.script.source), form)
+        picture = figure(found, title_of(own_text(asked.script.source)), form)
         with stopping_cleanly():
             save_document(output or "-", picture, text=form == "svg")
     else:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import click
 
 from gradcli import __version__
-from gradcli.cli.options import HelpfulCommand
+from gradcli.cli.options import HelpfulCommand, allow_import
 from gradcli.cli.plot import screen
 from gradcli.cli.printing import note, report, tell, write_text
 from gradcli.errors import GradcliError, WorkError
@@ -38,14 +38,16 @@ _LONGEST_LINE = 64 << 20
 
 
 @click.command("repl", cls=HelpfulCommand, help=HELP)
+@allow_import
 @click.pass_context
-def repl_command(context: click.Context) -> None:
+def repl_command(context: click.Context, allow_import: tuple[str, ...]) -> None:
     from gradcli.repl.session import Session
 
     for name, stream in (("input", sys.stdin), ("output", sys.stdout)):
         if stream is None:
             raise WorkError(f"standard {name} is closed")
     session = Session(screen)
+    session.workspace.allowed = allow_import
     if sys.stdin.isatty() and sys.stdout.isatty():
         _talk(session)
         return

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from gradcli.cli.asked import Asked, refuse_unseeded
 from gradcli.cli.output_files import Outputs
 from gradcli.cli.plot import form_of
-from gradcli.errors import GradcliError
+from gradcli.errors import GradcliError, own_text
 from gradcli.evaluation.input_value import InputValue
 from gradcli.machine.endings import is_url, split_key
 
@@ -208,7 +208,7 @@ def save(search: Search, targets: Outputs, plot: str | None, found: Minimum, cur
     if plot and curves is not None:
         from gradcli.plotting.figure import figure, title_of
 
-        documents[plot] = figure(curves, title_of(search.asked.script.source), form_of(plot, ""))
+        documents[plot] = figure(curves, title_of(own_text(search.asked.script.source)), form_of(plot, ""))
     local = [folder for folder in targets.folders if not is_url(folder)]
     documents |= {place_of(folder): f"{json.dumps(search.described, indent=1)}\n".encode() for folder in local}
     if targets or documents:

@@ -92,7 +92,7 @@ def stream_command(
     reserved = STANDARD_INPUT in paths
     if common.source == STANDARD_INPUT and reserved:
         raise _taken()
-    asked = Asked(common._replace(items=words))
+    asked = Asked(common._replace(items=words), nearby=False)
     given = [value.path for value in (*asked.values, asked.vector) if value is not None]
     if reserved and (STANDARD_INPUT in given or paths.count(STANDARD_INPUT) > 1):
         raise _taken()

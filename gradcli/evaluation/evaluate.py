@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
+from os import PathLike
 from typing import Any
 
 from gradcli.engine.execute.run import Progress
@@ -16,6 +17,7 @@ from gradcli.evaluation.result import Result
 from gradcli.evaluation.values import specs_of, to_array
 from gradcli.graph.arguments import as_function, kind_of
 from gradcli.graph.dtypes import DEFAULT_DTYPE
+from gradcli.language.importing import importing_from
 from gradcli.language.instructions import Script
 from gradcli.language.parse import parse
 
@@ -30,6 +32,7 @@ def evaluate(
     wrt: Iterable[str] | str | None = None,
     grad_output: Any = None,
     *,
+    imports: str | PathLike[str] | None = None,
     progress: Progress | None = None,
 ) -> Result:
     """The value of an expression and the gradients of its inputs, computed together.
@@ -37,8 +40,9 @@ def evaluate(
     `inputs` maps names to arrays, tensors, numbers or lists; numbers and lists become float32. There may be more than
     the expression uses: their gradient is None. `wrt` names the inputs to differentiate (default: every floating-point
     one; empty: none). `grad_output` is the vector of the vector-Jacobian product for a value that is no scalar; a
-    number is broadcast. `progress(done, total)` is told of the bytes gone through. The plan is kept, and used again for
-    the same expression and the same shapes and dtypes.
+    number is broadcast. `imports` is the folder of the files that the expression may import, if it may.
+    `progress(done, total)` is told of the bytes gone through. The plan is kept, and used again for the same expression
+    and the same shapes and dtypes.
     Raises GradcliError.
 
     >>> import gradcli as gc
@@ -51,6 +55,10 @@ def evaluate(
     """
     if not isinstance(expression, str | Script):
         raise GradcliError(f"the expression must be a string, got {kind_of(expression)}")
+    if imports is not None and isinstance(expression, str):
+        with importing_from(imports):
+            # With the texts of the files: a plan that is kept is for these.
+            expression = parse(expression).source
     arrays = {name: to_array(value) for name, value in named_inputs(inputs).items()}
     wanted = wrt if wrt is None or isinstance(wrt, str) else named_wrt(wrt)
     if progress is not None:

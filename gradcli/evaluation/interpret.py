@@ -45,6 +45,7 @@ class Interpreter(StackMachine):
     def run(self, script: Script, dtype: np.dtype | None = None) -> Node:
         """The node of the last statement's value, in `dtype` if one is given."""
         check_expansion(script.statements)
+        self.offered = script.offered
         for statement in script.statements:
             value = self.carry_out(statement)
         return self.final(value, script.statements[-1].span, dtype)

@@ -64,7 +64,9 @@ def free_names(script: Script, given: Sequence[str] = ()) -> list[str]:
                         found.setdefault(name)
                 elif name not in LOOPS and OPS.function(name) is None:
                     with written_in(script.source):
-                        raise unknown_function(name, step.start, [*found, *assigned, *given], list(functions))
+                        raise unknown_function(
+                            name, step.start, [*found, *assigned, *given], [*functions, *script.offered]
+                        )
         bound.update(statement.bound)
     return list(found)
 

@@ -16,7 +16,7 @@ from gradcli.graph.dtypes import DEFAULT_DTYPE
 from gradcli.graph.infer import cast
 from gradcli.graph.node import INPUT, Node, constant
 from gradcli.language.instructions import Script
-from gradcli.language.parse import parse, refuse_unused
+from gradcli.language.parse import parse, refuse_imported, refuse_unused
 
 #: What the vector of the vector-Jacobian product is called.
 VECTOR = "--grad-output"
@@ -110,6 +110,7 @@ def prepare(
     with written_in(script.source):
         names = _differentiated(forms, wrt)
         leaves = {form.name: leaf_of(form, form.name in names) for form in forms}
+        refuse_imported(leaves, script)
         interpreter = Interpreter(script.source, leaves)
         value = interpreter.run(script)
         if not spare:

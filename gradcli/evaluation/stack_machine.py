@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
 from gradcli.engine.execute.run import execute
@@ -54,6 +54,8 @@ class StackMachine:
         self.inputs = inputs
         self.functions: dict[str, OwnFunction] = {}
         self.used: set[str] = set()
+        #: Names that are imported, for hints.
+        self.offered: Collection[str] = ()
         #: Where names are given values, for those who ask.
         self.where = " on the command line"
         self._values: list[Any] = []
@@ -132,7 +134,7 @@ class StackMachine:
         if name == THROWN_AWAY:
             hint = "what is unpacked to _ is thrown away: give it another name"
             raise GradcliError(f"unknown name {quoted(name)}", span=place, hint=hint)
-        candidates = [*(local or ()), *self.names, *CONSTANTS]
+        candidates = [*(local or ()), *self.names, *self.offered, *CONSTANTS]
         hint = did_you_mean(name, candidates) or f"give it a value{self.where}, as in {name}=ones(2,2)"
         raise UnknownNameError(f"unknown name {quoted(name)}", span=place, hint=hint)
 
@@ -144,7 +146,7 @@ class StackMachine:
             return self._look_up(name, local, place)
         op = OPS.function(name)
         if op is None:
-            raise unknown_function(name, place[0], (), self.functions)
+            raise unknown_function(name, place[0], (), [*self.functions, *self.offered])
         return op
 
     # Operations -------------------------------------------------------------------------------------------------------
@@ -201,7 +203,7 @@ class StackMachine:
         name, positional, words = arg
         op = OPS.function(name)
         if op is None:
-            raise unknown_function(name, place[0], self.names, self.functions)
+            raise unknown_function(name, place[0], self.names, [*self.functions, *self.offered])
         values, places = self._pop(positional + len(words))
         self._push(self._apply(op, values, places, words, place), place)
 

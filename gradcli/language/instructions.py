@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from gradcli.errors import Span
@@ -59,8 +60,25 @@ class Statement(NamedTuple):
         return tuple([name for name in self.names if name != THROWN_AWAY or len(self.names) == 1])
 
 
+class Import(NamedTuple):
+    """`import "target"`, or `import "target" as prefix`; `place` is that of the target, `span` that of all."""
+
+    target: str
+    prefix: str
+    place: Span
+    span: Span
+
+
 class Script(NamedTuple):
-    """The statements of a source text, the last of them the expression to evaluate."""
+    """The statements of a source text, the last of them the expression to evaluate.
+
+    Where it imports something, `source` has the texts of the files behind its own, and the first `borrowed` statements
+    are theirs. `offered` are the names that may be used without having been defined, and what these are called in the
+    statements.
+    """
 
     source: str
     statements: list[Statement]
+    imports: tuple[Import, ...] = ()
+    borrowed: int = 0
+    offered: Mapping[str, str] = {}

@@ -8,10 +8,11 @@ instruction.
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable
+from functools import lru_cache
 from typing import Any
 
-from gradcli.errors import GradcliError, Span, closest
-from gradcli.language.instructions import Instr, Script
+from gradcli.errors import GradcliError, Span, Texts, closest
+from gradcli.language.instructions import Instr, Script, Statement
 from gradcli.language.lalr import Tables, tables
 from gradcli.language.script_builder import ScriptBuilder
 from gradcli.language.tokens import Token, tokens, unexpected
@@ -25,6 +26,35 @@ def parse(source: str, *, value: bool = True) -> Script:
     >>> [(step.op, step.arg) for step in parse("2*x + 1").statements[-1].code]
     [('number', 2), ('name', 'x'), ('binary', '*'), ('number', 1), ('binary', '+')]
     """
+    text = source.text(0) if isinstance(source, Texts) else source
+    builder = _built(text)
+    script = Script(text, builder.finished(value), tuple(builder.imports))
+    if not script.imports:
+        return script
+    # Imported here: few expressions import anything.
+    from gradcli.language.linking import linked
+
+    return linked(source, script, _definitions)
+
+
+def imports_first(source: str) -> tuple[list[str], str]:
+    """What a text imports, as it is written, and the text with blanks for that."""
+    spans = [one.span for one in _built(source).imports]
+    rest = source
+    for start, end in spans:
+        rest = rest[:start] + " " * (end - start) + rest[end:]
+    return [source[start:end] for start, end in spans], rest
+
+
+@lru_cache(maxsize=8)
+def _definitions(source: str) -> Script:
+    """The script of a text that only defines something, which many expressions may import."""
+    builder = _built(source)
+    return Script(source, builder.definitions(), tuple(builder.imports))
+
+
+def _built(source: str) -> ScriptBuilder:
+    """What the statements of one text come to."""
     lalr = tables()
     states = lalr.states
     builder = ScriptBuilder(source)
@@ -54,7 +84,7 @@ def parse(source: str, *, value: bool = True) -> Script:
         starts.append(start)
         previous = token
         end = start + len(text)
-    return Script(source, builder.finished(value))
+    return builder
 
 
 def _reach(lalr: Tables, below: int, symbol: str, kind: str) -> int:
@@ -78,7 +108,12 @@ def unparse(script: Script) -> str:
     from gradcli.language.unparse import written
 
     parts = []
-    for statement in script.statements:
+    for one in script.imports:
+        quote = "'" if '"' in one.target else '"'
+        parts.append(f"import {quote}{one.target}{quote}" + (f" as {one.prefix}" if one.prefix else ""))
+    names = {called: name for name, called in script.offered.items()}
+    for statement in script.statements[script.borrowed :]:
+        statement = _as_written(statement, names) if names else statement
         left = ", ".join(statement.names)
         if statement.kind == "define":
             plain = statement.params[: len(statement.params) - len(statement.defaults)]
@@ -86,6 +121,23 @@ def unparse(script: Script) -> str:
             left = f"{statement.name}({', '.join([*plain, *(f'{name}={written(code)}' for name, code in rest)])})"
         parts.append((f"{left} = " if left else "") + _body(statement.code, written))
     return "; ".join(parts)
+
+
+def _as_written(statement: Statement, names: dict[str, str]) -> Statement:
+    """A statement with what it imports under the names that these have there."""
+
+    def written(code: list[Instr]) -> list[Instr]:
+        found = []
+        for step in code:
+            if step.op == "name":
+                step = step._replace(arg=names.get(step.arg, step.arg))
+            elif step.op in ("call", "function"):
+                step = step._replace(arg=(names.get(step.arg[0], step.arg[0]), *step.arg[1:]))
+            found.append(step)
+        return found
+
+    defaults = tuple(written(code) for code in statement.defaults)
+    return statement._replace(code=written(statement.code), defaults=defaults)
 
 
 def _body(code: list[Instr], written: Callable[[list[Instr]], str]) -> str:
@@ -104,6 +156,21 @@ def refuse_unused(given: Iterable[str], used: Container[str], script: Script) ->
     for name in given:
         if name not in used:
             raise unused_input(name, script)
+
+
+def refuse_imported(given: Iterable[str], script: Script) -> None:
+    """Refuse the first input whose name the expression uses for what it imports."""
+    for name in given:
+        if name in script.offered and (place := _use_of(script.offered[name], script)):
+            hint = f'rename one, or import with a prefix: import "…" as a; a.{name}'
+            message = f"{name!r} is an input, and here it is {script.offered[name]}, which is imported"
+            raise GradcliError(message, source=script.source, span=place, hint=hint)
+
+
+def _use_of(name: str, script: Script) -> Span | None:
+    """Where the expression itself reads a name."""
+    codes = [statement.code for statement in script.statements[script.borrowed :]]
+    return next(((s.start, s.end) for code in codes for s in code if s.op == "name" and s.arg == name), None)
 
 
 def unused_input(name: str, script: Script) -> GradcliError:

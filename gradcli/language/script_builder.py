@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from gradcli.errors import GradcliError, Span
 from gradcli.language.constants import LOOPS
-from gradcli.language.instructions import THROWN_AWAY, Instr, Statement
+from gradcli.language.instructions import THROWN_AWAY, Import, Instr, Statement
 
 _MAX_DIGITS = 4300
 _CONSTANTS = frozenset({"None", "True", "False"})
 _BODY = "write f(x) = {y = 2*x; y + 1}: statements, and at last the value"
+#: The library that is written in the language itself: the one thing that is imported without quotes.
+STANDARD = "std"
+_QUOTES = 'the name of a file stands in quotes, and ends in .grad: import "defs.grad"'
+# What follows the prefix of imported names.
+_MEMBER = re.compile(r"\s*\.\s*[^\W\d]")
 # Steps whose values are never tuples.
 _NO_TUPLES = frozenset({"number", "string", "ellipsis", "unary", "binary", "compare", "list", "slice"})
 
@@ -48,13 +54,39 @@ class ScriptBuilder:
         self.body_code: list[Instr] = []
         self.body_value: Statement | None = None
         self.defined: set[str] = set()
+        self.imports: list[Import] = []
+        self.prefixes: dict[str, str] = {}
+        # Prefixes whose name is still to come, by where they start.
+        self.begun: dict[int, str] = {}
         # Those of the last call.
         self.arguments = _Arguments()
 
     def error(self, message: str, span: Span, hint: str | None = None) -> GradcliError:
         return GradcliError(message, source=self.source, span=span, hint=hint)
 
+    def import_names(self, v: list[Any], at: list[int], end: int) -> None:
+        place = at[1], at[1] + len(v[1])
+        target = v[1][1:-1] if v[1][0] in "'\"" else v[1]
+        if target == v[1] and target != STANDARD:
+            raise self.error(f"{target} cannot be imported", place, _QUOTES)
+        if self.statements:
+            hint = "put it before all else"
+            raise self.error("what is imported is imported first", (at[0], end), hint)
+        prefix = v[3] if len(v) > 2 else ""
+        if prefix:
+            where = at[3], at[3] + len(prefix)
+            self._check_assignable(prefix, where)
+            if prefix in self.prefixes:
+                raise self.error(f"two imports are called {prefix!r}", where)
+            self.prefixes[prefix] = target
+        self.imports.append(Import(target, prefix, place, (at[0], end)))
+
     def name(self, v: list[Any], at: list[int], end: int) -> None:
+        if v[0] in self.prefixes:
+            if _MEMBER.match(self.source, end) is None:
+                raise self._no_value(v[0], at[0])
+            self.begun[at[0]] = v[0]
+            return
         self.code.append(Instr("name", v[0], at[0], end))
 
     def number(self, v: list[Any], at: list[int], end: int) -> None:
@@ -107,7 +139,13 @@ class ScriptBuilder:
     def group(self, v: list[Any], at: list[int], end: int) -> None:
         """Parentheses leave nothing but the place where they start."""
 
+    def _no_value(self, prefix: str, start: int) -> GradcliError:
+        message = f"{prefix} is what {self.prefixes[prefix]} defines, and no value"
+        return self.error(message, (start, start + len(prefix)), f"a dot and a name follow, as in {prefix}.f(x)")
+
     def call(self, v: list[Any], at: list[int], end: int) -> None:
+        if v[0] in self.prefixes:
+            raise self._no_value(v[0], at[0])
         self.arguments = v[2]
         if v[0] in LOOPS and v[2].positional and v[0] not in self.defined:
             self._name_function(v[2])
@@ -121,9 +159,15 @@ class ScriptBuilder:
             self.code[place] = Instr("function", (step.arg,), step.start, step.end)
 
     def method(self, v: list[Any], at: list[int], end: int) -> None:
+        if at[0] in self.begun:
+            self.call([f"{self.begun.pop(at[0])}.{v[2]}", "(", v[4]], at, end)
+            return
         self.code.append(Instr("method", v[4].packed(v[2]), at[2], end))
 
     def attribute(self, v: list[Any], at: list[int], end: int) -> None:
+        if at[0] in self.begun:
+            self.code.append(Instr("name", f"{self.begun.pop(at[0])}.{v[2]}", at[0], end))
+            return
         self.code.append(Instr("attribute", v[2], at[2], end))
 
     def index(self, v: list[Any], at: list[int], end: int) -> None:
@@ -197,6 +241,8 @@ class ScriptBuilder:
     def _check_assignable(self, name: str, span: Span) -> None:
         if name in _CONSTANTS:
             raise self.error(f"{name} cannot be assigned to", span)
+        if "." in name:
+            raise self.error(f"{name} has its meaning elsewhere", span, "a name that is given a meaning has no dot")
 
     def head(self, v: list[Any], at: list[int], end: int) -> Statement:
         """The statement that begins with the code read so far and "="; its own code is still to come."""
@@ -296,10 +342,20 @@ class ScriptBuilder:
     def bare_tuple(self, v: list[Any], at: list[int], end: int) -> None:
         raise self.error("a tuple is written in parentheses", (at[0], end), "write (a, b)")
 
+    def definitions(self) -> list[Statement]:
+        """All statements of a text that only defines something."""
+        for statement in self.statements:
+            if statement.kind == "expression":
+                hint = "f(x) = …, or a name with a value"
+                raise self.error("what is imported holds definitions, no expressions", statement.span, hint)
+        return self.statements
+
     def finished(self, value: bool) -> list[Statement]:
         """All statements, once no expression but the last is known to be in vain, and that one to be there."""
         if not self.statements:
-            raise GradcliError("the expression is empty")
+            if self.imports and not value:
+                return []
+            raise GradcliError("the expression is empty", hint="it follows what is imported" if self.imports else None)
         *before, last = self.statements
         for statement in before:
             if statement.kind == "expression":

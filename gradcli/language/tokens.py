@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from gradcli.errors import GradcliError
@@ -25,6 +26,8 @@ _WORDS = {
     "if": _CONDITION,
     "else": _CONDITION,
     "elif": _CONDITION,
+    "import": 'what is imported is imported first: import "defs.grad"; f(x)',
+    "from": 'write import "defs.grad": all that it defines can be used then',
 }
 _STRAY_HINTS = {
     **dict.fromkeys("×·∙⋅∗✕✖", "use * to multiply"),
@@ -133,6 +136,8 @@ def unexpected(source: str, token: Token, previous: Token | None) -> GradcliErro
         return GradcliError("the line ends too early", source=source, span=(end, end), hint=hint)
     # A line end that was no token is one inside brackets.
     hint = "is a bracket above it not closed?" if "\n" in source[end:start] else _hint(token, previous)
+    if text == "." and re.search(r"\bimport[ \t]+\w+[ \t]*$", source[:start]):
+        hint = 'the name of a file stands in quotes: import "defs.grad"'
     if previous and previous[1] == "not" and kind in _BEGINS:
         text, start, hint = "not", previous[2], _WORDS["not"]
     return GradcliError(f"unexpected {_shown(text)}", source=source, span=(start, start + len(text)), hint=hint)
@@ -154,6 +159,8 @@ def _hint(token: Token, previous: Token | None) -> str | None:
     if previous is None:
         return None
     before, left, left_start = previous
+    if before == "IMPORT":
+        return 'the name of a file follows: import "defs.grad"'
     adjacent = left_start + len(left) == start
     if kind == "EQUAL":
         return "write it in full: x = x + 1" if before in _OPERATORS and adjacent else "use == to compare"

@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from os import PathLike
 from typing import Any
 
 import numpy as np
 
-from gradcli.errors import GradcliError
+from gradcli.errors import GradcliError, own_text
 from gradcli.graph.arguments import as_choice, as_flag, as_int, as_number, kind_of
 from gradcli.graph.dtypes import DEFAULT_DTYPE
 from gradcli.graph.node import input_node
+from gradcli.language.importing import importing_from
 from gradcli.machine.limits import having
 from gradcli.optimize import nonlinear
 from gradcli.optimize.extra import LOSSES
@@ -143,6 +145,7 @@ def fit(
     bounds: Mapping[str, tuple[Any, Any]] | None = None,
     dtype: str = "float64",
     max_evaluations: int = nonlinear.MOST_EVALUATIONS,
+    imports: str | PathLike[str] | None = None,
 ) -> Fit:
     """Fit a model to data: what stands left of its = is observed, what stands right of it follows from parameters.
 
@@ -151,7 +154,8 @@ def fit(
     is taken as it is for the standard errors, else only in relation, as in SciPy's curve_fit. `loss` is linear (least
     squares), soft_l1, huber or cauchy: the latter mind outliers less, from residuals of `f_scale` on. `bounds` maps
     names of parameters to their lowest and highest values, None for none. Of the model and what is observed one may be
-    a single number, else both have the same shape, which is also that of `sigma` unless that is one number.
+    a single number, else both have the same shape, which is also that of `sigma` unless that is one number. `imports`
+    is the folder of the files that the model may import, if it may.
     Raises GradcliError, of which WorkError is one: where the fit finds no end, or parameters cannot be told apart.
 
     >>> import gradcli as gc
@@ -164,7 +168,8 @@ def fit(
     for what, given in (("inputs", inputs), ("params", params)):
         if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
             raise GradcliError(f"{what} must be a dictionary from names to values, got {kind_of(given)}")
-    split = split_model(model) if isinstance(model, str) else model
+    with importing_from(imports):
+        split = split_model(model) if isinstance(model, str) else model
     as_choice(loss, "loss", LOSSES)
     as_choice(dtype, "dtype", ("float64", "float32"))
     scale, most = as_number(f_scale, "f_scale"), as_int(max_evaluations, "max_evaluations")
@@ -191,7 +196,7 @@ def _found(problem: Problem, solution: nonlinear.Solution, start: Arrays, absolu
         residuals = np.ldexp(-solution.residuals, problem.exponent) / weights
     unpack = problem.packing.views
     return Fit(
-        problem.model.source,
+        own_text(problem.model.source),
         _tensors(unpack(solution.x)),
         _tensors(unpack(spread.errors)),
         _tensors(start),

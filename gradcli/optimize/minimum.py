@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from gradcli.errors import GradcliError
 from gradcli.evaluation.evaluate import named_inputs, named_wrt
 from gradcli.evaluation.values import to_array
 from gradcli.graph.arguments import as_function, kind_of
+from gradcli.language.importing import importing_from
 from gradcli.language.instructions import Script
 from gradcli.language.parse import parse
 from gradcli.optimize.batches import Batches, check_batches
@@ -75,6 +77,7 @@ def minimize(
     seed: int = 0,
     watch: Callable[[Iterate], Any] | None = None,
     resume: Mapping[str, Any] | None = None,
+    imports: str | PathLike[str] | None = None,
 ) -> Minimum:
     """The values of the inputs named in `wrt` that make an expression smallest, beginning with those given.
 
@@ -95,6 +98,7 @@ def minimize(
 
     `watch(iterate)` is called after every step with an `Iterate`: `number`, `total`, `value`, `gradient_norm`,
     `evaluations`, `parameters`; and of gradcli's own methods `state()`, from which `resume` goes on to the same bits.
+    `imports` is the folder of the files that the expression may import, if it may.
     Raises GradcliError, of which WorkError is one: where the value or its gradient is not finite at the start, or
     becomes so on the way.
 
@@ -119,7 +123,8 @@ def minimize(
     row, options = chosen(method, given)
     if not isinstance(expression, str | Script):
         raise GradcliError(f"the expression must be a string, got {kind_of(expression)}")
-    script = parse(expression) if isinstance(expression, str) else expression
+    with importing_from(imports):
+        script = parse(expression) if isinstance(expression, str) else expression
     names = list(dict.fromkeys([wrt] if isinstance(wrt, str) else named_wrt(wrt)))
     dealt = list(dict.fromkeys([rows] if isinstance(rows, str) else named_wrt(rows)))
     data = {n: _data(value, n in names) for n, value in named_inputs(inputs).items()}

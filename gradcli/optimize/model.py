@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from gradcli.errors import GradcliError, Span
+from gradcli.errors import GradcliError, Span, Texts
 from gradcli.language.instructions import Script
 from gradcli.language.lalr import tables
 from gradcli.language.parse import parse
@@ -42,9 +42,10 @@ def split_model(source: str) -> Model:
         if span[0] == span[1]:
             raise GradcliError(f"nothing stands {what} of =", source=source, span=(place, place + 1), hint=_HINT)
     with _as_part_of(source):
-        observed = parse(source[:place])
-        # Blanks keep every place where it is.
+        # Blanks keep every place where it is, in files that are imported as well.
+        observed = parse(source[:place] + " " * (len(source) - place))
         predicted = parse(source[:start] + " " * (place + 1 - start) + source[place + 1 :])
+    source = observed.source.with_first(source) if isinstance(observed.source, Texts) else source
     return Model(source, observed._replace(source=source), predicted._replace(source=source), left, right)
 
 
@@ -80,5 +81,8 @@ def _as_part_of(source: str) -> Iterator[None]:
     try:
         yield
     except GradcliError as error:
-        error.source = source
+        if not isinstance(error.source, Texts):
+            error.source = source
+        elif not error.source.parts[0].name:
+            error.source = error.source.with_first(source)
         raise

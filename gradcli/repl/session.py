@@ -111,6 +111,10 @@ class Session(Answers):
         if word[:1].isdigit() or (not word and not after_dot):
             return 0, []
         operations = list(OPS.functions())
-        names = [*operations] if after_dot else [*self.workspace.names, *self.workspace.functions, *operations]
+        names = (
+            [*operations]
+            if after_dot
+            else [*self.workspace.names, *self.workspace.functions, *self.workspace.offered, *operations]
+        )
         names += [] if after_dot else CONSTANTS
         return len(word), sorted({name for name in names if name.startswith(word)})

@@ -16,27 +16,32 @@ from gradcli.evaluation.measuring import at_hand
 from gradcli.evaluation.names import may_draw
 from gradcli.graph.arguments import Literal
 from gradcli.graph.node import CONSTANT, INPUT, Node, Number, input_node, toposort
+from gradcli.language.importing import importing
 from gradcli.language.instructions import Script, Statement
-from gradcli.language.parse import parse
+from gradcli.language.parse import imports_first, parse, refuse_imported
 from gradcli.storage import FileArray
 
 _WORD = re.compile(r"[^\W\d]\w*")
 
 
 class Evaluated(NamedTuple):
-    """What a line came to: the value of its last statement if that is an expression, and where it stands."""
+    """What a line came to: the value of its last statement if that is an expression, and where it stands.
+
+    A line that only imports has no statement.
+    """
 
     source: str
     value: Any
-    statement: Statement
+    statement: Statement | None
     interpreter: Interpreter
 
     @property
     def is_expression(self) -> bool:
-        return self.statement.kind == "expression"
+        return self.statement is not None and self.statement.kind == "expression"
 
     def node(self) -> Node:
         """The value as a tensor."""
+        assert self.statement is not None
         return self.interpreter.final(self.value, self.statement.span)
 
 
@@ -52,16 +57,21 @@ class Workspace:
         self.names: dict[str, Any] = {}
         self.plain: dict[str, Any] = {}
         self.functions: dict[str, str] = {}
+        #: What has been imported, as it was written.
+        self.imports: list[str] = []
+        self.offered: list[str] = []
+        #: Folders below which files are imported, beside the current one.
+        self.allowed: tuple[str, ...] = ()
 
     @contextmanager
     def kept_on_failure(self) -> Iterator[None]:
         """Whatever ends this block early changes nothing."""
-        before = dict(self.names), dict(self.plain), dict(self.functions)
+        before = dict(self.names), dict(self.plain), dict(self.functions), list(self.imports)
         inputs = {node: node.params["name"] for node in self.inputs().values()}
         try:
             yield
         except BaseException:
-            self.names, self.plain, self.functions = before
+            self.names, self.plain, self.functions, self.imports = before
             for node, name in inputs.items():
                 node.params["name"] = name
             raise
@@ -88,8 +98,12 @@ class Workspace:
         return [text for name, text in self.functions.items() if name in needed]
 
     def _run(self, functions: Sequence[str], line: str) -> Evaluated:
-        source = "".join(f"{text}\n" for text in functions) + line
-        script = parse(source, value=False)
+        with importing("", self.allowed):
+            new, line = imports_first(line) if "import" in line else ([], line)
+            imports = list(dict.fromkeys([*self.imports, *new]))
+            script = parse("".join(f"{text}\n" for text in [*imports, *functions]) + line, value=False)
+        source = script.source
+        refuse_imported(self.names, script)
         substituted: set[str] = set()
         first: GradcliError | None = None
         while True:
@@ -105,6 +119,7 @@ class Workspace:
                 substituted |= more
                 continue
             attempt.commit()
+            self.imports, self.offered = imports, list(script.offered)
             return outcome
 
     def _to_substitute(self, script: Script, span: Span | None, attempt: _Attempt) -> set[str]:
@@ -169,14 +184,15 @@ class _Attempt:
         self.workspace = workspace
         self.source = source
         self.script = script
-        #: So many statements at the beginning are functions of earlier lines.
-        self.known = known
+        #: So many statements at the beginning are functions of earlier lines, those before them are imported.
+        self.known = script.borrowed + known
         self.substituted = substituted
         self.plain = dict(workspace.plain)
         self.functions: dict[str, str] = {}
         self.kept: dict[str, Any] = {}
         self.interpreter = Interpreter(source, {})
         self.interpreter.where = ""
+        self.interpreter.offered = script.offered
         self.interpreter.names.update(workspace.names)
         self.interpreter.names.update({name: self.plain[name] for name in substituted if name in self.plain})
 
@@ -188,11 +204,13 @@ class _Attempt:
         check_expansion(self.script.statements)
         value: Any = None
         for number, statement in enumerate(self.script.statements):
-            value = self._assign(statement) if statement.kind == "assign" else self.interpreter.carry_out(statement)
+            assigned = statement.kind == "assign" and number >= self.known
+            value = self._assign(statement) if assigned else self.interpreter.carry_out(statement)
             if statement.kind == "define" and number >= self.known:
                 start, end = statement.span
                 self.functions[statement.name] = self.source[start:end]
-        return Evaluated(self.source, value, self.script.statements[-1], self.interpreter)
+        last = self.script.statements[-1] if self.script.statements else None
+        return Evaluated(self.source, value, last, self.interpreter)
 
     def _assign(self, statement: Statement) -> Any:
         value = self.interpreter.carry_out(statement)
