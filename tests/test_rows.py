@@ -15,7 +15,7 @@ ROOT = Path(gradcli.__file__).parent
 FILES = sorted(p.relative_to(ROOT).as_posix() for p in ROOT.rglob("*.py") if p.relative_to(ROOT).parts[0] != "ops")
 #: Collections of words that are called like operations and mean something else.
 WORDS = {
-    "tensors/callable.py": "kinds of arguments, and arguments by their names: tensor, int, max",
+    "tensors/argument_kinds.py": "kinds of arguments, and arguments by their names: tensor, int, max",
     "tensors/numpy_functions.py": "functions of NumPy whose meaning is not that of a row",
     "reference/entries.py": "modules of rows, with the titles of their tables",
 }

@@ -1,4 +1,4 @@
-"""What blocks contribute to reductions: sums in float64 whatever the dtype, extremes, moments, products of matrices.
+"""What blocks contribute to reductions: sums in float64 whatever the dtype, norms, extremes, products of matrices.
 
 A float32 sum is as accurate as one accumulated in float64 and rounded once: what is added up in float32, if only in
 short pieces, is rounded in the same direction again and again where data is regular.
@@ -20,16 +20,15 @@ from gradcli.ops.kernels.inplace import aligned
 State = tuple[Any, ...]
 
 # So many elements are converted at a time: the float64 copy stays in the cache.
-_CHUNK = 1 << 17
+CHUNK = 1 << 17
 # Up to this length NumPy's loop over a short last dimension costs more than a product with a vector of ones.
 _NARROW = 64
 # From this length on a call of `einsum` is worth its while.
 _LONG = 1 << 10
 # So many rows are laid side by side where columns are added up: long rows are faster, up to some length.
-_FOLD = 64
+FOLD = 64
 _LONG_ROW = 1 << 13
-# Squares may be so many times as large as what remains of them when the mean is taken off.
-_CANCELLED = 2.0**20
+_F64 = np.dtype(np.float64)
 
 
 def sum_wide(x: Any, axes: tuple[int, ...], keepdims: bool = False) -> Any:
@@ -61,11 +60,11 @@ def _total(flat: Any) -> Any:
 def _over_rows(matrix: Any) -> Any:
     """The sum of the rows of a matrix, short ones being laid side by side."""
     rows, columns = matrix.shape
-    if columns > _CHUNK // 8:
+    if columns > CHUNK // 8:
         # Few long rows are added up as they are.
         return np.add.reduce(matrix, axis=0, dtype=np.float64)
     total = np.zeros(columns)
-    fold = _FOLD if columns * _FOLD <= _LONG_ROW and rows >= _FOLD else 1
+    fold = FOLD if columns * FOLD <= _LONG_ROW and rows >= FOLD else 1
     whole = rows // fold * fold
     for part, many in ((matrix[:whole], fold), (matrix[whole:], 1)):
         if len(part):
@@ -86,7 +85,7 @@ def _over_columns(x: Any, keepdims: bool) -> Any:
     matrix = x.reshape(-1, columns)
     ones = np.ones(columns)
     total = np.empty(len(matrix))
-    step = max(1, _CHUNK // columns)
+    step = max(1, CHUNK // columns)
     for start in range(0, len(matrix), step):
         piece = matrix[start : start + step]
         np.matmul(piece.astype(np.float64, copy=False), ones, out=total[start : start + step])
@@ -102,17 +101,17 @@ def dot_wide(a: Any, b: Any) -> Any:
 
 
 def _dot_chunks(x: Any, y: Any) -> Any:
-    left = aligned(8 * min(len(x), _CHUNK)).view(np.float64)
+    left = aligned(8 * min(len(x), CHUNK)).view(np.float64)
     # A second one would push the first out of the cache, and squares need none.
-    right = left if y is x else aligned(8 * min(len(x), _CHUNK)).view(np.float64)
+    right = left if y is x else aligned(8 * min(len(x), CHUNK)).view(np.float64)
     total = 0.0
-    for start in range(0, len(x), _CHUNK):
-        piece = x[start : start + _CHUNK]
+    for start in range(0, len(x), CHUNK):
+        piece = x[start : start + CHUNK]
         a = b = left[: len(piece)]
         np.copyto(a, piece)
         if y is not x:
             b = right[: len(piece)]
-            np.copyto(b, y[start : start + _CHUNK])
+            np.copyto(b, y[start : start + CHUNK])
         total += np.dot(a, b)
     return total
 
@@ -227,172 +226,6 @@ def highest(v: Any, dtype: Any) -> Any:
 
 MAXIMUM = by_ufunc(np.maximum, lanes=lanes_of(lowest, lambda v, a, b: v.maximum(a, b)))
 MINIMUM = by_ufunc(np.minimum, lanes=lanes_of(highest, lambda v, a, b: v.minimum(a, b)))
-
-
-def _moments(arrays: list[Any], params: dict[str, Any], start: int) -> State:
-    """Count, mean and sum of squared deviations of a block."""
-    x, dim = arrays[0], params["dim"]
-    n = math.prod(x.shape[d] for d in dim)
-    shape = tuple(1 if k in dim else length for k, length in enumerate(x.shape))
-    lead = dim == tuple(range(len(dim))) and x.flags.c_contiguous
-    matrix = x.reshape(n, -1) if lead and x.size <= n * (_CHUNK // 4) else None
-    if matrix is not None and x.dtype == np.float32:
-        total, squares = _powers_of_rows(matrix, None)
-        rest = squares - total * (total / n)
-        # Squares of float32 numbers are exact in float64; what the subtraction leaves of them is plenty.
-        if (squares <= _CANCELLED * rest).all():
-            return n, (total / n).reshape(shape), rest.reshape(shape)
-    rough = _rough_mean(x, dim)
-    if matrix is not None:
-        total, squares = (s.reshape(shape) for s in _powers_of_rows(matrix, rough.reshape(-1)))
-    else:
-        wide = x.astype(np.float64) - rough
-        total, squares = sum_wide(wide, dim, True), sum_wide(wide * wide, dim, True)
-    mean = total / n
-    return n, rough + mean, squares - total * mean
-
-
-def _rough_mean(x: Any, dim: tuple[int, ...]) -> Any:
-    """The mean of a few elements: deviations from it may be taken in place of those from the mean.
-
-    Of b rows it misses the true one by at most sqrt(b/64) standard deviations.
-    """
-    first = x[tuple(slice(0, 64) if k in dim else slice(None) for k in range(x.ndim))]
-    rough = np.add.reduce(first, axis=dim, keepdims=True, dtype=np.float64)
-    rough /= max(1, math.prod(first.shape[d] for d in dim))
-    # An infinite or undefined one would spoil the finite deviations; the sums say it all by themselves.
-    return np.where(np.isfinite(rough), rough, 0.0).astype(x.dtype)
-
-
-def _powers_of_rows(matrix: Any, rough: Any) -> tuple[Any, Any]:
-    """Sums and sums of squares of the rows, less a row if there is one: a few rows at a time, side by side."""
-    rows, columns = matrix.shape
-    fold = _FOLD if rows >= _FOLD and columns * _FOLD <= _CHUNK // 4 else 1
-    total, squares = np.zeros(columns), np.zeros(columns)
-    whole = rows // fold * fold
-    for part, many in ((matrix[:whole], fold), (matrix[whole:], 1)):
-        width = columns * many
-        part = part.reshape(-1, width)
-        row = None if rough is None else np.tile(rough.astype(np.float64), many)
-        step = max(1, min(_CHUNK // width, len(part)))
-        ones = np.ones(step)
-        wide = aligned(8 * step * width).view(np.float64).reshape(step, width)
-        sums, powers = np.zeros(width), np.zeros(width)
-        for start in range(0, len(part), step):
-            piece = part[start : start + step]
-            own, one = wide[: len(piece)], ones[: len(piece)]
-            if row is None:
-                np.copyto(own, piece)
-            else:
-                np.subtract(piece, row, out=own)
-            sums += one @ own
-            np.multiply(own, own, out=own)
-            powers += one @ own
-        total += sums.reshape(many, columns).sum(0)
-        squares += powers.reshape(many, columns).sum(0)
-    return total, squares
-
-
-def _merge_moments(a: State, b: State) -> State:
-    """Chan, Golub and LeVeque, Updating formulae and a pairwise algorithm for computing sample variances (1979)."""
-    n = a[0] + b[0]
-    step = b[1] - a[1]
-    # An infinite mean stays infinite.
-    mean = np.where(np.isfinite(step), a[1] + step * (b[0] / n), a[1] + b[1])
-    return n, mean, a[2] + b[2] + step * step * (a[0] * b[0] / n)
-
-
-def _variance(state: State, node: Node) -> Any:
-    n, mean, squares = state
-    result = np.true_divide(np.maximum(squares, 0), max(0.0, n - node.params["correction"]))
-    # An infinity among the elements leaves no variance.
-    result = np.where(np.isfinite(mean), result, np.nan)
-    return result.reshape(node.shape)
-
-
-_F64 = np.dtype(np.float64)
-
-
-def _add_moment(v: Any, state: list[Any], x: Any) -> list[Any]:
-    """Count, shift, sum and sum of squares of the deviations from the shift, which is the first finite element.
-
-    It is one of the elements, so squares are at most as many times as large as what remains of them as there are.
-    """
-    n, shift, total, squares = state
-    wide = v.cast(x, _F64)
-    shift = v.select((n == 0) & (v.abs(wide) < math.inf), wide, shift)
-    step = wide - shift
-    return [n + 1.0, shift, total + step, v.fma(step, step, squares)]
-
-
-def _settle_moments(v: Any, state: list[Any]) -> list[Any]:
-    """Count, mean, sum of squared deviations from it."""
-    n, shift, total, squares = state
-    mean = total / v.select(n == 0, 1.0, n)
-    return [n, shift + mean, squares - total * mean]
-
-
-def _join_moments(v: Any, a: list[Any], b: list[Any]) -> list[Any]:
-    """As `_merge_moments`."""
-    n = a[0] + b[0]
-    many = v.select(n == 0, 1.0, n)
-    step = b[1] - a[1]
-    mean = v.select(v.abs(step) < math.inf, a[1] + step * (b[0] / many), a[1] + b[1])
-    joined = [n, mean, a[2] + b[2] + step * step * (a[0] * b[0] / many)]
-    return [v.select(b[0] == 0, x, v.select(a[0] == 0, y, z)) for x, y, z in zip(a, b, joined, strict=True)]
-
-
-def _variance_lanes(root: bool) -> Lanes:
-    def result(v: Any, state: list[Any], count: int, node: Node) -> Any:
-        _, mean, squares = state
-        # The larger one of two numbers, or of vectors that hold the same in all lanes.
-        rest = count - float(node.params["correction"])
-        rest = max(0.0, rest) if isinstance(rest, float) else v.select(rest < 0.0, 0.0, rest)
-        spread = v.select(squares < 0.0, 0.0, squares) / rest
-        spread = v.select(v.abs(mean) < math.inf, spread, math.nan)
-        return v.cast(v.sqrt(spread) if root else spread, node.dtype)
-
-    def partial(parts: list[Any], count: int, node: Node, start: int) -> State:
-        shape = tuple([1 if k in node.params["dim"] else length for k, length in enumerate(node.inputs[0].shape)])
-        return count, parts[1].reshape(shape), parts[2].reshape(shape)
-
-    return Lanes(
-        start=lambda v, dtype: [v.constant(0.0, _F64)] * 4,
-        add=_add_moment,
-        merge=_join_moments,
-        settle=_settle_moments,
-        result=result,
-        partial=partial,
-    )
-
-
-def _moments_lanes(node: Node) -> Lanes:
-    """The mean or the squares, by the number of the result."""
-    part = 1 + node.params.get("index", 0)
-    return VAR_LANES._replace(result=lambda v, state, count, node: v.cast(state[part], node.dtype))
-
-
-VAR_LANES = _variance_lanes(root=False)
-VAR = Accumulate(_moments, _merge_moments, lambda state, node: _variance(state, node).astype(node.dtype), VAR_LANES)
-#: The mean where the moments are needed anyway.
-MEAN_OF_MOMENTS = Accumulate(
-    _moments,
-    _merge_moments,
-    lambda state, node: unsigned_zero(state[1]).reshape(node.shape).astype(node.dtype),
-    _moments_lanes,
-)
-MOMENTS = Accumulate(
-    _moments,
-    _merge_moments,
-    lambda state, node: (state[1].reshape(node.shape), state[2].reshape(node.shape)),
-    _moments_lanes,
-)
-STD = Accumulate(
-    _moments,
-    _merge_moments,
-    lambda state, node: np.sqrt(_variance(state, node)).astype(node.dtype),
-    _variance_lanes(root=True),
-)
 
 
 def _powers(arrays: list[Any], params: dict[str, Any], start: int) -> State:

@@ -23,6 +23,7 @@ from gradcli.ops.blocking import aligned, except_along, kept, over_dims
 from gradcli.ops.elementwise import abs_, eq, exp, isnan, log, maximum, minimum, ne, sign, to, where
 from gradcli.ops.family import Row, call, float_node, floating, primitive, to_dtype
 from gradcli.ops.formulas import reductions
+from gradcli.ops.moments import MOMENTS, STD, VAR
 from gradcli.ops.notation import numpy_sources, spelling, typeset
 from gradcli.ops.rewrites import sums_and_means
 from gradcli.ops.shape import cat, expand, flip, movedim, narrow, reshape, unsqueeze
@@ -408,12 +409,12 @@ def _spread(name: str, kernel: Any, doc: str, vjp: Any, accumulate: Accumulate, 
 
 
 var = _spread("var", _var, "Variance, with n - correction (1 unless given) in the denominator.", _var_vjp,
-              accumulators.VAR, words=("variance",))
+              VAR, words=("variance",))
 std = _spread(
     "std", lambda x, **params: np.sqrt(_var(x.astype(np.float64), **params)).astype(x.dtype),
     "Standard deviation, the root of var; its gradient at 0 is 0.",
     # At zero the root has no slope; PyTorch takes 0 for it.
-    lambda g, out, x, **params: _var_vjp(where(eq(out, 0), 0, g / (2 * out)), out, x, **params), accumulators.STD,
+    lambda g, out, x, **params: _var_vjp(where(eq(out, 0), 0, g / (2 * out)), out, x, **params), STD,
     textbook=_std_textbook, words=("stdev", "stddev"),
 )
 
@@ -705,7 +706,7 @@ moments = primitive(
     "_moments", _moments_kernel,
     lambda inputs, params: ((reduced_shape(inputs[0].shape, params["dim"], False), FLOAT64),) * 2, family="reduction",
     public=False, args="input, dim", doc="The mean and the sum of the squared deviations from it, in float64.",
-    results=("mean", "squares"), blocking=Blocking(kept, over_dims, accumulators.MOMENTS),
+    results=("mean", "squares"), blocking=Blocking(kept, over_dims, MOMENTS),
 )
 about = primitive(
     "_about", _about_kernel, lambda inputs, params: (inputs[1].shape, inputs[1].dtype), family="reduction",

@@ -19,6 +19,7 @@ from gradcli.graph.op import Op
 from gradcli.machine.limits import having
 from gradcli.ops.create import GENERATOR
 from gradcli.ops.random import Generator
+from gradcli.tensors.argument_kinds import BY_NAME, KINDS
 from gradcli.tensors.elements import measured_now
 
 if TYPE_CHECKING:
@@ -26,134 +27,6 @@ if TYPE_CHECKING:
 
 #: How an operation is called with tensors, and gives tensors.
 Call = Callable[..., Any]
-
-
-class Kind(NamedTuple):
-    """What an argument can hold: the type in the stub, in words, and a value for examples (None for tensors)."""
-
-    annotation: str
-    meaning: str
-    sample: Any = None
-
-
-_TENSOR = "a tensor, or a number, an array or a list that becomes one"
-
-#: By the words that rows use after a colon.
-KINDS = {
-    "tensor": Kind("_TensorLike", _TENSOR),
-    "operand": Kind("Tensor | np.ndarray", "a tensor"),
-    "tensors": Kind("_Tensors", "a list of tensors"),
-    "dim": Kind("_Int", "a dimension; a negative one counts from the end", 0),
-    "dims": Kind("_Int | _Ints", "one dimension or a list of them", 0),
-    "order": Kind("_Int | _Ints", "dimensions, one by one or as a list", (1, 0)),
-    "pairs": Kind("_Int | list[Any] | tuple[Any, Any]", "a number of dimensions, or a pair of lists of them", 1),
-    "int": Kind("_Int", "a whole number", 1),
-    "place": Kind("_Int", "a whole number", 0),
-    "behind": Kind("_Int", "the place behind the last one", 2),
-    "classes": Kind("_Int", "a whole number", 3),
-    "low": Kind("_Number", "a number", -1),
-    "places": Kind("_TensorLike", "a tensor or a list of integers", [1, 0]),
-    "each": Kind("list[Any] | tuple[Any, ...]", "a tuple with a tensor or a list of integers for each", ([1, 0],)),
-    "mask": Kind("_TensorLike", "a tensor or a list of booleans", [True, False]),
-    "repeats": Kind("_Int | _Ints", "how often, for each dimension", 2),
-    "shape": Kind("_Int | _Ints", "lengths, one by one or as a list; -1 for what remains", (-1,)),
-    "lengths": Kind("_Int | _Ints", "lengths, one by one or as a list", (2,)),
-    "number": Kind("_Number", "a number", 1),
-    "scalar": Kind("_Number | Tensor | np.ndarray", "a number or a 0-dim tensor", 1),
-    "pieces": Kind("_Int | _Ints", "a length, or a list of lengths", 2),
-    "sections": Kind("_Int | _Ints", "a number of pieces, or a list of places", [1]),
-    "ends": Kind("_Int | _Ints", "lengths before and after each dimension, from the last one on", (1, 1)),
-    "counts": Kind("Tensor | np.ndarray | list[builtins.int]", "whole numbers, one for each observation", [1, 2]),
-    "spacing": Kind(
-        "_Number | list[Any] | tuple[Any, ...]", "a step, or for each dimension a step or a vector of places", 1.0
-    ),
-    "between": Kind(
-        'Literal["linear", "lower", "higher", "midpoint", "nearest"]',
-        "'linear', 'lower', 'higher', 'midpoint' or 'nearest'",
-        "linear",
-    ),
-    "levels": Kind("_Number | Tensor | np.ndarray | list[builtins.float]", "a number from 0 to 1, or several", 0.5),
-    "plane": Kind("_Ints", "two dimensions", (0, 1)),
-    "indexing": Kind('Literal["ij", "xy"]', "'ij' or 'xy'", "ij"),
-    "mode": Kind(
-        'Literal["constant", "reflect", "replicate", "circular"]',
-        "'constant', 'reflect', 'replicate' or 'circular'",
-        "constant",
-    ),
-    "norm": Kind('_Number | Literal["fro", "nuc"]', "a number, inf and -inf among them, 'fro' or 'nuc'", 2),
-    "matrix_order": Kind('_Number | Literal["fro", "nuc"]', "1, 2, inf, their negatives, 'fro' or 'nuc'", 2),
-    "columns": Kind("_Int", "a whole number from 2 on", 2),
-    "triangle": Kind('Literal["L", "U"]', "'L' or 'U', the triangle that is read", "L"),
-    "qr_mode": Kind('Literal["reduced", "complete", "r"]', "'reduced', 'complete' or 'r'", "reduced"),
-    "driver": Kind('Literal["gelsy", "gels", "gelsd", "gelss"]', "LAPACK's function: 'gels' for full rank", "gelsy"),
-    "distance": Kind("str", "how PyTorch would compute it; taken and not needed", "donot_use_mm_for_euclid_dist"),
-    "bound": Kind("_Number | Tensor | np.ndarray", "a number, or a tensor with one for each matrix", 0.1),
-    "flag": Kind("_Bool", "True or False", True),
-    "dtype": Kind("_DType", "a dtype or its name", "float64"),
-    "data": Kind("_TensorLike", "a number, a nested list of numbers, an array or a tensor", [1.0, 2.0]),
-    "index": Kind("_Index", "integers, slices, ..., None, lists of integers and integer tensors", 0),
-    "kind": Kind("_DType | Tensor | _Bool", "a dtype, a device or a tensor, then non_blocking and copy", "cpu"),
-    "device": Kind('Literal["cpu"]', "'cpu'", "cpu"),
-    "format": Kind(
-        "_Format", "'preserve_format', 'contiguous_format', 'channels_last' or 'channels_last_3d'", "preserve_format"
-    ),
-    "equation": Kind("str", "the letters of the dimensions", "ij,jk->ik"),
-    "reduction": Kind('Literal["mean", "sum", "none"]', "'mean', 'sum' or 'none'", "mean"),
-    "bag": Kind('Literal["mean", "sum", "max"]', "'mean', 'sum' or 'max'", "sum"),
-    "side": Kind('Literal["left", "right"]', "'left' or 'right'", "right"),
-    "scattering": Kind('Literal["add", "multiply"]', "'add' or 'multiply'", "add"),
-    "scattered": Kind(
-        'Literal["sum", "prod", "mean", "amax", "amin"]', "'sum', 'prod', 'mean', 'amax' or 'amin'", "sum"
-    ),
-    "rounding": Kind('Literal["floor", "trunc"]', "'floor' or 'trunc'", "floor"),
-    "padding": Kind('_Int | _Ints | Literal["same", "valid"]', "lengths, 'same' or 'valid'", 0),
-    "durations": Kind("_TensorLike | _Ints", "whole numbers, or a tensor of them", (1,)),
-    "function": Kind("Callable[[Tensor, Tensor], Tensor]", "a function of two tensors"),
-    "kl_reduction": Kind(
-        'Literal["mean", "sum", "none", "batchmean"]', "'mean', 'sum', 'none' or 'batchmean'", "batchmean"
-    ),
-    "sampling": Kind('Literal["bilinear", "nearest", "bicubic"]', "'bilinear', 'nearest' or 'bicubic'", "bicubic"),
-    "beyond": Kind('Literal["zeros", "border", "reflection"]', "'zeros', 'border' or 'reflection'", "border"),
-    "canvas": Kind("_Ints", "the lengths of batch, channels and space", (1, 1, 2, 2)),
-    "width": Kind("_Int", "a whole number", 1),
-    "sides": Kind("_Int | _Ints", "a length, or one for each side", 1),
-    "picture": Kind("_Int | _Ints", "height and width", (1, 3)),
-    "scale": Kind("_Number | list[_Number] | tuple[_Number, ...]", "a factor, or one for each dimension", 2),
-    "interpolation": Kind(
-        'Literal["nearest", "nearest-exact", "linear", "bilinear", "bicubic", "trilinear", "area"]',
-        "'nearest', 'nearest-exact', 'linear', 'bilinear', 'bicubic', 'trilinear' or 'area'",
-        "nearest",
-    ),
-    "approximation": Kind('Literal["none", "tanh"]', "'none' or 'tanh'", "tanh"),
-}
-
-#: What arguments hold by their names, as PyTorch uses them, unless a row says otherwise. Others hold what their default
-#: is, and tensors where there is none.
-_NAMES = {
-    "number": "alpha correction end fill_value start step",
-    "approximation": "approximate",
-    "tensor": "bias max min pos_weight weight",
-    "data": "data",
-    "dims": "destination dim shifts source",
-    "dim": "dim0 dim1 dim2 end_dim start_dim",
-    "order": "dims",
-    "device": "device",
-    "dtype": "dtype",
-    "equation": "equation",
-    "format": "memory_format",
-    "int": "m n steps",
-    "lengths": "normalized_shape size",
-    "norm": "p",
-    "reduction": "reduction",
-    "repeats": "repeats",
-    "rounding": "rounding_mode",
-    "shape": "shape",
-    "kind": "kind",
-    "tensors": "tensors",
-    "triangle": "UPLO",
-    "flag": "unbiased",
-}
-BY_NAME = {name: kind for kind, names in _NAMES.items() for name in names.split()}
 
 
 class Annotation(str):

@@ -1,6 +1,6 @@
 """From programs to arrays: a program and the arrays of its leaves go in, the arrays of its roots come out.
 
-Read `run`, then `run_pass` (blocks) and `threads`; `small` says what computes
-programs of a few small operations, `closure` calls NumPy and `native_small` machine code for them; `bounds` refuses
-what does not fit.
+Read `run`, then `run_pass` (blocks), `pass_frame` (what a thread does with one) and `threads`;
+`small` says what computes programs of a few small operations, `closure` calls NumPy and `native_small` machine code for
+them; `bounds` refuses what does not fit.
 """

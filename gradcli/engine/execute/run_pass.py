@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import math
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
-from operator import itemgetter
 from typing import Any
 
 import numpy as np
 
+from gradcli.engine.execute.pass_frame import PassFrame
 from gradcli.engine.execute.threads import deal
-from gradcli.engine.plan.program import CALL, UFUNC, Cut, Pass, Step, Sum
-from gradcli.errors import GradcliError
-from gradcli.graph.node import Node
+from gradcli.engine.plan.program import Cut, Pass, Step, Sum
 from gradcli.machine.blas import one_thread
-from gradcli.ops.accumulators import dot_wide
 from gradcli.ops.kernels.inplace import aligned
 
 # Neighbouring blocks whose partial results are added up by one thread before they are kept: so few are kept at once.
 _MOST_GROUPS = 256
 _PARTIAL_BYTES = 1 << 26
-# Bytes of a matrix that are brought into another layout at once.
-_STRIP = 1 << 16
 # Larger than any temporary array of a block.
 _WARM = 1 << 24
 
@@ -172,234 +166,11 @@ class _Worker:
         self.values = values
         self.sinks = sinks
         self.scratch = [aligned(size * one.rows) for size in one.buffers]
-        self.frames: dict[int, _PassFrame] = {}
+        self.frames: dict[int, PassFrame] = {}
 
     def run(self, begin: int, end: int) -> list[Any]:
         """Compute the rows from `begin` to `end`; gives the partial results of the reductions."""
         frame = self.frames.get(end - begin)
         if frame is None:
-            frame = self.frames[end - begin] = _PassFrame(self.one, self.values, self.sinks, self.scratch, end - begin)
+            frame = self.frames[end - begin] = PassFrame(self.one, self.values, self.sinks, self.scratch, end - begin)
         return frame.run(begin, end)
-
-
-class _PassFrame:
-    """The steps on blocks of so many rows, bound to their buffers.
-
-    While one thread is between two operations, no other one can begin its next: what can be prepared is prepared
-    here, so that only a few instructions are left for each step of each block.
-    """
-
-    __slots__ = ("one", "values", "sinks", "rows", "local", "cuts", "pieces", "calls", "tiles", "direct")
-
-    def __init__(self, one: Pass, values: list[Any], sinks: dict[int, Any], scratch: list[Any], rows: int) -> None:
-        self.one = one
-        self.values = values
-        self.sinks = sinks
-        self.rows = rows
-        #: The values of a block: what is the same for all blocks is here from the start.
-        self.local: list[Any] = [None] * len(one.slots)
-        for slot, number in one.shared:
-            self.local[slot] = values[number]
-        #: Arrays to cut for each block, and results to cut where it is written: (slot, array, dimensions before).
-        self.cuts = [(c.slot, values[c.value], (slice(None),) * c.axis) for c in one.cuts if c.buffer < 0]
-        self.pieces: list[tuple[int, Any, tuple[slice, ...]]] = []
-        self.tiles: list[tuple[int, int, int]] = []
-        for cut in one.cuts:
-            if cut.buffer >= 0:
-                self.local[cut.slot] = self._view(scratch, cut.slot, cut.buffer)
-        self.direct: set[int] = set()
-        for step in one.steps:
-            if not isinstance(step, Step | Sum | Cut):
-                self._place_results(step, scratch)
-            elif isinstance(step, Step) and step.buffer >= 0:
-                self.local[step.out] = self._view(scratch, step.out, step.buffer)
-            elif isinstance(step, Step) and (step.target >= 0 or step.lent >= 0):
-                axis = one.slots[step.out][1]
-                array = values[step.target if step.target >= 0 else step.lent]
-                self.pieces.append((step.out, array, (slice(None),) * axis))
-        self.calls = [self._bound(step) for step in one.steps]
-
-    def _view(self, scratch: list[Any], slot: int, buffer: int) -> Any:
-        node, axis = self.one.slots[slot]
-        return _shaped(scratch[buffer], node, axis, self.rows, self.one.transposed)
-
-    def _place_results(self, step: Any, scratch: list[Any]) -> None:
-        """Where a native step writes: into the results themselves, or into buffers."""
-        for slot, buffer in zip(step.outs, step.buffers, strict=True):
-            write = next((w for w in self.one.writes if w.slot == slot), None)
-            if write is not None and write.value not in self.sinks:
-                array = self.values[write.value]
-                if array.flags.c_contiguous:
-                    self.direct.add(slot)
-                    self.pieces.append((slot, array, (slice(None),) * write.axis))
-                    continue
-            self.local[slot] = self._view(scratch, slot, buffer)
-
-    def _array(self, slot: int) -> tuple[Any, bool] | None:
-        """The array of a place, and whether it is cut for each block; None where a step makes it."""
-        for other, array, _ in (*self.cuts, *self.pieces):
-            if other == slot:
-                return (array, True) if array.flags.c_contiguous else None
-        array = self.local[slot]
-        if array is None:
-            return None
-        return np.ascontiguousarray(array), False
-
-    def _bound(self, step: Any) -> tuple[Any, Any, int]:
-        """A step as (function, what picks its arguments, where the result goes: -1 nowhere, -2 to -4 to the sums)."""
-        if not isinstance(step, Step | Sum | Cut):
-            from gradcli.engine.native.call import Bound
-
-            return Bound(step, self._array).run, None, -4
-        if isinstance(step, Cut):
-            return self._reader(step), None, -1
-        if isinstance(step, Sum) and step.like >= 0:
-            return itemgetter(step.like), None, -3
-        if isinstance(step, Sum):
-            return self._summer(step), _picker(step.inputs), -2
-        if step.kind == CALL:
-            return self._caller(step), _picker(step.inputs), step.out
-        inputs, out = self._tiled(step) if step.tile else (step.inputs, step.out)
-        kernel, params = step.kernel, step.params
-        if step.kind == UFUNC:
-            # For these two NumPy wants the place of the result by name.
-            named = kernel in (np.maximum, np.minimum)
-            function = (lambda *arrays: kernel(*arrays[:-1], out=arrays[-1])) if named else kernel
-            return function, _picker((*inputs, out)), -1
-        return (partial(kernel, **params) if params else kernel), _picker((out, *inputs)), -1
-
-    def _reader(self, cut: Cut) -> Any:
-        array, view, axis = self.values[cut.value], self.local[cut.slot], cut.axis
-        lead = (slice(None),) * axis
-        if isinstance(array, np.ndarray):
-            return lambda begin, end: _copy_rows(view, array[(*lead, slice(begin, end))])
-        return lambda begin, end: array.read(axis, begin, end, view)
-
-    def _summer(self, item: Sum) -> Any:
-        part, params = item.accumulate.partial, item.params
-        if params.get("fused"):
-            shape = item.node.shape
-            return lambda begin, *arrays: (np.asarray(_dot(*arrays)).reshape(shape),)
-        return lambda begin, *arrays: part(list(arrays), params, begin)
-
-    def _caller(self, step: Step) -> Any:
-        node, params, kernel = step.node, step.params, step.kernel
-        if "shape" in params:
-            axis, shape = self.one.slots[step.out][1], params["shape"]
-            params = {**params, "shape": (*shape[:axis], self.rows, *shape[axis + 1 :])}
-        if node.op.blocking.view:
-            return lambda *arrays: kernel(*arrays, **params)
-
-        def own(result: Any, arrays: Sequence[Any]) -> Any:
-            result = np.asarray(result)
-            # The operand's memory will be used again.
-            return result.copy() if any(np.may_share_memory(result, array) for array in arrays) else result
-
-        if node.op.results:
-            return lambda *arrays: tuple([r if r is None else own(r, arrays) for r in kernel(*arrays, **params)])
-        return lambda *arrays: own(kernel(*arrays, **params), arrays)
-
-    def _tiled(self, step: Step) -> tuple[tuple[int, ...], int]:
-        """Places of operands and result with `tile` rows side by side in one; the plain ones where rows do not fit."""
-        if self.rows % step.tile or not self._can_tile(step):
-            return step.inputs, step.out
-        size = self.one.slots[step.out][0].size // self.one.length
-        width = size * step.tile
-        places = []
-        for slot in (*step.inputs, step.out):
-            array = self.local[slot]
-            node = self.one.slots[slot][0]
-            self.local.append(None)
-            places.append(len(self.local) - 1)
-            if node.size == 1:
-                self.local[-1] = array.reshape(())
-            elif self.one.slots[slot][1] < 0:
-                self.local[-1] = np.tile(array.reshape(-1), step.tile)
-            elif array is not None:
-                self.local[-1] = array.reshape(-1, width)
-            else:
-                self.tiles.append((len(self.local) - 1, slot, width))
-        return tuple(places[:-1]), places[-1]
-
-    def _can_tile(self, step: Step) -> bool:
-        """Whether every operand lies in memory row after row."""
-        arrays = {slot: array for slot, array, _ in (*self.cuts, *self.pieces)}
-        made = {s.out for s in self.one.steps if isinstance(s, Step) and s.kind == CALL}
-        for slot in (*step.inputs, step.out):
-            if slot in made or (slot in arrays and not arrays[slot].flags.c_contiguous):
-                return False
-        return True
-
-    def run(self, begin: int, end: int) -> list[Any]:
-        """Compute a block; gives the partial results of its reductions."""
-        local = self.local.copy()
-        rows = slice(begin, end)
-        for slot, array, lead in self.cuts:
-            local[slot] = array[(*lead, rows)] if lead else array[rows]
-        for slot, array, lead in self.pieces:
-            local[slot] = array[(*lead, rows)] if lead else array[rows]
-        for place, slot, width in self.tiles:
-            local[place] = local[slot].reshape(-1, width)
-        partials = []
-        at = 0
-        try:
-            for function, pick, out in self.calls:
-                if out == -1:
-                    if pick is None:
-                        function(begin, end)
-                    else:
-                        function(*pick(local))
-                elif out == -2:
-                    partials.append(function(begin, *pick(local)))
-                elif out == -3:
-                    partials.append(function(partials))
-                elif out == -4:
-                    partials += function(begin, end, local, partials)
-                else:
-                    local[out] = function(*pick(local))
-                at += 1
-        except GradcliError as error:
-            step = self.one.steps[at]
-            if error.span is None and isinstance(step, Step | Sum):
-                error.span = step.node.span
-            raise
-        for write in self.one.writes:
-            if write.copied and write.slot not in self.direct:
-                self._write(write.value, write.axis, begin, end, local[write.slot])
-        return partials
-
-    def _write(self, number: int, axis: int, begin: int, end: int, piece: Any) -> None:
-        sink = self.sinks.get(number)
-        if sink is not None:
-            sink.write(axis, begin, piece)
-        else:
-            np.copyto(self.values[number][(slice(None),) * axis + (slice(begin, end),)], piece)
-
-
-def _copy_rows(target: Any, piece: Any) -> None:
-    """Copy a matrix into another layout, so few rows at a time that the cache has them for all columns."""
-    step = max(1, _STRIP // max(1, piece[:1].nbytes))
-    for start in range(0, len(piece), step):
-        np.copyto(target[start : start + step], piece[start : start + step])
-
-
-def _picker(places: tuple[int, ...]) -> Any:
-    """What takes the arguments of a step out of the values of a block, as a tuple."""
-    if len(places) == 1:
-        place = places[0]
-        return lambda local: (local[place],)
-    return itemgetter(*places) if places else lambda local: ()
-
-
-def _dot(a: Any, b: Any) -> Any:
-    same = (a.flags.c_contiguous and b.flags.c_contiguous) or (a.flags.f_contiguous and b.flags.f_contiguous)
-    return dot_wide(a, b) if same else np.add.reduce(a * b, axis=None, dtype=np.float64)
-
-
-def _shaped(memory: Any, node: Node, axis: int, rows: int, transposed: bool) -> Any:
-    shape = (*node.shape[:axis], rows, *node.shape[axis + 1 :]) if axis >= 0 else node.shape
-    count = math.prod(shape)
-    flat = memory[: count * node.dtype.itemsize].view(node.dtype)
-    if transposed and axis == 0:
-        return np.moveaxis(flat.reshape((*shape[1:], rows)), -1, 0)
-    return flat.reshape(shape)

@@ -11,7 +11,8 @@ from gradcli.engine.plan.buffers import BufferForm, Buffers, Lender, Loans
 from gradcli.engine.plan.program import CALL, INTO, UFUNC, Cut, Pass, Sizes, Step, Sum, Write
 from gradcli.engine.plan.schedule import PassNodes, Schedule, work_of
 from gradcli.graph.node import Node
-from gradcli.ops.accumulators import MEAN, MEAN_OF_MOMENTS, MOMENTS, STD, SUM, VAR
+from gradcli.ops.accumulators import MEAN, SUM
+from gradcli.ops.moments import MEAN_OF_MOMENTS, MOMENTS, STD, VAR
 
 # Rows are laid side by side until they are this long.
 _LONG_ROW = 1024

@@ -43,7 +43,7 @@ class Step(NamedTuple):
 
     `buffer` is the scratch buffer for the result, -1 when it goes to the output number `target` (in place of
     scratch) or is made by the kernel. A result that is needed only until the output number `lent` is written may lie
-    in the same piece of that output. `tile` says that rows are laid side by side: see `engine/execute/run_pass.py`.
+    in the same piece of that output. `tile` says that rows are laid side by side: see `engine/execute/pass_frame.py`.
     """
 
     kind: int
