@@ -1,5 +1,5 @@
-"""Write what is generated: the type stub and operations.md from the registry, the help of each command in its page and
-as a man page.
+"""Write what is generated: the type stub and operations.md from the registry, the library in the language itself in the
+page of the language, the help of each command in its page and as a man page.
 
 `python docs/generate.py` writes them, `python docs/generate.py --check` exits with 1 where they have drifted.
 """
@@ -22,12 +22,14 @@ from stub import stub
 
 from gradcli.cli.main import cli, run
 from gradcli.reference.entries import NOTES, Entry, entry, tables, title_of
+from gradcli.reference.standard import definitions
 
 DOCS = Path(__file__).resolve().parent
 
 # Every command has a pair of these marks in one page, command.md or its own, with its help between them:
 # <!-- generated: gradcli eval --help --> and <!-- end -->.
 COMMANDS = tuple(cli.commands)
+_STANDARD = re.compile(r"(<!-- generated: std.grad -->\n).*?(<!-- end -->)", re.DOTALL)
 _MARKS = re.compile(r"(<!-- generated: gradcli ([\w-]+) --help -->\n).*?(<!-- end -->)", re.DOTALL)
 
 HEADER = """<!-- Written by docs/generate.py from the registry of operations. Edit the rows in gradcli/ops/ instead. -->
@@ -75,7 +77,7 @@ def main() -> int:
         homes.write_text(text, encoding="utf-8")
         return subprocess.run([sys.executable, __file__], check=False).returncode
     stale = [] if same else [homes.name]
-    for page, text, same in (_stub(), _operations_page(), *_command_pages(), *_man_pages()):
+    for page, text, same in (_stub(), _operations_page(), *_command_pages(), _language_page(), *_man_pages()):
         if not same and check:
             stale.append(page.name)
         elif not same:
@@ -122,6 +124,22 @@ def _command_pages() -> Iterator[tuple[Path, str, bool]]:
             yield page, text, "".join(text.split()) == "".join(old.split())
     if sorted(found) != sorted(COMMANDS):
         raise SystemExit(f"docs/ has the help of {sorted(found)}; each of {sorted(COMMANDS)} has to be there once")
+
+
+def _language_page() -> tuple[Path, str, bool]:
+    """The page of the language with the library that is written in it."""
+    page = DOCS / "language.md"
+    old = page.read_text(encoding="utf-8")
+    lines: list[str] = []
+    section = ""
+    for one in definitions():
+        if one.section != section:
+            section = one.section
+            lines += ["", f"| {section} | |", "| --- | --- |"]
+        lines.append("| " + " | ".join((f"`{one.signature}`", one.doc.replace("|", "\\|"))) + " |")
+    text = "\n".join(lines)
+    new = _STANDARD.sub(lambda match: f"{match[1]}{text}\n\n{match[2]}", old)
+    return page, new, new == old
 
 
 def _man_pages() -> Iterator[tuple[Path, str, bool]]:

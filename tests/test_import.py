@@ -13,11 +13,16 @@ import pytest
 
 import gradcli as gc
 from gradcli.errors import GradcliError
+from gradcli.evaluation.names import free_names, may_draw
 from gradcli.evaluation.request import prepare
 from gradcli.evaluation.values import specs_of
+from gradcli.graph.dtypes import DTYPES
+from gradcli.graph.op import OPS
+from gradcli.language.constants import CONSTANTS, LOOPS
 from gradcli.language.importing import importing
 from gradcli.language.instructions import Script
 from gradcli.language.parse import parse, unparse
+from gradcli.reference.standard import definitions
 from gradcli.repl.session import Session
 from tests.command import call
 
@@ -367,3 +372,29 @@ def test_scripts_without_imports_are_as_before() -> None:
     assert parse("x + 1") == Script("x + 1", parse("x + 1").statements)
     # Words that only begin like those of the grammar.
     assert gc.evaluate("imported + ash", {"imported": 1.0, "ash": 2.0}).value.item() == 3
+
+
+def test_the_library_gives_what_operations_do_not() -> None:
+    script = parse("import std; rmse(x, 1)")
+    names = [name for name in script.offered if name in OPS or name in LOOPS or name in CONSTANTS or name in DTYPES]
+    assert names == [] and [one.name for one in definitions()] == list(script.offered)
+    # It reads no inputs and draws nothing: whoever imports it gets what the arguments say.
+    for one in definitions():
+        params = [param.partition("=")[0].strip() for param in one.signature.partition("(")[2][:-1].split(",")]
+        call = f"import std; {one.name}({', '.join(params)})"
+        assert set(free_names(parse(call))) <= set(params), one.name
+    assert not may_draw(script.source)
+
+
+@pytest.mark.usefixtures("folder")
+def test_the_library_is_found_whatever_files_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    write("std.grad", "rmse(x, y) = 0*x")
+    for text in ("import std; rmse(x, 1)", 'import "std.grad"; rmse(x, 1)', "import std as s; s.rmse(x, 1)"):
+        assert value(text, x=3.0) == 2
+        assert gc.evaluate(text, {"x": 3.0}).value.item() == 2
+    assert value('import "./std.grad"; rmse(x, 1)', x=3.0) == 0
+    assert "hint: std has it, as in import std; rmse(…)" in told("rmse(x, 1)", x=3.0)
+    assert call(monkeypatch, "stream", "import std; rmse(x, 1)", "--only", "value", stdin=b'{"x": 3}\n').out == "2.0\n"
+    assert "  mean(d + softplus(-2*d) - log(2))\n" in call(monkeypatch, "ops", "std.log_cosh_loss").out
+    assert "rosenbrock(x)" in call(monkeypatch, "ops", "std.grad").out
+    assert call(monkeypatch, "ops", "std.rms").err.endswith("hint: did you mean 'rmse'?\n")

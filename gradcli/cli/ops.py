@@ -14,10 +14,14 @@ from gradcli.errors import GradcliError, did_you_mean, quoted
 if TYPE_CHECKING:
     from gradcli.graph.op import Op
 
+#: What begins the names of the library in the language itself.
+_STANDARD = "std."
+
 HELP = """List the operations of the language, or show one in full.
 
 NAME is an operation, an alias of one, or a family such as activation or products. Without it, all operations are
-listed by family, with their arguments as PyTorch names them.
+listed by family, with their arguments as PyTorch names them. What `import std` gives is called std.rmse, and all of it
+std.grad.
 
 \b
 Examples:
@@ -25,6 +29,7 @@ Examples:
   gradcli ops softplus
   gradcli ops products
   gradcli ops --search triangular
+  gradcli ops std.grad
   gradcli ops --json
 """
 
@@ -37,6 +42,9 @@ def ops_command(name: str | None, search: str | None, as_json: bool) -> None:
     from gradcli.reference.entries import entry, entry_text, find, list_json, list_text, table_named, tables
     from gradcli.render.json import to_json
 
+    if name is not None and name.startswith(_STANDARD):
+        _show_standard(name, search, as_json)
+        return
     table = None if name is None else table_named(name)
     if name is not None and table is None:
         if search is not None:
@@ -49,6 +57,20 @@ def ops_command(name: str | None, search: str | None, as_json: bool) -> None:
         chosen = chosen if search is None else _searched(chosen, search)
         text = to_json(list_json(chosen)) if as_json else list_text(chosen, _width())
     (write_text if as_json else write_pages)(text)
+
+
+def _show_standard(name: str, search: str | None, as_json: bool) -> None:
+    """Show the library in the language itself, or a function of it."""
+    from gradcli.reference.standard import ALL, definitions, standard_entry, standard_list
+    from gradcli.render.json import to_json
+
+    if search is not None:
+        raise GradcliError("--search goes through all operations or a family", hint=f"leave {name!r} out")
+    if as_json:
+        found = [one._asdict() for one in definitions() if name in (ALL, _STANDARD + one.name)]
+        write_text(to_json(found))
+    else:
+        write_pages(standard_list(_width()) if name == ALL else standard_entry(name.removeprefix(_STANDARD)))
 
 
 def _searched(chosen: dict[str, list[Op]], word: str) -> dict[str, list[Op]]:

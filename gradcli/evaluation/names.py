@@ -87,4 +87,11 @@ def function_meant(name: str, others: Iterable[str] = ()) -> str | None:
     """A hint to the function that may be meant by a word that is none: by its meaning, or else by its letters."""
     functions = OPS.functions()
     meant = next((op.name for op in functions.values() if name.lower() in op.words), None)
-    return f"it is called {meant!r} here" if meant else did_you_mean(name, [*functions, *others])
+    if meant:
+        return f"it is called {meant!r} here"
+    # Imported here: only who has mistaken a name wants to know.
+    from gradcli.language.importing import standard_names
+
+    if name in standard_names():
+        return f"std has it, as in import std; {name}(…)"
+    return did_you_mean(name, [*functions, *others])

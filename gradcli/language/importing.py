@@ -7,6 +7,7 @@ imports them or below a folder that is allowed. Nothing of any other file is tol
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
@@ -18,6 +19,8 @@ from gradcli.language.script_builder import STANDARD
 from gradcli.machine.regular import open_regular
 
 _ENDING = ".grad"
+#: What the library of gradcli is called where a file is named.
+STANDARD_TEXT = STANDARD + _ENDING
 # No definitions that somebody has written are longer, nest deeper or come from more files.
 _LONGEST = 1 << 20
 _LONGEST_TOGETHER = 1 << 22
@@ -133,8 +136,8 @@ class _Files:
 
     def _find(self, target: str, folder: str, shown: str) -> tuple[str, str]:
         """The path of what a file in `folder` imports, and what it is called; GradcliError where that may not be."""
-        if target in (STANDARD, STANDARD + _ENDING):
-            return _standard(), STANDARD + _ENDING
+        if target in (STANDARD, STANDARD_TEXT):
+            return _standard(), STANDARD_TEXT
         if not target.endswith(_ENDING) or "\0" in target:
             hint = f"definitions stand in files whose names end in {_ENDING}; {STANDARD} is the library of gradcli"
             raise GradcliError(f"{quoted(target)} cannot be imported", hint=hint)
@@ -155,9 +158,18 @@ def _lies_in(path: str, folder: str) -> bool:
     return path.startswith(os.path.join(folder, ""))
 
 
-def _standard() -> str:
+def standard_text() -> str:
     """The library of gradcli in its own language."""
-    return os.path.join(os.path.dirname(os.path.realpath(__file__)), STANDARD + _ENDING)
+    return _text_of(_standard(), STANDARD)
+
+
+def standard_names() -> list[str]:
+    """The functions that it has."""
+    return re.findall(r"^([^\W_]\w*)\(", standard_text(), re.MULTILINE)
+
+
+def _standard() -> str:
+    return os.path.join(os.path.dirname(os.path.realpath(__file__)), STANDARD_TEXT)
 
 
 def _text_of(path: str, target: str) -> str:

@@ -1,4 +1,5 @@
 """The reference of the operations, for `gradcli ops` and docs/operations.md: rows go in, entries come out.
 
-Read `formulas` (the derivative of each operation as a formula), and `entries`, which has them as text and JSON too.
+Read `formulas` (the derivative of each operation as a formula), `entries`, which has them as text and JSON too, and
+`standard`, which has what the library in the language itself defines.
 """

@@ -178,12 +178,13 @@ def list_text(tables: dict[str, list[Op]], width: int) -> Marked:
     for table, ops in tables.items():
         lines += ["", Heading(title_of(table))] if lines else [Heading(title_of(table))]
         for op in ops:
-            lines += _line(f"{op.name}({op.signature.text})", op.doc.replace("`", ""), max(width, _NARROWEST))
+            lines += definition_lines(f"{op.name}({op.signature.text})", op.doc.replace("`", ""), width)
     return Marked.of_lines(lines)
 
 
-def _line(signature: str, doc: str, width: int) -> list[str]:
+def definition_lines(signature: str, doc: str, width: int) -> list[str]:
     """A signature with its doc beside it, or below it where there is no room."""
+    width = max(width, _NARROWEST)
     column = min(_SIGNATURES, width // 2)
     if len(signature) > column:
         own = textwrap.wrap(signature, width - 2, subsequent_indent="    ", break_long_words=False)
