@@ -84,6 +84,9 @@ def shown(node: Node) -> Edge:
     """
     number = 0
     while node.requires_grad and node.op is not INPUT and node.op.grad_fn is None:
+        if node.op is RESULT and node.inputs[0].op.written is not None:
+            node = node.inputs[0].op.written(node.inputs[0])[node.params["index"]]
+            continue
         number = node.params["index"] if node.op is RESULT else number
         node = next(i for i in node.inputs if i.requires_grad)
     return (node, number) if node.requires_grad else (None, 0)

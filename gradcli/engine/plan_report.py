@@ -159,9 +159,13 @@ def _whole_line(named: Labels, step: WholeStep, native: bool) -> str:
     inputs = ", ".join(named.of(number) for number in step.inputs)
     node = step.node
     made = f"{inputs}.{_field(node)}" if node.op is RESULT else f"{node.op.name}({inputs})"
-    forms = node.forms if isinstance(node, SeveralResults) else ((node.shape, node.dtype),)
+    forms = node.wanted if isinstance(node, SeveralResults) else ((node.shape, node.dtype),)
     shown = ", ".join(f"{dtype} {'x'.join(map(str, shape)) or '0-dim'}" for shape, dtype in forms)
-    return f"whole: {named.of(step.out)} = {made}  ({shown}{', native' if native else ''})"
+    more = ", native" if native else ""
+    if node.op.repeated is not None:
+        turns, operations, kept = node.op.repeated(node)
+        more = f"; {turns:,} turns of {operations:,} operations, {show_bytes(kept)} kept of each"
+    return f"whole: {named.of(step.out)} = {made}  ({shown}{more})"
 
 
 def kernel_name(node: Node) -> str:
@@ -190,6 +194,7 @@ def plan_json(program: Program, roots: list[str], threads: int, streamed: frozen
                 "shape": list(s.node.shape),
                 "dtype": str(s.node.dtype),
                 "kernel": "native" if s.out in native else kernel_name(s.node),
+                **({} if s.node.op.repeated is None else {"repeated": s.node.op.repeated(s.node)._asdict()}),
             }
             for s in stage.whole
         ]

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from gradcli.graph.infer import broadcast_shapes
-from gradcli.graph.node import CONSTANT, INPUT, RESULT, Node, constant, make, toposort
+from gradcli.graph.node import CONSTANT, INPUT, RESULT, Node, SeveralResults, constant, make, toposort
 from gradcli.graph.op import OPS, Op, Params, Shape
 from gradcli.ops.blocking import aligned, kept
 from gradcli.ops.create import filled
@@ -190,7 +190,7 @@ def wanted_results(order: Iterable[Node]) -> dict[Node, tuple[bool, ...]]:
         if node.op is RESULT and node.inputs[0].op.skips:
             found.setdefault(node.inputs[0], set()).add(node.params["index"])
     return {
-        node: tuple([k in used for k in range(len(node.op.results))])
+        node: tuple([k in used for k in range(len(node.forms))])
         for node, used in found.items()
-        if len(used) < len(node.op.results)
+        if isinstance(node, SeveralResults) and len(used) < len(node.forms)
     }

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from gradcli.errors import GradcliError, Span
+from gradcli.graph.op import OPS, Op
 from gradcli.language.instructions import Instr, Statement
 
 #: So many are not carried out: what twenty functions come to that each call the one before twice.
@@ -84,3 +85,20 @@ def _cost(name: str, functions: Mapping[str, _Coded], costs: dict[str, int]) -> 
         costs[top] = min(own + sum(costs[call.arg[0]] for call in calls), _UNCOUNTED)
         entered.discard(top)
     return costs[name]
+
+
+def may_draw_in(function: Op | _Coded, functions: Mapping[str, _Coded]) -> bool:
+    """Whether a function may draw random numbers, or one that it calls."""
+    if isinstance(function, Op):
+        return function.draws
+    waiting, seen = [function.code], set[str]()
+    while waiting:
+        for step in waiting.pop():
+            name = step.arg[0] if step.op in ("call", "method", "function") else ""
+            if name in functions and step.op != "method":
+                if name not in seen:
+                    seen.add(name)
+                    waiting.append(functions[name].code)
+            elif name and (op := OPS.function(name)) is not None and op.draws:
+                return True
+    return False

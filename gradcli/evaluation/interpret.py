@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from gradcli.errors import GradcliError, Span
-from gradcli.evaluation.expansion import check_count, check_expansion, cost_of
+from gradcli.evaluation.expansion import check_count, check_expansion, cost_of, may_draw_in
 from gradcli.evaluation.stack_machine import OwnFunction, StackMachine, unpacked
 from gradcli.graph.arguments import Literal, as_node, kind_of
 from gradcli.graph.dtypes import BOOL, DEFAULT_DTYPE
@@ -20,20 +20,24 @@ from gradcli.language.instructions import Instr, Script, Statement
 from gradcli.ops.create import tensor
 
 if TYPE_CHECKING:
-    from gradcli.evaluation.unrolling import Turns
+    from gradcli.evaluation.unrolling import Loop
+
+
+_FEWER = "let it take fewer turns"
 
 
 class _Frame(NamedTuple):
     """A running piece of code: what is left of a statement, or of the body of a function called at `place`.
 
-    Of a loop there is the function that it calls, and its `turns`.
+    A loop has no steps: it goes on when it is sent what its function gave, which lies on top of the stack. The first
+    `depth` values there are others'.
     """
 
     steps: Iterator[Instr]
     names: dict[str, Any] | None
     place: Span
-    function: Op | OwnFunction | None = None
-    turns: Turns | None = None
+    loop: Loop | None = None
+    depth: int = 0
 
 
 class Interpreter(StackMachine):
@@ -91,30 +95,31 @@ class Interpreter(StackMachine):
         while True:
             frame = frames[-1]
             step = next(frame.steps, None)
-            if step is None:
+            if step is None and frame.loop is None:
                 frames.pop()
                 if not frames:
                     self._places.pop()
                     return self._values.pop()
                 # The result of a function stands where it was called.
                 self._places[-1] = frame.place
-                if frames[-1].turns is not None:
-                    self._turn(frames)
                 continue
+            place = frame.place if step is None else (step.start, step.end)
             try:
-                if step.op == "call" and step.arg[0] in self.functions:
+                if step is None:
+                    self._turn(frames)
+                elif step.op == "call" and step.arg[0] in self.functions:
                     frames.append(self._enter(step))
                 elif step.op == "call" and step.arg[0] in LOOPS and self._is_loop(*step.arg):
                     frames.append(self._loop(step))
-                    self._turn(frames)
                 else:
                     self._step(step, frame.names)
             except GradcliError as error:
-                if error.span is None:
-                    error.span = (step.start, step.end)
+                if self._given_up(frames):
+                    continue
+                error.span = error.span or place
                 raise
             except (OverflowError, ValueError, RecursionError, MemoryError) as error:
-                raise GradcliError(f"this cannot be computed: {error}", span=(step.start, step.end)) from None
+                raise GradcliError(f"this cannot be computed: {error}", span=place) from None
 
     def _enter(self, step: Instr) -> _Frame:
         """The frame of a call to a function that the expression defines."""
@@ -131,43 +136,68 @@ class Interpreter(StackMachine):
     def _loop(self, step: Instr) -> _Frame:
         """The frame of a loop; what it begins with, the function aside, is on the stack as if a call had given it."""
         # Imported here: few expressions have one.
-        from gradcli.evaluation.unrolling import loop_of, signature_of
+        from gradcli.evaluation.unrolling import Loop, signature_of
 
         name, positional, words = step.arg
         place = step.start, step.end
         values, places = self._pop(positional + len(words))
         try:
-            loop = loop_of(name, tuple(values[:positional]), dict(zip(words, values[positional:], strict=True)))
+            loop = Loop(name, tuple(values[:positional]), dict(zip(words, values[positional:], strict=True)))
         except GradcliError as error:
             error.span = error.span or self._argument_place(error, signature_of(name, len(values)), places, words)
             raise
         called = loop.function.name if isinstance(loop.function, OwnFunction) else ""
         self._unrolled += loop.number * cost_of(called, self.functions)
-        check_count(self._unrolled, called or name, place, "let it take fewer turns")
+        check_count(self._unrolled, called or name, place, _FEWER)
+        depth = len(self._values)
         self._push(None, place)
-        return _Frame(iter(()), None, place, loop.function, loop.turns)
+        loop.cost = cost_of(called, self.functions)
+        if not may_draw_in(loop.function, self.functions):
+            loop.outside = self._outside
+        return _Frame(iter(()), None, place, loop, depth)
+
+    def _outside(self) -> set[Node]:
+        """The tensors that functions see beside their arguments."""
+        defaults = [value for function in self.functions.values() for value in function.defaults.values()]
+        waiting, found = [*self.names.values(), *defaults], set()
+        while waiting:
+            value = waiting.pop()
+            if isinstance(value, Node):
+                found.add(value)
+            elif isinstance(value, tuple | list):
+                waiting.extend(value)
+        return found
 
     def _turn(self, frames: list[_Frame]) -> None:
-        """Go on with the loop on top, with what its function gave last, until it calls one of the expression's own."""
-        loop = frames[-1]
-        assert loop.turns is not None
-        while True:
-            (given,), _ = self._pop(1)
-            try:
-                arguments = loop.turns.send(given)
-            except StopIteration as end:
-                frames.pop()
-                self._push(end.value, loop.place)
-                return
-            except GradcliError as error:
-                error.span = error.span or loop.place
-                raise
-            if isinstance(loop.function, OwnFunction):
-                frames.append(_frame(loop.function, arguments, {}, loop.place))
-                return
-            assert loop.function is not None
-            places = [loop.place] * len(arguments)
-            self._push(self._apply(loop.function, list(arguments), places, (), loop.place), loop.place)
+        """Go on with the loop on top, with what its function gave last."""
+        frame = frames[-1]
+        loop = frame.loop
+        assert loop is not None
+        (given,), _ = self._pop(1)
+        try:
+            arguments = loop.turn(given, self._unrolled)
+        except StopIteration as end:
+            frames.pop()
+            self._push(self._placed(end.value, frame.place), frame.place)
+            self._unrolled += loop.further
+            check_count(self._unrolled, loop.function.name, frame.place, _FEWER)
+            return
+        if isinstance(loop.function, OwnFunction):
+            frames.append(_frame(loop.function, arguments, {}, frame.place))
+        else:
+            places = [frame.place] * len(arguments)
+            self._push(self._apply(loop.function, list(arguments), places, (), frame.place), frame.place)
+
+    def _given_up(self, frames: list[_Frame]) -> bool:
+        """Whether what has failed was only an attempt to do all turns of a loop at once: it goes on one by one then."""
+        tried = [k for k, frame in enumerate(frames) if frame.loop is not None and frame.loop.trying]
+        if not tried:
+            return False
+        del frames[tried[-1] + 1 :]
+        frame = frames[-1]
+        del self._values[frame.depth :], self._places[frame.depth :]
+        self._push(None, frame.place)
+        return True
 
 
 def _frame(function: OwnFunction, arguments: Sequence[Any], keywords: Mapping[str, Any], place: Span) -> _Frame:

@@ -1,27 +1,35 @@
-"""Loops: a function is called again and again, on what it gave before, and all calls unroll into the graph.
+"""Loops: a function is called again and again, on what it gave before.
 
 `iterate(f, x, n)` calls f n times, first on x; `fold(f, init, xs)` calls it for each row of xs, on what it gave before
 and that row, and `scan` keeps what it gives at each. `each(f, xs)` is no loop in the graph: f is called once, on a
 stand-in for a row, and its operations are those of all rows together. Each is a generator: it yields the arguments of a
 call and is sent what the call gives, so that whoever carries the calls out need not recurse.
+
+Short loops unroll into the graph. Of long ones all turns are one operation (`looped`) as soon as what is carried on
+keeps its form: the function is called on leaves, and what it gives is the graph of a turn.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
-from itertools import repeat
-from typing import Any, NamedTuple
+from collections.abc import Callable, Container, Generator, Iterator
+from typing import Any
 
 from gradcli.errors import GradcliError, SizeError
 from gradcli.evaluation.stack_machine import OwnFunction
 from gradcli.graph.arguments import Literal, as_int, kind_of
-from gradcli.graph.node import Node
+from gradcli.graph.dtypes import is_half
+from gradcli.graph.node import Node, toposort
 from gradcli.graph.op import OPS, Op
 from gradcli.graph.signature import Signature
 from gradcli.ops.each import Rows, argument_name
 
 Turns = Generator[tuple[Any, ...], Any, Any]
+_Kept = list[tuple[Any, ...]]
 
+#: A loop of so many operations is long: planning them all would take longer than all else.
+LONG = 1024
+# What is carried on changes its form once or twice: a number becomes a tensor, and what is not tracked is.
+_ATTEMPTS = 4
 
 _SIGNATURES = {
     "iterate": Signature("iterate", "f, x, n"),
@@ -30,12 +38,136 @@ _SIGNATURES = {
 }
 
 
-class Loop(NamedTuple):
+class Loop:
     """A loop of the language: the function that it calls, how often, and the calls."""
 
-    function: Op | OwnFunction
-    number: int
-    turns: Turns
+    def __init__(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """The loop of this name with these arguments; nothing has been called yet."""
+        self.function, *rest = signature_of(name, len(args) + len(kwargs)).bind(args, kwargs)
+        if not isinstance(self.function, OwnFunction | Op):
+            hint = f"as in f(y) = y/2 + 1/y; {name}(f, …)"
+            raise GradcliError(f"{name}() takes the name of a function first", hint=hint, argument="f")
+        #: Which nodes there are outside of the function that it may see; None for a loop that has to unroll.
+        self.outside: Callable[[], Container[Node]] | None = None
+        #: Whether the function is at work on leaves: that it fails does not count then.
+        self.trying = False
+        #: How many operations a turn comes to, what loops in it do aside; whoever carries the loop out knows.
+        self.cost = 1
+        #: How many operations of loops in turns that are done at once stand for more turns than were carried out.
+        self.further = 0
+        # What the loops of the expression had come to before the call under way, and those of the last call.
+        self._before = self._inner = 0
+        if name == "each":
+            self.number, self._turns = 1, _each(Rows(_spread(rest)))
+            return
+        init, through = rest
+        self.number = _times(through) if name == "iterate" else _length(through)
+        self._xs = () if name == "iterate" else through if isinstance(through, tuple) else (through,)
+        self._scans = name == "scan"
+        self._turns = self._through(init)
+
+    def turn(self, given: Any, count: int) -> tuple[Any, ...]:
+        """The arguments of the next call, `given` being what the last one gave; all loops have come to `count`.
+
+        StopIteration has at the end what the loop gives.
+        """
+        self._inner, self._before = count - self._before, count
+        return self._turns.send(given)
+
+    def _through(self, init: Any) -> Turns:
+        several = isinstance(init, tuple)
+        carried = init if several else (init,)
+        kept: _Kept = []
+        columns: list[Node] | None = None
+        rows = self._rows()
+        tried: set[Any] = set()
+        for number in range(self.number):
+            form = self._form(carried, tried) if self._is_long(number) else None
+            if form is not None:
+                tried.add(form)
+                rest = yield from self._at_once(carried, several, number, kept)
+                if rest is not None:
+                    carried, columns = rest
+                    break
+            given = yield (*carried, *next(rows))
+            carried, more = self._parted(several, carried, given)
+            kept.append(more)
+        last = carried if several else carried[0]
+        if not self._scans:
+            return last
+        if not self.number:
+            raise SizeError("scan() needs one row or more, got shape {}", getattr(self._xs[0], "shape", (0,)))
+        if len({len(parts) for parts in kept}) > 1:
+            raise GradcliError("the function gives now more values, now less")
+        if columns is None:
+            columns = [OPS["stack"](Literal(column)) for column in zip(*kept, strict=True)]
+        return (*carried, *columns)
+
+    def _rows(self) -> Iterator[tuple[Any, ...]]:
+        """The rows, each as a tuple of the arguments that it is; taken apart when the first one is asked for."""
+        if not self._xs:
+            while True:
+                yield ()
+        yield from zip(*(x if isinstance(x, Literal) else OPS["unbind"](x, 0) for x in self._xs), strict=True)
+
+    def _parted(self, several: bool, carried: tuple[Any, ...], given: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        """What a call has given that is carried on, and what is kept of it."""
+        if not self._scans:
+            return _next(several, carried, given), ()
+        parts = given if isinstance(given, tuple) else (given,)
+        if len(parts) < len(carried):
+            raise GradcliError(f"the function gives {len(parts)} of the {len(carried)} values that it carries on")
+        # What is carried on is kept where the function gives nothing else.
+        return _next(several, carried, parts[: len(carried)] if several else parts[0]), parts[len(carried) :] or parts
+
+    # Long loops -------------------------------------------------------------------------------------------------------
+
+    def _is_long(self, number: int) -> bool:
+        # What loops in a turn come to is known after the first.
+        return self.outside is not None and self.number * (self.cost + (self._inner if number else 0)) >= LONG
+
+    def _form(self, carried: tuple[Any, ...], tried: set[Any]) -> Any:
+        """The form of what is carried on, if it is worth the attempt to do all turns from here on at once."""
+        if len(tried) == _ATTEMPTS or not all(map(_is_plain, (*carried, *self._xs))):
+            return None
+        form = tuple([_form(value) for value in carried])
+        return None if form in tried else form
+
+    def _at_once(self, carried: tuple[Node, ...], several: bool, number: int, kept: _Kept) -> Any:
+        """What is carried out and kept by all turns from `number` on, as one operation; None where it cannot be."""
+        from gradcli.evaluation.looped import looped, on_leaves
+        from gradcli.evaluation.turn import RowLeaf, leaf_of_turn
+
+        assert self.outside is not None
+        tracked = [value.requires_grad for value in carried]
+        rows = [RowLeaf(leaf_of_turn(x.shape[1:], x.dtype, x.requires_grad), number) for x in self._xs]
+        while True:
+            leaves = tuple([leaf_of_turn(x.shape, x.dtype, t) for x, t in zip(carried, tracked, strict=True)])
+            self.trying = True
+            given = yield (*leaves, *(row.leaf for row in rows))
+            self.trying = False
+            if given is None:
+                return None
+            onward, more = self._parted(several, leaves, given)
+            if any(len(more) != len(parts) for parts in kept) or not _are_alike(leaves, onward, more):
+                return None
+            if tracked == [out.requires_grad or t for out, t in zip(onward, tracked, strict=True)]:
+                break
+            tracked = [out.requires_grad or t for out, t in zip(onward, tracked, strict=True)]
+        own = {*leaves, *(row.leaf for row in rows)}
+        graphs, same = on_leaves([*onward, *more], own, self.outside())
+        start = dict(zip(leaves, carried, strict=True))
+        before = [list(column) for column in zip(*kept, strict=True)] or [[] for _ in more]
+        pairs = [(node, part) for column, part in zip(before, more, strict=True) for node in column]
+        if not all(isinstance(node, Node) and _form(node) == _form(part) for node, part in pairs):
+            return None
+        times = self.number - number
+        self.further += (times - 1) * self._inner
+        results = looped(start, list(zip(rows, self._xs, strict=True)), same, graphs, times, before)
+        for node, graph in zip(results, graphs, strict=True):
+            # Not all that a loop gives depends on what is tracked.
+            node.requires_grad = graph.requires_grad
+        return tuple(results[: len(carried)]), results[len(carried) :]
 
 
 def signature_of(name: str, given: int = 0) -> Signature:
@@ -43,47 +175,6 @@ def signature_of(name: str, given: int = 0) -> Signature:
     if name == "each":
         return Signature(name, ", ".join(["f", *(argument_name(k) for k in range(max(1, given - 1)))]))
     return _SIGNATURES[name]
-
-
-def loop_of(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Loop:
-    """The loop of this name with these arguments; nothing has been called yet."""
-    function, *rest = signature_of(name, len(args) + len(kwargs)).bind(args, kwargs)
-    if not isinstance(function, OwnFunction | Op):
-        hint = f"as in f(y) = y/2 + 1/y; {name}(f, …)"
-        raise GradcliError(f"{name}() takes the name of a function first", hint=hint, argument="f")
-    if name == "each":
-        return Loop(function, 1, _each(Rows(_spread(rest))))
-    init, through = rest
-    if name == "iterate":
-        count = _times(through)
-        return Loop(function, count, _fold(init, repeat((), count)))
-    turns = _fold(init, _rows(through)) if name == "fold" else _scan(init, through)
-    return Loop(function, _length(through), turns)
-
-
-def _fold(init: Any, rows: Iterable[tuple[Any, ...]]) -> Turns:
-    carried, several = _carried(init)
-    for row in rows:
-        carried = _next(several, carried, (yield (*carried, *row)))
-    return carried if several else carried[0]
-
-
-def _scan(init: Any, xs: Any) -> Turns:
-    carried, several = _carried(init)
-    kept: list[tuple[Any, ...]] = []
-    for row in _rows(xs):
-        given = yield (*carried, *row)
-        parts = given if isinstance(given, tuple) else (given,)
-        if len(parts) < len(carried):
-            raise GradcliError(f"the function gives {len(parts)} of the {len(carried)} values that it carries on")
-        carried = _next(several, carried, parts[: len(carried)] if several else parts[0])
-        # What is carried on is kept where the function gives nothing else.
-        kept.append(parts[len(carried) :] or parts)
-    if not kept:
-        raise SizeError("scan() needs one row or more, got shape {}", getattr(_first(xs), "shape", (0,)))
-    if len({len(parts) for parts in kept}) > 1:
-        raise GradcliError("the function gives now more values, now less")
-    return (*carried, *(OPS["stack"](Literal(column)) for column in zip(*kept, strict=True)))
 
 
 def _each(rows: Rows) -> Turns:
@@ -98,9 +189,23 @@ def _spread(xs: list[Any]) -> list[Any]:
     return found
 
 
-def _carried(value: Any) -> tuple[tuple[Any, ...], bool]:
-    """The values that go from one call to the next, and whether they are several."""
-    return (value, True) if isinstance(value, tuple) else ((value,), False)
+def _is_plain(value: Any) -> bool:
+    """Whether a value is a tensor as turns can hand it on."""
+    return isinstance(value, Node) and not value.weak and value.strides is None
+
+
+def _form(node: Node) -> tuple[Any, ...]:
+    return node.shape, node.dtype
+
+
+def _are_alike(leaves: tuple[Node, ...], onward: tuple[Any, ...], more: tuple[Any, ...]) -> bool:
+    """Whether what a turn hands on has the form that it was handed, and all of it can be done again and again."""
+    if not all(map(_is_plain, onward)) or not all(isinstance(part, Node) for part in more):
+        return False
+    if list(map(_form, leaves)) != list(map(_form, onward)):
+        return False
+    # float16 is rounded operation by operation, which is decided for a whole graph.
+    return not any(is_half(node.dtype) for node in toposort((*onward, *more)))
 
 
 def _next(several: bool, carried: tuple[Any, ...], given: Any) -> tuple[Any, ...]:
@@ -112,10 +217,6 @@ def _next(several: bool, carried: tuple[Any, ...], given: Any) -> tuple[Any, ...
         have = f"{len(given)} values" if isinstance(given, tuple) else "one value"
         raise GradcliError(f"the function gives {have}, {len(carried)} are carried on")
     return given
-
-
-def _first(xs: Any) -> Any:
-    return xs[0] if isinstance(xs, tuple) and xs else xs
 
 
 def _length(xs: Any) -> int:
@@ -132,12 +233,6 @@ def _length(xs: Any) -> int:
     if len(set(lengths)) != 1:
         raise GradcliError(f"the numbers of rows differ: {', '.join(map(str, lengths)) or 'none'}", argument="xs")
     return lengths[0]
-
-
-def _rows(xs: Any) -> Iterator[tuple[Any, ...]]:
-    """The rows, each as a tuple of the arguments that it is; taken apart when the first one is asked for."""
-    parts = xs if isinstance(xs, tuple) else (xs,)
-    yield from zip(*(x if isinstance(x, Literal) else OPS["unbind"](x, 0) for x in parts), strict=True)
 
 
 def _times(n: Any) -> int:

@@ -28,6 +28,10 @@ def _refused(node: Node, measure: Measure) -> Node:
 MEASURED = "--measured "
 
 
+#: What the leaves are called that stand for what each turn of a loop has of its own.
+TURN = "--turn "
+
+
 def is_measured(leaf: Node) -> bool:
     """Whether a leaf is one of these."""
     return leaf.op is INPUT and str(leaf.params["name"]).startswith(MEASURED)
@@ -44,6 +48,8 @@ def measured(node: Node, name: str, measure: Measure, instead: str) -> Node:
     if any("row" in below.params for below in toposort([node]) if below.op is INPUT):
         raise UnmeasuredError(f"the shape of {name} depends on the row, and all rows have one shape", hint=instead)
     try:
+        if any(leaf.op is INPUT and leaf.params["name"] == TURN for leaf in toposort([node])):
+            raise UnmeasuredError("what each turn of a loop has of its own")
         return WAY.get()(node, measure)
     except UnmeasuredError as error:
         raise UnmeasuredError(f"the shape of {name} depends on {error.message}", hint=instead) from None

@@ -153,8 +153,13 @@ class SeveralResults(Node):
 
     @property
     def nbytes(self) -> int:
-        wanted = self.params.get("wanted") or (True,) * len(self.forms)
-        return sum(math.prod(shape) * dtype.itemsize for (shape, dtype), w in zip(self.forms, wanted, strict=True) if w)
+        return sum(math.prod(shape) * dtype.itemsize for shape, dtype in self.wanted)
+
+    @property
+    def wanted(self) -> Forms:
+        """The forms of the results that somebody looks at."""
+        wanted = self.params.get("wanted")
+        return self.forms if wanted is None else tuple(f for f, w in zip(self.forms, wanted, strict=True) if w)
 
     def result(self, index: int) -> Node:
         """The node of one result, the same as long as anybody has it."""

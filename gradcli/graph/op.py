@@ -47,6 +47,15 @@ class Lanes(NamedTuple):
     indexed: bool = False
 
 
+class Repeated(NamedTuple):
+    """What an operation does that stands for a loop: so many turns of so many operations, and the bytes of its result
+    that each turn adds."""
+
+    turns: int
+    operations: int
+    kept: int
+
+
 class NativeSteps:
     """The native form of an operation that is several steps: `rule(node)` writes it with operations that have one, or
     gives None."""
@@ -203,7 +212,8 @@ class Op:
     What its derivative is: `vjp(g, out, *inputs, **params)` gives the gradient graph of each input (None where there is
     none), `grad_fn` PyTorch's name for the backward function, or a function of the node giving the name and the nodes
     behind its edges; None shows no step at all. Of several results `out` are the nodes and `g` the gradients, each by
-    its name, None for one that nothing depends on; integers have none.
+    its name, None for one that nothing depends on; integers have none. Of a loop `written(node)` are the results of the
+    operations that it stands for, which the chain shows, and `repeated(node)` says how many these are.
 
     `native(v, *vectors, **params)` is the kernel of an elementwise row in native code, `v` the builder of vector
     expressions. A product of matrices has there the dimensions of its result that those of each operand are, -1 for the
@@ -258,6 +268,8 @@ class Op:
 
     vjp: Callable[..., tuple[Any, ...]] | None = None
     grad_fn: GradFn | None = None
+    written: Callable[[Any], list[Any]] | None = None
+    repeated: Callable[[Any], Repeated] | None = None
 
     blocking: Blocking = WHOLE
     batching: Batching | None = None

@@ -1,0 +1,233 @@
+"""Long loops as one operation, which carries a turn out again and again.
+
+A loop carries values from turn to turn; a turn also sees a row of each of some tensors, and what is the same at every
+turn. It gives what is carried on, and what is kept of each turn. The derivative is a loop too, which goes the other
+way: what was carried into each turn is kept for it, the rest of a turn is computed again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Sequence
+from itertools import chain
+from typing import Any, NamedTuple
+
+from gradcli.autodiff.vjp import vjp
+from gradcli.evaluation.turn import RowLeaf, Turn, carried_out, cost_of, leaf_of_turn, repeated
+from gradcli.graph.arguments import Literal
+from gradcli.graph.node import CONSTANT, INPUT, Node, SeveralResults, constant, make_results, toposort, with_inputs
+from gradcli.graph.op import MANY, OPS, Op
+from gradcli.ops.index import getitem
+
+# Derivatives ----------------------------------------------------------------------------------------------------------
+
+
+def _vjp(g: Any, out: Any, *inputs: Node, turn: Turn) -> tuple[Node | None, ...]:
+    count, many = len(turn.carried), len(turn.given)
+    start, rows, same, before = turn.parted(range(len(inputs)))
+    back = _Back(turn.times, not turn.back)
+    for leaf, node in zip(turn.same, same, strict=True):
+        back.same[leaf] = inputs[node]
+        if leaf.requires_grad:
+            # First of all, so that what each turn adds is added to what the turns after it have come to.
+            back.gather(leaf, node)
+    for k, leaf in enumerate(turn.carried):
+        back.rows.append((RowLeaf(leaf, 0), out[many + k]))
+        if leaf.requires_grad:
+            back.carry(leaf, turn.given[k], start[k], g[k])
+    for row, node in zip(turn.rows, rows, strict=True):
+        back.rows.append((row, inputs[node]))
+        if row.leaf.requires_grad:
+            back.keep(row, node)
+    for given, first, rest in zip(turn.given[count:], turn.before, g[count:many], strict=True):
+        back.seed(given, first, rest)
+    for leaf, rest in zip(turn.carried, g[many:], strict=True):
+        back.seed(leaf, 0, rest)
+    gradients: list[Node | None] = [None] * len(inputs)
+    for node, gradient in back.gradients():
+        gradients[node] = gradient
+    for places, rest in zip(before, g[count:many], strict=True):
+        for k, node in enumerate(places):
+            gradients[node] = None if rest is None else getitem(rest, (k,))
+    return tuple(gradients)
+
+
+class _Running(NamedTuple):
+    """The gradient of a leaf of a turn, which stands for an operand of the loop: `seed` is what has come of it until
+    then, from `start` on."""
+
+    leaf: Node
+    operand: int
+    seed: Node
+    start: Node
+
+
+class _Back:
+    """The derivative of a turn, put together; operands of the loop are meant by their numbers."""
+
+    def __init__(self, times: int, back: bool) -> None:
+        self.times, self.back = times, back
+        #: As `looped` takes them.
+        self.same: dict[Node, Node] = {}
+        self.rows: list[tuple[RowLeaf, Node]] = []
+        # What a turn gives, and the gradients of that.
+        self._outputs: list[Node] = []
+        self._seeds: list[Node] = []
+        self._gathered: list[_Running] = []
+        self._carried: list[_Running] = []
+        self._kept: list[tuple[RowLeaf, int]] = []
+
+    def _seed(self, given: Node) -> Node:
+        seed = leaf_of_turn(given.shape, given.dtype, True)
+        self._outputs.append(given)
+        self._seeds.append(seed)
+        return seed
+
+    def gather(self, leaf: Node, operand: int) -> None:
+        """Add up, turn by turn, the gradient of what is the same at each."""
+        self._gathered.append(_Running(leaf, operand, self._seed(leaf), _zeros(leaf)))
+
+    def carry(self, leaf: Node, given: Node, operand: int, start: Node | None) -> None:
+        """Carry on the gradient of what was carried on."""
+        self._carried.append(_Running(leaf, operand, self._seed(given), _zeros(leaf) if start is None else start))
+
+    def keep(self, row: RowLeaf, operand: int) -> None:
+        """Keep the gradient of a row."""
+        self._kept.append((row, operand))
+
+    def seed(self, given: Node, first: int, rest: Node | None) -> None:
+        """Begin each turn with a row of gradients, where there are some."""
+        if rest is not None and given.requires_grad:
+            self.rows.append((RowLeaf(self._seed(given), first), rest))
+
+    def gradients(self) -> list[tuple[int, Node]]:
+        """The gradient of each operand that there is one of."""
+        leaves = [one.leaf for one in (*self._gathered, *self._carried)] + [row.leaf for row, _ in self._kept]
+        found = vjp(self._outputs, self._seeds, leaves)
+        onward = self._carried + [one for one in self._gathered if found[one.leaf] is not one.seed]
+        kept = [(row, operand) for row, operand in self._kept if row.leaf in found]
+        if not onward and not kept:
+            return []
+        given = [found[one.leaf] if one.leaf in found else _zeros(one.leaf) for one in onward]
+        results = looped(
+            {one.seed: one.start for one in onward},
+            self.rows,
+            self.same,
+            [*given, *(found[row.leaf] for row, _ in kept)],
+            self.times,
+            [[_zeros(row.leaf)] * row.first for row, _ in kept],
+            self.back,
+        )
+        return list(zip([*(one.operand for one in onward), *(k for _, k in kept)], results, strict=True))
+
+
+def _zeros(node: Node) -> Node:
+    zero: Node = OPS["expand"](constant(0, node.dtype), node.shape)
+    return zero
+
+
+# The loop as it is written --------------------------------------------------------------------------------------------
+
+
+def _written(node: Node) -> list[Node]:
+    """The results of the operations, turn after turn, that a loop stands for."""
+    turn: Turn = node.params["turn"]
+    known = turn.written.get(node)
+    if known is not None:
+        return known
+    start, rows, same, before = turn.parted(node.inputs)
+    order = toposort(turn.given)
+    places = {step: k for k, step in enumerate(order)}
+    steps = [(step, tuple([places[child] for child in step.inputs])) for step in order if step.inputs]
+    earlier = (*start, *chain.from_iterable(before))
+    pairs = zip(rows, turn.rows, strict=True)
+    parts = [_taken_apart(x, earlier) if row.first else OPS["unbind"](x, 0) for x, row in pairs]
+    values: list[Node] = list(order)
+    for leaf, value in zip(turn.same, same, strict=True):
+        values[places[leaf]] = value
+    given = [places[step] for step in turn.given]
+    carried, states, kept = list(start), [], []
+    for number in turn.numbers():
+        states.append(carried)
+        for leaf, value in zip(turn.carried, carried, strict=True):
+            if leaf in places:
+                values[places[leaf]] = value
+        for row, part in zip(turn.rows, parts, strict=True):
+            values[places[row.leaf]] = part[row.first + number]
+        for step, operands in steps:
+            inputs = tuple([values[k] for k in operands])
+            new = with_inputs(step, inputs)
+            new.requires_grad = step.requires_grad and any(i.requires_grad for i in inputs)
+            values[places[step]] = new
+        made = [values[k] for k in given]
+        carried = made[: len(turn.carried)]
+        kept.append(made[len(turn.carried) :])
+    if turn.back:
+        kept.reverse()
+        states.reverse()
+    columns = [[*first, *(made[k] for made in kept)] for k, first in enumerate(before)]
+    columns += [[made[k] for made in states] for k in range(len(turn.carried))]
+    found = turn.written[node] = [*carried, *(OPS["stack"](Literal(column)) for column in columns)]
+    return found
+
+
+def _refused(*args: Any) -> Any:
+    raise AssertionError("a loop is not called")
+
+
+def _taken_apart(x: Node, earlier: Sequence[Node]) -> Sequence[Node]:
+    """The rows of a tensor; those that turns before the loop saw, where it has been taken apart for them."""
+    unbind = OPS["unbind"]
+    for node in toposort(earlier, stop=lambda node: node is x):
+        if node.op is unbind and node.inputs[0] is x and isinstance(node, SeveralResults):
+            known: Sequence[Node] = node.results()
+            return known
+    rows: Sequence[Node] = unbind(x, 0)
+    return rows
+
+
+LOOP = Op(
+    "_loop", family="structure", args="*operands, turn", build=_refused, public=False, doc="A loop of many turns.",
+    kernel=carried_out, infer=lambda inputs, params: tuple(params["turn"].forms), vjp=_vjp, results=MANY, skips=True,
+    cost=cost_of, written=_written, repeated=repeated,
+)  # fmt: skip
+
+
+def looped(
+    carried: dict[Node, Node],
+    rows: Sequence[tuple[RowLeaf, Node]],
+    same: dict[Node, Node],
+    given: Sequence[Node],
+    times: int,
+    before: Sequence[Sequence[Node]],
+    back: bool = False,
+) -> list[Node]:
+    """What is carried out of a loop and what it keeps, as results of one operation.
+
+    Leaves are given with what they stand for: at the first turn, in all rows, at every turn. `before` has, for each
+    value that is kept, the rows that come before those of the turns.
+    """
+    met = set(toposort(given))
+    rows = [(row, node) for row, node in rows if row.leaf in met]
+    same = {leaf: node for leaf, node in same.items() if leaf in met}
+    turn = Turn(list(carried), [row for row, _ in rows], list(same), given, times, list(map(len, before)), back)
+    inputs = (*carried.values(), *(node for _, node in rows), *same.values(), *chain.from_iterable(before))
+    results = make_results(LOOP, inputs, {"turn": turn})
+    return list(results[: len(given)])
+
+
+def on_leaves(
+    roots: Sequence[Node], own: Container[Node], outer: Container[Node]
+) -> tuple[list[Node], dict[Node, Node]]:
+    """Graphs in which leaves stand for `outer` nodes and for inputs that are not a turn's own, and for which ones."""
+    leaves: dict[Node, Node] = {}
+    done: dict[Node, Node] = {}
+    for node in toposort(roots, stop=outer.__contains__):
+        if node.op is CONSTANT or node in own:
+            done[node] = node
+        elif node in outer or node.op is INPUT:
+            leaf = done[node] = leaf_of_turn(node.shape, node.dtype, node.requires_grad)
+            leaf.weak, leaf.strides = node.weak, node.strides
+            leaves[leaf] = node
+        else:
+            done[node] = with_inputs(node, tuple([done[child] for child in node.inputs]))
+    return [done[root] for root in roots], leaves
