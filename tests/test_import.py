@@ -160,6 +160,7 @@ def test_a_file_that_changes_is_read_again() -> None:
         ('import "defs.grad" as d; import "lib/base.grad" as d; x', ["two imports are called 'd'"]),
         ('x; import "defs.grad"', ["what is imported is imported first"]),
         ("import defs.grad; x", ["unexpected '.'", "  import defs.grad; x", "             ^"]),
+        ('from "defs.grad"; x', ["unexpected 'from'", '  from "defs.grad"; x', "  ^^^^", "hint: write import"]),
         ("import defs; x", ["defs cannot be imported"]),
         ('1 + import "defs.grad"', ["unexpected 'import'"]),
         ('import "defs.grad"', ["the expression is empty", "hint: it follows what is imported"]),
@@ -318,6 +319,9 @@ def test_commands_import_beside_their_expression(folder: Path, monkeypatch: pyte
         == "tensor(6., grad_fn=<MulBackward0>)"
     )
     assert call(monkeypatch, "derive", 'import "defs.grad"; fall(x)').out == "9.81*x\n"
+    assert "'g' is an input, and here" in call(monkeypatch, "derive", 'import "defs.grad"; g*x', "g=2").err
+    nowhere = call(monkeypatch, "eval", "x", "x=2", "--allow-import", "nowhere")
+    assert nowhere.code == 2 and "nowhere" in nowhere.err
     write("sub/up.txt", 'import "../defs.grad"; sq(x)')
     refused = call(monkeypatch, "eval", "-f", "sub/up.txt", "x=2")
     assert refused.code == 2 and "lies outside the folder of what imports it" in refused.err
@@ -366,6 +370,14 @@ def test_sessions_remember_what_they_import() -> None:
         session.run('import "not.grad"')
     assert session.run("sq(x)").text.startswith("tensor(8., ")
     assert "fall" in session.completions("fal")[1]
+    assert session.run(":names").text.startswith('import "defs.grad"\nimport "lib/base.grad" as b\nx ')
+    # What is imported is read anew for every line; what is not wanted any more can be forgotten.
+    os.remove("lib/base.grad")
+    with pytest.raises(GradcliError, match="cannot import"):
+        session.run("x")
+    session.run(":delete b defs.grad")
+    with pytest.raises(GradcliError, match="unknown function 'sq'"):
+        session.run("sq(x)")
 
 
 def test_scripts_without_imports_are_as_before() -> None:

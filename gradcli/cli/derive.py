@@ -14,7 +14,7 @@ from gradcli.cli.inputs import parse_inputs
 from gradcli.cli.options import CommonOptions, hint_of_no_option
 from gradcli.cli.printing import note
 from gradcli.errors import GradcliError, did_you_mean, written_in
-from gradcli.language.parse import refuse_unused
+from gradcli.language.parse import refuse_imported, refuse_unused
 
 if TYPE_CHECKING:
     import numpy as np
@@ -92,6 +92,7 @@ def _derive(
             raise GradcliError("--jacobian and --grad-output contradict each other")
     given = _givens(words)
     names = free_names(script, [one.name for one in given])
+    refuse_imported([one.name for one in given], script)
     refuse_unused([one.name for one in given], names, script)
     scalar = vector is None and not (jacobian and order == 1)
     givens, remark = completed(script, given, names, scalar)

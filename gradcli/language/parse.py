@@ -37,13 +37,14 @@ def parse(source: str, *, value: bool = True) -> Script:
     return linked(source, script, _definitions)
 
 
-def imports_first(source: str) -> tuple[list[str], str]:
-    """What a text imports, as it is written, and the text with blanks for that."""
-    spans = [one.span for one in _built(source).imports]
-    rest = source
-    for start, end in spans:
+def imports_first(source: str) -> tuple[dict[str, str], str]:
+    """What a text imports, as it is written, by prefix or name, and the text with blanks for that."""
+    found, rest = {}, source
+    for one in _built(source).imports:
+        start, end = one.span
+        found[one.prefix or one.target] = source[start:end]
         rest = rest[:start] + " " * (end - start) + rest[end:]
-    return [source[start:end] for start, end in spans], rest
+    return found, rest
 
 
 @lru_cache(maxsize=8)

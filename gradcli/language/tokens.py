@@ -138,6 +138,8 @@ def unexpected(source: str, token: Token, previous: Token | None) -> GradcliErro
     hint = "is a bracket above it not closed?" if "\n" in source[end:start] else _hint(token, previous)
     if text == "." and re.search(r"\bimport[ \t]+\w+[ \t]*$", source[:start]):
         hint = 'the name of a file stands in quotes: import "defs.grad"'
+    if previous and previous[1] == "from" and kind == "STRING":
+        start, text, hint = previous[2], "from", _WORDS["from"]
     if previous and previous[1] == "not" and kind in _BEGINS:
         text, start, hint = "not", previous[2], _WORDS["not"]
     return GradcliError(f"unexpected {_shown(text)}", source=source, span=(start, start + len(text)), hint=hint)

@@ -147,7 +147,9 @@ def _names(session: Answers, rest: str) -> Reply:
         rows.append((name, f"{value.dtype} {value.shape}, {kind.replace('value of _', 'value of ')}"))
     width = max((len(name) for name, _ in rows), default=0)
     lines = [f"{name:{width}}  {text}" for name, text in rows]
-    return Reply("\n".join([*lines, *workspace.functions.values()]) or "there are no names yet")
+    return Reply(
+        "\n".join([*workspace.imports.values(), *lines, *workspace.functions.values()]) or "there are no names yet"
+    )
 
 
 def _wrt(session: Answers, rest: str) -> Reply:
@@ -188,7 +190,7 @@ def _save(session: Answers, rest: str) -> Reply:
 
 def _delete(session: Answers, rest: str) -> Reply:
     names = rest.replace(",", " ").split()
-    known = [*session.workspace.names, *session.workspace.functions]
+    known = [*session.workspace.names, *session.workspace.functions, *session.workspace.imports]
     for name in names:
         if name not in known:
             hint = did_you_mean(name, known) or ":names lists them"

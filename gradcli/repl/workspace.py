@@ -57,8 +57,8 @@ class Workspace:
         self.names: dict[str, Any] = {}
         self.plain: dict[str, Any] = {}
         self.functions: dict[str, str] = {}
-        #: What has been imported, as it was written.
-        self.imports: list[str] = []
+        #: What has been imported, as it was written, by its prefix or the name of the file.
+        self.imports: dict[str, str] = {}
         self.offered: list[str] = []
         #: Folders below which files are imported, beside the current one.
         self.allowed: tuple[str, ...] = ()
@@ -66,7 +66,7 @@ class Workspace:
     @contextmanager
     def kept_on_failure(self) -> Iterator[None]:
         """Whatever ends this block early changes nothing."""
-        before = dict(self.names), dict(self.plain), dict(self.functions), list(self.imports)
+        before = dict(self.names), dict(self.plain), dict(self.functions), dict(self.imports)
         inputs = {node: node.params["name"] for node in self.inputs().values()}
         try:
             yield
@@ -99,9 +99,9 @@ class Workspace:
 
     def _run(self, functions: Sequence[str], line: str) -> Evaluated:
         with importing("", self.allowed):
-            new, line = imports_first(line) if "import" in line else ([], line)
-            imports = list(dict.fromkeys([*self.imports, *new]))
-            script = parse("".join(f"{text}\n" for text in [*imports, *functions]) + line, value=False)
+            new, line = imports_first(line) if "import" in line else ({}, line)
+            imports = {**self.imports, **new}
+            script = parse("".join(f"{text}\n" for text in [*imports.values(), *functions]) + line, value=False)
         source = script.source
         refuse_imported(self.names, script)
         substituted: set[str] = set()
@@ -136,9 +136,9 @@ class Workspace:
         self.plain.pop(name, None)
 
     def delete(self, name: str) -> None:
-        """Forget a name or a function."""
+        """Forget a name, a function or an import."""
         self.retire(name)
-        for place in (self.names, self.plain, self.functions):
+        for place in (self.names, self.plain, self.functions, self.imports):
             place.pop(name, None)
 
     def inputs(self) -> dict[str, Node]:
