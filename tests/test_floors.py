@@ -20,7 +20,7 @@ FLOORS = [
     {"errors", "machine", "render"},
     {"language", "graph", "storage"},
     {"ops"},
-    {"autodiff", "engine"},
+    {"autodiff", "engine", "libraries"},
     {"tensors"},
     {"evaluation"},
     {"formula", "check", "drawing", "plotting", "__init__"},

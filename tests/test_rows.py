@@ -16,7 +16,6 @@ FILES = sorted(p.relative_to(ROOT).as_posix() for p in ROOT.rglob("*.py") if p.r
 #: Collections of words that are called like operations and mean something else.
 WORDS = {
     "tensors/argument_kinds.py": "kinds of arguments, and arguments by their names: tensor, int, max",
-    "tensors/numpy_functions.py": "functions of NumPy whose meaning is not that of a row",
     "reference/entries.py": "modules of rows, with the titles of their tables",
 }
 

@@ -9,7 +9,7 @@ from gradcli.errors import GradcliError, did_you_mean, quoted, written_in
 from gradcli.graph.dtypes import DTYPES
 from gradcli.graph.op import OPS
 from gradcli.language.constants import CONSTANTS, LOOPS
-from gradcli.language.instructions import Instr, Script, Statement
+from gradcli.language.instructions import LOOKS_UP, Instr, Script, Statement
 
 _KNOWN = frozenset({"None", "True", "False", *CONSTANTS, *DTYPES})
 
@@ -51,14 +51,17 @@ def free_names(script: Script, given: Sequence[str] = ()) -> list[str]:
             for step in code:
                 if step.op == "store":
                     local.update(step.arg)
-                if step.op not in ("name", "call", "function"):
+                if step.op == "prefix" and step.arg not in given:
                     continue
-                name = step.arg if step.op == "name" else step.arg[0]
-                if step.op != "name" and name in functions:
+                if step.op not in ("name", "prefix", "call", "function"):
+                    continue
+                is_name = step.op in LOOKS_UP
+                name = step.arg if is_name else step.arg[0]
+                if not is_name and name in functions:
                     if name not in entered:
                         entered.add(name)
                         waiting += [(body.code, assigned | set(body.params)) for body in functions[name]]
-                elif step.op == "name" or (step.op == "function" and name not in OPS and name not in LOOPS):
+                elif is_name or (step.op == "function" and name not in OPS and name not in LOOPS):
                     # What stands first in `fold(x, …)` is an input where that is PyTorch's operation.
                     if name not in local and name not in known:
                         found.setdefault(name)

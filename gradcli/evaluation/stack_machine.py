@@ -9,12 +9,12 @@ from gradcli.engine.execute.run import execute
 from gradcli.errors import GradcliError, Span, UnknownNameError, did_you_mean, quoted
 from gradcli.evaluation.calculate import calculated
 from gradcli.evaluation.names import function_meant, unknown_function
-from gradcli.graph.arguments import Literal, as_node, kind_of, normalize_axis
+from gradcli.graph.arguments import Library, Literal, as_node, kind_of, normalize_axis
 from gradcli.graph.dtypes import DEFAULT_DTYPE, DTYPES, FLOAT64
 from gradcli.graph.node import INPUT, Node, Number
 from gradcli.graph.op import OPS, Op
 from gradcli.graph.signature import Signature
-from gradcli.language.constants import CONSTANTS, LOOPS
+from gradcli.language.constants import CONSTANTS, LOOPS, PREFIXES
 from gradcli.language.instructions import THROWN_AWAY, Instr
 from gradcli.machine.limits import having
 from gradcli.ops.elementwise import where
@@ -96,6 +96,10 @@ class StackMachine:
             items, _ = self._pop(arg)
             (a,), (place,) = self._pop(1)
             self._push(self._index(a, items, (start, end)), (place[0], end))
+        elif op == "prefix":
+            known = arg in self.names or (local is not None and arg in local)
+            value = self._look_up(arg, local, (start, end)) if known else Library(PREFIXES[arg])
+            self._push(value, (start, end))
         elif op == "function":
             self._push(self._function(arg[0], local, (start, end)), (start, end))
         elif op == "compare":
@@ -213,6 +217,10 @@ class StackMachine:
         whole = (places[0][0], place[1])
         receiver = values[0]
         where = (place[0], place[0] + len(name))
+        if isinstance(receiver, Library):
+            function = _library_function(receiver, name, where)
+            self._push(self._apply(function, values[1:], places[1:], words, whole), whole)
+            return
         if name in _QUERIES and isinstance(receiver, Node | Literal):
             try:
                 query = _QUERIES[name](as_node(receiver), *values[1:])
@@ -267,6 +275,8 @@ class StackMachine:
     def _attribute(self, value: Any, name: str, place: Span) -> Any:
         if isinstance(value, tuple) and name in getattr(value, "_fields", ()):
             return getattr(value, name)
+        if isinstance(value, Library):
+            return _library_value(value, name)
         if isinstance(value, Literal | Number) and not isinstance(value, bool):
             value = as_node(value)
         if not isinstance(value, Node):
@@ -299,6 +309,23 @@ class StackMachine:
         if isinstance(value, tuple):
             raise GradcliError("a tuple is indexed by one integer or one slice", span=place)
         raise GradcliError("only tensors, lists and tuples can be indexed", span=place)
+
+
+def _library_value(library: Library, name: str) -> Any:
+    # Imported here: few expressions have a prefix.
+    from gradcli.libraries.namespaces import value_in
+
+    return value_in(library, name)
+
+
+def _library_function(library: Library, name: str, place: Span) -> Any:
+    from gradcli.libraries.namespaces import function_in
+
+    try:
+        return function_in(library, name)
+    except GradcliError as error:
+        error.span = place
+        raise
 
 
 def unpacked(names: tuple[str, ...], value: Any, place: Span) -> dict[str, Any]:

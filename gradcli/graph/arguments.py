@@ -18,6 +18,15 @@ class Literal(list[Any]):
     """A list written out in an expression: a tensor of float32 where a tensor is wanted, indices where those are."""
 
 
+class Library:
+    """What the prefix of another library stands for: the place of its functions, such as torch.nn.functional."""
+
+    __slots__ = ("place",)
+
+    def __init__(self, place: str) -> None:
+        self.place = place
+
+
 def as_node(value: Any) -> Node:
     """The node of a tensor argument: a node, a number, an array or a (nested) list of numbers."""
     if isinstance(value, Node):
@@ -29,7 +38,9 @@ def as_node(value: Any) -> Node:
         return constant(value)
     if isinstance(value, list | tuple) and not hasattr(value, "_fields"):
         return list_node(value)
-    raise GradcliError(f"expected a tensor or a number, got {kind_of(value)}")
+    fields = getattr(value, "_fields", ())
+    hint = f"choose one with .{fields[0]}" if fields else None
+    raise GradcliError(f"expected a tensor or a number, got {kind_of(value)}", hint=hint)
 
 
 def kind_of(value: Any) -> str:
@@ -40,6 +51,8 @@ def kind_of(value: Any) -> str:
         return "a tensor"
     if isinstance(value, np.dtype):
         return f"the dtype {value}"
+    if isinstance(value, Library):
+        return f"the library {value.place}"
     shown = {type(None): "None", slice: "a slice", str: "a string", type(Ellipsis): "...", Literal: "a list"}
     name = type(value).__name__
     return shown.get(type(value)) or f"{'an' if name[0] in 'aeiou' else 'a'} {name}"

@@ -135,7 +135,8 @@ class Signature:
         for word, value in kwargs.items():
             name = self.canonical(word)
             if name not in names:
-                hint = did_you_mean(word, names) or f"it takes {', '.join(names)}"
+                numpys = next((other for other, own in _SYNONYMS.items() if own == word and other in names), word)
+                hint = did_you_mean(numpys, names) or f"it takes {', '.join(names)}"
                 raise GradcliError(f"{self.function}() has no argument {word!r}", hint=hint, argument=word)
             at = names.index(name)
             if name in given:

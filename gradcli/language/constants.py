@@ -1,4 +1,4 @@
-"""The numbers that have names in the language, and the names of its loops."""
+"""The numbers that have names in the language, the names of its loops, and those of other libraries."""
 
 from __future__ import annotations
 
@@ -8,3 +8,17 @@ CONSTANTS: dict[str, float] = {"pi": math.pi, "π": math.pi, "e": math.e, "inf":
 
 #: Functions whose first argument is a function.
 LOOPS = ("iterate", "fold", "scan", "each")
+
+#: What code of other libraries begins with, and the library that is meant: `np.std(x)`.
+PREFIXES = {
+    "torch": "torch",
+    "nn": "torch.nn",
+    "F": "torch.nn.functional",
+    "np": "numpy",
+    "numpy": "numpy",
+    "jax": "jax",
+    "jnp": "jax.numpy",
+    "jsp": "jax.scipy",
+    "scipy": "scipy",
+    "math": "math",
+}

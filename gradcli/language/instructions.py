@@ -10,13 +10,17 @@ from gradcli.errors import Span
 #: The name of a value that is unpacked and not needed.
 THROWN_AWAY = "_"
 
+#: The steps that look a name up.
+LOOKS_UP = frozenset({"name", "prefix"})
+
 
 class Instr(NamedTuple):
     """One step of a stack machine; `start` and `end` are its place in the source.
 
     op, arg and what it pops, before it pushes one value:
     number (int or float), name (str), string (str), ellipsis (None), function (a name, alone in a tuple), which stands
-    as the first argument of a loop: nothing;
+    as the first argument of a loop, prefix (str), a name before a dot, which is that of a library unless it has a
+    value: nothing;
     unary (operator): 1; binary (operator): 2, the place being the operator; attribute (name): 1;
     compare (the operators of a chain, two or more): one more than these; conditional (None): the value where the
     condition holds, the condition, the value elsewhere;

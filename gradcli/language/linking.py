@@ -140,8 +140,9 @@ class _Linker:
             op, arg, start, end = step
             if op == "store":
                 local.update(arg)
-            elif op == "name" and arg not in local:
-                step = step._replace(arg=self._name(arg, module, (start, end), False))
+            elif op in LOOKS_UP and arg not in local:
+                name = self._name(arg, module, (start, end), False)
+                step = step._replace(op=op if name == arg else "name", arg=name)
             elif op == "function" and (arg[0] not in local or module.seen.get(arg[0]) in self.functions):
                 step = step._replace(arg=(self._name(arg[0], module, (start, end), True),))
             elif op == "call":

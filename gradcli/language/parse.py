@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from gradcli.errors import GradcliError, Span, Texts, closest
-from gradcli.language.instructions import Instr, Script, Statement
+from gradcli.language.instructions import LOOKS_UP, Instr, Script, Statement
 from gradcli.language.lalr import Tables, tables
 from gradcli.language.script_builder import ScriptBuilder
 from gradcli.language.tokens import Token, tokens, unexpected
@@ -182,7 +182,7 @@ def unused_input(name: str, script: Script) -> GradcliError:
             step.arg: (step.start, step.end)
             for statement in script.statements
             for step in statement.code[::-1]
-            if step.op == "name"
+            if step.op in LOOKS_UP
         }
         meant = next((other for other in read if other.lower() == name.lower()), None) or closest(name, list(read))
         span = None if meant is None else read[meant]

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from gradcli.errors import GradcliError, Span
-from gradcli.language.constants import LOOPS
+from gradcli.language.constants import LOOPS, PREFIXES
 from gradcli.language.instructions import THROWN_AWAY, Import, Instr, Statement
 
 _MAX_DIGITS = 4300
@@ -15,7 +15,7 @@ _BODY = "write f(x) = {y = 2*x; y + 1}: statements, and at last the value"
 #: The library that is written in the language itself: the one thing that is imported without quotes.
 STANDARD = "std"
 _QUOTES = 'the name of a file stands in quotes, and ends in .grad: import "defs.grad"'
-# What follows the prefix of imported names.
+# What follows the prefix of imported names, or of a library.
 _MEMBER = re.compile(r"\s*\.\s*[^\W\d]")
 # Steps whose values are never tuples.
 _NO_TUPLES = frozenset({"number", "string", "ellipsis", "unary", "binary", "compare", "list", "slice"})
@@ -87,7 +87,8 @@ class ScriptBuilder:
                 raise self._no_value(v[0], at[0])
             self.begun[at[0]] = v[0]
             return
-        self.code.append(Instr("name", v[0], at[0], end))
+        is_prefix = v[0] in PREFIXES and _MEMBER.match(self.source, end) is not None
+        self.code.append(Instr("prefix" if is_prefix else "name", v[0], at[0], end))
 
     def number(self, v: list[Any], at: list[int], end: int) -> None:
         text = v[0].replace("_", "")

@@ -78,6 +78,9 @@ class _TextWriter:
     def name(self, name: str) -> None:
         self._leaf(name)
 
+    def prefix(self, name: str) -> None:
+        self._leaf(name)
+
     def function(self, named: tuple[str]) -> None:
         self._leaf(named[0])
 

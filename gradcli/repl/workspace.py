@@ -17,7 +17,7 @@ from gradcli.evaluation.names import may_draw
 from gradcli.graph.arguments import Literal
 from gradcli.graph.node import CONSTANT, INPUT, Node, Number, input_node, toposort
 from gradcli.language.importing import importing
-from gradcli.language.instructions import Script, Statement
+from gradcli.language.instructions import LOOKS_UP, Script, Statement
 from gradcli.language.parse import imports_first, parse, refuse_imported
 from gradcli.storage import FileArray
 
@@ -124,7 +124,7 @@ class Workspace:
 
     def _to_substitute(self, script: Script, span: Span | None, attempt: _Attempt) -> set[str]:
         """Names of numbers that may be meant as numbers where an error was: those at its place, or else all others."""
-        steps = [step for statement in script.statements for step in statement.code if step.op == "name"]
+        steps = [step for statement in script.statements for step in statement.code if step.op in LOOKS_UP]
         left = {step.arg for step in steps if step.arg in attempt.plain} - attempt.substituted
         inside = {s.arg for s in steps if span is not None and span[0] <= s.start and s.end <= span[1]}
         return (left & inside) or left
@@ -229,7 +229,7 @@ class _Attempt:
 
     def _plainly(self, statement: Statement) -> dict[str, Any]:
         """What the names of an assignment stand for when numbers are taken as they were written."""
-        used = {step.arg for step in statement.code if step.op == "name"} & set(self.plain)
+        used = {step.arg for step in statement.code if step.op in LOOKS_UP} & set(self.plain)
         if not used or any(step.op == "call" and may_draw(step.arg[0]) for step in statement.code):
             return {}
         other = Interpreter(self.source, {})

@@ -2,6 +2,5 @@
 
 Read `modes` (no_grad), `callable` (an operation as Python sees it; what its arguments hold is in `argument_kinds`),
 `elements` (what a tensor holds), `tensor` and `backward_pass`, then `functions` (the flat API, `gradcli.grad` among
-it), `functional` (Jacobians and Hessians of functions), `gradcheck`, and `numpy_functions` (what NumPy's functions
-give).
+it), `functional` (Jacobians and Hessians of functions) and `gradcheck`.
 """

@@ -160,12 +160,12 @@ class Tensor(Elements):
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         # NumPy's functions name operations of all kinds; they are imported by those who call one.
-        from gradcli.tensors.numpy_functions import numpy_ufunc
+        from gradcli.libraries.numpy_names import numpy_ufunc
 
         return _raise(numpy_ufunc(ufunc, method, tuple(lower(a) for a in inputs), kwargs))
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        from gradcli.tensors.numpy_functions import numpy_function
+        from gradcli.libraries.numpy_names import numpy_function
 
         lowered = {word: lower(value) for word, value in kwargs.items()}
         return _raise(numpy_function(function, tuple(lower(a) for a in args), lowered))

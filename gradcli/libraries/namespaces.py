@@ -1,0 +1,143 @@
+"""Which library a prefix means, and what stands in it: functions, constants, dtypes and further folders."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from gradcli.errors import GradcliError, closest
+from gradcli.graph.arguments import Library
+from gradcli.graph.dtypes import DTYPES
+from gradcli.graph.op import OPS
+from gradcli.libraries.torch_names import torch_function, torch_names
+
+_CONSTANTS: dict[str, Any] = {"pi": math.pi, "e": math.e, "inf": math.inf, "nan": math.nan}
+_OF_ARRAYS = {**_CONSTANTS, "newaxis": None, "euler_gamma": 0.5772156649015329, "True_": True, "False_": False}
+_SAME_DTYPES = {"bool_": "bool", "half": "float16", "single": "float32", "double": "float64", "int_": "int64"}
+#: NumPy's names of dtypes: what is `float` in PyTorch is the function `float32` there.
+_DTYPES_OF_ARRAYS = {str(dtype): dtype for dtype in DTYPES.values()}
+_DTYPES_OF_ARRAYS.update((name, DTYPES[same]) for name, same in _SAME_DTYPES.items())
+
+
+# What other libraries have, and gradcli in another way.
+_ELSEWHERE = {
+    "random": "rand(2, 3) and randn(2, 3) give random numbers",
+    **dict.fromkeys(
+        ("grad", "value_and_grad", "autograd"), "gradients are what gradcli computes; --wrt names the inputs"
+    ),
+    **dict.fromkeys(
+        ("vmap", "vectorize"), "functions of elements take whole tensors, and each(f, xs) goes through rows"
+    ),
+    "Parameter": "it is an input: give it a name and a value",
+    "Linear": "write x@W.T + b",
+    "fft": "there are no complex numbers",
+    "optim": "`gradcli minimize` does that",
+}
+
+
+class _Contents(NamedTuple):
+    """What a folder holds: folders, values, and functions, which `find` gives by their places and `names` lists."""
+
+    folders: str = ""
+    values: dict[str, Any] = {}
+    find: Callable[[str], Any] = lambda place: None
+    names: Callable[[str], list[str]] = lambda folder: []
+
+
+def _torch(folders: str = "", values: dict[str, Any] | None = None) -> _Contents:
+    return _Contents(folders, values or {}, torch_function, torch_names)
+
+
+def _numpy(folders: str = "", library: str = "numpy") -> _Contents:
+    def find(place: str) -> Any:
+        from gradcli.libraries.numpy_names import numpy_at
+
+        return numpy_at(place, library)
+
+    def names(folder: str) -> list[str]:
+        from gradcli.libraries.numpy_names import numpy_names
+
+        below = folder.removeprefix(library).removeprefix(".")
+        known = [name.rpartition(".") for name in numpy_names()]
+        return [name for place, _, name in known if place == below]
+
+    return _Contents(folders, {**_OF_ARRAYS, **_DTYPES_OF_ARRAYS} if folders else {}, find, names)
+
+
+def _other(values: dict[str, Any] | None = None) -> _Contents:
+    def find(place: str) -> Any:
+        from gradcli.libraries.jax_names import other_function
+
+        return other_function(place)
+
+    def names(folder: str) -> list[str]:
+        from gradcli.libraries.jax_names import other_names
+
+        return other_names(folder)
+
+    return _Contents("", values or {}, find, names)
+
+
+_LIBRARIES: dict[str, _Contents] = {
+    "torch": _torch("nn linalg special", {**_CONSTANTS, **DTYPES}),
+    "torch.nn": _Contents("functional"),
+    "torch.nn.functional": _torch(),
+    "torch.linalg": _torch(),
+    "torch.special": _torch(),
+    "numpy": _numpy("linalg"),
+    "numpy.linalg": _numpy(),
+    "jax": _Contents("numpy nn scipy lax"),
+    "jax.numpy": _numpy("linalg", "jax.numpy"),
+    "jax.numpy.linalg": _numpy("", "jax.numpy"),
+    "jax.nn": _other(),
+    "jax.lax": _other(),
+    "jax.scipy": _Contents("special"),
+    "jax.scipy.special": _other(),
+    "scipy": _Contents("special"),
+    "scipy.special": _other(),
+    "math": _other({**_CONSTANTS, "tau": math.tau}),
+}
+
+
+def value_in(library: Library, name: str) -> Any:
+    """The value or the folder of a name behind the prefix of a library; GradcliError in its words if there is none."""
+    place = f"{library.place}.{name}"
+    contents = _LIBRARIES[library.place]
+    if name in contents.folders.split():
+        return Library(place)
+    if name in contents.values:
+        return contents.values[name]
+    if contents.find(place) is not None:
+        raise GradcliError(f"{place} is a function", hint=f"call it, as in {place}(x)")
+    raise _unknown(library.place, name, contents)
+
+
+def function_in(library: Library, name: str) -> Any:
+    """The function of a name behind the prefix of a library; GradcliError in its words if there is none."""
+    place = f"{library.place}.{name}"
+    contents = _LIBRARIES[library.place]
+    found = contents.find(place)
+    if found is None:
+        if name in contents.folders.split() or name in contents.values:
+            raise GradcliError(f"{place} is not a function")
+        raise _unknown(library.place, name, contents)
+    return found
+
+
+def _unknown(folder: str, name: str, contents: _Contents) -> GradcliError:
+    """The error for a name that stands for nothing, with what may be meant."""
+    message = f"gradcli has no {folder}.{name}"
+    known = [*contents.names(folder), *contents.values, *contents.folders.split()]
+    near = closest(name, known)
+    row = OPS.function(name)
+    if name in _ELSEWHERE:
+        hint: str | None = _ELSEWHERE[name]
+    elif row is not None and near != name:
+        hint = f"write {row.name}(…), whose place in PyTorch is torch.{row.torch or row.name}"
+    elif near is not None:
+        hint = f"did you mean {folder}.{near}?"
+    else:
+        inside = [f"{folder}.{inner}" for inner in contents.folders.split()]
+        hint = f"it knows {', '.join(inside)}" if inside else None
+    return GradcliError(message, hint=hint)
