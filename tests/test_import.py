@@ -410,3 +410,12 @@ def test_the_library_is_found_whatever_files_there_are(monkeypatch: pytest.Monke
     assert "  mean(d + softplus(-2*d) - log(2))\n" in call(monkeypatch, "ops", "std.log_cosh_loss").out
     assert "rosenbrock(x)" in call(monkeypatch, "ops", "std.grad").out
     assert call(monkeypatch, "ops", "std.rms").err.endswith("hint: did you mean 'rmse'?\n")
+
+
+def test_a_library_has_its_prefix_unless_something_else_has_it(folder: Path) -> None:
+    write("own.grad", "F = 2\nsum(t) = F.sum()*t\nspread(t) = np.std(t)\n")
+    assert value('import "own.grad"; spread(x) + F.sum()', x=[1.0, 3.0]) == 3
+    assert value('import "own.grad" as np; np.sum(x)', x=3.0) == 6
+    assert "own.grad uses a 'np' that is not this one" in told(
+        'import "own.grad"; np = 5; spread(x) + np', x=[1.0, 3.0]
+    )

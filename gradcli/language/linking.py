@@ -14,7 +14,7 @@ from typing import NamedTuple
 from gradcli.errors import GradcliError, Span, Texts, did_you_mean, written_in
 from gradcli.language.constants import LOOPS
 from gradcli.language.importing import gathered
-from gradcli.language.instructions import Instr, Script, Statement
+from gradcli.language.instructions import LOOKS_UP, Instr, Script, Statement
 
 
 def linked(source: str, script: Script, read: Callable[[str], Script]) -> Script:
