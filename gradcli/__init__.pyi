@@ -2685,6 +2685,7 @@ def evaluate(
     wrt: Iterable[str] | str | None = None,
     grad_output: _TensorLike | None = None,
     *,
+    per_row: Iterable[str] | str = (),
     imports: str | PathLike[str] | None = None,
     progress: Callable[[builtins.int, builtins.int], None] | None = None,
 ) -> Result:

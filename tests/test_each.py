@@ -15,7 +15,7 @@ from gradcli.errors import GradcliError
 from gradcli.evaluation.interpret import Interpreter
 from gradcli.graph.node import Node, constant, input_node, toposort
 from gradcli.language.parse import parse
-from gradcli.ops.lifting import over_rows, row_of
+from gradcli.ops.lifting import over_rows, row_of, rows_of
 from tests.cases import Case, _draw, all_cases
 
 ROWS = 3
@@ -48,7 +48,7 @@ def differs(case: Case, mapped: list[str]) -> str | None:
         return None
     whole = {name: input_node(array, requires_grad=array.dtype.kind == "f") for name, array in data.items()}
     leaves = {name: row_of(x, x.requires_grad) if name in mapped else x for name, x in whole.items()}
-    given = {leaves[name]: whole[name] for name in mapped}
+    given = {leaves[name]: rows_of(whole[name]) for name in mapped}
     found = execute(over_rows(graphs(case.expression, leaves), given, ROWS))
     for array, rows in zip(found, zip(*loop, strict=True), strict=True):
         wanted = np.stack(rows)
@@ -120,7 +120,7 @@ def test_gradients_flow_through_rows_and_what_they_share() -> None:
 
 
 NO_ROWS = "each() has no rows to go through: there is nothing with dimensions among the arguments"
-SAME_NUMBERS = "each() calls its function once, so that all rows would have the same random numbers"
+SAME_NUMBERS = "each() builds what is done with a row once, so that all rows would have the same random numbers"
 ONE_SHAPE = "the shape of x[mask] depends on the row, and all rows have one shape"
 BAD = [
     ("f(a, b) = a@b; each(f, x, y)", "the numbers of rows differ: 2 and 3", "y"),

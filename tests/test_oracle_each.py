@@ -2,7 +2,7 @@
 
 # Cases are laid out by hand, and matrices have the letters that books give them.
 # fmt: off
-# ruff: noqa: N803
+# ruff: noqa: N803, N806
 
 from __future__ import annotations
 
@@ -55,3 +55,47 @@ def test_values_and_gradients_are_those_of_vmap(
     for name, leaf in zip((*mapped, *shared), leaves, strict=True):
         if leaf.grad is not None:
             np.testing.assert_allclose(found.grads[name], leaf.grad, rtol=1e-8, atol=1e-11, err_msg=name)
+
+
+PROJECTION = """
+w = p[0:3]; t = p[3:6]; f = p[6]; k1 = p[7]; k2 = p[8]; u = p[9:11]; X = p[11:14]; weight = p[14]
+theta = sqrt(sum(w*w))
+axis = w/theta
+q = X*cos(theta) + linalg_cross(axis, X)*sin(theta) + axis*(axis@X)*(1 - cos(theta)) + t
+d = q[:2]/q[2]
+r = sum(d*d)
+weight*(f*(1 + k1*r + k2*r*r)*d + u - seen)
+"""
+
+
+def projection(p: Any, seen: Any) -> Any:
+    w, t, f, k1, k2, u, X, weight = p[0:3], p[3:6], p[6], p[7], p[8], p[9:11], p[11:14], p[14]
+    theta = torch.sqrt((w * w).sum())
+    axis = w / theta
+    q = X * torch.cos(theta) + torch.linalg.cross(axis, X) * torch.sin(theta)
+    q = q + axis * (axis @ X) * (1 - torch.cos(theta)) + t
+    d = q[:2] / q[2]
+    r = (d * d).sum()
+    return weight * (f * (1 + k1 * r + k2 * r * r) * d + u - seen)
+
+
+def test_jacobians_of_bundle_adjustment_row_by_row() -> None:
+    p, seen = RNG.normal(size=(50, 15)) + 5 * np.eye(15)[5], RNG.normal(size=(50, 2))
+    expected = torch.func.vmap(torch.func.jacrev(projection))(torch.tensor(p), torch.tensor(seen))
+    found = gc.evaluate(PROJECTION, {"p": p, "seen": seen}, wrt="p", per_row=("p", "seen"))
+    np.testing.assert_allclose(found.derivatives["p.jacobian"], expected, rtol=1e-9, atol=1e-10)
+
+
+def test_gradients_of_a_network_example_by_example() -> None:
+    w1, b1, w2 = RNG.normal(size=(6, 4)), RNG.normal(size=6), RNG.normal(size=(3, 6))
+    classes = np.array([0, 2, 1, 1, 0])
+
+    def loss(w1: Any, b1: Any, w2: Any, x: Any, t: Any) -> Any:
+        return torch.nn.functional.cross_entropy(w2 @ torch.tanh(w1 @ x + b1), t)
+
+    each = torch.func.vmap(torch.func.grad(loss, (0, 1, 2)), (None, None, None, 0, 0))
+    expected = each(*map(torch.tensor, (w1, b1, w2, X, classes)))
+    inputs = {"w1": w1, "b1": b1, "w2": w2, "x": X, "t": classes}
+    found = gc.evaluate("cross_entropy(w2@tanh(w1@x + b1), t)", inputs, wrt=("w1", "b1", "w2"), per_row=("x", "t"))
+    for name, gradient in zip(("w1", "b1", "w2"), expected, strict=True):
+        np.testing.assert_allclose(found.grads[name], gradient, rtol=1e-9, atol=1e-12)

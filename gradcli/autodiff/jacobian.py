@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from gradcli.autodiff.vjp import gradients_of, vjp
@@ -31,6 +31,15 @@ def jacobians(output: Node, inputs: Sequence[Node]) -> list[Node | None]:
         return backward
     forward = _forward(output, inputs)
     return forward if _cost(forward) < _cost(backward) else backward
+
+
+def named_jacobians(output: Node, inputs: Mapping[str, Node]) -> dict[str, Node]:
+    """The Jacobian for each input by its name, as in `x.jacobian`; zeros where the output does not depend on it."""
+    found = zip(inputs.items(), jacobians(output, list(inputs.values())), strict=True)
+    return {
+        f"{name}.jacobian": filled((*output.shape, *x.shape), x.dtype) if block is None else block
+        for (name, x), block in found
+    }
 
 
 def _backward(output: Node, inputs: Sequence[Node]) -> list[Node | None]:

@@ -50,6 +50,7 @@ class Asked:
             raise GradcliError("only one thing can be read from standard input")
         self.script: Script = expression_of(words, common, nearby) if script is None else script
         self.wanted = wanted_names(common.wrt, common.no_grad, common.grad_output)
+        self.per_row = [] if common.per_row is None else _names(common.per_row, "--per-row", "as in --per-row x,y")
         self.common = common
 
     def _vectors(self) -> list[InputValue]:
@@ -83,7 +84,15 @@ class Asked:
         vectors = loaded[len(inputs) :]
         given = vectors.pop(0) if self.vector is not None else None
         with at_hand(self.script.source, inputs) as measured:
-            request = prepare(self.script, specs_of(inputs), self.wanted, vector_form(given), not self.derivatives)
+            request = prepare(
+                self.script,
+                specs_of(inputs),
+                self.wanted,
+                vector_form(given),
+                not self.derivatives,
+                per_row=self.per_row,
+                jacobian=self.derivatives is not None and self.derivatives.jacobian,
+            )
         request.measured = bool(measured)
         if self.derivatives is not None:
             self.derivatives.add_to(request, vectors)
@@ -176,10 +185,14 @@ def wanted_names(wrt: str | None, no_grad: bool, grad_output: str | None) -> lis
         raise GradcliError(f"--no-grad and {option} contradict each other")
     if wrt is None:
         return [] if no_grad else None
-    names = [name.strip() for name in wrt.split(",")]
+    return _names(wrt, "--wrt", "as in --wrt x,y; --no-grad differentiates nothing")
+
+
+def _names(given: str, option: str, hint: str) -> list[str]:
+    names = [name.strip() for name in given.split(",")]
     if not all(names):
-        raise GradcliError("--wrt takes names of inputs", hint="as in --wrt x,y; --no-grad differentiates nothing")
-    return names
+        raise GradcliError(f"{option} takes names of inputs", hint=hint)
+    return list(dict.fromkeys(names))
 
 
 def refuse_unseeded(text: str, values: list[InputValue], seed: int | None) -> None:
@@ -238,6 +251,10 @@ class Derivatives:
 
     def __bool__(self) -> bool:
         return bool(self.jacobian or self.hessian or self.jvp or self.hvp)
+
+    def dealt(self, per_row: bool) -> bool:
+        """Whether a cluster computes them: Jacobians for each row, or none at all."""
+        return not (self.hessian or self.jvp or self.hvp or (self.jacobian and not per_row))
 
     @property
     def vectors(self) -> list[InputValue]:

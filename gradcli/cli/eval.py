@@ -37,6 +37,7 @@ Examples:
   gradcli eval 'mean((X@w - y)**2)' X=data.csv:age,height y=data.csv:y 'w=zeros(2)' --wrt w -o w.grad=g.csv
   gradcli eval 'x**2' x=@a.npy --grad-output 1 -o x.grad=- | gradcli eval 'sum(g)' g=@-
   gradcli eval 'sum(log(1 + exp(A@x)))' A=A.npy 'x=zeros(3)' --wrt x --hessian
+  gradcli eval '(x@w - y)**2' x=X.npy y=y.npy 'w=zeros(20)' --per-row x,y --wrt w -o w.grad=each.npy
   gradcli eval 'sum(x**3)' 'x=[1, 2]' --only x.grad --format csv
   gradcli eval -f loss.txt x=@x.npy -o results/
   gradcli eval 'sum(x**2)' x=s3://bucket/x.npy --scheduler tcp://host:8786 -o x.grad=s3://bucket/g.npy
@@ -49,6 +50,7 @@ Examples:
 @click.option("--hessian", is_flag=True, help="The Hessian of a scalar, a block for each pair of inputs.")
 @options.values("--jvp", "The product of the Jacobian with a vector; inputs that are not named do not move.")
 @options.values("--hvp", "The product of the Hessian with a vector.")
+@options.per_row
 @options.source
 @options.outputs(
     "Write value, x.grad or x.jacobian to PATH (- is standard output), in the format that its end tells, else as "
@@ -83,9 +85,11 @@ def eval_command(
     form: str | None,
 ) -> None:
     shown = Shown(show, only, form, common.as_json)
-    jacobian, hessian = jacobian or shown.asks_for("jacobian"), hessian or shown.asks_for("hessian")
+    per_row = common.per_row is not None
+    written = per_row and any(target.partition("=")[0].endswith(".jacobian") for target in outputs)
+    jacobian, hessian = jacobian or written or shown.asks_for("jacobian"), hessian or shown.asks_for("hessian")
     derivatives = Derivatives(jacobian, hessian, jvp, hvp, common.no_grad)
-    if derivatives and common.scheduler is not None:
+    if common.scheduler is not None and not derivatives.dealt(per_row):
         hint = "without --scheduler, all processors of this machine compute"
         raise GradcliError("--scheduler deals out values and gradients, no other derivatives", hint=hint)
     asked = Asked(common, derivatives)
@@ -99,7 +103,7 @@ def eval_command(
     tallies = Tallies(common.quiet, common.fail_on_nan, common.scheduler is not None)
     with progress_line(common.progress, common.quiet) as line:
         result, remark = _evaluate(asked, targets, shown, tallies, line)
-    for text in () if common.quiet else (None if derivatives or shown else result.note, remark):
+    for text in () if common.quiet else (None if result.derivatives or shown else result.note, remark):
         if text:
             note(text)
     if not targets.standard_output and not (common.quiet and targets and not shown):

@@ -26,6 +26,7 @@ Examples:
 
 @options.command("explain", HELP)
 @options.gradients
+@options.per_row
 @options.source
 @options.json()
 @click.option("--ir", is_flag=True, help="The code of native passes too, in LLVM's language.")

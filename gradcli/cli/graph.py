@@ -62,6 +62,7 @@ FORMATS = ["dot", "mermaid", "svg", "png", "json"]
     help="The graph as it is simplified to run, or as the rules make it [default: simplified for grad].",
 )
 @options.gradients
+@options.per_row
 @options.source
 @options.dtype()
 @options.quiet()

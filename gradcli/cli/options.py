@@ -173,6 +173,7 @@ class CommonOptions(NamedTuple):
     wrt: str | None = None
     no_grad: bool = False
     grad_output: str | None = None
+    per_row: str | None = None
     dtype: str | None = None
     seed: int | None = None
     threads: int | None = None
@@ -242,6 +243,14 @@ def gradients(function: _F) -> _F:
     """Which gradients are asked for."""
     return wrt()(_no_grad(_grad_output(function)))
 
+
+per_row = click.option(
+    "--per-row",
+    metavar="NAMES",
+    shell_complete=completed("names"),
+    help="Inputs of which EXPR takes a row: the value, and the gradients of all inputs, come once for each row; or the "
+    "Jacobians, where the value of a row is no scalar.",
+)
 
 _source = click.option(
     "-f",

@@ -68,6 +68,7 @@ Examples:
 )
 @options.show("Of each answer, only these parts: value, grads.")
 @options.only("Of each answer, one tensor and nothing else: value or x.grad.")
+@options.per_row
 @options.fail_on_nan
 @click.option("--strict", is_flag=True, help="Stop at the first record that is wrong.")
 @options.source
@@ -161,13 +162,15 @@ def _stream(
     names = choose_names(asked.script, shared, names)
     for name in asked.wanted or ():
         check_wanted(name, [*names, *shared])
+    for name in asked.per_row:
+        check_wanted(name, [*names, *shared], "go through row by row")
     # In float64: the value decides later what it is rounded to.
     vector = None if asked.vector is None else _loaded(asked.vector, "float64")
     given = {value.name: _loaded(value, common.dtype) for value in asked.values}
     files = (targets or []) if arrays else None
     parts = shown.parts or ("value", "grads")
     more = common.fail_on_nan, not common.quiet
-    job = RecordJob(asked.script, given, asked.wanted, vector, files, parts, shown.only, *more)
+    job = RecordJob(asked.script, given, asked.wanted, vector, files, parts, shown.only, *more, asked.per_row)
     known = results_of(job, names)
     for target in targets or ([shown.only] if shown.only else []):
         if target not in known:

@@ -2,8 +2,8 @@
 
 Read `expansion`, `calculate`, `stack_machine` and `interpret` (a script carried out on nodes, `unrolling` having its
 loops, `looped` long ones as one operation, and `turn` what that does), `input_value` and `values` (inputs as they are
-written, and as arrays), then `request` (what is asked for, as graphs), `derivatives` (more of it), `compiled` (its
-plan, kept), `measuring` (shapes that depend on data), `result`, `evaluate` (all in one call), `answer` (the result as
-text and JSON) and `finite` (what is told of NaN in it); `names` finds the inputs that a script needs, `identity` tells
-whether a run is the same as another.
+written, and as arrays), then `request` (what is asked for, as graphs), `derivatives` (more of it) and `per_row` (all of
+it for each row), `compiled` (its plan, kept), `measuring` (shapes that depend on data), `result`, `evaluate` (all in
+one call), `answer` (the result as text and JSON) and `finite` (what is told of NaN in it); `names` finds the inputs
+that a script needs, `identity` tells whether a run is the same as another.
 """

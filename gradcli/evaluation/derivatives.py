@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcli.autodiff.jacobian import curvature, filled, hessians, jacobians, pushed
+from gradcli.autodiff.jacobian import curvature, filled, hessians, named_jacobians, pushed
 from gradcli.errors import GradcliError, did_you_mean, written_in
 from gradcli.evaluation.request import Request, leaf_of
 from gradcli.evaluation.values import InputSpec
@@ -30,16 +30,15 @@ def derive(
     """
     results: dict[str, Node] = {}
     with written_in(request.source):
-        value = request.roots[0]
-        inputs = {name: request.leaves[name] for name in request.names}
+        value = request.value
+        inputs = {name: request.argument(name) for name in request.names}
         if not inputs:
             raise GradcliError("no input can be differentiated", hint="only floating-point inputs have derivatives")
         if not value.is_floating:
             raise GradcliError(f"the value is {value.dtype} and has no derivatives")
         leaves = list(inputs.values())
         if jacobian:
-            for (name, x), block in zip(inputs.items(), jacobians(value, leaves), strict=True):
-                results[f"{name}.jacobian"] = _or_zeros(block, (*value.shape, *x.shape), x.dtype)
+            results |= named_jacobians(value, inputs)
         if hessian:
             rows = hessians(_scalar(value, "Hessian"), leaves)
             for (name, x), row in zip(inputs.items(), rows, strict=True):
@@ -52,8 +51,7 @@ def derive(
             products = curvature(_scalar(value, "Hessian"), leaves, _vectors(request, inputs, hvp, "--hvp"))
             for (name, x), product in zip(inputs.items(), products, strict=True):
                 results[f"{name}.hvp"] = _or_zeros(product, x.shape, x.dtype)
-    request.derivatives = list(results)
-    request.roots += results.values()
+        request.add(results)
 
 
 def _or_zeros(node: Node | None, shape: Shape, dtype: np.dtype) -> Node:
@@ -78,12 +76,14 @@ def _vectors(request: Request, inputs: Mapping[str, Node], given: Mapping[str, A
         vector = given.get(name)
         if vector is None:
             vectors.append(_or_zeros(None, x.shape, x.dtype))
-        elif vector.ndim and vector.shape != x.shape:
-            raise GradcliError(f"{option}: the vector for {name} has shape {vector.shape}, the input {x.shape}")
+        elif vector.ndim and vector.shape != request.leaves[name].shape:
+            shape = request.leaves[name].shape
+            raise GradcliError(f"{option}: the vector for {name} has shape {vector.shape}, the input {shape}")
         elif vector.ndim:
             leaf = leaf_of(InputSpec.of(f"{option} {name}", vector), False)
             request.given[leaf] = vector
-            vectors.append(cast(leaf, x.dtype))
+            by_row = request.rows is not None and name in request.rows.rows
+            vectors.append(cast(request.rows.row_of(leaf) if request.rows is not None and by_row else leaf, x.dtype))
         else:
             number = vector if isinstance(vector, np.ndarray) else vector.load()
             with np.errstate(all="ignore"):

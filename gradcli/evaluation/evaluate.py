@@ -32,6 +32,7 @@ def evaluate(
     wrt: Iterable[str] | str | None = None,
     grad_output: Any = None,
     *,
+    per_row: Iterable[str] | str = (),
     imports: str | PathLike[str] | None = None,
     progress: Progress | None = None,
 ) -> Result:
@@ -40,9 +41,11 @@ def evaluate(
     `inputs` maps names to arrays, tensors, numbers or lists; numbers and lists become float32. There may be more than
     the expression uses: their gradient is None. `wrt` names the inputs to differentiate (default: every floating-point
     one; empty: none). `grad_output` is the vector of the vector-Jacobian product for a value that is no scalar; a
-    number is broadcast. `imports` is the folder of the files that the expression may import, if it may.
-    `progress(done, total)` is told of the bytes gone through. The plan is kept, and used again for the same expression
-    and the same shapes and dtypes.
+    number is broadcast. With `per_row` the expression is a function of a row of the inputs that it names: there is a
+    value for each row, stacked, and so are the gradients; where the value of a row is no scalar, `derivatives` has
+    Jacobians, under names such as `x.jacobian`. `imports` is the folder of the files that the expression may import, if
+    it may. `progress(done, total)` is told of the bytes gone through. The plan is kept, and used again for the same
+    expression and the same shapes and dtypes.
     Raises GradcliError.
 
     >>> import gradcli as gc
@@ -61,6 +64,7 @@ def evaluate(
             expression = parse(expression).source
     arrays = {name: to_array(value) for name, value in named_inputs(inputs).items()}
     wanted = wrt if wrt is None or isinstance(wrt, str) else named_wrt(wrt)
+    rows = named_wrt(per_row)
     if progress is not None:
         as_function(progress)
     explicit = grad_output is not None
@@ -68,17 +72,17 @@ def evaluate(
     kept = isinstance(expression, str) and len(expression) <= _LONGEST_KEPT and not _draws(expression)
     measured: Mapping[str, Any] = {}
     if kept:
-        key: list[Any] = [expression, wanted, explicit, DEFAULT_DTYPE.get()]
+        key: list[Any] = [expression, wanted, explicit, rows, DEFAULT_DTYPE.get()]
         for name, array in arrays.items():
             key += name, array.shape, array.dtype, array.flags.c_contiguous
 
         def find(shapes: Shapes) -> Compiled | Preliminary:
-            return _kept.find([*key, *shapes], lambda: _built(expression, arrays, wanted, explicit, shapes))
+            return _kept.find([*key, *shapes], lambda: _built(expression, arrays, wanted, explicit, rows, shapes))
 
         compiled, measured = settled(find, arrays)
     else:
         with at_hand(expression if isinstance(expression, str) else expression.source, arrays):
-            compiled = _compiled(expression, arrays, wanted, explicit)
+            compiled = _compiled(expression, arrays, wanted, explicit, rows)
     given = {**arrays, **measured} if measured else arrays
     vector = None if compiled.request.vector is None else vector_for(compiled.request, grad_output)
     computed = compiled.run(given, vector, progress=progress)
@@ -111,10 +115,14 @@ def named_wrt(wrt: Any) -> tuple[str, ...]:
 
 
 def _compiled(
-    expression: str | Script, arrays: Mapping[str, Any], wrt: str | tuple[str, ...] | None, explicit: bool
+    expression: str | Script,
+    arrays: Mapping[str, Any],
+    wrt: str | tuple[str, ...] | None,
+    explicit: bool,
+    rows: tuple[str, ...],
 ) -> Compiled:
     script = parse(expression) if isinstance(expression, str) else expression
-    return Compiled(prepare(script, specs_of(arrays), wrt, explicit, spare=True))
+    return Compiled(prepare(script, specs_of(arrays), wrt, explicit, spare=True, per_row=rows))
 
 
 def _built(
@@ -122,11 +130,12 @@ def _built(
     arrays: Mapping[str, Any],
     wrt: str | tuple[str, ...] | None,
     explicit: bool,
+    rows: tuple[str, ...],
     shapes: Shapes,
 ) -> Compiled | Preliminary:
     """The plan for what is measured of the data, if anything is, or what is computed before it."""
     source = expression if isinstance(expression, str) else expression.source
-    return built(source, {}, lambda: _compiled(expression, arrays, wrt, explicit), shapes)
+    return built(source, {}, lambda: _compiled(expression, arrays, wrt, explicit, rows), shapes)
 
 
 #: The plans that are kept, in all threads.

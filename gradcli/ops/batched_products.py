@@ -15,6 +15,9 @@ def _matrix_product(node: Node, operands: Operands) -> Batched | None:
     (a, b), (left, right) = node.inputs, operands
     if left is not None and right is not None:
         return _both(node, operands)
+    lines = _lines(node, left, right)
+    if lines is not None:
+        return lines
     if right is not None:
         factor, batched = a, right
         if b.ndim == 1:
@@ -36,6 +39,19 @@ def _matrix_product(node: Node, operands: Operands) -> Batched | None:
     if a.ndim == 1:
         return _dropped(result, -1, None)
     return Batched(flipped(result.node), (*result.ties[:-2], result.ties[-1], result.ties[-2]))
+
+
+def _lines(node: Node, left: Batched | None, right: Batched | None) -> Batched | None:
+    """The rows of all members as those of one matrix, where each meets the other operand by itself."""
+    (a, b), batched = node.inputs, left or right
+    assert batched is not None
+    if a.ndim > 2 or (right is not None and b.ndim > 1) or any(tie is not None for tie in batched.ties):
+        return None
+    factor = b if left is not None else flipped(a) if a.ndim == 2 else a
+    x = batched.node
+    lines = viewed(x, (math.prod(x.shape[:-1]), x.shape[-1]))
+    product = make(OPS["mm" if factor.ndim == 2 else "mv"], (lines, factor))
+    return Batched(viewed(product, (*x.shape[:-1], *factor.shape[1:])), (None,) * node.ndim)
 
 
 def _both(node: Node, operands: Operands) -> Batched:

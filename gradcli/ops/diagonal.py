@@ -14,7 +14,7 @@ from gradcli.graph import layout
 from gradcli.graph.arguments import as_int, as_node, normalize_axis
 from gradcli.graph.dtypes import BOOL, INT64
 from gradcli.graph.node import Node, make
-from gradcli.graph.op import Blocking, Op, Params, Shape
+from gradcli.graph.op import Blocking, Dims, Op, Params, Shape
 from gradcli.ops.batching import LINEAR, written
 from gradcli.ops.blocking import batch
 from gradcli.ops.family import call, composite, primitive
@@ -26,6 +26,21 @@ from gradcli.ops.shape import expand, strides_of
 def _length(rows: int, columns: int, offset: int) -> int:
     """How many elements the diagonal has that starts `offset` to the right of the corner, or below it."""
     return max(0, min(rows, columns - offset) if offset >= 0 else min(rows + offset, columns))
+
+
+def _others(node: Node) -> list[int]:
+    """The dimensions beside those of the matrices."""
+    own = node.params["dim1"], node.params["dim2"]
+    return [d for d in range(max(node.ndim, node.inputs[0].ndim)) if d not in own]
+
+
+def _out_follow(node: Node, dim: int) -> Dims | None:
+    return (_others(node)[dim],) if dim < node.ndim - 1 else None
+
+
+def _in_follow(node: Node, dim: int) -> Dims | None:
+    others = _others(node)
+    return (others.index(dim),) if dim in others else None
 
 
 # Taking out -----------------------------------------------------------------------------------------------------------
@@ -113,7 +128,7 @@ diagonal = primitive(
     # What lies beyond the matrix is empty, however far; NumPy counts in 32 bits here.
     lambda x, offset, dim1, dim2, copy: np.diagonal(x, max(-x.shape[dim1], min(offset, x.shape[dim2])), dim1, dim2),
     _diagonal_infer, family="diagonal", args="input, offset=0, dim1=0, dim2=1", build=_diagonal, batching=LINEAR,
-    layout=_diagonal_layout,
+    layout=_diagonal_layout, blocking=Blocking(_out_follow),
     vjp=lambda g, out, x, copy, **place: (make(diagonal_back, (g,), {"shape": x.shape, **place}),),
     grad_fn=lambda node: ("DiagonalBackward0_copy" if node.params["copy"] else "DiagonalBackward0", node.inputs),
     doc="The diagonal of two dimensions, as a new last one; offset moves it to the right, or down if negative.",
@@ -122,14 +137,14 @@ diagonal = primitive(
 diagonal_back: Op = primitive(
     "_diagonal_back", _place_kernel, _place_infer, family="diagonal", public=False, batching=LINEAR, vjp=_place_vjp,
     grad_fn="DiagonalBackwardBackward0", doc="Zeros with the tensor put in as a diagonal of a given shape.",
-    formula=places.on_diagonal,
+    formula=places.on_diagonal, blocking=Blocking(_in_follow),
 )
 diag_embed = primitive(
     "diag_embed", _place_kernel, _place_infer, family="diagonal", args="input, offset=0, dim1=-2, dim2=-1",
     build=_diag_embed, batching=LINEAR, vjp=_place_vjp,
     doc="Matrices of zeros with the last dimension put in as their diagonal.", formula=places.on_diagonal,
     text=spelling.every("offset", "dim1", "dim2"), example=("diag_embed(input)", "input:1"),
-    source=numpy_sources.DIAG_EMBED,
+    source=numpy_sources.DIAG_EMBED, blocking=Blocking(_in_follow),
 )
 
 

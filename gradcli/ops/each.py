@@ -11,7 +11,9 @@ from gradcli.errors import GradcliError
 from gradcli.graph.arguments import Literal, as_node
 from gradcli.graph.node import Node
 from gradcli.ops.create import GENERATOR
-from gradcli.ops.lifting import over_rows, row_of
+from gradcli.ops.lifting import over_rows, row_of, rows_of
+
+SAME_NUMBERS = "{} builds what is done with a row once, so that all rows would have the same random numbers"
 
 
 class Rows:
@@ -35,14 +37,14 @@ class Rows:
                 hint = "what is the same for every row is named in the function, not given to it"
                 raise GradcliError(message, hint=hint, argument=argument_name(k))
         self.arguments = [row_of(x, x.requires_grad) if k in mapped else x for k, x in enumerate(stacked)]
-        self._given = {self.arguments[k]: x for k, x in mapped.items()}
-        self._drawn = _last_draw()
+        self._given = {self.arguments[k]: rows_of(x) for k, x in mapped.items()}
+        self._drawn = last_draw()
 
     def stacked(self, result: Any) -> Any:
         """What the function gives for one row, for all of them: one tensor, or a tuple of several."""
-        if _last_draw() is not self._drawn:
-            message = "each() calls its function once, so that all rows would have the same random numbers"
-            raise GradcliError(message, hint="draw them for all rows before, as in each(f, x, randn(…))")
+        if last_draw() is not self._drawn:
+            hint = "draw them for all rows before, as in each(f, x, randn(…))"
+            raise GradcliError(SAME_NUMBERS.format("each()"), hint=hint)
         several = isinstance(result, tuple)
         found = over_rows([as_node(part) for part in (result if several else (result,))], self._given, self.count)
         return (type(result)(*found) if hasattr(result, "_fields") else tuple(found)) if several else found[0]
@@ -53,6 +55,7 @@ def argument_name(number: int) -> str:
     return ("xs", "ys", "zs")[number] if number < 3 else f"xs{number + 1}"
 
 
-def _last_draw() -> Any:
+def last_draw() -> Any:
+    """What was drawn last from the stream of random numbers."""
     generator = GENERATOR.get()
     return generator and generator.last

@@ -66,9 +66,17 @@ def row_of(stacked: Node, tracked: bool) -> Node:
     return Node(INPUT, (), {"data": None, "name": None, "row": True}, stacked.shape[1:], stacked.dtype, tracked)
 
 
-def over_rows(results: Sequence[Node], given: Mapping[Node, Node], count: int) -> list[Node]:
-    """What results for one row become for so many: `given` has the rows of each stand-in. They lie along a dimension in
-    front."""
+def rows_of(stacked: Node) -> Batched:
+    """All rows of a tensor, for which a stand-in is there."""
+    return Batched(stacked, (None,) * (stacked.ndim - 1))
+
+
+def over_rows(results: Sequence[Node], given: dict[Node, Batched], count: int) -> list[Node]:
+    """What results for one row become for so many, along a dimension in front: `given` has the rows of each stand-in.
+
+    What becomes of further nodes is added to it, so that they need not be lifted again.
+    """
     with having(SHARING, False):
-        found = batch(results, {row: Batched(stacked, (None,) * row.ndim) for row, stacked in given.items()})
+        found = batch(results, given)
+    given.update(found)
     return [dense(found.get(r) or Batched(viewed(r, (1, *r.shape)), (None,) * r.ndim), (count,)) for r in results]

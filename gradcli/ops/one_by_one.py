@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from gradcli.graph.infer import cast, sum_to
-from gradcli.graph.node import Forms, Node
+from gradcli.graph.node import Batched, Forms, Node
 from gradcli.graph.op import Blocking, Dims, Op, Params, Shape
 from gradcli.ops.family import primitive
-from gradcli.ops.lifting import over_rows, row_of
+from gradcli.ops.lifting import over_rows, row_of, rows_of
 from gradcli.ops.reduce import sum_
 from gradcli.ops.shape import reshape
 
@@ -45,12 +45,12 @@ def _vjp(
 ) -> tuple[Node | None, ...]:
     """The rule of one member, done for all of them."""
     assert op.vjp is not None
-    given: dict[Node, Node] = {}
+    given: dict[Node, Batched] = {}
 
     def member(stacked: Node) -> Node:
         """A stand-in for one of what has all members along its first dimension."""
         row = row_of(stacked, stacked.is_floating)
-        given[row] = stacked
+        given[row] = rows_of(stacked)
         return row
 
     def of_result(x: Node | None, k: int) -> Node | None:

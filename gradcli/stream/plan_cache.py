@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gradcli.errors import GradcliError
 from gradcli.evaluation.compiled import Compiled, Kept
 from gradcli.evaluation.finite import all_finite, count, listed, refuse
 from gradcli.evaluation.measuring import Preliminary, Shapes, built, settled
@@ -31,7 +32,8 @@ class RecordJob(NamedTuple):
     `shared` are the arrays of inputs that are the same for all records, `wanted` the inputs to differentiate (None:
     every floating-point one), `vector` that of the vector-Jacobian product. `targets` are the results to write as
     .npy (none: all of them), None for JSON, which has the `parts` of each answer, or the tensor `only` alone. With
-    `fail_on_nan` results that are not finite are an error, with `remark` they are told of.
+    `fail_on_nan` results that are not finite are an error, with `remark` they are told of. With `per_row` there is a
+    value and a gradient for each row of these inputs of a record.
     """
 
     script: Script
@@ -43,6 +45,7 @@ class RecordJob(NamedTuple):
     only: str | None = None
     fail_on_nan: bool = False
     remark: bool = False
+    per_row: Sequence[str] = ()
 
     @property
     def answers_json(self) -> bool:
@@ -54,7 +57,11 @@ class RecordPlan:
     """A job on inputs of certain shapes and dtypes; `note` says why there are no gradients, if so."""
 
     def __init__(self, job: RecordJob, arrays: dict[str, Any]) -> None:
-        request = prepare(job.script, specs_of({**job.shared, **arrays}), job.wanted, job.vector is not None)
+        forms, vector = specs_of({**job.shared, **arrays}), job.vector is not None
+        request = prepare(job.script, forms, job.wanted, vector, per_row=job.per_row)
+        if request.derivatives:
+            hint = "give --grad-output, or reduce it, as in sum(...); `gradcli eval` gives Jacobians"
+            raise GradcliError(f"the value of a row has shape {request.value.shape}, and no gradient", hint=hint)
         # Who asks for gradients alone gets them, or an error.
         self.note = None if job.only == "value" or "grads" not in job.parts else request.note
         if job.only not in (None, "value"):

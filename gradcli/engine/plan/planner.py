@@ -76,8 +76,9 @@ def _planned(
         order = toposort(smaller)
         for node, vector in now.items():
             originals.setdefault(vector, originals.get(node, node))
-    schedule = Schedule(order, choose_axes(order, sizes.small), smaller, [smaller[k] for k in streamed], sizes.small)
     read = frozenset(node for node in order if originals.get(node, node) in files)
+    axes = choose_axes(order, sizes.small)
+    schedule = Schedule(order, axes, smaller, [smaller[k] for k in streamed], sizes.small, read)
     program = assemble(schedule, smaller, shapes, originals, read, bool(files or streamed), sizes)
     if conditions:
         program.conditions = _placed(program, conditions, now)

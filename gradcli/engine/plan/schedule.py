@@ -36,12 +36,15 @@ class Schedule:
         roots: Sequence[Node],
         streamed: Iterable[Node],
         small: int,
+        files: frozenset[Node] = frozenset(),
     ) -> None:
-        """`streamed` are the roots that go to a file block by block and are not there afterwards."""
+        """`streamed` are the roots that go to a file block by block and are not there afterwards, `files` the leaves
+        that are read so."""
         self.order = order
         self.axes = axes
         self.roots = roots
         self.small = small
+        self.files = files
         self.kind: dict[Node, int] = {}
         #: For blocked nodes and reductions: along which dimension each operand is cut.
         self.dims: dict[Node, Dims] = {}
@@ -124,8 +127,10 @@ class Schedule:
     def _is_view_of_kept(self, node: Node) -> bool:
         """Whether the node is another look at an array that is held anyway: it costs nothing to make at once."""
         op = node.op
+        if not op.blocking.view or self.kind[node.inputs[0]] != LEAF or node.inputs[0] in self.files:
+            return False
         # Blocks are better for what is repeated, and for what is read in another order, as `permute` alone does.
-        return op.blocking.view and self.kind[node.inputs[0]] == LEAF and not op.repeats and op is not permute
+        return not op.repeats and op is not permute
 
     def _is_repetition(self, node: Node) -> bool:
         """Whether the node is a result of few numbers repeated: a view of these, as PyTorch's `expand` gives it."""
