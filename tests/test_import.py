@@ -323,6 +323,14 @@ def test_commands_import_beside_their_expression(folder: Path, monkeypatch: pyte
     nowhere = call(monkeypatch, "eval", "x", "x=2", "--allow-import", "nowhere")
     assert nowhere.code == 2 and "nowhere" in nowhere.err
     write("sub/up.txt", 'import "../defs.grad"; sq(x)')
+    for words in (["sub/up.txt"], ["sub/up.txt", "--allow-import", "lib"]):
+        assert call(monkeypatch, "eval", "-f", *words, "x=2").code == 2
+    absolute = f'import "{folder}/defs.grad"; sq(x)'
+    assert call(monkeypatch, "eval", absolute, "x=2", "--only", "value").code == 0
+    monkeypatch.chdir("lib")
+    assert call(monkeypatch, "eval", absolute, "x=2").code == 2
+    assert call(monkeypatch, "eval", absolute, "x=2", "--allow-import", "..").code == 0
+    monkeypatch.chdir("..")
     refused = call(monkeypatch, "eval", "-f", "sub/up.txt", "x=2")
     assert refused.code == 2 and "lies outside the folder of what imports it" in refused.err
     allowed = call(monkeypatch, "eval", "-f", "sub/up.txt", "x=2", "--allow-import", ".", "--only", "value")
