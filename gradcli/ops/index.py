@@ -281,6 +281,15 @@ def _index_kernel(x: Any, *indices: Any, dims: Shape, name: str) -> Any:
         raise
 
 
+def _index_into(out: Any, x: Any, *indices: Any, dims: Shape, name: str) -> None:
+    if len(indices) > 1 or not x.flags.c_contiguous:
+        out[...] = _index_kernel(x, *indices, dims=dims, name=name)
+        return
+    _check_places(indices[0], x.shape[dims[0]], dims[0])
+    # Checked once more while it takes them, NumPy would make a copy first.
+    np.take(x, indices[0], dims[0], out, "wrap")
+
+
 def _check_all(shape: Shape, dims: Shape, indices: tuple[Any, ...]) -> None:
     for dim, index in zip(dims, indices, strict=True):
         _check_places(index, shape[dim], dim)
@@ -421,7 +430,7 @@ select = primitive(
     text=spelling.select, tame=True, example=("select(input, 0, 1)", "input:2"), native=NativeView(_selected),
 )
 index_ = primitive(
-    "_index", _index_kernel, _index_infer, family="index", doc="The elements at lists of indices.", public=False,
+    "_index", _index_kernel, _index_infer, into=_index_into, family="index", doc="The elements at lists of indices.", public=False,
     grad_fn=lambda node: (node.params["name"], node.inputs[:1]),
     vjp=lambda g, out, x, *indices, dims, name: (
         make(index_add, (g, *indices), {"shape": x.shape, "dims": dims}), *(None for _ in indices)

@@ -23,6 +23,7 @@ from gradcli.ops.blocking import aligned, except_along, kept, over_dims
 from gradcli.ops.elementwise import abs_, eq, exp, isnan, log, maximum, minimum, ne, sign, to, where
 from gradcli.ops.family import Row, call, float_node, floating, primitive, to_dtype
 from gradcli.ops.formulas import reductions
+from gradcli.ops.kernels.running import running
 from gradcli.ops.moments import MOMENTS, STD, VAR
 from gradcli.ops.notation import numpy_sources, spelling, typeset
 from gradcli.ops.rewrites import sums_and_means
@@ -585,9 +586,9 @@ min_ = _extreme_row("min", np.minimum, minimum, np.argmin, "minimum")
 
 def _running(name: str, ufunc: Any, vjp: Any, doc: str, **row: Any) -> Op:
     def kernel(x: Any, dim: int) -> Any:
-        wide = np.float64 if x.dtype.kind == "f" else np.int64
-        result = ufunc.accumulate(x, axis=dim, dtype=wide) if x.ndim else x
-        return result.astype(x.dtype if x.dtype.kind == "f" else np.int64, copy=False)
+        out = np.empty(x.shape, _whole_result(x.dtype))
+        running(ufunc, out, x, dim)
+        return out
 
     def build(input: Any, dim: Any, dtype: Any) -> Node:
         target = to_dtype(dtype)
@@ -597,7 +598,7 @@ def _running(name: str, ufunc: Any, vjp: Any, doc: str, **row: Any) -> Op:
 
     op: Op = primitive(
         name, kernel, lambda inputs, params: (inputs[0].shape, _whole_result(inputs[0].dtype)), family="reduction",
-        args="input, dim, *, dtype=None", build=build, doc=doc, vjp=vjp, blocking=Blocking(except_along), numpy=name,
+        into=lambda out, x, dim: running(ufunc, out, x, dim), args="input, dim, *, dtype=None", build=build, doc=doc, vjp=vjp, blocking=Blocking(except_along), numpy=name,
         batching=LINEAR if ufunc is np.add else None, cost=20.0,
         native=NativeRunning(accumulators.SUM_LANES if ufunc is np.add else accumulators.PRODUCT_LANES), **row,
     )

@@ -363,6 +363,8 @@ def call(op: Op, *args: Any, **kwargs: Any) -> Any:
         result = _raise(op(*map(_lowered, args), **{k: _lowered(v) for k, v in kwargs.items()}))
     if op is OPS["detach"] and args and isinstance(args[0], Tensor):
         result._share(args[0])
+        # What is known stays so, whatever becomes of the other.
+        result.known_value = args[0].known_value
     return result
 
 
