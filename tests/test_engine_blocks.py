@@ -8,6 +8,7 @@ from functools import cache
 import numpy as np
 import pytest
 
+import gradcli as gc
 from gradcli.autodiff.vjp import vjp
 from gradcli.engine.execute.run import known_value, op_by_op, run
 from gradcli.engine.plan.planner import plan
@@ -253,6 +254,22 @@ def test_what_runs_whole(expression: str) -> None:
     program = plan([value], sizes=BLOCKS)
     assert whole_steps(program) == WHOLE[expression]
     agree(run(program, [known_value(leaf) for leaf in program.leaves], threads=2), op_by_op([value]), 1e-11)
+
+
+@pytest.mark.parametrize("engine", ["numpy", "native"])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int32"])
+def test_the_running_sum_of_a_long_line_goes_in_pieces(dtype: str, engine: str) -> None:
+    gc.set_engine(engine)
+    x = np.random.default_rng(0).integers(-9, 9, 200_000).astype(dtype)
+    if dtype != "int32":
+        x[[150_000, 160_500, 170_000]] = np.inf, -np.inf, 1
+    program = plan([build("cumsum(x, 0)", {"x": x})[0]], sizes=BLOCKS)
+    assert whole_steps(program) == {"view"}
+    one, three = (run(program, [known_value(leaf) for leaf in program.leaves], threads=count)[0] for count in (1, 3))
+    assert one.tobytes() == three.tobytes()
+    with np.errstate(invalid="ignore"):
+        expected = np.cumsum(x, dtype="i8" if dtype == "int32" else "f8")
+    np.testing.assert_array_equal(one, expected.astype(one.dtype))
 
 
 @pytest.mark.parametrize("rows", [60_000, 3 * ROWS])

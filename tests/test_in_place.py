@@ -167,3 +167,12 @@ def test_a_leaf_that_has_changed_still_gets_the_gradient_of_an_earlier_graph() -
     assert x.grad.tolist() == [2.0, 4.0]
     before.backward(inputs=x)
     assert x.grad.tolist() == [4.0, 8.0]
+
+
+def test_what_is_detached_need_not_be_computed_again() -> None:
+    tensor = gc.tensor([1.0, 2.0]) * 3
+    assert tensor.tolist() == [3.0, 6.0]
+    shown = tensor.detach()
+    assert shown.numpy().base is tensor.numpy().base
+    tensor.mul_(2)
+    assert shown.tolist() == tensor.tolist() == [6.0, 12.0]

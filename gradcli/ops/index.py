@@ -430,7 +430,8 @@ select = primitive(
     text=spelling.select, tame=True, example=("select(input, 0, 1)", "input:2"), native=NativeView(_selected),
 )
 index_ = primitive(
-    "_index", _index_kernel, _index_infer, into=_index_into, family="index", doc="The elements at lists of indices.", public=False,
+    "_index", _index_kernel, _index_infer, into=_index_into, family="index", public=False,
+    doc="The elements at lists of indices.",
     grad_fn=lambda node: (node.params["name"], node.inputs[:1]),
     vjp=lambda g, out, x, *indices, dims, name: (
         make(index_add, (g, *indices), {"shape": x.shape, "dims": dims}), *(None for _ in indices)

@@ -584,6 +584,24 @@ min_ = _extreme_row("min", np.minimum, minimum, np.argmin, "minimum")
 # Running sums and products --------------------------------------------------------------------------------------------
 
 
+# A long line is summed up in equal pieces of so many elements, at most and at least.
+_PIECES = 1000, 64
+
+
+def _in_pieces(node: Node) -> Node | None:
+    """The running sum of a long line as those of its pieces, each of which goes on from all that is before it."""
+    x, length = node.inputs[0], node.inputs[0].size
+    most, least = _PIECES
+    piece = next((k for k in range(most, least, -1) if length % k == 0), None)
+    if node.shape[node.params["dim"]] != length or piece is None:
+        return None
+    pieces = length // piece
+    lines = cast(reshape(x, (pieces, piece)), FLOAT64 if x.dtype.kind == "f" else INT64)
+    ends = cumsum(sum_(lines, [1]), 0)
+    before = cat([call("zeros", 1, dtype=ends.dtype), narrow(ends, 0, 0, pieces - 1)], 0)
+    return reshape(cast(cumsum(lines, 1) + unsqueeze(before, 1), node.dtype), node.shape)
+
+
 def _running(name: str, ufunc: Any, vjp: Any, doc: str, **row: Any) -> Op:
     def kernel(x: Any, dim: int) -> Any:
         out = np.empty(x.shape, _whole_result(x.dtype))
@@ -598,7 +616,9 @@ def _running(name: str, ufunc: Any, vjp: Any, doc: str, **row: Any) -> Op:
 
     op: Op = primitive(
         name, kernel, lambda inputs, params: (inputs[0].shape, _whole_result(inputs[0].dtype)), family="reduction",
-        into=lambda out, x, dim: running(ufunc, out, x, dim), args="input, dim, *, dtype=None", build=build, doc=doc, vjp=vjp, blocking=Blocking(except_along), numpy=name,
+        into=lambda out, x, dim: running(ufunc, out, x, dim), args="input, dim, *, dtype=None", build=build, doc=doc,
+        vjp=vjp, numpy=name,
+        blocking=Blocking(except_along, lower=_in_pieces if ufunc is np.add else None),
         batching=LINEAR if ufunc is np.add else None, cost=20.0,
         native=NativeRunning(accumulators.SUM_LANES if ufunc is np.add else accumulators.PRODUCT_LANES), **row,
     )
