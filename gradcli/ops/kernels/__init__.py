@@ -4,6 +4,6 @@ Arrays go in, and the result is written into one that is given, `into(out, *arra
 share), then `pointwise`, `division`, `power`, `erf`, `gamma` and `nn`. `native` has the same functions of vectors, for
 machine code, and `one_text` makes one function serve both. `sinc`, `bessel_series` and `normal` are special functions.
 
-Those of networks give new arrays: `windows`, `taps`; so do `picking` and `orders`, of places and of sorting, and
-`substitution` and `matrix_kernels`, of matrices.
+Running sums are written by `running`. Those of networks give new arrays: `windows`, `taps`; so do `picking` and
+`orders`, of places and of sorting, and `substitution` and `matrix_kernels`, of matrices.
 """
