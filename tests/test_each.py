@@ -49,7 +49,7 @@ def differs(case: Case, mapped: list[str]) -> str | None:
     whole = {name: input_node(array, requires_grad=array.dtype.kind == "f") for name, array in data.items()}
     leaves = {name: row_of(x, x.requires_grad) if name in mapped else x for name, x in whole.items()}
     given = {leaves[name]: rows_of(whole[name]) for name in mapped}
-    found = execute(over_rows(graphs(case.expression, leaves), given, ROWS))
+    found = execute(over_rows(graphs(case.expression, leaves), given, (ROWS,)))
     for array, rows in zip(found, zip(*loop, strict=True), strict=True):
         wanted = np.stack(rows)
         if array.shape != wanted.shape or array.dtype != wanted.dtype:
@@ -117,6 +117,35 @@ def test_gradients_flow_through_rows_and_what_they_share() -> None:
     assert result.grads is not None and loop.grads is not None
     for name in ("X", "y", "w"):
         np.testing.assert_allclose(result.grads[name], loop.grads[name], rtol=1e-6)
+
+
+LOOPS = [
+    ("step(y) = y + 0.01*[y[1], -k*y[0]]; f(r) = sum(iterate(step, r, 300)**2); {}", {"k": (), "x": (ROWS, 2)}),
+    (
+        "step(c, y, z) = (0.9*c + y@z, tanh(W@y + z), c*y)\n"
+        "f(r, zs) = { c, y, s = scan(step, (0, r), zs); sum(s*y) + c }; {}",
+        {"W": (2, 2), "x": (ROWS, 2), "zs": (ROWS, 300, 2)},
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "shapes"), LOOPS, ids=["iterate", "scan"])
+def test_long_loops_are_one_loop_for_all_rows(text: str, shapes: dict[str, tuple[int, ...]]) -> None:
+    rng = np.random.default_rng(3)
+    data = {name: rng.uniform(0.2, 1, shape) for name, shape in shapes.items()}
+    mapped = [name for name, shape in shapes.items() if shape[:1] == (ROWS,)]
+    arguments = ", ".join(mapped)
+    found = gc.evaluate(text.replace("{}", f"sum(each(f, {arguments})**2)"), data)
+    assert {"_loop", "_each"} & {node.op.name for node in toposort([found.value.node])} == {"_loop"}
+    loop = [
+        gc.evaluate(text.replace("{}", f"f({arguments})**2"), {n: a[k] if n in mapped else a for n, a in data.items()})
+        for k in range(ROWS)
+    ]
+    assert found.value.item() == pytest.approx(sum(one.value.item() for one in loop), rel=1e-12)
+    for name in data:
+        rows = [one.grads[name].numpy() for one in loop if one.grads is not None]
+        wanted = np.stack(rows) if name in mapped else np.sum(rows, 0)
+        np.testing.assert_allclose(found.grads[name], wanted, rtol=1e-9, atol=1e-12, err_msg=name)  # type: ignore[index]
 
 
 NO_ROWS = "each() has no rows to go through: there is nothing with dimensions among the arguments"

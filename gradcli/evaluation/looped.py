@@ -14,9 +14,23 @@ from typing import Any, NamedTuple
 from gradcli.autodiff.vjp import vjp
 from gradcli.evaluation.turn import RowLeaf, Turn, carried_out, cost_of, leaf_of_turn, repeated
 from gradcli.graph.arguments import Literal
-from gradcli.graph.node import CONSTANT, INPUT, Node, SeveralResults, constant, make_results, toposort, with_inputs
-from gradcli.graph.op import MANY, OPS, Op
+from gradcli.graph.node import (
+    CONSTANT,
+    INPUT,
+    Batched,
+    BatchedResults,
+    Node,
+    Operands,
+    SeveralResults,
+    constant,
+    make_results,
+    toposort,
+    with_inputs,
+)
+from gradcli.graph.op import MANY, OPS, Batching, Op
+from gradcli.ops.batching import expanded, reordered, written_out
 from gradcli.ops.index import getitem
+from gradcli.ops.lifting import over_rows
 
 # Derivatives ----------------------------------------------------------------------------------------------------------
 
@@ -125,6 +139,42 @@ def _zeros(node: Node) -> Node:
     return zero
 
 
+# Many loops at once ---------------------------------------------------------------------------------------------------
+
+
+def _many(node: Node, operands: Operands) -> BatchedResults:
+    """Loops that differ in some operands: one whose turn is that of all of them."""
+    turn: Turn = node.params["turn"]
+    full, seed = written_out(operands)
+    lead = len(seed)
+    given: dict[Node, Batched] = {}
+
+    def of_all(one: Node) -> Node:
+        leaf = leaf_of_turn((*seed, *one.shape), one.dtype, one.requires_grad)
+        given[one] = Batched(leaf, (None,) * one.ndim)
+        return leaf
+
+    whole = [expanded(x if f is None else f.node, (*seed, *x.shape)) for x, f in zip(node.inputs, full, strict=True)]
+    start, _, _, before = turn.parted(whole)
+    _, rows, same, _ = turn.parted(list(zip(node.inputs, full, whole, strict=True)))
+    carried = {of_all(leaf): x for leaf, x in zip(turn.carried, start, strict=True)}
+    seen, shared = [], {}
+    for row, (x, f, every) in zip(turn.rows, rows, strict=True):
+        turned = (lead, *range(lead), *range(lead + 1, every.ndim))
+        seen.append((row, x) if f is None else (RowLeaf(of_all(row.leaf), row.first), reordered(every, turned)))
+    for leaf, (x, f, every) in zip(turn.same, same, strict=True):
+        shared[leaf if f is None else of_all(leaf)] = x if f is None else every
+    made = over_rows(turn.given, given, seed)
+    loop = looped(carried, seen, shared, made, turn.times, before, turn.back)[0].inputs[0]
+    assert isinstance(loop, SeveralResults)
+    results = loop.results()
+    # What is kept of each turn has the turns in front.
+    order = (*range(1, lead + 1), 0)
+    found = list(results[: len(carried)])
+    found += [reordered(x, (*order, *range(lead + 1, x.ndim))) for x in results[len(carried) :]]
+    return BatchedResults(tuple([Batched(x, (None,) * (x.ndim - lead)) for x in found]))
+
+
 # The loop as it is written --------------------------------------------------------------------------------------------
 
 
@@ -188,7 +238,7 @@ def _taken_apart(x: Node, earlier: Sequence[Node]) -> Sequence[Node]:
 LOOP = Op(
     "_loop", family="structure", args="*operands, turn", build=_refused, public=False, doc="A loop of many turns.",
     kernel=carried_out, infer=lambda inputs, params: tuple(params["turn"].forms), vjp=_vjp, results=MANY, skips=True,
-    cost=cost_of, written=_written, repeated=repeated,
+    cost=cost_of, written=_written, repeated=repeated, batching=Batching(_many, front=False),
 )  # fmt: skip
 
 

@@ -38,7 +38,7 @@ class PerRow:
         """What is given for one row, for all of them."""
         if last_draw() is not self._drawn:
             raise GradcliError(SAME_NUMBERS.format("--per-row"), hint="give them as an input, as in noise=randn(100,3)")
-        return over_rows(nodes, self._found, self.count)
+        return over_rows(nodes, self._found, (self.count,))
 
     def jacobians(self, inputs: Mapping[str, Node]) -> dict[str, Node]:
         """The Jacobians of the value of one row, by their names."""

@@ -41,6 +41,12 @@ class Batched(NamedTuple):
         return self.node.shape[self.lead :]
 
 
+class BatchedResults(NamedTuple):
+    """The batches of several results, where they do not come in this form from one operation."""
+
+    results: tuple[Batched, ...]
+
+
 Operands = tuple[Batched | None, ...]
 
 
@@ -238,6 +244,8 @@ def _result_layout(inputs: tuple[Any, ...], params: Params, shape: Shape) -> Sha
 
 def _result_of_batch(node: Any, operands: Operands) -> Batched:
     (batched,) = operands
+    if isinstance(batched, BatchedResults):
+        return batched.results[node.params["index"]]
     assert batched is not None and isinstance(batched.node, SeveralResults)
     return Batched(batched.node.result(node.params["index"]), (None,) * node.ndim)
 
@@ -264,7 +272,7 @@ RESULT = Op(
     vjp=_passed_on,
     # The array is there; nothing is copied.
     blocking=Blocking(_follow_result, view=True),
-    batching=Batching(_result_of_batch),
+    batching=Batching(_result_of_batch, scales=True),
     simplify=_by_its_part,
 )
 

@@ -46,7 +46,7 @@ class Rows:
             hint = "draw them for all rows before, as in each(f, x, randn(…))"
             raise GradcliError(SAME_NUMBERS.format("each()"), hint=hint)
         several = isinstance(result, tuple)
-        found = over_rows([as_node(part) for part in (result if several else (result,))], self._given, self.count)
+        found = over_rows([as_node(part) for part in (result if several else (result,))], self._given, (self.count,))
         return (type(result)(*found) if hasattr(result, "_fields") else tuple(found)) if several else found[0]
 
 

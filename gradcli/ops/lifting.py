@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from gradcli.graph.node import INPUT, RESULT, Batched, Node, Operands, SeveralResults, make, part_of, toposort
-from gradcli.graph.op import OPS, NativeSteps
+from gradcli.graph.op import OPS, NativeSteps, Shape
 from gradcli.machine.limits import having
 from gradcli.ops.batching import SHARING, all_scaled, dense, expanded, in_front, viewed, written_out
 
@@ -71,12 +71,13 @@ def rows_of(stacked: Node) -> Batched:
     return Batched(stacked, (None,) * (stacked.ndim - 1))
 
 
-def over_rows(results: Sequence[Node], given: dict[Node, Batched], count: int) -> list[Node]:
-    """What results for one row become for so many, along a dimension in front: `given` has the rows of each stand-in.
+def over_rows(results: Sequence[Node], given: dict[Node, Batched], seed: Shape) -> list[Node]:
+    """What results for one row become for all, whose dimensions come in front: `given` has the rows of each stand-in.
 
     What becomes of further nodes is added to it, so that they need not be lifted again.
     """
     with having(SHARING, False):
         found = batch(results, given)
     given.update(found)
-    return [dense(found.get(r) or Batched(viewed(r, (1, *r.shape)), (None,) * r.ndim), (count,)) for r in results]
+    alike = (1,) * len(seed)
+    return [dense(found.get(r) or Batched(viewed(r, (*alike, *r.shape)), (None,) * r.ndim), seed) for r in results]

@@ -64,7 +64,7 @@ def _vjp(
         gradient, result = of_result(g, 0), of_result(out, 0)
     pulled = op.vjp(gradient, result, *own, **params)
     parts = [p and cast(sum_to(p, x.shape), x.dtype) for p, x in zip(pulled, own, strict=True)]
-    found = iter(over_rows([p for p in parts if p is not None], given, math.prod(seed)))
+    found = iter(over_rows([p for p in parts if p is not None], given, (math.prod(seed),)))
     answers = [None if p is None else next(found) for p in parts]
     return tuple([p if p is None or b else sum_(p, [0]) for p, b in zip(answers, batched, strict=True)])
 
