@@ -17,7 +17,9 @@ _UNCOUNTED = 10**300
 _NAMED = "what is called twice can be called once and given a name, as in y = f(x); y + y"
 
 # Steps that make no node.
-_FREE = frozenset({"number", "name", "prefix", "string", "ellipsis", "slice", "list", "tuple", "store", "function"})
+_FREE = frozenset(
+    {"number", "name", "prefix", "library", "string", "ellipsis", "slice", "list", "tuple", "store", "function"}
+)
 
 
 class _Coded(Protocol):

@@ -100,6 +100,8 @@ class StackMachine:
             known = arg in self.names or (local is not None and arg in local)
             value = self._look_up(arg, local, (start, end)) if known else Library(PREFIXES[arg])
             self._push(value, (start, end))
+        elif op == "library":
+            self._push(Library(PREFIXES[arg]), (start, end))
         elif op == "function":
             self._push(self._function(arg[0], local, (start, end)), (start, end))
         elif op == "compare":

@@ -20,7 +20,7 @@ class Instr(NamedTuple):
     op, arg and what it pops, before it pushes one value:
     number (int or float), name (str), string (str), ellipsis (None), function (a name, alone in a tuple), which stands
     as the first argument of a loop, prefix (str), a name before a dot, which is that of a library unless it has a
-    value: nothing;
+    value, library (the same), which is so whatever has its name: nothing;
     unary (operator): 1; binary (operator): 2, the place being the operator; attribute (name): 1;
     compare (the operators of a chain, two or more): one more than these; conditional (None): the value where the
     condition holds, the condition, the value elsewhere;

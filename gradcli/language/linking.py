@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from typing import NamedTuple
 
 from gradcli.errors import GradcliError, Span, Texts, did_you_mean, written_in
-from gradcli.language.constants import LOOPS
+from gradcli.language.constants import CONSTANTS, LOOPS, PREFIXES
 from gradcli.language.importing import gathered
 from gradcli.language.instructions import LOOKS_UP, Instr, Script, Statement
+
+#: The names that mean the same in every file.
+_FIXED: dict[str, Container[str]] = {"name": CONSTANTS, "prefix": PREFIXES}
 
 
 def linked(source: str, script: Script, read: Callable[[str], Script]) -> Script:
@@ -140,6 +143,9 @@ class _Linker:
             op, arg, start, end = step
             if op == "store":
                 local.update(arg)
+            elif op in LOOKS_UP and module.prefix and arg not in local and arg not in module.seen and arg in _FIXED[op]:
+                # Whatever input has the name: the file means what everybody means by it.
+                step = step._replace(op="library") if op == "prefix" else step._replace(op="number", arg=CONSTANTS[arg])
             elif op in LOOKS_UP and arg not in local:
                 name = self._name(arg, module, (start, end), False)
                 step = step._replace(op=op if name == arg else "name", arg=name)
