@@ -38,3 +38,10 @@ def test_pages_about_the_project_name_files_that_exist() -> None:
         text = (ROOT / page).read_text(encoding="utf-8")
         for path in re.findall(r"`((?:docs|tests|gradcli|\.ci|\.github)/[\w./-]+)`", text):
             assert (ROOT / path).exists(), f"{page}: {path}"
+
+
+def test_the_site_has_every_page() -> None:
+    nav = re.findall(r"[\w-]+\.md", (ROOT / "docs/site/mkdocs.yml").read_text(encoding="utf-8"))
+    pages = {path.name for path in (ROOT / "docs").glob("*.md")}
+    others = {"index.md", "api.md", "changelog.md", "contributing.md", "security.md"}
+    assert sorted(nav) == sorted(pages | others)

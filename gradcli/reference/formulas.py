@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -10,8 +10,8 @@ from gradcli.errors import GradcliError, SizeError
 from gradcli.evaluation.interpret import Interpreter
 from gradcli.evaluation.measuring import at_hand
 from gradcli.formula.derivation import derive
+from gradcli.formula.formats import formatted
 from gradcli.formula.lengths import Given, Wanted
-from gradcli.formula.write.forms import text
 from gradcli.graph.dtypes import DTYPES, FLOAT64
 from gradcli.graph.measured import UnmeasuredError
 from gradcli.graph.node import input_node
@@ -42,7 +42,7 @@ class Formulas(NamedTuple):
         return "\n".join(f"{name}: {formula}" if name else formula for name, formula in self.by_tensor.items())
 
 
-def formulas(op: Op) -> Formulas | None:
+def formulas(op: Op, form: Literal["text", "latex"] = "text") -> Formulas | None:
     """The formulas of an operation, None where one is not known; for one number of dimensions where it takes any."""
     call, givens, is_usual = _call_of(op)
     tracked = [given.name for given in givens if given.dtype.kind == "f"]
@@ -51,7 +51,8 @@ def formulas(op: Op) -> Formulas | None:
     try:
         for name in tracked:
             wanted = Wanted(name) if alone else Wanted(name, vector=GRADIENT)
-            found["" if alone else name] = text(derive(parse(call), givens, wanted).formula)
+            script = parse(call)
+            found["" if alone else name] = formatted(form, script, [(derive(script, givens, wanted), wanted)])
     except UnmeasuredError:
         found = {"": "no formula: its shape depends on the data"}
     except SizeError:
