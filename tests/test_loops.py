@@ -40,11 +40,17 @@ AT_ONCE = [
     "c = [1, s]; f(y, h=s/2) = y*c[1] + h*sin(s)*c[0]; sum(iterate(f, x, 5)**2)",
     "f(y) = y.T@A; sum(iterate(f, A, 5)*A)",
     "sum(iterate(sin, x, 6))",
+    # Numbers of which each turn has another: time, and a count that is kept as well.
+    "f(y, t) = (y + sin(s*t)*(t + 1)**y - y**t, 0.5 - t/3); y, t = iterate(f, (x, 0), 6); sum(y)*t",
+    "f(y, t, n, r) = (y*t - r*sin(t), t + n, n*2); y, t, n, k, ts, ns = scan(f, (x, 0., 1), rows); "
+    "sum(k*ts[:, None]*n)*s + sum(ns)",
 ]
 #: Loops whose turns are not alike.
 ONE_BY_ONE = [
     "f(y) = y[y > 0.5]*s; sum(iterate(f, x, 3))",
     "f(y) = cat((y, y[:1]*s)); sum(iterate(f, x, 4))",
+    "f(y, t) = (y + (s if t > 1 else t), t + 1); sum(iterate(f, (x, 0), 4)[0])",
+    "f(y, t) = (lerp(y, x, t/10) + x[t - 1], t + 1); sum(iterate(f, (x, 0), 3)[0])",
     "f(y) = y*s + randn(3); manual = iterate(f, x, 3); sum(manual*x)",
 ]
 
@@ -89,7 +95,7 @@ def chain(text: str, long: int, monkeypatch: pytest.MonkeyPatch) -> Any:
     return json.loads(done.out)["graph"]
 
 
-@pytest.mark.parametrize("text", AT_ONCE[1:5])
+@pytest.mark.parametrize("text", [*AT_ONCE[1:5], *AT_ONCE[-2:]])
 def test_its_chain_is_that_of_the_operations_that_it_stands_for(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert chain(text, 1, monkeypatch) == chain(text, 10**9, monkeypatch)
 

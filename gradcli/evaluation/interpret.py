@@ -113,13 +113,14 @@ class Interpreter(StackMachine):
                     frames.append(self._loop(step))
                 else:
                     self._step(step, frame.names)
-            except GradcliError as error:
+            except Exception as error:
                 if self._given_up(frames):
                     continue
-                error.span = error.span or place
+                if isinstance(error, GradcliError):
+                    error.span = error.span or place
+                elif isinstance(error, OverflowError | ValueError | RecursionError | MemoryError):
+                    raise GradcliError(f"this cannot be computed: {error}", span=place) from None
                 raise
-            except (OverflowError, ValueError, RecursionError, MemoryError) as error:
-                raise GradcliError(f"this cannot be computed: {error}", span=place) from None
 
     def _enter(self, step: Instr) -> _Frame:
         """The frame of a call to a function that the expression defines."""

@@ -25,6 +25,7 @@ from gradcli.graph.node import (
     constant,
     make_results,
     toposort,
+    weak_constant,
     with_inputs,
 )
 from gradcli.graph.op import MANY, OPS, Batching, Op
@@ -190,7 +191,7 @@ def _written(node: Node) -> list[Node]:
     steps = [(step, tuple([places[child] for child in step.inputs])) for step in order if step.inputs]
     earlier = (*start, *chain.from_iterable(before))
     pairs = zip(rows, turn.rows, strict=True)
-    parts = [_taken_apart(x, earlier) if row.first else OPS["unbind"](x, 0) for x, row in pairs]
+    parts = [_rows_of(row, x, earlier) for x, row in pairs]
     values: list[Node] = list(order)
     for leaf, value in zip(turn.same, same, strict=True):
         values[places[leaf]] = value
@@ -224,10 +225,12 @@ def _refused(*args: Any) -> Any:
     raise AssertionError("a loop is not called")
 
 
-def _taken_apart(x: Node, earlier: Sequence[Node]) -> Sequence[Node]:
+def _rows_of(row: RowLeaf, x: Node, earlier: Sequence[Node]) -> Sequence[Node]:
     """The rows of a tensor; those that turns before the loop saw, where it has been taken apart for them."""
+    if "turn_number" in row.leaf.params:
+        return [weak_constant(number, x.dtype) for number in x.params["value"].tolist()]
     unbind = OPS["unbind"]
-    for node in toposort(earlier, stop=lambda node: node is x):
+    for node in toposort(earlier if row.first else (), stop=lambda node: node is x):
         if node.op is unbind and node.inputs[0] is x and isinstance(node, SeveralResults):
             known: Sequence[Node] = node.results()
             return known
@@ -276,7 +279,7 @@ def on_leaves(
             done[node] = node
         elif node in outer or node.op is INPUT:
             leaf = done[node] = leaf_of_turn(node.shape, node.dtype, node.requires_grad)
-            leaf.weak, leaf.strides = node.weak, node.strides
+            leaf.strides = node.strides
             leaves[leaf] = node
         else:
             done[node] = with_inputs(node, tuple([done[child] for child in node.inputs]))

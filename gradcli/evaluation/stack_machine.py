@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 from gradcli.engine.execute.run import execute
 from gradcli.errors import GradcliError, Span, UnknownNameError, did_you_mean, quoted
 from gradcli.evaluation.calculate import calculated
 from gradcli.evaluation.names import function_meant, unknown_function
+from gradcli.evaluation.turn_number import TurnNumber, as_leaf, computed, is_number
 from gradcli.graph.arguments import Library, Literal, as_node, kind_of, normalize_axis
 from gradcli.graph.dtypes import DEFAULT_DTYPE, DTYPES, FLOAT64
 from gradcli.graph.node import INPUT, Node, Number
@@ -120,7 +122,7 @@ class StackMachine:
             self._push(slice(*(next(given) if present else None for present in arg)), (start, end))
         else:
             items, _ = self._pop(arg)
-            self._push(Literal(items) if op == "list" else tuple(items), (start, end))
+            self._push(Literal(map(as_leaf, items)) if op == "list" else tuple(items), (start, end))
 
     # Names ------------------------------------------------------------------------------------------------------------
 
@@ -158,6 +160,10 @@ class StackMachine:
     # Operations -------------------------------------------------------------------------------------------------------
 
     def _binary(self, symbol: str, a: Any, b: Any, place: Span) -> Any:
+        if isinstance(a, TurnNumber) or isinstance(b, TurnNumber):
+            if is_number(a) and is_number(b):
+                return computed(partial(calculated, symbol), (a, b))
+            a, b = as_leaf(a), as_leaf(b)
         if isinstance(a, Number) and isinstance(b, Number):
             return calculated(symbol, a, b)
         if symbol in ("==", "!=") and not (isinstance(a, Node | Literal) or isinstance(b, Node | Literal)):
@@ -182,6 +188,8 @@ class StackMachine:
     def _choice(self, place: Span) -> Any:
         """`a if c else b`: element by element where the condition is a tensor; both values have been computed."""
         (value, condition, other), places = self._pop(3)
+        if isinstance(condition, TurnNumber):
+            raise GradcliError("a choice that may be another one at each turn")
         if isinstance(condition, Number):
             return value if condition else other
         return self._apply(where, [condition, value, other], [places[1], places[0], places[2]], (), place)
@@ -189,6 +197,8 @@ class StackMachine:
     def _unary(self, symbol: str, a: Any, place: Span) -> Any:
         if symbol == "+":
             return a
+        if isinstance(a, TurnNumber):
+            return computed(partial(self._unary, symbol, place=place), (a,))
         if isinstance(a, bool) and symbol == "~":
             return not a
         if isinstance(a, Number):
@@ -241,6 +251,10 @@ class StackMachine:
     def _apply(self, op: Op, values: list[Any], places: list[Span], words: tuple[str, ...], place: Span) -> Any:
         """An operation on values; an error in one argument is reported at that argument."""
         split = len(values) - len(words)
+        if any(isinstance(v, TurnNumber) for v in values):
+            if op.family != "elementwise" or words or not all(map(is_number, values)):
+                raise GradcliError("an argument that is another number at each turn")
+            return computed(lambda *numbers: self._fold(op, list(numbers), {}), values)
         keywords = dict(zip(words, values[split:], strict=True))
         try:
             if op.family == "elementwise" and values and all(isinstance(v, Number) for v in values):

@@ -16,9 +16,9 @@ from typing import Any
 
 from gradcli.errors import GradcliError, SizeError
 from gradcli.evaluation.stack_machine import OwnFunction
+from gradcli.evaluation.turn_number import form_of, is_plain
 from gradcli.graph.arguments import Literal, as_int, kind_of
-from gradcli.graph.dtypes import is_half
-from gradcli.graph.node import Node, toposort
+from gradcli.graph.node import Node
 from gradcli.graph.op import OPS, Op
 from gradcli.graph.signature import Signature
 from gradcli.ops.each import Rows, argument_name
@@ -128,46 +128,31 @@ class Loop:
 
     def _form(self, carried: tuple[Any, ...], tried: set[Any]) -> Any:
         """The form of what is carried on, if it is worth the attempt to do all turns from here on at once."""
-        if len(tried) == _ATTEMPTS or not all(map(_is_plain, (*carried, *self._xs))):
+        if len(tried) == _ATTEMPTS or not all(map(is_plain, self._xs)):
             return None
-        form = tuple([_form(value) for value in carried])
+        if not all(is_plain(value) or type(value) in (int, float) for value in carried):
+            return None
+        form = tuple([form_of(value) for value in carried])
         return None if form in tried else form
 
-    def _at_once(self, carried: tuple[Node, ...], several: bool, number: int, kept: _Kept) -> Any:
+    def _at_once(self, carried: tuple[Any, ...], several: bool, number: int, kept: _Kept) -> Any:
         """What is carried out and kept by all turns from `number` on, as one operation; None where it cannot be."""
-        from gradcli.evaluation.looped import looped, on_leaves
-        from gradcli.evaluation.turn import RowLeaf, leaf_of_turn
+        from gradcli.evaluation.rest_of_loop import Rest
 
-        assert self.outside is not None
-        tracked = [value.requires_grad for value in carried]
-        rows = [RowLeaf(leaf_of_turn(x.shape[1:], x.dtype, x.requires_grad), number) for x in self._xs]
-        while True:
-            leaves = tuple([leaf_of_turn(x.shape, x.dtype, t) for x, t in zip(carried, tracked, strict=True)])
+        rest = Rest(carried, self._xs, number, self.number - number)
+        while rest.leaves is not None:
             self.trying = True
-            given = yield (*leaves, *(row.leaf for row in rows))
+            given = yield (*rest.leaves, *(row.leaf for row in rest.rows))
             self.trying = False
             if given is None:
                 return None
-            onward, more = self._parted(several, leaves, given)
-            if any(len(more) != len(parts) for parts in kept) or not _are_alike(leaves, onward, more):
-                return None
-            if tracked == [out.requires_grad or t for out, t in zip(onward, tracked, strict=True)]:
-                break
-            tracked = [out.requires_grad or t for out, t in zip(onward, tracked, strict=True)]
-        own = {*leaves, *(row.leaf for row in rows)}
-        graphs, same = on_leaves([*onward, *more], own, self.outside())
-        start = dict(zip(leaves, carried, strict=True))
-        before = [list(column) for column in zip(*kept, strict=True)] or [[] for _ in more]
-        pairs = [(node, part) for column, part in zip(before, more, strict=True) for node in column]
-        if not all(isinstance(node, Node) and _form(node) == _form(part) for node, part in pairs):
-            return None
-        times = self.number - number
-        self.further += (times - 1) * self._inner
-        results = looped(start, list(zip(rows, self._xs, strict=True)), same, graphs, times, before)
-        for node, graph in zip(results, graphs, strict=True):
-            # Not all that a loop gives depends on what is tracked.
-            node.requires_grad = graph.requires_grad
-        return tuple(results[: len(carried)]), results[len(carried) :]
+            onward, more = self._parted(several, rest.leaves, given)
+            rest.look(onward, more)
+        assert self.outside is not None
+        found = rest.results(kept, self.outside()) if rest.alike else None
+        if found is not None:
+            self.further += (rest.times - 1) * self._inner
+        return found
 
 
 def signature_of(name: str, given: int = 0) -> Signature:
@@ -187,25 +172,6 @@ def _spread(xs: list[Any]) -> list[Any]:
     for x in xs:
         found += x if isinstance(x, tuple) and all(isinstance(part, Node) for part in x) else [x]
     return found
-
-
-def _is_plain(value: Any) -> bool:
-    """Whether a value is a tensor as turns can hand it on."""
-    return isinstance(value, Node) and not value.weak and value.strides is None
-
-
-def _form(node: Node) -> tuple[Any, ...]:
-    return node.shape, node.dtype
-
-
-def _are_alike(leaves: tuple[Node, ...], onward: tuple[Any, ...], more: tuple[Any, ...]) -> bool:
-    """Whether what a turn hands on has the form that it was handed, and all of it can be done again and again."""
-    if not all(map(_is_plain, onward)) or not all(isinstance(part, Node) for part in more):
-        return False
-    if list(map(_form, leaves)) != list(map(_form, onward)):
-        return False
-    # float16 is rounded operation by operation, which is decided for a whole graph.
-    return not any(is_half(node.dtype) for node in toposort((*onward, *more)))
 
 
 def _next(several: bool, carried: tuple[Any, ...], given: Any) -> tuple[Any, ...]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from gradcli.errors import GradcliError, SizeError
 from gradcli.graph.dtypes import CATEGORY, is_half, is_wider
-from gradcli.graph.node import Node, make, weak_constant
+from gradcli.graph.node import INPUT, Node, make, weak_constant
 from gradcli.graph.op import OPS, Shape
 
 
@@ -74,6 +74,9 @@ def cast(node: Node, dtype: np.dtype) -> Node:
     if node.dtype == dtype:
         return node
     if node.weak:
+        if node.op is INPUT:
+            # A number that is known later.
+            return Node(INPUT, (), node.params, (), dtype, False, weak=True)
         return weak_constant(node.params["number"], dtype)
     if node.op is OPS["_cast"] and node.inputs[0].dtype == dtype and is_wider(node.dtype, dtype):
         # It was only widened.

@@ -1,0 +1,137 @@
+"""All turns of a loop from some turn on, at once: the function is called on leaves, and what it gives is one turn."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Sequence
+from operator import itemgetter
+from typing import Any
+
+from gradcli.errors import GradcliError
+from gradcli.evaluation.looped import looped, on_leaves
+from gradcli.evaluation.turn import RowLeaf, leaf_of_turn
+from gradcli.evaluation.turn_number import (
+    Carried,
+    TurnNumber,
+    form_of,
+    is_number,
+    is_plain,
+    numbers_below,
+    of_all_turns,
+    row_of_numbers,
+    value_at,
+)
+from gradcli.graph.arguments import Literal
+from gradcli.graph.dtypes import is_half
+from gradcli.graph.node import Node, constant, toposort
+from gradcli.graph.op import OPS
+
+
+class Rest:
+    """The turns of a loop that are left, so many from the number `first` on; `carried` is what goes into the next."""
+
+    def __init__(self, carried: Sequence[Any], xs: Sequence[Node], first: int, times: int) -> None:
+        self.carried, self.xs, self.times = carried, xs, times
+        self.rows = [RowLeaf(leaf_of_turn(x.shape[1:], x.dtype, x.requires_grad), first) for x in xs]
+        self._tracked = [isinstance(value, Node) and value.requires_grad for value in carried]
+        #: What the function is to be called on, None when all is known.
+        self.leaves: tuple[Any, ...] | None = self._leaves()
+        #: Whether a turn gives what the next can take.
+        self.alike = True
+
+    def _leaves(self) -> tuple[Any, ...]:
+        leaves: list[Any] = []
+        numbers = 0
+        for value, tracked in zip(self.carried, self._tracked, strict=True):
+            if isinstance(value, Node):
+                leaves.append(leaf_of_turn(value.shape, value.dtype, tracked))
+            else:
+                leaves.append(TurnNumber(itemgetter(numbers), value, self))
+                numbers += 1
+        self._called_on = tuple(leaves)
+        return self._called_on
+
+    def look(self, onward: Sequence[Any], more: Sequence[Any]) -> None:
+        """Take what the function gave: what is carried on, and what is kept. It may have to be called again, where
+        something is tracked that was not."""
+        self._onward, self._more = onward, more
+        self.leaves = None
+        self.alike = _are_alike(self._called_on, onward, more)
+        tracked = [
+            t or (isinstance(out, Node) and out.requires_grad) for out, t in zip(onward, self._tracked, strict=True)
+        ]
+        if self.alike and tracked != self._tracked:
+            self._tracked = tracked
+            self.leaves = self._leaves()
+
+    def results(self, kept: Sequence[Sequence[Any]], outside: Container[Node]) -> Any:
+        """What is carried out, and what is kept, after what turns before have kept; None where it cannot be."""
+        before = [list(column) for column in zip(*kept, strict=True)] or [[] for _ in self._more]
+        if len(before) != len(self._more) or not all(map(_goes_on, before, self._more)):
+            return None
+        given = [*self._onward, *self._more]
+        nodes = [part for part in given if isinstance(part, Node)]
+        if not nodes:
+            return None
+        try:
+            start = tuple([value for value in self.carried if not isinstance(value, Node)])
+            onward = [value for value in self._onward if not isinstance(value, Node)]
+            numbers = of_all_turns(start, onward, self.times)
+            rows = [
+                (RowLeaf(leaf, 0), constant(row_of_numbers(leaf, numbers[:-1]))) for leaf in numbers_below(nodes, self)
+            ]
+        except GradcliError:
+            return None
+        found = iter(self._looped(nodes, rows, before, outside))
+        out = iter(numbers[-1])
+        last = tuple([next(found) if isinstance(part, Node) else next(out) for part in self._onward])
+        columns = [
+            next(found) if isinstance(part, Node) else _column(first, part, numbers[:-1])
+            for first, part in zip(before, self._more, strict=True)
+        ]
+        return last, columns
+
+    def _looped(
+        self,
+        nodes: Sequence[Node],
+        rows: Sequence[tuple[RowLeaf, Node]],
+        before: Sequence[Sequence[Node]],
+        outside: Container[Node],
+    ) -> list[Node]:
+        start = {leaf: x for leaf, x in zip(self._called_on, self.carried, strict=True) if isinstance(x, Node)}
+        rows = [*zip(self.rows, self.xs, strict=True), *rows]
+        graphs, same = on_leaves(nodes, {*start, *(row.leaf for row, _ in rows)}, outside)
+        for row, _ in rows:
+            # By now it has been promoted.
+            row.leaf.weak = False
+        earlier = [first for first, part in zip(before, self._more, strict=True) if isinstance(part, Node)]
+        results = looped(start, rows, same, graphs, self.times, earlier)
+        for node, graph in zip(results, graphs, strict=True):
+            # Not all that a loop gives depends on what is tracked.
+            node.requires_grad = graph.requires_grad
+        return results
+
+
+def _are_alike(leaves: Sequence[Any], onward: Sequence[Any], more: Sequence[Any]) -> bool:
+    """Whether what a turn hands on has the form that it was handed, and all of it can be done again and again."""
+    if not all(is_plain(part) or is_number(part) for part in onward):
+        return False
+    if not all(isinstance(part, Node) or is_number(part) for part in more):
+        return False
+    if list(map(form_of, leaves)) != list(map(form_of, onward)):
+        return False
+    # float16 is rounded operation by operation, which is decided for a whole graph.
+    nodes = [part for part in (*onward, *more) if isinstance(part, Node)]
+    return not any(is_half(node.dtype) for node in toposort(nodes))
+
+
+def _goes_on(first: Sequence[Any], part: Any) -> bool:
+    """Whether what turns before have kept is of a piece with what the others keep."""
+    if isinstance(part, Node):
+        return all(isinstance(x, Node) and form_of(x) == form_of(part) for x in first)
+    return all(map(is_number, first))
+
+
+def _column(first: Sequence[Any], part: Any, carried: Sequence[Carried]) -> Node:
+    """Numbers that are kept of each turn."""
+    column: Node = OPS["stack"](Literal([*first, *(value_at(part, numbers) for numbers in carried)]))
+    return column
