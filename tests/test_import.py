@@ -428,6 +428,7 @@ def test_the_library_is_found_whatever_files_there_are(monkeypatch: pytest.Monke
     assert call(monkeypatch, "stream", "import std; rmse(x, 1)", "--only", "value", stdin=b'{"x": 3}\n').out == "2.0\n"
     assert "  mean(d + softplus(-2*d) - log(2))\n" in call(monkeypatch, "ops", "std.log_cosh_loss").out
     assert "rosenbrock(x)" in call(monkeypatch, "ops", "std.grad").out
+    assert "`gradcli ops std.rosenbrock`" in call(monkeypatch, "ops", "rosenbrock").err
     assert call(monkeypatch, "ops", "std.rms").err.endswith("hint: did you mean 'rmse'?\n")
 
 

@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import Any, NamedTuple
 
-from gradcli.errors import GradcliError, Texts, WorkError, escaped, quoted, shortened
+from gradcli.errors import GradcliError, Texts, WorkError, escaped, quoted
 from gradcli.language.instructions import Import, Script
 from gradcli.language.script_builder import STANDARD
 from gradcli.machine.regular import open_regular
@@ -109,7 +109,7 @@ class _Files:
         if path in chain:
             circle = [os.path.basename(link) for link in (*chain[chain.index(path) :], path)]
             told = f"{circle[0]} imports {', which imports '.join(circle[1:])}"
-            raise GradcliError(f"imports go in a circle: {escaped(shortened(told))}")
+            raise GradcliError(f"imports go in a circle: {escaped(told)}")
         if path in self.numbers:
             return self.numbers[path]
         if len(chain) >= _DEEPEST:

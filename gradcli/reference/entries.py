@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from gradcli.errors import GradcliError, did_you_mean
 from gradcli.graph.op import OPS, Op
+from gradcli.language.importing import standard_names
 from gradcli.ops.elementwise import zero_vjp
 from gradcli.ops.homes import HOMES
 from gradcli.render.marks import Heading, Marked
@@ -155,6 +156,9 @@ def find(name: str) -> Op:
     if op is not None:
         return op
     known = [*OPS.functions(), *TITLES]
+    if name in standard_names():
+        hint = f"std has it, written in the language itself: `gradcli ops std.{name}`"
+        raise GradcliError(f"there is no operation {name!r}", hint=hint)
     hint = did_you_mean(name, known) or "`gradcli ops` lists them all"
     raise GradcliError(f"there is no operation {name!r}", hint=hint)
 
