@@ -159,6 +159,7 @@ BAD = [
     ("f(a) = a@ones(3); each(f, x)", "shapes (2,) and (3,) do not fit for @: 2 against 3", "@"),
     ("f(a) = sum(a[a > 0]); each(f, x)", ONE_SHAPE, "[a > 0]"),
     ("f(a) = a*randn(2); each(f, x)", SAME_NUMBERS, "each(f, x)"),
+    ("f(a) = a; vmap(f, x)", "unknown function 'vmap'", "vmap"),
     ("each(x, x)", "each() takes the name of a function first", "x"),
     ("f(a) = a; each(f, x, p=1)", "each() has no argument 'p'", "p"),
 ]

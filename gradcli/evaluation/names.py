@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from gradcli.errors import GradcliError, did_you_mean, quoted, written_in
 from gradcli.graph.dtypes import DTYPES
 from gradcli.graph.op import OPS
-from gradcli.language.constants import CONSTANTS, LOOPS
+from gradcli.language.constants import CONSTANTS, LOOP_WORDS, LOOPS
 from gradcli.language.instructions import LOOKS_UP, Instr, Script, Statement
 
 _KNOWN = frozenset({"None", "True", "False", *CONSTANTS, *DTYPES})
@@ -89,7 +89,7 @@ def unknown_function(name: str, start: int, names: Iterable[str], defined: Itera
 def function_meant(name: str, others: Iterable[str] = ()) -> str | None:
     """A hint to the function that may be meant by a word that is none: by its meaning, or else by its letters."""
     functions = OPS.functions()
-    meant = next((op.name for op in functions.values() if name.lower() in op.words), None)
+    meant = next((op.name for op in functions.values() if name.lower() in op.words), LOOP_WORDS.get(name))
     if meant:
         return f"it is called {meant!r} here"
     # Imported here: only who has mistaken a name wants to know.

@@ -8,6 +8,15 @@ CONSTANTS: dict[str, float] = {"pi": math.pi, "π": math.pi, "e": math.e, "inf":
 
 #: Functions whose first argument is a function.
 LOOPS = ("iterate", "fold", "scan", "each")
+#: What others call them.
+LOOP_WORDS = {
+    "vmap": "each",
+    "vectorize": "each",
+    "map": "each",
+    "reduce": "fold",
+    "accumulate": "scan",
+    "fori_loop": "iterate",
+}
 
 #: What code of other libraries begins with, and the library that is meant: `np.std(x)`.
 PREFIXES = {

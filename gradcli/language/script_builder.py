@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from gradcli.errors import GradcliError, Span
-from gradcli.language.constants import LOOPS, PREFIXES
+from gradcli.language.constants import LOOP_WORDS, LOOPS, PREFIXES
 from gradcli.language.instructions import THROWN_AWAY, Import, Instr, Statement
 
 _MAX_DIGITS = 4300
@@ -148,7 +148,7 @@ class ScriptBuilder:
         if v[0] in self.prefixes:
             raise self._no_value(v[0], at[0])
         self.arguments = v[2]
-        if v[0] in LOOPS and v[2].positional and v[0] not in self.defined:
+        if (v[0] in LOOPS or v[0] in LOOP_WORDS) and v[2].positional and v[0] not in self.defined:
             self._name_function(v[2])
         self.code.append(Instr("call", v[2].packed(v[0]), at[0], end))
 

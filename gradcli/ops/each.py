@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcli.errors import GradcliError
+from gradcli.errors import GradcliError, SizeError
 from gradcli.graph.arguments import Literal, as_node
 from gradcli.graph.node import Node
 from gradcli.ops.create import GENERATOR
@@ -33,9 +33,13 @@ class Rows:
         self.count = mapped[first].shape[0]
         for k, x in mapped.items():
             if x.shape[0] != self.count:
-                message = f"the numbers of rows differ: {self.count} and {x.shape[0]}"
                 hint = "what is the same for every row is named in the function, not given to it"
-                raise GradcliError(message, hint=hint, argument=argument_name(k))
+                message, counts, name = (
+                    "the numbers of rows differ: {} and {}",
+                    (self.count, x.shape[0]),
+                    argument_name(k),
+                )
+                raise SizeError(message, *counts, unequal=counts, hint=hint, argument=name)
         self.arguments = [row_of(x, x.requires_grad) if k in mapped else x for k, x in enumerate(stacked)]
         self._given = {self.arguments[k]: rows_of(x) for k, x in mapped.items()}
         self._drawn = last_draw()

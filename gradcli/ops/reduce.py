@@ -593,7 +593,7 @@ def _in_pieces(node: Node) -> Node | None:
     x, length = node.inputs[0], node.inputs[0].size
     most, least = _PIECES
     piece = next((k for k in range(most, least, -1) if length % k == 0), None)
-    if node.shape[node.params["dim"]] != length or piece is None:
+    if piece is None or node.shape[node.params["dim"]] != length:
         return None
     pieces = length // piece
     lines = cast(reshape(x, (pieces, piece)), FLOAT64 if x.dtype.kind == "f" else INT64)
