@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import gradcli as gc
 from gradcli.autodiff.vjp import vjp
 from gradcli.engine.execute.run import execute
 from gradcli.errors import GradcliError
@@ -100,6 +101,44 @@ EXTREME = [
     -np.inf,
     np.nan,
 ]
+
+
+# Functions of a network, their tensors by the names below, and their other arguments.
+OF_INTEGERS = [
+    ("conv2d", "xw", (None, 2, 1)),
+    ("conv2d", "xw", (None, 1, 1)),
+    ("conv_transpose2d", "xw", ()),
+    ("linear", "xv", ()),
+    ("max_pool2d", "x", (2, 1, 1)),
+    ("avg_pool2d", "x", (3, 1, 1)),
+    ("avg_pool2d", "x", (2, None, 0, False, True, -3)),
+    ("interpolate", "x", (None, 2, "nearest")),
+    ("conv2d", "xw", (None, 1, 0, 2)),
+    ("adaptive_avg_pool2d", "x", (2,)),
+    ("interpolate", "x", (None, 2, "bilinear")),
+    ("lp_pool2d", "x", (2, 2)),
+]
+
+
+@pytest.mark.parametrize("dtype", ["int64", "int32", "uint8", "bool"])
+@pytest.mark.parametrize(("name", "names", "rest"), OF_INTEGERS)
+def test_integers_stay_integers(name: str, names: str, rest: tuple[Any, ...], dtype: str) -> None:
+    """Where PyTorch computes with integers its numbers come out, or a sentence that says what to write."""
+    rng = np.random.default_rng(0)
+    forms = {"x": (2, 2, 4, 4), "w": (2, 2, 2, 2), "v": (3, 4)}
+    arrays = [rng.integers(0 if dtype in ("uint8", "bool") else -9, 9, forms[n]).astype(dtype) for n in names]
+    try:
+        theirs = getattr(torch.nn.functional, name)(*map(torch.from_numpy, arrays), *rest)
+    except RuntimeError:
+        theirs = None
+    try:
+        ours = getattr(gc, name)(*map(gc.from_numpy, arrays), *rest).numpy()
+    except gc.GradcliError as error:
+        assert error.hint is not None and ".float()" in error.hint
+        assert theirs is None or name in ("lp_pool2d", "interpolate")
+    else:
+        assert ours.dtype == dtype
+        assert theirs is None or (theirs.numpy().dtype == ours.dtype and np.array_equal(theirs.numpy(), ours))
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -18,7 +18,7 @@ from gradcli.graph.node import Node, constant
 from gradcli.ops.convolution import floats
 from gradcli.ops.elementwise import eq, where
 from gradcli.ops.family import call, composite
-from gradcli.ops.matmul import matmul, mm
+from gradcli.ops.matmul import common, matmul, mm
 from gradcli.ops.one_step import one_step
 from gradcli.ops.reduce import all_
 from gradcli.ops.shape import expand, reshape, t, transpose, unsqueeze, view
@@ -27,7 +27,7 @@ from gradcli.ops.shape import expand, reshape, t, transpose, unsqueeze, view
 
 
 def _linear(input: Any, weight: Any, bias: Any) -> Node:
-    x, w, *rest = floats(input, weight, *([] if bias is None else [bias]))
+    x, w, *rest = common((input, weight, *([] if bias is None else [bias])), "linear()")
     if not x.ndim or w.ndim not in (1, 2) or x.shape[-1] != w.shape[-1]:
         raise SizeError(
             "linear(): the input has shape {}, weight {}: their last lengths must be equal", x.shape, w.shape,
@@ -54,7 +54,7 @@ linear = composite(
 
 
 def _bilinear(input1: Any, input2: Any, weight: Any, bias: Any) -> Node:
-    x, y, w, *rest = floats(input1, input2, weight, *([] if bias is None else [bias]))
+    x, y, w, *rest = common((input1, input2, weight, *([] if bias is None else [bias])), "bilinear()")
     fits = w.ndim == 3 and x.ndim and x.ndim == y.ndim and x.shape[:-1] == y.shape[:-1]
     if not fits or w.shape[1:] != (x.shape[-1], y.shape[-1]):
         raise SizeError("bilinear(): inputs of shape {} and {} do not fit to weight {}", x.shape, y.shape, w.shape)

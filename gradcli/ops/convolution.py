@@ -25,6 +25,7 @@ from gradcli.ops.accumulators import SUM as SUMS
 from gradcli.ops.batching import MERGED
 from gradcli.ops.family import composite, primitive
 from gradcli.ops.kernels.windows import Meeting, convolved, convolved_back, kernel_gradient, out_lengths
+from gradcli.ops.matmul import common
 from gradcli.ops.reduce import sum_
 from gradcli.ops.shape import squeeze, unsqueeze
 
@@ -225,7 +226,7 @@ def _operands(
     name: str, count: int, input: Any, weight: Any, bias: Any, outputs: int, groups: int
 ) -> tuple[Node, Node, list[Node], bool]:
     """Input with a batch, kernel and bias of one dtype; `outputs` is the dimension of the kernel with its results."""
-    x, w, *rest = floats(input, weight, *([] if bias is None else [bias]))
+    x, w, *rest = common((input, weight, *([] if bias is None else [bias])), f"{name}()")
     if w.ndim != count + 2:
         raise SizeError("{}() needs a weight of {} dimensions, got shape {}", name, count + 2, w.shape,
                         argument="weight")

@@ -12,12 +12,12 @@ import numpy as np
 
 from gradcli.errors import GradcliError, SizeError
 from gradcli.graph.arguments import as_node
-from gradcli.graph.dtypes import INT64
+from gradcli.graph.dtypes import BOOL, INT64
 from gradcli.graph.node import Node, make, make_results
 from gradcli.graph.op import Blocking, Dims, Op, Params, Shape
 from gradcli.ops.batching import MERGED
 from gradcli.ops.convolution import batched, per_dimension
-from gradcli.ops.family import composite, floating, primitive
+from gradcli.ops.family import composite, primitive
 from gradcli.ops.formulas import arithmetic
 from gradcli.ops.kernels.taps import maxima, width_of
 from gradcli.ops.kernels.windows import Meeting, folded, out_lengths, unfolded
@@ -111,6 +111,13 @@ max_pool = primitive(
 )
 
 
+def _ordered(input: Any, name: str) -> Node:
+    x = as_node(input)
+    if x.dtype == BOOL:
+        raise GradcliError(f"{name}() is not defined for booleans", hint="convert them first, as in x.float()")
+    return x
+
+
 def _pooled(x: Node, maps: list[Any], name: str, count: int, return_indices: bool) -> Any:
     if count == 1:
         maps, x = [("spread", 1, 1, 1, 1, 0, 1), *maps], unsqueeze(x, -2)
@@ -126,7 +133,7 @@ def _max_pool(count: int) -> Any:
     def build(
         input: Any, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool, return_indices: bool
     ) -> Any:
-        x = floating(input)
+        x = _ordered(input, name)
         batched(x, count, name)
         size, step, pad, within, lengths = window(name, x, count, kernel_size, stride, padding, dilation, ceil_mode)
         rows = zip(x.shape[-count:], lengths, size, step, pad, within, strict=True)
@@ -140,7 +147,7 @@ def _adaptive_max_pool(count: int) -> Any:
     name = f"adaptive_max_pool{count}d"
 
     def build(input: Any, output_size: Any, return_indices: bool) -> Any:
-        x = floating(input)
+        x = _ordered(input, name)
         batched(x, count, name)
         if not all(x.shape[-count:]):
             raise SizeError("{}() has no elements to take a window of in shape {}", name, x.shape)
@@ -167,7 +174,7 @@ def _max_unpool(count: int) -> Any:
     def build(
         input: Any, indices: Any, kernel_size: Any, stride: Any, padding: Any, output_size: Any
     ) -> Node:
-        x, at = floating(input), as_node(indices)
+        x, at = as_node(input), as_node(indices)
         batched(x, count, name)
         if at.shape != x.shape or at.dtype.kind not in "iu":
             raise SizeError("{}() needs an index for each element of shape {}, got shape {}", name, x.shape, at.shape,
@@ -271,7 +278,7 @@ def _window_params(kernel_size: Any, dilation: Any, padding: Any, stride: Any, s
 
 
 def _im2col(input: Any, kernel_size: Any, dilation: Any, padding: Any, stride: Any) -> Node:
-    x, alone = batched(floating(input), 2, "im2col")
+    x, alone = batched(as_node(input), 2, "im2col")
     result = make(columns, (x,), _window_params(kernel_size, dilation, padding, stride, x.shape[2:], "im2col"))
     return squeeze(result, 0) if alone else result
 
@@ -279,7 +286,7 @@ def _im2col(input: Any, kernel_size: Any, dilation: Any, padding: Any, stride: A
 def _fold(
     input: Any, output_size: Any, kernel_size: Any, dilation: Any, padding: Any, stride: Any
 ) -> Node:
-    x, alone = batched(floating(input), 1, "fold")
+    x, alone = batched(_ordered(input, "fold"), 1, "fold")
     space = per_dimension(output_size, "output_size", 2, 1)
     params = _window_params(kernel_size, dilation, padding, stride, space, "fold")
     size, windows = math.prod(params["kernel"]), math.prod(out_lengths(space, params["kernel"], _meeting(params)))

@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 
 from gradcli.errors import GradcliError, SizeError
-from gradcli.graph.arguments import as_choice, as_flag, as_int, as_number
+from gradcli.graph.arguments import as_choice, as_flag, as_int, as_node, as_number
+from gradcli.graph.dtypes import INT64
 from gradcli.graph.node import Node, make
 from gradcli.graph.op import Blocking, Dims, Op, Params, Shape
 from gradcli.ops.batching import LINEAR
 from gradcli.ops.convolution import batched, per_dimension
 from gradcli.ops.elementwise import abs_, sign
-from gradcli.ops.family import call, composite, floating, primitive
+from gradcli.ops.family import call, composite, float_node, primitive
 from gradcli.ops.formulas import arithmetic
 from gradcli.ops.kernels.taps import Map, mapped, width_of
 from gradcli.ops.reduce import mean
@@ -108,8 +109,7 @@ def window(
     return size, step, pad, within, lengths
 
 
-def _spatial(input: Any, count: int, name: str) -> Node:
-    x = floating(input)
+def _spatial(x: Node, count: int, name: str) -> Node:
     batched(x, count, name)
     if not all(x.shape[-count:]):
         raise SizeError("{}() has no elements to take a window of in shape {}", name, x.shape)
@@ -123,7 +123,9 @@ def _avg_pool(count: int) -> Any:
         input: Any, kernel_size: Any, stride: Any, padding: Any, ceil_mode: bool, count_include_pad: bool,
         divisor_override: Any = None,
     ) -> Node:
-        x = _spatial(input, count, name)
+        # As in PyTorch means of this dtype are whole numbers, cut off.
+        given = as_node(input)
+        x = _spatial(given if given.dtype == INT64 else float_node(input, name), count, name)
         size, step, pad, _, lengths = window(name, x, count, kernel_size, stride, padding, 1, ceil_mode)
         divisor = None if divisor_override is None else as_int(divisor_override, "divisor_override")
         if divisor == 0:
@@ -142,7 +144,7 @@ def _adaptive_avg_pool(count: int) -> Any:
     name = f"adaptive_avg_pool{count}d"
 
     def build(input: Any, output_size: Any) -> Node:
-        x = _spatial(input, count, name)
+        x = _spatial(float_node(input, name), count, name)
         lengths = wanted_lengths(output_size, x.shape[-count:])
         if all(m == 1 for m in lengths):
             return as_plane(x, count, lambda plane: mean(plane, [*range(-max(count, 2), 0)], True))
@@ -174,7 +176,7 @@ def _lp_pool(count: int) -> Any:
         order, size = as_number(norm_type, "norm_type"), per_dimension(kernel_size, "kernel_size", count, 1)
         if order == 0:
             raise GradcliError("norm_type must not be 0", argument="norm_type")
-        means = average(floating(input) ** order, size, stride, 0, ceil_mode, True)
+        means = average(float_node(input, f"lp_pool{count}d") ** order, size, stride, 0, ceil_mode, True)
         return (sign(means) * call("relu", abs_(means)) * math.prod(size)) ** (1.0 / order)
 
     return build
@@ -231,9 +233,9 @@ def _interpolate(
     input: Any, size: Any, scale_factor: Any, mode: Any, align_corners: Any, recompute_scale_factor: Any
 ) -> Node:
     kind = as_choice(mode, "mode", tuple(_MODES))
-    x = floating(input)
-    count = x.ndim - 2
     table, dims, word = _MODES[kind]
+    x = as_node(input) if table.startswith("nearest") else float_node(input, "interpolate")
+    count = x.ndim - 2
     if count not in (1, 2, 3):
         raise SizeError("interpolate() takes (batch, channels, …) with 1 to 3 more dimensions, got shape {}", x.shape)
     if count not in dims:

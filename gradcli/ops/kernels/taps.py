@@ -196,7 +196,15 @@ def mapped(x: Any, maps: Sequence[Map], turned: bool, divisor: int | None) -> An
         x = x / over
     for k, one in enumerate(maps):
         x = _along(x, x.ndim - len(maps) + k, (_turned if turned else _table)(one))
-    return x if turned or over is None else x / over
+    if turned or over is None:
+        return x
+    return x / over if x.dtype.kind == "f" else _cut_off(x, over)
+
+
+def _cut_off(x: Any, over: Any) -> Any:
+    """A quotient of integers without what is behind its point."""
+    whole = np.abs(x) // np.abs(over)
+    return np.where((x < 0) != (over < 0), -whole, whole)
 
 
 def maxima(x: Any, maps: Sequence[Map]) -> tuple[Any, Any]:
@@ -204,7 +212,8 @@ def maxima(x: Any, maps: Sequence[Map]) -> tuple[Any, Any]:
     tables, count = [_table(one) for one in maps], len(maps)
     lengths = tuple(len(t.counts) for t in tables)
     steps = [math.prod(x.shape[x.ndim - count + k + 1 :]) for k in range(count)]
-    best = np.full((*x.shape[: x.ndim - count], *lengths), -np.inf, x.dtype)
+    least = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
+    best = np.full((*x.shape[: x.ndim - count], *lengths), least, x.dtype)
     at = np.zeros(best.shape, np.int64)
     at += _flat([t.places[:, 0] for t in tables], steps)
     for taps in product(*(range(t.places.shape[1]) for t in tables)):
