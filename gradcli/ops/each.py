@@ -34,12 +34,8 @@ class Rows:
         for k, x in mapped.items():
             if x.shape[0] != self.count:
                 hint = "what is the same for every row is named in the function, not given to it"
-                message, counts, name = (
-                    "the numbers of rows differ: {} and {}",
-                    (self.count, x.shape[0]),
-                    argument_name(k),
-                )
-                raise SizeError(message, *counts, unequal=counts, hint=hint, argument=name)
+                message, counts = "the numbers of rows differ: {} and {}", (self.count, x.shape[0])
+                raise SizeError(message, *counts, unequal=counts, hint=hint, argument=argument_name(k))
         self.arguments = [row_of(x, x.requires_grad) if k in mapped else x for k, x in enumerate(stacked)]
         self._given = {self.arguments[k]: rows_of(x) for k, x in mapped.items()}
         self._drawn = last_draw()

@@ -31,17 +31,22 @@ def batch(roots: Iterable[Node], given: Mapping[Node, Batched]) -> dict[Node, Ba
 
 def _without_rule(node: Node, operands: Operands) -> Batched:
     """An operation whose row says nothing of batches, or nothing of such ones."""
-    how, lower, native = node.op.batching, node.op.blocking.lower, node.op.native
+    how = node.op.batching
     result = in_front(node, operands) if how is None or how.front else None
     if result is not None:
         return result
-    steps = how.steps(node) if how is not None and how.steps is not None else None
-    if steps is None:
-        steps = lower(node) if lower is not None else native.rule(node) if isinstance(native, NativeSteps) else None
-    if steps is None:
-        return _one_by_one(node, operands)
     given = {x: f for x, f in zip(node.inputs, operands, strict=True) if f is not None}
-    return batch([steps], given).get(steps) or _one_by_one(node, operands)
+    steps = None if isinstance(node, SeveralResults) else _steps(node)
+    return (steps and batch([steps], given).get(steps)) or _one_by_one(node, operands)
+
+
+def _steps(node: Node) -> Node | None:
+    """An operation written with others, if it can be."""
+    how, lower, native = node.op.batching, node.op.blocking.lower, node.op.native
+    steps: Node | None = how.steps(node) if how is not None and how.steps is not None else None
+    if steps is None and lower is not None:
+        steps = lower(node)
+    return native.rule(node) if steps is None and isinstance(native, NativeSteps) else steps
 
 
 def _one_by_one(node: Node, operands: Operands) -> Batched:
