@@ -186,7 +186,8 @@ class Writer:
         if cls.__doc__:
             self.lines.append(f'    """{_one_line(cls.__doc__, _WIDTH - 10)}"""')
         if dataclasses.is_dataclass(cls):
-            scope = vars(sys.modules[cls.__module__])
+            # A field may come from a class in another module, which knows the names of its type.
+            scope = {k: v for base in cls.__mro__[-2::-1] for k, v in vars(sys.modules[base.__module__]).items()}
             fields = [f for f in dataclasses.fields(cls) if not f.name.startswith("_")]
             self.apart()
             self.lines += [f"    {f.name}: {self.annotation(str(f.type), scope)}" for f in fields]

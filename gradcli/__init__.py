@@ -34,6 +34,8 @@ _HOMES = {
     **dict.fromkeys(("set_engine", "get_engine"), "gradcli.engine.native.choice"),
     "evaluate": "gradcli.evaluation.evaluate",
     "Result": "gradcli.evaluation.result",
+    "steps": "gradcli.walkthrough.computation_steps",
+    "Walkthrough": "gradcli.walkthrough.told_walkthrough",
     **dict.fromkeys(("minimize", "Minimum"), "gradcli.optimize.minimum"),
     **dict.fromkeys(("fit", "Fit"), "gradcli.optimize.fitting"),
     "GradcliError": "gradcli.errors",

@@ -17,6 +17,9 @@ from gradcli.optimize.model import Model as _Model
 from gradcli.optimize.statistics import Statistics as _Statistics
 from gradcli.plotting.curves import Curves as _Curves
 from gradcli.render.marks import Marked as _Marked
+from gradcli.walkthrough.step_types import Arrival as _Arrival
+from gradcli.walkthrough.step_types import BackwardStep as _BackwardStep
+from gradcli.walkthrough.step_types import ForwardStep as _ForwardStep
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _Bool: TypeAlias = builtins.bool
@@ -2707,6 +2710,34 @@ class Result:
     @property
     def grad_fn(self) -> _GradFn | None: ...
     def __repr__(self) -> str: ...
+
+def steps(
+    expression: str,
+    inputs: Mapping[str, Any] | None = None,
+    wrt: Iterable[str] | str | None = None,
+    grad_output: _TensorLike | None = None,
+    *,
+    only: Iterable[str] | str | None = None,
+    imports: str | PathLike[str] | None = None,
+) -> Walkthrough:
+    """The computation of an expression step by step: forward, then backward from the value to the inputs."""
+
+class Walkthrough:
+    """A computation step by step; print shows what gradcli steps does."""
+
+    source: str
+    value: str
+    forward: list[_ForwardStep]
+    backward: list[_BackwardStep | _Arrival]
+    note: str | None
+    unreached: tuple[str, ...]
+    skipped: builtins.int
+    gap: builtins.int
+    calls: Mapping[str, builtins.int]
+    ranks: Mapping[str, builtins.int]
+    def __repr__(self) -> str: ...
+    def leaves_out_after(self, place: builtins.int) -> builtins.bool:
+        """Whether it is told after the step at a place of forward that some are left out."""
 
 def minimize(
     expression: str | _Script,

@@ -24,7 +24,7 @@ FLOORS = [
     {"tensors"},
     {"evaluation"},
     {"formula", "check", "drawing", "plotting", "__init__"},
-    {"batch", "stream", "reference", "optimize"},
+    {"batch", "stream", "reference", "optimize", "walkthrough"},
     {"cluster", "repl"},
     {"cli"},
     {"__main__"},

@@ -38,9 +38,10 @@ class Asked:
         derivatives: Derivatives | None = None,
         written: Written = InputValue.written,
         nearby: bool = True,
+        read: Callable[[str], Script] = parse,
     ) -> None:
         words, source = list(common.items), common.source
-        script = expression_of(words, common, nearby) if source is None else None
+        script = first_of(words, common, read, nearby) if source is None else None
         self.values = parse_inputs(words, written)
         vector = common.grad_output
         self.vector = None if vector is None else InputValue.written("--grad-output", vector)
@@ -48,7 +49,7 @@ class Asked:
         given = [*self.values, *self._vectors()]
         if [source, *(value.path for value in given)].count(STANDARD_INPUT) > 1:
             raise GradcliError("only one thing can be read from standard input")
-        self.script: Script = expression_of(words, common, nearby) if script is None else script
+        self.script: Script = first_of(words, common, read, nearby) if script is None else script
         self.wanted = wanted_names(common.wrt, common.no_grad, common.grad_output)
         self.per_row = [] if common.per_row is None else _names(common.per_row, "--per-row", "as in --per-row x,y")
         self.common = common
@@ -57,9 +58,12 @@ class Asked:
         """The vector of the vector-Jacobian product, and those of other products."""
         return [*([self.vector] if self.vector else []), *(self.derivatives.vectors if self.derivatives else [])]
 
-    def load(self) -> tuple[Request, dict[str, Any], Any]:
-        """The request built, the data of its inputs (files are opened, not read) and the vector, None if not given."""
-        return self._requested(load_all)
+    def load(self, **building: Any) -> tuple[Request, dict[str, Any], Any]:
+        """The request built, the data of its inputs (files are opened, not read) and the vector, None if not given.
+
+        `building` is what `prepare` takes beside what is asked for.
+        """
+        return self._requested(load_all, **building)
 
     def look(self) -> tuple[Request, frozenset[Node]]:
         """The request built from what is known of its inputs without reading them, and the leaves of large files."""
@@ -71,7 +75,7 @@ class Asked:
             request, inputs, vector = self._requested(load_all)
         return request, request.files(inputs, vector)
 
-    def _requested(self, load: Callable[[Any], list[Any]]) -> tuple[Request, dict[str, Any], Any]:
+    def _requested(self, load: Callable[[Any], list[Any]], **building: Any) -> tuple[Request, dict[str, Any], Any]:
         """The request, its inputs as `load` gives them, and the vector."""
         from gradcli.evaluation.measuring import at_hand
         from gradcli.evaluation.request import prepare, vector_for, vector_form
@@ -92,6 +96,7 @@ class Asked:
                 not self.derivatives,
                 per_row=self.per_row,
                 jacobian=self.derivatives is not None and self.derivatives.jacobian,
+                **building,
             )
         request.measured = bool(measured)
         if self.derivatives is not None:

@@ -29,6 +29,7 @@ Examples:
 
 _COMMANDS = (
     "eval",
+    "steps",
     "explain",
     "batch",
     "check",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -129,6 +129,7 @@ def prepare(
     spare: bool = False,
     per_row: Sequence[str] = (),
     jacobian: bool = False,
+    interpreter: Callable[[str, Mapping[str, Node]], Interpreter] = Interpreter,
 ) -> Request:
     """Build the value of an expression and its gradients as graphs; `vector` says that a grad-output will be given,
     in the shape and dtype of the value unless it is a form.
@@ -139,6 +140,8 @@ def prepare(
     With `per_row` the expression is a function of a row of each of these inputs: there is a value for each row, and a
     gradient of every input. Where the value of a row is no scalar and there is no vector, or `jacobian` asks for it,
     there are Jacobians.
+
+    `interpreter` makes what carries the script out.
     """
     with written_in(script.source):
         names = _differentiated(forms, wrt)
@@ -146,10 +149,10 @@ def prepare(
         refuse_imported(leaves, script)
         rows = _rows(per_row, leaves)
         arguments = leaves if rows is None else leaves | rows.rows
-        interpreter = Interpreter(script.source, arguments)
-        value = interpreter.run(script)
+        carrying_out = interpreter(script.source, arguments)
+        value = carrying_out.run(script)
         if not spare:
-            refuse_unused(leaves, interpreter.used, script)
+            refuse_unused(leaves, carrying_out.used, script)
         explicit = wrt is not None and bool(names) and gradients_needed and rows is None
         seed, note, given = _seed(value, vector, explicit, rows)
         gradients = vjp([value], [seed], [arguments[n] for n in names]) if seed is not None else {}

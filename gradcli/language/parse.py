@@ -88,6 +88,12 @@ def _built(source: str) -> ScriptBuilder:
     return builder
 
 
+def computation(source: str) -> Script:
+    """The script of a computation, which has a value even if it ends with an assignment."""
+    script = parse(source, value=False)
+    return script if script.statements and script.statements[-1].kind != "define" else parse(source)
+
+
 def _reach(lalr: Tables, below: int, symbol: str, kind: str) -> int:
     """The state after `symbol` on top of `below`, past the levels of precedence that it only passes before `kind`."""
     state = lalr.states[below][symbol]

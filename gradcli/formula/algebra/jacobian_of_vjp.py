@@ -48,6 +48,8 @@ def _without_scalar(algebra: Algebra, product: NodeTerm) -> NodeTerm:
     parts = []
     for number, factors in _addends(algebra, product.term, names):
         rest = [f for f in factors if not _is_seed(f.term)]
+        if any(_holds(f.term) for f in rest):
+            raise GradcliError(_NONE, hint=_HINT)
         parts.append((1, algebra.prod(number, rest or [Factor(*one, ONE)], set(names))))
     total = algebra.add(parts)
     return NodeTerm(

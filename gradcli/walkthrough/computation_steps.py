@@ -1,0 +1,72 @@
+"""`gradcli.steps`: an expression and its inputs in, the steps of its computation out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
+from os import PathLike
+from typing import Any
+
+from gradcli.errors import GradcliError
+from gradcli.evaluation.evaluate import named_inputs, named_wrt
+from gradcli.evaluation.measuring import at_hand
+from gradcli.evaluation.request import prepare, vector_for
+from gradcli.evaluation.values import specs_of, to_array
+from gradcli.graph.arguments import kind_of
+from gradcli.graph.node import Node
+from gradcli.language.importing import importing_from
+from gradcli.language.parse import computation
+from gradcli.walkthrough.recording import Recorder
+from gradcli.walkthrough.telling import told
+from gradcli.walkthrough.told_walkthrough import Walkthrough
+
+
+def steps(
+    expression: str,
+    inputs: Mapping[str, Any] | None = None,
+    wrt: Iterable[str] | str | None = None,
+    grad_output: Any = None,
+    *,
+    only: Iterable[str] | str | None = None,
+    imports: str | PathLike[str] | None = None,
+) -> Walkthrough:
+    """The computation of an expression step by step: forward, then backward from the value to the inputs.
+
+    Arguments are those of `evaluate`; the last statement may be an assignment. `only` names the steps that are told of.
+    `print` shows what `gradcli steps` does. Raises GradcliError.
+
+    >>> import gradcli as gc
+    >>> print(gc.steps("w = sum(3*x)", {"x": [1, 2]}))
+    forward
+      x            tensor([1., 2.], requires_grad=True)
+      a = 3*x      tensor([3., 6.], grad_fn=<MulBackward0>)
+      w = sum(a)   tensor(9., grad_fn=<SumBackward0>)
+    <BLANKLINE>
+    backward
+      start                          w.grad = tensor(1.)
+      SumBackward0     d w/d a = 1   a.grad = tensor([1., 1.])
+      MulBackward0     d a/d x = 3   x.grad = tensor([3., 3.])
+      AccumulateGrad   added to x.grad
+    """
+    if not isinstance(expression, str):
+        raise GradcliError(f"the expression must be a string, got {kind_of(expression)}")
+    arrays = {name: to_array(value) for name, value in named_inputs(inputs).items()}
+    wanted = wrt if wrt is None or isinstance(wrt, str) else named_wrt(wrt)
+    recorders = Recorders()
+    with importing_from(imports) if imports is not None else nullcontext():
+        script = computation(expression)
+    with at_hand(script.source, arrays):
+        forms = specs_of(arrays)
+        request = prepare(script, forms, wanted, grad_output is not None, spare=True, interpreter=recorders.make)
+    vector = None if request.vector is None else vector_for(request, grad_output)
+    return told(request, recorders.last, arrays, vector, [only] if isinstance(only, str) else only)
+
+
+class Recorders:
+    """Makes interpreters that keep records, and has the last one."""
+
+    last: Recorder
+
+    def make(self, source: str, inputs: Mapping[str, Node]) -> Recorder:
+        self.last = Recorder(source, inputs)
+        return self.last

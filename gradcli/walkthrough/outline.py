@@ -1,0 +1,243 @@
+"""Which nodes of a graph are steps, in which order, what they are called and how they are written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain, count
+
+from gradcli.autodiff.vjp import backward_function, shown
+from gradcli.drawing.describe import details, is_inlined, name_of, title
+from gradcli.errors import escaped
+from gradcli.evaluation.request import Request
+from gradcli.graph.node import CONSTANT, INPUT, RESULT, Node, SeveralResults, toposort, with_inputs
+from gradcli.language.instructions import Instr
+from gradcli.language.unparse import written
+from gradcli.walkthrough.recording import Code, Made, OwnCall, Recorder
+
+# What the value is called that has no name, and the letters for other steps without one: those that are easily told
+# from each other, from numbers and constants, and from the d of a derivative.
+_VALUE = "value"
+_LETTERS = "abcfghkmnpqrstuvwyz"
+# More steps without a name are numbered.
+_MOST_LETTERS = 10
+# Nobody reads more instructions than this.
+_LONGEST_CODE = 2000
+# A constant of more elements is a step of its own.
+_MOST_CONSTANT = 6
+_SEVERAL = re.compile(r"[^\W\d]\w*")
+
+
+class Outline:
+    """The steps of a request's value; inputs are those that it depends on."""
+
+    def __init__(self, request: Request, record: Recorder) -> None:
+        self.value = request.roots[0]
+        self._made = record.made
+        self._untracked = record.untracked
+        self.calls = record.calls
+        reached = set(toposort([self.value]))
+        known = [node for node in record.made if node in reached]
+        self.inputs = [leaf for leaf in request.leaves.values() if leaf in reached]
+        #: The backward functions of the chain: an operation with several results has one for all of them.
+        self.functions = _functions([self.value, *known])
+        # Loops that are one operation have no function in the chain, which PyTorch does not know as such.
+        self.functions |= {_maker(node) for node in known if node.requires_grad and _maker(node).op.grad_fn is None}
+        self._steps = {node for node in reached if self._is_step(node)}
+        self.order = [node for node in toposort([*known, self.value]) if node in self._steps]
+        self._origins = self._traced()
+        self.names = self._named(record, request.source)
+
+    def _is_step(self, node: Node) -> bool:
+        if node is self.value or node.op is INPUT or isinstance(node, SeveralResults):
+            return node.op is not INPUT and not isinstance(node, SeveralResults)
+        if node.op is CONSTANT:
+            return node.size > _MOST_CONSTANT
+        if self.function_of(node) is not None:
+            return True
+        return node in self._made and not node.requires_grad
+
+    def function_of(self, step: Node) -> Node | None:
+        """The node that a step's backward function stands for, None where nothing is tracked."""
+        node = _maker(step)
+        return node if node in self.functions and step.requires_grad else None
+
+    def grad_fn(self, step: Node) -> str | None:
+        """What PyTorch prints as the step's `grad_fn`."""
+        function = None if step in self._untracked else self.function_of(step)
+        return None if function is None else function_name(function)
+
+    def is_tracked(self, step: Node) -> bool:
+        """Whether PyTorch would say that it requires grad."""
+        return step.requires_grad and step not in self._untracked
+
+    def operands(self, results: Sequence[Node]) -> list[Node]:
+        """The inputs and steps that the results of an operation are made of."""
+        found = toposort(results, stop=lambda node: self._ends(node, results))
+        return [node for node in found if self._ends(node, results)]
+
+    def alone(self, results: Sequence[Node]) -> tuple[list[Node], dict[Node, Node]]:
+        """The results of an operation as graphs of their own, and the leaf that stands for each operand."""
+        copies: dict[Node, Node] = {}
+        leaves: dict[Node, Node] = {}
+        for node in toposort(results, stop=lambda node: self._ends(node, results)):
+            if self._ends(node, results):
+                params = {"data": None, "name": self.names[node]}
+                leaf = Node(INPUT, (), params, node.shape, node.dtype, node.requires_grad)
+                copies[node] = leaves[node] = leaf
+            elif node.op is RESULT:
+                several = copies[node.inputs[0]]
+                assert isinstance(several, SeveralResults)
+                copies[node] = several.result(node.params["index"])
+            else:
+                copies[node] = (
+                    with_inputs(node, tuple([copies[child] for child in node.inputs])) if node.inputs else node
+                )
+        return [copies[result] for result in results], leaves
+
+    def _ends(self, node: Node, results: Sequence[Node]) -> bool:
+        return node not in results and (node.op is INPUT or node in self._steps)
+
+    def _shown(self, node: Node) -> Node:
+        """The step or input that a node of the source is."""
+        while node.inputs and node not in self._steps:
+            behind = shown(node)[0]
+            node = node.inputs[0] if behind is None or behind is node else behind
+        return node
+
+    # Names ------------------------------------------------------------------------------------------------------------
+
+    def _named(self, record: Recorder, source: str) -> dict[Node, str]:
+        names = {leaf: str(leaf.params["name"]) for leaf in self.inputs}
+        taken = {*names.values(), *_SEVERAL.findall(source), _VALUE, "e", "pi", "inf", "nan"}
+        given: dict[Node, str] = {}
+        for node, name in record.given.items():
+            given.setdefault(self._shown(node), name)
+        used = set(names.values())
+        for node in self.order:
+            if node in given:
+                name = _free(given[node], used, taken)
+                used.add(name)
+                names[node] = name
+        nameless = [node for node in self.order if node not in names]
+        if self.value in nameless:
+            names[self.value] = _free(_VALUE, used, used)
+            nameless.remove(self.value)
+        fresh = _fresh(taken, len(nameless))
+        return names | dict(zip(nameless, fresh, strict=False))
+
+    # Words ------------------------------------------------------------------------------------------------------------
+
+    def code(self, step: Node) -> Code:
+        """The step in the words of the source, over the names of its operands; () where it is only a part of them."""
+        made = self._made.get(step)
+        if made is None or not made.code:
+            return ()
+        code = self._named_code(made.code)
+        named = {part.arg for part in code if part.op == "name"}
+        return code if {self.names[node] for node in self.operands([step])} <= named else ()
+
+    def _named_code(self, code: Code) -> Code:
+        """Code in which nodes have names; what is no step, such as a mask that chose elements, is written out."""
+        found: list[Instr] = []
+        waiting = list(reversed(code))
+        while waiting and len(found) <= _LONGEST_CODE:
+            part = waiting.pop()
+            if part.op != "name" or not isinstance(part.arg, Node):
+                found.append(part)
+                continue
+            node: Node = part.arg
+            made = self._made.get(node)
+            if node in self.names:
+                found.append(part._replace(arg=self.names[node]))
+            elif is_inlined(node):
+                found.append(part._replace(arg=title(node)))
+            elif made is not None and made.code and not node.requires_grad:
+                waiting += reversed(made.code)
+            else:
+                found.append(part._replace(arg=self.names.get(self._shown(node), "…")))
+        return () if waiting else tuple(found)
+
+    def expression(self, step: Node) -> str:
+        """The step as text."""
+        code = self.code(step)
+        return escaped(written(code)) if code else self._spelled(step)
+
+    def _spelled(self, step: Node) -> str:
+        """An operation that the source has no words for."""
+        if step.op is CONSTANT:
+            return ""
+        several = _maker(step)
+        operands = [child for child in several.inputs if not is_inlined(child)]
+        words = [self.names.get(self._shown(child)) or title(child) for child in operands]
+        if several.op.symbol and len(several.inputs) == 2 and several.op.family in ("elementwise", "contraction"):
+            sides = [
+                title(child) if is_inlined(child) else self.names.get(self._shown(child), "…")
+                for child in several.inputs
+            ]
+            return f" {several.op.symbol} ".join(sides)
+        name = name_of(several)
+        if several.op.name.startswith("_") and several.op.grad_fn is not None:
+            name = re.sub(r"Backward\d*$", "", backward_function(several)[0]).lower()
+        result = several.op.name_of_result(step.params["index"]) if step.op is RESULT else ""
+        end = f"[{result}]" if result.isdigit() else f".{result}" if result else ""
+        return escaped(f"{name}({', '.join([*words, *details(several)])}){end}")
+
+    def source(self, step: Node) -> str:
+        """The part of the source that a step belongs to."""
+        made = self._origins.get(step)
+        return "" if made is None else made.source
+
+    def call(self, step: Node) -> OwnCall | None:
+        """The call of one of the expression's own functions that a step was made in."""
+        made = self._origins.get(step)
+        return None if made is None else made.call
+
+    def _traced(self) -> dict[Node, Made]:
+        """What is known of each step, or else of the operation that it is a part of, which comes after its parts."""
+        found: dict[Node, Made] = {}
+        whole: Made | None = None
+        for step in reversed(self.order):
+            whole = self._made.get(step, whole)
+            if whole is not None:
+                found[step] = whole
+        return found
+
+
+def function_name(node: Node) -> str:
+    """PyTorch's name of a backward function, or the operation's where it has none."""
+    return name_of(node) if node.op.grad_fn is None else backward_function(node)[0]
+
+
+def _maker(step: Node) -> Node:
+    """The operation that a step is a result of."""
+    return step.inputs[0] if step.op is RESULT else step
+
+
+def _functions(starts: Iterable[Node]) -> set[Node]:
+    """The nodes whose backward functions are in the chains that begin at some nodes."""
+    found: set[Node] = set()
+    waiting = [shown(node)[0] for node in starts]
+    while waiting:
+        node = waiting.pop()
+        if node is None or node in found or node.op is INPUT:
+            continue
+        found.add(node)
+        waiting += [behind for behind, _ in backward_function(node)[1]]
+    return found
+
+
+def _free(name: str, used: set[str], taken: set[str]) -> str:
+    """The name, or the next one of its kind that nothing has."""
+    if name not in used:
+        return name
+    base, dot, field = name.partition(".")
+    found = (f"{base}_{k}{dot}{field}" for k in count(2))
+    return next(other for other in found if other not in used and other not in taken)
+
+
+def _fresh(taken: set[str], wanted: int) -> Iterator[str]:
+    """Short names that nothing has."""
+    letters = [letter for letter in _LETTERS if letter not in taken] if wanted <= _MOST_LETTERS else []
+    numbered: Callable[[int], str] = lambda k: f"t{k}"  # noqa: E731
+    return chain(letters, (name for k in count(1) if (name := numbered(k)) not in taken))

@@ -1,0 +1,16 @@
+"""The answer of `gradcli.steps`."""
+
+from __future__ import annotations
+
+from gradcli.walkthrough.board_text import walkthrough_text
+from gradcli.walkthrough.step_types import Told
+
+
+class Walkthrough(Told):
+    """A computation step by step; `print` shows what `gradcli steps` does."""
+
+    def __str__(self) -> str:
+        return str(walkthrough_text(self))
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {len(self.forward)} steps>"
