@@ -6,17 +6,17 @@ echo "The cube root of 2, and how it changes with what it is the root of:"
 gradcli eval 'f(y) = y - (y**3 - x)/(3*y**2); iterate(f, x, 7)' x=2 | tail -2
 
 echo
-echo "Van der Pol's oscillator after 300 steps of Runge and Kutta, by its parameter:"
+echo "Van der Pol's oscillator after 10,000 steps of Runge and Kutta, by its parameter:"
 gradcli eval '
 slope(y) = [y[1], k*(1 - y[0]**2)*y[1] - y[0]]
-step(y, h=0.01) = {
+step(y, h=0.001) = {
   a = slope(y)
   b = slope(y + h/2*a)
   c = slope(y + h/2*b)
   d = slope(y + h*c)
   y + h/6*(a + 2*b + 2*c + d)
 }
-iterate(step, y0, 300)[0]' 'y0=[1, 0.2]' k=1.3 --wrt k --dtype float64 | tail -2
+iterate(step, y0, 10000)[0]' 'y0=[1, 0.2]' k=1.3 --wrt k --dtype float64 | tail -2
 
 echo
 echo "An LSTM over 100 steps: the gradient of its last state by the first weights:"

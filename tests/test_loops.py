@@ -148,6 +148,7 @@ def test_what_it_keeps_is_counted_before(monkeypatch: pytest.MonkeyPatch) -> Non
     assert done.code == 2 and done.err.startswith(
         "gradcli: what a loop of 1,000 turns keeps of each (400 kB) needs 400 MB"
     )
+    assert "hint: fewer turns need less" in done.err
     assert call(monkeypatch, "eval", *words, "--no-grad").code == 0
 
 

@@ -104,6 +104,8 @@ def _too_large(made: Sequence[Node], others: Sequence[tuple[int, str]], needed: 
     hint = HINT
     if name.startswith("the buffers"):
         hint = "fewer --threads need less; --memory-limit sets another limit"
+    elif held and held[0].op.repeated is not None and name == describe(held[0]):
+        hint = "fewer turns need less, and none is kept without gradients; --memory-limit sets another limit"
     return GradcliError(message, span=held[0].span if held else None, hint=hint)
 
 
