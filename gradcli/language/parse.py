@@ -1,6 +1,6 @@
 """Source text to a script of flat postfix code, and back: nothing here recurses, and no tree is built.
 
-The loop in `parse` runs the LALR(1) tables of `grammar/expression.lark` and calls one method of `ScriptBuilder` for
+The loop in `_built` runs the LALR(1) tables of `grammar/expression.lark` and calls one method of `ScriptBuilder` for
 each aliased alternative of the grammar. An LR parser reduces in postfix order, so a method only appends its
 instruction.
 """
@@ -16,6 +16,9 @@ from gradcli.language.instructions import LOOKS_UP, Instr, Script, Statement
 from gradcli.language.lalr import Tables, tables
 from gradcli.language.script_builder import ScriptBuilder
 from gradcli.language.tokens import Token, tokens, unexpected
+
+# Longer definitions are read anew each time: keeping them would cost more memory than it saves time.
+_LONGEST_KEPT = 50_000
 
 
 def parse(source: str, *, value: bool = True) -> Script:
@@ -47,11 +50,18 @@ def imports_first(source: str) -> tuple[dict[str, str], str]:
     return found, rest
 
 
-@lru_cache(maxsize=8)
 def _definitions(source: str) -> Script:
-    """The script of a text that only defines something, which many expressions may import."""
+    """The script of a text that only defines something."""
+    return _kept(source) if len(source) <= _LONGEST_KEPT else _read(source)
+
+
+def _read(source: str) -> Script:
     builder = _built(source)
     return Script(source, builder.definitions(), tuple(builder.imports))
+
+
+#: Many expressions may import the same.
+_kept = lru_cache(maxsize=8)(_read)
 
 
 def _built(source: str) -> ScriptBuilder:
