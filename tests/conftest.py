@@ -6,7 +6,7 @@ What compares with PyTorch is left out where that is not installed, and mandator
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
 from importlib.util import find_spec
 from typing import Any
@@ -19,7 +19,10 @@ from gradcli.engine.execute.threads import THREADS
 from gradcli.engine.native.choice import ENGINE
 from gradcli.engine.plan.program import Sizes
 from gradcli.evaluation.evaluate import _kept
+from gradcli.formula import derivation
+from gradcli.formula.lengths import Given
 from gradcli.graph.dtypes import DEFAULT_DTYPE, FLOAT32
+from gradcli.language.instructions import Script
 from gradcli.machine.limits import MEMORY_LIMIT
 from gradcli.ops.create import GENERATOR
 
@@ -82,3 +85,18 @@ def in_blocks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     _kept.clear()
     yield
     _kept.clear()
+
+
+@pytest.fixture
+def derived_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A formula that is asked for in several formats is derived once."""
+    known: dict[Any, derivation.Derived] = {}
+    derive = derivation.derive
+
+    def remembered(script: Script, givens: Sequence[Given], wanted: derivation.Wanted) -> derivation.Derived:
+        key = (script.source, tuple(givens), wanted)
+        if key not in known:
+            known[key] = derive(script, givens, wanted)
+        return known[key]
+
+    monkeypatch.setattr(derivation, "derive", remembered)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import json
 import re
 import subprocess
 import sys
@@ -81,21 +82,21 @@ def test_page(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
                 assert actual == expected, f"{page}, line {block.line}: $ {command}\n{actual}"
 
 
-def _generate(root: Path, env: dict[str, str], *options: str) -> tuple[int, str]:
-    """The exit code of the script that writes the generated pages of a folder, and what it says.
+# docs/generate.py again and again in one process, which derives the formulas of all operations once: options come in,
+# the exit code and what was said go out. A process of its own, as others of these tests add operations.
+_GENERATOR = """
+import contextlib, io, json, sys
+sys.path.insert(0, "docs")
+import generate
+for line in sys.stdin:
+    sys.argv = ["docs/generate.py", *line.split()]
+    with contextlib.redirect_stdout(io.StringIO()) as said, contextlib.redirect_stderr(said):
+        code = generate.main()
+    print(json.dumps([code, said.getvalue()]), flush=True)
+"""
 
-    In a process of its own: others of these tests add operations, which its pages would have.
-    """
-    words = [sys.executable, "docs/generate.py", *options]
-    done = subprocess.run(words, cwd=root, env=env, capture_output=True, text=True, timeout=120, check=False)
-    return done.returncode, done.stdout + done.stderr
 
-
-def test_generated_pages_are_current(tmp_path: Path) -> None:
-    assert _generate(ROOT, environment(tmp_path / "commands"), "--check") == (0, "")
-
-
-def test_a_stale_page_is_found(tmp_path: Path) -> None:
+def test_generated_pages_are_current_and_stale_ones_are_found(tmp_path: Path) -> None:
     """The check fails where a page and the code have drifted apart, and writing brings them together again."""
     env = environment(tmp_path / "commands")
     docs = tmp_path / "docs"
@@ -104,7 +105,6 @@ def test_a_stale_page_is_found(tmp_path: Path) -> None:
     pages = [page for pattern in ("*.py", "*.md", "man/*") for page in (ROOT / "docs").glob(pattern)]
     for page in [*pages, ROOT / "gradcli/__init__.pyi", ROOT / "gradcli/ops/homes.py"]:
         (tmp_path / page.relative_to(ROOT)).write_bytes(page.read_bytes())
-    assert _generate(tmp_path, env, "--check") == (0, "")
     changes = [
         ("gradcli/ops/homes.py", "relu", "relux"),
         ("gradcli/__init__.pyi", "def sqrt", "def sqroot"),
@@ -112,12 +112,28 @@ def test_a_stale_page_is_found(tmp_path: Path) -> None:
         ("docs/command.md", "--wrt NAMES", "--wrt THINGS"),
         ("docs/man/gradcli-eval.1", "wrt NAMES", "wrt THINGS"),
     ]
-    for name, old, new in changes:
-        page = tmp_path / name
-        page.write_text(page.read_text(encoding="utf-8").replace(old, new, 1), encoding="utf-8")
-    stale = ", ".join(Path(name).name for name, _, _ in changes)
-    assert _generate(tmp_path, env, "--check") == (1, f"out of date: {stale}; run `python docs/generate.py`\n")
-    assert _generate(tmp_path, env) == (0, "") and _generate(tmp_path, env, "--check") == (0, "")
+    with subprocess.Popen(
+        [sys.executable, "-c", _GENERATOR],
+        cwd=tmp_path,
+        env=env,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as generator:
+        assert generator.stdin is not None and generator.stdout is not None
+
+        def generate(options: str) -> list[Any]:
+            print(options, file=generator.stdin, flush=True)
+            return json.loads(generator.stdout.readline())
+
+        assert generate("--check") == [0, ""]
+        for name, old, new in changes:
+            page = tmp_path / name
+            page.write_text(page.read_text(encoding="utf-8").replace(old, new, 1), encoding="utf-8")
+        stale = ", ".join(Path(name).name for name, _, _ in changes)
+        assert generate("--check") == [1, f"out of date: {stale}; run `python docs/generate.py`\n"]
+        assert generate("") == [0, ""] and generate("--check") == [0, ""]
+        generator.stdin.close()
     # But for the places where another version of click ends its lines.
     assert all(_letters(tmp_path / name) == _letters(ROOT / name) for name, _, _ in changes)
 

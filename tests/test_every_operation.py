@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextvars import copy_context
 from itertools import cycle
 from typing import Any
@@ -15,12 +15,10 @@ import pytest
 
 import gradcli.ops  # noqa: F401
 from gradcli.engine.execute.bounds import MEMORY_LIMIT
-from gradcli.formula import derivation
-from gradcli.formula.lengths import Given
 from gradcli.graph.op import OPS, Op
-from gradcli.language.instructions import Script
 from tests import linalg_arguments, network_arguments
 from tests.command import Done, call
+from tests.sampling import sampled
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -511,25 +509,8 @@ def answered(monkeypatch: pytest.MonkeyPatch, words: list[str]) -> Done:
     return done
 
 
-@pytest.fixture
-def derived_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A formula that is asked for in several formats is derived once."""
-    known: dict[Any, derivation.Derived] = {}
-    derive = derivation.derive
-
-    def remembered(script: Script, givens: Sequence[Given], wanted: derivation.Wanted) -> derivation.Derived:
-        key = (script.source, tuple(givens), wanted)
-        if key not in known:
-            known[key] = derive(script, givens, wanted)
-        return known[key]
-
-    monkeypatch.setattr(derivation, "derive", remembered)
-
-
 @pytest.mark.usefixtures("derived_once")
-@pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=[pytest.mark.slow] if k % 4 else []) for k, n in enumerate(NAMES)]
-)
+@pytest.mark.parametrize("name", sampled(NAMES, every=12))
 def test_sound_arguments(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for expression in sound(name) if name == OPS[name].name else sound(name)[:1]:
         ends = [answered(monkeypatch, words) for words in commands(expression)]

@@ -19,9 +19,8 @@ def test_every_operation_has_a_case() -> None:
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-@pytest.mark.parametrize("order", [1, 2])
-def test_gradient(case: Case, order: int) -> None:
-    assert errors(case.expression, case.arrays(), order) == []
+def test_gradient(case: Case) -> None:
+    assert [errors(case.expression, case.arrays(), order) for order in (1, 2)] == [[], []]
 
 
 def _detached(op: Op) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import Any
 
 import numpy as np
@@ -45,9 +44,14 @@ SHAPES = [(3,), (0,), (2, 3), (3, 3), (0, 3), (3, 0), (2, 3, 3), (1, 3, 3), (2, 
 SHAPES += [(2, 0, 3)]
 
 
-@pytest.mark.parametrize(("left", "right"), list(itertools.product(SHAPES, SHAPES)))
+@pytest.mark.parametrize("left", SHAPES)
 @pytest.mark.parametrize("tracked", [False, True])
-def test_matmul_is_numpy_matmul(left: tuple[int, ...], right: tuple[int, ...], tracked: bool) -> None:
+def test_matmul_is_numpy_matmul(left: tuple[int, ...], tracked: bool) -> None:
+    for right in SHAPES:
+        _matmul_is_numpy_matmul(left, right, tracked)
+
+
+def _matmul_is_numpy_matmul(left: tuple[int, ...], right: tuple[int, ...], tracked: bool) -> None:
     a, b = RNG.standard_normal(left), RNG.standard_normal(right)
     x, y = input_node(a, requires_grad=tracked), input_node(b, requires_grad=tracked)
     try:

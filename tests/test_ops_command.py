@@ -46,7 +46,15 @@ def test_one_operation() -> None:
     )
 
 
-def test_every_operation_can_be_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_operation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Alone, in JSON, and on the page; one test, as all derivatives take their time."""
+    _can_be_shown(monkeypatch)
+    _stands_in_json(monkeypatch)
+    _is_on_the_page_as_the_command_shows_it()
+    _has_its_formula(monkeypatch)
+
+
+def _can_be_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     for op in PUBLIC:
         done = call(monkeypatch, "ops", op.name)
         assert (done.code, done.err) == (0, "") and done.out.startswith(f"{op.name}({op.signature.text})\n\n")
@@ -79,7 +87,7 @@ def test_one_family(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {row["family"] for row in json.loads(call(monkeypatch, "ops", "products", "--json").out)} == {"matmul"}
 
 
-def test_json(monkeypatch: pytest.MonkeyPatch) -> None:
+def _stands_in_json(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = json.loads(call(monkeypatch, "ops", "--json").out)
     assert sorted(row["name"] for row in rows) == sorted(op.name for op in PUBLIC)
     one = json.loads(call(monkeypatch, "ops", "clip", "--json").out)
@@ -110,7 +118,7 @@ def test_operations_stand_in_the_table_of_the_module_that_defines_them() -> None
     assert set(found.values()) == set(TITLES)
 
 
-def test_the_page_says_what_the_command_says() -> None:
+def _is_on_the_page_as_the_command_shows_it() -> None:
     page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
     for op in PUBLIC:
         (line,) = [line for line in page.splitlines() if line.startswith(f"| `{op.name}(")]
@@ -120,7 +128,7 @@ def test_the_page_says_what_the_command_says() -> None:
         assert line.endswith(f"| {shown} |") and f"`{entry(op).torch}`" in line
 
 
-def test_every_gradient_has_its_formula(monkeypatch: pytest.MonkeyPatch) -> None:
+def _has_its_formula(monkeypatch: pytest.MonkeyPatch) -> None:
     for op in PUBLIC:
         gradient, formula = gradient_of(op), entry(op).derivative
         assert formula == gradient if gradient != "yes" else formula not in (None, "", "yes"), op.name

@@ -17,6 +17,7 @@ from gradcli.errors import GradcliError
 from gradcli.graph.node import INPUT, toposort
 from tests.cases import Case, all_cases
 from tests.gradients import build
+from tests.sampling import sampled
 
 FILLINGS = {
     "zeros": np.zeros_like,
@@ -62,8 +63,22 @@ CORNERS = {
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-@pytest.mark.parametrize("order", [1, 2, pytest.param(3, marks=pytest.mark.slow)])
-def test_derivatives(case: Case, order: int) -> None:
+def test_first_derivatives(case: Case) -> None:
+    _right(case, 1)
+
+
+@pytest.mark.parametrize("case", sampled(CASES, every=3), ids=str)
+def test_second_derivatives(case: Case) -> None:
+    _right(case, 2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_third_derivatives(case: Case) -> None:
+    _right(case, 3)
+
+
+def _right(case: Case, order: int) -> None:
     for point in FILLINGS:
         try:
             report = check(case.expression, filled(case, point), order=order)

@@ -169,9 +169,13 @@ def test_the_example_of_help_gives_what_it_shows(name: str) -> None:
     assert tried and not failed, "".join(report)
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
-def test_every_form_of_a_call_is_understood(name: str) -> None:
+def test_every_form_of_a_call_is_understood() -> None:
     """Every overload finds its arguments, by position as far as it says so, and by name."""
+    for name in FUNCTIONS:
+        _every_form_is_understood(name)
+
+
+def _every_form_is_understood(name: str) -> None:
     op = OPS[name]
     for way in STATED[name]:
         stated = [(word, kind) for word, kind, _, _ in parameters(way) if word != "requires_grad"]
@@ -187,20 +191,14 @@ def test_every_form_of_a_call_is_understood(name: str) -> None:
             assert op.signature.bind((), values) == bound
 
 
-def claims() -> Iterator[tuple[str, str, str]]:
-    for name in NAMES:
-        for parameter in OPS[name].signature.parameters:
-            for kind in described.kinds_of(parameter):
-                if kind in GIVEN and parameter.kind is not parameter.VAR_POSITIONAL:
-                    yield name, parameter.name, kind
-    yield from ((name, parameter.name, described.kinds_of(parameter)[0]) for name, parameter in _starred())
-
-
-def _starred() -> Iterator[tuple[str, inspect.Parameter]]:
-    for name in NAMES:
-        for parameter in OPS[name].signature.parameters:
-            if parameter.kind is parameter.VAR_POSITIONAL and described.kinds_of(parameter) != ["tensor"]:
-                yield name, parameter
+def claims(name: str) -> Iterator[tuple[str, str]]:
+    """The arguments of an operation, and of what kinds each is said to be; of one with a star the first."""
+    for parameter in OPS[name].signature.parameters:
+        kinds = described.kinds_of(parameter)
+        if parameter.kind is not parameter.VAR_POSITIONAL:
+            yield from ((parameter.name, kind) for kind in kinds if kind in GIVEN)
+        elif kinds != ["tensor"]:
+            yield parameter.name, kinds[0]
 
 
 #: What else to give where an argument makes no sense alone.
@@ -247,22 +245,17 @@ def answers(op: Op, word: str, kind: str, value: Any) -> bool:
     return False
 
 
-@pytest.mark.parametrize(("name", "word", "kind"), list(claims()))
-def test_arguments_take_what_the_stub_says(name: str, word: str, kind: str) -> None:
+@pytest.mark.parametrize("name", [name for name in NAMES if any(claims(name))])
+def test_arguments_take_what_the_stub_says_and_refuse_what_it_leaves_out(name: str) -> None:
     op = OPS[name]
-    for value in GIVEN[kind]:
-        assert answers(op, word, kind, value), f"{name}({word}={value!r})"
-    if op.signature.defaults.get(word, ...) is None:
-        assert answers(op, word, kind, None)
-
-
-@pytest.mark.parametrize(("name", "word", "kind"), [claim for claim in claims() if claim[2] in REFUSED])
-def test_arguments_refuse_what_the_stub_leaves_out(name: str, word: str, kind: str) -> None:
-    op = OPS[name]
-    if len(described.kinds_of(next(p for p in op.signature.parameters if p.name == word))) == 1:
-        for value in REFUSED[kind]:
-            if not (value is None and op.signature.defaults.get(word, ...) is None):
-                assert not answers(op, word, kind, value), f"{name}({word}={value!r})"
+    for word, kind in claims(name):
+        optional = op.signature.defaults.get(word, ...) is None
+        for value in [*GIVEN[kind], *([None] if optional else [])]:
+            assert answers(op, word, kind, value), f"{name}({word}={value!r})"
+        if len(described.kinds_of(next(p for p in op.signature.parameters if p.name == word))) == 1:
+            for value in REFUSED.get(kind, []):
+                if not (value is None and optional):
+                    assert not answers(op, word, kind, value), f"{name}({word}={value!r})"
 
 
 def test_the_stub_has_all_names() -> None:

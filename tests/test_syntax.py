@@ -680,17 +680,17 @@ def test_anything_parses_or_is_refused_in_words(source: str) -> None:
 @pytest.mark.parametrize(
     "source",
     [
-        "+".join(["x"] * 100_000),
-        "**".join(["x"] * 100_000),
+        "+".join(["x"] * 30_000),
+        "**".join(["x"] * 30_000),
         "(" * 20_000 + "x" + ")" * 20_000,
         "(1 + " * 20_000 + "x" + ")*2" * 20_000,
         "f(" * 20_000 + "x" + ", k=1)" * 20_000,
         "[" * 20_000 + "]" * 20_000,
-        "x" + "[0]" * 50_000,
-        "x" + ".pow(2)" * 50_000,
-        "-" * 100_000 + "x",
-        "[" + "1, " * 100_000 + "]",
-        "y = 1;" * 50_000 + "y",
+        "x" + "[0]" * 20_000,
+        "x" + ".pow(2)" * 20_000,
+        "-" * 30_000 + "x",
+        "[" + "1, " * 30_000 + "]",
+        "y = 1;" * 20_000 + "y",
     ],
     ids=lambda source: f"{source[:6]}…",
 )
@@ -698,8 +698,8 @@ def test_depth_and_length(source: str) -> None:
     began = time.perf_counter()
     script = parse(source)
     text = unparse(script)
-    # Half a second on an idle machine; anything that grows with the square takes minutes.
-    assert time.perf_counter() - began < 20
+    # A fifth of a second on an idle machine; anything that grows with the square takes minutes.
+    assert time.perf_counter() - began < 10
     assert meaning(parse(text)) == meaning(script)
 
 
