@@ -230,25 +230,25 @@ def test_huge_expressions_and_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     Path("sum.txt").write_text("+".join(["x"] * 30_000))
     assert call(monkeypatch, "eval", "-f", "sum.txt", "x=1", "--no-grad").out == "tensor(30000.)\n"
     for text in (
-        "(" * 500_000,
-        ")" * 500_000,
-        "-" * 500_000,
-        "x" * 500_000,
-        "9" * 500_000,
-        "[" * 500_000,
-        "x." * 250_000,
-        "1e" * 250_000,
-        "f(" * 250_000,
-        "x[" * 250_000,
-        "'" + "a" * 500_000,
-        "[" * 500_000 + "1" + "]" * 500_000,
-        "@" * 500_000,
-        "x y" * 170_000,
+        "(" * 200_000,
+        ")" * 200_000,
+        "-" * 200_000,
+        "x" * 200_000,
+        "9" * 200_000,
+        "[" * 200_000,
+        "x." * 100_000,
+        "1e" * 100_000,
+        "f(" * 100_000,
+        "x[" * 100_000,
+        "'" + "a" * 200_000,
+        "[" * 200_000 + "1" + "]" * 200_000,
+        "@" * 200_000,
+        "x y" * 70_000,
     ):
         Path("huge.txt").write_text(text)
         start = time.process_time()
         report = failed(call(monkeypatch, "eval", "-f", "huge.txt"))
-        assert len(report) < 1500 and time.process_time() - start < 20, text[:10]
+        assert len(report) < 1500 and time.process_time() - start < 10, text[:10]
     for text, value in {"9" * 4000: "tensor(inf)", "10**10**10": "tensor(inf)", "2**-10**9": "tensor(0.)"}.items():
         told = "" if "inf" not in value else "note: value is infinite: `gradcli check` names the operation\n"
         assert call(monkeypatch, "eval", text) == (0, value + "\n", told), text[:10]
@@ -525,8 +525,12 @@ _PYTHON = re.compile(
 )
 
 
-@pytest.mark.parametrize("name", sorted(n for n, op in OPS.items() if op.public and n not in DTYPES))
-def test_values_are_named_as_users_write_them(name: str) -> None:
+def test_values_are_named_as_users_write_them() -> None:
+    for name in sorted(n for n, op in OPS.items() if op.public and n not in DTYPES):
+        _names_values_as_users_write_them(name)
+
+
+def _names_values_as_users_write_them(name: str) -> None:
     x = gc.tensor(np.arange(1.0, 7.0).reshape(2, 3))
     values = [
         np.dtype("float32"),
@@ -562,4 +566,4 @@ def test_values_are_named_as_users_write_them(name: str) -> None:
         try:
             call_op(op, *args, **words)
         except GradcliError as error:
-            assert _PYTHON.search(error.message) is None and len(error.message) < 250, (args, words)
+            assert _PYTHON.search(error.message) is None and len(error.message) < 250, (name, args, words)
