@@ -5,8 +5,9 @@ What compares with PyTorch is left out where that is not installed, and mandator
 
 from __future__ import annotations
 
+import gc
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextvars import ContextVar
 from importlib.util import find_spec
 from typing import Any
@@ -44,6 +45,17 @@ _SETTINGS: list[tuple[ContextVar[Any], Any]] = [
     (GENERATOR, None),
     (DEFAULT_DTYPE, FLOAT32),
 ]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Thousands of tests are made and stay: no collection of garbage goes through them, now or later."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.freeze()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
