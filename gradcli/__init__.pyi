@@ -1097,69 +1097,6 @@ class Tensor:
         """The logarithm of softmax, without overflow."""
     @overload
     def log_softmax(self, *, axis: _Int, dtype: _DType | None = None) -> Tensor: ...
-    def conv1d(
-        self,
-        weight: _TensorLike,
-        bias: _TensorLike | None = None,
-        stride: _Int | _Ints = 1,
-        padding: _Int | _Ints | Literal["same", "valid"] = 0,
-        dilation: _Int | _Ints = 1,
-        groups: _Int = 1,
-    ) -> Tensor:
-        """Sum of the products of a kernel and each window of the input, (batch, channels, length)."""
-    def conv2d(
-        self,
-        weight: _TensorLike,
-        bias: _TensorLike | None = None,
-        stride: _Int | _Ints = 1,
-        padding: _Int | _Ints | Literal["same", "valid"] = 0,
-        dilation: _Int | _Ints = 1,
-        groups: _Int = 1,
-    ) -> Tensor:
-        """Sum of the products of a kernel and each window of the input, (batch, channels, height, width)."""
-    def conv3d(
-        self,
-        weight: _TensorLike,
-        bias: _TensorLike | None = None,
-        stride: _Int | _Ints = 1,
-        padding: _Int | _Ints | Literal["same", "valid"] = 0,
-        dilation: _Int | _Ints = 1,
-        groups: _Int = 1,
-    ) -> Tensor:
-        """Sum of the products of a kernel and each window of the input, (batch, channels, depth, height, width)."""
-    def conv_transpose1d(
-        self,
-        weight: _TensorLike,
-        bias: _TensorLike | None = None,
-        stride: _Int | _Ints = 1,
-        padding: _Int | _Ints = 0,
-        output_padding: _Int | _Ints = 0,
-        groups: _Int = 1,
-        dilation: _Int | _Ints = 1,
-    ) -> Tensor:
-        """The adjoint of conv1d: each element of the input, (batch, channels, length) spread out."""
-    def conv_transpose2d(
-        self,
-        weight: _TensorLike,
-        bias: _TensorLike | None = None,
-        stride: _Int | _Ints = 1,
-        padding: _Int | _Ints = 0,
-        output_padding: _Int | _Ints = 0,
-        groups: _Int = 1,
-        dilation: _Int | _Ints = 1,
-    ) -> Tensor:
-        """The adjoint of conv2d: each element of the input, (batch, channels, height, width) spread out."""
-    def conv_transpose3d(
-        self,
-        weight: _TensorLike,
-        bias: _TensorLike | None = None,
-        stride: _Int | _Ints = 1,
-        padding: _Int | _Ints = 0,
-        output_padding: _Int | _Ints = 0,
-        groups: _Int = 1,
-        dilation: _Int | _Ints = 1,
-    ) -> Tensor:
-        """The adjoint of conv3d: each element of the input, (batch, channels, depth, height, width) spread out."""
     def dist(self, other: _TensorLike, p: _Number = 2) -> Tensor:
         """Norm of the difference of two tensors."""
     def cdist(
@@ -1509,102 +1446,6 @@ class Tensor:
         """The first half along a dimension times the sigmoid of the second."""
     @overload
     def glu(self, *, axis: _Int) -> Tensor: ...
-    def avg_pool1d(
-        self,
-        kernel_size: _Int | _Ints,
-        stride: _Int | _Ints | None = None,
-        padding: _Int | _Ints = 0,
-        ceil_mode: _Bool = False,
-        count_include_pad: _Bool = True,
-    ) -> Tensor:
-        """The mean of each window, along length."""
-    def adaptive_avg_pool1d(self, output_size: _Int | _Ints) -> Tensor:
-        """The means of as many windows of about equal length as are wanted, along length."""
-    def lp_pool1d(
-        self,
-        norm_type: _Number,
-        kernel_size: _Int | _Ints,
-        stride: _Int | _Ints | None = None,
-        ceil_mode: _Bool = False,
-    ) -> Tensor:
-        """The norm of each window, along length."""
-    def avg_pool2d(
-        self,
-        kernel_size: _Int | _Ints,
-        stride: _Int | _Ints | None = None,
-        padding: _Int | _Ints = 0,
-        ceil_mode: _Bool = False,
-        count_include_pad: _Bool = True,
-        divisor_override: _Int | None = None,
-    ) -> Tensor:
-        """The mean of each window, along height, width."""
-    def adaptive_avg_pool2d(self, output_size: _Int | _Ints) -> Tensor:
-        """The means of as many windows of about equal length as are wanted, along height, width."""
-    def lp_pool2d(
-        self,
-        norm_type: _Number,
-        kernel_size: _Int | _Ints,
-        stride: _Int | _Ints | None = None,
-        ceil_mode: _Bool = False,
-    ) -> Tensor:
-        """The norm of each window, along height, width."""
-    def avg_pool3d(
-        self,
-        kernel_size: _Int | _Ints,
-        stride: _Int | _Ints | None = None,
-        padding: _Int | _Ints = 0,
-        ceil_mode: _Bool = False,
-        count_include_pad: _Bool = True,
-        divisor_override: _Int | None = None,
-    ) -> Tensor:
-        """The mean of each window, along depth, height, width."""
-    def adaptive_avg_pool3d(self, output_size: _Int | _Ints) -> Tensor:
-        """The means of as many windows of about equal length as are wanted, along depth, height, width."""
-    def lp_pool3d(
-        self,
-        norm_type: _Number,
-        kernel_size: _Int | _Ints,
-        stride: _Int | _Ints | None = None,
-        ceil_mode: _Bool = False,
-    ) -> Tensor:
-        """The norm of each window, along depth, height, width."""
-    def interpolate(
-        self,
-        size: _Int | _Ints | None = None,
-        scale_factor: _Number | list[_Number] | tuple[_Number, ...] | None = None,
-        mode: Literal["nearest", "nearest-exact", "linear", "bilinear", "bicubic", "trilinear", "area"] = "nearest",
-        align_corners: _Bool | None = None,
-        recompute_scale_factor: _Bool | None = None,
-    ) -> Tensor:
-        """Made longer or shorter along all dimensions but batch and channels: nearest, linear, bilinear, bicubic, …"""
-    def upsample_nearest(
-        self,
-        size: _Int | _Ints | None = None,
-        scale_factor: _Number | list[_Number] | tuple[_Number, ...] | None = None,
-    ) -> Tensor:
-        """Each element of the result is the nearest one."""
-    def upsample_bilinear(
-        self,
-        size: _Int | _Ints | None = None,
-        scale_factor: _Number | list[_Number] | tuple[_Number, ...] | None = None,
-    ) -> Tensor:
-        """Linear in both dimensions, corners upon corners."""
-    def grid_sample(
-        self,
-        grid: _TensorLike,
-        mode: Literal["bilinear", "nearest", "bicubic"] = "bilinear",
-        padding_mode: Literal["zeros", "border", "reflection"] = "zeros",
-        align_corners: _Bool | None = None,
-    ) -> Tensor:
-        """Pictures at the places that a grid names, from -1 to 1 along each dimension, the last one first."""
-    def affine_grid(self, size: _Ints, align_corners: _Bool | None = None) -> Tensor:
-        """The grid for grid_sample that affine maps, a matrix for each member of the batch, make of the usual one."""
-    def pixel_shuffle(self, upscale_factor: _Int) -> Tensor:
-        """Groups of channels made into squares of elements."""
-    def pixel_unshuffle(self, downscale_factor: _Int) -> Tensor:
-        """Squares of elements made into groups of channels."""
-    def channel_shuffle(self, groups: _Int) -> Tensor:
-        """Channels in groups, the groups taken in turn."""
     def binary_cross_entropy(
         self, target: _TensorLike, weight: _TensorLike | None = None, reduction: Literal["mean", "sum", "none"] = "mean"
     ) -> Tensor:
@@ -1765,39 +1606,69 @@ class Tensor:
     def mvlgamma(self, p: _Int) -> Tensor:
         """The logarithm of the gamma function of matrices with p rows."""
     multigammaln = mvlgamma
-    def linear(self, weight: _TensorLike, bias: _TensorLike | None = None) -> Tensor:
-        """input @ weight.T + bias."""
-    def bilinear(self, input2: _TensorLike, weight: _TensorLike, bias: _TensorLike | None = None) -> Tensor:
-        """The products of all elements of two vectors, weighted: input1 @ weight[k] @ input2 + bias[k]."""
-    def scaled_dot_product_attention(
+    def conv1d(
         self,
-        key: _TensorLike,
-        value: _TensorLike,
-        attn_mask: _TensorLike | None = None,
-        dropout_p: _Number = 0.0,
-        is_causal: _Bool = False,
-        scale: _Number | None = None,
-        enable_gqa: _Bool = False,
+        weight: _TensorLike,
+        bias: _TensorLike | None = None,
+        stride: _Int | _Ints = 1,
+        padding: _Int | _Ints | Literal["same", "valid"] = 0,
+        dilation: _Int | _Ints = 1,
+        groups: _Int = 1,
     ) -> Tensor:
-        """softmax(query @ key.mT * scale + attn_mask) @ value; rows that are wholly masked give zeros."""
-    def linear_cross_entropy(
+        """Sum of the products of a kernel and each window of the input, (batch, channels, length)."""
+    def conv2d(
         self,
-        linear_weight: _TensorLike,
-        target: _TensorLike,
-        *,
-        linear_bias: _TensorLike | None = None,
-        weight: _TensorLike | None = None,
-        reduction: Literal["mean", "sum", "none"] = "mean",
-        ignore_index: _Int | None = None,
-        label_smoothing: _Number = 0.0,
-        options: _TensorLike | None = None,
+        weight: _TensorLike,
+        bias: _TensorLike | None = None,
+        stride: _Int | _Ints = 1,
+        padding: _Int | _Ints | Literal["same", "valid"] = 0,
+        dilation: _Int | _Ints = 1,
+        groups: _Int = 1,
     ) -> Tensor:
-        """Cross-entropy of a linear map of the input and target classes; options is PyTorch's and changes nothing."""
-    @overload
-    def softmin(self, dim: _Int, dtype: _DType | None = None) -> Tensor:
-        """softmax of minus the input."""
-    @overload
-    def softmin(self, *, axis: _Int, dtype: _DType | None = None) -> Tensor: ...
+        """Sum of the products of a kernel and each window of the input, (batch, channels, height, width)."""
+    def conv3d(
+        self,
+        weight: _TensorLike,
+        bias: _TensorLike | None = None,
+        stride: _Int | _Ints = 1,
+        padding: _Int | _Ints | Literal["same", "valid"] = 0,
+        dilation: _Int | _Ints = 1,
+        groups: _Int = 1,
+    ) -> Tensor:
+        """Sum of the products of a kernel and each window of the input, (batch, channels, depth, height, width)."""
+    def conv_transpose1d(
+        self,
+        weight: _TensorLike,
+        bias: _TensorLike | None = None,
+        stride: _Int | _Ints = 1,
+        padding: _Int | _Ints = 0,
+        output_padding: _Int | _Ints = 0,
+        groups: _Int = 1,
+        dilation: _Int | _Ints = 1,
+    ) -> Tensor:
+        """The adjoint of conv1d: each element of the input, (batch, channels, length) spread out."""
+    def conv_transpose2d(
+        self,
+        weight: _TensorLike,
+        bias: _TensorLike | None = None,
+        stride: _Int | _Ints = 1,
+        padding: _Int | _Ints = 0,
+        output_padding: _Int | _Ints = 0,
+        groups: _Int = 1,
+        dilation: _Int | _Ints = 1,
+    ) -> Tensor:
+        """The adjoint of conv2d: each element of the input, (batch, channels, height, width) spread out."""
+    def conv_transpose3d(
+        self,
+        weight: _TensorLike,
+        bias: _TensorLike | None = None,
+        stride: _Int | _Ints = 1,
+        padding: _Int | _Ints = 0,
+        output_padding: _Int | _Ints = 0,
+        groups: _Int = 1,
+        dilation: _Int | _Ints = 1,
+    ) -> Tensor:
+        """The adjoint of conv3d: each element of the input, (batch, channels, depth, height, width) spread out."""
     @overload
     def nansum(self, dim: _Int | _Ints | None = None, keepdim: _Bool = False, *, dtype: _DType | None = None) -> Tensor:
         """Sum of those that are not NaN."""
@@ -2025,6 +1896,218 @@ class Tensor:
         keepdims: _Bool,
         interpolation: Literal["linear", "lower", "higher", "midpoint", "nearest"] = "linear",
     ) -> Tensor: ...
+    def ctc_loss(
+        self,
+        targets: _TensorLike,
+        input_lengths: _TensorLike | _Ints,
+        target_lengths: _TensorLike | _Ints,
+        blank: _Int = 0,
+        reduction: Literal["mean", "sum", "none"] = "mean",
+        zero_infinity: _Bool = False,
+    ) -> Tensor:
+        """Minus the log-probability that a sequence of (time, batch, classes) spells the targets; the gradient is …"""
+    def linear(self, weight: _TensorLike, bias: _TensorLike | None = None) -> Tensor:
+        """input @ weight.T + bias."""
+    def bilinear(self, input2: _TensorLike, weight: _TensorLike, bias: _TensorLike | None = None) -> Tensor:
+        """The products of all elements of two vectors, weighted: input1 @ weight[k] @ input2 + bias[k]."""
+    def scaled_dot_product_attention(
+        self,
+        key: _TensorLike,
+        value: _TensorLike,
+        attn_mask: _TensorLike | None = None,
+        dropout_p: _Number = 0.0,
+        is_causal: _Bool = False,
+        scale: _Number | None = None,
+        enable_gqa: _Bool = False,
+    ) -> Tensor:
+        """softmax(query @ key.mT * scale + attn_mask) @ value; rows that are wholly masked give zeros."""
+    def linear_cross_entropy(
+        self,
+        linear_weight: _TensorLike,
+        target: _TensorLike,
+        *,
+        linear_bias: _TensorLike | None = None,
+        weight: _TensorLike | None = None,
+        reduction: Literal["mean", "sum", "none"] = "mean",
+        ignore_index: _Int | None = None,
+        label_smoothing: _Number = 0.0,
+        options: _TensorLike | None = None,
+    ) -> Tensor:
+        """Cross-entropy of a linear map of the input and target classes; options is PyTorch's and changes nothing."""
+    @overload
+    def softmin(self, dim: _Int, dtype: _DType | None = None) -> Tensor:
+        """softmax of minus the input."""
+    @overload
+    def softmin(self, *, axis: _Int, dtype: _DType | None = None) -> Tensor: ...
+    def avg_pool1d(
+        self,
+        kernel_size: _Int | _Ints,
+        stride: _Int | _Ints | None = None,
+        padding: _Int | _Ints = 0,
+        ceil_mode: _Bool = False,
+        count_include_pad: _Bool = True,
+    ) -> Tensor:
+        """The mean of each window, along length."""
+    def adaptive_avg_pool1d(self, output_size: _Int | _Ints) -> Tensor:
+        """The means of as many windows of about equal length as are wanted, along length."""
+    def lp_pool1d(
+        self,
+        norm_type: _Number,
+        kernel_size: _Int | _Ints,
+        stride: _Int | _Ints | None = None,
+        ceil_mode: _Bool = False,
+    ) -> Tensor:
+        """The norm of each window, along length."""
+    def avg_pool2d(
+        self,
+        kernel_size: _Int | _Ints,
+        stride: _Int | _Ints | None = None,
+        padding: _Int | _Ints = 0,
+        ceil_mode: _Bool = False,
+        count_include_pad: _Bool = True,
+        divisor_override: _Int | None = None,
+    ) -> Tensor:
+        """The mean of each window, along height, width."""
+    def adaptive_avg_pool2d(self, output_size: _Int | _Ints) -> Tensor:
+        """The means of as many windows of about equal length as are wanted, along height, width."""
+    def lp_pool2d(
+        self,
+        norm_type: _Number,
+        kernel_size: _Int | _Ints,
+        stride: _Int | _Ints | None = None,
+        ceil_mode: _Bool = False,
+    ) -> Tensor:
+        """The norm of each window, along height, width."""
+    def avg_pool3d(
+        self,
+        kernel_size: _Int | _Ints,
+        stride: _Int | _Ints | None = None,
+        padding: _Int | _Ints = 0,
+        ceil_mode: _Bool = False,
+        count_include_pad: _Bool = True,
+        divisor_override: _Int | None = None,
+    ) -> Tensor:
+        """The mean of each window, along depth, height, width."""
+    def adaptive_avg_pool3d(self, output_size: _Int | _Ints) -> Tensor:
+        """The means of as many windows of about equal length as are wanted, along depth, height, width."""
+    def lp_pool3d(
+        self,
+        norm_type: _Number,
+        kernel_size: _Int | _Ints,
+        stride: _Int | _Ints | None = None,
+        ceil_mode: _Bool = False,
+    ) -> Tensor:
+        """The norm of each window, along depth, height, width."""
+    def interpolate(
+        self,
+        size: _Int | _Ints | None = None,
+        scale_factor: _Number | list[_Number] | tuple[_Number, ...] | None = None,
+        mode: Literal["nearest", "nearest-exact", "linear", "bilinear", "bicubic", "trilinear", "area"] = "nearest",
+        align_corners: _Bool | None = None,
+        recompute_scale_factor: _Bool | None = None,
+    ) -> Tensor:
+        """Made longer or shorter along all dimensions but batch and channels: nearest, linear, bilinear, bicubic, …"""
+    def upsample_nearest(
+        self,
+        size: _Int | _Ints | None = None,
+        scale_factor: _Number | list[_Number] | tuple[_Number, ...] | None = None,
+    ) -> Tensor:
+        """Each element of the result is the nearest one."""
+    def upsample_bilinear(
+        self,
+        size: _Int | _Ints | None = None,
+        scale_factor: _Number | list[_Number] | tuple[_Number, ...] | None = None,
+    ) -> Tensor:
+        """Linear in both dimensions, corners upon corners."""
+    def grid_sample(
+        self,
+        grid: _TensorLike,
+        mode: Literal["bilinear", "nearest", "bicubic"] = "bilinear",
+        padding_mode: Literal["zeros", "border", "reflection"] = "zeros",
+        align_corners: _Bool | None = None,
+    ) -> Tensor:
+        """Pictures at the places that a grid names, from -1 to 1 along each dimension, the last one first."""
+    def affine_grid(self, size: _Ints, align_corners: _Bool | None = None) -> Tensor:
+        """The grid for grid_sample that affine maps, a matrix for each member of the batch, make of the usual one."""
+    def pixel_shuffle(self, upscale_factor: _Int) -> Tensor:
+        """Groups of channels made into squares of elements."""
+    def pixel_unshuffle(self, downscale_factor: _Int) -> Tensor:
+        """Squares of elements made into groups of channels."""
+    def channel_shuffle(self, groups: _Int) -> Tensor:
+        """Channels in groups, the groups taken in turn."""
+    def addmm(self, mat1: _TensorLike, mat2: _TensorLike, *, beta: _Number = 1, alpha: _Number = 1) -> Tensor:
+        """beta*input + alpha*(mat1 @ mat2), of matrices."""
+    def addmv(self, mat: _TensorLike, vec: _TensorLike, *, beta: _Number = 1, alpha: _Number = 1) -> Tensor:
+        """beta*input + alpha*(mat @ vec), of a matrix and a vector."""
+    def addr(self, vec1: _TensorLike, vec2: _TensorLike, *, beta: _Number = 1, alpha: _Number = 1) -> Tensor:
+        """beta*input + alpha*outer(vec1, vec2)."""
+    def baddbmm(self, batch1: _TensorLike, batch2: _TensorLike, *, beta: _Number = 1, alpha: _Number = 1) -> Tensor:
+        """beta*input + alpha*(batch1 @ batch2), of batches of matrices."""
+    def addbmm(self, batch1: _TensorLike, batch2: _TensorLike, *, beta: _Number = 1, alpha: _Number = 1) -> Tensor:
+        """beta*input + alpha*sum(batch1 @ batch2, 0), of batches of matrices."""
+    @overload
+    def linalg_cross(self, other: _TensorLike, *, dim: _Int = -1) -> Tensor:
+        """Cross product of vectors of 3 elements along a dimension."""
+    @overload
+    def linalg_cross(self, other: _TensorLike, *, axis: _Int) -> Tensor: ...
+    @overload
+    def cross(self, other: _TensorLike, dim: _Int | None = None) -> Tensor:
+        """Cross product of vectors of 3 elements, along the first dimension that has so many without dim."""
+    @overload
+    def cross(self, other: _TensorLike, *, axis: _Int | None) -> Tensor: ...
+    @overload
+    def vecdot(self, y: _TensorLike, *, dim: _Int = -1) -> Tensor:
+        """Dot products of the vectors along a dimension."""
+    @overload
+    def vecdot(self, y: _TensorLike, *, axis: _Int) -> Tensor: ...
+    def kron(self, other: _TensorLike) -> Tensor:
+        """Kronecker product: the second tensor times each element of the first, side by side."""
+    def matrix_power(self, n: _Int) -> Tensor:
+        """A matrix to a whole power; negative ones are those of its inverse."""
+    def linalg_vander(self, *, N: _Int | None = None) -> Tensor:
+        """The powers of each number, from 0 on, along a new last dimension."""
+    def vander(self, N: _Int | None = None, increasing: _Bool = False) -> Tensor:
+        """The powers of the numbers of a vector, the largest first unless increasing."""
+    def solve_triangular(
+        self, B: _TensorLike, *, upper: _Bool, left: _Bool = True, unitriangular: _Bool = False
+    ) -> Tensor:
+        """The X for which A @ X = B (X @ A = B with left=False), where A is a triangle; the other one is not read."""
+    def triangular_solve(
+        self, A: _TensorLike, upper: _Bool = True, transpose: _Bool = False, unitriangular: _Bool = False
+    ) -> _triangular_solve:
+        """The X for which A @ X = b, where A is a triangle, or its transpose; and A (solution, cloned_coefficient)."""
+    def cholesky_solve(self, L: _TensorLike, upper: _Bool = False) -> Tensor:
+        """The X for which L @ L.T @ X = B (L.T @ L @ X = B with upper), where L is a triangle."""
+    def cholesky_inverse(self, upper: _Bool = False) -> Tensor:
+        """Inverse of L @ L.T (of L.T @ L with upper), where L is a triangle."""
+    def multi_head_attention_forward(
+        self,
+        key: _TensorLike,
+        value: _TensorLike,
+        embed_dim_to_check: _Int,
+        num_heads: _Int,
+        in_proj_weight: _TensorLike,
+        in_proj_bias: _TensorLike,
+        bias_k: _TensorLike,
+        bias_v: _TensorLike,
+        add_zero_attn: _Bool,
+        dropout_p: _Number,
+        out_proj_weight: _TensorLike,
+        out_proj_bias: _TensorLike,
+        training: _Bool = True,
+        key_padding_mask: _TensorLike | None = None,
+        need_weights: _Bool = True,
+        attn_mask: _TensorLike | None = None,
+        use_separate_proj_weight: _Bool = False,
+        q_proj_weight: _TensorLike | None = None,
+        k_proj_weight: _TensorLike | None = None,
+        v_proj_weight: _TensorLike | None = None,
+        static_k: _TensorLike | None = None,
+        static_v: _TensorLike | None = None,
+        average_attn_weights: _Bool = True,
+        is_causal: _Bool = False,
+    ) -> tuple[Tensor, ...]:
+        """Attention with many heads of (length, batch, size), with its projections; the mean weights beside the …"""
     def max_pool1d(
         self,
         kernel_size: _Int | _Ints,
@@ -2101,89 +2184,6 @@ class Tensor:
         stride: _Int | _Ints = 1,
     ) -> Tensor:
         """Columns added up to pictures: the adjoint of im2col."""
-    def ctc_loss(
-        self,
-        targets: _TensorLike,
-        input_lengths: _TensorLike | _Ints,
-        target_lengths: _TensorLike | _Ints,
-        blank: _Int = 0,
-        reduction: Literal["mean", "sum", "none"] = "mean",
-        zero_infinity: _Bool = False,
-    ) -> Tensor:
-        """Minus the log-probability that a sequence of (time, batch, classes) spells the targets; the gradient is …"""
-    def multi_head_attention_forward(
-        self,
-        key: _TensorLike,
-        value: _TensorLike,
-        embed_dim_to_check: _Int,
-        num_heads: _Int,
-        in_proj_weight: _TensorLike,
-        in_proj_bias: _TensorLike,
-        bias_k: _TensorLike,
-        bias_v: _TensorLike,
-        add_zero_attn: _Bool,
-        dropout_p: _Number,
-        out_proj_weight: _TensorLike,
-        out_proj_bias: _TensorLike,
-        training: _Bool = True,
-        key_padding_mask: _TensorLike | None = None,
-        need_weights: _Bool = True,
-        attn_mask: _TensorLike | None = None,
-        use_separate_proj_weight: _Bool = False,
-        q_proj_weight: _TensorLike | None = None,
-        k_proj_weight: _TensorLike | None = None,
-        v_proj_weight: _TensorLike | None = None,
-        static_k: _TensorLike | None = None,
-        static_v: _TensorLike | None = None,
-        average_attn_weights: _Bool = True,
-        is_causal: _Bool = False,
-    ) -> tuple[Tensor, ...]:
-        """Attention with many heads of (length, batch, size), with its projections; the mean weights beside the …"""
-    def addmm(self, mat1: _TensorLike, mat2: _TensorLike, *, beta: _Number = 1, alpha: _Number = 1) -> Tensor:
-        """beta*input + alpha*(mat1 @ mat2), of matrices."""
-    def addmv(self, mat: _TensorLike, vec: _TensorLike, *, beta: _Number = 1, alpha: _Number = 1) -> Tensor:
-        """beta*input + alpha*(mat @ vec), of a matrix and a vector."""
-    def addr(self, vec1: _TensorLike, vec2: _TensorLike, *, beta: _Number = 1, alpha: _Number = 1) -> Tensor:
-        """beta*input + alpha*outer(vec1, vec2)."""
-    def baddbmm(self, batch1: _TensorLike, batch2: _TensorLike, *, beta: _Number = 1, alpha: _Number = 1) -> Tensor:
-        """beta*input + alpha*(batch1 @ batch2), of batches of matrices."""
-    def addbmm(self, batch1: _TensorLike, batch2: _TensorLike, *, beta: _Number = 1, alpha: _Number = 1) -> Tensor:
-        """beta*input + alpha*sum(batch1 @ batch2, 0), of batches of matrices."""
-    @overload
-    def linalg_cross(self, other: _TensorLike, *, dim: _Int = -1) -> Tensor:
-        """Cross product of vectors of 3 elements along a dimension."""
-    @overload
-    def linalg_cross(self, other: _TensorLike, *, axis: _Int) -> Tensor: ...
-    @overload
-    def cross(self, other: _TensorLike, dim: _Int | None = None) -> Tensor:
-        """Cross product of vectors of 3 elements, along the first dimension that has so many without dim."""
-    @overload
-    def cross(self, other: _TensorLike, *, axis: _Int | None) -> Tensor: ...
-    @overload
-    def vecdot(self, y: _TensorLike, *, dim: _Int = -1) -> Tensor:
-        """Dot products of the vectors along a dimension."""
-    @overload
-    def vecdot(self, y: _TensorLike, *, axis: _Int) -> Tensor: ...
-    def kron(self, other: _TensorLike) -> Tensor:
-        """Kronecker product: the second tensor times each element of the first, side by side."""
-    def matrix_power(self, n: _Int) -> Tensor:
-        """A matrix to a whole power; negative ones are those of its inverse."""
-    def linalg_vander(self, *, N: _Int | None = None) -> Tensor:
-        """The powers of each number, from 0 on, along a new last dimension."""
-    def vander(self, N: _Int | None = None, increasing: _Bool = False) -> Tensor:
-        """The powers of the numbers of a vector, the largest first unless increasing."""
-    def solve_triangular(
-        self, B: _TensorLike, *, upper: _Bool, left: _Bool = True, unitriangular: _Bool = False
-    ) -> Tensor:
-        """The X for which A @ X = B (X @ A = B with left=False), where A is a triangle; the other one is not read."""
-    def triangular_solve(
-        self, A: _TensorLike, upper: _Bool = True, transpose: _Bool = False, unitriangular: _Bool = False
-    ) -> _triangular_solve:
-        """The X for which A @ X = b, where A is a triangle, or its transpose; and A (solution, cloned_coefficient)."""
-    def cholesky_solve(self, L: _TensorLike, upper: _Bool = False) -> Tensor:
-        """The X for which L @ L.T @ X = B (L.T @ L @ X = B with upper), where L is a triangle."""
-    def cholesky_inverse(self, upper: _Bool = False) -> Tensor:
-        """Inverse of L @ L.T (of L.T @ L with upper), where L is a triangle."""
     def inv_ex(self, *, check_errors: _Bool = False) -> _inv_ex:
         """Inverse, and 0 or, for a singular matrix, the place of the first zero pivot (inverse, info)."""
     def solve_ex(self, B: _TensorLike, *, left: _Bool = True, check_errors: _Bool = False) -> _solve_ex:
@@ -3878,75 +3878,6 @@ def log_softmax(input: _TensorLike, dim: _Int, dtype: _DType | None = None) -> T
 
 @overload
 def log_softmax(input: _TensorLike, *, axis: _Int, dtype: _DType | None = None) -> Tensor: ...
-def conv1d(
-    input: _TensorLike,
-    weight: _TensorLike,
-    bias: _TensorLike | None = None,
-    stride: _Int | _Ints = 1,
-    padding: _Int | _Ints | Literal["same", "valid"] = 0,
-    dilation: _Int | _Ints = 1,
-    groups: _Int = 1,
-) -> Tensor:
-    """Sum of the products of a kernel and each window of the input, (batch, channels, length)."""
-
-def conv2d(
-    input: _TensorLike,
-    weight: _TensorLike,
-    bias: _TensorLike | None = None,
-    stride: _Int | _Ints = 1,
-    padding: _Int | _Ints | Literal["same", "valid"] = 0,
-    dilation: _Int | _Ints = 1,
-    groups: _Int = 1,
-) -> Tensor:
-    """Sum of the products of a kernel and each window of the input, (batch, channels, height, width)."""
-
-def conv3d(
-    input: _TensorLike,
-    weight: _TensorLike,
-    bias: _TensorLike | None = None,
-    stride: _Int | _Ints = 1,
-    padding: _Int | _Ints | Literal["same", "valid"] = 0,
-    dilation: _Int | _Ints = 1,
-    groups: _Int = 1,
-) -> Tensor:
-    """Sum of the products of a kernel and each window of the input, (batch, channels, depth, height, width)."""
-
-def conv_transpose1d(
-    input: _TensorLike,
-    weight: _TensorLike,
-    bias: _TensorLike | None = None,
-    stride: _Int | _Ints = 1,
-    padding: _Int | _Ints = 0,
-    output_padding: _Int | _Ints = 0,
-    groups: _Int = 1,
-    dilation: _Int | _Ints = 1,
-) -> Tensor:
-    """The adjoint of conv1d: each element of the input, (batch, channels, length) spread out."""
-
-def conv_transpose2d(
-    input: _TensorLike,
-    weight: _TensorLike,
-    bias: _TensorLike | None = None,
-    stride: _Int | _Ints = 1,
-    padding: _Int | _Ints = 0,
-    output_padding: _Int | _Ints = 0,
-    groups: _Int = 1,
-    dilation: _Int | _Ints = 1,
-) -> Tensor:
-    """The adjoint of conv2d: each element of the input, (batch, channels, height, width) spread out."""
-
-def conv_transpose3d(
-    input: _TensorLike,
-    weight: _TensorLike,
-    bias: _TensorLike | None = None,
-    stride: _Int | _Ints = 1,
-    padding: _Int | _Ints = 0,
-    output_padding: _Int | _Ints = 0,
-    groups: _Int = 1,
-    dilation: _Int | _Ints = 1,
-) -> Tensor:
-    """The adjoint of conv3d: each element of the input, (batch, channels, depth, height, width) spread out."""
-
 def dist(input: _TensorLike, other: _TensorLike, p: _Number = 2) -> Tensor:
     """Norm of the difference of two tensors."""
 
@@ -4450,119 +4381,6 @@ def glu(input: _TensorLike, dim: _Int = -1) -> Tensor:
 
 @overload
 def glu(input: _TensorLike, *, axis: _Int) -> Tensor: ...
-def avg_pool1d(
-    input: _TensorLike,
-    kernel_size: _Int | _Ints,
-    stride: _Int | _Ints | None = None,
-    padding: _Int | _Ints = 0,
-    ceil_mode: _Bool = False,
-    count_include_pad: _Bool = True,
-) -> Tensor:
-    """The mean of each window, along length."""
-
-def adaptive_avg_pool1d(input: _TensorLike, output_size: _Int | _Ints) -> Tensor:
-    """The means of as many windows of about equal length as are wanted, along length."""
-
-def lp_pool1d(
-    input: _TensorLike,
-    norm_type: _Number,
-    kernel_size: _Int | _Ints,
-    stride: _Int | _Ints | None = None,
-    ceil_mode: _Bool = False,
-) -> Tensor:
-    """The norm of each window, along length."""
-
-def avg_pool2d(
-    input: _TensorLike,
-    kernel_size: _Int | _Ints,
-    stride: _Int | _Ints | None = None,
-    padding: _Int | _Ints = 0,
-    ceil_mode: _Bool = False,
-    count_include_pad: _Bool = True,
-    divisor_override: _Int | None = None,
-) -> Tensor:
-    """The mean of each window, along height, width."""
-
-def adaptive_avg_pool2d(input: _TensorLike, output_size: _Int | _Ints) -> Tensor:
-    """The means of as many windows of about equal length as are wanted, along height, width."""
-
-def lp_pool2d(
-    input: _TensorLike,
-    norm_type: _Number,
-    kernel_size: _Int | _Ints,
-    stride: _Int | _Ints | None = None,
-    ceil_mode: _Bool = False,
-) -> Tensor:
-    """The norm of each window, along height, width."""
-
-def avg_pool3d(
-    input: _TensorLike,
-    kernel_size: _Int | _Ints,
-    stride: _Int | _Ints | None = None,
-    padding: _Int | _Ints = 0,
-    ceil_mode: _Bool = False,
-    count_include_pad: _Bool = True,
-    divisor_override: _Int | None = None,
-) -> Tensor:
-    """The mean of each window, along depth, height, width."""
-
-def adaptive_avg_pool3d(input: _TensorLike, output_size: _Int | _Ints) -> Tensor:
-    """The means of as many windows of about equal length as are wanted, along depth, height, width."""
-
-def lp_pool3d(
-    input: _TensorLike,
-    norm_type: _Number,
-    kernel_size: _Int | _Ints,
-    stride: _Int | _Ints | None = None,
-    ceil_mode: _Bool = False,
-) -> Tensor:
-    """The norm of each window, along depth, height, width."""
-
-def interpolate(
-    input: _TensorLike,
-    size: _Int | _Ints | None = None,
-    scale_factor: _Number | list[_Number] | tuple[_Number, ...] | None = None,
-    mode: Literal["nearest", "nearest-exact", "linear", "bilinear", "bicubic", "trilinear", "area"] = "nearest",
-    align_corners: _Bool | None = None,
-    recompute_scale_factor: _Bool | None = None,
-) -> Tensor:
-    """Made longer or shorter along all dimensions but batch and channels: nearest, linear, bilinear, bicubic, …"""
-
-def upsample_nearest(
-    input: _TensorLike,
-    size: _Int | _Ints | None = None,
-    scale_factor: _Number | list[_Number] | tuple[_Number, ...] | None = None,
-) -> Tensor:
-    """Each element of the result is the nearest one."""
-
-def upsample_bilinear(
-    input: _TensorLike,
-    size: _Int | _Ints | None = None,
-    scale_factor: _Number | list[_Number] | tuple[_Number, ...] | None = None,
-) -> Tensor:
-    """Linear in both dimensions, corners upon corners."""
-
-def grid_sample(
-    input: _TensorLike,
-    grid: _TensorLike,
-    mode: Literal["bilinear", "nearest", "bicubic"] = "bilinear",
-    padding_mode: Literal["zeros", "border", "reflection"] = "zeros",
-    align_corners: _Bool | None = None,
-) -> Tensor:
-    """Pictures at the places that a grid names, from -1 to 1 along each dimension, the last one first."""
-
-def affine_grid(theta: _TensorLike, size: _Ints, align_corners: _Bool | None = None) -> Tensor:
-    """The grid for grid_sample that affine maps, a matrix for each member of the batch, make of the usual one."""
-
-def pixel_shuffle(input: _TensorLike, upscale_factor: _Int) -> Tensor:
-    """Groups of channels made into squares of elements."""
-
-def pixel_unshuffle(input: _TensorLike, downscale_factor: _Int) -> Tensor:
-    """Squares of elements made into groups of channels."""
-
-def channel_shuffle(input: _TensorLike, groups: _Int) -> Tensor:
-    """Channels in groups, the groups taken in turn."""
-
 def binary_cross_entropy(
     input: _TensorLike,
     target: _TensorLike,
@@ -4768,44 +4586,75 @@ def mvlgamma(input: _TensorLike, p: _Int) -> Tensor:
 
 multigammaln = mvlgamma
 
-def linear(input: _TensorLike, weight: _TensorLike, bias: _TensorLike | None = None) -> Tensor:
-    """input @ weight.T + bias."""
-
-def bilinear(input1: _TensorLike, input2: _TensorLike, weight: _TensorLike, bias: _TensorLike | None = None) -> Tensor:
-    """The products of all elements of two vectors, weighted: input1 @ weight[k] @ input2 + bias[k]."""
-
-def scaled_dot_product_attention(
-    query: _TensorLike,
-    key: _TensorLike,
-    value: _TensorLike,
-    attn_mask: _TensorLike | None = None,
-    dropout_p: _Number = 0.0,
-    is_causal: _Bool = False,
-    scale: _Number | None = None,
-    enable_gqa: _Bool = False,
-) -> Tensor:
-    """softmax(query @ key.mT * scale + attn_mask) @ value; rows that are wholly masked give zeros."""
-
-def linear_cross_entropy(
+def conv1d(
     input: _TensorLike,
-    linear_weight: _TensorLike,
-    target: _TensorLike,
-    *,
-    linear_bias: _TensorLike | None = None,
-    weight: _TensorLike | None = None,
-    reduction: Literal["mean", "sum", "none"] = "mean",
-    ignore_index: _Int | None = None,
-    label_smoothing: _Number = 0.0,
-    options: _TensorLike | None = None,
+    weight: _TensorLike,
+    bias: _TensorLike | None = None,
+    stride: _Int | _Ints = 1,
+    padding: _Int | _Ints | Literal["same", "valid"] = 0,
+    dilation: _Int | _Ints = 1,
+    groups: _Int = 1,
 ) -> Tensor:
-    """Cross-entropy of a linear map of the input and target classes; options is PyTorch's and changes nothing."""
+    """Sum of the products of a kernel and each window of the input, (batch, channels, length)."""
 
-@overload
-def softmin(input: _TensorLike, dim: _Int, dtype: _DType | None = None) -> Tensor:
-    """softmax of minus the input."""
+def conv2d(
+    input: _TensorLike,
+    weight: _TensorLike,
+    bias: _TensorLike | None = None,
+    stride: _Int | _Ints = 1,
+    padding: _Int | _Ints | Literal["same", "valid"] = 0,
+    dilation: _Int | _Ints = 1,
+    groups: _Int = 1,
+) -> Tensor:
+    """Sum of the products of a kernel and each window of the input, (batch, channels, height, width)."""
 
-@overload
-def softmin(input: _TensorLike, *, axis: _Int, dtype: _DType | None = None) -> Tensor: ...
+def conv3d(
+    input: _TensorLike,
+    weight: _TensorLike,
+    bias: _TensorLike | None = None,
+    stride: _Int | _Ints = 1,
+    padding: _Int | _Ints | Literal["same", "valid"] = 0,
+    dilation: _Int | _Ints = 1,
+    groups: _Int = 1,
+) -> Tensor:
+    """Sum of the products of a kernel and each window of the input, (batch, channels, depth, height, width)."""
+
+def conv_transpose1d(
+    input: _TensorLike,
+    weight: _TensorLike,
+    bias: _TensorLike | None = None,
+    stride: _Int | _Ints = 1,
+    padding: _Int | _Ints = 0,
+    output_padding: _Int | _Ints = 0,
+    groups: _Int = 1,
+    dilation: _Int | _Ints = 1,
+) -> Tensor:
+    """The adjoint of conv1d: each element of the input, (batch, channels, length) spread out."""
+
+def conv_transpose2d(
+    input: _TensorLike,
+    weight: _TensorLike,
+    bias: _TensorLike | None = None,
+    stride: _Int | _Ints = 1,
+    padding: _Int | _Ints = 0,
+    output_padding: _Int | _Ints = 0,
+    groups: _Int = 1,
+    dilation: _Int | _Ints = 1,
+) -> Tensor:
+    """The adjoint of conv2d: each element of the input, (batch, channels, height, width) spread out."""
+
+def conv_transpose3d(
+    input: _TensorLike,
+    weight: _TensorLike,
+    bias: _TensorLike | None = None,
+    stride: _Int | _Ints = 1,
+    padding: _Int | _Ints = 0,
+    output_padding: _Int | _Ints = 0,
+    groups: _Int = 1,
+    dilation: _Int | _Ints = 1,
+) -> Tensor:
+    """The adjoint of conv3d: each element of the input, (batch, channels, depth, height, width) spread out."""
+
 @overload
 def nansum(
     input: _TensorLike, dim: _Int | _Ints | None = None, keepdim: _Bool = False, *, dtype: _DType | None = None
@@ -5104,6 +4953,271 @@ def nanquantile(
     keepdims: _Bool,
     interpolation: Literal["linear", "lower", "higher", "midpoint", "nearest"] = "linear",
 ) -> Tensor: ...
+def ctc_loss(
+    log_probs: _TensorLike,
+    targets: _TensorLike,
+    input_lengths: _TensorLike | _Ints,
+    target_lengths: _TensorLike | _Ints,
+    blank: _Int = 0,
+    reduction: Literal["mean", "sum", "none"] = "mean",
+    zero_infinity: _Bool = False,
+) -> Tensor:
+    """Minus the log-probability that a sequence of (time, batch, classes) spells the targets; the gradient is …"""
+
+def linear(input: _TensorLike, weight: _TensorLike, bias: _TensorLike | None = None) -> Tensor:
+    """input @ weight.T + bias."""
+
+def bilinear(input1: _TensorLike, input2: _TensorLike, weight: _TensorLike, bias: _TensorLike | None = None) -> Tensor:
+    """The products of all elements of two vectors, weighted: input1 @ weight[k] @ input2 + bias[k]."""
+
+def scaled_dot_product_attention(
+    query: _TensorLike,
+    key: _TensorLike,
+    value: _TensorLike,
+    attn_mask: _TensorLike | None = None,
+    dropout_p: _Number = 0.0,
+    is_causal: _Bool = False,
+    scale: _Number | None = None,
+    enable_gqa: _Bool = False,
+) -> Tensor:
+    """softmax(query @ key.mT * scale + attn_mask) @ value; rows that are wholly masked give zeros."""
+
+def linear_cross_entropy(
+    input: _TensorLike,
+    linear_weight: _TensorLike,
+    target: _TensorLike,
+    *,
+    linear_bias: _TensorLike | None = None,
+    weight: _TensorLike | None = None,
+    reduction: Literal["mean", "sum", "none"] = "mean",
+    ignore_index: _Int | None = None,
+    label_smoothing: _Number = 0.0,
+    options: _TensorLike | None = None,
+) -> Tensor:
+    """Cross-entropy of a linear map of the input and target classes; options is PyTorch's and changes nothing."""
+
+@overload
+def softmin(input: _TensorLike, dim: _Int, dtype: _DType | None = None) -> Tensor:
+    """softmax of minus the input."""
+
+@overload
+def softmin(input: _TensorLike, *, axis: _Int, dtype: _DType | None = None) -> Tensor: ...
+def avg_pool1d(
+    input: _TensorLike,
+    kernel_size: _Int | _Ints,
+    stride: _Int | _Ints | None = None,
+    padding: _Int | _Ints = 0,
+    ceil_mode: _Bool = False,
+    count_include_pad: _Bool = True,
+) -> Tensor:
+    """The mean of each window, along length."""
+
+def adaptive_avg_pool1d(input: _TensorLike, output_size: _Int | _Ints) -> Tensor:
+    """The means of as many windows of about equal length as are wanted, along length."""
+
+def lp_pool1d(
+    input: _TensorLike,
+    norm_type: _Number,
+    kernel_size: _Int | _Ints,
+    stride: _Int | _Ints | None = None,
+    ceil_mode: _Bool = False,
+) -> Tensor:
+    """The norm of each window, along length."""
+
+def avg_pool2d(
+    input: _TensorLike,
+    kernel_size: _Int | _Ints,
+    stride: _Int | _Ints | None = None,
+    padding: _Int | _Ints = 0,
+    ceil_mode: _Bool = False,
+    count_include_pad: _Bool = True,
+    divisor_override: _Int | None = None,
+) -> Tensor:
+    """The mean of each window, along height, width."""
+
+def adaptive_avg_pool2d(input: _TensorLike, output_size: _Int | _Ints) -> Tensor:
+    """The means of as many windows of about equal length as are wanted, along height, width."""
+
+def lp_pool2d(
+    input: _TensorLike,
+    norm_type: _Number,
+    kernel_size: _Int | _Ints,
+    stride: _Int | _Ints | None = None,
+    ceil_mode: _Bool = False,
+) -> Tensor:
+    """The norm of each window, along height, width."""
+
+def avg_pool3d(
+    input: _TensorLike,
+    kernel_size: _Int | _Ints,
+    stride: _Int | _Ints | None = None,
+    padding: _Int | _Ints = 0,
+    ceil_mode: _Bool = False,
+    count_include_pad: _Bool = True,
+    divisor_override: _Int | None = None,
+) -> Tensor:
+    """The mean of each window, along depth, height, width."""
+
+def adaptive_avg_pool3d(input: _TensorLike, output_size: _Int | _Ints) -> Tensor:
+    """The means of as many windows of about equal length as are wanted, along depth, height, width."""
+
+def lp_pool3d(
+    input: _TensorLike,
+    norm_type: _Number,
+    kernel_size: _Int | _Ints,
+    stride: _Int | _Ints | None = None,
+    ceil_mode: _Bool = False,
+) -> Tensor:
+    """The norm of each window, along depth, height, width."""
+
+def interpolate(
+    input: _TensorLike,
+    size: _Int | _Ints | None = None,
+    scale_factor: _Number | list[_Number] | tuple[_Number, ...] | None = None,
+    mode: Literal["nearest", "nearest-exact", "linear", "bilinear", "bicubic", "trilinear", "area"] = "nearest",
+    align_corners: _Bool | None = None,
+    recompute_scale_factor: _Bool | None = None,
+) -> Tensor:
+    """Made longer or shorter along all dimensions but batch and channels: nearest, linear, bilinear, bicubic, …"""
+
+def upsample_nearest(
+    input: _TensorLike,
+    size: _Int | _Ints | None = None,
+    scale_factor: _Number | list[_Number] | tuple[_Number, ...] | None = None,
+) -> Tensor:
+    """Each element of the result is the nearest one."""
+
+def upsample_bilinear(
+    input: _TensorLike,
+    size: _Int | _Ints | None = None,
+    scale_factor: _Number | list[_Number] | tuple[_Number, ...] | None = None,
+) -> Tensor:
+    """Linear in both dimensions, corners upon corners."""
+
+def grid_sample(
+    input: _TensorLike,
+    grid: _TensorLike,
+    mode: Literal["bilinear", "nearest", "bicubic"] = "bilinear",
+    padding_mode: Literal["zeros", "border", "reflection"] = "zeros",
+    align_corners: _Bool | None = None,
+) -> Tensor:
+    """Pictures at the places that a grid names, from -1 to 1 along each dimension, the last one first."""
+
+def affine_grid(theta: _TensorLike, size: _Ints, align_corners: _Bool | None = None) -> Tensor:
+    """The grid for grid_sample that affine maps, a matrix for each member of the batch, make of the usual one."""
+
+def pixel_shuffle(input: _TensorLike, upscale_factor: _Int) -> Tensor:
+    """Groups of channels made into squares of elements."""
+
+def pixel_unshuffle(input: _TensorLike, downscale_factor: _Int) -> Tensor:
+    """Squares of elements made into groups of channels."""
+
+def channel_shuffle(input: _TensorLike, groups: _Int) -> Tensor:
+    """Channels in groups, the groups taken in turn."""
+
+def addmm(input: _TensorLike, mat1: _TensorLike, mat2: _TensorLike, *, beta: _Number = 1, alpha: _Number = 1) -> Tensor:
+    """beta*input + alpha*(mat1 @ mat2), of matrices."""
+
+def addmv(input: _TensorLike, mat: _TensorLike, vec: _TensorLike, *, beta: _Number = 1, alpha: _Number = 1) -> Tensor:
+    """beta*input + alpha*(mat @ vec), of a matrix and a vector."""
+
+def addr(input: _TensorLike, vec1: _TensorLike, vec2: _TensorLike, *, beta: _Number = 1, alpha: _Number = 1) -> Tensor:
+    """beta*input + alpha*outer(vec1, vec2)."""
+
+def baddbmm(
+    input: _TensorLike, batch1: _TensorLike, batch2: _TensorLike, *, beta: _Number = 1, alpha: _Number = 1
+) -> Tensor:
+    """beta*input + alpha*(batch1 @ batch2), of batches of matrices."""
+
+def addbmm(
+    input: _TensorLike, batch1: _TensorLike, batch2: _TensorLike, *, beta: _Number = 1, alpha: _Number = 1
+) -> Tensor:
+    """beta*input + alpha*sum(batch1 @ batch2, 0), of batches of matrices."""
+
+@overload
+def linalg_cross(input: _TensorLike, other: _TensorLike, *, dim: _Int = -1) -> Tensor:
+    """Cross product of vectors of 3 elements along a dimension."""
+
+@overload
+def linalg_cross(input: _TensorLike, other: _TensorLike, *, axis: _Int) -> Tensor: ...
+@overload
+def cross(input: _TensorLike, other: _TensorLike, dim: _Int | None = None) -> Tensor:
+    """Cross product of vectors of 3 elements, along the first dimension that has so many without dim."""
+
+@overload
+def cross(input: _TensorLike, other: _TensorLike, *, axis: _Int | None) -> Tensor: ...
+@overload
+def vecdot(x: _TensorLike, y: _TensorLike, *, dim: _Int = -1) -> Tensor:
+    """Dot products of the vectors along a dimension."""
+
+@overload
+def vecdot(x: _TensorLike, y: _TensorLike, *, axis: _Int) -> Tensor: ...
+def kron(input: _TensorLike, other: _TensorLike) -> Tensor:
+    """Kronecker product: the second tensor times each element of the first, side by side."""
+
+def multi_dot(tensors: _Tensors) -> Tensor:
+    """Product of several matrices, in the order that takes the fewest multiplications; vectors may be at its ends."""
+
+@overload
+def chain_matmul(*matrices: _TensorLike) -> Tensor:
+    """Product of several matrices, in the order that takes the fewest multiplications."""
+
+@overload
+def chain_matmul(*, matrices: _Tensors) -> Tensor: ...
+def matrix_power(input: _TensorLike, n: _Int) -> Tensor:
+    """A matrix to a whole power; negative ones are those of its inverse."""
+
+def linalg_vander(x: _TensorLike, *, N: _Int | None = None) -> Tensor:
+    """The powers of each number, from 0 on, along a new last dimension."""
+
+def vander(x: _TensorLike, N: _Int | None = None, increasing: _Bool = False) -> Tensor:
+    """The powers of the numbers of a vector, the largest first unless increasing."""
+
+def solve_triangular(
+    A: _TensorLike, B: _TensorLike, *, upper: _Bool, left: _Bool = True, unitriangular: _Bool = False
+) -> Tensor:
+    """The X for which A @ X = B (X @ A = B with left=False), where A is a triangle; the other one is not read."""
+
+def triangular_solve(
+    b: _TensorLike, A: _TensorLike, upper: _Bool = True, transpose: _Bool = False, unitriangular: _Bool = False
+) -> _triangular_solve:
+    """The X for which A @ X = b, where A is a triangle, or its transpose; and A (solution, cloned_coefficient)."""
+
+def cholesky_solve(B: _TensorLike, L: _TensorLike, upper: _Bool = False) -> Tensor:
+    """The X for which L @ L.T @ X = B (L.T @ L @ X = B with upper), where L is a triangle."""
+
+def cholesky_inverse(L: _TensorLike, upper: _Bool = False) -> Tensor:
+    """Inverse of L @ L.T (of L.T @ L with upper), where L is a triangle."""
+
+def multi_head_attention_forward(
+    query: _TensorLike,
+    key: _TensorLike,
+    value: _TensorLike,
+    embed_dim_to_check: _Int,
+    num_heads: _Int,
+    in_proj_weight: _TensorLike,
+    in_proj_bias: _TensorLike,
+    bias_k: _TensorLike,
+    bias_v: _TensorLike,
+    add_zero_attn: _Bool,
+    dropout_p: _Number,
+    out_proj_weight: _TensorLike,
+    out_proj_bias: _TensorLike,
+    training: _Bool = True,
+    key_padding_mask: _TensorLike | None = None,
+    need_weights: _Bool = True,
+    attn_mask: _TensorLike | None = None,
+    use_separate_proj_weight: _Bool = False,
+    q_proj_weight: _TensorLike | None = None,
+    k_proj_weight: _TensorLike | None = None,
+    v_proj_weight: _TensorLike | None = None,
+    static_k: _TensorLike | None = None,
+    static_v: _TensorLike | None = None,
+    average_attn_weights: _Bool = True,
+    is_causal: _Bool = False,
+) -> tuple[Tensor, ...]:
+    """Attention with many heads of (length, batch, size), with its projections; the mean weights beside the result."""
+
 def max_pool1d(
     input: _TensorLike,
     kernel_size: _Int | _Ints,
@@ -5194,120 +5308,6 @@ def fold(
     stride: _Int | _Ints = 1,
 ) -> Tensor:
     """Columns added up to pictures: the adjoint of im2col."""
-
-def ctc_loss(
-    log_probs: _TensorLike,
-    targets: _TensorLike,
-    input_lengths: _TensorLike | _Ints,
-    target_lengths: _TensorLike | _Ints,
-    blank: _Int = 0,
-    reduction: Literal["mean", "sum", "none"] = "mean",
-    zero_infinity: _Bool = False,
-) -> Tensor:
-    """Minus the log-probability that a sequence of (time, batch, classes) spells the targets; the gradient is …"""
-
-def multi_head_attention_forward(
-    query: _TensorLike,
-    key: _TensorLike,
-    value: _TensorLike,
-    embed_dim_to_check: _Int,
-    num_heads: _Int,
-    in_proj_weight: _TensorLike,
-    in_proj_bias: _TensorLike,
-    bias_k: _TensorLike,
-    bias_v: _TensorLike,
-    add_zero_attn: _Bool,
-    dropout_p: _Number,
-    out_proj_weight: _TensorLike,
-    out_proj_bias: _TensorLike,
-    training: _Bool = True,
-    key_padding_mask: _TensorLike | None = None,
-    need_weights: _Bool = True,
-    attn_mask: _TensorLike | None = None,
-    use_separate_proj_weight: _Bool = False,
-    q_proj_weight: _TensorLike | None = None,
-    k_proj_weight: _TensorLike | None = None,
-    v_proj_weight: _TensorLike | None = None,
-    static_k: _TensorLike | None = None,
-    static_v: _TensorLike | None = None,
-    average_attn_weights: _Bool = True,
-    is_causal: _Bool = False,
-) -> tuple[Tensor, ...]:
-    """Attention with many heads of (length, batch, size), with its projections; the mean weights beside the result."""
-
-def addmm(input: _TensorLike, mat1: _TensorLike, mat2: _TensorLike, *, beta: _Number = 1, alpha: _Number = 1) -> Tensor:
-    """beta*input + alpha*(mat1 @ mat2), of matrices."""
-
-def addmv(input: _TensorLike, mat: _TensorLike, vec: _TensorLike, *, beta: _Number = 1, alpha: _Number = 1) -> Tensor:
-    """beta*input + alpha*(mat @ vec), of a matrix and a vector."""
-
-def addr(input: _TensorLike, vec1: _TensorLike, vec2: _TensorLike, *, beta: _Number = 1, alpha: _Number = 1) -> Tensor:
-    """beta*input + alpha*outer(vec1, vec2)."""
-
-def baddbmm(
-    input: _TensorLike, batch1: _TensorLike, batch2: _TensorLike, *, beta: _Number = 1, alpha: _Number = 1
-) -> Tensor:
-    """beta*input + alpha*(batch1 @ batch2), of batches of matrices."""
-
-def addbmm(
-    input: _TensorLike, batch1: _TensorLike, batch2: _TensorLike, *, beta: _Number = 1, alpha: _Number = 1
-) -> Tensor:
-    """beta*input + alpha*sum(batch1 @ batch2, 0), of batches of matrices."""
-
-@overload
-def linalg_cross(input: _TensorLike, other: _TensorLike, *, dim: _Int = -1) -> Tensor:
-    """Cross product of vectors of 3 elements along a dimension."""
-
-@overload
-def linalg_cross(input: _TensorLike, other: _TensorLike, *, axis: _Int) -> Tensor: ...
-@overload
-def cross(input: _TensorLike, other: _TensorLike, dim: _Int | None = None) -> Tensor:
-    """Cross product of vectors of 3 elements, along the first dimension that has so many without dim."""
-
-@overload
-def cross(input: _TensorLike, other: _TensorLike, *, axis: _Int | None) -> Tensor: ...
-@overload
-def vecdot(x: _TensorLike, y: _TensorLike, *, dim: _Int = -1) -> Tensor:
-    """Dot products of the vectors along a dimension."""
-
-@overload
-def vecdot(x: _TensorLike, y: _TensorLike, *, axis: _Int) -> Tensor: ...
-def kron(input: _TensorLike, other: _TensorLike) -> Tensor:
-    """Kronecker product: the second tensor times each element of the first, side by side."""
-
-def multi_dot(tensors: _Tensors) -> Tensor:
-    """Product of several matrices, in the order that takes the fewest multiplications; vectors may be at its ends."""
-
-@overload
-def chain_matmul(*matrices: _TensorLike) -> Tensor:
-    """Product of several matrices, in the order that takes the fewest multiplications."""
-
-@overload
-def chain_matmul(*, matrices: _Tensors) -> Tensor: ...
-def matrix_power(input: _TensorLike, n: _Int) -> Tensor:
-    """A matrix to a whole power; negative ones are those of its inverse."""
-
-def linalg_vander(x: _TensorLike, *, N: _Int | None = None) -> Tensor:
-    """The powers of each number, from 0 on, along a new last dimension."""
-
-def vander(x: _TensorLike, N: _Int | None = None, increasing: _Bool = False) -> Tensor:
-    """The powers of the numbers of a vector, the largest first unless increasing."""
-
-def solve_triangular(
-    A: _TensorLike, B: _TensorLike, *, upper: _Bool, left: _Bool = True, unitriangular: _Bool = False
-) -> Tensor:
-    """The X for which A @ X = B (X @ A = B with left=False), where A is a triangle; the other one is not read."""
-
-def triangular_solve(
-    b: _TensorLike, A: _TensorLike, upper: _Bool = True, transpose: _Bool = False, unitriangular: _Bool = False
-) -> _triangular_solve:
-    """The X for which A @ X = b, where A is a triangle, or its transpose; and A (solution, cloned_coefficient)."""
-
-def cholesky_solve(B: _TensorLike, L: _TensorLike, upper: _Bool = False) -> Tensor:
-    """The X for which L @ L.T @ X = B (L.T @ L @ X = B with upper), where L is a triangle."""
-
-def cholesky_inverse(L: _TensorLike, upper: _Bool = False) -> Tensor:
-    """Inverse of L @ L.T (of L.T @ L with upper), where L is a triangle."""
 
 def inv_ex(A: _TensorLike, *, check_errors: _Bool = False) -> _inv_ex:
     """Inverse, and 0 or, for a singular matrix, the place of the first zero pivot (inverse, info)."""

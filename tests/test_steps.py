@@ -59,6 +59,21 @@ def test_words(source: str, inputs: dict[str, Any], expected: list[str]) -> None
     assert forward(gc.steps(source, inputs)) == expected
 
 
+def test_places() -> None:
+    source = "f(t) = 2/(t + 1); (f(x) + x)*(x - 1)"
+    steps = [step for step in gc.steps(source, {"x": 1}).forward if not step.is_input]
+    assert [step.source for step in steps] == [
+        "t + 1",
+        "2/(t + 1)",
+        "2/(t + 1)",
+        "f(x) + x",
+        "x - 1",
+        "(f(x) + x)*(x - 1)",
+    ]
+    assert all(step.span is not None and source[slice(*step.span)] == step.source for step in steps)
+    assert steps[-1].operands == ("g", "h")
+
+
 def test_branches_add_up() -> None:
     told = str(gc.steps("y = exp(x); y*sin(y)", {"x": 0}))
     assert re.findall(r"y\.grad \S+ tensor\(\S+\)", told) == [

@@ -32,7 +32,7 @@ def words(ctx: click.Context, last: str) -> list[CompletionItem]:
     name, equals, value = last.partition("=")
     if equals and name.strip().isidentifier():
         return _led(f"{name}=", values(value))
-    found = [CompletionItem(f"{name}=") for name in _undefined(before) if f"{name}=".startswith(last)]
+    found = [CompletionItem(f"{name}=") for name in _undefined(before, ctx.info_name) if f"{name}=".startswith(last)]
     takes_files = any("FILE" in (param.metavar or "") for param in ctx.command.params if param.name == "items")
     return found + (files(last) if takes_files else [])
 
@@ -58,6 +58,19 @@ def names(ctx: click.Context, last: str) -> list[CompletionItem]:
     return _led(before + comma, found)
 
 
+def steps(ctx: click.Context, last: str) -> list[CompletionItem]:
+    """Names of inputs, and of what the expression gives names, with commas between them."""
+    before, comma, part = last.rpartition(",")
+    given = _given(ctx)
+    try:
+        scripts = _scripts(given[0], "steps") if given else []
+    except GradcliError:
+        scripts = []
+    named = [name for script in scripts for statement in script.statements for name in statement.bound]
+    found = [name for name in dict.fromkeys([*_names(ctx), *named]) if name.startswith(part)]
+    return _led(before + comma, [CompletionItem(name) for name in found])
+
+
 def methods(ctx: click.Context, last: str) -> list[CompletionItem]:
     """Ways to a minimum."""
     from gradcli.optimize.methods import METHODS
@@ -74,7 +87,7 @@ def params(ctx: click.Context, last: str) -> list[CompletionItem]:
     """NAME= for what the model needs and is no input, with commas between them."""
     before, comma, part = last.rpartition(",")
     taken = {name.partition("=")[0].strip() for name in before.split(",")}
-    found = [f"{name}=" for name in _undefined(_given(ctx)) if name not in taken]
+    found = [f"{name}=" for name in _undefined(_given(ctx), ctx.info_name) if name not in taken]
     return _led(before + comma, [CompletionItem(name) for name in found if name.startswith(part)])
 
 
@@ -213,28 +226,32 @@ def _names(ctx: click.Context) -> list[str]:
     found = [
         re.split("[=:]", word, maxsplit=1)[0].strip() for word in before if re.match(r"\s*[^\W\d]\w*\s*[=:]", word)
     ]
-    return list(dict.fromkeys([*found, *_undefined(before)]))
+    return list(dict.fromkeys([*found, *_undefined(before, ctx.info_name)]))
 
 
-def _undefined(before: list[str]) -> list[str]:
+def _undefined(before: list[str], command: str | None) -> list[str]:
     """The names that the expression needs and nothing has given yet."""
     from gradcli.evaluation.names import free_names
 
     given = [re.split("[=:]", word, maxsplit=1)[0].strip() for word in before[1:]]
     try:
-        found = [name for script in _scripts(before[0]) for name in free_names(script, given)] if before else []
+        found = (
+            [name for script in _scripts(before[0], command) for name in free_names(script, given)] if before else []
+        )
     except GradcliError:
         return []
     return [name for name in dict.fromkeys(found) if name not in given]
 
 
-def _scripts(text: str) -> Sequence[Script]:
+def _scripts(text: str, command: str | None) -> Sequence[Script]:
     """An expression, or the two sides of a model."""
     from gradcli.language.importing import importing
-    from gradcli.language.parse import parse
+    from gradcli.language.parse import computation, parse
     from gradcli.optimize.model import split_model
 
     with importing(""):
+        if command == "steps":
+            return [computation(text)]
         try:
             return [parse(text)]
         except GradcliError:

@@ -34,7 +34,12 @@ _WIDEST = 120
 @options.command("steps", HELP)
 @options.gradients
 @options.source
-@click.option("--only", metavar="NAMES", help="Only these steps, as in y,z, and what they pass on and are given.")
+@click.option(
+    "--only",
+    metavar="NAMES",
+    shell_complete=options.completed("steps"),
+    help="Only these steps, as in y,z, with what made them and what leads to them.",
+)
 @options.json()
 @click.option("--format", "form", type=click.Choice(FORMATS), help="How it is written [default: text].")
 @click.option(

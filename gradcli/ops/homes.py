@@ -65,10 +65,6 @@ HOMES = {
         _threshold _leaky_relu _hardtanh sigmoid expit logsigmoid relu leaky_relu _elu_slope elu selu hardtanh
         relu6 silu softplus softsign mish _normal_cdf gelu softmax log_softmax
     """,
-    "convolution": """
-        _convolution _convolution_back _convolution_kernel conv1d conv2d conv3d conv_transpose1d
-        conv_transpose2d conv_transpose3d
-    """,
     "distances": """
         dist cdist pdist
     """,
@@ -104,13 +100,6 @@ HOMES = {
     "gates": """
         hardsigmoid hardswish celu softshrink hardshrink tanhshrink threshold _prelu prelu rrelu glu
     """,
-    "resampling": """
-        _resample avg_pool1d adaptive_avg_pool1d lp_pool1d avg_pool2d adaptive_avg_pool2d lp_pool2d avg_pool3d
-        adaptive_avg_pool3d lp_pool3d interpolate upsample_nearest upsample_bilinear
-    """,
-    "sampling": """
-        grid_sample affine_grid pixel_shuffle pixel_unshuffle channel_shuffle
-    """,
     "more_losses": """
         _minus _cross_entropies binary_cross_entropy kl_div poisson_nll_loss _floored gaussian_nll_loss
         pairwise_distance cosine_similarity normalize hinge_embedding_loss cosine_embedding_loss
@@ -123,8 +112,9 @@ HOMES = {
     "probability": """
         _erfcx erfcx ndtr log_ndtr ndtri erfinv entr xlog1py logit mvlgamma multigammaln
     """,
-    "attention": """
-        linear bilinear scaled_dot_product_attention linear_cross_entropy softmin
+    "convolution": """
+        _convolution _convolution_back _convolution_kernel conv1d conv2d conv3d conv_transpose1d
+        conv_transpose2d conv_transpose3d
     """,
     "descriptive": """
         nansum nanmean aminmax var_mean std_mean cov corrcoef
@@ -145,16 +135,18 @@ HOMES = {
     "quantiles": """
         quantile nanquantile
     """,
-    "pooling": """
-        _pool_picked _pool_added _max_pool _max_unpool max_pool1d adaptive_max_pool1d max_unpool1d max_pool2d
-        adaptive_max_pool2d max_unpool2d max_pool3d adaptive_max_pool3d max_unpool3d _columns _from_columns
-        im2col fold
-    """,
     "sequence_loss": """
         ctc_loss
     """,
-    "many_heads": """
-        multi_head_attention_forward
+    "attention": """
+        linear bilinear scaled_dot_product_attention linear_cross_entropy softmin
+    """,
+    "resampling": """
+        _resample avg_pool1d adaptive_avg_pool1d lp_pool1d avg_pool2d adaptive_avg_pool2d lp_pool2d avg_pool3d
+        adaptive_avg_pool3d lp_pool3d interpolate upsample_nearest upsample_bilinear
+    """,
+    "sampling": """
+        grid_sample affine_grid pixel_shuffle pixel_unshuffle channel_shuffle
     """,
     "combined_products": """
         addmm addmv addr baddbmm addbmm linalg_cross cross vecdot kron multi_dot chain_matmul matrix_power
@@ -162,6 +154,14 @@ HOMES = {
     """,
     "triangular": """
         solve_triangular triangular_solve cholesky_solve cholesky_inverse
+    """,
+    "many_heads": """
+        multi_head_attention_forward
+    """,
+    "pooling": """
+        _pool_picked _pool_added _max_pool _max_unpool max_pool1d adaptive_max_pool1d max_unpool1d max_pool2d
+        adaptive_max_pool2d max_unpool2d max_pool3d adaptive_max_pool3d max_unpool3d _columns _from_columns
+        im2col fold
     """,
     "checked_systems": """
         inv_ex solve_ex cholesky_ex

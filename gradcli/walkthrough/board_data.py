@@ -27,6 +27,8 @@ def walkthrough_data(told: Told) -> dict[str, Any]:
                 "input": step.is_input,
                 "expression": step.expression,
                 "source": step.source,
+                "span": step.span,
+                "operands": list(step.operands),
                 "call": words.call_of(step, told) or None,
                 "grad_fn": step.grad_fn,
                 "requires_grad": step.requires_grad,

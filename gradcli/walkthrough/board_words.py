@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gradcli.errors import counted, escaped
+from gradcli.errors import counted, escaped, shortened
 from gradcli.formula.write.forms import code_of
 from gradcli.language.unparse import written
 from gradcli.walkthrough.step_types import Arrival, ForwardStep, Passed, Told
@@ -34,7 +34,7 @@ def statement(step: ForwardStep) -> str:
     """A step as a statement: `y = a + 7`; with the words of the source where it is only a part of what they mean."""
     if step.is_input or not step.expression:
         return step.name
-    also = " ".join(step.source.split()) if not step.code and step.source else ""
+    also = shortened(" ".join(step.source.split())) if not step.code else ""
     return f"{step.name} = {step.expression}{f'  (of {escaped(also)})' if also else ''}"
 
 

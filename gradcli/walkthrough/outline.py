@@ -8,7 +8,7 @@ from itertools import chain, count
 
 from gradcli.autodiff.vjp import backward_function, shown
 from gradcli.drawing.describe import details, is_inlined, name_of, title
-from gradcli.errors import escaped
+from gradcli.errors import Span, Texts, escaped
 from gradcli.evaluation.request import Request
 from gradcli.graph.node import CONSTANT, INPUT, RESULT, Node, SeveralResults, toposort, with_inputs
 from gradcli.language.instructions import Instr
@@ -21,8 +21,8 @@ _VALUE = "value"
 _LETTERS = "abcfghkmnpqrstuvwyz"
 # More steps without a name are numbered.
 _MOST_LETTERS = 10
-# Nobody reads more instructions than this.
-_LONGEST_CODE = 2000
+# Nobody reads more instructions, or letters, than this.
+_LONGEST_CODE, _LONGEST_SOURCE = 2000, 10_000
 # A constant of more elements is a step of its own.
 _MOST_CONSTANT = 6
 _SEVERAL = re.compile(r"[^\W\d]\w*")
@@ -33,6 +33,7 @@ class Outline:
 
     def __init__(self, request: Request, record: Recorder) -> None:
         self.value = request.roots[0]
+        self._text = record.source
         self._made = record.made
         self._untracked = record.untracked
         self.calls = record.calls
@@ -186,7 +187,18 @@ class Outline:
     def source(self, step: Node) -> str:
         """The part of the source that a step belongs to."""
         made = self._origins.get(step)
-        return "" if made is None else made.source
+        if made is None or made.place is None:
+            return ""
+        start, end = _balanced(made.text, made.place)
+        return made.text[start:end]
+
+    def span(self, step: Node) -> Span | None:
+        """The place of that part, where it is in the expression itself."""
+        made = self._origins.get(step)
+        if made is None or made.place is None or made.text is not self._text:
+            return None
+        within = not isinstance(made.text, Texts) or made.text.part_at(made.place[0]) == 0
+        return _balanced(made.text, made.place) if within else None
 
     def call(self, step: Node) -> OwnCall | None:
         """The call of one of the expression's own functions that a step was made in."""
@@ -202,6 +214,20 @@ class Outline:
             if whole is not None:
                 found[step] = whole
         return found
+
+
+def _balanced(text: str, place: Span) -> Span:
+    """A place with the brackets around its first and last operands, which are in nobody's place."""
+    start, end = place
+    depth = lowest = 0
+    for character in text[start : min(end, start + _LONGEST_SOURCE)]:
+        depth += {"(": 1, ")": -1}.get(character, 0)
+        lowest = min(lowest, depth)
+    for _ in range(-lowest):
+        start = max(text.rfind("(", 0, start), 0)
+    for _ in range(depth - lowest):
+        end = text.find(")", end) + 1 or end
+    return start, end
 
 
 def function_name(node: Node) -> str:

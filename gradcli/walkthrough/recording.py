@@ -33,10 +33,11 @@ class OwnCall(NamedTuple):
 
 class Made(NamedTuple):
     """What is known of a node from the source: the code that made it, over the nodes it was made of (none where no
-    step of the source stands for it alone), the text of its place, and the call that it was made in."""
+    step of the source stands for it alone), its place in a text, if it has one, and the call that it was made in."""
 
     code: Code
-    source: str
+    text: str
+    place: Span | None
     call: OwnCall | None
 
 
@@ -76,7 +77,7 @@ class Recorder(Interpreter):
         node = super().final(value, span, dtype)
         if node is not value and node not in self.made:
             # The code of the value that was on the stack last.
-            self.made[node] = Made(self._codes[0] or (), self.source[span[0] : span[1]], None)
+            self.made[node] = Made(self._codes[0] or (), self.source, span, None)
         return node
 
     def _push(self, value: Any, place: Span) -> None:
@@ -86,7 +87,7 @@ class Recorder(Interpreter):
         source = place.source if isinstance(place, Place) else self.source
         for node, _ in nodes_of(value):
             if node.op is not INPUT and node not in self.made:
-                self.made[node] = Made((), source[place[0] : place[1]], self._call)
+                self.made[node] = Made((), source, place, self._call)
                 self._order.append(node)
 
     def _step(self, step: Instr, local: dict[str, Any] | None) -> None:
@@ -108,7 +109,7 @@ class Recorder(Interpreter):
         if step.op == "name":
             # What is met under a name was made elsewhere: rows of a loop, say.
             for node in self._order[before:]:
-                self.made[node] = self.made[node]._replace(source="")
+                self.made[node] = self.made[node]._replace(place=None)
         else:
             self._note(value, code, before)
         if not isinstance(value, Node):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from gradcli.errors import Span
 from gradcli.formula.one_operation import LocalDerivative
 from gradcli.walkthrough.recording import Code, OwnCall
 
@@ -14,14 +15,17 @@ class ForwardStep(NamedTuple):
     """A tensor on the way to the value: an input, or what an operation gives.
 
     `expression` is the operation over the names of its operands, `code` the same as instructions where the source has
-    words for it, and `source` the part of the source that it belongs to. `grad_fn` is what PyTorch prints. `value` is
-    an array, or one in a file.
+    words for it; `source` is the part of the source that it belongs to, and `span` its place where that is the
+    expression itself and no file that it imports. `operands` are the names of what it is made of. `grad_fn` is what
+    PyTorch prints. `value` is an array, or one in a file.
     """
 
     name: str
     expression: str
     code: Code
     source: str
+    span: Span | None
+    operands: tuple[str, ...]
     value: Any
     grad_fn: str | None
     requires_grad: bool

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +16,7 @@ from gradcli.evaluation.compiled import Compiled
 from gradcli.evaluation.request import Request
 from gradcli.graph.infer import cast
 from gradcli.graph.node import INPUT, Node, constant
+from gradcli.machine.limits import HINT
 from gradcli.walkthrough.local_formulas import formula_of
 from gradcli.walkthrough.outline import Outline, function_name
 from gradcli.walkthrough.recording import Recorder
@@ -23,6 +25,9 @@ from gradcli.walkthrough.told_walkthrough import Walkthrough
 
 #: Of more steps than this the first ones and the last ones are told.
 MOST_STEPS = 60
+
+# All that is told of is in memory at once.
+_FEWER = "--only names the steps to compute; --memory-limit sets another limit"
 
 
 @dataclass(eq=False)
@@ -53,6 +58,17 @@ class _Teller:
         self.chosen = _chosen(outline, only)
         self.alone = only is not None
         self.totals = self._totals()
+        #: What begins the names in formulas of gradients, and of what is not called by a single word.
+        self.letters = [_unused(letter, outline.names.values()) for letter in "gp"]
+        #: The results of each backward function that a gradient comes to, in the order of the steps.
+        self.results: dict[Node, list[Node]] = {}
+        for step in outline.order:
+            function = outline.function_of(step)
+            if function is not None and step in self.totals:
+                self.results.setdefault(function, []).append(step)
+        #: How many functions lead to each step and input.
+        operands = (operand for steps in self.results.values() for operand in outline.operands(steps))
+        self.branches = Counter(operand for operand in operands if operand in self.totals)
 
     def _totals(self) -> dict[Node, Node]:
         """The gradient that arrives at each step and input, as a graph."""
@@ -92,15 +108,9 @@ class _Teller:
 
     def _functions(self) -> list[_Backward]:
         """The backward functions in the order in which they run."""
-        outline = self.outline
-        by_function: dict[Node, list[Node]] = {}
-        for step in outline.order:
-            function = outline.function_of(step)
-            if function is not None and step in self.totals:
-                by_function.setdefault(function, []).append(step)
         found = []
-        for node, results in reversed(by_function.items()):
-            operands = outline.operands(results)
+        for node, results in reversed(self.results.items()):
+            operands = self.outline.operands(results) if self.alone else ()
             if any(step in self.chosen for step in results) or (
                 self.alone and any(operand in self.chosen and operand in self.totals for operand in operands)
             ):
@@ -134,7 +144,11 @@ class _Teller:
         found: dict[tuple[Node, str], Any] = {(leaf, "value"): array for leaf, array in leaves.items()}
         if roots:
             compiled = Compiled(request, request.files(inputs, vector), roots=list(roots.values()))
-            found |= zip(roots, compiled.run(inputs, vector), strict=True)
+            try:
+                found |= zip(roots, compiled.run(inputs, vector), strict=True)
+            except GradcliError as error:
+                error.hint = _FEWER if error.hint == HINT else error.hint
+                raise
         return found
 
     def _parts(
@@ -146,31 +160,15 @@ class _Teller:
                 leaf.params["data"] = _held(arrays[operand, "value"])
             for result, seed in zip(function.results, function.seeds, strict=True):
                 seed.params["data"] = arrays[result, "grad"]
-        branches = self._branches()
         found = {}
         roots = {}
         for function in functions:
             for operand, graph in function.given.items():
-                if branches[operand] == 1:
+                if self.branches[operand] == 1:
                     found[function.node, operand] = arrays[operand, "grad"]
                 else:
                     roots[function.node, operand] = graph
         return found | dict(zip(roots, execute(list(roots.values())), strict=True))
-
-    def _branches(self) -> dict[Node, int]:
-        """How many functions lead to each step and input."""
-        outline = self.outline
-        by_function: dict[Node, list[Node]] = {}
-        for step in outline.order:
-            function = outline.function_of(step)
-            if function is not None and step in self.totals:
-                by_function.setdefault(function, []).append(step)
-        counts: dict[Node, int] = {}
-        for results in by_function.values():
-            for operand in outline.operands(results):
-                if operand in self.totals:
-                    counts[operand] = counts.get(operand, 0) + 1
-        return counts
 
     # Words ------------------------------------------------------------------------------------------------------------
 
@@ -178,12 +176,14 @@ class _Teller:
         outline = self.outline
         value = arrays[node, "value"]
         if node.op is INPUT:
-            return ForwardStep(outline.names[node], "", (), "", value, None, node.requires_grad, True)
+            return ForwardStep(outline.names[node], "", (), "", None, (), value, None, node.requires_grad, True)
         return ForwardStep(
             outline.names[node],
             outline.expression(node),
             outline.code(node),
             outline.source(node),
+            outline.span(node),
+            tuple([outline.names[operand] for operand in outline.operands([node])]),
             value,
             outline.grad_fn(node),
             outline.is_tracked(node),
@@ -197,7 +197,7 @@ class _Teller:
         arrays: Mapping[tuple[Node, str], Any],
         parts: Mapping[tuple[Node, Node], Any],
     ) -> list[BackwardStep | Arrival]:
-        outline, branches = self.outline, self._branches()
+        outline = self.outline
         found: list[BackwardStep | Arrival] = []
         if outline.value in self.totals and (outline.value in self.chosen):
             found.append(self._arrival(outline.value, arrays, 0))
@@ -208,7 +208,7 @@ class _Teller:
             found.append(BackwardStep(function_name(function.node), names, passed))
             for operand in function.given:
                 if last[operand] is function.node and operand is not outline.value:
-                    found.append(self._arrival(operand, arrays, branches[operand]))
+                    found.append(self._arrival(operand, arrays, self.branches[operand]))
         return found
 
     def _arrival(self, node: Node, arrays: Mapping[tuple[Node, str], Any], branches: int) -> Arrival:
@@ -216,9 +216,9 @@ class _Teller:
 
     def _passed(self, function: _Backward, operand: Node, part: Any) -> Passed:
         names = self.outline.names
-        taken = set(names.values())
-        seeds = _identifiers("g", [f"{names[result]}.grad" for result in function.results], taken)
-        parts = _identifiers("p", [names[o] for o in function.leaves if not names[o].isidentifier()], taken)
+        others = [names[operand] for operand in function.leaves if not names[operand].isidentifier()]
+        seeds = {f"{self.letters[0]}{k}": f"{names[result]}.grad" for k, result in enumerate(function.results)}
+        parts = {f"{self.letters[1]}{k}": name for k, name in enumerate(others)}
         own = {name: word for word, name in parts.items()}
         for node, leaf in function.leaves.items():
             leaf.params["name"] = own.get(names[node], names[node])
@@ -227,11 +227,12 @@ class _Teller:
         return Passed(names[operand], part, found[0], seeds | parts, found[1])
 
 
-def _identifiers(letter: str, names: Sequence[str], taken: set[str]) -> dict[str, str]:
-    """Names of formulas, which nothing else has, for what is not called by one."""
-    while any(name.startswith(letter) and name[len(letter) :].isdigit() for name in taken):
+def _unused(letter: str, taken: Iterable[str]) -> str:
+    """Such a letter, or several, that no name consists of together with a number."""
+    used = {name.rstrip("0123456789") for name in taken}
+    while letter in used:
         letter *= 2
-    return {f"{letter}{k}": name for k, name in enumerate(names)}
+    return letter
 
 
 def _seed(request: Request) -> Node | None:
