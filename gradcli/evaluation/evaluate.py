@@ -72,7 +72,8 @@ def evaluate(
     kept = isinstance(expression, str) and len(expression) <= _LONGEST_KEPT and not _draws(expression)
     measured: Mapping[str, Any] = {}
     if kept:
-        key: list[Any] = [expression, wanted, explicit, rows, DEFAULT_DTYPE.get()]
+        # A text with those of files is another than one that reads the same.
+        key: list[Any] = [expression, getattr(expression, "parts", None), wanted, explicit, rows, DEFAULT_DTYPE.get()]
         for name, array in arrays.items():
             key += name, array.shape, array.dtype, array.flags.c_contiguous
 
