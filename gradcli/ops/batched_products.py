@@ -9,6 +9,9 @@ from gradcli.graph.node import Batched, Node, Operands, make
 from gradcli.graph.op import OPS, Batching
 from gradcli.ops.batching import expanded, flipped, is_filled, reordered, swapped, untied, viewed, written_out
 
+# Products of matrices and so short vectors take longer to call, one by one, than all of them to multiply out.
+_SHORT = 32
+
 
 def _matrix_product(node: Node, operands: Operands) -> Batched | None:
     """Products of matrices, of batches of them, and of matrices and vectors."""
@@ -59,11 +62,11 @@ def _both(node: Node, operands: Operands) -> Batched:
     (left, right), seed = written_out(operands)
     assert left is not None and right is not None
     a, b = (expanded(f.node, (*seed, *f.own)) for f in (left, right))
-    none = (None,) * node.ndim
-    if left.ties == right.ties == (None,):
-        terms = make(OPS["mul"], (a, b))
-        whole = {"dim": (len(seed),), "keepdim": False, "axis_given": True}
-        return Batched(cast(make(OPS["sum"], (terms,), whole), node.dtype), none)
+    none, inner = (None,) * node.ndim, right.own[-1]
+    if len(right.own) == 1 and (len(left.own) == 1 or inner <= _SHORT):
+        terms = make(OPS["mul"], (a, viewed(b, (*seed, *(1,) * (len(left.own) - 1), inner))))
+        along = {"dim": (terms.ndim - 1,), "keepdim": False, "axis_given": True}
+        return Batched(cast(make(OPS["sum"], (terms,), along), node.dtype), none)
     count = math.prod((*seed, *left.own[:-2]))
     rows = viewed(a, (count, left.own[-2] if len(left.own) > 1 else 1, left.own[-1]))
     columns = viewed(b, (count, right.own[-2], right.own[-1]) if len(right.own) > 1 else (count, right.own[-1], 1))
