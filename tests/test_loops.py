@@ -12,7 +12,7 @@ import gradcli as gc
 from gradcli.autodiff.vjp import gradients_of
 from gradcli.engine.execute.run import execute
 from gradcli.errors import GradcliError
-from gradcli.evaluation import unrolling
+from gradcli.evaluation import rest_of_loop, unrolling
 from gradcli.evaluation.interpret import Interpreter
 from gradcli.evaluation.looped import LOOP
 from gradcli.graph.node import Node, input_node, toposort
@@ -87,6 +87,20 @@ def test_a_loop_at_once_is_the_loop_unrolled(text: str, monkeypatch: pytest.Monk
             np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize("text", [AT_ONCE[0], AT_ONCE[4], AT_ONCE[6], AT_ONCE[7]])
+def test_a_loop_that_would_keep_much_is_one_of_loops(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRADCLI_ENGINE", "numpy")
+    monkeypatch.setattr(rest_of_loop, "MUCH", 0)
+    unrolled, in_pieces = computed(text, 10**9, monkeypatch), computed(text, 1, monkeypatch)
+    turns = [n.params["turn"] for n in toposort([built(text, 1, monkeypatch)[0]]) if n.op is LOOP]
+    assert any(node.op is LOOP for turn in turns for node in toposort(turn.given))
+    for expected, found in zip(unrolled, in_pieces, strict=True):
+        assert (expected is None) == (found is None)
+        if expected is not None:
+            np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
+    assert chain(text, 1, monkeypatch) == chain(text, 10**9, monkeypatch)
+
+
 def chain(text: str, long: int, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(unrolling, "LONG", long)
     words = ["x=[0.6, -1.3, 0.9]", "s=0.7", "A=eye(3)", "rows=ones(5, 3)"]
@@ -143,10 +157,10 @@ def test_what_is_told_of_a_loop(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_it_keeps_is_counted_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    words = [LONG, "x=linspace(0, 1, 100000)", "k=2", "--memory-limit", "100MB"]
+    words = [LONG, "x=linspace(0, 1, 100000)", "k=2", "--memory-limit", "10MB"]
     done = call(monkeypatch, "eval", *words)
     assert done.code == 2 and done.err.startswith(
-        "gradcli: what a loop of 1,000 turns keeps of each (400 kB) needs 400 MB"
+        "gradcli: what a loop of 32 turns keeps of each (400 kB) needs 13.2 MB"
     )
     assert "hint: fewer turns need less" in done.err
     assert call(monkeypatch, "eval", *words, "--no-grad").code == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Container, Sequence
 from operator import itemgetter
 from typing import Any
@@ -24,6 +25,9 @@ from gradcli.graph.arguments import Literal
 from gradcli.graph.dtypes import is_half
 from gradcli.graph.node import Node, constant, toposort
 from gradcli.graph.op import OPS
+
+#: Bytes that are kept of all turns, if it is not more: half the work over again would cost more than it saves.
+MUCH = 1 << 28
 
 
 class Rest:
@@ -104,11 +108,31 @@ class Rest:
             # By now it has been promoted.
             row.leaf.weak = False
         earlier = [first for first, part in zip(before, self._more, strict=True) if isinstance(part, Node)]
-        results = looped(start, rows, same, graphs, self.times, earlier)
-        for node, graph in zip(results, graphs, strict=True):
-            # Not all that a loop gives depends on what is tracked.
-            node.requires_grad = graph.requires_grad
-        return results
+        if not rows and not self._more and self.times * sum(x.nbytes for x in start) > MUCH:
+            return _in_pieces(start, same, graphs, self.times)
+        return _tracked_as(graphs, looped(start, rows, same, graphs, self.times, earlier))
+
+
+def _tracked_as(graphs: Sequence[Node], results: list[Node]) -> list[Node]:
+    """The results of a loop, not all of which need depend on what is tracked."""
+    for node, graph in zip(results, graphs, strict=True):
+        node.requires_grad = graph.requires_grad
+    return results
+
+
+def _in_pieces(start: dict[Node, Node], same: dict[Node, Node], graphs: Sequence[Node], times: int) -> list[Node]:
+    """A loop whose turns are loops: so only what goes into each of these is kept, and of one at a time the rest."""
+    piece = math.isqrt(times)
+    own = {leaf: leaf_of_turn(leaf.shape, leaf.dtype, leaf.requires_grad) for leaf in (*start, *same)}
+    carried, fixed = {leaf: own[leaf] for leaf in start}, {leaf: own[leaf] for leaf in same}
+    turn = _tracked_as(graphs, looped(carried, [], fixed, graphs, piece, []))
+    begin = {own[leaf]: x for leaf, x in start.items()}
+    results = looped(begin, [], {own[leaf]: x for leaf, x in same.items()}, turn, times // piece, [])
+    results = _tracked_as(graphs, results)
+    if times % piece:
+        start = dict(zip(start, results, strict=True))
+        results = _tracked_as(graphs, looped(start, [], same, graphs, times % piece, []))
+    return results
 
 
 def _are_alike(leaves: Sequence[Any], onward: Sequence[Any], more: Sequence[Any]) -> bool:

@@ -199,7 +199,9 @@ def cost_of(node: Node) -> float:
 def repeated(node: Node) -> Repeated:
     """How many turns there are, and what each comes to."""
     turn: Turn = node.params["turn"]
-    operations = sum(bool(step.inputs) and step.op is not RESULT for step in toposort(turn.given))
+    steps = [step for step in toposort(turn.given) if step.inputs and step.op is not RESULT]
+    inner = [step.op.repeated(step) for step in steps if step.op.repeated is not None]
+    operations = len(steps) + sum(loop.turns * loop.operations - 1 for loop in inner)
     wanted = node.params.get("wanted") or (True,) * len(turn.forms)
     rows = [(shape[1:], dtype) for shape, dtype in turn.forms]
     kept = [form for form, w in list(zip(rows, wanted, strict=True))[len(turn.carried) :] if w]
