@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from gradcli.errors import GradcliError, did_you_mean, quoted, written_in
+from gradcli.errors import GradcliError, quoted, written_in
 from gradcli.graph.dtypes import DTYPES
 from gradcli.graph.op import OPS
-from gradcli.language.constants import CONSTANTS, LOOP_WORDS, LOOPS
+from gradcli.language.constants import CONSTANTS, LOOPS
 from gradcli.language.instructions import LOOKS_UP, Instr, Script, Statement
 
 _KNOWN = frozenset({"None", "True", "False", *CONSTANTS, *DTYPES})
@@ -82,19 +82,8 @@ def unknown_function(name: str, start: int, names: Iterable[str], defined: Itera
     if name in LOOPS:
         hint = f"define a function that calls it, as in f(y) = {name}(…)"
         return GradcliError(f"{name}() is a loop: none can go through it", span=place, hint=hint)
+    # Imported here: only who has mistaken a name wants to know.
+    from gradcli.evaluation.other_words import function_meant
+
     hint = function_meant(name, [*LOOPS, *defined]) or "functions have PyTorch's names, such as exp or sum"
     return GradcliError(f"unknown function {quoted(name)}", span=place, hint=hint)
-
-
-def function_meant(name: str, others: Iterable[str] = ()) -> str | None:
-    """A hint to the function that may be meant by a word that is none: by its meaning, or else by its letters."""
-    functions = OPS.functions()
-    meant = next((op.name for op in functions.values() if name.lower() in op.words), LOOP_WORDS.get(name))
-    if meant:
-        return f"it is called {meant!r} here"
-    # Imported here: only who has mistaken a name wants to know.
-    from gradcli.language.importing import standard_names
-
-    if name in standard_names():
-        return f"std has it, as in import std; {name}(…)"
-    return did_you_mean(name, [*functions, *others])

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from gradcli.engine.execute.run import execute
 from gradcli.errors import GradcliError, Span, UnknownNameError, did_you_mean, quoted
 from gradcli.evaluation.calculate import calculated
-from gradcli.evaluation.names import function_meant, unknown_function
+from gradcli.evaluation.names import unknown_function
 from gradcli.evaluation.turn_number import TurnNumber, as_leaf, computed, is_number
 from gradcli.graph.arguments import Library, Literal, as_node, kind_of, normalize_axis
 from gradcli.graph.dtypes import DEFAULT_DTYPE, DTYPES, FLOAT64
@@ -142,8 +142,11 @@ class StackMachine:
         if name == THROWN_AWAY:
             hint = "what is unpacked to _ is thrown away: give it another name"
             raise GradcliError(f"unknown name {quoted(name)}", span=place, hint=hint)
+        from gradcli.evaluation.other_words import value_meant
+
         candidates = [*(local or ()), *self.names, *self.offered, *CONSTANTS]
-        hint = did_you_mean(name, candidates) or f"give it a value{self.where}, as in {name}=ones(2,2)"
+        meant = value_meant(name, self.source.startswith(".", place[1])) or did_you_mean(name, candidates)
+        hint = meant or f"give it a value{self.where}, as in {name}=ones(2,2)"
         raise UnknownNameError(f"unknown name {quoted(name)}", span=place, hint=hint)
 
     def _function(self, name: str, local: dict[str, Any] | None, place: Span) -> Any:
@@ -244,6 +247,8 @@ class StackMachine:
             raise GradcliError(f"only tensors have methods, this is {kind_of(receiver)}", span=where)
         op = OPS.function(name)
         if op is None:
+            from gradcli.evaluation.other_words import function_meant
+
             hint = function_meant(name, _QUERIES)
             raise GradcliError(f"a tensor has no method {name!r}", span=where, hint=hint)
         self._push(self._apply(op, values, places, words, place), whole)
@@ -262,6 +267,11 @@ class StackMachine:
             return self._placed(op(*values[:split], **keywords), place)
         except GradcliError as error:
             error.span = error.span or self._argument_place(error, op.signature, places, words)
+            if isinstance(op, Op):
+                # Imported here, as are all other hints: only who has made a mistake wants to know.
+                from gradcli.evaluation.other_words import call_meant
+
+                error.hint = call_meant(op.name, split, words) or error.hint
             raise
 
     def _argument_place(
@@ -304,7 +314,9 @@ class StackMachine:
             return self._placed(op(value), place)
         if op is not None or name in _QUERIES:
             raise GradcliError(f"{name!r} is a method", span=place, hint=f"call it, as in x.{name}()")
-        hint = did_you_mean(name, [*_ATTRIBUTES, *OPS.functions()])
+        from gradcli.evaluation.other_words import function_meant
+
+        hint = function_meant(name, _ATTRIBUTES)
         raise GradcliError(f"a tensor has no attribute {name!r}", span=place, hint=hint)
 
     def _index(self, value: Any, items: list[Any], place: Span) -> Any:

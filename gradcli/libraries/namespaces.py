@@ -125,6 +125,12 @@ def function_in(library: Library, name: str) -> Any:
     return found
 
 
+def libraries_with(name: str) -> list[str]:
+    """The prefixes behind which there is a function of this name."""
+    asked = {"numpy": "np", "numpy.linalg": "np.linalg", "scipy.special": "scipy.special", "jax.nn": "jax.nn"}
+    return [prefix for place, prefix in asked.items() if _LIBRARIES[place].find(f"{place}.{name}") is not None]
+
+
 def _unknown(folder: str, name: str, contents: _Contents) -> GradcliError:
     """The error for a name that stands for nothing, with what may be meant."""
     message = f"gradcli has no {folder}.{name}"

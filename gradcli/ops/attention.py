@@ -50,6 +50,7 @@ def _linear(input: Any, weight: Any, bias: Any) -> Node:
 linear = composite(
     "linear", _linear, family="network", torch="nn.functional.linear", args="input, weight, bias=None",
     doc="`input @ weight.T + bias`.", example=("linear(input, weight, bias)", "input:2 weight:2 bias:1"),
+    words=("dense",),
 )
 
 

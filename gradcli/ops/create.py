@@ -183,7 +183,7 @@ drawn = primitive(
 )
 tensor = composite(
     "tensor", _tensor, args="data, dtype=None", family="create", doc="A tensor from a list or a number.",
-    latex=typeset.first, numpy="asarray",
+    latex=typeset.first, numpy="asarray", words=("array", "converttotensor"),
 )
 ones = composite(
     "ones", lambda size, dtype: _filled(_shape(size), 1, _float_dtype(dtype)), args="*size, dtype=None",
@@ -213,13 +213,13 @@ full_like = composite(
 eye = primitive(
     "eye", lambda shape, dtype: np.eye(*shape, dtype=dtype), _infer, family="create", args="n, m=None, *, dtype=None",
     build=_eye,
-    words=("identity",),
+    words=("identity", "identitymatrix"),
     doc="Ones on the diagonal.", formula=places.eye, text=spelling.of_lengths, latex=typeset.identity,
     numpy="eye",
 )
 arange = primitive(
     "arange", _arange_kernel, _infer, family="create", args="start, end=None, step=1, *, dtype=None", build=_arange,
-    words=("range",),
+    words=("range", "seq"),
     doc="Numbers from start up to, not including, end; from 0 when one number is given. Whole ones are int64.",
     formula=arithmetic.arange, text=spelling.of_length(), numpy="arange",
 )
@@ -231,8 +231,9 @@ linspace = primitive(
 rand = composite(
     "rand", _draw("rand"), args="*size, dtype=None", family="create",
     doc="Uniform numbers in [0, 1), for a seed the same as PyTorch's.", draws=True,
+    words=("random", "uniform", "randomuniform"),
 )
 randn = composite(
     "randn", _draw("randn"), args="*size, dtype=None", family="create",
-    doc="Standard normal numbers, for a seed the same as PyTorch's.", draws=True,
+    doc="Standard normal numbers, for a seed the same as PyTorch's.", draws=True, words=("normal", "randomnormal"),
 )

@@ -288,7 +288,7 @@ _AREA = "y, x: operand=None, *, dx: number=None, dim: dim=-1"
 trapezoid = composite(
     "trapezoid", _area("trapezoid", _even_area, _uneven_area), args=_AREA, family="reduction", aliases=("trapz",),
     doc="The area under a line through points along a dimension, at places x or with steps dx between them.",
-    example=("trapezoid(y)", "y:1"),
+    example=("trapezoid(y)", "y:1"), words=("integrate",),
 )
 cumulative_trapezoid = composite(
     "cumulative_trapezoid", _area(
@@ -296,5 +296,5 @@ cumulative_trapezoid = composite(
         lambda y, widths, dim: _half(cumsum(_both_ends(y, dim) * widths, dim)),
     ),
     args=_AREA, family="reduction", doc="The area under a line through points up to each of them after the first.",
-    example=("cumulative_trapezoid(y)", "y:1"),
+    example=("cumulative_trapezoid(y)", "y:1"), words=("cumtrapz",),
 )

@@ -207,6 +207,7 @@ eigh: Op = primitive(
     torch="linalg.eigh", domain=WELL_CONDITIONED,
     doc="Eigenvalues, the smallest first, and eigenvectors of a symmetric matrix, of which one triangle is read.",
     blocking=MATRICES, example=("eigh(A).eigenvalues", "A:2"), cost=decomposition_cost,
+    words=("eig", "eigenvectors", "eigensystem"),
 )
 eigenvalues_alone: Op = primitive(
     "_eigvalsh", lambda a, **words: finite_only(lambda a: (np.linalg.eigvalsh(a, **words),), (1,))(a)[0],
@@ -217,6 +218,7 @@ eigenvalues_alone: Op = primitive(
 eigvalsh = composite(
     "eigvalsh", _eigvalsh, family="linalg", args="A, UPLO='L'", torch="linalg.eigvalsh", domain=WELL_CONDITIONED,
     doc="Eigenvalues of a symmetric matrix, the smallest first; one triangle is read.", example=("eigvalsh(A)", "A:2"),
+    words=("eigvals", "eigenvalues"),
 )
 
 

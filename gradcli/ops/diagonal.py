@@ -133,6 +133,7 @@ diagonal = primitive(
     grad_fn=lambda node: ("DiagonalBackward0_copy" if node.params["copy"] else "DiagonalBackward0", node.inputs),
     doc="The diagonal of two dimensions, as a new last one; offset moves it to the right, or down if negative.",
     formula=places.diagonal, text=spelling.every("offset", "dim1", "dim2"), latex=typeset.diagonal_of, numpy="diagonal",
+    words=("diagpart", "diagonalpart"),
 )
 diagonal_back: Op = primitive(
     "_diagonal_back", _place_kernel, _place_infer, family="diagonal", public=False, batching=LINEAR, vjp=_place_vjp,
@@ -151,7 +152,7 @@ diag_embed = primitive(
 diag = composite(
     "diag", _diag, args="input, diagonal=0", family="diagonal",
     doc="The diagonal of a matrix, or a matrix with the vector as its diagonal.", latex=typeset.diagonal_matrix,
-    example=("diag(input)", "input:1"), numpy="diag",
+    example=("diag(input)", "input:1"), numpy="diag", words=("diagm", "diagonalmatrix"),
 )
 
 
@@ -203,5 +204,5 @@ trace = primitive(
     "trace", _trace_kernel, lambda inputs, params: ((), inputs[0].dtype if inputs[0].is_floating else INT64),
     family="diagonal", build=_trace, vjp=_trace_vjp, doc="Sum of the diagonal of a matrix.", formula=places.trace,
     latex=typeset.scalar(r"\operatorname{tr}"), numpy="trace",
-    batching=written(lambda node: call("sum", call("diagonal", node.inputs[0]))),
+    batching=written(lambda node: call("sum", call("diagonal", node.inputs[0]))), words=("tr",),
 )

@@ -64,7 +64,7 @@ dist: Op = primitive(
     args="input, other, p: number=2", build=_dist, vjp=_dist_vjp, doc="Norm of the difference of two tensors.",
     blocking=Blocking(
         WHOLE.follow, lower=lambda node: reduce_node(norm, sub(*node.inputs), None, False, **node.params)
-    ),
+    ), words=("euclidean", "euclideandistance"),
 )
 
 
@@ -142,7 +142,7 @@ cdist: Op = primitive(
     args=f"x1: tensor, x2: tensor, p: number=2, compute_mode: distance='{_MODES[0]}'", build=_cdist,
     vjp=lambda g, out, a, b, p: _pulled(g, out, a, b, p), doc="Distance of each row of x1 to each row of x2.",
     blocking=Blocking(_cdist_follow), cost=lambda node: max(4.0, 2.0 * node.inputs[0].shape[-1]),
-    example=("cdist(x1, x2)", "x1:2 x2:2"),
+    example=("cdist(x1, x2)", "x1:2 x2:2"), words=("pdist2", "distancematrix"),
 )
 
 

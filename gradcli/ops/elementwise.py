@@ -114,7 +114,7 @@ to = primitive(
     layout=_keep_layout, vjp=lambda g, out, x, dtype: (cast(g, x.dtype),), batching=sums(0), blocking=ALIGNED,
     into=pointwise.convert, recast=True, formula=arithmetic.function_named("to"), text=spelling.conversion,
     latex=typeset.first, tame=True, example=("input.to(float16)", "input:0"), numpy=".astype", simplify=shapes.cast,
-    cost=1.0, native=lambda v, x, dtype: v.cast(x, dtype),
+    cost=1.0, native=lambda v, x, dtype: v.cast(x, dtype), words=("astype", "cast", "typecast"),
 )
 
 
@@ -160,6 +160,7 @@ contiguous = composite(
 detach = elementwise(
     "detach", lambda x: x, doc="The same values, no longer tracked: no gradient flows through.", aliases=("no_grad",),
     batching=sums(0), blocking=Blocking(aligned, view=True), same=True, tame=True, native=lambda v, x: x,
+    words=("stopgradient", "stopgrad"),
 )
 
 # Arithmetic -----------------------------------------------------------------------------------------------------------
@@ -231,13 +232,13 @@ add: Op = elementwise(
     "add", np.add, args="input, other, *, alpha=1",
     build=lambda input, other, alpha: apply(add, input, _times(other, alpha)), grad_fn=_commuted("AddBackward0"),
     doc="Sum, `input + alpha*other`.", batching=sums(0, 1), vjp=lambda g, out, x, y: (g, g), signs=(1, 1),
-    commutative=True, symbol="+", simplify=numbers.total, cost=1.0, native=native.total,
+    commutative=True, symbol="+", simplify=numbers.total, cost=1.0, native=native.total, words=("plus",),
 )
 sub = elementwise(
     "sub", np.subtract, args="input, other, *, alpha=1", dtype="number", build=_sub,
     doc="Difference, `input - alpha*other`.", aliases=("subtract",), batching=sums(0, 1),
     vjp=lambda g, out, x, y: (g, -g), signs=(1, -1), symbol="-", simplify=numbers.difference, cost=1.0,
-    native=lambda v, x, y: x - y,
+    native=lambda v, x, y: x - y, words=("minus",),
 )
 rsub = elementwise(
     "rsub", args="input, other, *, alpha=1", dtype="number", build=_rsub, doc="Difference, `other - alpha*input`.",
@@ -248,18 +249,19 @@ rsub = elementwise(
 mul = elementwise(
     "mul", np.multiply, args=BINARY, grad_fn=_commuted("MulBackward0"), doc="Product, `input * other`.",
     aliases=("multiply",), batching=products(0, 1), vjp=lambda g, out, x, y: (g * y, g * x), powers=(1, 1),
-    commutative=True, symbol="*", simplify=numbers.product, cost=1.0, native=native.product,
+    commutative=True, symbol="*", simplify=numbers.product, cost=1.0, native=native.product, words=("times",),
 )
 div = elementwise(
     "div", np.true_divide, args="input, other, *, rounding_mode=None", dtype="float", build=_div, batching=products(0),
     doc="Quotient, `input / other`.", aliases=("divide", "true_divide"), domain=((-2.0, 2.0), POSITIVE),
     vjp=lambda g, out, x, y: (g / y, -g * ((x / y) / y)), powers=(1, -1), symbol="/", simplify=numbers.quotient,
-    cost=1.0, native=lambda v, x, y: x / y,
+    cost=1.0, native=lambda v, x, y: x / y, words=("rdivide",),
 )
 floor_divide = elementwise(
     "floor_divide", args=BINARY, dtype="number", domain=((-2.0, 2.0), POSITIVE), into=division.floor_divide,
     vjp=zero_vjp, grad_fn=weak_aware("FloorDivideBackward0", "FloorDivideBackward0"),
     doc="Quotient rounded down, `input // other`.", symbol="//", native=native.floor_divide,
+    words=("floordiv", "idivide", "quotient"),
 )
 div_floor = elementwise(
     "_div_floor", args=BINARY, dtype="number", grad_fn="DivBackward2", into=division.floor_divide,
@@ -273,14 +275,14 @@ div_trunc = elementwise(
 )
 remainder = elementwise(
     "remainder", into=division.remainder, args=BINARY, dtype="number",
-    words=("mod",), doc="Remainder with the sign of the divisor, `input % other`.",
+    words=("mod", "modulo"), doc="Remainder with the sign of the divisor, `input % other`.",
     grad_fn=weak_aware("RemainderBackward1", "RemainderBackward0"), domain=((-2.0, 2.0), (0.6, 0.9)),
     vjp=lambda g, out, x, y: (g, -g * floor_divide(x, y)), symbol="%", native=native.remainder,
 )
 fmod = elementwise(
     "fmod", args=BINARY, dtype="number", doc="Remainder with the sign of the dividend.", into=division.fmod,
     grad_fn=weak_aware("FmodBackward1", "FmodBackward0"), domain=((-2.0, 2.0), (0.6, 0.9)),
-    vjp=lambda g, out, x, y: (g, -g * trunc(x / y)), numpy="fmod", native=native.fmod,
+    vjp=lambda g, out, x, y: (g, -g * trunc(x / y)), numpy="fmod", native=native.fmod, words=("rem",),
 )
 neg = elementwise(
     "neg", np.negative, dtype="number", doc="Negation, `-input`.", aliases=("negative",), batching=sums(0),
@@ -296,13 +298,14 @@ abs_ = elementwise(
 )
 sign: Op = elementwise(
     "sign", into=pointwise.sign, doc="-1, 0 or 1 by the sign of the input.", vjp=zero_vjp, tame=True, numpy="sign",
-    cost=1.0, native=native.sign,
+    cost=1.0, native=native.sign, words=("signum",),
 )
 lerp = elementwise(
     "lerp", into=pointwise.lerp, args="input, end: tensor, weight", dtype="float",
     doc="Linear interpolation, `input + weight*(end - input)`.",
     grad_fn=weak_aware("LerpBackward1", "LerpBackward0", position=2),
     vjp=lambda g, out, a, b, w: (g * (1 - w), g * w, g * (b - a)), source=numpy_sources.LERP, native=native.lerp,
+    words=("mix",),
 )
 xlogy: Op = elementwise(
     "xlogy", args=BINARY, dtype="float", into=pointwise.xlogy, doc="`input * log(other)`, and 0 where the input is 0.",
@@ -346,11 +349,11 @@ ge = _comparison(
 )
 bitwise_and = elementwise(
     "bitwise_and", np.bitwise_and, args=BINARY, dtype="integral", doc="Both, `input & other`; bit by bit for integers.",
-    commutative=True, symbol="&", tame=True, native=lambda v, x, y: x & y,
+    commutative=True, symbol="&", tame=True, native=lambda v, x, y: x & y, words=("bitand",),
 )
 bitwise_or = elementwise(
     "bitwise_or", np.bitwise_or, args=BINARY, dtype="integral", doc="Either, `input | other`; bit by bit for integers.",
-    commutative=True, symbol="|", tame=True, native=lambda v, x, y: x | y,
+    commutative=True, symbol="|", tame=True, native=lambda v, x, y: x | y, words=("bitor",),
 )
 bitwise_not = elementwise(
     "bitwise_not", np.invert, dtype="integral", doc="Not, `~input`; bit by bit for integers.", symbol="~", tame=True,
@@ -370,7 +373,7 @@ logical_xor = elementwise(
 )
 logical_not = elementwise(
     "logical_not", np.logical_not, dtype="logical", doc="True where the input is zero.", text=spelling.connective("~"),
-    cost=1.0, native=lambda v, x: ~x,
+    cost=1.0, native=lambda v, x: ~x, words=("not",),
 )
 isnan = elementwise(
     "isnan", np.isnan, dtype="bool", doc="True where the input is not a number.",
@@ -449,6 +452,7 @@ sqrt = elementwise(
 rsqrt = elementwise(
     "rsqrt", into=inverse_root, dtype="float", domain=POSITIVE, doc="Reciprocal square root, `1/sqrt(input)`.",
     vjp=lambda g, out, x: (-0.5 * g * out**3,), formula=arithmetic.power_of(-0.5), native=native.inverse_root,
+    words=("invsqrt",),
 )
 reciprocal = elementwise(
     "reciprocal", np.reciprocal, dtype="float", doc="Reciprocal, `1/input`.", domain=POSITIVE,
@@ -464,7 +468,7 @@ expm1 = elementwise(
     latex=typeset.exponential_less_one,
 )
 log: Op = _unary(
-    "log", np.log, "Natural logarithm.", lambda g, out, x: (g / x,), POSITIVE, latex=r"\log", words=("ln",),
+    "log", np.log, "Natural logarithm.", lambda g, out, x: (g / x,), POSITIVE, latex=r"\log", words=("ln", "loge"),
 )
 log2 = _unary(
     "log2", np.log2, "Logarithm to base 2.", lambda g, out, x: (g / (x * LN2),), POSITIVE, latex=r"\log_{2}",
@@ -507,7 +511,8 @@ trunc: Op = _rounding("trunc", np.trunc, "Round towards zero.", "fix")
 round_ = elementwise(
     "round", args="input, *, decimals=0", build=_round, vjp=zero_vjp, into=pointwise.round_half_even,
     grad_fn=lambda node: (f"RoundBackward{int(node.params['decimals'] != 0)}", node.inputs),
-    words=("around",), doc="Round to the nearest, halves to even, at so many decimals.", tame=True, numpy="round",
+    words=("around", "rint"), doc="Round to the nearest, halves to even, at so many decimals.", tame=True,
+    numpy="round",
     native=native.round_half_even,
 )
 frac = elementwise(
@@ -559,7 +564,7 @@ def _share_ties(better: Op) -> Any:
 
 where: Op = elementwise(
     "where", into=select, args="condition, input, other", dtype="select", batching=sums(1, 2),
-    words=("ifelse", "iif"),
+    words=("ifelse", "iif", "if", "switch"),
     doc="`input` where the condition holds, else `other`.", grad_fn=lambda node: ("WhereBackward0", node.inputs[1:]),
     vjp=lambda g, out, c, x, y: (None, where(c, g, 0), where(c, 0, g)), text=spelling.where, latex=typeset.cases,
     tame=True, example=("where(condition, input, other)", "condition:0:bool input:0 other:0"), numpy="where", cost=1.0,
@@ -597,7 +602,7 @@ clamp = elementwise(
     doc="The input held between two bounds, either of which may be left out.", aliases=("clip",), vjp=_clamp_vjp,
     latex=typeset.of_all(), tame=True, cost=1.0, source=numpy_sources.CLAMP,
     example=("clamp(input, min, max)", "input:0 min:0 max:0"),
-    native=native.clamp,
+    native=native.clamp, words=("clipbyvalue",),
 )
 
 
@@ -638,6 +643,7 @@ cos: Op = _unary(
 )
 tan = _unary(
     "tan", np.tan, "Tangent.", lambda g, out, x: (g * (1 + out**2),), (-1.2, 1.2), latex=r"\tan", parity="odd",
+    words=("tg",),
 )
 asin = _unary(
     "asin", np.arcsin, "Inverse sine.", lambda g, out, x: (g * rsqrt(1 - x**2),), (-0.8, 0.8), "arcsin",
@@ -649,7 +655,7 @@ acos = _unary(
 )
 atan = _unary(
     "atan", np.arctan, "Inverse tangent.", lambda g, out, x: (g / (x**2 + 1),), alias="arctan", latex=r"\arctan",
-    tame=True, parity="odd",
+    tame=True, parity="odd", words=("arctg",),
 )
 sinh = _unary(
     "sinh", np.sinh, "Hyperbolic sine.", lambda g, out, x: (g * cosh(x),), latex=r"\sinh", parity="odd",

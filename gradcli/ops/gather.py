@@ -328,5 +328,5 @@ repeat_interleave = composite(
     args="input, repeats: int|tensor, dim: dim=None, *, output_size: int=None",
     doc="Each place of a dimension so many times, or by a count for each; without dim of the flattened tensor.",
     example=("repeat_interleave(input, 2)", "input:1"),
-    measures=True,
+    measures=True, words=("repelem",),
 )

@@ -91,10 +91,12 @@ def _stacking(name: str, build: Callable[[Any], Node], doc: str, example: str, *
     )
 
 
-hstack = _stacking("hstack", _hstack, "Side by side: along dimension 1, or 0 of vectors.", "a:2 b:2")
+hstack = _stacking("hstack", _hstack, "Side by side: along dimension 1, or 0 of vectors.", "a:2 b:2",
+                    words=("hcat", "horzcat"))
 vstack = _stacking(
     "vstack", lambda tensors: cat([_at_least_2(x) for x in _given(tensors, "vstack")], 0),
     "One below the other: along dimension 0, vectors as rows.", "a:2 b:2", aliases=("row_stack",),
+    words=("vcat", "vertcat"),
 )
 dstack = _stacking(
     "dstack", lambda tensors: cat([_at_least_3(x) for x in _given(tensors, "dstack")], 2),
@@ -205,7 +207,7 @@ broadcast_tensors = composite(
 meshgrid = composite(
     "meshgrid", _meshgrid, args="*tensors: tensor, indexing: indexing='ij'", family="shape",
     doc="Grids of vectors, each along a dimension of its own; 'xy' exchanges the first two dimensions.",
-    example=("meshgrid(a, b)[0]", "a:1 b:1"),
+    example=("meshgrid(a, b)[0]", "a:1 b:1"), words=("ndgrid",),
 )
 cartesian_prod = composite(
     "cartesian_prod", _cartesian_prod, args="*tensors: tensor", family="shape",

@@ -375,7 +375,7 @@ solve: Op = primitive(
     torch="linalg.solve", domain=WELL_CONDITIONED,
     doc="The X for which `A @ X = B` (`X @ A = B` with left=False); B holds vectors or matrices.", batching=SOLUTION,
     blocking=Blocking(solve_follow), text=spelling.real, latex=typeset.solution, source=numpy_sources.SOLVE,
-    cost=_cost,
+    cost=_cost, words=("mldivide", "backslash", "linsolve", "linearsolve"),
 )
 
 
@@ -408,5 +408,5 @@ cholesky: Op = primitive(
     grad_fn="LinalgCholeskyExBackward0", layout=_column_major, vjp=cholesky_vjp, torch="linalg.cholesky",
     domain=WELL_CONDITIONED,
     doc="The triangular L of a positive definite matrix `L @ L.T`; `U` of `U.T @ U` with upper.", blocking=MATRICES,
-    text=spelling.real, letter="L", source=numpy_sources.CHOLESKY, cost=_cost,
+    text=spelling.real, letter="L", source=numpy_sources.CHOLESKY, cost=_cost, words=("chol",),
 )

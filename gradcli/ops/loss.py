@@ -112,7 +112,7 @@ def _broadcast(input: Any, target: Any) -> tuple[Node, Node]:
 
 def _difference_loss(
     name: str, doc: str, losses: Callable[..., None], form: Callable[..., Any], slope: Callable[..., Node],
-    parameter: str | None = None,
+    parameter: str | None = None, **row: Any,
 ) -> Op:
     """A loss that is a function of input - target, written into an array; `form` is its native form, `slope` that
     function's derivative."""
@@ -142,15 +142,18 @@ def _difference_loss(
     op: Op = primitive(
         name, infer=_infer_pair, family="loss", args=f"input, target, reduction='mean'{extra}", doc=doc, build=build,
         torch=f"nn.functional.{name}", vjp=vjp, blocking=Blocking(aligned, lower=_lower_loss), text=spelling.real,
-        native=_unreduced(lambda v, x, y, **width: form(v, x - y, **width)), **_kernels(of_both),
+        native=_unreduced(lambda v, x, y, **width: form(v, x - y, **width)), **_kernels(of_both), **row,
     )
     return op
 
 
-mse_loss = _difference_loss("mse_loss", "Squared difference.", nn.square, lambda v, d: d * d, lambda d: 2 * d)
+mse_loss = _difference_loss(
+    "mse_loss", "Squared difference.", nn.square, lambda v, d: d * d, lambda d: 2 * d,
+    words=("mse", "meansquarederror", "squarederror"),
+)
 huber_loss = _difference_loss(
     "huber_loss", "Half the squared difference up to delta, linear beyond.", nn.huber, native.huber,
-    lambda d, delta: clamp(d, -delta, delta), "delta",
+    lambda d, delta: clamp(d, -delta, delta), "delta", words=("huber",),
 )
 smooth_l1_loss = _difference_loss(
     "smooth_l1_loss", "The Huber loss divided by beta.", nn.smooth_l1, native.smooth_l1,
@@ -165,7 +168,7 @@ def _l1_loss(input: Any, target: Any, reduction: Any) -> Node:
 
 l1_loss = composite(
     "l1_loss", _l1_loss, args="input, target, reduction='mean'", family="loss", torch="nn.functional.l1_loss",
-    words=("mae",), doc="Absolute difference.",
+    words=("mae", "meanabsoluteerror"), doc="Absolute difference.",
 )
 
 
@@ -635,5 +638,5 @@ layer_norm = primitive(
     doc="The last dimensions brought to mean 0 and variance 1, then scaled and shifted.",
     blocking=Blocking(_layer_norm_follow), native=NativeSteps(_layer_norm_steps),
     formula=lambda c, s: c.call(s, None, {**s.params, "shape": s.shape[len(s.shape) - s.params["dims"] :]}),
-    text=_layer_norm_text, example=("layer_norm(input, input.shape)", "input:1"),
+    text=_layer_norm_text, example=("layer_norm(input, input.shape)", "input:1"), words=("layernormalization",),
 )

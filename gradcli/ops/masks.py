@@ -51,7 +51,7 @@ masked_select = composite(
     "masked_select", _masked_select, args="input, mask: mask", family="masks",
     doc="The elements where a mask is true, as a vector: a constant choice for derivatives.",
     example=("masked_select(input, mask)", "input:1 mask:1:bool"),
-    measures=True,
+    measures=True, words=("booleanmask",),
 )
 nonzero = composite(
     "nonzero", _nonzero, args="input, *, as_tuple=False", family="masks", example=("nonzero(input)", "input:1"),

@@ -291,7 +291,7 @@ def _batched(a: Node, b: Node) -> Node:
 matmul = composite(
     "matmul", _matmul, args=BINARY, family="contraction",
     doc="Matrix product, `input @ other`, of vectors, matrices and batches of matrices, whose batches broadcast.",
-    symbol="@",
+    symbol="@", words=("mtimes",),
 )
 
 

@@ -42,7 +42,7 @@ matrix_exp: Op = primitive(
     "matrix_exp", kernels.matrix_exp, family="linalg", build=lambda a: make(matrix_exp, (square(a, "matrix_exp"),)),
     vjp=_matrix_exp_vjp, grad_fn="LinalgMatrixExpBackward0", torch="linalg.matrix_exp", domain=WELL_CONDITIONED,
     doc="Exponential of a square matrix.", blocking=MATRICES,
-    cost=lambda node: max(16.0, 4.0 * node.shape[-1]),
+    cost=lambda node: max(16.0, 4.0 * node.shape[-1]), words=("expm",),
 )
 
 
@@ -118,7 +118,7 @@ pinv: Op = primitive(
     args="A, *, atol: bound=None, rtol: bound=None, hermitian=False", build=_pinv,
     vjp=lambda g, out, a, **params: (pinv_pullback(g, out, a),), grad_fn="LinalgPinvBackward0", torch="linalg.pinv",
     domain=WELL_CONDITIONED, doc="Pseudo-inverse: singular values up to max(atol, rtol*the largest) count as 0.",
-    blocking=MATRICES, example=("pinv(A)", "A:2"), cost=decomposition_cost,
+    blocking=MATRICES, example=("pinv(A)", "A:2"), cost=decomposition_cost, words=("pseudoinverse",),
 )
 pinv_within: Op = primitive(
     "_pinv_within", _pinv_kernel, _pinv_infer, family="linalg", args="A, atol, rtol, hermitian=False", public=False,

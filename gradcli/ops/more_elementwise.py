@@ -78,21 +78,21 @@ angle = elementwise(
 )
 heaviside = elementwise(
     "heaviside", args="input, values", doc="0 below 0, 1 above, `values` at 0.", tame=True,
-    **both(lambda v, x, y: v.select(x == 0, y, v.cast(x > 0, x.dtype))),
+    **both(lambda v, x, y: v.select(x == 0, y, v.cast(x > 0, x.dtype))), words=("unitstep", "step"),
 )
 
 # Units and powers of 2 ------------------------------------------------------------------------------------------------
 
 
-def _scaling(name: str, factor: float, doc: str) -> Op:
+def _scaling(name: str, factor: float, doc: str, **row: Any) -> Op:
     return elementwise(
         name, dtype="float", doc=doc, vjp=lambda g, out, x: (g * factor,), batching=sums(0), tame=True, parity="odd",
-        formula=arithmetic.multiple(factor), **both(lambda v, x: x * factor),
+        formula=arithmetic.multiple(factor), **both(lambda v, x: x * factor), **row,
     )
 
 
-deg2rad = _scaling("deg2rad", math.pi / 180, "Degrees as radians.")
-rad2deg = _scaling("rad2deg", 180 / math.pi, "Radians as degrees.")
+deg2rad = _scaling("deg2rad", math.pi / 180, "Degrees as radians.", words=("radians",))
+rad2deg = _scaling("rad2deg", 180 / math.pi, "Radians as degrees.", words=("degrees",))
 
 
 def _float_power(input: Any, exponent: Any) -> Node:
@@ -276,6 +276,7 @@ addcdiv: Op = elementwise(
 bitwise_xor = elementwise(
     "bitwise_xor", np.bitwise_xor, args=BINARY, dtype="integral", commutative=True, symbol="^", tame=True,
     doc="Either but not both, `input ^ other`; bit by bit for integers.", native=lambda v, x, y: x ^ y,
+    words=("bitxor", "xor"),
 )
 
 

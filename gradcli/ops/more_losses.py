@@ -98,6 +98,7 @@ binary_cross_entropy = composite(
     "binary_cross_entropy", _bce, args="input, target, weight=None, reduction='mean'", family="loss",
     torch="nn.functional.binary_cross_entropy", domain=(0.1, 0.9),
     doc="Cross-entropy of probabilities: minus the logarithm of the input where the target is 1.",
+    words=("bce",),
 )
 
 
@@ -116,6 +117,7 @@ kl_div = composite(
     "kl_div", _kl_div, args="input, target, reduction: kl_reduction='mean', log_target=False", family="loss",
     torch="nn.functional.kl_div",
     doc="Kullback-Leibler divergence of the target from the input, which are logarithms of probabilities.",
+    words=("kullbackleiblerdivergence", "kldivergence"),
 )
 
 
@@ -218,7 +220,7 @@ def _normalize(input: Any, p: Any, dim: Any, eps: Any) -> Node:
 normalize = composite(
     "normalize", _normalize, args="input, p: number=2.0, dim: dims=1, eps=1e-12", family="loss",
     torch="nn.functional.normalize", doc="Vectors along a dimension divided by their norm.",
-    example=("normalize(input)", "input:2"),
+    example=("normalize(input)", "input:2"), words=("unitnormalize", "l2normalize"),
 )
 
 

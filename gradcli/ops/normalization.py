@@ -91,7 +91,7 @@ batch_norm = composite(
     args="input, running_mean: tensor, running_var: tensor, weight=None, bias=None, training=False, momentum=0.1,"
     " eps=1e-5",
     doc="Each channel brought to mean 0 and variance 1, by the running ones unless training; these stay as they are.",
-    example=("batch_norm(input, detach(mean), detach(var))", "input:2 mean:1 var:1"),
+    example=("batch_norm(input, detach(mean), detach(var))", "input:2 mean:1 var:1"), words=("batchnormalization",),
 )
 
 

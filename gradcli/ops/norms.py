@@ -177,7 +177,7 @@ cond = composite(
 matrix_rank = composite(
     "matrix_rank", _matrix_rank, family="linalg",
     args="A, *, atol: bound=None, rtol: bound=None, hermitian=False", torch="linalg.matrix_rank",
-    domain=WELL_CONDITIONED, doc="How many singular values exceed max(atol, rtol*the largest).",
+    domain=WELL_CONDITIONED, doc="How many singular values exceed max(atol, rtol*the largest).", words=("rank",),
 )
 
 

@@ -56,7 +56,7 @@ index_put = composite(
     "index_put", _index_put, args="input, indices: each, values: tensor, accumulate=False", family="overlay",
     doc="The tensor with values put at indices, a tuple of them as in x[indices], or with accumulate added there.",
     example=("index_put(input, (indices,), values)", "input:1 indices:1:int64 values:1"),
-    measures=True,
+    measures=True, words=("scatternd",),
 )
 put = composite(
     "put", _put, args="input, index: places, source: tensor, accumulate=False", family="overlay", torch="Tensor.put",

@@ -337,7 +337,7 @@ sum_ = reduction(
     "sum", _sum, args=TYPED, build=_typed("sum"), result=_whole_result, grad_fn=by_axis("SumBackward0", "SumBackward1"),
     doc="Sum.", vjp=lambda g, out, x, dim, keepdim, axis_given: (expand(restore(g, x, dim, keepdim), x.shape),),
     accumulate=accumulators.SUM, batching=SUMMED, formula=reductions.total, latex=typeset.total, numpy="sum",
-    simplify=sums_and_means.total, cost=1.0,
+    simplify=sums_and_means.total, cost=1.0, words=("total",),
 )
 mean = reduction(
     "mean", _mean, args=TYPED, build=_typed("mean"), grad_fn=by_axis("MeanBackward0", "MeanBackward1"),
@@ -416,7 +416,7 @@ std = _spread(
     "Standard deviation, the root of var; its gradient at 0 is 0.",
     # At zero the root has no slope; PyTorch takes 0 for it.
     lambda g, out, x, **params: _var_vjp(where(eq(out, 0), 0, g / (2 * out)), out, x, **params), STD,
-    textbook=_std_textbook, words=("stdev", "stddev"),
+    textbook=_std_textbook, words=("stdev", "stddev", "standarddeviation"),
 )
 
 
@@ -468,7 +468,7 @@ count_nonzero: Op = reduction(
     lambda x, dim, keepdim, axis_given: np.add.reduce(x != 0, axis=dim, keepdims=keepdim, dtype=np.int64),
     result=lambda d: INT64, args="input, dim=None", doc="How many are not zero.",
     build=lambda input, dim: reduce_node(count_nonzero, input, dim, False), accumulate=accumulators.COUNT,
-    text=spelling.counted, numpy="count_nonzero",
+    text=spelling.counted, numpy="count_nonzero", words=("nnz",),
 )
 
 

@@ -287,7 +287,7 @@ interpolate = composite(
     args="input, size: lengths=None, scale_factor: scale=None, mode: interpolation='nearest', align_corners: flag=None,"
     " recompute_scale_factor: flag=None",
     doc="Made longer or shorter along all dimensions but batch and channels: nearest, linear, bilinear, bicubic, …",
-    example=("interpolate(input, scale_factor=2)", "input:4"),
+    example=("interpolate(input, scale_factor=2)", "input:4"), words=("resize", "imresize"),
 )
 upsample_nearest = composite(
     "upsample_nearest", lambda input, size, scale: _interpolate(input, size, scale, "nearest", None, None),

@@ -243,6 +243,7 @@ permute = primitive(
     batching=batching.PERMUTED, blocking=Blocking(lambda node, dim: (node.params["dims"][dim],), view=True),
     native=NativeView(lambda node: ([(dim, 0, 1) for dim in node.params["dims"]], [])),
     formula=reshapes.permuted, example=("permute(input, 1, 0)", "input:2"), numpy=".transpose", simplify=shapes.permute,
+    words=("permutedims",),
 )
 transpose = composite(
     "transpose", _transpose, args="input, dim0=None, dim1=None", family="shape", aliases=("swapaxes", "swapdims"),
@@ -363,7 +364,7 @@ repeat = primitive(
 tile = composite(
     "tile", _tile, args="input, *dims: repeats", family="shape",
     doc="The tensor repeated; dimensions without a count are repeated once.", example=("tile(input, 2)", "input:1"),
-    numpy="tile",
+    numpy="tile", words=("repmat",),
 )
 
 
@@ -409,7 +410,7 @@ roll: Op = primitive(
     doc="Elements shifted along dimensions, those pushed out coming in again; in flattened order without dims.",
     vjp=lambda g, out, x, shifts, dims: (make(roll, (g,), {"shifts": tuple(-s for s in shifts), "dims": dims}),),
     batching=LINEAR, blocking=Blocking(except_along), example=("roll(input, 1)", "input:1"), numpy="roll",
-    native=NativeParts(_rolled),
+    native=NativeParts(_rolled), words=("circshift", "rotate"),
 )
 
 

@@ -112,7 +112,7 @@ sort: Op = primitive(
     grad_fn=lambda node: (node.params["name"], node.inputs), example=("sort(input, 0).values", "input:1"),
     doc="The pair (values, indices) of the elements in order along a dimension. Equal ones stay in their order, NaN "
     "comes after all numbers.",
-    blocking=Blocking(except_along), cost=20.0,
+    blocking=Blocking(except_along), cost=20.0, words=("sorted",),
 )
 topk: Op = primitive(
     "topk", _topk_kernel, _topk_infer, family="sorting", args="input, k: int, dim: dim=-1, largest=True, sorted=True",
@@ -350,4 +350,5 @@ histc: Op = primitive(
     "histc", _histc_kernel, lambda inputs, params: ((params["bins"],), inputs[0].dtype), family="sorting", build=_histc,
     args="input, bins: int=100, min: low=0, max: number=0",
     doc="How many elements lie in each of so many bins between min and max, or between the smallest and the largest.",
+    words=("histogram",),
 )

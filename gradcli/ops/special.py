@@ -44,7 +44,7 @@ erfc = elementwise(
 )
 lgamma = elementwise(
     "lgamma", into=lgamma_into, dtype="float", domain=(0.5, 3.0),
-    words=("gammaln",),
+    words=("gammaln", "loggamma"),
     doc="Logarithm of the absolute value of the gamma function.", vjp=lambda g, out, x: (g * digamma(x),),
     latex=r"\log\Gamma", source=numpy_sources.LGAMMA,
 )
