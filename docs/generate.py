@@ -1,5 +1,5 @@
-"""Write what is generated: the type stub and operations.md from the registry, the library in the language itself in the
-page of the language, the help of each command in its page and as a man page.
+"""Write what is generated: the type stub and operations.md from the registry, grammar.md from the grammar, the library
+in the language itself in the page of the language, the help of each command in its page and as a man page.
 
 `python docs/generate.py` writes them, `python docs/generate.py --check` exits with 1 where they have drifted.
 """
@@ -17,6 +17,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from grammar_page import grammar_page
 from manpages import man_pages
 from stub import stub
 
@@ -77,7 +78,14 @@ def main() -> int:
         homes.write_text(text, encoding="utf-8")
         return subprocess.run([sys.executable, __file__], check=False).returncode
     stale = [] if same else [homes.name]
-    for page, text, same in (_stub(), _operations_page(), *_command_pages(), _language_page(), *_man_pages()):
+    for page, text, same in (
+        _stub(),
+        _operations_page(),
+        _grammar_page(),
+        *_command_pages(),
+        _language_page(),
+        *_man_pages(),
+    ):
         if not same and check:
             stale.append(page.name)
         elif not same:
@@ -98,6 +106,13 @@ def _stub() -> tuple[Path, str, bool]:
     """The type stub of the package, in the same way."""
     page = DOCS.parent / "gradcli" / "__init__.pyi"
     text = stub()
+    return page, text, page.exists() and page.read_text(encoding="utf-8") == text
+
+
+def _grammar_page() -> tuple[Path, str, bool]:
+    """The grammar as EBNF, in the same way."""
+    page = DOCS / "grammar.md"
+    text = grammar_page()
     return page, text, page.exists() and page.read_text(encoding="utf-8") == text
 
 

@@ -103,12 +103,17 @@ def test_generated_pages_are_current_and_stale_ones_are_found(tmp_path: Path) ->
     (docs / "man").mkdir(parents=True)
     (tmp_path / "gradcli" / "ops").mkdir(parents=True)
     pages = [page for pattern in ("*.py", "*.md", "man/*") for page in (ROOT / "docs").glob(pattern)]
-    for page in [*pages, ROOT / "gradcli/__init__.pyi", ROOT / "gradcli/ops/homes.py"]:
+    (tmp_path / "grammar").mkdir()
+    for page in [
+        *pages,
+        *(ROOT / p for p in ("gradcli/__init__.pyi", "gradcli/ops/homes.py", "grammar/expression.lark")),
+    ]:
         (tmp_path / page.relative_to(ROOT)).write_bytes(page.read_bytes())
     changes = [
         ("gradcli/ops/homes.py", "relu", "relux"),
         ("gradcli/__init__.pyi", "def sqrt", "def sqroot"),
         ("docs/operations.md", "sqrt", "sqroot"),
+        ("docs/grammar.md", "bound ::=", "bounds ::="),
         ("docs/command.md", "--wrt NAMES", "--wrt THINGS"),
         ("docs/man/gradcli-eval.1", "wrt NAMES", "wrt THINGS"),
     ]
