@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -66,9 +66,14 @@ class _Teller:
             function = outline.function_of(step)
             if function is not None and step in self.totals:
                 self.results.setdefault(function, []).append(step)
-        #: How many functions lead to each step and input.
-        operands = (operand for steps in self.results.values() for operand in outline.operands(steps))
-        self.branches = Counter(operand for operand in operands if operand in self.totals)
+        self.functions = self._functions()
+        #: How many functions give something to each step and input: of those that are not told of, all that are theirs.
+        known = {function.node: function.given for function in self.functions}
+        self.branches = Counter(
+            operand
+            for node, steps in self.results.items()
+            for operand in (known[node] if node in known else outline.operands(steps))
+        )
 
     def _totals(self) -> dict[Node, Node]:
         """The gradient that arrives at each step and input, as a graph."""
@@ -78,9 +83,8 @@ class _Teller:
 
     def tell(self, inputs: Mapping[str, Any], vector: Any) -> Walkthrough:
         outline = self.outline
-        functions = self._functions()
-        arrays = self._computed(functions, inputs, vector)
-        parts = self._parts(functions, arrays)
+        arrays = self._computed(inputs, vector)
+        parts = self._parts(arrays)
         steps = [node for node in (*outline.inputs, *outline.order) if node in self.chosen]
         every = len(outline.order) + len(outline.inputs)
         names = {outline.names[node]: node.ndim for node in (*outline.inputs, *outline.order)}
@@ -89,7 +93,7 @@ class _Teller:
             self.request.source,
             outline.names.get(outline.value, ""),
             [self._step(node, arrays) for node in steps],
-            self._backward(functions, arrays, parts),
+            self._backward(arrays, parts),
             note=self.request.note or self._why_nothing(),
             skipped=0 if self.alone else every - len(steps),
             gap=len(outline.inputs) + MOST_STEPS // 2 - 1,
@@ -127,14 +131,12 @@ class _Teller:
 
     # Numbers ----------------------------------------------------------------------------------------------------------
 
-    def _computed(
-        self, functions: Sequence[_Backward], inputs: Mapping[str, Any], vector: Any
-    ) -> dict[tuple[Node, str], Any]:
+    def _computed(self, inputs: Mapping[str, Any], vector: Any) -> dict[tuple[Node, str], Any]:
         """The values of nodes, and the gradients that arrive at them: all by one program."""
         request = self.request
         values = dict.fromkeys(node for node in self.outline.order if node in self.chosen)
         gradients: dict[Node, None] = {}
-        for function in functions:
+        for function in self.functions:
             values.update(dict.fromkeys(function.leaves))
             gradients.update(dict.fromkeys((*function.results, *function.given)))
         gradients.update(dict.fromkeys(node for node in self.totals if node in self.chosen))
@@ -151,18 +153,16 @@ class _Teller:
                 raise
         return found
 
-    def _parts(
-        self, functions: Sequence[_Backward], arrays: Mapping[tuple[Node, str], Any]
-    ) -> dict[tuple[Node, Node], Any]:
+    def _parts(self, arrays: Mapping[tuple[Node, str], Any]) -> dict[tuple[Node, Node], Any]:
         """What each function gives to each operand: the whole gradient where there is no other branch."""
-        for function in functions:
+        for function in self.functions:
             for operand, leaf in function.leaves.items():
                 leaf.params["data"] = _held(arrays[operand, "value"])
             for result, seed in zip(function.results, function.seeds, strict=True):
                 seed.params["data"] = arrays[result, "grad"]
         found = {}
         roots = {}
-        for function in functions:
+        for function in self.functions:
             for operand, graph in function.given.items():
                 if self.branches[operand] == 1:
                     found[function.node, operand] = arrays[operand, "grad"]
@@ -192,17 +192,14 @@ class _Teller:
         )
 
     def _backward(
-        self,
-        functions: Sequence[_Backward],
-        arrays: Mapping[tuple[Node, str], Any],
-        parts: Mapping[tuple[Node, Node], Any],
+        self, arrays: Mapping[tuple[Node, str], Any], parts: Mapping[tuple[Node, Node], Any]
     ) -> list[BackwardStep | Arrival]:
         outline = self.outline
         found: list[BackwardStep | Arrival] = []
         if outline.value in self.totals and (outline.value in self.chosen):
             found.append(self._arrival(outline.value, arrays, 0))
-        last = {operand: function.node for function in functions for operand in function.given}
-        for function in functions:
+        last = {operand: function.node for function in self.functions for operand in function.given}
+        for function in self.functions:
             passed = [self._passed(function, operand, parts[function.node, operand]) for operand in function.given]
             names = tuple([outline.names[result] for result in function.results])
             found.append(BackwardStep(function_name(function.node), names, passed))
