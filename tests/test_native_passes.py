@@ -134,7 +134,11 @@ def test_the_same_bits_for_any_threads_and_from_files(
 
 
 @pytest.mark.parametrize("other", [AVX2, AVX512, Processor("x86-64-v3")], ids=lambda one: one.name)
-@pytest.mark.parametrize(("expression", "shapes"), EXPRESSIONS, ids=[e for e, _ in EXPRESSIONS])
+@pytest.mark.parametrize(
+    ("expression", "shapes"),
+    [pytest.param(*one, marks=[pytest.mark.slow] if k % 2 else []) for k, one in enumerate(EXPRESSIONS)],
+    ids=[e for e, _ in EXPRESSIONS],
+)
 def test_the_same_bits_on_every_processor(
     expression: str, shapes: dict[str, tuple[int, ...]], other: Processor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

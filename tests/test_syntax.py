@@ -386,9 +386,23 @@ def arithmetic(draw: st.DrawFn, depth: int = 3) -> str:
     return draw(st.sampled_from(["", " "])).join(parts)
 
 
-@given(arithmetic(), st.sampled_from(["", *_BINARY]), arithmetic())
-@settings(max_examples=400, deadline=None)
+_OPERATIONS = {"left": arithmetic(), "operator_": st.sampled_from(["", *_BINARY]), "right": arithmetic()}
+
+
+@given(**_OPERATIONS)
+@settings(max_examples=120, deadline=None)
 def test_precedence_is_pythons(left: str, operator_: str, right: str) -> None:
+    _as_in_python(left, operator_, right)
+
+
+@pytest.mark.slow
+@given(**_OPERATIONS)
+@settings(max_examples=400, deadline=None)
+def test_precedence_is_pythons_in_many_examples(left: str, operator_: str, right: str) -> None:
+    _as_in_python(left, operator_, right)
+
+
+def _as_in_python(left: str, operator_: str, right: str) -> None:
     source = f"{left} {operator_} {right}" if operator_ else left
     expected = python_tree(ast.parse(source, mode="eval").body)
     assert tree(source) == expected

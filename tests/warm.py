@@ -91,6 +91,10 @@ def _import_everything() -> None:
     for module in pkgutil.walk_packages(gradcli.__path__, "gradcli."):
         if not module.name.startswith(("gradcli.cluster", "gradcli.__main__")):
             importlib.import_module(module.name)
+    # What fits, minimizes and draws takes as long to load as all of gradcli.
+    for name in ("scipy.optimize", "scipy.special", "matplotlib.figure"):
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
 
 
 def _split() -> int:
