@@ -35,6 +35,7 @@ _MOVED = {
     "CONTRIBUTING.md": "contributing.md",
     "SECURITY.md": "security.md",
 }
+_PICTURES = (".svg", ".png")
 _LINK = re.compile(r"(\]\()([^)#\s]+)(#[^)\s]*)?(\))")
 
 
@@ -61,7 +62,8 @@ def main() -> int:
 
 def write_pages(pages: Path) -> None:
     """The pages that are written by hand, with the files that they lead to."""
-    waiting = [*(ROOT / "docs").glob("*.md"), *(ROOT / name for name in _MOVED), *(ROOT / "docs").glob("*.svg")]
+    pictures = [path for path in (ROOT / "docs").iterdir() if path.suffix in _PICTURES]
+    waiting = [*(ROOT / "docs").glob("*.md"), *(ROOT / name for name in _MOVED), *pictures]
     written: set[Path] = set()
     while waiting:
         source = waiting.pop()
@@ -70,7 +72,7 @@ def write_pages(pages: Path) -> None:
         written.add(source)
         target = pages / place_of(source)
         target.parent.mkdir(parents=True, exist_ok=True)
-        if source.suffix == ".svg":
+        if source.suffix in _PICTURES:
             target.write_bytes(source.read_bytes())
             continue
         text, linked = moved_links(source, page_of(source))
@@ -84,7 +86,7 @@ def place_of(source: Path) -> Path:
     path = source.relative_to(ROOT)
     if str(path) in _MOVED:
         return Path(_MOVED[str(path)])
-    if path.parent == Path("docs") and path.suffix in (".md", ".svg"):
+    if path.parent == Path("docs") and path.suffix in (".md", *_PICTURES):
         return Path(path.name)
     return Path("files", f"{path}.md")
 

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gradcli.autodiff.vjp import gradients_of
+from gradcli.check.check_report import cells, entries_of, table
 from gradcli.check.compare import DERIVATIVES, wide
-from gradcli.check.report import cells, entries_of, table
 from gradcli.engine.execute.bounds import check_free
 from gradcli.engine.execute.run import execute
 from gradcli.errors import GradcliError, told_of, written_in

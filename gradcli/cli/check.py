@@ -68,8 +68,8 @@ def check_command(common: CommonOptions, order: int, atol: float, rtol: float, a
 
 def _differences(asked: Asked, order: int, atol: float, rtol: float, against: tuple[str, ...], as_json: bool) -> bool:
     """Compare with central differences; whether all is right."""
+    from gradcli.check.check_report import check_json, check_text
     from gradcli.check.compare import check
-    from gradcli.check.report import check_json, check_text
 
     literals = [value.name for value in asked.values if value.path is None]
     report = check(asked.script, asked.arrays(), asked.wanted, order, atol, rtol, literals)

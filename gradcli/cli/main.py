@@ -36,6 +36,7 @@ _COMMANDS = (
     "stream",
     "derive",
     "graph",
+    "report",
     "ops",
     "plot",
     "minimize",

@@ -98,6 +98,22 @@ def _passed(passed: Passed, function: BackwardStep, told: Told) -> str:
     return rf"{_bar(passed.target)} &\leftarrow {value} && {name}\colon\ {local}"
 
 
+def equation(step: ForwardStep, ranks: Mapping[str, int]) -> str | None:
+    """A step as an equation, without its numbers; None where there is no LaTeX for it."""
+    form = _form(step.code)
+    return None if form is None else f"{symbol(step.name)} = {latex(Named([], form), ranks)}"
+
+
+def local_derivative(passed: Passed, function: BackwardStep, ranks: Mapping[str, int]) -> str | None:
+    """The equation of a local derivative, or of what the operand is given; None where there is no formula."""
+    if passed.derivative is None:
+        return None
+    formula = _formula(passed, ranks)
+    if passed.derivative.product:
+        return f"{_bar(passed.target)} = {formula}"
+    return rf"\frac{{\partial {symbol(function.results[0])}}}{{\partial {symbol(passed.target)}}} = {formula}"
+
+
 def _formula(passed: Passed, ranks: Mapping[str, int]) -> str:
     """A formula in which what arrives at a step has a bar."""
     assert passed.derivative is not None

@@ -15,8 +15,8 @@ _NAMES = (
 )
 _GREEK = frozenset(_NAMES.split())
 #: Letters of other alphabets that TeX has by name, two of them in another shape.
-_LETTERS = dict(zip("αβγδεζηθικλμνξπρστυφχψωΓΔΘΛΞΠΣΥΦΨΩ", _NAMES.split(), strict=True))
-_LETTERS |= {"ε": "varepsilon", "φ": "varphi"}
+LETTERS = dict(zip("αβγδεζηθικλμνξπρστυφχψωΓΔΘΛΞΠΣΥΦΨΩ", _NAMES.split(), strict=True))
+LETTERS |= {"ε": "varepsilon", "φ": "varphi"}
 
 # The operators of the language, and how tightly they bind: comparisons unless said otherwise.
 _OPERATORS = {
@@ -80,8 +80,8 @@ def symbol(name: str) -> str:
 
 
 def _upright(word: str) -> str:
-    if word in _LETTERS:
-        return rf"\{_LETTERS[word]}"
+    if word in LETTERS:
+        return rf"\{LETTERS[word]}"
     escaped = word.replace("_", r"\_")
     return rf"\mathrm{{{escaped}}}" if word.isascii() else rf"\text{{{escaped}}}"
 

@@ -1,0 +1,51 @@
+"""Tensors and formulas as parts of a page, the same wherever they are shown."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from gradcli.errors import escaped
+from gradcli.render.text import Style, format_tensor
+from gradcli.report.markup import Markup, element
+from gradcli.report.mathml import mathml
+
+# Not the word in names such as `nan_to_num` or `InfBackward0`.
+_NOT_FINITE = re.compile(r"(?<![\w.])-?(?:nan|inf)(?![\w=])")
+
+
+#: How many columns there are in cards, and elsewhere.
+NARROW, WIDE = 44, 64
+# Tensors of more elements are summed up, as PyTorch does with those of more than 1000.
+_MOST_SHOWN = 48
+
+
+class Printer:
+    """Shows tensors with some digits."""
+
+    def __init__(self, precision: int) -> None:
+        self._precision = precision
+
+    def tensor(
+        self, value: Any, grad_fn: str | None = None, requires_grad: bool = False, columns: int = WIDE
+    ) -> Markup:
+        """A tensor as PyTorch prints it, NaN and infinities in red."""
+        style = Style(precision=self._precision, threshold=_MOST_SHOWN, linewidth=columns)
+        text = format_tensor(value, grad_fn=grad_fn, requires_grad=requires_grad, style=style)
+        return element("pre", *_marked(text))
+
+
+def _marked(text: str) -> list[str]:
+    """A printed tensor in pieces, of which those that are not finite are elements."""
+    pieces: list[str] = []
+    rest = text
+    for word in _NOT_FINITE.findall(text):
+        before, _, rest = rest.partition(word)
+        pieces += [before, element("mark", word)]
+    return [*pieces, rest]
+
+
+def formula(latex: str | None, text: str) -> Markup:
+    """A formula typeset, or as text where it cannot be."""
+    found = None if latex is None else mathml(latex, text)
+    return element("code", escaped(text)) if found is None else element("span", found, class_="formula")

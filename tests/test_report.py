@@ -1,0 +1,223 @@
+"""Reports: one file of valid HTML without anything from elsewhere, in which nothing of the input is markup."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from base64 import b64encode
+from collections.abc import Callable
+from hashlib import sha256
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gradcli.report.distribution import distribution
+from gradcli.report.layered_layout import layered
+from gradcli.report.markup import element
+from gradcli.report.mathml import mathml
+from tests.command import call
+
+LOSS = "z = y*(X@w); loss = mean(log(1 + exp(-z))) + sum(log(v))"
+GIVEN = ["X=[[1,2],[3,4],[5,6]]", "y=[1.,-1,1]", "w=[0.5,0]", "v=[0.,1]"]
+
+
+class Page(HTMLParser):
+    """The elements of a page, which must be balanced, and its attributes."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += attrs
+        if tag != "meta":
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def all(self, name: str) -> list[str]:
+        """The values of an attribute, wherever it stands."""
+        return [value or "" for key, value in self.attributes if key == name]
+
+
+Report = Callable[..., str]
+
+
+@pytest.fixture
+def report(monkeypatch: pytest.MonkeyPatch) -> Report:
+    """The page of a command."""
+
+    def made(*words: str) -> str:
+        done = call(monkeypatch, "report", *words, "-o", "-")
+        assert (done.code, done.err) == (0, "")
+        return done.out
+
+    return made
+
+
+def test_page(report: Report) -> None:
+    text = report(LOSS, *GIVEN)
+    page = Page(text)
+    assert page.tags.count("style") == page.tags.count("script") == 1
+    assert {"math", "svg", "table"} <= set(page.tags)
+    # Links lead to places of the page, every place has a name of its own, and every reference its place.
+    names = page.all("id")
+    assert len(names) == len(set(names))
+    references = [link.removeprefix("#") for link in page.all("href")]
+    references += [*page.all("aria-labelledby"), *page.all("aria-describedby")]
+    assert set(references) <= set(names)
+    assert "http" not in text.replace("http-equiv", "") and "url(" not in text.replace("url(#tip)", "")
+    # Styles and scripts of the policy are those that are there, and there are no others.
+    (policy,) = (value for value in page.all("content") if "default-src" in value)
+    assert policy.startswith("default-src 'none'; ")
+    for tag in ("style", "script"):
+        (content,) = re.findall(f"<{tag}>(.*?)</{tag}>", text, re.DOTALL)
+        assert f"{tag}-src 'sha256-{b64encode(sha256(content.encode()).digest()).decode()}'" in policy
+    assert not [name for name, _ in page.attributes if name == "style" or name.startswith("on")]
+
+
+def test_contents(report: Report) -> None:
+    text = report("y = exp(x); loss = sum(y*sin(y))", "x=[0.,1]")
+    # Value and gradient, the steps, the check and the plan.
+    assert "tensor([ 1.3818, -5.6202])" in text
+    assert 'alttext="d loss/d ' in text and "Both branches added" in text
+    assert "gradients agree with central differences" in text and '<th scope="row">x.grad</th>' in text
+    assert "held at the peak" in text
+    assert text.count('class="node ') == text.count('class="node-card"') == 5
+
+
+def test_not_finite(report: Report) -> None:
+    text = report(LOSS, *GIVEN)
+    assert "<mark>-inf</mark>" in text and "<mark>inf</mark>" in text
+    made = re.search(r"Not finite: made by (\w+) = log\(v\)", text)
+    assert made is not None
+    assert f"Not finite: made by LogBackward0: d {made[1]}/d v = 1/v" in text
+    # What is given so is not blamed on an operation, and where the derivative alone has none, the function is named.
+    assert "Not finite: the input x is given so" in report("sum(x*2)", "x=[nan,1]")
+    assert re.search(r"Not finite: made by SqrtBackward0", report("sum(sqrt(x))", "x=[0.,1]"))
+    assert "Not finite" not in report("sum(x*2)", "x=[1.,2]")
+
+
+def test_nothing_of_the_input_is_markup(report: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    name = "<img src=q onerror=alert(1)>&\"'.npy"
+    np.save(name, np.ones(3))
+    source = "# </script><script>alert(1)</script> \u202e\nö1 = einsum('i,i->i', x, x); sum(ö1)*(1 < 2)"
+    text = report(source, f"x=@{name}")
+    page = Page(text)
+    assert page.tags.count("script") == 1 and "img" not in page.tags
+    assert "&lt;img src=q onerror=alert(1)&gt;&amp;&quot;&#x27;.npy" in text
+    assert "# &lt;/script&gt;&lt;script&gt;alert(1)&lt;/script&gt; \\u202e" in text and "\u202e" not in text
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("x", "x=2"), "The pass starts with"),
+        (("2+3",), "Nothing is differentiated"),
+        (("x**2", "x=[1,2]"), "so no gradient was computed"),
+        (("x**2", "x=[1,2]", "--grad-output", "1"), "x.grad"),
+        (("sum(x)", "x=zeros(0)"), "0 elements"),
+        (("f(t) = t*x; iterate(f, x, 200)", "x=1"), "140 steps left out"),
+        (("+".join(f"x{k}" for k in range(201)), *(f"x{k}=1" for k in range(201)), "--wrt", "x0"), "is not drawn"),
+    ],
+)
+def test_kinds(report: Report, words: tuple[str, ...], told: str) -> None:
+    text = report(*words)
+    Page(text)
+    assert told in text
+
+
+def test_errors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    done = call(monkeypatch, "report", "x", "x=1")
+    assert done.code == 2 and "missing option '-o'" in done.err
+    target = tmp_path / "page.html"
+    assert call(monkeypatch, "report", "inv(x)", "x=zeros(2,2)", "-o", str(target)).code == 2
+    assert not target.exists()
+
+
+def test_elements() -> None:
+    assert element("p", str(element("b")) + "", "<") == "<p>&lt;b&gt;&lt;/b&gt;&lt;</p>"
+    assert element("a", data_x='"><script>') == '<a data-x="&quot;&gt;&lt;script&gt;"></a>'
+
+
+@pytest.mark.parametrize(
+    ("latex", "shown"),
+    [
+        (r"\frac{\partial w}{\partial z} = -\frac{1}{4}", "∂w∂z=−14"),
+        (r"X^{\top}\left(y \odot \sigma_{1, i}\right)", "X⊤(y⊙σ1,i)"),
+        (r"\begin{cases} x & \text{if } x \geq 0 \\ 0 & \text{otherwise} \end{cases}", "{xif x≥00otherwise"),
+        (r"\left\lVert \bar{\mathrm{my\_w}} \right\rVert_{2}", "‖my_w¯‖2"),
+        (r"\mathbf{1}^{\top} \log\Gamma\left(x\right) \cdot 10^{-5}", "𝟏⊤logΓ(x)·10−5"),
+        (r"\text{<b>}", "&lt;b&gt;"),
+        # What is not known, or has no end, is shown as text.
+        (r"\unknown{x}", None),
+        (r"\frac{1", None),
+        ("{" * 100 + "x" + "}" * 100, None),
+    ],
+)
+def test_mathml(latex: str, shown: str | None) -> None:
+    found = mathml(latex, "x")
+    assert (None if found is None else re.sub("<.*?>", "", found)) == shown
+    if found is not None:
+        Page(found)
+
+
+def test_distribution() -> None:
+    found = distribution(np.array([np.nan, np.inf, -np.inf, -np.inf, -1e308, 1e308, 0, 1], np.float64))
+    assert (found.nan, found.infinite, found.minus_infinite) == (1, 1, 2)
+    assert sum(found.bins) == 4 and found.bins[0] == found.bins[-1] == 1
+    # Over several parts.
+    x = np.random.default_rng(0).normal(size=(300, 100))
+    found = distribution(x)
+    assert found.bins == tuple(np.histogram(x, 24)[0]) and found.mean == pytest.approx(x.mean())
+
+
+def test_layout_has_no_overlaps_and_leads_down() -> None:
+    rng = np.random.default_rng(1)
+    edges = sorted({(int(rng.integers(0, k)), k) for k in range(1, 60) for _ in range(2)})
+    widths = rng.uniform(40, 200, 60).tolist()
+    found = layered(widths, edges, 80)
+    for source, target in edges:
+        assert found.rows[source] < found.rows[target]
+    for row in set(found.rows):
+        boxes = sorted((found.centres[k][0], widths[k]) for k in range(60) if found.rows[k] == row)
+        for (x, width), (other, wide) in zip(boxes, boxes[1:], strict=False):
+            assert x + width / 2 < other - wide / 2
+    ends = [(x - w / 2, x + w / 2) for (x, _), w in zip(found.centres, widths, strict=True)]
+    assert min(a for a, _ in ends) >= -1e-6 and max(b for _, b in ends) <= found.width + 1e-6
+
+
+@pytest.mark.slow
+def test_in_a_browser(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    browser = shutil.which("chromium") or shutil.which("google-chrome")
+    if browser is None:
+        pytest.skip("there is no Chromium on PATH")
+    page = tmp_path / "report.html"
+    assert call(monkeypatch, "report", LOSS, *GIVEN, "-o", str(page)).code == 0
+
+    def opened(place: str) -> Any:
+        flags = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}"]
+        words = [browser, *flags, "--enable-logging=stderr", "--virtual-time-budget=3000", "--dump-dom"]
+        done = subprocess.run([*words, f"{page.as_uri()}{place}"], capture_output=True, timeout=120, check=True)
+        assert b"CONSOLE" not in done.stderr, done.stderr.decode()
+        return done.stdout.decode()
+
+    fresh = opened("")
+    assert re.search(r'<div id="stepper"[^>]*>', fresh) and 'aria-current="step"' not in fresh
+    assert not re.search(r'<div id="stepper"[^>]* hidden', fresh)
+    walked = opened("#s6")
+    assert re.search(r'<li id="s6" class="step"[^>]* aria-current="step"', walked)
+    assert walked.count('class="step ahead"') == fresh.count('class="step"') - 7
+    assert re.search(r'<a id="n6"[^>]* class="node [^"]*now"', walked)
