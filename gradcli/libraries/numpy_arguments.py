@@ -126,7 +126,11 @@ class _Operations:
     """The rows as attributes: the module of one is imported when it is called."""
 
     def __getattr__(self, name: str) -> Op:
-        return OPS[name]
+        try:
+            return OPS[name]
+        except KeyError:
+            # Who looks whether there is such an attribute, as doctest does of all names, expects this.
+            raise AttributeError(name) from None
 
 
 ops = _Operations()
