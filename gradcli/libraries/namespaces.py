@@ -16,9 +16,10 @@ _CONSTANTS: dict[str, Any] = {"pi": math.pi, "e": math.e, "inf": math.inf, "nan"
 _OF_ARRAYS = {**_CONSTANTS, "newaxis": None, "euler_gamma": 0.5772156649015329, "True_": True, "False_": False}
 _SAME_DTYPES = {"bool_": "bool", "half": "float16", "single": "float32", "double": "float64", "int_": "int64"}
 #: NumPy's names of dtypes: what is `float` in PyTorch is the function `float32` there.
-_DTYPES_OF_ARRAYS = {str(dtype): dtype for dtype in DTYPES.values()}
-_DTYPES_OF_ARRAYS.update((name, DTYPES[same]) for name, same in _SAME_DTYPES.items())
-
+_DTYPES_OF_ARRAYS = {
+    **{str(dtype): dtype for dtype in DTYPES.values()},
+    **{name: DTYPES[same] for name, same in _SAME_DTYPES.items()},
+}
 
 # What other libraries have, and gradcli in another way.
 _ELSEWHERE = {
@@ -128,7 +129,8 @@ def function_in(library: Library, name: str) -> Any:
 def libraries_with(name: str) -> list[str]:
     """The prefixes behind which there is a function of this name."""
     asked = {"numpy": "np", "numpy.linalg": "np.linalg", "scipy.special": "scipy.special", "jax.nn": "jax.nn"}
-    return [prefix for place, prefix in asked.items() if _LIBRARIES[place].find(f"{place}.{name}") is not None]
+    known = [(_LIBRARIES[place], f"{place}.{name}", prefix) for place, prefix in asked.items()]
+    return [prefix for there, full, prefix in known if name not in there.values and there.find(full) is not None]
 
 
 def _unknown(folder: str, name: str, contents: _Contents) -> GradcliError:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+import gradcli.ops  # noqa: F401
 from gradcli.errors import GradcliError
 from gradcli.graph.arguments import as_int, as_node
 from gradcli.graph.dtypes import check_dtype, to_float

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import gradcli.ops  # noqa: F401
 from gradcli.errors import GradcliError
 from gradcli.graph.op import OPS, Op
 from gradcli.libraries.library_function import Harmless
