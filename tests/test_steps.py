@@ -155,6 +155,12 @@ def test_latex() -> None:
     assert r"\frac{\partial \mathrm{value}}{\partial y} = 1" in latex
 
 
+def test_transposes_in_latex() -> None:
+    for turned in ("T", "H", "mT", "mH"):
+        told = gc.steps(f"x.{turned}", {"x": [[1, 2]]}, grad_output=1)
+        assert r"\mathrm{value} &= x^{\top} = " in walkthrough_latex(told)
+
+
 def test_json() -> None:
     told = gc.steps("x/0", {"x": np.ones(2000)}, grad_output=np.nan)
     data = json.loads(to_json(walkthrough_data(told)))

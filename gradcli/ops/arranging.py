@@ -26,7 +26,7 @@ from gradcli.ops.formulas import places
 from gradcli.ops.index import index_
 from gradcli.ops.notation import spelling
 from gradcli.ops.one_step import one_step
-from gradcli.ops.shape import expand, flip, m_t, reshape, resolve_shape, sizes, strides_of, transpose, view
+from gradcli.ops.shape import big_t, expand, flip, m_t, reshape, resolve_shape, sizes, strides_of, transpose, view
 
 # Indices that are written into a graph take 8 bytes each.
 _MOST_INDICES = 1 << 24
@@ -96,11 +96,11 @@ def _of_matrices(input: Any) -> Node:
 
 h = composite(
     "H", _of_matrix, args="input", family="shape", torch="Tensor.H", attribute=True,
-    doc="A matrix transposed, written x.H; numbers here are real.",
+    doc="A matrix transposed, written x.H; numbers here are real.", latex=big_t.latex,
 )
 m_h = composite(
     "mH", _of_matrices, args="input", family="shape", torch="Tensor.mH", attribute=True,
-    doc="The last two dimensions exchanged, written x.mH; numbers here are real.",
+    doc="The last two dimensions exchanged, written x.mH; numbers here are real.", latex=m_t.latex,
 )
 adjoint = composite(
     "adjoint", _of_matrices, args="input", family="shape",

@@ -18,6 +18,7 @@ from gradcli.formula.derivation import derive
 from gradcli.formula.lengths import Given, Wanted
 from gradcli.formula.write.forms import text
 from gradcli.formula.write.latex import latex
+from gradcli.graph.node import toposort
 from gradcli.language.instructions import Script
 from gradcli.walkthrough.recording import Recorder
 from gradcli.walkthrough.step_types import Told
@@ -26,8 +27,9 @@ from gradcli.walkthrough.telling import told
 # Gradients for inputs of more elements are not checked: differences take a while, and everything in memory.
 _MOST_CHECKED = 1_000_000
 
-# Formulas of long expressions take long, and nobody reads them; those of more inputs are not looked for.
-_MOST_DERIVED = 12
+# Formulas are looked for of no larger graphs, as that takes long, and of no more inputs; longer ones nobody reads.
+_MOST_NODES, _MOST_DERIVED, _LONGEST_FORMULA = 1000, 12, 600
+# Lengths up to this one are numbers in formulas.
 _LONGEST = 100
 
 
@@ -76,7 +78,7 @@ def findings(
 
 def _formulas(script: Script, request: Request, inputs: Mapping[str, Any]) -> dict[str, Formula]:
     """Formulas of the gradients, for those inputs for which there is one."""
-    if request.vector is not None or request.measured:
+    if request.vector is not None or request.measured or len(toposort(request.roots)) > _MOST_NODES:
         return {}
     givens = [Given(name, _lengths(array.shape), array.dtype) for name, array in inputs.items()]
     ranks = {one.name: len(one.shape) for one in givens}
@@ -87,7 +89,9 @@ def _formulas(script: Script, request: Request, inputs: Mapping[str, Any]) -> di
         except GradcliError:
             # It is told in numbers alone.
             continue
-        found[name] = Formula(text(derived.formula), latex(derived.formula, ranks), derived.notes)
+        written = text(derived.formula)
+        if len(written) <= _LONGEST_FORMULA:
+            found[name] = Formula(written, latex(derived.formula, ranks), derived.notes)
     return found
 
 

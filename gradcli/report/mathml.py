@@ -17,6 +17,7 @@ _SIGNS = {sign: sign for sign in "+=,:;()[]<>|/!"} | {"-": "−", "*": "∗", "'
 _SIGNS |= {rf"\{name}": sign for name, sign in zip(_OPERATORS.split(), "←·∂⊙≠→×∨¬≪≤∧∈≫≥:∘%⊕∏∑", strict=True)}
 _FENCES = {sign: sign for sign in "()[]|"} | {r"\{": "{", r"\}": "}", ".": ""}
 _FENCES |= {r"\lVert": "‖", r"\rVert": "‖", r"\lvert": "|", r"\rvert": "|", r"\lfloor": "⌊", r"\rfloor": "⌋"}
+_FENCES |= {r"\lceil": "⌈", r"\rceil": "⌉"}
 _LETTERS = {rf"\{name}": letter for letter, name in LETTERS.items()} | {r"\epsilon": "ϵ", r"\phi": "ϕ"}
 _SYMBOLS = _LETTERS | {r"\infty": "∞", r"\top": "⊤", r"\ldots": "…"}
 _FUNCTIONS = "arccos arcsin arctan cos cosh det dim exp log max min sin sinh tan tanh"

@@ -10,7 +10,6 @@ from gradcli.ops.create import arange
 from gradcli.ops.notation import latex_pieces as pieces
 from gradcli.ops.notation.latex_pieces import ATOM, POWER, PRODUCT, LatexPiece, in_brackets, signed, symbol
 from gradcli.ops.notation.typeset import call
-from gradcli.ops.shape import big_t, m_t
 
 # The environment pmatrix takes no more columns.
 _MOST_COLUMNS = 10
@@ -91,7 +90,8 @@ class _LatexWriter:
         (inner,), (receiver,) = parts, form.parts
         if form.arg in ("shape", "dtype"):
             return LatexPiece(rf"\operatorname{{{form.arg}}}\left({signed(inner)}\right)", ATOM, 1)
-        if form.arg in (big_t.name, m_t.name):
+        op = OPS.get(form.arg)
+        if op is not None and op.attribute:
             return self._call(form, form.arg, parts)
         if callable(OPS[receiver.arg[0]].latex):
             return self._call(form, receiver.arg[0], parts)
