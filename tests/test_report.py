@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -145,6 +146,45 @@ def test_errors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     target = tmp_path / "page.html"
     assert call(monkeypatch, "report", "inv(x)", "x=zeros(2,2)", "-o", str(target)).code == 2
     assert not target.exists()
+
+
+def test_runs(report: Report, tmp_path: Path) -> None:
+    minimum = {"value": 0.5, "dtype": "float32", "parameters": {"<w>": [1, "NaN"], "odd": {}}, "grads": {"<w>": [0, 1]}}
+    (tmp_path / "fit.json").write_text(json.dumps(minimum | {"method": "adam", "converged": False, "steps": 3}))
+    values = [100, "Infinity", *range(20, 3000)]
+    steps = [json.dumps({"step": k, "value": value}) for k, value in enumerate(values)]
+    (tmp_path / "trace.jsonl").write_text("\n".join(steps))
+    good = {"item": "<b>mon", "value": 1.25, "dtype": "float32", "shapes": {"value": []}, "seconds": 0.5}
+    bad = {"item": "tue", "error": {"message": "no <array>"}}
+    (tmp_path / "results.jsonl").write_text("\n".join(map(json.dumps, (good, bad))))
+    names = [str(tmp_path / name) for name in ("fit.json", "trace.jsonl", "results.jsonl")]
+    text = report(*(word for name in names for word in ("--from", name)))
+    page = Page(text)
+    assert "adam did not converge after 3 steps" in text and "tensor([1., <mark>nan</mark>])" in text
+    assert "b" not in page.tags and "<h3>&lt;w&gt;.grad</h3>" in text
+    assert "2,982 steps; the value goes from 100 to 2999, it is not finite at 1 step." in text
+    assert text.count('y2="180" class="bad"') == 1
+    assert '<th scope="row">&lt;b&gt;mon</th><td>1.25</td><td>float32</td><td>value []</td><td>0.5</td>' in text
+    assert '<tr class="bad"><th scope="row">tue</th><td>no &lt;array&gt;</td>' in text and "2 items, 1 failed." in text
+
+
+@pytest.mark.parametrize(
+    ("line", "words", "error"),
+    [
+        ("{", (), "is not JSON"),
+        ("[1]", (), "is no record of a run: '[1]'"),
+        ('{"step": 1, "value": null}', (), "is no record of a run"),
+        ("", (), "there are no results in"),
+        ("{}", ("x", "x=1"), "--from and an expression contradict each other"),
+        ("{}", ("--seed", "1"), "--from and --seed contradict each other"),
+    ],
+)
+def test_what_is_no_run(
+    line: str, words: tuple[str, ...], error: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "run.jsonl").write_text(line)
+    done = call(monkeypatch, "report", *words, "--from", str(tmp_path / "run.jsonl"), "-o", "-")
+    assert done.code == 2 and done.out == "" and error in done.err.split("\n")[0]
 
 
 def test_elements() -> None:

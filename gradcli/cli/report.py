@@ -7,6 +7,7 @@ import click
 from gradcli.cli import options
 from gradcli.cli.asked import Asked
 from gradcli.cli.options import CommonOptions
+from gradcli.errors import GradcliError
 from gradcli.language.parse import computation
 
 HELP = """Write a report of EXPR as one HTML file.
@@ -15,16 +16,30 @@ The page has the value and the gradients with their distributions and formulas, 
 forward and backward, the check against differences, and how it would be planned. NaN and infinities are marked, with
 what made them. Nothing is loaded from elsewhere; it can be read without JavaScript, and printed.
 
+With --from it shows the course, parameters and items of runs that are over.
+
 \b
 Examples:
   gradcli report 'y = 3*x + 7; z = 2*y**2; w = mean(z)' 'x=ones(2,2)' -o report.html
   gradcli report 'mean((X@w - y)**2)' X=X.npy y=y.npy 'w=zeros(2)' --wrt w -o loss.html
+  gradcli report --from fit.json --from steps.jsonl -o fit.html
+  gradcli report --from out/results.jsonl -o batch.html
 """
+
+_WITH_RECORDS = ("output", "records", "precision", "color")
 
 
 @options.command("report", HELP)
 @click.option(
     "-o", "--output", metavar="FILE", type=click.Path(), required=True, help="Write to FILE (- is standard output)."
+)
+@click.option(
+    "--from",
+    "records",
+    multiple=True,
+    metavar="FILE",
+    type=click.Path(),
+    help="Show, in place of EXPR, what minimize --json, its --trace or a batch wrote; may be given several times.",
 )
 @options.gradients
 @options.source
@@ -34,12 +49,34 @@ Examples:
 @options.limits
 @options.precision
 @options.gathered
-def report_command(common: CommonOptions, output: str) -> None:
-    asked = Asked(common, read=computation)
+def report_command(common: CommonOptions, output: str, records: tuple[str, ...]) -> None:
+    page = _of_records(records, common) if records else _of_computation(common)
     from gradcli.cli.signals import stopping_cleanly
+    from gradcli.storage.writing import save_document
+
+    with stopping_cleanly():
+        save_document(output, page.encode())
+
+
+def _of_records(records: tuple[str, ...], common: CommonOptions) -> str:
+    """A page on what runs have left behind, for which nothing is computed."""
+    context = click.get_current_context()
+    for param in context.command.params:
+        name = param.name or ""
+        given = context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+        if given and (name != "items" or common.items) and name not in _WITH_RECORDS:
+            what = "an expression" if name == "items" else param.opts[-1]
+            raise GradcliError(f"--from and {what} contradict each other", hint="--from tells of runs that are over")
+    from gradcli.report.page import records_page
+    from gradcli.report.run_records import read_records
+
+    return records_page(read_records(records), common.precision)
+
+
+def _of_computation(common: CommonOptions) -> str:
+    asked = Asked(common, read=computation)
     from gradcli.report.gathering import findings
     from gradcli.report.page import report_page
-    from gradcli.storage.writing import save_document
     from gradcli.walkthrough.computation_steps import Recorders
 
     recorders = Recorders()
@@ -47,6 +84,4 @@ def report_command(common: CommonOptions, output: str) -> None:
     given = {value.name: value.path if value.path is not None else value.text or "" for value in asked.values}
     literals = [value.name for value in asked.values if value.path is None]
     found = findings(asked.script, request, recorders.last, inputs, vector, given, literals)
-    page = report_page(found, common.precision)
-    with stopping_cleanly():
-        save_document(output, page.encode())
+    return report_page(found, common.precision)

@@ -1,11 +1,20 @@
-"""Pictures of distributions as SVG: a bar for each bin, and red ones for what is not finite."""
+"""Distributions and curves as SVG; what is not finite is red."""
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
+
+from gradcli.plotting.curves import Curve
+from gradcli.plotting.scale import limits, ticks
 from gradcli.report.distribution import BINS, Distribution
 from gradcli.report.markup import Markup, element
 
 _HEIGHT, _BAR, _LABELS = 56.0, 8.0, 14.0
+# Of a curve: its size, the room for numbers at the left, and the points that are drawn of it.
+_WIDE, _HIGH, _LEFT = 720.0, 180.0, 56.0
+_MOST_POINTS = 800
 
 
 def histogram(found: Distribution, name: str) -> Markup:
@@ -40,6 +49,62 @@ def histogram(found: Distribution, name: str) -> Markup:
         aria_label=f"Distribution of {name}: {found}",
         class_="histogram",
     )
+
+
+def curve_picture(curve: Curve, x: np.ndarray) -> Markup:
+    """The picture of a curve over steps: a line, and a red mark for each step where it is not finite."""
+    chosen = _few(curve.y)
+    y, at = curve.y[chosen], x[chosen]
+    low, high = limits(y)
+    first, last = float(at[0]), float(at[-1])
+    across = (_WIDE - _LEFT) / max(1.0, last - first)
+    marks = []
+    line: list[str] = []
+    for k, v in zip(at.tolist(), y.tolist(), strict=True):
+        place = _LEFT + (k - first) * across
+        if not math.isfinite(v):
+            marks.append(element("line", x1=place, x2=place, y1=0, y2=_HIGH, class_="bad"))
+            line.append("M")
+            continue
+        height = _HIGH - (min(max(v, low), high) / 2 - low / 2) / (high / 2 - low / 2) * (_HIGH - 8)
+        line.append(f"{'L' if line and line[-1] != 'M' else '' if line else 'M'}{place:.1f} {height:.1f}")
+    path = " ".join(line).rstrip("M ")
+    scale = [_level(tick, low, high) for tick in ticks(low, high, 4) if low <= tick <= high]
+    steps = [
+        element("text", f"{k:.0f}", x=place, y=_HIGH + 14, text_anchor=anchor)
+        for k, place, anchor in ((first, _LEFT, "start"), (last, _WIDE, "end"))
+    ]
+    said = f"{curve.title} over the steps {first:.0f} to {last:.0f}, from {y[0]:.4g} to {y[-1]:.4g}"
+    return element(
+        "svg",
+        *(part for level in scale for part in level),
+        *marks,
+        element("path", d=path, class_="curve") if path else None,
+        *steps,
+        viewBox=f"0 0 {_WIDE:.0f} {_HIGH + 20:.0f}",
+        role="img",
+        aria_label=said,
+        class_="course",
+    )
+
+
+def _few(y: np.ndarray) -> np.ndarray:
+    """Places that stand for all of a long curve: of each stretch the lowest and the highest, or what is not finite."""
+    if len(y) <= _MOST_POINTS:
+        return np.arange(len(y))
+    found = {0, len(y) - 1}
+    for part in np.array_split(np.arange(len(y)), _MOST_POINTS // 2):
+        found |= {int(part[np.argmin(y[part])]), int(part[np.argmax(y[part])])}
+    return np.array(sorted(found))
+
+
+def _level(value: float, low: float, high: float) -> list[Markup]:
+    """A line across at a number."""
+    y = _HIGH - (value / 2 - low / 2) / (high / 2 - low / 2) * (_HIGH - 8)
+    return [
+        element("line", x1=_LEFT, x2=_WIDE, y1=y, y2=y, class_="axis-line"),
+        element("text", f"{value:.4g}", x=_LEFT - 6, y=y + 4, text_anchor="end"),
+    ]
 
 
 def _bar(x: float, width: float, share: float, kind: str) -> Markup:

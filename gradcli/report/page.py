@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Sequence
 from hashlib import sha256
 from importlib.resources import files
 
 from gradcli.errors import escaped
 from gradcli.report.gathering import Findings
 from gradcli.report.markup import Markup, document, element, embedded, joined
+from gradcli.report.run_records import RunRecords
+from gradcli.report.run_sections import run_sections
 from gradcli.report.sections import Sections
+
+# What a part is called in links, its title and its content.
+Part = tuple[str, str, Markup]
 
 # More of an expression is not shown in the title, and at the top.
 _LONGEST_TITLE = 80
@@ -25,11 +31,20 @@ def report_page(found: Findings, precision: int = 4) -> str:
         ("check", "Check against differences", sections.check()),
         ("sizes", "Sizes and plan", sections.sizes()),
     ]
-    source = found.told.source.strip()
     style = _asset("report.css") + _cards_of_nodes(len(found.told.forward))
+    return _page(found.told.source.strip(), parts, style)
+
+
+def records_page(found: RunRecords, precision: int = 4) -> str:
+    """A report of what runs have left behind."""
+    names = ", ".join(map(escaped, found.names))
+    return _page(names, run_sections(found, precision), _asset("report.css"))
+
+
+def _page(source: str, parts: Sequence[Part], style: str) -> str:
     script = _asset("report.js")
     body = joined(
-        element("a", "Skip to the results", href="#results", class_="skip"),
+        element("a", "Skip to the results", href=f"#{parts[0][0]}", class_="skip"),
         element(
             "header",
             element("p", "gradcli report", class_="kicker"),

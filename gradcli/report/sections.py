@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from gradcli.check.check_report import cells, check_text, entries_of
@@ -16,7 +16,7 @@ from gradcli.report.gathering import Findings
 from gradcli.report.graph_picture import MOST_BOXES, graph_picture
 from gradcli.report.markup import Markup, element, joined
 from gradcli.report.origins import origins
-from gradcli.report.tensors import NARROW, Printer, formula
+from gradcli.report.tensors import NARROW, Printer, formula, table
 from gradcli.walkthrough import board_words as words
 from gradcli.walkthrough.board_latex import equation, local_derivative
 from gradcli.walkthrough.step_types import Arrival, BackwardStep, ForwardStep, Passed
@@ -195,7 +195,7 @@ class Sections:
         ]
         heads = ("input", "shape", "checked", "largest error", "relative", "at", "verdict")
         return joined(
-            _table(heads, rows, bad=[row.verdict == "wrong" for row in checked.rows]),
+            table(heads, rows, bad=[row.verdict == "wrong" for row in checked.rows]),
             element("pre", "\n".join(said).strip("\n"), class_="said" if checked.ok else "said bad"),
         )
 
@@ -208,7 +208,7 @@ class Sections:
         arrays |= {f"{name}.grad": self.grads[name] for name in inputs}
         rows = [(name, str(a.dtype), str(tuple(a.shape)), show_bytes(a.nbytes)) for name, a in arrays.items()]
         return joined(
-            _table(("tensor", "dtype", "shape", "size"), rows),
+            table(("tensor", "dtype", "shape", "size"), rows),
             element("h3", "Plan"),
             element("pre", self.found.plan, class_="plan", tabindex=0),
         )
@@ -246,19 +246,6 @@ def _stepper() -> Markup:
         aria_label="Walk through the steps",
         hidden=True,
     )
-
-
-def _table(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]], bad: list[bool] | None = None) -> Markup:
-    head = element("tr", *(element("th", text, scope="col") for text in heads))
-    marks = bad or [False] * len(rows)
-    body = [
-        element(
-            "tr", element("th", row[0], scope="row"), *(element("td", c) for c in row[1:]), class_="bad" if m else None
-        )
-        for row, m in zip(rows, marks, strict=True)
-    ]
-    table = element("table", element("thead", head), element("tbody", *body))
-    return element("div", table, class_="scroll", tabindex=0, role="region", aria_label=f"Table of {heads[0]}s")
 
 
 def _cut(text: str) -> str:

@@ -1,8 +1,9 @@
-"""Tensors and formulas as parts of a page, the same wherever they are shown."""
+"""Tensors, formulas and tables as parts of a page, the same wherever they are shown."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from gradcli.errors import escaped
@@ -11,8 +12,7 @@ from gradcli.report.markup import Markup, element
 from gradcli.report.mathml import mathml
 
 # Not the word in names such as `nan_to_num` or `InfBackward0`.
-_NOT_FINITE = re.compile(r"(?<![\w.])-?(?:nan|inf)(?![\w=])")
-
+_NOT_FINITE = re.compile(r"(?<![\w.])(-?(?:nan|inf))(?![\w=])")
 
 #: How many columns there are in cards, and elsewhere.
 NARROW, WIDE = 44, 64
@@ -37,15 +37,26 @@ class Printer:
 
 def _marked(text: str) -> list[str]:
     """A printed tensor in pieces, of which those that are not finite are elements."""
-    pieces: list[str] = []
-    rest = text
-    for word in _NOT_FINITE.findall(text):
-        before, _, rest = rest.partition(word)
-        pieces += [before, element("mark", word)]
-    return [*pieces, rest]
+    # Every other piece is what was looked for.
+    pieces = _NOT_FINITE.split(text)
+    return [element("mark", piece) if k % 2 else piece for k, piece in enumerate(pieces)]
 
 
 def formula(latex: str | None, text: str) -> Markup:
     """A formula typeset, or as text where it cannot be."""
     found = None if latex is None else mathml(latex, text)
     return element("code", escaped(text)) if found is None else element("span", found, class_="formula")
+
+
+def table(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]], bad: list[bool] | None = None) -> Markup:
+    """Rows of cells below their heads, those that are bad in red."""
+    head = element("tr", *(element("th", text, scope="col") for text in heads))
+    marks = bad or [False] * len(rows)
+    body = [
+        element(
+            "tr", element("th", row[0], scope="row"), *(element("td", c) for c in row[1:]), class_="bad" if m else None
+        )
+        for row, m in zip(rows, marks, strict=True)
+    ]
+    table = element("table", element("thead", head), element("tbody", *body))
+    return element("div", table, class_="scroll", tabindex=0, role="region", aria_label=f"Table of {heads[0]}s")
