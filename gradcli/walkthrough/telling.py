@@ -27,7 +27,7 @@ from gradcli.walkthrough.told_walkthrough import Walkthrough
 MOST_STEPS = 60
 
 # All that is told of is in memory at once.
-_FEWER = "--only names the steps to compute; --memory-limit sets another limit"
+_FEWER = "gradcli steps --only NAMES computes fewer; --memory-limit sets another limit"
 
 
 @dataclass(eq=False)
