@@ -19,7 +19,9 @@ from gradcli.graph.dtypes import DTYPES
 from gradcli.graph.op import OPS, Op
 from gradcli.language.constants import CONSTANTS
 from gradcli.tensors.callable import Annotation, CallForm, forms, kinds_of
-from gradcli.tensors.tensor import GradFn, Tensor
+from gradcli.tensors.elements import Elements
+from gradcli.tensors.grad_fn import GradFn
+from gradcli.tensors.tensor import Tensor
 
 HEADER = '''"""The public names of gradcli, with their types: written by docs/generate.py from the registry."""
 
@@ -74,7 +76,7 @@ class Writer:
         self.pairs: dict[str, type] = {}
         homes = {name: getattr(gradcli, name) for name in gradcli._HOMES}
         self.classes: dict[type, str] = {v: name for name, v in homes.items() if isinstance(v, type)}
-        self.classes[GradFn] = "_GradFn"
+        self.classes |= {GradFn: "_GradFn", Elements: "Tensor"}
 
     def text(self) -> str:
         """The whole stub."""

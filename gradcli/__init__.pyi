@@ -206,7 +206,7 @@ double: np.dtype[np.float64]
 
 class _GradFn:
     """A step of the chain of backward functions, as PyTorch's grad_fn shows it."""
-    def __init__(self, node: _Node) -> None: ...
+    def __init__(self, node: _Node, tensor_of: Callable[[_Node], Tensor]) -> None: ...
     def name(self) -> str:
         """PyTorch's name of the backward function, such as MulBackward0."""
     @property

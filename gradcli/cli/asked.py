@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from gradcli.cli.command_kinds import WORDS
 from gradcli.cli.inputs import STANDARD_INPUT, Written, load_all, parse_inputs
-from gradcli.cli.options import _WORDS, CommonOptions
+from gradcli.cli.options import CommonOptions
 from gradcli.errors import GradcliError, WorkError, told_of
 from gradcli.evaluation.input_value import InputValue
 from gradcli.language.parse import parse
@@ -167,7 +168,7 @@ def _importing(common: CommonOptions, nearby: bool) -> AbstractContextManager[No
 def _negated_name() -> str | None:
     """A hint where an expression such as -q, beside an input q, was taken for an option."""
     context = click.get_current_context()
-    words: list[str] = context.meta[_WORDS]
+    words: list[str] = context.meta[WORDS]
     if "--" in words:
         return None
     for word in words:

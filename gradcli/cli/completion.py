@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from gradcli.cli.options import HelpfulCommand
+from gradcli.cli.command_kinds import HelpfulCommand
 
 #: The variable by which a shell asks for completions instead of running a command.
 VARIABLE = "_GRADCLI_COMPLETE"

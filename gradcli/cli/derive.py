@@ -10,8 +10,9 @@ import click
 
 from gradcli.cli import options
 from gradcli.cli.asked import expression_of
+from gradcli.cli.command_kinds import hint_of_no_option
 from gradcli.cli.inputs import parse_inputs
-from gradcli.cli.options import CommonOptions, hint_of_no_option
+from gradcli.cli.options import CommonOptions
 from gradcli.cli.printing import note
 from gradcli.errors import GradcliError, did_you_mean, written_in
 from gradcli.language.parse import refuse_imported, refuse_unused

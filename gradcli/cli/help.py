@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from gradcli.cli.options import HelpfulCommand, completed, help_text
+from gradcli.cli.command_kinds import HelpfulCommand, help_text
+from gradcli.cli.options import completed
 from gradcli.cli.printing import write_pages
 from gradcli.errors import GradcliError, did_you_mean, quoted
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from gradcli.cli.options import hint_of_no_option
+from gradcli.cli.command_kinds import hint_of_no_option
 from gradcli.errors import GradcliError, quoted, told_of
 from gradcli.evaluation.input_value import InputValue, split_at_colons
 

@@ -12,9 +12,9 @@ from importlib import import_module
 import click
 
 from gradcli import __version__
+from gradcli.cli.command_kinds import ExpressionCommand, hint_of_no_option
 from gradcli.cli.completion import VARIABLE
 from gradcli.cli.help import NEVER_EVAL, Commands
-from gradcli.cli.options import ExpressionCommand, hint_of_no_option
 from gradcli.cli.printing import note, report, tell
 from gradcli.errors import GradcliError, UnknownNameError, WorkError
 from gradcli.machine.limits import TELL

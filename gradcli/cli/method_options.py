@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from gradcli.cli.options import ExpressionCommand
+from gradcli.cli.command_kinds import ExpressionCommand
 from gradcli.errors import GradcliError, quoted
 
 #: Where the list of methods stands in the help.

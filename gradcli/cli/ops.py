@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gradcli.cli.options import HelpfulCommand, completed
+from gradcli.cli.command_kinds import HelpfulCommand
+from gradcli.cli.options import completed
 from gradcli.cli.printing import write_pages, write_text
 from gradcli.errors import GradcliError, did_you_mean, quoted
 

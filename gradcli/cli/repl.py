@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import click
 
 from gradcli import __version__
-from gradcli.cli.options import HelpfulCommand, allow_import
+from gradcli.cli.command_kinds import HelpfulCommand
+from gradcli.cli.options import allow_import
 from gradcli.cli.plot import screen
 from gradcli.cli.printing import note, report, tell, write_text
 from gradcli.errors import GradcliError, WorkError

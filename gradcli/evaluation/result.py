@@ -9,7 +9,8 @@ import numpy as np
 
 from gradcli.evaluation.request import Request
 from gradcli.graph.node import INPUT, Node, input_node, toposort, with_inputs
-from gradcli.tensors.tensor import GradFn, Tensor
+from gradcli.tensors.grad_fn import GradFn
+from gradcli.tensors.tensor import Tensor
 
 
 class Result:

@@ -1,6 +1,6 @@
 """PyTorch's face on the graph: tensors, functions and derivatives as a Python programmer calls them.
 
 Read `modes` (no_grad), `callable` (an operation as Python sees it; what its arguments hold is in `argument_kinds`),
-`elements` (what a tensor holds), `tensor` and `backward_pass`, then `functions` (the flat API, `gradcli.grad` among
-it), `functional` (Jacobians and Hessians of functions) and `gradcheck`.
+`elements` (what a tensor holds), `grad_fn`, `tensor` and `backward_pass`, then `functions` (the flat API,
+`gradcli.grad` among it), `functional` (Jacobians and Hessians of functions) and `gradcheck`.
 """

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcli.autodiff.vjp import backward_function, shown, vjp
+from gradcli.autodiff.vjp import shown, vjp
 from gradcli.errors import GradcliError, did_you_mean
 from gradcli.graph.arguments import as_flag, kind_of
 from gradcli.graph.dtypes import CATEGORY
@@ -22,48 +22,8 @@ from gradcli.machine.limits import having
 from gradcli.tensors.backward_pass import receivers_of, seed_of
 from gradcli.tensors.callable import Function
 from gradcli.tensors.elements import Elements, compute_values, lower, measured_now, tensors_of
+from gradcli.tensors.grad_fn import GradFn
 from gradcli.tensors.modes import is_grad_enabled
-
-
-class GradFn:
-    """A step of the chain of backward functions, as PyTorch's `grad_fn` shows it."""
-
-    __slots__ = ("_node",)
-
-    def __init__(self, node: Node) -> None:
-        self._node = node
-
-    def name(self) -> str:
-        """PyTorch's name of the backward function, such as MulBackward0."""
-        return backward_function(self._node)[0]
-
-    @property
-    def next_functions(self) -> tuple[tuple[GradFn | None, int], ...]:
-        """The backward functions that come next, None for an operand that is not tracked."""
-        edges = backward_function(self._node)[1]
-        return tuple((None if node is None else GradFn(node), number) for node, number in edges)
-
-    @property
-    def variable(self) -> Tensor:
-        """The leaf tensor whose `.grad` an AccumulateGrad adds to."""
-        if self._node.op is not INPUT:
-            raise AttributeError(f"{self.name()} has no variable; AccumulateGrad has")
-        return tensor_of(self._node)
-
-    @property
-    def label(self) -> str | None:
-        """The name of the input that an AccumulateGrad belongs to, where it has one."""
-        name: str | None = self._node.params["name"] if self._node.op is INPUT else None
-        return name
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, GradFn) and other._node is self._node
-
-    def __hash__(self) -> int:
-        return hash(self._node)
-
-    def __repr__(self) -> str:
-        return f"<{self.name()} object at {id(self._node):#x}>"
 
 
 class Tensor(Elements):
@@ -119,7 +79,7 @@ class Tensor(Elements):
         if self.is_leaf:
             return None
         node, _ = shown(self.node)
-        return None if node is None else GradFn(node)
+        return None if node is None else GradFn(node, tensor_of)
 
     @property
     def T(self) -> Tensor:  # noqa: N802  (PyTorch's name)
