@@ -400,10 +400,13 @@ NOT_NATIVE = {
     **dict.fromkeys(("matrix_exp", "householder_product", "ormqr"), "products of matrices and systems"),
     "cdist": "as many steps for an element as rows are long",
     **dict.fromkeys(("_cofactor", "_cofactor_slope", "_cofactor_slopes", "_inverse_limit"), "LAPACK's"),
-    **dict.fromkeys(("tril", "triu"), "depends on places along two dimensions"),
+    **dict.fromkeys(
+        ("tril", "triu", "diagonal", "diag_embed", "_diagonal_back"), "depends on places along two dimensions"
+    ),
+    "_each": "a graph, for one row after the other",
     **dict.fromkeys(("sort", "topk", "kthvalue", "_median", "_nanmedian", "mode", "_searched"), "NumPy's sorting"),
     **dict.fromkeys(("take", "_one_hot"), "the places are data"),
-    **dict.fromkeys(("_placed", "_put_along", "_scatter_reduced"), "the places are data"),
+    **dict.fromkeys(("_placed", "_put_along", "_scatter_reduced", "_last"), "the places are data"),
     **dict.fromkeys(("_slice_scatter", "_select_scatter"), "a copy, and one more of a part"),
     "_whole_numbers": "refuses what is no whole number",
     **dict.fromkeys(("_convolution", "_convolution_back", "_convolution_kernel"), "products of matrices"),

@@ -43,9 +43,9 @@ def steps(
       w = sum(a)   tensor(9., grad_fn=<SumBackward0>)
     <BLANKLINE>
     backward
-      start                          w.grad = tensor(1.)
-      SumBackward0     d w/d a = 1   a.grad = tensor([1., 1.])
-      MulBackward0     d a/d x = 3   x.grad = tensor([3., 3.])
+      start                              w.grad = tensor(1.)
+      SumBackward0     d w/d a = 1       a.grad = tensor([1., 1.])
+      MulBackward0     d a/d x = 3       x.grad = tensor([3., 3.])
       AccumulateGrad   added to x.grad
     """
     if not isinstance(expression, str):
