@@ -7,7 +7,7 @@ from typing import Any
 
 from gradcli.engine.native.loop_steps import LoopStep
 from gradcli.engine.native.phases import phases_of
-from gradcli.graph.op import Lanes
+from gradcli.graph.native_forms import Lanes
 
 SPACE = (5,)
 #: Of slots 0 (read) to 3: a sum along the row, what needs it and the array, and what is made of the array alone.

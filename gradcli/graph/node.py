@@ -11,7 +11,8 @@ import numpy as np
 
 from gradcli.errors import GradcliError, Span
 from gradcli.graph.dtypes import BOOL, DEFAULT_DTYPE, INT64
-from gradcli.graph.op import OPS, Batching, Blocking, Dims, Op, Params, Shape
+from gradcli.graph.native_forms import Dims
+from gradcli.graph.op import OPS, Batching, Blocking, Op, Params, Shape
 from gradcli.graph.operators import Operators
 
 Ties = tuple[int | None, ...]

@@ -11,10 +11,9 @@ from typing import Any, NamedTuple
 
 from numpy import ufunc
 
+from gradcli.graph.native_forms import Dims, Lanes
 from gradcli.graph.signature import Signature
 
-#: For each operand the dimension that is cut where the result is cut, None where the whole operand is needed.
-Dims = tuple[int | None, ...]
 Follow = Callable[[Any, int], Dims | None]
 Reduced = Callable[[Any], list[Dims]]
 Shape = tuple[int, ...]
@@ -25,28 +24,6 @@ GradFn = str | Callable[[Any], tuple[str, tuple[Any, ...]]]
 MANY = ("*",)
 
 
-class Lanes(NamedTuple):
-    """How a reduction goes in native code, each lane of a vector having a state of its own: a list of vectors.
-
-    With `v`, the builder of vector expressions: `start(v, dtype)` is the state of no elements; `add(v, state, x)` takes
-    one in; `settle(v, state)` makes of it what `merge(v, a, b)` can join; `result(v, state, count, node)` is the result
-    of so many elements, a number or a vector of float64. `partial(parts, count, node, start)` makes what
-    `Accumulate.partial` gives, of arrays that hold a settled state in the shape of the node; `start` is the block's
-    place along the reduced dimension. States are in memory while they are made, and hold no booleans.
-
-    With `indexed`, `add(v, state, x, index)` is told the places along the reduced dimension, counted in the block where
-    that is cut.
-    """
-
-    start: Callable[[Any, Any], list[Any]]
-    add: Callable[..., list[Any]]
-    merge: Callable[[Any, list[Any], list[Any]], list[Any]]
-    result: Callable[[Any, list[Any], Any, Any], Any]
-    settle: Callable[[Any, list[Any]], list[Any]] = lambda v, state: state
-    partial: Callable[[list[Any], int, Any, int], tuple[Any, ...]] = lambda parts, count, node, start: tuple(parts)
-    indexed: bool = False
-
-
 class Repeated(NamedTuple):
     """What an operation does that stands for a loop: so many turns of so many operations, and the bytes of its result
     that each turn adds."""
@@ -54,82 +31,6 @@ class Repeated(NamedTuple):
     turns: int
     operations: int
     kept: int
-
-
-class NativeSteps:
-    """The native form of an operation that is several steps: `rule(node)` writes it with operations that have one, or
-    gives None."""
-
-    def __init__(self, rule: Callable[[Any], Any]) -> None:
-        self.rule = rule
-
-
-class NativePlaces(NamedTuple):
-    """The native form of an operation that looks at the places along a dimension.
-
-    `form(v, *vectors, place, **params)` is the value at a place; `dim(node)` the dimension and how long it is. With
-    `picks` the values are added up along it, all but one being 0. Operands that lack the dimension are the same all
-    along it, a shared vector lies along it. `check(node)` gives the number of an operand and a function of its array
-    that raises what the kernel would, or None.
-    """
-
-    form: Callable[..., Any]
-    dim: Callable[[Any], tuple[int, int]]
-    picks: bool = False
-    check: Callable[[Any], tuple[int, Callable[[Any], Any]] | None] = lambda node: None
-
-
-class NativeView:
-    """The native form of an operation that shows elements of its operand.
-
-    `rule(node)` gives, for each dimension of the result, the operand's, the place in it to start at, and the step; and
-    the places in other dimensions of the operand.
-    """
-
-    def __init__(self, rule: Callable[[Any], tuple[list[tuple[int, int, int]], list[tuple[int, int]]]]) -> None:
-        self.rule = rule
-
-
-class NativeParts:
-    """The native form of an operation that puts elements of its operands beside each other.
-
-    `rule(node)` gives the dimension, and for each place along it the number of an operand and the place there, None for
-    zeros; or None altogether.
-    """
-
-    def __init__(self, rule: Callable[[Any], tuple[int, list[tuple[int, int] | None]] | None]) -> None:
-        self.rule = rule
-
-
-class NativeLookup(NamedTuple):
-    """The native form of an operation that takes elements of a table, its first operand, from places that the second
-    one holds.
-
-    `rule(node)` gives the dimension of the result that goes along with each one of the table, -1 for the one that is
-    looked up, and with each one of the places; or None. `parts` is its form where the places are known, `check(node)`
-    the same as that of `NativePlaces`.
-    """
-
-    rule: Callable[[Any], tuple[Dims, Dims] | None]
-    parts: NativeParts
-    check: Callable[[Any], tuple[int, Callable[[Any], Any]] | None]
-
-
-class NativeScatter(NamedTuple):
-    """The native form of the reverse, which adds elements of its first operand up at such places: `rule(node)` gives
-    the dimensions of the operand instead of those of the result, of which it has a table. `steps` is its form where
-    the places are known."""
-
-    rule: Callable[[Any], tuple[Dims, Dims] | None]
-    steps: NativeSteps
-    check: Callable[[Any], tuple[int, Callable[[Any], Any]] | None]
-
-
-class NativeRunning:
-    """The native form of a reduction along `dim` of the parameters that shows what it has after each place."""
-
-    def __init__(self, lanes: Lanes) -> None:
-        self.lanes = lanes
 
 
 class Accumulate(NamedTuple):

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from gradcli.graph.native_forms import Lanes
 from gradcli.graph.node import Node
-from gradcli.graph.op import Accumulate, Lanes
+from gradcli.graph.op import Accumulate
 from gradcli.ops.kernels import native
 from gradcli.ops.kernels.inplace import aligned
 

@@ -13,7 +13,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from gradcli.graph.op import Blocking, Dims, Follow
+from gradcli.graph.native_forms import Dims
+from gradcli.graph.op import Blocking, Follow
 
 if TYPE_CHECKING:
     from gradcli.graph.node import Node

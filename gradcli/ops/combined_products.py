@@ -14,8 +14,9 @@ import numpy as np
 from gradcli.errors import GradcliError, SizeError
 from gradcli.graph.arguments import as_int, as_node, as_number, normalize_axis
 from gradcli.graph.infer import broadcast_shapes
+from gradcli.graph.native_forms import Dims
 from gradcli.graph.node import Node, make
-from gradcli.graph.op import WHOLE, Blocking, Dims, Op, Params, Shape
+from gradcli.graph.op import WHOLE, Blocking, Op, Params, Shape
 from gradcli.ops.elementwise import clone, mul, where
 from gradcli.ops.family import call, composite, primitive
 from gradcli.ops.linalg import WELL_CONDITIONED, inv, square

@@ -19,8 +19,9 @@ from gradcli.errors import GradcliError, SizeError
 from gradcli.graph.arguments import as_int, as_node
 from gradcli.graph.dtypes import to_float
 from gradcli.graph.infer import cast, promote
+from gradcli.graph.native_forms import Dims
 from gradcli.graph.node import Node, make
-from gradcli.graph.op import Accumulate, Blocking, Dims, Op, Params, Shape
+from gradcli.graph.op import Accumulate, Blocking, Op, Params, Shape
 from gradcli.ops.accumulators import SUM as SUMS
 from gradcli.ops.batching import MERGED
 from gradcli.ops.family import composite, primitive

@@ -14,8 +14,9 @@ import numpy as np
 from gradcli.errors import GradcliError, SizeError
 from gradcli.graph.arguments import as_int, as_node, as_number, normalize_axis
 from gradcli.graph.dtypes import BOOL, FLOAT64, INT64
+from gradcli.graph.native_forms import NativeRunning
 from gradcli.graph.node import Node, make, make_results
-from gradcli.graph.op import Blocking, NativeRunning, Op
+from gradcli.graph.op import Blocking, Op
 from gradcli.ops import accumulators
 from gradcli.ops.blocking import except_along
 from gradcli.ops.create import filled

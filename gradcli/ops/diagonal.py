@@ -13,8 +13,9 @@ from gradcli.errors import GradcliError, SizeError
 from gradcli.graph import layout
 from gradcli.graph.arguments import as_int, as_node, normalize_axis
 from gradcli.graph.dtypes import BOOL, INT64
+from gradcli.graph.native_forms import Dims
 from gradcli.graph.node import Node, make
-from gradcli.graph.op import Blocking, Dims, Op, Params, Shape
+from gradcli.graph.op import Blocking, Op, Params, Shape
 from gradcli.ops.batching import LINEAR, written
 from gradcli.ops.blocking import batch
 from gradcli.ops.family import call, composite, primitive

@@ -13,8 +13,9 @@ import numpy as np
 from gradcli.errors import GradcliError, SizeError
 from gradcli.graph.arguments import as_choice, as_number
 from gradcli.graph.infer import broadcast_shapes, cast, promote
+from gradcli.graph.native_forms import Dims
 from gradcli.graph.node import Node, make
-from gradcli.graph.op import WHOLE, Blocking, Dims, Op, Params, Shape
+from gradcli.graph.op import WHOLE, Blocking, Op, Params, Shape
 from gradcli.ops.elementwise import abs_, eq, ne, sign, sub, where
 from gradcli.ops.family import call, float_node, primitive
 from gradcli.ops.reduce import norm, norm_vjp, reduce_node, sum_

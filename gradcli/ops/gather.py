@@ -14,8 +14,9 @@ from gradcli.graph.arguments import as_flag, as_int, as_node, normalize_axis
 from gradcli.graph.dtypes import INT64
 from gradcli.graph.infer import broadcast_shapes
 from gradcli.graph.measured import measured
+from gradcli.graph.native_forms import Dims, NativeLookup, NativeParts
 from gradcli.graph.node import CONSTANT, Node, constant, make
-from gradcli.graph.op import Blocking, Dims, NativeLookup, NativeParts, Op, Params, Shape
+from gradcli.graph.op import Blocking, Op, Params, Shape
 from gradcli.ops.batching import LINEAR, written
 from gradcli.ops.elementwise import clone, eq, where
 from gradcli.ops.family import call, composite, primitive

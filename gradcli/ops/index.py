@@ -16,20 +16,9 @@ from gradcli.graph.arguments import as_int, as_node, holds_nodes, list_array, no
 from gradcli.graph.dtypes import INT64
 from gradcli.graph.infer import broadcast_shapes
 from gradcli.graph.measured import measured
+from gradcli.graph.native_forms import Dims, NativeLookup, NativeParts, NativeScatter, NativeSteps, NativeView
 from gradcli.graph.node import CONSTANT, INPUT, Node, constant, make
-from gradcli.graph.op import (
-    OPS,
-    Blocking,
-    Dims,
-    NativeLookup,
-    NativeParts,
-    NativeScatter,
-    NativeSteps,
-    NativeView,
-    Op,
-    Params,
-    Shape,
-)
+from gradcli.graph.op import OPS, Blocking, Op, Params, Shape
 from gradcli.ops import accumulators, batching
 from gradcli.ops.batched_places import INDEXED, picked_place
 from gradcli.ops.blocking import ALIGNED, aligned

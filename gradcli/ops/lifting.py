@@ -6,8 +6,9 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from gradcli.graph.native_forms import NativeSteps
 from gradcli.graph.node import INPUT, RESULT, Batched, Node, Operands, SeveralResults, make, part_of, toposort
-from gradcli.graph.op import OPS, NativeSteps, Shape
+from gradcli.graph.op import OPS, Shape
 from gradcli.machine.limits import having
 from gradcli.ops.batching import SHARING, all_scaled, dense, expanded, in_front, viewed, written_out
 

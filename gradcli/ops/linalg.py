@@ -14,8 +14,9 @@ import numpy as np
 from gradcli.errors import GradcliError, SizeError
 from gradcli.graph import layout
 from gradcli.graph.infer import broadcast_shapes, cast, promote
+from gradcli.graph.native_forms import Dims
 from gradcli.graph.node import CONSTANT, RESULT, Node, make, make_results
-from gradcli.graph.op import Blocking, Dims, Op, Params, Shape
+from gradcli.graph.op import Blocking, Op, Params, Shape
 from gradcli.ops import minors
 from gradcli.ops.batched_products import SOLUTION
 from gradcli.ops.blocking import batch

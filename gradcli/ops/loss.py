@@ -15,8 +15,9 @@ from gradcli.errors import GradcliError, SizeError
 from gradcli.graph.arguments import Literal, as_choice, as_int, as_node, as_number
 from gradcli.graph.dtypes import CATEGORY, FLOAT64, INT64, to_float
 from gradcli.graph.infer import broadcast_shapes, cast, promote
+from gradcli.graph.native_forms import Dims, NativePlaces, NativeSteps
 from gradcli.graph.node import Node, constant, fitted, make
-from gradcli.graph.op import Blocking, Dims, NativePlaces, NativeSteps, Op, Params, Shape
+from gradcli.graph.op import Blocking, Op, Params, Shape
 from gradcli.ops.batching import CLASSES, products, sums
 from gradcli.ops.blocking import aligned
 from gradcli.ops.elementwise import abs_, clamp, eq, mul, neg, rsqrt, where

@@ -12,8 +12,9 @@ import numpy as np
 from gradcli.errors import GradcliError, SizeError
 from gradcli.graph.arguments import as_int, as_node
 from gradcli.graph.infer import broadcast_shapes
+from gradcli.graph.native_forms import Dims
 from gradcli.graph.node import Node, constant, make, make_results
-from gradcli.graph.op import Blocking, Dims, Op, Params, Shape
+from gradcli.graph.op import Blocking, Op, Params, Shape
 from gradcli.ops.checked_systems import INT32, checked
 from gradcli.ops.decompositions import decomposition_cost, matrices
 from gradcli.ops.diagonal import tril, triu

@@ -14,8 +14,9 @@ from gradcli.errors import GradcliError, SizeError
 from gradcli.graph.arguments import as_int, as_node, normalize_axis
 from gradcli.graph.dtypes import BOOL
 from gradcli.graph.infer import broadcast_shapes, cast, promote
+from gradcli.graph.native_forms import Dims
 from gradcli.graph.node import Node, make
-from gradcli.graph.op import Accumulate, Blocking, Dims, Op, Params, Shape
+from gradcli.graph.op import Accumulate, Blocking, Op, Params, Shape
 from gradcli.ops import accumulators
 from gradcli.ops.batched_products import MATRIX_PRODUCT
 from gradcli.ops.elementwise import contiguous, mul

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from gradcli.graph.native_forms import Lanes
 from gradcli.graph.node import Node
-from gradcli.graph.op import Accumulate, Lanes
+from gradcli.graph.op import Accumulate
 from gradcli.ops.accumulators import CHUNK, FOLD, State, sum_wide, unsigned_zero
 from gradcli.ops.kernels.inplace import aligned
 

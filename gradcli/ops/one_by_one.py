@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from gradcli.graph.infer import cast, sum_to
+from gradcli.graph.native_forms import Dims
 from gradcli.graph.node import Batched, Forms, Node
-from gradcli.graph.op import Blocking, Dims, Op, Params, Shape
+from gradcli.graph.op import Blocking, Op, Params, Shape
 from gradcli.ops.family import primitive
 from gradcli.ops.lifting import over_rows, row_of, rows_of
 from gradcli.ops.reduce import sum_

@@ -10,8 +10,9 @@ from typing import Any
 from gradcli.errors import SizeError
 from gradcli.graph.arguments import as_node
 from gradcli.graph.infer import cast
+from gradcli.graph.native_forms import Dims
 from gradcli.graph.node import Batched, Node, Operands, make
-from gradcli.graph.op import Batching, Blocking, Dims
+from gradcli.graph.op import Batching, Blocking
 from gradcli.ops.blocking import aligned
 from gradcli.ops.create import zeros_like
 from gradcli.ops.family import composite, primitive

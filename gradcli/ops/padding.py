@@ -12,8 +12,9 @@ import numpy as np
 
 from gradcli.errors import GradcliError, SizeError
 from gradcli.graph.arguments import as_choice, as_node, as_number
+from gradcli.graph.native_forms import NativeParts
 from gradcli.graph.node import Batched, Node, Operands, fitted, make
-from gradcli.graph.op import Batching, Blocking, NativeParts, Op, Params, Shape
+from gradcli.graph.op import Batching, Blocking, Op, Params, Shape
 from gradcli.ops.batching import LINEAR
 from gradcli.ops.blocking import except_along
 from gradcli.ops.family import composite, primitive

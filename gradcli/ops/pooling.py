@@ -13,8 +13,9 @@ import numpy as np
 from gradcli.errors import GradcliError, SizeError
 from gradcli.graph.arguments import as_node
 from gradcli.graph.dtypes import BOOL, INT64
+from gradcli.graph.native_forms import Dims
 from gradcli.graph.node import Node, make, make_results
-from gradcli.graph.op import Blocking, Dims, Op, Params, Shape
+from gradcli.graph.op import Blocking, Op, Params, Shape
 from gradcli.ops.batching import MERGED
 from gradcli.ops.convolution import batched, per_dimension
 from gradcli.ops.family import composite, primitive

@@ -15,8 +15,9 @@ from gradcli.errors import GradcliError, SizeError, quoted
 from gradcli.graph.arguments import as_flag, as_node, as_number, normalize_axes, normalize_axis
 from gradcli.graph.dtypes import BOOL, FLOAT64, INT64
 from gradcli.graph.infer import cast
+from gradcli.graph.native_forms import Lanes, NativeRunning, NativeSteps
 from gradcli.graph.node import Node, make, make_results
-from gradcli.graph.op import Accumulate, Blocking, Lanes, NativeRunning, NativeSteps, Op, Params, Shape
+from gradcli.graph.op import Accumulate, Blocking, Op, Params, Shape
 from gradcli.ops import accumulators
 from gradcli.ops.batching import ALONG, LINEAR, SUMMED, written
 from gradcli.ops.blocking import aligned, except_along, kept, over_dims

@@ -14,8 +14,9 @@ import numpy as np
 from gradcli.errors import GradcliError, SizeError
 from gradcli.graph.arguments import as_choice, as_flag, as_int, as_node, as_number
 from gradcli.graph.dtypes import INT64
+from gradcli.graph.native_forms import Dims
 from gradcli.graph.node import Node, make
-from gradcli.graph.op import Blocking, Dims, Op, Params, Shape
+from gradcli.graph.op import Blocking, Op, Params, Shape
 from gradcli.ops.batching import LINEAR
 from gradcli.ops.convolution import batched, per_dimension
 from gradcli.ops.elementwise import abs_, sign

@@ -14,8 +14,9 @@ from gradcli.errors import GradcliError, SizeError
 from gradcli.graph.arguments import as_choice, as_flag, as_node, as_number, normalize_axis
 from gradcli.graph.dtypes import BOOL
 from gradcli.graph.infer import cast
+from gradcli.graph.native_forms import Dims
 from gradcli.graph.node import CONSTANT, Node, constant, fitted, make
-from gradcli.graph.op import Blocking, Dims, Op, Shape
+from gradcli.graph.op import Blocking, Op, Shape
 from gradcli.ops.elementwise import eq, ne, scaled, where
 from gradcli.ops.family import apply, call, composite, primitive
 from gradcli.ops.gather import check_index, gathered, index_node, placed, take, wrapped

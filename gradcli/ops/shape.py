@@ -15,8 +15,9 @@ from gradcli.errors import GradcliError, SizeError
 from gradcli.graph import layout
 from gradcli.graph.arguments import as_int, as_node, normalize_axes, normalize_axis
 from gradcli.graph.infer import cast, promote
+from gradcli.graph.native_forms import Dims, NativeParts, NativeView
 from gradcli.graph.node import Node, make
-from gradcli.graph.op import Blocking, Dims, NativeParts, NativeView, Op, Params, Shape
+from gradcli.graph.op import Blocking, Op, Params, Shape
 from gradcli.ops import batching
 from gradcli.ops.batching import LINEAR
 from gradcli.ops.blocking import VIEW, aligned, except_along

@@ -15,8 +15,9 @@ from gradcli.errors import GradcliError, SizeError
 from gradcli.graph.arguments import as_choice, as_flag, as_int, as_node, as_number, normalize_axis
 from gradcli.graph.dtypes import INT64
 from gradcli.graph.infer import cast, promote
+from gradcli.graph.native_forms import Dims
 from gradcli.graph.node import Node, make, make_results
-from gradcli.graph.op import WHOLE, Blocking, Dims, Op, Params
+from gradcli.graph.op import WHOLE, Blocking, Op, Params
 from gradcli.ops.blocking import except_along
 from gradcli.ops.elementwise import eq, isnan, to, where
 from gradcli.ops.family import composite, float_node, primitive

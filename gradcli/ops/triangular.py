@@ -12,8 +12,9 @@ import numpy as np
 from gradcli.errors import SizeError
 from gradcli.graph.arguments import as_flag
 from gradcli.graph.infer import broadcast_shapes, cast, promote
+from gradcli.graph.native_forms import Dims
 from gradcli.graph.node import Node, make, make_results
-from gradcli.graph.op import Blocking, Dims, Op, Params, Shape
+from gradcli.graph.op import Blocking, Op, Params, Shape
 from gradcli.ops.diagonal import tril, triu
 from gradcli.ops.family import float_node, primitive
 from gradcli.ops.kernels import substitution

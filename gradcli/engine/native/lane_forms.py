@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from gradcli.engine.native.vectors import FLOAT64, INT64
+from gradcli.graph.native_forms import Lanes
 from gradcli.graph.node import Node
-from gradcli.graph.op import Lanes
 
 
 def chosen(order: list[int | None], dtype: np.dtype) -> Callable[..., Any]:

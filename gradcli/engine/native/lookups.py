@@ -11,7 +11,7 @@ from gradcli.engine.native.strides import Shape, dense
 from gradcli.engine.native.transpose import first_lanes, stored
 from gradcli.engine.native.vectors import INT64, Vector, element_type
 from gradcli.engine.plan.program import Pass, Step, Sum
-from gradcli.graph.op import Dims, NativeLookup, NativeScatter
+from gradcli.graph.native_forms import Dims, NativeLookup, NativeScatter
 
 
 def looked_up(one: Pass, step: Step, native: NativeLookup) -> LoopStep | None:

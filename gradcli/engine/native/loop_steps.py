@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 from gradcli.engine.native.strides import Shape
 from gradcli.engine.plan.program import Pass, Step, Sum
+from gradcli.graph.native_forms import Lanes
 from gradcli.graph.node import Node
-from gradcli.graph.op import Lanes
 
 
 class LookupTable(NamedTuple):

@@ -13,8 +13,7 @@ from gradcli.engine.native.loop_steps import Check, LoopStep, rest_of
 from gradcli.engine.native.strides import Shape, broadcast, dense, kept
 from gradcli.engine.native.vectors import INT64
 from gradcli.engine.plan.program import CALL, Pass, Step, Sum
-from gradcli.graph.node import RESULT, Node, toposort
-from gradcli.graph.op import (
+from gradcli.graph.native_forms import (
     NativeLookup,
     NativeParts,
     NativePlaces,
@@ -23,6 +22,7 @@ from gradcli.graph.op import (
     NativeSteps,
     NativeView,
 )
+from gradcli.graph.node import RESULT, Node, toposort
 from gradcli.ops.blocking import aligned
 
 #: Places that are put together of parts: where there is a loop, each part is looked at for each place.

@@ -11,8 +11,8 @@ from gradcli.engine.native.loop_steps import LoopStep
 from gradcli.engine.native.lowering import DTYPES, Lowering
 from gradcli.engine.native.strides import broadcast, dense, kept
 from gradcli.engine.plan.program import CALL, Pass, Program, Step, Sum, WholeStep
+from gradcli.graph.native_forms import NativeLookup
 from gradcli.graph.node import RESULT, Node, toposort
-from gradcli.graph.op import NativeLookup
 
 # In place of the blocked dimension: beyond any that an array has.
 _NO_DIMENSION = 1000

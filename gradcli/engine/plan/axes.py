@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gradcli.graph.native_forms import Dims
 from gradcli.graph.node import INPUT, Node
-from gradcli.graph.op import Dims
 
 # So many classes are tried: expressions of many unrelated large tensors are rare.
 _MAX_DOMAINS = 8

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from gradcli.graph.native_forms import Dims
 from gradcli.graph.node import CONSTANT, INPUT, RESULT, Node
-from gradcli.graph.op import Dims
 from gradcli.ops.shape import permute
 
 LEAF, BLOCK, REDUCE, WHOLE = range(4)
