@@ -94,7 +94,7 @@ def test_long_texts_are_paged(tmp_path: Path) -> None:
     assert watch(*words, PAGER=PAGER, GRADCLI_PAGER="cat") == (0, plain)
     # What fits, and what programs read, is not.
     assert "|" not in watch("ops", "products", "--color", "never", PAGER=PAGER)[1]
-    assert watch("ops", "--json", PAGER=PAGER)[1].startswith("[{")
+    assert watch("ops", "products", "--json", rows=5, PAGER=PAGER)[1].startswith("[{")
     # A program that is not there, and quotes that do not match.
     assert watch(*words, PAGER="/no/such/pager") == (0, plain)
     assert watch(*words, PAGER="'") == (0, plain)
