@@ -143,6 +143,12 @@ def test_kinds(report: Report, words: tuple[str, ...], told: str) -> None:
 def test_errors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     done = call(monkeypatch, "report", "x", "x=1")
     assert done.code == 2 and "missing option '-o'" in done.err
+    # What the report is about is never written over.
+    data = tmp_path / "x.npy"
+    np.save(data, np.ones(2))
+    before = data.read_bytes()
+    done = call(monkeypatch, "report", "sum(x)", f"x={data}", "-o", str(data))
+    assert done.code == 2 and "a report is HTML" in done.err and data.read_bytes() == before
     target = tmp_path / "page.html"
     assert call(monkeypatch, "report", "inv(x)", "x=zeros(2,2)", "-o", str(target)).code == 2
     assert not target.exists()

@@ -7,7 +7,7 @@ import click
 from gradcli.cli import options
 from gradcli.cli.asked import Asked
 from gradcli.cli.options import CommonOptions
-from gradcli.errors import GradcliError
+from gradcli.errors import GradcliError, quoted
 from gradcli.language.parse import computation
 
 HELP = """Write a report of EXPR as one HTML file.
@@ -16,7 +16,7 @@ The page has the value and the gradients with their distributions and formulas, 
 forward and backward, the check against differences, and how it would be planned. NaN and infinities are marked, with
 what made them. Nothing is loaded from elsewhere; it can be read without JavaScript, and printed.
 
-With --from it shows the course, parameters and items of runs that are over.
+With --from it shows how the value fell, the parameters and the items of runs that are over.
 
 \b
 Examples:
@@ -50,12 +50,20 @@ _WITH_RECORDS = ("output", "records", "precision", "color")
 @options.precision
 @options.gathered
 def report_command(common: CommonOptions, output: str, records: tuple[str, ...]) -> None:
+    _check_ending(output)
     page = _of_records(records, common) if records else _of_computation(common)
     from gradcli.cli.signals import stopping_cleanly
     from gradcli.storage.writing import save_document
 
     with stopping_cleanly():
         save_document(output, page.encode())
+
+
+def _check_ending(output: str) -> None:
+    """Refuse files of another kind, of which some may hold what the report is about."""
+    if output != "-" and not output.lower().endswith((".html", ".htm")):
+        hint = "name it report.html, or - for standard output"
+        raise GradcliError(f"a report is HTML, {quoted(output)} is named as something else", hint=hint)
 
 
 def _of_records(records: tuple[str, ...], common: CommonOptions) -> str:

@@ -60,6 +60,10 @@ _WRITTEN_OUT = """
     cpu: leave it out
     cuda: leave it out
     backward: leave it out: --wrt names the inputs whose gradients are wanted
+    grad: leave it out: gradients stand below the value, and --wrt names the inputs that have one
+    retaingrad: leave it out: `gradcli steps` shows the gradients of all steps
+    manualseed: use --seed
+    print: leave it out: the value of the last statement is printed
     requiresgrad: leave it out: --wrt names the inputs whose gradients are wanted
     numel: x.numel()
     size: x.shape

@@ -8,13 +8,13 @@ from typing import Any
 from gradcli.errors import GradcliError, Span
 from gradcli.language.constants import LOOP_WORDS, LOOPS, PREFIXES
 from gradcli.language.instructions import THROWN_AWAY, Import, Instr, Statement
+from gradcli.language.tokens import imported_hint
 
 _MAX_DIGITS = 4300
 _CONSTANTS = frozenset({"None", "True", "False"})
 _BODY = "write f(x) = {y = 2*x; y + 1}: statements, and at last the value"
 #: The library that is written in the language itself: the one thing that is imported without quotes.
 STANDARD = "std"
-_QUOTES = 'the name of a file stands in quotes, and ends in .grad: import "defs.grad"'
 # What follows the prefix of imported names, or of a library.
 _MEMBER = re.compile(r"\s*\.\s*[^\W\d]")
 # Steps whose values are never tuples.
@@ -68,7 +68,7 @@ class ScriptBuilder:
         place = at[1], at[1] + len(v[1])
         target = v[1][1:-1] if v[1][0] in "'\"" else v[1]
         if target == v[1] and target != STANDARD:
-            raise self.error(f"{target} cannot be imported", place, _QUOTES)
+            raise self.error(f"{target} cannot be imported", place, imported_hint(target))
         if self.statements:
             hint = "put it before all else"
             raise self.error("what is imported is imported first", (at[0], end), hint)

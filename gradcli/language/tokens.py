@@ -29,6 +29,21 @@ _WORDS = {
     "import": 'what is imported is imported first: import "defs.grad"; f(x)',
     "from": 'write import "defs.grad": all that it defines can be used then',
 }
+_REPEATED = "iterate(f, x, n), fold and scan repeat a function; each(f, X) goes row by row"
+_KNOWN = "leave the line out: torch., F., np. and jnp. are known without an import"
+# What begins a statement of Python that has another form here, or none.
+_STATEMENTS = {
+    "def": "write f(t) = ..., or f(t) = {...} with several statements",
+    "lambda": "give the function a name: f(t) = ...",
+    "for": _REPEATED,
+    "while": _REPEATED,
+    "with": "leave it out: --no-grad computes the value alone, and nothing goes back through detach(x)",
+    "return": "the last statement is the value",
+    "print": "leave it out: the value of the last statement is printed",
+    "del": "leave it out: names take no room",
+    "from": _KNOWN,
+}
+_LIBRARIES = ("torch", "numpy", "jax", "scipy", "math")
 _STRAY_HINTS = {
     **dict.fromkeys("×·∙⋅∗✕✖", "use * to multiply"),
     **dict.fromkeys("÷∕⁄", "use / to divide"),
@@ -119,7 +134,9 @@ def _check_name(source: str, token: Token) -> None:
 def _stray(source: str, position: int) -> GradcliError:
     character = source[position]
     if character in "'\"":
-        return GradcliError("the string is never closed", source=source, span=(position, position + 1))
+        transposed = character == "'" and re.search(r"[\w\])]$", source[:position])
+        hint = "A.T is the transpose" if transposed else None
+        return GradcliError("the string is never closed", source=source, span=(position, position + 1), hint=hint)
     shown = repr(character) if character.isprintable() else f"U+{ord(character):04X}"
     hint = _STRAY_HINTS.get(character)
     return GradcliError(f"unexpected character {shown}", source=source, span=(position, position + 1), hint=hint)
@@ -138,11 +155,25 @@ def unexpected(source: str, token: Token, previous: Token | None) -> GradcliErro
     hint = "is a bracket above it not closed?" if "\n" in source[end:start] else _hint(token, previous)
     if text == "." and re.search(r"\bimport[ \t]+\w+[ \t]*$", source[:start]):
         hint = 'the name of a file stands in quotes: import "defs.grad"'
+    if previous and previous[1] in _STATEMENTS and kind in _BEGINS and kind != "STRING":
+        text, start = previous[1], previous[2]
+        hint = _STATEMENTS[text]
+    if text == "for" and previous and previous[0] in _ENDS:
+        hint = _REPEATED
+    if text in ("^", "*", "/") and previous and previous[1] == ".":
+        hint = f"write {'**' if text == '^' else text}: operators go element by element"
     if previous and previous[1] == "from" and kind == "STRING":
         start, text, hint = previous[2], "from", _WORDS["from"]
     if previous and previous[1] == "not" and kind in _BEGINS:
         text, start, hint = "not", previous[2], _WORDS["not"]
     return GradcliError(f"unexpected {_shown(text)}", source=source, span=(start, start + len(text)), hint=hint)
+
+
+def imported_hint(target: str) -> str:
+    """What to write in place of an import that names no file."""
+    if target.split(".")[0] in _LIBRARIES:
+        return _KNOWN
+    return 'the name of a file stands in quotes, and ends in .grad: import "defs.grad"'
 
 
 def _shown(text: str) -> str:
