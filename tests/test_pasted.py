@@ -130,6 +130,25 @@ def test_a_line_of_numpy_means_the_same(text: str) -> None:
     np.testing.assert_allclose(found, expected, 1e-6 if found.dtype.itemsize < 8 else 1e-12, 1e-12)
 
 
+# What a float32 does not hold, infinities, and integers: what NumPy computes, and in which dtype.
+EXACT = """
+np.median([1, np.inf, np.inf]); np.median([-np.inf, 1, 2, np.inf]); np.median([-np.inf, -np.inf, 1, np.inf])
+np.median([-np.inf, np.inf]); np.nanmedian([np.nan, 1, np.inf, np.inf]); np.median([1, np.nan])
+np.round(np.array([125, 135, -155, 7], dtype=int), -1); np.round(np.array([12, 250], dtype=np.uint8), 1)
+np.array([3000000000], dtype=int); np.array((1.7, -2.5), dtype=int); np.asarray([0.1], dtype=float)
+np.zeros(2, float); np.arange(250, 256, dtype=np.uint8); np.linspace(0, 255, 4, dtype=np.uint8)
+"""
+
+
+@pytest.mark.parametrize("text", [text.strip() for line in EXACT.splitlines() for text in line.split(";") if text])
+def test_a_line_of_numpy_means_the_same_to_the_last_bit(text: str) -> None:
+    with np.errstate(invalid="ignore"):
+        expected = np.asarray(eval(text, {"np": np}))  # noqa: S307
+    found = pasted(text)
+    np.testing.assert_array_equal(found, expected)
+    assert "dtype" not in text and "float" not in text or found.dtype == expected.dtype
+
+
 UFUNCS = sorted(name for name in numpy_names() if isinstance(getattr(np, name, None), np.ufunc))
 
 
@@ -203,6 +222,7 @@ OTHERS = {
     "jax.nn.gelu(v, approximate=False)": [v / 2 * (1 + math.erf(v / 2**0.5)) for v in V],
     "jax.nn.softmax(x)": np.exp(X) / np.exp(X).sum(axis=-1, keepdims=True),
     "jax.nn.softmax(x, axis=(0, 1))": np.exp(X) / np.exp(X).sum(),
+    "jax.nn.softmax(x, axis=None)": np.exp(X) / np.exp(X).sum(),
     "jax.nn.log_softmax(x, axis=0)": X - np.log(np.exp(X).sum(axis=0)),
     "jax.nn.softplus(x)": np.log1p(np.exp(X)),
     "jax.nn.leaky_relu(x)": np.where(X > 0, X, 0.01 * X),
@@ -245,6 +265,10 @@ def test_a_line_of_jax_or_scipy_means_the_same(text: str) -> None:
 def test_gradients_go_through_pasted_code() -> None:
     grad = gc.evaluate("np.std(x)", {"x": X}).grads["x"].numpy()
     np.testing.assert_allclose(grad, (X - X.mean()) / (X.size * X.std()), rtol=1e-12)
+    found = gc.evaluate("np.median(x)", {"x": [3.0, 1.0, 2.0, np.inf]}).grads["x"]
+    assert found.tolist() == [0.5, 0, 0.5, 0]
+    found = gc.evaluate("np.median(x)", {"x": [np.inf, 1.0, np.inf]}).grads["x"]
+    assert found.tolist().count(1) == 1 and sum(found.tolist()) == 1
     assert gc.evaluate("jax.lax.stop_gradient(x)*x", {"x": 3.0}).grads["x"].item() == 3
     found = gc.evaluate("sum(np.interp(x, p, q))", {"x": [0.5], "p": [0, 1], "q": [1, 3]})
     assert found.grads["q"].tolist() == [0.5, 0.5]
@@ -291,6 +315,38 @@ REFUSED = {
         "split(x, 5)",
     ),
     "torch.zeros(2, device='cuda')*x": ("torch.zeros takes no device= here", "leave it out", "device"),
+    "np.asarray([300], dtype=np.uint8)*x": (
+        "the list holds a number that does not fit into uint8",
+        None,
+        "asarray([300], dtype=np.uint8)",
+    ),
+    "np.array([2**31], dtype=np.int32)*x": (
+        "the list holds a number that does not fit into int32",
+        None,
+        "array([2**31], dtype=np.int32)",
+    ),
+    "np.int8((1, 128))*x[0, :2]": ("the list holds a number that does not fit into int8", None, "int8((1, 128))"),
+    "jnp.array(300, dtype=jnp.int8)*x": ("the number 300 does not fit into int8", None, "array(300, dtype=jnp.int8)"),
+    "x[0, :2]*arange(3000000000, 3000000002, dtype=int32)": (
+        "arange() gets to 3000000000, which does not fit into int32",
+        None,
+        "int32",
+    ),
+    "np.linspace(0, 256, 4, dtype=np.uint8)*x": (
+        "linspace() gets to 256.0, which does not fit into uint8",
+        None,
+        "np.uint8",
+    ),
+    "torch.round(x.long(), decimals=1)": (
+        "round() of integers takes no decimals",
+        "convert it first, as in x.double(), or write np.round(x, decimals)",
+        "1",
+    ),
+    "scipy.special.loggamma(x)": (
+        "gradcli has no scipy.special.loggamma",
+        "gammaln is the logarithm of the absolute value",
+        "loggamma",
+    ),
     "x.max(axis=0) + 1": (
         "expected a tensor or a number, got the pair .values, .indices",
         "choose one with .values",

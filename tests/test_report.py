@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gradcli.plotting.curves import Curve
+from gradcli.report.charts import curve_picture, histogram
 from gradcli.report.distribution import distribution
 from gradcli.report.layered_layout import layered
 from gradcli.report.markup import element
@@ -172,6 +174,9 @@ def test_runs(report: Report, tmp_path: Path) -> None:
     assert text.count('y2="180" class="bad"') == 1
     assert '<th scope="row">&lt;b&gt;mon</th><td>1.25</td><td>float32</td><td>value []</td><td>0.5</td>' in text
     assert '<tr class="bad"><th scope="row">tue</th><td>no &lt;array&gt;</td>' in text and "2 items, 1 failed." in text
+    (tmp_path / "trace.jsonl").write_text("\n".join(json.dumps({"step": k, "value": "NaN"}) for k in range(3)))
+    text = report("--from", names[1])
+    assert "3 steps; the value is finite at none of them." in text and "from nan" not in text
 
 
 @pytest.mark.parametrize(
@@ -224,6 +229,12 @@ def test_distribution() -> None:
     found = distribution(np.array([np.nan, np.inf, -np.inf, -np.inf, -1e308, 1e308, 0, 1], np.float64))
     assert (found.nan, found.infinite, found.minus_infinite) == (1, 1, 2)
     assert sum(found.bins) == 4 and found.bins[0] == found.bins[-1] == 1
+    # So near to one another that half their distance is none.
+    for pair in ([5e-324, 0.0], [-5e-324, 0.0], [5e-324, 1e-323]):
+        found = distribution(np.array(pair))
+        assert sum(found.bins) == 2 and "<svg" in str(histogram(found, "x"))
+        curve = Curve("value", np.array(pair))
+        assert "nan" not in str(curve_picture(curve, np.array([0.0, 1.0])))
     # Over several parts.
     x = np.random.default_rng(0).normal(size=(300, 100))
     found = distribution(x)

@@ -234,7 +234,8 @@ class StackMachine:
         where = (place[0], place[0] + len(name))
         if isinstance(receiver, Library):
             function = _library_function(receiver, name, where)
-            self._push(self._apply(function, values[1:], places[1:], words, whole), whole)
+            given = _library_arguments(receiver, values[1:], [self.source[slice(*p)] for p in places[1:]])
+            self._push(self._apply(function, given, places[1:], words, whole), whole)
             return
         if name in _QUERIES and isinstance(receiver, Node | Literal):
             try:
@@ -344,6 +345,12 @@ def _library_value(library: Library, name: str) -> Any:
     from gradcli.libraries.namespaces import value_in
 
     return value_in(library, name)
+
+
+def _library_arguments(library: Library, values: list[Any], texts: list[str]) -> list[Any]:
+    from gradcli.libraries.namespaces import meant_by
+
+    return [meant_by(library, value, text) for value, text in zip(values, texts, strict=True)]
 
 
 def _library_function(library: Library, name: str, place: Span) -> Any:

@@ -33,12 +33,12 @@ def _same(text: str, **names: str) -> dict[str, LibraryRow]:
     return {name: LibraryRow(text, _each(row), "elementwise") for name, row in names.items()}
 
 
-def _along(row: str, all_of_none: bool = False) -> Callable[..., Any]:
-    """A row along an axis, several, or, where None stands for them, all at once."""
+def _along(row: str) -> Callable[..., Any]:
+    """A row along an axis, several, or, where it is None, all at once."""
 
     def answer(x: Any, axis: Any) -> Any:
         node = as_floating(x)
-        axes = as_axes(axis, node.ndim) if all_of_none or axis is not None else (node.ndim - 1,)
+        axes = as_axes(axis, node.ndim)
         if len(axes) == 1:
             return getattr(ops, row)(node, axes[0])
         rest = [d for d in range(node.ndim) if d not in axes]
@@ -144,7 +144,6 @@ _SPECIAL = {
         erfinv="erfinv",
         erfcx="erfcx",
         gammaln="lgamma",
-        loggamma="lgamma",
         digamma="digamma",
         psi="digamma",
         i0="i0",
@@ -164,7 +163,7 @@ _SPECIAL = {
     **_same("x, y", xlogy="xlogy", xlog1py="xlog1py"),
     **rows("n, x", polygamma=lambda n, x: ops.polygamma(as_int(n, "n"), as_floating(x))),
     **rows("a, d", multigammaln=lambda a, d: ops.mvlgamma(as_floating(a), as_int(d, "d"))),
-    **rows("x, axis=None", softmax=_along("softmax", True), log_softmax=_along("log_softmax", True)),
+    **rows("x, axis=None", softmax=_along("softmax"), log_softmax=_along("log_softmax")),
     **rows("a, axis=None, b=None, keepdims=False, return_sign=False", logsumexp=_logsumexp),
     **rows("a, b", betaln=_betaln),
 }

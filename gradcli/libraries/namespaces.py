@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from gradcli.errors import GradcliError, closest
 from gradcli.graph.arguments import Library
 from gradcli.graph.dtypes import DTYPES
@@ -32,6 +34,7 @@ _ELSEWHERE = {
     ),
     "Parameter": "it is an input: give it a name and a value",
     "Linear": "write x@W.T + b",
+    "loggamma": "gammaln is the logarithm of the absolute value",
     "fft": "there are no complex numbers",
     "optim": "`gradcli minimize` does that",
 }
@@ -124,6 +127,14 @@ def function_in(library: Library, name: str) -> Any:
             raise GradcliError(f"{place} is not a function")
         raise _unknown(library.place, name, contents)
     return found
+
+
+def meant_by(library: Library, value: Any, text: str) -> Any:
+    """An argument of a function of a library: Python's types `int` and `float` are wide ones to NumPy and PyTorch."""
+    wide = {"int": "int64", "float": "float64"}.get(text)
+    if wide is None or not isinstance(value, np.dtype) or library.place.startswith("jax"):
+        return value
+    return DTYPES[wide]
 
 
 def libraries_with(name: str) -> list[str]:

@@ -84,9 +84,9 @@ def as_dtype(dtype: Any) -> np.dtype | None:
 
 
 def in_dtype(a: Any, dtype: Any) -> Node:
-    """An array in the dtype that is asked for, if any is."""
+    """An array in the dtype that is asked for, if any is; of numbers written out those that do not fit are refused."""
     target = as_dtype(dtype)
-    return as_node(a) if target is None else cast(as_node(a), target)
+    return as_node(a) if target is None else ops.tensor(a, target)
 
 
 def as_floating(a: Any, dtype: Any = None) -> Node:

@@ -7,6 +7,7 @@ from typing import Any
 
 from gradcli.errors import GradcliError
 from gradcli.graph.arguments import as_int, as_node
+from gradcli.graph.infer import cast
 from gradcli.libraries.numpy_arguments import LibraryRow, as_floating, in_dtype, ops, rows
 
 # The row after the sign of equality where its name is another.
@@ -128,7 +129,10 @@ def _where(condition: Any, x: Any, y: Any) -> Any:
 
 
 def _round(a: Any, decimals: Any) -> Any:
-    return ops.round(a, decimals=as_int(decimals, "decimals"))
+    x, digits = as_node(a), as_int(decimals, "decimals")
+    if x.is_floating:
+        return ops.round(x, decimals=digits)
+    return x if digits >= 0 else cast(ops.round(ops.double(x), decimals=digits), x.dtype)
 
 
 def _array_equal(a1: Any, a2: Any, equal_nan: Any) -> Any:

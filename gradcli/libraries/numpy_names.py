@@ -6,7 +6,7 @@ refused, so that nothing is computed that a reader of NumPy's documentation woul
 
 from __future__ import annotations
 
-from functools import cache
+from functools import lru_cache
 from importlib import import_module
 from typing import Any
 
@@ -23,7 +23,8 @@ _DTYPES = "bool bool_ uint8 uint16 uint32 uint64 int8 int16 int32 int64 int_ flo
 _CONVERTING = frozenset(_DTYPES.split())
 
 
-@cache
+# The names are a user's, who may ask for any number of them.
+@lru_cache(maxsize=512)
 def numpy_row(name: str) -> LibraryRow | None:
     """The row of a function below `numpy`, such as sum or linalg.inv; None where there is none."""
     row = numpy_elementwise.ufunc_row(name)

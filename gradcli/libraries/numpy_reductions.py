@@ -155,7 +155,13 @@ def _levels(q: Any, scale: float, dtype: np.dtype) -> Any:
 
 def _median(find: Answer, name: str) -> Answer:
     quantile = _quantile(find, 1, name)
-    return lambda a, axis, keepdims: quantile(a, 0.5, axis, "linear", keepdims)
+
+    def answer(a: Any, axis: Any, keepdims: Any) -> Any:
+        below, found, above = (quantile(a, 0.5, axis, how, keepdims) for how in ("lower", "linear", "higher"))
+        # Between infinities there is no way from one to the other, but a mean.
+        return ops.where(ops.isfinite(found), found, (below + above) / 2)
+
+    return answer
 
 
 def _diff(a: Any, n: Any, axis: Any, prepend: Any, append: Any) -> Any:

@@ -6,14 +6,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
 
 from gradcli.errors import GradcliError
-from gradcli.graph.arguments import as_int, as_node, as_number, holds_nodes, list_array
+from gradcli.graph.arguments import Literal, as_int, as_node, as_number, holds_nodes, list_array
 from gradcli.graph.dtypes import BOOL, DEFAULT_DTYPE, FLOAT64, INT64
 from gradcli.graph.infer import cast
 from gradcli.graph.node import Node, constant, fitted, make
@@ -96,6 +96,7 @@ def _arange(start: Any, end: Any, step: Any, dtype: Any) -> Node:
     whole = all(isinstance(v, int) for v in (start, end, step))
     target = to_dtype(dtype) or (INT64 if whole else DEFAULT_DTYPE.get())
     length = -((start - end) // step) if whole else math.ceil((end - start) / step)
+    _check_ends("arange", target, *((start, start + step * (length - 1)) if length else ()))
     return make(arange, (), {"shape": (int(length),), "start": start, "step": step, "dtype": target})
 
 
@@ -129,8 +130,18 @@ def _linspace_kernel(shape: Shape, start: float, end: float, dtype: np.dtype) ->
 
 def _linspace(start: Any, end: Any, steps: Any, dtype: Any) -> Node:
     first, last = as_number(start, "start"), as_number(end, "end")
-    shape = _shape((as_int(steps, "steps"),))
-    return make(linspace, (), {"shape": shape, "start": first, "end": last, "dtype": _float_dtype(dtype)})
+    shape, target = _shape((as_int(steps, "steps"),)), _float_dtype(dtype)
+    _check_ends("linspace", target, *(first, last)[: shape[0]])
+    return make(linspace, (), {"shape": shape, "start": first, "end": last, "dtype": target})
+
+
+def _check_ends(name: str, dtype: np.dtype, *ends: float) -> None:
+    """Refuse numbers in a row of which the first or the last is none of an integer type."""
+    if dtype.kind not in "iu":
+        return
+    for number in ends:
+        if not (math.isfinite(number) and np.iinfo(dtype).min <= math.trunc(number) <= np.iinfo(dtype).max):
+            raise GradcliError(f"{name}() gets to {number}, which does not fit into {dtype}", argument="dtype")
 
 
 def _draw(kind: str) -> Any:
@@ -154,13 +165,13 @@ def _tensor(data: Any, dtype: Any) -> Node:
     if isinstance(data, int | float):
         whole = isinstance(data, int) and not isinstance(data, bool)
         return constant(fitted(data, target or (INT64 if whole else as_node(data).dtype)))
-    if target is not None and isinstance(data, list) and not holds_nodes(data):
+    if target is not None and type(data) in (list, tuple, Literal) and not holds_nodes(data):
         return constant(_list_in(data, target))
     node = as_node(data)
     return node if target is None else cast(node, target)
 
 
-def _list_in(data: list[Any], target: np.dtype) -> np.ndarray:
+def _list_in(data: Sequence[Any], target: np.dtype) -> np.ndarray:
     """A nested list of numbers in a dtype, without a detour through a narrower one."""
     with having(DEFAULT_DTYPE, FLOAT64):
         wide = list_array(data)

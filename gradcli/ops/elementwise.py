@@ -494,7 +494,11 @@ logaddexp = elementwise(
 def _round(input: Any, decimals: Any) -> Node:
     if not -300 <= as_int(decimals, "decimals") <= 300:
         raise GradcliError(f"decimals must lie between -300 and 300, got {decimals}", argument="decimals")
-    return apply(round_, input, decimals=decimals)
+    x = as_node(input)
+    if decimals and not x.is_floating:
+        hint = "convert it first, as in x.double(), or write np.round(x, decimals)"
+        raise GradcliError("round() of integers takes no decimals", hint=hint, argument="decimals")
+    return apply(round_, x, decimals=decimals)
 
 
 def _rounding(name: str, ufunc: Any, doc: str, *aliases: str, **row: Any) -> Op:

@@ -33,7 +33,7 @@ def limits(y: np.ndarray) -> tuple[float, float]:
             # Halves first: their difference may be infinite.
             low, high = max(low, a - (b - a) / 2), min(high, b + (b - a) / 2)
     if high / 2 - low / 2 <= abs(low) * 1e-9:
-        spread = abs(low) / 2 if low else 1.0
+        spread = abs(low) / 2 or 1.0
         low, high = low - spread, high + spread
     return low, high
 

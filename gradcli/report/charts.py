@@ -74,7 +74,8 @@ def curve_picture(curve: Curve, x: np.ndarray) -> Markup:
         element("text", f"{k:.0f}", x=place, y=_HIGH + 14, text_anchor=anchor)
         for k, place, anchor in ((first, _LEFT, "start"), (last, _WIDE, "end"))
     ]
-    said = f"{curve.title} over the steps {first:.0f} to {last:.0f}, from {y[0]:.4g} to {y[-1]:.4g}"
+    ends = f"from {y[0]:.4g} to {y[-1]:.4g}" if np.isfinite(y).any() else "finite at none of them"
+    said = f"{curve.title} over the steps {first:.0f} to {last:.0f}, {ends}"
     return element(
         "svg",
         *(part for level in scale for part in level),

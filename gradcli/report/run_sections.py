@@ -71,11 +71,12 @@ def _course(course: Course, name: str) -> Markup:
     curves = course.curves()
     if curves is None:
         return joined(title, element("p", "There is one step alone, and so no course.", class_="note"))
-    said = [
-        f"{counted(len(course.steps), 'step')}; the value goes from {course.values[0]:.6g} to {course.values[-1]:.6g}"
-    ]
-    broken = int(np.count_nonzero(~np.isfinite(np.array(course.values))))
+    many, values = len(course.steps), course.values
+    broken = int(np.count_nonzero(~np.isfinite(np.array(values))))
+    said = [f"{counted(many, 'step')}; the value goes from {values[0]:.6g} to {values[-1]:.6g}"]
     said += [f"it is not finite at {counted(broken, 'step')}"] if broken else []
+    if broken == many:
+        said = [f"{counted(many, 'step')}; the value is finite at none of them"]
     pictures = [joined(element("h3", one.title), curve_picture(one, curves.x)) for one in curves.curves]
     return joined(title, element("p", f"{', '.join(said)}.", class_="bad" if broken else None), *pictures)
 
