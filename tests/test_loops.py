@@ -171,3 +171,19 @@ def test_it_has_no_formula(monkeypatch: pytest.MonkeyPatch) -> None:
     assert done.code == 2 and done.err.startswith(
         "gradcli: a loop of 1,000 turns has no formula\nhint: a loop of fewer"
     )
+
+
+def test_a_number_that_is_used_twice_is_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    doublings = "; ".join(["a0 = k*0.5", *(f"a{i + 1} = a{i} + a{i}" for i in range(40))])
+    for text in (
+        f"f(y, k) = {{{doublings}; (y*0.99 + a40*0 + k, k + 1)}}; p, q = iterate(f, (x, 1), 60); sum(p)*q",
+        f"f(y, k) = (y*0.99 + 1/(k{' + 1' * 1500}), k + 1); p, q = iterate(f, (x, 1), 3); sum(p)*q",
+    ):
+        at_once, unrolled = (built(text, long, monkeypatch)[0] for long in (1, 10**9))
+        assert any(node.op is LOOP for node in toposort([at_once]))
+        assert execute([at_once])[0] == execute([unrolled])[0]
+
+
+def test_a_number_that_changes_its_kind_is_not_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    value = built("f(y, k) = (y + 2**k, k - 1); p, q = iterate(f, (0*s, 1), 4); p*x[:1]/x[:1]", 1, monkeypatch)[0]
+    assert execute([value])[0].tolist() == [3.75]

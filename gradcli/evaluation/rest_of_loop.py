@@ -4,26 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Container, Sequence
-from operator import itemgetter
 from typing import Any
 
 from gradcli.errors import GradcliError
 from gradcli.evaluation.looped import looped, on_leaves
 from gradcli.evaluation.turn import RowLeaf, leaf_of_turn
-from gradcli.evaluation.turn_number import (
-    Carried,
-    TurnNumber,
-    form_of,
-    is_number,
-    is_plain,
-    numbers_below,
-    of_all_turns,
-    row_of_numbers,
-    value_at,
-)
+from gradcli.evaluation.turn_number import TurnNumbers, form_of, is_number, is_plain, numbers_below, row_of_numbers
 from gradcli.graph.arguments import Literal
 from gradcli.graph.dtypes import is_half
-from gradcli.graph.node import Node, constant, toposort
+from gradcli.graph.node import Node, Number, constant, toposort
 from gradcli.graph.op import OPS
 
 #: Bytes that are kept of all turns, if it is not more: half the work over again would cost more than it saves.
@@ -44,13 +33,12 @@ class Rest:
 
     def _leaves(self) -> tuple[Any, ...]:
         leaves: list[Any] = []
-        numbers = 0
+        self._numbers = TurnNumbers()
         for value, tracked in zip(self.carried, self._tracked, strict=True):
             if isinstance(value, Node):
                 leaves.append(leaf_of_turn(value.shape, value.dtype, tracked))
             else:
-                leaves.append(TurnNumber(itemgetter(numbers), value, self))
-                numbers += 1
+                leaves.append(self._numbers.add(value))
         self._called_on = tuple(leaves)
         return self._called_on
 
@@ -77,22 +65,27 @@ class Rest:
         if not nodes:
             return None
         try:
-            start = tuple([value for value in self.carried if not isinstance(value, Node)])
-            onward = [value for value in self._onward if not isinstance(value, Node)]
-            numbers = of_all_turns(start, onward, self.times)
+            start, onward, more = (
+                [value for value in values if not isinstance(value, Node)]
+                for values in (self.carried, self._onward, self._more)
+            )
+            leaves = numbers_below(nodes, self._numbers)
+            wanted = [*(leaf.params["turn_number"] for leaf in leaves), *more]
+            carried_out, columns = self._numbers.at_all_turns(start, onward, wanted, self.times)
             rows = [
-                (RowLeaf(leaf, 0), constant(row_of_numbers(leaf, numbers[:-1]))) for leaf in numbers_below(nodes, self)
+                (RowLeaf(leaf, 0), constant(row_of_numbers(leaf, column)))
+                for leaf, column in zip(leaves, columns, strict=False)
             ]
         except GradcliError:
             return None
         found = iter(self._looped(nodes, rows, before, outside))
-        out = iter(numbers[-1])
+        out, further = iter(carried_out), iter(columns[len(leaves) :])
         last = tuple([next(found) if isinstance(part, Node) else next(out) for part in self._onward])
-        columns = [
-            next(found) if isinstance(part, Node) else _column(first, part, numbers[:-1])
+        kept_of_all = [
+            next(found) if isinstance(part, Node) else _column(first, next(further))
             for first, part in zip(before, self._more, strict=True)
         ]
-        return last, columns
+        return last, kept_of_all
 
     def _looped(
         self,
@@ -155,7 +148,7 @@ def _goes_on(first: Sequence[Any], part: Any) -> bool:
     return all(map(is_number, first))
 
 
-def _column(first: Sequence[Any], part: Any, carried: Sequence[Carried]) -> Node:
+def _column(first: Sequence[Any], others: Sequence[Number]) -> Node:
     """Numbers that are kept of each turn."""
-    column: Node = OPS["stack"](Literal([*first, *(value_at(part, numbers) for numbers in carried)]))
+    column: Node = OPS["stack"](Literal([*first, *others]))
     return column

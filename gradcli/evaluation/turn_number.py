@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,21 +12,66 @@ from gradcli.graph.dtypes import DEFAULT_DTYPE, INT64
 from gradcli.graph.measured import TURN
 from gradcli.graph.node import INPUT, Node, Number, fitted, toposort
 
-#: The numbers that are carried into a turn.
-Carried = tuple[Number, ...]
+
+class _Step(NamedTuple):
+    """How a number follows from others, which are numbers of the turn or the same at each."""
+
+    compute: Callable[..., Any]
+    operands: tuple[Any, ...]
 
 
-class TurnNumber:
-    """A number of a turn: `find` computes it from the numbers that are carried in; `now` is that of the next turn.
+class TurnNumbers:
+    """The numbers of a turn of a loop, in the order in which they come about: those that are carried in are first."""
 
-    `owner` is the loop.
-    """
+    def __init__(self) -> None:
+        # None for what is carried in.
+        self._steps: list[_Step | None] = []
 
-    def __init__(self, find: Callable[[Carried], Any], now: Any, owner: Any) -> None:
+    def add(self, now: Any, step: _Step | None = None) -> TurnNumber:
+        """A further number, which is `now` at the next turn."""
         if isinstance(now, bool) or not isinstance(now, int | float):
             # A choice, say, which may be another one at each turn.
             raise GradcliError("turns that differ in more than numbers")
-        self.find, self.now, self.owner = find, now, owner
+        self._steps.append(step)
+        return TurnNumber(len(self._steps) - 1, now, self)
+
+    def at_all_turns(
+        self, start: Sequence[Number], onward: Sequence[Any], wanted: Sequence[Any], times: int
+    ) -> tuple[list[Number], list[list[Number]]]:
+        """The numbers that are carried out of the last turn, and for each of `wanted` what it is at every one.
+
+        `start` is carried into the first turn, and `onward` from each to the next; GradcliError where a number changes
+        its kind. Each is computed once a turn, however often it is used.
+        """
+        steps = self._below([*onward, *wanted])
+        carried, values = list(start), [*start, *[0] * (len(self._steps) - len(start))]
+        columns: list[list[Number]] = [[] for _ in wanted]
+        for _ in range(times):
+            values[: len(carried)] = carried
+            for place, (compute, operands) in steps:
+                values[place] = compute(*[values[v.place] if isinstance(v, TurnNumber) else v for v in operands])
+            for column, number in zip(columns, wanted, strict=True):
+                column.append(_checked(number, values))
+            carried = [_checked(number, values) for number in onward]
+        return carried, columns
+
+    def _below(self, roots: Sequence[Any]) -> list[tuple[int, _Step]]:
+        """What is to be computed for some numbers, in order."""
+        needed = {v.place for v in roots if isinstance(v, TurnNumber)}
+        found = []
+        for place in reversed(range(len(self._steps))):
+            step = self._steps[place]
+            if step is not None and place in needed:
+                needed.update(v.place for v in step.operands if isinstance(v, TurnNumber))
+                found.append((place, step))
+        return found[::-1]
+
+
+class TurnNumber:
+    """A number of a turn, at its place among those of the loop `owner`; `now` is that of the next turn."""
+
+    def __init__(self, place: int, now: Number, owner: TurnNumbers) -> None:
+        self.place, self.now, self.owner = place, now, owner
 
     def leaf(self) -> Node:
         """What stands for it in the graph of a turn: it meets tensors as a number does."""
@@ -48,19 +93,22 @@ def is_number(value: Any) -> bool:
 
 def computed(compute: Callable[..., Any], values: Sequence[Any]) -> TurnNumber:
     """What `compute` makes of numbers, some of which each turn has another of."""
-
-    def find(carried: Carried) -> Any:
-        return compute(*[value_at(v, carried) for v in values])
-
     owners = {v.owner for v in values if isinstance(v, TurnNumber)}
     if len(owners) > 1:
         raise GradcliError("numbers of several loops")
-    return TurnNumber(find, compute(*[v.now if isinstance(v, TurnNumber) else v for v in values]), owners.pop())
+    now = compute(*[v.now if isinstance(v, TurnNumber) else v for v in values])
+    return owners.pop().add(now, _Step(compute, tuple(values)))
 
 
-def value_at(value: Any, carried: Carried) -> Any:
-    """A number at a turn into which others are carried."""
-    return value.find(carried) if isinstance(value, TurnNumber) else value
+def _checked(number: Any, values: Sequence[Number]) -> Number:
+    """What a number is at a turn, of the same kind as it was when the graph of the turn was built."""
+    if not isinstance(number, TurnNumber):
+        same: Number = number
+        return same
+    value = values[number.place]
+    if type(value) is not type(number.now):
+        raise GradcliError("numbers of one kind at some turns, of another at others")
+    return value
 
 
 def as_leaf(value: Any) -> Any:
@@ -68,25 +116,12 @@ def as_leaf(value: Any) -> Any:
     return value.leaf() if isinstance(value, TurnNumber) else value
 
 
-def of_all_turns(start: Carried, onward: Sequence[Any], times: int) -> list[Carried]:
-    """The numbers that are carried into each turn, and out of the last; GradcliError where one changes its kind."""
-    found = [start]
-    for _ in range(times):
-        last = found[-1]
-        following = tuple([value_at(v, last) for v in onward])
-        if list(map(type, following)) != list(map(type, start)):
-            raise GradcliError("numbers of one kind at some turns, of another at others")
-        found.append(following)
-    return found
-
-
-def row_of_numbers(leaf: Node, carried: Sequence[Carried]) -> np.ndarray:
+def row_of_numbers(leaf: Node, column: Sequence[Number]) -> np.ndarray:
     """The numbers that a leaf stands for at each turn."""
-    number: TurnNumber = leaf.params["turn_number"]
-    return np.array([fitted(number.find(numbers), leaf.dtype) for numbers in carried], leaf.dtype)
+    return np.array([fitted(number, leaf.dtype) for number in column], leaf.dtype)
 
 
-def numbers_below(nodes: Sequence[Node], owner: Any) -> list[Node]:
+def numbers_below(nodes: Sequence[Node], owner: TurnNumbers) -> list[Node]:
     """The leaves of graphs that stand for numbers of a loop."""
     leaves = [leaf for leaf in toposort(nodes) if leaf.op is INPUT and "turn_number" in leaf.params]
     return [leaf for leaf in leaves if leaf.params["turn_number"].owner is owner]
