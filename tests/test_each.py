@@ -187,3 +187,15 @@ def test_in_python() -> None:
         assert not gc.each(lambda row: row * 2, x).requires_grad
     with pytest.raises(GradcliError, match="has no value of its own"):
         gc.each(lambda row: row if row.sum() > 0 else -row, x)
+
+
+def test_what_has_no_derivative_has_none_over_rows() -> None:
+    found = gc.evaluate("f(r) = histc(r); sum(each(f, x))", {"x": np.linspace(0, 1, 12).reshape(3, 4)})
+    assert found.value.item() == 12 and not found.value.requires_grad and not found.grads.get("x")
+
+
+def test_places_along_no_rows() -> None:
+    data = {"x": np.zeros((0, 4)), "i": np.zeros(3, np.int64)}
+    assert gc.evaluate("f(r) = gather(r, 0, i); each(f, x)", data).value.shape == (0, 3)
+    found = gc.evaluate("f(r) = gather(r, 0, i); sum(each(f, x))", data)
+    assert found.value.item() == 0 and np.shape(found.grads["x"]) == (0, 4)

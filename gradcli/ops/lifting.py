@@ -59,11 +59,15 @@ def _one_by_one(node: Node, operands: Operands) -> Batched:
         parts.append(full if f is None else viewed(full, (math.prod(seed), *child.shape)))
     batched = tuple([f is not None for f in whole])
     params = {"op": node.op, "params": node.params, "batched": batched, "seed": seed}
+    op = OPS["_each"]
+    if node.op.vjp is None:
+        # What has no derivative for one has none for all.
+        op = replace(op, vjp=None)
     if isinstance(node, SeveralResults):
         # Its results find theirs among those of this one.
-        op = replace(OPS["_each"], results=node.op.results)
+        op = replace(op, results=node.op.results)
         return Batched(make(op, tuple(parts), {**params, "forms": node.forms}), ())
-    result = make(OPS["_each"], tuple(parts), {**params, "forms": ((node.shape, node.dtype),)})
+    result = make(op, tuple(parts), {**params, "forms": ((node.shape, node.dtype),)})
     return Batched(result, (None,) * node.ndim)
 
 

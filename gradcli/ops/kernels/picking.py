@@ -32,7 +32,8 @@ def flat_places(index: Any, shape: tuple[int, ...], dim: int) -> Any:
             length = index.shape[d - lead] if d >= lead else shape[d]
             flat = flat + (np.arange(length) * stride).reshape((-1, *(1,) * (len(shape) - d - 1)))
         stride *= shape[d]
-    return flat + along if flat.size > 1 else along
+    # Where nothing is there it is the sum that is empty.
+    return flat + along if flat.size != 1 else along
 
 
 def picked(x: Any, index: Any, dim: int) -> Any:
