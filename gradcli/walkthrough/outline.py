@@ -115,14 +115,15 @@ class Outline:
         for node, name in record.given.items():
             given.setdefault(self._shown(node), name)
         used = set(names.values())
+        following: dict[str, Iterator[str]] = {}
         for node in self.order:
             if node in given:
-                name = _free(given[node], used, taken)
+                name = _free(given[node], used, taken, following)
                 used.add(name)
                 names[node] = name
         nameless = [node for node in self.order if node not in names]
         if self.value in nameless:
-            names[self.value] = _free(_VALUE, used, used)
+            names[self.value] = _free(_VALUE, used, used, following)
             nameless.remove(self.value)
         fresh = _fresh(taken, len(nameless))
         return names | dict(zip(nameless, fresh, strict=False))
@@ -253,13 +254,13 @@ def _functions(starts: Iterable[Node]) -> set[Node]:
     return found
 
 
-def _free(name: str, used: set[str], taken: set[str]) -> str:
-    """The name, or the next one of its kind that nothing has."""
+def _free(name: str, used: set[str], taken: set[str], following: dict[str, Iterator[str]]) -> str:
+    """The name, or the next one of its kind that nothing has; `following` has those that are left of each kind."""
     if name not in used:
         return name
     base, dot, field = name.partition(".")
-    found = (f"{base}_{k}{dot}{field}" for k in count(2))
-    return next(other for other in found if other not in used and other not in taken)
+    others = following.setdefault(name, (f"{base}_{k}{dot}{field}" for k in count(2)))
+    return next(other for other in others if other not in used and other not in taken)
 
 
 def _fresh(taken: set[str], wanted: int) -> Iterator[str]:
