@@ -211,3 +211,41 @@ def test_derivatives_of_loops_are_formulas_where_they_are_short(monkeypatch: pyt
 )
 def test_words_of_others_are_understood_in_hints(call: str, name: str) -> None:
     assert failure(call)[2] == f"it is called {name!r} here"
+
+
+# Integers -------------------------------------------------------------------------------------------------------------
+
+
+def test_integers_are_exact() -> None:
+    for text, expected in {
+        "(2**1100) % 1000": 2**1100 % 1000,
+        "10**700 - 10**700 + 1": 1,
+        "10**900 // 10**898": 100,
+        "10**900 / 10**899": 10,
+        "2**16383 % 7": 2**16383 % 7,
+        "(-1)**10**400": 1,
+        "(1 << 5000) >> 4998": 4,
+        "f(a, b) = (b, a + b); p, q = iterate(f, (0, 1), 5000); p % 1000": 125,
+    }.items():
+        assert value(text).item() == expected, text
+
+
+def test_integers_that_are_too_large_are_refused() -> None:
+    for text, symbol in {
+        "A*2**10**9": "**",
+        "A*10**10**10": "**",
+        "A*(2**16000*2**16000)": "*",
+        "A*(2**16383 + 2**16383)": "+",
+        f"A + (0x{'f' * 5000} % 7)": "%",
+        "A*(1 << 10**9)": "<<",
+    }.items():
+        message, place, _ = failure(text)
+        assert (message.split()[0], place) == (symbol, symbol) and "too large" in message, text
+    for text in ("10**400*0.0", "10**900/10**400"):
+        assert failure(f"A*({text})")[0].endswith(" of an integer that is too large for double precision")
+
+
+def test_a_tuple_of_one_value_is_no_value() -> None:
+    message, _, hint = failure("f(y) = (y,); iterate(f, A, 3)")
+    assert message == "the function gives a tuple of one value and is called with the value"
+    assert hint == "a comma at the end makes a tuple: write y for (y,)"

@@ -1,4 +1,4 @@
-"""Python's arithmetic on numbers, with infinities and NaN where Python would stop or never end."""
+"""Python's arithmetic on numbers: exact for integers, with infinities and NaN where that of others stops."""
 
 from __future__ import annotations
 
@@ -34,8 +34,9 @@ _NUMBERS: dict[str, Callable[[Any, Any], Any]] = {
     ">>": operator.rshift,
 }
 
-# Whole numbers beyond this many bits are of no use to a tensor and could take forever to compute.
-_MAX_BITS = 2048
+# Integers are exact up to so many bits, the longest that can be written among them. Expressions come to a million
+# operations, and those on longer ones would take too long.
+_MAX_BITS = 2**14
 
 
 def calculated(symbol: str, a: Any, b: Any) -> Any:
@@ -48,17 +49,37 @@ def calculated(symbol: str, a: Any, b: Any) -> Any:
     if symbol in ("<<", ">>"):
         return _shifted(symbol, a, b)
     if isinstance(a, int) and isinstance(b, int):
-        bits = max(a.bit_length(), b.bit_length())
-        if symbol == "**" and abs(a) > 1:
-            bits = max(bits, a.bit_length() * max(b, 0))
-        if bits > _MAX_BITS:
-            a, b = float(fitted(a, FLOAT64)), float(fitted(b, FLOAT64))
+        return _of_integers(symbol, a, b)
+    return _with_infinities(symbol, a, b)
+
+
+def _of_integers(symbol: str, a: int, b: int) -> Any:
+    """What an operator gives for two integers; GradcliError before it takes too long."""
+    bits = max(a.bit_length(), b.bit_length())
+    if symbol == "**" and abs(a) > 1:
+        # The least that it can have: it has no more than twice as many.
+        bits = max(bits, (a.bit_length() - 1) * b + 1)
+    result = _with_infinities(symbol, a, b) if bits <= _MAX_BITS else None
+    if result is None or (isinstance(result, int) and result.bit_length() > _MAX_BITS):
+        raise _too_large(symbol)
+    return result
+
+
+def _too_large(symbol: str) -> GradcliError:
+    message = f"{symbol} of integers that are too large: they are exact up to {_MAX_BITS:,} bits"
+    return GradcliError(message, hint="a decimal point makes a number a floating-point one, as in 2.0**10")
+
+
+def _with_infinities(symbol: str, a: Any, b: Any) -> Any:
     try:
         result = _NUMBERS[symbol](a, b)
     except (ZeroDivisionError, OverflowError):
         # NumPy goes on where Python stops.
+        wide = [np.float64(fitted(number, FLOAT64)) for number in (a, b)]
         with np.errstate(all="ignore"):
-            result = _NUMBERS[symbol](np.float64(fitted(a, FLOAT64)), np.float64(fitted(b, FLOAT64))).item()
+            result = _NUMBERS[symbol](*wide).item()
+        if math.isnan(result) and any(isinstance(n, int) and np.isinf(w) for n, w in zip((a, b), wide, strict=True)):
+            raise GradcliError(f"{symbol} of an integer that is too large for double precision") from None
     return math.nan if isinstance(result, complex) else result
 
 
@@ -66,7 +87,7 @@ def _shifted(symbol: str, a: int, b: int) -> int:
     if b < 0:
         raise GradcliError(f"{symbol} by a negative number", hint=f"use {'>>' if symbol == '<<' else '<<'}")
     if symbol == ">>":
-        return a >> min(b, _MAX_BITS)
+        return a >> min(b, a.bit_length())
     if a.bit_length() + b > _MAX_BITS:
-        raise GradcliError("<< gives a number of too many bits", hint="multiply by a power of 2.0")
+        raise _too_large(symbol)
     return a << b

@@ -177,6 +177,9 @@ def _spread(xs: list[Any]) -> list[Any]:
 def _next(several: bool, carried: tuple[Any, ...], given: Any) -> tuple[Any, ...]:
     if not several:
         if isinstance(given, tuple):
+            if len(given) == 1:
+                hint = "a comma at the end makes a tuple: write y for (y,)"
+                raise GradcliError("the function gives a tuple of one value and is called with the value", hint=hint)
             raise GradcliError(f"the function gives {len(given)} values and is called with one")
         return (given,)
     if not isinstance(given, tuple) or len(given) != len(carried):
