@@ -99,6 +99,7 @@ np.linalg.svd(x).S; np.linalg.svdvals(x); np.abs(np.linalg.svd(x, full_matrices=
 np.abs(np.linalg.qr(B).R); np.abs(np.linalg.qr(B, mode='r')); np.linalg.pinv(x); np.linalg.matrix_rank(x)
 np.linalg.matrix_rank(x, tol=2.5); np.linalg.cond(A); np.linalg.cond(A, 1); np.linalg.matrix_power(A, 3)
 np.linalg.multi_dot([x, y.T, A]); np.linalg.lstsq(B, A[0], rcond=None)[0]; np.linalg.lstsq(B, A)[0]
+np.linalg.lstsq(B, A)[1]; np.linalg.lstsq(B, A[0])[1]; np.linalg.lstsq(B, A)[3]; np.linalg.lstsq(A, B)[1]
 np.linalg.tensorinv(np.reshape(np.kron(A, A), (3, 3, 9)), ind=2); np.linalg.tensorsolve(A, v[:3]); np.outer(v, 2.0)
 np.array([1.5, 2])*v[:2]; np.asarray(x); np.copy(x); np.zeros((2, 3)); np.zeros(3) + u[:3]
 np.ones((2,), dtype=np.float64); np.full((2, 2), 7.5); np.full(2, 3); np.ones_like(x); np.zeros_like(k)
@@ -136,6 +137,11 @@ np.median([1, np.inf, np.inf]); np.median([-np.inf, 1, 2, np.inf]); np.median([-
 np.median([-np.inf, np.inf]); np.nanmedian([np.nan, 1, np.inf, np.inf]); np.median([1, np.nan])
 np.round(np.array([125, 135, -155, 7], dtype=int), -1); np.round(np.array([12, 250], dtype=np.uint8), 1)
 np.array([3000000000], dtype=int); np.array((1.7, -2.5), dtype=int); np.asarray([0.1], dtype=float)
+np.interp([1, 2, 3, 0.5], [0, 1, 2, 2], [5, 6, 7, 8]); np.interp([0, 1, 2, np.nan], [0, 1, 2], [3, np.inf, np.inf])
+np.interp([-1, 0, 1, 5], [-np.inf, 0, np.inf], [1, 2, 3]); np.interp([0, 0.5, 1], [0, 1], [np.inf, 3])
+np.digitize([0.5, 1, 2.5, 3, 4, np.nan], [3, 2, 1]); np.digitize([0.5, 1, 3, 4], [3, 2, 1], right=True)
+np.digitize([1, 2], [1, 1]); np.block([[[1, 2], [3, 4]], [[5, 6], [7, 8]]]); np.block([[[1]], [[2]]])
+np.block([[np.ones((2, 2, 2))], [np.zeros((2, 1, 2))]]); np.block([[[np.ones(2), 3]]]); np.block(3)
 np.zeros(2, float); np.arange(250, 256, dtype=np.uint8); np.linspace(0, 255, 4, dtype=np.uint8)
 """
 
@@ -265,6 +271,9 @@ def test_a_line_of_jax_or_scipy_means_the_same(text: str) -> None:
 def test_gradients_go_through_pasted_code() -> None:
     grad = gc.evaluate("np.std(x)", {"x": X}).grads["x"].numpy()
     np.testing.assert_allclose(grad, (X - X.mean()) / (X.size * X.std()), rtol=1e-12)
+    given = {"x": [0.5, 1.0, 1.0], "p": [0, 1, 1], "q": [1, 3, 4]}
+    assert gc.evaluate("sum(np.interp(x, p, q))", given).grads["q"].tolist() == [0.5, 0.5, 2]
+    assert gc.evaluate("np.digitize(x, b)", {"x": [0.5, 2.5], "b": [3, 2, 1]}, wrt=[]).value.tolist() == [3, 1]
     found = gc.evaluate("np.median(x)", {"x": [3.0, 1.0, 2.0, np.inf]}).grads["x"]
     assert found.tolist() == [0.5, 0, 0.5, 0]
     found = gc.evaluate("np.median(x)", {"x": [np.inf, 1.0, np.inf]}).grads["x"]
@@ -337,6 +346,12 @@ REFUSED = {
         None,
         "np.uint8",
     ),
+    "np.block([[x], x])": (
+        "numpy.block takes lists that are nested equally deep",
+        "as in [[A, B], [C, D]]",
+        "block([[x], x])",
+    ),
+    "np.digitize(x, [1, 3, 2])*x": ("numpy.digitize takes bins that go up or down throughout", None, "[1, 3, 2]"),
     "torch.round(x.long(), decimals=1)": (
         "round() of integers takes no decimals",
         "convert it first, as in x.double(), or write np.round(x, decimals)",

@@ -157,10 +157,21 @@ def _interp(x: Any, xp: Any, fp: Any, left: Any, right: Any, period: Any) -> Any
         after = ops.clamp(ops.searchsorted(ops.detach(places), ops.detach(at), right=True), 1, places.size - 1)
         x0, x1 = ops.take(places, after - 1), ops.take(places, after)
         y0, y1 = ops.take(values, after - 1), ops.take(values, after)
-        inside = y0 + (y1 - y0) / (x1 - x0) * (at - x0)
+        inside = _between(at, x0, x1, y0, y1)
     low, high = first if left is None else left, last if right is None else right
     before, beyond = at < ops.select(places, 0, 0), at > ops.select(places, 0, -1)
     return ops.where(before, low, ops.where(beyond, high, inside))
+
+
+def _between(at: Any, x0: Any, x1: Any, y0: Any, y1: Any) -> Any:
+    """On the line from one point to the next; where infinities leave none, what NumPy takes instead."""
+    same = ops.eq(x0, x1)
+    slope = (y1 - y0) / ops.where(same, 1, x1 - x0)
+    line, back = y0 + slope * (at - x0), y1 + slope * (at - x1)
+    level = ops.logical_and(ops.eq(y0, y1), ops.logical_not(ops.isnan(at)))
+    back = ops.where(ops.logical_and(ops.isnan(back), level), y0, back)
+    met = ops.where(ops.eq(at, x0), y0, ops.where(ops.eq(at, x1), y1, back))
+    return ops.where(same, y1, ops.where(ops.isnan(line), met, line))
 
 
 _CLOSE = "a, b, rtol=1e-05, atol=1e-08, equal_nan=False"

@@ -111,8 +111,8 @@ def _matrix_rank(tol: Any, rtol: Any, **matrix: Any) -> Any:
 def _lstsq(a: Any, b: Any, rcond: Any) -> Any:
     right = as_floating(b)
     if right.ndim > 1:
-        return ops.lstsq(as_floating(a), right, rcond)
-    found = ops.lstsq(as_floating(a), ops.unsqueeze(right, -1), rcond)
+        return ops.lstsq(as_floating(a), right, rcond, driver="gelsd")
+    found = ops.lstsq(as_floating(a), ops.unsqueeze(right, -1), rcond, driver="gelsd")
     return found._replace(solution=ops.squeeze(found.solution, -1))
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from gradcli.errors import GradcliError
 from gradcli.graph.arguments import as_int, as_node
-from gradcli.graph.node import Node
+from gradcli.graph.node import CONSTANT, MAX_DIMENSIONS, Node
 from gradcli.libraries.numpy_arguments import as_arrays, as_axes, as_axis, as_lengths, in_dtype, ops, plain, rows
 
 
@@ -110,12 +112,21 @@ def _append(arr: Any, values: Any, axis: Any) -> Any:
 
 
 def _block(arrays: Any) -> Any:
-    if not isinstance(arrays, list) or not arrays:
-        return as_node(arrays)
-    lines = [row if isinstance(row, list) else [row] for row in arrays]
-    flat = not any(isinstance(row, list) for row in arrays)
-    parts = [_concatenate([ops.atleast_1d(x) for x in line], -1) for line in ([arrays] if flat else lines)]
-    return parts[0] if flat else _concatenate([ops.atleast_2d(part) for part in parts], -2)
+    """Innermost lists go along the last axis, those around them along the one before, and so on."""
+    levels: list[list[Any]] = [[arrays]]
+    while levels[-1] and all(isinstance(item, list) for item in levels[-1]):
+        levels.append([item for row in levels[-1] for item in row])
+    depth, leaves = len(levels) - 1, levels[-1]
+    if any(isinstance(item, list) for item in leaves):
+        raise GradcliError("numpy.block takes lists that are nested equally deep", hint="as in [[A, B], [C, D]]")
+    ndim = max([depth, *(as_node(x).ndim for x in leaves)])
+    if ndim > MAX_DIMENSIONS:
+        raise GradcliError(f"a list is nested more than {MAX_DIMENSIONS} levels deep")
+    parts = [ops.reshape(x, (1,) * (ndim - as_node(x).ndim) + as_node(x).shape) for x in leaves]
+    for axis, level in enumerate(reversed(levels[:-1]), 1):
+        rest = iter(parts)
+        parts = [_concatenate([next(rest) for _ in row], -axis) for row in level]
+    return parts[0]
 
 
 def _split(exact: bool, at: int | None = None) -> Callable[..., Any]:
@@ -215,6 +226,22 @@ def _searchsorted(a: Any, v: Any, side: Any, sorter: Any) -> Any:
     return ops.searchsorted(a, v, side=side, sorter=sorter)
 
 
+def _digitize(x: Any, bins: Any, right: Any) -> Any:
+    """The number of the bin of each element: bins may go up or down."""
+    edges = as_node(bins)
+    if edges.ndim != 1:
+        raise GradcliError(f"numpy.digitize takes bins of one dimension, not of shape {edges.shape}", argument="bins")
+    up = ops.bucketize(x, edges, right=not right)
+    if edges.size < 2:
+        return up
+    if edges.op is CONSTANT:
+        steps = np.diff(edges.params["value"])
+        if not ((steps >= 0).all() or (steps <= 0).all()):
+            raise GradcliError("numpy.digitize takes bins that go up or down throughout", argument="bins")
+    down = edges.size - ops.bucketize(x, ops.flip(edges, 0), right=not right)
+    return ops.where(ops.select(edges, 0, 0) > ops.select(edges, 0, -1), down, up)
+
+
 def _size(a: Any, axis: Any) -> Any:
     x = as_node(a)
     return x.size if axis is None else x.shape[as_axis(axis, x.ndim)]
@@ -265,7 +292,7 @@ ROWS = {
     **rows("x, *, offset=0", linalg__diagonal=lambda x, offset: _diagonal(x, offset, -2, -1)),
     **rows("a, axis=-1, kind=None, order=None, *, stable=None", sort=_sort, argsort=_argsort),
     **rows("a, v, side='left', sorter=None", searchsorted=_searchsorted),
-    **rows("x, bins, right=False", digitize=lambda x, bins, right: ops.bucketize(x, bins, right=not right)),
+    **rows("x, bins, right=False", digitize=_digitize),
     **rows("a, axis=None", size=_size),
     **rows("a", shape=_shape, ndim=lambda a: as_node(a).ndim),
 }
