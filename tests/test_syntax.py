@@ -539,7 +539,7 @@ def test_unparse(source: str, text: str) -> None:
         ("2.pow(3)", "unexpected 'pow'", "pow", "(2).pow"),
         ("0x1G", "unexpected 'G'", "G", None),
         ("0b12", "unexpected '2'", "2", None),
-        ("lambda t: t", "unexpected 't'", 7, None),
+        ("lambda t: t", "unexpected 'lambda'", "lambda", "f(t) ="),
         ("x if y", "the expression ends too early", 6, None),
         ("if x", "unexpected 'if'", "if", "a if condition else b"),
         ("x else y", "unexpected 'else'", "else", "a if condition else b"),
