@@ -427,7 +427,17 @@ def test_the_library_is_found_whatever_files_there_are(monkeypatch: pytest.Monke
         assert value(text, x=3.0) == 2
         assert gc.evaluate(text, {"x": 3.0}).value.item() == 2
     assert value('import "./std.grad"; rmse(x, 1)', x=3.0) == 0
-    assert "hint: std has it, as in import std; rmse(…)" in told("rmse(x, 1)", x=3.0)
+    for text, hint in {
+        "rmse(x, 1)": "std has it, as in import std; rmse(…)",
+        "std.rmse(x, 1)": "std has it, as in import std; rmse(…)",
+        "import std; std.rmse(x, 1)": "write rmse(…)",
+        "import std as s; rmse(x, 1)": "write s.rmse(…)",
+        "import std as s; std.rmse(x, 1)": "write s.rmse(…)",
+        "import std; rmse": "call it, as in rmse(x)",
+        "import std as s; s.rmse": "call it, as in s.rmse(x)",
+        'import "./std.grad" as m; rmse(x, 1)': "write m.rmse(…)",
+    }.items():
+        assert f"hint: {hint}" in told(text, x=3.0)
     assert call(monkeypatch, "stream", "import std; rmse(x, 1)", "--only", "value", stdin=b'{"x": 3}\n').out == "2.0\n"
     assert "  mean(d + softplus(-2*d) - log(2))\n" in call(monkeypatch, "ops", "std.log_cosh_loss").out
     assert "rosenbrock(x)" in call(monkeypatch, "ops", "std.grad").out

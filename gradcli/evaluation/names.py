@@ -68,10 +68,15 @@ def free_names(script: Script, given: Sequence[str] = ()) -> list[str]:
                 elif name not in LOOPS and OPS.function(name) is None:
                     with written_in(script.source):
                         raise unknown_function(
-                            name, step.start, [*found, *assigned, *given], [*functions, *script.offered]
+                            name, step.start, [*found, *assigned, *given], writable(functions, script.offered)
                         )
         bound.update(statement.bound)
     return list(found)
+
+
+def writable(functions: Iterable[str], offered: Iterable[str]) -> list[str]:
+    """The functions that an expression may call: its own, and what is imported by the names that it has here."""
+    return [*(name for name in functions if "." not in name), *offered]
 
 
 def unknown_function(name: str, start: int, names: Iterable[str], defined: Iterable[str]) -> GradcliError:

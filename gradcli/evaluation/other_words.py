@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 
 from gradcli.errors import did_you_mean
 from gradcli.graph.op import OPS
 from gradcli.language.constants import CONSTANTS, LOOP_WORDS
 from gradcli.language.importing import standard_names
+from gradcli.language.script_builder import STANDARD
 from gradcli.libraries.namespaces import libraries_with
 
 # A word in small letters, without underscores, and what it is here.
@@ -110,6 +112,9 @@ _OTHER_LIBRARIES = {
 
 def function_meant(name: str, others: Iterable[str] = ()) -> str | None:
     """A hint to the function that may be meant by a word that is none: by its meaning, or else by its letters."""
+    imported = next((other for other in others if other.endswith(f".{name}")), None)
+    if imported is not None:
+        return f"write {imported}(…)"
     if name in standard_names():
         return f"std has it, as in import std; {name}(…)"
     if name in LOOP_WORDS:
@@ -126,6 +131,19 @@ def function_meant(name: str, others: Iterable[str] = ()) -> str | None:
             return written if written.startswith("leave") else f"write {written}"
     library = next(iter(libraries_with(name)), None)
     return did_you_mean(name, [*functions, *others]) if library is None else f"write {library}.{name}(…)"
+
+
+def member_meant(name: str, after: str, offered: Mapping[str, str]) -> str | None:
+    """A hint where a file's name stands before a dot and what it defines, which is called otherwise."""
+    match = re.match(r"\.([^\W\d]\w*)(\(?)", after)
+    if match is None:
+        return None
+    whole, call = f"{name}.{match[1]}", "(…)" if match[2] else ""
+    shown = next((shown for shown, called in offered.items() if called == whole), None)
+    if shown is not None:
+        return f"write {shown}{call}"
+    imported = name == STANDARD and match[1] in standard_names()
+    return f"std has it, as in import std; {match[1]}{call}" if imported else None
 
 
 def value_meant(name: str, member: bool) -> str | None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
 from gradcli.engine.execute.run import execute
 from gradcli.errors import GradcliError, Span, UnknownNameError, did_you_mean, quoted
 from gradcli.evaluation.calculate import calculated
-from gradcli.evaluation.names import unknown_function
+from gradcli.evaluation.names import unknown_function, writable
 from gradcli.evaluation.turn_number import TurnNumber, as_leaf, computed, is_number
 from gradcli.graph.arguments import Library, Literal, as_node, kind_of, normalize_axis
 from gradcli.graph.dtypes import DEFAULT_DTYPE, DTYPES, FLOAT64
@@ -57,7 +57,7 @@ class StackMachine:
         self.functions: dict[str, OwnFunction] = {}
         self.used: set[str] = set()
         #: Names that are imported, for hints.
-        self.offered: Collection[str] = ()
+        self.offered: Mapping[str, str] = {}
         #: Where names are given values, for those who ask.
         self.where = " on the command line"
         self._values: list[Any] = []
@@ -138,16 +138,25 @@ class StackMachine:
             if name in known:
                 return known[name]
         if name in self.functions or name in LOOPS or OPS.function(name) is not None:
-            raise GradcliError(f"{name!r} is a function", span=place, hint=f"call it, as in {name}(x)")
+            # What is imported has another name here than where it is written.
+            written = self.source[slice(*place)]
+            hint = self._member_meant(name, place) or f"call it, as in {written}(x)"
+            raise GradcliError(f"{written!r} is a function", span=place, hint=hint)
         if name == THROWN_AWAY:
             hint = "what is unpacked to _ is thrown away: give it another name"
             raise GradcliError(f"unknown name {quoted(name)}", span=place, hint=hint)
         from gradcli.evaluation.other_words import value_meant
 
         candidates = [*(local or ()), *self.names, *self.offered, *CONSTANTS]
-        meant = value_meant(name, self.source.startswith(".", place[1])) or did_you_mean(name, candidates)
+        meant = self._member_meant(name, place) or value_meant(name, self.source.startswith(".", place[1]))
+        meant = meant or did_you_mean(name, candidates)
         hint = meant or f"give it a value{self.where}, as in {name}=ones(2,2)"
         raise UnknownNameError(f"unknown name {quoted(name)}", span=place, hint=hint)
+
+    def _member_meant(self, name: str, place: Span) -> str | None:
+        from gradcli.evaluation.other_words import member_meant
+
+        return member_meant(name, self.source[place[1] :], self.offered)
 
     def _function(self, name: str, local: dict[str, Any] | None, place: Span) -> Any:
         """What a loop is to call, or else the first argument of the operation that has the name of the loop."""
@@ -157,7 +166,7 @@ class StackMachine:
             return self._look_up(name, local, place)
         op = OPS.function(name)
         if op is None:
-            raise unknown_function(name, place[0], (), [*self.functions, *self.offered])
+            raise unknown_function(name, place[0], (), writable(self.functions, self.offered))
         return op
 
     # Operations -------------------------------------------------------------------------------------------------------
@@ -222,7 +231,7 @@ class StackMachine:
         name, positional, words = arg
         op = OPS.function(name)
         if op is None:
-            raise unknown_function(name, place[0], self.names, [*self.functions, *self.offered])
+            raise unknown_function(name, place[0], self.names, writable(self.functions, self.offered))
         values, places = self._pop(positional + len(words))
         self._push(self._apply(op, values, places, words, place), place)
 
