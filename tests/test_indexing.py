@@ -98,3 +98,11 @@ def test_gradients_through_tuples() -> None:
     assert gc.evaluate("A[(0,1)]", {"A": ARRAY}).grads["A"].tolist() == (np.arange(12) == 1).reshape(3, 4).tolist()
     twice = gc.evaluate("sum(A[((0, 0), (1, 1))])", {"A": ARRAY}).grads["A"]
     assert twice.tolist() == (2.0 * (np.arange(12) == 1)).reshape(3, 4).tolist()
+
+
+def test_counts_that_are_data() -> None:
+    for counts in ([1, 0, 2], [0, 0, 3], [2, 2, 2]):
+        data = {"x": np.array([1.0, 2.0, 4.0]), "j": np.array(counts)}
+        result = gc.evaluate("sum(repeat_interleave(x, j)*2)", data)
+        assert result.value.item() == 2 * np.repeat(data["x"], counts).sum()
+        assert result.grads["x"].tolist() == [2 * n for n in counts]

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import gradcli as gc
 from gradcli.autodiff.vjp import backward_function, shown, vjp
 from gradcli.engine.execute.run import execute
 from gradcli.errors import GradcliError
@@ -353,3 +354,13 @@ def test_refusals(expression: str, message: str) -> None:
     with pytest.raises(GradcliError) as refusal:
         value(expression)
     assert message in refusal.value.render()
+
+
+def test_margins_are_taken_off_the_cosine() -> None:
+    a = np.array([[1.0, 2.0], [-1.0, 3.0], [1.0, 1.0]])
+    t = np.array([1, -1, -1])
+    cosine = np.sum(a * (a + 1), 1) / np.sqrt(np.sum(a**2, 1) * np.sum((a + 1) ** 2, 1))
+    expected = np.where(t == 1, 1 - cosine, np.maximum(0, cosine - 0.3))
+    for first in ("a", "a*ones(3, 2)"):
+        text = f"cosine_embedding_loss({first}, a + 1, t, 0.3, 'none')"
+        np.testing.assert_allclose(gc.evaluate(text, {"a": a, "t": t}).value.detach().numpy(), expected, atol=1e-11)

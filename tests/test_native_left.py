@@ -442,6 +442,15 @@ def usual_inputs() -> dict[str, np.ndarray]:
     return {name: op_by_op([build(text, {})[0]])[0] for name, text in INPUTS.items()}
 
 
+def test_nothing_is_written_over_what_a_pass_copies_at_its_end() -> None:
+    """The gradient of p was written where the heads side by side still were, of which a pass copies a view."""
+    text = "multi_head_attention_forward(r, r, r, 2, 1, cat([p, p]), None, None, None, False, 0., p[:2], None)[0]"
+    roots = with_gradients(text, {name: usual_inputs()[name].astype("float32") for name in ("r", "p")})
+    for sizes in TINY:
+        got, expected, _ = both(roots, sizes)
+        agree(got, expected, 1e-5)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in NAMES if not OPS[name].draws])
 def test_every_operation(name: str) -> None:

@@ -64,7 +64,7 @@ _WRITTEN_OUT = """
     backward: leave it out: --wrt names the inputs whose gradients are wanted
     grad: leave it out: gradients stand below the value, and --wrt names the inputs that have one
     retaingrad: leave it out: `gradcli steps` shows the gradients of all steps
-    manualseed: use --seed
+    manualseed: leave it out: --seed N starts the random numbers anew
     print: leave it out: the value of the last statement is printed
     requiresgrad: leave it out: --wrt names the inputs whose gradients are wanted
     numel: x.numel()

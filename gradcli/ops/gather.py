@@ -299,7 +299,7 @@ def _repeat_interleave(input: Any, repeats: Any, dim: Any, output_size: Any) -> 
         raise SizeError(message, x.shape[axis], counts.shape, argument="repeats")
     counts = expand(counts, (x.shape[axis],)) if counts.shape != (x.shape[axis],) else counts
     hint = "write the repeats as a list of numbers"
-    total = int(measured(counts, "repeat_interleave(x, repeats)", _sum_of_repeats, hint).params["value"])
+    total = measured(counts, "repeat_interleave(x, repeats)", _places_of_repeats, hint).size
     if output_size is not None and output_size != total:
         raise GradcliError(f"the repeats make {total} places, not {output_size}", argument="output_size")
     # Only their number is known here, so that the places themselves are planned for as any other tensor.
@@ -307,13 +307,14 @@ def _repeat_interleave(input: Any, repeats: Any, dim: Any, output_size: Any) -> 
     return index_select(x, axis, call("searchsorted", ends, order, right=True))
 
 
-def _sum_of_repeats(counts: Any) -> Any:
+def _places_of_repeats(counts: Any) -> Any:
+    # As many elements as there will be.
     if (counts < 0).any():
         raise GradcliError(f"repeats cannot be negative, got {int(counts.min())}", argument="repeats")
     total = counts.sum(dtype=np.float64)
     if total > _MOST_PLACES:
         raise SizeError("the repeats make {} places", f"{total:.6g}", argument="repeats")
-    return counts.sum(dtype=np.int64)
+    return np.broadcast_to(np.int8(0), int(counts.sum(dtype=np.int64)))
 
 
 def _each_repeated(x: Node, times: int, axis: int) -> Node:

@@ -46,7 +46,7 @@ def _same_shape(name: str, x: Node, y: Node) -> None:
 _minus = elementwise(
     "_minus", np.subtract, args="input, other", dtype="number", batching=sums(0, 1), public=False, signs=(1, -1),
     grad_fn=lambda node: ("SubBackward1", node.inputs[:1]), doc="Difference from a number inside an operation.",
-    vjp=lambda g, out, x, y: (g, None), simplify=numbers.total, cost=1.0, native=lambda v, x, y: x - y,
+    vjp=lambda g, out, x, y: (g, None), simplify=numbers.difference, cost=1.0, native=lambda v, x, y: x - y,
 )
 
 

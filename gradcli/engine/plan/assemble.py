@@ -114,6 +114,9 @@ def _fits(one: Pass, number: int, root: int, values: list[Node]) -> bool:
     for _, step in steps:
         if step.node.op.blocking.view and shown.intersection(step.inputs):
             shown.add(step.out)
+    if any(other.slot in shown for other in one.writes):
+        # It is copied into another result, at the end of the block.
+        return False
     users = [k for k, step in enumerate(one.steps) if not isinstance(step, Cut) and shown.intersection(step.inputs)]
     # A ufunc reads each place before it writes it, other kernels do not.
     own = one.steps[at]
