@@ -225,6 +225,11 @@ def test_mathml(latex: str, shown: str | None) -> None:
         Page(found)
 
 
+def test_names_that_look_the_same(report: Report) -> None:
+    text = report("x_1 = x*2; x1 = x_1 + 1; x1*x_1", "x=3")
+    assert "<mtext>x_1</mtext>" in text and "<mtext>x1</mtext>" in text
+
+
 def test_distribution() -> None:
     found = distribution(np.array([np.nan, np.inf, -np.inf, -np.inf, -1e308, 1e308, 0, 1], np.float64))
     assert (found.nan, found.infinite, found.minus_infinite) == (1, 1, 2)

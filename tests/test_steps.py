@@ -155,6 +155,14 @@ def test_latex() -> None:
     assert r"\frac{\partial \mathrm{value}}{\partial y} = 1" in latex
 
 
+def test_names_that_look_the_same_in_latex() -> None:
+    latex = walkthrough_latex(gc.steps("x_1 = x*2; x1 = x_1 + 1; x1*x_1", {"x": 3}))
+    assert r"\mathtt{x1} &= \mathtt{x\_1} + 1 = 7" in latex
+    assert r"\bar{\mathtt{x\_1}} &\leftarrow" in latex and r"\frac{\partial \mathtt{x\_1}}{\partial x} = 2" in latex
+    assert r"\bar{\mathtt{x1}} &\leftarrow 6" in latex and "x_{1}" not in latex
+    assert "x_{1} &= 2 x" in walkthrough_latex(gc.steps("x_1 = x*2; x_1 + x", {"x": 3}))
+
+
 def test_transposes_in_latex() -> None:
     for turned in ("T", "H", "mT", "mH"):
         told = gc.steps(f"x.{turned}", {"x": [[1, 2]]}, grad_output=1)

@@ -22,7 +22,7 @@ _LETTERS = {rf"\{name}": letter for letter, name in LETTERS.items()} | {r"\epsil
 _SYMBOLS = _LETTERS | {r"\infty": "∞", r"\top": "⊤", r"\ldots": "…"}
 _FUNCTIONS = "arccos arcsin arctan cos cosh det dim exp log max min sin sinh tan tanh"
 _BLANKS = frozenset({r"\quad", r"\,", r"\ ", r"\;"})
-_WORDS = frozenset({r"\mathrm", r"\text", r"\operatorname", r"\texttt"})
+_WORDS = frozenset({r"\mathrm", r"\text", r"\operatorname", r"\texttt", r"\mathtt"})
 _BOLD = ((0x1D7CE, "0123456789"), (0x1D41A, "abcdefghijklmnopqrstuvwxyz"))
 _ENVIRONMENTS = {"pmatrix": ("(", ")"), "cases": ("{", "")}
 
@@ -120,7 +120,7 @@ class _LatexReader:
             return element("mspace", width="1em" if token == r"\quad" else "0.25em")
         if token in _WORDS:
             word = self.word()
-            kind = "mtext" if token in (r"\text", r"\texttt") else "mi"
+            kind = "mtext" if token in (r"\text", r"\texttt", r"\mathtt") else "mi"
             return element(kind, word, mathvariant="normal" if kind == "mi" and len(word) == 1 else None)
         if token in (r"\mathbf", r"\mathbb"):
             return element("mi", _bold(self.word()) if token == r"\mathbf" else "ℝ")

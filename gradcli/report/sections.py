@@ -10,6 +10,7 @@ from gradcli.check.compare import Report
 from gradcli.drawing.drawing import short_form
 from gradcli.errors import counted
 from gradcli.machine.limits import show_bytes
+from gradcli.ops.notation.latex_pieces import Symbols
 from gradcli.report.charts import histogram
 from gradcli.report.distribution import distribution
 from gradcli.report.gathering import Findings
@@ -32,6 +33,7 @@ class Sections:
         self.found = found
         self.told = found.told
         self.printer = Printer(precision)
+        self.symbols = Symbols(found.told.ranks)
         self.origins = origins(found.told)
         arrivals = [item for item in found.told.backward if isinstance(item, Arrival)]
         self.grads = {item.target: item.total for item in arrivals}
@@ -147,7 +149,7 @@ class Sections:
             yield element(
                 "li",
                 said,
-                element("p", formula(equation(step, ranks), words.statement(step)), class_="equation"),
+                element("p", formula(equation(step, ranks, self.symbols), words.statement(step)), class_="equation"),
                 self.printer.tensor(step.value, step.grad_fn, step.requires_grad),
                 self._reason(step.name),
                 id=f"s{k}",
@@ -172,7 +174,7 @@ class Sections:
 
     def _passed(self, passed: Passed, function: BackwardStep) -> Markup:
         text = words.derivative(passed, function.results[0])
-        latex = local_derivative(passed, function, self.told.ranks)
+        latex = local_derivative(passed, function, self.told.ranks, self.symbols)
         local = formula(latex, text) if text else passed.why
         sign = "+=" if passed.target in self.joining else "="
         return joined(element("p", local, class_="local"), self._grad(passed.target, sign, passed.part))

@@ -13,7 +13,7 @@ import numpy as np
 
 from gradcli.formula.write.forms import Form, Forms, Named, in_order
 from gradcli.formula.write.latex import latex
-from gradcli.ops.notation.latex_pieces import between_brackets, symbol
+from gradcli.ops.notation.latex_pieces import Symbols, between_brackets
 from gradcli.walkthrough import board_words as words
 from gradcli.walkthrough.recording import Code, popped
 from gradcli.walkthrough.step_types import Arrival, BackwardStep, ForwardStep, Passed, Told
@@ -35,9 +35,10 @@ _SPECIAL = {
 
 def walkthrough_latex(told: Told) -> str:
     """The steps as LaTeX; nothing of the source is a command in it."""
-    forward = [_step(step, told.ranks) for step in told.forward]
+    symbol = Symbols(told.ranks)
+    forward = [_step(step, told.ranks, symbol) for step in told.forward]
     parts = [_aligned(forward)]
-    backward = [row for item in told.backward for row in _rows(item, told)]
+    backward = [row for item in told.backward for row in _rows(item, told.ranks, symbol)]
     if backward:
         parts.append(_aligned(backward))
     notes = [words.left_out(told), told.note or ""]
@@ -48,17 +49,17 @@ def _aligned(rows: list[str]) -> str:
     return "\\begin{align*}\n" + " \\\\\n".join(rows) + "\n\\end{align*}"
 
 
-def _step(step: ForwardStep, ranks: Mapping[str, int]) -> str:
-    shown = _expression(step, ranks)
+def _step(step: ForwardStep, ranks: Mapping[str, int], symbol: Symbols) -> str:
+    shown = _expression(step, ranks, symbol)
     equals = f"{shown} = " if shown else ""
     function = rf" && {typewriter(step.grad_fn)}" if step.grad_fn else ""
     return f"{symbol(step.name)} &= {equals}{_value(step.value)}{function}"
 
 
-def _expression(step: ForwardStep, ranks: Mapping[str, int]) -> str:
+def _expression(step: ForwardStep, ranks: Mapping[str, int], symbol: Symbols) -> str:
     form = _form(step.code)
     if form is not None:
-        return latex(Named([], form), ranks)
+        return latex(Named([], form), ranks, symbol)
     return typewriter(step.expression) if step.expression else ""
 
 
@@ -75,46 +76,46 @@ def _form(code: Code) -> Form | None:
     return stack[0] if len(stack) == 1 else None
 
 
-def _rows(item: BackwardStep | Arrival, told: Told) -> list[str]:
+def _rows(item: BackwardStep | Arrival, ranks: Mapping[str, int], symbol: Symbols) -> list[str]:
     if isinstance(item, BackwardStep):
-        return [_passed(passed, item, told) for passed in item.passed]
+        return [_passed(passed, item, ranks, symbol) for passed in item.passed]
     if not item.branches:
-        return [f"{_bar(item.target)} &= {_value(item.total)}"]
+        return [f"{_bar(symbol(item.target))} &= {_value(item.total)}"]
     if item.branches > 1:
-        return [rf"{_bar(item.target)} &= {_value(item.total)} && \text{{{plain(words.joining(item))}}}"]
+        return [rf"{_bar(symbol(item.target))} &= {_value(item.total)} && \text{{{plain(words.joining(item))}}}"]
     return []
 
 
-def _passed(passed: Passed, function: BackwardStep, told: Told) -> str:
+def _passed(passed: Passed, function: BackwardStep, ranks: Mapping[str, int], symbol: Symbols) -> str:
     value = _value(passed.part)
     name = typewriter(function.name)
     target, result = symbol(passed.target), symbol(function.results[0])
     if passed.derivative is None:
-        return rf"{_bar(passed.target)} &\leftarrow {value} && {name}"
-    formula = _formula(passed, told.ranks)
+        return rf"{_bar(target)} &\leftarrow {value} && {name}"
+    formula = _formula(passed, ranks, symbol)
     if passed.derivative.product:
-        return rf"{_bar(passed.target)} &\leftarrow {formula} = {value} && {name}"
+        return rf"{_bar(target)} &\leftarrow {formula} = {value} && {name}"
     local = rf"\frac{{\partial {result}}}{{\partial {target}}} = {formula}"
-    return rf"{_bar(passed.target)} &\leftarrow {value} && {name}\colon\ {local}"
+    return rf"{_bar(target)} &\leftarrow {value} && {name}\colon\ {local}"
 
 
-def equation(step: ForwardStep, ranks: Mapping[str, int]) -> str | None:
+def equation(step: ForwardStep, ranks: Mapping[str, int], symbol: Symbols) -> str | None:
     """A step as an equation, without its numbers; None where there is no LaTeX for it."""
     form = _form(step.code)
-    return None if form is None else f"{symbol(step.name)} = {latex(Named([], form), ranks)}"
+    return None if form is None else f"{symbol(step.name)} = {latex(Named([], form), ranks, symbol)}"
 
 
-def local_derivative(passed: Passed, function: BackwardStep, ranks: Mapping[str, int]) -> str | None:
+def local_derivative(passed: Passed, function: BackwardStep, ranks: Mapping[str, int], symbol: Symbols) -> str | None:
     """The equation of a local derivative, or of what the operand is given; None where there is no formula."""
     if passed.derivative is None:
         return None
-    formula = _formula(passed, ranks)
+    formula = _formula(passed, ranks, symbol)
     if passed.derivative.product:
-        return f"{_bar(passed.target)} = {formula}"
+        return f"{_bar(symbol(passed.target))} = {formula}"
     return rf"\frac{{\partial {symbol(function.results[0])}}}{{\partial {symbol(passed.target)}}} = {formula}"
 
 
-def _formula(passed: Passed, ranks: Mapping[str, int]) -> str:
+def _formula(passed: Passed, ranks: Mapping[str, int], symbol: Symbols) -> str:
     """A formula in which what arrives at a step has a bar."""
     assert passed.derivative is not None
     # Words without digits and underscores, which no index can be put into.
@@ -127,15 +128,15 @@ def _formula(passed: Passed, ranks: Mapping[str, int]) -> str:
         done[form] = forms.make(form.op, arg, [done[part] for part in form.parts], form.kind)
     known = {own.get(name, name): rank for name, rank in ranks.items()}
     known |= {own[name]: ranks.get(word.removesuffix(_GRAD), 0) for name, word in passed.words.items()}
-    text = latex(Named([(name, done[form]) for name, form in named.parts], done[named.result]), known)
+    text = latex(Named([(name, done[form]) for name, form in named.parts], done[named.result]), known, symbol)
     for name, word in passed.words.items():
-        shown = _bar(word.removesuffix(_GRAD)) if word.endswith(_GRAD) else symbol(word)
+        shown = _bar(symbol(word.removesuffix(_GRAD))) if word.endswith(_GRAD) else symbol(word)
         text = text.replace(symbol(own[name]), shown)
     return text
 
 
-def _bar(name: str) -> str:
-    return rf"\bar{{{symbol(name)}}}"
+def _bar(symbol: str) -> str:
+    return rf"\bar{{{symbol}}}"
 
 
 def _value(array: Any) -> str:

@@ -8,19 +8,20 @@ from gradcli.formula.write.forms import Form, Named, in_order
 from gradcli.graph.op import OPS
 from gradcli.ops.create import arange
 from gradcli.ops.notation import latex_pieces as pieces
-from gradcli.ops.notation.latex_pieces import ATOM, POWER, PRODUCT, LatexPiece, in_brackets, signed, symbol
+from gradcli.ops.notation.latex_pieces import ATOM, POWER, PRODUCT, LatexPiece, Symbols, in_brackets, signed
 from gradcli.ops.notation.typeset import call
 
 # The environment pmatrix takes no more columns.
 _MOST_COLUMNS = 10
 
 
-def latex(formula: Named, ranks: Mapping[str, int]) -> str:
-    """A formula, then its named parts."""
+def latex(formula: Named, ranks: Mapping[str, int], symbols: Symbols | None = None) -> str:
+    """A formula, then its named parts; `symbols` write the names, beside others than those of `ranks` if given."""
+    symbol = symbols or Symbols([*ranks, *(name for name, _ in formula.parts)])
     roots = [formula.result, *(form for _, form in formula.parts)]
-    small = _LatexWriter(dict(ranks), formula.names)
+    small = _LatexWriter(dict(ranks), formula.names, symbol)
     small.write(roots)
-    writer = _LatexWriter(dict(ranks), formula.names, small.done)
+    writer = _LatexWriter(dict(ranks), formula.names, symbol, small.done)
     writer.write(roots)
     parts = [f"{symbol(name)} = {signed(writer.inner[form])}" for name, form in formula.parts]
     result = signed(writer.inner[formula.result])
@@ -31,10 +32,15 @@ class _LatexWriter:
     """Writes forms in the size of a line, or small, as in an exponent, where fractions have a slash."""
 
     def __init__(
-        self, ranks: dict[str, int], names: Mapping[Form, str], small: Mapping[Form, LatexPiece] | None = None
+        self,
+        ranks: dict[str, int],
+        names: Mapping[Form, str],
+        symbol: Symbols,
+        small: Mapping[Form, LatexPiece] | None = None,
     ) -> None:
         self.ranks = ranks
         self.names = names
+        self.symbol = symbol
         self.small = small
         self.done: dict[Form, LatexPiece] = {}
         #: What the forms with names are made of.
@@ -44,7 +50,7 @@ class _LatexWriter:
         for form in in_order(roots):
             piece = self.inner[form] = self._one(form, [self.done[p] for p in form.parts])
             if form in self.names:
-                piece = LatexPiece(symbol(self.names[form]), ATOM, piece.rank, column=piece.column)
+                piece = LatexPiece(self.symbol(self.names[form]), ATOM, piece.rank, column=piece.column)
             self.done[form] = piece
 
     def exponent(self, form: Form) -> str:
@@ -56,7 +62,7 @@ class _LatexWriter:
             return pieces.number(form.arg)
         if form.op == "name":
             word = {"inf": r"\infty", "pi": r"\pi", "e": "e"}.get(form.arg)
-            return LatexPiece(word or symbol(form.arg), ATOM, self.ranks.get(form.arg, 0))
+            return LatexPiece(word or self.symbol(form.arg), ATOM, self.ranks.get(form.arg, 0))
         if form.op == "string":
             return LatexPiece(rf"\text{{{pieces.escaped(form.arg)}}}", ATOM, 0)
         if form.op == "unary":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import NamedTuple
 
 # How tightly a piece binds. A product of matrices or with numbers needs no brackets beside the sign of a product
@@ -77,6 +78,22 @@ def symbol(name: str) -> str:
         return _upright(name)
     shown = word if len(word) == 1 and word.isascii() else rf"\{word}" if word in _GREEK else _upright(word)
     return f"{shown}_{{{', '.join(below)}}}" if below else shown
+
+
+class Symbols:
+    """How names are written beside one another: as `symbol` says, or as in the source where two would look the same."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        alike: dict[str, list[str]] = {}
+        for name in dict.fromkeys(names):
+            alike.setdefault(symbol(name), []).append(name)
+        self._as_in_source = {name for several in alike.values() if len(several) > 1 for name in several}
+
+    def __call__(self, name: str) -> str:
+        if name not in self._as_in_source:
+            return symbol(name)
+        escaped = name.replace("_", r"\_")
+        return rf"\mathtt{{{escaped}}}" if name.isascii() else rf"\text{{{escaped}}}"
 
 
 def _upright(word: str) -> str:

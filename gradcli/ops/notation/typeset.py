@@ -21,7 +21,6 @@ from gradcli.ops.notation.latex_pieces import (
     in_brackets,
     matrix_product,
     signed,
-    symbol,
     with_index,
 )
 
@@ -180,7 +179,7 @@ def product(w: Any, form: Any, parts: list[LatexPiece]) -> LatexPiece:
         return LatexPiece(rf"\prod_{{i}} {with_index(parts[0].text, 'i')}", PRODUCT, 0)
     name = _all_but_one(inner) if len(dims) == 1 else None
     if name is not None and w.ranks.get(name) == 1:
-        return LatexPiece(rf"\left(\prod_{{j \neq i}} {with_index(symbol(name), 'j')}\right)_{{i}}", ATOM, 1)
+        return LatexPiece(rf"\left(\prod_{{j \neq i}} {with_index(w.symbol(name), 'j')}\right)_{{i}}", ATOM, 1)
     return call(form, parts)
 
 
