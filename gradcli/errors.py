@@ -192,14 +192,23 @@ def unable_to(what: str) -> Iterator[None]:
         raise WorkError(f"cannot {what}: no file can have this name") from None
 
 
+def utf8_text(data: bytes, what: str, encoding: str = "utf-8") -> str:
+    """Bytes as text; WorkError where they are none, `what` being what fails then."""
+    try:
+        return data.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise WorkError(f"{what}: it is not UTF-8 text (line {line})") from None
+
+
 def quoted(text: str) -> str:
     """A text of the user's in quotes, for a message: its beginning, where it is long."""
     return repr(shortened(text))
 
 
-def shortened(text: str) -> str:
-    """A text of the user's for a message or a hint: its beginning, where it is long."""
-    return text if len(text) <= _LONGEST_QUOTED else f"{text[:_LONGEST_QUOTED]}…"
+def shortened(text: str, most: int = _LONGEST_QUOTED) -> str:
+    """A text of the user's, in a message or a hint say: its beginning, where it is long."""
+    return text if len(text) <= most else f"{text[:most]}…"
 
 
 def counted(count: int, what: str) -> str:

@@ -18,13 +18,13 @@ from html import escape
 from pathlib import Path
 
 import yaml
-from latex2mathml.converter import convert
 
 import gradcli
 from gradcli.errors import GradcliError
 from gradcli.graph.op import Op
 from gradcli.reference.entries import NOTES, Entry, entry, tables, title_of
 from gradcli.reference.formulas import formulas
+from gradcli.report.tensors import formula
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -160,12 +160,12 @@ def typeset(op: Op) -> Iterator[str]:
         found = formulas(op, "latex")
     except GradcliError:
         return
-    for name, formula in (found.by_tensor if found else {}).items():
-        if formula.startswith("no formula"):
-            yield f"    {escape(formula)}\n"
+    for name, latex in (found.by_tensor if found else {}).items():
+        if latex.startswith("no formula"):
+            yield f"    {escape(latex)}\n"
             continue
         label = f"`{name}`: " if name else ""
-        yield f"    {label}{convert(formula)}\n"
+        yield f"    {label}{formula(latex, latex)}\n"
 
 
 def names_page() -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from gradcli.autodiff.vjp import gradients_of, vjp
+from gradcli.errors import GradcliError
 from gradcli.graph.infer import cast
 from gradcli.graph.node import INPUT, Batched, Node, make, toposort
 from gradcli.graph.op import Shape
@@ -31,6 +32,12 @@ def jacobians(output: Node, inputs: Sequence[Node]) -> list[Node | None]:
         return backward
     forward = _forward(output, inputs)
     return forward if _cost(forward) < _cost(backward) else backward
+
+
+def check_derivable(value: Node) -> None:
+    """Refuse a value that has no derivatives of any kind."""
+    if not value.is_floating:
+        raise GradcliError(f"the value is {value.dtype} and has no derivatives")
 
 
 def named_jacobians(output: Node, inputs: Mapping[str, Node]) -> dict[str, Node]:

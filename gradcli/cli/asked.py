@@ -14,7 +14,7 @@ import click
 from gradcli.cli.command_kinds import WORDS
 from gradcli.cli.inputs import STANDARD_INPUT, Written, load_all, parse_inputs
 from gradcli.cli.options import CommonOptions
-from gradcli.errors import GradcliError, WorkError, told_of
+from gradcli.errors import GradcliError, WorkError, told_of, utf8_text
 from gradcli.evaluation.input_value import InputValue
 from gradcli.language.parse import parse
 
@@ -112,10 +112,9 @@ class Asked:
 
     def arrays(self) -> dict[str, Any]:
         """The inputs as arrays, wholly read."""
-        import numpy as np
+        from gradcli.storage.file_array import in_memory
 
-        found = self.opened().items()
-        return {name: array if isinstance(array, np.ndarray) else array.load() for name, array in found}
+        return {name: in_memory(array) for name, array in self.opened().items()}
 
 
 def settle(common: CommonOptions) -> None:
@@ -230,11 +229,7 @@ def read_source(path: str) -> str:
         raise WorkError(f"cannot read {name}: no file can have this name") from None
     if len(data) > _LONGEST_SOURCE:
         raise WorkError(f"{name} is too long for an expression", hint=f"at most {_LONGEST_SOURCE >> 20} MB are read")
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise WorkError(f"cannot read {name}: it is not UTF-8 text (line {line})") from None
+    return utf8_text(data, f"cannot read {name}")
 
 
 # The options for derivatives beyond the gradient: --jacobian, --hessian, --jvp and --hvp ------------------------------

@@ -204,11 +204,10 @@ class _Given(NamedTuple):
 
     def load(self, common: CommonOptions) -> _Data:
         """All of it as arrays, in a context that computes in the dtype that was asked for."""
-        import numpy as np
+        from gradcli.storage.file_array import in_memory
 
         settle(common)
-        opened = load_all([(value, common.dtype) for value in self.values()])
-        arrays = iter([array if isinstance(array, np.ndarray) else array.load() for array in opened])
+        arrays = iter([in_memory(array) for array in load_all([(value, common.dtype) for value in self.values()])])
         inputs = {value.name: next(arrays) for value in self.inputs}
         params = {value.name: next(arrays) for value in self.params}
         sigma = next(arrays) if isinstance(self.sigma, InputValue) else self.sigma

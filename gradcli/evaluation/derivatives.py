@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from gradcli.autodiff.jacobian import curvature, filled, hessians, named_jacobians, pushed
+from gradcli.autodiff.jacobian import check_derivable, curvature, filled, hessians, named_jacobians, pushed
 from gradcli.errors import GradcliError, did_you_mean, written_in
 from gradcli.evaluation.request import Request, leaf_of
 from gradcli.evaluation.values import InputSpec
 from gradcli.graph.infer import cast
 from gradcli.graph.node import Node, constant
 from gradcli.graph.op import Shape
+from gradcli.storage.file_array import in_memory
 
 
 def derive(
@@ -34,8 +35,7 @@ def derive(
         inputs = {name: request.argument(name) for name in request.names}
         if not inputs:
             raise GradcliError("no input can be differentiated", hint="only floating-point inputs have derivatives")
-        if not value.is_floating:
-            raise GradcliError(f"the value is {value.dtype} and has no derivatives")
+        check_derivable(value)
         leaves = list(inputs.values())
         if jacobian:
             results |= named_jacobians(value, inputs)
@@ -85,7 +85,7 @@ def _vectors(request: Request, inputs: Mapping[str, Node], given: Mapping[str, A
             by_row = request.rows is not None and name in request.rows.rows
             vectors.append(cast(request.rows.row_of(leaf) if request.rows is not None and by_row else leaf, x.dtype))
         else:
-            number = vector if isinstance(vector, np.ndarray) else vector.load()
+            number = in_memory(vector)
             with np.errstate(all="ignore"):
                 vectors.append(constant(np.broadcast_to(number.astype(x.dtype), x.shape)))
     return vectors

@@ -28,10 +28,12 @@ from gradcli.graph.node import (
     weak_constant,
     with_inputs,
 )
-from gradcli.graph.op import MANY, OPS, Batching, Op
+from gradcli.graph.op import MANY, Batching, Op
 from gradcli.ops.batching import expanded, reordered, written_out
 from gradcli.ops.index import getitem
 from gradcli.ops.lifting import over_rows
+from gradcli.ops.shape import expand, stack
+from gradcli.ops.splitting import unbind
 
 # Derivatives ----------------------------------------------------------------------------------------------------------
 
@@ -136,7 +138,7 @@ class _Back:
 
 
 def _zeros(node: Node) -> Node:
-    zero: Node = OPS["expand"](constant(0, node.dtype), node.shape)
+    zero: Node = expand(constant(0, node.dtype), node.shape)
     return zero
 
 
@@ -217,7 +219,7 @@ def _written(node: Node) -> list[Node]:
         states.reverse()
     columns = [[*first, *(made[k] for made in kept)] for k, first in enumerate(before)]
     columns += [[made[k] for made in states] for k in range(len(turn.carried))]
-    found = turn.written[node] = [*carried, *(OPS["stack"](Literal(column)) for column in columns)]
+    found = turn.written[node] = [*carried, *(stack(Literal(column)) for column in columns)]
     return found
 
 
@@ -229,7 +231,6 @@ def _rows_of(row: RowLeaf, x: Node, earlier: Sequence[Node]) -> Sequence[Node]:
     """The rows of a tensor; those that turns before the loop saw, where it has been taken apart for them."""
     if "turn_number" in row.leaf.params:
         return [weak_constant(number, x.dtype) for number in x.params["value"].tolist()]
-    unbind = OPS["unbind"]
     for node in toposort(earlier if row.first else (), stop=lambda node: node is x):
         if node.op is unbind and node.inputs[0] is x and isinstance(node, SeveralResults):
             known: Sequence[Node] = node.results()
@@ -239,10 +240,22 @@ def _rows_of(row: RowLeaf, x: Node, earlier: Sequence[Node]) -> Sequence[Node]:
 
 
 LOOP = Op(
-    "_loop", family="structure", args="*operands, turn", build=_refused, public=False, doc="A loop of many turns.",
-    kernel=carried_out, infer=lambda inputs, params: tuple(params["turn"].forms), vjp=_vjp, results=MANY, skips=True,
-    cost=cost_of, written=_written, repeated=repeated, batching=Batching(_many, front=False),
-)  # fmt: skip
+    "_loop",
+    family="structure",
+    args="*operands, turn",
+    build=_refused,
+    public=False,
+    doc="A loop of many turns.",
+    kernel=carried_out,
+    infer=lambda inputs, params: tuple(params["turn"].forms),
+    vjp=_vjp,
+    results=MANY,
+    skips=True,
+    cost=cost_of,
+    written=_written,
+    repeated=repeated,
+    batching=Batching(_many, front=False),
+)
 
 
 def looped(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from gradcli.autodiff.jacobian import named_jacobians
+from gradcli.autodiff.jacobian import check_derivable, named_jacobians
 from gradcli.errors import GradcliError
 from gradcli.graph.node import Batched, Node
 from gradcli.graph.op import Shape
@@ -43,8 +43,7 @@ class PerRow:
     def jacobians(self, inputs: Mapping[str, Node]) -> dict[str, Node]:
         """The Jacobians of the value of one row, by their names."""
         assert self.value is not None
-        if not self.value.is_floating:
-            raise GradcliError(f"the value is {self.value.dtype} and has no derivatives")
+        check_derivable(self.value)
         return named_jacobians(self.value, inputs)
 
     def whole(self, shape: Shape) -> Shape:

@@ -13,7 +13,7 @@ from gradcli.evaluation.turn_number import TurnNumbers, form_of, is_number, is_p
 from gradcli.graph.arguments import Literal
 from gradcli.graph.dtypes import is_half
 from gradcli.graph.node import Node, Number, constant, toposort
-from gradcli.graph.op import OPS
+from gradcli.ops.shape import stack
 
 #: Bytes that are kept of all turns, if it is not more: half the work over again would cost more than it saves.
 MUCH = 1 << 28
@@ -150,5 +150,5 @@ def _goes_on(first: Sequence[Any], part: Any) -> bool:
 
 def _column(first: Sequence[Any], others: Sequence[Number]) -> Node:
     """Numbers that are kept of each turn."""
-    column: Node = OPS["stack"](Literal([*first, *others]))
+    column: Node = stack(Literal([*first, *others]))
     return column

@@ -19,9 +19,11 @@ from gradcli.evaluation.stack_machine import OwnFunction
 from gradcli.evaluation.turn_number import form_of, is_plain
 from gradcli.graph.arguments import Literal, as_int, kind_of
 from gradcli.graph.node import Node
-from gradcli.graph.op import OPS, Op
+from gradcli.graph.op import Op
 from gradcli.graph.signature import Signature
 from gradcli.ops.each import Rows, argument_name
+from gradcli.ops.shape import stack
+from gradcli.ops.splitting import unbind
 
 Turns = Generator[tuple[Any, ...], Any, Any]
 _Kept = list[tuple[Any, ...]]
@@ -100,7 +102,7 @@ class Loop:
         if len({len(parts) for parts in kept}) > 1:
             raise GradcliError("the function gives now more values, now less")
         if columns is None:
-            columns = [OPS["stack"](Literal(column)) for column in zip(*kept, strict=True)]
+            columns = [stack(Literal(column)) for column in zip(*kept, strict=True)]
         return (*carried, *columns)
 
     def _rows(self) -> Iterator[tuple[Any, ...]]:
@@ -108,7 +110,7 @@ class Loop:
         if not self._xs:
             while True:
                 yield ()
-        yield from zip(*(x if isinstance(x, Literal) else OPS["unbind"](x, 0) for x in self._xs), strict=True)
+        yield from zip(*(x if isinstance(x, Literal) else unbind(x, 0) for x in self._xs), strict=True)
 
     def _parted(self, several: bool, carried: tuple[Any, ...], given: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
         """What a call has given that is carried on, and what is kept of it."""

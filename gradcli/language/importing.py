@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import Any, NamedTuple
 
-from gradcli.errors import GradcliError, Texts, WorkError, escaped, quoted
+from gradcli.errors import GradcliError, Texts, WorkError, escaped, quoted, utf8_text
 from gradcli.language.instructions import Import, Script
 from gradcli.language.script_builder import STANDARD
 from gradcli.machine.regular import open_regular
@@ -182,8 +182,4 @@ def _text_of(path: str, target: str) -> str:
         raise WorkError(f"{what}: {error.strerror or error}") from None
     if len(data) > _LONGEST:
         raise WorkError(f"{what}: it is too long", hint=f"at most {_LONGEST >> 20} MiB are read")
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise WorkError(f"{what}: it is not UTF-8 text (line {line})") from None
+    return utf8_text(data, what)

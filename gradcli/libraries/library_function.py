@@ -32,9 +32,13 @@ class LibraryFunction:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         signature = self.signature
         given = dict(zip(signature.names, signature.bind(args, kwargs), strict=True))
-        for word in given.keys() & self._harmless.keys():
-            value = given.pop(word)
-            if not any(value is same or (isinstance(value, str) and value == same) for same in self._harmless[word]):
-                message = f"{self.name} with {word}= has no gradient here"
-                raise GradcliError(message, hint=self._hint, argument=word)
+        drop_harmless(given, self._harmless, f"{self.name} with {{}}= has no gradient here", self._hint)
         return self._answer(**given)
+
+
+def drop_harmless(given: dict[str, Any], harmless: Harmless, message: str, hint: str) -> None:
+    """Take such arguments out of those that are given; GradcliError for one that has another value."""
+    for word in given.keys() & harmless.keys():
+        value = given.pop(word)
+        if not any(value is same or (isinstance(value, str) and value == same) for same in harmless[word]):
+            raise GradcliError(message.format(word), hint=hint, argument=word)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import gradcli.ops  # noqa: F401
-from gradcli.errors import GradcliError
 from gradcli.graph.op import OPS, Op
-from gradcli.libraries.library_function import Harmless
+from gradcli.libraries.library_function import Harmless, drop_harmless
 
 #: What else stands in a folder than the rows that say so: the same functions again, under these names or others.
 _AGAIN = {
@@ -55,10 +54,8 @@ class TorchFunction:
         self.signature = op.signature
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        for word in kwargs.keys() & _STORED.keys() - set(self.signature.names):
-            value = kwargs.pop(word)
-            if not any(value is same or (isinstance(value, str) and value == same) for same in _STORED[word]):
-                raise GradcliError(f"{self.name} takes no {word}= here", hint="leave it out", argument=word)
+        harmless = {word: values for word, values in _STORED.items() if word not in self.signature.names}
+        drop_harmless(kwargs, harmless, f"{self.name} takes no {{}}= here", "leave it out")
         return self.op(*args, **kwargs)
 
 

@@ -66,7 +66,7 @@ def curve_picture(curve: Curve, x: np.ndarray) -> Markup:
             marks.append(element("line", x1=place, x2=place, y1=0, y2=_HIGH, class_="bad"))
             line.append("M")
             continue
-        height = _HIGH - (min(max(v, low), high) / 2 - low / 2) / (high / 2 - low / 2) * (_HIGH - 8)
+        height = _height(min(max(v, low), high), low, high)
         line.append(f"{'L' if line and line[-1] != 'M' else '' if line else 'M'}{place:.1f} {height:.1f}")
     path = " ".join(line).rstrip("M ")
     scale = [_level(tick, low, high) for tick in ticks(low, high, 4) if low <= tick <= high]
@@ -99,9 +99,14 @@ def _few(y: np.ndarray) -> np.ndarray:
     return np.array(sorted(found))
 
 
+def _height(value: float, low: float, high: float) -> float:
+    """Where a number stands in the picture of a curve; halves, as the distance of two numbers may overflow."""
+    return _HIGH - (value / 2 - low / 2) / (high / 2 - low / 2) * (_HIGH - 8)
+
+
 def _level(value: float, low: float, high: float) -> list[Markup]:
     """A line across at a number."""
-    y = _HIGH - (value / 2 - low / 2) / (high / 2 - low / 2) * (_HIGH - 8)
+    y = _height(value, low, high)
     return [
         element("line", x1=_LEFT, x2=_WIDE, y1=y, y2=y, class_="axis-line"),
         element("text", f"{value:.4g}", x=_LEFT - 6, y=y + 4, text_anchor="end"),

@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from gradcli.check.compare import Report, check
 from gradcli.engine.execute.threads import get_num_threads
 from gradcli.engine.plan_report import plan_text
@@ -20,6 +18,7 @@ from gradcli.formula.write.forms import text
 from gradcli.formula.write.latex import latex
 from gradcli.graph.node import toposort
 from gradcli.language.instructions import Script
+from gradcli.storage.file_array import in_memory
 from gradcli.walkthrough.recording import Recorder
 from gradcli.walkthrough.step_types import Told
 from gradcli.walkthrough.telling import told
@@ -107,7 +106,7 @@ def _checked(script: Script, request: Request, inputs: Mapping[str, Any], litera
     largest = max(array.size for array in inputs.values())
     if largest > _MOST_CHECKED:
         return f"An input has {largest:,} elements: gradcli check compares it with differences."
-    arrays = {name: array if isinstance(array, np.ndarray) else array.load() for name, array in inputs.items()}
+    arrays = {name: in_memory(array) for name, array in inputs.items()}
     try:
         return check(script, arrays, request.names, literals=literals)
     except GradcliError as error:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from hashlib import sha256
 from importlib.resources import files
 
-from gradcli.errors import escaped
+from gradcli.errors import escaped, shortened
 from gradcli.report.gathering import Findings
 from gradcli.report.markup import Markup, document, element, embedded, joined
 from gradcli.report.run_records import RunRecords
@@ -48,13 +48,13 @@ def _page(source: str, parts: Sequence[Part], style: str) -> str:
         element(
             "header",
             element("p", "gradcli report", class_="kicker"),
-            element("h1", element("code", _cut(source, _LONGEST_SOURCE))),
+            element("h1", element("code", shortened(source, _LONGEST_SOURCE))),
             element("nav", *(element("a", title, href=f"#{name}") for name, title, _ in parts), aria_label="Parts"),
         ),
         element("main", *(_section(*part) for part in parts)),
         embedded("script", script),
     )
-    return document(_head(_cut(escaped(" ".join(source.split())), _LONGEST_TITLE), style, script), body)
+    return document(_head(shortened(escaped(" ".join(source.split())), _LONGEST_TITLE), style, script), body)
 
 
 def _head(title: str, style: str, script: str) -> Markup:
@@ -92,7 +92,3 @@ def _asset(name: str) -> str:
 def _hash(text: str) -> str:
     """What a policy calls the style or script of this text."""
     return f"sha256-{b64encode(sha256(text.encode()).digest()).decode()}"
-
-
-def _cut(text: str, most: int) -> str:
-    return text if len(text) <= most else f"{text[:most]}…"

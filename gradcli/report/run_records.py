@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -13,11 +12,11 @@ import numpy as np
 
 from gradcli.errors import GradcliError, WorkError, quoted, unable_to
 from gradcli.optimize.course import Course
+from gradcli.storage.formats.json_data import NON_FINITE
 
 _STANDARD_INPUT = "-"
 # Lines that are read of all files, and the length of each.
 _MOST_LINES, _LONGEST_LINE = 1_000_000, 1 << 24
-_WORDS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 _HINT = "--from takes what gradcli minimize --json prints, a file of its --trace, or results.jsonl of gradcli batch"
 
 
@@ -96,7 +95,7 @@ def _kind(record: Any) -> str:
 def number(value: Any) -> float | None:
     """A number of JSON, in which those that are not finite may be words; None for anything else."""
     if isinstance(value, str):
-        return _WORDS.get(value)
+        return NON_FINITE.get(value)
     if type(value) not in (int, float) or abs(value) > sys.float_info.max:
         return None if type(value) is not float else value
     return float(value)

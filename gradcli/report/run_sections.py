@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcli.errors import counted, escaped
+from gradcli.errors import counted, escaped, shortened
 from gradcli.optimize.course import Course
 from gradcli.report.charts import curve_picture, histogram
 from gradcli.report.distribution import distribution
@@ -120,5 +120,4 @@ def _is_bad(item: dict[str, Any]) -> bool:
 
 
 def _cell(value: Any) -> str:
-    text = "" if value is None else escaped(str(value))
-    return text if len(text) <= _LONGEST_CELL else f"{text[:_LONGEST_CELL]}…"
+    return "" if value is None else shortened(escaped(str(value)), _LONGEST_CELL)

@@ -8,7 +8,7 @@ from typing import Any
 from gradcli.check.check_report import cells, check_text, entries_of
 from gradcli.check.compare import Report
 from gradcli.drawing.drawing import short_form
-from gradcli.errors import counted
+from gradcli.errors import counted, shortened
 from gradcli.machine.limits import show_bytes
 from gradcli.ops.notation.latex_pieces import Symbols
 from gradcli.report.charts import histogram
@@ -78,7 +78,7 @@ class Sections:
             element("p", short_form(value.dtype, tuple(value.shape)), class_="kind"),
             element("p", "=", formula(derived.latex, derived.text), class_="derived formula-line") if derived else None,
             *(element("p", note, class_="kind") for note in (derived.notes if derived else ())),
-            element("p", "given as ", element("code", _cut(given)), class_="derived") if given is not None else None,
+            element("p", "given as ", _written(given), class_="derived") if given is not None else None,
             self.printer.tensor(value, grad_fn, requires_grad, NARROW),
             histogram(spread, name) if spread.size > 1 else None,
             element("p", str(spread), class_="spread") if spread.size != 1 else None,
@@ -116,9 +116,9 @@ class Sections:
         if grad is not None:
             rows.append(("gradient", self.printer.tensor(grad, columns=NARROW)))
         if source:
-            rows.append(("from", element("code", _cut(source))))
+            rows.append(("from", _written(source)))
         if step.is_input and step.name in self.found.given:
-            rows.append(("given as", element("code", _cut(self.found.given[step.name]))))
+            rows.append(("given as", _written(self.found.given[step.name])))
         return element(
             "div",
             element("p", element("code", words.statement(step)), class_="title"),
@@ -250,5 +250,6 @@ def _stepper() -> Markup:
     )
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= _LONGEST_GIVEN else f"{text[:_LONGEST_GIVEN]}…"
+def _written(text: str) -> Markup:
+    """What somebody has written: its beginning, where it is long."""
+    return element("code", shortened(text, _LONGEST_GIVEN))

@@ -22,6 +22,11 @@ _MOST_AT_ONCE = 4 << 20
 _BLOCK = 1 << 22
 
 
+def in_memory(array: Any) -> np.ndarray:
+    """An array that is in memory, or the whole of one that lies in a file."""
+    return array if isinstance(array, np.ndarray) else array.load()
+
+
 class Origin(NamedTuple):
     """Where an array in a file can be found by other processes: its absolute path or URL, and what tells that it is
     still the same file."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from contextlib import nullcontext
 from os import PathLike
 from typing import Any
 
@@ -53,7 +52,7 @@ def steps(
     arrays = {name: to_array(value) for name, value in named_inputs(inputs).items()}
     wanted = wrt if wrt is None or isinstance(wrt, str) else named_wrt(wrt)
     recorders = Recorders()
-    with importing_from(imports) if imports is not None else nullcontext():
+    with importing_from(imports):
         script = computation(expression)
     with at_hand(script.source, arrays):
         forms = specs_of(arrays)

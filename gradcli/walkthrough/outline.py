@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, count
 
 from gradcli.autodiff.vjp import backward_function, shown
@@ -266,5 +266,4 @@ def _free(name: str, used: set[str], taken: set[str], following: dict[str, Itera
 def _fresh(taken: set[str], wanted: int) -> Iterator[str]:
     """Short names that nothing has."""
     letters = [letter for letter in _LETTERS if letter not in taken] if wanted <= _MOST_LETTERS else []
-    numbered: Callable[[int], str] = lambda k: f"t{k}"  # noqa: E731
-    return chain(letters, (name for k in count(1) if (name := numbered(k)) not in taken))
+    return chain(letters, (name for name in map("t{}".format, count(1)) if name not in taken))

@@ -17,6 +17,7 @@ from gradcli.evaluation.request import Request
 from gradcli.graph.infer import cast
 from gradcli.graph.node import INPUT, Node, constant
 from gradcli.machine.limits import HINT
+from gradcli.storage.file_array import in_memory
 from gradcli.walkthrough.local_formulas import formula_of
 from gradcli.walkthrough.outline import Outline, function_name
 from gradcli.walkthrough.recording import Recorder
@@ -157,7 +158,7 @@ class _Teller:
         """What each function gives to each operand: the whole gradient where there is no other branch."""
         for function in self.functions:
             for operand, leaf in function.leaves.items():
-                leaf.params["data"] = _held(arrays[operand, "value"])
+                leaf.params["data"] = in_memory(arrays[operand, "value"])
             for result, seed in zip(function.results, function.seeds, strict=True):
                 seed.params["data"] = arrays[result, "grad"]
         found = {}
@@ -240,10 +241,6 @@ def _seed(request: Request) -> Node | None:
     if request.vector is not None:
         return cast(request.vector, value.dtype)
     return constant(np.ones(value.shape, value.dtype))
-
-
-def _held(array: Any) -> Any:
-    return array if isinstance(array, np.ndarray) else array.load()
 
 
 def _chosen(outline: Outline, only: Iterable[str] | None) -> set[Node]:

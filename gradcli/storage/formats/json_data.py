@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcli.errors import GradcliError, WorkError
+from gradcli.errors import GradcliError, WorkError, utf8_text
 from gradcli.machine.endings import ending_of
 from gradcli.render.json import json_pieces
 from gradcli.storage.file_array import FileArray
@@ -77,11 +77,7 @@ def _text(source: Source) -> str:
     whole = b"".join(parts)
     if not whole.strip():
         raise WorkError(f"{source.name} is empty")
-    try:
-        return whole.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = whole.count(b"\n", 0, error.start) + 1
-        raise WorkError(f"cannot read {source.name}: it is not UTF-8 text (line {line})") from None
+    return utf8_text(whole, f"cannot read {source.name}", "utf-8-sig")
 
 
 def _parse(source: Source, text: str, line: int | None = None) -> Any:
