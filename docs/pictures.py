@@ -1,7 +1,8 @@
-"""Make the recording of a minute and the pictures of the README anew, from real commands: `python docs/pictures.py`.
+"""Make the pictures of the README and the recording of a minute, from real commands: `python docs/pictures.py`.
 
-It writes docs/minute.cast (asciinema's format, version 2), docs/eval.svg and docs/repl.svg, terminals as pictures,
-docs/plot-gelu.svg and, where Chromium is on the path, docs/report.png.
+It writes a terminal as SVG for each entry of TERMINALS, for the sessions in Python and in `gradcli repl`,
+docs/plot-gelu.svg, docs/minute.cast (asciinema's format, version 2) and, where Chromium is on the path,
+docs/report.png.
 """
 
 from __future__ import annotations
@@ -13,13 +14,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from html import escape
 from pathlib import Path
 from typing import NamedTuple
 
 DOCS = Path(__file__).resolve().parent
-COLUMNS, ROWS = 92, 30
+COLUMNS, ROWS = 100, 30
 
 MINUTE = (
     "gradcli eval 'mean(2*(3*x+7)**2)' 'x=ones(2,2)'",
@@ -29,12 +30,73 @@ MINUTE = (
     "gradcli eval 'sofmax(x, 0)[1]' 'x=[1, 2, 3]'",
     "gradcli plot 'x**3 - x' 'x=-1.5:1.5' --height 14",
 )
+# What the commands below read.
+DATA = """
+import os, numpy as np
+rng = np.random.default_rng(0)
+np.save("X.npy", [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
+np.save("y.npy", [1.0, 2.0, 3.0])
+with open("loss.txt", "w") as file:
+    file.write("huber(r) = where(abs(r) < 1, r**2/2, abs(r) - 1/2)\\nmean(huber(X@w - y))\\n")
+with open("points.jsonl", "w") as file:
+    file.write('{"id": 7, "x": [1, 2]}\\n{"id": 8, "x": [3, 4, 5]}\\n')
+os.makedirs("days")
+for day in ("mon", "tue", "wed"):
+    np.save(f"days/{day}.npy", rng.normal(size=1000).astype("f4"))
+"""
+# A picture for each, of these commands one after the other in one terminal.
+TERMINALS = {
+    "install": ("gradcli --version", "gradcli help"),
+    "eval": (
+        "cat loss.txt",
+        "gradcli eval -f loss.txt X=X.npy y=y.npy 'w=zeros(2)' --wrt w --show value,graph",
+        "gradcli eval 'sofmax(x, 0)[1]' 'x=[1, 2, 3]'",
+    ),
+    "steps": ("gradcli steps 'y = exp(x); w = y*sin(y)' x=0",),
+    "pipes": (
+        "gradcli stream 'sum(x**2)' < points.jsonl",
+        "seq 3 | gradcli stream 'x**2' | tail -1",
+        "gradcli eval 'x**2' x=@y.npy --grad-output 1 -o x.grad=- | gradcli eval 'sum(g)' g=@- --no-grad",
+    ),
+    "derive": (
+        "gradcli derive 'sum((A@x - b)**2)' A:2 x:1 b:1",
+        "gradcli derive 'logdet(X)' X:2 --format latex",
+        "gradcli derive 'mean(log1p(exp(-y*(X@w))))' X:2 y:1 w:1 --wrt w --format python",
+    ),
+    "minimize": (
+        "gradcli minimize '(1 - x)**2 + 100*(y - x**2)**2' x=-1.2 y=1 --wrt x,y --dtype float64",
+        "gradcli fit 'y = a*exp(-b*t)' 't=[0, 1, 2, 3, 4]' 'y=[2.0, 1.3, 0.7, 0.5, 0.3]' --params a=1,b=1",
+    ),
+    "check": (
+        "gradcli check 'sum(x*sigmoid(x))' 'x=[-1, 0, 2]' --against 'x=sigmoid(x)*(1 + x)'",
+        "gradcli check 'where(x > 0, sqrt(x), 0)' 'x=[-1, 4]'",
+    ),
+    "batch": (
+        "gradcli batch 'mean(2*(3*x+7)**2)' x='days/*.npy' -o out",
+        "ls out",
+        "head -1 out/results.jsonl | python3 -m json.tool | head -8",
+    ),
+    "explain": (
+        "gradcli explain 'mean(log1p(exp(-y*(X@w))))' 'X=zeros(1000000,20)' 'y=zeros(1000000)' \\\n"
+        "    'w=zeros(20)' --wrt w --engine numpy --threads 2",
+    ),
+}
 PLOT = "gradcli plot 'gelu(x)' 'x=linspace(-4,4,400)' --derivatives 2 -o plot-gelu.svg"
-SESSION = ("x = [1, 2, 3]", "p = softmax(x, 0)", "-log(p[2])", ":value p")
+REPL = ("x = [1, 2, 3]", "p = softmax(x, 0)", "-log(p[2])", ":value p")
+PYTHON = (
+    "import gradcli as gc",
+    "x = gc.ones(2, 2, requires_grad=True)",
+    "z = gc.mean(2 * (3*x + 7)**2)",
+    "z.backward()",
+    "x.grad",
+    "gc.hessian(lambda t: gc.sum(t**3), gc.tensor([1.0, 2.0]))",
+)
 REPORT = (
     "gradcli report 'y = X@w; loss = mean(log1p(exp(-t*y))); loss + 0.1*sum(w**2)' 'X=randn(50,3)' "
     "'t=sign(randn(50))' 'w=[1, -2, 0.5]' --wrt w --seed 1 -o report.html"
 )
+
+PROMPT = "\x1b[32m$\x1b[0m "
 
 # Seconds: between two keys, after a command, and after its answer.
 _KEY, _PAUSE, _READ = 0.035, 0.4, 4.0
@@ -47,19 +109,28 @@ _WIDTH, _HEIGHT = 8.4, 19
 def main() -> None:
     """Write all of them."""
     with tempfile.TemporaryDirectory() as folder:
-        answers = [(command, answer(command, folder)) for command in MINUTE]
-        (DOCS / "minute.cast").write_text(cast(answers), encoding="utf-8")
-        command, printed = answers[0]
-        (DOCS / "eval.svg").write_text(picture(f"$ {command}\n{printed}"), encoding="utf-8")
+        subprocess.run([sys.executable, "-c", DATA], cwd=folder, check=True)
+        for name, commands in TERMINALS.items():
+            text = "\n".join(f"{PROMPT}{typed(one)}\n{answer(one, folder)}" for one in commands)
+            (DOCS / f"{name}.svg").write_text(picture(text), encoding="utf-8")
+        repl = session("gradcli repl --color always", "> ", REPL, folder)
+        (DOCS / "repl.svg").write_text(picture(f"{PROMPT}gradcli repl\n{repl}"), encoding="utf-8")
+        python = session("python3 -iq 2>/dev/null", ">>> ", PYTHON, folder)
+        (DOCS / "python.svg").write_text(picture(f"{PROMPT}python3 -q\n{python}"), encoding="utf-8")
         answer(PLOT, folder)
         shutil.copyfile(Path(folder, "plot-gelu.svg"), DOCS / "plot-gelu.svg")
-        (DOCS / "repl.svg").write_text(picture(session(folder)), encoding="utf-8")
+        (DOCS / "minute.cast").write_text(cast([(one, answer(one, folder)) for one in MINUTE]), encoding="utf-8")
         chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
         if chromium is not None:
             answer(REPORT, folder)
             words = [chromium, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
             words += ["--window-size=1300,1400", f"--screenshot={DOCS / 'report.png'}", f"file://{folder}/report.html"]
             subprocess.run(words, check=True, capture_output=True)
+
+
+def typed(command: str) -> str:
+    """A command as it is typed, its further lines behind a prompt of their own."""
+    return command.replace("\n", "\n> ")
 
 
 def answer(command: str, folder: str, stdin: str = "") -> str:
@@ -91,7 +162,7 @@ def cast(answers: list[tuple[str, str]]) -> str:
         now += wait
 
     for command, printed in answers:
-        show("\x1b[32m$\x1b[0m ", _PAUSE)
+        show(PROMPT, _PAUSE)
         for letter in command:
             show(letter, _KEY)
         show("\n", _PAUSE)
@@ -99,14 +170,14 @@ def cast(answers: list[tuple[str, str]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def session(folder: str) -> str:
-    """A session, each line with its prompt and what it answers beyond those before it."""
+def session(program: str, prompt: str, lines: Sequence[str], folder: str) -> str:
+    """A session with a program, each line with its prompt and what it answers beyond those before it."""
     text, before = "", ""
-    for count in range(1, len(SESSION) + 1):
-        now = answer("gradcli repl --color always", folder, "\n".join(SESSION[:count]) + "\n")
-        text += f"> {SESSION[count - 1]}\n{now.removeprefix(before)}"
+    for count, line in enumerate(lines, 1):
+        now = answer(program, folder, "\n".join(lines[:count]) + "\n")
+        text += f"\x1b[32m{prompt}\x1b[0m{line}\n{now.removeprefix(before)}"
         before = now
-    return f"$ gradcli repl\n{text}"
+    return text
 
 
 class Piece(NamedTuple):
