@@ -58,7 +58,7 @@ def all_passes(plan: Any) -> list[Any]:
 
 def check_form(plan: Any) -> None:
     """Every field is there, of its type, and the sums are those of the parts."""
-    assert sorted(plan) == ["held", "read", "stages", "threads", "written"]
+    assert sorted(plan) == ["compiler", "held", "read", "stages", "threads", "written"]
     for stage in plan["stages"]:
         assert sorted(stage) == ["passes", "whole"]
         for step in stage["whole"]:
@@ -72,6 +72,8 @@ def check_form(plan: Any) -> None:
         for step in one["steps"]:
             if "read" in step:
                 assert sorted(step) == ["buffer", "out", "read"] and step["buffer"] >= 0
+            elif "written" in step:
+                assert sorted(step) == ["out", "written"] and step["written"] in made
             elif step.get("accumulates"):
                 assert sorted(step) == ["accumulates", "inputs", "kernel", "op", "out"]
             else:
@@ -182,6 +184,30 @@ def test_options(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "float64" in call(monkeypatch, "explain", "x+1", "x=2", "--dtype", "float64").out
     text = call(monkeypatch, "explain", "x**2", "x=ones(100000)", "--grad-output", "ones(100000)").out
     assert "grad-output" in text and "x.grad" in text
+
+
+@pytest.mark.parametrize("engine", ["numpy", "native"])
+def test_what_is_needed_is_what_is_allowed(monkeypatch: pytest.MonkeyPatch, engine: str) -> None:
+    """Explained as `eval` does it with the same words: a byte less than that is refused."""
+    sparse("x.npy", (17_000_000,))
+    words = ["p = exp(x); mean(x*p)/mean(p)", "x=x.npy", "-o", "x.grad=g.npy", "--threads", "1", "--engine", engine]
+    plan = strict(call(monkeypatch, "explain", *words, "--json").out)
+    assert 1_000_000 < plan["held"] < 5_000_000 and (plan["compiler"] > 0) == (engine == "native")
+    needed = plan["held"] + plan["compiler"]
+    assert not Path("g.npy").exists()
+    refused = call(monkeypatch, "eval", *words, "--memory-limit", str(needed - 1))
+    assert refused.code == 2 and "of memory may be used" in refused.err
+    assert call(monkeypatch, "eval", *words, "-q", "--memory-limit", str(needed)).code == 0
+    both = call(monkeypatch, "explain", *words, "--memory-limit", str(needed), "--json").out
+    assert strict(both)["held"] == plan["held"]
+
+
+def test_where_there_is_no_room_for_a_compiler_nobody_takes_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unless it is asked for: it depends on the limit alone, not on what is held, as by each thread."""
+    sparse("x.npy", (100_000_000,))
+    words = ["explain", "sum(exp(x))", "x=x.npy", "--engine", "auto", "--json"]
+    free, tight = (strict(call(monkeypatch, *words, *more).out) for more in ((), ("--memory-limit", "100MB")))
+    assert free["compiler"] > 0 and tight["compiler"] == 0
 
 
 def test_the_plan_is_that_of_any_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
+from gradcli.engine.native.choice import COMPILER
 from tests.command import COMMAND, environment
 from tests.peak import measured
 
@@ -128,6 +129,14 @@ def test_inputs_share_the_memory_that_may_be_used(spend: Spend, tmp_path: Path) 
     assert done.peak < 40
     literals = spend("eval", "sum(a*b)", "a=ones(5000000)", "b=ones(5000000)", "--memory-limit", "30MB")
     assert "b: a float32 tensor of shape (5000000,) needs 20 MB, 10 MB of memory may be used" in literals.err
+
+
+def test_the_compiler_takes_what_is_counted(spend: Spend, tmp_path: Path) -> None:
+    chain = "t = tanh(1.1*sin(t) + 0.2); " * 8
+    words = ("eval", f"t = x; {chain} sum(t*erf(x)*softplus(x))", "x=ones(100000)", "-q", "--engine", "native")
+    done = spend(*words, "--threads", "1")
+    assert (done.code, done.err) == (0, "")
+    assert COMPILER / 3 < done.peak * 2**20 < COMPILER + 10_000_000
 
 
 def test_explaining_computes_nothing(spend: Spend) -> None:

@@ -245,7 +245,7 @@ scheduler = click.option(
     metavar="ADDRESS",
     help="Deal the work to a Dask cluster: tcp://host:8786, or local:4 for four processes here; gives the same bits.",
 )
-_memory_limit = click.option(
+memory_limit = click.option(
     "--memory-limit",
     type=Size(),
     metavar="SIZE",
@@ -265,7 +265,7 @@ yes = click.option(
 
 def limits(function: _F) -> _F:
     """How much memory and time may be used; they hold for the context that the command runs in."""
-    return _memory_limit(yes(function))
+    return memory_limit(yes(function))
 
 
 def picture(name: str, text: str) -> Callable[[_F], _F]:

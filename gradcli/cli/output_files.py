@@ -104,16 +104,14 @@ class Outputs:
         gives what counts the elements of results that are written piece by piece.
         """
         items = self._items(forms)
-        most = _most_kept(forms)
-        if not items and all(_size(form) <= most for form in forms.values()):
+        if not items and all(_size(form) <= _most_kept(forms) for form in forms.values()):
             yield Opened({}, [], None, {})
             return
         from gradcli.evaluation.finite import Several
-        from gradcli.storage import Edges, can_stream, spooling, streaming
+        from gradcli.storage import Edges, spooling, streaming
 
         with self._writing(items, forms) as files:
-            streamed = [(name, path) for name, path in items if _size(forms[name]) > most and can_stream(path)]
-            spooled = _spooled(items, streamed, forms, most)
+            streamed, spooled, shown = self._pieces(items, forms, summary)
             with (
                 streaming([(path, *forms[name]) for name, path in streamed], files) as opened,
                 spooling([(path, *forms[name]) for name, path in spooled.items()]) as spools,
@@ -123,14 +121,28 @@ class Outputs:
                 for name, sink in zip([*(name for name, _ in streamed), *spooled], [*opened, *spools], strict=True):
                     held[name] = sink
                     sinks[name] = Several([*(sinks[name].sinks if name in sinks else ()), sink], tallies.of_file())
-                if summary:
-                    written = {name for name, _ in items}
-                    shown = [name for name, form in forms.items() if name not in written and _is_cut(form, most)]
-                    for name in shown:
-                        edges = Edges(*forms[name])
-                        # What is not shown is only computed where it is counted.
-                        sinks[name] = Several([edges], tallies.of_pieces()) if tallies.all else edges
+                for name in shown:
+                    edges = Edges(*forms[name])
+                    # What is not shown is only computed where it is counted.
+                    sinks[name] = Several([edges], tallies.of_pieces()) if tallies.all else edges
                 yield Opened(sinks, [item for item in items if item not in streamed], files, held)
+
+    def in_pieces(self, forms: dict[str, tuple[Shape, Any]]) -> set[str]:
+        """The results that `opened` has a place for that takes them piece by piece, beside text with a summary."""
+        streamed, spooled, shown = self._pieces(self._items(forms), forms, summary=True)
+        return {*(name for name, _ in streamed), *spooled, *shown}
+
+    def _pieces(
+        self, items: list[tuple[str, str]], forms: dict[str, tuple[Shape, Any]], summary: bool
+    ) -> tuple[list[tuple[str, str]], dict[str, str], list[str]]:
+        """The results that are not kept: those written while they are computed, with their paths, those written when
+        all is there, with a path of each, and those of which a summary is all that is wanted."""
+        from gradcli.storage import can_stream
+
+        most, written = _most_kept(forms), {name for name, _ in items}
+        streamed = [(name, path) for name, path in items if _size(forms[name]) > most and can_stream(path)]
+        shown = [name for name, form in forms.items() if summary and name not in written and _is_cut(form, most)]
+        return streamed, _spooled(items, streamed, forms, most), shown
 
     def check_forms(self, forms: dict[str, tuple[Shape, Any]]) -> None:
         """Refuse results of these shapes and dtypes that cannot be written as they are asked for."""

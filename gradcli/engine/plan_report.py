@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from gradcli.engine.execute.bounds import memory_of
 from gradcli.engine.native.choice import chosen, is_small_native
 from gradcli.engine.native.step import NativeStep
 from gradcli.engine.plan.program import Cut, Pass, Program, Step, Sum, WholeStep
@@ -76,8 +76,11 @@ def plan_text(program: Program, roots: list[str], threads: int, streamed: frozen
     passes = [one for stage in program.stages for one in stage.passes]
     read = sum(one.read for one in passes)
     written = sum(one.written for one in passes)
-    held = program.memory(threads, streamed, partial(chosen, program))
-    lines.append(f"in all: {show_bytes(read)} read, {show_bytes(written)} written, {show_bytes(held)} held at the peak")
+    memory = memory_of(program, threads, streamed)
+    held = f"{show_bytes(memory.held)} held at the peak"
+    if memory.compiler:
+        held += f", {show_bytes(memory.compiler)} more by the compiler"
+    lines.append(f"in all: {show_bytes(read)} read, {show_bytes(written)} written, {held}")
     return "\n".join(lines)
 
 
@@ -86,7 +89,7 @@ def _pass_lines(named: Labels, one: Pass, number: int) -> list[str]:
     head = (
         f"pass {number}: {one.length:,} rows in {one.blocks:,} blocks of {one.rows:,}{layout}; "
         f"reads {show_bytes(one.read)}, writes {show_bytes(one.written)}, "
-        f"scratch {show_bytes(one.row_bytes * one.rows)} a thread"
+        f"scratch {show_bytes(one.thread_bytes)} a thread"
     )
     lines = [head]
     for step in one.steps:
@@ -94,11 +97,14 @@ def _pass_lines(named: Labels, one: Pass, number: int) -> list[str]:
             lines += ["  " + _step_line(named, one, covered, step) for covered in step.covers]
         else:
             lines.append("  " + _step_line(named, one, step))
+    return lines + [f"  {result} = {piece}  (written)" for result, piece in _written(named, one)]
+
+
+def _written(named: Labels, one: Pass) -> list[tuple[str, str]]:
+    """Results that a block copies its pieces to, with these."""
     inside = {slot for step in one.steps if isinstance(step, NativeStep) for slot in step.outs}
-    for write in one.writes:
-        if write.copied and write.slot not in inside:
-            lines.append(f"  {named.of(write.value)}[i:j] = b{write.slot}  (written)")
-    return lines
+    copied = [write for write in one.writes if write.copied and write.slot not in inside]
+    return [(f"{named.of(write.value)}[i:j]", f"b{write.slot}") for write in copied]
 
 
 def _step_line(named: Labels, one: Pass, step: Step | Sum | Cut, native: NativeStep | None = None) -> str:
@@ -202,7 +208,7 @@ def plan_json(program: Program, roots: list[str], threads: int, streamed: frozen
     return {
         "stages": stages,
         "threads": threads,
-        "held": program.memory(threads, streamed, partial(chosen, program)),
+        **memory_of(program, threads, streamed)._asdict(),
         "read": sum(one.read for stage in program.stages for one in stage.passes),
         "written": sum(one.written for stage in program.stages for one in stage.passes),
     }
@@ -228,13 +234,14 @@ def _pass_json(named: Labels, one: Pass) -> dict[str, Any]:
                     "within": f"{named.of(step.lent)}[i:j]" if step.lent >= 0 and id(step) not in native else None,
                 }
         steps.append(row)
+    steps += [{"written": piece, "out": result} for result, piece in _written(named, one)]
     return {
         "rows": one.length,
         "block_rows": one.rows,
         "blocks": one.blocks,
         "read": one.read,
         "written": one.written,
-        "scratch": one.row_bytes * one.rows,
+        "scratch": one.thread_bytes,
         "steps": steps,
     }
 

@@ -71,7 +71,7 @@ class Compiled:
         direct = computing(self.program, fixed, repeats)
         if direct is not None:
             with written_in(self.request.source):
-                check_memory(self.program, self.leaves({**self._measured, **inputs}), 1, frozenset())
+                check_memory(self.program, self.leaves({**self._measured, **inputs}), 1, frozenset(), repeats)
             self._direct = direct
 
     def run(

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from gradcli.engine.native.choice import chosen
+from gradcli.engine.native.choice import chosen, compiler_memory
 from gradcli.engine.plan.program import Cut, Program
 from gradcli.engine.plan.schedule import work_of
 from gradcli.errors import GradcliError
@@ -22,13 +22,29 @@ _SHARE = 0.8
 SMALL = 1 << 26
 
 
-def check_memory(program: Program, leaves: Sequence[Any], threads: int, streamed: frozenset[int]) -> None:
+class Memory(NamedTuple):
+    """The most bytes that are held at once beside the leaves, and what the compiler takes of its own."""
+
+    held: int
+    compiler: int
+
+
+def memory_of(program: Program, threads: int, streamed: frozenset[int], repeats: float = 0) -> Memory:
+    """What a program needs as the chosen engine runs it, for so many times as far as is known."""
+    return Memory(program.memory(threads, streamed, partial(chosen, program)), compiler_memory(program, repeats))
+
+
+def check_memory(
+    program: Program, leaves: Sequence[Any], threads: int, streamed: frozenset[int], repeats: float = 0
+) -> None:
     """Refuse a program that needs more than `MEMORY_LIMIT`, or than most of what the machine has left."""
     limit = MEMORY_LIMIT.get()
     inputs = _held_inputs(program, leaves, limit is not None)
-    needed = program.memory(threads, streamed, partial(chosen, program)) + sum(size for size, _ in inputs)
-    if needed < SMALL and (limit is None or needed <= limit):
+    memory = memory_of(program, threads, streamed, repeats)
+    held = memory.held + sum(size for size, _ in inputs)
+    if held < SMALL and limit is None:
         return
+    needed = held + memory.compiler
     limit = usable_memory()
     if limit is None or needed <= limit:
         return
@@ -36,6 +52,10 @@ def check_memory(program: Program, leaves: Sequence[Any], threads: int, streamed
     whole = {step.out for stage in program.stages for step in stage.whole}
     written = {program.origin.get(n, n) for n in (program.values[number] for number in streamed - whole)}
     made = [node for node in program.held() if node not in written]
+    if held <= limit:
+        message = f"{show_bytes(held)} and the compiler's {show_bytes(memory.compiler)} are needed"
+        hint = "--engine numpy needs no compiler; --memory-limit sets another limit"
+        raise GradcliError(f"{message}, {show_bytes(limit)} of memory may be used", hint=hint)
     raise _too_large(made, [*inputs, _buffers(program, threads)], needed, limit)
 
 
@@ -97,7 +117,7 @@ def _too_large(made: Sequence[Node], others: Sequence[tuple[int, str]], needed: 
     size, name = parts[0]
     have = f"{show_bytes(limit)} of memory may be used"
     if size > limit:
-        message = f"{name} {'need' if name.endswith('threads') else 'needs'} {show_bytes(size)}, {have}"
+        message = f"{name} {'need' if name.startswith('the buffers') else 'needs'} {show_bytes(size)}, {have}"
     else:
         named = " and ".join(f"{name.rstrip(',')} ({show_bytes(size)})" for size, name in parts[:2])
         message = f"this needs {show_bytes(needed)} at once, {have}; the largest parts are {named}"

@@ -9,6 +9,7 @@ from contextvars import ContextVar
 
 from gradcli.engine.plan.program import Pass, Program
 from gradcli.errors import GradcliError, WorkError, did_you_mean, quoted
+from gradcli.machine.limits import MEMORY_LIMIT
 
 #: "auto" is native code where llvmlite is installed; None is what GRADCLI_ENGINE says, or else "auto".
 ENGINE: ContextVar[str | None] = ContextVar("gradcli_engine", default=None)
@@ -18,6 +19,10 @@ ENGINES = ("auto", "numpy", "native")
 WORTH_COMPILING = 1 << 26
 #: The same for small requests: so many operations, over all runs that are to come, take NumPy as long to be called.
 WORTH_CALLS = 1 << 18
+#: Bytes that LLVM takes in a process that has made code with it, most of them pages of its own library.
+COMPILER = 90_000_000
+# Where less may be used, "auto" is NumPy: by the limit alone, so that any number of threads gives the same bits.
+_ROOM_FOR_COMPILER = 2 * COMPILER
 
 
 def get_engine() -> str:
@@ -29,6 +34,12 @@ def get_engine() -> str:
     if given not in ENGINES:
         raise GradcliError(f"GRADCLI_ENGINE must be auto, numpy or native, it is {quoted(given)}")
     return given
+
+
+def _computing() -> str:
+    """The same, "numpy" where memory is too scarce for a compiler that nobody has asked for."""
+    engine, limit = get_engine(), MEMORY_LIMIT.get()
+    return "numpy" if engine == "auto" and limit is not None and limit < _ROOM_FOR_COMPILER else engine
 
 
 def set_engine(name: str) -> None:
@@ -60,7 +71,7 @@ def is_native(work: float) -> bool:
 
     Without llvmlite NumPy computes all, whatever is asked for.
     """
-    engine = get_engine()
+    engine = _computing()
     return engine != "numpy" and (engine == "native" or work >= WORTH_COMPILING) and why_not() is None
 
 
@@ -76,11 +87,19 @@ def chosen(program: Program, one: Pass) -> Pass:
     return known
 
 
+def compiler_memory(program: Program, repeats: float = 0) -> int:
+    """Bytes that the compiler takes of this program's passes, or of a small one that will be run so often."""
+    passes = [chosen(program, one) for stage in program.stages for one in stage.passes]
+    operations = sum(len(stage.whole) for stage in program.stages)
+    native = any(one.fused for one in passes) or (program.direct and is_small_native(operations, repeats))
+    return COMPILER if native else 0
+
+
 def is_small_native(operations: int, repeats: float) -> bool:
     """Whether a small request of so many operations is computed natively that will be run so often, as far as its
     caller can say: 0 where nobody knows of more than one time.
     """
-    engine = get_engine()
+    engine = _computing()
     worth = engine == "native" or (engine == "auto" and operations * repeats >= WORTH_CALLS)
     return worth and why_not() is None
 
@@ -90,7 +109,7 @@ def engine_in_use(tried: bool = False) -> str:
 
     Loading it takes longer than many small requests: unless it is to be `tried`, it counts as there if it is installed.
     """
-    engine = get_engine()
+    engine = _computing()
     if engine == "numpy" or (tried and why_not() is not None):
         return "numpy"
     from gradcli.engine.native.processor import installed

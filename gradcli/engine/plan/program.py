@@ -141,6 +141,11 @@ class Pass(NamedTuple):
         return sum(self.buffers) + self.loose
 
     @property
+    def thread_bytes(self) -> int:
+        """Bytes of memory that a thread takes for its blocks, beside the sums."""
+        return self.row_bytes * self.rows + self.own
+
+    @property
     def blocks(self) -> int:
         """How many blocks there are."""
         return -(-self.length // self.rows)
@@ -149,7 +154,7 @@ class Pass(NamedTuple):
         """Bytes of memory that the blocks of so many threads take."""
         # A thread has the sums of its group and those of a block, and the sums of a few groups wait for others.
         sums = 3 * 8 * sum(total.node.size for total in self.sums) if self.blocks > 1 else 0
-        return (self.row_bytes * self.rows + self.own + sums) * min(threads, self.blocks)
+        return (self.thread_bytes + sums) * min(threads, self.blocks)
 
 
 class WholeStep(NamedTuple):
