@@ -211,7 +211,7 @@ def test_bad_questions() -> None:
 
 
 def test_descriptions() -> None:
-    assert told("gradcli eval --hess") == ["--hessian\tThe Hessian of a scalar, a block for each pair of inputs."]
+    assert told("gradcli eval --hess") == ["--hessian\tCompute the Hessian of a scalar value, for each pair of inputs."]
     gelu, other = told("gradcli '2*gel")
     assert gelu.startswith("2*gelu(\tThe input times") and other == "2*gelu(…"
 
@@ -219,7 +219,7 @@ def test_descriptions() -> None:
 def test_methods_and_parameters() -> None:
     line = "gradcli minimize 'sum((long - y)**2)' long=2 y=@y.npy "
     assert [found.partition("\t")[0] for found in told(f"{line}--method ne")] == ["newton-cg", "nelder-mead"]
-    assert told(f"{line}--weight") == ["--weight-decay\tHow much of itself each parameter is drawn to zero by."]
+    assert told(f"{line}--weight") == ["--weight-decay\tWeight decay of the parameters."]
     assert told(f"{line}--wrt lo") == ["long"] and told(f"{line}--rows lo") == ["long"]
     assert told(f"{line}--bounds lo") == ["long="] and told(f"{line}--bounds long=0") == []
     assert told(f"{line}-o v") == ["value="] and told(f"{line}-o lo") == ["long="]

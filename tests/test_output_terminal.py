@@ -72,7 +72,7 @@ def test_errors_and_notes() -> None:
         (("ops", "products"), ["Products"]),
         (("ops", "softplus"), ["softplus(input"]),
         (("ops", "--help"), ["Usage:", "  Examples:", "Options:"]),
-        (("--help",), ["Usage:", "Options:", "Commands:"]),
+        (("--help",), ["Usage:", "Options:", "Compute:", "Many inputs:"]),
     ],
 )
 def test_headings(words: tuple[str, ...], headings: list[str]) -> None:

@@ -26,47 +26,48 @@ if TYPE_CHECKING:
     from gradcli.batch.local_executor import Executor
     from gradcli.batch.runner import Batch, BatchSummary
 
-HELP = """Evaluate EXPR for many items and differentiate it.
+HELP = """Evaluate EXPR and its gradients for many files.
 
-A VALUE gives one file for each item as a pattern ('data/*.npy'), a folder (data/) or a list of files (@@list.txt, one
-path a line). Inputs are matched by file name without the ending. A plain file or a literal is shared by all items.
+A VALUE that is a pattern ('data/*.npy'), a folder (data/) or a list of files (@@list.txt, one path per line) gives one
+file for each item. The files of several inputs are matched by their names without the extension. A plain file or a
+literal is shared by all items.
 
-Writes OUT/ITEM.NAME.grad.npy and OUT/ITEM.value.npy as --save says, and OUT/results.jsonl, a line for each item.
+Writes OUT/ITEM.NAME.grad.npy and OUT/ITEM.value.npy, as chosen with --save, and OUT/results.jsonl with a line for each
+item.
 
 \b
 Examples:
   gradcli batch 'mean(2*(3*x+7)**2)' x='data/*.npy' -o out
   gradcli batch 'mean((X@w - y)**2)' X=days/ y=labels/ w=w.npy --wrt w --accumulate -o out
-  gradcli batch 'sum(x**2)' x=@@list.txt -o out --save both --on-error skip --resume
 """
 
 
 @options.command("batch", HELP, "EXPR NAME=PATTERN...")
-@click.option("-o", "--output", "folder", metavar="OUT", type=click.Path(), help="The folder for the results.")
+@click.option("-o", "--output", "folder", metavar="OUT", type=click.Path(), help="Folder for the results.")
 @click.option(
     "--save",
     default="grads",
     metavar="WHAT",
     show_default=True,
-    help="Results that become files: grads, values, both, none, or names such as value,x.grad.",
+    help="Results to write: grads, values, both, none, or names such as value,x.grad.",
 )
 @click.option(
-    "--accumulate", is_flag=True, help="Sum the gradients of shared inputs over the items: OUT/NAME.grad.npy."
+    "--accumulate", is_flag=True, help="Sum the gradients of shared inputs over all items, into OUT/NAME.grad.npy."
 )
-@click.option("--resume", is_flag=True, help="Skip items that an earlier run has finished in the same way.")
-@click.option("--overwrite", is_flag=True, help="Remove the results of another run that are in OUT.")
+@click.option("--resume", is_flag=True, help="Skip the items that an earlier run of the same command has finished.")
+@click.option("--overwrite", is_flag=True, help="Replace the results of another run in OUT.")
 @click.option(
     "--on-error",
     type=click.Choice(["stop", "skip"]),
     default="stop",
     show_default=True,
-    help="At an item that fails, stop, or record its error and go on.",
+    help="When an item fails, stop, or record the error and continue.",
 )
 @options.fail_on_nan
-@click.option("--dry-run", is_flag=True, help="List what would be done, and write nothing.")
+@click.option("--dry-run", is_flag=True, help="List the items that would be computed, and write nothing.")
 @options.gradients
 @options.source
-@options.json("The summary as one JSON object on one line.")
+@options.json("Print the summary as one JSON object on one line.")
 @options.dtype()
 @options.seed("every item gets the same numbers")
 @options.threads("--jobs")
@@ -76,10 +77,10 @@ Examples:
     "--sync/--no-sync",
     "durable",
     default=True,
-    help="Whether results are recorded only once they are on the disk [default: they are].",
+    help="Record an item only when its results are safely on disk [default: --sync].",
 )
 @options.progress
-@options.quiet("No notes, no progress and no summary.")
+@options.quiet("Print no notes, no progress and no summary.")
 @options.gathered
 def batch_command(
     common: CommonOptions,

@@ -8,10 +8,10 @@ from gradcli.cli import options
 from gradcli.cli.printing import write_text
 from gradcli.errors import counted
 
-HELP = """Show what gradcli keeps from run to run, or remove it.
+HELP = """Show or clear the cache.
 
-The tables of the parser, and the machine code of native passes, are kept in your own cache directory: they save time,
-and are made again when they are missing or damaged. Files that another user can have written are never read.
+The cache holds the tables of the parser and the machine code of native passes, in your own cache folder. It saves time;
+what is missing or damaged is made again. Files that another user may have written are never read.
 
 \b
 Examples:
@@ -20,8 +20,8 @@ Examples:
 """
 
 
-@click.command("cache", help=HELP, short_help="Show or clear what is kept from run to run.")
-@click.option("--clear", is_flag=True, help="Remove all of it.")
+@click.command("cache", help=HELP)
+@click.option("--clear", is_flag=True, help="Remove everything in the cache.")
 @options.json()
 def cache_command(clear: bool, as_json: bool) -> None:
     from gradcli.machine import own_cache

@@ -14,44 +14,45 @@ from gradcli.errors import GradcliError, told_of
 from gradcli.language.instructions import Script
 from gradcli.language.parse import parse
 
-HELP = """Compare the gradients of EXPR with central differences.
+HELP = """Check the gradients of EXPR against central differences.
 
-Everything is computed in float64: literals are read as such, and files of other floating-point types converted; a note
-tells where something is not finite in the types that eval computes in. A value that is no scalar is weighted at random
-and added up. Each input is moved along one random direction, and small ones entry by entry. Where
-a gradient differs, each operation is checked on its own, and the suspicious one is named. A point on a kink, such as
-abs(x) at 0, is no failure: it is reported as one.
+Everything is computed in float64. A non-scalar value is reduced to a scalar with random weights. Each input is
+checked along a random direction, small ones element by element. If a gradient is wrong, each operation is checked on
+its own, and the suspicious one is named. A point on a kink, such as abs(x) at 0, is reported as such and is not an
+error. A note says where a result would not be finite in the dtypes that `gradcli eval` computes in.
 
-With --against, derivatives that you have worked out are compared with those of EXPR instead: an expression of the same
-inputs, for each of them or as x=FORMULA for x. Of a value that is no scalar it is the gradient of its sum.
-
-Ends with exit code 1 if a gradient, or a formula, is wrong.
+--against checks a derivative that you have worked out: FORMULA is an expression of the same inputs that is compared
+with the gradient of every input, or with that of x if written x=FORMULA. The gradient of a non-scalar value is that
+of its sum.
 
 \b
 Examples:
   gradcli check 'sum(log1p(exp(-y*(X@w))))' 'X=randn(5,3)' 'y=ones(5)' 'w=randn(3)'
-  gradcli check 'logdet(A@A.T)' 'A=randn(3,3)' --order 2 --json
   gradcli check 'sum((X@w)**2)' 'X=randn(5,3)' 'w=randn(3)' --against 'w=2*X.T@X@w'
 """
 
 
 @options.command("check", HELP)
-@options.wrt("Inputs to check, as in x,y [default: every floating-point one].")
+@options.wrt("Inputs to check, as in x,y [default: all floating-point inputs].")
 @click.option(
     "--order",
     type=click.IntRange(1, 4),
     default=1,
     metavar="N",
-    help="Check derivatives of this order, each of them a derivative of the one before [default: 1].",
+    help="Order of the derivatives to check; each is the derivative of the one before [default: 1].",
 )
-@click.option("--atol", type=click.FloatRange(min=0), default=1e-7, help="Absolute tolerance [default: 1e-7].")
-@click.option("--rtol", type=click.FloatRange(min=0), default=1e-5, help="Relative tolerance [default: 1e-5].")
+@click.option(
+    "--atol", type=click.FloatRange(min=0), metavar="X", default=1e-7, help="Absolute tolerance [default: 1e-7]."
+)
+@click.option(
+    "--rtol", type=click.FloatRange(min=0), metavar="X", default=1e-5, help="Relative tolerance [default: 1e-5]."
+)
 @click.option(
     "--against",
     multiple=True,
     metavar="FORMULA",
     shell_complete=options.completed("inputs"),
-    help="Compare with this derivative, for each input, or with x=FORMULA for x; may be given several times.",
+    help="Compare the gradients with FORMULA, or that of x with x=FORMULA; may be given several times.",
 )
 @options.source
 @options.json()

@@ -11,7 +11,7 @@ from gradcli.cli.printing import COLOR, write_pages
 from gradcli.errors import shortened
 from gradcli.render.marks import Heading, Marked
 
-_HEADINGS = ("Usage", "Options", "Commands", "Example", "Examples")
+_HEADINGS = ("Usage", "Example", "Examples")
 
 # Where the words of the command line are kept: what was taken for an option may have been meant as the expression.
 WORDS = "gradcli.words"
@@ -50,7 +50,7 @@ def _color() -> click.Option:
         expose_value=False,
         is_eager=True,
         callback=lambda context, option, choice: COLOR.set(choice) if choice else None,
-        help="Headings, trees and carets in colours [default: auto, on a terminal].",
+        help="Use colours [default: auto, on a terminal].",
     )
 
 
@@ -65,7 +65,7 @@ def help_text(context: click.Context) -> Marked:
     pieces: list[str] = []
     for line in context.get_help().split("\n"):
         heading, colon, rest = line.partition(":")
-        is_heading = colon and heading.strip() in _HEADINGS
+        is_heading = colon and (heading.strip() in _HEADINGS or not rest and heading[:1].isalpha())
         pieces += ["\n", *((Heading(f"{heading}:"), rest) if is_heading else (line,))]
     return Marked(pieces[1:])
 

@@ -12,13 +12,13 @@ from gradcli.cli.command_kinds import HelpfulCommand
 VARIABLE = "_GRADCLI_COMPLETE"
 SHELLS = ("bash", "zsh", "fish")
 
-HELP = """Print what lets SHELL complete gradcli: bash, zsh or fish.
+HELP = """Print the completion script for SHELL: bash, zsh or fish.
 
-It completes commands and options, files after NAME=, NAME=@ and TARGET=, names of columns and arrays after the : behind
-a file, functions within an expression, and names of inputs.
+It completes commands and options, files after NAME=, NAME=@ and TARGET=, names of columns and arrays after FILE:, and
+functions and inputs within an expression.
 
 \b
-One line in the start-up file of the shell, with gradcli on the PATH:
+Add one line to the start-up file of the shell, where gradcli must be on the PATH:
   bash, ~/.bashrc:                     eval "$(gradcli completion bash)"
   zsh, ~/.zshrc, after compinit:       eval "$(gradcli completion zsh)"
   fish, ~/.config/fish/config.fish:    gradcli completion fish | source

@@ -23,19 +23,20 @@ if TYPE_CHECKING:
     from gradcli.formula.lengths import Given
     from gradcli.language.instructions import Script
 
-HELP = """Derive EXPR and print its gradient as a formula, for every floating-point input or those of --wrt.
+HELP = """Print the gradient of EXPR as a formula.
 
-A formula is an expression of the same language: what it gives with `gradcli eval` is the gradient. It was compared
-with it in numbers; a note tells where it has none.
+Prints one formula for every floating-point input, or for those in --wrt. A formula is an expression that `gradcli
+eval` can evaluate. It has been compared with the gradient at random points; a note says so where it holds only in
+part.
 
 \b
-A SHAPE is a number of dimensions (A:2 is a matrix of any size) or a list of lengths, numbers or words:
-A:3,4 and A:n,n; x:3, is a vector of 3. A dtype may follow, as in t:1:int64. Inputs without a shape are matrices
-if their name begins with a capital letter, vectors or numbers otherwise. With NAME=VALUE the shape is that of VALUE.
+A SHAPE is a number of dimensions (A:2 is a matrix of any size) or a list of lengths, which are numbers or words:
+A:3,4 or A:n,n; x:3, is a vector of 3 elements. A dtype may follow, as in t:1:int64. An input without a SHAPE is a
+matrix if its name begins with a capital letter, otherwise a vector or a number. NAME=VALUE gives it the shape of
+VALUE.
 
 \b
 Examples:
-  gradcli derive 'mean(2*(3*x+7)**2)'
   gradcli derive 'sum((A@x - b)**2)'
   gradcli derive 'cross_entropy(x, t)' x:2 t:1:int64 --wrt x --format python
   gradcli derive 'x@A@x' --wrt x --order 2 --jacobian
@@ -52,18 +53,20 @@ _SHAPED = re.compile(r"\s*([^\W\d]\w*)\s*:\s*([^:=]*?)\s*(?::\s*(\w+)\s*)?", re.
     type=click.IntRange(1, 9),
     default=1,
     metavar="N",
-    help="Of higher orders: the gradient of the sum of the gradient [default: 1].",
+    help="Order of the derivative; each is the gradient of the sum of the one before [default: 1].",
 )
 @click.option(
-    "--jacobian", is_flag=True, help="The Jacobian, with --order 2 the Hessian; only its diagonal if it is diagonal."
+    "--jacobian",
+    is_flag=True,
+    help="Print the Jacobian, or the Hessian with --order 2; if it is diagonal, only the diagonal.",
 )
 @click.option(
     "--grad-output",
     "vector",
     metavar="NAME",
-    help="A name for the vector of the vector-Jacobian product, for a value that is no scalar.",
+    help="Name of the upstream gradient of a non-scalar value, the vector of the vector-Jacobian product.",
 )
-@click.option("--format", "form", type=click.Choice(FORMATS), default="text", help="[default: text]")
+@click.option("--format", "form", type=click.Choice(FORMATS), default="text", help="Output format [default: text].")
 @options.source
 @options.quiet()
 @options.gathered

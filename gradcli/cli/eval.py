@@ -22,46 +22,45 @@ if TYPE_CHECKING:
     from gradcli.evaluation.compiled import Compiled
     from gradcli.evaluation.result import Result
 
-HELP = """Evaluate EXPR and differentiate it.
+HELP = """Evaluate EXPR and its gradients.
 
-Prints the value, the chain of backward functions and the gradient of every floating-point input.
+Prints the value, the backward graph and the gradient of every floating-point input.
 
 \b
-A VALUE is a file (@PATH, ./PATH, x.npy, file.npz:KEY, data.csv:age,height, x.json; @- is a .npy on standard input),
-a URL such as s3://bucket/x.npy, or an expression without names: 3, [[1, 2], [3, 4]], ones(2,2), randn(3).
+A VALUE is one of
+  a literal          3, [[1, 2], [3, 4]], ones(2,2), randn(3)
+  a file             x.npy, file.npz:KEY, data.csv:age,height, x.json, ./PATH, @PATH
+  standard input     @-, which holds a .npy file
+  a URL              s3://bucket/x.npy
 
 \b
 Examples:
   gradcli eval 'mean(2*(3*x+7)**2)' 'x=ones(2,2)'
-  gradcli eval 'log1p(exp(-y*(X@w)))' X=X.npy y=y.npy 'w=zeros(20)' --wrt w --grad-output 1
   gradcli eval 'mean((X@w - y)**2)' X=data.csv:age,height y=data.csv:y 'w=zeros(2)' --wrt w -o w.grad=g.csv
   gradcli eval 'x**2' x=@a.npy --grad-output 1 -o x.grad=- | gradcli eval 'sum(g)' g=@-
-  gradcli eval 'sum(log(1 + exp(A@x)))' A=A.npy 'x=zeros(3)' --wrt x --hessian
   gradcli eval '(x@w - y)**2' x=X.npy y=y.npy 'w=zeros(20)' --per-row x,y --wrt w -o w.grad=each.npy
   gradcli eval 'sum(x**3)' 'x=[1, 2]' --only x.grad --format csv
-  gradcli eval -f loss.txt x=@x.npy -o results/
-  gradcli eval 'sum(x**2)' x=s3://bucket/x.npy --scheduler tcp://host:8786 -o x.grad=s3://bucket/g.npy
 """
 
 
 @options.command("eval", HELP)
 @options.gradients
-@click.option("--jacobian", is_flag=True, help="The Jacobian of the value for each input.")
-@click.option("--hessian", is_flag=True, help="The Hessian of a scalar, a block for each pair of inputs.")
-@options.values("--jvp", "The product of the Jacobian with a vector; inputs that are not named do not move.")
-@options.values("--hvp", "The product of the Hessian with a vector.")
+@click.option("--jacobian", is_flag=True, help="Compute the Jacobian of the value for each input.")
+@click.option("--hessian", is_flag=True, help="Compute the Hessian of a scalar value, for each pair of inputs.")
+@options.values("--jvp", "Multiply the Jacobian by a vector; the vector of an input that is not named is zero.")
+@options.values("--hvp", "Multiply the Hessian of a scalar value by a vector.")
 @options.per_row
 @options.source
 @options.outputs(
-    "Write value, x.grad or x.jacobian to PATH (- is standard output), in the format that its end tells, else as "
-    ".npy; or all results into a folder: -o DIR/.",
+    "Write value, x.grad or x.jacobian to PATH (- is standard output), in the format of its extension, or as .npy; "
+    "-o DIR/ writes all results into a folder.",
     "TARGET=PATH",
 )
-@options.show("Print only these parts, as in value,grads: value, graph, grads, jacobian, hessian, jvp, hvp.")
-@options.only("Print one tensor and nothing else: value, x.grad, x.jacobian, x.hessian, x,y.hessian, jvp, x.hvp.")
+@options.show("Print only these parts: value, graph, grads, jacobian, hessian, jvp or hvp; several as in value,grads.")
+@options.only("Print a single tensor: value, x.grad, x.jacobian, x.hessian, x,y.hessian, jvp or x.hvp.")
 @options.json()
 @click.option(
-    "--format", "form", type=click.Choice(FORMATS), help="How it is printed; csv and npy with --only [default: text]."
+    "--format", "form", type=click.Choice(FORMATS), help="Output format; csv and npy need --only [default: text]."
 )
 @options.fail_on_nan
 @options.dtype()
@@ -71,7 +70,7 @@ Examples:
 @options.limits
 @options.precision
 @options.progress
-@options.quiet("No notes, no progress and no tree; with -o, no text either.")
+@options.quiet("Print no notes, no progress and no backward graph; with -o, print nothing.")
 @options.gathered
 def eval_command(
     common: CommonOptions,

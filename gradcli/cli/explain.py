@@ -11,18 +11,17 @@ from gradcli.cli.output_files import Outputs
 from gradcli.cli.printing import write_text
 from gradcli.render.marks import Heading, Marked
 
-HELP = """Show how EXPR and its gradients would be computed.
+HELP = """Show the plan by which EXPR and its gradients would be computed.
 
-Prints the passes over the data, the dimension that each goes along in blocks, every step with its kernel and its
-buffer, and the bytes read, written and held. Inputs and files for results are given as to `gradcli eval`, whose plan
-it is; of files only the headers are read, and nothing is computed or written.
+A plan is a list of passes over the data, each in blocks along one dimension. It shows every step with its kernel and
+its buffer, and the bytes read, written and held. The arguments are those of `gradcli eval`, whose plan it is. Only the
+headers of files are read, and nothing is computed or written.
 
 \b
 Examples:
   gradcli explain 'mean(2*(3*x+7)**2)' 'x=zeros(1000000)'
   gradcli explain 'mean(log1p(exp(-y*(X@w))))' X=X.npy y=y.npy 'w=zeros(20)' --wrt w --json
   gradcli explain 'sum(exp(x))' x=x.npy -o x.grad=g.npy --memory-limit 1GB
-  gradcli explain 'sum(exp(x))' 'x=zeros(1000000)' --engine native --ir
 """
 
 
@@ -30,9 +29,9 @@ Examples:
 @options.gradients
 @options.per_row
 @options.source
-@options.outputs("Where `gradcli eval` is to write results.", "TARGET=PATH")
+@options.outputs("Results that `gradcli eval` would write to files.", "TARGET=PATH")
 @options.json()
-@click.option("--ir", is_flag=True, help="The code of native passes too, in LLVM's language.")
+@click.option("--ir", is_flag=True, help="Show the LLVM IR of native passes, too.")
 @options.dtype()
 @options.threads()
 @options.memory_limit

@@ -23,20 +23,18 @@ from gradcli.optimize.model import split_model
 if TYPE_CHECKING:
     from gradcli.optimize.fitting import Fit
 
-HELP = """Fit a model to data, by least squares.
+HELP = """Fit a model to data by least squares.
 
-What stands left of = in MODEL is observed, what stands right of it is the model. Its inputs are data, its parameters
-have a value in --params to start from. Prints each parameter with its standard error, their correlations, and how good
-the fit is; AIC is n*log(χ²/n) + 2*p for n observations and p parameters.
+MODEL is `observed = predicted`. Its parameters are named in --params with their starting values; its other inputs are
+data. Prints each parameter with its standard error, the correlations, and how good the fit is: the AIC is n*log(χ²/n)
++ 2*p for n observations and p parameters.
 
-All is computed in float64 with exact derivatives, by SciPy: pip install "gradcli[fit]". A fit that does not converge,
-or whose parameters the data do not tell apart, ends with exit code 1 and writes nothing.
+Everything is computed with exact derivatives by SciPy: pip install "gradcli[fit]". A fit that does not converge, or
+whose data do not determine the parameters, is an error and writes nothing.
 
 \b
 Examples:
   gradcli fit 'y = a*exp(-b*t) + c' y=@data.csv:y t=@data.csv:t --params a=1,b=1,c=0
-  gradcli fit 'log(y) = p + q*x' y=@d.csv:y x=@d.csv:x --params p=0,q=0 --plot fit.png
-  gradcli fit 'y = X@w' X=X.npy y=y.npy --params 'w=[0,0,0]' --sigma 0.1 --absolute-sigma -o w=w.npy
   gradcli fit 'y = a*t/(b + t)' y=y.npy t=t.npy --params a=1,b=1 --bounds b=0: --at t=0:10:200 --predict curve.csv
 """
 
@@ -53,31 +51,31 @@ _NEXT = re.compile(r",\s*[^\W\d]\w*\s*=(?!=)")
     multiple=True,
     metavar="NAME=VALUE,...",
     shell_complete=options.completed("params"),
-    help="Parameters and where they start: a=1,b=0 or 'w=[1,2]'; may be given several times.",
+    help="Parameters and their starting values: a=1,b=0 or 'w=[1,2]'; may be given several times.",
 )
 @click.option(
     "--sigma",
     metavar="VALUE",
     shell_complete=options.completed("vector"),
-    help="The uncertainty of what is observed: a number, the name of an input, or a VALUE such as a file.",
+    help="Uncertainty of the observations: a number, the name of an input, or a VALUE such as a file.",
 )
 @click.option(
     "--absolute-sigma",
     is_flag=True,
-    help="Take sigma as it is for the standard errors [default: only one observation in relation to another].",
+    help="Use sigma in absolute units for the standard errors [default: only as relative weights].",
 )
 @click.option(
     "--loss",
     type=click.Choice(LOSSES),
     default="linear",
     show_default=True,
-    help="How residuals count: as squares, or less than that where they are large.",
+    help="Loss of the residuals: squares, or a robust loss that grows more slowly for large ones.",
 )
 @click.option(
     "--f-scale",
     type=click.FloatRange(min=0, min_open=True),
     metavar="X",
-    help="From which residual on, in units of sigma, it counts less [default: 1].",
+    help="Residual from which a robust loss applies, in units of sigma [default: 1].",
 )
 @options.bounds("params")
 @click.option(
@@ -85,26 +83,24 @@ _NEXT = re.compile(r",\s*[^\W\d]\w*\s*=(?!=)")
     type=click.IntRange(min=1),
     default=10_000,
     metavar="N",
-    help="Give up after so many evaluations of the model [default: 10,000].",
+    help="Give up after N evaluations of the model [default: 10,000].",
 )
-@options.values(
-    "--at", "Predict with this input, also as t=0:10:200 [default: at the data]; may be given several times."
-)
-@click.option("--predict", metavar="PATH", type=click.Path(), help="Write what the fitted model gives, as -o does.")
+@options.values("--at", "Predict at this input, also as t=0:10:200 [default: at the data]; may be given several times.")
+@click.option("--predict", metavar="PATH", type=click.Path(), help="Write the predictions of the fitted model to PATH.")
 @options.picture(
-    "--plot", "Plot data, model, its band of 95 % and residuals, in the terminal or into FILE.svg or .png."
+    "--plot", "Plot data, model, 95 % confidence band and residuals, in the terminal or to FILE.svg or FILE.png."
 )
 @options.source
 @options.outputs(
     "Write a parameter, covariance, correlation, residuals, prediction or band to PATH (- is standard output), in "
-    "the format that its end tells, else as .npy; or parameters and covariance into a folder: -o DIR/."
+    "the format of its extension, or as .npy; -o DIR/ writes parameters and covariance into a folder."
 )
 @options.json()
 @click.option(
     "--dtype",
     type=click.Choice(["float32", "float64"]),
     default="float64",
-    help="What all is computed in [default: float64].",
+    help="Dtype to compute in [default: float64].",
 )
 @options.seed()
 @options.threads()

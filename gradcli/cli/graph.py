@@ -14,20 +14,19 @@ from gradcli.errors import GradcliError
 
 HELP = """Draw the graph of EXPR.
 
-Inputs are given as to `gradcli eval`; nothing is computed, and files are not read. DOT, Mermaid and JSON need nothing
-installed; SVG and PNG need Graphviz, and pip install "gradcli[graph]".
+Nothing is computed, and only the headers of files are read. SVG and PNG need Graphviz and pip install "gradcli[graph]";
+DOT, Mermaid and JSON need nothing.
 
 \b
 --what forward   the expression, operation by operation (the default)
---what backward  the chain of backward functions, as PyTorch names them
---what grad      the gradients, with what they need of the expression
---what plan      the passes over the data and their steps, as gradcli explain lists them
+--what backward  the backward graph, under PyTorch's names
+--what grad      the gradients, with what they use of the expression
+--what plan      the passes over the data and their steps, as in gradcli explain
 
 \b
 Examples:
   gradcli graph 'mean(2*(3*x+7)**2)' 'x=ones(2,2)' -o mean.svg
   gradcli graph 'sum(softmax(X@w, 0)*y)' X=X.npy y=y.npy 'w=zeros(20)' --what grad --format mermaid
-  gradcli graph 'mean(exp(x))' 'x=zeros(1000000)' --what plan -o plan.png
 """
 
 FORMATS = ["dot", "mermaid", "svg", "png", "json"]
@@ -38,10 +37,10 @@ FORMATS = ["dot", "mermaid", "svg", "png", "json"]
     "--what",
     type=click.Choice(["forward", "backward", "grad", "plan"]),
     default="forward",
-    help="What is drawn [default: forward].",
+    help="What to draw [default: forward].",
 )
 @click.option(
-    "--format", "form", type=click.Choice(FORMATS), help="[default: by the ending of the -o file, otherwise dot]"
+    "--format", "form", type=click.Choice(FORMATS), help="Output format [default: from the extension of FILE, or dot]."
 )
 @options.json("The same as --format json.")
 @click.option(
@@ -50,16 +49,16 @@ FORMATS = ["dot", "mermaid", "svg", "png", "json"]
     metavar="FILE",
     type=click.Path(),
     default="-",
-    help="Write to FILE [default: - for standard output].",
+    help="Write to FILE [default: -, standard output].",
 )
 @click.option(
-    "--direction", type=click.Choice(["down", "right"]), default="down", help="Where arrows lead [default: down]."
+    "--direction", type=click.Choice(["down", "right"]), default="down", help="Direction of the arrows [default: down]."
 )
 @click.option(
     "--simplify/--no-simplify",
     "simplified",
     default=None,
-    help="The graph as it is simplified to run, or as the rules make it [default: simplified for grad].",
+    help="Draw the graph as simplified for the engine, or as built [default: simplified for grad].",
 )
 @options.gradients
 @options.per_row
@@ -92,7 +91,7 @@ def _check_simplified(what: str, simplified: bool | None) -> None:
     if simplified is None or what in ("forward", "grad"):
         return
     option = "--simplify" if simplified else "--no-simplify"
-    why = "a plan is always simplified" if what == "plan" else "the chain is that of the expression as it is written"
+    why = "a plan is always simplified" if what == "plan" else "the backward graph is never simplified"
     raise GradcliError(f"{option} and --what {what} contradict each other", hint=why)
 
 

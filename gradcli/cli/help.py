@@ -12,7 +12,16 @@ from gradcli.errors import GradcliError, did_you_mean, quoted
 #: Options of the command as a whole.
 NEVER_EVAL = ("-h", "--help", "-V", "--version")
 
-HELP = """Show the help of COMMAND, or of gradcli as a whole.
+#: The commands under the headings of the help.
+GROUPS = {
+    "Compute": ("eval", "minimize", "fit", "repl"),
+    "Many inputs": ("batch", "stream"),
+    "Formulas and checks": ("derive", "steps", "check"),
+    "Pictures and plans": ("graph", "plot", "report", "explain"),
+    "Reference and setup": ("ops", "completion", "cache", "help"),
+}
+
+HELP = """Show the help of COMMAND, or of gradcli.
 
 \b
 Examples:
@@ -30,6 +39,13 @@ class Commands(HelpfulCommand, click.Group):
         if args[0] not in self.commands and not ctx.resilient_parsing and not args[0].startswith("-"):
             raise self.unknown(args)
         return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The commands in their groups, all descriptions in one column."""
+        width = max(map(len, self.commands))
+        for heading, names in GROUPS.items():
+            with formatter.section(heading):
+                formatter.write_dl([(f"{n:{width}}", self.commands[n].get_short_help_str(100)) for n in names])
 
     def unknown(self, args: list[str]) -> GradcliError:
         """The error for a command that does not exist, with its arguments."""

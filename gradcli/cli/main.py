@@ -8,43 +8,32 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from contextvars import copy_context
 from importlib import import_module
+from itertools import chain
 
 import click
 
 from gradcli import __version__
 from gradcli.cli.command_kinds import ExpressionCommand, hint_of_no_option
 from gradcli.cli.completion import VARIABLE
-from gradcli.cli.help import NEVER_EVAL, Commands
+from gradcli.cli.help import GROUPS, NEVER_EVAL, Commands
 from gradcli.cli.printing import note, report, tell
 from gradcli.errors import GradcliError, UnknownNameError, WorkError
 from gradcli.machine.limits import TELL
 
-EXAMPLES = """\b
+HELP = """Evaluate tensor expressions and differentiate them, with PyTorch's semantics.
+
+`gradcli EXPR ...` is short for `gradcli eval EXPR ...`. `gradcli COMMAND --help` has the options of a command.
+
+\b
 Examples:
-  gradcli eval 'mean(2*(3*x+7)**2)' 'x=ones(2,2)'
   gradcli 'mean(2*(3*x+7)**2)' 'x=ones(2,2)'
+  gradcli eval 'mean(2*(3*x+7)**2)' 'x=ones(2,2)'
   gradcli eval 'sum((X@w - y)**2)' X=data.npy y=labels.npy 'w=zeros(3)' --wrt w
-  gradcli eval 'softmax(x, 0)[1]' 'x=[1, 2, 3]' --json
 """
 
-_COMMANDS = (
-    "eval",
-    "steps",
-    "explain",
-    "batch",
-    "check",
-    "stream",
-    "derive",
-    "graph",
-    "report",
-    "ops",
-    "plot",
-    "minimize",
-    "fit",
-    "repl",
-    "completion",
-    "cache",
-    "help",
+EXIT_CODES = (
+    "Exit codes: 0 if done; 1 if a file or the machine failed, a check found an error or a fit did not converge; 2 if "
+    "the request was wrong; 130 after Ctrl-C."
 )
 
 
@@ -52,24 +41,24 @@ class _Modules(Mapping[str, click.Command]):
     """The commands, each in the module of its name, which is imported when somebody asks for it."""
 
     def __getitem__(self, name: str) -> click.Command:
-        if name not in _COMMANDS:
+        if name not in set(self):
             raise KeyError(name)
         command: click.Command = getattr(import_module(f"gradcli.cli.{name}"), f"{name}_command")
         return command
 
     def __iter__(self) -> Iterator[str]:
-        return iter(_COMMANDS)
+        return chain(*GROUPS.values())
 
     def __len__(self) -> int:
-        return len(_COMMANDS)
+        return sum(map(len, GROUPS.values()))
 
 
 @click.group(
     cls=Commands,
     commands=_Modules(),
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    help=f"Evaluate tensor expressions and differentiate them, with PyTorch's semantics.\n\n{EXAMPLES}",
-    epilog="What is no command is an expression for eval. `gradcli completion --help` tells how the shell completes.",
+    help=HELP,
+    epilog=EXIT_CODES,
 )
 @click.version_option(__version__, "-V", "--version", message="gradcli %(version)s")
 def cli() -> None:

@@ -87,7 +87,7 @@ def _listed() -> str:
             dashed(name) + ("" if value is None else f" {_shown(value)}") for name, value in method.options.items()
         ]
         lines.append(f"{'':{width}}{', '.join(usual)}")
-    return "\b\nMethods, with what their options are unless given:\n" + "\n".join([f"  {line}" for line in lines])
+    return "\b\nMethods, with the defaults of their options:\n" + "\n".join([f"  {line}" for line in lines])
 
 
 def _shown(value: Any) -> str:

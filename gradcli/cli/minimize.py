@@ -25,64 +25,70 @@ if TYPE_CHECKING:
     from gradcli.optimize.minimum import Minimum
     from gradcli.plotting.curves import Curves
 
-HELP = f"""Find the parameters that make EXPR smallest.
+HELP = f"""Find the parameters that minimize EXPR.
 
-EXPR is a single number, and the inputs named in --wrt are its parameters: what they are given as is where the search
-begins. The other inputs stay as they are. Prints the value, the parameters, and why the search came to its end; that it
-did not converge within its limits is no failure.
+EXPR must be a single number. Its parameters are the inputs named in --wrt, and their values are the starting point;
+the other inputs are constant. Prints the value, the parameters, and why the search ended. A search that reaches its
+limit of steps without converging is not an error.
 
 {METHODS_HERE}
 
-With --checkpoint, a run that was killed goes on with --resume, to the same bytes as if it had not been.
+With --checkpoint, a run that was interrupted continues with --resume and gives the same bytes as an uninterrupted
+one.
 
 \b
 Examples:
   gradcli minimize '(1 - x)**2 + 100*(y - x**2)**2' x=-1.2 y=1 --wrt x,y
-  gradcli minimize 'mean(log1p(exp(-y*(X@w))))' X=X.npy y=y.npy 'w=zeros(20)' --wrt w -o w=w.npy
   gradcli minimize 'sum((a*exp(-b*t) - y)**2)' t=d.csv:t y=d.csv:y a=1 b=1 --wrt a,b --method l-bfgs-b --bounds b=0:
   gradcli minimize -f net.txt X=X.npy y=y.npy W=@W.npy v=@v.npy --wrt W,v --method adam --lr 0.01 --steps 5000 \\
     --batch-size 256 --rows X,y --checkpoint net.ck --resume --trace net.jsonl -o net/
 """
 
 
-@options.command("minimize", HELP, cls=MethodCommand, short_help="Find the parameters that make EXPR smallest.")
-@options.wrt("The parameters, as in a,b [default: the floating-point input, where there is only one].")
+@options.command("minimize", HELP, cls=MethodCommand, short_help="Find the parameters that minimize EXPR.")
+@options.wrt("The parameters, as in a,b [default: the floating-point input, if there is only one].")
 @click.option(
     "--method",
     default="lbfgs",
     metavar="METHOD",
     show_default=True,
     shell_complete=options.completed("methods"),
-    help="How to get there: one of those above.",
+    help="One of the methods above.",
 )
 @options.bounds("bounds")
-@click.option("--batch-size", type=click.IntRange(min=1), metavar="N", help="Look at so many rows in each step.")
+@click.option("--batch-size", type=click.IntRange(min=1), metavar="N", help="Use a batch of N rows in each step.")
 @click.option(
     "--rows",
     metavar="NAMES",
     shell_complete=options.completed("names"),
-    help="The inputs whose rows are dealt in batches, as in X,y; their order follows --seed.",
+    help="Inputs whose rows are split into batches, as in X,y; --seed determines the order.",
 )
 @options.source
 @options.outputs(
-    "Write a parameter, or value, to PATH (- is standard output), in the format that its end tells, else as .npy; "
-    "or all of them into a folder: -o DIR/."
+    "Write a parameter, or value, to PATH (- is standard output), in the format of its extension, or as .npy; "
+    "-o DIR/ writes all of them into a folder."
 )
-@click.option("--trace", metavar="FILE", type=click.Path(), help="Write a line of JSON for each step.")
-@options.picture("--plot", "Plot the course of the value and its gradient, in the terminal or into FILE.svg or .png.")
+@click.option("--trace", metavar="FILE", type=click.Path(), help="Write a line of JSON to FILE for each step.")
+@options.picture(
+    "--plot", "Plot the value and the norm of its gradient over the steps, in the terminal or to FILE.svg or FILE.png."
+)
 @click.option(
-    "--checkpoint", metavar="FILE", type=click.Path(), help="Keep in FILE, every second or so, what it takes to go on."
+    "--checkpoint", metavar="FILE", type=click.Path(), help="Save the state of the run to FILE about every second."
 )
-@click.option("--resume", is_flag=True, help="Go on from the checkpoint of an earlier run of the same kind, if any.")
-@click.option("--overwrite", is_flag=True, help="Replace the checkpoint of another run, and its results in DIR.")
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Continue from the checkpoint of an earlier run of the same command, if there is one.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace the checkpoint and the results of another run.")
 @options.json()
 @options.dtype()
-@options.seed("also of the order of rows")
+@options.seed("also determines the order of rows")
 @options.threads()
 @options.limits
 @options.precision
 @options.progress
-@options.quiet("No notes, no progress, and not why it ended; with -o, no text either.")
+@options.quiet("Print no notes, no progress and no reason why the search ended; with -o, print nothing.")
 @options.gathered
 def minimize_command(
     common: CommonOptions,

@@ -18,27 +18,25 @@ if TYPE_CHECKING:
 #: What begins the names of the library in the language itself.
 _STANDARD = "std."
 
-HELP = """List the operations of the language, or show one in full.
+HELP = """List the operations of the language, or describe one.
 
-NAME is an operation, an alias of one, or a family such as activation or products. Without it, all operations are
-listed by family, with their arguments as PyTorch names them. What `import std` gives is called std.rmse, and all of it
-std.grad.
+NAME is an operation, an alias of one, or a family such as activation or products. Without NAME, all operations are
+listed by family, with their arguments as in PyTorch. The definitions of `import std` are called std.rmse and so on,
+all of them std.grad.
 
 \b
 Examples:
-  gradcli ops
   gradcli ops softplus
-  gradcli ops products
   gradcli ops --search triangular
-  gradcli ops std.grad
-  gradcli ops --json
 """
 
 
 @click.command("ops", cls=HelpfulCommand, help=HELP)
 @click.argument("name", metavar="[NAME]", required=False, shell_complete=completed("operations"))
-@click.option("--search", metavar="WORD", help="Those whose name, alias, description or family has WORD in it.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON value on one line.")
+@click.option(
+    "--search", metavar="WORD", help="List the operations with WORD in their name, alias, description or family."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON value on one line.")
 def ops_command(name: str | None, search: str | None, as_json: bool) -> None:
     from gradcli.reference.entries import entry, entry_text, find, list_json, list_text, table_named, tables
     from gradcli.render.json import to_json

@@ -85,7 +85,7 @@ _missing = click.option(
     type=click.Choice(["nan"]),
     expose_value=False,
     callback=lambda context, option, missing: MISSING_AS_NAN.set(missing == "nan"),
-    help="Read missing values in tables as NaN [default: they are errors].",
+    help="Read missing values in tables as NaN [default: refuse them].",
 )
 
 
@@ -100,13 +100,13 @@ def command(
 
     def decorate(function: _F) -> click.Command:
         words = click.argument("items", metavar=metavar, nargs=-1, shell_complete=completed("words"))
-        taking = words(_missing(function))
+        taking = words(function)
         return click.command(name, cls=cls, help=text, short_help=short_help, no_args_is_help=False)(taking)
 
     return decorate
 
 
-_DIFFERENTIATED = "Inputs to differentiate, as in x,y [default: every floating-point one]."
+_DIFFERENTIATED = "Inputs to differentiate, as in x,y [default: all floating-point inputs]."
 
 
 def wrt(text: str = _DIFFERENTIATED, metavar: str = "NAMES") -> Callable[[_F], _F]:
@@ -114,12 +114,12 @@ def wrt(text: str = _DIFFERENTIATED, metavar: str = "NAMES") -> Callable[[_F], _
     return click.option("--wrt", metavar=metavar, shell_complete=completed("names"), help=text)
 
 
-_no_grad = click.option("--no-grad", is_flag=True, help="Differentiate nothing.")
+_no_grad = click.option("--no-grad", is_flag=True, help="Compute the value only.")
 _grad_output = click.option(
     "--grad-output",
     metavar="VALUE",
     shell_complete=completed("vector"),
-    help="The vector of the vector-Jacobian product, for a value that is no scalar.",
+    help="Upstream gradient of a non-scalar value: the vector of the vector-Jacobian product; a number is broadcast.",
 )
 
 
@@ -132,8 +132,8 @@ per_row = click.option(
     "--per-row",
     metavar="NAMES",
     shell_complete=completed("names"),
-    help="Inputs of which EXPR takes a row: the value, and the gradients of all inputs, come once for each row; or the "
-    "Jacobians, where the value of a row is no scalar.",
+    help="Evaluate EXPR for each row of these inputs, with a value and gradients for each row, or Jacobians if the "
+    "value of a row is non-scalar.",
 )
 
 _source = click.option(
@@ -142,40 +142,40 @@ _source = click.option(
     "source",
     metavar="FILE",
     type=click.Path(),
-    help="Read the expression from FILE (- is standard input); leave EXPR out.",
+    help="Read the expression from FILE instead of EXPR (- is standard input).",
 )
 allow_import = click.option(
     "--allow-import",
     metavar="DIR",
     type=click.Path(exists=True, file_okay=False),
     multiple=True,
-    help="Let the expression import files below DIR, too; may be given several times.",
+    help="Allow imports of files in DIR; may be given several times.",
 )
 
 
 def source(function: _F) -> _F:
-    """Where the expression stands, and from where it may import definitions."""
-    return _source(allow_import(function))
+    """Where the expression is, from where it may import definitions, and how the tables of inputs are read."""
+    return _source(allow_import(_missing(function)))
 
 
 def dtype(of: str = "literals") -> Callable[[_F], _F]:
-    """The element type of what has none of its own."""
-    text = f"Element type of {of} [default: float32]; files keep theirs."
+    """The dtype of what has none of its own."""
+    text = f"Dtype of {of} [default: float32]; files keep theirs."
     return click.option("--dtype", type=click.Choice(DTYPES), help=text)
 
 
-def seed(text: str = "gives PyTorch's numbers") -> Callable[[_F], _F]:
+def seed(text: str = "the numbers are PyTorch's") -> Callable[[_F], _F]:
     """The seed of random numbers; `text` says what is drawn with it."""
-    return click.option("--seed", type=int, help=f"Seed of rand() and randn(); {text}.")
+    return click.option("--seed", type=int, metavar="N", help=f"Seed of random numbers; {text}.")
 
 
-def json(text: str = "One JSON object on one line.") -> Callable[[_F], _F]:
+def json(text: str = "Print one JSON object on one line.") -> Callable[[_F], _F]:
     """Whether the answer, and an error, is JSON."""
     return click.option("--json", "as_json", is_flag=True, help=text)
 
 
 fail_on_nan = click.option(
-    "--fail-on-nan", is_flag=True, help="Fail where a result holds NaN or an infinity; nothing is written then."
+    "--fail-on-nan", is_flag=True, help="Fail and write nothing if a result holds NaN or infinity."
 )
 
 
@@ -205,7 +205,7 @@ def values(name: str, text: str) -> Callable[[_F], _F]:
 
 def bounds(kind: str) -> Callable[[_F], _F]:
     """Between which numbers parameters are kept; `kind` is how they are completed."""
-    text = "Keep a parameter between two numbers, each of which may be left out; may be given several times."
+    text = "Keep a parameter between LOW and HIGH; either may be omitted. May be given several times."
     return _several("--bounds", "limits", metavar="NAME=LOW:HIGH", kind=kind, text=text)
 
 
@@ -217,7 +217,7 @@ def threads(*names: str) -> Callable[[_F], _F]:
         "threads",
         type=click.IntRange(1, 1024),
         metavar="N",
-        help="Threads to compute with [default: $GRADCLI_THREADS, or all processors]; any number gives the same bits.",
+        help="Number of threads [default: $GRADCLI_THREADS, or all processors]; any number gives the same bits.",
     )
     return lambda function: option(_engine(function))
 
@@ -236,14 +236,14 @@ _engine = click.option(
     type=click.Choice(["auto", "numpy", "native"]),
     expose_value=False,
     callback=_choose_engine,
-    help="What computes large tensors [default: $GRADCLI_ENGINE, or auto: native code where llvmlite is installed].",
+    help="Engine for large tensors [default: $GRADCLI_ENGINE, or auto: native if llvmlite is installed].",
 )
 
 
 scheduler = click.option(
     "--scheduler",
     metavar="ADDRESS",
-    help="Deal the work to a Dask cluster: tcp://host:8786, or local:4 for four processes here; gives the same bits.",
+    help="Compute on a Dask cluster: tcp://host:8786, or local:4 for four local processes; gives the same bits.",
 )
 memory_limit = click.option(
     "--memory-limit",
@@ -251,7 +251,7 @@ memory_limit = click.option(
     metavar="SIZE",
     expose_value=False,
     callback=lambda context, option, limit: MEMORY_LIMIT.set(limit),
-    help="Refuse what would need more memory, as in 2GB [default: 80 % of what is free].",
+    help="Refuse to use more memory than SIZE, as in 2GB [default: 80 % of the free memory].",
 )
 #: What is expected to take longer than an hour is refused without it.
 yes = click.option(
@@ -259,7 +259,7 @@ yes = click.option(
     is_flag=True,
     expose_value=False,
     callback=lambda context, option, yes: TIME_LIMIT.set(None if yes else HOUR),
-    help="Compute also what is expected to take over an hour.",
+    help="Run even if more than an hour is expected.",
 )
 
 
@@ -274,14 +274,14 @@ def picture(name: str, text: str) -> Callable[[_F], _F]:
 
 
 precision = click.option(
-    "--precision", type=click.IntRange(0, 30), default=4, help="Digits after the point in text [default: 4]."
+    "--precision", type=click.IntRange(0, 30), default=4, metavar="N", help="Decimals in text [default: 4]."
 )
 progress = click.option(
-    "--progress/--no-progress", default=None, help="Progress on standard error [default: on a terminal]."
+    "--progress/--no-progress", default=None, help="Show progress on standard error [default: on a terminal]."
 )
 
 
-def quiet(text: str = "No notes.") -> Callable[[_F], _F]:
+def quiet(text: str = "Print no notes.") -> Callable[[_F], _F]:
     """Whether notes are left out."""
     return click.option("-q", "--quiet", is_flag=True, callback=_quieted, help=text)
 

@@ -25,16 +25,16 @@ if TYPE_CHECKING:
 
 HELP = """Plot EXPR and its derivative against one input.
 
-The input with more than one element holds the points; in EXPR it stands for one of them at a time. x=-3:3 are 400
-points from -3 to 3, x=-3:3:50 are 50 of them. A vector at each point is a family of curves.
+One input holds the points, and EXPR is evaluated at each: x=-3:3 is 400 points from -3 to 3, x=-3:3:50 is 50 points.
+Where the value is a vector, each of its elements is a curve.
 
-The plot is made of characters, or is written to a file: SVG and PNG need pip install "gradcli[plot]".
+The plot is drawn with characters in the terminal, or written to an SVG or PNG file, which needs
+pip install "gradcli[plot]".
 
 \b
 Examples:
   gradcli plot 'tanh(x)' x=-3:3
   gradcli plot 'a*x**3 - x' x=-2:2 'a=[1,2,3]' --derivatives 2 -o cubics.svg
-  gradcli plot 'sum(w*sin(x*w))' x=0:2*pi:200 'w=[1,2,3]'
 """
 
 # Points of a range that does not tell how many.
@@ -44,16 +44,33 @@ _FORMATS = {".svg": "svg", ".png": "png"}
 
 
 @options.command("plot", HELP)
-@options.wrt("The input to plot against [default: the one with more than one element].", "NAME")
+@options.wrt("Input to plot against [default: the one with more than one element].", "NAME")
 @click.option(
-    "--derivatives", type=click.IntRange(0, 4), default=1, metavar="N", help="Derivatives to plot, 0 to 4 [default: 1]."
+    "--derivatives",
+    type=click.IntRange(0, 4),
+    default=1,
+    metavar="N",
+    help="Number of derivatives to plot, 0 to 4 [default: 1].",
 )
-@click.option("-o", "--output", metavar="FILE", type=click.Path(), help="Write FILE.svg or FILE.png instead.")
-@click.option("--format", "form", type=click.Choice(["svg", "png"]), help="[default: by the ending of FILE]")
-@click.option("--width", type=click.IntRange(20, 1000), metavar="COLUMNS", help="[default: the terminal's]")
-@click.option("--height", type=click.IntRange(6, 1000), metavar="ROWS", help="[default: the terminal's]")
-@click.option("--ascii", "plain", is_flag=True, help="Only ASCII characters [default: where there are no others].")
-@options.json("The points as one JSON object on one line.")
+@click.option(
+    "-o", "--output", metavar="FILE", type=click.Path(), help="Write to FILE.svg or FILE.png instead of the terminal."
+)
+@click.option(
+    "--format", "form", type=click.Choice(["svg", "png"]), help="File format [default: from the extension of FILE]."
+)
+@click.option(
+    "--width",
+    type=click.IntRange(20, 1000),
+    metavar="COLUMNS",
+    help="Width of the plot [default: that of the terminal].",
+)
+@click.option(
+    "--height", type=click.IntRange(6, 1000), metavar="ROWS", help="Height of the plot [default: that of the terminal]."
+)
+@click.option(
+    "--ascii", "plain", is_flag=True, help="Use ASCII characters only [default: where the terminal has no others]."
+)
+@options.json("Print the points as one JSON object on one line.")
 @options.source
 @options.dtype()
 @options.quiet()

@@ -19,13 +19,14 @@ from gradcli.errors import GradcliError, WorkError
 if TYPE_CHECKING:
     from gradcli.repl.session import Session
 
-HELP = """Evaluate expressions as they are typed.
+HELP = """Evaluate expressions interactively.
 
-Assign inputs, and write expressions: each prints its value, its chain of backward functions and its gradients. Lines
-that begin with a colon are commands; :help lists them. Ctrl-C clears the line or stops a computation, Ctrl-D leaves.
+Assign inputs and write expressions; each expression prints its value, its backward graph and its gradients. Lines
+that begin with a colon are commands, and :help lists them. Ctrl-C clears the line or stops a computation; Ctrl-D
+exits.
 
-Where standard input is no terminal, its lines are carried out one after the other; an error does not stop them, and
-the exit code is then 1. pip install "gradcli[repl]" gives better editing and completion.
+If standard input is not a terminal, its lines are run one after the other. An error does not stop them, but the exit
+code is then 1. pip install "gradcli[repl]" gives better editing and completion.
 
 \b
 Example:

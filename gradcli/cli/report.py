@@ -10,20 +10,19 @@ from gradcli.cli.options import CommonOptions
 from gradcli.errors import GradcliError, quoted
 from gradcli.language.parse import computation
 
-HELP = """Write a report of EXPR as one HTML file.
+HELP = """Write an HTML report of EXPR, its gradients and each step.
 
-The page has the value and the gradients with their distributions and formulas, the graph, the computation step by step,
-forward and backward, the check against differences, and how it would be planned. NaN and infinities are marked, with
-what made them. Nothing is loaded from elsewhere; it can be read without JavaScript, and printed.
+The page shows the value and the gradients with their distributions and formulas, the graph, the steps forward and
+backward, the check against central differences, and the plan. NaN and infinities are marked, with the operation that
+made them. The page is one file that loads nothing else; it works without JavaScript and can be printed.
 
-With --from it shows how the value fell, the parameters and the items of runs that are over.
+With --from, it shows the results of an earlier run instead: the value over the steps of `gradcli minimize` and its
+parameters, or the items of `gradcli batch`.
 
 \b
 Examples:
   gradcli report 'y = 3*x + 7; z = 2*y**2; w = mean(z)' 'x=ones(2,2)' -o report.html
-  gradcli report 'mean((X@w - y)**2)' X=X.npy y=y.npy 'w=zeros(2)' --wrt w -o loss.html
   gradcli report --from fit.json --from steps.jsonl -o fit.html
-  gradcli report --from out/results.jsonl -o batch.html
 """
 
 _WITH_RECORDS = ("output", "records", "precision", "color")
@@ -39,7 +38,7 @@ _WITH_RECORDS = ("output", "records", "precision", "color")
     multiple=True,
     metavar="FILE",
     type=click.Path(),
-    help="Show, in place of EXPR, what minimize --json, its --trace or a batch wrote; may be given several times.",
+    help="Show results of minimize (--json or --trace) or batch (results.jsonl) instead; may be given several times.",
 )
 @options.gradients
 @options.source

@@ -13,16 +13,15 @@ from gradcli.cli.printing import write_pages, write_text
 from gradcli.errors import GradcliError
 from gradcli.language.parse import computation
 
-HELP = """Tell how EXPR is computed and differentiated, step by step.
+HELP = """Show step by step how EXPR and its gradients are computed.
 
-Forward, a line for each operation, with what PyTorch prints of its result; then backward, from the value to the inputs:
-each backward function, its local derivative as a formula, and the gradient that it passes on. Inputs are given as to
-`gradcli eval`; EXPR may end with an assignment. What has no name gets one.
+Forward, each line is an operation with the tensor that it gives, as PyTorch prints it. Backward, from the value to the
+inputs, each line is a backward function, its local derivative as a formula, and the gradient that it passes on.
+Intermediate results that have no name in EXPR are given one. EXPR may end with an assignment.
 
 \b
 Examples:
   gradcli steps 'y = 3*x + 7; z = 2*y**2; w = mean(z)' 'x=ones(2,2)'
-  gradcli steps 'mean((X@w - y)**2)' X=X.npy y=y.npy 'w=zeros(2)' --wrt w --only w
   gradcli steps 'sum(sin(x)*x)' 'x=[1, 2]' --format markdown
 """
 
@@ -38,12 +37,15 @@ _WIDEST = 120
     "--only",
     metavar="NAMES",
     shell_complete=options.completed("steps"),
-    help="Only these steps, as in y,z, with what made them and what leads to them.",
+    help="Show only these inputs and steps, as in y,z, with all that adds to their gradients.",
 )
 @options.json()
-@click.option("--format", "form", type=click.Choice(FORMATS), help="How it is written [default: text].")
+@click.option("--format", "form", type=click.Choice(FORMATS), help="Output format [default: text].")
 @click.option(
-    "--width", type=click.IntRange(40, 1000), metavar="N", help="Columns of text [default: the terminal's, or 80]."
+    "--width",
+    type=click.IntRange(40, 1000),
+    metavar="N",
+    help="Width of the text in columns [default: that of the terminal, or 80].",
 )
 @options.dtype()
 @options.seed()

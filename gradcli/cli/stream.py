@@ -18,22 +18,22 @@ from gradcli.evaluation.input_value import InputValue
 if TYPE_CHECKING:
     from gradcli.stream.loop import StreamSummary
 
-HELP = """Evaluate EXPR and differentiate it for each record that comes in.
+HELP = """Evaluate EXPR and its gradients for each record of a stream.
 
-Reads JSON Lines from FILEs or standard input, as in {"x": [1, 2], "id": 7}, and writes a line for each, in the same
-order: {"id": 7, "value": 5.0, "grads": {"x": [2.0, 4.0]}}. Fields that EXPR does not name pass through. Answers are
-never held back while there is nothing to read. A line that is wrong gives a line with "error", and the run goes on.
+Reads JSON Lines from FILEs or standard input, such as {"x": [1, 2], "id": 7}, and writes a line for each record, in the
+same order: {"id": 7, "value": 5.0, "grads": {"x": [2.0, 4.0]}}. Fields that are not inputs of EXPR are passed through.
+Answers are written as soon as there is nothing more to read. An invalid record is answered with "error", and the run
+continues.
 
-Inputs given as NAME=VALUE are the same for all records. FILEs that end in .npy hold arrays one after the other, those
-that end in .npz an array for each name. Of .csv and .tsv, each row is a record, and the columns are its fields; rows
-without a header have a cell for each input. With --format npz, standard input names archives, one a line.
+An input given as NAME=VALUE is the same for all records. In .csv and .tsv files each row is a record and each column a
+field; without a header, each column is an input. A .npy file holds arrays one after the other, an .npz file one array
+for each input; with --format npz, standard input lists .npz files, one per line.
 
 \b
 Examples:
   producer | gradcli stream 'sum(x**2)' --wrt x | jq .grads.x
   gradcli stream 'mean((X@w - y)**2)' w=w.npy days/*.npz
   tail -f log.csv | gradcli stream 'height/age' --format csv
-  gradcli stream 'x/norm(x)' --format npy --output-format npy -o value < in.npy > out.npy
 """
 
 
@@ -44,39 +44,39 @@ Examples:
     "names",
     metavar="NAMES",
     shell_complete=options.completed("names"),
-    help="Inputs that the records give, arrays in this order [default: every name of EXPR that has no VALUE].",
+    help="Inputs that a record holds, in the order of its arrays [default: all without a VALUE].",
 )
 @click.option(
     "--format",
     "form",
     type=click.Choice(["json", "csv", "tsv", "npy", "npz"]),
-    help="What comes in [default: as the file's name ends, else json].",
+    help="Input format [default: from the extension of FILE, or json].",
 )
 @click.option(
     "--output-format",
     type=click.Choice(["json", "npy"]),
     default="json",
     show_default=True,
-    help="What goes out: lines, or arrays one after the other.",
+    help="Output format: JSON Lines, or .npy arrays one after the other.",
 )
 @click.option(
     "-o",
     "--output",
     "targets",
     metavar="NAMES",
-    help="The arrays of each record of --output-format npy, as in value,x.grad [default: all of them].",
+    help="Arrays to write with --output-format npy, as in value,x.grad [default: all].",
 )
-@options.show("Of each answer, only these parts: value, grads.")
-@options.only("Of each answer, one tensor and nothing else: value or x.grad.")
+@options.show("Write only these parts of each answer: value or grads.")
+@options.only("Write a single tensor for each record: value or x.grad.")
 @options.per_row
 @options.fail_on_nan
-@click.option("--strict", is_flag=True, help="Stop at the first record that is wrong.")
+@click.option("--strict", is_flag=True, help="Stop at the first invalid record.")
 @options.source
 @options.dtype("JSON and literals")
-@options.seed("they go on from record to record")
+@options.seed("the sequence continues from record to record")
 @options.threads()
 @options.limits
-@options.json("The last report on standard error as JSON, too.")
+@options.json("Write the final error report as JSON, too.")
 @options.quiet()
 @options.gathered
 def stream_command(

@@ -73,20 +73,20 @@ def _share(value: Any) -> bool:
 
 
 OPTIONS = {
-    "lr": Option("How far a step goes: the learning rate.", "a number above 0", lambda v: _number(v) and v > 0),
-    "betas": Option("How much of the means of gradients and of their squares each step keeps.",
+    "lr": Option("Learning rate.", "a number above 0", lambda v: _number(v) and v > 0),
+    "betas": Option("Decay rates of the running means of gradients and of their squares.",
                     "two numbers from 0 to below 1",
                     lambda v: isinstance(v, tuple | list) and len(v) == 2 and all(_share(b) for b in v)),
-    "momentum": Option("How much of the last change each step keeps.", "a number from 0 to below 1", _share),
-    "alpha": Option("How much of the mean of squares each step keeps.", "a number from 0 to below 1", _share),
-    "eps": Option("What is added to a denominator.", "a number from 0", lambda v: _number(v) and v >= 0),
-    "weight_decay": Option("How much of itself each parameter is drawn to zero by.", "a number from 0",
-                           lambda v: _number(v) and v >= 0),
-    "history_size": Option("How many steps the curvature is known from.", "a whole number from 1", _whole),
-    "tol": Option("Where to stop: when no element of the gradient is larger.", "a number from 0",
+    "momentum": Option("Share of the last update that each step keeps.", "a number from 0 to below 1", _share),
+    "alpha": Option("Decay rate of the running mean of squared gradients.", "a number from 0 to below 1", _share),
+    "eps": Option("Number added to denominators for numerical stability.", "a number from 0",
+                  lambda v: _number(v) and v >= 0),
+    "weight_decay": Option("Weight decay of the parameters.", "a number from 0", lambda v: _number(v) and v >= 0),
+    "history_size": Option("Number of steps from which the curvature is estimated.", "a whole number from 1", _whole),
+    "tol": Option("Stop when no element of the gradient is larger than this.", "a number from 0",
                   lambda v: v is None or _number(v) and v >= 0),
-    "max_iter": Option("The most steps that are taken.", "a whole number from 1", lambda v: v is None or _whole(v)),
-    "steps": Option("How many steps are taken.", "a whole number from 1", _whole),
+    "max_iter": Option("Largest number of steps.", "a whole number from 1", lambda v: v is None or _whole(v)),
+    "steps": Option("Number of steps.", "a whole number from 1", _whole),
 }
 
 
@@ -100,23 +100,23 @@ def _scipy(name: str, doc: str, **more: Any) -> Method:
 
 
 METHODS = {method.name: method for method in (
-    Method("lbfgs", "L-BFGS with a strong Wolfe search, as PyTorch's: for smooth objectives of any size.",
+    Method("lbfgs", "L-BFGS with a strong Wolfe line search, as in PyTorch, for smooth objectives of any size.",
            {"lr": 1.0, "history_size": 100, "max_iter": 10_000, "tol": None}, LBFGS, memory=_history),
-    _update("sgd", updates.Descent, "Steps down the gradient.", lr=1e-3),
-    _update("momentum", updates.Momentum, "Steps down the gradient that keep some of their speed.",
+    _update("sgd", updates.Descent, "Gradient descent.", lr=1e-3),
+    _update("momentum", updates.Momentum, "Gradient descent with momentum.",
             lr=1e-3, momentum=0.9),
-    _update("adam", updates.Adam, "Steps scaled by the means of gradients and of their squares.",
+    _update("adam", updates.Adam, "Adam: steps scaled by running means of gradients and of their squares.",
             lr=1e-3, betas=(0.9, 0.999), eps=1e-8),
-    _update("adamw", updates.AdamW, "Adam, with weights that decay apart from the gradient.",
+    _update("adamw", updates.AdamW, "Adam with decoupled weight decay.",
             lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=1e-2),
-    _update("rmsprop", updates.RMSprop, "Steps scaled by the mean of squared gradients.",
+    _update("rmsprop", updates.RMSprop, "Steps scaled by a running mean of squared gradients.",
             lr=1e-2, alpha=0.99, eps=1e-8, momentum=0.0),
     _update("adagrad", updates.Adagrad, "Steps scaled by the sum of squared gradients.", lr=1e-2, eps=1e-10),
     _scipy("l-bfgs-b", "L-BFGS within bounds.", bounds=True),
-    _scipy("bfgs", "BFGS, which keeps a whole matrix: for few parameters.", memory=_matrix),
+    _scipy("bfgs", "BFGS, which stores a dense matrix, for few parameters.", memory=_matrix),
     _scipy("newton-cg", "Newton's method with exact Hessian-vector products and a line search.", hvp=True),
     _scipy("trust-ncg", "Newton's method with exact Hessian-vector products in a trust region.", hvp=True),
-    _scipy("nelder-mead", "A simplex that needs no gradient, for few parameters; within bounds.",
+    _scipy("nelder-mead", "Simplex method without gradients, for few parameters; within bounds.",
            bounds=True, gradients=False, memory=_matrix),
 )}
 
