@@ -98,6 +98,7 @@ VALUES = {
     "null": "write None",
     "tf.reduce_sum(x)": "leave it out; the prefixes of libraries are torch, nn, F, np, jnp, jax, scipy and math",
     "linalg.norm(x)": "write torch.linalg or np.linalg",
+    "lax.stop_gradient(x)": "write jax.lax",
     "K*x": "give it a value, as in K=ones(2,2)",
     "E": "give it a value, as in E=ones(2,2)",
 }
@@ -118,6 +119,10 @@ CALLS = {
     "x.length": "write x.shape[0]",
     "x.backward()": "leave it out: --wrt names the inputs whose gradients are wanted",
     "x.cpu()": "leave it out",
+    "x.at[0].set(3)": "write index_put(x, [i], v), whose result is a new tensor",
+    "norm2(x)": "write norm(x)",
+    "norm1(x)": "write norm(x, 1)",
+    "x + vector(1)": "leave it out: a number is added to every element",
 }
 
 

@@ -306,6 +306,12 @@ REFUSED = {
     "torch.pie*x": ("gradcli has no torch.pie", "did you mean torch.pi?", "pie"),
     "np.random.rand(2)*x": ("gradcli has no numpy.random", "rand(2, 3) and randn(2, 3) give random numbers", "random"),
     "jax.grad(x)": ("gradcli has no jax.grad", "gradients are what gradcli computes; --wrt names the inputs", "grad"),
+    "jax.lax.scan(x)": ("gradcli has no jax.lax.scan", "write scan(f, init, xs)", "scan"),
+    "jax.lax.cond(x)": (
+        "gradcli has no jax.lax.cond",
+        "write a if condition else b, or where(condition, a, b)",
+        "cond",
+    ),
     "scipy.stats.norm(x)": ("gradcli has no scipy.stats", "it knows scipy.special", "stats"),
     "np.sum + x": ("numpy.sum is a function", "call it, as in numpy.sum(x)", "sum"),
     "np.pi(x)": ("numpy.pi is not a function", None, "pi"),

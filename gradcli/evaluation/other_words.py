@@ -51,6 +51,12 @@ _WRITTEN_OUT = """
     mad: mean(abs(x - mean(x)))
     sumsq: sum(x**2)
     sumabs: sum(abs(x))
+    norm1: norm(x, 1)
+    norm2: norm(x)
+    adj: det(A)*inv(A)
+    vector: leave it out: a number is added to every element
+    matrix: leave it out: a number is added to every element
+    at: index_put(x, [i], v), whose result is a new tensor
     reducevariance: var(x, correction=0)
     reducestd: std(x, correction=0)
     cummean: cumsum(x, 0)/(1 + arange(x.shape[0]))
@@ -105,6 +111,8 @@ _PREFIXES = "the prefixes of libraries are torch, nn, F, np, jnp, jax, scipy and
 _OTHER_LIBRARIES = {
     **dict.fromkeys(("tf", "keras", "K", "tnp", "cp", "cupy", "mx", "paddle", "tfp"), f"leave it out; {_PREFIXES}"),
     "linalg": "write torch.linalg or np.linalg",
+    "lax": "write jax.lax",
+    "optax": "`gradcli minimize` does that",
     "special": "write torch.special or scipy.special",
     "functional": "write nn.functional",
 }

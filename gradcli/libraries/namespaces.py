@@ -23,7 +23,7 @@ _DTYPES_OF_ARRAYS = {
     **{name: DTYPES[same] for name, same in _SAME_DTYPES.items()},
 }
 
-# What other libraries have, and gradcli in another way.
+# What other libraries have, and gradcli in another way: by its name, or its place where the name means more than that.
 _ELSEWHERE = {
     "random": "rand(2, 3) and randn(2, 3) give random numbers",
     **dict.fromkeys(
@@ -37,6 +37,11 @@ _ELSEWHERE = {
     "loggamma": "gammaln is the logarithm of the absolute value",
     "fft": "there are no complex numbers",
     "optim": "`gradcli minimize` does that",
+    **dict.fromkeys(("jax.lax.cond", "torch.cond"), "write a if condition else b, or where(condition, a, b)"),
+    "jax.lax.scan": "write scan(f, init, xs)",
+    "jax.lax.map": "write each(f, xs)",
+    "jax.lax.fori_loop": "write iterate(f, x, n)",
+    "jax.lax.while_loop": "write iterate(f, x, n): how often a function is called is known beforehand",
 }
 
 
@@ -146,12 +151,13 @@ def libraries_with(name: str) -> list[str]:
 
 def _unknown(folder: str, name: str, contents: _Contents) -> GradcliError:
     """The error for a name that stands for nothing, with what may be meant."""
-    message = f"gradcli has no {folder}.{name}"
+    place = f"{folder}.{name}"
     known = [*contents.names(folder), *contents.values, *contents.folders.split()]
     near = closest(name, known)
     row = OPS.function(name)
-    if name in _ELSEWHERE:
-        hint: str | None = _ELSEWHERE[name]
+    hint = _ELSEWHERE.get(place) or _ELSEWHERE.get(name)
+    if hint is not None:
+        pass
     elif row is not None and near != name:
         hint = f"write {row.name}(…), whose place in PyTorch is torch.{row.torch or row.name}"
     elif near is not None:
@@ -159,4 +165,4 @@ def _unknown(folder: str, name: str, contents: _Contents) -> GradcliError:
     else:
         inside = [f"{folder}.{inner}" for inner in contents.folders.split()]
         hint = f"it knows {', '.join(inside)}" if inside else None
-    return GradcliError(message, hint=hint)
+    return GradcliError(f"gradcli has no {place}", hint=hint)
