@@ -313,6 +313,26 @@ def test_unknown_names() -> None:
         gc.Tensor([1, 2])
 
 
+def test_what_pytorch_has_elsewhere_is_told() -> None:
+    for name, hint in {"nn": "in the package itself", "optim": "gc.minimize", "device": "on the CPU"}.items():
+        with pytest.raises(AttributeError, match=hint):
+            getattr(gc, name)
+    with pytest.raises(AttributeError, match="on the CPU"):
+        gc.ones(2).cuda()
+
+
+def test_tensors_of_other_libraries_are_named_with_what_to_do() -> None:
+    class Tensor:
+        __module__ = "torch._tensor"
+
+        def __array__(self) -> np.ndarray:
+            return np.ones(2)
+
+    for refused in (lambda: gc.exp(Tensor()), lambda: gc.evaluate("sum(x)", {"x": Tensor()})):
+        with pytest.raises(gc.GradcliError, match=r"a torch\.Tensor\n?.*numpy\.asarray"):
+            refused()
+
+
 def test_default_dtype() -> None:
     assert gc.get_default_dtype() == gc.float32
     gc.set_default_dtype(gc.float64)

@@ -10,7 +10,7 @@ import numpy as np
 from gradcli.engine.execute.run import execute
 from gradcli.errors import GradcliError, written_in
 from gradcli.evaluation.interpret import Interpreter
-from gradcli.graph.arguments import as_node, kind_of, list_array
+from gradcli.graph.arguments import array_hint, as_node, kind_of, list_array
 from gradcli.graph.dtypes import DEFAULT_DTYPE, DTYPES, check_dtype
 from gradcli.graph.measured import WAY, Measure
 from gradcli.graph.node import Node, constant, fitted
@@ -84,4 +84,5 @@ def to_array(value: Any) -> np.ndarray:
     if isinstance(value, list | tuple):
         array = list_array(value)
         return array if array.dtype.kind in "bf" else array.astype(DEFAULT_DTYPE.get())
-    raise GradcliError(f"an input must be an array, a tensor, a number or a list, not {kind_of(value)}")
+    message = f"an input must be an array, a tensor, a number or a list, not {kind_of(value)}"
+    raise GradcliError(message, hint=array_hint(value))

@@ -39,8 +39,13 @@ def as_node(value: Any) -> Node:
     if isinstance(value, list | tuple) and not hasattr(value, "_fields"):
         return list_node(value)
     fields = getattr(value, "_fields", ())
-    hint = f"choose one with .{fields[0]}" if fields else None
+    hint = f"choose one with .{fields[0]}" if fields else array_hint(value)
     raise GradcliError(f"expected a tensor or a number, got {kind_of(value)}", hint=hint)
+
+
+def array_hint(value: Any) -> str | None:
+    """What to do with a tensor or a table of another library."""
+    return "numpy.asarray makes an array of it" if hasattr(value, "__array__") else None
 
 
 def kind_of(value: Any) -> str:
@@ -55,6 +60,9 @@ def kind_of(value: Any) -> str:
         return f"the library {value.place}"
     shown = {type(None): "None", slice: "a slice", str: "a string", type(Ellipsis): "...", Literal: "a list"}
     name = type(value).__name__
+    library = type(value).__module__.partition(".")[0]
+    if hasattr(value, "__array__") and library != "gradcli":
+        name = f"{library}.{name}"
     return shown.get(type(value)) or f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
 
 

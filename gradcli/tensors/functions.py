@@ -21,6 +21,18 @@ from gradcli.tensors.backward_pass import seed_of
 from gradcli.tensors.elements import lower, tensors_of
 from gradcli.tensors.tensor import Tensor, as_leaves, call, function_of, tensor_of
 
+# What PyTorch has in modules, and gradcli in the package itself or not at all.
+_FLAT = "its functions are in the package itself, such as gc.softplus and gc.linalg_svd"
+_ELSEWHERE = {
+    **dict.fromkeys(("nn", "linalg", "special", "functional"), _FLAT),
+    **dict.fromkeys(("autograd", "func"), "its functions are in the package itself, such as gc.grad and gc.jacobian"),
+    "vmap": "gc.each applies a function to every row",
+    "optim": "gc.minimize has the methods; in a loop, update the parameters within gc.no_grad()",
+    "compile": "nothing needs to be compiled: what is computed together is planned together",
+    **dict.fromkeys(("device", "cuda"), "leave it out: everything is computed on the CPU"),
+    **dict.fromkeys(("save", "load"), "numpy.save and numpy.load do that, with x.detach().numpy()"),
+}
+
 
 def names() -> list[str]:
     """Every function, dtype and constant of the language."""
@@ -38,7 +50,7 @@ def lookup(name: str) -> Any:
         return CONSTANTS[name]
     op = OPS.function(name)
     if op is None:
-        hint = did_you_mean(name, names())
+        hint = _ELSEWHERE.get(name) or did_you_mean(name, names())
         raise AttributeError(f"module 'gradcli' has no attribute {name!r}" + (f"; {hint}" if hint else ""))
     return function_of(op, name)
 
