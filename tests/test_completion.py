@@ -43,6 +43,7 @@ TYPED = [
     ("gradcli eval 'long*y' long=2 --wrt long,", "gradcli eval 'long*y' long=2 --wrt long,y "),
     ("gradcli eval 'long*y' long=2 --only long.h", "gradcli eval 'long*y' long=2 --only long.hessian "),
     ("gradcli steps 'long = 3*x' x=2 --only lo", "gradcli steps 'long = 3*x' x=2 --only long "),
+    ("gradcli eval 'long = x*2' x=2 --wrt ", "gradcli eval 'long = x*2' x=2 --wrt x "),
     ("gradcli eval x x=3 --show value,gra", "gradcli eval x x=3 --show value,gra"),
     ("gradcli eval x x=3 --show value,grap", "gradcli eval x x=3 --show value,graph "),
     ("gradcli eval 'long*y' long=2 -o lo", "gradcli eval 'long*y' long=2 -o long.grad="),

@@ -114,6 +114,30 @@ def test_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
     assert json.loads(done.out)["grads"]["x"] == [2.0, 1.0]
 
 
+@pytest.mark.parametrize(
+    ("command", "words", "stdin"),
+    [
+        ("eval", ("x=2",), b""),
+        ("steps", ("x=2", "--only", "x"), b""),
+        ("check", ("x=2",), b""),
+        ("derive", ("x:0",), b""),
+        ("explain", ("x=2",), b""),
+        ("graph", ("x=2",), b""),
+        ("minimize", ("x=2", "--wrt", "x"), b""),
+        ("plot", ("x=-1:1",), b""),
+        ("stream", (), b'{"x": 2}\n'),
+        ("report", ("x=2", "-o", "-"), b""),
+    ],
+)
+def test_the_last_statement_may_be_an_assignment(
+    command: str, words: tuple[str, ...], stdin: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named, plain = (call(monkeypatch, command, f"r = x**2; {last}", *words, stdin=stdin) for last in ("w = 3*r", "3*r"))
+    assert named.code == plain.code == 0 and named.out != ""
+    if command not in ("steps", "report"):
+        assert named.out == plain.out
+
+
 # Loops ----------------------------------------------------------------------------------------------------------------
 
 

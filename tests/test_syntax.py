@@ -429,6 +429,8 @@ _leaves = st.one_of(
 def _grown(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     """Every construct around smaller expressions; operands sometimes in parentheses, sometimes bare."""
     operand = st.one_of(inner.map(lambda s: f"({s})"), inner, _names)
+    # A choice stands bare anywhere but between if and else.
+    condition = st.one_of(inner.map(lambda s: f"({s})"), _names)
     argument = st.one_of(inner, operand)
     words = st.lists(st.sampled_from(["dim", "keepdim", "k"]), unique=True, max_size=2)
 
@@ -443,7 +445,7 @@ def _grown(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     several = st.lists(argument, min_size=1, max_size=3).map(", ".join)
     return st.one_of(
         st.tuples(operand, st.sampled_from(sorted(_BINARY)), operand).map(" ".join),
-        st.tuples(operand, operand, operand).map(lambda t: f"{t[0]} if {t[1]} else {t[2]}"),
+        st.tuples(operand, condition, operand).map(lambda t: f"{t[0]} if {t[1]} else {t[2]}"),
         st.tuples(st.sampled_from(sorted(_UNARY)), operand).map("".join),
         several.map(lambda s: f"[{s}]"),
         several.map(lambda s: f"({s},)"),
@@ -594,7 +596,6 @@ def test_unparse(source: str, text: str) -> None:
         ("(f(x)) = 3; x", "only a name can be assigned to", "(f(x))", "=="),
         ("x[0] = 3; x", "only a name can be assigned to", "x[0]", "=="),
         ("2 = x; x", "only a name can be assigned to", "2", "=="),
-        ("y = 3", "the last statement is an assignment; end with the expression to evaluate", "y = 3", None),
         ("x; y = 3", "the value of this expression is not used", "x", None),
         ("f(t) = t ;", "the last statement is a definition; end with the expression to evaluate", "f(t) = t", None),
         ("a\n+ b", "the value of this expression is not used", "a", "next line"),

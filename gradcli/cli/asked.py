@@ -39,10 +39,9 @@ class Asked:
         derivatives: Derivatives | None = None,
         written: Written = InputValue.written,
         nearby: bool = True,
-        read: Callable[[str], Script] = parse,
     ) -> None:
         words, source = list(common.items), common.source
-        script = first_of(words, common, read, nearby) if source is None else None
+        script = expression_of(words, common, nearby) if source is None else None
         self.values = parse_inputs(words, written)
         vector = common.grad_output
         self.vector = None if vector is None else InputValue.written("--grad-output", vector)
@@ -50,7 +49,7 @@ class Asked:
         given = [*self.values, *self._vectors()]
         if [source, *(value.path for value in given)].count(STANDARD_INPUT) > 1:
             raise GradcliError("only one thing can be read from standard input")
-        self.script: Script = first_of(words, common, read, nearby) if script is None else script
+        self.script: Script = expression_of(words, common, nearby) if script is None else script
         self.wanted = wanted_names(common.wrt, common.no_grad, common.grad_output)
         self.per_row = [] if common.per_row is None else _names(common.per_row, "--per-row", "as in --per-row x,y")
         self.common = common
@@ -147,10 +146,19 @@ def first_of(words: list[str], common: CommonOptions, read: Callable[[str], _T],
     try:
         text = words.pop(0).lstrip(" ") if source is None else read_source(source)
         with _importing(common, nearby) if "import" in text else nullcontext():
-            return read(text)
+            found = read(text)
     except GradcliError as error:
         error.hint = _negated_name() or error.hint
         raise
+    if source is None and _follows_option(text):
+        raise GradcliError("the expression is missing", hint=_negated_name())
+    return found
+
+
+def _follows_option(text: str) -> bool:
+    """Whether a text is the input q=3 of an expression -q that was taken for an option, and no assignment."""
+    given: list[str] = click.get_current_context().meta[WORDS]
+    return f"-{text.partition('=')[0]}" in given[: given.index(text)] if "=" in text and text in given else False
 
 
 def _importing(common: CommonOptions, nearby: bool) -> AbstractContextManager[None]:

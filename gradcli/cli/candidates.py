@@ -223,9 +223,9 @@ def _given(ctx: click.Context) -> list[str]:
 def _names(ctx: click.Context) -> list[str]:
     """The inputs of a command: those that are given, and those that the expression needs."""
     before = _given(ctx)
-    found = [
-        re.split("[=:]", word, maxsplit=1)[0].strip() for word in before if re.match(r"\s*[^\W\d]\w*\s*[=:]", word)
-    ]
+    # The expression may begin like an input, as y = 2*x does.
+    after = before[1:] if ctx.params.get("source") is None else before
+    found = [re.split("[=:]", word, maxsplit=1)[0].strip() for word in after if re.match(r"\s*[^\W\d]\w*\s*[=:]", word)]
     return list(dict.fromkeys([*found, *_undefined(before, ctx.info_name)]))
 
 
@@ -246,14 +246,11 @@ def _undefined(before: list[str], command: str | None) -> list[str]:
 def _scripts(text: str, command: str | None) -> Sequence[Script]:
     """An expression, or the two sides of a model."""
     from gradcli.language.importing import importing
-    from gradcli.language.parse import computation, parse
+    from gradcli.language.parse import parse
     from gradcli.optimize.model import split_model
 
     with importing(""):
-        if command == "steps":
-            return [computation(text)]
-        try:
+        if command != "fit":
             return [parse(text)]
-        except GradcliError:
-            model = split_model(text)
-            return [model.observed, model.predicted]
+        model = split_model(text)
+        return [model.observed, model.predicted]

@@ -12,7 +12,7 @@ from gradcli.cli.options import CommonOptions
 from gradcli.cli.printing import write_text
 from gradcli.errors import GradcliError, told_of
 from gradcli.language.instructions import Script
-from gradcli.language.parse import parse
+from gradcli.language.parse import EXPRESSION, parse
 
 HELP = """Check the gradients of EXPR against central differences.
 
@@ -99,7 +99,7 @@ def _formulas(words: tuple[str, ...], names: list[str]) -> dict[str | None, Scri
             raise GradcliError(f"--against gives two formulas {what}", hint="as in --against x=FORMULA")
         with told_of("--against" if name is None else f"--against for {name}"):
             try:
-                found[name] = parse(word if name is None else after)
+                found[name] = parse(word if name is None else after, EXPRESSION)
             except GradcliError as error:
                 if name is None and equals and before.strip().isidentifier() and error.hint is None:
                     error.hint = f"there is no input {before.strip()!r}; the inputs are {', '.join(names) or 'none'}"

@@ -8,7 +8,6 @@ from gradcli.cli import options
 from gradcli.cli.asked import Asked
 from gradcli.cli.options import CommonOptions
 from gradcli.errors import GradcliError, quoted
-from gradcli.language.parse import computation
 
 HELP = """Write an HTML report of EXPR, its gradients and each step.
 
@@ -81,7 +80,7 @@ def _of_records(records: tuple[str, ...], common: CommonOptions) -> str:
 
 
 def _of_computation(common: CommonOptions) -> str:
-    asked = Asked(common, read=computation)
+    asked = Asked(common)
     from gradcli.report.gathering import findings
     from gradcli.report.page import report_page
     from gradcli.walkthrough.computation_steps import Recorders

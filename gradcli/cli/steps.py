@@ -11,13 +11,12 @@ from gradcli.cli.asked import Asked
 from gradcli.cli.options import CommonOptions
 from gradcli.cli.printing import write_pages, write_text
 from gradcli.errors import GradcliError
-from gradcli.language.parse import computation
 
 HELP = """Show step by step how EXPR and its gradients are computed.
 
 Forward, each line is an operation with the tensor that it gives, as PyTorch prints it. Backward, from the value to the
 inputs, each line is a backward function, its local derivative as a formula, and the gradient that it passes on.
-Intermediate results that have no name in EXPR are given one. EXPR may end with an assignment.
+Intermediate results that have no name in EXPR are given one.
 
 \b
 Examples:
@@ -59,7 +58,7 @@ def steps_command(common: CommonOptions, only: str | None, form: str | None, wid
     names = None if only is None else [name.strip() for name in only.split(",")]
     if names is not None and not all(names):
         raise GradcliError("--only takes names of steps", hint="as in --only y,z")
-    asked = Asked(common, read=computation)
+    asked = Asked(common)
     from gradcli.walkthrough.computation_steps import Recorders
     from gradcli.walkthrough.telling import told
 

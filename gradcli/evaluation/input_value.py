@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gradcli.errors import GradcliError, UnknownNameError, told_of
-from gradcli.language.parse import parse
+from gradcli.language.parse import EXPRESSION, parse
 from gradcli.machine.endings import is_data, is_foreign, is_url
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class InputValue(NamedTuple):
             # Shells do that only where a word begins so.
             return cls(name, os.path.expanduser(path) if path.startswith("~/") else path, None)
         with _value_of(name, value):
-            parse(value)
+            parse(value, EXPRESSION)
         return cls(name, None, value)
 
     def load(self, dtype: str | None) -> Any:
@@ -142,6 +142,6 @@ def _as_list(text: str) -> str | None:
 def _last(text: str) -> str | None:
     """The last step of an expression, None where a text is none."""
     try:
-        return parse(text).statements[-1].code[-1].op
+        return parse(text, EXPRESSION).statements[-1].code[-1].op
     except GradcliError:
         return None

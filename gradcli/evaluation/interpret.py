@@ -52,7 +52,11 @@ class Interpreter(StackMachine):
         self.offered = script.offered
         for statement in script.statements:
             value = self.carry_out(statement)
-        return self.final(value, script.statements[-1].span, dtype)
+        last = script.statements[-1]
+        if len(last.names) > 1:
+            hint = f"end with the one that is meant, as in {last.bound[0]}" if last.bound else None
+            raise GradcliError(f"{len(last.names)} names are no value", span=last.span, hint=hint)
+        return self.final(value, last.span, dtype)
 
     def carry_out(self, statement: Statement) -> Any:
         """Carry one statement out, and give its value: None for a definition."""

@@ -14,7 +14,7 @@ from gradcli.graph.arguments import array_hint, as_node, kind_of, list_array
 from gradcli.graph.dtypes import DEFAULT_DTYPE, DTYPES, check_dtype
 from gradcli.graph.measured import WAY, Measure
 from gradcli.graph.node import Node, constant, fitted
-from gradcli.language.parse import parse
+from gradcli.language.parse import EXPRESSION, parse
 from gradcli.machine.limits import having
 from gradcli.tensors.functions import manual_seed, set_default_dtype
 from gradcli.tensors.tensor import Tensor
@@ -53,7 +53,7 @@ def literal_array(text: str, dtype: str | None = None) -> np.ndarray:
 def literal_node(text: str, dtype: str | None = None) -> Node:
     """What `literal_array` gives, not yet computed."""
     with written_in(text), having(WAY, _of_constants):
-        return Interpreter(text, {}).run(parse(text), None if dtype is None else DTYPES[dtype])
+        return Interpreter(text, {}).run(parse(text, EXPRESSION), None if dtype is None else DTYPES[dtype])
 
 
 def _of_constants(node: Node, measure: Measure) -> Node:

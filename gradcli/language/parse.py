@@ -21,17 +21,21 @@ from gradcli.language.tokens import Token, tokens, unexpected
 _LONGEST_KEPT = 50_000
 
 
-def parse(source: str, *, value: bool = True) -> Script:
+#: What a text may end with: something that has a value, an expression alone, or anything.
+COMPUTATION, EXPRESSION, ANYTHING = ("expression", "assign"), ("expression",), ("expression", "assign", "define")
+
+
+def parse(source: str, last: tuple[str, ...] = COMPUTATION) -> Script:
     """The script of a source text; a GradcliError with the place of the first mistake when it is not one.
 
-    Without `value` the last statement need not be an expression.
+    `last` has the kinds of statements that it may end with. The value is that of the last one, an assignment's as well.
 
     >>> [(step.op, step.arg) for step in parse("2*x + 1").statements[-1].code]
     [('number', 2), ('name', 'x'), ('binary', '*'), ('number', 1), ('binary', '+')]
     """
     text = source.text(0) if isinstance(source, Texts) else source
     builder = _built(text)
-    script = Script(text, builder.finished(value), tuple(builder.imports))
+    script = Script(text, builder.finished(last), tuple(builder.imports))
     if not script.imports:
         return script
     # Imported here: few expressions import anything.
@@ -96,12 +100,6 @@ def _built(source: str) -> ScriptBuilder:
         previous = token
         end = start + len(text)
     return builder
-
-
-def computation(source: str) -> Script:
-    """The script of a computation, which has a value even if it ends with an assignment."""
-    script = parse(source, value=False)
-    return script if script.statements and script.statements[-1].kind != "define" else parse(source)
 
 
 def _reach(lalr: Tables, below: int, symbol: str, kind: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Container
 from typing import Any
 
 from gradcli.errors import GradcliError, Span
@@ -351,17 +352,20 @@ class ScriptBuilder:
                 raise self.error("what is imported holds definitions, no expressions", statement.span, hint)
         return self.statements
 
-    def finished(self, value: bool) -> list[Statement]:
-        """All statements, once no expression but the last is known to be in vain, and that one to be there."""
+    def finished(self, last: Container[str]) -> list[Statement]:
+        """All statements, once no expression but the last is known to be in vain, and that one is of a kind in `last`.
+
+        There may be none beside what is imported where the last may be a definition.
+        """
         if not self.statements:
-            if self.imports and not value:
+            if self.imports and "define" in last:
                 return []
             raise GradcliError("the expression is empty", hint="it follows what is imported" if self.imports else None)
-        *before, last = self.statements
+        *before, ending = self.statements
         for statement in before:
             if statement.kind == "expression":
                 raise self._in_vain(statement)
-        if value and last.kind != "expression":
-            what = "an assignment" if last.kind == "assign" else "a definition"
-            raise self.error(f"the last statement is {what}; end with the expression to evaluate", last.span)
+        if ending.kind not in last:
+            what = "an assignment" if ending.kind == "assign" else "a definition"
+            raise self.error(f"the last statement is {what}; end with the expression to evaluate", ending.span)
         return self.statements

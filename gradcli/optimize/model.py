@@ -9,7 +9,7 @@ from typing import NamedTuple
 from gradcli.errors import GradcliError, Span, Texts
 from gradcli.language.instructions import Script
 from gradcli.language.lalr import tables
-from gradcli.language.parse import parse
+from gradcli.language.parse import EXPRESSION, parse
 from gradcli.language.tokens import tokens
 
 _HINT = "what is observed stands left of = and the model right of it, as in y = a*exp(-b*t) + c"
@@ -43,8 +43,8 @@ def split_model(source: str) -> Model:
             raise GradcliError(f"nothing stands {what} of =", source=source, span=(place, place + 1), hint=_HINT)
     with _as_part_of(source):
         # Blanks keep every place where it is, in files that are imported as well.
-        observed = parse(source[:place] + " " * (len(source) - place))
-        predicted = parse(source[:start] + " " * (place + 1 - start) + source[place + 1 :])
+        observed = parse(source[:place] + " " * (len(source) - place), EXPRESSION)
+        predicted = parse(source[:start] + " " * (place + 1 - start) + source[place + 1 :], EXPRESSION)
     source = observed.source.with_first(source) if isinstance(observed.source, Texts) else source
     return Model(source, observed._replace(source=source), predicted._replace(source=source), left, right)
 

@@ -18,7 +18,7 @@ from gradcli.graph.arguments import Literal
 from gradcli.graph.node import CONSTANT, INPUT, Node, Number, input_node, toposort
 from gradcli.language.importing import importing
 from gradcli.language.instructions import LOOKS_UP, Script, Statement
-from gradcli.language.parse import imports_first, parse, refuse_imported
+from gradcli.language.parse import ANYTHING, imports_first, parse, refuse_imported
 from gradcli.storage import FileArray
 
 _WORD = re.compile(r"[^\W\d]\w*")
@@ -101,7 +101,7 @@ class Workspace:
         with importing("", self.allowed):
             new, line = imports_first(line) if "import" in line else ({}, line)
             imports = {**self.imports, **new}
-            script = parse("".join(f"{text}\n" for text in [*imports.values(), *functions]) + line, value=False)
+            script = parse("".join(f"{text}\n" for text in [*imports.values(), *functions]) + line, ANYTHING)
         source = script.source
         refuse_imported(self.names, script)
         substituted: set[str] = set()

@@ -14,7 +14,7 @@ from gradcli.evaluation.values import specs_of, to_array
 from gradcli.graph.arguments import kind_of
 from gradcli.graph.node import Node
 from gradcli.language.importing import importing_from
-from gradcli.language.parse import computation
+from gradcli.language.parse import parse
 from gradcli.walkthrough.recording import Recorder
 from gradcli.walkthrough.telling import told
 from gradcli.walkthrough.told_walkthrough import Walkthrough
@@ -31,7 +31,7 @@ def steps(
 ) -> Walkthrough:
     """The computation of an expression step by step: forward, then backward from the value to the inputs.
 
-    Arguments are those of `evaluate`; the last statement may be an assignment. `only` names the steps that are told of.
+    Arguments are those of `evaluate`. `only` names the steps that are told of.
     `print` shows what `gradcli steps` does. Raises GradcliError.
 
     >>> import gradcli as gc
@@ -53,7 +53,7 @@ def steps(
     wanted = wrt if wrt is None or isinstance(wrt, str) else named_wrt(wrt)
     recorders = Recorders()
     with importing_from(imports):
-        script = computation(expression)
+        script = parse(expression)
     with at_hand(script.source, arrays):
         forms = specs_of(arrays)
         request = prepare(script, forms, wanted, grad_output is not None, spare=True, interpreter=recorders.make)
