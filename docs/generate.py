@@ -1,5 +1,5 @@
 """Write what is generated: the type stub and operations.md from the registry, grammar.md from the grammar, the library
-in the language itself in the page of the language, the help of each command in its page and as a man page.
+in the language itself in the page of the language, the help of each command in command.md and as a man page.
 
 `python docs/generate.py` writes them, `python docs/generate.py --check` exits with 1 where they have drifted.
 """
@@ -27,7 +27,7 @@ from gradcli.reference.standard import definitions
 
 DOCS = Path(__file__).resolve().parent
 
-# Every command has a pair of these marks in one page, command.md or its own, with its help between them:
+# Every command has a pair of these marks in command.md, with its help between them:
 # <!-- generated: gradcli eval --help --> and <!-- end -->.
 COMMANDS = tuple(cli.commands)
 _STANDARD = re.compile(r"(<!-- generated: std.grad -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -58,12 +58,7 @@ function. `--json` gives the same to programs.
 $ gradcli ops softplus
 {example}```
 
-<!-- generated: gradcli ops --help -->
-
-```text
-{help}```
-
-<!-- end -->
+All options: [`gradcli ops`](command.md#ops).
 """
 
 
@@ -82,7 +77,7 @@ def main() -> int:
         _stub(),
         _operations_page(),
         _grammar_page(),
-        *_command_pages(),
+        _command_page(),
         _language_page(),
         *_man_pages(),
     ):
@@ -124,21 +119,17 @@ def _operations_page() -> tuple[Path, str, bool]:
     return page, text, page.exists() and "".join(page.read_text(encoding="utf-8").split()) == "".join(text.split())
 
 
-def _command_pages() -> Iterator[tuple[Path, str, bool]]:
-    """The pages with the help of commands; each command is in one of them."""
-    # operations.md is written whole, with the help of `gradcli ops`.
-    found = ["ops"]
-    for page in sorted(DOCS.glob("*.md")):
-        if page.name == "operations.md":
-            continue
-        old = page.read_text(encoding="utf-8")
-        names = [match[2] for match in _MARKS.finditer(old)]
-        if names:
-            found += names
-            text = _MARKS.sub(lambda match: f"{match[1]}\n```text\n{help_text(match[2])}```\n\n{match[3]}", old)
-            yield page, text, "".join(text.split()) == "".join(old.split())
+def _command_page() -> tuple[Path, str, bool]:
+    """The page of the commands with the help of each of them."""
+    page = DOCS / "command.md"
+    old = page.read_text(encoding="utf-8")
+    found = [match[2] for match in _MARKS.finditer(old)]
     if sorted(found) != sorted(COMMANDS):
-        raise SystemExit(f"docs/ has the help of {sorted(found)}; each of {sorted(COMMANDS)} has to be there once")
+        raise SystemExit(
+            f"{page.name} has the help of {sorted(found)}; each of {sorted(COMMANDS)} has to be there once"
+        )
+    text = _MARKS.sub(lambda match: f"{match[1]}\n```text\n{help_text(match[2])}```\n\n{match[3]}", old)
+    return page, text, "".join(text.split()) == "".join(old.split())
 
 
 def _language_page() -> tuple[Path, str, bool]:
@@ -191,7 +182,7 @@ def operations() -> str:
             parts.append(f"{NOTES[table]}\n")
         rows = [_row(entry(op, table)) for op in ops]
         parts.append("\n".join(["| operation | | PyTorch | gradient |", "| --- | --- | --- | --- |", *rows]) + "\n")
-    parts.append(ON_THE_COMMAND_LINE.format(example=_printed("ops", "softplus"), help=help_text("ops")))
+    parts.append(ON_THE_COMMAND_LINE.format(example=_printed("ops", "softplus")))
     return "\n".join(parts)
 
 
