@@ -17,8 +17,8 @@ for needed in (
     "gradcli/grammar/expression.lark",
     "gradcli/language/std.grad",
     "gradcli/ops/elementwise.py",
-    "gradcli/report/report.css",
-    "gradcli/report/report.js",
+    "gradcli/reporting/report.css",
+    "gradcli/reporting/report.js",
     "gradcli/py.typed",
     "gradcli/__init__.pyi",
 ):

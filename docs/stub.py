@@ -184,7 +184,8 @@ class Writer:
     def written_class(self, cls: type) -> None:
         """A class with its public members, those that it inherits from a private class among them."""
         self.apart()
-        self.lines.append(f"class {self.classes.get(cls, cls.__name__)}:")
+        base = "(str)" if issubclass(cls, str) else ""
+        self.lines.append(f"class {self.classes.get(cls, cls.__name__)}{base}:")
         if cls.__doc__:
             self.lines.append(f'    """{_one_line(cls.__doc__, _WIDTH - 10)}"""')
         if dataclasses.is_dataclass(cls):

@@ -36,6 +36,7 @@ _HOMES = {
     "Result": "gradcli.evaluation.result",
     "steps": "gradcli.walkthrough.computation_steps",
     "Walkthrough": "gradcli.walkthrough.told_walkthrough",
+    **dict.fromkeys(("report", "Page"), "gradcli.reporting.reports"),
     **dict.fromkeys(("minimize", "Minimum"), "gradcli.optimize.minimum"),
     **dict.fromkeys(("fit", "Fit"), "gradcli.optimize.fitting"),
     "GradcliError": "gradcli.errors",

@@ -2736,8 +2736,29 @@ class Walkthrough:
     calls: Mapping[str, builtins.int]
     ranks: Mapping[str, builtins.int]
     def __repr__(self) -> str: ...
+    def markdown(self, precision: builtins.int = 4) -> str:
+        """The steps as Markdown, with precision digits after the point."""
+    def latex(self) -> str:
+        """The steps as formulas in LaTeX."""
     def leaves_out_after(self, place: builtins.int) -> builtins.bool:
         """Whether it is told after the step at a place of forward that some are left out."""
+
+def report(
+    expression: str | None = None,
+    inputs: Mapping[str, Any] | None = None,
+    wrt: Iterable[str] | str | None = None,
+    grad_output: _TensorLike | None = None,
+    *,
+    runs: Any = None,
+    path: str | PathLike[str] | None = None,
+    precision: builtins.int = 4,
+    imports: str | PathLike[str] | None = None,
+) -> Page:
+    """A computation as one page of HTML, which is what gradcli report writes."""
+
+class Page(str):
+    """A file of HTML, as text; nothing in it is loaded from elsewhere."""
+    def __repr__(self) -> str: ...
 
 def minimize(
     expression: str | _Script,

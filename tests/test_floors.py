@@ -26,7 +26,7 @@ FLOORS = [
     {"evaluation"},
     {"formula", "check", "drawing", "plotting", "__init__"},
     {"batch", "stream", "reference", "optimize", "walkthrough"},
-    {"cluster", "repl", "report"},
+    {"cluster", "repl", "reporting"},
     {"cli"},
     {"__main__"},
 ]

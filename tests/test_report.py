@@ -16,12 +16,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+import gradcli as gc
+from gradcli.optimize.minimum_report import minimum_json
 from gradcli.plotting.curves import Curve
-from gradcli.report.charts import curve_picture, histogram
-from gradcli.report.distribution import distribution
-from gradcli.report.layered_layout import layered
-from gradcli.report.markup import element
-from gradcli.report.mathml import mathml
+from gradcli.reporting.charts import curve_picture, histogram
+from gradcli.reporting.distribution import distribution
+from gradcli.reporting.layered_layout import layered
+from gradcli.reporting.markup import element
+from gradcli.reporting.mathml import mathml
 from tests.command import call
 
 LOSS = "z = y*(X@w); loss = mean(log(1 + exp(-z))) + sum(log(v))"
@@ -196,6 +198,46 @@ def test_what_is_no_run(
     (tmp_path / "run.jsonl").write_text(line)
     done = call(monkeypatch, "report", *words, "--from", str(tmp_path / "run.jsonl"), "-o", "-")
     assert done.code == 2 and done.out == "" and error in done.err.split("\n")[0]
+
+
+def test_from_python(report: Report, tmp_path: Path) -> None:
+    target = tmp_path / "page.html"
+    page = gc.report(LOSS, {"X": [[1, 2], [3, 4], [5, 6]], "y": [1, -1, 1], "w": [0.5, 0], "v": [0, 1]}, path=target)
+    assert page == target.read_text("utf-8") and repr(page) == f"<Page of {len(page):,} characters>"
+    # What the command tells besides is how the inputs were written.
+    assert re.sub('<p class="derived">given as .*?</p>', "", report(LOSS, *GIVEN)).count("<article") == page.count(
+        "<article"
+    )
+    assert "Not finite: made by LogBackward0" in page
+    steps: list[Any] = []
+    found = gc.minimize("(x - 3)**4", {"x": 0}, "x", watch=steps.append)
+    page = gc.report(runs=[found, steps])
+    Page(page)
+    assert "lbfgs converged after" in page and f"{len(steps)} steps; the value goes from" in page
+    (tmp_path / "fit.json").write_text("".join(minimum_json(found)))
+    told = re.search("<main>.*</main>", report("--from", str(tmp_path / "fit.json")), re.DOTALL)
+    assert told is not None and told[0] in gc.report(runs=found)
+    assert told[0] in gc.report(runs=tmp_path / "fit.json")
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({}, "there is nothing to report"),
+        ({"expression": "x", "runs": "fit.json"}, "runs and an expression contradict each other"),
+        ({"runs": 3}, "there is nothing to report of an int"),
+        ({"runs": []}, "runs is empty"),
+        ({"expression": 3}, "the expression must be a string"),
+        ({"expression": "x", "inputs": {"x": 1}, "path": "x.npy"}, "a report is HTML, 'x.npy' is named"),
+        ({"expression": "x", "inputs": {"x": 1}, "precision": 31}, "precision must be an integer from 0 to 30"),
+        ({"expression": "x*y", "inputs": {"x": 1}, "path": "no.html"}, "unknown name 'y'"),
+    ],
+)
+def test_errors_in_python(given: dict[str, Any], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(gc.GradcliError, match=re.escape(message)):
+        gc.report(**given)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_elements() -> None:

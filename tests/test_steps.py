@@ -191,3 +191,10 @@ def test_command(monkeypatch: pytest.MonkeyPatch) -> None:
     ]:
         failed = call(monkeypatch, "steps", *words)
         assert failed.code == 2 and failed.err.startswith(error), failed
+
+
+def test_from_python_as_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = gc.steps("y = x**2; w = sum(y)", {"x": [1, 2]})
+    for form in ("markdown", "latex"):
+        done = call(monkeypatch, "steps", "y = x**2; w = sum(y)", "x=[1, 2]", "--format", form)
+        assert done.out.rstrip("\n") == getattr(told, form)().rstrip("\n") != ""

@@ -24,7 +24,7 @@ from gradcli.errors import GradcliError
 from gradcli.graph.op import Op
 from gradcli.reference.entries import NOTES, Entry, entry, tables, title_of
 from gradcli.reference.formulas import formulas
-from gradcli.report.tensors import formula
+from gradcli.reporting.tensors import formula
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]

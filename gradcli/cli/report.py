@@ -7,7 +7,7 @@ import click
 from gradcli.cli import options
 from gradcli.cli.asked import Asked
 from gradcli.cli.options import CommonOptions
-from gradcli.errors import GradcliError, quoted
+from gradcli.errors import GradcliError
 
 HELP = """Write an HTML report of EXPR, its gradients and each step.
 
@@ -48,20 +48,16 @@ _WITH_RECORDS = ("output", "records", "precision", "color")
 @options.precision
 @options.gathered
 def report_command(common: CommonOptions, output: str, records: tuple[str, ...]) -> None:
-    _check_ending(output)
+    from gradcli.reporting.markup import check_ending
+
+    if output != "-":
+        check_ending(output, "name it report.html, or - for standard output")
     page = _of_records(records, common) if records else _of_computation(common)
     from gradcli.cli.signals import stopping_cleanly
     from gradcli.storage.writing import save_document
 
     with stopping_cleanly():
         save_document(output, page.encode())
-
-
-def _check_ending(output: str) -> None:
-    """Refuse files of another kind, of which some may hold what the report is about."""
-    if output != "-" and not output.lower().endswith((".html", ".htm")):
-        hint = "name it report.html, or - for standard output"
-        raise GradcliError(f"a report is HTML, {quoted(output)} is named as something else", hint=hint)
 
 
 def _of_records(records: tuple[str, ...], common: CommonOptions) -> str:
@@ -73,16 +69,16 @@ def _of_records(records: tuple[str, ...], common: CommonOptions) -> str:
         if given and (name != "items" or common.items) and name not in _WITH_RECORDS:
             what = "an expression" if name == "items" else param.opts[-1]
             raise GradcliError(f"--from and {what} contradict each other", hint="--from tells of runs that are over")
-    from gradcli.report.page import records_page
-    from gradcli.report.run_records import read_records
+    from gradcli.reporting.page import records_page
+    from gradcli.reporting.run_records import read_records
 
     return records_page(read_records(records), common.precision)
 
 
 def _of_computation(common: CommonOptions) -> str:
     asked = Asked(common)
-    from gradcli.report.gathering import findings
-    from gradcli.report.page import report_page
+    from gradcli.reporting.gathering import findings
+    from gradcli.reporting.page import report_page
     from gradcli.walkthrough.computation_steps import Recorders
 
     recorders = Recorders()

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from os import PathLike
-from typing import Any
+from typing import Any, NamedTuple
 
 from gradcli.errors import GradcliError
 from gradcli.evaluation.evaluate import named_inputs, named_wrt
 from gradcli.evaluation.measuring import at_hand
-from gradcli.evaluation.request import prepare, vector_for
+from gradcli.evaluation.request import Request, prepare, vector_for
 from gradcli.evaluation.values import specs_of, to_array
 from gradcli.graph.arguments import kind_of
 from gradcli.graph.node import Node
 from gradcli.language.importing import importing_from
+from gradcli.language.instructions import Script
 from gradcli.language.parse import parse
 from gradcli.walkthrough.recording import Recorder
 from gradcli.walkthrough.telling import told
@@ -47,6 +48,33 @@ def steps(
       MulBackward0     d a/d x = 3       x.grad = tensor([3., 3.])
       AccumulateGrad   added to x.grad
     """
+    found = recorded(expression, inputs, wrt, grad_output, imports)
+    return told(*found.whole, [only] if isinstance(only, str) else only)
+
+
+class Recorded(NamedTuple):
+    """A request with the record of how it was built, and the data of its inputs."""
+
+    script: Script
+    request: Request
+    record: Recorder
+    inputs: dict[str, Any]
+    vector: Any
+
+    @property
+    def whole(self) -> tuple[Request, Recorder, dict[str, Any], Any]:
+        """All but the script."""
+        return self[1:]
+
+
+def recorded(
+    expression: str,
+    inputs: Mapping[str, Any] | None,
+    wrt: Iterable[str] | str | None,
+    grad_output: Any,
+    imports: str | PathLike[str] | None,
+) -> Recorded:
+    """What arguments as those of `evaluate` ask for."""
     if not isinstance(expression, str):
         raise GradcliError(f"the expression must be a string, got {kind_of(expression)}")
     arrays = {name: to_array(value) for name, value in named_inputs(inputs).items()}
@@ -58,7 +86,7 @@ def steps(
         forms = specs_of(arrays)
         request = prepare(script, forms, wanted, grad_output is not None, spare=True, interpreter=recorders.make)
     vector = None if request.vector is None else vector_for(request, grad_output)
-    return told(request, recorders.last, arrays, vector, [only] if isinstance(only, str) else only)
+    return Recorded(script, request, recorders.last, arrays, vector)
 
 
 class Recorders:

@@ -7,8 +7,8 @@ from collections.abc import Collection
 from typing import Any
 
 from gradcli.drawing.drawing import short_form
-from gradcli.report.layered_layout import Point, layered
-from gradcli.report.markup import Markup, element
+from gradcli.reporting.layered_layout import Point, layered
+from gradcli.reporting.markup import Markup, element
 from gradcli.walkthrough.step_types import ForwardStep, Told
 
 #: Graphs of more boxes are not drawn.

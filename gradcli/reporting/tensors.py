@@ -8,8 +8,8 @@ from typing import Any
 
 from gradcli.errors import escaped
 from gradcli.render.text import Style, format_tensor
-from gradcli.report.markup import Markup, element
-from gradcli.report.mathml import mathml
+from gradcli.reporting.markup import Markup, element
+from gradcli.reporting.mathml import mathml
 
 # Not the word in names such as `nan_to_num` or `InfBackward0`.
 _NOT_FINITE = re.compile(r"(?<![\w.])(-?(?:nan|inf))(?![\w=])")

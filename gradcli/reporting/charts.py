@@ -8,8 +8,8 @@ import numpy as np
 
 from gradcli.plotting.curves import Curve
 from gradcli.plotting.scale import limits, ticks
-from gradcli.report.distribution import BINS, Distribution
-from gradcli.report.markup import Markup, element
+from gradcli.reporting.distribution import BINS, Distribution
+from gradcli.reporting.markup import Markup, element
 
 _HEIGHT, _BAR, _LABELS = 56.0, 8.0, 14.0
 # Of a curve: its size, the room for numbers at the left, and the points that are drawn of it.

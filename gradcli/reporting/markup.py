@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from gradcli.errors import escaped
+from gradcli.errors import GradcliError, escaped, quoted
 
 # Elements without an end.
 _VOID = frozenset({"meta"})
@@ -56,3 +56,9 @@ def _text(text: str) -> str:
 
 def _number(value: float) -> str:
     return f"{value:.1f}".removesuffix(".0")
+
+
+def check_ending(path: str, hint: str = "name it report.html") -> None:
+    """Refuse files of another kind, of which some may hold what the document is about."""
+    if not path.lower().endswith((".html", ".htm")):
+        raise GradcliError(f"a report is HTML, {quoted(path)} is named as something else", hint=hint)

@@ -11,13 +11,13 @@ from gradcli.drawing.drawing import short_form
 from gradcli.errors import counted, shortened
 from gradcli.machine.limits import show_bytes
 from gradcli.ops.notation.latex_pieces import Symbols
-from gradcli.report.charts import histogram
-from gradcli.report.distribution import distribution
-from gradcli.report.gathering import Findings
-from gradcli.report.graph_picture import MOST_BOXES, graph_picture
-from gradcli.report.markup import Markup, element, joined
-from gradcli.report.origins import origins
-from gradcli.report.tensors import NARROW, Printer, formula, table
+from gradcli.reporting.charts import histogram
+from gradcli.reporting.distribution import distribution
+from gradcli.reporting.gathering import Findings
+from gradcli.reporting.graph_picture import MOST_BOXES, graph_picture
+from gradcli.reporting.markup import Markup, element, joined
+from gradcli.reporting.origins import origins
+from gradcli.reporting.tensors import NARROW, Printer, formula, table
 from gradcli.walkthrough import board_words as words
 from gradcli.walkthrough.board_latex import equation, local_derivative
 from gradcli.walkthrough.step_types import Arrival, BackwardStep, ForwardStep, Passed

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from gradcli.ops.notation.latex_pieces import LETTERS
-from gradcli.report.markup import Markup, element
+from gradcli.reporting.markup import Markup, element
 
 _TOKEN = re.compile(r"\\[A-Za-z]+|\\.|\d+(?:\.\d+)?|\s+|.", re.DOTALL)
 # Longer formulas are read as text; deeper ones would be too small to read.

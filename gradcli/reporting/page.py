@@ -8,11 +8,11 @@ from hashlib import sha256
 from importlib.resources import files
 
 from gradcli.errors import escaped, shortened
-from gradcli.report.gathering import Findings
-from gradcli.report.markup import Markup, document, element, embedded, joined
-from gradcli.report.run_records import RunRecords
-from gradcli.report.run_sections import run_sections
-from gradcli.report.sections import Sections
+from gradcli.reporting.gathering import Findings
+from gradcli.reporting.markup import Markup, document, element, embedded, joined
+from gradcli.reporting.run_records import RunRecords
+from gradcli.reporting.run_sections import run_sections
+from gradcli.reporting.sections import Sections
 
 # What a part is called in links, its title and its content.
 Part = tuple[str, str, Markup]
@@ -86,7 +86,7 @@ def _cards_of_nodes(count: int) -> str:
 
 
 def _asset(name: str) -> str:
-    return files("gradcli.report").joinpath(name).read_text(encoding="utf-8")
+    return files("gradcli.reporting").joinpath(name).read_text(encoding="utf-8")
 
 
 def _hash(text: str) -> str:

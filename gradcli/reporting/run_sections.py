@@ -9,11 +9,11 @@ import numpy as np
 
 from gradcli.errors import counted, escaped, shortened
 from gradcli.optimize.course import Course
-from gradcli.report.charts import curve_picture, histogram
-from gradcli.report.distribution import distribution
-from gradcli.report.markup import Markup, element, joined
-from gradcli.report.run_records import RunRecords, number, tensor
-from gradcli.report.tensors import NARROW, Printer, table
+from gradcli.reporting.charts import curve_picture, histogram
+from gradcli.reporting.distribution import distribution
+from gradcli.reporting.markup import Markup, element, joined
+from gradcli.reporting.run_records import RunRecords, number, tensor
+from gradcli.reporting.tensors import NARROW, Printer, table
 
 # Rows of the table of items; those that failed come first where there are more.
 _MOST_ITEMS = 1000
