@@ -10,10 +10,11 @@ import pytest
 
 import gradcli as gc
 from gradcli.engine.execute.run import run
-from gradcli.engine.native import fuse
+from gradcli.engine.native import call, fuse
 from gradcli.engine.native.choice import chosen
 from gradcli.engine.native.step import NativeStep
 from gradcli.engine.plan.program import Program, Sizes
+from gradcli.ops.kernels.inplace import aligned
 from tests.test_native_passes import leaves_of, planned
 
 pytestmark = pytest.mark.usefixtures("in_blocks")
@@ -95,3 +96,36 @@ def test_narrowed_numbers_end_with_their_row(source: str, target: str, width: in
     assert modules(program)
     (found,) = run(program, leaves_of(program, request, {"x": x}))
     np.testing.assert_array_equal(found, x.astype(target))
+
+
+@pytest.mark.parametrize("shape", [(40, 50), (3, 5, 33), (64, 33), (50,)])
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "sum(X*amax(X, {dims}, keepdim=True))",
+        "t = sin(X); sum((t - mean(t, {dims}, keepdim=True))**2, 0)",
+        "sum(sin(X), 0)",
+    ],
+)
+def test_what_is_kept_of_a_row_ends_with_its_memory(
+    expression: str, shape: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lines of a row that are no whole vectors: the last one has nothing of what lies behind."""
+    found: list[np.ndarray] = []
+
+    def guarded(size: int) -> np.ndarray:
+        memory = aligned(size + 4096)
+        memory[size:] = 0xAB
+        found.append(memory[size:])
+        return memory[:size]
+
+    monkeypatch.setattr(call, "aligned", guarded)
+    x = np.random.default_rng(0).standard_normal((70, *shape))
+    text = expression.format(dims=tuple(range(1, 1 + len(shape))))
+    request, program = planned(text, {"X": x}, SMALL)
+    assert modules(program)
+    ours = [one.copy() for one in run(program, leaves_of(program, request, {"X": x}))]
+    gc.set_engine("numpy")
+    for one, theirs in zip(ours, run(program, leaves_of(program, request, {"X": x})), strict=True):
+        np.testing.assert_allclose(one, theirs, rtol=1e-9, atol=1e-9)
+    assert found and all((tail == 0xAB).all() for tail in found)

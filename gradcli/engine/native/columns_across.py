@@ -159,7 +159,8 @@ class ColumnsAcross:
         if not item.space:
             self.same[item.out] = value
         if item.out in self.base:
-            kept = item.out not in self.group.outs
+            # What lies beyond a line is the next one, which is yet to come.
+            kept = item.out not in self.group.outs and item.strides == dense(item.space)
             self._write(item.out, value, indices, item.strides, self.lanes if kept else valid, self._goes_past(item))
 
     def _taken(

@@ -15,6 +15,9 @@ from gradcli.engine.native.loop_steps import LoopStep
 from gradcli.engine.native.loops import address
 from gradcli.engine.native.vectors import INT64, Vector
 
+# Bytes of the largest element.
+_WIDEST = 8
+
 
 class States:
     """Where the states of the sums lie, in bytes from the start of their memory.
@@ -41,7 +44,8 @@ class States:
             self.offsets.append([])
             for dtype in dtypes:
                 self.offsets[-1].append(self.bytes)
-                vectors = -(-size // lanes) if together else size
+                # Beyond the end: neighbours are looked at in whole vectors from any place on.
+                vectors = -(-(size + lanes - 1) // lanes) if together else size
                 self.bytes += vectors * lanes * dtype.itemsize
 
     def clear(self, v: VectorBuilder, number: int) -> None:
@@ -52,9 +56,10 @@ class States:
         v.lines.append(f"  call void @llvm.memset.p0.i64(ptr {at}, i8 0, i64 {size}, i1 false)")
 
     def reserve(self, name: str, size: int) -> str:
-        """The line that names so many bytes of the same memory: a thread's stack has no room for whole rows."""
+        """The line that names so many bytes of the same memory: a thread's stack has no room for whole rows. Behind
+        them a whole vector has room, wherever it begins within."""
         start = -(-self.bytes // LINE) * LINE
-        self.bytes = start + size
+        self.bytes = start + size + self.lanes * _WIDEST
         return f"  {name} = getelementptr i8, ptr %s, i64 {start}"
 
     def step(self, number: int, part: int) -> int:
