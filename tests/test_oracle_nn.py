@@ -540,3 +540,18 @@ def test_rows_draw_in_the_order_of_the_text() -> None:
     torch.manual_seed(5)
     expected = torch.randn(3, 4) + torch.rand(4) * torch.randn(3, 1, dtype=torch.float64)
     np.testing.assert_allclose(execute([node])[0], expected.numpy(), rtol=1e-15)
+
+
+@pytest.mark.parametrize("padding", [0, 1])
+def test_the_first_of_equal_maxima_is_taken(padding: int) -> None:
+    x = np.array([[0.0, -0.0, np.nan, 2, -np.inf, -np.inf], [-0.0, 0.0, 1, np.nan, -np.inf, -np.inf]], np.float32)
+    x = np.stack([x, -x, np.abs(x[:, ::-1])]).reshape(1, 3, 2, 6)
+    values, places = torch.nn.functional.max_pool2d(torch.from_numpy(x), 2, 1, padding, return_indices=True)
+    alone = gc.evaluate(f"max_pool2d(x, 2, 1, {padding})", {"x": x}, wrt=()).value.numpy()
+    both = gc.evaluate(f"v, i = max_pool2d(x, 2, 1, {padding}, return_indices=True); v + 0*i", {"x": x}, wrt=())
+    found = gc.max_pool2d(gc.tensor(x), 2, 1, padding, return_indices=True)
+    np.testing.assert_array_equal(found[1].numpy(), places)
+    for ours in (alone, found[0].numpy(), both.value.numpy()):
+        np.testing.assert_array_equal(ours, values)
+    known = ~np.isnan(alone)
+    assert np.array_equal(np.signbit(alone[known]), np.signbit(values.numpy()[known]))

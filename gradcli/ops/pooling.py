@@ -103,11 +103,11 @@ def _pool_vjp(g: Any, out: Any, x: Node, maps: Any, name: str) -> tuple[Node | N
 
 
 max_pool = primitive(
-    "_max_pool", lambda x, maps, name: maxima(x, maps), _pool_infer, family="network", public=False,
-    results=("values", "indices"), vjp=_pool_vjp, formula=_NO_FORMULA,
+    "_max_pool", lambda x, maps, name, wanted=(True, True): maxima(x, maps, wanted), _pool_infer, family="network",
+    public=False, results=("values", "indices"), skips=True, vjp=_pool_vjp, formula=_NO_FORMULA,
     grad_fn=lambda node: (f"{node.params['name']}Backward0", node.inputs),
     doc="The largest element of each window, and its place.",
-    cost=lambda node: max(1.0, 4.0 * math.prod(width_of(one) for one in node.params["maps"])),
+    cost=lambda node: max(1.0, 4.0 * sum(width_of(one) for one in node.params["maps"])),
     blocking=Blocking(lambda node, dim: (dim,) if dim < node.ndim - len(node.params["maps"]) else None),
 )
 

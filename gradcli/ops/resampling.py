@@ -22,7 +22,7 @@ from gradcli.ops.convolution import batched, per_dimension
 from gradcli.ops.elementwise import abs_, sign
 from gradcli.ops.family import call, composite, float_node, primitive
 from gradcli.ops.formulas import arithmetic
-from gradcli.ops.kernels.taps import Map, mapped, width_of
+from gradcli.ops.kernels.taps import Map, map_into, mapped, width_of
 from gradcli.ops.reduce import mean
 from gradcli.ops.shape import squeeze, unsqueeze
 
@@ -67,6 +67,7 @@ def _grad_fn(node: Node) -> tuple[str, tuple[Node, ...]]:
 
 resample: Op = primitive(
     "_resample", lambda x, maps, turned, divisor, name: mapped(x, maps, turned, divisor), _infer, family="network",
+    into=lambda out, x, maps, turned, divisor, name: map_into(out, x, maps, turned, divisor),
     public=False, doc="Maps along the last dimensions, or their adjoints.", grad_fn=_grad_fn, vjp=_vjp, batching=LINEAR,
     blocking=Blocking(_follow), cost=_cost,
     formula=arithmetic.none("means of windows and interpolation have no short formula"),

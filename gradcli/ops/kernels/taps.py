@@ -7,7 +7,7 @@ table follows: for each element of the result the places that it looks at, and t
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from itertools import product
 from typing import Any, NamedTuple
@@ -157,24 +157,73 @@ def _as_slice(places: Any) -> Any:
     return slice(int(places[0]), int(places[-1]) + 1, step)
 
 
-def _along(x: Any, axis: int, taps: Taps) -> Any:
-    lead, tail = (slice(None),) * axis, (1,) * (x.ndim - axis - 1)
-    shape = (*x.shape[:axis], len(taps.counts), *x.shape[axis + 1 :])
-    width = taps.places.shape[1]
-    if taps.weights is None and len(taps.counts) < width:
-        # Few long sums.
-        out: Any = np.empty(shape, x.dtype)
-        for k, (count, places) in enumerate(zip(taps.counts, taps.places, strict=True)):
-            np.add.reduce(x[(*lead, _as_slice(places[:count]))], axis=axis, out=out[(*lead, k)])
-        return out
-    out = np.zeros(shape, x.dtype)
-    for k in range(width):
+# Bytes of an array that are gone through at once: what is made of them stays in the cache.
+_PIECE = 1 << 18
+
+
+class _Step(NamedTuple):
+    """The elements at one place of all windows: for some rows of the result, all if `rows` is None, where they are, and
+    their weights as a column. `halves` are the places of every other row as slices, if they are some."""
+
+    rows: Any
+    places: Any
+    halves: tuple[slice, slice] | None
+    weights: Any
+
+    def elements(self, x: Any, out: Any) -> Any:
+        """What is added, from the second of three dimensions, in `out` unless it is there already."""
+        if isinstance(self.places, slice):
+            part = x[:, self.places]
+        elif self.halves is not None:
+            part = out
+            for k, half in enumerate(self.halves):
+                out[:, k::2] = x[:, half]
+        else:
+            # No place is out of range: said so, NumPy takes them without a copy of what it makes.
+            part = np.take(x, self.places, axis=1, out=out, mode="clip")
+        return part if self.weights is None else np.multiply(part, self.weights, out=out)
+
+
+def _steps(taps: Taps, dtype: Any = None) -> Iterator[_Step]:
+    for k in range(taps.places.shape[1]):
         rows = np.flatnonzero(taps.counts > k)
-        part = x[(*lead, _as_slice(taps.places[rows, k]))]
-        if taps.weights is not None:
-            part = part * taps.weights[rows, k].astype(x.dtype).reshape(-1, *tail)
-        out[(*lead, _as_slice(rows))] += part
-    return out
+        weights = None if taps.weights is None else taps.weights[rows, k].astype(dtype)[:, None]
+        places, halves = taps.places[rows, k], [_as_slice(taps.places[rows[j::2], k]) for j in range(2)]
+        some = None if len(rows) == len(taps.counts) else _as_slice(rows)
+        twice = tuple(halves) if all(isinstance(half, slice) for half in halves) else None
+        yield _Step(some, _as_slice(places), twice, weights)
+
+
+def _along(x: Any, axis: int, taps: Taps, out: Any) -> None:
+    lead, inner, count = math.prod(x.shape[:axis]), math.prod(x.shape[axis + 1 :]), len(taps.counts)
+    x, out = x.reshape(lead, x.shape[axis], inner), out.reshape(lead, count, inner)
+    if taps.weights is None and count < taps.places.shape[1]:
+        # Few long sums.
+        for k, (number, places) in enumerate(zip(taps.counts, taps.places, strict=True)):
+            np.add.reduce(x[:, _as_slice(places[:number])], axis=1, out=out[:, k])
+        return
+    lines = max(1, _PIECE // max(1, count * inner * x.itemsize))
+    scratch, steps = np.empty(min(lines, lead) * count * inner, x.dtype), list(_steps(taps, x.dtype))
+    for start in range(0, lead, lines):
+        _add_up(out[start : start + lines], x[start : start + lines], steps, scratch)
+
+
+def _add_up(out: Any, x: Any, steps: list[_Step], scratch: Any) -> None:
+    """The sums of a map along the second of three dimensions."""
+    first, *others = steps
+    if first.rows is None:
+        part = first.elements(x, out)
+        if part is not out:
+            out[...] = part
+    else:
+        out[...], others = 0, steps
+    for step in others:
+        into = out if step.rows is None else out[:, step.rows]
+        part = step.elements(x, scratch[: into.size].reshape(into.shape))
+        if isinstance(step.rows, slice | None):
+            np.add(into, part, out=into)
+        else:
+            out[:, step.rows] = into + part
 
 
 def _divisor(maps: Sequence[Map], divisor: int | None, dtype: Any) -> Any:
@@ -191,14 +240,27 @@ def _divisor(maps: Sequence[Map], divisor: int | None, dtype: Any) -> Any:
 
 def mapped(x: Any, maps: Sequence[Map], turned: bool, divisor: int | None) -> Any:
     """Maps along the last dimensions, one after the other, or their adjoints; what is divided is divided at once."""
-    over = _divisor(maps, divisor, x.dtype)
+    count = len(maps)
+    lengths = [one[1] if turned else one[2] for one in maps]
+    out = np.empty((*x.shape[: x.ndim - count], *lengths), x.dtype)
+    map_into(out, x, maps, turned, divisor)
+    return out
+
+
+def map_into(out: Any, x: Any, maps: Sequence[Map], turned: bool, divisor: int | None) -> None:
+    """The same, written to an array."""
+    over, lead = _divisor(maps, divisor, x.dtype), x.ndim - len(maps)
     if turned and over is not None:
         x = x / over
     for k, one in enumerate(maps):
-        x = _along(x, x.ndim - len(maps) + k, (_turned if turned else _table)(one))
-    if turned or over is None:
-        return x
-    return x / over if x.dtype.kind == "f" else _cut_off(x, over)
+        last = k == len(maps) - 1 and out.flags.c_contiguous
+        made = out if last else np.empty((*out.shape[: lead + k + 1], *x.shape[lead + k + 1 :]), x.dtype)
+        _along(x, lead + k, (_turned if turned else _table)(one), made)
+        x = made
+    if not turned and over is not None:
+        out[...] = np.divide(x, over, out=out) if x.dtype.kind == "f" else _cut_off(x, over)
+    elif x is not out:
+        out[...] = x
 
 
 def _cut_off(x: Any, over: Any) -> Any:
@@ -207,13 +269,85 @@ def _cut_off(x: Any, over: Any) -> Any:
     return np.where((x < 0) != (over < 0), -whole, whole)
 
 
-def maxima(x: Any, maps: Sequence[Map]) -> tuple[Any, Any]:
+def maxima(x: Any, maps: Sequence[Map], wanted: tuple[bool, ...] = (True, True)) -> tuple[Any, Any]:
     """The largest element of each window, the first of equals or the last NaN, and its place in the flat input."""
     tables, count = [_table(one) for one in maps], len(maps)
+    lead, space = x.shape[: x.ndim - count], x.shape[x.ndim - count :]
+    x = x.reshape(math.prod(lead), *space)
+    values = np.empty((len(x), *(len(t.counts) for t in tables)), x.dtype)
+    places = np.empty(values.shape, np.int64) if wanted[1] else None
+    lines, steps = max(1, 2 * _PIECE // max(1, math.prod(space) * x.itemsize)), [list(_steps(t)) for t in tables]
+    for start in range(0, len(x), lines):
+        piece = slice(start, start + lines)
+        found = _maxima_of(x[piece], tables, steps, wanted[1])
+        if x.dtype.kind == "f" and _needs_order(x[piece], *found):
+            found = _maxima_in_order(x[piece], tables)
+        values[piece] = found[0]
+        if places is not None:
+            places[piece] = found[1]
+    shape = (*lead, *values.shape[1:])
+    return values.reshape(shape), None if places is None else places.reshape(shape)
+
+
+def _maxima_of(x: Any, tables: Sequence[Taps], steps: list[list[_Step]], picked: bool) -> tuple[Any, Any]:
+    """The largest elements, and their places if `picked`, whichever NumPy takes of equal zeros and of NaN."""
+    values, picks = x, []
+    for k in reversed(range(len(tables))):
+        # The last dimension first: of equals in a window, the first of the first line comes first.
+        shape = (*values.shape[: k + 1], len(tables[k].counts), *values.shape[k + 2 :])
+        values, picks = _largest_along(values, k + 1, steps[k], shape, picks, picked)
+    if not picked:
+        return values, None
+    sizes = [math.prod(x.shape[k + 2 :]) for k in range(len(tables))]
+    places: Any = _flat([t.places[:, 0] for t in tables], sizes)
+    for taps, pick, step in zip(tables, picks, sizes, strict=True):
+        if taps.places.shape[1] > 1:
+            places = places + pick.astype(np.int64) * (int(taps.places[0, 1] - taps.places[0, 0]) * step)
+    return values, places
+
+
+def _largest_along(x: Any, axis: int, steps: list[_Step], shape: Any, picks: list[Any], picked: bool) -> Any:
+    """The maxima of windows along one dimension. If `picked`, also which element of its window each is, counted along
+    this dimension, and what `picks` has of those along the following ones."""
+    lead, first = (slice(None),) * axis, steps[0]
+    of = (*lead, first.places)
+    best = np.full(shape, _least(x.dtype), x.dtype) if first.rows is not None else x[of].copy()
+    own = [np.zeros(shape, np.uint8 if len(steps) < 256 else np.int64)] if picked else []
+    own += [np.zeros(shape, one.dtype) if first.rows is not None else one[of].copy() for one in picks]
+    for k in range(first.rows is None, len(steps)):
+        step = steps[k]
+        into, of = (*lead, slice(None) if step.rows is None else step.rows), (*lead, step.places)
+        part, known = x[of], best[into]
+        if picked:
+            better = part > known
+            own[0][into] = np.maximum(own[0][into], better * own[0].dtype.type(k))
+            for mine, theirs in zip(own[1:], picks, strict=True):
+                mine[into] = np.where(better, theirs[of], mine[into])
+        if isinstance(into[-1], slice):
+            np.maximum(known, part, out=known)
+        else:
+            best[into] = np.maximum(known, part)
+    return best, own
+
+
+def _least(dtype: np.dtype) -> Any:
+    return -np.inf if dtype.kind == "f" else np.iinfo(dtype).min
+
+
+def _needs_order(x: Any, values: Any, places: Any) -> bool:
+    """Whether it shows which of equals, or of NaN, NumPy takes for the maximum: in the sign of a zero, or a place."""
+    if places is not None and np.isnan(values).any():
+        return True
+    bits = np.dtype(f"i{x.itemsize}")
+    return bool(not values.all() and (x.view(bits) == np.iinfo(bits).min).any())
+
+
+def _maxima_in_order(x: Any, tables: Sequence[Taps]) -> tuple[Any, Any]:
+    """The same, element after element of all windows."""
+    count = len(tables)
     lengths = tuple(len(t.counts) for t in tables)
     steps = [math.prod(x.shape[x.ndim - count + k + 1 :]) for k in range(count)]
-    least = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
-    best = np.full((*x.shape[: x.ndim - count], *lengths), least, x.dtype)
+    best = np.full((*x.shape[: x.ndim - count], *lengths), _least(x.dtype), x.dtype)
     at = np.zeros(best.shape, np.int64)
     at += _flat([t.places[:, 0] for t in tables], steps)
     for taps in product(*(range(t.places.shape[1]) for t in tables)):
