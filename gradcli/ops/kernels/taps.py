@@ -161,7 +161,7 @@ def _as_slice(places: Any) -> Any:
 _PIECE = 1 << 18
 
 
-class _Step(NamedTuple):
+class _Tap(NamedTuple):
     """The elements at one place of all windows: for some rows of the result, all if `rows` is None, where they are, and
     their weights as a column. `halves` are the places of every other row as slices, if they are some."""
 
@@ -184,14 +184,14 @@ class _Step(NamedTuple):
         return part if self.weights is None else np.multiply(part, self.weights, out=out)
 
 
-def _steps(taps: Taps, dtype: Any = None) -> Iterator[_Step]:
+def _taps(taps: Taps, dtype: Any = None) -> Iterator[_Tap]:
     for k in range(taps.places.shape[1]):
         rows = np.flatnonzero(taps.counts > k)
         weights = None if taps.weights is None else taps.weights[rows, k].astype(dtype)[:, None]
         places, halves = taps.places[rows, k], [_as_slice(taps.places[rows[j::2], k]) for j in range(2)]
         some = None if len(rows) == len(taps.counts) else _as_slice(rows)
         twice = tuple(halves) if all(isinstance(half, slice) for half in halves) else None
-        yield _Step(some, _as_slice(places), twice, weights)
+        yield _Tap(some, _as_slice(places), twice, weights)
 
 
 def _along(x: Any, axis: int, taps: Taps, out: Any) -> None:
@@ -203,12 +203,12 @@ def _along(x: Any, axis: int, taps: Taps, out: Any) -> None:
             np.add.reduce(x[:, _as_slice(places[:number])], axis=1, out=out[:, k])
         return
     lines = max(1, _PIECE // max(1, count * inner * x.itemsize))
-    scratch, steps = np.empty(min(lines, lead) * count * inner, x.dtype), list(_steps(taps, x.dtype))
+    scratch, steps = np.empty(min(lines, lead) * count * inner, x.dtype), list(_taps(taps, x.dtype))
     for start in range(0, lead, lines):
         _add_up(out[start : start + lines], x[start : start + lines], steps, scratch)
 
 
-def _add_up(out: Any, x: Any, steps: list[_Step], scratch: Any) -> None:
+def _add_up(out: Any, x: Any, steps: list[_Tap], scratch: Any) -> None:
     """The sums of a map along the second of three dimensions."""
     first, *others = steps
     if first.rows is None:
@@ -276,7 +276,7 @@ def maxima(x: Any, maps: Sequence[Map], wanted: tuple[bool, ...] = (True, True))
     x = x.reshape(math.prod(lead), *space)
     values = np.empty((len(x), *(len(t.counts) for t in tables)), x.dtype)
     places = np.empty(values.shape, np.int64) if wanted[1] else None
-    lines, steps = max(1, 2 * _PIECE // max(1, math.prod(space) * x.itemsize)), [list(_steps(t)) for t in tables]
+    lines, steps = max(1, 2 * _PIECE // max(1, math.prod(space) * x.itemsize)), [list(_taps(t)) for t in tables]
     for start in range(0, len(x), lines):
         piece = slice(start, start + lines)
         found = _maxima_of(x[piece], tables, steps, wanted[1])
@@ -289,7 +289,7 @@ def maxima(x: Any, maps: Sequence[Map], wanted: tuple[bool, ...] = (True, True))
     return values.reshape(shape), None if places is None else places.reshape(shape)
 
 
-def _maxima_of(x: Any, tables: Sequence[Taps], steps: list[list[_Step]], picked: bool) -> tuple[Any, Any]:
+def _maxima_of(x: Any, tables: Sequence[Taps], steps: list[list[_Tap]], picked: bool) -> tuple[Any, Any]:
     """The largest elements, and their places if `picked`, whichever NumPy takes of equal zeros and of NaN."""
     values, picks = x, []
     for k in reversed(range(len(tables))):
@@ -306,7 +306,7 @@ def _maxima_of(x: Any, tables: Sequence[Taps], steps: list[list[_Step]], picked:
     return values, places
 
 
-def _largest_along(x: Any, axis: int, steps: list[_Step], shape: Any, picks: list[Any], picked: bool) -> Any:
+def _largest_along(x: Any, axis: int, steps: list[_Tap], shape: Any, picks: list[Any], picked: bool) -> Any:
     """The maxima of windows along one dimension. If `picked`, also which element of its window each is, counted along
     this dimension, and what `picks` has of those along the following ones."""
     lead, first = (slice(None),) * axis, steps[0]
