@@ -269,6 +269,19 @@ def test_integers_that_are_too_large_are_refused() -> None:
         assert failure(f"A*({text})")[0].endswith(" of an integer that is too large for double precision")
 
 
+@pytest.mark.parametrize("text", ["A + 10**309", "2**1024*A", "A > 10**400", "A**-10**400"])
+def test_integers_beyond_floating_point_numbers_are_refused(text: str) -> None:
+    message, place, hint = failure(text)
+    assert message == "the number written here does not fit into float64" and place and "inf" in (hint or "")
+
+
+def test_integers_meet_the_tensor_s_own_precision() -> None:
+    wide = gc.evaluate("x + 2**200", {"x": np.ones(2)}).value
+    assert wide.dtype == np.float64 and wide.tolist() == [2.0**200] * 2
+    assert failure("where(x > 0, 2**128, x)", x=[1.0])[0] == "the number written here does not fit into float32"
+    assert gc.evaluate("x + 1e400 - 10**38", {"x": [1.0]}).value.tolist() == [np.inf]
+
+
 def test_a_tuple_of_one_value_is_no_value() -> None:
     message, _, hint = failure("f(y) = (y,); iterate(f, A, 3)")
     assert message == "the function gives a tuple of one value and is called with the value"

@@ -226,6 +226,9 @@ def test_what_would_lose_a_gradient_is_refused(loss: Any) -> None:
 def test_numpy_and_dlpack_of_untracked_tensors() -> None:
     x = gc.tensor([[1, 2], [3, 4]])
     assert np.asarray(x).tolist() == [[1, 2], [3, 4]]
+    for dtype in "?bBhilefd":
+        assert np.asarray(gc.tensor(np.ones(2, dtype))).dtype == np.array(gc.tensor(np.ones(2, dtype))).dtype == dtype
+    assert np.asarray(x, np.float32).dtype == np.float32
     assert np.from_dlpack(x).tolist() == [[1, 2], [3, 4]]
     with pytest.raises(gc.GradcliError, match="gradient would be lost"):
         leaf(1).__dlpack__()

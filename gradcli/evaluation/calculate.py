@@ -75,11 +75,12 @@ def _with_infinities(symbol: str, a: Any, b: Any) -> Any:
         result = _NUMBERS[symbol](a, b)
     except (ZeroDivisionError, OverflowError):
         # NumPy goes on where Python stops.
-        wide = [np.float64(fitted(number, FLOAT64)) for number in (a, b)]
+        try:
+            wide = [np.float64(fitted(number, FLOAT64)) for number in (a, b)]
+        except GradcliError:
+            raise GradcliError(f"{symbol} of an integer that is too large for double precision") from None
         with np.errstate(all="ignore"):
             result = _NUMBERS[symbol](*wide).item()
-        if math.isnan(result) and any(isinstance(n, int) and np.isinf(w) for n, w in zip((a, b), wide, strict=True)):
-            raise GradcliError(f"{symbol} of an integer that is too large for double precision") from None
     return math.nan if isinstance(result, complex) else result
 
 

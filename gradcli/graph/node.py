@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gradcli.errors import GradcliError, Span
-from gradcli.graph.dtypes import BOOL, DEFAULT_DTYPE, INT64
+from gradcli.graph.dtypes import BOOL, DEFAULT_DTYPE, FLOAT64, INT64
 from gradcli.graph.native_forms import Dims
 from gradcli.graph.op import OPS, Batching, Blocking, Op, Params, Shape
 from gradcli.graph.operators import Operators
@@ -300,30 +300,41 @@ def constant(value: Any, dtype: Any = None) -> Node:
     return Node(CONSTANT, (), {"value": data}, data.shape, data.dtype, False)
 
 
+#: The largest number of float32.
+_MOST_SINGLE = 2**128 - 2**104
+
+
 def weak_constant(value: Number, dtype: np.dtype | None = None) -> Node:
     """A leaf holding a Python number, which takes the dtype of the tensors that it meets."""
     if dtype is None:
         whole = isinstance(value, int) and -(2**63) <= value < 2**63
         dtype = BOOL if isinstance(value, bool) else INT64 if whole else DEFAULT_DTYPE.get()
+        if isinstance(value, int) and abs(value) > _MOST_SINGLE:
+            # Whether it fits is known when it meets a tensor.
+            dtype = FLOAT64
     # Within these bounds every dtype but the small integers takes any number without complaint.
     data = np.asarray(value, dtype) if 0 <= value < 100 else fitted(value, dtype)
     return Node(CONSTANT, (), {"value": data, "number": value}, (), dtype, False, weak=True)
 
 
 def fitted(value: Number, dtype: np.dtype) -> np.ndarray:
-    """A number in a dtype, infinite where it is too large for a floating-point one, and refused for an integer one."""
-    if dtype.kind == "f":
-        try:
-            wide = float(value)
-        except OverflowError:
-            wide = math.inf if value > 0 else -math.inf
-        with np.errstate(over="ignore"):
-            return np.asarray(wide, dtype)
+    """A number in a dtype, infinite where a float is too large for it; an integer that is too large is refused."""
+    floating = dtype.kind == "f"
     try:
-        return np.asarray(value, dtype)
+        with np.errstate(over="ignore"):
+            data = np.asarray(float(value) if floating else value, dtype)
     except (OverflowError, ValueError):
-        shown = value if isinstance(value, float) or abs(value) < 10**30 else "written here"
-        raise GradcliError(f"the number {shown} does not fit into {dtype}") from None
+        raise _unfitting(value, dtype) from None
+    # As in PyTorch, which knows no integers but those of 64 bits.
+    if floating and isinstance(value, int) and not -(2**63) <= value < 2**64 and np.isinf(data):
+        raise _unfitting(value, dtype)
+    return data
+
+
+def _unfitting(value: Number, dtype: np.dtype) -> GradcliError:
+    shown = value if isinstance(value, float) or abs(value) < 10**30 else "written here"
+    hint = "write inf for infinity, or convert to a wider dtype" if dtype.kind == "f" else None
+    return GradcliError(f"the number {shown} does not fit into {dtype}", hint=hint)
 
 
 def with_inputs(node: Node, inputs: tuple[Node, ...], op: Op | None = None, params: Params | None = None) -> Node:

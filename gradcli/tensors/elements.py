@@ -101,8 +101,7 @@ class Elements(Operators):
 
     # Of no known scalar type, so that type checkers take `array * tensor` for what the tensor makes of it.
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, np.dtype[np.generic]]:
-        array = self.numpy()
-        return array.astype(dtype, copy=False) if not copy else np.array(array, dtype)
+        return np.asarray(self.numpy(), dtype, copy=copy)
 
     def __dlpack__(self, **kwargs: Any) -> Any:
         # The consumer may write: it gets memory of its own.

@@ -291,7 +291,8 @@ def maxima(x: Any, maps: Sequence[Map], wanted: tuple[bool, ...] = (True, True))
 
 def _maxima_of(x: Any, tables: Sequence[Taps], steps: list[list[_Tap]], picked: bool) -> tuple[Any, Any]:
     """The largest elements, and their places if `picked`, whichever NumPy takes of equal zeros and of NaN."""
-    values, picks = x, []
+    values: Any = x
+    picks: list[Any] = []
     for k in reversed(range(len(tables))):
         # The last dimension first: of equals in a window, the first of the first line comes first.
         shape = (*values.shape[: k + 1], len(tables[k].counts), *values.shape[k + 2 :])
