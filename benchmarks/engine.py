@@ -4,14 +4,16 @@
     python benchmarks/engine.py                         # everything
     python benchmarks/engine.py cases --hugepages       # one section, and its second table
     python benchmarks/engine.py cases mlp --scale 0.1   # a quick look at two
+    python benchmarks/engine.py cases more --json FILE  # and a file for docs/performance.py
 
 Sections: cases more shapes chain mlp products inv tiny random accuracy files big. `--only ab` takes some of the six
-cases and the nine more. `files` and `big` write to a folder of their own in `--tmp`; `big` needs 20 GB there and takes
+cases and the ten more. `files` and `big` write to a folder of their own in `--tmp`; `big` needs 20 GB there and takes
 some minutes.
 
 A figure is the time of a contender over that of gradcli, so above 1 gradcli is the faster one: first the ratio of the
 minima, then that of the medians. Contenders run in one process, in turn, and give the value and all gradients in fresh
-memory. Results are compared first; that first call is not timed. gradcli goes through its public API, from text to
+memory. Results are compared first; that first call is not timed. Who takes four times as long as gradcli sits out all
+but three rounds. gradcli goes through its public API, from text to
 arrays, but has kept the plan from then; torch.compile (which needs a C++ compiler) and jax.jit their code. `over
 memcpy` is the time of gradcli over that of copying memory: as many bytes read and written as inputs and gradients have.
 Nothing is asserted, and only ratios mean anything on a machine that does other work as well.
@@ -20,10 +22,12 @@ Nothing is asserted, and only ratios mean anything on a machine that does other 
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 import numpy as np
 from engine_accuracy import print_accuracy
@@ -35,12 +39,15 @@ from engine_peers import PEERS, Workload, contenders, copied, gradcli_run, insta
 from engine_products import products
 from engine_random import print_random
 from engine_workloads import chain, inverses, perceptron
+from record import Record, add_option, summary
 
 import gradcli as gc
 
 HEADLINE = "mean(2*(3*x+7)**2)"
 HUGE_PAGES = "glibc.malloc.hugetlb=1"
 LIBRARIES = tuple(PEERS)
+#: Who is so many times slower than gradcli is seen to be so in a few rounds.
+FAR = 4.0
 
 
 def print_workloads(works: Iterable[Workload], options: Options, names: Iterable[str], calls: int = 1) -> None:
@@ -56,7 +63,20 @@ def print_workloads(works: Iterable[Workload], options: Options, names: Iterable
         runs = {name: repeated(run, calls) for name, run in found.runs.items()}
         if calls == 1:
             runs["memcpy"] = copied(work)
-        times = interleave(runs, options.repeat, memory=8 * size)
+        if "gradcli" not in runs:
+            continue
+        times = interleave(runs, options.repeat, 8 * size, options.seconds, FAR)
+        options.record.add(
+            {name: summary(values) for name, values in times.items()},
+            case=work.name,
+            expression=work.expression,
+            dtype=dtype,
+            inputs={name: list(array.shape) for name, array in work.inputs.items()},
+            wrt=list(work.wrt),
+            calls=calls,
+            first={name: float(f"{seconds:.3g}") for name, seconds in found.first.items()},
+            failed=found.failed,
+        )
         for name, seconds in found.first.items():
             first.setdefault(name, []).append(seconds)
         over = [ratio(times, "gradcli", "memcpy")] if calls == 1 else []
@@ -72,12 +92,12 @@ def print_workloads(works: Iterable[Workload], options: Options, names: Iterable
 
 def print_cases(options: Options) -> None:
     works = (work for dtype in (np.float32, np.float64) for work in cases(options, dtype))
-    print_workloads(works, options, ["hand-blocked", "op by op", *LIBRARIES])
+    print_workloads(works, options, ["blocks of NumPy", "hand-blocked", "op by op", *LIBRARIES])
 
 
 def print_more(options: Options) -> None:
     works = (work for dtype in (np.float32, np.float64) for work in more(options, dtype))
-    print_workloads(works, options, LIBRARIES)
+    print_workloads(works, options, ["blocks of NumPy", *LIBRARIES])
 
 
 def print_shapes(options: Options) -> None:
@@ -156,7 +176,7 @@ def by_engine(engine: str, expression: str, inputs: dict[str, np.ndarray]) -> Ca
 
 SECTIONS: dict[str, tuple[str, Callable[[Options], None]]] = {
     "cases": ("The six cases in memory", print_cases),
-    "more": ("Nine more", print_more),
+    "more": ("Ten more", print_more),
     "shapes": ("Shapes of (a): at most 1.5 wanted", print_shapes),
     "chain": ("A chain of 200 elementwise operations", print_chain),
     "mlp": ("A perceptron of three layers", print_perceptron),
@@ -177,7 +197,9 @@ def main() -> None:
     parser.add_argument("sections", nargs="*", metavar="section", help="default: all")
     parser.add_argument("--scale", type=float, default=1.0, help="a factor for all sizes")
     parser.add_argument("--repeat", type=int, default=9, help="rounds of each comparison")
-    parser.add_argument("--only", default=CASES + MORE, help="letters of the cases and the nine more")
+    parser.add_argument("--seconds", type=float, default=math.inf, help="for the rounds of each comparison")
+    add_option(parser)
+    parser.add_argument("--only", default=CASES + MORE, help="letters of the cases and the ten more")
     parser.add_argument("--count", type=int, default=300, help="random expressions")
     parser.add_argument("--seed", type=int, default=0, help="of the random expressions")
     parser.add_argument("--tmp", help="folder for files")
@@ -188,7 +210,8 @@ def main() -> None:
     unknown = set(given.sections) - set(SECTIONS)
     if unknown:
         parser.error(f"no section {', '.join(sorted(unknown))}; there are {', '.join(SECTIONS)}")
-    options = Options(given.scale, given.repeat, given.only, given.count, given.seed, given.tmp)
+    record = Record(given.json)
+    options = Options(given.scale, given.repeat, given.only, given.count, given.seed, given.tmp, given.seconds, record)
     tunables = os.environ.get("GLIBC_TUNABLES")
     for name in given.sections or SECTIONS:
         title, show = SECTIONS[name]
@@ -197,7 +220,11 @@ def main() -> None:
     if given.hugepages:
         sections = [name for name in ("cases", "more", "chain") if name in (given.sections or SECTIONS)]
         again = [sys.executable, __file__, *sections, f"--scale={given.scale}", f"--repeat={given.repeat}"]
-        subprocess.run([*again, f"--only={given.only}"], env={**os.environ, "GLIBC_TUNABLES": HUGE_PAGES}, check=True)
+        again += [f"--seconds={given.seconds}", f"--only={given.only}"]
+        if given.json is not None:
+            path = Path(given.json)
+            again += ["--json", str(path.with_stem(f"{path.stem}-hugepages"))]
+        subprocess.run(again, env={**os.environ, "GLIBC_TUNABLES": HUGE_PAGES}, check=True)
 
 
 if __name__ == "__main__":

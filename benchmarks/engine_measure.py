@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from record import Record
 
 Run = Callable[[], Any]
 Times = dict[str, list[float]]
 
 #: Between two contenders: threads that wait for more work spin for some milliseconds.
 _PAUSE = 0.02
+#: Rounds that there are in any case.
+_FEW = 3
 _CHUNK = 1 << 28
 
 
@@ -25,6 +29,9 @@ class Options(NamedTuple):
     count: int
     seed: int
     tmp: str | None
+    #: Of rounds, for each comparison; a few there are in any case.
+    seconds: float
+    record: Record
 
     def size(self, count: int) -> int:
         """A size of the benchmark, scaled; a multiple of 100, so that it can be split into rows."""
@@ -37,12 +44,23 @@ def warm(nbytes: int) -> None:
     del held
 
 
-def interleave(contenders: Mapping[str, Run], repeat: int, memory: int = 0) -> Times:
-    """The times of each contender, one after the other in every round. Results are dropped outside the clock."""
+def interleave(
+    contenders: Mapping[str, Run], repeat: int, memory: int = 0, seconds: float = math.inf, far: float = math.inf
+) -> Times:
+    """The times of each contender, one after the other in every round. Results are dropped outside the clock.
+
+    Rounds end after so many `seconds`; who takes `far` times as long as the first contender sits out all but a few.
+    """
     times: Times = {name: [] for name in contenders}
+    first = next(iter(times))
     warm(memory)
-    for _ in range(repeat):
+    began = time.perf_counter()
+    for done in range(repeat):
+        if done >= _FEW and time.perf_counter() - began > seconds:
+            break
         for name, run in contenders.items():
+            if done >= _FEW and min(times[name]) > far * min(times[first]):
+                continue
             time.sleep(_PAUSE)
             start = time.perf_counter()
             result = run()

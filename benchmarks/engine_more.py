@@ -1,4 +1,4 @@
-"""Nine more workloads: selections, short rows and long ones, moments, losses, a network, attention, a mixture."""
+"""Ten more workloads: selections, short and long rows, moments, losses, a network, attention, a chain, a mixture."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from engine_measure import Options
 from engine_peers import Workload
+from engine_workloads import chain_expression, chain_formula
 
 Array = np.ndarray
 
-MORE = "ghijklmnp"
+MORE = "ghijklmnop"
 
 
 def selected(words: Any, x: Any, y: Any) -> Any:
@@ -82,6 +83,8 @@ def more(options: Options, dtype: Any) -> Iterator[Workload]:
         yield Workload("(m)", "sum((softmax(Q@K.mT/8, -1)@V)**2)", inputs, ("Q", "K", "V"), attention)
     if "n" in keys:
         yield Workload("(n)", "huber_loss(x, y)", {"x": normal(n), "y": normal(n)}, ("x", "y"), huber)
+    if "o" in keys:
+        yield Workload("(o)", chain_expression(), {"x": normal(2 * rows)}, ("x",), chain_formula)
     if "p" in keys:
         inputs = {"X": normal(10_000, 32), "m": normal(25, 32)}
         expression = "-mean(logsumexp(-0.5*sum((X.unsqueeze(1) - m)**2, 2), 1))"

@@ -45,10 +45,12 @@ class Workload(NamedTuple):
 Prepare = Callable[[Workload], Run]
 
 
-def gradcli_run(expression: str, inputs: Inputs, wrt: tuple[str, ...]) -> Run:
-    """Through the public API, from the text of the expression."""
+def gradcli_run(expression: str, inputs: Inputs, wrt: tuple[str, ...], engine: str | None = None) -> Run:
+    """Through the public API, from the text of the expression, by the engine that is named or set."""
+    usual = gc.get_engine()
 
     def run() -> Answer:
+        gc.set_engine(engine or usual)
         result = gc.evaluate(expression, inputs, wrt=wrt)
         return (result.value.value(), *(result.grads[name].value() for name in wrt))
 
@@ -203,10 +205,11 @@ def installed_peers() -> dict[str, Prepare]:
 
 
 class Contenders(NamedTuple):
-    """Who can run a workload, and how many seconds the first run of each took, compiling included."""
+    """Who can run a workload, how many seconds the first run of each took, compiling included, and who cannot."""
 
     runs: dict[str, Run]
     first: dict[str, float]
+    failed: dict[str, str]
 
 
 def contenders(work: Workload, peers: Mapping[str, Prepare]) -> Contenders:
@@ -214,21 +217,23 @@ def contenders(work: Workload, peers: Mapping[str, Prepare]) -> Contenders:
 
     Those whose result is not that of NumPy op by op in float64 are told of.
     """
-    runs = {"gradcli": gradcli_run(work.expression, work.inputs, work.wrt)}
+    prepared: dict[str, Prepare] = {"gradcli": lambda one: gradcli_run(one.expression, one.inputs, one.wrt)}
+    if importlib.util.find_spec("llvmlite") is not None:
+        prepared["blocks of NumPy"] = lambda one: gradcli_run(one.expression, one.inputs, one.wrt, "numpy")
     if work.blocked is not None:
-        runs["hand-blocked"] = by_hand(work.blocked, work.inputs)
+        prepared["hand-blocked"] = lambda one: by_hand(one.blocked, one.inputs)
     if work.tape is not None:
-        runs["op by op"] = by_hand(work.tape, work.inputs)
-    for name, prepare in peers.items():
-        runs[name] = prepare(work)
+        prepared["op by op"] = lambda one: by_hand(one.tape, one.inputs)
+    prepared |= peers
     wide = {name: array.astype(np.float64) for name, array in work.inputs.items()}
-    reference = work.tape(*wide.values()) if work.tape is not None else runs["gradcli"]()
+    reference = work.tape(*wide.values()) if work.tape is not None else prepared["gradcli"](work)()
     del wide
-    found = Contenders({}, {})
-    for name, run in runs.items():
+    found = Contenders({}, {}, {})
+    for name, prepare in prepared.items():
         try:
             with np.errstate(all="ignore"), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
+                run = prepare(work)
                 start = time.perf_counter()
                 answer = run()
                 found.first[name] = time.perf_counter() - start
@@ -238,6 +243,7 @@ def contenders(work: Workload, peers: Mapping[str, Prepare]) -> Contenders:
             # A compiler that is missing, or a library that lacks a function: the others are still worth comparing.
             reason = f"{type(failure).__name__}: {str(failure).splitlines()[0]}"
             print(f"{name} cannot run {work.name}: {reason}", flush=True)
+            found.failed[name] = reason
             continue
         if error:
             print(f"{name} differs on {work.name}: {error}", flush=True)

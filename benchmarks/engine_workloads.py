@@ -35,13 +35,16 @@ def chain_tape(x: Array) -> tuple[Any, ...]:
     return np.mean(t), g
 
 
+def chain_expression() -> str:
+    return "t = x; " + "t = tanh(1.1*sin(t) + 0.2); " * LINKS + "mean(t)"
+
+
 def chain(options: Options) -> Iterator[Workload]:
     """200 elementwise operations, one on top of the other."""
-    expression = "t = x; " + "t = tanh(1.1*sin(t) + 0.2); " * LINKS + "mean(t)"
     x = np.random.default_rng(0).standard_normal(options.size(2_000_000))
     name = f"{4 * LINKS} operations, {x.size / 1e6:g} M"
     for dtype in (np.float32, np.float64):
-        yield Workload(name, expression, {"x": x.astype(dtype)}, ("x",), chain_formula, chain_tape)
+        yield Workload(name, chain_expression(), {"x": x.astype(dtype)}, ("x",), chain_formula, chain_tape)
 
 
 def perceptron_formula(words: Any, X: Any, A: Any, B: Any, C: Any) -> Any:  # noqa: N803
