@@ -23,6 +23,7 @@ from typing import NamedTuple
 
 import numpy as np
 from engine_measure import median, print_table
+from record import Record, add_option, summary
 
 EXPRESSION = "mean(2*(3*x+7)**2)"
 
@@ -79,14 +80,16 @@ def main() -> None:
     options.add_argument("--scale", type=float, default=1.0)
     options.add_argument("--repeat", type=int, default=5)
     options.add_argument("--tmp", help="where the files are made")
+    add_option(options)
     given = options.parse_args()
+    record = Record(given.json)
     for name, run in (("small", print_small), ("large", print_large)):
         if given.section in (None, name):
             with tempfile.TemporaryDirectory(dir=given.tmp) as folder:
-                run(Path(folder), given.scale, given.repeat)
+                run(Path(folder), given.scale, given.repeat, record)
 
 
-def print_small(folder: Path, scale: float, repeat: int) -> None:
+def print_small(folder: Path, scale: float, repeat: int, record: Record) -> None:
     """Thousands of files of 1,000 float32 each; values and gradients are written."""
     count = max(10, int(10_000 * scale))
     make(folder / "in", count, 1000)
@@ -100,10 +103,10 @@ def print_small(folder: Path, scale: float, repeat: int) -> None:
         else:
             contenders[name] = by_hand(folder / "in", parts)
     compare(folder, contenders)
-    report(f"{count:,} files of 1,000 float32, files/s", count, measure(folder, contenders, repeat, True))
+    report(f"{count:,} files of 1,000 float32", count, measure(folder, contenders, repeat, True), record)
 
 
-def print_large(folder: Path, scale: float, repeat: int) -> None:
+def print_large(folder: Path, scale: float, repeat: int, record: Record) -> None:
     """Files of 20 MB, beside a copy of the same bytes."""
     count = max(4, int(200 * scale))
     make(folder / "in", count, 5_000_000)
@@ -113,7 +116,7 @@ def print_large(folder: Path, scale: float, repeat: int) -> None:
         "gradcli": lambda out: by_command(folder / "in", out),
         "cp and sync": lambda out: by_copy(folder / "in", out, True),
     }
-    report(f"{count} files of 20 MB, files/s", count, measure(folder, contenders, repeat, False))
+    report(f"{count} files of 20 MB", count, measure(folder, contenders, repeat, False), record)
 
 
 def make(folder: Path, count: int, elements: int) -> None:
@@ -202,8 +205,9 @@ def compare(folder: Path, contenders: dict[str, Callable[[Path], tuple[float, fl
             raise SystemExit(f"{name} differs")
 
 
-def report(title: str, count: int, times: dict[str, Times]) -> None:
+def report(title: str, count: int, times: dict[str, Times], record: Record) -> None:
     """A table of the rates and of the ratios to the first contender: by the best rounds, and by the median ones."""
+    record.add({name: summary(one.loop) for name, one in times.items()}, title=title, files=count)
     base = next(iter(times.values()))
     rows = []
     for name, (loop, processor, process) in times.items():
@@ -212,7 +216,7 @@ def report(title: str, count: int, times: dict[str, Times]) -> None:
             for a, b in ((loop, base.loop), (processor, base.processor), (process, base.process))
         ]
         rows.append([name, f"{count / min(loop):.0f}", *ratios])
-    print_table([title, "best", "loop", "processor", "process"], rows)
+    print_table([f"{title}, files/s", "best", "loop", "processor", "process"], rows)
 
 
 if __name__ == "__main__":

@@ -8,12 +8,14 @@ compiled, `again` the best of some more; `kept` what is kept of each turn for th
 time over `first` and `again`.
 """
 
+import argparse
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from record import Record, add_option, summary
 
 import gradcli as gc
 from gradcli.engine.plan.program import Program
@@ -132,6 +134,9 @@ def theirs(case: Case, turns: int) -> float:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_option(parser)
+    record = Record(parser.parse_args().json)
     torch.set_num_threads(1)
     gc.evaluate("x + x", {"x": 1})
     columns = " ".join(f"{name:>8s}" for name in ("plan", "first", "again", "a turn", "kept", "PyTorch"))
@@ -139,8 +144,16 @@ def main() -> None:
     for case in CASES:
         for turns in (100, 1_000, 10_000):
             _, first, size = ours(case, turns)
-            plan, total, _ = min((ours(case, turns) for _ in range(REPETITIONS)), key=lambda found: found[1])
-            other = min(theirs(case, turns) for _ in range(REPETITIONS))
+            again, others = [], []
+            for _ in range(REPETITIONS):
+                again.append(ours(case, turns)[:2])
+                others.append(theirs(case, turns))
+            plan, total = min(again, key=lambda found: found[1])
+            other = min(others)
+            measured = {"gradcli": [one for _, one in again], "PyTorch": others}
+            measured |= {"gradcli, first run": [first], "planning": [one for one, _ in again]}
+            measured = {name: summary(values) for name, values in measured.items()}
+            record.add(measured, loop=case.name, turns=turns, kept=size)
             print(
                 f"{case.name:28s} {turns:6,d} {plan * 1e3:5.1f} ms {first * 1e3:5.0f} ms {total * 1e3:5.0f} ms "
                 f"{total / turns * 1e6:5.0f} µs {size:6d} B {other * 1e3:5.0f} ms  ",

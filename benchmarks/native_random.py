@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import numpy as np
+from record import Record, add_option, summary
 
 import gradcli as gc
 from gradcli.engine.execute.run import run
@@ -103,13 +104,22 @@ class Case(NamedTuple):
 
 
 class Timing(NamedTuple):
-    """Medians in seconds, the first native call with its compilation, and how many steps of how many are native."""
+    """Seconds of each round, the first native call with its compilation, and how many steps of how many are native."""
 
     case: Case
-    numpy: float
-    native: float
+    numpy_rounds: list[float]
+    native_rounds: list[float]
     first: float
     steps: tuple[int, int]
+
+    @property
+    def numpy(self) -> float:
+        """The median."""
+        return statistics.median(self.numpy_rounds)
+
+    @property
+    def native(self) -> float:
+        return statistics.median(self.native_rounds)
 
     @property
     def ratio(self) -> float:
@@ -180,9 +190,9 @@ def timed(case: Case, rounds: int) -> Timing:
     steps = steps_of(program)
     call("numpy"), call("native")
     if not steps[0]:
-        return Timing(case, 1.0, 1.0, first, steps)
+        return Timing(case, [1.0], [1.0], first, steps)
     times = [(call("numpy"), call("native")) for _ in range(rounds)]
-    numpy, native = (statistics.median(column) for column in zip(*times, strict=True))
+    numpy, native = (list(column) for column in zip(*times, strict=True))
     return Timing(case, numpy, native, first, steps)
 
 
@@ -216,17 +226,25 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--worst", type=int, default=20)
+    add_option(parser)
     options = parser.parse_args()
     if options.threads:
         gc.set_num_threads(options.threads)
+    record = Record(options.json)
     seeds = range(options.seed, options.seed + options.count)
     timings = []
     for seed in seeds:
         try:
-            timings.append(timed(drawn(seed, options.smallest, options.largest), options.rounds))
+            one = timed(drawn(seed, options.smallest, options.largest), options.rounds)
         except GradcliError as refused:
             # Such as the difference of booleans.
             print(f"seed {seed}: {str(refused).splitlines()[0]}")
+            continue
+        timings.append(one)
+        # What has no native step is computed once, and says nothing.
+        both = {"native": one.native_rounds, "NumPy": one.numpy_rounds} if one.steps[0] else {}
+        about = {"seed": seed, "case": str(one.case), "native": one.steps[0], "steps": one.steps[1]}
+        record.add({name: summary(rounds) for name, rounds in both.items()}, **about, first=one.first)
     report(timings, options.worst)
 
 

@@ -1,4 +1,4 @@
-"""Operations one by one beside PyTorch: `python benchmarks/operations.py [NAME]` prints a table of ratios.
+"""Operations one by one beside PyTorch: `python benchmarks/operations.py [NAME…]` prints a table of ratios.
 
 A ratio is gradcli's time divided by PyTorch's, for the value alone and for the value with all gradients: the best of
 some rounds, in which both take turns. More than 1 means that PyTorch is faster.
@@ -6,19 +6,19 @@ some rounds, in which both take turns. More than 1 means that PyTorch is faster.
 
 from __future__ import annotations
 
-import sys
+import argparse
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from record import Record, add_option, summary
 
 import gradcli as gc
 
-# So many rounds at least, and so long.
+# So many rounds at least.
 ROUNDS = 3
-SECONDS = 1.5
 
 
 class Operation(NamedTuple):
@@ -100,30 +100,40 @@ def _seconds(function: Callable[[], Any]) -> float:
     return time.perf_counter() - start
 
 
-def ratio(ours: Callable[[], Any], theirs: Callable[[], Any]) -> float:
-    """Our best time over theirs, warm, both by turns: many rounds of what is short, since others may be at work."""
-    best = [float("inf"), float("inf")]
+def times(ours: Callable[[], Any], theirs: Callable[[], Any], limit: float) -> dict[str, dict[str, float]]:
+    """Both by turns, warm: many rounds of what is short, since others may be at work."""
+    found: dict[str, list[float]] = {"gradcli": [], "PyTorch": []}
     start, number = time.perf_counter(), 0
-    while number < ROUNDS or time.perf_counter() < start + SECONDS:
-        for k, function in enumerate((ours, theirs)):
+    while number <= ROUNDS or time.perf_counter() < start + limit:
+        for name, function in zip(found, (ours, theirs), strict=True):
             seconds = _seconds(function)
             if number:
-                best[k] = min(best[k], seconds)
+                found[name].append(seconds)
         number += 1
-    return best[0] / best[1]
+    return {name: summary(values) for name, values in found.items()}
 
 
 def main() -> None:
-    wanted = sys.argv[1:]
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME")
+    parser.add_argument("--seconds", type=float, default=1.5, help="for the rounds of each comparison")
+    add_option(parser)
+    given = parser.parse_args()
+    record = Record(given.json)
     print("| operation | size | value, float32 / float64 | with gradients, float32 / float64 |")
     print("| --- | --- | ---: | ---: |")
     for single, double in zip(operations("float32"), operations("float64"), strict=True):
-        if wanted and single.name not in wanted:
+        if given.names and single.name not in given.names:
             continue
         found = []
-        for one in (single, double):
-            pairs = zip(_ours(one), _theirs(one), strict=True)
-            found.append([ratio(ours, theirs) for ours, theirs in pairs])
+        for dtype, one in (("float32", single), ("float64", double)):
+            ratios = []
+            for what, ours, theirs in zip(("value", "gradients"), _ours(one), _theirs(one), strict=True):
+                measured = times(ours, theirs, given.seconds)
+                about = {"operation": one.name, "size": one.size, "expression": one.expression}
+                record.add(measured, **about, dtype=dtype, what=what)
+                ratios.append(measured["gradcli"]["min"] / measured["PyTorch"]["min"])
+            found.append(ratios)
         cells = [f"{a:.2f} / {b:.2f}" for a, b in zip(*found, strict=True)]
         print(f"| {single.name} | {single.size} | {cells[0]} | {cells[1]} |", flush=True)
 

@@ -6,7 +6,7 @@ was cut short holds all that was measured until then.
     {"benchmark": …, "command": …, "started": …, "ended": …, "machine": {…}, "versions": {…}, "rows": [{…}, …]}
 
 A row says what it is about in words of its benchmark. What was measured stands in `measured`, by contender: `min` and
-`median` of so many `rounds`, in seconds unless the row has another `unit`; who could not take part, in `failed`.
+`median` of so many `rounds` in seconds, or `max` and `median` of a rate; who could not take part, in `failed`.
 """
 
 from __future__ import annotations

@@ -5,13 +5,15 @@
 Run it with the interpreter that gradcli is installed for. The parser's tables are cached after the first run.
 """
 
+import argparse
 import os
 import shutil
 import subprocess
 import sys
 import time
 
-REPETITIONS = int(sys.argv[1]) if len(sys.argv) > 1 else 21
+from record import Record, add_option, summary
+
 HEADLINE = ["eval", "mean(2*(3*x+7)**2)", "x=ones(2,2)"]
 SCRIPT = shutil.which("gradcli", path=os.path.dirname(sys.executable))
 GRADCLI = [SCRIPT] if SCRIPT else [sys.executable, "-m", "gradcli"]
@@ -26,17 +28,23 @@ COMMANDS = {
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("repetitions", nargs="?", type=int, default=21)
+    add_option(parser)
+    given = parser.parse_args()
     # An installation has bytecode; a checkout writes it in the first round unless told not to.
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     times: dict[str, list[float]] = {name: [] for name in COMMANDS}
-    for repetition in range(REPETITIONS + 1):
+    for repetition in range(given.repetitions + 1):
         for name, command in COMMANDS.items():
             start = time.perf_counter()
             subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
             if repetition:
                 times[name].append(time.perf_counter() - start)
+    record = Record(given.json)
+    record.add({name: summary(values) for name, values in times.items()})
     base = sorted(times["import numpy"])
-    print(f"{REPETITIONS} interleaved repetitions; time over that of `import numpy`")
+    print(f"{given.repetitions} interleaved repetitions; time over that of `import numpy`")
     print(f"{'':30s} {'minimum':>8s} {'median':>8s}")
     for name, values in times.items():
         values.sort()

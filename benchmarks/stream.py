@@ -20,6 +20,8 @@ import sys
 import tempfile
 import time
 
+from record import Record, add_option, summary
+
 EXPRESSIONS = ("mean(2*(3*x+7)**2)", "sum(sigmoid(x)*tanh(x))")
 
 PYTORCH = """
@@ -63,18 +65,22 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--records", type=int, default=50_000)
     options.add_argument("--repeat", type=int, default=5)
+    add_option(options)
     given = options.parse_args()
+    record = Record(given.json)
     rates: dict[tuple[int, str], list[float]] = {}
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "records.jsonl")
         write_records(path, given.records)
-        for _ in range(given.repeat):
-            for k in range(len(EXPRESSIONS)):
+        for k, expression in enumerate(EXPRESSIONS):
+            for _ in range(given.repeat):
                 answers = {}
                 for name, command in contenders(k).items():
                     rate, answers[name] = run(command, path)
                     rates.setdefault((k, name), []).append(rate)
                 compare({name: text for name, text in answers.items() if name not in BARE}, given.records)
+            measured = {name: rate_summary(rates[k, name]) for name in contenders(k)}
+            record.add(measured, expression=expression, records=given.records)
     print(f"{given.records} records of 4 numbers, {given.repeat} interleaved repetitions; records a second")
     ours = [name for name in contenders(0) if name.startswith("gradcli")]
     heads = "".join(f"{name:>24s}" for name in ours)
@@ -106,6 +112,12 @@ def contenders(k: int) -> dict[str, list[str]]:
         if is_there(package):
             found[name] = [sys.executable, "-c", text.format(function=FUNCTIONS[name][k])]
     return found
+
+
+def rate_summary(rates: list[float]) -> dict[str, float]:
+    """The highest rate is the best one."""
+    found = summary([-rate for rate in rates])
+    return {"max": -found["min"], "median": -found["median"], "rounds": found["rounds"]}
 
 
 def is_there(package: str) -> bool:
