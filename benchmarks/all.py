@@ -46,7 +46,7 @@ BENCHMARKS = {
     "random": Benchmark("native_random.py --rounds 9", 1.6),
     "loops": Benchmark("loops.py", 1),
     "stream": Benchmark("stream.py --records 20000 --repeat 3", 1.1),
-    "batch": Benchmark("batch.py --scale 0.2 --repeat 5", 1.1),
+    "batch": Benchmark("batch.py --scale 0.2 --repeat 3", 1.1),
 }
 
 

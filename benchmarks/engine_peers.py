@@ -47,12 +47,15 @@ Prepare = Callable[[Workload], Run]
 
 def gradcli_run(expression: str, inputs: Inputs, wrt: tuple[str, ...], engine: str | None = None) -> Run:
     """Through the public API, from the text of the expression, by the engine that is named or set."""
-    usual = gc.get_engine()
 
     def run() -> Answer:
+        usual = gc.get_engine()
         gc.set_engine(engine or usual)
-        result = gc.evaluate(expression, inputs, wrt=wrt)
-        return (result.value.value(), *(result.grads[name].value() for name in wrt))
+        try:
+            result = gc.evaluate(expression, inputs, wrt=wrt)
+            return (result.value.value(), *(result.grads[name].value() for name in wrt))
+        finally:
+            gc.set_engine(usual)
 
     return run
 

@@ -244,7 +244,7 @@ def main() -> None:
         # What has no native step is computed once, and says nothing.
         both = {"native": one.native_rounds, "NumPy": one.numpy_rounds} if one.steps[0] else {}
         about = {"seed": seed, "case": str(one.case), "native": one.steps[0], "steps": one.steps[1]}
-        record.add({name: summary(rounds) for name, rounds in both.items()}, **about, first=one.first)
+        record.add({name: summary(rounds) for name, rounds in both.items()}, **about, first=float(f"{one.first:.3g}"))
     report(timings, options.worst)
 
 

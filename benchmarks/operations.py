@@ -1,7 +1,7 @@
 """Operations one by one beside PyTorch: `python benchmarks/operations.py [NAME…]` prints a table of ratios.
 
-A ratio is gradcli's time divided by PyTorch's, for the value alone and for the value with all gradients: the best of
-some rounds, in which both take turns. More than 1 means that PyTorch is faster.
+A ratio is PyTorch's time divided by that of gradcli, for the value alone and for the value with all gradients: the best of
+some rounds, in which both take turns. Above 1 gradcli is ahead.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ def main() -> None:
                 measured = times(ours, theirs, given.seconds)
                 about = {"operation": one.name, "size": one.size, "expression": one.expression}
                 record.add(measured, **about, dtype=dtype, what=what)
-                ratios.append(measured["gradcli"]["min"] / measured["PyTorch"]["min"])
+                ratios.append(measured["PyTorch"]["min"] / measured["gradcli"]["min"])
             found.append(ratios)
         cells = [f"{a:.2f} / {b:.2f}" for a, b in zip(*found, strict=True)]
         print(f"| {single.name} | {single.size} | {cells[0]} | {cells[1]} |", flush=True)
