@@ -1,7 +1,7 @@
 """Operations one by one beside PyTorch: `python benchmarks/operations.py [NAME…]` prints a table of ratios.
 
-A ratio is PyTorch's time divided by that of gradcli, for the value alone and for the value with all gradients: the best of
-some rounds, in which both take turns. Above 1 gradcli is ahead.
+A ratio is PyTorch's time divided by that of gradcli, for the value alone and for the value with all gradients: the
+best of some rounds, in which both take turns. Above 1 gradcli is ahead.
 """
 
 from __future__ import annotations

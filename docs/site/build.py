@@ -86,8 +86,10 @@ def place_of(source: Path) -> Path:
     path = source.relative_to(ROOT)
     if str(path) in _MOVED:
         return Path(_MOVED[str(path)])
-    if path.parent == Path("docs") and path.suffix in (".md", *_PICTURES):
+    if path.parent == Path("docs") and path.suffix == ".md":
         return Path(path.name)
+    if path.is_relative_to("docs") and path.suffix in _PICTURES:
+        return path.relative_to("docs")
     return Path("files", f"{path}.md")
 
 

@@ -1,0 +1,127 @@
+"""Tables, plots and sentences of the pages of figures, from what the benchmarks have measured.
+
+`python docs/performance.py` writes them, `python docs/performance.py --check` exits with 1 where page and measurement
+differ. `python benchmarks/all.py` measures anew, into docs/measured/*.json.
+
+In a page a block stands between two marks, `<!-- measured: NAME -->` and `<!-- end -->`. No number in one is written by
+hand, nor who is ahead.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import statistics
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import measured_engine as engine
+import measured_rest as rest
+from measurements import Document, documents, wrapped
+
+DOCS = Path(__file__).resolve().parent
+MEASURED = DOCS / "measured"
+PAGES = ("performance.md", "figures.md", "../README.md")
+MODES = {"engine": "as installed", "engine-hugepages": "with huge pages for everyone"}
+_MARKS = re.compile(r"(<!-- measured: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+_NAMES = {
+    "Python": "Python",
+    "numpy": "NumPy",
+    "llvmlite": "llvmlite",
+    "torch": "PyTorch",
+    "jax": "jax",
+    "autograd": "HIPS autograd",
+}
+
+
+def main() -> int:
+    """Write what is made of the measurements or compare it; the number of the exit code."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--check", action="store_true", help="compare only; exit with 1 on a difference")
+    check: bool = options.parse_args().check
+    stale = []
+    for path, text in made(documents(MEASURED)):
+        if path.exists() and path.read_text(encoding="utf-8") == text:
+            continue
+        stale.append(path.name)
+        if not check:
+            path.write_text(text, encoding="utf-8")
+    if check and stale:
+        print(f"out of date: {', '.join(stale)}; run `python docs/performance.py`", file=sys.stderr)
+    return 1 if check and stale else 0
+
+
+def made(found: Mapping[str, Document]) -> Iterator[tuple[Path, str]]:
+    """All files that are made: where they are, and their text."""
+    for name, picture in pictures(found).items():
+        yield MEASURED / f"{name}.svg", picture
+    texts = blocks(found)
+    for name in PAGES:
+        page = (DOCS / name).resolve()
+        old = page.read_text(encoding="utf-8")
+        yield page, _MARKS.sub(lambda match: f"{match[1]}\n{texts[match[2]]}\n\n{match[3]}", old)
+
+
+def pictures(found: Mapping[str, Document]) -> dict[str, str]:
+    """The plots."""
+    return {
+        **{name: engine.peers_plot(found[name], mode) for name, mode in MODES.items()},
+        "memcpy": engine.memcpy_plot(found["engine"]),
+        "operations": rest.operations_plot(found["operations"]),
+        "random": rest.random_plot(found["random"]),
+        "loops": rest.loops_plot(found["loops"]),
+        "rates": rest.rates_plot(found["stream"], found["batch"]),
+        "startup": rest.startup_plot(found["startup"]),
+    }
+
+
+def blocks(found: Mapping[str, Document]) -> dict[str, str]:
+    """What stands between the marks of the pages."""
+    texts = {
+        "machine": machine(found),
+        "cases": engine.cases_table(found["engine"]),
+        "brief": engine.brief_table(found["engine"]),
+        "distance": engine.distance(found["engine"]),
+        "operations": rest.operations_table(found["operations"]),
+        "operations-ahead": rest.operations_ahead(found["operations"]),
+        "random": rest.random_said(found["random"]),
+        "loops": rest.loops_table(found["loops"]),
+        "rates": rest.rates_table(found["stream"], found["batch"]),
+        "startup": rest.startup_table(found["startup"]),
+    }
+    others = ("hand-blocked", "op by op", *engine.LIBRARIES)
+    for name, mode in MODES.items():
+        texts[f"{name}-standing"] = engine.standing(found[name], mode)
+        texts[name] = engine.engine_table(found[name], "gradcli", ("blocks of NumPy", *engine.LIBRARIES))
+        texts[f"{name}-numpy"] = engine.engine_table(found[name], "blocks of NumPy", others)
+    return texts
+
+
+def machine(found: Mapping[str, Document]) -> str:
+    """The machine, the versions, and how much it was disturbed."""
+    heads = [document.head for document in found.values()]
+    first, last = min(head["started"] for head in heads), max(head["ended"] for head in heads)
+    where, installed = found["engine"].head["machine"], found["engine"].head["versions"]
+    versions = ", ".join(f"{shown} {installed[name]}" for name, shown in _NAMES.items() if name in installed)
+    load = max(head["machine"][f"load at the {end}"] for head in heads for end in ("start", "end"))
+    own = [row["measured"]["gradcli"] for row in found["engine"].rows]
+    apart = statistics.median(one["median"] / one["min"] - 1 for one in own)
+    lines = (
+        f"From {first} to {last}.",
+        f"{where['processor']}, {where['cores']} cores, {where['memory in GB']} GB, {where['system']}.",
+        f"{versions}.",
+        f"Up to {load:g} processes and threads wanted the {where['cores']} cores at once, ours included. In the middle "
+        f"of all cases the median round of gradcli took {apart:.0%} longer than its best one: another run may differ "
+        "by as much.",
+    )
+    if load > 2 * where["cores"]:
+        lines += (
+            "So the machine was not quiet, and that does not meet everyone alike: threads that wait for each other "
+            "after each step, as those of PyTorch do, lose more than others.",
+        )
+    return "\n".join(wrapped(line, "- ") for line in lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
