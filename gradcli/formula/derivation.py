@@ -13,7 +13,7 @@ from gradcli.formula.algebra.identities import FACTOR_RULES, SUM_RULES
 from gradcli.formula.algebra.jacobian_of_vjp import jacobian_of
 from gradcli.formula.algebra.terms import IN_NUMBERS, NodeTerm, Size
 from gradcli.formula.lengths import SAMPLES, Given, LengthReader, Lengths, Wanted
-from gradcli.formula.read.convert import Converter, readable
+from gradcli.formula.read.convert import Converter, depends_on_lengths, readable
 from gradcli.formula.verify import Verdict, verify
 from gradcli.formula.write.arrange import Arranger
 from gradcli.formula.write.forms import Form, Named, named, text
@@ -43,7 +43,7 @@ def derive(script: Script, givens: Sequence[Given], wanted: Wanted) -> Derived:
     """The formula of a derivative; GradcliError where there is none."""
     _check(script, givens, wanted)
     lengths = Lengths(givens)
-    lengths.fit(script)
+    _check_steps(script, lengths, lengths.fit(script))
     _make_square(script, lengths)
     derived = _derived(script, lengths, wanted)
     verdict = verify(script, lengths, derived.formula, wanted)
@@ -113,6 +113,8 @@ class _Graph(NamedTuple):
     seed: Node
 
 
+# So many operations are hardly those that somebody has written.
+_MANY = 1000
 # More places where a formula breaks are not told.
 _MOST_SHOWN = 3
 #: The name of the vector that a Jacobian is read off from; no name of the language can be this.
@@ -129,6 +131,15 @@ def _check(script: Script, givens: Sequence[Given], wanted: Wanted) -> None:
     if wanted.vector is not None and wanted.vector in names:
         hint = "choose another name, as in --grad-output v"
         raise GradcliError(f"the vector cannot be called {wanted.vector!r}, which is an input", hint=hint)
+
+
+def _check_steps(script: Script, lengths: Lengths, value: Node) -> None:
+    """Refuse what takes a step for each place of an unknown length, before thousands of them are differentiated."""
+    count = len(toposort([value]))
+    if count > _MANY and lengths.unknown():
+        other, _ = lengths.build(script, lengths.sample(1), ())
+        if len(toposort([other])) != count:
+            raise depends_on_lengths()
 
 
 def _graph(script: Script, lengths: Lengths, sample: dict[str, int], wanted: Wanted, whole: bool) -> _Graph:

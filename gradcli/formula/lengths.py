@@ -90,13 +90,12 @@ class Lengths:
             raise unused_input(unused[0], script)
         return value, leaves
 
-    def fit(self, script: Script) -> None:
-        """Merge lengths until the script can be built; GradcliError when no merging helps."""
+    def fit(self, script: Script) -> Node:
+        """Merge lengths until the script can be built, and give its value; GradcliError when no merging helps."""
         while True:
             sample = self.sample(0)
             try:
-                self.build(script, sample, ())
-                return
+                return self.build(script, sample, ())[0]
             except GradcliError as error:
                 if not self._merge_for(error, script, sample):
                     raise _in_words(error, sample) from None

@@ -6,7 +6,7 @@ another input, and the points where a part of the expression vanishes, or two th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -79,10 +79,12 @@ def special(script: Script, lengths: Lengths, known: dict[str, int], wrt: str) -
     for name in floating[:4]:
         yield from ({**base, name: one} for one in _with_one(base[name], 0.0))
     others = [base[n].flat[0] for n in floating if n != wrt and base[n].size]
+    parts = _parts(script, base, wrt)
     for start in (base, {**base, wrt: base[wrt] * -3}):
         for number in (1.0, -1.0, *numbers, *others):
             yield from ({**start, wrt: one} for one in _with_one(start[wrt], number))
-        yield from _roots(script, start, wrt)
+        if parts is not None:
+            yield from _roots(parts, start, wrt)
 
 
 def _numbers(script: Script) -> list[float]:
@@ -116,21 +118,10 @@ def _drawn(
     return array
 
 
-def _roots(script: Script, data: Data, wrt: str) -> Iterator[Data]:
-    """Points near to these where a part of the expression is 0."""
-    try:
-        nodes, _, x = _graph(script, data, wrt)
-    except GradcliError:
-        return
-    found: set[bytes] = set()
-    if len(nodes) > _MOST_NODES:
-        return
-    wanted = [k for k, node in enumerate(nodes) if node.is_floating and _may_vanish(node, x)]
-    for serial in wanted[:_MOST_PARTS]:
-        root = _root(script, data, wrt, serial)
-        if root is not None and root.tobytes() not in found:
-            found.add(root.tobytes())
-            yield {**data, wrt: root}
+def give(leaves: Mapping[str, Node], data: Data) -> None:
+    """Let a graph that is built once be computed for these inputs from here on: their shapes decide what is in it."""
+    for name, leaf in leaves.items():
+        leaf.params["data"] = data[name]
 
 
 class _Parts(NamedTuple):
@@ -138,15 +129,31 @@ class _Parts(NamedTuple):
 
     nodes: list[Node]
     operations: int
-    x: Node
+    leaves: dict[str, Node]
 
 
-def _graph(script: Script, data: Data, wrt: str) -> _Parts:
-    """The parts of an expression."""
+def _parts(script: Script, data: Data, wrt: str) -> _Parts | None:
+    """The parts of an expression, if it can be built and is short enough to be searched."""
     leaves = {name: input_node(array, requires_grad=name == wrt) for name, array in data.items()}
-    value = Interpreter(script.source, leaves).run(script)
-    nodes = [n for n in toposort([value]) if n.requires_grad and n.inputs]
-    return _Parts([*nodes, *[n.inputs[0] - n.inputs[1] for n in nodes if _compares(n)]], len(nodes), leaves[wrt])
+    try:
+        value = Interpreter(script.source, leaves).run(script)
+        nodes = [n for n in toposort([value]) if n.requires_grad and n.inputs]
+        parts = [*nodes, *[n.inputs[0] - n.inputs[1] for n in nodes if _compares(n)]]
+    except GradcliError:
+        return None
+    return _Parts(parts, len(nodes), leaves) if len(parts) <= _MOST_NODES else None
+
+
+def _roots(parts: _Parts, data: Data, wrt: str) -> Iterator[Data]:
+    """Points near to these where a part of the expression is 0."""
+    found: set[bytes] = set()
+    x = parts.leaves[wrt]
+    wanted = [k for k, node in enumerate(parts.nodes) if node.is_floating and _may_vanish(node, x)]
+    for serial in wanted[:_MOST_PARTS]:
+        root = _root(parts, data, wrt, serial)
+        if root is not None and root.tobytes() not in found:
+            found.add(root.tobytes())
+            yield {**data, wrt: root}
 
 
 def _compares(node: Node) -> bool:
@@ -172,15 +179,15 @@ def _may_vanish(node: Node, x: Node) -> bool:
     return (is_sum and node.shape == x.shape) or (node.size == 1 and x.size > 1)
 
 
-def _root(script: Script, data: Data, wrt: str, serial: int) -> np.ndarray | None:
+def _root(parts: _Parts, data: Data, wrt: str, serial: int) -> np.ndarray | None:
     """Where one part vanishes, by Newton's method: element by element, or along the gradient of a number."""
-    at = data[wrt]
+    at, operations = data[wrt], parts.operations
+    part, x = parts.nodes[serial], parts.leaves[wrt]
+    slope = gradients_of(part, [x]).get(x)
+    if slope is None:
+        return None
     for _ in range(_STEPS):
-        nodes, operations, x = _graph(script, {**data, wrt: at}, wrt)
-        part = nodes[serial]
-        slope = gradients_of(part, [x]).get(x)
-        if slope is None:
-            return None
+        give(parts.leaves, {**data, wrt: at})
         try:
             value, slopes = execute([part, slope])
         except GradcliError:

@@ -14,7 +14,7 @@ from gradcli.errors import GradcliError
 from gradcli.evaluation.interpret import Interpreter
 from gradcli.formula import probes
 from gradcli.formula.algebra.factors import too_long
-from gradcli.formula.probes import Data
+from gradcli.formula.probes import Data, give
 from gradcli.formula.write.forms import Form, Named, code_of, in_order, text
 from gradcli.graph.dtypes import FLOAT64
 from gradcli.graph.node import Node, input_node, toposort
@@ -125,6 +125,31 @@ class _Gradient(NamedTuple):
     close: float = _CLOSE
 
 
+class _GradientGraph(NamedTuple):
+    """The graph of a gradient for inputs of some shapes, None where it is 0.
+
+    `vector` is the array that stands for the vector of the request, `seed` that of the last pass.
+    """
+
+    leaves: dict[str, Node]
+    value: Node
+    gradient: Node | None
+    vector: Any
+    seed: Any
+    close: float = _CLOSE
+
+    def with_vector(self, data: Data, wanted: Wanted) -> Data:
+        """The inputs of the formula."""
+        return data if wanted.vector is None or self.vector is None else {**data, wanted.vector: self.vector}
+
+
+class _FormulaGraph(NamedTuple):
+    """The graph of a formula for inputs of some shapes."""
+
+    leaves: dict[str, Node]
+    result: Node
+
+
 class _Compared(NamedTuple):
     result: str | None
     gradient: Any
@@ -132,28 +157,35 @@ class _Compared(NamedTuple):
     close: float = _CLOSE
 
 
-class _Comparison(NamedTuple):
-    """A formula beside the gradient that it should be."""
+# Where the gradient cannot be computed.
+_NOTHING = _Compared(None, np.full((), np.nan), None)
 
-    script: Script
-    formula: Script
-    wanted: Wanted
+
+class _Comparison:
+    """A formula beside the gradient that it should be. Graphs are built once for inputs of the same shapes."""
+
+    def __init__(self, script: Script, formula: Script, wanted: Wanted) -> None:
+        self.script, self.formula, self.wanted = script, formula, wanted
+        self._graphs: dict[Any, tuple[_GradientGraph | None, _FormulaGraph | None]] = {}
 
     def at(self, data: Data) -> _Compared:
         """How they compare at a point; no result where the gradient has no finite element."""
-        data = dict(data)
+        form = _form(data)
+        if form not in self._graphs:
+            self._graphs[form] = self._built(data)
+        graph, formula = self._graphs[form]
         try:
-            gradient, seed, close = _gradient(self.script, data, self.wanted)
+            if graph is None:
+                return _NOTHING
+            gradient, seed, close = _gradient_of(graph, data, self.wanted)
         except GradcliError:
-            return _Compared(None, np.full((), np.nan), None)
+            return _NOTHING
         if gradient.size and not np.isfinite(gradient).any():
             return _Compared(None, gradient, None)
-        try:
-            node = _node(self.formula, data)
-        except GradcliError:
+        if formula is None:
             # A formula that is refused whatever its numbers are is none.
             return _Compared(_OTHER, gradient, None, close)
-        found = _number_of(node, data, seed, self.wanted)
+        found = _number_of(formula, graph.with_vector(data, self.wanted), seed, self.wanted)
         if found is None:
             result = _UNDEFINED
         elif found.shape != gradient.shape or not _agrees(found, gradient, close):
@@ -161,6 +193,17 @@ class _Comparison(NamedTuple):
         else:
             result = _UNDEFINED if np.any(~np.isfinite(found) & np.isfinite(gradient)) else _EQUAL
         return _Compared(result, gradient, found, close)
+
+    def _built(self, data: Data) -> tuple[_GradientGraph | None, _FormulaGraph | None]:
+        """The graphs of the gradient and of the formula, None where one is refused."""
+        try:
+            graph = _gradient_graph(self.script, data, self.wanted)
+        except GradcliError:
+            return None, None
+        try:
+            return graph, _formula_graph(self.formula, graph.with_vector(data, self.wanted))
+        except GradcliError:
+            return graph, None
 
     def beside(self, data: Data) -> str | None:
         """What is beside a point where they differ.
@@ -209,43 +252,59 @@ def _is_steady(there: Any, beside: Any, change: float) -> bool:
     return bool(np.all(np.abs(beside[finite] - there[finite]) <= change))
 
 
-def _gradient(script: Script, data: Data, wanted: Wanted) -> _Gradient:
-    leaves = {n: input_node(a, requires_grad=n == wanted.wrt) for n, a in data.items() if n != wanted.vector}
+def _gradient_graph(script: Script, data: Data, wanted: Wanted) -> _GradientGraph:
+    leaves = {n: input_node(a, requires_grad=n == wanted.wrt) for n, a in data.items()}
     value = Interpreter(script.source, leaves).run(script)
     x, node = leaves[wanted.wrt], value
     rng = np.random.default_rng(7)
     seed: Any = None
+    told: Any = None
     for order in range(1, wanted.order + 1):
         if not node.requires_grad:
-            return _Gradient(np.zeros(x.shape), np.ones(value.shape if wanted.order == 1 else x.shape))
+            return _GradientGraph(leaves, value, None, told, np.ones(value.shape if wanted.order == 1 else x.shape))
         random = (wanted.jacobian and order == wanted.order) or (order == 1 and wanted.vector is not None)
         seed = rng.uniform(0.5, 1.5, node.shape) if random else np.ones(node.shape)
         vector = input_node(np.asarray(seed, node.dtype))
         found = vjp([node], [vector], [x]).get(x)
         if found is None:
-            return _Gradient(np.zeros(x.shape), seed if order == wanted.order else np.ones(x.shape))
+            return _GradientGraph(leaves, value, None, told, seed if order == wanted.order else np.ones(x.shape))
         if order == 1 and wanted.vector is not None and not (wanted.jacobian and wanted.order == 1):
-            data[wanted.vector] = np.asarray(seed)
+            told = np.asarray(seed)
         node = found
-    gradient, result = execute([node, value])
+    # The script may ask for less precision.
+    rough = max(float(np.finfo(n.dtype).eps) for n in toposort([value]) if n.is_floating)
+    return _GradientGraph(leaves, value, node, told, seed, max(_CLOSE, _ROUNDINGS * rough))
+
+
+def _gradient_of(graph: _GradientGraph, data: Data, wanted: Wanted) -> _Gradient:
+    """The gradient at a point; GradcliError where it cannot be computed."""
+    x = graph.leaves[wanted.wrt]
+    if graph.gradient is None:
+        return _Gradient(np.zeros(x.shape), graph.seed)
+    give(graph.leaves, data)
+    gradient, result = execute([graph.gradient, graph.value])
     # Where the value is undefined, or at a pole, so is its derivative, whatever the rules give.
     if not np.isfinite(result).all():
         gradient = np.full(x.shape, np.nan if np.isnan(result).any() else np.inf)
-    # The script may ask for less precision.
-    rough = max(float(np.finfo(n.dtype).eps) for n in toposort([value]) if n.is_floating)
-    return _Gradient(gradient, seed, max(_CLOSE, _ROUNDINGS * rough))
+    return _Gradient(gradient, graph.seed, graph.close)
 
 
-def _node(script: Script, data: Data) -> Node:
-    interpreter = Interpreter(script.source, {name: input_node(array) for name, array in data.items()})
-    node: Node = to(interpreter.run(script), FLOAT64)
-    return node
+def _formula_graph(script: Script, data: Data) -> _FormulaGraph:
+    leaves = {name: input_node(array) for name, array in data.items()}
+    node: Node = to(Interpreter(script.source, leaves).run(script), FLOAT64)
+    return _FormulaGraph(leaves, node)
 
 
-def _number_of(formula: Node, data: Data, seed: Any, wanted: Wanted) -> Any:
+def _form(data: Data) -> Any:
+    """What a graph is built for."""
+    return tuple([(name, array.shape, array.dtype) for name, array in data.items()])
+
+
+def _number_of(formula: _FormulaGraph, data: Data, seed: Any, wanted: Wanted) -> Any:
     """The formula's numbers, for a Jacobian multiplied with the vector; None where it cannot be computed."""
+    give(formula.leaves, data)
     try:
-        (found,) = execute([formula])
+        (found,) = execute([formula.result])
     except GradcliError:
         return None
     if not wanted.jacobian or seed is None:
@@ -313,7 +372,7 @@ def _array(form: Form, data: Data) -> Any:
     if form.op in ("tuple", "slice", "string"):
         return None
     try:
-        return execute([_node(parse(_shown(form)), data)])[0]
+        return execute([_formula_graph(parse(_shown(form)), data).result])[0]
     except GradcliError:
         return None
 
