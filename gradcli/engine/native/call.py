@@ -26,7 +26,7 @@ _MOST_LOADED = 512
 _MOST_KEPT = 2000
 _LONGEST = 1 << 24
 # Part of their names: raise it when the meaning of what is kept changes.
-_FORMAT = 3
+_FORMAT = 4
 
 
 @lru_cache(maxsize=_MOST_LOADED)

@@ -14,7 +14,6 @@ from gradcli.engine.native.loop_steps import LookupTable, LoopStep
 from gradcli.engine.native.loops import address, address_around, address_of, lead_address, loop, loops
 from gradcli.engine.native.lowering import Lowering
 from gradcli.engine.native.phases import Phase
-from gradcli.engine.native.processor import SIMPLE
 from gradcli.engine.native.states import States, begin, count_of, merged, place_in_row, reached, taken_in, with_one_more
 from gradcli.engine.native.strides import Shape, dense
 from gradcli.engine.native.transpose import UINT8, first_lanes, masked_load, masked_store, spread_from, stored
@@ -60,7 +59,7 @@ class ColumnsAcross:
             *self.group.end,
             "}",
         ]
-        return "\n\n".join([SIMPLE, *sorted(filter(None, v.declarations.values())), "\n".join(function)])
+        return "\n\n".join([*sorted(filter(None, v.declarations.values())), "\n".join(function)])
 
     # Memory -----------------------------------------------------------------------------------------------------------
 

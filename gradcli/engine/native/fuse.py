@@ -39,7 +39,7 @@ _GATHERED = 8
 _LARGE = 1 << 25
 #: Instructions of one function: its parts are looked at together, and the registers of all are dealt out at once.
 _LONGEST = 4_000
-#: Those of a pass, each of which takes about 0.1 ms to make: always so many, more if there is enough to compute with
+#: Those of a pass, each of which takes about 0.05 ms to make: always so many, more if there is enough to compute with
 #: them (work in elements, as a pass counts it), but never more than the last.
 _FEW, _WORK_OF_ONE, _MOST = 4_000, 100_000, 20_000
 

@@ -14,10 +14,6 @@ from gradcli.errors import WorkError
 _LLVM = 20
 
 
-#: How a module begins whose loops are as simple as they can be.
-SIMPLE = "; Simple loops"
-
-
 class Processor(NamedTuple):
     """What code is made for: LLVM's name of a processor and what it can do beyond that, as in `+avx2,+fma`."""
 
@@ -97,22 +93,18 @@ def _optimized(text: str, machine: Any, optimize: bool) -> Any:
     except RuntimeError as error:
         raise ValueError(f"LLVM refuses the code: {error}") from error
     if optimize:
-        passes = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=2))
-        if not text.startswith(SIMPLE):
-            passes.getModulePassManager().run(module, passes)
-        else:
-            # Variables as registers, and simpler addresses: the others take four times as long and find nothing.
-            few = llvm.create_new_module_pass_manager()
-            few.add_sroa_pass()
-            few.add_instruction_combine_pass()
-            few.run(module, passes)
+        # Variables as registers, and simpler addresses: all the others take ten times as long and find nothing.
+        few = llvm.create_new_module_pass_manager()
+        few.add_sroa_pass()
+        few.add_instruction_combine_pass()
+        few.run(module, llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=2)))
     return module
 
 
 def object_code(text: str, processor: Processor | None = None, optimize: bool = True) -> bytes:
     """Machine code of a module, to be loaded or kept; for this machine unless another is given.
 
-    Expressions of vectors gain nothing by `optimize`, a third of the time; loops and addresses around them may.
+    Expressions of vectors gain nothing by `optimize`; loops and addresses around them do.
     """
     machine = _target_machine(processor or host())
     return bytes(machine.emit_object(_optimized(text, machine, optimize)))

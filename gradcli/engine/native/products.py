@@ -135,12 +135,24 @@ class PanelProducts:
         tile = self._tile(count, len(valid), a.dtype)
         left, target = a._replace(base=a.at(v, row)), out._replace(base=out.at(v, row, begin))
         right = b._replace(base=b.at(v, 0, begin))
-        with loop(v, a.width, 1) as inner:
-            vectors = [right.load(v, inner, k * v.lanes, some) for k, some in enumerate(valid)]
-            self._add(tile, [left.at(v, r, inner) for r in range(count)], vectors)
+        # Two turns in one: half as many addresses are reckoned out.
+        whole = a.width // 2 * 2
+        if whole:
+            with loop(v, whole, 2) as inner:
+                here, above = left._replace(base=left.at(v, 0, inner)), right._replace(base=right.at(v, inner))
+                for turn in range(2):
+                    self._one_turn(tile, here, above, turn, valid)
+        if a.width > whole:
+            self._one_turn(tile, left, right, whole, valid)
         for r, line in enumerate(tile.load(v)):
             for k, (vector, some) in enumerate(zip(line, valid, strict=True)):
                 masked_store(v, vector, target.at(v, r, k * v.lanes), v.lanes if out.padded else some)
+
+    def _one_turn(self, tile: Tile, left: PanelRows, right: PanelRows, inner: int, valid: list[int]) -> None:
+        """Add the products of a column of `left` and a row of `right`."""
+        v = self.v
+        vectors = [right.load(v, inner, k * v.lanes, some) for k, some in enumerate(valid)]
+        self._add(tile, [left.at(v, r, inner) for r in range(len(tile.names))], vectors)
 
     def over_rows(self, a: PanelRows, b: PanelRows, sums: PanelRows, rows: str) -> None:
         """`sums += a.T @ b`, where these are padded and in double precision."""

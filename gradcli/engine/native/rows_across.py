@@ -10,7 +10,6 @@ from gradcli.engine.native.group import Group
 from gradcli.engine.native.lookups import add_each, gathered, place_within
 from gradcli.engine.native.loop_steps import LookupTable, LoopStep
 from gradcli.engine.native.loops import address, lead_address, loop, loops
-from gradcli.engine.native.processor import SIMPLE
 from gradcli.engine.native.states import States, count_of, merged, places_from, taken_in, with_one_more
 from gradcli.engine.native.strides import Shape, kept
 from gradcli.engine.native.transpose import pack, stored, unpack
@@ -43,7 +42,7 @@ class RowsAcross:
                 self._item(item)
         for k, slot in enumerate(group.outs):
             self._write(len(group.inputs) + k, slot)
-        return f"{SIMPLE}\n\n{Padded(group, self.states, v.declarations).module(self.head, v, self.tail)}"
+        return Padded(group, self.states, v.declarations).module(self.head, v, self.tail)
 
     # Sums over the rows -----------------------------------------------------------------------------------------------
 
