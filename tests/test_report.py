@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-import subprocess
 from base64 import b64encode
 from collections.abc import Callable
 from hashlib import sha256
@@ -301,27 +299,3 @@ def test_layout_has_no_overlaps_and_leads_down() -> None:
             assert x + width / 2 < other - wide / 2
     ends = [(x - w / 2, x + w / 2) for (x, _), w in zip(found.centres, widths, strict=True)]
     assert min(a for a, _ in ends) >= -1e-6 and max(b for _, b in ends) <= found.width + 1e-6
-
-
-@pytest.mark.slow
-def test_in_a_browser(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    browser = shutil.which("chromium") or shutil.which("google-chrome")
-    if browser is None:
-        pytest.skip("there is no Chromium on PATH")
-    page = tmp_path / "report.html"
-    assert call(monkeypatch, "report", LOSS, *GIVEN, "-o", str(page)).code == 0
-
-    def opened(place: str) -> Any:
-        flags = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}"]
-        words = [browser, *flags, "--enable-logging=stderr", "--virtual-time-budget=3000", "--dump-dom"]
-        done = subprocess.run([*words, f"{page.as_uri()}{place}"], capture_output=True, timeout=120, check=True)
-        assert b"CONSOLE" not in done.stderr, done.stderr.decode()
-        return done.stdout.decode()
-
-    fresh = opened("")
-    assert re.search(r'<div id="stepper"[^>]*>', fresh) and 'aria-current="step"' not in fresh
-    assert not re.search(r'<div id="stepper"[^>]* hidden', fresh)
-    walked = opened("#s6")
-    assert re.search(r'<li id="s6" class="step"[^>]* aria-current="step"', walked)
-    assert walked.count('class="step ahead"') == fresh.count('class="step"') - 7
-    assert re.search(r'<a id="n6"[^>]* class="node [^"]*now"', walked)

@@ -23,9 +23,9 @@
       else step.removeAttribute("aria-current");
     });
     document.querySelectorAll(".now").forEach((shown) => shown.classList.remove("now"));
-    stepper.querySelector("[data-go=back]").disabled = now < 0;
-    stepper.querySelector("[data-go=first]").disabled = now < 0;
-    stepper.querySelector("[data-go=next]").disabled = now === steps.length - 1;
+    // A button that is disabled loses the focus, and with it the arrow keys: these only say that they lead nowhere.
+    const ends = { first: now < 0, back: now < 0, next: now === steps.length - 1 };
+    stepper.querySelectorAll("button").forEach((button) => button.setAttribute("aria-disabled", ends[button.dataset.go]));
     status.value = now < 0 ? steps.length + " steps" : "Step " + (now + 1) + " of " + steps.length;
     if (now < 0) return;
     steps[now].scrollIntoView({ block: "center", behavior });
