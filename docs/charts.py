@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from gradcli.report.markup import Markup, element, embedded
+from gradcli.reporting.markup import Markup, element, embedded
 
 _WIDTH, _LEFT, _RIGHT, _GAP = 780.0, 236.0, 16.0, 20.0
 _ROW, _HEAD, _FOOT = 19.0, 66.0, 40.0

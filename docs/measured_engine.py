@@ -84,17 +84,18 @@ def engine_table(document: Document, base: str, others: Sequence[str]) -> str:
     return table(header, cells, left=2)
 
 
-def brief_table(document: Document) -> str:
-    """The ratios of the best rounds, float32 / float64."""
+def brief_table(document: Document, letters: str) -> str:
+    """The ratios of the best rounds, float32 / float64, of some cases."""
     cells: dict[str, dict[str, list[str]]] = {}
-    for row in document.rows:
+    chosen = [row for row in document.rows if row["case"].strip("()") in letters]
+    for row in chosen:
         for name in LIBRARIES:
             value = ratio(row, name, "gradcli")
             shown = "–" if value is None else f"{value:.2f}"
             cells.setdefault(row["case"], {}).setdefault(name, []).append(shown)
-    expressions = {row["case"]: f"`{short(row['expression'])}`" for row in document.rows}
-    rows = [[case, expressions[case], *(" / ".join(one[name]) for name in LIBRARIES)] for case, one in cells.items()]
-    return table(["case", "value and all gradients", *LIBRARIES], sorted(rows), left=2)
+    expressions = {row["case"]: f"`{short(row['expression'])}`" for row in chosen}
+    rows = [[expressions[case], *(" / ".join(cells[case][name]) for name in LIBRARIES)] for case in sorted(cells)]
+    return table(["value and all gradients", *LIBRARIES], rows)
 
 
 def standing(document: Document, mode: str) -> str:

@@ -81,7 +81,7 @@ def blocks(found: Mapping[str, Document]) -> dict[str, str]:
     texts = {
         "machine": machine(found),
         "cases": engine.cases_table(found["engine"]),
-        "brief": engine.brief_table(found["engine"]),
+        "brief": engine.brief_table(found["engine"], "abcdef"),
         "distance": engine.distance(found["engine"]),
         "operations": rest.operations_table(found["operations"]),
         "operations-ahead": rest.operations_ahead(found["operations"]),
