@@ -223,7 +223,7 @@ class _GradFn:
     def __repr__(self) -> str: ...
 
 class Tensor:
-    """A multidimensional array that can track the operations it takes part in."""
+    """A multidimensional array that can track the operations applied to it."""
     def __init__(self, node: _Node) -> None: ...
     @property
     def requires_grad(self) -> builtins.bool:
@@ -232,15 +232,15 @@ class Tensor:
     def requires_grad(self, value: builtins.bool) -> None: ...
     @property
     def grad(self) -> Tensor | None:
-        """The gradient that backward passes have added up, None before the first."""
+        """The sum of the gradients of all backward passes, None before the first."""
     @grad.setter
     def grad(self, value: Tensor | None) -> None: ...
     @property
     def is_leaf(self) -> builtins.bool:
-        """Whether this tensor is no result of a tracked operation."""
+        """Whether no tracked operation made this tensor."""
     @property
     def grad_fn(self) -> _GradFn | None:
-        """The backward function of the operation that made this tensor, None for a leaf."""
+        """The backward function of the operation that made this tensor; None for a leaf."""
     @property
     def T(self) -> Tensor:
         """All dimensions in reverse order."""
@@ -255,7 +255,7 @@ class Tensor:
         """The last two dimensions exchanged."""
     @property
     def data(self) -> Tensor:
-        """The same values, untracked; a change of it in place changes this tensor too."""
+        """The same values, untracked; changing them in place changes this tensor too."""
     @data.setter
     def data(self, new: Tensor) -> None: ...
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any: ...
@@ -269,22 +269,22 @@ class Tensor:
         create_graph: builtins.bool = False,
         inputs: Any = None,
     ) -> None:
-        """Add the gradient of this tensor to .grad of every leaf it depends on, and of tensors that retain theirs."""
+        """Add the gradient of this tensor to the .grad of the leaves behind it, and of tensors that retain theirs."""
     def detach(self) -> Tensor:
-        """The same values, no longer tracked; a change of them in place changes this tensor too."""
+        """The same values, untracked; changing them in place changes this tensor too."""
     def requires_grad_(self, requires_grad: builtins.bool = True) -> Tensor:
-        """Start (or stop) tracking operations on this leaf; gives the tensor itself."""
+        """Start or stop tracking operations on this leaf; returns the tensor itself."""
     def retain_grad(self) -> None:
-        """Let backward() fill .grad of this tensor though it is no leaf."""
+        """Let backward() set the .grad of this tensor, which is not a leaf."""
     @property
     def retains_grad(self) -> builtins.bool:
-        """Whether backward() fills .grad of this tensor though it is no leaf."""
+        """Whether backward() sets the .grad of this tensor although it is not a leaf."""
     def zero_(self) -> Tensor:
-        """Set every element to 0, as in x.grad.zero_(); gives the tensor itself."""
+        """Set every element to 0, as in x.grad.zero_(); returns the tensor itself."""
     def fill_(self, value: Any) -> Tensor:
-        """Set every element to a number or a 0-dim tensor; gives the tensor itself."""
+        """Set every element to a number or a 0-dim tensor; returns the tensor itself."""
     def copy_(self, source: Any) -> Tensor:
-        """Take over the elements of another tensor, broadcast and converted; gives the tensor itself."""
+        """Copy the elements of another tensor, broadcast and converted; returns the tensor itself."""
     def __getitem__(self, index: _Index) -> Tensor: ...
     def __eq__(self, other: object) -> Tensor: ...  # type: ignore[override]
     def __ne__(self, other: object) -> Tensor: ...  # type: ignore[override]
@@ -2538,21 +2538,21 @@ class Tensor:
     multigammaln_ = mvlgamma_
 
 class no_grad:
-    """Within its block nothing is tracked; results have requires_grad=False."""
+    """Track nothing in a with block or a decorated function; results have requires_grad=False."""
     def __init__(self) -> None: ...
     def __enter__(self) -> None: ...
     def __exit__(self, *exception: object) -> None: ...
     def __call__(self, function: _F) -> _F: ...
 
 class enable_grad:
-    """Within its block operations are tracked, also inside a no_grad block."""
+    """Track operations in a with block or a decorated function, also inside no_grad."""
     def __init__(self) -> None: ...
     def __enter__(self) -> None: ...
     def __exit__(self, *exception: object) -> None: ...
     def __call__(self, function: _F) -> _F: ...
 
 def is_grad_enabled() -> builtins.bool:
-    """Whether operations are being tracked here."""
+    """Whether operations are tracked at this point."""
 
 def grad(
     outputs: Tensor | Iterable[Tensor],
@@ -2562,7 +2562,7 @@ def grad(
     create_graph: builtins.bool = False,
     allow_unused: builtins.bool | None = None,
 ) -> tuple[Tensor | None, ...]:
-    """The gradients of outputs with respect to inputs, without touching any .grad."""
+    """The gradients of outputs with respect to inputs; no .grad is changed."""
 
 def jacobian(
     func: Callable[..., Any],
@@ -2621,7 +2621,7 @@ def vhp(
     """The value of a scalar function, and the product of the vector v with its Hessian, which is symmetric."""
 
 def each(func: Callable[..., Any], *xs: Any) -> Any:
-    """A function applied to every row of its arguments, the results stacked: one tensor, or a tuple of several."""
+    """Apply a function to every row of its arguments, and stack the results: one tensor, or a tuple of several."""
 
 def gradcheck(
     func: Callable[..., Any],
@@ -2653,16 +2653,16 @@ def gradgradcheck(
     check_forward_ad: builtins.bool = False,
     fast_mode: builtins.bool = False,
 ) -> builtins.bool:
-    """Whether gradients of gradients agree with central differences; see gradcheck."""
+    """Whether second derivatives agree with central differences; see gradcheck."""
 
 def manual_seed(seed: builtins.int) -> None:
-    """Start the stream of random numbers anew; a seed gives PyTorch's numbers."""
+    """Set the seed of the random numbers, which are PyTorch's for the same seed."""
 
 def set_default_dtype(dtype: _DType) -> None:
-    """The floating-point dtype of literals, of created tensors and of real functions of integers (float32)."""
+    """Set the floating-point dtype of literals, new tensors and real functions of integers (float32 by default)."""
 
 def get_default_dtype() -> np.dtype:
-    """The dtype that set_default_dtype has set, float32 unless it did."""
+    """The dtype set with set_default_dtype, or float32."""
 
 def from_numpy(array: np.ndarray) -> Tensor:
     """A tensor with the elements and dtype of an array."""
@@ -2671,16 +2671,16 @@ def is_tensor(value: Any) -> builtins.bool:
     """Whether a value is a Tensor."""
 
 def set_num_threads(number: builtins.int) -> None:
-    """Compute with so many threads; results are the same bits for any number."""
+    """Set the number of threads; results are the same, bit for bit, for any number."""
 
 def get_num_threads() -> builtins.int:
-    """How many threads compute: as set, or as GRADCLI_THREADS says, or one for each processor."""
+    """The number of threads, set with set_num_threads or GRADCLI_THREADS, or one for each processor."""
 
 def set_engine(name: str) -> None:
-    """Compute large tensors with "numpy" (block by block), "native" (compiled loops) or "auto" (native if it is …"""
+    """Choose the engine for large tensors: "numpy", "native" (compiled loops) or "auto" (native if available)."""
 
 def get_engine() -> str:
-    """The engine as set, or as GRADCLI_ENGINE says, or else "auto"."""
+    """The engine set with set_engine, or with GRADCLI_ENGINE, or "auto"."""
 
 def evaluate(
     expression: str | _Script,
@@ -2692,10 +2692,10 @@ def evaluate(
     imports: str | PathLike[str] | None = None,
     progress: Callable[[builtins.int, builtins.int], None] | None = None,
 ) -> Result:
-    """The value of an expression and the gradients of its inputs, computed together."""
+    """Compute the value of an expression and the gradients of its inputs together."""
 
 class Result:
-    """What evaluate answers."""
+    """The result of evaluate."""
     def __init__(
         self, request: _Request, inputs: Mapping[str, Any], computed: Sequence[Any], shared: builtins.bool
     ) -> None: ...
@@ -2723,7 +2723,7 @@ def steps(
     """The computation of an expression step by step: forward, then backward from the value to the inputs."""
 
 class Walkthrough:
-    """A computation step by step; print shows what gradcli steps does."""
+    """A computation step by step; print shows it as gradcli steps does."""
 
     source: str
     value: str
@@ -2754,10 +2754,10 @@ def report(
     precision: builtins.int = 4,
     imports: str | PathLike[str] | None = None,
 ) -> Page:
-    """A computation as one page of HTML, which is what gradcli report writes."""
+    """Show a computation as one HTML page, as gradcli report does."""
 
 class Page(str):
-    """A file of HTML, as text; nothing in it is loaded from elsewhere."""
+    """An HTML file as a string; it loads nothing from elsewhere."""
     def __repr__(self) -> str: ...
 
 def minimize(
@@ -2784,10 +2784,10 @@ def minimize(
     resume: Mapping[str, Any] | None = None,
     imports: str | PathLike[str] | None = None,
 ) -> Minimum:
-    """The values of the inputs named in wrt that make an expression smallest, beginning with those given."""
+    """Find the values of the inputs named in wrt, the parameters, at which an expression is smallest."""
 
 class Minimum:
-    """What minimize answers: the value, the parameters and the gradients there, and how it came to them."""
+    """The result of minimize: the value, the parameters and their gradients, and how the search ended."""
 
     value: Tensor
     parameters: dict[str, Tensor]
@@ -2814,10 +2814,10 @@ def fit(
     max_evaluations: builtins.int = 10000,
     imports: str | PathLike[str] | None = None,
 ) -> Fit:
-    """Fit a model to data: what stands left of its = is observed, what stands right of it follows from parameters."""
+    """Fit a model observed = predicted to data by nonlinear least squares."""
 
 class Fit:
-    """What fit has found; all tensors are float64."""
+    """The result of fit; all tensors are float64."""
 
     model: str
     parameters: dict[str, Tensor]
@@ -2832,11 +2832,11 @@ class Fit:
     reason: str
     notes: tuple[str, ...]
     def predict(self, inputs: Mapping[str, Any] | None = None) -> Tensor:
-        """The model with the parameters found, at the data or with other inputs in the place of some of them."""
+        """The model with the fitted parameters, at the data or with other values for some inputs."""
     def prediction_errors(self, inputs: Mapping[str, Any] | None = None) -> Tensor:
-        """The standard errors of what predict gives, in its shape, as far as those of the parameters tell."""
+        """The standard errors of the predictions, in their shape, from those of the parameters."""
     def band(self, inputs: Mapping[str, Any] | None = None, level: builtins.float = 0.95) -> tuple[Tensor, Tensor]:
-        """The lowest and highest values of the model that the parameters' errors allow, for this share of cases: …"""
+        """The lower and upper limits of the model's confidence band at this level: by Student's distribution, or …"""
     def curves(self) -> _Curves:
         """The data, the model and its band of 95 %, and the residuals, as gradcli.plotting draws them."""
     def report(self) -> dict[str, Any]:

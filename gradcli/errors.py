@@ -66,11 +66,11 @@ class Texts(str):
 
 
 class GradcliError(RuntimeError):
-    """A request that cannot be carried out (exit code 2).
+    """A request that is wrong (exit code 2).
 
-    `source` is the text the request came in and `span` the half-open range of it that is wrong; both are optional,
-    and `span` without `source` is completed by whoever knows the text. `argument` names the argument of the call at
-    fault, for those who know where it stands.
+    `source` is the text of the request and `span` the half-open range of it that is wrong; both are optional. A `span`
+    without `source` is completed by a caller that knows the text. `argument` is the name of the wrong argument, for a
+    caller that knows its position.
 
     >>> print(GradcliError("unknown name 'y'", source="x + y", span=(4, 5), hint="did you mean x?").render())
     unknown name 'y'

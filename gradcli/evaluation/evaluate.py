@@ -36,17 +36,16 @@ def evaluate(
     imports: str | PathLike[str] | None = None,
     progress: Progress | None = None,
 ) -> Result:
-    """The value of an expression and the gradients of its inputs, computed together.
+    """Compute the value of an expression and the gradients of its inputs together.
 
-    `inputs` maps names to arrays, tensors, numbers or lists; numbers and lists become float32. There may be more than
-    the expression uses: their gradient is None. `wrt` names the inputs to differentiate (default: every floating-point
-    one; empty: none). `grad_output` is the vector of the vector-Jacobian product for a value that is no scalar; a
-    number is broadcast. With `per_row` the expression is a function of a row of the inputs that it names: there is a
-    value for each row, stacked, and so are the gradients; where the value of a row is no scalar, `derivatives` has
-    Jacobians, under names such as `x.jacobian`. `imports` is the folder of the files that the expression may import, if
-    it may. `progress(done, total)` is told of the bytes gone through. The plan is kept, and used again for the same
-    expression and the same shapes and dtypes.
-    Raises GradcliError.
+    `inputs` maps names to arrays, tensors, numbers or lists; numbers and lists become float32. There may be more inputs
+    than the expression uses; their gradient is None. `wrt` names the inputs to differentiate, by default all
+    floating-point ones; an empty list is none. `grad_output` is the vector of the vector-Jacobian product for a
+    non-scalar value; a number is broadcast. With `per_row`, the expression is a function of one row of the inputs that
+    it names, and there is a value and a gradient for each row, stacked. If the value of a row is not a scalar,
+    `derivatives` has Jacobians, under names such as `x.jacobian`. `imports` is a folder whose files the expression may
+    import. `progress(done, total)` is called with numbers of bytes. The plan is kept, and used again for the same
+    expression with the same shapes and dtypes. Raises GradcliError.
 
     >>> import gradcli as gc
     >>> result = gc.evaluate("mean(2*(3*x + 7)**2)", {"x": gc.ones(2, 2)})

@@ -14,15 +14,15 @@ from gradcli.tensors.tensor import Tensor
 
 
 class Result:
-    """What `evaluate` answers.
+    """The result of `evaluate`.
 
-    `value` is a Tensor; `grads` maps each input's name to the Tensor of its gradient, or to None where the value
-    does not depend on it or it was not asked for; it is None itself when no gradient was possible, and `note` then
-    says why. `grad_fn` is the backward function of the value, None when nothing was tracked. `derivatives` has what the
-    command was asked for beyond gradients, under names such as `x.jacobian`.
+    `value` is a Tensor. `grads` maps the name of each input to the Tensor of its gradient, or to None if the value does
+    not depend on it or `wrt` does not name it. `grads` itself is None if no gradient was possible; `note` then says
+    why. `grad_fn` is the backward function of the value, or None if nothing was tracked. `derivatives` has Jacobians
+    and other derivatives, under names such as `x.jacobian`.
 
-    It is made of the arrays of a request's roots, None for those that nobody will look at; `shared` when the request
-    will be used again.
+    It is made of the arrays of a request's roots, None for those that are not needed; `shared` if the request will be
+    used again.
     """
 
     __slots__ = ("_request", "_inputs", "_computed", "_shared", "_value", "_grads", "_derivatives")

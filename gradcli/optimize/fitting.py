@@ -31,12 +31,12 @@ from gradcli.tensors.tensor import Tensor
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Fit:
-    """What `fit` has found; all tensors are float64.
+    """The result of `fit`; all tensors are float64.
 
-    `parameters` and `errors` map names to values and to the standard errors of these, in the shapes of the parameters.
+    `parameters` and `errors` map names to values and to their standard errors, in the shapes of the parameters.
     `covariance` and `correlation` are p × p matrices over all p elements of all parameters, whose names are `labels`.
-    `residuals` are what is observed less the model, in the shape of what is observed; `reason` says why the fit
-    stopped, and `notes` what to beware of.
+    `residuals` are the observations minus the model, in the shape of the observations. `reason` says why the fit
+    stopped, and `notes` has warnings.
     """
 
     model: str
@@ -57,9 +57,9 @@ class Fit:
     _absolute: bool
 
     def predict(self, inputs: Mapping[str, Any] | None = None) -> Tensor:
-        """The model with the parameters found, at the data or with other `inputs` in the place of some of them.
+        """The model with the fitted parameters, at the data or with other values for some `inputs`.
 
-        The shape is the model's with these inputs. GradcliError for an input that the model does not take.
+        The shape is the model's with these inputs. Raises GradcliError for an input that the model does not have.
 
         >>> import gradcli as gc
         >>> found = gc.fit("y = a*x", {"x": [1, 2, 3], "y": [2, 4, 7]}, {"a": 1})
@@ -69,12 +69,12 @@ class Fit:
         return _tensor(self._at(inputs)[0])
 
     def prediction_errors(self, inputs: Mapping[str, Any] | None = None) -> Tensor:
-        """The standard errors of what `predict` gives, in its shape, as far as those of the parameters tell."""
+        """The standard errors of the predictions, in their shape, from those of the parameters."""
         return _tensor(self._at(inputs)[1])
 
     def band(self, inputs: Mapping[str, Any] | None = None, level: float = 0.95) -> tuple[Tensor, Tensor]:
-        """The lowest and highest values of the model that the parameters' errors allow, for this share of cases: by
-        Student's distribution, or by the normal one with `absolute_sigma`. Both have the shape of what `predict` gives.
+        """The lower and upper limits of the model's confidence band at this level: by Student's distribution, or by the
+        normal distribution with `absolute_sigma`. Both have the shape of the predictions.
 
         >>> import gradcli as gc
         >>> gc.fit("y = a*x", {"x": [1, 2, 3], "y": [2, 4, 7]}, {"a": 1}).band({"x": 10}, level=0.5)
@@ -147,16 +147,16 @@ def fit(
     max_evaluations: int = nonlinear.MOST_EVALUATIONS,
     imports: str | PathLike[str] | None = None,
 ) -> Fit:
-    """Fit a model to data: what stands left of its = is observed, what stands right of it follows from parameters.
+    """Fit a model `observed = predicted` to data by nonlinear least squares.
 
-    `inputs` maps names to data, `params` names to values to start from; all is computed in float64, or in `dtype`.
-    `sigma` is the uncertainty of what is observed: a number, an array or the name of an input. With `absolute_sigma` it
-    is taken as it is for the standard errors, else only in relation, as in SciPy's curve_fit. `loss` is linear (least
-    squares), soft_l1, huber or cauchy: the latter mind outliers less, from residuals of `f_scale` on. `bounds` maps
-    names of parameters to their lowest and highest values, None for none. Of the model and what is observed one may be
-    a single number, else both have the same shape, which is also that of `sigma` unless that is one number. `imports`
-    is the folder of the files that the model may import, if it may.
-    Raises GradcliError, of which WorkError is one: where the fit finds no end, or parameters cannot be told apart.
+    `inputs` maps names to data, `params` names to starting values. Everything is computed in float64, or in `dtype`.
+    `sigma` is the standard deviation of the observations: a number, an array or the name of an input. With
+    `absolute_sigma`, the standard errors use its values, otherwise only its ratios, as in SciPy's curve_fit. `loss` is
+    linear (least squares), soft_l1, huber or cauchy; the last three give residuals above `f_scale` less weight.
+    `bounds` maps names of parameters to their lowest and highest values, or None. The observations, the model and
+    `sigma` have the same shape or are scalars. `imports` is a folder whose files the model may import.
+    Raises GradcliError, and its subclass WorkError if the fit does not converge or the data cannot tell parameters
+    apart.
 
     >>> import gradcli as gc
     >>> found = gc.fit("y = a*x + b", {"x": [0, 1, 2, 3], "y": [1, 3, 5, 8]}, {"a": 1, "b": 0})

@@ -32,11 +32,11 @@ from gradcli.tensors.tensor import Tensor
 
 @dataclass(repr=False)
 class Minimum:
-    """What `minimize` answers: the value, the parameters and the gradients there, and how it came to them.
+    """The result of `minimize`: the value, the parameters and their gradients, and how the search ended.
 
-    The value has no dimensions and the dtype of the expression, parameters and gradients those of the parameters.
-    `converged` says whether the method has arrived by its own measure, and `reason` why it took no further step.
-    `gradient_norm` is the largest element of the gradient, in absolute value; it and the gradients are None where the
+    The value has no dimensions and the dtype of the expression; parameters and gradients have the dtypes of the
+    parameters. `converged` says whether the method has converged by its own criterion, and `reason` why it stopped.
+    `gradient_norm` is the largest element of the gradient, in absolute value; it and the gradients are None if the
     value has no gradient.
     """
 
@@ -79,28 +79,28 @@ def minimize(
     resume: Mapping[str, Any] | None = None,
     imports: str | PathLike[str] | None = None,
 ) -> Minimum:
-    """The values of the inputs named in `wrt` that make an expression smallest, beginning with those given.
+    """Find the values of the inputs named in `wrt`, the parameters, at which an expression is smallest.
 
-    `inputs` maps names to arrays, tensors, numbers or lists, numbers and lists becoming float32, as for `evaluate`;
-    the parameters keep their dtypes. The expression is planned once for all steps, random numbers in it are drawn once.
+    `inputs` maps names to arrays, tensors, numbers or lists, as for `evaluate`; the search starts from the values of
+    the parameters, which keep their dtypes. The expression is planned once for all steps, and random numbers in it are
+    drawn once.
 
-    `method` is "lbfgs", "sgd", "momentum", "adam", "adamw", "rmsprop" or "adagrad", by PyTorch's rules, or with SciPy
-    installed one of its "l-bfgs-b", "bfgs", "newton-cg", "trust-ncg" and "nelder-mead"; `bounds` maps parameters to
-    pairs of the least and the most they may be (None: as they like), for "l-bfgs-b" and "nelder-mead". The options of
-    a method are those of PyTorch under their names there; others are refused. "lbfgs" and SciPy's methods stop after
-    `max_iter` steps at the latest, the others after `steps`. `tol` is the largest element of the gradient that counts
-    as none. Unless given, "lbfgs" takes 1e-7, or that much of the gradient at the start where it is below 1, and stops
-    where the value changes in its last digits only; SciPy's methods have their own measures, and those along the
-    gradient none.
+    `method` is "lbfgs", "sgd", "momentum", "adam", "adamw", "rmsprop" or "adagrad", with PyTorch's update rules, or one
+    of SciPy's "l-bfgs-b", "bfgs", "newton-cg", "trust-ncg" and "nelder-mead". `bounds` maps parameters to pairs of
+    their lowest and highest values (None: no limit), for "l-bfgs-b" and "nelder-mead". The options of a method have
+    PyTorch's names and meanings; others are refused. "lbfgs" and SciPy's methods stop after at most `max_iter` steps,
+    the others after `steps`. A method has converged when no element of the gradient is larger than `tol`. The default
+    for "lbfgs" is 1e-7, multiplied by the gradient at the start if that is below 1; it also stops when the value
+    changes only in its last digits. SciPy's methods have their own criteria, and the others none.
 
-    With `batch_size`, a step sees so many rows of the inputs named in `rows`, along their first dimension; every epoch
-    has an order of its own, which `seed` decides. What is told at the end is computed over all rows.
+    With `batch_size`, each step uses that many rows of the inputs named in `rows`. Every epoch shuffles the rows, in an
+    order that `seed` determines. The result is computed over all rows.
 
     `watch(iterate)` is called after every step with an `Iterate`: `number`, `total`, `value`, `gradient_norm`,
-    `evaluations`, `parameters`; and of gradcli's own methods `state()`, from which `resume` goes on to the same bits.
-    `imports` is the folder of the files that the expression may import, if it may.
-    Raises GradcliError, of which WorkError is one: where the value or its gradient is not finite at the start, or
-    becomes so on the way.
+    `evaluations`, `parameters` and, for gradcli's own methods, `state()`, from which `resume` continues with the same
+    bits. `imports` is a folder whose files the expression may import.
+    Raises GradcliError, and its subclass WorkError if the value or its gradient is not finite at the start, or becomes
+    so later.
 
     >>> import gradcli as gc
     >>> data = {"x": [0, 1, 2, 3], "y": [1.1, 2.9, 5.2, 7.1], "a": 1, "b": 0}

@@ -25,7 +25,7 @@ _MOST_DIGITS = 30
 
 
 class Page(str):
-    """A file of HTML, as text; nothing in it is loaded from elsewhere."""
+    """An HTML file as a string; it loads nothing from elsewhere."""
 
     __slots__ = ()
 
@@ -44,12 +44,12 @@ def report(
     precision: int = 4,
     imports: str | PathLike[str] | None = None,
 ) -> Page:
-    """A computation as one page of HTML, which is what `gradcli report` writes.
+    """Show a computation as one HTML page, as `gradcli report` does.
 
-    Arguments are those of `evaluate`; `precision` is the number of digits after the point. In place of an expression
-    there may be `runs`, one or several: what `minimize` has returned, a list of the steps that its `watch` was given,
-    or the name of a file that `gradcli minimize --json`, its `--trace` or `gradcli batch` has written. With a `path`,
-    which ends in .html, the page is written to that file, whole or not at all. Raises GradcliError.
+    The arguments are those of `evaluate`; `precision` is the number of digits after the point. Instead of an
+    expression, `runs` can be given, one or several: a result of `minimize`, a list of the steps that its `watch`
+    received, or the name of a file that `gradcli minimize --json`, its `--trace` or `gradcli batch` has written. With a
+    `path`, which ends in .html, the page is written to that file, completely or not at all. Raises GradcliError.
 
     >>> import gradcli as gc
     >>> page = gc.report("w = sum(3*x)", {"x": [1, 2]})

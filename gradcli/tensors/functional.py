@@ -116,11 +116,11 @@ def _vectors(given: Any, like: Sequence[Node], of: str, single: bool) -> list[No
 
 
 def each(func: Function, *xs: Any) -> Any:
-    """A function applied to every row of its arguments, the results stacked: one tensor, or a tuple of several.
+    """Apply a function to every row of its arguments, and stack the results: one tensor, or a tuple of several.
 
-    The first dimension of tensors and arrays is gone through, which must be as long in all of them; whatever else is
-    given, and what the function names, is the same for every row. The function is called once, on stand-ins whose
-    values are not known; then each of its operations is applied to all rows together. Raises GradcliError.
+    A row is one index of the first dimension, which has the same length in all tensors and arrays. Other arguments, and
+    tensors that the function refers to, are the same for every row. The function is called once, with placeholders
+    whose values are not known; then each of its operations is applied to all rows together. Raises GradcliError.
 
     >>> import gradcli as gc
     >>> gc.each(lambda row, y: (row @ row) * y, gc.tensor([[1.0, 2.0], [3.0, 4.0]]), gc.tensor([1.0, 10.0]))
@@ -137,9 +137,9 @@ def each(func: Function, *xs: Any) -> Any:
 def vjp(func: Function, inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False) -> Any:
     """The outputs of a function, and the product of the vector `v` with its Jacobian.
 
-    `v` has the shape of the output (a tuple for several outputs) and may be left out for one of one element. The
-    product has the inputs' shapes; it is zeros where nothing depends on an input, which `strict` refuses. With
-    `create_graph` the results can be differentiated. Raises GradcliError.
+    `v` has the shape of the output (a tuple for several outputs), and may be left out if that is one element. The
+    product has the shapes of the inputs. It is zero for an input on which the outputs do not depend, or an error with
+    `strict`. With `create_graph` the results can be differentiated. Raises GradcliError.
 
     >>> import gradcli as gc
     >>> gc.vjp(lambda x: x**2, gc.tensor([1.0, 2.0]), gc.tensor([1.0, 10.0]))
@@ -156,8 +156,8 @@ def vjp(func: Function, inputs: Any, v: Any = None, create_graph: bool = False, 
 def jvp(func: Function, inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False) -> Any:
     """The outputs of a function, and the product of its Jacobian with the vector `v`.
 
-    `v` has the shape of the input (a tuple for several inputs) and may be left out for one of one element. The
-    product has the outputs' shapes. Raises GradcliError.
+    `v` has the shape of the input (a tuple for several inputs), and may be left out if that is one element. The
+    product has the shapes of the outputs. Raises GradcliError.
 
     >>> import gradcli as gc
     >>> gc.jvp(lambda x: x**2, gc.tensor([1.0, 2.0]), gc.tensor([1.0, 10.0]))
@@ -175,8 +175,8 @@ def jvp(func: Function, inputs: Any, v: Any = None, create_graph: bool = False, 
 def hvp(func: Function, inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False) -> Any:
     """The value of a scalar function, and the product of its Hessian with the vector `v`.
 
-    `v` and the product have the inputs' shapes; `v` may be left out for one input of one element. Raises
-    GradcliError.
+    `v` and the product have the shapes of the inputs; `v` may be left out if there is one input with one element.
+    Raises GradcliError.
 
     >>> import gradcli as gc
     >>> gc.hvp(lambda x: (x**3).sum(), gc.tensor([1.0, 2.0]), gc.tensor([1.0, 10.0]))
@@ -215,9 +215,8 @@ def jacobian(
 ) -> Any:
     """The Jacobian of a function, of shape `output.shape + input.shape`.
 
-    Several inputs give a tuple, one for each; several outputs a tuple of these, outputs first. All entries come from
-    one pass, so `vectorize` changes nothing; the direction is the cheaper one, whatever the `strategy`. Raises
-    GradcliError.
+    Several inputs give a tuple, one for each; several outputs a tuple of these, outputs first. All elements are
+    computed together, in the cheaper direction, so `vectorize` and `strategy` have no effect. Raises GradcliError.
 
     >>> import gradcli as gc
     >>> gc.jacobian(lambda x: x**2, gc.tensor([1.0, 2.0]))

@@ -56,7 +56,7 @@ def lookup(name: str) -> Any:
 
 
 def manual_seed(seed: int) -> None:
-    """Start the stream of random numbers anew; a seed gives PyTorch's numbers.
+    """Set the seed of the random numbers, which are PyTorch's for the same seed.
 
     >>> import gradcli as gc
     >>> gc.manual_seed(0)
@@ -71,7 +71,7 @@ def manual_seed(seed: int) -> None:
 
 
 def set_default_dtype(dtype: Any) -> None:
-    """The floating-point dtype of literals, of created tensors and of real functions of integers (float32)."""
+    """Set the floating-point dtype of literals, new tensors and real functions of integers (float32 by default)."""
     target = to_dtype(dtype)
     if target is None or target.kind != "f":
         raise GradcliError(f"the default dtype must be a floating-point type, not {target}")
@@ -79,7 +79,7 @@ def set_default_dtype(dtype: Any) -> None:
 
 
 def get_default_dtype() -> np.dtype:
-    """The dtype that `set_default_dtype` has set, float32 unless it did."""
+    """The dtype set with `set_default_dtype`, or float32."""
     return DEFAULT_DTYPE.get()
 
 
@@ -102,10 +102,10 @@ def grad(
     create_graph: bool = False,
     allow_unused: bool | None = None,
 ) -> tuple[Tensor | None, ...]:
-    """The gradients of `outputs` with respect to `inputs`, without touching any `.grad`.
+    """The gradients of `outputs` with respect to `inputs`; no `.grad` is changed.
 
-    With `create_graph=True` they can be differentiated again. An input that the outputs do not depend on is an error
-    unless `allow_unused`; its gradient is then None.
+    With `create_graph=True` they can be differentiated again. An input on which the outputs do not depend is an error,
+    or has the gradient None with `allow_unused`.
 
     >>> import gradcli as gc
     >>> x = gc.tensor(3.0, requires_grad=True)

@@ -108,9 +108,9 @@ def gradcheck(
 ) -> bool:
     """Whether the gradients of a function agree with central differences, for every input that requires grad.
 
-    Entries agree within `atol + rtol*abs(difference)`. Inputs should be float64. `check_forward_ad` compares products
-    with the Jacobian from the other side, `check_batched_grad` the Jacobian that is computed at once; the fast mode
-    compares one random product. A disagreement raises GradcliError, or gives False without `raise_exception`.
+    Elements agree within `atol + rtol*abs(difference)`. Inputs should be float64. `check_forward_ad` also compares
+    Jacobian-vector products, and `check_batched_grad` the Jacobian that is computed at once; the fast mode compares one
+    random product. A disagreement raises GradcliError, or returns False without `raise_exception`.
 
     >>> import gradcli as gc
     >>> gc.gradcheck(lambda x: (x**3).sum(), gc.tensor([1.0, 2.0], dtype=gc.float64).requires_grad_())
@@ -239,9 +239,9 @@ def gradgradcheck(
     check_forward_ad: bool = False,
     fast_mode: bool = False,
 ) -> bool:
-    """Whether gradients of gradients agree with central differences; see `gradcheck`.
+    """Whether second derivatives agree with central differences; see `gradcheck`.
 
-    `grad_outputs` are the vectors of the first product, drawn at random unless given.
+    `grad_outputs` are the vectors of the first product, random by default.
 
     >>> import gradcli as gc
     >>> gc.gradgradcheck(lambda x: (x**3).sum(), gc.tensor([1.0, 2.0], dtype=gc.float64).requires_grad_())

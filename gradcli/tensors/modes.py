@@ -13,7 +13,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def is_grad_enabled() -> bool:
-    """Whether operations are being tracked here."""
+    """Whether operations are tracked at this point."""
     return _GRAD_ENABLED.get()
 
 
@@ -41,7 +41,7 @@ class _GradMode:
 
 
 class no_grad(_GradMode):  # noqa: N801  (PyTorch's name)
-    """Within its block nothing is tracked; results have `requires_grad=False`.
+    """Track nothing in a `with` block or a decorated function; results have `requires_grad=False`.
 
     >>> import gradcli as gc
     >>> x = gc.ones(2, requires_grad=True)
@@ -54,6 +54,6 @@ class no_grad(_GradMode):  # noqa: N801  (PyTorch's name)
 
 
 class enable_grad(_GradMode):  # noqa: N801  (PyTorch's name)
-    """Within its block operations are tracked, also inside a `no_grad` block."""
+    """Track operations in a `with` block or a decorated function, also inside `no_grad`."""
 
     _enabled = True

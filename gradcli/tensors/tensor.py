@@ -27,10 +27,10 @@ from gradcli.tensors.modes import is_grad_enabled
 
 
 class Tensor(Elements):
-    """A multidimensional array that can track the operations it takes part in.
+    """A multidimensional array that can track the operations applied to it.
 
-    Functions of the language are its methods. Values are computed when they are first looked at; arrays handed out
-    are read-only, so that a graph built earlier keeps its meaning.
+    The functions of the language are its methods. Values are computed when they are first needed. Arrays that it
+    returns are read-only, so that a graph built earlier keeps its meaning.
     """
 
     __slots__ = ("_grad", "_retains_grad", "_sharing", "__weakref__")
@@ -57,7 +57,7 @@ class Tensor(Elements):
 
     @property
     def grad(self) -> Tensor | None:
-        """The gradient that backward passes have added up, None before the first."""
+        """The sum of the gradients of all backward passes, None before the first."""
         return self._grad
 
     @grad.setter
@@ -70,12 +70,12 @@ class Tensor(Elements):
 
     @property
     def is_leaf(self) -> bool:
-        """Whether this tensor is no result of a tracked operation."""
+        """Whether no tracked operation made this tensor."""
         return not self.node.requires_grad or self.node.op is INPUT
 
     @property
     def grad_fn(self) -> GradFn | None:
-        """The backward function of the operation that made this tensor, None for a leaf."""
+        """The backward function of the operation that made this tensor; None for a leaf."""
         if self.is_leaf:
             return None
         node, _ = shown(self.node)
@@ -103,7 +103,7 @@ class Tensor(Elements):
 
     @property
     def data(self) -> Tensor:
-        """The same values, untracked; a change of it in place changes this tensor too."""
+        """The same values, untracked; changing them in place changes this tensor too."""
         return self.detach()
 
     @data.setter
@@ -146,10 +146,10 @@ class Tensor(Elements):
     def backward(
         self, gradient: Any = None, retain_graph: bool | None = None, create_graph: bool = False, inputs: Any = None
     ) -> None:
-        """Add the gradient of this tensor to `.grad` of every leaf it depends on, and of tensors that retain theirs.
+        """Add the gradient of this tensor to the `.grad` of the leaves behind it, and of tensors that retain theirs.
 
-        `gradient` is the vector of the vector-Jacobian product, needed for tensors of more than one element. The
-        graph is kept, so that a second call accumulates; `retain_graph` is accepted for PyTorch's sake.
+        `gradient` is the vector of the vector-Jacobian product, which a non-scalar tensor needs. The graph is kept, so
+        that a second call accumulates; `retain_graph` is accepted for compatibility with PyTorch.
         """
         seed = seed_of(self.node, lower(gradient))
         targets = receivers_of(self.node)
@@ -175,7 +175,7 @@ class Tensor(Elements):
                 tensor.grad._update(total)
 
     def detach(self) -> Tensor:
-        """The same values, no longer tracked; a change of them in place changes this tensor too."""
+        """The same values, untracked; changing them in place changes this tensor too."""
         return call(OPS["detach"], self)
 
     def _share(self, other: Tensor) -> None:
@@ -195,7 +195,7 @@ class Tensor(Elements):
         return self is other or (self._sharing is not None and self._sharing is other._sharing)
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
-        """Start (or stop) tracking operations on this leaf; gives the tensor itself."""
+        """Start or stop tracking operations on this leaf; returns the tensor itself."""
         if as_flag(requires_grad, "requires_grad") != self.requires_grad:
             if not self.is_leaf:
                 raise GradcliError("only a leaf can stop requiring grad", hint="use x.detach() for a tensor of its own")
@@ -203,26 +203,26 @@ class Tensor(Elements):
         return self
 
     def retain_grad(self) -> None:
-        """Let `backward()` fill `.grad` of this tensor though it is no leaf."""
+        """Let `backward()` set the `.grad` of this tensor, which is not a leaf."""
         if not self.requires_grad:
             raise GradcliError("retain_grad() needs a tensor that requires grad")
         self._retains_grad = not self.is_leaf
 
     @property
     def retains_grad(self) -> bool:
-        """Whether `backward()` fills `.grad` of this tensor though it is no leaf."""
+        """Whether `backward()` sets the `.grad` of this tensor although it is not a leaf."""
         return self._retains_grad
 
     def zero_(self) -> Tensor:
-        """Set every element to 0, as in `x.grad.zero_()`; gives the tensor itself."""
+        """Set every element to 0, as in `x.grad.zero_()`; returns the tensor itself."""
         return self._update(call(OPS["_zero"], self))
 
     def fill_(self, value: Any) -> Tensor:
-        """Set every element to a number or a 0-dim tensor; gives the tensor itself."""
+        """Set every element to a number or a 0-dim tensor; returns the tensor itself."""
         return self._update(call(OPS["fill"], self, value))
 
     def copy_(self, source: Any) -> Tensor:
-        """Take over the elements of another tensor, broadcast and converted; gives the tensor itself."""
+        """Copy the elements of another tensor, broadcast and converted; returns the tensor itself."""
         new = call(OPS["expand"], source, self.shape)
         return self._update(tensor_of(cast(new.node, self.dtype)))
 

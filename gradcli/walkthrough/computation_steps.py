@@ -32,8 +32,8 @@ def steps(
 ) -> Walkthrough:
     """The computation of an expression step by step: forward, then backward from the value to the inputs.
 
-    Arguments are those of `evaluate`. `only` names the steps that are told of.
-    `print` shows what `gradcli steps` does. Raises GradcliError.
+    The arguments are those of `evaluate`; `only` names the steps to show. `print` shows them as `gradcli steps` does.
+    Raises GradcliError.
 
     >>> import gradcli as gc
     >>> print(gc.steps("w = sum(3*x)", {"x": [1, 2]}))

@@ -9,7 +9,7 @@ from gradcli.walkthrough.step_types import Told
 
 
 class Walkthrough(Told):
-    """A computation step by step; `print` shows what `gradcli steps` does."""
+    """A computation step by step; `print` shows it as `gradcli steps` does."""
 
     def __str__(self) -> str:
         return str(walkthrough_text(self))

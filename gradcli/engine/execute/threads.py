@@ -17,7 +17,7 @@ THREADS: ContextVar[int | None] = ContextVar("gradcli_threads", default=None)
 
 
 def get_num_threads() -> int:
-    """How many threads compute: as set, or as GRADCLI_THREADS says, or one for each processor."""
+    """The number of threads, set with `set_num_threads` or GRADCLI_THREADS, or one for each processor."""
     chosen = THREADS.get()
     if chosen is not None:
         return chosen
@@ -36,7 +36,7 @@ def check_num_threads() -> None:
 
 
 def set_num_threads(number: int) -> None:
-    """Compute with so many threads; results are the same bits for any number.
+    """Set the number of threads; results are the same, bit for bit, for any number.
 
     >>> import gradcli as gc
     >>> gc.set_num_threads(gc.get_num_threads())

@@ -26,7 +26,7 @@ _ROOM_FOR_COMPILER = 2 * COMPILER
 
 
 def get_engine() -> str:
-    """The engine as set, or as GRADCLI_ENGINE says, or else "auto"."""
+    """The engine set with `set_engine`, or with GRADCLI_ENGINE, or "auto"."""
     chosen = ENGINE.get()
     if chosen is not None:
         return chosen
@@ -43,9 +43,9 @@ def _computing() -> str:
 
 
 def set_engine(name: str) -> None:
-    """Compute large tensors with "numpy" (block by block), "native" (compiled loops) or "auto" (native if it is there).
+    """Choose the engine for large tensors: "numpy", "native" (compiled loops) or "auto" (native if available).
 
-    Last digits differ between engines. Raises GradcliError for another name, and for "native" without llvmlite.
+    The engines may differ in the last digits. Raises GradcliError for another name, and for "native" without llvmlite.
 
     >>> import gradcli as gc
     >>> gc.set_engine("numpy")
