@@ -15,11 +15,11 @@ HEADER = """<!-- Written by docs/generate.py from grammar/expression.lark. Edit 
 
 # The grammar
 
-What [language.md](language.md) explains, as rules. `?` is for what may be missing, `*` for any number, `+` for at least
-one, `|` for one or the other; what stands in quotes is written so, and `[0-9a-f]` is one of these. A letter is one of
-any alphabet, or `_`. Of the terminals the longest that fits is read. Between them may stand what is `IGNORED`, and
-within parentheses and square brackets line ends, which part no statements there. The parser runs on tables made of [the
-same rules](../grammar/expression.lark).
+These rules define the syntax that [language.md](language.md) explains. `?` means optional, `*` any number, `+` at least
+one, `|` an alternative; quoted text is literal, and `[0-9a-f]` is one of these characters. A letter is one of any
+alphabet, or `_`. The longest terminal that matches is taken. `IGNORED` may appear between terminals; inside parentheses
+and square brackets, so may line ends, which do not separate statements there. The parser's tables are made from
+[the same rules](../grammar/expression.lark).
 
 ```text
 """
