@@ -181,8 +181,8 @@ STRANGE = {
     "x\u202e + 2": "unexpected character U+202E\n  x? + 2\n   ^",
     "x\udcff": "unexpected character U+DCFF\n  x?\n   ^",
     "\t\tx $": "unexpected character '$'\n    x $\n      ^",
-    "y = 3 *\nz = 2; y": "the line ends too early\n  y = 3 *\n         ^\n"
-    "hint: put brackets around an expression that goes on in the next line",
+    "y = 3 *\nz = 2; y": "the line is incomplete\n  y = 3 *\n         ^\n"
+    "hint: put parentheses around an expression that continues on the next line",
     "变量 + $": "unexpected character '$'\n  变量 + $\n         ^",
     "'\x1b]0;title\x07' + x": "expected a tensor or a number, got a string\n  '?]0;title?' + x\n               ^",
 }

@@ -192,7 +192,7 @@ def test_two_runs_are_not_mixed() -> None:
     os.unlink("data/i002.npy")
     before = contents("out")
     choice = "--overwrite removes its results first; or choose another folder"
-    again = f"gradcli: out holds the results of another run\nhint: --resume goes on with it, {choice}\n"
+    again = f"gradcli: out holds the results of another run\nhint: --resume continues it, {choice}\n"
     for more in ([], ["--dry-run"], ["--save", "both"]):
         assert batch(*words, *more) == (2, "", again)
     for changed, told in (
@@ -215,7 +215,7 @@ def test_two_runs_are_not_mixed() -> None:
     assert batch("sum(x)", *words[1:], "--overwrite", "--resume").out == "2 items: 0 done, 2 finished before\n"
     assert batch("sum(x)", *words[1:], "--overwrite").out == "2 items: 2 done\n"
     shutil.rmtree("out/.gradcli")
-    told = f"gradcli: out holds results, and nothing tells what run they are of\nhint: {choice}\n"
+    told = f"gradcli: out holds results, and it is unknown which run they belong to\nhint: {choice}\n"
     assert batch("sum(x)", *words[1:], "--resume") == (2, "", told)
 
 
@@ -279,7 +279,7 @@ def test_what_stands_in_the_place_of_a_journal_hangs_nobody(name: str, kind: str
         done = batch(*words, more)
         assert done.code in (0, 1, 2) and "Traceback" not in done.err and "internal" not in done.err, done
         if name in ("results.jsonl", ".gradcli/lock"):
-            what = "it is no regular file" if kind == "pipe" else "it is a symbolic link"
+            what = "it is not a regular file" if kind == "pipe" else "it is a symbolic link"
             assert done.code == 1 and done.err.startswith("gradcli: cannot ") and what in done.err, done
     assert Path("precious").read_text() == "mine"
 
@@ -377,7 +377,7 @@ def test_interrupts_keep_what_is_done(number: int) -> None:
     running.send_signal(signal.SIGCONT)
     _, told = running.communicate(timeout=60)
     assert running.returncode == ended_by(number) and "Traceback" not in told
-    assert 0 < len(lines()) < 400 and f"{len(lines())} of 400 items are finished; --resume goes on" in told
+    assert 0 < len(lines()) < 400 and f"{len(lines())} of 400 items are finished; --resume continues" in told
     done = process(*words, "--resume")
     assert done.code == 0 and len(lines()) == 400
     assert [line["item"] for line in lines()] == sorted(line["item"] for line in lines())
@@ -412,7 +412,7 @@ def test_two_runs_into_one_folder() -> None:
         [sys.executable, "-c", script], env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
     assert first.stdout is not None and first.stdout.readline() == b"\n"
-    report = "gradcli: another run is writing to out\nhint: wait for it, or choose another folder\n"
+    report = "gradcli: another run is writing to out\nhint: wait for it to end, or choose another folder\n"
     assert batch("sum(x)", "x=data/", "-o", "out") == (1, "", report)
     first.kill()
     first.communicate()
@@ -457,7 +457,9 @@ def test_results_do_not_overwrite_inputs() -> None:
     np.save("data/a.x.grad.npy", np.zeros(3))
     before = Path("data/a.x.grad.npy").read_bytes()
     done = batch("sum(x)", "x=data/*.npy", "-o", "data")
-    assert done.code == 2 and done.err.startswith("gradcli: the results cannot go into data, where files of x are")
+    assert done.code == 2 and done.err.startswith(
+        "gradcli: the results cannot go into data, which holds the files of x"
+    )
     assert Path("data/a.x.grad.npy").read_bytes() == before
 
 

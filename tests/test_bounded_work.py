@@ -27,9 +27,7 @@ def doubling(times: int) -> str:
 def test_functions_that_double_without_end_are_refused() -> None:
     for times in (20, 50, 3000):
         started = time.perf_counter()
-        with pytest.raises(
-            GradcliError, match=rf"with f{times}\(\) the expression comes to [\d.e+]+ operations"
-        ) as met:
+        with pytest.raises(GradcliError, match=rf"with f{times}\(\) the expression has [\d.e+]+ operations") as met:
             gc.evaluate(doubling(times), {"x": 1.0})
         assert met.value.source is not None and met.value.span is not None
         assert met.value.source[slice(*met.value.span)] == f"f{times}(x)"
@@ -40,7 +38,7 @@ def test_functions_that_double_without_end_are_refused() -> None:
 def test_calls_one_after_the_other_count_together() -> None:
     head = doubling(17).rpartition(";")[0]
     calls = "; ".join(f"y{k} = f17(x)" for k in range(8))
-    with pytest.raises(GradcliError, match=r"with f17\(\) the expression comes to 1310715 operations") as met:
+    with pytest.raises(GradcliError, match=r"with f17\(\) the expression has 1310715 operations") as met:
         gc.evaluate(f"{head}; {calls}; y0", {"x": 1.0})
     assert met.value.span is not None and met.value.source is not None
     assert met.value.source[: met.value.span[0]].endswith("y4 = ")
@@ -58,7 +56,7 @@ def test_what_calls_come_to_is_counted_once_for_each_function() -> None:
 @pytest.mark.parametrize("text", ["x", "[x]", "(x, x)[0]"])
 def test_functions_that_do_nothing_are_counted_too(text: str) -> None:
     steps = "; ".join(f"f{k + 1}(x) = f{k}(f{k}(x))" for k in range(40))
-    with pytest.raises(GradcliError, match=r"with f40\(\) the expression comes to [\d.e+]+ operations"):
+    with pytest.raises(GradcliError, match=r"with f40\(\) the expression has [\d.e+]+ operations"):
         gc.evaluate(f"f0(x) = {text}; {steps}; f40(x)", {"x": 1.0})
 
 

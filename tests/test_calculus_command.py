@@ -118,7 +118,7 @@ REFUSED = [
     (("x*2", "x=[1,2]", "--jvp", "x=ones(3)"), "--jvp: the vector for x has shape (3,), the input (2,)"),
     (("x*2", "x=[1,2]", "--jvp", "3"), "--jvp: '3' is not an input"),
     (("x*2", "x=[1,2]", "--jvp", "x=1", "--jvp", "x=2"), "--jvp: the input 'x' is given twice"),
-    (("x*2", "x=[1,2]", "--no-grad", "--jacobian"), "--no-grad and --jacobian contradict each other"),
+    (("x*2", "x=[1,2]", "--no-grad", "--jacobian"), "--no-grad cannot be combined with --jacobian"),
     (("argmax(x)", "x=[1,2]", "--jacobian"), "the value is int64 and has no derivatives"),
     (("x*2", "x=[1,2]", "--dtype", "int64", "--jacobian"), "no input can be differentiated"),
     (("x*y", "x=1", "y=2", "--wrt", "x", "--jvp", "y=1"), "--jvp: there is no input 'y' that is differentiated"),

@@ -235,9 +235,9 @@ def _closed_port() -> int:
     ("address", "code", "message"),
     [
         ("local:0", 2, "there cannot be 0 worker processes"),
-        ("local:many", 2, "'local:many' is no address of a scheduler"),
-        ("here", 2, "'here' is no address of a scheduler"),
-        ("", 2, "'' is no address of a scheduler"),
+        ("local:many", 2, "'local:many' is not the address of a scheduler"),
+        ("here", 2, "'here' is not the address of a scheduler"),
+        ("", 2, "'' is not the address of a scheduler"),
         ("tcp://127.0.0.1:{port}", 1, "cannot reach the scheduler tcp://127.0.0.1:{port}: Connection refused"),
         ("nowhere.invalid:8786", 1, "cannot reach the scheduler tcp://nowhere.invalid:8786"),
     ],
@@ -279,7 +279,11 @@ def _peer(greeting: bytes | None) -> Iterator[str]:
     [
         (b"", 1, "it does not answer within 1 seconds"),
         # Those that answer have time to: on a busy machine the client itself may need a second to begin.
-        (b"HTTP/1.1 400 Bad Request\r\n\r\n" * 9, 60, "what answers there is no Dask scheduler of a version that fits"),
+        (
+            b"HTTP/1.1 400 Bad Request\r\n\r\n" * 9,
+            60,
+            "what answers there is not a Dask scheduler of a compatible version",
+        ),
         (None, 60, "it closed the connection"),
     ],
     ids=["silent", "foreign", "closing"],

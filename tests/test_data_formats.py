@@ -327,7 +327,7 @@ class TestPictures:
         frames = [self.pillow.new("L", (3, 2), k * 50) for k in range(3)]
         frames[0].save("a.gif", save_all=True, append_images=frames[1:])
         done = process("eval", "x.shape", "x=a.gif")
-        assert done.err == "note: a.gif holds 3 pictures, of which the first is read\n" or done.code != 0
+        assert done.err == "note: a.gif holds 3 images, of which the first is read\n" or done.code != 0
         assert load("a.gif").shape[:2] == (2, 3)
 
     def test_damaged_and_large(self) -> None:
@@ -366,7 +366,7 @@ def test_pickles_are_refused_with_the_line_that_converts_them(name: str) -> None
     ending = os.path.splitext(name)[1].lower()
     assert done.code == 1
     first, hint = done.err.splitlines()
-    assert first == f"gradcli: {name} is not opened: {ending} files can run programs"
+    assert first == f"gradcli: {name} is not opened: {ending} files can run code"
     assert hint.startswith("hint: if you trust it: python3 -c ") and name in hint
     assert not os.path.exists("unpickled")
 

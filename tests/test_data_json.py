@@ -122,12 +122,12 @@ def test_missing_values() -> None:
         ("[" * 200_000, "a.json is nested too deeply: lists in lists are read to 64 levels"),
         ("[[1, 2], [3]]", "a.json is ragged: element [1] is a list of 1, and the first is a list of 2"),
         ("[[1, 2], 3]", "a.json is ragged: element [1] is a number, and the first is a list of 2"),
-        ('[1, "two"]', "a.json: element [1] is the text 'two', which is no number"),
-        ("[1, [2]]", "a.json: element [1] is a list, which is no number"),
-        ("[1, true]", "a.json: element [1] is a truth value, which is no number"),
-        ('[1, {"a": 1}]', "a.json: element [1] is an object, which is no number"),
-        ("[1" + "0" * 5000 + "]", "a.json: a whole number has more digits than can be read"),
-        ("[1" + "0" * 400 + "]", "a.json holds a whole number that is larger than any float64"),
+        ('[1, "two"]', "a.json: element [1] is the text 'two', which is not a number"),
+        ("[1, [2]]", "a.json: element [1] is a list, which is not a number"),
+        ("[1, true]", "a.json: element [1] is a truth value, which is not a number"),
+        ('[1, {"a": 1}]', "a.json: element [1] is an object, which is not a number"),
+        ("[1" + "0" * 5000 + "]", "a.json: an integer has more digits than can be read"),
+        ("[1" + "0" * 400 + "]", "a.json holds an integer that is larger than any float64"),
         ("\ufeff[1]\0", "a.json is not JSON: extra data (line 1, column 4)"),
     ],
 )
@@ -154,12 +154,12 @@ def test_wrong_fields() -> None:
     written({"x": 1})
     missing = "a.json: a key is missing behind the colon"
     done = process("eval", "x", "x=@a.json:")
-    assert done == (2, "", f"gradcli: {missing}; it has x\nhint: as in a.json:x\n")
+    assert done == (2, "", f"gradcli: {missing}; it has x\nhint: for example, a.json:x\n")
     written([1, 2])
-    hint = "without the colon, the whole of it is meant"
+    hint = "without the colon, the whole file is read"
     assert failure(lambda: load("a.json:"), GradcliError) == f"{missing}\nhint: {hint}"
     written("1\n{}\n", "a.jsonl")
-    assert failure(lambda: load("a.jsonl"), WorkError) == "a.jsonl: record 2 is of another kind than the first"
+    assert failure(lambda: load("a.jsonl"), WorkError) == "a.jsonl: record 2 is of another type than the first"
     written('{"x": 1}\n{"x": 2\n', "a.jsonl")
     assert failure(lambda: load("a.jsonl"), WorkError).startswith(
         "a.jsonl is not JSON: expecting ',' delimiter (line 2, column "

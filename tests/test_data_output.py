@@ -196,7 +196,7 @@ def test_pipes_with_something_else(text: str) -> None:
 
 def test_binary_formats_need_a_file() -> None:
     code, _, err = shell("mkfifo p.parquet; printf abcd > p.parquet & gradcli eval 'sum(x)' x=p.parquet")
-    assert (code, err) == (1, "gradcli: p.parquet is no regular file, which .parquet has to be\n")
+    assert (code, err) == (1, "gradcli: p.parquet is not a regular file, which .parquet has to be\n")
 
 
 class TestBatch:

@@ -50,7 +50,7 @@ def test_rows_that_are_wrong_are_answered_in_their_place() -> None:
     told = [(a.get("line"), a.get("value") or a["error"]["message"]) for a in answers(done)]  # type: ignore[index]
     assert told == [
         (None, 2.0),
-        (3, "in the field x: the text 'q' is no number"),
+        (3, "in the field x: the text 'q' is not a number"),
         (4, "in the field x: a value is missing"),
         (5, "the row has 1 cell, and the first has 2"),
         (6, "the row has 3 cells, and the first has 2"),

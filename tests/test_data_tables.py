@@ -101,7 +101,7 @@ def test_a_file_of_that_very_name_goes_first() -> None:
             PEOPLE,
             ":",
             "data.csv: a key is missing behind the colon; there are name, age, height, label\n"
-            "hint: as in data.csv:name",
+            "hint: for example, data.csv:name",
         ),
         (PEOPLE, ":7", "data.csv has no column '7'; there are name, age, height, label"),
         (PEOPLE, ":name", "data.csv: the column 'name' holds text: 'Ann' in line 2"),
@@ -122,26 +122,26 @@ def test_wrong_columns_are_wrong_requests(text: bytes, key: str, message: str) -
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("1,2\n3,x\n", "data.csv, line 2, column 2: 'x' is no number"),
-        ("a,b\n1,2\n3,4\n5,oops\n", "data.csv, line 4, column 2 ('b'): 'oops' is no number"),
-        ("a,b\n\n1,2\n\n3,4q\n", "data.csv, line 5, column 2 ('b'): '4q' is no number"),
-        ('a,b\n"1\n",2\n3,4q\n', "data.csv, line 4, column 2 ('b'): '4q' is no number"),
+        ("1,2\n3,x\n", "data.csv, line 2, column 2: 'x' is not a number"),
+        ("a,b\n1,2\n3,4\n5,oops\n", "data.csv, line 4, column 2 ('b'): 'oops' is not a number"),
+        ("a,b\n\n1,2\n\n3,4q\n", "data.csv, line 5, column 2 ('b'): '4q' is not a number"),
+        ('a,b\n"1\n",2\n3,4q\n', "data.csv, line 4, column 2 ('b'): '4q' is not a number"),
         ("1,2\n3\n", "data.csv, line 2 has 1 cell, and the first has 2"),
         ("1,2\n3,4,5\n", "data.csv, line 2 has 3 cells, and the first has 2"),
         ("a,b\n1,2\n3,4,5\n", "data.csv, line 3 has 3 cells, and the first has 2"),
-        ("1\n1_000\n", "data.csv, line 2, column 1: '1_000' is no number"),
-        ("1\n0x10\n", "data.csv, line 2, column 1: '0x10' is no number"),
-        ("1\n٣\n", "data.csv, line 2, column 1: '٣' is no number"),
-        ("1\nnan(1)\n", "data.csv, line 2, column 1: 'nan(1)' is no number"),
-        ("1\n1 2\n", "data.csv, line 2, column 1: '1 2' is no number"),
-        ("1\n1e\n", "data.csv, line 2, column 1: '1e' is no number"),
-        ("1\n1.5.2\n", "data.csv, line 2, column 1: '1.5.2' is no number"),
-        ("1\nTrue\n", "data.csv, line 2, column 1: 'True' is no number"),
+        ("1\n1_000\n", "data.csv, line 2, column 1: '1_000' is not a number"),
+        ("1\n0x10\n", "data.csv, line 2, column 1: '0x10' is not a number"),
+        ("1\n٣\n", "data.csv, line 2, column 1: '٣' is not a number"),
+        ("1\nnan(1)\n", "data.csv, line 2, column 1: 'nan(1)' is not a number"),
+        ("1\n1 2\n", "data.csv, line 2, column 1: '1 2' is not a number"),
+        ("1\n1e\n", "data.csv, line 2, column 1: '1e' is not a number"),
+        ("1\n1.5.2\n", "data.csv, line 2, column 1: '1.5.2' is not a number"),
+        ("1\nTrue\n", "data.csv, line 2, column 1: 'True' is not a number"),
         (
             "a;b\n1;2\n1,5;2\n",
-            "data.csv, line 3, column 1 ('a'): '1,5' is no number\nhint: numbers are written with a point, as in 0.5",
+            "data.csv, line 3, column 1 ('a'): '1,5' is not a number\nhint: write decimals with a point, as in 0.5",
         ),
-        ("", "data.csv is empty\nhint: a matrix without rows is a table without anything; .npy keeps its shape"),
+        ("", "data.csv is empty\nhint: a matrix without rows makes an empty table; .npy keeps its shape"),
         ("\n \n", "data.csv is empty"),
         ("a,b\n", "data.csv has a header and no rows"),
         ("a,b", "data.csv has a header and no rows"),
@@ -156,11 +156,10 @@ def test_wrong_columns_are_wrong_requests(text: bytes, key: str, message: str) -
         ),
         (
             '1,2\n"3,4\n',
-            "data.csv, line 2: unexpected end of data"
-            "\nhint: a quote within a cell is written twice, and the cell in quotes",
+            "data.csv, line 2: unexpected end of data\nhint: write a quote within a cell twice, and the cell in quotes",
         ),
-        ("1,2\n3,\0\n", "data.csv is no text: line 2 holds a NUL byte"),
-        ("1\n" + "9" * 200 + "x\n", f"data.csv, line 2, column 1: '{'9' * 60}…' is no number"),
+        ("1,2\n3,\0\n", "data.csv is not text: line 2 holds a NUL byte"),
+        ("1\n" + "9" * 200 + "x\n", f"data.csv, line 2, column 1: '{'9' * 60}…' is not a number"),
     ],
 )
 def test_what_is_wrong_and_where(text: str, message: str) -> None:
@@ -178,7 +177,7 @@ def test_a_bad_cell_far_down_has_its_line() -> None:
         written("a,b\n" + "\n".join(changed) + "\n")
         assert (
             failure(lambda: load("data.csv"), WorkError)
-            == f"data.csv, line {bad + 2}, column 2 ('b'): '?' is no number"
+            == f"data.csv, line {bad + 2}, column 2 ('b'): '?' is not a number"
         )
     changed = list(rows)
     changed[150_000] = "1,2,3"
@@ -196,7 +195,7 @@ def test_missing_values_become_nan_when_asked_for() -> None:
     assert np.array_equal(found, [[1, np.nan], [np.nan, 2.5], [3, np.nan]], equal_nan=True)
     done = process("eval", "x", "x=@data.csv:a", "--missing", "nan", "--no-grad", "-q")
     assert done == (0, "tensor([1., nan, 3.], dtype=float64)\n", "")
-    # What is no number is wrong all the same, and not-a-number is one.
+    # What is not a number is wrong all the same, and not-a-number is one.
     written("1\nnan\n-inf\n")
     assert np.array_equal(load("data.csv:0"), [1, np.nan, -np.inf], equal_nan=True)
     written("1\nx\n")
@@ -285,7 +284,9 @@ def test_text_of_any_encoding_in_columns_that_are_left_out() -> None:
     assert same(load("data.csv:x"), np.array([1, 2]))
     assert same(load("data.csv"), np.array([[1], [2]]))
     written(b"x\n1\n\x852\n")
-    assert failure(lambda: load("data.csv"), WorkError) == "data.csv, line 3, column 1 ('x'): '\\udc852' is no number"
+    assert (
+        failure(lambda: load("data.csv"), WorkError) == "data.csv, line 3, column 1 ('x'): '\\udc852' is not a number"
+    )
 
 
 @pytest.mark.parametrize(

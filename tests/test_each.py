@@ -148,7 +148,7 @@ def test_long_loops_are_one_loop_for_all_rows(text: str, shapes: dict[str, tuple
         np.testing.assert_allclose(found.grads[name], wanted, rtol=1e-9, atol=1e-12, err_msg=name)  # type: ignore[index]
 
 
-NO_ROWS = "each() has no rows to go through: there is nothing with dimensions among the arguments"
+NO_ROWS = "each() has no rows: there is nothing with dimensions among the arguments"
 SAME_NUMBERS = "each() builds what is done with a row once, so that all rows would have the same random numbers"
 ONE_SHAPE = "the shape of x[mask] depends on the row, and all rows have one shape"
 BAD = [

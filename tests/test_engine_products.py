@@ -84,9 +84,9 @@ def test_what_would_take_hours_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
         assert (done.code, done.out) == (2, "")
         first, quoted, caret, hint = done.err.splitlines()
         assert first.startswith("gradcli: this is expected to take about ") and " hours, most of it for " in first
-        assert quoted.strip() == words[1] and "^" in caret and hint == "hint: --yes computes it all the same"
+        assert quoted.strip() == words[1] and "^" in caret and hint == "hint: --yes computes it anyway"
     done = call(monkeypatch, "stream", "sum(sin(arange(2**22)[:, None]*arange(2.0**22))*x)", stdin=b'{"x": 1}\n')
-    assert '"hint": "--yes computes it all the same"' in done.out
+    assert '"hint": "--yes computes it anyway"' in done.out
 
 
 def test_yes_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -92,7 +92,7 @@ def test_random_numbers_do_not_depend_on_threads(monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.parametrize("given", ["0", "-1", "two", "1.5", "1025", "9" * 30, "1e1", "0x2"])
 def test_bad_numbers_in_the_environment(given: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    message = f"GRADCLI_THREADS must be a whole number from 1 to 1024, it is {given!r}"
+    message = f"GRADCLI_THREADS must be an integer from 1 to 1024, got {given!r}"
     monkeypatch.setenv("GRADCLI_THREADS", given)
     for command in ("eval", "explain"):
         for value in ("x=1", "x=ones(100000)"):
@@ -105,7 +105,7 @@ def test_bad_numbers_in_the_environment(given: str, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_bad_number_in_a_process() -> None:
-    report = "gradcli: GRADCLI_THREADS must be a whole number from 1 to 1024, it is 'many'\n"
+    report = "gradcli: GRADCLI_THREADS must be an integer from 1 to 1024, got 'many'\n"
     assert process("eval", "sum(x)", "x=ones(3)", GRADCLI_THREADS="many") == (2, "", report)
     # What computes nothing does not mind.
     assert process("--version", GRADCLI_THREADS="many").code == 0
@@ -114,7 +114,7 @@ def test_a_bad_number_in_a_process() -> None:
 @pytest.mark.parametrize("number", [0, -1, 1025, 1.0, True, "2", None])
 def test_bad_numbers_from_python(number: object) -> None:
     before = gc.get_num_threads()
-    with pytest.raises(GradcliError, match="the number of threads must be a whole number from 1 to 1024"):
+    with pytest.raises(GradcliError, match="the number of threads must be an integer from 1 to 1024"):
         gc.set_num_threads(number)  # type: ignore[arg-type]
     assert gc.get_num_threads() == before
 

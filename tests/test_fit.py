@@ -90,7 +90,7 @@ def test_bounds_as_curve_fit() -> None:
     assert found.parameters["b"].item() == 1.2
     assert np.allclose(numbers(found.parameters), params, rtol=1e-6)
     assert np.allclose(found.covariance.numpy(), covariance, rtol=1e-5)
-    assert found.notes == ("b stands at its bound 1.2: its standard error takes no account of that",)
+    assert found.notes == ("b stands at its bound 1.2: its standard error does not take that into account",)
 
 
 def test_a_start_on_its_bound_in_float32() -> None:
@@ -303,9 +303,9 @@ DATA: dict[str, Any] = {"y": Y, "t": T}
         ("y = a = t", DATA, {"a": 1}, "the model has several ="),
         ("= a*t", DATA, {"a": 1}, "nothing stands left of ="),
         ("y =", DATA, {"a": 1}, "nothing stands right of ="),
-        ("y = a*", DATA, {"a": 1}, "the expression ends too early"),
-        ("y* = a", DATA, {"a": 1}, "the expression ends too early"),
-        ("a*y = t", DATA, {"a": 1}, "what is observed depends on the parameter 'a'"),
+        ("y = a*", DATA, {"a": 1}, "the expression is incomplete"),
+        ("y* = a", DATA, {"a": 1}, "the expression is incomplete"),
+        ("a*y = t", DATA, {"a": 1}, "the observed values depend on the parameter 'a'"),
         ("y = a*t", DATA, {"a": 1, "b": 1}, "the parameter 'b' is never used"),
         ("y = a*t", {**DATA, "x": 1}, {"a": 1}, "the input 'x' is never used"),
         ("y = a*t", DATA, {"a": 1, "t": 1}, "'t' is both an input and a parameter"),
@@ -313,7 +313,7 @@ DATA: dict[str, Any] = {"y": Y, "t": T}
         ("z = a*t", {"t": T}, {"a": 1}, "unknown name 'z'"),
         ("y = a*t", DATA, {}, "there is no parameter to fit"),
         ("y = a*t", DATA, {"a": []}, "the parameter 'a' has no elements"),
-        ("y = a*t", DATA, {"a": math.nan}, "a parameter starts from finite numbers"),
+        ("y = a*t", DATA, {"a": math.nan}, "the starting value of a parameter must be finite"),
         ("y = a*t", {"y": [1, 2], "t": [1, 2, 3]}, {"a": 1}, "the model has shape (3,), what is observed (2,)"),
         ("y = a*t", {"y": [[1], [2]], "t": [1, 2]}, {"a": 1}, "the model has shape (2,), what is observed (2, 1)"),
         ("y = a*t + b", {"y": [1], "t": [1]}, {"a": 1, "b": 1}, "1 observation cannot determine 2 parameters"),
@@ -323,7 +323,7 @@ DATA: dict[str, Any] = {"y": Y, "t": T}
         ("log(y) = a*t", {"y": [1, -2, 3], "t": [1, 2, 3]}, {"a": 1}, "log(y) holds 1 NaN among 3 elements"),
         ("y = log(a)*t", DATA, {"a": -1}, "the model is NaN at the start, at 60 of 60 observations"),
         ("y = exp(a*t)", DATA, {"a": 1e6}, "the model is infinite at the start, at 59 of 60 observations"),
-        ("y = floor(a) > t", DATA, {"a": 1}, "the model has no derivatives for its parameters"),
+        ("y = floor(a) > t", DATA, {"a": 1}, "the model has no derivatives with respect to its parameters"),
     ],
 )
 def test_what_is_wrong_before_a_step(model: str, data: Any, params: Any, told: str) -> None:
@@ -342,10 +342,10 @@ def test_places_are_those_in_the_model() -> None:
 @pytest.mark.parametrize(
     ("model", "params", "told"),
     [
-        ("y = a*b*t", {"a": 1, "b": 1}, "a and b cannot be told apart"),
-        ("y = a*exp(-b*t + d) + c", {"a": 1, "b": 1, "c": 0, "d": 0}, "a and d cannot be told apart"),
-        ("y = w[0]*t + w[1]*t + c", {"w": [1, 2], "c": 0}, "w[0] and w[1] cannot be told apart"),
-        ("y = (a + b + c)*t + d", {"a": 1, "b": 1, "c": 0, "d": 0}, "a, b and c cannot be told apart"),
+        ("y = a*b*t", {"a": 1, "b": 1}, "a and b cannot be determined separately"),
+        ("y = a*exp(-b*t + d) + c", {"a": 1, "b": 1, "c": 0, "d": 0}, "a and d cannot be determined separately"),
+        ("y = w[0]*t + w[1]*t + c", {"w": [1, 2], "c": 0}, "w[0] and w[1] cannot be determined separately"),
+        ("y = (a + b + c)*t + d", {"a": 1, "b": 1, "c": 0, "d": 0}, "a, b and c cannot be determined separately"),
         ("y = exp(-a*t)/exp(-a*t) + 0*b", {"a": 1, "b": 1}, "the model does not depend on b where the fit ends"),
         ("y = a*t + 0*b", {"a": 1, "b": 1}, "the model does not depend on b where the fit ends"),
         ("y = a*t + floor(b)", {"a": 1, "b": 1}, "the model does not depend on b where the fit ends"),
@@ -358,7 +358,7 @@ def test_parameters_that_the_data_do_not_tell_apart(model: str, params: dict[str
 
 
 def test_a_fit_that_does_not_come_to_an_end() -> None:
-    with pytest.raises(WorkError, match="the fit has not converged after"):
+    with pytest.raises(WorkError, match="the fit did not converge after"):
         gc.fit(MODEL, DATA, START, max_evaluations=3)
 
 
@@ -366,7 +366,7 @@ def test_a_minimum_that_is_none_is_noted() -> None:
     """Where the model ends, steps become shorter and shorter, and stop without having arrived."""
     found = gc.fit("y = where(a < 1.5, a, inf)*t", {"y": 2 * T[1:], "t": T[1:]}, {"a": 1})
     assert found.notes == (
-        "the gradient is not zero where the fit stopped: this may be no minimum, start somewhere else",
+        "the gradient is not zero where the fit stopped: this may not be a minimum; start from other values",
     )
 
 
@@ -380,7 +380,7 @@ def test_a_minimum_that_is_none_is_noted() -> None:
         ({"sigma": math.nan}, "sigma is NaN"),
         ({"bounds": {"q": (0, 1)}}, "bounds: there is no parameter 'q'"),
         ({"bounds": {"a": (2, 3)}}, "a starts outside its bounds: 1 is not from 2 to 3"),
-        ({"bounds": {"a": (1, 1)}}, "bounds of a: nothing is between 1 and 1"),
+        ({"bounds": {"a": (1, 1)}}, "bounds of a: no number is between 1 and 1"),
         ({"bounds": {"a": 3}}, "bounds of a must be a pair"),
         ({"bounds": {"a": (1, 2, 3)}}, "bounds of a must be a pair"),
         ({"f_scale": "1"}, "f_scale must be a number, got '1'"),

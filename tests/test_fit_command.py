@@ -183,7 +183,7 @@ def test_quiet_and_standard_output() -> None:
         f"$G fit '{MODEL}' {' '.join(DATA)} --params a=1,b=1,c=0 -o a=- | $G eval 'a > 2' a=@- --no-grad"
     ) == Done(0, "tensor(True)\n", "")
     noted = process(*FIT, "--bounds", "b=0.5:1.2", "-o", "b=b.npy")
-    assert noted.err == "note: b stands at its bound 1.2: its standard error takes no account of that\n"
+    assert noted.err == "note: b stands at its bound 1.2: its standard error does not take that into account\n"
     assert np.load("b.npy") == 1.2
     assert process(*FIT, "--bounds", "b=:1.2", "-q").err == ""
 
@@ -230,11 +230,11 @@ START = ("--params", "a=1,b=1,c=0")
     [
         ((), 2, "missing argument 'MODEL'"),
         ((MODEL, *DATA), 2, "no parameter is given"),
-        ((MODEL, *DATA, "--params", "a,b"), 2, "--params: 'a,b' is no parameter with its start"),
+        ((MODEL, *DATA, "--params", "a,b"), 2, "--params: 'a,b' is not a parameter with a starting value"),
         ((MODEL, *DATA, "--params", "a=1,a=2"), 2, "--params: the parameter 'a' is given twice"),
         ((MODEL, *DATA, "--params", "a=1,b=,c=0"), 2, "--params: the parameter 'b' has no value"),
         ((MODEL, *DATA, "--params", "a=1,b=q,c=0"), 2, "in the value of b: unknown name 'q'"),
-        ((MODEL, *DATA, "--params", "a=1,b=nan,c=0"), 2, "a parameter starts from finite numbers"),
+        ((MODEL, *DATA, "--params", "a=1,b=nan,c=0"), 2, "the starting value of a parameter must be finite"),
         ((MODEL, *DATA, "--params", "a=1,b=1"), 2, "unknown name 'c'"),
         ((MODEL, *DATA, *START, "--params", "d=1"), 2, "the parameter 'd' is never used"),
         ((MODEL, *DATA, "x=1", *START), 2, "the input 'x' is never used"),
@@ -260,10 +260,14 @@ START = ("--params", "a=1,b=1,c=0")
         ((MODEL, *DATA, *START, "-o", "d=d.npy"), 2, "there is no result 'd' to write"),
         ((MODEL, *DATA, *START, "-o", "value=d.npy"), 2, "there is no result 'value' to write"),
         ((MODEL, *DATA, *START, "--predict", "no/p.npy"), 1, "cannot write no/p.npy"),
-        ((MODEL, *DATA, *START, "--plot", "fit.gif"), 2, "'fit.gif' tells no format"),
+        ((MODEL, *DATA, *START, "--plot", "fit.gif"), 2, "'fit.gif' has no known extension"),
         ((MODEL, *DATA, *START, "-o", "a=-", "--json"), 2, "--json and an array cannot both go to standard output"),
-        (("y = a*b*exp(-t)", *DATA, "--params", "a=1,b=1", "-o", "a=a.npy"), 1, "a and b cannot be told apart"),
-        ((MODEL, *DATA, *START, "--max-evaluations", "2", "-o", "a=a.npy"), 1, "the fit has not converged"),
+        (
+            ("y = a*b*exp(-t)", *DATA, "--params", "a=1,b=1", "-o", "a=a.npy"),
+            1,
+            "a and b cannot be determined separately",
+        ),
+        ((MODEL, *DATA, *START, "--max-evaluations", "2", "-o", "a=a.npy"), 1, "the fit did not converge"),
         (("y = covariance*t", *DATA, "--params", "covariance=1", "-o", "d/"), 2, "covariance is a parameter, and one"),
     ],
 )

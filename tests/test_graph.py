@@ -399,8 +399,11 @@ def test_graphviz_is_told_to_hurry(fake_dot: Any) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("-o", "picture.pdf"), "'picture.pdf' tells no format\nhint: give --format, or an ending such as .dot, "),
-        (("--json", "--format", "svg"), '{"error": {"message": "--json and --format svg contradict each other"'),
+        (
+            ("-o", "picture.pdf"),
+            "'picture.pdf' has no known extension\nhint: give --format, or an extension such as .dot, ",
+        ),
+        (("--json", "--format", "svg"), '{"error": {"message": "--json cannot be combined with --format svg"'),
     ],
 )
 def test_formats_that_are_none(monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], message: str) -> None:

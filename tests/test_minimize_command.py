@@ -133,7 +133,7 @@ def test_the_only_input_is_the_parameter() -> None:
     for words, which in ((("x=1", "y=2"), "x, y"), (("w=@w.npy", "b=0", "c=1"), "w, b, c")):
         np.save("w.npy", np.ones(2))
         done = process("minimize", "sum(x)" if "x=1" in words else "sum(w*b + c)", *words)
-        fails(done, 2, f"which of {which} are the parameters? --wrt names them")
+        fails(done, 2, f"{which} could be the parameters: --wrt names them")
     assert "--wrt b" in done.err
 
 
@@ -188,19 +188,19 @@ def test_an_input_that_is_called_value() -> None:
         (("--trace", "nowhere/t.jsonl"), 1, "cannot write nowhere/t.jsonl"),
         (("--trace", "-"), 2, "--trace cannot go to standard output"),
         (("--trace", "/dev/stdout"), 2, "--trace cannot go to standard output"),
-        (("--trace", "s3://b/t"), 2, "'s3://b/t' is no file of this machine"),
+        (("--trace", "s3://b/t"), 2, "'s3://b/t' is not a file of this machine"),
         (("--checkpoint", "nowhere/c"), 1, "cannot write nowhere/c"),
-        (("--checkpoint", "-"), 2, "'-' is no file of this machine"),
-        (("--checkpoint", "/dev/null"), 2, "'/dev/null' is no file of this machine"),
-        (("--checkpoint", "c", "--trace", "/dev/null"), 2, "a trace that a resumed run goes on with must be a file"),
-        (("--checkpoint", "c", "--trace", "c"), 2, "c is named for two things"),
-        (("--checkpoint", "c", "-o", "x=./c"), 2, "c is named for two things"),
-        (("-o", "d/", "--trace", "d/y.npy"), 2, "d/y.npy is in the place of what -o d/ writes"),
-        (("-o", "d/", "--checkpoint", "d/value.npy"), 2, "d/value.npy is in the place of what -o d/ writes"),
-        (("-o", "d/", "--trace", "d/.gradcli/run.json"), 2, "d/.gradcli/run.json is in the place of what -o d/ writes"),
-        (("-o", "d/", "--trace", "d/.gradcli"), 2, "d/.gradcli is in the place of what -o d/ writes"),
-        (("-o", "d/", "--checkpoint", "d"), 2, "d is in the place of what -o d/ writes"),
-        (("--plot", "course.pdf"), 2, "'course.pdf' tells no format"),
+        (("--checkpoint", "-"), 2, "'-' is not a file of this machine"),
+        (("--checkpoint", "/dev/null"), 2, "'/dev/null' is not a file of this machine"),
+        (("--checkpoint", "c", "--trace", "/dev/null"), 2, "the trace of a resumed run must be a file"),
+        (("--checkpoint", "c", "--trace", "c"), 2, "c is named twice"),
+        (("--checkpoint", "c", "-o", "x=./c"), 2, "c is named twice"),
+        (("-o", "d/", "--trace", "d/y.npy"), 2, "d/y.npy would be overwritten by -o d/"),
+        (("-o", "d/", "--checkpoint", "d/value.npy"), 2, "d/value.npy would be overwritten by -o d/"),
+        (("-o", "d/", "--trace", "d/.gradcli/run.json"), 2, "d/.gradcli/run.json would be overwritten by -o d/"),
+        (("-o", "d/", "--trace", "d/.gradcli"), 2, "d/.gradcli would be overwritten by -o d/"),
+        (("-o", "d/", "--checkpoint", "d"), 2, "d would be overwritten by -o d/"),
+        (("--plot", "course.pdf"), 2, "'course.pdf' has no known extension"),
         (("--plot", "nowhere/c.svg"), 1, "cannot write nowhere/c.svg"),
     ],
 )
@@ -220,7 +220,7 @@ def test_no_file_that_is_read_is_written_over_by_what_is_kept_of_the_steps() -> 
     words = ("minimize", "-f", "e.txt", "x=zeros(2)", "c=c.npy", "--wrt", "x", "--overwrite")
     before = leftovers()
     for option, path in [("--trace", "c.npy"), ("--trace", "link"), ("--checkpoint", "c.npy"), ("--trace", "e.txt")]:
-        fails(process(*words, option, path), 2, f"{path} is read by this command: it would be lost")
+        fails(process(*words, option, path), 2, f"{path} is an input of this command and would be overwritten")
     assert leftovers() == before and np.array_equal(np.load("c.npy"), np.ones(2))
     assert Path("e.txt").read_text() == "sum((x - c)**2)"
 
@@ -247,7 +247,7 @@ def test_all_results_or_none(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_folder_with_results_of_another_run() -> None:
     assert process(*ROSENBROCK, "-o", "out/", "-q").code == 0
-    hint = "\nhint: --resume goes on with it, --overwrite removes its results first; or choose another folder\n"
+    hint = "\nhint: --resume continues it, --overwrite removes its results first; or choose another folder\n"
     # Whatever it is, the same run included: whoever wants to replace it says so.
     fails(process(*ROSENBROCK, "-o", "out"), 2, f"out holds the results of another run{hint}")
     other = ("minimize", "(z - 1)**2", "z=3", "-o", "out/", "-q")
@@ -323,7 +323,7 @@ def test_plot() -> None:
     falling = process("minimize", "(x - 1)**2 + 3", "x=0", "--plot", "-q", "--method", "nelder-mead").out
     assert "  value\n" in falling and "gradient" not in falling
     done = process("minimize", "x**2", "x=1", "--plot")
-    assert done.err == "note: fewer than two steps were taken: there is no course to plot\n" and done.code == 0
+    assert done.err == "note: fewer than two steps were taken: there is nothing to plot\n" and done.code == 0
 
 
 def test_plot_in_a_file() -> None:
@@ -463,8 +463,8 @@ def test_a_checkpoint_of_another_run(change: tuple[str, str], message: str) -> N
     assert process(*words).code == 0
     other = [change[1] if word == change[0] else word for word in words]
     assert other != words
-    fails(process(*other, "--resume"), 2, f"{message}\nhint: --overwrite starts anew; or name another file")
-    fails(process(*other), 2, "c holds the checkpoint of another run\nhint: --resume goes on with it, --overwrite")
+    fails(process(*other, "--resume"), 2, f"{message}\nhint: --overwrite starts over; or name another file")
+    fails(process(*other), 2, "c holds the checkpoint of another run\nhint: --resume continues it, --overwrite")
     assert process(*other, "--overwrite").code == 0
     assert process(*other, "--resume").code == 0
 
@@ -508,7 +508,7 @@ def test_checkpoints_that_are_damaged() -> None:
     fails(process(*words), 1, "c is corrupt: contents is missing")
     np.savez("c.npz", contents=np.frombuffer(b'{"dict": {"run": 3}}', np.uint8))
     os.replace("c.npz", "c")
-    fails(process(*words), 1, "c is no checkpoint of a run")
+    fails(process(*words), 1, "c is not the checkpoint of a run")
     np.savez("c.npz", contents=np.frombuffer(b'{"array": "7"}', np.uint8))
     os.replace("c.npz", "c")
     fails(process(*words), 1, "c is corrupt: its parts do not fit together")
@@ -517,7 +517,7 @@ def test_checkpoints_that_are_damaged() -> None:
     fails(process(*words), 1, "cannot write c: Is a directory")
     os.rmdir("c")
     os.mkfifo("c")
-    fails(process(*words), 2, "'c' is no file of this machine")
+    fails(process(*words), 2, "'c' is not a file of this machine")
 
 
 def test_a_trace_that_has_changed() -> None:
@@ -528,7 +528,7 @@ def test_a_trace_that_has_changed() -> None:
     # What follows is cut off.
     Path("t.jsonl").write_bytes(whole + b'{"step": 10')
     assert process(*words).code == 0 and Path("t.jsonl").read_bytes() == whole
-    message = "t.jsonl does not hold the first 9 steps of this run, which the checkpoint goes on"
+    message = "t.jsonl does not hold the first 9 steps of this run, which the checkpoint continues"
     for content in (whole[:-1], whole.replace(b"3", b"4", 1), b""):
         Path("t.jsonl").write_bytes(content)
         fails(process(*words), 1, message)
@@ -542,7 +542,9 @@ def test_a_trace_that_has_changed() -> None:
 def test_what_cannot_be_resumed() -> None:
     words = ("minimize", "sum((x - 1)**2)", "x=zeros(3)", "--checkpoint", "c")
     fails(
-        process(*words, "--method", "bfgs"), 2, "--checkpoint is not for bfgs, which is SciPy's\nhint: it is for lbfgs"
+        process(*words, "--method", "bfgs"),
+        2,
+        "--checkpoint does not apply to bfgs, which is SciPy's\nhint: it applies to lbfgs",
     )
     fails(process(*words[:3], "--resume"), 2, "--resume needs --checkpoint")
     drawn = ("minimize", "sum((x - 1)**2)", "x=randn(3)", "--checkpoint", "c")
@@ -599,7 +601,7 @@ def test_an_interrupt_shows_the_best_so_far(method: str, number: int) -> None:
         (("x**2", "x=1", "--wrt", ","), 2, "--wrt takes names of inputs"),
         (("x**2", "x=arange(3)[2]"), 2, "no input is a floating-point number: there is nothing to change"),
         (("x**2", "x=arange(3)[2]", "--wrt", "x"), 2, "the input 'x' is int64 and cannot be differentiated"),
-        (("x**2", "x=[1,2]"), 2, "what is made smallest must be a single number, the value has shape (2,)\n  x**2\n"),
+        (("x**2", "x=[1,2]"), 2, "the value to minimize must be a single number, it has shape (2,)\n  x**2\n"),
         (("x > 1", "x=1"), 2, "the value is bool and has no gradient to follow\n  x > 1\n    ^\n"),
         (("x**2 + q", "x=1"), 2, "unknown name 'q'\n  x**2 + q\n         ^\n"),
         (("x**2", "x=1", "y=1", "--wrt", "x"), 2, "the input 'y' is never used"),
@@ -609,21 +611,21 @@ def test_an_interrupt_shows_the_best_so_far(method: str, number: int) -> None:
             2,
             "lbfgs has no option --steps\nhint: its options are --lr, --history-size",
         ),
-        (("x**2", "x=1", "--method", "adam", "--steps", "0"), 2, "--steps must be a whole number from 1, it is 0"),
-        (("x**2", "x=1", "--method", "adam", "--steps", "1.5"), 2, "--steps must be a whole number from 1, it is 1.5"),
+        (("x**2", "x=1", "--method", "adam", "--steps", "0"), 2, "--steps must be an integer from 1, got 0"),
+        (("x**2", "x=1", "--method", "adam", "--steps", "1.5"), 2, "--steps must be an integer from 1, got 1.5"),
         (("x**2", "x=1", "--method", "adam", "--betas", "0.9"), 2, "--betas must be two numbers from 0 to below 1"),
         (("x**2", "x=1", "--method", "adam", "--betas", "0.9,1"), 2, "--betas must be two numbers from 0 to below 1"),
         (("x**2", "x=1", "--method", "adam", "--betas", "a,b"), 2, "--betas takes two numbers from 0 to below 1, not"),
-        (("x**2", "x=1", "--lr", "nan"), 2, "--lr must be a number above 0, it is nan"),
-        (("x**2", "x=1", "--lr", "1e999"), 2, "--lr must be a number above 0, it is inf"),
+        (("x**2", "x=1", "--lr", "nan"), 2, "--lr must be a number above 0, got nan"),
+        (("x**2", "x=1", "--lr", "1e999"), 2, "--lr must be a number above 0, got inf"),
         (("x**2", "x=1", "--lr", ""), 2, "--lr takes a number above 0, not ''"),
         (
             ("x**2", "x=1", "--bounds", "x=0:"),
             2,
-            "--bounds is not for lbfgs, which knows none\nhint: it is for l-bfgs-b",
+            "--bounds does not apply to lbfgs, which has none\nhint: it applies to l-bfgs-b",
         ),
-        (("x**2", "x=1", "--batch-size", "2"), 2, "--batch-size and --rows belong together"),
-        (("x**2", "x=1", "--rows", "x"), 2, "--batch-size and --rows belong together"),
+        (("x**2", "x=1", "--batch-size", "2"), 2, "--batch-size and --rows must be given together"),
+        (("x**2", "x=1", "--rows", "x"), 2, "--batch-size and --rows must be given together"),
         (("log(x)", "x=-1"), 1, "the value at the start is NaN"),
         (("sum(x)", "x=zeros(0)"), 2, "the parameter 'x' has no elements"),
         (("x**2", "x=@missing.npy"), 1, "cannot read missing.npy"),
@@ -642,14 +644,14 @@ def test_requests_that_are_wrong(words: tuple[str, ...], code: int, message: str
     [
         ("x=2:10", "x starts outside its bounds: 1 is not from 2 to 10"),
         ("x=:0", "x starts outside its bounds: 1 is not from -inf to 0"),
-        ("x=3:1", "bounds of x: nothing is from 3 to 1"),
+        ("x=3:1", "bounds of x: no number is from 3 to 1"),
         ("y=0:", "bounds: there is no parameter 'y'"),
         ("0:1", "'0:1' is not the bounds of a parameter"),
         ("x=1", "'x=1' is not the bounds of a parameter"),
         ("x=:", "'x=:' is not the bounds of a parameter"),
         ("x=0:1:2", "'x=0:1:2' is not the bounds of a parameter"),
         ("x=a:", "--bounds: in the value of x: unknown name 'a'"),
-        ("x=0:1+", "--bounds: in the value of x: the expression ends too early"),
+        ("x=0:1+", "--bounds: in the value of x: the expression is incomplete"),
         ("x=[0,0]:", "bounds of x have shape (2,), the parameter ()"),
     ],
 )
@@ -667,11 +669,11 @@ def test_bounds_are_given_once() -> None:
     [
         (
             ("--rows", "X,y", "--method", "lbfgs"),
-            "--batch-size is not for lbfgs, which looks at all rows in every step",
+            "--batch-size does not apply to lbfgs, which uses all rows in every step",
         ),
         (("--rows", "X,z", "--method", "adam"), "rows: there is no input 'z'"),
         (("--rows", "X,w", "--method", "adam"), "rows: 'w' is a parameter, and changes as a whole"),
-        (("--rows", "X,y", "--method", "adam", "--seed", "-1"), "seed must be a whole number from 0"),
+        (("--rows", "X,y", "--method", "adam", "--seed", "-1"), "seed must be an integer from 0"),
     ],
 )
 def test_rows_that_cannot_be_dealt(words: tuple[str, ...], message: str) -> None:
@@ -691,4 +693,4 @@ def test_a_limit_that_is_reached_is_no_failure() -> None:
 def test_the_list_of_commands_loads_no_numpy() -> None:
     code = "import sys\nfrom gradcli.cli.main import run\nrun(['--help'])\nsys.exit('numpy' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], env=environment(), capture_output=True, text=True)
-    assert done.returncode == 0 and "minimize    Find the parameters that make EXPR smallest." in done.stdout
+    assert done.returncode == 0 and "minimize    Find the parameters that minimize EXPR." in done.stdout

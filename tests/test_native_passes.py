@@ -353,7 +353,7 @@ def test_auto_compiles_where_it_is_worth_it(length: int, native: bool) -> None:
 @pytest.mark.parametrize("count", [3, 300_000])
 def test_a_wrong_variable(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GRADCLI_ENGINE", "fast")
-    with pytest.raises(GradcliError, match="GRADCLI_ENGINE must be auto, numpy or native, it is 'fast'"):
+    with pytest.raises(GradcliError, match="GRADCLI_ENGINE must be auto, numpy or native, got 'fast'"):
         gc.evaluate("sum(x)", {"x": np.zeros(count)})
 
 

@@ -354,7 +354,7 @@ REFUSED = {
     ),
     "np.block([[x], x])": (
         "numpy.block takes lists that are nested equally deep",
-        "as in [[A, B], [C, D]]",
+        "for example, [[A, B], [C, D]]",
         "block([[x], x])",
     ),
     "np.digitize(x, [1, 3, 2])*x": ("numpy.digitize takes bins that go up or down throughout", None, "[1, 3, 2]"),

@@ -94,8 +94,8 @@ def test_streamed_rows_are_read_and_written_in_blocks() -> None:
 
 BAD = [
     (("x*y", "x=[3,4]", "y=[1,2,3]", "--per-row", "x,y"), "the numbers of rows differ: x has 2, y has 3"),
-    (("x*2", "x=3", "--per-row", "x"), "x has no rows: it is a tensor without dimensions"),
-    (("x*2", "x=[3]", "--per-row", "z"), "there is no input 'z' to go through row by row"),
+    (("x*2", "x=3", "--per-row", "x"), "x has no rows: it is a 0-dim tensor"),
+    (("x*2", "x=[3]", "--per-row", "z"), "there is no input 'z' to evaluate row by row"),
     (("x*2", "x=[3]", "--per-row", ""), "--per-row takes names of inputs"),
     (
         ("x*rand(2)", "x=[3]", "--per-row", "x"),
@@ -139,5 +139,5 @@ def test_plans_are_kept_for_their_rows() -> None:
     inputs = {"x": X, "w": W}
     assert gc.evaluate("sum(x*w)", inputs, per_row="x").value.shape == (3,)
     assert gc.evaluate("sum(x*w)", inputs).value.shape == ()
-    with pytest.raises(GradcliError, match="there is no input 'v' to go through row by row"):
+    with pytest.raises(GradcliError, match="there is no input 'v' to evaluate row by row"):
         gc.evaluate("sum(x*w)", inputs, per_row="v")

@@ -97,7 +97,7 @@ def test_where_there_is_no_derivative(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_a_plot_with_nothing_in_it_says_so(expression: str, points: str, monkeypatch: pytest.MonkeyPatch) -> None:
     done = call(monkeypatch, "plot", expression, f"x={points}", "--derivatives", "0", "--json")
-    told = "" if ">" in expression else "note: the value is finite at none of the points\n"
+    told = "" if ">" in expression else "note: the value is not finite at any of the points\n"
     assert (done.code, done.err) == (0, told)
     # One point is enough.
     assert call(monkeypatch, "plot", "log(x)", "x=[-1, 0, 1]", "--derivatives", "0", "--json").err == ""
@@ -122,7 +122,7 @@ def test_no_number_has_no_derivative(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_json_is_no_picture(monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]) -> None:
     done = call(monkeypatch, "plot", "x", "x=[1,2]", *options, "--json")
     assert (done.code, done.out, leftovers()) == (2, "", [])
-    assert json.loads(done.err)["error"]["message"] == "--json and a picture contradict each other"
+    assert json.loads(done.err)["error"]["message"] == "--json cannot be combined with a picture"
 
 
 # Scales ---------------------------------------------------------------------------------------------------------------
@@ -219,11 +219,11 @@ def test_ranges(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("x", "x=-3:3:1"), "in the value of x: '1' is no number of points"),
-        (("x", "x=-3:3:1e9"), "in the value of x: '1e9' is no number of points"),
-        (("x", "x=-3:3:999999999"), "in the value of x: '999999999' is no number of points"),
+        (("x", "x=-3:3:1"), "in the value of x: '1' is not a number of points"),
+        (("x", "x=-3:3:1e9"), "in the value of x: '1e9' is not a number of points"),
+        (("x", "x=-3:3:999999999"), "in the value of x: '999999999' is not a number of points"),
         (("x", "x=-3:"), "in the value of x: the expression is empty"),
-        (("x", "x=-3:3+"), "in the value of x: the expression ends too early"),
+        (("x", "x=-3:3+"), "in the value of x: the expression is incomplete"),
         (("x", "x=-3:q"), "in the value of x: unknown name 'q'"),
         (("x", "x=1:2:3:4"), "in the value of x: unexpected ':'"),
         (("x", "x=3:3"), "x holds no range of points"),
@@ -367,7 +367,9 @@ def test_extreme_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     np.save("x.npy", np.array([-1.7e308, -1.0, 0.0, 1e-320, 1.7e308]))
     for e in ("x", "1/x", "x**3"):
         assert call(monkeypatch, "plot", e, "x=x.npy").err == "", e
-    assert call(monkeypatch, "plot", "x*0 + nan", "x=x.npy").err == "note: the value is finite at none of the points\n"
+    assert (
+        call(monkeypatch, "plot", "x*0 + nan", "x=x.npy").err == "note: the value is not finite at any of the points\n"
+    )
     np.save("x.npy", np.array([0.0, 1e-299]))
     assert call(monkeypatch, "plot", "x", "x=x.npy").err == ""
 

@@ -69,7 +69,7 @@ def test_other_formats_are_read_and_written(store: Any, monkeypatch: pytest.Monk
     assert (done.code, done.out, done.err) == (0, "tensor(6)\n", "")
     store.pipe("a/bad.csv", b"1\nx\n")
     done = call(monkeypatch, "eval", "sum(x)", "x=memory://a/bad.csv")
-    assert done.err == "gradcli: memory://a/bad.csv, line 2, column 1: 'x' is no number\n"
+    assert done.err == "gradcli: memory://a/bad.csv, line 2, column 1: 'x' is not a number\n"
     assert call(monkeypatch, "eval", "x", "x=memory://a/x.pkl").code == 1
 
 
@@ -185,10 +185,10 @@ def test_all_or_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     ("words", "code", "message"),
     [
         (["x=memory://none/x.npy"], 1, "cannot read memory://none/x.npy: no such object"),
-        (["x=memory://"], 2, "memory:// is no URL of one object"),
-        (["x=what://a/x.npy"], 2, "what:// is no scheme that fsspec knows"),
-        (["x=zip://a.npy::memory://x.zip"], 2, "zip://a.npy::memory://x.zip is no URL of one object"),
-        (["x=ones(3)", "-o", "value=what://a/x.npy"], 2, "what:// is no scheme that fsspec knows"),
+        (["x=memory://"], 2, "memory:// is not the URL of one object"),
+        (["x=what://a/x.npy"], 2, "what:// is not a scheme that fsspec knows"),
+        (["x=zip://a.npy::memory://x.zip"], 2, "zip://a.npy::memory://x.zip is not the URL of one object"),
+        (["x=ones(3)", "-o", "value=what://a/x.npy"], 2, "what:// is not a scheme that fsspec knows"),
         (["x=ones(3)", "-o", "value=memory://a/"], 2, "memory://a/ names a folder"),
         (["x=@memory://junk"], 1, "memory://junk is not a .npy file"),
         (["x=@memory://short"], 1, "memory://short is truncated: "),

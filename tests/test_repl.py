@@ -87,7 +87,7 @@ def test_memory() -> None:
     assert told.startswith("a float32 tensor of shape (100000, 100000, 100000) needs 4 PB")
     assert told.endswith(
         "  big = expand(x, (100000,100000,100000))*x\n                                         ^\n"
-        "hint: a sum or mean of it needs no memory; `gradcli eval -o` writes large results to files"
+        "hint: its sum or mean needs no memory; `gradcli eval -o` writes large results to files"
     )
     assert run(session, ":value x") == "tensor(2.)"
 
@@ -169,7 +169,7 @@ def test_plots(monkeypatch: pytest.MonkeyPatch) -> None:
     run(session, "a = ones(2,3)")
     assert run(session, ":plot x*a").startswith("a plot is against one input, and x and a have")
     run(session, ":wrt a")
-    assert run(session, ":plot x*a") == "a holds no range of points\nhint: as in a=linspace(-3,3,400)"
+    assert run(session, ":plot x*a") == "a holds no range of points\nhint: for example, a=linspace(-3,3,400)"
 
 
 # Completion -----------------------------------------------------------------------------------------------------------
@@ -218,7 +218,7 @@ def test_a_script_goes_on_after_mistakes() -> None:
     assert done == (
         1,
         "tensor(1.)\n",
-        "gradcli: line 4: the expression ends too early\n  x +\n     ^\n"
+        "gradcli: line 4: the expression is incomplete\n  x +\n     ^\n"
         "gradcli: line 5: unknown name 'y'\n  y\n  ^\nhint: give it a value, as in y=ones(2,2)\n"
         "gradcli: line 7: there is no command :nothing\nhint: :help lists the commands\n",
     )
@@ -313,7 +313,7 @@ def test_history_where_there_is_no_place(tmp_path: Path, monkeypatch: pytest.Mon
 
 # On a terminal --------------------------------------------------------------------------------------------------------
 
-HELLO = ":help tells what can be typed, Ctrl-D leaves"
+HELLO = ":help lists the commands, Ctrl-D exits"
 
 
 @pytest.fixture(params=["prompt_toolkit", "readline"])

@@ -150,7 +150,7 @@ def test_errors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     np.save(data, np.ones(2))
     before = data.read_bytes()
     done = call(monkeypatch, "report", "sum(x)", f"x={data}", "-o", str(data))
-    assert done.code == 2 and "a report is HTML" in done.err and data.read_bytes() == before
+    assert done.code == 2 and "a report is an HTML file" in done.err and data.read_bytes() == before
     target = tmp_path / "page.html"
     assert call(monkeypatch, "report", "inv(x)", "x=zeros(2,2)", "-o", str(target)).code == 2
     assert not target.exists()
@@ -183,11 +183,11 @@ def test_runs(report: Report, tmp_path: Path) -> None:
     ("line", "words", "error"),
     [
         ("{", (), "is not JSON"),
-        ("[1]", (), "is no record of a run: '[1]'"),
-        ('{"step": 1, "value": null}', (), "is no record of a run"),
+        ("[1]", (), "is not a record of a run: '[1]'"),
+        ('{"step": 1, "value": null}', (), "is not a record of a run"),
         ("", (), "there are no results in"),
-        ("{}", ("x", "x=1"), "--from and an expression contradict each other"),
-        ("{}", ("--seed", "1"), "--from and --seed contradict each other"),
+        ("{}", ("x", "x=1"), "--from cannot be combined with an expression"),
+        ("{}", ("--seed", "1"), "--from cannot be combined with --seed"),
     ],
 )
 def test_what_is_no_run(
@@ -226,7 +226,7 @@ def test_from_python(report: Report, tmp_path: Path) -> None:
         ({"runs": 3}, "there is nothing to report of an int"),
         ({"runs": []}, "runs is empty"),
         ({"expression": 3}, "the expression must be a string"),
-        ({"expression": "x", "inputs": {"x": 1}, "path": "x.npy"}, "a report is HTML, 'x.npy' is named"),
+        ({"expression": "x", "inputs": {"x": 1}, "path": "x.npy"}, "a report is an HTML file, not 'x.npy'"),
         ({"expression": "x", "inputs": {"x": 1}, "precision": 31}, "precision must be an integer from 0 to 30"),
         ({"expression": "x*y", "inputs": {"x": 1}, "path": "no.html"}, "unknown name 'y'"),
     ],

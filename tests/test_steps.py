@@ -187,7 +187,7 @@ def test_command(monkeypatch: pytest.MonkeyPatch) -> None:
         (("f(t) = t",), "gradcli: the last statement is a definition"),
         (("x**2", "x=[1,2]", "--wrt", "x"), "gradcli: the value has shape (2,): its gradient needs a vector"),
         (("x", "x=1", "--only", "x,"), "gradcli: --only takes names of steps"),
-        (("x", "x=1", "--only", "y"), "gradcli: there is no step 'y'\nhint: there are x\n"),
+        (("x", "x=1", "--only", "y"), "gradcli: there is no step 'y'\nhint: choose from x\n"),
     ]:
         failed = call(monkeypatch, "steps", *words)
         assert failed.code == 2 and failed.err.startswith(error), failed

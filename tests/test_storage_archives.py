@@ -63,7 +63,7 @@ def test_keys(archive: str) -> None:
     )
     assert (
         failure(lambda: load("many.npz:"), GradcliError)
-        == "many.npz: a key is missing behind the colon; it holds weight, bias\nhint: as in many.npz:weight"
+        == "many.npz: a key is missing behind the colon; it holds weight, bias\nhint: for example, many.npz:weight"
     )
     assert failure(lambda: load("many.npz:-"), GradcliError) == "many.npz has no array '-'; it holds weight, bias"
     np.savez("one.npz", numbers((2,), "uint8"))

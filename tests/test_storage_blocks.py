@@ -339,8 +339,8 @@ def test_a_failure_leaves_nothing(error: type[BaseException]) -> None:
         ("dir", (3,), "cannot write dir: Is a directory\nhint: name a file in that directory"),
         ("a.npy", (2**59,), "cannot write a.npy: No space left on device"),
         ("a.npy", (2**62,), "cannot write a.npy: File too large"),
-        ("/dev/null", (3,), "cannot write /dev/null in blocks: it is no regular file"),
-        ("-", (3,), "cannot write - in blocks: it is no regular file"),
+        ("/dev/null", (3,), "cannot write /dev/null in blocks: it is not a regular file"),
+        ("-", (3,), "cannot write - in blocks: it is not a regular file"),
     ],
 )
 def test_places_that_cannot_be_written(path: str, shape: tuple[int, ...], line: str) -> None:

@@ -125,13 +125,13 @@ def test_values_of_fields(line: str, array: Any, dtype: str) -> None:
         ('{"X": 1}', "the field 'x' is missing"),
         ('{"x": null}', "in the field x: a value is missing"),
         ('{"x": [1, null]}', "in the field x: a value is missing"),
-        ('{"x": {"y": 1}}', "in the field x: an object is no number"),
-        ('{"x": ["1"]}', "in the field x: the text '1' is no number"),
+        ('{"x": {"y": 1}}', "in the field x: an object is not a number"),
+        ('{"x": ["1"]}', "in the field x: the text '1' is not a number"),
         ('{"x": [1, [2]]}', "in the field x: ragged list: numbers and lists are mixed at one level"),
         ('{"x": [[1, 2], [3]]}', "in the field x: ragged list: rows of 1 and of 2 elements"),
         (f'{{"x": {"[" * 70}{"]" * 70}}}', "in the field x: a list is nested more than 64 levels deep"),
         ("[" * 1_000_000, "this is nested too deeply"),
-        (f'{{"x": {"9" * 5000}}}', "a whole number has more digits than can be read"),
+        (f'{{"x": {"9" * 5000}}}', "an integer has more digits than can be read"),
     ],
 )
 def test_lines_that_are_wrong(line: str, message: str) -> None:

@@ -95,7 +95,7 @@ def _files(pattern: Pattern) -> list[str]:
     if pattern.kind == "list":
         return _listed(pattern.path)
     if is_url(pattern.path):
-        hint = "list the URLs in a file, one a line, as in x=@@list.txt"
+        hint = "list the URLs in a file, one per line, as in x=@@list.txt"
         raise GradcliError(f"URLs cannot be searched: {pattern.path}", hint=hint)
     if pattern.kind == "folder":
         with unable_to(f"read the folder {pattern.path}"), os.scandir(pattern.path) as entries:
@@ -121,7 +121,7 @@ def _listed(path: str) -> list[str]:
     with reading(path), open_file(path) as file:
         data = file.read(_LONGEST_LIST)
     if b"\0" in data:
-        raise WorkError(f"{shown(path)} is no list of files: it holds bytes that no path has")
+        raise WorkError(f"{shown(path)} is not a list of files: it holds bytes that no path can have")
     paths = [os.fsdecode(line) for line in data.splitlines() if line.strip()]
     if not paths:
         raise WorkError(f"{shown(path)} lists no files")
@@ -138,7 +138,7 @@ def _by_stem(name: str, paths: Iterable[str], pattern: Pattern) -> dict[str, str
     if twice:
         stem = twice[0]
         more = f", and {len(twice) - 1} more" if len(twice) > 1 else ""
-        hint = f"items are told apart by their file names without the ending; two files are called {stem}{more}"
+        hint = f"items are named after their files without the extension; two files are called {stem}{more}"
         raise GradcliError(f"{name} has several files for the item {stem!r}", hint=hint)
     return found
 
@@ -164,5 +164,5 @@ def _refuse_gaps(found: dict[str, dict[str, str]]) -> None:
             more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
             gaps.append(f"{name} has no file for {', '.join(missing[:_NAMED])}{more}")
     if gaps:
-        hint = "inputs are matched by their file names without the ending"
+        hint = "inputs are matched by their file names without the extension"
         raise GradcliError(f"the inputs have different items: {'; '.join(gaps)}", hint=hint)

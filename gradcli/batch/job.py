@@ -31,7 +31,7 @@ class Saved(NamedTuple):
         targets = list(dict.fromkeys(part.strip() for part in text.split(",")))
         for target in targets:
             if target not in known:
-                hint = did_you_mean(target, [*known, *words]) or f"there are {', '.join([*words, *known])}"
+                hint = did_you_mean(target, [*known, *words]) or f"choose from {', '.join([*words, *known])}"
                 raise GradcliError(f"--save cannot write {target!r}", hint=hint)
         names = [target.removesuffix(".grad") for target in targets if target != "value"]
         return cls("value" in targets, False, tuple(names))

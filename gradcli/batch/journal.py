@@ -65,7 +65,7 @@ class Folder:
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            hint = "wait for it, or choose another folder"
+            hint = "wait for it to end, or choose another folder"
             raise WorkError(f"another run is writing to {shown(self.path)}", hint=hint) from None
         except OSError:
             # Some network file systems have no locks.

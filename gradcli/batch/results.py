@@ -87,6 +87,6 @@ def _written(job: Job, request: Request) -> set[str]:
             written.add(f"{name}.grad")
     for name in job.saved.names:
         if name not in request.wanted:
-            hint = request.note or "the value does not depend on it, or it is no floating-point input"
+            hint = request.note or "the value does not depend on it, or it is not a floating-point input"
             raise GradcliError(f"{name}.grad is None: there is no gradient to write", hint=hint)
     return written

@@ -101,13 +101,13 @@ def _compared(request: Request, formulas: Mapping[str | None, Script], chosen: b
     for name in formulas:
         if name is not None and name not in request.names:
             why = "--wrt does not name it" if chosen else f"it is {request.leaves[name].dtype}"
-            raise GradcliError(f"the formula for {name!r} has no gradient to be compared with", hint=why)
+            raise GradcliError(f"the formula for {name!r} has no gradient to compare with", hint=why)
     names = request.names if None in formulas else [name for name in request.names if name in formulas]
     if not names:
         raise GradcliError("no input can be differentiated", hint="only floating-point inputs have gradients")
     if chosen and len(names) < len(request.names):
         missing = next(name for name in request.names if name not in names)
-        raise GradcliError(f"there is no formula for {missing!r}", hint=f"as in --against {missing}=FORMULA")
+        raise GradcliError(f"there is no formula for {missing!r}", hint=f"for example, --against {missing}=FORMULA")
     return list(names)
 
 

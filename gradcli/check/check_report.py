@@ -66,7 +66,7 @@ def _suspect_lines(suspect: Suspect, source: str) -> list[str]:
     if slope.verdict == "undefined":
         first = f"{suspect.op} is not finite here: its gradient may be nan even where its value is not used"
     elif slope.verdict == "kink":
-        first = f"{suspect.op} is not smooth here: its slope jumps, and the gradient lies between both sides"
+        first = f"{suspect.op} is not smooth here: its slope jumps, and the gradient lies between the two sides"
     else:
         first = f"suspicious: the derivative of {suspect.op} for operand {suspect.operand + 1} is {slope.claimed:.6g} "
         first += f"along a random direction, differences give {slope.measured:.6g}"

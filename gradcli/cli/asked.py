@@ -51,7 +51,9 @@ class Asked:
             raise GradcliError("only one thing can be read from standard input")
         self.script: Script = expression_of(words, common, nearby) if script is None else script
         self.wanted = wanted_names(common.wrt, common.no_grad, common.grad_output)
-        self.per_row = [] if common.per_row is None else _names(common.per_row, "--per-row", "as in --per-row x,y")
+        self.per_row = (
+            [] if common.per_row is None else _names(common.per_row, "--per-row", "for example, --per-row x,y")
+        )
         self.common = common
 
     def _vectors(self) -> list[InputValue]:
@@ -195,10 +197,10 @@ def wanted_names(wrt: str | None, no_grad: bool, grad_output: str | None) -> lis
     """The inputs to differentiate: None for every floating-point one."""
     if no_grad and (wrt is not None or grad_output is not None):
         option = "--wrt" if wrt is not None else "--grad-output"
-        raise GradcliError(f"--no-grad and {option} contradict each other")
+        raise GradcliError(f"--no-grad cannot be combined with {option}")
     if wrt is None:
         return [] if no_grad else None
-    return _names(wrt, "--wrt", "as in --wrt x,y; --no-grad differentiates nothing")
+    return _names(wrt, "--wrt", "for example, --wrt x,y; --no-grad differentiates nothing")
 
 
 def _names(given: str, option: str, hint: str) -> list[str]:
@@ -214,7 +216,7 @@ def refuse_unseeded(text: str, values: list[InputValue], seed: int | None) -> No
 
     sources = [text, *(value.text for value in values if value.text is not None)]
     if seed is None and any(draws(source) for source in sources):
-        raise GradcliError("random numbers need --seed here", hint="a run that is resumed has to draw them again")
+        raise GradcliError("random numbers need --seed here", hint="a resumed run has to draw the same numbers")
 
 
 def read_source(path: str) -> str:
@@ -229,7 +231,7 @@ def read_source(path: str) -> str:
         else:
             data = sys.stdin.buffer.read(_LONGEST_SOURCE + 1)
     except FileNotFoundError as error:
-        hint = "-f names the file with the expression; an expression that begins with a minus sign can follow --"
+        hint = "-f names the file with the expression; an expression that begins with a minus sign must follow --"
         raise WorkError(f"cannot read {name}: {error.strerror}", hint=hint) from None
     except OSError as error:
         raise WorkError(f"cannot read {name}: {error.strerror or error}") from None
@@ -256,7 +258,7 @@ class Derivatives:
         if no_grad and self:
             options = {"--jacobian": jacobian, "--hessian": hessian, "--jvp": jvp, "--hvp": hvp}
             option = next(name for name, given in options.items() if given)
-            raise GradcliError(f"--no-grad and {option} contradict each other")
+            raise GradcliError(f"--no-grad cannot be combined with {option}")
 
     def __bool__(self) -> bool:
         return bool(self.jacobian or self.hessian or self.jvp or self.hvp)

@@ -94,7 +94,7 @@ def batch_command(
     durable: bool,
 ) -> None:
     if not folder:
-        raise GradcliError("no folder for the results is given", hint="as in -o results")
+        raise GradcliError("no folder for the results is given", hint="for example, -o results")
     words, grad_output = list(common.items), common.grad_output
     text = expression_of(words, common).source
     _refuse_file(folder)
@@ -127,8 +127,8 @@ def _refuse_file(folder: str) -> None:
     from gradcli.storage.target import promises_other_format
 
     if promises_other_format(folder) and not os.path.isdir(folder):
-        hint = "a folder of such a name is written with a / at its end"
-        raise GradcliError(f"-o names the folder for the results, and {folder} is called like a file", hint=hint)
+        hint = "write a / at the end if it is a folder"
+        raise GradcliError(f"-o names the folder for the results, and {folder} looks like a file", hint=hint)
 
 
 def _inputs(words: list[str]) -> tuple[dict[str, Pattern], dict[str, InputValue]]:
@@ -149,7 +149,7 @@ def _inputs(words: list[str]) -> tuple[dict[str, Pattern], dict[str, InputValue]
                     error.hint = f"a pattern that does not end in .npy begins with @, as in {name}='@{value}'"
                 raise
     if not patterns:
-        hint = "as in x='data/*.npy', x=data/ or x=@@list.txt; `gradcli eval` computes a single one"
+        hint = "for example, x='data/*.npy', x=data/ or x=@@list.txt; `gradcli eval` computes a single one"
         raise GradcliError("no input has a file for each item", hint=hint)
     return patterns, shared
 
@@ -157,7 +157,7 @@ def _inputs(words: list[str]) -> tuple[dict[str, Pattern], dict[str, InputValue]
 def _shared(name: str, value: str) -> InputValue:
     found = InputValue.written(name, value)
     if found.path == STANDARD_INPUT:
-        raise GradcliError(f"{name} cannot come from standard input", hint="a run that is resumed needs a file")
+        raise GradcliError(f"{name} cannot come from standard input", hint="a resumed run needs a file")
     return found
 
 
@@ -165,7 +165,7 @@ def _differentiated(common: CommonOptions, saved: Saved, accumulate: bool, share
     """The inputs to differentiate: None for every floating-point one; none where no gradient goes anywhere."""
     wanted = wanted_names(common.wrt, common.no_grad, common.grad_output)
     if accumulate and common.no_grad:
-        raise GradcliError("--accumulate and --no-grad contradict each other")
+        raise GradcliError("--accumulate cannot be combined with --no-grad")
     if accumulate and not any(wanted is None or name in wanted for name in shared):
         hint = "give an input as a plain file or a literal, and name it in --wrt"
         raise GradcliError("--accumulate has nothing to add up: no shared input is differentiated", hint=hint)
@@ -197,7 +197,7 @@ def _run(batch: Batch, common: CommonOptions) -> None:
         note(told_of_several(summary.remarked, summary.done, "item", summary.first_remark or ""))
     if came and summary.stopped:
         if not common.quiet:
-            note(f"{summary.skipped + summary.done} of {summary.items} items are finished; --resume goes on")
+            note(f"{summary.skipped + summary.done} of {summary.items} items are finished; --resume continues")
         raise Stopped(came[0])
     if summary.failed:
         first = summary.first_error

@@ -37,6 +37,6 @@ def cache_command(clear: bool, as_json: bool) -> None:
 
         write_text(to_json({"folder": folder, "files": len(sizes), "bytes": sum(sizes)}))
     elif folder is None:
-        write_text("there is no place for a cache: neither HOME nor XDG_CACHE_HOME names one")
+        write_text("there is no folder for the cache: neither HOME nor XDG_CACHE_HOME names one")
     else:
         write_text(f"{folder}: {counted(len(sizes), 'file')}, {show_bytes(sum(sizes))}")

@@ -96,7 +96,7 @@ def _formulas(words: tuple[str, ...], names: list[str]) -> dict[str | None, Scri
         name = before.strip() if equals and before.strip() in names and not after.startswith("=") else None
         if name in found:
             what = "for all inputs" if name is None else f"for {name}"
-            raise GradcliError(f"--against gives two formulas {what}", hint="as in --against x=FORMULA")
+            raise GradcliError(f"--against gives two formulas {what}", hint="for example, --against x=FORMULA")
         with told_of("--against" if name is None else f"--against for {name}"):
             try:
                 found[name] = parse(word if name is None else after, EXPRESSION)

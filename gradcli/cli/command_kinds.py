@@ -111,8 +111,8 @@ def hint_of_no_option() -> str | None:
         return None
     word, command = context.meta[_NO_OPTION]
     return (
-        f"{shortened(word)} is no option of `{command}` and was taken for an expression; "
-        "one that begins with a minus sign can follow --"
+        f"{shortened(word)} is not an option of `{command}` and was taken for an expression; "
+        "one that begins with a minus sign must follow --"
     )
 
 

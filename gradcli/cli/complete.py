@@ -36,7 +36,7 @@ def answer(cli: click.Group, environ: Mapping[str, str], with_command: Callable[
     """The text that answers the shell that has set the variable for completion."""
     shell, _, what = environ[VARIABLE].partition("_")
     if shell not in SHELLS or what not in ("source", "complete"):
-        hint = "`gradcli completion --help` tells how the shell completes"
+        hint = "`gradcli completion --help` shows how to set up completion"
         raise GradcliError(f"{VARIABLE} is for the shell itself", hint=hint)
     if what == "source":
         return script_for(shell)

@@ -93,7 +93,7 @@ def _derive(
     if vector is not None:
         _check_vector(vector)
         if jacobian and order == 1:
-            raise GradcliError("--jacobian and --grad-output contradict each other")
+            raise GradcliError("--jacobian cannot be combined with --grad-output")
     given = _givens(words)
     names = free_names(script, [one.name for one in given])
     refuse_imported([one.name for one in given], script)
@@ -121,7 +121,7 @@ def _check_vector(vector: str) -> None:
     if not vector.isidentifier() or vector in ("None", "True", "False"):
         raise GradcliError(
             f"--grad-output takes a name here, not {vector!r}",
-            hint="as in --grad-output v: the formula then has v in it",
+            hint="for example, --grad-output v: the formula then has v in it",
         )
 
 
@@ -129,7 +129,7 @@ def _differentiated(givens: list[Given], wrt: str | None) -> list[str]:
     if wrt is not None:
         names = [name.strip() for name in wrt.split(",")]
         if not all(name.isidentifier() for name in names):
-            raise GradcliError("--wrt takes names of inputs", hint="as in --wrt x or --wrt x,y")
+            raise GradcliError("--wrt takes names of inputs", hint="for example, --wrt x or --wrt x,y")
         return list(dict.fromkeys(names))
     names = [g.name for g in givens if g.dtype.kind == "f"]
     if not names:
@@ -177,7 +177,7 @@ def _shaped(word: str, name: str, shape: str, dtype: str | None) -> Given:
     if name in ("None", "True", "False"):
         raise GradcliError(f"{name} is a constant of the language and cannot be an input", hint="choose another name")
     if dtype is not None and dtype not in DTYPES:
-        hint = did_you_mean(dtype, list(DTYPES)) or "as in t:1:int64"
+        hint = did_you_mean(dtype, list(DTYPES)) or "for example, t:1:int64"
         raise GradcliError(f"in {word!r}: unknown dtype {dtype!r}", hint=hint)
     kind = FLOAT64 if dtype is None else DTYPES[dtype]
     if re.fullmatch(r"\d{1,3}", shape):
@@ -190,7 +190,7 @@ def _shaped(word: str, name: str, shape: str, dtype: str | None) -> Given:
     lengths = [part.strip() for part in shape.strip().removesuffix(",").split(",")]
     if not all(re.fullmatch(r"\d{1,9}|[^\W\d]\w*", part, re.ASCII) for part in lengths):
         raise GradcliError(
-            f"in {word!r}: {shape!r} is no shape",
+            f"in {word!r}: {shape!r} is not a shape",
             hint="write a number of dimensions, as in A:2, or lengths with commas, as in A:3,4 or A:n,n",
         )
     return Given(name, tuple([int(part) if part.isdigit() else part for part in lengths]), kind)

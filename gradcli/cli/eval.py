@@ -89,8 +89,8 @@ def eval_command(
     jacobian, hessian = jacobian or written or shown.asks_for("jacobian"), hessian or shown.asks_for("hessian")
     derivatives = Derivatives(jacobian, hessian, jvp, hvp, common.no_grad)
     if common.scheduler is not None and not derivatives.dealt(per_row):
-        hint = "without --scheduler, all processors of this machine compute"
-        raise GradcliError("--scheduler deals out values and gradients, no other derivatives", hint=hint)
+        hint = "without --scheduler, all processors of this machine are used"
+        raise GradcliError("--scheduler computes values and gradients, no other derivatives", hint=hint)
     asked = Asked(common, derivatives)
     names = [value.name for value in asked.values]
     shown.check(names, asked.wanted, derivatives, common.no_grad)

@@ -123,7 +123,7 @@ def fit_command(
 ) -> None:
     if f_scale is not None and loss == LOSSES[0]:
         others = ", ".join(LOSSES[1:])
-        raise GradcliError(f"--f-scale is not for --loss {loss}, which has no scale", hint=f"it is for {others}")
+        raise GradcliError(f"--f-scale is not for --loss {loss}, which has no scale", hint=f"it applies to {others}")
     words, source = list(common.items), common.source
     model = first_of(words, common, split_model) if source is None else None
     given = _Given(parse_inputs(words), _params(starts), _sigma(sigma, words), _at(at))
@@ -214,13 +214,13 @@ def _params(starts: tuple[str, ...]) -> list[InputValue]:
     """The parameters of all --params options."""
     if not starts:
         raise GradcliError(
-            "no parameter is given", hint="parameters have a value to start from, as in --params a=1,b=1"
+            "no parameter is given", hint="name the parameters and their starting values, as in --params a=1,b=1"
         )
     words = [word for start in starts for word in _parted(start)]
     for word in words:
         if "=" not in word:
-            hint = "each has a value to start from, as in --params a=1,b=0"
-            raise GradcliError(f"--params: {quoted(word.strip())} is no parameter with its start", hint=hint)
+            hint = "give every parameter a starting value, as in --params a=1,b=0"
+            raise GradcliError(f"--params: {quoted(word.strip())} is not a parameter with a starting value", hint=hint)
     with told_of("--params"):
         return parse_inputs(words, what="parameter")
 

@@ -92,14 +92,14 @@ def _check_simplified(what: str, simplified: bool | None) -> None:
         return
     option = "--simplify" if simplified else "--no-simplify"
     why = "a plan is always simplified" if what == "plan" else "the backward graph is never simplified"
-    raise GradcliError(f"{option} and --what {what} contradict each other", hint=why)
+    raise GradcliError(f"{option} cannot be combined with --what {what}", hint=why)
 
 
 def _form(form: str | None, as_json: bool, output: str) -> str:
     """The format that is asked for by name, or by the ending of the file."""
     if as_json:
         if form not in (None, "json"):
-            raise GradcliError(f"--json and --format {form} contradict each other")
+            raise GradcliError(f"--json cannot be combined with --format {form}")
         return "json"
     if form is not None:
         return form

@@ -52,7 +52,7 @@ class Commands(HelpfulCommand, click.Group):
         name, *rest = args
         if any(word.partition("=")[0].strip() == name for word in rest if "=" in word):
             # A name alone is a command; here it is that of an input.
-            hint = f"as an expression it follows eval: gradcli eval {name} ..."
+            hint = f"to evaluate it as an expression, write gradcli eval {name} ..."
         else:
             hint = did_you_mean(name, list(self.commands)) or "`gradcli --help` lists the commands"
         return GradcliError(f"no such command {quoted(name)}", hint=hint)

@@ -12,7 +12,7 @@ from gradcli.evaluation.input_value import InputValue, split_at_colons
 STANDARD_INPUT = "-"
 
 _WRITTEN = "inputs are written NAME=VALUE, as in x=data.npy or 'x=ones(2,2)'"
-_LATE = "what follows -- is the expression and its inputs: options stand before it"
+_LATE = "only the expression and its inputs follow --: put options before it"
 
 #: What the value of a named input stands for.
 Written = Callable[[str, str], InputValue]
@@ -58,7 +58,7 @@ def split_inputs(items: list[str], what: str = "input") -> list[tuple[str, str]]
         if name in values:
             raise GradcliError(f"the {what} {name!r} is given twice")
         if not value.strip():
-            raise GradcliError(f"the {what} {name!r} has no value", hint=f"as in {name}=3 or {name}=@{name}.npy")
+            raise GradcliError(f"the {what} {name!r} has no value", hint=f"for example, {name}=3 or {name}=@{name}.npy")
         values[name] = value
     return list(values.items())
 
@@ -70,7 +70,7 @@ def bounds_of(limits: tuple[str, ...]) -> dict[str, Any] | None:
         name, equals, text = (part.strip() for part in limit.partition("="))
         pair = split_at_colons(text)
         if not equals or not name.isidentifier() or len(pair) != 2 or not any(part.strip() for part in pair):
-            hint = "as in --bounds a=0:10, or a=0: and a=:10 for one side"
+            hint = "for example, --bounds a=0:10, or a=0: and a=:10 for one side"
             raise GradcliError(f"{quoted(limit)} is not the bounds of a parameter", hint=hint)
         if name in found:
             raise GradcliError(f"{name} has bounds twice", hint="give --bounds once for each parameter")

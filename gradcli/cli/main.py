@@ -121,7 +121,7 @@ def _run_click(arguments: list[str]) -> int:
         hint = f"`{command} --help` shows what it takes"
         takes_expression = error.ctx is not None and isinstance(error.ctx.command, ExpressionCommand)
         if isinstance(error, click.NoSuchOption) and takes_expression:
-            hint += "; an expression that begins with -- is written after a -- of its own"
+            hint += "; an expression that begins with -- must follow another --"
         raise GradcliError(_in_our_style(error.format_message()), hint=hint) from None
     except click.ClickException as error:
         raise GradcliError(_in_our_style(error.format_message())) from None
@@ -166,7 +166,7 @@ def _as_error(error: Exception) -> GradcliError:
         return WorkError(f"cannot load the library {error.name or 'NumPy'}: {reason}")
     return WorkError(
         f"internal error: {type(error).__name__}: {error}",
-        hint="this is a mistake in gradcli: please report it, with the command that led to it",
+        hint="this is a bug in gradcli: please report it, with the command that led to it",
     )
 
 

@@ -107,7 +107,9 @@ def minimize_command(
     from gradcli.optimize.methods import chosen, refuse_unable
 
     if (batch_size is None) != (rows is None):
-        raise GradcliError("--batch-size and --rows belong together", hint="as in --batch-size 100 --rows X,y")
+        raise GradcliError(
+            "--batch-size and --rows must be given together", hint="for example, --batch-size 100 --rows X,y"
+        )
     asked = Asked(common)
     row, settings = chosen(method, given, dashed)
     for option, wanted, trait in (("--batch-size", batch_size, "batches"), ("--bounds", limits, "bounds")):
@@ -134,7 +136,7 @@ def minimize_command(
     if plot == "" and curves is not None:
         write_pieces(["\n", plot_of(curves)])
     if plot is not None and curves is None and not common.quiet:
-        note("fewer than two steps were taken: there is no course to plot")
+        note("fewer than two steps were taken: there is nothing to plot")
 
 
 def _parameters(asked: Asked, inputs: dict[str, Any]) -> list[str]:
@@ -148,10 +150,10 @@ def _parameters(asked: Asked, inputs: dict[str, Any]) -> list[str]:
     found = [name for name, array in inputs.items() if array.dtype.kind == "f"]
     if len(found) > 1:
         literal = next((v.name for v in asked.values if v.path is None and v.name in found), found[0])
-        hint = f"the others stay as they are, as in --wrt {literal}"
-        raise GradcliError(f"which of {', '.join(found)} are the parameters? --wrt names them", hint=hint)
+        hint = f"the other inputs are constant, as in --wrt {literal}"
+        raise GradcliError(f"{', '.join(found)} could be the parameters: --wrt names them", hint=hint)
     if not found:
-        raise GradcliError("no input is a floating-point number: there is nothing to change", hint="as in a=1.0")
+        raise GradcliError("no input is a floating-point number: there is nothing to change", hint="for example, a=1.0")
     return found
 
 
@@ -190,7 +192,7 @@ def _found(
         if watch.best is not None and shown is not None:
             shown.write(_so_far(search, watch.best))
         if logbook.kept is not None and (shown is None or not shown.quiet):
-            note(f"--resume goes on from step {logbook.kept:,}")
+            note(f"--resume continues from step {logbook.kept:,}")
         raise
 
 

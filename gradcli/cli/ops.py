@@ -77,7 +77,7 @@ def _searched(chosen: dict[str, list[Op]], word: str) -> dict[str, list[Op]]:
     from gradcli.reference.entries import search
 
     if not word.strip():
-        raise GradcliError("--search needs a word", hint="as in --search matrix")
+        raise GradcliError("--search needs a word", hint="for example, --search matrix")
     found = search(chosen, word)
     if not found:
         names = [name for ops in chosen.values() for op in ops for name in (op.name, *op.aliases)]

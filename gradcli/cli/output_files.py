@@ -49,7 +49,7 @@ class Outputs:
                 hint = f"write {', '.join(f'-o {name}=FILE' for name in first)} or -o FOLDER/"
                 raise GradcliError(f"cannot understand -o {option}", hint=hint)
             elif target not in known:
-                hint = did_you_mean(target, known) or f"there are {', '.join(known)}"
+                hint = did_you_mean(target, known) or f"choose from {', '.join(known)}"
                 raise GradcliError(f"there is no result {target!r} to write", hint=hint)
             elif target in self.targets:
                 raise GradcliError(f"{target} is written twice", hint="give each -o target once")
@@ -71,7 +71,7 @@ class Outputs:
     def refuse_beside(self, as_json: bool, plot: str | None, picture: str) -> None:
         """Refuse two things that cannot both go to standard output; `plot` is empty where it is drawn there."""
         if plot == "" and as_json:
-            raise GradcliError("--json and a plot contradict each other", hint=f"write it to a file: --plot {picture}")
+            raise GradcliError("--json cannot be combined with a plot", hint=f"write it to a file: --plot {picture}")
         if self.standard_output and (as_json or plot == ""):
             what, hint = "--json" if as_json else "a plot", "write the array to a file"
             raise GradcliError(f"{what} and an array cannot both go to standard output", hint=hint)
@@ -281,8 +281,8 @@ def _spooled(
 def _no_gradient(forms: dict[str, tuple[Shape, Any]]) -> str:
     """Why there may be no gradient."""
     if len(forms) == 1 and math.prod(forms["value"][0]) != 1:
-        return "for a value that is no scalar give --grad-output 1"
-    return "the value does not depend on it, or it is no floating-point input"
+        return "for a non-scalar value, give --grad-output 1"
+    return "the value does not depend on it, or it is not a floating-point input"
 
 
 def _missing(folder: str) -> list[str]:

@@ -127,8 +127,8 @@ class Range(InputValue):
         count = parts[2] if len(parts) == 3 else str(_POINTS)
         if not re.fullmatch(r"\s*\d{1,9}\s*", count) or not 2 <= int(count) <= _MOST_POINTS:
             raise GradcliError(
-                f"in the value of {name}: {quoted(count)} is no number of points",
-                hint=f"as in {name}=-3:3:200; from 2 to {_MOST_POINTS:,}",
+                f"in the value of {name}: {quoted(count)} is not a number of points",
+                hint=f"for example, {name}=-3:3:200; from 2 to {_MOST_POINTS:,}",
             )
         return cls(name, None, value)
 
@@ -172,7 +172,7 @@ def _form(output: str | None, form: str | None, as_json: bool) -> str | None:
     """What kind of picture is asked for; None for characters or JSON."""
     if as_json:
         if output is not None or form is not None:
-            raise GradcliError("--json and a picture contradict each other", hint="leave -o and --format out")
+            raise GradcliError("--json cannot be combined with a picture", hint="leave -o and --format out")
         return None
     if output is None or form is not None:
         return form
@@ -183,7 +183,7 @@ def form_of(path: str, hint: str) -> str:
     """The kind of picture that the end of a name tells."""
     found = _FORMATS.get(os.path.splitext(path)[1].lower())
     if found is None:
-        raise GradcliError(f"{path!r} tells no format", hint=hint)
+        raise GradcliError(f"{path!r} has no known extension", hint=hint)
     return found
 
 

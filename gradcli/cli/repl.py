@@ -148,7 +148,7 @@ def _talk(session: Session) -> None:
     from gradcli.repl.session import Typed
 
     history = History(history_path())
-    write_text(f"gradcli {__version__}; :help tells what can be typed, Ctrl-D leaves")
+    write_text(f"gradcli {__version__}; :help lists the commands, Ctrl-D exits")
     typed, over, interrupted = Typed(), False, False
     with _Interrupts() as interrupts:
         reader = _reader(session, history.lines, interrupts)

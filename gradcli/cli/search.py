@@ -95,12 +95,14 @@ class Recording(NamedTuple):
 
         if self.checkpoint is None:
             if self.resume:
-                hint = "it names the file that an earlier run has kept"
+                hint = "name the checkpoint of the earlier run"
                 raise GradcliError("--resume needs --checkpoint", hint=hint)
             return
         if method.scipy:
             own = ", ".join([name for name, other in METHODS.items() if not other.scipy])
-            raise GradcliError(f"--checkpoint is not for {method.name}, which is SciPy's", hint=f"it is for {own}")
+            raise GradcliError(
+                f"--checkpoint does not apply to {method.name}, which is SciPy's", hint=f"it applies to {own}"
+            )
         refuse_unseeded(asked.script.source, asked.values, asked.common.seed)
 
     def folders(self, targets: Outputs) -> list[str]:
@@ -120,8 +122,8 @@ class Recording(NamedTuple):
             from gradcli.machine.limits import MEMORY_LIMIT
 
             if trace is not None and not trace.is_file:
-                hint = "as in --trace steps.jsonl"
-                raise GradcliError("a trace that a resumed run goes on with must be a file", hint=hint)
+                hint = "for example, --trace steps.jsonl"
+                raise GradcliError("the trace of a resumed run must be a file", hint=hint)
             # How much memory there is decides in which blocks a file is read.
             more = {"trace": trace is not None, "plot": self.plot is not None, "memory_limit": MEMORY_LIMIT.get()}
             described = {**search.described, **more}
@@ -173,7 +175,7 @@ def _refuse_same(paths: list[str]) -> None:
     for path in paths:
         real = os.path.realpath(path)
         if real in seen and path != "-":
-            raise GradcliError(f"{path} is named for two things", hint="give each a file of its own")
+            raise GradcliError(f"{path} is named twice", hint="give each a file of its own")
         seen.add(real)
 
 
@@ -188,7 +190,7 @@ def _refuse_taken(paths: list[str], folders: list[str], search: Search) -> None:
         for path in paths:
             if os.path.realpath(path) in taken:
                 hint = "give it a name of its own"
-                raise GradcliError(f"{path} is in the place of what -o {folder} writes", hint=hint)
+                raise GradcliError(f"{path} would be overwritten by -o {folder}", hint=hint)
 
 
 def _refuse_read(paths: list[str], asked: Asked) -> None:
@@ -197,7 +199,7 @@ def _refuse_read(paths: list[str], asked: Asked) -> None:
     read = {os.path.realpath(split_key(path)[0]) for path in sources if path is not None and not is_url(path)}
     for path in paths:
         if path != "-" and os.path.isfile(path) and os.path.realpath(path) in read:
-            raise GradcliError(f"{path} is read by this command: it would be lost", hint="name another file")
+            raise GradcliError(f"{path} is an input of this command and would be overwritten", hint="name another file")
 
 
 def save(search: Search, targets: Outputs, plot: str | None, found: Minimum, curves: Curves | None) -> None:

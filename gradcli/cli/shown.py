@@ -25,9 +25,9 @@ class Shown:
     ) -> None:
         """`known` are the parts that there are."""
         if show is not None and only is not None:
-            raise GradcliError("--show and --only contradict each other", hint="--only prints one tensor, nothing else")
+            raise GradcliError("--show cannot be combined with --only", hint="--only prints one tensor, nothing else")
         if as_json and form not in (None, "json"):
-            raise GradcliError(f"--json and --format {form} contradict each other")
+            raise GradcliError(f"--json cannot be combined with --format {form}")
         if only is None and form in ("csv", "npy"):
             hint = "name it, as in --only x.grad; -o writes several results to files"
             raise GradcliError(f"--format {form} is for one tensor", hint=hint)
@@ -49,18 +49,18 @@ class Shown:
         """Refuse what is not there to be shown; `names` are the inputs, `wanted` those to differentiate, if known."""
         for kind, vectors in (("jvp", derivatives.jvp), ("hvp", derivatives.hvp)):
             if not vectors and (kind in (self.parts or ()) or (self.only or "").rpartition(".")[2] == kind):
-                raise GradcliError(f"there is no {kind} to show", hint=f"--{kind} NAME=VALUE gives the vector of it")
+                raise GradcliError(f"there is no {kind} to show", hint=f"give its vector with --{kind} NAME=VALUE")
         if self.parts is not None and no_grad:
             for part in ("graph", "grads"):
                 if part in self.parts:
-                    raise GradcliError(f"--no-grad and --show {part} contradict each other")
+                    raise GradcliError(f"--no-grad cannot be combined with --show {part}")
         if self.only is None:
             return
         known = ["value", *(f"{name}.grad" for name in names), *derivatives.targets(list(names))]
         if self.only not in known:
             further = [f"{name}.{kind}" for kind in ("jacobian", "hessian") for name in names]
             there = list(dict.fromkeys([*known[: len(names) + 1], *further, *known[len(names) + 1 :]]))
-            hint = did_you_mean(self.only, there) or f"there are {', '.join(there)}"
+            hint = did_you_mean(self.only, there) or f"choose from {', '.join(there)}"
             raise GradcliError(f"there is no result {quoted(self.only)} to show", hint=hint)
         if wanted is not None and not set(inputs_of(self.only)) <= set(wanted):
             hint = "--no-grad differentiates nothing" if no_grad else "--wrt names the inputs to differentiate"
@@ -137,8 +137,8 @@ def _named_parts(text: str, known: Sequence[str]) -> tuple[str, ...]:
     names = [name.strip() for name in text.split(",")]
     for name in names:
         if name not in known:
-            hint = did_you_mean(name, list(known)) or f"there are {', '.join(known)}; --only x.grad shows one tensor"
-            raise GradcliError(f"--show knows no {quoted(name)}", hint=hint)
+            hint = did_you_mean(name, list(known)) or f"choose from {', '.join(known)}; --only x.grad shows one tensor"
+            raise GradcliError(f"--show has no part {quoted(name)}", hint=hint)
     return tuple(dict.fromkeys(names))
 
 

@@ -54,10 +54,10 @@ _WIDEST = 120
 @options.gathered
 def steps_command(common: CommonOptions, only: str | None, form: str | None, width: int | None) -> None:
     if common.as_json and form is not None:
-        raise GradcliError(f"--json and --format {form} contradict each other")
+        raise GradcliError(f"--json cannot be combined with --format {form}")
     names = None if only is None else [name.strip() for name in only.split(",")]
     if names is not None and not all(names):
-        raise GradcliError("--only takes names of steps", hint="as in --only y,z")
+        raise GradcliError("--only takes names of steps", hint="for example, --only y,z")
     asked = Asked(common)
     from gradcli.walkthrough.computation_steps import Recorders
     from gradcli.walkthrough.telling import told

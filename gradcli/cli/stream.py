@@ -101,7 +101,7 @@ def stream_command(
         raise GradcliError("-o chooses arrays for --output-format npy; lines have all results")
     if output_format == "npy" and (show is not None or only is not None):
         option = "--only" if show is None else "--show"
-        raise GradcliError(f"{option} chooses what stands in lines; -o chooses arrays for --output-format npy")
+        raise GradcliError(f"{option} chooses what the lines hold; -o chooses arrays for --output-format npy")
     shown = Shown(show, only, None, common.as_json, known=("value", "grads"))
     chosen = _list("--name", names), _list("-o", targets)
     summary = _stream(asked, paths, chosen, shown, form, output_format == "npy", strict)
@@ -124,7 +124,7 @@ def _sorted(items: tuple[str, ...], has_expression: bool) -> tuple[tuple[str, ..
 
 
 def _taken() -> GradcliError:
-    return GradcliError("the records come from standard input: nothing else can", hint="name files instead")
+    return GradcliError("the records come from standard input, so nothing else can", hint="name files instead")
 
 
 def _list(option: str, text: str | None) -> list[str] | None:
@@ -133,7 +133,7 @@ def _list(option: str, text: str | None) -> list[str] | None:
         return None
     names = list(dict.fromkeys(name.strip() for name in text.split(",")))
     if not all(names):
-        raise GradcliError(f"{option} takes names with commas between them", hint=f"as in {option} x,y")
+        raise GradcliError(f"{option} takes names separated by commas", hint=f"for example, {option} x,y")
     return names
 
 
@@ -163,7 +163,7 @@ def _stream(
     for name in asked.wanted or ():
         check_wanted(name, [*names, *shared])
     for name in asked.per_row:
-        check_wanted(name, [*names, *shared], "go through row by row")
+        check_wanted(name, [*names, *shared], "evaluate row by row")
     # In float64: the value decides later what it is rounded to.
     vector = None if asked.vector is None else _loaded(asked.vector, "float64")
     given = {value.name: _loaded(value, common.dtype) for value in asked.values}
@@ -174,7 +174,7 @@ def _stream(
     known = results_of(job, names)
     for target in targets or ([shown.only] if shown.only else []):
         if target not in known:
-            hint = did_you_mean(target, known) or f"there are {', '.join(known)}"
+            hint = did_you_mean(target, known) or f"choose from {', '.join(known)}"
             raise GradcliError(f"there is no result {target!r} to {'write' if arrays else 'show'}", hint=hint)
     if STANDARD_INPUT in paths:
         standard_input(form == "npy")

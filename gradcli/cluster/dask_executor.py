@@ -95,7 +95,7 @@ def do_items(run: Run, tasks: Sequence[Task]) -> Part:
     always_one_thread()
     # The client has made it: who does not see it is on another file system.
     if not os.path.isdir(run.job.folder):
-        hint = "workers must see the same files at the same places as the client"
+        hint = "workers must see the same files at the same paths as the client"
         raise WorkError(f"a worker does not see the folder {run.job.folder}", hint=hint)
     crew = _crew(run)
     threads = int(get_worker().state.nthreads)

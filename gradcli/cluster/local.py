@@ -34,7 +34,7 @@ def started(count: int, threads: int | None) -> Iterator[Any]:
     from distributed import Client, SpecCluster
 
     if not 1 <= count <= _MOST:
-        hint = "as in --scheduler local:4, for four of them"
+        hint = "for example, --scheduler local:4, for four of them"
         raise GradcliError(f"there cannot be {count} worker processes", hint=hint)
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     security = _throw_away()
@@ -116,7 +116,7 @@ def _wait(client: Any, workers: list[subprocess.Popen[bytes]]) -> None:
     end = time.monotonic() + _START
     while len(client.nthreads()) < len(workers):
         if any(worker.poll() is not None for worker in workers) or time.monotonic() > end:
-            hint = f"`{sys.executable} -c 'import distributed'` may tell why"
+            hint = f"`{sys.executable} -c 'import distributed'` may show why"
             raise WorkError("the worker processes do not start", hint=hint)
         time.sleep(_LOOK)
 

@@ -54,7 +54,7 @@ class Cluster:
         if counts:
             self._alive = time.monotonic()
         elif time.monotonic() - self._alive > self.patience:
-            hint = "memory that ran out is the usual reason; nothing has been written"
+            hint = "lack of memory is the usual reason; nothing has been written"
             raise WorkError(f"all workers of {self.address} are gone", hint=hint)
         return sum(counts.values())
 
@@ -133,7 +133,7 @@ def _checked(address: str) -> str:
     """The address in full; GradcliError when it cannot be one."""
     hint = "write it as tcp://host:8786, or local:4 for four worker processes on this machine"
     if not re.fullmatch(r"([a-z]+://)?[^\s/:]+:\d+|([a-z]+://)?\[[0-9a-fA-F:.]+\]:\d+", address):
-        raise GradcliError(f"{address!r} is no address of a scheduler", hint=hint)
+        raise GradcliError(f"{address!r} is not the address of a scheduler", hint=hint)
     return address if "://" in address else f"tcp://{address}"
 
 
@@ -167,7 +167,7 @@ def _greeted(address: str) -> Any:
     if isinstance(found, OSError | TimeoutError):
         raise _unreachable(address, str(found).partition("\n")[0])
     if isinstance(found, Exception):
-        raise _unreachable(address, "what answers there is no Dask scheduler of a version that fits")
+        raise _unreachable(address, "what answers there is not a Dask scheduler of a compatible version")
     return found
 
 
@@ -289,8 +289,8 @@ def _answer_of(cluster: Cluster, future: Any) -> Any:
         cluster.threads()
         return None
     except KilledWorker as error:
-        hint = "they may have run out of memory: give each more of it, or fewer threads"
-        raise WorkError(f"a part of the work has ended {error.allowed_failures + 1} workers", hint=hint) from None
+        hint = "they may have run out of memory: give each more memory, or fewer threads"
+        raise WorkError(f"a part of the work has killed {error.allowed_failures + 1} workers", hint=hint) from None
     except (*cancelled_errors(), CommClosedError):
         raise cluster.lost() from None
     except Exception as error:

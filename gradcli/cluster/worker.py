@@ -96,7 +96,7 @@ def attempted(work: Callable[..., Any], *arguments: Any) -> Any:
         kind = WorkError if isinstance(error, WorkError) else GradcliError
         return kind(error.message, span=error.span, hint=error.hint)
     except MemoryError:
-        return WorkError("a worker has not enough memory for its part", hint="use fewer threads on each worker")
+        return WorkError("a worker does not have enough memory for its part", hint="use fewer threads on each worker")
 
 
 def compute(work: Work, part: PassPart, numbers: tuple[int, ...], *held: Piece) -> Done:
@@ -165,7 +165,7 @@ _prepared = lru_cache(maxsize=_MOST_KEPT)(_Prepared)
 
 def _found(origin: Origin) -> FileArray:
     """A file that the client has seen, opened here."""
-    hint = "workers must see the same files at the same places as the client"
+    hint = "workers must see the same files at the same paths as the client"
     try:
         # Opened there without being read, here too, whatever its size.
         with limited(0):

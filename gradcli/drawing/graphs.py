@@ -83,7 +83,7 @@ def backward(request: Request) -> Drawing:
     root, _ = shown(value)
     if root is None:
         hint = "it must depend on a floating-point input; its forward graph can be drawn"
-        raise GradcliError("the value is not tracked, so it has no chain of backward functions", hint=hint)
+        raise GradcliError("the value is not tracked, so it has no backward graph", hint=hint)
     drawing = Drawing("backward", [], [], [])
     numbers: dict[Node, int] = {}
     for node, name, children in _functions(root):

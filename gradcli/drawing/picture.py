@@ -40,8 +40,8 @@ def format_of(path: str) -> str:
     """The format that the ending of a file asks for; DOT where there is none, GradcliError where it is unknown."""
     ending = os.path.splitext(path)[1].lower()
     if ending and ending not in ENDINGS:
-        hint = f"give --format, or an ending such as {', '.join(ENDINGS)}"
-        raise GradcliError(f"{path!r} tells no format", hint=hint)
+        hint = f"give --format, or an extension such as {', '.join(ENDINGS)}"
+        raise GradcliError(f"{path!r} has no known extension", hint=hint)
     return ENDINGS.get(ending, "dot")
 
 

@@ -170,7 +170,7 @@ def _whole_line(named: Labels, step: WholeStep, native: bool) -> str:
     more = ", native" if native else ""
     if node.op.repeated is not None:
         turns, operations, kept = node.op.repeated(node)
-        more = f"; {turns:,} turns of {operations:,} operations, {show_bytes(kept)} kept of each"
+        more = f"; {turns:,} iterations of {operations:,} operations, {show_bytes(kept)} kept of each"
     return f"whole: {named.of(step.out)} = {made}  ({shown}{more})"
 
 

@@ -69,7 +69,7 @@ def _vectors(request: Request, inputs: Mapping[str, Node], given: Mapping[str, A
     """A vector for each input, zeros for those that none is given for."""
     for name in given:
         if name not in inputs:
-            hint = did_you_mean(name, list(inputs)) or f"there are {', '.join(inputs)}"
+            hint = did_you_mean(name, list(inputs)) or f"choose from {', '.join(inputs)}"
             raise GradcliError(f"{option}: there is no input {name!r} that is differentiated", hint=hint)
     vectors = []
     for name, x in inputs.items():

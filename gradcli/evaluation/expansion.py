@@ -51,7 +51,7 @@ def check_count(count: int, name: str, place: Span, hint: str = _NAMED) -> None:
     """Refuse so many operations, to which the calls of a function come."""
     if count >= TOO_MANY:
         shown = str(count) if count < 10**9 else f"{float(min(count, _UNCOUNTED)):.3g}"
-        message = f"with {name}() the expression comes to {shown} operations; 2**20 are too many"
+        message = f"with {name}() the expression has {shown} operations; 2**20 are too many"
         raise GradcliError(message, span=place, hint=hint)
 
 

@@ -45,10 +45,12 @@ class Earlier(NamedTuple):
         if overwrite or not self.there:
             return False
         if not resume:
-            hint = f"--resume goes on with it, {self.way_out}"
+            hint = f"--resume continues it, {self.way_out}"
             raise GradcliError(f"{self.place} holds {self.holds} of another run", hint=hint)
         if not difference:
-            message = f"{self.place} holds {self.holds.removeprefix('the ')}, and nothing tells what run they are of"
+            message = (
+                f"{self.place} holds {self.holds.removeprefix('the ')}, and it is unknown which run they belong to"
+            )
             raise GradcliError(message, hint=self.way_out)
         raise GradcliError(f"the run in {self.place} had {difference}", hint=self.way_out)
 

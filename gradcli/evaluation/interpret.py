@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from gradcli.evaluation.unrolling import Loop
 
 
-_FEWER = "let it take fewer turns"
+_FEWER = "reduce the number of iterations"
 
 
 class _Frame(NamedTuple):
@@ -214,7 +214,8 @@ def _frame(function: OwnFunction, arguments: Sequence[Any], keywords: Mapping[st
     left = params[len(arguments) :]
     for word in keywords:
         if word not in left:
-            raise GradcliError(f"{name}() has no argument {word!r} to give here", span=place)
+            wrong = f"got {word!r} twice" if word in params else f"has no argument {word!r}"
+            raise GradcliError(f"{name}() {wrong}", span=place)
     bound = {**function.defaults, **dict(zip(params, arguments, strict=False)), **keywords}
     missing = [param for param in left if param not in bound]
     if missing:

@@ -102,8 +102,8 @@ _NAMES = """
     infinity: inf
     tau: 2*pi
     eps: 2**-52
-    i: there are no complex numbers
-    j: there are no complex numbers
+    i: complex numbers are not supported
+    j: complex numbers are not supported
 """
 # In NumPy it takes all dimensions.
 _EXCHANGED = "transpose"

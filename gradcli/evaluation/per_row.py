@@ -55,7 +55,7 @@ def _count(leaves: Mapping[str, Node]) -> int:
     """How many rows there are, as many of each."""
     for name, leaf in leaves.items():
         if not leaf.ndim:
-            raise GradcliError(f"{name} has no rows: it is a tensor without dimensions")
+            raise GradcliError(f"{name} has no rows: it is a 0-dim tensor")
     counts = {name: leaf.shape[0] for name, leaf in leaves.items()}
     if len(set(counts.values())) > 1:
         shown = ", ".join(f"{name} has {count}" for name, count in counts.items())

@@ -94,7 +94,7 @@ class Request:
         """What this request was built from, `wrt` being what was asked for."""
         if self.measured:
             hint = "where(mask, x, 0) has the shape of x, with 0 for what the mask leaves out"
-            raise GradcliError("what is dealt to a cluster has shapes that do not depend on the data", hint=hint)
+            raise GradcliError("on a cluster, shapes must not depend on the data", hint=hint)
         forms = tuple([_spec_of(name, leaf) for name, leaf in self.leaves.items()])
         vector = self.vector
         filed = vector is not None and vector.params["name"] is not None
@@ -171,7 +171,7 @@ def _rows(names: Sequence[str], leaves: Mapping[str, Node]) -> PerRow | None:
     if not names:
         return None
     for name in names:
-        check_wanted(name, list(leaves), "go through row by row")
+        check_wanted(name, list(leaves), "evaluate row by row")
     # Imported here: few requests have rows.
     from gradcli.evaluation.per_row import PerRow
 
@@ -250,7 +250,7 @@ def _seed(
     if explicit:
         raise _needs_vector(value)
     if rows is not None:
-        return None, f"the value of a row has shape {value.shape}: it has a Jacobian in place of a gradient", None
+        return None, f"the value of a row has shape {value.shape}: it has a Jacobian instead of a gradient", None
     note = f"the value has shape {value.shape}, so no gradient was computed: reduce it or give --grad-output 1"
     return None, note, None
 

@@ -143,7 +143,7 @@ class StackMachine:
             hint = self._member_meant(name, place) or f"call it, as in {written}(x)"
             raise GradcliError(f"{written!r} is a function", span=place, hint=hint)
         if name == THROWN_AWAY:
-            hint = "what is unpacked to _ is thrown away: give it another name"
+            hint = "values unpacked to _ are discarded: use another name"
             raise GradcliError(f"unknown name {quoted(name)}", span=place, hint=hint)
         from gradcli.evaluation.other_words import value_meant
 
@@ -250,7 +250,7 @@ class StackMachine:
             try:
                 query = _QUERIES[name](as_node(receiver), *values[1:])
             except (TypeError, IndexError):
-                raise GradcliError(f"{name}() cannot be asked that way", span=place) from None
+                raise GradcliError(f"{name}() does not take these arguments", span=place) from None
             self._push(query, whole)
             return
         if not isinstance(receiver, Node | Literal | Number):

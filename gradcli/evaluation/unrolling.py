@@ -47,7 +47,7 @@ class Loop:
         """The loop of this name with these arguments; nothing has been called yet."""
         self.function, *rest = signature_of(name, len(args) + len(kwargs)).bind(args, kwargs)
         if not isinstance(self.function, OwnFunction | Op):
-            hint = f"as in f(y) = y/2 + 1/y; {name}(f, …)"
+            hint = f"for example, f(y) = y/2 + 1/y; {name}(f, …)"
             raise GradcliError(f"{name}() takes the name of a function first", hint=hint, argument="f")
         #: Which nodes there are outside of the function that it may see; None for a loop that has to unroll.
         self.outside: Callable[[], Container[Node]] | None = None
@@ -199,8 +199,8 @@ def _length(xs: Any) -> int:
         elif isinstance(x, Literal):
             lengths.append(len(x))
         else:
-            what = "a tensor without dimensions" if isinstance(x, Node) else kind_of(x)
-            raise GradcliError(f"there are no rows to go through in {what}", argument="xs")
+            what = "a 0-dim tensor" if isinstance(x, Node) else kind_of(x)
+            raise GradcliError(f"there are no rows in {what}", argument="xs")
     if len(set(lengths)) != 1:
         raise GradcliError(f"the numbers of rows differ: {', '.join(map(str, lengths)) or 'none'}", argument="xs")
     return lengths[0]
@@ -209,5 +209,5 @@ def _length(xs: Any) -> int:
 def _times(n: Any) -> int:
     count = as_int(n, "n")
     if count < 0:
-        raise GradcliError(f"iterate() goes through a loop 0 times or more, not {count}", argument="n")
+        raise GradcliError(f"iterate() needs 0 or more iterations, got {count}", argument="n")
     return count

@@ -135,7 +135,9 @@ def _check_rectangular(values: Sequence[Any]) -> None:
         lengths = {len(row) for row in level}
         if len(lengths) > 1:
             few, many = min(lengths), max(lengths)
-            raise GradcliError(f"ragged list: rows of {few} and of {many} elements", hint="all rows need equal length")
+            raise GradcliError(
+                f"ragged list: rows of {few} and of {many} elements", hint="all rows must have the same length"
+            )
         level = [item for row in level for item in row]
     if any(isinstance(item, list | tuple) for item in level):
         raise GradcliError("ragged list: numbers and lists are mixed at one level")
@@ -207,7 +209,7 @@ def as_function(value: Any) -> Any:
     """An argument that is called."""
     if callable(value) and not isinstance(value, type):
         return value
-    raise GradcliError(f"a function is needed, got {shown_value(value)}")
+    raise GradcliError(f"expected a function, got {shown_value(value)}")
 
 
 def shown_value(value: Any) -> str:

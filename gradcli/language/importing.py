@@ -109,7 +109,7 @@ class _Files:
         if path in chain:
             circle = [os.path.basename(link) for link in (*chain[chain.index(path) :], path)]
             told = f"{circle[0]} imports {', which imports '.join(circle[1:])}"
-            raise GradcliError(f"imports go in a circle: {escaped(told)}")
+            raise GradcliError(f"circular import: {escaped(told)}")
         if path in self.numbers:
             return self.numbers[path]
         if len(chain) >= _DEEPEST:

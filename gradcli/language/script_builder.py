@@ -71,8 +71,8 @@ class ScriptBuilder:
         if target == v[1] and target != STANDARD:
             raise self.error(f"{target} cannot be imported", place, imported_hint(target))
         if self.statements:
-            hint = "put it before all else"
-            raise self.error("what is imported is imported first", (at[0], end), hint)
+            hint = "put it before everything else"
+            raise self.error("imports come first", (at[0], end), hint)
         prefix = v[3] if len(v) > 2 else ""
         if prefix:
             where = at[3], at[3] + len(prefix)
@@ -142,8 +142,10 @@ class ScriptBuilder:
         """Parentheses leave nothing but the place where they start."""
 
     def _no_value(self, prefix: str, start: int) -> GradcliError:
-        message = f"{prefix} is what {self.prefixes[prefix]} defines, and no value"
-        return self.error(message, (start, start + len(prefix)), f"a dot and a name follow, as in {prefix}.f(x)")
+        message = f"{prefix} stands for {self.prefixes[prefix]} and has no value"
+        return self.error(
+            message, (start, start + len(prefix)), f"follow it with a dot and a name, as in {prefix}.f(x)"
+        )
 
     def call(self, v: list[Any], at: list[int], end: int) -> None:
         if v[0] in self.prefixes:
@@ -244,7 +246,7 @@ class ScriptBuilder:
         if name in _CONSTANTS:
             raise self.error(f"{name} cannot be assigned to", span)
         if "." in name:
-            raise self.error(f"{name} has its meaning elsewhere", span, "a name that is given a meaning has no dot")
+            raise self.error(f"{name} cannot be assigned to", span, "a name that is assigned has no dot")
 
     def head(self, v: list[Any], at: list[int], end: int) -> Statement:
         """The statement that begins with the code read so far and "="; its own code is still to come."""
@@ -263,7 +265,7 @@ class ScriptBuilder:
             place = step.start, step.end
             self._check_assignable(step.arg, place)
             if step.arg in seen and step.arg != THROWN_AWAY:
-                hint = f"what is not needed is unpacked to {THROWN_AWAY}"
+                hint = f"unpack values that are not needed to {THROWN_AWAY}"
                 raise self.error(f"the name {step.arg!r} is assigned twice", place, hint)
             seen.add(step.arg)
         spans = tuple((step.start, step.end) for step in code)
@@ -277,9 +279,7 @@ class ScriptBuilder:
             code[0] = Instr("name", code[0].arg[0], code[0].start, code[0].end)
         given = [code[start:end] for start, end in zip([0, *ends], ends, strict=False)]
         if not all(len(one) == 1 and one[0].op == "name" for one in given[:positional]):
-            raise self.error(
-                "the parameters of a function are plain names", span, "write f(t) = t**2, or == to compare"
-            )
+            raise self.error("the parameters of a function must be names", span, "write f(t) = t**2, or == to compare")
         spans = [(span[0], span[0] + len(name)), *((one[0].start, one[0].end) for one in given[:positional])]
         spans += [(start, start + len(word)) for word, start in self.arguments.keywords.items()]
         params = (*(one[0].arg for one in given[:positional]), *keywords)
@@ -316,7 +316,9 @@ class ScriptBuilder:
         self._check_vain()
         statement: Statement = v[0]
         if statement.kind == "define":
-            raise self.error("a function is defined outside of others", statement.span, "put it before this one")
+            raise self.error(
+                "a function cannot be defined inside another one", statement.span, "put it before this one"
+            )
         self.body_code += [*self.code, Instr("store", statement.names, *statement.span)]
         self.code = []
 
@@ -334,7 +336,7 @@ class ScriptBuilder:
         return self.error(
             "the value of this expression is not used",
             statement.span,
-            "assign it to a name, or put brackets around an expression that goes on in the next line",
+            "assign it to a name, or put parentheses around an expression that continues on the next line",
         )
 
     def result(self, v: list[Any], at: list[int], end: int) -> None:
@@ -349,7 +351,7 @@ class ScriptBuilder:
         for statement in self.statements:
             if statement.kind == "expression":
                 hint = "f(x) = …, or a name with a value"
-                raise self.error("what is imported holds definitions, no expressions", statement.span, hint)
+                raise self.error("an imported file holds definitions, not expressions", statement.span, hint)
         return self.statements
 
     def finished(self, last: Container[str]) -> list[Statement]:
@@ -360,7 +362,7 @@ class ScriptBuilder:
         if not self.statements:
             if self.imports and "define" in last:
                 return []
-            raise GradcliError("the expression is empty", hint="it follows what is imported" if self.imports else None)
+            raise GradcliError("the expression is empty", hint="write it after the imports" if self.imports else None)
         *before, ending = self.statements
         for statement in before:
             if statement.kind == "expression":

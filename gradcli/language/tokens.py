@@ -26,7 +26,7 @@ _WORDS = {
     "if": _CONDITION,
     "else": _CONDITION,
     "elif": _CONDITION,
-    "import": 'what is imported is imported first: import "defs.grad"; f(x)',
+    "import": 'imports come first: import "defs.grad"; f(x)',
     "from": 'write import "defs.grad": all that it defines can be used then',
 }
 _REPEATED = "iterate(f, x, n), fold and scan repeat a function; each(f, X) goes row by row"
@@ -147,10 +147,10 @@ def unexpected(source: str, token: Token, previous: Token | None) -> GradcliErro
     kind, text, start = token
     end = previous[2] + len(previous[1]) if previous else 0
     if kind == "$END":
-        return GradcliError("the expression ends too early", source=source, span=(end, end))
+        return GradcliError("the expression is incomplete", source=source, span=(end, end))
     if kind == "NEWLINE":
-        hint: str | None = "put brackets around an expression that goes on in the next line"
-        return GradcliError("the line ends too early", source=source, span=(end, end), hint=hint)
+        hint: str | None = "put parentheses around an expression that continues on the next line"
+        return GradcliError("the line is incomplete", source=source, span=(end, end), hint=hint)
     # A line end that was no token is one inside brackets.
     hint = "is a bracket above it not closed?" if "\n" in source[end:start] else _hint(token, previous)
     if text == "." and re.search(r"\bimport[ \t]+\w+[ \t]*$", source[:start]):
@@ -188,7 +188,7 @@ def _hint(token: Token, previous: Token | None) -> str | None:
     if kind in ("LBRACE", "RBRACE"):
         return "braces hold the statements of a function; use ( ) to group and [ ] for lists"
     if text == "*" and (previous is None or previous[0] in _BEFORE_STARS):
-        return "there is no star for what is left: give each value a name, or _ where it is not needed"
+        return "unpacking has no star: give each value a name, or _ where it is not needed"
     if previous is None:
         return None
     before, left, left_start = previous
@@ -210,7 +210,7 @@ def _missing_operator(kind: str, text: str, before: str, left: str, adjacent: bo
         if left == "0" and adjacent and text[0] in "xXoObB":
             return "write the number in decimal"
         if text in ("j", "J") and adjacent:
-            return "there are no complex numbers"
+            return "complex numbers are not supported"
         if left.endswith(".") and adjacent:
             return f"put the number in brackets: ({left[:-1]}).{text}"[:80]
         return f"write {left}*{text}" if len(left + text) <= _LONGEST_SHOWN else "use * to multiply"

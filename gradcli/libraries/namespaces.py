@@ -35,7 +35,7 @@ _ELSEWHERE = {
     "Parameter": "it is an input: give it a name and a value",
     "Linear": "write x@W.T + b",
     "loggamma": "gammaln is the logarithm of the absolute value",
-    "fft": "there are no complex numbers",
+    "fft": "complex numbers are not supported",
     "optim": "`gradcli minimize` does that",
     **dict.fromkeys(("jax.lax.cond", "torch.cond"), "write a if condition else b, or where(condition, a, b)"),
     "jax.lax.scan": "write scan(f, init, xs)",

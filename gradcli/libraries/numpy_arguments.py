@@ -100,7 +100,7 @@ def as_arrays(arrays: Any, name: str) -> list[Node]:
     if isinstance(arrays, Node) and arrays.ndim:
         return list(ops.unbind(arrays, 0))
     if not isinstance(arrays, tuple | list) or not arrays:
-        raise GradcliError(f"{name} takes a list of arrays", hint=f"as in {name}([x, y])")
+        raise GradcliError(f"{name} takes a list of arrays", hint=f"for example, {name}([x, y])")
     return [as_node(a) for a in arrays]
 
 

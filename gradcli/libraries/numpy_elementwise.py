@@ -67,7 +67,7 @@ def _vecmat(x1: Any, x2: Any) -> Any:
 def _matrix(x: Any) -> Any:
     node = as_node(x)
     if node.ndim < 2:
-        raise GradcliError(f"a matrix is needed, this array has shape {node.shape}")
+        raise GradcliError(f"expected a matrix, got shape {node.shape}")
     return node
 
 
@@ -124,7 +124,9 @@ def _clip(a: Any, a_min: Any, a_max: Any, min: Any, max: Any) -> Any:
 
 def _where(condition: Any, x: Any, y: Any) -> Any:
     if x is None or y is None:
-        raise GradcliError("numpy.where with a condition alone has no gradient here", hint="as in where(x > 0, x, 0)")
+        raise GradcliError(
+            "numpy.where with a condition alone has no gradient here", hint="for example, where(x > 0, x, 0)"
+        )
     return ops.where(condition, x, y)
 
 

@@ -28,7 +28,7 @@ def _outer(a: Any, b: Any) -> Any:
 
 def _outer_of_vectors(x1: Any, x2: Any) -> Any:
     if as_node(x1).ndim != 1 or as_node(x2).ndim != 1:
-        raise GradcliError("numpy.linalg.outer takes vectors", hint="numpy.outer flattens what it is given")
+        raise GradcliError("numpy.linalg.outer takes vectors", hint="numpy.outer flattens its arguments")
     return ops.outer(x1, x2)
 
 
@@ -40,7 +40,9 @@ def _tensordot(a: Any, b: Any, axes: Any) -> Any:
 
 def _einsum(subscripts: Any, operands: Any, dtype: Any) -> Any:
     if not isinstance(subscripts, str):
-        raise GradcliError("numpy.einsum takes its subscripts as text here", hint="as in numpy.einsum('ij,j', A, x)")
+        raise GradcliError(
+            "numpy.einsum takes its subscripts as text here", hint="for example, numpy.einsum('ij,j', A, x)"
+        )
     return ops.einsum(subscripts, *[in_dtype(x, dtype) for x in operands])
 
 

@@ -48,7 +48,7 @@ def _spread(reduce: Answer) -> Answer:
 
     def answer(a: Any, axis: Any, dtype: Any, ddof: Any, keepdims: Any, mean: Any, correction: Any) -> Any:
         if mean is not None:
-            raise GradcliError("the mean is computed along with it here", hint="leave mean= out", argument="mean")
+            raise GradcliError("the mean is computed along with it", hint="leave mean= out", argument="mean")
         less = as_number(ddof if correction is None else correction, "ddof")
         return _over(reduce, as_floating(a, dtype), axis, keepdims, correction=less)
 
@@ -93,7 +93,7 @@ def _spread_of_numbers(root: bool) -> Answer:
 
     def answer(a: Any, axis: Any, dtype: Any, ddof: Any, keepdims: Any, mean: Any, correction: Any) -> Any:
         if mean is not None:
-            raise GradcliError("the mean is computed along with it here", hint="leave mean= out", argument="mean")
+            raise GradcliError("the mean is computed along with it", hint="leave mean= out", argument="mean")
         x = as_floating(a, dtype)
         there = ~ops.isnan(x)
         away = ops.where(there, x - _over(ops.nanmean, x, axis, True), 0)

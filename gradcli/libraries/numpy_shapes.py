@@ -118,7 +118,7 @@ def _block(arrays: Any) -> Any:
         levels.append([item for row in levels[-1] for item in row])
     depth, leaves = len(levels) - 1, levels[-1]
     if any(isinstance(item, list) for item in leaves):
-        raise GradcliError("numpy.block takes lists that are nested equally deep", hint="as in [[A, B], [C, D]]")
+        raise GradcliError("numpy.block takes lists that are nested equally deep", hint="for example, [[A, B], [C, D]]")
     ndim = max([depth, *(as_node(x).ndim for x in leaves)])
     if ndim > MAX_DIMENSIONS:
         raise GradcliError(f"a list is nested more than {MAX_DIMENSIONS} levels deep")
@@ -135,7 +135,7 @@ def _split(exact: bool, at: int | None = None) -> Callable[..., Any]:
     def answer(ary: Any, indices_or_sections: Any, axis: Any = at) -> Any:
         x, parts = as_node(ary), indices_or_sections
         if at is not None and x.ndim <= at:
-            raise GradcliError(f"an array of {at + 1} or more dimensions is needed, this has {x.ndim}")
+            raise GradcliError(f"an array of {at + 1} or more dimensions is needed, this one has {x.ndim}")
         d = as_axis(axis, x.ndim)
         if isinstance(parts, list | tuple):
             return ops.tensor_split(x, tuple([as_int(p, "indices") for p in parts]), d)

@@ -26,7 +26,7 @@ def open_regular(path: str, flags: int = os.O_RDONLY, mode: int = 0o666, *, own:
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
-            raise OSError(errno.EINVAL, "it is no regular file")
+            raise OSError(errno.EINVAL, "it is not a regular file")
         if own and hasattr(os, "geteuid") and status.st_uid != os.geteuid():
             raise PermissionError(errno.EPERM, "it belongs to another user")
     except BaseException:

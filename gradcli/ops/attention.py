@@ -87,7 +87,7 @@ def _mask(attn_mask: Any, is_causal: bool, q: Node, k: Node) -> Node | None:
     """What is added to the scores."""
     if is_causal:
         if attn_mask is not None:
-            raise GradcliError("attn_mask and is_causal do not go together", argument="attn_mask")
+            raise GradcliError("attn_mask cannot be combined with is_causal", argument="attn_mask")
         rows, columns = (call("arange", n) for n in (q.shape[-2], k.shape[-2]))
         allowed = unsqueeze(rows, 1) >= columns
     elif attn_mask is None:

@@ -257,7 +257,7 @@ def _padding(value: Any, count: int, kernel: Shape, stride: Shape, dilation: Sha
         raise GradcliError(f"unknown padding {value!r}", hint="use a number, 'same' or 'valid'", argument="padding")
     if isinstance(value, str):
         if any(s != 1 for s in stride):
-            raise GradcliError("padding='same' goes with a stride of 1", argument="padding")
+            raise GradcliError("padding='same' needs a stride of 1", argument="padding")
         totals = [d * (k - 1) for k, d in zip(kernel, dilation, strict=True)]
         return tuple((n // 2, n - n // 2) for n in totals)
     return tuple((n, n) for n in per_dimension(value, "padding", count))

@@ -55,7 +55,7 @@ def _filled(shape: Shape, value: Any, dtype: np.dtype) -> Node:
 
 def _full(size: Any, fill_value: Any, dtype: Any) -> Node:
     if not isinstance(fill_value, bool | int | float):
-        raise GradcliError("full() needs a number to fill with", hint="as in full((2, 3), 7.)")
+        raise GradcliError("full() needs a number to fill with", hint="for example, full((2, 3), 7.)")
     target = to_dtype(dtype)
     if target is None:
         target = BOOL if isinstance(fill_value, bool) else INT64 if isinstance(fill_value, int) else DEFAULT_DTYPE.get()
@@ -86,7 +86,7 @@ def _arange(start: Any, end: Any, step: Any, dtype: Any) -> Node:
         start, end = 0, start
     for value in (start, end, step):
         if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(fitted(value, FLOAT64)):
-            raise GradcliError("arange() needs finite numbers", hint="as in arange(5) or arange(0, 1, 0.1)")
+            raise GradcliError("arange() needs finite numbers", hint="for example, arange(5) or arange(0, 1, 0.1)")
         if isinstance(value, int) and not -(2**63) <= value < 2**63:
             raise GradcliError("arange() counts in int64: a number is too large", hint="write it as 1e20")
     if step == 0 or (end - start) / step < 0:

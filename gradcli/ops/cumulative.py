@@ -207,7 +207,7 @@ def _uneven_slopes(x: Node, dim: int, places: Node, order: int) -> Node:
 def _gradient(input: Any, spacing: Any, dim: Any, edge_order: Any) -> tuple[Node, ...]:
     x, order = as_node(input), as_int(edge_order, "edge_order")
     if order not in (1, 2):
-        raise GradcliError(f"gradient() knows the edge orders 1 and 2, got {order}", argument="edge_order")
+        raise GradcliError(f"gradient() needs an edge_order of 1 or 2, got {order}", argument="edge_order")
     given = range(x.ndim) if dim is None else dim if isinstance(dim, list | tuple) else [dim]
     axes = [normalize_axis(d, x.ndim) for d in given]
     for axis in axes:

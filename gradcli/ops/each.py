@@ -28,7 +28,7 @@ class Rows:
         mapped = {k: x for k, x in enumerate(stacked) if isinstance(x, Node) and x.ndim}
         if not mapped:
             have = "" if not given else ": there is nothing with dimensions among the arguments"
-            raise GradcliError(f"each() has no rows to go through{have}", hint="a number, or what f names, is shared")
+            raise GradcliError(f"each() has no rows{have}", hint="a number, or what f names, is shared")
         first = min(mapped)
         self.count = mapped[first].shape[0]
         for k, x in mapped.items():

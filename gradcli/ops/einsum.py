@@ -45,7 +45,7 @@ def _labels(text: str) -> list[str]:
 def _parse(equation: Any, operands: int) -> tuple[list[list[str]], list[str] | None]:
     """The labels of each operand, and those of the output if it is written out."""
     if not isinstance(equation, str):
-        raise _refused("the equation comes first, as a string", "as in einsum('ij,jk->ik', x, y)")
+        raise _refused("the equation comes first, as a string", "for example, einsum('ij,jk->ik', x, y)")
     left, arrow, right = equation.partition("->")
     inputs = [_labels(part) for part in left.split(",")]
     if len(inputs) != operands:
@@ -184,7 +184,7 @@ def _contract(nodes: list[Node], kept: int) -> Node:
 
 def _einsum(equation: Any, operands: Any) -> Node:
     if not operands:
-        raise _refused("there is no operand", "as in einsum('ij,jk->ik', x, y)")
+        raise _refused("there is no operand", "for example, einsum('ij,jk->ik', x, y)")
     nodes = [as_node(value) for value in operands]
     inputs, output = _parse(equation, len(nodes))
     inputs, ellipsis = _expand_ellipses(inputs, nodes)

@@ -77,10 +77,10 @@ def _to(
         raise GradcliError("to() got its dtype twice", argument="dtype")
     flags = [as_flag(value, name) for value, name in zip(rest, ("non_blocking", "copy"), strict=False)]
     if len(rest) > len(flags) or (dtype is other is device is memory_format is None and not copy):
-        raise GradcliError("to() takes a dtype, a device or a tensor", hint="as in to(x, float64)")
+        raise GradcliError("to() takes a dtype, a device or a tensor", hint="for example, to(x, float64)")
     if device not in (None, "cpu", "cpu:0"):
         shown = quoted(device) if isinstance(device, str) else kind_of(device)
-        raise GradcliError(f"gradcli computes on processors: there is no device {shown}", argument="device")
+        raise GradcliError(f"gradcli computes on the CPU: there is no device {shown}", argument="device")
     copied = copy or flags[1:] == [True]
     try:
         return _converted(input, dtype if other is None else as_node(other).dtype, copied, memory_format)
@@ -529,7 +529,7 @@ frac = elementwise(
 
 def _clamp(input: Any, min: Any, max: Any) -> Node:
     if min is None and max is None:
-        raise GradcliError("clamp() needs min or max", hint="as in clamp(x, 0, 1)")
+        raise GradcliError("clamp() needs min or max", hint="for example, clamp(x, 0, 1)")
     if min is None:
         return apply(bounded_above, input, max)
     return apply(bounded_below, input, min) if max is None else apply(clamp, input, min, max)

@@ -33,7 +33,7 @@ _MOST_AT_A_TIME = 64
 
 def _given(tensors: Any, name: str) -> list[Node]:
     if not isinstance(tensors, list | tuple) or not tensors:
-        raise GradcliError(f"{name}() takes a list of tensors", hint=f"as in {name}([x, y])")
+        raise GradcliError(f"{name}() takes a list of tensors", hint=f"for example, {name}([x, y])")
     return [as_node(item) for item in tensors]
 
 

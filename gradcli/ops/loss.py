@@ -512,7 +512,7 @@ def _cross_entropy(
     if probabilities.is_floating and probabilities.shape == x.shape:
         if as_int(ignore_index, "ignore_index") >= 0:
             raise GradcliError(
-                "ignore_index goes with class indices, the target holds probabilities", argument="ignore_index"
+                "ignore_index needs class indices, the target holds probabilities", argument="ignore_index"
             )
         return _cross_entropy_of_probabilities(logs, probabilities, weight, how, smoothing)
     hard = nll_loss(logs, target, weight, ignore_index, how)

@@ -72,7 +72,7 @@ def _forward(*values: Any) -> Any:
     q, k, v = _projected(given, q, k, v)
     masks = [_as_numbers(given.attn_mask, q, "attn_mask"), _padding(given.key_padding_mask, q, batch, k.shape[0])]
     if given.is_causal and given.attn_mask is None:
-        raise GradcliError("is_causal needs the attn_mask that it tells of", argument="is_causal")
+        raise GradcliError("is_causal needs attn_mask", argument="is_causal")
     more = [(given.bias_k, given.bias_v)] if given.bias_k is not None and given.bias_v is not None else []
     if as_flag(given.add_zero_attn, "add_zero_attn"):
         more.append((np.zeros(size), np.zeros(size)))

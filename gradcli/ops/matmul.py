@@ -319,7 +319,8 @@ def _tensordot(a: Any, b: Any, dims: Any) -> Node:
     left, right = as_node(a), as_node(b)
     if isinstance(dims, list | tuple):
         if len(dims) != 2:
-            raise GradcliError("tensordot() takes dims as a number or a pair of lists", hint="as in dims=([1], [0])")
+            hint = "for example, dims=([1], [0])"
+            raise GradcliError("tensordot() takes dims as a number or a pair of lists", hint=hint)
         pair = [list(d) if isinstance(d, list | tuple) else [d] for d in dims]
         if not left.ndim or not right.ndim:
             raise SizeError("tensordot() has no dimension to contract in shapes {} and {}", left.shape, right.shape)

@@ -35,7 +35,7 @@ def _order(value: Any, name: str) -> float | str:
             return value
         if value in ("inf", "-inf"):
             return float(value)
-        raise GradcliError(f"{name}() knows no order {quoted(value)}", hint=f"use {ORDERS}", argument="ord")
+        raise GradcliError(f"{name}() has no order {quoted(value)}", hint=f"use {ORDERS}", argument="ord")
     return as_number(value, "ord")
 
 

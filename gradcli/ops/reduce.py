@@ -434,7 +434,7 @@ def _norm_build(input: Any, p: Any, dim: Any, keepdim: Any) -> Node:
         if p == "nuc":
             return nuclear_norm(input, dim, keepdim)
         if p != "fro":
-            raise GradcliError(f"norm() knows no order {quoted(p)}", hint="use a number, inf, -inf, 'fro' or 'nuc'")
+            raise GradcliError(f"norm() has no order {quoted(p)}", hint="use a number, inf, -inf, 'fro' or 'nuc'")
         p = 2
     p = 2 if p is None else p
     return reduce_node(norm, input, dim, keepdim, floating=True, p=as_number(p, "p"))

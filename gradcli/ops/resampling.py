@@ -246,7 +246,7 @@ def _interpolate(
         raise SizeError("interpolate() has nothing to look at in shape {}", x.shape)
     corners = align_corners is not None and as_flag(align_corners, "align_corners")
     if align_corners is not None and table not in ("linear", "cubic"):
-        raise GradcliError(f"align_corners does not go with mode {kind!r}", argument="align_corners")
+        raise GradcliError(f"align_corners cannot be combined with mode {kind!r}", argument="align_corners")
     lengths, factors = _target(x, count, size, scale_factor, recompute_scale_factor)
     if kind == "area":
         return _adaptive_avg_pool(count)(x, lengths)

@@ -35,7 +35,7 @@ def _grid_sample(input: Any, grid: Any, mode: Any, padding_mode: Any, align_corn
         raise SizeError("grid_sample() takes (batch, channels, …) of 4 or 5 dimensions and a grid of as many, got {}"
                         " and {}", x.shape, places.shape)
     if how == "bicubic" and count != 2:
-        raise GradcliError("mode='bicubic' goes with 4 dimensions", argument="mode")
+        raise GradcliError("mode='bicubic' needs 4 dimensions", argument="mode")
     if not all(x.shape[2:]):
         raise SizeError("grid_sample() has nothing to look at in shape {}", x.shape)
     lengths = x.shape[2:]

@@ -420,7 +420,7 @@ roll: Op = primitive(
 
 def _tensors(tensors: Any, name: str) -> list[Node]:
     if not isinstance(tensors, list | tuple) or not tensors:
-        raise GradcliError(f"{name}() takes a list of tensors", hint=f"as in {name}([x, y])")
+        raise GradcliError(f"{name}() takes a list of tensors", hint=f"for example, {name}([x, y])")
     nodes = [as_node(item) for item in tensors]
     dtype = promote(nodes)
     return [cast(n, dtype) for n in nodes]

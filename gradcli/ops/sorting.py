@@ -287,7 +287,7 @@ def _searchsorted(sorted_sequence: Any, values: Any, out_int32: Any, right: Any,
     if side is not None:
         chosen = as_choice(side, "side", ("left", "right")) == "right"
         if flag and not chosen:
-            raise GradcliError("right=True and side='left' contradict each other", argument="side")
+            raise GradcliError("right=True cannot be combined with side='left'", argument="side")
         flag = chosen
     if not sequence.ndim or (sequence.ndim > 1 and sequence.shape[:-1] != wanted.shape[:-1]):
         hint = "one sequence for all values, or one for each row of them"

@@ -47,7 +47,9 @@ class Batches:
             self._plans = {n: Objective(script, inputs, wrt, pieces=self._pieces(n), steps=steps) for n in sizes}
         except GradcliError as error:
             # With all rows it was right.
-            error.hint = f"this is over {self._size} rows at a time: whatever has rows as {rows[0]} has belongs to rows"
+            error.hint = (
+                f"this is over {self._size} rows at a time: name every input that has as many rows as {rows[0]} in rows"
+            )
             raise
 
     def value_and_gradient(self, vector: np.ndarray, number: int) -> tuple[float, np.ndarray]:
@@ -70,13 +72,15 @@ class Batches:
 def check_batches(rows: Sequence[str], size: Any, seed: Any, inputs: Mapping[str, Any], wrt: Sequence[str]) -> None:
     """Refuse what cannot be dealt, and half of what dealing needs."""
     if size is None:
-        raise GradcliError("rows are dealt in batches: batch_size says how many at a time")
+        raise GradcliError("rows needs batch_size, the number of rows in a batch")
     if not rows:
-        raise GradcliError("batch_size needs the names of the inputs whose rows are dealt", hint="as in rows X,y")
+        raise GradcliError(
+            "batch_size needs rows, the names of the inputs that are split into batches", hint="for example, rows X,y"
+        )
     if isinstance(size, bool) or not isinstance(size, int) or size < 1:
-        raise GradcliError(f"batch_size must be a whole number from 1, it is {shown_value(size)}")
+        raise GradcliError(f"batch_size must be an integer from 1, got {shown_value(size)}")
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-        raise GradcliError(f"seed must be a whole number from 0, it is {shown_value(seed)}")
+        raise GradcliError(f"seed must be an integer from 0, got {shown_value(seed)}")
     for name in rows:
         if name not in inputs:
             hint = did_you_mean(name, list(inputs)) or f"the inputs are {', '.join(inputs)}"

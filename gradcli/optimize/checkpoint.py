@@ -46,7 +46,7 @@ class Checkpoint:
         if there and overwrite and not resume:
             return None
         found = self._read() if there else None
-        way_out = "--overwrite starts anew; or name another file"
+        way_out = "--overwrite starts over; or name another file"
         earlier = Earlier(shown(self._path), "the checkpoint", way_out, found and found["run"], there)
         if found is None or not earlier.goes_on(self._described, resume, overwrite):
             return None
@@ -54,7 +54,7 @@ class Checkpoint:
         state, minimum = kept["state"], kept["minimum"]
         steps = minimum["steps"] if state is None else state["step"]
         if steps > self._limit:
-            hint = "allow as many; or --overwrite starts anew"
+            hint = "allow as many; or --overwrite starts over"
             raise GradcliError(f"{shown(self._path)} is {steps:,} steps on, and {self._limit:,} are allowed", hint=hint)
         if self._limit != kept["limit"] and minimum is not None and minimum["steps"] == kept["limit"]:
             # Where the old limit has ended it, there is more to do now.
@@ -70,7 +70,7 @@ class Checkpoint:
                 return found
         except (TypeError, KeyError, AttributeError, ValueError):
             pass
-        raise WorkError(f"{shown(self._path)} is no checkpoint of a run", hint="name another file")
+        raise WorkError(f"{shown(self._path)} is not the checkpoint of a run", hint="name another file")
 
     def discard(self) -> None:
         """Remove what another run has kept: what it tells of is about to go."""

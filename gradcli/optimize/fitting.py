@@ -218,11 +218,11 @@ def _found(problem: Problem, solution: nonlinear.Solution, start: Arrays, absolu
 def _notes(problem: Problem, solution: nonlinear.Solution, absolute: bool) -> Iterator[str]:
     for label, at, x in zip(problem.labels, solution.bound, solution.x, strict=True):
         if at:
-            yield f"{label} stands at its bound {x:g}: its standard error takes no account of that"
+            yield f"{label} stands at its bound {x:g}: its standard error does not take that into account"
     if not solution.minimum:
-        yield "the gradient is not zero where the fit stopped: this may be no minimum, start somewhere else"
+        yield "the gradient is not zero where the fit stopped: this may not be a minimum; start from other values"
     if problem.data.size == problem.packing.size and not absolute:
-        yield "there are no more observations than parameters, so nothing tells the standard errors"
+        yield "there are no more observations than parameters, so the standard errors are unknown"
 
 
 def _tensor(array: Any) -> Tensor:

@@ -129,4 +129,4 @@ def resumed(stepper: Stepper, state: Mapping[str, Any]) -> None:
 
 
 def _no_state() -> GradcliError:
-    return GradcliError("this is no state to resume from", hint="Iterate.state() gives one")
+    return GradcliError("this is not a state to resume from", hint="Iterate.state() gives one")

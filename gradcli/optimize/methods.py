@@ -82,11 +82,11 @@ OPTIONS = {
     "eps": Option("Number added to denominators for numerical stability.", "a number from 0",
                   lambda v: _number(v) and v >= 0),
     "weight_decay": Option("Weight decay of the parameters.", "a number from 0", lambda v: _number(v) and v >= 0),
-    "history_size": Option("Number of steps from which the curvature is estimated.", "a whole number from 1", _whole),
+    "history_size": Option("Number of steps from which the curvature is estimated.", "an integer from 1", _whole),
     "tol": Option("Stop when no element of the gradient is larger than this.", "a number from 0",
                   lambda v: v is None or _number(v) and v >= 0),
-    "max_iter": Option("Largest number of steps.", "a whole number from 1", lambda v: v is None or _whole(v)),
-    "steps": Option("Number of steps.", "a whole number from 1", _whole),
+    "max_iter": Option("Largest number of steps.", "an integer from 1", lambda v: v is None or _whole(v)),
+    "steps": Option("Number of steps.", "an integer from 1", _whole),
 }
 
 
@@ -122,14 +122,15 @@ METHODS = {method.name: method for method in (
 
 
 # What a method does that cannot do something.
-_INSTEAD = {"batches": "looks at all rows in every step", "bounds": "knows none"}
+_INSTEAD = {"batches": "uses all rows in every step", "bounds": "has none"}
 
 
 def refuse_unable(row: Method, trait: str, option: str) -> None:
     """Refuse an option that only other methods can do something with."""
     if not getattr(row, trait):
         able = ", ".join(name for name, other in METHODS.items() if getattr(other, trait))
-        raise GradcliError(f"{option} is not for {row.name}, which {_INSTEAD[trait]}", hint=f"it is for {able}")
+        message = f"{option} does not apply to {row.name}, which {_INSTEAD[trait]}"
+        raise GradcliError(message, hint=f"it applies to {able}")
 
 
 def chosen(
@@ -140,7 +141,8 @@ def chosen(
     `spelled` is how whoever has set them writes an option.
     """
     if not isinstance(name, str) or name not in METHODS:
-        hint = isinstance(name, str) and did_you_mean(name.lower(), list(METHODS)) or f"there are {', '.join(METHODS)}"
+        meant = isinstance(name, str) and did_you_mean(name.lower(), list(METHODS))
+        hint = meant or f"choose from {', '.join(METHODS)}"
         raise GradcliError(f"there is no method {quoted(str(name))}", hint=hint)
     method = METHODS[name]
     options = dict(method.options)
@@ -152,7 +154,7 @@ def chosen(
             hint = f"its options are {', '.join(map(spelled, method.options))}"
             raise GradcliError(f"{name} has no option {spelled(option)}", hint=hint)
         if not OPTIONS[option].allows(value):
-            raise GradcliError(f"{spelled(option)} must be {OPTIONS[option].wanted}, it is {_shown(value)}")
+            raise GradcliError(f"{spelled(option)} must be {OPTIONS[option].wanted}, got {_shown(value)}")
         options[option] = value
     return method, options
 

@@ -12,7 +12,7 @@ from gradcli.language.lalr import tables
 from gradcli.language.parse import EXPRESSION, parse
 from gradcli.language.tokens import tokens
 
-_HINT = "what is observed stands left of = and the model right of it, as in y = a*exp(-b*t) + c"
+_HINT = "write what is observed left of = and the model right of it, as in y = a*exp(-b*t) + c"
 
 
 class Model(NamedTuple):
@@ -34,7 +34,7 @@ def split_model(source: str) -> Model:
         span = compared or _trimmed(source, start, len(source))
         raise GradcliError("the model has no =", source=source, span=span, hint=hint)
     if len(equals) > 1:
-        hint = "one equation is fitted; other names are given values before it, as in k = b*t; y = a*exp(-k)"
+        hint = "only one equation is fitted; define other names before it, as in k = b*t; y = a*exp(-k)"
         raise GradcliError("the model has several =", source=source, span=(equals[1], equals[1] + 1), hint=hint)
     place = equals[0]
     left, right = _trimmed(source, start, place), _trimmed(source, place + 1, len(source))

@@ -158,7 +158,7 @@ class Fitter:
             if self._evaluations >= self._most:
                 break
         if not found:
-            raise WorkError("the fit cannot leave its start: the model has no finite derivatives there")
+            raise WorkError("the fit cannot leave its starting point: the model has no finite derivatives there")
         return min(found, key=lambda s: (s.doubts, s.cost))
 
     def _evaluate(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

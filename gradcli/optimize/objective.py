@@ -129,7 +129,7 @@ def _check(request: Request, names: Sequence[str], smooth: bool) -> None:
     value = request.roots[0]
     if value.size != 1:
         hint = "reduce it, as in sum(...) or mean(...)"
-        message = f"what is made smallest must be a single number, the value has shape {value.shape}"
+        message = f"the value to minimize must be a single number, it has shape {value.shape}"
         raise GradcliError(message, span=value.span, hint=hint)
     if not smooth:
         return

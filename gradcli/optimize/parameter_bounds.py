@@ -30,7 +30,7 @@ def bounds_of(bounds: Any, packing: Packing, start: np.ndarray, room: bool = Fal
             hint = did_you_mean(str(name), list(packing.places)) or f"the parameters are {', '.join(packing.places)}"
             raise GradcliError(f"bounds: there is no parameter {quoted(str(name))}", hint=hint)
         if not isinstance(pair, tuple | list) or len(pair) != 2:
-            hint = "as in (0, 10), or (0, None) for a lowest one alone"
+            hint = "for example, (0, 10), or (0, None) for a lowest one alone"
             raise GradcliError(
                 f"bounds of {name} must be a pair, the least and the most, got {kind_of(pair)}", hint=hint
             )
@@ -48,7 +48,7 @@ def _check(name: str, low: np.ndarray, high: np.ndarray, at: np.ndarray, room: b
     if not fit.all():
         k = int(np.argmin(fit))
         ends = f"between {low[k]:g} and {high[k]:g}" if room else f"from {low[k]:g} to {high[k]:g}"
-        raise GradcliError(f"bounds of {name}: nothing is {ends}")
+        raise GradcliError(f"bounds of {name}: no number is {ends}")
     inside = (low <= at) & (at <= high)
     if not inside.all():
         k = int(np.argmin(inside))

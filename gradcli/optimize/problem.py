@@ -97,8 +97,8 @@ class Problem:
         search = self._function(unit), self.bounds, _in_units(loss, unit), size, most, self.digits
         solution = nonlinear.Fitter(*search).solve(x)
         if solution.reason is None:
-            hint = "start nearer to the solution, or measure parameters so that they are of similar size"
-            raise WorkError(f"the fit has not converged after {counted(solution.evaluations, 'evaluation')}", hint=hint)
+            hint = "start nearer to the solution, or scale the parameters to similar size"
+            raise WorkError(f"the fit did not converge after {counted(solution.evaluations, 'evaluation')}", hint=hint)
         return solution
 
     def _refuse_start(self, values: np.ndarray) -> None:
@@ -180,7 +180,7 @@ def converted(value: Any, dtype: str) -> np.ndarray:
 def start_from(value: Any, dtype: str) -> np.ndarray:
     array = to_array(value).astype(dtype)
     if not np.isfinite(array).all():
-        raise GradcliError("a parameter starts from finite numbers")
+        raise GradcliError("the starting value of a parameter must be finite")
     return array
 
 

@@ -52,7 +52,7 @@ class Predictor:
                     error.message = f"the parameter {name!r} is never used"
                     raise error
             if not value.requires_grad:
-                raise GradcliError("the model has no derivatives for its parameters", span=model.right)
+                raise GradcliError("the model has no derivatives with respect to its parameters", span=model.right)
             check_free(_COPIES * 8 * value.size * self.packing.size, "the Jacobian of the model, with its factors,")
             blocks = jacobians(value, [leaves[name] for name in params])
         #: The inputs and parameters that the model reads.
@@ -87,8 +87,8 @@ def observed(model: Model, inputs: Arrays, params: Arrays) -> tuple[np.ndarray, 
         node = interpreter.run(model.observed)
         if node.requires_grad:
             name = next(name for name in params if name in interpreter.used)
-            hint = "what is observed stands left of =, and the model with its parameters right of it"
-            raise GradcliError(f"what is observed depends on the parameter {name!r}", span=model.left, hint=hint)
+            hint = "write what is observed left of =, and the model with its parameters right of it"
+            raise GradcliError(f"the observed values depend on the parameter {name!r}", span=model.left, hint=hint)
     compiled = Compiled(Request(model.source, leaves, None, [node], [], [], None))
     (array,) = compiled.run({**inputs, **params})
     return np.asarray(array, np.float64), interpreter.used
@@ -124,7 +124,7 @@ def _interpreter(model: Model, leaves: Mapping[str, Node]) -> Interpreter:
 def check_names(inputs: Mapping[str, Any], params: Mapping[str, Any]) -> None:
     """Refuse parameters that are inputs as well, and models without any."""
     if not params:
-        raise GradcliError("there is no parameter to fit", hint="parameters have a value to start from, as in a=1,b=1")
+        raise GradcliError("there is no parameter to fit", hint="give the parameters starting values, as in a=1,b=1")
     for name in params:
         if name in inputs:
             hint = "an input is given by the data, a parameter is what the fit finds"

@@ -90,7 +90,7 @@ def run_scipy(
         raise _gone_wrong(method, "where the value is not finite")
     stop = Stop(bool(found.success), f"SciPy says: {_one_line(found.message)}")
     if stop.converged and steps and gradient is not None and _steepness(gradient, at, bounds) >= steepness > 0:
-        stop = Stop(False, f"{stop.reason}; but the gradient is no smaller than at the start")
+        stop = Stop(False, f"{stop.reason}; but the gradient is not smaller than at the start")
     if stop.converged and not steps and steepness:
         # By its own measure, which knows nothing of units.
         stop = Stop(True, f"{stop.reason}; its tolerance is larger than the gradient at the start, {steepness:.3g}")

@@ -48,7 +48,7 @@ class Spread:
         if none:
             raise WorkError(
                 f"the model does not depend on {_listed(none)} where the fit ends: every derivative is 0",
-                hint="start somewhere else, or give bounds; what has no effect cannot be fitted",
+                hint="start from other values, or give bounds; what has no effect cannot be fitted",
             )
         if flat.any():
             raise _alike(directions[flat], labels)
@@ -77,10 +77,12 @@ def _alike(directions: np.ndarray, labels: Sequence[str]) -> WorkError:
     shares = np.abs(directions).max(axis=0)
     names = [label for label, share in zip(labels, shares, strict=True) if share > _SHARE]
     if len(names) == 1:
-        return WorkError(f"the model does not change with {names[0]} where the fit ends", hint="start somewhere else")
+        return WorkError(
+            f"the model does not change with {names[0]} where the fit ends", hint="start from other values"
+        )
     return WorkError(
-        f"{_listed(names)} cannot be told apart: the model stays the same when they change together",
-        hint="leave one of them out, give it a value as an input, or start somewhere else",
+        f"{_listed(names)} cannot be determined separately: the model stays the same when they change together",
+        hint="leave one of them out, give it a value as an input, or start from other values",
     )
 
 

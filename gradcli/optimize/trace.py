@@ -40,7 +40,7 @@ class Trace:
             hint = "name a file; /dev/stderr shows the lines as they come"
             raise GradcliError("--trace cannot go to standard output, where the result goes", hint=hint)
         if is_url(self._target.real):
-            raise GradcliError(f"{quoted(path)} is no file of this machine", hint="name a file")
+            raise GradcliError(f"{quoted(path)} is not a file of this machine", hint="name a file")
         if self.is_file:
             check_folder(self._target)
         self._name = shown(path)
@@ -75,8 +75,10 @@ class Trace:
                 self._file = new
             elif self._file is None or not self._has(kept):
                 self.close()
-                message = f"{self._name} does not hold the first {step} steps of this run, which the checkpoint goes on"
-                raise WorkError(message, hint="--overwrite starts anew")
+                message = (
+                    f"{self._name} does not hold the first {step} steps of this run, which the checkpoint continues"
+                )
+                raise WorkError(message, hint="--overwrite starts over")
             else:
                 self._file.truncate(kept.length)
 
@@ -95,7 +97,7 @@ class Trace:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.close()
-            hint = "wait for it, or name another file"
+            hint = "wait for it to end, or name another file"
             raise WorkError(f"another run is writing to {self._name}", hint=hint) from None
         except (ImportError, OSError):
             # Windows has no such locks, nor have some network file systems.

@@ -108,10 +108,12 @@ def drawn(name: str, x: np.ndarray, arrays: Sequence[Any], derivatives: int) -> 
     lines = [Curve(titles[k], y, dtypes[k]) for k, y in enumerate(heights)]
     note = None
     if len(lines) <= derivatives:
-        why = f"{name} is {x.dtype}" if x.dtype.kind != "f" else f"the value is not differentiable by {name}"
+        why = (
+            f"{name} is {x.dtype}" if x.dtype.kind != "f" else f"the value is not differentiable with respect to {name}"
+        )
         note = f"{why}, so there is no derivative to plot"
     if not np.isfinite(heights[0]).any():
-        note = "the value is finite at none of the points"
+        note = "the value is not finite at any of the points"
     return Curves(name, np.asarray(x, np.float64), lines, note, x.dtype)
 
 
@@ -124,7 +126,7 @@ def points_of(inputs: Mapping[str, Any], wrt: str | None) -> str:
         return wrt
     several = [name for name, array in inputs.items() if array.size != 1]
     if not several:
-        raise GradcliError("no input holds points to plot against", hint="as in x=linspace(-3,3,400)")
+        raise GradcliError("no input holds points to plot against", hint="for example, x=linspace(-3,3,400)")
     if len(several) > 1:
         hint = f"--wrt {several[0]} plots against {several[0]}, and takes the others as they are"
         raise too_many(several, hint)
@@ -143,7 +145,7 @@ def order_of(name: str, x: np.ndarray) -> np.ndarray:
     order = order[np.isfinite(x[order])] if x.dtype.kind == "f" else order
     # Thirds: the difference of the ends may be infinite.
     if x.dtype == BOOL or len(order) < 2 or float(x[order[-1]]) / 3 - float(x[order[0]]) / 3 < _NARROWEST:
-        raise GradcliError(f"{name} holds no range of points", hint=f"as in {name}=linspace(-3,3,400)")
+        raise GradcliError(f"{name} holds no range of points", hint=f"for example, {name}=linspace(-3,3,400)")
     return order
 
 

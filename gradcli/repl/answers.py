@@ -18,6 +18,9 @@ from gradcli.render.marks import Heading, Marked
 from gradcli.render.text import Style, format_tensor
 from gradcli.repl.workspace import Evaluated, Workspace, compute, inputs_below
 
+# The command that undoes :wrt.
+_BY_ALL = "`:wrt all` differentiates with respect to all inputs"
+
 
 class Reply(NamedTuple):
     """What a line is answered with: text (maybe none), a note beside it, and whether the session is over."""
@@ -52,7 +55,7 @@ class Answers:
     def expression(self, text: str, what: str) -> Evaluated:
         """The outcome of a command's expression."""
         if not text.strip():
-            raise GradcliError(f":{what} needs an expression", hint=f"as in :{what} sum(x**2)")
+            raise GradcliError(f":{what} needs an expression", hint=f"for example, :{what} sum(x**2)")
         outcome = self.workspace.run(text)
         if not outcome.is_expression:
             raise GradcliError(f":{what} needs an expression, and this has no value", hint="leave the assignment out")
@@ -74,7 +77,7 @@ class Answers:
         node = outcome.node()
         result = self.evaluate(outcome, node, ones=True)
         if not result.grads:
-            raise GradcliError("there is nothing to differentiate by", hint=self._no_inputs(node))
+            raise GradcliError("there is nothing to differentiate with respect to", hint=self._no_inputs(node))
         note = None if node.size == 1 else f"the value has shape {node.shape}: its gradients are those of its sum"
         found = {name: gradient.value() for name, gradient in result.grads.items() if gradient is not None}
         lines: list[str] = []
@@ -85,9 +88,9 @@ class Answers:
     def _no_inputs(self, node: Node) -> str:
         names = [leaf.params["name"] for leaf in inputs_below(node)]
         if not names:
-            return "the value depends on no input; assign one, as in x = ones(2,2)"
+            return "the value does not depend on an input; assign one, as in x = ones(2,2)"
         if self.wrt is not None:
-            return f"the value depends on {', '.join(names)}; `:wrt all` differentiates by all inputs"
+            return f"the value depends on {', '.join(names)}; {_BY_ALL}"
         return "only floating-point inputs have gradients"
 
     # Computing --------------------------------------------------------------------------------------------------------
@@ -105,7 +108,7 @@ class Answers:
             else:
                 note = f"the value has shape {node.shape}, so no gradient was computed: reduce it, or use :grad"
         elif node.requires_grad and self.wrt is not None:
-            note = f"the value does not depend on {', '.join(self.wrt)}; `:wrt all` differentiates by all inputs"
+            note = f"the value does not depend on {', '.join(self.wrt)}; {_BY_ALL}"
         wanted = [name for name in names if leaves[name] in gradients]
         roots = [node, *(gradients[leaves[name]] for name in wanted)]
         return Request(outcome.source, leaves, None, roots, names, wanted, note)
@@ -124,7 +127,7 @@ class Answers:
                 return compute(roots)
         except GradcliError as error:
             if error.hint and "--memory-limit" in error.hint:
-                error.hint = "a sum or mean of it needs no memory; `gradcli eval -o` writes large results to files"
+                error.hint = "its sum or mean needs no memory; `gradcli eval -o` writes large results to files"
             raise
 
     def check_names(self, names: list[str]) -> None:

@@ -71,7 +71,7 @@ def _points(session: Answers, value: Node) -> Node:
     names = list(several)
     chosen = [name for name in names if name in (session.wrt or ())]
     if not several:
-        raise GradcliError("there are no points to plot against", hint="as in x = linspace(-3,3,400)")
+        raise GradcliError("there are no points to plot against", hint="for example, x = linspace(-3,3,400)")
     if len(several) > 1 and len(chosen) != 1:
         raise too_many(names, f"`:wrt {names[0]}` plots against {names[0]}")
     return several[chosen[0] if len(chosen) == 1 else names[0]]
@@ -84,7 +84,7 @@ def _file(text: str, endings: tuple[str, ...]) -> tuple[str | None, str]:
     if word.lower().endswith(endings):
         return word, rest
     if _FILE.fullmatch(word) and rest[:1].isalpha():
-        raise GradcliError(f"{word!r} tells no format", hint=f"there are {', '.join(endings)}")
+        raise GradcliError(f"{word!r} has no known extension", hint=f"choose from {', '.join(endings)}")
     return None, text
 
 
@@ -93,7 +93,7 @@ x = ones(2,2)       an input: a number, a list, a tensor
 X = @data.npy       an input from a file
 y = 3*x + 7         a value made from inputs; gradients go through it
 f(t) = t**2         a function
-mean(f(y))          an expression: its value, its chain of backward functions, its gradients
+mean(f(y))          an expression: its value, its backward graph, its gradients
 """
 _COLUMN = 26
 
@@ -180,7 +180,7 @@ def _save(session: Answers, rest: str) -> Reply:
 
     path, _, text = rest.partition(" ")
     if not path or not text.strip():
-        raise GradcliError(":save needs a file and an expression", hint="as in :save y.npy 3*x + 7")
+        raise GradcliError(":save needs a file and an expression", hint="for example, :save y.npy 3*x + 7")
     check_writable([path])
     outcome = session.expression(text.strip(), "save")
     array = session.arrays(outcome, [outcome.node()])[0]
@@ -196,7 +196,7 @@ def _delete(session: Answers, rest: str) -> Reply:
             hint = did_you_mean(name, known) or ":names lists them"
             raise GradcliError(f"there is no name {name!r}", hint=hint)
     if not names:
-        raise GradcliError(":delete needs a name", hint="as in :delete x")
+        raise GradcliError(":delete needs a name", hint="for example, :delete x")
     for name in names:
         session.workspace.delete(name)
     session.wrt = None if session.wrt is None else [name for name in session.wrt if name not in names] or None
@@ -209,7 +209,7 @@ def _dtype(session: Answers, rest: str) -> Reply:
     if not rest:
         return Reply(str(get_default_dtype()))
     if rest not in DTYPES or DTYPES[rest].kind != "f":
-        raise GradcliError(f"{rest!r} is no floating-point type", hint="there are float16, float32 and float64")
+        raise GradcliError(f"{rest!r} is not a floating-point type", hint="choose from float16, float32 and float64")
     set_default_dtype(DTYPES[rest])
     return Reply()
 
@@ -232,7 +232,7 @@ def _number(text: str, what: str, least: int, most: int) -> int:
     try:
         value = int(text)
     except ValueError:
-        raise GradcliError(f":{what} needs a whole number", hint=f"as in :{what} 3") from None
+        raise GradcliError(f":{what} needs an integer", hint=f"for example, :{what} 3") from None
     if not least <= value <= most:
         raise GradcliError(f"{value} is out of range", hint=f"it must lie between {least} and {most}")
     return value
@@ -241,19 +241,27 @@ def _number(text: str, what: str, least: int, most: int) -> int:
 _Command = tuple[str, str, Callable[[Answers, str], Reply]]
 #: Each command with its arguments, what it does, and who does it.
 COMMANDS: dict[str, _Command] = {
-    "help": ("[NAME]", "this, or an operation: :help softplus", _help),
-    "ops": ("[FAMILY]", "the operations, as in :ops activations", _ops),
-    "names": ("", "the inputs, values and functions there are", _names),
-    "wrt": ("[NAMES]", "differentiate by these inputs only, as in :wrt x,y; by all with :wrt all", _wrt),
-    "grad": ("EXPR", "only the gradients of an expression; of one that is no scalar, those of its sum", Answers.grad),
+    "help": ("[NAME]", "show this, or an operation: :help softplus", _help),
+    "ops": ("[FAMILY]", "list the operations, as in :ops activations", _ops),
+    "names": ("", "list the inputs, values and functions", _names),
+    "wrt": (
+        "[NAMES]",
+        "differentiate with respect to these inputs only, as in :wrt x,y, or all of them, :wrt all",
+        _wrt,
+    ),
+    "grad": ("EXPR", "only the gradients of an expression; of a non-scalar value, those of its sum", Answers.grad),
     "value": ("EXPR", "only the value of an expression", Answers.value),
-    "plan": ("EXPR", "how an expression and its gradients would be computed", _plan),
-    "graph": ("[WHAT] [FILE] EXPR", "the forward, backward or grad graph, or the plan, as a.svg or DOT", graph),
-    "plot": ("[FILE] EXPR", "a function of the points of an input and its derivative, here or as SVG or PNG", plot),
+    "plan": ("EXPR", "the plan of an expression and its gradients", _plan),
+    "graph": ("[WHAT] [FILE] EXPR", "draw the forward, backward or grad graph, or the plan, as a.svg or DOT", graph),
+    "plot": (
+        "[FILE] EXPR",
+        "plot a function of the points of an input and its derivative, here or as SVG or PNG",
+        plot,
+    ),
     "save": ("FILE EXPR", "write the value of an expression as .npy", _save),
     "delete": ("NAMES", "forget names", _delete),
-    "dtype": ("[NAME]", "the element type of numbers and lists from here on, as in :dtype float64", _dtype),
-    "seed": ("NUMBER", "start the random numbers anew", _seed),
-    "precision": ("[DIGITS]", "digits after the point", _precision),
-    "quit": ("", "leave; so does Ctrl-D", lambda session, rest: Reply(over=True)),
+    "dtype": ("[NAME]", "the dtype of numbers and lists from now on, as in :dtype float64", _dtype),
+    "seed": ("NUMBER", "set the seed of random numbers", _seed),
+    "precision": ("[DIGITS]", "decimals in text", _precision),
+    "quit": ("", "exit; so does Ctrl-D", lambda session, rest: Reply(over=True)),
 }

@@ -94,7 +94,7 @@ class Session(Answers):
         if not name.isidentifier() or name in ("None", "True", "False"):
             raise GradcliError(f"{name!r} is not a name")
         if not path:
-            raise GradcliError("the name of the file is missing", hint=f"as in {name} = @{name}.npy")
+            raise GradcliError("the name of the file is missing", hint=f"for example, {name} = @{name}.npy")
         self.workspace.assign_input(name, open_array(path))
         return Reply()
 

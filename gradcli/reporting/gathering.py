@@ -105,7 +105,7 @@ def _checked(script: Script, request: Request, inputs: Mapping[str, Any], litera
         return "Nothing is differentiated, so there is nothing to check."
     largest = max(array.size for array in inputs.values())
     if largest > _MOST_CHECKED:
-        return f"An input has {largest:,} elements: gradcli check compares it with differences."
+        return f"An input has {largest:,} elements: `gradcli check` compares it with central differences."
     arrays = {name: in_memory(array) for name, array in inputs.items()}
     try:
         return check(script, arrays, request.names, literals=literals)

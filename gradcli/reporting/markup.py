@@ -61,4 +61,4 @@ def _number(value: float) -> str:
 def check_ending(path: str, hint: str = "name it report.html") -> None:
     """Refuse files of another kind, of which some may hold what the document is about."""
     if not path.lower().endswith((".html", ".htm")):
-        raise GradcliError(f"a report is HTML, {quoted(path)} is named as something else", hint=hint)
+        raise GradcliError(f"a report is an HTML file, not {quoted(path)}", hint=hint)

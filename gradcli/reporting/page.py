@@ -27,9 +27,9 @@ def report_page(found: Findings, precision: int = 4) -> str:
     sections = Sections(found, precision)
     parts = [
         ("results", "Value and gradients", sections.results()),
-        ("computation", "The computation, step by step", sections.computation()),
-        ("check", "Check against differences", sections.check()),
-        ("sizes", "Sizes and plan", sections.sizes()),
+        ("computation", "Step by step", sections.computation()),
+        ("check", "Check against central differences", sections.check()),
+        ("sizes", "Plan", sections.sizes()),
     ]
     style = _asset("report.css") + _cards_of_nodes(len(found.told.forward))
     return _page(found.told.source.strip(), parts, style)

@@ -77,7 +77,7 @@ def _add(found: RunRecords, course: Course, line: bytes, where: str) -> None:
         course.add(record["step"], value, number(record.get("gradient_norm")))
     else:
         raise GradcliError(
-            f"{where} is no record of a run: {quoted(line.decode(errors='replace').strip())}", hint=_HINT
+            f"{where} is not a record of a run: {quoted(line.decode(errors='replace').strip())}", hint=_HINT
         )
 
 

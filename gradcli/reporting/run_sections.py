@@ -70,7 +70,7 @@ def _course(course: Course, name: str) -> Markup:
     title = element("h3", escaped(name)) if name else None
     curves = course.curves()
     if curves is None:
-        return joined(title, element("p", "There is one step alone, and so no course.", class_="note"))
+        return joined(title, element("p", "There is only one step, and nothing to plot.", class_="note"))
     many, values = len(course.steps), course.values
     broken = int(np.count_nonzero(~np.isfinite(np.array(values))))
     said = [f"{counted(many, 'step')}; the value goes from {values[0]:.6g} to {values[-1]:.6g}"]

@@ -24,7 +24,7 @@ def find_bundle_target(path: str) -> Target:
     """Where a bundle is written, which has to be a file: GradcliError for what else a path may stand for."""
     target = find_target(path)
     if target.temporary is None or is_url(target.real):
-        raise GradcliError(f"{quoted(path)} is no file of this machine", hint="name a file")
+        raise GradcliError(f"{quoted(path)} is not a file of this machine", hint="name a file")
     return target
 
 

@@ -136,7 +136,7 @@ def _flushing(files: Sequence[_File]) -> Iterator[None]:
 
 def _make(files: Together, target: Target, shape: Shape, dtype: DType) -> _File:
     if target.temporary is None:
-        raise WorkError(f"cannot write {target.path} in blocks: it is no regular file")
+        raise WorkError(f"cannot write {target.path} in blocks: it is not a regular file")
     with writing(target.path):
         return _reserved(files.create(target), target.path, target.temporary, shape, dtype)
 

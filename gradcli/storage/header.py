@@ -79,7 +79,7 @@ def listed(names: Sequence[str]) -> str:
 def unknown_key(name: str, what: str, key: str, names: Sequence[str], holds: str = "it holds") -> GradcliError:
     """The error for a key that none of the `names` in a file is, in all formats."""
     if not key:
-        hint = f"as in {name}:{printable(names[0])}" if names else None
+        hint = f"for example, {name}:{printable(names[0])}" if names else None
         return GradcliError(f"{name}: a key is missing behind the colon; {holds} {listed(names)}", hint=hint)
     hint = did_you_mean(key, [printable(known) for known in names[:1000]])
     return GradcliError(f"{name} has no {what} {quoted(printable(key))}; {holds} {listed(names)}", hint=hint)

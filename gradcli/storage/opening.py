@@ -138,7 +138,7 @@ def _codec_of(file: io.BufferedReader, path: str) -> Codec | None:
     if not file.seekable():
         row = format_of(path)
         if row is not None and row.module is not None and not row.text:
-            raise WorkError(f"{shown(path)} is no regular file, which {row.endings[0]} has to be")
+            raise WorkError(f"{shown(path)} is not a regular file, which {row.endings[0]} has to be")
         return reader_of(path) or (_text_codec() if _is_text(file) else None)
     # What is a .npy may be called whatever one likes.
     return None if file.peek(len(MAGIC))[: len(MAGIC)] == MAGIC else reader_of(path)

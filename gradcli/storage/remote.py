@@ -166,7 +166,7 @@ def _system(url: str) -> tuple[Any, str]:
         raise GradcliError(f"{shown(url)} needs fsspec, which is not installed", hint=hint) from None
     scheme, _, rest = url.partition("://")
     if "::" in scheme or "::" in rest or not rest.strip("/"):
-        raise GradcliError(f"{shown(url)} is no URL of one object", hint="write it as s3://bucket/x.npy")
+        raise GradcliError(f"{shown(url)} is not the URL of one object", hint="write it as s3://bucket/x.npy")
     try:
         return url_to_fs(url)
     except ImportError:
@@ -175,7 +175,7 @@ def _system(url: str) -> tuple[Any, str]:
         raise GradcliError(f"{scheme}:// needs {package or 'a package'}, which is not installed", hint=hint) from None
     except ValueError:
         hint = "s3://, gs://, abfs:// and https:// are some that are known"
-        raise GradcliError(f"{scheme}:// is no scheme that fsspec knows", hint=hint) from None
+        raise GradcliError(f"{scheme}:// is not a scheme that fsspec knows", hint=hint) from None
 
 
 @contextlib.contextmanager

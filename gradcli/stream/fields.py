@@ -145,7 +145,7 @@ def _not_json(error: Exception) -> GradcliError:
         told = error.msg[:1].lower() + error.msg[1:]
         hint = "each line is a JSON object of its own" if not error.pos else None
         return GradcliError(f"this is not JSON: {told} (column {error.pos + 1})", hint=hint)
-    return GradcliError("a whole number has more digits than can be read")
+    return GradcliError("an integer has more digits than can be read")
 
 
 def _numbers(value: Any) -> tuple[list[Any], tuple[int, ...]]:
@@ -170,7 +170,7 @@ def _number(item: Any) -> Any:
         return NON_FINITE[item]
     if item is None:
         return missing_value()
-    raise GradcliError(f"{json_kind(item)} is no number")
+    raise GradcliError(f"{json_kind(item)} is not a number")
 
 
 def _head(fields: dict[str, Any], without: Sequence[str], strict: bool = False) -> str:

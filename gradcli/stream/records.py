@@ -140,7 +140,7 @@ def _arrays(source: Inlet, names: Sequence[str]) -> Iterator[tuple[RecordPlace, 
             return
         if len(arrays) < len(names):
             missing = names[len(arrays)]
-            message = f"the last record has no array for {missing!r}: arrays come in turn for {', '.join(names)}"
+            message = f"the last record has no array for {missing!r}: arrays come in the order {', '.join(names)}"
             yield place, Record(head, {}, WorkError(message))
             return
         yield place, Record(head, arrays)

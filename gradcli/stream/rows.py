@@ -64,7 +64,7 @@ def _rows(source: Inlet, ending: str) -> Iterator[tuple[int, list[str] | Gradcli
             if "unexpected end" in str(error) and len(begun) <= LONGEST_LINE:
                 continue
             begun = ""
-            yield first, GradcliError(f"this is no row of cells: {error}")
+            yield first, GradcliError(f"this is not a row of cells: {error}")
             continue
         begun = ""
         if row[-1:] and row[-1].endswith("\n"):

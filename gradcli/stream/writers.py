@@ -117,7 +117,7 @@ class NpyWriter:
         """`results` are the names of the roots, `targets` those to write."""
         for target in targets:
             if target not in results:
-                hint = "the value does not depend on it, or is no scalar, or it is no floating-point input"
+                hint = "the value does not depend on it, or is not a scalar, or it is not a floating-point input"
                 raise GradcliError(f"{target} is None: there is no gradient to write", hint=hint)
         self._places = [results.index(target) for target in targets or results]
         self._heads = [header_bytes(roots[k].shape, roots[k].dtype) for k in self._places]

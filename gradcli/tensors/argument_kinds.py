@@ -59,7 +59,7 @@ KINDS = {
     ),
     "norm": Kind('_Number | Literal["fro", "nuc"]', "a number, inf and -inf among them, 'fro' or 'nuc'", 2),
     "matrix_order": Kind('_Number | Literal["fro", "nuc"]', "1, 2, inf, their negatives, 'fro' or 'nuc'", 2),
-    "columns": Kind("_Int", "a whole number from 2 on", 2),
+    "columns": Kind("_Int", "an integer from 2 on", 2),
     "triangle": Kind('Literal["L", "U"]', "'L' or 'U', the triangle that is read", "L"),
     "qr_mode": Kind('Literal["reduced", "complete", "r"]', "'reduced', 'complete' or 'r'", "reduced"),
     "driver": Kind('Literal["gelsy", "gels", "gelsd", "gelss"]', "LAPACK's function: 'gels' for full rank", "gelsy"),

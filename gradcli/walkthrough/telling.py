@@ -255,6 +255,6 @@ def _chosen(outline: Outline, only: Iterable[str] | None) -> set[Node]:
     for name in wanted:
         if name not in known:
             few = ", ".join(list(known)[:10])
-            hint = did_you_mean(name, list(known)) or f"there are {few}{', …' if len(known) > 10 else ''}"
+            hint = did_you_mean(name, list(known)) or f"choose from {few}{', …' if len(known) > 10 else ''}"
             raise GradcliError(f"there is no step {quoted(name)}", hint=hint)
     return {known[name] for name in wanted}

@@ -125,7 +125,7 @@ def _too_large(made: Sequence[Node], others: Sequence[tuple[int, str]], needed: 
     if name.startswith("the buffers"):
         hint = "fewer --threads need less; --memory-limit sets another limit"
     elif held and held[0].op.repeated is not None and name == describe(held[0]):
-        hint = "fewer turns need less, and none is kept without gradients; --memory-limit sets another limit"
+        hint = "fewer iterations need less, and without gradients nothing is kept; --memory-limit sets another limit"
     return GradcliError(message, span=held[0].span if held else None, hint=hint)
 
 
@@ -133,7 +133,7 @@ def describe(node: Node) -> str:
     """What a node is, for messages."""
     if node.op.repeated is not None:
         loop = node.op.repeated(node)
-        return f"what a loop of {loop.turns:,} turns keeps of each ({show_bytes(loop.kept)})"
+        return f"what a loop of {loop.turns:,} iterations keeps of each ({show_bytes(loop.kept)})"
     if node.op.results:
         return f"what {node.op.name.lstrip('_')}() gives"
     article = "an" if node.dtype.kind == "i" else "a"
@@ -158,7 +158,7 @@ def check_duration(program: Program, threads: int, limit: float | None) -> None:
         f"this is expected to take {_show(seconds)}, most of it for {node.op.name.lstrip('_')}() with "
         f"{describe(largest)}",
         span=node.span,
-        hint="--yes computes it all the same",
+        hint="--yes computes it anyway",
     )
 
 

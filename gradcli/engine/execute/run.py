@@ -33,8 +33,10 @@ def execute(roots: Sequence[Node]) -> list[np.ndarray]:
     """The arrays of `roots`. Work that several of them need is done once; no NumPy warning escapes."""
     order = toposort(roots, stop=_is_known)
     if any(node.op is INPUT and not _is_known(node) for node in order):
-        hint = "the function is called once for all rows, on what stands for each: where() takes the place of if"
-        raise GradcliError("a row that each() gives to its function has no value of its own", hint=hint)
+        hint = "use where() instead of if"
+        raise GradcliError(
+            "each() calls its function for all rows at once, so that a row has no value of its own", hint=hint
+        )
     if all(node.size <= DEFAULT_SIZES.small for node in order):
         # Planning would cost more than it saves.
         return op_by_op(roots, order)

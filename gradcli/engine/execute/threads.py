@@ -25,7 +25,7 @@ def get_num_threads() -> int:
     if not given:
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if not given.isdecimal() or not 1 <= int(given) <= 1024:
-        raise GradcliError(f"GRADCLI_THREADS must be a whole number from 1 to 1024, it is {given!r}")
+        raise GradcliError(f"GRADCLI_THREADS must be an integer from 1 to 1024, got {given!r}")
     return int(given)
 
 
@@ -43,7 +43,7 @@ def set_num_threads(number: int) -> None:
     """
     if not isinstance(number, int) or isinstance(number, bool) or not 1 <= number <= 1024:
         shown = shown_value(number)
-        raise GradcliError(f"the number of threads must be a whole number from 1 to 1024, got {shown}")
+        raise GradcliError(f"the number of threads must be an integer from 1 to 1024, got {shown}")
     THREADS.set(number)
 
 

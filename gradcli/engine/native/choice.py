@@ -32,7 +32,7 @@ def get_engine() -> str:
         return chosen
     given = os.environ.get("GRADCLI_ENGINE", "").strip().lower() or "auto"
     if given not in ENGINES:
-        raise GradcliError(f"GRADCLI_ENGINE must be auto, numpy or native, it is {quoted(given)}")
+        raise GradcliError(f"GRADCLI_ENGINE must be auto, numpy or native, got {quoted(given)}")
     return given
 
 
@@ -52,10 +52,10 @@ def set_engine(name: str) -> None:
     >>> gc.set_engine("auto")
     """
     if name not in ENGINES:
-        hint = did_you_mean(str(name), list(ENGINES)) or "the engines are auto, numpy and native"
+        hint = did_you_mean(str(name), list(ENGINES)) or "choose from auto, numpy and native"
         raise GradcliError(f"there is no engine {quoted(str(name))}", hint=hint)
     if name == "native" and (reason := why_not()) is not None:
-        raise WorkError(f"the native engine is not there: {reason}", hint='pip install "gradcli[jit]"')
+        raise WorkError(f"the native engine is not available: {reason}", hint='pip install "gradcli[jit]"')
     ENGINE.set(name)
 
 

@@ -71,7 +71,7 @@ def rows_of(source: Source, text: str, delimiter: str | None, first: int = 1) ->
             if len(row) > 1 or (row and row[0].strip()):
                 yield number, row
     except csv.Error as error:
-        hint = "a quote within a cell is written twice, and the cell in quotes" if '"' in text else None
+        hint = "write a quote within a cell twice, and the cell in quotes" if '"' in text else None
         raise WorkError(f"{source.name}, line {first + before}: {error}", hint=hint) from None
 
 
@@ -216,8 +216,8 @@ class Reader:
         place = f"{self.source.name}, line {line}, {where}"
         if is_missing(cell):
             return missing_value(place)
-        hint = "numbers are written with a point, as in 0.5" if _DECIMAL_COMMA.fullmatch(stripped) else None
-        raise WorkError(f"{place}: {quoted(cell)} is no number", hint=hint)
+        hint = "write decimals with a point, as in 0.5" if _DECIMAL_COMMA.fullmatch(stripped) else None
+        raise WorkError(f"{place}: {quoted(cell)} is not a number", hint=hint)
 
 
 def _tokenized(piece: bytes, dtype: DType, delimiter: str | None, columns: list[int] | None) -> Array | None:

@@ -44,7 +44,7 @@ def load(source: Source) -> Array:
     texts = Pieces(source)
     first = next(texts, b"")
     if not first.strip():
-        hint = "a matrix without rows is a table without anything; .npy keeps its shape"
+        hint = "a matrix without rows makes an empty table; .npy keeps its shape"
         raise WorkError(f"{source.name} is empty", hint=hint if source.size == 0 else None)
     start, line, layout, sample = layout_of(source, first)
     while not sample:
@@ -115,7 +115,7 @@ def layout_of(source: Source, first: bytes) -> tuple[int, int, Layout, list[tupl
     """Where in the first piece the rows begin, in which line, how they are written, and some of them."""
     if b"\0" in first:
         line = first.count(b"\n", 0, first.index(b"\0")) + 1
-        not_understood(source, f"is no text: line {line} holds a NUL byte")
+        not_understood(source, f"is not text: line {line} holds a NUL byte")
     comments = 0
     begun = first
     # What numpy.savetxt writes before the rows.

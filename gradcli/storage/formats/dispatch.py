@@ -41,9 +41,9 @@ def reader_of(path: str) -> Codec | None:
         return codec_of(row) if row.module is not None else None
     ending = foreign_ending(path)
     if ending in PICKLES:
-        raise WorkError(f"{shown(path)} is not opened: {ending} files can run programs", hint=_conversion(path, ending))
+        raise WorkError(f"{shown(path)} is not opened: {ending} files can run code", hint=_conversion(path, ending))
     if ending is not None and os.path.basename(path).lower() != ending:
-        raise WorkError(f"{shown(path)} is not opened: {ending} is no format that is read", hint=_HINTS.get(ending))
+        raise WorkError(f"{shown(path)} is not opened: {ending} is not a supported format", hint=_HINTS.get(ending))
     return None
 
 

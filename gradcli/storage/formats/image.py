@@ -33,7 +33,7 @@ def load(source: Source) -> Array:
     with _opened(source) as (picture, mode, form):
         refuse_large(source, form)
         if getattr(picture, "n_frames", 1) > 1:
-            tell(f"{source.name} holds {picture.n_frames} pictures, of which the first is read")
+            tell(f"{source.name} holds {picture.n_frames} images, of which the first is read")
             picture.seek(0)
         array = as_array(source, picture if picture.mode == mode else picture.convert(mode))
     if array.shape != form[0]:
@@ -53,13 +53,13 @@ def _opened(source: Source) -> Iterator[tuple[Any, str, Form]]:
         except pillow.DecompressionBombError:
             raise WorkError(f"{source.name} promises more pixels than pillow decodes") from None
         except pillow.UnidentifiedImageError:
-            raise WorkError(f"{source.name} is no picture that can be read") from None
+            raise WorkError(f"{source.name} is not an image that can be read") from None
         with picture:
             mode = _PLAIN.get(picture.mode, picture.mode)
             if "transparency" in picture.info and mode == "RGB" and picture.mode == "P":
                 mode = "RGBA"
             if mode not in _FORMS:
-                raise WorkError(f"{source.name} is a picture of the kind {mode}, which is not supported")
+                raise WorkError(f"{source.name} is an image of mode {mode}, which is not supported")
             channels, dtype = _FORMS[mode]
             size = (picture.height, picture.width)
             yield picture, mode, ((*size, channels) if channels else size, np.dtype(dtype))

@@ -90,7 +90,7 @@ def _parse(source: Source, text: str, line: int | None = None) -> Any:
     except RecursionError:
         raise _too_deep(source) from None
     except ValueError:
-        raise WorkError(f"{source.name}: a whole number has more digits than can be read") from None
+        raise WorkError(f"{source.name}: an integer has more digits than can be read") from None
 
 
 def _too_deep(source: Source) -> WorkError:
@@ -107,7 +107,7 @@ def _lines(source: Source, text: str) -> list[Any]:
     kinds = {type(item) is dict for item in found}
     if len(kinds) > 1:
         other = next(k for k, item in enumerate(found) if (type(item) is dict) != (type(found[0]) is dict))
-        raise WorkError(f"{source.name}: record {other + 1} is of another kind than the first")
+        raise WorkError(f"{source.name}: record {other + 1} is of another type than the first")
     return found
 
 
@@ -116,7 +116,7 @@ def _field(source: Source, value: Any) -> Any:
     key = left = source.key or ""
     if not key:
         if type(value) is not dict:
-            hint = "without the colon, the whole of it is meant"
+            hint = "without the colon, the whole file is read"
             raise GradcliError(f"{source.name}: a key is missing behind the colon", hint=hint)
         if "" not in value:
             raise unknown_key(source.name, "field", key, list(value), "it has")
@@ -187,7 +187,7 @@ def _array(source: Source, value: Any, prefix: str) -> Array:
     try:
         return np.array(flat, np.float64).reshape(shape)
     except OverflowError:
-        raise WorkError(f"{source.name} holds a whole number that is larger than any float64") from None
+        raise WorkError(f"{source.name} holds an integer that is larger than any float64") from None
 
 
 def _shape(source: Source, value: Any) -> tuple[int, ...]:
@@ -210,7 +210,7 @@ def _number(source: Source, item: Any, index: int, shape: tuple[int, ...], prefi
     place = _place(index, shape, prefix)
     if item is None:
         return missing_value(f"{source.name}, {place}")
-    raise WorkError(f"{source.name}: {place} is {json_kind(item)}, which is no number")
+    raise WorkError(f"{source.name}: {place} is {json_kind(item)}, which is not a number")
 
 
 def _place(index: int, shape: tuple[int, ...], prefix: str) -> str:

@@ -43,7 +43,7 @@ def load(source: Source) -> Array | Header:
     if source.size is not None:
         source.file.seek(header.offset)
     else:
-        not_understood(source, "is no regular file, which .safetensors has to be")
+        not_understood(source, "is not a regular file, which .safetensors has to be")
     if not bfloat:
         return header
     refuse_large(source, (header.shape, np.dtype(np.float32)))
@@ -56,7 +56,7 @@ def _entries_of(source: Source) -> tuple[dict[str, Any], int]:
     start = take(source.file, 8)
     size = struct.unpack("<Q", start)[0] if len(start) == 8 else None
     if size is None or size > _MAX_HEADER or (source.size is not None and size > source.size - 8):
-        not_understood(source, "is empty" if not start else "is no safetensors file, or is truncated")
+        not_understood(source, "is empty" if not start else "is not a safetensors file, or is truncated")
     text = take(source.file, size)
     if len(text) < size:
         not_understood(source, "is truncated: it ends inside its header")
