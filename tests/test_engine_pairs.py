@@ -79,3 +79,19 @@ def test_pairs_agree_and_have_the_same_bits(expression: str, dtype: str) -> None
         one, three = (run(program, arrays, threads=count) for count in (1, 3))
         assert all(a.tobytes() == b.tobytes() for a, b in zip(one, three, strict=True))
         agree([array.astype(np.float64) for array in one], wide, 2e-5 if dtype == "float32" else 1e-11)
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        *("K/sum(K, 0)", "K/sum(K, 1, keepdim=True)", "K/sqrt(sum(K, 0)*sum(K, 1, keepdim=True))", "(u@K)*u"),
+        *("relu(K@u)", "logsumexp(K, 1)", "log_softmax(K, 0)*K"),
+    ],
+)
+def test_many_pairs_are_computed_again_where_several_passes_need_them(expression: str) -> None:
+    """What comes after a sum of theirs needs them once more: 20,000 × 20,000 of them are not kept for it."""
+    n = 20_000
+    inputs = {"x": np.zeros((n, K)), "u": np.zeros(n)}
+    used = {name: array for name, array in inputs.items() if name == "x" or "@" in expression}
+    program = plan(with_gradients(f"K = exp(-(x@x.T)); sum({expression})", used))
+    assert program.memory(2) < 100_000_000

@@ -22,6 +22,8 @@ _STORING = 5
 _BORROWING = 2
 # An operand so many times as large as a result is rather taken in block by block than kept.
 _MUCH = 4
+# What has more bytes than this, and than all that is given and asked for together, is not kept but computed again.
+_LARGE = 1 << 28
 # So many users of what is computed again are looked at in a pass.
 _MOST_USERS = 16
 
@@ -219,6 +221,7 @@ def _worth_keeping(schedule: Schedule, found: list[PassNodes]) -> Node | None:
     saved = {node: cost[node] * (met[node] - 1) for node in again}
     for one in found:
         saved.update(_saved_by_users(schedule, one, again, cost))
+    known = sum(node.nbytes for node in {*schedule.roots, *(n for n in schedule.order if schedule.kind[n] == LEAF)})
     # Keeping one costs less where it may live in the memory of a result of its form.
     forms = {(node.shape, node.dtype) for node in schedule.roots if schedule.kind[node] == BLOCK}
     worth = {
@@ -226,6 +229,7 @@ def _worth_keeping(schedule: Schedule, found: list[PassNodes]) -> Node | None:
         for node, much in saved.items()
         # Of several results each is kept by itself.
         if not node.op.results
+        and node.nbytes <= max(known, _LARGE)
         and (gain := much - node.size * (_BORROWING if (node.shape, node.dtype) in forms else _STORING)) > 0
     }
     return max(worth, key=lambda node: worth[node], default=None)
