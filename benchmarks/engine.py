@@ -13,8 +13,8 @@ some minutes.
 A figure is the time of a contender over that of gradcli, so above 1 gradcli is the faster one: first the ratio of the
 minima, then that of the medians. Contenders run in one process, in turn, and give the value and all gradients in fresh
 memory. Results are compared first; that first call is not timed. Who takes four times as long as gradcli sits out all
-but three rounds. gradcli goes through its public API, from text to
-arrays, but has kept the plan from then; torch.compile (which needs a C++ compiler) and jax.jit their code. `over
+but three rounds. gradcli goes through its public API, from text to arrays, but has kept the plan from then, and its
+native code where llvmlite is installed; torch.compile (which needs a C++ compiler) and jax.jit their code. `over
 memcpy` is the time of gradcli over that of copying memory: as many bytes read and written as inputs and gradients have.
 Nothing is asserted, and only ratios mean anything on a machine that does other work as well.
 """

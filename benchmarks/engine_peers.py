@@ -220,8 +220,11 @@ def contenders(work: Workload, peers: Mapping[str, Prepare]) -> Contenders:
 
     Those whose result is not that of NumPy op by op in float64 are told of.
     """
-    prepared: dict[str, Prepare] = {"gradcli": lambda one: gradcli_run(one.expression, one.inputs, one.wrt)}
-    if importlib.util.find_spec("llvmlite") is not None:
+    # Who compiles is asked to: so is gradcli, which would leave what is small to NumPy.
+    compiles = importlib.util.find_spec("llvmlite") is not None
+    engine = "native" if compiles and gc.get_engine() == "auto" else None
+    prepared: dict[str, Prepare] = {"gradcli": lambda one: gradcli_run(one.expression, one.inputs, one.wrt, engine)}
+    if compiles:
         prepared["blocks of NumPy"] = lambda one: gradcli_run(one.expression, one.inputs, one.wrt, "numpy")
     if work.blocked is not None:
         prepared["hand-blocked"] = lambda one: by_hand(one.blocked, one.inputs)

@@ -98,9 +98,25 @@ def brief_table(document: Document, letters: str) -> str:
     return table(["value and all gradients", *LIBRARIES], rows)
 
 
+def in_short(document: Document, mode: str) -> str:
+    """The fastest of the others in one line."""
+    best = best_of_others(document)
+    ahead = sum(value < 1 / LEVEL for value in best)
+    return (
+        f"Value and all gradients of large arrays, {mode}: the fastest of the others takes {min(best):.2f} to "
+        f"{max(best):.2f} times as long, {statistics.median(best):.2f} times in the middle; in {ahead} of {len(best)} "
+        "comparisons it is ahead."
+    )
+
+
+def best_of_others(document: Document) -> list[float]:
+    """Of each row the time of the fastest library over that of gradcli."""
+    return [min(found.values()) for row in document.rows if (found := others(row))]
+
+
 def standing(document: Document, mode: str) -> str:
     """Who is ahead where, and who is level: by the best rounds, with the median ones beside them."""
-    best = [min(found.values()) for row in document.rows if (found := others(row))]
+    best = best_of_others(document)
     reached = sum(value >= GOAL for value in best)
     ahead = sum(value < 1 / LEVEL for value in best)
     first = (

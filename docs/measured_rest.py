@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from charts import Bar, bars, curve, dots
 from measured_engine import LEVEL, by_panel
-from measurements import Document, Row, milliseconds, plain, ratio, table, wrapped
+from measurements import Document, Row, listed, milliseconds, plain, ratio, table, wrapped
 
 #: Colours of bars.
 OWN, OTHER = 0, 1
@@ -67,10 +67,24 @@ def operations_ahead(document: Document) -> str:
     return "\n".join(lines if slower else [*lines, "- nowhere"])
 
 
+def operations_in_short(document: Document) -> str:
+    found = [value for row in document.rows if (value := ratio(row, "PyTorch", "gradcli")) is not None]
+    slower = sum(value < 1 / LEVEL for value in found)
+    return f"One operation alone: PyTorch is ahead in {slower} of {len(found)} comparisons."
+
+
 def random_ratios(document: Document) -> list[float]:
     """NumPy's time over that of native code, by medians, where anything is native."""
     found = [ratio(row, "NumPy", "native", "median") for row in document.rows]
     return [value for value in found if value is not None]
+
+
+def random_in_short(document: Document) -> str:
+    found = random_ratios(document)
+    return (
+        f"Native code beside blocks of NumPy: {statistics.median(found):.2f} times as fast in the middle of "
+        f"{len(found)} random expressions, slower in {sum(value < 1 / LEVEL for value in found)} of them."
+    )
 
 
 def random_plot(document: Document) -> str:
@@ -116,7 +130,18 @@ def loops_plot(document: Document) -> str:
 
 
 def loop(row: Row) -> str:
-    return f"{row['loop']}, {row['turns']:,}"
+    return f"{row['turns']:,} × {row['loop']}"
+
+
+def loops_in_short(document: Document) -> str:
+    most = max(row["turns"] for row in document.rows)
+    long = [value for row in document.rows if row["turns"] == most and (value := ratio(row, "PyTorch", "gradcli"))]
+    first = [loop(row) for row in document.rows if (ratio(row, "PyTorch", "gradcli, first run") or 1) < 1 / LEVEL]
+    ahead = f"It is ahead of a first run, plan included, in {listed(first)}."
+    return (
+        f"Loops of {most:,} turns: PyTorch takes {plain(min(long))} to {plain(max(long))} times as long."
+        f"{f' {ahead}' if first else ''}"
+    )
 
 
 def loops_table(document: Document) -> str:
@@ -152,6 +177,16 @@ def rates(stream: Document, batch: Document) -> list[Rates]:
     return found
 
 
+def rates_in_short(stream: Document, batch: Document) -> str:
+    """The best rate of gradcli over that of each of the others."""
+    parts = []
+    for group in rates(stream, batch):
+        own = max(rate for name, rate in group.found if name.startswith("gradcli"))
+        theirs = [f"{plain(own / rate)} times {name}" for name, rate in group.found if not name.startswith("gradcli")]
+        parts.append(f"{f'`{group.what}`' if '(' in group.what else group.what}: {listed(theirs)}")
+    return f"Streams and batches, the best rate of gradcli: {'; '.join(parts)}."
+
+
 def rates_plot(stream: Document, batch: Document) -> str:
     found = []
     for group in rates(stream, batch):
@@ -181,6 +216,12 @@ def startup_plot(document: Document) -> str:
         kind = OTHER if name in ("import numpy", "bare python") else OWN
         found.append(Bar(name, one["min"] * 1e3, kind))
     return bars("Start-up", found, plain, {"gradcli": OWN, "Python": OTHER})
+
+
+def startup_in_short(document: Document) -> str:
+    (row,) = document.rows
+    name = next(name for name in row["measured"] if name.startswith("eval"))
+    return f"The start: `gradcli eval` takes {ratio(row, name, 'import numpy'):.2f} times as long as `import numpy`."
 
 
 def startup_table(document: Document) -> str:

@@ -79,6 +79,7 @@ def pictures(found: Mapping[str, Document]) -> dict[str, str]:
 def blocks(found: Mapping[str, Document]) -> dict[str, str]:
     """What stands between the marks of the pages."""
     texts = {
+        "in-short": in_short(found),
         "machine": machine(found),
         "cases": engine.cases_table(found["engine"]),
         "brief": engine.brief_table(found["engine"], "abcdef"),
@@ -96,6 +97,19 @@ def blocks(found: Mapping[str, Document]) -> dict[str, str]:
         texts[name] = engine.engine_table(found[name], "gradcli", ("blocks of NumPy", *engine.LIBRARIES))
         texts[f"{name}-numpy"] = engine.engine_table(found[name], "blocks of NumPy", others)
     return texts
+
+
+def in_short(found: Mapping[str, Document]) -> str:
+    """A line for each of what was measured."""
+    lines = (
+        *(engine.in_short(found[name], mode) for name, mode in MODES.items()),
+        rest.random_in_short(found["random"]),
+        rest.operations_in_short(found["operations"]),
+        rest.loops_in_short(found["loops"]),
+        rest.rates_in_short(found["stream"], found["batch"]),
+        rest.startup_in_short(found["startup"]),
+    )
+    return "\n".join(wrapped(line, "- ") for line in lines)
 
 
 def machine(found: Mapping[str, Document]) -> str:
