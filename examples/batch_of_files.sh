@@ -1,5 +1,5 @@
 #!/bin/sh
-# One expression over many files: a loop in the shell, a folder of results for each file, one line a file to read.
+# One expression over many files: a loop in the shell, with a folder of results and a line of output for each file.
 set -e
 work=$(mktemp -d)
 trap 'rm -r "$work"' EXIT
@@ -23,6 +23,6 @@ done
 echo
 ls results/mon
 
-# The point that pulls hardest on the kurtosis of Monday.
+# The point with the largest influence on Monday's kurtosis.
 echo
 gradcli eval 'x[argmax(abs(g))]' x=mon.npy g=results/mon/x.grad.npy --no-grad

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Work dealt to a cluster, here of two processes on this machine: the same bits as without one.
+# Work distributed over a cluster, here two processes on this machine: the same bits as without it.
 set -e
 work=$(mktemp -d)
 trap 'rm -r "$work"' EXIT

@@ -1,5 +1,5 @@
 #!/bin/sh
-# An enzyme's reaction rates at several concentrations: the Michaelis-Menten model fitted, and compared with another.
+# An enzyme's reaction rates at several concentrations: a fit of the Michaelis-Menten model, and of another.
 set -e
 
 work=$(mktemp -d)

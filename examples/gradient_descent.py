@@ -1,4 +1,4 @@
-"""A training loop as in PyTorch: forward, backward, an update in place that is not tracked, gradients back to zero."""
+"""A training loop as in PyTorch: forward, backward, an untracked update in place, and zeroed gradients."""
 
 import numpy as np
 

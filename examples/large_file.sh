@@ -1,5 +1,5 @@
 #!/bin/sh
-# A file of 100 MB, with a gradient of 100 MB, on 20 MB of memory: both stream, in the blocks that `explain` shows.
+# A file of 100 MB and its gradient of 100 MB, in 20 MB of memory: both stream in blocks, as `explain` shows.
 set -e
 work=$(mktemp -d)
 trap 'rm -r "$work"' EXIT
@@ -15,24 +15,24 @@ for start in range(0, len(X), 100_000):
     X[start : start + 100_000] = 20 + np.sin(row / 1000) + np.arange(10) * row / len(X)
 END
 
-# How far the readings are from the mean of their sensor, by a measure that outliers do not rule.
+# How far the readings are from the mean of their sensor, by a measure that is robust against outliers.
 cat > scatter.txt <<'END'
 r = X - mean(X, 0)
 mean(log1p(r**2), 0)
 END
 
-# The gradient needs the means, and the mean of something that needs the means: three passes over the file.
-gradcli explain -f scatter.txt X=X.npy --grad-output 1 --threads 4 | grep pass
+# The gradient needs the means, and the mean of a term that needs the means: three passes over the file.
+gradcli explain -f scatter.txt X=X.npy --grad-output 1 -o X.grad=G.npy --threads 4 --memory-limit 20MB | grep pass
 
-# The limit is on what is held for the computation, beside Python itself.
+# The limit applies to the computation, without Python itself.
 gradcli eval -f scatter.txt X=X.npy --grad-output 1 -o value=scatter.npy -o X.grad=G.npy --quiet \
     --threads 4 --memory-limit 20MB
 echo
 gradcli eval scatter scatter=scatter.npy --no-grad --precision 2
 
-# The gradient is a file like any other. No reading moves its sensor's figure by more than one part of their number.
+# The gradient is a file like any other. No reading changes its sensor's figure by more than 1/n, for n readings.
 gradcli eval 'amax(abs(G), 0) * G.shape[0]' G=G.npy --no-grad --precision 2 --memory-limit 20MB --threads 4
 
-# What needs the file as a whole says so before anything is computed.
+# An operation that needs the whole file is refused before anything is computed.
 echo
 gradcli eval 'cumsum(X, 0)' X=X.npy --no-grad --memory-limit 20MB 2>&1 || echo "exit code $?"

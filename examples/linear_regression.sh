@@ -1,5 +1,5 @@
 #!/bin/sh
-# Linear regression on files: the gradient of the squared error, then descent steps that go from file to file.
+# Linear regression on files: the gradient of the squared error, then steps of gradient descent from file to file.
 set -e
 work=$(mktemp -d)
 trap 'rm -r "$work"' EXIT
@@ -17,7 +17,7 @@ END
 # Only the parameters are differentiated; X and y are data.
 gradcli eval 'mean((X@w + b - y)**2)' X=X.npy y=y.npy 'w=zeros(3)' b=0 --wrt w,b
 
-# The expression can take the step itself: its value is the new w, kept as a file for the next round.
+# An expression can take the step itself: its value is the new w, written to a file for the next round.
 python3 -c 'import numpy as np; np.save("w.npy", np.zeros(3)); np.save("b.npy", np.zeros(()))'
 for round in 1 2 3 4 5 6 7 8; do
     gradcli eval 'mean((X@w + b - y)**2)' X=X.npy y=y.npy w=w.npy b=b.npy --wrt w,b -o grads/ --quiet

@@ -1,6 +1,6 @@
-"""Logistic regression on .npy files: loss and gradient as one expression, read, differentiated and followed downhill.
+"""Logistic regression on .npy files: the loss is one expression, whose gradient is used for gradient descent.
 
-`log1p(exp(-m))` is the textbook form of the loss; `softplus(-m)` is the same and does not overflow for any m.
+`log1p(exp(-m))` is the textbook form of the loss; `softplus(-m)` is the same, and overflows for no m.
 """
 
 import tempfile
@@ -31,9 +31,9 @@ with tempfile.TemporaryDirectory() as name:
         w = w - 2.0 * result.grads["w"].numpy()
 
     right = np.mean(np.sign(data["X"] @ w) == data["y"])
-    print(f"{right:.0%} of the points on the right side")
+    print(f"{right:.0%} of the points are classified correctly")
 
-    # Where margins are large, the textbook form overflows and the safe one does not.
+    # For large margins, the textbook form overflows and the safe form does not.
     far = {"m": np.array([-1000.0, 0.0, 1000.0], np.float32)}
     print(gc.evaluate("log1p(exp(-m))", far).value.detach())
     print(gc.evaluate("softplus(-m)", far).value.detach())

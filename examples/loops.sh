@@ -2,11 +2,11 @@
 # Loops: a root by Newton's iteration, a differential equation, a network over a sequence, a filter; and their gradients.
 set -e
 
-echo "The cube root of 2, and how it changes with what it is the root of:"
+echo "The cube root of x = 2, and its derivative with respect to x:"
 gradcli eval 'f(y) = y - (y**3 - x)/(3*y**2); iterate(f, x, 7)' x=2 | tail -2
 
 echo
-echo "Van der Pol's oscillator after 10,000 steps of Runge and Kutta, by its parameter:"
+echo "Van der Pol's oscillator after 10,000 Runge-Kutta steps, and its derivative with respect to the parameter:"
 gradcli eval '
 slope(y) = [y[1], k*(1 - y[0]**2)*y[1] - y[0]]
 step(y, h=0.001) = {
@@ -19,7 +19,7 @@ step(y, h=0.001) = {
 iterate(step, y0, 10000)[0]' 'y0=[1, 0.2]' k=1.3 --wrt k --dtype float64 | tail -2
 
 echo
-echo "An LSTM over 100 steps: the gradient of its last state by the first weights:"
+echo "An LSTM over 100 steps: the gradient of its last state with respect to the input weights:"
 gradcli eval '
 step(h, c, x) = {
   i, f, g, o = chunk(W@h + U@x + b, 4)
@@ -30,7 +30,7 @@ h, c = fold(step, (zeros(2), zeros(2)), xs)
 sum(h)' 'W=eye(8, 2)' 'U=linspace(-1, 1, 8).reshape(8, 1)' 'b=zeros(8)' 'xs=sin(arange(100)).reshape(100, 1)' \
   --wrt U | sed -n '/^U.grad/,/^$/p'
 
-echo "The likelihood of a random walk that is measured with noise, by both variances (a Kalman filter):"
+echo "The likelihood of a random walk observed with noise (a Kalman filter): its gradient with respect to both variances:"
 gradcli eval '
 step(m, P, total, z) = {
   P = P + q

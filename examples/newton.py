@@ -11,5 +11,5 @@ for _step in range(6):
     with gc.no_grad():
         x -= slope / curvature
 
-# The chain of the slope is a chain like any other.
+# The slope has a backward graph like any other tensor.
 print(slope.grad_fn.name())

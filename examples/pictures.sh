@@ -5,16 +5,16 @@ work=$(mktemp -d)
 trap 'rm -r "$work"' EXIT
 cd "$work"
 
-# Mermaid is drawn by GitHub and by many editors: the gradient of a ridge regression, to be pasted into a page.
+# GitHub and many editors draw Mermaid: here the gradient of a ridge regression, to be pasted into a page.
 echo '--- the gradient as Mermaid'
 gradcli graph 'mean((X@w - y)**2) + 0.1*sum(w**2)' 'X=ones(8,3)' 'y=ones(8)' 'w=ones(3)' --wrt w --what grad --format mermaid
 
-# DOT goes into a file; Graphviz makes a picture of it: dot -Tsvg plan.dot -o plan.svg
+# DOT is written to a file, from which Graphviz makes a picture: dot -Tsvg plan.dot -o plan.svg
 gradcli graph 'mean((X@w - y)**2)' 'X=zeros(2000000,3)' 'y=zeros(2000000)' 'w=ones(3)' --wrt w --what plan -o plan.dot
 echo
 echo "--- the plan as DOT: $(grep -c -e '->' plan.dot) arrows"
 
-# JSON is for programs of one's own: which operations does the gradient of an attention consist of, and how often?
+# JSON is for programs: which operations does the gradient of an attention consist of, and how many of each?
 cat > attention.txt <<'END'
 a = softmax(Q@K.T/sqrt(8.), dim=1)
 sum((a@V - Y)**2)

@@ -11,11 +11,11 @@ echo '--- the gradient of one expression is the input of the next'
 gradcli eval 'x**3' x=@a.npy --grad-output 1 -o x.grad=- | gradcli eval 'sum(g)/2' g=@-
 
 echo
-echo '--- any program that speaks .npy can stand in the pipe'
+echo '--- any program that reads or writes .npy can be in the pipe'
 gradcli eval 'exp(x)' x=@a.npy --no-grad -o value=- |
     python3 -c 'import sys, io, numpy as np; print(np.load(io.BytesIO(sys.stdin.buffer.read())).round(2))'
 
 echo
-echo '--- and JSON for the others'
+echo '--- JSON for other programs'
 gradcli eval 'sum(x**3)' x=@a.npy --json |
     python3 -c 'import sys, json; print(json.load(sys.stdin)["grads"]["x"])'

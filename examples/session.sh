@@ -1,5 +1,5 @@
 #!/bin/sh
-# A session of gradcli repl as a script: names stay, gradients go through them, mistakes do not end it.
+# A session of gradcli repl as a script: names are kept, gradients pass through them, errors do not end it.
 set -e
 
 gradcli repl <<'END' 2>&1 || echo "exit code $?"
@@ -10,7 +10,7 @@ w = zeros(2)
 residual = X@w - y
 :grad mean(residual**2)
 
-# The minimum, from the normal equations; the gradient there is zero but for rounding.
+# The minimum, from the normal equations; the gradient there is zero up to rounding.
 best = solve(X.T@X, X.T@y)
 :value best
 loss(v) = mean((X@v - y)**2)
@@ -19,7 +19,7 @@ w = detach(best)
 :wrt w
 :value abs(loss(w)) < 0.01
 
-# A mistake: the session goes on, and the exit code says so at the end.
+# An error: the session continues, and its exit code is 1 at the end.
 loss(X)
 :names
 :value loss(zeros(2))

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Record after record: JSON Lines through an expression, errors on the way, one stream feeding another, arrays.
+# Record after record: JSON Lines through an expression, wrong records, one stream feeding another, arrays.
 set -e
 work=$(mktemp -d)
 trap 'rm -r "$work"' EXIT
@@ -15,12 +15,12 @@ echo '--- a value and a gradient for each line; other fields pass through'
 head -n 2 sensors.jsonl | gradcli stream 'sum(x**2)'
 
 echo
-echo '--- a line that is wrong has a report of its own, and the exit code tells'
+echo '--- a wrong line gives a line with an error, and the exit code is 1'
 gradcli stream 'mean(x)' --no-grad < sensors.jsonl 2> report.txt || echo "exit code $?"
 cat report.txt
 
 echo
-echo '--- what is the same for all records stands on the command line'
+echo '--- inputs that all records share are on the command line'
 printf '%s\n' '[1, 1]' '[2, 0]' | gradcli stream 'sum((x - c)**2)' 'c=[0, 2]' --wrt c
 
 echo
@@ -28,8 +28,8 @@ echo '--- the value of one stream is the input of the next'
 head -n 2 sensors.jsonl | gradcli stream 'sum(x**2)' --no-grad | gradcli stream 'sqrt(value)' --name value
 
 echo
-echo '--- arrays, one after the other, in and out'
-# Without -u, NumPy would look for a position in the pipe.
+echo '--- arrays, one after another, in and out'
+# Without -u, NumPy would ask for the position in the file, which a pipe does not have.
 python3 -u -c '
 import sys, numpy as np
 for k in range(3):

@@ -1,4 +1,4 @@
-"""Two tensors, only one of them tracked: the other has no gradient."""
+"""Two tensors, of which one is tracked: the other has no gradient."""
 
 import gradcli as torch
 

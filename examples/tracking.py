@@ -1,4 +1,4 @@
-"""Track a computation from Python, in PyTorch's words: requires_grad, grad_fn, backward, detach, no_grad."""
+"""Track a computation from Python, with PyTorch's names: requires_grad, grad_fn, backward, detach, no_grad."""
 
 import gradcli as torch
 
