@@ -111,11 +111,18 @@ def _rows_of_table(node: Node) -> tuple[Dims, Dims] | None:
     return ((-1, node.ndim - 1), tuple(range(node.ndim - 1))) if node.ndim > 1 else None
 
 
+def _gather_into(out: Any, x: Any, index: Any, dim: int) -> None:
+    if x.ndim and index.ndim:
+        picking.picked_into(out, x, index, dim)
+    else:
+        out[...] = picking.picked(x, index, dim)
+
+
 #: Places that are part of the expression are not looked at one by one here.
 _NO_PARTS = NativeParts(lambda node: None)
 
 gather: Op = primitive(
-    "gather", lambda x, index, dim: picking.picked(x, index, dim), _gather_infer, family="gather",
+    "gather", lambda x, index, dim: picking.picked(x, index, dim), _gather_infer, family="gather", into=_gather_into,
     args="input, dim, index: places, *, sparse_grad=False", build=_gather,
     grad_fn=lambda node: ("GatherBackward0", node.inputs[:1]),
     vjp=lambda g, out, x, index, dim: (placed(g, index, x.shape, dim), None),
@@ -125,7 +132,7 @@ gather: Op = primitive(
 )
 placed_: Op = primitive(
     "_placed", lambda g, index, shape, dim: picking.placed(g, index, shape, dim),
-    lambda inputs, params: (params["shape"], inputs[0].dtype), family="gather", public=False,
+    lambda inputs, params: (params["shape"], inputs[0].dtype), into=picking.placed_into, family="gather", public=False,
     grad_fn=lambda node: ("ScatterAddBackward0", node.inputs[:1]),
     vjp=lambda h, out, g, index, shape, dim: (make(gather, (h, index), {"dim": dim}), None),
     doc="Zeros with elements added at places along a dimension.", batching=LINEAR, blocking=Blocking(_placed_follow),

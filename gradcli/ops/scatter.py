@@ -42,13 +42,12 @@ def _flattened(index: Any, shape: Shape, dim: int | None) -> Any:
 
 
 def _put_kernel(x: Any, index: Any, source: Any, dim: int | None, add: bool, name: str) -> Any:
-    flat = _flattened(index, x.shape, dim)
     source = np.broadcast_to(source, index.shape)
+    if add and dim is not None and picking.added_along(out := np.empty(x.shape, x.dtype), x, index, source, dim):
+        return out
+    flat = _flattened(index, x.shape, dim)
     if add:
-        if x.dtype.kind == "f":
-            total = np.add(x, picking.added_up(x.shape, flat, source.astype(np.float64)), dtype=np.float64)
-            return total.astype(x.dtype)
-        return x + picking.added_up(x.shape, flat, source)
+        return picking.added_up(x, flat, source)
     out = np.array(x, order="C")
     # What comes later stays.
     out.reshape(-1)[flat.reshape(-1)] = source.reshape(-1)

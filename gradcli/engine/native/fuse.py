@@ -33,8 +33,8 @@ _MOST_PLACES = 32
 _MOST_SCATTERED = 4
 #: Nor are those of which more elements are kept.
 _MOST_KEPT = 1024
-#: Instructions that take an element from a place that is data, about.
-_GATHERED = 8
+#: Instructions that take an element from a place that is data, or add one up there, about.
+_GATHERED, _SCATTERED = 4, 6
 #: Bytes of results of which no cache holds anything when they are looked at.
 _LARGE = 1 << 25
 #: Instructions of one function: its parts are looked at together, and the registers of all are dealt out at once.
@@ -218,7 +218,7 @@ class Code:
             assert item.form is not None
             if item.table is not None:
                 place_within(v, values.pop(), item.table)
-                v.lines += [""] * (_GATHERED if item.out >= 0 else 6 * v.lanes)
+                v.lines += [""] * ((_GATHERED if item.out >= 0 else _SCATTERED) * v.lanes)
                 return 1 + len(v.lines)
             made = item.form(v, *values)
             if item.lanes is not None:

@@ -8,7 +8,7 @@ from gradcli.engine.native import lane_forms
 from gradcli.engine.native.builder import VectorBuilder
 from gradcli.engine.native.loop_steps import LookupTable, LoopStep, rest_of
 from gradcli.engine.native.strides import Shape, dense
-from gradcli.engine.native.transpose import first_lanes, stored
+from gradcli.engine.native.transpose import stored
 from gradcli.engine.native.vectors import INT64, Vector, element_type
 from gradcli.engine.plan.program import Pass, Step, Sum
 from gradcli.graph.native_forms import Dims, NativeLookup, NativeScatter
@@ -91,16 +91,20 @@ def lane_offsets(v: VectorBuilder, size: int) -> Vector:
 
 
 def gathered(v: VectorBuilder, pointer: str, offset: Vector, dtype: np.dtype, valid: int) -> Vector:
-    """The elements so many bytes behind an address, each lane its own; the first lanes only."""
-    kept, pointers = stored(dtype), f"<{v.lanes} x ptr>"
-    name = f"@llvm.masked.gather.{v.mangled(kept)}.v{v.lanes}p0"
-    v.declarations[name] = f"declare {v.type(kept)} {name}({pointers}, i32, <{v.lanes} x i1>, {v.type(kept)})"
-    places = v.assign(f"getelementptr i8, ptr {pointer}, {offset.typed}", INT64)
-    value = v.assign(
-        f"call {v.type(kept)} {name}({pointers} {places.name}, i32 {kept.itemsize}, {first_lanes(v, valid).typed}, "
-        f"{v.type(kept)} zeroinitializer)",
-        kept,
-    )
+    """The elements so many bytes behind an address, each lane its own; the first lanes only.
+
+    One by one: instructions that take them all at once are slower on many processors, and faster on none by much.
+    """
+    kept = stored(dtype)
+    value = v.constant(0, kept)
+    for k in range(valid):
+        by, at, one = (v.fresh() for _ in range(3))
+        v.lines += [
+            f"  {by} = extractelement {offset.typed}, i32 {k}",
+            f"  {at} = getelementptr i8, ptr {pointer}, i64 {by}",
+            f"  {one} = load {element_type(kept)}, ptr {at}, align {kept.itemsize}",
+        ]
+        value = v.emit(f"insertelement {value.typed}, {element_type(kept)} {one}, i32 {k}", kept)
     return value != 0 if dtype.kind == "b" else value
 
 

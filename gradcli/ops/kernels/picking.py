@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from gradcli.errors import SizeError
 
+# Places of a few rows that are gone through at once: what is made of them stays in the cache.
+_PIECE = 1 << 14
+
 
 def check_places(index: Any, length: int, dim: int, least: int = 0) -> None:
     """Refuse indices below `least` and from `length` on."""
+    if not least and index.dtype.kind == "i":
+        # Taken without sign, negative ones are the largest: that is looked at once, not twice.
+        unsigned = index.view(f"u{index.itemsize}")
+        if not index.size or unsigned.max() < length:
+            return
     if index.size and not (least <= index.min() and index.max() < length):
         worst = index.min() if index.min() < least else index.max()
         raise SizeError("index {} is out of range for dimension {} of length {}", int(worst), dim, length)
@@ -36,32 +46,99 @@ def flat_places(index: Any, shape: tuple[int, ...], dim: int) -> Any:
     return flat + along if flat.size != 1 else along
 
 
+def _in_rows(shape: tuple[int, ...], index: Any, dim: int) -> tuple[int, int, int] | None:
+    """How many rows there are in front of a dimension, its length, and how many places behind each; None where the
+    index is not for all of them."""
+    rest = (*shape[:dim], *shape[dim + 1 :])
+    if (
+        len(shape) != index.ndim
+        or not (index.size and math.prod(shape))
+        or (*index.shape[:dim], *index.shape[dim + 1 :]) != rest
+    ):
+        return None
+    return math.prod(shape[:dim]), shape[dim], math.prod(shape[dim + 1 :])
+
+
+def _pieces(index: Any, rows: int, length: int, inner: int) -> Iterator[tuple[slice, Any]]:
+    """A few rows after the other, with the flat places within these."""
+    index = index.reshape(rows, -1, inner)
+    lines = max(1, min(rows, _PIECE // max(1, max(index.shape[1], length) * inner)))
+    behind = (np.arange(lines) * (length * inner))[:, None, None] + np.arange(inner)
+    for start in range(0, rows, lines):
+        own = index[start : start + lines]
+        flat = own if inner == 1 else own.astype(np.int64) * inner
+        yield slice(start, start + lines), flat if behind.size == 1 else flat + behind[: len(own)]
+
+
 def picked(x: Any, index: Any, dim: int) -> Any:
     """The element at each index."""
     if not x.ndim or not index.ndim:
         check_places(index, x.shape[dim] if x.ndim else 1, dim)
         return x.reshape(-1)[index.astype(np.int64)].reshape(index.shape)
-    if index.ndim == 1 == x.ndim:
-        check_places(index, len(x), dim)
-        return x[index]
-    return np.take(np.ascontiguousarray(x).reshape(-1), flat_places(index, x.shape, dim))
+    out = np.empty((*x.shape[: x.ndim - index.ndim], *index.shape), x.dtype)
+    picked_into(out, x, index, dim)
+    return out
 
 
-def added_up(shape: tuple[int, ...], flat: Any, values: Any) -> Any:
-    """Zeros with values added at flat places, one after the other; floating-point numbers in float64, then rounded."""
-    size = int(np.prod(shape, dtype=np.int64))
-    flat, values = flat.reshape(-1), values.reshape(-1)
-    if values.dtype.kind == "f":
-        total = np.bincount(flat, values, size) if size else np.zeros(0)
-        return total.astype(values.dtype).reshape(shape)
-    out = np.zeros(size, values.dtype)
-    np.add.at(out, flat, values)
-    return out.reshape(shape)
+def picked_into(out: Any, x: Any, index: Any, dim: int) -> None:
+    """The same of tensors with dimensions, written to an array."""
+    found = _in_rows(x.shape, index, dim)
+    if found is None or not x.flags.c_contiguous or not out.flags.c_contiguous:
+        out[...] = np.take(np.ascontiguousarray(x).reshape(-1), flat_places(index, x.shape, dim))
+        return
+    rows, length, inner = found
+    check_places(index, length, dim)
+    lines, there = x.reshape(rows, length * inner), out.reshape(rows, -1)
+    for piece, flat in _pieces(index, rows, length, inner):
+        into = there[piece].reshape(flat.shape)
+        # Checked once more while it takes them, NumPy would make a copy first.
+        np.take(lines[piece].reshape(-1), flat, None, into, "wrap")
+
+
+def added_up(start: Any, flat: Any, values: Any) -> Any:
+    """An array with values added at flat places, one after the other; floats in float64, then rounded."""
+    wide = np.float64 if start.dtype.kind == "f" else start.dtype
+    total = start.astype(wide, order="C")
+    # Of vectors of one dtype `add.at` is fast.
+    np.add.at(total.reshape(-1), flat.reshape(-1), values.reshape(-1).astype(wide, copy=False))
+    return total.astype(start.dtype, copy=False)
+
+
+def added_along(out: Any, start: Any, index: Any, values: Any, dim: int) -> bool:
+    """Write what is at the start, None for zeros, with floating-point values added at each index in the same manner;
+    False where that does not go row by row."""
+    found = _in_rows(out.shape, index, dim)
+    if found is None or out.dtype.kind != "f" or not out.flags.c_contiguous or values.shape != index.shape:
+        return False
+    rows, length, inner = found
+    check_places(index, length, dim)
+    there, values = out.reshape(rows, -1), values.reshape(rows, -1)
+    before = None if start is None else start.reshape(rows, -1)
+    sums, wide = np.empty(0), np.empty(0)
+    for piece, flat in _pieces(index, rows, length, inner):
+        into, own = there[piece], values[piece]
+        if sums.size != into.size or wide.size != own.size:
+            sums, wide = np.empty(into.size), np.empty(own.size)
+        sums.reshape(into.shape)[...] = 0 if before is None else before[piece]
+        wide.reshape(own.shape)[...] = own
+        np.add.at(sums, flat.reshape(-1), wide)
+        into[...] = sums.reshape(into.shape)
+    return True
 
 
 def placed(g: Any, index: Any, shape: tuple[int, ...], dim: int) -> Any:
     """Zeros with each element added at its index."""
-    if not shape or not index.ndim:
-        check_places(index, shape[dim] if shape else 1, dim)
-        return added_up(shape, np.broadcast_to(index, g.shape), g)
-    return added_up(shape, np.broadcast_to(flat_places(index, shape, dim), g.shape), g)
+    out = np.empty(shape, g.dtype)
+    placed_into(out, g, index, shape, dim)
+    return out
+
+
+def placed_into(out: Any, g: Any, index: Any, shape: tuple[int, ...], dim: int) -> None:
+    """The same, written to an array: part of what has this shape, perhaps."""
+    if added_along(out, None, index, g, dim):
+        return
+    if not out.ndim or not index.ndim:
+        check_places(index, out.shape[dim] if out.ndim else 1, dim)
+    else:
+        index = flat_places(index, out.shape, dim)
+    out[...] = added_up(np.zeros(out.shape, g.dtype), np.broadcast_to(index, g.shape), g)
