@@ -37,22 +37,22 @@ HEADER = """<!-- Written by docs/generate.py from the registry of operations. Ed
 
 # Operations
 
-Every function of the language. Each is also a method (`x.sum(0)` is `sum(x, 0)`) and, in Python, a function of the
-package (`gradcli.sum(x, 0)`). `axis` and `keepdims` are understood wherever `dim` and `keepdim` stand; arguments after
-a bare `*` are given by keyword; a name with a star takes one list or its elements one by one. [In the
+This page lists every function of the language. Each is also a method (`x.sum(0)` is `sum(x, 0)`) and, in Python, a
+function of the package (`gradcli.sum(x, 0)`). `axis` and `keepdims` are accepted for `dim` and `keepdim`. Arguments
+after a bare `*` are keyword-only; an argument with a star takes a list, or its elements one by one. [In the
 shell](#on-the-command-line), `gradcli ops` prints the same.
 
-*Gradient*: of a function of one tensor, element by element, the derivative; otherwise what the gradient of each tensor
-is, `g` being that of the result, shown for vectors or matrices where any number of dimensions will do. Of an operation
-that takes more than tensors it is the gradient of a usual call, such as `softmax(input, 0)`; `gradcli ops` names it.
-**0** is for functions that are flat almost everywhere, a dash where nothing is tracked. Gradients can be differentiated
-again, to any order.
+The column *gradient* shows the derivative of an elementwise function of one tensor. For other operations it shows the
+gradient of each tensor, with the upstream gradient `g`, for vectors or matrices where any number of dimensions is
+possible, and for a typical call where there are other arguments, such as `softmax(input, 0)`; `gradcli ops` names the
+call. **0** is for functions that are constant almost everywhere, a dash for operations without a gradient. Gradients
+can be differentiated again, to any order.
 """
 
 ON_THE_COMMAND_LINE = """## On the command line
 
 `gradcli ops` prints this reference: all of it, a family, or one operation in full, with the name of PyTorch's backward
-function. `--json` gives the same to programs.
+function. `--json` prints the same for programs.
 
 ```console
 $ gradcli ops softplus
