@@ -109,23 +109,29 @@ _WIDTH, _HEIGHT = 8.4, 19
 def main() -> None:
     """Write all of them."""
     with tempfile.TemporaryDirectory() as folder:
-        subprocess.run([sys.executable, "-c", DATA], cwd=folder, check=True)
-        for name, commands in TERMINALS.items():
-            text = "\n".join(f"{PROMPT}{typed(one)}\n{answer(one, folder)}" for one in commands)
-            (DOCS / f"{name}.svg").write_text(picture(text), encoding="utf-8")
-        repl = session("gradcli repl --color always", "> ", REPL, folder)
-        (DOCS / "repl.svg").write_text(picture(f"{PROMPT}gradcli repl\n{repl}"), encoding="utf-8")
-        python = session("python3 -iq 2>/dev/null", ">>> ", PYTHON, folder)
-        (DOCS / "python.svg").write_text(picture(f"{PROMPT}python3 -q\n{python}"), encoding="utf-8")
+        for name, text in written(folder).items():
+            (DOCS / name).write_text(text, encoding="utf-8")
         answer(PLOT, folder)
         shutil.copyfile(Path(folder, "plot-gelu.svg"), DOCS / "plot-gelu.svg")
-        (DOCS / "minute.cast").write_text(cast([(one, answer(one, folder)) for one in MINUTE]), encoding="utf-8")
         chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
         if chromium is not None:
             answer(REPORT, folder)
             words = [chromium, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
             words += ["--window-size=1300,1400", f"--screenshot={DOCS / 'report.png'}", f"file://{folder}/report.html"]
             subprocess.run(words, check=True, capture_output=True)
+
+
+def written(folder: str) -> dict[str, str]:
+    """The files with what commands print, by their names; the commands run in an empty folder."""
+    subprocess.run([sys.executable, "-c", DATA], cwd=folder, check=True)
+    shown = {
+        name: "\n".join(f"{PROMPT}{typed(one)}\n{answer(one, folder)}" for one in commands)
+        for name, commands in TERMINALS.items()
+    }
+    shown["repl"] = f"{PROMPT}gradcli repl\n" + session("gradcli repl --color always", "> ", REPL, folder)
+    shown["python"] = f"{PROMPT}python3 -q\n" + session("python3 -iq 2>/dev/null", ">>> ", PYTHON, folder)
+    minute = cast([(one, answer(one, folder)) for one in MINUTE])
+    return {"minute.cast": minute, **{f"{name}.svg": picture(text) for name, text in shown.items()}}
 
 
 def typed(command: str) -> str:

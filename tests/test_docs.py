@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import importlib
 import json
 import re
 import subprocess
@@ -156,6 +157,25 @@ def test_every_command_has_its_help_in_the_docs() -> None:
 def test_every_operation_is_in_the_reference() -> None:
     listed = set(re.findall(r"`(\w+)\(", (ROOT / "docs/operations.md").read_text(encoding="utf-8")))
     assert {op.name for op in OPS.values() if op.public} <= listed
+
+
+@pytest.mark.slow
+def test_pictures_show_what_the_commands_print(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """But for the places where another version of click ends its lines."""
+    monkeypatch.syspath_prepend(str(ROOT / "docs"))
+    pictures = importlib.import_module("pictures")
+    stale = [
+        name
+        for name, text in pictures.written(str(tmp_path)).items()
+        if _shown(text) != _shown((ROOT / "docs" / name).read_text(encoding="utf-8"))
+    ]
+    assert not stale, "run `python docs/pictures.py`"
+
+
+def _shown(picture: str) -> str:
+    """The letters of a picture, or of a recording."""
+    letters = re.findall(r">([^<]+)</text>", picture) or re.findall(r'"o", "(.*)"', picture)
+    return "".join("".join(letters).split())
 
 
 def test_links_lead_somewhere() -> None:
