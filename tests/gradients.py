@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from gradcli.autodiff.vjp import vjp
@@ -32,21 +30,17 @@ def weighted(node: Node, seed: int) -> Node:
 def errors(expression: str, arrays: dict[str, np.ndarray], order: int) -> list[str]:
     """What is wrong with the derivative of the given order; empty when it agrees with central differences."""
 
-    def scalar(values: dict[str, np.ndarray]) -> tuple[Node, dict[str, Node]]:
-        value, leaves = build(expression, values)
-        total = weighted(value, 1)
-        for level in range(order - 1):
-            total = _next_order(total, leaves, level)
-        return total, leaves
-
-    total, leaves = scalar(arrays)
+    total, leaves = build(expression, arrays)
+    total = weighted(total, 1)
+    for level in range(order - 1):
+        total = _next_order(total, leaves, level)
     tracked = [n for n, leaf in leaves.items() if leaf.requires_grad]
     found = vjp([total], [constant(np.ones(()))], [leaves[n] for n in tracked]) if total.requires_grad else {}
     problems = []
     for name in tracked:
         gradient = found.get(leaves[name])
         got = np.zeros(arrays[name].shape) if gradient is None else execute([gradient])[0]
-        expected = _differences(lambda values: float(execute([scalar(values)[0]])[0]), arrays, name)
+        expected = _differences(total, leaves[name])
         if got.shape != expected.shape:
             problems.append(f"d/d{name}: shape {got.shape} instead of {expected.shape}")
         elif not np.allclose(got, expected, rtol=2e-5, atol=1e-6 * max(1.0, np.abs(expected).max(initial=0.0))):
@@ -64,15 +58,17 @@ def _next_order(total: Node, leaves: dict[str, Node], level: int) -> Node:
     return result
 
 
-def _differences(
-    function: Callable[[dict[str, np.ndarray]], float], arrays: dict[str, np.ndarray], name: str
-) -> np.ndarray:
-    result = np.zeros(arrays[name].shape)
-    for place in np.ndindex(*arrays[name].shape):
+def _differences(total: Node, leaf: Node) -> np.ndarray:
+    """Of a scalar, by an input, whose data is moved: what the graph is made of does not depend on it."""
+    array = leaf.params["data"]
+    result = np.zeros(array.shape)
+    for place in np.ndindex(*array.shape):
         ends = []
         for sign in (1, -1):
-            moved = arrays[name].copy()
+            moved = array.copy()
             moved[place] += sign * STEP
-            ends.append(function({**arrays, name: moved}))
+            leaf.params["data"] = moved
+            ends.append(float(execute([total])[0]))
         result[place] = (ends[0] - ends[1]) / (2 * STEP)
+    leaf.params["data"] = array
     return result

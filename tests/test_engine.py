@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import cycle
+
 import numpy as np
 import pytest
 
@@ -39,8 +41,14 @@ def computed(program: Program, threads: int) -> list[np.ndarray]:
     return run(program, [known_value(leaf) for leaf in program.leaves], threads=threads)
 
 
+@pytest.mark.parametrize(("case", "dtype"), list(zip(CASES, cycle(TOLERANCE), strict=False)), ids=str)
+def test_blocks_give_what_whole_arrays_give(case: Case, dtype: str) -> None:
+    _the_same_in_blocks(case, dtype)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_blocks_give_what_whole_arrays_give(case: Case) -> None:
+def test_blocks_give_what_whole_arrays_give_in_every_dtype(case: Case) -> None:
     for dtype in TOLERANCE:
         _the_same_in_blocks(case, dtype)
 

@@ -15,6 +15,7 @@ from gradcli.engine.execute.run import known_value, op_by_op, run
 from gradcli.engine.native.choice import chosen
 from gradcli.engine.plan.planner import plan
 from gradcli.engine.plan.program import Program
+from tests.sampling import by_turns
 from tests.test_engine_blocks import agree, with_gradients
 
 N, M, K = 3000, 2500, 6
@@ -50,8 +51,7 @@ def _planned(expression: str, dtype: str, n: int, m: int) -> tuple[Program, list
     return program, [known_value(leaf) for leaf in program.leaves]
 
 
-@pytest.mark.parametrize("engine", ["numpy", "native"])
-@pytest.mark.parametrize("expression", PAIRS)
+@pytest.mark.parametrize(("expression", "engine"), by_turns(PAIRS, ["numpy", "native"]))
 def test_the_pairs_are_never_all_there(expression: str, engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is taken is what is told, far less than one array of all pairs."""
     # It is given back at once.
@@ -69,8 +69,7 @@ def test_the_pairs_are_never_all_there(expression: str, engine: str, monkeypatch
         tracemalloc.stop()
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("expression", PAIRS)
+@pytest.mark.parametrize(("expression", "dtype"), by_turns(PAIRS, ["float32", "float64"]))
 def test_pairs_agree_and_have_the_same_bits(expression: str, dtype: str) -> None:
     program, arrays = _planned(expression, dtype, *FEWER)
     wide = op_by_op(with_gradients(expression, _inputs(expression, "float64", *FEWER)))

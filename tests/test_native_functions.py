@@ -18,7 +18,8 @@ from tests.native_support import ArrayFunction, other_processors, same_bits
 FLOATS = [np.float32, np.float64]
 FUNCTIONS = sorted({name for name in vars(VectorBuilder) if not name.startswith("_")} - {"cast"})
 EACH = [pytest.param(name, dtype, id=f"{name}-{dtype.__name__}") for name in FUNCTIONS for dtype in FLOATS]
-COUNT = 3000
+# Those that run long try many more.
+COUNT = 1500
 
 
 def function(name: str, dtype: Any, **options: Any) -> ArrayFunction:

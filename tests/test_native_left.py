@@ -21,6 +21,7 @@ from gradcli.graph.node import Node, constant, make
 from gradcli.graph.op import OPS, WHOLE
 from tests.gradients import build
 from tests.native_support import same_bits
+from tests.sampling import by_turns
 from tests.test_engine_blocks import agree, with_gradients
 from tests.test_every_operation import INPUTS, NAMES, sound
 
@@ -207,8 +208,7 @@ def arrays_named(expression: str) -> list[str]:
     return [name for name in FORMS if re.search(rf"(?<![.\w']){name}\b(?!\w)", expression)]
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("expression", NOTHING_LEFT)
+@pytest.mark.parametrize(("expression", "dtype"), by_turns(NOTHING_LEFT, ["float32", "float64"]))
 def test_nothing_is_left(expression: str, dtype: str) -> None:
     got, expected, rest = both(with_gradients(expression, inputs_of(expression, dtype)))
     assert rest == []

@@ -18,6 +18,7 @@ from gradcli.engine.plan.program import Program, Sizes
 from gradcli.graph.node import Node
 from tests.gradients import build
 from tests.native_support import AVX2, AVX512
+from tests.sampling import by_turns
 from tests.test_engine_blocks import with_gradients
 
 #: Panels and blocks that end anywhere.
@@ -65,8 +66,7 @@ def _is_in_panels(step: Any) -> bool:
     return isinstance(step, NativeStep) and "%packed" in step.text or "%total" in getattr(step, "text", "")
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize(("expression", "shapes"), CASES, ids=str)
+@pytest.mark.parametrize(("expression", "shapes", "dtype"), by_turns(CASES, ["float32", "float64"]), ids=str)
 def test_products_agree(expression: str, shapes: dict[str, tuple[int, ...]], dtype: str) -> None:
     program, arrays = _planned(expression, shapes, dtype)
     assert any(map(_is_in_panels, _steps(program)))
