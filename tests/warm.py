@@ -23,7 +23,7 @@ import tempfile
 import traceback
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 CLIENT = Path(__file__).with_name("warm_client.py")
 # What the interpreter and its libraries look at when they start.
@@ -71,17 +71,39 @@ def main(path: str) -> None:
     os.dup2(2, 1)
     gc.collect()
     gc.freeze()
-    while listener in select.select([listener, 0], [], [])[0]:
-        connection = listener.accept()[0]
-        if _split() == 0:
-            listener.close()
-            _serve(connection)
-        connection.close()
-        # Those who have served are done with.
-        with contextlib.suppress(ChildProcessError):
-            while os.waitpid(-1, os.WNOHANG)[0]:
-                pass
+    running: dict[int, _Running] = {}
+    while True:
+        waiting: list[Any] = [number for one in running.values() for number in (one.over, one.connection)]
+        ready = select.select([listener, 0, *waiting], [], [])[0]
+        if 0 in ready:
+            break
+        for over, one in list(running.items()):
+            if one.connection in ready and over not in ready:
+                # Nobody is left to be told.
+                os.kill(one.child, signal.SIGKILL)
+            if one.connection in ready or over in ready:
+                one.end()
+                del running[over]
+        if listener in ready:
+            one = _start(listener, running)
+            running[one.over] = one
     listener.close()
+
+
+class _Running(NamedTuple):
+    """A command that has been split off, the pipe that is closed when it ends, and who is told how."""
+
+    child: int
+    over: int
+    connection: socket.socket
+
+    def end(self) -> None:
+        """Wait for the command, which has ended or been killed, and tell."""
+        status = os.waitpid(self.child, 0)[1]
+        with contextlib.suppress(OSError):
+            self.connection.sendall(b"%d\n" % status)
+        self.connection.close()
+        os.close(self.over)
 
 
 def _import_everything() -> None:
@@ -104,8 +126,9 @@ def _split() -> int:
         return os.fork()
 
 
-def _serve(connection: socket.socket) -> None:
-    """Split the command off, and tell whoever asks how it ended; nobody left to be told ends it."""
+def _start(listener: socket.socket, running: dict[int, _Running]) -> _Running:
+    """Split off the next command."""
+    connection = listener.accept()[0]
     data, streams, _, _ = socket.recv_fds(connection, 1 << 16, 3)
     size, _, data = data.partition(b"\0")
     while len(data) < int(size):
@@ -114,17 +137,12 @@ def _serve(connection: socket.socket) -> None:
     over, alive = os.pipe()
     child = _split()
     if child == 0:
-        os.close(over)
-        connection.close()
+        for number in (over, connection, listener, *running, *(one.connection for one in running.values())):
+            os.close(number if isinstance(number, int) else number.detach())
         _become(streams, data)
-    try:
-        for number in (alive, *streams):
-            os.close(number)
-        if over not in select.select([connection, over], [], [])[0]:
-            os.kill(child, signal.SIGKILL)
-        connection.sendall(b"%d\n" % os.waitpid(child, 0)[1])
-    finally:
-        os._exit(0)
+    for number in (alive, *streams):
+        os.close(number)
+    return _Running(child, over, connection)
 
 
 def _become(streams: list[int], data: bytes) -> None:
