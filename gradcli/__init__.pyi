@@ -460,17 +460,17 @@ class Tensor:
         """True where input >= other."""
     greater_equal = ge
     def bitwise_and(self, other: _TensorLike) -> Tensor:
-        """Both, input & other; bit by bit for integers."""
+        """Logical and, input & other; bitwise for integers."""
     def bitwise_or(self, other: _TensorLike) -> Tensor:
-        """Either, input | other; bit by bit for integers."""
+        """Logical or, input | other; bitwise for integers."""
     def bitwise_not(self) -> Tensor:
-        """Not, ~input; bit by bit for integers."""
+        """Logical not, ~input; bitwise for integers."""
     def logical_and(self, other: _TensorLike) -> Tensor:
-        """True where both are not zero."""
+        """True where both are nonzero."""
     def logical_or(self, other: _TensorLike) -> Tensor:
         """True where one is not zero."""
     def logical_xor(self, other: _TensorLike) -> Tensor:
-        """True where exactly one is not zero."""
+        """True where exactly one is nonzero."""
     def logical_not(self) -> Tensor:
         """True where the input is zero."""
     def isnan(self) -> Tensor:
@@ -513,22 +513,22 @@ class Tensor:
         """Round towards zero."""
     fix = trunc
     def round(self, *, decimals: _Int = 0) -> Tensor:
-        """Round to the nearest, halves to even, at so many decimals."""
+        """Round to the nearest, halves to even, with so many decimals."""
     def frac(self) -> Tensor:
         """Fractional part."""
     def where(self, input: _TensorLike, other: _TensorLike) -> Tensor:
         """input where the condition holds, else other."""
     def maximum(self, other: _TensorLike) -> Tensor:
-        """The greater of two, NaN if one is; of two equal ones each gets half of the gradient."""
+        """The greater of two, NaN if either is; equal elements get half of the gradient each."""
     def minimum(self, other: _TensorLike) -> Tensor:
-        """The smaller of two, NaN if one is; of two equal ones each gets half of the gradient."""
+        """The smaller of two, NaN if either is; equal elements get half of the gradient each."""
     def clamp(self, min: _TensorLike | None = None, max: _TensorLike | None = None) -> Tensor:
-        """The input held between two bounds, either of which may be left out."""
+        """The input clamped between two bounds, either of which may be left out."""
     clip = clamp
     def clamp_min(self, min: _TensorLike) -> Tensor:
-        """The input, but not below a bound."""
+        """The input clamped from below."""
     def clamp_max(self, max: _TensorLike) -> Tensor:
-        """The input, but not above a bound."""
+        """The input clamped from above."""
     def sin(self) -> Tensor:
         """Sine."""
     def cos(self) -> Tensor:
@@ -580,7 +580,7 @@ class Tensor:
     def sgn(self) -> Tensor:
         """-1, 0 or 1 by the sign of the input."""
     def copysign(self, other: _TensorLike) -> Tensor:
-        """The size of input with the sign of other; the gradient at 0 is 0."""
+        """The magnitude of input with the sign of other; the gradient at 0 is 0."""
     def angle(self) -> Tensor:
         """The angle of a number: 0, and pi for a negative one."""
     def heaviside(self, values: _TensorLike) -> Tensor:
@@ -598,15 +598,15 @@ class Tensor:
     def logaddexp2(self, other: _TensorLike) -> Tensor:
         """log2(2**input + 2**other) without overflow."""
     def fmax(self, other: _TensorLike) -> Tensor:
-        """The greater of two, the other one where one is NaN; of two equal ones the first."""
+        """The greater of two, ignoring NaN; of equal elements the first."""
     def fmin(self, other: _TensorLike) -> Tensor:
-        """The smaller of two, the other one where one is NaN; of two equal ones the first."""
+        """The smaller of two, ignoring NaN; of equal elements the first."""
     def nextafter(self, other: _TensorLike) -> Tensor:
-        """The number next to input on the way to other."""
+        """The next number after input towards other."""
     def nan_to_num(
         self, nan: _Number | None = None, posinf: _Number | None = None, neginf: _Number | None = None
     ) -> Tensor:
-        """NaN as 0 or another number, infinities as the largest numbers of the dtype or others."""
+        """NaN replaced by 0 or another number, infinities by the largest numbers of the dtype or others."""
     def isclose(
         self, other: _TensorLike, rtol: _Number = 1e-05, atol: _Number = 1e-08, equal_nan: _Bool = False
     ) -> Tensor:
@@ -620,11 +620,11 @@ class Tensor:
     def addcdiv(self, tensor1: _TensorLike, tensor2: _TensorLike, *, value: _Number = 1) -> Tensor:
         """input + value*tensor1/tensor2."""
     def bitwise_xor(self, other: _TensorLike) -> Tensor:
-        """Either but not both, input ^ other; bit by bit for integers."""
+        """Exclusive or, input ^ other; bitwise for integers."""
     def bitwise_left_shift(self, other: _TensorLike) -> Tensor:
-        """The bits moved up by other places, input << other."""
+        """The bits shifted left by other, input << other."""
     def bitwise_right_shift(self, other: _TensorLike) -> Tensor:
-        """The bits moved down by other places, input >> other."""
+        """The bits shifted right by other, input >> other."""
     def sinc(self) -> Tensor:
         """sin(pi*input)/(pi*input), and 1 at 0."""
     @overload
@@ -638,7 +638,7 @@ class Tensor:
     @overload
     def reshape(self, *, shape: _Ints) -> Tensor: ...
     def flatten(self, start_dim: _Int = 0, end_dim: _Int = -1) -> Tensor:
-        """Several dimensions made into one."""
+        """Several dimensions merged into one."""
     @overload
     def squeeze(self, dim: _Int | _Ints | None = None) -> Tensor:
         """The tensor without its dimensions of length 1, or without the named ones where they have length 1."""
@@ -646,7 +646,7 @@ class Tensor:
     def squeeze(self, *, axis: _Int | _Ints | None) -> Tensor: ...
     @overload
     def unsqueeze(self, dim: _Int) -> Tensor:
-        """The tensor with a dimension of length 1 put in."""
+        """The tensor with a new dimension of length 1."""
     @overload
     def unsqueeze(self, *, axis: _Int) -> Tensor: ...
     @overload
@@ -655,17 +655,17 @@ class Tensor:
     @overload
     def permute(self, *, dims: _Ints) -> Tensor: ...
     def transpose(self, dim0: _Int | None = None, dim1: _Int | None = None) -> Tensor:
-        """Two dimensions exchanged; those of a matrix need not be named."""
+        """Two dimensions swapped; those of a matrix need not be named."""
     swapaxes = transpose
     swapdims = transpose
     def movedim(self, source: _Int | _Ints, destination: _Int | _Ints) -> Tensor:
-        """Dimensions moved to other places."""
+        """Dimensions moved to other positions."""
     moveaxis = movedim
     def t(self) -> Tensor:
-        """A matrix transposed; a vector as it is."""
+        """Transpose of a matrix; a vector is unchanged."""
     @overload
     def expand(self, *shape: _Int | _Ints) -> Tensor:
-        """Lengths of 1 stretched, without copying; -1 keeps a length."""
+        """Dimensions of length 1 expanded, without copying; -1 keeps a length."""
     @overload
     def expand(self, *, shape: _Ints) -> Tensor: ...
     broadcast_to = expand
@@ -685,7 +685,7 @@ class Tensor:
     @overload
     def flip(self, *, dims: _Ints) -> Tensor: ...
     def roll(self, shifts: _Int | _Ints, dims: _Int | _Ints | None = None) -> Tensor:
-        """Elements shifted along dimensions, those pushed out coming in again; in flattened order without dims."""
+        """Elements shifted cyclically along dimensions; without dims, in flattened order."""
     def erf(self) -> Tensor:
         """Error function."""
     def erfc(self) -> Tensor:
@@ -701,9 +701,9 @@ class Tensor:
     def full_like(self, fill_value: _Number, *, dtype: _DType | None = None, requires_grad: _Bool = False) -> Tensor:
         """One number in the shape of a tensor."""
     def diagonal(self, offset: _Int = 0, dim1: _Int = 0, dim2: _Int = 1) -> Tensor:
-        """The diagonal of two dimensions, as a new last one; offset moves it to the right, or down if negative."""
+        """The diagonal of two dimensions, as a new last dimension; offset moves it right, or down if negative."""
     def diag_embed(self, offset: _Int = 0, dim1: _Int = -2, dim2: _Int = -1) -> Tensor:
-        """Matrices of zeros with the last dimension put in as their diagonal."""
+        """Matrices with the last dimension as their diagonal, zeros elsewhere."""
     def diag(self, diagonal: _Int = 0) -> Tensor:
         """The diagonal of a matrix, or a matrix with the vector as its diagonal."""
     def tril(self, diagonal: _Int = 0) -> Tensor:
@@ -714,12 +714,12 @@ class Tensor:
         """Sum of the diagonal of a matrix."""
     @overload
     def select(self, dim: _Int, index: _Int) -> Tensor:
-        """One place of a dimension, which is dropped."""
+        """One index of a dimension, which is dropped."""
     @overload
     def select(self, *, axis: _Int, index: _Int) -> Tensor: ...
     @overload
     def index_select(self, dim: _Int, index: _TensorLike) -> Tensor:
-        """Places of a dimension by a list."""
+        """The slices at a list of indices along a dimension."""
     @overload
     def index_select(self, *, axis: _Int, index: _TensorLike) -> Tensor: ...
     def getitem(self, index: _Index) -> Tensor:
@@ -762,7 +762,7 @@ class Tensor:
     def prod(self, *, axis: _Int | _Ints | None, keepdims: _Bool, dtype: _DType | None = None) -> Tensor: ...
     @overload
     def amax(self, dim: _Int | _Ints | None = None, keepdim: _Bool = False) -> Tensor:
-        """Maximum; equal ones share the gradient evenly."""
+        """Maximum; equal elements share the gradient evenly."""
     @overload
     def amax(self, *, axis: _Int | _Ints | None, keepdim: _Bool = False) -> Tensor: ...
     @overload
@@ -771,7 +771,7 @@ class Tensor:
     def amax(self, *, axis: _Int | _Ints | None, keepdims: _Bool) -> Tensor: ...
     @overload
     def amin(self, dim: _Int | _Ints | None = None, keepdim: _Bool = False) -> Tensor:
-        """Minimum; equal ones share the gradient evenly."""
+        """Minimum; equal elements share the gradient evenly."""
     @overload
     def amin(self, *, axis: _Int | _Ints | None, keepdim: _Bool = False) -> Tensor: ...
     @overload
@@ -878,7 +878,7 @@ class Tensor:
     def norm(self, p: _Number | Literal["fro", "nuc"] = 2, *, axis: _Int | _Ints | None, keepdims: _Bool) -> Tensor: ...
     @overload
     def all(self, dim: _Int | _Ints | None = None, keepdim: _Bool = False) -> Tensor:
-        """True where all are not zero."""
+        """True if all elements are nonzero."""
     @overload
     def all(self, *, axis: _Int | _Ints | None, keepdim: _Bool = False) -> Tensor: ...
     @overload
@@ -896,7 +896,7 @@ class Tensor:
     def any(self, *, axis: _Int | _Ints | None, keepdims: _Bool) -> Tensor: ...
     @overload
     def count_nonzero(self, dim: _Int | _Ints | None = None) -> Tensor:
-        """How many are not zero."""
+        """Number of nonzero elements."""
     @overload
     def count_nonzero(self, *, axis: _Int | _Ints | None) -> Tensor: ...
     @overload
@@ -919,7 +919,7 @@ class Tensor:
     def argmin(self, *, axis: _Int | None, keepdims: _Bool) -> Tensor: ...
     @overload
     def max(self, dim: None = None, keepdim: _Bool = False) -> Tensor:
-        """The maximum of all (equal ones share the gradient evenly); with dim, the pair (values, indices); with a …"""
+        """The maximum of all (equal elements share the gradient evenly); with dim, the pair (values, indices); …"""
     @overload
     def max(self, dim: _Int, keepdim: _Bool = False) -> _max: ...
     @overload
@@ -940,7 +940,7 @@ class Tensor:
     def max(self, *, axis: Tensor | np.ndarray, keepdims: _Bool) -> Tensor: ...
     @overload
     def min(self, dim: None = None, keepdim: _Bool = False) -> Tensor:
-        """The minimum of all (equal ones share the gradient evenly); with dim, the pair (values, indices); with a …"""
+        """The minimum of all (equal elements share the gradient evenly); with dim, the pair (values, indices); …"""
     @overload
     def min(self, dim: _Int, keepdim: _Bool = False) -> _min: ...
     @overload
@@ -972,7 +972,7 @@ class Tensor:
     def dropout(self, p: _Number = 0.5, training: _Bool = True) -> Tensor:
         """Elements set to 0 with probability p, the others divided by 1 - p."""
     def alpha_dropout(self, p: _Number = 0.5, training: _Bool = False) -> Tensor:
-        """Dropout for selu: mean and variance stay what they are."""
+        """Dropout for selu, which preserves mean and variance."""
     def feature_alpha_dropout(self, p: _Number = 0.5, training: _Bool = False) -> Tensor:
         """alpha_dropout of whole channels."""
     def dropout1d(self, p: _Number = 0.5, training: _Bool = True) -> Tensor:
@@ -985,12 +985,12 @@ class Tensor:
         """One number in the shape and dtype of a tensor."""
     @overload
     def gather(self, dim: _Int, index: _TensorLike, *, sparse_grad: _Bool = False) -> Tensor:
-        """The element at each index along a dimension, at its own place along the others."""
+        """The element at each index along a dimension, at the same position along the others."""
     @overload
     def gather(self, *, axis: _Int, index: _TensorLike, sparse_grad: _Bool = False) -> Tensor: ...
     @overload
     def take_along_dim(self, indices: _TensorLike, dim: _Int | None = None) -> Tensor:
-        """gather, with the other dimensions broadcast; without dim from the flattened tensor."""
+        """gather with the other dimensions broadcast; without dim, from the flattened tensor."""
     @overload
     def take_along_dim(self, indices: _TensorLike, *, axis: _Int | None) -> Tensor: ...
     def take(self, index: _TensorLike) -> Tensor:
@@ -999,7 +999,7 @@ class Tensor:
     def repeat_interleave(
         self, repeats: _Int | _TensorLike, dim: _Int | None = None, *, output_size: _Int | None = None
     ) -> Tensor:
-        """Each place of a dimension so many times, or by a count for each; without dim of the flattened tensor."""
+        """Each slice along a dimension repeated, so many times or by a count for each; without dim, each element."""
     @overload
     def repeat_interleave(
         self, repeats: _Int | _TensorLike, *, axis: _Int | None, output_size: _Int | None = None
@@ -1007,9 +1007,9 @@ class Tensor:
     def masked_select(self, mask: _TensorLike) -> Tensor:
         """The elements where a mask is true, as a vector: a constant choice for derivatives."""
     def nonzero(self, *, as_tuple: _Bool = False) -> Tensor:
-        """The indices of what is not zero, a row for each; with as_tuple a vector for each dimension."""
+        """The indices of the nonzero elements, one per row; with as_tuple, a vector for each dimension."""
     def argwhere(self) -> Tensor:
-        """The indices of what is not zero, a row for each."""
+        """The indices of the nonzero elements, one per row."""
     @overload
     def unique(
         self, sorted: _Bool = True, return_inverse: _Bool = False, return_counts: _Bool = False, dim: _Int | None = None
@@ -1036,7 +1036,7 @@ class Tensor:
     def split_with_sizes(self, split_sizes: _Int | _Ints, *, axis: _Int) -> tuple[Tensor, ...]: ...
     @overload
     def chunk(self, chunks: _Int, dim: _Int = 0) -> tuple[Tensor, ...]:
-        """So many pieces of one length, the last one perhaps shorter; or fewer."""
+        """At most so many pieces of one length, the last one perhaps shorter."""
     @overload
     def chunk(self, chunks: _Int, *, axis: _Int) -> tuple[Tensor, ...]: ...
     @overload
@@ -1046,15 +1046,15 @@ class Tensor:
     def unsafe_chunk(self, chunks: _Int, *, axis: _Int) -> tuple[Tensor, ...]: ...
     @overload
     def tensor_split(self, indices_or_sections: _Int | _Ints, dim: _Int = 0) -> tuple[Tensor, ...]:
-        """So many pieces whose lengths differ by one at most, or the pieces between the places of a list."""
+        """So many pieces whose lengths differ by one at most, or the pieces between the indices of a list."""
     @overload
     def tensor_split(self, indices_or_sections: _Int | _Ints, *, axis: _Int) -> tuple[Tensor, ...]: ...
     def hsplit(self, indices_or_sections: _Int | _Ints) -> tuple[Tensor, ...]:
-        """Equal pieces, so many of them or between the places of a list, side by side: along dimension 1, or 0 of …"""
+        """Equal pieces, so many of them or between the indices of a list, side by side: along dimension 1, or 0 …"""
     def vsplit(self, indices_or_sections: _Int | _Ints) -> tuple[Tensor, ...]:
-        """Equal pieces, so many of them or between the places of a list, one below the other: along dimension 0."""
+        """Equal pieces, so many of them or between the indices of a list, one below the other: along dimension 0."""
     def dsplit(self, indices_or_sections: _Int | _Ints) -> tuple[Tensor, ...]:
-        """Equal pieces, so many of them or between the places of a list, one behind the other: along dimension 2."""
+        """Equal pieces, so many of them or between the indices of a list, one behind the other: along dimension 2."""
     @overload
     def unbind(self, dim: _Int = 0) -> tuple[Tensor, ...]:
         """The tensors along a dimension, one by one."""
@@ -1066,17 +1066,17 @@ class Tensor:
     def logsigmoid(self) -> Tensor:
         """log(sigmoid(input)) without overflow."""
     def relu(self) -> Tensor:
-        """The input, but not below 0; the gradient at 0 is 0."""
+        """max(input, 0); the gradient at 0 is 0."""
     def leaky_relu(self, negative_slope: _Number = 0.01) -> Tensor:
-        """The input where positive, negative_slope times it elsewhere."""
+        """The input where positive, negative_slope*input elsewhere."""
     def elu(self, alpha: _Number = 1.0) -> Tensor:
         """The input where positive, alpha*(exp(input) - 1) elsewhere."""
     def selu(self) -> Tensor:
-        """elu with the constants that keep mean and variance."""
+        """elu with the constants that preserve mean and variance."""
     def hardtanh(self, min_val: _Number = -1.0, max_val: _Number = 1.0) -> Tensor:
-        """The input held between two numbers; the gradient at them is 0."""
+        """The input clamped between two numbers; the gradient at them is 0."""
     def relu6(self) -> Tensor:
-        """The input held between 0 and 6."""
+        """The input clamped between 0 and 6."""
     def silu(self) -> Tensor:
         """input * sigmoid(input)."""
     def softplus(self, beta: _Number = 1.0, threshold: _Number = 20.0) -> Tensor:
@@ -1086,7 +1086,7 @@ class Tensor:
     def mish(self) -> Tensor:
         """input * tanh(softplus(input))."""
     def gelu(self, *, approximate: Literal["none", "tanh"] = "none") -> Tensor:
-        """The input times the normal distribution function of it, or the approximation with tanh."""
+        """The input times its standard normal distribution function, or an approximation with tanh."""
     @overload
     def softmax(self, dim: _Int, dtype: _DType | None = None) -> Tensor:
         """exp(input) divided by its sum along a dimension, without overflow."""
@@ -1151,7 +1151,7 @@ class Tensor:
         bias: _TensorLike | None = None,
         eps: _Number = 1e-05,
     ) -> Tensor:
-        """The last dimensions brought to mean 0 and variance 1, then scaled and shifted."""
+        """The last dimensions normalized to mean 0 and variance 1, then scaled and shifted."""
     def mm(self, mat2: _TensorLike) -> Tensor:
         """Product of two matrices."""
     def mv(self, vec: _TensorLike) -> Tensor:
@@ -1172,51 +1172,51 @@ class Tensor:
     def tensordot(self, b: _TensorLike, dims: _Int | list[Any] | tuple[Any, Any] = 2) -> Tensor:
         """Sum of products over pairs of dimensions: the last ones of a with the first ones of b, or as listed."""
     def expand_as(self, other: _TensorLike) -> Tensor:
-        """The tensor stretched to the shape of another, without copying."""
+        """The tensor broadcast to the shape of another, without copying."""
     def reshape_as(self, other: _TensorLike) -> Tensor:
         """The elements in the shape of another tensor."""
     def view_as(self, other: _TensorLike) -> Tensor:
         """The elements in the shape of another tensor, without copying."""
     @overload
     def unflatten(self, dim: _Int, sizes: _Int | _Ints) -> Tensor:
-        """A dimension taken apart into several; one length may be -1."""
+        """A dimension split into several; one length may be -1."""
     @overload
     def unflatten(self, *, axis: _Int, sizes: _Int | _Ints) -> Tensor: ...
     def ravel(self) -> Tensor:
-        """The elements in one dimension."""
+        """All elements in one dimension."""
     @overload
     def sum_to_size(self, *size: _Int | _Ints) -> Tensor:
-        """Sums over the dimensions in which the given shape would be stretched to that of the tensor."""
+        """Sums over the dimensions along which the given shape would be broadcast to that of the tensor."""
     @overload
     def sum_to_size(self, *, size: _Ints) -> Tensor: ...
     def adjoint(self) -> Tensor:
-        """The last two dimensions exchanged; numbers here are real."""
+        """The last two dimensions swapped; all numbers are real."""
     def real(self) -> Tensor:
-        """The tensor itself: numbers here are real."""
+        """The tensor itself: all numbers are real."""
     def resolve_neg(self) -> Tensor:
-        """The tensor itself, in PyTorch one whose negation waited until now."""
+        """The tensor itself; in PyTorch, a negation that was delayed is carried out."""
     def flipud(self) -> Tensor:
         """The rows in reverse order."""
     def fliplr(self) -> Tensor:
         """The columns in reverse order."""
     def rot90(self, k: _Int = 1, dims: _Ints | None = None) -> Tensor:
-        """A quarter turn in the plane of two dimensions, of the first two unless given, k times."""
+        """Rotation by k times 90 degrees in the plane of two dimensions, the first two unless given."""
     def diagflat(self, offset: _Int = 0) -> Tensor:
         """A matrix of zeros with the elements as its diagonal."""
     def unfold(self, dimension: _Int, size: _Int, step: _Int) -> Tensor:
-        """Windows along a dimension, their elements along a new last one."""
+        """Sliding windows along a dimension, their elements along a new last dimension."""
     def as_strided(self, size: _Int | _Ints, stride: _Int | _Ints, storage_offset: _Int | None = None) -> Tensor:
-        """The elements that steps of given widths through a tensor in row-major order meet."""
+        """The elements at the given strides through a tensor in row-major order."""
     def combinations(self, r: _Int = 2, with_replacement: _Bool = False) -> Tensor:
-        """All ways to take r elements of a vector in their order, a row each, without or with repetition."""
+        """All combinations of r elements of a vector in their order, one per row, with or without repetition."""
     @overload
     def cummax(self, dim: _Int) -> _cummax:
-        """The maximum up to each place, and the index of the last of equal ones."""
+        """The maximum up to each position, and its index, the last of equal ones."""
     @overload
     def cummax(self, *, axis: _Int) -> _cummax: ...
     @overload
     def cummin(self, dim: _Int) -> _cummin:
-        """The minimum up to each place, and the index of the last of equal ones."""
+        """The minimum up to each position, and its index, the last of equal ones."""
     @overload
     def cummin(self, *, axis: _Int) -> _cummin: ...
     @overload
@@ -1241,7 +1241,7 @@ class Tensor:
         dim: _Int | _Ints | None = None,
         edge_order: _Int = 1,
     ) -> tuple[Tensor, ...]:
-        """Slopes along each dimension by differences of neighbours: at even steps, or at given places, a vector …"""
+        """Slopes along each dimension by differences of neighbours, with an even spacing or at given coordinates, …"""
     @overload
     def gradient(
         self,
@@ -1252,7 +1252,7 @@ class Tensor:
     ) -> tuple[Tensor, ...]: ...
     @overload
     def trapezoid(self, x: Tensor | np.ndarray | None = None, *, dx: _Number | None = None, dim: _Int = -1) -> Tensor:
-        """The area under a line through points along a dimension, at places x or with steps dx between them."""
+        """The integral along a dimension by the trapezoidal rule, at coordinates x or with spacing dx."""
     @overload
     def trapezoid(self, x: Tensor | np.ndarray | None = None, *, dx: _Number | None = None, axis: _Int) -> Tensor: ...
     trapz = trapezoid
@@ -1260,7 +1260,7 @@ class Tensor:
     def cumulative_trapezoid(
         self, x: Tensor | np.ndarray | None = None, *, dx: _Number | None = None, dim: _Int = -1
     ) -> Tensor:
-        """The area under a line through points up to each of them after the first."""
+        """The integral up to each point after the first by the trapezoidal rule."""
     @overload
     def cumulative_trapezoid(
         self, x: Tensor | np.ndarray | None = None, *, dx: _Number | None = None, axis: _Int
@@ -1293,17 +1293,17 @@ class Tensor:
     def scatter_add(self, *, axis: _Int, index: _TensorLike, src: _TensorLike) -> Tensor: ...
     @overload
     def index_add(self, dim: _Int, index: _TensorLike, source: _TensorLike, *, alpha: _Number = 1) -> Tensor:
-        """The tensor with alpha times the places of a source added at a list of places of a dimension."""
+        """The tensor with alpha times the slices of a source added at a list of indices of a dimension."""
     @overload
     def index_add(self, *, axis: _Int, index: _TensorLike, source: _TensorLike, alpha: _Number = 1) -> Tensor: ...
     @overload
     def index_copy(self, dim: _Int, index: _TensorLike, source: _TensorLike) -> Tensor:
-        """The tensor with the places of a source at a list of places of a dimension."""
+        """The tensor with the slices of a source at a list of indices of a dimension."""
     @overload
     def index_copy(self, *, axis: _Int, index: _TensorLike, source: _TensorLike) -> Tensor: ...
     @overload
     def index_fill(self, dim: _Int, index: _TensorLike, value: _Number | _TensorLike) -> Tensor:
-        """The tensor with a number at a list of places of a dimension."""
+        """The tensor with a number at a list of indices of a dimension."""
     @overload
     def index_fill(self, *, axis: _Int, index: _TensorLike, value: _Number | _TensorLike) -> Tensor: ...
     @overload
@@ -1376,7 +1376,7 @@ class Tensor:
     def kthvalue(self, k: _Int, *, axis: _Int, keepdims: _Bool) -> _kthvalue: ...
     @overload
     def median(self, dim: None = None, keepdim: _Bool = False) -> Tensor:
-        """The median, the lower one of two in the middle; equal ones share the gradient evenly. With dim the pair …"""
+        """The median, the lower one of two in the middle; equal elements share the gradient evenly. With dim the …"""
     @overload
     def median(self, dim: _Int, keepdim: _Bool = False) -> _median: ...
     @overload
@@ -1389,7 +1389,7 @@ class Tensor:
     def median(self, *, axis: _Int, keepdims: _Bool) -> _median: ...
     @overload
     def nanmedian(self, dim: None = None, keepdim: _Bool = False) -> Tensor:
-        """The median of what is not NaN; with dim the pair (values, indices)."""
+        """The median of the elements that are not NaN; with dim the pair (values, indices)."""
     @overload
     def nanmedian(self, dim: _Int, keepdim: _Bool = False) -> _nanmedian: ...
     @overload
@@ -1402,7 +1402,7 @@ class Tensor:
     def nanmedian(self, *, axis: _Int, keepdims: _Bool) -> _nanmedian: ...
     @overload
     def mode(self, dim: _Int = -1, keepdim: _Bool = False) -> _mode:
-        """The pair (values, indices) of the most frequent elements along a dimension, the smallest of those that …"""
+        """The pair (values, indices) of the most frequent elements along a dimension, the smallest of equally …"""
     @overload
     def mode(self, *, axis: _Int, keepdim: _Bool = False) -> _mode: ...
     @overload
@@ -1440,7 +1440,7 @@ class Tensor:
     def prelu(self, weight: _TensorLike) -> Tensor:
         """The input where positive, a weight times it elsewhere: one, or one for each channel, which is dimension 1."""
     def rrelu(self, lower: _Number = 0.125, upper: _Number = 0.3333333333333333) -> Tensor:
-        """leaky_relu with the slope in the middle between two; PyTorch's training, with slopes at random, is not …"""
+        """leaky_relu with the mean of two slopes; PyTorch's training with random slopes is not supported."""
     @overload
     def glu(self, dim: _Int = -1) -> Tensor:
         """The first half along a dimension times the sigmoid of the second."""
@@ -1465,7 +1465,7 @@ class Tensor:
         eps: _Number = 1e-08,
         reduction: Literal["mean", "sum", "none"] = "mean",
     ) -> Tensor:
-        """Minus the logarithm of the probability of a count (target), of whose mean the input is the logarithm."""
+        """Minus the log-probability of a count (target) that is Poisson distributed; the input is the logarithm …"""
     def gaussian_nll_loss(
         self,
         target: _TensorLike,
@@ -1479,7 +1479,7 @@ class Tensor:
     def pairwise_distance(
         self, x2: _TensorLike, p: _Number = 2.0, eps: _Number = 1e-06, keepdim: _Bool = False
     ) -> Tensor:
-        """The norm of the differences of two lists of vectors."""
+        """The norms of the differences of two lists of vectors."""
     @overload
     def pairwise_distance(
         self, x2: _TensorLike, p: _Number = 2.0, eps: _Number = 1e-06, *, keepdims: _Bool
@@ -1497,7 +1497,7 @@ class Tensor:
     def hinge_embedding_loss(
         self, target: _TensorLike, margin: _Number = 1.0, reduction: Literal["mean", "sum", "none"] = "mean"
     ) -> Tensor:
-        """The input, a distance, where the target is 1, and what it lacks of margin where that is -1."""
+        """The input, a distance, where the target is 1, and max(0, margin - input) where it is -1."""
     def cosine_embedding_loss(
         self,
         input2: _TensorLike,
@@ -1505,7 +1505,7 @@ class Tensor:
         margin: _Number = 0.0,
         reduction: Literal["mean", "sum", "none"] = "mean",
     ) -> Tensor:
-        """1 less the cosine of two vectors where the target is 1, the cosine beyond margin where that is -1."""
+        """1 minus the cosine of two vectors where the target is 1, max(0, cosine - margin) where it is -1."""
     def margin_ranking_loss(
         self,
         input2: _TensorLike,
@@ -1513,7 +1513,7 @@ class Tensor:
         margin: _Number = 0.0,
         reduction: Literal["mean", "sum", "none"] = "mean",
     ) -> Tensor:
-        """By how much the input that the target (1 or -1) wants to be larger is not, plus margin."""
+        """max(0, -target*(input1 - input2) + margin) for a target of 1 or -1."""
     def multi_margin_loss(
         self,
         target: _TensorLike,
@@ -1522,9 +1522,9 @@ class Tensor:
         weight: _TensorLike | None = None,
         reduction: Literal["mean", "sum", "none"] = "mean",
     ) -> Tensor:
-        """By how much the other classes come closer than margin to that of the target, a class index."""
+        """By how much the scores of other classes come within margin of that of the target, a class index."""
     def multilabel_margin_loss(self, target: _TensorLike, reduction: Literal["mean", "sum", "none"] = "mean") -> Tensor:
-        """By how much other classes come closer than 1 to those of the target, a list that a negative index ends."""
+        """By how much the scores of other classes come within 1 of those of the targets, a list that ends at a …"""
     def multilabel_soft_margin_loss(
         self, target: _TensorLike, weight: _TensorLike | None = None, reduction: Literal["mean", "sum", "none"] = "mean"
     ) -> Tensor:
@@ -1541,7 +1541,7 @@ class Tensor:
         swap: _Bool = False,
         reduction: Literal["mean", "sum", "none"] = "mean",
     ) -> Tensor:
-        """By how much an anchor is not nearer to a positive example than to a negative one, plus margin."""
+        """max(0, d(anchor, positive) - d(anchor, negative) + margin) for a distance d."""
     def triplet_margin_with_distance_loss(
         self,
         positive: _TensorLike,
@@ -1552,7 +1552,7 @@ class Tensor:
         swap: _Bool = False,
         reduction: Literal["mean", "sum", "none"] = "mean",
     ) -> Tensor:
-        """triplet_margin_loss with a distance of one's own, in Python a function of two tensors."""
+        """triplet_margin_loss with a custom distance, in Python a function of two tensors."""
     def batch_norm(
         self,
         running_mean: _TensorLike,
@@ -1563,11 +1563,11 @@ class Tensor:
         momentum: _Number = 0.1,
         eps: _Number = 1e-05,
     ) -> Tensor:
-        """Each channel brought to mean 0 and variance 1, by the running ones unless training; these stay as they …"""
+        """Each channel normalized to mean 0 and variance 1, with the running ones unless training; these are not …"""
     def group_norm(
         self, num_groups: _Int, weight: _TensorLike | None = None, bias: _TensorLike | None = None, eps: _Number = 1e-05
     ) -> Tensor:
-        """Each group of neighbouring channels brought to mean 0 and variance 1, for each member of the batch."""
+        """Each group of neighbouring channels normalized to mean 0 and variance 1, for each member of the batch."""
     def instance_norm(
         self,
         running_mean: _TensorLike | None = None,
@@ -1578,7 +1578,7 @@ class Tensor:
         momentum: _Number = 0.1,
         eps: _Number = 1e-05,
     ) -> Tensor:
-        """Each channel of each member of the batch brought to mean 0 and variance 1."""
+        """Each channel of each member of the batch normalized to mean 0 and variance 1."""
     def rms_norm(
         self, normalized_shape: _Int | _Ints, weight: _TensorLike | None = None, eps: _Number | None = None
     ) -> Tensor:
@@ -1646,7 +1646,7 @@ class Tensor:
         groups: _Int = 1,
         dilation: _Int | _Ints = 1,
     ) -> Tensor:
-        """The adjoint of conv1d: each element of the input, (batch, channels, length) spread out."""
+        """The adjoint of conv1d: each element of the input, (batch, channels, length), spread by a kernel."""
     def conv_transpose2d(
         self,
         weight: _TensorLike,
@@ -1657,7 +1657,7 @@ class Tensor:
         groups: _Int = 1,
         dilation: _Int | _Ints = 1,
     ) -> Tensor:
-        """The adjoint of conv2d: each element of the input, (batch, channels, height, width) spread out."""
+        """The adjoint of conv2d: each element of the input, (batch, channels, height, width), spread by a kernel."""
     def conv_transpose3d(
         self,
         weight: _TensorLike,
@@ -1668,10 +1668,10 @@ class Tensor:
         groups: _Int = 1,
         dilation: _Int | _Ints = 1,
     ) -> Tensor:
-        """The adjoint of conv3d: each element of the input, (batch, channels, depth, height, width) spread out."""
+        """The adjoint of conv3d: each element of the input, (batch, channels, depth, height, width), spread by a …"""
     @overload
     def nansum(self, dim: _Int | _Ints | None = None, keepdim: _Bool = False, *, dtype: _DType | None = None) -> Tensor:
-        """Sum of those that are not NaN."""
+        """Sum of the elements that are not NaN."""
     @overload
     def nansum(self, *, axis: _Int | _Ints | None, keepdim: _Bool = False, dtype: _DType | None = None) -> Tensor: ...
     @overload
@@ -1682,7 +1682,7 @@ class Tensor:
     def nanmean(
         self, dim: _Int | _Ints | None = None, keepdim: _Bool = False, *, dtype: _DType | None = None
     ) -> Tensor:
-        """Mean of those that are not NaN."""
+        """Mean of the elements that are not NaN."""
     @overload
     def nanmean(self, *, axis: _Int | _Ints | None, keepdim: _Bool = False, dtype: _DType | None = None) -> Tensor: ...
     @overload
@@ -1691,7 +1691,7 @@ class Tensor:
     def nanmean(self, *, axis: _Int | _Ints | None, keepdims: _Bool, dtype: _DType | None = None) -> Tensor: ...
     @overload
     def aminmax(self, *, dim: _Int | None = None, keepdim: _Bool = False) -> _aminmax:
-        """Minimum and maximum; equal ones share the gradient evenly."""
+        """Minimum and maximum; equal elements share the gradient evenly."""
     @overload
     def aminmax(self, *, axis: _Int | None, keepdim: _Bool = False) -> _aminmax: ...
     @overload
@@ -1779,7 +1779,7 @@ class Tensor:
         fweights: Tensor | np.ndarray | list[builtins.int] | None = None,
         aweights: Tensor | np.ndarray | None = None,
     ) -> Tensor:
-        """Covariances of the rows, each a variable; observations may count often (fweights) or have weights …"""
+        """Covariances of the rows, each a variable; observations may be repeated (fweights) or weighted (aweights)."""
     def corrcoef(self) -> Tensor:
         """Correlations of the rows, each a variable."""
     def inv(self) -> Tensor:
@@ -1803,21 +1803,21 @@ class Tensor:
     def slice_scatter(
         self, src: _TensorLike, dim: _Int = 0, start: _Int | None = None, end: _Int | None = None, step: _Int = 1
     ) -> Tensor:
-        """The tensor with a source in the place of a range of a dimension."""
+        """The tensor with a range of a dimension replaced by a source."""
     @overload
     def slice_scatter(
         self, src: _TensorLike, *, axis: _Int, start: _Int | None = None, end: _Int | None = None, step: _Int = 1
     ) -> Tensor: ...
     @overload
     def select_scatter(self, src: _TensorLike, dim: _Int, index: _Int) -> Tensor:
-        """The tensor with a source in one place of a dimension."""
+        """The tensor with one index of a dimension replaced by a source."""
     @overload
     def select_scatter(self, src: _TensorLike, *, axis: _Int, index: _Int) -> Tensor: ...
     def diagonal_scatter(self, src: _TensorLike, offset: _Int = 0, dim1: _Int = 0, dim2: _Int = 1) -> Tensor:
-        """The tensor with a source on the diagonal of two dimensions."""
+        """The tensor with the diagonal of two dimensions replaced by a source."""
     @overload
     def narrow(self, dim: _Int, start: _Int | _TensorLike, length: _Int) -> Tensor:
-        """So many places of a dimension from a start on."""
+        """A range of a dimension of the given length, from start on."""
     @overload
     def narrow(self, *, axis: _Int, start: _Int | _TensorLike, length: _Int) -> Tensor: ...
     def masked_scatter(self, mask: _TensorLike, source: _TensorLike) -> Tensor:
@@ -1831,7 +1831,7 @@ class Tensor:
         *,
         interpolation: Literal["linear", "lower", "higher", "midpoint", "nearest"] = "linear",
     ) -> Tensor:
-        """The number below which a part q of all lies, between neighbours as interpolation says; NaN where there …"""
+        """The q-quantile, between neighbours as interpolation says; NaN if any element is."""
     @overload
     def quantile(
         self,
@@ -1868,7 +1868,7 @@ class Tensor:
         *,
         interpolation: Literal["linear", "lower", "higher", "midpoint", "nearest"] = "linear",
     ) -> Tensor:
-        """The same of those that are not NaN."""
+        """The q-quantile of the elements that are not NaN."""
     @overload
     def nanquantile(
         self,
@@ -1909,7 +1909,7 @@ class Tensor:
     def linear(self, weight: _TensorLike, bias: _TensorLike | None = None) -> Tensor:
         """input @ weight.T + bias."""
     def bilinear(self, input2: _TensorLike, weight: _TensorLike, bias: _TensorLike | None = None) -> Tensor:
-        """The products of all elements of two vectors, weighted: input1 @ weight[k] @ input2 + bias[k]."""
+        """Weighted products of all pairs of elements of two vectors: input1 @ weight[k] @ input2 + bias[k]."""
     def scaled_dot_product_attention(
         self,
         key: _TensorLike,
@@ -1920,7 +1920,7 @@ class Tensor:
         scale: _Number | None = None,
         enable_gqa: _Bool = False,
     ) -> Tensor:
-        """softmax(query @ key.mT * scale + attn_mask) @ value; rows that are wholly masked give zeros."""
+        """softmax(query @ key.mT * scale + attn_mask) @ value; fully masked rows give zeros."""
     def linear_cross_entropy(
         self,
         linear_weight: _TensorLike,
@@ -1949,7 +1949,7 @@ class Tensor:
     ) -> Tensor:
         """The mean of each window, along length."""
     def adaptive_avg_pool1d(self, output_size: _Int | _Ints) -> Tensor:
-        """The means of as many windows of about equal length as are wanted, along length."""
+        """The mean of each of output_size windows of about equal length, along length."""
     def lp_pool1d(
         self,
         norm_type: _Number,
@@ -1969,7 +1969,7 @@ class Tensor:
     ) -> Tensor:
         """The mean of each window, along height, width."""
     def adaptive_avg_pool2d(self, output_size: _Int | _Ints) -> Tensor:
-        """The means of as many windows of about equal length as are wanted, along height, width."""
+        """The mean of each of output_size windows of about equal length, along height, width."""
     def lp_pool2d(
         self,
         norm_type: _Number,
@@ -1989,7 +1989,7 @@ class Tensor:
     ) -> Tensor:
         """The mean of each window, along depth, height, width."""
     def adaptive_avg_pool3d(self, output_size: _Int | _Ints) -> Tensor:
-        """The means of as many windows of about equal length as are wanted, along depth, height, width."""
+        """The mean of each of output_size windows of about equal length, along depth, height, width."""
     def lp_pool3d(
         self,
         norm_type: _Number,
@@ -2006,19 +2006,19 @@ class Tensor:
         align_corners: _Bool | None = None,
         recompute_scale_factor: _Bool | None = None,
     ) -> Tensor:
-        """Made longer or shorter along all dimensions but batch and channels: nearest, linear, bilinear, bicubic, …"""
+        """Resized along all dimensions but batch and channels: nearest, linear, bilinear, bicubic, …"""
     def upsample_nearest(
         self,
         size: _Int | _Ints | None = None,
         scale_factor: _Number | list[_Number] | tuple[_Number, ...] | None = None,
     ) -> Tensor:
-        """Each element of the result is the nearest one."""
+        """Resized by nearest elements."""
     def upsample_bilinear(
         self,
         size: _Int | _Ints | None = None,
         scale_factor: _Number | list[_Number] | tuple[_Number, ...] | None = None,
     ) -> Tensor:
-        """Linear in both dimensions, corners upon corners."""
+        """Resized bilinearly, with aligned corners."""
     def grid_sample(
         self,
         grid: _TensorLike,
@@ -2026,15 +2026,15 @@ class Tensor:
         padding_mode: Literal["zeros", "border", "reflection"] = "zeros",
         align_corners: _Bool | None = None,
     ) -> Tensor:
-        """Pictures at the places that a grid names, from -1 to 1 along each dimension, the last one first."""
+        """Images sampled at the coordinates of a grid, from -1 to 1 along each dimension, the last one first."""
     def affine_grid(self, size: _Ints, align_corners: _Bool | None = None) -> Tensor:
-        """The grid for grid_sample that affine maps, a matrix for each member of the batch, make of the usual one."""
+        """The grid for grid_sample of affine maps, a matrix for each member of the batch."""
     def pixel_shuffle(self, upscale_factor: _Int) -> Tensor:
-        """Groups of channels made into squares of elements."""
+        """Groups of channels rearranged into squares of elements."""
     def pixel_unshuffle(self, downscale_factor: _Int) -> Tensor:
-        """Squares of elements made into groups of channels."""
+        """Squares of elements rearranged into groups of channels."""
     def channel_shuffle(self, groups: _Int) -> Tensor:
-        """Channels in groups, the groups taken in turn."""
+        """The channels of several groups interleaved."""
     def addmm(self, mat1: _TensorLike, mat2: _TensorLike, *, beta: _Number = 1, alpha: _Number = 1) -> Tensor:
         """beta*input + alpha*(mat1 @ mat2), of matrices."""
     def addmv(self, mat: _TensorLike, vec: _TensorLike, *, beta: _Number = 1, alpha: _Number = 1) -> Tensor:
@@ -2052,7 +2052,7 @@ class Tensor:
     def linalg_cross(self, other: _TensorLike, *, axis: _Int) -> Tensor: ...
     @overload
     def cross(self, other: _TensorLike, dim: _Int | None = None) -> Tensor:
-        """Cross product of vectors of 3 elements, along the first dimension that has so many without dim."""
+        """Cross product of vectors of 3 elements, without dim along the first dimension of length 3."""
     @overload
     def cross(self, other: _TensorLike, *, axis: _Int | None) -> Tensor: ...
     @overload
@@ -2063,23 +2063,23 @@ class Tensor:
     def kron(self, other: _TensorLike) -> Tensor:
         """Kronecker product: the second tensor times each element of the first, side by side."""
     def matrix_power(self, n: _Int) -> Tensor:
-        """A matrix to a whole power; negative ones are those of its inverse."""
+        """A matrix to an integer power; negative powers are those of its inverse."""
     def linalg_vander(self, *, N: _Int | None = None) -> Tensor:
-        """The powers of each number, from 0 on, along a new last dimension."""
+        """The powers of each element, from 0 on, along a new last dimension."""
     def vander(self, N: _Int | None = None, increasing: _Bool = False) -> Tensor:
-        """The powers of the numbers of a vector, the largest first unless increasing."""
+        """The powers of the elements of a vector, the highest first unless increasing."""
     def solve_triangular(
         self, B: _TensorLike, *, upper: _Bool, left: _Bool = True, unitriangular: _Bool = False
     ) -> Tensor:
-        """The X for which A @ X = B (X @ A = B with left=False), where A is a triangle; the other one is not read."""
+        """The X for which A @ X = B (X @ A = B with left=False), where A is triangular; the other triangle is not …"""
     def triangular_solve(
         self, A: _TensorLike, upper: _Bool = True, transpose: _Bool = False, unitriangular: _Bool = False
     ) -> _triangular_solve:
-        """The X for which A @ X = b, where A is a triangle, or its transpose; and A (solution, cloned_coefficient)."""
+        """The X for which A @ X = b, where A is triangular, or its transpose; and A (solution, cloned_coefficient)."""
     def cholesky_solve(self, L: _TensorLike, upper: _Bool = False) -> Tensor:
-        """The X for which L @ L.T @ X = B (L.T @ L @ X = B with upper), where L is a triangle."""
+        """The X for which L @ L.T @ X = B (L.T @ L @ X = B with upper), where L is triangular."""
     def cholesky_inverse(self, upper: _Bool = False) -> Tensor:
-        """Inverse of L @ L.T (of L.T @ L with upper), where L is a triangle."""
+        """Inverse of L @ L.T (of L.T @ L with upper), where L is triangular."""
     def multi_head_attention_forward(
         self,
         key: _TensorLike,
@@ -2107,7 +2107,7 @@ class Tensor:
         average_attn_weights: _Bool = True,
         is_causal: _Bool = False,
     ) -> tuple[Tensor, ...]:
-        """Attention with many heads of (length, batch, size), with its projections; the mean weights beside the …"""
+        """Multi-head attention of (length, batch, size), with its projections; gives the result and the mean …"""
     def max_pool1d(
         self,
         kernel_size: _Int | _Ints,
@@ -2117,9 +2117,9 @@ class Tensor:
         ceil_mode: _Bool = False,
         return_indices: _Bool = False,
     ) -> Tensor:
-        """The largest element of each window, along length, and its place in the flat input if asked for."""
+        """The largest element of each window, along length, and its index in the flattened input if asked for."""
     def adaptive_max_pool1d(self, output_size: _Int | _Ints, return_indices: _Bool = False) -> Tensor:
-        """The largest elements of as many windows of about equal length as are wanted, along length."""
+        """The largest element of each of output_size windows of about equal length, along length."""
     def max_unpool1d(
         self,
         indices: _TensorLike,
@@ -2138,9 +2138,9 @@ class Tensor:
         ceil_mode: _Bool = False,
         return_indices: _Bool = False,
     ) -> Tensor:
-        """The largest element of each window, along height, width, and its place in the flat input if asked for."""
+        """The largest element of each window, along height, width, and its index in the flattened input if asked …"""
     def adaptive_max_pool2d(self, output_size: _Int | _Ints, return_indices: _Bool = False) -> Tensor:
-        """The largest elements of as many windows of about equal length as are wanted, along height, width."""
+        """The largest element of each of output_size windows of about equal length, along height, width."""
     def max_unpool2d(
         self,
         indices: _TensorLike,
@@ -2159,9 +2159,9 @@ class Tensor:
         ceil_mode: _Bool = False,
         return_indices: _Bool = False,
     ) -> Tensor:
-        """The largest element of each window, along depth, height, width, and its place in the flat input if …"""
+        """The largest element of each window, along depth, height, width, and its index in the flattened input if …"""
     def adaptive_max_pool3d(self, output_size: _Int | _Ints, return_indices: _Bool = False) -> Tensor:
-        """The largest elements of as many windows of about equal length as are wanted, along depth, height, width."""
+        """The largest element of each of output_size windows of about equal length, along depth, height, width."""
     def max_unpool3d(
         self,
         indices: _TensorLike,
@@ -2174,7 +2174,7 @@ class Tensor:
     def im2col(
         self, kernel_size: _Int | _Ints, dilation: _Int | _Ints = 1, padding: _Int | _Ints = 0, stride: _Int | _Ints = 1
     ) -> Tensor:
-        """The windows of pictures as columns; what PyTorch has as nn.functional.unfold."""
+        """The windows of images as columns; in PyTorch, nn.functional.unfold."""
     def fold(
         self,
         output_size: _Int | _Ints,
@@ -2183,11 +2183,11 @@ class Tensor:
         padding: _Int | _Ints = 0,
         stride: _Int | _Ints = 1,
     ) -> Tensor:
-        """Columns added up to pictures: the adjoint of im2col."""
+        """Columns summed into images: the adjoint of im2col."""
     def inv_ex(self, *, check_errors: _Bool = False) -> _inv_ex:
-        """Inverse, and 0 or, for a singular matrix, the place of the first zero pivot (inverse, info)."""
+        """Inverse, and 0 or, for a singular matrix, the position of the first zero pivot (inverse, info)."""
     def solve_ex(self, B: _TensorLike, *, left: _Bool = True, check_errors: _Bool = False) -> _solve_ex:
-        """The X for which A @ X = B, and 0 or the place of the first zero pivot of a singular matrix (result, info)."""
+        """The X for which A @ X = B, and 0 or the position of the first zero pivot of a singular matrix (result, …"""
     def cholesky_ex(self, *, upper: _Bool = False, check_errors: _Bool = False) -> _cholesky_ex:
         """The triangular L of L @ L.T, and 0 or the order of the first minor that is not positive (L, info)."""
     def linalg_svd(self, full_matrices: _Bool = True) -> _linalg_svd:
@@ -2201,19 +2201,19 @@ class Tensor:
     def eigvalsh(self, UPLO: Literal["L", "U"] = "L") -> Tensor:
         """Eigenvalues of a symmetric matrix, the smallest first; one triangle is read."""
     def linalg_qr(self, mode: Literal["reduced", "complete", "r"] = "reduced") -> _linalg_qr:
-        """The decomposition A = Q @ R into orthonormal columns and an upper triangle (Q, R)."""
+        """The decomposition A = Q @ R into orthonormal columns and an upper triangular matrix (Q, R)."""
     def qr(self, some: _Bool = True) -> _qr:
-        """The decomposition input = Q @ R into orthonormal columns and an upper triangle (Q, R)."""
+        """The decomposition input = Q @ R into orthonormal columns and an upper triangular matrix (Q, R)."""
     def lu_factor_ex(self, *, pivot: _Bool = True, check_errors: _Bool = False) -> _lu_factor_ex:
-        """Both triangles of an LU decomposition in one matrix, rows exchanged, the place of a zero (LU, pivots, …"""
+        """Both triangles of an LU decomposition in one matrix, the row exchanges, and the position of a zero …"""
     def lu_factor(self, *, pivot: _Bool = True) -> _lu_factor:
-        """Both triangles of an LU decomposition in one matrix, and the rows exchanged (LU, pivots)."""
+        """Both triangles of an LU decomposition in one matrix, and the row exchanges (LU, pivots)."""
     def lu(self, pivot: _Bool = True, get_infos: _Bool = False) -> _lu_factor:
-        """As lu_factor, for singular matrices too, with where they are with get_infos; linalg_lu gives (P, L, U)."""
+        """As lu_factor, for singular matrices, too; get_infos adds where they are; linalg_lu gives (P, L, U)."""
     def linalg_lu(self, *, pivot: _Bool = True) -> _linalg_lu:
-        """The decomposition A = P @ L @ U into exchanged rows, a lower and an upper triangle (P, L, U)."""
+        """The decomposition A = P @ L @ U into a permutation, a lower and an upper triangular matrix (P, L, U)."""
     def lu_unpack(self, LU_pivots: _TensorLike, unpack_data: _Bool = True, unpack_pivots: _Bool = True) -> _lu_unpack:
-        """The P, L and U of what lu_factor gives (P, L, U)."""
+        """P, L and U from the result of lu_factor."""
     def linalg_lu_solve(
         self, pivots: _TensorLike, B: _TensorLike, *, left: _Bool = True, adjoint: _Bool = False
     ) -> Tensor:
@@ -2239,9 +2239,9 @@ class Tensor:
         *,
         driver: Literal["gelsy", "gels", "gelsd", "gelss"] = "gelsy",
     ) -> _lstsq:
-        """The shortest X for which A @ X is nearest to B (solution, residuals, rank, singular_values)."""
+        """The X of least norm for which A @ X is nearest to B (solution, residuals, rank, singular_values)."""
     def householder_product(self, tau: _TensorLike) -> Tensor:
-        """The first columns of a product of reflections, given by what is below the diagonal and their factors."""
+        """The first columns of a product of Householder reflections, given by the elements below the diagonal and …"""
     orgqr = householder_product
     def ormqr(self, tau: _TensorLike, other: _TensorLike, left: _Bool = True, transpose: _Bool = False) -> Tensor:
         """A product of reflections, given as for householder_product, times a matrix."""
@@ -2314,7 +2314,7 @@ class Tensor:
         *,
         dtype: _DType | None = None,
     ) -> Tensor:
-        """Norm of a vector, or of a matrix where there is an order and there are two dimensions."""
+        """Norm of a vector, or of a matrix if ord is given and there are two dimensions."""
     @overload
     def linalg_norm(
         self,
@@ -2351,7 +2351,7 @@ class Tensor:
         rtol: _Number | Tensor | np.ndarray | None = None,
         hermitian: _Bool = False,
     ) -> Tensor:
-        """How many singular values exceed max(atol, rtol*the largest)."""
+        """Number of singular values above max(atol, rtol*the largest)."""
     @overload
     def renorm(self, p: _Number, dim: _Int, maxnorm: _Number) -> Tensor:
         """The slices along a dimension, those with a norm above maxnorm scaled down to it."""
@@ -2961,22 +2961,22 @@ def ge(input: _TensorLike, other: _TensorLike) -> Tensor:
 greater_equal = ge
 
 def bitwise_and(input: _TensorLike, other: _TensorLike) -> Tensor:
-    """Both, input & other; bit by bit for integers."""
+    """Logical and, input & other; bitwise for integers."""
 
 def bitwise_or(input: _TensorLike, other: _TensorLike) -> Tensor:
-    """Either, input | other; bit by bit for integers."""
+    """Logical or, input | other; bitwise for integers."""
 
 def bitwise_not(input: _TensorLike) -> Tensor:
-    """Not, ~input; bit by bit for integers."""
+    """Logical not, ~input; bitwise for integers."""
 
 def logical_and(input: _TensorLike, other: _TensorLike) -> Tensor:
-    """True where both are not zero."""
+    """True where both are nonzero."""
 
 def logical_or(input: _TensorLike, other: _TensorLike) -> Tensor:
     """True where one is not zero."""
 
 def logical_xor(input: _TensorLike, other: _TensorLike) -> Tensor:
-    """True where exactly one is not zero."""
+    """True where exactly one is nonzero."""
 
 def logical_not(input: _TensorLike) -> Tensor:
     """True where the input is zero."""
@@ -3041,7 +3041,7 @@ def trunc(input: _TensorLike) -> Tensor:
 fix = trunc
 
 def round(input: _TensorLike, *, decimals: _Int = 0) -> Tensor:
-    """Round to the nearest, halves to even, at so many decimals."""
+    """Round to the nearest, halves to even, with so many decimals."""
 
 def frac(input: _TensorLike) -> Tensor:
     """Fractional part."""
@@ -3050,21 +3050,21 @@ def where(condition: _TensorLike, input: _TensorLike, other: _TensorLike) -> Ten
     """input where the condition holds, else other."""
 
 def maximum(input: _TensorLike, other: _TensorLike) -> Tensor:
-    """The greater of two, NaN if one is; of two equal ones each gets half of the gradient."""
+    """The greater of two, NaN if either is; equal elements get half of the gradient each."""
 
 def minimum(input: _TensorLike, other: _TensorLike) -> Tensor:
-    """The smaller of two, NaN if one is; of two equal ones each gets half of the gradient."""
+    """The smaller of two, NaN if either is; equal elements get half of the gradient each."""
 
 def clamp(input: _TensorLike, min: _TensorLike | None = None, max: _TensorLike | None = None) -> Tensor:
-    """The input held between two bounds, either of which may be left out."""
+    """The input clamped between two bounds, either of which may be left out."""
 
 clip = clamp
 
 def clamp_min(input: _TensorLike, min: _TensorLike) -> Tensor:
-    """The input, but not below a bound."""
+    """The input clamped from below."""
 
 def clamp_max(input: _TensorLike, max: _TensorLike) -> Tensor:
-    """The input, but not above a bound."""
+    """The input clamped from above."""
 
 def sin(input: _TensorLike) -> Tensor:
     """Sine."""
@@ -3146,7 +3146,7 @@ def sgn(input: _TensorLike) -> Tensor:
     """-1, 0 or 1 by the sign of the input."""
 
 def copysign(input: _TensorLike, other: _TensorLike) -> Tensor:
-    """The size of input with the sign of other; the gradient at 0 is 0."""
+    """The magnitude of input with the sign of other; the gradient at 0 is 0."""
 
 def angle(input: _TensorLike) -> Tensor:
     """The angle of a number: 0, and pi for a negative one."""
@@ -3173,18 +3173,18 @@ def logaddexp2(input: _TensorLike, other: _TensorLike) -> Tensor:
     """log2(2**input + 2**other) without overflow."""
 
 def fmax(input: _TensorLike, other: _TensorLike) -> Tensor:
-    """The greater of two, the other one where one is NaN; of two equal ones the first."""
+    """The greater of two, ignoring NaN; of equal elements the first."""
 
 def fmin(input: _TensorLike, other: _TensorLike) -> Tensor:
-    """The smaller of two, the other one where one is NaN; of two equal ones the first."""
+    """The smaller of two, ignoring NaN; of equal elements the first."""
 
 def nextafter(input: _TensorLike, other: _TensorLike) -> Tensor:
-    """The number next to input on the way to other."""
+    """The next number after input towards other."""
 
 def nan_to_num(
     input: _TensorLike, nan: _Number | None = None, posinf: _Number | None = None, neginf: _Number | None = None
 ) -> Tensor:
-    """NaN as 0 or another number, infinities as the largest numbers of the dtype or others."""
+    """NaN replaced by 0 or another number, infinities by the largest numbers of the dtype or others."""
 
 def isclose(
     input: _TensorLike, other: _TensorLike, rtol: _Number = 1e-05, atol: _Number = 1e-08, equal_nan: _Bool = False
@@ -3203,13 +3203,13 @@ def addcdiv(input: _TensorLike, tensor1: _TensorLike, tensor2: _TensorLike, *, v
     """input + value*tensor1/tensor2."""
 
 def bitwise_xor(input: _TensorLike, other: _TensorLike) -> Tensor:
-    """Either but not both, input ^ other; bit by bit for integers."""
+    """Exclusive or, input ^ other; bitwise for integers."""
 
 def bitwise_left_shift(input: _TensorLike, other: _TensorLike) -> Tensor:
-    """The bits moved up by other places, input << other."""
+    """The bits shifted left by other, input << other."""
 
 def bitwise_right_shift(input: _TensorLike, other: _TensorLike) -> Tensor:
-    """The bits moved down by other places, input >> other."""
+    """The bits shifted right by other, input >> other."""
 
 def sinc(input: _TensorLike) -> Tensor:
     """sin(pi*input)/(pi*input), and 1 at 0."""
@@ -3227,7 +3227,7 @@ def reshape(input: _TensorLike, *shape: _Int | _Ints) -> Tensor:
 @overload
 def reshape(input: _TensorLike, *, shape: _Ints) -> Tensor: ...
 def flatten(input: _TensorLike, start_dim: _Int = 0, end_dim: _Int = -1) -> Tensor:
-    """Several dimensions made into one."""
+    """Several dimensions merged into one."""
 
 @overload
 def squeeze(input: _TensorLike, dim: _Int | _Ints | None = None) -> Tensor:
@@ -3237,7 +3237,7 @@ def squeeze(input: _TensorLike, dim: _Int | _Ints | None = None) -> Tensor:
 def squeeze(input: _TensorLike, *, axis: _Int | _Ints | None) -> Tensor: ...
 @overload
 def unsqueeze(input: _TensorLike, dim: _Int) -> Tensor:
-    """The tensor with a dimension of length 1 put in."""
+    """The tensor with a new dimension of length 1."""
 
 @overload
 def unsqueeze(input: _TensorLike, *, axis: _Int) -> Tensor: ...
@@ -3248,28 +3248,28 @@ def permute(input: _TensorLike, *dims: _Int | _Ints) -> Tensor:
 @overload
 def permute(input: _TensorLike, *, dims: _Ints) -> Tensor: ...
 def transpose(input: _TensorLike, dim0: _Int | None = None, dim1: _Int | None = None) -> Tensor:
-    """Two dimensions exchanged; those of a matrix need not be named."""
+    """Two dimensions swapped; those of a matrix need not be named."""
 
 swapaxes = transpose
 swapdims = transpose
 
 def movedim(input: _TensorLike, source: _Int | _Ints, destination: _Int | _Ints) -> Tensor:
-    """Dimensions moved to other places."""
+    """Dimensions moved to other positions."""
 
 moveaxis = movedim
 
 def t(input: _TensorLike) -> Tensor:
-    """A matrix transposed; a vector as it is."""
+    """Transpose of a matrix; a vector is unchanged."""
 
 def T(input: _TensorLike) -> Tensor:
     """All dimensions in reverse order, written x.T."""
 
 def mT(input: _TensorLike) -> Tensor:
-    """The last two dimensions exchanged, written x.mT."""
+    """The last two dimensions swapped, written x.mT."""
 
 @overload
 def expand(input: _TensorLike, *shape: _Int | _Ints) -> Tensor:
-    """Lengths of 1 stretched, without copying; -1 keeps a length."""
+    """Dimensions of length 1 expanded, without copying; -1 keeps a length."""
 
 @overload
 def expand(input: _TensorLike, *, shape: _Ints) -> Tensor: ...
@@ -3295,7 +3295,7 @@ def flip(input: _TensorLike, *dims: _Int | _Ints) -> Tensor:
 @overload
 def flip(input: _TensorLike, *, dims: _Ints) -> Tensor: ...
 def roll(input: _TensorLike, shifts: _Int | _Ints, dims: _Int | _Ints | None = None) -> Tensor:
-    """Elements shifted along dimensions, those pushed out coming in again; in flattened order without dims."""
+    """Elements shifted cyclically along dimensions; without dims, in flattened order."""
 
 @overload
 def cat(tensors: _Tensors, dim: _Int = 0) -> Tensor:
@@ -3346,7 +3346,7 @@ def zeros(*, size: _Ints, dtype: _DType | None = None, requires_grad: _Bool = Fa
 def full(
     size: _Int | _Ints, fill_value: _Number, *, dtype: _DType | None = None, requires_grad: _Bool = False
 ) -> Tensor:
-    """One number everywhere."""
+    """A tensor filled with one number."""
 
 def ones_like(input: _TensorLike, *, dtype: _DType | None = None, requires_grad: _Bool = False) -> Tensor:
     """Ones in the shape of a tensor."""
@@ -3360,7 +3360,7 @@ def full_like(
     """One number in the shape of a tensor."""
 
 def eye(n: _Int, m: _Int | None = None, *, dtype: _DType | None = None, requires_grad: _Bool = False) -> Tensor:
-    """Ones on the diagonal."""
+    """Ones on the diagonal, zeros elsewhere."""
 
 def arange(
     start: _Number,
@@ -3370,7 +3370,7 @@ def arange(
     dtype: _DType | None = None,
     requires_grad: _Bool = False,
 ) -> Tensor:
-    """Numbers from start up to, not including, end; from 0 when one number is given. Whole ones are int64."""
+    """Numbers from start up to but not including end; from 0 if one number is given. Integers are int64."""
 
 def linspace(
     start: _Number, end: _Number, steps: _Int, *, dtype: _DType | None = None, requires_grad: _Bool = False
@@ -3379,21 +3379,21 @@ def linspace(
 
 @overload
 def rand(*size: _Int | _Ints, dtype: _DType | None = None, requires_grad: _Bool = False) -> Tensor:
-    """Uniform numbers in [0, 1), for a seed the same as PyTorch's."""
+    """Uniform random numbers in [0, 1), for a seed the same as PyTorch's."""
 
 @overload
 def rand(*, size: _Ints, dtype: _DType | None = None, requires_grad: _Bool = False) -> Tensor: ...
 @overload
 def randn(*size: _Int | _Ints, dtype: _DType | None = None, requires_grad: _Bool = False) -> Tensor:
-    """Standard normal numbers, for a seed the same as PyTorch's."""
+    """Standard normal random numbers, for a seed the same as PyTorch's."""
 
 @overload
 def randn(*, size: _Ints, dtype: _DType | None = None, requires_grad: _Bool = False) -> Tensor: ...
 def diagonal(input: _TensorLike, offset: _Int = 0, dim1: _Int = 0, dim2: _Int = 1) -> Tensor:
-    """The diagonal of two dimensions, as a new last one; offset moves it to the right, or down if negative."""
+    """The diagonal of two dimensions, as a new last dimension; offset moves it right, or down if negative."""
 
 def diag_embed(input: _TensorLike, offset: _Int = 0, dim1: _Int = -2, dim2: _Int = -1) -> Tensor:
-    """Matrices of zeros with the last dimension put in as their diagonal."""
+    """Matrices with the last dimension as their diagonal, zeros elsewhere."""
 
 def diag(input: _TensorLike, diagonal: _Int = 0) -> Tensor:
     """The diagonal of a matrix, or a matrix with the vector as its diagonal."""
@@ -3409,13 +3409,13 @@ def trace(input: _TensorLike) -> Tensor:
 
 @overload
 def select(input: _TensorLike, dim: _Int, index: _Int) -> Tensor:
-    """One place of a dimension, which is dropped."""
+    """One index of a dimension, which is dropped."""
 
 @overload
 def select(input: _TensorLike, *, axis: _Int, index: _Int) -> Tensor: ...
 @overload
 def index_select(input: _TensorLike, dim: _Int, index: _TensorLike) -> Tensor:
-    """Places of a dimension by a list."""
+    """The slices at a list of indices along a dimension."""
 
 @overload
 def index_select(input: _TensorLike, *, axis: _Int, index: _TensorLike) -> Tensor: ...
@@ -3483,7 +3483,7 @@ def prod(
 def prod(input: _TensorLike, *, axis: _Int | _Ints | None, keepdims: _Bool, dtype: _DType | None = None) -> Tensor: ...
 @overload
 def amax(input: _TensorLike, dim: _Int | _Ints | None = None, keepdim: _Bool = False) -> Tensor:
-    """Maximum; equal ones share the gradient evenly."""
+    """Maximum; equal elements share the gradient evenly."""
 
 @overload
 def amax(input: _TensorLike, *, axis: _Int | _Ints | None, keepdim: _Bool = False) -> Tensor: ...
@@ -3493,7 +3493,7 @@ def amax(input: _TensorLike, dim: _Int | _Ints | None = None, *, keepdims: _Bool
 def amax(input: _TensorLike, *, axis: _Int | _Ints | None, keepdims: _Bool) -> Tensor: ...
 @overload
 def amin(input: _TensorLike, dim: _Int | _Ints | None = None, keepdim: _Bool = False) -> Tensor:
-    """Minimum; equal ones share the gradient evenly."""
+    """Minimum; equal elements share the gradient evenly."""
 
 @overload
 def amin(input: _TensorLike, *, axis: _Int | _Ints | None, keepdim: _Bool = False) -> Tensor: ...
@@ -3607,7 +3607,7 @@ def norm(
 ) -> Tensor: ...
 @overload
 def all(input: _TensorLike, dim: _Int | _Ints | None = None, keepdim: _Bool = False) -> Tensor:
-    """True where all are not zero."""
+    """True if all elements are nonzero."""
 
 @overload
 def all(input: _TensorLike, *, axis: _Int | _Ints | None, keepdim: _Bool = False) -> Tensor: ...
@@ -3627,7 +3627,7 @@ def any(input: _TensorLike, dim: _Int | _Ints | None = None, *, keepdims: _Bool)
 def any(input: _TensorLike, *, axis: _Int | _Ints | None, keepdims: _Bool) -> Tensor: ...
 @overload
 def count_nonzero(input: _TensorLike, dim: _Int | _Ints | None = None) -> Tensor:
-    """How many are not zero."""
+    """Number of nonzero elements."""
 
 @overload
 def count_nonzero(input: _TensorLike, *, axis: _Int | _Ints | None) -> Tensor: ...
@@ -3653,7 +3653,7 @@ def argmin(input: _TensorLike, dim: _Int | None = None, *, keepdims: _Bool) -> T
 def argmin(input: _TensorLike, *, axis: _Int | None, keepdims: _Bool) -> Tensor: ...
 @overload
 def max(input: _TensorLike, dim: None = None, keepdim: _Bool = False) -> Tensor:
-    """The maximum of all (equal ones share the gradient evenly); with dim, the pair (values, indices); with a …"""
+    """The maximum of all (equal elements share the gradient evenly); with dim, the pair (values, indices); with a …"""
 
 @overload
 def max(input: _TensorLike, dim: _Int, keepdim: _Bool = False) -> _max: ...
@@ -3675,7 +3675,7 @@ def max(input: _TensorLike, *, axis: _Int, keepdims: _Bool) -> _max: ...
 def max(input: _TensorLike, *, axis: Tensor | np.ndarray, keepdims: _Bool) -> Tensor: ...
 @overload
 def min(input: _TensorLike, dim: None = None, keepdim: _Bool = False) -> Tensor:
-    """The minimum of all (equal ones share the gradient evenly); with dim, the pair (values, indices); with a …"""
+    """The minimum of all (equal elements share the gradient evenly); with dim, the pair (values, indices); with a …"""
 
 @overload
 def min(input: _TensorLike, dim: _Int, keepdim: _Bool = False) -> _min: ...
@@ -3711,7 +3711,7 @@ def dropout(input: _TensorLike, p: _Number = 0.5, training: _Bool = True) -> Ten
     """Elements set to 0 with probability p, the others divided by 1 - p."""
 
 def alpha_dropout(input: _TensorLike, p: _Number = 0.5, training: _Bool = False) -> Tensor:
-    """Dropout for selu: mean and variance stay what they are."""
+    """Dropout for selu, which preserves mean and variance."""
 
 def feature_alpha_dropout(input: _TensorLike, p: _Number = 0.5, training: _Bool = False) -> Tensor:
     """alpha_dropout of whole channels."""
@@ -3730,13 +3730,13 @@ def fill(input: _TensorLike, value: _Number | Tensor | np.ndarray) -> Tensor:
 
 @overload
 def gather(input: _TensorLike, dim: _Int, index: _TensorLike, *, sparse_grad: _Bool = False) -> Tensor:
-    """The element at each index along a dimension, at its own place along the others."""
+    """The element at each index along a dimension, at the same position along the others."""
 
 @overload
 def gather(input: _TensorLike, *, axis: _Int, index: _TensorLike, sparse_grad: _Bool = False) -> Tensor: ...
 @overload
 def take_along_dim(input: _TensorLike, indices: _TensorLike, dim: _Int | None = None) -> Tensor:
-    """gather, with the other dimensions broadcast; without dim from the flattened tensor."""
+    """gather with the other dimensions broadcast; without dim, from the flattened tensor."""
 
 @overload
 def take_along_dim(input: _TensorLike, indices: _TensorLike, *, axis: _Int | None) -> Tensor: ...
@@ -3755,13 +3755,13 @@ def embedding(
     """The rows of a table, weight, at indices."""
 
 def one_hot(tensor: _TensorLike, num_classes: _Int = -1) -> Tensor:
-    """1 at each index along a new last dimension, 0 elsewhere; num_classes is its length, the largest index and …"""
+    """1 at each index along a new last dimension, 0 elsewhere; num_classes is its length, by default the largest …"""
 
 @overload
 def repeat_interleave(
     input: _TensorLike, repeats: _Int | _TensorLike, dim: _Int | None = None, *, output_size: _Int | None = None
 ) -> Tensor:
-    """Each place of a dimension so many times, or by a count for each; without dim of the flattened tensor."""
+    """Each slice along a dimension repeated, so many times or by a count for each; without dim, each element."""
 
 @overload
 def repeat_interleave(
@@ -3771,10 +3771,10 @@ def masked_select(input: _TensorLike, mask: _TensorLike) -> Tensor:
     """The elements where a mask is true, as a vector: a constant choice for derivatives."""
 
 def nonzero(input: _TensorLike, *, as_tuple: _Bool = False) -> Tensor:
-    """The indices of what is not zero, a row for each; with as_tuple a vector for each dimension."""
+    """The indices of the nonzero elements, one per row; with as_tuple, a vector for each dimension."""
 
 def argwhere(input: _TensorLike) -> Tensor:
-    """The indices of what is not zero, a row for each."""
+    """The indices of the nonzero elements, one per row."""
 
 @overload
 def unique(
@@ -3815,7 +3815,7 @@ def split_with_sizes(input: _TensorLike, split_sizes: _Int | _Ints, dim: _Int = 
 def split_with_sizes(input: _TensorLike, split_sizes: _Int | _Ints, *, axis: _Int) -> tuple[Tensor, ...]: ...
 @overload
 def chunk(input: _TensorLike, chunks: _Int, dim: _Int = 0) -> tuple[Tensor, ...]:
-    """So many pieces of one length, the last one perhaps shorter; or fewer."""
+    """At most so many pieces of one length, the last one perhaps shorter."""
 
 @overload
 def chunk(input: _TensorLike, chunks: _Int, *, axis: _Int) -> tuple[Tensor, ...]: ...
@@ -3827,18 +3827,18 @@ def unsafe_chunk(input: _TensorLike, chunks: _Int, dim: _Int = 0) -> tuple[Tenso
 def unsafe_chunk(input: _TensorLike, chunks: _Int, *, axis: _Int) -> tuple[Tensor, ...]: ...
 @overload
 def tensor_split(input: _TensorLike, indices_or_sections: _Int | _Ints, dim: _Int = 0) -> tuple[Tensor, ...]:
-    """So many pieces whose lengths differ by one at most, or the pieces between the places of a list."""
+    """So many pieces whose lengths differ by one at most, or the pieces between the indices of a list."""
 
 @overload
 def tensor_split(input: _TensorLike, indices_or_sections: _Int | _Ints, *, axis: _Int) -> tuple[Tensor, ...]: ...
 def hsplit(input: _TensorLike, indices_or_sections: _Int | _Ints) -> tuple[Tensor, ...]:
-    """Equal pieces, so many of them or between the places of a list, side by side: along dimension 1, or 0 of a …"""
+    """Equal pieces, so many of them or between the indices of a list, side by side: along dimension 1, or 0 of a …"""
 
 def vsplit(input: _TensorLike, indices_or_sections: _Int | _Ints) -> tuple[Tensor, ...]:
-    """Equal pieces, so many of them or between the places of a list, one below the other: along dimension 0."""
+    """Equal pieces, so many of them or between the indices of a list, one below the other: along dimension 0."""
 
 def dsplit(input: _TensorLike, indices_or_sections: _Int | _Ints) -> tuple[Tensor, ...]:
-    """Equal pieces, so many of them or between the places of a list, one behind the other: along dimension 2."""
+    """Equal pieces, so many of them or between the indices of a list, one behind the other: along dimension 2."""
 
 @overload
 def unbind(input: _TensorLike, dim: _Int = 0) -> tuple[Tensor, ...]:
@@ -3855,22 +3855,22 @@ def logsigmoid(input: _TensorLike) -> Tensor:
     """log(sigmoid(input)) without overflow."""
 
 def relu(input: _TensorLike) -> Tensor:
-    """The input, but not below 0; the gradient at 0 is 0."""
+    """max(input, 0); the gradient at 0 is 0."""
 
 def leaky_relu(input: _TensorLike, negative_slope: _Number = 0.01) -> Tensor:
-    """The input where positive, negative_slope times it elsewhere."""
+    """The input where positive, negative_slope*input elsewhere."""
 
 def elu(input: _TensorLike, alpha: _Number = 1.0) -> Tensor:
     """The input where positive, alpha*(exp(input) - 1) elsewhere."""
 
 def selu(input: _TensorLike) -> Tensor:
-    """elu with the constants that keep mean and variance."""
+    """elu with the constants that preserve mean and variance."""
 
 def hardtanh(input: _TensorLike, min_val: _Number = -1.0, max_val: _Number = 1.0) -> Tensor:
-    """The input held between two numbers; the gradient at them is 0."""
+    """The input clamped between two numbers; the gradient at them is 0."""
 
 def relu6(input: _TensorLike) -> Tensor:
-    """The input held between 0 and 6."""
+    """The input clamped between 0 and 6."""
 
 def silu(input: _TensorLike) -> Tensor:
     """input * sigmoid(input)."""
@@ -3885,7 +3885,7 @@ def mish(input: _TensorLike) -> Tensor:
     """input * tanh(softplus(input))."""
 
 def gelu(input: _TensorLike, *, approximate: Literal["none", "tanh"] = "none") -> Tensor:
-    """The input times the normal distribution function of it, or the approximation with tanh."""
+    """The input times its standard normal distribution function, or an approximation with tanh."""
 
 @overload
 def softmax(input: _TensorLike, dim: _Int, dtype: _DType | None = None) -> Tensor:
@@ -3964,7 +3964,7 @@ def layer_norm(
     bias: _TensorLike | None = None,
     eps: _Number = 1e-05,
 ) -> Tensor:
-    """The last dimensions brought to mean 0 and variance 1, then scaled and shifted."""
+    """The last dimensions normalized to mean 0 and variance 1, then scaled and shifted."""
 
 def mm(input: _TensorLike, mat2: _TensorLike) -> Tensor:
     """Product of two matrices."""
@@ -3996,7 +3996,7 @@ def tensordot(a: _TensorLike, b: _TensorLike, dims: _Int | list[Any] | tuple[Any
     """Sum of products over pairs of dimensions: the last ones of a with the first ones of b, or as listed."""
 
 def expand_as(input: _TensorLike, other: _TensorLike) -> Tensor:
-    """The tensor stretched to the shape of another, without copying."""
+    """The tensor broadcast to the shape of another, without copying."""
 
 def reshape_as(input: _TensorLike, other: _TensorLike) -> Tensor:
     """The elements in the shape of another tensor."""
@@ -4006,33 +4006,33 @@ def view_as(input: _TensorLike, other: _TensorLike) -> Tensor:
 
 @overload
 def unflatten(input: _TensorLike, dim: _Int, sizes: _Int | _Ints) -> Tensor:
-    """A dimension taken apart into several; one length may be -1."""
+    """A dimension split into several; one length may be -1."""
 
 @overload
 def unflatten(input: _TensorLike, *, axis: _Int, sizes: _Int | _Ints) -> Tensor: ...
 def ravel(input: _TensorLike) -> Tensor:
-    """The elements in one dimension."""
+    """All elements in one dimension."""
 
 @overload
 def sum_to_size(input: _TensorLike, *size: _Int | _Ints) -> Tensor:
-    """Sums over the dimensions in which the given shape would be stretched to that of the tensor."""
+    """Sums over the dimensions along which the given shape would be broadcast to that of the tensor."""
 
 @overload
 def sum_to_size(input: _TensorLike, *, size: _Ints) -> Tensor: ...
 def H(input: _TensorLike) -> Tensor:
-    """A matrix transposed, written x.H; numbers here are real."""
+    """Transpose of a matrix, written x.H; all numbers are real."""
 
 def mH(input: _TensorLike) -> Tensor:
-    """The last two dimensions exchanged, written x.mH; numbers here are real."""
+    """The last two dimensions swapped, written x.mH; all numbers are real."""
 
 def adjoint(input: _TensorLike) -> Tensor:
-    """The last two dimensions exchanged; numbers here are real."""
+    """The last two dimensions swapped; all numbers are real."""
 
 def real(input: _TensorLike) -> Tensor:
-    """The tensor itself: numbers here are real."""
+    """The tensor itself: all numbers are real."""
 
 def resolve_neg(input: _TensorLike) -> Tensor:
-    """The tensor itself, in PyTorch one whose negation waited until now."""
+    """The tensor itself; in PyTorch, a negation that was delayed is carried out."""
 
 def flipud(input: _TensorLike) -> Tensor:
     """The rows in reverse order."""
@@ -4041,34 +4041,34 @@ def fliplr(input: _TensorLike) -> Tensor:
     """The columns in reverse order."""
 
 def rot90(input: _TensorLike, k: _Int = 1, dims: _Ints | None = None) -> Tensor:
-    """A quarter turn in the plane of two dimensions, of the first two unless given, k times."""
+    """Rotation by k times 90 degrees in the plane of two dimensions, the first two unless given."""
 
 def diagflat(input: _TensorLike, offset: _Int = 0) -> Tensor:
     """A matrix of zeros with the elements as its diagonal."""
 
 def unfold(input: _TensorLike, dimension: _Int, size: _Int, step: _Int) -> Tensor:
-    """Windows along a dimension, their elements along a new last one."""
+    """Sliding windows along a dimension, their elements along a new last dimension."""
 
 def as_strided(
     input: _TensorLike, size: _Int | _Ints, stride: _Int | _Ints, storage_offset: _Int | None = None
 ) -> Tensor:
-    """The elements that steps of given widths through a tensor in row-major order meet."""
+    """The elements at the given strides through a tensor in row-major order."""
 
 @overload
 def atleast_1d(*tensors: _TensorLike) -> tuple[Tensor, ...]:
-    """With dimensions of length 1, so that there are at least 1; of several tensors as many."""
+    """The tensor with new dimensions of length 1, so that there are at least 1; several tensors give as many."""
 
 @overload
 def atleast_1d(*, tensors: _Tensors) -> tuple[Tensor, ...]: ...
 @overload
 def atleast_2d(*tensors: _TensorLike) -> tuple[Tensor, ...]:
-    """With dimensions of length 1, so that there are at least 2; of several tensors as many."""
+    """The tensor with new dimensions of length 1, so that there are at least 2; several tensors give as many."""
 
 @overload
 def atleast_2d(*, tensors: _Tensors) -> tuple[Tensor, ...]: ...
 @overload
 def atleast_3d(*tensors: _TensorLike) -> tuple[Tensor, ...]:
-    """With dimensions of length 1, so that there are at least 3; of several tensors as many."""
+    """The tensor with new dimensions of length 1, so that there are at least 3; several tensors give as many."""
 
 @overload
 def atleast_3d(*, tensors: _Tensors) -> tuple[Tensor, ...]: ...
@@ -4088,40 +4088,40 @@ def column_stack(tensors: _Tensors) -> Tensor:
 
 @overload
 def block_diag(*tensors: _TensorLike) -> Tensor:
-    """A matrix of zeros with matrices along its diagonal; vectors are rows."""
+    """A block-diagonal matrix of matrices; vectors are rows."""
 
 @overload
 def block_diag(*, tensors: _Tensors) -> Tensor: ...
 @overload
 def broadcast_tensors(*tensors: _TensorLike) -> tuple[Tensor, ...]:
-    """The tensors stretched to their common shape, without copying."""
+    """The tensors broadcast to their common shape, without copying."""
 
 @overload
 def broadcast_tensors(*, tensors: _Tensors) -> tuple[Tensor, ...]: ...
 @overload
 def meshgrid(*tensors: _TensorLike, indexing: Literal["ij", "xy"] = "ij") -> tuple[Tensor, ...]:
-    """Grids of vectors, each along a dimension of its own; 'xy' exchanges the first two dimensions."""
+    """Grids of vectors, each along a dimension of its own; 'xy' swaps the first two dimensions."""
 
 @overload
 def meshgrid(*, tensors: _Tensors, indexing: Literal["ij", "xy"] = "ij") -> tuple[Tensor, ...]: ...
 @overload
 def cartesian_prod(*tensors: _TensorLike) -> Tensor:
-    """All ways to take an element of each vector, a row each."""
+    """All combinations of an element of each vector, one per row."""
 
 @overload
 def cartesian_prod(*, tensors: _Tensors) -> Tensor: ...
 def combinations(input: _TensorLike, r: _Int = 2, with_replacement: _Bool = False) -> Tensor:
-    """All ways to take r elements of a vector in their order, a row each, without or with repetition."""
+    """All combinations of r elements of a vector in their order, one per row, with or without repetition."""
 
 @overload
 def cummax(input: _TensorLike, dim: _Int) -> _cummax:
-    """The maximum up to each place, and the index of the last of equal ones."""
+    """The maximum up to each position, and its index, the last of equal ones."""
 
 @overload
 def cummax(input: _TensorLike, *, axis: _Int) -> _cummax: ...
 @overload
 def cummin(input: _TensorLike, dim: _Int) -> _cummin:
-    """The minimum up to each place, and the index of the last of equal ones."""
+    """The minimum up to each position, and its index, the last of equal ones."""
 
 @overload
 def cummin(input: _TensorLike, *, axis: _Int) -> _cummin: ...
@@ -4158,7 +4158,7 @@ def gradient(
     dim: _Int | _Ints | None = None,
     edge_order: _Int = 1,
 ) -> tuple[Tensor, ...]:
-    """Slopes along each dimension by differences of neighbours: at even steps, or at given places, a vector for …"""
+    """Slopes along each dimension by differences of neighbours, with an even spacing or at given coordinates, a …"""
 
 @overload
 def gradient(
@@ -4172,7 +4172,7 @@ def gradient(
 def trapezoid(
     y: _TensorLike, x: Tensor | np.ndarray | None = None, *, dx: _Number | None = None, dim: _Int = -1
 ) -> Tensor:
-    """The area under a line through points along a dimension, at places x or with steps dx between them."""
+    """The integral along a dimension by the trapezoidal rule, at coordinates x or with spacing dx."""
 
 @overload
 def trapezoid(
@@ -4185,7 +4185,7 @@ trapz = trapezoid
 def cumulative_trapezoid(
     y: _TensorLike, x: Tensor | np.ndarray | None = None, *, dx: _Number | None = None, dim: _Int = -1
 ) -> Tensor:
-    """The area under a line through points up to each of them after the first."""
+    """The integral up to each point after the first by the trapezoidal rule."""
 
 @overload
 def cumulative_trapezoid(
@@ -4221,7 +4221,7 @@ def scatter_add(input: _TensorLike, dim: _Int, index: _TensorLike, src: _TensorL
 def scatter_add(input: _TensorLike, *, axis: _Int, index: _TensorLike, src: _TensorLike) -> Tensor: ...
 @overload
 def index_add(input: _TensorLike, dim: _Int, index: _TensorLike, source: _TensorLike, *, alpha: _Number = 1) -> Tensor:
-    """The tensor with alpha times the places of a source added at a list of places of a dimension."""
+    """The tensor with alpha times the slices of a source added at a list of indices of a dimension."""
 
 @overload
 def index_add(
@@ -4229,13 +4229,13 @@ def index_add(
 ) -> Tensor: ...
 @overload
 def index_copy(input: _TensorLike, dim: _Int, index: _TensorLike, source: _TensorLike) -> Tensor:
-    """The tensor with the places of a source at a list of places of a dimension."""
+    """The tensor with the slices of a source at a list of indices of a dimension."""
 
 @overload
 def index_copy(input: _TensorLike, *, axis: _Int, index: _TensorLike, source: _TensorLike) -> Tensor: ...
 @overload
 def index_fill(input: _TensorLike, dim: _Int, index: _TensorLike, value: _Number | _TensorLike) -> Tensor:
-    """The tensor with a number at a list of places of a dimension."""
+    """The tensor with a number at a list of indices of a dimension."""
 
 @overload
 def index_fill(input: _TensorLike, *, axis: _Int, index: _TensorLike, value: _Number | _TensorLike) -> Tensor: ...
@@ -4316,7 +4316,7 @@ def kthvalue(input: _TensorLike, k: _Int, dim: _Int = -1, *, keepdims: _Bool) ->
 def kthvalue(input: _TensorLike, k: _Int, *, axis: _Int, keepdims: _Bool) -> _kthvalue: ...
 @overload
 def median(input: _TensorLike, dim: None = None, keepdim: _Bool = False) -> Tensor:
-    """The median, the lower one of two in the middle; equal ones share the gradient evenly. With dim the pair …"""
+    """The median, the lower one of two in the middle; equal elements share the gradient evenly. With dim the pair …"""
 
 @overload
 def median(input: _TensorLike, dim: _Int, keepdim: _Bool = False) -> _median: ...
@@ -4330,7 +4330,7 @@ def median(input: _TensorLike, dim: _Int, *, keepdims: _Bool) -> _median: ...
 def median(input: _TensorLike, *, axis: _Int, keepdims: _Bool) -> _median: ...
 @overload
 def nanmedian(input: _TensorLike, dim: None = None, keepdim: _Bool = False) -> Tensor:
-    """The median of what is not NaN; with dim the pair (values, indices)."""
+    """The median of the elements that are not NaN; with dim the pair (values, indices)."""
 
 @overload
 def nanmedian(input: _TensorLike, dim: _Int, keepdim: _Bool = False) -> _nanmedian: ...
@@ -4344,7 +4344,7 @@ def nanmedian(input: _TensorLike, dim: _Int, *, keepdims: _Bool) -> _nanmedian: 
 def nanmedian(input: _TensorLike, *, axis: _Int, keepdims: _Bool) -> _nanmedian: ...
 @overload
 def mode(input: _TensorLike, dim: _Int = -1, keepdim: _Bool = False) -> _mode:
-    """The pair (values, indices) of the most frequent elements along a dimension, the smallest of those that are …"""
+    """The pair (values, indices) of the most frequent elements along a dimension, the smallest of equally …"""
 
 @overload
 def mode(input: _TensorLike, *, axis: _Int, keepdim: _Bool = False) -> _mode: ...
@@ -4394,7 +4394,7 @@ def prelu(input: _TensorLike, weight: _TensorLike) -> Tensor:
     """The input where positive, a weight times it elsewhere: one, or one for each channel, which is dimension 1."""
 
 def rrelu(input: _TensorLike, lower: _Number = 0.125, upper: _Number = 0.3333333333333333) -> Tensor:
-    """leaky_relu with the slope in the middle between two; PyTorch's training, with slopes at random, is not there."""
+    """leaky_relu with the mean of two slopes; PyTorch's training with random slopes is not supported."""
 
 @overload
 def glu(input: _TensorLike, dim: _Int = -1) -> Tensor:
@@ -4426,7 +4426,7 @@ def poisson_nll_loss(
     eps: _Number = 1e-08,
     reduction: Literal["mean", "sum", "none"] = "mean",
 ) -> Tensor:
-    """Minus the logarithm of the probability of a count (target), of whose mean the input is the logarithm."""
+    """Minus the log-probability of a count (target) that is Poisson distributed; the input is the logarithm of …"""
 
 def gaussian_nll_loss(
     input: _TensorLike,
@@ -4442,7 +4442,7 @@ def gaussian_nll_loss(
 def pairwise_distance(
     x1: _TensorLike, x2: _TensorLike, p: _Number = 2.0, eps: _Number = 1e-06, keepdim: _Bool = False
 ) -> Tensor:
-    """The norm of the differences of two lists of vectors."""
+    """The norms of the differences of two lists of vectors."""
 
 @overload
 def pairwise_distance(
@@ -4463,7 +4463,7 @@ def normalize(input: _TensorLike, p: _Number = 2.0, *, axis: _Int | _Ints, eps: 
 def hinge_embedding_loss(
     input: _TensorLike, target: _TensorLike, margin: _Number = 1.0, reduction: Literal["mean", "sum", "none"] = "mean"
 ) -> Tensor:
-    """The input, a distance, where the target is 1, and what it lacks of margin where that is -1."""
+    """The input, a distance, where the target is 1, and max(0, margin - input) where it is -1."""
 
 def cosine_embedding_loss(
     input1: _TensorLike,
@@ -4472,7 +4472,7 @@ def cosine_embedding_loss(
     margin: _Number = 0.0,
     reduction: Literal["mean", "sum", "none"] = "mean",
 ) -> Tensor:
-    """1 less the cosine of two vectors where the target is 1, the cosine beyond margin where that is -1."""
+    """1 minus the cosine of two vectors where the target is 1, max(0, cosine - margin) where it is -1."""
 
 def margin_ranking_loss(
     input1: _TensorLike,
@@ -4481,7 +4481,7 @@ def margin_ranking_loss(
     margin: _Number = 0.0,
     reduction: Literal["mean", "sum", "none"] = "mean",
 ) -> Tensor:
-    """By how much the input that the target (1 or -1) wants to be larger is not, plus margin."""
+    """max(0, -target*(input1 - input2) + margin) for a target of 1 or -1."""
 
 def multi_margin_loss(
     input: _TensorLike,
@@ -4491,12 +4491,12 @@ def multi_margin_loss(
     weight: _TensorLike | None = None,
     reduction: Literal["mean", "sum", "none"] = "mean",
 ) -> Tensor:
-    """By how much the other classes come closer than margin to that of the target, a class index."""
+    """By how much the scores of other classes come within margin of that of the target, a class index."""
 
 def multilabel_margin_loss(
     input: _TensorLike, target: _TensorLike, reduction: Literal["mean", "sum", "none"] = "mean"
 ) -> Tensor:
-    """By how much other classes come closer than 1 to those of the target, a list that a negative index ends."""
+    """By how much the scores of other classes come within 1 of those of the targets, a list that ends at a …"""
 
 def multilabel_soft_margin_loss(
     input: _TensorLike,
@@ -4521,7 +4521,7 @@ def triplet_margin_loss(
     swap: _Bool = False,
     reduction: Literal["mean", "sum", "none"] = "mean",
 ) -> Tensor:
-    """By how much an anchor is not nearer to a positive example than to a negative one, plus margin."""
+    """max(0, d(anchor, positive) - d(anchor, negative) + margin) for a distance d."""
 
 def triplet_margin_with_distance_loss(
     anchor: _TensorLike,
@@ -4533,7 +4533,7 @@ def triplet_margin_with_distance_loss(
     swap: _Bool = False,
     reduction: Literal["mean", "sum", "none"] = "mean",
 ) -> Tensor:
-    """triplet_margin_loss with a distance of one's own, in Python a function of two tensors."""
+    """triplet_margin_loss with a custom distance, in Python a function of two tensors."""
 
 def batch_norm(
     input: _TensorLike,
@@ -4545,7 +4545,7 @@ def batch_norm(
     momentum: _Number = 0.1,
     eps: _Number = 1e-05,
 ) -> Tensor:
-    """Each channel brought to mean 0 and variance 1, by the running ones unless training; these stay as they are."""
+    """Each channel normalized to mean 0 and variance 1, with the running ones unless training; these are not …"""
 
 def group_norm(
     input: _TensorLike,
@@ -4554,7 +4554,7 @@ def group_norm(
     bias: _TensorLike | None = None,
     eps: _Number = 1e-05,
 ) -> Tensor:
-    """Each group of neighbouring channels brought to mean 0 and variance 1, for each member of the batch."""
+    """Each group of neighbouring channels normalized to mean 0 and variance 1, for each member of the batch."""
 
 def instance_norm(
     input: _TensorLike,
@@ -4566,7 +4566,7 @@ def instance_norm(
     momentum: _Number = 0.1,
     eps: _Number = 1e-05,
 ) -> Tensor:
-    """Each channel of each member of the batch brought to mean 0 and variance 1."""
+    """Each channel of each member of the batch normalized to mean 0 and variance 1."""
 
 def rms_norm(
     input: _TensorLike, normalized_shape: _Int | _Ints, weight: _TensorLike | None = None, eps: _Number | None = None
@@ -4650,7 +4650,7 @@ def conv_transpose1d(
     groups: _Int = 1,
     dilation: _Int | _Ints = 1,
 ) -> Tensor:
-    """The adjoint of conv1d: each element of the input, (batch, channels, length) spread out."""
+    """The adjoint of conv1d: each element of the input, (batch, channels, length), spread by a kernel."""
 
 def conv_transpose2d(
     input: _TensorLike,
@@ -4662,7 +4662,7 @@ def conv_transpose2d(
     groups: _Int = 1,
     dilation: _Int | _Ints = 1,
 ) -> Tensor:
-    """The adjoint of conv2d: each element of the input, (batch, channels, height, width) spread out."""
+    """The adjoint of conv2d: each element of the input, (batch, channels, height, width), spread by a kernel."""
 
 def conv_transpose3d(
     input: _TensorLike,
@@ -4674,13 +4674,13 @@ def conv_transpose3d(
     groups: _Int = 1,
     dilation: _Int | _Ints = 1,
 ) -> Tensor:
-    """The adjoint of conv3d: each element of the input, (batch, channels, depth, height, width) spread out."""
+    """The adjoint of conv3d: each element of the input, (batch, channels, depth, height, width), spread by a kernel."""
 
 @overload
 def nansum(
     input: _TensorLike, dim: _Int | _Ints | None = None, keepdim: _Bool = False, *, dtype: _DType | None = None
 ) -> Tensor:
-    """Sum of those that are not NaN."""
+    """Sum of the elements that are not NaN."""
 
 @overload
 def nansum(
@@ -4698,7 +4698,7 @@ def nansum(
 def nanmean(
     input: _TensorLike, dim: _Int | _Ints | None = None, keepdim: _Bool = False, *, dtype: _DType | None = None
 ) -> Tensor:
-    """Mean of those that are not NaN."""
+    """Mean of the elements that are not NaN."""
 
 @overload
 def nanmean(
@@ -4714,7 +4714,7 @@ def nanmean(
 ) -> Tensor: ...
 @overload
 def aminmax(input: _TensorLike, *, dim: _Int | None = None, keepdim: _Bool = False) -> _aminmax:
-    """Minimum and maximum; equal ones share the gradient evenly."""
+    """Minimum and maximum; equal elements share the gradient evenly."""
 
 @overload
 def aminmax(input: _TensorLike, *, axis: _Int | None, keepdim: _Bool = False) -> _aminmax: ...
@@ -4805,7 +4805,7 @@ def cov(
     fweights: Tensor | np.ndarray | list[builtins.int] | None = None,
     aweights: Tensor | np.ndarray | None = None,
 ) -> Tensor:
-    """Covariances of the rows, each a variable; observations may count often (fweights) or have weights (aweights)."""
+    """Covariances of the rows, each a variable; observations may be repeated (fweights) or weighted (aweights)."""
 
 def corrcoef(input: _TensorLike) -> Tensor:
     """Correlations of the rows, each a variable."""
@@ -4868,7 +4868,7 @@ def slice_scatter(
     end: _Int | None = None,
     step: _Int = 1,
 ) -> Tensor:
-    """The tensor with a source in the place of a range of a dimension."""
+    """The tensor with a range of a dimension replaced by a source."""
 
 @overload
 def slice_scatter(
@@ -4882,16 +4882,16 @@ def slice_scatter(
 ) -> Tensor: ...
 @overload
 def select_scatter(input: _TensorLike, src: _TensorLike, dim: _Int, index: _Int) -> Tensor:
-    """The tensor with a source in one place of a dimension."""
+    """The tensor with one index of a dimension replaced by a source."""
 
 @overload
 def select_scatter(input: _TensorLike, src: _TensorLike, *, axis: _Int, index: _Int) -> Tensor: ...
 def diagonal_scatter(input: _TensorLike, src: _TensorLike, offset: _Int = 0, dim1: _Int = 0, dim2: _Int = 1) -> Tensor:
-    """The tensor with a source on the diagonal of two dimensions."""
+    """The tensor with the diagonal of two dimensions replaced by a source."""
 
 @overload
 def narrow(input: _TensorLike, dim: _Int, start: _Int | _TensorLike, length: _Int) -> Tensor:
-    """So many places of a dimension from a start on."""
+    """A range of a dimension of the given length, from start on."""
 
 @overload
 def narrow(input: _TensorLike, *, axis: _Int, start: _Int | _TensorLike, length: _Int) -> Tensor: ...
@@ -4907,7 +4907,7 @@ def quantile(
     *,
     interpolation: Literal["linear", "lower", "higher", "midpoint", "nearest"] = "linear",
 ) -> Tensor:
-    """The number below which a part q of all lies, between neighbours as interpolation says; NaN where there is one."""
+    """The q-quantile, between neighbours as interpolation says; NaN if any element is."""
 
 @overload
 def quantile(
@@ -4945,7 +4945,7 @@ def nanquantile(
     *,
     interpolation: Literal["linear", "lower", "higher", "midpoint", "nearest"] = "linear",
 ) -> Tensor:
-    """The same of those that are not NaN."""
+    """The q-quantile of the elements that are not NaN."""
 
 @overload
 def nanquantile(
@@ -4989,7 +4989,7 @@ def linear(input: _TensorLike, weight: _TensorLike, bias: _TensorLike | None = N
     """input @ weight.T + bias."""
 
 def bilinear(input1: _TensorLike, input2: _TensorLike, weight: _TensorLike, bias: _TensorLike | None = None) -> Tensor:
-    """The products of all elements of two vectors, weighted: input1 @ weight[k] @ input2 + bias[k]."""
+    """Weighted products of all pairs of elements of two vectors: input1 @ weight[k] @ input2 + bias[k]."""
 
 def scaled_dot_product_attention(
     query: _TensorLike,
@@ -5001,7 +5001,7 @@ def scaled_dot_product_attention(
     scale: _Number | None = None,
     enable_gqa: _Bool = False,
 ) -> Tensor:
-    """softmax(query @ key.mT * scale + attn_mask) @ value; rows that are wholly masked give zeros."""
+    """softmax(query @ key.mT * scale + attn_mask) @ value; fully masked rows give zeros."""
 
 def linear_cross_entropy(
     input: _TensorLike,
@@ -5034,7 +5034,7 @@ def avg_pool1d(
     """The mean of each window, along length."""
 
 def adaptive_avg_pool1d(input: _TensorLike, output_size: _Int | _Ints) -> Tensor:
-    """The means of as many windows of about equal length as are wanted, along length."""
+    """The mean of each of output_size windows of about equal length, along length."""
 
 def lp_pool1d(
     input: _TensorLike,
@@ -5057,7 +5057,7 @@ def avg_pool2d(
     """The mean of each window, along height, width."""
 
 def adaptive_avg_pool2d(input: _TensorLike, output_size: _Int | _Ints) -> Tensor:
-    """The means of as many windows of about equal length as are wanted, along height, width."""
+    """The mean of each of output_size windows of about equal length, along height, width."""
 
 def lp_pool2d(
     input: _TensorLike,
@@ -5080,7 +5080,7 @@ def avg_pool3d(
     """The mean of each window, along depth, height, width."""
 
 def adaptive_avg_pool3d(input: _TensorLike, output_size: _Int | _Ints) -> Tensor:
-    """The means of as many windows of about equal length as are wanted, along depth, height, width."""
+    """The mean of each of output_size windows of about equal length, along depth, height, width."""
 
 def lp_pool3d(
     input: _TensorLike,
@@ -5099,21 +5099,21 @@ def interpolate(
     align_corners: _Bool | None = None,
     recompute_scale_factor: _Bool | None = None,
 ) -> Tensor:
-    """Made longer or shorter along all dimensions but batch and channels: nearest, linear, bilinear, bicubic, …"""
+    """Resized along all dimensions but batch and channels: nearest, linear, bilinear, bicubic, …"""
 
 def upsample_nearest(
     input: _TensorLike,
     size: _Int | _Ints | None = None,
     scale_factor: _Number | list[_Number] | tuple[_Number, ...] | None = None,
 ) -> Tensor:
-    """Each element of the result is the nearest one."""
+    """Resized by nearest elements."""
 
 def upsample_bilinear(
     input: _TensorLike,
     size: _Int | _Ints | None = None,
     scale_factor: _Number | list[_Number] | tuple[_Number, ...] | None = None,
 ) -> Tensor:
-    """Linear in both dimensions, corners upon corners."""
+    """Resized bilinearly, with aligned corners."""
 
 def grid_sample(
     input: _TensorLike,
@@ -5122,19 +5122,19 @@ def grid_sample(
     padding_mode: Literal["zeros", "border", "reflection"] = "zeros",
     align_corners: _Bool | None = None,
 ) -> Tensor:
-    """Pictures at the places that a grid names, from -1 to 1 along each dimension, the last one first."""
+    """Images sampled at the coordinates of a grid, from -1 to 1 along each dimension, the last one first."""
 
 def affine_grid(theta: _TensorLike, size: _Ints, align_corners: _Bool | None = None) -> Tensor:
-    """The grid for grid_sample that affine maps, a matrix for each member of the batch, make of the usual one."""
+    """The grid for grid_sample of affine maps, a matrix for each member of the batch."""
 
 def pixel_shuffle(input: _TensorLike, upscale_factor: _Int) -> Tensor:
-    """Groups of channels made into squares of elements."""
+    """Groups of channels rearranged into squares of elements."""
 
 def pixel_unshuffle(input: _TensorLike, downscale_factor: _Int) -> Tensor:
-    """Squares of elements made into groups of channels."""
+    """Squares of elements rearranged into groups of channels."""
 
 def channel_shuffle(input: _TensorLike, groups: _Int) -> Tensor:
-    """Channels in groups, the groups taken in turn."""
+    """The channels of several groups interleaved."""
 
 def addmm(input: _TensorLike, mat1: _TensorLike, mat2: _TensorLike, *, beta: _Number = 1, alpha: _Number = 1) -> Tensor:
     """beta*input + alpha*(mat1 @ mat2), of matrices."""
@@ -5163,7 +5163,7 @@ def linalg_cross(input: _TensorLike, other: _TensorLike, *, dim: _Int = -1) -> T
 def linalg_cross(input: _TensorLike, other: _TensorLike, *, axis: _Int) -> Tensor: ...
 @overload
 def cross(input: _TensorLike, other: _TensorLike, dim: _Int | None = None) -> Tensor:
-    """Cross product of vectors of 3 elements, along the first dimension that has so many without dim."""
+    """Cross product of vectors of 3 elements, without dim along the first dimension of length 3."""
 
 @overload
 def cross(input: _TensorLike, other: _TensorLike, *, axis: _Int | None) -> Tensor: ...
@@ -5177,38 +5177,38 @@ def kron(input: _TensorLike, other: _TensorLike) -> Tensor:
     """Kronecker product: the second tensor times each element of the first, side by side."""
 
 def multi_dot(tensors: _Tensors) -> Tensor:
-    """Product of several matrices, in the order that takes the fewest multiplications; vectors may be at its ends."""
+    """Product of several matrices, in the order with the fewest multiplications; the first and the last may be …"""
 
 @overload
 def chain_matmul(*matrices: _TensorLike) -> Tensor:
-    """Product of several matrices, in the order that takes the fewest multiplications."""
+    """Product of several matrices, in the order with the fewest multiplications."""
 
 @overload
 def chain_matmul(*, matrices: _Tensors) -> Tensor: ...
 def matrix_power(input: _TensorLike, n: _Int) -> Tensor:
-    """A matrix to a whole power; negative ones are those of its inverse."""
+    """A matrix to an integer power; negative powers are those of its inverse."""
 
 def linalg_vander(x: _TensorLike, *, N: _Int | None = None) -> Tensor:
-    """The powers of each number, from 0 on, along a new last dimension."""
+    """The powers of each element, from 0 on, along a new last dimension."""
 
 def vander(x: _TensorLike, N: _Int | None = None, increasing: _Bool = False) -> Tensor:
-    """The powers of the numbers of a vector, the largest first unless increasing."""
+    """The powers of the elements of a vector, the highest first unless increasing."""
 
 def solve_triangular(
     A: _TensorLike, B: _TensorLike, *, upper: _Bool, left: _Bool = True, unitriangular: _Bool = False
 ) -> Tensor:
-    """The X for which A @ X = B (X @ A = B with left=False), where A is a triangle; the other one is not read."""
+    """The X for which A @ X = B (X @ A = B with left=False), where A is triangular; the other triangle is not read."""
 
 def triangular_solve(
     b: _TensorLike, A: _TensorLike, upper: _Bool = True, transpose: _Bool = False, unitriangular: _Bool = False
 ) -> _triangular_solve:
-    """The X for which A @ X = b, where A is a triangle, or its transpose; and A (solution, cloned_coefficient)."""
+    """The X for which A @ X = b, where A is triangular, or its transpose; and A (solution, cloned_coefficient)."""
 
 def cholesky_solve(B: _TensorLike, L: _TensorLike, upper: _Bool = False) -> Tensor:
-    """The X for which L @ L.T @ X = B (L.T @ L @ X = B with upper), where L is a triangle."""
+    """The X for which L @ L.T @ X = B (L.T @ L @ X = B with upper), where L is triangular."""
 
 def cholesky_inverse(L: _TensorLike, upper: _Bool = False) -> Tensor:
-    """Inverse of L @ L.T (of L.T @ L with upper), where L is a triangle."""
+    """Inverse of L @ L.T (of L.T @ L with upper), where L is triangular."""
 
 def multi_head_attention_forward(
     query: _TensorLike,
@@ -5237,7 +5237,7 @@ def multi_head_attention_forward(
     average_attn_weights: _Bool = True,
     is_causal: _Bool = False,
 ) -> tuple[Tensor, ...]:
-    """Attention with many heads of (length, batch, size), with its projections; the mean weights beside the result."""
+    """Multi-head attention of (length, batch, size), with its projections; gives the result and the mean weights."""
 
 def max_pool1d(
     input: _TensorLike,
@@ -5248,10 +5248,10 @@ def max_pool1d(
     ceil_mode: _Bool = False,
     return_indices: _Bool = False,
 ) -> Tensor:
-    """The largest element of each window, along length, and its place in the flat input if asked for."""
+    """The largest element of each window, along length, and its index in the flattened input if asked for."""
 
 def adaptive_max_pool1d(input: _TensorLike, output_size: _Int | _Ints, return_indices: _Bool = False) -> Tensor:
-    """The largest elements of as many windows of about equal length as are wanted, along length."""
+    """The largest element of each of output_size windows of about equal length, along length."""
 
 def max_unpool1d(
     input: _TensorLike,
@@ -5272,10 +5272,10 @@ def max_pool2d(
     ceil_mode: _Bool = False,
     return_indices: _Bool = False,
 ) -> Tensor:
-    """The largest element of each window, along height, width, and its place in the flat input if asked for."""
+    """The largest element of each window, along height, width, and its index in the flattened input if asked for."""
 
 def adaptive_max_pool2d(input: _TensorLike, output_size: _Int | _Ints, return_indices: _Bool = False) -> Tensor:
-    """The largest elements of as many windows of about equal length as are wanted, along height, width."""
+    """The largest element of each of output_size windows of about equal length, along height, width."""
 
 def max_unpool2d(
     input: _TensorLike,
@@ -5296,10 +5296,10 @@ def max_pool3d(
     ceil_mode: _Bool = False,
     return_indices: _Bool = False,
 ) -> Tensor:
-    """The largest element of each window, along depth, height, width, and its place in the flat input if asked for."""
+    """The largest element of each window, along depth, height, width, and its index in the flattened input if …"""
 
 def adaptive_max_pool3d(input: _TensorLike, output_size: _Int | _Ints, return_indices: _Bool = False) -> Tensor:
-    """The largest elements of as many windows of about equal length as are wanted, along depth, height, width."""
+    """The largest element of each of output_size windows of about equal length, along depth, height, width."""
 
 def max_unpool3d(
     input: _TensorLike,
@@ -5318,7 +5318,7 @@ def im2col(
     padding: _Int | _Ints = 0,
     stride: _Int | _Ints = 1,
 ) -> Tensor:
-    """The windows of pictures as columns; what PyTorch has as nn.functional.unfold."""
+    """The windows of images as columns; in PyTorch, nn.functional.unfold."""
 
 def fold(
     input: _TensorLike,
@@ -5328,13 +5328,13 @@ def fold(
     padding: _Int | _Ints = 0,
     stride: _Int | _Ints = 1,
 ) -> Tensor:
-    """Columns added up to pictures: the adjoint of im2col."""
+    """Columns summed into images: the adjoint of im2col."""
 
 def inv_ex(A: _TensorLike, *, check_errors: _Bool = False) -> _inv_ex:
-    """Inverse, and 0 or, for a singular matrix, the place of the first zero pivot (inverse, info)."""
+    """Inverse, and 0 or, for a singular matrix, the position of the first zero pivot (inverse, info)."""
 
 def solve_ex(A: _TensorLike, B: _TensorLike, *, left: _Bool = True, check_errors: _Bool = False) -> _solve_ex:
-    """The X for which A @ X = B, and 0 or the place of the first zero pivot of a singular matrix (result, info)."""
+    """The X for which A @ X = B, and 0 or the position of the first zero pivot of a singular matrix (result, info)."""
 
 def cholesky_ex(A: _TensorLike, *, upper: _Bool = False, check_errors: _Bool = False) -> _cholesky_ex:
     """The triangular L of L @ L.T, and 0 or the order of the first minor that is not positive (L, info)."""
@@ -5355,27 +5355,27 @@ def eigvalsh(A: _TensorLike, UPLO: Literal["L", "U"] = "L") -> Tensor:
     """Eigenvalues of a symmetric matrix, the smallest first; one triangle is read."""
 
 def linalg_qr(A: _TensorLike, mode: Literal["reduced", "complete", "r"] = "reduced") -> _linalg_qr:
-    """The decomposition A = Q @ R into orthonormal columns and an upper triangle (Q, R)."""
+    """The decomposition A = Q @ R into orthonormal columns and an upper triangular matrix (Q, R)."""
 
 def qr(input: _TensorLike, some: _Bool = True) -> _qr:
-    """The decomposition input = Q @ R into orthonormal columns and an upper triangle (Q, R)."""
+    """The decomposition input = Q @ R into orthonormal columns and an upper triangular matrix (Q, R)."""
 
 def lu_factor_ex(A: _TensorLike, *, pivot: _Bool = True, check_errors: _Bool = False) -> _lu_factor_ex:
-    """Both triangles of an LU decomposition in one matrix, rows exchanged, the place of a zero (LU, pivots, info)."""
+    """Both triangles of an LU decomposition in one matrix, the row exchanges, and the position of a zero pivot …"""
 
 def lu_factor(A: _TensorLike, *, pivot: _Bool = True) -> _lu_factor:
-    """Both triangles of an LU decomposition in one matrix, and the rows exchanged (LU, pivots)."""
+    """Both triangles of an LU decomposition in one matrix, and the row exchanges (LU, pivots)."""
 
 def lu(A: _TensorLike, pivot: _Bool = True, get_infos: _Bool = False) -> _lu_factor:
-    """As lu_factor, for singular matrices too, with where they are with get_infos; linalg_lu gives (P, L, U)."""
+    """As lu_factor, for singular matrices, too; get_infos adds where they are; linalg_lu gives (P, L, U)."""
 
 def linalg_lu(A: _TensorLike, *, pivot: _Bool = True) -> _linalg_lu:
-    """The decomposition A = P @ L @ U into exchanged rows, a lower and an upper triangle (P, L, U)."""
+    """The decomposition A = P @ L @ U into a permutation, a lower and an upper triangular matrix (P, L, U)."""
 
 def lu_unpack(
     LU_data: _TensorLike, LU_pivots: _TensorLike, unpack_data: _Bool = True, unpack_pivots: _Bool = True
 ) -> _lu_unpack:
-    """The P, L and U of what lu_factor gives (P, L, U)."""
+    """P, L and U from the result of lu_factor."""
 
 def linalg_lu_solve(
     LU: _TensorLike, pivots: _TensorLike, B: _TensorLike, *, left: _Bool = True, adjoint: _Bool = False
@@ -5407,10 +5407,10 @@ def lstsq(
     *,
     driver: Literal["gelsy", "gels", "gelsd", "gelss"] = "gelsy",
 ) -> _lstsq:
-    """The shortest X for which A @ X is nearest to B (solution, residuals, rank, singular_values)."""
+    """The X of least norm for which A @ X is nearest to B (solution, residuals, rank, singular_values)."""
 
 def householder_product(A: _TensorLike, tau: _TensorLike) -> Tensor:
-    """The first columns of a product of reflections, given by what is below the diagonal and their factors."""
+    """The first columns of a product of Householder reflections, given by the elements below the diagonal and …"""
 
 orgqr = householder_product
 
@@ -5498,7 +5498,7 @@ def linalg_norm(
     *,
     dtype: _DType | None = None,
 ) -> Tensor:
-    """Norm of a vector, or of a matrix where there is an order and there are two dimensions."""
+    """Norm of a vector, or of a matrix if ord is given and there are two dimensions."""
 
 @overload
 def linalg_norm(
@@ -5537,7 +5537,7 @@ def matrix_rank(
     rtol: _Number | Tensor | np.ndarray | None = None,
     hermitian: _Bool = False,
 ) -> Tensor:
-    """How many singular values exceed max(atol, rtol*the largest)."""
+    """Number of singular values above max(atol, rtol*the largest)."""
 
 @overload
 def renorm(input: _TensorLike, p: _Number, dim: _Int, maxnorm: _Number) -> Tensor:

@@ -61,7 +61,7 @@ logsigmoid = elementwise(
     native=native.log_sigmoid,
 )
 relu = elementwise(
-    "relu", into=kernels.relu, dtype="number", torch="relu", doc="The input, but not below 0; the gradient at 0 is 0.",
+    "relu", into=kernels.relu, dtype="number", torch="relu", doc="`max(input, 0)`; the gradient at 0 is 0.",
     vjp=lambda g, out, x: (threshold(g, out),), textbook=lambda g, out, x: (where(x > 0, g, 0),), tame=True,
     source=numpy_sources.RELU, cost=1.0, native=native.relu,
 )
@@ -69,7 +69,7 @@ leaky_relu: Op = elementwise(
     "leaky_relu", into=kernels.leaky_relu, dtype="float", args="input, negative_slope=0.01",
     torch="nn.functional.leaky_relu",
     build=lambda input, slope: apply(leaky_relu, input, negative_slope=as_number(slope, "negative_slope")),
-    doc="The input where positive, negative_slope times it elsewhere.",
+    doc="The input where positive, `negative_slope*input` elsewhere.",
     vjp=lambda g, out, x, negative_slope: (leak(g, x, negative_slope),),
     textbook=lambda g, out, x, negative_slope: (g * where(x > 0, 1.0, negative_slope),), tame=True,
     source=numpy_sources.LEAKY_RELU, native=native.leaky_relu,
@@ -101,7 +101,8 @@ elu: Op = elementwise(
 )
 selu = composite(
     "selu", lambda input: apply(elu, input, alpha=SELU_ALPHA, scale=SELU_SCALE), args="input", family="elementwise",
-    torch="nn.functional.selu", doc="elu with the constants that keep mean and variance.", source=numpy_sources.SELU,
+    torch="nn.functional.selu",
+    doc="elu with the constants that preserve mean and variance.", source=numpy_sources.SELU,
 )
 
 
@@ -118,14 +119,14 @@ def _hardtanh(input: Any, low: Any, high: Any) -> Node:
 
 hardtanh = elementwise(
     "hardtanh", into=kernels.hardtanh, dtype="number", args="input, min_val=-1.0, max_val=1.0", build=_hardtanh,
-    torch="nn.functional.hardtanh", doc="The input held between two numbers; the gradient at them is 0.",
+    torch="nn.functional.hardtanh", doc="The input clamped between two numbers; the gradient at them is 0.",
     vjp=lambda g, out, x, min_val, max_val: (window(g, x, min_val, max_val),),
     textbook=lambda g, out, x, min_val, max_val: (where(logical_and(x > min_val, x < max_val), g, 0),), tame=True,
     source=numpy_sources.HARDTANH, native=native.hardtanh,
 )
 relu6 = composite(
     "relu6", lambda input: _hardtanh(input, 0.0, 6.0), args="input", family="elementwise",
-    torch="nn.functional.relu6", doc="The input held between 0 and 6.",
+    torch="nn.functional.relu6", doc="The input clamped between 0 and 6.",
 )
 
 
@@ -203,7 +204,7 @@ gelu: Op = elementwise(
         apply(gelu, input, approximate=as_choice(approximate, "approximate", ("none", "tanh")))
     ),
     into=kernels.gelu, torch="nn.functional.gelu", vjp=_gelu_vjp,
-    doc="The input times the normal distribution function of it, or the approximation with tanh.", tame=True,
+    doc="The input times its standard normal distribution function, or an approximation with tanh.", tame=True,
     source=numpy_sources.GELU, native=native.gelu,
 )
 

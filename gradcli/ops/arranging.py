@@ -59,7 +59,7 @@ def _sum_to_size(input: Any, size: Any) -> Node:
 
 expand_as = composite(
     "expand_as", lambda input, other: expand(input, as_node(other).shape), args="input, other", family="shape",
-    torch="Tensor.expand_as", doc="The tensor stretched to the shape of another, without copying.",
+    torch="Tensor.expand_as", doc="The tensor broadcast to the shape of another, without copying.",
 )
 reshape_as = composite(
     "reshape_as", lambda input, other: reshape(input, as_node(other).shape), args="input, other", family="shape",
@@ -71,13 +71,13 @@ view_as = composite(
 )
 unflatten = composite(
     "unflatten", _unflatten, args="input, dim, sizes: shape", family="shape",
-    doc="A dimension taken apart into several; one length may be -1.",
+    doc="A dimension split into several; one length may be -1.",
     example=("unflatten(input, 0, (-1, 1))", "input:1"),
 )
-ravel = composite("ravel", _ravel, args="input", family="shape", doc="The elements in one dimension.", numpy="ravel")
+ravel = composite("ravel", _ravel, args="input", family="shape", doc="All elements in one dimension.", numpy="ravel")
 sum_to_size = composite(
     "sum_to_size", _sum_to_size, args="input, *size", family="shape", torch="Tensor.sum_to_size",
-    doc="Sums over the dimensions in which the given shape would be stretched to that of the tensor.",
+    doc="Sums over the dimensions along which the given shape would be broadcast to that of the tensor.",
     example=("sum_to_size(input, 1)", "input:1"),
 )
 
@@ -96,15 +96,15 @@ def _of_matrices(input: Any) -> Node:
 
 h = composite(
     "H", _of_matrix, args="input", family="shape", torch="Tensor.H", attribute=True,
-    doc="A matrix transposed, written x.H; numbers here are real.", latex=big_t.latex,
+    doc="Transpose of a matrix, written x.H; all numbers are real.", latex=big_t.latex,
 )
 m_h = composite(
     "mH", _of_matrices, args="input", family="shape", torch="Tensor.mH", attribute=True,
-    doc="The last two dimensions exchanged, written x.mH; numbers here are real.", latex=m_t.latex,
+    doc="The last two dimensions swapped, written x.mH; all numbers are real.", latex=m_t.latex,
 )
 adjoint = composite(
     "adjoint", _of_matrices, args="input", family="shape",
-    doc="The last two dimensions exchanged; numbers here are real.",
+    doc="The last two dimensions swapped; all numbers are real.",
 )
 
 
@@ -112,8 +112,8 @@ def _itself(name: str, doc: str) -> Op:
     return composite(name, lambda input: as_node(input), args="input", family="shape", doc=doc)
 
 
-real = _itself("real", "The tensor itself: numbers here are real.")
-resolve_neg = _itself("resolve_neg", "The tensor itself, in PyTorch one whose negation waited until now.")
+real = _itself("real", "The tensor itself: all numbers are real.")
+resolve_neg = _itself("resolve_neg", "The tensor itself; in PyTorch, a negation that was delayed is carried out.")
 
 
 # Turned ---------------------------------------------------------------------------------------------------------------
@@ -138,7 +138,7 @@ def _rot90(input: Any, k: Any, dims: Any) -> Node:
     x, turns = as_node(input), as_int(k, "k") % 4
     axes = [normalize_axis(d, x.ndim) for d in sizes((0, 1) if dims is None else dims, "dims")]
     if len(axes) != 2 or axes[0] == axes[1] or x.ndim < 2:
-        raise GradcliError("rot90() turns in the plane of two different dimensions", argument="dims")
+        raise GradcliError("rot90() needs two different dimensions", argument="dims")
     if turns == 2:
         result = flip(x, axes)
     elif turns:
@@ -150,7 +150,7 @@ def _rot90(input: Any, k: Any, dims: Any) -> Node:
 
 rot90 = composite(
     "rot90", _rot90, args="input, k: int=1, dims: plane=None", family="shape",
-    doc="A quarter turn in the plane of two dimensions, of the first two unless given, k times.", numpy="rot90",
+    doc="Rotation by k times 90 degrees in the plane of two dimensions, the first two unless given.", numpy="rot90",
     example=("rot90(input)", "input:2"),
 )
 
@@ -210,14 +210,15 @@ def _fold_kernel(g: Any, shape: Shape, dim: int, size: int, step: int) -> Any:
 
 unfold: Op = primitive(
     "unfold", _unfold_kernel, _unfold_infer, family="shape", args="input, dimension: dim, size: int, step: int",
-    build=_unfold, torch="Tensor.unfold", doc="Windows along a dimension, their elements along a new last one.",
+    build=_unfold, torch="Tensor.unfold",
+    doc="Sliding windows along a dimension, their elements along a new last dimension.",
     vjp=lambda g, out, x, **how: (make(fold, (g,), {"shape": x.shape, **how}),), layout=_unfold_layout, batching=LINEAR,
     blocking=Blocking(lambda node, dim: None if dim in (node.params["dim"], node.ndim - 1) else (dim,), view=True),
     example=("unfold(input, 0, 2, 1)", "input:1"), text=spelling.every("dim", "size", "step"), tame=True,
 )
 fold: Op = primitive(
     "_fold", _fold_kernel, lambda inputs, params: (params["shape"], inputs[0].dtype), family="reduction", public=False,
-    doc="The sum of windows, each put where it was taken.", grad_fn="UnfoldBackwardBackward0", batching=LINEAR,
+    doc="The sum of windows, each added where it was taken.", grad_fn="UnfoldBackwardBackward0", batching=LINEAR,
     vjp=lambda h, out, g, shape, **how: (make(unfold, (h,), how),),
     blocking=Blocking(except_along), formula=places.folded,
 )
@@ -256,6 +257,6 @@ def _as_strided(input: Any, size: Any, stride: Any, storage_offset: Any) -> Node
 
 as_strided = composite(
     "as_strided", _as_strided, args="input, size: lengths, stride: lengths, storage_offset: int=None", family="index",
-    doc="The elements that steps of given widths through a tensor in row-major order meet.",
+    doc="The elements at the given strides through a tensor in row-major order.",
     example=("as_strided(input, (1, 2), (1, 1))", "input:1"),
 )

@@ -68,7 +68,7 @@ def _bilinear(input1: Any, input2: Any, weight: Any, bias: Any) -> Node:
 
 bilinear = composite(
     "bilinear", _bilinear, family="network", torch="nn.functional.bilinear", args="input1, input2, weight, bias=None",
-    doc="The products of all elements of two vectors, weighted: `input1 @ weight[k] @ input2 + bias[k]`.",
+    doc="Weighted products of all pairs of elements of two vectors: `input1 @ weight[k] @ input2 + bias[k]`.",
     example=("bilinear(input1, input2, weight)", "input1:3x3 input2:3x3 weight:2x3x3"),
 )
 
@@ -153,7 +153,7 @@ attention = composite(
     torch="nn.functional.scaled_dot_product_attention",
     args="query, key, value, attn_mask: tensor=None, dropout_p=0.0, is_causal=False, scale: number=None,"
     " enable_gqa=False",
-    doc="`softmax(query @ key.mT * scale + attn_mask) @ value`; rows that are wholly masked give zeros.",
+    doc="`softmax(query @ key.mT * scale + attn_mask) @ value`; fully masked rows give zeros.",
     example=("scaled_dot_product_attention(query, key, value)", "query:2x3x3 key:2x3x3 value:2x3x3"),
 )
 

@@ -101,14 +101,15 @@ inv_ex: Op = primitive(
     args="A, *, check_errors=False", results=("inverse", "info"), torch="linalg.inv_ex", grad_fn="LinalgInvExBackward0",
     build=lambda a, check_errors: make_results(inv_ex, (square(a, "inv_ex"),), {"check_errors": check_errors}),
     vjp=lambda g, out, a, check_errors: inverse_vjp(g.inverse, out.inverse, a), layout=_first_column_major,
-    doc="Inverse, and 0 or, for a singular matrix, the place of the first zero pivot (inverse, info).",
+    doc="Inverse, and 0 or, for a singular matrix, the position of the first zero pivot (inverse, info).",
     blocking=MATRICES, domain=WELL_CONDITIONED, example=("inv_ex(A).inverse", "A:2"), cost=system_cost,
 )
 solve_ex: Op = primitive(
     "solve_ex", _solve_ex_kernel, lambda inputs, params: _with_info(solve_infer(inputs, params)[0], inputs[0]),
     family="linalg", args="A, B, *, left=True, check_errors=False", results=("result", "info"), build=_solve_ex,
     torch="linalg.solve_ex", grad_fn="LinalgSolveExBackward0", vjp=_solve_ex_vjp, layout=_first_column_major,
-    doc="The X for which `A @ X = B`, and 0 or the place of the first zero pivot of a singular matrix (result, info).",
+    doc="The X for which `A @ X = B`, and 0 or the position of the first zero pivot of a singular matrix "
+    "(result, info).",
     domain=WELL_CONDITIONED, example=("solve_ex(A, B).result", "A:2 B:2"), cost=system_cost,
 )
 cholesky_ex: Op = primitive(

@@ -207,7 +207,7 @@ linalg_cross: Op = primitive(
 )
 cross = composite(
     "cross", _cross, family="contraction", args="input, other, dim: dim=None",
-    doc="Cross product of vectors of 3 elements, along the first dimension that has so many without dim.",
+    doc="Cross product of vectors of 3 elements, without dim along the first dimension of length 3.",
     example=("cross(input, other)", "input:2x3 other:2x3"),
 )
 vecdot = composite(
@@ -315,17 +315,18 @@ def _matrix_power(input: Any, n: Any) -> Node:
 
 multi_dot = composite(
     "multi_dot", _multi_dot, family="contraction", args="tensors: tensors", torch="linalg.multi_dot",
-    doc="Product of several matrices, in the order that takes the fewest multiplications; vectors may be at its ends.",
+    doc="Product of several matrices, in the order with the fewest multiplications; the first and the last may "
+    "be vectors.",
     example=("multi_dot([a, b])", "a:2 b:2"),
 )
 chain_matmul = composite(
     "chain_matmul", _chain_matmul, family="contraction", args="*matrices",
-    doc="Product of several matrices, in the order that takes the fewest multiplications.",
+    doc="Product of several matrices, in the order with the fewest multiplications.",
     example=("chain_matmul(a, b)", "a:2 b:2"),
 )
 matrix_power = composite(
     "matrix_power", _matrix_power, family="linalg", args="input, n", torch="linalg.matrix_power",
-    domain=WELL_CONDITIONED, doc="A matrix to a whole power; negative ones are those of its inverse.",
+    domain=WELL_CONDITIONED, doc="A matrix to an integer power; negative powers are those of its inverse.",
     example=("matrix_power(input, 2)", "input:2"), numpy="linalg.matrix_power",
 )
 
@@ -365,9 +366,9 @@ def _vander(x: Any, N: Any, increasing: bool) -> Node:  # noqa: N803
 
 linalg_vander = composite(
     "linalg_vander", _linalg_vander, family="contraction", args="x, *, N: columns=None", torch="linalg.vander",
-    doc="The powers of each number, from 0 on, along a new last dimension.", example=("linalg_vander(x)", "x:1"),
+    doc="The powers of each element, from 0 on, along a new last dimension.", example=("linalg_vander(x)", "x:1"),
 )
 vander = composite(
     "vander", _vander, family="contraction", args="x, N: int=None, increasing=False", example=("vander(x)", "x:1"),
-    doc="The powers of the numbers of a vector, the largest first unless increasing.", numpy="vander",
+    doc="The powers of the elements of a vector, the highest first unless increasing.", numpy="vander",
 )

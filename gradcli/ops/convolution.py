@@ -334,7 +334,7 @@ def _transposed(count: int, words: str) -> Op:
         torch=f"nn.functional.conv_transpose{count}d",
         args="input, weight, bias=None, stride: lengths=1, padding: lengths=0, output_padding: lengths=0, groups=1,"
         " dilation: lengths=1",
-        doc=f"The adjoint of conv{count}d: each element of the input, (batch, channels, {words}) spread out.",
+        doc=f"The adjoint of conv{count}d: each element of the input, (batch, channels, {words}), spread by a kernel.",
         example=(f"conv_transpose{count}d(input, weight)", f"input:{dims} weight:{dims}"),
     )
 

@@ -205,7 +205,7 @@ zeros = composite(
     family="create", doc="Zeros.", numpy="zeros",
 )
 full = composite(
-    "full", _full, args="size, fill_value, *, dtype=None", family="create", doc="One number everywhere.",
+    "full", _full, args="size, fill_value, *, dtype=None", family="create", doc="A tensor filled with one number.",
     latex=lambda w, form, parts: pieces.to_rank(parts[1], len(form.parts[0].parts)), numpy="full",
 )
 ones_like = composite(
@@ -225,13 +225,13 @@ eye = primitive(
     "eye", lambda shape, dtype: np.eye(*shape, dtype=dtype), _infer, family="create", args="n, m=None, *, dtype=None",
     build=_eye,
     words=("identity", "identitymatrix"),
-    doc="Ones on the diagonal.", formula=places.eye, text=spelling.of_lengths, latex=typeset.identity,
+    doc="Ones on the diagonal, zeros elsewhere.", formula=places.eye, text=spelling.of_lengths, latex=typeset.identity,
     numpy="eye",
 )
 arange = primitive(
     "arange", _arange_kernel, _infer, family="create", args="start, end=None, step=1, *, dtype=None", build=_arange,
     words=("range", "seq"),
-    doc="Numbers from start up to, not including, end; from 0 when one number is given. Whole ones are int64.",
+    doc="Numbers from start up to but not including end; from 0 if one number is given. Integers are int64.",
     formula=arithmetic.arange, text=spelling.of_length(), numpy="arange",
 )
 linspace = primitive(
@@ -241,10 +241,11 @@ linspace = primitive(
 )
 rand = composite(
     "rand", _draw("rand"), args="*size, dtype=None", family="create",
-    doc="Uniform numbers in [0, 1), for a seed the same as PyTorch's.", draws=True,
+    doc="Uniform random numbers in [0, 1), for a seed the same as PyTorch's.", draws=True,
     words=("random", "uniform", "randomuniform"),
 )
 randn = composite(
     "randn", _draw("randn"), args="*size, dtype=None", family="create",
-    doc="Standard normal numbers, for a seed the same as PyTorch's.", draws=True, words=("normal", "randomnormal"),
+    doc="Standard normal random numbers, for a seed the same as PyTorch's.",
+    draws=True, words=("normal", "randomnormal"),
 )

@@ -68,7 +68,7 @@ def _running(name: str, extreme: Any, word: str) -> Op:
         name, _running_extreme(extreme),
         lambda inputs, params: ((inputs[0].shape, inputs[0].dtype), (inputs[0].shape, INT64)), family="reduction",
         args="input, dim", build=build, results=("values", "indices"), skips=True, vjp=_running_extreme_vjp,
-        blocking=Blocking(except_along), doc=f"The {word} up to each place, and the index of the last of equal ones.",
+        blocking=Blocking(except_along), doc=f"The {word} up to each position, and its index, the last of equal ones.",
         example=(f"{name}(input, 0).values", "input:1"),
     )
     return op
@@ -232,8 +232,8 @@ def _slopes(x: Node, axis: int, step: Any, order: int) -> Node:
 
 gradient = composite(
     "gradient", _gradient, args="input, *, spacing: spacing=None, dim: dims=None, edge_order: int=1",
-    family="reduction", doc="Slopes along each dimension by differences of neighbours: at even steps, or at given "
-    "places, a vector for each dimension.",
+    family="reduction", doc="Slopes along each dimension by differences of neighbours, with an even spacing or at "
+    "given coordinates, a vector for each dimension.",
     example=("gradient(input)[0]", "input:1"),
 )
 
@@ -288,7 +288,7 @@ def _half(x: Node) -> Node:
 _AREA = "y, x: operand=None, *, dx: number=None, dim: dim=-1"
 trapezoid = composite(
     "trapezoid", _area("trapezoid", _even_area, _uneven_area), args=_AREA, family="reduction", aliases=("trapz",),
-    doc="The area under a line through points along a dimension, at places x or with steps dx between them.",
+    doc="The integral along a dimension by the trapezoidal rule, at coordinates x or with spacing dx.",
     example=("trapezoid(y)", "y:1"), words=("integrate",),
 )
 cumulative_trapezoid = composite(
@@ -296,6 +296,6 @@ cumulative_trapezoid = composite(
         "cumulative_trapezoid", lambda y, step, dim: cumsum(call("_times", _both_ends(y, dim), step / 2), dim),
         lambda y, widths, dim: _half(cumsum(_both_ends(y, dim) * widths, dim)),
     ),
-    args=_AREA, family="reduction", doc="The area under a line through points up to each of them after the first.",
+    args=_AREA, family="reduction", doc="The integral up to each point after the first by the trapezoidal rule.",
     example=("cumulative_trapezoid(y)", "y:1"), words=("cumtrapz",),
 )

@@ -273,7 +273,8 @@ def _qr_build(A: Any, mode: Any) -> Any:  # noqa: N803
 linalg_qr: Op = primitive(
     "linalg_qr", _qr_kernel, _qr_infer, family="linalg", args="A, mode: qr_mode='reduced'", build=_qr_build,
     results=("Q", "R"), grad_fn="LinalgQrBackward0", vjp=_qr_vjp, layout=_layout, torch="linalg.qr",
-    domain=WELL_CONDITIONED, doc="The decomposition `A = Q @ R` into orthonormal columns and an upper triangle (Q, R).",
+    domain=WELL_CONDITIONED,
+    doc="The decomposition `A = Q @ R` into orthonormal columns and an upper triangular matrix (Q, R).",
     blocking=MATRICES, example=("linalg_qr(A).R", "A:3x2"), cost=decomposition_cost,
 )
 
@@ -285,6 +286,6 @@ def _qr(input: Any, some: Any) -> Any:
 
 qr: Op = composite(
     "qr", _qr, family="linalg", args="input, some=True", results=("Q", "R"), domain=WELL_CONDITIONED,
-    doc="The decomposition `input = Q @ R` into orthonormal columns and an upper triangle (Q, R).",
+    doc="The decomposition `input = Q @ R` into orthonormal columns and an upper triangular matrix (Q, R).",
     example=("qr(input).R", "input:3x2"),
 )

@@ -39,10 +39,10 @@ def _nanmean(input: Any, dim: Any, keepdim: Any, dtype: Any) -> Node:
 
 
 nansum = composite(
-    "nansum", _nansum, args=TYPED, family="reduction", doc="Sum of those that are not NaN.", numpy="nansum",
+    "nansum", _nansum, args=TYPED, family="reduction", doc="Sum of the elements that are not NaN.", numpy="nansum",
 )
 nanmean = composite(
-    "nanmean", _nanmean, args=TYPED, family="reduction", doc="Mean of those that are not NaN.", numpy="nanmean",
+    "nanmean", _nanmean, args=TYPED, family="reduction", doc="Mean of the elements that are not NaN.", numpy="nanmean",
 )
 
 
@@ -99,7 +99,7 @@ def _spread(several: Op, single: Op) -> Any:
 
 aminmax: Op = _two(
     "aminmax", (amin, amax), ("min", "max"), None, args="input, *, dim: dim=None, keepdim=False", build=_aminmax,
-    doc="Minimum and maximum; equal ones share the gradient evenly.", example=("aminmax(input).max", "input:1"),
+    doc="Minimum and maximum; equal elements share the gradient evenly.", example=("aminmax(input).max", "input:1"),
 )
 _SPREAD = "input, dim=None, unbiased=None, keepdim=False, *, correction=None"
 var_mean: Op = _two(
@@ -166,7 +166,7 @@ def _corrcoef(input: Any) -> Node:
 
 cov = composite(
     "cov", _cov, args="input, *, correction: int=1, fweights: counts=None, aweights: operand=None", family="reduction",
-    doc="Covariances of the rows, each a variable; observations may count often (fweights) or have weights (aweights).",
+    doc="Covariances of the rows, each a variable; observations may be repeated (fweights) or weighted (aweights).",
     example=("cov(input)", "input:2"),
 )
 corrcoef = composite(

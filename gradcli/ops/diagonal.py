@@ -132,7 +132,7 @@ diagonal = primitive(
     layout=_diagonal_layout, blocking=Blocking(_out_follow),
     vjp=lambda g, out, x, copy, **place: (make(diagonal_back, (g,), {"shape": x.shape, **place}),),
     grad_fn=lambda node: ("DiagonalBackward0_copy" if node.params["copy"] else "DiagonalBackward0", node.inputs),
-    doc="The diagonal of two dimensions, as a new last one; offset moves it to the right, or down if negative.",
+    doc="The diagonal of two dimensions, as a new last dimension; offset moves it right, or down if negative.",
     formula=places.diagonal, text=spelling.every("offset", "dim1", "dim2"), latex=typeset.diagonal_of, numpy="diagonal",
     words=("diagpart", "diagonalpart"),
 )
@@ -144,7 +144,7 @@ diagonal_back: Op = primitive(
 diag_embed = primitive(
     "diag_embed", _place_kernel, _place_infer, family="diagonal", args="input, offset=0, dim1=-2, dim2=-1",
     build=_diag_embed, batching=LINEAR, vjp=_place_vjp,
-    doc="Matrices of zeros with the last dimension put in as their diagonal.", formula=places.on_diagonal,
+    doc="Matrices with the last dimension as their diagonal, zeros elsewhere.", formula=places.on_diagonal,
     text=spelling.every("offset", "dim1", "dim2"), example=("diag_embed(input)", "input:1"),
     source=numpy_sources.DIAG_EMBED, blocking=Blocking(_in_follow),
 )

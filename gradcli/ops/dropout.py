@@ -90,7 +90,7 @@ def _of_images(count: int) -> Op:
 
 
 dropout = _row("dropout", _plain, "Elements set to 0 with probability p, the others divided by 1 - p.")
-alpha_dropout = _row("alpha_dropout", _alpha, "Dropout for selu: mean and variance stay what they are.", training=False)
+alpha_dropout = _row("alpha_dropout", _alpha, "Dropout for selu, which preserves mean and variance.", training=False)
 feature_alpha_dropout = _row(
     "feature_alpha_dropout", _alpha, "alpha_dropout of whole channels.", features=True, training=False,
 )

@@ -348,19 +348,22 @@ ge = _comparison(
     "ge", np.greater_equal, ">=", "greater_equal", opposite="lt", mirrored="le", native=lambda v, x, y: x >= y,
 )
 bitwise_and = elementwise(
-    "bitwise_and", np.bitwise_and, args=BINARY, dtype="integral", doc="Both, `input & other`; bit by bit for integers.",
+    "bitwise_and", np.bitwise_and, args=BINARY, dtype="integral",
+    doc="Logical and, `input & other`; bitwise for integers.",
     commutative=True, symbol="&", tame=True, native=lambda v, x, y: x & y, words=("bitand",),
 )
 bitwise_or = elementwise(
-    "bitwise_or", np.bitwise_or, args=BINARY, dtype="integral", doc="Either, `input | other`; bit by bit for integers.",
+    "bitwise_or", np.bitwise_or, args=BINARY, dtype="integral",
+    doc="Logical or, `input | other`; bitwise for integers.",
     commutative=True, symbol="|", tame=True, native=lambda v, x, y: x | y, words=("bitor",),
 )
 bitwise_not = elementwise(
-    "bitwise_not", np.invert, dtype="integral", doc="Not, `~input`; bit by bit for integers.", symbol="~", tame=True,
+    "bitwise_not", np.invert, dtype="integral",
+    doc="Logical not, `~input`; bitwise for integers.", symbol="~", tame=True,
     native=lambda v, x: ~x,
 )
 logical_and: Op = elementwise(
-    "logical_and", np.logical_and, args=BINARY, dtype="logical", doc="True where both are not zero.", commutative=True,
+    "logical_and", np.logical_and, args=BINARY, dtype="logical", doc="True where both are nonzero.", commutative=True,
     text=spelling.connective("&"), cost=1.0, native=lambda v, x, y: x & y,
 )
 logical_or = elementwise(
@@ -368,7 +371,7 @@ logical_or = elementwise(
     text=spelling.connective("|"), cost=1.0, native=lambda v, x, y: x | y,
 )
 logical_xor = elementwise(
-    "logical_xor", np.logical_xor, args=BINARY, dtype="logical", doc="True where exactly one is not zero.",
+    "logical_xor", np.logical_xor, args=BINARY, dtype="logical", doc="True where exactly one is nonzero.",
     commutative=True, native=lambda v, x, y: x ^ y,
 )
 logical_not = elementwise(
@@ -515,7 +518,7 @@ trunc: Op = _rounding("trunc", np.trunc, "Round towards zero.", "fix")
 round_ = elementwise(
     "round", args="input, *, decimals=0", build=_round, vjp=zero_vjp, into=pointwise.round_half_even,
     grad_fn=lambda node: (f"RoundBackward{int(node.params['decimals'] != 0)}", node.inputs),
-    words=("around", "rint"), doc="Round to the nearest, halves to even, at so many decimals.", tame=True,
+    words=("around", "rint"), doc="Round to the nearest, halves to even, with so many decimals.", tame=True,
     numpy="round",
     native=native.round_half_even,
 )
@@ -591,19 +594,19 @@ def _the_greater(greater: Op, halved: bool = False) -> Any:
 
 maximum = elementwise(
     "maximum", args=BINARY, vjp=_share_ties(gt), into=pointwise.at_least,
-    doc="The greater of two, NaN if one is; of two equal ones each gets half of the gradient.",
+    doc="The greater of two, NaN if either is; equal elements get half of the gradient each.",
     textbook=_the_greater(gt), textbook_whole=_the_greater(gt, halved=True), commutative=True,
     latex=typeset.of_all(r"\max"), tame=True, numpy="maximum", cost=1.0, native=native.at_least,
 )
 minimum = elementwise(
     "minimum", args=BINARY, vjp=_share_ties(lt), into=pointwise.at_most,
-    doc="The smaller of two, NaN if one is; of two equal ones each gets half of the gradient.",
+    doc="The smaller of two, NaN if either is; equal elements get half of the gradient each.",
     textbook=_the_greater(lt), textbook_whole=_the_greater(lt, halved=True), commutative=True,
     latex=typeset.of_all(r"\min"), tame=True, numpy="minimum", cost=1.0, native=native.at_most,
 )
 clamp = elementwise(
     "clamp", into=pointwise.clamp, args="input, min=None, max=None", grad_fn=_clamp_grad_fn(1, 2), build=_clamp,
-    doc="The input held between two bounds, either of which may be left out.", aliases=("clip",), vjp=_clamp_vjp,
+    doc="The input clamped between two bounds, either of which may be left out.", aliases=("clip",), vjp=_clamp_vjp,
     latex=typeset.of_all(), tame=True, cost=1.0, source=numpy_sources.CLAMP,
     example=("clamp(input, min, max)", "input:0 min:0 max:0"),
     native=native.clamp, words=("clipbyvalue",),
@@ -632,9 +635,9 @@ def _one_bound(low: bool, names: tuple[str, GradFn, str]) -> tuple[Op, Op]:
     )
 
 
-bounded_below, clamp_min = _one_bound(True, ("clamp_min", _clamp_grad_fn(1, None), "The input, but not below a bound."))
+bounded_below, clamp_min = _one_bound(True, ("clamp_min", _clamp_grad_fn(1, None), "The input clamped from below."))
 bounded_above, clamp_max = _one_bound(
-    False, ("clamp_max", _clamp_grad_fn(None, 1), "The input, but not above a bound.")
+    False, ("clamp_max", _clamp_grad_fn(None, 1), "The input clamped from above.")
 )
 
 # Trigonometric and hyperbolic -----------------------------------------------------------------------------------------

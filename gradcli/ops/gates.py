@@ -159,7 +159,7 @@ def _rrelu(input: Any, lower: Any, upper: Any) -> Node:
 rrelu: Op = elementwise(
     "rrelu", args="input, lower: number=0.125, upper: number=0.3333333333333333", dtype="float",
     torch="nn.functional.rrelu", build=_rrelu, grad_fn="RreluWithNoiseBackward0", tame=True,
-    doc="leaky_relu with the slope in the middle between two; PyTorch's training, with slopes at random, is not there.",
+    doc="leaky_relu with the mean of two slopes; PyTorch's training with random slopes is not supported.",
     vjp=lambda g, out, x, slope: (g * where(x > 0, 1.0, slope),),
     **both(lambda v, x, slope: v.select(x > 0, x, x * slope)),
 )

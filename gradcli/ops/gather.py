@@ -126,7 +126,7 @@ gather: Op = primitive(
     args="input, dim, index: places, *, sparse_grad=False", build=_gather,
     grad_fn=lambda node: ("GatherBackward0", node.inputs[:1]),
     vjp=lambda g, out, x, index, dim: (placed(g, index, x.shape, dim), None),
-    doc="The element at each index along a dimension, at its own place along the others.",
+    doc="The element at each index along a dimension, at the same position along the others.",
     batching=LINEAR, blocking=Blocking(_gather_follow), native=NativeLookup(_lookup, _NO_PARTS, _looked_at), cost=18.0,
     example=("gather(input, 0, index)", "input:1 index:1:int64"),
 )
@@ -175,7 +175,7 @@ def _take_vjp(g: Node, out: Node, x: Node, index: Node) -> tuple[Node, None]:
 
 take_along_dim = composite(
     "take_along_dim", _take_along_dim, args="input, indices: places, dim: dim=None", family="gather",
-    doc="gather, with the other dimensions broadcast; without dim from the flattened tensor.",
+    doc="gather with the other dimensions broadcast; without dim, from the flattened tensor.",
     example=("take_along_dim(input, indices, 0)", "input:1 indices:1:int64"),
 )
 take: Op = primitive(
@@ -279,8 +279,8 @@ one_hot_: Op = primitive(
 )
 one_hot = composite(
     "one_hot", _one_hot, args="tensor: places, num_classes: classes=-1", family="gather", torch="nn.functional.one_hot",
-    doc="1 at each index along a new last dimension, 0 elsewhere; num_classes is its length, the largest index and one "
-    "more unless given.", example=("one_hot(tensor, 3)", "tensor:1:int64"),
+    doc="1 at each index along a new last dimension, 0 elsewhere; num_classes is its length, by default the largest "
+    "index plus one.", example=("one_hot(tensor, 3)", "tensor:1:int64"),
     measures=True,
 )
 
@@ -335,7 +335,7 @@ def _each_repeated(x: Node, times: int, axis: int) -> Node:
 repeat_interleave = composite(
     "repeat_interleave", _repeat_interleave, family="gather",
     args="input, repeats: int|tensor, dim: dim=None, *, output_size: int=None",
-    doc="Each place of a dimension so many times, or by a count for each; without dim of the flattened tensor.",
+    doc="Each slice along a dimension repeated, so many times or by a count for each; without dim, each element.",
     example=("repeat_interleave(input, 2)", "input:1"),
     measures=True, words=("repelem",),
 )

@@ -414,7 +414,7 @@ def _looked_at(node: Node) -> Any:
 select = primitive(
     "select", lambda x, dim, index: x[(slice(None),) * dim + (index,)], _select_infer, family="index", build=_select,
     args="input, dim, index: int", layout=_select_layout, vjp=_select_vjp,
-    doc="One place of a dimension, which is dropped.", batching=batching.LINEAR,
+    doc="One index of a dimension, which is dropped.", batching=batching.LINEAR,
     blocking=Blocking(lambda node, dim: (dim + (dim >= node.params["dim"]),), view=True), formula=places.selected,
     text=spelling.select, tame=True, example=("select(input, 0, 1)", "input:2"), native=NativeView(_selected),
 )
@@ -455,7 +455,8 @@ index_add: Op = primitive(
     native=NativeScatter(_index_places, NativeSteps(_added), _looked_at),
 )
 index_select = composite(
-    "index_select", _index_select, args="input, dim, index", family="index", doc="Places of a dimension by a list.",
+    "index_select", _index_select, args="input, dim, index", family="index",
+    doc="The slices at a list of indices along a dimension.",
     example=("index_select(input, 0, index)", "input:1 index:1:int64"),
 )
 getitem = composite(

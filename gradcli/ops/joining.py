@@ -62,8 +62,9 @@ def _with_dimensions(count: int, rule: Callable[[Node], Node]) -> Op:
         return found[0] if len(found) == 1 else found
 
     return composite(
-        name, build, args="*tensors: tensor", family="shape", doc=f"With dimensions of length 1, so that there are at "
-        f"least {count}; of several tensors as many.", numpy=name, example=(f"{name}(input)", "input:1"),
+        name, build, args="*tensors: tensor", family="shape", doc=f"The tensor with new dimensions of "
+        f"length 1, so that there are at least {count}; several tensors give as many.",
+        numpy=name, example=(f"{name}(input)", "input:1"),
     )
 
 
@@ -127,7 +128,7 @@ def _block_diag(tensors: Any) -> Node:
 
 block_diag = composite(
     "block_diag", _block_diag, args="*tensors: tensor", family="shape",
-    doc="A matrix of zeros with matrices along its diagonal; vectors are rows.",
+    doc="A block-diagonal matrix of matrices; vectors are rows.",
     example=("block_diag(a, b)", "a:2 b:2"),
 )
 
@@ -201,20 +202,20 @@ def _combinations(input: Any, r: Any, with_replacement: Any) -> Node:
 
 broadcast_tensors = composite(
     "broadcast_tensors", _broadcast_tensors, args="*tensors: tensor", family="shape",
-    doc="The tensors stretched to their common shape, without copying.", numpy="broadcast_arrays",
+    doc="The tensors broadcast to their common shape, without copying.", numpy="broadcast_arrays",
     example=("broadcast_tensors(a, b)[0]", "a:1 b:2"),
 )
 meshgrid = composite(
     "meshgrid", _meshgrid, args="*tensors: tensor, indexing: indexing='ij'", family="shape",
-    doc="Grids of vectors, each along a dimension of its own; 'xy' exchanges the first two dimensions.",
+    doc="Grids of vectors, each along a dimension of its own; 'xy' swaps the first two dimensions.",
     example=("meshgrid(a, b)[0]", "a:1 b:1"), words=("ndgrid",),
 )
 cartesian_prod = composite(
     "cartesian_prod", _cartesian_prod, args="*tensors: tensor", family="shape",
-    doc="All ways to take an element of each vector, a row each.", example=("cartesian_prod(a, b)", "a:1 b:1"),
+    doc="All combinations of an element of each vector, one per row.", example=("cartesian_prod(a, b)", "a:1 b:1"),
 )
 combinations = composite(
     "combinations", _combinations, args="input, r: int=2, with_replacement: flag=False", family="shape",
-    doc="All ways to take r elements of a vector in their order, a row each, without or with repetition.",
+    doc="All combinations of r elements of a vector in their order, one per row, with or without repetition.",
     example=("combinations(stack([a, b]))", "a:0 b:0"),
 )

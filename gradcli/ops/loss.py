@@ -636,7 +636,7 @@ def _layer_norm_text(writer: Any, call: Any) -> Any:
 layer_norm = primitive(
     "layer_norm", _layer_norm_kernel, family="loss", args="input, normalized_shape, weight=None, bias=None, eps=1e-5",
     build=_layer_norm, vjp=_layer_norm_vjp, grad_fn=_layer_norm_grad_fn, torch="nn.functional.layer_norm",
-    doc="The last dimensions brought to mean 0 and variance 1, then scaled and shifted.",
+    doc="The last dimensions normalized to mean 0 and variance 1, then scaled and shifted.",
     blocking=Blocking(_layer_norm_follow), native=NativeSteps(_layer_norm_steps),
     formula=lambda c, s: c.call(s, None, {**s.params, "shape": s.shape[len(s.shape) - s.params["dims"] :]}),
     text=_layer_norm_text, example=("layer_norm(input, input.shape)", "input:1"), words=("layernormalization",),

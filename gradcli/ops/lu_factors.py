@@ -125,13 +125,14 @@ lu_factor_ex: Op = primitive(
     build=lambda a, pivot, check_errors: _factored(a, "lu_factor_ex", pivot, check_errors),
     results=("LU", "pivots", "info"), vjp=_lu_factor_vjp, grad_fn="LinalgLuFactorExBackward0", layout=_factor_layout,
     torch="linalg.lu_factor_ex", domain=WELL_CONDITIONED, blocking=MATRICES, cost=decomposition_cost,
-    doc="Both triangles of an LU decomposition in one matrix, rows exchanged, the place of a zero (LU, pivots, info).",
+    doc="Both triangles of an LU decomposition in one matrix, the row exchanges, and the position of a zero "
+    "pivot (LU, pivots, info).",
     example=("lu_factor_ex(A).LU", "A:3x3"),
 )
 lu_factor: Op = composite(
     "lu_factor", lambda a, pivot: lu_factor.named(_factored(a, "lu_factor", pivot, True)[:2]), family="linalg",
     args="A, *, pivot=True", results=("LU", "pivots"), torch="linalg.lu_factor", domain=WELL_CONDITIONED,
-    doc="Both triangles of an LU decomposition in one matrix, and the rows exchanged (LU, pivots).",
+    doc="Both triangles of an LU decomposition in one matrix, and the row exchanges (LU, pivots).",
     example=("lu_factor(A).LU", "A:3x3"),
 )
 
@@ -143,7 +144,7 @@ def _lu(A: Any, pivot: bool, get_infos: bool) -> Any:  # noqa: N803
 
 lu: Op = composite(
     "lu", _lu, family="linalg", args="A, pivot=True, get_infos=False", results=("LU", "pivots", "infos"),
-    doc="As lu_factor, for singular matrices too, with where they are with get_infos; linalg_lu gives (P, L, U).",
+    doc="As lu_factor, for singular matrices, too; get_infos adds where they are; linalg_lu gives (P, L, U).",
     domain=WELL_CONDITIONED, example=("lu(A).LU", "A:3x3"),
 )
 
@@ -189,7 +190,7 @@ linalg_lu: Op = primitive(
     "linalg_lu", _linalg_lu_kernel, lambda inputs, params: _plu_forms(inputs[0], params["pivot"], True),
     family="linalg", args="A, *, pivot=True", build=_linalg_lu, results=("P", "L", "U"), vjp=_linalg_lu_vjp,
     grad_fn="LinalgLuBackward0", torch="linalg.lu", domain=WELL_CONDITIONED,
-    doc="The decomposition `A = P @ L @ U` into exchanged rows, a lower and an upper triangle (P, L, U).",
+    doc="The decomposition `A = P @ L @ U` into a permutation, a lower and an upper triangular matrix (P, L, U).",
     blocking=MATRICES, example=("linalg_lu(A).U", "A:3x3"), cost=decomposition_cost,
 )
 
@@ -240,7 +241,7 @@ lu_unpack: Op = primitive(
     lambda inputs, params: _plu_forms(inputs[0], params["unpack_pivots"], params["unpack_data"]), family="linalg",
     args="LU_data, LU_pivots, unpack_data=True, unpack_pivots=True", build=_lu_unpack, results=("P", "L", "U"),
     vjp=lambda g, out, factors, pivots, unpack_data, unpack_pivots: (_packed(g.L, g.U, factors.shape), None),
-    grad_fn=_first_operand, domain=WELL_CONDITIONED, doc="The P, L and U of what lu_factor gives (P, L, U).",
+    grad_fn=_first_operand, domain=WELL_CONDITIONED, doc="P, L and U from the result of lu_factor.",
     blocking=Blocking(_lu_unpack_follow),
     example=("lu_unpack(LU_data, LU_pivots).U", "LU_data:2 LU_pivots:1:int64"), cost=system_cost,
 )

@@ -184,7 +184,7 @@ multi_head_attention_forward = composite(
     " use_separate_proj_weight=False, q_proj_weight: tensor=None, k_proj_weight: tensor=None,"
     " v_proj_weight: tensor=None, static_k: tensor=None, static_v: tensor=None, average_attn_weights=True,"
     " is_causal=False",
-    doc="Attention with many heads of (length, batch, size), with its projections; the mean weights beside the result.",
+    doc="Multi-head attention of (length, batch, size), with its projections; gives the result and the mean weights.",
     example=(
         "multi_head_attention_forward(q, k, v, 1, 1, w, b, bk, bv, False, 0., o, c)[0]",
         "q:2x1x1 k:2x1x1 v:2x1x1 w:3x1 b:3x bk:1x bv:1x o:1x1 c:1x",

@@ -55,12 +55,12 @@ masked_select = composite(
 )
 nonzero = composite(
     "nonzero", _nonzero, args="input, *, as_tuple=False", family="masks", example=("nonzero(input)", "input:1"),
-    doc="The indices of what is not zero, a row for each; with as_tuple a vector for each dimension.",
+    doc="The indices of the nonzero elements, one per row; with as_tuple, a vector for each dimension.",
     measures=True,
 )
 argwhere = composite(
     "argwhere", lambda input: permuted(_places(input, "argwhere(x)"), (1, 0)), args="input", family="masks",
-    doc="The indices of what is not zero, a row for each.", example=("argwhere(input)", "input:1"), numpy="argwhere",
+    doc="The indices of the nonzero elements, one per row.", example=("argwhere(input)", "input:1"), numpy="argwhere",
     measures=True,
 )
 

@@ -203,7 +203,7 @@ lstsq: Op = primitive(
     "lstsq", _lstsq_kernel, _lstsq_infer, family="linalg", args="A, B, rcond: number=None, *, driver: driver='gelsy'",
     build=_lstsq, results=("solution", "residuals", "rank", "singular_values"), vjp=_lstsq_vjp, torch="linalg.lstsq",
     grad_fn="LinalgLstsqBackward0", domain=WELL_CONDITIONED,
-    doc="The shortest X for which `A @ X` is nearest to B (solution, residuals, rank, singular_values).",
+    doc="The X of least norm for which `A @ X` is nearest to B (solution, residuals, rank, singular_values).",
     example=("lstsq(A, B).solution", "A:2 B:2"), cost=decomposition_cost,
 )
 
@@ -302,7 +302,8 @@ householder_product: Op = primitive(
     build=_householder_product,
     vjp=_householder_vjp, grad_fn="LinalgHouseholderProductBackward0", torch="linalg.householder_product",
     layout=lambda inputs, params, shape: column_major(shape), domain=WELL_CONDITIONED,
-    doc="The first columns of a product of reflections, given by what is below the diagonal and their factors.",
+    doc="The first columns of a product of Householder reflections, given by the elements below the diagonal "
+    "and their factors.",
     blocking=Blocking(_reflected_follow), cost=decomposition_cost,
     example=("householder_product(A, tau)", "A:3x2 tau:2x"),
 )

@@ -68,7 +68,7 @@ sgn = elementwise(
 )
 copysign = elementwise(
     "copysign", args=BINARY, dtype="float", grad_fn=weak_aware("CopysignBackward0", "CopysignBackward1"), tame=True,
-    doc="The size of `input` with the sign of `other`; the gradient at 0 is 0.",
+    doc="The magnitude of `input` with the sign of `other`; the gradient at 0 is 0.",
     vjp=lambda g, out, x, y: (g * (sign(x) * sign(out)), call("zeros_like", g)),
     **both(lambda v, x, y: v.copysign(x, y)),
 )
@@ -157,13 +157,13 @@ def _first_unless(better: Op) -> Any:
 
 
 fmax = elementwise(
-    "fmax", args=BINARY, doc="The greater of two, the other one where one is NaN; of two equal ones the first.",
+    "fmax", args=BINARY, doc="The greater of two, ignoring NaN; of equal elements the first.",
     vjp=_first_unless(ge), tame=True, numpy="fmax",
     textbook=lambda g, out, x, y: (where(x > y, g, 0), where(y > x, g, 0)),
     **both(lambda v, x, y: v.select((x >= y) | v.isnan(y), x, y)),
 )
 fmin = elementwise(
-    "fmin", args=BINARY, doc="The smaller of two, the other one where one is NaN; of two equal ones the first.",
+    "fmin", args=BINARY, doc="The smaller of two, ignoring NaN; of equal elements the first.",
     vjp=_first_unless(le), tame=True, numpy="fmin",
     textbook=lambda g, out, x, y: (where(x < y, g, 0), where(y < x, g, 0)),
     **both(lambda v, x, y: v.select((x <= y) | v.isnan(y), x, y)),
@@ -181,7 +181,7 @@ def _next(input: Any, other: Any) -> Node:
 
 nextafter = elementwise(
     "nextafter", np.nextafter, args=BINARY, dtype="float", build=_next, vjp=_next_vjp,
-    doc="The number next to `input` on the way to `other`.",
+    doc="The next number after `input` towards `other`.",
 )
 _next_half = elementwise(
     "_next_half", lambda x, y: np.nextafter(x.astype(np.float16), y.astype(np.float16)).astype(x.dtype), args=BINARY,
@@ -211,7 +211,7 @@ def _numbers_only(v: Any, x: Any, nan: float, posinf: float, neginf: float) -> A
 
 nan_to_num: Op = elementwise(
     "nan_to_num", args="input, nan: number=None, posinf: number=None, neginf: number=None", build=_nan_to_num,
-    doc="NaN as 0 or another number, infinities as the largest numbers of the dtype or others.", tame=True,
+    doc="NaN replaced by 0 or another number, infinities by the largest numbers of the dtype or others.", tame=True,
     vjp=lambda g, out, x, **numbers: (where(isfinite(x), g, 0),), **both(_numbers_only),
 )
 
@@ -275,7 +275,7 @@ addcdiv: Op = elementwise(
 
 bitwise_xor = elementwise(
     "bitwise_xor", np.bitwise_xor, args=BINARY, dtype="integral", commutative=True, symbol="^", tame=True,
-    doc="Either but not both, `input ^ other`; bit by bit for integers.", native=lambda v, x, y: x ^ y,
+    doc="Exclusive or, `input ^ other`; bitwise for integers.", native=lambda v, x, y: x ^ y,
     words=("bitxor", "xor"),
 )
 
@@ -291,11 +291,11 @@ def _shifted(name: str) -> Any:
 
 left_shift: Op = elementwise(
     "bitwise_left_shift", np.left_shift, args=BINARY, dtype="integral", build=_shifted("bitwise_left_shift"),
-    symbol="<<", tame=True, doc="The bits moved up by `other` places, `input << other`.", native=lambda v, x, y: x << y,
+    symbol="<<", tame=True, doc="The bits shifted left by `other`, `input << other`.", native=lambda v, x, y: x << y,
 )
 right_shift: Op = elementwise(
     "bitwise_right_shift", np.right_shift, args=BINARY, dtype="integral", build=_shifted("bitwise_right_shift"),
-    symbol=">>", tame=True, doc="The bits moved down by `other` places, `input >> other`.",
+    symbol=">>", tame=True, doc="The bits shifted right by `other`, `input >> other`.",
     native=lambda v, x, y: x >> y,
 )
 

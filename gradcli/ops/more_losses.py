@@ -135,7 +135,8 @@ def _poisson(input: Any, target: Any, log_input: bool, full: bool, eps: Any, red
 poisson_nll_loss = composite(
     "poisson_nll_loss", _poisson, args="input, target, log_input=True, full=False, eps=1e-8, reduction='mean'",
     family="loss", torch="nn.functional.poisson_nll_loss", domain=(0.5, 2.0),
-    doc="Minus the logarithm of the probability of a count (target), of whose mean the input is the logarithm.",
+    doc="Minus the log-probability of a count (target) that is Poisson distributed; the input is the logarithm "
+    "of its mean.",
 )
 
 
@@ -188,7 +189,7 @@ def _pairwise_distance(x1: Any, x2: Any, p: Any, eps: Any, keepdim: bool) -> Nod
 
 pairwise_distance = composite(
     "pairwise_distance", _pairwise_distance, args="x1, x2, p: number=2.0, eps=1e-6, keepdim=False", family="loss",
-    torch="nn.functional.pairwise_distance", doc="The norm of the differences of two lists of vectors.",
+    torch="nn.functional.pairwise_distance", doc="The norms of the differences of two lists of vectors.",
 )
 
 
@@ -241,7 +242,7 @@ def _hinge_embedding(input: Any, target: Any, margin: Any, reduction: Any) -> No
 hinge_embedding_loss = composite(
     "hinge_embedding_loss", _hinge_embedding, args="input, target, margin=1.0, reduction='mean'", family="loss",
     torch="nn.functional.hinge_embedding_loss",
-    doc="The input, a distance, where the target is 1, and what it lacks of margin where that is -1.",
+    doc="The input, a distance, where the target is 1, and `max(0, margin - input)` where it is -1.",
 )
 
 
@@ -262,7 +263,7 @@ def _cosine_embedding(input1: Any, input2: Any, target: Any, margin: Any, reduct
 cosine_embedding_loss = composite(
     "cosine_embedding_loss", _cosine_embedding, args="input1, input2, target, margin=0.0, reduction='mean'",
     family="loss", torch="nn.functional.cosine_embedding_loss",
-    doc="1 less the cosine of two vectors where the target is 1, the cosine beyond margin where that is -1.",
+    doc="1 minus the cosine of two vectors where the target is 1, `max(0, cosine - margin)` where it is -1.",
     example=("cosine_embedding_loss(input1, input2, target)", "input1:2 input2:2 target:1:int64"),
 )
 
@@ -276,7 +277,7 @@ def _margin_ranking(input1: Any, input2: Any, target: Any, margin: Any, reductio
 margin_ranking_loss = composite(
     "margin_ranking_loss", _margin_ranking, args="input1, input2, target, margin=0.0, reduction='mean'", family="loss",
     torch="nn.functional.margin_ranking_loss",
-    doc="By how much the input that the target (1 or -1) wants to be larger is not, plus margin.",
+    doc="`max(0, -target*(input1 - input2) + margin)` for a target of 1 or -1.",
 )
 
 
@@ -318,7 +319,7 @@ def _multi_margin(input: Any, target: Any, p: Any, margin: Any, weight: Any, red
 multi_margin_loss = composite(
     "multi_margin_loss", _multi_margin, args="input, target, p: int=1, margin=1.0, weight=None, reduction='mean'",
     family="loss", torch="nn.functional.multi_margin_loss",
-    doc="By how much the other classes come closer than margin to that of the target, a class index.",
+    doc="By how much the scores of other classes come within margin of that of the target, a class index.",
     example=("multi_margin_loss(input, target)", "input:2 target:1:int64"),
 )
 
@@ -343,7 +344,8 @@ def _multilabel_margin(input: Any, target: Any, reduction: Any) -> Node:
 multilabel_margin_loss = composite(
     "multilabel_margin_loss", _multilabel_margin, args="input, target, reduction='mean'", family="loss",
     torch="nn.functional.multilabel_margin_loss",
-    doc="By how much other classes come closer than 1 to those of the target, a list that a negative index ends.",
+    doc="By how much the scores of other classes come within 1 of those of the targets, a list that ends at a "
+    "negative index.",
     example=("multilabel_margin_loss(input, target)", "input:2 target:2:int64"),
 )
 
@@ -408,11 +410,11 @@ def _triplet_with_distance(
 triplet_margin_loss = composite(
     "triplet_margin_loss", _triplet, family="loss", torch="nn.functional.triplet_margin_loss",
     args="anchor, positive, negative, margin=1.0, p: number=2, eps=1e-6, swap=False, reduction='mean'",
-    doc="By how much an anchor is not nearer to a positive example than to a negative one, plus margin.",
+    doc="`max(0, d(anchor, positive) - d(anchor, negative) + margin)` for a distance d.",
 )
 triplet_margin_with_distance_loss = composite(
     "triplet_margin_with_distance_loss", _triplet_with_distance, family="loss",
     torch="nn.functional.triplet_margin_with_distance_loss",
     args="anchor, positive, negative, *, distance_function: function=None, margin=1.0, swap=False, reduction='mean'",
-    doc="triplet_margin_loss with a distance of one's own, in Python a function of two tensors.",
+    doc="triplet_margin_loss with a custom distance, in Python a function of two tensors.",
 )

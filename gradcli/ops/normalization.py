@@ -90,7 +90,8 @@ batch_norm = composite(
     "batch_norm", _batch_norm, family="network", torch="nn.functional.batch_norm",
     args="input, running_mean: tensor, running_var: tensor, weight=None, bias=None, training=False, momentum=0.1,"
     " eps=1e-5",
-    doc="Each channel brought to mean 0 and variance 1, by the running ones unless training; these stay as they are.",
+    doc="Each channel normalized to mean 0 and variance 1, with the running ones unless training; these are not "
+    "updated.",
     example=("batch_norm(input, detach(mean), detach(var))", "input:2 mean:1 var:1"), words=("batchnormalization",),
 )
 
@@ -110,7 +111,7 @@ def _group_norm(input: Any, num_groups: Any, weight: Any, bias: Any, eps: Any) -
 group_norm = composite(
     "group_norm", _group_norm, family="network", torch="nn.functional.group_norm",
     args="input, num_groups: int, weight=None, bias=None, eps=1e-5",
-    doc="Each group of neighbouring channels brought to mean 0 and variance 1, for each member of the batch.",
+    doc="Each group of neighbouring channels normalized to mean 0 and variance 1, for each member of the batch.",
     example=("group_norm(input, 1)", "input:2"),
 )
 
@@ -136,7 +137,7 @@ instance_norm = composite(
     "instance_norm", _instance_norm, family="network", torch="nn.functional.instance_norm",
     args="input, running_mean: tensor=None, running_var: tensor=None, weight=None, bias=None, use_input_stats=True,"
     " momentum=0.1, eps=1e-5",
-    doc="Each channel of each member of the batch brought to mean 0 and variance 1.",
+    doc="Each channel of each member of the batch normalized to mean 0 and variance 1.",
     example=("instance_norm(input)", "input:3"),
 )
 

@@ -120,7 +120,7 @@ matrix_norm = composite(
 )
 linalg_norm = composite(
     "linalg_norm", _linalg_norm, family="linalg", args="A, ord: norm=None, dim=None, keepdim=False, *, dtype=None",
-    torch="linalg.norm", doc="Norm of a vector, or of a matrix where there is an order and there are two dimensions.",
+    torch="linalg.norm", doc="Norm of a vector, or of a matrix if ord is given and there are two dimensions.",
     example=("linalg_norm(A, 2)", "A:2"),
 )
 
@@ -177,7 +177,7 @@ cond = composite(
 matrix_rank = composite(
     "matrix_rank", _matrix_rank, family="linalg",
     args="A, *, atol: bound=None, rtol: bound=None, hermitian=False", torch="linalg.matrix_rank",
-    domain=WELL_CONDITIONED, doc="How many singular values exceed max(atol, rtol*the largest).", words=("rank",),
+    domain=WELL_CONDITIONED, doc="Number of singular values above max(atol, rtol*the largest).", words=("rank",),
 )
 
 

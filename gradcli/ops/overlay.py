@@ -193,22 +193,22 @@ def _narrow(input: Any, dim: Any, start: Any, length: Any) -> Node:
 slice_scatter = composite(
     "slice_scatter", _slice_scatter, family="overlay",
     args="input, src: tensor, dim: dim=0, start: place=None, end: behind=None, step: int=1",
-    doc="The tensor with a source in the place of a range of a dimension.",
+    doc="The tensor with a range of a dimension replaced by a source.",
     example=("slice_scatter(input, src, 0, 1, 3)", "input:4x2 src:2x2"),
 )
 select_scatter = composite(
     "select_scatter", _select_scatter, args="input, src: tensor, dim, index: int", family="overlay",
-    doc="The tensor with a source in one place of a dimension.",
+    doc="The tensor with one index of a dimension replaced by a source.",
     example=("select_scatter(input, src, 0, 1)", "input:2x3x4 src:3x4"),
 )
 diagonal_scatter = composite(
     "diagonal_scatter", _diagonal_scatter, args="input, src: tensor, offset: place=0, dim1=0, dim2=1", family="overlay",
-    doc="The tensor with a source on the diagonal of two dimensions.",
+    doc="The tensor with the diagonal of two dimensions replaced by a source.",
     example=("diagonal_scatter(input, src)", "input:2x3x3 src:3x2"),
 )
 narrow = composite(
     "narrow", _narrow, args="input, dim, start: place|tensor, length: int", family="overlay",
-    doc="So many places of a dimension from a start on.", example=("narrow(input, 0, 0, 1)", "input:1"),
+    doc="A range of a dimension of the given length, from start on.", example=("narrow(input, 0, 0, 1)", "input:1"),
 )
 
 

@@ -209,13 +209,14 @@ def _poolings(count: int) -> tuple[Op, Op, Op]:
             f"max_pool{count}d", _max_pool(count), family="network", torch=f"nn.functional.max_pool{count}d",
             args="input, kernel_size: lengths, stride: lengths=None, padding: lengths=0, dilation: lengths=1,"
             " ceil_mode=False, return_indices=False",
-            doc=f"The largest element of each window, along {words}, and its place in the flat input if asked for.",
+            doc=f"The largest element of each window, along {words}, and its index in the flattened input if "
+            "asked for.",
             example=(f"max_pool{count}d(input, 2)", f"input:{dims}"),
         ),
         composite(
             f"adaptive_max_pool{count}d", _adaptive_max_pool(count), family="network",
             torch=f"nn.functional.adaptive_max_pool{count}d", args="input, output_size: lengths, return_indices=False",
-            doc=f"The largest elements of as many windows of about equal length as are wanted, along {words}.",
+            doc=f"The largest element of each of output_size windows of about equal length, along {words}.",
             example=(f"adaptive_max_pool{count}d(input, 2)", f"input:{dims}"),
         ),
         composite(
@@ -301,11 +302,11 @@ def _fold(
 im2col = composite(
     "im2col", _im2col, family="network", torch="nn.functional.unfold",
     args="input, kernel_size: lengths, dilation: lengths=1, padding: lengths=0, stride: lengths=1",
-    doc="The windows of pictures as columns; what PyTorch has as nn.functional.unfold.",
+    doc="The windows of images as columns; in PyTorch, nn.functional.unfold.",
     example=("im2col(input, 2)", "input:4"),
 )
 fold = composite(
     "fold", _fold, family="network", torch="nn.functional.fold",
     args="input, output_size: picture, kernel_size: sides, dilation: sides=1, padding: sides=0, stride: sides=1",
-    doc="Columns added up to pictures: the adjoint of im2col.", example=("fold(input, (1, 3), 1)", "input:1x1x3"),
+    doc="Columns summed into images: the adjoint of im2col.", example=("fold(input, (1, 3), 1)", "input:1x1x3"),
 )

@@ -75,7 +75,7 @@ def _quantile(name: str, ignore: bool, doc: str, numpy: str) -> Op:
 
 
 quantile = _quantile(
-    "quantile", False, "The number below which a part q of all lies, between neighbours as `interpolation` says; NaN "
-    "where there is one.", "quantile",
+    "quantile", False, "The q-quantile, between neighbours as `interpolation` says; NaN "
+    "if any element is.", "quantile",
 )
-nanquantile = _quantile("nanquantile", True, "The same of those that are not NaN.", "nanquantile")
+nanquantile = _quantile("nanquantile", True, "The q-quantile of the elements that are not NaN.", "nanquantile")

@@ -366,7 +366,7 @@ prod = reduction(
 def _extreme_of(name: str, accumulate: Accumulate, ufunc: Any, word: str) -> Op:
     return reduction(
         name, _extreme(ufunc), nonempty=True, vjp=_share_extreme, accumulate=accumulate,
-        doc=f"{word}; equal ones share the gradient evenly.", textbook=_extreme_textbook, latex=f"\\{name[1:]}",
+        doc=f"{word}; equal elements share the gradient evenly.", textbook=_extreme_textbook, latex=f"\\{name[1:]}",
         numpy=name, cost=1.0,
     )
 
@@ -462,12 +462,12 @@ def _truth(name: str, ufunc: Any, doc: str, lanes: Lanes) -> Op:
     return op
 
 
-all_ = _truth("all", np.logical_and, "True where all are not zero.", accumulators.ALL_LANES)
+all_ = _truth("all", np.logical_and, "True if all elements are nonzero.", accumulators.ALL_LANES)
 any_ = _truth("any", np.logical_or, "True where one is not zero.", accumulators.ANY_LANES)
 count_nonzero: Op = reduction(
     "count_nonzero",
     lambda x, dim, keepdim, axis_given: np.add.reduce(x != 0, axis=dim, keepdims=keepdim, dtype=np.int64),
-    result=lambda d: INT64, args="input, dim=None", doc="How many are not zero.",
+    result=lambda d: INT64, args="input, dim=None", doc="Number of nonzero elements.",
     build=lambda input, dim: reduce_node(count_nonzero, input, dim, False), accumulate=accumulators.COUNT,
     text=spelling.counted, numpy="count_nonzero", words=("nnz",),
 )
@@ -570,7 +570,7 @@ def _extreme_row(name: str, ufunc: Any, pairwise: Op, arg: Any, word: str) -> Op
     op: Op = reduction(
         name, _extreme(ufunc), args="input, dim: dim|operand=None, keepdim=False", build=build, vjp=_share_extreme,
         grad_fn=f"{name.capitalize()}Backward1", nonempty=True,
-        doc=f"The {word} of all (equal ones share the gradient evenly); with dim, the pair (values, indices); "
+        doc=f"The {word} of all (equal elements share the gradient evenly); with dim, the pair (values, indices); "
         f"with a tensor in second place, the elementwise {word}.",
         accumulate=accumulators.MAXIMUM if ufunc is np.maximum else accumulators.MINIMUM,
         formula=reductions.reduction(f"a{name}"), textbook=_extreme_textbook,

@@ -200,7 +200,7 @@ def _poolings(count: int) -> tuple[Op, Op, Op]:
         composite(
             f"adaptive_avg_pool{count}d", _adaptive_avg_pool(count), family="network",
             torch=f"nn.functional.adaptive_avg_pool{count}d", args="input, output_size: lengths",
-            doc=f"The means of as many windows of about equal length as are wanted, along {words}.",
+            doc=f"The mean of each of output_size windows of about equal length, along {words}.",
             example=(f"adaptive_avg_pool{count}d(input, 2)", f"input:{dims}"),
         ),
         composite(
@@ -288,18 +288,18 @@ interpolate = composite(
     "interpolate", _interpolate, family="network", torch="nn.functional.interpolate",
     args="input, size: lengths=None, scale_factor: scale=None, mode: interpolation='nearest', align_corners: flag=None,"
     " recompute_scale_factor: flag=None",
-    doc="Made longer or shorter along all dimensions but batch and channels: nearest, linear, bilinear, bicubic, …",
+    doc="Resized along all dimensions but batch and channels: nearest, linear, bilinear, bicubic, …",
     example=("interpolate(input, scale_factor=2)", "input:4"), words=("resize", "imresize"),
 )
 upsample_nearest = composite(
     "upsample_nearest", lambda input, size, scale: _interpolate(input, size, scale, "nearest", None, None),
     family="network", torch="nn.functional.upsample_nearest",
     args="input, size: lengths=None, scale_factor: scale=None",
-    doc="Each element of the result is the nearest one.", example=("upsample_nearest(input, 4)", "input:4"),
+    doc="Resized by nearest elements.", example=("upsample_nearest(input, 4)", "input:4"),
 )
 upsample_bilinear = composite(
     "upsample_bilinear", lambda input, size, scale: _interpolate(input, size, scale, "bilinear", True, None),
     family="network", torch="nn.functional.upsample_bilinear",
-    args="input, size: lengths=None, scale_factor: scale=None", doc="Linear in both dimensions, corners upon corners.",
+    args="input, size: lengths=None, scale_factor: scale=None", doc="Resized bilinearly, with aligned corners.",
     example=("upsample_bilinear(input, 4)", "input:4"),
 )

@@ -136,7 +136,7 @@ def _cubic_weights(part: Node) -> list[Node]:
 grid_sample = composite(
     "grid_sample", _grid_sample, family="network", torch="nn.functional.grid_sample",
     args="input, grid, mode: sampling='bilinear', padding_mode: beyond='zeros', align_corners: flag=None",
-    doc="Pictures at the places that a grid names, from -1 to 1 along each dimension, the last one first.",
+    doc="Images sampled at the coordinates of a grid, from -1 to 1 along each dimension, the last one first.",
     example=("grid_sample(input, grid)", "input:1x1x2x2 grid:1x1x2x2"),
 )
 
@@ -164,7 +164,7 @@ def _affine_grid(theta: Any, size: Any, align_corners: Any) -> Node:
 affine_grid = composite(
     "affine_grid", _affine_grid, family="network", torch="nn.functional.affine_grid",
     args="theta: tensor, size: canvas, align_corners: flag=None",
-    doc="The grid for grid_sample that affine maps, a matrix for each member of the batch, make of the usual one.",
+    doc="The grid for grid_sample of affine maps, a matrix for each member of the batch.",
     example=("affine_grid(theta, (1, 1, 2, 2))", "theta:1x2x3"),
 )
 
@@ -220,13 +220,13 @@ def _channel_shuffle(input: Any, groups: Any) -> Node:
 
 pixel_shuffle = composite(
     "pixel_shuffle", _pixel_shuffle, family="network", torch="pixel_shuffle", args="input, upscale_factor: int",
-    doc="Groups of channels made into squares of elements.", example=("pixel_shuffle(input, 1)", "input:3"),
+    doc="Groups of channels rearranged into squares of elements.", example=("pixel_shuffle(input, 1)", "input:3"),
 )
 pixel_unshuffle = composite(
     "pixel_unshuffle", _pixel_unshuffle, family="network", torch="pixel_unshuffle", args="input, downscale_factor: int",
-    doc="Squares of elements made into groups of channels.", example=("pixel_unshuffle(input, 2)", "input:1x2x2"),
+    doc="Squares of elements rearranged into groups of channels.", example=("pixel_unshuffle(input, 2)", "input:1x2x2"),
 )
 channel_shuffle = composite(
     "channel_shuffle", _channel_shuffle, family="network", torch="channel_shuffle", args="input, groups: int",
-    doc="Channels in groups, the groups taken in turn.", example=("channel_shuffle(input, 2)", "input:1x2x3"),
+    doc="The channels of several groups interleaved.", example=("channel_shuffle(input, 2)", "input:1x2x3"),
 )

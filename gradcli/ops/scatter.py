@@ -256,17 +256,17 @@ def _index_fill(input: Any, dim: Any, index: Any, value: Any) -> Node:
 
 index_add = composite(
     "index_add", _index_add, args="input, dim, index: places, source: tensor, *, alpha=1", family="scatter",
-    doc="The tensor with alpha times the places of a source added at a list of places of a dimension.",
+    doc="The tensor with alpha times the slices of a source added at a list of indices of a dimension.",
     example=("index_add(input, 0, index, source)", "input:1 index:1:int64 source:1"), words=("accumarray",),
 )
 index_copy = composite(
     "index_copy", _index_copy, args="input, dim, index: places, source: tensor", family="scatter",
-    doc="The tensor with the places of a source at a list of places of a dimension.",
+    doc="The tensor with the slices of a source at a list of indices of a dimension.",
     example=("index_copy(input, 0, index, source)", "input:1 index:1:int64 source:1"),
 )
 index_fill = composite(
     "index_fill", _index_fill, args="input, dim, index: places, value: number|tensor", family="scatter",
-    doc="The tensor with a number at a list of places of a dimension.",
+    doc="The tensor with a number at a list of indices of a dimension.",
     example=("index_fill(input, 0, index, 0)", "input:1 index:1:int64"),
 )
 

@@ -132,7 +132,8 @@ reshape = composite(
     example=("input.reshape(-1)", "input:2"),
 )
 flatten = composite(
-    "flatten", _flatten, args="input, start_dim=0, end_dim=-1", family="shape", doc="Several dimensions made into one."
+    "flatten", _flatten, args="input, start_dim=0, end_dim=-1", family="shape",
+    doc="Several dimensions merged into one."
 )
 
 
@@ -160,7 +161,7 @@ squeeze = _reshaping(
     numpy="squeeze",
 )
 unsqueeze = _reshaping(
-    "unsqueeze", "The tensor with a dimension of length 1 put in.", "input, dim", build=_unsqueeze,
+    "unsqueeze", "The tensor with a new dimension of length 1.", "input, dim", build=_unsqueeze,
     words=("expand_dims",), layout=_view_layout,
     example=("unsqueeze(input, 0)", "input:1"),
 )
@@ -248,13 +249,13 @@ permute = primitive(
 )
 transpose = composite(
     "transpose", _transpose, args="input, dim0=None, dim1=None", family="shape", aliases=("swapaxes", "swapdims"),
-    doc="Two dimensions exchanged; those of a matrix need not be named.",
+    doc="Two dimensions swapped; those of a matrix need not be named.",
 )
 movedim = composite(
     "movedim", _movedim, args="input, source, destination", family="shape", aliases=("moveaxis",),
-    doc="Dimensions moved to other places.", example=("movedim(input, 0, 1)", "input:2"),
+    doc="Dimensions moved to other positions.", example=("movedim(input, 0, 1)", "input:2"),
 )
-t = composite("t", _t, args="input", family="shape", doc="A matrix transposed; a vector as it is.")
+t = composite("t", _t, args="input", family="shape", doc="Transpose of a matrix; a vector is unchanged.")
 big_t = composite(
     "T", lambda input: permuted(as_node(input), tuple(reversed(range(as_node(input).ndim)))), args="input",
     family="shape", torch="Tensor.T", attribute=True, doc="All dimensions in reverse order, written x.T.",
@@ -262,7 +263,7 @@ big_t = composite(
 )
 m_t = composite(
     "mT", _matrix_transpose, args="input", family="shape", torch="Tensor.mT", attribute=True,
-    doc="The last two dimensions exchanged, written x.mT.", latex=lambda w, form, parts: pieces.transposed(parts[0]),
+    doc="The last two dimensions swapped, written x.mT.", latex=lambda w, form, parts: pieces.transposed(parts[0]),
 )
 
 
@@ -342,7 +343,7 @@ def _repeat_vjp(g: Node, out: Node, x: Node, repeats: Shape) -> tuple[Node]:
 expand = primitive(
     "expand", lambda x, shape: np.broadcast_to(x, shape), _infer_given, family="shape", args="input, *shape",
     build=_expand, layout=_expand_layout, torch="Tensor.expand", aliases=("broadcast_to",),
-    doc="Lengths of 1 stretched, without copying; -1 keeps a length.", vjp=lambda g, out, x, shape: (g,),
+    doc="Dimensions of length 1 expanded, without copying; -1 keeps a length.", vjp=lambda g, out, x, shape: (g,),
     batching=LINEAR, blocking=Blocking(aligned, view=True), formula=reshapes.expanded, repeats=True,
     latex=typeset.expanded, example=("expand(input, 2, -1)", "input:1"), numpy="broadcast_to", simplify=shapes.expand,
     native=lambda v, x: x,
@@ -408,7 +409,7 @@ roll: Op = primitive(
     "roll",
     lambda x, shifts, dims: np.roll(x, shifts[0]) if dims is None else np.roll(x, shifts, dims) if x.ndim else x,
     family="shape", args="input, shifts, dims=None", build=_roll,
-    doc="Elements shifted along dimensions, those pushed out coming in again; in flattened order without dims.",
+    doc="Elements shifted cyclically along dimensions; without dims, in flattened order.",
     vjp=lambda g, out, x, shifts, dims: (make(roll, (g,), {"shifts": tuple(-s for s in shifts), "dims": dims}),),
     batching=LINEAR, blocking=Blocking(except_along), example=("roll(input, 1)", "input:1"), numpy="roll",
     native=NativeParts(_rolled), words=("circshift", "rotate"),

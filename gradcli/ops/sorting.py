@@ -244,16 +244,16 @@ kthvalue: Op = _one_of(
 )
 median = _median_row(
     "median", _middle,
-    "The median, the lower one of two in the middle; equal ones share the gradient evenly. With dim the pair (values, "
-    "indices). NaN where there is one.",
+    "The median, the lower one of two in the middle; equal elements share the gradient evenly. With dim the pair "
+    "(values, indices). NaN if any element is.",
 )
 nanmedian = _median_row(
-    "nanmedian", _middle_number, "The median of what is not NaN; with dim the pair (values, indices)."
+    "nanmedian", _middle_number, "The median of the elements that are not NaN; with dim the pair (values, indices)."
 )
 mode: Op = _one_of(
     "mode", orders.commonest,
-    "The pair (values, indices) of the most frequent elements along a dimension, the smallest of those that are as "
-    "frequent, and their last places.",
+    "The pair (values, indices) of the most frequent elements along a dimension, the smallest of equally "
+    "frequent ones, and their last indices.",
     args="input, dim: dim=-1, keepdim=False", grad_fn="ModeBackward0",
     build=lambda input, dim, keepdim: _one_along(mode, input, dim, keepdim), example=("mode(input).values", "input:1"),
 )

@@ -164,7 +164,7 @@ def _chunking(called: str, safe: str, doc: str) -> Op:
     )
 
 
-chunk = _chunking("chunk", "", "So many pieces of one length, the last one perhaps shorter; or fewer.")
+chunk = _chunking("chunk", "", "At most so many pieces of one length, the last one perhaps shorter.")
 unsafe_chunk = _chunking("unsafe_chunk", "Unsafe", "chunk, by PyTorch's name for pieces that may be changed in place.")
 
 
@@ -206,7 +206,7 @@ def _tensor_split(input: Any, indices_or_sections: Any, dim: Any) -> tuple[Node,
 _PLACES = "indices_or_sections: sections"
 tensor_split = composite(
     "tensor_split", _tensor_split, args=f"input, {_PLACES}, dim: dim=0", family="shape",
-    doc="So many pieces whose lengths differ by one at most, or the pieces between the places of a list.",
+    doc="So many pieces whose lengths differ by one at most, or the pieces between the indices of a list.",
     example=("tensor_split(input, [2])[0]", _IN_TWO),
 )
 
@@ -228,7 +228,7 @@ def _splitting_along(called: str, word: str, dim: int, least: int) -> Op:
 
     return composite(
         called, build, args=f"input, {_PLACES}", family="shape", example=(f"{called}(input, [1])[0]", "input:3"),
-        doc=f"Equal pieces, so many of them or between the places of a list, {word}.", numpy=called,
+        doc=f"Equal pieces, so many of them or between the indices of a list, {word}.", numpy=called,
     )
 
 

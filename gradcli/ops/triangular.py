@@ -98,7 +98,8 @@ solve_triangular: Op = primitive(
     build=_solve_triangular, vjp=_solve_triangular_vjp, grad_fn="LinalgSolveTriangularBackward0",
     torch="linalg.solve_triangular",
     layout=lambda inputs, params, shape: column_major(shape) if params["left"] else None, domain=WELL_CONDITIONED,
-    doc="The X for which `A @ X = B` (`X @ A = B` with left=False), where A is a triangle; the other one is not read.",
+    doc="The X for which `A @ X = B` (`X @ A = B` with left=False), where A is triangular; the other triangle "
+    "is not read.",
     blocking=SYSTEMS, example=("solve_triangular(A, B, upper=True)", "A:2 B:2"), cost=system_cost,
 )
 
@@ -138,7 +139,7 @@ triangular_solve: Op = primitive(
     args="b, A, upper=True, transpose=False, unitriangular=False", build=_triangular_solve,
     results=("solution", "cloned_coefficient"), vjp=_triangular_solve_vjp, domain=WELL_CONDITIONED,
     layout=lambda inputs, params, shape: column_major(shape), blocking=SYSTEMS, cost=system_cost,
-    doc="The X for which `A @ X = b`, where A is a triangle, or its transpose; and A (solution, cloned_coefficient).",
+    doc="The X for which `A @ X = b`, where A is triangular, or its transpose; and A (solution, cloned_coefficient).",
     example=("triangular_solve(b, A).solution", "b:2 A:2"),
 )
 
@@ -182,12 +183,12 @@ cholesky_solve: Op = primitive(
     "cholesky_solve", _cholesky_solve_kernel, lambda inputs, params: _system_infer(inputs[::-1], params),
     family="linalg", args="B, L, upper=False", build=_cholesky_solve, vjp=_cholesky_solve_vjp, domain=WELL_CONDITIONED,
     layout=lambda inputs, params, shape: column_major(shape), blocking=SYSTEMS, cost=system_cost,
-    doc="The X for which `L @ L.T @ X = B` (`L.T @ L @ X = B` with upper), where L is a triangle.",
+    doc="The X for which `L @ L.T @ X = B` (`L.T @ L @ X = B` with upper), where L is triangular.",
     example=("cholesky_solve(B, L)", "B:2 L:2"),
 )
 cholesky_inverse: Op = primitive(
     "cholesky_inverse", _cholesky_inverse_kernel, family="linalg", args="L, upper=False",
     build=lambda factor, upper: make(cholesky_inverse, (square(factor, "cholesky_inverse"),), {"upper": upper}),
     vjp=_cholesky_inverse_vjp, domain=WELL_CONDITIONED, layout=lambda inputs, params, shape: column_major(shape),
-    doc="Inverse of `L @ L.T` (of `L.T @ L` with upper), where L is a triangle.", blocking=MATRICES, cost=system_cost,
+    doc="Inverse of `L @ L.T` (of `L.T @ L` with upper), where L is triangular.", blocking=MATRICES, cost=system_cost,
 )

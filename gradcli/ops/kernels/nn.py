@@ -108,7 +108,7 @@ def leak(out: Any, g: Any, x: Any, negative_slope: float) -> None:
 
 
 def leaky_relu(out: Any, x: Any, negative_slope: float) -> None:
-    """The input where positive, negative_slope times it elsewhere."""
+    """The input where positive, `negative_slope*input` elsewhere."""
     if 0 < x.dtype.type(negative_slope) <= 1:
         np.multiply(x, x.dtype.type(negative_slope), out=out)
         np.maximum(out, x, out=out)
@@ -157,7 +157,7 @@ def elu_slope(out: Any, x: Any, low: float, high: float, closed: bool) -> None:
 
 
 def gelu(out: Any, x: Any, approximate: str) -> None:
-    """The input times the normal distribution function of it, or the approximation with tanh."""
+    """The input times its standard normal distribution function, or an approximation with tanh."""
     if approximate == "none":
         normal_cdf_into(out, x)
         np.multiply(out, x, out=out)
