@@ -438,3 +438,13 @@ def test_graph_of_any_depth() -> None:
     assert rows[99_999] == {"id": 99_999, "name": "MulBackward0", "next": [100_000, None]}
     assert rows[-1]["variable"] == "x"
     assert json.loads(to_json(rows)) == rows
+
+
+def test_long_lists_are_written_as_short_ones() -> None:
+    items = [1, "ö", None, True, 0.1, float("nan"), np.float32(0.1), np.array([1, np.inf]), {"a": [(), np.int8(3)]}]
+    one_by_one = ", ".join(to_json(item) for item in items)
+    assert to_json(items * 300) == f"[{', '.join([one_by_one] * 300)}]"
+    assert json.loads(to_json([{"id": k, "next": [k, None]} for k in range(600)]))[599] == {
+        "id": 599,
+        "next": [599, None],
+    }

@@ -94,8 +94,17 @@ def shown(node: Node) -> Edge:
 
 def backward_function(node: Node) -> tuple[str, list[Edge]]:
     """PyTorch's name for the backward function of a tracked node, and its edges."""
-    if node.op is INPUT:
-        return "AccumulateGrad", []
-    described = node.op.grad_fn
-    name, inputs = (described, node.inputs) if isinstance(described, str) else described(node)  # type: ignore[misc]
+    name, inputs = _described(node)
     return name, [(None, 0) if i is None else shown(i) for i in inputs]
+
+
+def backward_name(node: Node) -> str:
+    """PyTorch's name for the backward function of a tracked node."""
+    return _described(node)[0]
+
+
+def _described(node: Node) -> tuple[str, Sequence[Node | None]]:
+    if node.op is INPUT:
+        return "AccumulateGrad", ()
+    described = node.op.grad_fn
+    return (described, node.inputs) if isinstance(described, str) else described(node)  # type: ignore[misc]

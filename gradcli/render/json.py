@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import takewhile
 from json import dumps
 from json.encoder import encode_basestring_ascii
@@ -16,6 +16,8 @@ from gradcli.render.text import GraphNode, Label, input_label
 
 # Wide enough for every float that NumPy writes out.
 _FLOAT_WORD = "S32"
+# Items of a list that are written together.
+_AT_ONCE = 256
 _CONSTANTS = {None: "null", True: "true", False: "false"}
 _NON_FINITE = {"nan": '"NaN"', "inf": '"Infinity"', "-inf": '"-Infinity"'}
 
@@ -40,10 +42,10 @@ def json_pieces(value: Any) -> Iterator[str]:
     """The text of `to_json`, piece by piece: of an array, or of one in a file, a few thousand elements are held."""
     if isinstance(value, list | tuple):
         yield "["
-        for k, item in enumerate(value):
-            if k:
+        for start in range(0, len(value), _AT_ONCE):
+            if start:
                 yield ", "
-            yield from json_pieces(item)
+            yield from _items(value[start : start + _AT_ONCE])
         yield "]"
     elif isinstance(value, dict):
         yield "{"
@@ -57,6 +59,17 @@ def json_pieces(value: Any) -> Iterator[str]:
         yield from _array_pieces(value)
     else:
         yield _scalar_json(value)
+
+
+def _items(some: Sequence[Any]) -> Iterator[str]:
+    """Some items of a list, with commas between them: all at once where Python's own module knows them."""
+    try:
+        yield dumps(some, allow_nan=False)[1:-1]
+    except (TypeError, ValueError):
+        for k, item in enumerate(some):
+            if k:
+                yield ", "
+            yield from json_pieces(item)
 
 
 def _scalar_json(value: Any) -> str:

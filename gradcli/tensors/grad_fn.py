@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from gradcli.autodiff.vjp import backward_function
+from gradcli.autodiff.vjp import backward_function, backward_name
 from gradcli.graph.node import INPUT, Node
 from gradcli.tensors.elements import Elements
 
@@ -20,7 +20,7 @@ class GradFn:
 
     def name(self) -> str:
         """PyTorch's name of the backward function, such as MulBackward0."""
-        return backward_function(self._node)[0]
+        return backward_name(self._node)
 
     @property
     def next_functions(self) -> tuple[tuple[GradFn | None, int], ...]:
