@@ -12,6 +12,7 @@ from importlib import import_module
 import pytest
 
 from gradcli.graph.op import OPS, Op
+from gradcli.language.constants import LOOPS
 from gradcli.ops.homes import HOMES
 from gradcli.reference import formulas
 from gradcli.reference.entries import TITLES, entry, find, gradient_of, tables
@@ -161,3 +162,45 @@ def test_gradients() -> None:
     assert (entry(find("sign")).derivative, entry(find("eq")).derivative) == ("0", None)
     assert entry(find("matmul")).derivative == "input: g@other.T\nother: input.T@g"
     assert entry(find("log")).derivative == "1/input" and entry(find("logdet")).derivative == "input: g*inv(input).T"
+
+
+@pytest.mark.parametrize("name", LOOPS)
+def test_loops(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    done = call(monkeypatch, "ops", name)
+    assert done.code == 0 and done.out.startswith(f"{name}(f, ") and "family      Loops" in done.out
+    # One is an operation, too.
+    assert (f"\n{name}(input" in done.out) == (name in OPS)
+
+
+@pytest.mark.parametrize(
+    ("name", "signature", "operation"),
+    [
+        ("np.std", "a, axis=None, dtype=None, out=None, ddof=0", "these arguments and defaults; the operation is std"),
+        ("torch.std", "input, dim=None, unbiased=None", "is std"),
+        ("F.relu", "input)", "is relu"),
+        ("nn.functional.gelu", "input, *, approximate='none')", "is gelu"),
+        ("torch.linalg.norm", "A, ord=None", "linalg_norm"),
+        ("jnp.exp", "x", "the operation is exp, whose own are"),
+    ],
+)
+def test_functions_of_other_libraries(
+    name: str, signature: str, operation: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = call(monkeypatch, "ops", name)
+    assert done.out.startswith(f"{name}({signature}") and f"In expressions, {name} " in done.out
+    assert operation in done.out and "\ngradient    yes, to any order\n" in done.out
+    assert json.loads(call(monkeypatch, "ops", name, "--json").out)["operation"]["gradient"] == "yes"
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("vmap", "it is called 'each' here"),
+        ("sec", "write 1/cos(x)"),
+        ("np.flor", "did you mean numpy.floor?"),
+        ("activatoin", "did you mean 'activation'?"),
+    ],
+)
+def test_words_of_others(name: str, hint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    done = call(monkeypatch, "ops", name)
+    assert done.code == 2 and done.err.endswith(f"hint: {hint}\n")

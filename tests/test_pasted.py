@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 
 import gradcli as gc
+from gradcli.errors import GradcliError
 from gradcli.evaluation.names import free_names
 from gradcli.language.parse import parse, unparse
 from gradcli.libraries.numpy_names import numpy_names, numpy_row
+from tests.command import call
 
 INPUTS: dict[str, np.ndarray] = {
     "x": np.array([[0.5, -1.25, 2.0, 3.5], [1.0, 0.25, -0.75, 2.25], [4.0, 1.5, 0.125, -2.0]]),
@@ -383,3 +385,35 @@ def test_what_is_wrong_is_said_in_the_words_of_the_library(text: str) -> None:
     message, hint, place = REFUSED[text]
     assert (caught.value.message, caught.value.hint) == (message, hint)
     assert caught.value.span is not None and text[slice(*caught.value.span)] == place
+
+
+@pytest.mark.parametrize(
+    ("expression", "hint"),
+    [
+        ("nn.ReLU()(x)", "nn.functional.relu(…)"),
+        ("torch.nn.LeakyReLU(0.1)(x)", "nn.functional.leaky_relu(…)"),
+        ("torch.nn.MSELoss(reduction='sum')(x, x)", "nn.functional.mse_loss(…)"),
+        ("nn.CrossEntropyLoss()(x, x)", "nn.functional.cross_entropy(…)"),
+        ("nn.BatchNorm1d(3)(x)", "nn.functional.batch_norm(…)"),
+        ("nn.Linear(3, 2)(x)", "nn.functional.linear(…)"),
+        ("a = nn.GELU(); a(x)", "nn.functional.gelu(…)"),
+        ("nn.Linear(3, 2)", "write x@W.T + b"),
+        ("nn.LSTM(3, 2)(x)", "only a name can be called"),
+        ("torch.manual_seed(0); x", "leave it out: --seed 0"),
+        ("y = x*x; y.sum().backward(); y", "leave it out: gradients stand below the value"),
+        ("f(t) = 2*t; iterate(f, x, x)", "write the number itself, or x.shape[0]"),
+    ],
+)
+def test_hints_for_what_pytorch_writes_otherwise(expression: str, hint: str) -> None:
+    with pytest.raises(GradcliError) as caught:
+        gc.evaluate(expression, {"x": [1.0, 2.0]})
+    assert caught.value.hint is not None and hint in caught.value.hint
+
+
+def test_leaves_made_in_an_expression_are_noted(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = "f(t) = t*torch.ones(2, requires_grad=True); sum(iterate(f, x, 3))"
+    done = call(monkeypatch, "eval", made, "x=1", "--only", "x.grad")
+    assert done.code == 0 and done.err.count("requires_grad=True") == done.err.count("note:") == 1
+    # What is an input has a gradient, and what is not asked for one needs none.
+    for words in (("sum(x)", "x=torch.ones(2, requires_grad=True)"), ("x*torch.ones(1, requires_grad=False)", "x=1")):
+        assert call(monkeypatch, "eval", *words).err == ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,6 +17,7 @@ from gradcli.cli.options import CommonOptions
 from gradcli.errors import GradcliError, WorkError, told_of, utf8_text
 from gradcli.evaluation.input_value import InputValue
 from gradcli.language.parse import parse
+from gradcli.machine.limits import tell
 
 if TYPE_CHECKING:
     from gradcli.evaluation.request import Request
@@ -28,6 +29,7 @@ _T = TypeVar("_T")
 # A file larger than this is no expression, but data or /dev/zero.
 _LONGEST_SOURCE = 64 << 20
 _LONGEST_SHOWN = 60
+_TRACKED = re.compile(r"\brequires_grad\s*=\s*True\b")
 
 
 class Asked:
@@ -132,7 +134,16 @@ def expression_of(words: list[str], common: CommonOptions, nearby: bool = True) 
 
     `nearby` says that it may import files from its own folder.
     """
-    return first_of(words, common, parse, nearby)
+    script = first_of(words, common, parse, nearby)
+    if _TRACKED.search(script.source) and any("requires_grad" in words for words in _keywords(script)):
+        tell("what is made with requires_grad=True is no input and has no gradient: give it as one, as in x=ones(2,2)")
+    return script
+
+
+def _keywords(script: Script) -> Iterator[tuple[str, ...]]:
+    """The names of the arguments of each call."""
+    for statement in script.statements:
+        yield from (step.arg[2] for step in statement.code if step.op in ("call", "method"))
 
 
 def first_of(words: list[str], common: CommonOptions, read: Callable[[str], _T], nearby: bool = True) -> _T:
@@ -153,7 +164,7 @@ def first_of(words: list[str], common: CommonOptions, read: Callable[[str], _T],
         error.hint = _negated_name() or error.hint
         raise
     if source is None and _follows_option(text):
-        raise GradcliError("the expression is missing", hint=_negated_name())
+        raise GradcliError("missing argument 'EXPR'", hint=_negated_name())
     return found
 
 

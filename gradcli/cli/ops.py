@@ -20,9 +20,9 @@ _STANDARD = "std."
 
 HELP = """List the operations of the language, or describe one.
 
-NAME is an operation, an alias of one, or a family such as activation or products. Without NAME, all operations are
-listed by family, with their arguments as in PyTorch. The definitions of `import std` are called std.rmse and so on,
-all of them std.grad.
+NAME is an operation, an alias of one, a loop, or a family such as activation or products. Without NAME, all operations
+are listed by family, with their arguments as in PyTorch. The definitions of `import std` are called std.rmse and so on,
+all of them std.grad. Functions of other libraries have the names that they have in expressions: np.std, F.relu.
 
 \b
 Examples:
@@ -38,7 +38,7 @@ Examples:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON value on one line.")
 def ops_command(name: str | None, search: str | None, as_json: bool) -> None:
-    from gradcli.reference.entries import entry, entry_text, find, list_json, list_text, table_named, tables
+    from gradcli.reference.entries import list_json, list_text, table_named, tables
     from gradcli.render.json import to_json
 
     if name is not None and name.startswith(_STANDARD):
@@ -48,14 +48,34 @@ def ops_command(name: str | None, search: str | None, as_json: bool) -> None:
     if name is not None and table is None:
         if search is not None:
             raise GradcliError("--search goes through all operations or a family", hint=f"leave {name!r} out")
-        found = entry(find(name))
-        text = to_json(found._asdict()) if as_json else entry_text(found)
+        text = _described(name, as_json)
     else:
         known = tables()
         chosen = known if table is None else {table: known[table]}
         chosen = chosen if search is None else _searched(chosen, search)
         text = to_json(list_json(chosen)) if as_json else list_text(chosen, _width())
     (write_text if as_json else write_pages)(text)
+
+
+def _described(name: str, as_json: bool) -> str:
+    """What an operation is, a loop of the language, or a function of another library."""
+    from gradcli.graph.op import OPS
+    from gradcli.reference.entries import entry, entry_text, find
+    from gradcli.reference.other_names import foreign, foreign_text, loop
+    from gradcli.render.json import to_json
+    from gradcli.render.marks import Marked
+
+    elsewhere = foreign(name)
+    if elsewhere is not None:
+        operation = elsewhere.operation
+        data = {**elsewhere._asdict(), "operation": None if operation is None else operation._asdict()}
+        return to_json(data) if as_json else foreign_text(elsewhere)
+    found = loop(name)
+    # fold is an operation as well.
+    entries = [*([found] if found else []), *([entry(find(name))] if found is None or name in OPS else [])]
+    if as_json:
+        return to_json(entries[-1]._asdict())
+    return Marked.of_lines([piece for one in entries for piece in ("", entry_text(one))][1:])
 
 
 def _show_standard(name: str, search: str | None, as_json: bool) -> None:

@@ -175,7 +175,12 @@ def as_int(value: Any, name: str) -> int:
     try:
         number = operator.index(value)
     except TypeError:
-        raise GradcliError(f"{name} must be an integer, got {shown_value(value)}", argument=name) from None
+        hint = "it decides the form of the result: write the number itself, or x.shape[0] and the like"
+        raise GradcliError(
+            f"{name} must be an integer, got {shown_value(value)}",
+            hint=hint if isinstance(value, Node) else None,
+            argument=name,
+        ) from None
     if not -(2**63) <= number < 2**63:
         raise GradcliError(f"{name} must fit into int64", argument=name)
     return number

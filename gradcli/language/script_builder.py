@@ -14,6 +14,17 @@ from gradcli.language.tokens import imported_hint
 _MAX_DIGITS = 4300
 _CONSTANTS = frozenset({"None", "True", "False"})
 _BODY = "write f(x) = {y = 2*x; y + 1}: statements, and at last the value"
+# Calls that are statements in Python, and what there is for them here.
+_SEED = "leave it out: --seed 0 starts the random numbers anew"
+_NEEDLESS = {
+    **dict.fromkeys(("manual_seed", "seed", "PRNGKey"), _SEED),
+    "backward": "leave it out: gradients stand below the value, and --wrt names the inputs that have one",
+    "requires_grad_": "leave it out: --wrt names the inputs whose gradients are wanted",
+    "retain_grad": "leave it out: `gradcli steps` shows the gradients of all steps",
+    "zero_grad": "leave it out: gradients are computed anew each time",
+    "set_default_dtype": "leave it out: --dtype names the dtype of literals",
+    "print": "leave it out: the value of the last statement is printed",
+}
 #: The library that is written in the language itself: the one thing that is imported without quotes.
 STANDARD = "std"
 # What follows the prefix of imported names, or of a library.
@@ -333,11 +344,10 @@ class ScriptBuilder:
             raise self._in_vain(self.body_value)
 
     def _in_vain(self, statement: Statement) -> GradcliError:
-        return self.error(
-            "the value of this expression is not used",
-            statement.span,
-            "assign it to a name, or put parentheses around an expression that continues on the next line",
-        )
+        last = statement.code[-1]
+        hint = _NEEDLESS.get(last.arg[0]) if last.op in ("call", "method") else None
+        hint = hint or "assign it to a name, or put parentheses around an expression that continues on the next line"
+        return self.error("the value of this expression is not used", statement.span, hint)
 
     def result(self, v: list[Any], at: list[int], end: int) -> None:
         self.statements.append(Statement("expression", self.code, (at[0], end)))

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from gradcli.errors import GradcliError
 from gradcli.language.lalr import Tables
+from gradcli.language.modules import module_called
 
 # Kind, text, and where it starts.
 Token = tuple[str, str, int]
@@ -66,6 +67,7 @@ _STRAY_HINTS = {
     "）": "use plain brackets",
 }
 _LONGEST_SHOWN = 40
+_LONGEST_MODULE = 200
 
 
 def tokens(source: str, tables: Tables) -> Iterator[Token]:
@@ -160,6 +162,8 @@ def unexpected(source: str, token: Token, previous: Token | None) -> GradcliErro
         hint = _STATEMENTS[text]
     if text == "for" and previous and previous[0] in _ENDS:
         hint = _REPEATED
+    if text == "(" and previous and previous[1] == ")":
+        hint = module_called(source[max(start - _LONGEST_MODULE, 0) : start]) or hint
     if text in ("^", "*", "/") and previous and previous[1] == ".":
         hint = f"write {'**' if text == '^' else text}: operators go element by element"
     if previous and previous[1] == "from" and kind == "STRING":

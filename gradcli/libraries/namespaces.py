@@ -12,6 +12,7 @@ from gradcli.errors import GradcliError, closest
 from gradcli.graph.arguments import Library
 from gradcli.graph.dtypes import DTYPES
 from gradcli.graph.op import OPS
+from gradcli.language.modules import function_of
 from gradcli.libraries.torch_names import torch_function, torch_names
 
 _CONSTANTS: dict[str, Any] = {"pi": math.pi, "e": math.e, "inf": math.inf, "nan": math.nan}
@@ -156,6 +157,9 @@ def _unknown(folder: str, name: str, contents: _Contents) -> GradcliError:
     near = closest(name, known)
     row = OPS.function(name)
     hint = _ELSEWHERE.get(place) or _ELSEWHERE.get(name)
+    if hint is None and folder == "torch.nn":
+        function = f"nn.functional.{function_of(name)}"
+        hint = f"write its function, {function}(…)" if torch_function(f"torch.{function}") else None
     if hint is not None:
         pass
     elif row is not None and near != name:

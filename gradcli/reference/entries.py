@@ -5,7 +5,8 @@ from __future__ import annotations
 import textwrap
 from typing import Any, NamedTuple
 
-from gradcli.errors import GradcliError, did_you_mean
+from gradcli.errors import GradcliError
+from gradcli.evaluation.other_words import function_meant
 from gradcli.graph.op import OPS, Op
 from gradcli.language.importing import standard_names
 from gradcli.ops.elementwise import zero_vjp
@@ -156,11 +157,10 @@ def find(name: str) -> Op:
     op = OPS.function(name)
     if op is not None:
         return op
-    known = [*OPS.functions(), *TITLES]
     if name in standard_names():
         hint = f"std has it, written in the language itself: `gradcli ops std.{name}`"
         raise GradcliError(f"there is no operation {name!r}", hint=hint)
-    hint = did_you_mean(name, known) or "`gradcli ops` lists them all"
+    hint = function_meant(name, TITLES) or "`gradcli ops` lists them all"
     raise GradcliError(f"there is no operation {name!r}", hint=hint)
 
 
@@ -203,7 +203,8 @@ def entry_text(found: Entry) -> Marked:
     rows = [("family", title_of(found.family))]
     if found.aliases:
         rows.append(("also", ", ".join(found.aliases)))
-    rows.append(("PyTorch", found.torch))
+    if found.torch:
+        rows.append(("PyTorch", found.torch))
     if found.backward is not None:
         rows.append(("backward", found.backward))
     rows.append(("gradient", _gradient(found)))
