@@ -33,7 +33,7 @@ def peers_plot(document: Document, mode: str) -> str:
         if (value := ratio(row, name, "gradcli")) is not None
     }
     return dots(
-        f"Time of others over that of gradcli, {mode}: right of 1 gradcli is ahead",
+        f"Time of others divided by that of gradcli, {mode}: right of 1, gradcli is ahead",
         "times as long",
         sorted({label(row) for row in document.rows}),
         LIBRARIES,
@@ -104,8 +104,8 @@ def in_short(document: Document, mode: str) -> str:
     ahead = sum(value < 1 / LEVEL for value in best)
     return (
         f"Value and all gradients of large arrays, {mode}: the fastest of the others takes {min(best):.2f} to "
-        f"{max(best):.2f} times as long, {statistics.median(best):.2f} times in the middle; in {ahead} of {len(best)} "
-        "comparisons it is ahead."
+        f"{max(best):.2f} times as long, with a median of {statistics.median(best):.2f}; it is ahead in {ahead} of "
+        f"{len(best)} comparisons."
     )
 
 
@@ -121,8 +121,8 @@ def standing(document: Document, mode: str) -> str:
     ahead = sum(value < 1 / LEVEL for value in best)
     first = (
         f"{mode[0].upper()}{mode[1:]}, the fastest of the others takes {statistics.median(best):.2f} times as long as "
-        f"gradcli in the middle of {len(best)} comparisons; in {reached} of them at least {GOAL} times, in {ahead} it "
-        "is ahead of gradcli."
+        f"gradcli (median of {len(best)} comparisons). It takes at least {GOAL} times as long in {reached} of them and "
+        f"is ahead of gradcli in {ahead}."
     )
     lines = [wrapped(first), ""]
     for name in LIBRARIES:
@@ -131,10 +131,10 @@ def standing(document: Document, mode: str) -> str:
         )
         places = {
             "ahead of gradcli in": [k for value, k in found if value < 1 / LEVEL],
-            "level with it in": [k for value, k in found if 1 / LEVEL <= value <= LEVEL],
+            "level in": [k for value, k in found if 1 / LEVEL <= value <= LEVEL],
         }
         said = [f"{word} {told(document, name, rows)}" for word, rows in places.items() if rows]
-        lines.append(wrapped(f"{name}: {'; '.join(said) or 'nowhere ahead, nowhere level'}.", "- "))
+        lines.append(wrapped(f"{name}: {'; '.join(said) or 'never ahead, never level'}.", "- "))
     absent = sorted({(name, row["case"], why) for row in document.rows for name, why in row["failed"].items()})
     if absent:
         lines.append(wrapped(f"Left out: {'; '.join(f'{name} in {case}, {why}' for name, case, why in absent)}.", "- "))
@@ -163,6 +163,6 @@ def distance(document: Document) -> str:
     first = ", ".join(f"{plain(value)} in {name}" for name, value in found.items() if name.startswith("(a)"))
     far = max(found, key=lambda name: found[name])
     return wrapped(
-        f"Times as long as a copy: {first}; {plain(found[far])} in {far}, the most. In {len(near)} of {len(found)} it"
-        f" is {GOAL} at most."
+        f"The time divided by that of a copy is {first}; the largest is {plain(found[far])} in {far}. It is at most "
+        f"{GOAL} in {len(near)} of {len(found)} cases."
     )

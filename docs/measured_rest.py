@@ -56,15 +56,15 @@ def operations_ahead(document: Document) -> str:
         if value < 1 / LEVEL:
             slower.setdefault(operation(row), []).append(value)
     summary = (
-        f"Of {len(found)} comparisons, of values and of gradients in both dtypes, gradcli is ahead in {ahead} and "
-        f"PyTorch in {sum(map(len, slower.values()))}; the rest are within {LEVEL - 1:.0%}. PyTorch's time over that "
-        "of gradcli where it is ahead:"
+        f"In {len(found)} comparisons of values and gradients in both dtypes, gradcli is ahead in {ahead} and PyTorch "
+        f"in {sum(map(len, slower.values()))}; the others are within {LEVEL - 1:.0%}. Where PyTorch is ahead, its time "
+        "divided by that of gradcli is:"
     )
     lines = [wrapped(summary), ""]
     for name, values in sorted(slower.items(), key=lambda item: min(item[1])):
         shown = " to ".join(dict.fromkeys(f"{value:.2f}" for value in (min(values), max(values))))
         lines.append(f"- {name}: {shown}")
-    return "\n".join(lines if slower else [*lines, "- nowhere"])
+    return "\n".join(lines if slower else [*lines, "- none"])
 
 
 def operations_in_short(document: Document) -> str:
@@ -82,14 +82,14 @@ def random_ratios(document: Document) -> list[float]:
 def random_in_short(document: Document) -> str:
     found = random_ratios(document)
     return (
-        f"Native code beside blocks of NumPy: {statistics.median(found):.2f} times as fast in the middle of "
-        f"{len(found)} random expressions, slower in {sum(value < 1 / LEVEL for value in found)} of them."
+        f"Native code compared with NumPy's blocks: {statistics.median(found):.2f} times as fast (median of "
+        f"{len(found)} random expressions), slower in {sum(value < 1 / LEVEL for value in found)} of them."
     )
 
 
 def random_plot(document: Document) -> str:
     return curve(
-        "Random expressions: time by blocks of NumPy over that by native code, in rising order",
+        "Random expressions: time of NumPy's blocks divided by that of native code, in ascending order",
         "times as long",
         "share of the expressions",
         random_ratios(document),
@@ -104,9 +104,9 @@ def random_said(document: Document) -> str:
     worst = [row for row in document.rows if row["measured"]]
     worst.sort(key=lambda row: ratio(row, "NumPy", "native", "median") or 0)
     summary = (
-        f"{len(document.rows)} expressions, of which {len(found)} have native steps: {slower}; in the middle "
-        f"{statistics.median(found):.2f}, the geometric mean is {statistics.geometric_mean(found):.2f}. The first "
-        f"native call, with its compilation, takes {plain(compiled * 1e3)} ms in the middle. The slowest beside NumPy:"
+        f"Of {len(document.rows)} expressions, {len(found)} have native steps. Of their ratios, {slower}; the median "
+        f"is {statistics.median(found):.2f}, the geometric mean {statistics.geometric_mean(found):.2f}. The median "
+        f"time of the first native call, including compilation, is {plain(compiled * 1e3)} ms. The lowest ratios:"
     )
     lines = [wrapped(summary), ""]
     for row in worst[:3]:
@@ -124,7 +124,7 @@ def loops_plot(document: Document) -> str:
         if (value := ratio(row, "PyTorch", name)) is not None
     }
     rows = [loop(row) for row in document.rows]
-    title = "Loops with all gradients: PyTorch's time over that of gradcli"
+    title = "Loops with all gradients: PyTorch's time divided by that of gradcli"
     kinds = {name: 3 * k for k, name in enumerate(series)}
     return dots(title, "times as long", rows, kinds, by_panel(found), {1: "as fast"})
 
@@ -137,9 +137,9 @@ def loops_in_short(document: Document) -> str:
     most = max(row["turns"] for row in document.rows)
     long = [value for row in document.rows if row["turns"] == most and (value := ratio(row, "PyTorch", "gradcli"))]
     first = [loop(row) for row in document.rows if (ratio(row, "PyTorch", "gradcli, first run") or 1) < 1 / LEVEL]
-    ahead = f"It is ahead of a first run, plan included, in {listed(first)}."
+    ahead = f"It is ahead of a first run, including planning, in {listed(first)}."
     return (
-        f"Loops of {most:,} turns: PyTorch takes {plain(min(long))} to {plain(max(long))} times as long."
+        f"Loops of {most:,} iterations: PyTorch takes {plain(min(long))} to {plain(max(long))} times as long."
         f"{f' {ahead}' if first else ''}"
     )
 
@@ -153,7 +153,17 @@ def loops_table(document: Document) -> str:
         faster = [plain(found["PyTorch"] / found[name]) for name in ("gradcli, first run", "gradcli")]
         theirs = f"{plain(found['PyTorch'] * 1e3)} ms"
         rows.append([row["loop"], f"{row['turns']:,}", *times, turn, f"{row['kept']} B", theirs, " / ".join(faster)])
-    header = ["", "turns", "plan", "first run", "again", "a turn", "kept a turn", "PyTorch", "ratio, first / again"]
+    header = [
+        "",
+        "iterations",
+        "plan",
+        "first run",
+        "again",
+        "per iteration",
+        "kept",
+        "PyTorch",
+        "ratio, first / again",
+    ]
     return table(header, rows)
 
 
@@ -170,10 +180,10 @@ def rates(stream: Document, batch: Document) -> list[Rates]:
     found = []
     for row in stream.rows:
         best = [(name, one["max"]) for name, one in row["measured"].items()]
-        found.append(Rates(row["expression"], "records of 4 numbers a second", best))
+        found.append(Rates(row["expression"], "records of 4 numbers per second", best))
     for row in batch.rows:
         best = [(name, row["files"] / one["min"]) for name, one in row["measured"].items()]
-        found.append(Rates(row["title"], "files a second", best))
+        found.append(Rates(row["title"], "files per second", best))
     return found
 
 
@@ -192,7 +202,7 @@ def rates_plot(stream: Document, batch: Document) -> str:
     for group in rates(stream, batch):
         found.append(Bar(f"{group.what}, {group.unit}"))
         found += [Bar(name, rate, OWN if name.startswith("gradcli") else OTHER) for name, rate in group.found]
-    title = "Streams and batches: how much goes through, best rounds"
+    title = "Streams and batches: throughput of the best rounds"
     return bars(title, found, rounded, {"gradcli": OWN, "others": OTHER})
 
 
@@ -221,7 +231,7 @@ def startup_plot(document: Document) -> str:
 def startup_in_short(document: Document) -> str:
     (row,) = document.rows
     name = next(name for name in row["measured"] if name.startswith("eval"))
-    return f"The start: `gradcli eval` takes {ratio(row, name, 'import numpy'):.2f} times as long as `import numpy`."
+    return f"Start-up: `gradcli eval` takes {ratio(row, name, 'import numpy'):.2f} times as long as `import numpy`."
 
 
 def startup_table(document: Document) -> str:

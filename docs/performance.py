@@ -125,14 +125,14 @@ def machine(found: Mapping[str, Document]) -> str:
         f"From {first} to {last}.",
         f"{where['processor']}, {where['cores']} cores, {where['memory in GB']} GB, {where['system']}.",
         f"{versions}.",
-        f"Up to {load:g} processes and threads wanted the {where['cores']} cores at once, ours included. In the middle "
-        f"of all cases the median round of gradcli took {apart:.0%} longer than its best one: another run may differ "
-        "by as much.",
+        f"Up to {load:g} processes and threads, including these, competed for the {where['cores']} cores. The median "
+        f"round of gradcli took {apart:.0%} longer than its best one (median of all cases); another run may differ by "
+        "as much.",
     )
     if load > 2 * where["cores"]:
         lines += (
-            "So the machine was not quiet, and that does not meet everyone alike: threads that wait for each other "
-            "after each step, as those of PyTorch do, lose more than others.",
+            "So the machine was not quiet, and this does not affect all libraries equally: threads that wait for each "
+            "other after each step, as PyTorch's do, lose more.",
         )
     return "\n".join(wrapped(line, "- ") for line in lines)
 

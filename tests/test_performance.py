@@ -59,14 +59,14 @@ def test_who_is_ahead_is_told_by_the_numbers(scripts: SimpleNamespace) -> None:
     ]
     told = scripts.engine.standing(scripts.measurements.Document({}, rows), "on two cores")
     assert " ".join(told.split("\n\n")[0].split()) == (
-        "On two cores, the fastest of the others takes 1.05 times as long as gradcli in the middle of 3 comparisons; "
-        "in 1 of them at least 1.5 times, in 1 it is ahead of gradcli."
+        "On two cores, the fastest of the others takes 1.05 times as long as gradcli (median of 3 comparisons). "
+        "It takes at least 1.5 times as long in 1 of them and is ahead of gradcli in 1."
     )
     assert told.split("\n\n")[1].splitlines() == [
-        "- torch eager: nowhere ahead, nowhere level.",
-        "- torch.compile: nowhere ahead, nowhere level.",
-        "- jax.jit: ahead of gradcli in (a) float32 (0.50 / 0.75); level with it in (b) float32 (1.05 / 2.00).",
-        "- HIPS autograd: nowhere ahead, nowhere level.",
+        "- torch eager: never ahead, never level.",
+        "- torch.compile: never ahead, never level.",
+        "- jax.jit: ahead of gradcli in (a) float32 (0.50 / 0.75); level in (b) float32 (1.05 / 2.00).",
+        "- HIPS autograd: never ahead, never level.",
         "- Left out: HIPS autograd in (c), KeyError: 'erf'.",
     ]
 
