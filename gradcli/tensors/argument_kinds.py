@@ -13,7 +13,7 @@ class Kind(NamedTuple):
     sample: Any = None
 
 
-_TENSOR = "a tensor, or a number, an array or a list that becomes one"
+_TENSOR = "a tensor, or a number, an array or a list that becomes a tensor"
 
 #: By the words that rows use after a colon.
 KINDS = {
@@ -24,25 +24,27 @@ KINDS = {
     "dims": Kind("_Int | _Ints", "one dimension or a list of them", 0),
     "order": Kind("_Int | _Ints", "dimensions, one by one or as a list", (1, 0)),
     "pairs": Kind("_Int | list[Any] | tuple[Any, Any]", "a number of dimensions, or a pair of lists of them", 1),
-    "int": Kind("_Int", "a whole number", 1),
-    "place": Kind("_Int", "a whole number", 0),
-    "behind": Kind("_Int", "the place behind the last one", 2),
-    "classes": Kind("_Int", "a whole number", 3),
+    "int": Kind("_Int", "an integer", 1),
+    "place": Kind("_Int", "an integer", 0),
+    "behind": Kind("_Int", "the index after the last one", 2),
+    "classes": Kind("_Int", "an integer", 3),
     "low": Kind("_Number", "a number", -1),
     "places": Kind("_TensorLike", "a tensor or a list of integers", [1, 0]),
     "each": Kind("list[Any] | tuple[Any, ...]", "a tuple with a tensor or a list of integers for each", ([1, 0],)),
     "mask": Kind("_TensorLike", "a tensor or a list of booleans", [True, False]),
-    "repeats": Kind("_Int | _Ints", "how often, for each dimension", 2),
-    "shape": Kind("_Int | _Ints", "lengths, one by one or as a list; -1 for what remains", (-1,)),
+    "repeats": Kind("_Int | _Ints", "the number of repetitions of each dimension", 2),
+    "shape": Kind("_Int | _Ints", "lengths, one by one or as a list; -1 for the remaining one", (-1,)),
     "lengths": Kind("_Int | _Ints", "lengths, one by one or as a list", (2,)),
     "number": Kind("_Number", "a number", 1),
     "scalar": Kind("_Number | Tensor | np.ndarray", "a number or a 0-dim tensor", 1),
     "pieces": Kind("_Int | _Ints", "a length, or a list of lengths", 2),
-    "sections": Kind("_Int | _Ints", "a number of pieces, or a list of places", [1]),
-    "ends": Kind("_Int | _Ints", "lengths before and after each dimension, from the last one on", (1, 1)),
-    "counts": Kind("Tensor | np.ndarray | list[builtins.int]", "whole numbers, one for each observation", [1, 2]),
+    "sections": Kind("_Int | _Ints", "a number of pieces, or a list of indices", [1]),
+    "ends": Kind("_Int | _Ints", "lengths before and after each dimension, starting with the last", (1, 1)),
+    "counts": Kind("Tensor | np.ndarray | list[builtins.int]", "integers, one for each observation", [1, 2]),
     "spacing": Kind(
-        "_Number | list[Any] | tuple[Any, ...]", "a step, or for each dimension a step or a vector of places", 1.0
+        "_Number | list[Any] | tuple[Any, ...]",
+        "a spacing, or for each dimension a spacing or a vector of positions",
+        1.0,
     ),
     "between": Kind(
         'Literal["linear", "lower", "higher", "midpoint", "nearest"]',
@@ -59,11 +61,11 @@ KINDS = {
     ),
     "norm": Kind('_Number | Literal["fro", "nuc"]', "a number, inf and -inf among them, 'fro' or 'nuc'", 2),
     "matrix_order": Kind('_Number | Literal["fro", "nuc"]', "1, 2, inf, their negatives, 'fro' or 'nuc'", 2),
-    "columns": Kind("_Int", "an integer from 2 on", 2),
+    "columns": Kind("_Int", "an integer of at least 2", 2),
     "triangle": Kind('Literal["L", "U"]', "'L' or 'U', the triangle that is read", "L"),
     "qr_mode": Kind('Literal["reduced", "complete", "r"]', "'reduced', 'complete' or 'r'", "reduced"),
     "driver": Kind('Literal["gelsy", "gels", "gelsd", "gelss"]', "LAPACK's function: 'gels' for full rank", "gelsy"),
-    "distance": Kind("str", "how PyTorch would compute it; taken and not needed", "donot_use_mm_for_euclid_dist"),
+    "distance": Kind("str", "how PyTorch would compute it; accepted and ignored", "donot_use_mm_for_euclid_dist"),
     "bound": Kind("_Number | Tensor | np.ndarray", "a number, or a tensor with one for each matrix", 0.1),
     "flag": Kind("_Bool", "True or False", True),
     "dtype": Kind("_DType", "a dtype or its name", "float64"),
@@ -84,7 +86,7 @@ KINDS = {
     ),
     "rounding": Kind('Literal["floor", "trunc"]', "'floor' or 'trunc'", "floor"),
     "padding": Kind('_Int | _Ints | Literal["same", "valid"]', "lengths, 'same' or 'valid'", 0),
-    "durations": Kind("_TensorLike | _Ints", "whole numbers, or a tensor of them", (1,)),
+    "durations": Kind("_TensorLike | _Ints", "integers, or a tensor of them", (1,)),
     "function": Kind("Callable[[Tensor, Tensor], Tensor]", "a function of two tensors"),
     "kl_reduction": Kind(
         'Literal["mean", "sum", "none", "batchmean"]', "'mean', 'sum', 'none' or 'batchmean'", "batchmean"
@@ -92,7 +94,7 @@ KINDS = {
     "sampling": Kind('Literal["bilinear", "nearest", "bicubic"]', "'bilinear', 'nearest' or 'bicubic'", "bicubic"),
     "beyond": Kind('Literal["zeros", "border", "reflection"]', "'zeros', 'border' or 'reflection'", "border"),
     "canvas": Kind("_Ints", "the lengths of batch, channels and space", (1, 1, 2, 2)),
-    "width": Kind("_Int", "a whole number", 1),
+    "width": Kind("_Int", "an integer", 1),
     "sides": Kind("_Int | _Ints", "a length, or one for each side", 1),
     "picture": Kind("_Int | _Ints", "height and width", (1, 3)),
     "scale": Kind("_Number | list[_Number] | tuple[_Number, ...]", "a factor, or one for each dimension", 2),
