@@ -221,9 +221,9 @@ def test_unpacking_in_every_command(monkeypatch: pytest.MonkeyPatch, command: st
     [
         ("a, b, c = slogdet(A); a", "3 names are assigned 2 values", "a, b, c", "write sign, logabsdet = …"),
         ("a, b = A; a", "2 names are assigned one value", "a, b", None),
-        ("a, _ = slogdet(A); _", "unknown name '_'", "_", "thrown away"),
-        ("a, *b = slogdet(A); a", "unexpected '*'", "*", "there is no star"),
-        ("*a, b = slogdet(A); a", "unexpected '*'", "*", "there is no star"),
+        ("a, _ = slogdet(A); _", "unknown name '_'", "_", "are discarded"),
+        ("a, *b = slogdet(A); a", "unexpected '*'", "*", "has no star"),
+        ("*a, b = slogdet(A); a", "unexpected '*'", "*", "has no star"),
         ("a = slogdet(A); a", "the value of the expression is the pair .sign, .logabsdet", "a", "choose one"),
     ],
 )

@@ -520,7 +520,7 @@ def test_unparse(source: str, text: str) -> None:
         ("x + # more", "the expression is incomplete", 3, None),
         ("y = ", "the expression is incomplete", 3, None),
         ("x.", "the expression is incomplete", 2, None),
-        ("x +\ny", "the line is incomplete", 3, "brackets"),
+        ("x +\ny", "the line is incomplete", 3, "parentheses"),
         ("f(x, [1, 2", "'[' is never closed", "[", None),
         ("(x + 1", "'(' is never closed", "(", None),
         ("(x +\ny = 2", "unexpected '='", "=", "=="),
@@ -910,7 +910,7 @@ def test_cache_command(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_cache_without_a_place(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(own_cache, "cache_folder", lambda: None)
     assert call(monkeypatch, "cache", "--json") == (0, '{"folder": null, "files": 0, "bytes": 0}\n', "")
-    assert call(monkeypatch, "cache").out.startswith("there is no place for a cache: ")
+    assert call(monkeypatch, "cache").out.startswith("there is no folder for the cache: ")
 
 
 def test_cache_that_cannot_be_written_is_left_alone(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
