@@ -16,17 +16,19 @@ import pytest
 
 from gradcli.errors import GradcliError
 from gradcli.storage import Header, load, save
+from tests.sampling import by_turns
 from tests.storage_support import SHAPES, environment, failure, npy, numbers, run, same, with_header
 from tests.storage_support import own_directory as own_directory
 
 
-@pytest.mark.parametrize("dtype", ["float32", ">f8", "bool", "int16"])
-def test_reads_a_pipe(dtype: str) -> None:
-    for shape in SHAPES:
-        array = np.asarray(numbers(shape, "bool").astype(dtype), order="F")
-        done = run("a = load('-')\nsave('b.npy', a)\nprint(a.dtype.isnative, a.shape)", input=npy(array))
-        assert done.stdout.decode() == f"True {shape}\n", done
-        assert np.array_equal(np.load("b.npy"), array)
+@pytest.mark.parametrize(
+    ("shape", "dtype"), by_turns([(shape,) for shape in SHAPES], ["float32", ">f8", "bool", "int16"])
+)
+def test_reads_a_pipe(shape: tuple[int, ...], dtype: str) -> None:
+    array = np.asarray(numbers(shape, "bool").astype(dtype), order="F")
+    done = run("a = load('-')\nsave('b.npy', a)\nprint(a.dtype.isnative, a.shape)", input=npy(array))
+    assert done.stdout.decode() == f"True {shape}\n", done
+    assert np.array_equal(np.load("b.npy"), array)
 
 
 def test_reads_a_slow_pipe() -> None:

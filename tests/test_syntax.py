@@ -473,8 +473,19 @@ def test_unparse_gives_the_same_program(heads: list[str], data: st.DataObject) -
 
 
 @given(arithmetic())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_unparse_needs_every_parenthesis(source: str) -> None:
+    _needs_every_parenthesis(source)
+
+
+@pytest.mark.slow
+@given(arithmetic())
+@settings(max_examples=400, deadline=None)
+def test_unparse_needs_every_parenthesis_in_many_examples(source: str) -> None:
+    _needs_every_parenthesis(source)
+
+
+def _needs_every_parenthesis(source: str) -> None:
     text = unparse(parse(source))
     opened: list[int] = []
     for i, character in enumerate(text):
