@@ -308,6 +308,11 @@ REFUSED = {
     "torch.pie*x": ("gradcli has no torch.pie", "did you mean torch.pi?", "pie"),
     "np.random.rand(2)*x": ("gradcli has no numpy.random", "rand(2, 3) and randn(2, 3) give random numbers", "random"),
     "jax.grad(x)": ("gradcli has no jax.grad", "gradients are what gradcli computes; --wrt names the inputs", "grad"),
+    "f(c, r) = c + r; jax.lax.scan(f, 0, x)": (
+        "'f' is a function",
+        "call it, as in f(x); each, iterate, fold and scan take its name",
+        "f",
+    ),
     "jax.lax.scan(x)": ("gradcli has no jax.lax.scan", "write scan(f, init, xs)", "scan"),
     "jax.lax.cond(x)": (
         "gradcli has no jax.lax.cond",

@@ -140,7 +140,8 @@ class StackMachine:
         if name in self.functions or name in LOOPS or OPS.function(name) is not None:
             # What is imported has another name here than where it is written.
             written = self.source[slice(*place)]
-            hint = self._member_meant(name, place) or f"call it, as in {written}(x)"
+            loops = "; each, iterate, fold and scan take its name" if name in self.functions else ""
+            hint = self._member_meant(name, place) or f"call it, as in {written}(x){loops}"
             raise GradcliError(f"{written!r} is a function", span=place, hint=hint)
         if name == THROWN_AWAY:
             hint = "values unpacked to _ are discarded: use another name"
