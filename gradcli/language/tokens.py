@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 from gradcli.errors import GradcliError
 from gradcli.language.lalr import Tables
-from gradcli.language.modules import module_called
 
 # Kind, text, and where it starts.
 Token = tuple[str, str, int]
@@ -163,6 +162,9 @@ def unexpected(source: str, token: Token, previous: Token | None) -> GradcliErro
     if text == "for" and previous and previous[0] in _ENDS:
         hint = _REPEATED
     if text == "(" and previous and previous[1] == ")":
+        # Imported here: only mistakes need it.
+        from gradcli.language.modules import module_called
+
         hint = module_called(source[max(start - _LONGEST_MODULE, 0) : start]) or hint
     if text in ("^", "*", "/") and previous and previous[1] == ".":
         hint = f"write {'**' if text == '^' else text}: operators go element by element"
