@@ -208,8 +208,8 @@ def test_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
     assert done.code == 0 and not done.err
     lines = done.out.splitlines()
     assert lines[0].split() == ["input", "shape", "checked", "largest", "error", "relative", "at"]
-    assert lines[1].startswith("x      (2,)   2 entries") and lines[1].endswith("ok")
-    assert lines[2].startswith("y      ()     1 entry") and lines[2].endswith("ok")
+    assert lines[1].startswith("x      (2,)   2 elements") and lines[1].endswith("ok")
+    assert lines[2].startswith("y      ()     1 element") and lines[2].endswith("ok")
     assert lines[-1] == "gradients agree with central differences"
 
 

@@ -339,7 +339,7 @@ class TestPictures:
             Path("a.png").write_bytes(data[:12] + head + struct.pack(">I", zlib.crc32(head)) + data[33:])
 
         claim(20_000)
-        assert failure(lambda: load("a.png"), WorkError) == "a.png promises more pixels than pillow decodes"
+        assert failure(lambda: load("a.png"), WorkError) == "a.png declares more pixels than pillow decodes"
         claim(10_000)
         with limited(1_000_000):
             assert failure(lambda: load("a.png"), GradcliError).startswith("a.png needs 100 MB")

@@ -152,7 +152,7 @@ def test_wrong_fields() -> None:
     # An empty name is one where there is such a field.
     assert load("a.json:") == 3
     written({"x": 1})
-    missing = "a.json: a key is missing behind the colon"
+    missing = "a.json: a key is missing after the colon"
     done = process("eval", "x", "x=@a.json:")
     assert done == (2, "", f"gradcli: {missing}; it has x\nhint: for example, a.json:x\n")
     written([1, 2])

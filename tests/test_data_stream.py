@@ -70,7 +70,7 @@ def test_null_is_nan_when_asked_for() -> None:
 def test_columns_that_an_answer_has_itself_are_told_of_once() -> None:
     rows = b"x,value,grads\n1,2,3\n4,5,6\n"
     done = process("stream", "x*2", "--format", "csv", "--no-grad", stdin=rows)
-    reason = "answers have a field of their own that is called so"
+    reason = "answers have a field of this name"
     told = [f"note: standard input: left out {name!r}: {reason}\n" for name in ("value", "grads")]
     assert done == (0, '{"value": 2.0, "grads": null}\n{"value": 8.0, "grads": null}\n', "".join(told))
     assert process("stream", "x*2", "--format", "csv", "--no-grad", "-q", stdin=rows).err == ""

@@ -100,7 +100,7 @@ def test_a_file_of_that_very_name_goes_first() -> None:
         (
             PEOPLE,
             ":",
-            "data.csv: a key is missing behind the colon; there are name, age, height, label\n"
+            "data.csv: a key is missing after the colon; there are name, age, height, label\n"
             "hint: for example, data.csv:name",
         ),
         (PEOPLE, ":7", "data.csv has no column '7'; there are name, age, height, label"),

@@ -265,7 +265,7 @@ def test_an_input_that_is_cut_off_while_it_is_read() -> None:
     out, err = work.communicate(timeout=60)
     assert (work.returncode, out) == (1, "")
     assert err == (
-        "gradcli: x.npy is truncated: its header promises (30000000,) float32 = 120000000 bytes, 49999872 are there\n"
+        "gradcli: x.npy is truncated: its header declares (30000000,) float32 = 120000000 bytes, 49999872 are there\n"
     )
     assert leftovers() == ["old.npy", "pipe", "x.npy", "y.npy"] and np.load("old.npy").tolist() == [0, 1, 2]
 

@@ -149,27 +149,30 @@ LONG = "f(y) = y + sin(y*k)/100; sum(iterate(f, x, 1000))"
 
 def test_what_is_told_of_a_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     done = call(monkeypatch, "explain", LONG, "x=zeros(10)", "k=2")
-    assert "_loop(x, k)  (float32 10, float32 1000x10; 1,000 turns of 4 operations, 40 bytes kept of each)" in done.out
+    assert (
+        "_loop(x, k)  (float32 10, float32 1000x10; 1,000 iterations of 4 operations, 40 bytes kept of each)"
+        in done.out
+    )
     alone = call(monkeypatch, "explain", LONG, "x=zeros(10)", "k=2", "--no-grad", "--json")
     (loop,) = [step for step in json.loads(alone.out)["stages"][0]["whole"] if "repeated" in step]
     assert loop["repeated"] == {"turns": 1000, "operations": 4, "kept": 0}
-    assert "1,000 turns" in call(monkeypatch, "graph", LONG, "x=zeros(10)", "k=2", "--format", "mermaid").out
+    assert "1,000 iterations" in call(monkeypatch, "graph", LONG, "x=zeros(10)", "k=2", "--format", "mermaid").out
 
 
 def test_what_it_keeps_is_counted_before(monkeypatch: pytest.MonkeyPatch) -> None:
     words = [LONG, "x=linspace(0, 1, 100000)", "k=2", "--memory-limit", "10MB"]
     done = call(monkeypatch, "eval", *words)
     assert done.code == 2 and done.err.startswith(
-        "gradcli: what a loop of 32 turns keeps of each (400 kB) needs 13.2 MB"
+        "gradcli: what a loop of 32 iterations keeps of each (400 kB) needs 13.2 MB"
     )
-    assert "hint: fewer turns need less" in done.err
+    assert "hint: fewer iterations need less" in done.err
     assert call(monkeypatch, "eval", *words, "--no-grad").code == 0
 
 
 def test_it_has_no_formula(monkeypatch: pytest.MonkeyPatch) -> None:
     done = call(monkeypatch, "derive", LONG, "x:n", "k:0")
     assert done.code == 2 and done.err.startswith(
-        "gradcli: a loop of 1,000 turns has no formula\nhint: a loop of fewer"
+        "gradcli: a loop of 1,000 iterations has no formula\nhint: a loop of fewer"
     )
 
 

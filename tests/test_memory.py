@@ -108,7 +108,7 @@ def test_a_large_file_is_a_vector_like_any_other(spend: Spend, large: str) -> No
     assert (done.code, done.err) == (0, "")
     assert done.peak < 30
     wrong = spend("eval", "2*x[1:]", f"x={large}", "--grad-output", f"@{large}")
-    assert wrong.err.startswith("gradcli: the grad-output has shape (17000000,), the value (16999999,)")
+    assert wrong.err.startswith("gradcli: the upstream gradient has shape (17000000,), the value (16999999,)")
 
 
 def test_archives_and_pipes_are_refused_by_their_headers(spend: Spend, tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ NOT_NATIVE = {
     **dict.fromkeys(("i0", "i0e", "i1", "i1e", "_bessel_i"), "one of two series, with a hundred terms"),
     **dict.fromkeys(("erfcx", "_erfcx", "log_ndtr"), "a continued fraction of a hundred steps"),
     **dict.fromkeys(("ndtri", "erfinv"), "one of three quotients of polynomials"),
-    **dict.fromkeys(("nextafter", "_next_half"), "the bits as whole numbers"),
+    **dict.fromkeys(("nextafter", "_next_half"), "the bits as integers"),
     "frexp": "two results of different types",
 }
 #: What integers need a known number for: a kernel may have something to say about others.

@@ -52,7 +52,7 @@ def random_shape(rng: random.Random) -> tuple[int, ...]:
 
 
 def random_floats(rng: random.Random, shape: tuple[int, ...]) -> np.ndarray:
-    """Floats of one of the kinds that print differently: magnitudes, whole numbers, limits, special values."""
+    """Floats of one of the kinds that print differently: magnitudes, integers, limits, special values."""
     gen = np.random.default_rng(rng.getrandbits(32))
     normal = gen.standard_normal(shape)
     match rng.randrange(8):

@@ -105,7 +105,7 @@ BAD = [
     (("x > 1", "x=[3,4]", "--per-row", "x", "--jacobian"), "the value is bool and has no derivatives"),
     (
         ("x", "x=[3,4]", "--per-row", "x", "--grad-output", "[1,2,3]"),
-        "the grad-output has shape (3,), the value (2,): they must be equal",
+        "the upstream gradient has shape (3,), the value (2,): they must be equal",
     ),
 ]
 

@@ -89,7 +89,7 @@ def test_where_there_is_no_derivative(monkeypatch: pytest.MonkeyPatch) -> None:
     assert call(monkeypatch, "plot", "x**2", "x=arange(5)", "--json", "-q").err == ""
     assert call(monkeypatch, "plot", "x**2", "x=arange(5)", "--derivatives", "0", "--json").err == ""
     done = call(monkeypatch, "plot", "x > 1", "x=arange(5.)", "--json")
-    assert done.err == "note: the value is not differentiable by x, so there is no derivative to plot\n"
+    assert done.err == "note: the value is not differentiable with respect to x, so there is no derivative to plot\n"
 
 
 @pytest.mark.parametrize(

@@ -152,7 +152,7 @@ def test_every_truncation_is_noticed() -> None:
         elif size < 128:
             assert line == "a.npy is truncated: it ends inside its header"
         else:
-            promise = "its header promises (3, 4) float64 = 96 bytes"
+            promise = "its header declares (3, 4) float64 = 96 bytes"
             assert line == f"a.npy is truncated: {promise}, {size - 128} are there"
 
 
@@ -226,16 +226,16 @@ def test_impossible_shapes(shape: str) -> None:
     data = with_header(f"{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}}}", bytes(64))
     Path("a.npy").write_bytes(data)
     line = failure(lambda: load("a.npy"))
-    assert line.startswith("a.npy is corrupt: its header promises an impossible shape, (") and len(line) < 160
+    assert line.startswith("a.npy is corrupt: its header declares an impossible shape, (") and len(line) < 160
     with zipfile.ZipFile("a.npz", "w") as archive:
         archive.writestr("x.npy", data)
-    assert failure(lambda: load("a.npz:x")).startswith("a.npz:x is corrupt: its header promises an impossible shape")
+    assert failure(lambda: load("a.npz:x")).startswith("a.npz:x is corrupt: its header declares an impossible shape")
 
 
 def test_a_file_that_promises_more_than_it_has_takes_no_memory() -> None:
     data = with_header("{'descr': '<f8', 'fortran_order': False, 'shape': (1000000, 1000000)}", bytes(64))
     Path("a.npy").write_bytes(data)
-    line = "is truncated: its header promises (1000000, 1000000) float64 = 8000000000000 bytes, 64 are there"
+    line = "is truncated: its header declares (1000000, 1000000) float64 = 8000000000000 bytes, 64 are there"
     assert failure(lambda: load("a.npy")) == f"a.npy {line}"
     with zipfile.ZipFile("a.npz", "w") as archive:
         archive.writestr("x.npy", data)

@@ -63,7 +63,7 @@ def test_keys(archive: str) -> None:
     )
     assert (
         failure(lambda: load("many.npz:"), GradcliError)
-        == "many.npz: a key is missing behind the colon; it holds weight, bias\nhint: for example, many.npz:weight"
+        == "many.npz: a key is missing after the colon; it holds weight, bias\nhint: for example, many.npz:weight"
     )
     assert failure(lambda: load("many.npz:-"), GradcliError) == "many.npz has no array '-'; it holds weight, bias"
     np.savez("one.npz", numbers((2,), "uint8"))
@@ -131,7 +131,7 @@ def test_member_longer_than_its_header() -> None:
     with zipfile.ZipFile("a.npz", "w") as archive:
         archive.writestr("x.npy", npy(np.zeros(2)) + b"more")
     assert failure(lambda: load("a.npz")) == (
-        "a.npz:x is corrupt: its header promises (2,) float64 = 16 bytes, 20 are there"
+        "a.npz:x is corrupt: its header declares (2,) float64 = 16 bytes, 20 are there"
     )
 
 
@@ -163,9 +163,9 @@ def test_archive_that_lies_about_its_size_takes_no_memory() -> None:
         """
     )
     alone, peak, limited = done.stdout.decode().splitlines()[:3]
-    assert alone.startswith("WorkError a.npz:x is truncated: its header promises (3221225472,)"), done
+    assert alone.startswith("WorkError a.npz:x is truncated: its header declares (3221225472,)"), done
     assert int(peak) < 1 << 30
-    assert limited.startswith("WorkError a.npz:x does not fit into memory: its header promises (3221225472,)"), done
+    assert limited.startswith("WorkError a.npz:x does not fit into memory: its header declares (3221225472,)"), done
 
 
 def test_numbers_and_arrays_in_one_file(tmp_path: Path) -> None:

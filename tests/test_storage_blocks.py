@@ -192,7 +192,7 @@ def test_standard_input_that_is_a_large_file() -> None:
 def test_a_file_that_becomes_shorter(order: str) -> None:
     array, file = stored((100, 30), "float64", order)
     os.truncate("a.npy", 128 + 20_000)
-    line = "a.npy is truncated: its header promises (100, 30) float64 = 24000 bytes, 20000 are there"
+    line = "a.npy is truncated: its header declares (100, 30) float64 = 24000 bytes, 20000 are there"
     assert failure(file.load) == line
     assert failure(lambda: file.read(0, 90, 100, np.empty((10, 30)))) == line
     # What is still there can be read.
@@ -335,8 +335,8 @@ def test_a_failure_leaves_nothing(error: type[BaseException]) -> None:
 @pytest.mark.parametrize(
     ("path", "shape", "line"),
     [
-        ("none/a", (3,), "cannot write none/a: No such file or directory\nhint: the directory none does not exist"),
-        ("dir", (3,), "cannot write dir: Is a directory\nhint: name a file in that directory"),
+        ("none/a", (3,), "cannot write none/a: No such file or directory\nhint: the folder none does not exist"),
+        ("dir", (3,), "cannot write dir: Is a directory\nhint: name a file in that folder"),
         ("a.npy", (2**59,), "cannot write a.npy: No space left on device"),
         ("a.npy", (2**62,), "cannot write a.npy: File too large"),
         ("/dev/null", (3,), "cannot write /dev/null in blocks: it is not a regular file"),

@@ -87,8 +87,8 @@ def test_redirected_standard_input_is_a_file() -> None:
     ("data", "line"),
     [
         (b"", "standard input is empty"),
-        (npy(np.zeros(5))[:-1], "standard input is truncated: its header promises (5,) float64 = 40 bytes, 39 are"),
-        (npy(np.zeros(5)) + b"\n", "standard input goes on after the array: its header promises (5,) float64 = 40"),
+        (npy(np.zeros(5))[:-1], "standard input is truncated: its header declares (5,) float64 = 40 bytes, 39 are"),
+        (npy(np.zeros(5)) + b"\n", "standard input continues after the array: its header declares (5,) float64 = 40"),
         (b"1 2 3", "standard input is not a .npy file"),
         (b"PK\x03\x04" + bytes(99), "standard input is an .npz archive, not a .npy file"),
         (npy(np.zeros(5, "c8")), "standard input holds complex numbers"),

@@ -315,7 +315,7 @@ def test_endings_of_other_formats(name: str, monkeypatch: pytest.MonkeyPatch) ->
     assert done == (2, "", f"gradcli: {told}\n")
     assert failure(lambda: save(name, np.ones(2)), GradcliError) == told
     done = call(monkeypatch, "batch", "sum(x)", "x=@@list", "-o", name)
-    assert done.code == 2 and done.err.startswith(f"gradcli: -o names the folder for the results, and {name} is ")
+    assert done.code == 2 and done.err.startswith(f"gradcli: -o names the folder for the results, and {name} looks")
     assert call(monkeypatch, "repl", stdin=f":save {name} 1\n".encode()).code == 1 and os.listdir() == []
 
 

@@ -88,9 +88,9 @@ def test_long_names() -> None:
 @pytest.mark.parametrize(
     ("path", "line"),
     [
-        ("dir", "cannot write dir: Is a directory\nhint: name a file in that directory"),
-        ("new/", "cannot write new/: Is a directory\nhint: name a file in that directory"),
-        ("none/a.npy", "cannot write none/a.npy: No such file or directory\nhint: the directory none does not exist"),
+        ("dir", "cannot write dir: Is a directory\nhint: name a file in that folder"),
+        ("new/", "cannot write new/: Is a directory\nhint: name a file in that folder"),
+        ("none/a.npy", "cannot write none/a.npy: No such file or directory\nhint: the folder none does not exist"),
         ("file/a.npy", "cannot write file/a.npy: Not a directory"),
         ("a\0b", "cannot write a?b: no file can have this name"),
         ("x" * 300, f"cannot write {'x' * 300}: File name too long"),
@@ -113,7 +113,7 @@ def test_places_that_cannot_be_written(path: str, line: str) -> None:
 def test_read_only_places() -> None:
     if os.geteuid():
         os.mkdir("closed", 0o500)
-        line = "cannot write closed/a.npy: Permission denied\nhint: the directory closed is not writable"
+        line = "cannot write closed/a.npy: Permission denied\nhint: the folder closed is not writable"
         assert failure(lambda: save("closed/a.npy", np.ones(2))) == line
         save("a.npy", np.zeros(2))
         os.chmod("a.npy", 0o400)

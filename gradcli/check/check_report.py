@@ -46,7 +46,7 @@ def table(counted: str, body: list[tuple[str, ...]]) -> list[str]:
 
 def entries_of(count: int) -> str:
     """A number of entries in words."""
-    return f"{count} {'entry' if count == 1 else 'entries'}"
+    return f"{count} {'element' if count == 1 else 'elements'}"
 
 
 def cells(row: Any, many: str, verdict: str) -> tuple[str, ...]:

@@ -207,7 +207,7 @@ def _collect_garbage() -> None:
 def _binary_output(arrays: bool) -> Any:
     stdout = standard_output()
     if arrays and stdout.isatty():
-        hint = "redirect it with >, or pipe it on"
+        hint = "redirect it with >, or pipe it"
         raise GradcliError("standard output is a terminal, and a .npy is not text", hint=hint)
     stdout.flush()
     return stdout.buffer

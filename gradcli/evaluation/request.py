@@ -204,7 +204,7 @@ def vector_for(request: Request, grad_output: Any) -> Any:
 
 def _check_vector(shape: tuple[int, ...], of_value: tuple[int, ...]) -> None:
     if shape != of_value:
-        raise GradcliError(f"the grad-output has shape {shape}, the value {of_value}: they must be equal")
+        raise GradcliError(f"the upstream gradient has shape {shape}, the value {of_value}: they must be equal")
 
 
 def _differentiated(forms: Sequence[InputSpec], wrt: Iterable[str] | str | None) -> list[str]:

@@ -1,4 +1,4 @@
-"""What callers pass, made into what operations take: nodes, dimensions, whole numbers and numbers."""
+"""What callers pass, made into what operations take: nodes, dimensions, integers and numbers."""
 
 from __future__ import annotations
 

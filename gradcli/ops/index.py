@@ -179,7 +179,7 @@ def integral(node: Node, name: str) -> Node:
 def _whole_kernel(x: Any) -> Any:
     found = x.astype(INT64)
     if (found != x).any():
-        raise GradcliError(f"an index must hold whole numbers, this one has {x[found != x].flat[0]:g}")
+        raise GradcliError(f"an index must hold integers, this one has {x[found != x].flat[0]:g}")
     return found
 
 

@@ -310,7 +310,7 @@ def _logsumexp_textbook(g: Node, out: Node, x: Node, dim: Any, keepdim: Any, axi
 
 
 def _typed(op_name: str) -> Any:
-    """`dtype=` converts before summing; whole numbers are summed as int64, and are that dtype again."""
+    """`dtype=` converts before summing; integers are summed as int64, and are that dtype again."""
 
     def build(input: Any, dim: Any, keepdim: Any, dtype: Any) -> Node:
         target = to_dtype(dtype)

@@ -125,7 +125,7 @@ def _avg_pool(count: int) -> Any:
         input: Any, kernel_size: Any, stride: Any, padding: Any, ceil_mode: bool, count_include_pad: bool,
         divisor_override: Any = None,
     ) -> Node:
-        # As in PyTorch means of this dtype are whole numbers, cut off.
+        # As in PyTorch means of this dtype are integers, cut off.
         given = as_node(input)
         x = _spatial(given if given.dtype == INT64 else float_node(input, name), count, name)
         size, step, pad, _, lengths = window(name, x, count, kernel_size, stride, padding, 1, ceil_mode)

@@ -76,7 +76,7 @@ def _reflected(place: Node, length: int, corners: bool) -> Node:
 
 
 def _taken(x: Node, at: Sequence[Node]) -> Node:
-    """The elements at whole numbers, 0 for those beyond the ends, as (batch, channels, *places)."""
+    """The elements at integers, 0 for those beyond the ends, as (batch, channels, *places)."""
     there, indices = None, []
     for place, length in zip(at, x.shape[2:], strict=True):
         within = logical_and(place >= 0, place <= length - 1)

@@ -65,7 +65,7 @@ def _lengths(value: Any, name: str, batch: int, most: int | None = None) -> Node
     numbers = [as_int(n, name) for n in value] if isinstance(value, list | tuple) else None
     node = as_node(value) if numbers is None else constant(np.array(numbers, np.int64))
     if node.dtype.kind not in "iu" or node.size != batch:
-        raise SizeError("{} needs {} whole numbers, got shape {}", name, batch, node.shape, argument=name)
+        raise SizeError("{} needs {} integers, got shape {}", name, batch, node.shape, argument=name)
     known = node.params["value"] if node.op is CONSTANT else np.zeros(0, int)
     if known.size and (known.min() < 0 or (most is not None and known.max() > most)):
         raise GradcliError(f"{name} must lie between 0 and {most}, got {known.max()}", argument=name)

@@ -177,7 +177,7 @@ def _known(value: Any, name: str) -> Any:
         return value
     if value.op is not CONSTANT or value.dtype.kind not in "iu" or value.ndim > 1:
         hint = "write them as a list, as in [1, 3]"
-        raise GradcliError(f"{name} must be whole numbers that are known before anything is computed", hint=hint)
+        raise GradcliError(f"{name} must be integers that are known before anything is computed", hint=hint)
     return value.params["value"].tolist()
 
 

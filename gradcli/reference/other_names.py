@@ -15,7 +15,7 @@ from gradcli.render.marks import Heading, Marked
 _LOOPS = {
     "iterate": (
         "f, x, n",
-        "f applied n times, f(f(…f(x))); n is a whole number that is known before anything is computed.",
+        "f applied n times, f(f(…f(x))); n is an integer that is known before anything is computed.",
     ),
     "fold": (
         "f, init, xs",

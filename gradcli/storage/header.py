@@ -80,7 +80,7 @@ def unknown_key(name: str, what: str, key: str, names: Sequence[str], holds: str
     """The error for a key that none of the `names` in a file is, in all formats."""
     if not key:
         hint = f"for example, {name}:{printable(names[0])}" if names else None
-        return GradcliError(f"{name}: a key is missing behind the colon; {holds} {listed(names)}", hint=hint)
+        return GradcliError(f"{name}: a key is missing after the colon; {holds} {listed(names)}", hint=hint)
     hint = did_you_mean(key, [printable(known) for known in names[:1000]])
     return GradcliError(f"{name} has no {what} {quoted(printable(key))}; {holds} {listed(names)}", hint=hint)
 
@@ -152,7 +152,7 @@ def _checked_header(entries: dict[str, Any], path: str, offset: int) -> Header:
     shape = _shape(entries["shape"], name)
     # NumPy cannot describe (0, 2**62, 2**62) either, although it has no elements.
     if len(shape) > MAX_DIMENSIONS or math.prod(size or 1 for size in shape) * dtype.itemsize > _MAX_BYTES:
-        raise WorkError(f"{name} is corrupt: its header promises an impossible shape, {brief(str(shape))}")
+        raise WorkError(f"{name} is corrupt: its header declares an impossible shape, {brief(str(shape))}")
     display = "standard input" if path == "-" else path
     return Header(display, shape, dtype, entries["fortran_order"] == "True", offset)
 
@@ -187,7 +187,7 @@ def _shape(text: str, name: str) -> tuple[int, ...]:
         # int() refuses thousands of digits; 20 are too many for any dimension already.
         size = int(match[1][:21])
         if size < 0 or size > _MAX_BYTES:
-            raise WorkError(f"{name} is corrupt: its header promises an impossible shape, {brief(f'({text})')}")
+            raise WorkError(f"{name} is corrupt: its header declares an impossible shape, {brief(f'({text})')}")
         sizes.append(size)
     return tuple(sizes)
 
@@ -199,7 +199,7 @@ def brief(text: str) -> str:
 
 def promise(header: Header) -> str:
     """What a header says, for messages."""
-    return f"its header promises {brief(str(header.shape))} {header.dtype.newbyteorder('=')} = {header.nbytes} bytes"
+    return f"its header declares {brief(str(header.shape))} {header.dtype.newbyteorder('=')} = {header.nbytes} bytes"
 
 
 def check_size(header: Header, size: int) -> None:

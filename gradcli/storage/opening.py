@@ -173,7 +173,7 @@ def _read(stream: IO[bytes], path: str, take_large: Callable[[IO[bytes], Header]
         check_memory(header)
         data = receive(stream, header)
         if take(stream, 1):
-            raise WorkError(f"{shown(path)} goes on after the array: {promise(header)}, and more came")
+            raise WorkError(f"{shown(path)} continues after the array: {promise(header)}, and more came")
         return finish(data, header)
     return _taken(stream, parse_header(stream, path, start=stream.tell()), take_large)
 

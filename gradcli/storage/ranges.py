@@ -28,7 +28,7 @@ def ranges_of_block(array: Any, axis: int, start: int, block: Any) -> Ranges:
     n = block.shape[axis] if block.ndim > axis else 1
     ranges = block_ranges(array.shape, axis, start, start + n)
     if block.shape != lengths(ranges) or block.dtype != array.dtype:
-        message = f"{block.dtype} {block.shape} is no block along axis {axis} of {array.dtype} {array.shape}"
+        message = f"{block.dtype} {block.shape} is not a block along axis {axis} of {array.dtype} {array.shape}"
         raise ValueError(message)
     return ranges
 

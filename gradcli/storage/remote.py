@@ -174,7 +174,7 @@ def _system(url: str) -> tuple[Any, str]:
         hint = f"pip install {package}" if package else "fsspec names the package for each scheme in its documentation"
         raise GradcliError(f"{scheme}:// needs {package or 'a package'}, which is not installed", hint=hint) from None
     except ValueError:
-        hint = "s3://, gs://, abfs:// and https:// are some that are known"
+        hint = "for example, s3://, gs://, abfs:// or https://"
         raise GradcliError(f"{scheme}:// is not a scheme that fsspec knows", hint=hint) from None
 
 

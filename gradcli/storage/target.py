@@ -149,11 +149,11 @@ def unwritable(path: str, error: OSError) -> UnwritableError:
 def _write_hint(path: str, error: OSError) -> str | None:
     parent = os.path.dirname(path) or "."
     if error.errno == errno.ENOENT and not os.path.isdir(parent):
-        return f"the directory {shown(parent)} does not exist"
+        return f"the folder {shown(parent)} does not exist"
     if error.errno == errno.EISDIR:
-        return "name a file in that directory"
+        return "name a file in that folder"
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS) and not os.access(parent, os.W_OK):
-        return f"the directory {shown(parent)} is not writable"
+        return f"the folder {shown(parent)} is not writable"
     if error.errno == errno.EBUSY:
         return "a file that is mounted by itself cannot be replaced: mount its folder"
     return None

@@ -131,7 +131,7 @@ def standard_output() -> Any:
 
 def _refuse_terminal(stream: Any, name: str) -> None:
     if stream.isatty():
-        raise GradcliError(f"{name} is a terminal, and a .npy is not text", hint="redirect it with >, or pipe it on")
+        raise GradcliError(f"{name} is a terminal, and a .npy is not text", hint="redirect it with >, or pipe it")
 
 
 def header_bytes(shape: tuple[int, ...], dtype: DType, fortran_order: bool = False) -> bytes:

@@ -38,7 +38,7 @@ class Block:
 
     @cached_property
     def exact(self) -> bool:
-        """Whether whole numbers are surely what they were, of any length."""
+        """Whether integers are surely what they were, of any length."""
         return fast_json() is None or not _LONG.search(self._data)
 
 

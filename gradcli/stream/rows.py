@@ -89,7 +89,7 @@ def _named_columns(source: Inlet, fields: FieldReader, columns: list[str]) -> li
             message = f"{shown(source.path)} has no column {name!r}; there are {listed}"
             raise GradcliError(message, hint=did_you_mean(name, told[:100]))
     for name in fields.replaced(columns):
-        tell(f"{shown(source.path)}: left out {name!r}: answers have a field of their own that is called so")
+        tell(f"{shown(source.path)}: left out {name!r}: answers have a field of this name")
     return columns
 
 

@@ -33,7 +33,7 @@ class Call:
         self.inputs = [_entered(x, create_graph) for x in ([inputs] if self.one_input else inputs)]
         self.strict = as_flag(strict, "strict")
         if not self.inputs:
-            raise GradcliError("there are no inputs to differentiate for")
+            raise GradcliError("there are no inputs to differentiate with respect to")
         with enable_grad():
             result = as_function(func)(*(tensor_of(node) for node in self.inputs))
         self.one_output = not isinstance(result, list | tuple)

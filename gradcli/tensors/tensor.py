@@ -198,7 +198,7 @@ class Tensor(Elements):
         """Start or stop tracking operations on this leaf; returns the tensor itself."""
         if as_flag(requires_grad, "requires_grad") != self.requires_grad:
             if not self.is_leaf:
-                raise GradcliError("only a leaf can stop requiring grad", hint="use x.detach() for a tensor of its own")
+                raise GradcliError("only a leaf can stop requiring grad", hint="use x.detach() for an untracked tensor")
             self._become(input_node(self.value(), requires_grad=requires_grad))
         return self
 
@@ -236,7 +236,7 @@ class Tensor(Elements):
         sharing = [t for ref in self._sharing or () if (t := ref()) is not None and t is not self]
         if any(not other.is_leaf for other in sharing):
             raise GradcliError(
-                "the data of a tracked result cannot be changed in place: gradients through it would not know",
+                "the data of a tracked result cannot be changed in place: gradients through it would be wrong",
                 hint="compute a new tensor, or use x.detach().clone()",
             )
         if self.is_leaf and self.requires_grad:

@@ -212,7 +212,7 @@ class Expressions:
         bound = self.lift(low, x.dtype)
         return self.select(bound > x, bound, x)
 
-    # Quotients of whole numbers, and remainders. An integer's quotient by zero is 0, and so is its remainder.
+    # Quotients of integers, and remainders. An integer's quotient by zero is 0, and so is its remainder.
 
     def floor_divide(self, a: Vector, b: Operand) -> Vector:
         """The quotient rounded down; of floats, what the exact quotient is rounded down to."""
@@ -231,7 +231,7 @@ class Expressions:
         return self.select(zero, 0, self.select(odd, -a, down))
 
     def _floor_divide(self, a: Vector, b: Vector) -> Vector:
-        # Rounding never passes a whole number, but may lead to the next one.
+        # Rounding never passes an integer, but may lead to the next one.
         quotient = a / b
         down = self.floor(quotient)
         rest = self.fma(-down, b, a)
@@ -258,7 +258,7 @@ class Expressions:
         if a.dtype.kind == "i":
             b = self.settled(b)
             return a.binary(self.select((b == 0) | (b == -1), 1, b), "", "srem")
-        # A quotient that was rounded up to a whole number is one too large; those with too many digits are C's.
+        # A quotient that was rounded up to an integer is one too large; those with too many digits are C's.
         quotient = self.trunc(a / b)
         rest = self.fma(-quotient, b, a)
         beyond = (rest != 0) & ((rest < 0) ^ (a < 0))

@@ -187,7 +187,7 @@ class Padded:
         return "\n\n".join([*sorted(filter(None, v.declarations.values())), body, outer])
 
     def _body(self, head: list[str], v: VectorBuilder, tail: list[str]) -> str:
-        """The function that goes through a whole number of vectors of rows."""
+        """The function that goes through an integer of vectors of rows."""
         lanes = self.states.lanes
         mask = f"<{lanes} x i32> <{', '.join(f'i32 {k}' for k in range(lanes))}>"
         return "\n".join(

@@ -12,7 +12,7 @@ from gradcli.ops.create import arange, eye, full, full_like, ones, ones_like, ze
 from gradcli.ops.elementwise import to
 from gradcli.ops.shape import expand, reshape
 
-# What creates whole numbers, exact in any dtype; other numbers are rounded, and keep the dtype of the expression.
+# What creates integers, exact in any dtype; other numbers are rounded, and keep the dtype of the expression.
 _CREATED = frozenset(op.name for op in (arange, eye, ones, zeros))
 
 

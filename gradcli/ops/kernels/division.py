@@ -2,7 +2,7 @@
 
 NumPy takes the exact remainder of each element in a loop, about 18 ns; the functions here divide, round, and take the
 remainder x - q*y with products that are exact: the divisor is split into two parts of half the digits. What that
-cannot decide (large quotients, infinities, a quotient that was rounded up to a whole number) is left to NumPy.
+cannot decide (large quotients, infinities, a quotient that was rounded up to an integer) is left to NumPy.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def floor_divide(out: Any, x: Any, y: Any) -> None:
     quotient = scratch(out)
     np.true_divide(x, y, out=quotient)
     np.floor(quotient, out=out)
-    # Rounding never passes a whole number: a quotient that is none has the right one below it.
+    # Rounding never passes an integer: a quotient that is none has the right one below it.
     doubtful = np.equal(quotient, out)
     count = np.count_nonzero(doubtful)
     if count > out.size // _FEW:
@@ -117,7 +117,7 @@ def _residue(out: Any, x: Any, y: Any, quotient: Any, high: Any, low: Any) -> fl
 
 
 def _beyond(rest: Any, signed: Any) -> Any:
-    """Where a remainder has the wrong sign: its quotient was rounded up to a whole number."""
+    """Where a remainder has the wrong sign: its quotient was rounded up to an integer."""
     if not signed.ndim:
         return np.greater(rest, 0) if np.signbit(signed) else np.less(rest, 0)
     differ = np.not_equal(np.signbit(rest), np.signbit(signed))

@@ -148,7 +148,7 @@ def _digamma_middle(x: Any) -> Any:
 
 
 def _digamma_negative(x: Any) -> Any:
-    # At the whole numbers there is a pole on either side of which the sign differs.
+    # At the integers there is a pole on either side of which the sign differs.
     turn = _fraction_of_turn(x)
     return np.where(turn == 0, np.nan, _digamma(-x) - 1 / x - np.pi / np.tan(turn))
 

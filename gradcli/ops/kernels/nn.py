@@ -119,7 +119,7 @@ def leaky_relu(out: Any, x: Any, negative_slope: float) -> None:
 def hardtanh(out: Any, x: Any, min_val: float, max_val: float) -> None:
     """The input held between two numbers."""
     if x.dtype.kind != "f":
-        # Bounds of integers are cut to whole numbers, and to what the type can hold.
+        # Bounds of integers are cut to integers, and to what the type can hold.
         limits = np.iinfo(x.dtype)
         low, high = (int(min(max(bound, limits.min), limits.max)) for bound in (min_val, max_val))
         np.clip(x, low, high, out=out)

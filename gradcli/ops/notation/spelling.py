@@ -132,7 +132,7 @@ def whole_number(value: Any) -> Any:
 
 
 def counted(w: Any, c: Any) -> Any:
-    """A reduction to whole numbers."""
+    """A reduction to integers."""
     return reduced(w, c, EXACT)
 
 

@@ -42,7 +42,7 @@ class Table:
             # Places in a damaged file may lie outside of it.
             table.validate(full=True)
             if table.num_rows != self.rows:
-                raise WorkError(f"{self.source.name} is corrupt: it promises {self.rows} rows and has {table.num_rows}")
+                raise WorkError(f"{self.source.name} is corrupt: it declares {self.rows} rows and has {table.num_rows}")
             gaps = [self._gap(column, j) for column, j in zip(table.columns, self.chosen.columns, strict=True)]
             shape, dtype = self.form
             out = np.empty((self.rows, table.num_columns), np.result_type(dtype, _FLOAT) if any(gaps) else dtype)

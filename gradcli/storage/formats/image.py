@@ -37,7 +37,7 @@ def load(source: Source) -> Array:
             picture.seek(0)
         array = as_array(source, picture if picture.mode == mode else picture.convert(mode))
     if array.shape != form[0]:
-        raise WorkError(f"{source.name} is corrupt: it promises {form[0]} and has {array.shape}")
+        raise WorkError(f"{source.name} is corrupt: it declares {form[0]} and has {array.shape}")
     return array.astype(form[1], copy=False)
 
 
@@ -51,7 +51,7 @@ def _opened(source: Source) -> Iterator[tuple[Any, str, Form]]:
         try:
             picture = pillow.open(source.file)
         except pillow.DecompressionBombError:
-            raise WorkError(f"{source.name} promises more pixels than pillow decodes") from None
+            raise WorkError(f"{source.name} declares more pixels than pillow decodes") from None
         except pillow.UnidentifiedImageError:
             raise WorkError(f"{source.name} is not an image that can be read") from None
         with picture:

@@ -117,7 +117,7 @@ def _field(source: Source, value: Any) -> Any:
     if not key:
         if type(value) is not dict:
             hint = "without the colon, the whole file is read"
-            raise GradcliError(f"{source.name}: a key is missing behind the colon", hint=hint)
+            raise GradcliError(f"{source.name}: a key is missing after the colon", hint=hint)
         if "" not in value:
             raise unknown_key(source.name, "field", key, list(value), "it has")
         return value[""]
@@ -162,7 +162,7 @@ def _is_word(value: Any) -> bool:
 
 
 def _array(source: Source, value: Any, prefix: str) -> Array:
-    """Nested lists of numbers as an array: whole numbers as int64, truth values as bool, the rest as float64."""
+    """Nested lists of numbers as an array: integers as int64, truth values as bool, the rest as float64."""
     shape = _shape(source, value)
     flat: list[Any] = [value]
     for depth, size in enumerate(shape):
