@@ -41,17 +41,26 @@ def _flattened(index: Any, shape: Shape, dim: int | None) -> Any:
     return index
 
 
-def _put_kernel(x: Any, index: Any, source: Any, dim: int | None, add: bool, name: str) -> Any:
+def _put_kernel(x: Any, *operands: Any, **params: Any) -> Any:
+    out = np.empty(x.shape, x.dtype)
+    _put_into(out, x, *operands, **params)
+    return out
+
+
+def _put_into(out: Any, x: Any, index: Any, source: Any, dim: int | None, add: bool, name: str) -> None:
     source = np.broadcast_to(source, index.shape)
-    if add and dim is not None and picking.added_along(out := np.empty(x.shape, x.dtype), x, index, source, dim):
-        return out
+    if add and dim is not None and picking.added_along(out, x, index, source, dim):
+        return
     flat = _flattened(index, x.shape, dim)
     if add:
-        return picking.added_up(x, flat, source)
-    out = np.array(x, order="C")
+        out[...] = picking.added_up(x, flat, source)
+        return
+    made = out if out.flags.c_contiguous else np.empty(out.shape, out.dtype)
+    made[...] = x
     # What comes later stays.
-    out.reshape(-1)[flat.reshape(-1)] = source.reshape(-1)
-    return out
+    made.reshape(-1)[flat.reshape(-1)] = source.reshape(-1)
+    if made is not out:
+        out[...] = made
 
 
 def _put_vjp(
@@ -116,7 +125,8 @@ def _put_follow(node: Node, dim: int) -> Dims | None:
 _OF_NUMBERS = {"ScatterBackward1", "IndexFillBackward0"}
 
 put_: Op = primitive(
-    "_put_along", _put_kernel, family="scatter", public=False, args="input, index, source", vjp=_put_vjp,
+    "_put_along", _put_kernel, into=_put_into, family="scatter", public=False, args="input, index, source",
+    vjp=_put_vjp,
     textbook=_put_textbook, textbook_whole=_put_vjp,
     grad_fn=lambda node: (node.params["name"], node.inputs[: 1 if node.params["name"] in _OF_NUMBERS else None : 2]),
     doc="Elements put at places along a dimension, or added there.", blocking=Blocking(_put_follow),

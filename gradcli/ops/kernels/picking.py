@@ -64,6 +64,9 @@ def _pieces(index: Any, rows: int, length: int, inner: int) -> Iterator[tuple[sl
     index = index.reshape(rows, -1, inner)
     lines = max(1, min(rows, _PIECE // max(1, max(index.shape[1], length) * inner)))
     behind = (np.arange(lines) * (length * inner))[:, None, None] + np.arange(inner)
+    if lines > 1:
+        # Rows may be short: sums are fast where everything is a vector.
+        behind = np.repeat(behind, index.shape[1], axis=1)
     for start in range(0, rows, lines):
         own = index[start : start + lines]
         flat = own if inner == 1 else own.astype(np.int64) * inner
