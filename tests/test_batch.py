@@ -160,10 +160,11 @@ def test_a_dry_run_writes_nothing() -> None:
     make("data", 2)
     done = batch("sum(x)", "x=data/", "-o", "out", "--dry-run")
     assert done.code == 0 and done.out == (
-        "i000  x=data/i000.npy\ni001  x=data/i001.npy\n2 items would be done, 0 are finished\n".replace(
-            "2 items", "2 of 2 items"
-        )
+        "i000  x=data/i000.npy\ni001  x=data/i001.npy\n2 of 2 items to do, 0 finished before\n"
     )
+    make("one", 1)
+    assert batch("sum(x)", "x=one/", "-o", "single").out == "1 item: 1 done\n"
+    shutil.rmtree("one"), shutil.rmtree("single")
     assert leftovers() == ["data", "data/i000.npy", "data/i001.npy"]
     listed = json.loads(batch("sum(x)", "x=data/", "-o", "out", "--dry-run", "--json").out)
     assert listed == {"items": 2, "skipped": 0, "todo": ["i000", "i001"]}
@@ -377,7 +378,7 @@ def test_interrupts_keep_what_is_done(number: int) -> None:
     running.send_signal(signal.SIGCONT)
     _, told = running.communicate(timeout=60)
     assert running.returncode == ended_by(number) and "Traceback" not in told
-    assert 0 < len(lines()) < 400 and f"{len(lines())} of 400 items are finished; --resume continues" in told
+    assert 0 < len(lines()) < 400 and f"{len(lines())} of 400 items finished; --resume continues" in told
     done = process(*words, "--resume")
     assert done.code == 0 and len(lines()) == 400
     assert [line["item"] for line in lines()] == sorted(line["item"] for line in lines())

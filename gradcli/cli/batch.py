@@ -17,7 +17,7 @@ from gradcli.cli.options import CommonOptions
 from gradcli.cli.printing import note, standard_output
 from gradcli.cli.progress import cluster_at, progress_line
 from gradcli.cli.signals import Stopped, stopping_later
-from gradcli.errors import GradcliError, WorkError, escaped
+from gradcli.errors import GradcliError, WorkError, counted, escaped
 from gradcli.evaluation.input_value import InputValue
 
 if TYPE_CHECKING:
@@ -197,11 +197,13 @@ def _run(batch: Batch, common: CommonOptions) -> None:
         note(told_of_several(summary.remarked, summary.done, "item", summary.first_remark or ""))
     if came and summary.stopped:
         if not common.quiet:
-            note(f"{summary.skipped + summary.done} of {summary.items} items are finished; --resume continues")
+            note(f"{summary.skipped + summary.done} of {counted(summary.items, 'item')} finished; --resume continues")
         raise Stopped(came[0])
     if summary.failed:
         first = summary.first_error
-        message = f"{summary.failed} of {summary.items} items failed; the first: {first.message if first else ''}"
+        message = (
+            f"{summary.failed} of {counted(summary.items, 'item')} failed; the first: {first.message if first else ''}"
+        )
         raise WorkError(message, hint=f"{folder}/results.jsonl has each error; --resume tries them again")
 
 
@@ -235,7 +237,7 @@ def _list(batch: Batch, as_json: bool) -> None:
             paths = zip(batch.job.varying, task.paths, strict=True)
             _print("  ".join([task.stem, *(f"{name}={path}" for name, path in paths)]))
     left = count - kept.total()
-    _print(f"{left} of {count} items would be done, {kept.total()} are finished")
+    _print(f"{left} of {counted(count, 'item')} to do, {kept.total()} finished before")
 
 
 def _summary_json(summary: BatchSummary, folder: str) -> str:
@@ -260,7 +262,7 @@ def _summary_lines(summary: BatchSummary) -> list[str]:
     counts = [f"{summary.done} done"]
     counts += [f"{summary.skipped} finished before"] if summary.skipped else []
     counts += [f"{summary.failed} failed"] if summary.failed else []
-    lines = [f"{summary.items} items: {', '.join(counts)}"]
+    lines = [f"{counted(summary.items, 'item')}: {', '.join(counts)}"]
     if summary.total is not None:
         lines.append(f"values: sum {summary.total:.6g}, mean {summary.mean:.6g}")
     lines += [f"{name}.grad: {path}" for name, path in (summary.sums or {}).items()]
