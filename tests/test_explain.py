@@ -210,6 +210,16 @@ def test_where_there_is_no_room_for_a_compiler_nobody_takes_one(monkeypatch: pyt
     assert free["compiler"] > 0 and tight["compiler"] == 0
 
 
+def test_items_of_a_batch_share_one_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine is that of the whole limit, of which each thread has a part: their number changes no bits."""
+    Path("d").mkdir()
+    for k in range(3):
+        np.save(f"d/{k}.npy", np.ones(100))
+    for threads in ("1", "4"):
+        words = ["sum(sin(x))", "x=d/*.npy", "-o", f"r{threads}", "--memory-limit", "200MB", "--jobs", threads]
+        assert call(monkeypatch, "batch", *words, "--engine", "native").code == 0
+
+
 def test_the_plan_is_that_of_any_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     plans = [call(monkeypatch, *HEADLINE, "--json", "--threads", str(n)).out for n in (1, 2, 7)]
     first, *others = [strict(text)["stages"] for text in plans]

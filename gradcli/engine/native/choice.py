@@ -23,6 +23,8 @@ WORTH_CALLS = 1 << 18
 COMPILER = 90_000_000
 # Where less may be used, "auto" is NumPy: by the limit alone, so that any number of threads gives the same bits.
 _ROOM_FOR_COMPILER = 2 * COMPILER
+# Whether that has been settled for several requests of one process, each of which may use a part of the memory.
+_SETTLED: ContextVar[bool] = ContextVar("gradcli_engine_settled", default=False)
 
 
 def get_engine() -> str:
@@ -39,7 +41,8 @@ def get_engine() -> str:
 def _computing() -> str:
     """The same, "numpy" where memory is too scarce for a compiler that nobody has asked for."""
     engine, limit = get_engine(), MEMORY_LIMIT.get()
-    return "numpy" if engine == "auto" and limit is not None and limit < _ROOM_FOR_COMPILER else engine
+    scarce = limit is not None and limit < _ROOM_FOR_COMPILER and not _SETTLED.get()
+    return "numpy" if engine == "auto" and scarce else engine
 
 
 def set_engine(name: str) -> None:
@@ -88,7 +91,10 @@ def chosen(program: Program, one: Pass) -> Pass:
 
 
 def compiler_memory(program: Program, repeats: float = 0) -> int:
-    """Bytes that the compiler takes of this program's passes, or of a small one that will be run so often."""
+    """Bytes that the compiler takes of this program's passes, or of a small one that will be run so often; it is none
+    of the part of memory that one of several requests has."""
+    if _SETTLED.get():
+        return 0
     passes = [chosen(program, one) for stage in program.stages for one in stage.passes]
     operations = sum(len(stage.whole) for stage in program.stages)
     native = any(one.fused for one in passes) or (program.direct and is_small_native(operations, repeats))
@@ -121,8 +127,9 @@ def engine_in_use(tried: bool = False) -> str:
 @contextmanager
 def using(engine: str) -> Iterator[None]:
     """Within this block an engine computes of which `engine_in_use` has told, here or in another process."""
-    token = ENGINE.set(engine.split(" ")[0])
+    token, settled = ENGINE.set(engine.split(" ")[0]), _SETTLED.set(True)
     try:
         yield
     finally:
+        _SETTLED.reset(settled)
         ENGINE.reset(token)
