@@ -222,7 +222,7 @@ def test_from_python(report: Report, tmp_path: Path) -> None:
     ("given", "message"),
     [
         ({}, "there is nothing to report"),
-        ({"expression": "x", "runs": "fit.json"}, "runs and an expression contradict each other"),
+        ({"expression": "x", "runs": "fit.json"}, "runs cannot be combined with an expression"),
         ({"runs": 3}, "there is nothing to report of an int"),
         ({"runs": []}, "runs is empty"),
         ({"expression": 3}, "the expression must be a string"),

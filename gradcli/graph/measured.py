@@ -28,7 +28,7 @@ def _refused(node: Node, measure: Measure) -> Node:
 MEASURED = "--measured "
 
 
-#: What the leaves are called that stand for what each turn of a loop has of its own.
+#: What the leaves are called that stand for what differs between the iterations of a loop.
 TURN = "--turn "
 
 
@@ -49,7 +49,7 @@ def measured(node: Node, name: str, measure: Measure, instead: str) -> Node:
         raise UnmeasuredError(f"the shape of {name} depends on the row, and all rows have one shape", hint=instead)
     try:
         if any(leaf.op is INPUT and leaf.params["name"] == TURN for leaf in toposort([node])):
-            raise UnmeasuredError("what each turn of a loop has of its own")
+            raise UnmeasuredError("what differs between the iterations of a loop")
         return WAY.get()(node, measure)
     except UnmeasuredError as error:
         raise UnmeasuredError(f"the shape of {name} depends on {error.message}", hint=instead) from None

@@ -66,7 +66,7 @@ def report(
         page = report_page(findings(found.script, *found.whole, {}, ()), precision)
     else:
         if not all(given is None for given in (expression, inputs, wrt, grad_output, imports)):
-            raise GradcliError("runs and an expression contradict each other", hint="runs are over")
+            raise GradcliError("runs cannot be combined with an expression", hint="runs are over")
         page = records_page(_records(runs), precision)
     if target is not None:
         save_document(target, page.encode())
