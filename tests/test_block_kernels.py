@@ -16,7 +16,9 @@ import pytest
 import gradcli.ops  # noqa: F401
 from gradcli.errors import GradcliError
 from gradcli.graph.op import OPS, Op
+from gradcli.ops.kernels import picking
 from gradcli.ops.kernels.inplace import scratches
+from gradcli.ops.kernels.running import running
 from tests.kernel_formulas import FORMULAS, WIDE, Formula
 
 # Those whose results are as many as their operands; contractions have tests of their own.
@@ -495,3 +497,22 @@ def test_columns_are_negated_into_columns(dtype: str) -> None:
             assert OPS["neg"].into is not None
             OPS["neg"].into(out[:, k : k + 1], x[:, k : k + 1])
         assert (out == 0 - x).all()
+
+
+@pytest.mark.parametrize("shape", [(9000, 4), (3, 7000, 2), (4, 9000), (20_000,)])
+def test_places_and_running_sums_go_through_many_rows_piece_by_piece(shape: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(0)
+    x, y = (rng.standard_normal(shape).astype(np.float32) for _ in range(2))
+    for dim in range(len(shape)):
+        index = rng.integers(0, shape[dim], shape)
+        assert np.array_equal(picking.picked(x, index, dim), np.take_along_axis(x, index, dim))
+        sums, rest = x.astype(np.float64), list(np.indices(shape, sparse=True))
+        rest[dim] = index
+        np.add.at(sums, tuple(rest), y)
+        total = np.empty_like(x)
+        assert picking.added_along(total, x, index, y, dim)
+        assert np.array_equal(total, sums.astype(np.float32))
+        for view in (x, np.asfortranarray(x)):
+            out = np.empty_like(view)
+            running(np.add, out, view, dim)
+            assert np.array_equal(out, np.cumsum(x, dim, np.float64).astype(np.float32))
