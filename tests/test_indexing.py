@@ -106,3 +106,19 @@ def test_counts_that_are_data() -> None:
         result = gc.evaluate("sum(repeat_interleave(x, j)*2)", data)
         assert result.value.item() == 2 * np.repeat(data["x"], counts).sum()
         assert result.grads["x"].tolist() == [2 * n for n in counts]
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "gradient"),
+    [
+        ("gather(x, 0, i)", 2, 1),
+        ("scatter(x, 0, i, 3*x)", 6, 3),
+        ("scatter_add(x, 0, i, 3*x)", 8, 4),
+        ("scatter_reduce(x, 0, i, 3*x, 'sum')", 8, 4),
+        ("scatter_reduce(x, 0, i, 3*x, 'amax')", 6, 3),
+    ],
+)
+def test_places_of_a_number(text: str, value: float, gradient: float) -> None:
+    result = gc.evaluate(text, {"x": np.array(2.0), "i": np.array(0)})
+    assert result.grads is not None and result.grads["x"] is not None
+    assert (result.value.item(), result.grads["x"].item()) == (value, gradient)

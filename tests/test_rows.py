@@ -16,6 +16,7 @@ FILES = sorted(p.relative_to(ROOT).as_posix() for p in ROOT.rglob("*.py") if p.r
 #: Collections of words that are called like operations and mean something else.
 WORDS = {
     "tensors/argument_kinds.py": "kinds of arguments, and arguments by their names: tensor, int, max",
+    "language/modules.py": "classes of PyTorch, with the functions that they call: names of another library",
     "reference/entries.py": "modules of rows, with the titles of their tables",
 }
 

@@ -101,7 +101,6 @@ def test_answers_are_those_of_evaluate(source: str, dtype: str, stream: Any) -> 
         ("18446744073709551615", 18446744073709551615, "float32"),
         ("[1e300, 1e400]", [np.inf, np.inf], "float32"),
         ("[123456789012345678901234567890, 1]", [1.2345679e29, 1], "float32"),
-        ("9" * 400, np.inf, "float32"),
     ],
 )
 def test_values_of_fields(line: str, array: Any, dtype: str) -> None:
@@ -122,6 +121,7 @@ def test_values_of_fields(line: str, array: Any, dtype: str) -> None:
         ('"text"', "this is the text 'text', not an object"),
         ("null", "this is null, not an object"),
         ("{}", "the field 'x' is missing"),
+        (f'{{"x": {"9" * 400}}}', "in the field x: the number written here does not fit into float32"),
         ('{"X": 1}', "the field 'x' is missing"),
         ('{"x": null}', "in the field x: a value is missing"),
         ('{"x": [1, null]}', "in the field x: a value is missing"),

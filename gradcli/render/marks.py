@@ -37,5 +37,9 @@ class Marked(str):
 
     @classmethod
     def of_lines(cls, lines: Iterable[str]) -> Marked:
-        """The lines as one text."""
-        return cls(piece for k, line in enumerate(lines) for piece in (("\n", line) if k else (line,)))
+        """The lines as one text; what is marked in them stays so."""
+        pieces: list[str] = []
+        for k, line in enumerate(lines):
+            pieces += ["\n"] * bool(k)
+            pieces += line.pieces if isinstance(line, Marked) else [line]
+        return cls(pieces)

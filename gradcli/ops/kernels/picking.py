@@ -51,7 +51,8 @@ def _in_rows(shape: tuple[int, ...], index: Any, dim: int) -> tuple[int, int, in
     index is not for all of them."""
     rest = (*shape[:dim], *shape[dim + 1 :])
     if (
-        len(shape) != index.ndim
+        not shape
+        or len(shape) != index.ndim
         or not (index.size and math.prod(shape))
         or (*index.shape[:dim], *index.shape[dim + 1 :]) != rest
     ):
