@@ -192,10 +192,30 @@ def test_functions_of_other_libraries(
     assert json.loads(call(monkeypatch, "ops", name, "--json").out)["operation"]["gradient"] == "yes"
 
 
+def test_the_derivative_is_that_of_the_defaults_of_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    own, other = (call(monkeypatch, "ops", name).out for name in ("std", "np.std"))
+    assert "derivative  for the gradient g" in own and "((input.numel() - 1)*std(input))" in own
+    assert "derivative  of np.std(a), for the gradient g" in other
+    assert "a: g*(a - mean(a))/(a.numel()*std(a, correction=0))\n" in other
+    # Of a median of other ranks the formula is long: the one that is shown says whose it is.
+    assert "derivative  of median(input), for" in call(monkeypatch, "ops", "np.median").out
+
+
+@pytest.mark.parametrize(
+    ("sign", "name"), [("@", "matmul"), ("+", "add"), ("**", "pow"), ("-", "sub"), ("~", "bitwise_not")]
+)
+def test_signs_of_the_language(sign: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert call(monkeypatch, "ops", sign) == call(monkeypatch, "ops", name)
+
+
 @pytest.mark.parametrize(
     ("name", "hint"),
     [
         ("vmap", "it is called 'each' here"),
+        ("x.std", "leave the prefix out: std"),
+        ("tf.nn.relu", "leave the prefix out: relu"),
+        ("a.b.c", "`gradcli ops` lists them all"),
+        (".", "`gradcli ops` lists them all"),
         ("sec", "write 1/cos(x)"),
         ("np.flor", "did you mean numpy.floor?"),
         ("activatoin", "did you mean 'activation'?"),

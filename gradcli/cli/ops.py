@@ -20,9 +20,10 @@ _STANDARD = "std."
 
 HELP = """List the operations of the language, or describe one.
 
-NAME is an operation, an alias of one, a loop, or a family such as activation or products. Without NAME, all operations
-are listed by family, with their arguments as in PyTorch. The definitions of `import std` are called std.rmse and so on,
-all of them std.grad. Functions of other libraries have the names that they have in expressions: np.std, F.relu.
+NAME is an operation or its sign, an alias, a loop, or a family such as activation or products. Without NAME, all
+operations are listed by family, with their arguments as in PyTorch. The definitions of `import std` are called std.rmse
+and so on, all of them std.grad. Functions of other libraries have the names that they have in expressions: np.std,
+F.relu.
 
 \b
 Examples:

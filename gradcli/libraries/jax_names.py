@@ -190,7 +190,7 @@ _FOLDERS: dict[str, dict[str, LibraryRow]] = {
 def other_function(place: str) -> LibraryFunction | None:
     """The function of a place such as `jax.nn.gelu`; None where there is none."""
     folder, _, name = place.rpartition(".")
-    row = _FOLDERS[folder].get(name)
+    row = _FOLDERS.get(folder, {}).get(name)
     return None if row is None else LibraryFunction(place, row.text, row.answer, _NO_MASK, _HINT, row.family)
 
 

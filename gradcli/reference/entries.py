@@ -10,7 +10,7 @@ from gradcli.evaluation.other_words import function_meant
 from gradcli.graph.op import OPS, Op
 from gradcli.language.importing import standard_names
 from gradcli.ops.elementwise import zero_vjp
-from gradcli.ops.homes import HOMES
+from gradcli.ops.homes import HOMES, OPERATORS
 from gradcli.render.marks import Heading, Marked
 from gradcli.tensors.callable import torch_name
 
@@ -67,7 +67,7 @@ TITLES = {
 }
 
 NOTES = {
-    "create": "In Python they also take `requires_grad=True`.",
+    "create": "In Python, `requires_grad=True` can be given too.",
     "decompositions": "Where singular values or eigenvalues are equal, the gradients of their vectors are infinite or "
     "NaN, as in PyTorch.",
 }
@@ -153,14 +153,18 @@ def entry(op: Op, table: str | None = None) -> Entry:
 
 
 def find(name: str) -> Op:
-    """The public operation of a name or alias; a GradcliError with the closest one where there is none."""
-    op = OPS.function(name)
+    """The public operation of a name, an alias or a sign; a GradcliError with the closest one where there is none."""
+    op = OPS.function(OPERATORS.get((name, 2)) or OPERATORS.get((name, 1)) or name)
     if op is not None:
         return op
     if name in standard_names():
         hint = f"std has it, written in the language itself: `gradcli ops std.{name}`"
         raise GradcliError(f"there is no operation {name!r}", hint=hint)
-    hint = function_meant(name, TITLES) or "`gradcli ops` lists them all"
+    # Of tf.nn.relu and x.std, the function.
+    word = name.rpartition(".")[2]
+    op = OPS.function(word)
+    hint = f"leave the prefix out: {op.name}" if op is not None else function_meant(word, TITLES)
+    hint = hint or "`gradcli ops` lists them all"
     raise GradcliError(f"there is no operation {name!r}", hint=hint)
 
 

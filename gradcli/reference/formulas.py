@@ -16,6 +16,7 @@ from gradcli.graph.dtypes import DTYPES, FLOAT64
 from gradcli.graph.measured import UnmeasuredError
 from gradcli.graph.node import input_node
 from gradcli.graph.op import Op
+from gradcli.graph.signature import Signature
 from gradcli.language.parse import parse
 
 #: What the gradient of the result is called in the formulas.
@@ -44,7 +45,23 @@ class Formulas(NamedTuple):
 
 def formulas(op: Op, form: Literal["text", "latex"] = "text") -> Formulas | None:
     """The formulas of an operation, None where one is not known; for one number of dimensions where it takes any."""
-    call, givens, is_usual = _call_of(op)
+    return _formulas_of(*_call_of(op), form)
+
+
+def formulas_elsewhere(op: Op, name: str, signature: Signature) -> Formulas | None:
+    """The formulas of a function of another library that is this operation, with other arguments and defaults.
+
+    None where one is not known, or where they are called with more than tensors.
+    """
+    _, givens, is_usual = _call_of(op)
+    names = signature.required
+    if not is_usual or len(names) != len(givens):
+        return None
+    renamed = [given._replace(name=word) for word, given in zip(names, givens, strict=True)]
+    return _formulas_of(f"{name}({', '.join(names)})", renamed, False, "text")
+
+
+def _formulas_of(call: str, givens: list[Given], is_usual: bool, form: Literal["text", "latex"]) -> Formulas | None:
     tracked = [given.name for given in givens if given.dtype.kind == "f"]
     alone = len(givens) == 1 and not givens[0].shape
     found: dict[str, str] = {}

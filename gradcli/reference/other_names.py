@@ -6,10 +6,11 @@ from typing import Any, NamedTuple
 
 from gradcli.errors import GradcliError
 from gradcli.graph.arguments import Library
-from gradcli.graph.op import OPS
+from gradcli.graph.op import OPS, Op
 from gradcli.language.constants import PREFIXES
 from gradcli.libraries.namespaces import function_in, value_in
 from gradcli.reference.entries import Entry, entry, entry_text
+from gradcli.reference.formulas import formulas_elsewhere
 from gradcli.render.marks import Heading, Marked
 
 _LOOPS = {
@@ -24,6 +25,9 @@ _LOOPS = {
     "scan": ("f, init, xs", "As fold, but every a on the way, stacked; it has the shape of init throughout."),
     "each": ("f, xs, *others", "f of every row of xs, and of that row of the others, stacked."),
 }
+
+# Longer formulas tell a reader less than those of the operation.
+_LONGEST = 400
 
 
 class Foreign(NamedTuple):
@@ -57,7 +61,19 @@ def foreign(name: str) -> Foreign | None:
             raise GradcliError(f"{name} is not a function")
     found = function_in(place, folders[-1])
     row = getattr(found, "op", None) or OPS.function(folders[-1])
-    return Foreign(name, f"{name}({found.signature.text})", None if row is None else entry(row))
+    return Foreign(
+        name, f"{name}({found.signature.text})", None if row is None else _derived(entry(row), name, found, row)
+    )
+
+
+def _derived(own: Entry, name: str, found: Any, row: Op) -> Entry:
+    """The entry of the operation, with the derivative of the function, whose defaults may be others."""
+    if own.gradient != "yes" or own.call is not None or found.signature.text == row.signature.text:
+        return own
+    there = formulas_elsewhere(row, name, found.signature)
+    if there is None or "no formula" in there.text or len(there.text) > _LONGEST:
+        return own._replace(call=f"{own.name}({', '.join(row.signature.required)})")
+    return own._replace(derivative=there.text, call=there.call)
 
 
 def foreign_text(found: Foreign) -> Marked:

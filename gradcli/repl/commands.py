@@ -114,12 +114,14 @@ def _known(word: str) -> _Command:
 
 def _help(session: Answers, name: str) -> Reply:
     from gradcli.reference.entries import entry, entry_text, find
+    from gradcli.reference.other_names import foreign, foreign_text
 
     if name.startswith(":"):
         arguments, does, _ = _known(name[1:])
         return Reply(f"{name} {arguments}".rstrip() + f"\n{does}")
     if name:
-        return Reply(entry_text(entry(find(name))))
+        elsewhere = foreign(name)
+        return Reply(entry_text(entry(find(name))) if elsewhere is None else foreign_text(elsewhere))
     lines = [f":{word} {arguments}".ljust(_COLUMN) + does for word, (arguments, does, _) in COMMANDS.items()]
     return Reply(_INTRODUCTION + "\n" + "\n".join(lines))
 
