@@ -2740,6 +2740,8 @@ class Walkthrough:
         """The steps as Markdown, with precision digits after the point."""
     def latex(self) -> str:
         """The steps as formulas in LaTeX."""
+    def results(self) -> dict[str, Any]:
+        """The value and the gradients of the inputs, as far as they are told of, by name."""
     def leaves_out_after(self, place: builtins.int) -> builtins.bool:
         """Whether it is told after the step at a place of forward that some are left out."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -57,6 +58,19 @@ def test_board() -> None:
 )
 def test_words(source: str, inputs: dict[str, Any], expected: list[str]) -> None:
     assert forward(gc.steps(source, inputs)) == expected
+
+
+def test_what_is_not_finite_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = "value is NaN; x.grad holds 1 infinity among 3 elements: `gradcli check` names the operation"
+    request = "sum(log(x))", "x=[-1,0,2]"
+    page = "-o", str(tmp_path / "page.html")
+    for command, *further in (("steps",), ("steps", "--json"), ("report", *page)):
+        assert call(monkeypatch, command, *request, *further).err == f"note: {words}\n"
+        assert call(monkeypatch, command, *request, *further, "-q").err == ""
+    assert (
+        call(monkeypatch, "steps", "w = log(x)", "x=-1").err == "note: w is NaN: `gradcli check` names the operation\n"
+    )
+    assert call(monkeypatch, "steps", "w = log(x)", "x=2").err == ""
 
 
 def test_places() -> None:

@@ -8,6 +8,7 @@ import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from gradcli.cli.printing import note
 from gradcli.cli.shown import inputs_of, result_in_full
 from gradcli.errors import GradcliError, WorkError, did_you_mean, unable_to
 from gradcli.machine.endings import is_url, local_path
@@ -339,3 +340,10 @@ class Tallies:
         if self.all:
             refuse(found)
         return told(found)
+
+
+def note_on(results: Mapping[str, Any], quiet: bool) -> None:
+    """Say which results that are shown hold NaN or infinities."""
+    remark = Tallies(quiet, False, False).note(results)
+    if remark:
+        note(remark)

@@ -7,6 +7,7 @@ import click
 from gradcli.cli import options
 from gradcli.cli.asked import Asked
 from gradcli.cli.options import CommonOptions
+from gradcli.cli.output_files import note_on
 from gradcli.errors import GradcliError
 
 HELP = """Write an HTML report of EXPR, its gradients and each step.
@@ -24,7 +25,7 @@ Examples:
   gradcli report --from fit.json --from steps.jsonl -o fit.html
 """
 
-_WITH_RECORDS = ("output", "records", "precision", "color")
+_WITH_RECORDS = ("output", "records", "precision", "quiet", "color")
 
 
 @options.command("report", HELP)
@@ -46,6 +47,7 @@ _WITH_RECORDS = ("output", "records", "precision", "color")
 @options.threads()
 @options.limits
 @options.precision
+@options.quiet()
 @options.gathered
 def report_command(common: CommonOptions, output: str, records: tuple[str, ...]) -> None:
     from gradcli.reporting.markup import check_ending
@@ -88,4 +90,5 @@ def _of_computation(common: CommonOptions) -> str:
     given = {value.name: value.path if value.path is not None else value.text or "" for value in asked.values}
     literals = [value.name for value in asked.values if value.path is None]
     found = findings(asked.script, request, recorders.last, inputs, vector, given, literals)
+    note_on(found.told.results(), common.quiet)
     return report_page(found, common.precision)

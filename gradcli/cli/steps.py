@@ -9,6 +9,7 @@ import click
 from gradcli.cli import options
 from gradcli.cli.asked import Asked
 from gradcli.cli.options import CommonOptions
+from gradcli.cli.output_files import note_on
 from gradcli.cli.printing import write_pages, write_text
 from gradcli.errors import GradcliError
 
@@ -51,6 +52,7 @@ _WIDEST = 120
 @options.threads()
 @options.limits
 @options.precision
+@options.quiet()
 @options.gathered
 def steps_command(common: CommonOptions, only: str | None, form: str | None, width: int | None) -> None:
     if common.as_json and form is not None:
@@ -65,6 +67,7 @@ def steps_command(common: CommonOptions, only: str | None, form: str | None, wid
     recorders = Recorders()
     request, inputs, vector = asked.load(interpreter=recorders.make)
     found = told(request, recorders.last, inputs, vector, names)
+    note_on(found.results(), common.quiet)
     if common.as_json:
         from gradcli.render.json import to_json
         from gradcli.walkthrough.board_data import walkthrough_data

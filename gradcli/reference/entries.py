@@ -163,8 +163,8 @@ def find(name: str) -> Op:
     # Of tf.nn.relu and x.std, the function.
     word = name.rpartition(".")[2]
     op = OPS.function(word)
-    hint = f"leave the prefix out: {op.name}" if op is not None else function_meant(word, TITLES)
-    hint = hint or "`gradcli ops` lists them all"
+    meant = function_meant(word, TITLES) if op is None else f"leave the prefix out: {op.name}"
+    hint = meant or "`gradcli ops` lists them all"
     raise GradcliError(f"there is no operation {name!r}", hint=hint)
 
 

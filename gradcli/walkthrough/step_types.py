@@ -90,6 +90,12 @@ class Told:
     calls: Mapping[str, int] = field(default_factory=dict)
     ranks: Mapping[str, int] = field(default_factory=dict)
 
+    def results(self) -> dict[str, Any]:
+        """The value and the gradients of the inputs, as far as they are told of, by name."""
+        found = {step.name: step.value for step in self.forward if step.name == self.value}
+        arrivals = (item for item in self.backward if isinstance(item, Arrival) and item.is_input)
+        return found | {f"{item.target}.grad": item.total for item in arrivals}
+
     def leaves_out_after(self, place: int) -> bool:
         """Whether it is told after the step at a place of `forward` that some are left out."""
         return self.skipped > 0 and place == self.gap
