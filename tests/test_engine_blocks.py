@@ -132,6 +132,8 @@ IN_BLOCKS = [
     "sum(scaled_dot_product_attention(S, 2*S, S)**2)",
     "sum(scaled_dot_product_attention(Q, 2*Q, Q, is_causal=True)**2)",
     "sum((Q @ Q)**2)",
+    "sum(instance_norm(relu(P))**2)",
+    "sum(grid_sample(P, stack([P, P], -1)[:, 0])**2)",
     # Rows of their own: in order, along a line, and at places that are data.
     "sum(sort(X, 1).values*Y)",
     "sum(topk(X, 3, 1).values**2) + sum(median(X, 1).values**2)",
@@ -169,7 +171,6 @@ WHOLE = {
     "median(x)": {"median"},
     "gather(x, 0, argsort(y))": {"sort", "_result"},
     "scatter(x, 0, argsort(y), y)": {"sort", "_result", "_put_along"},
-    "sum(instance_norm(P)**2)": {"view"},
 }
 # Along the batch everything goes in one pass, and nothing of the size of a result is ever there.
 ONE_PASS = [e for e in IN_BLOCKS if re.match(r"sum\((conv|max_pool|fold|scaled)", e)]

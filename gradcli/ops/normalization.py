@@ -69,21 +69,30 @@ def _batch_norm(
 def _normalized_batch(
     x: Node, running_mean: Any, running_var: Any, weight: Any, bias: Any, training: Any, eps: Any
 ) -> Node:
-    count = x.shape[1]
-    w, b = _per_channel(weight, "weight", x, count), _per_channel(bias, "bias", x, count)
-    shape = (1, count, *(1,) * (x.ndim - 2))
+    w, b = _per_channel(weight, "weight", x, x.shape[1]), _per_channel(bias, "bias", x, x.shape[1])
     if training:
-        normal = _standard(x, [0, *range(2, x.ndim)], eps)
+        stats = None
     else:
-        stats = []
-        for name, value in (("running_mean", running_mean), ("running_var", running_var)):
+        given = {"running_mean": running_mean, "running_var": running_var}
+        for name, value in given.items():
             refuse_tracked(value, name, "batch_norm")
-            node = _per_channel(value, name, x, count)
-            if node is None:
-                raise GradcliError(f"{name} is needed unless training", argument=name)
-            stats.append(reshape(node, shape))
-        normal = (x - stats[0]) * rsqrt(stats[1] + eps)
-    return one_step("NativeBatchNormBackward0", _scaled(normal, w, b, shape), *_edges(x, w, b))
+        stats = [_per_channel(value, name, x, x.shape[1]) for name, value in given.items()]
+    normal = _normalized(x, [0, *range(2, x.ndim)], stats, w, b, eps)
+    return one_step("NativeBatchNormBackward0", normal, *_edges(x, w, b))
+
+
+def _normalized(
+    x: Node, dims: list[int], stats: list[Node | None] | None, weight: Node | None, bias: Node | None, eps: Any
+) -> Node:
+    """Normalized along dimensions, by the mean and the variance of each channel where these are given."""
+    shape = (1, x.shape[1], *(1,) * (x.ndim - 2))
+    if stats is None:
+        return _scaled(_standard(x, dims, eps), weight, bias, shape)
+    for name, node in zip(("running_mean", "running_var"), stats, strict=True):
+        if node is None:
+            raise GradcliError(f"{name} is needed unless training", argument=name)
+    mean_of, var_of = (reshape(node, shape) for node in stats if node is not None)
+    return _scaled((x - mean_of) * rsqrt(var_of + eps), weight, bias, shape)
 
 
 batch_norm = composite(
@@ -124,13 +133,16 @@ def _instance_norm(
     count = _channels(x, "instance_norm")
     if use_input_stats and math.prod(x.shape[2:]) == 1:
         raise SizeError("instance_norm() needs more than one element of a channel, got shape {}", x.shape)
-    rows = view(x, (1, x.shape[0] * count, *x.shape[2:]))
     given = {"running_mean": running_mean, "running_var": running_var, "weight": weight, "bias": bias}
-    nodes = [_per_channel(value, name, x, count) for name, value in given.items()]
-    stats = [node and repeat(node, x.shape[0]) for node in nodes]
-    mean_of, var_of, w, b = stats
-    small = as_number(eps, "eps")
-    return view(_normalized_batch(rows, mean_of, var_of, w, b, use_input_stats, small), x.shape)
+    stats = [_per_channel(value, name, x, count) for name, value in given.items()]
+    small, (mean_of, var_of, w, b) = as_number(eps, "eps"), stats
+    for name in ("running_mean", "running_var") if not use_input_stats else ():
+        refuse_tracked(given[name], name, "batch_norm")
+    normal = _normalized(x, [*range(2, x.ndim)], None if use_input_stats else [mean_of, var_of], w, b, small)
+    # PyTorch makes the batch part of the channels; here it stays, so that its members can go through one by one.
+    rows = view(x, (1, x.shape[0] * count, *x.shape[2:]))
+    step = one_step("NativeBatchNormBackward0", normal, *_edges(rows, *(n and repeat(n, x.shape[0]) for n in (w, b))))
+    return one_step("ViewBackward0", step, step)
 
 
 instance_norm = composite(

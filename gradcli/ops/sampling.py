@@ -14,10 +14,11 @@ from gradcli.errors import GradcliError, SizeError
 from gradcli.graph.arguments import as_choice, as_flag, as_int, as_node
 from gradcli.graph.node import Node
 from gradcli.ops.convolution import floats
-from gradcli.ops.elementwise import clamp, detach, eq, floor, logical_and, round_, where
+from gradcli.ops.elementwise import detach, eq, floor, logical_and, round_, where
 from gradcli.ops.family import call, composite
+from gradcli.ops.gather import gathered
 from gradcli.ops.one_step import one_step
-from gradcli.ops.shape import permuted, reshape, sizes, stack, unsqueeze
+from gradcli.ops.shape import expand, permuted, reshape, sizes, stack, unsqueeze
 
 # Grids ----------------------------------------------------------------------------------------------------------------
 
@@ -60,8 +61,8 @@ def _inside(place: Node, length: int, beyond: str, corners: bool) -> Node:
         return place
     if beyond == "reflection":
         place = _reflected(place, length, corners)
-    # At the ends themselves the gradient is 0.
-    return where(place <= 0, 0.0, where(place >= length - 1, float(length - 1), place))
+    # At the ends themselves the gradient is 0, and what is no number is at the first.
+    return where(place > 0, where(place >= length - 1, float(length - 1), place), 0.0)
 
 
 def _reflected(place: Node, length: int, corners: bool) -> Node:
@@ -77,15 +78,18 @@ def _reflected(place: Node, length: int, corners: bool) -> Node:
 
 def _taken(x: Node, at: Sequence[Node]) -> Node:
     """The elements at integers, 0 for those beyond the ends, as (batch, channels, *places)."""
-    there, indices = None, []
-    for place, length in zip(at, x.shape[2:], strict=True):
+    (batch, channels, *lengths), there, flat = x.shape, None, None
+    for place, length in zip(at, lengths, strict=True):
         within = logical_and(place >= 0, place <= length - 1)
         there = within if there is None else logical_and(there, within)
-        indices.append(call("long", clamp(place, 0, length - 1)))
-    batch = reshape(call("arange", x.shape[0]), (-1, *(1,) * (at[0].ndim - 1)))
-    found = call("getitem", x, (batch, slice(None), *indices))
-    moved = permuted(found, (0, found.ndim - 1, *range(1, found.ndim - 1)))
-    return where(unsqueeze(there, 1), moved, 0.0)
+        index = call("long", where(within, place, 0.0))
+        flat = index if flat is None else flat * length + index
+    assert there is not None and flat is not None
+    # One index for all dimensions of a picture: members of a batch have nothing to do with each other.
+    count = math.prod(flat.shape[1:])
+    spread = expand(reshape(flat, (batch, 1, count)), (batch, channels, count))
+    found = gathered(reshape(x, (batch, channels, math.prod(lengths))), 2, spread)
+    return where(unsqueeze(there, 1), reshape(found, (batch, channels, *flat.shape[1:])), 0.0)
 
 
 def _nearest(x: Node, at: Sequence[Node]) -> Node:
