@@ -73,6 +73,37 @@ def test_what_is_not_finite_is_told_of(tmp_path: Path, monkeypatch: pytest.Monke
     assert call(monkeypatch, "steps", "w = log(x)", "x=2").err == ""
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        "x@W",
+        "x@(Q@Q)",
+        "einsum('ij,kj->ik', W, W)",
+        "cross_entropy(W, tensor([0, 1], dtype=int64))",
+        "tensordot(W, W, 2)",
+        "linear(x, W.T, y)",
+        "conv2d(W[None, None], ones(1, 1, 2, 2))",
+        "kron(Q, Q)",
+        "cosine_similarity(W, 2*W, 1)",
+        "vander(x)",
+        "W[0, 1:]",
+        "corrcoef(W)",
+        "quantile(x, 0.5)",
+        "triplet_margin_loss(W, 2*W, 3*W)",
+        "index_put(x, (tensor([0], dtype=int64),), y[:1])",
+    ],
+)
+def test_each_line_can_be_evaluated(source: str) -> None:
+    values: dict[str, Any] = {"x": [1.0, 2.5], "y": [1.0, -2, 3], "W": [[0.5, -1, 2], [1, 0.3, -0.7]]}
+    values = {name: np.array(value) for name, value in {**values, "Q": [[2.0, 0.5], [0.3, 1]]}.items()}
+    for step in gc.steps(source, values).forward:
+        if not step.is_input:
+            again = gc.evaluate(step.expression, values).value.detach()
+            assert again.shape == step.value.shape, f"{step.name} = {step.expression}"
+            np.testing.assert_allclose(again, step.value, rtol=1e-6, err_msg=f"{step.name} = {step.expression}")
+        values[step.name] = step.value
+
+
 def test_places() -> None:
     source = "f(t) = 2/(t + 1); (f(x) + x)*(x - 1)"
     steps = [step for step in gc.steps(source, {"x": 1}).forward if not step.is_input]

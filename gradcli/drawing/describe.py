@@ -10,8 +10,8 @@ from gradcli.drawing.drawing import Edge, Vertex, short_form
 from gradcli.errors import Place
 from gradcli.graph.node import CONSTANT, INPUT, RESULT, Node
 
-# Parameters that say how a node is named in the chain, or how it is computed.
-_INTERNAL = frozenset({"name", "axis_given", "copy", "fused", "packed", "positive", "vector"})
+#: Parameters that say how a node is named in the chain, or how it is computed.
+INTERNAL = frozenset({"name", "axis_given", "copy", "fused", "packed", "positive", "vector"})
 _LONGEST = 40
 _LONGEST_PLACE = 200
 # Elements of a constant array that a picture has room for.
@@ -59,7 +59,7 @@ def details(node: Node) -> tuple[str, ...]:
     defaults = node.op.signature.defaults
     for name, value in node.params.items():
         shown = f"({value[0]},)" if name == "shape" and len(value) == 1 else _parameter(value)
-        if shown is None or name in _INTERNAL:
+        if shown is None or name in INTERNAL:
             continue
         if not (name in defaults and _same(defaults[name], value)):
             lines.append(f"{name}={shown}")

@@ -185,7 +185,7 @@ def _list_in(data: Sequence[Any], target: np.dtype) -> np.ndarray:
 filled = primitive(
     "_filled", lambda shape, value, dtype: np.full(shape, value, dtype), _infer, family="create",
     args="shape, value, dtype", public=False, doc="A filled tensor.", blocking=Blocking(lambda node, dim: ()),
-    formula=arithmetic.filled, native=lambda v, value, dtype: v.constant(value, dtype),
+    formula=arithmetic.filled, native=lambda v, value, dtype: v.constant(value, dtype), text=spelling.filled,
 )
 drawn = primitive(
     "_drawn", lambda shape, dtype, state: state.numbers().reshape(shape), _infer, family="create",

@@ -99,7 +99,7 @@ def _implicit(name: str, doc: str, within: bool = False) -> Op:
         name, pointwise.converted, _cast_infer, family="elementwise", args="input, dtype", public=False, doc=doc,
         layout=_keep_layout, vjp=lambda g, out, x, dtype: (cast(g, x.dtype),), batching=sums(0), blocking=ALIGNED,
         into=pointwise.convert, formula=arithmetic.function_named("to"), recast=True, within=within,
-        simplify=shapes.cast, cost=1.0, native=lambda v, x, dtype: v.cast(x, dtype),
+        simplify=shapes.cast, cost=1.0, native=lambda v, x, dtype: v.cast(x, dtype), text=spelling.conversion,
     )
 
 

@@ -19,6 +19,7 @@ from gradcli.ops.batching import sums
 from gradcli.ops.elementwise import clamp_min, eq, exp, log, logical_and, minimum, mul, ne, neg, sqrt, sub, where, xlogy
 from gradcli.ops.family import apply, call, composite, elementwise, floating
 from gradcli.ops.loss import REDUCTIONS, class_pick, refuse_tracked
+from gradcli.ops.notation import spelling
 from gradcli.ops.one_step import one_step
 from gradcli.ops.reduce import mean, norm, sum_
 from gradcli.ops.rewrites import numbers
@@ -150,7 +151,7 @@ floored = elementwise(
     "_floored", into=_floor_kernel, args="input, least=0.0, variance=False", dtype="float", public=False,
     doc="The input, but not below a number; the gradient is that of the input all the same.", grad_fn="CloneBackward0",
     vjp=lambda g, out, x, least, variance: (g,), batching=sums(0),
-    formula=lambda c, s: s.inputs[0],
+    formula=lambda c, s: s.inputs[0], text=spelling.floored,
 )
 
 

@@ -119,12 +119,15 @@ def _reshaping(name: str, doc: str, args: str = "input, shape", **row: Any) -> O
 
 view = _reshaping(
     "view", "The elements in another shape, without copying; one length may be -1.", "input, *shape", build=_view,
-    torch="Tensor.view", layout=_view_layout, example=("input.view(-1)", "input:2"),
+    torch="Tensor.view", layout=_view_layout, example=("input.view(-1)", "input:2"), text=spelling.reshape,
 )
-unsafe_view = _reshaping("_unsafe_view", "A reshape of a fresh result.", grad_fn="UnsafeViewBackward0", public=False)
+unsafe_view = _reshaping(
+    "_unsafe_view", "A reshape of a fresh result.", grad_fn="UnsafeViewBackward0", public=False,
+    text=spelling.reshape,
+)
 reshape_alias = _reshaping(
     "_reshape_alias", "A reshape without copying of what is not in row-major order.", grad_fn="ReshapeAliasBackward0",
-    public=False, layout=_view_layout,
+    public=False, layout=_view_layout, text=spelling.reshape,
 )
 reshape = composite(
     "reshape", _reshape, args="input, *shape", family="shape",
@@ -158,11 +161,11 @@ def _unsqueeze(input: Any, dim: Any) -> Node:
 squeeze = _reshaping(
     "squeeze", "The tensor without its dimensions of length 1, or without the named ones where they have length 1.",
     "input, dim=None", build=_squeeze, grad_fn=lambda node: (node.params["name"], node.inputs), layout=_view_layout,
-    numpy="squeeze",
+    numpy="squeeze", text=spelling.squeezed,
 )
 unsqueeze = _reshaping(
     "unsqueeze", "The tensor with a new dimension of length 1.", "input, dim", build=_unsqueeze,
-    words=("expand_dims",), layout=_view_layout,
+    words=("expand_dims",), layout=_view_layout, text=spelling.unsqueezed,
     example=("unsqueeze(input, 0)", "input:1"),
 )
 

@@ -7,12 +7,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, count
 
 from gradcli.autodiff.vjp import backward_function, shown
-from gradcli.drawing.describe import details, is_inlined, name_of, title
+from gradcli.drawing.describe import details, is_inlined, name_of, operand_names, title
 from gradcli.errors import Span, Texts, escaped
 from gradcli.evaluation.request import Request
 from gradcli.graph.node import CONSTANT, INPUT, RESULT, Node, SeveralResults, toposort, with_inputs
 from gradcli.language.instructions import Instr
 from gradcli.language.unparse import written
+from gradcli.walkthrough.calls_in_words import array_in_words, call_in_words, is_plain_call
 from gradcli.walkthrough.recording import Code, Made, OwnCall, Recorder
 
 # What the value is called that has no name, and the letters for other steps without one: those that are easily told
@@ -23,6 +24,8 @@ _LETTERS = "abcfghkmnpqrstuvwyz"
 _MOST_LETTERS = 10
 # Nobody reads more instructions, or letters, than this.
 _LONGEST_CODE, _LONGEST_SOURCE = 2000, 10_000
+# What has no name of its own is written out within its users, unless it is made of more than that.
+_DEEPEST = 6
 # A constant of more elements is a step of its own.
 _MOST_CONSTANT = 6
 _SEVERAL = re.compile(r"[^\W\d]\w*")
@@ -153,7 +156,7 @@ class Outline:
             if node in self.names:
                 found.append(part._replace(arg=self.names[node]))
             elif is_inlined(node):
-                found.append(part._replace(arg=title(node)))
+                found.append(part._replace(arg=array_in_words(node) if node.ndim else title(node)))
             elif made is not None and made.code and not node.requires_grad:
                 waiting += reversed(made.code)
             else:
@@ -169,21 +172,46 @@ class Outline:
         """An operation that the source has no words for."""
         if step.op is CONSTANT:
             return ""
-        several = _maker(step)
-        operands = [child for child in several.inputs if not is_inlined(child)]
-        words = [self.names.get(self._shown(child)) or title(child) for child in operands]
-        if several.op.symbol and len(several.inputs) == 2 and several.op.family in ("elementwise", "contraction"):
-            sides = [
-                title(child) if is_inlined(child) else self.names.get(self._shown(child), "…")
-                for child in several.inputs
-            ]
-            return f" {several.op.symbol} ".join(sides)
-        name = name_of(several)
-        if several.op.name.startswith("_") and several.op.grad_fn is not None:
-            name = re.sub(r"Backward\d*$", "", backward_function(several)[0]).lower()
-        result = several.op.name_of_result(step.params["index"]) if step.op is RESULT else ""
+        return escaped(self._call_of(step))
+
+    def _call_of(self, step: Node, deep: int = _DEEPEST) -> str:
+        """An operation as a call of the language; where it has none, under PyTorch's name."""
+        node = _maker(step)
+        if node.op.symbol and len(node.inputs) == 2 and node.op.family in ("elementwise", "contraction"):
+            return f" {node.op.symbol} ".join([self._operand(child, deep) for child in node.inputs])
+        result = node.op.name_of_result(step.params["index"]) if step.op is RESULT else ""
         end = f"[{result}]" if result.isdigit() else f".{result}" if result else ""
-        return escaped(f"{name}({', '.join([*words, *details(several)])}){end}")
+        if (node.op.public or node.op.text is not None) and not is_plain_call(node):
+            return call_in_words(node, [self._operand(child, deep) for child in node.inputs]) + end
+        name, inputs = name_of(node), node.inputs
+        if node.op.name.startswith("_") and node.op.grad_fn is not None:
+            name, behind = backward_function(node)
+            name = re.sub(r"Backward\d*$", "", name).lower()
+            if node.op.same and deep and node.inputs[0].op.name == name:
+                return self._call_of(node.inputs[0], deep - 1)
+            # Of what is shown as one step, only what its function has edges to is an operand.
+            inputs = inputs[len(inputs) - len(behind) :] if node.op.same else inputs
+        numbers = [is_inlined(child) for child in inputs]
+        by_place = numbers != sorted(numbers) or any(map(str.isdigit, operand_names(node)))
+        words = [self._operand(child, deep) for child in inputs if by_place or not is_inlined(child)]
+        words += details(node)[sum(numbers) if by_place else 0 :]
+        return f"{name}({', '.join(words)}){end}"
+
+    def _operand(self, node: Node, deep: int) -> str:
+        """The name of an operand, or what it is where it has none."""
+        while node.op.recast and not node.op.public and is_inlined(node.inputs[0]):
+            (node,) = node.inputs
+        if is_inlined(node) and not node.ndim:
+            return title(node)
+        found = self.names.get(self._shown(node) if node.requires_grad else node)
+        if found is not None:
+            return found
+        if node.op is CONSTANT:
+            return array_in_words(node)
+        if not deep or node.op is INPUT:
+            return title(node)
+        text = self._call_of(node, deep - 1)
+        return f"({text})" if node.op.symbol else text
 
     def source(self, step: Node) -> str:
         """The part of the source that a step belongs to."""

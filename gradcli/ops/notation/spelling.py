@@ -101,7 +101,7 @@ def _precise(w: Any, form: Any) -> Any:
 
 def conversion(w: Any, c: Any) -> Any:
     """x.to(dtype)."""
-    return w.forms.method(c.args[0], c.name, [w.forms.name(str(c.params["dtype"]), NUMBER)], REAL)
+    return w.forms.method(c.args[0], "to", [w.forms.name(str(c.params["dtype"]), NUMBER)], REAL)
 
 
 # Reductions -----------------------------------------------------------------------------------------------------------
@@ -159,8 +159,37 @@ def norm(w: Any, c: Any) -> Any:
 def reshape(w: Any, c: Any) -> Any:
     """x.reshape(shape); what was reshaped is reshaped at once."""
     form = c.args[0]
-    inner = form.parts[0] if form.op == "method" and form.arg[0] == c.name else form
-    return w.forms.method(inner, c.name, w.shape(c.shape), form.kind)
+    inner = form.parts[0] if form.op == "method" and form.arg[0] == "reshape" else form
+    return w.forms.method(inner, "reshape", w.shape(c.shape) or [w.literal(())], form.kind)
+
+
+def squeezed(w: Any, c: Any) -> Any:
+    """squeeze(x, dims)."""
+    kept: list[int] = []
+    for dim, length in enumerate(c.shapes[0]):
+        if len(kept) < len(c.shape) and length == c.shape[len(kept)]:
+            kept.append(dim)
+    gone = tuple([dim for dim in range(len(c.shapes[0])) if dim not in kept])
+    return w.forms.call(c.name, [c.args[0], w.literal(gone[0] if len(gone) == 1 else gone)], c.kind)
+
+
+def unsqueezed(w: Any, c: Any) -> Any:
+    """unsqueeze(x, dim)."""
+    before = c.shapes[0]
+    dim = next((k for k, n in enumerate(before) if c.shape[k] != n), len(before))
+    return w.forms.call(c.name, [c.args[0], w.literal(dim)], c.kind)
+
+
+def floored(w: Any, c: Any) -> Any:
+    """clamp_min(x, least)."""
+    return w.forms.call("clamp_min", [*c.args, w.literal(c.params["least"])], c.kind)
+
+
+def filled(w: Any, c: Any) -> Any:
+    """full((lengths), value, dtype)."""
+    lengths = w.forms.sequence([w.size(n) for n in c.shape], "tuple")
+    dtype = w.forms.name(str(c.params["dtype"]), NUMBER)
+    return w.forms.call("full", [lengths, w.literal(c.params["value"])], c.kind, dtype=dtype)
 
 
 def tiled(w: Any, c: Any) -> Any:
