@@ -542,6 +542,13 @@ def test_rows_draw_in_the_order_of_the_text() -> None:
     np.testing.assert_allclose(execute([node])[0], expected.numpy(), rtol=1e-15)
 
 
+def test_a_window_of_padding_alone_has_no_maximum() -> None:
+    """PyTorch's gradient of one is written beside its memory."""
+    with pytest.raises(gc.GradcliError, match="nothing but padding"):
+        gc.evaluate("max_pool2d(x, 2, 1, 1, dilation=2)", {"x": np.ones((1, 4, 1))})
+    assert gc.evaluate("max_pool2d(x, 2, 1, 1, dilation=2)", {"x": np.ones((1, 4, 2))}).value.shape == (1, 4, 2)
+
+
 @pytest.mark.parametrize("padding", [0, 1])
 def test_the_first_of_equal_maxima_is_taken(padding: int) -> None:
     x = np.array([[0.0, -0.0, np.nan, 2, -np.inf, -np.inf], [-0.0, 0.0, 1, np.nan, -np.inf, -np.inf]], np.float32)

@@ -236,3 +236,21 @@ def test_products_at_places_have_derivatives_where_factors_are_zero(zeros: int) 
         for order in (1, 2, 3):
             report = check(f"scatter_reduce(x, 0, i, s, 'prod', include_self={include})", inputs, order=order)
             assert report.ok, (include, order, report)
+
+
+@pytest.mark.parametrize("engine", ["numpy", "native"])
+@pytest.mark.parametrize(
+    ("name", "more"), [("gather", "i"), ("scatter_add", "ix"), ("cumprod", ""), ("logcumsumexp", ""), ("cumsum", "")]
+)
+def test_what_has_no_dimension_has_one_place(name: str, more: str, engine: str) -> None:
+    x, i = torch.tensor(3.0, requires_grad=True), torch.tensor(0)
+    y = getattr(torch, name)(x, 0, *({"i": i, "x": x}[one] for one in more)) * x
+    y.backward()
+    gc.set_engine(engine)
+    text = f"{name}({', '.join(['x', '0', *more])})*x"
+    found = gc.evaluate(text, {"x": 3.0, **({"i": 0} if more else {})})
+    assert (float(found.value), float(found.grads["x"])) == (float(y.detach()), float(x.grad))
+
+
+def test_a_running_product_of_nothing_has_a_gradient() -> None:
+    assert gc.evaluate("sum(cumprod(x, 0))", {"x": np.zeros((0, 3))}).grads["x"].numpy().shape == (0, 3)

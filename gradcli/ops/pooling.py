@@ -20,7 +20,7 @@ from gradcli.ops.batching import MERGED
 from gradcli.ops.convolution import batched, per_dimension
 from gradcli.ops.family import composite, primitive
 from gradcli.ops.formulas import arithmetic
-from gradcli.ops.kernels.taps import maxima, width_of
+from gradcli.ops.kernels.taps import has_empty_window, maxima, width_of
 from gradcli.ops.kernels.windows import Meeting, folded, out_lengths, unfolded
 from gradcli.ops.resampling import as_plane, check_tables, wanted_lengths, window
 from gradcli.ops.shape import squeeze, unsqueeze
@@ -94,6 +94,9 @@ added: Op = primitive(
 def _pool_infer(inputs: tuple[Node, ...], params: Params) -> tuple[Any, ...]:
     x, maps = inputs[0], params["maps"]
     check_tables(maps)
+    if any(has_empty_window(one) for one in maps):
+        raise GradcliError("a window would have nothing but padding", hint="less dilation, or no padding",
+                           argument="dilation")
     shape = (*x.shape[: x.ndim - len(maps)], *(one[2] for one in maps))
     return (shape, x.dtype), (shape, INT64)
 

@@ -228,7 +228,7 @@ def norm_vjp(g: Node, out: Node, x: Node, dim: Any, keepdim: Any, axis_given: bo
 
 def _cumprod_vjp(g: Node, out: Node, x: Node, dim: int) -> tuple[Node]:
     """What comes before each factor times what is summed up after it: products only, so that zeros are no exception."""
-    if not x.ndim:
+    if not (x.ndim and x.size):
         return (g,)
     return (_before(x, dim) * recurrence_of(g, _shifted(x, dim, 1), dim, True),)
 

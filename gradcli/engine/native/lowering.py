@@ -224,7 +224,7 @@ class Lowering:
     def _running(self, step: Step, native: NativeRunning) -> LoopStep | None:
         (slot,) = step.inputs
         axis, dim = self.one.slots[slot][1], step.node.params["dim"]
-        if dim == axis:
+        if dim == axis or not step.node.ndim:
             return None
         space, reduced = self.rest(slot), (_beside(dim, axis),)
         operands = ((slot, dense(space)),)

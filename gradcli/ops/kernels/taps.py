@@ -128,6 +128,11 @@ def _table(one: Map) -> Taps:
     return _TABLES[name](*rest)
 
 
+def has_empty_window(one: Map) -> bool:
+    """Whether all that a window looks at is padding: its elements may be further apart than the input is long."""
+    return one[0] == "spread" and one[1] < one[-1] and not _table(one).counts.all()
+
+
 @lru_cache(maxsize=64)
 def _turned(one: Map) -> Taps:
     """The adjoint of a map: for each element of the input, the elements of the result that look at it."""
