@@ -15,8 +15,9 @@ minima, then that of the medians. Contenders run in one process, in turn, and gi
 memory. Results are compared first; that first call is not timed. Who takes four times as long as gradcli sits out all
 but three rounds. gradcli goes through its public API, from text to arrays, but has kept the plan from then, and its
 native code where llvmlite is installed; torch.compile (which needs a C++ compiler) and jax.jit their code. `over
-memcpy` is the time of gradcli over that of copying memory: as many bytes read and written as inputs and gradients have.
-Nothing is asserted, and only ratios mean anything on a machine that does other work as well.
+memcpy` is the time of gradcli over that of copying memory: as many bytes read and written as inputs and gradients have,
+into memory that is there already. Nothing is asserted, and only ratios mean anything on a machine that does other work
+as well.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ import math
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -33,7 +35,7 @@ import numpy as np
 from engine_accuracy import print_accuracy
 from engine_cases import CASES, cases, headline, headline_tape
 from engine_files import print_big, print_files
-from engine_measure import Options, interleave, milliseconds, print_table, ratio, repeated
+from engine_measure import Options, Shares, interleave, milliseconds, print_table, ratio, repeated
 from engine_more import MORE, more
 from engine_peers import PEERS, Workload, contenders, copied, gradcli_run, installed_peers
 from engine_products import products
@@ -58,6 +60,7 @@ def print_workloads(works: Iterable[Workload], options: Options, names: Iterable
     first: dict[str, list[float]] = {}
     for work in works:
         dtype = next(iter(work.inputs.values())).dtype.name
+        end = options.shares.take()
         found = contenders(work, peers)
         size = sum(array.nbytes for array in work.inputs.values())
         runs = {name: repeated(run, calls) for name, run in found.runs.items()}
@@ -65,7 +68,8 @@ def print_workloads(works: Iterable[Workload], options: Options, names: Iterable
             runs["memcpy"] = copied(work)
         if "gradcli" not in runs:
             continue
-        times = interleave(runs, options.repeat, 8 * size, options.seconds, FAR)
+        seconds = min(options.seconds, end - time.perf_counter())
+        times = interleave(runs, options.repeat, 8 * size, seconds, FAR, options.shares.least)
         options.record.add(
             {name: summary(values) for name, values in times.items()},
             case=work.name,
@@ -198,6 +202,7 @@ def main() -> None:
     parser.add_argument("--scale", type=float, default=1.0, help="a factor for all sizes")
     parser.add_argument("--repeat", type=int, default=9, help="rounds of each comparison")
     parser.add_argument("--seconds", type=float, default=math.inf, help="for the rounds of each comparison")
+    parser.add_argument("--limit", type=float, default=math.inf, help="seconds for all of cases and more together")
     add_option(parser)
     parser.add_argument("--only", default=CASES + MORE, help="letters of the cases and the ten more")
     parser.add_argument("--count", type=int, default=300, help="random expressions")
@@ -210,8 +215,15 @@ def main() -> None:
     unknown = set(given.sections) - set(SECTIONS)
     if unknown:
         parser.error(f"no section {', '.join(sorted(unknown))}; there are {', '.join(SECTIONS)}")
-    record = Record(given.json)
-    options = Options(given.scale, given.repeat, given.only, given.count, given.seed, given.tmp, given.seconds, record)
+    letters = {"cases": CASES, "more": MORE}
+    every = "".join(letters.get(name, "") for name in given.sections or SECTIONS)
+    # In both dtypes.
+    rows = 2 * len(set(every) & set(given.only))
+    record = Record(given.json, rows if given.sections and set(given.sections) <= set(letters) else None)
+    shares = Shares(given.limit, rows)
+    options = Options(
+        given.scale, given.repeat, given.only, given.count, given.seed, given.tmp, given.seconds, record, shares
+    )
     tunables = os.environ.get("GLIBC_TUNABLES")
     for name in given.sections or SECTIONS:
         title, show = SECTIONS[name]
@@ -220,7 +232,7 @@ def main() -> None:
     if given.hugepages:
         sections = [name for name in ("cases", "more", "chain") if name in (given.sections or SECTIONS)]
         again = [sys.executable, __file__, *sections, f"--scale={given.scale}", f"--repeat={given.repeat}"]
-        again += [f"--seconds={given.seconds}", f"--only={given.only}"]
+        again += [f"--seconds={given.seconds}", f"--limit={given.limit}", f"--only={given.only}"]
         if given.json is not None:
             path = Path(given.json)
             again += ["--json", str(path.with_stem(f"{path.stem}-hugepages"))]

@@ -15,9 +15,24 @@ Times = dict[str, list[float]]
 
 #: Between two contenders: threads that wait for more work spin for some milliseconds.
 _PAUSE = 0.02
-#: Rounds that there are in any case.
-_FEW = 3
+#: Rounds that there are in any case, unless the time of a whole run is limited.
+FEW = 3
 _CHUNK = 1 << 28
+
+
+class Shares:
+    """The time of a whole run: each row gets an equal part of what is left, so that none is cut off."""
+
+    def __init__(self, seconds: float, rows: int) -> None:
+        self._end, self._rows = time.perf_counter() + seconds, rows
+        #: Rounds of each comparison that there are in any case.
+        self.least = FEW if seconds == math.inf else 1
+
+    def take(self) -> float:
+        """Until when the next row may last, its preparation included."""
+        now, rows = time.perf_counter(), max(self._rows, 1)
+        self._rows -= 1
+        return now + (self._end - now) / rows
 
 
 class Options(NamedTuple):
@@ -32,6 +47,7 @@ class Options(NamedTuple):
     #: Of rounds, for each comparison; a few there are in any case.
     seconds: float
     record: Record
+    shares: Shares
 
     def size(self, count: int) -> int:
         """A size of the benchmark, scaled; a multiple of 100, so that it can be split into rows."""
@@ -45,21 +61,27 @@ def warm(nbytes: int) -> None:
 
 
 def interleave(
-    contenders: Mapping[str, Run], repeat: int, memory: int = 0, seconds: float = math.inf, far: float = math.inf
+    contenders: Mapping[str, Run],
+    repeat: int,
+    memory: int = 0,
+    seconds: float = math.inf,
+    far: float = math.inf,
+    least: int = FEW,
 ) -> Times:
     """The times of each contender, one after the other in every round. Results are dropped outside the clock.
 
-    Rounds end after so many `seconds`; who takes `far` times as long as the first contender sits out all but a few.
+    Rounds end after so many `seconds`, but there are at least so many; who takes `far` times as long as the first
+    contender sits out all but a few.
     """
     times: Times = {name: [] for name in contenders}
     first = next(iter(times))
     warm(memory)
     began = time.perf_counter()
     for done in range(repeat):
-        if done >= _FEW and time.perf_counter() - began > seconds:
+        if done >= least and time.perf_counter() - began > seconds:
             break
         for name, run in contenders.items():
-            if done >= _FEW and min(times[name]) > far * min(times[first]):
+            if done >= FEW and min(times[name]) > far * min(times[first]):
                 continue
             time.sleep(_PAUSE)
             start = time.perf_counter()

@@ -259,14 +259,14 @@ def contenders(work: Workload, peers: Mapping[str, Prepare]) -> Contenders:
 
 def copied(work: Workload) -> Run:
     """What moves as many bytes as the inputs and the gradients have, half of them read and half written, on as many
-    threads."""
+    threads; into memory that has been written before, so that no page is asked of the system."""
     sizes = [array.nbytes for array in work.inputs.values()] + [work.inputs[name].nbytes for name in work.wrt]
     source, threads = np.ones(sum(sizes) // 2, np.uint8), gc.get_num_threads()
+    target = source.copy()
     step = -(-source.size // threads)
     pieces = [slice(start, start + step) for start in range(0, source.size, step)]
 
     def run() -> Answer:
-        target = np.empty_like(source)
         started = [Thread(target=np.copyto, args=(target[one], source[one])) for one in pieces[1:]]
         for thread in started:
             thread.start()

@@ -7,18 +7,17 @@ best of some rounds, in which both take turns. Above 1 gradcli is ahead.
 from __future__ import annotations
 
 import argparse
+import math
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from engine_measure import Shares
 from record import Record, add_option, summary
 
 import gradcli as gc
-
-# So many rounds at least.
-ROUNDS = 3
 
 
 class Operation(NamedTuple):
@@ -100,11 +99,11 @@ def _seconds(function: Callable[[], Any]) -> float:
     return time.perf_counter() - start
 
 
-def times(ours: Callable[[], Any], theirs: Callable[[], Any], limit: float) -> dict[str, dict[str, float]]:
+def times(ours: Callable[[], Any], theirs: Callable[[], Any], limit: float, least: int) -> dict[str, dict[str, float]]:
     """Both by turns, warm: many rounds of what is short, since others may be at work."""
     found: dict[str, list[float]] = {"gradcli": [], "PyTorch": []}
     start, number = time.perf_counter(), 0
-    while number <= ROUNDS or time.perf_counter() < start + limit:
+    while number <= least or time.perf_counter() < start + limit:
         for name, function in zip(found, (ours, theirs), strict=True):
             seconds = _seconds(function)
             if number:
@@ -117,9 +116,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--seconds", type=float, default=1.5, help="for the rounds of each comparison")
+    parser.add_argument("--limit", type=float, default=math.inf, help="seconds for all comparisons together")
     add_option(parser)
     given = parser.parse_args()
-    record = Record(given.json)
+    # Values and gradients in both dtypes.
+    wanted = 4 * sum(not given.names or one.name in given.names for one in operations("float32"))
+    record, shares = Record(given.json, wanted), Shares(given.limit, wanted)
     print("| operation | size | value, float32 / float64 | with gradients, float32 / float64 |")
     print("| --- | --- | ---: | ---: |")
     for single, double in zip(operations("float32"), operations("float64"), strict=True):
@@ -129,7 +131,8 @@ def main() -> None:
         for dtype, one in (("float32", single), ("float64", double)):
             ratios = []
             for what, ours, theirs in zip(("value", "gradients"), _ours(one), _theirs(one), strict=True):
-                measured = times(ours, theirs, given.seconds)
+                limit = min(given.seconds, shares.take() - time.perf_counter())
+                measured = times(ours, theirs, limit, shares.least)
                 about = {"operation": one.name, "size": one.size, "expression": one.expression}
                 record.add(measured, **about, dtype=dtype, what=what)
                 ratios.append(measured["PyTorch"]["min"] / measured["gradcli"]["min"])

@@ -5,6 +5,8 @@ was cut short holds all that was measured until then.
 
     {"benchmark": …, "command": …, "started": …, "ended": …, "machine": {…}, "versions": {…}, "rows": [{…}, …]}
 
+Where it is known how many rows a whole run has, `wanted` says so.
+
 A row says what it is about in words of its benchmark. What was measured stands in `measured`, by contender: `min` and
 `median` of so many `rounds` in seconds, or `max` and `median` of a rate; who could not take part, in `failed`.
 """
@@ -25,7 +27,7 @@ from typing import Any
 
 _PACKAGES = ("gradcli", "numpy", "scipy", "llvmlite", "torch", "jax", "autograd", "orjson")
 # What changes a measurement without being in its command.
-_VARIABLES = ("GLIBC_TUNABLES", "GRADCLI_ENGINE", "GRADCLI_THREADS", "OMP_NUM_THREADS")
+_VARIABLES = ("GLIBC_TUNABLES", "GRADCLI_ENGINE", "GRADCLI_THREADS", "OMP_NUM_THREADS", "OPENBLAS_CORETYPE")
 
 
 def add_option(parser: argparse.ArgumentParser) -> None:
@@ -34,9 +36,9 @@ def add_option(parser: argparse.ArgumentParser) -> None:
 
 
 class Record:
-    """A file that grows row by row; with no path, nothing."""
+    """A file that grows row by row, to so many; with no path, nothing."""
 
-    def __init__(self, path: str | None) -> None:
+    def __init__(self, path: str | None, rows: int | None = None) -> None:
         self._path = None if path is None else Path(path)
         if path is None:
             return
@@ -48,6 +50,7 @@ class Record:
             "machine": machine(),
             "versions": versions(),
             "environment": {name: os.environ[name] for name in _VARIABLES if name in os.environ},
+            **({} if rows is None else {"wanted": rows}),
             "rows": [],
         }
         self._write()

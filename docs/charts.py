@@ -11,9 +11,13 @@ from typing import NamedTuple
 
 from gradcli.reporting.markup import Markup, element, embedded
 
-_WIDTH, _LEFT, _RIGHT, _GAP = 780.0, 236.0, 16.0, 20.0
+_WIDTH, _LEFT, _RIGHT, _GAP = 780.0, 236.0, 16.0, 34.0
+# A longer axis is marked at the powers of ten alone.
+_LONG = 500
+# Of a letter in a label.
+_LETTER = 6.65
 _ROW, _HEAD, _FOOT = 19.0, 66.0, 40.0
-_LONGEST = 34
+_LONGEST = 48
 # Ink, faint, grid and paper; then a colour for each series, which differ in shape as well.
 _LIGHT = ("#1f2328", "#59636e", "#d8dee4", "#ffffff", "#0969da", "#bc4c00", "#cf222e", "#1a7f37", "#8250df")
 _DARK = ("#e6edf3", "#9198a1", "#3d444d", "#0d1117", "#58a6ff", "#f0883e", "#ff7b72", "#3fb950", "#bc8cff")
@@ -36,15 +40,17 @@ class Axis(NamedTuple):
     def ticks(self) -> list[float]:
         """Round numbers: 1, 2 and 5 of each power of ten where there is room, or the powers alone."""
         decades = range(math.floor(math.log10(self.low)) - 1, math.ceil(math.log10(self.high)) + 1)
-        factors = (1, 2, 5) if self.high / self.low < 500 else (1,)
+        factors = (1, 2, 5) if self.high / self.low < _LONG else (1,)
         found = [factor * 10.0**decade for decade in decades for factor in factors]
         return [tick for tick in found if self.low * 0.999 <= tick <= self.high * 1.001]
 
 
 def axis(values: Sequence[float], start: float, end: float) -> Axis:
-    """An axis with room for some numbers."""
-    low, high = min(values), max(values)
-    return Axis(low / 1.2, high * 1.2 if high > low else low * 2, start, end)
+    """An axis with room for some numbers, from a tick below the least of them."""
+    low, high = min(values) / 1.05, max(values) * 1.2
+    decade = 10.0 ** math.floor(math.log10(low))
+    first = max(factor * decade for factor in (1, 2, 5) if factor * decade <= low)
+    return Axis(first if high / first < _LONG else decade, high, start, end)
 
 
 def dots(
@@ -61,21 +67,22 @@ def dots(
     with, and what is said of them.
     """
     height = _HEAD + len(rows) * _ROW + _FOOT
-    width = (_WIDTH - _LEFT - _RIGHT - _GAP * (len(panels) - 1)) / len(panels)
+    left = 24 + _LETTER * min(max(map(len, rows)), _LONGEST)
+    width = (_WIDTH - left - _RIGHT - _GAP * (len(panels) - 1)) / len(panels)
     every = [value for found in panels.values() for value in found.values()] + list(lines)
     parts = [_row_label(row, k) for k, row in enumerate(rows)]
     for k, (name, found) in enumerate(panels.items()):
-        start = _LEFT + k * (width + _GAP)
+        start = left + k * (width + _GAP)
         across = axis(every, start, start + width)
         bottom = _HEAD + len(rows) * _ROW
         parts += _frame(across, bottom)
-        parts += [_line(across.at(at), bottom, "one" if at == 1 else "goal", text) for at, text in lines.items()]
+        parts += [_line(across.at(at), _HEAD, bottom, _stroke(at), text) for at, text in lines.items()]
         parts.append(_text(start + width / 2, _HEAD - 8, name, "faint", "middle"))
         parts.append(_text(start + width / 2, height - 6, unit, "faint", "middle"))
         for (row, one), value in found.items():
             y = _HEAD + (rows.index(row) + 0.5) * _ROW
             parts.append(_mark(series[one], across.at(value), y, f"{row}, {name}, {one}: {value:.3g}"))
-    return _picture(title, height, [*parts, *_legend(series)])
+    return _picture(title, height, [*parts, *_legend(series, lines)])
 
 
 class Bar(NamedTuple):
@@ -186,8 +193,13 @@ def _frame(across: Axis, bottom: float) -> list[Markup]:
     return parts
 
 
-def _line(x: float, bottom: float, kind: str, text: str) -> Markup:
-    return element("line", element("title", text), x1=x, x2=x, y1=_HEAD, y2=bottom, class_=kind)
+def _line(x: float, top: float, bottom: float, kind: str, text: str) -> Markup:
+    return element("line", element("title", text), x1=x, x2=x, y1=top, y2=bottom, class_=kind)
+
+
+def _stroke(at: float) -> str:
+    """The line to compare with is solid, any other one dashed."""
+    return "one" if at == 1 else "goal"
 
 
 def _mark(kind: int, x: float, y: float, text: str) -> Markup:
@@ -206,9 +218,12 @@ def _mark(kind: int, x: float, y: float, text: str) -> Markup:
     return element("polygon", said, points=points, class_=f"s{kind}")
 
 
-def _legend(series: Mapping[str, int]) -> list[Markup]:
+def _legend(series: Mapping[str, int], lines: Mapping[float, str] | None = None) -> list[Markup]:
     parts, x = [], 16.0
     for name, kind in series.items():
         parts += [_mark(kind, x, 32.0, name), _text(x + 10, 36, name, "", "start")]
         x += 30 + 7 * len(name)
+    for at, text in (lines or {}).items():
+        parts += [_line(x, 24.0, 40.0, _stroke(at), text), _text(x + 10, 36, text, "", "start")]
+        x += 30 + 7 * len(text)
     return parts

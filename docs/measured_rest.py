@@ -11,6 +11,12 @@ from measurements import Document, Row, listed, milliseconds, plain, ratio, tabl
 
 #: Colours of bars.
 OWN, OTHER = 0, 1
+#: By how much somebody has to be faster to be ahead.
+_MORE = f"{LEVEL - 1:.0%}"
+#: Contenders that compute nothing.
+_BARE = {"json", "orjson", "cp", "cp and sync"}
+#: One library that two benchmarks name differently.
+_SAME = {"torch eager": "PyTorch", "autograd": "HIPS autograd"}
 #: What of a random expression counts as slower than NumPy.
 _BOUNDS = (0.8, 0.95, 1.0)
 
@@ -70,7 +76,7 @@ def operations_ahead(document: Document) -> str:
 def operations_in_short(document: Document) -> str:
     found = [value for row in document.rows if (value := ratio(row, "PyTorch", "gradcli")) is not None]
     slower = sum(value < 1 / LEVEL for value in found)
-    return f"One operation alone: PyTorch is ahead in {slower} of {len(found)} comparisons."
+    return f"One operation alone: PyTorch is more than {_MORE} ahead in {slower} of {len(found)} comparisons."
 
 
 def random_ratios(document: Document) -> list[float]:
@@ -83,7 +89,8 @@ def random_in_short(document: Document) -> str:
     found = random_ratios(document)
     return (
         f"Native code compared with NumPy's blocks: {statistics.median(found):.2f} times as fast (median of "
-        f"{len(found)} random expressions), slower in {sum(value < 1 / LEVEL for value in found)} of them."
+        f"{len(found)} random expressions), more than {_MORE} slower in {sum(value < 1 / LEVEL for value in found)} "
+        "of them."
     )
 
 
@@ -180,7 +187,7 @@ def rates(stream: Document, batch: Document) -> list[Rates]:
     found = []
     for row in stream.rows:
         best = [(name, one["max"]) for name, one in row["measured"].items()]
-        found.append(Rates(row["expression"], "records of 4 numbers per second", best))
+        found.append(Rates(row["expression"], "records per second, 4 numbers each", best))
     for row in batch.rows:
         best = [(name, row["files"] / one["min"]) for name, one in row["measured"].items()]
         found.append(Rates(row["title"], "files per second", best))
@@ -188,13 +195,22 @@ def rates(stream: Document, batch: Document) -> list[Rates]:
 
 
 def rates_in_short(stream: Document, batch: Document) -> str:
-    """The best rate of gradcli over that of each of the others."""
-    parts = []
+    """A table of the best rate of gradcli over that of each of the others."""
+    found, bare = {}, set()
     for group in rates(stream, batch):
         own = max(rate for name, rate in group.found if name.startswith("gradcli"))
-        theirs = [f"{plain(own / rate)} times {name}" for name, rate in group.found if not name.startswith("gradcli")]
-        parts.append(f"{f'`{group.what}`' if '(' in group.what else group.what}: {listed(theirs)}")
-    return f"Streams and batches, the best rate of gradcli: {'; '.join(parts)}."
+        theirs = {_SAME.get(name, name): own / rate for name, rate in group.found if not name.startswith("gradcli")}
+        found[f"`{group.what}`" if "(" in group.what else group.what] = theirs
+        bare |= theirs.keys() & _BARE
+    names = list(dict.fromkeys(name for theirs in found.values() for name in theirs))
+    rows = [
+        [what, *(plain(theirs[name]) if name in theirs else "–" for name in names)] for what, theirs in found.items()
+    ]
+    without = f" {listed(sorted(bare))} only read and write and compute nothing." if bare else ""
+    said = (
+        f"Streams and batches: the best rate of gradcli divided by that of others; above 1, gradcli is ahead.{without}"
+    )
+    return f"{wrapped(said)}\n\n{table(['', *names], rows)}"
 
 
 def rates_plot(stream: Document, batch: Document) -> str:

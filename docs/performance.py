@@ -18,12 +18,14 @@ from pathlib import Path
 
 import measured_engine as engine
 import measured_rest as rest
-from measurements import Document, documents, wrapped
+from measurements import Document, documents, listed, wrapped
 
 DOCS = Path(__file__).resolve().parent
 MEASURED = DOCS / "measured"
 PAGES = ("performance.md", "figures.md", "../README.md")
 MODES = {"engine": "as installed", "engine-hugepages": "with huge pages for everyone"}
+#: Processes that wanted a processor before the start: with fewer, the machine was quiet.
+_QUIET = 1.5
 _MARKS = re.compile(r"(<!-- measured: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _NAMES = {
     "Python": "Python",
@@ -60,7 +62,10 @@ def made(found: Mapping[str, Document]) -> Iterator[tuple[Path, str]]:
     for name in PAGES:
         page = (DOCS / name).resolve()
         old = page.read_text(encoding="utf-8")
-        yield page, _MARKS.sub(lambda match: f"{match[1]}\n{texts[match[2]]}\n\n{match[3]}", old)
+        yield (
+            page,
+            _MARKS.sub(lambda match: match[1] + (f"\n{text}\n\n" if (text := texts[match[2]]) else "") + match[3], old),
+        )
 
 
 def pictures(found: Mapping[str, Document]) -> dict[str, str]:
@@ -82,7 +87,7 @@ def blocks(found: Mapping[str, Document]) -> dict[str, str]:
         "in-short": in_short(found),
         "machine": machine(found),
         "cases": engine.cases_table(found["engine"]),
-        "brief": engine.brief_table(found["engine"], "abcdef"),
+        "brief": busy(found),
         "distance": engine.distance(found["engine"]),
         "operations": rest.operations_table(found["operations"]),
         "operations-ahead": rest.operations_ahead(found["operations"]),
@@ -106,10 +111,10 @@ def in_short(found: Mapping[str, Document]) -> str:
         rest.random_in_short(found["random"]),
         rest.operations_in_short(found["operations"]),
         rest.loops_in_short(found["loops"]),
-        rest.rates_in_short(found["stream"], found["batch"]),
         rest.startup_in_short(found["startup"]),
     )
-    return "\n".join(wrapped(line, "- ") for line in lines)
+    said = "\n".join(wrapped(line, "- ") for line in lines)
+    return f"{said}\n\n{rest.rates_in_short(found['stream'], found['batch'])}"
 
 
 def machine(found: Mapping[str, Document]) -> str:
@@ -119,22 +124,42 @@ def machine(found: Mapping[str, Document]) -> str:
     where, installed = found["engine"].head["machine"], found["engine"].head["versions"]
     versions = ", ".join(f"{shown} {installed[name]}" for name, shown in _NAMES.items() if name in installed)
     load = max(head["machine"][f"load at the {end}"] for head in heads for end in ("start", "end"))
-    own = [row["measured"]["gradcli"] for row in found["engine"].rows]
-    apart = statistics.median(one["median"] / one["min"] - 1 for one in own)
+    own = {f"{row['case']} {row['dtype']}": row["measured"]["gradcli"] for row in found["engine"].rows}
+    apart = {name: one["median"] / one["min"] - 1 for name, one in own.items()}
+    most = max(apart, key=lambda name: apart[name])
     lines = (
-        f"From {first} to {last}.",
+        f"From {first} to {last}, first to last measurement.",
         f"{where['processor']}, {where['cores']} cores, {where['memory in GB']} GB, {where['system']}.",
         f"{versions}.",
         f"Up to {load:g} processes and threads, including these, competed for the {where['cores']} cores. The median "
-        f"round of gradcli took {apart:.0%} longer than its best one (median of all cases); another run may differ by "
-        "as much.",
+        f"round of gradcli took {statistics.median(apart.values()):.0%} longer than its best one in the median case, "
+        f"and {apart[most]:.0%} longer in {most}, where they differ most. Another run gives other figures.",
     )
     if load > 2 * where["cores"]:
         lines += (
             "So the machine was not quiet, and this does not affect all libraries equally: threads that wait for each "
             "other after each step, as PyTorch's do, lose more.",
         )
+    missing = [
+        f"{wanted - len(document.rows)} of {wanted} rows of {MODES.get(name, name)}"
+        for name, document in found.items()
+        if (wanted := document.head.get("wanted", 0)) > len(document.rows)
+    ]
+    if missing:
+        lines += (f"Not reached within the time limit: {listed(missing)}.",)
     return "\n".join(wrapped(line, "- ") for line in lines)
+
+
+def busy(found: Mapping[str, Document]) -> str:
+    """Whether the plot of the cases is of a machine that did other work; nothing when it was quiet."""
+    where = found["engine"].head["machine"]
+    load = where["load at the start"]
+    if load < _QUIET:
+        return ""
+    return wrapped(
+        f"It was measured on a busy machine: before the start, {load:g} processes and threads competed for the "
+        f"{where['cores']} cores."
+    )
 
 
 if __name__ == "__main__":
