@@ -82,7 +82,7 @@ def main() -> None:
     options.add_argument("--tmp", help="where the files are made")
     add_option(options)
     given = options.parse_args()
-    record = Record(given.json)
+    record = Record(given.json, 2 if given.section is None else 1)
     for name, run in (("small", print_small), ("large", print_large)):
         if given.section in (None, name):
             with tempfile.TemporaryDirectory(dir=given.tmp) as folder:

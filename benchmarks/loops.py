@@ -25,6 +25,7 @@ from gradcli.evaluation.values import specs_of
 from gradcli.language.parse import parse
 
 REPETITIONS = 3
+TURNS = (100, 1_000, 10_000)
 RNG = np.random.default_rng(0)
 
 STEP = """
@@ -136,13 +137,13 @@ def theirs(case: Case, turns: int) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_option(parser)
-    record = Record(parser.parse_args().json)
+    record = Record(parser.parse_args().json, len(CASES) * len(TURNS))
     torch.set_num_threads(1)
     gc.evaluate("x + x", {"x": 1})
     columns = " ".join(f"{name:>8s}" for name in ("plan", "first", "again", "a turn", "kept", "PyTorch"))
     print(f"{'':28s} {'turns':>6s} {columns}  ratios")
-    for case in CASES:
-        for turns in (100, 1_000, 10_000):
+    for turns in TURNS:
+        for case in CASES:
             _, first, size = ours(case, turns)
             again, others = [], []
             for _ in range(REPETITIONS):

@@ -67,7 +67,7 @@ def main() -> None:
     options.add_argument("--repeat", type=int, default=5)
     add_option(options)
     given = options.parse_args()
-    record = Record(given.json)
+    record = Record(given.json, len(EXPRESSIONS))
     rates: dict[tuple[int, str], list[float]] = {}
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "records.jsonl")

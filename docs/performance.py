@@ -141,7 +141,7 @@ def machine(found: Mapping[str, Document]) -> str:
             "other after each step, as PyTorch's do, lose more.",
         )
     missing = [
-        f"{wanted - len(document.rows)} of {wanted} rows of {MODES.get(name, name)}"
+        f"{wanted - len(document.rows)} of {wanted} rows of {f'the cases {MODES[name]}' if name in MODES else name}"
         for name, document in found.items()
         if (wanted := document.head.get("wanted", 0)) > len(document.rows)
     ]

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -19,13 +20,21 @@ def scripts(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     for folder in ("docs", "benchmarks"):
         monkeypatch.syspath_prepend(str(ROOT / folder))
     import charts
+    import engine_measure
+    import engine_peers
     import measured_engine
     import measurements
     import performance
     import record
 
     return SimpleNamespace(
-        charts=charts, engine=measured_engine, measurements=measurements, performance=performance, record=record
+        charts=charts,
+        engine=measured_engine,
+        measure=engine_measure,
+        measurements=measurements,
+        peers=engine_peers,
+        performance=performance,
+        record=record,
     )
 
 
@@ -91,3 +100,47 @@ def test_a_record_holds_what_was_measured_until_then(
     assert document["rows"][0]["measured"] == {"gradcli": {"min": 1.235, "median": 2.0, "rounds": 3}}
     assert document["command"] == "python benchmarks/loops.py --turns=3"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_each_row_gets_an_equal_part_of_what_is_left(scripts: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(scripts.measure.time, "perf_counter", lambda: now[0])
+    shares = scripts.measure.Shares(30.0, 3)
+    assert shares.take() == 110.0
+    # What the first row has left is for both others; one that took longer than its part takes it from the last.
+    now[0] = 104.0
+    assert shares.take() == 117.0
+    now[0] = 131.0
+    assert shares.take() < now[0] and shares.least == 1
+    assert scripts.measure.Shares(float("inf"), 2).least == scripts.measure.FEW
+
+
+def test_results_are_compared_block_by_block(scripts: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scripts.peers, "_BLOCK", 2)
+    expected = np.array([[1.0, -4.0, 2.0], [0.0, 3.0, 1.0]])
+    got = expected.astype(np.float32)
+    got[1, 2] += 0.5
+    assert scripts.peers.apart(got, expected) == (0.5, 4.0)
+    assert scripts.peers.apart(np.float32(2), np.float64(3)) == (1.0, 3.0)
+    got[0, 0] = np.nan
+    assert np.isnan(scripts.peers.apart(got, expected)[0])
+    assert scripts.peers.apart(got[0], expected)[0] == np.inf
+
+
+def test_the_machine_and_what_is_missing_are_told(scripts: SimpleNamespace) -> None:
+    found = scripts.performance.documents(ROOT / "docs" / "measured")
+    head = found["engine"].head
+    head["wanted"] = len(found["engine"].rows) + 3
+    assert f"3 of {head['wanted']} rows of the cases as installed" in " ".join(
+        scripts.performance.machine(found).split()
+    )
+    head["machine"]["load at the start"] = 1.4
+    assert scripts.performance.busy(found) == ""
+    head["machine"]["load at the start"] = 9.0
+    assert "a busy machine: before the start, 9 processes" in scripts.performance.busy(found)
+
+
+def test_an_axis_starts_at_a_tick_below_all_numbers(scripts: SimpleNamespace) -> None:
+    for values, low in (([1, 1.5, 40], 0.5), ([0.49, 30], 0.2), ([0.9, 2000], 0.1)):
+        across = scripts.charts.axis(values, 0, 100)
+        assert across.low == across.ticks()[0] == pytest.approx(low) and across.at(min(values)) > 0
