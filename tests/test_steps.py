@@ -157,6 +157,10 @@ def test_derivatives() -> None:
     X = np.arange(6, dtype="f4").reshape(3, 2)  # noqa: N806
     told = str(gc.steps("sum(max(X@w + b, dim=0).values)", {"X": X, "w": [1, 2], "b": 1}, wrt=["w", "b"]))
     assert "w.grad = X.T@a.grad" in told and "b.grad = sum(c.grad)" in told
+    # A matrix of one row or column is a matrix all the same.
+    for m, k, n in ((1, 2, 3), (2, 1, 3), (1, 1, 1)):
+        told = str(gc.steps("sum(A@B)", {"A": np.ones((m, k)), "B": np.ones((k, n))}))
+        assert "A.grad = a.grad@B.T" in told and "B.grad = A.T@a.grad" in told
     # Where the formula has no value, the rule has one all the same.
     assert "(no formula holds at these numbers)" in str(gc.steps("norm(x)", {"x": [0, 0]}))
 

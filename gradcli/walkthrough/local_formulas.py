@@ -13,7 +13,7 @@ from gradcli.evaluation.interpret import Interpreter
 from gradcli.formula.one_operation import LocalDerivative, local_derivative
 from gradcli.formula.write.forms import text
 from gradcli.graph.dtypes import FLOAT64
-from gradcli.graph.node import Node, input_node
+from gradcli.graph.node import CONSTANT, INPUT, Node, input_node, make, toposort
 from gradcli.language.parse import parse
 
 # Elements that a formula is compared on.
@@ -33,6 +33,15 @@ def formula_of(
     operand is given.
     """
     known = {leaf.params["name"]: leaf for leaf in leaves}
+    general = _with_other_lengths(results, leaves)
+    if general is not None:
+        others, root = general
+        try:
+            found = local_derivative([root], names, others[leaves.index(x)], dict(zip(known, others, strict=True)))
+            if _agrees(found, dict(zip(names, arriving, strict=True)), leaves, part):
+                return found, ""
+        except GradcliError:
+            pass
     why = ""
     for whole in (False, True):
         try:
@@ -45,6 +54,32 @@ def formula_of(
             return found, ""
         why = _ELSEWHERE
     return None, why
+
+
+def _with_other_lengths(results: Sequence[Node], leaves: Sequence[Node]) -> tuple[list[Node], Node] | None:
+    """The leaves of a product with lengths of 1 made longer, and the product of these; None where that is none.
+
+    A matrix of one row is still a matrix to whoever reads the formula, and no vector to be squeezed.
+    """
+    lengths = {length for leaf in leaves for length in leaf.shape}
+    steps = [node for node in toposort(results) if node not in leaves]
+    products = [node.op.family == "contraction" for node in steps]
+    if 1 not in lengths or len(results) > 1 or not any(products) or sum(leaf.size for leaf in leaves) > _MOST_COMPARED:
+        return None
+    other = max(lengths) + 1
+    copies: dict[Node, Node] = {}
+    for leaf in leaves:
+        shape = tuple([other if length == 1 else length for length in leaf.shape])
+        copies[leaf] = Node(INPUT, (), leaf.params, shape, leaf.dtype, leaf.requires_grad)
+    try:
+        for node, product in zip(steps, products, strict=True):
+            if node.op is not CONSTANT and not product and node.op.family != "elementwise" and not node.op.same:
+                return None
+            inputs = tuple([copies[child] for child in node.inputs])
+            copies[node] = make(node.op, inputs, node.params) if inputs else node
+    except GradcliError:
+        return None
+    return [copies[leaf] for leaf in leaves], copies[results[0]]
 
 
 def _agrees(found: LocalDerivative, arriving: dict[str, Node], leaves: Sequence[Node], part: Any) -> bool:
