@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from base64 import b64encode
 from collections.abc import Callable
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 
 import gradcli as gc
+from gradcli.optimize.course import Course
 from gradcli.optimize.minimum_report import minimum_json
 from gradcli.plotting.curves import Curve
 from gradcli.reporting.charts import curve_picture, histogram
@@ -62,7 +64,7 @@ def report(monkeypatch: pytest.MonkeyPatch) -> Report:
     """The page of a command."""
 
     def made(*words: str) -> str:
-        done = call(monkeypatch, "report", *words, "-o", "-")
+        done = call(monkeypatch, "report", "-q", *words, "-o", "-")
         assert (done.code, done.err) == (0, "")
         return done.out
 
@@ -284,6 +286,20 @@ def test_distribution() -> None:
     x = np.random.default_rng(0).normal(size=(300, 100))
     found = distribution(x)
     assert found.bins == tuple(np.histogram(x, 24)[0]) and found.mean == pytest.approx(x.mean())
+
+
+def test_perfect_end_is_not_marked() -> None:
+    course = Course()
+    for step, value in enumerate([1.0, 0.001, 0.0]):
+        course.add(step, value, value)
+    curves = course.curves()
+    assert curves is not None
+    assert [curve.title for curve in curves.curves] == ["log10 of the value", "log10 of the largest gradient element"]
+    assert all('class="bad"' not in str(curve_picture(curve, curves.x)) for curve in curves.curves)
+    course.add(3, math.inf, math.nan)
+    curves = course.curves()
+    assert curves is not None
+    assert all(str(curve_picture(curve, curves.x)).count('class="bad"') == 1 for curve in curves.curves)
 
 
 def test_layout_has_no_overlaps_and_leads_down() -> None:

@@ -43,7 +43,7 @@ class Course:
         norms = np.array(self.norms)
         curves = [_curve("value", np.array(self.values))]
         if not np.isnan(norms).all():
-            curves.append(_curve("gradient", norms))
+            curves.append(_curve("largest gradient element", norms))
         return Curves("step", np.array(self.steps, np.float64), curves, None)
 
 
@@ -52,5 +52,5 @@ def _curve(title: str, y: np.ndarray) -> Curve:
     known = y[np.isfinite(y) & (y != 0)]
     if known.size and (known > 0).all() and known.max() / _APART > known.min():
         with np.errstate(divide="ignore"):
-            return Curve(f"log10({title})", np.log10(y))
+            return Curve(f"log10 of the {title}", np.log10(y), logarithms=True)
     return Curve(title, y)

@@ -36,7 +36,7 @@ class Curve(NamedTuple):
 
     Of a family, `y` has a row for each of its members. `marks` are points beside the line, in rows for their places,
     heights and, where these are known, their uncertainties; `band` has the heights below and above the line between
-    which it may as well lie.
+    which it may as well lie. Of `logarithms`, -inf stands for a 0.
     """
 
     title: str
@@ -44,6 +44,7 @@ class Curve(NamedTuple):
     dtype: np.dtype = FLOAT64
     marks: np.ndarray | None = None
     band: np.ndarray | None = None
+    logarithms: bool = False
 
     def heights(self) -> np.ndarray:
         """What has to be seen. Where there are marks, their lowest and highest, and those of the line and its band."""

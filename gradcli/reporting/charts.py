@@ -52,7 +52,10 @@ def histogram(found: Distribution, name: str) -> Markup:
 
 
 def curve_picture(curve: Curve, x: np.ndarray) -> Markup:
-    """The picture of a curve over steps: a line, and a red mark for each step where it is not finite."""
+    """The picture of a curve over steps: a line, and a red mark for each step where it is not finite.
+
+    There is no mark where the curve is of logarithms and the number is 0.
+    """
     chosen = _few(curve.y)
     y, at = curve.y[chosen], x[chosen]
     low, high = limits(y)
@@ -63,7 +66,8 @@ def curve_picture(curve: Curve, x: np.ndarray) -> Markup:
     for k, v in zip(at.tolist(), y.tolist(), strict=True):
         place = _LEFT + (k - first) * across
         if not math.isfinite(v):
-            marks.append(element("line", x1=place, x2=place, y1=0, y2=_HIGH, class_="bad"))
+            if not (curve.logarithms and v == -math.inf):
+                marks.append(element("line", x1=place, x2=place, y1=0, y2=_HIGH, class_="bad"))
             line.append("M")
             continue
         height = _height(min(max(v, low), high), low, high)
@@ -71,8 +75,12 @@ def curve_picture(curve: Curve, x: np.ndarray) -> Markup:
     path = " ".join(line).rstrip("M ")
     scale = [_level(tick, low, high) for tick in ticks(low, high, 4) if low <= tick <= high]
     steps = [
-        element("text", f"{k:.0f}", x=place, y=_HIGH + 14, text_anchor=anchor)
-        for k, place, anchor in ((first, _LEFT, "start"), (last, _WIDE, "end"))
+        element("text", text, x=place, y=_HIGH + 14, text_anchor=anchor)
+        for text, place, anchor in (
+            (f"{first:.0f}", _LEFT, "start"),
+            ("step", (_LEFT + _WIDE) / 2, "middle"),
+            (f"{last:.0f}", _WIDE, "end"),
+        )
     ]
     ends = f"from {y[0]:.4g} to {y[-1]:.4g}" if np.isfinite(y).any() else "finite at none of them"
     said = f"{curve.title} over the steps {first:.0f} to {last:.0f}, {ends}"
