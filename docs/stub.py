@@ -52,7 +52,7 @@ _FROM = {
     "collections.abc": ("Callable", "Iterable", "Iterator", "Mapping", "Sequence"),
     "os": ("PathLike",),
     "types": ("EllipsisType",),
-    "typing": ("Any", "Literal", "NamedTuple", "Self", "TypeAlias", "TypeVar", "overload"),
+    "typing": ("Any", "Literal", "NamedTuple", "Never", "Self", "TypeAlias", "TypeVar", "overload"),
 }
 # What arguments hold that the code takes as they come, by their names.
 _MEANT = {

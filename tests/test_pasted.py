@@ -13,8 +13,10 @@ import pytest
 import gradcli as gc
 from gradcli.errors import GradcliError
 from gradcli.evaluation.names import free_names
+from gradcli.language import modules
 from gradcli.language.parse import parse, unparse
 from gradcli.libraries.numpy_names import numpy_names, numpy_row
+from gradcli.libraries.torch_names import torch_function
 from tests.command import call
 
 INPUTS: dict[str, np.ndarray] = {
@@ -400,10 +402,16 @@ def test_what_is_wrong_is_said_in_the_words_of_the_library(text: str) -> None:
         ("torch.nn.MSELoss(reduction='sum')(x, x)", "nn.functional.mse_loss(…)"),
         ("nn.CrossEntropyLoss()(x, x)", "nn.functional.cross_entropy(…)"),
         ("nn.BatchNorm1d(3)(x)", "nn.functional.batch_norm(…)"),
-        ("nn.Linear(3, 2)(x)", "nn.functional.linear(…)"),
+        ("nn.Linear(3, 2)(x)", "write x@W.T + b"),
+        ("torch.nn.Sequential(nn.ReLU(), nn.Tanh())(x)", "write the calls one within the other"),
+        ("nn.Flatten()(x)", "write x.flatten(1)"),
+        ("nn.Foo()(x)", "modules hold parameters, which are inputs here: write the formula"),
+        ("nn.Foo()", "modules hold parameters, which are inputs here: write the formula"),
+        ("f(2)(x)", "only a name can be called"),
         ("a = nn.GELU(); a(x)", "nn.functional.gelu(…)"),
         ("nn.Linear(3, 2)", "write x@W.T + b"),
-        ("nn.LSTM(3, 2)(x)", "only a name can be called"),
+        ("nn.LSTM(3, 2)(x)", "modules hold parameters, which are inputs here: write the formula"),
+        ("x[0] = 1; x", "write index_put(x, [i], v) or where(mask, v, x), whose result is a new tensor"),
         ("torch.manual_seed(0); x", "leave it out: --seed 0"),
         ("y = x*x; y.sum().backward(); y", "leave it out: gradients stand below the value"),
         ("f(t) = 2*t; iterate(f, x, x)", "write the number itself, or x.shape[0]"),
@@ -413,6 +421,10 @@ def test_hints_for_what_pytorch_writes_otherwise(expression: str, hint: str) -> 
     with pytest.raises(GradcliError) as caught:
         gc.evaluate(expression, {"x": [1.0, 2.0]})
     assert caught.value.hint is not None and hint in caught.value.hint
+
+
+def test_functions_of_modules_are_there() -> None:
+    assert all(torch_function(f"torch.nn.functional.{name}") for name in modules._FUNCTIONS.split())
 
 
 def test_leaves_made_in_an_expression_are_noted(monkeypatch: pytest.MonkeyPatch) -> None:

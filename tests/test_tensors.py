@@ -16,6 +16,13 @@ def leaf(*values: float) -> Any:
     return gc.tensor([float(v) for v in values], requires_grad=True)
 
 
+def test_elements_are_not_assigned() -> None:
+    x = gc.ones(2)
+    with pytest.raises(TypeError, match=r"gc\.index_put\(x, \[i\], v\)"):
+        x[0] = 2  # type: ignore[index]
+    assert x.tolist() == [1, 1]
+
+
 def test_backward_accumulates() -> None:
     x = gc.ones(2, 2, requires_grad=True)
     w = (2 * (3 * x + 7) ** 2).mean()

@@ -14,6 +14,7 @@ from gradcli.language.tokens import imported_hint
 _MAX_DIGITS = 4300
 _CONSTANTS = frozenset({"None", "True", "False"})
 _BODY = "write f(x) = {y = 2*x; y + 1}: statements, and at last the value"
+_INDEXED = "write index_put(x, [i], v) or where(mask, v, x), whose result is a new tensor"
 # Calls that are statements in Python, and what there is for them here.
 _SEED = "leave it out: --seed 0 starts the random numbers anew"
 _NEEDLESS = {
@@ -270,7 +271,8 @@ class ScriptBuilder:
         if last.op == "tuple" and last.start == start and last.arg:
             code.pop()
         if not all(step.op == "name" for step in code):
-            raise self.error("only a name can be assigned to", span, "use == to compare")
+            indexed = any(step.op == "index" for step in code)
+            raise self.error("only a name can be assigned to", span, _INDEXED if indexed else "use == to compare")
         seen = set()
         for step in code:
             place = step.start, step.end

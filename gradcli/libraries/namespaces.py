@@ -12,7 +12,7 @@ from gradcli.errors import GradcliError, closest
 from gradcli.graph.arguments import Library
 from gradcli.graph.dtypes import DTYPES
 from gradcli.graph.op import OPS
-from gradcli.language.modules import function_of
+from gradcli.language.modules import module_meant
 from gradcli.libraries.torch_names import torch_function, torch_names
 
 _CONSTANTS: dict[str, Any] = {"pi": math.pi, "e": math.e, "inf": math.inf, "nan": math.nan}
@@ -33,8 +33,6 @@ _ELSEWHERE = {
     **dict.fromkeys(
         ("vmap", "vectorize"), "functions of elements take whole tensors, and each(f, xs) goes through rows"
     ),
-    "Parameter": "it is an input: give it a name and a value",
-    "Linear": "write x@W.T + b",
     "loggamma": "gammaln is the logarithm of the absolute value",
     "fft": "complex numbers are not supported",
     "optim": "`gradcli minimize` does that",
@@ -157,9 +155,8 @@ def _unknown(folder: str, name: str, contents: _Contents) -> GradcliError:
     near = closest(name, known)
     row = OPS.function(name)
     hint = _ELSEWHERE.get(place) or _ELSEWHERE.get(name)
-    if hint is None and folder == "torch.nn":
-        function = f"nn.functional.{function_of(name)}"
-        hint = f"write its function, {function}(…)" if torch_function(f"torch.{function}") else None
+    if hint is None and folder == "torch.nn" and name[:1].isupper():
+        hint = module_meant(name)
     if hint is not None:
         pass
     elif row is not None and near != name:

@@ -6,7 +6,7 @@ import weakref
 from collections.abc import Iterator
 from functools import cache
 from types import MethodType
-from typing import Any
+from typing import Any, Never
 
 import numpy as np
 
@@ -275,6 +275,11 @@ class Tensor(Elements):
 
     def __getitem__(self, index: Any) -> Tensor:
         return call(OPS["getitem"], self, index)
+
+    def __setitem__(self, index: Never, value: Never) -> Never:
+        raise TypeError(
+            "a Tensor has no assignment to elements; gc.index_put(x, [i], v) and gc.where(mask, v, x) make a new one"
+        )
 
     def _operation(self, name: str, *operands: Any) -> Any:
         return call(OPS[name], *operands)
