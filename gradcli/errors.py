@@ -14,6 +14,8 @@ _WINDOW = 100
 # What a message quotes from the input may be a megabyte long; its beginning and end tell enough.
 _LONGEST = 400
 _LONGEST_QUOTED = 60
+# Of names up to this length one is a slip of another if it is one slip away, of longer ones by how much they are alike.
+_SHORT, _LIKE = 6, 0.7
 
 
 class Place(tuple[int, int]):
@@ -314,5 +316,19 @@ def closest(name: str, known: list[str]) -> str | None:
     # Imported here: difflib costs start-up time and is needed only once something is wrong.
     from difflib import get_close_matches
 
-    found = get_close_matches(name[:_WINDOW], known, n=1, cutoff=0.6)
-    return found[0] if found else None
+    name = name[:_WINDOW]
+    return next((other for other in get_close_matches(name, known, n=10) if _is_slip(name, other)), None)
+
+
+def _is_slip(name: str, meant: str) -> bool:
+    """Whether a name that is much like another may be a slip of it: among short ones, many are alike by chance."""
+    from difflib import get_close_matches
+
+    if name.startswith(meant) or meant.startswith(name):
+        return True
+    if max(len(name), len(meant)) > _SHORT:
+        return bool(get_close_matches(name, [meant], cutoff=_LIKE))
+    start = next(k for k in range(_SHORT) if name[k : k + 1] != meant[k : k + 1])
+    a, b = name[start:], meant[start:]
+    # A letter more, less or other, or two that have changed places.
+    return a[1:] in (b, b[1:]) or a == b[1:] or (a[:2] == b[1::-1] and a[2:] == b[2:])

@@ -119,6 +119,7 @@ CALLS = {
     "x.length": "write x.shape[0]",
     "x.backward()": "leave it out: --wrt names the inputs whose gradients are wanted",
     "x.cpu()": "leave it out",
+    "x.device": "leave it out: everything is computed on the CPU",
     "x.at[0].set(3)": "write index_put(x, [i], v), whose result is a new tensor",
     "norm2(x)": "write norm(x)",
     "norm1(x)": "write norm(x, 1)",

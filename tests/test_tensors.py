@@ -23,6 +23,28 @@ def test_elements_are_not_assigned() -> None:
     assert x.tolist() == [1, 1]
 
 
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("derive", "; `gradcli derive` is a command only"),
+        ("Parameter", "; gc.tensor(data, requires_grad=True) is one"),
+        # Like others by chance alone, and slips.
+        ("foo", ""),
+        ("torch", ""),
+        ("plit", "; did you mean 'split'?"),
+        ("foor", "; did you mean 'floor'?"),
+        ("flor", "; did you mean 'floor'?"),
+        ("meam", "; did you mean 'mean'?"),
+        ("sni", "; did you mean 'sin'?"),
+        ("sofplus", "; did you mean 'softplus'?"),
+    ],
+)
+def test_what_the_package_does_not_have(name: str, hint: str) -> None:
+    with pytest.raises(AttributeError) as caught:
+        getattr(gc, name)
+    assert str(caught.value) == f"module 'gradcli' has no attribute {name!r}{hint}"
+
+
 def test_backward_accumulates() -> None:
     x = gc.ones(2, 2, requires_grad=True)
     w = (2 * (3 * x + 7) ** 2).mean()

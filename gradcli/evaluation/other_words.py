@@ -67,6 +67,7 @@ _WRITTEN_OUT = """
     tolist: leave it out
     cpu: leave it out
     cuda: leave it out
+    device: leave it out: everything is computed on the CPU
     backward: leave it out: --wrt names the inputs whose gradients are wanted
     grad: leave it out: gradients stand below the value, and --wrt names the inputs that have one
     retaingrad: leave it out: `gradcli steps` shows the gradients of all steps

@@ -30,6 +30,14 @@ _ELSEWHERE = {
     "optim": "gc.minimize has the methods; in a loop, update the parameters within gc.no_grad()",
     "compile": "nothing needs to be compiled: what is computed together is planned together",
     **dict.fromkeys(("device", "cuda"), "leave it out: everything is computed on the CPU"),
+    "Parameter": "gc.tensor(data, requires_grad=True) is one",
+    "Module": "write a function of tensors, which takes its parameters as arguments",
+    **{
+        name: f"`gradcli {name}` is a command only"
+        for name in ("derive", "plot", "graph", "explain", "batch", "stream")
+    },
+    "eval": "gc.evaluate does that",
+    "check": "gc.gradcheck does that",
     **dict.fromkeys(("save", "load"), "numpy.save and numpy.load do that, with x.detach().numpy()"),
 }
 

@@ -265,7 +265,7 @@ class Tensor(Elements):
             changing = OPS.function(name[:-1]) if name.endswith("_") else None
             if changing is not None and changing.family == "elementwise":
                 return MethodType(_in_place(changing, name), self)
-            moved = "leave it out: everything is computed on the CPU" if name in ("cpu", "cuda") else None
+            moved = "leave it out: everything is computed on the CPU" if name in ("cpu", "cuda", "device") else None
             hint = moved or did_you_mean(name, list(OPS.functions()))
             raise AttributeError(f"a Tensor has no attribute {name!r}" + (f"; {hint}" if hint else ""))
         return MethodType(function_of(op, name), self)
