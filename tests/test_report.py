@@ -96,6 +96,8 @@ def test_contents(report: Report) -> None:
     text = report("y = exp(x); loss = sum(y*sin(y))", "x=[0.,1]")
     # Value and gradient, the steps, the check and the plan.
     assert "tensor([ 1.3818, -5.6202])" in text
+    assert "Memory and plan</h2>" in text and "[b &gt; 0] is 1 where the condition holds" in text
+    assert re.search(r" = threshold\(", report("sum(relu(x)**2)", "x=[1,2]")) and " = _" not in text
     assert 'alttext="d loss/d ' in text and "Both branches added" in text
     assert "gradients agree with central differences" in text and '<th scope="row">x.grad</th>' in text
     assert "held at the peak" in text

@@ -29,7 +29,7 @@ def report_page(found: Findings, precision: int = 4) -> str:
         ("results", "Value and gradients", sections.results()),
         ("computation", "Step by step", sections.computation()),
         ("check", "Check against central differences", sections.check()),
-        ("sizes", "Plan", sections.sizes()),
+        ("sizes", "Memory and plan", sections.sizes()),
     ]
     style = _asset("report.css") + _cards_of_nodes(len(found.told.forward))
     return _page(found.told.source.strip(), parts, style)

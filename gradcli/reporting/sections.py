@@ -24,6 +24,13 @@ from gradcli.walkthrough.step_types import Arrival, BackwardStep, ForwardStep, P
 
 # More of an input than this is not shown of how it was written.
 _LONGEST_GIVEN = 200
+# The card of a longer formula takes all of the width.
+_LONGEST_FORMULA = 32
+_LEGEND = (
+    "f32[3, 4] is float32 of shape (3, 4), f32[] a single number. In formulas, c\N{COMBINING MACRON} is c.grad, "
+    "\N{CIRCLED DOT OPERATOR} multiplies element by element, \N{MATHEMATICAL BOLD DIGIT ONE} is a vector of ones, and "
+    "[b > 0] is 1 where the condition holds, 0 elsewhere."
+)
 
 
 class Sections:
@@ -58,6 +65,7 @@ class Sections:
             element("div", *cards, class_="cards"),
             *(element("p", f"{note[:1].upper()}{note[1:]}.", class_="note") for note in notes),
             *((element("h3", "Inputs"), element("div", *given, class_="cards")) if given else ()),
+            element("p", _LEGEND, class_="legend"),
         )
 
     def _card(
@@ -72,6 +80,7 @@ class Sections:
         spread = distribution(value)
         derived = self.found.formulas.get(name.removesuffix(".grad")) if name.endswith(".grad") else None
         given = self.found.given.get(name)
+        wide = derived is not None and len(derived.text) > _LONGEST_FORMULA
         return element(
             "article",
             element("h4" if given is not None else "h3", title),
@@ -83,7 +92,7 @@ class Sections:
             histogram(spread, name) if spread.size > 1 else None,
             element("p", str(spread), class_="spread") if spread.size != 1 else None,
             self._reason(name),
-            class_="card first" if first else "card",
+            class_="card first" if first else "card wide" if wide else "card",
         )
 
     def _reason(self, name: str) -> Markup | None:
