@@ -3332,7 +3332,7 @@ def polygamma(n: _Int, input: _TensorLike) -> Tensor:
     """The n-th derivative of digamma."""
 
 def tensor(data: _TensorLike, dtype: _DType | None = None, *, requires_grad: _Bool = False) -> Tensor:
-    """A tensor from a list or a number."""
+    """A tensor from a list or a number. In an expression integers become float32 too (or what --dtype says): …"""
 
 @overload
 def ones(*size: _Int | _Ints, dtype: _DType | None = None, requires_grad: _Bool = False) -> Tensor:

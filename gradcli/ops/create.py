@@ -193,7 +193,9 @@ drawn = primitive(
     formula=arithmetic.none("random numbers have no formula", "give them as an input"), draws=True,
 )
 tensor = composite(
-    "tensor", _tensor, args="data, dtype=None", family="create", doc="A tensor from a list or a number.",
+    "tensor", _tensor, args="data, dtype=None", family="create",
+    doc="A tensor from a list or a number. In an expression integers become float32 too (or what --dtype says): "
+    "`tensor([0, 1], dtype=int64)` keeps them.",
     latex=typeset.first, numpy="asarray", words=("array", "converttotensor"),
 )
 ones = composite(

@@ -303,7 +303,7 @@ def _class_indices(target: Any, x: Node) -> Node:
         if np.all(values == np.floor(values)):
             node = constant(values.astype(INT64))
     if node.dtype.kind not in "iu":
-        hint = "convert them, as in t.long()"
+        hint = "convert them, as in t.long(), or write tensor([0, 1], dtype=int64)"
         raise GradcliError(f"class indices must be integers, not {node.dtype}", hint=hint, argument="target")
     axis = class_axis(x)
     expected = x.shape[:axis] + x.shape[axis + 1 :]
