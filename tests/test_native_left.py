@@ -374,6 +374,44 @@ def test_sums_at_places_have_the_same_bits_for_any_threads(expression: str) -> N
         assert all(same_bits(a, b) for a, b in zip(first, again, strict=True))
 
 
+@pytest.mark.parametrize(
+    "expression", ["scatter_add(X, dim, i, Y)", "gather(X, dim, i)", "exp(scatter_add(2*X, dim, i, Y*Y))"]
+)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_rows_are_added_up_at_places_with_the_bits_of_numpy(expression: str, dtype: str) -> None:
+    """Rows of less than a vector, of several, of more places than sums; matrices along each dimension; a single sum."""
+    rng = np.random.default_rng(0)
+    for dim, shape, places in (
+        *[(1, (ROWS, 3), 3), (1, (ROWS, 20), 20), (1, (ROWS, 7), 33), (1, (ROWS, 1), 5)],
+        *[(1, (ROWS, 4, 9), 6), (2, (ROWS, 4, 9), 40)],
+    ):
+        wide = tuple(places if d == dim else n for d, n in enumerate(shape))
+        arrays = {"X": drawn(shape, dtype), "Y": drawn(wide, dtype, 1), "i": rng.integers(0, shape[dim], wide)}
+        arrays["X"] = np.where(rng.random(shape) < 0.1, -0.0, arrays["X"]).astype(dtype)
+        arrays["Y"][::50], arrays["Y"][::70] = np.inf, 1e30
+        text = expression.replace("dim", str(dim))
+        roots = with_gradients(text, {name: array for name, array in arrays.items() if name in text})
+        got, expected, rest = both(roots)
+        assert rest == []
+        # Exponentials and reductions may round in another way.
+        for mine, theirs in zip(got, expected, strict=True):
+            assert same_bits(mine, theirs) if "exp" not in text else np.allclose(mine, theirs, 1e-5, equal_nan=True)
+
+
+def test_places_out_of_range_of_a_row() -> None:
+    i = np.zeros((ROWS, 5), np.int64)
+    for wrong in (-1, 5, 10**12):
+        i[700, 3] = wrong
+        roots = with_gradients("scatter_add(X, 1, i, X)", {"X": drawn((ROWS, 5), "float32"), "i": i})
+        with pytest.raises(GradcliError, match=f"index {wrong} is out of range for dimension 1 of length 5"):
+            both(roots)
+        ENGINE.set("native")
+        program = plan(roots, sizes=BLOCKS)
+        with pytest.raises(GradcliError, match=f"index {wrong} is out of range for dimension 1 of length 5") as error:
+            run(program, [known_value(leaf) for leaf in program.leaves])
+        assert error.value.span is not None
+
+
 def test_integers_by_zero_and_to_negative_powers() -> None:
     x, y = drawn((9001,), "int32"), drawn((9001,), "int32", 1)
     for expression in ("x // y", "x % y", "fmod(x, y)", "x**y"):
@@ -406,7 +444,7 @@ NOT_NATIVE = {
     "_each": "a graph, for one row after the other",
     **dict.fromkeys(("sort", "topk", "kthvalue", "_median", "_nanmedian", "mode", "_searched"), "NumPy's sorting"),
     **dict.fromkeys(("take", "_one_hot"), "the places are data"),
-    **dict.fromkeys(("_placed", "_put_along", "_scatter_reduced", "_last"), "the places are data"),
+    **dict.fromkeys(("_scatter_reduced", "_last"), "the places are data"),
     **dict.fromkeys(("_slice_scatter", "_select_scatter"), "a copy, and one more of a part"),
     "_whole_numbers": "refuses what is no whole number",
     **dict.fromkeys(("_convolution", "_convolution_back", "_convolution_kernel"), "products of matrices"),

@@ -100,6 +100,17 @@ class NativeScatter(NamedTuple):
     check: Callable[[Any], tuple[int, Callable[[Any], Any]] | None]
 
 
+class NativeAdded(NamedTuple):
+    """The native form of an operation that adds elements up at places along a dimension of its result, in their order.
+
+    `rule(node)` gives the dimension, and the numbers of three operands: what the result starts with, None for zeros;
+    the elements; and the places, which have the dimensions of the result. Or None. `check` is that of `NativePlaces`.
+    """
+
+    rule: Callable[[Any], tuple[int, int | None, int, int] | None]
+    check: Callable[[Any], tuple[int, Callable[[Any], Any]] | None]
+
+
 class NativeRunning:
     """The native form of a reduction along `dim` of the parameters that shows what it has after each place."""
 

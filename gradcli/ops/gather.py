@@ -14,7 +14,7 @@ from gradcli.graph.arguments import as_flag, as_int, as_node, normalize_axis
 from gradcli.graph.dtypes import INT64
 from gradcli.graph.infer import broadcast_shapes
 from gradcli.graph.measured import measured
-from gradcli.graph.native_forms import Dims, NativeLookup, NativeParts
+from gradcli.graph.native_forms import Dims, NativeAdded, NativeLookup, NativeParts
 from gradcli.graph.node import CONSTANT, Node, constant, make
 from gradcli.graph.op import Blocking, Op, Params, Shape
 from gradcli.ops.batching import LINEAR, written
@@ -99,12 +99,21 @@ def _lookup(node: Node) -> tuple[Dims, Dims] | None:
     return own, tuple(range(x.ndim - index.ndim, x.ndim))
 
 
-def _looked_at(node: Node) -> Any:
+def looked_at(node: Node) -> Any:
     """What complains about places out of range, which those of the expression itself are not."""
-    x, index = node.inputs
+    x, index = node if "shape" in node.params else node.inputs[0], node.inputs[1]
     dim = node.params.get("dim", 0)
     length = x.shape[dim] if x.ndim else 1
     return None if index.op is CONSTANT else (1, lambda places: picking.check_places(places, length, dim))
+
+
+def added_in_rows(node: Node, start: int | None, source: int, places: int) -> tuple[int, int | None, int, int] | None:
+    """What a native form is told of these operands, if there are places for all of the result beside the dimension."""
+    dim, index = node.params["dim"], node.inputs[places]
+    rest = [k for k in range(node.ndim) if k != dim]
+    if node.dtype.kind != "f" or dim is None or not node.ndim or index.ndim != node.ndim or not index.size:
+        return None
+    return (dim, start, source, places) if all(index.shape[k] == node.shape[k] for k in rest) else None
 
 
 def _rows_of_table(node: Node) -> tuple[Dims, Dims] | None:
@@ -127,7 +136,7 @@ gather: Op = primitive(
     grad_fn=lambda node: ("GatherBackward0", node.inputs[:1]),
     vjp=lambda g, out, x, index, dim: (placed(g, index, x.shape, dim), None),
     doc="The element at each index along a dimension, at the same position along the others.",
-    batching=LINEAR, blocking=Blocking(_gather_follow), native=NativeLookup(_lookup, _NO_PARTS, _looked_at), cost=18.0,
+    batching=LINEAR, blocking=Blocking(_gather_follow), native=NativeLookup(_lookup, _NO_PARTS, looked_at), cost=18.0,
     example=("gather(input, 0, index)", "input:1 index:1:int64"),
 )
 placed_: Op = primitive(
@@ -136,6 +145,7 @@ placed_: Op = primitive(
     grad_fn=lambda node: ("ScatterAddBackward0", node.inputs[:1]),
     vjp=lambda h, out, g, index, shape, dim: (make(gather, (h, index), {"dim": dim}), None),
     doc="Zeros with elements added at places along a dimension.", batching=LINEAR, blocking=Blocking(_placed_follow),
+    native=NativeAdded(lambda node: added_in_rows(node, None, 0, 1), looked_at), cost=18.0,
     formula=lambda c, s: c.call(s, "placed", {"dim": s.params["dim"]}), text=spelling.placed,
 )
 
@@ -233,7 +243,7 @@ def _embedding_vjp(
 embedding_: Op = primitive(
     "_embedding", _embedding_kernel, lambda inputs, params: ((*inputs[1].shape, inputs[0].shape[1]), inputs[0].dtype),
     family="gather", public=False, grad_fn=lambda node: ("EmbeddingBackward0", node.inputs[:1]), vjp=_embedding_vjp,
-    doc="Rows of a table.", native=NativeLookup(_rows_of_table, _NO_PARTS, _looked_at),
+    doc="Rows of a table.", native=NativeLookup(_rows_of_table, _NO_PARTS, looked_at),
     blocking=Blocking(lambda node, dim: (None, dim) if dim < node.ndim - 1 else (1, None)),
     batching=written(lambda node: gather_at(node.inputs[0], {0: node.inputs[1]})),
     formula=lambda c, s: c.call(s, "index", {"dims": (0,), "rank": 2}), text=spelling.indexed,

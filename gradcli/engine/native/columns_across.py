@@ -6,12 +6,13 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from gradcli.engine.native import row_tables
 from gradcli.engine.native.builder import VectorBuilder
 from gradcli.engine.native.expressions import LINE
 from gradcli.engine.native.group import Group
 from gradcli.engine.native.lookups import gathered, lane_offsets, place_within, scalar
 from gradcli.engine.native.loop_steps import LookupTable, LoopStep
-from gradcli.engine.native.loops import address, address_around, address_of, lead_address, loop, loops
+from gradcli.engine.native.loops import address, address_around, address_of, in_vectors, lead_address, loops
 from gradcli.engine.native.lowering import Lowering
 from gradcli.engine.native.phases import Phase
 from gradcli.engine.native.states import States, begin, count_of, merged, place_in_row, reached, taken_in, with_one_more
@@ -97,13 +98,16 @@ class ColumnsAcross:
         """Memory for what one phase makes and another one uses."""
         group = self.group
         made = {item.out: (phase, item) for phase in group.phases for item in phase.items}
+        for _, item in made.values():
+            if item.adds:
+                self.head.append(row_tables.reserve(self.states, group, item))
         for phase in group.phases:
             for item in phase.items:
                 for slot, _ in item.operands:
                     if slot not in made or slot in self.base:
                         continue
                     maker, source = made[slot]
-                    if maker is not phase and source.lanes is None and group.width(slot) > 1:
+                    if maker is not phase and (source.lanes is None or source.adds) and group.width(slot) > 1:
                         padded = -(-group.width(slot) // self.lanes) * self.lanes
                         name = f"%kept{slot}"
                         self.head.append(self.states.reserve(name, padded * group.dtype(slot).itemsize))
@@ -114,7 +118,10 @@ class ColumnsAcross:
     def _phase(self, phase: Phase) -> None:
         """The loops of a phase; the last dimension goes in vectors, what is left over under a mask."""
         v = self.v
-        reductions = [item for item in phase.items if item.lanes is not None and item.out >= 0]
+        tables = [item for item in phase.items if item.adds]
+        reductions = [item for item in phase.items if item.lanes is not None and item.out >= 0 and not item.adds]
+        for item in tables:
+            row_tables.begin(v, self.group, item, self.same.get(item.start), self.base.get(item.start))
         for item in reductions:
             begin(v, self.head, self.group, item)
         if not phase.space:
@@ -122,13 +129,11 @@ class ColumnsAcross:
         else:
             *outer, last = phase.space
             with loops(v, outer) as indices:
-                whole = last // self.lanes * self.lanes
-                if whole:
-                    with loop(v, whole, self.lanes) as index:
-                        self._places(phase, [*indices, index], self.lanes)
-                if last > whole:
-                    with v.scope():
-                        self._places(phase, [*indices, str(whole)], last - whole)
+                for index, valid in in_vectors(v, last):
+                    self._places(phase, [*indices, index], valid)
+        for item in tables:
+            result = row_tables.end(v, self.group, item, self.base.get(item.out))
+            self.same |= {} if result is None else {item.out: result}
         for item in reductions:
             self._end(item)
 
@@ -138,6 +143,9 @@ class ColumnsAcross:
         for item in phase.items:
             if item.scatters:
                 self._scatter(item, here, indices, valid)
+                continue
+            if item.adds:
+                self._add(item, here, indices, valid)
                 continue
             if item.table is not None:
                 value = self._taken(item, item.table, here, indices, valid)
@@ -200,6 +208,11 @@ class ColumnsAcross:
         at = lead_address(v, start, str(table.step * dtype.itemsize), scalar(v, place))
         at = address_of(v, at, indices, item.strides, dtype.itemsize)
         masked_store(v, masked_load(v, at, dtype, valid) + value, at, valid)
+
+    def _add(self, item: LoopStep, here: dict[int, Vector], indices: list[str], valid: int) -> None:
+        """Add neighbouring elements up, each at its place of a table of the row's own."""
+        source, places = (self._operand(item, *read, here, indices, valid) for read in item.reads[-2:])
+        row_tables.add(self.v, item, source, places, indices, valid if item.space else 1)
 
     def _operand(
         self,
@@ -359,6 +372,8 @@ def suits(reader: Lowering, item: LoopStep) -> bool:
         if one[-1:] not in ((), (0,)) and math.prod(reader.rest(slot)) == reader.leading(slot) > 1:
             return False
     strides = [*(strides for _, strides in item.operands), item.strides]
+    if item.adds:
+        return all(not one or one[-1] in (0, 1) for one in strides) and row_tables.fits(item)
     if item.running or (item.scatters and any(item.operands[1][1][-1:])):
         return False
     if item.scatters and item.strides[-1:] == (0,):

@@ -138,6 +138,8 @@ def _is_short(reader: Lowering, item: LoopStep) -> bool:
     """Whether a row's places can be written one after the other in the code."""
     if item.scatters and math.prod(item.space) > _MOST_SCATTERED:
         return False
+    if item.adds:
+        return False
     if item.looks_up and not reader.shared(item.operands[0][0]):
         # Vectors in registers have no places.
         return False
@@ -146,6 +148,8 @@ def _is_short(reader: Lowering, item: LoopStep) -> bool:
 
 def _is_looped(reader: Lowering, item: LoopStep) -> bool:
     """Whether vectors for all of a row's places fit the cache."""
+    if item.adds:
+        return False
     return _widest(reader, item) <= _MOST_KEPT and (item.out >= 0 or item.scatters or kept_size(item) <= _MOST_KEPT)
 
 

@@ -59,7 +59,9 @@ class Group:
 
     @property
     def lanes(self) -> int:
-        """Wholly double precision has half as many lanes: a vector has the same size."""
+        """Wholly double precision has half as many lanes: a vector has the same size. So have tables of sums."""
+        if any(item.adds for phase in self.phases for item in phase.items):
+            return 8
         wide = all(self.dtype(slot).itemsize == 8 for slot in self.forms if self.dtype(slot).kind == "f")
         return 8 if wide and any(dtype.kind == "f" for dtype, _ in self.forms.values()) else 16
 

@@ -9,9 +9,9 @@ from gradcli.engine.native.builder import VectorBuilder
 from gradcli.engine.native.loop_steps import LookupTable, LoopStep, rest_of
 from gradcli.engine.native.strides import Shape, dense
 from gradcli.engine.native.transpose import stored
-from gradcli.engine.native.vectors import INT64, Vector, element_type
+from gradcli.engine.native.vectors import FLOAT64, INT64, Vector, element_type
 from gradcli.engine.plan.program import Pass, Step, Sum
-from gradcli.graph.native_forms import Dims, NativeLookup, NativeScatter
+from gradcli.graph.native_forms import Dims, NativeAdded, NativeLookup, NativeScatter
 
 
 def looked_up(one: Pass, step: Step, native: NativeLookup) -> LoopStep | None:
@@ -46,6 +46,40 @@ def scattered(one: Pass, step: Sum, native: NativeScatter) -> LoopStep | None:
     return LoopStep(
         step, space, operands, -1, _along(table, dims), lane_forms.first, lanes, table=LookupTable(table[-1], length)
     )
+
+
+def added(one: Pass, step: Step, native: NativeAdded) -> LoopStep | None:
+    """The item of a step that adds elements of each row up in a row of its own."""
+    found, (node, axis) = native.rule(step.node), one.slots[step.out]
+    if found is None or axis:
+        # Only whole rows lie in one piece.
+        return None
+    dim, start, *numbers = found
+    begin = () if start is None else (step.inputs[start],)
+    if any(one.slots[slot][1] for slot in begin):
+        return None
+    dims = list(range(1, node.ndim))
+    lengths = step.node.inputs[numbers[1]].shape
+    ways = [_ways(one, step.inputs[k], _from_right(step.node.inputs[k].ndim, node.ndim), axis) for k in numbers]
+    if any(way is None for way in ways):
+        return None
+    operands = [(step.inputs[k], _along(way or {}, dims)) for k, way in zip(numbers, ways, strict=True)]
+    table = dict(zip(dims, dense(node.shape[1:]), strict=True))
+    space = tuple([lengths[d] for d in dims])
+    return LoopStep(
+        step,
+        space,
+        (*[(slot, (0,) * len(dims)) for slot in begin], *operands),
+        step.out,
+        tuple([0 if d == dim else table[d] for d in dims]),
+        lane_forms.first,
+        lane_forms.picked(FLOAT64),
+        table=LookupTable(table[dim], node.shape[dim]),
+    )
+
+
+def _from_right(own: int, ndim: int) -> Dims:
+    return tuple(range(ndim - own, ndim))
 
 
 def _ways(one: Pass, slot: int, own: Dims, axis: int) -> dict[int | None, int] | None:
@@ -108,10 +142,10 @@ def gathered(v: VectorBuilder, pointer: str, offset: Vector, dtype: np.dtype, va
     return value != 0 if dtype.kind == "b" else value
 
 
-def add_each(v: VectorBuilder, pointer: str, offset: Vector, value: Vector) -> None:
-    """Add each lane to the number so many bytes behind an address, one after the other: places may be the same."""
+def add_each(v: VectorBuilder, pointer: str, offset: Vector, value: Vector, valid: int) -> None:
+    """Add the first lanes to numbers so many bytes behind an address, one after the other: places may be the same."""
     kind, size = element_type(value.dtype), value.dtype.itemsize
-    for k in range(v.lanes):
+    for k in range(valid):
         by, one, at, before, after = (v.fresh() for _ in range(5))
         v.lines += [
             f"  {by} = extractelement {offset.typed}, i32 {k}",

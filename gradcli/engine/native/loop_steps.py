@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -29,7 +29,8 @@ class LoopStep:
     are the dimensions that the result lacks. `form` computes a value from those of the operands, `lanes` takes it in.
     It is told the places along a dimension, after the operands, where `along` is one (-1: none). `shifts` are the
     elements that operands begin at, if not at the first. A `running` reduction gives what it has after each place.
-    With a `table` the first operand is one, or the result, a sum, and the last operand tells the place in it.
+    With a `table` the first operand is one, or the result, and the last operand tells the place in it: the result is a
+    sum over the rows, or has `lanes` and is made anew for each row, from zeros or from the first of three operands.
     """
 
     step: Step | Sum
@@ -48,7 +49,22 @@ class LoopStep:
     @property
     def looks_up(self) -> bool:
         """Whether its first operand is a table."""
-        return self.table is not None and self.out >= 0
+        return self.table is not None and self.out >= 0 and self.lanes is None
+
+    @property
+    def adds(self) -> bool:
+        """Whether its result is a table for each row."""
+        return self.table is not None and self.out >= 0 and self.lanes is not None
+
+    @property
+    def start(self) -> int:
+        """The place of what such a table begins with, -1 for zeros."""
+        return self.operands[0][0] if self.adds and len(self.operands) > 2 else -1
+
+    @property
+    def whole(self) -> int:
+        """The place of an operand of which a loop does not take one element after the other, -1 without one."""
+        return self.operands[0][0] if self.looks_up else self.start
 
     @property
     def scatters(self) -> bool:
@@ -56,7 +72,7 @@ class LoopStep:
         return self.table is not None and self.out < 0
 
     @property
-    def reads(self) -> Iterable[tuple[int, Shape, int]]:
+    def reads(self) -> Sequence[tuple[int, Shape, int]]:
         """Place, strides and first element of each operand."""
         shifts = self.shifts or (0,) * len(self.operands)
         return [(slot, strides, shift) for (slot, strides), shift in zip(self.operands, shifts, strict=True)]

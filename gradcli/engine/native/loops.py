@@ -55,6 +55,17 @@ def loops(v: Expressions, lengths: Sequence[int]) -> Iterator[list[str]]:
         yield [index, *rest]
 
 
+def in_vectors(v: Expressions, length: int) -> Iterator[tuple[str, int]]:
+    """The first of so many neighbouring places, and how many: whole vectors in a loop, then what is left over."""
+    whole = length // v.lanes * v.lanes
+    if whole:
+        with loop(v, whole, v.lanes) as index:
+            yield index, v.lanes
+    if length > whole:
+        with v.scope():
+            yield str(whole), length - whole
+
+
 def address(v: Expressions, base: str, by: str | int, kind: str = "i8") -> str:
     """The name of an address so many elements, bytes unless told otherwise, behind another one."""
     name = v.fresh()

@@ -14,6 +14,7 @@ from gradcli.engine.native.strides import Shape, broadcast, dense, kept
 from gradcli.engine.native.vectors import INT64
 from gradcli.engine.plan.program import CALL, Pass, Step, Sum
 from gradcli.graph.native_forms import (
+    NativeAdded,
     NativeLookup,
     NativeParts,
     NativePlaces,
@@ -186,6 +187,8 @@ class Lowering:
             return self.parted(step, native)
         if isinstance(native, NativeLookup):
             return self.parted(step, native.parts) or self._checked(lookups.looked_up(self.one, step, native), native)
+        if isinstance(native, NativeAdded):
+            return self._checked(lookups.added(self.one, step, native), native)
         return self._running(step, native) if isinstance(native, NativeRunning) else None
 
     def _viewed(self, step: Step, native: NativeView) -> LoopStep | None:

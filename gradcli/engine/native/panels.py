@@ -348,7 +348,7 @@ def takes(reader: Lowering, item: LoopStep) -> bool:
     dimensions but one."""
     slots = [slot for slot, _ in item.operands] + ([item.out] if item.out >= 0 else [])
     own = [slot for slot in slots if not reader.shared(slot)]
-    if item.scatters or item.looks_up or any(reader.leading(slot) > 1 for slot in own) or len(item.space) > 2:
+    if item.table is not None or any(reader.leading(slot) > 1 for slot in own) or len(item.space) > 2:
         return False
     if is_product(item):
         return _takes_product(reader, item)

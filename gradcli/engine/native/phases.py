@@ -67,10 +67,10 @@ def _earliest(items: Sequence[LoopStep], over: Mapping[int, int]) -> dict[LoopSt
 def _first_phase(item: LoopStep, where: dict[LoopStep, int], made: dict[int, LoopStep]) -> int:
     """Where all operands are there: in the loop that makes them, if they are used place by place, or after it."""
     first = 0
-    for number, (slot, strides) in enumerate(item.operands):
+    for slot, strides in item.operands:
         if slot in made:
             maker = made[slot]
-            there = in_step(maker, item, strides) and not (item.looks_up and number == 0)
+            there = in_step(maker, item, strides) and slot != item.whole
             first = max(first, where[maker] + (not there))
     return first
 
@@ -108,7 +108,7 @@ def _latest(
 
 
 def _uses_in_step(maker: LoopStep, user: LoopStep) -> bool:
-    if user.looks_up and user.operands[0][0] == maker.out:
+    if user.whole == maker.out:
         return False
     return all(in_step(maker, user, strides) for slot, strides in user.operands if slot == maker.out)
 

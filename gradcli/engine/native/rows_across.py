@@ -158,7 +158,7 @@ class RowsAcross:
         (dtype,) = self.states.parts[number]
         value = v.select(v.value("%mask", BOOL), v.cast(value, dtype), 0)
         at = address(v, "%s", self.states.place(number, 0, offset))
-        add_each(v, at, place * (table.step * dtype.itemsize), value)
+        add_each(v, at, place * (table.step * dtype.itemsize), value, self.lanes)
 
     def _run_on(self, item: LoopStep, states: dict[int, list[Vector]], index: tuple[int, ...], value: Vector) -> None:
         """Take in another element of a running reduction, and show what it has now."""

@@ -160,7 +160,9 @@ class RowsLooped:
         (dtype,) = self.states.parts[number]
         value = v.cast(self._operand(item, *first, here, indices), dtype)
         value = v.select(v.value("%mask", BOOL), value, 0)
-        add_each(v, self._state(number, 0, indices, item.strides), place * (table.step * dtype.itemsize), value)
+        add_each(
+            v, self._state(number, 0, indices, item.strides), place * (table.step * dtype.itemsize), value, self.lanes
+        )
 
     def _taken(self, slot: int, strides: Shape, table: LookupTable, place: Vector, indices: Sequence[str]) -> Vector:
         v, dtype = self.v, self.group.dtype(slot)
