@@ -363,6 +363,14 @@ def test_places_out_of_range(expression: str) -> None:
         assert words[0] == words[1] and words[0][1] is not None
 
 
+@pytest.mark.parametrize("expression", ["index_add(x, 0, i, s*2)", "index_put(x, (i,), s, accumulate=True)*2"])
+def test_places_where_nothing_is(expression: str) -> None:
+    inputs = {"x": np.zeros((0, ROWS)), "i": np.zeros(4, int), "s": drawn((4, ROWS), "float64")}
+    ENGINE.set("native")
+    with pytest.raises(GradcliError, match="index 0 is out of range for dimension 0 of length 0"):
+        both([build(expression, inputs)[0]])
+
+
 @pytest.mark.parametrize("expression", ["sum(L[l]*x)", "sum(F[i]**2)", "sum(B[:, i]**2)", "sum(E[j]**3)"])
 def test_sums_at_places_have_the_same_bits_for_any_threads(expression: str) -> None:
     ENGINE.set("native")

@@ -117,9 +117,15 @@ class Lowering:
     def item(self, step: Step | Sum) -> LoopStep | None:
         """The same of a single item."""
         item = self.plain_item(step)
-        if item is None or not math.prod(item.space):
+        if item is None or not math.prod(item.space) or self._looks_at_nothing(item):
             return None
         return _squeezed(self._resolved(item))
+
+    def _looks_at_nothing(self, item: LoopStep) -> bool:
+        """Whether places would be out of range, whichever they are: of that NumPy complains."""
+        if item.table is not None and not item.table.length:
+            return True
+        return not all(self.one.slots[slot][0].size for slot, _ in item.operands)
 
     def _resolved(self, item: LoopStep) -> LoopStep:
         """The same, with what views show in their place."""
