@@ -74,7 +74,7 @@ TERMINALS = {
     "batch": (
         "gradcli batch 'mean(2*(3*x+7)**2)' x='days/*.npy' -o out",
         "ls out",
-        "grep -o '\"value\": [^,]*' out/results.jsonl",
+        'grep -o \'"item": "[a-z]*", "value": [0-9.]*\' out/results.jsonl',
     ),
     "explain": (
         "gradcli explain 'mean(log1p(exp(-y*(X@w))))' 'X=zeros(1000000,20)' 'y=zeros(1000000)' \\\n"

@@ -24,8 +24,8 @@ from gradcli.walkthrough.step_types import Arrival, BackwardStep, ForwardStep, P
 
 # More of an input than this is not shown of how it was written.
 _LONGEST_GIVEN = 200
-# The card of a longer formula takes all of the width.
-_LONGEST_FORMULA = 32
+# The card of a longer formula is as wide as two.
+_LONGEST_FORMULA = 36
 _LEGEND = (
     "f32[3, 4] is float32 of shape (3, 4), f32[] a single number. In formulas, c\N{COMBINING MACRON} is c.grad, "
     "\N{CIRCLED DOT OPERATOR} multiplies element by element, \N{MATHEMATICAL BOLD DIGIT ONE} is a vector of ones, and "
