@@ -19,7 +19,17 @@ from gradcli.graph.node import CONSTANT, Node, constant, fitted, make
 from gradcli.graph.op import Blocking, Op, Shape
 from gradcli.ops.elementwise import eq, ne, scaled, where
 from gradcli.ops.family import apply, call, composite, primitive
-from gradcli.ops.gather import added_in_rows, check_index, gathered, index_node, looked_at, placed, take, wrapped
+from gradcli.ops.gather import (
+    added_in_rows,
+    check_index,
+    cost_of_sums,
+    gathered,
+    index_node,
+    looked_at,
+    placed,
+    take,
+    wrapped,
+)
 from gradcli.ops.kernels import picking
 from gradcli.ops.notation import spelling
 from gradcli.ops.reduce import recurrence_of
@@ -129,7 +139,7 @@ put_: Op = primitive(
     vjp=_put_vjp,
     textbook=_put_textbook, textbook_whole=_put_vjp,
     grad_fn=lambda node: (node.params["name"], node.inputs[: 1 if node.params["name"] in _OF_NUMBERS else None : 2]),
-    doc="Elements put at places along a dimension, or added there.", blocking=Blocking(_put_follow), cost=18.0,
+    doc="Elements put at places along a dimension, or added there.", blocking=Blocking(_put_follow), cost=cost_of_sums,
     native=NativeAdded(lambda node: added_in_rows(node, 0, 2, 1) if node.params["add"] else None, looked_at),
     formula=lambda c, s: c.call(s, "put_along", _own(s, "dim", "add")),
     text=spelling.put,
