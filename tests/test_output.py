@@ -59,12 +59,33 @@ def test_shown(words: tuple[str, ...], out: str) -> None:
 
 def test_what_there_is_none_of_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     words = ("eval", "sum(x)*i", "x=[1, 2]", "i=arange(3)[2]")
-    assert call(monkeypatch, *words, "--only", "i.grad") == (0, "None\n", "")
-    assert call(monkeypatch, *words, "--only", "i.grad", "--json") == (0, "null\n", "")
+    note = "note: i is int64: only floating-point inputs have gradients\n"
+    assert call(monkeypatch, *words, "--only", "i.grad") == (0, "None\n", note)
+    assert call(monkeypatch, *words, "--only", "i.grad", "-q") == (0, "None\n", "")
+    assert call(monkeypatch, *words, "--only", "i.grad", "--json") == (0, "null\n", note)
     assert call(monkeypatch, *words, "--show", "grads") == (0, "x.grad\ntensor([2., 2.])\n\ni.grad\nNone\n", "")
-    assert call(monkeypatch, "eval", "i*2", "i=arange(2)", "--show", "graph,grads") == (0, "None\n\nNone\n", "")
+    assert call(monkeypatch, "eval", "i*2", "i=arange(2)", "--show", "graph,grads") == (0, "None\n\nNone\n", note)
     found = json.loads(call(monkeypatch, "eval", "i*2", "i=arange(2)", "--show", "graph,grads", "--json").out)
     assert found == {"grad_fn": None, "graph": [], "grads": None}
+
+
+def test_integers_of_a_file_have_no_gradient(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    path = tmp_path / "data.csv"
+    path.write_text("a\n1\n3\n")
+    note = "note: i is int64: only floating-point inputs have gradients\n"
+    assert call(monkeypatch, "eval", "sum(i**2)", f"i={path}:a") == (0, "tensor(10)\n", note)
+    # Nobody asks for gradients, another input has one, or nothing could have one.
+    for words in (
+        ("sum(i)", "-q"),
+        ("sum(i)", "--no-grad"),
+        ("sum(i)", "--show", "value"),
+        ("sum(i)", "-o", f"value={tmp_path / 'sum.npy'}"),
+        ("sum(i*w)", "w=2"),
+        ("any(i > 2)",),
+    ):
+        assert call(monkeypatch, "eval", *words, f"i={path}:a").err == ""
+    # Those that are written out are meant to be integers.
+    assert call(monkeypatch, "eval", "sum(i)", "i=arange(3)").err == ""
 
 
 def test_npy(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -101,8 +101,8 @@ def eval_command(
     targets.check()
     tallies = Tallies(common.quiet, common.fail_on_nan, common.scheduler is not None)
     with progress_line(common.progress, common.quiet) as line:
-        result, remark = _evaluate(asked, targets, shown, tallies, line)
-    for text in () if common.quiet else (None if result.derivatives or shown else result.note, remark):
+        result, remarks = _evaluate(asked, targets, shown, tallies, line)
+    for text in () if common.quiet else (None if result.derivatives or shown else result.note, *remarks):
         if text:
             note(text)
     if not targets.standard_output and not (common.quiet and targets and not shown):
@@ -111,10 +111,10 @@ def eval_command(
 
 def _evaluate(
     asked: Asked, targets: Outputs, shown: Shown, tallies: Tallies, line: ProgressLine | None
-) -> tuple[Result, str | None]:
+) -> tuple[Result, list[str | None]]:
     """Compute what was asked for and write what goes to files; large results that are only shown are not kept.
 
-    The other thing given is a note on what is not finite.
+    The other thing given are notes, on what has no gradient and on what is not finite.
     """
     from gradcli.evaluation.request import VECTOR
     from gradcli.evaluation.result import Result
@@ -138,9 +138,14 @@ def _evaluate(
             with _runner(asked, compiled, {**inputs, VECTOR: vector}, frozenset(sinks)) as runner:
                 found = compiled.run(inputs, vector, sinks=sinks, progress=line, runner=runner)
             computed.update(zip(names, found, strict=True))
-        remark = tallies.note({name: computed[name] for name in names})
+        filed = [value.name for value in asked.values if value.path is not None]
+        silent = targets or request.derivatives or asked.wanted is not None
+        remarks = [
+            None if silent else shown.untracked(request, filed),
+            tallies.note({name: computed[name] for name in names}),
+        ]
         opened.write(computed)
-    return Result(request, inputs, list(computed.values()), shared=False), remark
+    return Result(request, inputs, list(computed.values()), shared=False), remarks
 
 
 @contextmanager

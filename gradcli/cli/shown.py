@@ -79,6 +79,20 @@ class Shown:
             return [target for target in request.targets if target == self.only]
         return [target for target in request.targets if self.parts is None or part_of(target) in self.parts]
 
+    def untracked(self, request: Request, filed: Sequence[str]) -> str | None:
+        """A note on the inputs that have no gradient, where none has one of those whose gradients are shown.
+
+        `filed` are those that files hold: whoever writes integers out knows that they are some.
+        """
+        asks = self.asks_for("grad") or self.asks_for("grads")
+        if not asks and (self or not filed or request.value.dtype.kind == "b"):
+            return None
+        names = list(request.leaves) if self.only is None else inputs_of(self.only)
+        kinds = [f"{name} is {request.leaves[name].dtype}" for name in names if not request.leaves[name].is_floating]
+        return (
+            f"{', '.join(kinds)}: only floating-point inputs have gradients" if 0 < len(kinds) == len(names) else None
+        )
+
     def outputs(self, outputs: tuple[str, ...]) -> tuple[str, ...]:
         """The -o options, with one more where the tensor goes to standard output as .npy."""
         return (*outputs, f"{self.only}=-") if self.format == "npy" else outputs
