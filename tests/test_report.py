@@ -233,6 +233,8 @@ def test_from_python(report: Report, tmp_path: Path) -> None:
         ({"expression": "x", "inputs": {"x": 1}, "path": "x.npy"}, "a report is an HTML file, not 'x.npy'"),
         ({"expression": "x", "inputs": {"x": 1}, "precision": 31}, "precision must be an integer from 0 to 30"),
         ({"expression": "x*y", "inputs": {"x": 1}, "path": "no.html"}, "unknown name 'y'"),
+        ({"expression": "x*y", "inputs": {"x": 1}}, "hint: add it to the inputs: {'y': ...}"),
+        ({"expression": "x", "inputs": {"x": 1}, "wrt": "r.html"}, "hint: path='r.html' names the file"),
     ],
 )
 def test_errors_in_python(given: dict[str, Any], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -150,6 +150,9 @@ def prepare(
         rows = _rows(per_row, leaves)
         arguments = leaves if rows is None else leaves | rows.rows
         carrying_out = interpreter(script.source, arguments)
+        if spare:
+            # Only calls in Python have such.
+            carrying_out.asking = "add it to the inputs: {{'{}': ...}}"
         value = carrying_out.run(script)
         if not spare:
             refuse_unused(leaves, carrying_out.used, script)

@@ -58,8 +58,8 @@ class StackMachine:
         self.used: set[str] = set()
         #: Names that are imported, for hints.
         self.offered: Mapping[str, str] = {}
-        #: Where names are given values, for those who ask.
-        self.where = " on the command line"
+        #: How names are given values, for those who ask.
+        self.asking = "give it a value on the command line, as in {}=ones(2,2)"
         self._values: list[Any] = []
         # The place of each value on the stack, from its first character to its last.
         self._places: list[Span] = []
@@ -141,7 +141,9 @@ class StackMachine:
             # What is imported has another name here than where it is written.
             written = self.source[slice(*place)]
             loops = "; each, iterate, fold and scan take its name" if name in self.functions else ""
-            hint = self._member_meant(name, place) or f"call it, as in {written}(x){loops}"
+            row = OPS.function(name)
+            given = "2,2" if row is not None and row.args.startswith("*size") else "x"
+            hint = self._member_meant(name, place) or f"call it, as in {written}({given}){loops}"
             raise GradcliError(f"{written!r} is a function", span=place, hint=hint)
         if name == THROWN_AWAY:
             hint = "values unpacked to _ are discarded: use another name"
@@ -151,7 +153,7 @@ class StackMachine:
         candidates = [*(local or ()), *self.names, *self.offered, *CONSTANTS]
         meant = self._member_meant(name, place) or value_meant(name, self.source.startswith(".", place[1]))
         meant = meant or did_you_mean(name, candidates)
-        hint = meant or f"give it a value{self.where}, as in {name}=ones(2,2)"
+        hint = meant or self.asking.format(name)
         raise UnknownNameError(f"unknown name {quoted(name)}", span=place, hint=hint)
 
     def _member_meant(self, name: str, place: Span) -> str | None:

@@ -40,7 +40,8 @@ class Signature:
     @property
     def text(self) -> str:
         """The arguments as people read them, without the words on what they hold."""
-        return _KIND.sub(r"\1", self._text)
+        # What a star takes may be nothing, and has no default in Python.
+        return _KIND.sub(r"\1", self._text).replace("=(),", ",")
 
     def _read(self) -> list[str]:
         names: list[str] = []

@@ -117,7 +117,7 @@ def _leaves(inputs: Arrays, params: Arrays) -> dict[str, Node]:
 
 def _interpreter(model: Model, leaves: Mapping[str, Node]) -> Interpreter:
     interpreter = Interpreter(model.source, leaves)
-    interpreter.where = ", as an input or as a parameter"
+    interpreter.asking = "give it a value, as an input or as a parameter, as in {}=ones(2,2)"
     return interpreter
 
 

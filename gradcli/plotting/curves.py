@@ -127,7 +127,7 @@ def points_of(inputs: Mapping[str, Any], wrt: str | None) -> str:
         return wrt
     several = [name for name, array in inputs.items() if array.size != 1]
     if not several:
-        raise GradcliError("no input holds points to plot against", hint="for example, x=linspace(-3,3,400)")
+        raise GradcliError("no input holds points to plot against", hint="for example, x=-3:3")
     if len(several) > 1:
         hint = f"--wrt {several[0]} plots against {several[0]}, and takes the others as they are"
         raise too_many(several, hint)

@@ -191,7 +191,7 @@ class _Attempt:
         self.functions: dict[str, str] = {}
         self.kept: dict[str, Any] = {}
         self.interpreter = Interpreter(source, {})
-        self.interpreter.where = ""
+        self.interpreter.asking = "give it a value, as in {}=ones(2,2)"
         self.interpreter.offered = script.offered
         self.interpreter.names.update(workspace.names)
         self.interpreter.names.update({name: self.plain[name] for name in substituted if name in self.plain})

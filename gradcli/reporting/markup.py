@@ -6,6 +6,8 @@ from html import escape
 
 from gradcli.errors import GradcliError, escaped, quoted
 
+#: How the names of such files end.
+ENDINGS = (".html", ".htm")
 # Elements without an end.
 _VOID = frozenset({"meta"})
 
@@ -60,5 +62,5 @@ def _number(value: float) -> str:
 
 def check_ending(path: str, hint: str = "name it report.html") -> None:
     """Refuse files of another kind, of which some may hold what the document is about."""
-    if not path.lower().endswith((".html", ".htm")):
+    if not path.lower().endswith(ENDINGS):
         raise GradcliError(f"a report is an HTML file, not {quoted(path)}", hint=hint)

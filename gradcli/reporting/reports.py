@@ -8,14 +8,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
 from typing import Any
 
-from gradcli.errors import GradcliError
+from gradcli.errors import GradcliError, quoted
 from gradcli.graph.arguments import kind_of
 from gradcli.optimize.course import Course
 from gradcli.optimize.iterate import Iterate
 from gradcli.optimize.minimum import Minimum
 from gradcli.optimize.minimum_report import minimum_json
 from gradcli.reporting.gathering import findings
-from gradcli.reporting.markup import check_ending
+from gradcli.reporting.markup import ENDINGS, check_ending
 from gradcli.reporting.page import records_page, report_page
 from gradcli.reporting.run_records import RunRecords, read_records
 from gradcli.storage.writing import save_document
@@ -49,7 +49,7 @@ def report(
     The arguments are those of `evaluate`; `precision` is the number of digits after the point. Instead of an
     expression, `runs` can be given, one or several: a result of `minimize`, a list of the steps that its `watch`
     received, or the name of a file that `gradcli minimize --json`, its `--trace` or `gradcli batch` has written. With a
-    `path`, which ends in .html, the page is written to that file, completely or not at all. Raises GradcliError.
+    `path`, which ends in .html or .htm, the page is written to that file, whole or not at all. Raises GradcliError.
 
     >>> import gradcli as gc
     >>> page = gc.report("w = sum(3*x)", {"x": [1, 2]})
@@ -57,6 +57,8 @@ def report(
     True
     """
     target = None if path is None else _target(path)
+    if isinstance(wrt, str) and wrt.lower().endswith(ENDINGS):
+        raise GradcliError(f"wrt is the name of an input, not {quoted(wrt)}", hint=f"path={wrt!r} names the file")
     if type(precision) is not int or not 0 <= precision <= _MOST_DIGITS:
         raise GradcliError(f"precision must be an integer from 0 to {_MOST_DIGITS}, got {precision!r}")
     if runs is None:
