@@ -119,15 +119,15 @@ def _reshaping(name: str, doc: str, args: str = "input, shape", **row: Any) -> O
 
 view = _reshaping(
     "view", "The elements in another shape, without copying; one length may be -1.", "input, *shape", build=_view,
-    torch="Tensor.view", layout=_view_layout, example=("input.view(-1)", "input:2"), text=spelling.reshape,
+    torch="Tensor.view", layout=_view_layout, example=("input.view(-1)", "input:2"), text=spelling.viewed,
 )
 unsafe_view = _reshaping(
     "_unsafe_view", "A reshape of a fresh result.", grad_fn="UnsafeViewBackward0", public=False,
-    text=spelling.reshape,
+    text=spelling.viewed,
 )
 reshape_alias = _reshaping(
     "_reshape_alias", "A reshape without copying of what is not in row-major order.", grad_fn="ReshapeAliasBackward0",
-    public=False, layout=_view_layout, text=spelling.reshape,
+    public=False, layout=_view_layout, text=spelling.viewed,
 )
 reshape = composite(
     "reshape", _reshape, args="input, *shape", family="shape",

@@ -159,8 +159,13 @@ def norm(w: Any, c: Any) -> Any:
 def reshape(w: Any, c: Any) -> Any:
     """x.reshape(shape); what was reshaped is reshaped at once."""
     form = c.args[0]
-    inner = form.parts[0] if form.op == "method" and form.arg[0] == "reshape" else form
-    return w.forms.method(inner, "reshape", w.shape(c.shape) or [w.literal(())], form.kind)
+    inner = form.parts[0] if form.op == "method" and form.arg[0] == c.name else form
+    return w.forms.method(inner, c.name, w.shape(c.shape), form.kind)
+
+
+def viewed(w: Any, c: Any) -> Any:
+    """x.reshape(shape), for what has that name in PyTorch's chain only."""
+    return w.forms.method(c.args[0], "reshape", w.shape(c.shape) or [w.literal(())], c.kind)
 
 
 def squeezed(w: Any, c: Any) -> Any:
