@@ -252,5 +252,13 @@ def test_what_has_no_dimension_has_one_place(name: str, more: str, engine: str) 
     assert (float(found.value), float(found.grads["x"])) == (float(y.detach()), float(x.grad))
 
 
+@pytest.mark.parametrize(("dtype", "length"), [("int8", 120), ("int8", 300), ("uint8", 250)])
+def test_indices_of_few_bits_count_further_than_they_reach(dtype: str, length: int) -> None:
+    x, i = np.ones((length, 3)), np.array([100, 3, 100], dtype)
+    for expression in ("x[i]", "index_select(x, 0, i)"):
+        found = gc.evaluate(f"sum({expression})", {"x": x, "i": i}, wrt="x").grads["x"].numpy()
+        assert (found.sum(), found[100].tolist(), found[3].tolist()) == (9, [2, 2, 2], [1, 1, 1])
+
+
 def test_a_running_product_of_nothing_has_a_gradient() -> None:
     assert gc.evaluate("sum(cumprod(x, 0))", {"x": np.zeros((0, 3))}).grads["x"].numpy().shape == (0, 3)

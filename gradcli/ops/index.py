@@ -288,7 +288,7 @@ def _add_lines(g: Any, index: Any, shape: Shape, dim: int) -> Any:
     """The same of a single index, a few lines at a time: `add.at` is fast where everything is a vector."""
     _check_places(index, shape[dim], dim)
     rest = (*shape[:dim], *shape[dim + 1 :])
-    inner, places = math.prod(rest), index.reshape(-1, 1) % shape[dim]
+    inner, places = math.prod(rest), index.reshape(-1, 1).astype(np.int64) % shape[dim]
     lines = np.moveaxis(g, range(dim, dim + index.ndim), range(index.ndim)).reshape(-1, inner)
     out, step = np.zeros(shape[dim] * inner, g.dtype), max(1, _FEW // inner)
     for start in range(0, len(lines), step):
