@@ -14,7 +14,7 @@ from gradcli.errors import GradcliError, SizeError
 from gradcli.graph import layout
 from gradcli.graph.arguments import as_int, as_node, holds_nodes, list_array, normalize_axis
 from gradcli.graph.dtypes import INT64
-from gradcli.graph.infer import broadcast_shapes
+from gradcli.graph.infer import broadcast_shapes, cast
 from gradcli.graph.measured import measured
 from gradcli.graph.native_forms import Dims, NativeLookup, NativeParts, NativeScatter, NativeSteps, NativeView
 from gradcli.graph.node import CONSTANT, INPUT, Node, constant, make
@@ -169,7 +169,8 @@ def listed_index(item: Any) -> Node:
 def integral(node: Node, name: str) -> Node:
     """A node of integers; an input whose data comes later may hold them, since lists of numbers are floating-point."""
     if node.dtype.kind in "iu":
-        return node
+        # With few bits it could not be counted from the end; NumPy takes no index of uint64.
+        return node if node.dtype in ("int32", "int64") else cast(node, INT64)
     if node.dtype.kind != "f" or node.op is not INPUT or node.params.get("data", node) is not None:
         hint = "convert it, as in i.long()"
         raise GradcliError(f"{name} must hold integers, not {node.dtype}", hint=hint)
