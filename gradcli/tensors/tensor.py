@@ -276,7 +276,7 @@ class Tensor(Elements):
     def __getitem__(self, index: Any) -> Tensor:
         return call(OPS["getitem"], self, index)
 
-    def __setitem__(self, index: Never, value: Never) -> Never:
+    def __setitem__(self, index: Never, value: Never) -> None:
         raise TypeError(
             "a Tensor has no assignment to elements; gc.index_put(x, [i], v) and gc.where(mask, v, x) make a new one"
         )

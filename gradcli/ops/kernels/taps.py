@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
-from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -284,9 +283,9 @@ def maxima(x: Any, maps: Sequence[Map], wanted: tuple[bool, ...] = (True, True))
     lines, steps = max(1, 2 * _PIECE // max(1, math.prod(space) * x.itemsize)), [list(_taps(t)) for t in tables]
     for start in range(0, len(x), lines):
         piece = slice(start, start + lines)
-        found = _maxima_of(x[piece], tables, steps, wanted[1])
+        found = _maxima_of(x[piece], tables, steps, wanted[1], ordered=False)
         if x.dtype.kind == "f" and _needs_order(x[piece], *found):
-            found = _maxima_in_order(x[piece], tables)
+            found = _maxima_of(x[piece], tables, steps, wanted[1], ordered=True)
         values[piece] = found[0]
         if places is not None:
             places[piece] = found[1]
@@ -294,14 +293,15 @@ def maxima(x: Any, maps: Sequence[Map], wanted: tuple[bool, ...] = (True, True))
     return values.reshape(shape), None if places is None else places.reshape(shape)
 
 
-def _maxima_of(x: Any, tables: Sequence[Taps], steps: list[list[_Tap]], picked: bool) -> tuple[Any, Any]:
-    """The largest elements, and their places if `picked`, whichever NumPy takes of equal zeros and of NaN."""
+def _maxima_of(x: Any, tables: Sequence[Taps], steps: list[list[_Tap]], picked: bool, ordered: bool) -> tuple[Any, Any]:
+    """The largest elements, and their places if `picked`: the first of equals and the last NaN if `ordered`, otherwise
+    whichever NumPy takes of equal zeros and of NaN."""
     values: Any = x
     picks: list[Any] = []
     for k in reversed(range(len(tables))):
         # The last dimension first: of equals in a window, the first of the first line comes first.
         shape = (*values.shape[: k + 1], len(tables[k].counts), *values.shape[k + 2 :])
-        values, picks = _largest_along(values, k + 1, steps[k], shape, picks, picked)
+        values, picks = _largest_along(values, k + 1, steps[k], shape, picks, picked, ordered)
     if not picked:
         return values, None
     sizes = [math.prod(x.shape[k + 2 :]) for k in range(len(tables))]
@@ -312,7 +312,9 @@ def _maxima_of(x: Any, tables: Sequence[Taps], steps: list[list[_Tap]], picked: 
     return values, places
 
 
-def _largest_along(x: Any, axis: int, steps: list[_Tap], shape: Any, picks: list[Any], picked: bool) -> Any:
+def _largest_along(
+    x: Any, axis: int, steps: list[_Tap], shape: Any, picks: list[Any], picked: bool, ordered: bool
+) -> Any:
     """The maxima of windows along one dimension. If `picked`, also which element of its window each is, counted along
     this dimension, and what `picks` has of those along the following ones."""
     lead, first = (slice(None),) * axis, steps[0]
@@ -324,12 +326,16 @@ def _largest_along(x: Any, axis: int, steps: list[_Tap], shape: Any, picks: list
         step = steps[k]
         into, of = (*lead, slice(None) if step.rows is None else step.rows), (*lead, step.places)
         part, known = x[of], best[into]
+        better: Any = part > known if picked or ordered else None
+        if ordered:
+            better |= part != part
         if picked:
-            better = part > known
             own[0][into] = np.maximum(own[0][into], better * own[0].dtype.type(k))
             for mine, theirs in zip(own[1:], picks, strict=True):
                 mine[into] = np.where(better, theirs[of], mine[into])
-        if isinstance(into[-1], slice):
+        if ordered:
+            best[into] = np.where(better, part, known)
+        elif isinstance(into[-1], slice):
             np.maximum(known, part, out=known)
         else:
             best[into] = np.maximum(known, part)
@@ -348,33 +354,8 @@ def _needs_order(x: Any, values: Any, places: Any) -> bool:
     return bool(not values.all() and (x.view(bits) == np.iinfo(bits).min).any())
 
 
-def _maxima_in_order(x: Any, tables: Sequence[Taps]) -> tuple[Any, Any]:
-    """The same, element after element of all windows."""
-    count = len(tables)
-    lengths = tuple(len(t.counts) for t in tables)
-    steps = [math.prod(x.shape[x.ndim - count + k + 1 :]) for k in range(count)]
-    best = np.full((*x.shape[: x.ndim - count], *lengths), _least(x.dtype), x.dtype)
-    at = np.zeros(best.shape, np.int64)
-    at += _flat([t.places[:, 0] for t in tables], steps)
-    for taps in product(*(range(t.places.shape[1]) for t in tables)):
-        rows = [np.flatnonzero(t.counts > k) for t, k in zip(tables, taps, strict=True)]
-        places = [t.places[r, k] for t, r, k in zip(tables, rows, taps, strict=True)]
-        part, (into, mine) = x[_block(places)], (_block(rows), _flat(places, steps))
-        known, known_at = best[into], at[into]
-        better = (part > known) | (part != part)
-        best[into] = np.where(better, part, known)
-        at[into] = np.where(better, mine, known_at)
-    return best, at
-
-
 def _flat(places: Sequence[Any], steps: Sequence[int]) -> Any:
     """Places along several dimensions as places in the flat array."""
     count = len(places)
     parts = [p.reshape(-1, *(1,) * (count - k - 1)) * s for k, (p, s) in enumerate(zip(places, steps, strict=True))]
     return sum(parts[1:], start=parts[0])
-
-
-def _block(places: Sequence[Any]) -> tuple[Any, ...]:
-    """An index of all combinations of places along the last dimensions."""
-    slices = [_as_slice(p) for p in places]
-    return (..., *(slices if all(isinstance(s, slice) for s in slices) else np.ix_(*places)))

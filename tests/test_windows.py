@@ -1,0 +1,52 @@
+"""Maxima of windows: the first of equal elements in the order of the rows, the last NaN, and the signs of zeros."""
+
+from __future__ import annotations
+
+import math
+from itertools import product
+
+import numpy as np
+import pytest
+
+import gradcli as gc
+
+KINDS = np.array([0.0, -0.0, 1.0, 2.0, -np.inf, np.nan])
+
+
+def by_definition(x: np.ndarray, rows: list[range], columns: list[range]) -> list[tuple[float, int]]:
+    """Element after element of each window."""
+    found = []
+    for window in product(rows, columns):
+        best, at = -math.inf, window[0][0] * x.shape[1] + window[1][0]
+        for row, column in product(*window):
+            if x[row, column] > best or math.isnan(x[row, column]):
+                best, at = float(x[row, column]), row * x.shape[1] + column
+        found.append((best, at))
+    return found
+
+
+def sliding(length: int, size: int, step: int) -> list[range]:
+    return [range(start, start + size) for start in range(0, length - size + 1, step)]
+
+
+def adaptive(length: int, count: int) -> list[range]:
+    return [range(k * length // count, -(-(k + 1) * length // count)) for k in range(count)]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_ties_zeros_and_nan(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    x = rng.choice(KINDS[: 5 + seed % 2], (5, 7))
+    data = gc.tensor(x[None])
+    for found, rows, columns in (
+        (gc.max_pool2d(data, (2, 3), 1, return_indices=True), sliding(5, 2, 1), sliding(7, 3, 1)),
+        (gc.adaptive_max_pool2d(data, (2, 3), return_indices=True), adaptive(5, 2), adaptive(7, 3)),
+    ):
+        expected = by_definition(x, rows, columns)
+        values, places = (part.numpy().reshape(-1) for part in found)
+        assert places.tolist() == [at for _, at in expected]
+        # repr tells the zeros apart.
+        assert [repr(float(v)) for v in values] == [repr(best) for best, _ in expected]
+    alone = gc.max_pool2d(data, (2, 3), 1).numpy().reshape(-1)
+    expected = by_definition(x, sliding(5, 2, 1), sliding(7, 3, 1))
+    assert [repr(float(v)) for v in alone] == [repr(best) for best, _ in expected]
