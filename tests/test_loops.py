@@ -150,12 +150,11 @@ LONG = "f(y) = y + sin(y*k)/100; sum(iterate(f, x, 1000))"
 def test_what_is_told_of_a_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     done = call(monkeypatch, "explain", LONG, "x=zeros(10)", "k=2")
     assert (
-        "_loop(x, k)  (float32 10, float32 1000x10; 1,000 iterations of 4 operations, 40 bytes kept of each)"
-        in done.out
+        "loop(x, k)  (float32 10, float32 1000x10; 1,000 iterations of 4 operations, 40 bytes kept of each)" in done.out
     )
     alone = call(monkeypatch, "explain", LONG, "x=zeros(10)", "k=2", "--no-grad", "--json")
     (loop,) = [step for step in json.loads(alone.out)["stages"][0]["whole"] if "repeated" in step]
-    assert loop["repeated"] == {"turns": 1000, "operations": 4, "kept": 0}
+    assert loop["repeated"] == {"iterations": 1000, "operations": 4, "kept": 0}
     assert "1,000 iterations" in call(monkeypatch, "graph", LONG, "x=zeros(10)", "k=2", "--format", "mermaid").out
 
 

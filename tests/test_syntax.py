@@ -605,7 +605,7 @@ def test_unparse(source: str, text: str) -> None:
         ("f(t+1) = t; 1", "the parameters of a function must be names", "f(t+1)", "f(t) ="),
         ("x + 1 = 3; x", "only a name can be assigned to", "x + 1", "=="),
         ("(f(x)) = 3; x", "only a name can be assigned to", "(f(x))", "=="),
-        ("x[0] = 3; x", "only a name can be assigned to", "x[0]", "=="),
+        ("x[0] = 3; x", "only a name can be assigned to", "x[0]", "index_put(x, [i], v)"),
         ("2 = x; x", "only a name can be assigned to", "2", "=="),
         ("x; y = 3", "the value of this expression is not used", "x", None),
         ("f(t) = t ;", "the last statement is a definition; end with the expression to evaluate", "f(t) = t", None),

@@ -55,7 +55,7 @@ def details(node: Node) -> tuple[str, ...]:
     operands = zip(operand_names(node), node.inputs, strict=True)
     lines = [f"{name}={_number(child)}" for name, child in operands if is_inlined(child)]
     if node.op.repeated is not None:
-        return (*lines, f"{node.op.repeated(node).turns:,} iterations")
+        return (*lines, f"{node.op.repeated(node).iterations:,} iterations")
     defaults = node.op.signature.defaults
     for name, value in node.params.items():
         shown = f"({value[0]},)" if name == "shape" and len(value) == 1 else _parameter(value)

@@ -173,8 +173,8 @@ def _whole_line(named: Labels, step: WholeStep, native: bool) -> str:
     shown = ", ".join(f"{dtype} {'x'.join(map(str, shape)) or '0-dim'}" for shape, dtype in forms)
     more = ", native" if native else ""
     if node.op.repeated is not None:
-        turns, operations, kept = node.op.repeated(node)
-        more = f"; {turns:,} iterations of {operations:,} operations, {show_bytes(kept)} kept of each"
+        iterations, operations, kept = node.op.repeated(node)
+        more = f"; {iterations:,} iterations of {operations:,} operations, {show_bytes(kept)} kept of each"
     return f"whole: {named.of(step.out)} = {made}  ({shown}{more})"
 
 

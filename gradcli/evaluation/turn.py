@@ -201,7 +201,7 @@ def repeated(node: Node) -> Repeated:
     turn: Turn = node.params["turn"]
     steps = [step for step in toposort(turn.given) if step.inputs and step.op is not RESULT]
     inner = [step.op.repeated(step) for step in steps if step.op.repeated is not None]
-    operations = len(steps) + sum(loop.turns * loop.operations - 1 for loop in inner)
+    operations = len(steps) + sum(loop.iterations * loop.operations - 1 for loop in inner)
     wanted = node.params.get("wanted") or (True,) * len(turn.forms)
     rows = [(shape[1:], dtype) for shape, dtype in turn.forms]
     kept = [form for form, w in list(zip(rows, wanted, strict=True))[len(turn.carried) :] if w]

@@ -25,10 +25,10 @@ MANY = ("*",)
 
 
 class Repeated(NamedTuple):
-    """What an operation does that stands for a loop: so many turns of so many operations, and the bytes of its result
-    that each turn adds."""
+    """What an operation does that stands for a loop: so many iterations of so many operations, and the bytes of
+    its result that each iteration adds."""
 
-    turns: int
+    iterations: int
     operations: int
     kept: int
 

@@ -133,7 +133,7 @@ def describe(node: Node) -> str:
     """What a node is, for messages."""
     if node.op.repeated is not None:
         loop = node.op.repeated(node)
-        return f"what a loop of {loop.turns:,} iterations keeps of each ({show_bytes(loop.kept)})"
+        return f"what a loop of {loop.iterations:,} iterations keeps of each ({show_bytes(loop.kept)})"
     if node.op.results:
         return f"what {node.op.name.lstrip('_')}() gives"
     article = "an" if node.dtype.kind == "i" else "a"

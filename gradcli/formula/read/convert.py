@@ -77,8 +77,8 @@ class Converter(TermMaker):
             nodes, name = _made_by(nodes)
             node = nodes[0]
         if node.op.repeated is not None:
-            turns, hint = node.op.repeated(node).turns, f"a loop of fewer iterations may have one; {IN_NUMBERS}"
-            raise GradcliError(f"a loop of {turns:,} iterations has no formula", hint=hint)
+            count, hint = node.op.repeated(node).iterations, f"a loop of fewer iterations may have one; {IN_NUMBERS}"
+            raise GradcliError(f"a loop of {count:,} iterations has no formula", hint=hint)
         params = {key: self.reader.read([n.params[key] for n in nodes]) for key in node.params}
         inputs = tuple([values[i] for i in node.inputs])
         given = tuple([shapes[i] for i in node.inputs])
