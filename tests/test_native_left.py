@@ -384,6 +384,17 @@ def test_sums_at_places_have_the_same_bits_for_any_threads(expression: str) -> N
 
 
 @pytest.mark.parametrize(
+    "expression", ["(2*X).T", "exp(X - amax(X, 1, True)).T", "quantile(X.T[:, :50], 0.3, 0).exp()"]
+)
+@pytest.mark.parametrize("shape", [(300, 200), (300, 5)])
+def test_results_that_are_cut_along_another_dimension(expression: str, shape: tuple[int, int]) -> None:
+    roots = with_gradients(expression, {"X": drawn(shape, "float32")})
+    for sizes in (BLOCKS, TINY[1]):
+        got, expected, _ = both(roots, sizes)
+        agree(got, expected, 1e-5)
+
+
+@pytest.mark.parametrize(
     "expression", ["scatter_add(X, dim, i, Y)", "gather(X, dim, i)", "exp(scatter_add(2*X, dim, i, Y*Y))"]
 )
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -373,6 +373,9 @@ def suits(reader: Lowering, item: LoopStep) -> bool:
             return False
     strides = [*(strides for _, strides in item.operands), item.strides]
     if item.adds:
+        # The table of a row is written as one piece.
+        if any(reader.leading(slot) > 1 for slot in (item.out, item.start) if slot >= 0):
+            return False
         return all(not one or one[-1] in (0, 1) for one in strides) and row_tables.fits(item)
     if item.running or (item.scatters and any(item.operands[1][1][-1:])):
         return False

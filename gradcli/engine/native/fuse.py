@@ -236,6 +236,10 @@ class Code:
         return 1 + len(v.lines) if made.dtype == item.step.node.dtype or item.out < 0 else None
 
 
+def _touched(item: LoopStep) -> set[int]:
+    return {item.out, *(slot for slot, _ in item.operands)}
+
+
 def _is_whole(runs: list[Any]) -> bool:
     return len(runs) == 1 and isinstance(runs[0], _Stretch)
 
@@ -293,6 +297,11 @@ class _Rebuilt:
             operands = tuple([(names.get(slot, slot), strides) for slot, strides in item.operands])
             return replace(item, operands=operands, out=names.get(item.out, item.out))
 
+        # A result may be cut along another dimension, and then a row of it does not lie in one piece.
+        takes = dict(_FUNCTIONS)[self.function]
+        for item in [item for run in self.runs if isinstance(run, _Stretch) for item in run.items]:
+            if named(item) != item and not takes(self.reader, named(item)):
+                names = {source: slot for source, slot in names.items() if source not in _touched(item)}
         for run in self.runs:
             if isinstance(run, _Stretch):
                 run.items = [named(item) for item in run.items]
