@@ -125,18 +125,11 @@ def _rows_of_table(node: Node) -> tuple[Dims, Dims] | None:
     return ((-1, node.ndim - 1), tuple(range(node.ndim - 1))) if node.ndim > 1 else None
 
 
-def _gather_into(out: Any, x: Any, index: Any, dim: int) -> None:
-    if x.ndim and index.ndim:
-        picking.picked_into(out, x, index, dim)
-    else:
-        out[...] = picking.picked(x, index, dim)
-
-
 #: Places that are part of the expression are not looked at one by one here.
 _NO_PARTS = NativeParts(lambda node: None)
 
 gather: Op = primitive(
-    "gather", lambda x, index, dim: picking.picked(x, index, dim), _gather_infer, family="gather", into=_gather_into,
+    "gather", picking.picked, _gather_infer, family="gather", into=picking.picked_into,
     args="input, dim, index: places, *, sparse_grad=False", build=_gather,
     grad_fn=lambda node: ("GatherBackward0", node.inputs[:1]),
     vjp=lambda g, out, x, index, dim: (placed(g, index, x.shape, dim), None),

@@ -76,16 +76,18 @@ def _pieces(index: Any, rows: int, length: int, inner: int) -> Iterator[tuple[sl
 
 def picked(x: Any, index: Any, dim: int) -> Any:
     """The element at each index."""
-    if not x.ndim or not index.ndim:
-        check_places(index, x.shape[dim] if x.ndim else 1, dim)
-        return x.reshape(-1)[index.astype(np.int64)].reshape(index.shape)
-    out = np.empty((*x.shape[: x.ndim - index.ndim], *index.shape), x.dtype)
+    lead = max(0, x.ndim - index.ndim) if index.ndim else 0
+    out = np.empty((*x.shape[:lead], *index.shape), x.dtype)
     picked_into(out, x, index, dim)
     return out
 
 
 def picked_into(out: Any, x: Any, index: Any, dim: int) -> None:
-    """The same of tensors with dimensions, written to an array."""
+    """The same, written to an array."""
+    if not x.ndim or not index.ndim:
+        check_places(index, x.shape[dim] if x.ndim else 1, dim)
+        out[...] = x.reshape(-1)[index.astype(np.int64)].reshape(index.shape)
+        return
     found = _in_rows(x.shape, index, dim)
     if found is None or not x.flags.c_contiguous or not out.flags.c_contiguous:
         out[...] = np.take(np.ascontiguousarray(x).reshape(-1), flat_places(index, x.shape, dim))
