@@ -21,9 +21,8 @@ def check_text(report: Report, source: str) -> Marked:
     lines += [f"note: {note}" for note in report.notes]
     for row in report.rows:
         if row.verdict == "wrong":
-            lines.append("")
-            lines.append(f"{row.name}: the {DERIVATIVES[report.order]} is {row.worst.claimed:.6g} {_where(row)}, ")
-            lines[-1] += f"differences give {row.worst.measured:.6g}"
+            claim = f"the {DERIVATIVES[report.order]} is {row.worst.claimed:.6g} {_where(row)}"
+            lines += ["", f"{row.name}: {claim}, differences give {row.worst.measured:.6g}"]
     for suspect in report.suspects:
         lines.append("")
         lines += _suspect_lines(suspect, source)

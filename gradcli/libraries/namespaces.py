@@ -151,19 +151,21 @@ def libraries_with(name: str) -> list[str]:
 def _unknown(folder: str, name: str, contents: _Contents) -> GradcliError:
     """The error for a name that stands for nothing, with what may be meant."""
     place = f"{folder}.{name}"
-    known = [*contents.names(folder), *contents.values, *contents.folders.split()]
-    near = closest(name, known)
-    row = OPS.function(name)
     hint = _ELSEWHERE.get(place) or _ELSEWHERE.get(name)
     if hint is None and folder == "torch.nn" and name[:1].isupper():
         hint = module_meant(name)
-    if hint is not None:
-        pass
-    elif row is not None and near != name:
-        hint = f"write {row.name}(…), whose place in PyTorch is torch.{row.torch or row.name}"
-    elif near is not None:
-        hint = f"did you mean {folder}.{near}?"
-    else:
-        inside = [f"{folder}.{inner}" for inner in contents.folders.split()]
-        hint = f"it knows {', '.join(inside)}" if inside else None
+    if hint is None:
+        hint = _nearest(folder, name, contents)
     return GradcliError(f"gradcli has no {place}", hint=hint)
+
+
+def _nearest(folder: str, name: str, contents: _Contents) -> str | None:
+    """What a name that stands for nothing is most like, or else what there is."""
+    near = closest(name, [*contents.names(folder), *contents.values, *contents.folders.split()])
+    row = OPS.function(name)
+    if row is not None and near != name:
+        return f"write {row.name}(…), whose place in PyTorch is torch.{row.torch or row.name}"
+    if near is not None:
+        return f"did you mean {folder}.{near}?"
+    inside = [f"{folder}.{inner}" for inner in contents.folders.split()]
+    return f"it knows {', '.join(inside)}" if inside else None
