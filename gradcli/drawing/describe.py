@@ -23,11 +23,6 @@ def is_inlined(node: Node) -> bool:
     return node.op is CONSTANT and node.size == 1
 
 
-def name_of(node: Node) -> str:
-    """The operation's name as users know it."""
-    return node.op.name.lstrip("_")
-
-
 def operand_names(node: Node) -> list[str]:
     """A name for each operand: the signature's where it has one for each of them, numbers otherwise."""
     required = node.op.signature.required
@@ -72,7 +67,7 @@ def title(node: Node) -> str:
         return str(node.params.get("name") or "grad-output")
     if node.op is CONSTANT:
         return _number(node) if node.size == 1 else "constant"
-    return name_of(node)
+    return node.op.plain_name
 
 
 def place(node: Node, source: str) -> str:

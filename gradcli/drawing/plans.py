@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gradcli.drawing.describe import arrow, details, is_inlined, name_of, ports, title
+from gradcli.drawing.describe import arrow, details, is_inlined, ports, title
 from gradcli.drawing.drawing import Drawing, Vertex, short_form
 from gradcli.drawing.graphs import add_output, kind_of
 from gradcli.engine.plan.program import Cut, Pass, Program, Step, Sum, WholeStep
@@ -93,7 +93,7 @@ class _Sketch:
 
     def _step(self, node: Node, lines: tuple[str, ...], group: int | None) -> int:
         family, dtype = node.op.family, str(node.dtype)
-        return self._add(Vertex("op", name_of(node), lines, ports(node), family, "", node.shape, dtype, group))
+        return self._add(Vertex("op", node.op.plain_name, lines, ports(node), family, "", node.shape, dtype, group))
 
     def _add(self, vertex: Vertex) -> int:
         self.drawing.vertices.append(vertex)

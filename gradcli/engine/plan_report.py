@@ -111,20 +111,17 @@ def _step_line(named: Labels, one: Pass, step: Step | Sum | Cut, native: NativeS
     if isinstance(step, Cut):
         return f"b{step.slot} = {named.of(step.value)}[i:j]  (read into buffer {step.buffer})"
     inputs = ", ".join(named.inside(one, slot) for slot in step.inputs)
+    name = step.node.op.plain_name
     if isinstance(step, Sum):
         fused = " of products" if step.params.get("fused") else ", native" if native else ""
-        return (
-            f"{named.of(step.value)} += {_operation(step.node)}({inputs})  (partial results{fused}, combined in order)"
-        )
+        return f"{named.of(step.value)} += {name}({inputs})  (partial results{fused}, combined in order)"
     if native is not None:
-        return f"{named.inside(one, step.out)} = {_operation(step.node)}({inputs})  (native)"
+        return f"{named.inside(one, step.out)} = {name}({inputs})  (native)"
     place = place_of(step, f"{named.of(step.lent)}[i:j]" if step.lent >= 0 else "")
     tiles = f", {step.tile} rows side by side" if step.tile else ""
     if step.node.op is RESULT:
         return f"{_result(named, one, step)} = {inputs}.{_field(step.node)}  ({place})"
-    return (
-        f"{_result(named, one, step)} = {_operation(step.node)}({inputs})  ({kernel_name(step.node)}, {place}{tiles})"
-    )
+    return f"{_result(named, one, step)} = {name}({inputs})  ({kernel_name(step.node)}, {place}{tiles})"
 
 
 def place_of(step: Step, lender: str) -> str:
@@ -168,7 +165,7 @@ def native_parts(program: Program) -> list[NativePart]:
 def _whole_line(named: Labels, step: WholeStep, native: bool) -> str:
     inputs = ", ".join(named.of(number) for number in step.inputs)
     node = step.node
-    made = f"{inputs}.{_field(node)}" if node.op is RESULT else f"{_operation(node)}({inputs})"
+    made = f"{inputs}.{_field(node)}" if node.op is RESULT else f"{node.op.plain_name}({inputs})"
     forms = node.wanted if isinstance(node, SeveralResults) else ((node.shape, node.dtype),)
     shown = ", ".join(f"{dtype} {'x'.join(map(str, shape)) or '0-dim'}" for shape, dtype in forms)
     more = ", native" if native else ""
@@ -182,7 +179,7 @@ def kernel_name(node: Node) -> str:
     """What computes a node."""
     kernel: Any = node.op.kernel
     name = getattr(kernel, "__name__", "kernel")
-    return f"numpy.{name}" if type(kernel).__name__ == "ufunc" else f"{_operation(node)} kernel"
+    return f"numpy.{name}" if type(kernel).__name__ == "ufunc" else f"{node.op.plain_name} kernel"
 
 
 def _constant(node: Node) -> str:
@@ -256,8 +253,3 @@ def native_code(program: Program) -> list[str]:
         return [part.text for part in parts]
     passes = [chosen(program, one) for stage in program.stages for one in stage.passes]
     return [step.text for one in passes for step in one.steps if isinstance(step, NativeStep)]
-
-
-def _operation(node: Node) -> str:
-    """The operation's name as users know it."""
-    return node.op.name.lstrip("_")

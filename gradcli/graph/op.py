@@ -214,9 +214,14 @@ class Op:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.build(*self.signature.bind(args, kwargs))
 
+    @property
+    def plain_name(self) -> str:
+        """The operation's name as users know it."""
+        return self.name.lstrip("_")
+
     def named(self, values: Iterable[Any]) -> Any:
         """Something for each of its results, under their names."""
-        return tuple(values) if self.results is MANY else _named_tuple(self.name.lstrip("_"), self.results)(*values)
+        return tuple(values) if self.results is MANY else _named_tuple(self.plain_name, self.results)(*values)
 
     def name_of_result(self, index: int) -> str:
         """What one of its results is called."""

@@ -171,7 +171,7 @@ def _one_of(name: str, place: Callable[..., Any], doc: str, **row: Any) -> Op:
 def _one_along(op: Op, input: Any, dim: Any, keepdim: Any, **how: Any) -> Any:
     x, axis = _along(input, dim)
     if x.ndim and not x.shape[axis]:
-        raise SizeError("{}() of no elements has no value (the tensor has shape {})", op.name.lstrip("_"), x.shape)
+        raise SizeError("{}() of no elements has no value (the tensor has shape {})", op.plain_name, x.shape)
     return make_results(op, (x,), {"dim": axis, "keepdim": as_flag(keepdim, "keepdim"), **how})
 
 

@@ -251,7 +251,7 @@ def _check(value: Node, x: Node, shape: tuple[int, ...]) -> bool:
         if (node.shape != shape and (shape or node.shape != value.shape)) or node.op.family != "elementwise":
             mixed = True
         if not shape and node.op.family not in _ARRANGING and all(not child.shape for child in node.inputs):
-            what = f"{node.op.name.lstrip('_')} takes numbers together, and {x.params['name']} stands for one at a time"
+            what = f"{node.op.plain_name} takes numbers together, and {x.params['name']} stands for one at a time"
             hint = "a plot is of a function of one number, applied to every point"
             raise GradcliError(what, span=node.span, hint=hint)
     if not shape and value.size != 1 and (value.ndim != 1 or not value.size or value.size > MOST_CURVES):

@@ -30,7 +30,7 @@ def call_in_words(node: Node, operands: Sequence[str]) -> str:
     shapes = tuple([child.shape for child in node.inputs])
     writer = Arranger(dict(zip(operands, shapes, strict=True)), operands[0] if operands else "", {})
     args = [writer.forms.name(word, kind) for word, kind in zip(operands, kinds, strict=True)]
-    name, kind = node.op.name.lstrip("_"), _KINDS.get(node.dtype.kind, REAL)
+    name, kind = node.op.plain_name, _KINDS.get(node.dtype.kind, REAL)
     form = (node.op.text or usual)(writer, CallOfForms(node.op, name, args, node.params, kind, shapes, node.shape))
     return written(code_of(form, {}))
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, count
 
 from gradcli.autodiff.vjp import backward_function, shown
-from gradcli.drawing.describe import details, is_inlined, name_of, operand_names, title
+from gradcli.drawing.describe import details, is_inlined, operand_names, title
 from gradcli.errors import Span, Texts, escaped
 from gradcli.evaluation.request import Request
 from gradcli.graph.node import CONSTANT, INPUT, RESULT, Node, SeveralResults, toposort, with_inputs
@@ -183,7 +183,7 @@ class Outline:
         end = f"[{result}]" if result.isdigit() else f".{result}" if result else ""
         if (node.op.public or node.op.text is not None) and not is_plain_call(node):
             return call_in_words(node, [self._operand(child, deep) for child in node.inputs]) + end
-        name, inputs = name_of(node), node.inputs
+        name, inputs = node.op.plain_name, node.inputs
         if node.op.name.startswith("_") and node.op.grad_fn is not None:
             name, behind = backward_function(node)
             name = re.sub(r"Backward\d*$", "", name).lower()
@@ -261,7 +261,7 @@ def _balanced(text: str, place: Span) -> Span:
 
 def function_name(node: Node) -> str:
     """PyTorch's name of a backward function, or the operation's where it has none."""
-    return name_of(node) if node.op.grad_fn is None else backward_function(node)[0]
+    return node.op.plain_name if node.op.grad_fn is None else backward_function(node)[0]
 
 
 def _maker(step: Node) -> Node:

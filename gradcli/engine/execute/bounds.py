@@ -135,7 +135,7 @@ def describe(node: Node) -> str:
         loop = node.op.repeated(node)
         return f"what a loop of {loop.iterations:,} iterations keeps of each ({show_bytes(loop.kept)})"
     if node.op.results:
-        return f"what {node.op.name.lstrip('_')}() gives"
+        return f"what {node.op.plain_name}() gives"
     article = "an" if node.dtype.kind == "i" else "a"
     return f"{article} {node.dtype} tensor of shape {node.shape}"
 
@@ -155,8 +155,7 @@ def check_duration(program: Program, threads: int, limit: float | None) -> None:
     node = program.origin.get(node, node)
     largest = max((node, *node.inputs), key=lambda tensor: tensor.size)
     raise GradcliError(
-        f"this is expected to take {_show(seconds)}, most of it for {node.op.name.lstrip('_')}() with "
-        f"{describe(largest)}",
+        f"this is expected to take {_show(seconds)}, most of it for {node.op.plain_name}() with {describe(largest)}",
         span=node.span,
         hint="--yes computes it anyway",
     )

@@ -15,7 +15,7 @@ Formula = Callable[["TermMaker", "Application"], "Value"]
 
 def function(c: TermMaker, s: Application) -> Value:
     """A function element by element, under the name that the operation has in public."""
-    return c.function(s, s.op.name.lstrip("_"))
+    return c.function(s, s.op.plain_name)
 
 
 def function_named(name: str) -> Formula:
