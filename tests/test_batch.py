@@ -20,6 +20,8 @@ import numpy as np
 import pytest
 
 from gradcli.batch.items import Pattern, find_items, pattern_of
+from gradcli.batch.job import Job, Task
+from gradcli.batch.work import UNFINISHED, Common, Worker
 from gradcli.errors import GradcliError
 from tests.command import COMMAND, Done, ended_by, environment, leftovers, process
 from tests.peak import measured
@@ -530,6 +532,19 @@ def test_patterns() -> None:
         for path in ("p/a.npy", "p/b.npy", "q/a.npy"):
             np.save(path, np.ones(1))
         find_items({"x": Pattern("folder", "p"), "y": Pattern("folder", "q")})
+
+
+def test_items_done_again_by_the_same_worker() -> None:
+    # As on a cluster that lost what came of them, while their files wait for their names.
+    make("data", 2)
+    os.makedirs(os.path.join("out", UNFINISHED))
+    job = Job("sum(x**2)", ("x",), ("x",), {}, "out")
+    worker = Worker(job, Common(job))
+    tasks = [Task(k, f"i{k:03}", (f"data/i{k:03}.npy",)) for k in range(2)]
+    parts = [worker.do(tasks, lambda: False) for _ in range(2)]
+    assert [(part.complete, part.failure) for part in parts] == [(True, None)] * 2
+    names = [temporary for part in parts for outcome in part.outcomes for temporary, _ in outcome.files]
+    assert sorted(os.listdir(os.path.join("out", UNFINISHED))) == sorted(set(names)) and len(names) == 4
 
 
 @pytest.mark.slow

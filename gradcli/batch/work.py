@@ -73,12 +73,14 @@ class Worker:
         self._plans: Kept[ItemPlan | Preliminary] = Kept(_MOST_PLANS)
         self._last: tuple[list[Any], ItemPlan] | None = None
         self._place = os.path.join(job.folder, UNFINISHED)
-        self._token = f"{os.getpid():x}-{os.urandom(4).hex()}"
+        self._token = ""
 
     def do(self, tasks: Sequence[Task], stopped: Callable[[], bool]) -> Part:
         """Do neighbouring items; failures are told in their outcomes; results that cannot be written end the part."""
         outcomes: list[Outcome] = []
         sums: dict[str, Any] = {}
+        # A cluster may have the same items done again, by this worker too, while the first files lie there.
+        self._token = f"{os.getpid():x}-{os.urandom(4).hex()}"
         with self._settings():
             for task in tasks:
                 if stopped():
