@@ -179,8 +179,7 @@ def _seed(node: Node, order: int, last: bool, wanted: Wanted) -> Node:
 
 
 def _ones(node: Node) -> Node:
-    result: Node = ones_like(node)
-    return result
+    return ones_like(node)
 
 
 def _make_square(script: Script, lengths: Lengths) -> None:

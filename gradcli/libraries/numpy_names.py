@@ -66,5 +66,4 @@ def _called(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 
 
 def _table(name: str) -> dict[str, LibraryRow]:
-    rows: dict[str, LibraryRow] = import_module(f"gradcli.libraries.numpy_{name}").ROWS
-    return rows
+    return import_module(f"gradcli.libraries.numpy_{name}").ROWS

@@ -185,8 +185,7 @@ def _vecdot(x: Any, y: Any, dim: Any) -> Node:
     product = mul(a, b)
     if not a.ndim or not b.ndim:
         raise SizeError("vecdot() needs vectors, got shapes {} and {}", a.shape, b.shape)
-    found: Node = sum_(product, normalize_axis(dim, product.ndim))
-    return found
+    return sum_(product, normalize_axis(dim, product.ndim))
 
 
 def _kron(input: Any, other: Any) -> Node:
@@ -298,8 +297,7 @@ def _matrix_power(input: Any, n: Any) -> Node:
         if power == 1:
             return x
     if power == 1:
-        found: Node = clone(x)
-        return found
+        return clone(x)
     if power == 3:
         return matmul(matmul(x, x), x)
     result: Node | None = None
@@ -360,8 +358,7 @@ def _vander(x: Any, N: Any, increasing: bool) -> Node:  # noqa: N803
     if count < 0:
         raise GradcliError(f"vander() cannot have {count} columns", argument="N")
     powers = _powers(node, count)
-    found: Node = powers if increasing else flip(powers, (1,))
-    return found
+    return powers if increasing else flip(powers, (1,))
 
 
 linalg_vander = composite(

@@ -139,8 +139,7 @@ values_alone: Op = primitive(
 
 def singular_values(x: Node) -> Node:
     """With vectors where there will be a gradient, as in PyTorch: without them the values end in other digits."""
-    found: Node = _svd_of(x, False).S if x.requires_grad else make(values_alone, (x,))
-    return found
+    return _svd_of(x, False).S if x.requires_grad else make(values_alone, (x,))
 
 
 def _svd(input: Any, some: Any, compute_uv: Any) -> Any:
@@ -197,8 +196,7 @@ def _eigvalsh(A: Any, UPLO: Any) -> Node:  # noqa: N803
     params = {"UPLO": triangle}
     if not a.requires_grad:
         return make(eigenvalues_alone, (a,), params)
-    found: Node = make_results(eigh, (a,), params).eigenvalues
-    return found
+    return make_results(eigh, (a,), params).eigenvalues
 
 
 eigh: Op = primitive(

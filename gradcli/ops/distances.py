@@ -90,8 +90,7 @@ def _slopes(difference: Node, distance: Node, p: float) -> Node:
         safe = where(eq(size, 0), 1, size)
         power = where(eq(size, 0), 0, sign(difference) * safe ** (p - 1))
         slope = where(eq(distance, 0), 0, power / where(eq(distance, 0), 1, distance) ** (p - 1))
-    found: Node = slope
-    return found
+    return slope
 
 
 def _pulled(g: Node, out: Node, a: Node, b: Node, p: float) -> tuple[Node, Node]:

@@ -131,8 +131,7 @@ def _align(x: Node, labels: list[str], order: list[str]) -> Node:
 def _pair(a: Node, b: Node, summed: list[int]) -> Node:
     """The sum of `a * b` over `summed`, kept as dimensions of 1, as one batched matrix product."""
     if not summed:
-        result: Node = mul(a, b)
-        return result
+        return mul(a, b)
     free = [d for d in range(a.ndim) if d not in summed]
     both = [d for d in free if a.shape[d] != 1 and b.shape[d] != 1]
     left = [d for d in free if d not in both and a.shape[d] != 1]
@@ -178,8 +177,7 @@ def _contract(nodes: list[Node], kept: int) -> Node:
         return result
     if len(nodes) > 1:
         return make(view, (result,), {"shape": result.shape[:kept]})
-    total: Node = sum_(result, list(range(kept, result.ndim)))
-    return total
+    return sum_(result, list(range(kept, result.ndim)))
 
 
 def _einsum(equation: Any, operands: Any) -> Node:

@@ -271,8 +271,7 @@ slogdet: Op = primitive(
 
 def _logdet(input: Any) -> Node:
     sign, logarithm = slogdet(square(input, "logdet"))
-    result: Node = where(eq(sign, -1), float("nan"), logarithm)
-    return result
+    return where(eq(sign, -1), float("nan"), logarithm)
 
 
 def _log_size_textbook(g: Node, out: Node, a: Node) -> tuple[Node]:

@@ -214,8 +214,7 @@ lstsq: Op = primitive(
 def _reflectors(a: Node, count: int) -> Node:
     """The vectors of the reflections as columns: what is below the diagonal, and ones on it."""
     v = tril(narrow(a, a.ndim - 1, 0, count), -1)
-    found: Node = v + call("eye", a.shape[-2], count, dtype=a.dtype)
-    return found
+    return v + call("eye", a.shape[-2], count, dtype=a.dtype)
 
 
 def _reflection_pullback(left: Node, right: Node, a: Node, tau: Node) -> tuple[Node | None, Node | None]:
@@ -328,8 +327,7 @@ def _tensorsolve(A: Any, B: Any, dims: Any) -> Node:  # noqa: N803
     shape = a.shape[b.ndim :]
     if math.prod(shape) != b.size or math.prod(a.shape[: b.ndim]) != b.size:
         raise SizeError("shapes {} and {} do not fit for tensorsolve()", a.shape, b.shape)
-    found: Node = reshape(solve(reshape(a, (b.size, b.size)), reshape(b, (b.size,))), shape)
-    return found
+    return reshape(solve(reshape(a, (b.size, b.size)), reshape(b, (b.size,))), shape)
 
 
 def _tensorinv(A: Any, ind: Any) -> Node:  # noqa: N803
@@ -340,13 +338,11 @@ def _tensorinv(A: Any, ind: Any) -> Node:  # noqa: N803
     if math.prod(front) != math.prod(back):
         hint = "its first and last dimensions must have as many elements"
         raise SizeError("tensorinv() with ind={} cannot invert a tensor of shape {}", count, a.shape, hint=hint)
-    found: Node = reshape(inv(reshape(a, (math.prod(front), math.prod(back)))), (*back, *front))
-    return found
+    return reshape(inv(reshape(a, (math.prod(front), math.prod(back)))), (*back, *front))
 
 
 def _linalg_diagonal(A: Any, offset: Any, dim1: Any, dim2: Any) -> Node:  # noqa: N803
-    found: Node = diagonal(A, offset, dim1, dim2)
-    return found
+    return diagonal(A, offset, dim1, dim2)
 
 
 linalg_diagonal = composite(

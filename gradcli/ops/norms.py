@@ -75,8 +75,7 @@ def _of_matrix(x: Node, order: float | str, dim: Any, keepdim: bool, name: str) 
         summed, chosen = (rows, columns) if abs(order) == 1 else (columns, rows)
         chosen -= not keepdim and chosen > summed
         sums = _of_vector(x, 1.0, summed, keepdim, name)
-        found: Node = (amax if order > 0 else amin)(sums, chosen, keepdim)
-        return found
+        return (amax if order > 0 else amin)(sums, chosen, keepdim)
     if order not in (2, -2, "nuc"):
         raise GradcliError(f"a matrix has no norm of order {order:g}", hint="1, 2, inf, their negatives, 'fro', 'nuc'")
     order_of_dims = [d for d in range(x.ndim) if d not in (rows, columns)] + [rows, columns]
@@ -140,8 +139,7 @@ def _cond(A: Any, p: Any) -> Node:  # noqa: N803
         values = singular_values(a)
         largest, smallest = (narrow(values, values.ndim - 1, k, k + 1) for k in (0, values.shape[-1] - 1))
         ratio = largest / smallest if order == 2 else smallest / largest
-        found: Node = squeeze(ratio, -1)
-        return found
+        return squeeze(ratio, -1)
     if a.shape[-1] != a.shape[-2]:
         raise SizeError("cond() with the order {} needs square matrices, got shape {}", str(order), a.shape)
     if order == "nuc":
@@ -150,8 +148,7 @@ def _cond(A: Any, p: Any) -> Node:  # noqa: N803
     inverse, info = inv_ex(a)
     inverse = call("masked_fill", inverse, unsqueeze(unsqueeze(ne(info, 0), -1), -1), math.inf)
     product = _of_matrix(a, order, (-2, -1), False, "cond") * _of_matrix(inverse, order, (-2, -1), False, "cond")
-    result: Node = where(isnan(product), math.inf, product)
-    return result
+    return where(isnan(product), math.inf, product)
 
 
 def _matrix_rank(A: Any, atol: Any, rtol: Any, hermitian: bool) -> Node:  # noqa: N803
@@ -165,8 +162,7 @@ def _matrix_rank(A: Any, atol: Any, rtol: Any, hermitian: bool) -> Node:  # noqa
     if rtol is None:
         rtol = usual if atol is None else where(as_node(atol) > 0, 0.0, cast(as_node(usual), a.dtype))
     tolerance = maximum(0.0 if atol is None else detach(atol), detach(amax(values, -1) * detach(rtol)))
-    found: Node = sum_(values > unsqueeze(tolerance, -1), -1)
-    return found
+    return sum_(values > unsqueeze(tolerance, -1), -1)
 
 
 cond = composite(

@@ -156,8 +156,7 @@ class _Stream:
         self._used += count
         if self._key is not None and self._used > len(self._key):
             self._key = None
-        words: np.ndarray = self._twister.randint(0, 1 << 32, size=count, dtype=np.uint32)
-        return words
+        return self._twister.randint(0, 1 << 32, size=count, dtype=np.uint32)
 
     def skip(self, count: int) -> None:
         """Run past words."""

@@ -425,8 +425,7 @@ def nuclear_norm(x: Any, dim: Any, keepdim: bool) -> Node:
     """The sum of the singular values of the matrices along two dimensions."""
     if as_node(x).ndim < 2:
         raise SizeError("the nuclear norm is one of matrices, the tensor has shape {}", as_node(x).shape)
-    found: Node = call("matrix_norm", x, "nuc", (-2, -1) if dim is None else dim, keepdim)
-    return found
+    return call("matrix_norm", x, "nuc", (-2, -1) if dim is None else dim, keepdim)
 
 
 def _norm_build(input: Any, p: Any, dim: Any, keepdim: Any) -> Node:

@@ -72,8 +72,7 @@ def solved(a: Node, b: Node, upper: bool, left: bool = True, unit: bool = False)
 
 
 def _triangle(x: Node, upper: bool, unit: bool) -> Node:
-    found: Node = triu(x, int(unit)) if upper else tril(x, -int(unit))
-    return found
+    return triu(x, int(unit)) if upper else tril(x, -int(unit))
 
 
 def _solve_triangular_vjp(

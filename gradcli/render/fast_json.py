@@ -30,5 +30,4 @@ def fast_text(array: np.ndarray) -> str | None:
     # Of NaN nothing holds.
     if not (size.max(initial=0) < _MOST and (size.min(initial=1) >= _LEAST or ((size >= _LEAST) | (size == 0)).all())):
         return None
-    text: str = fast.dumps(array, option=fast.OPT_SERIALIZE_NUMPY).decode("ascii")
-    return text
+    return fast.dumps(array, option=fast.OPT_SERIALIZE_NUMPY).decode("ascii")

@@ -91,8 +91,7 @@ class Elements(Operators):
         """The only element as a Python number."""
         if self.numel() != 1:
             raise GradcliError(f"item() needs a tensor of one element, this one has shape {self.shape}")
-        number: bool | int | float = self.value().item()
-        return number
+        return self.value().item()
 
     def tolist(self) -> Any:
         """The elements as nested lists of Python numbers."""

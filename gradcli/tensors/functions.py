@@ -93,8 +93,7 @@ def get_default_dtype() -> np.dtype:
 
 def from_numpy(array: np.ndarray) -> Tensor:
     """A tensor with the elements and dtype of an array."""
-    tensor: Tensor = call(OPS["tensor"], array)
-    return tensor
+    return call(OPS["tensor"], array)
 
 
 def is_tensor(value: Any) -> bool:

@@ -38,8 +38,7 @@ class GradFn:
     @property
     def label(self) -> str | None:
         """The name of the input that an AccumulateGrad belongs to, where it has one."""
-        name: str | None = self._node.params["name"] if self._node.op is INPUT else None
-        return name
+        return self._node.params["name"] if self._node.op is INPUT else None
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, GradFn) and other._node is self._node

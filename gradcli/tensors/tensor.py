@@ -355,8 +355,7 @@ def _in_place(op: Op, name: str) -> Function:
 
 
 def _detached(node: Node) -> Node:
-    result: Node = OPS["detach"](node)
-    return result
+    return OPS["detach"](node)
 
 
 def _raise(result: Any) -> Any:

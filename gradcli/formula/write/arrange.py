@@ -174,8 +174,7 @@ class Arranger(DimensionWriter):
         return self.forms.attribute(form, field) if field else form
 
     def _spelled(self, call: CallOfForms) -> Form:
-        form: Form = (call.op.text or usual)(self, call)
-        return form
+        return (call.op.text or usual)(self, call)
 
     def _sum(self, term: Term, order: Labels, number: Fraction) -> Form:
         f = self.forms

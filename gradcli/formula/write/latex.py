@@ -88,8 +88,7 @@ class _LatexWriter:
         if op is None or op.latex is None or isinstance(op.latex, str):
             # What is no operation is a question about lengths, and the answer a number.
             return call(form, parts, whole=op is None)
-        piece: LatexPiece = op.latex(self, form, parts)
-        return piece
+        return op.latex(self, form, parts)
 
     def _attribute(self, form: Form, parts: list[LatexPiece]) -> LatexPiece:
         """A shape or dtype; one of the results of an operation, as its row says; or a transpose."""

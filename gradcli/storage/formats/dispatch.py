@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 from collections.abc import Iterator
-from typing import Any, Protocol
+from typing import Protocol
 
 from gradcli.errors import GradcliError, WorkError
 from gradcli.machine.endings import PICKLES, Format, foreign_ending, format_of
@@ -27,8 +27,7 @@ class Codec(Protocol):
 
 def codec_of(row: Format) -> Codec:
     """The module of a format, imported once it is needed."""
-    module: Any = importlib.import_module(f"gradcli.storage.formats.{row.module}")
-    return module
+    return importlib.import_module(f"gradcli.storage.formats.{row.module}")
 
 
 def reader_of(path: str) -> Codec | None:
