@@ -94,6 +94,12 @@ def operand(node: Node, dtype: np.dtype) -> Node:
     return cast(node, dtype)
 
 
+def in_one_dtype(*nodes: Node) -> list[Node]:
+    """Operands in their common dtype."""
+    dtype = promote(nodes)
+    return [cast(n, dtype) for n in nodes]
+
+
 def sum_to(g: Node, shape: Shape) -> Node:
     """`g` summed over the dimensions in which `shape` was broadcast: the one place where broadcasting is undone."""
     if g.shape == shape:

@@ -15,9 +15,8 @@ from gradcli.graph.arguments import as_node, as_number
 from gradcli.graph.dtypes import BOOL, FLOAT64
 from gradcli.graph.infer import cast
 from gradcli.graph.node import Node, constant
-from gradcli.ops.convolution import floats
 from gradcli.ops.elementwise import eq, where
-from gradcli.ops.family import call, composite
+from gradcli.ops.family import call, composite, floats
 from gradcli.ops.matmul import common, matmul, mm
 from gradcli.ops.one_step import one_step
 from gradcli.ops.reduce import all_

@@ -25,26 +25,29 @@ def aligned(node: Node, dim: int) -> Dims:
     ndim = len(node.shape)
     if len(node.inputs) == 1 and node.inputs[0].shape == node.shape:
         return (dim,)
-    result: list[int | None] = []
-    for child in node.inputs:
-        d = dim - ndim + len(child.shape)
-        result.append(d if d >= 0 and child.shape[d] != 1 else None)
-    return tuple(result)
+    return _not_stretched(node, [dim - ndim + len(x.shape) for x in node.inputs])
 
 
-def batch(trailing: int) -> Follow:
-    """Operations on the last `trailing` dimensions of their operands, one after the other over the leading ones."""
+def _not_stretched(node: Node, dims: list[int]) -> Dims:
+    """A dimension of each operand, None where it lacks that or is broadcast along it."""
+    return tuple([d if d >= 0 and x.shape[d] != 1 else None for x, d in zip(node.inputs, dims, strict=True)])
+
+
+def aligned_except_along(node: Node, dim: int) -> Dims | None:
+    """Operations along `dim` of the parameters on operands that broadcast against each other."""
+    return None if dim == node.params["dim"] else aligned(node, dim)
+
+
+def batch(*trailing: int) -> Follow:
+    """Operations on the last dimensions of their operands, one after the other over the leading ones, which broadcast.
+
+    `trailing` says how many they are for each operand, or once for all.
+    """
 
     def follow(node: Node, dim: int) -> Dims | None:
-        # Leading dimensions of operands broadcast against each other.
-        lead = len(node.inputs[0].shape) - trailing
-        if dim >= lead:
-            return None
-        result: list[int | None] = []
-        for child in node.inputs:
-            d = dim - lead + len(child.shape) - trailing
-            result.append(d if d >= 0 and child.shape[d] != 1 else None)
-        return tuple(result)
+        leads = [len(x.shape) - n for x, n in zip(node.inputs, trailing * len(node.inputs), strict=False)]
+        shift = dim - max(leads)
+        return _not_stretched(node, [shift + lead for lead in leads]) if shift < 0 else None
 
     return follow
 

@@ -16,9 +16,7 @@ from typing import Any
 import numpy as np
 
 from gradcli.errors import GradcliError, SizeError
-from gradcli.graph.arguments import as_int, as_node
-from gradcli.graph.dtypes import to_float
-from gradcli.graph.infer import cast, promote
+from gradcli.graph.arguments import as_int
 from gradcli.graph.native_forms import Dims
 from gradcli.graph.node import Node, make
 from gradcli.graph.op import Accumulate, Blocking, Op, Params, Shape
@@ -42,13 +40,6 @@ def per_dimension(value: Any, name: str, count: int, least: int = 0) -> Shape:
     if min(numbers) < least:
         raise GradcliError(f"{name} must be at least {least}, got {min(numbers)}", argument=name)
     return tuple(numbers * (count if len(numbers) == 1 else 1))
-
-
-def floats(*values: Any) -> tuple[Node, ...]:
-    """Operands in their common floating-point dtype."""
-    nodes = [as_node(v) for v in values]
-    dtype = to_float(promote(nodes))
-    return tuple(cast(n, dtype) for n in nodes)
 
 
 def batched(x: Node, count: int, name: str) -> tuple[Node, bool]:

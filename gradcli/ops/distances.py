@@ -12,10 +12,11 @@ import numpy as np
 
 from gradcli.errors import GradcliError, SizeError
 from gradcli.graph.arguments import as_choice, as_number
-from gradcli.graph.infer import broadcast_shapes, cast, promote
+from gradcli.graph.infer import broadcast_shapes, in_one_dtype
 from gradcli.graph.native_forms import Dims
 from gradcli.graph.node import Node, make
 from gradcli.graph.op import WHOLE, Blocking, Op, Params, Shape
+from gradcli.ops.blocking import batch
 from gradcli.ops.elementwise import abs_, eq, ne, sign, sub, where
 from gradcli.ops.family import call, float_node, primitive
 from gradcli.ops.reduce import norm, norm_vjp, reduce_node, sum_
@@ -38,12 +39,6 @@ def _in_pieces(count: int, width: int) -> range:
 # Between tensors ------------------------------------------------------------------------------------------------------
 
 
-def _dist_operands(input: Any, other: Any, name: str) -> tuple[Node, Node]:
-    a, b = float_node(input, name), float_node(other, name)
-    dtype = promote((a, b))
-    return cast(a, dtype), cast(b, dtype)
-
-
 def _dist_kernel(a: Any, b: Any, p: float) -> Any:
     return _norms((a - b).reshape(-1), p)
 
@@ -55,7 +50,7 @@ def _dist_vjp(g: Node, out: Node, a: Node, b: Node, p: float) -> tuple[Node | No
 
 
 def _dist(input: Any, other: Any, p: Any) -> Node:
-    a, b = _dist_operands(input, other, "dist")
+    a, b = in_one_dtype(float_node(input, "dist"), float_node(other, "dist"))
     broadcast_shapes([a.shape, b.shape])
     return make(dist, (a, b), {"p": as_number(p, "p")})
 
@@ -114,12 +109,14 @@ def _cdist_infer(inputs: tuple[Node, ...], params: Params) -> tuple[Shape, np.dt
     return (*broadcast_shapes([a.shape[:-2], b.shape[:-2]]), a.shape[-2], b.shape[-2]), a.dtype
 
 
+_BATCHES = batch(2)
+
+
 def _cdist_follow(node: Node, dim: int) -> Dims | None:
     a, b = node.inputs
     if dim >= node.ndim - 2:
         return (a.ndim - 2, None) if dim == node.ndim - 2 else (None, b.ndim - 2)
-    own = [dim - node.ndim + x.ndim for x in node.inputs]
-    return tuple(d if d >= 0 and x.shape[d] != 1 else None for d, x in zip(own, node.inputs, strict=True))
+    return _BATCHES(node, dim)
 
 
 def _positive(p: Any) -> float:
@@ -130,7 +127,7 @@ def _positive(p: Any) -> float:
 
 
 def _cdist(x1: Any, x2: Any, p: Any, compute_mode: Any) -> Node:
-    a, b = _dist_operands(x1, x2, "cdist")
+    a, b = in_one_dtype(float_node(x1, "cdist"), float_node(x2, "cdist"))
     as_choice(compute_mode, "compute_mode", _MODES)
     if a.ndim < 2 or b.ndim < 2 or a.shape[-1] != b.shape[-1]:
         raise SizeError("cdist() needs matrices with rows of equal length, got shapes {} and {}", a.shape, b.shape)

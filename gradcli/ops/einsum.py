@@ -7,7 +7,7 @@ from typing import Any
 
 from gradcli.errors import GradcliError, SizeError, counted, quoted
 from gradcli.graph.arguments import as_node
-from gradcli.graph.infer import cast, promote
+from gradcli.graph.infer import in_one_dtype
 from gradcli.graph.node import Node, make
 from gradcli.ops.diagonal import diagonal_of
 from gradcli.ops.elementwise import mul
@@ -188,8 +188,8 @@ def _einsum(equation: Any, operands: Any) -> Node:
     inputs, ellipsis = _expand_ellipses(inputs, nodes)
     _check_sizes(inputs, nodes)
     order, kept = _order(inputs, output, ellipsis)
-    dtype = promote(nodes)
-    return _contract([_align(cast(n, dtype), labels, order) for n, labels in zip(nodes, inputs, strict=True)], kept)
+    pairs = zip(in_one_dtype(*nodes), inputs, strict=True)
+    return _contract([_align(n, labels, order) for n, labels in pairs], kept)
 
 
 einsum = composite(

@@ -182,6 +182,13 @@ def floating(value: Any) -> Node:
     return cast(node, to_float(node.dtype))
 
 
+def floats(*values: Any) -> tuple[Node, ...]:
+    """Operands in their common floating-point dtype."""
+    nodes = [as_node(v) for v in values]
+    dtype = to_float(promote(nodes))
+    return tuple(cast(n, dtype) for n in nodes)
+
+
 def weak_aware(general: str, scalar: str, position: int = 1) -> GradFn:
     """PyTorch's two overloads of a binary function: with a Python number there is another name and one edge less."""
 

@@ -13,8 +13,7 @@ import numpy as np
 
 from gradcli.errors import GradcliError, SizeError
 from gradcli.graph import layout
-from gradcli.graph.infer import broadcast_shapes, cast, promote
-from gradcli.graph.native_forms import Dims
+from gradcli.graph.infer import broadcast_shapes, in_one_dtype
 from gradcli.graph.node import CONSTANT, RESULT, Node, make, make_results
 from gradcli.graph.op import Blocking, Op, Params, Shape
 from gradcli.ops import minors
@@ -315,21 +314,17 @@ def solve_kernel(a: Any, b: Any, vector: bool, left: bool) -> Any:
     return np.swapaxes(np.linalg.solve(np.swapaxes(a, -1, -2), np.swapaxes(b, -1, -2)), -1, -2)
 
 
+def system_infer(inputs: tuple[Node, ...], params: Params) -> tuple[Shape, np.dtype]:
+    """Matrices and what they are divided into, the first and the last operand, whose batches broadcast."""
+    a, b = inputs[0], inputs[-1]
+    return (*broadcast_shapes([a.shape[:-2], b.shape[:-2]]), *b.shape[-2:]), b.dtype
+
+
 def solve_infer(inputs: tuple[Node, ...], params: Params) -> tuple[Shape, np.dtype]:
     a, b = inputs
     if params["vector"]:
         return (*broadcast_shapes([a.shape[:-2], b.shape[:-1]]), b.shape[-1]), b.dtype
-    return (*broadcast_shapes([a.shape[:-2], b.shape[:-2]]), *b.shape[-2:]), b.dtype
-
-
-def solve_follow(node: Node, dim: int) -> Dims | None:
-    a, b = node.inputs
-    last = 1 if node.params["vector"] else 2
-    lead = node.ndim - last
-    if dim >= lead:
-        return None
-    own = (dim - lead + a.ndim - 2, dim - lead + b.ndim - last)
-    return tuple(d if d >= 0 and x.shape[d] != 1 else None for d, x in zip(own, node.inputs, strict=True))
+    return system_infer(inputs, params)
 
 
 def _solution(a: Node, b: Node, vector: bool = False, left: bool = True) -> Node:
@@ -338,9 +333,7 @@ def _solution(a: Node, b: Node, vector: bool = False, left: bool = True) -> Node
 
 def solve_operands(A: Any, B: Any, left: bool, name: str) -> tuple[Node, Node, bool]:  # noqa: N803
     """The matrices and right-hand sides of linear systems, and whether the latter are vectors."""
-    a, b = square(A, name), float_node(B, name)
-    dtype = promote((a, b))
-    a, b = cast(a, dtype), cast(b, dtype)
+    a, b = in_one_dtype(square(A, name), float_node(B, name))
     # PyTorch's rule: a batch of vectors is one whose shape is that of the matrices without their last dimension.
     vector = b.ndim == 1 or b.shape == a.shape[:-1]
     side = (-1 if vector else -2) if left else -1
@@ -374,8 +367,9 @@ solve: Op = primitive(
     layout=lambda inputs, params, shape: column_major(shape) if params["left"] else None, vjp=solve_vjp,
     torch="linalg.solve", domain=WELL_CONDITIONED,
     doc="The X for which `A @ X = B` (`X @ A = B` with left=False); B holds vectors or matrices.", batching=SOLUTION,
-    blocking=Blocking(solve_follow), text=spelling.real, latex=typeset.solution, source=numpy_sources.SOLVE,
-    cost=_cost, words=("mldivide", "backslash", "linsolve", "linearsolve"),
+    blocking=Blocking(lambda node, dim: batch(2, 1 if node.params["vector"] else 2)(node, dim)), text=spelling.real,
+    latex=typeset.solution, source=numpy_sources.SOLVE, cost=_cost,
+    words=("mldivide", "backslash", "linsolve", "linearsolve"),
 )
 
 

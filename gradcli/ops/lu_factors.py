@@ -11,20 +11,21 @@ import numpy as np
 
 from gradcli.errors import GradcliError, SizeError
 from gradcli.graph.arguments import as_int, as_node
-from gradcli.graph.infer import broadcast_shapes
+from gradcli.graph.infer import in_one_dtype
 from gradcli.graph.native_forms import Dims
 from gradcli.graph.node import Node, constant, make, make_results
 from gradcli.graph.op import Blocking, Op, Params, Shape
+from gradcli.ops.blocking import batch
 from gradcli.ops.checked_systems import INT32, checked
 from gradcli.ops.decompositions import decomposition_cost, matrices
 from gradcli.ops.diagonal import tril, triu
 from gradcli.ops.elementwise import detach
 from gradcli.ops.family import call, composite, float_node, primitive
 from gradcli.ops.kernels import substitution
-from gradcli.ops.linalg import MATRICES, WELL_CONDITIONED, column_major, square
+from gradcli.ops.linalg import MATRICES, WELL_CONDITIONED, column_major, square, system_infer
 from gradcli.ops.matmul import matmul
 from gradcli.ops.shape import cat, m_t, narrow
-from gradcli.ops.triangular import in_one_dtype, solved, system_cost
+from gradcli.ops.triangular import solved, system_cost
 
 _ZERO_PIVOT = GradcliError(
     "the matrix is singular", hint="lu_factor_ex() and linalg_lu() take it all the same; it solves no system"
@@ -268,20 +269,6 @@ def _lu_solve_vjp(g: Node, out: Node, factors: Node, pivots: Node, b: Node, left
     return -to_factors, None, to_b
 
 
-def _lu_solve_infer(inputs: tuple[Node, ...], params: Params) -> tuple[Shape, np.dtype]:
-    factors, _, b = inputs
-    return (*broadcast_shapes([factors.shape[:-2], b.shape[:-2]]), *b.shape[-2:]), b.dtype
-
-
-def _lu_solve_follow(node: Node, dim: int) -> Dims | None:
-    lead = node.ndim - 2
-    if dim >= lead:
-        return None
-    trailing = (2, 1, 2)
-    own = [dim - lead + x.ndim - n for x, n in zip(node.inputs, trailing, strict=True)]
-    return tuple(d if d >= 0 and x.shape[d] != 1 else None for d, x in zip(own, node.inputs, strict=True))
-
-
 def _linalg_lu_solve(LU: Any, pivots: Any, B: Any, left: bool, adjoint: bool, name: str = "linalg_lu_solve") -> Node:  # noqa: N803
     factors, b = in_one_dtype(square(LU, name), float_node(B, name))
     if b.ndim < 2 or b.shape[-2 if left else -1] != factors.shape[-1]:
@@ -291,12 +278,12 @@ def _linalg_lu_solve(LU: Any, pivots: Any, B: Any, left: bool, adjoint: bool, na
 
 
 linalg_lu_solve: Op = primitive(
-    "linalg_lu_solve", _lu_solve_kernel, _lu_solve_infer, family="linalg",
+    "linalg_lu_solve", _lu_solve_kernel, system_infer, family="linalg",
     args="LU, pivots, B, *, left=True, adjoint=False", build=_linalg_lu_solve, vjp=_lu_solve_vjp,
     grad_fn=lambda node: ("LinalgLuSolveBackward0", (node.inputs[0], node.inputs[2])), torch="linalg.lu_solve",
     doc="The X for which `A @ X = B` by the LU decomposition of A (`X @ A` with left=False, `A.T` with adjoint).",
     layout=lambda inputs, params, shape: column_major(shape) if params["left"] else None, domain=WELL_CONDITIONED,
-    blocking=Blocking(_lu_solve_follow), cost=system_cost,
+    blocking=Blocking(batch(2, 1, 2)), cost=system_cost,
     example=("linalg_lu_solve(LU, pivots, B)", "LU:2 pivots:1:int64 B:2"),
 )
 lu_solve = composite(

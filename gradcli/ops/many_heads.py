@@ -16,9 +16,8 @@ from gradcli.graph.dtypes import BOOL
 from gradcli.graph.infer import cast
 from gradcli.graph.node import Node, constant
 from gradcli.ops.attention import attention, dropped, linear
-from gradcli.ops.convolution import floats
 from gradcli.ops.elementwise import where
-from gradcli.ops.family import call, composite
+from gradcli.ops.family import call, composite, floats
 from gradcli.ops.matmul import bmm
 from gradcli.ops.reduce import mean
 from gradcli.ops.shape import cat, expand, narrow, reshape, squeeze, transpose, unsqueeze, view

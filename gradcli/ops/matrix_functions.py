@@ -13,7 +13,7 @@ import numpy as np
 from gradcli.errors import GradcliError, SizeError
 from gradcli.graph.arguments import as_choice, as_int, as_node, as_number
 from gradcli.graph.dtypes import INT64
-from gradcli.graph.infer import broadcast_shapes, cast, promote
+from gradcli.graph.infer import broadcast_shapes, cast, in_one_dtype
 from gradcli.graph.node import Node, make, make_results
 from gradcli.graph.op import Blocking, Op, Params, Shape
 from gradcli.ops.decompositions import decomposition_cost, finite_only, matrices
@@ -187,9 +187,7 @@ def _lstsq_vjp(g: Any, out: Any, a: Node, b: Node, vector: bool, rcond: float | 
 
 
 def _lstsq(A: Any, B: Any, rcond: Any, driver: Any) -> Any:  # noqa: N803
-    a, b = matrices(A, "lstsq"), float_node(B, "lstsq")
-    dtype = promote((a, b))
-    a, b = cast(a, dtype), cast(b, dtype)
+    a, b = in_one_dtype(matrices(A, "lstsq"), float_node(B, "lstsq"))
     vector = b.ndim == 1 or b.shape == a.shape[:-1]
     if not b.ndim or b.shape[-1 if vector else -2] != a.shape[-2]:
         raise SizeError("shapes {} and {} do not fit for lstsq(), which finds X with A @ X near B", a.shape, b.shape)
@@ -252,12 +250,11 @@ def _householder_vjp(g: Node, out: Node, a: Node, tau: Node) -> tuple[Node | Non
     return _reflection_pullback(g, call("eye", *a.shape[-2:], dtype=a.dtype), a, tau)
 
 
-def _reflections(A: Any, tau: Any, name: str) -> tuple[Node, Node]:  # noqa: N803
+def _reflections(A: Any, tau: Any, name: str) -> list[Node]:  # noqa: N803
     a, factors = matrices(A, name), float_node(tau, name)
     if factors.ndim != a.ndim - 1 or factors.shape[:-1] != a.shape[:-2] or factors.shape[-1] > min(a.shape[-2:]):
         raise SizeError("shapes {} and {} do not fit for {}()", a.shape, factors.shape, name)
-    dtype = promote((a, factors))
-    return cast(a, dtype), cast(factors, dtype)
+    return in_one_dtype(a, factors)
 
 
 def _householder_product(A: Any, tau: Any) -> Node:  # noqa: N803
@@ -288,8 +285,7 @@ def _ormqr(input: Any, tau: Any, other: Any, left: bool, transpose: bool) -> Nod
     c = matrices(other, "ormqr")
     if c.shape[:-2] != a.shape[:-2] or c.shape[-2 if left else -1] != a.shape[-2]:
         raise SizeError("shapes {} and {} do not fit for ormqr()", a.shape, c.shape)
-    dtype = promote((a, c))
-    return make(ormqr, (cast(a, dtype), cast(factors, dtype), cast(c, dtype)), {"left": left, "transpose": transpose})
+    return make(ormqr, tuple(in_one_dtype(a, factors, c)), {"left": left, "transpose": transpose})
 
 
 def _reflected_follow(node: Node, dim: int) -> Any:

@@ -12,12 +12,11 @@ import numpy as np
 
 from gradcli.errors import GradcliError, SizeError
 from gradcli.graph.arguments import as_choice, as_flag, as_function, as_int, as_node, as_number, normalize_axis
-from gradcli.graph.dtypes import to_float
-from gradcli.graph.infer import broadcast_shapes, cast, promote
+from gradcli.graph.infer import broadcast_shapes, cast
 from gradcli.graph.node import Node, constant, fitted, make
 from gradcli.ops.batching import sums
 from gradcli.ops.elementwise import clamp_min, eq, exp, log, logical_and, minimum, mul, ne, neg, sqrt, sub, where, xlogy
-from gradcli.ops.family import apply, call, composite, elementwise, floating
+from gradcli.ops.family import apply, call, composite, elementwise, floating, floats
 from gradcli.ops.loss import REDUCTIONS, class_pick, refuse_tracked
 from gradcli.ops.notation import spelling
 from gradcli.ops.one_step import one_step
@@ -30,12 +29,6 @@ def reduced(values: Node, reduction: Any) -> Node:
     """Losses as they are, their sum or their mean."""
     how = as_choice(reduction, "reduction", REDUCTIONS)
     return values if how == "none" else mean(values) if how == "mean" else sum_(values)
-
-
-def _floats(*values: Any) -> tuple[Node, ...]:
-    nodes = [as_node(v) for v in values]
-    dtype = to_float(promote(nodes))
-    return tuple(cast(n, dtype) for n in nodes)
 
 
 def _same_shape(name: str, x: Node, y: Node) -> None:
@@ -84,7 +77,7 @@ cross_entropies = elementwise(
 
 
 def _bce(input: Any, target: Any, weight: Any, reduction: Any) -> Node:
-    x, y = _floats(input, target)
+    x, y = floats(input, target)
     _same_shape("binary_cross_entropy", x, y)
     losses = cross_entropies(x, y)
     if weight is not None:
@@ -104,7 +97,7 @@ binary_cross_entropy = composite(
 
 
 def _kl_div(input: Any, target: Any, reduction: Any, log_target: bool) -> Node:
-    x, t = _floats(input, target)
+    x, t = floats(input, target)
     losses = mul(exp(t), sub(t, x)) if log_target else sub(xlogy(t, t), mul(t, x))
     if reduction == "batchmean":
         if not x.ndim:
@@ -123,7 +116,7 @@ kl_div = composite(
 
 
 def _poisson(input: Any, target: Any, log_input: bool, full: bool, eps: Any, reduction: Any) -> Node:
-    x, t = _floats(input, target)
+    x, t = floats(input, target)
     small = as_number(eps, "eps")
     losses = sub(exp(x), mul(t, x)) if log_input else sub(x, mul(t, log(call("_plus", x, small))))
     if full:
@@ -156,7 +149,7 @@ floored = elementwise(
 
 
 def _gaussian(input: Any, target: Any, var: Any, full: bool, eps: Any, reduction: Any) -> Node:
-    x, t, v = _floats(input, target, var)
+    x, t, v = floats(input, target, var)
     small = as_number(eps, "eps")
     if small <= 0:
         raise GradcliError(f"eps must be positive, got {small}", argument="eps")
@@ -181,7 +174,7 @@ gaussian_nll_loss = composite(
 
 
 def _pairwise_distance(x1: Any, x2: Any, p: Any, eps: Any, keepdim: bool) -> Node:
-    a, b = _floats(x1, x2)
+    a, b = floats(x1, x2)
     difference = call("_plus", sub(a, b), as_number(eps, "eps"))
     if not difference.ndim:
         raise SizeError("pairwise_distance() takes vectors, got shapes {} and {}", a.shape, b.shape)
@@ -195,7 +188,7 @@ pairwise_distance = composite(
 
 
 def _cosine_similarity(x1: Any, x2: Any, dim: Any, eps: Any) -> Node:
-    a, b = _floats(x1, x2)
+    a, b = floats(x1, x2)
     shape = broadcast_shapes([a.shape, b.shape])
     axis, small = normalize_axis(dim, len(shape)), as_number(eps, "eps")
     a, b = (x if x.shape == shape else call("expand", x, shape) for x in (a, b))
@@ -234,7 +227,7 @@ def _zeros(x: Node) -> Node:
 
 
 def _hinge_embedding(input: Any, target: Any, margin: Any, reduction: Any) -> Node:
-    x, t = _floats(input, target)
+    x, t = floats(input, target)
     least = constant(fitted(as_number(margin, "margin"), x.dtype))
     beyond = clamp_min(sub(least, x), 0)
     return reduced(where(ne(t, 1), beyond, _zeros(beyond)) + where(ne(t, -1), x, _zeros(x)), reduction)
@@ -248,7 +241,7 @@ hinge_embedding_loss = composite(
 
 
 def _cosine_embedding(input1: Any, input2: Any, target: Any, margin: Any, reduction: Any) -> Node:
-    a, b = _floats(input1, input2)
+    a, b = floats(input1, input2)
     t = as_node(target)
     if t.ndim > 1 or t.ndim + 1 != a.ndim or a.ndim != b.ndim:
         raise SizeError("cosine_embedding_loss() takes a target of a dimension less than both inputs, got {}, {}, {}",
@@ -270,7 +263,7 @@ cosine_embedding_loss = composite(
 
 
 def _margin_ranking(input1: Any, input2: Any, target: Any, margin: Any, reduction: Any) -> Node:
-    a, b, t = _floats(input1, input2, target)
+    a, b, t = floats(input1, input2, target)
     losses = clamp_min(call("_plus", mul(neg(t), sub(a, b)), as_number(margin, "margin")), 0)
     return reduced(losses, reduction)
 
@@ -352,7 +345,7 @@ multilabel_margin_loss = composite(
 
 
 def _multilabel_soft_margin(input: Any, target: Any, weight: Any, reduction: Any) -> Node:
-    x, t = _floats(input, target)
+    x, t = floats(input, target)
     _same_shape("multilabel_soft_margin_loss", x, t)
     if not x.ndim:
         raise GradcliError("multilabel_soft_margin_loss() needs a dimension of classes, the input has none")
@@ -370,7 +363,7 @@ multilabel_soft_margin_loss = composite(
 
 
 def _soft_margin(input: Any, target: Any, reduction: Any) -> Node:
-    x, t = _floats(input, target)
+    x, t = floats(input, target)
     _same_shape("soft_margin_loss", x, t)
     value = reduced(neg(call("logsigmoid", mul(x, t))), reduction)
     return one_step("SoftMarginLossBackward0", value, x, *((t,) if t.requires_grad else ()))

@@ -13,9 +13,8 @@ from typing import Any
 from gradcli.errors import GradcliError, SizeError
 from gradcli.graph.arguments import as_choice, as_flag, as_int, as_node
 from gradcli.graph.node import Node
-from gradcli.ops.convolution import floats
 from gradcli.ops.elementwise import detach, eq, floor, logical_and, round_, where
-from gradcli.ops.family import call, composite
+from gradcli.ops.family import call, composite, floats
 from gradcli.ops.gather import gathered
 from gradcli.ops.one_step import one_step
 from gradcli.ops.shape import expand, permuted, reshape, sizes, stack, unsqueeze

@@ -14,7 +14,7 @@ import numpy as np
 from gradcli.errors import GradcliError, SizeError
 from gradcli.graph import layout
 from gradcli.graph.arguments import as_int, as_node, normalize_axes, normalize_axis
-from gradcli.graph.infer import cast, promote
+from gradcli.graph.infer import in_one_dtype
 from gradcli.graph.native_forms import Dims, NativeParts, NativeView
 from gradcli.graph.node import Node, make
 from gradcli.graph.op import Blocking, Op, Params, Shape
@@ -425,9 +425,7 @@ roll: Op = primitive(
 def _tensors(tensors: Any, name: str) -> list[Node]:
     if not isinstance(tensors, list | tuple) or not tensors:
         raise GradcliError(f"{name}() takes a list of tensors", hint=f"for example, {name}([x, y])")
-    nodes = [as_node(item) for item in tensors]
-    dtype = promote(nodes)
-    return [cast(n, dtype) for n in nodes]
+    return in_one_dtype(*map(as_node, tensors))
 
 
 def _cat(tensors: Any, dim: Any) -> Node:

@@ -14,7 +14,7 @@ import numpy as np
 from gradcli.errors import GradcliError, SizeError
 from gradcli.graph.arguments import as_choice, as_flag, as_int, as_node, as_number, normalize_axis
 from gradcli.graph.dtypes import INT64
-from gradcli.graph.infer import cast, promote
+from gradcli.graph.infer import in_one_dtype
 from gradcli.graph.native_forms import Dims
 from gradcli.graph.node import Node, make, make_results
 from gradcli.graph.op import WHOLE, Blocking, Op, Params
@@ -297,9 +297,8 @@ def _searchsorted(sorted_sequence: Any, values: Any, out_int32: Any, right: Any,
         if order.shape != sequence.shape:
             raise SizeError("sorter has shape {}, the sequence {}", order.shape, sequence.shape, argument="sorter")
         sequence = gathered(sequence, sequence.ndim - 1, order)
-    dtype = promote((sequence, wanted))
     number = INT32 if as_flag(out_int32, "out_int32") else INT64
-    return make(searched, (cast(sequence, dtype), cast(wanted, dtype)), {"right": flag, "dtype": number})
+    return make(searched, tuple(in_one_dtype(sequence, wanted)), {"right": flag, "dtype": number})
 
 
 searched: Op = primitive(

@@ -11,14 +11,13 @@ import numpy as np
 
 from gradcli.errors import SizeError
 from gradcli.graph.arguments import as_flag
-from gradcli.graph.infer import broadcast_shapes, cast, promote
-from gradcli.graph.native_forms import Dims
+from gradcli.graph.infer import broadcast_shapes, in_one_dtype
 from gradcli.graph.node import Node, make, make_results
-from gradcli.graph.op import Blocking, Op, Params, Shape
+from gradcli.graph.op import Op, Params
 from gradcli.ops.diagonal import tril, triu
 from gradcli.ops.family import float_node, primitive
 from gradcli.ops.kernels import substitution
-from gradcli.ops.linalg import MATRICES, WELL_CONDITIONED, column_major, square
+from gradcli.ops.linalg import MATRICES, WELL_CONDITIONED, column_major, square, system_infer
 from gradcli.ops.matmul import matmul
 from gradcli.ops.shape import m_t
 
@@ -26,23 +25,6 @@ from gradcli.ops.shape import m_t
 def system_cost(node: Node) -> float:
     """For each element of the solution."""
     return max(4.0, node.inputs[0].shape[-1] / 8)
-
-
-def batches_follow(node: Node, dim: int) -> Dims | None:
-    """Operations on two operands of matrices whose batches broadcast."""
-    lead = node.ndim - 2
-    if dim >= lead:
-        return None
-    own = [dim - lead + x.ndim - 2 for x in node.inputs]
-    return tuple(d if d >= 0 and x.shape[d] != 1 else None for d, x in zip(own, node.inputs, strict=True))
-
-
-SYSTEMS = Blocking(batches_follow)
-
-
-def in_one_dtype(*nodes: Node) -> list[Node]:
-    dtype = promote(nodes)
-    return [cast(n, dtype) for n in nodes]
 
 
 def system(matrix: Any, sides: Any, name: str, left: bool = True) -> tuple[Node, Node]:
@@ -57,11 +39,6 @@ def system(matrix: Any, sides: Any, name: str, left: bool = True) -> tuple[Node,
             unequal=(a.shape[-1], found),
         )
     return a, b
-
-
-def _system_infer(inputs: tuple[Node, ...], params: Params) -> tuple[Shape, np.dtype]:
-    a, b = inputs
-    return (*broadcast_shapes([a.shape[:-2], b.shape[:-2]]), *b.shape[-2:]), b.dtype
 
 
 # Triangles ------------------------------------------------------------------------------------------------------------
@@ -93,13 +70,13 @@ def _solve_triangular(A: Any, B: Any, upper: Any, left: Any, unitriangular: Any)
 solve_triangular: Op = primitive(
     "solve_triangular",
     lambda a, b, upper, left, unitriangular: substitution.solve_triangular(a, b, upper, left, unitriangular),
-    _system_infer, family="linalg", args="A, B, *, upper: flag, left=True, unitriangular=False",
+    system_infer, family="linalg", args="A, B, *, upper: flag, left=True, unitriangular=False",
     build=_solve_triangular, vjp=_solve_triangular_vjp, grad_fn="LinalgSolveTriangularBackward0",
     torch="linalg.solve_triangular",
     layout=lambda inputs, params, shape: column_major(shape) if params["left"] else None, domain=WELL_CONDITIONED,
     doc="The X for which `A @ X = B` (`X @ A = B` with left=False), where A is triangular; the other triangle "
     "is not read.",
-    blocking=SYSTEMS, example=("solve_triangular(A, B, upper=True)", "A:2 B:2"), cost=system_cost,
+    blocking=MATRICES, example=("solve_triangular(A, B, upper=True)", "A:2 B:2"), cost=system_cost,
 )
 
 
@@ -137,7 +114,7 @@ triangular_solve: Op = primitive(
     "triangular_solve", _triangular_solve_kernel, _triangular_solve_infer, family="linalg",
     args="b, A, upper=True, transpose=False, unitriangular=False", build=_triangular_solve,
     results=("solution", "cloned_coefficient"), vjp=_triangular_solve_vjp, domain=WELL_CONDITIONED,
-    layout=lambda inputs, params, shape: column_major(shape), blocking=SYSTEMS, cost=system_cost,
+    layout=lambda inputs, params, shape: column_major(shape), blocking=MATRICES, cost=system_cost,
     doc="The X for which `A @ X = b`, where A is triangular, or its transpose; and A (solution, cloned_coefficient).",
     example=("triangular_solve(b, A).solution", "b:2 A:2"),
 )
@@ -179,9 +156,9 @@ def _cholesky_inverse_vjp(g: Node, out: Node, factor: Node, upper: bool) -> tupl
 
 
 cholesky_solve: Op = primitive(
-    "cholesky_solve", _cholesky_solve_kernel, lambda inputs, params: _system_infer(inputs[::-1], params),
+    "cholesky_solve", _cholesky_solve_kernel, lambda inputs, params: system_infer(inputs[::-1], params),
     family="linalg", args="B, L, upper=False", build=_cholesky_solve, vjp=_cholesky_solve_vjp, domain=WELL_CONDITIONED,
-    layout=lambda inputs, params, shape: column_major(shape), blocking=SYSTEMS, cost=system_cost,
+    layout=lambda inputs, params, shape: column_major(shape), blocking=MATRICES, cost=system_cost,
     doc="The X for which `L @ L.T @ X = B` (`L.T @ L @ X = B` with upper), where L is triangular.",
     example=("cholesky_solve(B, L)", "B:2 L:2"),
 )
