@@ -270,13 +270,15 @@ def _softmax_vjp(g: Node, out: Node, x: Node, dim: int) -> tuple[Node]:
 
 softmax = primitive(
     "softmax", _softmax_kernel, family="activation", args="input, dim, dtype=None", build=_along("softmax"),
-    vjp=_softmax_vjp, words=("softargmax",), doc="`exp(input)` divided by its sum along a dimension, without overflow.",
+    torch="softmax", vjp=_softmax_vjp, words=("softargmax",),
+    doc="`exp(input)` divided by its sum along a dimension, without overflow.",
     blocking=Blocking(except_along, lower=_lower_softmax), formula=arithmetic.call_or_number(1), text=spelling.real,
     latex=typeset.along, letter="p", tame=True, example=("softmax(input, 0)", "input:1"), source=numpy_sources.SOFTMAX,
 )
 log_softmax = primitive(
     "log_softmax", _log_softmax_kernel, family="activation", args="input, dim, dtype=None", build=_along("log_softmax"),
-    vjp=lambda g, out, x, dim: (g - exp(out) * _total(g, dim),), doc="The logarithm of softmax, without overflow.",
-    blocking=Blocking(except_along, lower=_lower_log_softmax), formula=arithmetic.call_or_number(0), text=spelling.real,
-    latex=typeset.along, example=("log_softmax(input, 0)", "input:1"), source=numpy_sources.LOG_SOFTMAX,
+    torch="log_softmax", vjp=lambda g, out, x, dim: (g - exp(out) * _total(g, dim),),
+    doc="The logarithm of softmax, without overflow.", blocking=Blocking(except_along, lower=_lower_log_softmax),
+    formula=arithmetic.call_or_number(0), text=spelling.real, latex=typeset.along,
+    example=("log_softmax(input, 0)", "input:1"), source=numpy_sources.LOG_SOFTMAX,
 )

@@ -47,9 +47,8 @@ def _linear(input: Any, weight: Any, bias: Any) -> Node:
 
 
 linear = composite(
-    "linear", _linear, family="network", torch="nn.functional.linear", args="input, weight, bias=None",
-    doc="`input @ weight.T + bias`.", example=("linear(input, weight, bias)", "input:2 weight:2 bias:1"),
-    words=("dense",),
+    "linear", _linear, family="network", args="input, weight, bias=None", doc="`input @ weight.T + bias`.",
+    example=("linear(input, weight, bias)", "input:2 weight:2 bias:1"), words=("dense",),
 )
 
 
@@ -66,7 +65,7 @@ def _bilinear(input1: Any, input2: Any, weight: Any, bias: Any) -> Node:
 
 
 bilinear = composite(
-    "bilinear", _bilinear, family="network", torch="nn.functional.bilinear", args="input1, input2, weight, bias=None",
+    "bilinear", _bilinear, family="network", args="input1, input2, weight, bias=None",
     doc="Weighted products of all pairs of elements of two vectors: `input1 @ weight[k] @ input2 + bias[k]`.",
     example=("bilinear(input1, input2, weight)", "input1:3x3 input2:3x3 weight:2x3x3"),
 )
@@ -149,7 +148,6 @@ def _heads(x: Node, q: Node) -> Node:
 
 attention = composite(
     "scaled_dot_product_attention", _attention, family="network",
-    torch="nn.functional.scaled_dot_product_attention",
     args="query, key, value, attn_mask: tensor=None, dropout_p=0.0, is_causal=False, scale: number=None,"
     " enable_gqa=False",
     doc="`softmax(query @ key.mT * scale + attn_mask) @ value`; fully masked rows give zeros.",
@@ -178,7 +176,7 @@ def _linear_cross_entropy(
 
 
 linear_cross_entropy = composite(
-    "linear_cross_entropy", _linear_cross_entropy, family="network", torch="nn.functional.linear_cross_entropy",
+    "linear_cross_entropy", _linear_cross_entropy, family="network",
     args="input, linear_weight: tensor, target, *, linear_bias: tensor=None, weight=None, reduction='mean',"
     " ignore_index: int=None, label_smoothing=0.0, options: data=None",
     doc="Cross-entropy of a linear map of the input and target classes; `options` is PyTorch's and changes nothing.",
@@ -186,6 +184,5 @@ linear_cross_entropy = composite(
 )
 softmin = composite(
     "softmin", lambda input, dim, dtype: call("softmax", call("neg", as_node(input)), dim, dtype), family="network",
-    torch="nn.functional.softmin", args="input, dim, dtype=None", doc="softmax of minus the input.",
-    example=("softmin(input, 0)", "input:1"),
+    args="input, dim, dtype=None", doc="softmax of minus the input.", example=("softmin(input, 0)", "input:1"),
 )

@@ -311,7 +311,7 @@ def _convolution(count: int, words: str) -> Op:
     """The function for so many dimensions, of (batch, channels, `words`)."""
     dims = 2 + count
     return composite(
-        f"conv{count}d", _conv(count), family="network", torch=f"nn.functional.conv{count}d",
+        f"conv{count}d", _conv(count), family="network",
         args="input, weight, bias=None, stride: lengths=1, padding: padding=0, dilation: lengths=1, groups=1",
         doc=f"Sum of the products of a kernel and each window of the input, (batch, channels, {words}).",
         example=(f"conv{count}d(input, weight)", f"input:{dims} weight:{dims}"),
@@ -322,7 +322,6 @@ def _transposed(count: int, words: str) -> Op:
     dims = 2 + count
     return composite(
         f"conv_transpose{count}d", _conv_transpose(count), family="network",
-        torch=f"nn.functional.conv_transpose{count}d",
         args="input, weight, bias=None, stride: lengths=1, padding: lengths=0, output_padding: lengths=0, groups=1,"
         " dilation: lengths=1",
         doc=f"The adjoint of conv{count}d: each element of the input, (batch, channels, {words}), spread by a kernel.",

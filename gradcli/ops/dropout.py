@@ -65,7 +65,7 @@ def _row(name: str, rule: Any, doc: str, features: bool = False, training: bool 
 
     return composite(
         name, build, args=f"input, p: number=0.5, training={training}", family="activation", draws=True, doc=doc,
-        torch=f"nn.functional.{name}", example=(f"{name}(input)", "input:2"),
+        example=(f"{name}(input)", "input:2"),
     )
 
 
@@ -84,7 +84,7 @@ def _of_images(count: int) -> Op:
 
     return composite(
         name, build, args="input, p: number=0.5, training=True", family="activation", draws=True,
-        torch=f"nn.functional.{name}", doc="Whole channels set to 0 with probability p, the others divided by 1 - p.",
+        doc="Whole channels set to 0 with probability p, the others divided by 1 - p.",
         example=(f"{name}(input)", f"input:{count + 2}"),
     )
 

@@ -123,9 +123,16 @@ def _elementwise_layout(inputs: tuple[Node, ...], params: Params, shape: Shape) 
     return layout.elementwise([(i.shape, i.strides) for i in inputs], shape)
 
 
+def _entered(name: str, **row: Any) -> Op:
+    """A row of the registry; PyTorch has some families in a module of their own."""
+    if row["family"] in ("activation", "loss", "network") and not name.startswith("_"):
+        row.setdefault("torch", f"nn.functional.{name}")
+    return register(Op(name, **row))
+
+
 def composite(name: str, build: Callable[..., Any], **row: Any) -> Op:
     """A row that is written with other operations and adds no kernel of its own."""
-    return register(Op(name, build=build, **row))
+    return _entered(name, build=build, **row)
 
 
 def alike(inputs: tuple[Node, ...], params: Params) -> tuple[Shape, np.dtype]:
@@ -141,7 +148,7 @@ def primitive(
         "build": lambda *a: (make_results if op.results else make)(op, tuple(as_node(v) for v in a)),
         "grad_fn": _backward(name, row),
     }
-    op: Op = register(Op(name, kernel=kernel, infer=infer, args=args, **{**usual, **row}))
+    op: Op = _entered(name, kernel=kernel, infer=infer, args=args, **{**usual, **row})
     return op
 
 

@@ -143,7 +143,7 @@ def _prelu(input: Any, weight: Any) -> Node:
 
 
 prelu = composite(
-    "prelu", _prelu, args="input, weight", family="activation",
+    "prelu", _prelu, args="input, weight", family="activation", torch="prelu",
     example=("prelu(input, weight)", "input:2 weight:0"),
     doc="The input where positive, a weight times it elsewhere: one, or one for each channel, which is dimension 1.",
 )
@@ -208,7 +208,7 @@ def _glu_vjp(g: Node, out: Node, x: Node, dim: int) -> tuple[Node]:
 
 glu: Op = primitive(
     "glu", _glu_kernel, _glu_infer, family="activation", args="input, dim=-1", build=_glu, vjp=_glu_vjp, tame=True,
-    torch="nn.functional.glu", doc="The first half along a dimension times the sigmoid of the second.",
+    doc="The first half along a dimension times the sigmoid of the second.",
     blocking=Blocking(except_along, lower=_lower_glu), example=("glu(input, 0)", "input:4x"),
     formula=lambda c, s: c.call(s),
 )

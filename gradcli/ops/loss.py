@@ -142,7 +142,7 @@ def _difference_loss(
     extra = f", {parameter}=1.0" if parameter is not None else ""
     op: Op = primitive(
         name, infer=_infer_pair, family="loss", args=f"input, target, reduction='mean'{extra}", doc=doc, build=build,
-        torch=f"nn.functional.{name}", vjp=vjp, blocking=Blocking(aligned, lower=_lower_loss), text=spelling.real,
+        vjp=vjp, blocking=Blocking(aligned, lower=_lower_loss), text=spelling.real,
         native=_unreduced(lambda v, x, y, **width: form(v, x - y, **width)), **_kernels(of_both), **row,
     )
     return op
@@ -168,8 +168,8 @@ def _l1_loss(input: Any, target: Any, reduction: Any) -> Node:
 
 
 l1_loss = composite(
-    "l1_loss", _l1_loss, args="input, target, reduction='mean'", family="loss", torch="nn.functional.l1_loss",
-    words=("mae", "meanabsoluteerror"), doc="Absolute difference.",
+    "l1_loss", _l1_loss, args="input, target, reduction='mean'", family="loss", words=("mae", "meanabsoluteerror"),
+    doc="Absolute difference.",
 )
 
 
@@ -217,7 +217,6 @@ bce = primitive(
     "binary_cross_entropy_with_logits", infer=_infer_pair, family="loss", build=_bce, vjp=_bce_vjp,
     args="input, target, weight=None, pos_weight=None, reduction='mean'",
     grad_fn=lambda node: ("BinaryCrossEntropyWithLogitsBackward0", node.inputs[:2]),
-    torch="nn.functional.binary_cross_entropy_with_logits",
     doc="Cross-entropy of probabilities (target) and the sigmoid of the input.",
     blocking=Blocking(aligned, lower=_lower_loss), **_kernels(_bce_losses),
     text=spelling.flagged(2, weighted="weight", pos_weighted="pos_weight"),
@@ -488,7 +487,6 @@ nll_loss = primitive(
     "nll_loss", _nll_kernel,
     lambda inputs, params: (inputs[1].shape if params["reduction"] == "none" else (), inputs[0].dtype), family="loss",
     build=_nll_loss, vjp=_nll_vjp, args="input, target, weight=None, ignore_index=-100, reduction='mean'",
-    torch="nn.functional.nll_loss",
     grad_fn=lambda node: ("NllLossBackward0" if node.inputs[0].ndim <= 2 else "NllLoss2DBackward0", node.inputs[:1]),
     doc="Minus the log-probability (input) of each target class.", blocking=Blocking(_class_follow, lower=_lower_nll),
     batching=CLASSES,
@@ -551,7 +549,7 @@ def _cross_entropy_of_probabilities(logs: Node, target: Node, weight: Any, how: 
 
 
 cross_entropy = composite(
-    "cross_entropy", _cross_entropy, family="loss", torch="nn.functional.cross_entropy",
+    "cross_entropy", _cross_entropy, family="loss",
     args="input, target, weight=None, ignore_index=-100, reduction='mean', label_smoothing=0.0",
     doc="Cross-entropy of the softmax of the input and target classes, given as indices or as probabilities.",
 )
@@ -635,7 +633,7 @@ def _layer_norm_text(writer: Any, call: Any) -> Any:
 
 layer_norm = primitive(
     "layer_norm", _layer_norm_kernel, family="loss", args="input, normalized_shape, weight=None, bias=None, eps=1e-5",
-    build=_layer_norm, vjp=_layer_norm_vjp, grad_fn=_layer_norm_grad_fn, torch="nn.functional.layer_norm",
+    build=_layer_norm, vjp=_layer_norm_vjp, grad_fn=_layer_norm_grad_fn,
     doc="The last dimensions normalized to mean 0 and variance 1, then scaled and shifted.",
     blocking=Blocking(_layer_norm_follow), native=NativeSteps(_layer_norm_steps),
     formula=lambda c, s: c.call(s, None, {**s.params, "shape": s.shape[len(s.shape) - s.params["dims"] :]}),

@@ -176,7 +176,7 @@ def _out(given: _Settings, rows: Node, shape: tuple[int, ...], alone: bool) -> N
 
 
 multi_head_attention_forward = composite(
-    "multi_head_attention_forward", _forward, family="network", torch="nn.functional.multi_head_attention_forward",
+    "multi_head_attention_forward", _forward, family="network",
     args="query, key, value, embed_dim_to_check: width, num_heads: width, in_proj_weight: tensor, in_proj_bias: tensor,"
     " bias_k: tensor, bias_v: tensor, add_zero_attn: flag, dropout_p: number, out_proj_weight: tensor,"
     " out_proj_bias: tensor, training=True, key_padding_mask: tensor=None, need_weights=True, attn_mask: tensor=None,"

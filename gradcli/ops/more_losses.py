@@ -90,8 +90,7 @@ def _bce(input: Any, target: Any, weight: Any, reduction: Any) -> Node:
 
 binary_cross_entropy = composite(
     "binary_cross_entropy", _bce, args="input, target, weight=None, reduction='mean'", family="loss",
-    torch="nn.functional.binary_cross_entropy", domain=(0.1, 0.9),
-    doc="Cross-entropy of probabilities: minus the logarithm of the input where the target is 1.",
+    domain=(0.1, 0.9), doc="Cross-entropy of probabilities: minus the logarithm of the input where the target is 1.",
     words=("bce",),
 )
 
@@ -109,7 +108,6 @@ def _kl_div(input: Any, target: Any, reduction: Any, log_target: bool) -> Node:
 
 kl_div = composite(
     "kl_div", _kl_div, args="input, target, reduction: kl_reduction='mean', log_target=False", family="loss",
-    torch="nn.functional.kl_div",
     doc="Kullback-Leibler divergence of the target from the input, which are logarithms of probabilities.",
     words=("kullbackleiblerdivergence", "kldivergence"),
 )
@@ -128,7 +126,7 @@ def _poisson(input: Any, target: Any, log_input: bool, full: bool, eps: Any, red
 
 poisson_nll_loss = composite(
     "poisson_nll_loss", _poisson, args="input, target, log_input=True, full=False, eps=1e-8, reduction='mean'",
-    family="loss", torch="nn.functional.poisson_nll_loss", domain=(0.5, 2.0),
+    family="loss", domain=(0.5, 2.0),
     doc="Minus the log-probability of a count (target) that is Poisson distributed; the input is the logarithm "
     "of its mean.",
 )
@@ -165,7 +163,7 @@ def _gaussian(input: Any, target: Any, var: Any, full: bool, eps: Any, reduction
 
 gaussian_nll_loss = composite(
     "gaussian_nll_loss", _gaussian, args="input, target, var: tensor, full=False, eps=1e-6, reduction='mean'",
-    family="loss", torch="nn.functional.gaussian_nll_loss", domain=(0.5, 2.0),
+    family="loss", domain=(0.5, 2.0),
     doc="Minus the logarithm of the density of a normal variable (target) with mean input and variance var.",
 )
 
@@ -183,7 +181,7 @@ def _pairwise_distance(x1: Any, x2: Any, p: Any, eps: Any, keepdim: bool) -> Nod
 
 pairwise_distance = composite(
     "pairwise_distance", _pairwise_distance, args="x1, x2, p: number=2.0, eps=1e-6, keepdim=False", family="loss",
-    torch="nn.functional.pairwise_distance", doc="The norms of the differences of two lists of vectors.",
+    doc="The norms of the differences of two lists of vectors.",
 )
 
 
@@ -201,7 +199,7 @@ def _cosine_similarity(x1: Any, x2: Any, dim: Any, eps: Any) -> Node:
 
 cosine_similarity = composite(
     "cosine_similarity", _cosine_similarity, args="x1, x2, dim=1, eps=1e-8", family="loss",
-    torch="nn.functional.cosine_similarity", doc="The cosines of the angles between vectors along a dimension.",
+    doc="The cosines of the angles between vectors along a dimension.",
     example=("cosine_similarity(x1, x2)", "x1:2 x2:2"),
 )
 
@@ -214,8 +212,8 @@ def _normalize(input: Any, p: Any, dim: Any, eps: Any) -> Node:
 
 normalize = composite(
     "normalize", _normalize, args="input, p: number=2.0, dim: dims=1, eps=1e-12", family="loss",
-    torch="nn.functional.normalize", doc="Vectors along a dimension divided by their norm.",
-    example=("normalize(input)", "input:2"), words=("unitnormalize", "l2normalize"),
+    doc="Vectors along a dimension divided by their norm.", example=("normalize(input)", "input:2"),
+    words=("unitnormalize", "l2normalize"),
 )
 
 
@@ -235,7 +233,6 @@ def _hinge_embedding(input: Any, target: Any, margin: Any, reduction: Any) -> No
 
 hinge_embedding_loss = composite(
     "hinge_embedding_loss", _hinge_embedding, args="input, target, margin=1.0, reduction='mean'", family="loss",
-    torch="nn.functional.hinge_embedding_loss",
     doc="The input, a distance, where the target is 1, and `max(0, margin - input)` where it is -1.",
 )
 
@@ -256,7 +253,7 @@ def _cosine_embedding(input1: Any, input2: Any, target: Any, margin: Any, reduct
 
 cosine_embedding_loss = composite(
     "cosine_embedding_loss", _cosine_embedding, args="input1, input2, target, margin=0.0, reduction='mean'",
-    family="loss", torch="nn.functional.cosine_embedding_loss",
+    family="loss",
     doc="1 minus the cosine of two vectors where the target is 1, `max(0, cosine - margin)` where it is -1.",
     example=("cosine_embedding_loss(input1, input2, target)", "input1:2 input2:2 target:1:int64"),
 )
@@ -270,7 +267,6 @@ def _margin_ranking(input1: Any, input2: Any, target: Any, margin: Any, reductio
 
 margin_ranking_loss = composite(
     "margin_ranking_loss", _margin_ranking, args="input1, input2, target, margin=0.0, reduction='mean'", family="loss",
-    torch="nn.functional.margin_ranking_loss",
     doc="`max(0, -target*(input1 - input2) + margin)` for a target of 1 or -1.",
 )
 
@@ -312,7 +308,7 @@ def _multi_margin(input: Any, target: Any, p: Any, margin: Any, weight: Any, red
 
 multi_margin_loss = composite(
     "multi_margin_loss", _multi_margin, args="input, target, p: int=1, margin=1.0, weight=None, reduction='mean'",
-    family="loss", torch="nn.functional.multi_margin_loss",
+    family="loss",
     doc="By how much the scores of other classes come within margin of that of the target, a class index.",
     example=("multi_margin_loss(input, target)", "input:2 target:1:int64"),
 )
@@ -337,7 +333,6 @@ def _multilabel_margin(input: Any, target: Any, reduction: Any) -> Node:
 
 multilabel_margin_loss = composite(
     "multilabel_margin_loss", _multilabel_margin, args="input, target, reduction='mean'", family="loss",
-    torch="nn.functional.multilabel_margin_loss",
     doc="By how much the scores of other classes come within 1 of those of the targets, a list that ends at a "
     "negative index.",
     example=("multilabel_margin_loss(input, target)", "input:2 target:2:int64"),
@@ -357,8 +352,7 @@ def _multilabel_soft_margin(input: Any, target: Any, weight: Any, reduction: Any
 
 multilabel_soft_margin_loss = composite(
     "multilabel_soft_margin_loss", _multilabel_soft_margin, args="input, target, weight=None, reduction='mean'",
-    family="loss", torch="nn.functional.multilabel_soft_margin_loss",
-    doc="The mean over the classes of the cross-entropy of the target and the sigmoid of the input.",
+    family="loss", doc="The mean over the classes of the cross-entropy of the target and the sigmoid of the input.",
 )
 
 
@@ -371,7 +365,7 @@ def _soft_margin(input: Any, target: Any, reduction: Any) -> Node:
 
 soft_margin_loss = composite(
     "soft_margin_loss", _soft_margin, args="input, target, reduction='mean'", family="loss",
-    torch="nn.functional.soft_margin_loss", doc="`log(1 + exp(-target*input))` for a target of 1 or -1.",
+    doc="`log(1 + exp(-target*input))` for a target of 1 or -1.",
 )
 
 
@@ -402,13 +396,12 @@ def _triplet_with_distance(
 
 
 triplet_margin_loss = composite(
-    "triplet_margin_loss", _triplet, family="loss", torch="nn.functional.triplet_margin_loss",
+    "triplet_margin_loss", _triplet, family="loss",
     args="anchor, positive, negative, margin=1.0, p: number=2, eps=1e-6, swap=False, reduction='mean'",
     doc="`max(0, d(anchor, positive) - d(anchor, negative) + margin)` for a distance d.",
 )
 triplet_margin_with_distance_loss = composite(
     "triplet_margin_with_distance_loss", _triplet_with_distance, family="loss",
-    torch="nn.functional.triplet_margin_with_distance_loss",
     args="anchor, positive, negative, *, distance_function: function=None, margin=1.0, swap=False, reduction='mean'",
     doc="triplet_margin_loss with a custom distance, in Python a function of two tensors.",
 )

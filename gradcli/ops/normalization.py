@@ -96,7 +96,7 @@ def _normalized(
 
 
 batch_norm = composite(
-    "batch_norm", _batch_norm, family="network", torch="nn.functional.batch_norm",
+    "batch_norm", _batch_norm, family="network",
     args="input, running_mean: tensor, running_var: tensor, weight=None, bias=None, training=False, momentum=0.1,"
     " eps=1e-5",
     doc="Each channel normalized to mean 0 and variance 1, with the running ones unless training; these are not "
@@ -118,8 +118,7 @@ def _group_norm(input: Any, num_groups: Any, weight: Any, bias: Any, eps: Any) -
 
 
 group_norm = composite(
-    "group_norm", _group_norm, family="network", torch="nn.functional.group_norm",
-    args="input, num_groups: int, weight=None, bias=None, eps=1e-5",
+    "group_norm", _group_norm, family="network", args="input, num_groups: int, weight=None, bias=None, eps=1e-5",
     doc="Each group of neighbouring channels normalized to mean 0 and variance 1, for each member of the batch.",
     example=("group_norm(input, 1)", "input:2"),
 )
@@ -146,7 +145,7 @@ def _instance_norm(
 
 
 instance_norm = composite(
-    "instance_norm", _instance_norm, family="network", torch="nn.functional.instance_norm",
+    "instance_norm", _instance_norm, family="network",
     args="input, running_mean: tensor=None, running_var: tensor=None, weight=None, bias=None, use_input_stats=True,"
     " momentum=0.1, eps=1e-5",
     doc="Each channel of each member of the batch normalized to mean 0 and variance 1.",
@@ -175,8 +174,7 @@ def _rms_norm(input: Any, normalized_shape: Any, weight: Any, eps: Any) -> Node:
 
 
 rms_norm = composite(
-    "rms_norm", _rms_norm, family="network", torch="nn.functional.rms_norm",
-    args="input, normalized_shape, weight=None, eps: number=None",
+    "rms_norm", _rms_norm, family="network", args="input, normalized_shape, weight=None, eps: number=None",
     doc="The last dimensions divided by the root of their mean square, then scaled.",
     example=("rms_norm(input, input.shape)", "input:1"),
 )
@@ -204,7 +202,7 @@ def _local_response_norm(input: Any, size: Any, alpha: Any, beta: Any, k: Any) -
 
 
 local_response_norm = composite(
-    "local_response_norm", _local_response_norm, family="network", torch="nn.functional.local_response_norm",
+    "local_response_norm", _local_response_norm, family="network",
     args="input, size: int, alpha: number=1e-4, beta: number=0.75, k: number=1.0",
     doc="Each element divided by a power of the mean square of its neighbours in nearby channels.",
     example=("local_response_norm(input, 2)", "input:3"),

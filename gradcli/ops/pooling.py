@@ -209,7 +209,7 @@ def _poolings(count: int) -> tuple[Op, Op, Op]:
     words, dims = _SPACES[count], 2 + count
     return (
         composite(
-            f"max_pool{count}d", _max_pool(count), family="network", torch=f"nn.functional.max_pool{count}d",
+            f"max_pool{count}d", _max_pool(count), family="network",
             args="input, kernel_size: lengths, stride: lengths=None, padding: lengths=0, dilation: lengths=1,"
             " ceil_mode=False, return_indices=False",
             doc=f"The largest element of each window, along {words}, and its index in the flattened input if "
@@ -218,12 +218,12 @@ def _poolings(count: int) -> tuple[Op, Op, Op]:
         ),
         composite(
             f"adaptive_max_pool{count}d", _adaptive_max_pool(count), family="network",
-            torch=f"nn.functional.adaptive_max_pool{count}d", args="input, output_size: lengths, return_indices=False",
+            args="input, output_size: lengths, return_indices=False",
             doc=f"The largest element of each of output_size windows of about equal length, along {words}.",
             example=(f"adaptive_max_pool{count}d(input, 2)", f"input:{dims}"),
         ),
         composite(
-            f"max_unpool{count}d", _max_unpool(count), family="network", torch=f"nn.functional.max_unpool{count}d",
+            f"max_unpool{count}d", _max_unpool(count), family="network",
             args="input, indices, kernel_size: lengths, stride: lengths=None, padding: lengths=0,"
             " output_size: lengths=None",
             doc=f"The largest elements put back to where max_pool{count}d found them, zeros elsewhere.",

@@ -192,19 +192,19 @@ def _poolings(count: int) -> tuple[Op, Op, Op]:
     words, dims, divided = _SPACES[count], 2 + count, ", divisor_override: int=None" if count > 1 else ""
     return (
         composite(
-            f"avg_pool{count}d", _avg_pool(count), family="network", torch=f"nn.functional.avg_pool{count}d",
+            f"avg_pool{count}d", _avg_pool(count), family="network",
             args=f"input, {_WINDOWS}, count_include_pad=True{divided}",
             doc=f"The mean of each window, along {words}.",
             example=(f"avg_pool{count}d(input, 2)", f"input:{dims}"),
         ),
         composite(
             f"adaptive_avg_pool{count}d", _adaptive_avg_pool(count), family="network",
-            torch=f"nn.functional.adaptive_avg_pool{count}d", args="input, output_size: lengths",
+            args="input, output_size: lengths",
             doc=f"The mean of each of output_size windows of about equal length, along {words}.",
             example=(f"adaptive_avg_pool{count}d(input, 2)", f"input:{dims}"),
         ),
         composite(
-            f"lp_pool{count}d", _lp_pool(count), family="network", torch=f"nn.functional.lp_pool{count}d",
+            f"lp_pool{count}d", _lp_pool(count), family="network",
             args="input, norm_type: number, kernel_size: lengths, stride: lengths=None, ceil_mode=False",
             doc=f"The norm of each window, along {words}.",
             example=(f"lp_pool{count}d(input, 2, 2)", f"input:{dims}"),
@@ -285,7 +285,7 @@ def _scale(n: int, m: int, factor: float | None, corners: bool) -> float:
 
 
 interpolate = composite(
-    "interpolate", _interpolate, family="network", torch="nn.functional.interpolate",
+    "interpolate", _interpolate, family="network",
     args="input, size: lengths=None, scale_factor: scale=None, mode: interpolation='nearest', align_corners: flag=None,"
     " recompute_scale_factor: flag=None",
     doc="Resized along all dimensions but batch and channels: nearest, linear, bilinear, bicubic, …",
@@ -293,13 +293,11 @@ interpolate = composite(
 )
 upsample_nearest = composite(
     "upsample_nearest", lambda input, size, scale: _interpolate(input, size, scale, "nearest", None, None),
-    family="network", torch="nn.functional.upsample_nearest",
-    args="input, size: lengths=None, scale_factor: scale=None",
-    doc="Resized by nearest elements.", example=("upsample_nearest(input, 4)", "input:4"),
+    family="network", args="input, size: lengths=None, scale_factor: scale=None", doc="Resized by nearest elements.",
+    example=("upsample_nearest(input, 4)", "input:4"),
 )
 upsample_bilinear = composite(
     "upsample_bilinear", lambda input, size, scale: _interpolate(input, size, scale, "bilinear", True, None),
-    family="network", torch="nn.functional.upsample_bilinear",
-    args="input, size: lengths=None, scale_factor: scale=None", doc="Resized bilinearly, with aligned corners.",
-    example=("upsample_bilinear(input, 4)", "input:4"),
+    family="network", args="input, size: lengths=None, scale_factor: scale=None",
+    doc="Resized bilinearly, with aligned corners.", example=("upsample_bilinear(input, 4)", "input:4"),
 )

@@ -137,7 +137,7 @@ def _cubic_weights(part: Node) -> list[Node]:
 
 
 grid_sample = composite(
-    "grid_sample", _grid_sample, family="network", torch="nn.functional.grid_sample",
+    "grid_sample", _grid_sample, family="network",
     args="input, grid, mode: sampling='bilinear', padding_mode: beyond='zeros', align_corners: flag=None",
     doc="Images sampled at the coordinates of a grid, from -1 to 1 along each dimension, the last one first.",
     example=("grid_sample(input, grid)", "input:1x1x2x2 grid:1x1x2x2"),
@@ -165,8 +165,7 @@ def _affine_grid(theta: Any, size: Any, align_corners: Any) -> Node:
 
 
 affine_grid = composite(
-    "affine_grid", _affine_grid, family="network", torch="nn.functional.affine_grid",
-    args="theta: tensor, size: canvas, align_corners: flag=None",
+    "affine_grid", _affine_grid, family="network", args="theta: tensor, size: canvas, align_corners: flag=None",
     doc="The grid for grid_sample of affine maps, a matrix for each member of the batch.",
     example=("affine_grid(theta, (1, 1, 2, 2))", "theta:1x2x3"),
 )

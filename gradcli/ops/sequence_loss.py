@@ -121,7 +121,7 @@ def _as_logits(x: Node, times: Node) -> Node:
 
 
 ctc_loss = composite(
-    "ctc_loss", _ctc, family="network", torch="nn.functional.ctc_loss",
+    "ctc_loss", _ctc, family="network",
     args="log_probs, targets: tensor, input_lengths: durations, target_lengths: durations, blank=0, reduction='mean',"
     " zero_infinity=False",
     doc="Minus the log-probability that a sequence of (time, batch, classes) spells the targets; the gradient is that "

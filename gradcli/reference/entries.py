@@ -207,8 +207,7 @@ def entry_text(found: Entry) -> Marked:
     rows = [("family", title_of(found.family))]
     if found.aliases:
         rows.append(("also", ", ".join(found.aliases)))
-    if found.torch:
-        rows.append(("PyTorch", found.torch))
+    rows.append(("PyTorch", found.torch))
     if found.backward is not None:
         rows.append(("backward", found.backward))
     rows.append(("gradient", _gradient(found)))
