@@ -154,6 +154,13 @@ def normalize_axis(axis: Any, ndim: int) -> int:
     return axis % span
 
 
+def axis_of(x: Node, dim: Any, name: str) -> int:
+    """The dimension along which a function works that takes no 0-dim tensors."""
+    if not x.ndim:
+        raise GradcliError(f"{name}() needs at least one dimension, the tensor has none")
+    return normalize_axis(dim, x.ndim)
+
+
 def normalize_axes(dim: Any, ndim: int) -> tuple[int, ...]:
     """Sorted dimensions of a `dim` argument: None or an empty list for all, an integer, or several."""
     if dim is None or (isinstance(dim, list | tuple) and not dim):

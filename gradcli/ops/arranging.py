@@ -21,7 +21,7 @@ from gradcli.ops.batching import LINEAR
 from gradcli.ops.blocking import except_along
 from gradcli.ops.diagonal import diag_embed
 from gradcli.ops.elementwise import row_major
-from gradcli.ops.family import composite, primitive
+from gradcli.ops.family import composite, given_shape, primitive
 from gradcli.ops.formulas import places
 from gradcli.ops.index import index_
 from gradcli.ops.notation import spelling
@@ -217,7 +217,7 @@ unfold: Op = primitive(
     example=("unfold(input, 0, 2, 1)", "input:1"), text=spelling.every("dim", "size", "step"), tame=True,
 )
 fold: Op = primitive(
-    "_fold", _fold_kernel, lambda inputs, params: (params["shape"], inputs[0].dtype), family="reduction", public=False,
+    "_fold", _fold_kernel, given_shape, family="reduction", public=False,
     doc="The sum of windows, each added where it was taken.", grad_fn="UnfoldBackwardBackward0", batching=LINEAR,
     vjp=lambda h, out, g, shape, **how: (make(unfold, (h,), how),),
     blocking=Blocking(except_along), formula=places.folded,

@@ -33,11 +33,6 @@ def _not_stretched(node: Node, dims: list[int]) -> Dims:
     return tuple([d if d >= 0 and x.shape[d] != 1 else None for x, d in zip(node.inputs, dims, strict=True)])
 
 
-def aligned_except_along(node: Node, dim: int) -> Dims | None:
-    """Operations along `dim` of the parameters on operands that broadcast against each other."""
-    return None if dim == node.params["dim"] else aligned(node, dim)
-
-
 def batch(*trailing: int) -> Follow:
     """Operations on the last dimensions of their operands, one after the other over the leading ones, which broadcast.
 

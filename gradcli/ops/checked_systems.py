@@ -13,7 +13,7 @@ import numpy as np
 from gradcli.errors import GradcliError
 from gradcli.graph.dtypes import DTYPES
 from gradcli.graph.node import Node, make_results
-from gradcli.graph.op import Op, Params, Shape
+from gradcli.graph.op import Op, Shape
 from gradcli.ops.family import primitive
 from gradcli.ops.kernels import matrix_kernels, substitution
 from gradcli.ops.linalg import (
@@ -21,8 +21,9 @@ from gradcli.ops.linalg import (
     SINGULAR,
     WELL_CONDITIONED,
     cholesky_vjp,
-    column_major,
+    column_major_from_left,
     inverse_vjp,
+    matrices_column_major,
     solve_infer,
     solve_kernel,
     solve_operands,
@@ -42,10 +43,6 @@ def checked(info: Any, check_errors: bool, failure: GradcliError) -> Any:
 
 def _with_info(shape: Shape, a: Node) -> Any:
     return (shape, a.dtype), (a.shape[:-2], INT32)
-
-
-def _first_column_major(inputs: tuple[Node, ...], params: Params, shape: Shape) -> Shape | None:
-    return column_major(shape) if params.get("left", True) and len(shape) == inputs[-1].ndim else None
 
 
 def _or_by_factors(quick: Callable[[], Any], a: Any, by_factors: Callable[[Any, Any], Any], check_errors: bool) -> Any:
@@ -100,14 +97,17 @@ inv_ex: Op = primitive(
     "inv_ex", _inv_ex_kernel, lambda inputs, params: _with_info(inputs[0].shape, inputs[0]), family="linalg",
     args="A, *, check_errors=False", results=("inverse", "info"), torch="linalg.inv_ex", grad_fn="LinalgInvExBackward0",
     build=lambda a, check_errors: make_results(inv_ex, (square(a, "inv_ex"),), {"check_errors": check_errors}),
-    vjp=lambda g, out, a, check_errors: inverse_vjp(g.inverse, out.inverse, a), layout=_first_column_major,
+    vjp=lambda g, out, a, check_errors: inverse_vjp(g.inverse, out.inverse, a), layout=matrices_column_major,
     doc="Inverse, and 0 or, for a singular matrix, the position of the first zero pivot (inverse, info).",
     blocking=MATRICES, domain=WELL_CONDITIONED, example=("inv_ex(A).inverse", "A:2"), cost=system_cost,
 )
 solve_ex: Op = primitive(
     "solve_ex", _solve_ex_kernel, lambda inputs, params: _with_info(solve_infer(inputs, params)[0], inputs[0]),
     family="linalg", args="A, B, *, left=True, check_errors=False", results=("result", "info"), build=_solve_ex,
-    torch="linalg.solve_ex", grad_fn="LinalgSolveExBackward0", vjp=_solve_ex_vjp, layout=_first_column_major,
+    torch="linalg.solve_ex", grad_fn="LinalgSolveExBackward0", vjp=_solve_ex_vjp,
+    layout=lambda inputs, params, shape: (
+        column_major_from_left(inputs, params, shape) if len(shape) == inputs[1].ndim else None
+    ),
     doc="The X for which `A @ X = B`, and 0 or the position of the first zero pivot of a singular matrix "
     "(result, info).",
     domain=WELL_CONDITIONED, example=("solve_ex(A, B).result", "A:2 B:2"), cost=system_cost,
@@ -118,7 +118,7 @@ cholesky_ex: Op = primitive(
     build=lambda a, upper, check_errors: make_results(
         cholesky_ex, (square(a, "cholesky_ex"),), {"upper": upper, "check_errors": check_errors}
     ),
-    grad_fn="LinalgCholeskyExBackward0", layout=_first_column_major,
+    grad_fn="LinalgCholeskyExBackward0", layout=matrices_column_major,
     vjp=lambda g, out, a, upper, check_errors: cholesky_vjp(g.L, out.L, a, upper),
     doc="The triangular L of `L @ L.T`, and 0 or the order of the first minor that is not positive (L, info).",
     blocking=MATRICES, domain=WELL_CONDITIONED, example=("cholesky_ex(A).L", "A:2"), cost=system_cost,

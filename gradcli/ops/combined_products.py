@@ -14,9 +14,9 @@ import numpy as np
 from gradcli.errors import GradcliError, SizeError
 from gradcli.graph.arguments import as_int, as_node, as_number, normalize_axis
 from gradcli.graph.infer import broadcast_shapes
+from gradcli.graph.native_forms import Dims
 from gradcli.graph.node import Node, make
 from gradcli.graph.op import WHOLE, Blocking, Op, Params, Shape
-from gradcli.ops.blocking import aligned_except_along
 from gradcli.ops.elementwise import clone, mul, where
 from gradcli.ops.family import call, composite, primitive
 from gradcli.ops.linalg import WELL_CONDITIONED, inv, square
@@ -136,6 +136,11 @@ def _crossed(a: Node, b: Node, dim: int) -> Node:
     return make(linalg_cross, (a, b), {"dim": dim})
 
 
+def _cross_follow(node: Node, dim: int) -> Dims | None:
+    # Not those that broadcast to more dimensions: the kernel takes equally many of both.
+    return None if dim == node.params["dim"] else tuple([dim if x.shape[dim] != 1 else None for x in node.inputs])
+
+
 def _cross_steps(node: Node) -> Node:
     (a, b), dim = node.inputs, node.params["dim"]
     return roll(a, -1, dim) * roll(b, -2, dim) - roll(a, -2, dim) * roll(b, -1, dim)
@@ -195,7 +200,7 @@ linalg_cross: Op = primitive(
     "linalg_cross", _cross_kernel, _cross_infer, family="contraction", args="input, other, *, dim=-1",
     build=_linalg_cross, torch="linalg.cross", doc="Cross product of vectors of 3 elements along a dimension.",
     vjp=lambda g, out, a, b, dim: (_crossed(b, g, dim), _crossed(g, a, dim)),
-    grad_fn="LinalgCrossBackward0", blocking=Blocking(aligned_except_along, lower=_cross_steps),
+    grad_fn="LinalgCrossBackward0", blocking=Blocking(_cross_follow, lower=_cross_steps),
     example=("linalg_cross(input, other)", "input:2x3 other:2x3"),
 )
 cross = composite(

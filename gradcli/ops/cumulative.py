@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from gradcli.errors import GradcliError, SizeError
-from gradcli.graph.arguments import as_int, as_node, as_number, normalize_axis
+from gradcli.graph.arguments import as_int, as_node, as_number, axis_of, normalize_axis
 from gradcli.graph.dtypes import BOOL, FLOAT64, INT64
 from gradcli.graph.native_forms import NativeRunning
 from gradcli.graph.node import Node, make, make_results
@@ -22,7 +22,7 @@ from gradcli.ops.blocking import except_along
 from gradcli.ops.create import filled
 from gradcli.ops.elementwise import clone, eq, exp, ne, where
 from gradcli.ops.family import call, composite, floating, primitive
-from gradcli.ops.gather import placed
+from gradcli.ops.gather import selecting_vjp
 from gradcli.ops.kernels import native
 from gradcli.ops.reduce import cumsum, recurrence_of, sum_
 from gradcli.ops.shape import cat, cut, flip, narrow, reshape, view
@@ -53,12 +53,6 @@ def _running_extreme(extreme: Any) -> Any:
     return kernel
 
 
-def _running_extreme_vjp(g: Any, out: Any, x: Node, dim: int) -> tuple[Node]:
-    if not x.ndim:
-        return (g.values,)
-    return (placed(g.values, out.indices, x.shape, dim),)
-
-
 def _running(name: str, extreme: Any, word: str) -> Op:
     def build(input: Any, dim: Any) -> Any:
         x = as_node(input)
@@ -67,7 +61,7 @@ def _running(name: str, extreme: Any, word: str) -> Op:
     op: Op = primitive(
         name, _running_extreme(extreme),
         lambda inputs, params: ((inputs[0].shape, inputs[0].dtype), (inputs[0].shape, INT64)), family="reduction",
-        args="input, dim", build=build, results=("values", "indices"), skips=True, vjp=_running_extreme_vjp,
+        args="input, dim", build=build, results=("values", "indices"), skips=True, vjp=selecting_vjp,
         blocking=Blocking(except_along), doc=f"The {word} up to each position, and its index, the last of equal ones.",
         example=(f"{name}(input, 0).values", "input:1"),
     )
@@ -131,9 +125,7 @@ def _part(x: Node, dim: int, start: int | None, stop: int | None = None) -> Node
 
 def _line(value: Any, dim: Any, name: str) -> tuple[Node, int]:
     x = as_node(value)
-    if not x.ndim:
-        raise GradcliError(f"{name}() needs at least one dimension, the tensor has none")
-    return x, normalize_axis(dim, x.ndim)
+    return x, axis_of(x, dim, name)
 
 
 def _diff(input: Any, n: Any, dim: Any, prepend: Any, append: Any) -> Node:

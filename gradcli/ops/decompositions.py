@@ -17,11 +17,11 @@ import numpy as np
 from gradcli.errors import GradcliError, SizeError
 from gradcli.graph.arguments import as_choice
 from gradcli.graph.node import Node, make, make_results
-from gradcli.graph.op import Op, Params, Shape
+from gradcli.graph.op import Op, Params
 from gradcli.ops.diagonal import diag_embed, diagonal_of, tril, triu
 from gradcli.ops.family import call, composite, float_node, primitive
 from gradcli.ops.formulas import arithmetic
-from gradcli.ops.linalg import MATRICES, WELL_CONDITIONED, column_major, square
+from gradcli.ops.linalg import MATRICES, WELL_CONDITIONED, matrices_column_major, square
 from gradcli.ops.matmul import matmul
 from gradcli.ops.shape import cat, m_t, narrow, unsqueeze
 from gradcli.ops.triangular import solved
@@ -66,10 +66,6 @@ def decomposition_cost(node: Node) -> float:
 def skew(x: Node) -> Node:
     """The matrix without its transpose."""
     return x - m_t(x)
-
-
-def _layout(inputs: tuple[Node, ...], params: Params, shape: Shape) -> Shape | None:
-    return column_major(shape) if len(shape) == inputs[0].ndim else None
 
 
 # Singular values ------------------------------------------------------------------------------------------------------
@@ -123,9 +119,9 @@ linalg_svd: Op = primitive(
     "linalg_svd", finite_only(_svd_kernel, (2, 1, 2)), _svd_infer, family="linalg", args="A, full_matrices=True",
     results=("U", "S", "Vh"),
     build=lambda a, full_matrices: _svd_of(matrices(a, "linalg_svd"), full_matrices),
-    grad_fn="LinalgSvdBackward0", vjp=_svd_vjp, layout=_layout, torch="linalg.svd", domain=WELL_CONDITIONED,
-    doc="The singular value decomposition `A = U @ diag(S) @ Vh` (U, S, Vh).", blocking=MATRICES,
-    example=("linalg_svd(A, False).S", "A:2"), cost=decomposition_cost,
+    grad_fn="LinalgSvdBackward0", vjp=_svd_vjp, layout=matrices_column_major, torch="linalg.svd",
+    domain=WELL_CONDITIONED, doc="The singular value decomposition `A = U @ diag(S) @ Vh` (U, S, Vh).",
+    blocking=MATRICES, example=("linalg_svd(A, False).S", "A:2"), cost=decomposition_cost,
 )
 
 
@@ -201,7 +197,7 @@ def _eigvalsh(A: Any, UPLO: Any) -> Node:  # noqa: N803
 
 eigh: Op = primitive(
     "eigh", finite_only(_eigh_kernel, (1, 2)), _eigh_infer, family="linalg", args="A, UPLO='L'", build=_eigh_build,
-    results=("eigenvalues", "eigenvectors"), grad_fn="LinalgEighBackward0", vjp=_eigh_vjp, layout=_layout,
+    results=("eigenvalues", "eigenvectors"), grad_fn="LinalgEighBackward0", vjp=_eigh_vjp, layout=matrices_column_major,
     torch="linalg.eigh", domain=WELL_CONDITIONED,
     doc="Eigenvalues, the smallest first, and eigenvectors of a symmetric matrix, of which one triangle is read.",
     blocking=MATRICES, example=("eigh(A).eigenvalues", "A:2"), cost=decomposition_cost,
@@ -270,7 +266,7 @@ def _qr_build(A: Any, mode: Any) -> Any:  # noqa: N803
 
 linalg_qr: Op = primitive(
     "linalg_qr", _qr_kernel, _qr_infer, family="linalg", args="A, mode: qr_mode='reduced'", build=_qr_build,
-    results=("Q", "R"), grad_fn="LinalgQrBackward0", vjp=_qr_vjp, layout=_layout, torch="linalg.qr",
+    results=("Q", "R"), grad_fn="LinalgQrBackward0", vjp=_qr_vjp, layout=matrices_column_major, torch="linalg.qr",
     domain=WELL_CONDITIONED,
     doc="The decomposition `A = Q @ R` into orthonormal columns and an upper triangular matrix (Q, R).",
     blocking=MATRICES, example=("linalg_qr(A).R", "A:3x2"), cost=decomposition_cost,

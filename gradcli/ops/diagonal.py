@@ -18,7 +18,7 @@ from gradcli.graph.node import Node, make
 from gradcli.graph.op import Blocking, Op, Params, Shape
 from gradcli.ops.batching import LINEAR, written
 from gradcli.ops.blocking import batch
-from gradcli.ops.family import call, composite, primitive
+from gradcli.ops.family import call, composite, given_shape, primitive
 from gradcli.ops.formulas import places
 from gradcli.ops.notation import numpy_sources, spelling, typeset
 from gradcli.ops.shape import expand, strides_of
@@ -94,16 +94,16 @@ def _diag(input: Any, diagonal: Any) -> Node:
 # Putting in -----------------------------------------------------------------------------------------------------------
 
 
-def _place_kernel(g: Any, shape: Shape, offset: int, dim1: int, dim2: int) -> Any:
-    out = np.zeros(shape, g.dtype)
+def put_on_diagonal(out: Any, g: Any, offset: int, dim1: int, dim2: int) -> None:
     count = np.arange(g.shape[-1])
     # Moving the dimensions gives a view, so that the elements arrive in `out`.
     np.moveaxis(out, (dim1, dim2), (-2, -1))[..., count + max(-offset, 0), count + max(offset, 0)] = g
+
+
+def _place_kernel(g: Any, shape: Shape, offset: int, dim1: int, dim2: int) -> Any:
+    out = np.zeros(shape, g.dtype)
+    put_on_diagonal(out, g, offset, dim1, dim2)
     return out
-
-
-def _place_infer(inputs: tuple[Node, ...], params: Params) -> tuple[Shape, np.dtype]:
-    return params["shape"], inputs[0].dtype
 
 
 def _place_vjp(h: Node, out: Node, g: Node, shape: Shape, offset: int, dim1: int, dim2: int) -> tuple[Node]:
@@ -137,12 +137,12 @@ diagonal = primitive(
     words=("diagpart", "diagonalpart"),
 )
 diagonal_back: Op = primitive(
-    "_diagonal_back", _place_kernel, _place_infer, family="diagonal", public=False, batching=LINEAR, vjp=_place_vjp,
+    "_diagonal_back", _place_kernel, given_shape, family="diagonal", public=False, batching=LINEAR, vjp=_place_vjp,
     grad_fn="DiagonalBackwardBackward0", doc="Zeros with the tensor put in as a diagonal of a given shape.",
     formula=places.on_diagonal, blocking=Blocking(_in_follow),
 )
 diag_embed = primitive(
-    "diag_embed", _place_kernel, _place_infer, family="diagonal", args="input, offset=0, dim1=-2, dim2=-1",
+    "diag_embed", _place_kernel, given_shape, family="diagonal", args="input, offset=0, dim1=-2, dim2=-1",
     build=_diag_embed, batching=LINEAR, vjp=_place_vjp,
     doc="Matrices with the last dimension as their diagonal, zeros elsewhere.", formula=places.on_diagonal,
     text=spelling.every("offset", "dim1", "dim2"), example=("diag_embed(input)", "input:1"),

@@ -140,6 +140,11 @@ def alike(inputs: tuple[Node, ...], params: Params) -> tuple[Shape, np.dtype]:
     return inputs[0].shape, inputs[0].dtype
 
 
+def given_shape(inputs: tuple[Node, ...], params: Params) -> tuple[Shape, np.dtype]:
+    """A result of the shape that a parameter has."""
+    return params["shape"], inputs[0].dtype
+
+
 def primitive(
     name: str, kernel: Callable[..., Any], infer: Callable[..., Any] = alike, *, args: str = "input", **row: Any
 ) -> Op:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from gradcli.errors import GradcliError, SizeError
-from gradcli.graph.arguments import as_node, as_number, normalize_axis
+from gradcli.graph.arguments import as_node, as_number, axis_of
 from gradcli.graph.node import Node, fitted, make
 from gradcli.graph.op import Blocking, Op, Params, Shape
 from gradcli.ops.activation import sigmoid
@@ -181,9 +181,7 @@ def _glu_kernel(x: Any, dim: int) -> Any:
 
 def _glu(input: Any, dim: Any) -> Node:
     x = floating(input)
-    if not x.ndim:
-        raise GradcliError("glu() needs at least one dimension, the tensor has none")
-    axis = normalize_axis(dim, x.ndim)
+    axis = axis_of(x, dim, "glu")
     if x.shape[axis] % 2:
         raise SizeError("glu() halves dimension {} of shape {}: its length must be even", axis, x.shape, argument="dim")
     return make(glu, (x,), {"dim": axis})

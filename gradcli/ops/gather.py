@@ -19,7 +19,7 @@ from gradcli.graph.node import CONSTANT, Node, constant, make
 from gradcli.graph.op import Blocking, Op, Params, Shape
 from gradcli.ops.batching import LINEAR, written
 from gradcli.ops.elementwise import clone, eq, where
-from gradcli.ops.family import call, composite, primitive
+from gradcli.ops.family import call, composite, given_shape, primitive
 from gradcli.ops.index import gather_at, index_add, index_select, integral, listed_index
 from gradcli.ops.kernels import picking
 from gradcli.ops.notation import spelling
@@ -90,6 +90,11 @@ def placed(g: Node, index: Node, shape: Shape, dim: int) -> Node:
     return make(placed_, (g, index), {"shape": shape, "dim": dim})
 
 
+def selecting_vjp(g: Any, out: Any, x: Node, dim: int, **how: Any) -> tuple[Node]:
+    """The gradient of values that were picked along a dimension goes to where they come from."""
+    return (placed(g.values, out.indices, x.shape, dim) if x.ndim else g.values,)
+
+
 def _lookup(node: Node) -> tuple[Dims, Dims] | None:
     """What goes along with the dimensions of the table, and with those of the index."""
     x, index = node.inputs
@@ -139,7 +144,7 @@ gather: Op = primitive(
 )
 placed_: Op = primitive(
     "_placed", lambda g, index, shape, dim: picking.placed(g, index, shape, dim),
-    lambda inputs, params: (params["shape"], inputs[0].dtype), into=picking.placed_into, family="gather", public=False,
+    given_shape, into=picking.placed_into, family="gather", public=False,
     grad_fn=lambda node: ("ScatterAddBackward0", node.inputs[:1]),
     vjp=lambda h, out, g, index, shape, dim: (make(gather, (h, index), {"dim": dim}), None),
     doc="Zeros with elements added at places along a dimension.", batching=LINEAR, blocking=Blocking(_placed_follow),

@@ -12,7 +12,7 @@ import numpy as np
 
 from gradcli.errors import GradcliError, SizeError
 from gradcli.graph import layout
-from gradcli.graph.arguments import as_int, as_node, holds_nodes, list_array, normalize_axis
+from gradcli.graph.arguments import as_int, as_node, axis_of, holds_nodes, list_array, normalize_axis
 from gradcli.graph.dtypes import INT64
 from gradcli.graph.infer import broadcast_shapes, cast
 from gradcli.graph.measured import measured
@@ -22,7 +22,7 @@ from gradcli.graph.op import OPS, Blocking, Op, Params, Shape
 from gradcli.ops import accumulators, batching
 from gradcli.ops.batched_places import INDEXED, picked_place
 from gradcli.ops.blocking import ALIGNED, aligned
-from gradcli.ops.family import call, composite, primitive
+from gradcli.ops.family import call, composite, given_shape, primitive
 from gradcli.ops.formulas import places
 from gradcli.ops.notation import spelling
 from gradcli.ops.shape import cut, embed, reshape, strides_of, unsqueeze
@@ -348,9 +348,7 @@ def _select_vjp(g: Node, out: Node, x: Node, dim: int, index: int) -> tuple[Node
 
 def _select(input: Any, dim: Any, index: Any) -> Node:
     x = as_node(input)
-    if not x.ndim:
-        raise GradcliError("select() needs at least one dimension, the tensor has none")
-    return _take_one(x, normalize_axis(dim, x.ndim), as_int(index, "index"))
+    return _take_one(x, axis_of(x, dim, "select"), as_int(index, "index"))
 
 
 def _index_select(input: Any, dim: Any, index: Any) -> Node:
@@ -446,7 +444,7 @@ def _added(node: Node) -> Node | None:
 
 _SUMS = accumulators.SUM._replace(partial=_sums_at_places)
 index_add: Op = primitive(
-    "_index_add", _index_add_kernel, lambda inputs, params: (params["shape"], inputs[0].dtype), family="reduction",
+    "_index_add", _index_add_kernel, given_shape, family="reduction",
     grad_fn=lambda node: ("IndexPutBackward0", node.inputs[:1]),
     vjp=lambda h, out, g, *indices, shape, dims: (
         make(index_, (h, *indices), {"dims": dims, "name": "IndexBackward0"}), *(None for _ in indices)

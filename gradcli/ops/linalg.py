@@ -73,7 +73,7 @@ def _batch(inputs: tuple[Node, ...], params: Params) -> tuple[Shape, np.dtype]:
     return inputs[0].shape[:-2], inputs[0].dtype
 
 
-def column_major(shape: Shape) -> Shape | None:
+def column_major(inputs: tuple[Node, ...], params: Params, shape: Shape) -> Shape | None:
     """LAPACK's layout, in which PyTorch leaves matrices that come from it."""
     if len(shape) < 2:
         return None
@@ -82,8 +82,13 @@ def column_major(shape: Shape) -> Shape | None:
     return layout.normalize(shape, (*batch, 1, max(rows, 1)))
 
 
-def _column_major(inputs: tuple[Node, ...], params: Params, shape: Shape) -> Shape | None:
-    return column_major(shape)
+def column_major_from_left(inputs: tuple[Node, ...], params: Params, shape: Shape) -> Shape | None:
+    return column_major(inputs, params, shape) if params["left"] else None
+
+
+def matrices_column_major(inputs: tuple[Node, ...], params: Params, shape: Shape) -> Shape | None:
+    """That layout of those results that are matrices as the operand is."""
+    return column_major(inputs, params, shape) if len(shape) == inputs[0].ndim else None
 
 
 def _cost(node: Node) -> float:
@@ -116,14 +121,14 @@ def inverse_vjp(g: Node, out: Node, a: Node) -> tuple[Node]:
 
 inv: Op = primitive(
     "inv", in_lapack(np.linalg.inv, 2, SINGULAR), family="linalg", aliases=("inverse",), torch="linalg.inv",
-    build=lambda input: make(inv, (square(input, "inv"),), {}), grad_fn="LinalgInvExBackward0", layout=_column_major,
+    build=lambda input: make(inv, (square(input, "inv"),), {}), grad_fn="LinalgInvExBackward0", layout=column_major,
     vjp=inverse_vjp, domain=WELL_CONDITIONED, doc="Inverse of a square matrix.", blocking=MATRICES,
     latex=typeset.inverse, letter="M", numpy="linalg.inv", cost=_cost,
 )
 # What the derivative of log|det| is made of: at a singular matrix it is infinite and no error.
 inverse_limit: Op = primitive(
     "_inverse_limit", in_lapack(_limit_kernel, 2), family="linalg", public=False, vjp=inverse_vjp,
-    layout=_column_major, grad_fn="LinalgInvExBackward0", doc="Inverse, infinite where the matrix is singular.",
+    layout=column_major, grad_fn="LinalgInvExBackward0", doc="Inverse, infinite where the matrix is singular.",
     blocking=MATRICES, formula=arithmetic.call_named("inv"), cost=_cost,
 )
 
@@ -364,7 +369,7 @@ def solve_vjp(g: Node, out: Node, a: Node, b: Node, vector: bool, left: bool) ->
 solve: Op = primitive(
     "solve", in_lapack(solve_kernel, 2, SINGULAR), solve_infer, family="linalg", args="A, B, *, left=True",
     build=_solve, grad_fn="LinalgSolveExBackward0",
-    layout=lambda inputs, params, shape: column_major(shape) if params["left"] else None, vjp=solve_vjp,
+    layout=column_major_from_left, vjp=solve_vjp,
     torch="linalg.solve", domain=WELL_CONDITIONED,
     doc="The X for which `A @ X = B` (`X @ A = B` with left=False); B holds vectors or matrices.", batching=SOLUTION,
     blocking=Blocking(lambda node, dim: batch(2, 1 if node.params["vector"] else 2)(node, dim)), text=spelling.real,
@@ -399,7 +404,7 @@ def cholesky_vjp(g: Node, out: Node, a: Node, upper: bool) -> tuple[Node]:
 cholesky: Op = primitive(
     "cholesky", in_lapack(_cholesky_kernel), family="linalg", args="input, upper=False",
     build=lambda input, upper: make(cholesky, (square(input, "cholesky"),), {"upper": bool(upper)}),
-    grad_fn="LinalgCholeskyExBackward0", layout=_column_major, vjp=cholesky_vjp, torch="linalg.cholesky",
+    grad_fn="LinalgCholeskyExBackward0", layout=column_major, vjp=cholesky_vjp, torch="linalg.cholesky",
     domain=WELL_CONDITIONED,
     doc="The triangular L of a positive definite matrix `L @ L.T`; `U` of `U.T @ U` with upper.", blocking=MATRICES,
     text=spelling.real, letter="L", source=numpy_sources.CHOLESKY, cost=_cost, words=("chol",),

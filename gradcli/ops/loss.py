@@ -21,7 +21,7 @@ from gradcli.graph.op import Blocking, Op, Params, Shape
 from gradcli.ops.batching import CLASSES, products, sums
 from gradcli.ops.blocking import aligned
 from gradcli.ops.elementwise import abs_, clamp, eq, mul, neg, rsqrt, where
-from gradcli.ops.family import Row, apply, call, composite, elementwise, floating, primitive
+from gradcli.ops.family import Row, apply, call, composite, elementwise, floating, given_shape, primitive
 from gradcli.ops.formulas import arithmetic, places
 from gradcli.ops.kernels import native, nn, pointwise
 from gradcli.ops.kernels.inplace import select
@@ -61,8 +61,10 @@ def _kernels(losses: Callable[..., None]) -> Row:
     return {"kernel": kernel, "into": into}
 
 
-def _reduce_node(values: Node, reduction: str) -> Node:
-    return {"mean": mean, "sum": sum_}[reduction](values) if reduction != "none" else values
+def reduced(values: Node, reduction: Any) -> Node:
+    """Losses as they are, their sum or their mean."""
+    how = _reduction(reduction)
+    return values if how == "none" else mean(values) if how == "mean" else sum_(values)
 
 
 def _infer_pair(inputs: tuple[Node, ...], params: Params) -> tuple[Shape, np.dtype]:
@@ -75,7 +77,7 @@ def _lower_loss(node: Node) -> Node | None:
     how = node.params["reduction"]
     if how == "none":
         return None
-    return _reduce_node(make(node.op, node.inputs, {**node.params, "reduction": "none"}), how)
+    return reduced(make(node.op, node.inputs, {**node.params, "reduction": "none"}), how)
 
 
 def _unreduced(losses: Callable[..., Any]) -> Callable[..., Any]:
@@ -164,7 +166,7 @@ smooth_l1_loss = _difference_loss(
 
 def _l1_loss(input: Any, target: Any, reduction: Any) -> Node:
     a, b = _broadcast(input, target)
-    return _reduce_node(abs_(a - b), _reduction(reduction))
+    return reduced(abs_(a - b), reduction)
 
 
 l1_loss = composite(
@@ -396,7 +398,7 @@ class_pick = primitive(
     native=NativePlaces(_at_class, _classes, picks=True, check=_class_check(1)),
 )
 class_put: Op = primitive(
-    "_class_put", _put_kernel, lambda inputs, params: (params["shape"], inputs[0].dtype), family="loss", public=False,
+    "_class_put", _put_kernel, given_shape, family="loss", public=False,
     args="values, target", doc="Zeros with the values at the target classes.",
     grad_fn=lambda node: ("NllLossBackwardBackward0", node.inputs[:1]),
     vjp=lambda h, out, v, t, shape, ignore_index: (make(class_pick, (h, t), {"ignore_index": ignore_index}), None),

@@ -22,7 +22,14 @@ from gradcli.ops.diagonal import tril, triu
 from gradcli.ops.elementwise import detach
 from gradcli.ops.family import call, composite, float_node, primitive
 from gradcli.ops.kernels import substitution
-from gradcli.ops.linalg import MATRICES, WELL_CONDITIONED, column_major, square, system_infer
+from gradcli.ops.linalg import (
+    MATRICES,
+    WELL_CONDITIONED,
+    column_major_from_left,
+    matrices_column_major,
+    square,
+    system_infer,
+)
 from gradcli.ops.matmul import matmul
 from gradcli.ops.shape import cat, m_t, narrow
 from gradcli.ops.triangular import solved, system_cost
@@ -117,15 +124,12 @@ def _factored(A: Any, name: str, pivot: bool, check_errors: bool) -> Any:  # noq
     return make_results(lu_factor_ex, (matrices(A, name),), {"pivot": pivot, "check_errors": check_errors})
 
 
-def _factor_layout(inputs: tuple[Node, ...], params: Params, shape: Shape) -> Shape | None:
-    return column_major(shape) if shape == inputs[0].shape else None
-
-
 lu_factor_ex: Op = primitive(
     "lu_factor_ex", _lu_factor_kernel, _lu_factor_infer, family="linalg", args="A, *, pivot=True, check_errors=False",
     build=lambda a, pivot, check_errors: _factored(a, "lu_factor_ex", pivot, check_errors),
-    results=("LU", "pivots", "info"), vjp=_lu_factor_vjp, grad_fn="LinalgLuFactorExBackward0", layout=_factor_layout,
-    torch="linalg.lu_factor_ex", domain=WELL_CONDITIONED, blocking=MATRICES, cost=decomposition_cost,
+    results=("LU", "pivots", "info"), vjp=_lu_factor_vjp, grad_fn="LinalgLuFactorExBackward0",
+    layout=matrices_column_major, torch="linalg.lu_factor_ex", domain=WELL_CONDITIONED, blocking=MATRICES,
+    cost=decomposition_cost,
     doc="Both triangles of an LU decomposition in one matrix, the row exchanges, and the position of a zero "
     "pivot (LU, pivots, info).",
     example=("lu_factor_ex(A).LU", "A:3x3"),
@@ -282,7 +286,7 @@ linalg_lu_solve: Op = primitive(
     args="LU, pivots, B, *, left=True, adjoint=False", build=_linalg_lu_solve, vjp=_lu_solve_vjp,
     grad_fn=lambda node: ("LinalgLuSolveBackward0", (node.inputs[0], node.inputs[2])), torch="linalg.lu_solve",
     doc="The X for which `A @ X = B` by the LU decomposition of A (`X @ A` with left=False, `A.T` with adjoint).",
-    layout=lambda inputs, params, shape: column_major(shape) if params["left"] else None, domain=WELL_CONDITIONED,
+    layout=column_major_from_left, domain=WELL_CONDITIONED,
     blocking=Blocking(batch(2, 1, 2)), cost=system_cost,
     example=("linalg_lu_solve(LU, pivots, B)", "LU:2 pivots:1:int64 B:2"),
 )

@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 
@@ -23,38 +24,8 @@ from gradcli.ops.reduce import mean
 from gradcli.ops.shape import cat, expand, narrow, reshape, squeeze, transpose, unsqueeze, view
 
 
-class _Settings(NamedTuple):
-    """The arguments by their names, as PyTorch has them."""
-
-    query: Any
-    key: Any
-    value: Any
-    embed_dim_to_check: Any
-    num_heads: Any
-    in_proj_weight: Any
-    in_proj_bias: Any
-    bias_k: Any
-    bias_v: Any
-    add_zero_attn: Any
-    dropout_p: Any
-    out_proj_weight: Any
-    out_proj_bias: Any
-    training: bool
-    key_padding_mask: Any
-    need_weights: bool
-    attn_mask: Any
-    use_separate_proj_weight: bool
-    q_proj_weight: Any
-    k_proj_weight: Any
-    v_proj_weight: Any
-    static_k: Any
-    static_v: Any
-    average_attn_weights: bool
-    is_causal: bool
-
-
 def _forward(*values: Any) -> Any:
-    given = _Settings(*values)
+    given = SimpleNamespace(**dict(zip(multi_head_attention_forward.signature.names, values, strict=True)))
     name = "multi_head_attention_forward"
     q, k, v = floats(given.query, given.key, given.value)
     alone = q.ndim == 2
@@ -98,7 +69,7 @@ def _forward(*values: Any) -> Any:
     return _out(given, moved, (length, batch, size), alone), squeeze(shown, 0) if alone else shown
 
 
-def _projected(given: _Settings, q: Node, k: Node, v: Node) -> tuple[Node, ...]:
+def _projected(given: SimpleNamespace, q: Node, k: Node, v: Node) -> tuple[Node, ...]:
     size = q.shape[2]
     biases: list[Any] = [None] * 3
     if given.in_proj_bias is not None:
@@ -116,7 +87,7 @@ def _projected(given: _Settings, q: Node, k: Node, v: Node) -> tuple[Node, ...]:
     return tuple(linear(x, w, b) for x, w, b in zip((q, k, v), weights, biases, strict=True))
 
 
-def _projected_at_once(given: _Settings, x: Node) -> tuple[Node, ...]:
+def _projected_at_once(given: SimpleNamespace, x: Node) -> tuple[Node, ...]:
     """All three projections of one tensor, as PyTorch takes them apart."""
     weight = as_node(given.in_proj_weight)
     if weight.ndim != 2:
@@ -170,7 +141,7 @@ def _joined(masks: list[Node | None], batch: int, heads: int, length: int, keys:
     return rows if scores is None else scores + rows
 
 
-def _out(given: _Settings, rows: Node, shape: tuple[int, ...], alone: bool) -> Node:
+def _out(given: SimpleNamespace, rows: Node, shape: tuple[int, ...], alone: bool) -> Node:
     result = view(linear(rows, given.out_proj_weight, given.out_proj_bias), shape)
     return squeeze(result, 1) if alone else result
 

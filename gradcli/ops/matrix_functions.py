@@ -296,7 +296,7 @@ householder_product: Op = primitive(
     "householder_product", _householder_kernel, family="linalg", args="A, tau: tensor", aliases=("orgqr",),
     build=_householder_product,
     vjp=_householder_vjp, grad_fn="LinalgHouseholderProductBackward0", torch="linalg.householder_product",
-    layout=lambda inputs, params, shape: column_major(shape), domain=WELL_CONDITIONED,
+    layout=column_major, domain=WELL_CONDITIONED,
     doc="The first columns of a product of Householder reflections, given by the elements below the diagonal "
     "and their factors.",
     blocking=Blocking(_reflected_follow), cost=decomposition_cost,
@@ -305,7 +305,7 @@ householder_product: Op = primitive(
 ormqr: Op = primitive(
     "ormqr", _ormqr_kernel, lambda inputs, params: (inputs[2].shape, inputs[2].dtype), family="linalg",
     args="input, tau: tensor, other, left=True, transpose=False", build=_ormqr, vjp=_ormqr_vjp, domain=WELL_CONDITIONED,
-    layout=lambda inputs, params, shape: column_major(shape),
+    layout=column_major,
     doc="A product of reflections, given as for householder_product, times a matrix.",
     blocking=Blocking(_reflected_follow), example=("ormqr(input, tau, other)", "input:3x2 tau:2x other:3x3"),
     cost=decomposition_cost,

@@ -17,18 +17,12 @@ from gradcli.graph.node import Node, constant, fitted, make
 from gradcli.ops.batching import sums
 from gradcli.ops.elementwise import clamp_min, eq, exp, log, logical_and, minimum, mul, ne, neg, sqrt, sub, where, xlogy
 from gradcli.ops.family import apply, call, composite, elementwise, floating, floats
-from gradcli.ops.loss import REDUCTIONS, class_pick, refuse_tracked
+from gradcli.ops.loss import REDUCTIONS, class_pick, reduced, refuse_tracked
 from gradcli.ops.notation import spelling
 from gradcli.ops.one_step import one_step
-from gradcli.ops.reduce import mean, norm, sum_
+from gradcli.ops.reduce import norm, sum_
 from gradcli.ops.rewrites import numbers
 from gradcli.ops.shape import reshape, unsqueeze
-
-
-def reduced(values: Node, reduction: Any) -> Node:
-    """Losses as they are, their sum or their mean."""
-    how = as_choice(reduction, "reduction", REDUCTIONS)
-    return values if how == "none" else mean(values) if how == "mean" else sum_(values)
 
 
 def _same_shape(name: str, x: Node, y: Node) -> None:

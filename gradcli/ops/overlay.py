@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 
 from gradcli.errors import GradcliError, SizeError
-from gradcli.graph.arguments import as_flag, as_int, as_node, normalize_axis
+from gradcli.graph.arguments import as_flag, as_int, as_node, axis_of, normalize_axis
 from gradcli.graph.dtypes import BOOL
 from gradcli.graph.infer import broadcast_shapes, cast
 from gradcli.graph.node import Node, make
 from gradcli.graph.op import WHOLE, Blocking, Op
 from gradcli.ops.blocking import except_along
-from gradcli.ops.diagonal import diagonal
+from gradcli.ops.diagonal import diagonal, put_on_diagonal
 from gradcli.ops.elementwise import where
 from gradcli.ops.family import call, composite, primitive
 from gradcli.ops.gather import index_node, wrapped
@@ -109,22 +109,6 @@ def _set_place(out: Any, source: Any, dim: int, index: int) -> None:
     out[(slice(None),) * dim + (index,)] = source
 
 
-def _set_diagonal(out: Any, source: Any, offset: int, dim1: int, dim2: int) -> None:
-    matrices = np.moveaxis(out, (dim1, dim2), (-2, -1))
-    rows, columns = matrices.shape[-2:]
-    count = max(0, min(rows, columns - offset) if offset >= 0 else min(rows + offset, columns))
-    places = np.arange(count)
-    matrices[..., places + max(0, -offset), places + max(0, offset)] = source
-
-
-def _place_of(x: Node, dim: int, index: int) -> Node:
-    return select(x, dim, index)
-
-
-def _diagonal_of(x: Node, offset: int, dim1: int, dim2: int) -> Node:
-    return diagonal(x, offset, dim1, dim2)
-
-
 def _select_follow(node: Node, dim: int) -> Any:
     own = node.params["dim"]
     return None if dim == own else (dim, dim - (dim > own))
@@ -135,11 +119,11 @@ _slice_put = _replacing(
     "A range of a dimension replaced.",
 )
 _place_put = _replacing(
-    "_select_scatter", _set_place, _place_of, "SelectScatterBackward0", Blocking(_select_follow),
+    "_select_scatter", _set_place, select, "SelectScatterBackward0", Blocking(_select_follow),
     "A place of a dimension replaced.",
 )
 _diagonal_put = _replacing(
-    "_diagonal_scatter", _set_diagonal, _diagonal_of, "DiagonalScatterBackward0", WHOLE, "A diagonal replaced."
+    "_diagonal_scatter", put_on_diagonal, diagonal, "DiagonalScatterBackward0", WHOLE, "A diagonal replaced."
 )
 
 
@@ -160,7 +144,7 @@ def _select_scatter(input: Any, src: Any, dim: Any, index: Any) -> Node:
     axis, place = normalize_axis(dim, x.ndim), as_int(index, "index")
     # Refuses what is out of range.
     select(x, axis, place)
-    return _replaced(_place_put, x, src, _place_of, dim=axis, index=place % x.shape[axis])
+    return _replaced(_place_put, x, src, select, dim=axis, index=place % x.shape[axis])
 
 
 def _diagonal_scatter(input: Any, src: Any, offset: Any, dim1: Any, dim2: Any) -> Node:
@@ -168,14 +152,12 @@ def _diagonal_scatter(input: Any, src: Any, offset: Any, dim1: Any, dim2: Any) -
     # Refuses dimensions that are none, or the same.
     diagonal(x, offset, dim1, dim2)
     first, second = normalize_axis(dim1, x.ndim), normalize_axis(dim2, x.ndim)
-    return _replaced(_diagonal_put, x, src, _diagonal_of, offset=as_int(offset, "offset"), dim1=first, dim2=second)
+    return _replaced(_diagonal_put, x, src, diagonal, offset=as_int(offset, "offset"), dim1=first, dim2=second)
 
 
 def _narrow(input: Any, dim: Any, start: Any, length: Any) -> Node:
     x = as_node(input)
-    if not x.ndim:
-        raise GradcliError("narrow() needs at least one dimension, the tensor has none")
-    axis, count = normalize_axis(dim, x.ndim), as_int(length, "length")
+    axis, count = axis_of(x, dim, "narrow"), as_int(length, "length")
     size = x.shape[axis]
     if isinstance(start, Node):
         if start.size != 1 or start.dtype.kind not in "iu":

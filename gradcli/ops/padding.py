@@ -17,7 +17,7 @@ from gradcli.graph.node import Batched, Node, Operands, fitted, make
 from gradcli.graph.op import Batching, Blocking, Op, Params, Shape
 from gradcli.ops.batching import LINEAR
 from gradcli.ops.blocking import except_along
-from gradcli.ops.family import composite, primitive
+from gradcli.ops.family import composite, given_shape, primitive
 from gradcli.ops.formulas import places
 from gradcli.ops.notation import spelling
 from gradcli.ops.shape import sizes
@@ -179,7 +179,7 @@ around: Op = primitive(
     formula=places.padded,
 )
 around_back: Op = primitive(
-    "_pad_with_own_back", _back_kernel, lambda inputs, params: (params["shape"], inputs[0].dtype), family="reduction",
+    "_pad_with_own_back", _back_kernel, given_shape, family="reduction",
     public=False, args="input, shape, dims, pads, mode",
     doc="What lies around a tensor added to where it was taken from.",
     vjp=lambda h, out, g, shape, **how: (make(around, (h,), how),), batching=LINEAR,

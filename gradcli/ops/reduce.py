@@ -20,7 +20,7 @@ from gradcli.graph.node import Node, make, make_results
 from gradcli.graph.op import Accumulate, Blocking, Op, Params, Shape
 from gradcli.ops import accumulators
 from gradcli.ops.batching import ALONG, LINEAR, SUMMED, written
-from gradcli.ops.blocking import aligned_except_along, except_along, kept, over_dims
+from gradcli.ops.blocking import aligned, except_along, kept, over_dims
 from gradcli.ops.elementwise import abs_, eq, exp, isnan, log, maximum, minimum, ne, sign, to, where
 from gradcli.ops.family import Row, call, float_node, floating, primitive, to_dtype
 from gradcli.ops.formulas import reductions
@@ -695,7 +695,7 @@ recurrence = primitive(
     "_recurrence", _recurrence_kernel, family="reduction", public=False, args="input, factor",
     doc="A sum that is multiplied by a factor before each step.", vjp=_recurrence_vjp,
     grad_fn="CumprodBackwardBackward0", batching=ALONG,
-    blocking=Blocking(aligned_except_along),
+    blocking=Blocking(lambda node, dim: None if dim == node.params["dim"] else aligned(node, dim)),
     native=NativeSteps(_recurrence_steps),
 )
 cumsum: Op = _running(

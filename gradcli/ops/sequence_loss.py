@@ -17,7 +17,7 @@ from gradcli.graph.infer import cast
 from gradcli.graph.node import CONSTANT, Node, constant
 from gradcli.ops.elementwise import detach, eq, exp, logical_and, logical_or, ne, neg, where
 from gradcli.ops.family import call, composite, floating
-from gradcli.ops.more_losses import reduced
+from gradcli.ops.loss import reduced
 from gradcli.ops.one_step import one_step
 from gradcli.ops.reduce import logsumexp, mean, sum_
 from gradcli.ops.shape import cat, cut, expand, reshape, stack, unsqueeze

@@ -22,7 +22,7 @@ from gradcli.ops import batching
 from gradcli.ops.batching import LINEAR
 from gradcli.ops.blocking import VIEW, aligned, except_along
 from gradcli.ops.elementwise import row_major
-from gradcli.ops.family import call, composite, primitive
+from gradcli.ops.family import call, composite, given_shape, primitive
 from gradcli.ops.formulas import places, reshapes
 from gradcli.ops.notation import latex_pieces as pieces
 from gradcli.ops.notation import spelling, typeset
@@ -32,10 +32,6 @@ from gradcli.ops.rewrites import shapes
 def strides_of(node: Node) -> Shape:
     """The strides of a node, written out when it is contiguous."""
     return layout.contiguous(node.shape) if node.strides is None else node.strides
-
-
-def _infer_given(inputs: tuple[Node, ...], params: Params) -> tuple[Shape, np.dtype]:
-    return params["shape"], inputs[0].dtype
 
 
 def sizes(shape: Any, name: str) -> list[int]:
@@ -111,7 +107,7 @@ def _flatten(input: Any, start_dim: Any, end_dim: Any) -> Node:
 def _reshaping(name: str, doc: str, args: str = "input, shape", **row: Any) -> Op:
     """The elements in another shape, `shape`, which `build` makes of the arguments."""
     return primitive(
-        name, lambda x, shape, **_: x.reshape(shape), _infer_given, family="shape", args=args, doc=doc, reshapes=True,
+        name, lambda x, shape, **_: x.reshape(shape), given_shape, family="shape", args=args, doc=doc, reshapes=True,
         vjp=lambda g, out, x, **_: (reshape(g, x.shape),), batching=LINEAR, blocking=VIEW, simplify=shapes.reshape,
         **row,
     )
@@ -344,7 +340,7 @@ def _repeat_vjp(g: Node, out: Node, x: Node, repeats: Shape) -> tuple[Node]:
 
 
 expand = primitive(
-    "expand", lambda x, shape: np.broadcast_to(x, shape), _infer_given, family="shape", args="input, *shape",
+    "expand", lambda x, shape: np.broadcast_to(x, shape), given_shape, family="shape", args="input, *shape",
     build=_expand, layout=_expand_layout, torch="Tensor.expand", aliases=("broadcast_to",),
     doc="Dimensions of length 1 expanded, without copying; -1 keeps a length.", vjp=lambda g, out, x, shape: (g,),
     batching=LINEAR, blocking=Blocking(aligned, view=True), formula=reshapes.expanded, repeats=True,
@@ -553,7 +549,7 @@ slice_ = primitive(
     native=NativeView(_sliced),
 )
 embed: Op = primitive(
-    "_embed", _embed_kernel, _infer_given, family="index",
+    "_embed", _embed_kernel, given_shape, family="index",
     doc="Zeros with the tensor put in as a range of one dimension.", public=False, grad_fn="SliceBackwardBackward0",
     vjp=lambda h, out, g, shape, **where: (make(slice_, (h,), where),), batching=LINEAR,
     blocking=Blocking(except_along), formula=places.embedded, text=spelling.embedded,

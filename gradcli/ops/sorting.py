@@ -21,10 +21,10 @@ from gradcli.graph.op import WHOLE, Blocking, Op, Params
 from gradcli.ops.blocking import except_along
 from gradcli.ops.elementwise import eq, isnan, to, where
 from gradcli.ops.family import composite, float_node, primitive
-from gradcli.ops.gather import gathered, index_node, placed
+from gradcli.ops.gather import gathered, index_node, placed, selecting_vjp
 from gradcli.ops.kernels import orders
 from gradcli.ops.notation import spelling
-from gradcli.ops.reduce import reduced_shape, reduction, sum_
+from gradcli.ops.reduce import check_count, reduced_shape, reduction, sum_
 from gradcli.ops.shape import unsqueeze
 
 INT32 = np.dtype(np.int32)
@@ -42,13 +42,6 @@ def _back(found: Any, x: Any, dim: int) -> Any:
 def _along(input: Any, dim: Any) -> tuple[Node, int]:
     x = as_node(input)
     return x, normalize_axis(dim, x.ndim)
-
-
-def _selecting_vjp(g: Any, out: Any, x: Node, dim: int, **how: Any) -> tuple[Node | None]:
-    """The gradient of the values goes to where they come from."""
-    if g.values is None:
-        return (None,)
-    return (placed(g.values, out.indices, x.shape, dim) if x.ndim else g.values,)
 
 
 def _reduced_vjp(g: Any, out: Any, x: Node, dim: int, keepdim: bool, **how: Any) -> tuple[Node | None]:
@@ -109,7 +102,7 @@ def _topk(input: Any, k: Any, dim: Any, largest: Any, sorted: Any) -> Any:
 
 sort: Op = primitive(
     "sort", _sort_kernel, _both_alike, family="sorting", args="input, dim: dim=-1, descending=False, stable: flag=None",
-    build=_sort, results=("values", "indices"), skips=True, vjp=_selecting_vjp,
+    build=_sort, results=("values", "indices"), skips=True, vjp=selecting_vjp,
     grad_fn=lambda node: (node.params["name"], node.inputs), example=("sort(input, 0).values", "input:1"),
     doc="The pair (values, indices) of the elements in order along a dimension. Equal ones stay in their order, NaN "
     "comes after all numbers.",
@@ -117,7 +110,7 @@ sort: Op = primitive(
 )
 topk: Op = primitive(
     "topk", _topk_kernel, _topk_infer, family="sorting", args="input, k: int, dim: dim=-1, largest=True, sorted=True",
-    build=_topk, results=("values", "indices"), skips=True, vjp=_selecting_vjp, grad_fn="TopkBackward0",
+    build=_topk, results=("values", "indices"), skips=True, vjp=selecting_vjp, grad_fn="TopkBackward0",
     doc="The pair (values, indices) of the k largest elements along a dimension, or the smallest.",
     blocking=Blocking(except_along), cost=12.0, example=("topk(input, 2).values", "input:1"),
 )
@@ -170,8 +163,8 @@ def _one_of(name: str, place: Callable[..., Any], doc: str, **row: Any) -> Op:
 
 def _one_along(op: Op, input: Any, dim: Any, keepdim: Any, **how: Any) -> Any:
     x, axis = _along(input, dim)
-    if x.ndim and not x.shape[axis]:
-        raise SizeError("{}() of no elements has no value (the tensor has shape {})", op.plain_name, x.shape)
+    if x.ndim:
+        check_count(op.plain_name, x, (axis,))
     return make_results(op, (x,), {"dim": axis, "keepdim": as_flag(keepdim, "keepdim"), **how})
 
 
@@ -207,8 +200,8 @@ def _median_row(name: str, place: Callable[..., Any], doc: str) -> Op:
 
     def whole(input: Any) -> Node:
         x = as_node(input)
-        if not x.size and not x.is_floating:
-            raise SizeError("{}() of no elements has no value (the tensor has shape {})", name, x.shape)
+        if not x.is_floating:
+            check_count(name, x, tuple(range(x.ndim)))
         return make(op, (x,), {"dim": tuple(range(x.ndim)), "keepdim": False, "axis_given": False})
 
     along = _one_of(

@@ -11,7 +11,7 @@ from typing import Any
 
 from gradcli.errors import GradcliError, SizeError
 from gradcli.graph import layout
-from gradcli.graph.arguments import as_int, as_node, normalize_axis, shown_value
+from gradcli.graph.arguments import as_int, as_node, axis_of, shown_value
 from gradcli.graph.node import CONSTANT, Node, make, make_results
 from gradcli.graph.op import MANY, Blocking, Op, Params, Shape
 from gradcli.ops.blocking import except_along
@@ -22,12 +22,6 @@ from gradcli.ops.shape import cat, cut, embed, sizes, strides_of, unsqueeze
 
 # So many nodes of a graph are some hundred megabytes.
 _MOST = 100_000
-
-
-def _checked(x: Node, dim: Any, name: str) -> int:
-    if not x.ndim:
-        raise GradcliError(f"{name}() needs at least one dimension, the tensor has none")
-    return normalize_axis(dim, x.ndim)
 
 
 def _bound(count: int, name: str) -> None:
@@ -124,7 +118,7 @@ def _by_lengths(x: Node, given: Any, dim: int, called: str, name: str) -> Any:
 def _splitting(called: str, safe: str, doc: str, args: str, **row: Any) -> Op:
     def build(tensor: Any, how: Any, dim: Any) -> Any:
         x = as_node(tensor)
-        axis = _checked(x, dim, called)
+        axis = axis_of(x, dim, called)
         if isinstance(how, list | tuple) or called.endswith("sizes"):
             return _by_lengths(x, how, axis, called, f"{safe}SplitWithSizesBackward0")
         return _by_length(x, as_int(how, args.split(", ")[1].partition(":")[0]), axis, called, f"{safe}SplitBackward0")
@@ -150,7 +144,7 @@ split_with_sizes = _splitting(
 def _chunking(called: str, safe: str, doc: str) -> Op:
     def build(input: Any, chunks: Any, dim: Any) -> Any:
         x, count = as_node(input), as_int(chunks, "chunks")
-        axis = _checked(x, dim, called)
+        axis = axis_of(x, dim, called)
         if count < 1:
             raise GradcliError(f"{called}() makes at least one piece, got {count}", argument="chunks")
         if not x.shape[axis]:
@@ -200,7 +194,7 @@ def _at_places(x: Node, given: Any, dim: int, called: str) -> tuple[Node, ...]:
 
 def _tensor_split(input: Any, indices_or_sections: Any, dim: Any) -> tuple[Node, ...]:
     x = as_node(input)
-    return _at_places(x, indices_or_sections, _checked(x, dim, "tensor_split"), "tensor_split")
+    return _at_places(x, indices_or_sections, axis_of(x, dim, "tensor_split"), "tensor_split")
 
 
 _PLACES = "indices_or_sections: sections"
@@ -242,7 +236,7 @@ dsplit = _splitting_along("dsplit", "one behind the other: along dimension 2", 2
 
 def _unbind(input: Any, dim: Any) -> Any:
     x = as_node(input)
-    axis = _checked(x, dim, "unbind")
+    axis = axis_of(x, dim, "unbind")
     _bound(x.shape[axis], "unbind")
     return make_results(unbind, (x,), {"dim": axis}) if x.shape[axis] else ()
 
@@ -256,17 +250,12 @@ def _unbind_infer(inputs: tuple[Node, ...], params: Params) -> Any:
     return (((*x.shape[:dim], *x.shape[dim + 1 :]), x.dtype),) * x.shape[dim]
 
 
-def _unbind_layout(inputs: tuple[Node, ...], params: Params, shape: Shape) -> Shape | None:
-    strides, dim = strides_of(inputs[0]), params["dim"]
-    return layout.normalize(shape, strides[:dim] + strides[dim + 1 :])
-
-
 def _of_unbind(several: Node, index: int) -> Node:
     return make(select, several.inputs, {"dim": several.params["dim"], "index": index})
 
 
 unbind: Op = primitive(
     "unbind", _unbind_kernel, _unbind_infer, family="shape", args="input, dim: dim=0", build=_unbind, results=MANY,
-    part=_of_unbind, doc="The tensors along a dimension, one by one.", vjp=_unbind_vjp, layout=_unbind_layout,
+    part=_of_unbind, doc="The tensors along a dimension, one by one.", vjp=_unbind_vjp, layout=select.layout,
     example=("unbind(input)[0]", "input:2"),
 )

@@ -17,7 +17,7 @@ from gradcli.graph.op import Op, Params
 from gradcli.ops.diagonal import tril, triu
 from gradcli.ops.family import float_node, primitive
 from gradcli.ops.kernels import substitution
-from gradcli.ops.linalg import MATRICES, WELL_CONDITIONED, column_major, square, system_infer
+from gradcli.ops.linalg import MATRICES, WELL_CONDITIONED, column_major, column_major_from_left, square, system_infer
 from gradcli.ops.matmul import matmul
 from gradcli.ops.shape import m_t
 
@@ -73,7 +73,7 @@ solve_triangular: Op = primitive(
     system_infer, family="linalg", args="A, B, *, upper: flag, left=True, unitriangular=False",
     build=_solve_triangular, vjp=_solve_triangular_vjp, grad_fn="LinalgSolveTriangularBackward0",
     torch="linalg.solve_triangular",
-    layout=lambda inputs, params, shape: column_major(shape) if params["left"] else None, domain=WELL_CONDITIONED,
+    layout=column_major_from_left, domain=WELL_CONDITIONED,
     doc="The X for which `A @ X = B` (`X @ A = B` with left=False), where A is triangular; the other triangle "
     "is not read.",
     blocking=MATRICES, example=("solve_triangular(A, B, upper=True)", "A:2 B:2"), cost=system_cost,
@@ -114,7 +114,7 @@ triangular_solve: Op = primitive(
     "triangular_solve", _triangular_solve_kernel, _triangular_solve_infer, family="linalg",
     args="b, A, upper=True, transpose=False, unitriangular=False", build=_triangular_solve,
     results=("solution", "cloned_coefficient"), vjp=_triangular_solve_vjp, domain=WELL_CONDITIONED,
-    layout=lambda inputs, params, shape: column_major(shape), blocking=MATRICES, cost=system_cost,
+    layout=column_major, blocking=MATRICES, cost=system_cost,
     doc="The X for which `A @ X = b`, where A is triangular, or its transpose; and A (solution, cloned_coefficient).",
     example=("triangular_solve(b, A).solution", "b:2 A:2"),
 )
@@ -158,13 +158,13 @@ def _cholesky_inverse_vjp(g: Node, out: Node, factor: Node, upper: bool) -> tupl
 cholesky_solve: Op = primitive(
     "cholesky_solve", _cholesky_solve_kernel, lambda inputs, params: system_infer(inputs[::-1], params),
     family="linalg", args="B, L, upper=False", build=_cholesky_solve, vjp=_cholesky_solve_vjp, domain=WELL_CONDITIONED,
-    layout=lambda inputs, params, shape: column_major(shape), blocking=MATRICES, cost=system_cost,
+    layout=column_major, blocking=MATRICES, cost=system_cost,
     doc="The X for which `L @ L.T @ X = B` (`L.T @ L @ X = B` with upper), where L is triangular.",
     example=("cholesky_solve(B, L)", "B:2 L:2"),
 )
 cholesky_inverse: Op = primitive(
     "cholesky_inverse", _cholesky_inverse_kernel, family="linalg", args="L, upper=False",
     build=lambda factor, upper: make(cholesky_inverse, (square(factor, "cholesky_inverse"),), {"upper": upper}),
-    vjp=_cholesky_inverse_vjp, domain=WELL_CONDITIONED, layout=lambda inputs, params, shape: column_major(shape),
+    vjp=_cholesky_inverse_vjp, domain=WELL_CONDITIONED, layout=column_major,
     doc="Inverse of `L @ L.T` (of `L.T @ L` with upper), where L is triangular.", blocking=MATRICES, cost=system_cost,
 )
