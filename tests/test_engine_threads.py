@@ -134,6 +134,22 @@ def test_every_piece_is_done_once_and_by_one_worker() -> None:
             assert len(started) == max(1, min(count, threads))
 
 
+@pytest.mark.parametrize(("count", "threads", "together"), [(77, 2, 4), (77, 1, 4), (3, 2, 4), (0, 3, 2), (64, 3, 16)])
+def test_neighbours_go_together_until_the_end_is_near(count: int, threads: int, together: int) -> None:
+    runs: list[list[int]] = []
+
+    def start() -> Callable[[int], None]:
+        runs.append([])
+        return runs[-1].append
+
+    deal(count, threads, start, together)
+    assert sorted(sum(runs, [])) == list(range(count))
+    for done in runs:
+        firsts = [piece for piece in done if piece < together * (count // together - threads)]
+        starts = [(k, piece) for k, piece in enumerate(firsts) if piece % together == 0]
+        assert all(firsts[k : k + together] == [*range(piece, piece + together)] for k, piece in starts)
+
+
 @pytest.mark.parametrize("threads", [1, 2, 5])
 def test_the_failure_of_the_first_piece_is_raised_and_nothing_is_begun_after_it(threads: int) -> None:
     done: list[int] = []

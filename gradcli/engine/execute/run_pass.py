@@ -18,6 +18,8 @@ from gradcli.ops.kernels.inplace import aligned
 # Neighbouring blocks whose partial results are added up by one thread before they are kept: so few are kept at once.
 _MOST_GROUPS = 256
 _PARTIAL_BYTES = 1 << 26
+# Groups that one thread does one after the other: as many as fill some pages, if there are no more sums than so many.
+_MOST_TOGETHER, _PAGES, _FEW_SUMS = 16, 1 << 22, 1 << 9
 # Larger than any temporary array of a block.
 _WARM = 1 << 24
 
@@ -89,17 +91,23 @@ def run_groups(
     # The C library gives large freed memory back to the system, and takes page after page anew for the next temporary
     # array, unless it has once seen a larger one come and go: then it keeps what is smaller.
     np.empty(_WARM, np.uint8)
-    _deal(one, values, sinks, threads, len(groups), do)
+    _deal(one, values, sinks, threads, len(groups), do, _together(one, sinks))
 
 
 def _deal(
-    one: Pass, values: list[Any], sinks: dict[int, Any], threads: int, count: int, do: Callable[[_Worker, int], Any]
+    one: Pass,
+    values: list[Any],
+    sinks: dict[int, Any],
+    threads: int,
+    count: int,
+    do: Callable[[_Worker, int], Any],
+    together: int = 1,
 ) -> None:
     """Do so many pieces of a pass, each thread with a worker of its own."""
     _compile(one)
     # Threads inherit what is set here.
     with one_thread(), np.errstate(all="ignore"):
-        deal(count, threads, lambda: partial(do, _Worker(one, values, sinks)))
+        deal(count, threads, lambda: partial(do, _Worker(one, values, sinks)), together)
 
 
 def _compile(one: Pass) -> None:
@@ -146,6 +154,15 @@ def group_count(one: Pass) -> int:
 def _group_size(one: Pass) -> int:
     """Blocks in a group."""
     return -(-one.blocks // group_count(one))
+
+
+def _together(one: Pass, sinks: dict[int, Any]) -> int:
+    """Neighbouring groups that one thread does: two threads that begin the same page of new memory both clear it."""
+    written = max((one.slots[write.slot][0].nbytes for write in one.writes if write.value not in sinks), default=0)
+    # Those of groups that are done early wait for the others.
+    if not written or sum(item.node.size for item in one.sums) > _FEW_SUMS:
+        return 1
+    return min(_MOST_TOGETHER, -(-_PAGES * group_count(one) // written))
 
 
 def group_rows(one: Pass, groups: range) -> tuple[int, int]:

@@ -47,14 +47,20 @@ def set_num_threads(number: int) -> None:
     THREADS.set(number)
 
 
-def deal(count: int, threads: int, start: Callable[[], Callable[[int], None]]) -> None:
+def deal(count: int, threads: int, start: Callable[[], Callable[[int], None]], together: int = 1) -> None:
     """Do the pieces of work 0 to `count - 1`, each in one of so many threads.
 
-    `start()` is called once in every thread and gives the function that does a piece. Where the system allows fewer
+    `start()` is called once in every thread and gives the function that does a piece. A thread takes so many neighbours
+    `together`, towards the end one after the other, so that none has to wait for long. Where the system allows fewer
     threads, or has no memory for what they start with, those that there are do all pieces. After a failure no piece
     is begun any more; of several failures that of the first piece is raised.
     """
-    pieces = itertools.count()
+    several = together * max(0, count // together - threads)
+    # Taking the next from one of these iterators is one step of the interpreter: no two threads get the same.
+    dealt = itertools.chain(
+        map(range, range(0, several, together), range(together, several + 1, together)),
+        map(range, range(several, count), range(several + 1, count + 1)),
+    )
     failures: list[tuple[int, BaseException]] = []
     without_memory: list[MemoryError] = []
 
@@ -65,8 +71,9 @@ def deal(count: int, threads: int, start: Callable[[], Callable[[int], None]]) -
             # The others go on.
             without_memory.append(error)
             return
-        # Taking a number from a counter is one step of the interpreter: no two threads get the same.
-        while not failures and (piece := next(pieces)) < count:
+        for piece in itertools.chain.from_iterable(dealt):
+            if failures:
+                return
             try:
                 do(piece)
             except BaseException as error:
