@@ -11,13 +11,14 @@ cases and the ten more. `files` and `big` write to a folder of their own in `--t
 some minutes.
 
 A figure is the time of a contender over that of gradcli, so above 1 gradcli is the faster one: first the ratio of the
-minima, then that of the medians. Contenders run in one process, in turn, and give the value and all gradients in fresh
-memory. Results are compared first; that first call is not timed. Who takes four times as long as gradcli sits out all
+minima, then that of the medians. Contenders run in one process, in turn, and give the value and all gradients as new
+arrays. Results are compared first; that first call is not timed. Who takes four times as long as gradcli sits out all
 but three rounds. gradcli goes through its public API, from text to arrays, but has kept the plan from then, and its
 native code where llvmlite is installed; torch.compile (which needs a C++ compiler) and jax.jit their code. `over
 memcpy` is the time of gradcli over that of copying memory: as many bytes read and written as inputs and gradients have,
-into memory that is there already. Nothing is asserted, and only ratios mean anything on a machine that does other work
-as well.
+into memory that is there already. `new memory` is gradcli where it asks the system for all memory, as all others do in
+each round: else it uses that of results that were dropped. Nothing is asserted, and only ratios mean anything on a
+machine that does other work as well.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ from engine_cases import CASES, cases, headline, headline_tape
 from engine_files import print_big, print_files
 from engine_measure import Options, Shares, interleave, milliseconds, print_table, ratio, repeated
 from engine_more import MORE, more
-from engine_peers import PEERS, Workload, contenders, copied, gradcli_run, installed_peers
+from engine_peers import PEERS, Workload, contenders, copied, gradcli_run, in_new_memory, installed_peers
 from engine_products import products
 from engine_random import print_random
 from engine_workloads import chain, inverses, perceptron
@@ -68,6 +69,8 @@ def print_workloads(works: Iterable[Workload], options: Options, names: Iterable
             runs["memcpy"] = copied(work)
         if "gradcli" not in runs:
             continue
+        if calls == 1:
+            runs["new memory"] = in_new_memory(runs["gradcli"])
         seconds = min(options.seconds, end - time.perf_counter())
         times = interleave(runs, options.repeat, 8 * size, seconds, FAR, options.shares.least)
         options.record.add(
@@ -83,12 +86,12 @@ def print_workloads(works: Iterable[Workload], options: Options, names: Iterable
         )
         for name, seconds in found.first.items():
             first.setdefault(name, []).append(seconds)
-        over = [ratio(times, "gradcli", "memcpy")] if calls == 1 else []
+        over = [ratio(times, "gradcli", "memcpy"), ratio(times, "new memory")] if calls == 1 else []
         rows.append([work.name, dtype, milliseconds(times["gradcli"]), *over, *(ratio(times, name) for name in names)])
         ahead = {name: min(times[name]) / min(times["gradcli"]) for name in names if name in times}
         behind += [f"{work.name} {dtype}: {name} {value:.2f}" for name, value in ahead.items() if value < 1]
     print()
-    print_table(["", "dtype", "gradcli, ms", *(["over memcpy"] if calls == 1 else []), *names], rows)
+    print_table(["", "dtype", "gradcli, ms", *(["over memcpy", "new memory"] if calls == 1 else []), *names], rows)
     print("Below 1 (minima):", "; ".join(behind) or "nothing")
     slowest = ", ".join(f"{name} {max(seconds):.2g}" for name, seconds in first.items())
     print(f"Slowest first call, in seconds: {slowest}", flush=True)

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import gradcli as gc
+from gradcli.machine.kept_memory import forget
 
 #: Elements that are compared at a time.
 _BLOCK = 1 << 16
@@ -60,6 +61,16 @@ def gradcli_run(expression: str, inputs: Inputs, wrt: tuple[str, ...], engine: s
             gc.set_engine(usual)
 
     return run
+
+
+def in_new_memory(run: Run) -> Run:
+    """The same where no memory of earlier results is there to be used again."""
+
+    def anew() -> Answer:
+        forget()
+        return run()
+
+    return anew
 
 
 def by_hand(function: Callable[..., Answer], inputs: Inputs) -> Run:

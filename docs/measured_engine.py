@@ -168,10 +168,15 @@ def distance(document: Document) -> str:
     near = [name for name, value in found.items() if value <= GOAL]
     first = ", ".join(f"{plain(value)} in {name}" for name, value in found.items() if name.startswith("(a)"))
     below = any(value < 1 for value in found.values())
+    new = [
+        f"{plain(value)} in {row['case']} {row['dtype']}"
+        for row in document.rows
+        if row["case"] == "(a)" and (value := ratio(row, "new memory", "memcpy")) is not None
+    ]
     far = max(found, key=lambda name: found[name])
     return wrapped(
         f"The time divided by that of a copy is {first}; the largest is {plain(found[far])} in {far}. It is at most "
         f"{GOAL} in {len(near)} of {len(found)} cases. The copy takes its turn in each round, reads one half of the "
         "bytes and writes the other, into memory that has been written before, and its best round counts."
-        f"{_BELOW if below else ''}"
+        f"{_BELOW if below else ''}{f' In new memory it is {listed(new)}.' if new else ''}"
     )

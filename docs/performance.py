@@ -99,7 +99,7 @@ def blocks(found: Mapping[str, Document]) -> dict[str, str]:
     others = ("hand-blocked", "op by op", *engine.LIBRARIES)
     for name, mode in MODES.items():
         texts[f"{name}-standing"] = engine.standing(found[name], mode)
-        texts[name] = engine.engine_table(found[name], "gradcli", ("blocks of NumPy", *engine.LIBRARIES))
+        texts[name] = engine.engine_table(found[name], "gradcli", ("new memory", "blocks of NumPy", *engine.LIBRARIES))
         texts[f"{name}-numpy"] = engine.engine_table(found[name], "blocks of NumPy", others)
     return texts
 

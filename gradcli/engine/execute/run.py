@@ -24,6 +24,9 @@ from gradcli.machine.limits import MEMORY_LIMIT, TIME_LIMIT, show_bytes
 from gradcli.ops.kernels.inplace import aligned
 from gradcli.ops.rewrites.simplifier import Condition, holds
 
+# Bytes of an array that is not left to the C library, which keeps the memory of smaller ones by itself.
+_LARGE = 1 << 22
+
 Progress = Callable[[int, int], None]
 #: What runs a pass: `runner(program, pass, values, sinks, told)`, as `threaded` does it here.
 Runner = Callable[[Program, Pass, list[Any], dict[int, Any], Callable[[int], None] | None], None]
@@ -212,9 +215,19 @@ def _new(program: Program, number: int, values: list[Any]) -> Any:
     node = program.values[number]
     try:
         # Native code writes whole lines of the cache.
-        return aligned(node.nbytes).view(node.dtype).reshape(node.shape)
+        return _memory(node.nbytes).view(node.dtype).reshape(node.shape)
     except MemoryError:
         raise WorkError(f"not enough memory for {describe(node)} ({show_bytes(node.nbytes)})", span=node.span) from None
+
+
+def _memory(size: int) -> Any:
+    """So many bytes; large arrays live where others were that nobody needs any more, unless memory is limited."""
+    found = None
+    if size >= _LARGE and MEMORY_LIMIT.get() is None:
+        from gradcli.machine.kept_memory import lent
+
+        found = lent(size)
+    return aligned(size) if found is None else np.asarray(found)
 
 
 def _result(program: Program, k: int, values: list[Any]) -> Any:
