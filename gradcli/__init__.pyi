@@ -1266,6 +1266,22 @@ class Tensor:
     def cumulative_trapezoid(
         self, x: Tensor | np.ndarray | None = None, *, dx: _Number | None = None, axis: _Int
     ) -> Tensor: ...
+    def grid_sample(
+        self,
+        grid: _TensorLike,
+        mode: Literal["bilinear", "nearest", "bicubic"] = "bilinear",
+        padding_mode: Literal["zeros", "border", "reflection"] = "zeros",
+        align_corners: _Bool | None = None,
+    ) -> Tensor:
+        """Images sampled at the coordinates of a grid, from -1 to 1 along each dimension, the last one first."""
+    def affine_grid(self, size: _Ints, align_corners: _Bool | None = None) -> Tensor:
+        """The grid for grid_sample of affine maps, a matrix for each member of the batch."""
+    def pixel_shuffle(self, upscale_factor: _Int) -> Tensor:
+        """Groups of channels rearranged into squares of elements."""
+    def pixel_unshuffle(self, downscale_factor: _Int) -> Tensor:
+        """Squares of elements rearranged into groups of channels."""
+    def channel_shuffle(self, groups: _Int) -> Tensor:
+        """The channels of several groups interleaved."""
     @overload
     def scatter(
         self,
@@ -1607,6 +1623,49 @@ class Tensor:
     def mvlgamma(self, p: _Int) -> Tensor:
         """The logarithm of the gamma function of matrices with p rows."""
     multigammaln = mvlgamma
+    def ctc_loss(
+        self,
+        targets: _TensorLike,
+        input_lengths: _TensorLike | _Ints,
+        target_lengths: _TensorLike | _Ints,
+        blank: _Int = 0,
+        reduction: Literal["mean", "sum", "none"] = "mean",
+        zero_infinity: _Bool = False,
+    ) -> Tensor:
+        """Minus the log-probability that a sequence of (time, batch, classes) spells the targets; the gradient is …"""
+    def linear(self, weight: _TensorLike, bias: _TensorLike | None = None) -> Tensor:
+        """input @ weight.T + bias."""
+    def bilinear(self, input2: _TensorLike, weight: _TensorLike, bias: _TensorLike | None = None) -> Tensor:
+        """Weighted products of all pairs of elements of two vectors: input1 @ weight[k] @ input2 + bias[k]."""
+    def scaled_dot_product_attention(
+        self,
+        key: _TensorLike,
+        value: _TensorLike,
+        attn_mask: _TensorLike | None = None,
+        dropout_p: _Number = 0.0,
+        is_causal: _Bool = False,
+        scale: _Number | None = None,
+        enable_gqa: _Bool = False,
+    ) -> Tensor:
+        """softmax(query @ key.mT * scale + attn_mask) @ value; fully masked rows give zeros."""
+    def linear_cross_entropy(
+        self,
+        linear_weight: _TensorLike,
+        target: _TensorLike,
+        *,
+        linear_bias: _TensorLike | None = None,
+        weight: _TensorLike | None = None,
+        reduction: Literal["mean", "sum", "none"] = "mean",
+        ignore_index: _Int | None = None,
+        label_smoothing: _Number = 0.0,
+        options: _TensorLike | None = None,
+    ) -> Tensor:
+        """Cross-entropy of a linear map of the input and target classes; options is PyTorch's and changes nothing."""
+    @overload
+    def softmin(self, dim: _Int, dtype: _DType | None = None) -> Tensor:
+        """softmax of minus the input."""
+    @overload
+    def softmin(self, *, axis: _Int, dtype: _DType | None = None) -> Tensor: ...
     def conv1d(
         self,
         weight: _TensorLike,
@@ -1897,49 +1956,34 @@ class Tensor:
         keepdims: _Bool,
         interpolation: Literal["linear", "lower", "higher", "midpoint", "nearest"] = "linear",
     ) -> Tensor: ...
-    def ctc_loss(
-        self,
-        targets: _TensorLike,
-        input_lengths: _TensorLike | _Ints,
-        target_lengths: _TensorLike | _Ints,
-        blank: _Int = 0,
-        reduction: Literal["mean", "sum", "none"] = "mean",
-        zero_infinity: _Bool = False,
-    ) -> Tensor:
-        """Minus the log-probability that a sequence of (time, batch, classes) spells the targets; the gradient is …"""
-    def linear(self, weight: _TensorLike, bias: _TensorLike | None = None) -> Tensor:
-        """input @ weight.T + bias."""
-    def bilinear(self, input2: _TensorLike, weight: _TensorLike, bias: _TensorLike | None = None) -> Tensor:
-        """Weighted products of all pairs of elements of two vectors: input1 @ weight[k] @ input2 + bias[k]."""
-    def scaled_dot_product_attention(
+    def multi_head_attention_forward(
         self,
         key: _TensorLike,
         value: _TensorLike,
+        embed_dim_to_check: _Int,
+        num_heads: _Int,
+        in_proj_weight: _TensorLike,
+        in_proj_bias: _TensorLike,
+        bias_k: _TensorLike,
+        bias_v: _TensorLike,
+        add_zero_attn: _Bool,
+        dropout_p: _Number,
+        out_proj_weight: _TensorLike,
+        out_proj_bias: _TensorLike,
+        training: _Bool = True,
+        key_padding_mask: _TensorLike | None = None,
+        need_weights: _Bool = True,
         attn_mask: _TensorLike | None = None,
-        dropout_p: _Number = 0.0,
+        use_separate_proj_weight: _Bool = False,
+        q_proj_weight: _TensorLike | None = None,
+        k_proj_weight: _TensorLike | None = None,
+        v_proj_weight: _TensorLike | None = None,
+        static_k: _TensorLike | None = None,
+        static_v: _TensorLike | None = None,
+        average_attn_weights: _Bool = True,
         is_causal: _Bool = False,
-        scale: _Number | None = None,
-        enable_gqa: _Bool = False,
-    ) -> Tensor:
-        """softmax(query @ key.mT * scale + attn_mask) @ value; fully masked rows give zeros."""
-    def linear_cross_entropy(
-        self,
-        linear_weight: _TensorLike,
-        target: _TensorLike,
-        *,
-        linear_bias: _TensorLike | None = None,
-        weight: _TensorLike | None = None,
-        reduction: Literal["mean", "sum", "none"] = "mean",
-        ignore_index: _Int | None = None,
-        label_smoothing: _Number = 0.0,
-        options: _TensorLike | None = None,
-    ) -> Tensor:
-        """Cross-entropy of a linear map of the input and target classes; options is PyTorch's and changes nothing."""
-    @overload
-    def softmin(self, dim: _Int, dtype: _DType | None = None) -> Tensor:
-        """softmax of minus the input."""
-    @overload
-    def softmin(self, *, axis: _Int, dtype: _DType | None = None) -> Tensor: ...
+    ) -> tuple[Tensor, ...]:
+        """Multi-head attention of (length, batch, size), with its projections; gives the result and the mean …"""
     def avg_pool1d(
         self,
         kernel_size: _Int | _Ints,
@@ -2020,22 +2064,6 @@ class Tensor:
         scale_factor: _Number | list[_Number] | tuple[_Number, ...] | None = None,
     ) -> Tensor:
         """Resized bilinearly, with aligned corners."""
-    def grid_sample(
-        self,
-        grid: _TensorLike,
-        mode: Literal["bilinear", "nearest", "bicubic"] = "bilinear",
-        padding_mode: Literal["zeros", "border", "reflection"] = "zeros",
-        align_corners: _Bool | None = None,
-    ) -> Tensor:
-        """Images sampled at the coordinates of a grid, from -1 to 1 along each dimension, the last one first."""
-    def affine_grid(self, size: _Ints, align_corners: _Bool | None = None) -> Tensor:
-        """The grid for grid_sample of affine maps, a matrix for each member of the batch."""
-    def pixel_shuffle(self, upscale_factor: _Int) -> Tensor:
-        """Groups of channels rearranged into squares of elements."""
-    def pixel_unshuffle(self, downscale_factor: _Int) -> Tensor:
-        """Squares of elements rearranged into groups of channels."""
-    def channel_shuffle(self, groups: _Int) -> Tensor:
-        """The channels of several groups interleaved."""
     def addmm(self, mat1: _TensorLike, mat2: _TensorLike, *, beta: _Number = 1, alpha: _Number = 1) -> Tensor:
         """beta*input + alpha*(mat1 @ mat2), of matrices."""
     def addmv(self, mat: _TensorLike, vec: _TensorLike, *, beta: _Number = 1, alpha: _Number = 1) -> Tensor:
@@ -2081,34 +2109,6 @@ class Tensor:
         """The X for which L @ L.T @ X = B (L.T @ L @ X = B with upper), where L is triangular."""
     def cholesky_inverse(self, upper: _Bool = False) -> Tensor:
         """Inverse of L @ L.T (of L.T @ L with upper), where L is triangular."""
-    def multi_head_attention_forward(
-        self,
-        key: _TensorLike,
-        value: _TensorLike,
-        embed_dim_to_check: _Int,
-        num_heads: _Int,
-        in_proj_weight: _TensorLike,
-        in_proj_bias: _TensorLike,
-        bias_k: _TensorLike,
-        bias_v: _TensorLike,
-        add_zero_attn: _Bool,
-        dropout_p: _Number,
-        out_proj_weight: _TensorLike,
-        out_proj_bias: _TensorLike,
-        training: _Bool = True,
-        key_padding_mask: _TensorLike | None = None,
-        need_weights: _Bool = True,
-        attn_mask: _TensorLike | None = None,
-        use_separate_proj_weight: _Bool = False,
-        q_proj_weight: _TensorLike | None = None,
-        k_proj_weight: _TensorLike | None = None,
-        v_proj_weight: _TensorLike | None = None,
-        static_k: _TensorLike | None = None,
-        static_v: _TensorLike | None = None,
-        average_attn_weights: _Bool = True,
-        is_causal: _Bool = False,
-    ) -> tuple[Tensor, ...]:
-        """Multi-head attention of (length, batch, size), with its projections; gives the result and the mean …"""
     def max_pool1d(
         self,
         kernel_size: _Int | _Ints,
@@ -4194,6 +4194,27 @@ def cumulative_trapezoid(
 def cumulative_trapezoid(
     y: _TensorLike, x: Tensor | np.ndarray | None = None, *, dx: _Number | None = None, axis: _Int
 ) -> Tensor: ...
+def grid_sample(
+    input: _TensorLike,
+    grid: _TensorLike,
+    mode: Literal["bilinear", "nearest", "bicubic"] = "bilinear",
+    padding_mode: Literal["zeros", "border", "reflection"] = "zeros",
+    align_corners: _Bool | None = None,
+) -> Tensor:
+    """Images sampled at the coordinates of a grid, from -1 to 1 along each dimension, the last one first."""
+
+def affine_grid(theta: _TensorLike, size: _Ints, align_corners: _Bool | None = None) -> Tensor:
+    """The grid for grid_sample of affine maps, a matrix for each member of the batch."""
+
+def pixel_shuffle(input: _TensorLike, upscale_factor: _Int) -> Tensor:
+    """Groups of channels rearranged into squares of elements."""
+
+def pixel_unshuffle(input: _TensorLike, downscale_factor: _Int) -> Tensor:
+    """Squares of elements rearranged into groups of channels."""
+
+def channel_shuffle(input: _TensorLike, groups: _Int) -> Tensor:
+    """The channels of several groups interleaved."""
+
 @overload
 def scatter(
     input: _TensorLike,
@@ -4610,6 +4631,55 @@ def mvlgamma(input: _TensorLike, p: _Int) -> Tensor:
 
 multigammaln = mvlgamma
 
+def ctc_loss(
+    log_probs: _TensorLike,
+    targets: _TensorLike,
+    input_lengths: _TensorLike | _Ints,
+    target_lengths: _TensorLike | _Ints,
+    blank: _Int = 0,
+    reduction: Literal["mean", "sum", "none"] = "mean",
+    zero_infinity: _Bool = False,
+) -> Tensor:
+    """Minus the log-probability that a sequence of (time, batch, classes) spells the targets; the gradient is …"""
+
+def linear(input: _TensorLike, weight: _TensorLike, bias: _TensorLike | None = None) -> Tensor:
+    """input @ weight.T + bias."""
+
+def bilinear(input1: _TensorLike, input2: _TensorLike, weight: _TensorLike, bias: _TensorLike | None = None) -> Tensor:
+    """Weighted products of all pairs of elements of two vectors: input1 @ weight[k] @ input2 + bias[k]."""
+
+def scaled_dot_product_attention(
+    query: _TensorLike,
+    key: _TensorLike,
+    value: _TensorLike,
+    attn_mask: _TensorLike | None = None,
+    dropout_p: _Number = 0.0,
+    is_causal: _Bool = False,
+    scale: _Number | None = None,
+    enable_gqa: _Bool = False,
+) -> Tensor:
+    """softmax(query @ key.mT * scale + attn_mask) @ value; fully masked rows give zeros."""
+
+def linear_cross_entropy(
+    input: _TensorLike,
+    linear_weight: _TensorLike,
+    target: _TensorLike,
+    *,
+    linear_bias: _TensorLike | None = None,
+    weight: _TensorLike | None = None,
+    reduction: Literal["mean", "sum", "none"] = "mean",
+    ignore_index: _Int | None = None,
+    label_smoothing: _Number = 0.0,
+    options: _TensorLike | None = None,
+) -> Tensor:
+    """Cross-entropy of a linear map of the input and target classes; options is PyTorch's and changes nothing."""
+
+@overload
+def softmin(input: _TensorLike, dim: _Int, dtype: _DType | None = None) -> Tensor:
+    """softmax of minus the input."""
+
+@overload
+def softmin(input: _TensorLike, *, axis: _Int, dtype: _DType | None = None) -> Tensor: ...
 def conv1d(
     input: _TensorLike,
     weight: _TensorLike,
@@ -4977,55 +5047,35 @@ def nanquantile(
     keepdims: _Bool,
     interpolation: Literal["linear", "lower", "higher", "midpoint", "nearest"] = "linear",
 ) -> Tensor: ...
-def ctc_loss(
-    log_probs: _TensorLike,
-    targets: _TensorLike,
-    input_lengths: _TensorLike | _Ints,
-    target_lengths: _TensorLike | _Ints,
-    blank: _Int = 0,
-    reduction: Literal["mean", "sum", "none"] = "mean",
-    zero_infinity: _Bool = False,
-) -> Tensor:
-    """Minus the log-probability that a sequence of (time, batch, classes) spells the targets; the gradient is …"""
-
-def linear(input: _TensorLike, weight: _TensorLike, bias: _TensorLike | None = None) -> Tensor:
-    """input @ weight.T + bias."""
-
-def bilinear(input1: _TensorLike, input2: _TensorLike, weight: _TensorLike, bias: _TensorLike | None = None) -> Tensor:
-    """Weighted products of all pairs of elements of two vectors: input1 @ weight[k] @ input2 + bias[k]."""
-
-def scaled_dot_product_attention(
+def multi_head_attention_forward(
     query: _TensorLike,
     key: _TensorLike,
     value: _TensorLike,
+    embed_dim_to_check: _Int,
+    num_heads: _Int,
+    in_proj_weight: _TensorLike,
+    in_proj_bias: _TensorLike,
+    bias_k: _TensorLike,
+    bias_v: _TensorLike,
+    add_zero_attn: _Bool,
+    dropout_p: _Number,
+    out_proj_weight: _TensorLike,
+    out_proj_bias: _TensorLike,
+    training: _Bool = True,
+    key_padding_mask: _TensorLike | None = None,
+    need_weights: _Bool = True,
     attn_mask: _TensorLike | None = None,
-    dropout_p: _Number = 0.0,
+    use_separate_proj_weight: _Bool = False,
+    q_proj_weight: _TensorLike | None = None,
+    k_proj_weight: _TensorLike | None = None,
+    v_proj_weight: _TensorLike | None = None,
+    static_k: _TensorLike | None = None,
+    static_v: _TensorLike | None = None,
+    average_attn_weights: _Bool = True,
     is_causal: _Bool = False,
-    scale: _Number | None = None,
-    enable_gqa: _Bool = False,
-) -> Tensor:
-    """softmax(query @ key.mT * scale + attn_mask) @ value; fully masked rows give zeros."""
+) -> tuple[Tensor, ...]:
+    """Multi-head attention of (length, batch, size), with its projections; gives the result and the mean weights."""
 
-def linear_cross_entropy(
-    input: _TensorLike,
-    linear_weight: _TensorLike,
-    target: _TensorLike,
-    *,
-    linear_bias: _TensorLike | None = None,
-    weight: _TensorLike | None = None,
-    reduction: Literal["mean", "sum", "none"] = "mean",
-    ignore_index: _Int | None = None,
-    label_smoothing: _Number = 0.0,
-    options: _TensorLike | None = None,
-) -> Tensor:
-    """Cross-entropy of a linear map of the input and target classes; options is PyTorch's and changes nothing."""
-
-@overload
-def softmin(input: _TensorLike, dim: _Int, dtype: _DType | None = None) -> Tensor:
-    """softmax of minus the input."""
-
-@overload
-def softmin(input: _TensorLike, *, axis: _Int, dtype: _DType | None = None) -> Tensor: ...
 def avg_pool1d(
     input: _TensorLike,
     kernel_size: _Int | _Ints,
@@ -5118,27 +5168,6 @@ def upsample_bilinear(
 ) -> Tensor:
     """Resized bilinearly, with aligned corners."""
 
-def grid_sample(
-    input: _TensorLike,
-    grid: _TensorLike,
-    mode: Literal["bilinear", "nearest", "bicubic"] = "bilinear",
-    padding_mode: Literal["zeros", "border", "reflection"] = "zeros",
-    align_corners: _Bool | None = None,
-) -> Tensor:
-    """Images sampled at the coordinates of a grid, from -1 to 1 along each dimension, the last one first."""
-
-def affine_grid(theta: _TensorLike, size: _Ints, align_corners: _Bool | None = None) -> Tensor:
-    """The grid for grid_sample of affine maps, a matrix for each member of the batch."""
-
-def pixel_shuffle(input: _TensorLike, upscale_factor: _Int) -> Tensor:
-    """Groups of channels rearranged into squares of elements."""
-
-def pixel_unshuffle(input: _TensorLike, downscale_factor: _Int) -> Tensor:
-    """Squares of elements rearranged into groups of channels."""
-
-def channel_shuffle(input: _TensorLike, groups: _Int) -> Tensor:
-    """The channels of several groups interleaved."""
-
 def addmm(input: _TensorLike, mat1: _TensorLike, mat2: _TensorLike, *, beta: _Number = 1, alpha: _Number = 1) -> Tensor:
     """beta*input + alpha*(mat1 @ mat2), of matrices."""
 
@@ -5212,35 +5241,6 @@ def cholesky_solve(B: _TensorLike, L: _TensorLike, upper: _Bool = False) -> Tens
 
 def cholesky_inverse(L: _TensorLike, upper: _Bool = False) -> Tensor:
     """Inverse of L @ L.T (of L.T @ L with upper), where L is triangular."""
-
-def multi_head_attention_forward(
-    query: _TensorLike,
-    key: _TensorLike,
-    value: _TensorLike,
-    embed_dim_to_check: _Int,
-    num_heads: _Int,
-    in_proj_weight: _TensorLike,
-    in_proj_bias: _TensorLike,
-    bias_k: _TensorLike,
-    bias_v: _TensorLike,
-    add_zero_attn: _Bool,
-    dropout_p: _Number,
-    out_proj_weight: _TensorLike,
-    out_proj_bias: _TensorLike,
-    training: _Bool = True,
-    key_padding_mask: _TensorLike | None = None,
-    need_weights: _Bool = True,
-    attn_mask: _TensorLike | None = None,
-    use_separate_proj_weight: _Bool = False,
-    q_proj_weight: _TensorLike | None = None,
-    k_proj_weight: _TensorLike | None = None,
-    v_proj_weight: _TensorLike | None = None,
-    static_k: _TensorLike | None = None,
-    static_v: _TensorLike | None = None,
-    average_attn_weights: _Bool = True,
-    is_causal: _Bool = False,
-) -> tuple[Tensor, ...]:
-    """Multi-head attention of (length, batch, size), with its projections; gives the result and the mean weights."""
 
 def max_pool1d(
     input: _TensorLike,

@@ -167,7 +167,7 @@ def _seed(node: Node, order: int, last: bool, wanted: Wanted) -> Node:
     if wanted.jacobian and last:
         return Node(INPUT, (), {"name": SEED}, node.shape, node.dtype, False)
     if order > 1:
-        return constant(1.0, node.dtype) if not node.shape else _ones(node)
+        return constant(1.0, node.dtype) if not node.shape else ones_like(node)
     if wanted.vector is not None:
         # The vector is of the usual dtype and rounded to that of the value.
         return cast(Node(INPUT, (), {"name": wanted.vector}, node.shape, FLOAT64, False), node.dtype)
@@ -175,10 +175,6 @@ def _seed(node: Node, order: int, last: bool, wanted: Wanted) -> Node:
         ranks = f"{node.ndim} dimension{'s' if node.ndim != 1 else ''}"
         hint = "reduce it, as in sum(...), or give --grad-output v for a vector v, or --jacobian"
         raise GradcliError(f"the value has {ranks}: its gradient needs a vector to multiply with", hint=hint)
-    return _ones(node)
-
-
-def _ones(node: Node) -> Node:
     return ones_like(node)
 
 

@@ -143,14 +143,10 @@ def _wide(dtype: Any) -> np.dtype:
     return np.dtype(np.float64 if dtype.kind == "f" else np.int64)
 
 
-def _add_lanes(v: Any, a: list[Any], b: list[Any]) -> list[Any]:
-    return [x + y for x, y in zip(a, b, strict=True)]
-
-
 SUM_LANES = Lanes(
     start=lambda v, dtype: [v.constant(0, _wide(dtype))],
     add=lambda v, state, x: [state[0] + v.cast(x, state[0].dtype)],
-    merge=_add_lanes,
+    merge=lambda v, a, b: [x + y for x, y in zip(a, b, strict=True)],
     result=lambda v, state, count, node: v.cast(state[0], node.dtype),
 )
 _COUNT_LANES = SUM_LANES._replace(

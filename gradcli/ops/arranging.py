@@ -155,12 +155,8 @@ rot90 = composite(
 )
 
 
-def _diagflat(input: Any, offset: Any) -> Node:
-    return diag_embed(_ravel(input), offset)
-
-
 diagflat = composite(
-    "diagflat", _diagflat, args="input, offset: int=0", family="diagonal",
+    "diagflat", lambda input, offset: diag_embed(_ravel(input), offset), args="input, offset: int=0", family="diagonal",
     doc="A matrix of zeros with the elements as its diagonal.", numpy="diagflat",
     example=("diagflat(input)", "input:1"),
 )

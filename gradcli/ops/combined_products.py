@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
@@ -128,10 +128,6 @@ def _cross_kernel(a: Any, b: Any, dim: int) -> Any:
     return a.take(after, dim) * b.take(second, dim) - a.take(second, dim) * b.take(after, dim)
 
 
-def _cross_infer(inputs: tuple[Node, ...], params: Params) -> tuple[Shape, np.dtype]:
-    return broadcast_shapes([i.shape for i in inputs]), inputs[0].dtype
-
-
 def _crossed(a: Node, b: Node, dim: int) -> Node:
     return make(linalg_cross, (a, b), {"dim": dim})
 
@@ -197,8 +193,10 @@ def _kron(input: Any, other: Any) -> Node:
 
 
 linalg_cross: Op = primitive(
-    "linalg_cross", _cross_kernel, _cross_infer, family="contraction", args="input, other, *, dim=-1",
-    build=_linalg_cross, torch="linalg.cross", doc="Cross product of vectors of 3 elements along a dimension.",
+    "linalg_cross", _cross_kernel,
+    lambda inputs, params: (broadcast_shapes([i.shape for i in inputs]), inputs[0].dtype), family="contraction",
+    args="input, other, *, dim=-1", build=_linalg_cross, torch="linalg.cross",
+    doc="Cross product of vectors of 3 elements along a dimension.",
     vjp=lambda g, out, a, b, dim: (_crossed(b, g, dim), _crossed(g, a, dim)),
     grad_fn="LinalgCrossBackward0", blocking=Blocking(_cross_follow, lower=_cross_steps),
     example=("linalg_cross(input, other)", "input:2x3 other:2x3"),
@@ -276,10 +274,6 @@ def _in_best_order(factors: list[Node]) -> Node:
     return done[0, len(factors) - 1]
 
 
-def _chain_matmul(matrices: Sequence[Any]) -> Node:
-    return _multi_dot(list(matrices), "chain_matmul")
-
-
 # Powers beyond are products of as many matrices as the power has digits, and overflow or vanish.
 _LARGEST_POWER = 2**31
 
@@ -317,7 +311,7 @@ multi_dot = composite(
     example=("multi_dot([a, b])", "a:2 b:2"),
 )
 chain_matmul = composite(
-    "chain_matmul", _chain_matmul, family="contraction", args="*matrices",
+    "chain_matmul", lambda matrices: _multi_dot(list(matrices), "chain_matmul"), family="contraction", args="*matrices",
     doc="Product of several matrices, in the order with the fewest multiplications.",
     example=("chain_matmul(a, b)", "a:2 b:2"),
 )

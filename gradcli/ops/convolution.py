@@ -148,10 +148,6 @@ def _written(w: Any, c: Any, name: str, args: Sequence[Any], **more: Any) -> Any
     return w.forms.call(name.format(count), args, **words)
 
 
-def _text_forward(w: Any, c: Any) -> Any:
-    return _written(w, c, "conv{}d", c.args)
-
-
 def _text_kernel(w: Any, c: Any) -> Any:
     """The convolution of the input with the gradient, batch and channels exchanged in all three."""
     if c.params["groups"] != 1:
@@ -188,7 +184,8 @@ forward: Op = primitive(
     "_convolution", lambda x, w, *bias, **params: _plus_bias(convolved(x, w, _form(params)), bias), _infer_forward,
     family="network", args="input, weight", public=False, grad_fn=_edges, vjp=_forward_vjp,
     doc="The sum of the products of a kernel and each window of the input.", cost=_window,
-    blocking=Blocking(_follow_batch), batching=MERGED, formula=_call, text=_text_forward,
+    blocking=Blocking(_follow_batch), batching=MERGED, formula=_call,
+    text=lambda w, c: _written(w, c, "conv{}d", c.args),
 )
 back: Op = primitive(
     "_convolution_back",

@@ -75,10 +75,6 @@ cummin = _running("cummin", np.minimum, "minimum")
 # Running sum of exponentials ------------------------------------------------------------------------------------------
 
 
-def _logcumsumexp_kernel(x: Any, dim: int) -> Any:
-    return np.logaddexp.accumulate(x.astype(np.float64), axis=dim).astype(x.dtype) if x.ndim else x
-
-
 def _apart(a: Node, b: Node) -> Node:
     """The difference; of equal infinities it is 0."""
     return where(eq(a, b), 0, a - b)
@@ -108,9 +104,11 @@ def _logcumsumexp(input: Any, dim: Any) -> Node:
 
 _LANES = accumulators.lanes_of(lambda v, dtype: v.constant(-math.inf, FLOAT64), native.logaddexp)
 logcumsumexp: Op = primitive(
-    "logcumsumexp", _logcumsumexp_kernel, family="reduction", args="input, dim", build=_logcumsumexp,
-    doc="`log(cumsum(exp(input)))` without overflow.", vjp=_logcumsumexp_vjp, blocking=Blocking(except_along),
-    native=NativeRunning(_LANES), textbook=_logcumsumexp_textbook, example=("logcumsumexp(input, 0)", "input:1"),
+    "logcumsumexp",
+    lambda x, dim: np.logaddexp.accumulate(x.astype(np.float64), axis=dim).astype(x.dtype) if x.ndim else x,
+    family="reduction", args="input, dim", build=_logcumsumexp, doc="`log(cumsum(exp(input)))` without overflow.",
+    vjp=_logcumsumexp_vjp, blocking=Blocking(except_along), native=NativeRunning(_LANES),
+    textbook=_logcumsumexp_textbook, example=("logcumsumexp(input, 0)", "input:1"),
 )
 
 
@@ -269,17 +267,14 @@ def _even_area(y: Node, step: float, dim: int) -> Node:
     return call("_times", sum_(y, dim) - call("_times", ends, 0.5), step)
 
 
-def _uneven_area(y: Node, widths: Node, dim: int) -> Node:
-    return _half(sum_(_both_ends(y, dim) * widths, dim))
-
-
 def _half(x: Node) -> Node:
     return call("_over", floating(x), 2)
 
 
 _AREA = "y, x: operand=None, *, dx: number=None, dim: dim=-1"
 trapezoid = composite(
-    "trapezoid", _area("trapezoid", _even_area, _uneven_area), args=_AREA, family="reduction", aliases=("trapz",),
+    "trapezoid", _area("trapezoid", _even_area, lambda y, widths, dim: _half(sum_(_both_ends(y, dim) * widths, dim))),
+    args=_AREA, family="reduction", aliases=("trapz",),
     doc="The integral along a dimension by the trapezoidal rule, at coordinates x or with spacing dx.",
     example=("trapezoid(y)", "y:1"), words=("integrate",),
 )

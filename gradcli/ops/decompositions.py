@@ -71,10 +71,6 @@ def skew(x: Node) -> Node:
 # Singular values ------------------------------------------------------------------------------------------------------
 
 
-def _svd_kernel(a: Any, full_matrices: bool) -> Any:
-    return tuple(np.linalg.svd(a, full_matrices=full_matrices))
-
-
 def _svd_infer(inputs: tuple[Node, ...], params: Params) -> Any:
     a = inputs[0]
     *batch, rows, columns = a.shape
@@ -116,8 +112,8 @@ def _svd_of(x: Node, full_matrices: bool) -> Any:
 
 
 linalg_svd: Op = primitive(
-    "linalg_svd", finite_only(_svd_kernel, (2, 1, 2)), _svd_infer, family="linalg", args="A, full_matrices=True",
-    results=("U", "S", "Vh"),
+    "linalg_svd", finite_only(lambda a, full_matrices: tuple(np.linalg.svd(a, full_matrices=full_matrices)), (2, 1, 2)),
+    _svd_infer, family="linalg", args="A, full_matrices=True", results=("U", "S", "Vh"),
     build=lambda a, full_matrices: _svd_of(matrices(a, "linalg_svd"), full_matrices),
     grad_fn="LinalgSvdBackward0", vjp=_svd_vjp, layout=matrices_column_major, torch="linalg.svd",
     domain=WELL_CONDITIONED, doc="The singular value decomposition `A = U @ diag(S) @ Vh` (U, S, Vh).",
@@ -166,11 +162,6 @@ def _eigh_kernel(a: Any, UPLO: Any) -> Any:  # noqa: N803
     return tuple(np.linalg.eigh(a, UPLO))
 
 
-def _eigh_infer(inputs: tuple[Node, ...], params: Params) -> Any:
-    a = inputs[0]
-    return (a.shape[:-1], a.dtype), (a.shape, a.dtype)
-
-
 def _eigh_vjp(g: Any, out: Any, a: Node, UPLO: str) -> tuple[Node]:  # noqa: N803
     v, values, gv = out.eigenvectors, out.eigenvalues, g.eigenvectors
     if gv is None:
@@ -196,9 +187,11 @@ def _eigvalsh(A: Any, UPLO: Any) -> Node:  # noqa: N803
 
 
 eigh: Op = primitive(
-    "eigh", finite_only(_eigh_kernel, (1, 2)), _eigh_infer, family="linalg", args="A, UPLO='L'", build=_eigh_build,
-    results=("eigenvalues", "eigenvectors"), grad_fn="LinalgEighBackward0", vjp=_eigh_vjp, layout=matrices_column_major,
-    torch="linalg.eigh", domain=WELL_CONDITIONED,
+    "eigh", finite_only(_eigh_kernel, (1, 2)),
+    lambda inputs, params: ((inputs[0].shape[:-1], inputs[0].dtype), (inputs[0].shape, inputs[0].dtype)),
+    family="linalg", args="A, UPLO='L'", build=_eigh_build, results=("eigenvalues", "eigenvectors"),
+    grad_fn="LinalgEighBackward0", vjp=_eigh_vjp, layout=matrices_column_major, torch="linalg.eigh",
+    domain=WELL_CONDITIONED,
     doc="Eigenvalues, the smallest first, and eigenvectors of a symmetric matrix, of which one triangle is read.",
     blocking=MATRICES, example=("eigh(A).eigenvalues", "A:2"), cost=decomposition_cost,
     words=("eig", "eigenvectors", "eigensystem"),

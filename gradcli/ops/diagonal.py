@@ -35,10 +35,6 @@ def _others(node: Node) -> list[int]:
     return [d for d in range(max(node.ndim, node.inputs[0].ndim)) if d not in own]
 
 
-def _out_follow(node: Node, dim: int) -> Dims | None:
-    return (_others(node)[dim],) if dim < node.ndim - 1 else None
-
-
 def _in_follow(node: Node, dim: int) -> Dims | None:
     others = _others(node)
     return (others.index(dim),) if dim in others else None
@@ -129,7 +125,8 @@ diagonal = primitive(
     # What lies beyond the matrix is empty, however far; NumPy counts in 32 bits here.
     lambda x, offset, dim1, dim2, copy: np.diagonal(x, max(-x.shape[dim1], min(offset, x.shape[dim2])), dim1, dim2),
     _diagonal_infer, family="diagonal", args="input, offset=0, dim1=0, dim2=1", build=_diagonal, batching=LINEAR,
-    layout=_diagonal_layout, blocking=Blocking(_out_follow),
+    layout=_diagonal_layout,
+    blocking=Blocking(lambda node, dim: (_others(node)[dim],) if dim < node.ndim - 1 else None),
     vjp=lambda g, out, x, copy, **place: (make(diagonal_back, (g,), {"shape": x.shape, **place}),),
     grad_fn=lambda node: ("DiagonalBackward0_copy" if node.params["copy"] else "DiagonalBackward0", node.inputs),
     doc="The diagonal of two dimensions, as a new last dimension; offset moves it right, or down if negative.",

@@ -39,10 +39,6 @@ def _in_pieces(count: int, width: int) -> range:
 # Between tensors ------------------------------------------------------------------------------------------------------
 
 
-def _dist_kernel(a: Any, b: Any, p: float) -> Any:
-    return _norms((a - b).reshape(-1), p)
-
-
 def _dist_vjp(g: Node, out: Node, a: Node, b: Node, p: float) -> tuple[Node | None, ...]:
     difference: Node = sub(a, b)
     (slope,) = norm_vjp(g, out, difference, tuple(range(difference.ndim)), False, True, p)
@@ -56,8 +52,9 @@ def _dist(input: Any, other: Any, p: Any) -> Node:
 
 
 dist: Op = primitive(
-    "dist", _dist_kernel, lambda inputs, params: ((), inputs[0].dtype), family="reduction",
-    args="input, other, p: number=2", build=_dist, vjp=_dist_vjp, doc="Norm of the difference of two tensors.",
+    "dist", lambda a, b, p: _norms((a - b).reshape(-1), p), lambda inputs, params: ((), inputs[0].dtype),
+    family="reduction", args="input, other, p: number=2", build=_dist, vjp=_dist_vjp,
+    doc="Norm of the difference of two tensors.",
     blocking=Blocking(
         WHOLE.follow, lower=lambda node: reduce_node(norm, sub(*node.inputs), None, False, **node.params)
     ), words=("euclidean", "euclideandistance"),

@@ -76,16 +76,12 @@ def _shrink_vjp(g: Node, out: Node, x: Node, lambd: float) -> tuple[Node]:
     return (where(logical_and(x >= -lambd, x <= lambd), 0, g),)
 
 
-def _soft(v: Any, x: Any, lambd: float) -> Any:
-    return v.select(x > lambd, x - lambd, v.select(x < -lambd, x + lambd, x * 0))
-
-
 softshrink: Op = elementwise(
     "softshrink", args="input, lambd: number=0.5", dtype="float", torch="nn.functional.softshrink", tame=True,
     doc="The input moved towards 0 by `lambd`, and 0 where it is smaller.", build=_shrinking("softshrink"),
     vjp=_shrink_vjp, parity="odd",
     textbook=lambda g, out, x, lambd: (where(logical_or(x > lambd, x < -lambd), g, 0),),
-    **both(_soft),
+    **both(lambda v, x, lambd: v.select(x > lambd, x - lambd, v.select(x < -lambd, x + lambd, x * 0))),
 )
 hardshrink: Op = elementwise(
     "hardshrink", args="input, lambd: number=0.5", dtype="float", torch="nn.functional.hardshrink", tame=True,

@@ -89,6 +89,9 @@ HOMES = {
     "cumulative": """
         cummax cummin logcumsumexp diff gradient trapezoid trapz cumulative_trapezoid
     """,
+    "sampling": """
+        grid_sample affine_grid pixel_shuffle pixel_unshuffle channel_shuffle
+    """,
     "scatter": """
         _last _put_along scatter scatter_add index_add index_copy index_fill _scatter_reduced scatter_reduce
         index_reduce
@@ -111,6 +114,12 @@ HOMES = {
     """,
     "probability": """
         _erfcx erfcx ndtr log_ndtr ndtri erfinv entr xlog1py logit mvlgamma multigammaln
+    """,
+    "sequence_loss": """
+        ctc_loss
+    """,
+    "attention": """
+        linear bilinear scaled_dot_product_attention linear_cross_entropy softmin
     """,
     "convolution": """
         _convolution _convolution_back _convolution_kernel conv1d conv2d conv3d conv_transpose1d
@@ -135,18 +144,12 @@ HOMES = {
     "quantiles": """
         quantile nanquantile
     """,
-    "sequence_loss": """
-        ctc_loss
-    """,
-    "attention": """
-        linear bilinear scaled_dot_product_attention linear_cross_entropy softmin
+    "many_heads": """
+        multi_head_attention_forward
     """,
     "resampling": """
         _resample avg_pool1d adaptive_avg_pool1d lp_pool1d avg_pool2d adaptive_avg_pool2d lp_pool2d avg_pool3d
         adaptive_avg_pool3d lp_pool3d interpolate upsample_nearest upsample_bilinear
-    """,
-    "sampling": """
-        grid_sample affine_grid pixel_shuffle pixel_unshuffle channel_shuffle
     """,
     "combined_products": """
         addmm addmv addr baddbmm addbmm linalg_cross cross vecdot kron multi_dot chain_matmul matrix_power
@@ -154,9 +157,6 @@ HOMES = {
     """,
     "triangular": """
         solve_triangular triangular_solve cholesky_solve cholesky_inverse
-    """,
-    "many_heads": """
-        multi_head_attention_forward
     """,
     "pooling": """
         _pool_picked _pool_added _max_pool _max_unpool max_pool1d adaptive_max_pool1d max_unpool1d max_pool2d

@@ -237,17 +237,13 @@ def _lu_unpack_follow(node: Node, dim: int) -> Dims | None:
     return (dim, dim) if both and dim < node.ndim - 2 else None
 
 
-def _first_operand(node: Node) -> tuple[str, tuple[Node, ...]]:
-    return "LuUnpackBackward0", node.inputs[:1]
-
-
 lu_unpack: Op = primitive(
     "lu_unpack", _lu_unpack_kernel,
     lambda inputs, params: _plu_forms(inputs[0], params["unpack_pivots"], params["unpack_data"]), family="linalg",
     args="LU_data, LU_pivots, unpack_data=True, unpack_pivots=True", build=_lu_unpack, results=("P", "L", "U"),
     vjp=lambda g, out, factors, pivots, unpack_data, unpack_pivots: (_packed(g.L, g.U, factors.shape), None),
-    grad_fn=_first_operand, domain=WELL_CONDITIONED, doc="P, L and U from the result of lu_factor.",
-    blocking=Blocking(_lu_unpack_follow),
+    grad_fn=lambda node: ("LuUnpackBackward0", node.inputs[:1]), domain=WELL_CONDITIONED,
+    doc="P, L and U from the result of lu_factor.", blocking=Blocking(_lu_unpack_follow),
     example=("lu_unpack(LU_data, LU_pivots).U", "LU_data:2 LU_pivots:1:int64"), cost=system_cost,
 )
 

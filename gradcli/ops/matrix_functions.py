@@ -246,10 +246,6 @@ def _householder_kernel(a: Any, tau: Any) -> Any:
     return kernels.reflect(a, tau, unit, False)
 
 
-def _householder_vjp(g: Node, out: Node, a: Node, tau: Node) -> tuple[Node | None, Node | None]:
-    return _reflection_pullback(g, call("eye", *a.shape[-2:], dtype=a.dtype), a, tau)
-
-
 def _reflections(A: Any, tau: Any, name: str) -> list[Node]:  # noqa: N803
     a, factors = matrices(A, name), float_node(tau, name)
     if factors.ndim != a.ndim - 1 or factors.shape[:-1] != a.shape[:-2] or factors.shape[-1] > min(a.shape[-2:]):
@@ -295,8 +291,9 @@ def _reflected_follow(node: Node, dim: int) -> Any:
 householder_product: Op = primitive(
     "householder_product", _householder_kernel, family="linalg", args="A, tau: tensor", aliases=("orgqr",),
     build=_householder_product,
-    vjp=_householder_vjp, grad_fn="LinalgHouseholderProductBackward0", torch="linalg.householder_product",
-    layout=column_major, domain=WELL_CONDITIONED,
+    vjp=lambda g, out, a, tau: _reflection_pullback(g, call("eye", *a.shape[-2:], dtype=a.dtype), a, tau),
+    grad_fn="LinalgHouseholderProductBackward0", torch="linalg.householder_product", layout=column_major,
+    domain=WELL_CONDITIONED,
     doc="The first columns of a product of Householder reflections, given by the elements below the diagonal "
     "and their factors.",
     blocking=Blocking(_reflected_follow), cost=decomposition_cost,
@@ -337,13 +334,10 @@ def _tensorinv(A: Any, ind: Any) -> Node:  # noqa: N803
     return reshape(inv(reshape(a, (math.prod(front), math.prod(back)))), (*back, *front))
 
 
-def _linalg_diagonal(A: Any, offset: Any, dim1: Any, dim2: Any) -> Node:  # noqa: N803
-    return diagonal(A, offset, dim1, dim2)
-
-
 linalg_diagonal = composite(
-    "linalg_diagonal", _linalg_diagonal, family="diagonal", args="A, *, offset=0, dim1=-2, dim2=-1",
-    torch="linalg.diagonal", doc="The diagonals of the matrices along two dimensions, the last ones unless given.",
+    "linalg_diagonal", lambda a, offset, dim1, dim2: diagonal(a, offset, dim1, dim2), family="diagonal",
+    args="A, *, offset=0, dim1=-2, dim2=-1", torch="linalg.diagonal",
+    doc="The diagonals of the matrices along two dimensions, the last ones unless given.",
     example=("linalg_diagonal(A)", "A:2"),
 )
 tensorsolve = composite(

@@ -15,7 +15,7 @@ from gradcli.graph.arguments import as_flag, as_node, as_number
 from gradcli.graph.dtypes import BOOL, FLOAT64, is_half
 from gradcli.graph.infer import cast, promote
 from gradcli.graph.node import Node, make_results
-from gradcli.graph.op import Op, Params, Shape
+from gradcli.graph.op import Op
 from gradcli.ops.batching import products, sums
 from gradcli.ops.blocking import ALIGNED
 from gradcli.ops.elementwise import (
@@ -118,14 +118,11 @@ ldexp: Op = elementwise(
 )
 
 
-def _frexp_infer(inputs: tuple[Node, ...], params: Params) -> tuple[tuple[Shape, np.dtype], ...]:
-    x = inputs[0]
-    return (x.shape, x.dtype), (x.shape, np.dtype(np.int32))
-
-
 frexp: Op = primitive(
-    "frexp", lambda x: tuple(np.asarray(part) for part in np.frexp(x)), _frexp_infer, family="elementwise",
-    results=("mantissa", "exponent"), blocking=ALIGNED, doc="The mantissa, at least 1/2 and below 1, and the exponent.",
+    "frexp", lambda x: tuple(np.asarray(part) for part in np.frexp(x)),
+    lambda inputs, params: ((inputs[0].shape, inputs[0].dtype), (inputs[0].shape, np.dtype(np.int32))),
+    family="elementwise", results=("mantissa", "exponent"), blocking=ALIGNED,
+    doc="The mantissa, at least 1/2 and below 1, and the exponent.",
     build=lambda input: make_results(frexp, (floating(input),)), example=("frexp(input).mantissa", "input:0"),
     vjp=lambda g, out, x: (apply(ldexp, g.mantissa, -to(out.exponent, x.dtype)),), numpy="frexp",
     formula=arithmetic.none("frexp() has no formula", "give its results as inputs"),

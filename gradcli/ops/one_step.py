@@ -10,8 +10,7 @@ from typing import Any
 from gradcli.errors import SizeError
 from gradcli.graph.arguments import as_node
 from gradcli.graph.infer import cast
-from gradcli.graph.native_forms import Dims
-from gradcli.graph.node import Batched, Node, Operands, make
+from gradcli.graph.node import Node, make
 from gradcli.graph.op import Batching, Blocking
 from gradcli.ops.blocking import aligned
 from gradcli.ops.create import zeros_like
@@ -29,22 +28,13 @@ def one_step(name: str, value: Node, *operands: Node, flat: bool = False) -> Nod
     return make(step, (value, *operands), {"name": name, "flat": flat}) if tracked else value
 
 
-def _follow(node: Node, dim: int) -> Dims:
-    return (*aligned(node, dim)[:1], *(None for _ in node.inputs[1:]))
-
-
-def _of_value(node: Node, operands: Operands) -> Batched | None:
-    return operands[0]
-
-
-def _vjp(g: Node, out: Node, x: Node, *operands: Node, name: str, flat: bool) -> tuple[Node | None, ...]:
-    return (g, *(zeros_like(y) if flat else None for y in operands))
-
-
 step = primitive(
     "_one_step", lambda x, *operands, name, flat: x, family="index", args="input, *operands", public=False, same=True,
-    doc="The tensor itself, shown as the only step between it and the operands.", blocking=Blocking(_follow, view=True),
-    vjp=_vjp, batching=Batching(_of_value, scales=True), grad_fn=lambda node: (node.params["name"], node.inputs[1:]),
+    doc="The tensor itself, shown as the only step between it and the operands.",
+    blocking=Blocking(lambda node, dim: (*aligned(node, dim)[:1], *(None for _ in node.inputs[1:])), view=True),
+    vjp=lambda g, out, x, *operands, name, flat: (g, *(zeros_like(y) if flat else None for y in operands)),
+    batching=Batching(lambda node, operands: operands[0], scales=True),
+    grad_fn=lambda node: (node.params["name"], node.inputs[1:]),
     layout=lambda inputs, params, shape: None if params["flat"] else inputs[0].strides,
 )
 

@@ -13,7 +13,7 @@ import numpy as np
 from gradcli.errors import GradcliError, SizeError
 from gradcli.graph.arguments import as_choice, as_node, as_number
 from gradcli.graph.native_forms import NativeParts
-from gradcli.graph.node import Batched, Node, Operands, fitted, make
+from gradcli.graph.node import Node, fitted, make
 from gradcli.graph.op import Batching, Blocking, Op, Params, Shape
 from gradcli.ops.batching import LINEAR
 from gradcli.ops.blocking import except_along
@@ -79,10 +79,6 @@ def _constant_pad(input: Any, pad: Any, value: Any) -> Node:
     return make(constant_pad_nd, (x,), {"dims": dims, "pads": pads, "value": number})
 
 
-def _with_zeros(node: Node, operands: Operands) -> Batched | None:
-    return LINEAR.rule(node, operands) if node.params["value"] == 0 else None
-
-
 def _zeros_around(node: Node) -> Any:
     """Zeros around one dimension."""
     dims, value = node.params["dims"], node.params["value"]
@@ -98,8 +94,9 @@ constant_pad_nd: Op = primitive(
     "constant_pad_nd", _constant_kernel, _padded_infer, family="shape", args="input, pad: ends, value: number=0",
     build=_constant_pad, doc="A number around the tensor, for each dimension from the last one on so often before and "
     "after it; negative lengths take elements off.", grad_fn="ConstantPadNdBackward0", vjp=_constant_vjp,
-    batching=Batching(_with_zeros), blocking=Blocking(except_along), text=spelling.padded,
-    native=NativeParts(_zeros_around), example=("constant_pad_nd(input, (1, 2))", "input:1"),
+    batching=Batching(lambda node, operands: LINEAR.rule(node, operands) if node.params["value"] == 0 else None),
+    blocking=Blocking(except_along), text=spelling.padded, native=NativeParts(_zeros_around),
+    example=("constant_pad_nd(input, (1, 2))", "input:1"),
 )
 
 

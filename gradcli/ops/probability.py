@@ -99,10 +99,6 @@ xlog1py: Op = elementwise(
 )
 
 
-def _logit(input: Any, eps: Any) -> Node:
-    return apply(logit, floating(input), eps=None if eps is None else as_number(eps, "eps"))
-
-
 def _log_odds(v: Any, x: Any, eps: float | None) -> Any:
     if eps is not None:
         x = v.select(x < eps, eps, v.select(x > 1 - eps, 1 - eps, x))
@@ -120,7 +116,9 @@ def _logit_vjp(g: Node, out: Node, x: Node, eps: float | None) -> tuple[Node]:
 
 
 logit: Op = elementwise(
-    "logit", args="input, eps: number=None", dtype="float", build=_logit, vjp=_logit_vjp, domain=(0.1, 0.9),
+    "logit", args="input, eps: number=None", dtype="float",
+    build=lambda input, eps: apply(logit, floating(input), eps=None if eps is None else as_number(eps, "eps")),
+    vjp=_logit_vjp, domain=(0.1, 0.9),
     doc="`log(input/(1 - input))`, of the input held between eps and 1 - eps where that is given.",
     textbook=lambda g, out, x, eps: (g / (x * (1 - x)),) if eps is None else _logit_vjp(g, out, x, eps),
     **both(_log_odds),

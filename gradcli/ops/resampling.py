@@ -14,7 +14,6 @@ import numpy as np
 from gradcli.errors import GradcliError, SizeError
 from gradcli.graph.arguments import as_choice, as_flag, as_int, as_node, as_number
 from gradcli.graph.dtypes import INT64
-from gradcli.graph.native_forms import Dims
 from gradcli.graph.node import Node, make
 from gradcli.graph.op import Blocking, Op, Params, Shape
 from gradcli.ops.batching import LINEAR
@@ -52,14 +51,6 @@ def _cost(node: Node) -> float:
     return max(1.0, sum(one[2] * width_of(one) / max(1, one[at]) for one in node.params["maps"]))
 
 
-def _follow(node: Node, dim: int) -> Dims | None:
-    return (dim,) if dim < node.ndim - len(node.params["maps"]) else None
-
-
-def _vjp(g: Node, out: Node, x: Node, turned: bool, **params: Any) -> tuple[Node]:
-    return (make(resample, (g,), {**params, "turned": not turned}),)
-
-
 def _grad_fn(node: Node) -> tuple[str, tuple[Node, ...]]:
     name = node.params["name"]
     return f"{name}BackwardBackward0" if node.params["turned"] else f"{name}Backward0", node.inputs
@@ -68,8 +59,9 @@ def _grad_fn(node: Node) -> tuple[str, tuple[Node, ...]]:
 resample: Op = primitive(
     "_resample", lambda x, maps, turned, divisor, name: mapped(x, maps, turned, divisor), _infer, family="network",
     into=lambda out, x, maps, turned, divisor, name: map_into(out, x, maps, turned, divisor),
-    public=False, doc="Maps along the last dimensions, or their adjoints.", grad_fn=_grad_fn, vjp=_vjp, batching=LINEAR,
-    blocking=Blocking(_follow), cost=_cost,
+    public=False, doc="Maps along the last dimensions, or their adjoints.", grad_fn=_grad_fn,
+    vjp=lambda g, out, x, turned, **params: (make(resample, (g,), {**params, "turned": not turned}),), batching=LINEAR,
+    blocking=Blocking(lambda node, dim: (dim,) if dim < node.ndim - len(node.params["maps"]) else None), cost=_cost,
     formula=arithmetic.none("means of windows and interpolation have no short formula"),
 )
 

@@ -169,11 +169,6 @@ unsqueeze = _reshaping(
 # Reordering -----------------------------------------------------------------------------------------------------------
 
 
-def _permute_infer(inputs: tuple[Node, ...], params: Params) -> tuple[Shape, np.dtype]:
-    x = inputs[0]
-    return tuple(x.shape[d] for d in params["dims"]), x.dtype
-
-
 def _permute_layout(inputs: tuple[Node, ...], params: Params, shape: Shape) -> Shape | None:
     strides = strides_of(inputs[0])
     return layout.normalize(shape, tuple(strides[d] for d in params["dims"]))
@@ -238,10 +233,12 @@ def inverse_permutation(dims: Sequence[int]) -> tuple[int, ...]:
 
 
 permute = primitive(
-    "permute", lambda x, dims, name: x.transpose(dims), _permute_infer, family="shape", args="input, *dims",
-    build=_permute, grad_fn=lambda node: (node.params["name"], node.inputs), layout=_permute_layout,
-    doc="The dimensions in another order.", vjp=lambda g, out, x, dims, name: (permuted(g, inverse_permutation(dims)),),
-    batching=batching.PERMUTED, blocking=Blocking(lambda node, dim: (node.params["dims"][dim],), view=True),
+    "permute", lambda x, dims, name: x.transpose(dims),
+    lambda inputs, params: (tuple(inputs[0].shape[d] for d in params["dims"]), inputs[0].dtype), family="shape",
+    args="input, *dims", build=_permute, grad_fn=lambda node: (node.params["name"], node.inputs),
+    layout=_permute_layout, doc="The dimensions in another order.",
+    vjp=lambda g, out, x, dims, name: (permuted(g, inverse_permutation(dims)),), batching=batching.PERMUTED,
+    blocking=Blocking(lambda node, dim: (node.params["dims"][dim],), view=True),
     native=NativeView(lambda node: ([(dim, 0, 1) for dim in node.params["dims"]], [])),
     formula=reshapes.permuted, example=("permute(input, 1, 0)", "input:2"), numpy=".transpose", simplify=shapes.permute,
     words=("permutedims",),

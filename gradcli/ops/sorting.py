@@ -64,10 +64,6 @@ def _sort_kernel(x: Any, dim: int, descending: bool, name: str, wanted: tuple[bo
     return None if picked is None else _back(picked, x, dim), _back(order, x, dim)
 
 
-def _both_alike(inputs: tuple[Node, ...], params: Params) -> Any:
-    return (inputs[0].shape, inputs[0].dtype), (inputs[0].shape, INT64)
-
-
 def _sort(input: Any, dim: Any, descending: Any, stable: Any) -> Any:
     x, axis = _along(input, dim)
     # All sorting is stable; PyTorch only calls it another way where that is asked for.
@@ -101,8 +97,9 @@ def _topk(input: Any, k: Any, dim: Any, largest: Any, sorted: Any) -> Any:
 
 
 sort: Op = primitive(
-    "sort", _sort_kernel, _both_alike, family="sorting", args="input, dim: dim=-1, descending=False, stable: flag=None",
-    build=_sort, results=("values", "indices"), skips=True, vjp=selecting_vjp,
+    "sort", _sort_kernel, lambda inputs, params: ((inputs[0].shape, inputs[0].dtype), (inputs[0].shape, INT64)),
+    family="sorting", args="input, dim: dim=-1, descending=False, stable: flag=None", build=_sort,
+    results=("values", "indices"), skips=True, vjp=selecting_vjp,
     grad_fn=lambda node: (node.params["name"], node.inputs), example=("sort(input, 0).values", "input:1"),
     doc="The pair (values, indices) of the elements in order along a dimension. Equal ones stay in their order, NaN "
     "comes after all numbers.",
@@ -185,10 +182,6 @@ def _middle(x: Any) -> Any:
     return np.where(missing.any(-1), missing.argmax(-1), found)
 
 
-def _middle_number(x: Any) -> Any:
-    return orders.at_rank(x, np.maximum(np.count_nonzero(x == x, -1) - 1, 0) // 2)
-
-
 def _median_row(name: str, place: Callable[..., Any], doc: str) -> Op:
     """The median of all elements, or along a dimension."""
 
@@ -241,7 +234,8 @@ median = _median_row(
     "(values, indices). NaN if any element is.",
 )
 nanmedian = _median_row(
-    "nanmedian", _middle_number, "The median of the elements that are not NaN; with dim the pair (values, indices)."
+    "nanmedian", lambda x: orders.at_rank(x, np.maximum(np.count_nonzero(x == x, -1) - 1, 0) // 2),
+    "The median of the elements that are not NaN; with dim the pair (values, indices).",
 )
 mode: Op = _one_of(
     "mode", orders.commonest,

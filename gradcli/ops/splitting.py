@@ -74,10 +74,6 @@ def _split_infer(inputs: tuple[Node, ...], params: Params) -> Any:
     )
 
 
-def _keep_strides(inputs: tuple[Node, ...], params: Params, shape: Shape) -> Shape | None:
-    return layout.normalize(shape, strides_of(inputs[0]))
-
-
 def _of_split(several: Node, index: int) -> Node:
     start, stop = several.params["bounds"][index : index + 2]
     return cut(several.inputs[0], several.params["dim"], start, stop)
@@ -86,7 +82,9 @@ def _of_split(several: Node, index: int) -> Node:
 pieces_ = primitive(
     "_split", _split_kernel, _split_infer, family="shape", public=False, results=MANY, part=_of_split,
     doc="Pieces along a dimension, from each place to the next.", vjp=_split_vjp,
-    grad_fn=lambda node: (node.params["name"], node.inputs), layout=_keep_strides, blocking=Blocking(except_along),
+    grad_fn=lambda node: (node.params["name"], node.inputs),
+    layout=lambda inputs, params, shape: layout.normalize(shape, strides_of(inputs[0])),
+    blocking=Blocking(except_along),
 )
 
 
@@ -241,21 +239,15 @@ def _unbind(input: Any, dim: Any) -> Any:
     return make_results(unbind, (x,), {"dim": axis}) if x.shape[axis] else ()
 
 
-def _unbind_kernel(x: Any, dim: int) -> Any:
-    return tuple([x[(slice(None),) * dim + (k,)] for k in range(x.shape[dim])])
-
-
 def _unbind_infer(inputs: tuple[Node, ...], params: Params) -> Any:
     x, dim = inputs[0], params["dim"]
     return (((*x.shape[:dim], *x.shape[dim + 1 :]), x.dtype),) * x.shape[dim]
 
 
-def _of_unbind(several: Node, index: int) -> Node:
-    return make(select, several.inputs, {"dim": several.params["dim"], "index": index})
-
-
 unbind: Op = primitive(
-    "unbind", _unbind_kernel, _unbind_infer, family="shape", args="input, dim: dim=0", build=_unbind, results=MANY,
-    part=_of_unbind, doc="The tensors along a dimension, one by one.", vjp=_unbind_vjp, layout=select.layout,
+    "unbind", lambda x, dim: tuple([x[(slice(None),) * dim + (k,)] for k in range(x.shape[dim])]), _unbind_infer,
+    family="shape", args="input, dim: dim=0", build=_unbind, results=MANY,
+    part=lambda several, index: make(select, several.inputs, {"dim": several.params["dim"], "index": index}),
+    doc="The tensors along a dimension, one by one.", vjp=_unbind_vjp, layout=select.layout,
     example=("unbind(input)[0]", "input:2"),
 )
