@@ -18,6 +18,7 @@ from gradcli.walkthrough.board_markdown import code, walkthrough_markdown
 from gradcli.walkthrough.board_text import walkthrough_text
 from gradcli.walkthrough.step_types import BackwardStep
 from gradcli.walkthrough.told_walkthrough import Walkthrough
+from tests.cases import all_cases
 from tests.command import call
 
 ONES = np.ones((2, 2), np.float32)
@@ -91,17 +92,48 @@ def test_what_is_not_finite_is_told_of(tmp_path: Path, monkeypatch: pytest.Monke
         "quantile(x, 0.5)",
         "triplet_margin_loss(W, 2*W, 3*W)",
         "index_put(x, (tensor([0], dtype=int64),), y[:1])",
+        # What PyTorch has an operation of its own for within another.
+        "avg_pool1d(W, 2, padding=1, count_include_pad=False)",
+        "max_pool1d(W, 2, ceil_mode=True)",
+        "scaled_dot_product_attention(W, W, W, is_causal=True)",
+        "instance_norm(W[None], weight=x)",
+        "bilinear(W, W[:, :2], ones(1, 3, 2))",
+        "prelu(W, y)",
+        "combinations(x)",
+        "nanmean(W, 0, dtype=float32)",
+        # What the value does not depend on, or only by its shape.
+        "ones_like(x)",
+        "W.view_as(W.T)",
+        "quantile(W, ones_like(W[0])*0.3, 0)",
+        # Longer than one would read.
+        "cov(W, aweights=abs(y).detach())",
+        "embedding(tensor([0, 1], dtype=int64), W, max_norm=1.5)",
+        "normalize(W)",
+        "cross_entropy(W, tensor([0, 1], dtype=int64), label_smoothing=0.1)",
     ],
 )
 def test_each_line_can_be_evaluated(source: str) -> None:
     values: dict[str, Any] = {"x": [1.0, 2.5], "y": [1.0, -2, 3], "W": [[0.5, -1, 2], [1, 0.3, -0.7]]}
     values = {name: np.array(value) for name, value in {**values, "Q": [[2.0, 0.5], [0.3, 1]]}.items()}
+    every_line(source, values)
+
+
+@pytest.mark.slow
+def test_each_line_of_every_case() -> None:
+    for case in all_cases():
+        # The recursion of this loss is longer than anybody would read.
+        if "ctc_loss" not in case.expression:
+            every_line(case.expression, case.arrays())
+
+
+def every_line(source: str, values: dict[str, Any]) -> None:
     for step in gc.steps(source, values).forward:
-        if not step.is_input:
-            again = gc.evaluate(step.expression, values).value.detach()
-            assert again.shape == step.value.shape, f"{step.name} = {step.expression}"
-            np.testing.assert_allclose(again, step.value, rtol=1e-6, err_msg=f"{step.name} = {step.expression}")
-        values[step.name] = step.value
+        # Constant arrays are shown, not told.
+        if not step.is_input and step.expression:
+            again, line = gc.evaluate(step.expression, values).value, step.expression
+            assert again.shape == step.value.shape and str(again.dtype) == str(step.value.dtype), line
+            np.testing.assert_allclose(again.detach(), step.value, rtol=1e-6, atol=1e-12, err_msg=line)
+        values = {**values, step.name: step.value}
 
 
 def test_places() -> None:

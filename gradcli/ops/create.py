@@ -190,7 +190,7 @@ filled = primitive(
 drawn = primitive(
     "_drawn", lambda shape, dtype, state: state.numbers().reshape(shape), _infer, family="create",
     args="shape, dtype, state", public=False, doc="Random numbers from a place in the generator's stream.",
-    formula=arithmetic.none("random numbers have no formula", "give them as an input"), draws=True,
+    formula=arithmetic.none("random numbers have no formula", "give them as an input"), draws=True, text=spelling.drawn,
 )
 tensor = composite(
     "tensor", _tensor, args="data, dtype=None", family="create",

@@ -14,6 +14,7 @@ from gradcli.errors import GradcliError, SizeError
 from gradcli.graph.arguments import as_node, as_number, axis_of
 from gradcli.graph.node import Node, fitted, make
 from gradcli.graph.op import Blocking, Op, Params, Shape
+from gradcli.language.kinds import BOOLEAN
 from gradcli.ops.activation import sigmoid
 from gradcli.ops.batching import products
 from gradcli.ops.blocking import except_along
@@ -21,6 +22,7 @@ from gradcli.ops.elementwise import exp, logical_and, logical_or, tanh, where
 from gradcli.ops.family import apply, call, composite, elementwise, float_node, floating, primitive
 from gradcli.ops.kernels import nn
 from gradcli.ops.kernels.one_text import both
+from gradcli.ops.notation import spelling
 from gradcli.ops.shape import cat, narrow, reshape
 
 
@@ -117,9 +119,17 @@ threshold: Op = elementwise(
 
 # With weights ---------------------------------------------------------------------------------------------------------
 
+def _prelu_text(w: Any, c: Any) -> Any:
+    """Weights of one dimension are those of the channels; others are written without the word for that."""
+    f, (x, weight) = w.forms, c.args
+    if all(len(shape) < 2 for shape in c.shapes[1:]):
+        return spelling.usual(w, c)
+    return f.call("where", [f.binary(">", x, f.number(0), BOOLEAN), x, f.binary("*", weight, x)])
+
+
 _prelu_kernel = elementwise(
     "_prelu", args="input, weight", dtype="float", public=False, grad_fn="PreluKernelBackward0", tame=True,
-    doc="The input where positive, the weight times it elsewhere.",
+    doc="The input where positive, the weight times it elsewhere.", text=_prelu_text,
     # As in PyTorch the slope at 0 is the weight, and does not change with it.
     vjp=lambda g, out, x, w: (where(x > 0, g, g * where(x < 0, w, call("detach", w))), where(x >= 0, 0, g * x)),
     **both(lambda v, x, w: v.select(x > 0, x, x * w)),

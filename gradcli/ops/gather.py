@@ -249,7 +249,8 @@ embedding_: Op = primitive(
     doc="Rows of a table.", native=NativeLookup(_rows_of_table, _NO_PARTS, looked_at),
     blocking=Blocking(lambda node, dim: (None, dim) if dim < node.ndim - 1 else (1, None)),
     batching=written(lambda node: gather_at(node.inputs[0], {0: node.inputs[1]})),
-    formula=lambda c, s: c.call(s, "index", {"dims": (0,), "rank": 2}), text=spelling.indexed,
+    formula=lambda c, s: c.call(s, "index", {"dims": (0,), "rank": 2}),
+    text=lambda w, c: spelling.indexed(w, c._replace(params={"dims": (0,)})),
 )
 embedding = composite(
     "embedding", _embedding, family="gather", torch="nn.functional.embedding",

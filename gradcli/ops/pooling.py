@@ -22,7 +22,8 @@ from gradcli.ops.family import composite, primitive
 from gradcli.ops.formulas import arithmetic
 from gradcli.ops.kernels.taps import has_empty_window, maxima, width_of
 from gradcli.ops.kernels.windows import Meeting, folded, out_lengths, unfolded
-from gradcli.ops.resampling import as_plane, check_tables, wanted_lengths, window
+from gradcli.ops.notation import spelling
+from gradcli.ops.resampling import as_plane, check_tables, is_longer, wanted_lengths, window
 from gradcli.ops.shape import squeeze, unsqueeze
 
 # Elements at places ---------------------------------------------------------------------------------------------------
@@ -105,9 +106,31 @@ def _pool_vjp(g: Any, out: Any, x: Node, maps: Any, name: str) -> tuple[Node | N
     return (g.values and make(added, (g.values, out.indices), {"lengths": x.shape[x.ndim - len(maps) :]}),)
 
 
+def _text(w: Any, c: Any) -> Any:
+    """The maxima of windows that those of lines are made of."""
+    (kind, *_), maps = c.params["maps"][-1], c.params["maps"]
+    name = f"max_pool{len(maps)}d"
+    if kind == "adaptive":
+        return spelling.of_network(w, f"adaptive_{name}", c.args, tuple([one[2] for one in maps]), True)
+    space, lengths, *windows = zip(*[one[1:] for one in maps], strict=True)
+    return spelling.of_network(w, name, c.args, *windows, is_longer(space, lengths, *windows), True)
+
+
+def _text_back(w: Any, c: Any) -> Any:
+    lengths = c.params["lengths"]
+    return spelling.of_network(w, f"max_unpool{len(lengths)}d", c.args, 1, None, 0, lengths)
+
+
+def _text_columns(w: Any, c: Any) -> Any:
+    """Of windows as columns, or of these added up where `space` is not told by the operand."""
+    p, back = c.params, len(c.shapes[0]) == 3
+    lengths = [p["kernel"], p["dilation"], tuple([before for before, _ in p["padding"]]), p["stride"]]
+    return spelling.of_network(w, "fold" if back else "im2col", c.args, *([p["space"]] if back else []), *lengths)
+
+
 max_pool = primitive(
     "_max_pool", lambda x, maps, name, wanted=(True, True): maxima(x, maps, wanted), _pool_infer, family="network",
-    public=False, results=("values", "indices"), skips=True, vjp=_pool_vjp, formula=_NO_FORMULA,
+    public=False, results=("values", "indices"), skips=True, vjp=_pool_vjp, formula=_NO_FORMULA, text=_text,
     grad_fn=lambda node: (f"{node.params['name']}Backward0", node.inputs),
     doc="The largest element of each window, and its place.",
     cost=lambda node: max(1.0, 4.0 * sum(width_of(one) for one in node.params["maps"])),
@@ -167,7 +190,7 @@ max_unpool = primitive(
     "_max_unpool", _put_kernel, _infer_lengths, family="network", public=False, args="input, indices",
     doc="Zeros with elements put at places of the last dimensions made into one.", formula=_NO_FORMULA,
     grad_fn=lambda node: (f"MaxUnpool{len(node.params['lengths'])}DBackward0", node.inputs[:1]),
-    blocking=Blocking(_follow),
+    blocking=Blocking(_follow), text=_text_back,
     vjp=lambda g, out, x, indices, lengths: (make(picked, (g, indices), {"count": len(lengths)}), None),
 )
 
@@ -262,11 +285,13 @@ columns = primitive(
     "_columns", lambda x, kernel, space, **params: unfolded(x, kernel, _meeting(params)), _columns_infer,
     family="network", public=False, doc="Windows as columns.", grad_fn="Im2ColBackward0", formula=_COLUMNS,
     vjp=lambda g, out, x, **params: (make(from_columns, (g,), params),), blocking=_BATCH, batching=MERGED,
+    text=_text_columns,
 )
 from_columns: Op = primitive(
     "_from_columns", lambda x, kernel, space, **params: folded(x, space, kernel, _meeting(params)), _folded_infer,
     family="network", public=False, doc="Columns added to where windows are.", grad_fn="Col2ImBackward0",
     formula=_COLUMNS, vjp=lambda g, out, x, **params: (make(columns, (g,), params),), blocking=_BATCH, batching=MERGED,
+    text=_text_columns,
 )
 
 

@@ -55,11 +55,11 @@ class Generator:
 class Draw:
     """A reserved part of the stream, which can be made any number of times."""
 
-    __slots__ = ("_stream", "_kind", "_count", "_dtype", "_before", "_start", "_end")
+    __slots__ = ("_stream", "kind", "_count", "_dtype", "_before", "_start", "_end")
 
     def __init__(self, stream: _Stream, kind: str, count: int, dtype: np.dtype, before: Draw | int) -> None:
         self._stream = stream
-        self._kind = kind
+        self.kind = kind
         self._count = count
         self._dtype = dtype
         # The draw that this one follows, or the seed; forgotten once the start is known.
@@ -71,7 +71,7 @@ class Draw:
         """The numbers, as a vector."""
         stream = self._stream
         stream.go(self._locate())
-        if self._kind == "rand":
+        if self.kind == "rand":
             numbers = _uniform(stream, self._count, self._dtype)
         elif self._count < _GROUP:
             numbers = np.array(_few_normal(stream, self._count), self._dtype)
@@ -105,13 +105,13 @@ class Draw:
         if self._end is None:
             assert self._start is not None
             self._stream.go(self._start)
-            if self._kind == "randn" and self._count < _GROUP:
+            if self.kind == "randn" and self._count < _GROUP:
                 _few_normal(self._stream, self._count)
             else:
-                words = _words(self._kind, self._count, self._dtype)
+                words = _words(self.kind, self._count, self._dtype)
                 if words > _LONGEST_SKIP:
                     raise GradcliError(
-                        f"the numbers after {self._kind}() of {self._count} numbers are out of reach",
+                        f"the numbers after {self.kind}() of {self._count} numbers are out of reach",
                         hint="draw fewer numbers",
                     )
                 self._stream.skip(words)

@@ -22,6 +22,7 @@ from gradcli.ops.elementwise import abs_, sign
 from gradcli.ops.family import call, composite, float_node, primitive
 from gradcli.ops.formulas import arithmetic
 from gradcli.ops.kernels.taps import Map, map_into, mapped, width_of
+from gradcli.ops.notation import spelling
 from gradcli.ops.reduce import mean
 from gradcli.ops.shape import squeeze, unsqueeze
 
@@ -56,13 +57,28 @@ def _grad_fn(node: Node) -> tuple[str, tuple[Node, ...]]:
     return f"{name}BackwardBackward0" if node.params["turned"] else f"{name}Backward0", node.inputs
 
 
+def _text(w: Any, c: Any) -> Any:
+    """The means of windows that other operations are made of."""
+    (kind, *_), maps = c.params["maps"][0], c.params["maps"]
+    if c.params["turned"] or kind not in ("window", "adaptive"):
+        raise GradcliError("interpolation has no short formula")
+    if kind == "adaptive":
+        return spelling.of_network(w, f"adaptive_avg_pool{len(maps)}d", c.args, tuple([one[2] for one in maps]))
+    space, lengths, *windows = zip(*[one[1:] for one in maps], strict=True)
+    size, step, pad, (with_pad, *_) = windows
+    return spelling.of_network(
+        w, f"avg_pool{len(maps)}d", c.args, size, step, pad, is_longer(space, lengths, size, step, pad), with_pad,
+        *(() if c.params["divisor"] is None else (c.params["divisor"],)),
+    )
+
+
 resample: Op = primitive(
     "_resample", lambda x, maps, turned, divisor, name: mapped(x, maps, turned, divisor), _infer, family="network",
     into=lambda out, x, maps, turned, divisor, name: map_into(out, x, maps, turned, divisor),
     public=False, doc="Maps along the last dimensions, or their adjoints.", grad_fn=_grad_fn,
     vjp=lambda g, out, x, turned, **params: (make(resample, (g,), {**params, "turned": not turned}),), batching=LINEAR,
     blocking=Blocking(lambda node, dim: (dim,) if dim < node.ndim - len(node.params["maps"]) else None), cost=_cost,
-    formula=arithmetic.none("means of windows and interpolation have no short formula"),
+    formula=arithmetic.none("means of windows and interpolation have no short formula"), text=_text,
 )
 
 
@@ -84,6 +100,12 @@ def pooled_length(n: int, size: int, step: int, pad: int, dilation: int, ceil: b
     rest = n + 2 * pad - dilation * (size - 1) - 1
     count = (rest + (step - 1 if ceil else 0)) // step + 1
     return count - 1 if ceil and (count - 1) * step >= n + pad else count
+
+
+def is_longer(space: Shape, lengths: Shape, size: Shape, step: Shape, pad: Shape, within: Shape | None = None) -> bool:
+    """Whether there are as many windows as `ceil_mode` makes."""
+    rows = zip(space, size, step, pad, within or (1,) * len(space), strict=True)
+    return lengths != tuple([pooled_length(*row, False) for row in rows])
 
 
 def window(

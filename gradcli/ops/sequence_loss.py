@@ -53,7 +53,7 @@ def _ctc(
     losses = cast(where(never, where(never, total, 0.0) * -math.inf, neg(total)), x.dtype) + _as_logits(x, times)
     losses = one_step("CtcLossBackward0", losses, x)
     if zero_infinity:
-        losses = where(never, 0.0, losses)
+        losses = where(call("isinf", losses), 0.0, losses)
     if reduction == "mean":
         return mean(losses / call("to", call("clamp_min", counts, 1), x.dtype))
     losses = reduced(losses, reduction)

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from gradcli.drawing.describe import INTERNAL
+from gradcli.errors import GradcliError
+from gradcli.evaluation.interpret import Interpreter
+from gradcli.formula.algebra.algebra import Algebra
+from gradcli.formula.algebra.functions_of_terms import function_rule
+from gradcli.formula.algebra.identities import FACTOR_RULES, SUM_RULES
+from gradcli.formula.lengths import LengthReader
+from gradcli.formula.read.convert import Converter
 from gradcli.formula.write.arrange import Arranger, CallOfForms
 from gradcli.formula.write.forms import code_of
-from gradcli.graph.node import Node
+from gradcli.graph.node import Node, toposort
 from gradcli.language.kinds import BOOLEAN, EXACT, REAL
+from gradcli.language.parse import parse
 from gradcli.language.unparse import written
 from gradcli.ops.notation.spelling import usual
 
+# Nobody reads the formula of more operations.
+_LONGEST = 200
 _KINDS = {"b": BOOLEAN, "i": EXACT, "u": EXACT}
-
-
-def is_plain_call(node: Node) -> bool:
-    """Whether a node's parameters are the arguments of a call, as for all but rows that make their own of them."""
-    known, required = node.op.signature.names, node.op.signature.required
-    operands = required[: len(node.inputs)]
-    if not node.op.public or len(operands) < len(node.inputs) or any(name in node.params for name in operands):
-        return False
-    return all(name in INTERNAL or (name in known and value != ()) for name, value in node.params.items())
 
 
 def call_in_words(node: Node, operands: Sequence[str]) -> str:
@@ -33,6 +33,24 @@ def call_in_words(node: Node, operands: Sequence[str]) -> str:
     name, kind = node.op.plain_name, _KINDS.get(node.dtype.kind, REAL)
     form = (node.op.text or usual)(writer, CallOfForms(node.op, name, args, node.params, kind, shapes, node.shape))
     return written(code_of(form, {}))
+
+
+def formula_in_words(root: Node, leaves: Mapping[str, Node]) -> str:
+    """A graph over leaves, whose names are these, as its formula; GradcliError where it has none that is short."""
+    if len(toposort([root])) > _LONGEST:
+        raise GradcliError("its formula is long")
+    algebra = Algebra(FACTOR_RULES, function_rule, SUM_RULES)
+    ((found, shape),) = Converter(algebra, LengthReader(algebra, [{}])).convert([[root]])
+    kinds = {name: EXACT for name, leaf in leaves.items() if leaf.dtype.kind != "f"}
+    arranger = Arranger({name: leaf.shape for name, leaf in leaves.items()}, next(iter(leaves), ""), kinds)
+    code = code_of(arranger.write(found, shape), {})
+    if len(code) > _LONGEST:
+        raise GradcliError("its formula is long")
+    shown = written(code)
+    again = Interpreter(shown, leaves).run(parse(shown))
+    if again.shape != root.shape:
+        raise GradcliError("its formula leaves dimensions out")
+    return shown if again.dtype == root.dtype else f"({shown}).to({root.dtype})"
 
 
 def array_in_words(node: Node) -> str:

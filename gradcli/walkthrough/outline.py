@@ -7,13 +7,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, count
 
 from gradcli.autodiff.vjp import backward_function, shown
-from gradcli.drawing.describe import details, is_inlined, operand_names, title
-from gradcli.errors import Span, Texts, escaped
+from gradcli.drawing.describe import is_inlined, title
+from gradcli.errors import GradcliError, Span, Texts, escaped
 from gradcli.evaluation.request import Request
 from gradcli.graph.node import CONSTANT, INPUT, RESULT, Node, SeveralResults, toposort, with_inputs
 from gradcli.language.instructions import Instr
 from gradcli.language.unparse import written
-from gradcli.walkthrough.calls_in_words import array_in_words, call_in_words, is_plain_call
+from gradcli.walkthrough.calls_in_words import array_in_words, call_in_words, formula_in_words
 from gradcli.walkthrough.recording import Code, Made, OwnCall, Recorder
 
 # What the value is called that has no name, and the letters for other steps without one: those that are easily told
@@ -40,14 +40,16 @@ class Outline:
         self._made = record.made
         self._untracked = record.untracked
         self.calls = record.calls
-        reached = set(toposort([self.value]))
+        self._leaves = list(request.leaves.values())
+        reached = self._reached = set(toposort([self.value]))
         known = [node for node in record.made if node in reached]
-        self.inputs = [leaf for leaf in request.leaves.values() if leaf in reached]
+        self.inputs = [leaf for leaf in self._leaves if leaf in reached]
         #: The backward functions of the chain: an operation with several results has one for all of them.
         self.functions = _functions([self.value, *known])
         # Loops that are one operation have no function in the chain, which PyTorch does not know as such.
         self.functions |= {_maker(node) for node in known if node.requires_grad and _maker(node).op.grad_fn is None}
         self._steps = {node for node in reached if self._is_step(node)}
+        self._steps.update(self._parts_of_long())
         self.order = [node for node in toposort([*known, self.value]) if node in self._steps]
         self._origins = self._traced()
         self.names = self._named(record, request.source)
@@ -60,6 +62,31 @@ class Outline:
         if self.function_of(node) is not None:
             return True
         return node in self._made and not node.requires_grad
+
+    def _parts_of_long(self) -> Iterator[Node]:
+        """What is no step of the chain, and is too much to be written out within others, or cannot be."""
+        deep: dict[Node, int] = {}
+        for node in self._outside():
+            alone = node.op.draws or not (node.op.public or node.op.text or node.op is RESULT)
+            deep[node] = 0
+            if node in self._steps or node.op in (INPUT, CONSTANT):
+                continue
+            deep[node] = max([deep[child] for child in _operands(node)]) + 1 if node.inputs else 1
+            apart = self._shown(node) is node and not isinstance(node, SeveralResults)
+            if apart and (alone or deep[node] > _DEEPEST):
+                deep[node] = 0
+                yield node
+
+    def _outside(self) -> list[Node]:
+        """What the value is made of, operands first, but for the insides of what is shown as one step."""
+        seen: set[Node] = set()
+        waiting = [self.value]
+        while waiting:
+            node = waiting.pop()
+            if node not in seen:
+                seen.add(node)
+                waiting += _operands(node)
+        return [node for node in toposort([self.value]) if node in seen]
 
     def function_of(self, step: Node) -> Node | None:
         """The node that a step's backward function stands for, None where nothing is tracked."""
@@ -80,13 +107,15 @@ class Outline:
         found = toposort(results, stop=lambda node: self._ends(node, results))
         return [node for node in found if self._ends(node, results)]
 
-    def alone(self, results: Sequence[Node]) -> tuple[list[Node], dict[Node, Node]]:
-        """The results of an operation as graphs of their own, and the leaf that stands for each operand."""
+    def alone(self, results: Sequence[Node], arrays: bool = False) -> tuple[list[Node], dict[Node, Node]]:
+        """The results of an operation as graphs of their own, and the leaf that stands for each operand; with `arrays`
+        for each constant array too, which is called what makes it."""
         copies: dict[Node, Node] = {}
         leaves: dict[Node, Node] = {}
         for node in toposort(results, stop=lambda node: self._ends(node, results)):
-            if self._ends(node, results):
-                params = {"data": None, "name": self.names[node]}
+            if self._ends(node, results) or (arrays and node.op is CONSTANT and node.ndim):
+                name = self.names[node] if node in self.names else array_in_words(node)
+                params = {"data": None, "name": name}
                 leaf = Node(INPUT, (), params, node.shape, node.dtype, node.requires_grad)
                 copies[node] = leaves[node] = leaf
             elif node.op is RESULT:
@@ -106,13 +135,15 @@ class Outline:
         """The step or input that a node of the source is."""
         while node.inputs and node not in self._steps:
             behind = shown(node)[0]
-            node = node.inputs[0] if behind is None or behind is node else behind
+            if behind is None or behind is node:
+                break
+            node = behind
         return node
 
     # Names ------------------------------------------------------------------------------------------------------------
 
     def _named(self, record: Recorder, source: str) -> dict[Node, str]:
-        names = {leaf: str(leaf.params["name"]) for leaf in self.inputs}
+        names = {leaf: str(leaf.params["name"]) for leaf in self._leaves}
         taken = {*names.values(), *_SEVERAL.findall(source), _VALUE, "e", "pi", "inf", "nan"}
         given: dict[Node, str] = {}
         for node, name in record.given.items():
@@ -157,7 +188,7 @@ class Outline:
                 found.append(part._replace(arg=self.names[node]))
             elif is_inlined(node):
                 found.append(part._replace(arg=array_in_words(node) if node.ndim else title(node)))
-            elif made is not None and made.code and not node.requires_grad:
+            elif made is not None and made.code and not (node.requires_grad and node in self._reached):
                 waiting += reversed(made.code)
             else:
                 found.append(part._replace(arg=self.names.get(self._shown(node), "…")))
@@ -174,30 +205,23 @@ class Outline:
             return ""
         return escaped(self._call_of(step))
 
-    def _call_of(self, step: Node, deep: int = _DEEPEST) -> str:
-        """An operation as a call of the language; where it has none, under PyTorch's name."""
+    def _call_of(self, step: Node) -> str:
+        """An operation as a call of the language, or as its formula; where it has none, under PyTorch's name."""
         node = _maker(step)
-        if node.op.symbol and len(node.inputs) == 2 and node.op.family in ("elementwise", "contraction"):
-            return f" {node.op.symbol} ".join([self._operand(child, deep) for child in node.inputs])
+        words = [self._operand(child) for child in (node.inputs if node.op.public or node.op.text else ())]
+        if node.op.symbol and len(words) == 2 and node.op.family in ("elementwise", "contraction"):
+            return f" {node.op.symbol} ".join(words)
         result = node.op.name_of_result(step.params["index"]) if step.op is RESULT else ""
         end = f"[{result}]" if result.isdigit() else f".{result}" if result else ""
-        if (node.op.public or node.op.text is not None) and not is_plain_call(node):
-            return call_in_words(node, [self._operand(child, deep) for child in node.inputs]) + end
-        name, inputs = node.op.plain_name, node.inputs
-        if node.op.name.startswith("_") and node.op.grad_fn is not None:
-            name, behind = backward_function(node)
-            name = re.sub(r"Backward\d*$", "", name).lower()
-            if node.op.same and deep and node.inputs[0].op.name == name:
-                return self._call_of(node.inputs[0], deep - 1)
-            # Of what is shown as one step, only what its function has edges to is an operand.
-            inputs = inputs[len(inputs) - len(behind) :] if node.op.same else inputs
-        numbers = [is_inlined(child) for child in inputs]
-        by_place = numbers != sorted(numbers) or any(map(str.isdigit, operand_names(node)))
-        words = [self._operand(child, deep) for child in inputs if by_place or not is_inlined(child)]
-        words += details(node)[sum(numbers) if by_place else 0 :]
-        return f"{name}({', '.join(words)}){end}"
+        try:
+            if node.op.public or node.op.text is not None:
+                return call_in_words(node, words) + end
+            (root,), leaves = self.alone([step], arrays=True)
+            return formula_in_words(root, {leaf.params["name"]: leaf for leaf in leaves.values()})
+        except GradcliError:
+            return f"{function_name(node)}({', '.join([self._operand(child) for child in _operands(node)])}){end}"
 
-    def _operand(self, node: Node, deep: int) -> str:
+    def _operand(self, node: Node) -> str:
         """The name of an operand, or what it is where it has none."""
         while node.op.recast and not node.op.public and is_inlined(node.inputs[0]):
             (node,) = node.inputs
@@ -208,9 +232,7 @@ class Outline:
             return found
         if node.op is CONSTANT:
             return array_in_words(node)
-        if not deep or node.op is INPUT:
-            return title(node)
-        text = self._call_of(node, deep - 1)
+        text = self._call_of(node)
         return f"({text})" if node.op.symbol else text
 
     def source(self, step: Node) -> str:
@@ -262,6 +284,13 @@ def _balanced(text: str, place: Span) -> Span:
 def function_name(node: Node) -> str:
     """PyTorch's name of a backward function, or the operation's where it has none."""
     return node.op.plain_name if node.op.grad_fn is None else backward_function(node)[0]
+
+
+def _operands(node: Node) -> tuple[Node, ...]:
+    """What an operation is made of: of what is shown as one step, what its function has edges to."""
+    if not node.op.same or node.op.grad_fn is None:
+        return node.inputs
+    return node.inputs[len(node.inputs) - len(backward_function(node)[1]) :]
 
 
 def _maker(step: Node) -> Node:

@@ -148,9 +148,9 @@ def spread(w: Any, c: Any) -> Any:
 
 def norm(w: Any, c: Any) -> Any:
     """norm(x, p, dims): the order is told where it is not 2, and before dims."""
-    order, dims = c.params["p"], {"dim": c.params["dim"]}
+    order, rest = c.params["p"], {key: value for key, value in c.params.items() if key != "p"}
     told = order != 2 or _dims(w, c) is not None
-    return reduced(w, c._replace(params=dims), settings=[w.literal(whole_number(order))] if told else [])
+    return reduced(w, c._replace(params=rest), settings=[w.literal(whole_number(order))] if told else [])
 
 
 # Places and shapes ----------------------------------------------------------------------------------------------------
@@ -298,6 +298,17 @@ def of_length(*ends: str) -> Text:
 def of_lengths(w: Any, c: Any) -> Any:
     """name(rows, columns)."""
     return w.forms.call(c.name, [w.size(n) for n in c.shape], EXACT)
+
+
+def of_network(w: Any, name: str, args: Sequence[Any], *settings: Any) -> Any:
+    """name(args, settings)."""
+    return w.forms.call(name, [*args, *map(w.literal, settings)])
+
+
+def drawn(w: Any, c: Any) -> Any:
+    """rand(lengths) or randn(lengths)."""
+    name = w.forms.name(str(c.params["dtype"]), NUMBER)
+    return w.forms.call(c.params["state"].kind, [w.literal(c.shape)], REAL, dtype=name)
 
 
 # Losses ---------------------------------------------------------------------------------------------------------------
