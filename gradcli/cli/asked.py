@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from gradcli.cli.command_kinds import WORDS
-from gradcli.cli.inputs import STANDARD_INPUT, Written, load_all, parse_inputs
+from gradcli.cli.inputs import STANDARD_INPUT, Written, load_all, option_inputs, parse_inputs
 from gradcli.cli.options import CommonOptions
-from gradcli.errors import GradcliError, WorkError, told_of, utf8_text
+from gradcli.errors import GradcliError, WorkError, unable_to, utf8_text
 from gradcli.evaluation.input_value import InputValue
 from gradcli.language.parse import parse
 from gradcli.machine.limits import tell
@@ -53,9 +53,8 @@ class Asked:
             raise GradcliError("only one thing can be read from standard input")
         self.script: Script = expression_of(words, common, nearby) if script is None else script
         self.wanted = wanted_names(common.wrt, common.no_grad, common.grad_output)
-        self.per_row = (
-            [] if common.per_row is None else _names(common.per_row, "--per-row", "for example, --per-row x,y")
-        )
+        rows = common.per_row
+        self.per_row = [] if rows is None else names_of(rows, "--per-row", "for example, --per-row x,y")
         self.common = common
 
     def _vectors(self) -> list[InputValue]:
@@ -211,13 +210,14 @@ def wanted_names(wrt: str | None, no_grad: bool, grad_output: str | None) -> lis
         raise GradcliError(f"--no-grad cannot be combined with {option}")
     if wrt is None:
         return [] if no_grad else None
-    return _names(wrt, "--wrt", "for example, --wrt x,y; --no-grad differentiates nothing")
+    return names_of(wrt, "--wrt", "for example, --wrt x,y; --no-grad differentiates nothing")
 
 
-def _names(given: str, option: str, hint: str) -> list[str]:
+def names_of(given: str, option: str, hint: str, wanted: str = "names of inputs") -> list[str]:
+    """The names that an option gives, with commas between them, each once."""
     names = [name.strip() for name in given.split(",")]
     if not all(names):
-        raise GradcliError(f"{option} takes names of inputs", hint=hint)
+        raise GradcliError(f"{option} takes {wanted}", hint=hint)
     return list(dict.fromkeys(names))
 
 
@@ -233,21 +233,18 @@ def refuse_unseeded(text: str, values: list[InputValue], seed: int | None) -> No
 def read_source(path: str) -> str:
     """The text of an expression file."""
     name = "standard input" if path == STANDARD_INPUT else path or "''"
-    try:
-        if path != STANDARD_INPUT:
-            with open(path, "rb") as file:
-                data = file.read(_LONGEST_SOURCE + 1)
-        elif sys.stdin is None:
-            raise WorkError("standard input is closed")
-        else:
-            data = sys.stdin.buffer.read(_LONGEST_SOURCE + 1)
-    except FileNotFoundError as error:
-        hint = "-f names the file with the expression; an expression that begins with a minus sign must follow --"
-        raise WorkError(f"cannot read {name}: {error.strerror}", hint=hint) from None
-    except OSError as error:
-        raise WorkError(f"cannot read {name}: {error.strerror or error}") from None
-    except ValueError:
-        raise WorkError(f"cannot read {name}: no file can have this name") from None
+    with unable_to(f"read {name}"):
+        try:
+            if path != STANDARD_INPUT:
+                with open(path, "rb") as file:
+                    data = file.read(_LONGEST_SOURCE + 1)
+            elif sys.stdin is None:
+                raise WorkError("standard input is closed")
+            else:
+                data = sys.stdin.buffer.read(_LONGEST_SOURCE + 1)
+        except FileNotFoundError as error:
+            hint = "-f names the file with the expression; an expression that begins with a minus sign must follow --"
+            raise WorkError(f"cannot read {name}: {error.strerror}", hint=hint) from None
     if len(data) > _LONGEST_SOURCE:
         raise WorkError(f"{name} is too long for an expression", hint=f"at most {_LONGEST_SOURCE >> 20} MB are read")
     return utf8_text(data, f"cannot read {name}")
@@ -264,8 +261,8 @@ class Derivatives:
     ) -> None:
         self.jacobian = jacobian
         self.hessian = hessian
-        self.jvp = _vectors(jvp, "--jvp")
-        self.hvp = _vectors(hvp, "--hvp")
+        self.jvp = option_inputs("--jvp", jvp)
+        self.hvp = option_inputs("--hvp", hvp)
         if no_grad and self:
             options = {"--jacobian": jacobian, "--hessian": hessian, "--jvp": jvp, "--hvp": hvp}
             option = next(name for name, given in options.items() if given)
@@ -285,12 +282,7 @@ class Derivatives:
 
     def targets(self, names: list[str]) -> list[str]:
         """The names of the results for inputs of these names."""
-        found = [f"{name}.jacobian" for name in names] if self.jacobian else []
-        if self.hessian:
-            found += [f"{name},{other}.hessian" for name in names for other in names]
-        if self.jvp:
-            found.append("jvp")
-        return found + ([f"{name}.hvp" for name in names] if self.hvp else [])
+        return derived_targets(names, self.jacobian, self.hessian, self.jvp, self.hvp)
 
     def add_to(self, request: Request, vectors: list[Any]) -> None:
         """Let a request compute them; `vectors` is what those of the products stand for."""
@@ -303,6 +295,9 @@ class Derivatives:
         derive(request, self.jacobian, self.hessian, dict(given[:count]), dict(given[count:]))
 
 
-def _vectors(options: tuple[str, ...], name: str) -> list[InputValue]:
-    with told_of(name):
-        return parse_inputs(list(options))
+def derived_targets(names: list[str], jacobian: Any, hessian: Any, jvp: Any, hvp: Any) -> list[str]:
+    """The names of the results for inputs of these names, of those kinds that are asked for."""
+    found = [f"{name}.jacobian" for name in names] if jacobian else []
+    found += [f"{name},{other}.hessian" for name in names for other in names] if hessian else []
+    found += ["jvp"] if jvp else []
+    return found + ([f"{name}.hvp" for name in names] if hvp else [])

@@ -81,7 +81,6 @@ Examples:
 )
 @options.progress
 @options.quiet("Print no notes, no progress and no summary.")
-@options.gathered
 def batch_command(
     common: CommonOptions,
     folder: str | None,
@@ -227,17 +226,15 @@ def _list(batch: Batch, as_json: bool) -> None:
     from gradcli.render.json import to_json
 
     kept = batch.kept()
-    count = len(batch.items.stems)
+    todo = [task for chunk in batch.chunks(kept) for task in chunk]
+    count, skipped = len(batch.items.stems), kept.total()
     if as_json:
-        todo = [task.stem for chunk in batch.chunks(kept) for task in chunk]
-        _print(to_json({"items": count, "skipped": kept.total(), "todo": todo}))
+        _print(to_json({"items": count, "skipped": skipped, "todo": [task.stem for task in todo]}))
         return
-    for chunk in batch.chunks(kept):
-        for task in chunk:
-            paths = zip(batch.job.varying, task.paths, strict=True)
-            _print("  ".join([task.stem, *(f"{name}={path}" for name, path in paths)]))
-    left = count - kept.total()
-    _print(f"{left} of {counted(count, 'item')} to do, {kept.total()} finished before")
+    for task in todo:
+        paths = zip(batch.job.varying, task.paths, strict=True)
+        _print("  ".join([task.stem, *(f"{name}={path}" for name, path in paths)]))
+    _print(f"{count - skipped} of {counted(count, 'item')} to do, {skipped} finished before")
 
 
 def _summary_json(summary: BatchSummary, folder: str) -> str:

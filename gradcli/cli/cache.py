@@ -33,8 +33,6 @@ def cache_command(clear: bool, as_json: bool) -> None:
         own_cache.clear()
     sizes = [entry.stat(follow_symlinks=False).st_size for entry in own_cache.kept_files()]
     if as_json:
-        from gradcli.render.json import to_json
-
         write_text(to_json({"folder": folder, "files": len(sizes), "bytes": sum(sizes)}))
     elif folder is None:
         write_text("there is no folder for the cache: neither HOME nor XDG_CACHE_HOME names one")

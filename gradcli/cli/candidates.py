@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 from click.shell_completion import CompletionItem
 
+from gradcli.cli.asked import derived_targets
 from gradcli.errors import GradcliError
 
 if TYPE_CHECKING:
@@ -52,23 +53,19 @@ def vector(ctx: click.Context, last: str) -> list[CompletionItem]:
 
 def names(ctx: click.Context, last: str) -> list[CompletionItem]:
     """Names of inputs with commas between them."""
-    before, comma, part = last.rpartition(",")
-    taken = {name.strip() for name in before.split(",")}
-    found = [CompletionItem(name) for name in _names(ctx) if name.startswith(part) and name not in taken]
-    return _led(before + comma, found)
+    taken = {name.strip() for name in last.rpartition(",")[0].split(",")}
+    return _listed(last, [name for name in _names(ctx) if name not in taken])
 
 
 def steps(ctx: click.Context, last: str) -> list[CompletionItem]:
     """Names of inputs, and of what the expression gives names, with commas between them."""
-    before, comma, part = last.rpartition(",")
     given = _given(ctx)
     try:
         scripts = _scripts(given[0], "steps") if given else []
     except GradcliError:
         scripts = []
     named = [name for script in scripts for statement in script.statements for name in statement.bound]
-    found = [name for name in dict.fromkeys([*_names(ctx), *named]) if name.startswith(part)]
-    return _led(before + comma, [CompletionItem(name) for name in found])
+    return _listed(last, dict.fromkeys([*_names(ctx), *named]))
 
 
 def methods(ctx: click.Context, last: str) -> list[CompletionItem]:
@@ -80,15 +77,13 @@ def methods(ctx: click.Context, last: str) -> list[CompletionItem]:
 
 def bounds(ctx: click.Context, last: str) -> list[CompletionItem]:
     """NAME= for an input whose bounds follow."""
-    return [CompletionItem(f"{name}=") for name in _names(ctx) if name.startswith(last)] if "=" not in last else []
+    return [] if "=" in last else inputs(ctx, last)
 
 
 def params(ctx: click.Context, last: str) -> list[CompletionItem]:
     """NAME= for what the model needs and is no input, with commas between them."""
-    before, comma, part = last.rpartition(",")
-    taken = {name.partition("=")[0].strip() for name in before.split(",")}
-    found = [f"{name}=" for name in _undefined(_given(ctx), ctx.info_name) if name not in taken]
-    return _led(before + comma, [CompletionItem(name) for name in found if name.startswith(part)])
+    taken = {name.partition("=")[0].strip() for name in last.rpartition(",")[0].split(",")}
+    return _listed(last, [f"{name}=" for name in _undefined(_given(ctx), ctx.info_name) if name not in taken])
 
 
 def targets(ctx: click.Context, last: str) -> list[CompletionItem]:
@@ -97,13 +92,9 @@ def targets(ctx: click.Context, last: str) -> list[CompletionItem]:
     if equals:
         return _led(f"{target}=", files(path))
     kind = "" if ctx.info_name in ("minimize", "fit") else ".grad"
-    results = [*_FIRST.get(ctx.info_name or "", ["value"]), *(f"{name}{kind}" for name in _names(ctx))]
-    if ctx.params.get("jacobian"):
-        results += [f"{name}.jacobian" for name in _names(ctx)]
-    if ctx.params.get("hessian"):
-        results += [f"{name},{other}.hessian" for name in _names(ctx) for other in _names(ctx)]
-    results += ["jvp"] if ctx.params.get("jvp") else []
-    results += [f"{name}.hvp" for name in _names(ctx)] if ctx.params.get("hvp") else []
+    names = _names(ctx)
+    results = [*_FIRST.get(ctx.info_name or "", ["value"]), *(f"{name}{kind}" for name in names)]
+    results += derived_targets(names, *map(ctx.params.get, ("jacobian", "hessian", "jvp", "hvp")))
     folders = [item for item in files(last) if item.value.endswith("/")]
     return [CompletionItem(f"{name}=") for name in results if name.startswith(last)] + folders
 
@@ -117,11 +108,8 @@ def tensors(ctx: click.Context, last: str) -> list[CompletionItem]:
 
 def parts(ctx: click.Context, last: str) -> list[CompletionItem]:
     """Parts of an answer with commas between them."""
-    before, comma, part = last.rpartition(",")
-    known = ["value", "grads"]
-    if ctx.info_name == "eval":
-        known += ["graph", "jacobian", "hessian", "jvp", "hvp"]
-    return _led(f"{before}{comma}", [CompletionItem(name) for name in known if name.startswith(part)])
+    more = ["graph", "jacobian", "hessian", "jvp", "hvp"] if ctx.info_name == "eval" else []
+    return _listed(last, ["value", "grads", *more])
 
 
 def operations(ctx: click.Context, last: str) -> list[CompletionItem]:
@@ -208,6 +196,12 @@ def _contents(spec: str) -> Iterator[CompletionItem]:
         for name in names_in(os.path.expanduser(path)):
             if name.startswith(part) and name not in before.split(","):
                 yield CompletionItem(f"{path}:{before}{comma}{name}")
+
+
+def _listed(last: str, known: Iterable[str]) -> list[CompletionItem]:
+    """Those that the last of several words may become, with commas between them."""
+    before, comma, part = last.rpartition(",")
+    return [CompletionItem(before + comma + name) for name in known if name.startswith(part)]
 
 
 def _led(lead: str, found: Iterable[CompletionItem]) -> list[CompletionItem]:

@@ -58,34 +58,26 @@ Examples:
 @options.json()
 @options.seed()
 @options.yes
-@options.gathered
 def check_command(common: CommonOptions, order: int, atol: float, rtol: float, against: tuple[str, ...]) -> None:
     asked = Asked(common._replace(dtype="float64"))
-    ok = (_against if against else _differences)(asked, order, atol, rtol, against, common.as_json)
+    if against:
+        formulas = _formulas(against, [value.name for value in asked.values])
+        from gradcli.check import against as comparison
+
+        compared = comparison.against(asked.script, formulas, asked.arrays(), asked.wanted, order, atol, rtol)
+        write_text((comparison.against_json if common.as_json else comparison.against_text)(compared))
+        ok = compared.ok
+    else:
+        from gradcli.check.check_report import check_json, check_text
+        from gradcli.check.compare import check
+
+        literals = [value.name for value in asked.values if value.path is None]
+        report = check(asked.script, asked.arrays(), asked.wanted, order, atol, rtol, literals)
+        write_text((check_json if common.as_json else check_text)(report, asked.script.source))
+        ok = report.ok
     if not ok:
         sys.stdout.flush()
         raise click.exceptions.Exit(1)
-
-
-def _differences(asked: Asked, order: int, atol: float, rtol: float, against: tuple[str, ...], as_json: bool) -> bool:
-    """Compare with central differences; whether all is right."""
-    from gradcli.check.check_report import check_json, check_text
-    from gradcli.check.compare import check
-
-    literals = [value.name for value in asked.values if value.path is None]
-    report = check(asked.script, asked.arrays(), asked.wanted, order, atol, rtol, literals)
-    write_text((check_json if as_json else check_text)(report, asked.script.source))
-    return report.ok
-
-
-def _against(asked: Asked, order: int, atol: float, rtol: float, against: tuple[str, ...], as_json: bool) -> bool:
-    """Compare with formulas; whether all is right."""
-    formulas = _formulas(against, [value.name for value in asked.values])
-    from gradcli.check import against as comparison
-
-    report = comparison.against(asked.script, formulas, asked.arrays(), asked.wanted, order, atol, rtol)
-    write_text((comparison.against_json if as_json else comparison.against_text)(report))
-    return report.ok
 
 
 def _formulas(words: tuple[str, ...], names: list[str]) -> dict[str | None, Script]:

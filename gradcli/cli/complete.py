@@ -10,7 +10,7 @@ import click
 from click.shell_completion import CompletionItem, ShellComplete
 
 from gradcli.cli import candidates
-from gradcli.cli.completion import SHELLS, VARIABLE, script_for
+from gradcli.cli.completion import SCRIPTS, VARIABLE
 from gradcli.errors import GradcliError
 
 # What a word that is not finished ends with.
@@ -35,11 +35,11 @@ class Line(NamedTuple):
 def answer(cli: click.Group, environ: Mapping[str, str], with_command: Callable[[list[str]], list[str]]) -> str:
     """The text that answers the shell that has set the variable for completion."""
     shell, _, what = environ[VARIABLE].partition("_")
-    if shell not in SHELLS or what not in ("source", "complete"):
+    if shell not in SCRIPTS or what not in ("source", "complete"):
         hint = "`gradcli completion --help` shows how to set up completion"
         raise GradcliError(f"{VARIABLE} is for the shell itself", hint=hint)
     if what == "source":
-        return script_for(shell)
+        return SCRIPTS[shell]
     if "COMP_LINE" not in environ:
         raise GradcliError("the line to complete is missing", hint="the shell itself asks for completions")
     line = split(environ["COMP_LINE"], environ.get("COMP_WORDBREAKS", "") if shell == "bash" else "")

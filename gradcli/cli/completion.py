@@ -10,7 +10,6 @@ from gradcli.cli.command_kinds import HelpfulCommand
 
 #: The variable by which a shell asks for completions instead of running a command.
 VARIABLE = "_GRADCLI_COMPLETE"
-SHELLS = ("bash", "zsh", "fish")
 
 HELP = """Print the completion script for SHELL: bash, zsh or fish.
 
@@ -72,15 +71,11 @@ function __gradcli_complete
 end
 complete -c gradcli -f -a '(__gradcli_complete)'
 """
-_SCRIPTS = dict(zip(SHELLS, (BASH, ZSH, FISH), strict=True))
-
-
-def script_for(shell: str) -> str:
-    """What a shell has to read."""
-    return _SCRIPTS[shell]
+#: What each shell has to read.
+SCRIPTS = {"bash": BASH, "zsh": ZSH, "fish": FISH}
 
 
 @click.command("completion", cls=HelpfulCommand, help=HELP)
-@click.argument("shell", metavar="SHELL", type=click.Choice(SHELLS))
+@click.argument("shell", metavar="SHELL", type=click.Choice(list(SCRIPTS)))
 def completion_command(shell: str) -> None:
-    sys.stdout.write(script_for(shell))
+    sys.stdout.write(SCRIPTS[shell])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import click
 
@@ -18,8 +18,6 @@ from gradcli.errors import GradcliError, did_you_mean, written_in
 from gradcli.language.parse import refuse_imported, refuse_unused
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from gradcli.formula.lengths import Given
     from gradcli.language.instructions import Script
 
@@ -69,7 +67,6 @@ _SHAPED = re.compile(r"\s*([^\W\d]\w*)\s*:\s*([^:=]*?)\s*(?::\s*(\w+)\s*)?", re.
 @click.option("--format", "form", type=click.Choice(FORMATS), default="text", help="Output format [default: text].")
 @options.source
 @options.quiet()
-@options.gathered
 def derive_command(common: CommonOptions, order: int, jacobian: bool, vector: str | None, form: str) -> None:
     words = list(common.items)
     script = expression_of(words, common)
@@ -141,6 +138,7 @@ def _givens(words: list[str]) -> list[Given]:
     """The inputs of a command line: shapes, and values for the sake of their shapes."""
 
     from gradcli.formula.lengths import Given
+    from gradcli.graph.dtypes import FLOAT64
 
     result: list[Given] = []
     for word in words:
@@ -148,25 +146,17 @@ def _givens(words: list[str]) -> list[Given]:
         if shaped is not None:
             result.append(_shaped(word, *shaped.groups()))
             continue
-        (value,) = parse_inputs([word]) if "=" in word else _refuse(word)
+        if "=" not in word:
+            hint = hint_of_no_option() or "inputs are written NAME:SHAPE, as in A:2 or A:3,4, or NAME=VALUE"
+            raise GradcliError(f"{word.strip()!r} is not an input", hint=hint)
+        (value,) = parse_inputs([word])
         array = value.look(None)
-        dtype = array.dtype if array.dtype.kind != "f" or value.path is not None else _float64()
+        dtype = array.dtype if array.dtype.kind != "f" or value.path is not None else FLOAT64
         result.append(Given(value.name, tuple(array.shape), dtype))
     for one in result:
         if sum(other.name == one.name for other in result) > 1:
             raise GradcliError(f"the input {one.name!r} is given twice")
     return result
-
-
-def _refuse(word: str) -> NoReturn:
-    hint = hint_of_no_option() or "inputs are written NAME:SHAPE, as in A:2 or A:3,4, or NAME=VALUE"
-    raise GradcliError(f"{word.strip()!r} is not an input", hint=hint)
-
-
-def _float64() -> np.dtype:
-    from gradcli.graph.dtypes import FLOAT64
-
-    return FLOAT64
 
 
 def _shaped(word: str, name: str, shape: str, dtype: str | None) -> Given:

@@ -71,7 +71,6 @@ Examples:
 @options.precision
 @options.progress
 @options.quiet("Print no notes, no progress and no backward graph; with -o, print nothing.")
-@options.gathered
 def eval_command(
     common: CommonOptions,
     jacobian: bool,

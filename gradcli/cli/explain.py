@@ -35,7 +35,6 @@ Examples:
 @options.dtype()
 @options.threads()
 @options.memory_limit
-@options.gathered
 def explain_command(common: CommonOptions, ir: bool, outputs: tuple[str, ...]) -> None:
     asked = Asked(common)
     names = [value.name for value in asked.values]

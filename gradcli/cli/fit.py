@@ -10,7 +10,7 @@ import click
 
 from gradcli.cli import options
 from gradcli.cli.asked import first_of, settle
-from gradcli.cli.inputs import STANDARD_INPUT, bounds_of, load_all, parse_inputs
+from gradcli.cli.inputs import STANDARD_INPUT, bounds_of, load_all, option_inputs, parse_inputs
 from gradcli.cli.options import CommonOptions
 from gradcli.cli.output_files import Outputs
 from gradcli.cli.plot import Range, form_of, plot_of
@@ -106,7 +106,6 @@ _NEXT = re.compile(r",\s*[^\W\d]\w*\s*=(?!=)")
 @options.threads()
 @options.limits
 @options.quiet("No notes; with -o, no text either.")
-@options.gathered
 def fit_command(
     common: CommonOptions,
     starts: tuple[str, ...],
@@ -126,7 +125,7 @@ def fit_command(
         raise GradcliError(f"--f-scale is not for --loss {loss}, which has no scale", hint=f"it applies to {others}")
     words, source = list(common.items), common.source
     model = first_of(words, common, split_model) if source is None else None
-    given = _Given(parse_inputs(words), _params(starts), _sigma(sigma, words), _at(at))
+    given = _Given(parse_inputs(words), _params(starts), _sigma(sigma, words), option_inputs("--at", at, Range.written))
     given.check_standard_input(source)
     model = model or first_of(words, common, split_model)
     places = _Destinations(outputs, predict, plot, [value.name for value in given.params])
@@ -241,12 +240,6 @@ def _sigma(sigma: str | None, words: list[str]) -> InputValue | str | None:
     if sigma is None or sigma.strip() in [word.partition("=")[0].strip() for word in words]:
         return None if sigma is None else sigma.strip()
     return InputValue.written("--sigma", sigma)
-
-
-def _at(options: tuple[str, ...]) -> list[InputValue]:
-    """The inputs of the --at options, ranges among them."""
-    with told_of("--at"):
-        return parse_inputs(list(options), Range.written)
 
 
 # Where it goes --------------------------------------------------------------------------------------------------------

@@ -65,7 +65,6 @@ FORMATS = ["dot", "mermaid", "svg", "png", "json"]
 @options.source
 @options.dtype()
 @options.quiet()
-@options.gathered
 def graph_command(
     common: CommonOptions, what: str, form: str | None, output: str, direction: str, simplified: bool | None
 ) -> None:

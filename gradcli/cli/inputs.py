@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from gradcli.cli.command_kinds import hint_of_no_option
@@ -38,6 +38,12 @@ def parse_inputs(items: list[str], written: Written = InputValue.written, what: 
     """The inputs of a command line, or `what` is written like them, each name once; `written` says what a VALUE stands
     for."""
     return [written(name, value) for name, value in split_inputs(items, what)]
+
+
+def option_inputs(option: str, items: Sequence[str], written: Written = InputValue.written) -> list[InputValue]:
+    """The inputs that an option gives, which errors in them are told of."""
+    with told_of(option):
+        return parse_inputs(list(items), written)
 
 
 def split_inputs(items: list[str], what: str = "input") -> list[tuple[str, str]]:

@@ -136,14 +136,11 @@ def with_command(arguments: list[str]) -> list[str]:
         return arguments[:count] + (with_command(arguments[count:]) if arguments[count:] else [])
     if first.isidentifier() or first in NEVER_EVAL:
         return arguments
-    if first.startswith("--") and first != "--" and first.partition("=")[0] not in _options_of("eval"):
-        return arguments
+    if first.startswith("--") and first != "--":
+        options = {word for param in cli.commands["eval"].params for word in (*param.opts, *param.secondary_opts)}
+        if first.partition("=")[0] not in options:
+            return arguments
     return ["eval", *arguments]
-
-
-def _options_of(name: str) -> set[str]:
-    options = [option for option in cli.commands[name].params if isinstance(option, click.Option)]
-    return {word for option in options for word in (*option.opts, *option.secondary_opts)}
 
 
 def _in_our_style(message: str) -> str:

@@ -43,15 +43,12 @@ class _Setting(click.ParamType):  # type: ignore[type-arg,unused-ignore]
         try:
             found = [int(part) if part.strip("+- ").isdecimal() else float(part) for part in str(value).split(",")]
         except ValueError:
-            name = param.opts[0] if param is not None else self.name
-            raise GradcliError(f"{name} takes {_wanted(param)}, not {quoted(str(value).strip())}") from None
+            from gradcli.optimize.methods import OPTIONS
+
+            assert param is not None and param.name is not None
+            wanted = OPTIONS[param.name].wanted
+            raise GradcliError(f"{param.opts[0]} takes {wanted}, not {quoted(str(value).strip())}") from None
         return found[0] if len(found) == 1 else tuple(found)
-
-
-def _wanted(param: click.Parameter | None) -> str:
-    from gradcli.optimize.methods import OPTIONS
-
-    return OPTIONS[param.name].wanted if param is not None and param.name is not None else "a number"
 
 
 @cache

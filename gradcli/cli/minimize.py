@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
@@ -89,7 +90,6 @@ Examples:
 @options.precision
 @options.progress
 @options.quiet("Print no notes, no progress and no reason why the search ended; with -o, print nothing.")
-@options.gathered
 def minimize_command(
     common: CommonOptions,
     method: str,
@@ -196,23 +196,25 @@ def _found(
         raise
 
 
+@dataclass
 class _Watch:
-    """Told of each step, it passes it on to those who want to know, and remembers the best."""
+    """Told of each step, it passes it on to those who want to know, and remembers the best.
 
-    def __init__(self, logbook: Logbook, line: ProgressLine | None, batches: bool, counted: bool) -> None:
-        """Of `batches` the last step counts as the best, since each has other rows; `counted`: all steps are taken."""
-        self.best: Iterate | None = None
-        self._record = logbook
-        self._line = line
-        self._batches = batches
-        self._counted = counted
+    Of `batches` the last step counts as the best, since each has other rows; `counted` says that all steps are taken.
+    """
+
+    logbook: Logbook
+    line: ProgressLine | None
+    batches: bool
+    counted: bool
+    best: Iterate | None = None
 
     def __call__(self, step: Iterate) -> None:
-        if self._batches or self.best is None or step.value <= self.best.value:
+        if self.batches or self.best is None or step.value <= self.best.value:
             self.best = step
-        self._record.add(step)
-        if self._line is not None:
-            self._line.steps(step.number, step.total if self._counted else None, step.value, step.gradient_norm)
+        self.logbook.add(step)
+        if self.line is not None:
+            self.line.steps(step.number, step.total if self.counted else None, step.value, step.gradient_norm)
 
 
 def _so_far(search: Search, step: Iterate) -> Minimum:

@@ -42,14 +42,11 @@ def ops_command(name: str | None, search: str | None, as_json: bool) -> None:
     from gradcli.reference.entries import list_json, list_text, table_named, tables
     from gradcli.render.json import to_json
 
-    if name is not None and name.startswith(_STANDARD):
-        _show_standard(name, search, as_json)
-        return
-    table = None if name is None else table_named(name)
+    table = None if name is None or name.startswith(_STANDARD) else table_named(name)
     if name is not None and table is None:
         if search is not None:
             raise GradcliError("--search goes through all operations or a family", hint=f"leave {name!r} out")
-        text = _described(name, as_json)
+        text = (_standard if name.startswith(_STANDARD) else _described)(name, as_json)
     else:
         known = tables()
         chosen = known if table is None else {table: known[table]}
@@ -79,18 +76,14 @@ def _described(name: str, as_json: bool) -> str:
     return Marked.of_lines([piece for one in entries for piece in ("", entry_text(one))][1:])
 
 
-def _show_standard(name: str, search: str | None, as_json: bool) -> None:
-    """Show the library in the language itself, or a function of it."""
+def _standard(name: str, as_json: bool) -> str:
+    """The library in the language itself, or a function of it."""
     from gradcli.reference.standard import ALL, definitions, standard_entry, standard_list
     from gradcli.render.json import to_json
 
-    if search is not None:
-        raise GradcliError("--search goes through all operations or a family", hint=f"leave {name!r} out")
     if as_json:
-        found = [one._asdict() for one in definitions() if name in (ALL, _STANDARD + one.name)]
-        write_text(to_json(found))
-    else:
-        write_pages(standard_list(_width()) if name == ALL else standard_entry(name.removeprefix(_STANDARD)))
+        return to_json([one._asdict() for one in definitions() if name in (ALL, _STANDARD + one.name)])
+    return standard_list(_width()) if name == ALL else standard_entry(name.removeprefix(_STANDARD))
 
 
 def _searched(chosen: dict[str, list[Op]], word: str) -> dict[str, list[Op]]:

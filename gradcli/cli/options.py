@@ -1,6 +1,6 @@
 """What several commands share: options, each as a decorator.
 
-`gathered`, the last decorator, hands what they say to the command as one value.
+`command`, the first decorator, hands what they say to the function as one value.
 """
 
 from __future__ import annotations
@@ -69,17 +69,6 @@ class CommonOptions(NamedTuple):
     quiet: bool = False
 
 
-def gathered(function: Callable[..., None]) -> Callable[..., None]:
-    """A command that takes `CommonOptions` in place of the arguments and options in it, and its own options."""
-
-    @wraps(function)
-    def command(**given: Any) -> None:
-        common = CommonOptions(**{name: given.pop(name) for name in CommonOptions._fields if name in given})
-        function(common, **given)
-
-    return command
-
-
 _missing = click.option(
     "--missing",
     type=click.Choice(["nan"]),
@@ -95,13 +84,20 @@ def command(
     metavar: str = "EXPR [NAME=VALUE]...",
     cls: type[ExpressionCommand] = ExpressionCommand,
     short_help: str | None = None,
-) -> Callable[[_F], click.Command]:
-    """A command whose words are an expression and inputs; `text` is its help."""
+) -> Callable[[Callable[..., None]], click.Command]:
+    """A command whose words are an expression and inputs; `text` is its help.
 
-    def decorate(function: _F) -> click.Command:
+    The function takes `CommonOptions` in place of the arguments and options in it, and its own options.
+    """
+
+    def decorate(function: Callable[..., None]) -> click.Command:
+        @wraps(function)
+        def gathering(**given: Any) -> None:
+            common = CommonOptions(**{name: given.pop(name) for name in CommonOptions._fields if name in given})
+            function(common, **given)
+
         words = click.argument("items", metavar=metavar, nargs=-1, shell_complete=completed("words"))
-        taking = words(function)
-        return click.command(name, cls=cls, help=text, short_help=short_help, no_args_is_help=False)(taking)
+        return click.command(name, cls=cls, help=text, short_help=short_help, no_args_is_help=False)(words(gathering))
 
     return decorate
 

@@ -74,7 +74,6 @@ _FORMATS = {".svg": "svg", ".png": "png"}
 @options.source
 @options.dtype()
 @options.quiet()
-@options.gathered
 def plot_command(
     common: CommonOptions,
     derivatives: int,

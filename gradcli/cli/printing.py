@@ -124,11 +124,9 @@ def write_pieces(pieces: Iterable[str]) -> None:
 def write_pages(text: str) -> None:
     """Write a long text: on a terminal that it does not fit on, through the user's pager, chosen as git chooses it."""
     stdout = standard_output()
-    if not (stdout.isatty() and sys.stdin is not None and sys.stdin.isatty() and _is_long(text)):
-        write_text(text)
-        return
     pager = next((os.environ[name] for name in ("GRADCLI_PAGER", "PAGER") if name in os.environ), None)
-    if pager is not None and pager.strip() in ("", "cat"):
+    talking = stdout.isatty() and sys.stdin is not None and sys.stdin.isatty()
+    if not talking or (pager is not None and pager.strip() in ("", "cat")) or not _is_long(text):
         write_text(text)
         return
     import signal

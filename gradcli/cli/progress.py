@@ -32,42 +32,38 @@ class ProgressLine:
         self._before = 0
 
     def __call__(self, done: int, total: int) -> None:
-        now = time.monotonic()
-        elapsed = now - self._start
-        if elapsed < _DELAY or now - self._shown < _INTERVAL or not total:
-            return
-        self._shown = now
-        left = elapsed * (total - done) / max(done, 1)
-        rate = done / elapsed / 1e9
-        self._show(f"{done / total:4.0%}  {rate:.2f} GB/s  {left:.0f} s left")
+        if total and (elapsed := self._due()):
+            left = elapsed * (total - done) / max(done, 1)
+            rate = done / elapsed / 1e9
+            self._show(f"{done / total:4.0%}  {rate:.2f} GB/s  {left:.0f} s left")
 
     def items(self, finished: int, total: int, nbytes: int) -> None:
         """Told how many items are finished, were at the start or since then, and the bytes gone through for them."""
-        now = time.monotonic()
-        if not self._shown:
-            self._shown, self._before = now, finished
-        elapsed = now - self._start
-        if elapsed < _DELAY or now - self._shown < _INTERVAL:
-            return
-        self._shown = now
-        done = finished - self._before
-        rate, left = done / elapsed, elapsed * (total - finished) / max(done, 1)
-        bar = "#" * (_BAR * finished // total)
-        text = f"[{bar:.<{_BAR}}] {finished}/{total}  {rate:.0f} items/s  {nbytes / elapsed / 1e9:.2f} GB/s"
-        self._show(f"{text}  {left:.0f} s left")
+        if elapsed := self._due(finished):
+            done = finished - self._before
+            rate, left = done / elapsed, elapsed * (total - finished) / max(done, 1)
+            bar = "#" * (_BAR * finished // total)
+            text = f"[{bar:.<{_BAR}}] {finished}/{total}  {rate:.0f} items/s  {nbytes / elapsed / 1e9:.2f} GB/s"
+            self._show(f"{text}  {left:.0f} s left")
 
     def steps(self, done: int, total: int | None, value: float, norm: float | None) -> None:
         """Told how many steps are done, of how many where that is known, and where the last has led to."""
+        if elapsed := self._due(done):
+            left = "" if total is None else f"  {elapsed * (total - done) / max(done - self._before, 1):.0f} s left"
+            slope = "" if norm is None else f"  gradient {norm:.3g}"
+            self._show(f"step {done}{'' if total is None else f'/{total}'}  value {value:.6g}{slope}{left}")
+
+    def _due(self, begun: int | None = None) -> float:
+        """How many seconds it has taken, where it is time to show something, else 0; `begun` is what was done before,
+        at the first call."""
         now = time.monotonic()
-        if not self._shown:
-            self._shown, self._before = now, done
+        if begun is not None and not self._shown:
+            self._shown, self._before = now, begun
         elapsed = now - self._start
         if elapsed < _DELAY or now - self._shown < _INTERVAL:
-            return
+            return 0.0
         self._shown = now
-        left = "" if total is None else f"  {elapsed * (total - done) / max(done - self._before, 1):.0f} s left"
-        slope = "" if norm is None else f"  gradient {norm:.3g}"
-        self._show(f"step {done}{'' if total is None else f'/{total}'}  value {value:.6g}{slope}{left}")
+        return elapsed
 
     def close(self) -> None:
         """Wipe the line."""

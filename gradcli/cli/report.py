@@ -48,7 +48,6 @@ _WITH_RECORDS = ("output", "records", "precision", "quiet", "color")
 @options.limits
 @options.precision
 @options.quiet()
-@options.gathered
 def report_command(common: CommonOptions, output: str, records: tuple[str, ...]) -> None:
     from gradcli.reporting.markup import check_ending
 

@@ -7,7 +7,7 @@ import shutil
 import click
 
 from gradcli.cli import options
-from gradcli.cli.asked import Asked
+from gradcli.cli.asked import Asked, names_of
 from gradcli.cli.options import CommonOptions
 from gradcli.cli.output_files import note_on
 from gradcli.cli.printing import write_pages, write_text
@@ -53,13 +53,10 @@ _WIDEST = 120
 @options.limits
 @options.precision
 @options.quiet()
-@options.gathered
 def steps_command(common: CommonOptions, only: str | None, form: str | None, width: int | None) -> None:
     if common.as_json and form is not None:
         raise GradcliError(f"--json cannot be combined with --format {form}")
-    names = None if only is None else [name.strip() for name in only.split(",")]
-    if names is not None and not all(names):
-        raise GradcliError("--only takes names of steps", hint="for example, --only y,z")
+    names = None if only is None else names_of(only, "--only", "for example, --only y,z", "names of steps")
     asked = Asked(common)
     from gradcli.walkthrough.computation_steps import Recorders
     from gradcli.walkthrough.telling import told

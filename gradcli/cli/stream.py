@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gradcli.cli import options
-from gradcli.cli.asked import Asked, settle
+from gradcli.cli.asked import Asked, names_of, settle
 from gradcli.cli.inputs import STANDARD_INPUT
 from gradcli.cli.options import CommonOptions
 from gradcli.cli.printing import note, standard_output
@@ -78,7 +78,6 @@ Examples:
 @options.limits
 @options.json("Write the final error report as JSON, too.")
 @options.quiet()
-@options.gathered
 def stream_command(
     common: CommonOptions,
     names: str | None,
@@ -103,7 +102,7 @@ def stream_command(
         option = "--only" if show is None else "--show"
         raise GradcliError(f"{option} chooses what the lines hold; -o chooses arrays for --output-format npy")
     shown = Shown(show, only, None, common.as_json, known=("value", "grads"))
-    chosen = _list("--name", names), _list("-o", targets)
+    chosen = _listed("--name", names), _listed("-o", targets)
     summary = _stream(asked, paths, chosen, shown, form, output_format == "npy", strict)
     if summary.failed:
         _fail(asked, summary)
@@ -127,14 +126,9 @@ def _taken() -> GradcliError:
     return GradcliError("the records come from standard input, so nothing else can", hint="name files instead")
 
 
-def _list(option: str, text: str | None) -> list[str] | None:
-    """Names with commas between them."""
-    if text is None:
-        return None
-    names = list(dict.fromkeys(name.strip() for name in text.split(",")))
-    if not all(names):
-        raise GradcliError(f"{option} takes names separated by commas", hint=f"for example, {option} x,y")
-    return names
+def _listed(option: str, text: str | None) -> list[str] | None:
+    hint = f"for example, {option} x,y"
+    return None if text is None else names_of(text, option, hint, "names separated by commas")
 
 
 def _stream(
