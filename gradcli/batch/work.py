@@ -20,7 +20,7 @@ from gradcli.engine.native.choice import using
 from gradcli.errors import GradcliError, WorkError, written_in
 from gradcli.evaluation.compiled import Kept
 from gradcli.evaluation.finite import all_finite, count, listed, refuse
-from gradcli.evaluation.measuring import Preliminary, Shapes, built, settled
+from gradcli.evaluation.measuring import Preliminary, settled
 from gradcli.evaluation.names import may_draw
 from gradcli.evaluation.values import InputSpec, settle
 from gradcli.language.parse import parse
@@ -201,12 +201,7 @@ class Worker:
         if last is not None and all(map(operator.is_, arrays, last[0])):
             return last[1], self._arrays
         key = [(InputSpec.of("", array), isinstance(array, FileArray)) for array in arrays]
-
-        def find(shapes: Shapes) -> ItemPlan | Preliminary:
-            source = self._script.source
-            return self._plans.find([*key, *shapes], lambda: built(source, self._arrays, self._plan, shapes))
-
-        plan, measured = settled(find, self._arrays)
+        plan, measured = settled(self._plans, key, self._script.source, self._arrays, self._plan)
         if measured:
             return plan, {**self._arrays, **measured}
         self._last = arrays, plan

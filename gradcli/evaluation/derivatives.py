@@ -40,7 +40,7 @@ def derive(
         if jacobian:
             results |= named_jacobians(value, inputs)
         if hessian:
-            rows = hessians(_scalar(value, "Hessian"), leaves)
+            rows = hessians(_scalar(value), leaves)
             for (name, x), row in zip(inputs.items(), rows, strict=True):
                 for (other, y), block in zip(inputs.items(), row, strict=True):
                     results[f"{name},{other}.hessian"] = _or_zeros(block, (*x.shape, *y.shape), x.dtype)
@@ -48,7 +48,7 @@ def derive(
             (found,) = pushed([value], leaves, _vectors(request, inputs, jvp, "--jvp"))
             results["jvp"] = _or_zeros(found, value.shape, value.dtype)
         if hvp:
-            products = curvature(_scalar(value, "Hessian"), leaves, _vectors(request, inputs, hvp, "--hvp"))
+            products = curvature(_scalar(value), leaves, _vectors(request, inputs, hvp, "--hvp"))
             for (name, x), product in zip(inputs.items(), products, strict=True):
                 results[f"{name}.hvp"] = _or_zeros(product, x.shape, x.dtype)
         request.add(results)
@@ -58,10 +58,10 @@ def _or_zeros(node: Node | None, shape: Shape, dtype: np.dtype) -> Node:
     return filled(shape, dtype) if node is None else node
 
 
-def _scalar(value: Node, what: str) -> Node:
+def _scalar(value: Node) -> Node:
     if value.size != 1:
         hint = "reduce it, as in sum(...)"
-        raise GradcliError(f"the {what} needs a scalar, the value has shape {value.shape}", hint=hint)
+        raise GradcliError(f"the Hessian needs a scalar, the value has shape {value.shape}", hint=hint)
     return value
 
 

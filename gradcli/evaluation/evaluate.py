@@ -10,7 +10,7 @@ from typing import Any
 from gradcli.engine.execute.run import Progress
 from gradcli.errors import GradcliError
 from gradcli.evaluation.compiled import Compiled, Kept
-from gradcli.evaluation.measuring import Preliminary, Shapes, at_hand, built, settled
+from gradcli.evaluation.measuring import Preliminary, at_hand, settled
 from gradcli.evaluation.names import may_draw
 from gradcli.evaluation.request import prepare, vector_for
 from gradcli.evaluation.result import Result
@@ -70,19 +70,21 @@ def evaluate(
     # Random numbers are drawn anew each time.
     kept = isinstance(expression, str) and len(expression) <= _LONGEST_KEPT and not _draws(expression)
     measured: Mapping[str, Any] = {}
+    source = expression if isinstance(expression, str) else expression.source
+
+    def compiling() -> Compiled:
+        script = parse(expression) if isinstance(expression, str) else expression
+        return Compiled(prepare(script, specs_of(arrays), wanted, explicit, spare=True, per_row=rows))
+
     if kept:
         # A text with those of files is another than one that reads the same.
         key: list[Any] = [expression, getattr(expression, "parts", None), wanted, explicit, rows, DEFAULT_DTYPE.get()]
         for name, array in arrays.items():
             key += name, array.shape, array.dtype, array.flags.c_contiguous
-
-        def find(shapes: Shapes) -> Compiled | Preliminary:
-            return _kept.find([*key, *shapes], lambda: _built(expression, arrays, wanted, explicit, rows, shapes))
-
-        compiled, measured = settled(find, arrays)
+        compiled, measured = settled(_kept, key, source, arrays, compiling)
     else:
-        with at_hand(expression if isinstance(expression, str) else expression.source, arrays):
-            compiled = _compiled(expression, arrays, wanted, explicit, rows)
+        with at_hand(source, arrays):
+            compiled = compiling()
     given = {**arrays, **measured} if measured else arrays
     vector = None if compiled.request.vector is None else vector_for(compiled.request, grad_output)
     computed = compiled.run(given, vector, progress=progress)
@@ -112,30 +114,6 @@ def named_wrt(wrt: Any) -> tuple[str, ...]:
         if not isinstance(name, str):
             raise GradcliError(f"wrt must be the name of an input or a list of names, got {kind_of(name)}")
     return names
-
-
-def _compiled(
-    expression: str | Script,
-    arrays: Mapping[str, Any],
-    wrt: str | tuple[str, ...] | None,
-    explicit: bool,
-    rows: tuple[str, ...],
-) -> Compiled:
-    script = parse(expression) if isinstance(expression, str) else expression
-    return Compiled(prepare(script, specs_of(arrays), wrt, explicit, spare=True, per_row=rows))
-
-
-def _built(
-    expression: str | Script,
-    arrays: Mapping[str, Any],
-    wrt: str | tuple[str, ...] | None,
-    explicit: bool,
-    rows: tuple[str, ...],
-    shapes: Shapes,
-) -> Compiled | Preliminary:
-    """The plan for what is measured of the data, if anything is, or what is computed before it."""
-    source = expression if isinstance(expression, str) else expression.source
-    return built(source, {}, lambda: _compiled(expression, arrays, wrt, explicit, rows), shapes)
 
 
 #: The plans that are kept, in all threads.

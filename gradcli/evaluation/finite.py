@@ -94,15 +94,8 @@ class Several:
     def __init__(self, sinks: list[Any], tally: Tally | None = None) -> None:
         self.sinks = sinks
         self.tally = tally
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        shape: tuple[int, ...] = self.sinks[0].shape
-        return shape
-
-    @property
-    def dtype(self) -> Any:
-        return self.sinks[0].dtype
+        self.shape: tuple[int, ...] = sinks[0].shape
+        self.dtype = sinks[0].dtype
 
     def flat(self) -> Several:
         return Several([sink.flat() for sink in self.sinks], self.tally)

@@ -62,10 +62,7 @@ def identity(value: InputValue) -> Any:
 
 def size_of(spec: str) -> int:
     """The size of a file, 0 when it cannot be told."""
-    try:
-        return os.stat(split_key(spec)[0]).st_size
-    except (OSError, ValueError):
-        return 0
+    return max(0, stat_of(spec)["size"])
 
 
 def stat_of(spec: str) -> dict[str, int]:

@@ -75,24 +75,21 @@ class Interpreter(StackMachine):
     def final(self, value: Any, span: Span, dtype: np.dtype | None = None) -> Node:
         """The node of the value of a whole expression, which stands at `span`; an error if it is no tensor."""
         try:
-            return self._final(value, dtype, span)
+            if isinstance(value, Node):
+                return value if dtype is None else self._placed(cast(value, dtype), span)
+            if isinstance(value, Number):
+                return constant(fitted(value, dtype or (BOOL if isinstance(value, bool) else DEFAULT_DTYPE.get())))
+            if isinstance(value, Literal):
+                node: Node = as_node(value) if dtype is None else tensor(value, dtype)
+                return node
         except GradcliError as error:
-            error.span = span if error.span is None else error.span
+            error.span = error.span or span
             raise
-
-    def _final(self, value: Any, dtype: np.dtype | None, span: Span) -> Node:
-        if isinstance(value, Node):
-            return value if dtype is None else self._placed(cast(value, dtype), span)
-        if isinstance(value, Number):
-            return constant(fitted(value, dtype or (BOOL if isinstance(value, bool) else DEFAULT_DTYPE.get())))
-        if isinstance(value, Literal):
-            node: Node = as_node(value) if dtype is None else tensor(value, dtype)
-            return node
         fields = " or ".join(f".{field}" for field in getattr(value, "_fields", ()))
         if not fields and isinstance(value, tuple) and any(isinstance(part, Node) for part in value):
             fields = f"[0] to [{len(value) - 1}]" if len(value) > 1 else "[0]"
         hint = f"choose one with {fields}" if fields else None
-        raise GradcliError(f"the value of the expression is {kind_of(value)}, not a tensor", hint=hint)
+        raise GradcliError(f"the value of the expression is {kind_of(value)}, not a tensor", span=span, hint=hint)
 
     def _execute(self, code: list[Instr]) -> Any:
         frames = [_Frame(iter(code), None, (0, 0))]

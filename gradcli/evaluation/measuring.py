@@ -6,15 +6,16 @@ one form, they are inputs of their own, and it is kept for each number of them t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from gradcli.engine.execute.bounds import check_free
 from gradcli.errors import GradcliError
-from gradcli.evaluation.compiled import Compiled
+from gradcli.evaluation.compiled import Compiled, Kept
 from gradcli.evaluation.request import Request, leaf_of
 from gradcli.evaluation.values import InputSpec
 from gradcli.graph.dtypes import INT64
@@ -38,7 +39,8 @@ def at_hand(
     found: list[Node] = []
 
     def way(node: Node, measure: Measure) -> Node:
-        given = {leaf: _data_of(leaf, inputs) for leaf in toposort([node]) if leaf.op is INPUT}
+        leaves = [leaf for leaf in toposort([node]) if leaf.op is INPUT]
+        given = {leaf: inputs.get(leaf.params["name"], leaf.params["data"]) for leaf in leaves}
         for leaf, data in given.items():
             if not isinstance(data, np.ndarray) and not hasattr(data, "load"):
                 raise UnmeasuredError(why.format(leaf.params["name"]))
@@ -49,11 +51,6 @@ def at_hand(
 
     with having(WAY, way):
         yield found
-
-
-def _data_of(leaf: Node, inputs: Mapping[str, Any]) -> Any:
-    name = leaf.params["name"]
-    return inputs[name] if name in inputs else leaf.params["data"]
 
 
 def files_among(given: Mapping[Node, Any]) -> frozenset[Node]:
@@ -94,7 +91,7 @@ class Preliminary(NamedTuple):
     measure: Measure
 
 
-def built(source: str, inputs: Mapping[str, Any], build: Callable[[], T], shapes: Shapes) -> T | Preliminary:
+def _built(source: str, inputs: Mapping[str, Any], build: Callable[[], T], shapes: Shapes) -> T | Preliminary:
     """What `build` makes of graphs for inputs of a form where what is measured has these shapes, or the next stage."""
     given = iter(enumerate(shapes))
 
@@ -113,11 +110,14 @@ def built(source: str, inputs: Mapping[str, Any], build: Callable[[], T], shapes
         return Preliminary(Compiled(request, files), waiting.measure)
 
 
-def settled(find: Callable[[Shapes], T | Preliminary], inputs: Mapping[str, Any]) -> tuple[T, dict[str, np.ndarray]]:
-    """The plan that `find` has for what is measured of the inputs, and the values of that: it takes them, too."""
+def settled(
+    kept: Kept[T | Preliminary], key: Sequence[Any], source: str, inputs: Mapping[str, Any], build: Callable[[], T]
+) -> tuple[T, dict[str, np.ndarray]]:
+    """The plan that is kept for inputs of a kind, or that `build` makes for them now, and the values of what is
+    measured of them: it takes these, too."""
     shapes: Shapes = ()
     values: dict[str, np.ndarray] = {}
-    while isinstance(found := find(shapes), Preliminary):
+    while isinstance(found := kept.find([*key, *shapes], partial(_built, source, inputs, build, shapes)), Preliminary):
         array = _measured(found.program, {**inputs, **values}, found.measure)
         values[f"{MEASURED}{len(shapes)}"] = array
         shapes = (*shapes, array.shape)

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from gradcli.autodiff.jacobian import check_derivable, named_jacobians
 from gradcli.errors import GradcliError
 from gradcli.graph.node import Batched, Node
-from gradcli.graph.op import Shape
 from gradcli.ops.each import SAME_NUMBERS, last_draw
 from gradcli.ops.lifting import over_rows, row_of, rows_of
 
@@ -45,10 +44,6 @@ class PerRow:
         assert self.value is not None
         check_derivable(self.value)
         return named_jacobians(self.value, inputs)
-
-    def whole(self, shape: Shape) -> Shape:
-        """The shape for all rows of what has this one for each."""
-        return (self.count, *shape)
 
 
 def _count(leaves: Mapping[str, Node]) -> int:

@@ -238,7 +238,7 @@ def _seed(
     if given:
         if not value.is_floating:
             raise GradcliError(f"the value is {value.dtype} and has no gradient")
-        whole = value.shape if rows is None else rows.whole(value.shape)
+        whole = value.shape if rows is None else (rows.count, *value.shape)
         if isinstance(given, InputSpec):
             _check_vector(given.shape, whole)
             vector = leaf_of(given, False)

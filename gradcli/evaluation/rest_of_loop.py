@@ -12,7 +12,7 @@ from gradcli.evaluation.turn import RowLeaf, leaf_of_turn
 from gradcli.evaluation.turn_number import TurnNumbers, form_of, is_number, is_plain, numbers_below, row_of_numbers
 from gradcli.graph.arguments import Literal
 from gradcli.graph.dtypes import is_half
-from gradcli.graph.node import Node, Number, constant, toposort
+from gradcli.graph.node import Node, constant, toposort
 from gradcli.ops.shape import stack
 
 #: Bytes that are kept of all turns, if it is not more: half the work over again would cost more than it saves.
@@ -82,7 +82,7 @@ class Rest:
         out, further = iter(carried_out), iter(columns[len(leaves) :])
         last = tuple([next(found) if isinstance(part, Node) else next(out) for part in self._onward])
         kept_of_all = [
-            next(found) if isinstance(part, Node) else _column(first, next(further))
+            next(found) if isinstance(part, Node) else stack(Literal([*first, next(further)]))
             for first, part in zip(before, self._more, strict=True)
         ]
         return last, kept_of_all
@@ -146,9 +146,3 @@ def _goes_on(first: Sequence[Any], part: Any) -> bool:
     if isinstance(part, Node):
         return all(isinstance(x, Node) and form_of(x) == form_of(part) for x in first)
     return all(map(is_number, first))
-
-
-def _column(first: Sequence[Any], others: Sequence[Number]) -> Node:
-    """Numbers that are kept of each turn."""
-    column: Node = stack(Literal([*first, *others]))
-    return column

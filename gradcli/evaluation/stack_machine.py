@@ -245,8 +245,16 @@ class StackMachine:
         receiver = values[0]
         where = (place[0], place[0] + len(name))
         if isinstance(receiver, Library):
-            function = _library_function(receiver, name, where)
-            given = _library_arguments(receiver, values[1:], [self.source[slice(*p)] for p in places[1:]])
+            # Imported here: few expressions have a prefix.
+            from gradcli.libraries.namespaces import function_in, meant_by
+
+            try:
+                function: Any = function_in(receiver, name)
+            except GradcliError as error:
+                error.span = where
+                raise
+            texts = [self.source[slice(*p)] for p in places[1:]]
+            given = [meant_by(receiver, value, text) for value, text in zip(values[1:], texts, strict=True)]
             self._push(self._apply(function, given, places[1:], words, whole), whole)
             return
         if name in _QUERIES and isinstance(receiver, Node | Literal):
@@ -315,7 +323,9 @@ class StackMachine:
         if isinstance(value, tuple) and name in getattr(value, "_fields", ()):
             return getattr(value, name)
         if isinstance(value, Library):
-            return _library_value(value, name)
+            from gradcli.libraries.namespaces import value_in
+
+            return value_in(value, name)
         if isinstance(value, Literal | Number) and not isinstance(value, bool):
             value = as_node(value)
         if not isinstance(value, Node):
@@ -350,29 +360,6 @@ class StackMachine:
         if isinstance(value, tuple):
             raise GradcliError("a tuple is indexed by one integer or one slice", span=place)
         raise GradcliError("only tensors, lists and tuples can be indexed", span=place)
-
-
-def _library_value(library: Library, name: str) -> Any:
-    # Imported here: few expressions have a prefix.
-    from gradcli.libraries.namespaces import value_in
-
-    return value_in(library, name)
-
-
-def _library_arguments(library: Library, values: list[Any], texts: list[str]) -> list[Any]:
-    from gradcli.libraries.namespaces import meant_by
-
-    return [meant_by(library, value, text) for value, text in zip(values, texts, strict=True)]
-
-
-def _library_function(library: Library, name: str, place: Span) -> Any:
-    from gradcli.libraries.namespaces import function_in
-
-    try:
-        return function_in(library, name)
-    except GradcliError as error:
-        error.span = place
-        raise
 
 
 def unpacked(names: tuple[str, ...], value: Any, place: Span) -> dict[str, Any]:

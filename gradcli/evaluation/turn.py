@@ -107,10 +107,11 @@ class _Plan:
         self.once = plan(same) if same else None
         self.turn = plan(roots, stop=set(same).__contains__)
         self.compute = _compute(self.turn, turn.times)
-        self._sources = {leaf: k for k, leaf in enumerate((*turn.same, *same))}
+        self._sources = (*turn.same, *same)
         self._fixed = _places(self.turn, self._sources)
-        self.carried = _places(self.turn, {leaf: k for k, leaf in enumerate(turn.carried)})
-        self.rows = [(place, k, turn.rows[k].first) for place, k in _places(self.turn, _numbers(turn.rows))]
+        self.carried = _places(self.turn, turn.carried)
+        places = _places(self.turn, [row.leaf for row in turn.rows])
+        self.rows = [(place, k, turn.rows[k].first) for place, k in places]
 
     def leaves(self, same: Sequence[Any]) -> list[Any]:
         """The arrays of a turn's leaves, as far as all turns have the same."""
@@ -126,12 +127,9 @@ class _Plan:
         return leaves
 
 
-def _numbers(rows: Sequence[RowLeaf]) -> dict[Node, int]:
-    return {row.leaf: k for k, row in enumerate(rows)}
-
-
-def _places(program: Program, numbers: dict[Node, int]) -> list[tuple[int, int]]:
-    """The leaves of a program that have a number, each by its place and that number."""
+def _places(program: Program, leaves: Sequence[Node]) -> list[tuple[int, int]]:
+    """Those of some leaves that a program has, each by its place there and by its number among them."""
+    numbers = {leaf: k for k, leaf in enumerate(leaves)}
     return [(place, numbers[leaf]) for place, leaf in enumerate(program.leaves) if leaf in numbers]
 
 

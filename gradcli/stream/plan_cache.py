@@ -11,7 +11,7 @@ import numpy as np
 from gradcli.errors import GradcliError
 from gradcli.evaluation.compiled import Compiled, Kept
 from gradcli.evaluation.finite import all_finite, count, listed, refuse
-from gradcli.evaluation.measuring import Preliminary, Shapes, built, settled
+from gradcli.evaluation.measuring import Preliminary, settled
 from gradcli.evaluation.names import may_draw
 from gradcli.evaluation.request import prepare, refuse_no_vector, vector_for
 from gradcli.evaluation.values import specs_of
@@ -137,15 +137,9 @@ class Plans:
         """The plan for a record's arrays, and what it is given. GradcliError where the expression cannot take them."""
         # Strides, because the order of the elements in memory is part of a plan.
         key = [(array.shape, array.dtype, array.strides) for array in arrays.values()]
-        source, inputs = self._job.script.source, {**self._job.shared, **arrays} if self._job.shared else arrays
-
-        def find(shapes: Shapes) -> RecordPlan | Preliminary:
-            return self._kept.find([*key, *shapes], lambda: built(source, inputs, make, shapes))
-
-        def make() -> RecordPlan:
-            return RecordPlan(self._job, arrays)
-
-        plan, measured = settled(find, inputs)
+        job = self._job
+        inputs = {**job.shared, **arrays} if job.shared else arrays
+        plan, measured = settled(self._kept, key, job.script.source, inputs, lambda: RecordPlan(job, arrays))
         return plan, {**arrays, **measured} if measured else arrays
 
 
