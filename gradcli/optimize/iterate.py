@@ -108,9 +108,8 @@ def _where(gradient: np.ndarray, packing: Packing) -> str:
 def state_of(state: Any, method: str, vector: np.ndarray) -> Mapping[str, Any]:
     """A state to resume from, checked to be one of this method and of such parameters."""
     counts = ("step", "evaluations")
-    if not isinstance(state, Mapping) or not {"method", "vector", "memory", *counts} <= state.keys():
-        raise _no_state()
-    if not all(isinstance(state[name], int) for name in counts):
+    whole = isinstance(state, Mapping) and {"method", "vector", "memory", *counts} <= state.keys()
+    if not whole or not all(isinstance(state[name], int) for name in counts):
         raise _no_state()
     if state["method"] != method:
         raise GradcliError(f"the state to resume from is of {state['method']}, not of {method}")

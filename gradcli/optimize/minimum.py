@@ -125,8 +125,8 @@ def minimize(
         raise GradcliError(f"the expression must be a string, got {kind_of(expression)}")
     with importing_from(imports):
         script = parse(expression) if isinstance(expression, str) else expression
-    names = list(dict.fromkeys([wrt] if isinstance(wrt, str) else named_wrt(wrt)))
-    dealt = list(dict.fromkeys([rows] if isinstance(rows, str) else named_wrt(rows)))
+    names = list(dict.fromkeys(named_wrt(wrt)))
+    dealt = list(dict.fromkeys(named_wrt(rows)))
     data = {n: _data(value, n in names) for n, value in named_inputs(inputs).items()}
     if watch is not None:
         as_function(watch)
@@ -143,7 +143,8 @@ def minimize(
         objective = Objective(script, data, names, smooth=row.gradients, steps=steps)
         start = objective.packing.pack([data[name] for name in names])
         limits = None if bounds is None else bounds_of(bounds, objective.packing, start)
-        _check_memory(row, options, start)
+        size = row.memory(start.size, options) * start.itemsize
+        check_free(size, f"the method {row.name} with {start.size:,} parameters")
         if row.scipy:
             _refuse_resumed(row, resume)
             return _minimum(row, objective, run_scipy(row, options, objective, start, limits, watch))
@@ -189,9 +190,3 @@ def _minimum(row: Method, objective: Objective, reached: Reached) -> Minimum:
 
 def _tensors(packing: Packing, vector: np.ndarray) -> dict[str, Tensor]:
     return {name: from_numpy(array) for name, array in packing.unpack(vector).items()}
-
-
-def _check_memory(row: Method, options: Mapping[str, Any], start: np.ndarray) -> None:
-    """Refuse more parameters than a method has memory for."""
-    size = row.memory(start.size, options) * start.itemsize
-    check_free(size, f"the method {row.name} with {start.size:,} parameters")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -111,6 +112,7 @@ _REASONS = {
 }
 
 
+@dataclass
 class Fitter:
     """Residuals as a function of parameters, and what is asked of their minimum.
 
@@ -118,25 +120,16 @@ class Fitter:
     evaluations the steps may take.
     """
 
-    def __init__(
-        self,
-        function: Function,
-        bounds: tuple[np.ndarray, np.ndarray],
-        loss: Loss,
-        size: float,
-        most: int = MOST_EVALUATIONS,
-        digits: float = _EPSILON,
-    ) -> None:
-        self._function = function
-        self._low, self._high = bounds
-        self._loss = loss
-        self._size = size
-        self._most = most
-        self._digits = digits
-        self._evaluations = 0
-        # SciPy asks for residuals and Jacobian one after the other.
-        self._at: bytes | None = None
-        self._found: tuple[np.ndarray, np.ndarray]
+    function: Function
+    bounds: tuple[np.ndarray, np.ndarray]
+    loss: Loss
+    size: float
+    most: int
+    digits: float
+    evaluations: int = 0
+    # SciPy asks for residuals and Jacobian one after the other.
+    _at: bytes | None = None
+    _found: tuple[np.ndarray, np.ndarray] = field(init=False)
 
     def solve(self, start: np.ndarray) -> Solution:
         """The parameters nearest to `start` at which the loss of the residuals has a minimum.
@@ -155,7 +148,7 @@ class Fitter:
                 found.append(solution)
                 if solution.doubts == 0:
                     break
-            if self._evaluations >= self._most:
+            if self.evaluations >= self.most:
                 break
         if not found:
             raise WorkError("the fit cannot leave its starting point: the model has no finite derivatives there")
@@ -165,8 +158,8 @@ class Fitter:
         """Residuals and derivatives."""
         at = x.tobytes()
         if at != self._at:
-            self._evaluations += 1
-            residuals, slopes = self._function(x)
+            self.evaluations += 1
+            residuals, slopes = self.function(x)
             if not np.isfinite(slopes).all():
                 # There is no step from there.
                 residuals = np.full_like(residuals, np.inf)
@@ -175,35 +168,35 @@ class Fitter:
 
     def _attempt(self, start: np.ndarray, units: Any) -> Solution | None:
         """Steps from the start, in these units, and to the last digits; None where there is no first step."""
-        tolerance = max(_TOLERANCE, 4 * self._digits)
+        tolerance = max(_TOLERANCE, 4 * self.digits)
         try:
             found = package("scipy.optimize", "a fit").least_squares(
                 lambda x: self._evaluate(x)[0],
                 start,
                 lambda x: self._evaluate(x)[1],
-                (self._low, self._high),
-                loss=self._loss.name,
-                f_scale=self._loss.scale,
+                self.bounds,
+                loss=self.loss.name,
+                f_scale=self.loss.scale,
                 x_scale=units,
                 ftol=tolerance,
                 xtol=tolerance,
                 gtol=_TOLERANCE,
-                max_nfev=max(1, self._most - self._evaluations),
+                max_nfev=max(1, self.most - self.evaluations),
             )
         except ValueError:
             return None
-        at = found.active_mask
-        x = np.where(at < 0, self._low, np.where(at > 0, self._high, found.x))
+        at, (low, high) = found.active_mask, self.bounds
+        x = np.where(at < 0, low, np.where(at > 0, high, found.x))
         if found.status > 0:
             x = self._polished(x, at == 0)
         residuals, slopes = self._evaluate(x)
-        scaled, slopes = self._loss.scaled(residuals, slopes)
+        scaled, slopes = self.loss.scaled(residuals, slopes)
         left = float(np.linalg.norm(_explained(scaled, slopes[:, at == 0])[0]))
-        rounding = max(_ROUNDING, 100 * self._digits) * self._size
+        rounding = max(_ROUNDING, 100 * self.digits) * self.size
         minimum = left <= max(_EXPLAINED * float(np.linalg.norm(scaled)), rounding)
-        reason, factors = _REASONS.get(found.status), Factors.of(slopes, self._digits)
-        cost = self._loss.cost(residuals)
-        return Solution(x, residuals, cost, self._evaluations, at != 0, reason, minimum, factors)
+        reason, factors = _REASONS.get(found.status), Factors.of(slopes, self.digits)
+        cost = self.loss.cost(residuals)
+        return Solution(x, residuals, cost, self.evaluations, at != 0, reason, minimum, factors)
 
     def _polished(self, x: np.ndarray, free: np.ndarray) -> np.ndarray:
         """Gauss-Newton steps of what is free, as long as they bring the gradient closer to zero.
@@ -213,20 +206,20 @@ class Fitter:
         best, least, highest = x, np.inf, np.inf
         for _ in range(_MOST_POLISHING if free.any() else 0):
             residuals, slopes = self._evaluate(x)
-            height = self._loss.cost(residuals) ** 0.5
+            height = self.loss.cost(residuals) ** 0.5
             if not (height <= highest and np.isfinite(slopes).all()):
                 break
-            scaled, slopes = self._loss.scaled(residuals, slopes)
+            scaled, slopes = self.loss.scaled(residuals, slopes)
             part, step = _explained(scaled, slopes[:, free])
             left = float(np.linalg.norm(part))
             if not left < least:
                 break
             best, least = x, left
             # Else a step might lead to quite another place, where the model is flat.
-            highest = min(highest, height * (1 + _STILL) + 10 * self._digits * self._size)
+            highest = min(highest, height * (1 + _STILL) + 10 * self.digits * self.size)
             x = best.copy()
             x[free] += step
-            inside = (x > self._low) & (x < self._high)
+            inside = (x > self.bounds[0]) & (x < self.bounds[1])
             if not inside[free].all() or np.array_equal(x, best):
                 break
         return best

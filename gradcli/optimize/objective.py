@@ -22,7 +22,7 @@ from gradcli.evaluation.values import InputSpec
 from gradcli.graph.node import Node
 from gradcli.language.instructions import Script
 from gradcli.ops.create import filled
-from gradcli.optimize.packing import OF_STEPS, Packing
+from gradcli.optimize.packing import OF_STEPS, Packing, Reading
 from gradcli.optimize.unchanging import computed_once, hold
 
 # No input has such a name.
@@ -59,7 +59,7 @@ class Objective:
         self.packing = Packing.of({name: inputs[name] for name in self.names})
         self.evaluations = 0
         self._held = fixed
-        self._read = self.packing.reader().of
+        self._read = Reading(self.packing).of
         with written_in(script.source):
             _check(self.request, self.names, smooth)
         self._smooth, self._steps = smooth, steps

@@ -28,7 +28,6 @@ class Packing:
         ends = np.cumsum([math.prod(shape) for shape in shapes.values()]).tolist()
         self.places = dict(zip(shapes, map(slice, [0, *ends], ends), strict=False))
         self.size: int = ends[-1]
-        self._same = all(dtype == self.dtype for dtype in self.dtypes.values())
 
     @classmethod
     def of(cls, arrays: Mapping[str, Any]) -> Packing:
@@ -52,19 +51,15 @@ class Packing:
         """Copies of the parameters in a vector, each in its own dtype."""
         return {name: view.astype(self.dtypes[name]) for name, view in self.views(vector).items()}
 
-    def reader(self) -> Reading:
-        """What reads vectors again and again."""
-        return Reading(self, self._same)
-
 
 class Reading:
     """The parameters of one vector after the other, in arrays that stay the same where no dtype changes."""
 
-    def __init__(self, packing: Packing, same: bool) -> None:
+    def __init__(self, packing: Packing) -> None:
         self._packing = packing
         self._vector = np.empty(packing.size, packing.dtype)
         self._views = packing.views(self._vector)
-        self._same = same
+        self._same = all(dtype == packing.dtype for dtype in packing.dtypes.values())
 
     def of(self, vector: np.ndarray) -> dict[str, np.ndarray]:
         """The parameters in a vector, for use until the next is read."""

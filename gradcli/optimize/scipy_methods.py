@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,26 +20,26 @@ from gradcli.optimize.point import Stop, largest
 from gradcli.optimize.simplex import searched
 
 
+@dataclass
 class _Evaluated:
     """The objective as SciPy calls it, with vectors of float64; what was computed last is kept for whoever asks again.
 
     Where there is no value a search turns back from infinity, as it does not from NaN.
     """
 
-    def __init__(self, objective: Objective, gradients: bool) -> None:
-        self._objective = objective
-        self._gradients = gradients
-        self._last: tuple[np.ndarray, float, np.ndarray | None] | None = None
+    objective: Objective
+    gradients: bool
+    _last: tuple[np.ndarray, float, np.ndarray | None] | None = None
 
     def computed(self, x: np.ndarray) -> tuple[float, np.ndarray | None]:
         """The value and the gradient, if the method needs one."""
         if self._last is None or not np.array_equal(self._last[0], x):
-            vector = x.astype(self._objective.packing.dtype)
-            if self._gradients:
-                value, gradient = self._objective.value_and_gradient(vector)
+            vector = x.astype(self.objective.packing.dtype)
+            if self.gradients:
+                value, gradient = self.objective.value_and_gradient(vector)
                 self._last = x.copy(), value, gradient.astype(np.float64)
             else:
-                self._last = x.copy(), self._objective.value(vector), None
+                self._last = x.copy(), self.objective.value(vector), None
         return self._last[1:]
 
     def at(self, x: np.ndarray) -> tuple[float, np.ndarray | None]:
@@ -52,8 +53,8 @@ class _Evaluated:
         return self.at(x)[0]
 
     def product(self, x: np.ndarray, direction: np.ndarray) -> np.ndarray:
-        dtype = self._objective.packing.dtype
-        return self._objective.product(x.astype(dtype), direction.astype(dtype)).astype(np.float64)
+        dtype = self.objective.packing.dtype
+        return self.objective.product(x.astype(dtype), direction.astype(dtype)).astype(np.float64)
 
 
 def run_scipy(

@@ -110,11 +110,7 @@ class Session(Answers):
         after_dot, word = found[1], found[2]
         if word[:1].isdigit() or (not word and not after_dot):
             return 0, []
-        operations = list(OPS.functions())
-        names = (
-            [*operations]
-            if after_dot
-            else [*self.workspace.names, *self.workspace.functions, *self.workspace.offered, *operations]
-        )
-        names += [] if after_dot else CONSTANTS
+        names = [*OPS.functions()]
+        if not after_dot:
+            names += [*self.workspace.names, *self.workspace.functions, *self.workspace.offered, *CONSTANTS]
         return len(word), sorted({name for name in names if name.startswith(word)})

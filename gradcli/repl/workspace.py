@@ -197,18 +197,15 @@ class _Attempt:
         self.interpreter.names.update({name: self.plain[name] for name in substituted if name in self.plain})
 
     def run(self) -> Evaluated:
-        with at_hand(self.source, {}):
-            return self._carried_out()
-
-    def _carried_out(self) -> Evaluated:
-        check_expansion(self.script.statements)
         value: Any = None
-        for number, statement in enumerate(self.script.statements):
-            assigned = statement.kind == "assign" and number >= self.known
-            value = self._assign(statement) if assigned else self.interpreter.carry_out(statement)
-            if statement.kind == "define" and number >= self.known:
-                start, end = statement.span
-                self.functions[statement.name] = self.source[start:end]
+        with at_hand(self.source, {}):
+            check_expansion(self.script.statements)
+            for number, statement in enumerate(self.script.statements):
+                assigned = statement.kind == "assign" and number >= self.known
+                value = self._assign(statement) if assigned else self.interpreter.carry_out(statement)
+                if statement.kind == "define" and number >= self.known:
+                    start, end = statement.span
+                    self.functions[statement.name] = self.source[start:end]
         last = self.script.statements[-1] if self.script.statements else None
         return Evaluated(self.source, value, last, self.interpreter)
 

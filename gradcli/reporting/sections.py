@@ -42,6 +42,8 @@ class Sections:
         self.printer = Printer(precision)
         self.symbols = Symbols(found.told.ranks)
         self.origins = origins(found.told)
+        self.inputs = [step for step in found.told.forward if step.is_input]
+        (self.value,) = (step for step in found.told.forward if step.name == found.told.value)
         arrivals = [item for item in found.told.backward if isinstance(item, Arrival)]
         self.grads = {item.target: item.total for item in arrivals}
         self.joining = {item.target for item in arrivals if item.branches > 1}
@@ -50,15 +52,13 @@ class Sections:
 
     def results(self) -> Markup:
         """The value, the gradients and the inputs, each with the picture of its distribution."""
-        told = self.told
-        inputs = [step for step in told.forward if step.is_input]
-        (value,) = (step for step in told.forward if step.name == told.value)
+        told, value = self.told, self.value
         title = "value" if told.value == "value" else f"value, {told.value}"
         cards = [self._card(title, value.value, told.value, value.grad_fn, value.requires_grad, first=True)]
-        for step in inputs:
+        for step in self.inputs:
             if step.name in self.grads:
                 cards.append(self._card(f"{step.name}.grad", self.grads[step.name], f"{step.name}.grad"))
-        given = [self._card(step.name, step.value, step.name, None, step.requires_grad) for step in inputs]
+        given = [self._card(step.name, step.value, step.name, None, step.requires_grad) for step in self.inputs]
         notes = [told.note] if told.note else []
         notes += [f"no gradient comes to {', '.join(told.unreached)}"] if told.unreached and not told.note else []
         return joined(
@@ -212,11 +212,8 @@ class Sections:
 
     def sizes(self) -> Markup:
         """How large inputs and results are, and the plan."""
-        (value,) = (step.value for step in self.told.forward if step.name == self.told.value)
-        arrays: dict[str, Any] = {step.name: step.value for step in self.told.forward if step.is_input}
-        arrays |= {"value": value}
-        inputs = [step.name for step in self.told.forward if step.is_input and step.name in self.grads]
-        arrays |= {f"{name}.grad": self.grads[name] for name in inputs}
+        arrays: dict[str, Any] = {**{step.name: step.value for step in self.inputs}, "value": self.value.value}
+        arrays |= {f"{step.name}.grad": self.grads[step.name] for step in self.inputs if step.name in self.grads}
         rows = [(name, str(a.dtype), str(tuple(a.shape)), show_bytes(a.nbytes)) for name, a in arrays.items()]
         return joined(
             table(("tensor", "dtype", "shape", "size"), rows),

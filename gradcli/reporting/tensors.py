@@ -32,14 +32,9 @@ class Printer:
         """A tensor as PyTorch prints it, NaN and infinities in red."""
         style = Style(precision=self._precision, threshold=_MOST_SHOWN, linewidth=columns)
         text = format_tensor(value, grad_fn=grad_fn, requires_grad=requires_grad, style=style)
-        return element("pre", *_marked(text))
-
-
-def _marked(text: str) -> list[str]:
-    """A printed tensor in pieces, of which those that are not finite are elements."""
-    # Every other piece is what was looked for.
-    pieces = _NOT_FINITE.split(text)
-    return [element("mark", piece) if k % 2 else piece for k, piece in enumerate(pieces)]
+        # Every other piece is what was looked for.
+        pieces = _NOT_FINITE.split(text)
+        return element("pre", *(element("mark", piece) if k % 2 else piece for k, piece in enumerate(pieces)))
 
 
 def formula(latex: str | None, text: str) -> Markup:

@@ -196,14 +196,9 @@ class Outline:
 
     def expression(self, step: Node) -> str:
         """The step as text."""
-        code = self.code(step)
-        return escaped(written(code)) if code else self._spelled(step)
-
-    def _spelled(self, step: Node) -> str:
-        """An operation that the source has no words for."""
-        if step.op is CONSTANT:
-            return ""
-        return escaped(self._call_of(step))
+        if code := self.code(step):
+            return escaped(written(code))
+        return "" if step.op is CONSTANT else escaped(self._call_of(step))
 
     def _call_of(self, step: Node) -> str:
         """An operation as a call of the language, or as its formula; where it has none, under PyTorch's name."""

@@ -136,7 +136,7 @@ class Recorder(Interpreter):
     def _give(self, name: str, value: Any) -> None:
         for node, part in nodes_of(value):
             if node.op is not INPUT:
-                self.given.setdefault(node, name + "".join(_suffix(step) for step in part if step.op != "number"))
+                self.given.setdefault(node, name + "".join(f".{step.arg}" for step in part if step.op == "attribute"))
 
     def _loop(self, step: Instr) -> Any:
         first = len(self._values) - popped(step)
@@ -208,10 +208,6 @@ def nodes_of(value: Any) -> Iterator[tuple[Node, Code]]:
         for k, part in enumerate(value):
             if isinstance(part, Node):
                 yield part, (_instr("attribute", fields[k]),) if fields else (_instr("number", k), _instr("index", 1))
-
-
-def _suffix(step: Instr) -> str:
-    return f".{step.arg}" if step.op == "attribute" else ""
 
 
 def _reference(node: Node) -> Code:

@@ -217,7 +217,7 @@ class _Teller:
         others = [names[operand] for operand in function.leaves if not names[operand].isidentifier()]
         seeds = {f"{self.letters[0]}{k}": f"{names[result]}.grad" for k, result in enumerate(function.results)}
         parts = {f"{self.letters[1]}{k}": name for k, name in enumerate(others)}
-        own = {name: word for word, name in parts.items()}
+        own = dict(zip(others, parts, strict=True))
         for node, leaf in function.leaves.items():
             leaf.params["name"] = own.get(names[node], names[node])
         operands = list(function.leaves.values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -121,7 +122,7 @@ class PassBuilder:
         """The last step that looks at each value, views counting as looks at what they show."""
         last: dict[Key, int] = {}
         order = self.order
-        self._fuse(order)
+        self._fuse()
         base: dict[Node, Node] = {}
         for at, node in enumerate(order):
             source = node.inputs[0] if node.inputs and node.inputs[0] in self.fused else node
@@ -181,13 +182,10 @@ class PassBuilder:
 
     # Steps ------------------------------------------------------------------------------------------------------------
 
-    def _fuse(self, order: list[Node]) -> None:
+    def _fuse(self) -> None:
         """Products that only a full sum looks at become part of it, as a dot product."""
-        users: dict[Node, int] = {}
-        for node in order:
-            for child in node.inputs:
-                users[child] = users.get(child, 0) + 1
-        for node in order:
+        users = Counter(child for node in self.order for child in node.inputs)
+        for node in self.order:
             product = node.inputs[0] if node.inputs else None
             if (
                 node not in self.inside

@@ -7,6 +7,7 @@ any pass from its level on, again if need be.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -208,10 +209,7 @@ def _closure(schedule: Schedule, level: int, axis: int, targets: list[Node], kep
 def _worth_keeping(schedule: Schedule, found: list[PassNodes]) -> Node | None:
     """The most expensive of the nodes that would be computed in several passes at a higher cost than that of keeping
     them; only one at a time, since keeping it may make others cheap."""
-    met: dict[Node, int] = {}
-    for one in found:
-        for node in one.blocks:
-            met[node] = met.get(node, 0) + 1
+    met = Counter(node for one in found for node in one.blocks)
     again = {node for node, count in met.items() if count > 1 and node not in schedule.stored}
     cost: dict[Node, float] = {}
     for node in schedule.order:
