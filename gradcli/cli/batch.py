@@ -51,20 +51,14 @@ Examples:
     show_default=True,
     help="Results to write: grads, values, both, none, or names such as value,x.grad.",
 )
-@click.option(
-    "--accumulate", is_flag=True, help="Sum the gradients of shared inputs over all items, into OUT/NAME.grad.npy."
-)
-@click.option("--resume", is_flag=True, help="Skip the items that an earlier run of the same command has finished.")
-@click.option("--overwrite", is_flag=True, help="Replace the results of another run in OUT.")
-@click.option(
-    "--on-error",
-    type=click.Choice(["stop", "skip"]),
-    default="stop",
-    show_default=True,
-    help="When an item fails, stop, or record the error and continue.",
+@options.flag("--accumulate", "Sum the gradients of shared inputs over all items, into OUT/NAME.grad.npy.")
+@options.flag("--resume", "Skip the items that an earlier run of the same command has finished.")
+@options.flag("--overwrite", "Replace the results of another run in OUT.")
+@options.choice(
+    "--on-error", ["stop", "skip"], "When an item fails, stop, or record the error and continue.", "stop", shown=True
 )
 @options.fail_on_nan
-@click.option("--dry-run", is_flag=True, help="List the items that would be computed, and write nothing.")
+@options.flag("--dry-run", "List the items that would be computed, and write nothing.")
 @options.gradients
 @options.source
 @options.json("Print the summary as one JSON object on one line.")

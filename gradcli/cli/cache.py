@@ -21,7 +21,7 @@ Examples:
 
 
 @click.command("cache", help=HELP)
-@click.option("--clear", is_flag=True, help="Remove everything in the cache.")
+@options.flag("--clear", "Remove everything in the cache.")
 @options.json()
 def cache_command(clear: bool, as_json: bool) -> None:
     from gradcli.machine import own_cache

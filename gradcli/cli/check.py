@@ -34,12 +34,8 @@ Examples:
 
 @options.command("check", HELP)
 @options.wrt("Inputs to check, as in x,y [default: all floating-point inputs].")
-@click.option(
-    "--order",
-    type=click.IntRange(1, 4),
-    default=1,
-    metavar="N",
-    help="Order of the derivatives to check; each is the derivative of the one before [default: 1].",
+@options.number(
+    "--order", "Order of the derivatives to check; each is the derivative of the one before [default: 1].", 1, 4, 1
 )
 @click.option(
     "--atol", type=click.FloatRange(min=0), metavar="X", default=1e-7, help="Absolute tolerance [default: 1e-7]."
@@ -47,12 +43,10 @@ Examples:
 @click.option(
     "--rtol", type=click.FloatRange(min=0), metavar="X", default=1e-5, help="Relative tolerance [default: 1e-5]."
 )
-@click.option(
+@options.values(
     "--against",
-    multiple=True,
-    metavar="FORMULA",
-    shell_complete=options.completed("inputs"),
-    help="Compare the gradients with FORMULA, or that of x with x=FORMULA; may be given several times.",
+    "Compare the gradients with FORMULA, or that of x with x=FORMULA; may be given several times.",
+    "FORMULA",
 )
 @options.source
 @options.json()

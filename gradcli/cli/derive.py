@@ -46,25 +46,17 @@ _SHAPED = re.compile(r"\s*([^\W\d]\w*)\s*:\s*([^:=]*?)\s*(?::\s*(\w+)\s*)?", re.
 
 @options.command("derive", HELP, "EXPR [NAME:SHAPE | NAME=VALUE]...")
 @options.wrt()
-@click.option(
-    "--order",
-    type=click.IntRange(1, 9),
-    default=1,
-    metavar="N",
-    help="Order of the derivative; each is the gradient of the sum of the one before [default: 1].",
+@options.number(
+    "--order", "Order of the derivative; each is the gradient of the sum of the one before [default: 1].", 1, 9, 1
 )
-@click.option(
-    "--jacobian",
-    is_flag=True,
-    help="Print the Jacobian, or the Hessian with --order 2; if it is diagonal, only the diagonal.",
-)
+@options.flag("--jacobian", "Print the Jacobian, or the Hessian with --order 2; if it is diagonal, only the diagonal.")
 @click.option(
     "--grad-output",
     "vector",
     metavar="NAME",
     help="Name of the upstream gradient of a non-scalar value, the vector of the vector-Jacobian product.",
 )
-@click.option("--format", "form", type=click.Choice(FORMATS), default="text", help="Output format [default: text].")
+@options.choice("--format", FORMATS, "Output format [default: text].", "text", "form")
 @options.source
 @options.quiet()
 def derive_command(common: CommonOptions, order: int, jacobian: bool, vector: str | None, form: str) -> None:

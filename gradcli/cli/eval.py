@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from gradcli.cli import options
 from gradcli.cli.asked import Asked, Derivatives
 from gradcli.cli.options import CommonOptions
@@ -45,8 +43,8 @@ Examples:
 
 @options.command("eval", HELP)
 @options.gradients
-@click.option("--jacobian", is_flag=True, help="Compute the Jacobian of the value for each input.")
-@click.option("--hessian", is_flag=True, help="Compute the Hessian of a scalar value, for each pair of inputs.")
+@options.flag("--jacobian", "Compute the Jacobian of the value for each input.")
+@options.flag("--hessian", "Compute the Hessian of a scalar value, for each pair of inputs.")
 @options.values("--jvp", "Multiply the Jacobian by a vector; the vector of an input that is not named is zero.")
 @options.values("--hvp", "Multiply the Hessian of a scalar value by a vector.")
 @options.per_row
@@ -59,9 +57,7 @@ Examples:
 @options.show("Print only these parts: value, graph, grads, jacobian, hessian, jvp or hvp; several as in value,grads.")
 @options.only("Print a single tensor: value, x.grad, x.jacobian, x.hessian, x,y.hessian, jvp or x.hvp.")
 @options.json()
-@click.option(
-    "--format", "form", type=click.Choice(FORMATS), help="Output format; csv and npy need --only [default: text]."
-)
+@options.choice("--format", FORMATS, "Output format; csv and npy need --only [default: text].", into="form")
 @options.fail_on_nan
 @options.dtype()
 @options.seed()

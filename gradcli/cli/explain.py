@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import click
-
 from gradcli.cli import options
 from gradcli.cli.asked import Asked
 from gradcli.cli.options import CommonOptions
@@ -31,7 +29,7 @@ Examples:
 @options.source
 @options.outputs("Results that `gradcli eval` would write to files.", "TARGET=PATH")
 @options.json()
-@click.option("--ir", is_flag=True, help="Show the LLVM IR of native passes, too.")
+@options.flag("--ir", "Show the LLVM IR of native passes, too.")
 @options.dtype()
 @options.threads()
 @options.memory_limit

@@ -45,31 +45,28 @@ _NEXT = re.compile(r",\s*[^\W\d]\w*\s*=(?!=)")
 
 
 @options.command("fit", HELP, "MODEL NAME=VALUE...")
-@click.option(
+@options.several(
     "--params",
     "starts",
-    multiple=True,
     metavar="NAME=VALUE,...",
-    shell_complete=options.completed("params"),
-    help="Parameters and their starting values: a=1,b=0 or 'w=[1,2]'; may be given several times.",
+    kind="params",
+    text="Parameters and their starting values: a=1,b=0 or 'w=[1,2]'; may be given several times.",
 )
-@click.option(
+@options.names(
     "--sigma",
-    metavar="VALUE",
-    shell_complete=options.completed("vector"),
-    help="Uncertainty of the observations: a number, the name of an input, or a VALUE such as a file.",
+    "Uncertainty of the observations: a number, the name of an input, or a VALUE such as a file.",
+    "VALUE",
+    "vector",
 )
-@click.option(
-    "--absolute-sigma",
-    is_flag=True,
-    help="Use sigma in absolute units for the standard errors [default: only as relative weights].",
+@options.flag(
+    "--absolute-sigma", "Use sigma in absolute units for the standard errors [default: only as relative weights]."
 )
-@click.option(
+@options.choice(
     "--loss",
-    type=click.Choice(LOSSES),
-    default="linear",
-    show_default=True,
-    help="Loss of the residuals: squares, or a robust loss that grows more slowly for large ones.",
+    LOSSES,
+    "Loss of the residuals: squares, or a robust loss that grows more slowly for large ones.",
+    "linear",
+    shown=True,
 )
 @click.option(
     "--f-scale",
@@ -78,13 +75,7 @@ _NEXT = re.compile(r",\s*[^\W\d]\w*\s*=(?!=)")
     help="Residual from which a robust loss applies, in units of sigma [default: 1].",
 )
 @options.bounds("params")
-@click.option(
-    "--max-evaluations",
-    type=click.IntRange(min=1),
-    default=10_000,
-    metavar="N",
-    help="Give up after N evaluations of the model [default: 10,000].",
-)
+@options.number("--max-evaluations", "Give up after N evaluations of the model [default: 10,000].", 1, default=10_000)
 @options.values("--at", "Predict at this input, also as t=0:10:200 [default: at the data]; may be given several times.")
 @click.option("--predict", metavar="PATH", type=click.Path(), help="Write the predictions of the fitted model to PATH.")
 @options.picture(
@@ -96,12 +87,7 @@ _NEXT = re.compile(r",\s*[^\W\d]\w*\s*=(?!=)")
     "the format of its extension, or as .npy; -o DIR/ writes parameters and covariance into a folder."
 )
 @options.json()
-@click.option(
-    "--dtype",
-    type=click.Choice(["float32", "float64"]),
-    default="float64",
-    help="Dtype to compute in [default: float64].",
-)
+@options.choice("--dtype", ["float32", "float64"], "Dtype to compute in [default: float64].", "float64")
 @options.seed()
 @options.threads()
 @options.limits

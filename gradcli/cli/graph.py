@@ -33,27 +33,11 @@ FORMATS = ["dot", "mermaid", "svg", "png", "json"]
 
 
 @options.command("graph", HELP)
-@click.option(
-    "--what",
-    type=click.Choice(["forward", "backward", "grad", "plan"]),
-    default="forward",
-    help="What to draw [default: forward].",
-)
-@click.option(
-    "--format", "form", type=click.Choice(FORMATS), help="Output format [default: from the extension of FILE, or dot]."
-)
+@options.choice("--what", ["forward", "backward", "grad", "plan"], "What to draw [default: forward].", "forward")
+@options.choice("--format", FORMATS, "Output format [default: from the extension of FILE, or dot].", into="form")
 @options.json("The same as --format json.")
-@click.option(
-    "-o",
-    "--output",
-    metavar="FILE",
-    type=click.Path(),
-    default="-",
-    help="Write to FILE [default: -, standard output].",
-)
-@click.option(
-    "--direction", type=click.Choice(["down", "right"]), default="down", help="Direction of the arrows [default: down]."
-)
+@options.output("Write to FILE [default: -, standard output].", default="-")
+@options.choice("--direction", ["down", "right"], "Direction of the arrows [default: down].", "down")
 @click.option(
     "--simplify/--no-simplify",
     "simplified",

@@ -57,13 +57,8 @@ Examples:
     help="One of the methods above.",
 )
 @options.bounds("bounds")
-@click.option("--batch-size", type=click.IntRange(min=1), metavar="N", help="Use a batch of N rows in each step.")
-@click.option(
-    "--rows",
-    metavar="NAMES",
-    shell_complete=options.completed("names"),
-    help="Inputs whose rows are split into batches, as in X,y; --seed determines the order.",
-)
+@options.number("--batch-size", "Use a batch of N rows in each step.", 1)
+@options.names("--rows", "Inputs whose rows are split into batches, as in X,y; --seed determines the order.")
 @options.source
 @options.outputs(
     "Write a parameter, or value, to PATH (- is standard output), in the format of its extension, or as .npy; "
@@ -76,12 +71,8 @@ Examples:
 @click.option(
     "--checkpoint", metavar="FILE", type=click.Path(), help="Save the state of the run to FILE about every second."
 )
-@click.option(
-    "--resume",
-    is_flag=True,
-    help="Continue from the checkpoint of an earlier run of the same command, if there is one.",
-)
-@click.option("--overwrite", is_flag=True, help="Replace the checkpoint and the results of another run.")
+@options.flag("--resume", "Continue from the checkpoint of an earlier run of the same command, if there is one.")
+@options.flag("--overwrite", "Replace the checkpoint and the results of another run.")
 @options.json()
 @options.dtype()
 @options.seed("also determines the order of rows")

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gradcli.cli import options
 from gradcli.cli.command_kinds import HelpfulCommand
-from gradcli.cli.options import completed
 from gradcli.cli.printing import write_pages, write_text
 from gradcli.errors import GradcliError, did_you_mean, quoted
 
@@ -33,11 +33,11 @@ Examples:
 
 
 @click.command("ops", cls=HelpfulCommand, help=HELP)
-@click.argument("name", metavar="[NAME]", required=False, shell_complete=completed("operations"))
+@click.argument("name", metavar="[NAME]", required=False, shell_complete=options.completed("operations"))
 @click.option(
     "--search", metavar="WORD", help="List the operations with WORD in their name, alias, description or family."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON value on one line.")
+@options.json("Print one JSON value on one line.")
 def ops_command(name: str | None, search: str | None, as_json: bool) -> None:
     from gradcli.reference.entries import list_json, list_text, table_named, tables
     from gradcli.render.json import to_json

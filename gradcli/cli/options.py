@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any, NamedTuple, TypeVar
 
@@ -69,6 +69,51 @@ class CommonOptions(NamedTuple):
     quiet: bool = False
 
 
+def flag(name: str, text: str, into: str | None = None) -> Callable[[_F], _F]:
+    """What is done where it is asked for; `into` is the argument of the command, if it is called otherwise."""
+    return click.option(name, into or _argument(name), is_flag=True, help=text)
+
+
+def choice(
+    name: str, among: Sequence[str], text: str, default: str | None = None, into: str | None = None, shown: bool = False
+) -> Callable[[_F], _F]:
+    """One of several words; `shown` says that the help names the default."""
+    kind = click.Choice(among)
+    return click.option(
+        name, into or _argument(name), type=kind, show_default=shown, help=text, **_unless_none(default=default)
+    )
+
+
+def number(
+    name: str, text: str, least: int, most: int | None = None, default: int | None = None, metavar: str = "N"
+) -> Callable[[_F], _F]:
+    """A whole number from `least` to `most`."""
+    kind = click.IntRange(least, most)
+    return click.option(name, type=kind, metavar=metavar, help=text, **_unless_none(default=default))
+
+
+def names(
+    name: str, text: str, metavar: str = "NAMES", kind: str = "names", into: str | None = None
+) -> Callable[[_F], _F]:
+    """A text that is completed as names of inputs are, or as another `kind` of `candidates`."""
+    return click.option(name, into or _argument(name), metavar=metavar, shell_complete=completed(kind), help=text)
+
+
+def output(text: str, default: str | None = None, required: bool = False) -> Callable[[_F], _F]:
+    """The file that all goes to."""
+    more = _unless_none(default=default)
+    return click.option("-o", "--output", metavar="FILE", type=click.Path(), required=required, help=text, **more)
+
+
+def _argument(name: str) -> str:
+    return name.strip("-").replace("-", "_")
+
+
+def _unless_none(**given: Any) -> dict[str, Any]:
+    """What is given: to click, None is a default like others."""
+    return {name: value for name, value in given.items() if value is not None}
+
+
 _missing = click.option(
     "--missing",
     type=click.Choice(["nan"]),
@@ -107,15 +152,15 @@ _DIFFERENTIATED = "Inputs to differentiate, as in x,y [default: all floating-poi
 
 def wrt(text: str = _DIFFERENTIATED, metavar: str = "NAMES") -> Callable[[_F], _F]:
     """Which inputs are differentiated, or what else a command does with some of them."""
-    return click.option("--wrt", metavar=metavar, shell_complete=completed("names"), help=text)
+    return names("--wrt", text, metavar)
 
 
-_no_grad = click.option("--no-grad", is_flag=True, help="Compute the value only.")
-_grad_output = click.option(
+_no_grad = flag("--no-grad", "Compute the value only.")
+_grad_output = names(
     "--grad-output",
-    metavar="VALUE",
-    shell_complete=completed("vector"),
-    help="Upstream gradient of a non-scalar value: the vector of the vector-Jacobian product; a number is broadcast.",
+    "Upstream gradient of a non-scalar value: the vector of the vector-Jacobian product; a number is broadcast.",
+    "VALUE",
+    "vector",
 )
 
 
@@ -124,11 +169,9 @@ def gradients(function: _F) -> _F:
     return wrt()(_no_grad(_grad_output(function)))
 
 
-per_row = click.option(
+per_row = names(
     "--per-row",
-    metavar="NAMES",
-    shell_complete=completed("names"),
-    help="Evaluate EXPR for each row of these inputs, with a value and gradients for each row, or Jacobians if the "
+    "Evaluate EXPR for each row of these inputs, with a value and gradients for each row, or Jacobians if the "
     "value of a row is non-scalar.",
 )
 
@@ -156,8 +199,7 @@ def source(function: _F) -> _F:
 
 def dtype(of: str = "literals") -> Callable[[_F], _F]:
     """The dtype of what has none of its own."""
-    text = f"Dtype of {of} [default: float32]; files keep theirs."
-    return click.option("--dtype", type=click.Choice(DTYPES), help=text)
+    return choice("--dtype", DTYPES, f"Dtype of {of} [default: float32]; files keep theirs.")
 
 
 def seed(text: str = "the numbers are PyTorch's") -> Callable[[_F], _F]:
@@ -167,42 +209,41 @@ def seed(text: str = "the numbers are PyTorch's") -> Callable[[_F], _F]:
 
 def json(text: str = "Print one JSON object on one line.") -> Callable[[_F], _F]:
     """Whether the answer, and an error, is JSON."""
-    return click.option("--json", "as_json", is_flag=True, help=text)
+    return flag("--json", text, "as_json")
 
 
-fail_on_nan = click.option(
-    "--fail-on-nan", is_flag=True, help="Fail and write nothing if a result holds NaN or infinity."
-)
+fail_on_nan = flag("--fail-on-nan", "Fail and write nothing if a result holds NaN or infinity.")
 
 
 def show(text: str) -> Callable[[_F], _F]:
     """Which parts of an answer are printed."""
-    return click.option("--show", metavar="PARTS", shell_complete=completed("parts"), help=text)
+    return names("--show", text, "PARTS", "parts")
 
 
 def only(text: str) -> Callable[[_F], _F]:
     """Which tensor is printed alone."""
-    return click.option("--only", metavar="RESULT", shell_complete=completed("tensors"), help=text)
+    return names("--only", text, "RESULT", "tensors")
 
 
-def _several(*names: str, metavar: str, kind: str, text: str) -> Callable[[_F], _F]:
+def several(*names: str, metavar: str, kind: str, text: str) -> Callable[[_F], _F]:
+    """Texts of a kind, one for each time that the option is given."""
     return click.option(*names, multiple=True, metavar=metavar, shell_complete=completed(kind), help=text)
 
 
 def outputs(text: str, metavar: str = "NAME=PATH") -> Callable[[_F], _F]:
     """Where results are written."""
-    return _several("-o", "--output", "outputs", metavar=metavar, kind="targets", text=text)
+    return several("-o", "--output", "outputs", metavar=metavar, kind="targets", text=text)
 
 
-def values(name: str, text: str) -> Callable[[_F], _F]:
+def values(name: str, text: str, metavar: str = "NAME=VALUE") -> Callable[[_F], _F]:
     """Values for inputs, beside those that they have."""
-    return _several(name, metavar="NAME=VALUE", kind="inputs", text=text)
+    return several(name, metavar=metavar, kind="inputs", text=text)
 
 
 def bounds(kind: str) -> Callable[[_F], _F]:
     """Between which numbers parameters are kept; `kind` is how they are completed."""
     text = "Keep a parameter between LOW and HIGH; either may be omitted. May be given several times."
-    return _several("--bounds", "limits", metavar="NAME=LOW:HIGH", kind=kind, text=text)
+    return several("--bounds", "limits", metavar="NAME=LOW:HIGH", kind=kind, text=text)
 
 
 def threads(*names: str) -> Callable[[_F], _F]:
@@ -269,9 +310,7 @@ def picture(name: str, text: str) -> Callable[[_F], _F]:
     return click.option(name, cls=Picture, metavar="[FILE]", help=text)
 
 
-precision = click.option(
-    "--precision", type=click.IntRange(0, 30), default=4, metavar="N", help="Decimals in text [default: 4]."
-)
+precision = number("--precision", "Decimals in text [default: 4].", 0, 30, 4)
 progress = click.option(
     "--progress/--no-progress", default=None, help="Show progress on standard error [default: on a terminal]."
 )

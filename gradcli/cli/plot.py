@@ -10,8 +10,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import click
-
 from gradcli.cli import options
 from gradcli.cli.asked import Asked
 from gradcli.cli.options import CommonOptions
@@ -45,31 +43,12 @@ _FORMATS = {".svg": "svg", ".png": "png"}
 
 @options.command("plot", HELP)
 @options.wrt("Input to plot against [default: the one with more than one element].", "NAME")
-@click.option(
-    "--derivatives",
-    type=click.IntRange(0, 4),
-    default=1,
-    metavar="N",
-    help="Number of derivatives to plot, 0 to 4 [default: 1].",
-)
-@click.option(
-    "-o", "--output", metavar="FILE", type=click.Path(), help="Write to FILE.svg or FILE.png instead of the terminal."
-)
-@click.option(
-    "--format", "form", type=click.Choice(["svg", "png"]), help="File format [default: from the extension of FILE]."
-)
-@click.option(
-    "--width",
-    type=click.IntRange(20, 1000),
-    metavar="COLUMNS",
-    help="Width of the plot [default: that of the terminal].",
-)
-@click.option(
-    "--height", type=click.IntRange(6, 1000), metavar="ROWS", help="Height of the plot [default: that of the terminal]."
-)
-@click.option(
-    "--ascii", "plain", is_flag=True, help="Use ASCII characters only [default: where the terminal has no others]."
-)
+@options.number("--derivatives", "Number of derivatives to plot, 0 to 4 [default: 1].", 0, 4, 1)
+@options.output("Write to FILE.svg or FILE.png instead of the terminal.")
+@options.choice("--format", ["svg", "png"], "File format [default: from the extension of FILE].", into="form")
+@options.number("--width", "Width of the plot [default: that of the terminal].", 20, 1000, metavar="COLUMNS")
+@options.number("--height", "Height of the plot [default: that of the terminal].", 6, 1000, metavar="ROWS")
+@options.flag("--ascii", "Use ASCII characters only [default: where the terminal has no others].", "plain")
 @options.json("Print the points as one JSON object on one line.")
 @options.source
 @options.dtype()

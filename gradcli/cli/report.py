@@ -29,9 +29,7 @@ _WITH_RECORDS = ("output", "records", "precision", "quiet", "color")
 
 
 @options.command("report", HELP)
-@click.option(
-    "-o", "--output", metavar="FILE", type=click.Path(), required=True, help="Write to FILE (- is standard output)."
-)
+@options.output("Write to FILE (- is standard output).", required=True)
 @click.option(
     "--from",
     "records",

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import shutil
 
-import click
-
 from gradcli.cli import options
 from gradcli.cli.asked import Asked, names_of
 from gradcli.cli.options import CommonOptions
@@ -33,20 +31,12 @@ _WIDEST = 120
 @options.command("steps", HELP)
 @options.gradients
 @options.source
-@click.option(
-    "--only",
-    metavar="NAMES",
-    shell_complete=options.completed("steps"),
-    help="Show only these inputs and steps, as in y,z, with all that adds to their gradients.",
+@options.names(
+    "--only", "Show only these inputs and steps, as in y,z, with all that adds to their gradients.", kind="steps"
 )
 @options.json()
-@click.option("--format", "form", type=click.Choice(FORMATS), help="Output format [default: text].")
-@click.option(
-    "--width",
-    type=click.IntRange(40, 1000),
-    metavar="N",
-    help="Width of the text in columns [default: that of the terminal, or 80].",
-)
+@options.choice("--format", FORMATS, "Output format [default: text].", into="form")
+@options.number("--width", "Width of the text in columns [default: that of the terminal, or 80].", 40, 1000)
 @options.dtype()
 @options.seed()
 @options.threads()

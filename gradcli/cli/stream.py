@@ -39,25 +39,21 @@ Examples:
 
 @options.command("stream", HELP, "EXPR [NAME=VALUE]... [FILE]...")
 @options.gradients
-@click.option(
-    "--name",
-    "names",
-    metavar="NAMES",
-    shell_complete=options.completed("names"),
-    help="Inputs that a record holds, in the order of its arrays [default: all without a VALUE].",
+@options.names(
+    "--name", "Inputs that a record holds, in the order of its arrays [default: all without a VALUE].", into="names"
 )
-@click.option(
+@options.choice(
     "--format",
-    "form",
-    type=click.Choice(["json", "csv", "tsv", "npy", "npz"]),
-    help="Input format [default: from the extension of FILE, or json].",
+    ["json", "csv", "tsv", "npy", "npz"],
+    "Input format [default: from the extension of FILE, or json].",
+    into="form",
 )
-@click.option(
+@options.choice(
     "--output-format",
-    type=click.Choice(["json", "npy"]),
-    default="json",
-    show_default=True,
-    help="Output format: JSON Lines, or .npy arrays one after the other.",
+    ["json", "npy"],
+    "Output format: JSON Lines, or .npy arrays one after the other.",
+    "json",
+    shown=True,
 )
 @click.option(
     "-o",
@@ -70,7 +66,7 @@ Examples:
 @options.only("Write a single tensor for each record: value or x.grad.")
 @options.per_row
 @options.fail_on_nan
-@click.option("--strict", is_flag=True, help="Stop at the first invalid record.")
+@options.flag("--strict", "Stop at the first invalid record.")
 @options.source
 @options.dtype("JSON and literals")
 @options.seed("the sequence continues from record to record")
