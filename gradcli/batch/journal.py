@@ -19,7 +19,7 @@ from functools import cache
 from typing import Any
 
 from gradcli.errors import WorkError, unable_to
-from gradcli.machine.regular import open_regular
+from gradcli.machine.regular import open_regular, take_lock
 from gradcli.storage.header import shown
 from gradcli.storage.target import UnwritableError, sync, writing
 from gradcli.storage.together import give_names
@@ -47,30 +47,13 @@ class Folder:
             os.makedirs(self.hidden, exist_ok=True)
             self._lock = open_regular(os.path.join(self.hidden, "lock"), os.O_RDWR | os.O_CREAT)
         try:
-            self._alone = self._take_lock()
+            self._alone = take_lock(self._lock, shown(path), "choose another folder")
             with unable_to(f"write into the folder {shown(path)}"):
                 os.makedirs(self.unfinished, exist_ok=True)
                 self._sweep()
         except BaseException:
             os.close(self._lock)
             raise
-
-    def _take_lock(self) -> bool:
-        """Refuse a folder that another run is at work on; whether it is known that none is."""
-        try:
-            import fcntl
-        except ImportError:
-            # Windows has no such locks.
-            return False
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            hint = "wait for it to end, or choose another folder"
-            raise WorkError(f"another run is writing to {shown(self.path)}", hint=hint) from None
-        except OSError:
-            # Some network file systems have no locks.
-            return False
-        return True
 
     def file(self, name: str) -> str:
         """A file of ours beside the results."""

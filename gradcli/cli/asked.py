@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gradcli.evaluation.request import Request
     from gradcli.graph.node import Node
     from gradcli.language.instructions import Script
+    from gradcli.walkthrough.recording import Recorded
 
 _T = TypeVar("_T")
 
@@ -67,6 +68,14 @@ class Asked:
         `building` is what `prepare` takes beside what is asked for.
         """
         return self._requested(load_all, **building)
+
+    def recorded(self) -> Recorded:
+        """The same with the record of how the request was built."""
+        from gradcli.walkthrough.recording import Recorded, Recorders
+
+        recorders = Recorders()
+        request, inputs, vector = self.load(interpreter=recorders.make)
+        return Recorded(self.script, request, recorders.last, inputs, vector)
 
     def look(self) -> tuple[Request, frozenset[Node]]:
         """The request built from what is known of its inputs without reading them, and the leaves of large files."""

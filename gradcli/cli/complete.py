@@ -118,7 +118,9 @@ def _for_bash(found: list[str], line: Line, find: Callable[[str], list[Completio
         found = [item.value for item in find(found[0])] or found
         if found[0].endswith(_OPEN) and len(found) == 1:
             found = [found[0], _more(found[0])]
-    return [_quoted(word[line.broken :], line.quote) + _after(word, line.quote) for word in found]
+    return [
+        _quoted(word[line.broken :], line.quote) + ("" if line.quote or word.endswith(_OPEN) else " ") for word in found
+    ]
 
 
 def _more(word: str) -> str:
@@ -132,7 +134,3 @@ def _quoted(word: str, quote: str) -> str:
     if quote:
         return re.sub(r'(["\\$`])', r"\\\1", word)
     return _PLAIN.sub(lambda found: f"\\{found[0]}", word)
-
-
-def _after(word: str, quote: str) -> str:
-    return "" if quote or word.endswith(_OPEN) else " "

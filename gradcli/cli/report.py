@@ -80,12 +80,9 @@ def _of_computation(common: CommonOptions) -> str:
     asked = Asked(common)
     from gradcli.reporting.gathering import findings
     from gradcli.reporting.page import report_page
-    from gradcli.walkthrough.computation_steps import Recorders
 
-    recorders = Recorders()
-    request, inputs, vector = asked.load(interpreter=recorders.make)
     given = {value.name: value.path if value.path is not None else value.text or "" for value in asked.values}
     literals = [value.name for value in asked.values if value.path is None]
-    found = findings(asked.script, request, recorders.last, inputs, vector, given, literals)
+    found = findings(asked.recorded(), given, literals)
     note_on(found.told.results(), common.quiet)
     return report_page(found, common.precision)

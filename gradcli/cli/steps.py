@@ -48,12 +48,9 @@ def steps_command(common: CommonOptions, only: str | None, form: str | None, wid
         raise GradcliError(f"--json cannot be combined with --format {form}")
     names = None if only is None else names_of(only, "--only", "for example, --only y,z", "names of steps")
     asked = Asked(common)
-    from gradcli.walkthrough.computation_steps import Recorders
     from gradcli.walkthrough.telling import told
 
-    recorders = Recorders()
-    request, inputs, vector = asked.load(interpreter=recorders.make)
-    found = told(request, recorders.last, inputs, vector, names)
+    found = told(asked.recorded(), names)
     note_on(found.results(), common.quiet)
     if common.as_json:
         from gradcli.render.json import to_json

@@ -82,7 +82,7 @@ class Rest:
         out, further = iter(carried_out), iter(columns[len(leaves) :])
         last = tuple([next(found) if isinstance(part, Node) else next(out) for part in self._onward])
         kept_of_all = [
-            next(found) if isinstance(part, Node) else stack(Literal([*first, next(further)]))
+            next(found) if isinstance(part, Node) else stack(Literal([*first, *next(further)]))
             for first, part in zip(before, self._more, strict=True)
         ]
         return last, kept_of_all

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from gradcli.errors import GradcliError, WorkError, quoted
 from gradcli.machine.endings import is_url
-from gradcli.machine.regular import open_regular
+from gradcli.machine.regular import open_regular, take_lock
 from gradcli.machine.undisturbed import undisturbed
 from gradcli.render.json import to_json
 from gradcli.storage.header import shown
@@ -92,16 +92,10 @@ class Trace:
         except FileNotFoundError:
             return None
         try:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            take_lock(file.fileno(), self._name, "name another file")
+        except WorkError:
             file.close()
-            hint = "wait for it to end, or name another file"
-            raise WorkError(f"another run is writing to {self._name}", hint=hint) from None
-        except (ImportError, OSError):
-            # Windows has no such locks, nor have some network file systems.
-            pass
+            raise
         return file
 
     def _has(self, kept: Beginning) -> bool:

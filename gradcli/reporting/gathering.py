@@ -19,7 +19,7 @@ from gradcli.formula.write.latex import latex
 from gradcli.graph.node import toposort
 from gradcli.language.instructions import Script
 from gradcli.storage.file_array import in_memory
-from gradcli.walkthrough.recording import Recorder
+from gradcli.walkthrough.recording import Recorded
 from gradcli.walkthrough.step_types import Told
 from gradcli.walkthrough.telling import told
 
@@ -54,17 +54,10 @@ class Findings:
     plan: str
 
 
-def findings(
-    script: Script,
-    request: Request,
-    record: Recorder,
-    inputs: Mapping[str, Any],
-    vector: Any,
-    given: Mapping[str, str],
-    literals: Sequence[str],
-) -> Findings:
+def findings(recorded: Recorded, given: Mapping[str, str], literals: Sequence[str]) -> Findings:
     """Compute all of it; `given` has the inputs as they were written, of which `literals` are no files."""
-    steps = told(request, record, inputs, vector)
+    script, request, _, inputs, vector = recorded
+    steps = told(recorded)
     program = Compiled(request, request.files(inputs, vector)).program
     return Findings(
         steps,

@@ -65,7 +65,7 @@ def report(
         if expression is None:
             raise GradcliError("there is nothing to report", hint="give an expression or runs")
         found = recorded(expression, inputs, wrt, grad_output, imports)
-        page = report_page(findings(found.script, *found.whole, {}, ()), precision)
+        page = report_page(findings(found, {}, ()), precision)
     else:
         if not all(given is None for given in (expression, inputs, wrt, grad_output, imports)):
             raise GradcliError("runs cannot be combined with an expression", hint="runs are over")

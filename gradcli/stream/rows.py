@@ -46,7 +46,7 @@ def _rows(source: Inlet, ending: str) -> Iterator[tuple[int, list[str] | Gradcli
     delimiter: str | None = None
     begun = ""
     first = 0
-    for number, line in enumerate(lines(source, clean=_without_end), 1):
+    for number, line in enumerate(lines(source, clean=lambda line: line.removesuffix("\r")), 1):
         if isinstance(line, GradcliError):
             begun = ""
             yield number, line
@@ -72,10 +72,6 @@ def _rows(source: Inlet, ending: str) -> Iterator[tuple[int, list[str] | Gradcli
         yield first, row
     if begun:
         yield first, GradcliError("the quote that begins here is not closed")
-
-
-def _without_end(line: str) -> str:
-    return line.removesuffix("\r")
 
 
 def _named_columns(source: Inlet, fields: FieldReader, columns: list[str]) -> list[str]:

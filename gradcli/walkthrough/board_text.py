@@ -26,15 +26,10 @@ def walkthrough_text(told: Told, width: int = 80, precision: int = 4) -> Marked:
     lines = [Heading("forward"), *writer.forward(told)]
     if told.backward:
         lines += ["", Heading("backward"), *writer.backward(told)]
-    notes = [told.note or "", *_unreached(told)]
+    unreached = told.unreached if told.backward else ()
+    notes = [told.note or "", *(f"{name}.grad  None: the value does not depend on {name}" for name in unreached)]
     told_of = [f"  {line}" for note in notes if note for line in _wrapped(note, writer.width - _INDENT)]
     return Marked(_pieces([*lines, *(["", *told_of] if told_of else [])]))
-
-
-def _unreached(told: Told) -> list[str]:
-    if not told.backward:
-        return []
-    return [f"{name}.grad  None: the value does not depend on {name}" for name in told.unreached]
 
 
 def _pieces(lines: list[Any]) -> Iterator[str]:

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from os import PathLike
-from typing import Any, NamedTuple
+from typing import Any
 
 from gradcli.errors import GradcliError
 from gradcli.evaluation.evaluate import named_inputs, named_wrt
 from gradcli.evaluation.measuring import at_hand
-from gradcli.evaluation.request import Request, prepare, vector_for
+from gradcli.evaluation.request import prepare, vector_for
 from gradcli.evaluation.values import specs_of, to_array
 from gradcli.graph.arguments import kind_of
-from gradcli.graph.node import Node
 from gradcli.language.importing import importing_from
-from gradcli.language.instructions import Script
 from gradcli.language.parse import parse
-from gradcli.walkthrough.recording import Recorder
+from gradcli.walkthrough.recording import Recorded, Recorders
 from gradcli.walkthrough.telling import told
 from gradcli.walkthrough.told_walkthrough import Walkthrough
 
@@ -49,22 +47,7 @@ def steps(
       AccumulateGrad   added to x.grad
     """
     found = recorded(expression, inputs, wrt, grad_output, imports)
-    return told(*found.whole, [only] if isinstance(only, str) else only)
-
-
-class Recorded(NamedTuple):
-    """A request with the record of how it was built, and the data of its inputs."""
-
-    script: Script
-    request: Request
-    record: Recorder
-    inputs: dict[str, Any]
-    vector: Any
-
-    @property
-    def whole(self) -> tuple[Request, Recorder, dict[str, Any], Any]:
-        """All but the script."""
-        return self[1:]
+    return told(found, [only] if isinstance(only, str) else only)
 
 
 def recorded(
@@ -87,13 +70,3 @@ def recorded(
         request = prepare(script, forms, wanted, grad_output is not None, spare=True, interpreter=recorders.make)
     vector = None if request.vector is None else vector_for(request, grad_output)
     return Recorded(script, request, recorders.last, arrays, vector)
-
-
-class Recorders:
-    """Makes interpreters that keep records, and has the last one."""
-
-    last: Recorder
-
-    def make(self, source: str, inputs: Mapping[str, Node]) -> Recorder:
-        self.last = Recorder(source, inputs)
-        return self.last

@@ -9,9 +9,10 @@ import numpy as np
 
 from gradcli.errors import Place, Span
 from gradcli.evaluation.interpret import Interpreter
+from gradcli.evaluation.request import Request
 from gradcli.graph.arguments import Literal
 from gradcli.graph.node import INPUT, Node, Number
-from gradcli.language.instructions import Instr, Statement
+from gradcli.language.instructions import Instr, Script, Statement
 
 #: Instructions, in which a name may also be a node.
 Code = tuple[Instr, ...]
@@ -174,6 +175,26 @@ class Recorder(Interpreter):
                     if step.op == "call" and step.arg[0] == _UNTRACKED:
                         self._begins.setdefault(id(body[_beginning(body, place)]), []).append(id(step))
         return super()._execute(code)
+
+
+class Recorded(NamedTuple):
+    """A request with the record of how it was built, and the data of its inputs."""
+
+    script: Script
+    request: Request
+    record: Recorder
+    inputs: dict[str, Any]
+    vector: Any
+
+
+class Recorders:
+    """Makes interpreters that keep records, and has the last one."""
+
+    last: Recorder
+
+    def make(self, source: str, inputs: Mapping[str, Node]) -> Recorder:
+        self.last = Recorder(source, inputs)
+        return self.last
 
 
 def popped(step: Instr) -> int:

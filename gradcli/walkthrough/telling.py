@@ -20,7 +20,7 @@ from gradcli.machine.limits import HINT
 from gradcli.storage.file_array import in_memory
 from gradcli.walkthrough.local_formulas import formula_of
 from gradcli.walkthrough.outline import Outline, function_name
-from gradcli.walkthrough.recording import Recorder
+from gradcli.walkthrough.recording import Recorded
 from gradcli.walkthrough.step_types import Arrival, BackwardStep, ForwardStep, Passed
 from gradcli.walkthrough.told_walkthrough import Walkthrough
 
@@ -44,12 +44,10 @@ class _Backward:
     given: dict[Node, Node] = field(default_factory=dict)
 
 
-def told(
-    request: Request, record: Recorder, inputs: Mapping[str, Any], vector: Any = None, only: Iterable[str] | None = None
-) -> Walkthrough:
-    """The steps of a request that was built by `record`, for these inputs; `only` names those that are told of."""
-    with written_in(request.source):
-        return _Teller(request, Outline(request, record), only).tell(inputs, vector)
+def told(found: Recorded, only: Iterable[str] | None = None) -> Walkthrough:
+    """The steps of a request whose record was kept; `only` names those that are told of."""
+    with written_in(found.request.source):
+        return _Teller(found.request, Outline(found.request, found.record), only).tell(found.inputs, found.vector)
 
 
 class _Teller:

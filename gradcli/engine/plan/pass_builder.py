@@ -60,7 +60,9 @@ class PassBuilder:
                 # Right here: the buffers of its operands may take other values next.
                 sums.append(self._shared_state(self._sum(node), sums))
                 self.steps.append(sums[-1])
-            self._release(at)
+            for slot in self._ending(at):
+                self.buffers.release(slot)
+                self.loans.release(slot)
         for node, value in targets.items():
             slot = self.place[node, self.schedule.axes[node][1]]
             step = next((s for s in self.steps if isinstance(s, Step) and s.out == slot), None)
@@ -148,11 +150,6 @@ class PassBuilder:
         for key, at in last.items():
             self.ends.setdefault(at, []).append(key)
         return last
-
-    def _release(self, at: int) -> None:
-        for slot in self._ending(at):
-            self.buffers.release(slot)
-            self.loans.release(slot)
 
     def _ending(self, at: int) -> list[int]:
         """The slots that nobody looks at after this step."""
