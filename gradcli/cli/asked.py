@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -143,15 +143,10 @@ def expression_of(words: list[str], common: CommonOptions, nearby: bool = True) 
     `nearby` says that it may import files from its own folder.
     """
     script = first_of(words, common, parse, nearby)
-    if _TRACKED.search(script.source) and any("requires_grad" in words for words in _keywords(script)):
+    calls = (step for statement in script.statements for step in statement.code if step.op in ("call", "method"))
+    if _TRACKED.search(script.source) and any("requires_grad" in call.arg[2] for call in calls):
         tell("what is made with requires_grad=True is no input and has no gradient: give it as one, as in x=ones(2,2)")
     return script
-
-
-def _keywords(script: Script) -> Iterator[tuple[str, ...]]:
-    """The names of the arguments of each call."""
-    for statement in script.statements:
-        yield from (step.arg[2] for step in statement.code if step.op in ("call", "method"))
 
 
 def first_of(words: list[str], common: CommonOptions, read: Callable[[str], _T], nearby: bool = True) -> _T:

@@ -15,6 +15,7 @@ from click.shell_completion import CompletionItem
 
 from gradcli.cli.asked import derived_targets
 from gradcli.errors import GradcliError
+from gradcli.evaluation.input_value import is_file
 
 if TYPE_CHECKING:
     from gradcli.language.instructions import Script
@@ -152,17 +153,8 @@ def values(text: str) -> list[CompletionItem]:
     path = text[len(lead) :]
     if lead:
         return _led(lead, files(path, True))
-    from gradcli.evaluation.input_value import InputValue
-
-    def is_file(path: str) -> bool:
-        if path.endswith("/"):
-            return True
-        try:
-            return InputValue.written("x", path).path is not None
-        except GradcliError:
-            return False
-
-    return [item for item in files(path, True) if is_file(item.value)] or functions(text)
+    found = [item for item in files(path, True) if item.value.endswith("/") or is_file(item.value)]
+    return found or functions(text)
 
 
 def files(path: str, within: bool = False) -> list[CompletionItem]:

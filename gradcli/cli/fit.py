@@ -16,7 +16,7 @@ from gradcli.cli.output_files import Outputs
 from gradcli.cli.plot import Range, form_of, plot_of
 from gradcli.cli.printing import note, write_pieces, write_text
 from gradcli.errors import GradcliError, quoted, told_of
-from gradcli.evaluation.input_value import InputValue
+from gradcli.evaluation.input_value import InputValue, split_outside
 from gradcli.optimize.extra import LOSSES
 from gradcli.optimize.model import split_model
 
@@ -201,24 +201,13 @@ def _params(starts: tuple[str, ...]) -> list[InputValue]:
         raise GradcliError(
             "no parameter is given", hint="name the parameters and their starting values, as in --params a=1,b=1"
         )
-    words = [word for start in starts for word in _parted(start)]
+    words = [word for start in starts for word in split_outside(start, _NEXT)]
     for word in words:
         if "=" not in word:
             hint = "give every parameter a starting value, as in --params a=1,b=0"
             raise GradcliError(f"--params: {quoted(word.strip())} is not a parameter with a starting value", hint=hint)
     with told_of("--params"):
         return parse_inputs(words, what="parameter")
-
-
-def _parted(text: str) -> Iterator[str]:
-    """The parameters of one option, parted by the commas before a name that stand in no brackets."""
-    depth = begin = 0
-    for k, character in enumerate(text):
-        depth += {"(": 1, "[": 1, ")": -1, "]": -1}.get(character, 0)
-        if not depth and _NEXT.match(text, k):
-            yield text[begin:k]
-            begin = k + 1
-    yield text[begin:]
 
 
 def _sigma(sigma: str | None, words: list[str]) -> InputValue | str | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from gradcli.cli.command_kinds import hint_of_no_option
 from gradcli.errors import GradcliError, quoted, told_of
-from gradcli.evaluation.input_value import InputValue, split_at_colons
+from gradcli.evaluation.input_value import InputValue, split_outside
 
 STANDARD_INPUT = "-"
 
@@ -74,7 +74,7 @@ def bounds_of(limits: tuple[str, ...]) -> dict[str, Any] | None:
     found: dict[str, Any] = {}
     for limit in limits:
         name, equals, text = (part.strip() for part in limit.partition("="))
-        pair = split_at_colons(text)
+        pair = split_outside(text)
         if not equals or not name.isidentifier() or len(pair) != 2 or not any(part.strip() for part in pair):
             hint = "for example, --bounds a=0:10, or a=0: and a=:10 for one side"
             raise GradcliError(f"{quoted(limit)} is not the bounds of a parameter", hint=hint)

@@ -15,7 +15,7 @@ from gradcli.cli.asked import Asked
 from gradcli.cli.options import CommonOptions
 from gradcli.cli.printing import is_colored, note, standard_output
 from gradcli.errors import GradcliError, own_text, quoted
-from gradcli.evaluation.input_value import InputValue, is_file, split_at_colons
+from gradcli.evaluation.input_value import InputValue, is_file, split_outside
 
 if TYPE_CHECKING:
     from gradcli.plotting.curves import Curves
@@ -94,7 +94,7 @@ class Range(InputValue):
     @classmethod
     def written(cls, name: str, value: str) -> InputValue:
         """The range, or what any other VALUE stands for."""
-        parts = [] if is_file(value) else split_at_colons(value)
+        parts = [] if is_file(value) else split_outside(value)
         if len(parts) not in (2, 3):
             return InputValue.written(name, value)
         start = 0
@@ -113,7 +113,7 @@ class Range(InputValue):
     def load(self, dtype: str | None) -> Any:
         """The points."""
         assert self.text is not None
-        first, last, *counts = split_at_colons(self.text)
+        first, last, *counts = split_outside(self.text)
         front, between = "linspace((", "), ("
         made = f"{front}{first}{between}{last}), {int(counts[0]) if counts else _POINTS})"
         ends = (

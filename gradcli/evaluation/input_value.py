@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 # No expression begins like these.
 _PATHS = ("@", "/", "./", "../", "~/")
+_COLON = re.compile(":")
 _HINT = "a value is a number, a list, a call such as ones(2,2), or a file: @PATH, or a name ending in .npy"
 
 
@@ -25,20 +26,20 @@ def is_file(value: str) -> bool:
     return value.startswith(_PATHS) or is_url(value) or is_data(value) or is_foreign(value)
 
 
-def split_at_colons(text: str) -> list[str]:
-    """The parts of a text between the colons that stand in no brackets.
+def split_outside(text: str, mark: re.Pattern[str] = _COLON) -> list[str]:
+    """The parts of a text between the signs that stand in no brackets and begin a `mark`.
 
-    >>> split_at_colons("-1:x[0:2]:3")
+    >>> split_outside("-1:x[0:2]:3")
     ['-1', 'x[0:2]', '3']
     """
-    parts, depth = [""], 0
-    for character in text:
+    parts: list[str] = []
+    begin = depth = 0
+    for k, character in enumerate(text):
         depth += {"(": 1, "[": 1, ")": -1, "]": -1}.get(character, 0)
-        if character == ":" and not depth:
-            parts.append("")
-        else:
-            parts[-1] += character
-    return parts
+        if not depth and mark.match(text, k):
+            parts.append(text[begin:k])
+            begin = k + 1
+    return [*parts, text[begin:]]
 
 
 # Numbers with commas and parentheses.

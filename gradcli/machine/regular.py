@@ -1,4 +1,4 @@
-"""Files that gradcli opens by itself: regular ones, so that a pipe or a device in their place hangs nobody; their locks."""
+"""Files that gradcli opens by itself: regular ones, so that no pipe or device in their place hangs anybody; locks."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ class PassFrame:
     here, so that only a few instructions are left for each step of each block.
     """
 
-    __slots__ = ("one", "values", "sinks", "rows", "local", "cuts", "pieces", "calls", "tiles", "direct")
+    __slots__ = ("one", "values", "sinks", "rows", "local", "slices", "calls", "tiles", "direct")
 
     def __init__(self, one: Pass, values: list[Any], sinks: dict[int, Any], scratch: list[Any], rows: int) -> None:
         self.one = one
@@ -38,8 +38,9 @@ class PassFrame:
         for slot, number in one.shared:
             self.local[slot] = values[number]
         #: Arrays to cut for each block, and results to cut where it is written: (slot, array, dimensions before).
-        self.cuts = [(c.slot, values[c.value], (slice(None),) * c.axis) for c in one.cuts if c.buffer < 0]
-        self.pieces: list[tuple[int, Any, tuple[slice, ...]]] = []
+        self.slices: list[tuple[int, Any, tuple[slice, ...]]] = [
+            (c.slot, values[c.value], (slice(None),) * c.axis) for c in one.cuts if c.buffer < 0
+        ]
         self.tiles: list[tuple[int, int, int]] = []
         for cut in one.cuts:
             if cut.buffer >= 0:
@@ -53,7 +54,7 @@ class PassFrame:
             elif isinstance(step, Step) and (step.target >= 0 or step.lent >= 0):
                 axis = one.slots[step.out][1]
                 array = values[step.target if step.target >= 0 else step.lent]
-                self.pieces.append((step.out, array, (slice(None),) * axis))
+                self.slices.append((step.out, array, (slice(None),) * axis))
         self.calls = [self._bound(step) for step in one.steps]
 
     def _view(self, scratch: list[Any], slot: int, buffer: int) -> Any:
@@ -68,13 +69,13 @@ class PassFrame:
                 array = self.values[write.value]
                 if array.flags.c_contiguous:
                     self.direct.add(slot)
-                    self.pieces.append((slot, array, (slice(None),) * write.axis))
+                    self.slices.append((slot, array, (slice(None),) * write.axis))
                     continue
             self.local[slot] = self._view(scratch, slot, buffer)
 
     def _array(self, slot: int) -> tuple[Any, bool] | None:
         """The array of a place, and whether it is cut for each block; None where a step makes it."""
-        for other, array, _ in (*self.cuts, *self.pieces):
+        for other, array, _ in self.slices:
             if other == slot:
                 return (array, True) if array.flags.c_contiguous else None
         array = self.local[slot]
@@ -160,7 +161,7 @@ class PassFrame:
 
     def _can_tile(self, step: Step) -> bool:
         """Whether every operand lies in memory row after row."""
-        arrays = {slot: array for slot, array, _ in (*self.cuts, *self.pieces)}
+        arrays = {slot: array for slot, array, _ in self.slices}
         made = {s.out for s in self.one.steps if isinstance(s, Step) and s.kind == CALL}
         for slot in (*step.inputs, step.out):
             if slot in made or (slot in arrays and not arrays[slot].flags.c_contiguous):
@@ -171,9 +172,7 @@ class PassFrame:
         """Compute a block; gives the partial results of its reductions."""
         local = self.local.copy()
         rows = slice(begin, end)
-        for slot, array, lead in self.cuts:
-            local[slot] = array[(*lead, rows)] if lead else array[rows]
-        for slot, array, lead in self.pieces:
+        for slot, array, lead in self.slices:
             local[slot] = array[(*lead, rows)] if lead else array[rows]
         for place, slot, width in self.tiles:
             local[place] = local[slot].reshape(-1, width)
