@@ -19,7 +19,7 @@ from gradcli.batch.small_files import ItemReader, write_new
 from gradcli.engine.native.choice import using
 from gradcli.errors import GradcliError, WorkError, written_in
 from gradcli.evaluation.compiled import Kept
-from gradcli.evaluation.finite import all_finite, count, listed, refuse
+from gradcli.evaluation.finite import all_finite, count, remarked
 from gradcli.evaluation.measuring import Preliminary, settled
 from gradcli.evaluation.names import may_draw
 from gradcli.evaluation.values import InputSpec, settle
@@ -182,9 +182,7 @@ class Worker:
         # Of those that nobody asked for only the edges were kept.
         arrays = zip(prepared.names, results, strict=True)
         found = {name: count(array) for name, array in arrays if not isinstance(array, Edges)}
-        if self.job.fail_on_nan:
-            refuse(found)
-        return listed(found) or None
+        return remarked(found, self.job.fail_on_nan)
 
     def _refuse_long(self, names: Sequence[str]) -> None:
         """Refuse names that no file can have, which concerns one item: what cannot be written ends the run."""

@@ -328,7 +328,7 @@ class Tallies:
         """What there is to tell of the results, whole or where they went. WorkError where they have to be finite."""
         if not self._wanted:
             return None
-        from gradcli.evaluation.finite import count, refuse, told
+        from gradcli.evaluation.finite import WHO_KNOWS, count, remarked
 
         found = {}
         for name, array in results.items():
@@ -337,9 +337,8 @@ class Tallies:
                 found[f"what is shown of {name}"] = count(array.kept)
             else:
                 found[name] = count(array)
-        if self.all:
-            refuse(found)
-        return told(found)
+        text = remarked(found, self.all)
+        return None if text is None else f"{text}: {WHO_KNOWS}"
 
 
 def note_on(results: Mapping[str, Any], quiet: bool) -> None:

@@ -116,25 +116,15 @@ class Several:
         return part
 
 
-def told(found: Mapping[str, NonFinite]) -> str | None:
-    """A note on the results that are not finite; None where all are."""
-    text = listed(found)
-    return f"{text}: {WHO_KNOWS}" if text else None
-
-
 def told_of_several(holding: int, count: int, what: str, first: str) -> str:
     """A note on those among several whose results are not finite; `first` tells of the first."""
     counted = f"{holding} of {count} {what}{'s' if count != 1 else ''} {'holds' if holding == 1 else 'hold'}"
     return f"{counted} NaN or infinities; the first, {first}: {WHO_KNOWS}"
 
 
-def refuse(found: Mapping[str, NonFinite]) -> None:
-    """Fail where a result is not finite."""
-    text = listed(found)
-    if text:
+def remarked(found: Mapping[str, NonFinite], fail: bool) -> str | None:
+    """What there is to say of the results that are not finite; WorkError where they have to be."""
+    text = "; ".join([counted.told(name) for name, counted in found.items() if counted])
+    if text and fail:
         raise WorkError(text, hint=WHO_KNOWS)
-
-
-def listed(found: Mapping[str, NonFinite]) -> str:
-    """What there is to say of the results that are not finite."""
-    return "; ".join([counted.told(name) for name, counted in found.items() if counted])
+    return text or None

@@ -10,7 +10,7 @@ import numpy as np
 
 from gradcli.errors import GradcliError
 from gradcli.evaluation.compiled import Compiled, Kept
-from gradcli.evaluation.finite import all_finite, count, listed, refuse
+from gradcli.evaluation.finite import all_finite, count, remarked
 from gradcli.evaluation.measuring import Preliminary, settled
 from gradcli.evaluation.names import may_draw
 from gradcli.evaluation.request import prepare, refuse_no_vector, vector_for
@@ -111,9 +111,7 @@ class RecordPlan:
         remark = None
         if not all(map(all_finite, [computed[k] for k in self._looked_at])):
             counted = {name: count(array) for name, array in zip(self._names, computed, strict=True)}
-            if self._fail_on_nan:
-                refuse(counted)
-            remark = listed(counted)
+            remark = remarked(counted, self._fail_on_nan)
         if len(computed) < self._count:
             found: list[Any] = [None] * self._count
             for place, array in zip(self._places, computed, strict=True):
