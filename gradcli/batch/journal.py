@@ -19,9 +19,9 @@ from functools import cache
 from typing import Any
 
 from gradcli.errors import WorkError, unable_to
-from gradcli.machine.regular import open_regular, take_lock
+from gradcli.machine.regular import open_regular
 from gradcli.storage.header import shown
-from gradcli.storage.target import UnwritableError, sync, writing
+from gradcli.storage.target import UnwritableError, sync, take_lock, writing
 from gradcli.storage.together import give_names
 
 RESULTS = "results.jsonl"

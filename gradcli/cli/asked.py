@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from gradcli.cli.command_kinds import WORDS
-from gradcli.cli.inputs import STANDARD_INPUT, Written, load_all, option_inputs, parse_inputs
+from gradcli.cli.inputs import STANDARD_INPUT, Written, derived_targets, load_all, option_inputs, parse_inputs
 from gradcli.cli.options import CommonOptions
 from gradcli.errors import GradcliError, WorkError, unable_to, utf8_text
 from gradcli.evaluation.input_value import InputValue
@@ -297,11 +297,3 @@ class Derivatives:
         given = [(value.name, vector) for value, vector in zip(self.vectors, vectors, strict=True)]
         count = len(self.jvp)
         derive(request, self.jacobian, self.hessian, dict(given[:count]), dict(given[count:]))
-
-
-def derived_targets(names: list[str], jacobian: Any, hessian: Any, jvp: Any, hvp: Any) -> list[str]:
-    """The names of the results for inputs of these names, of those kinds that are asked for."""
-    found = [f"{name}.jacobian" for name in names] if jacobian else []
-    found += [f"{name},{other}.hessian" for name in names for other in names] if hessian else []
-    found += ["jvp"] if jvp else []
-    return found + ([f"{name}.hvp" for name in names] if hvp else [])

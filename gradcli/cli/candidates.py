@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 from click.shell_completion import CompletionItem
 
-from gradcli.cli.asked import derived_targets
+from gradcli.cli.inputs import derived_targets
 from gradcli.errors import GradcliError
 from gradcli.evaluation.input_value import is_file
 

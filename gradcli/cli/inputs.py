@@ -1,4 +1,4 @@
-"""Command-line items: NAME=VALUE inputs, with files or literals as values."""
+"""Command-line items: NAME=VALUE inputs, with files or literals as values, and results that are named after them."""
 
 from __future__ import annotations
 
@@ -88,3 +88,11 @@ def bounds_of(limits: tuple[str, ...]) -> dict[str, Any] | None:
 def _limit(name: str, text: str) -> Any:
     array = InputValue(name, None, text).load("float64")
     return array if array.shape else float(array)
+
+
+def derived_targets(names: list[str], jacobian: Any, hessian: Any, jvp: Any, hvp: Any) -> list[str]:
+    """The names of the results for inputs of these names, of those kinds that are asked for."""
+    found = [f"{name}.jacobian" for name in names] if jacobian else []
+    found += [f"{name},{other}.hessian" for name in names for other in names] if hessian else []
+    found += ["jvp"] if jvp else []
+    return found + ([f"{name}.hvp" for name in names] if hvp else [])

@@ -1,12 +1,10 @@
-"""Files that gradcli opens by itself: regular ones, so that no pipe or device in their place hangs anybody; locks."""
+"""Files that gradcli opens by itself: regular ones, so that a pipe or a device in their place can hang nobody."""
 
 from __future__ import annotations
 
 import errno
 import os
 import stat
-
-from gradcli.errors import WorkError
 
 _FLAGS = tuple([getattr(os, name, 0) for name in ("O_NONBLOCK", "O_NOCTTY", "O_CLOEXEC", "O_BINARY")])
 _NO_LINKS = getattr(os, "O_NOFOLLOW", 0)
@@ -35,18 +33,3 @@ def open_regular(path: str, flags: int = os.O_RDONLY, mode: int = 0o666, *, own:
         os.close(descriptor)
         raise
     return descriptor
-
-
-def take_lock(descriptor: int, place: str, way_out: str) -> bool:
-    """Take the lock of a file, until it is closed; whether there are such: not on Windows, nor on some network file
-    systems. WorkError where another run has it, to which `way_out` is the alternative to waiting."""
-    try:
-        import fcntl
-
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        hint = f"wait for it to end, or {way_out}"
-        raise WorkError(f"another run is writing to {place}", hint=hint) from None
-    except (ImportError, OSError):
-        return False
-    return True

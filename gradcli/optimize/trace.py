@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 
 from gradcli.errors import GradcliError, WorkError, quoted
 from gradcli.machine.endings import is_url
-from gradcli.machine.regular import open_regular, take_lock
+from gradcli.machine.regular import open_regular
 from gradcli.machine.undisturbed import undisturbed
 from gradcli.render.json import to_json
 from gradcli.storage.header import shown
 from gradcli.storage.pipes import write_all
-from gradcli.storage.target import check_folder, find_target, sync, writing
+from gradcli.storage.target import check_folder, find_target, sync, take_lock, writing
 
 # Whoever follows the file sees lines that are at most so many seconds old, where steps take no longer.
 _SECONDS = 0.5

@@ -1,4 +1,4 @@
-"""Where files are written: what a path stands for, and whether it can be written."""
+"""Where files are written: what a path stands for, whether it can be written, and whether by this run alone."""
 
 from __future__ import annotations
 
@@ -166,3 +166,18 @@ def sync(descriptor: int) -> None:
     except OSError as error:
         if error.errno not in UNKNOWN_SYNC:
             raise
+
+
+def take_lock(descriptor: int, place: str, way_out: str) -> bool:
+    """Take the lock of a file, until it is closed; whether there are such: not on Windows, nor on some network file
+    systems. WorkError where another run has it, to which `way_out` is the alternative to waiting."""
+    try:
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        hint = f"wait for it to end, or {way_out}"
+        raise WorkError(f"another run is writing to {place}", hint=hint) from None
+    except (ImportError, OSError):
+        return False
+    return True
