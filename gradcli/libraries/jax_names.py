@@ -10,16 +10,10 @@ from gradcli.errors import GradcliError
 from gradcli.graph.arguments import as_flag, as_int
 from gradcli.graph.dtypes import DEFAULT_DTYPE
 from gradcli.graph.infer import cast
-from gradcli.libraries.library_function import LibraryFunction
+from gradcli.libraries.library_function import LibraryFunction, names_and_rows
 from gradcli.libraries.numpy_arguments import HARMLESS, LibraryRow, as_axes, as_axis, as_dtype, as_floating, ops, rows
-from gradcli.libraries.numpy_elementwise import same_rows
 
 _HINT = "leave it out, or write it with gradcli's own functions"
-_OF_NUMBERS = """
-    sqrt exp exp2 expm1 log2 log10 log1p sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh fabs degrees
-    radians isnan isinf isfinite
-"""
-_OF_TWO = "atan2 hypot pow fmod copysign"
 _NO_MASK = {**HARMLESS, "where": (None,), "return_sign": (False,)}
 
 
@@ -28,9 +22,9 @@ def _each(row: str) -> Callable[..., Any]:
     return lambda **given: getattr(ops, row)(*[as_floating(x) for x in given.values()])
 
 
-def _same(text: str, **names: str) -> dict[str, LibraryRow]:
+def _same(text: str, names: str) -> dict[str, LibraryRow]:
     """Functions that are rows, element by element."""
-    return {name: LibraryRow(text, _each(row), "elementwise") for name, row in names.items()}
+    return {name: LibraryRow(text, _each(row), "elementwise") for name, row in names_and_rows(names).items()}
 
 
 def _along(row: str) -> Callable[..., Any]:
@@ -105,20 +99,8 @@ def _whole(round_number: Callable[[float], int], row: str) -> Callable[..., Any]
 _NN = {
     **_same(
         "x",
-        relu="relu",
-        relu6="relu6",
-        sigmoid="sigmoid",
-        silu="silu",
-        swish="silu",
-        selu="selu",
-        mish="mish",
-        soft_sign="softsign",
-        log_sigmoid="logsigmoid",
-        hard_tanh="hardtanh",
-        hard_sigmoid="hardsigmoid",
-        hard_silu="hardswish",
-        hard_swish="hardswish",
-        tanh="tanh",
+        "relu relu6 sigmoid silu swish=silu selu mish soft_sign=softsign log_sigmoid=logsigmoid hard_tanh=hardtanh "
+        "hard_sigmoid=hardsigmoid hard_silu=hardswish hard_swish=hardswish tanh",
     ),
     "softplus": LibraryRow("x", lambda x: ops.logaddexp(as_floating(x), 0), "elementwise"),
     **rows("x, approximate=True", gelu=_gelu),
@@ -137,30 +119,10 @@ _NN = {
 _SPECIAL = {
     **_same(
         "x",
-        expit="sigmoid",
-        logit="logit",
-        erf="erf",
-        erfc="erfc",
-        erfinv="erfinv",
-        erfcx="erfcx",
-        gammaln="lgamma",
-        digamma="digamma",
-        psi="digamma",
-        i0="i0",
-        i0e="i0e",
-        i1="i1",
-        i1e="i1e",
-        ndtr="ndtr",
-        ndtri="ndtri",
-        log_ndtr="log_ndtr",
-        entr="entr",
-        exp2="exp2",
-        expm1="expm1",
-        log1p="log1p",
-        log_expit="logsigmoid",
-        sinc="sinc",
+        "expit=sigmoid logit erf erfc erfinv erfcx gammaln=lgamma digamma psi=digamma i0 i0e i1 i1e ndtr ndtri "
+        "log_ndtr entr exp2 expm1 log1p log_expit=logsigmoid sinc",
     ),
-    **_same("x, y", xlogy="xlogy", xlog1py="xlog1py"),
+    **_same("x, y", "xlogy xlog1py"),
     **rows("n, x", polygamma=lambda n, x: ops.polygamma(as_int(n, "n"), as_floating(x))),
     **rows("a, d", multigammaln=lambda a, d: ops.mvlgamma(as_floating(a), as_int(d, "d"))),
     **rows("x, axis=None", softmax=_along("softmax"), log_softmax=_along("log_softmax")),
@@ -169,12 +131,15 @@ _SPECIAL = {
 }
 _LAX = {
     **rows("x", stop_gradient=lambda x: ops.detach(x)),
-    **_same("x", rsqrt="rsqrt", logistic="sigmoid", erf="erf", erfc="erfc", exp="exp", log="log", lgamma="lgamma"),
+    **_same("x", "rsqrt logistic=sigmoid erf erfc exp log lgamma"),
 }
 _MATH = {
-    **_same("x", **{name: same_rows()[name] for name in _OF_NUMBERS.split()}),
-    **_same("x, y", **{name: same_rows()[name] for name in _OF_TWO.split()}),
-    **_same("x", erf="erf", erfc="erfc", lgamma="lgamma"),
+    **_same(
+        "x",
+        "sqrt exp exp2 expm1 log2 log10 log1p sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh fabs=abs "
+        "degrees=rad2deg radians=deg2rad isnan isinf isfinite erf erfc lgamma",
+    ),
+    **_same("x, y", "atan2 hypot pow fmod copysign"),
     **rows("x", floor=_whole(math.floor, "floor"), ceil=_whole(math.ceil, "ceil"), trunc=_whole(math.trunc, "trunc")),
     "log": LibraryRow("x, base=None", _log, "elementwise"),
 }

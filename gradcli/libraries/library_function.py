@@ -36,6 +36,11 @@ class LibraryFunction:
         return self._answer(**given)
 
 
+def names_and_rows(text: str) -> dict[str, str]:
+    """The names in a text, with the row of each after a sign of equality where it is called otherwise."""
+    return {name: row or name for name, _, row in (word.partition("=") for word in text.split())}
+
+
 def drop_harmless(given: dict[str, Any], harmless: Harmless, message: str, hint: str) -> None:
     """Take such arguments out of those that are given; GradcliError for one that has another value."""
     for word in given.keys() & harmless.keys():

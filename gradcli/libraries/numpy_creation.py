@@ -14,14 +14,6 @@ from gradcli.graph.infer import cast
 from gradcli.libraries.numpy_arguments import as_dtype, as_lengths, in_dtype, ops, rows
 
 
-def _array(object: Any, dtype: Any) -> Any:
-    return in_dtype(object, dtype)
-
-
-def _asarray(a: Any, dtype: Any) -> Any:
-    return in_dtype(a, dtype)
-
-
 def _filled(name: str) -> Callable[..., Any]:
     return lambda shape, dtype: getattr(ops, name)(as_lengths(shape), dtype=as_dtype(dtype))
 
@@ -71,8 +63,10 @@ _LIKE = "dtype=None, order='K', subok=None, shape=None, *, device=None"
 _FILLED = "shape, dtype=None, order='C', *, device=None, like=None"
 
 ROWS = {
-    **rows("object, dtype=None, *, copy=True, order='K', subok=None", array=_array),
-    **rows("a, dtype=None, order='K', *, device=None, copy=None, like=None", asarray=_asarray, asanyarray=_asarray),
+    **rows(
+        "object, dtype=None, *, copy=True, order='K', subok=None", array=lambda object, dtype: in_dtype(object, dtype)
+    ),
+    **rows("a, dtype=None, order='K', *, device=None, copy=None, like=None", asarray=in_dtype, asanyarray=in_dtype),
     **rows("a, order='K', subok=None", copy=lambda a: as_node(a)),
     **rows(_FILLED, zeros=_filled("zeros"), ones=_filled("ones")),
     **rows("shape, fill_value, dtype=None, order='C', *, device=None, like=None", full=_full),

@@ -8,10 +8,11 @@ from typing import Any
 from gradcli.errors import GradcliError
 from gradcli.graph.arguments import as_int, as_node
 from gradcli.graph.infer import cast
+from gradcli.libraries.library_function import names_and_rows
 from gradcli.libraries.numpy_arguments import LibraryRow, as_floating, in_dtype, ops, rows
 
-# The row after the sign of equality where its name is another.
-_SAME = """
+#: The rows that mean what a ufunc does, by its name.
+SAME = names_and_rows("""
     add subtract=sub multiply=mul divide=div true_divide=div floor_divide remainder mod=remainder fmod negative=neg
     positive absolute=abs abs fabs=abs hypot power=pow pow float_power square sqrt exp exp2 expm1 log log2 log10
     log1p logaddexp logaddexp2 sin cos tan arcsin=asin asin arccos=acos acos arctan=atan atan arctan2=atan2 atan2 sinh
@@ -21,7 +22,7 @@ _SAME = """
     bitwise_invert=bitwise_not left_shift=bitwise_left_shift bitwise_left_shift right_shift=bitwise_right_shift
     bitwise_right_shift maximum minimum fmax fmin copysign nextafter ldexp frexp floor ceil trunc rint=round
     conjugate=clone conj=clone
-"""
+""")
 
 
 def _sign(x: Any) -> Any:
@@ -86,18 +87,13 @@ _ONE = "x, out=None, *, where=True, casting='same_kind', order='K', dtype=None, 
 _TWO = "x1, x2, out=None, *, where=True, casting='same_kind', order='K', dtype=None, subok=True"
 
 
-def same_rows() -> dict[str, str]:
-    """The rows that mean what a ufunc does, by its name."""
-    return {name: row or name for name, _, row in (word.partition("=") for word in _SAME.split())}
-
-
 def ufunc_row(name: str) -> LibraryRow | None:
     """The ufunc of a name, which may be asked for a dtype; None where there is none."""
     family = "" if name in _NOT_ELEMENTWISE else "elementwise"
     if name in OWN:
         count, answer = OWN[name]
         return LibraryRow(_ONE if count == 1 else _TWO, _computed_in(answer), family)
-    row = same_rows().get(name)
+    row = SAME.get(name)
     if row is None:
         return None
     op = getattr(ops, row)

@@ -37,7 +37,7 @@ def numpy_row(name: str) -> LibraryRow | None:
 
 def numpy_names() -> list[str]:
     """All names below `numpy`."""
-    ufuncs = [*numpy_elementwise.OWN, *numpy_elementwise.same_rows()]
+    ufuncs = [*numpy_elementwise.OWN, *numpy_elementwise.SAME]
     return [*ufuncs, *(name for table in _TABLES for name in _table(table)), *sorted(_CONVERTING)]
 
 

@@ -118,10 +118,6 @@ def _lstsq(a: Any, b: Any, rcond: Any) -> Any:
     return found._replace(solution=ops.squeeze(found.solution, -1))
 
 
-def _cholesky(a: Any, upper: Any) -> Any:
-    return ops.cholesky(as_floating(a), upper)
-
-
 ROWS = {
     **rows("a, b, out=None", dot=_dot, outer=_outer),
     **rows("a, b", vdot=_vdot, inner=plain("inner"), kron=plain("kron")),
@@ -141,7 +137,7 @@ ROWS = {
     **rows("a", linalg__inv=plain("inv", real=True), linalg__det=plain("det", real=True)),
     **rows("a", linalg__slogdet=plain("slogdet", real=True)),
     **rows("a, b", linalg__solve=_solve),
-    **rows("a, *, upper=False", linalg__cholesky=_cholesky),
+    **rows("a, *, upper=False", linalg__cholesky=lambda a, upper: ops.cholesky(as_floating(a), upper)),
     **rows("a, UPLO='L'", linalg__eigh=plain("eigh", real=True)),
     **rows("a, UPLO='L'", linalg__eigvalsh=plain("eigvalsh", real=True)),
     **rows("a, full_matrices=True, compute_uv=True, hermitian=False", linalg__svd=_svd),

@@ -216,10 +216,6 @@ def _covariance(m: Any, y: Any, rowvar: Any, bias: Any, ddof: Any, fweights: Any
     return ops.cov(_variables(m, y, rowvar, dtype), correction=less, fweights=fweights, aweights=aweights)
 
 
-def _correlation(x: Any, y: Any, rowvar: Any, dtype: Any) -> Any:
-    return ops.corrcoef(_variables(x, y, rowvar, dtype))
-
-
 def _variables(m: Any, y: Any, rowvar: Any, dtype: Any) -> Any:
     """The variables as rows, those of a second array behind those of the first."""
     parts = [as_floating(part, dtype) for part in (m, y) if part is not None]
@@ -267,5 +263,8 @@ ROWS = {
     **rows(
         "m, y=None, rowvar=True, bias=False, ddof=None, fweights=None, aweights=None, *, dtype=None", cov=_covariance
     ),
-    **rows("x, y=None, rowvar=True, *, dtype=None", corrcoef=_correlation),
+    **rows(
+        "x, y=None, rowvar=True, *, dtype=None",
+        corrcoef=lambda x, y, rowvar, dtype: ops.corrcoef(_variables(x, y, rowvar, dtype)),
+    ),
 }

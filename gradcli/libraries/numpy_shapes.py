@@ -9,7 +9,7 @@ import numpy as np
 
 from gradcli.errors import GradcliError
 from gradcli.graph.arguments import as_int, as_node
-from gradcli.graph.node import CONSTANT, MAX_DIMENSIONS, Node
+from gradcli.graph.node import CONSTANT, MAX_DIMENSIONS
 from gradcli.libraries.numpy_arguments import as_arrays, as_axes, as_axis, as_lengths, in_dtype, ops, plain, rows
 
 
@@ -77,10 +77,6 @@ def _roll(a: Any, shift: Any, axis: Any) -> Any:
     return ops.roll(x, tuple(totals.values()), tuple(totals)) if totals else x
 
 
-def _broadcast_to(array: Any, shape: Any) -> Any:
-    return ops.expand(array, as_lengths(shape))
-
-
 # Together and apart ---------------------------------------------------------------------------------------------------
 
 
@@ -105,10 +101,6 @@ def _stack(arrays: Any, axis: Any, dtype: Any) -> Any:
 def _stacked(name: str) -> Callable[..., Any]:
     """PyTorch's function of the same name stacks as NumPy's does."""
     return lambda tup, dtype=None: in_dtype(getattr(ops, name)(as_arrays(tup, f"numpy.{name}")), dtype)
-
-
-def _append(arr: Any, values: Any, axis: Any) -> Any:
-    return _concatenate([as_node(arr), as_node(values)], axis)
 
 
 def _block(arrays: Any) -> Any:
@@ -222,10 +214,6 @@ def _argsort(a: Any, axis: Any) -> Any:
     return ops.argsort(ops.reshape(x, -1)) if axis is None else ops.argsort(x, as_axis(axis, x.ndim), stable=True)
 
 
-def _searchsorted(a: Any, v: Any, side: Any, sorter: Any) -> Any:
-    return ops.searchsorted(a, v, side=side, sorter=sorter)
-
-
 def _digitize(x: Any, bins: Any, right: Any) -> Any:
     """The number of the bin of each element: bins may go up or down."""
     edges = as_node(bins)
@@ -247,10 +235,6 @@ def _size(a: Any, axis: Any) -> Any:
     return x.size if axis is None else x.shape[as_axis(axis, x.ndim)]
 
 
-def _shape(a: Node) -> Any:
-    return as_node(a).shape
-
-
 _JOINED = "arrays, axis=0, out=None, *, dtype=None, casting='same_kind'"
 _STACKED = "tup, *, dtype=None, casting='same_kind'"
 _SPLIT = "ary, indices_or_sections"
@@ -268,14 +252,16 @@ ROWS = {
     **rows("m", flipud=plain("flipud"), fliplr=plain("fliplr")),
     **rows("m, k=1, axes=None", rot90=_rot90),
     **rows("a, shift, axis=None", roll=_roll),
-    **rows("array, shape, subok=None", broadcast_to=_broadcast_to),
+    **rows("array, shape, subok=None", broadcast_to=lambda array, shape: ops.expand(array, as_lengths(shape))),
     **rows("*args, subok=None", broadcast_arrays=lambda args: ops.broadcast_tensors(*args)),
     **rows("*arys", atleast_1d=lambda arys: ops.atleast_1d(*arys), atleast_2d=lambda arys: ops.atleast_2d(*arys)),
     **rows("*arys", atleast_3d=lambda arys: ops.atleast_3d(*arys)),
     **rows(_JOINED, concatenate=_concatenate, concat=_concatenate, stack=_stack),
     **rows(_STACKED, hstack=_stacked("hstack"), vstack=_stacked("vstack"), row_stack=_stacked("vstack")),
     **rows("tup", dstack=_stacked("dstack"), column_stack=_stacked("column_stack")),
-    **rows("arr, values, axis=None", append=_append),
+    **rows(
+        "arr, values, axis=None", append=lambda arr, values, axis: _concatenate([as_node(arr), as_node(values)], axis)
+    ),
     **rows("arrays", block=_block),
     **rows(f"{_SPLIT}, axis=0", split=_split(True), array_split=_split(False)),
     **rows(_SPLIT, hsplit=_hsplit, vsplit=_split(True, 0), dsplit=_split(True, 2)),
@@ -291,8 +277,11 @@ ROWS = {
     **rows("a, offset=0, axis1=0, axis2=1", diagonal=_diagonal),
     **rows("x, *, offset=0", linalg__diagonal=lambda x, offset: _diagonal(x, offset, -2, -1)),
     **rows("a, axis=-1, kind=None, order=None, *, stable=None", sort=_sort, argsort=_argsort),
-    **rows("a, v, side='left', sorter=None", searchsorted=_searchsorted),
+    **rows(
+        "a, v, side='left', sorter=None",
+        searchsorted=lambda a, v, side, sorter: ops.searchsorted(a, v, side=side, sorter=sorter),
+    ),
     **rows("x, bins, right=False", digitize=_digitize),
     **rows("a, axis=None", size=_size),
-    **rows("a", shape=_shape, ndim=lambda a: as_node(a).ndim),
+    **rows("a", shape=lambda a: as_node(a).shape, ndim=lambda a: as_node(a).ndim),
 }

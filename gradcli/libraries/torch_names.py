@@ -6,7 +6,7 @@ from typing import Any
 
 import gradcli.ops  # noqa: F401
 from gradcli.graph.op import OPS, Op
-from gradcli.libraries.library_function import Harmless, drop_harmless
+from gradcli.libraries.library_function import Harmless, drop_harmless, names_and_rows
 
 #: What else stands in a folder than the rows that say so: the same functions again, under these names or others.
 _AGAIN = {
@@ -62,7 +62,7 @@ class TorchFunction:
 def torch_function(place: str) -> TorchFunction | None:
     """The function of this place, such as `torch.linalg.norm`; None where there is none."""
     folder, _, name = place.rpartition(".")
-    row = _again(folder).get(name)
+    row = names_and_rows(_AGAIN.get(folder, "")).get(name)
     if row is None and folder == "torch.linalg" and _LINALG + name in OPS:
         row = _LINALG + name
     op = OPS.function(row or name)
@@ -73,14 +73,9 @@ def torch_function(place: str) -> TorchFunction | None:
 
 def torch_names(folder: str) -> list[str]:
     """All names of a folder, for hints."""
-    names = [*_again(folder), *OPS.functions()]
+    names = [*names_and_rows(_AGAIN.get(folder, "")), *OPS.functions()]
     places = [(op.torch or "").rpartition(".")[2] for op in OPS.functions().values()]
     return [name for name in dict.fromkeys([*names, *places]) if name and torch_function(f"{folder}.{name}")]
-
-
-def _again(folder: str) -> dict[str, str]:
-    words = (word.partition("=") for word in _AGAIN.get(folder, "").split())
-    return {name: row or name for name, _, row in words}
 
 
 def _stands_at(op: Op, name: str, place: str) -> bool:

@@ -139,12 +139,12 @@ def unsigned_zero(total: Any) -> Any:
 _BYTE = np.dtype(np.uint8)
 
 
-def _wide(dtype: Any) -> np.dtype:
+def wide_dtype(dtype: Any) -> np.dtype:
     return np.dtype(np.float64 if dtype.kind == "f" else np.int64)
 
 
 SUM_LANES = Lanes(
-    start=lambda v, dtype: [v.constant(0, _wide(dtype))],
+    start=lambda v, dtype: [v.constant(0, wide_dtype(dtype))],
     add=lambda v, state, x: [state[0] + v.cast(x, state[0].dtype)],
     merge=lambda v, a, b: [x + y for x, y in zip(a, b, strict=True)],
     result=lambda v, state, count, node: v.cast(state[0], node.dtype),
@@ -202,7 +202,7 @@ def lanes_of(
     )
 
 
-PRODUCT_LANES = lanes_of(lambda v, dtype: v.constant(1, _wide(dtype)), lambda v, a, b: a * b)
+PRODUCT_LANES = lanes_of(lambda v, dtype: v.constant(1, wide_dtype(dtype)), lambda v, a, b: a * b)
 ALL_LANES = lanes_of(lambda v, dtype: v.constant(1, _BYTE), lambda v, a, b: a & b, lambda v, x: x != 0)
 ANY_LANES = lanes_of(lambda v, dtype: v.constant(0, _BYTE), lambda v, a, b: a | b, lambda v, x: x != 0)
 

@@ -10,7 +10,7 @@ which takes two of them and gives the third, are the derivatives of each other t
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -304,28 +304,30 @@ def _conv_transpose(count: int) -> Any:
     return build
 
 
-def _convolution(count: int, words: str) -> Op:
-    """The function for so many dimensions, of (batch, channels, `words`)."""
-    dims = 2 + count
-    return composite(
-        f"conv{count}d", _conv(count), family="network",
-        args="input, weight, bias=None, stride: lengths=1, padding: padding=0, dilation: lengths=1, groups=1",
-        doc=f"Sum of the products of a kernel and each window of the input, (batch, channels, {words}).",
-        example=(f"conv{count}d(input, weight)", f"input:{dims} weight:{dims}"),
-    )
+def over_space(
+    name: str, build: Callable[[int], Any], args: str, doc: str, example: tuple[str, str], more: str = ""
+) -> Iterator[Op]:
+    """The rows of a function for one, two and three dimensions, whose texts take their number and their names.
+
+    The `dims` of an example are those of (batch, channels, …); `more` are arguments beyond one dimension.
+    """
+    for count, words in enumerate(("length", "height, width", "depth, height, width"), 1):
+        call, shapes = (text.format(count, dims=2 + count) for text in example)
+        yield composite(
+            name.format(count), build(count), family="network", args=args + more * (count > 1),
+            doc=doc.format(count, words=words), example=(call, shapes),
+        )
 
 
-def _transposed(count: int, words: str) -> Op:
-    dims = 2 + count
-    return composite(
-        f"conv_transpose{count}d", _conv_transpose(count), family="network",
-        args="input, weight, bias=None, stride: lengths=1, padding: lengths=0, output_padding: lengths=0, groups=1,"
-        " dilation: lengths=1",
-        doc=f"The adjoint of conv{count}d: each element of the input, (batch, channels, {words}), spread by a kernel.",
-        example=(f"conv_transpose{count}d(input, weight)", f"input:{dims} weight:{dims}"),
-    )
-
-
-_SPACES = {1: "length", 2: "height, width", 3: "depth, height, width"}
-conv1d, conv2d, conv3d = (_convolution(count, words) for count, words in _SPACES.items())
-conv_transpose1d, conv_transpose2d, conv_transpose3d = (_transposed(count, words) for count, words in _SPACES.items())
+conv1d, conv2d, conv3d = over_space(
+    "conv{}d", _conv, "input, weight, bias=None, stride: lengths=1, padding: padding=0, dilation: lengths=1, groups=1",
+    "Sum of the products of a kernel and each window of the input, (batch, channels, {words}).",
+    ("conv{}d(input, weight)", "input:{dims} weight:{dims}"),
+)
+conv_transpose1d, conv_transpose2d, conv_transpose3d = over_space(
+    "conv_transpose{}d", _conv_transpose,
+    "input, weight, bias=None, stride: lengths=1, padding: lengths=0, output_padding: lengths=0, groups=1,"
+    " dilation: lengths=1",
+    "The adjoint of conv{}d: each element of the input, (batch, channels, {words}), spread by a kernel.",
+    ("conv_transpose{}d(input, weight)", "input:{dims} weight:{dims}"),
+)

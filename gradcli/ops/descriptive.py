@@ -7,12 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from gradcli.errors import GradcliError, SizeError
 from gradcli.graph.arguments import as_int, as_node, normalize_axis
 from gradcli.graph.dtypes import BOOL, INT64
-from gradcli.graph.infer import cast
+from gradcli.graph.infer import in_one_dtype
 from gradcli.graph.node import Node, constant, make, make_results
 from gradcli.graph.op import Blocking, Op, Params
 from gradcli.ops.blocking import kept
@@ -148,12 +146,7 @@ def _cov(input: Any, correction: Any, fweights: Any, aweights: Any) -> Node:
     middle = sum_(table if weights is None else table * weights, 1) / total
     centred = table - unsqueeze(middle, 1)
     weighted = centred if weights is None else centred * weights
-    return squeeze(mm(*_alike(centred, t(weighted))) / left)
-
-
-def _alike(a: Node, b: Node) -> tuple[Node, Node]:
-    dtype = np.promote_types(a.dtype, b.dtype)
-    return cast(a, dtype), cast(b, dtype)
+    return squeeze(mm(*in_one_dtype(centred, t(weighted))) / left)
 
 
 def _corrcoef(input: Any) -> Node:

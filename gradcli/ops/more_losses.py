@@ -15,6 +15,7 @@ from gradcli.graph.arguments import as_choice, as_flag, as_function, as_int, as_
 from gradcli.graph.infer import broadcast_shapes, cast
 from gradcli.graph.node import Node, constant, fitted, make
 from gradcli.ops.batching import sums
+from gradcli.ops.create import zeros_like
 from gradcli.ops.elementwise import clamp_min, eq, exp, log, logical_and, minimum, mul, ne, neg, sqrt, sub, where, xlogy
 from gradcli.ops.family import apply, call, composite, elementwise, floating, floats
 from gradcli.ops.loss import REDUCTIONS, class_pick, reduced, refuse_tracked
@@ -214,15 +215,11 @@ normalize = composite(
 # Margins --------------------------------------------------------------------------------------------------------------
 
 
-def _zeros(x: Node) -> Node:
-    return call("zeros_like", x)
-
-
 def _hinge_embedding(input: Any, target: Any, margin: Any, reduction: Any) -> Node:
     x, t = floats(input, target)
     least = constant(fitted(as_number(margin, "margin"), x.dtype))
     beyond = clamp_min(sub(least, x), 0)
-    return reduced(where(ne(t, 1), beyond, _zeros(beyond)) + where(ne(t, -1), x, _zeros(x)), reduction)
+    return reduced(where(ne(t, 1), beyond, zeros_like(beyond)) + where(ne(t, -1), x, zeros_like(x)), reduction)
 
 
 hinge_embedding_loss = composite(
@@ -242,7 +239,7 @@ def _cosine_embedding(input1: Any, input2: Any, target: Any, margin: Any, reduct
     cosine = sum_(mul(a, b), [-1]) / sqrt(lengths)
     apart = clamp_min(apply(_minus, cosine, as_number(margin, "margin")), 0)
     near = sub(constant(np.ones(cosine.shape, cosine.dtype)), cosine)
-    return reduced(where(eq(t, 1), near, _zeros(near)) + where(eq(t, -1), apart, _zeros(apart)), reduction)
+    return reduced(where(eq(t, 1), near, zeros_like(near)) + where(eq(t, -1), apart, zeros_like(apart)), reduction)
 
 
 cosine_embedding_loss = composite(
@@ -295,7 +292,7 @@ def _multi_margin(input: Any, target: Any, p: Any, margin: Any, weight: Any, red
             raise SizeError("weight has shape {}, there are {} classes", w.shape, rows.shape[1], argument="weight")
         beyond = beyond * unsqueeze(call("index_select", w, 0, t), 1)
     other = ne(call("arange", rows.shape[1]), unsqueeze(t, 1))
-    losses = sum_(where(other, beyond, _zeros(beyond)), [1]) / rows.shape[1]
+    losses = sum_(where(other, beyond, zeros_like(beyond)), [1]) / rows.shape[1]
     single = losses if x.ndim == 2 else reshape(losses, ())
     return one_step("MultiMarginLossBackward0", reduced(single, reduction), x)
 
@@ -320,7 +317,7 @@ def _multilabel_margin(input: Any, target: Any, reduction: Any) -> Node:
     among = logical_and(eq(unsqueeze(safe, 2), call("arange", classes)), unsqueeze(there, 2))
     others = logical_and(unsqueeze(there, 2), call("logical_not", unsqueeze(call("any", among, 1), 1)))
     beyond = call("relu", 1 - unsqueeze(own, 2) + unsqueeze(rows, 1))
-    losses = sum_(where(others, beyond, _zeros(beyond)), [1, 2]) / classes
+    losses = sum_(where(others, beyond, zeros_like(beyond)), [1, 2]) / classes
     single = losses if x.ndim == 2 else reshape(losses, ())
     return one_step("MultilabelMarginLossBackward0", reduced(single, reduction), x)
 

@@ -17,7 +17,7 @@ from gradcli.graph.native_forms import Dims
 from gradcli.graph.node import Node, make, make_results
 from gradcli.graph.op import Blocking, Op, Params, Shape
 from gradcli.ops.batching import MERGED
-from gradcli.ops.convolution import batched, per_dimension
+from gradcli.ops.convolution import batched, over_space, per_dimension
 from gradcli.ops.family import composite, primitive
 from gradcli.ops.formulas import arithmetic
 from gradcli.ops.kernels.taps import has_empty_window, maxima, width_of
@@ -225,39 +225,32 @@ def _max_unpool(count: int) -> Any:
     return build
 
 
-_SPACES = {1: "length", 2: "height, width", 3: "depth, height, width"}
-
-
-def _poolings(count: int) -> tuple[Op, Op, Op]:
-    words, dims = _SPACES[count], 2 + count
-    return (
-        composite(
-            f"max_pool{count}d", _max_pool(count), family="network",
-            args="input, kernel_size: lengths, stride: lengths=None, padding: lengths=0, dilation: lengths=1,"
-            " ceil_mode=False, return_indices=False",
-            doc=f"The largest element of each window, along {words}, and its index in the flattened input if "
-            "asked for.",
-            example=(f"max_pool{count}d(input, 2)", f"input:{dims}"),
-        ),
-        composite(
-            f"adaptive_max_pool{count}d", _adaptive_max_pool(count), family="network",
-            args="input, output_size: lengths, return_indices=False",
-            doc=f"The largest element of each of output_size windows of about equal length, along {words}.",
-            example=(f"adaptive_max_pool{count}d(input, 2)", f"input:{dims}"),
-        ),
-        composite(
-            f"max_unpool{count}d", _max_unpool(count), family="network",
-            args="input, indices, kernel_size: lengths, stride: lengths=None, padding: lengths=0,"
-            " output_size: lengths=None",
-            doc=f"The largest elements put back to where max_pool{count}d found them, zeros elsewhere.",
-            example=(f"max_unpool{count}d(input, indices, 2)", f"input:{dims} indices:{dims}:int64"),
-        ),
-    )
-
-
-max_pool1d, adaptive_max_pool1d, max_unpool1d = _poolings(1)
-max_pool2d, adaptive_max_pool2d, max_unpool2d = _poolings(2)
-max_pool3d, adaptive_max_pool3d, max_unpool3d = _poolings(3)
+# One dimension after the other: in this order they are listed.
+(
+    (max_pool1d, adaptive_max_pool1d, max_unpool1d),
+    (max_pool2d, adaptive_max_pool2d, max_unpool2d),
+    (max_pool3d, adaptive_max_pool3d, max_unpool3d),
+) = zip(
+    over_space(
+        "max_pool{}d", _max_pool,
+        "input, kernel_size: lengths, stride: lengths=None, padding: lengths=0, dilation: lengths=1,"
+        " ceil_mode=False, return_indices=False",
+        "The largest element of each window, along {words}, and its index in the flattened input if asked for.",
+        ("max_pool{}d(input, 2)", "input:{dims}"),
+    ),
+    over_space(
+        "adaptive_max_pool{}d", _adaptive_max_pool, "input, output_size: lengths, return_indices=False",
+        "The largest element of each of output_size windows of about equal length, along {words}.",
+        ("adaptive_max_pool{}d(input, 2)", "input:{dims}"),
+    ),
+    over_space(
+        "max_unpool{}d", _max_unpool,
+        "input, indices, kernel_size: lengths, stride: lengths=None, padding: lengths=0, output_size: lengths=None",
+        "The largest elements put back to where max_pool{}d found them, zeros elsewhere.",
+        ("max_unpool{}d(input, indices, 2)", "input:{dims} indices:{dims}:int64"),
+    ),
+    strict=True,
+)
 
 
 # Windows as columns ---------------------------------------------------------------------------------------------------

@@ -197,10 +197,10 @@ def _prod_vjp(g: Node, out: Node, x: Node, dim: Any, keepdim: Any, axis_given: b
 
 def _before(x: Node, axis: int) -> Node:
     """The product of the elements before each one."""
-    return cumprod(_shifted(x, axis, -1, 1.0), axis) if x.shape[axis] else x
+    return cumprod(shifted(x, axis, -1, 1.0), axis) if x.shape[axis] else x
 
 
-def _shifted(x: Node, axis: int, step: int, fill: float = 0.0) -> Node:
+def shifted(x: Node, axis: int, step: int, fill: float = 0.0) -> Node:
     """In the place of each element the next one along `axis` (`step` 1) or the one before (-1), a number at the end."""
     length = x.shape[axis]
     if not length:
@@ -230,7 +230,7 @@ def _cumprod_vjp(g: Node, out: Node, x: Node, dim: int) -> tuple[Node]:
     """What comes before each factor times what is summed up after it: products only, so that zeros are no exception."""
     if not (x.ndim and x.size):
         return (g,)
-    return (_before(x, dim) * recurrence_of(g, _shifted(x, dim, 1), dim, True),)
+    return (_before(x, dim) * recurrence_of(g, shifted(x, dim, 1), dim, True),)
 
 
 # As people write them -------------------------------------------------------------------------------------------------
@@ -355,9 +355,7 @@ prod = reduction(
     words=("product",),
     doc="Product.", vjp=_prod_vjp,
     grad_fn=by_axis("ProdBackward0", "ProdBackward1"),
-    accumulate=accumulators.by_ufunc(
-        np.multiply, lambda dtype: np.float64 if dtype.kind == "f" else np.int64, accumulators.PRODUCT_LANES
-    ),
+    accumulate=accumulators.by_ufunc(np.multiply, accumulators.wide_dtype, accumulators.PRODUCT_LANES),
     textbook=lambda g, out, x, dim, keepdim, axis_given: (
         restore(g, x, dim, keepdim) * (restore(out, x, dim, keepdim) / x),
     ),
@@ -667,8 +665,8 @@ def _recur(y: Any, a: Any) -> None:
 def _recurrence_vjp(g: Node, out: Node, b: Node, a: Node, dim: int, reverse: bool) -> tuple[Node, Node]:
     """The same recurrence from the other end."""
     step = -1 if reverse else 1
-    to_b = recurrence_of(g, _shifted(a, dim - b.ndim + a.ndim, step), dim, not reverse)
-    return to_b, to_b * _shifted(out, dim, -step)
+    to_b = recurrence_of(g, shifted(a, dim - b.ndim + a.ndim, step), dim, not reverse)
+    return to_b, to_b * shifted(out, dim, -step)
 
 
 def recurrence_of(b: Node, a: Node, dim: int, reverse: bool = False) -> Node:

@@ -17,7 +17,7 @@ from gradcli.graph.dtypes import INT64
 from gradcli.graph.node import Node, make
 from gradcli.graph.op import Blocking, Op, Params, Shape
 from gradcli.ops.batching import LINEAR
-from gradcli.ops.convolution import batched, per_dimension
+from gradcli.ops.convolution import batched, over_space, per_dimension
 from gradcli.ops.elementwise import abs_, sign
 from gradcli.ops.family import call, composite, float_node, primitive
 from gradcli.ops.formulas import arithmetic
@@ -198,37 +198,31 @@ def _lp_pool(count: int) -> Any:
     return build
 
 
-_SPACES = {1: "length", 2: "height, width", 3: "depth, height, width"}
-_WINDOWS = "kernel_size: lengths, stride: lengths=None, padding: lengths=0, ceil_mode=False"
-
-
-def _poolings(count: int) -> tuple[Op, Op, Op]:
-    words, dims, divided = _SPACES[count], 2 + count, ", divisor_override: int=None" if count > 1 else ""
-    return (
-        composite(
-            f"avg_pool{count}d", _avg_pool(count), family="network",
-            args=f"input, {_WINDOWS}, count_include_pad=True{divided}",
-            doc=f"The mean of each window, along {words}.",
-            example=(f"avg_pool{count}d(input, 2)", f"input:{dims}"),
-        ),
-        composite(
-            f"adaptive_avg_pool{count}d", _adaptive_avg_pool(count), family="network",
-            args="input, output_size: lengths",
-            doc=f"The mean of each of output_size windows of about equal length, along {words}.",
-            example=(f"adaptive_avg_pool{count}d(input, 2)", f"input:{dims}"),
-        ),
-        composite(
-            f"lp_pool{count}d", _lp_pool(count), family="network",
-            args="input, norm_type: number, kernel_size: lengths, stride: lengths=None, ceil_mode=False",
-            doc=f"The norm of each window, along {words}.",
-            example=(f"lp_pool{count}d(input, 2, 2)", f"input:{dims}"),
-        ),
-    )
-
-
-avg_pool1d, adaptive_avg_pool1d, lp_pool1d = _poolings(1)
-avg_pool2d, adaptive_avg_pool2d, lp_pool2d = _poolings(2)
-avg_pool3d, adaptive_avg_pool3d, lp_pool3d = _poolings(3)
+# One dimension after the other: in this order they are listed.
+(
+    (avg_pool1d, adaptive_avg_pool1d, lp_pool1d),
+    (avg_pool2d, adaptive_avg_pool2d, lp_pool2d),
+    (avg_pool3d, adaptive_avg_pool3d, lp_pool3d),
+) = zip(
+    over_space(
+        "avg_pool{}d", _avg_pool,
+        "input, kernel_size: lengths, stride: lengths=None, padding: lengths=0, ceil_mode=False,"
+        " count_include_pad=True",
+        "The mean of each window, along {words}.", ("avg_pool{}d(input, 2)", "input:{dims}"),
+        ", divisor_override: int=None",
+    ),
+    over_space(
+        "adaptive_avg_pool{}d", _adaptive_avg_pool, "input, output_size: lengths",
+        "The mean of each of output_size windows of about equal length, along {words}.",
+        ("adaptive_avg_pool{}d(input, 2)", "input:{dims}"),
+    ),
+    over_space(
+        "lp_pool{}d", _lp_pool,
+        "input, norm_type: number, kernel_size: lengths, stride: lengths=None, ceil_mode=False",
+        "The norm of each window, along {words}.", ("lp_pool{}d(input, 2, 2)", "input:{dims}"),
+    ),
+    strict=True,
+)
 
 
 # Interpolation --------------------------------------------------------------------------------------------------------

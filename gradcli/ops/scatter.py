@@ -32,7 +32,7 @@ from gradcli.ops.gather import (
 )
 from gradcli.ops.kernels import picking
 from gradcli.ops.notation import spelling
-from gradcli.ops.reduce import recurrence_of
+from gradcli.ops.reduce import recurrence_of, shifted
 from gradcli.ops.shape import cat, expand, narrow, reshape
 
 
@@ -358,9 +358,9 @@ def _product_vjp(g: Node, x: Node, index: Node, source: Node, dim: int, include:
     order = call("argsort", place, 0, False, True)
     elements = take(cat([reshape(x, (-1,)), reshape(source, (-1,))], 0), order)
     sorted_place = take(place, order)
-    first, last = (ne(_neighbour(sorted_place, step, -1), sorted_place) for step in (-1, 1))
+    first, last = (ne(shifted(sorted_place, 0, step, -1), sorted_place) for step in (-1, 1))
     before, after = (
-        recurrence_of(call("to", end, x.dtype), where(end, 0, _neighbour(elements, step, 0)), 0, step > 0)
+        recurrence_of(call("to", end, x.dtype), where(end, 0, shifted(elements, 0, step)), 0, step > 0)
         for end, step in ((first, -1), (last, 1))
     )
     others = placed(before * after * take(g, sorted_place), order, (elements.size,), 0)
@@ -368,13 +368,6 @@ def _product_vjp(g: Node, x: Node, index: Node, source: Node, dim: int, include:
         (narrow(others, 0, 0, x.size), x), (narrow(others, 0, x.size, others.size), source)
     ))
     return to_x if taken is None else where(taken, 0, to_x), to_source
-
-
-def _neighbour(x: Node, step: int, end: int) -> Node:
-    """In the place of each element the next one (`step` 1) or the one before (-1), a number at the end."""
-    rest = narrow(x, 0, max(step, 0), x.size + min(step, 0))
-    filler = call("full", (1,), end, dtype=x.dtype)
-    return cat([rest, filler] if step > 0 else [filler, rest], 0)
 
 
 def _flat(index: Node, shape: Shape, dim: int) -> Node:

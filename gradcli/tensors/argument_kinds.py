@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, NamedTuple
 
 
@@ -11,6 +12,12 @@ class Kind(NamedTuple):
     annotation: str
     meaning: str
     sample: Any = None
+
+
+def _choice(*words: str, sample: str | None = None) -> Kind:
+    """One of several words."""
+    *first, last = map(repr, words)
+    return Kind(f"Literal[{', '.join(map(json.dumps, words))}]", f"{', '.join(first)} or {last}", sample or words[0])
 
 
 _TENSOR = "a tensor, or a number, an array or a list that becomes a tensor"
@@ -46,24 +53,16 @@ KINDS = {
         "a spacing, or for each dimension a spacing or a vector of positions",
         1.0,
     ),
-    "between": Kind(
-        'Literal["linear", "lower", "higher", "midpoint", "nearest"]',
-        "'linear', 'lower', 'higher', 'midpoint' or 'nearest'",
-        "linear",
-    ),
+    "between": _choice("linear", "lower", "higher", "midpoint", "nearest"),
     "levels": Kind("_Number | Tensor | np.ndarray | list[builtins.float]", "a number from 0 to 1, or several", 0.5),
     "plane": Kind("_Ints", "two dimensions", (0, 1)),
-    "indexing": Kind('Literal["ij", "xy"]', "'ij' or 'xy'", "ij"),
-    "mode": Kind(
-        'Literal["constant", "reflect", "replicate", "circular"]',
-        "'constant', 'reflect', 'replicate' or 'circular'",
-        "constant",
-    ),
+    "indexing": _choice("ij", "xy"),
+    "mode": _choice("constant", "reflect", "replicate", "circular"),
     "norm": Kind('_Number | Literal["fro", "nuc"]', "a number, inf and -inf among them, 'fro' or 'nuc'", 2),
     "matrix_order": Kind('_Number | Literal["fro", "nuc"]', "1, 2, inf, their negatives, 'fro' or 'nuc'", 2),
     "columns": Kind("_Int", "an integer of at least 2", 2),
     "triangle": Kind('Literal["L", "U"]', "'L' or 'U', the triangle that is read", "L"),
-    "qr_mode": Kind('Literal["reduced", "complete", "r"]', "'reduced', 'complete' or 'r'", "reduced"),
+    "qr_mode": _choice("reduced", "complete", "r"),
     "driver": Kind('Literal["gelsy", "gels", "gelsd", "gelss"]', "LAPACK's function: 'gels' for full rank", "gelsy"),
     "distance": Kind("str", "how PyTorch would compute it; accepted and ignored", "donot_use_mm_for_euclid_dist"),
     "bound": Kind("_Number | Tensor | np.ndarray", "a number, or a tensor with one for each matrix", 0.1),
@@ -77,33 +76,25 @@ KINDS = {
         "_Format", "'preserve_format', 'contiguous_format', 'channels_last' or 'channels_last_3d'", "preserve_format"
     ),
     "equation": Kind("str", "the letters of the dimensions", "ij,jk->ik"),
-    "reduction": Kind('Literal["mean", "sum", "none"]', "'mean', 'sum' or 'none'", "mean"),
-    "bag": Kind('Literal["mean", "sum", "max"]', "'mean', 'sum' or 'max'", "sum"),
-    "side": Kind('Literal["left", "right"]', "'left' or 'right'", "right"),
-    "scattering": Kind('Literal["add", "multiply"]', "'add' or 'multiply'", "add"),
-    "scattered": Kind(
-        'Literal["sum", "prod", "mean", "amax", "amin"]', "'sum', 'prod', 'mean', 'amax' or 'amin'", "sum"
-    ),
-    "rounding": Kind('Literal["floor", "trunc"]', "'floor' or 'trunc'", "floor"),
+    "reduction": _choice("mean", "sum", "none"),
+    "bag": _choice("mean", "sum", "max", sample="sum"),
+    "side": _choice("left", "right", sample="right"),
+    "scattering": _choice("add", "multiply"),
+    "scattered": _choice("sum", "prod", "mean", "amax", "amin"),
+    "rounding": _choice("floor", "trunc"),
     "padding": Kind('_Int | _Ints | Literal["same", "valid"]', "lengths, 'same' or 'valid'", 0),
     "durations": Kind("_TensorLike | _Ints", "integers, or a tensor of them", (1,)),
     "function": Kind("Callable[[Tensor, Tensor], Tensor]", "a function of two tensors"),
-    "kl_reduction": Kind(
-        'Literal["mean", "sum", "none", "batchmean"]', "'mean', 'sum', 'none' or 'batchmean'", "batchmean"
-    ),
-    "sampling": Kind('Literal["bilinear", "nearest", "bicubic"]', "'bilinear', 'nearest' or 'bicubic'", "bicubic"),
-    "beyond": Kind('Literal["zeros", "border", "reflection"]', "'zeros', 'border' or 'reflection'", "border"),
+    "kl_reduction": _choice("mean", "sum", "none", "batchmean", sample="batchmean"),
+    "sampling": _choice("bilinear", "nearest", "bicubic", sample="bicubic"),
+    "beyond": _choice("zeros", "border", "reflection", sample="border"),
     "canvas": Kind("_Ints", "the lengths of batch, channels and space", (1, 1, 2, 2)),
     "width": Kind("_Int", "an integer", 1),
     "sides": Kind("_Int | _Ints", "a length, or one for each side", 1),
     "picture": Kind("_Int | _Ints", "height and width", (1, 3)),
     "scale": Kind("_Number | list[_Number] | tuple[_Number, ...]", "a factor, or one for each dimension", 2),
-    "interpolation": Kind(
-        'Literal["nearest", "nearest-exact", "linear", "bilinear", "bicubic", "trilinear", "area"]',
-        "'nearest', 'nearest-exact', 'linear', 'bilinear', 'bicubic', 'trilinear' or 'area'",
-        "nearest",
-    ),
-    "approximation": Kind('Literal["none", "tanh"]', "'none' or 'tanh'", "tanh"),
+    "interpolation": _choice("nearest", "nearest-exact", "linear", "bilinear", "bicubic", "trilinear", "area"),
+    "approximation": _choice("none", "tanh", sample="tanh"),
 }
 
 #: What arguments hold by their names, as PyTorch uses them, unless a row says otherwise. Others hold what their default
