@@ -418,16 +418,24 @@ def test_rows_are_added_up_at_places_with_the_bits_of_numpy(expression: str, dty
             assert same_bits(mine, theirs) if "exp" not in text else np.allclose(mine, theirs, 1e-5, equal_nan=True)
 
 
-def test_places_out_of_range_of_a_row() -> None:
-    i = np.zeros((ROWS, 5), np.int64)
-    for wrong in (-1, 5, 10**12):
-        i[700, 3] = wrong
-        roots = with_gradients("scatter_add(X, 1, i, X)", {"X": drawn((ROWS, 5), "float32"), "i": i})
-        with pytest.raises(GradcliError, match=f"index {wrong} is out of range for dimension 1 of length 5"):
+@pytest.mark.parametrize("expression", ["scatter_add(X, 1, i, X)", "gather(X, 1, i)"])
+def test_places_out_of_range_of_a_row(expression: str) -> None:
+    """Wherever it is in a vector, also in one that is not full; what lies behind its end does not count."""
+    for width, row, column, wrong in (
+        (5, 700, 3, -1),
+        (5, ROWS - 1, 4, 10**12),
+        (37, 700, 36, 37),
+        (37, 0, 15, -(2**63)),
+    ):
+        i = np.zeros((ROWS, width), np.int64)
+        i[row, column] = wrong
+        roots = with_gradients(expression, {"X": drawn((ROWS, width), "float32"), "i": i})
+        message = f"index {wrong} is out of range for dimension 1 of length {width}"
+        with pytest.raises(GradcliError, match=message):
             both(roots)
         ENGINE.set("native")
         program = plan(roots, sizes=BLOCKS)
-        with pytest.raises(GradcliError, match=f"index {wrong} is out of range for dimension 1 of length 5") as error:
+        with pytest.raises(GradcliError, match=message) as error:
             run(program, [known_value(leaf) for leaf in program.leaves])
         assert error.value.span is not None
 

@@ -95,6 +95,8 @@ class Bound:
         self.code, self.function = loaded(step.text if on_lines else step.text.replace(PAST, "align 1"))
         self.memory = aligned(max(1, step.states.bytes))
         self.address, self.state = self.pointers.ctypes.data, self.memory.ctypes.data
+        self.marks = np.ndarray(int(step.states.marks >= 0), np.int64, self.memory, max(0, step.states.marks))
+        self.marks[:] = 0
         self.readers = [self._reader(number) for number in range(len(step.group.sums))]
 
     def _reader(self, number: int) -> Callable[[int, int], tuple[Any, ...]]:
@@ -122,8 +124,11 @@ class Bound:
             self.pointers[k] = array.ctypes.data
             self.pointers[len(self.leads) + k] = array.nbytes // self.leads[k]
         self.function(self.address, end - begin, self.state)
+        marked = self.marks.any()
         for check in self.step.checks:
-            look(check, local[check.slot], [covered.node for covered in self.step.covers])
+            if marked or not check.marks:
+                look(check, local[check.slot], [covered.node for covered in self.step.covers])
+        self.marks[:] = 0
         rows = end - begin
         partials: list[Any] = []
         number = 0

@@ -20,6 +20,9 @@ from gradcli.engine.native.strides import Shape, dense
 from gradcli.engine.native.transpose import UINT8, first_lanes, masked_load, masked_store, spread_from, stored
 from gradcli.engine.native.vectors import INT64, Vector
 
+#: Bytes of a table of a row's own that is asked for before it is looked at, and about how many there are in between.
+_LONG, _AHEAD = 1 << 9, 12 << 10
+
 
 class ColumnsAcross:
     """Goes through each phase of a row in vectors of its last dimension; what a later phase needs is kept in memory."""
@@ -29,7 +32,7 @@ class ColumnsAcross:
         self.lanes = group.lanes
         self.states = States(group, self.lanes, [any(item.strides) for item in group.sums])
         self.v = VectorBuilder(self.lanes, block="row")
-        self.head = group.addresses()
+        self.head = [*group.addresses(), *self.states.marking()]
         #: What is the same for all places of a row, and the base of what differs.
         self.same: dict[int, Vector] = {}
         self.base: dict[int, str] = {}
@@ -175,7 +178,7 @@ class ColumnsAcross:
     ) -> Vector:
         """An element from a place that is data; of neighbours at the same place, neighbouring elements."""
         v, ((slot, strides, shift), places) = self.v, item.reads
-        place = place_within(v, self._operand(item, *places, here, indices, valid), table)
+        place = place_within(v, self._operand(item, *places, here, indices, valid), table, valid)
         if slot in self.same:
             return self.same[slot]
         dtype, apart = self.group.dtype(slot), bool(places[1] and places[1][-1])
@@ -187,6 +190,8 @@ class ColumnsAcross:
         pointer = self._pointer(slot, indices, strides, shift)
         beside = bool(strides and strides[-1])
         if apart:
+            if table.step == 1 and not trail and not beside and slot not in self.group.shared:
+                self._ask_ahead(pointer, table.length * stored(dtype).itemsize, indices[-1], item.space[-1])
             offset = place * (v.spread(step, INT64) if isinstance(step, str) else step)
             offset = offset + lane_offsets(v, stored(dtype).itemsize) if beside else offset
             return gathered(v, pointer, offset, dtype, valid)
@@ -196,13 +201,25 @@ class ColumnsAcross:
         value = masked_load(v, pointer, stored(dtype), valid)
         return value != 0 if dtype.kind == "b" else value
 
+    def _ask_ahead(self, pointer: str, size: int, index: str, count: int) -> None:
+        """Ask for a piece of a table of so many bytes that will be looked at soon, in no order, while a loop goes
+        through as many places of this one."""
+        v = self.v
+        if size < _LONG or index.isdigit():
+            return
+        by = v.fresh()
+        v.lines.append(f"  {by} = mul i64 {index}, {-(-size // count)}")
+        ahead = address(v, address(v, pointer, max(1, _AHEAD // size) * size), by)
+        v.declarations["@llvm.prefetch"] = "declare void @llvm.prefetch.p0(ptr, i32, i32, i32)"
+        v.lines.append(f"  call void @llvm.prefetch.p0(ptr {ahead}, i32 0, i32 3, i32 1)")
+
     def _scatter(self, item: LoopStep, here: dict[int, Vector], indices: list[str], valid: int) -> None:
         """Add neighbouring elements up at a place that is data."""
         v, (first, places), table = self.v, item.reads, item.table
         assert table is not None
         number, valid = self.group.sums.index(item), valid if item.space else 1
         (dtype,) = self.states.parts[number]
-        place = place_within(v, self._operand(item, *places, here, indices, valid), table)
+        place = place_within(v, self._operand(item, *places, here, indices, valid), table, valid)
         value = v.cast(self._operand(item, *first, here, indices, valid), dtype)
         start = address(v, "%s", self.states.place(number, 0, 0))
         at = lead_address(v, start, str(table.step * dtype.itemsize), scalar(v, place))

@@ -221,7 +221,7 @@ class Code:
         try:
             assert item.form is not None
             if item.table is not None:
-                place_within(v, values.pop(), item.table)
+                place_within(v, values.pop(), item.table, v.lanes)
                 v.lines += [""] * ((_GATHERED if item.out >= 0 else _SCATTERED) * v.lanes)
                 return 1 + len(v.lines)
             made = item.form(v, *values)

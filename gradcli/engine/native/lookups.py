@@ -9,9 +9,12 @@ from gradcli.engine.native.builder import VectorBuilder
 from gradcli.engine.native.loop_steps import LookupTable, LoopStep, rest_of
 from gradcli.engine.native.strides import Shape, dense
 from gradcli.engine.native.transpose import stored
-from gradcli.engine.native.vectors import FLOAT64, INT64, Vector, element_type
+from gradcli.engine.native.vectors import BOOL, FLOAT64, INT64, Vector, element_type
 from gradcli.engine.plan.program import Pass, Step, Sum
 from gradcli.graph.native_forms import Dims, NativeAdded, NativeLookup, NativeScatter
+
+#: The name of an integer of a function that is not 0 if a place is negative or out of range.
+MARKS = "%marks"
 
 
 def looked_up(one: Pass, step: Step, native: NativeLookup) -> LoopStep | None:
@@ -104,12 +107,33 @@ def _along(ways: dict[int | None, int], dims: list[int]) -> Shape:
 # In code --------------------------------------------------------------------------------------------------------------
 
 
-def place_within(v: VectorBuilder, place: Vector, table: LookupTable) -> Vector:
-    """A place counted from the beginning: negative ones count from the end, and what is out of range, of which the
-    caller complains later, is the first."""
+def place_within(v: VectorBuilder, place: Vector, table: LookupTable, valid: int) -> Vector:
+    """A place counted from the beginning: negative ones count from the end, and what is out of range is the first.
+
+    Both leave a mark if they are in one of the first lanes: whether that is allowed is looked at later.
+    """
     place = v.settled(v.cast(place, INT64))
-    place = v.select(place < 0, place + table.length, place)
-    return v.select((place >= 0) & (place < table.length), place, 0)
+    here, wrapped = _is_below(v, place, table.length), place + table.length
+    _mark(v, ~here, valid)
+    return v.select(here, place, v.select(_is_below(v, wrapped, table.length), wrapped, 0))
+
+
+def _is_below(v: VectorBuilder, place: Vector, length: int) -> Vector:
+    """Whether it is a place: without sign, negative ones are the largest numbers."""
+    return v.emit(f"icmp ult {place.typed}, {v.constant(length, INT64).name}", BOOL)
+
+
+def _mark(v: VectorBuilder, odd: Vector, valid: int) -> None:
+    """Remember if one of the first lanes is odd."""
+    bits, wide, own, before, after = (v.fresh() for _ in range(5))
+    v.lines += [
+        f"  {bits} = bitcast {odd.typed} to i{v.lanes}",
+        f"  {wide} = zext i{v.lanes} {bits} to i64",
+        f"  {own} = and i64 {wide}, {(1 << valid) - 1}",
+        f"  {before} = load i64, ptr {MARKS}, align 8",
+        f"  {after} = or i64 {before}, {own}",
+        f"  store i64 {after}, ptr {MARKS}, align 8",
+    ]
 
 
 def scalar(v: VectorBuilder, x: Vector) -> str:

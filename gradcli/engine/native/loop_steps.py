@@ -79,11 +79,13 @@ class LoopStep:
 
 
 class Check(NamedTuple):
-    """A function of the array at a place, which raises what the kernel of `node` would."""
+    """A function of the array at a place, which raises what the kernel of `node` would; there is nothing to raise
+    without a mark, if native code `marks` odd places."""
 
     slot: int
     function: Callable[[Any], Any]
     node: Node
+    marks: bool
 
 
 def rest_of(one: Pass, slot: int) -> Shape:

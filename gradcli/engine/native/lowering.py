@@ -277,7 +277,7 @@ class Lowering:
             number, function = found
             slot, node = self.source.get(item.step.inputs[number], item.step.inputs[number]), item.step.node
             if all(known.slot != slot or known.node.params != node.params for known in self.checks):
-                self.checks.append(Check(slot, function, node))
+                self.checks.append(Check(slot, function, node, item.table is not None))
         return item
 
     def _along(self, slot: int, out: int) -> Shape:

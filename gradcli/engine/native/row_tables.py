@@ -41,7 +41,7 @@ def begin(v: VectorBuilder, group: Group, item: LoopStep, same: Vector | None, b
 def add(v: VectorBuilder, item: LoopStep, value: Vector, place: Vector, indices: list[str], valid: int) -> None:
     """Add the first elements of a vector, each at its place."""
     assert item.table is not None
-    offset = place_within(v, place, item.table) * (item.table.step * _SIZE)
+    offset = place_within(v, place, item.table, valid) * (item.table.step * _SIZE)
     if item.strides[-1:] == (1,):
         offset = offset + lane_offsets(v, _SIZE)
     add_each(v, address_of(v, _name(item), indices, item.strides, _SIZE), offset, v.cast(value, FLOAT64), valid)

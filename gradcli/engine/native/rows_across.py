@@ -28,7 +28,7 @@ class RowsAcross:
         self.states = States(group, self.lanes, [False] * len(group.sums))
         self.v = VectorBuilder(self.lanes, block="loop")
         self.found: dict[Place, Vector] = {}
-        self.head = group.addresses()
+        self.head = [*group.addresses(), *self.states.marking()]
         self.tail: list[str] = []
 
     def module(self) -> str:
@@ -144,7 +144,7 @@ class RowsAcross:
     def _at_place(self, item: LoopStep, table: LookupTable, index: tuple[int, ...]) -> None:
         """Take an element from a place that is data, or add one up there."""
         v, ((first, strides), (places, along)) = self.v, item.operands
-        place = place_within(v, self.found[places, _offset(index, along)], table)
+        place = place_within(v, self.found[places, _offset(index, along)], table, self.lanes)
         if item.out >= 0:
             dtype = self.group.dtype(first)
             at = address(v, f"%a{self.group.inputs.index(first)}", _offset(index, strides) * stored(dtype).itemsize)

@@ -35,7 +35,7 @@ class RowsLooped:
         self.lanes = group.lanes
         self.states = States(group, self.lanes, [False] * len(group.sums))
         self.v = VectorBuilder(self.lanes, block="loop")
-        self.head = group.addresses()
+        self.head = [*group.addresses(), *self.states.marking()]
         #: Vectors that hold for the whole row, and the memory of those that differ from place to place.
         self.same: dict[int, Vector] = {}
         self.base: dict[int, str] = {}
@@ -151,7 +151,7 @@ class RowsLooped:
     def _at_place(self, item: LoopStep, table: LookupTable, here: dict[int, Vector], indices: Sequence[str]) -> None:
         """Take an element from a place that is data, or add one up there."""
         v, (first, second) = self.v, item.reads
-        place = place_within(v, self._operand(item, *second, here, indices), table)
+        place = place_within(v, self._operand(item, *second, here, indices), table, self.lanes)
         if item.out >= 0:
             value = here[item.out] = self._taken(first[0], first[1], table, place, indices)
             self._keep(item, value, indices)

@@ -11,6 +11,7 @@ import numpy as np
 from gradcli.engine.native.builder import VectorBuilder
 from gradcli.engine.native.expressions import LINE
 from gradcli.engine.native.group import Group
+from gradcli.engine.native.lookups import MARKS
 from gradcli.engine.native.loop_steps import LoopStep
 from gradcli.engine.native.loops import address
 from gradcli.engine.native.vectors import INT64, Vector
@@ -47,6 +48,12 @@ class States:
                 # Beyond the end: neighbours are looked at in whole vectors from any place on.
                 vectors = -(-(size + lanes - 1) // lanes) if together else size
                 self.bytes += vectors * lanes * dtype.itemsize
+        #: Where the marks of places lie, -1 where no places are data.
+        self.marks = self._room(_WIDEST) if any(i.table for phase in group.phases for i in phase.items) else -1
+
+    def marking(self) -> list[str]:
+        """The line that names these marks, if there are any."""
+        return [] if self.marks < 0 else [f"  {MARKS} = getelementptr i8, ptr %s, i64 {self.marks}"]
 
     def clear(self, v: VectorBuilder, number: int) -> None:
         """Start a table: sums of nothing have no bits."""
@@ -58,9 +65,13 @@ class States:
     def reserve(self, name: str, size: int) -> str:
         """The line that names so many bytes of the same memory: a thread's stack has no room for whole rows. Behind
         them a whole vector has room, wherever it begins within."""
+        return f"  {name} = getelementptr i8, ptr %s, i64 {self._room(size + self.lanes * _WIDEST)}"
+
+    def _room(self, size: int) -> int:
+        """Where so many bytes more begin."""
         start = -(-self.bytes // LINE) * LINE
-        self.bytes = start + size + self.lanes * _WIDEST
-        return f"  {name} = getelementptr i8, ptr %s, i64 {start}"
+        self.bytes = start + size
+        return start
 
     def step(self, number: int, part: int) -> int:
         """From the state of a place to that of the next one, in bytes."""
