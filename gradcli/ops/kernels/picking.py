@@ -11,7 +11,9 @@ import numpy as np
 from gradcli.errors import SizeError
 
 # Places of a few rows that are gone through at once: what is made of them stays in the cache.
-_PIECE = 1 << 14
+_PIECE = 1 << 16
+# Elements of a row that is copied there first, in order: where it lies, memory would be waited for at every place.
+_LONG = range(1 << 7, _PIECE)
 
 
 def check_places(index: Any, length: int, dim: int, least: int = 0) -> None:
@@ -60,8 +62,8 @@ def _in_rows(shape: tuple[int, ...], index: Any, dim: int) -> tuple[int, int, in
     return math.prod(shape[:dim]), shape[dim], math.prod(shape[dim + 1 :])
 
 
-def _pieces(index: Any, rows: int, length: int, inner: int) -> Iterator[tuple[slice, Any]]:
-    """A few rows after the other, with the flat places within these."""
+def _pieces(index: Any, rows: int, length: int, inner: int, dim: int) -> Iterator[tuple[slice, Any]]:
+    """A few rows after the other, with the flat places within these, none of which is out of range."""
     index = index.reshape(rows, -1, inner)
     lines = max(1, min(rows, _PIECE // max(1, max(index.shape[1], length) * inner)))
     behind = (np.arange(lines) * (length * inner))[:, None, None] + np.arange(inner)
@@ -70,6 +72,7 @@ def _pieces(index: Any, rows: int, length: int, inner: int) -> Iterator[tuple[sl
         behind = np.repeat(behind, index.shape[1], axis=1)
     for start in range(0, rows, lines):
         own = index[start : start + lines]
+        check_places(own, length, dim)
         flat = own if inner == 1 else own.astype(np.int64) * inner
         yield slice(start, start + lines), flat if behind.size == 1 else flat + behind[: len(own)]
 
@@ -93,12 +96,11 @@ def picked_into(out: Any, x: Any, index: Any, dim: int) -> None:
         out[...] = np.take(np.ascontiguousarray(x).reshape(-1), flat_places(index, x.shape, dim))
         return
     rows, length, inner = found
-    check_places(index, length, dim)
     lines, there = x.reshape(rows, length * inner), out.reshape(rows, -1)
-    for piece, flat in _pieces(index, rows, length, inner):
-        into = there[piece].reshape(flat.shape)
+    for piece, flat in _pieces(index, rows, length, inner, dim):
+        near = lines[piece].copy() if length * inner in _LONG else lines[piece]
         # Checked once more while it takes them, NumPy would make a copy first.
-        np.take(lines[piece].reshape(-1), flat, None, into, "wrap")
+        np.take(near.reshape(-1), flat, None, there[piece].reshape(flat.shape), "wrap")
 
 
 def added_up(start: Any, flat: Any, values: Any) -> Any:
@@ -117,11 +119,10 @@ def added_along(out: Any, start: Any, index: Any, values: Any, dim: int) -> bool
     if found is None or out.dtype.kind != "f" or not out.flags.c_contiguous or values.shape != index.shape:
         return False
     rows, length, inner = found
-    check_places(index, length, dim)
     there, values = out.reshape(rows, -1), values.reshape(rows, -1)
     before = None if start is None else start.reshape(rows, -1)
     sums, wide = np.empty(0), np.empty(0)
-    for piece, flat in _pieces(index, rows, length, inner):
+    for piece, flat in _pieces(index, rows, length, inner, dim):
         into, own = there[piece], values[piece]
         if sums.size != into.size or wide.size != own.size:
             sums, wide = np.empty(into.size), np.empty(own.size)
