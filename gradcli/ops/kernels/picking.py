@@ -121,15 +121,13 @@ def added_along(out: Any, start: Any, index: Any, values: Any, dim: int) -> bool
     rows, length, inner = found
     there, values = out.reshape(rows, -1), values.reshape(rows, -1)
     before = None if start is None else start.reshape(rows, -1)
-    sums, wide = np.empty(0), np.empty(0)
     for piece, flat in _pieces(index, rows, length, inner, dim):
-        into, own = there[piece], values[piece]
-        if sums.size != into.size or wide.size != own.size:
-            sums, wide = np.empty(into.size), np.empty(own.size)
-        sums.reshape(into.shape)[...] = 0 if before is None else before[piece]
-        wide.reshape(own.shape)[...] = own
-        np.add.at(sums, flat.reshape(-1), wide)
-        into[...] = sums.reshape(into.shape)
+        into = there[piece].reshape(-1)
+        sums = into if out.dtype == np.float64 else np.empty(into.size)
+        sums[...] = 0 if before is None else before[piece].reshape(-1)
+        np.add.at(sums, flat.reshape(-1), values[piece].reshape(-1).astype(np.float64, copy=False))
+        if sums is not into:
+            into[...] = sums
     return True
 
 
