@@ -32,7 +32,8 @@ class ColumnsAcross:
         self.lanes = group.lanes
         self.states = States(group, self.lanes, [any(item.strides) for item in group.sums])
         self.v = VectorBuilder(self.lanes, block="row")
-        self.head = [*group.addresses(), *self.states.marking()]
+        before, self.tail = self.states.marking()
+        self.head = [*group.addresses(), *before]
         #: What is the same for all places of a row, and the base of what differs.
         self.same: dict[int, Vector] = {}
         self.base: dict[int, str] = {}
@@ -367,7 +368,7 @@ class ColumnsAcross:
                 at = self.states.place(number, part, 0)
                 v.lines.append(f"  %end{number}.{part} = getelementptr i8, ptr %s, i64 {at}")
                 v.store(value, f"%end{number}.{part}")
-        return v.lines
+        return [*self.tail, *v.lines]
 
     def _settle(self, number: int, item: LoopStep) -> None:
         """Settle the states of neighbouring places, a vector of them at a time."""

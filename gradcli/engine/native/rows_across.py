@@ -28,8 +28,8 @@ class RowsAcross:
         self.states = States(group, self.lanes, [False] * len(group.sums))
         self.v = VectorBuilder(self.lanes, block="loop")
         self.found: dict[Place, Vector] = {}
-        self.head = [*group.addresses(), *self.states.marking()]
-        self.tail: list[str] = []
+        before, self.tail = self.states.marking()
+        self.head = [*group.addresses(), *before]
 
     def module(self) -> str:
         """The whole module: `@k(pointers, rows, states)` leaves the states of all lanes merged."""

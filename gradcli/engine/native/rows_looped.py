@@ -35,7 +35,8 @@ class RowsLooped:
         self.lanes = group.lanes
         self.states = States(group, self.lanes, [False] * len(group.sums))
         self.v = VectorBuilder(self.lanes, block="loop")
-        self.head = [*group.addresses(), *self.states.marking()]
+        before, self.tail = self.states.marking()
+        self.head = [*group.addresses(), *before]
         #: Vectors that hold for the whole row, and the memory of those that differ from place to place.
         self.same: dict[int, Vector] = {}
         self.base: dict[int, str] = {}
@@ -52,7 +53,7 @@ class RowsLooped:
             self._phase(phase)
         for k, slot in enumerate(group.outs):
             self._write(len(group.inputs) + k, slot)
-        return Padded(group, self.states, v.declarations).module(self.head, v, [])
+        return Padded(group, self.states, v.declarations).module(self.head, v, self.tail)
 
     # Memory -----------------------------------------------------------------------------------------------------------
 

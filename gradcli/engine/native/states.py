@@ -51,9 +51,18 @@ class States:
         #: Where the marks of places lie, -1 where no places are data.
         self.marks = self._room(_WIDEST) if any(i.table for phase in group.phases for i in phase.items) else -1
 
-    def marking(self) -> list[str]:
-        """The line that names these marks, if there are any."""
-        return [] if self.marks < 0 else [f"  {MARKS} = getelementptr i8, ptr %s, i64 {self.marks}"]
+    def marking(self) -> tuple[list[str], list[str]]:
+        """What stands before and after all rows if places are data: the marks are a variable in between."""
+        if self.marks < 0:
+            return [], []
+        before = [f"  {MARKS} = alloca i64, align 8", f"  store i64 0, ptr {MARKS}, align 8"]
+        return before, [
+            f"  {MARKS}.p = getelementptr i8, ptr %s, i64 {self.marks}",
+            f"  {MARKS}.a = load i64, ptr {MARKS}, align 8",
+            f"  {MARKS}.b = load i64, ptr {MARKS}.p, align 8",
+            f"  {MARKS}.c = or i64 {MARKS}.a, {MARKS}.b",
+            f"  store i64 {MARKS}.c, ptr {MARKS}.p, align 8",
+        ]
 
     def clear(self, v: VectorBuilder, number: int) -> None:
         """Start a table: sums of nothing have no bits."""
