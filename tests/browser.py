@@ -29,7 +29,7 @@ _FLAGS = (
     "--window-size=1200,900",
 )
 # No answer takes longer.
-_PATIENCE = 60
+_PATIENCE = 300
 _KEYS = {"Tab": 9, "Enter": 13, "End": 35, "Home": 36, "ArrowLeft": 37, "ArrowRight": 39}
 
 

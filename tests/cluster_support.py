@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.command import environment
+from tests.command import PATIENCE, environment
 
 _DASK = [sys.executable, "-m"]
 
@@ -27,7 +27,7 @@ class Workers:
         self.address = self._address(file)
 
     def _address(self, file: Path) -> str:
-        end = time.monotonic() + 60
+        end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
             try:
                 return str(json.loads(file.read_text())["address"])
@@ -35,11 +35,17 @@ class Workers:
                 time.sleep(0.05)
         raise AssertionError((self.folder / "scheduler.log").read_text())
 
-    def add(self, home: Path | None = None) -> subprocess.Popen[bytes]:
+    def add(self, home: Path | None = None) -> None:
         """Start a worker, with the gradcli in `home` if that is given."""
         command = [*_DASK, "distributed.cli.dask_worker", self.address, "--no-nanny", "--no-dashboard"]
         self.processes.append(self._start(f"worker{len(self.processes)}", [*command, "--nthreads", "1"], home))
-        return self.processes[-1]
+
+    def wait(self) -> None:
+        """Wait until all workers are there: a command gives up early on a cluster that has none."""
+        from distributed import Client
+
+        with Client(self.address, timeout=PATIENCE, set_as_default=False) as client:
+            client.wait_for_workers(len(self.processes) - 1, timeout=PATIENCE)
 
     def _start(self, name: str, command: list[str], home: Path | None = None) -> subprocess.Popen[bytes]:
         # Dask's own processes: what they are warned of is not gradcli's.
@@ -58,12 +64,14 @@ class Workers:
 
 @contextmanager
 def cluster(folder: Path, workers: int) -> Iterator[Workers]:
-    """A scheduler with so many workers, for the time of the block."""
+    """A scheduler with so many workers that are there, for the time of the block."""
     folder.mkdir(exist_ok=True)
     started = Workers(folder)
     try:
         for _ in range(workers):
             started.add()
+        if workers:
+            started.wait()
         yield started
     finally:
         started.stop()

@@ -20,6 +20,8 @@ import gradcli
 from gradcli.cli.main import run
 from tests import warm, warm_client
 
+#: Seconds until a process that has not ended hangs: on a busy machine each takes many times as long.
+PATIENCE = 300.0
 COMMAND = [sys.executable, "-m", "gradcli"]
 # The folder that holds the package under test, in a checkout as well as in site-packages.
 _HOME = str(Path(gradcli.__file__).resolve().parents[1])
@@ -46,9 +48,8 @@ def process(*words: str | bytes, stdin: bytes = b"", **variables: str) -> Done:
     """A process of its own, in the current directory, split off a warm one where nobody can tell."""
     if warm.can_serve(variables):
         return _warm_process([os.fsencode(word) for word in words], stdin, environment(**variables))
-    done = subprocess.run(
-        [*COMMAND, *words], input=stdin, capture_output=True, timeout=120, env=environment(**variables), check=False
-    )
+    env = environment(**variables)
+    done = subprocess.run([*COMMAND, *words], input=stdin, capture_output=True, timeout=PATIENCE, env=env, check=False)
     return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
@@ -59,7 +60,7 @@ def _warm_process(words: list[bytes], stdin: bytes, variables: dict[str, str]) -
     for number in (give, write_out, write_err):
         os.close(number)
     # Who takes longer is ended by closing the connection.
-    watch = threading.Timer(120, connection.shutdown, [socket.SHUT_RDWR])
+    watch = threading.Timer(PATIENCE, connection.shutdown, [socket.SHUT_RDWR])
     watch.start()
     with ThreadPoolExecutor(3) as pool:
         pool.submit(_write, given, stdin)
@@ -82,9 +83,8 @@ def _read(number: int) -> str:
 def shell(line: str, **variables: str) -> Done:
     """A line of sh in which $G is the command."""
     env = environment(PYTHON=sys.executable, **variables)
-    done = subprocess.run(
-        ["sh", "-c", line.replace("$G", '"$PYTHON" -m gradcli')], capture_output=True, timeout=120, env=env, check=False
-    )
+    command = ["sh", "-c", line.replace("$G", '"$PYTHON" -m gradcli')]
+    done = subprocess.run(command, capture_output=True, timeout=PATIENCE, env=env, check=False)
     return Done(done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace"))
 
 

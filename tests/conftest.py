@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 import gradcli.engine.plan.planner
 from gradcli.engine.execute.threads import THREADS
@@ -27,7 +27,9 @@ from gradcli.language.instructions import Script
 from gradcli.machine.limits import MEMORY_LIMIT
 from gradcli.ops.create import GENERATOR
 
-settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
+# How long it takes says more of what else a machine has to do.
+_SLOW = (HealthCheck.too_slow,)
+settings.register_profile("repeatable", derandomize=True, deadline=None, database=None, suppress_health_check=_SLOW)
 settings.load_profile("repeatable")
 
 WITH_PYTORCH = os.environ.get("GRADCLI_ORACLE") == "1" or find_spec("torch") is not None

@@ -45,7 +45,7 @@ def same(left: np.ndarray, right: np.ndarray) -> bool:
 def run(code: str, **options: object) -> subprocess.CompletedProcess[bytes]:
     """Run Python code that uses gradcli.storage in a process of its own."""
     code = "import sys, os, numpy as np\nfrom gradcli.storage import *\n" + textwrap.dedent(code)
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60, env=environment(), **options)
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=300, env=environment(), **options)
 
 
 def environment() -> dict[str, str]:

@@ -16,7 +16,7 @@ from tests.command import COMMAND, environment
 #: What is shown where a line is asked for: by readline, and by prompt_toolkit.
 READLINE, PROMPT = "> ", "\x05"
 _WHERE = "\x1b[6n"
-_PATIENCE = 120.0
+_PATIENCE = 300.0
 # What would change what is shown, unless a test sets it.
 _TASTES = ("NO_COLOR", "FORCE_COLOR", "PAGER", "GRADCLI_PAGER", "LESS", "LINES")
 _CODES = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]|\x1b[=>]|\r")

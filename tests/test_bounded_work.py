@@ -26,12 +26,12 @@ def doubling(times: int) -> str:
 
 def test_functions_that_double_without_end_are_refused() -> None:
     for times in (20, 50, 3000):
-        started = time.perf_counter()
+        started = time.process_time()
         with pytest.raises(GradcliError, match=rf"with f{times}\(\) the expression has [\d.e+]+ operations") as met:
             gc.evaluate(doubling(times), {"x": 1.0})
         assert met.value.source is not None and met.value.span is not None
         assert met.value.source[slice(*met.value.span)] == f"f{times}(x)"
-        assert time.perf_counter() - started < 30
+        assert time.process_time() - started < 30
     assert gc.evaluate(doubling(8), {"x": np.float64(1e-6)}).value.item() == pytest.approx(1e-6 * 2.0**256)
 
 
@@ -219,7 +219,7 @@ def test_mistakes_in_long_texts_are_found_quickly() -> None:
     ],
 )
 def test_formulas_of_long_chains_are_found_or_refused(text: str, order: int, has_formula: bool | None) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     try:
         derive(parse(text), [Given("x", (), np.dtype(float))], Wanted("x", order))
         found = True
@@ -227,7 +227,7 @@ def test_formulas_of_long_chains_are_found_or_refused(text: str, order: int, has
         assert error.message == "the derivative is too long for a formula"
         found = False
     assert has_formula in (None, found)
-    assert time.perf_counter() - started < 60
+    assert time.process_time() - started < 60
 
 
 # Memory ---------------------------------------------------------------------------------------------------------------
@@ -249,11 +249,11 @@ def test_formulas_of_long_chains_are_found_or_refused(text: str, order: int, has
     ],
 )
 def test_what_would_take_too_much_is_refused_before(text: str, shape: tuple[int, ...], told: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(GradcliError) as met:
         gc.evaluate(text, {"x": np.ones(shape)})
     assert told in met.value.message
-    assert time.perf_counter() - started < 30
+    assert time.process_time() - started < 30
 
 
 def test_windows_of_long_lines_are_laid_out_in_strips() -> None:

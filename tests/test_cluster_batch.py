@@ -16,7 +16,7 @@ import pytest
 from gradcli.batch.job import Outcome, Part
 from gradcli.errors import WorkError
 from tests.cluster_support import Workers, cluster
-from tests.command import COMMAND, Done, environment, process
+from tests.command import COMMAND, PATIENCE, Done, environment, process
 
 # A scheduler and workers, as processes of their own.
 pytestmark = pytest.mark.slow
@@ -83,7 +83,7 @@ def test_a_killed_worker_costs_a_retry(tmp_path: Path) -> None:
             assert running.poll() is None, "it was over too soon"
             time.sleep(0.005)
         started.processes[1].kill()
-        assert running.wait(timeout=120) == 0
+        assert running.wait(timeout=PATIENCE) == 0
     assert subprocess.run([*words, "-o", "here", "-q"], env=environment()).returncode == 0
     assert contents("here") == contents("there")
     assert not list(Path("there/.gradcli").glob("unfinished/*"))

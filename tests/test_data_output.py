@@ -24,7 +24,7 @@ def shell(script: str, **variables: str) -> tuple[int, str, str]:
     """What bash makes of a script in which `gradcli` is the command."""
     text = f'gradcli() {{ {" ".join(COMMAND)} "$@"; }}\n{script}'
     done = subprocess.run(
-        ["bash", "-c", text], capture_output=True, timeout=60, env=environment(**variables), check=False
+        ["bash", "-c", text], capture_output=True, timeout=300, env=environment(**variables), check=False
     )
     return done.returncode, done.stdout.decode(), done.stderr.decode()
 

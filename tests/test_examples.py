@@ -30,7 +30,7 @@ def test_example(name: str, tmp_path: Path) -> None:
         env=env,
         capture_output=True,
         encoding="utf-8",
-        timeout=120,
+        timeout=600,
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")

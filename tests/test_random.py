@@ -6,7 +6,7 @@ import hashlib
 import subprocess
 import sys
 import tracemalloc
-from time import perf_counter
+from time import process_time
 
 import numpy as np
 import pytest
@@ -212,11 +212,11 @@ def test_numbers_lie_in_the_half_open_range() -> None:
 
 def test_reserving_takes_neither_time_nor_memory() -> None:
     tracemalloc.start()
-    start = perf_counter()
+    start = process_time()
     generator = Generator(0)
     huge = draw(generator, "rand", 10**15)
     last = draw(generator, "rand", 1)
-    assert perf_counter() - start < 1
+    assert process_time() - start < 1
     assert tracemalloc.get_traced_memory()[1] < 1_000_000
     tracemalloc.stop()
     assert isinstance(huge, Draw)

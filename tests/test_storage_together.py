@@ -32,7 +32,7 @@ def main(words: list[str], before: str) -> subprocess.CompletedProcess[str]:
     """The command in a process that something is done to first."""
     start = f"import sys\nfrom gradcli.__main__ import main\nsys.argv = {['gradcli', *words]}\nmain()"
     code = f"{textwrap.dedent(before)}\n{start}"
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, env=environment())
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, env=environment())
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -210,7 +210,7 @@ def test_what_a_live_run_writes_stays() -> None:
         text=True,
         env=environment(),
     )
-    assert "written twice" in work.communicate(timeout=60)[1]
+    assert "written twice" in work.communicate(timeout=300)[1]
     os.mkfifo("pipe")
     work = subprocess.Popen(
         [*COMMAND, "eval", "x**2", "x=ones(100000)", "--grad-output", "1", "-o", "value=v.npy", "-o", "x.grad=pipe"],
@@ -224,7 +224,7 @@ def test_what_a_live_run_writes_stays() -> None:
         assert process("eval", "x", "x=ones(3)", "--no-grad", "-o", "value=other.npy", "-q").code == 0
         assert hidden() == first
         reader.read()
-    work.communicate(timeout=60)
+    work.communicate(timeout=300)
     assert work.returncode == 0 and leftovers() == ["other.npy", "pipe", "v.npy"] and len(np.load("v.npy")) == 100000
 
 
@@ -278,7 +278,7 @@ def test_runs_side_by_side_leave_each_other_alone() -> None:
         """
     text = "import sys, os, numpy as np\nfrom gradcli.storage import *\n" + textwrap.dedent(code)
     runs = [subprocess.Popen([sys.executable, "-c", text, str(k)], env=environment()) for k in range(3)]
-    assert [one.wait(timeout=120) for one in runs] == [0, 0, 0]
+    assert [one.wait(timeout=300) for one in runs] == [0, 0, 0]
     assert sorted(os.listdir()) == sorted(f"{k}{end}" for k in range(3) for end in (".npy", ".grad.npy"))
 
 

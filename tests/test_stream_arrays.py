@@ -14,7 +14,7 @@ import pytest
 
 from tests.command import COMMAND, Done, call, environment
 
-WAIT = 60
+WAIT = 300
 
 
 @pytest.fixture(autouse=True)

@@ -19,7 +19,7 @@ from gradcli.stream.flow import Outlet
 from tests.command import COMMAND, environment, shell
 from tests.peak import measured
 
-WAIT = 60
+WAIT = 300
 
 
 @pytest.fixture(autouse=True)

@@ -325,7 +325,7 @@ def test_a_new_row_is_in_the_stub() -> None:
         env={**os.environ, "PYTHONPATH": str(docs)},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -721,11 +721,11 @@ def test_anything_parses_or_is_refused_in_words(source: str) -> None:
     ids=lambda source: f"{source[:6]}…",
 )
 def test_depth_and_length(source: str) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     script = parse(source)
     text = unparse(script)
     # A fifth of a second on an idle machine; anything that grows with the square takes minutes.
-    assert time.perf_counter() - began < 10
+    assert time.process_time() - began < 10
     assert meaning(parse(text)) == meaning(script)
 
 
@@ -749,10 +749,10 @@ def test_depth_and_length(source: str) -> None:
     ids=lambda source: f"{source[:4]!r}",
 )
 def test_long_garbage_is_refused_quickly(source: str) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises(GradcliError) as caught:
         parse(source)
-    assert time.perf_counter() - began < 20
+    assert time.process_time() - began < 20
     assert max(len(line) for line in caught.value.render().splitlines()) < 200
 
 

@@ -28,6 +28,8 @@ RESULTS = "results.jsonl"
 HIDDEN = ".gradcli"
 _MORE = "more.jsonl"
 _BLOCK = 1 << 20
+# A folder that others write into is emptied so often before it is left to the next run.
+_TIMES = 100
 
 
 class Folder:
@@ -60,17 +62,23 @@ class Folder:
         return os.path.join(self.hidden, name)
 
     def close(self) -> None:
-        """Remove what is unfinished, and let others in."""
-        with contextlib.suppress(OSError):
-            self._sweep()
-            os.rmdir(self.unfinished)
+        """Remove what is unfinished, and let others in.
+
+        Workers elsewhere that have not yet heard of the end may still make files, until their folder is gone.
+        """
+        for _ in range(_TIMES):
+            with contextlib.suppress(OSError):
+                self._sweep()
+                os.rmdir(self.unfinished)
+                break
         os.close(self._lock)
 
     def _sweep(self) -> None:
         if not self._alone:
             return
         for name in os.listdir(self.unfinished):
-            os.unlink(os.path.join(self.unfinished, name))
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(os.path.join(self.unfinished, name))
 
     def replace(self, name: str, parts: Sequence[bytes | memoryview]) -> None:
         """Write a file of ours, wholly or not at all."""

@@ -211,7 +211,7 @@ def _executor(common: CommonOptions) -> Iterator[Executor]:
         return
     from gradcli.cluster.dask_executor import Workers
 
-    with cluster_at(common) as cluster:
+    with cluster_at(common, "the finished items are kept: --resume continues") as cluster:
         yield Workers(cluster)
 
 

@@ -100,12 +100,15 @@ def progress_line(progress: bool | None, quiet: bool) -> Iterator[ProgressLine |
 
 
 @contextlib.contextmanager
-def cluster_at(common: CommonOptions) -> Iterator[Cluster]:
-    """The cluster that was asked for, within this block; notes tell what there is to know of its workers."""
+def cluster_at(common: CommonOptions, kept: str = "nothing has been written") -> Iterator[Cluster]:
+    """The cluster that was asked for, within this block; notes tell what there is to know of its workers.
+
+    When it is gone, the error says what is `kept`.
+    """
     from gradcli.cluster import connected
 
     assert common.scheduler is not None
-    with connected(common.scheduler, common.threads) as cluster:
+    with connected(common.scheduler, common.threads, kept=kept) as cluster:
         for text in cluster.notes if not common.quiet else ():
             note(text)
         yield cluster

@@ -8,13 +8,12 @@ import threading
 import uuid
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import NamedTuple
 
 from gradcli.batch.job import Job, Part, Task
 from gradcli.batch.work import Common, Worker
 from gradcli.cluster.scheduler import Cluster, dealt
-from gradcli.cluster.worker import hold
+from gradcli.cluster.worker import hold, kept
 from gradcli.errors import WorkError
 from gradcli.evaluation.input_value import InputValue
 from gradcli.machine.blas import always_one_thread
@@ -85,7 +84,7 @@ class _Crew:
         self.idle: list[Worker] = []
 
 
-_crew = lru_cache(maxsize=_MOST_KEPT)(_Crew)
+_crew = kept(_MOST_KEPT)(_Crew)
 
 
 def do_items(run: Run, tasks: Sequence[Task]) -> Part:

@@ -19,12 +19,15 @@ from pathlib import Path
 from typing import Any
 
 from gradcli.errors import GradcliError, WorkError
+from gradcli.machine.undisturbed import undisturbed
 
 LOOPBACK = "127.0.0.1"
 
 _MOST = 1024
-# Seconds: a worker has to load Dask first, and many may have to share a processor.
-_START = 60.0
+# Seconds until one more worker is there: it has to load Dask first, and the processor may have other work to do.
+START = 60.0
+# Seconds that our own scheduler takes at most to end.
+_CLOSE = 10.0
 _LOOK = 0.1
 
 
@@ -42,14 +45,17 @@ def started(count: int, threads: int | None) -> Iterator[Any]:
     with contextlib.ExitStack() as stack:
         try:
             spec = {"cls": without_http("Scheduler"), "options": options}
-            scheduler = SpecCluster(scheduler=spec, workers={}, security=security)
-            stack.callback(close, scheduler)
+            # What is interrupted while it is made, nobody could close.
+            with undisturbed():
+                scheduler = SpecCluster(scheduler=spec, workers={}, security=security)
+                stack.callback(close, scheduler, _CLOSE)
             each = max(1, (threads or processors) // count)
             workers = stack.enter_context(_processes(scheduler.scheduler_address, count, each, security))
-            client = Client(scheduler, set_as_default=False)
+            with undisturbed():
+                client = Client(scheduler, set_as_default=False)
+                stack.callback(close, client, _CLOSE)
         except (OSError, RuntimeError, TimeoutError) as error:
             raise WorkError(f"cannot start {count} worker processes: {error}") from None
-        stack.callback(close, client)
         _wait(client, workers)
         yield client
 
@@ -113,15 +119,17 @@ def _processes(address: str, count: int, threads: int, security: Any) -> Iterato
 
 
 def _wait(client: Any, workers: list[subprocess.Popen[bytes]]) -> None:
-    end = time.monotonic() + _START
-    while len(client.nthreads()) < len(workers):
+    count, end = 0, time.monotonic() + START
+    while (found := len(client.nthreads())) < len(workers):
+        if found > count:
+            count, end = found, time.monotonic() + START
         if any(worker.poll() is not None for worker in workers) or time.monotonic() > end:
             hint = f"`{sys.executable} -c 'import distributed'` may show why"
             raise WorkError("the worker processes do not start", hint=hint)
         time.sleep(_LOOK)
 
 
-def close(thing: Any, timeout: float = 1.0) -> None:
+def close(thing: Any, timeout: float) -> None:
     """Close a client or a cluster; where nobody answers it is left alone."""
-    with contextlib.suppress(Exception):
+    with undisturbed(), contextlib.suppress(Exception):
         thing.close(timeout=timeout)

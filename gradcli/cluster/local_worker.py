@@ -13,10 +13,7 @@ import sys
 import threading
 from typing import Any
 
-from gradcli.cluster.local import LOOPBACK, without_http
-
-# Seconds that the scheduler may be silent.
-_DEATH = "10s"
+from gradcli.cluster.local import LOOPBACK, START, without_http
 
 
 def main() -> None:
@@ -44,7 +41,7 @@ async def _work(task: dict[str, Any]) -> None:
         protocol="tls://",
         security=security,
         memory_limit=0,
-        death_timeout=_DEATH,
+        death_timeout=START,
         dashboard=False,
     )
     async with worker:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from itertools import islice
 from typing import Any, TypeVar
 
-from gradcli.cluster.local import close, started
+from gradcli.cluster.local import START, close, started
 from gradcli.cluster.worker import attempted, differing, facts
 from gradcli.engine.native.choice import engine_in_use
 from gradcli.errors import GradcliError, WorkError
@@ -33,14 +33,18 @@ _TALKERS = ("distributed", "tornado", "asyncio")
 
 
 class Cluster:
-    """A connection to a scheduler; `notes` is what the user should know of its workers."""
+    """A connection to a scheduler; `notes` is what the user should know of its workers.
 
-    def __init__(self, client: Any, address: str, patience: float) -> None:
+    `kept` says what there is of the work when it is broken off.
+    """
+
+    def __init__(self, client: Any, address: str, patience: float, kept: str) -> None:
         self.client = client
         self.address = address
         self.patience = patience
+        self.kept = kept
         self.notes: list[str] = []
-        self._alive = time.monotonic()
+        self._deserted: float | None = None
 
     def threads(self) -> int:
         """How many parts the workers can do at a time. WorkError when there have been no workers for a while."""
@@ -51,16 +55,17 @@ class Cluster:
             counts: dict[str, int] = self.client.nthreads()
         except (OSError, ValueError, RuntimeError, TimeoutError):
             raise self.lost() from None
-        if counts:
-            self._alive = time.monotonic()
-        elif time.monotonic() - self._alive > self.patience:
-            hint = "lack of memory is the usual reason; nothing has been written"
+        # Nobody has looked for as long as results were written: others may be on their way.
+        now = time.monotonic()
+        self._deserted = None if counts else self._deserted or now
+        if self._deserted and now - self._deserted > self.patience:
+            hint = f"lack of memory is the usual reason; {self.kept}"
             raise WorkError(f"all workers of {self.address} are gone", hint=hint)
         return sum(counts.values())
 
     def lost(self) -> WorkError:
         """The error for a scheduler that does not answer any more."""
-        return WorkError(f"the connection to the scheduler {self.address} is lost", hint="nothing has been written")
+        return WorkError(f"the connection to the scheduler {self.address} is lost", hint=self.kept)
 
     def check(self) -> None:
         """Refuse workers that would not give the same results, and note what might change the last bits."""
@@ -81,11 +86,13 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def connected(address: str, threads: int | None = None, patience: float = _PATIENCE) -> Iterator[Cluster]:
+def connected(
+    address: str, threads: int | None = None, patience: float = _PATIENCE, kept: str = "nothing has been written"
+) -> Iterator[Cluster]:
     """A connection to the scheduler at `address`, or to `local:N`: N worker processes here with `threads` in all.
 
     Without any worker it is given up after `patience` seconds. WorkError when nobody answers, when there are no
-    workers or when their versions are not ours.
+    workers or when their versions are not ours; `kept` says then what there is of the work.
     """
     try:
         import dask
@@ -100,7 +107,8 @@ def connected(address: str, threads: int | None = None, patience: float = _PATIE
     settings = {
         # Parts carry their slices of arrays with them.
         "distributed.admin.large-graph-warning-threshold": "1TB",
-        "distributed.comm.timeouts.connect": f"{_CONNECT:.0f}s",
+        # Nobody else is where the workers are ours: it can only take long.
+        "distributed.comm.timeouts.connect": f"{_CONNECT if local is None else START:.0f}s",
     }
     with warnings.catch_warnings(), _quiet(), dask.config.set(settings), contextlib.ExitStack() as stack:
         # Dask's advice is for those who program it.
@@ -113,11 +121,16 @@ def connected(address: str, threads: int | None = None, patience: float = _PATIE
             client = _greeted(address)
             stack.callback(close, client, _CLOSE)
             _wait_for_workers(client, address)
-        cluster = Cluster(client, address, patience)
+        cluster = Cluster(client, address, patience, kept)
         try:
             cluster.check()
             yield cluster
-        except distributed.comm.CommClosedError:
+        except GradcliError:
+            raise
+        except Exception as error:
+            # Whatever Dask says when it is asked without a connection.
+            if client.status == "running" and not isinstance(error, distributed.comm.CommClosedError):
+                raise
             raise cluster.lost() from None
 
 
@@ -243,6 +256,7 @@ def dealt(
     Whatever ends this early, `over` or the caller, takes back what is under way.
     """
     running: dict[Any, K] = {}
+    seconds = _LOOK
     try:
         while not over():
             free = most() - len(running)
@@ -251,7 +265,9 @@ def dealt(
             if not running:
                 return
             for future in _finished(cluster, list(running)):
-                answer = _answer_of(cluster, future)
+                answer = _answer_of(cluster, future, seconds)
+                # Each time it is fetched anew, and what is large takes its time.
+                seconds = _LOOK if answer is not None else 2 * seconds
                 if isinstance(answer, GradcliError):
                     raise answer
                 if answer is not None:
@@ -278,13 +294,13 @@ def _finished(cluster: Cluster, running: Sequence[Any]) -> list[Any]:
         raise cluster.lost() from None
 
 
-def _answer_of(cluster: Cluster, future: Any) -> Any:
-    """What a future has come to; None when it was lost with its worker and is being done again."""
+def _answer_of(cluster: Cluster, future: Any, seconds: float) -> Any:
+    """What a future has come to; None when it is not there in time, lost with its worker and being done again."""
     from distributed import KilledWorker
     from distributed.comm import CommClosedError
 
     try:
-        return future.result(timeout=_LOOK)
+        return future.result(timeout=seconds)
     except TimeoutError:
         cluster.threads()
         return None
@@ -294,6 +310,8 @@ def _answer_of(cluster: Cluster, future: Any) -> Any:
     except (*cancelled_errors(), CommClosedError):
         raise cluster.lost() from None
     except Exception as error:
+        if cluster.client.status != "running":
+            raise cluster.lost() from None
         reason = f"{type(error).__name__}: {error}".partition("\n")[0]
         hint = "install the same version of gradcli where the workers run"
         raise WorkError(f"a worker cannot do its part: {reason}", hint=hint) from None

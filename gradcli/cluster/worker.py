@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from contextvars import copy_context
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -28,6 +28,8 @@ from gradcli.storage.opening import open_array
 
 # Plans that a worker keeps, with the files they read.
 _MOST_KEPT = 4
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 class Work(NamedTuple):
@@ -99,6 +101,21 @@ def attempted(work: Callable[..., Any], *arguments: Any) -> Any:
         return WorkError("a worker does not have enough memory for its part", hint="use fewer threads on each worker")
 
 
+def kept(most: int) -> Callable[[Callable[[K], V]], Callable[[K], V]]:
+    """Keeps the last `most` results of a function; one that several threads ask for at once is made once."""
+
+    def keeping(make: Callable[[K], V]) -> Callable[[K], V]:
+        found, lock = lru_cache(maxsize=most)(make), threading.Lock()
+
+        def once(asked: K) -> V:
+            with lock:
+                return found(asked)
+
+        return once
+
+    return keeping
+
+
 def compute(work: Work, part: PassPart, numbers: tuple[int, ...], *held: Piece) -> Done:
     """Do one part; `numbers` says which arrays `held` are."""
     always_one_thread()
@@ -160,7 +177,7 @@ class _Prepared:
         return values
 
 
-_prepared = lru_cache(maxsize=_MOST_KEPT)(_Prepared)
+_prepared = kept(_MOST_KEPT)(_Prepared)
 
 
 def _found(origin: Origin) -> FileArray:
