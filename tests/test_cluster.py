@@ -24,7 +24,7 @@ import gradcli
 from gradcli.cluster import Dealer, connected, scheduler
 from gradcli.cluster.fingerprint import fingerprint
 from gradcli.cluster.transfer import piece_of, placed
-from gradcli.cluster.worker import Results, _Sent, kept
+from gradcli.cluster.worker import Results, _Sent, facts, kept
 from gradcli.engine.execute.run import run
 from gradcli.engine.plan.planner import plan
 from gradcli.errors import GradcliError, WorkError
@@ -522,6 +522,20 @@ def test_workers_are_given_up_when_they_have_been_missed_for_a_while(monkeypatch
     with pytest.raises(WorkError, match="the connection to the scheduler here is lost") as caught:
         held.threads()
     assert caught.value.hint == "two items are kept"
+
+
+def test_a_worker_that_dies_before_it_has_answered_is_not_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    from distributed.comm import CommClosedError
+
+    there = facts("numpy", True)
+    answers = [{"tcp://a": there, "tcp://b": CommClosedError("Stream is closed")}, {"tcp://a": there}]
+    client = Client()
+    client.run = lambda question, *words, on_error: answers.pop(0)  # type: ignore[attr-defined]
+    scheduler.Cluster(client, "here", 15.0, "nothing").check()
+    assert answers == []
+    answers += [{"tcp://a": there, "tcp://b": CommClosedError("Stream is closed")}]
+    with pytest.raises(WorkError, match="the worker tcp://b: CommClosedError: Stream is closed"):
+        scheduler.Cluster(client, "here", 0.0, "nothing").check()
 
 
 def test_what_several_threads_ask_for_at_once_is_made_once() -> None:

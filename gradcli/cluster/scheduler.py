@@ -20,6 +20,8 @@ from gradcli.errors import GradcliError, WorkError
 _CONNECT = 10.0
 _PATIENCE = 15.0
 _CLOSE = 3.0
+# Until the scheduler knows of a worker that has died.
+_PAUSE = 0.1
 _LOCAL = re.compile(r"local:(\d{1,9})")
 _INSTALL = 'pip install "gradcli[dask]"'
 _CERTIFICATES = (
@@ -71,7 +73,7 @@ class Cluster:
         """Refuse workers that would not give the same results, and note what might change the last bits."""
         engine = engine_in_use()
         ours, machine = facts(engine, False)
-        answers: dict[str, Any] = self.client.run(facts, engine, True, on_error="return")
+        answers = self._answers(facts, engine, True)
         for address, answer in answers.items():
             if isinstance(answer, BaseException):
                 reason = f"{type(answer).__name__}: {answer}"
@@ -83,6 +85,18 @@ class Cluster:
                 raise WorkError(differing(dict(ours), dict(answer[0]), f"the worker {address}"), hint=hint)
         if any(answer[1] != machine for answer in answers.values()):
             self.notes.append("some workers have another processor: results may differ from those here in the last bit")
+
+    def _answers(self, question: Callable[..., Any], *words: Any) -> dict[str, Any]:
+        """What each worker answers, or its failure; those that die meanwhile are left out."""
+        from distributed.comm import CommClosedError
+
+        end = time.monotonic() + self.patience
+        while True:
+            answers: dict[str, Any] = self.client.run(question, *words, on_error="return")
+            lost = any(isinstance(answer, CommClosedError) for answer in answers.values())
+            if not lost or time.monotonic() > end:
+                return answers
+            time.sleep(_PAUSE)
 
 
 @contextlib.contextmanager
