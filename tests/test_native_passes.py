@@ -60,6 +60,8 @@ EXPRESSIONS = [
     ("sum(sum(Q*r, 2)**2 * t)", {"Q": (3, 3001, 30), "r": (30,), "t": (3001,)}),
     ("sum((Q - mean(Q, 2, keepdim=True))**2*t)", {"Q": (2, 3001, 100), "t": (3001, 1)}),
     ("sum((X > 0)*X) + sum((X > 1).to('int64'))", {"X": (ROWS, 3)}),
+    ("sum(sin(exp(cumsum(0.1*Y, 1)) + Y))", {"Y": (1001, 70)}),
+    ("sum(sin(cumsum(V, 0)))", {"V": (40, 9001)}),
 ]
 
 
@@ -251,6 +253,23 @@ def evaluated_anew(size: int = 300_000) -> float:
     return gc.evaluate("sum(exp(x))", {"x": np.zeros(size, np.float32)}).value.item()
 
 
+@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize(
+    "shape, dim",
+    [((1001, 77), 1), ((77, 1001), 0), ((20, 53, 70), 1), ((40, 90, 23), 0), ((5, 40, 400), 1), ((4, 9, 2000), 2)],
+)
+def test_running_sums_go_through_long_lines_in_their_order(shape: tuple[int, ...], dim: int, dtype: str) -> None:
+    x, g = (np.random.default_rng(k).standard_normal(shape).astype(dtype) for k in range(2))
+    expression = f"(cumsum(x, {dim}) > 0)*2"
+    sums = np.cumsum(x, dim, np.float64)
+    back = np.flip(np.cumsum(np.flip(g, dim), dim, np.float64), dim)
+    with choice.using("native"):
+        found = gc.evaluate(f"cumsum(x, {dim})", {"x": x}, grad_output=g)
+        assert np.array_equal(gc.evaluate(expression, {"x": x}).value, (sums.astype(dtype) > 0) * 2)
+    assert np.array_equal(found.value.detach(), sums.astype(dtype))
+    assert np.array_equal(found.grads["x"], back.astype(dtype))
+
+
 def test_code_is_kept_and_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
     assert evaluated_anew() == 300_000
     (file,) = compiled_files()
@@ -400,7 +419,7 @@ def test_every_way_of_writing_is_met() -> None:
     gc.set_engine("native")
     texts = [
         step.text
-        for (expression, shapes), dtype in itertools.product(EXPRESSIONS, TYPES)
+        for (expression, shapes), dtype in itertools.product([*EXPRESSIONS, ("cumsum(V, 0)", {"V": (80, 9001)})], TYPES)
         for step in native_steps(planned(expression, data(shapes, dtype))[1])
     ]
     assert any("row:" in text for text in texts), "columns across the lanes"
@@ -408,4 +427,5 @@ def test_every_way_of_writing_is_met() -> None:
     assert any("%kept" not in text and "@body" in text for text in texts), "rows across the lanes"
     assert any("%packed" in text for text in texts), "panels of rows"
     assert any("%matrices" in text for text in texts), "lines of matrices as rows"
-    assert len(_FUNCTIONS) == 5
+    assert any("%kept" in text and "while" in text for text in texts), "lines of running sums side by side"
+    assert len(_FUNCTIONS) == 6

@@ -112,7 +112,8 @@ class NativeAdded(NamedTuple):
 
 
 class NativeRunning:
-    """The native form of a reduction along `dim` of the parameters that shows what it has after each place."""
+    """The native form of a reduction along `dim` of the parameters that shows what it has after each place, or with
+    `from_end` from each place on. `turned` is the name of the operation that does the same from the other end."""
 
-    def __init__(self, lanes: Lanes) -> None:
-        self.lanes = lanes
+    def __init__(self, lanes: Lanes, turned: str = "", from_end: bool = False) -> None:
+        self.lanes, self.turned, self.from_end = lanes, turned, from_end

@@ -44,7 +44,7 @@ HOMES = {
     """,
     "reduce": """
         sum mean prod amax amin logsumexp var std norm all any count_nonzero argmax argmin _max max _min min
-        _recurrence cumsum cumprod _moments _about
+        _recurrence cumsum _cumsum_from_end cumprod _moments _about
     """,
     "dropout": """
         dropout alpha_dropout feature_alpha_dropout dropout1d dropout2d dropout3d

@@ -617,10 +617,19 @@ def _running(name: str, ufunc: Any, vjp: Any, doc: str, **row: Any) -> Op:
         into=lambda out, x, dim: running(ufunc, out, x, dim), args="input, dim, *, dtype=None", build=build, doc=doc,
         vjp=vjp, numpy=name,
         blocking=Blocking(except_along, lower=_in_pieces if ufunc is np.add else None),
-        batching=LINEAR if ufunc is np.add else None, cost=20.0,
-        native=NativeRunning(accumulators.SUM_LANES if ufunc is np.add else accumulators.PRODUCT_LANES), **row,
+        batching=LINEAR if ufunc is np.add else None, cost=20.0, **row,
     )
     return op
+
+
+def _running_from_end(x: Any, dim: int) -> Any:
+    out = np.empty(x.shape, _whole_result(x.dtype))
+    _into_from_end(out, x, dim)
+    return out
+
+
+def _into_from_end(out: Any, x: Any, dim: int) -> None:
+    running(np.add, np.flip(out, dim), np.flip(x, dim), dim)
 
 
 # Linear recurrences, of which the derivative of a running product is one ---------------------------------------------
@@ -699,10 +708,20 @@ recurrence = primitive(
 cumsum: Op = _running(
     "cumsum", np.add, lambda g, out, x, dim: (flip(cumsum(flip(g, (dim,)), dim), (dim,)) if x.ndim else g,),
     "Running sum along a dimension.", example=("cumsum(input, 0)", "input:1"),
+    native=NativeRunning(accumulators.SUM_LANES, "_cumsum_from_end"),
+)
+# The simplifier puts it in the place of the running sum of what is flipped, and flipped back.
+cumsum_from_end = primitive(
+    "_cumsum_from_end", _running_from_end, lambda inputs, params: (inputs[0].shape, _whole_result(inputs[0].dtype)),
+    family="reduction", public=False, args="input, dim", doc="The sum from each position on, along a dimension.",
+    vjp=lambda g, out, x, dim: (cumsum(g, dim),), grad_fn="CumsumBackward0", batching=LINEAR,
+    blocking=Blocking(except_along), cost=20.0, into=_into_from_end,
+    native=NativeRunning(accumulators.SUM_LANES, "cumsum", from_end=True),
 )
 cumprod = _running(
     "cumprod", np.multiply, _cumprod_vjp, "Running product along a dimension.", textbook=_cumprod_textbook,
     textbook_whole=_cumprod_whole, example=("cumprod(input, 0)", "input:1"),
+    native=NativeRunning(accumulators.PRODUCT_LANES),
 )
 
 

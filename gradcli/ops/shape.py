@@ -399,7 +399,7 @@ flip: Op = primitive(
     words=("reverse",),
     doc="The order reversed along dimensions.", vjp=lambda g, out, x, dims: (make(flip, (g,), {"dims": dims}),),
     batching=LINEAR, blocking=Blocking(except_along), example=("flip(input, 0)", "input:1"), numpy="flip",
-    native=NativeView(_flipped),
+    native=NativeView(_flipped), simplify=shapes.flip,
 )
 roll: Op = primitive(
     "roll",

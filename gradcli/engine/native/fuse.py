@@ -21,6 +21,7 @@ from gradcli.engine.native.lowering import Lowering
 from gradcli.engine.native.panels import Panels
 from gradcli.engine.native.rows_across import RowsAcross
 from gradcli.engine.native.rows_looped import RowsLooped
+from gradcli.engine.native.running_lines import RunningLines, alike, takes_running
 from gradcli.engine.native.states import kept_size
 from gradcli.engine.native.step import NativeStep
 from gradcli.engine.native.vectors import INT64
@@ -52,12 +53,14 @@ def fused(one: Pass, borrowed: dict[int, int]) -> Pass | None:
     for function, takes in _FUNCTIONS:
         reader = Lowering(one)
         runs = list(_runs(one, reader, takes, Code(reader, room, function is RowsAcross, known)))
-        items = [item for run in runs if isinstance(run, _Stretch) for item in run.items]
-        native = len(items)
+        native = [run.items for run in runs if isinstance(run, _Stretch)]
+        items = [item for group in native for item in group]
         if function is Panels and not panels.worth_it(items):
             continue
-        if native and not (one.transposed and not _is_whole(runs)):
-            found.append((native, _Rebuilt(one, reader, runs, function, borrowed)))
+        if function is RunningLines and not all(alike(reader, group) for group in native):
+            continue
+        if items and not (one.transposed and not _is_whole(runs)):
+            found.append((len(items), _Rebuilt(one, reader, runs, function, borrowed)))
     # What takes as many steps as another one comes first, unless reading and writing its arrays is too much code.
     for _, rebuilt in sorted(found, key=lambda item: -item[0]):
         made = rebuilt.result()
@@ -162,6 +165,7 @@ def _widest(reader: Lowering, item: LoopStep) -> int:
 _FUNCTIONS: tuple[tuple[Any, Callable[[Lowering, LoopStep], bool]], ...] = (
     (Panels, panels.takes),
     (RowsAcross, _is_short),
+    (RunningLines, takes_running),
     (ColumnsAcross, suits),
     (RowsLooped, _is_looped),
     (FoldedColumns, takes_folded),

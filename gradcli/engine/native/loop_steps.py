@@ -28,7 +28,8 @@ class LoopStep:
     the space; `out` is the place of the result (-1 for a sum over the rows) and `strides` the same for it. `reduced`
     are the dimensions that the result lacks. `form` computes a value from those of the operands, `lanes` takes it in.
     It is told the places along a dimension, after the operands, where `along` is one (-1: none). `shifts` are the
-    elements that operands begin at, if not at the first. A `running` reduction gives what it has after each place.
+    elements that operands begin at, if not at the first. A `running` reduction gives what it has after each place,
+    or from each place on (`from_end`).
     With a `table` the first operand is one, or the result, and the last operand tells the place in it: the result is a
     sum over the rows, or has `lanes` and is made anew for each row, from zeros or from the first of three operands.
     """
@@ -44,6 +45,7 @@ class LoopStep:
     along: int = -1
     shifts: tuple[int, ...] = ()
     running: bool = False
+    from_end: bool = False
     table: LookupTable | None = None
 
     @property

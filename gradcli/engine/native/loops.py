@@ -45,14 +45,23 @@ def loop_to(v: Expressions, start: str, stop: str, step: int) -> Iterator[str]:
     v.start(f"{label}.end")
 
 
+def from_last(v: Expressions, index: str, last: int, from_end: bool = True) -> str:
+    """The same place counted from the last one, if it is wanted."""
+    if not from_end:
+        return index
+    name = v.fresh()
+    v.lines.append(f"  {name} = sub i64 {last}, {index}")
+    return name
+
+
 @contextmanager
-def loops(v: Expressions, lengths: Sequence[int]) -> Iterator[list[str]]:
+def loops(v: Expressions, lengths: Sequence[int], from_end: bool = False) -> Iterator[list[str]]:
     """Loops within each other, one for each length; gives the names of their counters."""
     if not lengths:
         yield []
         return
-    with loop(v, lengths[0], 1) as index, loops(v, lengths[1:]) as rest:
-        yield [index, *rest]
+    with loop(v, lengths[0], 1) as index, loops(v, lengths[1:], from_end) as rest:
+        yield [from_last(v, index, lengths[0] - 1, from_end), *rest]
 
 
 def in_vectors(v: Expressions, length: int) -> Iterator[tuple[str, int]]:

@@ -236,10 +236,8 @@ class Lowering:
         if dim == axis or not step.node.ndim:
             return None
         space, reduced = self.rest(slot), (_beside(dim, axis),)
-        operands = ((slot, dense(space)),)
-        return LoopStep(
-            step, space, operands, step.out, dense(space), lane_forms.first, native.lanes, reduced, running=True
-        )
+        item = LoopStep(step, space, ((slot, dense(space)),), step.out, dense(space), lane_forms.first, native.lanes)
+        return replace(item, reduced=reduced, running=True, from_end=native.from_end)
 
     def _placed(self, step: Step, native: NativePlaces) -> LoopStep | None:
         dim, length = native.dim(step.node)

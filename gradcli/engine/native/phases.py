@@ -12,22 +12,25 @@ from gradcli.engine.native.strides import Shape, dense
 @dataclass(eq=False)
 class Phase:
     """Items that one loop computes, in an order in which each finds its operands. `reduced` are the dimensions of the
-    space that reductions take in, None while there is no reduction."""
+    space that reductions take in, from the end or not; None while there is no reduction."""
 
     space: Shape
     reduced: tuple[int, ...] | None = None
     items: list[LoopStep] = field(default_factory=list)
+    from_end: bool = False
 
     def takes(self, item: LoopStep) -> bool:
         """Whether the item goes through the same loops."""
         if item.space != self.space:
             return False
-        return item.out < 0 or item.lanes is None or self.reduced in (None, item.reduced)
+        if item.out < 0 or item.lanes is None or self.reduced is None:
+            return True
+        return (self.reduced, self.from_end) == (item.reduced, item.from_end)
 
     def add(self, item: LoopStep) -> None:
         self.items.append(item)
         if item.out >= 0 and item.lanes is not None:
-            self.reduced = item.reduced
+            self.reduced, self.from_end = item.reduced, item.from_end
 
 
 def phases_of(items: Sequence[LoopStep], wanted: Collection[int], over: Mapping[int, int]) -> list[Phase]:

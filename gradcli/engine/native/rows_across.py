@@ -114,7 +114,8 @@ class RowsAcross:
     def _item(self, item: LoopStep) -> None:
         v = self.v
         states: dict[int, list[Vector]] = {}
-        for index in itertools.product(*map(range, item.space)):
+        places = list(itertools.product(*map(range, item.space)))
+        for index in reversed(places) if item.from_end else places:
             if item.table is not None:
                 self._at_place(item, item.table, index)
                 continue

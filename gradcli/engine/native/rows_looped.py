@@ -123,7 +123,7 @@ class RowsLooped:
         with loops(self.v, [phase.space[dim] for dim in outer]) as around:
             for item in reductions:
                 begin(self.v, self.head, self.group, item)
-            with loops(self.v, [phase.space[dim] for dim in inner]) as within:
+            with loops(self.v, [phase.space[dim] for dim in inner], phase.from_end) as within:
                 names = dict(zip([*outer, *inner], [*around, *within], strict=True))
                 self._places(phase, [names[dim] for dim in range(len(phase.space))])
             names = dict(zip(outer, around, strict=True))

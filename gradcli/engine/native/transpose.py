@@ -34,7 +34,7 @@ def pack(v: Expressions, base: str, row: str, dtype: np.dtype, width: int) -> li
         return [v.load(pointer, dtype)]
     first = _times(v, row, width)
     start = address(v, base, first, kind)
-    if width <= NARROW:
+    if width <= min(NARROW, v.lanes):
         columns = _interleaved(v, start, stored(dtype), width)
     else:
         columns = []
@@ -55,14 +55,14 @@ def unpack(v: Expressions, base: str, row: str, columns: list[Vector], past: boo
         v.store(columns[0], address(v, base, row, kind), past)
         return
     start = address(v, base, _times(v, row, width), kind)
-    if width <= NARROW:
+    if width <= min(NARROW, v.lanes):
         _interleave(v, start, columns, past)
         return
     for left in range(0, width, v.lanes):
         _store_square(v, start, columns, left)
 
 
-#: Rows of so few elements are taken apart by picking lanes of whole vectors.
+#: Rows of so few elements, and of no more than there are lanes, are taken apart by picking lanes of whole vectors.
 NARROW = 16
 
 

@@ -11,7 +11,7 @@ from gradcli.engine.native.loop_steps import LoopStep
 from gradcli.engine.native.lowering import DTYPES, Lowering
 from gradcli.engine.native.strides import broadcast, dense, kept
 from gradcli.engine.plan.program import CALL, Pass, Program, Step, Sum, WholeStep
-from gradcli.graph.native_forms import NativeAdded, NativeLookup
+from gradcli.graph.native_forms import NativeAdded, NativeLookup, NativeRunning
 from gradcli.graph.node import RESULT, Node, toposort
 
 # In place of the blocked dimension: beyond any that an array has.
@@ -56,7 +56,7 @@ class WholeLowering(Lowering):
     def of_kind(self, step: Step, native: Any) -> LoopStep | None:
         if isinstance(native, NativeLookup):
             return self.parted(step, native.parts)
-        if isinstance(native, NativeAdded):
+        if isinstance(native, NativeAdded) or (isinstance(native, NativeRunning) and native.from_end):
             return None
         return super().of_kind(step, native)
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from gradcli.graph.dtypes import is_wider
+from gradcli.graph.native_forms import NativeRunning
 from gradcli.graph.node import Node
 from gradcli.graph.op import Op, Params, Shape
-from gradcli.ops.rewrites.simplifier import Builder
+from gradcli.ops.rewrites.simplifier import Builder, is_large
 
 
 def reshape(s: Builder, op: Op, inputs: tuple[Node, ...], params: Params) -> Node | None:
@@ -45,6 +46,20 @@ def permute(s: Builder, op: Op, inputs: tuple[Node, ...], params: Params) -> Nod
     if x.op.repeats and x.inputs[0].size == 1:
         return _stretched(s, x.inputs[0], tuple(x.shape[d] for d in dims))
     return None
+
+
+def flip(s: Builder, op: Op, inputs: tuple[Node, ...], params: Params) -> Node | None:
+    x, dims = inputs[0], params["dims"]
+    if x.op is op and x.params["dims"] == dims:
+        return x.inputs[0]
+    if x.op.repeats and all(d < 0 or x.inputs[0].shape[d] == 1 for d in (d + x.inputs[0].ndim - x.ndim for d in dims)):
+        return x
+    running = x.op.native
+    if not isinstance(running, NativeRunning) or not running.turned or dims != (x.params["dim"],) or not is_large(x):
+        return None
+    # What is added up in reversed order is added up from the end.
+    turned = s.build(op, x.inputs, params)
+    return None if turned.op is op or x.shape[dims[0]] == x.size else s.call(running.turned, turned, dim=dims[0])
 
 
 def cast(s: Builder, op: Op, inputs: tuple[Node, ...], params: Params) -> Node | None:

@@ -1,0 +1,261 @@
+"""A group with running sums as a native function that goes through its lines once: nothing of a line is kept but what
+has been reached."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+
+from gradcli.engine.native.builder import VectorBuilder
+from gradcli.engine.native.expressions import LINE
+from gradcli.engine.native.group import Group
+from gradcli.engine.native.loop_steps import LoopStep
+from gradcli.engine.native.loops import address, from_last, lead_address, loop, loop_to
+from gradcli.engine.native.lowering import Lowering
+from gradcli.engine.native.states import States, count_of, taken_in
+from gradcli.engine.native.strides import Shape, dense
+from gradcli.engine.native.transpose import (
+    UINT8,
+    load_under,
+    masked_load,
+    masked_store,
+    spread_from,
+    store_under,
+    stored,
+    transposed,
+)
+from gradcli.engine.native.vectors import INT64, Vector, element_type
+
+#: So many neighbouring lines are gone through side by side: what they have reached stays in the nearest cache.
+_BESIDE = 512
+
+
+def takes_running(reader: Lowering, item: LoopStep) -> bool:
+    """Whether an item is computed place by place, from values at this place and from what it has of those before."""
+    if item.out < 0 or item.table is not None or item.along >= 0 or any(item.shifts) or not item.space:
+        return False
+    if item.lanes is not None and not (item.running and item.reduced):
+        return False
+    return all(_fits(reader, slot, strides, item) for slot, strides in [*item.operands, (item.out, item.strides)])
+
+
+def _fits(reader: Lowering, slot: int, strides: Shape, item: LoopStep) -> bool:
+    """Whether a value has an element for each place, or is one number."""
+    size = math.prod(reader.rest(slot))
+    return size == 1 if reader.shared(slot) else size == math.prod(item.space) and strides == dense(item.space)
+
+
+def alike(reader: Lowering, items: Sequence[LoopStep]) -> bool:
+    """Whether one loop computes all of these items."""
+    running = {(item.space, item.reduced, item.from_end) for item in items if item.running}
+    if len(running) != 1 or len({item.space for item in items}) != 1:
+        return False
+    ((space, (dim,), _),) = running
+    slots = {slot for item in items for slot in (item.out, *(slot for slot, _ in item.operands))}
+    leads = {reader.leading(slot) for slot in slots if not reader.shared(slot)}
+    return leads == {1} or (len(leads) == 1 and leads.pop() % math.prod(space[: dim + 1]) == 0)
+
+
+class RunningLines:
+    """Lines lie across the lanes: those beside each other in memory, or squares of those that follow each other."""
+
+    def __init__(self, group: Group) -> None:
+        self.group = group
+        self.lanes = group.lanes
+        self.states = States(group, self.lanes, [])
+        self.v = VectorBuilder(self.lanes)
+        self.items = [item for phase in group.phases for item in phase.items]
+        first = next(item for item in self.items if item.running)
+        (dim,) = first.reduced
+        self.from_end = first.from_end
+        #: Lines before each other in a row, the places of a line, and how many neighbouring lines there are.
+        self.before, self.length = math.prod(first.space[:dim]), first.space[dim]
+        self.beside = math.prod(first.space[dim + 1 :])
+        self.lead = group.lead(group.outs[0])
+        self.same: dict[int, Vector] = {}
+
+    def module(self) -> str:
+        """The whole module: `@k(pointers, rows, states)`."""
+        v, group = self.v, self.group
+        v.lines += group.addresses()
+        for k, slot in enumerate(group.inputs):
+            if slot in group.shared:
+                self.same[slot] = spread_from(v, f"%a{k}", group.dtype(slot))
+        if self.lead == self.beside == 1:
+            self._squares()
+        else:
+            self._neighbours()
+        body = ["define void @k(ptr %p, i64 %n, ptr noalias %s) {", "entry:", *v.lines, *group.end, "}"]
+        return "\n\n".join([*sorted(filter(None, v.declarations.values())), "\n".join(body)])
+
+    def own(self, slots: Sequence[int]) -> list[tuple[str, int]]:
+        """The names of addresses, with their places, of what has an element for each place."""
+        return [(f"%a{k}", slot) for k, slot in enumerate(self.group.arrays) if slot in slots and slot not in self.same]
+
+    def computed(self, here: dict[int, Vector], place: Callable[[int, int], str]) -> None:
+        """All items at a place; `place(number, part)` is where a running one keeps what it has."""
+        v = self.v
+        for number, item in enumerate(self.items):
+            assert item.form is not None
+            value = item.form(v, *[here[slot] if slot in here else self.same[slot] for slot, _ in item.operands])
+            if item.lanes is not None:
+                start = item.lanes.start(v, taken_in(self.group, item))
+                names = [place(number, part) for part in range(len(start))]
+                state = item.lanes.add(
+                    v, [v.load(name, part.dtype) for name, part in zip(names, start, strict=True)], value
+                )
+                for name, part in zip(names, state, strict=True):
+                    v.store(part, name)
+                value = item.lanes.result(v, item.lanes.settle(v, state), count_of(item), item.step.node)
+            here[item.out] = value
+
+    def kept_parts(self) -> Iterator[tuple[int, int, Vector]]:
+        """The parts of what running items keep: number of the item, of the part, and what it is before all places."""
+        for number, item in enumerate(self.items):
+            if item.lanes is not None:
+                for part, value in enumerate(item.lanes.start(self.v, taken_in(self.group, item))):
+                    yield number, part, value
+
+    # Lines one after the other in memory ------------------------------------------------------------------------------
+
+    def _squares(self) -> None:
+        """As many lines as there are lanes: a square of each array at a time is transposed in registers."""
+        v, lanes, length = self.v, self.lanes, self.length
+        for number, part, value in self.kept_parts():
+            v.lines.append(f"  %red{number}.{part} = alloca {value.type}, align 64")
+        lines = self._times("%n", self.before)
+        last = self._number(f"sub i64 {lines}, 1")
+        v.declarations["@llvm.umin.i64"] = "declare i64 @llvm.umin.i64(i64, i64)"
+        with loop_to(v, "0", lines, lanes) as first:
+            # Where there are fewer lines, the last one is computed several times.
+            numbers = [self._number(f"add i64 {first}, {k}") for k in range(lanes)]
+            numbers = [self._number(f"call i64 @llvm.umin.i64(i64 {number}, i64 {last})") for number in numbers]
+            bases = {
+                slot: [lead_address(v, name, str(length * stored(self.group.dtype(slot)).itemsize), k) for k in numbers]
+                for name, slot in self.own(self.group.arrays)
+            }
+            for number, part, value in self.kept_parts():
+                v.store(value, f"%red{number}.{part}")
+            whole, rest = length // lanes * lanes, length % lanes
+            if rest and self.from_end:
+                self._square(bases, str(whole), rest)
+            if whole:
+                with loop(v, whole, lanes) as index:
+                    self._square(bases, from_last(v, index, whole - lanes, self.from_end), lanes)
+            if rest and not self.from_end:
+                self._square(bases, str(whole), rest)
+
+    def _square(self, bases: dict[int, list[str]], left: str, columns: int) -> None:
+        """So many places of these lines, from one on."""
+        v, group = self.v, self.group
+        with v.scope():
+            places = {
+                slot: [address(v, base, left, f"i{8 * group.dtype(slot).itemsize}") for base in lines]
+                for slot, lines in bases.items()
+            }
+            found = {}
+            for _, slot in self.own(group.inputs):
+                dtype = group.dtype(slot)
+                read = transposed(v, [masked_load(v, place, stored(dtype), columns) for place in places[slot]])
+                found[slot] = [value != 0 if dtype.kind == "b" else value for value in read]
+                self._ask(places[slot], slot)
+            made: dict[int, list[Vector]] = {
+                slot: [Vector(v, "poison", stored(group.dtype(slot)))] * self.lanes for slot in group.outs
+            }
+            for k in reversed(range(columns)) if self.from_end else range(columns):
+                here = {slot: values[k] for slot, values in found.items()}
+                self.computed(here, lambda number, part: f"%red{number}.{part}")
+                for slot in group.outs:
+                    value = here[slot]
+                    made[slot][k] = (
+                        v.emit(f"zext {value.typed} to <{v.lanes} x i8>", UINT8) if value.dtype.kind == "b" else value
+                    )
+            for slot, values in made.items():
+                past = slot in group.past and self.length * group.dtype(slot).itemsize % LINE == 0
+                for place, value in zip(places[slot], transposed(v, values), strict=True):
+                    masked_store(v, value, place, columns, past)
+
+    def _ask(self, places: list[str], slot: int) -> None:
+        """Ask for the same places of the next lines."""
+        v, ahead = self.v, self.lanes * self.length * self.group.dtype(slot).itemsize
+        v.declarations["@llvm.prefetch"] = "declare void @llvm.prefetch.p0(ptr, i32, i32, i32)"
+        for place in places:
+            v.lines.append(f"  call void @llvm.prefetch.p0(ptr {address(v, place, ahead)}, i32 0, i32 3, i32 1)")
+
+    # Lines side by side in memory -------------------------------------------------------------------------------------
+
+    def _neighbours(self) -> None:
+        """A place of many lines after the other: neighbours are loaded and stored as they lie."""
+        v = self.v
+        kept = {}
+        for number, part, value in self.kept_parts():
+            kept[number, part] = name = f"%kept{number}.{part}"
+            v.lines.append(self.states.reserve(name, _BESIDE * value.dtype.itemsize))
+        if self.lead == 1:
+            # The lines of a row, then those of the next one.
+            lines, width = self._times("%n", self.before), str(self.beside)
+        else:
+            lines = str(self.lead // self.length)
+            width = self._times("%n", self.beside * self.before * self.length // self.lead)
+        with loop(v, lines, 1) as line, loop_to(v, "0", width, _BESIDE) as first:
+            start, step = self._line(line)
+            many = self._number(f"sub i64 {width}, {first}")
+            v.declarations["@llvm.umin.i64"] = "declare i64 @llvm.umin.i64(i64, i64)"
+            many = self._number(f"call i64 @llvm.umin.i64(i64 {many}, i64 {_BESIDE})")
+            for number, part, value in self.kept_parts():
+                with loop(v, many, self.lanes) as at:
+                    v.store(value, address(v, kept[number, part], at, element_type(value.dtype)))
+            with loop(v, self.length, 1) as index:
+                here = from_last(v, index, self.length - 1, self.from_end)
+                bases = {}
+                for name, slot in self.own(self.group.arrays):
+                    size = self.group.dtype(slot).itemsize
+                    base = address(v, name, first, f"i{8 * size}")
+                    bases[slot] = lead_address(v, lead_address(v, base, start[slot], "1"), step[slot], here)
+                whole = self._number(f"and i64 {many}, {-self.lanes}")
+                with loop_to(v, "0", whole, self.lanes) as at:
+                    self._vector(bases, kept, at, None)
+                with loop_to(v, whole, many, self.lanes) as at:
+                    rest = self._number(f"sub i64 {many}, {at}")
+                    order = v.value(f"<{', '.join(f'i64 {k}' for k in range(self.lanes))}>", INT64)
+                    self._vector(bases, kept, at, order < v.spread(rest, INT64))
+
+    def _line(self, line: str) -> tuple[dict[int, str], dict[int, str]]:
+        """For each array the bytes to the first place of a line, and those from there to the next one."""
+        start, step = {}, {}
+        after = self.lead // (self.before * self.length)
+        for name, slot in self.own(self.group.arrays):
+            size = self.group.dtype(slot).itemsize
+            if self.lead == 1:
+                step[slot] = str(self.beside * size)
+                start[slot] = self._times(line, self.length * self.beside * size)
+                continue
+            # Between two places before the rows there are those of all rows.
+            lead = f"%l{name[2:]}"
+            step[slot] = self._times(lead, after)
+            outer = self._number(f"udiv i64 {line}, {after}")
+            inner = self._number(f"urem i64 {line}, {after}")
+            place = self._number(f"add i64 {self._times(outer, self.length * after)}, {inner}")
+            start[slot] = self._number(f"mul i64 {place}, {lead}")
+        return start, step
+
+    def _vector(self, bases: dict[int, str], kept: dict[tuple[int, int], str], at: str, mask: Vector | None) -> None:
+        v, group, here = self.v, self.group, {}
+        dtypes = {(number, part): value.dtype for number, part, value in self.kept_parts()}
+        places = {slot: address(v, base, at, f"i{8 * group.dtype(slot).itemsize}") for slot, base in bases.items()}
+        for _, slot in self.own(group.inputs):
+            value = load_under(v, mask, places[slot], stored(group.dtype(slot)))
+            here[slot] = value != 0 if group.dtype(slot).kind == "b" else value
+        # What lies beyond the end is no number of anybody's.
+        here = here if mask is None else {slot: v.settled(value) for slot, value in here.items()}
+        self.computed(here, lambda number, part: address(v, kept[number, part], at, element_type(dtypes[number, part])))
+        for _, slot in self.own(group.outs):
+            store_under(v, mask, here[slot], places[slot])
+
+    def _number(self, text: str) -> str:
+        name = self.v.fresh()
+        self.v.lines.append(f"  {name} = {text}")
+        return name
+
+    def _times(self, name: str, by: int) -> str:
+        return name if by == 1 else self._number(f"mul i64 {name}, {by}")
