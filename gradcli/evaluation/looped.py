@@ -244,7 +244,6 @@ LOOP = Op(
     family="structure",
     args="*operands, turn",
     build=_refused,
-    public=False,
     doc="A loop of many iterations.",
     kernel=carried_out,
     infer=lambda inputs, params: tuple(params["turn"].forms),

@@ -266,7 +266,6 @@ RESULT = Op(
     args="input, index",
     doc="One of the results of an operation that has several.",
     build=_no_build,
-    public=False,
     kernel=lambda results, index: results[index],
     infer=lambda inputs, params: inputs[0].forms[params["index"]],
     layout=_result_layout,

@@ -92,10 +92,11 @@ class Op:
     """One operation. Each family of `gradcli.ops` makes its rows in one way, and a row states only what is special.
 
     What it is: `name` and `aliases`, the `words` of others for it, `family`, `args` (its signature as text), `doc`,
-    `domain` (where its tensors are sampled), `torch` (where PyTorch has it, if not under that name), `public`,
-    `example` (a usual call, where it takes more than tensors of its family's dimensions: the call, and each tensor with
-    its number of dimensions), `draws` (it takes random numbers), `attribute` (it is written x.T). `build` turns a
-    caller's arguments into nodes; an op without a kernel is only a `build` over other ops.
+    `domain` (where its tensors are sampled), `torch` (where PyTorch has it, if not under that name), `public` (unless
+    its name begins with an underscore), `example` (a usual call, where it takes more than tensors of its family's
+    dimensions: the call, and each tensor with its number of dimensions; these alone if it takes nothing else), `draws`
+    (it takes random numbers), `attribute` (it is written x.T). `build` turns a caller's arguments into nodes; an op
+    without a kernel is only a `build` over other ops.
 
     What it computes: `kernel` computes arrays; `into(out, *arrays, **params)` writes the same into an array of the
     result's shape and dtype that overlaps no operand, and goes before a ufunc's own `out`. `infer` gives (shape, dtype)
@@ -207,7 +208,11 @@ class Op:
         # Hundreds of rows are made at start-up: what a row does not state stays with the class.
         if not row.keys() <= self.__dataclass_fields__.keys():
             raise TypeError(f"{name}: a row has no {', '.join(row.keys() - self.__dataclass_fields__.keys())}")
-        self.__dict__.update(row, name=name, signature=Signature(name, row["args"]))
+        self.__dict__.update(name=name, public=not name.startswith("_"), signature=Signature(name, row["args"]))
+        self.__dict__.update(row)
+        if isinstance(row.get("example"), str):
+            tensors = [word.partition(":")[0] for word in row["example"].split()]
+            self.example = f"{name}({', '.join(tensors)})", row["example"]
         if self.numpy is None and isinstance(self.kernel, ufunc):
             self.numpy = self.kernel.__name__
 

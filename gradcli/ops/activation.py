@@ -34,7 +34,7 @@ SELU_SCALE = 1.0507009873554805
 def _gate(name: str, into: Any, form: Any, args: str) -> Op:
     """A gradient let through or not by where the input lies; the input's own derivative is zero, not None."""
     op: Op = elementwise(
-        name, into=into, args=args, public=False, batching=products(0), native=form,
+        name, into=into, args=args, batching=products(0), native=form,
         grad_fn=f"{name[1:].title().replace('_', '')}BackwardBackward0",
         doc="The gradient of a piecewise linear function.",
         vjp=lambda h, out, g, x, **params: (apply(op, h, x, **params), call("zeros_like", h)),
@@ -77,7 +77,7 @@ leaky_relu: Op = elementwise(
 
 
 elu_slope: Op = elementwise(
-    "_elu_slope", args="input, low=1.0, high=0.0, closed=False", dtype="float", public=False, into=kernels.elu_slope,
+    "_elu_slope", args="input, low=1.0, high=0.0, closed=False", dtype="float", into=kernels.elu_slope,
     grad_fn="EluBackwardBackward0", doc="A multiple of the exponential below 0, a constant above.",
     vjp=lambda g, out, x, low, high, closed: (g * apply(elu_slope, x, low=low, high=0.0, closed=False),),
     native=native.elu_slope,
@@ -183,7 +183,7 @@ mish = elementwise(
 # GELU -----------------------------------------------------------------------------------------------------------------
 
 cdf = elementwise(
-    "_normal_cdf", dtype="float", public=False, grad_fn="NormalCdfBackward0", into=normal_cdf_into,
+    "_normal_cdf", dtype="float", grad_fn="NormalCdfBackward0", into=normal_cdf_into,
     doc="The standard normal distribution function.",
     vjp=lambda g, out, x: (g * (exp(x * x * -0.5) * (1 / math.sqrt(2 * math.pi))),), formula=arithmetic.normal_cdf,
     native=native.normal_cdf,

@@ -151,14 +151,14 @@ def _rot90(input: Any, k: Any, dims: Any) -> Node:
 rot90 = composite(
     "rot90", _rot90, args="input, k: int=1, dims: plane=None", family="shape",
     doc="Rotation by k times 90 degrees in the plane of two dimensions, the first two unless given.", numpy="rot90",
-    example=("rot90(input)", "input:2"),
+    example="input:2",
 )
 
 
 diagflat = composite(
     "diagflat", lambda input, offset: diag_embed(_ravel(input), offset), args="input, offset: int=0", family="diagonal",
     doc="A matrix of zeros with the elements as its diagonal.", numpy="diagflat",
-    example=("diagflat(input)", "input:1"),
+    example="input:1",
 )
 
 
@@ -213,9 +213,8 @@ unfold: Op = primitive(
     example=("unfold(input, 0, 2, 1)", "input:1"), text=spelling.every("dim", "size", "step"), tame=True,
 )
 fold: Op = primitive(
-    "_fold", _fold_kernel, given_shape, family="reduction", public=False,
-    doc="The sum of windows, each added where it was taken.", grad_fn="UnfoldBackwardBackward0", batching=LINEAR,
-    vjp=lambda h, out, g, shape, **how: (make(unfold, (h,), how),),
+    "_fold", _fold_kernel, given_shape, family="reduction", doc="The sum of windows, each added where it was taken.",
+    grad_fn="UnfoldBackwardBackward0", batching=LINEAR, vjp=lambda h, out, g, shape, **how: (make(unfold, (h,), how),),
     blocking=Blocking(except_along), formula=places.folded,
 )
 

@@ -48,7 +48,7 @@ def _linear(input: Any, weight: Any, bias: Any) -> Node:
 
 linear = composite(
     "linear", _linear, family="network", args="input, weight, bias=None", doc="`input @ weight.T + bias`.",
-    example=("linear(input, weight, bias)", "input:2 weight:2 bias:1"), words=("dense",),
+    example="input:2 weight:2 bias:1", words=("dense",),
 )
 
 
@@ -67,7 +67,7 @@ def _bilinear(input1: Any, input2: Any, weight: Any, bias: Any) -> Node:
 bilinear = composite(
     "bilinear", _bilinear, family="network", args="input1, input2, weight, bias=None",
     doc="Weighted products of all pairs of elements of two vectors: `input1 @ weight[k] @ input2 + bias[k]`.",
-    example=("bilinear(input1, input2, weight)", "input1:3x3 input2:3x3 weight:2x3x3"),
+    example="input1:3x3 input2:3x3 weight:2x3x3",
 )
 
 
@@ -151,7 +151,7 @@ attention = composite(
     args="query, key, value, attn_mask: tensor=None, dropout_p=0.0, is_causal=False, scale: number=None,"
     " enable_gqa=False",
     doc="`softmax(query @ key.mT * scale + attn_mask) @ value`; fully masked rows give zeros.",
-    example=("scaled_dot_product_attention(query, key, value)", "query:2x3x3 key:2x3x3 value:2x3x3"),
+    example="query:2x3x3 key:2x3x3 value:2x3x3",
 )
 
 
@@ -180,7 +180,7 @@ linear_cross_entropy = composite(
     args="input, linear_weight: tensor, target, *, linear_bias: tensor=None, weight=None, reduction='mean',"
     " ignore_index: int=None, label_smoothing=0.0, options: data=None",
     doc="Cross-entropy of a linear map of the input and target classes; `options` is PyTorch's and changes nothing.",
-    example=("linear_cross_entropy(input, linear_weight, target)", "input:2 linear_weight:2 target:1:int64"),
+    example="input:2 linear_weight:2 target:1:int64",
 )
 softmin = composite(
     "softmin", lambda input, dim, dtype: call("softmax", call("neg", as_node(input)), dim, dtype), family="network",

@@ -42,8 +42,8 @@ def _row(name: str, n: int, scaled: bool, doc: str, textbook: Any = None) -> Op:
 
 
 higher: Op = elementwise(
-    "_bessel_i", _bessel_i, args="input, n=2, scaled=False", dtype="float", public=False, cost=200.0,
-    grad_fn="BesselBackward0", doc="A modified Bessel function of higher order.",
+    "_bessel_i", _bessel_i, args="input, n=2, scaled=False", dtype="float", cost=200.0, grad_fn="BesselBackward0",
+    doc="A modified Bessel function of higher order.",
     formula=arithmetic.none("Bessel functions of higher order have no name in formulas"),
     vjp=lambda g, out, x, n, scaled: (g * _slope(x, out, n, scaled),),
 )

@@ -199,12 +199,12 @@ linalg_cross: Op = primitive(
     doc="Cross product of vectors of 3 elements along a dimension.",
     vjp=lambda g, out, a, b, dim: (_crossed(b, g, dim), _crossed(g, a, dim)),
     grad_fn="LinalgCrossBackward0", blocking=Blocking(_cross_follow, lower=_cross_steps),
-    example=("linalg_cross(input, other)", "input:2x3 other:2x3"),
+    example="input:2x3 other:2x3",
 )
 cross = composite(
     "cross", _cross, family="contraction", args="input, other, dim: dim=None",
     doc="Cross product of vectors of 3 elements, without dim along the first dimension of length 3.",
-    example=("cross(input, other)", "input:2x3 other:2x3"),
+    example="input:2x3 other:2x3",
 )
 vecdot = composite(
     "vecdot", _vecdot, family="contraction", args="x: tensor, y: tensor, *, dim=-1", torch="linalg.vecdot",
@@ -313,7 +313,7 @@ multi_dot = composite(
 chain_matmul = composite(
     "chain_matmul", lambda matrices: _multi_dot(list(matrices), "chain_matmul"), family="contraction", args="*matrices",
     doc="Product of several matrices, in the order with the fewest multiplications.",
-    example=("chain_matmul(a, b)", "a:2 b:2"),
+    example="a:2 b:2",
 )
 matrix_power = composite(
     "matrix_power", _matrix_power, family="linalg", args="input, n", torch="linalg.matrix_power",
@@ -356,9 +356,9 @@ def _vander(x: Any, N: Any, increasing: bool) -> Node:  # noqa: N803
 
 linalg_vander = composite(
     "linalg_vander", _linalg_vander, family="contraction", args="x, *, N: columns=None", torch="linalg.vander",
-    doc="The powers of each element, from 0 on, along a new last dimension.", example=("linalg_vander(x)", "x:1"),
+    doc="The powers of each element, from 0 on, along a new last dimension.", example="x:1",
 )
 vander = composite(
-    "vander", _vander, family="contraction", args="x, N: int=None, increasing=False", example=("vander(x)", "x:1"),
+    "vander", _vander, family="contraction", args="x, N: int=None, increasing=False", example="x:1",
     doc="The powers of the elements of a vector, the highest first unless increasing.", numpy="vander",
 )

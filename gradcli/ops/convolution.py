@@ -182,7 +182,7 @@ def _text_back(w: Any, c: Any) -> Any:
 
 forward: Op = primitive(
     "_convolution", lambda x, w, *bias, **params: _plus_bias(convolved(x, w, _form(params)), bias), _infer_forward,
-    family="network", args="input, weight", public=False, grad_fn=_edges, vjp=_forward_vjp,
+    family="network", args="input, weight", grad_fn=_edges, vjp=_forward_vjp,
     doc="The sum of the products of a kernel and each window of the input.", cost=_window,
     blocking=Blocking(_follow_batch), batching=MERGED, formula=_call,
     text=lambda w, c: _written(w, c, "conv{}d", c.args),
@@ -190,13 +190,13 @@ forward: Op = primitive(
 back: Op = primitive(
     "_convolution_back",
     lambda g, w, *bias, space, **params: _plus_bias(convolved_back(g, w, space, _form(params)), bias), _infer_back,
-    family="network", args="gradient, weight", public=False, grad_fn=_edges, vjp=_back_vjp,
+    family="network", args="gradient, weight", grad_fn=_edges, vjp=_back_vjp,
     doc="Each element spread over a window, times a kernel.", cost=_window, blocking=Blocking(_follow_batch),
     batching=MERGED, formula=_call, text=_text_back,
 )
 kernel: Op = primitive(
     "_convolution_kernel", lambda x, g, kernel, **params: kernel_gradient(x, g, kernel, _form(params)), _infer_kernel,
-    family="network", args="input, gradient", public=False, vjp=_kernel_vjp,
+    family="network", args="input, gradient", vjp=_kernel_vjp,
     grad_fn=lambda node: ("ConvolutionBackwardBackward0", (node.inputs[1], node.inputs[0], None)),
     doc="The sum of the products of each element and its window of the input.",
     formula=_call, text=_text_kernel,

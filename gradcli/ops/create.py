@@ -184,12 +184,12 @@ def _list_in(data: Sequence[Any], target: np.dtype) -> np.ndarray:
 
 filled = primitive(
     "_filled", lambda shape, value, dtype: np.full(shape, value, dtype), _infer, family="create",
-    args="shape, value, dtype", public=False, doc="A filled tensor.", blocking=Blocking(lambda node, dim: ()),
+    args="shape, value, dtype", doc="A filled tensor.", blocking=Blocking(lambda node, dim: ()),
     formula=arithmetic.filled, native=lambda v, value, dtype: v.constant(value, dtype), text=spelling.filled,
 )
 drawn = primitive(
     "_drawn", lambda shape, dtype, state: state.numbers().reshape(shape), _infer, family="create",
-    args="shape, dtype, state", public=False, doc="Random numbers from a place in the generator's stream.",
+    args="shape, dtype, state", doc="Random numbers from a place in the generator's stream.",
     formula=arithmetic.none("random numbers have no formula", "give them as an input"), draws=True, text=spelling.drawn,
 )
 tensor = composite(

@@ -276,7 +276,7 @@ trapezoid = composite(
     "trapezoid", _area("trapezoid", _even_area, lambda y, widths, dim: _half(sum_(_both_ends(y, dim) * widths, dim))),
     args=_AREA, family="reduction", aliases=("trapz",),
     doc="The integral along a dimension by the trapezoidal rule, at coordinates x or with spacing dx.",
-    example=("trapezoid(y)", "y:1"), words=("integrate",),
+    example="y:1", words=("integrate",),
 )
 cumulative_trapezoid = composite(
     "cumulative_trapezoid", _area(
@@ -284,5 +284,5 @@ cumulative_trapezoid = composite(
         lambda y, widths, dim: _half(cumsum(_both_ends(y, dim) * widths, dim)),
     ),
     args=_AREA, family="reduction", doc="The integral up to each point after the first by the trapezoidal rule.",
-    example=("cumulative_trapezoid(y)", "y:1"), words=("cumtrapz",),
+    example="y:1", words=("cumtrapz",),
 )

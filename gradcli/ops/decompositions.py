@@ -124,7 +124,7 @@ linalg_svd: Op = primitive(
 values_alone: Op = primitive(
     "_svdvals", lambda a: finite_only(lambda a: (np.linalg.svd(a, compute_uv=False),), (1,))(a)[0],
     lambda inputs, params: ((*inputs[0].shape[:-2], min(inputs[0].shape[-2:])), inputs[0].dtype), family="linalg",
-    args="A", public=False, doc="The singular values of what has no gradient.", blocking=MATRICES,
+    args="A", doc="The singular values of what has no gradient.", blocking=MATRICES,
     formula=arithmetic.call_named("svdvals"), cost=decomposition_cost,
 )
 
@@ -151,7 +151,7 @@ svd: Op = composite(
 )
 svdvals = composite(
     "svdvals", lambda a: singular_values(matrices(a, "svdvals")), family="linalg", args="A", torch="linalg.svdvals",
-    doc="The singular values, the largest first.", domain=WELL_CONDITIONED, example=("svdvals(A)", "A:2"),
+    doc="The singular values, the largest first.", domain=WELL_CONDITIONED, example="A:2",
 )
 
 
@@ -198,13 +198,13 @@ eigh: Op = primitive(
 )
 eigenvalues_alone: Op = primitive(
     "_eigvalsh", lambda a, **words: finite_only(lambda a: (np.linalg.eigvalsh(a, **words),), (1,))(a)[0],
-    lambda inputs, params: (inputs[0].shape[:-1], inputs[0].dtype), family="linalg", args="A, UPLO='L'", public=False,
+    lambda inputs, params: (inputs[0].shape[:-1], inputs[0].dtype), family="linalg", args="A, UPLO='L'",
     doc="The eigenvalues of what has no gradient.", blocking=MATRICES, formula=arithmetic.call_named("eigvalsh"),
     cost=decomposition_cost,
 )
 eigvalsh = composite(
     "eigvalsh", _eigvalsh, family="linalg", args="A, UPLO='L'", torch="linalg.eigvalsh", domain=WELL_CONDITIONED,
-    doc="Eigenvalues of a symmetric matrix, the smallest first; one triangle is read.", example=("eigvalsh(A)", "A:2"),
+    doc="Eigenvalues of a symmetric matrix, the smallest first; one triangle is read.", example="A:2",
     words=("eigvals", "eigenvalues"),
 )
 

@@ -160,7 +160,7 @@ def _corrcoef(input: Any) -> Node:
 cov = composite(
     "cov", _cov, args="input, *, correction: int=1, fweights: counts=None, aweights: operand=None", family="reduction",
     doc="Covariances of the rows, each a variable; observations may be repeated (fweights) or weighted (aweights).",
-    example=("cov(input)", "input:2"),
+    example="input:2",
 )
 corrcoef = composite(
     "corrcoef", _corrcoef, args="input", family="reduction", doc="Correlations of the rows, each a variable.",

@@ -134,7 +134,7 @@ diagonal = primitive(
     words=("diagpart", "diagonalpart"),
 )
 diagonal_back: Op = primitive(
-    "_diagonal_back", _place_kernel, given_shape, family="diagonal", public=False, batching=LINEAR, vjp=_place_vjp,
+    "_diagonal_back", _place_kernel, given_shape, family="diagonal", batching=LINEAR, vjp=_place_vjp,
     grad_fn="DiagonalBackwardBackward0", doc="Zeros with the tensor put in as a diagonal of a given shape.",
     formula=places.on_diagonal, blocking=Blocking(_in_follow),
 )
@@ -142,15 +142,15 @@ diag_embed = primitive(
     "diag_embed", _place_kernel, given_shape, family="diagonal", args="input, offset=0, dim1=-2, dim2=-1",
     build=_diag_embed, batching=LINEAR, vjp=_place_vjp,
     doc="Matrices with the last dimension as their diagonal, zeros elsewhere.", formula=places.on_diagonal,
-    text=spelling.every("offset", "dim1", "dim2"), example=("diag_embed(input)", "input:1"),
-    source=numpy_sources.DIAG_EMBED, blocking=Blocking(_in_follow),
+    text=spelling.every("offset", "dim1", "dim2"), example="input:1", source=numpy_sources.DIAG_EMBED,
+    blocking=Blocking(_in_follow),
 )
 
 
 diag = composite(
     "diag", _diag, args="input, diagonal=0", family="diagonal",
     doc="The diagonal of a matrix, or a matrix with the vector as its diagonal.", latex=typeset.diagonal_matrix,
-    example=("diag(input)", "input:1"), numpy="diag", words=("diagm", "diagonalmatrix"),
+    example="input:1", numpy="diag", words=("diagm", "diagonalmatrix"),
 )
 
 

@@ -136,7 +136,7 @@ cdist: Op = primitive(
     args=f"x1: tensor, x2: tensor, p: number=2, compute_mode: distance='{_MODES[0]}'", build=_cdist,
     vjp=lambda g, out, a, b, p: _pulled(g, out, a, b, p), doc="Distance of each row of x1 to each row of x2.",
     blocking=Blocking(_cdist_follow), cost=lambda node: max(4.0, 2.0 * node.inputs[0].shape[-1]),
-    example=("cdist(x1, x2)", "x1:2 x2:2"), words=("pdist2", "distancematrix"),
+    example="x1:2 x2:2", words=("pdist2", "distancematrix"),
 )
 
 
@@ -181,5 +181,5 @@ pdist: Op = primitive(
     family="reduction", args="input, p: number=2", build=_pdist, torch="nn.functional.pdist",
     vjp=lambda g, out, x, p: _pdist_vjp(g, out, x, p) if g.size else (x * 0,),
     doc="Distances of all pairs of rows.", cost=lambda node: max(4.0, 2.0 * node.inputs[0].shape[-1]),
-    example=("pdist(input)", "input:3x2"),
+    example="input:3x2",
 )

@@ -65,7 +65,7 @@ def _row(name: str, rule: Any, doc: str, features: bool = False, training: bool 
 
     return composite(
         name, build, args=f"input, p: number=0.5, training={training}", family="activation", draws=True, doc=doc,
-        example=(f"{name}(input)", "input:2"),
+        example="input:2",
     )
 
 

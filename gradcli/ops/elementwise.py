@@ -96,7 +96,7 @@ def _keep_layout(inputs: tuple[Node, ...], params: Params, shape: Shape) -> Shap
 def _implicit(name: str, doc: str, within: bool = False) -> Op:
     """Promotion inserts these: PyTorch converts inside the operation, so they show no step of their own."""
     return primitive(
-        name, pointwise.converted, _cast_infer, family="elementwise", args="input, dtype", public=False, doc=doc,
+        name, pointwise.converted, _cast_infer, family="elementwise", args="input, dtype", doc=doc,
         layout=_keep_layout, vjp=lambda g, out, x, dtype: (cast(g, x.dtype),), batching=sums(0), blocking=ALIGNED,
         into=pointwise.convert, formula=arithmetic.function_named("to"), recast=True, within=within,
         simplify=shapes.cast, cost=1.0, native=lambda v, x, dtype: v.cast(x, dtype), text=spelling.conversion,
@@ -141,7 +141,7 @@ clone = elementwise(
 row_major = primitive(
     "_row_major", lambda x: np.asarray(x, order="C"), family="elementwise", grad_fn="CloneBackward0",
     doc="A copy in row-major order.", vjp=lambda g, out, x: (g,), batching=sums(0), blocking=ALIGNED,
-    into=pointwise.copy, public=False, same=True, native=lambda v, x: x,
+    into=pointwise.copy, same=True, native=lambda v, x: x,
 )
 def _contiguous(input: Any, memory_format: Any) -> Node:
     node = as_node(input)
@@ -224,7 +224,7 @@ def _xlogy_grad_fn(node: Node) -> tuple[str, tuple[Node, ...]]:
 
 # The factor of add(alpha=) and sub(alpha=), which PyTorch multiplies with inside the operation.
 scaled = elementwise(
-    "_scaled", np.multiply, args=BINARY, doc="Product inside an operation.", public=False, batching=products(0, 1),
+    "_scaled", np.multiply, args=BINARY, doc="Product inside an operation.", batching=products(0, 1),
     vjp=lambda g, out, x, y: (g * y, None), powers=(1, 1), commutative=True, within=True, simplify=numbers.product,
     cost=1.0, native=native.product,
 )
@@ -265,13 +265,12 @@ floor_divide = elementwise(
 )
 div_floor = elementwise(
     "_div_floor", args=BINARY, dtype="number", grad_fn="DivBackward2", into=division.floor_divide,
-    doc="div rounding down.", vjp=zero_vjp, public=False, formula=arithmetic.function_named("floor_divide"),
+    doc="div rounding down.", vjp=zero_vjp, formula=arithmetic.function_named("floor_divide"),
     native=native.floor_divide,
 )
 div_trunc = elementwise(
     "_div_trunc", args=BINARY, dtype="number", grad_fn="DivBackward2",
-    into=division.trunc_divide, doc="div rounding towards zero.", vjp=zero_vjp, public=False,
-    native=native.trunc_divide,
+    into=division.trunc_divide, doc="div rounding towards zero.", vjp=zero_vjp, native=native.trunc_divide,
 )
 remainder = elementwise(
     "remainder", into=division.remainder, args=BINARY, dtype="number",
@@ -574,7 +573,7 @@ where: Op = elementwise(
     words=("ifelse", "iif", "if", "switch"),
     doc="`input` where the condition holds, else `other`.", grad_fn=lambda node: ("WhereBackward0", node.inputs[1:]),
     vjp=lambda g, out, c, x, y: (None, where(c, g, 0), where(c, 0, g)), text=spelling.where, latex=typeset.cases,
-    tame=True, example=("where(condition, input, other)", "condition:0:bool input:0 other:0"), numpy="where", cost=1.0,
+    tame=True, example="condition:0:bool input:0 other:0", numpy="where", cost=1.0,
     native=lambda v, mask, x, y: v.select(mask, x, y),
 )
 def _the_greater(greater: Op, halved: bool = False) -> Any:
@@ -608,8 +607,7 @@ clamp = elementwise(
     "clamp", into=pointwise.clamp, args="input, min=None, max=None", grad_fn=_clamp_grad_fn(1, 2), build=_clamp,
     doc="The input clamped between two bounds, either of which may be left out.", aliases=("clip",), vjp=_clamp_vjp,
     latex=typeset.of_all(), tame=True, cost=1.0, source=numpy_sources.CLAMP,
-    example=("clamp(input, min, max)", "input:0 min:0 max:0"),
-    native=native.clamp, words=("clipbyvalue",),
+    example="input:0 min:0 max:0", native=native.clamp, words=("clipbyvalue",),
 )
 
 
@@ -626,7 +624,7 @@ def _one_bound(low: bool, names: tuple[str, GradFn, str]) -> tuple[Op, Op]:
     backward = name.title().replace("_", "") + "Backward"
     weak = weak_aware(f"{backward}1", f"{backward}0")
     return (
-        elementwise(f"_{name}", into=into, args=args, grad_fn=grad_fn, doc=doc, vjp=vjp, public=False, native=form),
+        elementwise(f"_{name}", into=into, args=args, grad_fn=grad_fn, doc=doc, vjp=vjp, native=form),
         elementwise(
             name, into=into, args=args, grad_fn=weak, doc=doc, vjp=vjp,
             latex=typeset.of_all(), tame=True, native=form,

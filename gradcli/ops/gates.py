@@ -128,7 +128,7 @@ def _prelu_text(w: Any, c: Any) -> Any:
 
 
 _prelu_kernel = elementwise(
-    "_prelu", args="input, weight", dtype="float", public=False, grad_fn="PreluKernelBackward0", tame=True,
+    "_prelu", args="input, weight", dtype="float", grad_fn="PreluKernelBackward0", tame=True,
     doc="The input where positive, the weight times it elsewhere.", text=_prelu_text,
     # As in PyTorch the slope at 0 is the weight, and does not change with it.
     vjp=lambda g, out, x, w: (where(x > 0, g, g * where(x < 0, w, call("detach", w))), where(x >= 0, 0, g * x)),
@@ -150,7 +150,7 @@ def _prelu(input: Any, weight: Any) -> Node:
 
 prelu = composite(
     "prelu", _prelu, args="input, weight", family="activation", torch="prelu",
-    example=("prelu(input, weight)", "input:2 weight:0"),
+    example="input:2 weight:0",
     doc="The input where positive, a weight times it elsewhere: one, or one for each channel, which is dimension 1.",
 )
 

@@ -144,7 +144,7 @@ gather: Op = primitive(
 )
 placed_: Op = primitive(
     "_placed", lambda g, index, shape, dim: picking.placed(g, index, shape, dim),
-    given_shape, into=picking.placed_into, family="gather", public=False,
+    given_shape, into=picking.placed_into, family="gather",
     grad_fn=lambda node: ("ScatterAddBackward0", node.inputs[:1]),
     vjp=lambda h, out, g, index, shape, dim: (make(gather, (h, index), {"dim": dim}), None),
     doc="Zeros with elements added at places along a dimension.", batching=LINEAR, blocking=Blocking(_placed_follow),
@@ -197,8 +197,7 @@ take: Op = primitive(
     build=lambda input, index: make(take, (as_node(input), index_node(index))),
     grad_fn=lambda node: ("TakeBackward0", node.inputs[:1]), doc="The elements at indices into the flattened tensor.",
     batching=written(lambda node: gather_at(reshape(node.inputs[0], (-1,)), {0: node.inputs[1]})),
-    blocking=Blocking(lambda node, dim: (None, dim)), example=("take(input, index)", "input:1 index:1:int64"),
-    numpy="take",
+    blocking=Blocking(lambda node, dim: (None, dim)), example="input:1 index:1:int64", numpy="take",
 )
 
 
@@ -245,7 +244,7 @@ def _embedding_vjp(
 
 embedding_: Op = primitive(
     "_embedding", _embedding_kernel, lambda inputs, params: ((*inputs[1].shape, inputs[0].shape[1]), inputs[0].dtype),
-    family="gather", public=False, grad_fn=lambda node: ("EmbeddingBackward0", node.inputs[:1]), vjp=_embedding_vjp,
+    family="gather", grad_fn=lambda node: ("EmbeddingBackward0", node.inputs[:1]), vjp=_embedding_vjp,
     doc="Rows of a table.", native=NativeLookup(_rows_of_table, _NO_PARTS, looked_at),
     blocking=Blocking(lambda node, dim: (None, dim) if dim < node.ndim - 1 else (1, None)),
     batching=written(lambda node: gather_at(node.inputs[0], {0: node.inputs[1]})),
@@ -256,7 +255,7 @@ embedding = composite(
     "embedding", _embedding, family="gather", torch="nn.functional.embedding",
     args="input: places, weight, padding_idx: int=None, max_norm: number=None, norm_type=2.0, "
     "scale_grad_by_freq=False, sparse=False",
-    doc="The rows of a table, `weight`, at indices.", example=("embedding(input, weight)", "input:1:int64 weight:2"),
+    doc="The rows of a table, `weight`, at indices.", example="input:1:int64 weight:2",
 )
 
 
@@ -287,7 +286,7 @@ def _one_hot(tensor: Any, num_classes: Any) -> Node:
 
 one_hot_: Op = primitive(
     "_one_hot", _one_hot_kernel, lambda inputs, params: ((*inputs[0].shape, params["classes"]), INT64), family="gather",
-    public=False, doc="1 at each index, 0 elsewhere.",
+    doc="1 at each index, 0 elsewhere.",
     formula=lambda c, s: c.call(s, "one_hot", {"num_classes": s.params["classes"]}),
     blocking=Blocking(lambda node, dim: (dim,) if dim < node.ndim - 1 else None),
 )

@@ -371,14 +371,13 @@ def _index_select(input: Any, dim: Any, index: Any) -> Node:
 
 
 whole_numbers = primitive(
-    "_whole_numbers", _whole_kernel, lambda inputs, params: (inputs[0].shape, INT64), family="index", public=False,
+    "_whole_numbers", _whole_kernel, lambda inputs, params: (inputs[0].shape, INT64), family="index",
     doc="Floating-point numbers that are whole, as integers.", blocking=ALIGNED, recast=True,
     formula=lambda c, s: s.inputs[0],
 )
 alias = primitive(
-    "_alias", lambda x: x, family="index", public=False, grad_fn="AliasBackward0",
-    doc="The tensor itself, as x[...] gives it.", vjp=lambda g, out, x: (g,),
-    layout=lambda inputs, params, shape: inputs[0].strides, batching=batching.sums(0),
+    "_alias", lambda x: x, family="index", grad_fn="AliasBackward0", doc="The tensor itself, as x[...] gives it.",
+    vjp=lambda g, out, x: (g,), layout=lambda inputs, params, shape: inputs[0].strides, batching=batching.sums(0),
     blocking=Blocking(aligned, view=True), same=True, native=lambda v, x: x,
 )
 def _selected(node: Node) -> Any:
@@ -418,8 +417,7 @@ select = primitive(
     text=spelling.select, tame=True, example=("select(input, 0, 1)", "input:2"), native=NativeView(_selected),
 )
 index_ = primitive(
-    "_index", _index_kernel, _index_infer, into=_index_into, family="index", public=False,
-    doc="The elements at lists of indices.",
+    "_index", _index_kernel, _index_infer, into=_index_into, family="index", doc="The elements at lists of indices.",
     grad_fn=lambda node: (node.params["name"], node.inputs[:1]),
     vjp=lambda g, out, x, *indices, dims, name: (
         make(index_add, (g, *indices), {"shape": x.shape, "dims": dims}), *(None for _ in indices)
@@ -449,7 +447,7 @@ index_add: Op = primitive(
     vjp=lambda h, out, g, *indices, shape, dims: (
         make(index_, (h, *indices), {"dims": dims, "name": "IndexBackward0"}), *(None for _ in indices)
     ),
-    public=False, doc="Zeros with elements added at lists of indices.", batching=INDEXED,
+    doc="Zeros with elements added at lists of indices.", batching=INDEXED,
     blocking=Blocking(_index_add_follow, _index_add_reduced, _SUMS), formula=places.index_added,
     native=NativeScatter(_index_places, NativeSteps(_added), _looked_at),
 )

@@ -64,7 +64,7 @@ def _with_dimensions(count: int, rule: Callable[[Node], Node]) -> Op:
     return composite(
         name, build, args="*tensors: tensor", family="shape", doc=f"The tensor with new dimensions of "
         f"length 1, so that there are at least {count}; several tensors give as many.",
-        numpy=name, example=(f"{name}(input)", "input:1"),
+        numpy=name, example="input:1",
     )
 
 
@@ -129,7 +129,7 @@ def _block_diag(tensors: Any) -> Node:
 block_diag = composite(
     "block_diag", _block_diag, args="*tensors: tensor", family="shape",
     doc="A block-diagonal matrix of matrices; vectors are rows.",
-    example=("block_diag(a, b)", "a:2 b:2"),
+    example="a:2 b:2",
 )
 
 
@@ -212,7 +212,7 @@ meshgrid = composite(
 )
 cartesian_prod = composite(
     "cartesian_prod", _cartesian_prod, args="*tensors: tensor", family="shape",
-    doc="All combinations of an element of each vector, one per row.", example=("cartesian_prod(a, b)", "a:1 b:1"),
+    doc="All combinations of an element of each vector, one per row.", example="a:1 b:1",
 )
 combinations = composite(
     "combinations", _combinations, args="input, r: int=2, with_replacement: flag=False", family="shape",

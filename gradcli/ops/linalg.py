@@ -127,9 +127,9 @@ inv: Op = primitive(
 )
 # What the derivative of log|det| is made of: at a singular matrix it is infinite and no error.
 inverse_limit: Op = primitive(
-    "_inverse_limit", in_lapack(_limit_kernel, 2), family="linalg", public=False, vjp=inverse_vjp,
-    layout=column_major, grad_fn="LinalgInvExBackward0", doc="Inverse, infinite where the matrix is singular.",
-    blocking=MATRICES, formula=arithmetic.call_named("inv"), cost=_cost,
+    "_inverse_limit", in_lapack(_limit_kernel, 2), family="linalg", vjp=inverse_vjp, layout=column_major,
+    grad_fn="LinalgInvExBackward0", doc="Inverse, infinite where the matrix is singular.", blocking=MATRICES,
+    formula=arithmetic.call_named("inv"), cost=_cost,
 )
 
 
@@ -232,19 +232,19 @@ det: Op = primitive(
 )
 _NO_COFACTORS = arithmetic.none("there is no short formula for this derivative of a determinant")
 cofactor: Op = primitive(
-    "_cofactor", in_lapack(_cofactor_kernel), family="linalg", public=False, grad_fn="MulBackward0",
+    "_cofactor", in_lapack(_cofactor_kernel), family="linalg", grad_fn="MulBackward0",
     # The second derivative of a function is symmetric: its transpose is itself.
     vjp=lambda g, out, a: (make(cofactor_slope, (a, g), {}),), doc="Cofactors of a square matrix.", blocking=MATRICES,
     formula=_NO_COFACTORS, cost=_cost,
 )
 cofactor_slope: Op = primitive(
-    "_cofactor_slope", in_lapack(_cofactor_slope_kernel), family="linalg", public=False, args="input, direction",
+    "_cofactor_slope", in_lapack(_cofactor_slope_kernel), family="linalg", args="input, direction",
     grad_fn="MulBackward0",
     vjp=lambda g, out, a, h: (make(cofactor_slopes, (a, h, g), {}), make(cofactor_slope, (a, g), {})),
     doc="Derivative of the cofactors in a direction.", blocking=MATRICES, formula=_NO_COFACTORS, cost=_cost,
 )
 cofactor_slopes: Op = primitive(
-    "_cofactor_slopes", in_lapack(_cofactor_slopes_kernel), family="linalg", public=False, args="input, *directions",
+    "_cofactor_slopes", in_lapack(_cofactor_slopes_kernel), family="linalg", args="input, *directions",
     grad_fn="MulBackward0", vjp=_cofactor_slopes_vjp, doc="Derivative of the cofactors in several directions.",
     blocking=MATRICES, formula=_NO_COFACTORS, cost=_cost,
 )

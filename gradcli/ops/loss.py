@@ -233,20 +233,19 @@ bce = primitive(
 # PyTorch's operations with a number have names of their own where they are called from within another one.
 _times = elementwise(
     "_times", np.multiply, args="input, other", batching=products(0, 1),
-    grad_fn=lambda node: ("MulBackward1", node.inputs[:1]), public=False,
-    doc="Product with a number inside an operation.", vjp=lambda g, out, x, y: (g * y, None), powers=(1, 1),
-    commutative=True, simplify=numbers.product, cost=1.0, native=native.product,
+    grad_fn=lambda node: ("MulBackward1", node.inputs[:1]), doc="Product with a number inside an operation.",
+    vjp=lambda g, out, x, y: (g * y, None), powers=(1, 1), commutative=True, simplify=numbers.product, cost=1.0,
+    native=native.product,
 )
 _plus = elementwise(
     "_plus", np.add, args="input, other", batching=sums(0, 1), grad_fn=lambda node: ("AddBackward1", node.inputs[:1]),
-    public=False, doc="Sum with a number inside an operation.", vjp=lambda g, out, x, y: (g, None), signs=(1, 1),
-    commutative=True, simplify=numbers.total, cost=1.0, native=native.total,
+    doc="Sum with a number inside an operation.", vjp=lambda g, out, x, y: (g, None), signs=(1, 1), commutative=True,
+    simplify=numbers.total, cost=1.0, native=native.total,
 )
 _over = elementwise(
     "_over", np.true_divide, args="input, other", batching=products(0),
-    grad_fn=lambda node: ("DivBackward1", node.inputs[:1]), public=False,
-    doc="Quotient by a number inside an operation.", vjp=lambda g, out, x, y: (g / y, None), powers=(1, -1),
-    simplify=numbers.quotient, native=lambda v, x, y: x / y,
+    grad_fn=lambda node: ("DivBackward1", node.inputs[:1]), doc="Quotient by a number inside an operation.",
+    vjp=lambda g, out, x, y: (g / y, None), powers=(1, -1), simplify=numbers.quotient, native=lambda v, x, y: x / y,
 )
 
 
@@ -282,7 +281,7 @@ masked_fill = elementwise(
 
 
 masked_fill_tensor: Op = elementwise(
-    "_masked_fill_tensor", into=select, args="mask, value, input", dtype="select", batching=sums(1, 2), public=False,
+    "_masked_fill_tensor", into=select, args="mask, value, input", dtype="select", batching=sums(1, 2),
     doc="The input with a 0-dim tensor where the mask is true.", tame=True, formula=arithmetic.function_named("where"),
     grad_fn=lambda node: ("MaskedFillBackward1", node.inputs[:0:-1]),
     vjp=lambda g, out, m, value, x: (None, where(m, g, 0), where(m, 0, g)), cost=1.0,
@@ -388,7 +387,7 @@ def _factor_at_class(v: Any, target: Any, *rest: Any, dtype: np.dtype, ignore_in
 
 
 class_pick = primitive(
-    "_class_pick", _pick_kernel, lambda inputs, params: (inputs[1].shape, inputs[0].dtype), family="loss", public=False,
+    "_class_pick", _pick_kernel, lambda inputs, params: (inputs[1].shape, inputs[0].dtype), family="loss",
     args="input, target", doc="The element of each target class, 0 for ignored ones.",
     grad_fn=lambda node: ("GatherBackward0", node.inputs[:1]),
     vjp=lambda g, out, x, t, ignore_index: (
@@ -398,8 +397,8 @@ class_pick = primitive(
     native=NativePlaces(_at_class, _classes, picks=True, check=_class_check(1)),
 )
 class_put: Op = primitive(
-    "_class_put", _put_kernel, given_shape, family="loss", public=False,
-    args="values, target", doc="Zeros with the values at the target classes.",
+    "_class_put", _put_kernel, given_shape, family="loss", args="values, target",
+    doc="Zeros with the values at the target classes.",
     grad_fn=lambda node: ("NllLossBackwardBackward0", node.inputs[:1]),
     vjp=lambda h, out, v, t, shape, ignore_index: (make(class_pick, (h, t), {"ignore_index": ignore_index}), None),
     blocking=Blocking(_class_follow), batching=CLASSES, formula=places.class_put,
@@ -407,7 +406,7 @@ class_put: Op = primitive(
 )
 class_factors = primitive(
     "_class_factors", _factors_kernel, lambda inputs, params: (inputs[0].shape, params["dtype"]), family="loss",
-    public=False, args="target", doc="Each target's weight: 1 unless given, 0 for ignored ones.",
+    args="target", doc="Each target's weight: 1 unless given, 0 for ignored ones.",
     blocking=Blocking(lambda node, dim: (dim, *(None for _ in node.inputs[1:]))), formula=places.class_factors,
     native=NativePlaces(_factor_at_class, _classes, picks=True, check=_class_check(0)),
 )
@@ -492,8 +491,7 @@ nll_loss = primitive(
     grad_fn=lambda node: ("NllLossBackward0" if node.inputs[0].ndim <= 2 else "NllLoss2DBackward0", node.inputs[:1]),
     doc="Minus the log-probability (input) of each target class.", blocking=Blocking(_class_follow, lower=_lower_nll),
     batching=CLASSES,
-    text=spelling.classified, example=("nll_loss(input, target)", "input:2 target:1:int64"),
-    native=NativeSteps(_nll_steps),
+    text=spelling.classified, example="input:2 target:1:int64", native=NativeSteps(_nll_steps),
 )
 
 

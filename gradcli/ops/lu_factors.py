@@ -284,11 +284,11 @@ linalg_lu_solve: Op = primitive(
     doc="The X for which `A @ X = B` by the LU decomposition of A (`X @ A` with left=False, `A.T` with adjoint).",
     layout=column_major_from_left, domain=WELL_CONDITIONED,
     blocking=Blocking(batch(2, 1, 2)), cost=system_cost,
-    example=("linalg_lu_solve(LU, pivots, B)", "LU:2 pivots:1:int64 B:2"),
+    example="LU:2 pivots:1:int64 B:2",
 )
 lu_solve = composite(
     "lu_solve", lambda b, factors, pivots: _linalg_lu_solve(factors, pivots, b, True, False, "lu_solve"),
     family="linalg", args="b, LU_data, LU_pivots", domain=WELL_CONDITIONED,
     doc="The X for which `A @ X = b` by the LU decomposition of A.",
-    example=("lu_solve(b, LU_data, LU_pivots)", "b:2 LU_data:2 LU_pivots:1:int64"),
+    example="b:2 LU_data:2 LU_pivots:1:int64",
 )

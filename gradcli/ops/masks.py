@@ -50,18 +50,16 @@ def _nonzero(input: Any, as_tuple: Any) -> Any:
 masked_select = composite(
     "masked_select", _masked_select, args="input, mask: mask", family="masks",
     doc="The elements where a mask is true, as a vector: a constant choice for derivatives.",
-    example=("masked_select(input, mask)", "input:1 mask:1:bool"),
-    measures=True, words=("booleanmask",),
+    example="input:1 mask:1:bool", measures=True, words=("booleanmask",),
 )
 nonzero = composite(
-    "nonzero", _nonzero, args="input, *, as_tuple=False", family="masks", example=("nonzero(input)", "input:1"),
+    "nonzero", _nonzero, args="input, *, as_tuple=False", family="masks", example="input:1",
     doc="The indices of the nonzero elements, one per row; with as_tuple, a vector for each dimension.",
     measures=True,
 )
 argwhere = composite(
     "argwhere", lambda input: permuted(_places(input, "argwhere(x)"), (1, 0)), args="input", family="masks",
-    doc="The indices of the nonzero elements, one per row.", example=("argwhere(input)", "input:1"), numpy="argwhere",
-    measures=True,
+    doc="The indices of the nonzero elements, one per row.", example="input:1", numpy="argwhere", measures=True,
 )
 
 

@@ -148,7 +148,7 @@ mv: Op = _primitive(
     lambda g, out, a, b: _needed((a, b), lambda: reshape(g, (g.shape[0], 1)) * b, lambda: mv(_flipped(a), g)),
     "Product of a matrix and a vector.", "input, vec", PRODUCT, formula=reductions.contraction((1, 0), (0, None)),
     native=((0, -1), (-1,)),
-    example=("mv(input, vec)", "input:2 vec:1"),
+    example="input:2 vec:1",
 )
 def _as_grid(node: Node) -> Node | None:
     """A product of batches that were grids, such as heads of members of a batch, as one of these: a member of it is a
@@ -182,23 +182,23 @@ bmm: Op = _primitive(
     lambda g, out, a, b: _needed((a, b), lambda: bmm(g, _flipped(b)), lambda: bmm(_flipped(a), g)),
     "Products of two batches of matrices.", "input, mat2", PRODUCT, formula=reductions.batched_product,
     native=((0, 1, -1), (0, -1, 2)),
-    example=("bmm(input, mat2)", "input:3 mat2:3"), simplify=matrix_products.product_of_equals, lower=_as_grid,
+    example="input:3 mat2:3", simplify=matrix_products.product_of_equals, lower=_as_grid,
 )
 gmm: Op = _primitive(
     "_gmm", np.matmul, ("grid of matrices", "grid of matrices"),
     lambda g, out, a, b: _needed((a, b), lambda: gmm(g, _flipped(b)), lambda: gmm(_flipped(a), g)),
-    "Products of two grids of matrices.", "input, mat2", PRODUCT, native=((0, 1, 2, -1), (0, 1, -1, 3)), public=False,
+    "Products of two grids of matrices.", "input, mat2", PRODUCT, native=((0, 1, 2, -1), (0, 1, -1, 3)),
     simplify=matrix_products.product_of_equals,
 )
 dot = _primitive(
     "dot", _dot_kernel, ("vector", "vector"), _dot_vjp, "Sum of the products of two vectors.", "input, tensor",
     accumulators.DOT, formula=reductions.contraction((0, 0)),
-    native=((-1,), (-1,)), example=("dot(input, tensor)", "input:1 tensor:1"),
+    native=((-1,), (-1,)), example="input:1 tensor:1",
 )
 vdot = _primitive(
     "vdot", _dot_kernel, ("vector", "vector"), _dot_vjp, "Sum of the products of two vectors, as dot for real numbers.",
     BINARY, accumulators.DOT, formula=reductions.contraction((0, 0)),
-    native=((-1,), (-1,)), example=("vdot(input, other)", "input:1 other:1"),
+    native=((-1,), (-1,)), example="input:1 other:1",
 )
 
 
@@ -367,11 +367,11 @@ def _contracted(a: Node, b: Node, first: list[int], second: list[int], name: str
 outer = composite(
     "outer", _outer, args="input, vec2", family="contraction", aliases=("ger",),
     doc="Every product of an element of one vector with one of another.",
-    latex=lambda w, form, parts: pieces.outer(*parts), example=("outer(input, vec2)", "input:1 vec2:1"), numpy="outer",
+    latex=lambda w, form, parts: pieces.outer(*parts), example="input:1 vec2:1", numpy="outer",
 )
 inner = composite(
     "inner", _inner, args=BINARY, family="contraction", doc="Sum of products over the last dimensions of both tensors.",
-    example=("inner(input, other)", "input:1 other:1"),
+    example="input:1 other:1",
 )
 tensordot = composite(
     "tensordot", _tensordot, args="a, b, dims: pairs=2", family="contraction",

@@ -118,10 +118,10 @@ pinv: Op = primitive(
     args="A, *, atol: bound=None, rtol: bound=None, hermitian=False", build=_pinv,
     vjp=lambda g, out, a, **params: (pinv_pullback(g, out, a),), grad_fn="LinalgPinvBackward0", torch="linalg.pinv",
     domain=WELL_CONDITIONED, doc="Pseudo-inverse: singular values up to max(atol, rtol*the largest) count as 0.",
-    blocking=MATRICES, example=("pinv(A)", "A:2"), cost=decomposition_cost, words=("pseudoinverse",),
+    blocking=MATRICES, example="A:2", cost=decomposition_cost, words=("pseudoinverse",),
 )
 pinv_within: Op = primitive(
-    "_pinv_within", _pinv_kernel, _pinv_infer, family="linalg", args="A, atol, rtol, hermitian=False", public=False,
+    "_pinv_within", _pinv_kernel, _pinv_infer, family="linalg", args="A, atol, rtol, hermitian=False",
     vjp=lambda g, out, a, atol, rtol, hermitian: (pinv_pullback(g, out, a), None, None),
     grad_fn=lambda node: ("LinalgPinvBackward0", node.inputs[:1]), doc="pinv with tensors as bounds.",
     formula=arithmetic.none("pinv() with a tensor as its bound has no formula", "give the bound as a number"),
@@ -297,15 +297,14 @@ householder_product: Op = primitive(
     doc="The first columns of a product of Householder reflections, given by the elements below the diagonal "
     "and their factors.",
     blocking=Blocking(_reflected_follow), cost=decomposition_cost,
-    example=("householder_product(A, tau)", "A:3x2 tau:2x"),
+    example="A:3x2 tau:2x",
 )
 ormqr: Op = primitive(
     "ormqr", _ormqr_kernel, lambda inputs, params: (inputs[2].shape, inputs[2].dtype), family="linalg",
     args="input, tau: tensor, other, left=True, transpose=False", build=_ormqr, vjp=_ormqr_vjp, domain=WELL_CONDITIONED,
     layout=column_major,
     doc="A product of reflections, given as for householder_product, times a matrix.",
-    blocking=Blocking(_reflected_follow), example=("ormqr(input, tau, other)", "input:3x2 tau:2x other:3x3"),
-    cost=decomposition_cost,
+    blocking=Blocking(_reflected_follow), example="input:3x2 tau:2x other:3x3", cost=decomposition_cost,
 )
 
 
@@ -338,12 +337,12 @@ linalg_diagonal = composite(
     "linalg_diagonal", lambda a, offset, dim1, dim2: diagonal(a, offset, dim1, dim2), family="diagonal",
     args="A, *, offset=0, dim1=-2, dim2=-1", torch="linalg.diagonal",
     doc="The diagonals of the matrices along two dimensions, the last ones unless given.",
-    example=("linalg_diagonal(A)", "A:2"),
+    example="A:2",
 )
 tensorsolve = composite(
     "tensorsolve", _tensorsolve, family="linalg", args="A, B, dims: dims=None", torch="linalg.tensorsolve",
     domain=WELL_CONDITIONED, doc="The X for which `tensordot(A, X, X.ndim)` is B.",
-    example=("tensorsolve(A, B)", "A:2x2 B:2x"), numpy="linalg.tensorsolve",
+    example="A:2x2 B:2x", numpy="linalg.tensorsolve",
 )
 tensorinv = composite(
     "tensorinv", _tensorinv, family="linalg", args="A, ind: int=2", torch="linalg.tensorinv", domain=WELL_CONDITIONED,

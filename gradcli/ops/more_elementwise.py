@@ -182,7 +182,7 @@ nextafter = elementwise(
 )
 _next_half = elementwise(
     "_next_half", lambda x, y: np.nextafter(x.astype(np.float16), y.astype(np.float16)).astype(x.dtype), args=BINARY,
-    dtype="float", public=False, grad_fn="NextafterBackward0", vjp=_next_vjp,
+    dtype="float", grad_fn="NextafterBackward0", vjp=_next_vjp,
     doc="The next number of float16, whatever the numbers are computed in.",
 )
 
@@ -299,7 +299,7 @@ right_shift: Op = elementwise(
 # The cardinal sine ----------------------------------------------------------------------------------------------------
 
 _sinc_slope: Op = elementwise(
-    "_sinc_slope", whole(sinc_into), args="input, n=1", dtype="float", public=False, grad_fn="SincBackward0", tame=True,
+    "_sinc_slope", whole(sinc_into), args="input, n=1", dtype="float", grad_fn="SincBackward0", tame=True,
     doc="A derivative of sinc.", formula=arithmetic.none("the higher derivatives of sinc() have no short formula"),
     vjp=lambda g, out, x, n: (g * apply(_sinc_slope, x, n=n + 1),),
 )

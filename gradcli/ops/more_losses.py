@@ -33,7 +33,7 @@ def _same_shape(name: str, x: Node, y: Node) -> None:
 
 
 _minus = elementwise(
-    "_minus", np.subtract, args="input, other", dtype="number", batching=sums(0, 1), public=False, signs=(1, -1),
+    "_minus", np.subtract, args="input, other", dtype="number", batching=sums(0, 1), signs=(1, -1),
     grad_fn=lambda node: ("SubBackward1", node.inputs[:1]), doc="Difference from a number inside an operation.",
     vjp=lambda g, out, x, y: (g, None), simplify=numbers.difference, cost=1.0, native=lambda v, x, y: x - y,
 )
@@ -61,7 +61,7 @@ def _cross_entropies_formula(c: Any, s: Any) -> Any:
 
 
 cross_entropies = elementwise(
-    "_cross_entropies", into=_cross_entropies, dtype="float", args="input, target", public=False,
+    "_cross_entropies", into=_cross_entropies, dtype="float", args="input, target",
     doc="Cross-entropy of two probabilities each, logarithms below -100 taken for that.", domain=(0.1, 0.9),
     grad_fn="BinaryCrossEntropyBackward0", formula=_cross_entropies_formula,
     vjp=lambda g, out, x, y: (
@@ -134,7 +134,7 @@ def _floor_kernel(out: Any, x: Any, least: float, variance: bool) -> None:
 
 
 floored = elementwise(
-    "_floored", into=_floor_kernel, args="input, least=0.0, variance=False", dtype="float", public=False,
+    "_floored", into=_floor_kernel, args="input, least=0.0, variance=False", dtype="float",
     doc="The input, but not below a number; the gradient is that of the input all the same.", grad_fn="CloneBackward0",
     vjp=lambda g, out, x, least, variance: (g,), batching=sums(0),
     formula=lambda c, s: s.inputs[0], text=spelling.floored,
@@ -195,7 +195,7 @@ def _cosine_similarity(x1: Any, x2: Any, dim: Any, eps: Any) -> Node:
 cosine_similarity = composite(
     "cosine_similarity", _cosine_similarity, args="x1, x2, dim=1, eps=1e-8", family="loss",
     doc="The cosines of the angles between vectors along a dimension.",
-    example=("cosine_similarity(x1, x2)", "x1:2 x2:2"),
+    example="x1:2 x2:2",
 )
 
 
@@ -207,8 +207,7 @@ def _normalize(input: Any, p: Any, dim: Any, eps: Any) -> Node:
 
 normalize = composite(
     "normalize", _normalize, args="input, p: number=2.0, dim: dims=1, eps=1e-12", family="loss",
-    doc="Vectors along a dimension divided by their norm.", example=("normalize(input)", "input:2"),
-    words=("unitnormalize", "l2normalize"),
+    doc="Vectors along a dimension divided by their norm.", example="input:2", words=("unitnormalize", "l2normalize"),
 )
 
 
@@ -246,7 +245,7 @@ cosine_embedding_loss = composite(
     "cosine_embedding_loss", _cosine_embedding, args="input1, input2, target, margin=0.0, reduction='mean'",
     family="loss",
     doc="1 minus the cosine of two vectors where the target is 1, `max(0, cosine - margin)` where it is -1.",
-    example=("cosine_embedding_loss(input1, input2, target)", "input1:2 input2:2 target:1:int64"),
+    example="input1:2 input2:2 target:1:int64",
 )
 
 
@@ -301,7 +300,7 @@ multi_margin_loss = composite(
     "multi_margin_loss", _multi_margin, args="input, target, p: int=1, margin=1.0, weight=None, reduction='mean'",
     family="loss",
     doc="By how much the scores of other classes come within margin of that of the target, a class index.",
-    example=("multi_margin_loss(input, target)", "input:2 target:1:int64"),
+    example="input:2 target:1:int64",
 )
 
 
@@ -326,7 +325,7 @@ multilabel_margin_loss = composite(
     "multilabel_margin_loss", _multilabel_margin, args="input, target, reduction='mean'", family="loss",
     doc="By how much the scores of other classes come within 1 of those of the targets, a list that ends at a "
     "negative index.",
-    example=("multilabel_margin_loss(input, target)", "input:2 target:2:int64"),
+    example="input:2 target:2:int64",
 )
 
 

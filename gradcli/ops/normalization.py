@@ -149,7 +149,7 @@ instance_norm = composite(
     args="input, running_mean: tensor=None, running_var: tensor=None, weight=None, bias=None, use_input_stats=True,"
     " momentum=0.1, eps=1e-5",
     doc="Each channel of each member of the batch normalized to mean 0 and variance 1.",
-    example=("instance_norm(input)", "input:3"),
+    example="input:3",
 )
 
 

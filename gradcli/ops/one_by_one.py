@@ -76,7 +76,7 @@ def _follow(node: Node, dim: int) -> Dims | None:
 
 
 each = primitive(
-    "_each", _kernel, _infer, family="structure", args="input", public=False, grad_fn="EachBackward0", vjp=_vjp,
+    "_each", _kernel, _infer, family="structure", args="input", grad_fn="EachBackward0", vjp=_vjp,
     doc="An operation applied to each member of a batch.", blocking=Blocking(_follow),
     # That of a call for each member, in walks over an element of the result.
     cost=lambda node: 1.0 + _CALL * math.prod(node.params["seed"]) / max(1, node.size),

@@ -29,7 +29,7 @@ def one_step(name: str, value: Node, *operands: Node, flat: bool = False) -> Nod
 
 
 step = primitive(
-    "_one_step", lambda x, *operands, name, flat: x, family="index", args="input, *operands", public=False, same=True,
+    "_one_step", lambda x, *operands, name, flat: x, family="index", args="input, *operands", same=True,
     doc="The tensor itself, shown as the only step between it and the operands.",
     blocking=Blocking(lambda node, dim: (*aligned(node, dim)[:1], *(None for _ in node.inputs[1:])), view=True),
     vjp=lambda g, out, x, *operands, name, flat: (g, *(zeros_like(y) if flat else None for y in operands)),
@@ -56,5 +56,5 @@ fill = composite(
 )
 zero = composite(
     "_zero", lambda input: one_step("ZeroBackward0", zeros_like(input), as_node(input), flat=True), args="input",
-    family="shape", public=False, doc="Zeros in the place of a tensor.",
+    family="shape", doc="Zeros in the place of a tensor.",
 )

@@ -61,7 +61,7 @@ index_put = composite(
 put = composite(
     "put", _put, args="input, index: places, source: tensor, accumulate=False", family="overlay", torch="Tensor.put",
     doc="The tensor with a source put at indices into the flattened tensor, or with accumulate added there.",
-    example=("put(input, index, source)", "input:1 index:1:int64 source:1"),
+    example="input:1 index:1:int64 source:1",
 )
 
 
@@ -87,7 +87,7 @@ def _replacing(
         return c.call(s, name[1:], words)
 
     op: Op = primitive(
-        name, kernel, family="overlay", public=False, args="input, src", vjp=vjp, grad_fn=backward, blocking=blocking,
+        name, kernel, family="overlay", args="input, src", vjp=vjp, grad_fn=backward, blocking=blocking,
         doc=doc, formula=formula,
     )
     return op
@@ -186,7 +186,7 @@ select_scatter = composite(
 diagonal_scatter = composite(
     "diagonal_scatter", _diagonal_scatter, args="input, src: tensor, offset: place=0, dim1=0, dim2=1", family="overlay",
     doc="The tensor with the diagonal of two dimensions replaced by a source.",
-    example=("diagonal_scatter(input, src)", "input:2x3x3 src:3x2"),
+    example="input:2x3x3 src:3x2",
 )
 narrow = composite(
     "narrow", _narrow, args="input, dim, start: place|tensor, length: int", family="overlay",
@@ -226,12 +226,12 @@ def _masked_scatter(input: Any, mask: Any, source: Any) -> Node:
 
 
 masked_put: Op = primitive(
-    "_masked_scatter", _masked_scatter_kernel, family="overlay", public=False, args="input, mask, source",
+    "_masked_scatter", _masked_scatter_kernel, family="overlay", args="input, mask, source",
     grad_fn=lambda node: ("MaskedScatterBackward0", node.inputs[::2]), vjp=_masked_scatter_vjp,
     doc="The elements of a source, one after the other, where a mask is true.",
 )
 masked_scatter = composite(
     "masked_scatter", _masked_scatter, args="input, mask: mask, source: tensor", family="overlay",
     doc="The tensor with the elements of a source, one after the other, where a mask is true.",
-    example=("masked_scatter(input, mask, source)", "input:1 mask:1:bool source:1"),
+    example="input:1 mask:1:bool source:1",
 )

@@ -169,7 +169,7 @@ def _named(suffix: str) -> Callable[[Node], tuple[str, tuple[Node, ...]]]:
 
 
 around: Op = primitive(
-    "_pad_with_own", _places_kernel, _padded_infer, family="shape", public=False, args="input, dims, pads, mode",
+    "_pad_with_own", _places_kernel, _padded_infer, family="shape", args="input, dims, pads, mode",
     doc="A tensor with its own elements around it.",
     vjp=lambda g, out, x, **how: (make(around_back, (g,), {"shape": x.shape, **how}),), batching=LINEAR,
     grad_fn=_named("0"), blocking=Blocking(except_along), text=spelling.padded, native=NativeParts(_moved),
@@ -177,8 +177,7 @@ around: Op = primitive(
 )
 around_back: Op = primitive(
     "_pad_with_own_back", _back_kernel, given_shape, family="reduction",
-    public=False, args="input, shape, dims, pads, mode",
-    doc="What lies around a tensor added to where it was taken from.",
+    args="input, shape, dims, pads, mode", doc="What lies around a tensor added to where it was taken from.",
     vjp=lambda h, out, g, shape, **how: (make(around, (h,), how),), batching=LINEAR,
     grad_fn=_named("Backward0"), blocking=Blocking(except_along), formula=places.padded_back,
 )

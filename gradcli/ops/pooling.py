@@ -75,14 +75,14 @@ _NO_FORMULA = arithmetic.none("where the largest elements of windows are has no 
 
 picked = primitive(
     "_pool_picked", _pick_kernel, lambda inputs, params: (inputs[1].shape, inputs[0].dtype), family="network",
-    public=False, args="input, indices", doc="The elements at places of the last dimensions made into one.",
+    args="input, indices", doc="The elements at places of the last dimensions made into one.",
     grad_fn="GatherBackward0", formula=_NO_FORMULA, blocking=Blocking(_follow),
     vjp=lambda g, out, x, indices, count: (
         make(added, (g, indices), {"lengths": x.shape[x.ndim - count :]}), None
     ),
 )
 added: Op = primitive(
-    "_pool_added", _add_kernel, _infer_lengths, family="network", public=False, args="gradient, indices",
+    "_pool_added", _add_kernel, _infer_lengths, family="network", args="gradient, indices",
     doc="Zeros with elements added at places of the last dimensions made into one.", formula=_NO_FORMULA,
     grad_fn="MaxPoolBackwardBackward0", blocking=Blocking(_follow),
     vjp=lambda h, out, g, indices, lengths: (make(picked, (h, indices), {"count": len(lengths)}), None),
@@ -130,7 +130,7 @@ def _text_columns(w: Any, c: Any) -> Any:
 
 max_pool = primitive(
     "_max_pool", lambda x, maps, name, wanted=(True, True): maxima(x, maps, wanted), _pool_infer, family="network",
-    public=False, results=("values", "indices"), skips=True, vjp=_pool_vjp, formula=_NO_FORMULA, text=_text,
+    results=("values", "indices"), skips=True, vjp=_pool_vjp, formula=_NO_FORMULA, text=_text,
     grad_fn=lambda node: (f"{node.params['name']}Backward0", node.inputs),
     doc="The largest element of each window, and its place.",
     cost=lambda node: max(1.0, 4.0 * sum(width_of(one) for one in node.params["maps"])),
@@ -187,7 +187,7 @@ def _adaptive_max_pool(count: int) -> Any:
 
 
 max_unpool = primitive(
-    "_max_unpool", _put_kernel, _infer_lengths, family="network", public=False, args="input, indices",
+    "_max_unpool", _put_kernel, _infer_lengths, family="network", args="input, indices",
     doc="Zeros with elements put at places of the last dimensions made into one.", formula=_NO_FORMULA,
     grad_fn=lambda node: (f"MaxUnpool{len(node.params['lengths'])}DBackward0", node.inputs[:1]),
     blocking=Blocking(_follow), text=_text_back,
@@ -276,14 +276,14 @@ _BATCH = Blocking(lambda node, dim: (0,) if dim == 0 else None)
 
 columns = primitive(
     "_columns", lambda x, kernel, space, **params: unfolded(x, kernel, _meeting(params)), _columns_infer,
-    family="network", public=False, doc="Windows as columns.", grad_fn="Im2ColBackward0", formula=_COLUMNS,
+    family="network", doc="Windows as columns.", grad_fn="Im2ColBackward0", formula=_COLUMNS,
     vjp=lambda g, out, x, **params: (make(from_columns, (g,), params),), blocking=_BATCH, batching=MERGED,
     text=_text_columns,
 )
 from_columns: Op = primitive(
     "_from_columns", lambda x, kernel, space, **params: folded(x, space, kernel, _meeting(params)), _folded_infer,
-    family="network", public=False, doc="Columns added to where windows are.", grad_fn="Col2ImBackward0",
-    formula=_COLUMNS, vjp=lambda g, out, x, **params: (make(columns, (g,), params),), blocking=_BATCH, batching=MERGED,
+    family="network", doc="Columns added to where windows are.", grad_fn="Col2ImBackward0", formula=_COLUMNS,
+    vjp=lambda g, out, x, **params: (make(columns, (g,), params),), blocking=_BATCH, batching=MERGED,
     text=_text_columns,
 )
 

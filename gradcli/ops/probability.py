@@ -33,8 +33,8 @@ _HIGHEST_DIMENSION = 1000
 # The normal distribution ----------------------------------------------------------------------------------------------
 
 _repeated: Op = elementwise(
-    "_erfcx", _scaled_integral, args="input, n=1", dtype="float", public=False, cost=300.0,
-    grad_fn="SpecialErfcxBackward0", doc="exp(input**2) times a repeated integral of erfc.",
+    "_erfcx", _scaled_integral, args="input, n=1", dtype="float", cost=300.0, grad_fn="SpecialErfcxBackward0",
+    doc="exp(input**2) times a repeated integral of erfc.",
     formula=arithmetic.none("repeated integrals of erfc have no name in formulas"),
     vjp=lambda g, out, x, n: (g * (apply(_repeated, x, n=n + 1) * (-2 * (n + 1))),),
 )

@@ -558,7 +558,7 @@ def _extreme_row(name: str, ufunc: Any, pairwise: Op, arg: Any, word: str) -> Op
 
     kernel = _first_extreme(ufunc, arg)
     along = primitive(
-        f"_{name}", kernel, _infer_extreme, family="reduction", args="input, dim, keepdim=False", public=False,
+        f"_{name}", kernel, _infer_extreme, family="reduction", args="input, dim, keepdim=False",
         results=("values", "indices"), skips=True, vjp=_first_extreme_vjp, grad_fn=f"{name.capitalize()}Backward0",
         blocking=Blocking(kept, over_dims, accumulators.extreme_and_place(ufunc, kernel)),
         doc=f"The {word} along a dimension, and the index of the first of equal ones.",
@@ -699,7 +699,7 @@ def _recurrence_steps(node: Node) -> Node | None:
 
 
 recurrence = primitive(
-    "_recurrence", _recurrence_kernel, family="reduction", public=False, args="input, factor",
+    "_recurrence", _recurrence_kernel, family="reduction", args="input, factor",
     doc="A sum that is multiplied by a factor before each step.", vjp=_recurrence_vjp,
     grad_fn="CumprodBackwardBackward0", batching=ALONG,
     blocking=Blocking(lambda node, dim: None if dim == node.params["dim"] else aligned(node, dim)),
@@ -743,11 +743,11 @@ def _about_kernel(mean: Any, point: Any, *squares: Any, count: int) -> Any:
 moments = primitive(
     "_moments", _moments_kernel,
     lambda inputs, params: ((reduced_shape(inputs[0].shape, params["dim"], False), FLOAT64),) * 2, family="reduction",
-    public=False, args="input, dim", doc="The mean and the sum of the squared deviations from it, in float64.",
+    args="input, dim", doc="The mean and the sum of the squared deviations from it, in float64.",
     results=("mean", "squares"), blocking=Blocking(kept, over_dims, MOMENTS),
 )
 about = primitive(
     "_about", _about_kernel, lambda inputs, params: (inputs[1].shape, inputs[1].dtype), family="reduction",
-    public=False, args="mean, point, squares=None, count=0",
+    args="mean, point, squares=None, count=0",
     doc="The sum of the deviations from a point, or of their squares where that of those from the mean is given.",
 )

@@ -75,7 +75,7 @@ def _text(w: Any, c: Any) -> Any:
 resample: Op = primitive(
     "_resample", lambda x, maps, turned, divisor, name: mapped(x, maps, turned, divisor), _infer, family="network",
     into=lambda out, x, maps, turned, divisor, name: map_into(out, x, maps, turned, divisor),
-    public=False, doc="Maps along the last dimensions, or their adjoints.", grad_fn=_grad_fn,
+    doc="Maps along the last dimensions, or their adjoints.", grad_fn=_grad_fn,
     vjp=lambda g, out, x, turned, **params: (make(resample, (g,), {**params, "turned": not turned}),), batching=LINEAR,
     blocking=Blocking(lambda node, dim: (dim,) if dim < node.ndim - len(node.params["maps"]) else None), cost=_cost,
     formula=arithmetic.none("means of windows and interpolation have no short formula"), text=_text,

@@ -140,7 +140,7 @@ grid_sample = composite(
     "grid_sample", _grid_sample, family="network",
     args="input, grid, mode: sampling='bilinear', padding_mode: beyond='zeros', align_corners: flag=None",
     doc="Images sampled at the coordinates of a grid, from -1 to 1 along each dimension, the last one first.",
-    example=("grid_sample(input, grid)", "input:1x1x2x2 grid:1x1x2x2"),
+    example="input:1x1x2x2 grid:1x1x2x2",
 )
 
 

@@ -116,7 +116,7 @@ def _last_follow(node: Node, dim: int) -> Dims | None:
 
 
 last = primitive(
-    "_last", _last_kernel, lambda inputs, params: (inputs[0].shape, BOOL), family="scatter", public=False, args="index",
+    "_last", _last_kernel, lambda inputs, params: (inputs[0].shape, BOOL), family="scatter", args="index",
     blocking=Blocking(_last_follow),
     doc="True for each index that is not followed by an equal one: what is put there stays.",
     text=spelling.last, formula=lambda c, s: c.call(s, "last", _own(s, "dim", "shape")),
@@ -135,8 +135,7 @@ def _put_follow(node: Node, dim: int) -> Dims | None:
 _OF_NUMBERS = {"ScatterBackward1", "IndexFillBackward0"}
 
 put_: Op = primitive(
-    "_put_along", _put_kernel, into=_put_into, family="scatter", public=False, args="input, index, source",
-    vjp=_put_vjp,
+    "_put_along", _put_kernel, into=_put_into, family="scatter", args="input, index, source", vjp=_put_vjp,
     textbook=_put_textbook, textbook_whole=_put_vjp,
     grad_fn=lambda node: (node.params["name"], node.inputs[: 1 if node.params["name"] in _OF_NUMBERS else None : 2]),
     doc="Elements put at places along a dimension, or added there.", blocking=Blocking(_put_follow), cost=cost_of_sums,
@@ -384,7 +383,7 @@ def _reduced(x: Node, dim: int, index: Node, source: Node, reduce: str, include:
 
 
 reduce_: Op = primitive(
-    "_scatter_reduced", _reduce_kernel, family="scatter", public=False, args="input, index, source", vjp=_reduce_vjp,
+    "_scatter_reduced", _reduce_kernel, family="scatter", args="input, index, source", vjp=_reduce_vjp,
     grad_fn=lambda node: (node.params["name"], node.inputs[::2]), blocking=Blocking(_put_follow),
     doc="Elements taken together with those that are put at places along a dimension.",
     formula=lambda c, s: c.call(s, "scatter_reduce", {**_own(s, "dim", "reduce"), "include_self": s.params["include"]}),

@@ -118,12 +118,11 @@ view = _reshaping(
     torch="Tensor.view", layout=_view_layout, example=("input.view(-1)", "input:2"), text=spelling.viewed,
 )
 unsafe_view = _reshaping(
-    "_unsafe_view", "A reshape of a fresh result.", grad_fn="UnsafeViewBackward0", public=False,
-    text=spelling.viewed,
+    "_unsafe_view", "A reshape of a fresh result.", grad_fn="UnsafeViewBackward0", text=spelling.viewed,
 )
 reshape_alias = _reshaping(
     "_reshape_alias", "A reshape without copying of what is not in row-major order.", grad_fn="ReshapeAliasBackward0",
-    public=False, layout=_view_layout, text=spelling.viewed,
+    layout=_view_layout, text=spelling.viewed,
 )
 reshape = composite(
     "reshape", _reshape, args="input, *shape", family="shape",
@@ -540,14 +539,14 @@ def _embedded(node: Node) -> Any:
 
 slice_ = primitive(
     "_slice", lambda x, dim, start, stop, step: x[(slice(None),) * dim + (slice(start, stop, step),)], _slice_infer,
-    family="index", doc="A range of one dimension.", public=False, grad_fn="SliceBackward0", layout=_slice_layout,
+    family="index", doc="A range of one dimension.", grad_fn="SliceBackward0", layout=_slice_layout,
     vjp=lambda g, out, x, **where: (make(embed, (g,), {"shape": x.shape, **where}),), batching=LINEAR,
     blocking=Blocking(except_along, view=True), formula=places.sliced, text=spelling.sliced, tame=True,
     native=NativeView(_sliced),
 )
 embed: Op = primitive(
     "_embed", _embed_kernel, given_shape, family="index",
-    doc="Zeros with the tensor put in as a range of one dimension.", public=False, grad_fn="SliceBackwardBackward0",
+    doc="Zeros with the tensor put in as a range of one dimension.", grad_fn="SliceBackwardBackward0",
     vjp=lambda h, out, g, shape, **where: (make(slice_, (h,), where),), batching=LINEAR,
     blocking=Blocking(except_along), formula=places.embedded, text=spelling.embedded,
     native=NativeParts(_embedded),

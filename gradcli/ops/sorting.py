@@ -113,7 +113,7 @@ topk: Op = primitive(
 )
 msort = composite(
     "msort", lambda input: sort(input, 0).values, args="input", family="sorting",
-    doc="The elements in order along the first dimension.", example=("msort(input)", "input:1"),
+    doc="The elements in order along the first dimension.", example="input:1",
 )
 argsort = composite(
     "argsort", lambda input, dim, descending, stable: sort(input, dim, descending, stable).indices, family="sorting",
@@ -198,9 +198,8 @@ def _median_row(name: str, place: Callable[..., Any], doc: str) -> Op:
         return make(op, (x,), {"dim": tuple(range(x.ndim)), "keepdim": False, "axis_given": False})
 
     along = _one_of(
-        f"_{name}", place, f"The {name} along a dimension, and where it is.", public=False,
-        args="input, dim, keepdim=False", grad_fn=f"{name.capitalize()}Backward1",
-        formula=lambda c, s: c.call(s, f"{name}.{s.result}"),
+        f"_{name}", place, f"The {name} along a dimension, and where it is.", args="input, dim, keepdim=False",
+        grad_fn=f"{name.capitalize()}Backward1", formula=lambda c, s: c.call(s, f"{name}.{s.result}"),
     )
     op: Op = reduction(
         name, kernel, args="input, dim: dim=None, keepdim=False", build=build, doc=doc, vjp=_share_median,
@@ -289,7 +288,7 @@ def _searchsorted(sorted_sequence: Any, values: Any, out_int32: Any, right: Any,
 
 
 searched: Op = primitive(
-    "_searched", _searched, lambda inputs, params: (inputs[1].shape, params["dtype"]), family="sorting", public=False,
+    "_searched", _searched, lambda inputs, params: (inputs[1].shape, params["dtype"]), family="sorting",
     args="sorted_sequence, values", doc="Where values belong in sorted sequences.", blocking=Blocking(_searched_follow),
     formula=lambda c, s: c.call(s, "searchsorted", {"right": s.params["right"]}),
 )
@@ -299,14 +298,14 @@ searchsorted = composite(
     "sorter: tensor=None",
     doc="Where values belong in a sorted sequence, or in one for each row: the index of the first element that is not "
     "smaller, with right of the first that is larger.",
-    example=("searchsorted(sorted_sequence, values)", "sorted_sequence:1 values:1"),
+    example="sorted_sequence:1 values:1",
 )
 bucketize = composite(
     "bucketize",
     lambda input, boundaries, out_int32, right: _searchsorted(boundaries, input, out_int32, right, None, None),
     args="input, boundaries: tensor, *, out_int32=False, right=False", family="sorting",
     doc="The bucket of each element between sorted boundaries.",
-    example=("bucketize(input, boundaries)", "input:1 boundaries:1"),
+    example="input:1 boundaries:1",
 )
 
 

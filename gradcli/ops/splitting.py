@@ -80,7 +80,7 @@ def _of_split(several: Node, index: int) -> Node:
 
 
 pieces_ = primitive(
-    "_split", _split_kernel, _split_infer, family="shape", public=False, results=MANY, part=_of_split,
+    "_split", _split_kernel, _split_infer, family="shape", results=MANY, part=_of_split,
     doc="Pieces along a dimension, from each place to the next.", vjp=_split_vjp,
     grad_fn=lambda node: (node.params["name"], node.inputs),
     layout=lambda inputs, params, shape: layout.normalize(shape, strides_of(inputs[0])),

@@ -160,7 +160,7 @@ cholesky_solve: Op = primitive(
     family="linalg", args="B, L, upper=False", build=_cholesky_solve, vjp=_cholesky_solve_vjp, domain=WELL_CONDITIONED,
     layout=column_major, blocking=MATRICES, cost=system_cost,
     doc="The X for which `L @ L.T @ X = B` (`L.T @ L @ X = B` with upper), where L is triangular.",
-    example=("cholesky_solve(B, L)", "B:2 L:2"),
+    example="B:2 L:2",
 )
 cholesky_inverse: Op = primitive(
     "cholesky_inverse", _cholesky_inverse_kernel, family="linalg", args="L, upper=False",
