@@ -412,6 +412,22 @@ def test_explain_shows_what_is_native() -> None:
     assert "define void @k(ptr %p, i64 %n, ptr noalias %s)" in shown and "@llvm.fma" in shown
 
 
+@pytest.mark.parametrize(
+    ("expression", "shapes", "times"),
+    [("sum(exp(-sum((X - m)**2, 2)))", {"X": (10_000, 1, 32), "m": (25, 32)}, 2), ("mean(3*x)", {"x": (10**7,)}, 1)],
+)
+def test_values_within_a_function_do_not_shorten_blocks(
+    expression: str, shapes: dict[str, tuple[int, ...]], times: int
+) -> None:
+    """But many threads still have something to do."""
+    gc.set_engine("native")
+    inputs = {name: np.broadcast_to(np.float32(0), shape) for name, shape in shapes.items()}
+    _, program = planned(expression, inputs)
+    (one,) = [one for stage in program.stages for one in stage.passes]
+    native = chosen(program, one)
+    assert native.fused and native.rows == times * one.rows and native.blocks >= 16
+
+
 def test_every_way_of_writing_is_met() -> None:
     """The expressions above are not all written in one way."""
     from gradcli.engine.native.fuse import _FUNCTIONS

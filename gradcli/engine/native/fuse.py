@@ -25,6 +25,7 @@ from gradcli.engine.native.running_lines import RunningLines, alike, takes_runni
 from gradcli.engine.native.states import kept_size
 from gradcli.engine.native.step import NativeStep
 from gradcli.engine.native.vectors import INT64
+from gradcli.engine.plan.block_sizes import ENOUGH
 from gradcli.engine.plan.buffers import Buffers
 from gradcli.engine.plan.program import UFUNC, Cut, Pass, Step, Sum
 
@@ -288,7 +289,18 @@ class _Rebuilt:
         cuts = [own.get(cut.slot, cut) for cut in cuts]
         # Blocks of two lengths, the usual one and that of the last, are bound apart.
         private = 2 * sum(step.states.bytes for step in steps if isinstance(step, NativeStep))
-        return self.one._replace(cuts=cuts, steps=steps, buffers=buffers, transposed=False, fused=True, own=private)
+        made = self.one._replace(cuts=cuts, steps=steps, buffers=buffers, transposed=False, fused=True, own=private)
+        return made._replace(rows=made.rows * self._longer())
+
+    def _longer(self) -> int:
+        """How many times as long blocks may be: the plan cut them by values that only the function itself sees."""
+        one, run = self.one, self.runs[0]
+        if not _is_whole(self.runs) or not isinstance(run, _Stretch):
+            return 1
+        slots = self.reader.one.slots
+        seen = max([1, *(slots[slot][0].nbytes for slot in (*self.written, *(cut.slot for cut in one.cuts)))])
+        made = max((slots[item.out][0].nbytes for item in run.items if item.out >= 0), default=0)
+        return max(1, min(made // seen, one.blocks // ENOUGH))
 
     def _rename(self) -> None:
         """Results that are views of what a native step makes are made by it: the elements have the same order."""

@@ -11,8 +11,8 @@ from gradcli.ops.shape import permute
 
 # As many bytes may a block of a matrix have.
 _MATRIX_BYTES = 1 << 23
-# Blocks are made larger than they have to be only as far as there remain so many.
-_ENOUGH = 16
+#: Blocks are made larger than they have to be only as far as there remain so many.
+ENOUGH = 16
 # Up to this many elements beside the blocked dimension, blocks are laid out with that dimension innermost.
 _NARROW = 64
 # Rows are laid side by side in groups of up to so many.
@@ -58,9 +58,9 @@ def block_rows(schedule: Schedule, order: Sequence[Node], inside: set[Node], len
     least = -(-sizes.least // row_size)
     rows = max(sizes.block_bytes // row_bytes, least)
     # Larger ones as long as there remain enough to keep many threads busy.
-    rows = max(rows, min(sizes.elements // row_size, length // _ENOUGH))
+    rows = max(rows, min(sizes.elements // row_size, length // ENOUGH))
     if widest > row_bytes:
-        many = min(_MATRIX_BYTES // widest, length // _ENOUGH)
+        many = min(_MATRIX_BYTES // widest, length // ENOUGH)
         rows = min(rows, max(sizes.block_bytes // widest, many, least))
     if matrix:
         # Not at any price: rows may be long.
