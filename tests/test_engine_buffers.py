@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from gradcli.engine.execute.run import known_value, op_by_op, run
+from gradcli.engine.plan.passes import Pass, Step
 from gradcli.engine.plan.planner import plan
-from gradcli.engine.plan.program import Pass, Program, Sizes, Step
+from gradcli.engine.plan.program import Program, Sizes
 from tests.test_engine_blocks import BLOCKS, agree, arrays_of, with_gradients
 
 TINY = [Sizes(2, 56, 3, 2, 8, 0), Sizes(0, 24, 1, 1, little=0), Sizes(2, 400, 3, 2, 64, 0)]

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from gradcli.engine.execute.run import op_by_op
-from gradcli.engine.plan.program import Cut, Sizes
+from gradcli.engine.plan.passes import Cut
+from gradcli.engine.plan.program import Sizes
 from gradcli.ops.rewrites import simplifier
 from tests.command import call
 from tests.test_engine_simplify import close, planned, roots_of, same_specials

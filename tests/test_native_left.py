@@ -13,8 +13,9 @@ import pytest
 from gradcli.engine.execute.run import known_value, op_by_op, run
 from gradcli.engine.native.choice import ENGINE, chosen
 from gradcli.engine.native.step import NativeStep
+from gradcli.engine.plan.passes import Cut
 from gradcli.engine.plan.planner import plan
-from gradcli.engine.plan.program import Cut, Program, Sizes
+from gradcli.engine.plan.program import Program, Sizes
 from gradcli.errors import GradcliError
 from gradcli.graph.measured import UnmeasuredError
 from gradcli.graph.node import Node, constant, make

@@ -16,7 +16,7 @@ _HEADINGS = ("Usage", "Example", "Examples")
 # Where the words of the command line are kept: what was taken for an option may have been meant as the expression.
 WORDS = "gradcli.words"
 # What follows an option for a picture, and is neither an expression nor an input.
-_IS_FILE = re.compile(r"[^\s=()*-][^\s=()*]*\.\w{3,4}")
+_IS_FILE = r"[^\s=()*-][^\s=()*]*\.\w{3,4}"
 # The first word that begins with a minus sign and is no option.
 _NO_OPTION = "gradcli.no option"
 
@@ -86,7 +86,7 @@ class ExpressionCommand(HelpfulCommand):
             if word == "--":
                 words += args[k:]
                 break
-            if word in pictures and not _IS_FILE.fullmatch(" ".join(args[k + 1 : k + 2])):
+            if word in pictures and not re.fullmatch(_IS_FILE, " ".join(args[k + 1 : k + 2])):
                 word = f"{word}="
             # A leading space means nothing to the expression and tells click that this is no option.
             if _is_option(word, flags, valued):

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from gradcli.engine.plan.program import Cut, Pass, Program, Step, Sum
+from gradcli.engine.plan.passes import Cut, Pass, Step, Sum
+from gradcli.engine.plan.program import Program
 
 
 def fingerprint(program: Program) -> str:

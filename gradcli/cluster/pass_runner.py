@@ -16,7 +16,8 @@ from gradcli.engine.execute.run import threaded
 from gradcli.engine.execute.run_pass import finish_sums, group_count, group_rows, wanted_blocks
 from gradcli.engine.execute.threads import get_num_threads
 from gradcli.engine.native.choice import engine_in_use
-from gradcli.engine.plan.program import Pass, Program
+from gradcli.engine.plan.passes import Pass
+from gradcli.engine.plan.program import Program
 from gradcli.evaluation.request import Recipe
 from gradcli.graph.node import INPUT
 from gradcli.storage import FileArray

@@ -15,7 +15,7 @@ from gradcli.cluster.transfer import Piece, blank, placed
 from gradcli.engine.execute.run import values_of
 from gradcli.engine.execute.run_pass import group_rows, run_groups
 from gradcli.engine.native.choice import chosen, engine_in_use, using
-from gradcli.engine.plan.program import Pass
+from gradcli.engine.plan.passes import Pass
 from gradcli.errors import GradcliError, WorkError
 from gradcli.evaluation.compiled import Compiled
 from gradcli.evaluation.request import Recipe

@@ -5,7 +5,8 @@ from __future__ import annotations
 from gradcli.drawing.describe import arrow, details, is_inlined, ports, title
 from gradcli.drawing.drawing import Drawing, Vertex, short_form
 from gradcli.drawing.graphs import add_output, kind_of
-from gradcli.engine.plan.program import Cut, Pass, Program, Step, Sum, WholeStep
+from gradcli.engine.plan.passes import Cut, Pass, Step, Sum
+from gradcli.engine.plan.program import Program, WholeStep
 from gradcli.engine.plan_report import kernel_name, place_of
 from gradcli.graph.node import RESULT, Node
 from gradcli.machine.limits import show_bytes

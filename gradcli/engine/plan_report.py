@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from gradcli.engine.execute.bounds import memory_of
 from gradcli.engine.native.choice import chosen, is_small_native
 from gradcli.engine.native.step import NativeStep
-from gradcli.engine.plan.program import Cut, Pass, Program, Step, Sum, WholeStep
+from gradcli.engine.plan.passes import Cut, Pass, Step, Sum
+from gradcli.engine.plan.program import Program, WholeStep
 from gradcli.graph.node import CONSTANT, INPUT, RESULT, Node, SeveralResults
 from gradcli.machine.limits import show_bytes
 

@@ -6,7 +6,6 @@ import itertools
 from collections.abc import Collection, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from gradcli.render.json import graph_json, json_pieces
 from gradcli.render.marks import Heading, Tree
 from gradcli.render.text import Style, format_chain, tensor_pieces
 
@@ -79,6 +78,8 @@ def answer_json(result: Result, parts: Collection[str] | None = None) -> Iterato
 
     `parts` are those of `answer_text`. All is computed before the first piece is given.
     """
+    from gradcli.render.json import graph_json, json_pieces
+
     value, grad_fn = result.value, result.grad_fn
     found: dict[str, Any] = {}
     if parts is None or "value" in parts:
@@ -93,6 +94,8 @@ def answer_json(result: Result, parts: Collection[str] | None = None) -> Iterato
 
 def tensor_json(result: Result, target: str) -> Iterator[str]:
     """The numbers of one result."""
+    from gradcli.render.json import json_pieces
+
     tensor = tensor_of(result, target)
     return json_pieces(None if tensor is None else tensor.value())
 

@@ -7,7 +7,6 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from gradcli.engine.execute.bounds import check_memory
 from gradcli.engine.execute.closure import Computing
 from gradcli.engine.execute.run import Progress, Runner, run
 from gradcli.engine.execute.small import computing
@@ -71,6 +70,8 @@ class Compiled:
         direct = computing(self.program, fixed, repeats)
         if direct is not None:
             with written_in(self.request.source):
+                from gradcli.engine.execute.bounds import check_memory
+
                 check_memory(self.program, self.leaves({**self._measured, **inputs}), 1, frozenset(), repeats)
             self._direct = direct
 

@@ -13,7 +13,6 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from gradcli.engine.execute.bounds import check_free
 from gradcli.errors import GradcliError
 from gradcli.evaluation.compiled import Compiled, Kept
 from gradcli.evaluation.request import Request, leaf_of
@@ -59,6 +58,8 @@ def files_among(given: Mapping[Node, Any]) -> frozenset[Node]:
 
 def _refuse_large(given: Mapping[Node, Any]) -> None:
     """Refuse files that are too large to be chosen from, for which they are needed whole."""
+    from gradcli.engine.execute.bounds import check_free
+
     for leaf in files_among(given):
         name = leaf.params["name"]
         try:
@@ -68,6 +69,8 @@ def _refuse_large(given: Mapping[Node, Any]) -> None:
 
 
 def _measured(program: Compiled, inputs: Mapping[str, Any], measure: Measure) -> np.ndarray:
+    from gradcli.engine.execute.bounds import check_free
+
     (array,) = program.run(inputs)
     check_free(
         int(np.count_nonzero(array)) * max(array.ndim, 1) * INT64.itemsize, "where the elements are that a mask chooses"

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
 from gradcli.engine.execute.run import execute
 from gradcli.errors import GradcliError, Span, UnknownNameError, did_you_mean, quoted
 from gradcli.evaluation.calculate import calculated
-from gradcli.evaluation.names import unknown_function, writable
 from gradcli.evaluation.turn_number import TurnNumber, as_leaf, computed, is_number
 from gradcli.graph.arguments import Library, Literal, as_node, kind_of, normalize_axis
 from gradcli.graph.dtypes import DEFAULT_DTYPE, DTYPES, FLOAT64
@@ -21,7 +20,6 @@ from gradcli.language.instructions import THROWN_AWAY, Instr
 from gradcli.machine.limits import having
 from gradcli.ops.elementwise import where
 from gradcli.ops.homes import OPERATORS
-from gradcli.ops.index import getitem
 
 _WORDS: dict[str, Any] = {"None": None, "True": True, "False": False}
 
@@ -169,8 +167,13 @@ class StackMachine:
             return self._look_up(name, local, place)
         op = OPS.function(name)
         if op is None:
-            raise unknown_function(name, place[0], (), writable(self.functions, self.offered))
+            raise self._unknown_function(name, place, ())
         return op
+
+    def _unknown_function(self, name: str, place: Span, names: Iterable[str]) -> GradcliError:
+        from gradcli.evaluation.names import unknown_function, writable
+
+        return unknown_function(name, place[0], names, writable(self.functions, self.offered))
 
     # Operations -------------------------------------------------------------------------------------------------------
 
@@ -234,7 +237,7 @@ class StackMachine:
         name, positional, words = arg
         op = OPS.function(name)
         if op is None:
-            raise unknown_function(name, place[0], self.names, writable(self.functions, self.offered))
+            raise self._unknown_function(name, place, self.names)
         values, places = self._pop(positional + len(words))
         self._push(self._apply(op, values, places, words, place), place)
 
@@ -346,7 +349,7 @@ class StackMachine:
         # As in Python, x[(0, 1)] is x[0, 1]: only what stands beside a comma is an item of its own.
         index = items[0] if len(items) == 1 and isinstance(items[0], tuple) else tuple(items)
         if isinstance(value, Node):
-            return self._placed(getitem(value, index), place)
+            return self._placed(OPS["getitem"](value, index), place)
         if isinstance(value, list | tuple) and len(items) == 1 and isinstance(items[0], int | slice):
             try:
                 picked = value[items[0]]
@@ -356,7 +359,7 @@ class StackMachine:
                 raise GradcliError("the bounds of a slice must be integers, its step not 0", span=place) from None
             return Literal(picked) if isinstance(value, Literal) and isinstance(items[0], slice) else picked
         if isinstance(value, Literal):
-            return self._placed(getitem(as_node(value), index), place)
+            return self._placed(OPS["getitem"](as_node(value), index), place)
         if isinstance(value, tuple):
             raise GradcliError("a tuple is indexed by one integer or one slice", span=place)
         raise GradcliError("only tensors, lists and tuples can be indexed", span=place)

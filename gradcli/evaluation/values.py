@@ -16,7 +16,6 @@ from gradcli.graph.measured import WAY, Measure
 from gradcli.graph.node import Node, constant, fitted
 from gradcli.language.parse import EXPRESSION, parse
 from gradcli.machine.limits import having
-from gradcli.tensors.functions import manual_seed, set_default_dtype
 from gradcli.tensors.tensor import Tensor
 
 
@@ -62,6 +61,10 @@ def _of_constants(node: Node, measure: Measure) -> Node:
 
 def settle(dtype: str | None, seed: int | None) -> None:
     """Set what literals and random numbers are computed with in this context."""
+    if dtype is None and seed is None:
+        return
+    from gradcli.tensors.functions import manual_seed, set_default_dtype
+
     if dtype is not None and dtype.startswith("float"):
         set_default_dtype(dtype)
     if seed is not None:

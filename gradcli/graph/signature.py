@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _SYNONYMS = {"axis": "dim", "keepdims": "keepdim"}
 _WORDS = {"None": None, "True": True, "False": False, "inf": float("inf")}
 _REQUIRED = object()
-_KIND = re.compile(r":\s*[\w|]+\s*(=?)\s*")
+_KIND = r":\s*[\w|]+\s*(=?)\s*"
 
 
 class Signature:
@@ -41,7 +41,7 @@ class Signature:
     def text(self) -> str:
         """The arguments as people read them, without the words on what they hold."""
         # What a star takes may be nothing, and has no default in Python.
-        return _KIND.sub(r"\1", self._text).replace("=(),", ",")
+        return re.sub(_KIND, r"\1", self._text).replace("=(),", ",")
 
     def _read(self) -> list[str]:
         names: list[str] = []

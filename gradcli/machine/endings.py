@@ -7,7 +7,7 @@ import re
 from typing import NamedTuple
 
 # One letter would be a drive.
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+_SCHEME = r"[A-Za-z][A-Za-z0-9+.-]+://"
 _LOCAL = ("file://", "local://")
 
 
@@ -17,7 +17,7 @@ def is_url(path: str) -> bool:
     >>> is_url("s3://bucket/x.npy"), is_url("data/x.npy")
     (True, False)
     """
-    return _SCHEME.match(path) is not None
+    return re.match(_SCHEME, path) is not None
 
 
 def local_path(path: str) -> str:

@@ -11,7 +11,6 @@ import sys
 from zlib import crc32
 
 from gradcli.machine.regular import open_regular
-from gradcli.machine.temporary import create_temporary, sweep, temporary_name
 
 # What gradcli puts there.
 _OURS = r"(expression|native)-[0-9a-f]"
@@ -53,6 +52,8 @@ def write_cached(name: str, body: bytes) -> None:
     folder = cache_folder()
     if folder is None:
         return
+    from gradcli.machine.temporary import create_temporary, sweep, temporary_name
+
     temporary = temporary_name(folder)
     try:
         os.makedirs(folder, mode=0o700, exist_ok=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,8 +23,10 @@ from gradcli.ops.family import composite, primitive, to_dtype
 from gradcli.ops.formulas import arithmetic, places
 from gradcli.ops.notation import latex_pieces as pieces
 from gradcli.ops.notation import spelling, typeset
-from gradcli.ops.random import Generator
 from gradcli.ops.shape import sizes
+
+if TYPE_CHECKING:
+    from gradcli.ops.random import Generator
 
 #: The generator that rand() and randn() draw from; `manual_seed` and `--seed` put a new one here.
 GENERATOR: ContextVar[Generator | None] = ContextVar("gradcli_generator", default=None)
@@ -148,6 +150,8 @@ def _draw(kind: str) -> Any:
     def build(size: Any, dtype: Any) -> Node:
         generator = GENERATOR.get()
         if generator is None:
+            from gradcli.ops.random import Generator
+
             generator = Generator(None)
             GENERATOR.set(generator)
         shape, target = _shape(size), _float_dtype(dtype)

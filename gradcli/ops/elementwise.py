@@ -34,7 +34,7 @@ LN10 = math.log(10.0)
 BINARY = "input, other"
 POSITIVE = (0.5, 2.0)
 # What PyTorch calls devices.
-_DEVICE = re.compile(r"(cpu|cuda|mps|xpu|meta)(:\d+)?")
+_DEVICE = r"(cpu|cuda|mps|xpu|meta)(:\d+)?"
 
 
 def zero_vjp(g: Node, out: Node, *inputs: Node, **params: Any) -> tuple[Node | None, ...]:
@@ -68,7 +68,7 @@ def _to(
     rest, named = list(kind), dtype is not None or other is not None
     if rest and isinstance(rest[0], Node | np.ndarray):
         other = rest.pop(0)
-    elif rest and isinstance(rest[0], str) and _DEVICE.fullmatch(rest[0]):
+    elif rest and isinstance(rest[0], str) and re.fullmatch(_DEVICE, rest[0]):
         device, named = rest.pop(0), named and bool(rest) and not isinstance(rest[0], bool)
         dtype = rest.pop(0) if rest and not isinstance(rest[0], bool) else dtype
     elif rest:

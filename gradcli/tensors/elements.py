@@ -7,7 +7,6 @@ from typing import Any, overload
 
 import numpy as np
 
-from gradcli.engine.execute.bounds import check_free
 from gradcli.engine.execute.run import execute
 from gradcli.errors import GradcliError
 from gradcli.graph.arguments import as_node, kind_of, normalize_axis
@@ -95,6 +94,8 @@ class Elements(Operators):
 
     def tolist(self) -> Any:
         """The elements as nested lists of Python numbers."""
+        from gradcli.engine.execute.bounds import check_free
+
         check_free(self.numel() * _LISTED, f"a list of {self.numel():,} numbers")
         return self.value().tolist()
 

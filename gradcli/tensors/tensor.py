@@ -6,7 +6,7 @@ import weakref
 from collections.abc import Iterator
 from functools import cache
 from types import MethodType
-from typing import Any, Never
+from typing import TYPE_CHECKING, Any, Never
 
 import numpy as np
 
@@ -19,11 +19,12 @@ from gradcli.graph.measured import WAY
 from gradcli.graph.node import INPUT, Node, input_node
 from gradcli.graph.op import OPS, Op
 from gradcli.machine.limits import having
-from gradcli.tensors.backward_pass import receivers_of, seed_of
-from gradcli.tensors.callable import Function
 from gradcli.tensors.elements import Elements, compute_values, lower, measured_now, tensors_of
 from gradcli.tensors.grad_fn import GradFn
 from gradcli.tensors.modes import is_grad_enabled
+
+if TYPE_CHECKING:
+    from gradcli.tensors.callable import Function
 
 
 class Tensor(Elements):
@@ -151,6 +152,8 @@ class Tensor(Elements):
         `gradient` is the vector of the vector-Jacobian product, which a non-scalar tensor needs. The graph is kept, so
         that a second call accumulates; `retain_graph` is accepted for compatibility with PyTorch.
         """
+        from gradcli.tensors.backward_pass import receivers_of, seed_of
+
         seed = seed_of(self.node, lower(gradient))
         targets = receivers_of(self.node)
         if inputs is not None:
@@ -343,11 +346,16 @@ def _lowered(value: Any) -> Any:
 
 @cache
 def function_of(op: Op, name: str) -> Function:
+    # Imported here: whoever evaluates text calls no functions from Python.
+    from gradcli.tensors.callable import Function
+
     return Function(op, name, call)
 
 
 @cache
 def _in_place(op: Op, name: str) -> Function:
+    from gradcli.tensors.callable import Function
+
     def change(op: Op, tensor: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         return tensor._update(call(op, tensor, *args, **kwargs))
 

@@ -9,17 +9,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gradcli.engine.execute.small import SMALL
 from gradcli.engine.native.choice import chosen, compiler_memory
-from gradcli.engine.plan.program import Cut, Program
-from gradcli.engine.plan.schedule import work_of
+from gradcli.engine.plan.passes import Cut
+from gradcli.engine.plan.program import Program, work_of
 from gradcli.errors import GradcliError
 from gradcli.graph.node import INPUT, Node
 from gradcli.machine.limits import HINT, HOUR, MEMORY_LIMIT, show_bytes
 
 # What is used of the free memory without being told.
 _SHARE = 0.8
-#: Below this, asking for the memory that is left would cost more than it tells.
-SMALL = 1 << 26
 
 
 class Memory(NamedTuple):

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcli.engine.plan.program import CALL, UFUNC, Cut, Pass, Step, Sum
+from gradcli.engine.plan.passes import CALL, UFUNC, Cut, Pass, Step, Sum
 from gradcli.errors import GradcliError
 from gradcli.graph.node import Node
 from gradcli.ops.accumulators import dot_wide

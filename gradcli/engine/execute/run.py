@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradcli.engine.execute.bounds import SMALL, check_duration, check_memory, describe
 from gradcli.engine.execute.closure import Compute
-from gradcli.engine.execute.run_pass import run_pass
-from gradcli.engine.execute.small import computing
+from gradcli.engine.execute.small import SMALL, computing
 from gradcli.engine.execute.threads import check_num_threads, get_num_threads
 from gradcli.engine.native.choice import chosen, get_engine
 from gradcli.engine.plan.planner import plan
-from gradcli.engine.plan.program import DEFAULT_SIZES, Pass, Program, Stage
+from gradcli.engine.plan.program import DEFAULT_SIZES, Program, Stage
 from gradcli.engine.simplify import wanted_results
 from gradcli.errors import GradcliError, WorkError
 from gradcli.graph.half_precision import in_single
@@ -24,12 +22,15 @@ from gradcli.machine.limits import MEMORY_LIMIT, TIME_LIMIT, show_bytes
 from gradcli.ops.kernels.inplace import aligned
 from gradcli.ops.rewrites.simplifier import Condition, holds
 
+if TYPE_CHECKING:
+    from gradcli.engine.plan.passes import Pass
+
 # Bytes of an array that is not left to the C library, which keeps the memory of smaller ones by itself.
 _LARGE = 1 << 22
 
 Progress = Callable[[int, int], None]
 #: What runs a pass: `runner(program, pass, values, sinks, told)`, as `threaded` does it here.
-Runner = Callable[[Program, Pass, list[Any], dict[int, Any], Callable[[int], None] | None], None]
+Runner = Callable[[Program, "Pass", list[Any], dict[int, Any], Callable[[int], None] | None], None]
 
 
 def execute(roots: Sequence[Node]) -> list[np.ndarray]:
@@ -71,6 +72,9 @@ def run(
         if function is not None:
             with np.errstate(all="ignore"):
                 return function(leaves)
+    # Imported here: what is small is not asked how large it is.
+    from gradcli.engine.execute.bounds import check_duration, check_memory
+
     count = threads or get_num_threads()
     streams = {program.roots[k]: sink for k, sink in (sinks or {}).items()}
     check_memory(program, leaves, count, frozenset(streams))
@@ -129,6 +133,8 @@ def threaded(threads: int) -> Runner:
     def runner(
         program: Program, one: Pass, values: list[Any], sinks: dict[int, Any], told: Callable[[int], None] | None
     ) -> None:
+        from gradcli.engine.execute.run_pass import run_pass
+
         for _, number in one.shared:
             _held(values, number)
         for cut in one.cuts:
@@ -217,7 +223,7 @@ def _new(program: Program, number: int, values: list[Any]) -> Any:
         # Native code writes whole lines of the cache.
         return _memory(node.nbytes).view(node.dtype).reshape(node.shape)
     except MemoryError:
-        raise WorkError(f"not enough memory for {describe(node)} ({show_bytes(node.nbytes)})", span=node.span) from None
+        raise _no_memory(node) from None
 
 
 def _memory(size: int) -> Any:
@@ -246,7 +252,13 @@ def compute(node: Node, inputs: list[Any], **more: Any) -> Any:
             error.span = node.span
         raise
     except MemoryError:
-        raise WorkError(f"not enough memory for {describe(node)} ({show_bytes(node.nbytes)})", span=node.span) from None
+        raise _no_memory(node) from None
+
+
+def _no_memory(node: Node) -> WorkError:
+    from gradcli.engine.execute.bounds import describe
+
+    return WorkError(f"not enough memory for {describe(node)} ({show_bytes(node.nbytes)})", span=node.span)
 
 
 def op_by_op(roots: Sequence[Node], order: Sequence[Node] | None = None) -> list[np.ndarray]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from gradcli.engine.execute.pass_frame import PassFrame
 from gradcli.engine.execute.threads import deal
-from gradcli.engine.plan.program import Cut, Pass, Step, Sum
+from gradcli.engine.plan.passes import Cut, Pass, Step, Sum
 from gradcli.machine.blas import one_thread
 from gradcli.ops.kernels.inplace import aligned
 

@@ -6,10 +6,14 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import TYPE_CHECKING
 
-from gradcli.engine.plan.program import Pass, Program
 from gradcli.errors import GradcliError, WorkError, did_you_mean, quoted
 from gradcli.machine.limits import MEMORY_LIMIT
+
+if TYPE_CHECKING:
+    from gradcli.engine.plan.passes import Pass
+    from gradcli.engine.plan.program import Program
 
 #: "auto" is native code where llvmlite is installed; None is what GRADCLI_ENGINE says, or else "auto".
 ENGINE: ContextVar[str | None] = ContextVar("gradcli_engine", default=None)

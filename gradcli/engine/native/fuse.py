@@ -27,7 +27,7 @@ from gradcli.engine.native.step import NativeStep
 from gradcli.engine.native.vectors import INT64
 from gradcli.engine.plan.block_sizes import ENOUGH
 from gradcli.engine.plan.buffers import Buffers
-from gradcli.engine.plan.program import UFUNC, Cut, Pass, Step, Sum
+from gradcli.engine.plan.passes import UFUNC, Cut, Pass, Step, Sum
 
 #: Rows of more elements are not written out place by place.
 _MOST_PLACES = 32

@@ -10,7 +10,7 @@ from gradcli.engine.native.loop_steps import LookupTable, LoopStep, rest_of
 from gradcli.engine.native.strides import Shape, dense
 from gradcli.engine.native.transpose import stored
 from gradcli.engine.native.vectors import BOOL, FLOAT64, INT64, Vector, element_type
-from gradcli.engine.plan.program import Pass, Step, Sum
+from gradcli.engine.plan.passes import Pass, Step, Sum
 from gradcli.graph.native_forms import Dims, NativeAdded, NativeLookup, NativeScatter
 
 #: The name of an integer of a function that is not 0 if a place is negative or out of range.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from gradcli.engine.native.strides import Shape
-from gradcli.engine.plan.program import Pass, Step, Sum
+from gradcli.engine.plan.passes import Pass, Step, Sum
 from gradcli.graph.native_forms import Lanes
 from gradcli.graph.node import Node
 

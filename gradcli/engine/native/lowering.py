@@ -12,7 +12,7 @@ from gradcli.engine.native import lane_forms, lookups
 from gradcli.engine.native.loop_steps import Check, LoopStep, rest_of
 from gradcli.engine.native.strides import Shape, broadcast, dense, kept
 from gradcli.engine.native.vectors import INT64
-from gradcli.engine.plan.program import CALL, Pass, Step, Sum
+from gradcli.engine.plan.passes import CALL, Pass, Step, Sum
 from gradcli.graph.native_forms import (
     NativeAdded,
     NativeLookup,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from gradcli.engine.plan.program import Step, Sum
+from gradcli.engine.plan.passes import Step, Sum
 
 
 class NativeStep(NamedTuple):

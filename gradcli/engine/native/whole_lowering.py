@@ -10,7 +10,8 @@ from gradcli.engine.native import lane_forms
 from gradcli.engine.native.loop_steps import LoopStep
 from gradcli.engine.native.lowering import DTYPES, Lowering
 from gradcli.engine.native.strides import broadcast, dense, kept
-from gradcli.engine.plan.program import CALL, Pass, Program, Step, Sum, WholeStep
+from gradcli.engine.plan.passes import CALL, Pass, Step, Sum
+from gradcli.engine.plan.program import Program, WholeStep
 from gradcli.graph.native_forms import NativeAdded, NativeLookup, NativeRunning
 from gradcli.graph.node import RESULT, Node, toposort
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gradcli.engine.plan.pass_builder import PassBuilder
-from gradcli.engine.plan.program import UFUNC, Cut, Pass, Program, Sizes, Stage, Step, WholeStep
+from gradcli.engine.plan.passes import UFUNC, Cut, Pass, Step
+from gradcli.engine.plan.program import Program, Sizes, Stage, WholeStep
 from gradcli.engine.plan.schedule import LEAF, WHOLE, Schedule, passes
 from gradcli.graph.node import RESULT, Node
 

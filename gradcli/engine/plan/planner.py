@@ -5,11 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import cache
 
-from gradcli.engine.plan.assemble import assemble
-from gradcli.engine.plan.axes import choose_axes
-from gradcli.engine.plan.flatten import flatten
-from gradcli.engine.plan.program import DEFAULT_SIZES, Program, Sizes, Stage, WholeStep
-from gradcli.engine.plan.schedule import Schedule, work_of
+from gradcli.engine.plan.program import DEFAULT_SIZES, Program, Sizes, Stage, WholeStep, work_of
 from gradcli.engine.simplify import simplify
 from gradcli.graph.half_precision import in_single
 from gradcli.graph.node import CONSTANT, INPUT, Node, toposort, with_inputs
@@ -66,6 +62,12 @@ def _planned(
         smaller, order = simpler, toposort(simpler)
     if all(node.size <= sizes.small for node in order):
         return _direct(smaller, order, shapes, originals)
+    # Imported here: small programs have no passes.
+    from gradcli.engine.plan.assemble import assemble
+    from gradcli.engine.plan.axes import choose_axes
+    from gradcli.engine.plan.flatten import flatten
+    from gradcli.engine.plan.schedule import Schedule
+
     if conditions is not None:
         smaller = simplify(smaller, None, None, conditions)
         order = toposort(smaller)

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from gradcli.engine.plan.program import walked
 from gradcli.graph.native_forms import Dims
 from gradcli.graph.node import CONSTANT, INPUT, RESULT, Node
 from gradcli.ops.shape import permute
@@ -215,7 +216,7 @@ def _worth_keeping(schedule: Schedule, found: list[PassNodes]) -> Node | None:
     for node in schedule.order:
         if node in again:
             below = sum(cost.get(child, 0.0) for child in dict.fromkeys(node.inputs))
-            cost[node] = below + node.cost * _walked(node)
+            cost[node] = below + node.cost * walked(node)
     saved = {node: cost[node] * (met[node] - 1) for node in again}
     for one in found:
         saved.update(_saved_by_users(schedule, one, again, cost))
@@ -246,16 +247,3 @@ def _saved_by_users(schedule: Schedule, one: PassNodes, again: set[Node], cost: 
         rest = _closure(schedule, one.level, one.axis, [*one.reductions, *one.filled], node)
         saved[node] = sum(cost[child] for child in again.intersection(node.inputs) - rest)
     return saved
-
-
-def work_of(node: Node) -> float:
-    """The cost of computing all of a node, in elements of the cheapest operations."""
-    if node.op is INPUT or node.op is CONSTANT or node.op.blocking.view:
-        return 0.0
-    largest = max([node.size, *(child.size for child in node.inputs)])
-    return max(node.cost * _walked(node), largest)
-
-
-def _walked(node: Node) -> int:
-    """Of how many elements the cost is: those of a product, or else the largest operand's."""
-    return node.size if node.op.family == "contraction" else max([node.size, *(child.size for child in node.inputs)])
