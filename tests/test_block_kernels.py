@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -296,11 +297,35 @@ def _goes_with_any_layout(trial: Trial) -> None:
         for got in (_into(trial, arrays, out), _into(trial, [f[k] for f in forms], out)):
             assert _near(got, expected), trial
         assert _near(trial.kernel([f[k] for f in forms]), expected), trial
+    _goes_with_columns(trial, rng)
     # What lies in the gaps of a result is not touched.
     wide = np.full((12, 105), 42, expected.dtype)
     _into(trial, arrays, wide[::2, ::3])
     wide[::2, ::3] = 42
     assert np.all(wide == np.asarray(42).astype(wide.dtype))
+
+
+def _goes_with_columns(trial: Trial, rng: np.random.Generator) -> None:
+    """To columns, and from one to another; they are long enough for NumPy to go through them in vectors."""
+    arrays = _valid(trial, [drawn(rng, d, 300) for d in trial.dtypes])
+    expected = trial.kernel(arrays)
+    columns = [np.repeat(a[:, None], 9, 1)[:, 4] for a in arrays]
+    for given in (arrays, columns):
+        for before in (0, 1):
+            out = np.full((300, 300), before, expected.dtype)[:, 7]
+            trial.into(out, given)
+            assert _near(out, expected), trial
+
+
+def test_functions_of_numpy_write_columns() -> None:
+    """Those that are kernels as they are, in the precisions that they have."""
+    rows = [op for op in OPS.values() if isinstance(op.kernel, np.ufunc) and op.into is None]
+    for op in rows:
+        for dtype in (*FLOATS, "int64", "bool"):
+            if np.dtype(dtype).char * op.kernel.nin in {types.partition("->")[0] for types in op.kernel.types}:
+                kernel = op.kernel
+                direct = replace(op, into=lambda out, *arrays, kernel=kernel: kernel(*arrays, out=out))
+                _goes_with_columns(Trial(direct, {}, (dtype,) * op.kernel.nin), np.random.default_rng(3))
 
 
 def _near(got: np.ndarray, expected: np.ndarray) -> bool:

@@ -378,15 +378,18 @@ logical_not = elementwise(
     cost=1.0, native=lambda v, x: ~x, words=("not",),
 )
 isnan = elementwise(
-    "isnan", np.isnan, dtype="bool", doc="True where the input is not a number.",
+    "isnan", np.isnan, into=pointwise.answered(np.isnan), dtype="bool",
+    doc="True where the input is not a number.",
     native=native.of_float(lambda v, x: v.isnan(x), False),
 )
 isinf = elementwise(
-    "isinf", np.isinf, dtype="bool", doc="True where the input is infinite.",
+    "isinf", np.isinf, into=pointwise.answered(np.isinf), dtype="bool",
+    doc="True where the input is infinite.",
     native=native.of_float(lambda v, x: v.abs(x) == math.inf, False),
 )
 isfinite = elementwise(
-    "isfinite", np.isfinite, dtype="bool", doc="True where the input is neither infinite nor NaN.",
+    "isfinite", np.isfinite, into=pointwise.answered(np.isfinite), dtype="bool",
+    doc="True where the input is neither infinite nor NaN.",
     native=native.of_float(lambda v, x: v.abs(x) < math.inf, True),
 )
 

@@ -28,6 +28,18 @@ def negate(out: Any, x: Any) -> None:
         out[...] = np.negative(x)
 
 
+def answered(test: np.ufunc) -> Into:
+    """A test of NumPy's as a block kernel: NumPy 2.4 writes only some of its answers to a column."""
+
+    def into(out: Any, x: Any) -> None:
+        if out.flags.c_contiguous:
+            test(x, out=out)
+        else:
+            out[...] = test(x)
+
+    return into
+
+
 def convert(out: Any, x: Any, dtype: Any) -> None:
     """The elements in the dtype of `out`."""
     if is_half(out.dtype) and x.dtype.itemsize > 2 and x.dtype.kind == "f":
