@@ -38,7 +38,7 @@ _MOST_KEPT = 1024
 #: Instructions that take an element from a place that is data, or add one up there, about.
 _GATHERED, _SCATTERED = 4, 6
 #: Bytes of results of which no cache holds anything when they are looked at.
-_LARGE = 1 << 25
+_LARGE = 1 << 24
 #: Instructions of one function: its parts are looked at together, and the registers of all are dealt out at once.
 _LONGEST = 4_000
 #: Those of a pass, each of which takes about 0.05 ms to make: always so many, more if there is enough to compute with

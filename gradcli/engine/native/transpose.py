@@ -55,14 +55,14 @@ def unpack(v: Expressions, base: str, row: str, columns: list[Vector], past: boo
         v.store(columns[0], address(v, base, row, kind), past)
         return
     start = address(v, base, _times(v, row, width), kind)
-    if width <= min(NARROW, v.lanes):
+    if width <= NARROW:
         _interleave(v, start, columns, past)
         return
     for left in range(0, width, v.lanes):
         _store_square(v, start, columns, left)
 
 
-#: Rows of so few elements, and of no more than there are lanes, are taken apart by picking lanes of whole vectors.
+#: Rows of so few elements are put together by picking lanes of whole vectors; taken apart so, if there are more lanes.
 NARROW = 16
 
 
