@@ -430,7 +430,7 @@ def test_values_within_a_function_do_not_shorten_blocks(
 
 def test_every_way_of_writing_is_met() -> None:
     """The expressions above are not all written in one way."""
-    from gradcli.engine.native.fuse import _FUNCTIONS
+    from gradcli.engine.native.ways import WAYS
 
     gc.set_engine("native")
     texts = [
@@ -444,4 +444,4 @@ def test_every_way_of_writing_is_met() -> None:
     assert any("%packed" in text for text in texts), "panels of rows"
     assert any("%matrices" in text for text in texts), "lines of matrices as rows"
     assert any("%kept" in text and "while" in text for text in texts), "lines of running sums side by side"
-    assert len(_FUNCTIONS) == 6
+    assert len({way.function for way in WAYS}) == 6

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from hashlib import sha256
 from typing import Any
 
 import numpy as np
@@ -20,20 +19,26 @@ from gradcli.graph.node import Node
 from gradcli.machine.own_cache import keep_newest, read_cached, write_cached
 from gradcli.ops.kernels.inplace import aligned
 
+try:
+    # hashlib loads OpenSSL first, which takes as long as to load the code.
+    from _blake2 import blake2b
+except ImportError:
+    from hashlib import blake2b
+
 _SIGNATURE = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p)
 _MOST_LOADED = 512
 # Files of machine code that are kept, and the largest one, in bytes.
 _MOST_KEPT = 2000
 _LONGEST = 1 << 24
 # Part of their names: raise it when the meaning of what is kept changes.
-_FORMAT = 4
+_FORMAT = 5
 
 
 @lru_cache(maxsize=_MOST_LOADED)
 def loaded(text: str) -> tuple[MachineCode, Callable[[int, int, int], None]]:
     """The function of a module, and what keeps it in memory; machine code is kept from run to run."""
     key = "|".join((str(_FORMAT), *host(), compiler_version(), text)).encode()
-    name = f"native-{sha256(key).hexdigest()}.o"
+    name = f"native-{blake2b(key, digest_size=32).hexdigest()}.o"
     kept = _checked(read_cached(name, _LONGEST), key)
     made = object_code(text) if kept is None else kept
     code = MachineCode(made)
@@ -44,7 +49,7 @@ def loaded(text: str) -> tuple[MachineCode, Callable[[int, int, int], None]]:
 
 
 def _digest(key: bytes, code: bytes) -> bytes:
-    return sha256(key + code).digest()
+    return blake2b(key + code, digest_size=32).digest()
 
 
 def _checked(kept: bytes | None, key: bytes) -> bytes | None:

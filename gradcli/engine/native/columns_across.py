@@ -12,7 +12,7 @@ from gradcli.engine.native.expressions import LINE
 from gradcli.engine.native.group import Group
 from gradcli.engine.native.lookups import gathered, lane_offsets, place_within, scalar
 from gradcli.engine.native.loop_steps import LookupTable, LoopStep
-from gradcli.engine.native.loops import address, address_around, address_of, in_vectors, lead_address, loops
+from gradcli.engine.native.loops import address, address_around, address_of, counted, in_vectors, lead_address, loops
 from gradcli.engine.native.lowering import Lowering
 from gradcli.engine.native.phases import Phase
 from gradcli.engine.native.states import States, begin, count_of, merged, place_in_row, reached, taken_in, with_one_more
@@ -56,7 +56,7 @@ class ColumnsAcross:
             "row:",
             f"  %i = phi i64 [0, %entry], [%next, %{v.block}]",
             *v.lines,
-            "  %next = add i64 %i, 1",
+            *counted(v, "%next", "%i", 1),
             "  %more = icmp ult i64 %next, %n",
             "  br i1 %more, label %row, label %done",
             "done:",

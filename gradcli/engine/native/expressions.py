@@ -114,7 +114,8 @@ class Expressions:
         vectors = self.alike(*operands)
         kind = vectors[0].type
         full = f"@llvm.{name}.{self.mangled(vectors[0].dtype)}"
-        self.declarations[full] = f"declare {kind} {full}({', '.join([kind] * len(vectors))})"
+        if full not in self.declarations:
+            self.declarations[full] = f"declare {kind} {full}({', '.join([kind] * len(vectors))})"
         return self.emit(f"call {kind} {full}({', '.join(v.typed for v in vectors)})", vectors[0].dtype)
 
     # Memory. Booleans are bytes there.

@@ -9,32 +9,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gradcli.engine.native import panels
 from gradcli.engine.native.builder import VectorBuilder
-from gradcli.engine.native.columns_across import ColumnsAcross, suits
 from gradcli.engine.native.expressions import LINE
-from gradcli.engine.native.folded_columns import FoldedColumns, takes_folded
 from gradcli.engine.native.group import group_of
 from gradcli.engine.native.lookups import place_within
 from gradcli.engine.native.loop_steps import Check, LoopStep
 from gradcli.engine.native.lowering import Lowering
-from gradcli.engine.native.panels import Panels
-from gradcli.engine.native.rows_across import RowsAcross
-from gradcli.engine.native.rows_looped import RowsLooped
-from gradcli.engine.native.running_lines import RunningLines, alike, takes_running
-from gradcli.engine.native.states import kept_size
 from gradcli.engine.native.step import NativeStep
 from gradcli.engine.native.vectors import INT64
+from gradcli.engine.native.ways import WAYS, Way
 from gradcli.engine.plan.block_sizes import ENOUGH
 from gradcli.engine.plan.buffers import Buffers
 from gradcli.engine.plan.passes import UFUNC, Cut, Pass, Step, Sum
 
-#: Rows of more elements are not written out place by place.
-_MOST_PLACES = 32
-#: Nor are sums of so many at places that are data: a line for each lane.
-_MOST_SCATTERED = 4
-#: Nor are those of which more elements are kept.
-_MOST_KEPT = 1024
 #: Instructions that take an element from a place that is data, or add one up there, about.
 _GATHERED, _SCATTERED = 4, 6
 #: Bytes of results of which no cache holds anything when they are looked at.
@@ -51,17 +38,20 @@ def fused(one: Pass, borrowed: dict[int, int]) -> Pass | None:
     room = max(_FEW, min(_MOST, int(one.work / _WORK_OF_ONE)))
     found: list[tuple[int, _Rebuilt]] = []
     known: dict[Any, _Written] = {}
-    for function, takes in _FUNCTIONS:
-        reader = Lowering(one)
-        runs = list(_runs(one, reader, takes, Code(reader, room, function is RowsAcross, known)))
-        native = [run.items for run in runs if isinstance(run, _Stretch)]
-        items = [item for group in native for item in group]
-        if function is Panels and not panels.worth_it(items):
+    reader = Lowering(one)
+    for way in WAYS:
+        reader.begin()
+        runs = list(_runs(one, reader, way.takes, Code(reader, room, way.unrolled, known)))
+        groups = [run.items for run in runs if isinstance(run, _Stretch)]
+        if not groups or not way.worth_it(reader, groups):
             continue
-        if function is RunningLines and not all(alike(reader, group) for group in native):
-            continue
-        if items and not (one.transposed and not _is_whole(runs)):
-            found.append((len(items), _Rebuilt(one, reader, runs, function, borrowed)))
+        if _is_whole(runs):
+            # No other way takes more steps.
+            made = _Rebuilt(one, reader, runs, way, borrowed).result()
+            if _length(made) <= 2 * room:
+                return made
+        elif not one.transposed:
+            found.append((sum(map(len, groups)), _Rebuilt(one, reader, runs, way, borrowed)))
     # What takes as many steps as another one comes first, unless reading and writing its arrays is too much code.
     for _, rebuilt in sorted(found, key=lambda item: -item[0]):
         made = rebuilt.result()
@@ -104,7 +94,7 @@ def _runs(
             run.sums.append(step)
             run.covers.append(step)
             continue
-        items = reader.items(step)
+        items = reader.read(step)
         length = code.of(items) if items is not None and all(takes(reader, item) for item in items) else None
         # What is computed where it is asked for is computed nowhere else.
         enough = length is not None and (length <= code.room or any(slot in reader.apart for slot in step.inputs))
@@ -136,41 +126,6 @@ def _ended(run: _Stretch) -> Iterator[_Stretch | Step | Sum]:
     else:
         plain: list[Step | Sum] = [*run.views, *run.sums]
         yield from plain
-
-
-def _is_short(reader: Lowering, item: LoopStep) -> bool:
-    """Whether a row's places can be written one after the other in the code."""
-    if item.scatters and math.prod(item.space) > _MOST_SCATTERED:
-        return False
-    if item.adds:
-        return False
-    if item.looks_up and not reader.shared(item.operands[0][0]):
-        # Vectors in registers have no places.
-        return False
-    return math.prod(item.space) <= _MOST_PLACES and _widest(reader, item) <= _MOST_PLACES
-
-
-def _is_looped(reader: Lowering, item: LoopStep) -> bool:
-    """Whether vectors for all of a row's places fit the cache."""
-    if item.adds:
-        return False
-    return _widest(reader, item) <= _MOST_KEPT and (item.out >= 0 or item.scatters or kept_size(item) <= _MOST_KEPT)
-
-
-def _widest(reader: Lowering, item: LoopStep) -> int:
-    slots = [slot for slot, _ in item.operands[item.looks_up :]] + ([item.out] if item.out >= 0 else [])
-    return max(1 if reader.shared(slot) else math.prod(reader.rest(slot)) for slot in slots)
-
-
-#: The ways to write a function, and which items each takes; what takes as many as another one comes first.
-_FUNCTIONS: tuple[tuple[Any, Callable[[Lowering, LoopStep], bool]], ...] = (
-    (Panels, panels.takes),
-    (RowsAcross, _is_short),
-    (RunningLines, takes_running),
-    (ColumnsAcross, suits),
-    (RowsLooped, _is_looped),
-    (FoldedColumns, takes_folded),
-)
 
 
 class _Written(NamedTuple):
@@ -212,7 +167,7 @@ class Code:
         params = {name: value for name, value in item.step.params.items() if name != "shape"}
         along = item.space[item.along] if item.along >= 0 else 0
         looks = (along, item.lanes is not None, item.out >= 0, item.table is not None)
-        key = (node.op.name, repr(params), str((node.dtype, *dtypes)), repr(numbers), looks)
+        key = (node.op.name, repr(params), node.dtype, *dtypes, repr(numbers), looks)
         if key not in self.known:
             declarations: dict[str, str] = {}
             self.known[key] = _Written(self._lines(item, dtypes, declarations), declarations)
@@ -253,10 +208,10 @@ class _Rebuilt:
     """The pass anew: what its steps hand on to each other has buffers."""
 
     def __init__(
-        self, one: Pass, reader: Lowering, runs: list[_Stretch | Step | Sum], function: Any, borrowed: dict[int, int]
+        self, one: Pass, reader: Lowering, runs: list[_Stretch | Step | Sum], way: Way, borrowed: dict[int, int]
     ) -> None:
         self.one = one
-        self.function = function
+        self.way = way
         self.reader = reader
         self.runs = runs
         self.written = {write.slot for write in one.writes}
@@ -314,9 +269,8 @@ class _Rebuilt:
             return replace(item, operands=operands, out=names.get(item.out, item.out))
 
         # A result may be cut along another dimension, and then a row of it does not lie in one piece.
-        takes = dict(_FUNCTIONS)[self.function]
         for item in [item for run in self.runs if isinstance(run, _Stretch) for item in run.items]:
-            if named(item) != item and not takes(self.reader, named(item)):
+            if named(item) != item and not self.way.takes(self.reader, named(item)):
                 names = {source: slot for source, slot in names.items() if source not in _touched(item)}
         for run in self.runs:
             if isinstance(run, _Stretch):
@@ -356,7 +310,7 @@ class _Rebuilt:
 
     def _native(self, run: _Stretch, wanted: set[int]) -> NativeStep:
         group = group_of(self.reader, run.items, wanted, self.over, self.large)
-        function = self.function(group)
+        function = self.way.function(group)
         text = function.module()
         buffers = tuple([-1] * len(group.outs))
         return NativeStep(

@@ -10,7 +10,11 @@ from gradcli.engine.native.expressions import Expressions
 
 @contextmanager
 def loop(v: Expressions, length: int | str, step: int) -> Iterator[str]:
-    """A loop that is gone through at least once; gives the name of its counter."""
+    """A loop that is gone through at least once; gives the name of its counter, or 0 where once is all."""
+    if isinstance(length, int) and length <= step:
+        with v.scope():
+            yield "0"
+        return
     before, label, index = v.block, f"loop{v.fresh()[2:]}", v.fresh()
     v.lines.append(f"  br label %{label}")
     v.start(label)
@@ -20,7 +24,7 @@ def loop(v: Expressions, length: int | str, step: int) -> Iterator[str]:
     following, more = v.fresh(), v.fresh()
     v.lines.insert(at, f"  {index} = phi i64 [0, %{before}], [{following}, %{v.block}]")
     v.lines += [
-        f"  {following} = add i64 {index}, {step}",
+        *counted(v, following, index, step),
         f"  {more} = icmp ult i64 {following}, {length}",
         f"  br i1 {more}, label %{label}, label %{label}.end",
     ]
@@ -41,7 +45,7 @@ def loop_to(v: Expressions, start: str, stop: str, step: int) -> Iterator[str]:
     with v.scope():
         yield index
     v.lines.insert(at, f"  {index} = phi i64 [{start}, %{before}], [{following}, %{v.block}]")
-    v.lines += [f"  {following} = add i64 {index}, {step}", f"  br label %{label}"]
+    v.lines += [*counted(v, following, index, step), f"  br label %{label}"]
     v.start(f"{label}.end")
 
 
@@ -52,6 +56,19 @@ def from_last(v: Expressions, index: str, last: int, from_end: bool = True) -> s
     name = v.fresh()
     v.lines.append(f"  {name} = sub i64 {last}, {index}")
     return name
+
+
+def counted(v: Expressions, following: str, index: str, step: int) -> list[str]:
+    """The lines that name the next value of a counter.
+
+    LLVM does not see through `expect` that it is one. Otherwise it looks for better counters, such as addresses, which
+    takes up to a third of all its time and makes the code longer.
+    """
+    v.declarations["@llvm.expect"] = "declare i64 @llvm.expect.i64(i64, i64)"
+    return [
+        f"  {following}.sum = add i64 {index}, {step}",
+        f"  {following} = call i64 @llvm.expect.i64(i64 {following}.sum, i64 0)",
+    ]
 
 
 @contextmanager
@@ -102,7 +119,7 @@ def address_around(
     """The same where rows lie between places: `trail` of these are neighbours, and `step` names the bytes from there to
     the next ones. Each dimension has its places on one side of the rows; `shift` is the first place."""
     for index, stride in zip(indices, strides, strict=True):
-        if stride and stride % trail == 0:
+        if stride and index != "0" and stride % trail == 0:
             by = v.fresh()
             v.lines.append(f"  {by} = mul i64 {index}, {stride // trail}")
             base = lead_address(v, base, step, by)
@@ -116,7 +133,7 @@ def address_around(
 def address_of(v: Expressions, base: str, indices: Sequence[str], strides: Sequence[int], size: int) -> str:
     """The address of a place in loops with these counters, of elements of so many bytes."""
     for index, stride in zip(indices, strides, strict=True):
-        if stride:
+        if stride and index != "0":
             step = v.fresh()
             v.lines.append(f"  {step} = mul i64 {index}, {stride * size}")
             base = address(v, base, step)

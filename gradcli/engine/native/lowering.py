@@ -48,6 +48,11 @@ class Lowering:
         self.apart: dict[int, Step] = {}
         #: What has to be looked at for the items that are made.
         self.checks: list[Check] = []
+        self._known: dict[int, tuple[list[LoopStep] | None, list[Check]]] = {}
+
+    def begin(self) -> None:
+        """Read the steps anew."""
+        self.apart, self.checks = {}, []
 
     def rest(self, slot: int) -> Shape:
         """The lengths of what a row has of a value; those of the whole for what all blocks share."""
@@ -62,8 +67,21 @@ class Lowering:
         node, axis = self.one.slots[slot]
         return math.prod(node.shape[: max(axis, 0)])
 
+    def read(self, step: Step | Sum) -> list[LoopStep] | None:
+        """A step of the pass as items, or None where it has no native form; the same ones each time that the steps are
+        read, unless it asks for what is computed apart."""
+        if not self.apart.keys().isdisjoint(step.inputs):
+            return self.items(step)
+        if id(step) not in self._known:
+            others, self.checks = self.checks, []
+            items = self.items(step)
+            self._known[id(step)], self.checks = (items, self.checks), others
+        items, checks = self._known[id(step)]
+        self.checks += checks
+        return items
+
     def items(self, step: Step | Sum) -> list[LoopStep] | None:
-        """The step as items, or None where it has no native form."""
+        """The same of any step."""
         native = step.node.op.native
         native = native.steps if isinstance(native, NativeScatter) else native
         if isinstance(step, Step) and isinstance(native, NativeSteps):

@@ -198,13 +198,15 @@ class Panels(ColumnsAcross):
     def _with_vector(self, left: PanelRows, vector: PanelRows, item: LoopStep) -> None:
         """One number a row; where it goes to an array, by way of whole vectors."""
         target, v = self.kept[item.out], self.v
+        spare = f"%spare{item.out}"
+        self.head.append(self.states.reserve(spare, self.lanes * left.step * left.dtype.itemsize))
         if target.padded:
-            self.products.with_vector(left, vector, target, "%rows")
+            self.products.with_vector(left, vector, target, "%rows", spare)
             return
         name = f"%dots{item.out}"
         own = PanelRows(name, 1, 1, target.dtype, True)
         self.head.append(self.states.reserve(name, self.rows * target.dtype.itemsize))
-        self.products.with_vector(left, vector, own, "%rows")
+        self.products.with_vector(left, vector, own, "%rows", spare)
         with loop_to(v, "0", "%rows", self.lanes) as row:
             store_under(v, self._valid(row), v.load(own.at(v, row), own.dtype), target.at(v, row))
 

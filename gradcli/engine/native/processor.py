@@ -77,11 +77,13 @@ def compiler_version() -> str:
     return ".".join(str(part) for part in _loaded_llvm().llvm_version_info)
 
 
+@cache
 def _target_machine(processor: Processor) -> Any:
-    # Position-independent, since the code is loaded wherever there is room.
+    # Position-independent, since the code is loaded wherever there is room. What LLVM does beyond the first level takes
+    # a tenth longer and gives the same code, but for the order of a few instructions.
     target = _loaded_llvm().Target.from_default_triple()
     return target.create_target_machine(
-        cpu=processor.name, features=processor.features, opt=2, reloc="pic", codemodel="jitdefault"
+        cpu=processor.name, features=processor.features, opt=1, reloc="pic", codemodel="jitdefault"
     )
 
 
@@ -93,7 +95,8 @@ def _optimized(text: str, machine: Any, optimize: bool) -> Any:
     except RuntimeError as error:
         raise ValueError(f"LLVM refuses the code: {error}") from error
     if optimize:
-        # Variables as registers, and simpler addresses: all the others take ten times as long and find nothing.
+        # Variables as registers, and the form that LLVM expects, without which it ends the process at vectors of one
+        # element: all the other passes take many times as long and find nothing.
         few = llvm.create_new_module_pass_manager()
         few.add_sroa_pass()
         few.add_instruction_combine_pass()
@@ -123,7 +126,9 @@ class MachineCode:
         """Trusts the code: it must be what `object_code` gave, on a machine of this kind. LLVM ends the process where
         it is damaged."""
         llvm = _loaded_llvm()
-        self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _target_machine(host()))
+        # It makes the code of its empty module, whatever for.
+        idle = llvm.Target.from_default_triple().create_target_machine(opt=0, codemodel="jitdefault")
+        self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), idle)
         self._engine.add_object_file(llvm.ObjectFileRef.from_data(code))
         self._engine.finalize_object()
 

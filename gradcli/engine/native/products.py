@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from gradcli.engine.native.builder import VectorBuilder
-from gradcli.engine.native.loops import address, loop, loop_to
-from gradcli.engine.native.transpose import first_lanes, masked_load, masked_store, shuffled
+from gradcli.engine.native.loops import address, lead_address, loop, loop_to
+from gradcli.engine.native.transpose import masked_load, masked_store, shuffled
 from gradcli.engine.native.vectors import FLOAT64, Vector, element_type
 
 #: Vectors of a result at once, whose columns are neighbours.
@@ -39,10 +39,8 @@ class PanelRows(NamedTuple):
         for place, step in ((row, self.step), (column, 1)):
             if isinstance(place, int):
                 base = address(v, base, place * step * size) if place else base
-            else:
-                by = v.fresh()
-                v.lines.append(f"  {by} = mul i64 {place}, {step * size}")
-                base = address(v, base, by)
+            elif place != "0":
+                base = lead_address(v, base, str(step * size), place)
         return base
 
     def load(self, v: VectorBuilder, row: str | int, column: str | int, valid: int) -> Vector:
@@ -207,27 +205,25 @@ class PanelProducts:
                 place = target.at(v, m, k * v.lanes)
                 v.store(v.load(place, FLOAT64) + v.cast(vector, FLOAT64), place)
 
-    def with_vector(self, a: PanelRows, b: PanelRows, out: PanelRows, rows: str) -> None:
-        """`out = a @ b` where `b` is one vector, a row in memory, and `out` has room for whole vectors of rows."""
+    def with_vector(self, a: PanelRows, b: PanelRows, out: PanelRows, rows: str, spare: str) -> None:
+        """`out = a @ b` where `b` is one vector, a row in memory, and `out` has room for whole vectors of rows. The
+        last few rows are read from a copy at `spare`, which has room for as many as there are lanes."""
         v = self.v
-        whole, rest = v.fresh(), v.fresh()
-        v.lines.append(f"  {rest} = and i64 {rows}, {v.lanes - 1}")
-        v.lines.append(f"  {whole} = sub i64 {rows}, {rest}")
-        with loop_to(v, "0", whole, v.lanes) as row:
+        rest, whole, size = v.fresh(), v.fresh(), v.fresh()
+        v.declarations["@llvm.memcpy"] = "declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)"
+        v.lines += [
+            f"  {rest} = and i64 {rows}, {v.lanes - 1}",
+            f"  {whole} = sub i64 {rows}, {rest}",
+            f"  {size} = mul i64 {rest}, {a.step * a.dtype.itemsize}",
+        ]
+        left = a.at(v, whole)
+        v.lines.append(f"  call void @llvm.memcpy.p0.p0.i64(ptr {spare}, ptr {left}, i64 {size}, i1 false)")
+        with loop_to(v, "0", rows, v.lanes) as row:
             a.ask(v, row, v.lanes)
-            lines = [a._replace(base=a.at(v, row)).at(v, k) for k in range(v.lanes)]
-            v.store(self._dots(a, b, lines), out.at(v, row))
-        # Those of the last rows that are not there are the last one again.
-        last = v.fresh()
-        v.lines.append(f"  {last} = sub i64 {rows}, 1")
-        with loop_to(v, whole, rows, v.lanes) as row:
-            lines = []
-            for k in range(v.lanes):
-                place, beyond, inside = v.fresh(), v.fresh(), v.fresh()
-                v.lines.append(f"  {place} = add i64 {row}, {k}")
-                v.lines.append(f"  {beyond} = icmp ugt i64 {place}, {last}")
-                v.lines.append(f"  {inside} = select i1 {beyond}, i64 {last}, i64 {place}")
-                lines.append(a.at(v, inside))
+            there, inside, first = a.at(v, row), v.fresh(), v.fresh()
+            v.lines.append(f"  {inside} = icmp ult i64 {row}, {whole}")
+            v.lines.append(f"  {first} = select i1 {inside}, ptr {there}, ptr {spare}")
+            lines = [a._replace(base=first).at(v, k) for k in range(v.lanes)]
             v.store(self._dots(a, b, lines), out.at(v, row))
 
     def _dots(self, a: PanelRows, b: PanelRows, lines: list[str]) -> Vector:
@@ -239,9 +235,7 @@ class PanelProducts:
         def add(begin: str | int, valid: int) -> None:
             factor = b.load(v, 0, begin, valid)
             for (name,), line in zip(tile.names, lines, strict=True):
-                part = a._replace(base=line).load(v, 0, begin, valid)
-                if valid < v.lanes:
-                    part = v.select(first_lanes(v, valid), part, 0)
+                part = masked_load(v, a._replace(base=line).at(v, 0, begin), a.dtype, valid, "zeroinitializer")
                 v.store(v.fma(part, factor, v.load(name, a.dtype)), name)
 
         if whole:

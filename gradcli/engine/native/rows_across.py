@@ -9,14 +9,16 @@ from gradcli.engine.native.builder import VectorBuilder
 from gradcli.engine.native.group import Group
 from gradcli.engine.native.lookups import add_each, gathered, place_within
 from gradcli.engine.native.loop_steps import LookupTable, LoopStep
-from gradcli.engine.native.loops import address, lead_address, loop, loops
-from gradcli.engine.native.states import States, count_of, merged, places_from, taken_in, with_one_more
+from gradcli.engine.native.loops import address, counted, lead_address, loop, loops
+from gradcli.engine.native.states import States, count_of, merge_in_memory, places_from, taken_in, with_one_more
 from gradcli.engine.native.strides import Shape, kept
 from gradcli.engine.native.transpose import pack, stored, unpack
 from gradcli.engine.native.vectors import BOOL, INT64, Vector, element_type
 
 #: A value of one place: (slot, offset in the row).
 Place = tuple[int, int]
+#: Bytes of states that registers have room for.
+_REGISTERS = 1024
 
 
 class RowsAcross:
@@ -47,13 +49,17 @@ class RowsAcross:
     # Sums over the rows -----------------------------------------------------------------------------------------------
 
     def _accumulators(self) -> None:
-        """Each vector of the states is a variable while the loop runs."""
+        """Each vector of the states is a variable while the loop runs, if they are few enough for registers."""
+        few = self.states.bytes <= _REGISTERS
         for number, dtypes in enumerate(self.states.parts):
             if self.group.sums[number].scatters:
                 continue
             for part, index in itertools.product(range(len(dtypes)), range(self.states.sizes[number])):
                 name, kind = f"%s{number}.{part}.{index}", self.v.type(dtypes[part])
                 at = self.states.place(number, part, index)
+                if not few:
+                    self.head.append(f"  {name} = getelementptr i8, ptr %s, i64 {at}")
+                    continue
                 self.head += [
                     f"  {name} = alloca {kind}, align 64",
                     f"  {name}.p = getelementptr i8, ptr %s, i64 {at}",
@@ -204,7 +210,7 @@ class Padded:
                 f"  %i = phi i64 [0, %entry], [%next, %{v.block}]",
                 "  %place = add i64 %i, %first",
                 *v.lines,
-                f"  %next = add i64 %i, {lanes}",
+                *counted(v, "%next", "%i", lanes),
                 "  %more = icmp ult i64 %next, %n",
                 "  br i1 %more, label %loop, label %done",
                 "done:",
@@ -329,10 +335,5 @@ class Padded:
 
     def _finish(self) -> None:
         """Merge the lanes, halves with halves: the result is in the first lane, and is written where its vector was."""
-        v = self.v
         for number, item, names in self._places():
-            dtypes = self.states.parts[number]
-            state = merged(v, item, [v.load(name, dtype) for name, dtype in zip(names, dtypes, strict=True)])
-            # A settled state may have fewer parts.
-            for name, part in zip(names, state, strict=False):
-                v.store(part, name)
+            merge_in_memory(self.v, item, names, self.states.parts[number])

@@ -13,7 +13,8 @@ from gradcli.engine.native.expressions import LINE
 from gradcli.engine.native.group import Group
 from gradcli.engine.native.lookups import MARKS
 from gradcli.engine.native.loop_steps import LoopStep
-from gradcli.engine.native.loops import address
+from gradcli.engine.native.loops import address, loop
+from gradcli.engine.native.transpose import shuffled
 from gradcli.engine.native.vectors import INT64, Vector
 
 # Bytes of the largest element.
@@ -129,7 +130,11 @@ def place_in_row(v: VectorBuilder, item: LoopStep, dim: int, indices: Sequence[s
 def merged(v: VectorBuilder, item: LoopStep, state: list[Vector]) -> list[Vector]:
     """The settled state of all lanes, in the first one: halves are joined with halves."""
     assert item.lanes is not None
-    state = item.lanes.settle(v, state)
+    return _folded(v, item, item.lanes.settle(v, state))
+
+
+def _folded(v: VectorBuilder, item: LoopStep, state: list[Vector]) -> list[Vector]:
+    assert item.lanes is not None
     half = v.lanes // 2
     while half:
         state = item.lanes.merge(v, state, [_rotated(v, part, half) for part in state])
@@ -137,10 +142,34 @@ def merged(v: VectorBuilder, item: LoopStep, state: list[Vector]) -> list[Vector
     return state
 
 
+def merge_in_memory(v: VectorBuilder, item: LoopStep, names: Sequence[str], dtypes: Sequence[np.dtype]) -> None:
+    """The same for a state in memory, whose parts have these addresses. What takes many instructions goes in a loop,
+    which always joins the halves of all lanes, and afterwards moves the first half to every other lane."""
+    assert item.lanes is not None
+    state = item.lanes.settle(v, [v.load(name, dtype) for name, dtype in zip(names, dtypes, strict=True)])
+    # A settled state may have fewer parts.
+    places = list(zip(names, state, strict=False))
+    if len(state) == 1:
+        (whole,) = _folded(v, item, state)
+        v.store(whole, names[0])
+        return
+    for name, part in places:
+        v.store(part, name)
+    half = v.lanes // 2
+    with loop(v, half.bit_length(), 1):
+        state = [v.load(name, part.dtype) for name, part in places]
+        state = item.lanes.merge(v, state, [_rotated(v, part, half) for part in state])
+        for name, part in zip(names, state, strict=False):
+            v.store(_moved(v, part, [k // 2 + k % 2 * half for k in range(v.lanes)]), name)
+
+
 def _rotated(v: VectorBuilder, x: Vector, by: int) -> Vector:
     """The lanes moved on by so many places."""
-    order = ", ".join(f"i32 {(k + by) % v.lanes}" for k in range(v.lanes))
-    return v.emit(f"shufflevector {x.typed}, {x.type} poison, <{v.lanes} x i32> <{order}>", x.dtype)
+    return _moved(v, x, [(k + by) % v.lanes for k in range(v.lanes)])
+
+
+def _moved(v: VectorBuilder, x: Vector, order: list[int]) -> Vector:
+    return shuffled(v, x, v.value("poison", x.dtype), order)
 
 
 def begin(v: VectorBuilder, head: list[str], group: Group, item: LoopStep) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 
@@ -142,13 +143,16 @@ def unpack_from(v: Expressions, base: str, row: str, dtype: np.dtype, width: int
 
 
 def _in_squares(v: Expressions, width: int, square: Callable[[str | int, int], None]) -> None:
-    """`square(left, columns)` for all columns of a row: as many at a time as there are lanes, and what is left over."""
-    whole = width // v.lanes * v.lanes
-    if whole:
-        with loop(v, whole, v.lanes) as index:
-            square(index, v.lanes)
-    if width > whole:
-        square(whole, width - whole)
+    """`square(left, columns)` for all columns of a row, as many at a time as there are lanes. The last square has some
+    columns of the one before, if there is one: to do these twice is less than other code for what is left over."""
+    with loop(v, width, v.lanes) as index:
+        if width <= v.lanes or width % v.lanes == 0:
+            square(index, min(width, v.lanes))
+            return
+        last, left = v.fresh(), v.fresh()
+        v.lines.append(f"  {last} = icmp ugt i64 {index}, {width - v.lanes}")
+        v.lines.append(f"  {left} = select i1 {last}, i64 {width - v.lanes}, i64 {index}")
+        square(left, v.lanes)
 
 
 def _square(v: Expressions, start: str, dtype: np.dtype, width: int, left: int) -> list[Vector]:
@@ -173,24 +177,24 @@ def first_lanes(v: Expressions, count: int) -> Vector:
     return v.value(f"<{', '.join('i1 ' + ('true' if k < count else 'false') for k in range(v.lanes))}>", BOOL)
 
 
-def masked_load(v: Expressions, pointer: str, dtype: np.dtype, count: int) -> Vector:
-    """The first elements from a pointer on; nothing beyond them is touched."""
+def masked_load(v: Expressions, pointer: str, dtype: np.dtype, count: int, rest: str = "poison") -> Vector:
+    """The first elements from a pointer on; nothing beyond them is touched, and the lanes beyond hold the `rest`."""
     if count == v.lanes:
         return v.load(pointer, dtype)
     if count == 1:
         one, kind = v.fresh(), element_type(dtype)
         v.lines.append(f"  {one} = load {kind}, ptr {pointer}, align {dtype.itemsize}")
-        return v.assign(f"insertelement {v.type(dtype)} poison, {kind} {one}, i32 0", dtype)
-    return load_under(v, first_lanes(v, count), pointer, dtype)
+        return v.assign(f"insertelement {v.type(dtype)} {rest}, {kind} {one}, i32 0", dtype)
+    return load_under(v, first_lanes(v, count), pointer, dtype, rest)
 
 
-def load_under(v: Expressions, mask: Vector | None, pointer: str, dtype: np.dtype) -> Vector:
+def load_under(v: Expressions, mask: Vector | None, pointer: str, dtype: np.dtype, rest: str = "poison") -> Vector:
     """The elements from a pointer on in the lanes of a mask, or in all of them."""
     if mask is None:
         return v.load(pointer, dtype)
     kind, name = v.type(dtype), f"@llvm.masked.load.{v.mangled(dtype)}.p0"
     v.declarations[name] = f"declare {kind} {name}(ptr, i32, <{v.lanes} x i1>, {kind})"
-    return v.assign(f"call {kind} {name}(ptr {pointer}, i32 {dtype.itemsize}, {mask.typed}, {kind} poison)", dtype)
+    return v.assign(f"call {kind} {name}(ptr {pointer}, i32 {dtype.itemsize}, {mask.typed}, {kind} {rest})", dtype)
 
 
 def masked_store(v: Expressions, x: Vector, pointer: str, count: int, past: bool = False) -> None:
@@ -235,5 +239,9 @@ def transposed(v: Expressions, rows: list[Vector]) -> list[Vector]:
 
 
 def shuffled(v: Expressions, a: Vector, b: Vector, order: list[int]) -> Vector:
-    text = ", ".join(f"i32 {k}" for k in order)
-    return v.emit(f"shufflevector {a.typed}, {b.typed}, <{v.lanes} x i32> <{text}>", a.dtype)
+    return v.emit(f"shufflevector {a.typed}, {b.typed}, {_order(tuple(order))}", a.dtype)
+
+
+@lru_cache(maxsize=64)
+def _order(places: tuple[int, ...]) -> str:
+    return f"<{len(places)} x i32> <{', '.join([f'i32 {k}' for k in places])}>"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -16,6 +17,7 @@ Number = bool | int | float
 Operand = Any  # a Vector or a Number; `Vector | Number` would ask for a cast at each operator
 
 
+@cache
 def element_type(dtype: np.dtype) -> str:
     """What LLVM calls an element of the type: `float`, `double`, `i8`, a boolean `i1`."""
     if dtype.kind == "f" and dtype.itemsize >= 4:

@@ -137,18 +137,15 @@ def _cubic_pair(v: Expressions, f: Vector) -> Pair:
 
 
 def log1p(v: Expressions, x: Vector) -> Vector:
-    above, y = _log1p(v, x)
+    above, error = two_sum(x, 1.0)
+    high, low = log_of_pair(v, above, error)
+    y = v.select(v.abs(x) < 0.25 ** format_of(x).digits, x, high + low)  # keeps -0 and subnormals
     return v.rarely(_odd(v, above), y, "odd_log1p", _odd_log1p, x)
 
 
-def _log1p(v: Expressions, x: Vector) -> tuple[Vector, Vector]:
-    above, error = two_sum(x, 1.0)
-    high, low = log_of_pair(v, above, error)
-    return above, v.select(v.abs(x) < 0.25 ** format_of(x).digits, x, high + low)  # keeps -0 and subnormals
-
-
 def _odd_log1p(v: Expressions, x: Vector) -> Vector:
-    return _edges(v, x, _log1p(v, x)[1], -1.0)
+    # Above -1 only what is no number: every other sum with 1 is a normal number.
+    return _edges(v, x, x, -1.0)
 
 
 def softplus(v: Expressions, x: Vector) -> Vector:

@@ -1,0 +1,85 @@
+"""The ways to write a function, and which items each takes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from gradcli.engine.native import panels
+from gradcli.engine.native.columns_across import ColumnsAcross, suits
+from gradcli.engine.native.folded_columns import FoldedColumns, takes_folded
+from gradcli.engine.native.loop_steps import LoopStep
+from gradcli.engine.native.lowering import Lowering
+from gradcli.engine.native.panels import Panels
+from gradcli.engine.native.rows_across import RowsAcross
+from gradcli.engine.native.rows_looped import RowsLooped
+from gradcli.engine.native.running_lines import RunningLines, alike, takes_running
+from gradcli.engine.native.states import kept_size
+
+#: What functions are written of: neighbouring items.
+Groups = Sequence[Sequence[LoopStep]]
+#: Rows of more elements are not written out place by place.
+_MOST_PLACES = 32
+#: Nor are those of more, if each place is for itself: loops over them are much less code, and as fast.
+_MOST_ALIKE = 16
+#: Nor are sums of so many at places that are data: a line for each lane.
+_MOST_SCATTERED = 4
+#: Nor are those of which more elements are kept.
+_MOST_KEPT = 1024
+
+
+def _is_short(reader: Lowering, item: LoopStep) -> bool:
+    """Whether a row's places can be written one after the other in the code."""
+    if item.scatters and math.prod(item.space) > _MOST_SCATTERED:
+        return False
+    if item.adds:
+        return False
+    if item.looks_up and not reader.shared(item.operands[0][0]):
+        # Vectors in registers have no places.
+        return False
+    return math.prod(item.space) <= _MOST_PLACES and _widest(reader, item) <= _MOST_PLACES
+
+
+def _is_alike(reader: Lowering, item: LoopStep) -> bool:
+    """Whether each place of a row that is not long is for itself, or is one of the places of a sum over the rows."""
+    apart = item.table is None and (item.lanes is None or item.out < 0)
+    return apart and _widest(reader, item) <= _MOST_PLACES and _is_looped(reader, item)
+
+
+def _are_many(reader: Lowering, groups: Groups) -> bool:
+    return any(math.prod(item.space) > _MOST_ALIKE for group in groups for item in group)
+
+
+def _is_looped(reader: Lowering, item: LoopStep) -> bool:
+    """Whether vectors for all of a row's places fit the cache."""
+    if item.adds:
+        return False
+    return _widest(reader, item) <= _MOST_KEPT and (item.out >= 0 or item.scatters or kept_size(item) <= _MOST_KEPT)
+
+
+def _widest(reader: Lowering, item: LoopStep) -> int:
+    slots = [slot for slot, _ in item.operands[item.looks_up :]] + ([item.out] if item.out >= 0 else [])
+    return max(1 if reader.shared(slot) else math.prod(reader.rest(slot)) for slot in slots)
+
+
+class Way(NamedTuple):
+    """A way to write a function, which items it takes, whether it is worth while for these, and whether each place of a
+    row has code of its own."""
+
+    function: Any
+    takes: Callable[[Lowering, LoopStep], bool]
+    worth_it: Callable[[Lowering, Groups], bool] = lambda reader, groups: True
+    unrolled: bool = False
+
+
+#: What takes as many as another one comes first.
+WAYS = (
+    Way(Panels, panels.takes, lambda reader, groups: panels.worth_it(item for group in groups for item in group)),
+    Way(RowsLooped, _is_alike, _are_many),
+    Way(RowsAcross, _is_short, unrolled=True),
+    Way(RunningLines, takes_running, lambda reader, groups: all(alike(reader, group) for group in groups)),
+    Way(ColumnsAcross, suits),
+    Way(RowsLooped, _is_looped),
+    Way(FoldedColumns, takes_folded),
+)
