@@ -188,7 +188,13 @@ class _Tap(NamedTuple):
         return part if self.weights is None else np.multiply(part, self.weights, out=out)
 
 
-def _taps(taps: Taps, dtype: Any = None) -> Iterator[_Tap]:
+@lru_cache(maxsize=64)
+def _steps(one: Map, turned: bool = False, dtype: Any = None) -> tuple[_Tap, ...]:
+    """The places of a map, or of its adjoint, one after the other."""
+    return tuple(_taps((_turned if turned else _table)(one), dtype))
+
+
+def _taps(taps: Taps, dtype: Any) -> Iterator[_Tap]:
     for k in range(taps.places.shape[1]):
         rows = np.flatnonzero(taps.counts > k)
         weights = None if taps.weights is None else taps.weights[rows, k].astype(dtype)[:, None]
@@ -198,7 +204,8 @@ def _taps(taps: Taps, dtype: Any = None) -> Iterator[_Tap]:
         yield _Tap(some, _as_slice(places), twice, weights)
 
 
-def _along(x: Any, axis: int, taps: Taps, out: Any) -> None:
+def _along(x: Any, axis: int, one: Map, turned: bool, out: Any) -> None:
+    taps = (_turned if turned else _table)(one)
     lead, inner, count = math.prod(x.shape[:axis]), math.prod(x.shape[axis + 1 :]), len(taps.counts)
     x, out = x.reshape(lead, x.shape[axis], inner), out.reshape(lead, count, inner)
     if taps.weights is None and count < taps.places.shape[1]:
@@ -207,20 +214,20 @@ def _along(x: Any, axis: int, taps: Taps, out: Any) -> None:
             np.add.reduce(x[:, _as_slice(places[:number])], axis=1, out=out[:, k])
         return
     lines = max(1, _PIECE // max(1, count * inner * x.itemsize))
-    scratch, steps = np.empty(min(lines, lead) * count * inner, x.dtype), list(_taps(taps, x.dtype))
+    scratch, steps = np.empty(min(lines, lead) * count * inner, x.dtype), _steps(one, turned, x.dtype)
     for start in range(0, lead, lines):
         _add_up(out[start : start + lines], x[start : start + lines], steps, scratch)
 
 
-def _add_up(out: Any, x: Any, steps: list[_Tap], scratch: Any) -> None:
+def _add_up(out: Any, x: Any, steps: Sequence[_Tap], scratch: Any) -> None:
     """The sums of a map along the second of three dimensions."""
     first, *others = steps
-    if first.rows is None:
-        part = first.elements(x, out)
-        if part is not out:
-            out[...] = part
-    else:
-        out[...], others = 0, steps
+    if first.rows is not None:
+        out[...], others = 0, [*steps]
+    elif (part := first.elements(x, out)) is not out and others and others[0].rows is None:
+        np.add(part, others.pop(0).elements(x, scratch[: out.size].reshape(out.shape)), out=out)
+    elif part is not out:
+        out[...] = part
     for step in others:
         into = out if step.rows is None else out[:, step.rows]
         part = step.elements(x, scratch[: into.size].reshape(into.shape))
@@ -230,7 +237,8 @@ def _add_up(out: Any, x: Any, steps: list[_Tap], scratch: Any) -> None:
             out[:, step.rows] = into + part
 
 
-def _divisor(maps: Sequence[Map], divisor: int | None, dtype: Any) -> Any:
+@lru_cache(maxsize=64)
+def _divisor(maps: tuple[Map, ...], divisor: int | None, dtype: Any) -> Any:
     """What sums are divided by, as an array along the dimensions of the maps; None for nothing."""
     if divisor is not None:
         return np.asarray(divisor, dtype)
@@ -253,13 +261,15 @@ def mapped(x: Any, maps: Sequence[Map], turned: bool, divisor: int | None) -> An
 
 def map_into(out: Any, x: Any, maps: Sequence[Map], turned: bool, divisor: int | None) -> None:
     """The same, written to an array."""
-    over, lead = _divisor(maps, divisor, x.dtype), x.ndim - len(maps)
+    over, lead = _divisor(tuple(maps), divisor, x.dtype), x.ndim - len(maps)
     if turned and over is not None:
         x = x / over
-    for k, one in enumerate(maps):
-        last = k == len(maps) - 1 and out.flags.c_contiguous
-        made = out if last else np.empty((*out.shape[: lead + k + 1], *x.shape[lead + k + 1 :]), x.dtype)
-        _along(x, lead + k, (_turned if turned else _table)(one), made)
+    # The last dimension, whose elements are neighbours, is taken while there are few of them.
+    order = range(len(maps)) if out.size < x.size else range(len(maps) - 1, -1, -1)
+    for k in order:
+        shape = (*x.shape[: lead + k], out.shape[lead + k], *x.shape[lead + k + 1 :])
+        made = out if k == order[-1] and out.flags.c_contiguous else np.empty(shape, x.dtype)
+        _along(x, lead + k, maps[k], turned, made)
         x = made
     if not turned and over is not None:
         out[...] = np.divide(x, over, out=out) if x.dtype.kind == "f" else _cut_off(x, over)
@@ -280,7 +290,7 @@ def maxima(x: Any, maps: Sequence[Map], wanted: tuple[bool, ...] = (True, True))
     x = x.reshape(math.prod(lead), *space)
     values = np.empty((len(x), *(len(t.counts) for t in tables)), x.dtype)
     places = np.empty(values.shape, np.int64) if wanted[1] else None
-    lines, steps = max(1, 2 * _PIECE // max(1, math.prod(space) * x.itemsize)), [list(_taps(t)) for t in tables]
+    lines, steps = max(1, 2 * _PIECE // max(1, math.prod(space) * x.itemsize)), [_steps(one) for one in maps]
     for start in range(0, len(x), lines):
         piece = slice(start, start + lines)
         found = _maxima_of(x[piece], tables, steps, wanted[1], ordered=False)
@@ -293,7 +303,7 @@ def maxima(x: Any, maps: Sequence[Map], wanted: tuple[bool, ...] = (True, True))
     return values.reshape(shape), None if places is None else places.reshape(shape)
 
 
-def _maxima_of(x: Any, tables: Sequence[Taps], steps: list[list[_Tap]], picked: bool, ordered: bool) -> tuple[Any, Any]:
+def _maxima_of(x: Any, tables: Sequence[Taps], steps: Sequence[Sequence[_Tap]], picked: bool, ordered: bool) -> tuple[Any, Any]:
     """The largest elements, and their places if `picked`: the first of equals and the last NaN if `ordered`, otherwise
     whichever NumPy takes of equal zeros and of NaN."""
     values: Any = x
@@ -313,7 +323,7 @@ def _maxima_of(x: Any, tables: Sequence[Taps], steps: list[list[_Tap]], picked: 
 
 
 def _largest_along(
-    x: Any, axis: int, steps: list[_Tap], shape: Any, picks: list[Any], picked: bool, ordered: bool
+    x: Any, axis: int, steps: Sequence[_Tap], shape: Any, picks: list[Any], picked: bool, ordered: bool
 ) -> Any:
     """The maxima of windows along one dimension. If `picked`, also which element of its window each is, counted along
     this dimension, and what `picks` has of those along the following ones."""
