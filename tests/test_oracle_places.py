@@ -195,7 +195,20 @@ def test_long_rows_with_few_different_elements_are_in_a_stable_order() -> None:
     x = np.random.default_rng(0).integers(0, 50, 20_000).astype(float)
     assert np.array_equal(orders.order(x), np.argsort(x, kind="stable"))
     for count in (1, 7, 400):
-        assert np.array_equal(orders.largest(x, count), np.argsort(-x, kind="stable")[:count])
+        assert np.array_equal(orders.first(x, count), np.argsort(-x, kind="stable")[:count])
+
+
+@pytest.mark.parametrize("odd", [[], [np.nan, -0.0, 0.0], [np.nan] * 99, [np.inf, -np.inf] * 30])
+def test_few_of_many_are_those_of_the_whole_order(odd: list[float]) -> None:
+    """Long rows are looked at in parts: numbers that are all different, many equal ones, all equal, in order."""
+    rng = np.random.default_rng(0)
+    x = np.concatenate([rng.standard_normal((2, 70_001)), rng.integers(0, 9, (1, 70_001)), np.ones((1, 70_001))])
+    x = np.concatenate([x, np.sort(x[:1])])
+    x[:, rng.integers(0, 70_001, len(odd))] = odd
+    for dtype, count, largest in (("f4", 1, True), ("f8", 60, True), ("f8", 7, False), ("f2", 60, False)):
+        rows = x.astype(dtype)
+        expected = orders.order(rows, largest)[:, :count]
+        assert np.array_equal(orders.first(rows, count, largest), expected)
 
 
 @pytest.mark.parametrize("expression", ["median(x, 1)", "nanmedian(x, 1)", "sort(x, 1)", "topk(x, 3)"])

@@ -77,7 +77,7 @@ def _topk_kernel(
     x: Any, k: int, dim: int, largest: bool, sorted: bool, wanted: tuple[bool, ...] = (True, True)
 ) -> Any:
     lined = _lined(x, dim)
-    order = orders.largest(lined, k, sorted) if largest else orders.order(lined)[..., :k]
+    order = orders.first(lined, k, largest, sorted)
     return _back(np.take_along_axis(lined, order, -1), x, dim), _back(order, x, dim)
 
 

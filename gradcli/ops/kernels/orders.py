@@ -8,6 +8,8 @@ import numpy as np
 
 # Numbers of so many bytes are sorted together with their places, packed into one integer.
 _PACKED = 4
+# Rows of so many elements are looked at in parts, of so few to so many.
+_MANY, _PART = 1 << 16, (64, 1024)
 
 
 def order(x: Any, descending: bool = False) -> Any:
@@ -80,8 +82,43 @@ def sorted_values(x: Any, descending: bool = False) -> Any:
     return values[..., ::-1] if descending else values
 
 
-def largest(x: Any, count: int, in_order: bool = True) -> Any:
-    """The places of the largest elements, the first of equal ones first; without `in_order` in that of the places."""
+def first(x: Any, count: int, largest: bool = True, in_order: bool = True) -> Any:
+    """The places of the largest elements, or the smallest, the first of equal ones first; without `in_order` in that of
+    the places, if it saves work."""
+    take = _largest if largest else _smallest
+    width = x.shape[-1] // (16 * count) if count and x.shape[-1] >= _MANY and x.dtype.kind in "fiu" else 0
+    if width < _PART[0]:
+        return take(x, count, in_order)
+    found = []
+    for row in x.reshape(-1, x.shape[-1]):
+        few = _candidates(row, count, min(width, _PART[1]), largest)
+        found.append(few[take(row[few], count, in_order)])
+    return np.reshape(found, (*x.shape[:-1], count))
+
+
+def _candidates(row: Any, count: int, width: int, largest: bool) -> Any:
+    """Places, in order, of all elements but those that are before so many others, as the ends of parts tell."""
+    whole = len(row) - len(row) % width
+    parts = row[:whole].reshape(-1, width)
+    # Whatever is NaN is not before anything.
+    if largest:
+        ends = parts.max(1)
+        bound = np.partition(ends, len(ends) - count)[len(ends) - count]
+        kept = np.flatnonzero(~(ends < bound))
+    else:
+        ends = np.fmin.reduce(parts, 1)
+        bound = np.partition(ends, count - 1)[count - 1]
+        kept = np.flatnonzero(~(ends > bound))
+    places = np.append(kept[:, None] * width + np.arange(width), np.arange(whole, len(row)))
+    values = row[places]
+    return places[~(values < bound if largest else values > bound)]
+
+
+def _smallest(x: Any, count: int, in_order: bool) -> Any:
+    return order(x)[..., :count]
+
+
+def _largest(x: Any, count: int, in_order: bool) -> Any:
     if x.dtype.kind not in "fiu" or count * 8 > x.shape[-1] or (x.dtype.kind == "f" and np.isnan(x).any()):
         found = order(x, True)[..., :count]
         return found if in_order else np.sort(found, -1)

@@ -303,7 +303,9 @@ def maxima(x: Any, maps: Sequence[Map], wanted: tuple[bool, ...] = (True, True))
     return values.reshape(shape), None if places is None else places.reshape(shape)
 
 
-def _maxima_of(x: Any, tables: Sequence[Taps], steps: Sequence[Sequence[_Tap]], picked: bool, ordered: bool) -> tuple[Any, Any]:
+def _maxima_of(
+    x: Any, tables: Sequence[Taps], steps: Sequence[Sequence[_Tap]], picked: bool, ordered: bool
+) -> tuple[Any, Any]:
     """The largest elements, and their places if `picked`: the first of equals and the last NaN if `ordered`, otherwise
     whichever NumPy takes of equal zeros and of NaN."""
     values: Any = x
