@@ -178,7 +178,7 @@ def _take_along_dim(input: Any, indices: Any, dim: Any) -> Node:
 
 def _take_kernel(x: Any, index: Any) -> Any:
     picking.check_places(index, x.size, 0, -x.size)
-    return x.reshape(-1)[index]
+    return np.take(x, index, mode="wrap")
 
 
 def _take_vjp(g: Node, out: Node, x: Node, index: Node) -> tuple[Node, None]:
@@ -225,9 +225,15 @@ def _bounded(table: Node, max_norm: Any, norm_type: Any) -> Node:
     return table + short
 
 
-def _embedding_kernel(table: Any, index: Any, padding: int | None, by_frequency: bool) -> Any:
+def _embedding_kernel(table: Any, index: Any, **how: Any) -> Any:
+    out = np.empty((*index.shape, table.shape[1]), table.dtype)
+    _embedding_into(out, table, index, **how)
+    return out
+
+
+def _embedding_into(out: Any, table: Any, index: Any, padding: int | None, by_frequency: bool) -> None:
     picking.check_places(index, len(table), 0)
-    return table[index]
+    picking.lines_into(out, table, index)
 
 
 def _embedding_vjp(
@@ -245,7 +251,7 @@ def _embedding_vjp(
 embedding_: Op = primitive(
     "_embedding", _embedding_kernel, lambda inputs, params: ((*inputs[1].shape, inputs[0].shape[1]), inputs[0].dtype),
     family="gather", grad_fn=lambda node: ("EmbeddingBackward0", node.inputs[:1]), vjp=_embedding_vjp,
-    doc="Rows of a table.", native=NativeLookup(_rows_of_table, _NO_PARTS, looked_at),
+    into=_embedding_into, doc="Rows of a table.", native=NativeLookup(_rows_of_table, _NO_PARTS, looked_at),
     blocking=Blocking(lambda node, dim: (None, dim) if dim < node.ndim - 1 else (1, None)),
     batching=written(lambda node: gather_at(node.inputs[0], {0: node.inputs[1]})),
     formula=lambda c, s: c.call(s, "index", {"dims": (0,), "rank": 2}),

@@ -24,6 +24,7 @@ from gradcli.ops.batched_places import INDEXED, picked_place
 from gradcli.ops.blocking import ALIGNED, aligned
 from gradcli.ops.family import call, composite, given_shape, primitive
 from gradcli.ops.formulas import places
+from gradcli.ops.kernels.picking import lines_into
 from gradcli.ops.notation import spelling
 from gradcli.ops.shape import cut, embed, reshape, strides_of, unsqueeze
 
@@ -272,12 +273,11 @@ def _index_kernel(x: Any, *indices: Any, dims: Shape, name: str) -> Any:
 
 
 def _index_into(out: Any, x: Any, *indices: Any, dims: Shape, name: str) -> None:
-    if len(indices) > 1 or not x.flags.c_contiguous:
+    if len(indices) > 1:
         out[...] = _index_kernel(x, *indices, dims=dims, name=name)
         return
     _check_places(indices[0], x.shape[dims[0]], dims[0])
-    # Checked once more while it takes them, NumPy would make a copy first.
-    np.take(x, indices[0], dims[0], out, "wrap")
+    lines_into(out, x, indices[0], dims[0])
 
 
 def _check_all(shape: Shape, dims: Shape, indices: tuple[Any, ...]) -> None:

@@ -103,6 +103,15 @@ def picked_into(out: Any, x: Any, index: Any, dim: int) -> None:
         np.take(near.reshape(-1), flat, None, there[piece].reshape(flat.shape), "wrap")
 
 
+def lines_into(out: Any, x: Any, index: Any, dim: int = 0) -> None:
+    """Write what is at each index along a dimension, whole lines; all of them must be there."""
+    if x.flags.c_contiguous:
+        # Checked once more while it takes them, NumPy would make a copy first.
+        np.take(x, index, dim, out, "wrap")
+    else:
+        out[...] = x[(slice(None),) * dim + (index,)]
+
+
 def added_up(start: Any, flat: Any, values: Any) -> Any:
     """An array with values added at flat places, one after the other; floats in float64, then rounded."""
     wide = np.float64 if start.dtype.kind == "f" else start.dtype
