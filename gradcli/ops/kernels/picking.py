@@ -116,9 +116,15 @@ def added_up(start: Any, flat: Any, values: Any) -> Any:
     """An array with values added at flat places, one after the other; floats in float64, then rounded."""
     wide = np.float64 if start.dtype.kind == "f" else start.dtype
     total = start.astype(wide, order="C")
-    # Of vectors of one dtype `add.at` is fast.
-    np.add.at(total.reshape(-1), flat.reshape(-1), values.reshape(-1).astype(wide, copy=False))
+    _add_each(total.reshape(-1), flat.reshape(-1), values.reshape(-1))
     return total.astype(start.dtype, copy=False)
+
+
+def _add_each(total: Any, flat: Any, values: Any) -> None:
+    for start in range(0, flat.size, _PIECE):
+        piece = slice(start, start + _PIECE)
+        # Of vectors of one dtype `add.at` is fast.
+        np.add.at(total, flat[piece], values[piece].astype(total.dtype, copy=False))
 
 
 def added_along(out: Any, start: Any, index: Any, values: Any, dim: int) -> bool:
@@ -134,7 +140,7 @@ def added_along(out: Any, start: Any, index: Any, values: Any, dim: int) -> bool
         into = there[piece].reshape(-1)
         sums = into if out.dtype == np.float64 else np.empty(into.size)
         sums[...] = 0 if before is None else before[piece].reshape(-1)
-        np.add.at(sums, flat.reshape(-1), values[piece].reshape(-1).astype(np.float64, copy=False))
+        _add_each(sums, flat.reshape(-1), values[piece].reshape(-1))
         if sums is not into:
             into[...] = sums
     return True
