@@ -56,10 +56,23 @@ ndtr = elementwise(
     doc="The probability that a standard normal number is at most the input.", formula=arithmetic.normal_cdf,
     vjp=lambda g, out, x: (g * (exp(x * x * -0.5) * math.sqrt(0.5 / math.pi)),), native=native.normal_cdf, cost=20.0,
 )
+
+
+def _hazard(x: Node) -> Node:
+    return math.sqrt(2 / math.pi) / erfcx(x * -math.sqrt(0.5))
+
+
+def _log_ndtr_vjp(g: Node, out: Node, x: Node) -> tuple[Node]:
+    """Above 0 without erfcx, which overflows there."""
+    low, high = x < 0, where(x < 0, 0.0, x)
+    above = exp(high * high * -0.5 - where(low, 0.0, out)) * math.sqrt(0.5 / math.pi)
+    return (g * where(low, _hazard(where(low, x, 0.0)), above),)
+
+
 log_ndtr = elementwise(
     "log_ndtr", whole(normal.log_ndtr_into), dtype="float", torch="special.log_ndtr", cost=60.0,
     grad_fn="SpecialLogNdtrBackward0", doc="The logarithm of ndtr, exact also where that is next to 0 or 1.",
-    vjp=lambda g, out, x: (g * (math.sqrt(2 / math.pi) / erfcx(x * -math.sqrt(0.5))),), tame=True,
+    vjp=_log_ndtr_vjp, textbook=lambda g, out, x: (g * _hazard(x),), tame=True,
 )
 ndtri = elementwise(
     "ndtri", whole(normal.ndtri_into), dtype="float", torch="special.ndtri", domain=(0.1, 0.9), cost=60.0,
