@@ -108,11 +108,8 @@ class Folder:
 
     def settle(self, files: Sequence[tuple[str, str]]) -> None:
         """Give the finished files of an item their names, all of them or none."""
-        found = []
-        for temporary, name in files:
-            place = self._beginning + name
-            found.append((f"{self.unfinished}{os.sep}{temporary}", place, place))
-        give_names(found)
+        places = ((temporary, self._beginning + name) for temporary, name in files)
+        give_names([(f"{self.unfinished}{os.sep}{temporary}", place, place) for temporary, place in places])
 
 
 def _synced(path: str, flags: int, wait: Callable[[int], int | None]) -> None:

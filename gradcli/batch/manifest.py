@@ -160,9 +160,9 @@ def _is_good(path: str, line: dict[str, Any], items: Items, index: int, job: Job
     inputs, outputs = line.get("inputs"), line.get("outputs")
     if "error" in line or not isinstance(inputs, dict) or not isinstance(outputs, dict):
         return False
-    for name, spec in zip(job.varying, items.paths(index), strict=True):
-        if inputs.get(name) != {"path": spec, **stat_of(spec)}:
-            return False
+    paths = zip(job.varying, items.paths(index), strict=True)
+    if any(inputs.get(name) != {"path": spec, **stat_of(spec)} for name, spec in paths):
+        return False
     try:
         return all(os.stat(os.path.join(path, o["path"])).st_size == o["size"] for o in outputs.values())
     except (OSError, ValueError, KeyError, TypeError):

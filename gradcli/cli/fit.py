@@ -132,7 +132,8 @@ def fit_command(
         dtype=common.dtype or "float64",
         max_evaluations=max_evaluations,
     )
-    prediction = _Prediction.of(found, data.at) if at or places.predicts else None
+    predicts = at or {"prediction", "band"} & places.targets.targets.keys()
+    prediction = _Prediction.of(found, data.at) if predicts else None
     places.save(found, prediction)
     for text in () if common.quiet else found.notes:
         note(text)
@@ -256,11 +257,6 @@ class _Destinations:
         self.targets = Outputs(options, [], None, [*names, *_MORE], value=False)
         self.plot = plot
 
-    @property
-    def predicts(self) -> bool:
-        """Whether predictions are asked for."""
-        return "prediction" in self.targets.targets or "band" in self.targets.targets
-
     def check(self, as_json: bool) -> None:
         """Refuse, before anything is computed, what can already be seen not to be writable."""
         self.targets.check()
@@ -283,8 +279,7 @@ class _Destinations:
             return
         results = {name: tensor.value() for name, tensor in found.parameters.items()}
         kept = [*results, "covariance"]
-        for name in ("covariance", "correlation", "residuals"):
-            results[name] = getattr(found, name).value()
+        results |= {name: getattr(found, name).value() for name in ("covariance", "correlation", "residuals")}
         if prediction is not None:
             import numpy as np
 

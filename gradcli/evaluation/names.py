@@ -51,9 +51,8 @@ def free_names(script: Script, given: Sequence[str] = ()) -> list[str]:
             for step in code:
                 if step.op == "store":
                     local.update(step.arg)
-                if step.op == "prefix" and step.arg not in given:
-                    continue
-                if step.op not in ("name", "prefix", "call", "function"):
+                needs = step.op in ("name", "call", "function") or (step.op == "prefix" and step.arg in given)
+                if not needs:
                     continue
                 is_name = step.op in LOOKS_UP
                 name = step.arg if is_name else step.arg[0]

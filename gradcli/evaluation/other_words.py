@@ -12,12 +12,11 @@ from gradcli.language.importing import standard_names
 from gradcli.language.script_builder import STANDARD
 from gradcli.libraries.namespaces import libraries_with
 
-# A word in small letters, without underscores, and what it is here.
+# Words in small letters, without underscores, and what they are here.
 _WRITTEN_OUT = """
     sec: 1/cos(x)
     csc: 1/sin(x)
-    cot: 1/tan(x)
-    ctg: 1/tan(x)
+    cot ctg: 1/tan(x)
     sech: 1/cosh(x)
     csch: 1/sinh(x)
     coth: 1/tanh(x)
@@ -54,57 +53,42 @@ _WRITTEN_OUT = """
     norm1: norm(x, 1)
     norm2: norm(x)
     adj: det(A)*inv(A)
-    vector: leave it out: a number is added to every element
-    matrix: leave it out: a number is added to every element
+    vector matrix: leave it out: a number is added to every element
     at: index_put(x, [i], v), whose result is a new tensor
     reducevariance: var(x, correction=0)
     reducestd: std(x, correction=0)
     cummean: cumsum(x, 0)/(1 + arange(x.shape[0]))
     tofloat: x.float()
     copy: clone(x)
-    numpy: leave it out
-    item: leave it out
-    tolist: leave it out
-    cpu: leave it out
-    cuda: leave it out
+    numpy item tolist cpu cuda: leave it out
     device: leave it out: everything is computed on the CPU
-    backward: leave it out: --wrt names the inputs whose gradients are wanted
+    backward requiresgrad: leave it out: --wrt names the inputs whose gradients are wanted
     grad: leave it out: gradients stand below the value, and --wrt names the inputs that have one
     retaingrad: leave it out: `gradcli steps` shows the gradients of all steps
     manualseed: leave it out: --seed N starts the random numbers anew
     print: leave it out: the value of the last statement is printed
-    requiresgrad: leave it out: --wrt names the inputs whose gradients are wanted
     numel: x.numel()
-    size: x.shape
-    shape: x.shape
-    length: x.shape[0]
-    len: x.shape[0]
-    rows: x.shape[0]
-    nrow: x.shape[0]
-    columns: x.shape[1]
-    ncol: x.shape[1]
+    size shape: x.shape
+    length len rows nrow: x.shape[0]
+    columns ncol: x.shape[1]
     ndims: x.ndim
     ctranspose: x.mH
     gathernd: x[i, j]
     bincount: sum(one_hot(x, n), 0)
     randint: floor(n*rand(3)).long()
     randperm: argsort(rand(n))
-    conv: conv1d(x, w)
-    conv1: conv1d(x, w)
+    conv conv1: conv1d(x, w)
     maxpool: max_pool2d(x, 2)
     avgpool: avg_pool2d(x, 2)
 """
 _NAMES = """
     true: True
     false: False
-    none: None
-    null: None
-    nil: None
+    none null nil: None
     infinity: inf
     tau: 2*pi
     eps: 2**-52
-    i: complex numbers are not supported
-    j: complex numbers are not supported
+    i j: complex numbers are not supported
 """
 # In NumPy it takes all dimensions.
 _EXCHANGED = "transpose"
@@ -180,4 +164,4 @@ def _plainly(name: str) -> str:
 
 def _read(text: str) -> dict[str, str]:
     lines = (line.partition(":") for line in text.strip().splitlines())
-    return {word.strip(): meaning.strip() for word, _, meaning in lines}
+    return {word: meaning.strip() for words, _, meaning in lines for word in words.split()}

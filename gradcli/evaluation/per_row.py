@@ -18,14 +18,12 @@ class PerRow:
     """
 
     def __init__(self, names: Sequence[str], leaves: Mapping[str, Node]) -> None:
-        self.rows: dict[str, Node] = {}
         #: What the expression gives for one row.
         self.value: Node | None = None
         self._found: dict[Node, Batched] = {}
         self._drawn = last_draw()
         self.count = _count({name: leaves[name] for name in names})
-        for name in names:
-            self.rows[name] = self.row_of(leaves[name])
+        self.rows = {name: self.row_of(leaves[name]) for name in names}
 
     def row_of(self, leaf: Node) -> Node:
         """A stand-in for a row of a leaf."""

@@ -170,10 +170,8 @@ def _each(rows: Rows) -> Turns:
 
 def _spread(xs: list[Any]) -> list[Any]:
     """The arguments, those that are results of an operation, or another tuple of tensors, one by one."""
-    found: list[Any] = []
-    for x in xs:
-        found += x if isinstance(x, tuple) and all(isinstance(part, Node) for part in x) else [x]
-    return found
+    spread = (x if isinstance(x, tuple) and all(isinstance(part, Node) for part in x) else (x,) for x in xs)
+    return [part for parts in spread for part in parts]
 
 
 def _next(several: bool, carried: tuple[Any, ...], given: Any) -> tuple[Any, ...]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gradcli.errors import counted
+from gradcli.optimize.checkpoint import packed
 from gradcli.optimize.minimum import Minimum
 from gradcli.render.json import json_pieces
 from gradcli.render.marks import Heading
 from gradcli.render.text import Style, tensor_pieces
-from gradcli.tensors.tensor import Tensor
 
 
 def minimum_text(found: Minimum, style: Style, ending: bool = True) -> Iterator[str]:
@@ -31,21 +31,5 @@ def _ending(found: Minimum) -> str:
 
 def minimum_json(found: Minimum) -> Iterator[str]:
     """One line of strict JSON, piece by piece."""
-    return json_pieces(
-        {
-            "value": found.value.value(),
-            "dtype": str(found.value.dtype),
-            "parameters": _arrays(found.parameters),
-            "grads": None if found.grads is None else _arrays(found.grads),
-            "method": found.method,
-            "converged": found.converged,
-            "reason": found.reason,
-            "steps": found.steps,
-            "evaluations": found.evaluations,
-            "gradient_norm": found.gradient_norm,
-        }
-    )
-
-
-def _arrays(tensors: dict[str, Tensor]) -> dict[str, object]:
-    return {name: tensor.value() for name, tensor in tensors.items()}
+    numbers = packed(found)
+    return json_pieces({"value": numbers["value"], "dtype": str(found.value.dtype), **numbers})

@@ -48,9 +48,8 @@ def formula_of(
             found = local_derivative(results, names, x, known, whole)
         except GradcliError as error:
             return None, error.message
-        if sum(leaf.size for leaf in (*leaves, *results)) > _MOST_COMPARED:
-            return found, ""
-        if _agrees(found, dict(zip(names, arriving, strict=True)), leaves, part):
+        many = sum(leaf.size for leaf in (*leaves, *results)) > _MOST_COMPARED
+        if many or _agrees(found, dict(zip(names, arriving, strict=True)), leaves, part):
             return found, ""
         why = _ELSEWHERE
     return None, why

@@ -159,8 +159,7 @@ class Outline:
         if self.value in nameless:
             names[self.value] = _free(_VALUE, used, used, following)
             nameless.remove(self.value)
-        fresh = _fresh(taken, len(nameless))
-        return names | dict(zip(nameless, fresh, strict=False))
+        return names | dict(zip(nameless, _fresh(taken, len(nameless)), strict=False))
 
     # Words ------------------------------------------------------------------------------------------------------------
 

@@ -100,10 +100,8 @@ class _Layout:
         """Memory of its own; what is fixed is there already."""
         program, data = self.program, aligned(self.bytes)
         data[:] = 0
-        views = {}
-        for number, start in self.starts.items():
-            node = self.nodes[number]
-            views[number] = np.ndarray(node.shape, node.dtype, data, start)
+        starts = ((number, self.nodes[number], start) for number, start in self.starts.items())
+        views = {number: np.ndarray(node.shape, node.dtype, data, start) for number, node, start in starts}
         for k in views.keys() & self.fixed.keys():
             views[k][...] = self.fixed[k]
         inputs = [(k, view) for k, view in views.items() if k < len(program.leaves) and k not in self.fixed]

@@ -79,9 +79,7 @@ class PassFrame:
             if other == slot:
                 return (array, True) if array.flags.c_contiguous else None
         array = self.local[slot]
-        if array is None:
-            return None
-        return np.ascontiguousarray(array), False
+        return None if array is None else (np.ascontiguousarray(array), False)
 
     def _bound(self, step: Any) -> tuple[Any, Any, int]:
         """A step as (function, what picks its arguments, where the result goes: -1 nowhere, -2 to -4 to the sums)."""
@@ -163,10 +161,8 @@ class PassFrame:
         """Whether every operand lies in memory row after row."""
         arrays = {slot: array for slot, array, _ in self.slices}
         made = {s.out for s in self.one.steps if isinstance(s, Step) and s.kind == CALL}
-        for slot in (*step.inputs, step.out):
-            if slot in made or (slot in arrays and not arrays[slot].flags.c_contiguous):
-                return False
-        return True
+        places = {*step.inputs, step.out}
+        return made.isdisjoint(places) and all(arrays[k].flags.c_contiguous for k in places & arrays.keys())
 
     def run(self, begin: int, end: int) -> list[Any]:
         """Compute a block; gives the partial results of its reductions."""

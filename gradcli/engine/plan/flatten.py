@@ -20,11 +20,9 @@ def flatten(roots: Sequence[Node], order: Sequence[Node], small: int) -> tuple[l
     if size <= small or all(node.ndim <= 1 for node in order if node.size == size):
         return None
     leaves = {node for node in order if node.op is INPUT or node.op is CONSTANT}
-    if not all(_is_packed(node) for node in leaves):
+    fits = all(node.size in (1, size) and (node in leaves or _is_flat(node, size)) for node in order)
+    if not fits or not all(map(_is_packed, leaves)):
         return None
-    for node in order:
-        if node.size not in (1, size) or (node not in leaves and not _is_flat(node, size)):
-            return None
     done: dict[Node, Node] = {}
     for node in order:
         if node in leaves:

@@ -212,9 +212,8 @@ class PassBuilder:
         """A variance that comes after the mean of the same numbers has that mean's state, and the other way round."""
         moments = (VAR, STD, MOMENTS, MEAN_OF_MOMENTS)
         for k, other in enumerate(sums):
-            if other.inputs != item.inputs or other.node.params.get("dim") != item.node.params.get("dim"):
-                continue
-            if other.like >= 0:
+            same = other.inputs == item.inputs and other.node.params.get("dim") == item.node.params.get("dim")
+            if not same or other.like >= 0:
                 continue
             if other.accumulate in moments and item.accumulate in (*moments, MEAN):
                 accumulate = MEAN_OF_MOMENTS if item.accumulate is MEAN else item.accumulate

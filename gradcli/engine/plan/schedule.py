@@ -146,9 +146,7 @@ class Schedule:
         if kind == LEAF:
             return 0
         level = self.level[child]
-        if kind == WHOLE:
-            return level
-        if kind == BLOCK and axis is not None and self.axes[child] == (axis, wanted):
+        if kind == WHOLE or (kind == BLOCK and axis is not None and self.axes[child] == (axis, wanted)):
             return level
         if kind == BLOCK:
             self.stored.add(child)
