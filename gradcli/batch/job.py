@@ -36,10 +36,6 @@ class Saved(NamedTuple):
         names = [target.removesuffix(".grad") for target in targets if target != "value"]
         return cls("value" in targets, False, tuple(names))
 
-    def has_grad(self, name: str) -> bool:
-        """Whether the gradient of an input becomes a file."""
-        return self.grads or name in self.names
-
 
 class Job(NamedTuple):
     """The work on an item. `names` are all inputs in the order given, `varying` those that have a file for each item.

@@ -83,7 +83,8 @@ def _written(job: Job, request: Request) -> set[str]:
     """The results that become files."""
     written = {"value"} if job.saved.value else set()
     for name in request.wanted:
-        if job.saved.has_grad(name) and not (job.accumulate and name in job.shared):
+        wanted = job.saved.grads or name in job.saved.names
+        if wanted and not (job.accumulate and name in job.shared):
             written.add(f"{name}.grad")
     for name in job.saved.names:
         if name not in request.wanted:

@@ -24,11 +24,6 @@ class Distribution(NamedTuple):
     mean: float
     bins: tuple[int, ...]
 
-    @property
-    def not_finite(self) -> int:
-        """How many are NaN or infinite."""
-        return self.nan + self.minus_infinite + self.infinite
-
     def __str__(self) -> str:
         """In words.
 
@@ -41,7 +36,7 @@ class Distribution(NamedTuple):
         if self.low < self.high:
             words += [f"from {self.low:.4g} to {self.high:.4g}", f"mean {self.mean:.4g}"]
         elif self.low == self.high and self.size > 1:
-            words.append(f"all {'others ' if self.not_finite else ''}{self.low:.4g}")
+            words.append(f"all {'others ' if len(words) > 1 else ''}{self.low:.4g}")
         return ", ".join(words)
 
 

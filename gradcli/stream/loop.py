@@ -60,7 +60,8 @@ class _Answering:
         self.job, self.sink, self.strict, self.note = job, sink, strict, note
         self.summary, self.plans = StreamSummary(), Plans(job)
         self.fields = FieldReader(inputs.names, inputs.dtype)
-        self.blocks = BlockAnswers(self.fields, self.plans) if job.answers_json else None
+        objects = job.targets is None and job.only is None
+        self.blocks = BlockAnswers(self.fields, self.plans) if objects else None
         self.noted = False
 
     def block(self, place: RecordPlace, block: Block) -> None:

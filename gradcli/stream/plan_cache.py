@@ -47,11 +47,6 @@ class RecordJob(NamedTuple):
     remark: bool = False
     per_row: Sequence[str] = ()
 
-    @property
-    def answers_json(self) -> bool:
-        """Whether each answer is an object on a line of its own."""
-        return self.targets is None and self.only is None
-
 
 class RecordPlan:
     """A job on inputs of certain shapes and dtypes; `note` says why there are no gradients, if so."""
