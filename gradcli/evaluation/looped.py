@@ -46,15 +46,16 @@ def _vjp(g: Any, out: Any, *inputs: Node, turn: Turn) -> tuple[Node | None, ...]
         back.same[leaf] = inputs[node]
         if leaf.requires_grad:
             # First of all, so that what each turn adds is added to what the turns after it have come to.
-            back.gather(leaf, node)
+            back.gathered.append(_Running(leaf, node, back.seeded(leaf), _zeros(leaf)))
     for k, leaf in enumerate(turn.carried):
         back.rows.append((RowLeaf(leaf, 0), out[many + k]))
         if leaf.requires_grad:
-            back.carry(leaf, turn.given[k], start[k], g[k])
+            arrived = _zeros(leaf) if g[k] is None else g[k]
+            back.carried.append(_Running(leaf, start[k], back.seeded(turn.given[k]), arrived))
     for row, node in zip(turn.rows, rows, strict=True):
         back.rows.append((row, inputs[node]))
         if row.leaf.requires_grad:
-            back.keep(row, node)
+            back.kept.append((row, node))
     for given, first, rest in zip(turn.given[count:], turn.before, g[count:many], strict=True):
         back.seed(given, first, rest)
     for leaf, rest in zip(turn.carried, g[many:], strict=True):
@@ -89,39 +90,29 @@ class _Back:
         # What a turn gives, and the gradients of that.
         self._outputs: list[Node] = []
         self._seeds: list[Node] = []
-        self._gathered: list[_Running] = []
-        self._carried: list[_Running] = []
-        self._kept: list[tuple[RowLeaf, int]] = []
+        #: What each turn adds to, what it carries on, and the rows whose gradients are kept.
+        self.gathered: list[_Running] = []
+        self.carried: list[_Running] = []
+        self.kept: list[tuple[RowLeaf, int]] = []
 
-    def _seed(self, given: Node) -> Node:
+    def seeded(self, given: Node) -> Node:
+        """The gradient of something that a turn gives, as a leaf."""
         seed = leaf_of_turn(given.shape, given.dtype, True)
         self._outputs.append(given)
         self._seeds.append(seed)
         return seed
 
-    def gather(self, leaf: Node, operand: int) -> None:
-        """Add up, turn by turn, the gradient of what is the same at each."""
-        self._gathered.append(_Running(leaf, operand, self._seed(leaf), _zeros(leaf)))
-
-    def carry(self, leaf: Node, given: Node, operand: int, start: Node | None) -> None:
-        """Carry on the gradient of what was carried on."""
-        self._carried.append(_Running(leaf, operand, self._seed(given), _zeros(leaf) if start is None else start))
-
-    def keep(self, row: RowLeaf, operand: int) -> None:
-        """Keep the gradient of a row."""
-        self._kept.append((row, operand))
-
     def seed(self, given: Node, first: int, rest: Node | None) -> None:
         """Begin each turn with a row of gradients, where there are some."""
         if rest is not None and given.requires_grad:
-            self.rows.append((RowLeaf(self._seed(given), first), rest))
+            self.rows.append((RowLeaf(self.seeded(given), first), rest))
 
     def gradients(self) -> list[tuple[int, Node]]:
         """The gradient of each operand that there is one of."""
-        leaves = [one.leaf for one in (*self._gathered, *self._carried)] + [row.leaf for row, _ in self._kept]
+        leaves = [one.leaf for one in (*self.gathered, *self.carried)] + [row.leaf for row, _ in self.kept]
         found = vjp(self._outputs, self._seeds, leaves)
-        onward = self._carried + [one for one in self._gathered if found[one.leaf] is not one.seed]
-        kept = [(row, operand) for row, operand in self._kept if row.leaf in found]
+        onward = self.carried + [one for one in self.gathered if found[one.leaf] is not one.seed]
+        kept = [(row, operand) for row, operand in self.kept if row.leaf in found]
         if not onward and not kept:
             return []
         given = [found[one.leaf] if one.leaf in found else _zeros(one.leaf) for one in onward]

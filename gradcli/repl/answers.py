@@ -43,13 +43,9 @@ class Answers:
 
     def shown(self, outcome: Evaluated) -> Reply:
         """The value of an expression with its chain and gradients; of a mere name, or of what is no tensor, itself."""
-        value = outcome.value
-        if _is_small_talk(value):
-            return Reply(_written(value))
-        node = outcome.node()
-        if node.op is INPUT:
-            return self._value(outcome, node)
-        result = self.evaluate(outcome, node)
+        if _is_small_talk(outcome.value) or outcome.node().op is INPUT:
+            return self._value(outcome)
+        result = self.evaluate(outcome, outcome.node())
         return Reply(Marked(answer_text(result, self.style)), result.note)
 
     def expression(self, text: str, what: str) -> Evaluated:
@@ -63,13 +59,12 @@ class Answers:
 
     def value(self, text: str) -> Reply:
         """Only the value of an expression."""
-        outcome = self.expression(text, "value")
+        return self._value(self.expression(text, "value"))
+
+    def _value(self, outcome: Evaluated) -> Reply:
         if _is_small_talk(outcome.value):
             return Reply(_written(outcome.value))
-        return self._value(outcome, outcome.node())
-
-    def _value(self, outcome: Evaluated, node: Node) -> Reply:
-        return Reply(format_tensor(self.arrays(outcome, [node])[0], style=self.style))
+        return Reply(format_tensor(self.arrays(outcome, [outcome.node()])[0], style=self.style))
 
     def grad(self, text: str) -> Reply:
         """Only the gradients of an expression; of one that is no scalar, with a vector of ones."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from gradcli.errors import escaped
 from gradcli.render.text import Style, format_tensor
@@ -20,17 +20,16 @@ NARROW, WIDE = 44, 64
 _MOST_SHOWN = 48
 
 
-class Printer:
+class Printer(NamedTuple):
     """Shows tensors with some digits."""
 
-    def __init__(self, precision: int) -> None:
-        self._precision = precision
+    precision: int
 
     def tensor(
         self, value: Any, grad_fn: str | None = None, requires_grad: bool = False, columns: int = WIDE
     ) -> Markup:
         """A tensor as PyTorch prints it, NaN and infinities in red."""
-        style = Style(precision=self._precision, threshold=_MOST_SHOWN, linewidth=columns)
+        style = Style(precision=self.precision, threshold=_MOST_SHOWN, linewidth=columns)
         text = format_tensor(value, grad_fn=grad_fn, requires_grad=requires_grad, style=style)
         # Every other piece is what was looked for.
         pieces = _NOT_FINITE.split(text)

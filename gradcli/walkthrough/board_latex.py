@@ -50,17 +50,15 @@ def _aligned(rows: list[str]) -> str:
 
 
 def _step(step: ForwardStep, ranks: Mapping[str, int], symbol: Symbols) -> str:
-    shown = _expression(step, ranks, symbol)
+    shown = _expression(step, ranks, symbol) or (typewriter(step.expression) if step.expression else "")
     equals = f"{shown} = " if shown else ""
     function = rf" && {typewriter(step.grad_fn)}" if step.grad_fn else ""
     return f"{symbol(step.name)} &= {equals}{_value(step.value)}{function}"
 
 
-def _expression(step: ForwardStep, ranks: Mapping[str, int], symbol: Symbols) -> str:
+def _expression(step: ForwardStep, ranks: Mapping[str, int], symbol: Symbols) -> str | None:
     form = _form(step.code)
-    if form is not None:
-        return latex(Named([], form), ranks, symbol)
-    return typewriter(step.expression) if step.expression else ""
+    return None if form is None else latex(Named([], form), ranks, symbol)
 
 
 def _form(code: Code) -> Form | None:
@@ -101,8 +99,8 @@ def _passed(passed: Passed, function: BackwardStep, ranks: Mapping[str, int], sy
 
 def equation(step: ForwardStep, ranks: Mapping[str, int], symbol: Symbols) -> str | None:
     """A step as an equation, without its numbers; None where there is no LaTeX for it."""
-    form = _form(step.code)
-    return None if form is None else f"{symbol(step.name)} = {latex(Named([], form), ranks, symbol)}"
+    shown = _expression(step, ranks, symbol)
+    return None if shown is None else f"{symbol(step.name)} = {shown}"
 
 
 def local_derivative(passed: Passed, function: BackwardStep, ranks: Mapping[str, int], symbol: Symbols) -> str | None:
