@@ -166,8 +166,7 @@ class _Run:
 
     def go(self) -> BatchSummary:
         """Open the folder, do the items, close it."""
-        self.folder = Folder(self.batch.job.folder)
-        try:
+        with contextlib.closing(Folder(self.batch.job.folder)) as self.folder:
             kept = self._begin()
             self.skipped = self.lines = kept.total()
             self._tell()
@@ -176,8 +175,6 @@ class _Run:
             finally:
                 self.journal.finish()
             return self._end()
-        finally:
-            self.folder.close()
 
     def _begin(self) -> Finished:
         """What is kept of an earlier run; a run of another kind is forgotten before this one is written down."""

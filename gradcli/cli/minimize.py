@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -170,12 +171,9 @@ def _found(
     """Where the search has come to, and its course; when it is interrupted, the best so far is shown."""
     watch = _Watch(logbook, line, search.more["batch_size"] is not None, search.method.steps == "steps")
     try:
-        with stopping_cleanly():
-            try:
-                found = logbook.minimum or search.run(watch, logbook.resumed)
-                logbook.finish(found)
-            finally:
-                logbook.close()
+        with stopping_cleanly(), closing(logbook):
+            found = logbook.minimum or search.run(watch, logbook.resumed)
+            logbook.finish(found)
         return found, logbook.course.curves() if logbook.course is not None else None
     except Stopped:
         if line is not None:

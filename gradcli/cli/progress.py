@@ -92,11 +92,8 @@ def progress_line(progress: bool | None, quiet: bool) -> Iterator[ProgressLine |
     if quiet or progress is False or stream is None or (progress is None and not stream.isatty()):
         yield None
         return
-    line = ProgressLine(stream)
-    try:
+    with contextlib.closing(ProgressLine(stream)) as line:
         yield line
-    finally:
-        line.close()
 
 
 @contextlib.contextmanager

@@ -48,7 +48,7 @@ def piece_of(array: Any, axis: int = 0, start: int = 0, stop: int | None = None)
 
 def placed(piece: Piece) -> Any:
     """The array, of which only the part that was sent is filled in."""
-    array = _blank(piece.shape, piece.strides, np.dtype(piece.dtype))
+    array = blank(piece.shape, np.dtype(piece.dtype), piece.strides)
     if not array.ndim:
         array[()] = piece.data
     elif array.size:
@@ -57,14 +57,11 @@ def placed(piece: Piece) -> Any:
     return array
 
 
-def blank(shape: tuple[int, ...], dtype: Any) -> Any:
-    """An array in C order that takes no memory where nothing is written."""
-    return _blank(shape, _packed(shape, dtype.itemsize), dtype)
-
-
-def _blank(shape: tuple[int, ...], strides: tuple[int, ...], dtype: Any) -> Any:
+def blank(shape: tuple[int, ...], dtype: Any, strides: tuple[int, ...] | None = None) -> Any:
+    """An array that takes no memory where nothing is written; in C order unless it has other strides."""
     if 0 in shape:
         return np.empty(shape, dtype)
+    strides = _packed(shape, dtype.itemsize) if strides is None else strides
     steps = [(n - 1) * stride for n, stride in zip(shape, strides, strict=True)]
     extent = sum(map(abs, steps)) + dtype.itemsize
     memory = mmap.mmap(-1, extent, flags=_FLAGS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from gradcli.errors import GradcliError, WorkError
@@ -16,6 +16,7 @@ from gradcli.storage.bundle import find_bundle_target, load_bundle, save_bundle
 from gradcli.storage.header import shown
 from gradcli.storage.target import check_folder, writing
 from gradcli.tensors.functions import from_numpy
+from gradcli.tensors.tensor import Tensor
 
 # A checkpoint is written at most so often, in seconds, and takes no more than this share of the time.
 _SECONDS = 1.0
@@ -96,21 +97,17 @@ class Checkpoint:
 
 def packed(found: Minimum) -> dict[str, Any]:
     """A minimum as numbers and arrays."""
-    grads = found.grads
-    return {
-        **vars(found),
-        "value": found.value.value(),
-        "parameters": {name: tensor.value() for name, tensor in found.parameters.items()},
-        "grads": None if grads is None else {name: tensor.value() for name, tensor in grads.items()},
-    }
+    return _converted(vars(found), Tensor.value)
 
 
 def unpacked(kept: Mapping[str, Any]) -> Minimum:
     """The minimum that `packed` has made numbers and arrays of."""
-    grads = kept["grads"]
-    tensors = {
-        "value": from_numpy(kept["value"]),
-        "parameters": {name: from_numpy(array) for name, array in kept["parameters"].items()},
-        "grads": None if grads is None else {name: from_numpy(array) for name, array in grads.items()},
+    return Minimum(**_converted(kept, from_numpy))
+
+
+def _converted(fields: Mapping[str, Any], convert: Callable[[Any], Any]) -> dict[str, Any]:
+    """The fields of a minimum, its tensors converted."""
+    named = {
+        key: fields[key] and {name: convert(x) for name, x in fields[key].items()} for key in ("parameters", "grads")
     }
-    return Minimum(**{**kept, **tensors})
+    return {**fields, "value": convert(fields["value"]), **named}

@@ -60,7 +60,5 @@ class History:
             # What one types is nobody else's business.
             os.makedirs(os.path.dirname(self.path), mode=0o700, exist_ok=True)
             descriptor = open_regular(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600, own=True)
-            try:
-                os.write(descriptor, f"{line}\n".encode("utf-8", "replace"))
-            finally:
-                os.close(descriptor)
+            with open(descriptor, "wb", buffering=0) as file:
+                file.write(f"{line}\n".encode("utf-8", "replace"))
