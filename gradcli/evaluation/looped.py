@@ -265,7 +265,8 @@ def looped(
     met = set(toposort(given))
     rows = [(row, node) for row, node in rows if row.leaf in met]
     same = {leaf: node for leaf, node in same.items() if leaf in met}
-    turn = Turn(list(carried), [row for row, _ in rows], list(same), given, times, list(map(len, before)), back)
+    seen = tuple([row for row, _ in rows])
+    turn = Turn(tuple(carried), seen, tuple(same), tuple(given), times, tuple(map(len, before)), back)
     inputs = (*carried.values(), *(node for _, node in rows), *same.values(), *chain.from_iterable(before))
     results = make_results(LOOP, inputs, {"turn": turn})
     return list(results[: len(given)])

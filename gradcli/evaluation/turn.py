@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from typing import Any, NamedTuple, TypeVar
@@ -39,6 +40,7 @@ class RowLeaf(NamedTuple):
     first: int
 
 
+@dataclass(eq=False, repr=False)
 class Turn:
     """One turn as a graph from leaves to what it gives.
 
@@ -47,21 +49,16 @@ class Turn:
     carried out first; rows are numbered all the same.
     """
 
-    def __init__(
-        self,
-        carried: Sequence[Node],
-        rows: Sequence[RowLeaf],
-        same: Sequence[Node],
-        given: Sequence[Node],
-        times: int,
-        before: Sequence[int],
-        back: bool,
-    ) -> None:
-        self.carried, self.rows, self.same = tuple(carried), tuple(rows), tuple(same)
-        self.given, self.times, self.before, self.back = tuple(given), times, tuple(before), back
-        self._plans: dict[Any, _Plan] = {}
-        #: The loop as it would be without this operation, by its node.
-        self.written: WeakKeyDictionary[Node, list[Node]] = WeakKeyDictionary()
+    carried: tuple[Node, ...]
+    rows: tuple[RowLeaf, ...]
+    same: tuple[Node, ...]
+    given: tuple[Node, ...]
+    times: int
+    before: tuple[int, ...]
+    back: bool
+    _plans: dict[Any, _Plan] = field(default_factory=dict)
+    #: The loop as it would be without this operation, by its node.
+    written: WeakKeyDictionary[Node, list[Node]] = field(default_factory=WeakKeyDictionary)
 
     @property
     def forms(self) -> list[Form]:

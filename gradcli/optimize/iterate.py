@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import InitVar, dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,6 +15,7 @@ from gradcli.optimize.packing import Packing
 from gradcli.optimize.point import Stepper, Stop, largest
 
 
+@dataclass(eq=False, repr=False, slots=True)
 class Iterate:
     """A step that was taken: `number` of `total` at most (None: no limit is known), and where it has led to.
 
@@ -21,28 +23,20 @@ class Iterate:
     batch where there are batches; the norm is None for methods that need no gradient.
     """
 
-    __slots__ = ("number", "total", "value", "gradient_norm", "evaluations", "vector", "_packing", "_state")
+    number: int
+    total: int | None
+    value: float
+    gradient: InitVar[np.ndarray | None]
+    evaluations: int
+    vector: np.ndarray
+    _packing: Packing
+    _state: Callable[[], dict[str, Any]] | None = None
+    gradient_norm: float | None = field(init=False)
 
-    def __init__(
-        self,
-        number: int,
-        total: int | None,
-        value: float,
-        gradient: np.ndarray | None,
-        evaluations: int,
-        vector: np.ndarray,
-        packing: Packing,
-        state: Callable[[], dict[str, Any]] | None = None,
-    ) -> None:
-        self.number = number
-        self.total = total
-        self.value = value
+    def __post_init__(self, gradient: np.ndarray | None) -> None:
         self.gradient_norm = None if gradient is None else largest(gradient)
-        self.evaluations = evaluations
         # The method may change its own in place.
-        self.vector = vector.copy()
-        self._packing = packing
-        self._state = state
+        self.vector = self.vector.copy()
 
     @property
     def parameters(self) -> dict[str, np.ndarray]:
