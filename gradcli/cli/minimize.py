@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -117,14 +117,13 @@ def minimize_command(
     targets = Outputs(outputs, [], None, parameters)
     targets.refuse_beside(common.as_json, plot, "course.svg")
     check_places(search, targets, kept)
-    silent = targets.standard_output or (common.quiet and targets and not common.as_json)
-    shown = None if silent else _Shown(common.as_json, common.precision, common.quiet)
+    silent = targets.standard_output or bool(common.quiet and targets and not common.as_json)
     # What is kept of the steps may lie beside the results.
     with progress_line(common.progress, common.quiet) as line, created(kept.folders(targets)):
-        found, curves = _found(search, kept.logbook(search), line, shown)
+        found, curves = _found(search, kept.logbook(search), line, silent)
     save(search, targets, plot, found, curves)
-    if shown is not None:
-        shown.write(found)
+    if not silent:
+        _show(found, common)
     if plot == "" and curves is not None:
         write_pieces(["\n", plot_of(curves)])
     if plot is not None and curves is None and not common.quiet:
@@ -149,26 +148,18 @@ def _parameters(asked: Asked, inputs: dict[str, Any]) -> list[str]:
     return found
 
 
-class _Shown(NamedTuple):
-    """How results are printed."""
+def _show(found: Minimum, common: CommonOptions) -> None:
+    """Print a result."""
+    from gradcli.optimize.minimum_report import minimum_json, minimum_text
+    from gradcli.render.text import Style
 
-    as_json: bool
-    precision: int
-    quiet: bool
-
-    def write(self, found: Minimum) -> None:
-        """Print a result."""
-        from gradcli.optimize.minimum_report import minimum_json, minimum_text
-        from gradcli.render.text import Style
-
-        style = Style(precision=self.precision)
-        write_pieces(minimum_json(found) if self.as_json else minimum_text(found, style, not self.quiet))
+    style = Style(precision=common.precision)
+    write_pieces(minimum_json(found) if common.as_json else minimum_text(found, style, not common.quiet))
 
 
-def _found(
-    search: Search, logbook: Logbook, line: ProgressLine | None, shown: _Shown | None
-) -> tuple[Minimum, Curves | None]:
+def _found(search: Search, logbook: Logbook, line: ProgressLine | None, silent: bool) -> tuple[Minimum, Curves | None]:
     """Where the search has come to, and its course; when it is interrupted, the best so far is shown."""
+    common = search.asked.common
     watch = _Watch(logbook, line, search.more["batch_size"] is not None, search.method.steps == "steps")
     try:
         with stopping_cleanly(), closing(logbook):
@@ -178,9 +169,9 @@ def _found(
     except Stopped:
         if line is not None:
             line.close()
-        if watch.best is not None and shown is not None:
-            shown.write(_so_far(search, watch.best))
-        if logbook.kept is not None and (shown is None or not shown.quiet):
+        if watch.best is not None and not silent:
+            _show(_so_far(search, watch.best), common)
+        if logbook.kept is not None and (silent or not common.quiet):
             note(f"--resume continues from step {logbook.kept:,}")
         raise
 
