@@ -109,10 +109,7 @@ def batch_command(
     batch = Batch(job, find_items(patterns), resume, overwrite, on_error == "skip", durable)
     if (told := batch.check()) and not common.quiet:
         note(told)
-    if dry_run:
-        _list(batch, common.as_json)
-    else:
-        _run(batch, common)
+    (_list if dry_run else _run)(batch, common)
 
 
 def _refuse_file(folder: str) -> None:
@@ -162,11 +159,9 @@ def _differentiated(common: CommonOptions, saved: Saved, accumulate: bool, share
     if accumulate and not any(wanted is None or name in wanted for name in shared):
         hint = "give an input as a plain file or a literal, and name it in --wrt"
         raise GradcliError("--accumulate has nothing to add up: no shared input is differentiated", hint=hint)
-    if wanted is not None:
-        for name in saved.names:
-            if name not in wanted:
-                hint = "--wrt names the inputs to differentiate"
-                raise GradcliError(f"{name}.grad is not computed", hint=hint)
+    for name in saved.names:
+        if wanted is not None and name not in wanted:
+            raise GradcliError(f"{name}.grad is not computed", hint="--wrt names the inputs to differentiate")
     if not saved.grads and not saved.names and not accumulate and common.wrt is None:
         return ()
     return None if wanted is None else tuple(wanted)
@@ -215,14 +210,14 @@ def _executor(common: CommonOptions) -> Iterator[Executor]:
         yield Workers(cluster)
 
 
-def _list(batch: Batch, as_json: bool) -> None:
+def _list(batch: Batch, common: CommonOptions) -> None:
     """Print what would be done."""
     from gradcli.render.json import to_json
 
     kept = batch.kept()
     todo = [task for chunk in batch.chunks(kept) for task in chunk]
     count, skipped = len(batch.items.stems), kept.total()
-    if as_json:
+    if common.as_json:
         _print(to_json({"items": count, "skipped": skipped, "todo": [task.stem for task in todo]}))
         return
     for task in todo:

@@ -108,7 +108,7 @@ class Outputs:
         if not items and all(_size(form) <= _most_kept(forms) for form in forms.values()):
             yield Opened({}, [], None, {})
             return
-        from gradcli.evaluation.finite import Several
+        from gradcli.evaluation.finite import Several, Tally
         from gradcli.storage import Edges, spooling, streaming
 
         with self._writing(items, forms) as files:
@@ -125,7 +125,7 @@ class Outputs:
                 for name in shown:
                     edges = Edges(*forms[name])
                     # What is not shown is only computed where it is counted.
-                    sinks[name] = Several([edges], tallies.of_pieces()) if tallies.all else edges
+                    sinks[name] = Several([edges], Tally()) if tallies.all else edges
                 yield Opened(sinks, [item for item in items if item not in streamed], files, held)
 
     def in_pieces(self, forms: dict[str, tuple[Shape, Any]]) -> set[str]:
@@ -316,13 +316,9 @@ class Tallies:
 
     def of_file(self) -> Tally | None:
         """What counts a result on its way into a file; None where it is counted at the end, or not at all."""
-        return self.of_pieces() if self._wanted and not self._dealt else None
-
-    def of_pieces(self) -> Tally:
-        """What counts a result whose pieces all pass through this process."""
         from gradcli.evaluation.finite import Tally
 
-        return Tally()
+        return Tally() if self._wanted and not self._dealt else None
 
     def note(self, results: Mapping[str, Any]) -> str | None:
         """What there is to tell of the results, whole or where they went. WorkError where they have to be finite."""
