@@ -28,11 +28,6 @@ class Piece(NamedTuple):
     stop: int
     data: Any
 
-    @property
-    def nbytes(self) -> int:
-        """What has to be sent."""
-        return int(self.data.nbytes)
-
 
 def piece_of(array: Any, axis: int = 0, start: int = 0, stop: int | None = None) -> Piece:
     """A part of an array, or of one in a file; the whole without `stop`."""

@@ -80,14 +80,10 @@ class Problem:
         low, high = bounds_of(bounds, self.packing, packed, room=True)
         self.bounds = low.astype(np.float64), high.astype(np.float64)
 
-    def vector(self, params: Arrays) -> np.ndarray:
-        """Parameters as one vector of float64."""
-        return self.packing.pack(list(params.values())).astype(np.float64)
-
     def solve(self, start: Arrays, loss: nonlinear.Loss, most: int) -> nonlinear.Solution:
         """The minimum that is reached from a start, with residuals in units of 2 to the power of `exponent`: nothing
         depends on how large the data are then. WorkError where none is found."""
-        x = self.vector(start)
+        x = self.packing.pack(list(start.values())).astype(np.float64)
         values = self.predictor(x)[0].reshape(self.predictor.shape)
         self._refuse_start(values)
         unit = 2.0**-self.exponent
