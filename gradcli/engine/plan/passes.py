@@ -112,14 +112,9 @@ class Pass(NamedTuple):
         return max(1, min(most, int(self.work) // _WORTH_A_THREAD))
 
     @property
-    def row_bytes(self) -> int:
-        """Bytes of memory that a thread takes for each row of its block."""
-        return sum(self.buffers) + self.loose
-
-    @property
     def thread_bytes(self) -> int:
         """Bytes of memory that a thread takes for its blocks, beside the sums."""
-        return self.row_bytes * self.rows + self.own
+        return (sum(self.buffers) + self.loose) * self.rows + self.own
 
     @property
     def blocks(self) -> int:
