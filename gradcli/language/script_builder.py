@@ -96,11 +96,11 @@ class ScriptBuilder:
 
     def name(self, v: list[Any], at: list[int], end: int) -> None:
         if v[0] in self.prefixes:
-            if re.match(_MEMBER, self.source, end) is None:
+            if re.compile(_MEMBER).match(self.source, end) is None:
                 raise self._no_value(v[0], at[0])
             self.begun[at[0]] = v[0]
             return
-        is_prefix = v[0] in PREFIXES and re.match(_MEMBER, self.source, end) is not None
+        is_prefix = v[0] in PREFIXES and re.compile(_MEMBER).match(self.source, end) is not None
         self.code.append(Instr("prefix" if is_prefix else "name", v[0], at[0], end))
 
     def number(self, v: list[Any], at: list[int], end: int) -> None:
