@@ -56,7 +56,8 @@ def details(node: Node) -> tuple[str, ...]:
         shown = f"({value[0]},)" if name == "shape" and len(value) == 1 else _parameter(value)
         if shown is None or name in INTERNAL:
             continue
-        if not (name in defaults and _same(defaults[name], value)):
+        default = defaults.get(name)
+        if type(default) is not type(value) or default != value:
             lines.append(f"{name}={shown}")
     return tuple(lines)
 
@@ -104,10 +105,6 @@ def _number(node: Node) -> str:
 def _array(value: np.ndarray) -> str:
     words = [repr(v) if isinstance(v, bool) else f"{v:.4g}" for v in value.reshape(-1).tolist()]
     return ", ".join(words)
-
-
-def _same(default: Any, value: Any) -> bool:
-    return type(default) is type(value) and bool(default == value)
 
 
 def _parameter(value: Any) -> str | None:

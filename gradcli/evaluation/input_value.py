@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gradcli.errors import GradcliError, UnknownNameError, told_of
 from gradcli.language.parse import EXPRESSION, parse
-from gradcli.machine.endings import is_data, is_foreign, is_url
+from gradcli.machine.endings import foreign_ending, is_data, is_url
 
 if TYPE_CHECKING:
     from gradcli.storage import Look
@@ -23,7 +23,7 @@ _HINT = "a value is a number, a list, a call such as ones(2,2), or a file: @PATH
 
 def is_file(value: str) -> bool:
     """Whether a VALUE names a file, and is no expression."""
-    return value.startswith(_PATHS) or is_url(value) or is_data(value) or is_foreign(value)
+    return value.startswith(_PATHS) or is_url(value) or is_data(value) or foreign_ending(value) is not None
 
 
 def split_outside(text: str, mark: re.Pattern[str] = _COLON) -> list[str]:

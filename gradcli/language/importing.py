@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
 from typing import Any, NamedTuple
 
 from gradcli.errors import GradcliError, Texts, WorkError, escaped, quoted, utf8_text
 from gradcli.language.instructions import Import, Script
 from gradcli.language.script_builder import STANDARD
+from gradcli.machine.limits import having
 from gradcli.machine.regular import open_regular
 
 _ENDING = ".grad"
@@ -44,15 +45,12 @@ class Importing(NamedTuple):
 _IMPORTING: ContextVar[Importing | None] = ContextVar("gradcli_importing", default=None)
 
 
-@contextmanager
-def importing(folder: str, allowed: Sequence[str] = (), *, shown: str = "", nearby: bool = True) -> Iterator[None]:
-    """Within this block expressions import files, the expression itself being taken to lie in `folder`."""
+def importing(
+    folder: str, allowed: Sequence[str] = (), *, shown: str = "", nearby: bool = True
+) -> AbstractContextManager[None]:
+    """Within a block of this expressions import files, the expression itself being taken to lie in `folder`."""
     found = tuple([os.path.realpath(one) for one in allowed])
-    token = _IMPORTING.set(Importing(os.path.realpath(folder), shown, found, nearby))
-    try:
-        yield
-    finally:
-        _IMPORTING.reset(token)
+    return having(_IMPORTING, Importing(os.path.realpath(folder), shown, found, nearby))
 
 
 def importing_from(imports: Any) -> AbstractContextManager[None]:

@@ -102,11 +102,6 @@ def foreign_ending(path: str) -> str | None:
     return ending if ending and (ending in PICKLES or f" {ending} " in _OTHERS) else None
 
 
-def is_foreign(path: str) -> bool:
-    """Whether a path promises a format that is known and not read."""
-    return foreign_ending(path) is not None
-
-
 def split_key(spec: str) -> tuple[str, str | None]:
     """The path and the key of "file.npz:key" or "data.csv:age"; a file that really has such a name goes first.
 

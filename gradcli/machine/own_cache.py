@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from contextlib import suppress
 from zlib import crc32
 
 from gradcli.machine.regular import open_regular
@@ -109,7 +110,5 @@ def _is_private(status: os.stat_result) -> bool:
 
 
 def _remove(path: str) -> None:
-    try:
+    with suppress(OSError):
         os.unlink(path)
-    except OSError:
-        return

@@ -23,7 +23,7 @@ from gradcli.ops.formulas import arithmetic
 from gradcli.ops.kernels.taps import has_empty_window, maxima, width_of
 from gradcli.ops.kernels.windows import Meeting, folded, out_lengths, unfolded
 from gradcli.ops.notation import spelling
-from gradcli.ops.resampling import as_plane, check_tables, is_longer, wanted_lengths, window
+from gradcli.ops.resampling import as_plane, check_tables, is_longer, spatial, wanted_lengths, window
 from gradcli.ops.shape import squeeze, unsqueeze
 
 # Elements at places ---------------------------------------------------------------------------------------------------
@@ -174,10 +174,7 @@ def _adaptive_max_pool(count: int) -> Any:
     name = f"adaptive_max_pool{count}d"
 
     def build(input: Any, output_size: Any, return_indices: bool) -> Any:
-        x = _ordered(input, name)
-        batched(x, count, name)
-        if not all(x.shape[-count:]):
-            raise SizeError("{}() has no elements to take a window of in shape {}", name, x.shape)
+        x = spatial(_ordered(input, name), count, name)
         lengths = wanted_lengths(output_size, x.shape[-count:])
         maps = [("adaptive", n, m) for n, m in zip(x.shape[-count:], lengths, strict=True)]
         return _pooled(x, maps, f"AdaptiveMaxPool{max(count, 2)}D", count, return_indices)

@@ -125,7 +125,7 @@ def window(
     return size, step, pad, within, lengths
 
 
-def _spatial(x: Node, count: int, name: str) -> Node:
+def spatial(x: Node, count: int, name: str) -> Node:
     batched(x, count, name)
     if not all(x.shape[-count:]):
         raise SizeError("{}() has no elements to take a window of in shape {}", name, x.shape)
@@ -141,7 +141,7 @@ def _avg_pool(count: int) -> Any:
     ) -> Node:
         # As in PyTorch means of this dtype are integers, cut off.
         given = as_node(input)
-        x = _spatial(given if given.dtype == INT64 else float_node(input, name), count, name)
+        x = spatial(given if given.dtype == INT64 else float_node(input, name), count, name)
         size, step, pad, _, lengths = window(name, x, count, kernel_size, stride, padding, 1, ceil_mode)
         divisor = None if divisor_override is None else as_int(divisor_override, "divisor_override")
         if divisor == 0:
@@ -160,7 +160,7 @@ def _adaptive_avg_pool(count: int) -> Any:
     name = f"adaptive_avg_pool{count}d"
 
     def build(input: Any, output_size: Any) -> Node:
-        x = _spatial(float_node(input, name), count, name)
+        x = spatial(float_node(input, name), count, name)
         lengths = wanted_lengths(output_size, x.shape[-count:])
         if all(m == 1 for m in lengths):
             return as_plane(x, count, lambda plane: mean(plane, [*range(-max(count, 2), 0)], True))

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from gradcli.errors import GradcliError, WorkError
-from gradcli.machine.endings import FORMATS, ending_of, format_of, is_foreign, is_url, local_path
+from gradcli.machine.endings import FORMATS, ending_of, foreign_ending, format_of, is_url, local_path
 from gradcli.machine.temporary import temporary_name
 from gradcli.storage.header import DTYPE_NAMES, DType, shown
 
@@ -61,7 +61,7 @@ def promises_other_format(path: str) -> bool:
     if path.endswith(".npy"):
         return False
     ending = ending_of(path)
-    return ending != ".npy" if ending else is_foreign(path)
+    return ending != ".npy" if ending else foreign_ending(path) is not None
 
 
 def find_target(path: str) -> Target:

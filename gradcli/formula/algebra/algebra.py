@@ -57,11 +57,7 @@ class Algebra(Products):
         free = {k for p in parts for k in p.labels}
         ordered = in_order_of_terms(parts, free)
         content = _content(ordered)
-        labels = tuple(dict.fromkeys(k for p in ordered for k in p.labels))
-        place = {label: k for k, label in enumerate(labels)}
-        sizes = {k: n for p in ordered for k, n in zip(p.labels, p.term.sizes, strict=True)}
-        args = tuple([Factor(p.term, tuple([place[k] for k in p.labels]), p.power / content) for p in ordered])
-        result = Open(self.intern("add", None, args, tuple([sizes[k] for k in labels])), labels)
+        result = self.at_labels("add", None, [p._replace(power=p.power / content) for p in ordered])
         return result if content == 1 else self.scaled(content, result)
 
     def _addends(self, number: Fraction, term: Term, labels: Labels) -> list[Factor]:
@@ -154,11 +150,7 @@ class Algebra(Products):
         found = None if self._function_rule is None else self._function_rule(self, name, args, params)
         if found is not None:
             return found
-        labels = tuple(dict.fromkeys(k for a in args for k in a.labels))
-        place = {label: k for k, label in enumerate(labels)}
-        sizes = {k: n for a in args for k, n in zip(a.labels, a.term.sizes, strict=True)}
-        own = tuple([Factor(a.term, tuple([place[k] for k in a.labels]), ONE) for a in args])
-        return Open(self.intern("fn", (name, params), own, tuple([sizes[k] for k in labels])), labels)
+        return self.at_labels("fn", (name, params), [Factor(*a, ONE) for a in args])
 
 
 def _factors_of(part: Factor) -> dict[tuple[Term, Labels], Fraction]:

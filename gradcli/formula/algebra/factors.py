@@ -203,15 +203,19 @@ class Products:
             if len(set(labels)) == len(labels) and free.issuperset(labels):
                 return Open(term, labels)
         ordered = in_order_of_terms(factors, free)
-        labels = tuple(dict.fromkeys(k for f in ordered for k in f.labels if k in free))
-        bound = dict.fromkeys(k for f in ordered for k in f.labels if k not in free)
-        place = {label: k for k, label in enumerate((*labels, *bound))}
-        sizes = {k: n for f in ordered for k, n in zip(f.labels, f.term.sizes, strict=True)}
-        args = tuple([Factor(f.term, tuple([place[k] for k in f.labels]), f.power) for f in ordered])
-        term = self.intern("prod", number, args, tuple([sizes[k] for k in labels]))
+        term, labels = self.at_labels("prod", number, ordered, free)
         if len(labels) == 2 and labels[0] > labels[1] and self._is_symmetric(term):
             labels = labels[::-1]
         return Open(term, labels)
+
+    def at_labels(self, head: str, data: Any, parts: Sequence[Factor], free: set[int] | None = None) -> Open:
+        """A term of parts at labels; the `free` ones, or else all, are its axes, in the order in which they occur."""
+        met = dict.fromkeys(k for p in parts for k in p.labels)
+        labels = tuple([k for k in met if free is None or k in free])
+        place = {label: k for k, label in enumerate((*labels, *(k for k in met if k not in labels)))}
+        sizes = {k: n for p in parts for k, n in zip(p.labels, p.term.sizes, strict=True)}
+        args = tuple([Factor(p.term, tuple([place[k] for k in p.labels]), p.power) for p in parts])
+        return Open(self.intern(head, data, args, tuple([sizes[k] for k in labels])), labels)
 
     def _is_symmetric(self, term: Term) -> bool:
         """Whether a product is its own transpose, as far as renaming shows that."""

@@ -142,9 +142,7 @@ class Reader:
                     strings_can_be_null=False,
                 ),
             )
-        except self._arrow.ArrowException:
-            return None
-        except (KeyError, ValueError):
+        except (self._arrow.ArrowException, KeyError, ValueError):
             return None
         out = np.empty((table.num_rows, len(names)), self.dtype)
         for place, name in enumerate(names):
@@ -191,7 +189,7 @@ class Reader:
             lines.append(line)
         columns = list(zip(*rows, strict=True)) if rows else [()] * layout.width
         if self.dtype.kind == "i":
-            whole = [_integers(columns[j]) for j in self.columns]
+            whole = [_converted(columns[j], int, _INT) for j in self.columns]
             if all(column is not None for column in whole):
                 return np.stack([np.asarray(column) for column in whole], axis=1)
         found = [self._floats(columns[j], j, lines) for j in self.columns]
@@ -199,12 +197,9 @@ class Reader:
         return np.stack(found, axis=1)
 
     def _floats(self, cells: Sequence[str], column: int, lines: list[int]) -> Array:
-        text = "".join(cells)
-        if text.isascii() and "_" not in text:
-            try:
-                return np.fromiter(map(float, cells), np.float64, len(cells))
-            except ValueError:
-                pass
+        found = _converted(cells, float, _FLOAT)
+        if found is not None:
+            return found
         return np.array([self._float(cell, column, line) for cell, line in zip(cells, lines, strict=True)], np.float64)
 
     def _float(self, cell: str, column: int, line: int) -> float:
@@ -252,13 +247,13 @@ def _integers_of(piece: bytes, layout: Layout) -> Array | None:
     return found.reshape(rows, layout.width)
 
 
-def _integers(cells: Sequence[str]) -> Array | None:
-    """The integers of cells that hold nothing else; None where one does, or is larger than int64."""
+def _converted(cells: Sequence[str], kind: type[int | float], dtype: DType) -> Array | None:
+    """The numbers of cells that hold nothing else; None where one does, or is too large for an integer."""
     text = "".join(cells)
     if not text.isascii() or "_" in text:
         return None
     try:
-        return np.fromiter(map(int, cells), np.int64, len(cells))
+        return np.fromiter(map(kind, cells), dtype, len(cells))
     except (ValueError, OverflowError):
         return None
 
