@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -112,7 +111,9 @@ def compare(values: Values, weights: Sequence[np.ndarray], claimed: float, size:
 def _measure(
     values: Values, base: Sequence[np.ndarray], weights: Sequence[np.ndarray], step: float, tol: Tolerance
 ) -> _Measured:
-    between = partial(_between, weights)
+    def between(a: Sequence[np.ndarray], b: Sequence[np.ndarray]) -> float:
+        return math.fsum(float(np.sum(w * (x - y))) for x, y, w in zip(a, b, weights, strict=True))
+
     whole, half = sides(values, step, between), sides(values, step / 2, between)
     right, left = between(whole.right, base) / step, between(base, whole.left) / step
     gap = abs(right - left)
@@ -126,10 +127,6 @@ def _is_kink(seen: _Measured, allowed: float) -> bool:
     """Whether the slopes of both sides stay apart however small the step."""
     size = max(abs(seen.left), abs(seen.right))
     return seen.half_gap > _SMOOTH * seen.gap and seen.half_gap > 10 * allowed + _APART * size
-
-
-def _between(weights: Sequence[np.ndarray], a: Sequence[np.ndarray], b: Sequence[np.ndarray]) -> float:
-    return math.fsum(float(np.sum(w * (x - y))) for x, y, w in zip(a, b, weights, strict=True))
 
 
 def _changed(a: Sequence[np.ndarray], b: Sequence[np.ndarray], weights: Sequence[np.ndarray]) -> float:

@@ -21,7 +21,7 @@ from gradcli.formula.algebra.terms import Open, Size
 from gradcli.graph.dtypes import FLOAT64
 from gradcli.graph.node import INPUT, Node
 from gradcli.language.instructions import Script
-from gradcli.language.parse import unused_input
+from gradcli.language.parse import refuse_unused
 
 SAMPLES = 3
 _FIRST_PRIME = 1009
@@ -85,9 +85,7 @@ class Lengths:
             leaves[given.name] = Node(INPUT, (), {"name": given.name}, shape, given.dtype, given.name in tracked)
         interpreter = Interpreter(script.source, leaves)
         value = interpreter.run(script)
-        unused = [name for name in leaves if name not in interpreter.used]
-        if unused:
-            raise unused_input(unused[0], script)
+        refuse_unused(leaves, interpreter.used, script)
         return value, leaves
 
     def fit(self, script: Script) -> Node:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from gradcli.autodiff.differences import random_direction
 from gradcli.autodiff.vjp import vjp
 from gradcli.engine.execute.run import execute
 from gradcli.errors import GradcliError
@@ -117,18 +118,11 @@ def _data(script: Script, lengths: Lengths, wanted: Wanted) -> Iterator[tuple[Da
         yield from ((data, False) for data in probes.special(script, lengths, known, wanted.wrt))
 
 
-class _Gradient(NamedTuple):
-    """The gradient by the engine, the vector of its last pass, and how closely a formula must agree."""
-
-    numbers: Any
-    seed: Any
-    close: float = _CLOSE
-
-
 class _GradientGraph(NamedTuple):
     """The graph of a gradient for inputs of some shapes, None where it is 0.
 
-    `vector` is the array that stands for the vector of the request, `seed` that of the last pass.
+    `vector` is the array that stands for the vector of the request, `seed` that of the last pass; `close` says how
+    closely a formula must agree.
     """
 
     leaves: dict[str, Node]
@@ -170,29 +164,29 @@ class _Comparison:
 
     def at(self, data: Data) -> _Compared:
         """How they compare at a point; no result where the gradient has no finite element."""
-        form = _form(data)
+        form = tuple([(name, array.shape, array.dtype) for name, array in data.items()])
         if form not in self._graphs:
             self._graphs[form] = self._built(data)
         graph, formula = self._graphs[form]
         try:
             if graph is None:
                 return _NOTHING
-            gradient, seed, close = _gradient_of(graph, data, self.wanted)
+            gradient = _gradient_of(graph, data, self.wanted)
         except GradcliError:
             return _NOTHING
         if gradient.size and not np.isfinite(gradient).any():
             return _Compared(None, gradient, None)
         if formula is None:
             # A formula that is refused whatever its numbers are is none.
-            return _Compared(_OTHER, gradient, None, close)
-        found = _number_of(formula, graph.with_vector(data, self.wanted), seed, self.wanted)
+            return _Compared(_OTHER, gradient, None, graph.close)
+        found = _number_of(formula, graph.with_vector(data, self.wanted), graph.seed, self.wanted)
         if found is None:
             result = _UNDEFINED
-        elif found.shape != gradient.shape or not _agrees(found, gradient, close):
+        elif found.shape != gradient.shape or not _agrees(found, gradient, graph.close):
             result = _OTHER
         else:
             result = _UNDEFINED if np.any(~np.isfinite(found) & np.isfinite(gradient)) else _EQUAL
-        return _Compared(result, gradient, found, close)
+        return _Compared(result, gradient, found, graph.close)
 
     def _built(self, data: Data) -> tuple[_GradientGraph | None, _FormulaGraph | None]:
         """The graphs of the gradient and of the formula, None where one is refused."""
@@ -214,8 +208,7 @@ class _Comparison:
         """
         there = self.at(data)
         wrt = self.wanted.wrt
-        rng = np.random.default_rng(11)
-        away = rng.uniform(0.5, 1.5, data[wrt].shape) * rng.choice([-1, 1], data[wrt].shape)
+        away = random_direction(np.random.default_rng(11), data[wrt].shape)
         scale = np.abs(there.gradient[np.isfinite(there.gradient)]).max(initial=1.0)
         change = max(_CHANGE, 2 * there.close) * scale
         steps = [step * way for way in (away, np.abs(away)) for step in (_STEP, -_STEP)]
@@ -276,28 +269,23 @@ def _gradient_graph(script: Script, data: Data, wanted: Wanted) -> _GradientGrap
     return _GradientGraph(leaves, value, node, told, seed, max(_CLOSE, _ROUNDINGS * rough))
 
 
-def _gradient_of(graph: _GradientGraph, data: Data, wanted: Wanted) -> _Gradient:
+def _gradient_of(graph: _GradientGraph, data: Data, wanted: Wanted) -> Any:
     """The gradient at a point; GradcliError where it cannot be computed."""
     x = graph.leaves[wanted.wrt]
     if graph.gradient is None:
-        return _Gradient(np.zeros(x.shape), graph.seed)
+        return np.zeros(x.shape)
     give(graph.leaves, data)
     gradient, result = execute([graph.gradient, graph.value])
     # Where the value is undefined, or at a pole, so is its derivative, whatever the rules give.
     if not np.isfinite(result).all():
         gradient = np.full(x.shape, np.nan if np.isnan(result).any() else np.inf)
-    return _Gradient(gradient, graph.seed, graph.close)
+    return gradient
 
 
 def _formula_graph(script: Script, data: Data) -> _FormulaGraph:
     leaves = {name: input_node(array) for name, array in data.items()}
     node: Node = to(Interpreter(script.source, leaves).run(script), FLOAT64)
     return _FormulaGraph(leaves, node)
-
-
-def _form(data: Data) -> Any:
-    """What a graph is built for."""
-    return tuple([(name, array.shape, array.dtype) for name, array in data.items()])
 
 
 def _number_of(formula: _FormulaGraph, data: Data, seed: Any, wanted: Wanted) -> Any:
@@ -345,7 +333,7 @@ def _short_parts(root: Form) -> list[Form]:
 
 
 def _conditions(form: Form, data: Data) -> Iterator[str]:
-    if _inverts(form) and _rank(form.parts[0], data) >= 2:
+    if _inverts(form) and np.ndim(_array(form.parts[0], data)) >= 2:
         yield f"{_shown(form.parts[0])} is singular"
         return
     also, waiting = "", list(form.parts)
@@ -375,11 +363,6 @@ def _array(form: Form, data: Data) -> Any:
         return execute([_formula_graph(parse(_shown(form)), data).result])[0]
     except GradcliError:
         return None
-
-
-def _rank(form: Form, data: Data) -> int:
-    array = _array(form, data)
-    return 0 if array is None else array.ndim
 
 
 def _is_finite(form: Form, data: Data) -> bool | None:

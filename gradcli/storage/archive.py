@@ -66,7 +66,8 @@ def _opened(file: IO[bytes], path: str) -> Iterator[tuple[Any, dict[str, Any]]]:
 
     try:
         with zipfile.ZipFile(file) as archive:
-            yield archive, {info.filename.removesuffix(".npy"): info for info in archive.infolist() if _is_array(info)}
+            arrays = [info for info in archive.infolist() if info.filename.endswith(".npy")]
+            yield archive, {info.filename.removesuffix(".npy"): info for info in arrays}
     except (GradcliError, MemoryError):
         raise
     # On damaged archives zipfile and its decompressors raise a dozen kinds of exceptions, none of them documented.
@@ -75,10 +76,6 @@ def _opened(file: IO[bytes], path: str) -> Iterator[tuple[Any, dict[str, Any]]]:
             raise
         reason = brief(printable(str(error) or type(error).__name__))
         raise WorkError(f"{shown(path)} is corrupt: {reason}") from None
-
-
-def _is_array(info: Any) -> bool:
-    return bool(info.filename.endswith(".npy"))
 
 
 def _member_key(keys: list[str], path: str, key: str | None) -> str:

@@ -26,10 +26,6 @@ def refuse_zero(y: Any) -> None:
         raise GradcliError("integer division by zero", hint="use / for a floating-point quotient")
 
 
-def _slow_floor_divide(x: Any, y: Any) -> Any:
-    return np.where(y == 0, np.true_divide(x, y), np.floor_divide(x, y))
-
-
 def floor_divide(out: Any, x: Any, y: Any) -> None:
     """`x // y`, of floats by zero as the plain quotient."""
     if out.dtype.kind != "f":
@@ -46,7 +42,7 @@ def floor_divide(out: Any, x: Any, y: Any) -> None:
         doubtful &= ~_correct_floor(out, x, y, quotient)
         count = np.count_nonzero(doubtful)
     if count:
-        repair(out, doubtful, _slow_floor_divide, x, y)
+        repair(out, doubtful, lambda x, y: np.where(y == 0, np.true_divide(x, y), np.floor_divide(x, y)), x, y)
 
 
 def _correct_floor(out: Any, x: Any, y: Any, rest: Any) -> Any:

@@ -331,7 +331,8 @@ def _largest_along(
     this dimension, and what `picks` has of those along the following ones."""
     lead, first = (slice(None),) * axis, steps[0]
     of = (*lead, first.places)
-    best = np.full(shape, _least(x.dtype), x.dtype) if first.rows is not None else x[of].copy()
+    least = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
+    best = np.full(shape, least, x.dtype) if first.rows is not None else x[of].copy()
     own = [np.zeros(shape, np.uint8 if len(steps) < 256 else np.int64)] if picked else []
     own += [np.zeros(shape, one.dtype) if first.rows is not None else one[of].copy() for one in picks]
     for k in range(first.rows is None, len(steps)):
@@ -352,10 +353,6 @@ def _largest_along(
         else:
             best[into] = np.maximum(known, part)
     return best, own
-
-
-def _least(dtype: np.dtype) -> Any:
-    return -np.inf if dtype.kind == "f" else np.iinfo(dtype).min
 
 
 def _needs_order(x: Any, values: Any, places: Any) -> bool:

@@ -29,7 +29,8 @@ def load(source: Source) -> Array:
     source.file.seek(0)
     with decoding(source):
         file = ipc.open_file(source.file)
-        rows = _rows(file)
+        # Batches are looked at one after the other.
+        rows = sum(file.get_batch(k).num_rows for k in range(file.num_record_batches))
         table = Table(source, file.schema, rows)
 
         def read(columns: list[int]) -> Any:
@@ -40,8 +41,3 @@ def load(source: Source) -> Array:
             return found.select([kept.index(j) for j in columns])
 
         return table.read(read)
-
-
-def _rows(file: Any) -> int:
-    """How many rows there are; batches are looked at one after the other."""
-    return sum(file.get_batch(k).num_rows for k in range(file.num_record_batches))
